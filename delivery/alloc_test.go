@@ -1,0 +1,39 @@
+//go:build !race
+
+package delivery
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestAllocations holds the lean transport's hot path at its exact counts; the
+// device, in the same process, adds nothing. The race detector adds its own.
+func TestAllocations(t *testing.T) {
+	u := newUpdate(t, "2.0.0", make([]byte, benchSize))
+	d := newFixedDevice(t, u).Device
+	c := newClient(t, Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for name, operation := range map[string]func() error{
+		"push":   func() error { return c.Push(ctx, d, u) },
+		"verify": func() error { return c.Verify(ctx, d, u) },
+		"deliver": func() error {
+			_, err := c.Deliver(ctx, d, u)
+			return err
+		},
+	} {
+		require.NoError(t, operation())
+		require.NoError(t, operation(), "the second sight of a context keeps its watch")
+		var failed error
+		allocs := testing.AllocsPerRun(1000, func() {
+			if err := operation(); err != nil {
+				failed = err
+			}
+		})
+		require.NoError(t, failed)
+		require.Zero(t, allocs, name)
+	}
+}

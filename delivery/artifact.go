@@ -1,0 +1,152 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Artifact is what is pushed: bytes of a known size and digest. The digest is
+// computed once, when the artifact is made, reading it through once with constant
+// memory; after that, any number of operations may send it at the same time.
+type Artifact struct {
+	source io.ReaderAt
+	memory []byte // the same bytes, where they are in memory anyway
+	size   int64
+	digest [sha256.Size]byte
+	close  func() error
+}
+
+// ErrEmptyArtifact is returned for an artifact without a byte.
+var ErrEmptyArtifact = errors.New("empty artifact")
+
+// NewArtifact takes the size bytes of source. It reads them once, for the digest;
+// source must stay readable and unchanged for as long as the artifact is used.
+func NewArtifact(ctx context.Context, source io.ReaderAt, size int64) (*Artifact, error) {
+	if size <= 0 {
+		return nil, ErrEmptyArtifact
+	}
+	a := &Artifact{source: source, size: size}
+	h := sha256.New()
+	n, err := io.Copy(h, &contextReader{ctx, io.NewSectionReader(source, 0, size)})
+	if err != nil {
+		return nil, fmt.Errorf("reading artifact: %w", err)
+	}
+	if n != size {
+		return nil, fmt.Errorf("reading artifact: %d bytes, want %d: %w", n, size, io.ErrUnexpectedEOF)
+	}
+	h.Sum(a.digest[:0])
+	return a, nil
+}
+
+// ArtifactFromBytes takes bytes in memory, which must not change afterwards.
+func ArtifactFromBytes(b []byte) (*Artifact, error) {
+	if len(b) == 0 {
+		return nil, ErrEmptyArtifact
+	}
+	return &Artifact{source: bytes.NewReader(b), memory: b, size: int64(len(b)), digest: sha256.Sum256(b)}, nil
+}
+
+// OpenArtifact takes a regular file, which must not change until Close. Memory use
+// does not depend on its size.
+func OpenArtifact(ctx context.Context, path string) (*Artifact, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		if p, ok := errors.AsType[*os.PathError](err); ok {
+			err = p.Err // the path is named once
+		}
+		return nil, fmt.Errorf("artifact %s: %w", path, err)
+	}
+	a, err := fromFile(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("artifact %s: %w", path, errors.Join(err, f.Close()))
+	}
+	a.close = f.Close
+	return a, nil
+}
+
+func fromFile(ctx context.Context, f *os.File) (*Artifact, error) {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("is a directory")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is not a regular file (ReadArtifact takes any reader)")
+	}
+	return NewArtifact(ctx, f, info.Size())
+}
+
+// ReadArtifact takes everything that r gives, up to limit bytes, into an unnamed
+// temporary file in dir (empty: the system's), because an update is sent more than
+// once: to many devices, and again after a failure. Memory use is constant.
+// Close frees the file.
+func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*Artifact, error) {
+	f, err := os.CreateTemp(dir, "artifact-*")
+	if err != nil {
+		return nil, fmt.Errorf("artifact: %w", err)
+	}
+	// Where the system lets an open file go without a name, a kill leaves nothing behind.
+	named := os.Remove(f.Name()) != nil
+	drop := func() error {
+		err := f.Close()
+		if named {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+		return err
+	}
+	a := &Artifact{source: f, close: drop}
+	h := sha256.New()
+	a.size, err = io.Copy(io.MultiWriter(f, h), &contextReader{ctx, io.LimitReader(r, limit+1)})
+	switch {
+	case err != nil:
+		err = fmt.Errorf("reading artifact: %w", err)
+	case a.size == 0:
+		err = ErrEmptyArtifact
+	case a.size > limit:
+		err = fmt.Errorf("artifact is larger than the limit of %d bytes", limit)
+	default:
+		h.Sum(a.digest[:0])
+		return a, nil
+	}
+	return nil, errors.Join(err, drop())
+}
+
+// Size is the artifact's size in bytes.
+func (a *Artifact) Size() int64 { return a.size }
+
+// Digest is the SHA-256 of its bytes.
+func (a *Artifact) Digest() [sha256.Size]byte { return a.digest }
+
+// DigestHex is the digest as sha256sum prints it.
+func (a *Artifact) DigestHex() string { return hex.EncodeToString(a.digest[:]) }
+
+// Reader reads the artifact from its start. Any number may read at once.
+func (a *Artifact) Reader() *io.SectionReader { return io.NewSectionReader(a.source, 0, a.size) }
+
+// Close frees the file behind the artifact. No operation may be using it.
+func (a *Artifact) Close() error {
+	if a.close == nil {
+		return nil
+	}
+	return a.close()
+}
+
+// contextReader stops a long read when its context ends.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

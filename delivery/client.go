@@ -1,0 +1,139 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+)
+
+// Client delivers updates to devices. It is safe for concurrent use; one client
+// serves any number of devices and keeps a bounded number of connections to them.
+type Client struct {
+	cfg       Config
+	dialect   dialect
+	transport transport
+	exchanges exchangePool
+	stats     counters
+	dice      *dice
+	closed    atomic.Bool
+}
+
+// New makes a client. Its error names everything that is wrong with the configuration.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	c := &Client{cfg: cfg, dialect: plain{}, dice: newDice(cfg.Random)}
+	if cfg.Transport == NetHTTP {
+		c.transport = newNetHTTP(cfg, &c.stats)
+	} else {
+		c.transport = newLean(cfg, &c.stats)
+	}
+	return c, nil
+}
+
+// Close closes the connections that no operation uses; those in use are closed as
+// their operations end. Operations that begin afterwards fail with ErrClosed.
+func (c *Client) Close() {
+	if !c.closed.Swap(true) {
+		c.transport.close()
+	}
+}
+
+// Stats gives the client's counters.
+func (c *Client) Stats() Stats { return c.stats.snapshot() }
+
+// Push sends the update to the device, once. nil means that the device says it
+// applied these very bytes. Any other end is an *Error, whose class says whether
+// the update may have been applied nevertheless; ClassPending means that the device
+// took it and is installing.
+func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
+	if err := c.push(ctx, d, u); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Verify asks the device what it runs, once. nil means that ID, version and digest
+// are those of the update. ClassPending means that it is installing or rebooting;
+// ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or ErrDeviceFailed.
+func (c *Client) Verify(ctx context.Context, d Device, u *Update) error {
+	if err := c.verify(ctx, d, u); err != nil {
+		return err
+	}
+	return nil
+}
+
+// push and verify return *Error, so that Deliver can decide on it without errors.As.
+func (c *Client) push(ctx context.Context, d Device, u *Update) *Error {
+	x := c.exchanges.get()
+	defer c.exchanges.put(x)
+	if u == nil {
+		return &Error{Op: OpPush, Device: d.name(), Class: ClassPermanent, Err: errNoUpdate}
+	}
+	c.dialect.askPush(x, d, u)
+	if e := c.do(ctx, OpPush, d, x); e != nil {
+		return e
+	}
+	if class, err := c.dialect.readPush(x, u); err != nil {
+		return answered(OpPush, d, x, class, err)
+	}
+	return nil
+}
+
+func (c *Client) verify(ctx context.Context, d Device, u *Update) *Error {
+	x := c.exchanges.get()
+	defer c.exchanges.put(x)
+	if u == nil {
+		return &Error{Op: OpVerify, Device: d.name(), Class: ClassPermanent, Err: errNoUpdate}
+	}
+	c.dialect.askVersion(x, d)
+	if e := c.do(ctx, OpVerify, d, x); e != nil {
+		return e
+	}
+	class, err := c.dialect.readVersion(x)
+	if err == nil {
+		class, err = x.version.judge(d, u)
+	}
+	if err != nil {
+		return answered(OpVerify, d, x, class, err)
+	}
+	return nil
+}
+
+var errNoUpdate = errors.New("update is nil: make one with NewUpdate")
+
+// do is one exchange. The device's name and address are checked before a byte is sent.
+func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
+	fail := func(class Class, sent bool, err error) *Error {
+		return &Error{Op: op, Device: d.name(), Class: class, Err: err, sent: sent}
+	}
+	if c.closed.Load() {
+		return fail(ClassPermanent, false, ErrClosed)
+	}
+	to, err := d.target()
+	if err != nil {
+		return fail(ClassPermanent, false, err)
+	}
+	if err := ctx.Err(); err != nil {
+		class, _ := classOfFailure(ctx, err)
+		return fail(class, false, err)
+	}
+	if err := c.transport.roundTrip(ctx, to, x); err != nil {
+		class, sent := classOfFailure(ctx, err)
+		if errors.Is(err, ErrClosed) {
+			class = ClassPermanent
+		}
+		return fail(class, sent, err)
+	}
+	return nil
+}
+
+// answered is a failure that the device told us.
+func answered(op Op, d Device, x *exchange, class Class, err error) *Error {
+	return &Error{
+		Op: op, Device: d.name(), Class: class, Status: x.status, Err: err,
+		RetryAfter: retryAfter(x.retryAfter, x.date), sent: true,
+	}
+}

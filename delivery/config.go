@@ -1,0 +1,208 @@
+package delivery
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// Transport names how a Client moves bytes.
+type Transport string
+
+// The transports.
+const (
+	// Lean drives the client's own connections with fasthttp's request and response
+	// codec: HTTP/1.1 only, no proxies, one goroutine (the caller's) an operation.
+	Lean Transport = "lean"
+	// NetHTTP drives net/http's Transport, for HTTP/2, proxies and
+	// instrumented round-trippers.
+	NetHTTP Transport = "nethttp"
+)
+
+// Config says how a Client works. The zero value is useful: lean transport,
+// the defaults named at each field. New checks it once and copies it.
+//
+// Its String shows no header values and no keys, so it may be logged.
+type Config struct {
+	Transport Transport // default Lean
+	Timeouts  Timeouts
+	Retry     Retry
+
+	// MaxIdle bounds the kept-alive connections that no operation uses, over all
+	// devices; the one unused longest makes room. Default 512.
+	MaxIdle int
+	// MaxIdlePerDevice bounds them per address. Default 64.
+	MaxIdlePerDevice int
+	// IdleTimeout is how long a connection may lie unused before it is not used
+	// again. Devices and middleboxes forget connections silently. Default 60 s.
+	IdleTimeout time.Duration
+	// MaxAnswer bounds an answer's body in bytes. Default 64 KiB.
+	MaxAnswer int
+
+	// Header is sent with every request, such as Authorization. Names that this
+	// package sets itself are refused.
+	Header http.Header
+	// TLS configures https addresses. It is cloned; MinVersion is raised to TLS 1.2.
+	TLS *tls.Config
+	// Dial opens connections. Default: a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Random gives the jitter of retries. Default: a source seeded by the runtime.
+	// It is called under a lock, so it need not be safe for concurrent use.
+	Random rand.Source
+}
+
+// Timeouts bound one request and its answer. A zero field takes its default.
+type Timeouts struct {
+	Dial   time.Duration // TCP connect. Default 5 s.
+	TLS    time.Duration // TLS handshake. Default 5 s.
+	Answer time.Duration // from the request's last byte to the answer's last byte. Default 10 s.
+	Total  time.Duration // one request, dial to answer. Default 5 min.
+}
+
+// Bounds of the configuration.
+const (
+	maxIdle      = 1 << 20
+	maxAnswer    = 16 << 20
+	maxTimeout   = 24 * time.Hour
+	maxHeaders   = 64
+	maxHeaderLen = 4 << 10
+)
+
+func (c Config) withDefaults() Config {
+	def := func(d *time.Duration, to time.Duration) {
+		if *d == 0 {
+			*d = to
+		}
+	}
+	if c.Transport == "" {
+		c.Transport = Lean
+	}
+	def(&c.Timeouts.Dial, 5*time.Second)
+	def(&c.Timeouts.TLS, 5*time.Second)
+	def(&c.Timeouts.Answer, 10*time.Second)
+	def(&c.Timeouts.Total, 5*time.Minute)
+	def(&c.IdleTimeout, time.Minute)
+	if c.MaxIdle == 0 {
+		c.MaxIdle = 512
+	}
+	if c.MaxIdlePerDevice == 0 {
+		c.MaxIdlePerDevice = 64
+	}
+	if c.MaxAnswer == 0 {
+		c.MaxAnswer = 64 << 10
+	}
+	if c.Dial == nil {
+		// The dial deadline is set on the context, so that a Dial that was handed in
+		// is held to it as well.
+		c.Dial = (&net.Dialer{}).DialContext
+	}
+	if c.Random == nil {
+		c.Random = rand.NewPCG(rand.Uint64(), rand.Uint64())
+	}
+	c.Retry = c.Retry.withDefaults()
+	c.Header = c.Header.Clone()
+	if c.TLS != nil {
+		c.TLS = c.TLS.Clone()
+	} else {
+		c.TLS = &tls.Config{}
+	}
+	if c.TLS.MinVersion < tls.VersionTLS12 {
+		c.TLS.MinVersion = tls.VersionTLS12
+	}
+	return c
+}
+
+// Validate reports everything that is wrong with the configuration, a line each.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("delivery: "+format, args...)) }
+	switch c.Transport {
+	case "", Lean, NetHTTP:
+	default:
+		bad("transport %q: want %s or %s", string(c.Transport), Lean, NetHTTP)
+	}
+	for _, t := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"timeouts.dial", c.Timeouts.Dial}, {"timeouts.tls", c.Timeouts.TLS},
+		{"timeouts.answer", c.Timeouts.Answer}, {"timeouts.total", c.Timeouts.Total}, {"idle timeout", c.IdleTimeout},
+	} {
+		if t.d < 0 || t.d > maxTimeout {
+			bad("%s %v: want 0 (the default) to %v", t.name, t.d, maxTimeout)
+		}
+	}
+	for _, n := range []struct {
+		name   string
+		v, max int
+	}{{"max idle", c.MaxIdle, maxIdle}, {"max idle per device", c.MaxIdlePerDevice, maxIdle}, {"max answer", c.MaxAnswer, maxAnswer}} {
+		if n.v < 0 || n.v > n.max {
+			bad("%s %d: want 0 (the default) to %d", n.name, n.v, n.max)
+		}
+	}
+	if err := c.Retry.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	errs = append(errs, validateHeader(c.Header)...)
+	return errors.Join(errs...)
+}
+
+// reservedHeaders are the ones that this package or the codec sets; a second
+// value from the configuration would make the request ambiguous.
+func reservedHeaders() []string {
+	return []string{
+		"Connection", "Content-Length", "Content-Type", "Expect", "Host", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		wire.HeaderDeviceID, wire.HeaderUpdateVersion, wire.HeaderReprDigest, wire.HeaderIdempotency,
+	}
+}
+
+// validateHeader names headers, never their values: those may be secrets.
+func validateHeader(h http.Header) (errs []error) {
+	if len(h) > maxHeaders {
+		errs = append(errs, fmt.Errorf("delivery: %d headers: want at most %d", len(h), maxHeaders))
+	}
+	reserved := reservedHeaders()
+	for name, values := range h {
+		canonical := http.CanonicalHeaderKey(name)
+		if !isToken(name) {
+			errs = append(errs, fmt.Errorf("delivery: header name %q: want an HTTP token (RFC 9110 §5.1)", name))
+		}
+		if slices.ContainsFunc(reserved, func(r string) bool { return http.CanonicalHeaderKey(r) == canonical }) {
+			errs = append(errs, fmt.Errorf("delivery: header %s is set by the client itself: leave it out", canonical))
+		}
+		for _, v := range values {
+			if len(v) > maxHeaderLen || !isFieldValue(v) {
+				errs = append(errs, fmt.Errorf("delivery: header %s: value (not shown) is over %d bytes or holds a control character", canonical, maxHeaderLen))
+			}
+		}
+	}
+	return errs
+}
+
+// String shows the configuration without header values, keys or certificates.
+func (c Config) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "delivery.Config{transport=%s timeouts=%+v retry=%+v maxIdle=%d", c.Transport, c.Timeouts, c.Retry, c.MaxIdle)
+	names := make([]string, 0, len(c.Header))
+	for name := range c.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(&b, " %s=(hidden)", name)
+	}
+	b.WriteString("}")
+	return b.String()
+}
+
+// GoString is String, so that %#v hides what %v hides.
+func (c Config) GoString() string { return c.String() }

@@ -1,0 +1,150 @@
+package delivery
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+const (
+	// readBuffer bounds an answer's header as well: the codec parses it in place.
+	readBuffer  = 4 << 10
+	writeBuffer = 4 << 10
+)
+
+// conn is one connection of the lean transport. At any time it belongs to one
+// operation or lies in the pool.
+type conn struct {
+	nc  net.Conn
+	key connKey
+	br  *bufio.Reader // over the conn itself, which counts
+	bw  *bufio.Writer
+
+	traffic traffic
+	silent  bool  // no byte of the answer has come
+	readErr error // what the connection, rather than the codec, last said
+
+	// The watch: a cancel of the context cuts the operation short by a deadline in
+	// the past, without a goroutine an operation. Arming it costs allocations, so
+	// where the same context comes again it stays armed while the connection is idle.
+	expire  func()
+	armed   <-chan struct{} // Done of the context that is watched, nil if none
+	lastFor <-chan struct{} // Done of the context watched last
+	steady  bool            // the same context came twice: keep the watch
+	disarm  func() bool
+	struck  bool // a watch struck, and may still be at it
+
+	// The pool's links.
+	idleSince    time.Time
+	older, newer *conn // over all devices, by the time they became idle
+	below, above *conn // over those of one device
+}
+
+type traffic struct{ read, written uint64 }
+
+func newConn() *conn {
+	c := &conn{}
+	c.br = bufio.NewReaderSize(c, readBuffer)
+	c.bw = bufio.NewWriterSize(c, writeBuffer)
+	c.expire = func() {
+		// The time is long past, and a connection that is closed already is as good:
+		// there is nobody to tell of an error.
+		_ = c.nc.SetDeadline(time.Unix(1, 0))
+	}
+	return c
+}
+
+// open takes a fresh network connection.
+func (c *conn) open(key connKey, nc net.Conn) {
+	c.nc, c.key, c.traffic, c.readErr = nc, key, traffic{}, nil
+	c.br.Reset(c)
+	c.bw.Reset(c)
+}
+
+// Read and Write count, and remember what failed: the codec's own errors don't
+// always say.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.nc.Read(p)
+	c.traffic.read += uint64(n)
+	if n > 0 {
+		c.silent = false
+	}
+	if err != nil {
+		c.readErr = err
+	}
+	return n, err
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.nc.Write(p)
+	c.traffic.written += uint64(n)
+	return n, err
+}
+
+func (c *conn) setDeadline(t time.Time) error { return c.nc.SetDeadline(t) }
+
+// clean reports whether the next answer can be told from leftovers of this one.
+func (c *conn) clean() bool { return c.br.Buffered() == 0 && c.readErr == nil }
+
+// answerError says why an answer could not be read: the connection failed, or the
+// peer broke HTTP. An end before the first byte is a close; an end in the middle
+// means that more was promised than came.
+func (c *conn) answerError(err error) error {
+	cut := errors.Is(c.readErr, io.EOF) && !c.silent
+	switch {
+	case c.readErr == nil || cut:
+		return &exchangeError{phase: phaseAnswer, protocol: true, err: fmt.Errorf("reading answer: %w", err)}
+	default:
+		return &exchangeError{phase: phaseAnswer, err: fmt.Errorf("reading answer: %w", c.readErr)}
+	}
+}
+
+// usableBy readies an idle connection for ctx. It is not usable if the context it
+// was watched for has ended meanwhile: that watch may still set its deadline.
+func (c *conn) usableBy(ctx context.Context) bool {
+	return c.armed == nil || c.armed == ctx.Done() || c.unwatch()
+}
+
+// watch makes a cancel of ctx end what the connection is doing.
+func (c *conn) watch(ctx context.Context) {
+	done := ctx.Done()
+	if done == nil || c.armed == done {
+		return
+	}
+	c.steady = c.lastFor == done
+	c.armed, c.lastFor = done, done
+	c.disarm = context.AfterFunc(ctx, c.expire)
+}
+
+// unwatch takes the watch off, and reports whether it had not struck.
+func (c *conn) unwatch() bool {
+	if c.armed == nil {
+		return true
+	}
+	c.armed = nil
+	if !c.disarm() {
+		c.struck = true
+	}
+	return !c.struck
+}
+
+// rest is called when an operation is over. It reports whether the connection may
+// lie idle.
+func (c *conn) rest() bool { return c.steady || c.unwatch() }
+
+// shut closes the connection and reports whether its memory may be used again:
+// not if a watch may still be running.
+func (c *conn) shut() bool {
+	c.unwatch()
+	c.lastFor, c.steady, c.disarm = nil, false, nil
+	// Whatever there was to say on this connection has been said, or has failed already.
+	_ = c.nc.Close()
+	if !c.struck {
+		c.nc = nil
+	}
+	return !c.struck
+}

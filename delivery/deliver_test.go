@@ -1,0 +1,164 @@
+package delivery
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestDeliver is the policy: what a device does, and how many pushes and
+// verifications follow, as the device counts them.
+func TestDeliver(t *testing.T) {
+	type hook = func(n int, w http.ResponseWriter, apply func()) bool
+	status := func(code, times int) hook {
+		return func(n int, w http.ResponseWriter, _ func()) bool {
+			if n > times {
+				return false
+			}
+			w.WriteHeader(code)
+			return true
+		}
+	}
+	// hangUp drops the connection without an answer.
+	hangUp := func(w http.ResponseWriter) {
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			c.Close()
+		}
+	}
+	for name, row := range map[string]struct {
+		onPush           hook
+		onVerify         func(d *testDevice) func(n int, w http.ResponseWriter) bool
+		want             Class
+		pushes, verifies int
+	}{
+		"well":                 {nil, nil, ClassUnknown, 1, 1},
+		"500 twice, lacks it":  {status(500, 2), nil, ClassUnknown, 3, 3}, // a look after each 500, then the confirmation
+		"500 for good":         {status(500, 99), nil, ClassAmbiguous, 4, 4},
+		"503 twice":            {status(503, 2), nil, ClassUnknown, 3, 1}, // known not to be applied: no look
+		"429 for good":         {status(429, 99), nil, ClassThrottled, 4, 0},
+		"400":                  {status(400, 99), nil, ClassPermanent, 1, 0},
+		"302":                  {status(302, 1), nil, ClassUnknown, 2, 2},
+		"409 once":             {status(409, 1), nil, ClassUnknown, 2, 2},
+		"applied, answer 500":  {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); w.WriteHeader(500); return true }, nil, ClassUnknown, 1, 1},
+		"applied, answer lost": {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); hangUp(w); return true }, nil, ClassUnknown, 1, 1},
+		"dropped, answer lost": {func(n int, w http.ResponseWriter, _ func()) bool {
+			if n == 1 {
+				hangUp(w)
+			}
+			return n == 1
+		}, nil, ClassUnknown, 2, 2},
+		"applied, half an answer": {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); answer(w, 200, "x"); return true }, nil, ClassUnknown, 1, 1},
+		"ok but not applied": {func(_ int, w http.ResponseWriter, _ func()) bool {
+			answer(w, 200, map[string]any{"success": true})
+			return true
+		}, nil, ClassIntegrity, 1, 1},
+		"accepted, then runs it":     {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); w.WriteHeader(202); return true }, installing(3), ClassUnknown, 1, 4},
+		"verify 500 twice":           {nil, verifyStatus(500, 2), ClassUnknown, 1, 3},
+		"verify 500 for good":        {nil, verifyStatus(500, 99), ClassAmbiguous, 1, 4},
+		"verify 404":                 {nil, verifyStatus(404, 99), ClassPermanent, 1, 1},
+		"installing after a success": {nil, installing(2), ClassUnknown, 1, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, cfg Config) {
+				c, dev := newClient(t, cfg), newTestDevice(t)
+				dev.onPush = row.onPush
+				if row.onVerify != nil {
+					dev.onVerify = row.onVerify(dev)
+				}
+				report, err := c.Deliver(t.Context(), dev.Device, newUpdate(t, "2", []byte("x")))
+				require.Equal(t, row.want, ClassOf(err), "%v", err)
+				pushes, verifies, _ := dev.counts()
+				require.Equal(t, []int{row.pushes, row.verifies}, []int{pushes, verifies})
+				require.Equal(t, []int{row.pushes, row.verifies}, []int{report.Pushes, report.Verifies})
+				require.Equal(t, max(0, row.pushes-1)+max(0, row.verifies-1), report.Retries())
+				for _, r := range dev.pushes {
+					require.Equal(t, dev.pushes[0].Header.Get("Idempotency-Key"), r.Header.Get("Idempotency-Key"))
+				}
+			})
+		})
+	}
+}
+
+func installing(times int) func(*testDevice) func(int, http.ResponseWriter) bool {
+	return func(d *testDevice) func(int, http.ResponseWriter) bool {
+		return func(n int, w http.ResponseWriter) bool {
+			d.state = "installing"
+			if n > times {
+				d.state = "idle"
+			}
+			d.tell(w)
+			return true
+		}
+	}
+}
+
+func verifyStatus(code, times int) func(*testDevice) func(int, http.ResponseWriter) bool {
+	return func(*testDevice) func(int, http.ResponseWriter) bool {
+		return func(n int, w http.ResponseWriter) bool {
+			if n <= times {
+				w.WriteHeader(code)
+			}
+			return n <= times
+		}
+	}
+}
+
+func TestDeliverToADeviceThatIsNotThere(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		dev := Device{Address: "http://" + l.Addr().String()}
+		require.NoError(t, l.Close())
+		report, err := newClient(t, cfg).Deliver(t.Context(), dev, newUpdate(t, "2", []byte("x")))
+		require.Equal(t, ClassNotSent, ClassOf(err))
+		require.Equal(t, 4, report.Pushes)
+		require.Zero(t, report.Verifies)
+	})
+}
+
+func TestDeliverStopsWaitingWhenCanceled(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		cfg.Retry.Poll = time.Hour
+		c, dev := newClient(t, cfg), newTestDevice(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		dev.onPush = func(_ int, w http.ResponseWriter, _ func()) bool {
+			w.WriteHeader(409)
+			cancel()
+			return true
+		}
+		_, err := c.Deliver(ctx, dev.Device, newUpdate(t, "2", []byte("x")))
+		require.Equal(t, ClassCanceled, ClassOf(err))
+	})
+}
+
+func TestDeliverGivesUpOnADeviceThatInstallsForever(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		cfg.Retry.PollFor = 5 * time.Millisecond
+		c, dev := newClient(t, cfg), newTestDevice(t)
+		dev.onVerify = installing(1 << 30)(dev)
+		_, err := c.Deliver(t.Context(), dev.Device, newUpdate(t, "2", []byte("x")))
+		require.Equal(t, ClassPending, ClassOf(err))
+	})
+}
+
+func TestDeliverHonoursRetryAfterWithinItsCap(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		cfg.Retry.Cap = 3 * time.Millisecond
+		c, dev := newClient(t, cfg), newTestDevice(t)
+		dev.onPush = func(n int, w http.ResponseWriter, _ func()) bool {
+			if n == 1 {
+				w.Header().Set("Retry-After", "3600")
+				w.WriteHeader(503)
+			}
+			return n == 1
+		}
+		report, err := c.Deliver(t.Context(), dev.Device, newUpdate(t, "2", []byte("x")))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, report.Waited, 3*time.Millisecond)
+	})
+}

@@ -1,0 +1,185 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// Device is one device to update.
+type Device struct {
+	// ID is who the device must say it is, at most 128 printable bytes. Empty: the
+	// device isn't asked, and whoever answers at the address counts.
+	ID string
+	// Address is where it answers, http://HOST[:PORT][/PREFIX] or https://…
+	Address string
+}
+
+// Validate reports what is wrong with the ID or the address. Nothing that fails
+// here reaches a connection: a line break in either could smuggle a header.
+func (d Device) Validate() error {
+	_, err := d.target()
+	return err
+}
+
+// target checks the device and gives its address.
+func (d Device) target() (target, error) {
+	if len(d.ID) > wire.MaxDeviceID || !isFieldValue(d.ID) {
+		return target{}, fmt.Errorf("device id %q: want at most %d bytes without control characters", clip(d.ID), wire.MaxDeviceID)
+	}
+	return parseTarget(d.Address)
+}
+
+// name is what an error calls the device.
+func (d Device) name() string {
+	if d.ID != "" {
+		return d.ID
+	}
+	return d.Address
+}
+
+// target is a device's address, taken apart without an allocation: its fields are
+// parts of Device.Address.
+type target struct {
+	secure bool   // https
+	host   string // HOST or HOST:PORT, as it goes into the Host header
+	prefix string // path before /update, without a trailing slash; may be empty
+}
+
+const maxAddress = 2 << 10
+
+var errAddress = errors.New("want http://HOST[:PORT][/PATH] or https://…, without user, query or fragment")
+
+// parseTarget takes an address apart. It is stricter than net/url: user
+// information, queries, fragments, escapes and anything outside printable ASCII are refused.
+func parseTarget(address string) (target, error) {
+	var t target
+	rest, ok := strings.CutPrefix(address, "http://")
+	if !ok {
+		if rest, ok = strings.CutPrefix(address, "https://"); !ok {
+			return t, fmt.Errorf("device address %q: %w", clip(address), errAddress)
+		}
+		t.secure = true
+	}
+	if len(address) > maxAddress {
+		return t, fmt.Errorf("device address %q: %d bytes, want at most %d", clip(address), len(address), maxAddress)
+	}
+	t.host = rest
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		t.host, t.prefix = rest[:i], strings.TrimRight(rest[i:], "/")
+	}
+	for i := 0; i < len(t.prefix); i++ {
+		if c := t.prefix[i]; !isAlnum(c) && strings.IndexByte("/-._~!$&'()*+,;=:", c) < 0 {
+			return t, fmt.Errorf("device address %q: byte %q: %w", clip(address), c, errAddress)
+		}
+	}
+	if !validHost(t.host) {
+		return t, fmt.Errorf("device address %q: host %q: %w", clip(address), clip(t.host), errAddress)
+	}
+	return t, nil
+}
+
+// validHost takes HOST, HOST:PORT, [IPv6] and [IPv6]:PORT.
+func validHost(host string) bool {
+	name, port, hasPort := host, "", false
+	if strings.HasPrefix(host, "[") {
+		end := strings.IndexByte(host, ']')
+		if end < 0 {
+			return false
+		}
+		if net.ParseIP(host[1:end]) == nil {
+			return false
+		}
+		name = host[:end+1]
+		if rest := host[end+1:]; rest != "" {
+			if rest[0] != ':' {
+				return false
+			}
+			port, hasPort = rest[1:], true
+		}
+	} else if i := strings.IndexByte(host, ':'); i >= 0 {
+		name, port, hasPort = host[:i], host[i+1:], true
+	}
+	if name == "" || (hasPort && !validPort(port)) {
+		return false
+	}
+	if strings.HasPrefix(name, "[") {
+		return true
+	}
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; !isAlnum(c) && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlnum(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+func validPort(port string) bool {
+	n := 0
+	for i := 0; i < len(port); i++ {
+		if port[i] < '0' || port[i] > '9' || i >= 5 {
+			return false
+		}
+		n = n*10 + int(port[i]-'0')
+	}
+	return n >= 1 && n <= 65535
+}
+
+// dialAddress is the target's host with a port.
+func (t target) dialAddress() string {
+	bracketed := strings.HasPrefix(t.host, "[")
+	if (bracketed && !strings.HasSuffix(t.host, "]")) || (!bracketed && strings.Contains(t.host, ":")) {
+		return t.host
+	}
+	if t.secure {
+		return t.host + ":443"
+	}
+	return t.host + ":80"
+}
+
+// serverName is the name that a certificate must be for.
+func (t target) serverName() string {
+	host, _, err := net.SplitHostPort(t.dialAddress())
+	if err != nil { // dialAddress always has a port
+		return t.host
+	}
+	return host
+}
+
+// isFieldValue reports whether s may stand in a header field: no control
+// characters (RFC 9110 §5.5), so no CR, LF or NUL.
+func isFieldValue(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// isToken reports whether s is an HTTP token (RFC 9110 §5.6.2).
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !isAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// clip shortens what an error quotes.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

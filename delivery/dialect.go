@@ -1,0 +1,142 @@
+package delivery
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// dialect is the shape of a push and of a verification: what a request says and
+// what an answer means. Devices that take another shape of push (a multipart
+// upload, say) are another dialect; everything else stays.
+//
+// The ask methods fill in a request; the read methods judge an answer that came
+// whole, and give nil or what *Error is to say: a class and a cause.
+type dialect interface {
+	askPush(x *exchange, d Device, u *Update)
+	readPush(x *exchange, u *Update) (Class, error)
+	askVersion(x *exchange, d Device)
+	readVersion(x *exchange) (Class, error) // into x.version
+}
+
+// plain is the device interface of this project: the artifact as the body of a
+// POST, and a JSON document that says what the device runs.
+type plain struct{}
+
+func (plain) askPush(x *exchange, d Device, u *Update) {
+	x.method, x.path, x.body = http.MethodPost, wire.PathUpdate, u.artifact
+	x.header = [5]field{
+		{"Content-Type", wire.TypeArtifact},
+		{wire.HeaderUpdateVersion, u.version},
+		{wire.HeaderReprDigest, u.reprDigest},
+		{wire.HeaderIdempotency, u.key},
+		{wire.HeaderDeviceID, d.ID},
+	}
+	if d.ID == "" {
+		x.header[4] = field{}
+	}
+}
+
+var (
+	errNotJSON    = errors.New("answer is not JSON (Content-Type)")
+	errStatus     = errors.New("device refused")
+	errAccepted   = errors.New("accepted, not yet installed")
+	errStillBusy  = errors.New("device is still installing or rebooting")
+	errWrongTaken = errors.New("device took other bytes than were sent")
+)
+
+func (plain) readPush(x *exchange, u *Update) (Class, error) {
+	if x.status == http.StatusAccepted {
+		return ClassPending, errAccepted
+	}
+	if x.status != http.StatusOK {
+		return classOfStatus(x.status), refusal(x)
+	}
+	if !isJSON(x.contentType) {
+		return ClassProtocol, errNotJSON
+	}
+	var a updateView
+	if err := a.parse(x.answer); err != nil {
+		return ClassProtocol, fmt.Errorf("answer: %w", err)
+	}
+	if !a.success {
+		return ClassIntegrity, fmt.Errorf("%w: %q", ErrNotTaken, clip(string(a.message)))
+	}
+	// Size and digest may be left out; where they are told, they must be right.
+	if len(a.digest) != 0 && !equalFoldASCII(a.digest, u.digestHex) || a.size != 0 && a.size != u.artifact.size {
+		return ClassIntegrity, fmt.Errorf("%w: %d bytes, SHA-256 %q", errWrongTaken, a.size, clip(string(a.digest)))
+	}
+	return ClassUnknown, nil
+}
+
+func (plain) askVersion(x *exchange, d Device) {
+	x.method, x.path = http.MethodGet, wire.PathVersion
+	if d.ID != "" {
+		x.header[0] = field{wire.HeaderDeviceID, d.ID}
+	}
+}
+
+func (plain) readVersion(x *exchange) (Class, error) {
+	if x.status != http.StatusOK {
+		return classOfStatus(x.status), refusal(x)
+	}
+	if !isJSON(x.contentType) {
+		return ClassProtocol, errNotJSON
+	}
+	if err := x.version.parse(x.answer); err != nil {
+		return ClassProtocol, fmt.Errorf("answer: %w", err)
+	}
+	return ClassUnknown, nil
+}
+
+// refusal says why, in the device's words where it has some.
+func refusal(x *exchange) error {
+	var a updateView
+	if isJSON(x.contentType) && a.parse(x.answer) == nil && len(a.message) > 0 {
+		return fmt.Errorf("%w: %q", errStatus, clip(string(a.message)))
+	}
+	return errStatus
+}
+
+// isJSON looks at the media type only; parameters don't matter.
+func isJSON(contentType []byte) bool {
+	media, _, _ := bytes.Cut(contentType, []byte(";"))
+	return equalFoldASCII(bytes.TrimSpace(media), wire.TypeJSON)
+}
+
+// equalFoldASCII compares without regard to the case of ASCII letters; lower is
+// lower-case already.
+func equalFoldASCII(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// judge compares what a device says it runs with what it should run.
+func (v *versionView) judge(d Device, u *Update) (Class, error) {
+	switch {
+	case d.ID != "" && string(v.deviceID) != d.ID:
+		return ClassIntegrity, fmt.Errorf("%w: %q", ErrWrongDevice, clip(string(v.deviceID)))
+	case string(v.state) == string(wire.StateInstalling), string(v.state) == string(wire.StateRebooting):
+		return ClassPending, errStillBusy
+	case string(v.state) == string(wire.StateFailed):
+		return ClassIntegrity, ErrDeviceFailed
+	case string(v.version) != u.version:
+		return ClassIntegrity, fmt.Errorf("%w: it runs %q, want %q", ErrLacksUpdate, clip(string(v.version)), u.version)
+	case !equalFoldASCII(v.digest, u.digestHex):
+		return ClassIntegrity, fmt.Errorf("%w: SHA-256 %q, want %s", ErrWrongDigest, clip(string(v.digest)), u.digestHex)
+	}
+	return ClassUnknown, nil
+}

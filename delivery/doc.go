@@ -1,0 +1,37 @@
+// Package delivery brings updates to devices over HTTP: it pushes an artifact,
+// verifies what the device then runs, and tries again where that is safe.
+//
+// It is a library for production services. What goes in: devices (an address, an
+// ID), an artifact, a version. What comes out: nil for a device that was seen to
+// run the update, or an error whose class says what to do next. It knows nothing
+// of benchmarks, fleets or reports, and must not.
+//
+// # The way of an update
+//
+// An [Artifact] is bytes with a size and a digest; it is read once to hash it, and
+// then sent to any number of devices with constant memory. An [Update] is an
+// artifact under a version. A [Client] brings it to a [Device]:
+//
+//	client, err := delivery.New(delivery.Config{})
+//	artifact, err := delivery.OpenArtifact(ctx, "firmware.bin")
+//	update, err := delivery.NewUpdate("2.1.0", artifact)
+//	report, err := client.Deliver(ctx, delivery.Device{ID: "till-17", Address: "http://192.0.2.17:8080"}, update)
+//
+// [Client.Push] and [Client.Verify] are one request each. [Client.Deliver] is the
+// whole way: push, verify, and retries with full jitter.
+//
+// # Errors
+//
+// Every failure is an [*Error] with a [Class]. The rule under all of them: a push
+// is not sent again unless it is known not to have been applied (RFC 9110 §9.2.2).
+// So after a failure that leaves this open (a timeout, a reset, a 500) Deliver
+// verifies first. Every push carries an Idempotency-Key that depends on version
+// and content alone, and a Repr-Digest (RFC 9530) by which the device can check
+// what it got.
+//
+// # Transports
+//
+// [Lean] runs HTTP/1.1 over connections of its own, in the caller's goroutine;
+// [NetHTTP] runs over net/http. Both keep connections alive and bounded, read
+// every answer to its end, bound its size, never decompress and never follow a redirect.
+package delivery

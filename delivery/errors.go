@@ -1,0 +1,183 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// Class says what a failure means for the device: whether the update may have been
+// applied, and so what may be done next. Every error of an operation is an *Error
+// with a class.
+type Class uint8
+
+// The classes.
+const (
+	ClassUnknown   Class = iota
+	ClassNotSent         // nothing reached the device: safe to try again
+	ClassTimeout         // a deadline passed; the update may have been applied
+	ClassAmbiguous       // the update may have been applied: verify before a second push
+	ClassThrottled       // the device asked for a pause
+	ClassConflict        // another update is under way on the device
+	ClassPending         // accepted, not yet running the new version
+	ClassPermanent       // trying again can't help
+	ClassProtocol        // the peer broke HTTP or the device interface
+	ClassIntegrity       // wrong content, version or device
+	ClassCanceled        // the caller's context was canceled
+	numClasses
+)
+
+var classNames = [numClasses]string{
+	"unknown", "not-sent", "timeout", "ambiguous", "throttled", "conflict",
+	"pending", "permanent", "protocol", "integrity", "canceled",
+}
+
+// String gives the name that reports use.
+func (c Class) String() string {
+	if c < numClasses {
+		return classNames[c]
+	}
+	return fmt.Sprintf("class(%d)", uint8(c))
+}
+
+// Op names an operation of the device interface.
+type Op string
+
+// The operations.
+const (
+	OpPush   Op = "push"
+	OpVerify Op = "verify"
+)
+
+// What a verification can find. They are wrapped in an *Error.
+var (
+	// ErrLacksUpdate: the device answers, and runs another version.
+	ErrLacksUpdate = errors.New("device does not run the update")
+	// ErrWrongDigest: the version agrees, the content doesn't.
+	ErrWrongDigest = errors.New("device runs other content under this version")
+	// ErrWrongDevice: another device answers at this address.
+	ErrWrongDevice = errors.New("another device answers at this address")
+	// ErrDeviceFailed: the device says that it could not install the update.
+	ErrDeviceFailed = errors.New("device failed to install")
+	// ErrNotTaken: the device answered success: false.
+	ErrNotTaken = errors.New("device did not take the update")
+)
+
+// ErrClosed is returned by operations of a closed Client.
+var ErrClosed = errors.New("delivery: client is closed")
+
+// Error is a failed operation on one device.
+type Error struct {
+	Op         Op
+	Device     string // ID, or the address where the device has none
+	Class      Class
+	Status     int           // HTTP status, 0 if there was no answer
+	RetryAfter time.Duration // what the device asked for, 0 if nothing
+	Err        error         // what happened
+
+	sent bool // whether a byte of the request may have reached the device
+}
+
+// Error names the operation, the device, the class and the cause.
+func (e *Error) Error() string {
+	if e.Status != 0 {
+		return fmt.Sprintf("%s %s: %s: status %d: %v", e.Op, e.Device, e.Class, e.Status, e.Err)
+	}
+	return fmt.Sprintf("%s %s: %s: %v", e.Op, e.Device, e.Class, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ClassOf gives the class of an operation's error: ClassUnknown for nil and for
+// errors that are not of this package.
+func ClassOf(err error) Class {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	return ClassUnknown
+}
+
+// phase is how far an exchange got before it failed.
+type phase uint8
+
+const (
+	phaseConnect phase = iota // nothing sent
+	phaseSend                 // some of the request may have been sent
+	phaseAnswer               // the request is out, the answer isn't in
+)
+
+// exchangeError is a transport's failure: how far it came, and whether the peer
+// broke the protocol (rather than the connection).
+type exchangeError struct {
+	phase    phase
+	protocol bool
+	secure   bool // the peer's certificate or TLS version was refused
+	err      error
+}
+
+func (e *exchangeError) Error() string { return e.err.Error() }
+func (e *exchangeError) Unwrap() error { return e.err }
+
+// timeouter is what net errors and context.DeadlineExceeded share.
+type timeouter interface {
+	error
+	Timeout() bool
+}
+
+// classOfFailure classes a transport's failure. The caller's context decides
+// first: an operation that was canceled failed for that reason, whatever the
+// connection then said.
+func classOfFailure(ctx context.Context, err error) (class Class, sent bool) {
+	x, ok := errors.AsType[*exchangeError](err)
+	// A reset while connecting comes from a device that accepted and dropped us, not
+	// from one that isn't there; whether connect or the first write sees it is chance.
+	sent = !ok || x.phase != phaseConnect || errors.Is(err, syscall.ECONNRESET)
+	switch cause := ctx.Err(); {
+	case errors.Is(cause, context.Canceled):
+		return ClassCanceled, sent
+	case cause != nil:
+		return ClassTimeout, sent
+	}
+	if ok && x.secure {
+		return ClassPermanent, false
+	}
+	if _, ours := errors.AsType[*artifactError](err); ours {
+		return ClassPermanent, sent // the artifact can't be read: nobody else's fault
+	}
+	if ok && x.protocol {
+		return ClassProtocol, sent
+	}
+	if t, ok := errors.AsType[timeouter](err); ok && t.Timeout() {
+		return ClassTimeout, sent
+	}
+	if !sent {
+		return ClassNotSent, false
+	}
+	return ClassAmbiguous, true
+}
+
+// classOfStatus classes an answer's status, for an answer that is not a success
+// (RFC 9110 §15; the table is in docs/delivery.md).
+func classOfStatus(status int) Class {
+	switch {
+	case status == 202:
+		return ClassPending
+	case status == 409:
+		return ClassConflict
+	case status == 429 || status == 503:
+		return ClassThrottled
+	case status == 408:
+		return ClassAmbiguous
+	case status == 501 || status == 505:
+		return ClassPermanent // not implemented, HTTP version not supported: nothing was applied, nor will be
+	case status >= 500 && status <= 599:
+		return ClassAmbiguous
+	case status >= 400 && status <= 499:
+		return ClassPermanent
+	default:
+		return ClassProtocol // 1xx, other 2xx and 3xx have no meaning in the device interface
+	}
+}

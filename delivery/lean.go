@@ -1,0 +1,274 @@
+package delivery
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// lean is HTTP/1.1 over the client's own connections, with fasthttp's codec. An
+// operation runs in its caller's goroutine alone.
+type lean struct {
+	cfg   Config
+	pool  *connPool
+	stats *counters
+	// extra are the configured headers, in a fixed order.
+	extra  []field
+	chunks sync.Pool // *[chunkSize]byte, for artifacts that are not in memory
+}
+
+const (
+	userAgent = "fleetmark-delivery"
+	// chunkSize is how much of an artifact is in memory at once, per operation.
+	chunkSize = 128 << 10
+)
+
+func newLean(cfg Config, stats *counters) *lean {
+	l := &lean{cfg: cfg, stats: stats, pool: newConnPool(cfg.MaxIdle, cfg.MaxIdlePerDevice, cfg.IdleTimeout)}
+	l.chunks.New = func() any { return new([chunkSize]byte) }
+	for name, values := range sortedHeader(cfg.Header) {
+		for _, v := range values {
+			l.extra = append(l.extra, field{name, v})
+		}
+	}
+	return l
+}
+
+func (l *lean) close() { l.pool.close() }
+
+func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
+	deadline := time.Now().Add(l.cfg.Timeouts.Total)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	for {
+		c, reused, err := l.connect(ctx, to, deadline)
+		if err != nil {
+			return err
+		}
+		err = l.exchange(ctx, c, to, x, deadline)
+		if err == nil {
+			return nil
+		}
+		// A kept-alive connection may have been closed by the device while it lay idle,
+		// or just now. What may be sent twice is sent again, over another one.
+		if !reused || !x.isGet() || !c.silent || ctx.Err() != nil || !time.Now().Before(deadline) {
+			return err
+		}
+	}
+}
+
+// connect gives a connection that is the caller's alone.
+func (l *lean) connect(ctx context.Context, to target, deadline time.Time) (c *conn, reused bool, err error) {
+	key := connKey{to.host, to.secure}
+	for {
+		if c, err = l.pool.get(key); err != nil {
+			return nil, false, &exchangeError{phase: phaseConnect, err: err}
+		}
+		if c == nil {
+			break
+		}
+		if c.usableBy(ctx) {
+			l.stats.reused.Add(1)
+			return c, true, nil
+		}
+		l.pool.discard(c)
+	}
+	l.stats.dials.Add(1)
+	nc, err := l.dial(ctx, to, deadline)
+	if err != nil {
+		return nil, false, err
+	}
+	return l.pool.adopt(key, nc), false, nil
+}
+
+func (l *lean) dial(ctx context.Context, to target, deadline time.Time) (net.Conn, error) {
+	nc, err := dialWithin(ctx, l.cfg, to.dialAddress(), deadline)
+	if err != nil {
+		return nil, &exchangeError{phase: phaseConnect, err: err}
+	}
+	if !to.secure {
+		return nc, nil
+	}
+	return l.handshake(ctx, nc, to, deadline)
+}
+
+func dialWithin(ctx context.Context, cfg Config, address string, deadline time.Time) (net.Conn, error) {
+	ctx, cancel := context.WithDeadline(ctx, earlier(deadline, time.Now().Add(cfg.Timeouts.Dial)))
+	defer cancel()
+	return cfg.Dial(ctx, "tcp", address)
+}
+
+func (l *lean) handshake(ctx context.Context, nc net.Conn, to target, deadline time.Time) (net.Conn, error) {
+	ctx, cancel := context.WithDeadline(ctx, earlier(deadline, time.Now().Add(l.cfg.Timeouts.TLS)))
+	defer cancel()
+	cfg := l.cfg.TLS
+	if cfg.ServerName == "" {
+		cfg = cfg.Clone()
+		cfg.ServerName = to.serverName()
+	}
+	tc := tls.Client(nc, cfg)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		return nil, &exchangeError{phase: phaseConnect, secure: isRefusedPeer(err), err: errors.Join(fmt.Errorf("TLS: %w", err), ignoreClosed(nc.Close()))}
+	}
+	return tc, nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// exchange sends the request and reads the answer to its end. Afterwards the
+// connection is back in the pool, or closed.
+func (l *lean) exchange(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) error {
+	before := c.traffic
+	c.silent = true
+	err := l.sendAndRead(ctx, c, to, x, deadline)
+	l.stats.requests.Add(1)
+	l.stats.written.Add(c.traffic.written - before.written)
+	l.stats.read.Add(c.traffic.read - before.read)
+	if err != nil || x.response.ConnectionClose() || !c.clean() {
+		l.pool.discard(c)
+		return err
+	}
+	l.pool.put(c)
+	return nil
+}
+
+func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) error {
+	// The deadline is set before the context is looked at: a cancel that comes later
+	// overrides it, one that came earlier is seen here.
+	if err := c.setDeadline(l.firstDeadline(x, deadline)); err != nil {
+		return &exchangeError{phase: phaseConnect, err: err}
+	}
+	c.watch(ctx)
+	if err := ctx.Err(); err != nil {
+		return &exchangeError{phase: phaseConnect, err: err}
+	}
+	sendErr := l.send(c, to, x)
+	if sendErr == nil && !l.fitsOneWrite(x) {
+		// The body took its time: the answer has its own.
+		sendErr = c.setDeadline(earlier(deadline, time.Now().Add(l.cfg.Timeouts.Answer)))
+		if sendErr == nil {
+			sendErr = ctx.Err()
+		}
+	}
+	if sendErr != nil && !isPeerGone(sendErr) {
+		return &exchangeError{phase: phaseSend, err: sendErr}
+	}
+	// A device may answer before it has read everything, and close: the answer
+	// stands, though the write failed (RFC 9112 §9.5).
+	if err := l.receive(c, x); err != nil {
+		if sendErr != nil {
+			return &exchangeError{phase: phaseSend, err: sendErr}
+		}
+		return err
+	}
+	if sendErr != nil {
+		x.response.SetConnectionClose()
+	}
+	return nil
+}
+
+// firstDeadline is the deadline that stands while the request is sent. A request
+// that goes out in one write needs no second one for its answer.
+func (l *lean) firstDeadline(x *exchange, total time.Time) time.Time {
+	if l.fitsOneWrite(x) {
+		return earlier(total, time.Now().Add(l.cfg.Timeouts.Answer))
+	}
+	return total
+}
+
+func (l *lean) fitsOneWrite(x *exchange) bool {
+	return x.body == nil || x.body.memory != nil && x.body.size <= writeBuffer/2
+}
+
+func (l *lean) send(c *conn, to target, x *exchange) error {
+	h := &x.request
+	h.Reset()
+	h.DisableNormalizing() // the names are canonical already
+	h.SetMethod(x.method)
+	x.uri = append(append(x.uri[:0], to.prefix...), x.path...)
+	h.SetRequestURIBytes(x.uri)
+	h.SetHost(to.host)
+	h.SetUserAgent(userAgent)
+	for _, f := range x.header {
+		if f.name != "" {
+			h.Set(f.name, f.value)
+		}
+	}
+	for _, f := range l.extra {
+		h.Add(f.name, f.value)
+	}
+	if x.body != nil {
+		h.SetContentLength(int(x.body.size))
+	}
+	if err := h.Write(c.bw); err != nil {
+		return err
+	}
+	if x.body != nil {
+		if err := l.sendBody(c, x.body); err != nil {
+			return err
+		}
+	}
+	return c.bw.Flush()
+}
+
+func (l *lean) sendBody(c *conn, a *Artifact) error {
+	if a.memory != nil {
+		_, err := c.bw.Write(a.memory)
+		return err
+	}
+	chunk, ok := l.chunks.Get().(*[chunkSize]byte)
+	if !ok {
+		chunk = new([chunkSize]byte)
+	}
+	defer l.chunks.Put(chunk)
+	for at := int64(0); at < a.size; {
+		p := chunk[:min(chunkSize, a.size-at)]
+		if n, err := a.source.ReadAt(p, at); n < len(p) {
+			return &artifactError{fmt.Errorf("reading artifact at byte %d: %w", at+int64(n), err)}
+		}
+		if _, err := c.bw.Write(p); err != nil {
+			return err
+		}
+		at += int64(len(p))
+	}
+	return nil
+}
+
+// artifactError is a failure of our own source, in the middle of a request.
+type artifactError struct{ err error }
+
+func (e *artifactError) Error() string { return e.err.Error() }
+func (e *artifactError) Unwrap() error { return e.err }
+
+// receive reads the answer to its end, so that the connection can be used again.
+func (l *lean) receive(c *conn, x *exchange) error {
+	resp := &x.response
+	resp.Reset()
+	resp.Header.DisableNormalizing()
+	if err := resp.ReadLimitBody(c.br, l.cfg.MaxAnswer); err != nil {
+		return c.answerError(err)
+	}
+	x.status = resp.StatusCode()
+	x.answer = resp.Body()
+	x.contentType = resp.Header.ContentType()
+	x.retryAfter = resp.Header.Peek("Retry-After")
+	x.date = resp.Header.Peek("Date")
+	return nil
+}

@@ -1,0 +1,59 @@
+package delivery
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/textproto"
+	"strings"
+)
+
+// isRefusedPeer tells a peer that must not be trusted (certificate, name, TLS
+// version) from one that can't be reached.
+func isRefusedPeer(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return true
+	}
+	// crypto/tls has no type for its own refusal of a version or a cipher.
+	return !isTimeout(err) && strings.Contains(err.Error(), "tls: ")
+}
+
+// isMalformed reports net/http's refusal of an answer that is not HTTP. Some of
+// those errors have no exported type.
+func isMalformed(err error) bool {
+	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
+		return true
+	}
+	text := err.Error()
+	for _, part := range []string{
+		"malformed HTTP", "malformed MIME", "response headers exceeded", "invalid header", "malformed chunked",
+		"invalid Content-Length", "bad Content-Length", "too many transfer encodings", "unsupported transfer encoding", "too many 1xx",
+		"HTTP response to HTTPS client",
+	} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func isTimeout(err error) bool {
+	t, ok := errors.AsType[timeouter](err)
+	return ok && t.Timeout()
+}
+
+// isPeerGone reports a write that failed because the other side closed or reset.
+func isPeerGone(err error) bool {
+	if _, ours := errors.AsType[*artifactError](err); ours {
+		return false
+	}
+	_, network := errors.AsType[*net.OpError](err)
+	return network && !isTimeout(err)
+}

@@ -1,0 +1,164 @@
+package delivery
+
+import (
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+// connPool keeps connections that no operation uses: bounded over all devices
+// (the one idle longest makes room), bounded per device, and by age. Each is used
+// last in, first out, so that what isn't needed ages.
+//
+// It has no goroutine: connections that grew too old are closed when the pool is
+// next used, and all of them by close.
+type connPool struct {
+	max, maxPerKey int
+	maxAge         time.Duration
+
+	mu             sync.Mutex
+	keys           map[connKey]stack
+	oldest, newest *conn
+	idle           int
+	closed         bool
+
+	spare sync.Pool // *conn without a connection, for their buffers
+}
+
+// connKey is what connections must share to stand in for one another.
+type connKey struct {
+	host   string
+	secure bool
+}
+
+type stack struct {
+	top *conn
+	n   int
+}
+
+func newConnPool(limit, perKey int, maxAge time.Duration) *connPool {
+	return &connPool{max: limit, maxPerKey: perKey, maxAge: maxAge, keys: make(map[connKey]stack)}
+}
+
+// adopt makes a fresh network connection one of the pool's. It belongs to the caller.
+func (p *connPool) adopt(key connKey, nc net.Conn) *conn {
+	c, ok := p.spare.Get().(*conn)
+	if !ok {
+		c = newConn()
+	}
+	key.host = strings.Clone(key.host) // it was a part of the caller's Device.Address
+	c.open(key, nc)
+	return c
+}
+
+// get gives an idle connection, or nil if there is none.
+func (p *connPool) get(key connKey) (*conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrClosed
+	}
+	c := p.keys[key].top
+	if c == nil {
+		return nil, nil
+	}
+	p.remove(c)
+	if time.Since(c.idleSince) > p.maxAge {
+		// It is the youngest of its device: those below are older still, and go as
+		// the pool is used.
+		p.drop(c)
+		return nil, nil
+	}
+	return c, nil
+}
+
+// put takes a connection back.
+func (p *connPool) put(c *conn) {
+	if !c.rest() {
+		p.discard(c)
+		return
+	}
+	c.idleSince = time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.keys[c.key].n >= p.maxPerKey {
+		p.drop(c)
+		return
+	}
+	p.add(c)
+	for p.idle > p.max || p.oldest != c && c.idleSince.Sub(p.oldest.idleSince) > p.maxAge {
+		old := p.oldest
+		p.remove(old)
+		p.drop(old)
+	}
+}
+
+// discard closes a connection that belongs to the caller.
+func (p *connPool) discard(c *conn) { p.drop(c) }
+
+func (p *connPool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for p.oldest != nil {
+		c := p.oldest
+		p.remove(c)
+		p.drop(c)
+	}
+}
+
+func (p *connPool) drop(c *conn) {
+	if c.shut() {
+		p.spare.Put(c)
+	}
+}
+
+func (p *connPool) add(c *conn) {
+	s := p.keys[c.key]
+	c.below = s.top
+	if s.top != nil {
+		s.top.above = c
+	}
+	p.keys[c.key] = stack{c, s.n + 1}
+
+	c.older = p.newest
+	if p.newest != nil {
+		p.newest.newer = c
+	} else {
+		p.oldest = c
+	}
+	p.newest = c
+	p.idle++
+}
+
+func (p *connPool) remove(c *conn) {
+	s := p.keys[c.key]
+	s.n--
+	if c.above != nil {
+		c.above.below = c.below
+	} else {
+		s.top = c.below
+	}
+	if c.below != nil {
+		c.below.above = c.above
+	}
+	if s.n == 0 {
+		delete(p.keys, c.key)
+	} else {
+		p.keys[c.key] = s
+	}
+
+	if c.newer != nil {
+		c.newer.older = c.older
+	} else {
+		p.newest = c.older
+	}
+	if c.older != nil {
+		c.older.newer = c.newer
+	} else {
+		p.oldest = c.newer
+	}
+	c.older, c.newer, c.above, c.below = nil, nil, nil, nil
+	p.idle--
+}
