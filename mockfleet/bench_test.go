@@ -1,0 +1,145 @@
+package mockfleet
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/valyala/fasthttp"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// replayConn is a connection in memory: it reads the same request again and again, and forgets what
+// is written.
+type replayConn struct {
+	request []byte
+	at      int
+	wrote   []byte
+}
+
+func (c *replayConn) Read(p []byte) (int, error) {
+	n := copy(p, c.request[c.at:])
+	c.at = (c.at + n) % len(c.request)
+	return n, nil
+}
+
+func (c *replayConn) Write(p []byte) (int, error) {
+	c.wrote = append(c.wrote[:0], p...)
+	return len(p), nil
+}
+
+func (*replayConn) Close() error                     { return nil }
+func (*replayConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (*replayConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (*replayConn) SetDeadline(time.Time) error      { return nil }
+func (*replayConn) SetReadDeadline(time.Time) error  { return nil }
+func (*replayConn) SetWriteDeadline(time.Time) error { return nil }
+
+func pushRequest(path string, artifact []byte) []byte {
+	return append(fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/octet-stream\r\n"+
+		"Content-Length: %d\r\nX-Device-ID: device-00000007\r\nX-Update-Version: 2.0.0\r\nIdempotency-Key: a-key-of-some-length\r\n"+
+		"Repr-Digest: %s\r\n\r\n", path, len(artifact), reprDigest(artifact)), artifact...)
+}
+
+// replay makes a connection of device 7 that answers request without a network.
+func replay(request []byte) (*conn, *replayConn) {
+	memory := &replayConn{request: request}
+	f := newFleet(Config{Devices: 8}.withDefaults())
+	return newConn(f, memory, 7), memory
+}
+
+func answerOnce(tb testing.TB, c *conn) {
+	if !c.await() || !c.answerNext() {
+		tb.Fatal("the connection ended")
+	}
+	if c.work.reader.Buffered() == 0 {
+		c.dropWorkspace()
+	}
+}
+
+var hotPaths = []struct {
+	name    string
+	request []byte
+	want    string
+}{
+	{"push", pushRequest(wire.PathUpdate, bytes.Repeat([]byte("a"), 1024)), `"success":true`},
+	{"push64KiB", pushRequest(wire.PathUpdate, bytes.Repeat([]byte("a"), 64<<10)), `"success":true`},
+	{"verify", []byte("GET /version HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), `"device_id":"device-00000007"`},
+	{"health", []byte("GET /health HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), "\r\n\r\nOK"},
+}
+
+func benchmarkAnswer(b *testing.B, which int) {
+	c, _ := replay(hotPaths[which].request)
+	b.ReportAllocs()
+	for b.Loop() {
+		answerOnce(b, c)
+	}
+}
+
+func BenchmarkAnswerPush(b *testing.B)   { benchmarkAnswer(b, 0) }
+func BenchmarkAnswerVerify(b *testing.B) { benchmarkAnswer(b, 2) }
+
+// BenchmarkServer compares a device with a bare fasthttp server that reads the body and answers the
+// same JSON, over loopback connections, one a parallel worker.
+func BenchmarkServer(b *testing.B) {
+	request := pushRequest(wire.PathUpdate, bytes.Repeat([]byte("a"), 1024))
+	b.Run("server=device", func(b *testing.B) {
+		f := startFleet(b, Config{Devices: 8, Addressing: AddressPort})
+		drive(b, f.DeviceAddress(7), request)
+	})
+	b.Run("server=fasthttp", func(b *testing.B) { drive(b, startBareServer(b, false), request) })
+	b.Run("server=fasthttp-hashing", func(b *testing.B) { drive(b, startBareServer(b, true), request) })
+}
+
+func startBareServer(b *testing.B, hash bool) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	server := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
+		body := ctx.PostBody()
+		var digest [sha256.Size]byte
+		if hash {
+			digest = sha256.Sum256(body)
+		}
+		ctx.Response.Header.SetContentType(wire.TypeJSON)
+		ctx.Response.SetBody(appendUpdateAnswer(ctx.Response.Body()[:0], true, "applied", int64(len(body)), digest[:]))
+	}}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	b.Cleanup(func() {
+		require.NoError(b, server.Shutdown())
+		require.NoError(b, <-served)
+	})
+	return "http://" + l.Addr().String()
+}
+
+// drive sends the same request over kept connections, and reads each answer by its length alone,
+// so that the client costs little.
+func drive(b *testing.B, address string, request []byte) {
+	b.SetParallelism(32) // by GOMAXPROCS
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		nc, err := net.Dial("tcp", address[len("http://"):])
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		defer nc.Close()
+		buffer := make([]byte, 4096)
+		for pb.Next() {
+			if _, err := nc.Write(request); err != nil {
+				b.Error(err)
+				return
+			}
+			n, err := nc.Read(buffer)
+			if err != nil || !bytes.HasPrefix(buffer[:n], []byte("HTTP/1.1 200 ")) {
+				b.Errorf("%q, %v", buffer[:n], err)
+				return
+			}
+		}
+	})
+}

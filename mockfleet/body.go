@@ -1,0 +1,145 @@
+package mockfleet
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http/httputil"
+	"time"
+)
+
+const (
+	sinkSize     = 64 << 10 // bytes read at a time from a large body
+	discardLimit = 64 << 10 // bytes of an unwanted body read to keep the connection
+	lingerLimit  = 16 << 20 // bytes of an unwanted body read to let the client see the answer
+	lingerTime   = 5 * time.Second
+)
+
+// sink is where a large body goes: hashed piece by piece, so that an artifact of any size takes the
+// same memory.
+type sink struct {
+	sum    hash.Hash
+	buffer [sinkSize]byte
+}
+
+func newSink() *sink { return &sink{sum: sha256.New()} }
+
+func (c *conn) takeSink() *sink {
+	if c.work.sink == nil {
+		c.work.sink = c.fleet.sinks.Get().(*sink)
+	}
+	return c.work.sink
+}
+
+func (c *conn) dropSink() {
+	if c.work.sink != nil {
+		c.fleet.sinks.Put(c.work.sink)
+		c.work.sink = nil
+	}
+}
+
+// receive reads a body to its end, counting and hashing it into p. It fails where the body breaks off.
+func (c *conn) receive(r *request, p *push) error {
+	s := c.takeSink()
+	defer c.dropSink()
+	s.sum.Reset()
+	var err error
+	if r.length == unknownLength {
+		err = c.receiveChunked(s, p)
+	} else {
+		err = s.drink(c.work.reader, r.length, p)
+	}
+	if err != nil {
+		return err
+	}
+	r.bodyTaken = true
+	s.sum.Sum(p.digest[:0])
+	return nil
+}
+
+func (c *conn) receiveChunked(s *sink, p *push) error {
+	chunks := httputil.NewChunkedReader(c.work.reader)
+	for {
+		n, err := chunks.Read(s.buffer[:])
+		s.sum.Write(s.buffer[:n])
+		p.size += int64(n)
+		if errors.Is(err, io.EOF) {
+			return c.skipTrailer()
+		}
+		if err != nil {
+			return fmt.Errorf("chunked body: %w", err)
+		}
+	}
+}
+
+// skipTrailer reads the fields that may follow the last chunk, to the empty line (RFC 9112 §7.1.2).
+func (c *conn) skipTrailer() error {
+	for left := headerLimit; left > 0; {
+		line, err := c.work.reader.ReadSlice('\n')
+		if err != nil {
+			return fmt.Errorf("trailer: %w", err)
+		}
+		if len(line) <= len("\r\n") && len(trimLine(line)) == 0 {
+			return nil
+		}
+		left -= len(line)
+	}
+	return fmt.Errorf("trailer: larger than %d bytes", headerLimit)
+}
+
+func trimLine(line []byte) []byte {
+	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
+		line = line[:len(line)-1]
+	}
+	return line
+}
+
+// drink hashes exactly n bytes of r.
+func (s *sink) drink(r io.Reader, n int64, p *push) error {
+	for n > 0 {
+		got, err := r.Read(s.buffer[:min(n, sinkSize)])
+		s.sum.Write(s.buffer[:got])
+		p.size += int64(got)
+		n -= int64(got)
+		if err != nil && n > 0 {
+			return fmt.Errorf("body: %w", err)
+		}
+	}
+	return nil
+}
+
+// discardBody gets an unwanted body out of the way if that is cheap; false means that it isn't, and
+// that the connection must end with the answer.
+func (c *conn) discardBody(r *request) bool {
+	if r.bodyTaken {
+		return true
+	}
+	// A client that waits for a 100 may never send the body, so its end can't be waited for.
+	if r.length == unknownLength || r.length > discardLimit || r.expect != expectNothing {
+		return false
+	}
+	if _, err := c.work.reader.Discard(int(r.length)); err != nil {
+		return false
+	}
+	r.bodyTaken = true
+	return true
+}
+
+// linger half-closes the connection and reads on for a while. To close it with unread data would
+// reset it, and a reset can overtake the answer on its way to the client (RFC 9112 §9.6).
+func (c *conn) linger() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	s := c.takeSink()
+	for left := lingerLimit; left > 0; {
+		n, err := c.work.reader.Read(s.buffer[:])
+		if err != nil {
+			return
+		}
+		left -= n
+	}
+}

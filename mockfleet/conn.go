@@ -1,0 +1,244 @@
+package mockfleet
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+const (
+	headerLimit = 8 << 10 // bytes of a request's head; also the read buffer's size
+
+	idleLimit  = 2 * time.Minute  // a connection without a request
+	stallLimit = 30 * time.Second // a request's head, or a body or an answer without progress
+)
+
+// conn is one open connection to a device, served by one goroutine. While it waits for a request it
+// holds no buffers: those are in its workspace, taken when the first byte is there.
+type conn struct {
+	net.Conn
+	fleet    *Fleet
+	ready    syscall.RawConn // nil where readiness can't be awaited without reading
+	arrived  func(fd uintptr) bool
+	fd       uintptr // set while arrived runs: reads then don't block
+	work     *workspace
+	timer    *time.Timer // for latency, made at first use
+	readErr  error       // what the connection itself last failed with
+	device   int         // that the connection's address names, or -1
+	traffic  *traffic
+	deadline atomic.Int64 // when the housekeeper closes it, in Unix nanoseconds; 0 is never
+	previous *conn        // neighbours in the fleet's registry
+	next     *conn
+}
+
+// workspace is what serving one request takes, pooled across connections.
+type workspace struct {
+	reader  *bufio.Reader
+	header  fasthttp.RequestHeader
+	request request
+	push    push
+	sink    *sink // for a large body, until it is read
+	body    []byte
+	out     []byte
+}
+
+func newWorkspace() *workspace {
+	return &workspace{reader: bufio.NewReaderSize(nil, headerLimit), body: make([]byte, 0, 512), out: make([]byte, 0, 1024)}
+}
+
+func newConn(f *Fleet, nc net.Conn, device int) *conn {
+	c := &conn{Conn: nc, fleet: f, device: device, traffic: f.traffic.next()}
+	if sc, ok := nc.(syscall.Conn); ok && canPoll {
+		if raw, err := sc.SyscallConn(); err == nil {
+			c.ready, c.arrived = raw, c.tryArrive
+		}
+	}
+	return c
+}
+
+// serve answers requests until the connection ends.
+func (c *conn) serve() {
+	for c.await() && c.answerNext() {
+		if c.work.reader.Buffered() == 0 {
+			c.dropWorkspace()
+		}
+	}
+	c.dropWorkspace()
+}
+
+// await waits for the first byte of a request, and has a workspace when it is there.
+func (c *conn) await() bool {
+	if c.work != nil {
+		return true
+	}
+	c.expire(idleLimit)
+	c.readErr = nil
+	if c.ready != nil {
+		err := c.ready.Read(c.arrived)
+		return err == nil && c.work != nil && c.readErr == nil
+	}
+	c.takeWorkspace()
+	_, err := c.work.reader.Peek(1)
+	return err == nil
+}
+
+// tryArrive is called when the connection may have something to read: it reads into a workspace, and
+// gives that back if there was nothing yet.
+func (c *conn) tryArrive(fd uintptr) bool {
+	c.takeWorkspace()
+	c.fd = fd
+	_, err := c.work.reader.Peek(1)
+	c.fd = 0
+	if errors.Is(err, errNothingYet) {
+		c.dropWorkspace()
+		return false
+	}
+	return true
+}
+
+var errNothingYet = errors.New("nothing to read yet")
+
+func (c *conn) takeWorkspace() {
+	c.work = c.fleet.workspaces.Get().(*workspace)
+	c.work.reader.Reset(c)
+}
+
+func (c *conn) dropWorkspace() {
+	if c.work == nil {
+		return
+	}
+	c.dropSink()
+	c.work.reader.Reset(nil)
+	c.fleet.workspaces.Put(c.work)
+	c.work = nil
+}
+
+// Read counts what comes in, moves the deadline, and remembers a failure, so that a broken
+// connection isn't taken for a malformed request.
+func (c *conn) Read(p []byte) (n int, err error) {
+	if c.fd != 0 {
+		if n, err = readNow(c.fd, p); err == errNothingYet {
+			return 0, err
+		}
+	} else {
+		n, err = c.Conn.Read(p)
+	}
+	c.traffic.in.Add(uint64(max(n, 0)))
+	if err != nil {
+		c.readErr = err
+		return n, err
+	}
+	c.expire(stallLimit)
+	return n, nil
+}
+
+// expire sets when the housekeeper closes the connection. Its clock ticks slowly, which is all that
+// such limits need, and so a request costs no timer.
+func (c *conn) expire(after time.Duration) {
+	if at := c.fleet.now.Load() + int64(after); c.deadline.Load() != at {
+		c.deadline.Store(at)
+	}
+}
+
+// answerNext reads one request and answers it; false ends the connection.
+func (c *conn) answerNext() bool {
+	w := c.work
+	c.readErr = nil
+	if err := w.header.Read(w.reader); err != nil {
+		return c.refuseHeader(err)
+	}
+	c.traffic.requests.Add(1)
+	r := &w.request
+	r.read(&w.header, c.device, len(c.fleet.store.devices))
+	switch {
+	case r.route == routeNone:
+		return c.fail(r, http.StatusNotFound, "no such device or path", "")
+	case !r.methodAllowed():
+		return c.fail(r, http.StatusMethodNotAllowed, "method not allowed", "Allow: "+r.route.allowed()+"\r\n")
+	case r.expect == expectOther:
+		return c.fail(r, http.StatusExpectationFailed, "only 100-continue can be expected", "")
+	case r.route == routeUpdate:
+		return c.answerUpdate(r)
+	case !c.discardBody(r):
+		return c.fail(r, http.StatusRequestEntityTooLarge, "no body is wanted here", "")
+	case r.route == routeVersion:
+		d, version := c.fleet.store.verify(r.device)
+		w.body = appendVersionAnswer(w.body[:0], r.device, &d, version)
+		return c.send(r, answerHead{status: http.StatusOK, typeLine: typeJSONLine})
+	}
+	w.body = append(w.body[:0], wire.HealthBody...)
+	return c.send(r, answerHead{status: http.StatusOK, typeLine: typeTextLine})
+}
+
+// refuseHeader answers what isn't a request, unless the connection itself broke.
+func (c *conn) refuseHeader(err error) bool {
+	if c.readErr != nil {
+		return false
+	}
+	c.traffic.malformed.Add(1)
+	r := &c.work.request
+	*r = request{close: true, length: unknownLength}
+	var tooLarge *fasthttp.ErrSmallBuffer
+	if errors.As(err, &tooLarge) {
+		return c.fail(r, http.StatusRequestHeaderFieldsTooLarge, "the request head is larger than 8 KiB", "")
+	}
+	return c.fail(r, http.StatusBadRequest, "not an HTTP/1 request that a device understands", "")
+}
+
+// fail answers with {"error": message} and gets rid of the request's body.
+func (c *conn) fail(r *request, status int, message, extra string) bool {
+	c.discardBody(r)
+	c.work.body = appendErrorAnswer(c.work.body[:0], message)
+	return c.send(r, answerHead{status: status, typeLine: typeJSONLine, extra: extra})
+}
+
+// send writes the answer whose body is in the workspace, in one write. An unread rest of the request
+// ends the connection, since the next request can't be found behind it.
+func (c *conn) send(r *request, h answerHead) bool {
+	w := c.work
+	h.close = r.close || !r.bodyTaken
+	h.keepAlive = r.http10
+	w.out = appendAnswer(w.out[:0], h, c.fleet.dateLine(), w.body, r.method == methodHead)
+	if !c.write(w.out) {
+		return false
+	}
+	if !r.bodyTaken {
+		c.linger()
+	}
+	return !h.close
+}
+
+func (c *conn) write(b []byte) bool {
+	n, err := c.Write(b)
+	c.traffic.out.Add(uint64(n))
+	return err == nil
+}
+
+// pause waits for d, or until the fleet closes.
+func (c *conn) pause(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	c.deadline.Store(0)
+	if c.timer == nil {
+		c.timer = time.NewTimer(d)
+	} else {
+		c.timer.Reset(d)
+	}
+	select {
+	case <-c.timer.C:
+		c.expire(stallLimit)
+		return true
+	case <-c.fleet.done:
+		c.timer.Stop()
+		return false
+	}
+}

@@ -1,0 +1,184 @@
+package mockfleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// Control is a client of a fleet's control port, for a driver in another process.
+type Control struct {
+	base      *url.URL
+	authorize func(*http.Request) // a function, so that printing a Control can't show the token
+	client    *http.Client
+	transport *http.Transport
+}
+
+const (
+	controlDialLimit   = 5 * time.Second
+	controlAnswerLimit = 64 << 10 // bytes of an answer that isn't the ledger
+)
+
+// ControlError is a refusal of the control port.
+type ControlError struct {
+	Request string // method and path
+	Status  int    // HTTP status
+	Message string // the port's own words
+}
+
+func (e *ControlError) Error() string {
+	return fmt.Sprintf("mockfleet: control port: %s: status %d: %s", e.Request, e.Status, e.Message)
+}
+
+// NewControl makes a client for the control port at address, with the fleet's token; both are in the
+// fleet's Ready. It connects when it is used. Close it in the end.
+func NewControl(address, token string) (*Control, error) {
+	base, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("mockfleet: control address: %w", err)
+	}
+	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil {
+		return nil, fmt.Errorf("mockfleet: control address %q: want http://HOST:PORT, as a fleet gives it when it is ready", base.Redacted())
+	}
+	if token == "" {
+		return nil, errors.New("mockfleet: control token: want the one that the fleet gave when it was ready")
+	}
+	transport := &http.Transport{
+		// No proxy: the port is on this machine, and the token must not leave it.
+		DialContext:            (&net.Dialer{Timeout: controlDialLimit}).DialContext,
+		MaxIdleConns:           2,
+		IdleConnTimeout:        idleLimit,
+		ResponseHeaderTimeout:  controlTimeout,
+		MaxResponseHeaderBytes: controlHeaderLimit,
+	}
+	return &Control{
+		base:      base,
+		authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) },
+		transport: transport,
+		client: &http.Client{
+			Transport: transport,
+			// A redirect would take the token to where nobody said that it should go.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+// Status asks how the fleet is.
+func (c *Control) Status(ctx context.Context) (Status, error) {
+	var s Status
+	err := c.exchange(ctx, http.MethodGet, "/fleet", nil, &s)
+	return s, err
+}
+
+// Reset does what Fleet.Reset does.
+func (c *Control) Reset(ctx context.Context) error {
+	return c.exchange(ctx, http.MethodPost, "/reset", nil, nil)
+}
+
+// Device asks about device i. For an index that the fleet lacks, the error is a *ControlError of status 404.
+func (c *Control) Device(ctx context.Context, i int) (DeviceStatus, error) {
+	var d DeviceStatus
+	err := c.exchange(ctx, http.MethodGet, "/devices/"+strconv.Itoa(i), nil, &d)
+	return d, err
+}
+
+// SetFaults does what Fleet.SetFaults does.
+func (c *Control) SetFaults(ctx context.Context, device int, b Behavior) error {
+	body, err := json.Marshal(b)
+	if err != nil {
+		return fmt.Errorf("mockfleet: behavior: %w", err)
+	}
+	return c.exchange(ctx, http.MethodPut, "/devices/"+strconv.Itoa(device)+"/faults", body, nil)
+}
+
+// Ledger streams the fleet's ledger, which may hold millions of entries. An error comes last, with a
+// zero Entry; without one, the ledger was read whole.
+func (c *Control) Ledger(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		response, err := c.do(ctx, http.MethodGet, "/ledger", nil)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		defer closeBody(response)
+		lines := json.NewDecoder(response.Body)
+		for {
+			var entry Entry
+			err := lines.Decode(&entry)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(Entry{}, fmt.Errorf("mockfleet: ledger: %w", err))
+				return
+			}
+			if !yield(entry, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Close closes the connections that are not in use.
+func (c *Control) Close() { c.transport.CloseIdleConnections() }
+
+// exchange sends a request and, unless into is nil, decodes the answer into it.
+func (c *Control) exchange(ctx context.Context, method, path string, body []byte, into any) error {
+	response, err := c.do(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer closeBody(response)
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, controlAnswerLimit)).Decode(into); err != nil {
+		return fmt.Errorf("mockfleet: control port: %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+// do sends a request and returns its answer, which is a success.
+func (c *Control) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base.JoinPath(path).String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("mockfleet: control port: %w", err)
+	}
+	c.authorize(request)
+	if body != nil {
+		request.Header.Set("Content-Type", wire.TypeJSON)
+	}
+	response, err := c.client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("mockfleet: control port: %w", err)
+	}
+	if response.StatusCode >= 200 && response.StatusCode < 300 {
+		return response, nil
+	}
+	defer closeBody(response)
+	refusal := &ControlError{Request: method + " " + path, Status: response.StatusCode}
+	var problem controlProblem
+	if err := json.NewDecoder(io.LimitReader(response.Body, controlAnswerLimit)).Decode(&problem); err != nil {
+		problem.Error = "the answer is not the control port's: " + err.Error()
+	}
+	refusal.Message = problem.Error
+	return nil, refusal
+}
+
+// closeBody reads a short rest, so that the connection can be used again, and closes.
+func closeBody(response *http.Response) {
+	// Neither failure changes what was read before.
+	_, _ = io.CopyN(io.Discard, response.Body, controlAnswerLimit)
+	_ = response.Body.Close()
+}

@@ -1,0 +1,309 @@
+package mockfleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// openControl opens the control port of f.
+func openControl(t testing.TB, f *Fleet) *Control {
+	t.Helper()
+	c, err := NewControl(f.Ready().Control, f.Ready().Token)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestControlTellsWhatTheFleetTells(t *testing.T) {
+	f := startFleet(t, Config{Devices: 100, Addressing: AddressPath})
+	client, control, ctx := newClient(t), openControl(t, f), t.Context()
+	for i := 0; i < 100; i += 7 {
+		status, _ := update{artifact: fmt.Appendf(nil, "for %d", i), key: "k"}.send(t, client, f.DeviceAddress(i))
+		require.Equal(t, http.StatusOK, status)
+	}
+	getVersion(t, client, f.DeviceAddress(50))
+
+	var fromFleet, fromControl []Entry
+	for e := range f.Ledger() {
+		fromFleet = append(fromFleet, e)
+	}
+	for e, err := range control.Ledger(ctx) {
+		require.NoError(t, err)
+		fromControl = append(fromControl, e)
+	}
+	require.Len(t, fromFleet, 16)
+	require.Equal(t, fromFleet, fromControl)
+
+	status, err := control.Status(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 100, status.Devices)
+	require.EqualValues(t, 15, status.Updated)
+	require.EqualValues(t, 15, status.Pushes)
+	require.EqualValues(t, 1, status.Verifies)
+	require.EqualValues(t, 16, status.Requests)
+	require.Positive(t, status.BytesIn)
+	require.Positive(t, status.BytesOut)
+	require.Positive(t, status.Goroutines)
+	require.Positive(t, status.Uptime)
+
+	device, err := control.Device(ctx, 14)
+	require.NoError(t, err)
+	want, err := f.Device(14)
+	require.NoError(t, err)
+	require.Equal(t, want, device)
+	require.Equal(t, f.DeviceAddress(14), device.Address)
+
+	latency, err := Uniform(time.Millisecond, 2*time.Millisecond)
+	require.NoError(t, err)
+	faults := Behavior{Latency: latency, FailFirst: 1, FailStatus: 500}
+	require.NoError(t, control.SetFaults(ctx, 14, faults))
+	device, err = control.Device(ctx, 14)
+	require.NoError(t, err)
+	require.Equal(t, faults, device.Behavior)
+	answered, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(14))
+	require.Equal(t, http.StatusInternalServerError, answered)
+
+	require.NoError(t, control.Reset(ctx))
+	for range control.Ledger(ctx) {
+		require.Fail(t, "the ledger is not empty after a reset")
+	}
+	device, err = control.Device(ctx, 14)
+	require.NoError(t, err)
+	require.Equal(t, faults, device.Behavior)
+	require.Equal(t, Entry{Device: 14, ID: DeviceID(14), Version: "1.0.0", State: wire.StateIdle}, device.Entry)
+}
+
+func TestTheLedgerCanBeLeftEarly(t *testing.T) {
+	f := startFleet(t, Config{Devices: 3, Addressing: AddressPath})
+	client, control := newClient(t), openControl(t, f)
+	for i := range 3 {
+		getVersion(t, client, f.DeviceAddress(i))
+	}
+	for e, err := range control.Ledger(t.Context()) {
+		require.NoError(t, err)
+		require.Zero(t, e.Device)
+		break
+	}
+	for e := range f.Ledger() {
+		require.Zero(t, e.Device)
+		break
+	}
+}
+
+func TestTheControlPortRefusesWithAClearError(t *testing.T) {
+	f := startFleet(t, Config{Devices: 10, Addressing: AddressPath})
+	token := "Bearer " + f.Ready().Token
+	tests := []struct {
+		name, method, path, authorization, body string
+		status                                  int
+		want                                    string
+	}{
+		{"no token", "GET", "/fleet", "", "", 401, "want the fleet's token"},
+		{"a wrong token", "GET", "/fleet", "Bearer wrong", "", 401, "want the fleet's token"},
+		{"a longer token", "GET", "/fleet", token + "0", "", 401, "want the fleet's token"},
+		{"the empty token", "GET", "/fleet", "Bearer ", "", 401, "want the fleet's token"},
+		{"another scheme", "GET", "/fleet", strings.Replace(token, "Bearer", "Basic", 1), "", 401, "want the fleet's token"},
+		{"no token for what isn't there", "GET", "/nothing", "", "", 401, "want the fleet's token"},
+		{"an unknown path", "GET", "/nothing", token, "", 404, "the control port has /fleet"},
+		{"a wrong method", "POST", "/fleet", token, "", 405, "want GET /fleet"},
+		{"a reset by GET", "GET", "/reset", token, "", 405, "want POST /reset"},
+		{"beyond the last device", "GET", "/devices/10", token, "", 404, "device 10: the fleet has devices 0 to 9"},
+		{"before the first device", "GET", "/devices/-1", token, "", 404, "device -1: the fleet has devices 0 to 9"},
+		{"no index", "GET", "/devices/x", token, "", 404, `device \"x\": want an index, 0 to 9`},
+		{"faults of no device", "PUT", "/devices/10/faults", token, "{}", 404, "device 10"},
+		{"faults of no JSON", "PUT", "/devices/1/faults", token, "latency: 5ms", 400, "behavior: "},
+		{"an unknown field", "PUT", "/devices/1/faults", token, `{"latencies": "5ms"}`, 400, `unknown field \"latencies\"`},
+		{"a wrong distribution", "PUT", "/devices/1/faults", token, `{"latency": "often"}`, 400, `distribution \"often\": want a duration such as 5ms`},
+		{"a wrong status", "PUT", "/devices/1/faults", token, `{"fail_status": 200}`, 400, "fail_status: 200: want an HTTP status from 400 to 599"},
+		{"a negative count", "PUT", "/devices/1/faults", token, `{"fail_first": -1}`, 400, "fail_first: -1: want 0 to"},
+		{"two documents", "PUT", "/devices/1/faults", token, `{}{}`, 400, "one JSON document"},
+		{"a large body", "PUT", "/devices/1/faults", token, `{"latency": "` + strings.Repeat(" ", 5000) + `"}`, 400, "too large"},
+	}
+	client := newClient(t)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			request, err := http.NewRequest(test.method, f.Ready().Control+test.path, strings.NewReader(test.body))
+			require.NoError(t, err)
+			if test.authorization != "" {
+				request.Header.Set("Authorization", test.authorization)
+			}
+			response, err := client.Do(request)
+			require.NoError(t, err)
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.Equal(t, test.status, response.StatusCode, string(body))
+			require.Equal(t, wire.TypeJSON, response.Header.Get("Content-Type"))
+			require.Contains(t, string(body), test.want)
+			var problem controlProblem
+			require.NoError(t, json.Unmarshal(body, &problem))
+			require.NotEmpty(t, problem.Error)
+			require.Equal(t, test.status == http.StatusUnauthorized, response.Header.Get("WWW-Authenticate") != "")
+			require.Equal(t, test.status == http.StatusMethodNotAllowed, response.Header.Get("Allow") != "")
+		})
+	}
+}
+
+func TestControlReportsWhatWentWrong(t *testing.T) {
+	f := startFleet(t, Config{Devices: 10, Addressing: AddressPath})
+	ctx := t.Context()
+	stranger, err := NewControl(f.Ready().Control, "not the token")
+	require.NoError(t, err)
+	defer stranger.Close()
+	var refusal *ControlError
+	_, err = stranger.Status(ctx)
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, http.StatusUnauthorized, refusal.Status)
+	require.EqualError(t, err, "mockfleet: control port: GET /fleet: status 401: want the fleet's token: Authorization: Bearer TOKEN")
+	require.ErrorAs(t, stranger.Reset(ctx), &refusal)
+	for _, err := range stranger.Ledger(ctx) {
+		require.ErrorAs(t, err, &refusal)
+	}
+
+	control := openControl(t, f)
+	_, err = control.Device(ctx, 10)
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, http.StatusNotFound, refusal.Status)
+	require.ErrorContains(t, control.SetFaults(ctx, 0, Behavior{FailStatus: 99}), "fail_status: 99")
+
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = control.Status(canceled)
+	require.ErrorIs(t, err, context.Canceled)
+
+	for _, bad := range []string{"", "127.0.0.1:80", "ftp://127.0.0.1", "http://", "http://user:secret@127.0.0.1"} {
+		_, err := NewControl(bad, "token")
+		require.Error(t, err, bad)
+		require.NotContains(t, err.Error(), "secret")
+	}
+	_, err = NewControl("http://127.0.0.1:1", "")
+	require.ErrorContains(t, err, "control token")
+}
+
+func TestControlTakesNoWordOfAnotherServer(t *testing.T) {
+	answers := map[string]http.HandlerFunc{
+		"a ledger that breaks off": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"device":1}`+"\n"+`{"device":2`)
+		},
+		"a connection that breaks off": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"device":1}`+"\n")
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"HTML":         func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") },
+		"a HTML error": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		},
+	}
+	for name, answer := range answers {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(answer)
+			defer server.Close()
+			control, err := NewControl(server.URL, "token")
+			require.NoError(t, err)
+			defer control.Close()
+			var last error
+			for _, err := range control.Ledger(t.Context()) {
+				last = err
+			}
+			require.Error(t, last)
+		})
+	}
+}
+
+func TestALedgerCutShortByCloseDoesNotLookWhole(t *testing.T) {
+	f := startFleet(t, Config{Devices: 200_000, Addressing: AddressPath})
+	for i := range f.Devices() {
+		f.store.verify(i)
+	}
+	control := openControl(t, f)
+	closed := make(chan error, 1)
+	var last error
+	n := 0
+	for _, err := range control.Ledger(t.Context()) {
+		if n++; n == 1 { // the rest, some 70 MB, is more than the sockets' buffers hold
+			go func() { closed <- f.Close() }()
+			<-f.done
+		}
+		last = err
+	}
+	require.NoError(t, <-closed)
+	require.Error(t, last)
+	require.Less(t, n, f.Devices())
+}
+
+func TestAClientThatDoesNotReadCannotHoldUpClose(t *testing.T) {
+	f := startFleet(t, Config{Devices: 200_000, Addressing: AddressPath})
+	for i := range f.Devices() {
+		f.store.verify(i)
+	}
+	for range openControl(t, f).Ledger(t.Context()) {
+		require.NoError(t, f.Close())
+		break
+	}
+}
+
+// Every line is a sample or a comment of the text format, and every sample has its type before it.
+func TestMetricsAreInPrometheusTextFormat(t *testing.T) {
+	f := startFleet(t, Config{Devices: 10, Addressing: AddressPath})
+	status, _ := update{artifact: []byte("x")}.send(t, newClient(t), f.DeviceAddress(3))
+	require.Equal(t, http.StatusOK, status)
+	request, err := http.NewRequest(http.MethodGet, f.Ready().Control+"/metrics", nil)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+f.Ready().Token)
+	response, err := newClient(t).Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, response.Header.Get("Content-Type"), "text/plain; version=0.0.4; charset=utf-8")
+	require.Contains(t, string(body), "\nfleetmark_fleet_devices 10\n")
+	require.Contains(t, string(body), "\nfleetmark_fleet_applied 1\n")
+	lines := strings.Split(strings.TrimSuffix(string(body), "\n"), "\n")
+	require.Zero(t, len(lines)%3)
+	for i := 0; i < len(lines); i += 3 {
+		sample := regexp.MustCompile(`^([a-z_]+) [0-9.e+]+$`).FindStringSubmatch(lines[i+2])
+		require.NotNil(t, sample, lines[i+2])
+		require.Regexp(t, `^# HELP `+sample[1]+` [A-Z].*\.$`, lines[i])
+		require.Regexp(t, `^# TYPE `+sample[1]+` (counter|gauge)$`, lines[i+1])
+	}
+}
+
+func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {
+	const token = "do-not-show-this"
+	cfg := Config{Devices: 1, Addressing: AddressPath, Token: token}
+	f := startFleet(t, cfg)
+	ready, err := json.Marshal(f.Ready())
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf(`{"address":%q,"control":%q,"token":%q}`, f.Ready().Address, f.Ready().Control, token), string(ready))
+	var printed bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		for _, value := range []any{cfg, &cfg, cfg.Token, f, f.Ready(), *openControl(t, f)} {
+			fmt.Fprintf(&printed, verb+"\n", value)
+		}
+	}
+	encoded, err := json.Marshal(cfg)
+	require.NoError(t, err)
+	printed.Write(encoded)
+	require.NotContains(t, printed.String(), token)
+	require.NotContains(t, printed.String(), fmt.Sprintf("%x", token))
+	require.Contains(t, printed.String(), redacted)
+
+	a, b := startFleet(t, Config{Devices: 1, Addressing: AddressPath}), startFleet(t, Config{Devices: 1, Addressing: AddressPath})
+	require.Regexp(t, "^[0-9a-f]{64}$", a.Ready().Token)
+	require.NotEqual(t, a.Ready().Token, b.Ready().Token)
+}

@@ -1,0 +1,260 @@
+package mockfleet
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// controlServer is the port over which a fleet is watched and changed. It is apart from the devices'
+// ports and takes only requests with the fleet's token.
+type controlServer struct {
+	fleet    *Fleet
+	server   *http.Server
+	address  netip.AddrPort
+	token    [sha256.Size]byte // of the token, so that comparing takes the same time whatever its length
+	cancel   context.CancelFunc
+	handling sync.RWMutex // read-locked by each request, locked for good once closed
+	served   chan struct{}
+	serveErr error
+}
+
+const (
+	controlHeaderLimit = 8 << 10
+	controlBodyLimit   = 4 << 10
+	controlTimeout     = 30 * time.Second       // to read a request, and to write each piece of an answer
+	controlCloseLimit  = time.Second            // until a client that doesn't read is cut off
+	typeLedger         = "application/x-ndjson" // one JSON document a line
+)
+
+func startControl(ctx context.Context, f *Fleet) (*controlServer, error) {
+	host, port, err := splitListen(f.cfg.ControlListen)
+	if err != nil {
+		return nil, err // Validate has seen to it
+	}
+	l, err := listen(ctx, net.ListenConfig{}, "tcp", netip.AddrPortFrom(host, port))
+	if err != nil {
+		return nil, listenError("control-listen", f.cfg.ControlListen, err)
+	}
+	// Requests end with the fleet, not with the context that it was started in: Close waits for them.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &controlServer{
+		fleet:   f,
+		address: l.Addr().(*net.TCPAddr).AddrPort(),
+		token:   sha256.Sum256([]byte(f.cfg.Token)),
+		cancel:  cancel,
+		served:  make(chan struct{}),
+	}
+	s.server = &http.Server{
+		Handler:           s.authorized(s.routes()),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: controlTimeout,
+		ReadTimeout:       controlTimeout,
+		IdleTimeout:       idleLimit,
+		MaxHeaderBytes:    controlHeaderLimit,
+	}
+	go func() {
+		defer close(s.served)
+		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.serveErr = fmt.Errorf("mockfleet: control port: %w", err)
+		}
+	}()
+	return s, nil
+}
+
+func (s *controlServer) url() string {
+	at := s.address
+	if at.Addr().Unmap().IsUnspecified() {
+		at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
+	}
+	return "http://" + at.String()
+}
+
+// close ends the requests under way and waits for them.
+func (s *controlServer) close() error {
+	s.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), controlCloseLimit)
+	defer cancel()
+	err := s.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.server.Close()
+	}
+	<-s.served
+	s.handling.Lock()
+	return errors.Join(err, s.serveErr)
+}
+
+func (s *controlServer) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/fleet", allow(http.MethodGet, s.getFleet))
+	mux.HandleFunc("/devices/{index}", allow(http.MethodGet, s.getDevice))
+	mux.HandleFunc("/devices/{index}/faults", allow(http.MethodPut, s.putFaults))
+	mux.HandleFunc("/ledger", allow(http.MethodGet, s.getLedger))
+	mux.HandleFunc("/reset", allow(http.MethodPost, s.postReset))
+	mux.HandleFunc("/metrics", allow(http.MethodGet, metricsHandler(s.fleet).ServeHTTP))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, http.StatusNotFound, errors.New("the control port has /fleet, /devices/INDEX, /devices/INDEX/faults, /ledger, /reset and /metrics"))
+	})
+	return mux
+}
+
+// authorized lets requests with the fleet's bearer token (RFC 6750 §2.1) through.
+func (s *controlServer) authorized(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.handling.TryRLock() {
+			writeError(w, http.StatusServiceUnavailable, errors.New("the fleet is closing"))
+			return
+		}
+		defer s.handling.RUnlock()
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		given := sha256.Sum256([]byte(token))
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(given[:], s.token[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="fleet control"`)
+			writeError(w, http.StatusUnauthorized, errors.New("want the fleet's token: Authorization: Bearer TOKEN"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func allow(method string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != method {
+			w.Header().Set("Allow", method)
+			writeError(w, http.StatusMethodNotAllowed, fmt.Errorf("want %s %s", method, r.URL.Path))
+			return
+		}
+		next(w, r)
+	}
+}
+
+func (s *controlServer) getFleet(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, s.fleet.Status())
+}
+
+func (s *controlServer) getDevice(w http.ResponseWriter, r *http.Request) {
+	i, ok := s.device(w, r)
+	if !ok {
+		return
+	}
+	status, err := s.fleet.Device(i)
+	if err != nil {
+		writeError(w, http.StatusNotFound, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, status)
+}
+
+func (s *controlServer) putFaults(w http.ResponseWriter, r *http.Request) {
+	i, ok := s.device(w, r)
+	if !ok {
+		return
+	}
+	var b Behavior
+	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, controlBodyLimit), &b); err != nil {
+		writeError(w, http.StatusBadRequest, fmt.Errorf("behavior: %w", err))
+		return
+	}
+	if err := b.Validate(); err != nil {
+		writeError(w, http.StatusBadRequest, err)
+		return
+	}
+	if err := s.fleet.SetFaults(i, b); err != nil {
+		writeError(w, http.StatusInsufficientStorage, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// getLedger streams the entries, a line each. A stream that can't be finished is cut off in a way
+// that the client sees (RFC 9112 §8), never ended as if it were whole.
+func (s *controlServer) getLedger(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", typeLedger)
+	piece := &pieceWriter{w: w, control: http.NewResponseController(w)}
+	out := bufio.NewWriterSize(piece, 32<<10)
+	lines := json.NewEncoder(out)
+	for entry := range s.fleet.Ledger() {
+		if r.Context().Err() != nil || lines.Encode(entry) != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	if out.Flush() != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// pieceWriter gives every write its own time limit, so that a long answer may take its time and a
+// client that stops reading may not.
+type pieceWriter struct {
+	w       io.Writer
+	control *http.ResponseController
+}
+
+func (p *pieceWriter) Write(b []byte) (int, error) {
+	if err := p.control.SetWriteDeadline(time.Now().Add(controlTimeout)); err != nil {
+		return 0, err
+	}
+	return p.w.Write(b)
+}
+
+func (s *controlServer) postReset(w http.ResponseWriter, _ *http.Request) {
+	s.fleet.Reset()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// device reads the index in the path; where it names no device, it has answered 404.
+func (s *controlServer) device(w http.ResponseWriter, r *http.Request) (int, bool) {
+	i, err := strconv.Atoi(r.PathValue("index"))
+	if err != nil {
+		err = fmt.Errorf("device %q: want an index, 0 to %d", r.PathValue("index"), s.fleet.Devices()-1)
+	} else {
+		err = s.fleet.checkDevice(i)
+	}
+	if err != nil {
+		writeError(w, http.StatusNotFound, err)
+		return 0, false
+	}
+	return i, true
+}
+
+// decodeStrictly reads one JSON document without unknown fields and nothing behind it.
+func decodeStrictly(r io.Reader, into any) error {
+	decoder := json.NewDecoder(r)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("want one JSON document and nothing behind it")
+	}
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", wire.TypeJSON)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // a client that is gone needs no answer
+}
+
+func writeError(w http.ResponseWriter, status int, err error) {
+	writeJSON(w, status, controlProblem{Error: err.Error()})
+}
+
+// controlProblem is the body of every refusal of the control port.
+type controlProblem struct {
+	Error string `json:"error"`
+}

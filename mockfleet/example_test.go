@@ -1,0 +1,63 @@
+package mockfleet_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// A fleet of three devices, one of which any HTTP client updates.
+func ExampleStart() {
+	fleet, err := mockfleet.Start(context.Background(), mockfleet.Config{
+		Devices:    3,
+		Addressing: mockfleet.AddressPath,
+		Seed:       1,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer fleet.Close()
+
+	device := fleet.DeviceAddress(2)
+	answer, err := http.Post(device+"/update", "application/octet-stream", strings.NewReader("firmware"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer.Body.Close()
+	fmt.Println(answer.StatusCode)
+
+	answer, err = http.Get(device + "/health")
+	if err != nil {
+		log.Fatal(err)
+	}
+	health, err := io.ReadAll(answer.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer.Body.Close()
+	fmt.Println(string(health))
+	http.DefaultClient.CloseIdleConnections()
+
+	for entry := range fleet.Ledger() {
+		fmt.Println(entry.ID, entry.Version, "applied:", entry.Applied)
+	}
+	// Output:
+	// 200
+	// OK
+	// device-00000002 sha256-c3bf47ea1f4a applied: 1
+}
+
+// A distribution reads and writes as text, and its samples depend on nothing but it and a number.
+func ExampleParseDistribution() {
+	latency, err := mockfleet.ParseDistribution("lognormal(p50=5ms, p99=50ms)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(latency, latency.Sample(0.5))
+	// Output: lognormal(p50=5ms, p99=50ms) 5ms
+}

@@ -1,0 +1,91 @@
+package mockfleet
+
+import (
+	"encoding/hex"
+	"iter"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// Entry is what the fleet witnessed of one device since the start or the last Reset. At every moment,
+//
+//	Pushes = Applied + Repeats + Rejected + Broken + (1 if an update is under way)
+type Entry struct {
+	Device int    `json:"device"`
+	ID     string `json:"id"`
+
+	Pushes       uint32 `json:"pushes"`        // updates received, whole or broken off
+	Applied      uint32 `json:"applied"`       // updates installed
+	AppliedTwice uint32 `json:"applied_twice"` // of those, installs of the version and digest that it ran already
+	Repeats      uint32 `json:"repeats"`       // acknowledged as a repeat of the update that it runs, without installing
+	Rejected     uint32 `json:"rejected"`      // answered 4xx or 5xx
+	Faulted      uint32 `json:"faulted"`       // of those, the ones that its behaviour made fail
+	Broken       uint32 `json:"broken"`        // broken off before the last byte
+	Verifies     uint32 `json:"verifies"`      // looks at the version
+	Misaddressed uint32 `json:"misaddressed"`  // pushes whose X-Device-ID named another device; treated like any other
+
+	BytesReceived uint64     `json:"bytes_received"` // of artifacts, broken off ones included
+	Version       string     `json:"version"`
+	Digest        string     `json:"digest"` // SHA-256 in lower-case hex; empty before the first update
+	State         wire.State `json:"state"`
+	UpdatedAt     string     `json:"updated_at"` // RFC 3339, UTC, whole seconds; empty before the first update
+}
+
+// Ledger yields an entry for every device that received anything, in order of index. Each entry is
+// consistent in itself; devices go on while it is read. Stop them first for one consistent whole.
+func (f *Fleet) Ledger() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for i := range f.store.devices {
+			d, version := f.store.read(i)
+			if d.touched() && !yield(newEntry(i, &d, version)) {
+				return
+			}
+		}
+	}
+}
+
+// DeviceStatus is one device as the control port tells of it.
+type DeviceStatus struct {
+	Entry
+	Address  string   `json:"address"`
+	Attempts uint32   `json:"attempts"` // updates that its behaviour has decided about
+	Behavior Behavior `json:"behavior"`
+}
+
+// Device tells of device i, whether it received anything or not.
+func (f *Fleet) Device(i int) (DeviceStatus, error) {
+	if err := f.checkDevice(i); err != nil {
+		return DeviceStatus{}, err
+	}
+	d, version := f.store.read(i)
+	return DeviceStatus{
+		Entry:    newEntry(i, &d, version),
+		Address:  f.DeviceAddress(i),
+		Attempts: d.attempts,
+		Behavior: *f.store.behaviors.at(d.behavior),
+	}, nil
+}
+
+func newEntry(i int, d *device, version string) Entry {
+	e := Entry{
+		Device:        i,
+		ID:            DeviceID(i),
+		Pushes:        d.pushes,
+		Applied:       d.applied,
+		AppliedTwice:  d.twice,
+		Repeats:       d.repeats,
+		Rejected:      d.rejected,
+		Faulted:       d.faulted,
+		Broken:        d.broken,
+		Verifies:      d.verifies,
+		Misaddressed:  d.strays,
+		BytesReceived: d.bytes,
+		Version:       version,
+		State:         d.state(),
+		UpdatedAt:     string(d.appendUpdatedAt(nil)),
+	}
+	if d.flags&flagUpdated != 0 {
+		e.Digest = hex.EncodeToString(d.digest[:])
+	}
+	return e
+}

@@ -1,0 +1,82 @@
+package mockfleet
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestAnAddressThatIsNoDevicesIsClosedAtOnce(t *testing.T) {
+	f := startFleet(t, Config{Devices: 300, Addressing: AddressIP})
+	port := f.address.Port()
+	client := newClient(t)
+	require.Equal(t, DeviceID(299), getVersion(t, client, fmt.Sprintf("http://127.1.1.43:%d", port)).DeviceID)
+	for _, host := range []string{"127.0.0.1", "127.1.1.44", "127.255.255.254"} {
+		nc, err := net.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
+		require.NoError(t, err)
+		require.NoError(t, nc.SetDeadline(time.Now().Add(testDeadline)))
+		_, err = nc.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF, host)
+		require.NoError(t, nc.Close())
+	}
+	require.EqualValues(t, 3, f.Status().ConnectionsRefused)
+}
+
+// The listener is bound to the loopback interface, so the machine's own address on another interface
+// doesn't reach it.
+func TestIPAddressingListensOnLoopbackAlone(t *testing.T) {
+	f := startFleet(t, Config{Devices: 1, Addressing: AddressIP})
+	raw, err := f.listeners[0].(*net.TCPListener).SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		device, err := unix.GetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
+		require.NoError(t, err)
+		require.Equal(t, "lo", device)
+	}))
+	for _, peer := range []string{"10.0.0.1:1", "[fe80::1]:1"} {
+		_, ok := f.identify(fakeConn{local: "127.1.0.0:80", remote: peer}, 0)
+		require.False(t, ok, peer)
+	}
+	i, ok := f.identify(fakeConn{local: "127.1.0.0:80", remote: "127.0.0.1:1"}, 0)
+	require.True(t, ok)
+	require.Zero(t, i)
+}
+
+type fakeConn struct {
+	net.Conn
+	local, remote string
+}
+
+func (c fakeConn) LocalAddr() net.Addr  { return mustResolve(c.local) }
+func (c fakeConn) RemoteAddr() net.Addr { return mustResolve(c.remote) }
+
+func mustResolve(s string) net.Addr {
+	a, err := net.ResolveTCPAddr("tcp", s)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+func TestPortAddressingNeedsDescriptors(t *testing.T) {
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	t.Cleanup(func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) })
+	low := limit
+	low.Cur = 500
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
+	_, err := Start(context.Background(), Config{Devices: 450, Addressing: AddressPort})
+	var bad *ConfigError
+	require.ErrorAs(t, err, &bad)
+	require.EqualError(t, err, "mockfleet: devices: 450: the process may open 500 files: "+
+		"port addressing needs 514 of them (ulimit -n), the others need 64")
+	startFleet(t, Config{Devices: 100, Addressing: AddressPort})
+}

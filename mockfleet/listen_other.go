@@ -1,0 +1,14 @@
+//go:build !linux
+
+package mockfleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+)
+
+func listenLoopback(context.Context, uint16) (net.Listener, error) {
+	return nil, fmt.Errorf("%w (only Linux routes all of 127.0.0.0/8: %w)", errNotLoopbackAlone, errors.ErrUnsupported)
+}

@@ -1,0 +1,67 @@
+package mockfleet
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metric is one of GET /metrics.
+type metric struct {
+	name  string
+	kind  prometheus.ValueType
+	help  string
+	value float64
+}
+
+func (s Status) metrics() []metric {
+	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+	return []metric{
+		{"fleetmark_fleet_devices", gauge, "Devices of the fleet.", float64(s.Devices)},
+		{"fleetmark_fleet_devices_updated", gauge, "Devices with at least one update applied since the last reset.", float64(s.Updated)},
+		{"fleetmark_fleet_pushes", gauge, "Updates received since the last reset.", float64(s.Pushes)},
+		{"fleetmark_fleet_applied", gauge, "Updates applied since the last reset.", float64(s.Applied)},
+		{"fleetmark_fleet_applied_twice", gauge, "Updates applied to a device that ran them already, since the last reset.", float64(s.AppliedTwice)},
+		{"fleetmark_fleet_repeats", gauge, "Repeated updates acknowledged without applying, since the last reset.", float64(s.Repeats)},
+		{"fleetmark_fleet_rejected", gauge, "Updates answered 4xx or 5xx since the last reset.", float64(s.Rejected)},
+		{"fleetmark_fleet_faulted", gauge, "Updates failed by a device's behavior since the last reset.", float64(s.Faulted)},
+		{"fleetmark_fleet_broken", gauge, "Updates broken off since the last reset.", float64(s.Broken)},
+		{"fleetmark_fleet_verifies", gauge, "Versions asked for since the last reset.", float64(s.Verifies)},
+		{"fleetmark_fleet_misaddressed", gauge, "Updates that named another device, since the last reset.", float64(s.Misaddressed)},
+		{"fleetmark_fleet_artifact_bytes", gauge, "Bytes of artifacts received since the last reset.", float64(s.BytesReceived)},
+		{"fleetmark_fleet_requests_total", counter, "Requests to devices.", float64(s.Requests)},
+		{"fleetmark_fleet_malformed_total", counter, "Requests that were not HTTP.", float64(s.Malformed)},
+		{"fleetmark_fleet_received_bytes_total", counter, "Bytes received by devices.", float64(s.BytesIn)},
+		{"fleetmark_fleet_sent_bytes_total", counter, "Bytes sent by devices.", float64(s.BytesOut)},
+		{"fleetmark_fleet_connections", gauge, "Open connections to devices.", float64(s.Connections)},
+		{"fleetmark_fleet_connections_total", counter, "Connections to devices, refused ones included.", float64(s.ConnectionsTotal)},
+		{"fleetmark_fleet_connections_refused_total", counter, "Connections closed at once.", float64(s.ConnectionsRefused)},
+		{"fleetmark_fleet_accept_errors_total", counter, "Failures to accept a connection.", float64(s.AcceptErrors)},
+		{"fleetmark_fleet_uptime_seconds", gauge, "Time since the fleet started.", s.Uptime.Seconds()},
+		{"process_cpu_seconds_total", counter, "User and system time of the process.", s.CPUSeconds},
+		{"process_resident_memory_bytes", gauge, "Resident memory of the process.", float64(s.ResidentBytes)},
+		{"process_open_fds", gauge, "Open descriptors of the process.", float64(s.Descriptors)},
+		{"go_goroutines", gauge, "Goroutines of the process.", float64(s.Goroutines)},
+	}
+}
+
+// collector gives the fleet's Status to Prometheus, read once a scrape so that its
+// figures belong together.
+type collector struct{ fleet *Fleet }
+
+// Describe says nothing: the collector is unchecked, its metrics being one list.
+func (c collector) Describe(chan<- *prometheus.Desc) {}
+
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	for _, m := range c.fleet.Status().metrics() {
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(m.name, m.help, nil, nil), m.kind, m.value)
+	}
+}
+
+// metricsHandler answers in the formats of Prometheus, from a registry of its own.
+func metricsHandler(f *Fleet) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector{f})
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}

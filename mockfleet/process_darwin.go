@@ -1,0 +1,3 @@
+package mockfleet
+
+const maxrssUnit = 1 // getrusage(2) counts in bytes

@@ -1,0 +1,304 @@
+package mockfleet
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+)
+
+// store holds the state of every device. A device is guarded by the lock of its shard, and neighbours
+// are in different shards, so that a rollout in order of index seldom waits for a lock.
+type store struct {
+	seed      uint64
+	initial   uint32 // slot of the initial version
+	keySeed   maphash.Seed
+	now       *atomic.Int64 // Unix nanoseconds
+	epoch     atomic.Uint32 // counts resets; changed only with every shard locked
+	versions  *versionTable
+	behaviors *behaviorTable
+	shards    [shardCount]shard
+	devices   []device
+}
+
+const shardCount = 1024 // a power of two
+
+type shard struct {
+	mu     sync.Mutex
+	totals totals
+	_      [32]byte // keeps the locks of two shards out of one cache line
+}
+
+// totals are the sums over a shard's devices, kept so that asking a million devices costs little.
+type totals struct {
+	updated, pushes, applied, twice, repeats, rejected, faulted, broken, verifies, strays, bytes uint64
+}
+
+func newStore(cfg Config, now *atomic.Int64) *store {
+	s := &store{
+		seed:      cfg.Seed,
+		keySeed:   maphash.MakeSeed(),
+		now:       now,
+		versions:  newVersionTable(maxVersions),
+		behaviors: newBehaviorTable(cfg.Behavior),
+		devices:   make([]device, cfg.Devices),
+	}
+	s.initial, _ = s.versions.acquire([]byte(cfg.InitialVersion)) // an empty table has room
+	s.versions.retain(s.initial, cfg.Devices)
+	for i := range s.devices {
+		s.devices[i].version = s.initial
+	}
+	return s
+}
+
+func (s *store) shard(i int) *shard { return &s.shards[i&(shardCount-1)] }
+
+// outcome is what a device makes of an update.
+type outcome uint8
+
+const (
+	applied        outcome = iota
+	repeated               // the update that it runs already
+	faulted                // fails, as its behaviour says
+	conflicted             // another update is under way
+	malformed              // the request's own words are at fault
+	mismatched             // the artifact isn't the one that Repr-Digest names
+	keyReused              // the key is that of another update
+	versionsFull           // the fleet can't remember one more version
+	resetMeanwhile         // the fleet was reset since the update began
+	admitted               // so far nothing speaks against it
+)
+
+// admit takes an update into account before its body is read, and holds the device for it: until
+// settle or abandon, no other update gets past. An outcome other than admitted and faulted is final.
+func (s *store) admit(i int, p *push) outcome {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	o := s.begin(sh, &s.devices[i], p)
+	if o == admitted || o == faulted {
+		s.devices[i].flags |= flagReceiving
+		p.epoch = s.epoch.Load()
+	} else {
+		s.count(sh, &s.devices[i], o)
+	}
+	return o
+}
+
+// settle decides about an update that admit let in, now that its body is here.
+func (s *store) settle(i int, p *push, admission outcome) outcome {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if p.epoch != s.epoch.Load() {
+		return resetMeanwhile
+	}
+	s.devices[i].flags &^= flagReceiving
+	return s.finish(sh, &s.devices[i], p, admission)
+}
+
+// abandon gives up an update that admit let in: its body broke off after p.size bytes.
+func (s *store) abandon(i int, p *push) {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if p.epoch != s.epoch.Load() {
+		return
+	}
+	d := &s.devices[i]
+	d.flags &^= flagReceiving
+	s.breakOff(sh, d, p)
+}
+
+// decide does all of an update whose body is here already, in one step.
+func (s *store) decide(i int, p *push) outcome {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	d := &s.devices[i]
+	return s.finish(sh, d, p, s.begin(sh, d, p))
+}
+
+// lose accounts for an update that broke off before the device had taken it on.
+func (s *store) lose(i int, p *push) {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	d := &s.devices[i]
+	s.begin(sh, d, p)
+	s.breakOff(sh, d, p)
+}
+
+func (s *store) begin(sh *shard, d *device, p *push) outcome {
+	d.pushes++
+	sh.totals.pushes++
+	if p.stray {
+		d.strays++
+		sh.totals.strays++
+	}
+	if d.flags&flagReceiving != 0 {
+		return conflicted
+	}
+	d.attempts++
+	p.attempt = d.attempts
+	p.behavior = s.behaviors.at(d.behavior)
+	switch {
+	case p.behavior.fails(d.attempts):
+		return faulted
+	case p.problem != "":
+		return malformed
+	}
+	return admitted
+}
+
+func (s *store) finish(sh *shard, d *device, p *push, o outcome) outcome {
+	d.bytes += uint64(p.size)
+	sh.totals.bytes += uint64(p.size)
+	if o == admitted {
+		o = s.apply(sh, d, p)
+	}
+	s.count(sh, d, o)
+	return o
+}
+
+// apply installs the artifact unless it is another than announced or one that the device runs already.
+func (s *store) apply(sh *shard, d *device, p *push) outcome {
+	if p.problem != "" { // found only now: a chunked body turned out to be empty
+		return malformed
+	}
+	if p.hasDigest && p.want != p.digest {
+		return mismatched
+	}
+	version := p.versionText()
+	updated := d.flags&flagUpdated != 0
+	sameVersion := s.versions.slots[d.version].text == string(version)
+	same := updated && sameVersion && d.digest == p.digest
+	if updated && p.hasKey && d.flags&flagKeyed != 0 && d.key == p.key {
+		if !same {
+			return keyReused
+		}
+		return repeated
+	}
+	if same && !p.hasKey {
+		return repeated
+	}
+	if !sameVersion {
+		slot, ok := s.versions.acquire(version)
+		if !ok {
+			return versionsFull
+		}
+		s.versions.release(d.version)
+		d.version = slot
+	}
+	d.digest, d.key = p.digest, p.key
+	d.updatedAt = uint32(s.now.Load() / 1e9)
+	d.flags |= flagUpdated
+	d.flags &^= flagKeyed
+	if p.hasKey {
+		d.flags |= flagKeyed
+	}
+	if same {
+		d.twice++
+		sh.totals.twice++
+	}
+	if !updated {
+		sh.totals.updated++
+	}
+	return applied
+}
+
+func (s *store) count(sh *shard, d *device, o outcome) {
+	switch o {
+	case applied:
+		d.applied++
+		sh.totals.applied++
+	case repeated:
+		d.repeats++
+		sh.totals.repeats++
+	case faulted:
+		d.faulted++
+		sh.totals.faulted++
+		fallthrough
+	default:
+		d.rejected++
+		sh.totals.rejected++
+	}
+}
+
+func (s *store) breakOff(sh *shard, d *device, p *push) {
+	d.bytes += uint64(p.size)
+	d.broken++
+	sh.totals.bytes += uint64(p.size)
+	sh.totals.broken++
+}
+
+// verify counts a look at device i and returns a copy of it, with its version as a JSON string.
+func (s *store) verify(i int) (device, string) {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s.devices[i].verifies++
+	sh.totals.verifies++
+	return s.devices[i], s.versions.slots[s.devices[i].version].quoted
+}
+
+// read returns a copy of device i, with its version.
+func (s *store) read(i int) (device, string) {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return s.devices[i], s.versions.slots[s.devices[i].version].text
+}
+
+// setBehavior gives device i a behaviour of its own and starts counting its attempts anew.
+func (s *store) setBehavior(i int, b Behavior) error {
+	slot, err := s.behaviors.acquire(b.withDefaults())
+	if err != nil {
+		return err
+	}
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	d := &s.devices[i]
+	s.behaviors.release(d.behavior)
+	d.behavior, d.attempts = slot, 0
+	return nil
+}
+
+// reset puts every device back to its initial version and forgets what was received. Behaviours stay.
+func (s *store) reset() {
+	for i := range s.shards {
+		s.shards[i].mu.Lock()
+	}
+	s.epoch.Add(1)
+	for i := range s.devices {
+		d := &s.devices[i]
+		s.versions.release(d.version)
+		*d = device{version: s.initial, behavior: d.behavior}
+	}
+	s.versions.retain(s.initial, len(s.devices))
+	for i := range s.shards {
+		s.shards[i].totals = totals{}
+		s.shards[i].mu.Unlock()
+	}
+}
+
+func (s *store) sum() (t totals) {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		u := sh.totals
+		sh.mu.Unlock()
+		t.updated += u.updated
+		t.pushes += u.pushes
+		t.applied += u.applied
+		t.twice += u.twice
+		t.repeats += u.repeats
+		t.rejected += u.rejected
+		t.faulted += u.faulted
+		t.broken += u.broken
+		t.verifies += u.verifies
+		t.strays += u.strays
+		t.bytes += u.bytes
+	}
+	return t
+}

@@ -1,0 +1,182 @@
+package mockfleet
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestADeviceIsSmall(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(device{}), uintptr(128))
+	require.Zero(t, unsafe.Sizeof(shard{})%64, "a shard fills whole cache lines")
+	require.Zero(t, unsafe.Sizeof(traffic{})%128)
+}
+
+func BenchmarkMillionDevices(b *testing.B) {
+	b.ReportAllocs()
+	var now atomic.Int64
+	for b.Loop() {
+		s := newStore(Config{Devices: 1_000_000}.withDefaults(), &now)
+		if len(s.devices) != 1_000_000 {
+			b.Fatal("devices are missing")
+		}
+	}
+	b.ReportMetric(float64(unsafe.Sizeof(device{})), "state-B/device")
+}
+
+func TestVersionsAreKeptOnceAndForgottenWhenUnused(t *testing.T) {
+	table := newVersionTable(3)
+	take := func(text string) (uint32, bool) { return table.acquire([]byte(text)) }
+	a, ok := take("a")
+	require.True(t, ok)
+	again, ok := take("a")
+	require.True(t, ok)
+	require.Equal(t, a, again)
+	b, ok := take("b")
+	require.True(t, ok)
+	_, ok = take("c")
+	require.True(t, ok)
+	_, ok = take("d")
+	require.False(t, ok, "the table is full of versions in use")
+
+	table.release(a)
+	_, ok = take("d")
+	require.False(t, ok, "one reference to a is left")
+	table.release(a)
+	table.release(b)
+	d, ok := take("d")
+	require.True(t, ok)
+	require.Contains(t, []uint32{a, b}, d)
+	require.Equal(t, "d", table.slots[d].text)
+	require.Equal(t, `"d"`, table.slots[d].quoted)
+	_, ok = take("e")
+	require.True(t, ok)
+	_, ok = take("f")
+	require.False(t, ok)
+}
+
+func TestAFullVersionTableRefusesAndRecovers(t *testing.T) {
+	var now atomic.Int64
+	s := newStore(Config{Devices: 4}.withDefaults(), &now)
+	s.versions = newVersionTable(3)
+	s.initial, _ = s.versions.acquire([]byte("1.0.0"))
+	s.versions.retain(s.initial, 4)
+	push := func(i int, version string) int {
+		p := &push{version: []byte(version), size: 1}
+		status, _ := p.answer(s.decide(i, p))
+		return status
+	}
+	require.Equal(t, []int{200, 200, 507, 200}, []int{push(0, "2"), push(1, "3"), push(2, "4"), push(2, "3")})
+	d, version := s.read(2)
+	require.Equal(t, []uint32{2, 1, 1}, []uint32{d.pushes, d.rejected, d.applied})
+	require.Equal(t, "3", version)
+	s.reset()
+	require.Equal(t, []int{200, 200}, []int{push(2, "4"), push(3, "5")})
+}
+
+func TestManyVersionsAtOnce(t *testing.T) {
+	table := newVersionTable(64)
+	var done sync.WaitGroup
+	for worker := range 8 {
+		done.Go(func() {
+			for i := range 2000 {
+				text := fmt.Sprintf("%d", (worker*31+i)%100)
+				slot, ok := table.acquire([]byte(text))
+				if !ok {
+					t.Error("the table is full, though 8 versions at most are in use")
+					return
+				}
+				if table.slots[slot].text != text {
+					t.Errorf("%s turned into %s", text, table.slots[slot].text)
+				}
+				table.release(slot)
+			}
+		})
+	}
+	done.Wait()
+	for i := range table.slots {
+		require.Zero(t, table.slots[i].refs.Load())
+	}
+}
+
+func TestBehaviorsAreKeptOnceAndReused(t *testing.T) {
+	own := Behavior{FailStatus: 503}
+	table := newBehaviorTable(own)
+	slot, err := table.acquire(own)
+	require.NoError(t, err)
+	require.Zero(t, slot, "the fleet's own behaviour is no other")
+	for n := 1; n < maxBehaviors; n++ {
+		slot, err := table.acquire(Behavior{FailFirst: n})
+		require.NoError(t, err)
+		require.EqualValues(t, n, slot)
+	}
+	_, err = table.acquire(Behavior{FailFirst: maxBehaviors})
+	require.ErrorContains(t, err, "1024 different behaviours are in use")
+	known, err := table.acquire(Behavior{FailFirst: 7})
+	require.NoError(t, err)
+	require.EqualValues(t, 7, known)
+	table.release(7)
+	_, err = table.acquire(Behavior{FailFirst: maxBehaviors})
+	require.Error(t, err, "one reference to 7 is left")
+	table.release(7)
+	slot, err = table.acquire(Behavior{FailFirst: maxBehaviors})
+	require.NoError(t, err)
+	require.EqualValues(t, 7, slot)
+	require.Equal(t, maxBehaviors, table.at(7).FailFirst)
+}
+
+// Whatever comes together, the counts of each device and of the whole add up.
+func TestTheBooksBalanceUnderContention(t *testing.T) {
+	var now atomic.Int64
+	s := newStore(Config{Devices: 3, Behavior: Behavior{FailFirst: 5, FailStatus: 503}}.withDefaults(), &now)
+	var done sync.WaitGroup
+	for worker := range 8 {
+		done.Go(func() {
+			for n := range 600 {
+				i := n % 3
+				p := &push{version: fmt.Appendf(nil, "%d", n%7), size: 1}
+				p.digest[0] = byte(n % 7)
+				switch (n + worker) % 4 {
+				case 0:
+					if a := s.admit(i, p); a == admitted || a == faulted {
+						s.settle(i, p, a)
+					}
+				case 1:
+					if a := s.admit(i, p); a == admitted || a == faulted {
+						s.abandon(i, p)
+					}
+				case 2:
+					s.lose(i, p)
+				default:
+					s.decide(i, p)
+				}
+				s.verify(i)
+			}
+		})
+	}
+	done.Wait()
+	var want totals
+	for i := range 3 {
+		d, _ := s.read(i)
+		require.EqualValues(t, 1600, d.pushes)
+		require.Equal(t, d.pushes, d.applied+d.repeats+d.rejected+d.broken)
+		require.LessOrEqual(t, d.faulted, uint32(5))
+		want.updated++
+		want.pushes += uint64(d.pushes)
+		want.applied += uint64(d.applied)
+		want.twice += uint64(d.twice)
+		want.repeats += uint64(d.repeats)
+		want.rejected += uint64(d.rejected)
+		want.faulted += uint64(d.faulted)
+		want.broken += uint64(d.broken)
+		want.verifies += uint64(d.verifies)
+		want.bytes += d.bytes
+	}
+	require.Equal(t, want, s.sum())
+	s.reset()
+	require.Zero(t, s.sum())
+}

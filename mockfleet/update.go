@@ -1,0 +1,83 @@
+package mockfleet
+
+import (
+	"crypto/sha256"
+	"net/http"
+)
+
+// answerUpdate serves POST /update. An artifact that fits into the read buffer is applied in one
+// step; a larger one occupies its device until it is read, and other updates are answered 409.
+func (c *conn) answerUpdate(r *request) bool {
+	p := &c.work.push
+	p.read(&c.work.header, r.device, c.fleet.store.keySeed)
+	switch {
+	case r.bodyTaken:
+		p.problem = "the artifact is empty"
+		return c.concludeUpdate(r, p, c.fleet.store.decide(r.device, p))
+	case r.length != unknownLength && r.length <= headerLimit:
+		return c.takeSmall(r, p)
+	}
+	return c.takeLarge(r, p)
+}
+
+func (c *conn) takeSmall(r *request, p *push) bool {
+	reader, n := c.work.reader, int(r.length)
+	if reader.Buffered() < n && !c.invite(r) {
+		c.fleet.store.lose(r.device, p)
+		return false
+	}
+	artifact, err := reader.Peek(n)
+	p.size = int64(len(artifact))
+	if err != nil {
+		c.fleet.store.lose(r.device, p)
+		return false
+	}
+	p.digest = sha256.Sum256(artifact)
+	if _, err := reader.Discard(n); err != nil {
+		return false // can't be: these bytes were just peeked at
+	}
+	r.bodyTaken = true
+	return c.concludeUpdate(r, p, c.fleet.store.decide(r.device, p))
+}
+
+func (c *conn) takeLarge(r *request, p *push) bool {
+	store := c.fleet.store
+	admission := store.admit(r.device, p)
+	if admission != admitted && admission != faulted {
+		c.discardBody(r)
+		return c.concludeUpdate(r, p, admission)
+	}
+	if c.work.reader.Buffered() == 0 && !c.invite(r) {
+		store.abandon(r.device, p)
+		return false
+	}
+	if err := c.receive(r, p); err != nil {
+		store.abandon(r.device, p)
+		if c.readErr != nil {
+			return false
+		}
+		return c.fail(r, http.StatusBadRequest, "the body is not framed as RFC 9112 wants it", "")
+	}
+	if p.size == 0 && p.problem == "" { // a chunked body can turn out to be empty
+		p.problem = "the artifact is empty"
+	}
+	return c.concludeUpdate(r, p, store.settle(r.device, p, admission))
+}
+
+// invite sends the 100 that a client may be waiting for before it sends the body (RFC 9110 §10.1.1).
+func (c *conn) invite(r *request) bool {
+	return r.expect != expectContinue || c.write([]byte(continueAnswer))
+}
+
+func (c *conn) concludeUpdate(r *request, p *push, o outcome) bool {
+	if p.behavior != nil && !c.pause(p.behavior.delay(c.fleet.store.seed, r.device, p.attempt)) {
+		return false
+	}
+	status, message := p.answer(o)
+	digest := p.digest[:]
+	if !r.bodyTaken || p.size == 0 {
+		digest = nil
+	}
+	c.work.body = appendUpdateAnswer(c.work.body[:0], o == applied || o == repeated, message, p.size, digest)
+	return c.send(r, answerHead{status: status, typeLine: typeJSONLine})
+}
