@@ -1,0 +1,234 @@
+package profiles
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/pprof/profile"
+)
+
+// Capture is one repetition being profiled. It holds this process's profilers from
+// [Start] until [Capture.Stop], which must be called.
+type Capture struct {
+	cfg        Config
+	dir        string
+	repetition int
+
+	cpu     bytes.Buffer              // written by the runtime when the CPU profiler stops
+	base    map[Kind]*profile.Profile // what stood at Start, for the kinds that accumulate
+	restore func()                    // puts the rates back
+
+	stopping   chan struct{} // closed by Stop
+	watched    chan struct{} // closed when watch has ended; then the next two are set
+	goroutines *profile.Profile
+	watchErr   error
+
+	once  sync.Once
+	files []File
+	err   error
+}
+
+// Start begins to profile this process for one repetition, counted from 1, and
+// creates dir if it is missing. With Allocs it collects garbage first.
+//
+// Once ctx is done, goroutines are taken at once if they weren't yet; everything else
+// goes on until Stop, which then writes what there is. Start answers [ErrBusy] while
+// another capture runs, and an error that names the field for a bad cfg; either way
+// nothing is left on.
+func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Capture, error) {
+	cfg, err := cfg.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if repetition < 1 {
+		return nil, fmt.Errorf("profile capture: repetition %d: want 1 or more", repetition)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("profile capture %d: not started: %w", repetition, context.Cause(ctx))
+	}
+	if !capturing.tryAcquire() {
+		return nil, fmt.Errorf("profile capture %d: %w", repetition, ErrBusy)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		capturing.release()
+		return nil, fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
+	}
+	c := &Capture{
+		cfg:        cfg,
+		dir:        dir,
+		repetition: repetition,
+		base:       make(map[Kind]*profile.Profile),
+		stopping:   make(chan struct{}),
+		watched:    make(chan struct{}),
+	}
+	c.restore = c.setRates()
+	if err := c.begin(); err != nil {
+		c.restore()
+		capturing.release()
+		return nil, fmt.Errorf("profile capture %d: %w", repetition, err)
+	}
+	if c.takes(Goroutine) {
+		go c.watch(ctx)
+	} else {
+		close(c.watched)
+	}
+	return c, nil
+}
+
+// Stop ends the capture and writes dir/KIND.REPETITION.pb.gz for every kind, in the
+// order of [Kinds]. A file of that name is replaced. With Heap or Allocs it
+// collects garbage.
+//
+// It answers the files that were written and an error for those that weren't, and
+// is safe to call again and from several goroutines: all get the same answer.
+// After it the mutex and block profilers are as they were before Start.
+func (c *Capture) Stop() ([]File, error) {
+	c.once.Do(c.finish)
+	return slices.Clone(c.files), c.err
+}
+
+func (c *Capture) takes(k Kind) bool { return slices.Contains(c.cfg.Kinds, k) }
+
+// setRates turns on the profilers that are wanted and answers how to undo it.
+func (c *Capture) setRates() (restore func()) {
+	mutex, block := c.takes(Mutex), c.takes(Block)
+	var fraction int
+	if mutex {
+		fraction = runtime.SetMutexProfileFraction(c.cfg.MutexFraction)
+	}
+	if block {
+		runtime.SetBlockProfileRate(int(c.cfg.BlockRate))
+	}
+	return func() {
+		if mutex {
+			runtime.SetMutexProfileFraction(fraction)
+		}
+		if block {
+			runtime.SetBlockProfileRate(int(c.cfg.BlockRateAfter))
+		}
+	}
+}
+
+// begin takes the bases and starts the CPU profiler, in this order, so that the cost
+// of the first isn't in the second.
+func (c *Capture) begin() error {
+	if c.takes(Allocs) {
+		// Allocations appear in the runtime's profile only once a collection has
+		// followed them.
+		runtime.GC()
+	}
+	for _, k := range c.cfg.Kinds {
+		if !k.accumulates() {
+			continue
+		}
+		p, err := snapshot(k)
+		if err != nil {
+			return err
+		}
+		c.base[k] = p
+	}
+	if c.takes(CPU) {
+		if err := pprof.StartCPUProfile(&c.cpu); err != nil {
+			return fmt.Errorf("%w (%w)", ErrBusy, err)
+		}
+	}
+	return nil
+}
+
+// watch takes the goroutines while the load runs.
+func (c *Capture) watch(ctx context.Context) {
+	defer close(c.watched)
+	timer := time.NewTimer(c.cfg.GoroutineDelay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-c.stopping:
+	}
+	c.goroutines, c.watchErr = snapshot(Goroutine)
+}
+
+func (c *Capture) finish() {
+	defer capturing.release()
+
+	// First what the load is still there for, then the profilers that cost, then
+	// the collection, whose cost thus shows in none of them.
+	close(c.stopping)
+	<-c.watched
+	if c.takes(CPU) {
+		pprof.StopCPUProfile()
+	}
+	taken := make(map[Kind]*profile.Profile)
+	errs := c.take(taken, Mutex, Block)
+	c.restore()
+	if c.takes(Heap) || c.takes(Allocs) {
+		runtime.GC()
+	}
+	errs = append(errs, c.take(taken, CPU, Heap, Allocs, Goroutine)...)
+	c.base, c.goroutines, c.cpu = nil, nil, bytes.Buffer{}
+
+	for _, k := range c.cfg.Kinds {
+		p := taken[k]
+		if p == nil {
+			continue // its error is among errs
+		}
+		p.Comments = append(p.Comments, c.cfg.comments()...)
+		path := filepath.Join(c.dir, fileName(k, c.repetition))
+		if err := writeProfile(path, k, p); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		c.files = append(c.files, File{Kind: k, Repetition: c.repetition, Path: path, Samples: len(p.Sample)})
+	}
+	if err := syncDir(c.dir); err != nil {
+		errs = append(errs, err)
+	}
+	c.err = errors.Join(errs...)
+}
+
+// take adds to taken those of kinds that are wanted, as they are to be written.
+func (c *Capture) take(taken map[Kind]*profile.Profile, kinds ...Kind) (errs []error) {
+	for _, k := range kinds {
+		if !c.takes(k) {
+			continue
+		}
+		p, err := c.repetitionOf(k)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("profile capture %d: %w", c.repetition, err))
+			continue
+		}
+		taken[k] = p
+	}
+	return errs
+}
+
+func (c *Capture) repetitionOf(k Kind) (*profile.Profile, error) {
+	var p *profile.Profile
+	var err error
+	switch k {
+	case CPU:
+		p, err = parseRuntime(k, c.cpu.Bytes())
+	case Goroutine:
+		p, err = c.goroutines, c.watchErr
+	default:
+		p, err = snapshot(k)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if base := c.base[k]; base != nil {
+		if p, err = subtract(p, base); err != nil {
+			return nil, fmt.Errorf("%s profile: subtracting what stood before the repetition: %w", k, err)
+		}
+	}
+	return clean(p), nil
+}

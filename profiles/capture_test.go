@@ -1,0 +1,450 @@
+package profiles_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// everything catches every event, so that counts can be told by hand.
+func everything(kinds ...profiles.Kind) profiles.Config {
+	return profiles.Config{Kinds: kinds, MutexFraction: 1, BlockRate: time.Nanosecond}
+}
+
+// capture profiles load as repetition 1.
+func capture(t *testing.T, cfg profiles.Config, load func()) map[profiles.Kind]profiles.File {
+	t.Helper()
+	c, err := profiles.Start(t.Context(), t.TempDir(), 1, cfg)
+	require.NoError(t, err)
+	load()
+	files, err := c.Stop()
+	require.NoError(t, err)
+	byKind := make(map[profiles.Kind]profiles.File)
+	for _, f := range files {
+		byKind[f.Kind] = f
+	}
+	return byKind
+}
+
+// total sums a column of the samples whose stack holds function.
+func total(t *testing.T, f profiles.File, column, function string) int64 {
+	t.Helper()
+	return sum(t, f, column, func(s *profile.Sample) bool { return inStack(s, function) })
+}
+
+func sum(t *testing.T, f profiles.File, column string, counts func(*profile.Sample) bool) int64 {
+	t.Helper()
+	p, err := profiles.Load(f.Path)
+	require.NoError(t, err)
+	index, err := p.SampleIndexByName(column)
+	require.NoError(t, err)
+	var sum int64
+	for _, s := range p.Sample {
+		if counts(s) {
+			sum += s.Value[index]
+		}
+	}
+	return sum
+}
+
+func inStack(s *profile.Sample, function string) bool {
+	for _, location := range s.Location {
+		for _, line := range location.Line {
+			if strings.HasPrefix(line.Function.Name, function) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func TestCaptureWritesEveryKind(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run", "profiles") // made by Start
+	cfg := everything()
+	cfg.Labels = map[string]string{"transport": "lean", "scenario": "rollout", "operation": "push"}
+	park(t)
+	c, err := profiles.Start(t.Context(), dir, 3, cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	plantedLoop(ctx)
+	contendDuring(t)
+	live := allocateDuring()
+	files, err := c.Stop()
+	require.NoError(t, err)
+	runtime.KeepAlive(live)
+
+	columns := map[profiles.Kind]string{
+		profiles.CPU:       "samples/count cpu/nanoseconds",
+		profiles.Heap:      "inuse_objects/count inuse_space/bytes",
+		profiles.Allocs:    "alloc_objects/count alloc_space/bytes",
+		profiles.Goroutine: "goroutine/count",
+		profiles.Mutex:     "contentions/count delay/nanoseconds",
+		profiles.Block:     "contentions/count delay/nanoseconds",
+	}
+	functions := map[profiles.Kind]string{
+		profiles.CPU:       "plantedLoop",
+		profiles.Heap:      "allocateDuring",
+		profiles.Allocs:    "allocateDuring",
+		profiles.Goroutine: "waitParked",
+		profiles.Mutex:     "holdDuring",
+		profiles.Block:     "waitDuring",
+	}
+	require.Len(t, files, len(profiles.Kinds()))
+	for i, k := range profiles.Kinds() {
+		t.Run(string(k), func(t *testing.T) {
+			f := files[i]
+			require.Equal(t, k, f.Kind)
+			require.Equal(t, 3, f.Repetition)
+			require.Equal(t, filepath.Join(dir, string(k)+".3.pb.gz"), f.Path)
+
+			p, err := profiles.Load(f.Path)
+			require.NoError(t, err)
+			var got []string
+			for _, s := range p.SampleType {
+				got = append(got, s.Type+"/"+s.Unit)
+			}
+			require.Equal(t, columns[k], strings.Join(got, " "))
+			require.Positive(t, f.Samples)
+			require.Len(t, p.Sample, f.Samples)
+			require.Equal(t, []string{"operation=push", "scenario=rollout", "transport=lean"}, p.Comments)
+			require.Equal(t, cfg.Labels, profiles.Labels(p))
+			require.Positive(t, total(t, f, "0", planted+functions[k]))
+			if k != profiles.Heap && k != profiles.Goroutine { // which are of a moment
+				require.Positive(t, p.DurationNanos)
+			}
+			for _, s := range p.Sample {
+				require.Positive(t, s.Value[0])
+				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/profiles.(*Capture)"), "its own work")
+				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/profiles.Start"), "its own work")
+			}
+		})
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, len(files), "temporary files stay")
+
+	rows, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
+	require.NoError(t, err)
+	require.Contains(t, functionNames(rows), planted+"plantedLoop")
+}
+
+func functionNames(rows []profiles.Row) []string {
+	names := make([]string, len(rows))
+	for i, r := range rows {
+		names[i] = r.Function
+	}
+	return names
+}
+
+// What accumulates in the runtime is of the repetition alone, to the byte.
+func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
+	rate := runtime.MemProfileRate
+	runtime.MemProfileRate = 1 // every allocation counts, as it is
+	t.Cleanup(func() { runtime.MemProfileRate = rate })
+	kinds := everything(profiles.Allocs, profiles.Heap, profiles.Mutex, profiles.Block)
+	before := capture(t, kinds, func() { contendBefore(t) })
+	require.EqualValues(t, contentions, unlocks(t, before[profiles.Mutex], "holdBefore"))
+	require.EqualValues(t, contentions, total(t, before[profiles.Block], "contentions", planted+"waitBefore"))
+
+	runtime.KeepAlive(allocateBefore())
+	var kept [][]byte
+	during := capture(t, kinds, func() {
+		kept = append(kept, allocateDuring()[:10]...) // the other 90 are garbage
+		contendDuring(t)
+	})
+	runtime.KeepAlive(kept)
+
+	require.Zero(t, unlocks(t, during[profiles.Mutex], "holdBefore"))
+	require.Zero(t, total(t, during[profiles.Block], "contentions", planted+"waitBefore"))
+	require.EqualValues(t, contentions, unlocks(t, during[profiles.Mutex], "holdDuring"))
+	require.EqualValues(t, contentions, total(t, during[profiles.Block], "contentions", planted+"waitDuring"))
+	require.Positive(t, total(t, during[profiles.Mutex], "delay", planted+"holdDuring"))
+	require.Positive(t, total(t, during[profiles.Block], "delay", planted+"waitDuring"))
+
+	require.Zero(t, blocks(t, during[profiles.Allocs], "alloc_objects", "allocateBefore"))
+	require.EqualValues(t, blockCount, blocks(t, during[profiles.Allocs], "alloc_objects", "allocateDuring"))
+	require.EqualValues(t, blockCount*blockBytes, blocks(t, during[profiles.Allocs], "alloc_space", "allocateDuring"))
+	require.EqualValues(t, 10, blocks(t, during[profiles.Heap], "inuse_objects", "allocateDuring"))
+	require.EqualValues(t, 10*blockBytes, blocks(t, during[profiles.Heap], "inuse_space", "allocateDuring"))
+}
+
+// unlocks counts the contended unlocks of a function. The locks of the runtime itself are
+// left out: they are in the profile too, under whatever calls the runtime.
+func unlocks(t *testing.T, f profiles.File, function string) int64 {
+	t.Helper()
+	return sum(t, f, "contentions", func(s *profile.Sample) bool {
+		return inStack(s, planted+function) && inStack(s, "sync.(*Mutex).Unlock")
+	})
+}
+
+// blocks sums a column over the planted blocks. Other sizes under the same function are
+// left out: an allocation may start the runtime's own helpers.
+func blocks(t *testing.T, f profiles.File, column, function string) int64 {
+	t.Helper()
+	return sum(t, f, column, func(s *profile.Sample) bool {
+		return inStack(s, planted+function) && slices.Equal(s.NumLabel["bytes"], []int64{blockBytes})
+	})
+}
+
+// A repetition that waited for no lock leaves a file all the same. A real one can't be
+// had on demand: the runtime's own locks are in the mutex profile too.
+func TestProfileWithoutSamples(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mutex.1.pb.gz")
+	p := &profile.Profile{SampleType: []*profile.ValueType{
+		{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}}}
+	require.NoError(t, profiles.WriteProfile(path, profiles.Mutex, p))
+	back, err := profiles.Load(path)
+	require.NoError(t, err)
+	require.Empty(t, back.Sample)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o644), info.Mode().Perm())
+
+	heap := filepath.Join(t.TempDir(), "heap.1.pb.gz")
+	require.ErrorContains(t, profiles.WriteProfile(heap, profiles.Heap, p), "sample types are not those of heap")
+	require.NoFileExists(t, heap)
+}
+
+func TestCaptureTakesGoroutinesWhileTheLoadRuns(t *testing.T) {
+	unpark := park(t)
+	c, err := profiles.Start(t.Context(), t.TempDir(), 1,
+		profiles.Config{Kinds: []profiles.Kind{profiles.Goroutine}, GoroutineDelay: time.Millisecond})
+	require.NoError(t, err)
+	<-c.Watched()
+	unpark() // the load has gone when Stop is called
+	files, err := c.Stop()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, total(t, files[0], "goroutine", planted+"waitParked"))
+}
+
+func TestCaptureTakesGoroutinesOfAShortRepetition(t *testing.T) {
+	park(t)
+	files := capture(t, profiles.Config{Kinds: []profiles.Kind{profiles.Goroutine}, GoroutineDelay: time.Hour}, func() {})
+	require.EqualValues(t, 1, total(t, files[profiles.Goroutine], "goroutine", planted+"waitParked"))
+}
+
+func TestCaptureInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cfg := everything()
+	cfg.GoroutineDelay = time.Hour
+	c, err := profiles.Start(ctx, t.TempDir(), 1, cfg)
+	require.NoError(t, err)
+	park(t)
+	contendDuring(t)
+	cancel()
+	<-c.Watched() // at once, not after an hour
+	files, err := c.Stop()
+	require.NoError(t, err)
+	require.Len(t, files, len(profiles.Kinds()))
+	require.Positive(t, total(t, files[4], "contentions", planted+"holdDuring"))
+	require.EqualValues(t, 1, total(t, files[3], "goroutine", planted+"waitParked"))
+}
+
+func TestStopIsIdempotent(t *testing.T) {
+	dir := t.TempDir()
+	c, err := profiles.Start(t.Context(), dir, 1, everything(profiles.Heap, profiles.CPU))
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	got := make([][]profiles.File, 4)
+	for i := range got {
+		wg.Go(func() {
+			files, err := c.Stop()
+			if err == nil {
+				got[i] = files
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, got[0], 2)
+	for _, files := range got {
+		require.Equal(t, got[0], files)
+	}
+	require.NoError(t, os.RemoveAll(dir))
+	files, err := c.Stop() // doesn't write again
+	require.NoError(t, err)
+	require.Equal(t, got[0], files)
+	require.NoDirExists(t, dir)
+}
+
+func TestCapturePutsRatesBack(t *testing.T) {
+	const fraction = 7
+	was := runtime.SetMutexProfileFraction(fraction)
+	t.Cleanup(func() { runtime.SetMutexProfileFraction(was) })
+
+	c, err := profiles.Start(t.Context(), t.TempDir(), 1, profiles.Config{})
+	require.NoError(t, err)
+	require.Equal(t, 10, runtime.SetMutexProfileFraction(-1))
+	_, err = c.Stop()
+	require.NoError(t, err)
+	require.Equal(t, fraction, runtime.SetMutexProfileFraction(-1))
+	require.Zero(t, blockEvents(t), "the block profiler is still on")
+
+	cfg := everything(profiles.Block)
+	cfg.BlockRateAfter = time.Nanosecond
+	capture(t, cfg, func() {
+		require.Equal(t, fraction, runtime.SetMutexProfileFraction(-1), "mutex wasn't asked for")
+	})
+	require.Positive(t, blockEvents(t))
+	capture(t, everything(profiles.Block), func() {})
+	require.Zero(t, blockEvents(t))
+}
+
+// blockEvents counts what the runtime's block profiler sees of contendBefore.
+func blockEvents(t *testing.T) int64 {
+	t.Helper()
+	before := countBlockEvents(t)
+	contendBefore(t)
+	return countBlockEvents(t) - before
+}
+
+func countBlockEvents(t *testing.T) int64 {
+	t.Helper()
+	n, _ := runtime.BlockProfile(nil)
+	records := make([]runtime.BlockProfileRecord, n+50)
+	n, ok := runtime.BlockProfile(records)
+	require.True(t, ok)
+	var sum int64
+	for _, r := range records[:n] {
+		sum += r.Count
+	}
+	return sum
+}
+
+func TestStartRefusesASecondCapture(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "second")
+	first, err := profiles.Start(t.Context(), t.TempDir(), 1, everything(profiles.Heap))
+	require.NoError(t, err)
+	_, err = profiles.Start(t.Context(), dir, 2, everything(profiles.Mutex))
+	require.ErrorIs(t, err, profiles.ErrBusy)
+	require.NotContains(t, err.Error(), "\n")
+	require.NoDirExists(t, dir)
+	_, err = first.Stop()
+	require.NoError(t, err)
+	capture(t, everything(profiles.Mutex), func() {}) // free again
+}
+
+func TestStartRefusesWhileTheProfilerIsTaken(t *testing.T) {
+	was := runtime.SetMutexProfileFraction(-1)
+	require.NoError(t, pprof.StartCPUProfile(new(strings.Builder)))
+	t.Cleanup(pprof.StopCPUProfile)
+	for range 2 { // the refusal leaves nothing on that would refuse the second
+		_, err := profiles.Start(t.Context(), t.TempDir(), 1, everything())
+		require.ErrorIs(t, err, profiles.ErrBusy)
+		require.ErrorContains(t, err, "cpu profiling already in use")
+		require.Equal(t, was, runtime.SetMutexProfileFraction(-1))
+		require.Zero(t, blockEvents(t))
+	}
+	capture(t, everything(profiles.Mutex), func() {})
+}
+
+func TestStartRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, test := range map[string]struct {
+		ctx        context.Context
+		dir        string
+		repetition int
+		cfg        profiles.Config
+		want       string
+	}{
+		"repetition 0":       {want: "repetition 0: want 1 or more"},
+		"canceled":           {ctx: canceled, repetition: 1, want: "not started: context canceled"},
+		"a file for a dir":   {dir: file, repetition: 1, want: "cannot be made"},
+		"unknown kind":       {repetition: 1, cfg: profiles.Config{Kinds: []profiles.Kind{"cpuu"}}, want: `kind "cpuu": unknown: want one of cpu, heap`},
+		"no kinds":           {repetition: 1, cfg: profiles.Config{Kinds: []profiles.Kind{}}, want: "no kinds"},
+		"a kind twice":       {repetition: 1, cfg: everything(profiles.CPU, profiles.CPU), want: "cpu: named twice"},
+		"mutex fraction":     {repetition: 1, cfg: profiles.Config{MutexFraction: -1}, want: "mutex fraction -1"},
+		"block rate":         {repetition: 1, cfg: profiles.Config{BlockRate: -1}, want: "block rate -1ns"},
+		"block rate, long":   {repetition: 1, cfg: profiles.Config{BlockRate: time.Hour}, want: "block rate 1h0m0s: want 1ns to 1s"},
+		"block rate after":   {repetition: 1, cfg: profiles.Config{BlockRateAfter: -1}, want: "block rate after -1ns"},
+		"goroutine delay":    {repetition: 1, cfg: profiles.Config{GoroutineDelay: -1}, want: "goroutine delay -1ns"},
+		"label key":          {repetition: 1, cfg: labeled("a=b", "c"), want: `label "a=b": want a key`},
+		"empty label key":    {repetition: 1, cfg: labeled("", "c"), want: `label "": want a key`},
+		"label with a line":  {repetition: 1, cfg: labeled("a", "b\nc"), want: "label a: want a value"},
+		"long label":         {repetition: 1, cfg: labeled("a", strings.Repeat("x", 257)), want: "label a: want a value"},
+		"label not in UTF-8": {repetition: 1, cfg: labeled("a", "\xff"), want: "label a: want a value"},
+		"too many labels":    {repetition: 1, cfg: manyLabels(17), want: "17 labels: want at most 16"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.ctx == nil {
+				test.ctx = t.Context()
+			}
+			if test.dir == "" {
+				test.dir = filepath.Join(t.TempDir(), "new")
+			}
+			c, err := profiles.Start(test.ctx, test.dir, test.repetition, test.cfg)
+			require.ErrorContains(t, err, test.want)
+			require.NotContains(t, err.Error(), "\n")
+			require.Nil(t, c)
+			require.NoDirExists(t, test.dir)
+		})
+	}
+	capture(t, everything(profiles.Heap), func() {}) // no refusal holds the profilers
+}
+
+func labeled(key, value string) profiles.Config {
+	return profiles.Config{Labels: map[string]string{key: value}}
+}
+
+func manyLabels(n int) profiles.Config {
+	labels := make(map[string]string)
+	for i := range n {
+		labels[strings.Repeat("k", i+1)] = "v"
+	}
+	return profiles.Config{Labels: labels}
+}
+
+func TestStopWithoutItsDirectory(t *testing.T) {
+	dir := t.TempDir()
+	c, err := profiles.Start(t.Context(), dir, 1, everything(profiles.Heap, profiles.Mutex))
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(dir))
+	files, err := c.Stop()
+	require.Empty(t, files)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, filepath.Join(dir, "heap.1.pb.gz"))
+	require.ErrorContains(t, err, filepath.Join(dir, "mutex.1.pb.gz"))
+	require.NotEqual(t, 1, runtime.SetMutexProfileFraction(-1))
+	capture(t, everything(profiles.CPU), func() {})
+}
+
+// A file that can't be put in place doesn't keep the others, and leaves no remains.
+func TestStopWritesWhatItCan(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "heap.1.pb.gz", "in the way"), 0o755))
+	c, err := profiles.Start(t.Context(), dir, 1, everything(profiles.Heap, profiles.Mutex))
+	require.NoError(t, err)
+	files, err := c.Stop()
+	require.ErrorContains(t, err, "heap.1.pb.gz: writing")
+	require.Len(t, files, 1)
+	require.Equal(t, profiles.Mutex, files[0].Kind)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 2)
+}
+
+// One address that has no name must not have pprof look for the binary.
+func TestCaptureKeepsNames(t *testing.T) {
+	p := handmade("samples", "count", map[string]int64{"leaf ? root": 1})
+	p.Mapping[0].HasFunctions = false
+	require.True(t, profiles.Clean(p).Mapping[0].HasFunctions)
+
+	nameless := handmade("samples", "count", map[string]int64{"?": 1})
+	nameless.Mapping[0].HasFunctions = false
+	require.False(t, profiles.Clean(nameless).Mapping[0].HasFunctions)
+}

@@ -1,0 +1,159 @@
+package profiles
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/pprof/profile"
+)
+
+// Config says what a [Capture] takes and how closely. The zero value takes all
+// kinds at rates that a load test hardly feels.
+type Config struct {
+	// Kinds to take, each at most once. Nil is all of [Kinds].
+	Kinds []Kind
+
+	// MutexFraction n samples one in n contended unlocks; 0 is 10. The estimate
+	// stays unbiased. It is what it was again after Stop.
+	MutexFraction int
+
+	// BlockRate samples one blocking event per so much time spent blocked, and every
+	// event that is longer; 1ns to 1s, 0 is 10µs.
+	BlockRate time.Duration
+
+	// BlockRateAfter is the block profiler's rate after Stop, 0 being off. It is asked
+	// for because the runtime, which tells its mutex fraction, doesn't tell this rate:
+	// only a process that had the block profiler on needs to set it.
+	BlockRateAfter time.Duration
+
+	// GoroutineDelay is how far into the repetition goroutines are taken; 0 is 100ms.
+	// A shorter repetition has them taken at its end.
+	GoroutineDelay time.Duration
+
+	// Labels go into every file as comments "key=value", sorted by key: scenario,
+	// operation, transport. At most 16; a key is 1 to 64 of a-z, 0-9, '_', '-' and '.',
+	// a value at most 256 bytes of printable UTF-8.
+	Labels map[string]string
+}
+
+const (
+	defaultMutexFraction  = 10
+	defaultBlockRate      = 10 * time.Microsecond
+	defaultGoroutineDelay = 100 * time.Millisecond
+
+	maxBlockRate = time.Second // the runtime takes an int of nanoseconds, which may have 32 bits
+
+	maxLabels     = 16
+	maxLabelKey   = 64  // bytes
+	maxLabelValue = 256 // bytes
+)
+
+// resolve checks cfg and fills in what was left out.
+func (cfg Config) resolve() (Config, error) {
+	switch {
+	case cfg.MutexFraction < 0:
+		return Config{}, fmt.Errorf("profile configuration: mutex fraction %d: want 1 or more, or 0 for %d",
+			cfg.MutexFraction, defaultMutexFraction)
+	case cfg.BlockRate < 0 || cfg.BlockRate > maxBlockRate:
+		return Config{}, fmt.Errorf("profile configuration: block rate %v: want 1ns to %v, or 0 for %v",
+			cfg.BlockRate, maxBlockRate, defaultBlockRate)
+	case cfg.BlockRateAfter < 0 || cfg.BlockRateAfter > maxBlockRate:
+		return Config{}, fmt.Errorf("profile configuration: block rate after %v: want 0 (off) to %v",
+			cfg.BlockRateAfter, maxBlockRate)
+	case cfg.GoroutineDelay < 0:
+		return Config{}, fmt.Errorf("profile configuration: goroutine delay %v: want more than 0, or 0 for %v",
+			cfg.GoroutineDelay, defaultGoroutineDelay)
+	}
+	if cfg.MutexFraction == 0 {
+		cfg.MutexFraction = defaultMutexFraction
+	}
+	if cfg.BlockRate == 0 {
+		cfg.BlockRate = defaultBlockRate
+	}
+	if cfg.GoroutineDelay == 0 {
+		cfg.GoroutineDelay = defaultGoroutineDelay
+	}
+
+	kinds, err := checkKinds(cfg.Kinds)
+	if err != nil {
+		return Config{}, err
+	}
+	cfg.Kinds = kinds
+	if err := checkLabels(cfg.Labels); err != nil {
+		return Config{}, err
+	}
+	cfg.Labels = maps.Clone(cfg.Labels)
+	return cfg, nil
+}
+
+// checkKinds answers the kinds in the order of [Kinds].
+func checkKinds(kinds []Kind) ([]Kind, error) {
+	if kinds == nil {
+		return Kinds(), nil
+	}
+	if len(kinds) == 0 {
+		return nil, errors.New("profile configuration: no kinds: name at least one, or leave them out for all")
+	}
+	for i, k := range kinds {
+		if _, err := ParseKind(string(k)); err != nil {
+			return nil, fmt.Errorf("profile configuration: %w", err)
+		}
+		if slices.Contains(kinds[:i], k) {
+			return nil, fmt.Errorf("profile configuration: kind %s: named twice: name it once", k)
+		}
+	}
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !slices.Contains(kinds, k) }), nil
+}
+
+func checkLabels(labels map[string]string) error {
+	if len(labels) > maxLabels {
+		return fmt.Errorf("profile configuration: %d labels: want at most %d", len(labels), maxLabels)
+	}
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		if key == "" || len(key) > maxLabelKey || strings.IndexFunc(key, notKeyRune) >= 0 {
+			return fmt.Errorf("profile configuration: label %q: want a key of 1 to %d of a-z, 0-9, '_', '-' and '.'",
+				key, maxLabelKey)
+		}
+		value := labels[key]
+		if len(value) > maxLabelValue || !utf8.ValidString(value) || strings.IndexFunc(value, notPrint) >= 0 {
+			return fmt.Errorf("profile configuration: label %s: want a value of at most %d bytes of printable text",
+				key, maxLabelValue)
+		}
+	}
+	return nil
+}
+
+func notPrint(r rune) bool { return !unicode.IsPrint(r) }
+
+func notKeyRune(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
+}
+
+// comments are the labels as a profile carries them.
+func (cfg Config) comments() []string {
+	comments := make([]string, 0, len(cfg.Labels))
+	for _, key := range slices.Sorted(maps.Keys(cfg.Labels)) {
+		comments = append(comments, key+"="+cfg.Labels[key])
+	}
+	return comments
+}
+
+// Labels reads back what [Config].Labels put into a profile. Where repetitions with
+// different labels were merged, the last value of a key stands; comments of another
+// shape are left out.
+func Labels(p *profile.Profile) map[string]string {
+	labels := make(map[string]string)
+	for _, comment := range p.Comments {
+		key, value, ok := strings.Cut(comment, "=")
+		if ok && key != "" && strings.IndexFunc(key, notKeyRune) < 0 {
+			labels[key] = value
+		}
+	}
+	return labels
+}

@@ -1,0 +1,73 @@
+package profiles
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// Kind names what a profile counts. It is the first part of a file's name.
+type Kind string
+
+// The kinds of profile, each with its sample types; pprof shows the last one
+// unless it is told otherwise.
+const (
+	CPU       Kind = "cpu"       // samples (count), cpu (nanoseconds), at 100 Hz
+	Heap      Kind = "heap"      // inuse_objects (count), inuse_space (bytes)
+	Allocs    Kind = "allocs"    // alloc_objects (count), alloc_space (bytes)
+	Goroutine Kind = "goroutine" // goroutine (count)
+	Mutex     Kind = "mutex"     // contentions (count), delay (nanoseconds): who held the lock
+	Block     Kind = "block"     // contentions (count), delay (nanoseconds): who waited
+)
+
+// Kinds lists every kind, in the order in which they are written and shown.
+func Kinds() []Kind {
+	return []Kind{CPU, Heap, Allocs, Goroutine, Mutex, Block}
+}
+
+// ParseKind reads the name of a kind. It is exact: lower case, no spaces.
+func ParseKind(s string) (Kind, error) {
+	k := Kind(s)
+	if k.sampleTypes() == nil {
+		return "", fmt.Errorf("profile kind %q: unknown: want one of %s", s, joinKinds(Kinds()))
+	}
+	return k, nil
+}
+
+// sampleTypes is what a file of this kind holds, nil for an unknown kind.
+//
+// The runtime writes all four columns of the heap into heap and allocs alike. Two of
+// them would be wrong in our files: allocations since the process started, beside
+// one repetition; and growth that may be negative, beside totals. Each file keeps
+// the two that answer its question.
+func (k Kind) sampleTypes() []profile.ValueType {
+	switch k {
+	case CPU:
+		return []profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}
+	case Heap:
+		return []profile.ValueType{{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
+	case Allocs:
+		return []profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}}
+	case Goroutine:
+		return []profile.ValueType{{Type: "goroutine", Unit: "count"}}
+	case Mutex, Block:
+		return []profile.ValueType{{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}}
+	default:
+		return nil
+	}
+}
+
+// accumulates says whether the runtime counts this kind from the start of the
+// process, so that one repetition is a difference.
+func (k Kind) accumulates() bool {
+	return k == Allocs || k == Mutex || k == Block
+}
+
+func joinKinds(kinds []Kind) string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = string(k)
+	}
+	return strings.Join(names, ", ")
+}

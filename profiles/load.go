@@ -1,0 +1,188 @@
+package profiles
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/google/pprof/profile"
+)
+
+// maxProfile is the largest profile that is read, in bytes, packed and unpacked.
+// A profile of ours is some hundred KiB; the bound is against a file that unpacks
+// without end.
+const maxProfile = 256 << 20
+
+// FileError says what is wrong with a profile, or with a directory that should hold
+// some, in one line.
+type FileError struct {
+	Path    string
+	Problem Problem
+	Err     error // the particulars, or nil
+}
+
+// Problem is what a caller may decide on.
+type Problem string
+
+// What can be wrong with a file.
+const (
+	Missing    Problem = "missing"                         // there is nothing at that path
+	Unreadable Problem = "cannot be read"                  // permissions, a directory, a failing disk
+	Empty      Problem = "empty"                           // no bytes
+	Cut        Problem = "cut short"                       // ends before it should
+	Damaged    Problem = "damaged"                         // its checksum or packing is wrong
+	TooLarge   Problem = "too large"                       // more than 256 MiB, packed or unpacked
+	NotProfile Problem = "not a pprof profile"             // something else
+	OtherKind  Problem = "of another kind than the others" // cannot be merged with them
+	NoProfiles Problem = "holds no profiles"               // a directory without any
+	NoSuchKind Problem = "holds no profiles of the kind"   // a directory with others
+)
+
+// Error is the path, the problem, its particulars and what to do.
+func (e *FileError) Error() string {
+	text := fmt.Sprintf("profile %s: %s", e.Path, e.Problem)
+	if e.Err != nil {
+		text += " (" + e.Err.Error() + ")"
+	}
+	return text + ": " + e.Problem.advice()
+}
+
+// Unwrap is the cause, such as [fs.ErrNotExist].
+func (e *FileError) Unwrap() error { return e.Err }
+
+func (p Problem) advice() string {
+	switch p {
+	case Missing, NotProfile:
+		return "name a run directory or a .pb.gz file"
+	case Unreadable:
+		return "name a profile that this user may read"
+	case TooLarge:
+		return fmt.Sprintf("want at most %d MiB", maxProfile>>20)
+	case OtherKind:
+		return "name files of one kind"
+	case NoProfiles:
+		return "run the scenario with profiles on"
+	case NoSuchKind:
+		return "ask for one that it has"
+	default: // Empty, Cut, Damaged
+		return "capture it again"
+	}
+}
+
+// problem carries a Problem up to where the path is known.
+type problem struct {
+	Problem
+	err error
+}
+
+func (p *problem) Error() string {
+	if p.err == nil {
+		return string(p.Problem)
+	}
+	return fmt.Sprintf("%s (%v)", p.Problem, p.err)
+}
+
+func (p *problem) Unwrap() error { return p.err }
+
+// Load reads a profile, gzipped or not, and checks that it is one. Every error is a
+// [*FileError]. It reads at most 256 MiB.
+func Load(path string) (*profile.Profile, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := decode(data, maxProfile)
+	if err != nil {
+		var what *problem
+		if errors.As(err, &what) {
+			return nil, &FileError{Path: path, Problem: what.Problem, Err: what.err}
+		}
+		return nil, &FileError{Path: path, Problem: NotProfile, Err: err}
+	}
+	return p, nil
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxProfile+1))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, &FileError{Path: path, Problem: Unreadable, Err: bare(err)}
+	}
+	return data, nil
+}
+
+func openError(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		// The particulars would repeat the path and the problem.
+		return &FileError{Path: path, Problem: Missing, Err: fs.ErrNotExist}
+	}
+	return &FileError{Path: path, Problem: Unreadable, Err: bare(err)}
+}
+
+// bare drops the path that the message holds already.
+func bare(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// decode parses a profile of at most limit bytes. Its errors are [*problem].
+func decode(data []byte, limit int) (*profile.Profile, error) {
+	if len(data) == 0 {
+		return nil, &problem{Empty, nil}
+	}
+	if len(data) > limit {
+		return nil, &problem{TooLarge, nil}
+	}
+	// 0x1f opens gzip (RFC 1952 §2.3.1) and can't open a protobuf message.
+	if data[0] == 0x1f {
+		var err error
+		if data, err = unpack(data, limit); err != nil {
+			return nil, err
+		}
+	}
+	p, err := profile.ParseUncompressed(data)
+	if err != nil {
+		return nil, &problem{NotProfile, err}
+	}
+	if len(p.SampleType) == 0 {
+		return nil, &problem{NotProfile, errors.New("it has no sample types")}
+	}
+	if err := p.CheckValid(); err != nil {
+		return nil, &problem{NotProfile, err}
+	}
+	return p, nil
+}
+
+func unpack(data []byte, limit int) ([]byte, error) {
+	zr, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, unpackProblem(err)
+	}
+	out, err := io.ReadAll(io.LimitReader(zr, int64(limit)+1))
+	switch {
+	case err != nil:
+		return nil, unpackProblem(err)
+	case len(out) > limit:
+		return nil, &problem{TooLarge, nil}
+	case len(out) == 0:
+		return nil, &problem{Empty, nil}
+	}
+	return out, nil
+}
+
+func unpackProblem(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return &problem{Cut, err}
+	}
+	return &problem{Damaged, err}
+}

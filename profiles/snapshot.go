@@ -1,0 +1,127 @@
+package profiles
+
+import (
+	"bytes"
+	"fmt"
+	"runtime/pprof"
+	"slices"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// snapshot takes a runtime profile as it stands, with the columns of its kind.
+func snapshot(k Kind) (*profile.Profile, error) {
+	source := pprof.Lookup(string(k))
+	if source == nil {
+		return nil, fmt.Errorf("%s profile: this Go runtime has none: leave the kind out", k)
+	}
+	var buf bytes.Buffer
+	if err := source.WriteTo(&buf, 0); err != nil {
+		return nil, fmt.Errorf("%s profile: taking it from the runtime: %w", k, err)
+	}
+	return parseRuntime(k, buf.Bytes())
+}
+
+// parseRuntime reads what the runtime wrote and keeps the columns of kind k.
+func parseRuntime(k Kind, data []byte) (*profile.Profile, error) {
+	p, err := decode(data, maxProfile)
+	if err != nil {
+		return nil, fmt.Errorf("%s profile: the runtime's answer: %w", k, err)
+	}
+	if err := keepColumns(p, k.sampleTypes()); err != nil {
+		return nil, fmt.Errorf("%s profile: the runtime's answer: %w", k, err)
+	}
+	return p, nil
+}
+
+// keepColumns reduces p to the given sample types, in their order.
+func keepColumns(p *profile.Profile, want []profile.ValueType) error {
+	index := make([]int, len(want))
+	types := make([]*profile.ValueType, len(want))
+	for i, w := range want {
+		index[i] = slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return *t == w })
+		if index[i] < 0 {
+			return fmt.Errorf("no sample type %s in %s", w.Type, w.Unit)
+		}
+		types[i] = p.SampleType[index[i]]
+	}
+	p.SampleType = types
+	for _, s := range p.Sample {
+		values := make([]int64, len(index))
+		for i, from := range index {
+			values[i] = s.Value[from]
+		}
+		s.Value = values
+	}
+	return nil
+}
+
+// subtract answers after less base, which it scales in place. The runtime's counts
+// only grow, so what is left is what came between the two; its time is that span.
+func subtract(after, base *profile.Profile) (*profile.Profile, error) {
+	from, to := base.TimeNanos, after.TimeNanos
+	base.Scale(-1)
+	p, err := profile.Merge([]*profile.Profile{after, base})
+	if err != nil {
+		return nil, err
+	}
+	p.TimeNanos = from
+	p.DurationNanos = max(0, to-from) // a wall clock may be set back meanwhile
+	return p, nil
+}
+
+// clean drops samples that count nothing and those of the capture itself.
+//
+// A sample that counts no event but some nanoseconds is the rest of rounding cycles
+// to nanoseconds twice, so the first column, which is a count in every kind, decides.
+func clean(p *profile.Profile) *profile.Profile {
+	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
+		return s.Value[0] <= 0 || ours(s)
+	})
+	p = p.Compact()
+	keepNames(p)
+	return p
+}
+
+// keepNames tells pprof that the names are in the file. The runtime says so only of a
+// binary whose every address it could name, which cgo and the race detector spoil; pprof
+// then names all of it again from whatever binary lies at that path, inlined calls lost.
+func keepNames(p *profile.Profile) {
+	for _, location := range p.Location {
+		if location.Mapping != nil && len(location.Line) > 0 {
+			location.Mapping.HasFunctions = true
+		}
+	}
+}
+
+// ours tells the work of a capture from the work that it looks at.
+func ours(s *profile.Sample) bool {
+	for _, location := range s.Location {
+		for _, line := range location.Line {
+			if line.Function != nil && ourFunction(line.Function.Name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// The roots of everything that a capture does; profileWriter is the goroutine with
+// which runtime/pprof collects CPU samples.
+const (
+	ownStart  = "github.com/fleetmark/fleetmark/profiles.Start"
+	ownStop   = "github.com/fleetmark/fleetmark/profiles.(*Capture).Stop"
+	ownWatch  = "github.com/fleetmark/fleetmark/profiles.(*Capture).watch"
+	cpuWriter = "runtime/pprof.profileWriter"
+)
+
+func ourFunction(name string) bool {
+	for _, root := range [...]string{ownStart, ownStop, ownWatch, cpuWriter} {
+		rest, ok := strings.CutPrefix(name, root)
+		if ok && (rest == "" || rest[0] == '.') { // itself or a closure of it
+			return true
+		}
+	}
+	return false
+}

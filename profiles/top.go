@@ -1,0 +1,105 @@
+package profiles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/google/pprof/profile"
+)
+
+// TopOptions say which functions are shown and by which number.
+type TopOptions struct {
+	// Lines is how many functions are shown: 0 is 20, less than 0 is all. Functions below
+	// half a percent of the total are left out either way, as pprof does.
+	Lines int
+
+	// Cumulative sorts by what a function and its callees took, not by its own.
+	Cumulative bool
+
+	// SampleIndex names the number to show, such as alloc_objects; empty is the
+	// profile's own choice, for [Kinds] the last that its kind lists.
+	SampleIndex string
+}
+
+const defaultLines = 20
+
+// lines is how many functions are shown at most, 0 for all.
+func (o TopOptions) lines() int {
+	switch {
+	case o.Lines == 0:
+		return defaultLines
+	case o.Lines < 0:
+		return 0
+	default:
+		return o.Lines
+	}
+}
+
+// Top merges the files and writes to w what "go tool pprof -top" prints of them. All
+// must be of one kind and hold their own symbols, as those of Go programs do. Several at a time wait for one another, until ctx is done.
+//
+// A file that is missing, cut or no profile is a [*FileError], and nothing is
+// written.
+func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) error {
+	p, _, err := merged(ctx, files, opts.SampleIndex)
+	if err != nil {
+		return err
+	}
+	if err := renderTop(ctx, w, p, opts); err != nil {
+		return fmt.Errorf("profile top: %w", err)
+	}
+	return nil
+}
+
+// merged loads the files one by one into one profile and answers the column to show.
+func merged(ctx context.Context, files []string, sampleIndex string) (*profile.Profile, int, error) {
+	if len(files) == 0 {
+		return nil, 0, errors.New("profile top: no files: name at least one")
+	}
+	var sum *profile.Profile
+	for _, path := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, fmt.Errorf("profile top: %w", context.Cause(ctx))
+		}
+		p, err := Load(path)
+		if err != nil {
+			return nil, 0, err
+		}
+		if sum, err = add(sum, p); err != nil {
+			return nil, 0, &FileError{Path: path, Problem: OtherKind, Err: err}
+		}
+	}
+	// Frames that the profile itself asks to drop aren't shown by pprof either.
+	if err := sum.RemoveUninteresting(); err != nil {
+		return nil, 0, &FileError{Path: files[0], Problem: NotProfile, Err: err}
+	}
+	index, err := sum.SampleIndexByName(sampleIndex)
+	if err != nil {
+		return nil, 0, fmt.Errorf("profile top: %s: %w", files[0], err)
+	}
+	return sum, index, nil
+}
+
+// add merges p into sum, which is nil at first. The result is compacted as a single file
+// is not, so a single file is left alone.
+func add(sum, p *profile.Profile) (*profile.Profile, error) {
+	if sum == nil {
+		return p, nil
+	}
+	same := slices.EqualFunc(sum.SampleType, p.SampleType, func(a, b *profile.ValueType) bool { return *a == *b })
+	if !same {
+		return nil, fmt.Errorf("it counts %s, they %s", typeNames(p), typeNames(sum))
+	}
+	return profile.Merge([]*profile.Profile{sum, p})
+}
+
+func typeNames(p *profile.Profile) []string {
+	names := make([]string, len(p.SampleType))
+	for i, t := range p.SampleType {
+		names[i] = t.Type + "/" + t.Unit
+	}
+	return names
+}

@@ -1,0 +1,296 @@
+package profiles_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// pprofTool is the witness: the pprof that comes with Go, built once by the go command.
+var pprofTool = sync.OnceValues(func() (string, error) {
+	path, err := exec.Command("go", "tool", "-n", "pprof").Output()
+	return strings.TrimSpace(string(path)), err
+})
+
+// goToolTop is what "go tool pprof -top" prints.
+func goToolTop(t *testing.T, files []string, args ...string) string {
+	t.Helper()
+	path, err := pprofTool()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), path, append(append([]string{"-top"}, args...), files...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Run(), stderr.String())
+	return stdout.String()
+}
+
+// repetitions captures two of them, with something in every kind.
+func repetitions(t *testing.T) (run string) {
+	t.Helper()
+	run = t.TempDir()
+	for repetition := 1; repetition <= 2; repetition++ {
+		cfg := everything()
+		cfg.Labels = map[string]string{"scenario": "rollout"}
+		c, err := profiles.Start(t.Context(), filepath.Join(run, "profiles"), repetition, cfg)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		plantedLoop(ctx)
+		cancel()
+		contendDuring(t)
+		live := allocateDuring()
+		_, err = c.Stop()
+		require.NoError(t, err)
+		runtime.KeepAlive(live)
+	}
+	return run
+}
+
+func top(t *testing.T, files []string, opts profiles.TopOptions) string {
+	t.Helper()
+	var text strings.Builder
+	require.NoError(t, profiles.Top(t.Context(), &text, files, opts))
+	return text.String()
+}
+
+func TestTopIsWhatGoToolPprofPrints(t *testing.T) {
+	run := repetitions(t)
+	for _, k := range profiles.Kinds() {
+		files, err := profiles.Find(run, k)
+		require.NoError(t, err)
+		require.Len(t, files, 2)
+		for name, test := range map[string]struct {
+			files []string
+			opts  profiles.TopOptions
+			args  []string
+		}{
+			"one file":   {files[:1], profiles.TopOptions{}, []string{"-nodecount=20"}},
+			"two files":  {files, profiles.TopOptions{}, []string{"-nodecount=20"}},
+			"five lines": {files, profiles.TopOptions{Lines: 5}, []string{"-nodecount=5"}},
+			"all":        {files, profiles.TopOptions{Lines: -1}, nil},
+			"cumulative": {files, profiles.TopOptions{Cumulative: true}, []string{"-nodecount=20", "-cum"}},
+			"first column": {files, profiles.TopOptions{Lines: -1, SampleIndex: "0"},
+				[]string{"-sample_index=0"}},
+		} {
+			t.Run(string(k)+"/"+name, func(t *testing.T) {
+				text := top(t, test.files, test.opts)
+				require.Equal(t, goToolTop(t, test.files, test.args...), text)
+				require.Contains(t, text, "scenario=rollout")
+				requireRowsOf(t, test.files, test.opts, test.args)
+			})
+		}
+	}
+}
+
+// requireRowsOf holds the rows to go tool pprof's numbers in whole units.
+func requireRowsOf(t *testing.T, files []string, opts profiles.TopOptions, args []string) {
+	t.Helper()
+	rows, err := profiles.TopRows(files, opts)
+	require.NoError(t, err)
+	require.NotEmpty(t, rows)
+	got := make([]string, len(rows))
+	for i, r := range rows {
+		got[i] = fmt.Sprintln(r.Flat, r.Cum, r.Function)
+	}
+	// Without symbolizing pprof leaves the C++ names of the race detector as they are.
+	args = append([]string{"-symbolize=none", "-unit=" + rows[0].Unit}, args...)
+	require.Equal(t, textRows(t, goToolTop(t, files, args...)), got)
+}
+
+// textRows reads the table of a report in whole units.
+func textRows(t *testing.T, text string) []string {
+	t.Helper()
+	_, table, ok := strings.Cut(text, "cum%\n")
+	require.True(t, ok, text)
+	var rows []string
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(line) // flat flat% sum% cum cum% name [(inline)]
+		name := strings.Join(fields[5:], " ")
+		name = strings.TrimSuffix(strings.TrimSuffix(name, " (inline)"), " (partial-inline)")
+		rows = append(rows, fmt.Sprintln(wholeUnits(t, fields[0]), wholeUnits(t, fields[3]), name))
+	}
+	return rows
+}
+
+func wholeUnits(t *testing.T, s string) int64 {
+	t.Helper()
+	number := strings.TrimRight(s, "nsBcout") // ns, B, count or nothing
+	n, err := strconv.ParseFloat(number, 64)
+	require.NoError(t, err, s)
+	require.Equal(t, math.Trunc(n), n)
+	return int64(n)
+}
+
+func TestTopRowsByHand(t *testing.T) {
+	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{
+		"leaf mid root":       100,
+		"mid root":            30,
+		"loop loop loop root": 50, // calls itself: counted once
+		"in+outer root":       40, // inlined: in is the leaf
+		"back root":           -60,
+		"tie root":            30,
+		"? root":              5, // no symbol: the binary's name
+		"noise root":          1, // 1 of 196 is more than half a percent
+		"zero root":           0,
+	})))
+	ns := "nanoseconds"
+	want := []profiles.Row{
+		{Function: "leaf", Flat: 100, Cum: 100, Unit: ns},
+		{Function: "back", Flat: -60, Cum: -60, Unit: ns},
+		{Function: "loop", Flat: 50, Cum: 50, Unit: ns},
+		{Function: "in", Flat: 40, Cum: 40, Unit: ns},
+		{Function: "mid", Flat: 30, Cum: 130, Unit: ns},
+		{Function: "tie", Flat: 30, Cum: 30, Unit: ns},
+		{Function: "[handmade]", Flat: 5, Cum: 5, Unit: ns},
+		{Function: "noise", Flat: 1, Cum: 1, Unit: ns},
+		{Function: "outer", Flat: 0, Cum: 40, Unit: ns},
+		{Function: "root", Flat: 0, Cum: 196, Unit: ns},
+	}
+	rows, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	require.NoError(t, err)
+	require.Equal(t, want, rows)
+
+	rows, err = profiles.TopRows([]string{path}, profiles.TopOptions{Cumulative: true, Lines: 2})
+	require.NoError(t, err)
+	require.Equal(t, []profiles.Row{want[9], want[4]}, rows)
+
+	rows, err = profiles.TopRows([]string{path, path}, profiles.TopOptions{Lines: 1})
+	require.NoError(t, err)
+	require.Equal(t, []profiles.Row{{Function: "leaf", Flat: 200, Cum: 200, Unit: ns}}, rows)
+
+	for _, files := range [][]string{{path}, {path, path}} {
+		require.Equal(t, goToolTop(t, files), top(t, files, profiles.TopOptions{Lines: -1}))
+	}
+}
+
+func TestTopRowsDropsNoise(t *testing.T) {
+	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{
+		"hot": 995, "noise": 4, "edge": 5, // the cutoff is 1004 × 0.005, rounded down: 5
+	})))
+	rows, err := profiles.TopRows([]string{path}, profiles.TopOptions{Lines: -1})
+	require.NoError(t, err)
+	require.Equal(t, []string{"hot", "edge"}, functionNames(rows))
+}
+
+func TestTopOfNoSamples(t *testing.T) {
+	path := write(t, t.TempDir(), "mutex.1.pb.gz", encode(t, handmade("delay", "nanoseconds", nil)))
+	require.Equal(t, goToolTop(t, []string{path}), top(t, []string{path}, profiles.TopOptions{}))
+	rows, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	require.NoError(t, err)
+	require.Empty(t, rows)
+}
+
+func TestTopRefuses(t *testing.T) {
+	dir := t.TempDir()
+	cpu := write(t, dir, "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})))
+	mutex := write(t, dir, "mutex.1.pb.gz", encode(t, handmade("delay", "nanoseconds", map[string]int64{"leaf": 1})))
+	cut := write(t, dir, "cpu.2.pb.gz", encode(t, handmade("cpu", "nanoseconds", nil))[:20])
+	bad := handmade("cpu", "nanoseconds", nil)
+	bad.DropFrames = "("
+	regexp := write(t, dir, "cpu.3.pb.gz", encode(t, bad))
+	refused := func(files []string, opts profiles.TopOptions) error {
+		var text strings.Builder
+		err := profiles.Top(t.Context(), &text, files, opts)
+		require.Error(t, err)
+		require.Empty(t, text.String())
+		require.NotContains(t, err.Error(), "\n")
+		_, rowsErr := profiles.TopRows(files, opts)
+		require.EqualError(t, rowsErr, err.Error())
+		return err
+	}
+
+	requireProblem(t, refused([]string{cpu, mutex}, profiles.TopOptions{}), mutex, profiles.OtherKind)
+	requireProblem(t, refused([]string{cpu, cut}, profiles.TopOptions{}), cut, profiles.Cut)
+	requireProblem(t, refused([]string{regexp}, profiles.TopOptions{}), regexp, profiles.NotProfile)
+	requireProblem(t, refused([]string{"http://127.0.0.1:1/debug/pprof/heap"}, profiles.TopOptions{}),
+		"http://127.0.0.1:1/debug/pprof/heap", profiles.Missing)
+	require.ErrorContains(t, refused([]string{cpu}, profiles.TopOptions{SampleIndex: "bytes"}),
+		cpu+`: sample_index "bytes" must be one of: [cpu]`)
+	require.ErrorContains(t, refused(nil, profiles.TopOptions{}), "no files")
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the user left"))
+	require.ErrorContains(t, profiles.Top(ctx, new(strings.Builder), []string{cpu}, profiles.TopOptions{}), "the user left")
+
+	require.ErrorIs(t, profiles.Top(t.Context(), brokenPipe{}, []string{cpu}, profiles.TopOptions{}), errBroken)
+}
+
+var errBroken = errors.New("broken pipe")
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, errBroken }
+
+// The driver keeps its settings between calls and its users apart from nobody, so each
+// call is held to the answer that it got alone.
+func TestTopSideBySide(t *testing.T) {
+	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds",
+		map[string]int64{"a c": 10, "b c": 20, "c": 5})))
+	variants := []profiles.TopOptions{{}, {Cumulative: true}, {Lines: 1}, {Lines: 2, Cumulative: true}, {SampleIndex: "cpu"}}
+	want := make([]string, len(variants))
+	for i, opts := range variants {
+		want[i] = top(t, []string{path}, opts)
+	}
+	require.NotEqual(t, want[0], want[1])
+	got := make([]string, 8*len(variants))
+	var wg sync.WaitGroup
+	for i := range got {
+		wg.Go(func() {
+			var text strings.Builder
+			err := profiles.Top(context.Background(), &text, []string{path}, variants[i%len(variants)])
+			got[i] = text.String() + fmt.Sprint(err)
+		})
+	}
+	wg.Wait()
+	for i := range got {
+		require.Equal(t, want[i%len(variants)]+"<nil>", got[i])
+	}
+}
+
+// Nothing comes out but through the writer.
+func TestTopIsShutIn(t *testing.T) {
+	dir := t.TempDir()
+	p := handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1, "? leaf": 2})
+	// A mapping that pprof would symbolize: with a tool, or over the network.
+	p.Mapping[0].HasFunctions = false
+	p.Mapping[0].File = "http://127.0.0.1:1/binary"
+	path := write(t, dir, "cpu.1.pb.gz", encode(t, p))
+	home := t.TempDir()
+	for _, name := range []string{"HOME", "TMPDIR", "PPROF_TMPDIR", "XDG_CONFIG_HOME"} {
+		t.Setenv(name, home)
+	}
+	t.Chdir(home)
+
+	out, err := os.Create(filepath.Join(dir, "output"))
+	require.NoError(t, err)
+	stdout, stderr := os.Stdout, os.Stderr
+	os.Stdout, os.Stderr = out, out
+	t.Cleanup(func() { os.Stdout, os.Stderr = stdout, stderr })
+	topErr := profiles.Top(t.Context(), new(strings.Builder), []string{path}, profiles.TopOptions{})
+	brokenErr := profiles.Top(t.Context(), brokenPipe{}, []string{path}, profiles.TopOptions{})
+	os.Stdout, os.Stderr = stdout, stderr
+	require.NoError(t, out.Close())
+
+	require.NoError(t, topErr)
+	require.ErrorIs(t, brokenErr, errBroken)
+	data, err := os.ReadFile(out.Name())
+	require.NoError(t, err)
+	require.Empty(t, string(data))
+	entries, err := os.ReadDir(home)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
