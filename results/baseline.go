@@ -1,0 +1,76 @@
+package results
+
+import (
+	"errors"
+	"time"
+)
+
+// A Baseline is what later runs are held against: the content of
+// BASELINE_METRICS.md.
+type Baseline struct {
+	Machine   Machine
+	Revision  string    // of the source that was measured
+	GoVersion string    // that built it
+	Created   time.Time // UTC, whole seconds
+	Scenarios []BaselineScenario
+
+	// History is the hand-written "Optimization history": Markdown, kept as it is.
+	// No line of it may begin with "Benchmark" or "Unit", which benchstat would
+	// take for results.
+	History string
+}
+
+// A BaselineScenario is one scenario of a baseline.
+type BaselineScenario struct {
+	Name            string
+	WorkloadDigest  string // as Run.WorkloadDigest
+	Command         string // how to measure it again
+	Repetitions     int
+	Counts          Counts
+	ClientsWordOnly bool
+	Records         []Record
+}
+
+// BaselineFile is the baseline's usual name, at the root of the repository.
+const BaselineFile = "BASELINE_METRICS.md"
+
+// ErrEdited is the cause of an [*InputError] about a baseline page whose
+// generated part is no longer what was generated.
+var ErrEdited = errors.New("edited by hand")
+
+// Scenario finds a scenario of the baseline by its name.
+func (b *Baseline) Scenario(name string) (*BaselineScenario, bool) {
+	for i := range b.Scenarios {
+		if b.Scenarios[i].Name == name {
+			return &b.Scenarios[i], true
+		}
+	}
+	return nil, false
+}
+
+// JudgeRun holds a run against the baseline's scenario of the same name. The
+// baseline may be nil, and need not have the scenario: then nothing is judged,
+// and the judgement's reason says so.
+func JudgeRun(base *Baseline, run Run, records []Record) *Judgement {
+	c := Conditions{}
+	if !run.Valid {
+		c.Invalid = run.Invalid
+		if len(c.Invalid) == 0 {
+			c.Invalid = []string{"the run is marked invalid, without a reason"}
+		}
+	}
+	if base == nil {
+		return Judge(nil, records, c)
+	}
+	scenario, ok := base.Scenario(run.Scenario)
+	if !ok {
+		j := Judge(nil, records, c)
+		if j.Verdict == "" {
+			j.Reason = "the baseline doesn't have the scenario " + run.Scenario
+		}
+		return j
+	}
+	c.SameMachine = base.Machine.SameAs(run.Machine)
+	c.SameWorkload = run.WorkloadDigest != "" && run.WorkloadDigest == scenario.WorkloadDigest
+	return Judge(scenario, records, c)
+}

@@ -1,0 +1,170 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxBaselineBytes bounds a baseline page.
+const maxBaselineBytes = 16 << 20
+
+// ReadBaseline reads a page that [WriteBaseline] wrote; its lines may end in a
+// carriage return and line feed. An error is an [*InputError] that names the line:
+// the page is missing, isn't a baseline, was cut short, holds a damaged sample,
+// or was edited outside its optimization history (then errors.Is finds
+// [ErrEdited]).
+func ReadBaseline(path string) (*Baseline, error) {
+	data, err := readBounded(path, maxBaselineBytes)
+	if err != nil {
+		return nil, err
+	}
+	return parseBaseline(data, path)
+}
+
+const wantBaseline = "name a page that `fleetmark baseline` wrote, or write one"
+
+// isBaseline reports whether data claims to be a baseline page.
+func isBaseline(data []byte) bool { return bytes.HasPrefix(data, []byte(markBaselineHead)) }
+
+func parseBaseline(data []byte, path string) (*Baseline, error) {
+	text := strings.ReplaceAll(string(data), "\r\n", "\n")
+	if !isBaseline([]byte(text)) {
+		problem := "isn't a baseline page"
+		if strings.TrimSpace(text) == "" {
+			problem = "is empty"
+		}
+		return nil, &InputError{Path: path, Line: 1, Problem: problem, Want: wantBaseline}
+	}
+	bad := func(line int, problem, want string, err error) (*Baseline, error) {
+		return nil, &InputError{Path: path, Line: line, Problem: problem, Want: want, Err: err}
+	}
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	end := markEnd.FindStringSubmatch(lines[len(lines)-1])
+	if end == nil {
+		return bad(len(lines), "cut short (the last line isn't the end mark)", "restore the page, or write it again with `fleetmark baseline`", nil)
+	}
+	total, err := strconv.Atoi(end[1])
+	if err != nil {
+		return bad(len(lines), "damaged end mark", wantBaseline, err)
+	}
+
+	samples, samplesLine, ok := block(lines, fenceSamples)
+	if !ok {
+		return bad(len(lines), "has no block of samples", wantBaseline, nil)
+	}
+	records, _, err := parseSamples([]byte(samples), path, samplesLine)
+	if err != nil {
+		return nil, err
+	}
+	facts, factsLine, ok := block(lines, fenceFacts)
+	if !ok {
+		return bad(len(lines), "has no block of facts", wantBaseline, nil)
+	}
+	b, digest, problem, err := factsOf(facts)
+	if problem != "" {
+		return bad(factsLine+jsonErrorLine([]byte(facts), err), problem, wantBaseline, err)
+	}
+	if b.History, problem, samplesLine = historyOf(lines); problem != "" {
+		return bad(samplesLine, problem, "put it right, or write the page again with `fleetmark baseline`", nil)
+	}
+	if len(records) != total {
+		return bad(len(lines), fmt.Sprintf("cut short (%d samples, and the end mark says %d)", len(records), total), "restore the page, or write it again with `fleetmark baseline`", nil)
+	}
+	// Where the fields agree with the digest but not with one another, no edit
+	// explains it either.
+	if generatedDigest(strings.Join(lines, "\n")+"\n", digest) != digest {
+		return bad(0, "was edited by hand outside its optimization history", "restore it, or write it again with `fleetmark baseline`", ErrEdited)
+	}
+	if problem := b.distribute(records); problem != "" {
+		return bad(factsLine, problem, wantBaseline, nil)
+	}
+	return b, nil
+}
+
+// block returns what stands in the first fenced block that opens with fence, and
+// the number of the line that opens it.
+func block(lines []string, fence string) (body string, opens int, ok bool) {
+	for i, line := range lines {
+		if line != fence {
+			continue
+		}
+		for k := i + 1; k < len(lines); k++ {
+			if lines[k] == fenceEnd {
+				return strings.Join(lines[i+1:k], "\n") + "\n", i + 1, true
+			}
+		}
+		return "", 0, false
+	}
+	return "", 0, false
+}
+
+// factsOf reads the JSON block into a baseline that has no records yet.
+func factsOf(text string) (b *Baseline, digest, problem string, err error) {
+	var facts baselineFacts
+	decoder := json.NewDecoder(strings.NewReader(text))
+	if err := decoder.Decode(&facts); err != nil {
+		return nil, "", "damaged facts (" + err.Error() + ")", err
+	}
+	switch {
+	case facts.Schema < 1:
+		return nil, "", "the facts have no schema version", nil
+	case facts.Schema > BaselineSchema:
+		return nil, "", fmt.Sprintf("has schema version %d, and this fleetmark knows up to %d", facts.Schema, BaselineSchema), nil
+	case len(facts.GeneratedSHA256) != len(zeroDigest):
+		return nil, "", "the facts have no digest", nil
+	}
+	b = &Baseline{Machine: facts.Machine, Revision: facts.Revision, GoVersion: facts.GoVersion, Created: facts.Created}
+	for _, s := range facts.Scenarios {
+		b.Scenarios = append(b.Scenarios, BaselineScenario{Name: s.Name, WorkloadDigest: s.WorkloadDigest, Command: s.Command,
+			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly})
+	}
+	return b, facts.GeneratedSHA256, "", nil
+}
+
+// historyOf returns the hand-written part, or the line on which it is wrong.
+func historyOf(lines []string) (history, problem string, line int) {
+	begin, end := -1, -1
+	for i, l := range lines {
+		switch l {
+		case markHistoryBegin:
+			if begin >= 0 {
+				return "", "has a second beginning of the optimization history", i + 1
+			}
+			begin = i
+		case markHistoryEnd:
+			if end >= 0 || begin < 0 {
+				return "", "has an end of the optimization history that nothing began", i + 1
+			}
+			end = i
+		}
+	}
+	if begin < 0 || end < 0 {
+		return "", "lacks the marks around its optimization history", len(lines)
+	}
+	for i, l := range lines[begin+1 : end] {
+		if problem := historyProblem(l); problem != "" {
+			return "", "a line of the optimization history " + problem, begin + 2 + i
+		}
+	}
+	return strings.Trim(strings.Join(lines[begin+1:end], "\n"), "\n"), "", 0
+}
+
+// distribute gives each record to its scenario.
+func (b *Baseline) distribute(records []Record) (problem string) {
+	for _, r := range records {
+		s, ok := b.Scenario(r.Scenario)
+		if !ok {
+			return fmt.Sprintf("the samples have the scenario %s, which the facts lack", r.Scenario)
+		}
+		s.Records = append(s.Records, r)
+	}
+	for _, s := range b.Scenarios {
+		if len(s.Records) == 0 {
+			return fmt.Sprintf("the facts have the scenario %s, which the samples lack", s.Name)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,305 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func testRun() Run {
+	return Run{ID: "1a2b3c", Scenario: "rollout", Spec: json.RawMessage(`{"devices":5000}`), WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout",
+		Seed: 1, Machine: testMachine, Revision: "5d3d764", Started: testStart, Status: StatusRunning, Valid: true,
+		Counts: Counts{Devices: 5000, Updated: 5000}, RepetitionCounts: []Counts{{Devices: 5000, Updated: 5000}}, Transport: "lean", Addressing: "ip"}
+}
+
+func newDirectory(t *testing.T) *RunDirectory {
+	t.Helper()
+	d, err := CreateRunDirectory(filepath.Join(t.TempDir(), "runs"), "rollout", testStart, "1a2b3c")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d
+}
+
+func TestRunDirectory(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), "deep", "runs")
+	// An hour east of UTC, the name still holds UTC.
+	d, err := CreateRunDirectory(parent, "rollout", testStart.In(time.FixedZone("", 3600)), "1a2b3c")
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(parent, "20261123T082700Z-rollout-1a2b3c"), d.Path())
+	require.DirExists(t, d.ProfilesDir())
+
+	run := testRun()
+	require.NoError(t, d.WriteRun(run))
+	records := rolloutRecords(1, 2, 1)
+	for i := range records {
+		require.NoError(t, d.AppendSamples(records[i]))
+		loaded, err := LoadRun(d.Path())
+		require.NoError(t, err, "readable at every moment")
+		require.Equal(t, records[:i+1], loaded.Records)
+		require.True(t, loaded.Unfinished)
+	}
+	latency, err := d.File(LatencyFile)
+	require.NoError(t, err)
+	_, err = io.WriteString(latency, "one\n")
+	require.NoError(t, err)
+	same, err := d.File(LatencyFile)
+	require.NoError(t, err)
+	require.Same(t, latency, same)
+	require.NoError(t, d.WriteFile(ReportFile, []byte("# report\n")))
+
+	run.Status, run.Finished, run.Repetitions, run.Verdict = StatusFinished, testStart.Add(time.Minute), 2, Pass
+	require.NoError(t, d.WriteRun(run))
+	require.NoError(t, d.Close())
+	require.NoError(t, d.Close(), "a second time")
+
+	loaded, err := LoadRun(d.Path())
+	require.NoError(t, err)
+	require.False(t, loaded.Unfinished)
+	require.Empty(t, loaded.Warnings)
+	require.Equal(t, records, loaded.Records)
+	run.Schema = RunSchema
+	require.JSONEq(t, string(run.Spec), string(loaded.Spec))
+	loaded.Spec = run.Spec // which is indented on the disk
+	require.Equal(t, run, loaded.Run)
+
+	var names []string
+	entries, err := os.ReadDir(d.Path())
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	require.Equal(t, []string{"latency.hlog", "profiles", "report.md", "run.json", "samples.txt"}, names, "and no temporary file")
+
+	require.ErrorIs(t, d.WriteRun(run), os.ErrClosed)
+	_, err = d.File(FailuresFile)
+	require.ErrorIs(t, err, os.ErrClosed)
+}
+
+// TestRunJSON fixes the names that scripts rely on.
+func TestRunJSON(t *testing.T) {
+	d := newDirectory(t)
+	require.NoError(t, d.WriteRun(testRun()))
+	text, err := os.ReadFile(filepath.Join(d.Path(), RunFile))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"schema":1,"id":"1a2b3c","scenario":"rollout","spec":{"devices":5000},"workload_digest":"sha256:aa","command":"fleetmark run rollout","seed":1,
+		"machine":{"os":"linux","arch":"amd64","cpu":"Example CPU @ 3.00GHz","cores":2,"gomaxprocs":2,"memory_bytes":25769803776,"kernel":"6.1.0","go_version":"go1.26.0","identity":"0123456789ab"},
+		"revision":"5d3d764","started":"2026-11-23T08:27:00Z","status":"running","repetitions":0,"valid":true,"clients_word_only":false,
+		"counts":{"devices":5000,"updated":5000,"failed":0,"lost":0,"applied_twice":0},
+		"repetition_counts":[{"devices":5000,"updated":5000,"failed":0,"lost":0,"applied_twice":0}],
+		"fleet":{"cpu_fraction":0,"saturated":false,"peak_resident_bytes":0},
+		"harness":{"cpu_fraction":0,"lateness_p99_ns":0,"gc_cpu_fraction":0,"peak_resident_bytes":0},
+		"transport":"lean","addressing":"ip"}`, string(text))
+}
+
+func TestRunDirectoryRefuses(t *testing.T) {
+	d := newDirectory(t)
+	require.ErrorContains(t, d.AppendSamples(sample("x", 1)...), "run.json with the machine's GOMAXPROCS must be written first")
+	for _, name := range []string{"", ".", "..", "../x", "a/b", "/etc/x"} {
+		_, err := d.File(name)
+		require.ErrorContains(t, err, "want a name without path separators", name)
+		require.Error(t, d.WriteFile(name, nil), name)
+	}
+	_, err := CreateRunDirectory(t.TempDir(), "../up", testStart, "id")
+	require.ErrorContains(t, err, `scenario "../up"`)
+	_, err = CreateRunDirectory(t.TempDir(), "rollout", testStart, "")
+	require.ErrorContains(t, err, `run id ""`)
+}
+
+func TestCreateRunDirectoryLeavesNothingBehind(t *testing.T) {
+	root := t.TempDir()
+	file := filepath.Join(root, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	taken := filepath.Join(root, "taken")
+	require.NoError(t, os.MkdirAll(filepath.Join(taken, "20261123T082700Z-rollout-1a2b3c"), 0o755))
+	for name, parent := range map[string]string{
+		"a file":          file,
+		"below a file":    filepath.Join(file, "runs"),
+		"taken":           taken,
+		"a name too long": filepath.Join(root, "new", strings.Repeat("x", 300)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := CreateRunDirectory(parent, "rollout", testStart, "1a2b3c")
+			requireInput(t, err, 0, "no run directory can be made in it")
+		})
+	}
+	entries, err := os.ReadDir(root)
+	require.NoError(t, err)
+	require.Len(t, entries, 2, "only what was there before")
+	entries, err = os.ReadDir(taken)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+}
+
+// TestLoadRunCutAtEveryByte: wherever a kill cuts samples.txt, the whole lines
+// before it load, and the half line is said and never believed.
+func TestLoadRunCutAtEveryByte(t *testing.T) {
+	d := newDirectory(t)
+	require.NoError(t, d.WriteRun(testRun()))
+	records := rolloutRecords(1, 2, 1)
+	require.NoError(t, d.AppendSamples(records...))
+	path := filepath.Join(d.Path(), SamplesFile)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for cut := range len(whole) {
+		require.NoError(t, os.WriteFile(path, whole[:cut], 0o644))
+		loaded, err := LoadRun(d.Path())
+		require.NoError(t, err, "cut at %d", cut)
+		lines := bytes.Count(whole[:cut], []byte("\nBenchmark"))
+		if cut > 0 && whole[cut-1] != '\n' && lines > 0 && bytes.LastIndex(whole[:cut], []byte("\nBenchmark")) == bytes.LastIndexByte(whole[:cut], '\n') {
+			lines-- // the last is the one cut in half
+		}
+		require.Equal(t, records[:lines], append([]Record{}, loaded.Records...), "cut at %d", cut)
+		half := cut > 0 && whole[cut-1] != '\n'
+		require.Equal(t, half, strings.Contains(strings.Join(loaded.Warnings, "\n"), "cut in half"), "cut at %d", cut)
+	}
+}
+
+func TestLoadRunRefuses(t *testing.T) {
+	ok := `{"schema":1,"status":"finished"}`
+	for _, c := range []struct {
+		name, run, samples string
+		line               int
+		want               string
+	}{
+		{"not JSON", "{\n\"schema\": 1,\n!}", "", 3, "damaged"},
+		{"cut", "{\n\"schema\": 1,\n", "", 3, "damaged"},
+		{"another type", "{\n\"schema\": \"one\"}", "", 2, "damaged"},
+		{"empty", "", "", 1, "damaged"},
+		{"no schema", "{}", "", 0, "no schema version"},
+		{"a later schema", `{"schema":2,"status":"finished"}`, "", 0, "schema version 2"},
+		{"an unknown status", `{"schema":1,"status":"dreaming"}`, "", 0, `unknown status "dreaming"`},
+		{"garbage among the samples", ok, "\n\x00\x00\x00\nBenchmarkScenario/rollout/op=push-2 1 1 x\n", 2, "neither"},
+		{"a damaged sample", ok, "BenchmarkScenario/rollout/op=push-2 1 x x\nBenchmarkScenario/rollout/op=push-2 1 1 x\n", 1, "damaged sample line"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, RunFile), []byte(c.run), 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, SamplesFile), []byte(c.samples), 0o644))
+			_, err := LoadRun(dir)
+			requireInput(t, err, c.line, c.want)
+		})
+	}
+	_, err := LoadRun(filepath.Join(t.TempDir(), "none"))
+	requireInput(t, err, 0, "no such run")
+	_, err = LoadRun(t.TempDir())
+	requireInput(t, err, 0, "isn't a run directory")
+	_, err = LoadRun(writeTemp(t, "file", ""))
+	requireInput(t, err, 0, "isn't a directory")
+}
+
+func TestLoadRunWithoutSamples(t *testing.T) {
+	d := newDirectory(t)
+	require.NoError(t, d.WriteRun(testRun()))
+	loaded, err := LoadRun(d.Path())
+	require.NoError(t, err)
+	require.Empty(t, loaded.Records)
+	require.Contains(t, strings.Join(loaded.Warnings, "\n"), "no repetition was completed")
+	_, err = OpenInput(d.Path())
+	requireInput(t, err, 0, "the run holds no samples")
+}
+
+const killedChild = "FLEETMARK_TEST_KILLED_CHILD"
+
+// TestLoadRunAfterKill kills a process that appends without end, at moments that
+// its own output sets, and reads what it left.
+func TestLoadRunAfterKill(t *testing.T) {
+	for after := range 6 {
+		parent := t.TempDir()
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledChild$")
+		cmd.Env = append(os.Environ(), killedChild+"="+parent)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		read := make([]byte, 1+7*after)
+		_, err = io.ReadFull(out, read) // a byte a repetition
+		require.NoError(t, err)
+		require.NoError(t, cmd.Process.Kill())
+		require.Error(t, cmd.Wait())
+
+		found, err := filepath.Glob(filepath.Join(parent, "*"))
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		loaded, err := LoadRun(found[0])
+		require.NoError(t, err)
+		require.True(t, loaded.Unfinished)
+		require.GreaterOrEqual(t, len(loaded.Records), 2*len(read), "all that was said to be written")
+		in, err := OpenInput(found[0])
+		require.NoError(t, err)
+		_, err = Compare([]Input{in, in}, CompareOptions{})
+		require.NoError(t, err)
+	}
+}
+
+// TestKilledChild is the process that the test above kills; alone it does nothing.
+func TestKilledChild(t *testing.T) {
+	parent := os.Getenv(killedChild)
+	if parent == "" {
+		return
+	}
+	d, err := CreateRunDirectory(parent, "rollout", testStart, "1a2b3c")
+	require.NoError(t, err)
+	run := testRun()
+	require.NoError(t, d.WriteRun(run))
+	for i := uint64(0); ; i++ {
+		require.NoError(t, d.AppendSamples(rolloutRecords(i, 1, 1)...))
+		run.Repetitions++
+		require.NoError(t, d.WriteRun(run))
+		fmt.Print(".")
+	}
+}
+
+func TestAtomicWriteFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for _, text := range []string{"one", "", "three"} {
+		require.NoError(t, AtomicWriteFile(path, []byte(text)))
+		got, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, text, string(got))
+	}
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o644), info.Mode().Perm())
+
+	dir := filepath.Join(t.TempDir(), "directory")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "taken"), 0o755))
+	require.Error(t, AtomicWriteFile(filepath.Join(dir, "taken"), nil), "a directory has the name")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "and no temporary file stays")
+	require.Error(t, AtomicWriteFile(filepath.Join(dir, "none", "file"), nil))
+}
+
+func TestCounts(t *testing.T) {
+	sum := Counts{1, 2, 3, 4, 5}.Add(Counts{10, 20, 30, 40, 50})
+	require.Equal(t, Counts{11, 22, 33, 44, 55}, sum)
+	require.Equal(t, "11 devices, 22 updated, 33 failed, 44 lost, 55 applied twice", sum.String())
+}
+
+// FuzzLoadRun: whatever a directory holds, LoadRun reads it or says what is wrong.
+func FuzzLoadRun(f *testing.F) {
+	f.Add([]byte(`{"schema":1,"status":"running"}`), []byte("BenchmarkScenario/rollout/op=push-2 1 1 x\nBenchm"))
+	f.Add([]byte(`{"schema":1,"status":"finished","started":"x"}`), []byte(""))
+	f.Add([]byte(`[`), []byte("\x00\n"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, run, samples []byte) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, RunFile), run, 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, SamplesFile), samples, 0o644))
+		loaded, err := LoadRun(dir)
+		if err != nil {
+			var input *InputError
+			require.ErrorAs(t, err, &input)
+			return
+		}
+		require.NotEmpty(t, loaded.Status)
+		Judge(nil, loaded.Records, Conditions{})
+	})
+}

@@ -1,0 +1,85 @@
+package results
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// testMachine is a machine that exists nowhere.
+var testMachine = Machine{OS: "linux", Arch: "amd64", CPU: "Example CPU @ 3.00GHz", Cores: 2, GOMAXPROCS: 2,
+	MemoryBytes: 24 << 30, Kernel: "6.1.0", GoVersion: "go1.26.0", Identity: "0123456789ab"}
+
+var testStart = time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC)
+
+// rolloutRecords makes repetitions of push and verify with some noise, all times
+// being multiplied by slower.
+func rolloutRecords(seed uint64, repetitions int, slower float64) []Record {
+	random := rand.New(rand.NewPCG(seed, 1))
+	noise := func() float64 { return 1 + 0.05*random.NormFloat64() }
+	var records []Record
+	for i := range repetitions {
+		for _, op := range []string{"push", "verify"} {
+			records = append(records, Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000, Values: []Value{
+				{"ns/op", 13200 * slower * noise()}, {"p99-ns/op", 52000 * slower * noise()}, {"ops/s", 41000 / slower * noise()},
+				{"B/op", 24 + float64(random.IntN(2))}, {"allocs/op", 1}, {"requests/device", 1}, {"wire-B/device", 65913.5}, {"failed/device", 0},
+			}})
+		}
+	}
+	return records
+}
+
+// sample makes one record a value, of push in rollout.
+func sample(unit string, values ...float64) []Record {
+	var records []Record
+	for i, v := range values {
+		records = append(records, Record{Scenario: "rollout", Op: "push", Repetition: i + 1, Ops: 1, Values: []Value{{unit, v}}})
+	}
+	return records
+}
+
+func testBaseline() Baseline {
+	return Baseline{
+		Machine: testMachine, Revision: "5d3d764", GoVersion: "go1.26.0", Created: testStart,
+		Scenarios: []BaselineScenario{{Name: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 1",
+			Repetitions: 10, Counts: Counts{Devices: 50000, Updated: 50000}, Records: rolloutRecords(1, 10, 1)}},
+		History: "### Pooled buffers\n\nHelped: 91 to 1 allocation.\n\ngoos: linux\n",
+	}
+}
+
+func baselineText(t testing.TB, b Baseline) string {
+	t.Helper()
+	var text bytes.Buffer
+	require.NoError(t, WriteBaseline(&text, b))
+	return text.String()
+}
+
+func writeTemp(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	return path
+}
+
+func samplesText(t testing.TB, records ...Record) string {
+	t.Helper()
+	var text bytes.Buffer
+	require.NoError(t, NewSampleWriter(&text, 2).Write(records...))
+	return text.String()
+}
+
+// requireInput checks that err is an InputError at a line whose message holds text.
+func requireInput(t testing.TB, err error, line int, text string) {
+	t.Helper()
+	var input *InputError
+	require.ErrorAs(t, err, &input)
+	require.Equal(t, line, input.Line, err.Error())
+	require.Contains(t, err.Error(), text)
+	require.NotEmpty(t, input.Want, "the error must say what to do")
+	require.NotContains(t, err.Error(), "\n")
+}

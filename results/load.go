@@ -1,0 +1,124 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/perf/benchfmt"
+)
+
+// A LoadedRun is a run directory as it was found.
+type LoadedRun struct {
+	Run
+	Path    string // the directory, as it was named
+	Records []Record
+	Units   benchfmt.UnitMetadataMap
+
+	// Unfinished says that run.json still says "running": the process was killed,
+	// or is still at it. The records are those of the repetitions that ended.
+	Unfinished bool
+
+	// Warnings says what was found damaged and left out, a sentence each.
+	Warnings []string
+
+	samples []byte // the whole lines of samples.txt
+}
+
+// maxRunBytes bounds run.json, whose largest part is the resolved scenario.
+const maxRunBytes = 16 << 20
+
+// LoadRun reads a run directory, finished or not. A kill at any moment leaves at
+// most one half-written line at the end of samples.txt, which is dropped and
+// said in Warnings; every other damage is an [*InputError] that names the line.
+func LoadRun(path string) (*LoadedRun, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, &InputError{Path: path, Problem: "no such run (" + cause(err) + ")", Want: "name a run directory", Err: err}
+	}
+	if !info.IsDir() {
+		return nil, &InputError{Path: path, Problem: "isn't a directory", Want: "name a run directory"}
+	}
+	runPath := filepath.Join(path, RunFile)
+	if _, err := os.Stat(runPath); errors.Is(err, os.ErrNotExist) {
+		return nil, &InputError{Path: path, Problem: "isn't a run directory (no " + RunFile + ": no run was begun in it)", Want: "name a run directory", Err: err}
+	}
+	data, err := readBounded(runPath, maxRunBytes)
+	if err != nil {
+		return nil, err
+	}
+	run, err := parseRun(data, runPath)
+	if err != nil {
+		return nil, err
+	}
+	loaded := &LoadedRun{Run: run, Path: path, Unfinished: run.Status == StatusRunning}
+	if loaded.Unfinished {
+		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s: the run did not finish: it was killed or still runs", path))
+	}
+	samplesPath := filepath.Join(path, SamplesFile)
+	if _, err := os.Stat(samplesPath); errors.Is(err, os.ErrNotExist) {
+		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s: no samples: no repetition was completed", path))
+		return loaded, nil
+	}
+	data, err = readBounded(samplesPath, maxSamplesBytes)
+	if err != nil {
+		return nil, err
+	}
+	whole := wholeLines(data)
+	if len(whole) < len(data) {
+		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s:%d: the last line was cut in half and is left out", samplesPath, lineCount(data)))
+	}
+	loaded.samples = whole
+	loaded.Records, loaded.Units, err = parseSamples(whole, samplesPath, 0)
+	if err != nil {
+		return nil, err
+	}
+	return loaded, nil
+}
+
+// wholeLines is data up to the last line break. A sample line cut in half can
+// look whole ("… 12 p99-ns/o"), so what lacks its line break is never believed.
+func wholeLines(data []byte) []byte {
+	return data[:bytes.LastIndexByte(data, '\n')+1]
+}
+
+func parseRun(data []byte, path string) (Run, error) {
+	var run Run
+	if err := json.Unmarshal(data, &run); err != nil {
+		return Run{}, &InputError{Path: path, Line: jsonErrorLine(data, err), Problem: "damaged (" + err.Error() + ")", Want: "name a run directory that is whole", Err: err}
+	}
+	switch {
+	case run.Schema < 1:
+		return Run{}, &InputError{Path: path, Problem: "has no schema version", Want: "name a run directory written by fleetmark"}
+	case run.Schema > RunSchema:
+		return Run{}, &InputError{Path: path, Problem: fmt.Sprintf("has schema version %d, and this fleetmark knows up to %d", run.Schema, RunSchema), Want: "read it with a newer fleetmark"}
+	}
+	switch run.Status {
+	case StatusRunning, StatusFinished, StatusInterrupted, StatusFailed:
+	default:
+		return Run{}, &InputError{Path: path, Problem: fmt.Sprintf("has the unknown status %q", run.Status), Want: "name a run directory written by fleetmark"}
+	}
+	return run, nil
+}
+
+// jsonErrorLine is the line that a JSON error points at, or 0.
+func jsonErrorLine(data []byte, err error) int {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	var offset int64
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		offset = kind.Offset
+	default:
+		return 0
+	}
+	if offset < 0 || offset > int64(len(data)) {
+		return 0
+	}
+	return 1 + bytes.Count(data[:offset], []byte("\n"))
+}

@@ -1,0 +1,143 @@
+package results
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Record is what one repetition measured of one operation.
+type Record struct {
+	Scenario   string // such as "rollout"; no space, slash or equals sign
+	Op         string // "push", "verify" or "deliver"
+	Repetition int    // 1-based
+	Ops        int64  // operations that the values are over
+	Values     []Value
+}
+
+// A Value is one metric of a record, in the unit as named in [Units] (times in
+// nanoseconds, not yet in benchstat's seconds).
+type Value struct {
+	Unit  string
+	Value float64
+}
+
+// Value returns the record's value in the given unit.
+func (r Record) Value(unit string) (float64, bool) {
+	for _, v := range r.Values {
+		if v.Unit == unit {
+			return v.Value, true
+		}
+	}
+	return 0, false
+}
+
+// validate says why the record can't stand on a line of the benchmark format.
+func (r Record) validate() error {
+	if err := checkWord("scenario", r.Scenario); err != nil {
+		return err
+	}
+	if err := checkWord("operation", r.Op); err != nil {
+		return err
+	}
+	if r.Ops < 0 || r.Ops > math.MaxInt {
+		return fmt.Errorf("record %s/%s: %d operations: want none or more", r.Scenario, r.Op, r.Ops)
+	}
+	if len(r.Values) == 0 {
+		return fmt.Errorf("record %s/%s: no values: want at least one metric", r.Scenario, r.Op)
+	}
+	for i, v := range r.Values {
+		if v.Unit == "" || !utf8.ValidString(v.Unit) || strings.ContainsFunc(v.Unit, isSpaceOrControl) {
+			return fmt.Errorf("record %s/%s: unit %q: want a word without spaces", r.Scenario, r.Op, v.Unit)
+		}
+		if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+			return fmt.Errorf("record %s/%s: %s is %v: want a finite number", r.Scenario, r.Op, v.Unit, v.Value)
+		}
+		for _, earlier := range r.Values[:i] {
+			if earlier.Unit == v.Unit {
+				return fmt.Errorf("record %s/%s: %s is given twice: want one value a unit", r.Scenario, r.Op, v.Unit)
+			}
+		}
+	}
+	return nil
+}
+
+func checkWord(what, word string) error {
+	if word == "" || !utf8.ValidString(word) || strings.ContainsAny(word, "/=") || strings.ContainsFunc(word, isSpaceOrControl) {
+		return fmt.Errorf("%s %q: want a word without spaces, slashes or equals signs", what, word)
+	}
+	return nil
+}
+
+func isSpaceOrControl(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+
+const (
+	namePrefix = "Scenario/"
+	opPrefix   = "/op="
+)
+
+// BenchmarkName is the name that a record's line begins with, such as
+// "BenchmarkScenario/rollout/op=push-2". procs is GOMAXPROCS of the driver.
+func BenchmarkName(scenario, op string, procs int) string {
+	return "Benchmark" + namePrefix + scenario + opPrefix + op + "-" + strconv.Itoa(procs)
+}
+
+// parseName takes a name apart that BenchmarkName put together, given without
+// its "Benchmark" as benchfmt gives it.
+func parseName(name string) (scenario, op string, ok bool) {
+	rest, ok := strings.CutPrefix(name, namePrefix)
+	if !ok {
+		return "", "", false
+	}
+	scenario, op, ok = strings.Cut(rest, opPrefix)
+	if !ok {
+		return "", "", false
+	}
+	dash := strings.LastIndexByte(op, '-')
+	if dash < 0 {
+		return "", "", false
+	}
+	if procs, err := strconv.Atoi(op[dash+1:]); err != nil || procs < 1 {
+		return "", "", false
+	}
+	op = op[:dash]
+	return scenario, op, checkWord("scenario", scenario) == nil && checkWord("operation", op) == nil
+}
+
+// Medians returns, for each operation, the median of each metric over the
+// repetitions, keyed by operation and then by unit.
+func Medians(records []Record) map[string]map[string]float64 {
+	samples := make(map[string]map[string][]float64)
+	for _, r := range records {
+		units := samples[r.Op]
+		if units == nil {
+			units = make(map[string][]float64)
+			samples[r.Op] = units
+		}
+		for _, v := range r.Values {
+			units[v.Unit] = append(units[v.Unit], v.Value)
+		}
+	}
+	medians := make(map[string]map[string]float64, len(samples))
+	for op, units := range samples {
+		medians[op] = make(map[string]float64, len(units))
+		for unit, values := range units {
+			medians[op][unit] = median(values)
+		}
+	}
+	return medians
+}
+
+// median sorts values in place; it needs at least one.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	mid := len(values) / 2
+	if len(values)%2 == 1 {
+		return values[mid]
+	}
+	return values[mid-1] + (values[mid]-values[mid-1])/2
+}

@@ -1,0 +1,104 @@
+package results
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// RunSchema is the version of run.json that this package writes. A reader refuses
+// a later one; a field may be added without a new version, never change meaning.
+const RunSchema = 1
+
+// A Run is the content of run.json: all that is to know of a run but its samples.
+// It is written when the run begins and again as it goes, so it may describe a
+// run that never ended.
+type Run struct {
+	Schema   int    `json:"schema"` // WriteRun sets it to RunSchema
+	ID       string `json:"id"`
+	Scenario string `json:"scenario"`
+
+	// Spec is the scenario, whole and resolved. Secrets are the writer's to leave
+	// out: this package writes what it is given.
+	Spec json.RawMessage `json:"spec,omitempty"`
+
+	// WorkloadDigest names the work: two runs with equal digests did comparable
+	// work. Empty, it equals no other.
+	WorkloadDigest string `json:"workload_digest"`
+
+	Command  string  `json:"command,omitempty"` // how to do this run again
+	Seed     uint64  `json:"seed"`
+	Machine  Machine `json:"machine"`
+	Revision string  `json:"revision"` // of the source, as the version control names it
+
+	Started  time.Time `json:"started"`           // UTC
+	Finished time.Time `json:"finished,omitzero"` // UTC; zero while it runs
+
+	Status      Status `json:"status"`
+	Repetitions int    `json:"repetitions"` // timed ones that were completed
+
+	Valid           bool     `json:"valid"`
+	Invalid         []string `json:"invalid,omitempty"` // why not, a sentence each
+	ClientsWordOnly bool     `json:"clients_word_only"` // there was no ledger to reconcile with
+
+	Counts           Counts        `json:"counts"` // of the whole run
+	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"`
+	Fleet            FleetHealth   `json:"fleet"`
+	Harness          HarnessHealth `json:"harness"`
+	Transport        string        `json:"transport"`
+	Addressing       string        `json:"addressing"`
+	Verdict          Verdict       `json:"verdict,omitempty"`
+}
+
+// Status says how far a run has come.
+type Status string
+
+// The states of a run. A directory that still says "running" after its process
+// has gone belongs to a run that was killed.
+const (
+	StatusRunning     Status = "running"
+	StatusFinished    Status = "finished"
+	StatusInterrupted Status = "interrupted"
+	StatusFailed      Status = "failed"
+)
+
+// Counts are outcomes of devices, after the client's claims were reconciled with
+// the fleet's ledger.
+type Counts struct {
+	Devices      int `json:"devices"`
+	Updated      int `json:"updated"`       // run the new version, as the ledger confirms
+	Failed       int `json:"failed"`        // the client said so
+	Lost         int `json:"lost"`          // the client said updated, the ledger says not
+	AppliedTwice int `json:"applied_twice"` // one update was applied more than once
+}
+
+// Add returns the sum of two counts, for shards and repetitions.
+func (c Counts) Add(o Counts) Counts {
+	return Counts{
+		Devices:      c.Devices + o.Devices,
+		Updated:      c.Updated + o.Updated,
+		Failed:       c.Failed + o.Failed,
+		Lost:         c.Lost + o.Lost,
+		AppliedTwice: c.AppliedTwice + o.AppliedTwice,
+	}
+}
+
+// String is one line: "5000 devices, 4990 updated, 10 failed, 0 lost, 0 applied twice".
+func (c Counts) String() string {
+	return fmt.Sprintf("%d devices, %d updated, %d failed, %d lost, %d applied twice", c.Devices, c.Updated, c.Failed, c.Lost, c.AppliedTwice)
+}
+
+// FleetHealth says whether the simulated fleet kept up with the load.
+type FleetHealth struct {
+	CPUFraction       float64 `json:"cpu_fraction"` // of all cores, 0 to 1
+	Saturated         bool    `json:"saturated"`    // the fleet was the bottleneck, so the run is invalid
+	PeakResidentBytes uint64  `json:"peak_resident_bytes"`
+}
+
+// HarnessHealth says whether the driver kept its plan.
+type HarnessHealth struct {
+	CPUFraction       float64 `json:"cpu_fraction"`    // of all cores, 0 to 1
+	LatenessP99NS     int64   `json:"lateness_p99_ns"` // planned to sent, 99th percentile, nanoseconds
+	GCCPUFraction     float64 `json:"gc_cpu_fraction"` // of the driver's processor time, 0 to 1
+	PeakResidentBytes uint64  `json:"peak_resident_bytes"`
+}

@@ -1,0 +1,225 @@
+package results
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchunit"
+)
+
+// samplesPackage is the package that a scenario measures, for the pkg line.
+const samplesPackage = "github.com/fleetmark/fleetmark/delivery"
+
+// A SampleWriter writes records in the Go benchmark format.
+//
+// The configuration lines are goos, goarch and pkg, and deliberately neither cpu
+// nor anything of the single run: benchstat keeps results whose configuration
+// differs in tables of their own, so two machines' files would never meet in one.
+// Which machine it was stands in run.json and on the baseline page.
+type SampleWriter struct {
+	w     io.Writer
+	procs int
+	buf   bytes.Buffer
+	bench *benchfmt.Writer
+	units map[string]bool // units whose Unit lines are written
+	err   error           // the first error of w; nothing is written after it
+}
+
+// NewSampleWriter returns a writer of lines to w, which gets one Write call for
+// each call of Write. procs is the driver's GOMAXPROCS, at least 1.
+func NewSampleWriter(w io.Writer, procs int) *SampleWriter {
+	s := &SampleWriter{w: w, procs: procs, units: make(map[string]bool)}
+	s.bench = benchfmt.NewWriter(&s.buf)
+	return s
+}
+
+// Write appends the Unit lines of each unit not seen yet and then one line a
+// record; before the very first stand the configuration lines. A record that
+// holds NaN, an infinity, no value, or a word that the format can't carry is
+// refused, and then none of the call's records is written.
+func (s *SampleWriter) Write(records ...Record) error {
+	if s.err != nil {
+		return s.err
+	}
+	if s.procs < 1 {
+		return fmt.Errorf("write samples: GOMAXPROCS %d: want at least 1", s.procs)
+	}
+	for _, r := range records {
+		if err := r.validate(); err != nil {
+			return fmt.Errorf("write samples: %w", err)
+		}
+	}
+	s.buf.Reset()
+	for _, r := range records {
+		for _, v := range r.Values {
+			if err := s.encodeUnit(v.Unit); err != nil {
+				return fmt.Errorf("write samples: %w", err)
+			}
+		}
+	}
+	for _, r := range records {
+		if err := s.encode(r); err != nil {
+			return fmt.Errorf("write samples: %w", err)
+		}
+	}
+	if s.buf.Len() == 0 {
+		return nil
+	}
+	if _, err := s.w.Write(s.buf.Bytes()); err != nil {
+		s.err = fmt.Errorf("write samples: %w", err)
+	}
+	return s.err
+}
+
+func (s *SampleWriter) encode(r Record) error {
+	res := &benchfmt.Result{
+		Config: []benchfmt.Config{
+			{Key: "goos", Value: []byte(runtime.GOOS), File: true},
+			{Key: "goarch", Value: []byte(runtime.GOARCH), File: true},
+			{Key: "pkg", Value: []byte(samplesPackage), File: true},
+		},
+		Name:  benchfmt.Name(strings.TrimPrefix(BenchmarkName(r.Scenario, r.Op, s.procs), "Benchmark")),
+		Iters: int(r.Ops),
+	}
+	for _, v := range r.Values {
+		res.Values = append(res.Values, benchfmt.Value{Value: v.Value, Unit: v.Unit})
+	}
+	return s.bench.Write(res)
+}
+
+func (s *SampleWriter) encodeUnit(name string) error {
+	if s.units[name] {
+		return nil
+	}
+	s.units[name] = true
+	unit, known := LookupUnit(name)
+	if !known {
+		return nil
+	}
+	_, tidied := benchunit.Tidy(1, name)
+	better := "lower"
+	if unit.Better > 0 {
+		better = "higher"
+	}
+	if err := s.bench.Write(&benchfmt.UnitMetadata{
+		UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: tidied, Key: "better"}, OrigUnit: name, Value: better,
+	}); err != nil || !unit.Exact {
+		return err
+	}
+	return s.bench.Write(&benchfmt.UnitMetadata{
+		UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: tidied, Key: "assume"}, OrigUnit: name, Value: "exact",
+	})
+}
+
+// ReadSamples reads what a [SampleWriter] wrote, and refuses everything else: a
+// line that is damaged, of another benchmark, or of no known kind is an
+// [*InputError] that names its line. name is the file's name for that. The
+// repetitions are numbered in the order of the lines.
+func ReadSamples(r io.Reader, name string) ([]Record, benchfmt.UnitMetadataMap, error) {
+	data, err := readAllBounded(r, name, maxSamplesBytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	return parseSamples(data, name, 0)
+}
+
+// maxSamplesBytes bounds a file of samples: some hundred thousand lines.
+const maxSamplesBytes = 64 << 20
+
+// parseSamples parses data, whose first line is line offset+1 of the named file.
+func parseSamples(data []byte, name string, offset int) ([]Record, benchfmt.UnitMetadataMap, error) {
+	damaged := func(line int, problem string, err error) error {
+		return &InputError{Path: name, Line: offset + line, Problem: "damaged sample line (" + problem + ")", Want: "restore the file, or measure again", Err: err}
+	}
+	if line, problem := checkSampleLines(data); problem != "" {
+		return nil, nil, damaged(line, problem, nil)
+	}
+
+	var records []Record
+	repetitions := make(map[[2]string]int)
+	reader := benchfmt.NewReader(bytes.NewReader(data), name)
+	for reader.Scan() {
+		switch rec := reader.Result().(type) {
+		case *benchfmt.SyntaxError:
+			return nil, nil, damaged(rec.Line, rec.Msg, rec)
+		case *benchfmt.Result:
+			_, line := rec.Pos()
+			record, err := recordOf(rec)
+			if err != nil {
+				return nil, nil, damaged(line, err.Error(), err)
+			}
+			key := [2]string{record.Scenario, record.Op}
+			repetitions[key]++
+			record.Repetition = repetitions[key]
+			records = append(records, record)
+		}
+	}
+	if err := reader.Err(); err != nil {
+		return nil, nil, damaged(lineCount(data), "too long or unreadable", err)
+	}
+	return records, reader.Units(), nil
+}
+
+// checkSampleLines finds the first line of a kind that a SampleWriter never
+// writes. benchfmt passes over such lines without a word, as it must for the
+// output of go test; in a file of ours each of them is a sample lost.
+func checkSampleLines(data []byte) (line int, problem string) {
+	for text := range bytes.Lines(data) {
+		line++
+		text = bytes.TrimRight(text, "\r\n")
+		switch {
+		case len(bytes.TrimSpace(text)) == 0:
+		case bytes.HasPrefix(text, []byte("Benchmark")):
+			if len(bytes.Fields(text)) < 4 {
+				return line, "want a name, a count and at least one value with its unit"
+			}
+		case bytes.HasPrefix(text, []byte("Unit ")):
+		case isConfigLine(text):
+		default:
+			return line, "neither a benchmark, a unit nor a configuration line"
+		}
+	}
+	return 0, ""
+}
+
+func isConfigLine(text []byte) bool {
+	for _, key := range []string{"goos: ", "goarch: ", "pkg: "} {
+		if bytes.HasPrefix(text, []byte(key)) {
+			return true
+		}
+	}
+	return false
+}
+
+func recordOf(res *benchfmt.Result) (Record, error) {
+	scenario, op, ok := parseName(res.Name.String())
+	if !ok {
+		return Record{}, errors.New("the name isn't Scenario/<scenario>/op=<operation>-<GOMAXPROCS>")
+	}
+	record := Record{Scenario: scenario, Op: op, Ops: int64(res.Iters), Values: make([]Value, 0, len(res.Values))}
+	for _, v := range res.Values {
+		value := Value{Unit: v.Unit, Value: v.Value}
+		if v.OrigUnit != "" {
+			value = Value{Unit: v.OrigUnit, Value: v.OrigValue}
+		}
+		record.Values = append(record.Values, value)
+	}
+	return record, record.validate()
+}
+
+func lineCount(data []byte) int {
+	n := bytes.Count(data, []byte("\n"))
+	if len(data) > 0 && data[len(data)-1] != '\n' {
+		n++
+	}
+	return n
+}
+
+// finite reports whether x is a number that JSON and the benchmark format carry.
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -1,0 +1,83 @@
+package results
+
+import (
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestUnits holds the table against its contract, written out by hand.
+func TestUnits(t *testing.T) {
+	var names, exact, higher, portable []string
+	for _, u := range Units() {
+		names = append(names, u.Name)
+		if u.Exact {
+			exact = append(exact, u.Name)
+			require.Zero(t, u.Tolerance, u.Name)
+		} else {
+			require.Greater(t, u.Tolerance, 0.0, u.Name)
+			require.Less(t, u.Tolerance, 1.0, u.Name)
+		}
+		if u.Better > 0 {
+			higher = append(higher, u.Name)
+		} else {
+			require.Equal(t, -1, u.Better, u.Name)
+		}
+		if u.Class.Portable() {
+			portable = append(portable, u.Name)
+		}
+		require.NotEmpty(t, u.Doc, u.Name)
+		require.NotEqual(t, "unknown", u.Class.String(), u.Name)
+	}
+	require.Equal(t, strings.Fields("ns/op p50-ns/op p90-ns/op p99-ns/op p99.9-ns/op service-p99-ns/op ops/s MB/s cpu-ns/op B/op allocs/op"+
+		" requests/device wire-B/device retries/device failed/device peak-rss-B"), names)
+	require.Equal(t, strings.Fields("requests/device wire-B/device retries/device failed/device"), exact)
+	require.Equal(t, strings.Fields("ops/s MB/s"), higher)
+	require.Equal(t, strings.Fields("B/op allocs/op requests/device wire-B/device retries/device failed/device"), portable)
+	require.Equal(t, "unknown", UnitClass(0).String())
+}
+
+func TestUnitsIsACopy(t *testing.T) {
+	Units()[0].Name = "changed"
+	require.Equal(t, "ns/op", Units()[0].Name)
+}
+
+func TestLookupUnit(t *testing.T) {
+	for name, want := range map[string]string{
+		"ns/op": "ns/op", "sec/op": "ns/op", "p99.9-sec/op": "p99.9-ns/op", "service-p99-sec/op": "service-p99-ns/op",
+		"B/s": "MB/s", "B/op": "B/op", "cpu-sec/op": "cpu-ns/op", "peak-rss-B": "peak-rss-B",
+	} {
+		unit, ok := LookupUnit(name)
+		require.True(t, ok, name)
+		require.Equal(t, want, unit.Name)
+	}
+	for _, name := range []string{"", "ns", "p98-ns/op", "NS/OP"} {
+		_, ok := LookupUnit(name)
+		require.False(t, ok, name)
+	}
+}
+
+// TestImports holds the room's walls: results knows no other room.
+func TestImports(t *testing.T) {
+	found := 0
+	for _, pattern := range []string{"*.go", "report/*.go", "internal/*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+			require.NoError(t, err)
+			for _, spec := range parsed.Imports {
+				room, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), "github.com/fleetmark/fleetmark/")
+				if ours {
+					found++
+					require.True(t, room == "results" || strings.HasPrefix(room, "results/"), "%s imports %s", file, room)
+				}
+			}
+		}
+	}
+	require.Positive(t, found)
+}
