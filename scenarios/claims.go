@@ -1,0 +1,126 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync/atomic"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// claims is what the client says of each device in one repetition.
+type claims struct {
+	succeeded []atomic.Uint32 // operations that it called a success
+	failed    []atomic.Uint32
+}
+
+func newClaims(devices int) *claims {
+	return &claims{make([]atomic.Uint32, devices), make([]atomic.Uint32, devices)}
+}
+
+func (c *claims) reset() {
+	for i := range c.succeeded {
+		c.succeeded[i].Store(0)
+		c.failed[i].Store(0)
+	}
+}
+
+// count is the outcome by the client's word alone.
+func (c *claims) count() results.Counts {
+	n := results.Counts{Devices: len(c.succeeded)}
+	for i := range c.succeeded {
+		switch {
+		case c.failed[i].Load() > 0:
+			n.Failed++
+		case c.succeeded[i].Load() > 0:
+			n.Updated++
+		}
+	}
+	return n
+}
+
+// maxContradictions bounds how many are named; all are counted.
+const maxContradictions = 5
+
+// reconcile compares the client's claims with the fleet's ledger, device by
+// device. Every contradiction is a sentence; one is enough to make a run invalid,
+// because then no other number of it can be believed.
+//
+// A failure that the ledger knows as applied is none: after a lost answer a client
+// may rightly say that it doesn't know.
+func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry, error], u *delivery.Update, op Operation) (results.Counts, []string, error) {
+	n := results.Counts{Devices: len(c.succeeded)}
+	var said []string
+	contradictions := 0
+	contradict := func(device int, format string, args ...any) {
+		contradictions++
+		if contradictions <= maxContradictions {
+			said = append(said, fmt.Sprintf("device %d: ", device)+fmt.Sprintf(format, args...))
+		}
+	}
+	next := 0 // the first device that hasn't been judged
+	silent := func(until int) {
+		for ; next < until; next++ {
+			if s := c.succeeded[next].Load(); s > 0 {
+				n.Lost++
+				contradict(next, "the client claims %d successes, the ledger knows nothing of it", s)
+			} else if c.failed[next].Load() > 0 {
+				n.Failed++
+			}
+		}
+	}
+	for e, err := range ledger {
+		if err != nil {
+			return n, nil, fmt.Errorf("reading the fleet's ledger: %w", err)
+		}
+		if e.Device >= len(c.succeeded) {
+			return n, nil, fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", e.Device, len(c.succeeded))
+		}
+		silent(e.Device)
+		next = e.Device + 1
+		succeeded, failed := c.succeeded[e.Device].Load(), c.failed[e.Device].Load()
+		if e.AppliedTwice > 0 {
+			n.AppliedTwice++
+			contradict(e.Device, "applied the same update twice (%d times too often)", e.AppliedTwice)
+		}
+		if e.Misaddressed > 0 {
+			contradict(e.Device, "got %d pushes that were meant for another device", e.Misaddressed)
+		}
+		if problem := lacks(e, u, op, succeeded); succeeded > 0 && problem != "" {
+			n.Lost++
+			contradict(e.Device, "the client claims %d successes, the ledger: %s", succeeded, problem)
+			continue
+		}
+		switch {
+		case failed > 0:
+			n.Failed++
+		case succeeded > 0:
+			n.Updated++
+		case e.Applied > 0 && ctx.Err() == nil:
+			contradict(e.Device, "applied an update that the client claims nothing of")
+		}
+	}
+	silent(len(c.succeeded))
+	if contradictions > maxContradictions {
+		said = append(said, fmt.Sprintf("and %d more contradictions", contradictions-maxContradictions))
+	}
+	return n, said, nil
+}
+
+// lacks says what is missing for the successes that the client claims, if anything.
+func lacks(e mockfleet.Entry, u *delivery.Update, op Operation, claimed uint32) string {
+	switch {
+	case e.Version != u.Version():
+		return fmt.Sprintf("it runs %q, not %q", e.Version, u.Version())
+	case e.Digest != u.Artifact().DigestHex():
+		return fmt.Sprintf("it runs content %s, not %s", e.Digest, u.Artifact().DigestHex())
+	case op != Verify && e.Applied+e.Repeats < claimed:
+		return fmt.Sprintf("it acknowledged %d updates", e.Applied+e.Repeats)
+	case op != Push && e.Verifies < claimed:
+		return fmt.Sprintf("it was verified %d times", e.Verifies)
+	}
+	return ""
+}

@@ -1,0 +1,127 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+const xDigest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881" // printf x | sha256sum
+
+func xUpdate(t *testing.T) *delivery.Update {
+	a, err := delivery.ArtifactFromBytes([]byte("x"))
+	require.NoError(t, err)
+	u, err := delivery.NewUpdate("2", a)
+	require.NoError(t, err)
+	return u
+}
+
+func ledgerOf(entries ...mockfleet.Entry) iter.Seq2[mockfleet.Entry, error] {
+	return func(yield func(mockfleet.Entry, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestReconcile(t *testing.T) {
+	well := mockfleet.Entry{Pushes: 1, Applied: 1, Verifies: 1, Version: "2", Digest: xDigest}
+	at := func(device int, e mockfleet.Entry) mockfleet.Entry {
+		e.Device = device
+		return e
+	}
+	with := func(change func(*mockfleet.Entry)) mockfleet.Entry {
+		e := well
+		change(&e)
+		return e
+	}
+	for name, row := range map[string]struct {
+		succeeded, failed []uint32
+		ledger            []mockfleet.Entry
+		operation         Operation
+		want              results.Counts
+		says              string // in the contradictions; empty: there is none
+	}{
+		"all well": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(0, well), at(1, well)}, Deliver, results.Counts{Devices: 2, Updated: 2}, ""},
+		"one failed": {[]uint32{1, 0}, []uint32{0, 1}, []mockfleet.Entry{at(0, well)}, Deliver,
+			results.Counts{Devices: 2, Updated: 1, Failed: 1}, ""},
+		"failed, though applied": {[]uint32{0}, []uint32{1}, []mockfleet.Entry{well}, Deliver, results.Counts{Devices: 1, Failed: 1}, ""},
+		"claimed, never came": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(1, well)}, Deliver,
+			results.Counts{Devices: 2, Updated: 1, Lost: 1}, "device 0: the client claims 1 successes, the ledger knows nothing of it"},
+		"claimed, the last never came": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(0, well)}, Deliver,
+			results.Counts{Devices: 2, Updated: 1, Lost: 1}, "device 1: the client claims"},
+		"claimed, old version": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Version = "1" })}, Deliver,
+			results.Counts{Devices: 1, Lost: 1}, `it runs "1", not "2"`},
+		"claimed, other content": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Digest = "00" })}, Deliver,
+			results.Counts{Devices: 1, Lost: 1}, "it runs content 00"},
+		"applied twice": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied, e.AppliedTwice = 2, 1 })}, Deliver,
+			results.Counts{Devices: 1, Updated: 1, AppliedTwice: 1}, "applied the same update twice"},
+		"never verified": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 0 })}, Deliver,
+			results.Counts{Devices: 1, Lost: 1}, "it was verified 0 times"},
+		"a push needs no verification": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 0 })}, Push,
+			results.Counts{Devices: 1, Updated: 1}, ""},
+		"many pushes, as many acknowledged": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Repeats = 4 })}, Push,
+			results.Counts{Devices: 1, Updated: 1}, ""},
+		"many pushes, one too few": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Repeats = 3 })}, Push,
+			results.Counts{Devices: 1, Lost: 1}, "it acknowledged 4 updates"},
+		"applied, claimed by nobody": {[]uint32{0}, []uint32{0}, []mockfleet.Entry{well}, Deliver,
+			results.Counts{Devices: 1}, "the client claims nothing of"},
+		"meant for another": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Misaddressed = 1 })}, Deliver,
+			results.Counts{Devices: 1, Updated: 1}, "meant for another device"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClaims(len(row.succeeded))
+			for i := range row.succeeded {
+				c.succeeded[i].Store(row.succeeded[i])
+				c.failed[i].Store(row.failed[i])
+			}
+			got, said, err := c.reconcile(t.Context(), ledgerOf(row.ledger...), xUpdate(t), row.operation)
+			require.NoError(t, err)
+			require.Equal(t, row.want, got)
+			if row.says == "" {
+				require.Empty(t, said)
+				return
+			}
+			require.Len(t, said, 1)
+			require.Contains(t, said[0], row.says)
+		})
+	}
+}
+
+func TestReconcileNamesAFewAndCountsAll(t *testing.T) {
+	c := newClaims(100)
+	for i := range c.succeeded {
+		c.succeeded[i].Store(1)
+	}
+	n, said, err := c.reconcile(t.Context(), ledgerOf(), xUpdate(t), Deliver)
+	require.NoError(t, err)
+	require.Equal(t, 100, n.Lost)
+	require.Len(t, said, maxContradictions+1)
+	require.Equal(t, "and 95 more contradictions", said[maxContradictions])
+}
+
+func TestReconcileNeedsTheWholeLedger(t *testing.T) {
+	c := newClaims(1)
+	_, _, err := c.reconcile(t.Context(), func(yield func(mockfleet.Entry, error) bool) { yield(mockfleet.Entry{}, errors.New("cut")) }, xUpdate(t), Deliver)
+	require.ErrorContains(t, err, "cut")
+	_, _, err = c.reconcile(context.Background(), ledgerOf(mockfleet.Entry{Device: 1}), xUpdate(t), Deliver)
+	require.ErrorContains(t, err, "ledger has device 1")
+}
+
+func TestClientsWord(t *testing.T) {
+	c := newClaims(3)
+	c.succeeded[0].Store(2)
+	c.failed[1].Store(1)
+	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Failed: 1}, c.count())
+	c.reset()
+	require.Equal(t, results.Counts{Devices: 3}, c.count())
+}

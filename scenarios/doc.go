@@ -1,0 +1,29 @@
+// Package scenarios says what to measure, and measures it.
+//
+// What goes in: a [Spec], from YAML or code, and [Options]. What comes out: a run
+// directory and a [Result]. It joins the other rooms (delivery, mockfleet,
+// profiles, results), each of which knows nothing of the others. It must never
+// know the command line or how a terminal looks: a [Watcher] is told how a run goes.
+//
+// # The way of a run
+//
+// A scenario file is parsed and checked, every mistake with its line and column
+// ([Parse], [Find]). [Run] then readies what may be refused: the artifact, file
+// descriptors, the fleet (in a process of its own, in this one, at an address, or
+// listed in a file), and last the run directory. So a run that can't begin leaves
+// nothing behind.
+//
+// Each repetition starts from a clean slate: the fleet is reset, the heap
+// collected, the recorders emptied. Workers then take operations by number. Under
+// a closed load the next operation begins when the last one ended; under an open
+// load a pace, a pure function of the number, says when each is planned, and
+// latency counts from then, whether or not a worker was free (no coordinated
+// omission). Service time, from when it was sent, stands beside it.
+//
+// Afterwards the client's claims are reconciled with the fleet's ledger, device by
+// device. A contradiction, a saturated fleet, a load behind its schedule make the
+// run invalid, with the reason.
+//
+// Warm-up repetitions are thrown away; timed ones are recorded; profiled ones are
+// run after them and give profiles but no times, since profiling costs some.
+package scenarios

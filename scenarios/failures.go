@@ -1,0 +1,102 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// failures keeps a bounded sample of failed operations: the first few of each
+// class in a repetition.
+type failures struct {
+	mu    sync.Mutex
+	list  []Failure
+	class map[delivery.Class]int
+}
+
+const failuresPerClass = 20
+
+// Failure is one failed operation, a line of failures.jsonl.
+type Failure struct {
+	Repetition int       `json:"repetition"`
+	Device     int       `json:"device"` // index in the fleet
+	ID         string    `json:"id,omitempty"`
+	Address    string    `json:"address"`
+	Operation  Operation `json:"operation"`
+	Class      string    `json:"class"`
+	Status     int       `json:"status,omitempty"`
+	Attempts   int       `json:"attempts,omitempty"` // pushes, where the operation retries
+	Error      string    `json:"error"`
+
+	// Fleet is what the device itself saw in this repetition; nil where there is no ledger.
+	Fleet *FleetSaw `json:"fleet,omitempty"`
+}
+
+// FleetSaw is the ledger's part of a failure.
+type FleetSaw struct {
+	Pushes   uint32 `json:"pushes"`
+	Applied  uint32 `json:"applied"`
+	Rejected uint32 `json:"rejected"`
+	Injected uint32 `json:"injected"` // failures that the device was told to make
+	Broken   uint32 `json:"broken"`
+	Verifies uint32 `json:"verifies"`
+	Version  string `json:"version"`
+}
+
+func (f *failures) reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list, f.class = nil, map[delivery.Class]int{}
+}
+
+func (f *failures) add(i int, d delivery.Device, op Operation, report delivery.Report, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	class := delivery.ClassOf(err)
+	if f.class[class]++; f.class[class] > failuresPerClass {
+		return
+	}
+	failure := Failure{Device: i, ID: d.ID, Address: d.Address, Operation: op, Class: class.String(), Attempts: report.Pushes, Error: err.Error()}
+	if e, ok := errors.AsType[*delivery.Error](err); ok {
+		failure.Status = e.Status
+	}
+	f.list = append(f.list, failure)
+}
+
+// saw adds what the ledger says of a device to its failures.
+func (f *failures) saw(e mockfleet.Entry) {
+	for i := range f.list {
+		if f.list[i].Device == e.Device {
+			f.list[i].Fleet = &FleetSaw{e.Pushes, e.Applied, e.Rejected, e.Faulted, e.Broken, e.Verifies, e.Version}
+		}
+	}
+}
+
+// write appends the sample, a JSON object a line.
+func (f *failures) write(w io.Writer, repetition int) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	enc := json.NewEncoder(w)
+	for _, failure := range f.list {
+		failure.Repetition = repetition
+		if err := enc.Encode(failure); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byClass counts the repetition's failures by class.
+func (f *failures) byClass() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := make(map[string]int, len(f.class))
+	for class, count := range f.class {
+		n[class.String()] = count
+	}
+	return n
+}

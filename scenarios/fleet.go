@@ -1,0 +1,123 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// fleet is the devices that a run drives, wherever they are: in a process of
+// their own, in this one, or somebody else's.
+type fleet interface {
+	// kind is what run.json calls it.
+	kind() string
+	// devices lists them; the runner keeps the order as their index.
+	devices() []delivery.Device
+	// witness is what the fleet itself saw, or nil where nobody tells.
+	witness() witness
+	// died is closed when the fleet is gone before it should.
+	died() <-chan struct{}
+	// close ends what the fleet began, and waits.
+	close() error
+}
+
+// witness is the fleet's own account of a repetition.
+type witness interface {
+	reset(ctx context.Context) error
+	ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error]
+	status(ctx context.Context) (mockfleet.Status, error)
+}
+
+// FleetConfig is the configuration of the fleet that a scenario asks for.
+func (s Spec) FleetConfig() mockfleet.Config {
+	return mockfleet.Config{
+		Devices: s.Fleet.Devices, Addressing: s.addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior,
+	}
+}
+
+func (s Spec) addressing() mockfleet.Addressing {
+	if s.Fleet.Addressing == "" {
+		return mockfleet.DefaultAddressing()
+	}
+	return s.Fleet.Addressing
+}
+
+// addressed lists a fleet's devices below its address. All names share one piece
+// of text: a million small strings would cost twice the memory, and the garbage
+// collector a million looks.
+func addressed(base string, a mockfleet.Addressing, n int) ([]delivery.Device, error) {
+	var text strings.Builder
+	type cut struct{ id, address int32 }
+	cuts := make([]cut, n)
+	for i := range n {
+		address, err := mockfleet.DeviceAddress(base, a, i)
+		if err != nil {
+			return nil, err
+		}
+		id := mockfleet.DeviceID(i)
+		text.WriteString(id)
+		text.WriteString(address)
+		cuts[i] = cut{int32(len(id)), int32(len(address))}
+	}
+	all, at := text.String(), 0
+	list := make([]delivery.Device, n)
+	for i, c := range cuts {
+		middle := at + int(c.id)
+		end := middle + int(c.address)
+		list[i] = delivery.Device{ID: all[at:middle], Address: all[middle:end]}
+		at = end
+	}
+	return list, nil
+}
+
+// controlled is a witness behind a control port.
+type controlled struct{ *mockfleet.Control }
+
+func (c controlled) reset(ctx context.Context) error { return c.Reset(ctx) }
+func (c controlled) ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error] {
+	return c.Ledger(ctx)
+}
+func (c controlled) status(ctx context.Context) (mockfleet.Status, error) { return c.Status(ctx) }
+
+// inProcess is a fleet in the driver's own process: for benchmarks and tests, and
+// for systems where a second process is not wanted. Profiles and allocations then
+// hold both sides.
+type inProcess struct {
+	fleet *mockfleet.Fleet
+	list  []delivery.Device
+}
+
+func startInProcess(ctx context.Context, s Spec) (fleet, error) {
+	f, err := mockfleet.Start(ctx, s.FleetConfig())
+	if err != nil {
+		return nil, err
+	}
+	list, err := addressed(f.Ready().Address, s.addressing(), f.Devices())
+	if err != nil {
+		return nil, fmt.Errorf("%w, and %w", err, f.Close())
+	}
+	return &inProcess{f, list}, nil
+}
+
+func (p *inProcess) kind() string                { return FleetInProcess }
+func (p *inProcess) devices() []delivery.Device  { return p.list }
+func (p *inProcess) witness() witness            { return p }
+func (p *inProcess) died() <-chan struct{}       { return nil }
+func (p *inProcess) close() error                { return p.fleet.Close() }
+func (p *inProcess) reset(context.Context) error { p.fleet.Reset(); return nil }
+
+func (p *inProcess) ledger(context.Context) iter.Seq2[mockfleet.Entry, error] {
+	return func(yield func(mockfleet.Entry, error) bool) {
+		for e := range p.fleet.Ledger() {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (p *inProcess) status(context.Context) (mockfleet.Status, error) { return p.fleet.Status(), nil }

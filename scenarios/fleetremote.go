@@ -1,0 +1,151 @@
+package scenarios
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// remote is devices that somebody else runs. It has a witness only where the
+// fleet's control port and token are known.
+type remote struct {
+	name    string
+	list    []delivery.Device
+	control *mockfleet.Control
+}
+
+func (r *remote) kind() string               { return r.name }
+func (r *remote) devices() []delivery.Device { return r.list }
+func (r *remote) died() <-chan struct{}      { return nil }
+
+func (r *remote) witness() witness {
+	if r.control == nil {
+		return nil
+	}
+	return controlled{r.control}
+}
+
+func (r *remote) close() error {
+	if r.control != nil {
+		r.control.Close()
+	}
+	return nil
+}
+
+// attach drives a fleet that runs already, at its address.
+func attach(ctx context.Context, address, control, token string, s Spec) (fleet, error) {
+	list, err := addressed(address, s.addressing(), s.Fleet.Devices)
+	if err != nil {
+		return nil, usage(err, "--fleet %s", address)
+	}
+	// A fleet smaller than the scenario would fail operation by operation.
+	for _, i := range []int{0, len(list) - 1} {
+		if err := healthy(ctx, list[i].Address); err != nil {
+			return nil, usage(err, "--fleet %s: device %d of %d does not answer at %s; is the fleet up, and do --devices and --addressing agree with it?",
+				address, i, len(list), list[i].Address)
+		}
+	}
+	r := &remote{name: FleetRemote, list: list}
+	if control != "" {
+		if r.control, err = mockfleet.NewControl(control, token); err != nil {
+			return nil, usage(err, "--fleet-control %s", control)
+		}
+		if _, err := r.control.Status(ctx); err != nil {
+			r.control.Close()
+			return nil, usage(err, "--fleet-control %s", control)
+		}
+	}
+	return r, nil
+}
+
+func healthy(ctx context.Context, address string) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/health", nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<10)); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET /health answers %s", resp.Status)
+	}
+	return nil
+}
+
+// maxListedDevices bounds a device list.
+const maxListedDevices = 1 << 24
+
+// ReadDevices reads a list of devices: one address a line, an ID after it if the
+// device is to be asked for it; # begins a comment. An address without a scheme is
+// http. A mistake is a *SpecError with its line.
+func ReadDevices(name string, r io.Reader) ([]delivery.Device, error) {
+	var list []delivery.Device
+	lines := bufio.NewScanner(r)
+	n := 0
+	bad := func(format string, args ...any) error {
+		return &UsageError{What: fmt.Sprintf("devices %s:%d: ", name, n) + fmt.Sprintf(format, args...)}
+	}
+	for lines.Scan() {
+		n++
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		words := strings.Fields(text)
+		if len(words) == 0 {
+			continue
+		}
+		if len(words) > 2 {
+			return nil, bad("%d words: want an address, and an ID if there is one", len(words))
+		}
+		d := delivery.Device{Address: words[0]}
+		if !strings.Contains(d.Address, "://") {
+			d.Address = "http://" + d.Address
+		}
+		if len(words) == 2 {
+			d.ID = words[1]
+		}
+		if err := d.Validate(); err != nil {
+			return nil, bad("%v", err)
+		}
+		if len(list) == maxListedDevices {
+			return nil, bad("more than %d devices", maxListedDevices)
+		}
+		list = append(list, d)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, usage(err, "devices %s:%d", name, n+1)
+	}
+	if len(list) == 0 {
+		return nil, &UsageError{What: fmt.Sprintf("devices %s: holds no device: want one address a line", name)}
+	}
+	return list, nil
+}
+
+// listed drives the devices of a file.
+func listed(path string) (fleet, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, usage(err, "--devices-from")
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	list, err := ReadDevices(path, f)
+	if err != nil {
+		return nil, err
+	}
+	return &remote{name: FleetListed, list: list}, nil
+}

@@ -1,0 +1,44 @@
+package scenarios
+
+import "fmt"
+
+// spareDescriptors is what a driver has open besides connections: standard files,
+// the run directory's, the poller, the fleet's pipes and control connections.
+const spareDescriptors = 64
+
+// defaultIdle is how many idle connections a driver keeps where neither the
+// scenario nor the descriptor limit says otherwise.
+const defaultIdle = 512
+
+// limitIdle sees that there are descriptors for every worker, and sizes the pool
+// of idle connections to what is left.
+func (r *runner) limitIdle() error {
+	workers := r.spec.Load.Workers
+	idle := &r.spec.Client.MaxIdle
+	explicit := *idle != 0
+	if !explicit {
+		*idle = max(defaultIdle, workers)
+	}
+	limit, known := descriptorLimit()
+	if !known {
+		return nil
+	}
+	per := 1 // descriptors a connection
+	if r.o.Fleet == FleetInProcess {
+		per = 2
+	}
+	need := func(idle int) uint64 { return uint64(per*(workers+idle) + spareDescriptors) }
+	least := min(*idle, workers)
+	if explicit {
+		least = *idle
+	}
+	if need(least) > limit {
+		return &UsageError{What: fmt.Sprintf(
+			"--workers %d: %d file descriptors are needed, the limit is %d: raise it (ulimit -n %d) or use fewer workers",
+			workers, need(least), limit, need(least))}
+	}
+	if free := int(limit) - per*workers - spareDescriptors; !explicit {
+		*idle = min(*idle, free/per)
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+func TestConstantPace(t *testing.T) {
+	for _, row := range []struct {
+		perSecond float64
+		n         int64
+		want      time.Duration
+	}{
+		{1, 0, 0}, {1, 1, time.Second}, {1000, 1, time.Millisecond}, {1000, 1500, 1500 * time.Millisecond},
+		{3, 1, 333333333}, {3, 3, time.Second}, {0.5, 3, 6 * time.Second}, {1e7, 1, 100},
+		{3, 3_000_000, 1_000_000 * time.Second}, // no drift: the millionth second is as exact as the first
+	} {
+		require.Equal(t, row.want, constantPace{row.perSecond}.at(row.n), "%v/s, operation %d", row.perSecond, row.n)
+	}
+}
+
+// standIn is a client that takes as long as it is told, in the time of a synctest
+// bubble.
+type standIn struct {
+	takes func(n int64) time.Duration
+	fails func(n int64) bool
+	n     atomic.Int64
+	busy  atomic.Int64
+	most  atomic.Int64
+}
+
+func (s *standIn) Push(ctx context.Context, _ delivery.Device, _ *delivery.Update) error {
+	n := s.n.Add(1) - 1
+	busy := s.busy.Add(1)
+	defer s.busy.Add(-1)
+	for most := s.most.Load(); busy > most && !s.most.CompareAndSwap(most, busy); most = s.most.Load() {
+	}
+	if s.takes != nil {
+		timer := time.NewTimer(s.takes(n))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if s.fails != nil && s.fails(n) {
+		return errors.New("no")
+	}
+	return nil
+}
+
+func (s *standIn) Verify(ctx context.Context, d delivery.Device, u *delivery.Update) error {
+	return s.Push(ctx, d, u)
+}
+
+func (s *standIn) Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error) {
+	return delivery.Report{Pushes: 3, Verifies: 2, Push: 2 * time.Millisecond, Verify: time.Millisecond}, s.Push(ctx, d, u)
+}
+
+func newLoad(spec LoadSpec, devices int, c client) *load {
+	l := &load{
+		spec: spec, client: c, devices: make([]delivery.Device, devices), claims: newClaims(devices),
+		failures: &failures{}, pace: spec.pacer(),
+	}
+	l.failures.reset()
+	for range min(spec.Workers, maxRecorders) {
+		l.recorders = append(l.recorders, newRecorder(spec))
+	}
+	return l
+}
+
+func TestClosedLoadVisitsEveryDeviceOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{takes: func(int64) time.Duration { return 10 * time.Millisecond }}
+		l := newLoad(LoadSpec{Model: Closed, Operation: Push, Workers: 4}, 100, c)
+		require.EqualValues(t, 100, l.planned())
+		// 100 operations of 10 ms by 4 workers: 25 rounds.
+		require.Equal(t, 250*time.Millisecond, l.run(t.Context()))
+		require.EqualValues(t, 4, c.most.Load())
+		for i := range l.claims.succeeded {
+			require.EqualValues(t, 1, l.claims.succeeded[i].Load(), "device %d", i)
+		}
+		ops, _ := merged(l.recorders, l.spec)
+		require.EqualValues(t, 100, ops[Push].n)
+		require.Equal(t, 10e6, ops[Push].mean())
+	})
+}
+
+func TestClosedLoadLastsItsDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{takes: func(int64) time.Duration { return 10 * time.Millisecond }}
+		l := newLoad(LoadSpec{Model: Closed, Operation: Push, Workers: 2, Duration: Duration(time.Second)}, 3, c)
+		require.Equal(t, time.Second, l.run(t.Context()))
+		done, failed, _ := l.totals()
+		require.EqualValues(t, []int64{200, 0}, []int64{done, failed})
+		require.EqualValues(t, 67, l.claims.succeeded[0].Load(), "200 over 3 devices, in turn")
+	})
+}
+
+// TestCoordinatedOmission is the reason for planned times. 1,000 operations a
+// second are planned for 10 s, a millisecond apart; each takes no time, but the
+// device stalls once, for 1 s, from operation 5,000 on. There is one worker, so
+// operations 5,000 to 5,999 wait: operation 5,000 takes 1,000 ms, the next 999, and
+// so on, 1 ms for operation 5,999. So of 10,000 response times 9,000 are 0 and the
+// others 1, 2, …, 1,000 ms. By rank: p50 is 0, p90 (rank 9,000) 0, p99 (rank 9,900)
+// 900 ms, p99.9 (rank 9,990) 990 ms. Service time shows the stall once.
+func TestCoordinatedOmission(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{takes: func(n int64) time.Duration {
+			if n == 5000 {
+				return time.Second
+			}
+			return 0
+		}}
+		spec := LoadSpec{Model: Constant, Operation: Push, Workers: 1, Rate: 1000, Duration: Duration(10 * time.Second)}
+		l := newLoad(spec, 1, c)
+		l.run(t.Context())
+		ops, late := merged(l.recorders, spec)
+		h := ops[Push].response
+		require.EqualValues(t, 10_000, h.TotalCount())
+		require.Less(t, quantile(h, 50), float64(histLowest)) // zero, to the histogram's resolution
+		require.Less(t, quantile(h, 90), float64(histLowest))
+		require.InEpsilon(t, 900e6, quantile(h, 99), 0.002)
+		require.InEpsilon(t, 990e6, quantile(h, 99.9), 0.002)
+		require.InEpsilon(t, 1000e6, float64(h.Max()), 0.002)
+		require.InEpsilon(t, 50.05e6, ops[Push].mean(), 1e-9) // (1 + … + 1,000) ms / 10,000
+
+		service := ops[Push].service
+		require.Less(t, quantile(service, 99.9), float64(histLowest))
+		require.InEpsilon(t, 1000e6, float64(service.Max()), 0.002)
+		require.InEpsilon(t, 899e6, float64(late.ValueAtQuantile(99)), 0.003) // operation 5,000 itself was in time
+	})
+}
+
+func TestConstantRateKeepsItsPlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{takes: func(int64) time.Duration { return 3 * time.Millisecond }}
+		spec := LoadSpec{Model: Constant, Operation: Push, Workers: 16, Rate: 2000, Duration: Duration(2 * time.Second)}
+		l := newLoad(spec, 10, c)
+		require.EqualValues(t, 4000, l.planned())
+		elapsed := l.run(t.Context())
+		require.Equal(t, 2*time.Second-500*time.Microsecond+3*time.Millisecond, elapsed, "the last is planned at 1,999.5 ms")
+		done, _, _ := l.totals()
+		require.EqualValues(t, 4000, done)
+		ops, late := merged(l.recorders, spec)
+		require.Equal(t, 3e6, ops[Push].mean())
+		require.Less(t, late.Max(), int64(histLowest), "there was always a free worker")
+	})
+}
+
+func TestFailuresAndDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{fails: func(n int64) bool { return n%10 == 0 }, takes: func(int64) time.Duration { return 4 * time.Millisecond }}
+		l := newLoad(LoadSpec{Model: Closed, Operation: Deliver, Workers: 1}, 100, c)
+		l.run(t.Context())
+		done, failed, retries := l.totals()
+		require.EqualValues(t, []int64{90, 10, 300}, []int64{done, failed, retries}, "3 pushes and 2 verifications are 3 too many")
+		require.EqualValues(t, 1, l.claims.failed[0].Load())
+		require.Equal(t, map[string]int{"unknown": 10}, l.failures.byClass())
+		ops, _ := merged(l.recorders, l.spec)
+		require.Equal(t, []float64{2e6, 1e6, 4e6}, []float64{ops[Push].mean(), ops[Verify].mean(), ops[Deliver].mean()})
+		require.EqualValues(t, 90, ops[Deliver].n, "a failure is counted, its time isn't")
+	})
+}
+
+func TestLoadEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, spec := range []LoadSpec{
+			{Model: Closed, Operation: Push, Workers: 3, Duration: Duration(time.Hour)},
+			{Model: Constant, Operation: Push, Workers: 3, Rate: 0.1, Duration: Duration(time.Hour)},
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+			l := newLoad(spec, 1, &standIn{takes: func(int64) time.Duration { return 10 * time.Second }})
+			require.Equal(t, 25*time.Second, l.run(ctx))
+			cancel()
+			_, failed, _ := l.totals()
+			require.Zero(t, failed, "what we break off is no failure of the device")
+		}
+	})
+}
+
+func TestRecorder(t *testing.T) {
+	spec := LoadSpec{Model: Closed, Operation: Push, Workers: 1}
+	r := newRecorder(spec)
+	for ms := 1; ms <= 1000; ms++ {
+		r.record(Push, time.Duration(ms)*time.Millisecond, 0)
+	}
+	r.record(Push, 200*time.Second, 0)
+	ops, _ := merged([]*recorder{r}, spec)
+	h := ops[Push].response
+	require.InEpsilon(t, 500e6, quantile(h, 50), 0.003)
+	require.InEpsilon(t, 990e6, quantile(h, 99), 0.003)
+	require.EqualValues(t, 1, ops[Push].clipped)
+	r.reset()
+	ops, _ = merged([]*recorder{r}, spec)
+	require.Zero(t, ops[Push].n)
+	require.Zero(t, ops[Push].response.TotalCount())
+	require.Zero(t, ops[Push].mean())
+}
+
+func TestRecordingAllocatesNothing(t *testing.T) {
+	r := newRecorder(LoadSpec{Model: Constant, Operation: Deliver, Workers: 1})
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		r.record(Push, time.Millisecond, time.Millisecond)
+		r.record(Verify, time.Millisecond, time.Millisecond)
+		r.record(Deliver, time.Millisecond, time.Millisecond)
+		r.lateness(time.Microsecond)
+	}))
+}
+
+// BenchmarkHarness is what the harness spends around one call of the client, with
+// one that does nothing.
+func BenchmarkHarness(b *testing.B) {
+	for _, spec := range []LoadSpec{
+		{Model: Closed, Operation: Push, Workers: 1},
+		{Model: Closed, Operation: Deliver, Workers: 1},
+	} {
+		b.Run(string(spec.Operation), func(b *testing.B) {
+			l := newLoad(spec, b.N, nothing{})
+			b.ReportAllocs()
+			b.ResetTimer()
+			l.run(b.Context())
+		})
+	}
+}
+
+type nothing struct{}
+
+func (nothing) Push(context.Context, delivery.Device, *delivery.Update) error   { return nil }
+func (nothing) Verify(context.Context, delivery.Device, *delivery.Update) error { return nil }
+func (nothing) Deliver(context.Context, delivery.Device, *delivery.Update) (delivery.Report, error) {
+	return delivery.Report{}, nil
+}

@@ -1,0 +1,30 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// asFleet makes this test's program the fleet's process.
+const asFleet = "FLEETMARK_TEST_FLEET"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asFleet) != "" {
+		if err := ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// fleetCommand starts this test's program as the fleet.
+func fleetCommand(t *testing.T) []string {
+	t.Helper()
+	return []string{"/usr/bin/env", asFleet + "=1", os.Args[0]}
+}

@@ -1,0 +1,80 @@
+package scenarios
+
+import (
+	"math"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// measured is what one repetition came to.
+type measured struct {
+	elapsed               time.Duration
+	done, failed, retries int64
+	began                 int64
+	cost                  cost
+	traffic               delivery.Stats // of this repetition alone
+	ops                   map[Operation]*tally
+	lateP99               time.Duration
+	bytes                 int64 // of one artifact
+	counts                results.Counts
+}
+
+// records are the repetition's lines in samples.txt, one an operation. What
+// belongs to the load as a whole (rate, processor time, allocations, requests,
+// memory) stands with the operation that the load asked for, because nobody can
+// tell which half of a delivery allocated.
+func (m *measured) records(s Spec, repetition int) []results.Record {
+	var list []results.Record
+	for _, op := range s.Load.Operations() {
+		t := m.ops[op]
+		if t.n == 0 {
+			continue
+		}
+		r := results.Record{Scenario: s.Name, Op: string(op), Repetition: repetition, Ops: t.n}
+		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
+		add("ns/op", t.mean())
+		add("p50-ns/op", quantile(t.response, 50))
+		add("p90-ns/op", quantile(t.response, 90))
+		add("p99-ns/op", quantile(t.response, 99))
+		add("p99.9-ns/op", quantile(t.response, 99.9))
+		add("service-p99-ns/op", quantile(t.service, 99))
+		if op == s.Load.Operation {
+			m.whole(op, t, add)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+func (m *measured) whole(op Operation, t *tally, add func(string, float64)) {
+	n, seconds := float64(t.n), m.elapsed.Seconds()
+	add("ops/s", n/seconds)
+	if op != Verify {
+		add("MB/s", n*float64(m.bytes)/1e6/seconds)
+	}
+	if m.cost.processor > 0 {
+		add("cpu-ns/op", float64(m.cost.processor)/n)
+	}
+	add("B/op", float64(m.cost.bytes)/n)
+	add("allocs/op", float64(m.cost.objects)/n)
+	// A device's turn is one operation: each device has one where each is visited
+	// once, and many under a load that goes on for a time.
+	turns := float64(m.done + m.failed)
+	add("requests/device", float64(m.traffic.Requests)/turns)
+	add("wire-B/device", math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
+	add("retries/device", float64(m.retries)/turns)
+	add("failed/device", float64(m.failed)/turns)
+	if m.cost.peakResident > 0 {
+		add("peak-rss-B", float64(m.cost.peakResident))
+	}
+}
+
+// difference of two readings of a client's counters.
+func difference(after, before delivery.Stats) delivery.Stats {
+	return delivery.Stats{
+		Requests: after.Requests - before.Requests, Dials: after.Dials - before.Dials, Reused: after.Reused - before.Reused,
+		BytesWritten: after.BytesWritten - before.BytesWritten, BytesRead: after.BytesRead - before.BytesRead,
+	}
+}

@@ -1,0 +1,142 @@
+package scenarios
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Bounds of the histograms, in nanoseconds. Resolution is 0.1% from 16 µs on and
+// 16 ns below; a longer latency than the highest is counted there, and said.
+const (
+	histLowest   = 16
+	histHighest  = int64(100 * time.Second)
+	histDigits   = 3
+	maxRecorders = 64
+)
+
+// recorder counts for one worker, or for a few that share it. Recording allocates
+// nothing and waits for nobody but them.
+type recorder struct {
+	mu      sync.Mutex
+	ops     map[Operation]*tally
+	list    []*tally // the same, for a walk without a map
+	done    atomic.Int64
+	failed  atomic.Int64
+	retries atomic.Int64
+	late    *hdrhistogram.Histogram // planned to sent, for an open load
+	_       [64]byte                // neighbours' counters lie on other cache lines
+}
+
+// tally is what one operation took.
+type tally struct {
+	op       Operation
+	response *hdrhistogram.Histogram // from planned to done
+	service  *hdrhistogram.Histogram // from sent to done; the same histogram under a closed load
+	sum      int64                   // of response times, ns: the mean needs no histogram
+	n        int64
+	clipped  int64 // beyond the histogram
+}
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(histLowest, histHighest, histDigits)
+}
+
+func newRecorder(load LoadSpec) *recorder {
+	r := &recorder{ops: map[Operation]*tally{}}
+	for _, op := range load.Operations() {
+		t := &tally{op: op, response: newHistogram()}
+		t.service = t.response
+		if load.Model != Closed {
+			t.service = newHistogram()
+		}
+		r.ops[op] = t
+		r.list = append(r.list, t)
+	}
+	if load.Model != Closed {
+		r.late = newHistogram()
+	}
+	return r
+}
+
+func (r *recorder) reset() {
+	for _, t := range r.list {
+		t.response.Reset()
+		t.service.Reset()
+		t.sum, t.n, t.clipped = 0, 0, 0
+	}
+	if r.late != nil {
+		r.late.Reset()
+	}
+	r.done.Store(0)
+	r.failed.Store(0)
+	r.retries.Store(0)
+}
+
+// record takes one successful operation.
+func (r *recorder) record(op Operation, response, service time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.ops[op]
+	t.n++
+	t.sum += int64(response)
+	t.take(t.response, response)
+	if t.service != t.response {
+		t.take(t.service, service)
+	}
+}
+
+func (r *recorder) lateness(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list[0].take(r.late, d)
+}
+
+func (t *tally) take(h *hdrhistogram.Histogram, d time.Duration) {
+	v := int64(d)
+	if v > histHighest {
+		v = histHighest
+		t.clipped++
+	}
+	// In range, a histogram takes every value: an error would be ours.
+	if err := h.RecordValue(max(v, 0)); err != nil {
+		panic(fmt.Sprintf("scenarios: recorder: %v", err))
+	}
+}
+
+// merged adds up the recorders of a repetition, by operation.
+func merged(recorders []*recorder, load LoadSpec) (map[Operation]*tally, *hdrhistogram.Histogram) {
+	all := newRecorder(load)
+	for _, r := range recorders {
+		for i, t := range r.list {
+			to := all.list[i]
+			to.response.Merge(t.response)
+			if to.service != to.response {
+				to.service.Merge(t.service)
+			}
+			to.sum += t.sum
+			to.n += t.n
+			to.clipped += t.clipped
+		}
+		if all.late != nil {
+			all.late.Merge(r.late)
+		}
+	}
+	return all.ops, all.late
+}
+
+// mean is the mean response time in nanoseconds.
+func (t *tally) mean() float64 {
+	if t.n == 0 {
+		return 0
+	}
+	return float64(t.sum) / float64(t.n)
+}
+
+// quantile is a percentile in nanoseconds.
+func quantile(h *hdrhistogram.Histogram, percent float64) float64 {
+	return float64(h.ValueAtQuantile(percent))
+}

@@ -1,0 +1,266 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// Where a fleet is, as Options.Fleet and run.json name it.
+const (
+	FleetProcess   = "process"   // in a process of its own, started and ended by the run
+	FleetInProcess = "inprocess" // in the driver's
+	FleetRemote    = "remote"    // at an address, started by somebody else
+	FleetListed    = "listed"    // devices from a file
+)
+
+// Options say how a scenario is run. Everything outside the process comes in here.
+type Options struct {
+	Spec Spec
+
+	Fleet        string   // FleetProcess, FleetInProcess, or the http address of a fleet; empty: FleetProcess
+	FleetCommand []string // for FleetProcess: the program and arguments that lead to ServeFleet
+	FleetControl string   // for a fleet at an address: its control port, if it may be asked
+	FleetToken   string   // and the token for that; never written anywhere
+	DevicesFrom  string   // a file of devices instead of a fleet
+
+	Out      string // where run directories are made
+	Command  string // how the user may do this again; goes into the run directory, so no secrets
+	Revision string // of the source
+	Machine  results.Machine
+
+	// Judge is asked for the verdict when a valid run has ended; nil leaves it open.
+	Judge   func(results.Run, []results.Record) results.Verdict
+	Watcher Watcher   // may be nil
+	Stderr  io.Writer // where the fleet's process says what it has to say
+}
+
+// Result is a run that came to an end.
+type Result struct {
+	Directory string
+	Run       results.Run
+	Records   []results.Record
+}
+
+// Run runs a scenario. What it can't begin (a *SpecError, a *UsageError, or the
+// fleet's *mockfleet.ConfigError) leaves nothing behind. Once it has begun there is
+// a Result, also with an error: the directory holds what was measured, and run.json
+// says how far it came. A canceled context ends it as interrupted, with no error.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	if err := o.Spec.Validate(); err != nil {
+		return nil, err
+	}
+	r, err := begin(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	runErr := r.repetitions(ctx)
+	err = r.end(ctx, runErr)
+	return &Result{Directory: r.dir.Path(), Run: r.run, Records: r.records}, err
+}
+
+// runner is a run under way.
+type runner struct {
+	o         Options
+	spec      Spec
+	fleet     fleet
+	artifact  *delivery.Artifact
+	dir       *results.RunDirectory
+	latency   *latencyLog
+	failures  *failures
+	recorders []*recorder
+	claims    *claims
+	watcher   Watcher
+
+	run     results.Run
+	records []results.Record
+	closers []func() error
+}
+
+// begin readies everything that can be refused, the run directory last.
+func begin(ctx context.Context, o Options) (_ *runner, err error) {
+	r := &runner{o: o, spec: o.Spec, watcher: o.Watcher, failures: &failures{}}
+	if r.watcher == nil {
+		r.watcher = noWatcher{}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	if err := r.limitIdle(); err != nil {
+		return nil, err
+	}
+	if r.artifact, err = r.spec.makeArtifact(ctx); err != nil {
+		return nil, err
+	}
+	r.closers = append(r.closers, r.artifact.Close)
+	if r.fleet, err = o.openFleet(ctx); err != nil {
+		return nil, err
+	}
+	r.closers = append(r.closers, r.fleet.close)
+	n := len(r.fleet.devices())
+	r.claims = newClaims(n)
+	for range min(r.spec.Load.Workers, maxRecorders) {
+		r.recorders = append(r.recorders, newRecorder(r.spec.Load))
+	}
+	if err := r.describe(n); err != nil {
+		return nil, err
+	}
+	return r, r.makeDirectory()
+}
+
+func (o Options) openFleet(ctx context.Context) (fleet, error) {
+	switch {
+	case o.DevicesFrom != "":
+		return listed(o.DevicesFrom)
+	case o.Fleet == "" || o.Fleet == FleetProcess:
+		return startProcess(ctx, o.FleetCommand, o.Spec, o.Stderr)
+	case o.Fleet == FleetInProcess:
+		return startInProcess(ctx, o.Spec)
+	default:
+		return attach(ctx, o.Fleet, o.FleetControl, o.FleetToken, o.Spec)
+	}
+}
+
+// describe fills in what is known before the first repetition.
+func (r *runner) describe(devices int) error {
+	spec, err := json.Marshal(r.spec)
+	if err != nil {
+		return err
+	}
+	// The scenario as asked for: what this machine's limits made of it is not the work.
+	digest, err := r.o.Spec.workloadDigest(r.fleet.kind(), devices, r.artifact)
+	if err != nil {
+		return err
+	}
+	started := time.Now().UTC()
+	r.run = results.Run{
+		ID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff), Scenario: r.spec.Name, Spec: spec, WorkloadDigest: digest,
+		Command: r.o.Command, Seed: r.spec.Seed, Machine: r.o.Machine, Revision: r.o.Revision, Started: started,
+		Status: results.StatusRunning, Valid: true, ClientsWordOnly: r.fleet.witness() == nil,
+		Counts:    results.Counts{Devices: devices},
+		Transport: string(r.spec.Client.Transport), Addressing: string(r.spec.addressing()),
+	}
+	if r.fleet.kind() == FleetListed {
+		r.run.Addressing = FleetListed
+	}
+	return nil
+}
+
+func (r *runner) makeDirectory() (err error) {
+	if r.dir, err = results.CreateRunDirectory(r.o.Out, r.spec.Name, r.run.Started, r.run.ID); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.dir.Close)
+	if err := r.dir.WriteRun(r.run); err != nil {
+		return err
+	}
+	r.latency, err = newLatencyLog(r.dir, r.run.Started)
+	return err
+}
+
+// update names the artifact for one repetition. Where the fleet can be reset every
+// repetition brings the same version; where it can't, each brings one of its own,
+// or a device could pass for updated by what it got before.
+func (r *runner) update(kind Kind, n int) (*delivery.Update, error) {
+	version := r.spec.Artifact.Version
+	switch {
+	case version != "":
+	case r.fleet.witness() != nil:
+		version = "2.0.0"
+	default:
+		version = "2.0.0-" + r.run.ID + "." + string(kind[:1]) + strconv.Itoa(100_000 + n)[1:]
+	}
+	return delivery.NewUpdate(version, r.artifact)
+}
+
+// errFleetDied ends a run whose fleet is gone.
+var errFleetDied = errors.New("the fleet's process ended in the middle of the run")
+
+// repetitions runs all of them, and stops at the first that can't be had.
+func (r *runner) repetitions(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if died := r.fleet.died(); died != nil {
+		watched := make(chan struct{})
+		stop := make(chan struct{})
+		go func() {
+			defer close(watched)
+			select {
+			case <-died:
+				cancel(errFleetDied)
+			case <-stop:
+			}
+		}()
+		defer func() { close(stop); <-watched }()
+	}
+	for _, part := range []struct {
+		kind Kind
+		n    int
+	}{{WarmUp, r.spec.Warmup}, {Timed, r.spec.Repetitions}, {Profiled, r.spec.Profiled}} {
+		for n := 1; n <= part.n; n++ {
+			step := Step{Scenario: r.spec.Name, Kind: part.kind, Number: n, Of: part.n, Duration: r.spec.Load.Duration.Std()}
+			if err := r.repetition(ctx, step); err != nil {
+				if cause := context.Cause(ctx); errors.Is(cause, errFleetDied) {
+					return cause
+				}
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// end writes how the run ended, and closes everything.
+func (r *runner) end(ctx context.Context, runErr error) error {
+	r.run.Finished = time.Now().UTC()
+	r.run.Status = results.StatusFinished
+	switch {
+	case ctx.Err() != nil:
+		r.run.Status = results.StatusInterrupted
+		if errors.Is(runErr, ctx.Err()) {
+			runErr = nil
+		}
+	case runErr != nil:
+		r.run.Status = results.StatusFailed
+		r.invalid(runErr.Error())
+	}
+	switch {
+	case len(r.run.Invalid) > 0:
+		r.run.Verdict = results.Invalid
+	case r.o.Judge != nil && r.run.Status == results.StatusFinished:
+		r.run.Verdict = r.o.Judge(r.run, r.records)
+	}
+	// The directory is written before anything else is closed: that could fail.
+	return errors.Join(runErr, r.dir.WriteRun(r.run), r.close())
+}
+
+// invalid notes why the run's figures can't be believed, each reason once.
+func (r *runner) invalid(reason string) {
+	r.run.Valid = false
+	for _, known := range r.run.Invalid {
+		if known == reason {
+			return
+		}
+	}
+	r.run.Invalid = append(r.run.Invalid, reason)
+}
+
+// close closes in the opposite order.
+func (r *runner) close() error {
+	var err error
+	for i := len(r.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, r.closers[i]())
+	}
+	r.closers = nil
+	return err
+}

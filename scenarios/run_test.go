@@ -1,0 +1,406 @@
+package scenarios
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+func small() Spec {
+	s := Default()
+	s.Name = "small"
+	s.Fleet.Devices = 40
+	s.Artifact.Size = 3000
+	s.Load.Workers = 4
+	s.Repetitions, s.Warmup, s.Profiled = 2, 1, 1
+	return s
+}
+
+func options(t *testing.T, s Spec) Options {
+	machine, err := results.ThisMachine(t.Context())
+	require.NoError(t, err)
+	return Options{Machine: machine, Spec: s, Fleet: FleetInProcess, Out: filepath.Join(t.TempDir(), "runs"), Command: "fleetmark run small", Revision: "r1", Stderr: os.Stderr}
+}
+
+func TestRun(t *testing.T) {
+	for _, kind := range []string{FleetInProcess, FleetProcess} {
+		for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
+			t.Run(kind+" "+string(transport), func(t *testing.T) {
+				s := small()
+				s.Client.Transport = transport
+				o := options(t, s)
+				o.Fleet, o.FleetCommand = kind, fleetCommand(t)
+				watch := &steps{}
+				o.Watcher = watch
+				res, err := Run(t.Context(), o)
+				require.NoError(t, err)
+
+				require.Equal(t, []string{"warm-up 1/1 40", "timed 1/2 40", "timed 2/2 40", "profiled 1/1 40"}, watch.ended)
+				run, err := results.LoadRun(res.Directory)
+				require.NoError(t, err)
+				require.Empty(t, run.Warnings)
+				require.Equal(t, results.StatusFinished, run.Status)
+				require.True(t, run.Valid, "%v", run.Invalid)
+				require.Equal(t, 2, run.Repetitions)
+				whole := results.Counts{Devices: 40, Updated: 40}
+				require.Equal(t, whole, run.Counts)
+				require.Equal(t, []results.Counts{whole, whole, whole}, run.RepetitionCounts)
+				require.False(t, run.ClientsWordOnly)
+				require.Equal(t, "r1", run.Revision)
+				require.Len(t, run.Records, 6)
+				for _, r := range run.Records {
+					require.EqualValues(t, 40, r.Ops)
+				}
+				deliver := run.Records[2]
+				require.Equal(t, "deliver", deliver.Op)
+				for unit, want := range map[string]float64{"requests/device": 2, "retries/device": 0, "failed/device": 0} {
+					v, ok := deliver.Value(unit)
+					require.True(t, ok, unit)
+					require.Equal(t, want, v, unit)
+				}
+				wire, _ := deliver.Value("wire-B/device")
+				require.Greater(t, wire, 3000.0)
+				require.Less(t, wire, 5000.0)
+
+				for _, k := range profiles.Kinds() {
+					_, err := profiles.Load(filepath.Join(res.Directory, "profiles", fmt.Sprintf("%s.1.pb.gz", k)))
+					require.NoError(t, err, k)
+				}
+				requireLatencies(t, res.Directory, 2*3, 40)
+				entries, err := os.ReadDir(res.Directory)
+				require.NoError(t, err)
+				for _, e := range entries {
+					require.NotContains(t, e.Name(), results.FailuresFile, "there were none")
+					require.NotContains(t, e.Name(), "tmp")
+				}
+			})
+		}
+	}
+}
+
+// requireLatencies reads latency.hlog with HdrHistogram's own reader.
+func requireLatencies(t *testing.T, dir string, intervals, each int) {
+	f, err := os.Open(filepath.Join(dir, results.LatencyFile))
+	require.NoError(t, err)
+	defer f.Close()
+	reader := hdrhistogram.NewHistogramLogReader(bufio.NewReader(f))
+	for range intervals {
+		h, err := reader.NextIntervalHistogram()
+		require.NoError(t, err)
+		require.NotNil(t, h)
+		require.EqualValues(t, each, h.TotalCount())
+		require.Contains(t, []string{"push", "verify", "deliver"}, h.Tag())
+	}
+}
+
+// steps writes down what a watcher is told.
+type steps struct{ ended []string }
+
+func (s *steps) Begin(Step)          {}
+func (s *steps) Progress(Step, Live) {}
+func (s *steps) End(p Step, v Live) {
+	s.ended = append(s.ended, fmt.Sprintf("%s %d/%d %d", p.Kind, p.Number, p.Of, v.Done))
+}
+
+func TestRunOtherOperationsAndModels(t *testing.T) {
+	for name, change := range map[string]func(*Spec){
+		"verify":             func(s *Spec) { s.Load.Operation = Verify },
+		"push for a time":    func(s *Spec) { s.Load.Operation, s.Load.Duration = Push, Duration(100*time.Millisecond) },
+		"verify for a time":  func(s *Spec) { s.Load.Operation, s.Load.Duration = Verify, Duration(100*time.Millisecond) },
+		"deliver for a time": func(s *Spec) { s.Load.Duration = Duration(100 * time.Millisecond) },
+		"constant once":      func(s *Spec) { s.Load.Model, s.Load.Rate = Constant, 400 },
+		"constant for a time": func(s *Spec) {
+			s.Load.Model, s.Load.Rate, s.Load.Duration = Constant, 400, Duration(200*time.Millisecond)
+		},
+		"a device each path":   func(s *Spec) { s.Fleet.Addressing = mockfleet.AddressPath },
+		"a device each port":   func(s *Spec) { s.Fleet.Addressing = mockfleet.AddressPort },
+		"a large artifact":     func(s *Spec) { s.Artifact.Size = inMemory + 1; s.Fleet.Devices = 3 },
+		"a version of its own": func(s *Spec) { s.Artifact.Version = "9.9.9" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := small()
+			s.Warmup, s.Profiled = 0, 0
+			change(&s)
+			res, err := Run(t.Context(), options(t, s))
+			require.NoError(t, err)
+			for _, reason := range res.Run.Invalid {
+				require.Contains(t, reason, "behind schedule", "on a busy machine that may be; nothing else may")
+			}
+			want := results.Counts{Devices: s.Fleet.Devices, Updated: s.Fleet.Devices}
+			if s.Load.Duration > 0 { // how many a busy machine gets round to is its own affair
+				want.Updated = res.Run.Counts.Updated
+				require.Positive(t, want.Updated)
+			}
+			require.Equal(t, want, res.Run.Counts)
+			require.Len(t, res.Records, 2*len(s.Load.Operations()))
+		})
+	}
+}
+
+func TestRunWithFailures(t *testing.T) {
+	s := small()
+	s.Fleet.Behavior = mockfleet.Behavior{FailFirst: 2, FailStatus: 503}
+	s.Client.RetryBase, s.Client.RetryCap = Duration(time.Millisecond), Duration(2*time.Millisecond)
+	res, err := Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	require.Equal(t, results.Counts{Devices: 40, Updated: 40}, res.Run.Counts)
+	retries, _ := res.Records[2].Value("retries/device")
+	require.Equal(t, 2.0, retries)
+
+	s.Client.MaxAttempts = 2 // one too few
+	res, err = Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	require.Equal(t, results.Counts{Devices: 40, Failed: 40}, res.Run.Counts)
+	require.False(t, res.Run.Valid)
+	require.Contains(t, res.Run.Invalid[0], "no operation succeeded: 40 failed, by class map[throttled:40]")
+	lines, err := os.ReadFile(filepath.Join(res.Directory, results.FailuresFile))
+	require.NoError(t, err)
+	first, _, _ := bytes.Cut(lines, []byte("\n"))
+	var f Failure
+	require.NoError(t, json.Unmarshal(first, &f))
+	require.Equal(t, 1, f.Repetition)
+	require.Equal(t, "throttled", f.Class)
+	require.Equal(t, 503, f.Status)
+	require.Equal(t, 2, f.Attempts)
+	require.EqualValues(t, 2, f.Fleet.Injected, "what the fleet says it did")
+	require.Equal(t, 3*failuresPerClass, bytes.Count(lines, []byte("\n")), "a bounded sample of two timed and one profiled repetition")
+}
+
+func TestRunIsTheSameFromTheSameSeed(t *testing.T) {
+	digest := func(change func(*Spec)) string {
+		s := small()
+		s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+		change(&s)
+		res, err := Run(t.Context(), options(t, s))
+		require.NoError(t, err)
+		return res.Run.WorkloadDigest
+	}
+	same := digest(func(*Spec) {})
+	require.Equal(t, same, digest(func(s *Spec) { s.Repetitions, s.Description = 2, "other words" }))
+	for name, change := range map[string]func(*Spec){
+		"seed": func(s *Spec) { s.Seed = 2 }, "devices": func(s *Spec) { s.Fleet.Devices++ }, "size": func(s *Spec) { s.Artifact.Size++ },
+		"workers": func(s *Spec) { s.Load.Workers++ }, "operation": func(s *Spec) { s.Load.Operation = Push },
+		"transport": func(s *Spec) { s.Client.Transport = delivery.NetHTTP }, "addressing": func(s *Spec) { s.Fleet.Addressing = mockfleet.AddressPath },
+	} {
+		require.NotEqual(t, same, digest(change), name)
+	}
+}
+
+func TestRunARealFile(t *testing.T) {
+	program, err := os.Executable()
+	require.NoError(t, err)
+	s := small()
+	s.Fleet.Devices, s.Artifact.File = 5, program
+	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
+	require.NoError(t, err)
+	defer fleet.Close()
+	ready := fleet.Ready()
+	o := options(t, s)
+	o.Fleet, o.FleetControl, o.FleetToken = ready.Address, ready.Control, ready.Token
+	res, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, results.Counts{Devices: 5, Updated: 5}, res.Run.Counts)
+	out, err := exec.Command("sha256sum", program).Output()
+	require.NoError(t, err)
+	want, _, _ := strings.Cut(string(out), " ")
+	n := 0
+	for e := range fleet.Ledger() {
+		require.Equal(t, want, e.Digest)
+		n++
+	}
+	require.Equal(t, 5, n)
+}
+
+func TestRunOverSomebodyElsesFleet(t *testing.T) {
+	s := small()
+	s.Fleet.Addressing = mockfleet.AddressPath
+	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
+	require.NoError(t, err)
+	defer fleet.Close()
+	o := options(t, s)
+	o.Fleet = fleet.Ready().Address
+	res, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.True(t, res.Run.ClientsWordOnly)
+	require.Equal(t, results.Counts{Devices: 40, Updated: 40}, res.Run.Counts)
+	versions := map[string]bool{}
+	for e := range fleet.Ledger() {
+		require.EqualValues(t, 4, e.Applied, "each repetition brings a version of its own, so that none passes for the last")
+		versions[e.Version] = true
+	}
+	require.Len(t, versions, 1)
+
+	o.Spec.Fleet.Devices = 41
+	_, err = Run(t.Context(), o)
+	require.ErrorContains(t, err, "device 40 of 41 does not answer")
+	o.Spec.Fleet.Devices, o.FleetControl, o.FleetToken = 40, fleet.Ready().Control, "wrong"
+	_, err = Run(t.Context(), o)
+	require.ErrorContains(t, err, "--fleet-control")
+	require.NotContains(t, err.Error(), "wrong\"")
+}
+
+func TestRunListedDevices(t *testing.T) {
+	s := small()
+	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
+	require.NoError(t, err)
+	defer fleet.Close()
+	list := "# two of them\n" + fleet.DeviceAddress(3) + "\n\n" + strings.TrimPrefix(fleet.DeviceAddress(7), "http://") + "  " + mockfleet.DeviceID(7) + " # with its ID\n"
+	o := options(t, s)
+	o.DevicesFrom = filepath.Join(t.TempDir(), "devices")
+	require.NoError(t, os.WriteFile(o.DevicesFrom, []byte(list), 0o600))
+	res, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.True(t, res.Run.ClientsWordOnly)
+	require.Equal(t, results.Counts{Devices: 2, Updated: 2}, res.Run.Counts)
+}
+
+func TestReadDevices(t *testing.T) {
+	list, err := ReadDevices("d", strings.NewReader("127.0.0.1:80\nhttps://[::1]:8443/x till-17\n"))
+	require.NoError(t, err)
+	require.Equal(t, []delivery.Device{{Address: "http://127.0.0.1:80"}, {ID: "till-17", Address: "https://[::1]:8443/x"}}, list)
+	for text, want := range map[string]string{
+		"":                                 "devices d: holds no device",
+		"# nobody\n":                       "devices d: holds no device",
+		"127.0.0.1:80\nftp://x\n":          "devices d:2: device address",
+		"127.0.0.1:80 a b\n":               "devices d:1: 3 words",
+		"127.0.0.1:99999\n":                "devices d:1: device address",
+		"a\n" + strings.Repeat("x", 1<<17): "devices d:2",
+	} {
+		_, err := ReadDevices("d", strings.NewReader(text))
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func FuzzReadDevices(f *testing.F) {
+	f.Add("127.0.0.1:80 till # x\n\nhttps://[::1]\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		list, err := ReadDevices("d", strings.NewReader(text))
+		require.Equal(t, err == nil, len(list) > 0)
+		for _, d := range list {
+			require.NoError(t, d.Validate())
+		}
+	})
+}
+
+func TestWhatCantBeginLeavesNothing(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"scenario":       func(o *Options) { o.Spec.Repetitions = 0 },
+		"artifact":       func(o *Options) { o.Spec.Artifact.File = "missing" },
+		"directory":      func(o *Options) { o.Spec.Artifact.File = os.TempDir() },
+		"devices file":   func(o *Options) { o.DevicesFrom = "missing" },
+		"fleet address":  func(o *Options) { o.Fleet = "http://127.0.0.1:1" },
+		"fleet program":  func(o *Options) { o.Fleet, o.FleetCommand = FleetProcess, []string{"/nonexistent"} },
+		"fleet is mute":  func(o *Options) { o.Fleet, o.FleetCommand = FleetProcess, []string{"/bin/true"} },
+		"fleet is wrong": func(o *Options) { o.Fleet, o.FleetCommand = FleetProcess, []string{"/bin/echo", "hello"} },
+		"out":            func(o *Options) { o.Out = "/proc/nowhere" },
+		"descriptors":    func(o *Options) { o.Spec.Load.Workers, o.Spec.Client.MaxIdle = 65536, 1<<20 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t, small())
+			change(&o)
+			res, err := Run(t.Context(), o)
+			require.Error(t, err)
+			require.Nil(t, res)
+			_, err = os.Stat(o.Out)
+			require.ErrorIs(t, err, os.ErrNotExist)
+		})
+	}
+}
+
+// atStep does something when a repetition begins.
+type atStep struct {
+	noWatcher
+	kind   Kind
+	number int
+	do     func()
+}
+
+func (a *atStep) Begin(s Step) {
+	if s.Kind == a.kind && s.Number == a.number {
+		a.do()
+	}
+}
+
+func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
+	for _, row := range []struct {
+		kind   Kind
+		number int
+		kept   int
+	}{{WarmUp, 1, 0}, {Timed, 2, 1}, {Profiled, 1, 2}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		o := options(t, small())
+		o.Watcher = &atStep{kind: row.kind, number: row.number, do: cancel}
+		res, err := Run(ctx, o)
+		require.NoError(t, err)
+		run, err := results.LoadRun(res.Directory)
+		require.NoError(t, err)
+		require.Equal(t, results.StatusInterrupted, run.Status)
+		require.Equal(t, row.kept, run.Repetitions)
+		require.Len(t, run.Records, 3*row.kept)
+		require.Empty(t, run.Verdict, "what was not finished is not judged")
+	}
+}
+
+func TestFleetThatDies(t *testing.T) {
+	s := small()
+	s.Load.Duration = Duration(time.Minute)
+	o := options(t, s)
+	o.Fleet = FleetProcess
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	o.FleetCommand = []string{"/bin/sh", "-c", "echo $$ > " + pidFile + "; exec " + strings.Join(fleetCommand(t), " ")}
+	o.Watcher = &atStep{kind: Timed, number: 1, do: func() {
+		text, err := os.ReadFile(pidFile)
+		require.NoError(t, err)
+		var pid int
+		_, err = fmt.Sscan(string(text), &pid)
+		require.NoError(t, err)
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	}}
+	o.Spec.Warmup = 0
+	res, err := Run(t.Context(), o)
+	require.ErrorIs(t, err, errFleetDied)
+	run, loadErr := results.LoadRun(res.Directory)
+	require.NoError(t, loadErr)
+	require.Equal(t, results.StatusFailed, run.Status)
+	require.False(t, run.Valid)
+	require.Equal(t, results.Invalid, run.Verdict)
+	require.Contains(t, run.Invalid[0], "the fleet's process ended in the middle of the run")
+}
+
+func TestAFleetBehindScheduleIsInvalid(t *testing.T) {
+	s := small()
+	s.Fleet.Behavior.Latency = must(mockfleet.Fixed(20 * time.Millisecond))
+	s.Load = LoadSpec{Model: Constant, Operation: Push, Workers: 1, Rate: 200, Duration: Duration(300 * time.Millisecond)}
+	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+	res, err := Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	require.False(t, res.Run.Valid)
+	require.Contains(t, res.Run.Invalid[0], "behind schedule")
+	require.Equal(t, results.Invalid, res.Run.Verdict)
+	require.Greater(t, res.Run.Harness.LatenessP99NS, int64(100*time.Millisecond), "60 operations of 20 ms in a plan for 5 ms each")
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

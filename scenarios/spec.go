@@ -1,0 +1,113 @@
+package scenarios
+
+import (
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// Spec is a scenario: which fleet, which artifact, which client, which load, how
+// often. It is written as YAML, every key optional but the name; what is left out
+// has the value of Default. Units and bounds are at each field.
+type Spec struct {
+	Name        string `yaml:"name" json:"name"`               // lower-case letters, digits and dashes; it becomes part of benchmark names
+	Description string `yaml:"description" json:"description"` // the question that the scenario answers
+
+	Fleet    FleetSpec    `yaml:"fleet" json:"fleet"`
+	Artifact ArtifactSpec `yaml:"artifact" json:"artifact"`
+	Client   ClientSpec   `yaml:"client" json:"client"`
+	Load     LoadSpec     `yaml:"load" json:"load"`
+
+	Repetitions int    `yaml:"repetitions" json:"repetitions"` // timed and recorded: 1 to 10000
+	Warmup      int    `yaml:"warmup" json:"warmup"`           // before them, thrown away: 0 to 1000
+	Profiled    int    `yaml:"profiled" json:"profiled"`       // after them, profiled and not timed: 0 to 1000
+	Seed        uint64 `yaml:"seed" json:"seed"`               // of the artifact, the devices' behaviour and the retries' jitter
+}
+
+// FleetSpec says which devices there are.
+type FleetSpec struct {
+	Devices    int                  `yaml:"devices" json:"devices"`       // 1 to what the addressing holds
+	Addressing mockfleet.Addressing `yaml:"addressing" json:"addressing"` // ip, port or path; empty: ip on Linux, path elsewhere
+	Behavior   mockfleet.Behavior   `yaml:"behavior" json:"behavior"`
+}
+
+// ArtifactSpec says what is pushed.
+type ArtifactSpec struct {
+	Size    Bytes  `yaml:"size" json:"size"`       // of the artifact made from the seed: 1B to 1TiB. Not used with a file
+	File    string `yaml:"file" json:"file"`       // a real file instead
+	Version string `yaml:"version" json:"version"` // that it brings; empty: the harness chooses
+}
+
+// ClientSpec configures the production client. Zero values take the client's own defaults.
+type ClientSpec struct {
+	Transport     delivery.Transport `yaml:"transport" json:"transport"` // lean or nethttp
+	DialTimeout   Duration           `yaml:"dial_timeout" json:"dial_timeout"`
+	AnswerTimeout Duration           `yaml:"answer_timeout" json:"answer_timeout"`
+	TotalTimeout  Duration           `yaml:"total_timeout" json:"total_timeout"`
+	MaxAttempts   int                `yaml:"max_attempts" json:"max_attempts"`
+	RetryBase     Duration           `yaml:"retry_base" json:"retry_base"`
+	RetryCap      Duration           `yaml:"retry_cap" json:"retry_cap"`
+	MaxIdle       int                `yaml:"max_idle" json:"max_idle"` // kept-alive connections that no operation uses
+}
+
+// LoadSpec says who asks for what, when.
+type LoadSpec struct {
+	Model     Model     `yaml:"model" json:"model"`
+	Operation Operation `yaml:"operation" json:"operation"`
+	Workers   int       `yaml:"workers" json:"workers"`   // operations at the same time, at most: 1 to 65536
+	Rate      Rate      `yaml:"rate" json:"rate"`         // of the constant model
+	Duration  Duration  `yaml:"duration" json:"duration"` // 0: until every device had the operation once
+}
+
+// Model is how load comes.
+type Model string
+
+// The load models.
+const (
+	Closed   Model = "closed"   // each worker begins its next operation when its last one ended
+	Constant Model = "constant" // operations are planned at a constant rate, whether or not the last ones ended (an open model)
+)
+
+// Operation is what is done with a device.
+type Operation string
+
+// The operations.
+const (
+	Push    Operation = "push"
+	Verify  Operation = "verify"
+	Deliver Operation = "deliver" // push, then verify, with retries
+)
+
+// Default is what a scenario has before anything is said. It is the scenario
+// rollout but for its name.
+func Default() Spec {
+	return Spec{
+		Fleet:       FleetSpec{Devices: 5000},
+		Artifact:    ArtifactSpec{Size: 64 << 10},
+		Client:      ClientSpec{Transport: delivery.Lean},
+		Load:        LoadSpec{Model: Closed, Operation: Deliver, Workers: 32},
+		Repetitions: 10,
+		Warmup:      1,
+		Profiled:    1,
+		Seed:        1,
+	}
+}
+
+// config is the client's configuration.
+func (s ClientSpec) config() delivery.Config {
+	return delivery.Config{
+		Transport: s.Transport,
+		Timeouts: delivery.Timeouts{
+			Dial: s.DialTimeout.Std(), Answer: s.AnswerTimeout.Std(), Total: s.TotalTimeout.Std(),
+		},
+		Retry:   delivery.Retry{MaxAttempts: s.MaxAttempts, Base: s.RetryBase.Std(), Cap: s.RetryCap.Std()},
+		MaxIdle: s.MaxIdle,
+	}
+}
+
+// Operations lists the operations that are measured, in the order of reports.
+func (l LoadSpec) Operations() []Operation {
+	if l.Operation == Deliver {
+		return []Operation{Push, Verify, Deliver}
+	}
+	return []Operation{l.Operation}
+}

@@ -1,0 +1,59 @@
+package scenarios
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"time"
+)
+
+// gauge is the process's use of the machine at a moment; the difference of two is
+// what a repetition cost.
+type gauge struct {
+	wall           time.Time
+	processor      time.Duration // user and system time
+	gcProcessor    float64       // seconds, estimated by the runtime
+	bytes, objects uint64        // allocated since the start
+}
+
+const (
+	metricBytes   = "/gc/heap/allocs:bytes"
+	metricObjects = "/gc/heap/allocs:objects"
+	metricGC      = "/cpu/classes/gc/total:cpu-seconds"
+)
+
+func readGauge() gauge {
+	samples := []metrics.Sample{{Name: metricBytes}, {Name: metricObjects}, {Name: metricGC}}
+	metrics.Read(samples)
+	return gauge{
+		wall: time.Now(), processor: processorTime(),
+		bytes: samples[0].Value.Uint64(), objects: samples[1].Value.Uint64(), gcProcessor: samples[2].Value.Float64(),
+	}
+}
+
+// cost is what happened between two gauges.
+type cost struct {
+	wall, processor time.Duration
+	gcFraction      float64 // of the processor time
+	bytes, objects  uint64
+	peakResident    uint64 // bytes
+}
+
+func (before gauge) cost(after gauge) cost {
+	c := cost{
+		wall: after.wall.Sub(before.wall), processor: after.processor - before.processor,
+		bytes: after.bytes - before.bytes, objects: after.objects - before.objects,
+		peakResident: peakResident(),
+	}
+	if c.processor > 0 {
+		c.gcFraction = min(1, (after.gcProcessor-before.gcProcessor)/c.processor.Seconds())
+	}
+	return c
+}
+
+// fraction is processor time as a share of the whole machine's.
+func fraction(processor, wall time.Duration) float64 {
+	if wall <= 0 {
+		return 0
+	}
+	return processor.Seconds() / wall.Seconds() / float64(runtime.NumCPU())
+}

@@ -1,0 +1,106 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
+// Validate reports every mistake, as *SpecError, joined.
+func (s Spec) Validate() error { return joinSpec(s.check()) }
+
+// Bounds of a scenario.
+const (
+	maxWorkers     = 65536
+	maxRepetitions = 10_000
+	maxWarmup      = 1000
+)
+
+func (s Spec) check() []*SpecError {
+	var errs []*SpecError
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, &SpecError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	within := func(field string, v, low, high int) {
+		if v < low || v > high {
+			bad(field, "%d: want %d to %d", v, low, high)
+		}
+	}
+	if !nameForm.MatchString(s.Name) {
+		bad("name", "%q: want 1 to 64 lower-case letters, digits and dashes", s.Name)
+	}
+	s.Fleet.check(bad, within)
+	if s.Artifact.File == "" && (s.Artifact.Size < 1 || s.Artifact.Size > maxMadeArtifact) {
+		bad("artifact.size", "%s: want 1B to %s; a larger artifact is pushed from a file", s.Artifact.Size, maxMadeArtifact)
+	}
+	switch s.Client.Transport {
+	case delivery.Lean, delivery.NetHTTP:
+		if err := s.Client.config().Validate(); err != nil {
+			bad("client", "%s", oneLine(err.Error()))
+		}
+	default:
+		bad("client.transport", "%q: want lean or nethttp", string(s.Client.Transport))
+	}
+	s.Load.check(bad, within)
+	within("repetitions", s.Repetitions, 1, maxRepetitions)
+	within("warmup", s.Warmup, 0, maxWarmup)
+	within("profiled", s.Profiled, 0, maxWarmup)
+	return errs
+}
+
+func (f FleetSpec) check(bad func(field, format string, args ...any), within func(string, int, int, int)) {
+	addressing := f.Addressing
+	if addressing == "" {
+		addressing = mockfleet.DefaultAddressing()
+	}
+	if _, err := mockfleet.ParseAddressing(string(addressing)); err != nil {
+		bad("fleet.addressing", "%q: want ip, port or path", string(f.Addressing))
+		return
+	}
+	if n, limit := f.Devices, addressing.Capacity(); n > limit {
+		bad("fleet.devices", "%d: addressing %s holds at most %d; %s", n, addressing, limit, widerThan(addressing))
+	} else {
+		within("fleet.devices", n, 1, limit)
+	}
+	if err := f.Behavior.Validate(); err != nil {
+		if e, ok := errors.AsType[*mockfleet.ConfigError](err); ok {
+			bad("fleet.behavior."+e.Field, "%s: want %s", e.Value, e.Want)
+		} else {
+			bad("fleet.behavior", "%s", oneLine(err.Error()))
+		}
+	}
+}
+
+// widerThan says what to do when an addressing is full.
+func widerThan(a mockfleet.Addressing) string {
+	if a == mockfleet.AddressPort {
+		return "use ip or path addressing"
+	}
+	return "want fewer devices"
+}
+
+func (l LoadSpec) check(bad func(field, format string, args ...any), within func(string, int, int, int)) {
+	switch l.Operation {
+	case Push, Verify, Deliver:
+	default:
+		bad("load.operation", "%q: want push, verify or deliver", string(l.Operation))
+	}
+	switch l.Model {
+	case Closed:
+		if l.Rate != 0 {
+			bad("load.rate", "%s: the closed model has no rate; want model: constant, or no rate", l.Rate)
+		}
+	case Constant:
+		if l.Rate <= 0 {
+			bad("load.rate", "%s: the constant model wants a rate such as 100/s", l.Rate)
+		}
+	default:
+		bad("load.model", "%q: want closed or constant", string(l.Model))
+	}
+	within("load.workers", l.Workers, 1, maxWorkers)
+}

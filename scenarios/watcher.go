@@ -1,0 +1,47 @@
+package scenarios
+
+import "time"
+
+// Kind says what a repetition is for.
+type Kind string
+
+// The kinds, in the order in which a run has them.
+const (
+	WarmUp   Kind = "warm-up"
+	Timed    Kind = "timed"
+	Profiled Kind = "profiled"
+)
+
+// Step is one repetition of a run.
+type Step struct {
+	Scenario string
+	Kind     Kind
+	Number   int // of its kind, from 1
+	Of       int
+	Planned  int64         // operations; 0 where only time tells
+	Duration time.Duration // 0 where only operations tell
+}
+
+// Live is how a repetition stands.
+type Live struct {
+	Done, Failed, Retries int64
+	Elapsed               time.Duration
+}
+
+// Watcher is told how a run goes, by one goroutine at a time. Every view of a run
+// under way (bars, lines, pages) is one.
+type Watcher interface {
+	Begin(Step)
+	Progress(Step, Live) // some times a second
+	End(Step, Live)
+}
+
+// noWatcher is for runs that nobody looks at.
+type noWatcher struct{}
+
+func (noWatcher) Begin(Step)          {}
+func (noWatcher) Progress(Step, Live) {}
+func (noWatcher) End(Step, Live)      {}
+
+// progressEvery is how often a watcher hears of a repetition.
+const progressEvery = 200 * time.Millisecond
