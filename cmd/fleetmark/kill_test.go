@@ -1,0 +1,139 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// started is a run under way that has measured at least one repetition.
+func started(t *testing.T) (cmd *exec.Cmd, dir, run string, stderr *bytes.Buffer) {
+	t.Helper()
+	cmd, dir = command(t, "run", "--devices", "200", "--repeat", "5000", "--workers", "2", "--warmup", "0")
+	stderr = &bytes.Buffer{}
+	cmd.Stderr = stderr
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	eventually(t, "a repetition is measured", func() bool {
+		found, err := filepath.Glob(filepath.Join(dir, "runs", "*", "samples.txt"))
+		if err != nil || len(found) == 0 {
+			return false
+		}
+		run = filepath.Dir(found[0])
+		text, err := os.ReadFile(found[0])
+		return err == nil && bytes.Count(text, []byte("\nBenchmark")) >= 6
+	})
+	return cmd, dir, run, stderr
+}
+
+// fleetsOf counts the processes that a run's fleet has: those of this test's own
+// build whose parent is gone or the run.
+func fleetsOf(t *testing.T) int {
+	t.Helper()
+	n := 0
+	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, f := range found {
+		text, err := os.ReadFile(f)
+		if err == nil && strings.HasPrefix(string(text), filepath.Join(built, "fleetmark")+"\x00fleet\x00--driven") {
+			n++
+		}
+	}
+	return n
+}
+
+func status(t *testing.T, run string) (status string, repetitions int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(run, "run.json"))
+	require.NoError(t, err)
+	var r struct {
+		Status      string
+		Repetitions int
+	}
+	require.NoError(t, json.Unmarshal(text, &r))
+	return r.Status, r.Repetitions
+}
+
+func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
+	cmd, dir, run, _ := started(t)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode())
+	is, repetitions := status(t, run)
+	require.Equal(t, "interrupted", is)
+	require.GreaterOrEqual(t, repetitions, 2)
+	samples, err := os.ReadFile(filepath.Join(run, "samples.txt"))
+	require.NoError(t, err)
+	require.Equal(t, 3*repetitions, bytes.Count(samples, []byte("\nBenchmark")))
+	report, err := os.ReadFile(filepath.Join(run, "report.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(report), "interrupted")
+	compares(t, dir, run)
+	eventually(t, "the fleet ends", func() bool { return fleetsOf(t) == 0 })
+}
+
+func TestSecondInterruptEndsAtOnce(t *testing.T) {
+	cmd, _, run, _ := started(t)
+	// A fleet that doesn't answer keeps the first interrupt from ending the run: the
+	// reset of the next repetition waits for it.
+	var stopped []int
+	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, f := range found {
+		text, err := os.ReadFile(f)
+		if err == nil && strings.HasPrefix(string(text), filepath.Join(built, "fleetmark")+"\x00fleet\x00--driven") {
+			var pid int
+			for _, c := range strings.Split(f, "/")[2] {
+				pid = 10*pid + int(c-'0')
+			}
+			require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+			stopped = append(stopped, pid)
+		}
+	}
+	require.NotEmpty(t, stopped)
+	defer func() {
+		for _, pid := range stopped {
+			_ = syscall.Kill(pid, syscall.SIGCONT)
+		}
+		eventually(t, "the fleet ends", func() bool { return fleetsOf(t) == 0 })
+	}()
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	eventually(t, "the first is taken", func() bool {
+		is, _ := status(t, run)
+		return is == "interrupted"
+	})
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode())
+}
+
+func TestKillLeavesADirectoryThatLoads(t *testing.T) {
+	cmd, dir, run, _ := started(t)
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait())
+	is, _ := status(t, run)
+	require.Equal(t, "running", is, "nothing could say otherwise")
+	out := compares(t, dir, run)
+	require.Contains(t, out, "the run did not finish")
+	eventually(t, "the fleet ends with its driver", func() bool { return fleetsOf(t) == 0 })
+}
+
+// compares has the command read a run directory again.
+func compares(t *testing.T, dir, run string) string {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(built, "fleetmark"), "compare", run, run)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "Scenario/rollout/op=deliver")
+	return string(out)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+func newScenarios(c console) *cobra.Command {
+	var asJSON bool
+	list := &cobra.Command{
+		Use: "list", Short: "List the catalogue", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var all []scenarios.Spec
+			for _, name := range scenarios.Names() {
+				s, err := scenarios.Find(name)
+				if err != nil {
+					return err
+				}
+				all = append(all, s)
+			}
+			if asJSON {
+				enc := json.NewEncoder(c.out)
+				enc.SetIndent("", "  ")
+				return enc.Encode(all)
+			}
+			for _, s := range all {
+				if _, err := fmt.Fprintf(c.out, "%-14s %s\n", s.Name, s.Description); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	show := &cobra.Command{
+		Use: "show NAME|FILE.yaml", Short: "Print a scenario whole, its defaults written out", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := scenarios.Find(args[0])
+			if err != nil {
+				return err
+			}
+			text, err := s.YAML()
+			if err != nil {
+				return err
+			}
+			_, err = c.out.Write(text)
+			return err
+		},
+	}
+	validate := &cobra.Command{
+		Use: "validate FILE.yaml ...", Short: "Check scenario files; every mistake with its line and column", Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var errs []error
+			for _, path := range args {
+				if _, err := scenarios.LoadFile(path); err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				if _, err := fmt.Fprintf(c.out, "%s: well\n", path); err != nil {
+					return err
+				}
+			}
+			return errors.Join(errs...)
+		},
+	}
+	return group("scenarios", "List, show and check scenarios", list, show, validate)
+}
