@@ -1,0 +1,19 @@
+.PHONY: build test bench baseline lint fuzz
+
+build: # the command, beside this file
+	go build -trimpath -o fleetmark ./cmd/fleetmark
+
+test: # what a commit must pass
+	go test ./...
+
+bench: # the benchmarks, ten times each, ready for benchstat
+	go test -run '^$$' -bench . -benchmem -count 10 ./...
+
+baseline: # measures on this machine and writes BASELINE_METRICS.md
+	go run ./cmd/fleetmark baseline
+
+lint: # what a commit must be free of
+	test -z "$$(gofmt -l .)" && go vet ./... && go tool staticcheck ./...
+
+fuzz: # every fuzz target in turn, a minute each
+	@set -e; for pkg in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-60s} $$pkg; done; done
