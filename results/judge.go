@@ -77,6 +77,7 @@ type Summary struct {
 type Conditions struct {
 	SameMachine  bool     // times, rates, processor time and memory may be judged
 	SameWorkload bool     // anything may be judged
+	Disturbed    string   // what took the machine from the run, a clause; then nothing that isn't portable can regress or improve
 	Invalid      []string // why the run is invalid, a sentence each; then nothing is judged
 	Alpha        float64  // the family-wise error rate; 0 means 0.05
 }
@@ -112,6 +113,8 @@ const (
 //   - It is inconclusive where the samples are too few for any p below Alpha, or
 //     where it moved beyond its tolerance with a p below Alpha that Holm's
 //     correction takes back.
+//   - It is inconclusive, too, where it would be regressed or improved but something
+//     else had the machine at the time and the metric depends on that.
 func Judge(base *BaselineScenario, now []Record, c Conditions) *Judgement {
 	if c.Alpha == 0 {
 		c.Alpha = defaultAlpha
@@ -150,6 +153,7 @@ func Judge(base *BaselineScenario, now []Record, c Conditions) *Judgement {
 	correctHolm(j.Rows, c.Alpha)
 	for i := range j.Rows {
 		j.Rows[i].decide(c.Alpha)
+		j.Rows[i].doubt(c.Disturbed)
 	}
 	j.conclude(c)
 	return j
@@ -360,5 +364,16 @@ func (r *JudgedRow) decide(alpha float64) {
 	default:
 		r.Verdict = Pass
 		r.Note = "beyond the tolerance, but not told from noise"
+	}
+}
+
+// doubt takes a verdict back that the machine's other work may have brought about.
+func (r *JudgedRow) doubt(disturbed string) {
+	unit, known := LookupUnit(r.Unit)
+	if disturbed == "" || !known || unit.Class.Portable() || r.Now == nil {
+		return
+	}
+	if r.Verdict == Regressed || r.Verdict == Improved {
+		r.Verdict, r.Note = Inconclusive, disturbed+" meanwhile: repeat on a machine at rest"
 	}
 }

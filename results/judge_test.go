@@ -31,7 +31,10 @@ func ExampleJudge() {
 	// regressed: push requests/device went from 1 to 2 (+100.0%)
 }
 
-var same = Conditions{SameMachine: true, SameWorkload: true}
+var (
+	same = Conditions{SameMachine: true, SameWorkload: true}
+	busy = Conditions{SameMachine: true, SameWorkload: true, Disturbed: "a compiler ran"}
+)
 
 func judge(old, now []Record, c Conditions) *Judgement {
 	return Judge(&BaselineScenario{Name: "rollout", Records: old}, now, c)
@@ -77,6 +80,10 @@ func TestJudgeRow(t *testing.T) {
 		{"rate on another machine", "ops/s", spread(100, 1, 10), spread(9, 1, 10), Conditions{SameWorkload: true}, "", noteOtherMachine, 0},
 		{"processor time on another machine", "cpu-ns/op", spread(100, 1, 10), spread(900, 1, 10), Conditions{SameWorkload: true}, "", noteOtherMachine, 0},
 		{"memory on another machine", "peak-rss-B", spread(100, 1, 10), spread(900, 1, 10), Conditions{SameWorkload: true}, "", noteOtherMachine, 0},
+		{"slower on a busy machine", "ns/op", spread(100, 1, 5), spread(130, 1, 5), busy, Inconclusive, "a compiler ran meanwhile", p5},
+		{"faster on a busy machine", "ops/s", spread(100, 1, 5), spread(160, 1, 5), busy, Inconclusive, "a compiler ran meanwhile", p5},
+		{"unchanged on a busy machine", "ns/op", spread(100, 1, 5), spread(110, 1, 5), busy, Pass, "", p5},
+		{"one more allocation on a busy machine", "allocs/op", spread(1, 0, 10), spread(2, 0, 10), busy, Regressed, "", -1},
 		{"another workload", "allocs/op", spread(1, 0, 10), spread(2, 0, 10), Conditions{SameMachine: true}, "", noteOtherWorkload, 0},
 		{"exact and equal", "requests/device", []float64{2}, []float64{2}, same, Pass, "", 0},
 		{"exact, one more, one sample", "requests/device", []float64{2}, []float64{3}, same, Regressed, "", 0},

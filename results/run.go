@@ -101,4 +101,8 @@ type HarnessHealth struct {
 	LatenessP99NS     int64   `json:"lateness_p99_ns"` // planned to sent, 99th percentile, nanoseconds
 	GCCPUFraction     float64 `json:"gc_cpu_fraction"` // of the driver's processor time, 0 to 1
 	PeakResidentBytes uint64  `json:"peak_resident_bytes"`
+
+	// Interference is what else the machine did during the timed repetitions; nil
+	// where that can't be told.
+	Interference *Interference `json:"interference,omitempty"`
 }

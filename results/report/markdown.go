@@ -140,6 +140,9 @@ func (p *writer) health() {
 		{"garbage collection, share of its processor time", percent(harness.GCCPUFraction), ""},
 	}})
 	p.printf("\n")
+	if i := harness.Interference; i != nil {
+		p.printf("Meanwhile other processes used %s of all cores, and the hypervisor took %s.\n\n", percent(i.OthersFraction), percent(i.StolenFraction))
+	}
 }
 
 func (p *writer) machine() {
