@@ -42,7 +42,7 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 			text, err := os.ReadFile(page)
 			require.NoError(t, err)
 			script := strings.Builder{}
-			script.WriteString("set -euo pipefail\n")
+			script.WriteString("set -euo pipefail\n" + verdictsAreFine)
 			for _, block := range blocks(string(text)) {
 				for line := range strings.SplitSeq(block, "\n") {
 					script.WriteString(runnable(line) + "\n")
@@ -62,6 +62,17 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 		})
 	}
 }
+
+// verdictsAreFine lets a run of the documentation end regressed (1) or inconclusive
+// (3): these tests share the machine with others, so what a time came to says
+// nothing. A run that couldn't be had, or whose counts are wrong, fails as ever.
+const verdictsAreFine = `fleetmark() {
+  local code=0
+  command fleetmark "$@" || code=$?
+  if [ "${1:-}" = run ] && { [ $code = 1 ] || [ $code = 3 ]; }; then code=0; fi
+  return $code
+}
+`
 
 // elsewhere are commands of the documentation that other tests run.
 func elsewhere() map[string]string {
