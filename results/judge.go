@@ -104,14 +104,15 @@ const (
 //
 //   - A metric or operation that the baseline has and the run lacks is regressed.
 //   - An exact metric is judged by its median, with no test: any worsening is
-//     regressed, any betterment improved.
+//     regressed, any betterment improved. Where some repetition was worse than
+//     all of the baseline's, and the median hides it, it is inconclusive.
 //   - Every other metric is tested with the Mann-Whitney U test, as benchstat
 //     does, and the p-values corrected by Holm's method (S. Holm, "A simple
 //     sequentially rejective multiple test procedure", 1979). It is regressed, or
 //     improved, where the corrected p is below Alpha and the median moved by more
 //     than the metric's tolerance.
 //   - It is inconclusive where the samples are too few for any p below Alpha, or
-//     where it moved beyond its tolerance with a p below Alpha that Holm's
+//     where it got worse beyond its tolerance with a p below Alpha that Holm's
 //     correction takes back.
 //   - It is inconclusive, too, where it would be regressed or improved but something
 //     else had the machine at the time and the metric depends on that.
@@ -282,6 +283,12 @@ func (r *JudgedRow) decideExact(unit Unit) {
 	default:
 		r.Verdict = Pass
 	}
+	if r.Verdict != Regressed && worsening(unit, r.Baseline.worst(unit), r.Now.worst(unit)) > 0 {
+		r.Verdict = Inconclusive
+		r.Note = fmt.Sprintf("worse in some repetitions (%s at worst), though a seed determines it: find out why they differ",
+			FormatValue(r.Now.worst(unit), r.Unit))
+		return
+	}
 	for side, s := range map[string]*Summary{"baseline's": r.Baseline, "run's": r.Now} {
 		if *s.Low == *s.High {
 			continue
@@ -292,6 +299,14 @@ func (r *JudgedRow) decideExact(unit Unit) {
 		}
 		r.Note = "the " + side + " samples differ among themselves, though a seed determines them: the median is judged"
 	}
+}
+
+// worst is the worst value of an exact metric's sample.
+func (s *Summary) worst(unit Unit) float64 {
+	if unit.Better > 0 {
+		return *s.Low
+	}
+	return *s.High
 }
 
 // worsening is positive where now is worse than old, relative to old; where old

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,7 +95,10 @@ func TestJudgeRow(t *testing.T) {
 		{"exact, zero", "failed/device", []float64{0}, []float64{0}, same, Pass, "", 0},
 		{"exact, another machine", "requests/device", []float64{2}, []float64{3}, Conditions{SameWorkload: true}, Regressed, "", 0},
 		{"exact, another workload", "requests/device", []float64{2}, []float64{3}, Conditions{SameMachine: true}, "", noteOtherWorkload, 0},
-		{"exact, but the run varies", "retries/device", []float64{1, 1, 1}, []float64{1, 1, 2}, same, Pass, "the run's samples differ", 0},
+		{"exact, but the run varies for the better", "retries/device", []float64{1, 1, 1}, []float64{0, 1, 1}, same, Pass, "the run's samples differ", 0},
+		{"exact, worse in one repetition", "failed/device", []float64{0, 0, 0}, []float64{0, 0, 0.5}, same, Inconclusive, "worse in some repetitions", 0},
+		{"exact, better but worse in one repetition", "retries/device", []float64{1, 1, 1}, []float64{0, 0, 2}, same, Inconclusive, "worse in some repetitions", 0},
+		{"exact, no worse than the baseline's worst", "retries/device", []float64{1, 1, 2}, []float64{1, 1, 2}, same, Pass, "both sides' samples differ", 0},
 		{"exact, but the baseline varies", "retries/device", []float64{1, 2, 2}, []float64{1}, same, Improved, "the baseline's samples differ", 0},
 		{"exact, but both vary", "retries/device", []float64{1, 2}, []float64{1, 3}, same, Regressed, "both sides' samples differ", 0},
 		{"missing now", "ns/op", spread(1, 1, 10), nil, same, Regressed, noteMissing, 0},
@@ -108,8 +112,10 @@ func TestJudgeRow(t *testing.T) {
 			if c.now == nil {
 				old, now = append(old, sample("requests/device", 1)...), sample("requests/device", 1)
 			}
-			row := judge(old, now, c.c).Rows[0]
-			require.Equal(t, c.unit, row.Unit)
+			rows := judge(old, now, c.c).Rows
+			at := slices.IndexFunc(rows, func(r JudgedRow) bool { return r.Unit == c.unit })
+			require.GreaterOrEqual(t, at, 0)
+			row := rows[at]
 			require.Equal(t, c.want, row.Verdict, row.Note)
 			require.Contains(t, row.Note, c.note)
 			switch c.p {

@@ -12,7 +12,7 @@ type Unit struct {
 
 	// Exact marks a metric that the scenario's seed determines: two runs of the
 	// same work have the same value, so a single sample decides and any worsening
-	// is a regression. samples.txt says so to benchstat with assume=exact.
+	// of the median is a regression. samples.txt says so to benchstat with assume=exact.
 	Exact bool
 
 	// Class says where the metric may be judged; see [UnitClass].
