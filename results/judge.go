@@ -103,6 +103,8 @@ const (
 // say so. Each row is judged by its metric's [Unit]:
 //
 //   - A metric or operation that the baseline has and the run lacks is regressed.
+//     Processor time and memory, which not every system tells, are so only on the
+//     baseline's machine.
 //   - An exact metric is judged by its median, with no test: any worsening is
 //     regressed, any betterment improved. Where some repetition was worse than
 //     all of the baseline's, and the median hides it, it is inconclusive.
@@ -219,6 +221,8 @@ func (p *pair) row(hasBaseline bool, c Conditions) JudgedRow {
 	case !hasBaseline || len(c.Invalid) > 0:
 	case !c.SameWorkload:
 		r.Note = noteOtherWorkload
+	case r.Now == nil && !c.SameMachine && (unit.Class == ClassCPU || unit.Class == ClassMemory):
+		r.Note = noteOtherMachine
 	case r.Now == nil:
 		r.Verdict, r.Note = Regressed, noteMissing
 	case r.Baseline == nil:

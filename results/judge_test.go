@@ -103,6 +103,9 @@ func TestJudgeRow(t *testing.T) {
 		{"exact, but both vary", "retries/device", []float64{1, 2}, []float64{1, 3}, same, Regressed, "both sides' samples differ", 0},
 		{"missing now", "ns/op", spread(1, 1, 10), nil, same, Regressed, noteMissing, 0},
 		{"missing now, on another machine", "ns/op", spread(1, 1, 10), nil, Conditions{SameWorkload: true}, Regressed, noteMissing, 0},
+		{"processor time that this machine doesn't tell", "cpu-ns/op", spread(1, 1, 10), nil, Conditions{SameWorkload: true}, "", noteOtherMachine, 0},
+		{"memory that this machine doesn't tell", "peak-rss-B", spread(1, 1, 10), nil, Conditions{SameWorkload: true}, "", noteOtherMachine, 0},
+		{"memory that vanished", "peak-rss-B", spread(1, 1, 10), nil, same, Regressed, noteMissing, 0},
 		{"missing now, of another workload", "ns/op", spread(1, 1, 10), nil, Conditions{SameMachine: true}, "", noteOtherWorkload, 0},
 		{"unknown", "widgets", spread(1, 1, 10), spread(9, 1, 10), same, "", noteUnknownUnit, 0},
 	} {
