@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vbauerster/mpb/v8"
+
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// drawn gives the bars as the screen has them in the end: what was drawn last. In
+// the bubble a close that doesn't return, or a goroutine that stays, fails the test.
+func drawn(t *testing.T, run func(*bars)) []string {
+	t.Helper()
+	var screen bytes.Buffer
+	synctest.Test(t, func(*testing.T) {
+		b := newBars(&screen, mpb.WithAutoRefresh(), mpb.WithWidth(100))
+		run(b)
+		b.close()
+	})
+	text := screen.String()
+	if i := strings.LastIndex(text, "\x1b[J"); i >= 0 { // the cursor went up and cleared what was there
+		text = text[i+len("\x1b[J"):]
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// repetition shows one that gets as far as done of 40 operations.
+func repetition(b *bars, kind scenarios.Kind, number, of int, done int64) {
+	s := scenarios.Step{Scenario: "small", Kind: kind, Number: number, Of: of, Planned: 40}
+	b.Begin(s)
+	time.Sleep(redrawEvery) // of the bubble's clock
+	b.Progress(s, scenarios.Live{Done: done / 2, Elapsed: time.Second})
+	time.Sleep(redrawEvery)
+	b.End(s, scenarios.Live{Done: done, Failed: 1, Retries: 2, Elapsed: 2 * time.Second})
+}
+
+func TestBars(t *testing.T) {
+	whole := func(b *bars) {
+		repetition(b, scenarios.WarmUp, 1, 1, 39)
+		for n := range 3 {
+			repetition(b, scenarios.Timed, n+1, 3, 39)
+		}
+		repetition(b, scenarios.Profiled, 1, 1, 39)
+	}
+	const full = "===]" // no tip: it is at its end
+	for name, c := range map[string]struct {
+		run  func(*bars)
+		want [][]string // what is on each line
+	}{
+		"nothing began": {func(*bars) {}, [][]string{{""}}},
+		"all kinds": {whole, [][]string{
+			{"small warm-up", full, "1/1  20/s, 1 failed, 2 retries"},
+			{"small timed", full, "3/3  20/s, 1 failed, 2 retries"},
+			{"small profiled", full, "1/1  20/s, 1 failed, 2 retries"},
+		}},
+		"interrupted between repetitions": {func(b *bars) {
+			repetition(b, scenarios.WarmUp, 1, 1, 39)
+			repetition(b, scenarios.Timed, 1, 3, 39)
+		}, [][]string{{"small warm-up", full}, {"small timed", ">---", "1/3"}}},
+		"interrupted within one": {func(b *bars) {
+			s := scenarios.Step{Scenario: "small", Kind: scenarios.WarmUp, Number: 1, Of: 1, Planned: 40}
+			b.Begin(s)
+			b.Progress(s, scenarios.Live{Done: 20, Elapsed: time.Second})
+		}, [][]string{{"small warm-up", ">---", "1/1  20/s"}}},
+		"the last falls short of its plan": {func(b *bars) {
+			repetition(b, scenarios.WarmUp, 1, 1, 10)
+			repetition(b, scenarios.Timed, 1, 2, 10)
+			repetition(b, scenarios.Timed, 2, 2, 10)
+			repetition(b, scenarios.Profiled, 1, 1, 39)
+		}, [][]string{{"small warm-up", ">---", "1/1"}, {"small timed", ">---", "2/2"}, {"small profiled", full}}},
+		"only time tells": {func(b *bars) {
+			s := scenarios.Step{Scenario: "small", Kind: scenarios.Timed, Number: 1, Of: 1, Duration: time.Second}
+			b.Begin(s)
+			b.Progress(s, scenarios.Live{Done: 7, Elapsed: 2 * time.Second}) // over its time, and not at its end
+			time.Sleep(redrawEvery)
+			b.End(s, scenarios.Live{Done: 7, Elapsed: 2 * time.Second})
+		}, [][]string{{"small timed", full}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lines := drawn(t, c.run)
+			require.Len(t, lines, len(c.want), "%q", lines)
+			for i, parts := range c.want {
+				for _, part := range parts {
+					require.Contains(t, lines[i], part)
+				}
+			}
+		})
+	}
+}
+
+// A screen that is gone must not keep the run from ending.
+func TestBarsOnAScreenThatIsGone(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		b := newBars(gone{}, mpb.WithAutoRefresh())
+		for n := range 3 {
+			repetition(b, scenarios.Timed, n+1, 3, 39)
+		}
+		repetition(b, scenarios.Profiled, 1, 1, 39)
+		b.close()
+	})
+}
