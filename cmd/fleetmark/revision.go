@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -14,33 +18,91 @@ const unknownRevision = "unknown"
 // recorded, or, under go run, the checkout that it is run in. A source that was
 // changed since is marked +dirty.
 func revision(ctx context.Context) string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		var rev, dirty string
-		for _, s := range info.Settings {
-			switch {
-			case s.Key == "vcs.revision":
-				rev = s.Value
-			case s.Key == "vcs.modified" && s.Value == "true":
-				dirty = "+dirty"
-			}
-		}
-		if rev != "" {
-			return rev + dirty
-		}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return unknownRevision
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	rev, err := git(ctx, "rev-parse", "HEAD")
+	if rev := builtFrom(info); rev != "" {
+		return rev
+	}
+	dir, err := os.Getwd()
 	if err != nil {
 		return unknownRevision
 	}
-	if changed, err := git(ctx, "status", "--porcelain", "--untracked-files=no"); err != nil || changed != "" {
+	return checkedOut(ctx, dir, info.Main.Path)
+}
+
+// builtFrom is what the build recorded: a commit, or the version of a module that
+// was installed as such. Empty: neither.
+func builtFrom(info *debug.BuildInfo) string {
+	var rev, dirty string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			rev = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+dirty"
+		}
+	}
+	switch {
+	case rev != "":
+		return rev + dirty
+	case info.Main.Version != "(devel)":
+		return info.Main.Version
+	}
+	return ""
+}
+
+// checkedOut is the commit of the checkout that dir is in, if the module is at its
+// root: the command may as well be run in somebody's own project, whose history
+// says nothing of this.
+func checkedOut(ctx context.Context, dir, module string) string {
+	dir, found := moduleAround(dir)
+	if found != module {
+		return unknownRevision
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if below, err := git(ctx, dir, "rev-parse", "--show-prefix"); err != nil || below != "" {
+		return unknownRevision
+	}
+	rev, err := git(ctx, dir, "rev-parse", "HEAD")
+	if err != nil {
+		return unknownRevision
+	}
+	if changed, err := git(ctx, dir, "status", "--porcelain", "--untracked-files=no"); err != nil || changed != "" {
 		rev += "+dirty"
 	}
 	return rev
 }
 
-func git(ctx context.Context, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "git", args...).Output()
+// moduleAround finds the nearest go.mod in dir or above it, and the module's path.
+func moduleAround(dir string) (root, path string) {
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil {
+			return dir, modulePath(string(text))
+		}
+		above := filepath.Dir(dir)
+		if above == dir || !errors.Is(err, fs.ErrNotExist) {
+			return "", ""
+		}
+		dir = above
+	}
+}
+
+// modulePath is what the module line of a go.mod says.
+func modulePath(text string) string {
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "//")
+		if words := strings.Fields(line); len(words) == 2 && words[0] == "module" {
+			return strings.Trim(words[1], "\"`")
+		}
+	}
+	return ""
+}
+
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
 	return strings.TrimSpace(string(out)), err
 }
