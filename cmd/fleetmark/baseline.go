@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,10 +36,13 @@ runs are held against. What people wrote under "Optimization history" is kept.
 or is stale, lacking a scenario or having one that has changed since.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := refuseEmpty(cmd, "file", "out"); err != nil {
+				return err
+			}
 			if f.check {
 				return f.checkPage(cmd.Context(), c)
 			}
-			return f.write(cmd, c)
+			return f.write(cmd.Context(), c)
 		},
 	}
 	flags := cmd.Flags()
@@ -55,14 +58,14 @@ or is stale, lacking a scenario or having one that has changed since.`,
 // baselineScenarios are what the page holds.
 func baselineScenarios() []string { return []string{"rollout", "throughput"} }
 
-func (f *baselineFlags) write(cmd *cobra.Command, c console) error {
+func (f *baselineFlags) write(ctx context.Context, c console) error {
 	history, err := f.history()
 	if err != nil {
 		return err
 	}
 	dirs := f.from
 	if len(dirs) == 0 {
-		if dirs, err = f.measure(cmd, c); err != nil {
+		if dirs, err = f.measure(ctx, baselineScenarios(), c); err != nil {
 			return err
 		}
 	}
@@ -72,8 +75,11 @@ func (f *baselineFlags) write(cmd *cobra.Command, c console) error {
 		if err != nil {
 			return err
 		}
-		if err := fit(run, page.Machine, len(page.Scenarios) > 0); err != nil {
+		if err := usable(run.Path, run.Run); err != nil {
 			return err
+		}
+		if len(page.Scenarios) > 0 && !run.Machine.SameAs(page.Machine) {
+			return unusable(run.Path, "it was measured on another machine than the first")
 		}
 		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion
 		page.Scenarios = append(page.Scenarios, results.BaselineScenario{
@@ -92,20 +98,19 @@ func (f *baselineFlags) write(cmd *cobra.Command, c console) error {
 	return err
 }
 
-// fit refuses a run that no other may be held against.
-func fit(run *results.LoadedRun, machine results.Machine, second bool) error {
-	bad := func(format string, args ...any) error {
-		return &results.InputError{Path: run.Path, Problem: fmt.Sprintf(format, args...), Want: "a baseline wants a whole, valid run of the same machine"}
-	}
+// usable refuses a run that no other may be held against.
+func usable(path string, run results.Run) error {
 	switch {
-	case run.Unfinished || run.Status != results.StatusFinished:
-		return bad("the run is %s", run.Status)
 	case !run.Valid:
-		return bad("the run is invalid: %v", run.Invalid)
-	case second && !run.Machine.SameAs(machine):
-		return bad("it was measured on another machine than the first")
+		return unusable(path, "the run is invalid: "+strings.Join(run.Invalid, "; "))
+	case run.Status != results.StatusFinished:
+		return unusable(path, fmt.Sprintf("the run is %s", run.Status))
 	}
 	return nil
+}
+
+func unusable(path, problem string) error {
+	return &results.InputError{Path: path, Problem: problem, Want: "a baseline wants a whole, valid run of the same machine"}
 }
 
 // history is the part of the page that people write. A page that was edited
@@ -121,36 +126,33 @@ func (f *baselineFlags) history() (string, error) {
 	return old.History, nil
 }
 
-// measure runs the baseline's scenarios, and gives their directories.
-func (f *baselineFlags) measure(cmd *cobra.Command, c console) ([]string, error) {
-	machine, err := results.ThisMachine(cmd.Context())
+// measure runs the scenarios, and gives their directories. The first
+// that can't be used ends it: the rest would be measured for nothing.
+func (f *baselineFlags) measure(ctx context.Context, names []string, c console) ([]string, error) {
+	s, err := newSession(ctx, c, f.out, f.quiet)
 	if err != nil {
 		return nil, err
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	rev := revision(cmd.Context())
 	var dirs []string
-	for _, name := range baselineScenarios() {
+	for _, name := range names {
 		spec, err := scenarios.Find(name)
 		if err != nil {
 			return nil, err
 		}
-		view := newWatcher(c.err, f.quiet)
-		res, err := scenarios.Run(cmd.Context(), scenarios.Options{
-			Spec: spec, FleetCommand: []string{program, "fleet", "--driven"}, Out: f.out,
-			Command: "fleetmark run " + name, Revision: rev, Machine: machine, Watcher: view, Stderr: c.err,
-		})
-		view.close()
-		if err != nil {
+		m, err := s.measure(ctx, scenarios.Options{Spec: spec, Command: "fleetmark run " + name})
+		if m == nil {
 			return nil, err
 		}
-		if res.Run.Status == results.StatusInterrupted {
-			return nil, &exitError{exitInterrupted, "interrupted: " + f.file + " is as it was; what was measured is in " + res.Directory}
+		switch {
+		case m.Run.Status == results.StatusInterrupted:
+			return nil, &exitError{exitInterrupted, "interrupted: " + f.file + " is as it was; what was measured is in " + m.Directory}
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", m.Directory, err)
 		}
-		dirs = append(dirs, res.Directory)
+		if err := usable(m.Directory, m.Run); err != nil {
+			return nil, &exitError{exitInvalid, err.Error()}
+		}
+		dirs = append(dirs, m.Directory)
 	}
 	return dirs, nil
 }

@@ -19,7 +19,7 @@ func newCompare(c console) *cobra.Command {
 intervals, deltas and p-values as "go tool benchstat" prints of them. LABEL=PATH
 names a column. It shows; it doesn't judge: exit 0 means that it could compare.`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, paths []string) error {
+		RunE: func(cmd *cobra.Command, paths []string) error {
 			if asJSON {
 				format = "json"
 			}
@@ -32,6 +32,9 @@ names a column. It shows; it doesn't judge: exit 0 means that it could compare.`
 			}
 			comparison, err := results.Compare(inputs, o)
 			if err != nil {
+				return err
+			}
+			if err := cmd.Context().Err(); err != nil { // interrupted while it read
 				return err
 			}
 			switch format {

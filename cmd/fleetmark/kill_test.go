@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,9 +17,10 @@ import (
 )
 
 // started is a run under way that has measured at least one repetition.
-func started(t *testing.T) (cmd *exec.Cmd, dir, run string, stderr *bytes.Buffer) {
+func started(t *testing.T, names ...string) (cmd *exec.Cmd, dir, run string, stderr *bytes.Buffer) {
 	t.Helper()
-	cmd, dir = command(t, "run", "--devices", "200", "--repeat", "5000", "--workers", "2", "--warmup", "0")
+	cmd, dir = command(t, append([]string{"run"}, names...)...)
+	cmd.Args = append(cmd.Args, "--devices", "200", "--repeat", "5000", "--workers", "2", "--warmup", "0")
 	stderr = &bytes.Buffer{}
 	cmd.Stderr = stderr
 	require.NoError(t, cmd.Start())
@@ -35,20 +37,20 @@ func started(t *testing.T) (cmd *exec.Cmd, dir, run string, stderr *bytes.Buffer
 	return cmd, dir, run, stderr
 }
 
-// fleetsOf counts the processes that a run's fleet has: those of this test's own
-// build whose parent is gone or the run.
-func fleetsOf(t *testing.T) int {
+// fleets lists the processes of runs' fleets: those of this test's own build.
+func fleets(t *testing.T) (pids []int) {
 	t.Helper()
-	n := 0
 	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	require.NoError(t, err)
 	for _, f := range found {
 		text, err := os.ReadFile(f)
 		if err == nil && strings.HasPrefix(string(text), filepath.Join(built, "fleetmark")+"\x00fleet\x00--driven") {
-			n++
+			pid, err := strconv.Atoi(strings.Split(f, "/")[2])
+			require.NoError(t, err)
+			pids = append(pids, pid)
 		}
 	}
-	return n
+	return pids
 }
 
 func status(t *testing.T, run string) (status string, repetitions int) {
@@ -64,10 +66,14 @@ func status(t *testing.T, run string) (status string, repetitions int) {
 }
 
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
-	cmd, dir, run, _ := started(t)
+	cmd, dir, run, stderr := started(t, "rollout", "throughput")
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.Error(t, cmd.Wait())
 	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode())
+	require.NotContains(t, stderr.String(), "fleetmark:", "the table says it")
+	found, err := os.ReadDir(filepath.Join(dir, "runs"))
+	require.NoError(t, err)
+	require.Len(t, found, 1, "no other scenario begins")
 	is, repetitions := status(t, run)
 	require.Equal(t, "interrupted", is)
 	require.GreaterOrEqual(t, repetitions, 2)
@@ -78,33 +84,23 @@ func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(report), "interrupted")
 	compares(t, dir, run)
-	eventually(t, "the fleet ends", func() bool { return fleetsOf(t) == 0 })
+	eventually(t, "the fleet ends", func() bool { return len(fleets(t)) == 0 })
 }
 
 func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	cmd, _, run, _ := started(t)
 	// A fleet that doesn't answer keeps the first interrupt from ending the run: the
 	// reset of the next repetition waits for it.
-	var stopped []int
-	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	require.NoError(t, err)
-	for _, f := range found {
-		text, err := os.ReadFile(f)
-		if err == nil && strings.HasPrefix(string(text), filepath.Join(built, "fleetmark")+"\x00fleet\x00--driven") {
-			var pid int
-			for _, c := range strings.Split(f, "/")[2] {
-				pid = 10*pid + int(c-'0')
-			}
-			require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
-			stopped = append(stopped, pid)
-		}
+	stopped := fleets(t)
+	for _, pid := range stopped {
+		require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
 	}
 	require.NotEmpty(t, stopped)
 	defer func() {
 		for _, pid := range stopped {
 			_ = syscall.Kill(pid, syscall.SIGCONT)
 		}
-		eventually(t, "the fleet ends", func() bool { return fleetsOf(t) == 0 })
+		eventually(t, "the fleet ends", func() bool { return len(fleets(t)) == 0 })
 	}()
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	eventually(t, "the first is taken", func() bool {
@@ -124,7 +120,7 @@ func TestKillLeavesADirectoryThatLoads(t *testing.T) {
 	require.Equal(t, "running", is, "nothing could say otherwise")
 	out := compares(t, dir, run)
 	require.Contains(t, out, "the run did not finish")
-	eventually(t, "the fleet ends with its driver", func() bool { return fleetsOf(t) == 0 })
+	eventually(t, "the fleet ends with its driver", func() bool { return len(fleets(t)) == 0 })
 }
 
 // compares has the command read a run directory again.

@@ -16,6 +16,9 @@ import (
 func main() { os.Exit(mainCode()) }
 
 func mainCode() int {
+	// A reader that goes away, as in `fleetmark run 2>&1 | head -1`, must not end a
+	// run half-way: its writes fail with EPIPE instead.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
 	return execute(ctx, os.Args[1:], console{in: os.Stdin, out: os.Stdout, err: os.Stderr})

@@ -16,7 +16,10 @@ func newReport(c console) *cobra.Command {
 	var markdown, baseline string
 	cmd := &cobra.Command{
 		Use: "report RUN", Short: "Write a run's report again, against a baseline of today", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := refuseEmpty(cmd, "markdown", "baseline"); err != nil {
+				return err
+			}
 			run, err := results.LoadRun(args[0])
 			if err != nil {
 				return err
@@ -29,7 +32,10 @@ func newReport(c console) *cobra.Command {
 				return err
 			}
 			var page bytes.Buffer
-			if err := report.Markdown(&page, *run, results.JudgeRun(base, run.Run, run.Records)); err != nil {
+			if err := report.Markdown(&page, *run, judge(base, run.Run, run.Records)); err != nil {
+				return err
+			}
+			if err := cmd.Context().Err(); err != nil { // an interrupted command writes nothing
 				return err
 			}
 			if markdown == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -16,8 +17,14 @@ func execute(ctx context.Context, args []string, c console) int {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	err := root.ExecuteContext(ctx)
-	if err != nil && err.Error() != "" {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = &exitError{exitInterrupted, "interrupted"} // whatever it was that was broken off
+	}
+	for _, e := range flatten(err) {
+		if readerGone(e) || e.Error() == "" {
+			continue
+		}
+		for line := range strings.SplitSeq(e.Error(), "\n") {
 			// Standard error is where it would be said that this failed.
 			_, _ = fmt.Fprintln(c.err, "fleetmark:", line)
 		}
@@ -48,10 +55,28 @@ Exit codes: 0 pass, 1 regressed, 2 bad usage or input, 3 inconclusive,
 		return &exitError{exitUsage, fmt.Sprintf("%v; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newRun(c), newScenarios(c), newCompare(c), newBaseline(c), newReport(c), newProfile(c), newFleet(c))
+	root.SetHelpCommand(newHelp(root))
 	for _, cmd := range root.Commands() {
 		usageArgs(cmd)
 	}
 	return root
+}
+
+// newHelp is cobra's own but for one thing: a command that isn't there is an error.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND ...]", Short: "Help about a command",
+		RunE: func(_ *cobra.Command, names []string) error {
+			cmd, rest, err := root.Find(names)
+			if err != nil {
+				return err // of usage: noSuchCommand's
+			}
+			if len(rest) > 0 {
+				return noSuchCommand(cmd, rest)
+			}
+			return cmd.Help()
+		},
+	}
 }
 
 // usageArgs makes every command's complaint about its arguments an error of usage.

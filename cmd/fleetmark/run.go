@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
@@ -27,24 +28,6 @@ type runFlags struct {
 	baseline    string
 	json        bool
 	noProgress  bool
-}
-
-// specFlags are the flags that stand for a field of the scenario.
-func specFlags() []struct{ flag, field, usage string } {
-	return []struct{ flag, field, usage string }{
-		{"devices", "fleet.devices", "how many devices"},
-		{"addressing", "fleet.addressing", "how a device is told from another: ip, port or path (default ip on Linux, else path)"},
-		{"artifact", "artifact.file", "push this file"},
-		{"size", "artifact.size", "push this much made from the seed, such as 64KiB"},
-		{"transport", "client.transport", "lean or nethttp"},
-		{"workers", "load.workers", "operations at the same time, at most"},
-		{"rate", "load.rate", "operations per second planned, such as 500/s, whatever the answers (an open model)"},
-		{"duration", "load.duration", "how long a repetition lasts, such as 5s (0s: each device once)"},
-		{"repeat", "repetitions", "timed repetitions"},
-		{"warmup", "warmup", "repetitions before them that aren't recorded"},
-		{"profiled", "profiled", "repetitions after them that are profiled and not timed"},
-		{"seed", "seed", "of the artifact, the devices' behaviour and the retries"},
-	}
 }
 
 func newRun(c console) *cobra.Command {
@@ -66,7 +49,7 @@ func newRun(c console) *cobra.Command {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	for _, s := range specFlags() {
-		flags.String(s.flag, "", s.usage)
+		flags.String(s.name, "", s.usage)
 	}
 	flags.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE: set any field of the scenario, such as load.workers=64")
 	flags.StringVar(&f.fleet, "fleet", scenarios.FleetProcess, "process, inprocess, or the address of a fleet that is up")
@@ -82,6 +65,10 @@ func newRun(c console) *cobra.Command {
 // run runs the scenarios one after another. Everything that can be refused is
 // looked at before the first begins. The exit code is the worst one's.
 func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
+	ctx := cmd.Context()
+	if err := f.check(cmd); err != nil {
+		return err
+	}
 	specs := make([]scenarios.Spec, len(names))
 	for i, name := range names {
 		var err error
@@ -93,35 +80,79 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 	if err != nil {
 		return err
 	}
-	machine, err := results.ThisMachine(cmd.Context())
+	s, err := newSession(ctx, c, f.out, f.noProgress)
 	if err != nil {
 		return err
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	s := session{
-		runFlags: f, term: c, base: base, machine: machine,
-		program: program, revision: revision(cmd.Context()), command: commandLine(os.Args[1:]),
-	}
+	s.base = base
 	worst := exitPass
+	var unshown error
 	for _, spec := range specs {
-		code, err := s.scenario(cmd.Context(), spec)
-		if err != nil {
-			return err
+		m, err := s.measure(ctx, scenarios.Options{
+			Spec: spec, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenVariable),
+			DevicesFrom: f.devicesFrom, Command: commandLine(os.Args[1:]),
+		})
+		if m != nil {
+			// A table that nobody can read is told at the end: what was measured is kept.
+			unshown = errors.Join(unshown, m.show(c, f.json))
 		}
-		if rank(code) > rank(worst) {
+		if err != nil {
+			return errors.Join(err, unshown)
+		}
+		if code := m.exitCode(f.demanded()); rank(code) > rank(worst) {
 			worst = code
 		}
+		if worst == exitInterrupted {
+			break
+		}
 	}
-	if missing != "" {
+	if missing != "" && worst != exitInterrupted {
 		_, _ = fmt.Fprintln(c.err, "fleetmark:", missing) // a note, for a person
 	}
-	if worst != exitPass {
+	switch {
+	case worst == exitInterrupted:
+		return &exitError{code: worst}
+	case unshown != nil: // whatever the verdict, nobody heard it
+		return unshown
+	case worst != exitPass:
 		return &exitError{code: worst}
 	}
 	return nil
+}
+
+// check refuses flags that contradict each other, rather than leave one out of
+// account.
+func (f *runFlags) check(cmd *cobra.Command) error {
+	if err := refuseEmpty(cmd, "artifact", "fleet", "fleet-control", "devices-from", "out", "baseline"); err != nil {
+		return err
+	}
+	changed := cmd.Flags().Changed
+	if f.devicesFrom != "" {
+		for _, name := range []string{"fleet", "fleet-control", "devices", "addressing"} {
+			if changed(name) {
+				return &exitError{exitUsage, fmt.Sprintf("--%s and --devices-from: the file says which devices there are; leave one of the two out", name)}
+			}
+		}
+	}
+	if f.control != "" && !f.outside() {
+		return &exitError{exitUsage, fmt.Sprintf("--fleet-control %s: --fleet %s has a control port of its own; give the address of the fleet in --fleet, or leave it out", f.control, f.fleet)}
+	}
+	if changed("artifact") && changed("size") {
+		return &exitError{exitUsage, "--artifact and --size: a file has the size that it has; leave one of the two out"}
+	}
+	return nil
+}
+
+// outside reports whether the fleet is one that somebody else started.
+func (f *runFlags) outside() bool { return strings.Contains(f.fleet, "://") }
+
+// spec is the scenario with the command line's changes.
+func (f *runFlags) spec(cmd *cobra.Command, name string) (scenarios.Spec, error) {
+	s, err := changedSpec(cmd, name, f.sets)
+	if err == nil && f.outside() && s.Fleet.Addressing == "" {
+		s.Fleet.Addressing = mockfleet.AddressPath // what any client can use, and so what an outside fleet has unless said otherwise
+	}
+	return s, err
 }
 
 // rank orders exit codes by how much they say: that nothing can be believed before
@@ -133,65 +164,6 @@ func rank(code int) int {
 		}
 	}
 	return 0
-}
-
-// spec is a scenario with the command line's changes. A mistake in a changed field
-// is told in the words of the flag that changed it.
-func (f *runFlags) spec(cmd *cobra.Command, name string) (scenarios.Spec, error) {
-	s, err := scenarios.Find(name)
-	if err != nil {
-		return s, err
-	}
-	changed := map[string]string{} // field to flag
-	var errs []error
-	for _, flag := range specFlags() {
-		if !cmd.Flags().Changed(flag.flag) {
-			continue
-		}
-		value := cmd.Flags().Lookup(flag.flag).Value.String()
-		changed[flag.field] = "--" + flag.flag
-		errs = append(errs, inFlagsWords(s.Set(flag.field+"="+value), changed))
-		if flag.field == "load.rate" {
-			s.Load.Model = scenarios.Constant
-		}
-	}
-	for _, set := range f.sets {
-		errs = append(errs, s.Set(set))
-	}
-	if strings.Contains(f.fleet, "://") && s.Fleet.Addressing == "" {
-		s.Fleet.Addressing = "path" // what any client can use, and so what an outside fleet has unless said otherwise
-	}
-	if err := errors.Join(errs...); err != nil {
-		return s, err
-	}
-	return s, inFlagsWords(s.Validate(), changed)
-}
-
-func inFlagsWords(err error, flags map[string]string) error {
-	if err == nil {
-		return nil
-	}
-	var all []error
-	for _, e := range flatten(err) {
-		if mistake, ok := errors.AsType[*scenarios.SpecError](e); ok && flags[mistake.Field] != "" {
-			e = &scenarios.UsageError{What: flags[mistake.Field] + " " + mistake.Problem}
-		}
-		all = append(all, e)
-	}
-	return errors.Join(all...)
-}
-
-// flatten takes joined errors apart.
-func flatten(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range joined.Unwrap() {
-		all = append(all, flatten(e)...)
-	}
-	return all
 }
 
 // openBaseline reads the baseline before anything runs. One that isn't there is no

@@ -1,0 +1,122 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// Whatever a command is at when it is interrupted, it says so in one line.
+func TestInterruptedBeforeAnythingBegan(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	run := filepath.Join(dir, "run")
+	d, err := results.CreateRunDirectory(run, "rollout", results.Run{}.Started, "abcdef")
+	require.NoError(t, err)
+	require.NoError(t, d.WriteRun(results.Run{Scenario: "rollout", Status: results.StatusFinished, Valid: true, Machine: results.Machine{GOMAXPROCS: 1}}))
+	require.NoError(t, d.AppendSamples(results.Record{Scenario: "rollout", Op: "push", Ops: 1, Values: []results.Value{{Unit: "ns/op", Value: 1}}}))
+	require.NoError(t, d.Close())
+	for _, args := range [][]string{
+		{"run"}, {"run", "rollout", "throughput", "--json"}, {"baseline"},
+		{"compare", d.Path(), d.Path()}, {"report", d.Path()},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var stdout, stderr bytes.Buffer
+		code := execute(ctx, args, console{in: strings.NewReader(""), out: &stdout, err: &stderr})
+		require.Equal(t, exitInterrupted, code, "%v: %s", args, stderr.String())
+		require.Equal(t, "fleetmark: interrupted\n", stderr.String(), "%v", args)
+		require.Empty(t, stdout.String(), "%v", args)
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing was written")
+}
+
+func TestInterruptedWhileItAsksTheFleet(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer mute.Close()
+	cmd, dir := command(t, "run", "--devices", "2", "--fleet", "http://"+mute.Addr().String())
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	asked, err := mute.Accept()
+	require.NoError(t, err)
+	defer asked.Close()
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode(), "%s", stderr.String())
+	require.Equal(t, "fleetmark: interrupted\n", stderr.String())
+	require.NoDirExists(t, filepath.Join(dir, "runs"))
+}
+
+// A run that was interrupted before it measured anything has no verdict, and says
+// nothing of its baseline.
+func TestInterruptedBeforeTheFirstRepetition(t *testing.T) {
+	for _, mode := range []string{"--json", "--no-progress"} {
+		cmd, dir := command(t, "run", "--devices", "200", "--warmup", "1000", mode)
+		var stdout bytes.Buffer
+		cmd.Stdout = &stdout
+		require.NoError(t, cmd.Start())
+		var run string
+		eventually(t, "it runs", func() bool {
+			found, err := filepath.Glob(filepath.Join(dir, "runs", "*", results.RunFile))
+			require.NoError(t, err)
+			if len(found) == 1 {
+				run = filepath.Dir(found[0])
+			}
+			return len(found) == 1
+		})
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		require.Error(t, cmd.Wait())
+		require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode())
+		is, repetitions := status(t, run)
+		require.Equal(t, "interrupted", is)
+		require.Zero(t, repetitions)
+		require.NotContains(t, stdout.String(), "invalid\"")
+		if mode == "--json" {
+			require.Equal(t, 1, strings.Count(stdout.String(), "\n"))
+			var o runJSON
+			require.NoError(t, json.Unmarshal(stdout.Bytes(), &o))
+			require.Equal(t, results.StatusInterrupted, o.Status)
+			require.Empty(t, o.Verdict)
+			require.Equal(t, "the run was interrupted", o.Reason)
+			require.True(t, o.Valid)
+		} else {
+			require.Equal(t, "interrupted: 0 of the timed repetitions were measured, and are kept\nrun: "+strings.TrimPrefix(run, dir+"/")+"\n", stdout.String())
+		}
+		report, err := os.ReadFile(filepath.Join(run, results.ReportFile))
+		require.NoError(t, err)
+		require.Contains(t, string(report), "**no verdict**: the run was interrupted.")
+	}
+}
+
+func TestJudgeInterrupted(t *testing.T) {
+	records := []results.Record{{Scenario: "rollout", Op: "push", Ops: 1, Values: []results.Value{{Unit: "allocs/op", Value: 1}}}}
+	base := &results.Baseline{Scenarios: []results.BaselineScenario{{Name: "rollout", WorkloadDigest: "d", Records: records}}}
+	run := results.Run{Scenario: "rollout", WorkloadDigest: "d", Valid: true, Status: results.StatusFinished}
+	require.NotEmpty(t, judge(base, run, records).Verdict)
+
+	run.Status = results.StatusInterrupted
+	j := judge(base, run, records)
+	require.Empty(t, j.Verdict)
+	require.NotEmpty(t, j.Rows, "what was measured is shown beside the baseline")
+	j = judge(base, run, nil)
+	require.Empty(t, j.Verdict)
+	require.Empty(t, j.Rows, "nor is anything missing")
+
+	run.Valid, run.Invalid = false, []string{"the ledger contradicts"}
+	require.Equal(t, results.Invalid, judge(base, run, records).Verdict, "what was seen was seen")
+}

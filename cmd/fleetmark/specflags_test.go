@@ -1,0 +1,50 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// specOf is the scenario that a command line asks for.
+func specOf(t *testing.T, args ...string) (scenarios.Spec, error) {
+	t.Helper()
+	cmd := newRun(console{})
+	require.NoError(t, cmd.ParseFlags(args))
+	sets, err := cmd.Flags().GetStringArray("set")
+	require.NoError(t, err)
+	return changedSpec(cmd, "rollout", sets)
+}
+
+func TestTextFlagsAreTakenAsTheyAre(t *testing.T) {
+	for _, name := range []string{"true", "1.0", "a: b", "~", "'", `"quoted"`, "- x", "{", "*a", "# no comment", " led by a space", "null"} {
+		s, err := specOf(t, "--artifact", name)
+		require.NoError(t, err, name)
+		require.Equal(t, name, s.Artifact.File)
+	}
+	for _, flag := range []string{"--transport", "--addressing"} {
+		_, err := specOf(t, flag, "a: b")
+		require.ErrorContains(t, err, flag+` "a: b": want `)
+	}
+}
+
+// The last words on a field are those that get the blame.
+func TestMistakesAreToldInTheUsersWords(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--workers", "0"}, "--workers 0: want 1 to 65536"},
+		{[]string{"--workers", "many"}, `--workers "many": want a whole number`},
+		{[]string{"--workers", "5", "--set", "load.workers=0"}, "--set load.workers: 0: want 1 to 65536"},
+		{[]string{"--workers", "5", "--set", "load={workers: 0}"}, "--set load: load.workers: 0: want 1 to 65536"},
+		{[]string{"--set", "load={workers: 3}", "--set", "load.workers=-1"}, "--set load.workers: -1: want 1 to 65536"},
+		{[]string{"--set", "load.model=closed", "--rate", "3/s"}, "--rate 3/s: the closed model has no rate; want model: constant, or no rate"},
+		{[]string{"--workers", "5", "--set", "load.wrkers=3"}, `--set load.wrkers: unknown key "wrkers": did you mean workers?; want one of model, operation, workers, rate, duration`},
+	} {
+		_, err := specOf(t, c.args...)
+		require.EqualError(t, err, c.want)
+	}
+}
