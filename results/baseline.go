@@ -52,7 +52,7 @@ func (b *Baseline) Scenario(name string) (*BaselineScenario, bool) {
 // baseline may be nil, and need not have the scenario: then nothing is judged,
 // and the judgement's reason says so.
 func JudgeRun(base *Baseline, run Run, records []Record) *Judgement {
-	c := Conditions{Disturbed: run.Harness.Interference.Disturbed()}
+	c := Conditions{Disturbed: run.Harness.Interference.Disturbed(), Repetitions: run.Repetitions}
 	if !run.Valid {
 		c.Invalid = run.Invalid
 		if len(c.Invalid) == 0 {

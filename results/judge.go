@@ -79,6 +79,7 @@ type Conditions struct {
 	SameWorkload bool     // anything may be judged
 	Disturbed    string   // what took the machine from the run, a clause; then nothing that isn't portable can regress or improve
 	Invalid      []string // why the run is invalid, a sentence each; then nothing is judged
+	Repetitions  int      // that the run completed, 0 where unknown; an exact metric that some of them lack can't pass
 	Alpha        float64  // the family-wise error rate; 0 means 0.05
 }
 
@@ -117,7 +118,8 @@ const (
 //     where it got worse beyond its tolerance with a p below Alpha that Holm's
 //     correction takes back.
 //   - It is inconclusive, too, where it would be regressed or improved but something
-//     else had the machine at the time and the metric depends on that.
+//     else had the machine at the time and the metric depends on that; and where it
+//     is exact, would pass, and some of the run's repetitions lack it.
 func Judge(base *BaselineScenario, now []Record, c Conditions) *Judgement {
 	if c.Alpha == 0 {
 		c.Alpha = defaultAlpha
@@ -156,7 +158,7 @@ func Judge(base *BaselineScenario, now []Record, c Conditions) *Judgement {
 	correctHolm(j.Rows, c.Alpha)
 	for i := range j.Rows {
 		j.Rows[i].decide(c.Alpha)
-		j.Rows[i].doubt(c.Disturbed)
+		j.Rows[i].doubt(c)
 	}
 	j.conclude(c)
 	return j
@@ -383,16 +385,5 @@ func (r *JudgedRow) decide(alpha float64) {
 	default:
 		r.Verdict = Pass
 		r.Note = "beyond the tolerance, but not told from noise"
-	}
-}
-
-// doubt takes a verdict back that the machine's other work may have brought about.
-func (r *JudgedRow) doubt(disturbed string) {
-	unit, known := LookupUnit(r.Unit)
-	if disturbed == "" || !known || unit.Class.Portable() || r.Now == nil {
-		return
-	}
-	if r.Verdict == Regressed || r.Verdict == Improved {
-		r.Verdict, r.Note = Inconclusive, disturbed+" meanwhile: repeat on a machine at rest"
 	}
 }

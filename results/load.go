@@ -76,7 +76,28 @@ func LoadRun(path string) (*LoadedRun, error) {
 	if err != nil {
 		return nil, err
 	}
+	loaded.Warnings = append(loaded.Warnings, shortfalls(loaded.Records, run.Repetitions, samplesPath)...)
 	return loaded, nil
+}
+
+// shortfalls tells of operations with fewer samples than the run completed
+// repetitions. A sample is on the disk before its repetition is counted, so no kill
+// leaves that behind.
+func shortfalls(records []Record, repetitions int, path string) (warnings []string) {
+	samples := make(map[string]int)
+	var ops []string
+	for _, r := range records {
+		if samples[r.Op]++; samples[r.Op] == 1 {
+			ops = append(ops, r.Op)
+		}
+	}
+	for _, op := range ops {
+		if samples[op] < repetitions {
+			warnings = append(warnings, fmt.Sprintf("%s: %s of %s, and %s were completed: in the others none succeeded, or lines are lost",
+				path, plural(samples[op], "sample"), op, plural(repetitions, "repetition")))
+		}
+	}
+	return warnings
 }
 
 // wholeLines is data up to the last line break. A sample line cut in half can
