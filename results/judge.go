@@ -140,7 +140,7 @@ func Judge(base *BaselineScenario, now []Record, c Conditions) *Judgement {
 			}
 		}
 	}
-	slices.Sort(c.Invalid)
+	c.Invalid = slices.Sorted(slices.Values(c.Invalid)) // a copy: the run's own list keeps its order
 	if len(now) == 0 && !j.HasBaseline {
 		c.Invalid = append(c.Invalid, "the run holds no samples")
 	}

@@ -308,6 +308,11 @@ func TestJudgeDoesNotChangeItsInput(t *testing.T) {
 	require.Equal(t, rolloutRecords(1, 10, 1), old)
 	require.Equal(t, rolloutRecords(2, 10, 1), now)
 	require.Equal(t, []string{"b", "a"}, invalid)
+
+	run := testRun()
+	run.Valid, run.Invalid = false, []string{"the fleet was saturated", "2 devices were lost"}
+	JudgeRun(nil, run, now)
+	require.Equal(t, []string{"the fleet was saturated", "2 devices were lost"}, run.Invalid)
 }
 
 func TestJudgeRun(t *testing.T) {
