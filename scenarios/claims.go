@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync/atomic"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -15,16 +16,62 @@ import (
 type claims struct {
 	succeeded []atomic.Uint32 // operations that it called a success
 	failed    []atomic.Uint32
+	primed    []primed // what the ledger held before the load; empty: nothing
 }
 
+// primed is the part of a device's ledger that the load has no claim to.
+type primed struct{ pushes, applied, repeats, verifies uint32 }
+
 func newClaims(devices int) *claims {
-	return &claims{make([]atomic.Uint32, devices), make([]atomic.Uint32, devices)}
+	return &claims{succeeded: make([]atomic.Uint32, devices), failed: make([]atomic.Uint32, devices)}
 }
 
 func (c *claims) reset() {
 	for i := range c.succeeded {
 		c.succeeded[i].Store(0)
 		c.failed[i].Store(0)
+	}
+	c.primed = c.primed[:0]
+}
+
+// discount notes what the ledger holds before the load begins, so that it supports
+// no claim of the load, and contradicts none.
+func (c *claims) discount(ledger iter.Seq2[mockfleet.Entry, error]) error {
+	c.primed = slices.Grow(c.primed[:0], len(c.succeeded))[:len(c.succeeded)]
+	clear(c.primed)
+	for e, err := range ledger {
+		if err != nil {
+			return fmt.Errorf("reading the fleet's ledger: %w", err)
+		}
+		if e.Device >= len(c.primed) {
+			return c.unknownDevice(e.Device)
+		}
+		c.primed[e.Device] = primed{e.Pushes, e.Applied, e.Repeats, e.Verifies}
+	}
+	return nil
+}
+
+func (c *claims) unknownDevice(i int) error {
+	return fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", i, len(c.succeeded))
+}
+
+// sincePrimed is a ledger without what it held before the load. What a device should
+// never have done (an update applied twice, or another's) stays in it.
+func (c *claims) sincePrimed(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {
+	less := func(count *uint32, by uint32) { *count -= min(*count, by) }
+	return func(yield func(mockfleet.Entry, error) bool) {
+		for e, err := range ledger {
+			if err == nil && e.Device < len(c.primed) {
+				p := c.primed[e.Device]
+				less(&e.Pushes, p.pushes)
+				less(&e.Applied, p.applied)
+				less(&e.Repeats, p.repeats)
+				less(&e.Verifies, p.verifies)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
 	}
 }
 
@@ -77,7 +124,7 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 			return n, nil, fmt.Errorf("reading the fleet's ledger: %w", err)
 		}
 		if e.Device >= len(c.succeeded) {
-			return n, nil, fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", e.Device, len(c.succeeded))
+			return n, nil, c.unknownDevice(e.Device)
 		}
 		silent(e.Device)
 		next = e.Device + 1
@@ -111,13 +158,16 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 }
 
 // lacks says what is missing for the successes that the client claims, if anything.
+// A push that succeeded was acknowledged, each one. A delivery needn't have been:
+// where several bring the device the same update at once, one pushes it, and the
+// others are told to wait and find it there. But each has looked.
 func lacks(e mockfleet.Entry, u *delivery.Update, op Operation, claimed uint32) string {
 	switch {
 	case e.Version != u.Version():
 		return fmt.Sprintf("it runs %q, not %q", e.Version, u.Version())
 	case e.Digest != u.Artifact().DigestHex():
 		return fmt.Sprintf("it runs content %s, not %s", e.Digest, u.Artifact().DigestHex())
-	case op != Verify && e.Applied+e.Repeats < claimed:
+	case op == Push && e.Applied+e.Repeats < claimed, op == Deliver && e.Applied+e.Repeats == 0:
 		return fmt.Sprintf("it acknowledged %d updates", e.Applied+e.Repeats)
 	case op != Push && e.Verifies < claimed:
 		return fmt.Sprintf("it was verified %d times", e.Verifies)

@@ -73,6 +73,14 @@ func TestReconcile(t *testing.T) {
 			results.Counts{Devices: 1, Updated: 1}, ""},
 		"many pushes, one too few": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Repeats = 3 })}, Push,
 			results.Counts{Devices: 1, Lost: 1}, "it acknowledged 4 updates"},
+		"many deliveries, one push": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 5 })}, Deliver,
+			results.Counts{Devices: 1, Updated: 1}, ""},
+		"many deliveries, one never looked": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 4 })}, Deliver,
+			results.Counts{Devices: 1, Lost: 1}, "it was verified 4 times"},
+		"delivered, nothing acknowledged": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied = 0 })}, Deliver,
+			results.Counts{Devices: 1, Lost: 1}, "it acknowledged 0 updates"},
+		"verified, applied before the load": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied = 0 })}, Verify,
+			results.Counts{Devices: 1, Updated: 1}, ""},
 		"applied, claimed by nobody": {[]uint32{0}, []uint32{0}, []mockfleet.Entry{well}, Deliver,
 			results.Counts{Devices: 1}, "the client claims nothing of"},
 		"meant for another": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Misaddressed = 1 })}, Deliver,
@@ -95,6 +103,31 @@ func TestReconcile(t *testing.T) {
 			require.Contains(t, said[0], row.says)
 		})
 	}
+}
+
+// TestPriming: what the ledger held before the load supports no claim of the load,
+// and contradicts none.
+func TestPriming(t *testing.T) {
+	c := newClaims(3)
+	primed := func(device int, verifies uint32) mockfleet.Entry {
+		return mockfleet.Entry{Device: device, Pushes: 1, Applied: 1, Verifies: verifies, Version: "2", Digest: xDigest}
+	}
+	require.NoError(t, c.discount(ledgerOf(primed(0, 2), primed(1, 2), primed(2, 1))))
+	// Device 0 is verified twice more, and so claimed. Device 1 is claimed too, but
+	// the ledger saw nothing more of it. Nobody got round to device 2.
+	c.succeeded[0].Store(2)
+	c.succeeded[1].Store(1)
+	n, said, err := c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(0, 4), primed(1, 2), primed(2, 1))), xUpdate(t), Verify)
+	require.NoError(t, err)
+	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Lost: 1}, n)
+	require.Len(t, said, 1)
+	require.Contains(t, said[0], "device 1: the client claims 1 successes, the ledger: it was verified 0 times")
+
+	c.reset()
+	n, _, err = c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(2, 1))), xUpdate(t), Verify)
+	require.NoError(t, err)
+	require.Equal(t, results.Counts{Devices: 3}, n, "a reset forgets what was primed, so the update has no claim")
+	require.ErrorContains(t, c.discount(ledgerOf(primed(3, 1))), "device 3")
 }
 
 func TestReconcileNamesAFewAndCountsAll(t *testing.T) {

@@ -47,6 +47,8 @@ type FleetSaw struct {
 	Version  string `json:"version"`
 }
 
+func newFailures() *failures { return &failures{class: map[delivery.Class]int{}} }
+
 func (f *failures) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

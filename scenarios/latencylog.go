@@ -32,11 +32,11 @@ func newLatencyLog(dir *results.RunDirectory, started time.Time) (*latencyLog, e
 }
 
 func (l *latencyLog) write(load LoadSpec, m *measured) error {
-	end := time.Now().UnixMilli()
+	start, end := m.started.UnixMilli(), m.started.Add(m.elapsed).UnixMilli()
 	for _, op := range load.Operations() {
 		h := m.ops[op].response
 		h.SetTag(string(op))
-		h.SetStartTimeMs(end - m.elapsed.Milliseconds())
+		h.SetStartTimeMs(start)
 		h.SetEndTimeMs(end)
 		if err := l.log.OutputIntervalHistogram(h); err != nil {
 			return err

@@ -27,31 +27,53 @@ type load struct {
 	claims    *claims
 	failures  *failures
 
+	// standing, if not nil, is called when every worker stands ready and none has
+	// begun: what making the workers costs is no part of the operations.
+	standing func()
+
 	pace  pace
 	start time.Time
 	next  atomic.Int64 // the next operation's number
-	began atomic.Int64 // operations begun
 }
 
 // run does the operations and returns how long that took. A context that ends
 // stops it between operations, and breaks off those under way.
 func (l *load) run(ctx context.Context) time.Duration {
-	var workers sync.WaitGroup
-	l.start = time.Now()
+	var standing, workers sync.WaitGroup
+	begin := make(chan struct{})
+	standing.Add(l.spec.Workers)
 	for i := range l.spec.Workers {
-		workers.Go(func() { l.work(ctx, l.recorders[i%len(l.recorders)]) })
+		workers.Go(func() {
+			timer := newPlanTimer(l.pace)
+			standing.Done()
+			<-begin
+			l.work(ctx, timer, l.recorders[i%len(l.recorders)])
+		})
 	}
+	standing.Wait()
+	if l.standing != nil {
+		l.standing()
+	}
+	l.start = time.Now()
+	close(begin)
 	workers.Wait()
 	return time.Since(l.start)
+}
+
+// newPlanTimer is what a worker waits for planned times with; nil where there are none.
+func newPlanTimer(p pace) *time.Timer {
+	if p == nil {
+		return nil
+	}
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	return timer
 }
 
 // work is one worker: it takes the next operation, waits until that is planned,
 // does it. Planned times come from the pace, never from when a worker got round to
 // them: time that an operation waits for a free worker counts as latency.
-func (l *load) work(ctx context.Context, r *recorder) {
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
-	defer timer.Stop()
+func (l *load) work(ctx context.Context, timer *time.Timer, r *recorder) {
 	for ctx.Err() == nil {
 		n := l.next.Add(1) - 1
 		var planned time.Duration
@@ -69,7 +91,7 @@ func (l *load) work(ctx context.Context, r *recorder) {
 				return
 			}
 			sent = time.Since(l.start)
-			r.lateness(sent - planned)
+			r.sent(planned, sent)
 		}
 		l.do(ctx, r, int(n%int64(len(l.devices))), planned, sent)
 	}
@@ -94,13 +116,13 @@ func (l *load) await(ctx context.Context, timer *time.Timer, planned time.Durati
 	case <-timer.C:
 		return true
 	case <-ctx.Done():
+		timer.Stop()
 		return false
 	}
 }
 
 func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Duration) {
 	device := l.devices[i]
-	l.began.Add(1)
 	var err error
 	var report delivery.Report
 	switch l.spec.Operation {
@@ -147,7 +169,7 @@ func (l *load) planned() int64 {
 	case l.spec.Duration == 0:
 		return int64(len(l.devices))
 	case l.pace != nil:
-		return int64(l.spec.Duration.Std().Seconds() * float64(l.spec.Rate))
+		return until(l.pace, l.spec.Duration.Std())
 	default:
 		return 0
 	}

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,36 @@ func TestConstantPace(t *testing.T) {
 		{3, 3_000_000, 1_000_000 * time.Second}, // no drift: the millionth second is as exact as the first
 	} {
 		require.Equal(t, row.want, constantPace{row.perSecond}.at(row.n), "%v/s, operation %d", row.perSecond, row.n)
+	}
+}
+
+func TestPaceOfATinyRate(t *testing.T) {
+	// 1e-300 a second: every operation but the first is beyond what a Duration holds.
+	p := constantPace{1e-300}
+	require.Zero(t, p.at(0))
+	for _, n := range []int64{1, 2, 1 << 40, math.MaxInt64} {
+		require.Equal(t, time.Duration(math.MaxInt64), p.at(n))
+	}
+	require.Equal(t, time.Duration(math.MaxInt64), constantPace{1}.at(1<<60))
+	require.EqualValues(t, 1, until(p, time.Hour))
+}
+
+func TestUntil(t *testing.T) {
+	for _, row := range []struct {
+		perSecond float64
+		end       time.Duration
+		want      int64
+	}{
+		{10, time.Second, 10},                     // at 0, 100, … 900 ms
+		{10, 1001 * time.Millisecond, 11},         // and at 1 s
+		{0.5, time.Second, 1},                     // at 0 alone
+		{3, time.Second, 3},                       // at 0, 333,333,333 and 666,666,667 ns
+		{3, 666_666_667, 2},                       // the end is no part
+		{3, 666_666_668, 3},                       //
+		{400, 200 * time.Millisecond, 80},         //
+		{1e7, 24 * time.Hour, 10_000_000 * 86400}, //
+	} {
+		require.Equal(t, row.want, until(constantPace{row.perSecond}, row.end), "%v/s for %v", row.perSecond, row.end)
 	}
 }
 
@@ -69,9 +100,8 @@ func (s *standIn) Deliver(ctx context.Context, d delivery.Device, u *delivery.Up
 func newLoad(spec LoadSpec, devices int, c client) *load {
 	l := &load{
 		spec: spec, client: c, devices: make([]delivery.Device, devices), claims: newClaims(devices),
-		failures: &failures{}, pace: spec.pacer(),
+		failures: newFailures(), pace: spec.pacer(),
 	}
-	l.failures.reset()
 	for range min(spec.Workers, maxRecorders) {
 		l.recorders = append(l.recorders, newRecorder(spec))
 	}
@@ -124,7 +154,7 @@ func TestCoordinatedOmission(t *testing.T) {
 		spec := LoadSpec{Model: Constant, Operation: Push, Workers: 1, Rate: 1000, Duration: Duration(10 * time.Second)}
 		l := newLoad(spec, 1, c)
 		l.run(t.Context())
-		ops, late := merged(l.recorders, spec)
+		ops, plan := merged(l.recorders, spec)
 		h := ops[Push].response
 		require.EqualValues(t, 10_000, h.TotalCount())
 		require.Less(t, quantile(h, 50), float64(histLowest)) // zero, to the histogram's resolution
@@ -137,7 +167,7 @@ func TestCoordinatedOmission(t *testing.T) {
 		service := ops[Push].service
 		require.Less(t, quantile(service, 99.9), float64(histLowest))
 		require.InEpsilon(t, 1000e6, float64(service.Max()), 0.002)
-		require.InEpsilon(t, 899e6, float64(late.ValueAtQuantile(99)), 0.003) // operation 5,000 itself was in time
+		require.InEpsilon(t, 899e6, float64(plan.late.ValueAtQuantile(99)), 0.003) // operation 5,000 itself was in time
 	})
 }
 
@@ -151,10 +181,51 @@ func TestConstantRateKeepsItsPlan(t *testing.T) {
 		require.Equal(t, 2*time.Second-500*time.Microsecond+3*time.Millisecond, elapsed, "the last is planned at 1,999.5 ms")
 		done, _, _ := l.totals()
 		require.EqualValues(t, 4000, done)
-		ops, late := merged(l.recorders, spec)
+		ops, plan := merged(l.recorders, spec)
 		require.Equal(t, 3e6, ops[Push].mean())
-		require.Less(t, late.Max(), int64(histLowest), "there was always a free worker")
+		require.Less(t, plan.late.Max(), int64(histLowest), "there was always a free worker")
 	})
+}
+
+// TestLag: a load is behind its plan if operations are sent late to the end, not if
+// the last answers take long, nor if it was late for a while.
+func TestLag(t *testing.T) {
+	for name, row := range map[string]struct {
+		takes   func(n int64) time.Duration
+		workers int
+		lag     time.Duration
+		behind  bool
+	}{
+		"a slow last answer": {func(n int64) time.Duration {
+			if n == 99 {
+				return 10 * time.Second
+			}
+			return 0
+		}, 1, 0, false},
+		"all answers slow, workers enough": {func(int64) time.Duration { return 5 * time.Second }, 100, 0, false},
+		"a stall, made up for": {func(n int64) time.Duration {
+			if n == 10 {
+				return 500 * time.Millisecond
+			}
+			return 0
+		}, 1, 0, false},
+		// 100 operations, 10 ms apart, by one worker that takes 20 ms each: the last is
+		// planned at 990 ms and sent after 99 others, at 1,980 ms.
+		"half as fast as planned": {func(int64) time.Duration { return 20 * time.Millisecond }, 1, 990 * time.Millisecond, true},
+		// 10.4 ms each: sent at 1,029.6 ms.
+		"within the tolerance": {func(int64) time.Duration { return 10400 * time.Microsecond }, 1, 39600 * time.Microsecond, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				spec := LoadSpec{Model: Constant, Operation: Push, Workers: row.workers, Rate: 100, Duration: Duration(time.Second)}
+				l := newLoad(spec, 1, &standIn{takes: row.takes})
+				l.run(t.Context())
+				_, plan := merged(l.recorders, spec)
+				require.Equal(t, row.lag, plan.lag())
+				require.Equal(t, row.behind, plan.behind())
+			})
+		})
+	}
 }
 
 func TestFailuresAndDeliveries(t *testing.T) {
@@ -213,7 +284,7 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 		r.record(Push, time.Millisecond, time.Millisecond)
 		r.record(Verify, time.Millisecond, time.Millisecond)
 		r.record(Deliver, time.Millisecond, time.Millisecond)
-		r.lateness(time.Microsecond)
+		r.sent(time.Millisecond, 2*time.Millisecond)
 	}))
 }
 

@@ -10,13 +10,13 @@ import (
 
 // measured is what one repetition came to.
 type measured struct {
+	started               time.Time // by the wall clock
 	elapsed               time.Duration
 	done, failed, retries int64
-	began                 int64
 	cost                  cost
 	traffic               delivery.Stats // of this repetition alone
 	ops                   map[Operation]*tally
-	lateP99               time.Duration
+	plan                  *plan // nil for a closed load
 	bytes                 int64 // of one artifact
 	counts                results.Counts
 }
@@ -48,6 +48,16 @@ func (m *measured) records(s Spec, repetition int) []results.Record {
 	return list
 }
 
+// The runtime counts allocations of the whole process, and some dozens of objects a
+// repetition are nobody's operation: a pool's list that grew, the progress that is
+// shown. Divided by the operations that a machine got round to they would tell
+// machines apart, where an operation that allocates nothing does so on all of them. So
+// the figures go in steps. An operation's own objects are whole ones, of 8 bytes or more.
+const (
+	heapStep       = 8  // bytes
+	stepsPerObject = 20 // 0.05 objects
+)
+
 func (m *measured) whole(op Operation, t *tally, add func(string, float64)) {
 	n, seconds := float64(t.n), m.elapsed.Seconds()
 	add("ops/s", n/seconds)
@@ -57,8 +67,8 @@ func (m *measured) whole(op Operation, t *tally, add func(string, float64)) {
 	if m.cost.processor > 0 {
 		add("cpu-ns/op", float64(m.cost.processor)/n)
 	}
-	add("B/op", float64(m.cost.bytes)/n)
-	add("allocs/op", float64(m.cost.objects)/n)
+	add("B/op", math.Round(float64(m.cost.bytes)/n/heapStep)*heapStep)
+	add("allocs/op", math.Round(float64(m.cost.objects)/n*stepsPerObject)/stepsPerObject)
 	// A device's turn is one operation: each device has one where each is visited
 	// once, and many under a load that goes on for a time.
 	turns := float64(m.done + m.failed)

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"math"
+	"sort"
 	"time"
 )
 
@@ -15,8 +16,21 @@ type pace interface {
 // constantPace plans operations at equal distances.
 type constantPace struct{ perSecond float64 }
 
+// at is exact to a nanosecond or so, and never later than the last time that a
+// time.Duration holds, in 292 years: at the smallest rates the second operation is
+// planned beyond that.
 func (p constantPace) at(n int64) time.Duration {
-	return time.Duration(math.Round(float64(n) * float64(time.Second) / p.perSecond))
+	ns := math.Round(float64(n) * float64(time.Second) / p.perSecond)
+	if ns >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(ns)
+}
+
+// until is how many operations a pace plans before end.
+func until(p pace, end time.Duration) int64 {
+	n := sort.Search(math.MaxInt, func(n int) bool { return p.at(int64(n)) >= end })
+	return int64(n)
 }
 
 // pacer gives the load's pace, nil for the closed model, which has no plan.

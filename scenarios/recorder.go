@@ -27,9 +27,27 @@ type recorder struct {
 	done    atomic.Int64
 	failed  atomic.Int64
 	retries atomic.Int64
-	late    *hdrhistogram.Histogram // planned to sent, for an open load
-	_       [64]byte                // neighbours' counters lie on other cache lines
+	plan    *plan    // how the plan was kept; nil for the closed model, which has none
+	_       [64]byte // neighbours' counters lie on other cache lines
 }
+
+// plan is how an open load's plan was kept.
+type plan struct {
+	late              *hdrhistogram.Histogram // planned to sent
+	lastPlanned, last time.Duration           // the operation sent last: when it should have been, and when it was
+}
+
+func (p *plan) sent(planned, sent time.Duration) {
+	if sent >= p.last {
+		p.lastPlanned, p.last = planned, sent
+	}
+}
+
+// lag is how far behind its plan the load was in the end.
+func (p *plan) lag() time.Duration { return p.last - p.lastPlanned }
+
+// lateP99 is how late the latest hundredth of the operations was sent, at least.
+func (p *plan) lateP99() time.Duration { return time.Duration(p.late.ValueAtQuantile(99)) }
 
 // tally is what one operation took.
 type tally struct {
@@ -57,7 +75,7 @@ func newRecorder(load LoadSpec) *recorder {
 		r.list = append(r.list, t)
 	}
 	if load.Model != Closed {
-		r.late = newHistogram()
+		r.plan = &plan{late: newHistogram()}
 	}
 	return r
 }
@@ -68,8 +86,9 @@ func (r *recorder) reset() {
 		t.service.Reset()
 		t.sum, t.n, t.clipped = 0, 0, 0
 	}
-	if r.late != nil {
-		r.late.Reset()
+	if r.plan != nil {
+		r.plan.late.Reset()
+		r.plan.lastPlanned, r.plan.last = 0, 0
 	}
 	r.done.Store(0)
 	r.failed.Store(0)
@@ -89,26 +108,34 @@ func (r *recorder) record(op Operation, response, service time.Duration) {
 	}
 }
 
-func (r *recorder) lateness(d time.Duration) {
+// sent takes when an operation of an open load was planned, and sent.
+func (r *recorder) sent(planned, sent time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.list[0].take(r.late, d)
+	r.plan.sent(planned, sent)
+	// One beyond the histogram isn't said here: its response time is longer still.
+	record(r.plan.late, sent-planned)
 }
 
 func (t *tally) take(h *hdrhistogram.Histogram, d time.Duration) {
-	v := int64(d)
-	if v > histHighest {
-		v = histHighest
+	if !record(h, d) {
 		t.clipped++
-	}
-	// In range, a histogram takes every value: an error would be ours.
-	if err := h.RecordValue(max(v, 0)); err != nil {
-		panic(fmt.Sprintf("scenarios: recorder: %v", err))
 	}
 }
 
-// merged adds up the recorders of a repetition, by operation.
-func merged(recorders []*recorder, load LoadSpec) (map[Operation]*tally, *hdrhistogram.Histogram) {
+// record puts a time into a histogram, and reports whether it is in its bounds.
+func record(h *hdrhistogram.Histogram, d time.Duration) bool {
+	v := min(max(int64(d), 0), histHighest)
+	// In range, a histogram takes every value: an error would be ours.
+	if err := h.RecordValue(v); err != nil {
+		panic(fmt.Sprintf("scenarios: recorder: %v", err))
+	}
+	return int64(d) <= histHighest
+}
+
+// merged adds up the recorders of a repetition: what each operation took, and how
+// the plan was kept, if there was one.
+func merged(recorders []*recorder, load LoadSpec) (map[Operation]*tally, *plan) {
 	all := newRecorder(load)
 	for _, r := range recorders {
 		for i, t := range r.list {
@@ -121,11 +148,12 @@ func merged(recorders []*recorder, load LoadSpec) (map[Operation]*tally, *hdrhis
 			to.n += t.n
 			to.clipped += t.clipped
 		}
-		if all.late != nil {
-			all.late.Merge(r.late)
+		if all.plan != nil {
+			all.plan.late.Merge(r.plan.late)
+			all.plan.sent(r.plan.lastPlanned, r.plan.last)
 		}
 	}
-	return all.ops, all.late
+	return all.ops, all.plan
 }
 
 // mean is the mean response time in nanoseconds.

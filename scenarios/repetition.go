@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
-	"runtime"
 	"strings"
 	"time"
 
@@ -25,14 +24,14 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	}
 	// Each repetition has a client of its own: no connection, and no place in the
 	// jitter's sequence, is left from the last.
-	cfg := r.spec.Client.config()
-	cfg.Random = rand.NewPCG(r.spec.Seed, uint64(step.Number))
+	cfg, dialer := r.spec.Client.config(), &dialer{}
+	cfg.Random, cfg.Dial = rand.NewPCG(r.spec.Seed, uint64(step.Number)), dialer.dial
 	client, err := delivery.New(cfg)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	before, err := r.ready(ctx, client, u)
+	before, err := r.ready(ctx, client, dialer, u)
 	if err != nil {
 		return err
 	}
@@ -51,14 +50,18 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := r.witnessed(ctx, m, u, before); err != nil {
+	if err := r.witnessed(ctx, step, m, u, before); err != nil {
 		return err
+	}
+	if step.Kind == Timed {
+		r.judgeHarness(m)
 	}
 	return r.write(step, m)
 }
 
-// ready makes a clean slate: of the devices, the counters and the heap.
-func (r *runner) ready(ctx context.Context, client *delivery.Client, u *delivery.Update) (mockfleet.Status, error) {
+// ready makes a clean slate, of the devices, the counters and the heap, and primes
+// what the load takes for granted. It gives how the fleet stood then.
+func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) (mockfleet.Status, error) {
 	var before mockfleet.Status
 	w := r.fleet.witness()
 	if w != nil {
@@ -66,15 +69,13 @@ func (r *runner) ready(ctx context.Context, client *delivery.Client, u *delivery
 			return before, fmt.Errorf("resetting the fleet: %w", err)
 		}
 	}
-	if r.spec.Load.Operation == Verify {
-		if err := r.prime(ctx, client, u); err != nil {
-			return before, err
-		}
-	}
 	r.claims.reset()
 	r.failures.reset()
 	for _, rec := range r.recorders {
 		rec.reset()
+	}
+	if err := r.prime(ctx, client, dialer, u); err != nil {
+		return before, fmt.Errorf("priming: %w", err)
 	}
 	if w != nil {
 		var err error
@@ -82,25 +83,8 @@ func (r *runner) ready(ctx context.Context, client *delivery.Client, u *delivery
 			return before, fmt.Errorf("asking the fleet: %w", err)
 		}
 	}
-	runtime.GC()
 	resetPeak()
 	return before, nil
-}
-
-// prime brings the update to every device, so that there is something to verify.
-func (r *runner) prime(ctx context.Context, client *delivery.Client, u *delivery.Update) error {
-	spec := r.spec.Load
-	spec.Model, spec.Operation, spec.Rate, spec.Duration = Closed, Deliver, 0, 0
-	l := &load{
-		spec: spec, client: client, devices: r.fleet.devices(), update: u,
-		recorders: []*recorder{newRecorder(spec)}, claims: r.claims, failures: r.failures,
-	}
-	r.failures.reset()
-	l.run(ctx)
-	if _, failed, _ := l.totals(); failed > 0 && ctx.Err() == nil {
-		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %v", failed, len(l.devices), r.failures.byClass())
-	}
-	return context.Cause(ctx)
 }
 
 // measure runs the load, with the watcher told and, in a profiled repetition, the
@@ -118,18 +102,15 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 		}
 	}
 	told := r.tell(l, step)
-	traffic, begin := client.Stats(), readGauge()
+	var traffic delivery.Stats
+	var begin gauge
+	l.standing = func() { m.started, traffic, begin = time.Now(), client.Stats(), readGauge() }
 	m.elapsed = l.run(ctx)
 	m.cost = begin.cost(readGauge())
 	m.traffic = difference(client.Stats(), traffic)
 	told()
 	m.done, m.failed, m.retries = l.totals()
-	m.began = l.began.Load()
-	ops, late := merged(r.recorders, r.spec.Load)
-	m.ops = ops
-	if late != nil {
-		m.lateP99 = time.Duration(late.ValueAtQuantile(99))
-	}
+	m.ops, m.plan = merged(r.recorders, r.spec.Load)
 	if capture != nil {
 		if _, err := capture.Stop(); err != nil {
 			return m, fmt.Errorf("profiling: %w", err)
@@ -160,7 +141,9 @@ func (r *runner) tell(l *load, step Step) (stop func()) {
 }
 
 // witnessed compares the client's claims with the fleet's, and asks how the fleet was.
-func (r *runner) witnessed(ctx context.Context, m *measured, u *delivery.Update, before mockfleet.Status) error {
+// A contradiction counts in every repetition; how busy the fleet was, in those whose
+// times are recorded.
+func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *delivery.Update, before mockfleet.Status) error {
 	w := r.fleet.witness()
 	if w == nil {
 		m.counts = r.claims.count()
@@ -171,8 +154,10 @@ func (r *runner) witnessed(ctx context.Context, m *measured, u *delivery.Update,
 	if err != nil {
 		return fmt.Errorf("asking the fleet: %w", err)
 	}
-	r.judgeFleet(before, after)
-	counts, contradictions, err := r.claims.reconcile(ctx, r.seen(w.ledger(ctx)), u, r.spec.Load.Operation)
+	if step.Kind == Timed {
+		r.judgeFleet(before, after)
+	}
+	counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.ledger(ctx))), u, r.spec.Load.Operation)
 	if err != nil {
 		return err
 	}
@@ -197,41 +182,8 @@ func (r *runner) seen(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfl
 	}
 }
 
-// Above these the figures are the fleet's or the harness's, not the client's.
-const (
-	maxFleetFraction = 0.9                    // of all cores
-	leastObserved    = 500 * time.Millisecond // for a share to say anything
-	leastAchieved    = 0.95                   // of the planned rate
-)
-
-func (r *runner) judgeFleet(before, after mockfleet.Status) {
-	h := &r.run.Fleet
-	busy := time.Duration((after.CPUSeconds - before.CPUSeconds) * float64(time.Second))
-	observed := after.Uptime - before.Uptime // by the fleet's own clock
-	share := fraction(busy, observed)
-	if r.fleet.kind() == FleetInProcess {
-		share = 0 // its processor time can't be told from the driver's
-	}
-	h.CPUFraction = max(h.CPUFraction, share)
-	h.PeakResidentBytes = max(h.PeakResidentBytes, after.PeakResidentBytes)
-	saturated := func(format string, args ...any) {
-		h.Saturated = true
-		r.invalid("the fleet was the bottleneck: " + fmt.Sprintf(format, args...))
-	}
-	if share > maxFleetFraction && observed > leastObserved {
-		saturated("it used over %.0f%% of all cores", 100*maxFleetFraction)
-	}
-	if after.AcceptErrors > before.AcceptErrors {
-		saturated("it could not accept connections")
-	}
-	if after.ConnectionsRefused > before.ConnectionsRefused {
-		saturated("it refused connections for want of room")
-	}
-}
-
 // write puts a repetition into the run directory.
 func (r *runner) write(step Step, m *measured) error {
-	r.judgeHarness(m)
 	if step.Kind == WarmUp {
 		return nil
 	}
@@ -276,27 +228,4 @@ func (r *runner) writeFailures(step Step) (err error) {
 		number += r.spec.Repetitions
 	}
 	return errors.Join(r.failures.write(f, number), f.Sync())
-}
-
-func (r *runner) judgeHarness(m *measured) {
-	h := &r.run.Harness
-	h.CPUFraction = max(h.CPUFraction, fraction(m.cost.processor, m.elapsed))
-	h.LatenessP99NS = max(h.LatenessP99NS, int64(m.lateP99))
-	h.GCCPUFraction = max(h.GCCPUFraction, m.cost.gcFraction)
-	h.PeakResidentBytes = max(h.PeakResidentBytes, m.cost.peakResident)
-	if m.done == 0 {
-		r.invalid(fmt.Sprintf("no operation succeeded: %d failed, by class %v", m.failed, r.failures.byClass()))
-	}
-	for _, op := range r.spec.Load.Operations() {
-		if t := m.ops[op]; t.clipped > 0 {
-			r.invalid(fmt.Sprintf("%d latencies of %s were over %v, more than is recorded", t.clipped, op, time.Duration(histHighest)))
-		}
-	}
-	if r.spec.Load.Model == Constant {
-		planned, achieved := float64(r.spec.Load.Rate), float64(m.began)/m.elapsed.Seconds()
-		if achieved < leastAchieved*planned {
-			r.invalid(fmt.Sprintf("behind schedule: %.0f/s of the planned %.0f/s, the latest 1%% of operations sent %v late or more; the %d workers were all busy",
-				achieved, planned, m.lateP99.Round(time.Microsecond), r.spec.Load.Workers))
-		}
-	}
 }

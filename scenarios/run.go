@@ -87,7 +87,7 @@ type runner struct {
 
 // begin readies everything that can be refused, the run directory last.
 func begin(ctx context.Context, o Options) (_ *runner, err error) {
-	r := &runner{o: o, spec: o.Spec, watcher: o.Watcher, failures: &failures{}}
+	r := &runner{o: o, spec: o.Spec, watcher: o.Watcher, failures: newFailures()}
 	if r.watcher == nil {
 		r.watcher = noWatcher{}
 	}

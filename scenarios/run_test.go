@@ -121,9 +121,20 @@ func (s *steps) End(p Step, v Live) {
 
 func TestRunOtherOperationsAndModels(t *testing.T) {
 	for name, change := range map[string]func(*Spec){
-		"verify":             func(s *Spec) { s.Load.Operation = Verify },
-		"push for a time":    func(s *Spec) { s.Load.Operation, s.Load.Duration = Push, Duration(100*time.Millisecond) },
-		"verify for a time":  func(s *Spec) { s.Load.Operation, s.Load.Duration = Verify, Duration(100*time.Millisecond) },
+		"verify":            func(s *Spec) { s.Load.Operation = Verify },
+		"push for a time":   func(s *Spec) { s.Load.Operation, s.Load.Duration = Push, Duration(100*time.Millisecond) },
+		"verify for a time": func(s *Spec) { s.Load.Operation, s.Load.Duration = Verify, Duration(100*time.Millisecond) },
+		"verify for less than a round": func(s *Spec) {
+			s.Fleet.Devices, s.Load.Operation, s.Load.Duration = 2000, Verify, Duration(time.Millisecond)
+		},
+		"deliver by more workers than devices": func(s *Spec) {
+			s.Fleet.Devices, s.Load.Workers, s.Load.Duration = 1, 16, Duration(100*time.Millisecond)
+			s.Artifact.Size, s.Client.MaxAttempts = 256<<10, 20
+		},
+		"constant, answers slower than the plan": func(s *Spec) {
+			s.Load.Model, s.Load.Rate, s.Load.Workers = Constant, 400, 40
+			s.Fleet.Behavior.Latency = must(mockfleet.Fixed(300 * time.Millisecond))
+		},
 		"deliver for a time": func(s *Spec) { s.Load.Duration = Duration(100 * time.Millisecond) },
 		"constant once":      func(s *Spec) { s.Load.Model, s.Load.Rate = Constant, 400 },
 		"constant for a time": func(s *Spec) {
@@ -142,6 +153,7 @@ func TestRunOtherOperationsAndModels(t *testing.T) {
 			require.NoError(t, err)
 			for _, reason := range res.Run.Invalid {
 				require.Contains(t, reason, "behind schedule", "on a busy machine that may be; nothing else may")
+				require.Greater(t, res.Run.Harness.LatenessP99NS, int64(leastLag), "and only if it was")
 			}
 			want := results.Counts{Devices: s.Fleet.Devices, Updated: s.Fleet.Devices}
 			if s.Load.Duration > 0 { // how many a busy machine gets round to is its own affair

@@ -1,0 +1,78 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// Above these the figures are the fleet's or the harness's, not the client's.
+const (
+	maxFleetFraction = 0.9                    // of all cores
+	leastObserved    = 500 * time.Millisecond // for a share to say anything
+	maxLag           = 0.05                   // of the plan's time
+	leastLag         = 100 * time.Millisecond // that says anything: a shorter one is a busy machine's hiccup
+)
+
+// judgeFleet takes note of how the fleet was in a timed repetition, and whether it,
+// rather than the client, was what limited the load.
+func (r *runner) judgeFleet(before, after mockfleet.Status) {
+	h := &r.run.Fleet
+	busy := time.Duration((after.CPUSeconds - before.CPUSeconds) * float64(time.Second))
+	observed := after.Uptime - before.Uptime // by the fleet's own clock
+	share := fraction(busy, observed)
+	if r.fleet.kind() == FleetInProcess {
+		share = 0 // its processor time can't be told from the driver's
+	}
+	h.CPUFraction = max(h.CPUFraction, share)
+	h.PeakResidentBytes = max(h.PeakResidentBytes, after.PeakResidentBytes)
+	saturated := func(format string, args ...any) {
+		h.Saturated = true
+		r.invalid("the fleet was the bottleneck: " + fmt.Sprintf(format, args...))
+	}
+	if share > maxFleetFraction && observed > leastObserved {
+		saturated("it used over %.0f%% of all cores", 100*maxFleetFraction)
+	}
+	if after.AcceptErrors > before.AcceptErrors {
+		saturated("it could not accept connections")
+	}
+	if after.ConnectionsRefused > before.ConnectionsRefused {
+		saturated("it refused connections for want of room")
+	}
+}
+
+// judgeHarness takes note of how the driver was in a timed repetition, and whether
+// its figures can be believed. A driver of a closed load may use all the processor
+// time it gets, for that is what is asked: as much as can be had. One of an open load
+// is judged by its plan, whatever kept it from it.
+func (r *runner) judgeHarness(m *measured) {
+	h := &r.run.Harness
+	h.CPUFraction = max(h.CPUFraction, fraction(m.cost.processor, m.elapsed))
+	if m.plan != nil {
+		h.LatenessP99NS = max(h.LatenessP99NS, int64(m.plan.lateP99()))
+	}
+	h.GCCPUFraction = max(h.GCCPUFraction, m.cost.gcFraction)
+	h.PeakResidentBytes = max(h.PeakResidentBytes, m.cost.peakResident)
+	if m.done == 0 {
+		r.invalid(fmt.Sprintf("no operation succeeded: %d failed, by class %v", m.failed, r.failures.byClass()))
+	}
+	for _, op := range r.spec.Load.Operations() {
+		if t := m.ops[op]; t.clipped > 0 {
+			r.invalid(fmt.Sprintf("%d latencies of %s were over %v, more than is recorded", t.clipped, op, time.Duration(histHighest)))
+		}
+	}
+	if m.plan != nil && m.plan.behind() {
+		r.invalid(fmt.Sprintf("behind schedule: the last operation was sent %v after its time, in a plan of %v at %s; of the latest 1%% each was %v late or more; %d workers were too few, or the driver, which used %.0f%% of all cores, too slow",
+			m.plan.lag().Round(time.Microsecond), m.plan.lastPlanned.Round(time.Microsecond), r.spec.Load.Rate,
+			m.plan.lateP99().Round(time.Microsecond), r.spec.Load.Workers, 100*fraction(m.cost.processor, m.elapsed)))
+	}
+}
+
+// behind reports whether a load fell behind its plan for good, so that the rate was
+// another than the scenario's. One that was late for a while and caught up is in
+// order: its response times count the waiting. How long the last answers took doesn't
+// matter either.
+func (p *plan) behind() bool {
+	return p.lag() > max(leastLag, time.Duration(maxLag*float64(p.lastPlanned)))
+}

@@ -1,0 +1,172 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"sync"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+// A load takes things for granted, which are primed before the clock and the gauge
+// start:
+//
+//   - There is something to verify: where the load verifies alone, every device is
+//     brought the update.
+//   - Connections stand, where the load goes on for a time. Opening them is part of
+//     a rollout, where each device has one operation. Under a load that goes on it
+//     is a fixed cost, which divided by the operations that a machine gets round to
+//     would be other allocations an operation on every machine.
+//
+// What the devices saw of it is kept apart from what they see of the load.
+
+// prime does what the load wants done before it begins, and collects the heap.
+func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) error {
+	load := r.spec.Load
+	if load.Operation == Verify {
+		if err := r.primeDevices(ctx, u); err != nil {
+			return err
+		}
+	}
+	// Before connections are primed: it empties the pools that they fill.
+	runtime.GC()
+	if load.Duration > 0 {
+		r.primeConnections(ctx, client, dialer, u)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w := r.fleet.witness()
+	switch {
+	case w == nil:
+		return nil
+	case load.Operation == Verify: // a reset would take the update away again
+		return r.claims.discount(w.ledger(ctx))
+	case load.Duration > 0:
+		return w.reset(ctx)
+	}
+	return nil
+}
+
+// primeDevices brings the update to every device, by a client of its own: the load's
+// begins without connections.
+func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
+	client, err := delivery.New(r.spec.Client.config())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	spec := r.spec.Load
+	spec.Model, spec.Operation, spec.Rate, spec.Duration = Closed, Deliver, 0, 0
+	devices := r.fleet.devices()
+	l := &load{
+		spec: spec, client: client, devices: devices, update: u,
+		recorders: []*recorder{newRecorder(spec)}, claims: newClaims(len(devices)), failures: newFailures(),
+	}
+	l.run(ctx)
+	if _, failed, _ := l.totals(); failed > 0 && ctx.Err() == nil {
+		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %v", failed, len(devices), l.failures.byClass())
+	}
+	return ctx.Err()
+}
+
+// primings is how often each connection is used before the load: a client may make
+// one thing at a connection's first use, and another at its second.
+const primings = 4
+
+// primeConnections opens the connections that the load will keep, and uses each.
+// Their outcome doesn't matter: the load says what fails.
+func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) {
+	devices, workers := r.fleet.devices(), r.spec.Load.Workers
+	// Each worker has a device in turn, as under the load. Where there are more
+	// devices than connections are kept, none lasts until its device's next turn, and
+	// opening one is a part of each operation.
+	turns := primings
+	if kept := len(devices); kept > workers && kept <= r.spec.Client.MaxIdle {
+		turns = primings * (kept/workers + 1)
+	}
+	// A push makes other things than a verification. One a worker will do; it is
+	// forgotten afterwards, where there is somebody to do so.
+	push := r.spec.Load.Operation != Verify && r.fleet.witness() != nil
+	meeting := dialer.meet(workers)
+	var all sync.WaitGroup
+	for i := range workers {
+		all.Go(func() {
+			if push {
+				_ = client.Push(ctx, devices[i%len(devices)], u)
+			}
+			for turn := 0; turn < turns && ctx.Err() == nil; turn++ {
+				_ = client.Verify(ctx, devices[(turn*workers+i)%len(devices)], u)
+				if turn == 0 {
+					meeting.leave()
+				}
+			}
+		})
+	}
+	all.Wait()
+	dialer.part()
+}
+
+// dialer opens the client's connections. While connections are primed it holds each
+// back until every worker has one of its own: else the first ones would be free
+// again before the last worker began, and fewer be opened than the load needs.
+type dialer struct {
+	net     net.Dialer
+	mu      sync.Mutex
+	meeting *meeting
+}
+
+// meeting is workers that wait for each other, once.
+type meeting struct {
+	mu      sync.Mutex
+	missing int
+	all     chan struct{} // closed when none is missing
+}
+
+func (d *dialer) meet(workers int) *meeting {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.meeting = &meeting{missing: workers, all: make(chan struct{})}
+	return d.meeting
+}
+
+func (d *dialer) part() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.meeting = nil
+}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := d.net.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	m := d.meeting
+	d.mu.Unlock()
+	if m != nil {
+		m.arrive(ctx)
+	}
+	return c, nil
+}
+
+// arrive waits for the others, as long as the context lets it.
+func (m *meeting) arrive(ctx context.Context) {
+	m.leave()
+	select {
+	case <-m.all:
+	case <-ctx.Done():
+	}
+}
+
+// leave is for who needn't be waited for any longer. A worker that dialed and leaves
+// counts twice; by then all have come, or dialing fails.
+func (m *meeting) leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.missing--; m.missing == 0 {
+		close(m.all)
+	}
+}
