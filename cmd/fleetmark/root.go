@@ -69,7 +69,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, names []string) error {
 			cmd, rest, err := root.Find(names)
 			if err != nil {
-				return err // of usage: noSuchCommand's
+				return &exitError{exitUsage, err.Error()}
 			}
 			if len(rest) > 0 {
 				return noSuchCommand(cmd, rest)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -85,6 +86,22 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 		return err
 	}
 	s.base = base
+	worst, err := f.measure(ctx, s, specs)
+	if err != nil {
+		return err
+	}
+	if missing != "" && worst != exitInterrupted {
+		_, _ = fmt.Fprintln(c.err, "fleetmark:", missing) // a note, for a person
+	}
+	if worst != exitPass {
+		return &exitError{code: worst}
+	}
+	return nil
+}
+
+// measure runs and shows the scenarios, as far as it comes, and gives the worst
+// one's exit code.
+func (f *runFlags) measure(ctx context.Context, s *session, specs []scenarios.Spec) (int, error) {
 	worst := exitPass
 	var unshown error
 	for _, spec := range specs {
@@ -93,31 +110,22 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 			DevicesFrom: f.devicesFrom, Command: commandLine(os.Args[1:]),
 		})
 		if m != nil {
-			// A table that nobody can read is told at the end: what was measured is kept.
-			unshown = errors.Join(unshown, m.show(c, f.json))
+			// A table that nobody could read doesn't keep the others from being
+			// measured. Then, whatever the verdicts, nobody heard them: an error.
+			unshown = errors.Join(unshown, m.show(s.term, f.json))
 		}
 		if err != nil {
-			return errors.Join(err, unshown)
+			return 0, errors.Join(err, unshown)
 		}
-		if code := m.exitCode(f.demanded()); rank(code) > rank(worst) {
+		code := m.exitCode(f.demanded())
+		if code == exitInterrupted {
+			return code, nil
+		}
+		if rank(code) > rank(worst) {
 			worst = code
 		}
-		if worst == exitInterrupted {
-			break
-		}
 	}
-	if missing != "" && worst != exitInterrupted {
-		_, _ = fmt.Fprintln(c.err, "fleetmark:", missing) // a note, for a person
-	}
-	switch {
-	case worst == exitInterrupted:
-		return &exitError{code: worst}
-	case unshown != nil: // whatever the verdict, nobody heard it
-		return unshown
-	case worst != exitPass:
-		return &exitError{code: worst}
-	}
-	return nil
+	return worst, unshown
 }
 
 // check refuses flags that contradict each other, rather than leave one out of
