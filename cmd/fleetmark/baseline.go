@@ -126,8 +126,8 @@ func (f *baselineFlags) history() (string, error) {
 	return old.History, nil
 }
 
-// measure runs the scenarios, and gives their directories. The first
-// that can't be used ends it: the rest would be measured for nothing.
+// measure runs the scenarios, and gives their directories. The first that can't be
+// used ends it: the rest would be measured for nothing.
 func (f *baselineFlags) measure(ctx context.Context, names []string, c console) ([]string, error) {
 	s, err := newSession(ctx, c, f.out, f.quiet)
 	if err != nil {
@@ -145,7 +145,8 @@ func (f *baselineFlags) measure(ctx context.Context, names []string, c console) 
 		}
 		switch {
 		case m.Run.Status == results.StatusInterrupted:
-			return nil, &exitError{exitInterrupted, "interrupted: " + f.file + " is as it was; what was measured is in " + m.Directory}
+			said := &exitError{exitInterrupted, "interrupted: " + f.file + " is as it was; what was measured is in " + m.Directory}
+			return nil, errors.Join(said, err)
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", m.Directory, err)
 		}

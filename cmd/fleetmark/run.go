@@ -90,7 +90,7 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 	if err != nil {
 		return err
 	}
-	if missing != "" && worst != exitInterrupted {
+	if missing != "" {
 		_, _ = fmt.Fprintln(c.err, "fleetmark:", missing) // a note, for a person
 	}
 	if worst != exitPass {
@@ -114,13 +114,13 @@ func (f *runFlags) measure(ctx context.Context, s *session, specs []scenarios.Sp
 			// measured. Then, whatever the verdicts, nobody heard them: an error.
 			unshown = errors.Join(unshown, m.show(s.term, f.json))
 		}
-		if err != nil {
+		switch {
+		case m != nil && m.Run.Status == results.StatusInterrupted:
+			return 0, errors.Join(&exitError{code: exitInterrupted}, err) // the table has said it
+		case err != nil:
 			return 0, errors.Join(err, unshown)
 		}
 		code := m.exitCode(f.demanded())
-		if code == exitInterrupted {
-			return code, nil
-		}
 		if rank(code) > rank(worst) {
 			worst = code
 		}
@@ -143,7 +143,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		}
 	}
 	if f.control != "" && !f.outside() {
-		return &exitError{exitUsage, fmt.Sprintf("--fleet-control %s: --fleet %s has a control port of its own; give the address of the fleet in --fleet, or leave it out", f.control, f.fleet)}
+		return &exitError{exitUsage, fmt.Sprintf("--fleet-control: the fleet of --fleet %s has a control port of its own; give an outside fleet's address in --fleet, or leave this out", f.fleet)}
 	}
 	if changed("artifact") && changed("size") {
 		return &exitError{exitUsage, "--artifact and --size: a file has the size that it has; leave one of the two out"}

@@ -87,10 +87,6 @@ func (m *measured) writeReport() error {
 	return results.AtomicWriteFile(filepath.Join(m.Directory, results.ReportFile), page.Bytes())
 }
 
-// exitCode is the run's. demanded: a judgement was asked for by name.
-func (m *measured) exitCode(demanded bool) int {
-	if m.Run.Status == results.StatusInterrupted {
-		return exitInterrupted
-	}
-	return codeOfVerdict(m.judgement.Verdict, demanded)
-}
+// exitCode is that of a run that came to its end. demanded: a judgement was asked
+// for by name.
+func (m *measured) exitCode(demanded bool) int { return codeOfVerdict(m.judgement.Verdict, demanded) }
