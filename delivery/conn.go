@@ -2,11 +2,14 @@ package delivery
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 )
 
@@ -14,6 +17,9 @@ const (
 	// readBuffer bounds an answer's header as well: the codec parses it in place.
 	readBuffer  = 4 << 10
 	writeBuffer = 4 << 10
+	// lookEvery is how long an upload may be stuck before it is looked whether the
+	// device has answered already.
+	lookEvery = 250 * time.Millisecond
 )
 
 // conn is one connection of the lean transport. At any time it belongs to one
@@ -27,6 +33,8 @@ type conn struct {
 	traffic traffic
 	silent  bool  // no byte of the answer has come
 	readErr error // what the connection, rather than the codec, last said
+	probe   probe
+	sendBy  time.Time // until when a stuck write goes on; zero: it ends with its deadline
 
 	// The watch: a cancel of the context cuts the operation short by a deadline in
 	// the past, without a goroutine an operation. Arming it costs allocations, so
@@ -61,6 +69,7 @@ func newConn() *conn {
 // open takes a fresh network connection.
 func (c *conn) open(key connKey, nc net.Conn) {
 	c.nc, c.key, c.traffic, c.readErr = nc, key, traffic{}, nil
+	c.probe.open(nc)
 	c.br.Reset(c)
 	c.bw.Reset(c)
 }
@@ -80,9 +89,75 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	n, err := c.nc.Write(p)
-	c.traffic.written += uint64(n)
-	return n, err
+	sent := 0
+	for {
+		n, err := c.nc.Write(p[sent:])
+		c.traffic.written += uint64(n)
+		sent += n
+		if err == nil {
+			return sent, nil
+		}
+		if c.sendBy.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return sent, err
+		}
+		if err := c.keepSending(); err != nil {
+			return sent, err
+		}
+	}
+}
+
+// errAnswered ends an upload: there is no use in sending the rest.
+var errAnswered = errors.New("device answered before it had read everything")
+
+// keepSending decides, lookEvery, whether a stuck write goes on.
+func (c *conn) keepSending() error {
+	now := time.Now()
+	if !now.Before(c.sendBy) {
+		return os.ErrDeadlineExceeded
+	}
+	if err := c.setDeadline(earlier(c.sendBy, now.Add(lookEvery))); err != nil {
+		return err
+	}
+	select {
+	case <-c.armed: // after the deadline was set, lest that undo a cancel's
+		return context.Canceled
+	default:
+	}
+	if c.answered() {
+		return errAnswered
+	}
+	return nil
+}
+
+// answered looks, without waiting, whether the final answer has begun to come, or
+// the connection has ended and none will. Interim answers (1xx) are left where they are.
+func (c *conn) answered() bool {
+	if c.probe.quiet() {
+		return false
+	}
+	if _, err := c.br.Peek(c.br.Buffered() + 1); errors.Is(err, os.ErrDeadlineExceeded) {
+		c.readErr = nil // the deadline of the writing: the next write sees to it
+		return false
+	} else if err != nil {
+		return true
+	}
+	b, err := c.br.Peek(c.br.Buffered())
+	for ok := true; err == nil && isInterim(b) && ok; {
+		_, b, ok = bytes.Cut(b, []byte("\r\n\r\n"))
+	}
+	return len(b) >= len("HTTP/1.1 2")
+}
+
+func isInterim(b []byte) bool {
+	return len(b) >= len("HTTP/1.1 1") && bytes.HasPrefix(b, []byte("HTTP/1.")) && b[8] == ' ' && b[9] == '1'
+}
+
+// beneath is the connection under TLS.
+func beneath(nc net.Conn) net.Conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return nc
 }
 
 func (c *conn) setDeadline(t time.Time) error { return c.nc.SetDeadline(t) }
@@ -104,9 +179,11 @@ func (c *conn) answerError(err error) error {
 }
 
 // usableBy readies an idle connection for ctx. It is not usable if the context it
-// was watched for has ended meanwhile: that watch may still set its deadline.
+// was watched for has ended meanwhile: that watch may still set its deadline. Nor is
+// it if the device closed it, or sent what nobody asked for, which would be taken
+// for the next answer (RFC 9112 §9.5, §11.2).
 func (c *conn) usableBy(ctx context.Context) bool {
-	return c.armed == nil || c.armed == ctx.Done() || c.unwatch()
+	return (c.armed == nil || c.armed == ctx.Done() || c.unwatch()) && c.probe.quiet()
 }
 
 // watch makes a cancel of ctx end what the connection is doing.

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -29,6 +31,9 @@ const (
 
 func newLean(cfg Config, stats *counters) *lean {
 	l := &lean{cfg: cfg, stats: stats, pool: newConnPool(cfg.MaxIdle, cfg.MaxIdlePerDevice, cfg.IdleTimeout)}
+	if len(cfg.TLS.NextProtos) > 0 {
+		cfg.TLS.NextProtos = []string{"http/1.1"} // what else it offers, only net/http speaks
+	}
 	l.chunks.New = func() any { return new([chunkSize]byte) }
 	for name, values := range sortedHeader(cfg.Header) {
 		for _, v := range values {
@@ -50,13 +55,13 @@ func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
 		if err != nil {
 			return err
 		}
-		err = l.exchange(ctx, c, to, x, deadline)
+		unseen, err := l.exchange(ctx, c, to, x, deadline)
 		if err == nil {
 			return nil
 		}
 		// A kept-alive connection may have been closed by the device while it lay idle,
 		// or just now. What may be sent twice is sent again, over another one.
-		if !reused || !x.isGet() || !c.silent || ctx.Err() != nil || !time.Now().Before(deadline) {
+		if !reused || !unseen || ctx.Err() != nil || !time.Now().Before(deadline) {
 			return err
 		}
 	}
@@ -133,26 +138,40 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // exchange sends the request and reads the answer to its end. Afterwards the
-// connection is back in the pool, or closed.
-func (l *lean) exchange(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) error {
+// connection is back in the pool, or closed: it is no longer ours to look at. unseen
+// says that the connection failed, and that it makes no difference to the device if
+// the request comes again: it can't have come, or only asks.
+func (l *lean) exchange(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) (unseen bool, err error) {
 	before := c.traffic
 	c.silent = true
-	err := l.sendAndRead(ctx, c, to, x, deadline)
+	err = l.sendAndRead(ctx, c, to, x, deadline)
+	unseen = c.silent && (x.isGet() || c.traffic.written == before.written) && connectionFailed(err)
 	l.stats.requests.Add(1)
 	l.stats.written.Add(c.traffic.written - before.written)
 	l.stats.read.Add(c.traffic.read - before.read)
-	if err != nil || x.response.ConnectionClose() || !c.clean() {
+	if err != nil || x.response.ConnectionClose() || x.status == http.StatusSwitchingProtocols || !c.clean() {
 		l.pool.discard(c)
-		return err
+		return unseen, err
 	}
 	l.pool.put(c)
-	return nil
+	return false, nil
+}
+
+// connectionFailed leaves out what another connection would not make better.
+func connectionFailed(err error) bool {
+	if err == nil || isTimeout(err) {
+		return false
+	}
+	_, ours := errors.AsType[*artifactError](err)
+	return !ours
 }
 
 func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) error {
 	// The deadline is set before the context is looked at: a cancel that comes later
 	// overrides it, one that came earlier is seen here.
-	if err := c.setDeadline(l.firstDeadline(x, deadline)); err != nil {
+	first, sendBy := l.firstDeadline(c, x, deadline)
+	c.sendBy = sendBy
+	if err := c.setDeadline(first); err != nil {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	c.watch(ctx)
@@ -160,20 +179,24 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange,
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	sendErr := l.send(c, to, x)
-	if sendErr == nil && !l.fitsOneWrite(x) {
-		// The body took its time: the answer has its own.
-		sendErr = c.setDeadline(earlier(deadline, time.Now().Add(l.cfg.Timeouts.Answer)))
-		if sendErr == nil {
-			sendErr = ctx.Err()
-		}
-	}
-	if sendErr != nil && !isPeerGone(sendErr) {
+	early := errors.Is(sendErr, errAnswered)
+	if sendErr != nil && !early && !isPeerGone(sendErr) {
 		return &exchangeError{phase: phaseSend, err: sendErr}
+	}
+	if !l.fitsOneWrite(x) {
+		// The body took its time: the answer has its own.
+		err := c.setDeadline(earlier(deadline, time.Now().Add(l.cfg.Timeouts.Answer)))
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return &exchangeError{phase: phaseSend, err: err}
+		}
 	}
 	// A device may answer before it has read everything, and close: the answer
 	// stands, though the write failed (RFC 9112 §9.5).
 	if err := l.receive(c, x); err != nil {
-		if sendErr != nil {
+		if sendErr != nil && !early {
 			return &exchangeError{phase: phaseSend, err: sendErr}
 		}
 		return err
@@ -185,12 +208,18 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange,
 }
 
 // firstDeadline is the deadline that stands while the request is sent. A request
-// that goes out in one write needs no second one for its answer.
-func (l *lean) firstDeadline(x *exchange, total time.Time) time.Time {
-	if l.fitsOneWrite(x) {
-		return earlier(total, time.Now().Add(l.cfg.Timeouts.Answer))
+// that goes out in one write needs no second one for its answer. A longer one looks
+// for an early answer whenever it is stuck, until sendBy; but not over TLS, whose
+// writes can't go on after a deadline.
+func (l *lean) firstDeadline(c *conn, x *exchange, total time.Time) (first, sendBy time.Time) {
+	switch {
+	case l.fitsOneWrite(x):
+		return earlier(total, time.Now().Add(l.cfg.Timeouts.Answer)), time.Time{}
+	case c.key.secure:
+		return total, time.Time{}
+	default:
+		return earlier(total, time.Now().Add(lookEvery)), total
 	}
-	return total
 }
 
 func (l *lean) fitsOneWrite(x *exchange) bool {
@@ -215,7 +244,11 @@ func (l *lean) send(c *conn, to target, x *exchange) error {
 		h.Add(f.name, f.value)
 	}
 	if x.body != nil {
-		h.SetContentLength(int(x.body.size))
+		size := int(x.body.size)
+		if int64(size) != x.body.size {
+			return &artifactError{fmt.Errorf("artifact of %d bytes is too large for this system", x.body.size)}
+		}
+		h.SetContentLength(size)
 	}
 	if err := h.Write(c.bw); err != nil {
 		return err
@@ -230,8 +263,15 @@ func (l *lean) send(c *conn, to target, x *exchange) error {
 
 func (l *lean) sendBody(c *conn, a *Artifact) error {
 	if a.memory != nil {
-		_, err := c.bw.Write(a.memory)
-		return err
+		for at := 0; at < len(a.memory); at += chunkSize {
+			if at > 0 && !c.sendBy.IsZero() && c.answered() {
+				return errAnswered
+			}
+			if _, err := c.bw.Write(a.memory[at:min(at+chunkSize, len(a.memory))]); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	chunk, ok := l.chunks.Get().(*[chunkSize]byte)
 	if !ok {
@@ -239,9 +279,12 @@ func (l *lean) sendBody(c *conn, a *Artifact) error {
 	}
 	defer l.chunks.Put(chunk)
 	for at := int64(0); at < a.size; {
+		if at > 0 && !c.sendBy.IsZero() && c.answered() {
+			return errAnswered
+		}
 		p := chunk[:min(chunkSize, a.size-at)]
 		if n, err := a.source.ReadAt(p, at); n < len(p) {
-			return &artifactError{fmt.Errorf("reading artifact at byte %d: %w", at+int64(n), err)}
+			return cutShort(at+int64(n), err)
 		}
 		if _, err := c.bw.Write(p); err != nil {
 			return err
@@ -254,12 +297,23 @@ func (l *lean) sendBody(c *conn, a *Artifact) error {
 // artifactError is a failure of our own source, in the middle of a request.
 type artifactError struct{ err error }
 
+// cutShort is an artifact that gave less than its size.
+func cutShort(at int64, err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return &artifactError{fmt.Errorf("reading artifact at byte %d: %w", at, err)}
+}
+
 func (e *artifactError) Error() string { return e.err.Error() }
 func (e *artifactError) Unwrap() error { return e.err }
 
 // receive reads the answer to its end, so that the connection can be used again.
 func (l *lean) receive(c *conn, x *exchange) error {
 	resp := &x.response
+	// The codec would put the body's buffer among those of the whole process, and drop
+	// it if most others are smaller; then every answer would need another.
+	resp.KeepBodyBuffer = true
 	resp.Reset()
 	resp.Header.DisableNormalizing()
 	if err := resp.ReadLimitBody(c.br, l.cfg.MaxAnswer); err != nil {
@@ -268,7 +322,16 @@ func (l *lean) receive(c *conn, x *exchange) error {
 	x.status = resp.StatusCode()
 	x.answer = resp.Body()
 	x.contentType = resp.Header.ContentType()
-	x.retryAfter = resp.Header.Peek("Retry-After")
-	x.date = resp.Header.Peek("Date")
+	if x.status == http.StatusOK {
+		return nil
+	}
+	for name, value := range resp.Header.All() {
+		switch {
+		case equalFoldASCII(name, "retry-after"):
+			x.retryAfter = value
+		case equalFoldASCII(name, "date"):
+			x.date = value
+		}
+	}
 	return nil
 }

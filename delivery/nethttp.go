@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +20,8 @@ type netHTTP struct {
 	cfg   Config
 	base  *http.Transport
 	stats *counters
+
+	closed atomic.Bool
 }
 
 func newNetHTTP(cfg Config, stats *counters) *netHTTP {
@@ -37,22 +42,19 @@ func newNetHTTP(cfg Config, stats *counters) *netHTTP {
 	return t
 }
 
-func (t *netHTTP) close() { t.base.CloseIdleConnections() }
+func (t *netHTTP) close() {
+	t.closed.Store(true)
+	t.base.CloseIdleConnections()
+}
 
-// dial tells its failures from those of an exchange, by type.
 func (t *netHTTP) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	t.stats.dials.Add(1)
 	nc, err := dialWithin(ctx, t.cfg, address, time.Now().Add(t.cfg.Timeouts.Dial))
 	if err != nil {
-		return nil, &dialError{err}
+		return nil, err
 	}
 	return &countedConn{Conn: nc, stats: t.stats}, nil
 }
-
-type dialError struct{ err error }
-
-func (e *dialError) Error() string { return e.err.Error() }
-func (e *dialError) Unwrap() error { return e.err }
 
 // countedConn counts the bytes on the wire.
 type countedConn struct {
@@ -75,27 +77,49 @@ func (c *countedConn) Write(p []byte) (int, error) {
 func (t *netHTTP) roundTrip(ctx context.Context, to target, x *exchange) error {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.Timeouts.Total)
 	defer cancel()
-	// The answer's deadline starts when the body is out; only the body's end tells when.
+	// The answer's deadline starts when the body is out; only the body's end tells
+	// when. A request without one is out as soon as it has a connection.
 	answer := newAnswerTimer(cancel, t.cfg.Timeouts.Answer)
 	defer answer.stop()
-
-	req, err := t.request(ctx, to, x, answer)
-	if err != nil {
-		return &exchangeError{phase: phaseConnect, err: err}
+	var body *requestBody
+	if x.body != nil {
+		body = &requestBody{r: x.body.Reader(), sent: answer.start}
+		// net/http may go on reading a body after it gave up on it; the artifact is the
+		// caller's again when the operation is over.
+		defer body.detach()
 	}
-	t.stats.requests.Add(1)
-	resp, err := t.base.RoundTrip(req)
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { connected.Store(false) }, // net/http tries a GET again by itself
+		GotConn: func(info httptrace.GotConnInfo) {
+			connected.Store(true)
+			t.stats.requests.Add(1)
+			if info.Reused {
+				t.stats.reused.Add(1)
+			}
+			if body == nil {
+				answer.start()
+			}
+		},
+	})
+
+	resp, err := t.base.RoundTrip(t.request(ctx, to, x, body))
 	if err == nil {
 		err = t.read(resp, x)
+	}
+	if t.closed.Load() {
+		t.base.CloseIdleConnections() // the request may have begun after close did so
 	}
 	if err == nil {
 		return nil
 	}
-	return t.failure(err, answer)
+	return t.failure(err, answer, connected.Load())
 }
 
-func (t *netHTTP) request(ctx context.Context, to target, x *exchange, answer *answerTimer) (*http.Request, error) {
-	u := &url.URL{Scheme: "http", Host: to.host, Path: to.prefix + x.path}
+func (t *netHTTP) request(ctx context.Context, to target, x *exchange, body *requestBody) *http.Request {
+	path := to.prefix + x.path
+	// RawPath keeps the path as it was given: Path alone is escaped beyond need.
+	u := &url.URL{Scheme: "http", Host: to.host, Path: path, RawPath: path}
 	if to.secure {
 		u.Scheme = "https"
 	}
@@ -113,31 +137,48 @@ func (t *netHTTP) request(ctx context.Context, to target, x *exchange, answer *a
 		Method: x.method, URL: u, Host: to.host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
-	if x.body == nil {
-		answer.start()
-		return req, nil
+	if body != nil {
+		// No GetBody: net/http must not send an update again on its own account.
+		req.Body = body
+		req.ContentLength = x.body.size
 	}
-	// No GetBody: net/http must not send an update again on its own account.
-	req.Body = &requestBody{r: x.body.Reader(), sent: answer.start}
-	req.ContentLength = x.body.size
-	return req, nil
+	return req
 }
 
 // requestBody reads an artifact and says when it has been read to its end.
 type requestBody struct {
-	r    *io.SectionReader
 	sent func()
+
+	mu   sync.Mutex
+	r    *io.SectionReader // nil: detached
+	read int64
 }
 
+var errDetached = errors.New("the operation is over")
+
 func (b *requestBody) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if err != nil {
-		b.sent()
-		if !errors.Is(err, io.EOF) {
-			err = &artifactError{fmt.Errorf("reading artifact: %w", err)}
-		}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.r == nil {
+		return 0, errDetached
 	}
-	return n, err
+	n, err := b.r.Read(p)
+	b.read += int64(n)
+	if err == nil && (n > 0 || len(p) == 0) {
+		return n, nil
+	}
+	b.sent()
+	if b.read < b.r.Size() {
+		return n, cutShort(b.read, err)
+	}
+	return n, io.EOF
+}
+
+// detach lets go of the artifact, after a read that is under way.
+func (b *requestBody) detach() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.r = nil
 }
 
 func (b *requestBody) Close() error {
@@ -145,11 +186,19 @@ func (b *requestBody) Close() error {
 	return nil
 }
 
-var errAnswerTooLarge = errors.New("answer is larger than the limit")
+var (
+	errAnswerTooLarge = errors.New("answer is larger than the limit")
+	errSwitched       = errors.New("device switched protocols, unasked")
+)
 
 // read takes the whole answer: only then is the connection used again.
 func (t *netHTTP) read(resp *http.Response, x *exchange) (err error) {
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// There is no body to read to its end: what follows is another protocol, and
+		// net/http no longer minds the context.
+		return &answerError{errSwitched}
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(t.cfg.MaxAnswer)+1))
 	if err != nil {
 		return &answerError{err}
@@ -172,16 +221,15 @@ func (e *answerError) Error() string { return "reading answer: " + e.err.Error()
 func (e *answerError) Unwrap() error { return e.err }
 
 // failure sorts what net/http says into how far the exchange came and whose fault it was.
-func (t *netHTTP) failure(err error, answer *answerTimer) error {
+func (t *netHTTP) failure(err error, answer *answerTimer, connected bool) error {
 	if answer.struck() {
 		return &exchangeError{phase: phaseAnswer, err: errAnswerTimeout}
-	}
-	if _, ok := errors.AsType[*dialError](err); ok {
-		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	if isRefusedPeer(err) {
 		return &exchangeError{phase: phaseConnect, secure: true, err: err}
 	}
-	cut := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errAnswerTooLarge)
-	return &exchangeError{phase: phaseSend, protocol: cut || isMalformed(err), err: err}
+	if !connected {
+		return &exchangeError{phase: phaseConnect, err: err}
+	}
+	return &exchangeError{phase: phaseSend, protocol: isMalformed(err), err: err}
 }

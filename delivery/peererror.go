@@ -1,10 +1,13 @@
 package delivery
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"net/textproto"
 	"strings"
 )
@@ -21,6 +24,9 @@ func isRefusedPeer(err error) bool {
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return true
 	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return true // no TLS at all
+	}
 	// crypto/tls has no type for its own refusal of a version or a cipher.
 	return !isTimeout(err) && strings.Contains(err.Error(), "tls: ")
 }
@@ -31,11 +37,19 @@ func isMalformed(err error) bool {
 	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
 		return true
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return true // less came than was promised
+	}
+	if _, ok := errors.AsType[*answerError](err); ok {
+		// In the middle of a body, what isn't the connection's failure is the peer's.
+		_, network := errors.AsType[net.Error](err)
+		return !network && !errors.Is(err, context.Canceled)
+	}
 	text := err.Error()
 	for _, part := range []string{
 		"malformed HTTP", "malformed MIME", "response headers exceeded", "invalid header", "malformed chunked",
-		"invalid Content-Length", "bad Content-Length", "too many transfer encodings", "unsupported transfer encoding", "too many 1xx",
-		"HTTP response to HTTPS client",
+		"invalid Content-Length", "invalid empty Content-Length", "bad Content-Length", "multiple Content-Length headers",
+		"too many transfer encodings", "unsupported transfer encoding", "too many 1xx",
 	} {
 		if strings.Contains(text, part) {
 			return true

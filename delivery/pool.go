@@ -55,19 +55,19 @@ func (p *connPool) adopt(key connKey, nc net.Conn) *conn {
 // get gives an idle connection, or nil if there is none.
 func (p *connPool) get(key connKey) (*conn, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed {
+		p.mu.Unlock()
 		return nil, ErrClosed
 	}
 	c := p.keys[key].top
-	if c == nil {
-		return nil, nil
+	if c != nil {
+		p.remove(c)
 	}
-	p.remove(c)
-	if time.Since(c.idleSince) > p.maxAge {
+	p.mu.Unlock()
+	if c != nil && time.Since(c.idleSince) > p.maxAge {
 		// It is the youngest of its device: those below are older still, and go as
 		// the pool is used.
-		p.drop(c)
+		p.discard(c)
 		return nil, nil
 	}
 	return c, nil
@@ -81,34 +81,51 @@ func (p *connPool) put(c *conn) {
 	}
 	c.idleSince = time.Now()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed || p.keys[c.key].n >= p.maxPerKey {
-		p.drop(c)
+		p.mu.Unlock()
+		p.discard(c)
 		return
 	}
 	p.add(c)
+	var out *conn
 	for p.idle > p.max || p.oldest != c && c.idleSince.Sub(p.oldest.idleSince) > p.maxAge {
-		old := p.oldest
-		p.remove(old)
-		p.drop(old)
+		out = p.takeOldest(out)
+	}
+	p.mu.Unlock()
+	p.discardAll(out)
+}
+
+func (p *connPool) close() {
+	p.mu.Lock()
+	p.closed = true
+	var out *conn
+	for p.oldest != nil {
+		out = p.takeOldest(out)
+	}
+	p.mu.Unlock()
+	p.discardAll(out)
+}
+
+// takeOldest takes the connection idle longest out of the pool and links it before
+// out, so that all of them are closed without the lock: the close of a TLS
+// connection says so to its peer, and may have to wait for it.
+func (p *connPool) takeOldest(out *conn) *conn {
+	c := p.oldest
+	p.remove(c)
+	c.below = out
+	return c
+}
+
+func (p *connPool) discardAll(out *conn) {
+	for out != nil {
+		c := out
+		out, c.below = c.below, nil
+		p.discard(c)
 	}
 }
 
 // discard closes a connection that belongs to the caller.
-func (p *connPool) discard(c *conn) { p.drop(c) }
-
-func (p *connPool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	for p.oldest != nil {
-		c := p.oldest
-		p.remove(c)
-		p.drop(c)
-	}
-}
-
-func (p *connPool) drop(c *conn) {
+func (p *connPool) discard(c *conn) {
 	if c.shut() {
 		p.spare.Put(c)
 	}

@@ -1,0 +1,55 @@
+package delivery
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+)
+
+// The answers of a device that runs the update of newUpdate(t, "2", "x").
+const (
+	goodPush    = `{"success":true}`
+	goodVersion = `{"version":"2","state":"idle","digest":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}`
+)
+
+// jsonAnswer is a whole answer as it goes over the wire.
+func jsonAnswer(status, body string) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+}
+
+// good is the answer of a device that behaves.
+func good(r *http.Request) string {
+	if r.Method == http.MethodPost {
+		return jsonAnswer("200 OK", goodPush)
+	}
+	return jsonAnswer("200 OK", goodVersion)
+}
+
+// scriptedDevice reads whole requests from bare sockets and answers request n of
+// connection k (both from 1) with the text that the script gives; "" closes.
+func scriptedDevice(t *testing.T, script func(k, n int, r *http.Request) string) Device {
+	var conns atomic.Int32
+	return rawDevice(t, func(c net.Conn) {
+		k, br := int(conns.Add(1)), bufio.NewReader(c)
+		for n := 1; ; n++ {
+			r, err := http.ReadRequest(br)
+			if err != nil {
+				return
+			}
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				return
+			}
+			text := script(k, n, r)
+			if text == "" {
+				return
+			}
+			if _, err := io.WriteString(c, text); err != nil {
+				return
+			}
+		}
+	})
+}

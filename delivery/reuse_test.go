@@ -1,0 +1,250 @@
+package delivery
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestWhatCameWhileIdleIsNoAnswer: bytes that a device sends after its answer, and a
+// close, make a kept-alive connection useless: neither a push nor a verification
+// may meet them.
+func TestWhatCameWhileIdleIsNoAnswer(t *testing.T) {
+	for name, meanwhile := range map[string]func(net.Conn) error{
+		"a second answer": func(c net.Conn) error {
+			_, err := io.WriteString(c, jsonAnswer("400 Bad Request", `{}`))
+			return err
+		},
+		"a 408 before the close": func(c net.Conn) error {
+			_, err := io.WriteString(c, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+			return err
+		},
+		"a close": func(c net.Conn) error { return c.Close() },
+		"a reset": func(c net.Conn) error {
+			if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+				return err
+			}
+			return c.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			idle, done := make(chan struct{}), make(chan error)
+			var first atomic.Bool
+			dev := rawDevice(t, func(c net.Conn) {
+				spoilt := !first.Swap(true)
+				br := bufio.NewReader(c)
+				for {
+					r, err := http.ReadRequest(br)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, r.Body)
+					_, _ = io.WriteString(c, good(r))
+					if spoilt {
+						<-idle
+						done <- meanwhile(c)
+						spoilt = false
+					}
+				}
+			})
+			c, u := newClient(t, Config{}), newUpdate(t, "2", []byte("x"))
+			require.NoError(t, c.Verify(t.Context(), dev, u))
+			close(idle)
+			require.NoError(t, <-done)
+			require.NoError(t, c.Push(t.Context(), dev, u))
+			require.EqualValues(t, 2, c.Stats().Dials)
+		})
+	}
+}
+
+// TestHangUpsUnderLoad: a device that closes instead of answering a second request;
+// every verification gets its answer all the same, and the race detector sees that
+// nothing is read of a connection that was given back.
+func TestHangUpsUnderLoad(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		dev := scriptedDevice(t, func(_, n int, r *http.Request) string {
+			if n > 1 {
+				return ""
+			}
+			return good(r)
+		})
+		c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 50 {
+					if err := c.Verify(t.Context(), dev, u); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// TestATimeoutIsNotTriedAgainUnseen: a kept-alive connection that goes silent costs
+// one answer timeout, not one for every idle connection.
+func TestATimeoutIsNotTriedAgainUnseen(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		var asked atomic.Int32
+		dev := rawDevice(t, func(c net.Conn) {
+			br := bufio.NewReader(c)
+			for {
+				r, err := http.ReadRequest(br)
+				if err != nil {
+					return
+				}
+				if asked.Add(1) == 1 {
+					_, _ = io.WriteString(c, good(r))
+				}
+			}
+		})
+		cfg.Timeouts.Answer = 100 * time.Millisecond
+		c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
+		require.NoError(t, c.Verify(t.Context(), dev, u))
+		require.Equal(t, ClassTimeout, ClassOf(c.Verify(t.Context(), dev, u)))
+		require.EqualValues(t, 2, asked.Load())
+	})
+}
+
+// TestConnectionsThatMustNotBeUsedAgain: each answer is taken for what it says, and
+// the next request goes over another connection.
+func TestConnectionsThatMustNotBeUsedAgain(t *testing.T) {
+	for name, row := range map[string]struct {
+		text string
+		want Class
+	}{
+		"switching protocols": {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", ClassProtocol},
+		"bare 101":            {"HTTP/1.1 101 Switching Protocols\r\n\r\n", ClassProtocol},
+		"connection close":    {"HTTP/1.1 200 OK\r\nconnection: Keep-Alive, Close\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + goodPush, ClassUnknown},
+		"http 1.0":            {"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + goodPush, ClassUnknown},
+		"204 with a body":     {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", ClassProtocol},
+		"more than promised":  {jsonAnswer("200 OK", goodPush) + "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ClassUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, cfg Config) {
+				dev := scriptedDevice(t, func(k, n int, r *http.Request) string {
+					if k == 1 && n == 1 {
+						return row.text
+					}
+					return good(r)
+				})
+				c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
+				err := c.Push(t.Context(), dev, u)
+				require.Equal(t, row.want, ClassOf(err), "%v", err)
+				require.NoError(t, c.Push(t.Context(), dev, u))
+				require.EqualValues(t, 2, c.Stats().Dials)
+			})
+		})
+	}
+}
+
+// TestConnectionsThatServeOn: none of these is a reason to open another connection.
+func TestConnectionsThatServeOn(t *testing.T) {
+	for name, row := range map[string]struct {
+		text string
+		want Class
+	}{
+		"early hints":        {"HTTP/1.1 103 Early Hints\r\nConnection: close\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + jsonAnswer("200 OK", goodPush), ClassUnknown},
+		"chunks":             {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n8;ext=1\r\n{\"succes\r\n8\r\ns\":true}\r\n0\r\nX-Trailer: 1\r\n\r\n", ClassUnknown},
+		"204":                {"HTTP/1.1 204 No Content\r\n\r\n", ClassProtocol},
+		"304 with a length":  {"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", ClassProtocol},
+		"500":                {jsonAnswer("500 Internal Server Error", `{"message":"disk"}`), ClassAmbiguous},
+		"kept-alive by 1.0":  {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + goodPush, ClassUnknown},
+		"not JSON":           {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<p>", ClassProtocol},
+		"lower-case headers": {"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" + goodPush, ClassUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, cfg Config) {
+				dev := scriptedDevice(t, func(_, n int, r *http.Request) string {
+					if n == 1 {
+						return row.text
+					}
+					return good(r)
+				})
+				c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
+				err := c.Push(t.Context(), dev, u)
+				require.Equal(t, row.want, ClassOf(err), "%v", err)
+				require.NoError(t, c.Push(t.Context(), dev, u))
+				s := c.Stats()
+				require.EqualValues(t, []uint64{2, 1, 1}, []uint64{s.Requests, s.Dials, s.Reused})
+			})
+		})
+	}
+}
+
+// TestCloseWhileOperationsRun: they end as they would have, and leave no connection.
+func TestCloseWhileOperationsRun(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		asked, answer, gone := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		dev := rawDevice(t, func(c net.Conn) {
+			br := bufio.NewReader(c)
+			r, err := http.ReadRequest(br)
+			if err != nil {
+				return
+			}
+			close(asked)
+			<-answer
+			_, _ = io.WriteString(c, good(r))
+			_, err = br.ReadByte()
+			gone <- err
+		})
+		c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
+		ended := make(chan error, 1)
+		go func() { ended <- c.Verify(t.Context(), dev, u) }()
+		<-asked
+		c.Close()
+		close(answer)
+		require.NoError(t, <-ended)
+		require.ErrorIs(t, <-gone, io.EOF)
+		require.ErrorIs(t, c.Verify(t.Context(), dev, u), ErrClosed)
+	})
+}
+
+// TestThePoolClosesOutsideItsLock: the close of a TLS connection may wait for its
+// peer, and must not hold up the operations on every other device.
+func TestThePoolClosesOutsideItsLock(t *testing.T) {
+	p := newConnPool(1, 1, time.Hour)
+	locked := 0
+	adopt := func(host string) *conn {
+		near, far := net.Pipe()
+		require.NoError(t, far.Close())
+		return p.adopt(connKey{host: host}, &closeHook{near, func() {
+			if !p.mu.TryLock() {
+				locked++
+				return
+			}
+			p.mu.Unlock()
+		}})
+	}
+	a, b, c, d := adopt("a"), adopt("a"), adopt("b"), adopt("b")
+	p.put(a)
+	p.put(b) // one too many of its device
+	p.put(c) // one too many: a goes
+	p.maxAge = -1
+	_, err := p.get(connKey{host: "b"}) // too old
+	require.NoError(t, err)
+	p.put(d)
+	p.close()
+	require.Zero(t, locked)
+	require.Zero(t, p.idle)
+}
+
+type closeHook struct {
+	net.Conn
+	hook func()
+}
+
+func (c *closeHook) Close() error {
+	c.hook()
+	return c.Conn.Close()
+}
