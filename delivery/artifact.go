@@ -88,6 +88,9 @@ func fromFile(ctx context.Context, f *os.File) (*Artifact, error) {
 // once: to many devices, and again after a failure. Memory use is constant.
 // Close frees the file.
 func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*Artifact, error) {
+	if limit < 0 {
+		return nil, fmt.Errorf("artifact: limit of %d bytes: want 0 at least", limit)
+	}
 	f, err := os.CreateTemp(dir, "artifact-*")
 	if err != nil {
 		return nil, fmt.Errorf("artifact: %w", err)
@@ -103,7 +106,7 @@ func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*A
 	}
 	a := &Artifact{source: f, close: drop}
 	h := sha256.New()
-	a.size, err = io.Copy(io.MultiWriter(f, h), &contextReader{ctx, io.LimitReader(r, limit+1)})
+	a.size, err = io.Copy(io.MultiWriter(f, h), &contextReader{ctx, io.LimitReader(r, max(limit, limit+1))}) // one more tells of too much; limit+1 may overflow
 	switch {
 	case err != nil:
 		err = fmt.Errorf("reading artifact: %w", err)

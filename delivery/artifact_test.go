@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,4 +107,13 @@ func TestIdempotencyKey(t *testing.T) {
 	require.NotEqual(t, a.key, newUpdate(t, "2", []byte("y")).key)
 	require.Equal(t, "2", a.Version())
 	require.EqualValues(t, 1, a.Artifact().Size())
+}
+
+func TestArtifactWithoutALimit(t *testing.T) {
+	a, err := ReadArtifact(t.Context(), strings.NewReader("abc"), t.TempDir(), math.MaxInt64)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, a.Size())
+	require.NoError(t, a.Close())
+	_, err = ReadArtifact(t.Context(), strings.NewReader("abc"), t.TempDir(), -1)
+	require.ErrorContains(t, err, "limit of -1 bytes")
 }

@@ -170,7 +170,7 @@ func validateHeader(h http.Header) (errs []error) {
 	if len(h) > maxHeaders {
 		errs = append(errs, fmt.Errorf("delivery: %d headers: want at most %d", len(h), maxHeaders))
 	}
-	reserved := reservedHeaders()
+	reserved, seen := reservedHeaders(), make(map[string]bool, len(h))
 	for name, values := range h {
 		canonical := http.CanonicalHeaderKey(name)
 		if !isToken(name) {
@@ -179,6 +179,10 @@ func validateHeader(h http.Header) (errs []error) {
 		if slices.ContainsFunc(reserved, func(r string) bool { return http.CanonicalHeaderKey(r) == canonical }) {
 			errs = append(errs, fmt.Errorf("delivery: header %s is set by the client itself: leave it out", canonical))
 		}
+		if seen[canonical] {
+			errs = append(errs, fmt.Errorf("delivery: header %s is there twice, in another case: want its values in one", canonical))
+		}
+		seen[canonical] = true
 		for _, v := range values {
 			if len(v) > maxHeaderLen || !isFieldValue(v) {
 				errs = append(errs, fmt.Errorf("delivery: header %s: value (not shown) is over %d bytes or holds a control character", canonical, maxHeaderLen))

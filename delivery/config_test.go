@@ -50,3 +50,9 @@ func TestTLSIsNeverOlderThan12(t *testing.T) {
 	require.False(t, got.TLS.InsecureSkipVerify)
 	require.EqualValues(t, tls.VersionTLS12, Config{}.withDefaults().TLS.MinVersion)
 }
+
+func TestHeaderNamedTwice(t *testing.T) {
+	_, err := New(Config{Header: http.Header{"Authorization": {"a"}, "authorization": {"s3cret"}}})
+	require.ErrorContains(t, err, "header Authorization is there twice")
+	require.NotContains(t, err.Error(), "s3cret")
+}

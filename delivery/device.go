@@ -4,15 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
 // Device is one device to update.
 type Device struct {
-	// ID is who the device must say it is, at most 128 printable bytes. Empty: the
-	// device isn't asked, and whoever answers at the address counts.
+	// ID is who the device must say it is, at most 128 bytes of UTF-8 without control
+	// characters or space around it. Empty: the device isn't asked, and whoever
+	// answers at the address counts.
 	ID string
 	// Address is where it answers, http://HOST[:PORT][/PREFIX] or https://…
 	Address string
@@ -27,18 +31,43 @@ func (d Device) Validate() error {
 
 // target checks the device and gives its address.
 func (d Device) target() (target, error) {
-	if len(d.ID) > wire.MaxDeviceID || !isFieldValue(d.ID) {
-		return target{}, fmt.Errorf("device id %q: want at most %d bytes without control characters", clip(d.ID), wire.MaxDeviceID)
+	if len(d.ID) > wire.MaxDeviceID || !isName(d.ID) {
+		return target{}, fmt.Errorf("device id %q: want at most %d bytes of UTF-8 without control characters or space around them", clip(d.ID), wire.MaxDeviceID)
 	}
 	return parseTarget(d.Address)
 }
 
-// name is what an error calls the device.
+// name is what an error calls the device. An ID or address that is refused may hold
+// anything: it is quoted, short, and without its secrets.
 func (d Device) name() string {
 	if d.ID != "" {
+		if len(d.ID) > wire.MaxDeviceID || !isName(d.ID) {
+			return strconv.Quote(clip(d.ID))
+		}
 		return d.ID
 	}
+	if _, err := parseTarget(d.Address); err != nil {
+		return strconv.Quote(shown(d.Address))
+	}
 	return d.Address
+}
+
+// shown is what an error quotes of an address that is refused: no user, no
+// password, no query and no fragment.
+func shown(address string) string {
+	scheme, rest := "", address
+	for _, s := range []string{"http://", "https://"} {
+		if strings.HasPrefix(address, s) {
+			scheme, rest = s, address[len(s):]
+		}
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 { // a password may hold any other delimiter
+		rest = "(hidden)@" + rest[i+1:]
+	}
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		rest = rest[:i+1] + "(hidden)"
+	}
+	return clip(scheme + rest)
 }
 
 // target is a device's address, taken apart without an allocation: its fields are
@@ -60,12 +89,12 @@ func parseTarget(address string) (target, error) {
 	rest, ok := strings.CutPrefix(address, "http://")
 	if !ok {
 		if rest, ok = strings.CutPrefix(address, "https://"); !ok {
-			return t, fmt.Errorf("device address %q: %w", clip(address), errAddress)
+			return t, fmt.Errorf("device address %q: %w", shown(address), errAddress)
 		}
 		t.secure = true
 	}
 	if len(address) > maxAddress {
-		return t, fmt.Errorf("device address %q: %d bytes, want at most %d", clip(address), len(address), maxAddress)
+		return t, fmt.Errorf("device address %q: %d bytes, want at most %d", shown(address), len(address), maxAddress)
 	}
 	t.host = rest
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
@@ -73,11 +102,11 @@ func parseTarget(address string) (target, error) {
 	}
 	for i := 0; i < len(t.prefix); i++ {
 		if c := t.prefix[i]; !isAlnum(c) && strings.IndexByte("/-._~!$&'()*+,;=:", c) < 0 {
-			return t, fmt.Errorf("device address %q: byte %q: %w", clip(address), c, errAddress)
+			return t, fmt.Errorf("device address %q: byte %q: %w", shown(address), c, errAddress)
 		}
 	}
 	if !validHost(t.host) {
-		return t, fmt.Errorf("device address %q: host %q: %w", clip(address), clip(t.host), errAddress)
+		return t, fmt.Errorf("device address %q: host: %w", shown(address), errAddress)
 	}
 	return t, nil
 }
@@ -158,6 +187,24 @@ func (t target) serverName() string {
 func isFieldValue(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// isName reports whether s goes through a header and a JSON document unchanged:
+// UTF-8 without control characters, and without the space around it that a header
+// field drops (RFC 9110 §5.5).
+func isName(s string) bool {
+	if s != "" && (s[0] == ' ' || s[len(s)-1] == ' ') {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
+		}
+		if s[i] < ' ' || s[i] == 0x7f {
 			return false
 		}
 	}

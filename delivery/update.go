@@ -21,7 +21,8 @@ type Update struct {
 	digestHex  string
 }
 
-// NewUpdate names an artifact as a version, which is 1 to 128 printable bytes.
+// NewUpdate names an artifact as a version, which is 1 to 128 bytes of UTF-8 without
+// control characters or space around them.
 //
 // The update's Idempotency-Key is derived from version and content. So the same
 // update has the same key in every attempt, and after a restart too, and a device
@@ -30,8 +31,8 @@ func NewUpdate(version string, artifact *Artifact) (*Update, error) {
 	if artifact == nil {
 		return nil, errors.New("update: artifact is missing")
 	}
-	if version == "" || len(version) > wire.MaxVersion || !isFieldValue(version) {
-		return nil, fmt.Errorf("update version %q: want 1 to %d bytes without control characters", clip(version), wire.MaxVersion)
+	if version == "" || len(version) > wire.MaxVersion || !isName(version) {
+		return nil, fmt.Errorf("update version %q: want 1 to %d bytes of UTF-8 without control characters or space around them", clip(version), wire.MaxVersion)
 	}
 	digest := artifact.Digest()
 	h := sha256.New()
