@@ -54,7 +54,7 @@ func (r *delivering) run(ctx context.Context) *Error {
 			return pushed
 		}
 		if next != pushAgain {
-			seen := r.settle(ctx, next)
+			seen := r.settle(ctx, next, pushed != nil && pushed.Class == ClassPending)
 			if seen == nil {
 				return nil
 			}
@@ -104,8 +104,10 @@ func afterPush(e *Error) step {
 	}
 }
 
-// settle verifies until the device says what it runs. nil means that it runs the update.
-func (r *delivering) settle(ctx context.Context, why step) *Error {
+// settle verifies until the device says what it runs. nil means that it runs the
+// update. A device that is known to install may be gone while it reboots: then a
+// failure is looked at again as its own word would be, until PollFor.
+func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error {
 	if why == await {
 		if e := r.wait(ctx, OpVerify, r.client.cfg.Retry.Poll); e != nil {
 			return e
@@ -120,11 +122,19 @@ func (r *delivering) settle(ctx context.Context, why step) *Error {
 		var e *Error
 		switch seen.Class {
 		case ClassPending:
+			installs = true
 			if time.Since(started) >= r.client.cfg.Retry.PollFor {
 				return seen
 			}
 			e = r.wait(ctx, OpVerify, r.client.cfg.Retry.Poll)
 		case ClassNotSent, ClassTimeout, ClassAmbiguous, ClassThrottled, ClassProtocol:
+			if installs {
+				if ctx.Err() != nil || time.Since(started) >= r.client.cfg.Retry.PollFor {
+					return seen
+				}
+				e = r.wait(ctx, OpVerify, max(r.client.cfg.Retry.Poll, min(seen.RetryAfter, r.client.cfg.Retry.Cap)))
+				break
+			}
 			if failures++; failures >= r.client.cfg.Retry.MaxAttempts || ctx.Err() != nil {
 				return seen
 			}

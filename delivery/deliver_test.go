@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"testing"
@@ -160,5 +161,55 @@ func TestDeliverHonoursRetryAfterWithinItsCap(t *testing.T) {
 		report, err := c.Deliver(t.Context(), dev.Device, newUpdate(t, "2", []byte("x")))
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, report.Waited, 3*time.Millisecond)
+	})
+}
+
+func TestDeliverWaitsForAReboot(t *testing.T) {
+	for name, accept := range map[string]func(d *testDevice, w http.ResponseWriter){
+		"202": func(_ *testDevice, w http.ResponseWriter) { w.WriteHeader(202) },
+		"200, seen to install": func(d *testDevice, w http.ResponseWriter) {
+			answer(w, 200, map[string]any{"success": true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, cfg Config) {
+				c, dev := newClient(t, cfg), newTestDevice(t)
+				dev.onPush = func(_ int, w http.ResponseWriter, apply func()) bool {
+					apply()
+					accept(dev, w)
+					return true
+				}
+				dev.onVerify = func(n int, w http.ResponseWriter) bool {
+					if n == 1 {
+						dev.state = "installing"
+						dev.tell(w)
+						dev.state = "idle"
+						return true
+					}
+					if n < 10 {
+						w.WriteHeader(502)
+					}
+					return n < 10
+				}
+				report, err := c.Deliver(t.Context(), dev.Device, newUpdate(t, "2", []byte("x")))
+				require.NoError(t, err)
+				require.Equal(t, []int{1, 10}, []int{report.Pushes, report.Verifies})
+			})
+		})
+	}
+}
+
+func TestDeliverGivesUpOnADeviceThatNeverComesBack(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		cfg.Retry.PollFor = 5 * time.Millisecond
+		c, dev := newClient(t, cfg), newTestDevice(t)
+		dev.onPush = func(_ int, w http.ResponseWriter, _ func()) bool { w.WriteHeader(202); return true }
+		dev.onVerify = verifyStatus(502, 1<<30)(dev)
+		report, err := c.Deliver(t.Context(), dev.Device, newUpdate(t, "2", []byte("x")))
+		e, ok := errors.AsType[*Error](err)
+		require.True(t, ok)
+		require.Equal(t, OpVerify, e.Op)
+		require.Equal(t, ClassAmbiguous, e.Class, "%v", err)
+		require.Equal(t, 1, report.Pushes)
 	})
 }
