@@ -58,7 +58,7 @@ func NewControl(address, token string) (*Control, error) {
 		// No proxy: the port is on this machine, and the token must not leave it.
 		DialContext:            (&net.Dialer{Timeout: controlDialLimit}).DialContext,
 		MaxIdleConns:           2,
-		IdleConnTimeout:        idleLimit,
+		IdleConnTimeout:        idleLimit / 2, // before the port closes it under a request
 		ResponseHeaderTimeout:  controlTimeout,
 		MaxResponseHeaderBytes: controlHeaderLimit,
 	}

@@ -307,3 +307,10 @@ func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {
 	require.Regexp(t, "^[0-9a-f]{64}$", a.Ready().Token)
 	require.NotEqual(t, a.Ready().Token, b.Ready().Token)
 }
+
+// A POST is not sent again over another connection when the server closed the one it went out on
+// (RFC 9110 §9.2.2), so the client has to be the first to give up an idle one.
+func TestTheControlClientGivesUpIdleConnectionsBeforeThePortDoes(t *testing.T) {
+	f := startFleet(t, Config{Devices: 1, Addressing: AddressPath})
+	require.Less(t, openControl(t, f).transport.IdleConnTimeout, f.control.server.IdleTimeout)
+}
