@@ -16,7 +16,8 @@ const (
 // HealthBody is the whole body of a healthy device's answer to GET /health.
 const HealthBody = "OK"
 
-// Header names, in canonical form.
+// Header names. They are matched in any case; net/http keeps the first as X-Device-Id,
+// so its maps must be read with Get.
 const (
 	HeaderDeviceID      = "X-Device-ID"      // whom the update is meant for
 	HeaderUpdateVersion = "X-Update-Version" // the version that the artifact brings
