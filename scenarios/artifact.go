@@ -20,7 +20,10 @@ const (
 func (s Spec) makeArtifact(ctx context.Context) (*delivery.Artifact, error) {
 	if s.Artifact.File != "" {
 		a, err := delivery.OpenArtifact(ctx, s.Artifact.File)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return nil, ctx.Err()
+		case err != nil:
 			return nil, &UsageError{What: err.Error() + ": want a file with at least one byte"}
 		}
 		return a, nil
@@ -35,7 +38,10 @@ func (s Spec) makeArtifact(ctx context.Context) (*delivery.Artifact, error) {
 	}
 	size := int64(s.Artifact.Size)
 	a, err := delivery.ReadArtifact(ctx, io.LimitReader(source, size), "", size)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, usage(err, "artifact.size %s: it can't be made", s.Artifact.Size)
 	}
 	return a, nil

@@ -65,12 +65,12 @@ func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 	case reflect.Struct:
 		b.bindStruct(n, v, field)
 	case reflect.String:
-		s, ok := n.(*ast.StringNode)
+		s, ok := textOf(n)
 		if !ok {
 			b.fail(n, field, "%s: want text; put it in quotes if that is what is meant", kindOf(n))
 			return
 		}
-		v.SetString(s.Value)
+		v.SetString(s)
 	case reflect.Int, reflect.Int64, reflect.Uint64:
 		b.bindInteger(n, v, field)
 	default:
@@ -86,7 +86,13 @@ func (b *binder) bindInteger(n ast.Node, v reflect.Value, field string) {
 		return
 	}
 	// The node's own value has lost what doesn't fit; its text hasn't.
-	s := strings.ReplaceAll(i.GetToken().Value, "_", "")
+	written := i.GetToken().Value
+	s := strings.ReplaceAll(written, "_", "")
+	if digits := strings.TrimLeft(s, "+-"); len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' {
+		// 8 to YAML 1.1, 10 to YAML 1.2: who wrote it meant one of them.
+		b.fail(n, field, "%q: want a whole number without leading zeros; as an octal it is 0o%s", written, strings.TrimLeft(digits, "0"))
+		return
+	}
 	var err error
 	if v.Kind() == reflect.Uint64 {
 		var u uint64
@@ -166,11 +172,23 @@ func join(field, key string) string {
 	return field + "." + key
 }
 
-// scalarText is a scalar as it was written.
-func scalarText(n ast.Node) (string, bool) {
+// textOf is what a node says that is text: plain, quoted, or a block.
+func textOf(n ast.Node) (string, bool) {
 	switch n := n.(type) {
 	case *ast.StringNode:
 		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	default:
+		return "", false
+	}
+}
+
+// scalarText is a scalar as it was written.
+func scalarText(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode, *ast.LiteralNode:
+		return textOf(n)
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		return n.GetToken().Value, true
 	default:

@@ -12,9 +12,10 @@ import (
 
 // workloadDigest names the work of a scenario: two runs with the same digest did
 // the same, so that their figures may be compared. How often it was done, what it
-// is called, and where a file lies don't matter; what is in the file does.
+// is called, and where a file lies don't matter; what is in the file does. (A baseline
+// is looked up by the scenario's name first.)
 func (s Spec) workloadDigest(fleetKind string, devices int, a *delivery.Artifact) (string, error) {
-	s.Description, s.Artifact.File, s.Artifact.Size = "", "", Bytes(a.Size())
+	s.Name, s.Description, s.Artifact.File, s.Artifact.Size = "", "", "", Bytes(a.Size())
 	s.Artifact.Version = ""
 	s.Repetitions, s.Warmup, s.Profiled = 0, 0, 0
 	s.Fleet.Addressing, s.Fleet.Devices = s.addressing(), devices

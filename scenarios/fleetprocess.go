@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
@@ -59,28 +62,42 @@ func ServeFleet(ctx context.Context, in io.Reader, out io.Writer) error {
 type process struct {
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser
+	stdout  io.Closer
+	said    *firstWords
 	control *mockfleet.Control
 	list    []delivery.Device
-	gone    chan struct{}
+	grace   time.Duration // to end in, once told to
 	wait    sync.WaitGroup
-	waitErr error // of the process, once gone is closed
+	gone    chan struct{} // closed when the process has ended
+	waitErr error         // how it ended, once gone is closed
 
 	mu      sync.Mutex
 	closing bool
 	early   chan struct{} // closed if it ended before close
 }
 
+// fleetGrace is how long a fleet's process may take to end.
+const fleetGrace = 10 * time.Second
+
 // startProcess runs command, the program and arguments that lead to ServeFleet.
-// What the fleet says on standard error goes to stderr.
+// What the fleet says on standard error goes to stderr once it is up; until then it
+// is the reason why it isn't.
 func startProcess(ctx context.Context, command []string, s Spec, stderr io.Writer) (_ fleet, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	order, err := json.Marshal(s)
 	if err != nil {
 		return nil, err
 	}
 	// Not CommandContext: the fleet is closed in order, by close, also after a cancel.
-	p := &process{cmd: exec.Command(command[0], command[1:]...), gone: make(chan struct{}), early: make(chan struct{})}
-	p.cmd.Stderr = stderr
-	detach(p.cmd) // a Ctrl-C is for the driver, which then ends the fleet
+	p := &process{
+		cmd: exec.Command(command[0], command[1:]...), said: &firstWords{to: stderr}, grace: fleetGrace,
+		gone: make(chan struct{}), early: make(chan struct{}),
+	}
+	p.cmd.Stderr = p.said
+	p.cmd.WaitDelay = p.grace // for whoever holds its standard error after it
+	detach(p.cmd)             // a Ctrl-C is for the driver, which then ends the fleet
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -88,50 +105,74 @@ func startProcess(ctx context.Context, command []string, s Spec, stderr io.Write
 	if err != nil {
 		return nil, err
 	}
+	p.stdout = stdout
 	if err := p.cmd.Start(); err != nil {
 		return nil, usage(err, "the fleet's process can't be started")
 	}
 	lines := make(chan string, 1)
-	p.wait.Go(func() {
-		r := bufio.NewReaderSize(stdout, 64<<10)
-		line, _ := r.ReadString('\n') // a process that ends without a line is told by its exit
-		lines <- line
-		_, _ = io.Copy(io.Discard, r) // until it ends; Wait must come after
-		p.waitErr = p.cmd.Wait()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if !p.closing {
-			close(p.early)
-		}
-		close(p.gone)
-	})
+	p.wait.Go(func() { p.read(stdout, lines) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	if _, err := p.stdin.Write(append(order, '\n')); err != nil {
-		return nil, p.ended(err)
-	}
-	var ready mockfleet.Ready
+	// A process that ended already can't be written to; its exit says why.
+	_, _ = p.stdin.Write(append(order, '\n'))
+	var line string
 	select {
-	case line := <-lines:
-		if err := json.Unmarshal([]byte(line), &ready); err != nil {
-			return nil, p.ended(fmt.Errorf("first line %q: %w", line, err))
-		}
+	case line = <-lines:
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	var ready mockfleet.Ready
+	if err := json.Unmarshal([]byte(line), &ready); err != nil {
+		return nil, p.stillborn(ctx, line)
 	}
 	if p.list, err = addressed(ready.Address, s.addressing(), s.Fleet.Devices); err != nil {
 		return nil, err
 	}
-	p.control, err = mockfleet.NewControl(ready.Control, ready.Token)
-	return p, err
+	if p.control, err = mockfleet.NewControl(ready.Control, ready.Token); err != nil {
+		return nil, err
+	}
+	p.said.pass()
+	return p, nil
 }
 
-// ended explains a fleet that did not come up: it has said why on standard error.
-func (p *process) ended(err error) error {
-	return usage(err, "the fleet did not come up (its own words are above)")
+// read hands on the first line of the process's output, and sees it to its end.
+func (p *process) read(stdout io.Reader, lines chan<- string) {
+	r := bufio.NewReaderSize(stdout, 64<<10)
+	line, _ := r.ReadString('\n') // a process that ends without a line is told by its exit
+	lines <- line
+	_, _ = io.Copy(io.Discard, r) // until it ends; Wait must come after
+	p.waitErr = p.cmd.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closing {
+		close(p.early)
+	}
+	close(p.gone)
+}
+
+// stillborn says in one line why a fleet did not come up: in its own words, if it had
+// any. It ends the process.
+func (p *process) stillborn(ctx context.Context, line string) error {
+	if err := p.end(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	const what = "the fleet did not come up: "
+	words := strings.TrimPrefix(oneLine(p.said.words()), "fleetmark: ")
+	switch {
+	case words != "":
+		return &UsageError{What: what + words}
+	case line != "":
+		return &UsageError{What: fmt.Sprintf(what+"its first line is %.80q: want one that says where it is, as `fleetmark fleet` prints it", line)}
+	case p.waitErr != nil:
+		return usage(p.waitErr, "the fleet did not come up")
+	}
+	return &UsageError{What: what + "its process ended without a word"}
 }
 
 func (p *process) kind() string               { return FleetProcess }
@@ -140,19 +181,78 @@ func (p *process) witness() witness           { return controlled{p.control} }
 func (p *process) died() <-chan struct{}      { return p.early }
 
 func (p *process) close() error {
-	p.mu.Lock()
-	p.closing = true
-	p.mu.Unlock()
-	if p.control != nil {
-		p.control.Close()
+	if p.control == nil { // it did not come up, and that has been said
+		return p.end()
 	}
-	err := p.stdin.Close() // its sign to end
-	p.wait.Wait()
+	p.control.Close()
+	if err := p.end(); err != nil {
+		return err
+	}
 	if p.waitErr != nil {
 		return fmt.Errorf("the fleet's process: %w", p.waitErr)
 	}
-	if errors.Is(err, io.ErrClosedPipe) {
-		return nil
+	return nil
+}
+
+// end tells the process to end, and waits; after its grace it kills it, and says so.
+func (p *process) end() error {
+	p.mu.Lock()
+	p.closing = true
+	p.mu.Unlock()
+	closed := p.stdin.Close() // its sign to end
+	if errors.Is(closed, os.ErrClosed) {
+		closed = nil // as it ended before, or end came before
 	}
-	return err
+	grace := time.NewTimer(p.grace)
+	defer grace.Stop()
+	var killed error
+	select {
+	case <-p.gone:
+	case <-grace.C:
+		killed = errors.Join(fmt.Errorf("the fleet's process did not end within %v of being told to: it was killed", p.grace), kill(p.cmd))
+		// Whoever else holds its output, a child of it, doesn't keep the reader.
+		_ = p.stdout.Close()
+	}
+	p.wait.Wait()
+	return errors.Join(closed, killed)
+}
+
+// firstWords keeps what a process says, up to a bound, until it is known whether it
+// came up; from then on it is passed on.
+type firstWords struct {
+	mu   sync.Mutex
+	to   io.Writer // nil: nobody listens
+	kept []byte
+	up   bool
+}
+
+const maxFirstWords = 4 << 10
+
+func (f *firstWords) Write(text []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case !f.up:
+		f.kept = append(f.kept, text[:min(len(text), maxFirstWords-len(f.kept))]...)
+	case f.to != nil:
+		_, _ = f.to.Write(text) // the process is not to fail because nobody reads
+	}
+	return len(text), nil
+}
+
+// pass hands on what was kept and what will come.
+func (f *firstWords) pass() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.up = true
+	if f.to != nil && len(f.kept) > 0 {
+		_, _ = f.to.Write(f.kept) // as above
+	}
+	f.kept = nil
+}
+
+func (f *firstWords) words() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return string(f.kept)
 }

@@ -41,6 +41,15 @@ func (r *remote) close() error {
 	return nil
 }
 
+// checkNoSecret refuses an address that holds a user or a password. It comes before
+// anything is written down or quoted, and doesn't quote it either.
+func checkNoSecret(flag, address string) error {
+	if strings.Contains(address, "@") {
+		return &UsageError{What: flag + ": the address (not shown) holds a user or a password: want http://HOST:PORT"}
+	}
+	return nil
+}
+
 // attach drives a fleet that runs already, at its address.
 func attach(ctx context.Context, address, control, token string, s Spec) (fleet, error) {
 	list, err := addressed(address, s.addressing(), s.Fleet.Devices)
@@ -94,7 +103,7 @@ const maxListedDevices = 1 << 24
 
 // ReadDevices reads a list of devices: one address a line, an ID after it if the
 // device is to be asked for it; # begins a comment. An address without a scheme is
-// http. A mistake is a *SpecError with its line.
+// http. A mistake is a *UsageError that names its line.
 func ReadDevices(name string, r io.Reader) ([]delivery.Device, error) {
 	var list []delivery.Device
 	lines := bufio.NewScanner(r)
@@ -120,6 +129,9 @@ func ReadDevices(name string, r io.Reader) ([]delivery.Device, error) {
 			d.ID = words[1]
 		}
 		if err := d.Validate(); err != nil {
+			if strings.Contains(lines.Text(), "@") { // the error may quote what is secret
+				return nil, bad("the address (not shown) isn't one, or holds a user or a password: want http://HOST[:PORT][/PATH]")
+			}
 			return nil, bad("%v", err)
 		}
 		if len(list) == maxListedDevices {

@@ -1,13 +1,10 @@
 package scenarios
 
 import (
-	"errors"
 	"os"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-
-	"github.com/fleetmark/fleetmark/results"
 )
 
 // latencyLog writes latency.hlog: HdrHistogram's log, an interval histogram a
@@ -18,17 +15,26 @@ type latencyLog struct {
 	log  *hdrhistogram.HistogramLogWriter
 }
 
-func newLatencyLog(dir *results.RunDirectory, started time.Time) (*latencyLog, error) {
-	f, err := dir.File(results.LatencyFile)
-	if err != nil {
-		return nil, err
-	}
+// newLatencyLog begins the log of a run that started then. The file is the caller's.
+func newLatencyLog(f *os.File, started time.Time) (*latencyLog, error) {
 	l := &latencyLog{f, hdrhistogram.NewHistogramLogWriter(f)}
 	ms := started.UnixMilli()
 	l.log.SetBaseTime(ms)
-	return l, errors.Join(
-		l.log.OutputComment("[Fleetmark: response times in nanoseconds, one interval a repetition and operation]"),
-		l.log.OutputLogFormatVersion(), l.log.OutputStartTime(ms), l.log.OutputBaseTime(ms), l.log.OutputLegend(), f.Sync())
+	for _, begin := range []func() error{
+		func() error {
+			return l.log.OutputComment("[Fleetmark: response times in nanoseconds, one interval a repetition and operation]")
+		},
+		l.log.OutputLogFormatVersion,
+		func() error { return l.log.OutputStartTime(ms) },
+		func() error { return l.log.OutputBaseTime(ms) },
+		l.log.OutputLegend,
+		f.Sync,
+	} {
+		if err := begin(); err != nil { // a full disk would refuse the others too
+			return nil, err
+		}
+	}
+	return l, nil
 }
 
 func (l *latencyLog) write(load LoadSpec, m *measured) error {

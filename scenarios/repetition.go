@@ -48,7 +48,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 	if err := r.witnessed(ctx, step, m, u, before); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"time"
 
@@ -51,11 +52,12 @@ type Result struct {
 }
 
 // Run runs a scenario. What it can't begin (a *SpecError, a *UsageError, or the
-// fleet's *mockfleet.ConfigError) leaves nothing behind. Once it has begun there is
-// a Result, also with an error: the directory holds what was measured, and run.json
-// says how far it came. A canceled context ends it as interrupted, with no error.
+// fleet's *mockfleet.ConfigError) leaves nothing behind, and nor does a context that
+// ends before it has begun, which gives the context's error. Once it has begun there
+// is a Result, also with an error: the directory holds what was measured, and run.json
+// says how far it came. A context that ends then ends it as interrupted, with no error.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	if err := o.Spec.Validate(); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	r, err := begin(ctx, o)
@@ -92,9 +94,13 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 		r.watcher = noWatcher{}
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.close())
+		if err == nil {
+			return
 		}
+		if ctx.Err() != nil {
+			err = ctx.Err() // what it broke off has other words for it
+		}
+		err = errors.Join(err, r.close())
 	}()
 	if err := r.limitIdle(); err != nil {
 		return nil, err
@@ -115,7 +121,25 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	if err := r.describe(n); err != nil {
 		return nil, err
 	}
-	return r, r.makeDirectory()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	dir, err := results.CreateRunDirectory(o.Out, r.spec.Name, r.run.Started, r.run.ID)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.enter(dir)
+}
+
+// validate refuses what no run can begin with, before anything is looked at.
+func (o Options) validate() error {
+	if err := o.Spec.Validate(); err != nil {
+		return err
+	}
+	if err := checkNoSecret("--fleet", o.Fleet); err != nil {
+		return err
+	}
+	return checkNoSecret("--fleet-control", o.FleetControl)
 }
 
 func (o Options) openFleet(ctx context.Context) (fleet, error) {
@@ -156,16 +180,27 @@ func (r *runner) describe(devices int) error {
 	return nil
 }
 
-func (r *runner) makeDirectory() (err error) {
-	if r.dir, err = results.CreateRunDirectory(r.o.Out, r.spec.Name, r.run.Started, r.run.ID); err != nil {
+// enter begins the files of a fresh run directory. One that can't hold them is
+// removed again: nothing was measured yet.
+func (r *runner) enter(dir *results.RunDirectory) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, dir.Close(), os.RemoveAll(dir.Path()))
+		}
+	}()
+	if err := dir.WriteRun(r.run); err != nil {
 		return err
 	}
-	r.closers = append(r.closers, r.dir.Close)
-	if err := r.dir.WriteRun(r.run); err != nil {
+	f, err := dir.File(results.LatencyFile)
+	if err != nil {
 		return err
 	}
-	r.latency, err = newLatencyLog(r.dir, r.run.Started)
-	return err
+	if r.latency, err = newLatencyLog(f, r.run.Started); err != nil {
+		return err
+	}
+	r.dir = dir
+	r.closers = append(r.closers, dir.Close)
+	return nil
 }
 
 // update names the artifact for one repetition. Where the fleet can be reset every
@@ -227,7 +262,7 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	switch {
 	case ctx.Err() != nil:
 		r.run.Status = results.StatusInterrupted
-		if errors.Is(runErr, ctx.Err()) {
+		if errors.Is(runErr, ctx.Err()) || errors.Is(runErr, context.Cause(ctx)) {
 			runErr = nil
 		}
 	case runErr != nil:
@@ -235,6 +270,7 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		r.invalid(runErr.Error())
 	}
 	switch {
+	case r.run.Status == results.StatusInterrupted && r.run.Repetitions == 0: // there is nothing to judge
 	case len(r.run.Invalid) > 0:
 		r.run.Verdict = results.Invalid
 	case r.o.Judge != nil && r.run.Status == results.StatusFinished:

@@ -3,14 +3,12 @@ package scenarios
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -95,6 +93,48 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestADirectoryThatCantBeFilledIsRemoved, with one reason.
+func TestADirectoryThatCantBeFilledIsRemoved(t *testing.T) {
+	o := options(t, small())
+	dir, err := results.CreateRunDirectory(o.Out, "small", time.Now(), "1a2b3c")
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(filepath.Join(dir.Path(), results.LatencyFile), 0o700))
+	r := &runner{o: o, spec: o.Spec, run: results.Run{Scenario: "small", Machine: o.Machine}}
+	err = r.enter(dir)
+	require.ErrorContains(t, err, results.LatencyFile)
+	require.NotContains(t, err.Error(), "\n")
+	require.NoDirExists(t, dir.Path())
+}
+
+// TestLatencyLogSaysOneThing of a disk that takes nothing.
+func TestLatencyLogSaysOneThing(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	_, err = newLatencyLog(full, time.Now())
+	require.ErrorContains(t, err, "no space left on device")
+	require.NotContains(t, err.Error(), "\n")
+}
+
+// TestLatencyLogIntervals: an interval is the load's time, whenever it is written.
+func TestLatencyLogIntervals(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), results.LatencyFile))
+	require.NoError(t, err)
+	defer f.Close()
+	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	l, err := newLatencyLog(f, began)
+	require.NoError(t, err)
+	spec := LoadSpec{Model: Closed, Operation: Push, Workers: 1}
+	r := newRecorder(spec)
+	r.record(Push, time.Millisecond, time.Millisecond)
+	m := &measured{started: began.Add(7 * time.Second), elapsed: 1500 * time.Millisecond}
+	m.ops, _ = merged([]*recorder{r}, spec)
+	require.NoError(t, l.write(spec, m))
+	text, err := os.ReadFile(f.Name())
+	require.NoError(t, err)
+	require.Contains(t, string(text), "\nTag=push,7.000000,1.500000,")
+}
+
 // requireLatencies reads latency.hlog with HdrHistogram's own reader.
 func requireLatencies(t *testing.T, dir string, intervals, each int) {
 	f, err := os.Open(filepath.Join(dir, results.LatencyFile))
@@ -125,7 +165,7 @@ func TestRunOtherOperationsAndModels(t *testing.T) {
 		"push for a time":   func(s *Spec) { s.Load.Operation, s.Load.Duration = Push, Duration(100*time.Millisecond) },
 		"verify for a time": func(s *Spec) { s.Load.Operation, s.Load.Duration = Verify, Duration(100*time.Millisecond) },
 		"verify for less than a round": func(s *Spec) {
-			s.Fleet.Devices, s.Load.Operation, s.Load.Duration = 2000, Verify, Duration(time.Millisecond)
+			s.Fleet.Devices, s.Load.Operation, s.Load.Duration = 500, Verify, Duration(time.Millisecond)
 		},
 		"deliver by more workers than devices": func(s *Spec) {
 			s.Fleet.Devices, s.Load.Workers, s.Load.Duration = 1, 16, Duration(100*time.Millisecond)
@@ -205,7 +245,7 @@ func TestRunIsTheSameFromTheSameSeed(t *testing.T) {
 		return res.Run.WorkloadDigest
 	}
 	same := digest(func(*Spec) {})
-	require.Equal(t, same, digest(func(s *Spec) { s.Repetitions, s.Description = 2, "other words" }))
+	require.Equal(t, same, digest(func(s *Spec) { s.Repetitions, s.Description, s.Name = 2, "other words", "other-name" }))
 	for name, change := range map[string]func(*Spec){
 		"seed": func(s *Spec) { s.Seed = 2 }, "devices": func(s *Spec) { s.Fleet.Devices++ }, "size": func(s *Spec) { s.Artifact.Size++ },
 		"workers": func(s *Spec) { s.Load.Workers++ }, "operation": func(s *Spec) { s.Load.Operation = Push },
@@ -230,6 +270,14 @@ func TestRunARealFile(t *testing.T) {
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 5, Updated: 5}, res.Run.Counts)
+	require.NoError(t, filepath.WalkDir(res.Directory, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		require.NotContains(t, string(text), ready.Token, "%s holds the control port's token", path)
+		return err
+	}))
 	out, err := exec.Command("sha256sum", program).Output()
 	require.NoError(t, err)
 	want, _, _ := strings.Cut(string(out), " ")
@@ -284,34 +332,6 @@ func TestRunListedDevices(t *testing.T) {
 	require.Equal(t, results.Counts{Devices: 2, Updated: 2}, res.Run.Counts)
 }
 
-func TestReadDevices(t *testing.T) {
-	list, err := ReadDevices("d", strings.NewReader("127.0.0.1:80\nhttps://[::1]:8443/x till-17\n"))
-	require.NoError(t, err)
-	require.Equal(t, []delivery.Device{{Address: "http://127.0.0.1:80"}, {ID: "till-17", Address: "https://[::1]:8443/x"}}, list)
-	for text, want := range map[string]string{
-		"":                                 "devices d: holds no device",
-		"# nobody\n":                       "devices d: holds no device",
-		"127.0.0.1:80\nftp://x\n":          "devices d:2: device address",
-		"127.0.0.1:80 a b\n":               "devices d:1: 3 words",
-		"127.0.0.1:99999\n":                "devices d:1: device address",
-		"a\n" + strings.Repeat("x", 1<<17): "devices d:2",
-	} {
-		_, err := ReadDevices("d", strings.NewReader(text))
-		require.ErrorContains(t, err, want)
-	}
-}
-
-func FuzzReadDevices(f *testing.F) {
-	f.Add("127.0.0.1:80 till # x\n\nhttps://[::1]\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		list, err := ReadDevices("d", strings.NewReader(text))
-		require.Equal(t, err == nil, len(list) > 0)
-		for _, d := range list {
-			require.NoError(t, d.Validate())
-		}
-	})
-}
-
 func TestWhatCantBeginLeavesNothing(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"scenario":       func(o *Options) { o.Spec.Repetitions = 0 },
@@ -335,66 +355,6 @@ func TestWhatCantBeginLeavesNothing(t *testing.T) {
 			require.ErrorIs(t, err, os.ErrNotExist)
 		})
 	}
-}
-
-// atStep does something when a repetition begins.
-type atStep struct {
-	noWatcher
-	kind   Kind
-	number int
-	do     func()
-}
-
-func (a *atStep) Begin(s Step) {
-	if s.Kind == a.kind && s.Number == a.number {
-		a.do()
-	}
-}
-
-func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
-	for _, row := range []struct {
-		kind   Kind
-		number int
-		kept   int
-	}{{WarmUp, 1, 0}, {Timed, 2, 1}, {Profiled, 1, 2}} {
-		ctx, cancel := context.WithCancel(t.Context())
-		o := options(t, small())
-		o.Watcher = &atStep{kind: row.kind, number: row.number, do: cancel}
-		res, err := Run(ctx, o)
-		require.NoError(t, err)
-		run, err := results.LoadRun(res.Directory)
-		require.NoError(t, err)
-		require.Equal(t, results.StatusInterrupted, run.Status)
-		require.Equal(t, row.kept, run.Repetitions)
-		require.Len(t, run.Records, 3*row.kept)
-		require.Empty(t, run.Verdict, "what was not finished is not judged")
-	}
-}
-
-func TestFleetThatDies(t *testing.T) {
-	s := small()
-	s.Load.Duration = Duration(time.Minute)
-	o := options(t, s)
-	o.Fleet = FleetProcess
-	pidFile := filepath.Join(t.TempDir(), "pid")
-	o.FleetCommand = []string{"/bin/sh", "-c", "echo $$ > " + pidFile + "; exec " + strings.Join(fleetCommand(t), " ")}
-	o.Watcher = &atStep{kind: Timed, number: 1, do: func() {
-		text, err := os.ReadFile(pidFile)
-		require.NoError(t, err)
-		var pid int
-		_, err = fmt.Sscan(string(text), &pid)
-		require.NoError(t, err)
-		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-	}}
-	o.Spec.Warmup = 0
-	res, err := Run(t.Context(), o)
-	require.ErrorIs(t, err, errFleetDied)
-	run, loadErr := results.LoadRun(res.Directory)
-	require.NoError(t, loadErr)
-	require.Equal(t, results.StatusFailed, run.Status)
-	require.False(t, run.Valid)
-	require.Equal(t, results.Invalid, run.Verdict)
-	require.Contains(t, run.Invalid[0], "the fleet's process ended in the middle of the run")
 }
 
 func TestAFleetBehindScheduleIsInvalid(t *testing.T) {

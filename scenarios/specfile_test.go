@@ -66,6 +66,29 @@ func TestYAMLRoundTrip(t *testing.T) {
 	}
 }
 
+// TestBlockText: text may be written as a block, kept or folded (YAML 1.2, 8.1).
+func TestBlockText(t *testing.T) {
+	for text, want := range map[string]string{
+		"name: x\ndescription: |\n  one\n  two\n":  "one\ntwo\n",
+		"name: x\ndescription: >-\n  one\n  two\n": "one two",
+		"description: |-\n  one: 1\nname: x\n":     "one: 1",
+		"name: |-\n  x\ndescription: >\n  one\n\n": "one\n",
+	} {
+		s, err := Parse("x.yaml", []byte(text))
+		require.NoError(t, err, "%s", text)
+		require.Equal(t, want, s.Description)
+		require.Equal(t, "x", s.Name)
+		again, err := s.YAML()
+		require.NoError(t, err)
+		back, err := Parse("back.yaml", again)
+		require.NoError(t, err, "%s", again)
+		require.Equal(t, s, back)
+	}
+	s, err := Parse("x.yaml", []byte("name: x\nload:\n  duration: >-\n    5s\n"))
+	require.NoError(t, err)
+	require.Equal(t, 5*time.Second, s.Load.Duration.Std())
+}
+
 // TestMistakes plants one mistake at a time; each is named with its place.
 func TestMistakes(t *testing.T) {
 	for _, row := range []struct{ text, want string }{
@@ -76,6 +99,10 @@ func TestMistakes(t *testing.T) {
 		{"name: x\nload:\n  workers: [1]\n", `m.yaml:3:12: load.workers: a list: want a whole number`},
 		{"name: x\nload:\n  workers: 0\n", `m.yaml:3:12: load.workers: 0: want 1 to 65536`},
 		{"name: x\nload:\n  workers: 99999999999999999999\n", `m.yaml:3:12: load.workers:`},
+		{"name: x\nload:\n  workers: 010\n", `m.yaml:3:12: load.workers: "010": want a whole number without leading zeros; as an octal it is 0o10`},
+		{"name: x\nload:\n  workers: 0_10\n", `m.yaml:3:12: load.workers: "0_10": want a whole number without leading zeros`},
+		{"name: x\nload:\n  workers: -010\n", `m.yaml:3:12: load.workers: "-010": want a whole number without leading zeros`},
+		{"name: x\nload:\n  workers: |\n    10\n", `m.yaml:3:12: load.workers: "10\n": want a whole number`},
 		{"name: x\nload:\n  workers:\n", `m.yaml:3:3: load.workers: has no value`},
 		{"name: x\nload: 3\n", `m.yaml:2:7: load: "3": want a mapping of model, operation`},
 		{"name: x\nload: []\n", `m.yaml:2:7: load: a list: want a mapping`},
