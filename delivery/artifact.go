@@ -55,7 +55,14 @@ func ArtifactFromBytes(b []byte) (*Artifact, error) {
 // OpenArtifact takes a regular file, which must not change until Close. Memory use
 // does not depend on its size.
 func OpenArtifact(ctx context.Context, path string) (*Artifact, error) {
-	f, err := os.Open(path)
+	var f *os.File
+	info, err := os.Stat(path)
+	if err == nil {
+		err = regular(info) // before it is opened: a pipe would wait for its writer
+	}
+	if err == nil {
+		f, err = os.Open(path)
+	}
 	if err != nil {
 		if p, ok := errors.AsType[*os.PathError](err); ok {
 			err = p.Err // the path is named once
@@ -72,15 +79,23 @@ func OpenArtifact(ctx context.Context, path string) (*Artifact, error) {
 
 func fromFile(ctx context.Context, f *os.File) (*Artifact, error) {
 	info, err := f.Stat()
-	switch {
-	case err != nil:
+	if err == nil {
+		err = regular(info)
+	}
+	if err != nil {
 		return nil, err
-	case info.IsDir():
-		return nil, errors.New("is a directory")
-	case !info.Mode().IsRegular():
-		return nil, errors.New("is not a regular file (ReadArtifact takes any reader)")
 	}
 	return NewArtifact(ctx, f, info.Size())
+}
+
+func regular(info os.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return errors.New("is a directory")
+	case !info.Mode().IsRegular():
+		return errors.New("is not a regular file (ReadArtifact takes any reader)")
+	}
+	return nil
 }
 
 // ReadArtifact takes everything that r gives, up to limit bytes, into an unnamed

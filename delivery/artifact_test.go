@@ -117,3 +117,11 @@ func TestArtifactWithoutALimit(t *testing.T) {
 	_, err = ReadArtifact(t.Context(), strings.NewReader("abc"), t.TempDir(), -1)
 	require.ErrorContains(t, err, "limit of -1 bytes")
 }
+
+// TestArtifactThatIsNoFile: opening a pipe would wait for its writer, for ever.
+func TestArtifactThatIsNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, exec.Command("mkfifo", path).Run())
+	_, err := OpenArtifact(t.Context(), path)
+	require.ErrorContains(t, err, "is not a regular file")
+}

@@ -59,9 +59,8 @@ func newConn() *conn {
 	c.br = bufio.NewReaderSize(c, readBuffer)
 	c.bw = bufio.NewWriterSize(c, writeBuffer)
 	c.expire = func() {
-		// The time is long past, and a connection that is closed already is as good:
-		// there is nobody to tell of an error.
-		_ = c.nc.SetDeadline(time.Unix(1, 0))
+		// A connection that is closed already is as good: there is nobody to tell of an error.
+		_ = c.nc.SetDeadline(longPast())
 	}
 	return c
 }
@@ -172,7 +171,7 @@ func (c *conn) answerError(err error) error {
 	cut := errors.Is(c.readErr, io.EOF) && !c.silent
 	switch {
 	case c.readErr == nil || cut:
-		return &exchangeError{phase: phaseAnswer, protocol: true, err: fmt.Errorf("reading answer: %w", err)}
+		return &exchangeError{phase: phaseAnswer, protocol: true, err: &clippedError{fmt.Errorf("reading answer: %w", err)}}
 	default:
 		return &exchangeError{phase: phaseAnswer, err: fmt.Errorf("reading answer: %w", c.readErr)}
 	}
@@ -183,8 +182,28 @@ func (c *conn) answerError(err error) error {
 // it if the device closed it, or sent what nobody asked for, which would be taken
 // for the next answer (RFC 9112 §9.5, §11.2).
 func (c *conn) usableBy(ctx context.Context) bool {
-	return (c.armed == nil || c.armed == ctx.Done() || c.unwatch()) && c.probe.quiet()
+	return (c.armed == nil || c.armed == ctx.Done() || c.unwatch()) && c.quiet()
 }
+
+// quiet reports whether an idle connection is open and holds nothing. TLS may have
+// taken more from its socket than it gave: a read that must not wait shows that.
+func (c *conn) quiet() bool {
+	if !c.probe.quiet() {
+		return false
+	}
+	if !c.key.secure {
+		return true
+	}
+	if err := c.setDeadline(longPast()); err != nil {
+		return false
+	}
+	_, err := c.br.Peek(1)
+	c.readErr = nil // the connection is ours only to look at yet
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// longPast is a deadline that ends what waits and lets nothing wait.
+func longPast() time.Time { return time.Unix(1, 0) }
 
 // watch makes a cancel of ctx end what the connection is doing.
 func (c *conn) watch(ctx context.Context) {

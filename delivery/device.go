@@ -224,7 +224,7 @@ func isToken(s string) bool {
 
 // clip shortens what an error quotes.
 func clip(s string) string {
-	const most = 80
+	const most = 120
 	if len(s) > most {
 		return s[:most] + "…"
 	}

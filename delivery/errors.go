@@ -121,6 +121,13 @@ type exchangeError struct {
 func (e *exchangeError) Error() string { return e.err.Error() }
 func (e *exchangeError) Unwrap() error { return e.err }
 
+// clippedError shortens what a codec says of an answer that it could not read: it
+// quotes the answer, whole, and a device may have put anything there.
+type clippedError struct{ err error }
+
+func (e *clippedError) Error() string { return clip(e.err.Error()) }
+func (e *clippedError) Unwrap() error { return e.err }
+
 // timeouter is what net errors and context.DeadlineExceeded share.
 type timeouter interface {
 	error

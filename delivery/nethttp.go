@@ -231,5 +231,8 @@ func (t *netHTTP) failure(err error, answer *answerTimer, connected bool) error 
 	if !connected {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
-	return &exchangeError{phase: phaseSend, protocol: isMalformed(err), err: err}
+	if isMalformed(err) {
+		return &exchangeError{phase: phaseSend, protocol: true, err: &clippedError{err}}
+	}
+	return &exchangeError{phase: phaseSend, err: err}
 }

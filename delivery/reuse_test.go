@@ -2,9 +2,13 @@ package delivery
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -62,6 +66,61 @@ func TestWhatCameWhileIdleIsNoAnswer(t *testing.T) {
 			require.EqualValues(t, 2, c.Stats().Dials)
 		})
 	}
+}
+
+// TestWhatTLSReadAheadIsNoAnswer: a second answer, in a record of its own, comes with
+// the first; TLS takes it from the socket, where nothing is left to see of it.
+func TestWhatTLSReadAheadIsNoAnswer(t *testing.T) {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	roots, cert := x509.NewCertPool(), s.TLS.Certificates
+	roots.AddCert(s.Certificate())
+	s.Close()
+	var conns atomic.Int32
+	dev := rawDevice(t, func(c net.Conn) {
+		first := conns.Add(1) == 1
+		corked := &corkedConn{Conn: c}
+		tc := tls.Server(corked, &tls.Config{Certificates: cert})
+		br := bufio.NewReader(tc)
+		for {
+			r, err := http.ReadRequest(br)
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			corked.cork = true
+			_, _ = io.WriteString(tc, good(r))
+			if first {
+				_, _ = io.WriteString(tc, jsonAnswer("400 Bad Request", `{}`))
+			}
+			corked.cork = false
+			_, _ = corked.Write(nil)
+		}
+	})
+	dev.Address = strings.Replace(dev.Address, "http", "https", 1)
+	c, u := newClient(t, Config{TLS: &tls.Config{RootCAs: roots}}), newUpdate(t, "2", []byte("x"))
+	require.NoError(t, c.Verify(t.Context(), dev, u))
+	require.NoError(t, c.Push(t.Context(), dev, u))
+	require.EqualValues(t, 2, c.Stats().Dials)
+	require.NoError(t, c.Push(t.Context(), dev, u))
+	require.EqualValues(t, 2, c.Stats().Dials, "what is quiet is used again")
+}
+
+// corkedConn gathers what is written while it is corked.
+type corkedConn struct {
+	net.Conn
+	cork bool
+	kept []byte
+}
+
+func (c *corkedConn) Write(p []byte) (int, error) {
+	c.kept = append(c.kept, p...)
+	if c.cork {
+		return len(p), nil
+	}
+	_, err := c.Conn.Write(c.kept)
+	c.kept = nil
+	return len(p), err
 }
 
 // TestHangUpsUnderLoad: a device that closes instead of answering a second request;

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -35,6 +36,80 @@ func TestAnswerFromADeviceThatStopsReading(t *testing.T) {
 		require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
 		require.ErrorContains(t, err, "not signed")
 	})
+}
+
+// TestStuckUpload: a device that neither reads nor answers. It is looked at now and
+// then, which must undo neither a cancel nor the deadline.
+func TestStuckUpload(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		stuck := make(chan struct{}, 2)
+		dev := rawDevice(t, func(c net.Conn) {
+			if _, err := http.ReadRequest(bufio.NewReaderSize(c, 16)); err == nil {
+				stuck <- struct{}{}
+			}
+			<-t.Context().Done()
+		})
+		u := newUpdate(t, "2", make([]byte, 32<<20))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		c := newClient(t, cfg)
+		go func() { ended <- c.Push(ctx, dev, u) }()
+		<-stuck
+		cancel()
+		require.Equal(t, ClassCanceled, ClassOf(<-ended))
+
+		cfg.Timeouts.Total = 2 * lookEvery
+		require.Equal(t, ClassTimeout, ClassOf(newClient(t, cfg).Push(t.Context(), dev, u)))
+	})
+}
+
+// TestUploadToASlowDevice: that it stops reading for longer than a look takes, and
+// has sent an interim answer, is no reason to give up.
+func TestUploadToASlowDevice(t *testing.T) {
+	body := make([]byte, 16<<20)
+	for i := range body {
+		body[i] = byte(i >> 10)
+	}
+	deadlines := make(chan struct{}, 64)
+	dev := rawDevice(t, func(c net.Conn) {
+		br := bufio.NewReader(c)
+		r, err := http.ReadRequest(br)
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
+		for range 3 { // the upload's own, and those of two looks
+			<-deadlines
+		}
+		got, err := io.ReadAll(r.Body)
+		if err != nil || !bytes.Equal(got, body) {
+			_, _ = io.WriteString(c, jsonAnswer("422 Unprocessable", `{"message":"other bytes"}`))
+			return
+		}
+		_, _ = io.WriteString(c, good(r))
+	})
+	c := newClient(t, Config{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &deadlineConn{nc.(*net.TCPConn), deadlines}, nil
+	}})
+	require.NoError(t, c.Push(t.Context(), dev, newUpdate(t, "2", body)))
+}
+
+// deadlineConn tells of each deadline that it is set.
+type deadlineConn struct {
+	*net.TCPConn
+	told chan struct{}
+}
+
+func (c *deadlineConn) SetDeadline(d time.Time) error {
+	select {
+	case c.told <- struct{}{}:
+	default:
+	}
+	return c.TCPConn.SetDeadline(d)
 }
 
 // TestRetryAfterInAnyCase: names of headers don't depend on case (RFC 9110 §5.1).
@@ -189,12 +264,27 @@ func TestTLSConfigThatOffersHTTP2(t *testing.T) {
 		roots := x509.NewCertPool()
 		roots.AddCert(s.Certificate())
 		cfg.TLS = &tls.Config{RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}}
-		_, err := newClient(t, cfg).Deliver(t.Context(), Device{ID: "till-17", Address: s.URL}, newUpdate(t, "2", make([]byte, 1<<20)))
+		c := newClient(t, cfg)
+		_, err := c.Deliver(t.Context(), Device{ID: "till-17", Address: s.URL}, newUpdate(t, "2", make([]byte, 1<<20)))
 		require.NoError(t, err)
+		require.EqualValues(t, 1, c.Stats().Dials)
 	})
 }
 
 func (d *testDevice) handler() http.Handler { return http.HandlerFunc(d.serve) }
+
+// TestLongGarbageIsClipped: an error is a line in a log, and what a device echoes may
+// be a secret of the request.
+func TestLongGarbageIsClipped(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		dev := scriptedDevice(t, func(int, int, *http.Request) string {
+			return strings.Repeat("x", 3000) + "\r\n\r\n"
+		})
+		err := newClient(t, cfg).Push(t.Context(), dev, newUpdate(t, "2", []byte("x")))
+		require.Equal(t, ClassProtocol, ClassOf(err))
+		require.Less(t, len(err.Error()), 400)
+	})
+}
 
 // TestArtifactThatShrinks: a file that is cut while it is pushed is our fault, not
 // the device's, and no reason to push again.
