@@ -163,7 +163,7 @@ func (p *process) stillborn(ctx context.Context, line string) error {
 		return err
 	}
 	const what = "the fleet did not come up: "
-	words := strings.TrimPrefix(oneLine(p.said.words()), "fleetmark: ")
+	words := p.said.words()
 	switch {
 	case words != "":
 		return &UsageError{What: what + words}
@@ -251,8 +251,15 @@ func (f *firstWords) pass() {
 	f.kept = nil
 }
 
+// words are what was kept, on one line and without the command's name before each.
 func (f *firstWords) words() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return string(f.kept)
+	var lines []string
+	for line := range strings.Lines(string(f.kept)) {
+		if line = oneLine(strings.TrimPrefix(line, "fleetmark: ")); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }

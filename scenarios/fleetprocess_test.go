@@ -45,10 +45,10 @@ func TestFleetThatDies(t *testing.T) {
 func TestFleetThatDoesNotComeUp(t *testing.T) {
 	for script, want := range map[string]string{
 		"echo 'fleetmark: mockfleet: listen: address in use' >&2; exit 2": "the fleet did not come up: mockfleet: listen: address in use",
-		"echo one >&2; echo two >&2; exit 2":                              "the fleet did not come up: one two",
-		"exit 7":                                                          "the fleet did not come up: exit status 7",
-		":":                                                               "the fleet did not come up: its process ended without a word",
-		"echo hello":                                                      "the fleet did not come up: its first line is \"hello\\n\": want one that says where it is, as `fleetmark fleet` prints it",
+		"echo 'fleetmark: one' >&2; echo 'fleetmark: two' >&2; exit 2":    "the fleet did not come up: one; two",
+		"exit 7":     "the fleet did not come up: exit status 7",
+		":":          "the fleet did not come up: its process ended without a word",
+		"echo hello": "the fleet did not come up: its first line is \"hello\\n\": want one that says where it is, as `fleetmark fleet` prints it",
 	} {
 		var stderr bytes.Buffer
 		o := options(t, small())

@@ -11,8 +11,6 @@ import (
 const (
 	maxFleetFraction = 0.9                    // of all cores
 	leastObserved    = 500 * time.Millisecond // for a share to say anything
-	maxLag           = 0.05                   // of the plan's time
-	leastLag         = 100 * time.Millisecond // that says anything: a shorter one is a busy machine's hiccup
 )
 
 // judgeFleet takes note of how the fleet was in a timed repetition, and whether it,
@@ -67,12 +65,4 @@ func (r *runner) judgeHarness(m *measured) {
 			m.plan.lag().Round(time.Microsecond), m.plan.lastPlanned.Round(time.Microsecond), r.spec.Load.Rate,
 			m.plan.lateP99().Round(time.Microsecond), r.spec.Load.Workers, 100*fraction(m.cost.processor, m.elapsed)))
 	}
-}
-
-// behind reports whether a load fell behind its plan for good, so that the rate was
-// another than the scenario's. One that was late for a while and caught up is in
-// order: its response times count the waiting. How long the last answers took doesn't
-// matter either.
-func (p *plan) behind() bool {
-	return p.lag() > max(leastLag, time.Duration(maxLag*float64(p.lastPlanned)))
 }

@@ -3,15 +3,14 @@ package scenarios
 import (
 	"context"
 	"fmt"
-	"net"
 	"runtime"
 	"sync"
 
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// A load takes things for granted, which are primed before the clock and the gauge
-// start:
+// prime collects the heap, and does what a load takes for granted before the clock and
+// the gauge start:
 //
 //   - There is something to verify: where the load verifies alone, every device is
 //     brought the update.
@@ -21,8 +20,6 @@ import (
 //     would be other allocations an operation on every machine.
 //
 // What the devices saw of it is kept apart from what they see of the load.
-
-// prime does what the load wants done before it begins, and collects the heap.
 func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) error {
 	load := r.spec.Load
 	if load.Operation == Verify {
@@ -76,8 +73,8 @@ func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
 // one thing at a connection's first use, and another at its second.
 const primings = 4
 
-// primeConnections opens the connections that the load will keep, and uses each.
-// Their outcome doesn't matter: the load says what fails.
+// primeConnections opens the connections that the load will keep, and uses each. What
+// comes of it doesn't matter: the load says what fails.
 func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) {
 	devices, workers := r.fleet.devices(), r.spec.Load.Workers
 	// Each worker has a device in turn, as under the load. Where there are more
@@ -87,8 +84,8 @@ func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, 
 	if kept := len(devices); kept > workers && kept <= r.spec.Client.MaxIdle {
 		turns = primings * (kept/workers + 1)
 	}
-	// A push makes other things than a verification. One a worker will do; it is
-	// forgotten afterwards, where there is somebody to do so.
+	// A client makes other things for a push than for a verification. One push a worker
+	// will do; the fleet forgets it afterwards, where there is a way to tell it to.
 	push := r.spec.Load.Operation != Verify && r.fleet.witness() != nil
 	meeting := dialer.meet(workers)
 	var all sync.WaitGroup
@@ -100,73 +97,11 @@ func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, 
 			for turn := 0; turn < turns && ctx.Err() == nil; turn++ {
 				_ = client.Verify(ctx, devices[(turn*workers+i)%len(devices)], u)
 				if turn == 0 {
-					meeting.leave()
+					meeting.leave(1)
 				}
 			}
 		})
 	}
 	all.Wait()
 	dialer.part()
-}
-
-// dialer opens the client's connections. While connections are primed it holds each
-// back until every worker has one of its own: else the first ones would be free
-// again before the last worker began, and fewer be opened than the load needs.
-type dialer struct {
-	net     net.Dialer
-	mu      sync.Mutex
-	meeting *meeting
-}
-
-// meeting is workers that wait for each other, once.
-type meeting struct {
-	mu      sync.Mutex
-	missing int
-	all     chan struct{} // closed when none is missing
-}
-
-func (d *dialer) meet(workers int) *meeting {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.meeting = &meeting{missing: workers, all: make(chan struct{})}
-	return d.meeting
-}
-
-func (d *dialer) part() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.meeting = nil
-}
-
-func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := d.net.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	d.mu.Lock()
-	m := d.meeting
-	d.mu.Unlock()
-	if m != nil {
-		m.arrive(ctx)
-	}
-	return c, nil
-}
-
-// arrive waits for the others, as long as the context lets it.
-func (m *meeting) arrive(ctx context.Context) {
-	m.leave()
-	select {
-	case <-m.all:
-	case <-ctx.Done():
-	}
-}
-
-// leave is for who needn't be waited for any longer. A worker that dialed and leaves
-// counts twice; by then all have come, or dialing fails.
-func (m *meeting) leave() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.missing--; m.missing == 0 {
-		close(m.all)
-	}
 }

@@ -84,7 +84,7 @@ func TestMeeting(t *testing.T) {
 			t.Fatal("they didn't wait for the third")
 		default:
 		}
-		m.leave()
+		m.leave(1)
 		all.Wait()
 
 		// Who waits for nobody to come goes when its context ends.
@@ -92,6 +92,14 @@ func TestMeeting(t *testing.T) {
 		defer cancel()
 		d.meet(2).arrive(ctx)
 		require.Error(t, ctx.Err())
+
+		// The end of a meeting is for who still waits.
+		m = d.meet(3)
+		all.Go(func() { m.arrive(t.Context()) })
+		synctest.Wait()
+		d.part()
+		all.Wait()
+		m.leave(1)
 	})
 }
 

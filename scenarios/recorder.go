@@ -31,24 +31,6 @@ type recorder struct {
 	_       [64]byte // neighbours' counters lie on other cache lines
 }
 
-// plan is how an open load's plan was kept.
-type plan struct {
-	late              *hdrhistogram.Histogram // planned to sent
-	lastPlanned, last time.Duration           // the operation sent last: when it should have been, and when it was
-}
-
-func (p *plan) sent(planned, sent time.Duration) {
-	if sent >= p.last {
-		p.lastPlanned, p.last = planned, sent
-	}
-}
-
-// lag is how far behind its plan the load was in the end.
-func (p *plan) lag() time.Duration { return p.last - p.lastPlanned }
-
-// lateP99 is how late the latest hundredth of the operations was sent, at least.
-func (p *plan) lateP99() time.Duration { return time.Duration(p.late.ValueAtQuantile(99)) }
-
 // tally is what one operation took.
 type tally struct {
 	op       Operation
