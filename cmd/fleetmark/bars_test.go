@@ -13,15 +13,32 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// drawn gives the bars as the screen has them in the end: what was drawn last. In
-// the bubble a close that doesn't return, or a goroutine that stays, fails the test.
+// closes fails the test where close doesn't return, which the bubble's clock tells
+// at once.
+func closes(t *testing.T, b *bars) {
+	t.Helper()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		b.close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(time.Minute):
+		t.Error("close doesn't return")
+		b.pool.Shutdown()
+	}
+}
+
+// drawn gives the bars as the screen has them in the end: what was drawn last. A
+// goroutine that stays fails the test.
 func drawn(t *testing.T, run func(*bars)) []string {
 	t.Helper()
 	var screen bytes.Buffer
-	synctest.Test(t, func(*testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		b := newBars(&screen, mpb.WithAutoRefresh(), mpb.WithWidth(100))
 		run(b)
-		b.close()
+		closes(t, b)
 	})
 	text := screen.String()
 	if i := strings.LastIndex(text, "\x1b[J"); i >= 0 { // the cursor went up and cleared what was there
@@ -96,12 +113,12 @@ func TestBars(t *testing.T) {
 
 // A screen that is gone must not keep the run from ending.
 func TestBarsOnAScreenThatIsGone(t *testing.T) {
-	synctest.Test(t, func(*testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		b := newBars(gone{}, mpb.WithAutoRefresh())
 		for n := range 3 {
 			repetition(b, scenarios.Timed, n+1, 3, 39)
 		}
 		repetition(b, scenarios.Profiled, 1, 1, 39)
-		b.close()
+		closes(t, b)
 	})
 }

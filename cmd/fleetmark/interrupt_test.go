@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -42,6 +43,32 @@ func TestInterruptedBeforeAnythingBegan(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing was written")
+}
+
+func TestInterruptedWhileItHashesTheArtifact(t *testing.T) {
+	cmd, dir := command(t, "run", "--devices", "2", "--artifact", "large")
+	f, err := os.Create(filepath.Join(dir, "large"))
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(1<<38)) // holes, that take minutes to read all the same
+	require.NoError(t, f.Close())
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	eventually(t, "it reads the artifact", func() bool {
+		open, err := filepath.Glob("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/fd/*")
+		require.NoError(t, err)
+		for _, fd := range open {
+			if to, err := os.Readlink(fd); err == nil && filepath.Base(to) == "large" {
+				return true
+			}
+		}
+		return false
+	})
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode(), "%s", stderr.String())
+	require.Equal(t, "fleetmark: interrupted\n", stderr.String())
+	require.NoDirExists(t, filepath.Join(dir, "runs"))
 }
 
 func TestInterruptedWhileItAsksTheFleet(t *testing.T) {
