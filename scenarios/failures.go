@@ -52,7 +52,8 @@ func newFailures() *failures { return &failures{class: map[delivery.Class]int{}}
 func (f *failures) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.list, f.class = nil, map[delivery.Class]int{}
+	f.list = nil
+	clear(f.class)
 }
 
 func (f *failures) add(i int, d delivery.Device, op Operation, report delivery.Report, err error) {

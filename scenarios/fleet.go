@@ -2,7 +2,7 @@ package scenarios
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"iter"
 	"strings"
 
@@ -98,7 +98,7 @@ func startInProcess(ctx context.Context, s Spec) (fleet, error) {
 	}
 	list, err := addressed(f.Ready().Address, s.addressing(), f.Devices())
 	if err != nil {
-		return nil, fmt.Errorf("%w, and %w", err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return &inProcess{f, list}, nil
 }

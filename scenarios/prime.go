@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 
@@ -50,7 +51,9 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 // primeDevices brings the update to every device, by a client of its own: the load's
 // begins without connections.
 func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
-	client, err := delivery.New(r.spec.Client.config())
+	cfg := r.spec.Client.config()
+	cfg.Random = rand.NewPCG(r.spec.Seed, 0) // the repetitions count from 1
+	client, err := delivery.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ const (
 type Options struct {
 	Spec Spec
 
-	Fleet        string   // FleetProcess, FleetInProcess, or the http address of a fleet; empty: FleetProcess
+	Fleet        string   // FleetProcess, FleetInProcess, or the http address of a fleet, without user or password; empty: FleetProcess
 	FleetCommand []string // for FleetProcess: the program and arguments that lead to ServeFleet
 	FleetControl string   // for a fleet at an address: its control port, if it may be asked
 	FleetToken   string   // and the token for that; never written anywhere
