@@ -60,13 +60,11 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 }
 
 // ready makes a clean slate, of the devices, the counters and the heap, and primes
-// what the load takes for granted. It gives how the fleet stood then.
-func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) (mockfleet.Status, error) {
-	var before mockfleet.Status
-	w := r.fleet.witness()
-	if w != nil {
+// what the load takes for granted. It gives how everything stood then.
+func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) (standing, error) {
+	if w := r.fleet.witness(); w != nil {
 		if err := w.reset(ctx); err != nil {
-			return before, fmt.Errorf("resetting the fleet: %w", err)
+			return standing{}, fmt.Errorf("resetting the fleet: %w", err)
 		}
 	}
 	r.claims.reset()
@@ -75,16 +73,11 @@ func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dia
 		rec.reset()
 	}
 	if err := r.prime(ctx, client, dialer, u); err != nil {
-		return before, fmt.Errorf("priming: %w", err)
+		return standing{}, fmt.Errorf("priming: %w", err)
 	}
-	if w != nil {
-		var err error
-		if before, err = w.status(ctx); err != nil {
-			return before, fmt.Errorf("asking the fleet: %w", err)
-		}
-	}
+	before, err := r.stand(ctx)
 	resetPeak()
-	return before, nil
+	return before, err
 }
 
 // measure runs the load, with the watcher told and, in a profiled repetition, the
@@ -143,19 +136,20 @@ func (r *runner) tell(l *load, step Step) (stop func()) {
 // witnessed compares the client's claims with the fleet's, and asks how the fleet was.
 // A contradiction counts in every repetition; how busy the fleet was, in those whose
 // times are recorded.
-func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *delivery.Update, before mockfleet.Status) error {
+func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *delivery.Update, before standing) error {
 	w := r.fleet.witness()
 	if w == nil {
 		m.counts = r.claims.count()
 		return nil
 	}
 	// Asked before the ledger is read, which costs the fleet something too.
-	after, err := w.status(ctx)
+	after, err := r.stand(ctx)
 	if err != nil {
-		return fmt.Errorf("asking the fleet: %w", err)
+		return err
 	}
 	if step.Kind == Timed {
-		r.judgeFleet(before, after)
+		r.judgeFleet(before.fleet, after.fleet)
+		r.run.Harness.Interference = r.interference.add(before.machine, after.machine)
 	}
 	counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.ledger(ctx))), u, r.spec.Load.Operation)
 	if err != nil {

@@ -82,6 +82,8 @@ type runner struct {
 	claims    *claims
 	watcher   Watcher
 
+	interference interference
+
 	run     results.Run
 	records []results.Record
 	closers []func() error

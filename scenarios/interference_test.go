@@ -1,0 +1,38 @@
+package scenarios
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestInterference: the shares are worked out by hand, for as many cores as there are.
+func TestInterference(t *testing.T) {
+	cores := time.Duration(runtime.NumCPU())
+	begin := time.Unix(1000, 0)
+	at := func(second int, processes, stolen, own time.Duration) *machineTime {
+		return &machineTime{wall: begin.Add(time.Duration(second) * time.Second), processes: processes * cores, stolen: stolen * cores, own: own * cores}
+	}
+	const ms = time.Millisecond
+	var i interference
+
+	// In the first second of 1,000 ms a core, processes used 900 ms and the run 700 of
+	// these; the hypervisor took 50.
+	first := i.add(at(0, 5000*ms, 100*ms, 3000*ms), at(1, 5900*ms, 150*ms, 3700*ms))
+	require.InDelta(t, 0.20, first.OthersFraction, 1e-9)
+	require.InDelta(t, 0.05, first.StolenFraction, 1e-9)
+
+	// In the next three, what the run used shows 100 ms more than what all did, for the
+	// clocks go in steps: 200-100 = 100 ms of others in 4,000.
+	both := i.add(at(9, 9000*ms, 150*ms, 5000*ms), at(12, 10000*ms, 150*ms, 6100*ms))
+	require.InDelta(t, 0.025, both.OthersFraction, 1e-9)
+	require.InDelta(t, 0.0125, both.StolenFraction, 1e-9)
+
+	require.Nil(t, i.add(nil, at(13, 0, 0, 0)), "not known before")
+	require.Nil(t, i.add(at(12, 0, 0, 0), nil), "not known after")
+
+	var negative interference
+	require.Zero(t, negative.add(at(0, 0, 0, 0), at(1, 10*ms, 0, 20*ms)).OthersFraction)
+}
