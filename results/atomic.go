@@ -44,6 +44,19 @@ func AtomicWriteFile(path string, data []byte) (err error) {
 	return syncDirectory(dir)
 }
 
+// CanWrite says why AtomicWriteFile could not write to path now, for those who would
+// rather know before they have something to write. It leaves nothing behind.
+func CanWrite(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return errors.New("is a directory: want a file")
+	}
+	probe, err := os.CreateTemp(filepath.Dir(path), ".fleetmark-probe.*.tmp")
+	if err != nil {
+		return fmt.Errorf("its directory can't be written: %w", err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
 // syncDirectory makes the names in a directory survive a loss of power.
 func syncDirectory(path string) error {
 	if runtime.GOOS == "windows" {

@@ -28,6 +28,7 @@ type BaselineScenario struct {
 	Repetitions     int
 	Counts          Counts
 	ClientsWordOnly bool
+	Interference    *Interference // while it was measured; nil where that isn't known
 	Records         []Record
 }
 
@@ -51,7 +52,28 @@ func (b *Baseline) Scenario(name string) (*BaselineScenario, bool) {
 // JudgeRun holds a run against the baseline's scenario of the same name. The
 // baseline may be nil, and need not have the scenario: then nothing is judged,
 // and the judgement's reason says so.
+//
+// A run that did not come to its end has no verdict, for it might have had another
+// one whole; what it measured stands beside the baseline all the same. What makes
+// it invalid was seen, and stays.
 func JudgeRun(base *Baseline, run Run, records []Record) *Judgement {
+	j := judgeWhole(base, run, records)
+	reason, partial := map[Status]string{
+		StatusInterrupted: "the run was interrupted",
+		StatusRunning:     "the run never ended",
+		StatusFailed:      "the run failed",
+	}[run.Status]
+	if !partial || !run.Valid {
+		return j
+	}
+	j.Verdict, j.Reason = "", reason
+	if len(records) == 0 { // rows would say that all of the baseline is missing
+		j.HasBaseline, j.Rows = false, nil
+	}
+	return j
+}
+
+func judgeWhole(base *Baseline, run Run, records []Record) *Judgement {
 	c := Conditions{Disturbed: run.Harness.Interference.Disturbed(), Repetitions: run.Repetitions}
 	if !run.Valid {
 		c.Invalid = run.Invalid

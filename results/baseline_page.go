@@ -49,7 +49,10 @@ type baselineScenarioFacts struct {
 	Repetitions     int    `json:"repetitions"`
 	Counts          Counts `json:"counts"`
 	ClientsWordOnly bool   `json:"clients_word_only"`
-	Samples         int    `json:"samples"` // lines in the page's samples that are of this scenario
+
+	Interference *Interference `json:"interference,omitempty"`
+
+	Samples int `json:"samples"` // lines in the page's samples that are of this scenario
 }
 
 var zeroDigest = strings.Repeat("0", sha256.Size*2)

@@ -55,7 +55,7 @@ func renderBaseline(b Baseline) (string, error) {
 			return "", fmt.Errorf("scenario %s has no samples: want at least one repetition", s.Name)
 		}
 		facts.Scenarios = append(facts.Scenarios, baselineScenarioFacts{Name: s.Name, WorkloadDigest: s.WorkloadDigest, Command: s.Command,
-			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Samples: len(s.Records)})
+			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Interference: s.Interference, Samples: len(s.Records)})
 		total += len(s.Records)
 	}
 	if total == 0 {
@@ -160,7 +160,11 @@ func writeBaselineScenario(w *strings.Builder, s BaselineScenario) error {
 	if err := page.Fence(w, "sh", s.Command); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n%s. The interval holds the median with 95%% confidence; n is the number of samples.\n\n", plural(s.Repetitions, "repetition"))
+	fmt.Fprintf(w, "\n%s.", plural(s.Repetitions, "repetition"))
+	if s.Interference != nil {
+		fmt.Fprintf(w, " Meanwhile %s.", s.Interference)
+	}
+	w.WriteString(" The interval holds the median with 95% confidence; n is the number of samples.\n\n")
 	table := page.Table{Header: []string{"operation", "metric", "median", "interval", "n"}, Align: "llrrr"}
 	previous := ""
 	for _, p := range pairSamples(nil, s.Records) {
@@ -211,6 +215,9 @@ func writeMetrics(w io.Writer, b Baseline) error {
 		}
 		if u.Class.Portable() {
 			judged = "on any machine"
+		}
+		if u.Slack > 0 {
+			tolerance += " and " + FormatValue(u.Slack, u.Name)
 		}
 		if u.Exact {
 			tolerance = "exact"

@@ -12,6 +12,11 @@ type Interference struct {
 	StolenFraction float64 `json:"stolen_fraction"` // taken by the hypervisor for other machines
 }
 
+// String is a clause: "other processes used 1.3% of all cores and the hypervisor took 0.0%".
+func (i Interference) String() string {
+	return fmt.Sprintf("other processes used %.1f%% of all cores and the hypervisor took %.1f%%", 100*i.OthersFraction, 100*i.StolenFraction)
+}
+
 // Above this share of all cores, what moved a time may have been the neighbours. A
 // machine at rest stays within 2%; a build or a test beside the run takes half.
 const maxInterference = 0.10

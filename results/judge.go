@@ -113,7 +113,7 @@ const (
 //     does, and the p-values corrected by Holm's method (S. Holm, "A simple
 //     sequentially rejective multiple test procedure", 1979). It is regressed, or
 //     improved, where the corrected p is below Alpha and the median moved by more
-//     than the metric's tolerance.
+//     than the metric's tolerance and its slack.
 //   - It is inconclusive where the samples are too few for any p below Alpha, or
 //     where it got worse beyond its tolerance with a p below Alpha that Holm's
 //     correction takes back.
@@ -373,7 +373,7 @@ func (r *JudgedRow) decide(alpha float64) {
 	unit, _ := LookupUnit(r.Unit)
 	worse := worsening(unit, r.Baseline.Median, r.Now.Median)
 	switch {
-	case math.Abs(worse) <= unit.Tolerance:
+	case math.Abs(worse) <= unit.Tolerance || math.Abs(r.Now.Median-r.Baseline.Median) <= unit.Slack:
 		r.Verdict = Pass
 	case *r.AdjustedP < alpha && worse > 0:
 		r.Verdict = Regressed

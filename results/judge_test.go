@@ -73,6 +73,11 @@ func TestJudgeRow(t *testing.T) {
 		{"one more allocation", "allocs/op", spread(1, 0, 10), spread(2, 0, 10), same, Regressed, "", -1},
 		{"allocations on another machine", "allocs/op", spread(1, 0, 10), spread(2, 0, 10), Conditions{SameWorkload: true}, Regressed, "", -1},
 		{"an allocation from none", "allocs/op", spread(0, 0, 10), spread(1, 0, 10), same, Regressed, "", -1},
+		{"what a repetition allocates once", "allocs/op", spread(0, 0, 10), spread(0.2, 0, 10), same, Pass, "", -1},
+		{"a byte count's slack", "B/op", spread(0, 0, 10), spread(32, 0, 10), same, Pass, "", -1},
+		{"bytes beyond the slack", "B/op", spread(0, 0, 10), spread(40, 0, 10), same, Regressed, "", -1},
+		{"a third of an allocation", "allocs/op", spread(29, 0, 10), spread(29.3, 0, 10), same, Pass, "", -1},
+		{"an object in three operations, from none", "allocs/op", spread(0, 0, 10), spread(0.33, 0, 10), same, Regressed, "", -1},
 		{"no allocation left", "allocs/op", spread(1, 0, 10), spread(0, 0, 10), same, Improved, "", -1},
 		{"bytes within the tolerance", "B/op", spread(1000, 1, 10), spread(1040, 1, 10), same, Pass, "", -1},
 		{"bytes beyond it", "B/op", spread(1000, 1, 10), spread(1060, 1, 10), same, Regressed, "", -1},
@@ -317,6 +322,7 @@ func TestJudgeDoesNotChangeItsInput(t *testing.T) {
 
 func TestJudgeRun(t *testing.T) {
 	base, run := testBaseline(), testRun()
+	run.Status = StatusFinished
 	now := rolloutRecords(2, 10, 1.6)
 	require.Equal(t, Regressed, JudgeRun(&base, run, now).Verdict)
 
@@ -426,5 +432,26 @@ func TestFormatValue(t *testing.T) {
 		{65913.5, "wire-B/device", "65913.5B"}, {2.0 / 3, "retries/device", "0.6666666667"}, {-13200, "ns/op", "-13.2µs"}, {5, "widgets", "5.00"},
 	} {
 		require.Equal(t, c.want, FormatValue(c.value, c.unit), "%v %s", c.value, c.unit)
+	}
+}
+
+// TestJudgeRunThatDidNotEnd: no verdict, whatever it measured; but what was seen to
+// be wrong stays wrong.
+func TestJudgeRunThatDidNotEnd(t *testing.T) {
+	base, run := testBaseline(), testRun()
+	now := rolloutRecords(2, 10, 1.6)
+	for status, reason := range map[Status]string{
+		StatusInterrupted: "the run was interrupted", StatusRunning: "the run never ended", StatusFailed: "the run failed",
+	} {
+		run.Status = status
+		j := JudgeRun(&base, run, now)
+		require.Empty(t, j.Verdict, status)
+		require.Equal(t, reason, j.Reason)
+		require.NotEmpty(t, j.Rows, "what was measured is shown beside the baseline")
+		require.Empty(t, JudgeRun(&base, run, nil).Rows, "nor is anything missing")
+
+		bad := run
+		bad.Valid, bad.Invalid = false, []string{"the ledger contradicts the client"}
+		require.Equal(t, Invalid, JudgeRun(&base, bad, now).Verdict)
 	}
 }

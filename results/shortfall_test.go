@@ -18,7 +18,7 @@ func withoutRepetitions(records []Record, n int) []Record {
 // fails there is no line for it, and so no failed/device either.
 func TestJudgeRunWithRepetitionsThatMeasuredNothing(t *testing.T) {
 	base, run := testBaseline(), testRun()
-	run.Repetitions = 10
+	run.Status, run.Repetitions = StatusFinished, 10
 	require.Equal(t, Pass, JudgeRun(&base, run, rolloutRecords(1, 10, 1)).Verdict)
 
 	j := JudgeRun(&base, run, withoutRepetitions(rolloutRecords(1, 10, 1), 4))

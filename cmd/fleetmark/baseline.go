@@ -65,10 +65,14 @@ func (f *baselineFlags) write(ctx context.Context, c console) error {
 	}
 	dirs := f.from
 	if len(dirs) == 0 {
+		if err := results.CanWrite(f.file); err != nil { // before minutes are spent
+			return &exitError{exitUsage, fmt.Sprintf("--file %s: %v", f.file, err)}
+		}
 		if dirs, err = f.measure(ctx, baselineScenarios(), c); err != nil {
 			return err
 		}
 	}
+	var notes []string
 	page := results.Baseline{Created: time.Now().UTC().Truncate(time.Second), History: history}
 	for _, dir := range dirs {
 		run, err := results.LoadRun(dir)
@@ -81,10 +85,13 @@ func (f *baselineFlags) write(ctx context.Context, c console) error {
 		if len(page.Scenarios) > 0 && !run.Machine.SameAs(page.Machine) {
 			return unusable(run.Path, "it was measured on another machine than the first")
 		}
+		if disturbed := run.Harness.Interference.Disturbed(); disturbed != "" {
+			notes = append(notes, fmt.Sprintf("%s: %s meanwhile: measure on a machine at rest if you can", run.Path, disturbed))
+		}
 		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion
 		page.Scenarios = append(page.Scenarios, results.BaselineScenario{
 			Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: run.Command, Repetitions: run.Repetitions,
-			Counts: run.Counts, ClientsWordOnly: run.ClientsWordOnly, Records: run.Records,
+			Counts: run.Counts, ClientsWordOnly: run.ClientsWordOnly, Interference: run.Harness.Interference, Records: run.Records,
 		})
 	}
 	var text bytes.Buffer
@@ -93,6 +100,9 @@ func (f *baselineFlags) write(ctx context.Context, c console) error {
 	}
 	if err := results.AtomicWriteFile(f.file, text.Bytes()); err != nil {
 		return &exitError{exitUsage, fmt.Sprintf("--file %s: %v", f.file, err)}
+	}
+	for _, note := range notes {
+		_, _ = fmt.Fprintln(c.err, "fleetmark:", note) // for a person; the page says it as well
 	}
 	_, err = fmt.Fprintf(c.out, "%s: %d scenarios from %s\n", f.file, len(page.Scenarios), page.Machine)
 	return err

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package main
 
@@ -128,22 +128,4 @@ func TestInterruptedBeforeTheFirstRepetition(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, string(report), "**no verdict**: the run was interrupted.")
 	}
-}
-
-func TestJudgeInterrupted(t *testing.T) {
-	records := []results.Record{{Scenario: "rollout", Op: "push", Ops: 1, Values: []results.Value{{Unit: "allocs/op", Value: 1}}}}
-	base := &results.Baseline{Scenarios: []results.BaselineScenario{{Name: "rollout", WorkloadDigest: "d", Records: records}}}
-	run := results.Run{Scenario: "rollout", WorkloadDigest: "d", Valid: true, Status: results.StatusFinished}
-	require.NotEmpty(t, judge(base, run, records).Verdict)
-
-	run.Status = results.StatusInterrupted
-	j := judge(base, run, records)
-	require.Empty(t, j.Verdict)
-	require.NotEmpty(t, j.Rows, "what was measured is shown beside the baseline")
-	j = judge(base, run, nil)
-	require.Empty(t, j.Verdict)
-	require.Empty(t, j.Rows, "nor is anything missing")
-
-	run.Valid, run.Invalid = false, []string{"the ledger contradicts"}
-	require.Equal(t, results.Invalid, judge(base, run, records).Verdict, "what was seen was seen")
 }

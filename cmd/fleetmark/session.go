@@ -59,23 +59,8 @@ func (s *session) measure(ctx context.Context, o scenarios.Options) (*measured, 
 	if res == nil {
 		return nil, err
 	}
-	m := &measured{res, judge(s.base, res.Run, res.Records)}
+	m := &measured{res, results.JudgeRun(s.base, res.Run, res.Records)}
 	return m, errors.Join(err, m.writeReport())
-}
-
-// judge holds a run against the baseline. One that was interrupted has no verdict:
-// it might have had another one whole. What it measured stands beside the baseline
-// all the same.
-func judge(base *results.Baseline, run results.Run, records []results.Record) *results.Judgement {
-	j := results.JudgeRun(base, run, records)
-	if run.Status != results.StatusInterrupted || !run.Valid {
-		return j
-	}
-	j.Verdict, j.Reason = "", "the run was interrupted"
-	if len(records) == 0 { // rows would say that all of the baseline is missing
-		j.HasBaseline, j.Rows = false, nil
-	}
-	return j
 }
 
 func (m *measured) writeReport() error {

@@ -141,7 +141,7 @@ func (p *writer) health() {
 	}})
 	p.printf("\n")
 	if i := harness.Interference; i != nil {
-		p.printf("Meanwhile other processes used %s of all cores, and the hypervisor took %s.\n\n", percent(i.OthersFraction), percent(i.StolenFraction))
+		p.printf("Meanwhile %s.\n\n", i)
 	}
 }
 

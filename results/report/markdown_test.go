@@ -75,7 +75,7 @@ const wantPage = "# Run of rollout\n\n" +
 	"| saturated                                       |         |      no |\n" +
 	"| behind the plan, 99th percentile                |   1.5ms |         |\n" +
 	"| garbage collection, share of its processor time |    1.2% |         |\n\n" +
-	"Meanwhile other processes used 1.3% of all cores, and the hypervisor took 25.0%.\n\n" +
+	"Meanwhile other processes used 1.3% of all cores and the hypervisor took 25.0%.\n\n" +
 	"## Where it was measured\n\n" +
 	"| what       | value                                                                                                 |\n" +
 	"|:-----------|:------------------------------------------------------------------------------------------------------|\n" +
