@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +27,9 @@ func TestFleetThatDies(t *testing.T) {
 		var pid int
 		_, err = fmt.Sscan(string(text), &pid)
 		require.NoError(t, err)
-		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		p, err := os.FindProcess(pid)
+		require.NoError(t, err)
+		require.NoError(t, p.Kill())
 	}}
 	o.Spec.Warmup = 0
 	res, err := Run(t.Context(), o)
