@@ -76,13 +76,15 @@ type process struct {
 	early   chan struct{} // closed if it ended before close
 }
 
-// fleetGrace is how long a fleet's process may take to end.
-const fleetGrace = 10 * time.Second
+const (
+	fleetGrace = 10 * time.Second // how long a fleet's process may take to end
+	fleetStart = time.Minute      // and to say where it is; a million devices take a second
+)
 
 // startProcess runs command, the program and arguments that lead to ServeFleet.
 // What the fleet says on standard error goes to stderr once it is up; until then it
-// is the reason why it isn't.
-func startProcess(ctx context.Context, command []string, s Spec, stderr io.Writer) (_ fleet, err error) {
+// is the reason why it isn't. It must be up within the given time.
+func startProcess(ctx context.Context, command []string, s Spec, stderr io.Writer, within time.Duration) (_ fleet, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -118,11 +120,15 @@ func startProcess(ctx context.Context, command []string, s Spec, stderr io.Write
 	}()
 	// A process that ended already can't be written to; its exit says why.
 	_, _ = p.stdin.Write(append(order, '\n'))
+	late := time.NewTimer(within)
+	defer late.Stop()
 	var line string
 	select {
 	case line = <-lines:
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-late.C:
+		return nil, &UsageError{What: fmt.Sprintf("the fleet did not come up: its process said nothing in %v", within)}
 	}
 	var ready mockfleet.Ready
 	if err := json.Unmarshal([]byte(line), &ready); err != nil {

@@ -2,7 +2,9 @@ package scenarios
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,7 +70,7 @@ const stubborn = `read order; echo early >&2; echo '{"address":"http://127.0.0.1
 // and doesn't keep us.
 func TestFleetThatDoesNotEnd(t *testing.T) {
 	var stderr bytes.Buffer
-	f, err := startProcess(t.Context(), []string{"/bin/sh", "-c", stubborn}, small(), &stderr)
+	f, err := startProcess(t.Context(), []string{"/bin/sh", "-c", stubborn}, small(), &stderr, fleetStart)
 	require.NoError(t, err)
 	p := f.(*process)
 	p.grace = time.Millisecond
@@ -78,9 +80,17 @@ func TestFleetThatDoesNotEnd(t *testing.T) {
 
 // TestFleetThatEndedFirst: that its input is closed already is no error of its own.
 func TestFleetThatEndedFirst(t *testing.T) {
-	f, err := startProcess(t.Context(), []string{"/bin/sh", "-c", strings.Replace(stubborn, "sleep 1000 & wait", "exit 0", 1)}, small(), nil)
+	f, err := startProcess(t.Context(), []string{"/bin/sh", "-c", strings.Replace(stubborn, "sleep 1000 & wait", "exit 0", 1)}, small(), nil, fleetStart)
 	require.NoError(t, err)
 	<-f.died()
 	<-f.(*process).gone
 	require.NoError(t, f.close())
+}
+
+func TestFleetThatNeverSpeaks(t *testing.T) {
+	command := []string{"/bin/sh", "-c", "read order; read end"}
+	_, err := startProcess(t.Context(), command, small(), io.Discard, time.Millisecond)
+	require.EqualError(t, err, "the fleet did not come up: its process said nothing in 1ms")
+	_, usage := errors.AsType[*UsageError](err)
+	require.True(t, usage)
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package scenarios
 
 import (
@@ -9,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,20 +19,6 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 )
-
-// atStep does something when a repetition begins.
-type atStep struct {
-	noWatcher
-	kind   Kind
-	number int
-	do     func()
-}
-
-func (a *atStep) Begin(s Step) {
-	if s.Kind == a.kind && s.Number == a.number {
-		a.do()
-	}
-}
 
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 	for _, row := range []struct {
@@ -72,14 +61,6 @@ func canceling(t *testing.T, cancel func(), path, other string) string {
 
 // TestInterruptBeforeItBegan: a cancel of any step that readies a run is a cancel,
 // not a mistake of the user's, and leaves nothing.
-// onWrite is called when something is written.
-type onWrite func()
-
-func (f onWrite) Write(p []byte) (int, error) {
-	f()
-	return len(p), nil
-}
-
 func TestInterruptBeforeItBegan(t *testing.T) {
 	s := small()
 	s.Fleet.Addressing = mockfleet.AddressPath
@@ -91,10 +72,15 @@ func TestInterruptBeforeItBegan(t *testing.T) {
 		"the fleet is started": func(_ *testing.T, _ *Options, cancel func()) { cancel() },
 		"a process is started": func(_ *testing.T, o *Options, cancel func()) { o.Fleet = FleetProcess; cancel() },
 		"devices are listed":   func(_ *testing.T, o *Options, cancel func()) { o.DevicesFrom = file; cancel() },
-		"the fleet comes up": func(_ *testing.T, o *Options, cancel func()) {
+		"the fleet comes up": func(t *testing.T, o *Options, cancel func()) {
+			up := filepath.Join(t.TempDir(), "up")
+			require.NoError(t, syscall.Mkfifo(up, 0o600))
+			go func() {
+				_, _ = os.ReadFile(up) // until the process opens it, and closes
+				cancel()
+			}()
 			// It reads its order, says that it lives, and waits for the end of its input.
-			o.Fleet, o.FleetCommand = FleetProcess, []string{"/bin/sh", "-c", "read order; echo up >&2; read end"}
-			o.Stderr = onWrite(cancel)
+			o.Fleet, o.FleetCommand = FleetProcess, []string{"/bin/sh", "-c", "read order; : > " + up + "; read end"}
 		},
 		"a device's health is asked": func(t *testing.T, o *Options, cancel func()) {
 			o.Fleet = canceling(t, cancel, "/d/0/health", "http://127.0.0.1:1")

@@ -28,3 +28,17 @@ func fleetCommand(t *testing.T) []string {
 	t.Helper()
 	return []string{"/usr/bin/env", asFleet + "=1", os.Args[0]}
 }
+
+// atStep does something when a repetition begins.
+type atStep struct {
+	noWatcher
+	kind   Kind
+	number int
+	do     func()
+}
+
+func (a *atStep) Begin(s Step) {
+	if s.Kind == a.kind && s.Number == a.number {
+		a.do()
+	}
+}

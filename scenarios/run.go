@@ -149,7 +149,7 @@ func (o Options) openFleet(ctx context.Context) (fleet, error) {
 	case o.DevicesFrom != "":
 		return listed(o.DevicesFrom)
 	case o.Fleet == "" || o.Fleet == FleetProcess:
-		return startProcess(ctx, o.FleetCommand, o.Spec, o.Stderr)
+		return startProcess(ctx, o.FleetCommand, o.Spec, o.Stderr, fleetStart)
 	case o.Fleet == FleetInProcess:
 		return startInProcess(ctx, o.Spec)
 	default:
