@@ -29,6 +29,7 @@ type BaselineScenario struct {
 	Counts          Counts
 	ClientsWordOnly bool
 	Interference    *Interference // while it was measured; nil where that isn't known
+	Yardstick       *Yardstick    // of the machine, likewise
 	Records         []Record
 }
 
@@ -93,6 +94,7 @@ func judgeWhole(base *Baseline, run Run, records []Record) *Judgement {
 		return j
 	}
 	c.SameMachine = base.Machine.SameAs(run.Machine)
+	c.Moved = moved(scenario.Yardstick, run.Harness.Yardstick)
 	c.SameWorkload = run.WorkloadDigest != "" && run.WorkloadDigest == scenario.WorkloadDigest
 	return Judge(scenario, records, c)
 }

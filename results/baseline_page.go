@@ -51,6 +51,7 @@ type baselineScenarioFacts struct {
 	ClientsWordOnly bool   `json:"clients_word_only"`
 
 	Interference *Interference `json:"interference,omitempty"`
+	Yardstick    *Yardstick    `json:"yardstick,omitempty"`
 
 	Samples int `json:"samples"` // lines in the page's samples that are of this scenario
 }

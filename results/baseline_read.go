@@ -119,7 +119,7 @@ func factsOf(text string) (b *Baseline, digest, problem string, err error) {
 	b = &Baseline{Machine: facts.Machine, Revision: facts.Revision, GoVersion: facts.GoVersion, Created: facts.Created}
 	for _, s := range facts.Scenarios {
 		b.Scenarios = append(b.Scenarios, BaselineScenario{Name: s.Name, WorkloadDigest: s.WorkloadDigest, Command: s.Command,
-			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Interference: s.Interference})
+			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Interference: s.Interference, Yardstick: s.Yardstick})
 	}
 	return b, facts.GeneratedSHA256, "", nil
 }

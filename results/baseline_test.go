@@ -23,7 +23,7 @@ func readText(t testing.TB, text string) (*Baseline, error) {
 
 func TestBaselineRoundTrip(t *testing.T) {
 	second := BaselineScenario{Name: "throughput", WorkloadDigest: "sha256:bb", Command: "fleetmark run throughput \\\n  --set 'load.rate=10/s'",
-		Repetitions: 1, ClientsWordOnly: true, Interference: &Interference{OthersFraction: 0.02, StolenFraction: 0.001}, Counts: Counts{1, 2, 3, 4, 5},
+		Repetitions: 1, ClientsWordOnly: true, Yardstick: &Yardstick{RoundTripNS: 15400, Blocks: 20}, Interference: &Interference{OthersFraction: 0.02, StolenFraction: 0.001}, Counts: Counts{1, 2, 3, 4, 5},
 		Records: []Record{{"throughput", "deliver", 1, 7, []Value{{"MB/s", 0.1 + 0.2}, {"ns/op", 0}, {"unheard-of", -1}}}}}
 	want := testBaseline()
 	want.Scenarios = append(want.Scenarios, second)

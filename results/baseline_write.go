@@ -55,7 +55,7 @@ func renderBaseline(b Baseline) (string, error) {
 			return "", fmt.Errorf("scenario %s has no samples: want at least one repetition", s.Name)
 		}
 		facts.Scenarios = append(facts.Scenarios, baselineScenarioFacts{Name: s.Name, WorkloadDigest: s.WorkloadDigest, Command: s.Command,
-			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Interference: s.Interference, Samples: len(s.Records)})
+			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Interference: s.Interference, Yardstick: s.Yardstick, Samples: len(s.Records)})
 		total += len(s.Records)
 	}
 	if total == 0 {
@@ -161,6 +161,9 @@ func writeBaselineScenario(w *strings.Builder, s BaselineScenario) error {
 		return err
 	}
 	fmt.Fprintf(w, "\n%s.", plural(s.Repetitions, "repetition"))
+	if s.Yardstick != nil {
+		fmt.Fprintf(w, " By the yardstick, a round trip between two bare sockets took %s.", FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
+	}
 	if s.Interference != nil {
 		fmt.Fprintf(w, " Meanwhile %s.", s.Interference)
 	}

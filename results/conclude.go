@@ -63,8 +63,11 @@ func (j *Judgement) conclude(c Conditions) {
 	}
 	if unjudged > 0 {
 		j.Reason += fmt.Sprintf("; %s not judged", plural(unjudged, "metric"))
-		if !c.SameMachine {
+		switch {
+		case !c.SameMachine:
 			j.Reason += " (the baseline is from another machine)"
+		case c.Moved != "":
+			j.Reason += " (" + c.Moved + ")"
 		}
 	}
 }

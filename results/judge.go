@@ -77,6 +77,7 @@ type Summary struct {
 type Conditions struct {
 	SameMachine  bool     // times, rates, processor time and memory may be judged
 	SameWorkload bool     // anything may be judged
+	Moved        string   // how the machine's speed differs from the baseline's, a clause; then times, rates and processor time aren't judged
 	Disturbed    string   // what took the machine from the run, a clause; then nothing that isn't portable can regress or improve
 	Invalid      []string // why the run is invalid, a sentence each; then nothing is judged
 	Repetitions  int      // that the run completed, 0 where unknown; an exact metric that some of them lack can't pass
@@ -233,6 +234,8 @@ func (p *pair) row(hasBaseline bool, c Conditions) JudgedRow {
 		r.Note = noteUnknownUnit
 	case !unit.Class.Portable() && !c.SameMachine:
 		r.Note = noteOtherMachine
+	case c.Moved != "" && unit.Class.follows():
+		r.Note = c.Moved + ": no verdict"
 	case unit.Exact:
 		r.decideExact(unit)
 	default:

@@ -34,6 +34,7 @@ func ExampleJudge() {
 
 var (
 	same = Conditions{SameMachine: true, SameWorkload: true}
+	slow = Conditions{SameMachine: true, SameWorkload: true, Moved: "the machine is 1.80 times as slow as it was"}
 	busy = Conditions{SameMachine: true, SameWorkload: true, Disturbed: "a compiler ran"}
 )
 
@@ -88,6 +89,11 @@ func TestJudgeRow(t *testing.T) {
 		{"memory on another machine", "peak-rss-B", spread(100, 1, 10), spread(900, 1, 10), Conditions{SameWorkload: true}, "", noteOtherMachine, 0},
 		{"slower on a busy machine", "ns/op", spread(100, 1, 5), spread(130, 1, 5), busy, Inconclusive, "a compiler ran meanwhile", p5},
 		{"faster on a busy machine", "ops/s", spread(100, 1, 5), spread(160, 1, 5), busy, Inconclusive, "a compiler ran meanwhile", p5},
+		{"slower on a slower machine", "ns/op", spread(100, 1, 5), spread(180, 1, 5), slow, "", "the machine is 1.80 times as slow as it was", 0},
+		{"processor time on a slower machine", "cpu-ns/op", spread(100, 1, 5), spread(180, 1, 5), slow, "", "1.80 times as slow", 0},
+		{"a rate on a slower machine", "ops/s", spread(100, 1, 5), spread(50, 1, 5), slow, "", "1.80 times as slow", 0},
+		{"memory on a slower machine", "peak-rss-B", spread(1000, 1, 10), spread(1300, 1, 10), slow, Regressed, "", -1},
+		{"one more request on a slower machine", "requests/device", spread(2, 0, 5), spread(3, 0, 5), slow, Regressed, "", 0},
 		{"unchanged on a busy machine", "ns/op", spread(100, 1, 5), spread(110, 1, 5), busy, Pass, "", p5},
 		{"one more allocation on a busy machine", "allocs/op", spread(1, 0, 10), spread(2, 0, 10), busy, Regressed, "", -1},
 		{"another workload", "allocs/op", spread(1, 0, 10), spread(2, 0, 10), Conditions{SameMachine: true}, "", noteOtherWorkload, 0},

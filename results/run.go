@@ -102,6 +102,9 @@ type HarnessHealth struct {
 	GCCPUFraction     float64 `json:"gc_cpu_fraction"` // of the driver's processor time, 0 to 1
 	PeakResidentBytes uint64  `json:"peak_resident_bytes"`
 
+	// Yardstick is how fast the machine was around the timed repetitions.
+	Yardstick *Yardstick `json:"yardstick,omitempty"`
+
 	// Interference is what else the machine did during the timed repetitions; nil
 	// where that can't be told.
 	Interference *Interference `json:"interference,omitempty"`

@@ -67,6 +67,9 @@ func (c UnitClass) String() string {
 // Portable reports whether a value of this class means the same on any machine.
 func (c UnitClass) Portable() bool { return c == ClassAllocation || c == ClassCount }
 
+// follows reports whether a value of this class moves with the machine's speed.
+func (c UnitClass) follows() bool { return c == ClassTime || c == ClassRate || c == ClassCPU }
+
 // Tolerances. One run of identical code against another, minutes apart on a
 // shared two-core virtual machine, moves its mean by ±10%, and its tails, which
 // rest on a few operations, by more. A baseline is older than minutes. So a run

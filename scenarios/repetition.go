@@ -18,6 +18,9 @@ import (
 // repetition runs the load once, reconciles, and writes down what it came to. One
 // that the context breaks off is not written: half a repetition is no sample.
 func (r *runner) repetition(ctx context.Context, step Step) error {
+	if err := r.measureMachine(ctx, step); err != nil {
+		return err
+	}
 	u, err := r.update(step.Kind, step.Number)
 	if err != nil {
 		return err
@@ -56,7 +59,24 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	if step.Kind == Timed {
 		r.judgeHarness(m)
 	}
+	if err := r.measureMachine(ctx, step); err != nil {
+		return err
+	}
 	return r.write(step, m)
+}
+
+// measureMachine takes a block of the yardstick, before and after a timed repetition.
+func (r *runner) measureMachine(ctx context.Context, step Step) error {
+	if step.Kind != Timed {
+		return nil
+	}
+	ns, err := yardstick(ctx)
+	if err != nil {
+		return err
+	}
+	r.yardstick = append(r.yardstick, ns)
+	r.run.Harness.Yardstick = results.NewYardstick(r.yardstick)
+	return nil
 }
 
 // ready makes a clean slate, of the devices, the counters and the heap, and primes

@@ -82,6 +82,7 @@ type runner struct {
 	claims    *claims
 	watcher   Watcher
 
+	yardstick    []float64 // a block each, ns a round trip
 	interference interference
 
 	run     results.Run

@@ -91,7 +91,7 @@ func (f *baselineFlags) write(ctx context.Context, c console) error {
 		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion
 		page.Scenarios = append(page.Scenarios, results.BaselineScenario{
 			Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: run.Command, Repetitions: run.Repetitions,
-			Counts: run.Counts, ClientsWordOnly: run.ClientsWordOnly, Interference: run.Harness.Interference, Records: run.Records,
+			Counts: run.Counts, ClientsWordOnly: run.ClientsWordOnly, Interference: run.Harness.Interference, Yardstick: run.Harness.Yardstick, Records: run.Records,
 		})
 	}
 	var text bytes.Buffer

@@ -140,6 +140,9 @@ func (p *writer) health() {
 		{"garbage collection, share of its processor time", percent(harness.GCCPUFraction), ""},
 	}})
 	p.printf("\n")
+	if y := harness.Yardstick; y != nil {
+		p.printf("By the yardstick, a round trip between two bare sockets took %s (median of %d blocks).\n\n", results.FormatValue(y.RoundTripNS, "ns/op"), y.Blocks)
+	}
 	if i := harness.Interference; i != nil {
 		p.printf("Meanwhile %s.\n\n", i)
 	}

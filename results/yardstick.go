@@ -1,0 +1,45 @@
+package results
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A Yardstick is how fast the machine was by a measure that knows nothing of the
+// code under test: what a round trip between two bare sockets took, before and after
+// every timed repetition. A virtual machine can be half as fast as an hour ago
+// without a word of it in any counter.
+type Yardstick struct {
+	RoundTripNS float64 `json:"round_trip_ns"` // median of the blocks, nanoseconds
+	Blocks      int     `json:"blocks"`        // how many were measured
+}
+
+// NewYardstick takes what each block measured, in nanoseconds a round trip. It is
+// nil where there is none.
+func NewYardstick(blocks []float64) *Yardstick {
+	if len(blocks) == 0 {
+		return nil
+	}
+	sorted := slices.Sorted(slices.Values(blocks))
+	return &Yardstick{RoundTripNS: median(sorted), Blocks: len(blocks)}
+}
+
+// maxMachineChange is how far the machine may have moved for its times to be held
+// against older ones: well within the tolerances of times, and beyond the noise of
+// the yardstick itself, which is a few percent.
+const maxMachineChange = 0.15
+
+// moved says in a clause that the machine isn't what it was, and is empty where it
+// is or where either side has no yardstick.
+func moved(before, now *Yardstick) string {
+	if before == nil || now == nil || !(before.RoundTripNS > 0) || !(now.RoundTripNS > 0) {
+		return ""
+	}
+	switch ratio := now.RoundTripNS / before.RoundTripNS; {
+	case ratio > 1+maxMachineChange:
+		return fmt.Sprintf("the machine is %.2f times as slow as it was", ratio)
+	case ratio < 1/(1+maxMachineChange):
+		return fmt.Sprintf("the machine is %.2f times as fast as it was", 1/ratio)
+	}
+	return ""
+}

@@ -1,0 +1,32 @@
+package scenarios
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestYardstick(t *testing.T) {
+	ns, err := yardstick(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, ns)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = yardstick(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// BenchmarkYardstick shows how much the machine moves: run it a few times over.
+func BenchmarkYardstick(b *testing.B) {
+	var sum float64
+	for b.Loop() {
+		ns, err := yardstick(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += ns
+	}
+	b.ReportMetric(sum/float64(b.N), "ns/trip")
+}
