@@ -94,7 +94,7 @@ func judgeWhole(base *Baseline, run Run, records []Record) *Judgement {
 		return j
 	}
 	c.SameMachine = base.Machine.SameAs(run.Machine)
-	c.Moved = moved(scenario.Yardstick, run.Harness.Yardstick)
+	c.Pace = pace(scenario.Yardstick, run.Harness.Yardstick)
 	c.SameWorkload = run.WorkloadDigest != "" && run.WorkloadDigest == scenario.WorkloadDigest
 	return Judge(scenario, records, c)
 }

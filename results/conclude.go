@@ -66,8 +66,8 @@ func (j *Judgement) conclude(c Conditions) {
 		switch {
 		case !c.SameMachine:
 			j.Reason += " (the baseline is from another machine)"
-		case c.Moved != "":
-			j.Reason += " (" + c.Moved + ")"
+		case moved(c.Pace) != "":
+			j.Reason += " (" + moved(c.Pace) + ")"
 		}
 	}
 }

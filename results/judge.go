@@ -77,7 +77,7 @@ type Summary struct {
 type Conditions struct {
 	SameMachine  bool     // times, rates, processor time and memory may be judged
 	SameWorkload bool     // anything may be judged
-	Moved        string   // how the machine's speed differs from the baseline's, a clause; then times, rates and processor time aren't judged
+	Pace         float64  // how many times as long the yardstick took as with the baseline; 0 where that isn't known
 	Disturbed    string   // what took the machine from the run, a clause; then nothing that isn't portable can regress or improve
 	Invalid      []string // why the run is invalid, a sentence each; then nothing is judged
 	Repetitions  int      // that the run completed, 0 where unknown; an exact metric that some of them lack can't pass
@@ -158,7 +158,7 @@ func Judge(base *BaselineScenario, now []Record, c Conditions) *Judgement {
 	}
 	correctHolm(j.Rows, c.Alpha)
 	for i := range j.Rows {
-		j.Rows[i].decide(c.Alpha)
+		j.Rows[i].decide(c)
 		j.Rows[i].doubt(c)
 	}
 	j.conclude(c)
@@ -234,8 +234,8 @@ func (p *pair) row(hasBaseline bool, c Conditions) JudgedRow {
 		r.Note = noteUnknownUnit
 	case !unit.Class.Portable() && !c.SameMachine:
 		r.Note = noteOtherMachine
-	case c.Moved != "" && unit.Class.follows():
-		r.Note = c.Moved + ": no verdict"
+	case moved(c.Pace) != "" && unit.Class.follows():
+		r.Note = moved(c.Pace) + ": no verdict"
 	case unit.Exact:
 		r.decideExact(unit)
 	default:
@@ -364,7 +364,7 @@ func smallestP(n1, n2 int) float64 {
 }
 
 // decide judges a row that was tested.
-func (r *JudgedRow) decide(alpha float64) {
+func (r *JudgedRow) decide(c Conditions) {
 	if r.P == nil {
 		return
 	}
@@ -376,13 +376,13 @@ func (r *JudgedRow) decide(alpha float64) {
 	unit, _ := LookupUnit(r.Unit)
 	worse := worsening(unit, r.Baseline.Median, r.Now.Median)
 	switch {
-	case math.Abs(worse) <= unit.Tolerance || math.Abs(r.Now.Median-r.Baseline.Median) <= unit.Slack:
+	case math.Abs(worse) <= tolerance(unit, c.Pace) || math.Abs(r.Now.Median-r.Baseline.Median) <= unit.Slack:
 		r.Verdict = Pass
-	case *r.AdjustedP < alpha && worse > 0:
+	case *r.AdjustedP < c.Alpha && worse > 0:
 		r.Verdict = Regressed
-	case *r.AdjustedP < alpha:
+	case *r.AdjustedP < c.Alpha:
 		r.Verdict = Improved
-	case *r.P < alpha && worse > 0:
+	case *r.P < c.Alpha && worse > 0:
 		r.Verdict = Inconclusive
 		r.Note = fmt.Sprintf("worse beyond the tolerance, but among so many metrics it may be chance (corrected p=%.3f): repeat more often", *r.AdjustedP)
 	default:

@@ -33,9 +33,10 @@ func ExampleJudge() {
 }
 
 var (
-	same = Conditions{SameMachine: true, SameWorkload: true}
-	slow = Conditions{SameMachine: true, SameWorkload: true, Moved: "the machine is 1.80 times as slow as it was"}
-	busy = Conditions{SameMachine: true, SameWorkload: true, Disturbed: "a compiler ran"}
+	same  = Conditions{SameMachine: true, SameWorkload: true}
+	slow  = Conditions{SameMachine: true, SameWorkload: true, Pace: 1.8}
+	tired = Conditions{SameMachine: true, SameWorkload: true, Pace: 1.1}
+	busy  = Conditions{SameMachine: true, SameWorkload: true, Disturbed: "a compiler ran"}
 )
 
 func judge(old, now []Record, c Conditions) *Judgement {
@@ -92,6 +93,11 @@ func TestJudgeRow(t *testing.T) {
 		{"slower on a slower machine", "ns/op", spread(100, 1, 5), spread(180, 1, 5), slow, "", "the machine is 1.80 times as slow as it was", 0},
 		{"processor time on a slower machine", "cpu-ns/op", spread(100, 1, 5), spread(180, 1, 5), slow, "", "1.80 times as slow", 0},
 		{"a rate on a slower machine", "ops/s", spread(100, 1, 5), spread(50, 1, 5), slow, "", "1.80 times as slow", 0},
+		{"no slower than the machine explains", "ns/op", spread(100, 1, 5), spread(136, .1, 5), tired, Pass, "", p5},
+		{"slower than the machine explains", "ns/op", spread(100, 1, 5), spread(142, .1, 5), tired, Regressed, "", p5},
+		{"a rate no lower than the machine explains", "ops/s", spread(100, 0, 5), spread(69, .1, 5), tired, Pass, "", -1},
+		{"a rate lower than it explains", "ops/s", spread(100, 0, 5), spread(67, .1, 5), tired, Regressed, "", -1},
+		{"memory has nothing to do with pace", "peak-rss-B", spread(1000, 1, 10), spread(1250, 1, 10), tired, Regressed, "", -1},
 		{"memory on a slower machine", "peak-rss-B", spread(1000, 1, 10), spread(1300, 1, 10), slow, Regressed, "", -1},
 		{"one more request on a slower machine", "requests/device", spread(2, 0, 5), spread(3, 0, 5), slow, Regressed, "", 0},
 		{"unchanged on a busy machine", "ns/op", spread(100, 1, 5), spread(110, 1, 5), busy, Pass, "", p5},

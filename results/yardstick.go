@@ -29,17 +29,37 @@ func NewYardstick(blocks []float64) *Yardstick {
 // the yardstick itself, which is a few percent.
 const maxMachineChange = 0.15
 
-// moved says in a clause that the machine isn't what it was, and is empty where it
-// is or where either side has no yardstick.
-func moved(before, now *Yardstick) string {
+// pace is how many times as long the yardstick takes as it did; 0 where either side
+// has none.
+func pace(before, now *Yardstick) float64 {
 	if before == nil || now == nil || !(before.RoundTripNS > 0) || !(now.RoundTripNS > 0) {
-		return ""
+		return 0
 	}
-	switch ratio := now.RoundTripNS / before.RoundTripNS; {
-	case ratio > 1+maxMachineChange:
-		return fmt.Sprintf("the machine is %.2f times as slow as it was", ratio)
-	case ratio < 1/(1+maxMachineChange):
-		return fmt.Sprintf("the machine is %.2f times as fast as it was", 1/ratio)
+	return now.RoundTripNS / before.RoundTripNS
+}
+
+// moved says in a clause that the machine isn't what it was, and is empty where it
+// is or where that isn't known.
+func moved(pace float64) string {
+	switch {
+	case pace > 1+maxMachineChange:
+		return fmt.Sprintf("the machine is %.2f times as slow as it was", pace)
+	case pace > 0 && pace < 1/(1+maxMachineChange):
+		return fmt.Sprintf("the machine is %.2f times as fast as it was", 1/pace)
 	}
 	return ""
+}
+
+// tolerance is a metric's own, and beyond that what the machine moved: 1.25 times as
+// long on a machine that takes 1.1 times as long is 1.375, and 0.75 of a rate on it
+// is 0.68.
+func tolerance(u Unit, pace float64) float64 {
+	if !u.Class.follows() || !(pace > 0) {
+		return u.Tolerance
+	}
+	by := max(pace, 1/pace)
+	if u.Better > 0 {
+		return 1 - (1-u.Tolerance)/by
+	}
+	return (1+u.Tolerance)*by - 1
 }

@@ -23,7 +23,7 @@ func TestMoved(t *testing.T) {
 		{"faster", at(30_000), at(15_000), "the machine is 2.00 times as fast as it was"},
 		{"no measure", at(0), at(15_000), ""},
 	} {
-		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, moved(c.before, c.now)) })
+		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, moved(pace(c.before, c.now))) })
 	}
 	require.Nil(t, NewYardstick(nil))
 	require.Equal(t, &Yardstick{RoundTripNS: 2.5, Blocks: 4}, NewYardstick([]float64{4, 1, 2, 3}))

@@ -15,6 +15,8 @@ import (
 type fleet interface {
 	// kind is what run.json calls it.
 	kind() string
+	// pid is its process's, where it has one that the run started; else 0.
+	pid() int
 	// devices lists them; the runner keeps the order as their index.
 	devices() []delivery.Device
 	// witness is what the fleet itself saw, or nil where nobody tells.
@@ -104,6 +106,7 @@ func startInProcess(ctx context.Context, s Spec) (fleet, error) {
 }
 
 func (p *inProcess) kind() string                { return FleetInProcess }
+func (p *inProcess) pid() int                    { return 0 }
 func (p *inProcess) devices() []delivery.Device  { return p.list }
 func (p *inProcess) witness() witness            { return p }
 func (p *inProcess) died() <-chan struct{}       { return nil }

@@ -182,6 +182,7 @@ func (p *process) stillborn(ctx context.Context, line string) error {
 }
 
 func (p *process) kind() string               { return FleetProcess }
+func (p *process) pid() int                   { return p.cmd.Process.Pid }
 func (p *process) devices() []delivery.Device { return p.list }
 func (p *process) witness() witness           { return controlled{p.control} }
 func (p *process) died() <-chan struct{}      { return p.early }

@@ -24,6 +24,7 @@ type remote struct {
 }
 
 func (r *remote) kind() string               { return r.name }
+func (r *remote) pid() int                   { return 0 }
 func (r *remote) devices() []delivery.Device { return r.list }
 func (r *remote) died() <-chan struct{}      { return nil }
 

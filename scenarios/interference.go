@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/cpu"
@@ -24,57 +25,67 @@ func (r *runner) stand(ctx context.Context) (s standing, err error) {
 			return s, fmt.Errorf("asking the fleet: %w", err)
 		}
 	}
-	own := processorTime()
+	own, ours := processorTime(), []int{os.Getpid()}
 	switch r.fleet.kind() {
 	case FleetInProcess:
 	case FleetProcess:
 		own += seconds(s.fleet.CPUSeconds)
+		ours = append(ours, r.fleet.pid())
 	default:
 		return s, nil // on this machine or not: its share can't be told from that of others
 	}
-	s.machine = readMachineTime(ctx, own)
+	s.machine = readMachineTime(ctx, own, ours)
 	return s, nil
 }
 
-// machineTime is what all cores have done since the machine's start, and what this
-// run's own processes had of it. The difference of two says what others had.
+// machineTime is what all cores have done since the machine's start, by two
+// accounts, and what this run's own processes had of it. The difference of two says
+// what others had.
 type machineTime struct {
-	wall      time.Time
-	processes time.Duration // all processes, in user and system mode
-	stolen    time.Duration // taken by the hypervisor
-	own       time.Duration // the driver and its fleet
+	wall   time.Time
+	own    time.Duration // the driver and its fleet
+	all    time.Duration // the machine in user and system mode, interrupts left out
+	others time.Duration // by the list of processes; 0 where there is none
+	stolen time.Duration // taken by the hypervisor
 }
 
 // readMachineTime gives nil where the system doesn't tell.
-func readMachineTime(ctx context.Context, own time.Duration) *machineTime {
-	all, err := cpu.TimesWithContext(ctx, false)
-	if err != nil || len(all) == 0 || own == 0 {
+func readMachineTime(ctx context.Context, own time.Duration, ours []int) *machineTime {
+	total, err := cpu.TimesWithContext(ctx, false)
+	if err != nil || len(total) == 0 || own == 0 {
 		return nil
 	}
+	others, _ := otherProcesses(ours...)
 	return &machineTime{
-		wall: time.Now(), own: own,
-		processes: seconds(all[0].User + all[0].Nice + all[0].System),
-		stolen:    seconds(all[0].Steal),
+		wall: time.Now(), own: own, others: others,
+		all:    seconds(total[0].User + total[0].Nice + total[0].System),
+		stolen: seconds(total[0].Steal),
 	}
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // interference adds up what else the machine did during the timed repetitions.
-type interference struct{ wall, others, stolen time.Duration }
+type interference struct{ wall, unaccounted, others, stolen time.Duration }
 
 // add takes one repetition, and gives the shares of all so far; nil where that
 // can't be told.
+//
+// What others used has two lower bounds, and the higher one holds. The machine's
+// total less our own sees every container's processes, but a process's own account
+// may hold interrupts that it was charged with, and the total's doesn't: then it is
+// too low by a tenth and more under a load on the network. The list of processes has
+// no such gap, but may not show all of them.
 func (i *interference) add(before, after *machineTime) *results.Interference {
 	if before == nil || after == nil {
 		return nil
 	}
 	i.wall += after.wall.Sub(before.wall)
-	// The clocks go in different steps, so one short repetition may come out negative.
-	i.others += (after.processes - before.processes) - (after.own - before.own)
+	i.unaccounted += (after.all - before.all) - (after.own - before.own)
+	i.others += after.others - before.others
 	i.stolen += after.stolen - before.stolen
 	return &results.Interference{
-		OthersFraction: min(1, max(0, fraction(i.others, i.wall))),
+		OthersFraction: min(1, max(0, fraction(max(i.unaccounted, i.others), i.wall))),
 		StolenFraction: min(1, max(0, fraction(i.stolen, i.wall))),
 	}
 }

@@ -12,8 +12,8 @@ import (
 func TestInterference(t *testing.T) {
 	cores := time.Duration(runtime.NumCPU())
 	begin := time.Unix(1000, 0)
-	at := func(second int, processes, stolen, own time.Duration) *machineTime {
-		return &machineTime{wall: begin.Add(time.Duration(second) * time.Second), processes: processes * cores, stolen: stolen * cores, own: own * cores}
+	at := func(second int, all, stolen, own time.Duration) *machineTime {
+		return &machineTime{wall: begin.Add(time.Duration(second) * time.Second), all: all * cores, stolen: stolen * cores, own: own * cores}
 	}
 	const ms = time.Millisecond
 	var i interference
@@ -32,6 +32,13 @@ func TestInterference(t *testing.T) {
 
 	require.Nil(t, i.add(nil, at(13, 0, 0, 0)), "not known before")
 	require.Nil(t, i.add(at(12, 0, 0, 0), nil), "not known after")
+
+	// A process that is charged with interrupts leaves nothing of the total; the list of
+	// processes has 300 ms of 1,000 for others.
+	listed := at(1, 10*ms, 0, 20*ms)
+	listed.others = 300 * ms * cores
+	var charged interference
+	require.InDelta(t, 0.3, charged.add(at(0, 0, 0, 0), listed).OthersFraction, 1e-9)
 
 	var negative interference
 	require.Zero(t, negative.add(at(0, 0, 0, 0), at(1, 10*ms, 0, 20*ms)).OthersFraction)
