@@ -92,6 +92,7 @@ const (
 // Notes that stand in a row for a verdict, or explain one.
 const (
 	noteOtherMachine  = "another machine: no verdict"
+	noteMoved         = "the machine moved: no verdict"
 	noteOtherWorkload = "another workload: no verdict"
 	noteNotInBaseline = "not in the baseline"
 	noteMissing       = "missing now"
@@ -235,7 +236,7 @@ func (p *pair) row(hasBaseline bool, c Conditions) JudgedRow {
 	case !unit.Class.Portable() && !c.SameMachine:
 		r.Note = noteOtherMachine
 	case moved(c.Pace) != "" && unit.Class.follows():
-		r.Note = moved(c.Pace) + ": no verdict"
+		r.Note = noteMoved
 	case unit.Exact:
 		r.decideExact(unit)
 	default:
