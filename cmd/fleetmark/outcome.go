@@ -49,7 +49,7 @@ func (m *measured) show(c console, asJSON bool) error {
 
 // outcome says what became of the devices, and who says so.
 func outcome(run results.Run) string {
-	who := "as the fleet's ledger confirms"
+	who := "by the fleet's ledger"
 	if run.ClientsWordOnly {
 		who = "client's word only: these devices keep no ledger"
 	}
