@@ -243,7 +243,8 @@ func (p *pair) row(hasBaseline bool, c Conditions) JudgedRow {
 		thresholds := benchmath.Thresholds{CompareAlpha: c.Alpha}
 		// NewSample sorts in place, and each sample is this row's own.
 		cmp := benchmath.AssumeNothing.Compare(benchmath.NewSample(p.old, &thresholds), benchmath.NewSample(p.now, &thresholds))
-		r.P = &cmp.P
+		p := min(1, cmp.P) // twice a tail of a discrete distribution can be more
+		r.P = &p
 	}
 	return r
 }
