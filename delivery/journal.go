@@ -113,8 +113,12 @@ func (r journalRecord) line() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest := append(text[1:], '\n') // what follows the crc
-	return append(fmt.Appendf(nil, `{"crc":"%08x",`, crc32.ChecksumIEEE(rest)), rest...), nil
+	return checksummed(append(text[1:], '\n')), nil
+}
+
+// checksummed puts the checksum before the rest of a line.
+func checksummed(rest []byte) []byte {
+	return append(fmt.Appendf(nil, `{"crc":"%08x",`, crc32.ChecksumIEEE(rest)), rest...)
 }
 
 // parseJournalLine reads a line with its newline.
