@@ -272,22 +272,24 @@ func TestJournalLinesThatMakeNoSense(t *testing.T) {
 
 func TestOneRolloutAJournal(t *testing.T) {
 	path := journalPath(t)
-	f := &rolloutFleet{}
+	cfg := RolloutConfig{Journal: JournalConfig{Path: path}}
+	f, second := &rolloutFleet{}, &rolloutFleet{}
+	inTheWay := testRollout(t, second, cfg)
+	var report RolloutReport
+	var refused error
 	f.onPush = func(n int) {
-		if n > 1 {
-			return
+		if n == 1 {
+			report, refused = inTheWay.Run(t.Context(), rolloutDevices(3))
 		}
-		second := &rolloutFleet{}
-		report, err := journaled(t, second, path, 3, RolloutConfig{})
-		require.ErrorIs(t, err, ErrJournalInUse)
-		require.ErrorContains(t, err, path)
-		require.Empty(t, second.begun)
-		require.Equal(t, RolloutReport{}, report)
 	}
 	for range 2 {
-		_, err := journaled(t, f, path, 3, RolloutConfig{})
+		_, err := testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(3))
 		require.NoError(t, err, "the lock is gone when the rollout is")
 	}
+	require.ErrorIs(t, refused, ErrJournalInUse)
+	require.ErrorContains(t, refused, path)
+	require.Empty(t, second.begun)
+	require.Equal(t, RolloutReport{}, report)
 }
 
 // TestJournalNamesAreForPeople: what can't stand in a line of JSON, or is long, still

@@ -21,9 +21,10 @@ type RolloutConfig struct {
 	// one wave of everything. If the last wave's share is less than 1, the devices
 	// beyond it are not reached.
 	Waves []Wave
-	// AbortShare is the share of a wave's finished devices, over 0 to 1, that may not
-	// fail: where it is reached, no further device is begun, those under way are
-	// waited for, and the rollout ends with a *RolloutAbortError. 0: never.
+	// AbortShare stops a rollout in which too many devices fail: where this share of a
+	// wave's finished devices has failed, over 0 to 1, no further device is begun, those
+	// under way are waited for, and Run gives a *RolloutAbortError. Devices that needed
+	// nothing count among the finished. 0: never.
 	AbortShare float64
 	// AbortLeast is how many devices of a wave must have finished before they are
 	// judged, so that the first failure isn't taken for 100%. Default 20. A wave that
