@@ -125,8 +125,7 @@ func newRollout(to deliverer, u *Update, cfg RolloutConfig, retry Retry, draw fu
 	}
 }
 
-// Pause begins no further device; those under way go on, and so does a soak. A
-// device that is just being handed to a worker may still begin.
+// Pause begins no further device; those under way go on, and so does a soak.
 func (r *Rollout) Pause() { r.gate.set(true) }
 
 // Resume ends a Pause.

@@ -16,12 +16,16 @@ type turn struct {
 // pass goes through the sequence once and has the workers update the devices of the
 // wave that is under way, whose places begin at from. It returns when they are done.
 func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[Device], from float64) {
-	// Not buffered: a device that was handed over is one that was begun.
+	// Not buffered: the rate that devices are handed over at is the one they begin at.
 	turns := make(chan turn)
 	var workers sync.WaitGroup
 	for range r.cfg.Workers {
 		workers.Go(func() {
 			for t := range turns {
+				// What was handed over as the rollout stopped or paused isn't begun.
+				if _, ok := r.gate.pass(stopping); !ok || ctx.Err() != nil {
+					return
+				}
 				r.bring(ctx, t)
 			}
 		})
