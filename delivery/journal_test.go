@@ -1,0 +1,369 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func journalPath(t testing.TB) string { return filepath.Join(t.TempDir(), "rollout.journal") }
+
+// journaled runs a rollout of some devices with a journal.
+func journaled(t testing.TB, f *rolloutFleet, path string, devices int, cfg RolloutConfig) (RolloutReport, error) {
+	t.Helper()
+	cfg.Journal.Path = path
+	return testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(devices))
+}
+
+func TestRolloutGoesOnWhereTheJournalEnds(t *testing.T) {
+	path := journalPath(t)
+	odd := func(d Device) Class {
+		if strings.HasSuffix(d.ID, "7") {
+			return ClassTimeout
+		}
+		return ClassUnknown
+	}
+	f := &rolloutFleet{fails: odd}
+	report, err := journaled(t, f, path, 100, RolloutConfig{})
+	require.NoError(t, err)
+	require.Equal(t, RolloutReport{Wave: 1, Updated: 90, Failed: ClassCounts{ClassTimeout: 10}, Pushes: 100, Verifies: 100, Counted: true}, report)
+
+	// Those that failed are asked, and tried again; the others aren't even asked.
+	f.begun, f.fails = nil, nil
+	var first RolloutEvent
+	report, err = journaled(t, f, path, 120, RolloutConfig{OnEvent: func(e RolloutEvent) {
+		if first.Kind == "" {
+			first = e
+		}
+	}})
+	require.NoError(t, err)
+	require.Equal(t, JournalState{Done: 90, Failed: 10}, report.Journal)
+	require.Equal(t, RolloutResumed, first.Kind)
+	require.Equal(t, report.Journal, first.Progress.Journal)
+	require.True(t, report.Resumed)
+	require.Equal(t, 90, report.DoneBefore)
+	require.Equal(t, 30, report.Updated, "ten that failed, twenty that are new")
+	require.Len(t, f.begun, 30)
+	require.Len(t, f.verifies, 30)
+
+	f.begun = nil
+	report, err = journaled(t, f, path, 120, RolloutConfig{})
+	require.NoError(t, err)
+	require.Equal(t, JournalState{Done: 120}, report.Journal)
+	require.Equal(t, 120, report.Skipped())
+	require.Empty(t, f.begun)
+}
+
+// TestRolloutTrustsDevicesMoreThanTheJournal: whatever of it was lost, who has the
+// update doesn't get it again.
+func TestRolloutTrustsDevicesMoreThanTheJournal(t *testing.T) {
+	path := journalPath(t)
+	f := &rolloutFleet{}
+	_, err := journaled(t, f, path, 50, RolloutConfig{Workers: 3})
+	require.NoError(t, err)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	header := bytes.IndexByte(whole, '\n') + 1
+	for cut := header; cut <= len(whole); cut += 37 {
+		require.NoError(t, os.WriteFile(path, whole[:cut], 0o600))
+		f.begun = nil
+		report, err := journaled(t, f, path, 50, RolloutConfig{Workers: 3})
+		require.NoError(t, err, "cut after %d bytes", cut)
+		require.Empty(t, f.begun)
+		require.Equal(t, 50, report.HadIt+report.DoneBefore)
+		require.Equal(t, cut-1-bytes.LastIndexByte(whole[:cut], '\n'), report.Journal.TornBytes)
+	}
+}
+
+func TestRolloutBreaksOffAndGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := journalPath(t)
+		f := &rolloutFleet{takes: time.Second}
+		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
+		defer cancel()
+		cfg := RolloutConfig{Workers: 5, Journal: JournalConfig{Path: path}}
+		report, err := testRollout(t, f, cfg).Run(ctx, rolloutDevices(40))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, []int{15, 5, 20}, []int{report.Updated, report.Interrupted, len(f.begun)})
+		report, err = testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(40))
+		require.NoError(t, err)
+		require.Equal(t, JournalState{Done: 15, UnderWay: 5}, report.Journal)
+		require.Equal(t, []int{15, 25}, []int{report.DoneBefore, report.Updated})
+	})
+}
+
+func TestRolloutDoesNotSoakTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := journalPath(t)
+		f := &rolloutFleet{fails: func(d Device) Class {
+			if d.ID == "till-0" {
+				return ClassTimeout
+			}
+			return ClassUnknown
+		}}
+		_, place := fingerprint(Device{ID: "till-0"})
+		require.Less(t, place, 0.5, "it is in the first wave")
+		var waves []string
+		cfg := RolloutConfig{
+			Waves: []Wave{{Share: 0.5, Soak: time.Hour}, {Share: 0.9, Soak: time.Hour}, {Share: 1}},
+			OnEvent: func(e RolloutEvent) {
+				switch e.Kind {
+				case WaveBegun, WaveSoaking, WavePassed:
+					waves = append(waves, fmt.Sprint(e.Kind, " ", e.Wave))
+				}
+			},
+			Approve: func(_ context.Context, w Wave, _ RolloutReport) error {
+				if w.Share == 0.9 {
+					return errors.New("not today")
+				}
+				return nil
+			},
+		}
+		_, err := journaled(t, f, path, 100, cfg)
+		require.ErrorContains(t, err, "wave 90% was not approved: not today")
+		f.fails, cfg.Approve, waves = nil, nil, nil
+		report, err := journaled(t, f, path, 100, cfg)
+		require.NoError(t, err)
+		require.Equal(t, []string{"wave 90%", "soak 90%", "passed 90%", "wave 100%"}, waves)
+		require.Equal(t, 100, report.Updated+report.DoneBefore)
+		require.True(t, f.runs["till-0"], "what a passed wave left comes with the next")
+	})
+}
+
+func TestJournalOfAnotherUpdateIsRefused(t *testing.T) {
+	ours := newUpdate(t, "2.0.0", []byte("x"))
+	headerFor := func(u *Update) string {
+		line, err := headerOf(u).line()
+		require.NoError(t, err)
+		return string(line)
+	}
+	format2 := headerOf(ours)
+	format2.Format = 2
+	newer, err := format2.line()
+	require.NoError(t, err)
+	done, err := turn{Device{ID: "a"}, deviceKey{}}.record(eventDone).line()
+	require.NoError(t, err)
+	for want, content := range map[string]string{
+		`:1: not the journal of this update: it belongs to version "1.9.0" (SHA-256 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881), this is "2.0.0"`: headerFor(newUpdate(t, "1.9.0", []byte("x"))),
+		`it belongs to version "2.0.0" (SHA-256 a1fce4363854ff888cff4b8e7875d600c2682390412a8cf79b37d0b11148b0fa)`:                                                      headerFor(newUpdate(t, "2.0.0", []byte("y"))),
+		`:1: not the journal of this update: it is of format 2, want 1`:                                                                                                 string(newer),
+		`:1: not the journal of this update: it doesn't begin as a journal does`:                                                                                        string(done),
+		`it doesn't begin as a journal does: too short`:                                                                                                                 "hello\n",
+		`it doesn't begin as a journal does: its checksum`:                                                                                                              "a letter to somebody, which isn't done",
+		`it doesn't begin as a journal does: its checksum is wrong`:                                                                                                     strings.Repeat("no line has an end ", 1000),
+		`not the journal of this update: it doesn't begin as a journal does: its c`:                                                                                     strings.Replace(headerFor(ours), "2.0.0", "2.0.1", 1),
+	} {
+		path := journalPath(t)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		_, err := journaled(t, &rolloutFleet{}, path, 3, RolloutConfig{})
+		require.ErrorIs(t, err, ErrJournalForeign)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, path)
+		after, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, content, string(after), "it was not touched")
+	}
+}
+
+func TestJournalThatCannotBeOpened(t *testing.T) {
+	_, err := journaled(t, &rolloutFleet{}, t.TempDir(), 3, RolloutConfig{})
+	require.ErrorIs(t, err, syscall.EISDIR)
+	_, err = journaled(t, &rolloutFleet{}, filepath.Join(t.TempDir(), "missing", "x"), 3, RolloutConfig{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	bad, ok := errors.AsType[*JournalError](err)
+	require.True(t, ok)
+	require.Equal(t, 1, strings.Count(err.Error(), bad.Path), "the path is named once")
+}
+
+// TestJournalTornAnywhere: cut after any byte, a journal is read, and what was whole counts.
+func TestJournalTornAnywhere(t *testing.T) {
+	u := newUpdate(t, "2.0.0", []byte("x"))
+	header, err := headerOf(u).line()
+	require.NoError(t, err)
+	text := journalText(t, header)
+	for cut := range len(text) + 1 {
+		marks := map[deviceKey]mark{}
+		found, err := readJournal(bytes.NewReader(text[:cut]), header, marks)
+		require.NoError(t, err, "cut after %d bytes", cut)
+		require.Equal(t, cut >= len(header), found.begun)
+		require.EqualValues(t, cut, found.whole+int64(found.torn))
+		// The line of device 0 that says done is the fifth; of device 1, only begun.
+		require.Equal(t, bytes.Count(text[:cut], []byte("\n")) >= 5, marks[deviceKey{}] == markDone)
+	}
+}
+
+// TestJournalDamagedAnywhere: whatever bit of a line is turned over, it is seen, and
+// the line is named.
+func TestJournalDamagedAnywhere(t *testing.T) {
+	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
+	require.NoError(t, err)
+	text := journalText(t, header)
+	for at := range len(text) - 1 {
+		damaged := bytes.Clone(text)
+		damaged[at] ^= 1 << (at % 8)
+		found, err := readJournal(bytes.NewReader(damaged), header, map[deviceKey]mark{})
+		line := 1 + bytes.Count(text[:at], []byte("\n"))
+		if line == 1 {
+			require.ErrorIs(t, err, ErrJournalForeign)
+		} else {
+			require.ErrorIs(t, err, ErrJournalDamaged, "byte %d", at)
+		}
+		require.Equal(t, line, found.badLine)
+	}
+}
+
+// journalText is a journal with one of every line.
+func journalText(t testing.TB, header []byte) []byte {
+	text := bytes.Clone(header)
+	for i, r := range []journalRecord{
+		{Event: eventBegun}, {Event: eventFailed, Class: "timeout"}, {Event: eventBegun}, {Event: eventDone},
+		{Event: eventWave, Share: 0.01}, {Event: eventBegun}, {Event: eventBegun, Name: "\x00\"\\ \xff"},
+	} {
+		if r.Event != eventWave {
+			r.Device = fmt.Sprintf("%032x", i/4)
+		}
+		line, err := r.line()
+		require.NoError(t, err)
+		require.True(t, json.Valid(line))
+		text = append(text, line...)
+	}
+	return text
+}
+
+func TestJournalLinesThatMakeNoSense(t *testing.T) {
+	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
+	require.NoError(t, err)
+	for want, r := range map[string]journalRecord{
+		`event "undone": want begun, done, failed or wave`: {Event: "undone"},
+		`device "abc": want 32 hex digits`:                 {Event: eventDone, Device: "abc"},
+		`device "ab": want 32 hex digits`:                  {Event: eventDone, Device: "ab"},
+		`share 2: want 0 to 1`:                             {Event: eventWave, Share: 2},
+		`longer than 4096 bytes`:                           {Event: eventBegun, Name: strings.Repeat("x", 5000)},
+	} {
+		line, err := r.line()
+		require.NoError(t, err)
+		found, err := readJournal(bytes.NewReader(append(bytes.Clone(header), line...)), header, map[deviceKey]mark{})
+		require.ErrorIs(t, err, ErrJournalDamaged)
+		require.ErrorContains(t, err, want)
+		require.Equal(t, 2, found.badLine)
+	}
+	_, err = readJournal(io.MultiReader(bytes.NewReader(header), &failingReader{}), header, map[deviceKey]mark{})
+	require.ErrorContains(t, err, "line gone")
+	require.ErrorContains(t, &JournalError{Path: "p", Line: 7, Err: ErrJournalDamaged}, "rollout journal p:7: damaged: cut the file before this line")
+
+	path := journalPath(t)
+	require.NoError(t, os.WriteFile(path, append(header, "x\n"...), 0o600))
+	_, err = journaled(t, &rolloutFleet{}, path, 3, RolloutConfig{})
+	require.ErrorContains(t, err, path+":2: damaged")
+}
+
+func TestOneRolloutAJournal(t *testing.T) {
+	path := journalPath(t)
+	cfg := RolloutConfig{Journal: JournalConfig{Path: path}}
+	f, second := &rolloutFleet{}, &rolloutFleet{}
+	inTheWay := testRollout(t, second, cfg)
+	var report RolloutReport
+	var refused error
+	f.onPush = func(n int) {
+		if n == 1 {
+			report, refused = inTheWay.Run(t.Context(), rolloutDevices(3))
+		}
+	}
+	for range 2 {
+		_, err := testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(3))
+		require.NoError(t, err, "the lock is gone when the rollout is")
+	}
+	require.ErrorIs(t, refused, ErrJournalInUse)
+	require.ErrorContains(t, refused, path)
+	require.Empty(t, second.begun)
+	require.Equal(t, RolloutReport{}, report)
+}
+
+// TestJournalNamesAreForPeople: what can't stand in a line of JSON, or is long, still
+// is one device.
+func TestJournalNamesAreForPeople(t *testing.T) {
+	path := journalPath(t)
+	f := &rolloutFleet{}
+	devices := func(yield func(Device) bool) {
+		for _, d := range []Device{{ID: "\xff"}, {ID: "\xfe"}, {Address: "http://a/" + strings.Repeat("x", 2000)}} {
+			if !yield(d) {
+				return
+			}
+		}
+	}
+	cfg := RolloutConfig{Journal: JournalConfig{Path: path}}
+	for range 2 {
+		report, err := testRollout(t, f, cfg).Run(t.Context(), devices)
+		require.NoError(t, err)
+		require.Equal(t, 3, report.Updated+report.DoneBefore)
+	}
+	require.Len(t, f.begun, 3)
+}
+
+// FuzzJournal: no file makes the reader fail otherwise than by an error, and what it
+// takes it takes again after any cut.
+func FuzzJournal(f *testing.F) {
+	u := newUpdate(f, "2.0.0", []byte("x"))
+	header, err := headerOf(u).line()
+	if err != nil {
+		f.Fatal(err)
+	}
+	text := journalText(f, header)
+	f.Add(text, 100)
+	f.Add(text[:len(text)-3], 1)
+	f.Add(header[:10], 0)
+	f.Add([]byte{}, 0)
+	f.Add(append(bytes.Clone(header), make([]byte, 20)...), 7)
+	f.Fuzz(func(t *testing.T, text []byte, cut int) {
+		// The fuzzer can't find a checksum: every other time it is put right for it.
+		if cut%2 == 0 {
+			text = withChecksums(header, text)
+		}
+		marks := map[deviceKey]mark{}
+		found, err := readJournal(bytes.NewReader(text), header, marks)
+		total := 0
+		for _, n := range found.counts {
+			if n < 0 {
+				t.Fatalf("%+v", found)
+			}
+			total += n
+		}
+		if total != len(marks) || int(found.whole) > len(text) || found.passed < 0 || found.passed > 1 {
+			t.Fatalf("%+v, %d devices", found, len(marks))
+		}
+		if err != nil {
+			if !errors.Is(err, ErrJournalForeign) && !errors.Is(err, ErrJournalDamaged) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if found.whole+int64(found.torn) != int64(len(text)) {
+			t.Fatalf("%+v of %d bytes", found, len(text))
+		}
+		cut = max(0, min(cut, len(text)))
+		if _, err := readJournal(bytes.NewReader(text[:cut]), header, map[deviceKey]mark{}); err != nil {
+			t.Fatalf("cut after %d bytes: %v", cut, err)
+		}
+	})
+}
+
+// withChecksums takes each line as what follows a checksum.
+func withChecksums(header, text []byte) []byte {
+	all := bytes.Clone(header)
+	for line := range bytes.Lines(text) {
+		all = append(all, checksummed(line)...)
+	}
+	return all
+}

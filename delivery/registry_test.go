@@ -1,0 +1,365 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The same three devices in each format.
+var registryFiles = map[string]string{
+	"devices.json": `[
+  {"id": "till-1", "address": "http://192.0.2.1", "location": "Oslo", "version": "1.0.0", "labels": {"site": "north", "kind": "till"}},
+  {"id": "till-2", "address": "https://[2001:db8::2]:8443/a", "location": "Bergen", "version": "2.0.0", "labels": {"site": "north"}},
+
+  {"address": "http://192.0.2.3"}
+]
+`,
+	"devices.jsonl": `{"id": "till-1", "address": "http://192.0.2.1", "location": "Oslo", "version": "1.0.0", "labels": {"site": "north", "kind": "till"}}
+{"id": "till-2", "address": "https://[2001:db8::2]:8443/a", "location": "Bergen", "version": "2.0.0", "labels": {"site": "north"}}
+
+{"address": "http://192.0.2.3"}`,
+	"devices.csv": "id,address,location,version,label.site,label.kind\r\n" +
+		"till-1,http://192.0.2.1,Oslo,1.0.0,north,till\r\n" +
+		"\"till-2\",https://[2001:db8::2]:8443/a,Bergen,2.0.0,north,\r\n" +
+		"\r\n" +
+		",http://192.0.2.3,,,,\r\n",
+}
+
+func registered(r *Registry) []RegisteredDevice { return slices.Collect(r.Registered(Filter{})) }
+
+func TestRegistryFormats(t *testing.T) {
+	want := []RegisteredDevice{
+		{Device{"till-1", "http://192.0.2.1"}, map[string]string{"site": "north", "kind": "till"}, "Oslo", "1.0.0"},
+		{Device{"till-2", "https://[2001:db8::2]:8443/a"}, map[string]string{"site": "north"}, "Bergen", "2.0.0"},
+		{Device: Device{"", "http://192.0.2.3"}},
+	}
+	for name, text := range registryFiles {
+		t.Run(name, func(t *testing.T) {
+			for _, mark := range []string{"", "\ufeff"} {
+				path := filepath.Join(t.TempDir(), name)
+				require.NoError(t, os.WriteFile(path, []byte(mark+text), 0o600))
+				r, err := OpenRegistry(path, RegistryConfig{})
+				require.NoError(t, err)
+				require.Equal(t, want, registered(r))
+				require.Equal(t, 3, r.Len())
+				bad, total := r.Bad()
+				require.Empty(t, bad)
+				require.Zero(t, total)
+				for range 2 { // as often as one likes
+					require.Len(t, slices.Collect(r.All()), 3)
+				}
+			}
+			for cut := range text { // no file is read half without a word
+				r, err := ReadRegistry(strings.NewReader(text[:cut]), name, RegistryConfig{KeepGoing: true})
+				if err == nil {
+					_, bad := r.Bad()
+					if name == "devices.json" && cut < strings.LastIndex(text, "]") {
+						t.Fatalf("cut after %d bytes: %v", cut, registered(r))
+					}
+					require.LessOrEqual(t, bad, 1)
+				}
+			}
+		})
+	}
+	_, err := OpenRegistry(filepath.Join(t.TempDir(), "missing.json"), RegistryConfig{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = ReadRegistry(strings.NewReader(""), "devices", RegistryConfig{})
+	require.ErrorContains(t, err, "registry devices: want a name that ends in")
+	r, err := ReadRegistry(strings.NewReader(registryFiles["devices.csv"]), "devices", RegistryConfig{Format: FormatCSV})
+	require.NoError(t, err)
+	require.Equal(t, 3, r.Len())
+	_, err = ReadRegistry(strings.NewReader(""), "x.ndjson", RegistryConfig{})
+	require.NoError(t, err)
+}
+
+func TestRegistryFilter(t *testing.T) {
+	for name, text := range registryFiles {
+		r, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{})
+		require.NoError(t, err)
+		for want, f := range map[string]Filter{
+			"1 2 3": {},
+			"1 2":   {Labels: map[string]string{"site": "north"}},
+			"1":     {Labels: map[string]string{"site": "north", "kind": "till"}},
+			"2":     {Location: "Bergen"},
+			"2 ":    {Version: "2.0.0"},
+			"1 3":   {NotVersion: "2.0.0"},
+			"":      {Labels: map[string]string{"site": "north", "kind": ""}},
+			" ":     {Location: "Bergen", Version: "1.0.0"},
+		} {
+			var got []string
+			for d := range r.Match(f) {
+				got = append(got, map[string]string{"http://192.0.2.1": "1", "https://[2001:db8::2]:8443/a": "2", "http://192.0.2.3": "3"}[d.Address])
+			}
+			require.Equal(t, strings.TrimSpace(want), strings.Join(got, " "))
+		}
+		for range r.All() {
+			break // and nothing minds
+		}
+	}
+}
+
+// TestRegistryBadLines: what is wrong with a line, how it is named, and that those
+// around it are kept, or the file refused.
+func TestRegistryBadLines(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, row := range []struct{ name, bad, want string }{
+		{"f.jsonl", `{"id":"b"}`, "f.jsonl:2: address: is missing: want http://HOST"},
+		{"f.jsonl", `{"id":"b","address":"till"}`, `f.jsonl:2: address: device address "till": want http://HOST`},
+		{"f.jsonl", `{"id":"b\n","address":"http://b"}`, `f.jsonl:2: id: "b\n": want neither control characters`},
+		{"f.jsonl", `{"id":"` + long + `","address":"http://b"}`, `: 300 bytes, want at most 128`},
+		{"f.jsonl", `{"location":"` + long + `","address":"http://b"}`, `f.jsonl:2: location: "xxx`},
+		{"f.jsonl", `{"version":"\ud800","address":"http://b"}`, `f.jsonl:2: version: "` + "\ufffd" + `": want neither control characters nor U+FFFD`},
+		{"f.jsonl", `{"id":"a","address":"http://b"}`, `f.jsonl:2: id: "a": is that of line 1 already`},
+		{"f.jsonl", `{"address":"http://n"}`, `f.jsonl:2: address: "http://n": is that of line 3 already`},
+		{"f.jsonl", `{"id":"b","id":"c","address":"http://b"}`, `f.jsonl:2: "id" twice: want each field once`},
+		{"f.jsonl", `{"id":7,"address":"http://b"}`, `f.jsonl:2: id: a number: want a text in quotes`},
+		{"f.jsonl", `{"id":null,"address":"http://b"}`, `f.jsonl:2: id: null: want a text in quotes, or leave the field out`},
+		{"f.jsonl", `{"id":true,"address":"http://b"}`, `f.jsonl:2: id: true or false: want`},
+		{"f.jsonl", `{"id":{},"address":"http://b"}`, `f.jsonl:2: id: a list or an object: want`},
+		{"f.jsonl", `{"labels":["x"],"address":"http://b"}`, `f.jsonl:2: labels: a list or an object: want an object of texts`},
+		{"f.jsonl", `{"labels":"x","address":"http://b"}`, `f.jsonl:2: labels: a text: want an object of texts`},
+		{"f.jsonl", `{"labels":{"a":1},"address":"http://b"}`, `f.jsonl:2: labels: a number: want a text`},
+		{"f.jsonl", `{"labels":{"a":"1","a":"2"},"address":"http://b"}`, `f.jsonl:2: labels: "a" twice`},
+		{"f.jsonl", `{"labels":{"` + long + `":"1"},"address":"http://b"}`, `f.jsonl:2: labels: name "xxx`},
+		{"f.jsonl", `{"labels":{"a":"\u0000"},"address":"http://b"}`, `f.jsonl:2: label.a: "\x00": want`},
+		{"f.jsonl", `{"labels":{` + manyLabels(65) + `},"address":"http://b"}`, `f.jsonl:2: labels: 65 of them: want at most 64`},
+		{"f.jsonl", `["id"]`, `f.jsonl:2: a list or an object: want an object`},
+		{"f.jsonl", `7`, `f.jsonl:2: a number: want an object`},
+		{"f.jsonl", `{"id":"b","address":"http://b"`, `f.jsonl:2: it ends in the middle: want a whole JSON object`},
+		{"f.jsonl", `{"id":"b","address":"http://b"}{}`, `f.jsonl:2: "{}" after the object`},
+		{"f.jsonl", `{"id":"b" "address":"http://b"}`, `f.jsonl:2: `},
+		{"f.jsonl", `{7:8}`, `f.jsonl:2: `},
+		{"f.jsonl", `{"id":}`, `f.jsonl:2: id: `},
+		{"f.jsonl", `id=b`, `f.jsonl:2: invalid character`},
+		{"f.jsonl", "{\"id\":\"\xff\",\"address\":\"http://b\"}", `f.jsonl:2: not UTF-8`},
+		{"f.jsonl", `{"id":"b","address":"http://b","location":"` + strings.Repeat("x", 5000) + `"}`, `f.jsonl:2: longer than 4096 bytes`},
+
+		{"f.json", `{"id":"b"}`, "f.json:2: address: is missing"},
+		{"f.json", "\n\n{\n\"id\": 7}", "f.json:5: id: a number: want"},
+		{"f.json", `{"id": tru}`, "f.json:2: id: invalid character"},
+		{"f.json", "{\"id\": \"b\n}", "f.json:2: id: "},
+		{"f.json", ``, "f.json:2: it ends in the middle: want a whole JSON object"},
+		{"f.json", `"a\",b"`, "f.json:2: a text: want an object"},
+		{"f.json", `[[{}],{}]`, "f.json:2: a list or an object: want an object"},
+
+		{"f.csv", `b`, "f.csv:3: 1 fields: want 3, as the header row has"},
+		{"f.csv", `b,http://b,north,x`, "f.csv:3: 4 fields: want 3"},
+		{"f.csv", `b,till,north`, `f.csv:3: address: device address "till": want`},
+		{"f.csv", `b,,north`, `f.csv:3: address: is missing`},
+		{"f.csv", `"b,http://b,north`, `f.csv:3: column `},
+		{"f.csv", `b"b,http://b,north`, `f.csv:3: column 2: bare " in non-quoted-field (a field is on one line)`},
+		{"f.csv", `"b"b,http://b,north`, `f.csv:3: column `},
+		{"f.csv", `a,http://b,north`, `f.csv:3: id: "a": is that of line 2 already`},
+		{"f.csv", "b,http://b,\xff", `f.csv:3: not UTF-8`},
+		{"f.csv", "b,http://b,\x01", `f.csv:3: label.site: "\x01": want`},
+		{"f.csv", "b,http://b," + strings.Repeat("x", 5000), `f.csv:3: longer than 4096 bytes`},
+	} {
+		t.Run(row.name+"/"+clip(row.bad), func(t *testing.T) {
+			good := [2]string{`{"id":"a","address":"http://a"}`, `{"address":"http://n"}`}
+			text := good[0] + "\n" + row.bad + "\n" + good[1] + "\n"
+			switch {
+			case row.name == "f.json":
+				text = "[" + good[0] + ",\n" + row.bad + ",\n" + good[1] + "]"
+			case row.name == "f.csv":
+				text = "id,address,label.site\na,http://a,north\n" + row.bad + "\n,http://n,\n"
+			}
+			after := strings.Contains(row.want, "line 3 already") // the bad one is the later one
+			if after {
+				text = good[0] + "\n\n" + good[1] + "\n" + row.bad + "\n"
+				row.want = strings.Replace(row.want, ":2:", ":4:", 1)
+			}
+			cfg := RegistryConfig{MaxLine: 4096}
+			_, err := ReadRegistry(strings.NewReader(text), row.name, cfg)
+			require.ErrorContains(t, err, row.want)
+			refused, ok := errors.AsType[*RegistryError](err)
+			require.True(t, ok)
+			require.Equal(t, 1, refused.Total)
+			line, ok := errors.AsType[*BadLine](err)
+			require.True(t, ok)
+			require.ErrorIs(t, err, line.Err)
+			require.Less(t, len(err.Error()), 400, "the error doesn't repeat what is endless")
+
+			cfg.KeepGoing = true
+			r, err := ReadRegistry(strings.NewReader(text), row.name, cfg)
+			require.NoError(t, err)
+			require.Equal(t, []Device{{ID: "a", Address: "http://a"}, {Address: "http://n"}}, slices.Collect(r.All()))
+			bad, total := r.Bad()
+			require.Equal(t, 1, total)
+			require.ErrorContains(t, bad[0], row.want)
+		})
+	}
+}
+
+func manyLabels(n int) string {
+	var parts []string
+	for i := range n {
+		parts = append(parts, fmt.Sprintf(`"l%d":"x"`, i))
+	}
+	return strings.Join(parts, ",")
+}
+
+// TestRegistryUnknownFields: an error, or not looked at; and never taken for one that
+// is written otherwise.
+func TestRegistryUnknownFields(t *testing.T) {
+	for name, text := range map[string]string{
+		"f.jsonl": `{"address":"http://a","ID":"x","colour":{"a":[1,2]}}`,
+		"f.json":  `[{"address":"http://a","ID":"x","colour":{"a":[1,2]}}]`,
+		"f.csv":   "address,ID,label.\nhttp://a,x,y",
+	} {
+		_, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{})
+		require.ErrorContains(t, err, name+":1: ID: unknown")
+		r, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{KeepGoing: true})
+		require.NoError(t, err)
+		require.Equal(t, []RegisteredDevice{{Device: Device{Address: "http://a"}}}, registered(r))
+	}
+	r, err := ReadRegistry(strings.NewReader(`{"address":"http://a","colour":}`), "f.jsonl", RegistryConfig{KeepGoing: true})
+	require.NoError(t, err)
+	_, bad := r.Bad()
+	require.Equal(t, 1, bad)
+}
+
+// TestRegistryFilesThatCannotBeGoneOnWith are errors however patient one is.
+func TestRegistryFilesThatCannotBeGoneOnWith(t *testing.T) {
+	for _, row := range []struct{ name, text, want string }{
+		{"f.json", ``, "f.json:1: want a JSON array: [ {…}, … ]"},
+		{"f.json", "\n{}", "f.json:2: want a JSON array"},
+		{"f.json", `[`, "f.json:1: the array ends in the middle: want ]"},
+		{"f.json", `[{"address":"http://a"}`, "the array ends in the middle"},
+		{"f.json", `[{"address":"http://a"},`, "the array ends in the middle"},
+		{"f.json", "[]\nx", `f.json:2: 'x' after the array: want its end`},
+		{"f.json", "[{\n" + strings.Repeat("x", 5000) + "}]", "f.json:2: an element is longer than 4096 bytes (is a bracket left open?)"},
+		{"f.json", "[{\"id\": \"b},\n{\"address\":\"http://a\"}]", "f.json:2: the array ends in the middle: want ] (a quote is not closed on line 1)"},
+		{"f.csv", "", "f.csv:1: no header row: want columns such as id,address"},
+		{"f.csv", "\n\n", "no header row"},
+		{"f.csv", "id,version\n", "f.csv:1: address: no such column"},
+		{"f.csv", "\nid,address,id\n", "f.csv:2: id: two columns of this name"},
+		{"f.csv", "\"id,address\n", "f.csv:1: column"},
+		{"f.csv", strings.Repeat("x", 5000), "f.csv:1: longer than 4096 bytes"},
+		{"f.csv", "\xff", "f.csv:1: not UTF-8"},
+	} {
+		_, err := ReadRegistry(strings.NewReader(row.text), row.name, RegistryConfig{KeepGoing: true, MaxLine: 4096})
+		require.ErrorContains(t, err, row.want)
+		_, ok := errors.AsType[*BadLine](err)
+		require.True(t, ok)
+	}
+	for _, row := range []struct{ name, before string }{
+		{"f.json", ""}, {"f.json", "["}, {"f.json", "[{"}, {"f.jsonl", "{"}, {"f.csv", ""}, {"f.csv", "address\n"},
+	} {
+		_, err := ReadRegistry(io.MultiReader(strings.NewReader(row.before), &failingReader{}), row.name, RegistryConfig{KeepGoing: true})
+		require.ErrorContains(t, err, "registry "+row.name+": line gone", row.before)
+	}
+	require.Equal(t, "f.csv: x", (&BadLine{File: "f.csv", Err: errors.New("x")}).Error())
+}
+
+func TestRegistryIsBounded(t *testing.T) {
+	for name, text := range registryFiles {
+		_, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxDevices: 2, KeepGoing: true})
+		require.ErrorContains(t, err, "more than 2 devices: want a smaller file")
+		_, err = ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxDevices: 3})
+		require.NoError(t, err)
+	}
+	bad := strings.Repeat("x\n", 250)
+	_, err := ReadRegistry(strings.NewReader(bad), "f.jsonl", RegistryConfig{})
+	refused, ok := errors.AsType[*RegistryError](err)
+	require.True(t, ok)
+	require.Len(t, refused.Bad, 100)
+	require.Equal(t, 250, refused.Total)
+	require.True(t, strings.HasSuffix(err.Error(), "\nand 150 more"))
+	r, err := ReadRegistry(strings.NewReader(bad), "f.jsonl", RegistryConfig{KeepGoing: true, MaxBad: 7})
+	require.NoError(t, err)
+	lines, total := r.Bad()
+	require.Len(t, lines, 7)
+	require.Equal(t, 250, total)
+
+	// A line without an end is read over, not held.
+	endless := io.MultiReader(io.LimitReader(zeros{}, 64<<20), strings.NewReader("\n{\"address\":\"http://a\"}"))
+	r, err = ReadRegistry(endless, "f.jsonl", RegistryConfig{KeepGoing: true})
+	require.NoError(t, err)
+	require.Equal(t, 1, r.Len())
+	_, err = ReadRegistry(io.MultiReader(strings.NewReader("[1"), zeros{}), "f.json", RegistryConfig{})
+	require.ErrorContains(t, err, "an element is longer than 65536 bytes")
+
+	for want, cfg := range map[string]RegistryConfig{
+		`registry: format "xml": want json, jsonl or csv`:        {Format: "xml"},
+		"registry: max devices -1: want 0 (the default) to 1000": {MaxDevices: -1},
+		"registry: max line 16777217: want":                      {MaxLine: 16<<20 + 1},
+		"registry: max bad -1: want":                             {MaxBad: -1},
+	} {
+		_, err := ReadRegistry(strings.NewReader(""), "f.json", cfg)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// TestRegistrySharesWhatDevicesHaveInCommon: a million devices of one site hold the
+// site's name once.
+func TestRegistrySharesWhatDevicesHaveInCommon(t *testing.T) {
+	var text strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&text, `{"address":"http://a/%d","labels":{"kind":"till","site":"s%d"}}`+"\n", i, i%2)
+	}
+	r, err := ReadRegistry(strings.NewReader(text.String()), "f.jsonl", RegistryConfig{})
+	require.NoError(t, err)
+	distinct := map[uintptr]bool{}
+	for _, d := range registered(r) {
+		distinct[reflect.ValueOf(d.Labels).Pointer()] = true
+	}
+	require.Len(t, distinct, 2)
+}
+
+// fuzzRegistry holds what is true of any file: bounds, and that a device that was
+// taken is one that a client takes.
+func fuzzRegistry(f *testing.F, name string) {
+	f.Add(registryFiles[name])
+	f.Add("")
+	f.Add("[{\"address\":\"http://a\",\"labels\":{\"a\":\"\\u0041\"}}]")
+	f.Add("{\"address\":\"http://a\"}\n{\"address\":")
+	f.Add("address,label.x\nhttp://a,\"b \"\" c\"\n\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		strict, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxLine: 200, MaxDevices: 50, MaxBad: 5})
+		lenient, lenientErr := ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxLine: 200, MaxDevices: 50, MaxBad: 5, KeepGoing: true})
+		if err == nil {
+			if lenientErr != nil || !slices.EqualFunc(registered(strict), registered(lenient), sameDevice) {
+				t.Fatalf("strict takes it, lenient otherwise: %v", lenientErr)
+			}
+		}
+		if lenientErr != nil {
+			return
+		}
+		if bad, total := lenient.Bad(); len(bad) > 5 || len(bad) > total || lenient.Len() > 50 {
+			t.Fatalf("%d bad of %d, %d devices", len(bad), total, lenient.Len())
+		}
+		if lenient.Len() > strings.Count(text, "http") {
+			t.Fatal("more devices than addresses")
+		}
+		seen := map[deviceKey]bool{}
+		for d := range lenient.All() {
+			key, _ := fingerprint(d)
+			if seen[key] || d.Validate() != nil {
+				t.Fatalf("%+v: twice, or %v", d, d.Validate())
+			}
+			seen[key] = true
+		}
+	})
+}
+
+func sameDevice(a, b RegisteredDevice) bool {
+	return a.Device == b.Device && a.Location == b.Location && a.Version == b.Version && maps.Equal(a.Labels, b.Labels)
+}
+
+func FuzzRegistryJSON(f *testing.F)      { fuzzRegistry(f, "devices.json") }
+func FuzzRegistryJSONLines(f *testing.F) { fuzzRegistry(f, "devices.jsonl") }
+func FuzzRegistryCSV(f *testing.F)       { fuzzRegistry(f, "devices.csv") }

@@ -1,0 +1,132 @@
+package delivery
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// loadCSV reads a header row and then a device a line. Lines are cut before
+// encoding/csv sees them: so a quote that isn't closed costs its own line and not the
+// rest of the file, and memory is bounded.
+func (l *registryLoader) loadCSV(lines *lineReader) error {
+	feed := &lineFeed{}
+	reader := csv.NewReader(feed)
+	reader.FieldsPerRecord = -1
+	row := func() ([]string, *fieldError, error) {
+		text, long, err := lines.next()
+		if err != nil {
+			return nil, nil, err
+		}
+		if long {
+			return nil, l.tooLong(), nil
+		}
+		if !utf8.Valid(text) {
+			return nil, &fieldError{err: errNotUTF8}, nil
+		}
+		feed.line = append(append(feed.line[:0], text...), '\n')
+		fields, err := reader.Read()
+		if p, ok := errors.AsType[*csv.ParseError](err); ok {
+			err = fmt.Errorf("column %d: %w (a field is on one line)", p.Column, p.Err)
+		}
+		if err != nil {
+			return nil, &fieldError{err: err}, nil
+		}
+		return fields, nil, nil
+	}
+
+	header, e, err := row()
+	if errors.Is(err, io.EOF) {
+		e, err = &fieldError{err: errors.New("no header row: want columns such as id,address,location,version,label.site")}, nil
+	}
+	if err != nil {
+		return l.readError(err)
+	}
+	if e == nil {
+		e = l.checkColumns(header)
+	}
+	if e != nil {
+		return l.badLine(max(1, lines.line), e)
+	}
+	header = slices.Clone(header)
+	for {
+		fields, e, err := row()
+		if err != nil {
+			return l.readError(err)
+		}
+		var d RegisteredDevice
+		switch {
+		case e != nil:
+		case len(fields) != len(header):
+			e = &fieldError{err: fmt.Errorf("%d fields: want %d, as the header row has", len(fields), len(header))}
+		default:
+			d = deviceOf(header, fields)
+		}
+		if err := l.keep(lines.line, d, e); err != nil {
+			return err
+		}
+	}
+}
+
+const labelColumn = "label."
+
+// checkColumns says what is wrong with the header row.
+func (l *registryLoader) checkColumns(header []string) *fieldError {
+	for i, name := range header {
+		label, isLabel := strings.CutPrefix(name, labelColumn)
+		switch {
+		case slices.Contains(header[:i], name):
+			return &fieldError{field: clip(name), err: errors.New("two columns of this name: want each once")}
+		case isLabel && label != "", slices.Contains([]string{"id", "address", "location", "version"}, name):
+		case !l.cfg.KeepGoing:
+			return &fieldError{field: clip(name), err: errors.New("unknown column: want id, address, location, version or label.NAME")}
+		}
+	}
+	if !slices.Contains(header, "address") {
+		return &fieldError{field: "address", err: errors.New("no such column in the header row: want one")}
+	}
+	return nil
+}
+
+// deviceOf puts a row's fields where the header row says. An empty label is none.
+func deviceOf(header, fields []string) (d RegisteredDevice) {
+	for i, name := range header {
+		// A field is a part of its whole line: what is kept is cut out of it.
+		switch name {
+		case "id":
+			d.ID = strings.Clone(fields[i])
+		case "address":
+			d.Address = strings.Clone(fields[i])
+		case "location":
+			d.Location = fields[i]
+		case "version":
+			d.Version = fields[i]
+		default:
+			label, ok := strings.CutPrefix(name, labelColumn)
+			if !ok || label == "" || fields[i] == "" {
+				continue
+			}
+			if d.Labels == nil {
+				d.Labels = make(map[string]string)
+			}
+			d.Labels[label] = fields[i]
+		}
+	}
+	return d
+}
+
+// lineFeed gives a csv.Reader one line, and then an end that isn't for good.
+type lineFeed struct{ line []byte }
+
+func (f *lineFeed) Read(p []byte) (int, error) {
+	if len(f.line) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, f.line)
+	f.line = f.line[n:]
+	return n, nil
+}

@@ -1,0 +1,294 @@
+package delivery
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+func (l *registryLoader) loadJSONLines(lines *lineReader) error {
+	for {
+		text, long, err := lines.next()
+		if err != nil {
+			return l.readError(err)
+		}
+		if long {
+			l.refuse(lines.line, l.tooLong())
+			continue
+		}
+		d, e := l.parseJSON(text)
+		if err := l.keep(lines.line, d, e); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *registryLoader) loadJSONArray(elements *elementReader) error {
+	for {
+		text, line, err := elements.next()
+		if e, ok := errors.AsType[arrayError](err); ok {
+			return l.badLine(elements.line, &fieldError{err: e})
+		}
+		if err != nil {
+			return l.readError(err)
+		}
+		d, e := l.parseJSON(text)
+		if err := l.keep(line, d, e); err != nil {
+			return err
+		}
+	}
+}
+
+// parseJSON reads one device. It goes token by token, because encoding/json would
+// take the last of two equal fields, and one in another case, without a word.
+func (l *registryLoader) parseJSON(text []byte) (d RegisteredDevice, _ *fieldError) {
+	if !utf8.Valid(text) {
+		return d, &fieldError{err: errNotUTF8}
+	}
+	p := &jsonDevice{text: text, dec: json.NewDecoder(bytes.NewReader(text)), strict: !l.cfg.KeepGoing}
+	err := p.object("an object", func(field string) (err error) {
+		p.field = field
+		switch field {
+		case "id":
+			d.ID, err = p.string()
+		case "address":
+			d.Address, err = p.string()
+		case "location":
+			d.Location, err = p.string()
+		case "version":
+			d.Version, err = p.string()
+		case "labels":
+			d.Labels, err = p.labels()
+		default:
+			err = p.unknown()
+		}
+		if err == nil {
+			p.field = ""
+		}
+		return err
+	})
+	if err == nil {
+		err = p.end()
+	}
+	if err == nil {
+		return d, nil
+	}
+	at := min(p.dec.InputOffset(), int64(len(text)))
+	return d, &fieldError{field: clip(p.field), line: bytes.Count(text[:at], []byte("\n")), err: err}
+}
+
+// jsonDevice is a device being read.
+type jsonDevice struct {
+	text   []byte
+	dec    *json.Decoder
+	strict bool
+	field  string // the one that is being read
+}
+
+// object reads an object, and calls member for each of its members when it is up to
+// the value.
+func (p *jsonDevice) object(want string, member func(name string) error) error {
+	t, err := p.token()
+	if err != nil {
+		return err
+	}
+	if t != json.Delim('{') {
+		return fmt.Errorf("%s: want %s", kindOf(t), want)
+	}
+	names := make(map[string]bool)
+	for p.dec.More() {
+		t, err := p.token()
+		if err != nil {
+			return err
+		}
+		name, ok := t.(string)
+		if !ok {
+			return fmt.Errorf("%s: want a name in quotes", kindOf(t)) // the decoder itself says so first
+		}
+		if names[name] {
+			return fmt.Errorf("%q twice: want each field once", clip(name))
+		}
+		names[name] = true
+		if err := member(name); err != nil {
+			return err
+		}
+	}
+	_, err = p.token() // the brace
+	return err
+}
+
+func (p *jsonDevice) token() (json.Token, error) {
+	t, err := p.dec.Token()
+	if errors.Is(err, io.EOF) {
+		err = errors.New("it ends in the middle: want a whole JSON object")
+	}
+	return t, err
+}
+
+func (p *jsonDevice) string() (string, error) {
+	t, err := p.token()
+	if err != nil {
+		return "", err
+	}
+	s, ok := t.(string)
+	if !ok {
+		return "", fmt.Errorf("%s: want a text in quotes, or leave the field out", kindOf(t))
+	}
+	return s, nil
+}
+
+func (p *jsonDevice) labels() (map[string]string, error) {
+	labels := make(map[string]string)
+	err := p.object(`an object of texts, as in {"site": "north"}`, func(name string) error {
+		value, err := p.string()
+		labels[name] = value
+		return err
+	})
+	return labels, err
+}
+
+// unknown reads over a field that a device doesn't have.
+func (p *jsonDevice) unknown() error {
+	if p.strict {
+		return errors.New("unknown field: want id, address, labels, location or version")
+	}
+	var over json.RawMessage
+	return p.dec.Decode(&over)
+}
+
+// end reports what follows the object.
+func (p *jsonDevice) end() error {
+	if rest := bytes.TrimSpace(p.text[p.dec.InputOffset():]); len(rest) > 0 {
+		return fmt.Errorf("%q after the object: want one object", clip(string(rest)))
+	}
+	return nil
+}
+
+func kindOf(t json.Token) string {
+	switch t.(type) {
+	case nil:
+		return "null"
+	case string:
+		return "a text"
+	case bool:
+		return "true or false"
+	case float64, json.Number:
+		return "a number"
+	}
+	return "a list or an object"
+}
+
+// elementReader takes a JSON array apart into its elements, each within bounds,
+// without asking whether they are right: so a bad one costs only itself.
+type elementReader struct {
+	br    *bufio.Reader
+	most  int
+	line  int // where reading is, from 1
+	open  int // the last line with a quote that wasn't closed on it
+	begun bool
+	ended bool
+	buf   []byte
+}
+
+// arrayError is an array that can't be gone on with.
+type arrayError string
+
+func (e arrayError) Error() string { return string(e) }
+
+// next gives an element and the line that it begins on, or io.EOF.
+func (r *elementReader) next() (text []byte, line int, err error) {
+	c, err := r.skipSpace()
+	if !r.begun {
+		if errors.Is(err, io.EOF) || err == nil && c != '[' {
+			return nil, 0, arrayError("want a JSON array: [ {…}, … ]")
+		}
+		if err == nil {
+			r.begun = true
+			if c, err = r.skipSpace(); err == nil && c == ']' {
+				r.ended = true
+				c, err = r.skipSpace()
+			}
+		}
+	}
+	switch {
+	case r.ended && errors.Is(err, io.EOF):
+		return nil, 0, io.EOF
+	case errors.Is(err, io.EOF):
+		return nil, 0, r.lost("the array ends in the middle: want ]")
+	case err != nil:
+		return nil, 0, err
+	case r.ended:
+		return nil, 0, arrayError(fmt.Sprintf("%q after the array: want its end", c))
+	}
+	line = r.line
+	text, err = r.element(c)
+	return text, line, err
+}
+
+// element reads on to the comma or bracket that ends the element, which begins with c.
+func (r *elementReader) element(c byte) ([]byte, error) {
+	r.buf = r.buf[:0]
+	depth, quoted, escaped := 0, false, false
+	for {
+		switch {
+		case c == '\n':
+			if quoted { // no text goes beyond its line
+				r.open = r.line - 1
+			}
+			quoted, escaped = false, false
+		case escaped:
+			escaped = false
+		case quoted:
+			quoted, escaped = c != '"', c == '\\'
+		case c == '"':
+			quoted = true
+		case c == '{' || c == '[':
+			depth++
+		case depth == 0 && (c == ',' || c == ']'):
+			r.ended = c == ']'
+			return r.buf, nil
+		case c == '}' || c == ']':
+			depth--
+		}
+		if len(r.buf) >= r.most {
+			return nil, r.lost(fmt.Sprintf("an element is longer than %d bytes", r.most))
+		}
+		r.buf = append(r.buf, c)
+		var err error
+		if c, err = r.byte(); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = r.lost("the array ends in the middle: want ]")
+			}
+			return nil, err
+		}
+	}
+}
+
+// lost says what can't be gone on after, and what may have led there.
+func (r *elementReader) lost(what string) error {
+	if r.open > 0 {
+		return arrayError(fmt.Sprintf("%s (a quote is not closed on line %d)", what, r.open))
+	}
+	return arrayError(what + " (is a bracket left open?)")
+}
+
+func (r *elementReader) skipSpace() (byte, error) {
+	for {
+		c, err := r.byte()
+		if err != nil || c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return c, err
+		}
+	}
+}
+
+func (r *elementReader) byte() (byte, error) {
+	c, err := r.br.ReadByte()
+	if c == '\n' {
+		r.line++
+	}
+	return c, err
+}

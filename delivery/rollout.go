@@ -1,0 +1,306 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Rollout brings an update to any number of devices: in waves, by a bounded number
+// of workers, at a bounded rate, each device once, stopping by itself where too
+// many fail. Make one with NewRollout and Run it; [Client.Rollout] does both.
+//
+// # Devices
+//
+// They come as a sequence, which is gone through once a wave in the goroutine of
+// Run, and of which nothing is held but 16 bytes a device (about 30 with what keeps
+// them). So it must be repeatable where there are several waves: a slice, a
+// [Registry] or a query are, a channel is not. It should not block for long, for Run
+// can't end while it does. A device that comes twice is updated once: devices are
+// told apart by ID, or by address where they have none.
+//
+// # Failures
+//
+// A device that fails, after the retries of [Client.Deliver], is counted by its class
+// and not tried again in this run; it doesn't make Run fail. AbortShare says how many
+// may fail. A device that already runs the update's version with other content is a
+// failure (ErrWrongDigest) where it is asked before: somebody has to look at it.
+//
+// # Resuming
+//
+// With a journal, a rollout that ended in whatever way (a kill or a power failure
+// too) goes on where it was: Run another with the same update and the same journal.
+// Devices that the journal calls done are left out; every other one is asked before
+// it is pushed to, because the journal may be a moment behind what was done. So no
+// device is left out, and none that has the update gets it again. Devices that
+// failed are tried again. Waves that had passed aren't soaked a second time.
+//
+// One case remains: a push that the killed run had sent and that the device takes
+// only after the next run has asked it. The Idempotency-Key, the same in both runs, lets
+// the device see that the second is the same update.
+type Rollout struct {
+	to     deliverer
+	update *Update
+	cfg    RolloutConfig
+	retry  Retry // for what comes before a device's Deliver
+	draw   func() float64
+
+	began   atomic.Bool
+	gate    gate
+	journal *journal
+	marks   map[deviceKey]mark // of the devices seen; belongs to the goroutine of Run
+	asking  bool               // whether devices are asked before they are pushed to
+	stop    context.CancelCauseFunc
+
+	telling sync.Mutex // held while counts change and OnEvent is told, so that the two agree
+
+	mu     sync.Mutex
+	report RolloutReport
+	drawn  int // devices that the longest pass over the sequence gave
+	wave   Wave
+	// Of this wave:
+	finished int
+	failed   ClassCounts
+}
+
+// deliverer is what a rollout needs of a client.
+type deliverer interface {
+	Deliver(ctx context.Context, d Device, u *Update) (Report, error)
+	Verify(ctx context.Context, d Device, u *Update) error
+}
+
+// mark is what is known of a device.
+type mark uint8
+
+const (
+	markBegun  mark = iota + 1 // begun by an earlier run, and not known to be finished
+	markFailed                 // failed in an earlier run
+	markDone                   // done by an earlier run
+	markSeen                   // had its turn in this run, or has it now
+)
+
+// Errors of a rollout as a whole.
+var (
+	// ErrRolloutRan is returned by the second Run of a Rollout.
+	ErrRolloutRan = errors.New("rollout: it ran already: make another")
+	// ErrNotRepeatable: the sequence was used up by the first wave.
+	ErrNotRepeatable = errors.New("rollout: the sequence of devices gave none the second time: " +
+		"several waves want one that can be gone through again")
+)
+
+// Rollout brings the update to all devices of a sequence, as [Rollout.Run] does. Use
+// NewRollout for one that can be paused or asked how far it is.
+func (c *Client) Rollout(ctx context.Context, devices iter.Seq[Device], u *Update, cfg RolloutConfig) (RolloutReport, error) {
+	r, err := NewRollout(c, u, cfg)
+	if err != nil {
+		return RolloutReport{}, err
+	}
+	return r.Run(ctx, devices)
+}
+
+// NewRollout makes a rollout that begins with Run. Its error names everything that
+// is wrong with the configuration.
+func NewRollout(c *Client, u *Update, cfg RolloutConfig) (*Rollout, error) {
+	err := cfg.Validate()
+	if c == nil {
+		err = errors.Join(err, errors.New("rollout: client is nil: make one with New"))
+	}
+	if u == nil {
+		err = errors.Join(err, fmt.Errorf("rollout: %w", errNoUpdate))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newRollout(c, u, cfg, c.cfg.Retry, c.dice.draw), nil
+}
+
+func newRollout(to deliverer, u *Update, cfg RolloutConfig, retry Retry, draw func() float64) *Rollout {
+	return &Rollout{
+		to: to, update: u, cfg: cfg.withDefaults(), retry: retry.withDefaults(), draw: draw,
+		marks: make(map[deviceKey]mark), asking: cfg.SkipUpdated,
+	}
+}
+
+// Pause begins no further device; those under way go on, and so does a soak.
+func (r *Rollout) Pause() { r.gate.set(true) }
+
+// Resume ends a Pause.
+func (r *Rollout) Resume() { r.gate.set(false) }
+
+// Progress is what has been done so far. It may be called at any time.
+func (r *Rollout) Progress() RolloutReport {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.report
+	p.NotReached = max(0, r.drawn-p.Updated-p.Skipped()-p.Failed.Total()-p.UnderWay-p.Interrupted)
+	return p
+}
+
+// Run runs the rollout, once, and returns when everything that it began has ended.
+// The report is right whatever the error is. The error is nil if every wave was
+// gone through, though devices may have failed; otherwise it is the context's (then
+// what is under way is broken off at once), a *RolloutAbortError, a *JournalError,
+// ErrNotRepeatable, what Approve said, or more than one of these.
+func (r *Rollout) Run(ctx context.Context, devices iter.Seq[Device]) (RolloutReport, error) {
+	if devices == nil {
+		return r.Progress(), errors.New("rollout: sequence of devices is nil")
+	}
+	if r.began.Swap(true) {
+		return r.Progress(), ErrRolloutRan
+	}
+	if ctx.Err() != nil {
+		return r.Progress(), fmt.Errorf("rollout: %w", ctx.Err())
+	}
+	// What is stopping begins nothing more; what ctx ends is broken off.
+	stopping, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r.stop = stop
+	passed, err := r.open()
+	if err != nil {
+		return r.Progress(), err
+	}
+	err = r.run(ctx, stopping, devices, passed)
+	if r.journal != nil {
+		if e := r.journal.close(); e != nil && !errors.Is(err, e) {
+			err = errors.Join(err, e)
+		}
+	}
+	return r.Progress(), err
+}
+
+// open opens the journal, if there is to be one, and gives the share of the last
+// wave that an earlier run had passed.
+func (r *Rollout) open() (passed float64, err error) {
+	if r.cfg.Journal.Path == "" {
+		return 0, nil
+	}
+	j, found, err := openJournal(r.cfg.Journal, r.update, r.marks, func(err error) { r.stop(err) })
+	if err != nil {
+		return 0, err
+	}
+	r.journal = j
+	if found.begun {
+		r.asking = true
+		r.tell(RolloutEvent{Kind: RolloutResumed}, func(p *RolloutReport) { p.Resumed, p.Journal = true, found.state() })
+	}
+	return found.passed, nil
+}
+
+// run goes through the waves.
+func (r *Rollout) run(ctx, stopping context.Context, devices iter.Seq[Device], passed float64) error {
+	from := 0.0
+	for i, wave := range r.cfg.Waves {
+		last := i == len(r.cfg.Waves)-1
+		// What an earlier run left of the waves that it passed comes with the next one.
+		if wave.Share <= passed && !last {
+			continue
+		}
+		if err := r.goThrough(ctx, stopping, devices, i+1, from); err != nil {
+			return err
+		}
+		from = wave.Share
+		if last {
+			break
+		}
+		if err := r.between(ctx, stopping, wave); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goThrough is one wave, from where the wave before ended.
+func (r *Rollout) goThrough(ctx, stopping context.Context, devices iter.Seq[Device], number int, from float64) error {
+	r.mu.Lock()
+	r.wave, r.finished, r.failed = r.cfg.Waves[number-1], 0, ClassCounts{}
+	r.mu.Unlock()
+	r.tell(RolloutEvent{Kind: WaveBegun}, func(p *RolloutReport) { p.Wave = number })
+	r.pass(ctx, stopping, devices, from)
+	if err := r.ended(ctx, stopping); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cfg.AbortShare > 0 && r.finished > 0 && r.failed.Total() == r.finished {
+		return r.aborted() // too few to be judged one by one, but none of them well
+	}
+	return nil
+}
+
+// ended says why the rollout ends before its end, or nil.
+func (r *Rollout) ended(ctx, stopping context.Context) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("rollout: %w", ctx.Err())
+	}
+	return context.Cause(stopping)
+}
+
+// between is the soak after a wave that wasn't the last.
+func (r *Rollout) between(ctx, stopping context.Context, done Wave) error {
+	r.mu.Lock()
+	finished := r.finished
+	r.mu.Unlock()
+	if finished > 0 && done.Soak > 0 {
+		r.tell(RolloutEvent{Kind: WaveSoaking}, nil)
+		if !wakeAfter(stopping, done.Soak, nil) {
+			return r.ended(ctx, stopping)
+		}
+	}
+	if r.cfg.Approve != nil {
+		if err := r.cfg.Approve(ctx, done, r.Progress()); err != nil {
+			return fmt.Errorf("rollout: wave %v was not approved: %w", done, err)
+		}
+	}
+	if r.journal != nil {
+		if err := r.journal.add(journalRecord{Event: eventWave, Share: done.Share}); err != nil {
+			return err
+		}
+	}
+	r.tell(RolloutEvent{Kind: WavePassed}, nil)
+	return nil
+}
+
+// tooMany reports whether this wave is to be stopped. r.mu is held.
+func (r *Rollout) tooMany() bool {
+	return r.cfg.AbortShare > 0 && r.finished >= r.cfg.AbortLeast &&
+		float64(r.failed.Total()) >= r.cfg.AbortShare*float64(r.finished)
+}
+
+// aborted gives the figures as they stand. r.mu is held.
+func (r *Rollout) aborted() error {
+	return &RolloutAbortError{Number: r.report.Wave, Wave: r.wave, Finished: r.finished, Failed: r.failed, Share: r.cfg.AbortShare}
+}
+
+// tell counts, and tells OnEvent.
+func (r *Rollout) tell(e RolloutEvent, count func(*RolloutReport)) {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.mu.Lock()
+	if count != nil {
+		count(&r.report)
+	}
+	e.Wave = r.wave
+	r.mu.Unlock()
+	if r.cfg.OnEvent != nil {
+		e.Progress = r.Progress()
+		r.cfg.OnEvent(e)
+	}
+}
+
+// wakeAfter waits, and reports false if the context ended first. What early gives
+// ends the wait as well.
+func wakeAfter(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-early:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}

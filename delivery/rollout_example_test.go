@@ -1,0 +1,171 @@
+package delivery_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+// shop is many devices behind one address, /d/NAME each.
+func shop() *httptest.Server {
+	var mu sync.Mutex
+	runs := map[string]string{} // what each runs
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /d/{name}/update", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		runs[r.PathValue("name")] = r.Header.Get("X-Update-Version")
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"success":true}`)
+	})
+	mux.HandleFunc("GET /d/{name}/version", func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]string{
+			"device_id": r.PathValue("name"), "version": runs[r.PathValue("name")], "state": "idle",
+			"digest": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", // of "x"
+		})
+	})
+	return httptest.NewServer(mux)
+}
+
+// updateOfOneByte is an update and a client to bring it.
+func updateOfOneByte() (*delivery.Client, *delivery.Update) {
+	client, err := delivery.New(delivery.Config{})
+	if err != nil {
+		panic(err)
+	}
+	artifact, err := delivery.ArtifactFromBytes([]byte("x"))
+	if err != nil {
+		panic(err)
+	}
+	update, err := delivery.NewUpdate("2.0.0", artifact)
+	if err != nil {
+		panic(err)
+	}
+	return client, update
+}
+
+// An update for every till of the north, a tenth of them first. The journal makes it
+// resumable: the same call again goes on where the last one ended, however that was.
+func ExampleClient_Rollout() {
+	server := shop()
+	defer server.Close()
+	client, update := updateOfOneByte()
+	defer client.Close()
+	dir, err := os.MkdirTemp("", "rollout-*")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+
+	var file strings.Builder
+	file.WriteString("id,address,label.site\n")
+	for i := range 200 {
+		fmt.Fprintf(&file, "till-%d,%s/d/till-%d,%s\n", i, server.URL, i, []string{"north", "south"}[i%2])
+	}
+	registry, err := delivery.ReadRegistry(strings.NewReader(file.String()), "devices.csv", delivery.RegistryConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	north := registry.Match(delivery.Filter{Labels: map[string]string{"site": "north"}})
+	cfg := delivery.RolloutConfig{
+		Workers:    16,
+		Waves:      []delivery.Wave{{Share: 0.1, Soak: time.Millisecond}, {Share: 1}},
+		AbortShare: 0.05, // 5% of a wave may not fail
+		Journal:    delivery.JournalConfig{Path: filepath.Join(dir, "rollout-2.0.0.journal")},
+	}
+	for range 2 {
+		report, err := client.Rollout(context.Background(), north, update, cfg)
+		fmt.Println(report, err)
+	}
+	// Output:
+	// 100 updated, 0 skipped, 0 failed, 0 not reached <nil>
+	// 0 updated, 100 skipped, 0 failed, 0 not reached <nil>
+}
+
+// A Rollout of its own can be watched, and paused from wherever it is watched.
+func ExampleRollout() {
+	server := shop()
+	defer server.Close()
+	client, update := updateOfOneByte()
+	defer client.Close()
+
+	var rollout *delivery.Rollout
+	rollout, err := delivery.NewRollout(client, update, delivery.RolloutConfig{
+		Workers: 1,
+		OnEvent: func(e delivery.RolloutEvent) {
+			switch e.Kind {
+			case delivery.DeviceUpdated:
+				fmt.Println(e.Device.ID, "runs", update.Version())
+			case delivery.DeviceFailed:
+				fmt.Println(e.Device.ID, "failed:", delivery.ClassOf(e.Err), "- pausing until somebody has looked")
+				rollout.Pause() // nothing more begins
+				rollout.Resume()
+			}
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := rollout.Run(context.Background(), func(yield func(delivery.Device) bool) {
+		for _, name := range []string{"till-1", "no till", "till-2"} {
+			if !yield(delivery.Device{ID: name, Address: server.URL + "/d/" + name}) {
+				return
+			}
+		}
+	})
+	fmt.Println(report, err)
+	// Output:
+	// till-1 runs 2.0.0
+	// no till failed: permanent - pausing until somebody has looked
+	// till-2 runs 2.0.0
+	// 2 updated, 0 skipped, 1 failed (1 permanent), 0 not reached <nil>
+}
+
+// Bad lines are named; KeepGoing keeps the others.
+func ExampleRegistry() {
+	file := `id,address,location,version,label.kind
+till-1,http://192.0.2.1:8080,Oslo,1.0.0,till
+till-2,192.0.2.2:8080,Oslo,1.0.0,till
+door-1,https://192.0.2.3,Bergen,1.4.2,door
+till-1,http://192.0.2.4:8080,Bergen,2.0.0,till
+till-5,http://192.0.2.5:8080,Bergen,2.0.0,till
+`
+	_, err := delivery.ReadRegistry(strings.NewReader(file), "devices.csv", delivery.RegistryConfig{})
+	fmt.Println(err)
+
+	registry, err := delivery.ReadRegistry(strings.NewReader(file), "devices.csv", delivery.RegistryConfig{KeepGoing: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, bad := registry.Bad()
+	fmt.Println(registry.Len(), "devices,", bad, "bad lines")
+	tills := delivery.Filter{Labels: map[string]string{"kind": "till"}, NotVersion: "2.0.0"}
+	for device := range registry.Match(tills) {
+		fmt.Println(device.ID, "at", device.Address, "wants 2.0.0")
+	}
+	// Output:
+	// devices.csv:3: address: device address "192.0.2.2:8080": want http://HOST[:PORT][/PATH] or https://…, without user, query or fragment
+	// devices.csv:5: id: "till-1": is that of line 2 already: want each device once
+	// 3 devices, 2 bad lines
+	// till-1 at http://192.0.2.1:8080 wants 2.0.0
+}

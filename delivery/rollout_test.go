@@ -1,0 +1,360 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// rolloutFleet stands in for a client and its devices: what it is told to do takes
+// the time that it is told.
+type rolloutFleet struct {
+	takes  time.Duration               // of a Deliver
+	fails  func(d Device) Class        // ClassUnknown: it works
+	verify func(d Device, n int) error // nil: says what the device runs
+
+	mu       sync.Mutex
+	begun    []string // devices, in the order of their Deliver
+	at       []time.Time
+	runs     map[string]bool
+	verifies map[string]int
+	busy     map[string]bool
+	most     int // devices at the same time
+	now      int
+	onPush   func(n int)
+}
+
+func (f *rolloutFleet) Deliver(ctx context.Context, d Device, _ *Update) (Report, error) {
+	f.mu.Lock()
+	f.begun, f.at = append(f.begun, d.name()), append(f.at, time.Now())
+	n := len(f.begun)
+	if f.busy == nil {
+		f.busy, f.runs = map[string]bool{}, map[string]bool{}
+	}
+	if f.busy[d.name()] {
+		panic("two updates of one device at once")
+	}
+	f.busy[d.name()] = true
+	f.now++
+	f.most = max(f.most, f.now)
+	f.mu.Unlock()
+	if f.onPush != nil {
+		f.onPush(n)
+	}
+	ok := wakeAfter(ctx, f.takes, nil)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.busy[d.name()] = false
+	f.now--
+	r := Report{Pushes: 1, Verifies: 1}
+	if !ok {
+		return r, &Error{Op: OpPush, Device: d.name(), Class: ClassCanceled, Err: ctx.Err()}
+	}
+	if f.fails != nil {
+		if class := f.fails(d); class != ClassUnknown {
+			return r, &Error{Op: OpPush, Device: d.name(), Class: class, Err: errors.New("made to fail")}
+		}
+	}
+	f.runs[d.name()] = true
+	return r, nil
+}
+
+func (f *rolloutFleet) Verify(_ context.Context, d Device, _ *Update) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.verifies == nil {
+		f.verifies = map[string]int{}
+	}
+	f.verifies[d.name()]++
+	if f.verify != nil {
+		return f.verify(d, f.verifies[d.name()])
+	}
+	if f.runs[d.name()] {
+		return nil
+	}
+	return &Error{Op: OpVerify, Device: d.name(), Class: ClassIntegrity, Err: ErrLacksUpdate}
+}
+
+func rolloutDevices(n int) iter.Seq[Device] {
+	return func(yield func(Device) bool) {
+		for i := range n {
+			if !yield(Device{ID: fmt.Sprintf("till-%d", i), Address: "http://192.0.2.1"}) {
+				return
+			}
+		}
+	}
+}
+
+func testRollout(t testing.TB, f *rolloutFleet, cfg RolloutConfig) *Rollout {
+	t.Helper()
+	require.NoError(t, cfg.Validate())
+	retry := Retry{MaxAttempts: 3, Base: time.Second, Cap: 4 * time.Second, Poll: time.Second, PollFor: time.Minute}
+	return newRollout(f, newUpdate(t, "2.0.0", []byte("x")), cfg, retry, func() float64 { return 0.5 })
+}
+
+func TestRolloutReachesEveryDeviceOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &rolloutFleet{takes: time.Second}
+		var events []RolloutEvent
+		inside := 0
+		r := testRollout(t, f, RolloutConfig{Workers: 8, Waves: []Wave{{Share: 0.01}, {Share: 0.1}, {Share: 1}}, OnEvent: func(e RolloutEvent) {
+			inside++ // a race, were it called from two goroutines at a time
+			events = append(events, e)
+			inside--
+		}})
+		report, err := r.Run(t.Context(), rolloutDevices(1000))
+		require.NoError(t, err)
+		require.Equal(t, RolloutReport{Wave: 3, Updated: 1000, Pushes: 1000, Verifies: 1000, Counted: true}, report)
+		require.Equal(t, report, r.Progress())
+		require.Equal(t, 8, f.most)
+		require.Len(t, f.begun, 1000)
+		slices.Sort(f.begun)
+		require.Len(t, slices.Compact(f.begun), 1000)
+
+		kinds := map[RolloutEventKind]int{}
+		before := 0
+		for _, e := range events {
+			kinds[e.Kind]++
+			require.GreaterOrEqual(t, e.Progress.Updated, before)
+			before = e.Progress.Updated
+			require.LessOrEqual(t, e.Progress.UnderWay, 8)
+		}
+		require.Equal(t, map[RolloutEventKind]int{WaveBegun: 3, WavePassed: 2, DeviceBegun: 1000, DeviceUpdated: 1000}, kinds)
+		last := events[len(events)-1]
+		require.Equal(t, DeviceUpdated, last.Kind)
+		require.Equal(t, Wave{Share: 1}, last.Wave)
+		require.NotEmpty(t, last.Device.ID)
+
+		_, err = r.Run(t.Context(), rolloutDevices(1))
+		require.ErrorIs(t, err, ErrRolloutRan)
+	})
+}
+
+func TestRolloutOfADeviceThatComesTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &rolloutFleet{takes: time.Second}
+		r := testRollout(t, f, RolloutConfig{Workers: 4})
+		report, err := r.Run(t.Context(), func(yield func(Device) bool) {
+			for i := range 100 { // some while the first is under way, some after it
+				if !yield(Device{ID: fmt.Sprintf("till-%d", i/3%7)}) {
+					return
+				}
+			}
+			yield(Device{Address: "http://a"})
+			yield(Device{Address: "http://a"})
+		})
+		require.NoError(t, err)
+		require.Equal(t, 8, report.Updated)
+		require.Equal(t, 94, report.Duplicates)
+		require.Equal(t, 94, report.Skipped())
+		require.Zero(t, report.NotReached)
+		require.Len(t, f.begun, 8)
+	})
+}
+
+func TestRolloutPaceIsEven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &rolloutFleet{takes: time.Minute}
+		r := testRollout(t, f, RolloutConfig{Workers: 100, PerSecond: 10})
+		began := time.Now()
+		_, err := r.Run(t.Context(), rolloutDevices(50))
+		require.NoError(t, err)
+		for i, at := range f.at {
+			require.InDelta(t, float64(i)/10, at.Sub(began).Seconds(), 0.001, "device %d", i)
+		}
+	})
+}
+
+func TestPace(t *testing.T) {
+	at := func(d time.Duration) time.Time { return time.Unix(1_000_000, 0).Add(d) }
+	p := pace{perSecond: 1000} // a burst of 10
+	require.Zero(t, p.take(at(0)))
+	require.Equal(t, time.Millisecond, p.take(at(0)).Round(time.Microsecond))
+	require.Zero(t, p.take(at(time.Millisecond)))
+	for range 10 { // after an hour without any, ten and not an hour's worth
+		require.Zero(t, p.take(at(time.Hour)))
+	}
+	require.NotZero(t, p.take(at(time.Hour)))
+	p = pace{perSecond: minPerSecond}
+	require.Zero(t, p.take(at(0)))
+	require.Equal(t, 100_000*time.Second, p.take(at(0)).Round(time.Second))
+	p = pace{}
+	for range 1000 {
+		require.Zero(t, p.take(at(0)))
+	}
+}
+
+func TestRolloutPauseAndResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &rolloutFleet{takes: time.Second}
+		r := testRollout(t, f, RolloutConfig{Workers: 2, PerSecond: 100})
+		r.Pause()
+		r.Pause()
+		done := make(chan error)
+		go func() {
+			_, err := r.Run(t.Context(), rolloutDevices(20))
+			done <- err
+		}()
+		wakeAfter(t.Context(), time.Hour, nil)
+		synctest.Wait()
+		require.Empty(t, f.begun, "nothing begins while it is paused")
+		r.Resume()
+		wakeAfter(t.Context(), 2500*time.Millisecond, nil)
+		r.Pause()
+		synctest.Wait()
+		begun := len(f.begun)
+		require.NotZero(t, begun)
+		require.Less(t, begun, 20)
+		wakeAfter(t.Context(), time.Hour, nil)
+		synctest.Wait()
+		require.Len(t, f.begun, begun, "those under way end, and nothing begins")
+		p := r.Progress()
+		require.Equal(t, begun, p.Updated)
+		require.Zero(t, p.UnderWay)
+		r.Resume()
+		require.NoError(t, <-done)
+		require.Len(t, f.begun, 20)
+	})
+}
+
+func TestRolloutEndsAtOnceWhenCanceled(t *testing.T) {
+	for name, row := range map[string]struct {
+		cfg   RolloutConfig
+		after time.Duration
+	}{
+		"while workers are busy": {RolloutConfig{Workers: 5}, 90 * time.Minute},
+		"while it is paused":     {RolloutConfig{Workers: 5, OnEvent: nil}, 0},
+		"while it soaks":         {RolloutConfig{Workers: 1000, Waves: []Wave{{Share: 0.5, Soak: 24 * time.Hour}, {Share: 1}}}, 2 * time.Hour},
+		"while the rate holds":   {RolloutConfig{PerSecond: minPerSecond}, 2 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &rolloutFleet{takes: time.Hour}
+				ctx, cancel := context.WithCancel(t.Context())
+				r := testRollout(t, f, row.cfg)
+				if row.after == 0 {
+					r.Pause()
+				}
+				began := time.Now()
+				time.AfterFunc(row.after+time.Minute, cancel)
+				report, err := r.Run(ctx, rolloutDevices(1000))
+				require.ErrorIs(t, err, context.Canceled)
+				require.Equal(t, row.after+time.Minute, time.Since(began))
+				require.Zero(t, report.UnderWay)
+				require.Equal(t, len(f.begun), report.Updated+report.Interrupted)
+				require.Zero(t, report.Failed.Total(), "what was broken off didn't fail")
+				if name == "while workers are busy" {
+					require.Equal(t, 5, report.Interrupted)
+					require.False(t, report.Counted)
+					// One was waiting for a worker, and each worker may have been handed one more.
+					require.Regexp(t, "5 updated, 0 skipped, 0 failed, 5 interrupted, [1-6] not reached at least", report.String())
+				}
+			})
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := &rolloutFleet{}
+	_, err := testRollout(t, f, RolloutConfig{}).Run(ctx, rolloutDevices(10))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, f.begun)
+}
+
+func TestRolloutOutlivesASequenceThatPanics(t *testing.T) {
+	f := &rolloutFleet{}
+	require.PanicsWithValue(t, "no more", func() {
+		_, _ = testRollout(t, f, RolloutConfig{}).Run(t.Context(), func(yield func(Device) bool) {
+			yield(Device{ID: "a"})
+			panic("no more")
+		})
+	}) // and goleak sees that the workers are gone
+	require.Equal(t, []string{"a"}, f.begun)
+}
+
+func TestRolloutEventsMayPauseIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &rolloutFleet{takes: time.Second}
+		var r *Rollout
+		agree := true
+		r = testRollout(t, f, RolloutConfig{Workers: 1, OnEvent: func(e RolloutEvent) {
+			if e.Kind == DeviceUpdated {
+				agree = agree && e.Progress == r.Progress()
+				r.Pause()
+				time.AfterFunc(time.Hour, r.Resume)
+			}
+		}})
+		began := time.Now()
+		_, err := r.Run(t.Context(), rolloutDevices(5))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, time.Since(began), 3*time.Hour)
+		require.True(t, agree)
+	})
+}
+
+func TestRolloutOverTheWire(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		c, dev := newClient(t, cfg), newTestDevice(t)
+		u := newUpdate(t, "2", []byte("x"))
+		nobody := Device{ID: "till-18", Address: "http://127.0.0.1:1"}
+		invalid := Device{ID: "till-19", Address: "till-19"}
+		report, err := c.Rollout(t.Context(), slices.Values([]Device{dev.Device, nobody, invalid, dev.Device}), u, RolloutConfig{})
+		require.NoError(t, err)
+		require.Equal(t, 1, report.Updated)
+		require.Equal(t, 1, report.Failed[ClassNotSent])
+		require.Equal(t, 1, report.Failed[ClassPermanent])
+		require.Equal(t, "1 updated, 1 skipped, 2 failed (1 not-sent, 1 permanent), 0 not reached", report.String())
+		report, err = c.Rollout(t.Context(), slices.Values([]Device{dev.Device}), u, RolloutConfig{SkipUpdated: true})
+		require.NoError(t, err)
+		require.Equal(t, 1, report.HadIt)
+		pushes, _, _ := dev.counts()
+		require.Equal(t, 1, pushes)
+	})
+	_, err := (*Client)(nil).Rollout(t.Context(), nil, nil, RolloutConfig{Workers: -1})
+	for _, want := range []string{"workers -1", "client is nil", "update is nil"} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestRolloutConfigErrorsNameTheThing(t *testing.T) {
+	nan := float64(0)
+	nan /= nan
+	for want, cfg := range map[string]RolloutConfig{
+		"workers -1: want 0 (the default) to 65536":                                   {Workers: -1},
+		"abort least -1: want":                                                        {AbortLeast: -1},
+		"per second NaN: want 0 (no limit), or 1e-05 to 1e+06 devices":                {PerSecond: nan},
+		"per second -1:":                                                              {PerSecond: -1},
+		"per second 1e-06:":                                                           {PerSecond: 1e-6},
+		"abort share 1.5: want 0 (never) to 1":                                        {AbortShare: 1.5},
+		"abort share NaN":                                                             {AbortShare: nan},
+		"journal every -1ns: want":                                                    {Journal: JournalConfig{Every: -1}},
+		"journal records 65537: want":                                                 {Journal: JournalConfig{Records: 65537}},
+		"wave 1: share 0: want more than 0 (the wave before), at most 1":              {Waves: []Wave{{}}},
+		"wave 2: share 0.1: want more than 0.1 (the wave before), at most 1":          {Waves: []Wave{{Share: 0.1}, {Share: 0.1}}},
+		"wave 1: share NaN":                                                           {Waves: []Wave{{Share: nan}}},
+		"wave 1: soak -1s: want 0 to 720h0m0s":                                        {Waves: []Wave{{Share: 1, Soak: -time.Second}}},
+		"101 waves: want at most 100":                                                 {Waves: make([]Wave, 101)},
+		"rollout: workers 65537: want 0 (the default) to 65536\nrollout: abort least": {Workers: 65537, AbortLeast: -1},
+	} {
+		require.ErrorContains(t, cfg.Validate(), want)
+	}
+	require.NoError(t, RolloutConfig{}.Validate())
+	require.Equal(t, 64, RolloutConfig{}.withDefaults().Workers)
+}
+
+func TestClassCounts(t *testing.T) {
+	var c ClassCounts
+	require.Empty(t, c.String())
+	c[ClassTimeout], c[ClassIntegrity] = 3, 1
+	require.Equal(t, 4, c.Total())
+	require.Equal(t, "3 timeout, 1 integrity", c.String())
+	require.True(t, strings.HasPrefix(Wave{Share: 0.005}.String(), "0.5%"))
+}

@@ -1,0 +1,75 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestRolloutAsks is the policy of what comes before a push, where one comes before.
+func TestRolloutAsks(t *testing.T) {
+	says := func(class Class, cause error) error {
+		return &Error{Op: OpVerify, Class: class, Err: cause, RetryAfter: 3 * time.Second}
+	}
+	for name, row := range map[string]struct {
+		verify   func(Device, int) error
+		want     RolloutEventKind
+		verifies int
+		waited   time.Duration
+	}{
+		"has it":           {func(Device, int) error { return nil }, DeviceHadIt, 1, 0},
+		"lacks it":         {nil, DeviceUpdated, 1, 0},
+		"failed to before": {func(Device, int) error { return says(ClassIntegrity, ErrDeviceFailed) }, DeviceUpdated, 1, 0},
+		"other content":    {func(Device, int) error { return says(ClassIntegrity, ErrWrongDigest) }, DeviceFailed, 1, 0},
+		"other device":     {func(Device, int) error { return says(ClassIntegrity, ErrWrongDevice) }, DeviceFailed, 1, 0},
+		"not ours":         {func(Device, int) error { return errors.New("x") }, DeviceFailed, 1, 0},
+		"installs, then has it": {func(_ Device, n int) error {
+			if n < 4 {
+				return says(ClassPending, errStillBusy)
+			}
+			return nil
+		}, DeviceHadIt, 4, 3 * time.Second},
+		"installs for ever": {func(Device, int) error { return says(ClassPending, errStillBusy) }, DeviceFailed, 61, time.Minute},
+		"answers the third time": {func(_ Device, n int) error {
+			if n < 3 {
+				return says(ClassAmbiguous, errStatus)
+			}
+			return nil
+		}, DeviceHadIt, 3, 6 * time.Second}, // as long as it asked for
+		"never answers": {func(Device, int) error { return says(ClassTimeout, errStatus) }, DeviceFailed, 3, 6 * time.Second},
+		"backs off":     {func(Device, int) error { return &Error{Class: ClassNotSent, Err: errStatus} }, DeviceFailed, 3, 1500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &rolloutFleet{verify: row.verify}
+				var last RolloutEvent
+				r := testRollout(t, f, RolloutConfig{SkipUpdated: true, OnEvent: func(e RolloutEvent) { last = e }})
+				report, err := r.Run(t.Context(), rolloutDevices(1))
+				require.NoError(t, err)
+				require.Equal(t, row.want, last.Kind, "%v", last.Err)
+				require.Equal(t, row.verifies, f.verifies["till-0"])
+				require.Equal(t, row.verifies+report.Pushes, report.Verifies)
+				require.Equal(t, row.waited, last.Report.Waited)
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // and no wait outlives the context
+		f := &rolloutFleet{verify: func(Device, int) error { return says(ClassPending, errStillBusy) }}
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		report, err := testRollout(t, f, RolloutConfig{SkipUpdated: true}).Run(ctx, rolloutDevices(1))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 1, report.Interrupted)
+		require.Empty(t, f.begun)
+	})
+	f := &rolloutFleet{}
+	ctx, cancel := context.WithCancel(t.Context())
+	f.verify = func(Device, int) error { cancel(); return says(ClassCanceled, context.Canceled) }
+	report, err := testRollout(t, f, RolloutConfig{SkipUpdated: true}).Run(ctx, rolloutDevices(1))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 1, report.Interrupted)
+}

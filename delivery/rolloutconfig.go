@@ -1,0 +1,116 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// RolloutConfig says how a Rollout works. The zero value is useful: 64 workers, one
+// wave of everything, no rate limit, no threshold, no journal.
+type RolloutConfig struct {
+	// Workers is how many devices are updated at the same time. Default 64. Also see
+	// Config.MaxIdle: connections kept for later are the client's matter.
+	Workers int
+	// PerSecond bounds how many devices are begun a second, evenly: a burst is a
+	// hundredth of a second's worth, or one device. 0: as fast as the workers are.
+	PerSecond float64
+	// Waves are gone through in order, the sequence of devices once each. Default:
+	// one wave of everything. If the last wave's share is less than 1, the devices
+	// beyond it are not reached.
+	Waves []Wave
+	// AbortShare stops a rollout in which too many devices fail: where this share of a
+	// wave's finished devices has failed, over 0 to 1, no further device is begun, those
+	// under way are waited for, and Run gives a *RolloutAbortError. Devices that needed
+	// nothing count among the finished. 0: never.
+	AbortShare float64
+	// AbortLeast is how many devices of a wave must have finished before they are
+	// judged, so that the first failure isn't taken for 100%. Default 20. A wave that
+	// ends without a single success is a failure however small it was.
+	AbortLeast int
+	// SkipUpdated has every device asked before it is pushed to, and left alone if it
+	// runs the update. A resumed rollout does so in any case.
+	SkipUpdated bool
+	// Journal makes the rollout resumable. Default: no journal.
+	Journal JournalConfig
+
+	// OnEvent is told of every step. It is called by one goroutine at a time, in the
+	// order in which the counts of RolloutEvent.Progress came about; while it runs,
+	// workers that have something to say wait. It may call Pause, Resume and Progress.
+	OnEvent func(RolloutEvent)
+	// Approve is asked after a wave's soak, unless the wave was the last; an error
+	// ends the rollout. It is the place for what only the service knows: its own error
+	// rates, or a person's word. It should return when the context ends.
+	Approve func(ctx context.Context, done Wave, soFar RolloutReport) error
+}
+
+// JournalConfig says where a rollout writes down what it did; see [Rollout] on
+// resuming. A zero number takes its default.
+type JournalConfig struct {
+	// Path of the file, which is created where it is missing. Empty: no journal.
+	Path string
+	// Every and Records bound what a crash of the machine can lose: after that time,
+	// or that many records, they are written and fsynced. Whatever was lost is found
+	// out again from the devices. Defaults 200 ms and 512.
+	Every   time.Duration
+	Records int
+}
+
+const (
+	maxRolloutWorkers = 1 << 16
+	maxPerSecond      = 1e6
+	minPerSecond      = 1e-5 // about one a day
+	maxAbortLeast     = 1 << 20
+	maxJournalEvery   = time.Minute
+	maxJournalRecords = 1 << 16
+)
+
+func (c RolloutConfig) withDefaults() RolloutConfig {
+	if c.Workers == 0 {
+		c.Workers = 64
+	}
+	if len(c.Waves) == 0 {
+		c.Waves = []Wave{{Share: 1}}
+	}
+	c.Waves = slices.Clone(c.Waves)
+	if c.AbortLeast == 0 {
+		c.AbortLeast = 20
+	}
+	if c.Journal.Every == 0 {
+		c.Journal.Every = 200 * time.Millisecond
+	}
+	if c.Journal.Records == 0 {
+		c.Journal.Records = 512
+	}
+	return c
+}
+
+// Validate reports everything that is wrong with the configuration, a line each.
+func (c RolloutConfig) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("rollout: "+format, args...)) }
+	for _, n := range []struct {
+		name   string
+		v, max int
+	}{
+		{"workers", c.Workers, maxRolloutWorkers}, {"abort least", c.AbortLeast, maxAbortLeast},
+		{"journal records", c.Journal.Records, maxJournalRecords},
+	} {
+		if n.v < 0 || n.v > n.max {
+			bad("%s %d: want 0 (the default) to %d", n.name, n.v, n.max)
+		}
+	}
+	if c.PerSecond != 0 && !(c.PerSecond >= minPerSecond && c.PerSecond <= maxPerSecond) {
+		bad("per second %v: want 0 (no limit), or %v to %v devices", c.PerSecond, minPerSecond, maxPerSecond)
+	}
+	if !isShare(c.AbortShare) {
+		bad("abort share %v: want 0 (never) to 1", c.AbortShare)
+	}
+	if c.Journal.Every < 0 || c.Journal.Every > maxJournalEvery {
+		bad("journal every %v: want 0 (the default) to %v", c.Journal.Every, maxJournalEvery)
+	}
+	validateWaves(c.Waves, bad)
+	return errors.Join(errs...)
+}

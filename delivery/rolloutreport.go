@@ -1,0 +1,117 @@
+package delivery
+
+import (
+	"fmt"
+	"strings"
+)
+
+// RolloutReport is what a rollout has done so far, in devices. A device is counted
+// once, under what became of it.
+type RolloutReport struct {
+	Wave       int // the wave that is under way or was last, from 1; 0 before the first
+	Updated    int // were seen to run the update after it was pushed
+	HadIt      int // ran the update already when they were asked, and were not pushed to
+	DoneBefore int // finished by an earlier run, as the journal says; not asked
+	Duplicates int // came again in the sequence: left out
+
+	Failed      ClassCounts // by the class of the error that ended it
+	UnderWay    int         // with a worker now; 0 when Run has returned
+	Interrupted int         // under way when the context ended; the update may have been applied
+
+	// NotReached were not begun. While the rollout is in its first pass over the
+	// sequence, this is what the sequence has given so far; Counted says that a pass
+	// has come to the end of the sequence, so that NotReached is all of them.
+	NotReached int
+	Counted    bool
+
+	Pushes, Verifies int // requests, of whatever end
+
+	// Resumed says that the journal held an earlier run, and Journal what was in it.
+	Resumed bool
+	Journal JournalState
+}
+
+// Skipped is the number of devices that needed nothing: they had the update, were
+// done before or came twice.
+func (r RolloutReport) Skipped() int { return r.HadIt + r.DoneBefore + r.Duplicates }
+
+// String is one line for a log.
+func (r RolloutReport) String() string {
+	s := fmt.Sprintf("%d updated, %d skipped, %d failed", r.Updated, r.Skipped(), r.Failed.Total())
+	if r.Failed.Total() > 0 {
+		s += " (" + r.Failed.String() + ")"
+	}
+	if r.Interrupted > 0 {
+		s += fmt.Sprintf(", %d interrupted", r.Interrupted)
+	}
+	s += fmt.Sprintf(", %d not reached", r.NotReached)
+	if !r.Counted {
+		s += " at least"
+	}
+	return s
+}
+
+// ClassCounts counts failures by class: counts[ClassTimeout] is a number.
+type ClassCounts [numClasses]int
+
+// Total is the number over all classes.
+func (c ClassCounts) Total() int {
+	n := 0
+	for _, k := range c {
+		n += k
+	}
+	return n
+}
+
+// String names the classes that have any, as in "3 timeout, 1 permanent".
+func (c ClassCounts) String() string {
+	var parts []string
+	for class, n := range c {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, Class(class)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// RolloutEventKind says what happened.
+type RolloutEventKind string
+
+// The kinds of events. Those of devices name one; those of waves don't.
+const (
+	RolloutResumed    RolloutEventKind = "resumed"     // the journal of an earlier run was read: Progress.Journal
+	WaveBegun         RolloutEventKind = "wave"        // a pass over the sequence begins
+	WaveSoaking       RolloutEventKind = "soak"        // the wave's devices are finished, its soak begins
+	WavePassed        RolloutEventKind = "passed"      // and the next wave may begin
+	DeviceBegun       RolloutEventKind = "begun"       // a worker took the device
+	DeviceUpdated     RolloutEventKind = "updated"     // it was seen to run the update
+	DeviceHadIt       RolloutEventKind = "had-it"      // it ran the update already
+	DeviceFailed      RolloutEventKind = "failed"      // Err says why
+	DeviceInterrupted RolloutEventKind = "interrupted" // the context ended first
+)
+
+// RolloutEvent is a step of a rollout.
+type RolloutEvent struct {
+	Kind     RolloutEventKind
+	Wave     Wave
+	Device   Device // of a device's event
+	Report   Report // what was done to it, where it was pushed to
+	Err      error  // an *Error, of DeviceFailed and DeviceInterrupted
+	Progress RolloutReport
+}
+
+// RolloutAbortError ends a rollout of which too many devices failed.
+type RolloutAbortError struct {
+	Number   int         // of the wave, from 1
+	Wave     Wave        // in which it happened
+	Finished int         // devices of this wave that were done with when it was judged
+	Failed   ClassCounts // of those
+	Share    float64     // RolloutConfig.AbortShare
+}
+
+// Error gives the figures.
+func (e *RolloutAbortError) Error() string {
+	n := e.Failed.Total()
+	return fmt.Sprintf("rollout stopped in wave %d (%v): %d of %d devices failed (%s), %.3g%%: want less than %.3g%%",
+		e.Number, e.Wave, n, e.Finished, e.Failed, 100*float64(n)/float64(e.Finished), 100*e.Share)
+}
