@@ -114,7 +114,7 @@ func (c Config) Validate() error {
 	}
 	if problem := versionProblem([]byte(c.InitialVersion)); problem != "" {
 		bad("initial-version", strconv.Quote(c.InitialVersion),
-			fmt.Sprintf("1 to %d bytes of UTF-8 without control characters", wire.MaxVersion))
+			fmt.Sprintf("1 to %d bytes of UTF-8 without control characters or space around them", wire.MaxVersion))
 	}
 	if err := c.Behavior.Validate(); err != nil {
 		errs = append(errs, err)
