@@ -20,6 +20,7 @@ type Config struct {
 	Seed           uint64     // what every random choice of the fleet derives from
 	InitialVersion string     // the version each device starts with; "" is "1.0.0"
 	Behavior       Behavior   // how devices answer; the zero value answers at once and never fails
+	TLS            TLS        // how devices speak TLS; "" is plain http
 	Token          Secret     // bearer token of the control port; "" is 32 random bytes in hex
 	AllowRemote    bool       // lets Listen and ControlListen be other than loopback addresses
 	MaxConnections int        // open connections at most; 0 is 65536, or what the descriptor limit allows
@@ -118,6 +119,11 @@ func (c Config) Validate() error {
 	}
 	if err := c.Behavior.Validate(); err != nil {
 		errs = append(errs, err)
+	} else if err := c.Behavior.checkReach(c.Addressing); err != nil {
+		errs = append(errs, err)
+	}
+	if !c.TLS.known() {
+		bad("tls", strconv.Quote(string(c.TLS)), tlsForms)
 	}
 	if len(c.Token) > maxToken || strings.ContainsFunc(string(c.Token), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		bad("token", redacted, fmt.Sprintf("up to %d visible ASCII characters", maxToken))
