@@ -1,9 +1,11 @@
 package mockfleet
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 )
 
@@ -12,10 +14,20 @@ const acceptBackoff = 50 * time.Millisecond
 
 // accept serves what comes in at l, the index-th listener, until it is closed.
 func (f *Fleet) accept(l net.Listener, index int) {
+	var d *door
+	if index < len(f.doors) {
+		d = f.doors[index]
+	}
 	for {
+		if d != nil && !d.await(f.done) {
+			return
+		}
 		nc, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if d != nil && errors.Is(err, syscall.EINVAL) {
+			continue // the door was shut
 		}
 		if err != nil {
 			f.acceptErrors.Add(1)
@@ -29,6 +41,12 @@ func (f *Fleet) accept(l net.Listener, index int) {
 			f.registry.refuse()
 			_ = nc.Close() // it is none of ours
 			continue
+		}
+		if d != nil {
+			d.passed()
+		}
+		if f.tls != nil {
+			nc = tls.Server(nc, f.tls)
 		}
 		c := newConn(f, nc, device)
 		if !f.registry.add(c) {

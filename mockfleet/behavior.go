@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -18,6 +19,10 @@ type Behavior struct {
 	FailFirst int `json:"fail_first" yaml:"fail_first"`
 	// FailStatus is that status, 400 to 599; 0 is 503.
 	FailStatus int `json:"fail_status" yaml:"fail_status"`
+	// Faults are further ways to misbehave, at most 32. Of those that strike at the same place (the
+	// connection, the upload, the answer, …), the first in the list that strikes an attempt is the
+	// one that acts.
+	Faults []Fault `json:"faults,omitempty" yaml:"faults,omitempty"`
 }
 
 // Validate reports every field that is out of bounds, each as a *ConfigError on a line of its own.
@@ -33,13 +38,30 @@ func (b Behavior) Validate() error {
 			Field: "fail_status", Value: strconv.Itoa(b.FailStatus), Want: "an HTTP status from 400 to 599, or 0 for 503",
 		})
 	}
+	if len(b.Faults) > maxFaults {
+		errs = append(errs, &ConfigError{
+			Field: "faults", Value: strconv.Itoa(len(b.Faults)) + " of them", Want: "at most " + strconv.Itoa(maxFaults),
+		})
+	}
+	if len(b.Faults) > 0 {
+		table := kinds()
+		for i, f := range b.Faults {
+			errs = append(errs, f.validate(i, table)...)
+		}
+	}
 	return errors.Join(errs...)
+}
+
+func (b Behavior) equal(other Behavior) bool {
+	return b.Latency == other.Latency && b.FailFirst == other.FailFirst && b.FailStatus == other.FailStatus &&
+		slices.Equal(b.Faults, other.Faults)
 }
 
 func (b Behavior) withDefaults() Behavior {
 	if b.FailStatus == 0 {
 		b.FailStatus = http.StatusServiceUnavailable
 	}
+	b.Faults = slices.Clone(b.Faults) // the caller may go on with his
 	return b
 }
 

@@ -14,16 +14,19 @@ const maxBehaviors = 1 << 10
 type behaviorTable struct {
 	mu    sync.Mutex // guards refs and every change of list
 	refs  []int      // devices on each slot; slot 0 isn't counted
-	slots atomic.Pointer[[]Behavior]
+	slots atomic.Pointer[[]*plan]
+
+	faulty atomic.Bool // some behaviour has had a fault: until then, requests needn't look for any
 }
 
 func newBehaviorTable(own Behavior) *behaviorTable {
 	t := &behaviorTable{refs: make([]int, 1)}
-	t.slots.Store(&[]Behavior{own})
+	t.slots.Store(&[]*plan{newPlan(own)})
+	t.faulty.Store(len(own.Faults) > 0)
 	return t
 }
 
-func (t *behaviorTable) at(slot uint16) *Behavior { return &(*t.slots.Load())[slot] }
+func (t *behaviorTable) at(slot uint16) *plan { return (*t.slots.Load())[slot] }
 
 // acquire takes a reference to b's slot.
 func (t *behaviorTable) acquire(b Behavior) (uint16, error) {
@@ -32,7 +35,7 @@ func (t *behaviorTable) acquire(b Behavior) (uint16, error) {
 	old := *t.slots.Load()
 	free := len(old)
 	for slot, known := range old {
-		if known == b {
+		if known.equal(b) {
 			t.refs[slot]++
 			return uint16(slot), nil
 		}
@@ -43,9 +46,12 @@ func (t *behaviorTable) acquire(b Behavior) (uint16, error) {
 	if free == maxBehaviors {
 		return 0, fmt.Errorf("mockfleet: %d different behaviours are in use: give some devices the same", maxBehaviors)
 	}
-	slots := make([]Behavior, max(len(old), free+1))
+	slots := make([]*plan, max(len(old), free+1))
 	copy(slots, old)
-	slots[free] = b
+	slots[free] = newPlan(b)
+	if len(b.Faults) > 0 {
+		t.faulty.Store(true)
+	}
 	if free == len(t.refs) {
 		t.refs = append(t.refs, 0)
 	}

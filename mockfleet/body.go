@@ -49,7 +49,7 @@ func (c *conn) receive(r *request, p *push) error {
 	if r.length == unknownLength {
 		err = c.receiveChunked(s, p)
 	} else {
-		err = s.drink(c.work.reader, r.length, p)
+		err = c.drink(s, r.length, p)
 	}
 	if err != nil {
 		return err
@@ -62,9 +62,11 @@ func (c *conn) receive(r *request, p *push) error {
 func (c *conn) receiveChunked(s *sink, p *push) error {
 	chunks := httputil.NewChunkedReader(c.work.reader)
 	for {
-		n, err := chunks.Read(s.buffer[:])
-		s.sum.Write(s.buffer[:n])
-		p.size += int64(n)
+		n, err := chunks.Read(s.buffer[:p.piece(sinkSize)])
+		s.take(n, p)
+		if !c.dwell(n, p) {
+			return errClosing
+		}
 		if errors.Is(err, io.EOF) {
 			return c.skipTrailer()
 		}
@@ -96,15 +98,26 @@ func trimLine(line []byte) []byte {
 	return line
 }
 
-// drink hashes exactly n bytes of r.
-func (s *sink) drink(r io.Reader, n int64, p *push) error {
+// take hashes the first n bytes of the buffer.
+func (s *sink) take(n int, p *push) {
+	if at := p.corrupt - 1 - p.size; p.corrupt > 0 && at >= 0 && at < int64(n) {
+		s.buffer[at] ^= 1
+	}
+	s.sum.Write(s.buffer[:n])
+	p.size += int64(n)
+}
+
+// drink hashes exactly n bytes of the connection.
+func (c *conn) drink(s *sink, n int64, p *push) error {
 	for n > 0 {
-		got, err := r.Read(s.buffer[:min(n, sinkSize)])
-		s.sum.Write(s.buffer[:got])
-		p.size += int64(got)
+		got, err := c.work.reader.Read(s.buffer[:min(n, p.piece(sinkSize))])
+		s.take(got, p)
 		n -= int64(got)
 		if err != nil && n > 0 {
 			return fmt.Errorf("body: %w", err)
+		}
+		if !c.dwell(got, p) {
+			return errClosing
 		}
 	}
 	return nil

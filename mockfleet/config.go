@@ -20,6 +20,7 @@ type Config struct {
 	Seed           uint64     // what every random choice of the fleet derives from
 	InitialVersion string     // the version each device starts with; "" is "1.0.0"
 	Behavior       Behavior   // how devices answer; the zero value answers at once and never fails
+	TLS            TLS        // how devices speak TLS; "" is plain http
 	Token          Secret     // bearer token of the control port; "" is 32 random bytes in hex
 	AllowRemote    bool       // lets Listen and ControlListen be other than loopback addresses
 	MaxConnections int        // open connections at most; 0 is 65536, or what the descriptor limit allows
@@ -114,10 +115,15 @@ func (c Config) Validate() error {
 	}
 	if problem := versionProblem([]byte(c.InitialVersion)); problem != "" {
 		bad("initial-version", strconv.Quote(c.InitialVersion),
-			fmt.Sprintf("1 to %d bytes of UTF-8 without control characters", wire.MaxVersion))
+			fmt.Sprintf("1 to %d bytes of UTF-8 without control characters or space around them", wire.MaxVersion))
 	}
 	if err := c.Behavior.Validate(); err != nil {
 		errs = append(errs, err)
+	} else if err := c.Behavior.checkReach(c.Addressing); err != nil {
+		errs = append(errs, err)
+	}
+	if !c.TLS.known() {
+		bad("tls", strconv.Quote(string(c.TLS)), tlsForms)
 	}
 	if len(c.Token) > maxToken || strings.ContainsFunc(string(c.Token), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		bad("token", redacted, fmt.Sprintf("up to %d visible ASCII characters", maxToken))

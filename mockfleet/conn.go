@@ -26,13 +26,15 @@ const (
 type conn struct {
 	net.Conn
 	fleet    *Fleet
-	ready    syscall.RawConn // nil where readiness can't be awaited without reading
+	socket   syscall.RawConn // nil where it can't be asked whether the client left
+	ready    syscall.RawConn // the same; nil also where readiness can't be awaited without reading
 	arrived  func(fd uintptr) bool
 	fd       uintptr // set while arrived runs: reads then don't block
 	work     *workspace
-	timer    *time.Timer // for latency, made at first use
+	timer    *time.Timer // for waits, made at first use
 	readErr  error       // what the connection itself last failed with
 	device   int         // that the connection's address names, or -1
+	reused   bool        // a request was answered on it
 	traffic  *traffic
 	deadline atomic.Int64 // when the housekeeper closes it, in Unix nanoseconds; 0 is never
 	previous *conn        // neighbours in the fleet's registry
@@ -51,22 +53,32 @@ type workspace struct {
 }
 
 func newWorkspace() *workspace {
-	return &workspace{reader: bufio.NewReaderSize(nil, headerLimit), body: make([]byte, 0, 512), out: make([]byte, 0, 1024)}
+	w := &workspace{reader: bufio.NewReaderSize(nil, headerLimit), body: make([]byte, 0, 512), out: make([]byte, 0, 1024)}
+	w.push.work = w
+	return w
 }
 
 func newConn(f *Fleet, nc net.Conn, device int) *conn {
 	c := &conn{Conn: nc, fleet: f, device: device, traffic: f.traffic.next()}
-	if sc, ok := nc.(syscall.Conn); ok && canPoll {
-		if raw, err := sc.SyscallConn(); err == nil {
-			c.ready, c.arrived = raw, c.tryArrive
-		}
+	c.socket = socketOf(c.transport())
+	if c.socket != nil && c.transport() == nc { // below TLS, what is there to read says little
+		c.ready, c.arrived = c.socket, c.tryArrive
 	}
 	return c
 }
 
 // serve answers requests until the connection ends.
 func (c *conn) serve() {
+	if c.device >= 0 && c.faulty() && !c.meet(c.device) {
+		c.dropWorkspace()
+		return
+	}
+	if c.fleet.cfg.TLS == TLSStall {
+		c.silence()
+		return
+	}
 	for c.await() && c.answerNext() {
+		c.reused = true
 		if c.work.reader.Buffered() == 0 {
 			c.dropWorkspace()
 		}
@@ -158,6 +170,9 @@ func (c *conn) answerNext() bool {
 	c.traffic.requests.Add(1)
 	r := &w.request
 	r.read(&w.header, c.device, len(c.fleet.store.devices))
+	if c.faulty() && r.device >= 0 && !c.endures(r) {
+		return false
+	}
 	switch {
 	case r.route == routeNone:
 		return c.fail(r, http.StatusNotFound, "no such device or path", "")
@@ -169,6 +184,8 @@ func (c *conn) answerNext() bool {
 		return c.answerUpdate(r)
 	case !c.discardBody(r):
 		return c.fail(r, http.StatusRequestEntityTooLarge, "no body is wanted here", "")
+	case r.route == routeVersion && c.faulty():
+		return c.answerVersion(r)
 	case r.route == routeVersion:
 		d, version := c.fleet.store.verify(r.device)
 		w.body = appendVersionAnswer(w.body[:0], r.device, &d, version)
@@ -216,29 +233,16 @@ func (c *conn) send(r *request, h answerHead) bool {
 	return !h.close
 }
 
+// sendRaw writes b as the last bytes of the connection; always false.
+func (c *conn) sendRaw(b []byte) bool {
+	if c.write(b) {
+		c.endGently()
+	}
+	return false
+}
+
 func (c *conn) write(b []byte) bool {
 	n, err := c.Write(b)
 	c.traffic.out.Add(uint64(n))
 	return err == nil
-}
-
-// pause waits for d, or until the fleet closes.
-func (c *conn) pause(d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	c.deadline.Store(0)
-	if c.timer == nil {
-		c.timer = time.NewTimer(d)
-	} else {
-		c.timer.Reset(d)
-	}
-	select {
-	case <-c.timer.C:
-		c.expire(stallLimit)
-		return true
-	case <-c.fleet.done:
-		c.timer.Stop()
-		return false
-	}
 }

@@ -14,6 +14,7 @@ type device struct {
 	repeats   uint32
 	rejected  uint32
 	faulted   uint32
+	feigned   uint32
 	broken    uint32
 	verifies  uint32
 	strays    uint32 // pushes that named another device
@@ -28,6 +29,7 @@ const (
 	flagUpdated   = 1 << iota // runs an artifact that was pushed to it
 	flagKeyed                 // that push had an Idempotency-Key
 	flagReceiving             // an update is under way
+	flagTrouble               // its shard holds a trouble for it
 )
 
 func (d *device) state() wire.State {
@@ -38,4 +40,4 @@ func (d *device) state() wire.State {
 }
 
 // touched tells whether the device has received anything since the last reset.
-func (d *device) touched() bool { return d.pushes > 0 || d.verifies > 0 }
+func (d *device) touched() bool { return d.pushes > 0 || d.verifies > 0 || d.flags&flagTrouble != 0 }

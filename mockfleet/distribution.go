@@ -47,25 +47,32 @@ func Lognormal(p50, p99 time.Duration) (Distribution, error) {
 
 // ParseDistribution reads the text form of a distribution. Empty text is the zero value.
 func ParseDistribution(s string) (Distribution, error) {
-	bad := func() (Distribution, error) {
+	d, ok, err := parseForm(s, time.ParseDuration)
+	if !ok {
 		return Distribution{}, fmt.Errorf("distribution %q: want %s", s, distributionForms)
 	}
+	return d, err
+}
+
+// parseForm reads one of the text forms, its numbers as number reads them; ok is false where text is none of them.
+func parseForm(s string, number func(string) (time.Duration, error)) (d Distribution, ok bool, err error) {
 	text := strings.TrimSpace(s)
 	if text == "" {
-		return Distribution{}, nil
+		return Distribution{}, true, nil
 	}
 	name, rest, call := strings.Cut(text, "(")
 	if !call {
-		d, err := time.ParseDuration(text)
+		n, err := number(text)
 		if err != nil {
-			return bad()
+			return Distribution{}, false, err
 		}
-		return Fixed(d)
+		d, err = Fixed(n)
+		return d, true, err
 	}
 	arguments, closed := strings.CutSuffix(rest, ")")
 	first, second, two := strings.Cut(arguments, ",")
 	if !closed || !two {
-		return bad()
+		return Distribution{}, false, nil
 	}
 	first, second = strings.TrimSpace(first), strings.TrimSpace(second)
 	build := Uniform
@@ -77,17 +84,18 @@ func ParseDistribution(s string) (Distribution, error) {
 		first, named50 = strings.CutPrefix(first, "p50=")
 		second, named99 = strings.CutPrefix(second, "p99=")
 		if !named50 || !named99 {
-			return bad()
+			return Distribution{}, false, nil
 		}
 	default:
-		return bad()
+		return Distribution{}, false, nil
 	}
-	a, errA := time.ParseDuration(strings.TrimSpace(first))
-	b, errB := time.ParseDuration(strings.TrimSpace(second))
-	if errA != nil || errB != nil {
-		return bad()
+	low, errLow := number(strings.TrimSpace(first))
+	high, errHigh := number(strings.TrimSpace(second))
+	if errLow != nil || errHigh != nil {
+		return Distribution{}, false, nil
 	}
-	return build(a, b)
+	d, err = build(low, high)
+	return d, true, err
 }
 
 // checked returns d in its one canonical form, so that equal distributions compare equal.
@@ -106,6 +114,9 @@ func (d Distribution) checked() (Distribution, error) {
 	}
 	return d, nil
 }
+
+// IsZero tells whether d is the zero value.
+func (d Distribution) IsZero() bool { return d == Distribution{} }
 
 // String is the text form, which ParseDistribution reads back.
 func (d Distribution) String() string {

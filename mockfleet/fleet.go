@@ -3,6 +3,7 @@ package mockfleet
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -29,6 +30,10 @@ type Fleet struct {
 
 	address   netip.AddrPort
 	listeners []net.Listener
+	doors     []*door // of the listeners, in port addressing where ports can be shut
+	authority *authority
+	tls       *tls.Config // nil without TLS
+	kinds     []string    // the names of faults, in the order of their table
 	control   *controlServer
 
 	done     chan struct{}
@@ -44,6 +49,7 @@ type Ready struct {
 	Address string `json:"address"` // from which DeviceAddress derives the devices'
 	Control string `json:"control"`
 	Token   string `json:"token"`
+	CA      string `json:"ca,omitempty"` // in PEM, whom to trust for the devices' certificates; empty without TLS
 }
 
 // Format prints r without its token, whatever the verb.
@@ -80,6 +86,12 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	}
 	f := newFleet(cfg)
 	var err error
+	if cfg.TLS != TLSNone {
+		if f.authority, err = newAuthority(cfg.TLS, f.started); err != nil {
+			return nil, err
+		}
+		f.tls = f.authority.config()
+	}
 	if f.listeners, f.address, err = listenDevices(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -88,16 +100,23 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 		return nil, err
 	}
 	f.running.Go(f.keepHouse)
+	if cfg.Addressing == AddressPort && canShut {
+		f.store.doors = true
+		for _, l := range f.listeners {
+			f.doors = append(f.doors, newDoor(l))
+		}
+	}
 	for i, l := range f.listeners {
 		f.running.Go(func() { f.accept(l, i) })
 	}
+	f.setDoors(0, len(f.doors))
 	f.release = context.AfterFunc(ctx, func() { _ = f.shut() }) // Close hands on the error
 	return f, nil
 }
 
 // newFleet makes a fleet that doesn't listen yet.
 func newFleet(cfg Config) *Fleet {
-	f := &Fleet{cfg: cfg, started: time.Now(), done: make(chan struct{})}
+	f := &Fleet{cfg: cfg, started: time.Now(), done: make(chan struct{}), kinds: kindNames(kinds())}
 	f.workspaces.New = func() any { return newWorkspace() }
 	f.sinks.New = func() any { return newSink() }
 	f.registry.limit = connectionLimit(cfg)
@@ -108,7 +127,18 @@ func newFleet(cfg Config) *Fleet {
 
 // Ready tells how to reach the fleet.
 func (f *Fleet) Ready() Ready {
-	return Ready{Address: "http://" + f.address.String(), Control: f.control.url(), Token: string(f.cfg.Token)}
+	r := Ready{Address: f.scheme() + "://" + f.address.String(), Control: f.control.url(), Token: string(f.cfg.Token)}
+	if f.authority != nil {
+		r.CA = string(f.authority.pem)
+	}
+	return r
+}
+
+func (f *Fleet) scheme() string {
+	if f.tls != nil {
+		return "https"
+	}
+	return "http"
 }
 
 // Devices is how many devices the fleet has: their indices are 0 to Devices-1.
@@ -119,7 +149,7 @@ func (f *Fleet) DeviceAddress(i int) string {
 	if f.checkDevice(i) != nil {
 		return ""
 	}
-	address, err := deviceAddress("http", f.address, f.cfg.Addressing, i)
+	address, err := deviceAddress(f.scheme(), f.address, f.cfg.Addressing, i)
 	if err != nil {
 		return ""
 	}
@@ -134,12 +164,22 @@ func (f *Fleet) SetFaults(i int, b Behavior) error {
 	if err := b.Validate(); err != nil {
 		return err
 	}
-	return f.store.setBehavior(i, b)
+	if err := b.checkReach(f.cfg.Addressing); err != nil {
+		return err
+	}
+	if err := f.store.setBehavior(i, b); err != nil {
+		return err
+	}
+	f.setDoors(i, i+1)
+	return nil
 }
 
 // Reset puts every device back to its initial version and empties the ledger, the attempts included.
 // Behaviours set for single devices stay. An update under way is answered 503 and not applied.
-func (f *Fleet) Reset() { f.store.reset() }
+func (f *Fleet) Reset() {
+	f.store.reset()
+	f.setDoors(0, len(f.doors))
+}
 
 func (f *Fleet) checkDevice(i int) error {
 	if i < 0 || i >= f.Devices() {

@@ -9,7 +9,7 @@ import (
 
 // Entry is what the fleet witnessed of one device since the start or the last Reset. At every moment,
 //
-//	Pushes = Applied + Repeats + Rejected + Broken + (1 if an update is under way)
+//	Pushes = Applied + Repeats + Rejected + Feigned + Broken + (1 if an update is under way)
 type Entry struct {
 	Device int    `json:"device"`
 	ID     string `json:"id"`
@@ -18,11 +18,15 @@ type Entry struct {
 	Applied      uint32 `json:"applied"`       // updates installed
 	AppliedTwice uint32 `json:"applied_twice"` // of those, installs of the version and digest that it ran already
 	Repeats      uint32 `json:"repeats"`       // acknowledged as a repeat of the update that it runs, without installing
-	Rejected     uint32 `json:"rejected"`      // answered 4xx or 5xx
+	Rejected     uint32 `json:"rejected"`      // answered 3xx, 4xx or 5xx, and not applied
 	Faulted      uint32 `json:"faulted"`       // of those, the ones that its behaviour made fail
+	Feigned      uint32 `json:"feigned"`       // acknowledged and not applied: the fault ok-but-not-applied
 	Broken       uint32 `json:"broken"`        // broken off before the last byte
 	Verifies     uint32 `json:"verifies"`      // looks at the version
 	Misaddressed uint32 `json:"misaddressed"`  // pushes whose X-Device-ID named another device; treated like any other
+
+	Struck uint32            `json:"struck"`           // connections that a fault ended before it had read a request; in path addressing, an update
+	Faults map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault struck; nil is never
 
 	BytesReceived uint64     `json:"bytes_received"` // of artifacts, broken off ones included
 	Version       string     `json:"version"`
@@ -36,8 +40,8 @@ type Entry struct {
 func (f *Fleet) Ledger() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for i := range f.store.devices {
-			d, version := f.store.read(i)
-			if d.touched() && !yield(newEntry(i, &d, version)) {
+			d, version, t := f.store.witness(i)
+			if d.touched() && !yield(f.newEntry(i, &d, version, &t)) {
 				return
 			}
 		}
@@ -57,16 +61,16 @@ func (f *Fleet) Device(i int) (DeviceStatus, error) {
 	if err := f.checkDevice(i); err != nil {
 		return DeviceStatus{}, err
 	}
-	d, version := f.store.read(i)
+	d, version, t := f.store.witness(i)
 	return DeviceStatus{
-		Entry:    newEntry(i, &d, version),
+		Entry:    f.newEntry(i, &d, version, &t),
 		Address:  f.DeviceAddress(i),
 		Attempts: d.attempts,
-		Behavior: *f.store.behaviors.at(d.behavior),
+		Behavior: f.store.behaviors.at(d.behavior).Behavior,
 	}, nil
 }
 
-func newEntry(i int, d *device, version string) Entry {
+func (f *Fleet) newEntry(i int, d *device, version string, t *trouble) Entry {
 	e := Entry{
 		Device:        i,
 		ID:            DeviceID(i),
@@ -76,9 +80,11 @@ func newEntry(i int, d *device, version string) Entry {
 		Repeats:       d.repeats,
 		Rejected:      d.rejected,
 		Faulted:       d.faulted,
+		Feigned:       d.feigned,
 		Broken:        d.broken,
 		Verifies:      d.verifies,
 		Misaddressed:  d.strays,
+		Struck:        t.struck,
 		BytesReceived: d.bytes,
 		Version:       version,
 		State:         d.state(),
@@ -86,6 +92,12 @@ func newEntry(i int, d *device, version string) Entry {
 	}
 	if d.flags&flagUpdated != 0 {
 		e.Digest = hex.EncodeToString(d.digest[:])
+	}
+	for _, c := range t.counts {
+		if e.Faults == nil {
+			e.Faults = make(map[string]uint32, len(t.counts))
+		}
+		e.Faults[f.kinds[c.kind]] = c.times
 	}
 	return e
 }

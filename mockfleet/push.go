@@ -22,10 +22,23 @@ type push struct {
 	size      int64  // bytes of artifact received
 	attempt   uint32
 	epoch     uint32
-	behavior  *Behavior
+	behavior  *plan
+	work      *workspace        // that it is part of
+	strikes   strikes           // the faults of its attempt
+	refusal   refusal           // where a fault refuses it
+	passage   passage           // of the device, after it
+	pace      int64             // bytes a second at which it is read; 0 is as they come
+	corrupt   int64             // which byte is read with a bit turned, counted from 1; 0 is none
+	duplicate bool              // it is applied once more
 	want      [sha256.Size]byte // Repr-Digest
 	digest    [sha256.Size]byte // of the bytes received
 	derived   [len(derivedPrefix) + 2*derivedBytes]byte
+}
+
+// refusal is an answer by which a fault refuses an update. message must need no escaping in JSON.
+type refusal struct {
+	status  int
+	message string
 }
 
 // A push that names no version, such as a plain curl makes, brings the version that its digest derives.
@@ -45,6 +58,8 @@ var (
 func (p *push) read(h *fasthttp.RequestHeader, i int, seed maphash.Seed) {
 	p.problem, p.size, p.behavior = "", 0, nil
 	p.stray, p.hasKey, p.hasDigest = false, false, false
+	p.strikes, p.refusal, p.passage = strikes{}, refusal{}, passage{}
+	p.pace, p.corrupt, p.duplicate = 0, 0, false
 	p.version = h.PeekCanonical(headerVersion)
 	if p.version != nil {
 		p.problem = versionProblem(p.version)
@@ -89,10 +104,18 @@ func (p *push) versionText() []byte {
 func (p *push) answer(o outcome) (status int, message string) {
 	switch o {
 	case applied:
+		if p.passage.status != 0 {
+			return p.passage.status, p.passage.message
+		}
+		return http.StatusOK, "applied"
+	case feigned:
 		return http.StatusOK, "applied"
 	case repeated:
 		return http.StatusOK, "already applied"
 	case faulted:
+		if p.refusal.status != 0 {
+			return p.refusal.status, p.refusal.message
+		}
 		return p.behavior.FailStatus, "the device fails, as its behavior says"
 	case conflicted:
 		return http.StatusConflict, "another update is under way"

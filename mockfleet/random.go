@@ -4,7 +4,10 @@ package mockfleet
 // choice leaves those made before it as they were.
 type purpose uint64
 
-const purposeLatency purpose = 1
+const (
+	purposeLatency purpose = 1
+	purposeFault   purpose = 16 // and up: choiceCount for each of maxFaults, all below 256
+)
 
 // draw returns a uniform number in the open interval (0, 1) that depends on its arguments alone.
 // So a device's n-th update fares the same whatever came before it, on whatever worker.

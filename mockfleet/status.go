@@ -17,9 +17,12 @@ type Status struct {
 	Repeats      uint64 `json:"repeats"`
 	Rejected     uint64 `json:"rejected"`
 	Faulted      uint64 `json:"faulted"`
+	Feigned      uint64 `json:"feigned"`
 	Broken       uint64 `json:"broken"`
 	Verifies     uint64 `json:"verifies"`
 	Misaddressed uint64 `json:"misaddressed"`
+	Struck       uint64 `json:"struck"`
+	Injected     uint64 `json:"injected"` // strikes of faults, of every kind
 
 	BytesReceived uint64 `json:"bytes_received"`
 
@@ -52,9 +55,12 @@ func (f *Fleet) Status() Status {
 		Repeats:       t.repeats,
 		Rejected:      t.rejected,
 		Faulted:       t.faulted,
+		Feigned:       t.feigned,
 		Broken:        t.broken,
 		Verifies:      t.verifies,
 		Misaddressed:  t.strays,
+		Struck:        t.struck,
+		Injected:      t.injected,
 		BytesReceived: t.bytes,
 		AcceptErrors:  f.acceptErrors.Load(),
 		ResidentBytes: residentBytes(),

@@ -2,6 +2,7 @@ package mockfleet
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -10,6 +11,7 @@ import (
 // are in different shards, so that a rollout in order of index seldom waits for a lock.
 type store struct {
 	seed      uint64
+	doors     bool   // ports refuse and stall by themselves
 	initial   uint32 // slot of the initial version
 	keySeed   maphash.Seed
 	now       *atomic.Int64 // Unix nanoseconds
@@ -23,14 +25,15 @@ type store struct {
 const shardCount = 1024 // a power of two
 
 type shard struct {
-	mu     sync.Mutex
-	totals totals
-	_      [32]byte // keeps the locks of two shards out of one cache line
+	mu       sync.Mutex
+	totals   totals
+	troubles map[int]*trouble // of the devices that a fault has to do with; as it is, a shard fills two cache lines
 }
 
 // totals are the sums over a shard's devices, kept so that asking a million devices costs little.
 type totals struct {
-	updated, pushes, applied, twice, repeats, rejected, faulted, broken, verifies, strays, bytes uint64
+	updated, pushes, applied, twice, repeats, rejected, faulted, feigned, broken, verifies, strays, bytes uint64
+	struck, injected                                                                                      uint64
 }
 
 func newStore(cfg Config, now *atomic.Int64) *store {
@@ -59,6 +62,7 @@ const (
 	applied        outcome = iota
 	repeated               // the update that it runs already
 	faulted                // fails, as its behaviour says
+	feigned                // acknowledged and not applied, as its behaviour says
 	conflicted             // another update is under way
 	malformed              // the request's own words are at fault
 	mismatched             // the artifact isn't the one that Repr-Digest names
@@ -68,14 +72,17 @@ const (
 	admitted               // so far nothing speaks against it
 )
 
+// goesOn tells that the body is still to be read.
+func (o outcome) goesOn() bool { return o == admitted || o == faulted || o == feigned }
+
 // admit takes an update into account before its body is read, and holds the device for it: until
-// settle or abandon, no other update gets past. An outcome other than admitted and faulted is final.
+// settle or abandon, no other update gets past. An outcome that doesn't go on is final.
 func (s *store) admit(i int, p *push) outcome {
 	sh := s.shard(i)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	o := s.begin(sh, &s.devices[i], p)
-	if o == admitted || o == faulted {
+	o := s.begin(sh, i, p)
+	if o.goesOn() {
 		s.devices[i].flags |= flagReceiving
 		p.epoch = s.epoch.Load()
 	} else {
@@ -93,7 +100,7 @@ func (s *store) settle(i int, p *push, admission outcome) outcome {
 		return resetMeanwhile
 	}
 	s.devices[i].flags &^= flagReceiving
-	return s.finish(sh, &s.devices[i], p, admission)
+	return s.finish(sh, i, p, admission)
 }
 
 // abandon gives up an update that admit let in: its body broke off after p.size bytes.
@@ -114,8 +121,7 @@ func (s *store) decide(i int, p *push) outcome {
 	sh := s.shard(i)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	d := &s.devices[i]
-	return s.finish(sh, d, p, s.begin(sh, d, p))
+	return s.finish(sh, i, p, s.begin(sh, i, p))
 }
 
 // lose accounts for an update that broke off before the device had taken it on.
@@ -123,17 +129,23 @@ func (s *store) lose(i int, p *push) {
 	sh := s.shard(i)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	d := &s.devices[i]
-	s.begin(sh, d, p)
-	s.breakOff(sh, d, p)
+	s.begin(sh, i, p)
+	s.breakOff(sh, &s.devices[i], p)
 }
 
-func (s *store) begin(sh *shard, d *device, p *push) outcome {
+func (s *store) begin(sh *shard, i int, p *push) outcome {
+	d := &s.devices[i]
 	d.pushes++
 	sh.totals.pushes++
 	if p.stray {
 		d.strays++
 		sh.totals.strays++
+	}
+	if d.flags&flagTrouble != 0 {
+		s.catchUp(sh, i)
+		if s.trouble(sh, i).phase == installing {
+			return conflicted
+		}
 	}
 	if d.flags&flagReceiving != 0 {
 		return conflicted
@@ -141,22 +153,61 @@ func (s *store) begin(sh *shard, d *device, p *push) outcome {
 	d.attempts++
 	p.attempt = d.attempts
 	p.behavior = s.behaviors.at(d.behavior)
+	if p.behavior.faulty() {
+		p.strikes = s.strikesOn(p.behavior, i, d.attempts, p.work)
+	}
 	switch {
 	case p.behavior.fails(d.attempts):
+		p.strikes.answer = strike{} // fail_first comes before the list
 		return faulted
+	case p.strikes.fate() == fateRefused:
+		return faulted
+	case p.strikes.fate() == fateFeigned:
+		return feigned
 	case p.problem != "":
 		return malformed
 	}
 	return admitted
 }
 
-func (s *store) finish(sh *shard, d *device, p *push, o outcome) outcome {
+func (s *store) finish(sh *shard, i int, p *push, o outcome) outcome {
+	d := &s.devices[i]
 	d.bytes += uint64(p.size)
 	sh.totals.bytes += uint64(p.size)
 	if o == admitted {
-		o = s.apply(sh, d, p)
+		o = s.install(sh, i, p)
 	}
 	s.count(sh, d, o)
+	if p.duplicate && o == applied { // the same once more, as if it had come twice
+		d.pushes++
+		sh.totals.pushes++
+		s.count(sh, d, s.apply(sh, d, p))
+	}
+	return o
+}
+
+// install is apply with what a fault makes of the device after it.
+func (s *store) install(sh *shard, i int, p *push) outcome {
+	d := &s.devices[i]
+	if p.strikes.life.none() && d.flags&flagTrouble == 0 {
+		return s.apply(sh, d, p)
+	}
+	before := d.software()
+	s.versions.retain(before.version, 1) // apply gives up the device's own
+	o := s.apply(sh, d, p)
+	if o != applied {
+		s.versions.release(before.version)
+		return o
+	}
+	s.dropPhase(sh, i)
+	if p.strikes.life.none() {
+		s.versions.release(before.version)
+		return o
+	}
+	p.passage = p.strikes.life.act.(lifeFault).live(p.strikes.life)
+	s.live(sh, i, p.passage, before)
+	s.makeTrouble(sh, i).count(p.strikes.life.number)
+	sh.totals.injected++
 	return o
 }
 
@@ -200,7 +251,7 @@ func (s *store) apply(sh *shard, d *device, p *push) outcome {
 		d.twice++
 		sh.totals.twice++
 	}
-	if !updated {
+	if d.applied == 0 {
 		sh.totals.updated++
 	}
 	return applied
@@ -214,6 +265,9 @@ func (s *store) count(sh *shard, d *device, o outcome) {
 	case repeated:
 		d.repeats++
 		sh.totals.repeats++
+	case feigned:
+		d.feigned++
+		sh.totals.feigned++
 	case faulted:
 		d.faulted++
 		sh.totals.faulted++
@@ -243,10 +297,21 @@ func (s *store) verify(i int) (device, string) {
 
 // read returns a copy of device i, with its version.
 func (s *store) read(i int) (device, string) {
+	d, version, _ := s.witness(i)
+	return d, version
+}
+
+// witness returns also what faults did to the device.
+func (s *store) witness(i int) (d device, version string, t trouble) {
 	sh := s.shard(i)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return s.devices[i], s.versions.slots[s.devices[i].version].text
+	d = s.shown(sh, i)
+	if kept := s.trouble(sh, i); kept != nil {
+		t = *kept
+		t.counts = slices.Clone(kept.counts)
+	}
+	return d, s.versions.slots[d.version].text, t
 }
 
 // setBehavior gives device i a behaviour of its own and starts counting its attempts anew.
@@ -261,6 +326,9 @@ func (s *store) setBehavior(i int, b Behavior) error {
 	d := &s.devices[i]
 	s.behaviors.release(d.behavior)
 	d.behavior, d.attempts = slot, 0
+	if t := s.trouble(sh, i); t != nil {
+		t.heal()
+	}
 	return nil
 }
 
@@ -272,12 +340,14 @@ func (s *store) reset() {
 	s.epoch.Add(1)
 	for i := range s.devices {
 		d := &s.devices[i]
+		s.dropPhase(s.shard(i), i)
 		s.versions.release(d.version)
 		*d = device{version: s.initial, behavior: d.behavior}
 	}
 	s.versions.retain(s.initial, len(s.devices))
 	for i := range s.shards {
 		s.shards[i].totals = totals{}
+		clear(s.shards[i].troubles)
 		s.shards[i].mu.Unlock()
 	}
 }
@@ -295,10 +365,13 @@ func (s *store) sum() (t totals) {
 		t.repeats += u.repeats
 		t.rejected += u.rejected
 		t.faulted += u.faulted
+		t.feigned += u.feigned
 		t.broken += u.broken
 		t.verifies += u.verifies
 		t.strays += u.strays
 		t.bytes += u.bytes
+		t.struck += u.struck
+		t.injected += u.injected
 	}
 	return t
 }

@@ -14,7 +14,7 @@ func (c *conn) answerUpdate(r *request) bool {
 	case r.bodyTaken:
 		p.problem = "the artifact is empty"
 		return c.concludeUpdate(r, p, c.fleet.store.decide(r.device, p))
-	case r.length != unknownLength && r.length <= headerLimit:
+	case r.length != unknownLength && r.length <= headerLimit && !c.faulty():
 		return c.takeSmall(r, p)
 	}
 	return c.takeLarge(r, p)
@@ -43,9 +43,16 @@ func (c *conn) takeSmall(r *request, p *push) bool {
 func (c *conn) takeLarge(r *request, p *push) bool {
 	store := c.fleet.store
 	admission := store.admit(r.device, p)
-	if admission != admitted && admission != faulted {
+	if !admission.goesOn() {
 		c.discardBody(r)
 		return c.concludeUpdate(r, p, admission)
+	}
+	switch c.strikeUpload(r, p) {
+	case ended:
+		return false
+	case refused:
+		p.strikes.answer = strike{} // one answer is enough
+		return c.concludeUpdate(r, p, store.settle(r.device, p, faulted))
 	}
 	if c.work.reader.Buffered() == 0 && !c.invite(r) {
 		store.abandon(r.device, p)
@@ -70,6 +77,10 @@ func (c *conn) invite(r *request) bool {
 }
 
 func (c *conn) concludeUpdate(r *request, p *push, o outcome) bool {
+	if p.passage.gone > 0 {
+		c.fleet.vanish(r.device, p.passage.gone)
+		r.close = true
+	}
 	if p.behavior != nil && !c.pause(p.behavior.delay(c.fleet.store.seed, r.device, p.attempt)) {
 		return false
 	}
@@ -78,6 +89,6 @@ func (c *conn) concludeUpdate(r *request, p *push, o outcome) bool {
 	if !r.bodyTaken || p.size == 0 {
 		digest = nil
 	}
-	c.work.body = appendUpdateAnswer(c.work.body[:0], o == applied || o == repeated, message, p.size, digest)
-	return c.send(r, answerHead{status: status, typeLine: typeJSONLine})
+	c.work.body = appendUpdateAnswer(c.work.body[:0], o == applied || o == repeated || o == feigned, message, p.size, digest)
+	return c.sendSpoiled(r, answerHead{status: status, typeLine: typeJSONLine}, p.strikes.answer)
 }

@@ -111,6 +111,8 @@ func versionProblem(v []byte) string {
 		return "the version has a control character"
 	case !utf8.Valid(v):
 		return "the version is not UTF-8"
+	case v[0] == ' ' || v[len(v)-1] == ' ':
+		return "the version has space around it" // a header field would lose it on its way (RFC 9110 §5.5)
 	}
 	return ""
 }

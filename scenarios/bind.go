@@ -71,6 +71,8 @@ func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 			return
 		}
 		v.SetString(s)
+	case reflect.Slice:
+		b.bindList(n, v, field)
 	case reflect.Int, reflect.Int64, reflect.Uint64:
 		b.bindInteger(n, v, field)
 	default:
@@ -107,6 +109,19 @@ func (b *binder) bindInteger(n ast.Node, v reflect.Value, field string) {
 	}
 	if err != nil {
 		b.fail(n, field, "%s: want a whole number that fits %s", s, v.Type().Kind())
+	}
+}
+
+// bindList makes v a list of what n lists; the members are named field[0] and up.
+func (b *binder) bindList(n ast.Node, v reflect.Value, field string) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		b.fail(n, field, "%s: want a list", kindOf(n))
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
+	for i, value := range list.Values {
+		b.bind(value, v.Index(i), fmt.Sprintf("%s[%d]", field, i))
 	}
 }
 
@@ -148,17 +163,23 @@ func (b *binder) bindMember(m *ast.MappingValueNode, v reflect.Value, field stri
 // memberOf finds a struct's field by its YAML key.
 func memberOf(v reflect.Value, key string) (reflect.Value, bool) {
 	for i := range v.NumField() {
-		if v.Type().Field(i).Tag.Get("yaml") == key {
+		if keyOf(v.Type().Field(i)) == key {
 			return v.Field(i), true
 		}
 	}
 	return reflect.Value{}, false
 }
 
+// keyOf is a field's YAML key, without the options behind it.
+func keyOf(f reflect.StructField) string {
+	key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	return key
+}
+
 func keysOf(t reflect.Type) []string {
 	var keys []string
 	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); key != "" && key != "-" {
+		if key := keyOf(t.Field(i)); key != "" && key != "-" {
 			keys = append(keys, key)
 		}
 	}

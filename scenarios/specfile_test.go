@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
 func TestParse(t *testing.T) {
@@ -52,6 +53,45 @@ seed: 18446744073709551615
 	require.Equal(t, LoadSpec{Model: Constant, Operation: Push, Workers: 8, Rate: 500, Duration: Duration(time.Minute)}, s.Load)
 	require.Equal(t, []int{3, 0, 1}, []int{s.Repetitions, s.Warmup, s.Profiled}, "what is left out has its default")
 	require.Equal(t, uint64(1<<64-1), s.Seed)
+}
+
+func TestParseFaults(t *testing.T) {
+	s, err := Parse("x.yaml", []byte(`
+name: x
+fleet:
+  behavior:
+    faults:
+      - kind: status-503
+        share: 10%
+        first: 2
+        retry_after: date(2s)
+      - {kind: slow-read, rate: 4096}
+      - {kind: reset-mid-upload, share: 0.5, after_bytes: "uniform(1, 1000)"}
+`))
+	require.NoError(t, err)
+	faults := s.Fleet.Behavior.Faults
+	require.Len(t, faults, 3)
+	require.Equal(t, mockfleet.Fault{
+		Kind: "status-503", Share: 0.1, First: 2, RetryAfter: mockfleet.RetryAfter{After: 2 * time.Second, Date: true},
+	}, faults[0])
+	require.Equal(t, "4096", faults[1].Rate.String())
+	require.Equal(t, "uniform(1, 1000)", faults[2].AfterBytes.String())
+	text, err := s.YAML()
+	require.NoError(t, err)
+	again, err := Parse("x.yaml", text)
+	require.NoError(t, err)
+	require.Equal(t, s, again)
+
+	for text, want := range map[string]string{
+		"faults: blackhole":                         `x.yaml:1:38: fleet.behavior.faults: "blackhole": want a list`,
+		"faults: [{kind: blackhole, rate: 5}]":      "x.yaml:1:63: fleet.behavior.faults[0].rate: 5: want none",
+		"faults: [{kind: garbage}, {kind: garbag}]": `fleet.behavior.faults[1].kind: "garbag": want one of refuse`,
+		"faults: [{kind: garbage, share: 2}]":       `fleet.behavior.faults[0].share: share "2": want a number from 0 to 1`,
+		"faults: [{knd: garbage}]":                  `unknown key "knd"`,
+	} {
+		_, err := Parse("x.yaml", []byte("{name: x, fleet: {behavior: {"+text+"}}}"))
+		require.ErrorContains(t, err, want)
+	}
 }
 
 func TestYAMLRoundTrip(t *testing.T) {

@@ -70,6 +70,7 @@ A session with curl:
 	flags.StringVar(&scenario, "scenario", "", "behave as in this scenario: a name or a file")
 	flags.StringVar(&cfg.ControlListen, "control-listen", "127.0.0.1:0", "host:port of the control port")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "of the devices' behaviour")
+	flags.StringVar((*string)(&cfg.TLS), "tls", "", "speak TLS: good, expired, wrong-name, unknown-ca, tls-1.1 or stall; the first line has the CA")
 	flags.BoolVar(&cfg.AllowRemote, "allow-remote", false, "let other machines in: listen on addresses that aren't loopback")
 	flags.BoolVar(&driven, "driven", false, "take orders on standard input and end with it")
 	if err := flags.MarkHidden("driven"); err != nil { // it is defined right above

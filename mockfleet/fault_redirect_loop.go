@@ -1,0 +1,16 @@
+package mockfleet
+
+import "net/http"
+
+// redirect-loop: a 307 to the very place that was asked.
+func redirectLoop() kind {
+	return kind{name: "redirect-loop", level: levelAnswer, takes: takesFirst, fate: fateRefused, act: loop{}}
+}
+
+type loop struct{}
+
+func (loop) answer(c *conn, r *request, h answerHead, _ strike) bool {
+	h.status = http.StatusTemporaryRedirect
+	h.extra = "Location: " + string(originPath(c.work.header.RequestURI())) + "\r\n"
+	return c.send(r, h)
+}

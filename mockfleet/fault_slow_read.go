@@ -1,0 +1,16 @@
+package mockfleet
+
+// slow-read: the device reads the body at a rate, through a receive buffer so small that the client feels it.
+func slowRead() kind {
+	return kind{name: "slow-read", level: levelUpload, takes: takesFirst | takesRate, needsRate: true, act: slow{}}
+}
+
+type slow struct{}
+
+func (slow) upload(c *conn, _ *request, p *push, s strike) verdict {
+	p.pace = s.rate()
+	if c.shrink(smallBuffer); p.pace < 2*tinyBuffer {
+		c.shrink(tinyBuffer)
+	}
+	return carryOn
+}

@@ -1,0 +1,10 @@
+package mockfleet
+
+// wrong-version: the device tells another version than it runs.
+func wrongVersion() kind {
+	return kind{name: "wrong-version", level: levelVerify, takes: takesFirst, act: otherVersion{}}
+}
+
+type otherVersion struct{}
+
+func (otherVersion) verify(v *view, _ strike) { v.version = `"0.0.0-wrong"` }

@@ -1,0 +1,169 @@
+package mockfleet
+
+import (
+	"strings"
+	"time"
+)
+
+// kind is a row of the table of faults. A fault lives in a file of its own, fault_KIND.go: a function
+// that returns its row, and a type with the one method that its level asks for. docs/faults.md shows
+// how to add one.
+type kind struct {
+	name      string
+	level     level
+	takes     parameter // besides share, which every kind takes
+	needsRate bool      // makes no sense without a rate
+	needsPort bool      // only to be had where each device has a port
+	preset    Fault     // Delay and Status where they are left out
+	fate      fate      // of the update, where the fault spoils the answer to it
+	act       any       // what the level asks for: a connectionFault, an uploadFault, …
+}
+
+// kinds is the table of all faults.
+func kinds() []kind {
+	table := []kind{
+		refuse(), connectStall(), flapping(), offline(),
+		blackhole(), resetOnAccept(), closeOnAccept(), idleClose(),
+		resetMidUpload(), closeMidUpload(), stallMidUpload(), slowRead(),
+		early4xx(), noContinue(), status417(), noChunked(),
+		corrupt(), duplicate(),
+		status202(), reboot(), rollback(),
+		slowAnswer(), dripAnswer(), truncatedBody(), truncatedJSON(), wrongContentType(),
+		garbage(), headerFlood(), endlessBody(), gzipBomb(), http10(),
+		redirectLoop(), appliedButLost(), okButNotApplied(),
+		wrongVersion(), wrongDigest(), wrongDevice(),
+	}
+	table = append(table, redirects()...)
+	return append(table, statuses()...)
+}
+
+// level is where in the life of a connection a fault strikes. Of each level, the first fault of a
+// device's list that strikes an attempt is the one that acts.
+type level uint8
+
+const (
+	levelPort          level = iota // what a port shows to who connects, and, where that can't be had, each connection
+	levelReuse                      // a request on a connection that was used before
+	levelUpload                     // an update, once its head is there
+	levelContent                    // the bytes of an update
+	levelLife                       // an update that was applied
+	levelAnswer                     // the answer to an update
+	levelVersionAnswer              // the answer to a look at the version
+	levelVerify                     // what that answer tells
+	levelCount
+)
+
+// A portFault says what a device's port shows to who connects, in port addressing.
+type portFault interface{ door(s strike) posture }
+
+// A connectionFault acts on a connection on which no request was answered yet, and the connection ends
+// when it returns.
+type connectionFault interface{ connect(c *conn, s strike) }
+
+// An uploadFault acts on an update whose head is there and whose body is not.
+type uploadFault interface {
+	upload(c *conn, r *request, p *push, s strike) verdict
+}
+
+// verdict is how an update goes on after an uploadFault.
+type verdict uint8
+
+const (
+	carryOn verdict = iota // as if nothing had been
+	refused                // it is answered p.refusal, and not applied
+	ended                  // it was given up with conn.lose, and the connection ends
+)
+
+// A contentFault changes what becomes of the bytes of an update that is about to come in.
+type contentFault interface {
+	content(r *request, p *push, s strike)
+}
+
+// A lifeFault says what a device goes through after it has applied an update.
+type lifeFault interface{ live(s strike) passage }
+
+// An answerFault sends the answer of head h and the body in c.work.body, in its own way. Like
+// conn.send, it returns whether the connection goes on.
+type answerFault interface {
+	answer(c *conn, r *request, h answerHead, s strike) bool
+}
+
+// A verifyFault changes what a device tells of itself.
+type verifyFault interface{ verify(v *view, s strike) }
+
+// A picky fault strikes only some of the attempts that its First lets it strike. w is the request
+// that it would strike; on levelPort, where there is none yet, nil.
+type picky interface {
+	strikes(w *workspace, s strike) bool
+}
+
+// fate is what becomes of an update whose answer is spoiled.
+type fate uint8
+
+const (
+	fateUsual   fate = iota // whatever the update deserves
+	fateRefused             // it isn't applied
+	fateFeigned             // it isn't applied, and is acknowledged
+)
+
+// parameter is a set of fields of Fault.
+type parameter uint16
+
+const (
+	takesOn parameter = 1 << iota
+	takesFirst
+	takesAfter
+	takesRate
+	takesDelay
+	takesStatus
+	takesRetryAfter
+	takesOrigin
+)
+
+func (p parameter) String() string {
+	names := []string{"share"}
+	for i, name := range []string{"on", "first", "after_bytes", "rate", "delay", "status", "retry_after", "origin"} {
+		if p&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// statuses are the bounds of a kind's status.
+func (k kind) statuses() (low, high int) {
+	switch {
+	case k.level == levelLife:
+		return 200, 299
+	case k.level == levelUpload:
+		return 400, 499
+	}
+	return 400, 599
+}
+
+func kindNamed(table []kind, name string) (kind, bool) {
+	if i := kindIndex(table, name); i >= 0 {
+		return table[i], true
+	}
+	return kind{}, false
+}
+
+func kindIndex(table []kind, name string) int {
+	for i := range table {
+		if table[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func kindNames(table []kind) []string {
+	names := make([]string, len(table))
+	for i := range table {
+		names[i] = table[i].name
+	}
+	return names
+}
+
+// lasting is a preset of a fixed delay.
+func lasting(d time.Duration) Fault { return Fault{Delay: Distribution{kind: fixed, a: d}} }

@@ -1,0 +1,114 @@
+package mockfleet
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// trusting is the configuration of a client that trusts the fleet's CA, for a device at host.
+func trusting(t testing.TB, f *Fleet, host string) *tls.Config {
+	t.Helper()
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM([]byte(f.Ready().CA)))
+	return &tls.Config{RootCAs: pool, ServerName: host}
+}
+
+func clientTLS(t testing.TB, f *Fleet, c bareClient) *tls.Conn {
+	t.Helper()
+	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
+	require.NoError(t, err)
+	over := tls.Client(c.TCPConn, trusting(t, f, host))
+	require.NoError(t, over.Handshake())
+	return over
+}
+
+func TestDevicesSpeakTLS(t *testing.T) {
+	for _, a := range addressings() {
+		t.Run(string(a), func(t *testing.T) {
+			f := startFleet(t, Config{Devices: 5, Addressing: a, TLS: TLSGood})
+			require.True(t, strings.HasPrefix(f.DeviceAddress(3), "https://"))
+			derived, err := DeviceAddress(f.Ready().Address, a, 3)
+			require.NoError(t, err)
+			require.Equal(t, f.DeviceAddress(3), derived)
+			client := newClient(t)
+			client.Transport.(*http.Transport).TLSClientConfig = trusting(t, f, "")
+			status, _ := update{artifact: make([]byte, 100_000), version: "2"}.send(t, client, f.DeviceAddress(3))
+			require.Equal(t, 200, status)
+			require.Equal(t, "2", getVersion(t, client, f.DeviceAddress(3)).Version)
+			ready, err := json.Marshal(f.Ready())
+			require.NoError(t, err)
+			require.Contains(t, string(ready), `"ca":"-----BEGIN CERTIFICATE-----\n`)
+		})
+	}
+}
+
+func TestDevicesThatSpeakTLSBadly(t *testing.T) {
+	for mode, check := range map[TLS]func(t *testing.T, err error){
+		TLSExpired: func(t *testing.T, err error) {
+			var invalid x509.CertificateInvalidError
+			require.ErrorAs(t, err, &invalid)
+			require.Equal(t, x509.Expired, invalid.Reason)
+		},
+		TLSWrongName: func(t *testing.T, err error) {
+			var hostname x509.HostnameError
+			require.ErrorAs(t, err, &hostname)
+		},
+		TLSUnknownCA: func(t *testing.T, err error) {
+			var unknown x509.UnknownAuthorityError
+			require.ErrorAs(t, err, &unknown)
+		},
+		TLS11: func(t *testing.T, err error) {
+			require.ErrorContains(t, err, "protocol version not supported")
+		},
+	} {
+		t.Run(string(mode), func(t *testing.T) {
+			f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, TLS: mode})
+			c := mustDialDevice(t, f, 0)
+			over := tls.Client(c.TCPConn, trusting(t, f, "127.0.0.1"))
+			check(t, over.Handshake())
+			require.NoError(t, c.Close())
+			require.Zero(t, settled(t, f, 0).Pushes)
+
+			c = mustDialDevice(t, f, 0) // beside that one thing, all is well
+			over = tls.Client(c.TCPConn, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10})
+			_, err := io.WriteString(over, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+			require.NoError(t, err)
+			response, err := http.ReadResponse(bufio.NewReader(over), nil)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, 200, response.StatusCode)
+			require.Equal(t, mode == TLS11, over.ConnectionState().Version == tls.VersionTLS11)
+		})
+	}
+}
+
+func TestAHandshakeThatStallsEndsWithItsClient(t *testing.T) {
+	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, TLS: TLSStall})
+	c := mustDialDevice(t, f, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	shaken := make(chan error, 1)
+	go func() { shaken <- tls.Client(c.TCPConn, trusting(t, f, "127.0.0.1")).HandshakeContext(ctx) }()
+	require.Eventually(t, func() bool { return f.Status().BytesIn > 0 }, testDeadline, time.Millisecond)
+	require.EqualValues(t, 1, f.Status().Connections)
+	require.Zero(t, f.Status().BytesOut)
+	cancel() // which closes the connection
+	require.Error(t, <-shaken)
+	settled(t, f, 0)
+}
+
+func TestAnUnknownWayOfTLSIsRefused(t *testing.T) {
+	var bad *ConfigError
+	require.ErrorAs(t, Config{Devices: 1, Addressing: AddressPath, TLS: "bad"}.Validate(), &bad)
+	require.Equal(t, "tls", bad.Field)
+}
