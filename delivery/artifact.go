@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 )
 
 // Artifact is what is pushed: bytes of a known size and digest. The digest is
@@ -155,6 +156,21 @@ func (a *Artifact) Close() error {
 	}
 	return a.close()
 }
+
+// chunkSize is how much of an artifact is in memory at once, per operation.
+const chunkSize = 128 << 10
+
+// chunkPool lends the memory for it.
+type chunkPool struct{ pool sync.Pool }
+
+func (p *chunkPool) get() *[chunkSize]byte {
+	if c, ok := p.pool.Get().(*[chunkSize]byte); ok {
+		return c
+	}
+	return new([chunkSize]byte)
+}
+
+func (p *chunkPool) put(c *[chunkSize]byte) { p.pool.Put(c) }
 
 // contextReader stops a long read when its context ends.
 type contextReader struct {

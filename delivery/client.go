@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync/atomic"
 )
 
@@ -120,7 +121,10 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 		class, _ := classOfFailure(ctx, err)
 		return fail(class, false, err)
 	}
-	if err := c.transport.roundTrip(ctx, to, x); err != nil {
+	if err := c.send(ctx, to, x); err != nil {
+		if e, ok := err.(*redirectError); ok {
+			return answered(op, d, x, ClassProtocol, e)
+		}
 		class, sent := classOfFailure(ctx, err)
 		if errors.Is(err, ErrClosed) {
 			class = ClassPermanent
@@ -128,6 +132,34 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 		return fail(class, sent, err)
 	}
 	return nil
+}
+
+// send sends the request until it has its answer: a redirect that keeps method and
+// body is followed within the device's origin, and a device that doesn't take
+// Expect is asked again without it (RFC 9110 §15.5.18).
+func (c *Client) send(ctx context.Context, to target, x *exchange) error {
+	x.expect = x.body != nil && c.cfg.ExpectFrom > 0 && x.body.size >= c.cfg.ExpectFrom
+	for redirects := 0; ; {
+		if err := c.transport.roundTrip(ctx, to, x); err != nil {
+			return err
+		}
+		switch {
+		case x.expect && x.status == http.StatusExpectationFailed:
+			x.expect = false
+		case x.status == http.StatusTemporaryRedirect || x.status == http.StatusPermanentRedirect:
+			if redirects++; redirects > maxRedirects {
+				return &redirectError{errManyRedirects}
+			}
+			path, err := follow(to, x.path, string(x.location))
+			if err != nil {
+				return &redirectError{err}
+			}
+			to.prefix, x.path = path, ""
+		default:
+			return nil
+		}
+		x.forget()
+	}
 }
 
 // answered is a failure that the device told us.

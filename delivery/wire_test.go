@@ -340,7 +340,10 @@ func (s *shortSource) ReadAt(p []byte, at int64) (int, error) {
 func TestBodyLetsGoOfItsArtifact(t *testing.T) {
 	a, err := ArtifactFromBytes([]byte("abc"))
 	require.NoError(t, err)
-	b := &requestBody{r: a.Reader(), sent: func() {}}
+	b := &newCall(newNetHTTP(Config{}.withDefaults(), &counters{})).body
+	b.clock.begin(Timeouts{}.withDefaults(), func() {})
+	defer b.clock.end()
+	b.attach(a)
 	n, err := b.Read(make([]byte, 2))
 	require.Equal(t, 2, n)
 	require.NoError(t, err)
