@@ -36,6 +36,8 @@ type Config struct {
 	Transport Transport // default Lean
 	Timeouts  Timeouts
 	Retry     Retry
+	Budget    RetryBudget // of all devices together
+	Breaker   Breaker     // of each device
 
 	// MaxIdle bounds the kept-alive connections that no operation uses, over all
 	// devices; the one unused longest makes room. Default 512.
@@ -133,7 +135,7 @@ func (c Config) withDefaults() Config {
 	if c.Random == nil {
 		c.Random = rand.NewPCG(rand.Uint64(), rand.Uint64())
 	}
-	c.Retry = c.Retry.withDefaults()
+	c.Retry, c.Budget, c.Breaker = c.Retry.withDefaults(), c.Budget.withDefaults(), c.Breaker.withDefaults()
 	c.Header = c.Header.Clone()
 	if c.TLS != nil {
 		c.TLS = c.TLS.Clone()
@@ -184,9 +186,7 @@ func (c Config) Validate() error {
 	if p := c.Timeouts.LeastProgress.PerSecond; p < -1 || p > maxLeastProgress {
 		bad("timeouts.least_progress.per_second %d: want -1 (none), 0 (the default) to %d", p, maxLeastProgress)
 	}
-	if err := c.Retry.Validate(); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, c.Retry.Validate(), c.Budget.Validate(), c.Breaker.Validate())
 	errs = append(errs, validateHeader(c.Header)...)
 	return errors.Join(errs...)
 }

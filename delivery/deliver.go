@@ -33,10 +33,16 @@ func (r Report) Retries() int {
 // also ErrQuarantined.
 func (c *Client) Deliver(ctx context.Context, d Device, u *Update) (Report, error) {
 	r := delivering{client: c, device: d, update: u}
-	if e := r.run(ctx); e != nil {
+	if e := c.admit(OpPush, d); e != nil {
+		return r.report, e
+	}
+	e := r.run(ctx)
+	c.record(ctx, d, e)
+	if e != nil {
 		e.quarantined = e.Class == ClassIntegrity
 		return r.report, e
 	}
+	c.budget.success(time.Now())
 	return r.report, nil
 }
 
@@ -208,8 +214,14 @@ func (r *delivering) verify(ctx context.Context) *Error {
 }
 
 // backOff waits before the next try, and as long as the device asked for at least,
-// within the policy's cap.
+// within the policy's cap. Without a retry in the budget there is no next try.
 func (r *delivering) backOff(ctx context.Context, after *Error) *Error {
+	if !r.client.budget.retry(time.Now()) {
+		r.client.stats.refused.Add(1)
+		after.budget = true
+		return after
+	}
+	r.client.stats.retries.Add(1)
 	retry := r.client.cfg.Retry
 	r.waits++
 	d := max(retry.Delay(r.waits, r.client.dice.draw()), min(after.RetryAfter, retry.Cap))

@@ -87,21 +87,28 @@ type Error struct {
 
 	sent        bool // whether a byte of the request may have reached the device
 	quarantined bool
+	budget      bool // the retry budget ended the retries
 }
 
 // Error names the operation, the device, the class and the cause.
 func (e *Error) Error() string {
+	status, end := "", ""
 	if e.Status != 0 {
-		return fmt.Sprintf("%s %s: %s: status %d: %v", e.Op, e.Device, e.Class, e.Status, e.Err)
+		status = fmt.Sprintf("status %d: ", e.Status)
 	}
-	return fmt.Sprintf("%s %s: %s: %v", e.Op, e.Device, e.Class, e.Err)
+	if e.budget {
+		end = " (not tried again: the retry budget is empty)"
+	}
+	return fmt.Sprintf("%s %s: %s: %s%v%s", e.Op, e.Device, e.Class, status, e.Err, end)
 }
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes errors.Is find ErrQuarantined.
-func (e *Error) Is(target error) bool { return target == ErrQuarantined && e.quarantined }
+// Is makes errors.Is find ErrQuarantined and ErrRetryBudget.
+func (e *Error) Is(target error) bool {
+	return e.quarantined && target == ErrQuarantined || e.budget && target == ErrRetryBudget
+}
 
 // ClassOf gives the class of an operation's error: ClassUnknown for nil and for
 // errors that are not of this package.
