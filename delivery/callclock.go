@@ -13,7 +13,7 @@ import (
 type callClock struct {
 	mu       sync.Mutex
 	timer    *time.Timer
-	cancel   context.CancelFunc
+	cancel   context.CancelFunc // ends the request, for good
 	limits   Timeouts
 	total    time.Time
 	answerBy time.Time // zero: the request isn't out yet
@@ -34,10 +34,10 @@ func (answerTimeout) Timeout() bool { return true }
 var errAnswerTimeout error = answerTimeout{}
 
 // begin starts the clock of one request.
-func (k *callClock) begin(limits Timeouts, cancel context.CancelFunc) {
+func (k *callClock) begin(limits Timeouts) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.limits, k.cancel, k.total = limits, cancel, time.Now().Add(limits.Total)
+	k.limits, k.total = limits, time.Now().Add(limits.Total)
 	k.answerBy, k.sending, k.over, k.why = time.Time{}, false, false, nil
 	k.conn = nil
 	if k.timer == nil {
@@ -125,11 +125,22 @@ func (k *callClock) strike() {
 	k.set(now)
 }
 
+// expire ends the request because its caller's context has ended.
+func (k *callClock) expire() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.over {
+		k.over = true
+		k.cancel()
+	}
+}
+
 // end stops the clock. It gives what struck, nil if nothing did, and reports whether
-// the clock may be used again: not if it may be striking just now.
+// the clock may be used again: not if it has ended the request, or may be doing so.
 func (k *callClock) end() (why error, reusable bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	ran := !k.over
 	k.over = true
-	return k.why, k.timer.Stop()
+	return k.why, k.timer.Stop() && ran
 }

@@ -128,6 +128,9 @@ func isJSON(contentType []byte) bool {
 // equalFoldASCII compares without regard to the case of ASCII letters; lower is
 // lower-case already.
 func equalFoldASCII(b []byte, lower string) bool {
+	if string(b) == lower {
+		return true // the usual case, and the fast one
+	}
 	if len(b) != len(lower) {
 		return false
 	}

@@ -39,9 +39,8 @@ type exchange struct {
 	fields []byte // and the header values in it
 
 	// What the lean transport needs per request.
-	request  fasthttp.RequestHeader
 	response fasthttp.Response
-	uri      []byte
+	head     []byte
 }
 
 type field struct{ name, value string }

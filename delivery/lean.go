@@ -232,33 +232,7 @@ func (l *lean) ask(c *conn, x *exchange, total time.Time) error {
 }
 
 func (l *lean) send(c *conn, to target, x *exchange, total time.Time) error {
-	h := &x.request
-	h.Reset()
-	h.DisableNormalizing() // the names are canonical already
-	h.SetMethod(x.method)
-	x.uri = append(append(x.uri[:0], to.prefix...), x.path...)
-	h.SetRequestURIBytes(x.uri)
-	h.SetHost(to.host)
-	h.SetUserAgent(userAgent)
-	for _, f := range x.header {
-		if f.name != "" {
-			h.Set(f.name, f.value)
-		}
-	}
-	for _, f := range l.extra {
-		h.Add(f.name, f.value)
-	}
-	if x.expect {
-		h.Set("Expect", "100-continue")
-	}
-	if x.body != nil {
-		size := int(x.body.size)
-		if int64(size) != x.body.size {
-			return &artifactError{fmt.Errorf("artifact of %d bytes is too large for this system", x.body.size)}
-		}
-		h.SetContentLength(size)
-	}
-	if err := h.Write(c.bw); err != nil {
+	if err := l.writeHead(c.bw, to, x); err != nil {
 		return err
 	}
 	if x.expect {
@@ -286,9 +260,13 @@ func (l *lean) sendBody(c *conn, a *Artifact) error {
 		}
 		return nil
 	}
+	at, err := l.sendFile(c, a)
+	if err != nil || at == a.size {
+		return err
+	}
 	chunk := l.chunks.get()
 	defer l.chunks.put(chunk)
-	for at := int64(0); at < a.size; {
+	for at < a.size {
 		if at > 0 && !c.key.secure && c.answered() {
 			return errAnswered
 		}
@@ -302,6 +280,27 @@ func (l *lean) sendBody(c *conn, a *Artifact) error {
 		at += int64(len(p))
 	}
 	return nil
+}
+
+// sendFile sends what the system can send by itself, and gives where the rest begins.
+func (l *lean) sendFile(c *conn, a *Artifact) (at int64, err error) {
+	if a.file == nil || c.key.secure {
+		return 0, nil
+	}
+	if err := c.bw.Flush(); err != nil {
+		return 0, err
+	}
+	for at < a.size {
+		if at > 0 && c.answered() {
+			return at, errAnswered
+		}
+		n, ok, err := c.passFile(a.file, at, min(fileChunk, a.size-at))
+		at += n
+		if err != nil || !ok {
+			return at, err
+		}
+	}
+	return at, nil
 }
 
 // artifactError is a failure of our own source, in the middle of a request.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,10 +20,10 @@ type netHTTP struct {
 	around http.RoundTripper // base, or what was put around it
 	stats  *counters
 	chunks chunkPool
-	calls  sync.Pool // *call
+	calls  callPool
 	extra  []header
-	// userAgent is a header's value, made once.
-	userAgent [1]string
+	// Values of headers, made once.
+	userAgent, noAgent [1]string
 
 	closed atomic.Bool
 }
@@ -36,6 +35,7 @@ type header struct {
 
 func newNetHTTP(cfg Config, stats *counters) *netHTTP {
 	t := &netHTTP{cfg: cfg, stats: stats, userAgent: [1]string{userAgent}}
+	t.calls.most = cfg.MaxIdle
 	t.base = &http.Transport{
 		DialContext:            t.dial,
 		TLSClientConfig:        cfg.TLS,
@@ -62,6 +62,7 @@ func newNetHTTP(cfg Config, stats *counters) *netHTTP {
 
 func (t *netHTTP) close() {
 	t.closed.Store(true)
+	t.calls.close()
 	t.base.CloseIdleConnections()
 }
 
@@ -75,32 +76,50 @@ func (t *netHTTP) dial(ctx context.Context, _, address string) (net.Conn, error)
 }
 
 func (t *netHTTP) roundTrip(ctx context.Context, to target, x *exchange) error {
-	c, ok := t.calls.Get().(*call)
-	if !ok {
-		c = newCall(t)
+	c := t.call(ctx)
+	defer t.release(c)
+	req := c.request(ctx, to, x)
+	if ctx.Err() != nil {
+		c.clock.expire() // the watch may have struck before the clock ran
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	c.begin(x, cancel)
-	resp, err := t.around.RoundTrip(c.request(ctx, to, x))
-	plain := err == nil && resp.ProtoMajor == 1
+	resp, err := t.around.RoundTrip(req)
 	if err == nil {
 		err = t.read(resp, x)
 	}
 	c.body.detach()
-	why, reusable := c.clock.end()
+	why, well := c.clock.end()
 	if t.closed.Load() {
 		t.base.CloseIdleConnections() // the request may have begun after close did so
 	}
 	if err != nil {
+		c.once = true
 		return t.failure(err, why, c.connected.Load())
 	}
-	// net/http may still be at work with a request that is answered, unless it is a
-	// usual one that it has written to its end.
-	if reusable && plain && t.cfg.RoundTripper == nil && c.written.Load() && !c.shared {
-		t.calls.Put(c)
-	}
+	// net/http may still be writing a request that is answered.
+	c.once = c.once || !well || !c.written.Load()
 	return nil
+}
+
+// call gives a call that watches ctx.
+func (t *netHTTP) call(ctx context.Context) *call {
+	for c := t.calls.get(); c != nil; c = t.calls.get() {
+		if c.watch(ctx) {
+			return c
+		}
+	}
+	c := newCall(t)
+	c.watch(ctx)
+	return c
+}
+
+// release keeps a call for another request, or ends it for good.
+func (t *netHTTP) release(c *call) {
+	if c.once {
+		c.unwatch()
+		c.clock.cancel()
+		return
+	}
+	t.calls.put(c)
 }
 
 var (

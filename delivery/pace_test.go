@@ -152,9 +152,11 @@ func TestStallMidUpload(t *testing.T) {
 			}
 		})
 		cfg.Timeouts.LeastProgress = LeastProgress{PerSecond: 1 << 20, Window: 200 * time.Millisecond}
-		err := newClient(t, cfg).Push(t.Context(), dev, newUpdate(t, "2", make([]byte, 64<<20)))
-		require.ErrorIs(t, err, errSlow)
-		require.Equal(t, ClassTimeout, ClassOf(err))
+		for _, u := range []*Update{newUpdate(t, "2", make([]byte, 64<<20)), fileUpdate(t, 64<<20)} {
+			err := newClient(t, cfg).Push(t.Context(), dev, u)
+			require.ErrorIs(t, err, errSlow)
+			require.Equal(t, ClassTimeout, ClassOf(err))
+		}
 	})
 }
 
