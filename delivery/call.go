@@ -25,6 +25,7 @@ type call struct {
 	base   context.Context // ends with the call
 	ctx    callContext     // base with the trace, and the caller's values
 	trace  httptrace.ClientTrace
+	stamps *stamps
 
 	connected atomic.Bool
 	written   atomic.Bool // the request is out
@@ -42,6 +43,15 @@ func newCall(t *netHTTP) *call {
 	c := &call{t: t, header: make(http.Header, len(exchange{}.header)+len(t.extra)+2)}
 	c.body.clock, c.clock.body = &c.clock, &c.body
 	c.trace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, WroteRequest: c.wroteRequest}
+	if t.cfg.Observe != nil {
+		c.trace.TLSHandshakeStart = func() { c.stamps.stamp(atConnected) }
+		c.trace.TLSHandshakeDone = func(_ tls.ConnectionState, err error) {
+			if err == nil {
+				c.stamps.stamp(atSecured)
+			}
+		}
+		c.trace.GotFirstResponseByte = func() { c.stamps.stamp(atAnswered) }
+	}
 	c.base, c.clock.cancel = context.WithCancel(context.Background())
 	c.ctx.Context = httptrace.WithClientTrace(c.base, &c.trace)
 	c.req = (&http.Request{URL: &c.url, Header: c.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(&c.ctx)
@@ -134,9 +144,13 @@ func (p *callPool) close() {
 	p.free = nil
 }
 
-func (c *call) getConn(string) { c.connected.Store(false) } // net/http tries a GET again by itself
+func (c *call) getConn(string) {
+	c.connected.Store(false) // net/http tries a GET again by itself
+	c.stamps.stamp(atPrepared)
+}
 
 func (c *call) gotConn(info httptrace.GotConnInfo) {
+	c.stamps.connection(info.Reused)
 	c.connected.Store(true)
 	c.t.stats.requests.Add(1)
 	if info.Reused {
@@ -158,6 +172,7 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 
 func (c *call) wroteRequest(httptrace.WroteRequestInfo) {
 	c.written.Store(true)
+	c.stamps.stamp(atWritten)
 	c.clock.sent()
 }
 
@@ -167,7 +182,7 @@ func (c *call) request(ctx context.Context, to target, x *exchange) *http.Reques
 	c.written.Store(false)
 	c.bodiless = x.body == nil
 	c.once = c.t.cfg.RoundTripper != nil // who knows what that keeps
-	c.ctx.caller = ctx
+	c.ctx.caller, c.stamps = ctx, x.stamps
 	c.fillHeader(x)
 	c.fillURL(to, x.path)
 	req := c.req

@@ -154,7 +154,7 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 		class, _ := classOfFailure(ctx, err)
 		return fail(class, false, err)
 	}
-	if err := c.send(ctx, to, x); err != nil {
+	if err := c.send(ctx, op, d, to, x); err != nil {
 		if e, ok := err.(*redirectError); ok {
 			return answered(op, d, x, ClassProtocol, e)
 		}
@@ -170,10 +170,10 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 // send sends the request until it has its answer: a redirect that keeps method and
 // body is followed within the device's origin, and a device that doesn't take
 // Expect is asked again without it (RFC 9110 §15.5.18).
-func (c *Client) send(ctx context.Context, to target, x *exchange) error {
+func (c *Client) send(ctx context.Context, op Op, d Device, to target, x *exchange) error {
 	x.expect = x.body != nil && c.cfg.ExpectFrom > 0 && x.body.size >= c.cfg.ExpectFrom
 	for redirects := 0; ; {
-		if err := c.transport.roundTrip(ctx, to, x); err != nil {
+		if err := c.roundTrip(ctx, op, d, to, x); err != nil {
 			return err
 		}
 		switch {
@@ -193,6 +193,19 @@ func (c *Client) send(ctx context.Context, to target, x *exchange) error {
 		}
 		x.forget()
 	}
+}
+
+// roundTrip is one request, and its timeline where somebody wants it.
+func (c *Client) roundTrip(ctx context.Context, op Op, d Device, to target, x *exchange) error {
+	if c.cfg.Observe == nil {
+		return c.transport.roundTrip(ctx, to, x)
+	}
+	x.stamps = &stamps{line: Timeline{Op: op, Device: d.name(), Begun: time.Now()}}
+	err := c.transport.roundTrip(ctx, to, x)
+	line := x.stamps.take()
+	line.Status, line.Err, line.Ended = x.status, err, time.Now()
+	c.cfg.Observe(line)
+	return err
 }
 
 // answered is a failure that the device told us.

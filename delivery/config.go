@@ -65,6 +65,10 @@ type Config struct {
 	// otelhttp.NewTransport. What it makes must be a faithful http.RoundTripper: it
 	// must not follow redirects, nor send a request twice.
 	RoundTripper func(http.RoundTripper) http.RoundTripper
+	// Observe is told the phases of every request when it has ended, in the goroutine
+	// of its operation, which waits: it should be quick, and it must be safe for
+	// concurrent use. Without one nothing is measured.
+	Observe func(Timeline)
 	// Dial opens connections. Default: a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Random gives the jitter of retries. Default: a source seeded by the runtime.

@@ -32,9 +32,10 @@ type conn struct {
 	bw  *bufio.Writer
 
 	traffic traffic
-	failed  bool  // its last operation did
-	silent  bool  // no byte of the answer has come
-	readErr error // what the connection, rather than the codec, last said
+	stamps  *stamps // of the request under way
+	failed  bool    // its last operation did
+	silent  bool    // no byte of the answer has come
+	readErr error   // what the connection, rather than the codec, last said
 	probe   probe
 	pipe    filePipe
 	sendBy  time.Time // until when a stuck write goes on; zero: it ends with its deadline
@@ -89,8 +90,9 @@ func (c *conn) open(key connKey, nc net.Conn) {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.nc.Read(p)
 	c.traffic.read += uint64(n)
-	if n > 0 {
+	if n > 0 && c.silent {
 		c.silent = false
+		c.stamps.stamp(atAnswered)
 	}
 	if err != nil {
 		c.readErr = err

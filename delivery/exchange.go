@@ -23,7 +23,8 @@ type exchange struct {
 	path   string
 	header [5]field // what the dialect adds; name "" ends it early
 	body   *Artifact
-	expect bool // ask before the body is sent (Expect: 100-continue)
+	stamps *stamps // of its phases; nil: nobody wants them
+	expect bool    // ask before the body is sent (Expect: 100-continue)
 
 	// The answer. Its body has been read to the end, or the connection is closed.
 	status      int
@@ -57,7 +58,7 @@ func (p *exchangePool) get() *exchange {
 }
 
 func (p *exchangePool) put(x *exchange) {
-	x.method, x.path, x.body, x.expect = "", "", nil, false
+	x.method, x.path, x.body, x.expect, x.stamps = "", "", nil, false, nil
 	x.header = [5]field{}
 	x.forget()
 	p.pool.Put(x)

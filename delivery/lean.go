@@ -45,10 +45,12 @@ func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
 		deadline = d
 	}
 	for {
-		c, reused, err := l.connect(ctx, to, deadline)
+		x.stamps.stamp(atPrepared)
+		c, reused, err := l.connect(ctx, to, deadline, x.stamps)
 		if err != nil {
 			return err
 		}
+		x.stamps.connection(reused)
 		unseen, err := l.exchange(ctx, c, to, x, deadline)
 		if err == nil {
 			return nil
@@ -62,7 +64,7 @@ func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
 }
 
 // connect gives a connection that is the caller's alone.
-func (l *lean) connect(ctx context.Context, to target, deadline time.Time) (c *conn, reused bool, err error) {
+func (l *lean) connect(ctx context.Context, to target, deadline time.Time, s *stamps) (c *conn, reused bool, err error) {
 	key := connKey{to.host, to.secure}
 	for {
 		if c, err = l.pool.get(key); err != nil {
@@ -78,22 +80,27 @@ func (l *lean) connect(ctx context.Context, to target, deadline time.Time) (c *c
 		l.pool.discard(c)
 	}
 	l.stats.dials.Add(1)
-	nc, err := l.dial(ctx, to, deadline)
+	nc, err := l.dial(ctx, to, deadline, s)
 	if err != nil {
 		return nil, false, err
 	}
 	return l.pool.adopt(key, nc), false, nil
 }
 
-func (l *lean) dial(ctx context.Context, to target, deadline time.Time) (net.Conn, error) {
+func (l *lean) dial(ctx context.Context, to target, deadline time.Time, s *stamps) (net.Conn, error) {
 	nc, err := dialWithin(ctx, l.cfg, to.dialAddress(), deadline)
 	if err != nil {
 		return nil, &exchangeError{phase: phaseConnect, err: err}
 	}
+	s.stamp(atConnected)
 	if !to.secure {
 		return nc, nil
 	}
-	return l.handshake(ctx, nc, to, deadline)
+	nc, err = l.handshake(ctx, nc, to, deadline)
+	if err == nil {
+		s.stamp(atSecured)
+	}
+	return nc, err
 }
 
 func dialWithin(ctx context.Context, cfg Config, address string, deadline time.Time) (net.Conn, error) {
@@ -137,9 +144,9 @@ func earlier(a, b time.Time) time.Time {
 // the request comes again: it can't have come, or only asks.
 func (l *lean) exchange(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) (unseen bool, err error) {
 	before := c.traffic
-	c.silent = true
+	c.silent, c.stamps = true, x.stamps
 	err = l.sendAndRead(ctx, c, to, x, deadline)
-	c.sendBy, c.failed = time.Time{}, err != nil
+	c.sendBy, c.failed, c.stamps = time.Time{}, err != nil, nil
 	unseen = c.silent && (x.isGet() || c.traffic.written == before.written) && connectionFailed(err)
 	l.stats.requests.Add(1)
 	l.stats.written.Add(c.traffic.written - before.written)
@@ -172,6 +179,7 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange,
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	sendErr := l.send(c, to, x, deadline)
+	x.stamps.stamp(atWritten)
 	early := sendErr != nil && errors.Is(sendErr, errAnswered)
 	answerBy := time.Duration(0) // the deadline that stands is the answer's as well
 	switch {
