@@ -279,6 +279,8 @@ func (c *conn) clean() bool { return c.br.Buffered() == 0 && c.readErr == nil }
 func (c *conn) answerError(err error) error {
 	cut := errors.Is(c.readErr, io.EOF) && !c.silent
 	switch {
+	case c.silent && c.key.secure && c.readErr != nil && isRefusedClient(c.readErr):
+		return &exchangeError{phase: phaseConnect, secure: true, err: fmt.Errorf("TLS: %w", c.readErr)}
 	case c.readErr == nil || cut:
 		return &exchangeError{phase: phaseAnswer, protocol: true, err: &clippedError{fmt.Errorf("reading answer: %w", err)}}
 	default:

@@ -203,7 +203,7 @@ func (t *netHTTP) failure(err, why error, connected bool) error {
 		}
 		return &exchangeError{phase: p, err: why}
 	}
-	if isRefusedPeer(err) {
+	if !connected && isRefusedPeer(err) || isRefusedClient(err) {
 		return &exchangeError{phase: phaseConnect, secure: true, err: err}
 	}
 	if !connected {
