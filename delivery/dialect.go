@@ -54,6 +54,9 @@ func (plain) readPush(x *exchange, u *Update) (Class, error) {
 		return ClassPending, errAccepted
 	}
 	if x.status != http.StatusOK {
+		if x.corrupted(u) {
+			return ClassIntegrity, fmt.Errorf("%w: %w", errWrongTaken, refusal(x))
+		}
 		return x.refused()
 	}
 	if err := x.readable(); err != nil {
@@ -108,6 +111,14 @@ func (x *exchange) readable() error {
 // refused is an answer that is neither a success nor an acceptance.
 func (x *exchange) refused() (Class, error) {
 	return classOfStatus(x.status, retryAfter(x.retryAfter, x.date) > 0), refusal(x)
+}
+
+// corrupted reports a refusal by a device that has had as many bytes as were sent,
+// and tells by its digest that they were others.
+func (x *exchange) corrupted(u *Update) bool {
+	var a updateView
+	return x.status/100 == 4 && x.readable() == nil && a.parse(x.answer) == nil &&
+		a.size == u.artifact.size && len(a.digest) != 0 && !equalFoldASCII(a.digest, u.digestHex)
 }
 
 // refusal says why, in the device's words where it has some.
