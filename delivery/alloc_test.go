@@ -45,3 +45,31 @@ func TestAllocations(t *testing.T) {
 		require.Zero(t, allocs, name)
 	}
 }
+
+// TestAllocationsOfNetHTTP holds the second transport; all of them are net/http's own.
+func TestAllocationsOfNetHTTP(t *testing.T) {
+	u := newUpdate(t, "2.0.0", make([]byte, benchSize))
+	d := newFixedDevice(t, u).Device
+	c := newClient(t, Config{Transport: NetHTTP})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for name, row := range map[string]struct {
+		most      float64
+		operation func() error
+	}{
+		"push":   {40, func() error { return c.Push(ctx, d, u) }},
+		"verify": {35, func() error { return c.Verify(ctx, d, u) }},
+	} {
+		for range 3 {
+			require.NoError(t, row.operation())
+		}
+		var failed error
+		allocs := testing.AllocsPerRun(1000, func() {
+			if err := row.operation(); err != nil {
+				failed = err
+			}
+		})
+		require.NoError(t, failed)
+		require.LessOrEqual(t, allocs, row.most, name)
+	}
+}

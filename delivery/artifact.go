@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"syscall"
 )
 
 // Artifact is what is pushed: bytes of a known size and digest. The digest is
@@ -16,7 +18,8 @@ import (
 // memory; after that, any number of operations may send it at the same time.
 type Artifact struct {
 	source io.ReaderAt
-	memory []byte // the same bytes, where they are in memory anyway
+	memory []byte          // the same bytes, where they are in memory anyway
+	file   syscall.RawConn // the same, where they are a file
 	size   int64
 	digest [sha256.Size]byte
 	close  func() error
@@ -31,7 +34,7 @@ func NewArtifact(ctx context.Context, source io.ReaderAt, size int64) (*Artifact
 	if size <= 0 {
 		return nil, ErrEmptyArtifact
 	}
-	a := &Artifact{source: source, size: size}
+	a := &Artifact{source: source, size: size, file: rawFile(source)}
 	h := sha256.New()
 	n, err := io.Copy(h, &contextReader{ctx, io.NewSectionReader(source, 0, size)})
 	if err != nil {
@@ -88,6 +91,19 @@ func fromFile(ctx context.Context, f *os.File) (*Artifact, error) {
 	return NewArtifact(ctx, f, info.Size())
 }
 
+// rawFile is the file beneath a source, nil if there is none.
+func rawFile(source io.ReaderAt) syscall.RawConn {
+	f, ok := source.(*os.File)
+	if !ok {
+		return nil
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
 func regular(info os.FileInfo) error {
 	switch {
 	case info.IsDir():
@@ -119,7 +135,7 @@ func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*A
 		}
 		return err
 	}
-	a := &Artifact{source: f, close: drop}
+	a := &Artifact{source: f, file: rawFile(f), close: drop}
 	h := sha256.New()
 	a.size, err = io.Copy(io.MultiWriter(f, h), &contextReader{ctx, io.LimitReader(r, max(limit, limit+1))}) // one more tells of too much; limit+1 may overflow
 	switch {
@@ -155,6 +171,24 @@ func (a *Artifact) Close() error {
 	}
 	return a.close()
 }
+
+// chunkSize is how much of an artifact is in memory at once, per operation.
+const chunkSize = 128 << 10
+
+// fileChunk is how much of a file the system is told to send at once.
+const fileChunk = 1 << 20
+
+// chunkPool lends the memory for it.
+type chunkPool struct{ pool sync.Pool }
+
+func (p *chunkPool) get() *[chunkSize]byte {
+	if c, ok := p.pool.Get().(*[chunkSize]byte); ok {
+		return c
+	}
+	return new([chunkSize]byte)
+}
+
+func (p *chunkPool) put(c *[chunkSize]byte) { p.pool.Put(c) }
 
 // contextReader stops a long read when its context ends.
 type contextReader struct {

@@ -2,19 +2,18 @@ package delivery
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"github.com/valyala/fasthttp"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
@@ -24,10 +23,12 @@ import (
 const benchSize = 1 << 10
 
 // fixedDevice answers every push and every verification with the same bytes and
-// works as little as it can, so that a benchmark holds the client. It reads with
-// the codec and takes any artifact for the one of its answers.
+// works as little as it can, so that a benchmark holds the client. It takes any
+// artifact for the one of its answers, and having no clock it sends no Date (RFC
+// 9110 §6.6.1).
 type fixedDevice struct {
 	Device
+	size     int64 // of its artifact
 	listener net.Listener
 	wg       sync.WaitGroup
 	mu       sync.Mutex
@@ -37,7 +38,7 @@ type fixedDevice struct {
 func newFixedDevice(tb testing.TB, u *Update) *fixedDevice {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
-	d := &fixedDevice{listener: l, conns: map[net.Conn]struct{}{}}
+	d := &fixedDevice{size: u.artifact.size, listener: l, conns: map[net.Conn]struct{}{}}
 	d.Device = Device{ID: "till-17", Address: "http://" + l.Addr().String()}
 	pushed := fixedAnswer(tb, wire.UpdateAnswer{Success: true, Message: "applied", Size: u.artifact.size, Digest: u.digestHex})
 	verified := fixedAnswer(tb, wire.VersionAnswer{DeviceID: d.ID, Version: u.version, Digest: u.digestHex, State: wire.StateIdle, UpdatedAt: "2026-01-01T00:00:00Z"})
@@ -68,28 +69,34 @@ func newFixedDevice(tb testing.TB, u *Update) *fixedDevice {
 func fixedAnswer(tb testing.TB, body any) []byte {
 	b, err := json.Marshal(body)
 	require.NoError(tb, err)
-	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
+	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
 }
 
 func (d *fixedDevice) serve(c net.Conn, pushed, verified []byte) {
 	defer c.Close()
+	// As little as can be: a head ends with a blank line, and a push is of one size.
 	br := bufio.NewReaderSize(c, 64<<10)
-	var h fasthttp.RequestHeader
-	h.DisableNormalizing()
 	for {
-		if err := h.Read(br); err != nil {
+		head, err := br.Peek(1)
+		for end := -1; end < 0 && err == nil; {
+			head, err = br.Peek(max(br.Buffered(), len(head)+1))
+			if end = bytes.Index(head, []byte("\r\n\r\n")); end >= 0 {
+				head = head[:end+4]
+			}
+		}
+		if err != nil {
 			return
 		}
-		text := verified
-		if h.IsPost() {
-			text = pushed
-			for rest := h.ContentLength(); rest > 0; {
-				n, err := br.Discard(min(rest, br.Size()))
-				if err != nil {
-					return
-				}
-				rest -= n
+		text, rest := verified, int64(len(head))
+		if head[0] == 'P' {
+			text, rest = pushed, rest+d.size
+		}
+		for rest > 0 {
+			n, err := br.Discard(int(min(rest, int64(br.Size()))))
+			if err != nil {
+				return
 			}
+			rest -= int64(n)
 		}
 		if _, err := c.Write(text); err != nil {
 			return
@@ -145,88 +152,35 @@ func BenchmarkVerifyNetHTTP(b *testing.B) { perOperation(b, NetHTTP, verify) }
 // BenchmarkPush64 has 64 workers on as many connections.
 func BenchmarkPush64(b *testing.B) { atWorkers(b, Lean, 64, push) }
 
+// fileSize is what a real artifact may have, in bytes.
+const fileSize = 10 << 20
+
+// pushFile is a push of 10 MiB from a file.
+func pushFile(b *testing.B, tr Transport) {
+	path := filepath.Join(b.TempDir(), "firmware.bin")
+	require.NoError(b, os.WriteFile(path, make([]byte, fileSize), 0o600))
+	a, err := OpenArtifact(b.Context(), path)
+	require.NoError(b, err)
+	defer a.Close()
+	u, err := NewUpdate("2.0.0", a)
+	require.NoError(b, err)
+	c, d, ctx := newClient(b, Config{Transport: tr}), newFixedDevice(b, u).Device, b.Context()
+	b.SetBytes(fileSize)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Push(ctx, d, u); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPush10MiB(b *testing.B)        { pushFile(b, Lean) }
+func BenchmarkPush10MiBNetHTTP(b *testing.B) { pushFile(b, NetHTTP) }
+
 // BenchmarkDeliver is a push and a verification.
 func BenchmarkDeliver(b *testing.B) {
 	perOperation(b, Lean, func(ctx context.Context, c *Client, d Device, u *Update) error {
 		_, err := c.Deliver(ctx, d, u)
 		return err
 	})
-}
-
-// BenchmarkYardstickNetHTTP is the least that a plain net/http client and server
-// do for the same push: the body is read on both sides, nothing is checked.
-func BenchmarkYardstickNetHTTP(b *testing.B) {
-	answer, err := json.Marshal(wire.UpdateAnswer{Success: true, Message: "applied", Size: benchSize})
-	require.NoError(b, err)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		if _, err := w.Write(answer); err != nil {
-			return
-		}
-	}))
-	defer s.Close()
-	c, u := s.Client(), newUpdate(b, "2.0.0", make([]byte, benchSize))
-	b.ReportAllocs()
-	for b.Loop() {
-		req, err := http.NewRequest(http.MethodPost, s.URL+"/update", u.artifact.Reader())
-		if err != nil {
-			b.Fatal(err)
-		}
-		req.ContentLength = u.artifact.size
-		req.Header.Set("Content-Type", "application/octet-stream")
-		req.Header.Set("X-Update-Version", u.version)
-		resp, err := c.Do(req)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-			b.Fatal(err)
-		}
-		if err := resp.Body.Close(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkYardstickBareSockets passes as many bytes each way over a connection,
-// with no HTTP at all: the limit.
-func BenchmarkYardstickBareSockets(b *testing.B) {
-	const headers, answer = 300, 250
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer c.Close()
-		in, out := make([]byte, headers+benchSize), make([]byte, answer)
-		for {
-			if _, err := io.ReadFull(c, in); err != nil {
-				return
-			}
-			if _, err := c.Write(out); err != nil {
-				return
-			}
-		}
-	})
-	c, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(b, err)
-	out, in := make([]byte, headers+benchSize), make([]byte, answer)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Write(out); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := io.ReadFull(c, in); err != nil {
-			b.Fatal(err)
-		}
-	}
-	require.NoError(b, c.Close())
-	require.NoError(b, l.Close())
-	wg.Wait()
 }

@@ -3,7 +3,9 @@ package delivery
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // Client delivers updates to devices. It is safe for concurrent use; one client
@@ -15,6 +17,8 @@ type Client struct {
 	exchanges exchangePool
 	stats     counters
 	dice      *dice
+	budget    *budget
+	breakers  *breakers
 	closed    atomic.Bool
 }
 
@@ -24,7 +28,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	c := &Client{cfg: cfg, dialect: plain{}, dice: newDice(cfg.Random)}
+	c := &Client{cfg: cfg, dialect: plain{}, dice: newDice(cfg.Random), budget: newBudget(cfg.Budget, time.Now()), breakers: newBreakers(cfg.Breaker)}
 	if cfg.Transport == NetHTTP {
 		c.transport = newNetHTTP(cfg, &c.stats)
 	} else {
@@ -42,15 +46,25 @@ func (c *Client) Close() {
 }
 
 // Stats gives the client's counters.
-func (c *Client) Stats() Stats { return c.stats.snapshot() }
+func (c *Client) Stats() Stats {
+	s := c.stats.snapshot()
+	s.BreakersOpened = c.breakers.opened.Load()
+	s.RetriesLeft = uint64(c.budget.balance(time.Now()))
+	return s
+}
 
 // Push sends the update to the device, once. nil means that the device says it
 // applied these very bytes. Any other end is an *Error, whose class says whether
 // the update may have been applied nevertheless; ClassPending means that the device
 // took it and is installing.
 func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
-	if err := c.push(ctx, d, u); err != nil {
-		return err
+	e := c.admit(OpPush, d)
+	if e == nil {
+		e = c.push(ctx, d, u)
+		c.record(ctx, d, e)
+	}
+	if e != nil {
+		return e
 	}
 	return nil
 }
@@ -59,10 +73,30 @@ func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
 // are those of the update. ClassPending means that it is installing or rebooting;
 // ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or ErrDeviceFailed.
 func (c *Client) Verify(ctx context.Context, d Device, u *Update) error {
-	if err := c.verify(ctx, d, u); err != nil {
-		return err
+	e := c.admit(OpVerify, d)
+	if e == nil {
+		e = c.verify(ctx, d, u)
+		c.record(ctx, d, e)
+	}
+	if e != nil {
+		return e
 	}
 	return nil
+}
+
+// admit asks the device's breaker for an operation, whose end record must be told.
+func (c *Client) admit(op Op, d Device) *Error {
+	if !c.breakers.any.Load() || c.breakers.allow(d.Address, time.Now()) {
+		return nil
+	}
+	c.stats.spared.Add(1)
+	return &Error{Op: op, Device: d.name(), Class: ClassNotSent, Err: ErrBreakerOpen}
+}
+
+func (c *Client) record(ctx context.Context, d Device, e *Error) {
+	if o := outcomeOf(e, ctx.Err() != nil); o == dead || c.breakers.any.Load() {
+		c.breakers.record(d.Address, time.Now(), o)
+	}
 }
 
 // push and verify return *Error, so that Deliver can decide on it without errors.As.
@@ -120,7 +154,10 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 		class, _ := classOfFailure(ctx, err)
 		return fail(class, false, err)
 	}
-	if err := c.transport.roundTrip(ctx, to, x); err != nil {
+	if err := c.send(ctx, op, d, to, x); err != nil {
+		if e, ok := err.(*redirectError); ok {
+			return answered(op, d, x, ClassProtocol, e)
+		}
 		class, sent := classOfFailure(ctx, err)
 		if errors.Is(err, ErrClosed) {
 			class = ClassPermanent
@@ -128,6 +165,47 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 		return fail(class, sent, err)
 	}
 	return nil
+}
+
+// send sends the request until it has its answer: a redirect that keeps method and
+// body is followed within the device's origin, and a device that doesn't take
+// Expect is asked again without it (RFC 9110 §15.5.18).
+func (c *Client) send(ctx context.Context, op Op, d Device, to target, x *exchange) error {
+	x.expect = x.body != nil && c.cfg.ExpectFrom > 0 && x.body.size >= c.cfg.ExpectFrom
+	for redirects := 0; ; {
+		if err := c.roundTrip(ctx, op, d, to, x); err != nil {
+			return err
+		}
+		switch {
+		case x.expect && x.status == http.StatusExpectationFailed:
+			x.expect = false
+		case x.status == http.StatusTemporaryRedirect || x.status == http.StatusPermanentRedirect:
+			if redirects++; redirects > maxRedirects {
+				return &redirectError{errManyRedirects}
+			}
+			path, err := follow(to, x.path, string(x.location))
+			if err != nil {
+				return &redirectError{err}
+			}
+			to.prefix, x.path = path, ""
+		default:
+			return nil
+		}
+		x.forget()
+	}
+}
+
+// roundTrip is one request, and its timeline where somebody wants it.
+func (c *Client) roundTrip(ctx context.Context, op Op, d Device, to target, x *exchange) error {
+	if c.cfg.Observe == nil {
+		return c.transport.roundTrip(ctx, to, x)
+	}
+	x.stamps = &stamps{line: Timeline{Op: op, Device: d.name(), Begun: time.Now()}}
+	err := c.transport.roundTrip(ctx, to, x)
+	line := x.stamps.take()
+	line.Status, line.Err, line.Ended = x.status, err, time.Now()
+	c.cfg.Observe(line)
+	return err
 }
 
 // answered is a failure that the device told us.

@@ -67,8 +67,8 @@ func TestConnectionsAreReused(t *testing.T) {
 
 func TestStatusClasses(t *testing.T) {
 	for status, want := range map[int]Class{
-		202: ClassPending, 204: ClassProtocol, 301: ClassProtocol, 302: ClassProtocol, 307: ClassProtocol,
-		400: ClassPermanent, 401: ClassPermanent, 403: ClassPermanent, 404: ClassPermanent, 413: ClassPermanent,
+		202: ClassPending, 204: ClassProtocol, 301: ClassProtocol, 302: ClassProtocol, 303: ClassProtocol, 304: ClassProtocol,
+		400: ClassPermanent, 401: ClassPermanent, 403: ClassPermanent, 404: ClassPermanent, 413: ClassThrottled, // a 413 with a Retry-After
 		415: ClassPermanent, 422: ClassPermanent, 408: ClassAmbiguous, 409: ClassConflict, 429: ClassThrottled,
 		500: ClassAmbiguous, 501: ClassPermanent, 502: ClassAmbiguous, 503: ClassThrottled, 504: ClassAmbiguous, 505: ClassPermanent,
 	} {
@@ -88,7 +88,7 @@ func TestStatusClasses(t *testing.T) {
 			require.Equal(t, 7*time.Second, e.RetryAfter)
 			require.Equal(t, "till-17", e.Device)
 			pushes, _, _ := dev.counts()
-			require.Equal(t, 1, pushes, "a push is one request, and no redirect is followed")
+			require.Equal(t, 1, pushes, "a push is one request, and no redirect to a GET is followed")
 		})
 	}
 }

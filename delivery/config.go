@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
@@ -36,6 +35,8 @@ type Config struct {
 	Transport Transport // default Lean
 	Timeouts  Timeouts
 	Retry     Retry
+	Budget    RetryBudget // of all devices together
+	Breaker   Breaker     // of each device
 
 	// MaxIdle bounds the kept-alive connections that no operation uses, over all
 	// devices; the one unused longest makes room. Default 512.
@@ -47,12 +48,32 @@ type Config struct {
 	IdleTimeout time.Duration
 	// MaxAnswer bounds an answer's body in bytes. Default 64 KiB.
 	MaxAnswer int
+	// ExpectFrom is the size in bytes from which an artifact is announced before it is
+	// sent (Expect: 100-continue, RFC 9110 §10.1.1), so that a device that refuses it
+	// costs no upload (over nethttp only if it also closes the connection). It costs a
+	// round trip, and up to Timeouts.Continue with a device that doesn't know it.
+	// Default 0: never.
+	ExpectFrom int64
 
 	// Header is sent with every request, such as Authorization. Names that this
 	// package sets itself are refused.
 	Header http.Header
-	// TLS configures https addresses. It is cloned; MinVersion is raised to TLS 1.2.
+	// TLS configures https addresses: RootCAs pins authorities, Certificates are shown
+	// to a device that asks (mTLS). It is cloned; MinVersion is raised to TLS 1.2. Where
+	// its InsecureSkipVerify is set, and no VerifyConnection or VerifyPeerCertificate
+	// stands in, New wants the one below to be set as well.
 	TLS *tls.Config
+	// InsecureSkipVerify gives every device's certificate, name and date for good: who
+	// is in between can read, and change, what is pushed. It is for a test bench.
+	InsecureSkipVerify bool
+	// RoundTripper is put around the nethttp transport, such as OpenTelemetry's
+	// otelhttp.NewTransport. What it makes must be a faithful http.RoundTripper: it
+	// must not follow redirects, nor send a request twice.
+	RoundTripper func(http.RoundTripper) http.RoundTripper
+	// Observe is told the phases of every request when it has ended, in the goroutine
+	// of its operation, which waits: it should be quick, and it must be safe for
+	// concurrent use. Without one nothing is measured.
+	Observe func(Timeline)
 	// Dial opens connections. Default: a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Random gives the jitter of retries. Default: a source seeded by the runtime.
@@ -66,6 +87,27 @@ type Timeouts struct {
 	TLS    time.Duration // TLS handshake. Default 5 s.
 	Answer time.Duration // from the request's last byte to the answer's last byte. Default 10 s.
 	Total  time.Duration // one request, dial to answer. Default 5 min.
+	// Continue is how long a device that was asked whether it wants the artifact is
+	// waited for, before the artifact is sent all the same. Default 1 s.
+	Continue time.Duration
+	// LeastProgress ends an upload that crawls, long before Total would.
+	LeastProgress LeastProgress
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	for _, f := range []struct {
+		d  *time.Duration
+		to time.Duration
+	}{
+		{&t.Dial, 5 * time.Second}, {&t.TLS, 5 * time.Second}, {&t.Answer, 10 * time.Second},
+		{&t.Total, 5 * time.Minute}, {&t.Continue, time.Second},
+	} {
+		if *f.d == 0 {
+			*f.d = f.to
+		}
+	}
+	t.LeastProgress = t.LeastProgress.withDefaults()
+	return t
 }
 
 // Bounds of the configuration.
@@ -78,19 +120,13 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	def := func(d *time.Duration, to time.Duration) {
-		if *d == 0 {
-			*d = to
-		}
-	}
 	if c.Transport == "" {
 		c.Transport = Lean
 	}
-	def(&c.Timeouts.Dial, 5*time.Second)
-	def(&c.Timeouts.TLS, 5*time.Second)
-	def(&c.Timeouts.Answer, 10*time.Second)
-	def(&c.Timeouts.Total, 5*time.Minute)
-	def(&c.IdleTimeout, time.Minute)
+	c.Timeouts = c.Timeouts.withDefaults()
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = time.Minute
+	}
 	if c.MaxIdle == 0 {
 		c.MaxIdle = 512
 	}
@@ -108,12 +144,15 @@ func (c Config) withDefaults() Config {
 	if c.Random == nil {
 		c.Random = rand.NewPCG(rand.Uint64(), rand.Uint64())
 	}
-	c.Retry = c.Retry.withDefaults()
+	c.Retry, c.Budget, c.Breaker = c.Retry.withDefaults(), c.Budget.withDefaults(), c.Breaker.withDefaults()
 	c.Header = c.Header.Clone()
 	if c.TLS != nil {
 		c.TLS = c.TLS.Clone()
 	} else {
 		c.TLS = &tls.Config{}
+	}
+	if c.InsecureSkipVerify {
+		c.TLS.InsecureSkipVerify = true
 	}
 	if c.TLS.MinVersion < tls.VersionTLS12 {
 		c.TLS.MinVersion = tls.VersionTLS12
@@ -130,12 +169,19 @@ func (c Config) Validate() error {
 	default:
 		bad("transport %q: want %s or %s", string(c.Transport), Lean, NetHTTP)
 	}
+	if t := c.TLS; t != nil && t.InsecureSkipVerify && !c.InsecureSkipVerify && t.VerifyConnection == nil && t.VerifyPeerCertificate == nil {
+		bad("TLS.InsecureSkipVerify: certificates would not be verified: want Config.InsecureSkipVerify too, or verification of your own")
+	}
+	if c.RoundTripper != nil && c.Transport != NetHTTP {
+		bad("round tripper: transport lean has none: want transport nethttp")
+	}
 	for _, t := range []struct {
 		name string
 		d    time.Duration
 	}{
 		{"timeouts.dial", c.Timeouts.Dial}, {"timeouts.tls", c.Timeouts.TLS},
 		{"timeouts.answer", c.Timeouts.Answer}, {"timeouts.total", c.Timeouts.Total}, {"idle timeout", c.IdleTimeout},
+		{"timeouts.continue", c.Timeouts.Continue}, {"timeouts.least_progress.window", c.Timeouts.LeastProgress.Window},
 	} {
 		if t.d < 0 || t.d > maxTimeout {
 			bad("%s %v: want 0 (the default) to %v", t.name, t.d, maxTimeout)
@@ -149,9 +195,13 @@ func (c Config) Validate() error {
 			bad("%s %d: want 0 (the default) to %d", n.name, n.v, n.max)
 		}
 	}
-	if err := c.Retry.Validate(); err != nil {
-		errs = append(errs, err)
+	if c.ExpectFrom < 0 {
+		bad("expect from %d: want 0 (never) or a size in bytes", c.ExpectFrom)
 	}
+	if p := c.Timeouts.LeastProgress.PerSecond; p < -1 || p > maxLeastProgress {
+		bad("timeouts.least_progress.per_second %d: want -1 (none), 0 (the default) to %d", p, maxLeastProgress)
+	}
+	errs = append(errs, c.Retry.Validate(), c.Budget.Validate(), c.Breaker.Validate())
 	errs = append(errs, validateHeader(c.Header)...)
 	return errors.Join(errs...)
 }
@@ -191,22 +241,3 @@ func validateHeader(h http.Header) (errs []error) {
 	}
 	return errs
 }
-
-// String shows the configuration without header values, keys or certificates.
-func (c Config) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "delivery.Config{transport=%s timeouts=%+v retry=%+v maxIdle=%d", c.Transport, c.Timeouts, c.Retry, c.MaxIdle)
-	names := make([]string, 0, len(c.Header))
-	for name := range c.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		fmt.Fprintf(&b, " %s=(hidden)", name)
-	}
-	b.WriteString("}")
-	return b.String()
-}
-
-// GoString is String, so that %#v hides what %v hides.
-func (c Config) GoString() string { return c.String() }

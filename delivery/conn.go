@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -31,10 +32,15 @@ type conn struct {
 	bw  *bufio.Writer
 
 	traffic traffic
-	silent  bool  // no byte of the answer has come
-	readErr error // what the connection, rather than the codec, last said
+	stamps  *stamps // of the request under way
+	failed  bool    // its last operation did
+	silent  bool    // no byte of the answer has come
+	readErr error   // what the connection, rather than the codec, last said
 	probe   probe
+	pipe    filePipe
 	sendBy  time.Time // until when a stuck write goes on; zero: it ends with its deadline
+	pace    pace      // of the upload
+	sent    int64     // bytes that the socket took, since the upload began
 
 	// The watch: a cancel of the context cuts the operation short by a deadline in
 	// the past, without a goroutine an operation. Arming it costs allocations, so
@@ -68,6 +74,12 @@ func newConn() *conn {
 // open takes a fresh network connection.
 func (c *conn) open(key connKey, nc net.Conn) {
 	c.nc, c.key, c.traffic, c.readErr = nc, key, traffic{}, nil
+	c.failed = false
+	if t, ok := nc.(*tls.Conn); ok {
+		if up, ok := t.NetConn().(*uplink); ok {
+			up.c = c
+		}
+	}
 	c.probe.open(nc)
 	c.br.Reset(c)
 	c.bw.Reset(c)
@@ -78,8 +90,9 @@ func (c *conn) open(key connKey, nc net.Conn) {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.nc.Read(p)
 	c.traffic.read += uint64(n)
-	if n > 0 {
+	if n > 0 && c.silent {
 		c.silent = false
+		c.stamps.stamp(atAnswered)
 	}
 	if err != nil {
 		c.readErr = err
@@ -88,44 +101,105 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	sent := 0
+	n, err := 0, error(nil)
+	if c.key.secure {
+		n, err = c.nc.Write(p) // the uplink below goes on where it is stuck
+	} else {
+		n, err = c.writeOn(c.nc, p)
+	}
+	c.traffic.written += uint64(n)
+	return n, err
+}
+
+// writeOn writes to a socket, whose deadline is but a look at how it goes.
+func (c *conn) writeOn(socket net.Conn, p []byte) (int, error) {
+	done := 0
 	for {
-		n, err := c.nc.Write(p[sent:])
-		c.traffic.written += uint64(n)
-		sent += n
+		n, err := socket.Write(p[done:])
+		done += n
+		c.sent += int64(n)
 		if err == nil {
-			return sent, nil
+			return done, nil
 		}
 		if c.sendBy.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return sent, err
+			return done, err
 		}
 		if err := c.keepSending(); err != nil {
-			return sent, err
+			return done, err
 		}
 	}
+}
+
+// passFile is writeOn for a part of a file; ok is false where the socket can't do it.
+func (c *conn) passFile(file syscall.RawConn, at, size int64) (done int64, ok bool, err error) {
+	for done < size {
+		n, ok, err := c.pipe.send(&c.probe, file, at+done, size-done)
+		done += n
+		c.sent += n
+		c.traffic.written += uint64(n)
+		if !ok {
+			return done, false, nil
+		}
+		if err == nil {
+			continue
+		}
+		if c.sendBy.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return done, true, err
+		}
+		if err := c.keepSending(); err != nil {
+			return done, true, err
+		}
+	}
+	return done, true, nil
+}
+
+// uplink is the socket beneath TLS. TLS can't go on after a write that met its
+// deadline, so those are dealt with below it.
+type uplink struct {
+	net.Conn
+	c *conn // nil during the handshake
+}
+
+func (u *uplink) Write(p []byte) (int, error) {
+	if u.c == nil {
+		return u.Conn.Write(p)
+	}
+	return u.c.writeOn(u.Conn, p)
 }
 
 // errAnswered ends an upload: there is no use in sending the rest.
 var errAnswered = errors.New("device answered before it had read everything")
 
-// keepSending decides, lookEvery, whether a stuck write goes on.
+// keepSending decides, every now and then, whether a write goes on.
 func (c *conn) keepSending() error {
 	now := time.Now()
 	if !now.Before(c.sendBy) {
 		return os.ErrDeadlineExceeded
 	}
-	if err := c.setDeadline(earlier(c.sendBy, now.Add(lookEvery))); err != nil {
+	if err := c.endBy(earlier(c.sendBy, now.Add(c.pace.look()))); err != nil {
+		return err
+	}
+	if !c.key.secure && c.answered() { // TLS must not read while it writes
+		return errAnswered
+	}
+	if c.pace.slow(now, c.sent-c.probe.unsent()) {
+		return errSlow
+	}
+	return nil
+}
+
+// endBy sets the deadline, unless the context that is watched has ended: the
+// deadline by which that ends the operation must stand.
+func (c *conn) endBy(t time.Time) error {
+	if err := c.setDeadline(t); err != nil {
 		return err
 	}
 	select {
-	case <-c.armed: // after the deadline was set, lest that undo a cancel's
+	case <-c.armed: // after the deadline was set: a later end sets its own
 		return context.Canceled
 	default:
+		return nil
 	}
-	if c.answered() {
-		return errAnswered
-	}
-	return nil
 }
 
 // answered looks, without waiting, whether the final answer has begun to come, or
@@ -151,10 +225,45 @@ func isInterim(b []byte) bool {
 	return len(b) >= len("HTTP/1.1 1") && bytes.HasPrefix(b, []byte("HTTP/1.")) && b[8] == ' ' && b[9] == '1'
 }
 
+// invited waits until the device asks for the body (100 Continue), or until then at
+// most. errAnswered says that it answered without it, or that the connection failed:
+// reading the answer tells which.
+func (c *conn) invited(until time.Time) error {
+	if err := c.endBy(until); err != nil {
+		return err
+	}
+	for {
+		b, err := c.br.Peek(c.br.Buffered())
+		if err != nil {
+			return errAnswered
+		}
+		if !isInterim(b) {
+			if len(b) >= len("HTTP/1.1 2") {
+				return errAnswered
+			}
+		} else if end := bytes.Index(b, []byte("\r\n\r\n")); end >= 0 {
+			asked := bytes.HasPrefix(b[len("HTTP/1.1 "):], []byte("100"))
+			if _, err := c.br.Discard(end + 4); err != nil || asked {
+				return err
+			}
+			continue
+		}
+		if _, err := c.br.Peek(c.br.Buffered() + 1); errors.Is(err, os.ErrDeadlineExceeded) {
+			c.readErr = nil
+			return nil
+		} else if err != nil {
+			return errAnswered
+		}
+	}
+}
+
 // beneath is the connection under TLS.
 func beneath(nc net.Conn) net.Conn {
 	if t, ok := nc.(*tls.Conn); ok {
-		return t.NetConn()
+		nc = t.NetConn()
+	}
+	if up, ok := nc.(*uplink); ok {
+		nc = up.Conn
 	}
 	return nc
 }
@@ -170,6 +279,8 @@ func (c *conn) clean() bool { return c.br.Buffered() == 0 && c.readErr == nil }
 func (c *conn) answerError(err error) error {
 	cut := errors.Is(c.readErr, io.EOF) && !c.silent
 	switch {
+	case c.silent && c.key.secure && c.readErr != nil && isRefusedClient(c.readErr):
+		return &exchangeError{phase: phaseConnect, secure: true, err: fmt.Errorf("TLS: %w", c.readErr)}
 	case c.readErr == nil || cut:
 		return &exchangeError{phase: phaseAnswer, protocol: true, err: &clippedError{fmt.Errorf("reading answer: %w", err)}}
 	default:
@@ -238,7 +349,11 @@ func (c *conn) shut() bool {
 	c.unwatch()
 	c.lastFor, c.steady, c.disarm = nil, false, nil
 	// Whatever there was to say on this connection has been said, or has failed already.
-	_ = c.nc.Close()
+	nc := c.nc
+	if c.failed {
+		nc = beneath(nc) // TLS would say goodbye first, and may wait for seconds to do so
+	}
+	_ = nc.Close()
 	if !c.struck {
 		c.nc = nil
 	}

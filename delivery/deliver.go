@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -28,12 +29,20 @@ func (r Report) Retries() int {
 //
 // An update that may have been applied is never pushed again on suspicion: after
 // an ambiguous failure Deliver verifies, and pushes again only if the device
-// answers that it lacks the update (RFC 9110 §9.2.2).
+// answers that it lacks the update (RFC 9110 §9.2.2). An error of ClassIntegrity is
+// also ErrQuarantined.
 func (c *Client) Deliver(ctx context.Context, d Device, u *Update) (Report, error) {
 	r := delivering{client: c, device: d, update: u}
-	if e := r.run(ctx); e != nil {
+	if e := c.admit(OpPush, d); e != nil {
 		return r.report, e
 	}
+	e := r.run(ctx)
+	c.record(ctx, d, e)
+	if e != nil {
+		e.quarantined = e.Class == ClassIntegrity
+		return r.report, e
+	}
+	c.budget.success(time.Now())
 	return r.report, nil
 }
 
@@ -60,7 +69,9 @@ func (r *delivering) run(ctx context.Context) *Error {
 			}
 			// Only a device that answered, and lacks the update, is pushed to again, and
 			// not if it had said that it applied it.
-			if next == confirm || !errors.Is(seen.Err, ErrLacksUpdate) && !errors.Is(seen.Err, ErrDeviceFailed) {
+			// Nor is one that ran it and went back: it would again.
+			lacks := errors.Is(seen.Err, ErrLacksUpdate) || errors.Is(seen.Err, ErrDeviceFailed)
+			if next == confirm || !lacks || errors.Is(seen.Err, ErrRolledBack) {
 				return seen
 			}
 		}
@@ -105,47 +116,85 @@ func afterPush(e *Error) step {
 }
 
 // settle verifies until the device says what it runs. nil means that it runs the
-// update. A device that is known to install may be gone while it reboots: then a
-// failure is looked at again as its own word would be, until PollFor.
+// update, and said so as often as Retry.GoodReads asks. A device that is known to
+// install, or that can't be reached after it said that it applied the update, may be
+// gone while it reboots: then a failure is looked at again as its own word would be,
+// until PollFor.
 func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error {
+	retry := r.client.cfg.Retry
 	if why == await {
-		if e := r.wait(ctx, OpVerify, r.client.cfg.Retry.Poll); e != nil {
+		if e := r.wait(ctx, OpVerify, retry.Poll); e != nil {
 			return e
 		}
 	}
 	started := time.Now()
-	for failures := 0; ; {
+	rebooted := installs // it may come up right, and then go back
+	for failures, good := 0, 0; ; {
 		seen := r.verify(ctx)
-		if seen == nil {
-			return nil
-		}
-		var e *Error
-		switch seen.Class {
-		case ClassPending:
-			installs = true
-			if time.Since(started) >= r.client.cfg.Retry.PollFor {
-				return seen
+		pause := retry.Poll
+		switch {
+		case seen == nil:
+			good++
+			if good >= retry.GoodReads && (good > 1 || !rebooted) {
+				return nil
 			}
-			e = r.wait(ctx, OpVerify, r.client.cfg.Retry.Poll)
-		case ClassNotSent, ClassTimeout, ClassAmbiguous, ClassThrottled, ClassProtocol:
-			if installs {
-				if ctx.Err() != nil || time.Since(started) >= r.client.cfg.Retry.PollFor {
-					return seen
-				}
-				e = r.wait(ctx, OpVerify, max(r.client.cfg.Retry.Poll, min(seen.RetryAfter, r.client.cfg.Retry.Cap)))
-				break
+		case ctx.Err() != nil:
+			return seen
+		case seen.Class == ClassPending:
+			good, installs, rebooted = 0, true, true
+		case seen.gone():
+			rebooted = true
+			installs = installs || why == confirm || good > 0
+		case !seen.lookAgain():
+			if good > 0 && seen.Class == ClassIntegrity {
+				seen.Err = fmt.Errorf("%w: %w", ErrRolledBack, seen.Err)
 			}
-			if failures++; failures >= r.client.cfg.Retry.MaxAttempts || ctx.Err() != nil {
-				return seen
-			}
-			e = r.backOff(ctx, seen)
-		default:
 			return seen
 		}
-		if e != nil {
+		if seen != nil && !installs {
+			if failures++; failures >= retry.MaxAttempts {
+				return seen
+			}
+			if e := r.backOff(ctx, seen); e != nil {
+				return e
+			}
+			continue
+		}
+		if seen != nil {
+			if time.Since(started) >= retry.PollFor {
+				return seen.stillGone()
+			}
+			pause = max(pause, min(seen.RetryAfter, retry.Cap))
+		}
+		if e := r.wait(ctx, OpVerify, pause); e != nil {
 			return e
 		}
 	}
+}
+
+// lookAgain reports a failure to verify that another look may not meet.
+func (e *Error) lookAgain() bool {
+	switch e.Class {
+	case ClassPending, ClassNotSent, ClassTimeout, ClassAmbiguous, ClassThrottled, ClassProtocol:
+		return true
+	default:
+		return false
+	}
+}
+
+// gone reports a failure that a device which reboots would show: no answer at all.
+func (e *Error) gone() bool {
+	return e.Status == 0 && (e.Class == ClassNotSent || e.Class == ClassTimeout || e.Class == ClassAmbiguous)
+}
+
+var errNotBack = errors.New("device has not come back from its reboot")
+
+// stillGone is what a device that never came back from its reboot ends with.
+func (e *Error) stillGone() *Error {
+	if !e.gone() {
+		return e
+	}
+	return &Error{Op: e.Op, Device: e.Device, Class: ClassPending, Err: fmt.Errorf("%w: %w", errNotBack, e.Err), sent: e.sent}
 }
 
 func (r *delivering) push(ctx context.Context) *Error {
@@ -165,8 +214,14 @@ func (r *delivering) verify(ctx context.Context) *Error {
 }
 
 // backOff waits before the next try, and as long as the device asked for at least,
-// within the policy's cap.
+// within the policy's cap. Without a retry in the budget there is no next try.
 func (r *delivering) backOff(ctx context.Context, after *Error) *Error {
+	if !r.client.budget.retry(time.Now()) {
+		r.client.stats.refused.Add(1)
+		after.budget = true
+		return after
+	}
+	r.client.stats.retries.Add(1)
 	retry := r.client.cfg.Retry
 	r.waits++
 	d := max(retry.Delay(r.waits, r.client.dice.draw()), min(after.RetryAfter, retry.Cap))

@@ -42,6 +42,7 @@ func (plain) askPush(x *exchange, d Device, u *Update) {
 
 var (
 	errNotJSON    = errors.New("answer is not JSON (Content-Type)")
+	errEncoded    = errors.New("answer is compressed, unasked (Content-Encoding)")
 	errStatus     = errors.New("device refused")
 	errAccepted   = errors.New("accepted, not yet installed")
 	errStillBusy  = errors.New("device is still installing or rebooting")
@@ -53,10 +54,13 @@ func (plain) readPush(x *exchange, u *Update) (Class, error) {
 		return ClassPending, errAccepted
 	}
 	if x.status != http.StatusOK {
-		return classOfStatus(x.status), refusal(x)
+		if x.corrupted(u) {
+			return ClassIntegrity, fmt.Errorf("%w: %w", errWrongTaken, refusal(x))
+		}
+		return x.refused()
 	}
-	if !isJSON(x.contentType) {
-		return ClassProtocol, errNotJSON
+	if err := x.readable(); err != nil {
+		return ClassProtocol, err
 	}
 	var a updateView
 	if err := a.parse(x.answer); err != nil {
@@ -81,15 +85,40 @@ func (plain) askVersion(x *exchange, d Device) {
 
 func (plain) readVersion(x *exchange) (Class, error) {
 	if x.status != http.StatusOK {
-		return classOfStatus(x.status), refusal(x)
+		return x.refused()
 	}
-	if !isJSON(x.contentType) {
-		return ClassProtocol, errNotJSON
+	if err := x.readable(); err != nil {
+		return ClassProtocol, err
 	}
 	if err := x.version.parse(x.answer); err != nil {
 		return ClassProtocol, fmt.Errorf("answer: %w", err)
 	}
 	return ClassUnknown, nil
+}
+
+// readable reports whether the answer is a document that may be parsed. None is
+// decompressed: the client never offers it, and a small one may open to any size.
+func (x *exchange) readable() error {
+	if !isJSON(x.contentType) {
+		return errNotJSON
+	}
+	if len(x.encoding) > 0 && !equalFoldASCII(x.encoding, "identity") {
+		return errEncoded
+	}
+	return nil
+}
+
+// refused is an answer that is neither a success nor an acceptance.
+func (x *exchange) refused() (Class, error) {
+	return classOfStatus(x.status, retryAfter(x.retryAfter, x.date) > 0), refusal(x)
+}
+
+// corrupted reports a refusal by a device that has had as many bytes as were sent,
+// and tells by its digest that they were others.
+func (x *exchange) corrupted(u *Update) bool {
+	var a updateView
+	return x.status/100 == 4 && x.readable() == nil && a.parse(x.answer) == nil &&
+		a.size == u.artifact.size && len(a.digest) != 0 && !equalFoldASCII(a.digest, u.digestHex)
 }
 
 // refusal says why, in the device's words where it has some.
@@ -110,6 +139,9 @@ func isJSON(contentType []byte) bool {
 // equalFoldASCII compares without regard to the case of ASCII letters; lower is
 // lower-case already.
 func equalFoldASCII(b []byte, lower string) bool {
+	if string(b) == lower {
+		return true // the usual case, and the fast one
+	}
 	if len(b) != len(lower) {
 		return false
 	}

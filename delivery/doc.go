@@ -29,9 +29,29 @@
 // and content alone, and a Repr-Digest (RFC 9530) by which the device can check
 // what it got.
 //
+// A device that reboots after an update may come up right and then go back. So one
+// that was seen to install, to reboot or to be gone must say twice that it runs the
+// update (Retry.GoodReads). A Deliver that ends with [ClassIntegrity] is also
+// [ErrQuarantined]: send nothing more to that device before somebody looked.
+//
+// # Bounds
+//
+// A request has five deadlines ([Timeouts]): to connect, for the TLS handshake, for the
+// answer, for the whole, and [LeastProgress], which ends an upload that crawls and
+// leaves a slow one alone. The end of a context ends an operation at once. Retries of
+// all devices together are held by a [RetryBudget], and a device that is gone is
+// spared by its [Breaker].
+//
 // # Transports
 //
 // [Lean] runs HTTP/1.1 over connections of its own, in the caller's goroutine;
 // [NetHTTP] runs over net/http. Both keep connections alive and bounded, read
-// every answer to its end, bound its size, never decompress and never follow a redirect.
+// every answer to its end, bound its size and never decompress. They follow a
+// redirect only where it keeps the artifact (307, 308) and the device's own origin,
+// three times at most.
+//
+// # Looking in
+//
+// [Client.Stats] counts, Config.Observe tells the phases of each request as a
+// [Timeline], and Config.RoundTripper takes what watches net/http.
 package delivery

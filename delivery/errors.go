@@ -63,7 +63,15 @@ var (
 	ErrDeviceFailed = errors.New("device failed to install")
 	// ErrNotTaken: the device answered success: false.
 	ErrNotTaken = errors.New("device did not take the update")
+	// ErrRolledBack: the device ran the update, and then something else.
+	ErrRolledBack = errors.New("device ran the update and went back")
 )
+
+// ErrQuarantined is what errors.Is finds in the error of a Deliver that ended with
+// ClassIntegrity: the device said that it took the update and runs something else,
+// or isn't the device that it should be. Nothing should be sent to it again before
+// somebody looked.
+var ErrQuarantined = errors.New("delivery: device is quarantined")
 
 // ErrClosed is returned by operations of a closed Client.
 var ErrClosed = errors.New("delivery: client is closed")
@@ -77,19 +85,30 @@ type Error struct {
 	RetryAfter time.Duration // what the device asked for, 0 if nothing
 	Err        error         // what happened
 
-	sent bool // whether a byte of the request may have reached the device
+	sent        bool // whether a byte of the request may have reached the device
+	quarantined bool
+	budget      bool // the retry budget ended the retries
 }
 
 // Error names the operation, the device, the class and the cause.
 func (e *Error) Error() string {
+	status, end := "", ""
 	if e.Status != 0 {
-		return fmt.Sprintf("%s %s: %s: status %d: %v", e.Op, e.Device, e.Class, e.Status, e.Err)
+		status = fmt.Sprintf("status %d: ", e.Status)
 	}
-	return fmt.Sprintf("%s %s: %s: %v", e.Op, e.Device, e.Class, e.Err)
+	if e.budget {
+		end = " (not tried again: the retry budget is empty)"
+	}
+	return fmt.Sprintf("%s %s: %s: %s%v%s", e.Op, e.Device, e.Class, status, e.Err, end)
 }
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes errors.Is find ErrQuarantined and ErrRetryBudget.
+func (e *Error) Is(target error) bool {
+	return e.quarantined && target == ErrQuarantined || e.budget && target == ErrRetryBudget
+}
 
 // ClassOf gives the class of an operation's error: ClassUnknown for nil and for
 // errors that are not of this package.
@@ -167,14 +186,15 @@ func classOfFailure(ctx context.Context, err error) (class Class, sent bool) {
 }
 
 // classOfStatus classes an answer's status, for an answer that is not a success
-// (RFC 9110 §15; the table is in docs/delivery.md).
-func classOfStatus(status int) Class {
+// (RFC 9110 §15; the table is in docs/delivery.md). later says that the device
+// named a time to come back at, which makes a 413 a matter of time (§15.5.14).
+func classOfStatus(status int, later bool) Class {
 	switch {
 	case status == 202:
 		return ClassPending
 	case status == 409:
 		return ClassConflict
-	case status == 429 || status == 503:
+	case status == 429 || status == 503 || status == 413 && later:
 		return ClassThrottled
 	case status == 408:
 		return ClassAmbiguous

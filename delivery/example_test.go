@@ -12,7 +12,9 @@ import (
 )
 
 // device is a device in a few lines: it runs what it was sent.
-func device() *httptest.Server {
+func device() *httptest.Server { return httptest.NewServer(deviceHandler()) }
+
+func deviceHandler() http.Handler {
 	version, digest := "1.0.0", ""
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /update", func(w http.ResponseWriter, r *http.Request) {
@@ -27,7 +29,7 @@ func device() *httptest.Server {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"device_id":"till-17","version":%q,"digest":%q,"state":"idle"}`, version, digest)
 	})
-	return httptest.NewServer(mux)
+	return mux
 }
 
 func Example() {

@@ -23,6 +23,8 @@ type exchange struct {
 	path   string
 	header [5]field // what the dialect adds; name "" ends it early
 	body   *Artifact
+	stamps *stamps // of its phases; nil: nobody wants them
+	expect bool    // ask before the body is sent (Expect: 100-continue)
 
 	// The answer. Its body has been read to the end, or the connection is closed.
 	status      int
@@ -30,12 +32,16 @@ type exchange struct {
 	contentType []byte
 	retryAfter  []byte
 	date        []byte
+	encoding    []byte      // Content-Encoding
+	location    []byte      // of a redirect
 	version     versionView // what a dialect read from it, for a verification
 
+	kept   []byte // what the nethttp transport read
+	fields []byte // and the header values in it
+
 	// What the lean transport needs per request.
-	request  fasthttp.RequestHeader
 	response fasthttp.Response
-	uri      []byte
+	head     []byte
 }
 
 type field struct{ name, value string }
@@ -52,10 +58,16 @@ func (p *exchangePool) get() *exchange {
 }
 
 func (p *exchangePool) put(x *exchange) {
-	x.method, x.path, x.body = "", "", nil
+	x.method, x.path, x.body, x.expect, x.stamps = "", "", nil, false, nil
 	x.header = [5]field{}
-	x.status, x.answer, x.contentType, x.retryAfter, x.date, x.version = 0, nil, nil, nil, nil, versionView{}
+	x.forget()
 	p.pool.Put(x)
+}
+
+// forget drops the answer: the next request of the same operation has its own.
+func (x *exchange) forget() {
+	x.status, x.answer, x.version = 0, nil, versionView{}
+	x.contentType, x.retryAfter, x.date, x.encoding, x.location = nil, nil, nil, nil, nil
 }
 
 // isGet reports whether the request may be sent twice without harm.

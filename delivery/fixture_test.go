@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -45,6 +47,20 @@ func newUpdate(t testing.TB, version string, body []byte) *Update {
 	a, err := ArtifactFromBytes(body)
 	require.NoError(t, err)
 	u, err := NewUpdate(version, a)
+	require.NoError(t, err)
+	return u
+}
+
+// fileUpdate is an update of size zeros from a file.
+func fileUpdate(t testing.TB, size int64) *Update {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "firmware.bin")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, os.Truncate(path, size))
+	a, err := OpenArtifact(t.Context(), path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	u, err := NewUpdate("2", a)
 	require.NoError(t, err)
 	return u
 }

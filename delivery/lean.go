@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -20,21 +19,16 @@ type lean struct {
 	stats *counters
 	// extra are the configured headers, in a fixed order.
 	extra  []field
-	chunks sync.Pool // *[chunkSize]byte, for artifacts that are not in memory
+	chunks chunkPool // for artifacts that are not in memory
 }
 
-const (
-	userAgent = "fleetmark-delivery"
-	// chunkSize is how much of an artifact is in memory at once, per operation.
-	chunkSize = 128 << 10
-)
+const userAgent = "fleetmark-delivery"
 
 func newLean(cfg Config, stats *counters) *lean {
 	l := &lean{cfg: cfg, stats: stats, pool: newConnPool(cfg.MaxIdle, cfg.MaxIdlePerDevice, cfg.IdleTimeout)}
 	if len(cfg.TLS.NextProtos) > 0 {
 		cfg.TLS.NextProtos = []string{"http/1.1"} // what else it offers, only net/http speaks
 	}
-	l.chunks.New = func() any { return new([chunkSize]byte) }
 	for name, values := range sortedHeader(cfg.Header) {
 		for _, v := range values {
 			l.extra = append(l.extra, field{name, v})
@@ -51,10 +45,12 @@ func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
 		deadline = d
 	}
 	for {
-		c, reused, err := l.connect(ctx, to, deadline)
+		x.stamps.stamp(atPrepared)
+		c, reused, err := l.connect(ctx, to, deadline, x.stamps)
 		if err != nil {
 			return err
 		}
+		x.stamps.connection(reused)
 		unseen, err := l.exchange(ctx, c, to, x, deadline)
 		if err == nil {
 			return nil
@@ -68,7 +64,7 @@ func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
 }
 
 // connect gives a connection that is the caller's alone.
-func (l *lean) connect(ctx context.Context, to target, deadline time.Time) (c *conn, reused bool, err error) {
+func (l *lean) connect(ctx context.Context, to target, deadline time.Time, s *stamps) (c *conn, reused bool, err error) {
 	key := connKey{to.host, to.secure}
 	for {
 		if c, err = l.pool.get(key); err != nil {
@@ -84,22 +80,27 @@ func (l *lean) connect(ctx context.Context, to target, deadline time.Time) (c *c
 		l.pool.discard(c)
 	}
 	l.stats.dials.Add(1)
-	nc, err := l.dial(ctx, to, deadline)
+	nc, err := l.dial(ctx, to, deadline, s)
 	if err != nil {
 		return nil, false, err
 	}
 	return l.pool.adopt(key, nc), false, nil
 }
 
-func (l *lean) dial(ctx context.Context, to target, deadline time.Time) (net.Conn, error) {
+func (l *lean) dial(ctx context.Context, to target, deadline time.Time, s *stamps) (net.Conn, error) {
 	nc, err := dialWithin(ctx, l.cfg, to.dialAddress(), deadline)
 	if err != nil {
 		return nil, &exchangeError{phase: phaseConnect, err: err}
 	}
+	s.stamp(atConnected)
 	if !to.secure {
 		return nc, nil
 	}
-	return l.handshake(ctx, nc, to, deadline)
+	nc, err = l.handshake(ctx, nc, to, deadline)
+	if err == nil {
+		s.stamp(atSecured)
+	}
+	return nc, err
 }
 
 func dialWithin(ctx context.Context, cfg Config, address string, deadline time.Time) (net.Conn, error) {
@@ -116,7 +117,7 @@ func (l *lean) handshake(ctx context.Context, nc net.Conn, to target, deadline t
 		cfg = cfg.Clone()
 		cfg.ServerName = to.serverName()
 	}
-	tc := tls.Client(nc, cfg)
+	tc := tls.Client(&uplink{Conn: nc}, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		return nil, &exchangeError{phase: phaseConnect, secure: isRefusedPeer(err), err: errors.Join(fmt.Errorf("TLS: %w", err), ignoreClosed(nc.Close()))}
 	}
@@ -143,8 +144,9 @@ func earlier(a, b time.Time) time.Time {
 // the request comes again: it can't have come, or only asks.
 func (l *lean) exchange(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) (unseen bool, err error) {
 	before := c.traffic
-	c.silent = true
+	c.silent, c.stamps = true, x.stamps
 	err = l.sendAndRead(ctx, c, to, x, deadline)
+	c.sendBy, c.failed, c.stamps = time.Time{}, err != nil, nil
 	unseen = c.silent && (x.isGet() || c.traffic.written == before.written) && connectionFailed(err)
 	l.stats.requests.Add(1)
 	l.stats.written.Add(c.traffic.written - before.written)
@@ -169,27 +171,27 @@ func connectionFailed(err error) bool {
 func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) error {
 	// The deadline is set before the context is looked at: a cancel that comes later
 	// overrides it, one that came earlier is seen here.
-	first, sendBy := l.firstDeadline(c, x, deadline)
-	c.sendBy = sendBy
-	if err := c.setDeadline(first); err != nil {
+	if err := c.setDeadline(l.firstDeadline(c, x, deadline)); err != nil {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	c.watch(ctx)
 	if err := ctx.Err(); err != nil {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
-	sendErr := l.send(c, to, x)
-	early := errors.Is(sendErr, errAnswered)
-	if sendErr != nil && !early && !isPeerGone(sendErr) {
+	sendErr := l.send(c, to, x, deadline)
+	x.stamps.stamp(atWritten)
+	early := sendErr != nil && errors.Is(sendErr, errAnswered)
+	answerBy := time.Duration(0) // the deadline that stands is the answer's as well
+	switch {
+	case errors.Is(sendErr, errSlow):
+		answerBy = lookEvery // it may have answered, unseen (TLS), and stopped reading
+	case sendErr != nil && !early && !isPeerGone(sendErr):
 		return &exchangeError{phase: phaseSend, err: sendErr}
+	case !l.fitsOneWrite(x):
+		answerBy = l.cfg.Timeouts.Answer // the body took its time: the answer has its own
 	}
-	if !l.fitsOneWrite(x) {
-		// The body took its time: the answer has its own.
-		err := c.setDeadline(earlier(deadline, time.Now().Add(l.cfg.Timeouts.Answer)))
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
+	if answerBy > 0 {
+		if err := c.endBy(earlier(deadline, time.Now().Add(answerBy))); err != nil {
 			return &exchangeError{phase: phaseSend, err: err}
 		}
 	}
@@ -208,50 +210,43 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange,
 }
 
 // firstDeadline is the deadline that stands while the request is sent. A request
-// that goes out in one write needs no second one for its answer. A longer one looks
-// for an early answer whenever it is stuck, until sendBy; but not over TLS, whose
-// writes can't go on after a deadline.
-func (l *lean) firstDeadline(c *conn, x *exchange, total time.Time) (first, sendBy time.Time) {
-	switch {
-	case l.fitsOneWrite(x):
-		return earlier(total, time.Now().Add(l.cfg.Timeouts.Answer)), time.Time{}
-	case c.key.secure:
-		return total, time.Time{}
-	default:
-		return earlier(total, time.Now().Add(lookEvery)), total
+// that goes out in one write needs no second one for its answer. A longer one is
+// looked at now and then, until the total deadline: whether the device answered
+// early, and whether it takes enough.
+func (l *lean) firstDeadline(c *conn, x *exchange, total time.Time) time.Time {
+	now := time.Now()
+	if l.fitsOneWrite(x) {
+		c.sendBy = time.Time{}
+		return earlier(total, now.Add(l.cfg.Timeouts.Answer))
 	}
+	c.sendBy, c.sent = total, 0
+	c.pace.begin(now, 0, l.cfg.Timeouts.LeastProgress)
+	return earlier(total, now.Add(c.pace.look()))
 }
 
 func (l *lean) fitsOneWrite(x *exchange) bool {
-	return x.body == nil || x.body.memory != nil && x.body.size <= writeBuffer/2
+	return x.body == nil || x.body.memory != nil && x.body.size <= writeBuffer/2 && !x.expect
 }
 
-func (l *lean) send(c *conn, to target, x *exchange) error {
-	h := &x.request
-	h.Reset()
-	h.DisableNormalizing() // the names are canonical already
-	h.SetMethod(x.method)
-	x.uri = append(append(x.uri[:0], to.prefix...), x.path...)
-	h.SetRequestURIBytes(x.uri)
-	h.SetHost(to.host)
-	h.SetUserAgent(userAgent)
-	for _, f := range x.header {
-		if f.name != "" {
-			h.Set(f.name, f.value)
-		}
-	}
-	for _, f := range l.extra {
-		h.Add(f.name, f.value)
-	}
-	if x.body != nil {
-		size := int(x.body.size)
-		if int64(size) != x.body.size {
-			return &artifactError{fmt.Errorf("artifact of %d bytes is too large for this system", x.body.size)}
-		}
-		h.SetContentLength(size)
-	}
-	if err := h.Write(c.bw); err != nil {
+// ask sends the header alone and waits, a bounded time, for the device's word.
+func (l *lean) ask(c *conn, x *exchange, total time.Time) error {
+	if err := c.bw.Flush(); err != nil {
 		return err
+	}
+	if err := c.invited(earlier(total, time.Now().Add(l.cfg.Timeouts.Continue))); err != nil {
+		return err
+	}
+	return c.endBy(l.firstDeadline(c, x, total))
+}
+
+func (l *lean) send(c *conn, to target, x *exchange, total time.Time) error {
+	if err := l.writeHead(c.bw, to, x); err != nil {
+		return err
+	}
+	if x.expect {
+		if err := l.ask(c, x, total); err != nil {
+			return err
+		}
 	}
 	if x.body != nil {
 		if err := l.sendBody(c, x.body); err != nil {
@@ -264,7 +259,7 @@ func (l *lean) send(c *conn, to target, x *exchange) error {
 func (l *lean) sendBody(c *conn, a *Artifact) error {
 	if a.memory != nil {
 		for at := 0; at < len(a.memory); at += chunkSize {
-			if at > 0 && !c.sendBy.IsZero() && c.answered() {
+			if at > 0 && !c.key.secure && c.answered() {
 				return errAnswered
 			}
 			if _, err := c.bw.Write(a.memory[at:min(at+chunkSize, len(a.memory))]); err != nil {
@@ -273,13 +268,14 @@ func (l *lean) sendBody(c *conn, a *Artifact) error {
 		}
 		return nil
 	}
-	chunk, ok := l.chunks.Get().(*[chunkSize]byte)
-	if !ok {
-		chunk = new([chunkSize]byte)
+	at, err := l.sendFile(c, a)
+	if err != nil || at == a.size {
+		return err
 	}
-	defer l.chunks.Put(chunk)
-	for at := int64(0); at < a.size; {
-		if at > 0 && !c.sendBy.IsZero() && c.answered() {
+	chunk := l.chunks.get()
+	defer l.chunks.put(chunk)
+	for at < a.size {
+		if at > 0 && !c.key.secure && c.answered() {
 			return errAnswered
 		}
 		p := chunk[:min(chunkSize, a.size-at)]
@@ -292,6 +288,27 @@ func (l *lean) sendBody(c *conn, a *Artifact) error {
 		at += int64(len(p))
 	}
 	return nil
+}
+
+// sendFile sends what the system can send by itself, and gives where the rest begins.
+func (l *lean) sendFile(c *conn, a *Artifact) (at int64, err error) {
+	if a.file == nil || c.key.secure {
+		return 0, nil
+	}
+	if err := c.bw.Flush(); err != nil {
+		return 0, err
+	}
+	for at < a.size {
+		if at > 0 && c.answered() {
+			return at, errAnswered
+		}
+		n, ok, err := c.passFile(a.file, at, min(fileChunk, a.size-at))
+		at += n
+		if err != nil || !ok {
+			return at, err
+		}
+	}
+	return at, nil
 }
 
 // artifactError is a failure of our own source, in the middle of a request.
@@ -322,6 +339,7 @@ func (l *lean) receive(c *conn, x *exchange) error {
 	x.status = resp.StatusCode()
 	x.answer = resp.Body()
 	x.contentType = resp.Header.ContentType()
+	x.encoding = resp.Header.ContentEncoding()
 	if x.status == http.StatusOK {
 		return nil
 	}
@@ -331,6 +349,8 @@ func (l *lean) receive(c *conn, x *exchange) error {
 			x.retryAfter = value
 		case equalFoldASCII(name, "date"):
 			x.date = value
+		case equalFoldASCII(name, "location"):
+			x.location = value
 		}
 	}
 	return nil

@@ -7,9 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -17,15 +15,27 @@ import (
 // netHTTP is the second transport: net/http's own, for HTTP/2, proxies and
 // round-trippers that watch.
 type netHTTP struct {
-	cfg   Config
-	base  *http.Transport
-	stats *counters
+	cfg    Config
+	base   *http.Transport
+	around http.RoundTripper // base, or what was put around it
+	stats  *counters
+	chunks chunkPool
+	calls  callPool
+	extra  []header
+	// Values of headers, made once.
+	userAgent, noAgent [1]string
 
 	closed atomic.Bool
 }
 
+type header struct {
+	name   string
+	values []string
+}
+
 func newNetHTTP(cfg Config, stats *counters) *netHTTP {
-	t := &netHTTP{cfg: cfg, stats: stats}
+	t := &netHTTP{cfg: cfg, stats: stats, userAgent: [1]string{userAgent}}
+	t.calls.most = cfg.MaxIdle
 	t.base = &http.Transport{
 		DialContext:            t.dial,
 		TLSClientConfig:        cfg.TLS,
@@ -34,16 +44,25 @@ func newNetHTTP(cfg Config, stats *counters) *netHTTP {
 		MaxIdleConns:           cfg.MaxIdle,
 		MaxIdleConnsPerHost:    cfg.MaxIdlePerDevice,
 		IdleConnTimeout:        cfg.IdleTimeout,
+		ExpectContinueTimeout:  cfg.Timeouts.Continue,
 		MaxResponseHeaderBytes: readBuffer,
 		WriteBufferSize:        writeBuffer,
 		ReadBufferSize:         readBuffer,
 		DisableCompression:     true, // an artifact's answer is small; a small one that grows is an attack
+	}
+	t.around = t.base
+	if cfg.RoundTripper != nil {
+		t.around = cfg.RoundTripper(t.base)
+	}
+	for name, values := range sortedHeader(cfg.Header) {
+		t.extra = append(t.extra, header{name, values})
 	}
 	return t
 }
 
 func (t *netHTTP) close() {
 	t.closed.Store(true)
+	t.calls.close()
 	t.base.CloseIdleConnections()
 }
 
@@ -53,137 +72,54 @@ func (t *netHTTP) dial(ctx context.Context, _, address string) (net.Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	return &countedConn{Conn: nc, stats: t.stats}, nil
-}
-
-// countedConn counts the bytes on the wire.
-type countedConn struct {
-	net.Conn
-	stats *counters
-}
-
-func (c *countedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.stats.read.Add(uint64(n))
-	return n, err
-}
-
-func (c *countedConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.stats.written.Add(uint64(n))
-	return n, err
+	return newCountedConn(nc, t.stats, &t.chunks), nil
 }
 
 func (t *netHTTP) roundTrip(ctx context.Context, to target, x *exchange) error {
-	ctx, cancel := context.WithTimeout(ctx, t.cfg.Timeouts.Total)
-	defer cancel()
-	// The answer's deadline starts when the body is out; only the body's end tells
-	// when. A request without one is out as soon as it has a connection.
-	answer := newAnswerTimer(cancel, t.cfg.Timeouts.Answer)
-	defer answer.stop()
-	var body *requestBody
-	if x.body != nil {
-		body = &requestBody{r: x.body.Reader(), sent: answer.start}
-		// net/http may go on reading a body after it gave up on it; the artifact is the
-		// caller's again when the operation is over.
-		defer body.detach()
+	c := t.call(ctx)
+	defer t.release(c)
+	req := c.request(ctx, to, x)
+	if ctx.Err() != nil {
+		c.clock.expire() // the watch may have struck before the clock ran
 	}
-	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { connected.Store(false) }, // net/http tries a GET again by itself
-		GotConn: func(info httptrace.GotConnInfo) {
-			connected.Store(true)
-			t.stats.requests.Add(1)
-			if info.Reused {
-				t.stats.reused.Add(1)
-			}
-			if body == nil {
-				answer.start()
-			}
-		},
-	})
-
-	resp, err := t.base.RoundTrip(t.request(ctx, to, x, body))
+	resp, err := t.around.RoundTrip(req)
 	if err == nil {
 		err = t.read(resp, x)
 	}
+	c.body.detach()
+	why, well := c.clock.end()
 	if t.closed.Load() {
 		t.base.CloseIdleConnections() // the request may have begun after close did so
 	}
-	if err == nil {
-		return nil
+	if err != nil {
+		c.once = true
+		return t.failure(err, why, c.connected.Load())
 	}
-	return t.failure(err, answer, connected.Load())
+	// net/http may still be writing a request that is answered.
+	c.once = c.once || !well || !c.written.Load()
+	return nil
 }
 
-func (t *netHTTP) request(ctx context.Context, to target, x *exchange, body *requestBody) *http.Request {
-	path := to.prefix + x.path
-	// RawPath keeps the path as it was given: Path alone is escaped beyond need.
-	u := &url.URL{Scheme: "http", Host: to.host, Path: path, RawPath: path}
-	if to.secure {
-		u.Scheme = "https"
-	}
-	header := make(http.Header, len(x.header)+len(t.cfg.Header)+1)
-	header["User-Agent"] = []string{userAgent}
-	for _, f := range x.header {
-		if f.name != "" {
-			header[f.name] = []string{f.value}
+// call gives a call that watches ctx.
+func (t *netHTTP) call(ctx context.Context) *call {
+	for c := t.calls.get(); c != nil; c = t.calls.get() {
+		if c.watch(ctx) {
+			return c
 		}
 	}
-	for name, values := range t.cfg.Header {
-		header[http.CanonicalHeaderKey(name)] = values
-	}
-	req := (&http.Request{
-		Method: x.method, URL: u, Host: to.host, Header: header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
-	if body != nil {
-		// No GetBody: net/http must not send an update again on its own account.
-		req.Body = body
-		req.ContentLength = x.body.size
-	}
-	return req
+	c := newCall(t)
+	c.watch(ctx)
+	return c
 }
 
-// requestBody reads an artifact and says when it has been read to its end.
-type requestBody struct {
-	sent func()
-
-	mu   sync.Mutex
-	r    *io.SectionReader // nil: detached
-	read int64
-}
-
-var errDetached = errors.New("the operation is over")
-
-func (b *requestBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.r == nil {
-		return 0, errDetached
+// release keeps a call for another request, or ends it for good.
+func (t *netHTTP) release(c *call) {
+	if c.once {
+		c.unwatch()
+		c.clock.cancel()
+		return
 	}
-	n, err := b.r.Read(p)
-	b.read += int64(n)
-	if err == nil && (n > 0 || len(p) == 0) {
-		return n, nil
-	}
-	b.sent()
-	if b.read < b.r.Size() {
-		return n, cutShort(b.read, err)
-	}
-	return n, io.EOF
-}
-
-// detach lets go of the artifact, after a read that is under way.
-func (b *requestBody) detach() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.r = nil
-}
-
-func (b *requestBody) Close() error {
-	b.sent()
-	return nil
+	t.calls.put(c)
 }
 
 var (
@@ -199,19 +135,57 @@ func (t *netHTTP) read(resp *http.Response, x *exchange) (err error) {
 		// net/http no longer minds the context.
 		return &answerError{errSwitched}
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(t.cfg.MaxAnswer)+1))
-	if err != nil {
-		return &answerError{err}
-	}
-	if len(body) > t.cfg.MaxAnswer {
-		return &answerError{fmt.Errorf("%w of %d bytes", errAnswerTooLarge, t.cfg.MaxAnswer)}
+	if err := t.readBody(resp, x); err != nil {
+		return err
 	}
 	x.status = resp.StatusCode
-	x.answer = body
-	x.contentType = []byte(resp.Header.Get("Content-Type"))
-	x.retryAfter = []byte(resp.Header.Get("Retry-After"))
-	x.date = []byte(resp.Header.Get("Date"))
+	x.fields = x.fields[:0]
+	x.contentType = x.keepField(resp.Header["Content-Type"])
+	x.encoding = x.keepField(resp.Header["Content-Encoding"])
+	if x.status != http.StatusOK {
+		x.retryAfter = x.keepField(resp.Header["Retry-After"])
+		x.date = x.keepField(resp.Header["Date"])
+		x.location = x.keepField(resp.Header["Location"])
+	}
 	return nil
+}
+
+// readBody reads the body to its end into the exchange's own memory.
+func (t *netHTTP) readBody(resp *http.Response, x *exchange) error {
+	most := t.cfg.MaxAnswer
+	x.kept = x.kept[:0]
+	if n := resp.ContentLength; n > int64(most) {
+		return &answerError{fmt.Errorf("%w of %d bytes", errAnswerTooLarge, most)}
+	} else if n >= int64(cap(x.kept)) { // one more byte than that sees the end
+		x.kept = make([]byte, 0, n+1)
+	}
+	for {
+		if len(x.kept) == cap(x.kept) {
+			x.kept = slices.Grow(x.kept, 512)
+		}
+		n, err := resp.Body.Read(x.kept[len(x.kept):cap(x.kept)])
+		x.kept = x.kept[:len(x.kept)+n]
+		if len(x.kept) > most {
+			return &answerError{fmt.Errorf("%w of %d bytes", errAnswerTooLarge, most)}
+		}
+		if errors.Is(err, io.EOF) {
+			x.answer = x.kept
+			return nil
+		}
+		if err != nil {
+			return &answerError{err}
+		}
+	}
+}
+
+// keepField keeps a header's value beyond its answer.
+func (x *exchange) keepField(values []string) []byte {
+	if len(values) == 0 {
+		return nil
+	}
+	at := len(x.fields)
+	x.fields = append(x.fields, values[0]...)
+	return x.fields[at:len(x.fields):len(x.fields)]
 }
 
 // answerError is a failure after the answer's header came.
@@ -221,11 +195,15 @@ func (e *answerError) Error() string { return "reading answer: " + e.err.Error()
 func (e *answerError) Unwrap() error { return e.err }
 
 // failure sorts what net/http says into how far the exchange came and whose fault it was.
-func (t *netHTTP) failure(err error, answer *answerTimer, connected bool) error {
-	if answer.struck() {
-		return &exchangeError{phase: phaseAnswer, err: errAnswerTimeout}
+func (t *netHTTP) failure(err, why error, connected bool) error {
+	if why != nil {
+		p := phaseAnswer
+		if !connected {
+			p = phaseConnect
+		}
+		return &exchangeError{phase: p, err: why}
 	}
-	if isRefusedPeer(err) {
+	if !connected && isRefusedPeer(err) || isRefusedClient(err) {
 		return &exchangeError{phase: phaseConnect, secure: true, err: err}
 	}
 	if !connected {

@@ -31,6 +31,13 @@ func isRefusedPeer(err error) bool {
 	return !isTimeout(err) && strings.Contains(err.Error(), "tls: ")
 }
 
+// isRefusedClient reports a peer that doesn't take our certificate, or wants one. In
+// TLS 1.3 it says so when the handshake is over on this side, in place of an answer.
+func isRefusedClient(err error) bool {
+	_, what, alert := strings.Cut(err.Error(), "remote error: tls: ") // crypto/tls has no type for it
+	return alert && (strings.Contains(what, "certificate") || strings.Contains(what, "access denied"))
+}
+
 // isMalformed reports net/http's refusal of an answer that is not HTTP. Some of
 // those errors have no exported type.
 func isMalformed(err error) bool {

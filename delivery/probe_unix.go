@@ -13,6 +13,7 @@ type probe struct {
 	look  func(fd uintptr)
 	calm  bool
 	taste [1]byte
+	queue unsentProbe
 }
 
 // open turns the probe to a network connection. One that isn't a socket can't be

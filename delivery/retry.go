@@ -22,6 +22,11 @@ type Retry struct {
 	// and PollFor how long Deliver looks before it reports ClassPending.
 	// Defaults 1 s and 5 min.
 	Poll, PollFor time.Duration
+	// GoodReads is how many answers in a row must say that the device runs the update,
+	// a Poll apart, before it counts. A device that was seen to install, reboot or be
+	// gone after its push takes two at least: it may come up right and then go back.
+	// Default 1.
+	GoodReads int
 }
 
 const maxAttempts = 1000
@@ -29,6 +34,9 @@ const maxAttempts = 1000
 func (r Retry) withDefaults() Retry {
 	if r.MaxAttempts == 0 {
 		r.MaxAttempts = 4
+	}
+	if r.GoodReads == 0 {
+		r.GoodReads = 1
 	}
 	for _, f := range []struct {
 		d  *time.Duration
@@ -46,6 +54,9 @@ func (r Retry) Validate() error {
 	var errs []error
 	if r.MaxAttempts < 0 || r.MaxAttempts > maxAttempts {
 		errs = append(errs, fmt.Errorf("delivery: retry.max_attempts %d: want 0 (the default) to %d", r.MaxAttempts, maxAttempts))
+	}
+	if r.GoodReads < 0 || r.GoodReads > maxAttempts {
+		errs = append(errs, fmt.Errorf("delivery: retry.good_reads %d: want 0 (the default) to %d", r.GoodReads, maxAttempts))
 	}
 	for _, f := range []struct {
 		name string

@@ -15,12 +15,25 @@ type Stats struct {
 	Reused       uint64 // requests that went over a kept-alive connection
 	BytesWritten uint64 // to connections, before TLS where the transport is lean, after it where it is nethttp
 	BytesRead    uint64 // from connections, likewise
+
+	Retries        uint64 // requests of Deliver after one that failed
+	RetriesRefused uint64 // those that the retry budget refused
+	RetriesLeft    uint64 // what the budget would grant now
+	BreakersOpened uint64 // devices whose breaker opened
+	Spared         uint64 // operations that an open breaker refused
 }
 
-type counters struct{ requests, dials, reused, written, read atomic.Uint64 }
+type counters struct {
+	requests, dials, reused, written, read atomic.Uint64
+	retries, refused, spared               atomic.Uint64
+}
 
 func (c *counters) snapshot() Stats {
-	return Stats{c.requests.Load(), c.dials.Load(), c.reused.Load(), c.written.Load(), c.read.Load()}
+	return Stats{
+		Requests: c.requests.Load(), Dials: c.dials.Load(), Reused: c.reused.Load(),
+		BytesWritten: c.written.Load(), BytesRead: c.read.Load(),
+		Retries: c.retries.Load(), RetriesRefused: c.refused.Load(), Spared: c.spared.Load(),
+	}
 }
 
 // sortedHeader walks a header in the order of its names, so that requests are the

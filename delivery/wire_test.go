@@ -32,9 +32,30 @@ func TestAnswerFromADeviceThatStopsReading(t *testing.T) {
 			_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\n\r\n"+jsonAnswer("403 Forbidden", `{"message":"not signed"}`))
 			<-t.Context().Done()
 		})
-		err := newClient(t, cfg).Push(t.Context(), dev, newUpdate(t, "2", make([]byte, 32<<20)))
-		require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
-		require.ErrorContains(t, err, "not signed")
+		for _, u := range []*Update{newUpdate(t, "2", make([]byte, 32<<20)), fileUpdate(t, 32<<20)} {
+			err := newClient(t, cfg).Push(t.Context(), dev, u)
+			require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
+			require.ErrorContains(t, err, "not signed")
+		}
+	})
+}
+
+// TestAnswerBeforeAReset: the answer of a device that then closes with most of the
+// upload unread, which resets the connection. What came before the reset counts.
+func TestAnswerBeforeAReset(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		dev := rawDevice(t, func(c net.Conn) {
+			if _, err := io.CopyN(io.Discard, c, 100_000); err != nil {
+				return
+			}
+			_, _ = io.WriteString(c, jsonAnswer("403 Forbidden", `{"message":"not signed"}`))
+		})
+		for _, u := range []*Update{newUpdate(t, "2", make([]byte, 32<<20)), fileUpdate(t, 32<<20)} {
+			for range 10 {
+				err := newClient(t, cfg).Push(t.Context(), dev, u)
+				require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
+			}
+		}
 	})
 }
 
@@ -340,7 +361,10 @@ func (s *shortSource) ReadAt(p []byte, at int64) (int, error) {
 func TestBodyLetsGoOfItsArtifact(t *testing.T) {
 	a, err := ArtifactFromBytes([]byte("abc"))
 	require.NoError(t, err)
-	b := &requestBody{r: a.Reader(), sent: func() {}}
+	b := &newCall(newNetHTTP(Config{}.withDefaults(), &counters{})).body
+	b.clock.begin(Timeouts{}.withDefaults())
+	defer b.clock.end()
+	b.attach(a)
 	n, err := b.Read(make([]byte, 2))
 	require.Equal(t, 2, n)
 	require.NoError(t, err)

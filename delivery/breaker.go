@@ -1,0 +1,185 @@
+package delivery
+
+import (
+	"container/list"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Breaker spares a device that can't be reached, and those who wait for it: after
+// so many operations (Push, Verify or Deliver) in a row that found nobody, or nobody
+// who makes sense, further ones fail at once with ErrBreakerOpen. After CoolDown one
+// is let through: if it gets an answer the breaker closes, else it stays open for
+// another CoolDown.
+//
+// What counts is ClassNotSent, ClassTimeout, ClassAmbiguous and ClassProtocol. A
+// device that answers, if only to refuse, is there; an operation that its caller
+// ended says nothing.
+type Breaker struct {
+	// Failures is how many in a row open it. Default 5; -1: never.
+	Failures int
+	// CoolDown is how long it stays open. Default 30 s.
+	CoolDown time.Duration
+	// Devices bounds how many failing addresses are remembered, some 200 bytes each;
+	// the one that failed longest ago is forgotten. Default 16384.
+	Devices int
+}
+
+// ErrBreakerOpen is wrapped in an *Error of ClassNotSent.
+var ErrBreakerOpen = errors.New("breaker is open: the device failed too often in a row")
+
+const maxBreakerDevices = 1 << 20
+
+func (b Breaker) withDefaults() Breaker {
+	if b.Failures == 0 {
+		b.Failures = 5
+	}
+	if b.CoolDown == 0 {
+		b.CoolDown = 30 * time.Second
+	}
+	if b.Devices == 0 {
+		b.Devices = 16 << 10
+	}
+	return b
+}
+
+// Validate reports everything that is wrong with the breaker, a line each.
+func (b Breaker) Validate() error {
+	var errs []error
+	if b.Failures < -1 || b.Failures > maxAttempts {
+		errs = append(errs, fmt.Errorf("delivery: breaker.failures %d: want -1 (never), 0 (the default) to %d", b.Failures, maxAttempts))
+	}
+	if b.CoolDown < 0 || b.CoolDown > maxTimeout {
+		errs = append(errs, fmt.Errorf("delivery: breaker.cool_down %v: want 0 (the default) to %v", b.CoolDown, maxTimeout))
+	}
+	if b.Devices < 0 || b.Devices > maxBreakerDevices {
+		errs = append(errs, fmt.Errorf("delivery: breaker.devices %d: want 0 (the default) to %d", b.Devices, maxBreakerDevices))
+	}
+	return errors.Join(errs...)
+}
+
+// outcome is what an operation says of a device.
+type outcome uint8
+
+const (
+	neutral outcome = iota // nothing
+	alive
+	dead
+)
+
+// outcomeOf reads an operation's end; ended says that its caller ended it.
+func outcomeOf(e *Error, ended bool) outcome {
+	switch {
+	case e == nil:
+		return alive
+	case ended:
+		return neutral
+	case e.Class == ClassNotSent || e.Class == ClassTimeout || e.Class == ClassAmbiguous || e.Class == ClassProtocol:
+		return dead
+	case e.Status != 0:
+		return alive
+	default:
+		return neutral
+	}
+}
+
+// breakers remembers the addresses that failed lately. It is told the time.
+type breakers struct {
+	limits Breaker
+	any    atomic.Bool // whether there are some: the usual operation takes no lock
+	opened atomic.Uint64
+
+	mu     sync.Mutex
+	byAddr map[string]*list.Element // of failing
+	recent list.List                // the one that failed last is in front
+}
+
+type failing struct {
+	address  string
+	failures int
+	until    time.Time // open until then; afterwards one may try
+	trying   bool
+}
+
+func newBreakers(limits Breaker) *breakers {
+	return &breakers{limits: limits, byAddr: map[string]*list.Element{}}
+}
+
+// allow reports whether an operation may begin; one that may must be recorded.
+func (b *breakers) allow(address string, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.find(address)
+	if f == nil || f.failures < b.limits.Failures {
+		return true
+	}
+	if f.trying || now.Before(f.until) {
+		return false
+	}
+	f.trying = true
+	return true
+}
+
+// record takes the end of an operation.
+func (b *breakers) record(address string, now time.Time, o outcome) {
+	if b.limits.Failures < 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.find(address)
+	switch {
+	case o == alive:
+		b.forget(b.byAddr[address])
+	case o == neutral:
+		if f != nil {
+			f.trying = false
+		}
+	case f == nil:
+		if b.recent.Len() >= b.limits.Devices {
+			b.forget(b.recent.Back())
+		}
+		address = strings.Clone(address) // it may be a part of something large
+		f = &failing{address: address}
+		b.byAddr[address] = b.recent.PushFront(f)
+		b.any.Store(true)
+		b.fail(f, now)
+	default:
+		b.recent.MoveToFront(b.byAddr[address])
+		b.fail(f, now)
+	}
+}
+
+func (b *breakers) fail(f *failing, now time.Time) {
+	f.failures++
+	f.trying = false
+	if f.failures >= b.limits.Failures {
+		f.until = now.Add(b.limits.CoolDown)
+	}
+	if f.failures == b.limits.Failures {
+		b.opened.Add(1)
+	}
+}
+
+func (b *breakers) find(address string) *failing {
+	if e := b.byAddr[address]; e != nil {
+		if f, ok := e.Value.(*failing); ok {
+			return f
+		}
+	}
+	return nil
+}
+
+func (b *breakers) forget(e *list.Element) {
+	if e == nil {
+		return
+	}
+	if f, ok := b.recent.Remove(e).(*failing); ok {
+		delete(b.byAddr, f.address)
+	}
+	b.any.Store(b.recent.Len() > 0)
+}

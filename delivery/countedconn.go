@@ -1,0 +1,135 @@
+package delivery
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// countedConn is a connection of net/http. It counts the bytes on the wire, sends
+// artifacts without copying them to and fro, and leaves it to reading to find that
+// the peer is gone: a device may answer before it has read everything, and close;
+// its answer stands, though the write failed (RFC 9112 §9.5).
+type countedConn struct {
+	net.Conn
+	stats  *counters
+	chunks *chunkPool
+	sent   atomic.Int64 // bytes that the socket took
+
+	// What the writer owns.
+	gone    bool // the peer takes no more
+	looking bool // a write deadline is set
+	pipe    filePipe
+
+	mu    sync.Mutex // of the probe: requests may share the connection
+	probe probe
+}
+
+func newCountedConn(nc net.Conn, stats *counters, chunks *chunkPool) *countedConn {
+	c := &countedConn{Conn: nc, stats: stats, chunks: chunks}
+	c.probe.open(nc)
+	return c
+}
+
+func (c *countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.stats.read.Add(uint64(n))
+	return n, err
+}
+
+func (c *countedConn) Write(p []byte) (int, error) {
+	done := 0
+	for !c.gone {
+		// A deadline shows how far a long write has come; it doesn't end it.
+		if len(p) > writeBuffer {
+			c.looking = c.SetWriteDeadline(time.Now().Add(lookEvery)) == nil
+		} else if c.looking {
+			c.looking = c.SetWriteDeadline(time.Time{}) != nil
+		}
+		n, err := c.Conn.Write(p[done:])
+		done += n
+		c.sent.Add(int64(n))
+		c.stats.written.Add(uint64(n))
+		if err == nil || !c.lost(err) && !(c.looking && errors.Is(err, os.ErrDeadlineExceeded)) {
+			return done, err
+		}
+	}
+	return len(p), nil
+}
+
+// lost notes that the peer takes no more. Reading will say why, and soon: it is
+// given a moment and no longer.
+func (c *countedConn) lost(err error) bool {
+	if err == nil || !isPeerGone(err) {
+		return false
+	}
+	c.gone = true
+	return c.SetReadDeadline(time.Now().Add(lookEvery)) == nil
+}
+
+// ReadFrom is what net/http sends a body by. LimitedReader is how it wraps one.
+func (c *countedConn) ReadFrom(r io.Reader) (int64, error) {
+	if l, ok := r.(*io.LimitedReader); ok {
+		if b, ok := l.R.(*requestBody); ok {
+			n, err := b.sendTo(c, l.N)
+			l.N -= n
+			return n, err
+		}
+	}
+	return io.Copy(struct{ io.Writer }{c}, r)
+}
+
+// pass writes n bytes of the artifact, or fewer.
+func (c *countedConn) pass(a *Artifact, at, n int64) (int64, error) {
+	if a.memory != nil {
+		done, err := c.Write(a.memory[at : at+n])
+		return int64(done), err
+	}
+	if a.file != nil {
+		if done, ok, err := c.passFile(a.file, at, n); ok {
+			return done, err
+		}
+	}
+	n = min(n, chunkSize)
+	chunk := c.chunks.get()
+	defer c.chunks.put(chunk)
+	p := chunk[:n]
+	if got, err := a.source.ReadAt(p, at); got < len(p) {
+		return 0, cutShort(at+int64(got), err)
+	}
+	done, err := c.Write(p)
+	return int64(done), err
+}
+
+// passFile is Write for a part of a file.
+func (c *countedConn) passFile(file syscall.RawConn, at, size int64) (done int64, ok bool, err error) {
+	for done < size && !c.gone {
+		c.looking = c.SetWriteDeadline(time.Now().Add(lookEvery)) == nil
+		n, ok, err := c.pipe.send(&c.probe, file, at+done, size-done)
+		if !ok {
+			return done, done > 0, nil
+		}
+		done += n
+		c.sent.Add(n)
+		c.stats.written.Add(uint64(n))
+		if err != nil && !c.lost(err) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return done, true, err
+		}
+	}
+	if c.gone {
+		return size, true, nil
+	}
+	return done, true, nil
+}
+
+// moved is what the peer's system took of what was written, in bytes.
+func (c *countedConn) moved() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sent.Load() - c.probe.unsent()
+}

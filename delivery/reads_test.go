@@ -1,0 +1,108 @@
+package delivery
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	oldVersion  = `{"version":"1","state":"idle","digest":"00"}`
+	busyVersion = `{"version":"1","state":"rebooting"}`
+	otherDigest = `{"version":"2","state":"idle","digest":"00"}`
+	otherDevice = `{"device_id":"till-18","version":"2","state":"idle"}`
+)
+
+// TestWhatCountsAsDelivered: the answers of a device to its push (p) and its
+// verifications, in order, the last one for ever; "gone" is a connection without an
+// answer.
+func TestWhatCountsAsDelivered(t *testing.T) {
+	busy, old, right := jsonAnswer("200 OK", busyVersion), jsonAnswer("200 OK", oldVersion), jsonAnswer("200 OK", goodVersion)
+	ok, accepted, conflict := jsonAnswer("200 OK", goodPush), jsonAnswer("202 Accepted", "{}"), jsonAnswer("409 Conflict", "{}")
+	for name, row := range map[string]struct {
+		push      string
+		verify    []string
+		goodReads int
+		want      Class
+		is        error
+		pushes    int
+		verifies  int
+	}{
+		"right at once":                 {ok, []string{right}, 0, ClassUnknown, nil, 1, 1},
+		"three wanted":                  {ok, []string{right}, 3, ClassUnknown, nil, 1, 3},
+		"rolled back":                   {ok, []string{right, old}, 2, ClassIntegrity, ErrRolledBack, 1, 2},
+		"rolled back, seen to reboot":   {ok, []string{busy, right, old}, 0, ClassIntegrity, ErrRolledBack, 1, 3},
+		"rolled back, accepted":         {accepted, []string{right, old}, 0, ClassIntegrity, ErrRolledBack, 1, 2},
+		"rolled back, gone between":     {ok, []string{"gone", right, "gone", old}, 0, ClassIntegrity, ErrRolledBack, 1, 4},
+		"in a row":                      {ok, []string{busy, right, busy, right}, 0, ClassUnknown, nil, 1, 5},
+		"gone after the push":           {ok, []string{"gone", "gone", "gone", "gone", "gone", "gone", "gone", right}, 0, ClassUnknown, nil, 1, 9},
+		"flapping":                      {ok, []string{"gone", right, "gone", right}, 0, ClassUnknown, nil, 1, 4},
+		"accepted, gone for good":       {accepted, []string{"gone"}, 0, ClassPending, errNotBack, 1, 0},
+		"applied, gone for good":        {ok, []string{"gone"}, 0, ClassPending, errNotBack, 1, 0},
+		"push lost, gone for good":      {"gone", []string{"gone"}, 0, ClassAmbiguous, nil, 1, 4},
+		"push lost, gone, then right":   {"gone", []string{"gone", right}, 0, ClassUnknown, nil, 1, 3},
+		"ok but not applied":            {ok, []string{old}, 0, ClassIntegrity, ErrLacksUpdate, 1, 1},
+		"wrong digest":                  {ok, []string{jsonAnswer("200 OK", otherDigest)}, 0, ClassIntegrity, ErrWrongDigest, 1, 1},
+		"wrong digest after lost":       {"gone", []string{jsonAnswer("200 OK", otherDigest)}, 0, ClassIntegrity, ErrWrongDigest, 1, 1},
+		"wrong device":                  {ok, []string{jsonAnswer("200 OK", otherDevice)}, 0, ClassIntegrity, ErrWrongDevice, 1, 1},
+		"took other bytes":              {jsonAnswer("200 OK", `{"success":true,"digest":"00"}`), nil, 0, ClassIntegrity, errWrongTaken, 1, 0},
+		"refused other bytes":           {jsonAnswer("400 Bad Request", `{"success":false,"size":1,"digest":"00"}`), nil, 0, ClassIntegrity, errWrongTaken, 1, 0},
+		"refused these bytes":           {jsonAnswer("400 Bad Request", `{"success":false,"size":1,"digest":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}`), nil, 0, ClassPermanent, errStatus, 1, 0},
+		"refused before the end":        {jsonAnswer("400 Bad Request", `{"success":false,"size":0,"digest":"00"}`), nil, 0, ClassPermanent, errStatus, 1, 0},
+		"conflict, then has it":         {conflict, []string{right}, 0, ClassUnknown, nil, 1, 1},
+		"conflict, busy, then has it":   {conflict, []string{busy, right}, 0, ClassUnknown, nil, 1, 3},
+		"413":                           {jsonAnswer("413 Too Large", "{}"), nil, 0, ClassPermanent, errStatus, 1, 0},
+		"413 for now":                   {"HTTP/1.1 413 Too Large\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", nil, 0, ClassThrottled, errStatus, 4, 0},
+		"417, and nothing was expected": {jsonAnswer("417 Expectation Failed", "{}"), nil, 0, ClassPermanent, errStatus, 1, 0},
+		"truncated, then right":         {"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", []string{right}, 0, ClassUnknown, nil, 1, 1},
+		"compressed, then right":        {strings.Replace(ok, "Content-Type", "Content-Encoding: gzip\r\nContent-Type", 1), []string{right}, 0, ClassUnknown, nil, 1, 1},
+		"compressed for good": {strings.Replace(ok, "Content-Type", "content-encoding: br\r\nContent-Type", 1),
+			[]string{strings.Replace(right, "Content-Type", "Content-Encoding: gzip\r\nContent-Type", 1)}, 0, ClassProtocol, errEncoded, 1, 4},
+		"identity is no coding": {strings.Replace(ok, "Content-Type", "Content-Encoding: Identity\r\nContent-Type", 1), []string{right}, 0, ClassUnknown, nil, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, cfg Config) {
+				var mu sync.Mutex
+				pushes, verifies := 0, 0
+				dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
+					mu.Lock()
+					defer mu.Unlock()
+					text := row.push
+					if r.Method == http.MethodPost {
+						pushes++
+					} else {
+						text = row.verify[min(verifies, len(row.verify)-1)]
+						verifies++
+					}
+					if text == "gone" {
+						return ""
+					}
+					// A kept-alive connection that ends is no sign of anything.
+					return strings.Replace(text, "\r\n", "\r\nConnection: close\r\n", 1)
+				})
+				if row.is == ErrWrongDevice {
+					dev.ID = "till-17"
+				}
+				cfg.Retry.GoodReads = row.goodReads
+				if row.want == ClassPending {
+					cfg.Retry.PollFor = 5 * time.Millisecond
+				}
+				report, err := newClient(t, cfg).Deliver(t.Context(), dev, newUpdate(t, "2", []byte("x")))
+				require.Equal(t, row.want, ClassOf(err), "%v", err)
+				if row.is != nil {
+					require.ErrorIs(t, err, row.is)
+				}
+				require.Equal(t, row.want == ClassIntegrity, errors.Is(err, ErrQuarantined))
+				require.Equal(t, row.pushes, report.Pushes)
+				if row.verifies > 0 {
+					require.Equal(t, row.verifies, report.Verifies)
+				}
+			})
+		})
+	}
+}

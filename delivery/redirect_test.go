@@ -1,0 +1,131 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// seen keeps what a scripted device was asked.
+type seen struct {
+	mu       sync.Mutex
+	requests []string
+}
+
+func (s *seen) add(format string, args ...any) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, fmt.Sprintf(format, args...))
+	return len(s.requests)
+}
+
+func (s *seen) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.requests...)
+}
+
+// TestRedirects: what keeps method and body is followed within the origin, three
+// times; whatever would drop the body, or lead elsewhere, is refused, and what is
+// asked there is nothing.
+func TestRedirects(t *testing.T) {
+	for name, row := range map[string]struct {
+		status   int
+		location string // SELF is the device's own address
+		times    int
+		want     Class
+		is       error
+		requests []string // of the push
+	}{
+		"307":                {307, "/here", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /here x"}},
+		"308, absolute":      {308, "SELF/there", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /there x"}},
+		"relative":           {307, "v2/update", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /d/7/v2/update x"}},
+		"no scheme":          {307, "//HOST/here", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /here x"}},
+		"query and escapes":  {307, "/a%20b/?t=1%2F2#part", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /a%20b/?t=1%2F2 x"}},
+		"three":              {307, "/here", 3, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /here x", "POST /here x", "POST /here x"}},
+		"loop":               {307, "/here", 9, ClassProtocol, errManyRedirects, []string{"POST /d/7/update x", "POST /here x", "POST /here x", "POST /here x"}},
+		"other host":         {307, "http://elsewhere.example/update", 1, ClassProtocol, errOtherOrigin, []string{"POST /d/7/update x"}},
+		"other port":         {308, "http://127.0.0.1:1/update", 1, ClassProtocol, errOtherOrigin, []string{"POST /d/7/update x"}},
+		"other scheme":       {307, "https://HOST/update", 1, ClassProtocol, errOtherOrigin, []string{"POST /d/7/update x"}},
+		"a user":             {307, "http://me@HOST/update", 1, ClassProtocol, errOtherOrigin, []string{"POST /d/7/update x"}},
+		"no location":        {307, "", 1, ClassProtocol, errLocation, []string{"POST /d/7/update x"}},
+		"not an address":     {307, "http://[", 1, ClassProtocol, errLocation, []string{"POST /d/7/update x"}},
+		"opaque":             {307, "mailto:a", 1, ClassProtocol, errLocation, []string{"POST /d/7/update x"}},
+		"beyond ASCII":       {307, "/?\xe9", 1, ClassProtocol, errLocation, []string{"POST /d/7/update x"}},
+		"endless":            {307, "/" + strings.Repeat("x", maxAddress), 1, ClassProtocol, errLocation, []string{"POST /d/7/update x"}},
+		"301 drops the body": {301, "/here", 1, ClassProtocol, errStatus, []string{"POST /d/7/update x"}},
+		"302 drops the body": {302, "/here", 1, ClassProtocol, errStatus, []string{"POST /d/7/update x"}},
+		"303 drops the body": {303, "/here", 1, ClassProtocol, errStatus, []string{"POST /d/7/update x"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, cfg Config) {
+				var asked seen
+				dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
+					if n := asked.add("%s %s %s", r.Method, r.RequestURI, bodyOf(r)); n > row.times {
+						return good(r)
+					}
+					location := strings.ReplaceAll(strings.ReplaceAll(row.location, "SELF", "http://"+r.Host), "HOST", r.Host)
+					return fmt.Sprintf("HTTP/1.1 %d Elsewhere\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", row.status, location)
+				})
+				dev.Address += "/d/7"
+				cfg.Header = http.Header{"Authorization": {"Bearer s3cret"}}
+				err := newClient(t, cfg).Push(t.Context(), dev, newUpdate(t, "2", []byte("x")))
+				require.Equal(t, row.want, ClassOf(err), "%v", err)
+				if row.is != nil {
+					require.ErrorIs(t, err, row.is)
+					e, _ := errors.AsType[*Error](err)
+					require.Equal(t, row.status, e.Status)
+					require.Less(t, len(err.Error()), 400)
+				}
+				require.Equal(t, row.requests, asked.all())
+			})
+		})
+	}
+}
+
+// TestRedirectedVerify: a question may be redirected as well.
+func TestRedirectedVerify(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		var asked seen
+		dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
+			if asked.add("%s %s", r.Method, r.RequestURI) == 1 {
+				return "HTTP/1.1 308 Moved\r\nlocation: /v2/version\r\nContent-Length: 0\r\n\r\n"
+			}
+			return good(r)
+		})
+		require.NoError(t, newClient(t, cfg).Verify(t.Context(), dev, newUpdate(t, "2", []byte("x"))))
+		require.Equal(t, []string{"GET /version", "GET /v2/version"}, asked.all())
+	})
+}
+
+func TestSameHost(t *testing.T) {
+	for _, row := range []struct {
+		secure     bool
+		host, then string
+		want       bool
+	}{
+		{false, "till", "till", true}, {false, "till", "TILL:80", true}, {false, "till:80", "till", true}, {true, "till", "till:443", true},
+		{true, "till", "till:80", false}, {false, "till", "till.example", false}, {false, "[::1]", "[::1]:80", true}, {false, "till", "till:", false},
+	} {
+		require.Equal(t, row.want, sameHost(target{secure: row.secure, host: row.host}, row.then), "%+v", row)
+	}
+}
+
+// FuzzFollow: wherever a redirect leads is a path of the same origin that can't end
+// the request line.
+func FuzzFollow(f *testing.F) {
+	for _, s := range []string{"/here", "http://till/x", "//till:80/a?b#c", "..", "?q", "http://evil/", "/a%0d%0a", "/\r\nX: y", "https://till/"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, location string) {
+		path, err := follow(target{host: "till", prefix: "/d/7"}, "/update", location)
+		if err == nil && (path == "" || path[0] != '/' || strings.ContainsAny(path, " \r\n\x00#")) {
+			t.Fatalf("%q leads to %q", location, path)
+		}
+	})
+}

@@ -1,0 +1,52 @@
+//go:build linux && !race
+
+package delivery
+
+import (
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMemoryOfALargeArtifact: 1 GiB goes through at most 8 MiB more of resident
+// memory, from a file as from another source, over both transports.
+func TestMemoryOfALargeArtifact(t *testing.T) {
+	const size, most = 1 << 30, 8 << 20
+	path := filepath.Join(t.TempDir(), "firmware.bin")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, os.Truncate(path, size)) // a hole: no disk
+	file, err := OpenArtifact(t.Context(), path)
+	require.NoError(t, err)
+	defer file.Close()
+	other := *file // the same bytes from what the system doesn't know for a file
+	other.file = nil
+	for name, a := range map[string]*Artifact{"file": file, "reader": &other} {
+		u, err := NewUpdate("2", a)
+		require.NoError(t, err)
+		overBoth(t, func(t *testing.T, cfg Config) {
+			c, dev := newClient(t, cfg), newFixedDevice(t, u).Device
+			require.NoError(t, c.Verify(t.Context(), dev, u)) // what an operation needs is there
+			debug.FreeOSMemory()
+			require.NoError(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // the peak starts anew
+			before := peakResident(t)
+			require.NoError(t, c.Push(t.Context(), dev, u))
+			require.LessOrEqual(t, peakResident(t)-before, most, name)
+		})
+	}
+}
+
+// peakResident is the process's, in bytes.
+func peakResident(t *testing.T) int {
+	text, err := os.ReadFile("/proc/self/status")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(text), "VmHWM:")
+	require.True(t, found)
+	kilobytes, err := strconv.Atoi(strings.Fields(rest)[0])
+	require.NoError(t, err)
+	return kilobytes << 10
+}

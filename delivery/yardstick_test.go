@@ -1,0 +1,174 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// BenchmarkYardstickNetHTTP is the least that a plain net/http client and server
+// do for the same push: the body is read on both sides, nothing is checked.
+func BenchmarkYardstickNetHTTP(b *testing.B) {
+	body, err := ArtifactFromBytes(make([]byte, benchSize))
+	require.NoError(b, err)
+	plainHTTP(b, benchSize, func() io.Reader { return body.Reader() })
+}
+
+// BenchmarkYardstickNetHTTP10MiB does it for 10 MiB from a file.
+func BenchmarkYardstickNetHTTP10MiB(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "firmware.bin")
+	require.NoError(b, os.WriteFile(path, make([]byte, fileSize), 0o600))
+	f, err := os.Open(path)
+	require.NoError(b, err)
+	defer f.Close()
+	b.SetBytes(fileSize)
+	plainHTTP(b, fileSize, func() io.Reader { return io.NewSectionReader(f, 0, fileSize) })
+}
+
+func plainHTTP(b *testing.B, size int64, body func() io.Reader) {
+	answer, err := json.Marshal(wire.UpdateAnswer{Success: true, Message: "applied", Size: size})
+	require.NoError(b, err)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if _, err := w.Write(answer); err != nil {
+			return
+		}
+	}))
+	defer s.Close()
+	c := s.Client()
+	b.ReportAllocs()
+	for b.Loop() {
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL+"/update", body())
+		if err != nil {
+			b.Fatal(err)
+		}
+		req.ContentLength = size
+		req.Header.Set("Content-Type", "application/octet-stream")
+		req.Header.Set("X-Update-Version", "2.0.0")
+		resp, err := c.Do(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			b.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// bareSockets is a server that takes so many bytes and sends as many as an answer
+// has, with no HTTP at all, over any number of connections.
+func bareSockets(b *testing.B, size int) (dial func() net.Conn) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	var wg sync.WaitGroup
+	serve := func(c net.Conn) {
+		defer c.Close()
+		in, out := make([]byte, 64<<10), make([]byte, bareAnswer)
+		for {
+			for rest := size; rest > 0; {
+				n, err := c.Read(in[:min(rest, len(in))])
+				if err != nil {
+					return
+				}
+				rest -= n
+			}
+			if _, err := c.Write(out); err != nil {
+				return
+			}
+		}
+	}
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { serve(c) })
+		}
+	})
+	var mu sync.Mutex
+	var conns []net.Conn
+	b.Cleanup(func() {
+		l.Close()
+		for _, c := range conns {
+			c.Close()
+		}
+		wg.Wait()
+	})
+	return func() net.Conn {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			b.Error(err)
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		conns = append(conns, c)
+		return c
+	}
+}
+
+// What a push has besides its artifact, in bytes.
+const bareHeaders, bareAnswer = 300, 250
+
+func exchangeBytes(c net.Conn, out, in []byte) error {
+	if _, err := c.Write(out); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(c, in)
+	return err
+}
+
+// bare passes a push's bytes each way over a connection: the limit.
+func bare(b *testing.B, size int) {
+	c, out, in := bareSockets(b, bareHeaders+size)(), make([]byte, bareHeaders+size), make([]byte, bareAnswer)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := exchangeBytes(c, out, in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkYardstickBareSockets is the limit of BenchmarkPush.
+func BenchmarkYardstickBareSockets(b *testing.B) { bare(b, benchSize) }
+
+// BenchmarkYardstickBareSockets10MiB is that of BenchmarkPush10MiB; the bytes are in memory.
+func BenchmarkYardstickBareSockets10MiB(b *testing.B) {
+	b.SetBytes(fileSize)
+	bare(b, fileSize)
+}
+
+// BenchmarkYardstickBareSockets64 is that of BenchmarkPush64.
+func BenchmarkYardstickBareSockets64(b *testing.B) {
+	dial := bareSockets(b, bareHeaders+benchSize)
+	b.ReportAllocs()
+	b.SetParallelism(max(1, 64/runtime.GOMAXPROCS(0)))
+	b.RunParallel(func(pb *testing.PB) {
+		c, out, in := dial(), make([]byte, bareHeaders+benchSize), make([]byte, bareAnswer)
+		for c != nil && pb.Next() {
+			if err := exchangeBytes(c, out, in); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
