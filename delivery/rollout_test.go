@@ -174,9 +174,9 @@ func TestRolloutPaceIsEven(t *testing.T) {
 	})
 }
 
-func TestPace(t *testing.T) {
+func TestAdmission(t *testing.T) {
 	at := func(d time.Duration) time.Time { return time.Unix(1_000_000, 0).Add(d) }
-	p := pace{perSecond: 1000} // a burst of 10
+	p := admission{perSecond: 1000} // a burst of 10
 	require.Zero(t, p.take(at(0)))
 	require.Equal(t, time.Millisecond, p.take(at(0)).Round(time.Microsecond))
 	require.Zero(t, p.take(at(time.Millisecond)))
@@ -184,10 +184,10 @@ func TestPace(t *testing.T) {
 		require.Zero(t, p.take(at(time.Hour)))
 	}
 	require.NotZero(t, p.take(at(time.Hour)))
-	p = pace{perSecond: minPerSecond}
+	p = admission{perSecond: minPerSecond}
 	require.Zero(t, p.take(at(0)))
 	require.Equal(t, 100_000*time.Second, p.take(at(0)).Round(time.Second))
-	p = pace{}
+	p = admission{}
 	for range 1000 {
 		require.Zero(t, p.take(at(0)))
 	}

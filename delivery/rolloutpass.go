@@ -34,7 +34,7 @@ func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[Device], 
 	defer close(turns)
 
 	drawn := 0
-	rate := pace{perSecond: r.cfg.PerSecond}
+	rate := admission{perSecond: r.cfg.PerSecond}
 	for d := range devices {
 		if stopping.Err() != nil {
 			return
@@ -88,7 +88,7 @@ func (r *Rollout) hasTurn(key deviceKey) bool {
 
 // hand gives the device to a worker, when the rollout isn't paused, the rate allows
 // it and a worker is free. It reports false where the rollout is stopping.
-func (r *Rollout) hand(stopping context.Context, turns chan<- turn, t turn, rate *pace) bool {
+func (r *Rollout) hand(stopping context.Context, turns chan<- turn, t turn, rate *admission) bool {
 	allowed := false
 	for {
 		changed, ok := r.gate.pass(stopping)
