@@ -80,7 +80,7 @@ func (f *Fleet) newEntry(i int, d *device, version string, t *trouble) Entry {
 		Repeats:       d.repeats,
 		Rejected:      d.rejected,
 		Faulted:       d.faulted,
-		Feigned:       d.feigned,
+		Feigned:       t.feigned,
 		Broken:        d.broken,
 		Verifies:      d.verifies,
 		Misaddressed:  d.strays,
