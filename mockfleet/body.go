@@ -143,7 +143,7 @@ func (c *conn) discardBody(r *request) bool {
 // linger half-closes the connection and reads on for a while. To close it with unread data would
 // reset it, and a reset can overtake the answer on its way to the client (RFC 9112 §9.6).
 func (c *conn) linger() {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
+	half, ok := c.spoken().(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}

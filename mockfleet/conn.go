@@ -35,6 +35,7 @@ type conn struct {
 	readErr  error       // what the connection itself last failed with
 	device   int         // that the connection's address names, or -1
 	reused   bool        // a request was answered on it
+	belowTLS bool        // what is read and half-closed is the connection below TLS
 	traffic  *traffic
 	deadline atomic.Int64 // when the housekeeper closes it, in Unix nanoseconds; 0 is never
 	previous *conn        // neighbours in the fleet's registry
@@ -141,7 +142,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 			return 0, err
 		}
 	} else {
-		n, err = c.Conn.Read(p)
+		n, err = c.spoken().Read(p)
 	}
 	c.traffic.in.Add(uint64(max(n, 0)))
 	if err != nil {

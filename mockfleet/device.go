@@ -14,7 +14,6 @@ type device struct {
 	repeats   uint32
 	rejected  uint32
 	faulted   uint32
-	feigned   uint32
 	broken    uint32
 	verifies  uint32
 	strays    uint32 // pushes that named another device

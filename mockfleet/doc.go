@@ -40,9 +40,19 @@
 //
 // The answer waits for the behaviour's latency and leaves in one write.
 //
+// # Faults
+//
+// A [Fault] strikes on this way, at one of a few places: what the port shows, the connection, the upload,
+// its bytes, what the device goes through after it, the answer, what a device tells of itself. Each is a
+// file of its own (fault_KIND.go) with a row in the table of kind.go; a behaviour's faults are sorted by
+// place when it is set ([Fleet.SetFaults]), so that a fleet without any pays one atomic load a request.
+// What faults do to a device is kept apart from its record, for those devices alone. docs/faults.md has
+// the table, and how to add a fault. [TLS] is of the whole fleet.
+//
 // # Bounds
 //
 // A request head takes at most 8 KiB. Connections are limited in number ([Config.MaxConnections]), to
-// two minutes without a request and to 30 seconds without progress. One fleet runs at most 65,536
+// two minutes without a request and to 30 seconds without progress; a fault or a latency holds one until
+// its client leaves, an hour at most. A device has at most 32 faults. One fleet runs at most 65,536
 // different versions at a time (507 beyond) and shows at most 1,024 different behaviours.
 package mockfleet

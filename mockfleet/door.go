@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"math"
 	"net"
 	"sync"
 	"syscall"
@@ -92,16 +93,16 @@ func (d *door) await(done <-chan struct{}) bool {
 		if open {
 			return true
 		}
-		var opens <-chan time.Time
-		if wait > 0 {
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			opens = timer.C
+		if wait == 0 {
+			wait = math.MaxInt64
 		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-d.wake:
-		case <-opens:
+			timer.Stop()
+		case <-timer.C:
 		case <-done:
+			timer.Stop()
 			d.mu.Lock()
 			d.unplug()
 			d.mu.Unlock()

@@ -3,6 +3,7 @@ package mockfleet
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -72,6 +73,9 @@ func stalls(t *testing.T, f *Fleet) bool {
 	// On the loopback interface a connection is made, or refused, within the call that begins it.
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 	n, err := unix.Poll(fds, 50)
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.Poll(fds, 50)
+	}
 	require.NoError(t, err)
 	return n == 0
 }

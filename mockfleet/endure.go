@@ -13,7 +13,7 @@ func (c *conn) meet(device int) bool {
 		return true
 	}
 	if c.device >= 0 {
-		c.Conn = c.transport() // there was no handshake, and will be none
+		c.belowTLS = true // there was no handshake, and will be none
 	}
 	s.act.(connectionFault).connect(c, s)
 	return false

@@ -85,7 +85,7 @@ func (c *conn) swallow(d time.Duration) {
 
 // silence stays with a client that waits for the device's part of a handshake, until it leaves.
 func (c *conn) silence() {
-	c.Conn = c.transport() // without TLS, nothing answers what is read
+	c.belowTLS = true // there, nothing answers what is read
 	c.swallow(MaxDelay)
 	c.dropWorkspace()
 }
@@ -113,6 +113,14 @@ func (c *conn) shrink(to int) {
 	if tcp, ok := c.transport().(interface{ SetReadBuffer(bytes int) error }); ok {
 		_ = tcp.SetReadBuffer(to) // where it fails, the kernel takes some more
 	}
+}
+
+// spoken is the connection on the level on which the device speaks.
+func (c *conn) spoken() net.Conn {
+	if c.belowTLS {
+		return c.transport()
+	}
+	return c.Conn
 }
 
 // transport is the connection below TLS, if there is any.

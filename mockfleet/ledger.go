@@ -25,7 +25,7 @@ type Entry struct {
 	Verifies     uint32 `json:"verifies"`      // looks at the version
 	Misaddressed uint32 `json:"misaddressed"`  // pushes whose X-Device-ID named another device; treated like any other
 
-	Struck uint32            `json:"struck"`           // connections that a fault ended before it had read a request; in path addressing, an update
+	Struck uint32            `json:"struck"`           // connections that a fault ended unanswered: as they were accepted (in path addressing, as their first request came), or used again
 	Faults map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault struck; nil is never
 
 	BytesReceived uint64     `json:"bytes_received"` // of artifacts, broken off ones included
@@ -80,7 +80,7 @@ func (f *Fleet) newEntry(i int, d *device, version string, t *trouble) Entry {
 		Repeats:       d.repeats,
 		Rejected:      d.rejected,
 		Faulted:       d.faulted,
-		Feigned:       d.feigned,
+		Feigned:       t.feigned,
 		Broken:        d.broken,
 		Verifies:      d.verifies,
 		Misaddressed:  d.strays,

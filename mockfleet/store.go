@@ -178,6 +178,9 @@ func (s *store) finish(sh *shard, i int, p *push, o outcome) outcome {
 		o = s.install(sh, i, p)
 	}
 	s.count(sh, d, o)
+	if o == feigned {
+		s.makeTrouble(sh, i).feigned++
+	}
 	if p.duplicate && o == applied { // the same once more, as if it had come twice
 		d.pushes++
 		sh.totals.pushes++
@@ -265,8 +268,7 @@ func (s *store) count(sh *shard, d *device, o outcome) {
 	case repeated:
 		d.repeats++
 		sh.totals.repeats++
-	case feigned:
-		d.feigned++
+	case feigned: // the device's own count is with its troubles
 		sh.totals.feigned++
 	case faulted:
 		d.faulted++

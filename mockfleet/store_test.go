@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
@@ -127,6 +128,67 @@ func TestBehaviorsAreKeptOnceAndReused(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 7, slot)
 	require.Equal(t, maxBehaviors, table.at(7).FailFirst)
+}
+
+// Of the faults too that are the store's own business: what is feigned, doubled, rolled back or takes its time.
+func TestTheBooksOfFaultsBalanceUnderContention(t *testing.T) {
+	var now atomic.Int64
+	s := newStore(Config{Devices: 3, Behavior: withFaults(
+		Fault{Kind: "ok-but-not-applied", First: 100}, Fault{Kind: "status-500", First: 200},
+		Fault{Kind: "rollback", First: 300}, Fault{Kind: "status-202", First: 500, Delay: delayOf(t, time.Microsecond)}, Fault{Kind: "wrong-digest"},
+	)}.withDefaults(), &now)
+	var done sync.WaitGroup
+	for worker := range 8 {
+		done.Go(func() {
+			w := newWorkspace()
+			for n := range 600 {
+				i := n % 3
+				p := &push{version: fmt.Appendf(nil, "%d", n%7), size: 1, work: w, duplicate: n%5 == 0}
+				p.digest[0] = byte(n % 7)
+				a := s.admit(i, p)
+				switch {
+				case !a.goesOn():
+				case (n+worker)%3 == 0:
+					s.abandon(i, p)
+				default:
+					s.settle(i, p, a)
+				}
+				s.examine(i, w)
+				s.witness(i)
+			}
+		})
+	}
+	done.Wait()
+	f := &Fleet{store: s, kinds: kindNames(kinds())}
+	var want, got totals
+	for e := range f.Ledger() {
+		balanced(t, e)
+		require.LessOrEqual(t, e.Feigned, uint32(100))
+		want.pushes += uint64(e.Pushes)
+		want.applied += uint64(e.Applied)
+		want.twice += uint64(e.AppliedTwice)
+		want.repeats += uint64(e.Repeats)
+		want.rejected += uint64(e.Rejected)
+		want.faulted += uint64(e.Faulted)
+		want.feigned += uint64(e.Feigned)
+		want.broken += uint64(e.Broken)
+		want.verifies += uint64(e.Verifies)
+		want.bytes += e.BytesReceived
+		for _, times := range e.Faults {
+			want.injected += uint64(times)
+		}
+	}
+	got = s.sum()
+	require.Positive(t, got.feigned)
+	require.Positive(t, got.faulted)
+	want.updated = 3
+	require.Equal(t, want, got)
+	s.reset()
+	require.Zero(t, s.sum())
+	for i := range s.versions.slots[1:] {
+		require.Zero(t, s.versions.slots[1+i].refs.Load())
+	}
+	require.EqualValues(t, 4, s.versions.slots[0].refs.Load())
 }
 
 // Whatever comes together, the counts of each device and of the whole add up.

@@ -7,8 +7,9 @@ import "time"
 type trouble struct {
 	dials, reuses, looks uint32 // attempts of their kind, since the device has its behaviour
 
-	struck uint32        // connections on which a fault struck before anything was answered
-	counts []strikeCount // strikes by kind
+	feigned uint32        // updates that it acknowledged and didn't apply
+	struck  uint32        // connections on which a fault struck before anything was answered
+	counts  []strikeCount // strikes by kind
 
 	goneUntil time.Time // the device doesn't answer before
 	phase     phase
