@@ -19,7 +19,7 @@ func (e *redirectError) Unwrap() error { return e.err }
 var (
 	errManyRedirects = fmt.Errorf("more than %d in a row", maxRedirects)
 	errOtherOrigin   = errors.New("it leads to another origin")
-	errLocation      = errors.New("Location is missing or unusable")
+	errLocation      = errors.New("its Location is missing or unusable")
 )
 
 // follow gives the path (and query) that a redirect leads to. It must be of the

@@ -27,9 +27,6 @@ func (c Config) String() string {
 	return b.String()
 }
 
-// GoString is String, so that %#v hides what %v hides.
-func (c Config) GoString() string { return c.String() }
-
 // Format is String for every verb: fmt would go into the fields for those, such as
 // %d, that no string has.
 func (c Config) Format(f fmt.State, _ rune) { formatted(f, c.String()) }
@@ -45,9 +42,6 @@ func (d Device) String() string {
 	}
 	return d.name() + " at " + Device{Address: d.Address}.name()
 }
-
-// GoString is String, so that %#v hides what %v hides.
-func (d Device) GoString() string { return d.String() }
 
 // Format is String for every verb.
 func (d Device) Format(f fmt.State, _ rune) { formatted(f, d.String()) }
