@@ -110,9 +110,7 @@ func TestCancelOfAThousand(t *testing.T) {
 					require.Equal(t, ClassCanceled, ClassOf(<-ended))
 				}
 				require.Zero(t, time.Since(began), "on the test's own clock")
-				c.Close()
-				synctest.Wait()
-				require.LessOrEqual(t, runtime.NumGoroutine(), before)
+				// No goroutine is left: synctest would not end while there is one.
 			})
 		})
 	}

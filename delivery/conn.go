@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -37,7 +36,6 @@ type conn struct {
 	silent  bool    // no byte of the answer has come
 	readErr error   // what the connection, rather than the codec, last said
 	probe   probe
-	pipe    filePipe
 	sendBy  time.Time // until when a stuck write goes on; zero: it ends with its deadline
 	pace    pace      // of the upload
 	sent    int64     // bytes that the socket took, since the upload began
@@ -128,29 +126,6 @@ func (c *conn) writeOn(socket net.Conn, p []byte) (int, error) {
 			return done, err
 		}
 	}
-}
-
-// passFile is writeOn for a part of a file; ok is false where the socket can't do it.
-func (c *conn) passFile(file syscall.RawConn, at, size int64) (done int64, ok bool, err error) {
-	for done < size {
-		n, ok, err := c.pipe.send(&c.probe, file, at+done, size-done)
-		done += n
-		c.sent += n
-		c.traffic.written += uint64(n)
-		if !ok {
-			return done, false, nil
-		}
-		if err == nil {
-			continue
-		}
-		if c.sendBy.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return done, true, err
-		}
-		if err := c.keepSending(); err != nil {
-			return done, true, err
-		}
-	}
-	return done, true, nil
 }
 
 // uplink is the socket beneath TLS. TLS can't go on after a write that met its

@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -24,7 +23,6 @@ type countedConn struct {
 	// What the writer owns.
 	gone    bool // the peer takes no more
 	looking bool // a write deadline is set
-	pipe    filePipe
 
 	mu    sync.Mutex // of the probe: requests may share the connection
 	probe probe
@@ -84,18 +82,12 @@ func (c *countedConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, r)
 }
 
-// pass writes n bytes of the artifact, or fewer.
+// pass writes n bytes of the artifact, chunkSize at most.
 func (c *countedConn) pass(a *Artifact, at, n int64) (int64, error) {
 	if a.memory != nil {
 		done, err := c.Write(a.memory[at : at+n])
 		return int64(done), err
 	}
-	if a.file != nil {
-		if done, ok, err := c.passFile(a.file, at, n); ok {
-			return done, err
-		}
-	}
-	n = min(n, chunkSize)
 	chunk := c.chunks.get()
 	defer c.chunks.put(chunk)
 	p := chunk[:n]
@@ -104,27 +96,6 @@ func (c *countedConn) pass(a *Artifact, at, n int64) (int64, error) {
 	}
 	done, err := c.Write(p)
 	return int64(done), err
-}
-
-// passFile is Write for a part of a file.
-func (c *countedConn) passFile(file syscall.RawConn, at, size int64) (done int64, ok bool, err error) {
-	for done < size && !c.gone {
-		c.looking = c.SetWriteDeadline(time.Now().Add(lookEvery)) == nil
-		n, ok, err := c.pipe.send(&c.probe, file, at+done, size-done)
-		if !ok {
-			return done, done > 0, nil
-		}
-		done += n
-		c.sent.Add(n)
-		c.stats.written.Add(uint64(n))
-		if err != nil && !c.lost(err) && !errors.Is(err, os.ErrDeadlineExceeded) {
-			return done, true, err
-		}
-	}
-	if c.gone {
-		return size, true, nil
-	}
-	return done, true, nil
 }
 
 // moved is what the peer's system took of what was written, in bytes.

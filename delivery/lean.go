@@ -268,13 +268,9 @@ func (l *lean) sendBody(c *conn, a *Artifact) error {
 		}
 		return nil
 	}
-	at, err := l.sendFile(c, a)
-	if err != nil || at == a.size {
-		return err
-	}
 	chunk := l.chunks.get()
 	defer l.chunks.put(chunk)
-	for at < a.size {
+	for at := int64(0); at < a.size; {
 		if at > 0 && !c.key.secure && c.answered() {
 			return errAnswered
 		}
@@ -288,27 +284,6 @@ func (l *lean) sendBody(c *conn, a *Artifact) error {
 		at += int64(len(p))
 	}
 	return nil
-}
-
-// sendFile sends what the system can send by itself, and gives where the rest begins.
-func (l *lean) sendFile(c *conn, a *Artifact) (at int64, err error) {
-	if a.file == nil || c.key.secure {
-		return 0, nil
-	}
-	if err := c.bw.Flush(); err != nil {
-		return 0, err
-	}
-	for at < a.size {
-		if at > 0 && c.answered() {
-			return at, errAnswered
-		}
-		n, ok, err := c.passFile(a.file, at, min(fileChunk, a.size-at))
-		at += n
-		if err != nil || !ok {
-			return at, err
-		}
-	}
-	return at, nil
 }
 
 // artifactError is a failure of our own source, in the middle of a request.

@@ -21,6 +21,9 @@ type armed struct {
 
 func newPlan(b Behavior) *plan {
 	p := &plan{Behavior: b}
+	if len(b.Faults) == 0 {
+		return p
+	}
 	table := kinds()
 	for i, f := range b.Faults {
 		number := kindIndex(table, f.Kind)
