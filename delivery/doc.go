@@ -18,7 +18,9 @@
 //	report, err := client.Deliver(ctx, delivery.Device{ID: "till-17", Address: "http://192.0.2.17:8080"}, update)
 //
 // [Client.Push] and [Client.Verify] are one request each. [Client.Deliver] is the
-// whole way: push, verify, and retries with full jitter.
+// whole way: push, verify, and retries with full jitter. [Client.Rollout] delivers to
+// any sequence of devices: in waves, bounded, each device once, and after a crash it
+// goes on where its journal ends. A [Registry] reads devices from a file.
 //
 // # Errors
 //
