@@ -92,7 +92,8 @@ func Default() Spec {
 	}
 }
 
-// config is the client's configuration.
+// config is the client's configuration. It has no retry budget and no breaker: both
+// depend on the clock, and how often a device is tried must depend on the seed alone.
 func (s ClientSpec) config() delivery.Config {
 	return delivery.Config{
 		Transport: s.Transport,
@@ -101,6 +102,8 @@ func (s ClientSpec) config() delivery.Config {
 		},
 		Retry:   delivery.Retry{MaxAttempts: s.MaxAttempts, Base: s.RetryBase.Std(), Cap: s.RetryCap.Std()},
 		MaxIdle: s.MaxIdle,
+		Budget:  delivery.RetryBudget{Off: true},
+		Breaker: delivery.Breaker{Failures: -1},
 	}
 }
 
