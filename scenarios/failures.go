@@ -38,13 +38,15 @@ type Failure struct {
 
 // FleetSaw is the ledger's part of a failure.
 type FleetSaw struct {
-	Pushes   uint32 `json:"pushes"`
-	Applied  uint32 `json:"applied"`
-	Rejected uint32 `json:"rejected"`
-	Injected uint32 `json:"injected"` // failures that the device was told to make
-	Broken   uint32 `json:"broken"`
-	Verifies uint32 `json:"verifies"`
-	Version  string `json:"version"`
+	Pushes   uint32            `json:"pushes"`
+	Applied  uint32            `json:"applied"`
+	Rejected uint32            `json:"rejected"`
+	Injected uint32            `json:"injected"` // failures that the device was told to make
+	Broken   uint32            `json:"broken"`
+	Verifies uint32            `json:"verifies"`
+	Struck   uint32            `json:"struck,omitempty"` // connections that a fault ended unanswered
+	Faults   map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault struck
+	Version  string            `json:"version"`
 }
 
 func newFailures() *failures { return &failures{class: map[delivery.Class]int{}} }
@@ -74,7 +76,7 @@ func (f *failures) add(i int, d delivery.Device, op Operation, report delivery.R
 func (f *failures) saw(e mockfleet.Entry) {
 	for i := range f.list {
 		if f.list[i].Device == e.Device {
-			f.list[i].Fleet = &FleetSaw{e.Pushes, e.Applied, e.Rejected, e.Faulted, e.Broken, e.Verifies, e.Version}
+			f.list[i].Fleet = &FleetSaw{e.Pushes, e.Applied, e.Rejected, e.Faulted, e.Broken, e.Verifies, e.Struck, e.Faults, e.Version}
 		}
 	}
 }

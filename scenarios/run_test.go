@@ -235,6 +235,22 @@ func TestRunWithFailures(t *testing.T) {
 	require.Equal(t, 3*failuresPerClass, bytes.Count(lines, []byte("\n")), "a bounded sample of two timed and one profiled repetition")
 }
 
+// TestFailuresTellTheFault: a sampled failure says what the device was made to do.
+func TestFailuresTellTheFault(t *testing.T) {
+	s := small()
+	s.Fleet.Behavior.Faults = []mockfleet.Fault{{Kind: "status-422"}}
+	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+	res, err := Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	lines, err := os.ReadFile(filepath.Join(res.Directory, results.FailuresFile))
+	require.NoError(t, err)
+	first, _, _ := bytes.Cut(lines, []byte("\n"))
+	var f Failure
+	require.NoError(t, json.Unmarshal(first, &f))
+	require.Equal(t, "permanent", f.Class)
+	require.Equal(t, map[string]uint32{"status-422": 1}, f.Fleet.Faults)
+}
+
 func TestRunIsTheSameFromTheSameSeed(t *testing.T) {
 	digest := func(change func(*Spec)) string {
 		s := small()
