@@ -118,8 +118,7 @@ func (k *callClock) strike() {
 		k.why = errSlow
 	}
 	if k.why != nil {
-		k.over = true
-		k.cancel()
+		k.stop()
 		return
 	}
 	k.set(now)
@@ -130,9 +129,17 @@ func (k *callClock) expire() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.over {
-		k.over = true
-		k.cancel()
+		k.stop()
 	}
+}
+
+// stop ends the request, and its connection with it.
+func (k *callClock) stop() {
+	k.over = true
+	if k.conn != nil {
+		k.conn.abandon()
+	}
+	k.cancel()
 }
 
 // end stops the clock. It gives what struck, nil if nothing did, and reports whether

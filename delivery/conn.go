@@ -243,6 +243,15 @@ func beneath(nc net.Conn) net.Conn {
 	return nc
 }
 
+// resetOnClose makes the close of a socket drop what the peer hasn't taken. Else the system
+// would keep it, megabytes for a peer that stopped reading, and go on trying for minutes; and
+// the peer would see the close only behind all of it.
+func resetOnClose(socket net.Conn) {
+	if s, ok := socket.(interface{ SetLinger(seconds int) error }); ok {
+		_ = s.SetLinger(0) // where it fails, the connection has ended already
+	}
+}
+
 func (c *conn) setDeadline(t time.Time) error { return c.nc.SetDeadline(t) }
 
 // clean reports whether the next answer can be told from leftovers of this one.
@@ -327,6 +336,9 @@ func (c *conn) shut() bool {
 	nc := c.nc
 	if c.failed {
 		nc = beneath(nc) // TLS would say goodbye first, and may wait for seconds to do so
+		if c.probe.unsent() > 0 {
+			resetOnClose(nc)
+		}
 	}
 	_ = nc.Close()
 	if !c.struck {

@@ -104,3 +104,12 @@ func (c *countedConn) moved() int64 {
 	defer c.mu.Unlock()
 	return c.sent.Load() - c.probe.unsent()
 }
+
+// abandon is called before a request is ended that the connection carries alone.
+func (c *countedConn) abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.probe.unsent() > 0 {
+		resetOnClose(c.Conn)
+	}
+}
