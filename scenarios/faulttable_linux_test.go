@@ -250,13 +250,14 @@ func (row *faultRow) checkBooks(t *testing.T, fleet *mockfleet.Fleet, i int, wan
 
 // trip is a client on its way to one device, with all of its connections counted.
 type trip struct {
-	t      *testing.T
-	ctx    context.Context
-	fleet  *mockfleet.Fleet
-	client *delivery.Client
-	device delivery.Device
-	update *delivery.Update
-	most   int // bytes of an answer
+	t         *testing.T
+	ctx       context.Context
+	transport delivery.Transport
+	fleet     *mockfleet.Fleet
+	client    *delivery.Client
+	device    delivery.Device
+	update    *delivery.Update
+	most      int // bytes of an answer
 
 	dials, open atomic.Int64
 	failing     sync.Once
@@ -265,7 +266,7 @@ type trip struct {
 
 func (row *faultRow) trip(ctx context.Context, t *testing.T, transport delivery.Transport, fleet *mockfleet.Fleet, i int) *trip {
 	r := &trip{
-		t: t, ctx: ctx, fleet: fleet, failed: func() {},
+		t: t, ctx: ctx, transport: transport, fleet: fleet, failed: func() {},
 		device: delivery.Device{ID: mockfleet.DeviceID(i), Address: fleet.DeviceAddress(i)},
 	}
 	if row.healed && i == 1 {

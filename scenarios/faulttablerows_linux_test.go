@@ -208,8 +208,13 @@ func shortProgress(c *delivery.Config) {
 	c.Retry.MaxAttempts = 50
 }
 
-// stoppedSending sees that the rest of the artifact stayed where it was.
+// stoppedSending sees that the rest of the artifact stayed where it was. The lean transport looks before every
+// piece, and the answer comes while less is under way than the kernel keeps; net/http stops when one of its
+// goroutines has read the answer, which may be when another has sent it all.
 func stoppedSending(t *testing.T, r *trip) {
+	if r.transport == delivery.NetHTTP {
+		return
+	}
 	require.Less(t, r.client.Stats().BytesWritten, uint64(stallSize))
 }
 
