@@ -153,7 +153,7 @@ func TestJournalOfAnotherUpdateIsRefused(t *testing.T) {
 	format2.Format = 2
 	newer, err := format2.line()
 	require.NoError(t, err)
-	done, err := turn{Device{ID: "a"}, deviceKey{}}.record(eventDone).line()
+	done, err := turn{device: Device{ID: "a"}}.record(eventDone).line()
 	require.NoError(t, err)
 	for want, content := range map[string]string{
 		`:1: not the journal of this update: it belongs to version "1.9.0" (SHA-256 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881), this is "2.0.0"`: headerFor(newUpdate(t, "1.9.0", []byte("x"))),

@@ -20,7 +20,7 @@ type journalFound struct {
 }
 
 func (f journalFound) state() JournalState {
-	return JournalState{Done: f.counts[markDone], Failed: f.counts[markFailed], UnderWay: f.counts[markBegun], TornBytes: f.torn}
+	return JournalState{Done: f.counts[markDone], Failed: f.counts[markFailed], UnderWay: f.counts[markBegun] + f.counts[markStuck], TornBytes: f.torn}
 }
 
 // readJournal reads a journal of the update whose first line would be header. A last
@@ -106,6 +106,9 @@ func (f *journalFound) take(line []byte, marks map[deviceKey]mark) error {
 	}
 	if old != 0 {
 		f.counts[old]--
+	}
+	if to == markBegun && (old == markBegun || old == markStuck) {
+		to = markStuck
 	}
 	f.counts[to]++
 	marks[deviceKey(key)] = to

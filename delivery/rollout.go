@@ -37,7 +37,9 @@ import (
 // Devices that the journal calls done are left out; every other one is asked before
 // it is pushed to, because the journal may be a moment behind what was done. So no
 // device is left out, and none that has the update gets it again. Devices that
-// failed are tried again. Waves that had passed aren't soaked a second time.
+// failed are tried again. One that was under way and doesn't answer now may be
+// rebooting with the update: the next run, but none after it, waits for it until
+// [Retry].PollFor. Waves that had passed aren't soaked a second time.
 //
 // One case remains: a push that the killed run had sent and that the device takes
 // only after the next run has asked it. The Idempotency-Key, the same in both runs, lets
@@ -78,6 +80,7 @@ type mark uint8
 
 const (
 	markBegun  mark = iota + 1 // begun by an earlier run, and not known to be finished
+	markStuck                  // the same of two runs or more, one after the other
 	markFailed                 // failed in an earlier run
 	markDone                   // done by an earlier run
 	markSeen                   // had its turn in this run, or has it now

@@ -8,12 +8,17 @@ import (
 
 // ask finds out whether a device runs the update, before it is pushed to. An error
 // means that this is not known, or that the device should not be pushed to at all.
-func (r *Rollout) ask(ctx context.Context, d Device, report *Report) (has bool, err error) {
+//
+// A device that the run before had under way and that doesn't answer at all may be
+// rebooting with the update: as in a Deliver, it has until Retry.PollFor to come back.
+// Only once: were every run that is killed followed by one that waits, devices that are
+// gone for good would in the end hold all workers.
+func (r *Rollout) ask(ctx context.Context, t turn, report *Report) (has bool, err error) {
 	started := time.Now()
 	for failures := 0; ; {
 		report.Verifies++
 		asked := time.Now()
-		err := r.to.Verify(ctx, d, r.update)
+		err := r.to.Verify(ctx, t.device, r.update)
 		report.Verify = time.Since(asked)
 		var wait time.Duration
 		switch {
@@ -24,7 +29,11 @@ func (r *Rollout) ask(ctx context.Context, d Device, report *Report) (has bool, 
 		case ctx.Err() != nil:
 			return false, err
 		}
-		switch ClassOf(err) {
+		class := ClassOf(err)
+		if e, ok := errors.AsType[*Error](err); ok && t.begun && e.gone() {
+			class = ClassPending
+		}
+		switch class {
 		case ClassPending: // perhaps with this very update, from the run before
 			if time.Since(started) >= r.retry.PollFor {
 				return false, err

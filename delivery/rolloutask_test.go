@@ -73,3 +73,47 @@ func TestRolloutAsks(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, report.Interrupted)
 }
+
+// TestRolloutWaitsForWhatWasUnderWay: a device that the run before was updating may be
+// rebooting, for longer than a device that was not begun is worth waiting for.
+func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
+	gone := &Error{Op: OpVerify, Class: ClassNotSent, Err: errStatus}
+	for name, row := range map[string]struct {
+		back     int // the look that finds it again
+		killed   int // runs that ended while it was under way
+		want     RolloutEventKind
+		verifies int
+	}{
+		"comes back":     {21, 1, DeviceHadIt, 21},
+		"never does":     {1000, 1, DeviceFailed, 61}, // Retry.PollFor, a Poll apart
+		"was waited for": {21, 2, DeviceFailed, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := RolloutConfig{Workers: 1, Journal: JournalConfig{Path: journalPath(t)}}
+				for range row.killed {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+					defer cancel()
+					_, err := testRollout(t, &rolloutFleet{takes: time.Second}, cfg).Run(ctx, rolloutDevices(2))
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+				}
+
+				f := &rolloutFleet{verify: func(d Device, n int) error {
+					if d.ID == "till-0" && n >= row.back {
+						return nil
+					}
+					return gone
+				}}
+				ends := map[string]RolloutEventKind{}
+				cfg.OnEvent = func(e RolloutEvent) { ends[e.Device.ID] = e.Kind }
+				report, err := testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(2))
+				require.NoError(t, err)
+				require.Equal(t, JournalState{UnderWay: 1}, report.Journal)
+				require.Equal(t, row.want, ends["till-0"])
+				require.Equal(t, DeviceFailed, ends["till-1"])
+				require.Equal(t, map[string]int{"till-0": row.verifies, "till-1": 3}, f.verifies)
+				require.Empty(t, f.begun)
+			})
+		})
+	}
+}

@@ -11,6 +11,7 @@ import (
 type turn struct {
 	device Device
 	key    deviceKey
+	begun  bool // by the run before, which doesn't say how it ended
 }
 
 // pass goes through the sequence once and has the workers update the devices of the
@@ -42,10 +43,14 @@ func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[Device], 
 		drawn++
 		r.saw(drawn)
 		key, place := fingerprint(d)
-		if place < from || place >= r.wave.Share && r.wave.Share < 1 || !r.hasTurn(key) {
+		if place < from || place >= r.wave.Share && r.wave.Share < 1 {
 			continue
 		}
-		if !r.hand(stopping, turns, turn{d, key}, &rate) {
+		before := r.marks[key]
+		if !r.hasTurn(key, before) {
+			continue
+		}
+		if !r.hand(stopping, turns, turn{d, key, before == markBegun}, &rate) {
 			return
 		}
 	}
@@ -68,9 +73,9 @@ func (r *Rollout) sawAll(drawn int) {
 	}
 }
 
-// hasTurn marks the device as seen, and reports whether it is to be updated.
-func (r *Rollout) hasTurn(key deviceKey) bool {
-	before := r.marks[key]
+// hasTurn marks the device as seen, and reports whether it is to be updated, by what
+// was known of it before.
+func (r *Rollout) hasTurn(key deviceKey, before mark) bool {
 	r.marks[key] = markSeen
 	if before != markDone && before != markSeen {
 		return true
@@ -120,7 +125,7 @@ func (r *Rollout) bring(ctx context.Context, t turn) {
 		return // the rollout is stopping for this: the device is not reached
 	}
 	r.tell(RolloutEvent{Kind: DeviceBegun, Device: t.device}, func(p *RolloutReport) { p.UnderWay++ })
-	had, report, err := r.updateOne(ctx, t.device)
+	had, report, err := r.updateOne(ctx, t)
 	e := RolloutEvent{Device: t.device, Report: report, Err: err}
 	var class Class
 	switch {
@@ -171,15 +176,15 @@ func (r *Rollout) count(p *RolloutReport, e RolloutEvent, class Class) {
 }
 
 // updateOne brings the update to one device, after asking it where need be.
-func (r *Rollout) updateOne(ctx context.Context, d Device) (had bool, report Report, err error) {
+func (r *Rollout) updateOne(ctx context.Context, t turn) (had bool, report Report, err error) {
 	asked := Report{}
 	if r.asking {
-		has, err := r.ask(ctx, d, &asked)
+		has, err := r.ask(ctx, t, &asked)
 		if has || err != nil {
 			return has, asked, err
 		}
 	}
-	report, err = r.to.Deliver(ctx, d, r.update)
+	report, err = r.to.Deliver(ctx, t.device, r.update)
 	report.Verifies += asked.Verifies
 	report.Waited += asked.Waited
 	return false, report, err
