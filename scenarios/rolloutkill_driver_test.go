@@ -66,7 +66,7 @@ func (o rolloutOrder) carryOut(t *testing.T) {
 		Transport: o.Transport,
 		Retry: delivery.Retry{
 			MaxAttempts: 7, Base: 4 * time.Millisecond, Cap: 64 * time.Millisecond,
-			Poll: 5 * time.Millisecond, PollFor: time.Minute,
+			Poll: 5 * time.Millisecond, PollFor: time.Second,
 		},
 		Random:  longest{},
 		Budget:  delivery.RetryBudget{Off: true},

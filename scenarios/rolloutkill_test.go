@@ -41,7 +41,7 @@ func troubled() mockfleet.Behavior {
 		Latency: must("uniform(0ms, 6ms)"),
 		Faults: []mockfleet.Fault{
 			{Kind: "reset-mid-upload", Share: 0.04, First: 1, AfterBytes: middle},
-			{Kind: "reboot", Share: 0.04, Delay: must("uniform(20ms, 80ms)")},
+			{Kind: "reboot", Share: 0.04, Delay: must("uniform(20ms, 160ms)")},
 			{Kind: "status-202", Share: 0.03, Delay: must("uniform(10ms, 60ms)")},
 			{Kind: "status-503", Share: 0.04, First: 2},
 			{Kind: "applied-but-lost", Share: 0.04, First: 1},
