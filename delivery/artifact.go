@@ -174,6 +174,22 @@ func (p *chunkPool) get() *[chunkSize]byte {
 
 func (p *chunkPool) put(c *[chunkSize]byte) { p.pool.Put(c) }
 
+// pass writes n bytes of an artifact, chunkSize at most.
+func (p *chunkPool) pass(w io.Writer, a *Artifact, at, n int64) (int64, error) {
+	if a.memory != nil {
+		done, err := w.Write(a.memory[at : at+n])
+		return int64(done), err
+	}
+	chunk := p.get()
+	defer p.put(chunk)
+	b := chunk[:n]
+	if got, err := a.source.ReadAt(b, at); got < len(b) {
+		return 0, cutShort(at+int64(got), err)
+	}
+	done, err := w.Write(b)
+	return int64(done), err
+}
+
 // contextReader stops a long read when its context ends.
 type contextReader struct {
 	ctx context.Context

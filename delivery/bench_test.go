@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -74,25 +73,25 @@ func fixedAnswer(tb testing.TB, body any) []byte {
 
 func (d *fixedDevice) serve(c net.Conn, pushed, verified []byte) {
 	defer c.Close()
-	// As little as can be: a head ends with a blank line, and a push is of one size.
-	br := bufio.NewReaderSize(c, 64<<10)
+	// As little as can be: a head ends with a blank line, a push is of one size, and
+	// nobody sends before the answer to the last request.
+	buf := make([]byte, 64<<10)
 	for {
-		head, err := br.Peek(1)
-		for end := -1; end < 0 && err == nil; {
-			head, err = br.Peek(max(br.Buffered(), len(head)+1))
-			if end = bytes.Index(head, []byte("\r\n\r\n")); end >= 0 {
-				head = head[:end+4]
+		n, end := 0, -1
+		for end < 0 {
+			more, err := c.Read(buf[n:])
+			if err != nil {
+				return
 			}
+			n += more
+			end = bytes.Index(buf[:n], []byte("\r\n\r\n"))
 		}
-		if err != nil {
-			return
-		}
-		text, rest := verified, int64(len(head))
-		if head[0] == 'P' {
+		text, rest := verified, int64(end+4-n)
+		if buf[0] == 'P' {
 			text, rest = pushed, rest+d.size
 		}
 		for rest > 0 {
-			n, err := br.Discard(int(min(rest, int64(br.Size()))))
+			n, err := c.Read(buf[:min(rest, int64(len(buf)))])
 			if err != nil {
 				return
 			}

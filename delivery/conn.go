@@ -15,8 +15,7 @@ import (
 
 const (
 	// readBuffer bounds an answer's header as well: the codec parses it in place.
-	readBuffer  = 4 << 10
-	writeBuffer = 4 << 10
+	readBuffer = 4 << 10
 	// lookEvery is how long an upload may be stuck before it is looked whether the
 	// device has answered already.
 	lookEvery = 250 * time.Millisecond
@@ -28,7 +27,6 @@ type conn struct {
 	nc  net.Conn
 	key connKey
 	br  *bufio.Reader // over the conn itself, which counts
-	bw  *bufio.Writer
 
 	traffic traffic
 	stamps  *stamps // of the request under way
@@ -61,7 +59,6 @@ type traffic struct{ read, written uint64 }
 func newConn() *conn {
 	c := &conn{}
 	c.br = bufio.NewReaderSize(c, readBuffer)
-	c.bw = bufio.NewWriterSize(c, writeBuffer)
 	c.expire = func() {
 		// A connection that is closed already is as good: there is nobody to tell of an error.
 		_ = c.nc.SetDeadline(longPast())
@@ -80,7 +77,6 @@ func (c *conn) open(key connKey, nc net.Conn) {
 	}
 	c.probe.open(nc)
 	c.br.Reset(c)
-	c.bw.Reset(c)
 }
 
 // Read and Write count, and remember what failed: the codec's own errors don't

@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// longWrite is what may take a while to write, in bytes.
+const longWrite = 4 << 10
+
 // countedConn is a connection of net/http. It counts the bytes on the wire, sends
 // artifacts without copying them to and fro, and leaves it to reading to find that
 // the peer is gone: a device may answer before it has read everything, and close;
@@ -44,7 +47,7 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	done := 0
 	for !c.gone {
 		// A deadline shows how far a long write has come; it doesn't end it.
-		if len(p) > writeBuffer {
+		if len(p) > longWrite {
 			c.looking = c.SetWriteDeadline(time.Now().Add(lookEvery)) == nil
 		} else if c.looking {
 			c.looking = c.SetWriteDeadline(time.Time{}) != nil
@@ -80,22 +83,6 @@ func (c *countedConn) ReadFrom(r io.Reader) (int64, error) {
 		}
 	}
 	return io.Copy(struct{ io.Writer }{c}, r)
-}
-
-// pass writes n bytes of the artifact, chunkSize at most.
-func (c *countedConn) pass(a *Artifact, at, n int64) (int64, error) {
-	if a.memory != nil {
-		done, err := c.Write(a.memory[at : at+n])
-		return int64(done), err
-	}
-	chunk := c.chunks.get()
-	defer c.chunks.put(chunk)
-	p := chunk[:n]
-	if got, err := a.source.ReadAt(p, at); got < len(p) {
-		return 0, cutShort(at+int64(got), err)
-	}
-	done, err := c.Write(p)
-	return int64(done), err
 }
 
 // moved is what the peer's system took of what was written, in bytes.

@@ -1,16 +1,13 @@
 package delivery
 
-import (
-	"bufio"
-	"strconv"
-)
+import "strconv"
 
-// writeHead writes a request's first lines, to the blank one. It is written by hand,
-// for half the time that the codec takes to keep and then write it: what goes in has
+// appendHead appends a request's first lines, to the blank one. They are written by hand,
+// for half the time that the codec takes to keep and then write them: what goes in has
 // been checked before (Device.target, NewUpdate, Config.Validate), so that nothing in
 // it can end a line.
-func (l *lean) writeHead(bw *bufio.Writer, to target, x *exchange) error {
-	b := append(x.head[:0], x.method...)
+func (l *lean) appendHead(b []byte, to target, x *exchange) []byte {
+	b = append(b, x.method...)
 	b = append(b, ' ')
 	b = append(b, to.prefix...)
 	b = append(b, x.path...)
@@ -33,10 +30,7 @@ func (l *lean) writeHead(bw *bufio.Writer, to target, x *exchange) error {
 		b = strconv.AppendInt(b, x.body.size, 10)
 		b = append(b, "\r\n"...)
 	}
-	b = append(b, "\r\n"...)
-	x.head = b
-	_, err := bw.Write(b)
-	return err
+	return append(b, "\r\n"...)
 }
 
 func appendField(b []byte, f field) []byte {

@@ -29,12 +29,9 @@ func FuzzHead(f *testing.F) {
 		}
 		var x exchange
 		plain{}.askPush(&x, d, u)
-		var out bytes.Buffer
-		bw := bufio.NewWriter(&out)
-		require.NoError(t, newLean(cfg.withDefaults(), &counters{}).writeHead(bw, to, &x))
-		require.NoError(t, bw.Flush())
+		out := bytes.NewBuffer(newLean(cfg.withDefaults(), &counters{}).appendHead(nil, to, &x))
 		out.WriteByte('x')
-		r, err := http.ReadRequest(bufio.NewReader(&out))
+		r, err := http.ReadRequest(bufio.NewReader(out))
 		require.NoError(t, err, "%q", out.Bytes())
 		require.Equal(t, "POST", r.Method)
 		require.Equal(t, to.prefix+"/update", r.RequestURI)

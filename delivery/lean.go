@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -146,7 +147,7 @@ func (l *lean) exchange(ctx context.Context, c *conn, to target, x *exchange, de
 	before := c.traffic
 	c.silent, c.stamps = true, x.stamps
 	err = l.sendAndRead(ctx, c, to, x, deadline)
-	c.sendBy, c.failed, c.stamps = time.Time{}, err != nil, nil
+	c.sendBy, c.failed, c.stamps = time.Time{}, c.failed || err != nil, nil
 	unseen = c.silent && (x.isGet() || c.traffic.written == before.written) && connectionFailed(err)
 	l.stats.requests.Add(1)
 	l.stats.written.Add(c.traffic.written - before.written)
@@ -205,6 +206,7 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange,
 	}
 	if sendErr != nil {
 		x.response.SetConnectionClose()
+		c.failed = true // the device may not be reading: TLS couldn't say goodbye
 	}
 	return nil
 }
@@ -224,23 +226,35 @@ func (l *lean) firstDeadline(c *conn, x *exchange, total time.Time) time.Time {
 	return earlier(total, now.Add(c.pace.look()))
 }
 
+// oneWrite is how much of a body goes out in one write with the request's head, in bytes.
+const oneWrite = 2 << 10
+
 func (l *lean) fitsOneWrite(x *exchange) bool {
-	return x.body == nil || x.body.memory != nil && x.body.size <= writeBuffer/2 && !x.expect
+	return x.body == nil || x.body.memory != nil && x.body.size <= oneWrite && !x.expect
 }
 
-// ask sends the header alone and waits, a bounded time, for the device's word.
+// ask waits, a bounded time, for the device's word on the head that it was sent.
 func (l *lean) ask(c *conn, x *exchange, total time.Time) error {
-	if err := c.bw.Flush(); err != nil {
-		return err
-	}
 	if err := c.invited(earlier(total, time.Now().Add(l.cfg.Timeouts.Continue))); err != nil {
 		return err
 	}
 	return c.endBy(l.firstDeadline(c, x, total))
 }
 
+// send sends the head, as much of the body as goes with it, and the rest.
 func (l *lean) send(c *conn, to target, x *exchange, total time.Time) error {
-	if err := l.writeHead(c.bw, to, x); err != nil {
+	b, begun := l.appendHead(x.head[:0], to, x), 0
+	if x.body != nil && !x.expect {
+		begun = int(min(x.body.size, oneWrite))
+		b = slices.Grow(b, begun)
+		body := b[len(b) : len(b)+begun]
+		if n, err := x.body.source.ReadAt(body, 0); n < begun {
+			return cutShort(int64(n), err)
+		}
+		b = b[:len(b)+begun]
+	}
+	x.head = b
+	if _, err := c.Write(b); err != nil || x.body == nil {
 		return err
 	}
 	if x.expect {
@@ -248,40 +262,20 @@ func (l *lean) send(c *conn, to target, x *exchange, total time.Time) error {
 			return err
 		}
 	}
-	if x.body != nil {
-		if err := l.sendBody(c, x.body); err != nil {
-			return err
-		}
-	}
-	return c.bw.Flush()
+	return l.sendBody(c, x.body, int64(begun))
 }
 
-func (l *lean) sendBody(c *conn, a *Artifact) error {
-	if a.memory != nil {
-		for at := 0; at < len(a.memory); at += chunkSize {
-			if at > 0 && !c.key.secure && c.answered() {
-				return errAnswered
-			}
-			if _, err := c.bw.Write(a.memory[at:min(at+chunkSize, len(a.memory))]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	chunk := l.chunks.get()
-	defer l.chunks.put(chunk)
-	for at := int64(0); at < a.size; {
-		if at > 0 && !c.key.secure && c.answered() {
+// sendBody sends the artifact from there on.
+func (l *lean) sendBody(c *conn, a *Artifact, from int64) error {
+	for at := from; at < a.size; {
+		if at > from && !c.key.secure && c.answered() {
 			return errAnswered
 		}
-		p := chunk[:min(chunkSize, a.size-at)]
-		if n, err := a.source.ReadAt(p, at); n < len(p) {
-			return cutShort(at+int64(n), err)
-		}
-		if _, err := c.bw.Write(p); err != nil {
+		n, err := l.chunks.pass(c, a, at, min(chunkSize, a.size-at))
+		if err != nil {
 			return err
 		}
-		at += int64(len(p))
+		at += n
 	}
 	return nil
 }

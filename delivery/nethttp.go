@@ -46,7 +46,7 @@ func newNetHTTP(cfg Config, stats *counters) *netHTTP {
 		IdleConnTimeout:        cfg.IdleTimeout,
 		ExpectContinueTimeout:  cfg.Timeouts.Continue,
 		MaxResponseHeaderBytes: readBuffer,
-		WriteBufferSize:        writeBuffer,
+		WriteBufferSize:        longWrite,
 		ReadBufferSize:         readBuffer,
 		DisableCompression:     true, // an artifact's answer is small; a small one that grows is an attack
 	}

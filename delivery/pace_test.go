@@ -117,7 +117,7 @@ func TestLeastProgress(t *testing.T) {
 		"stops":                     {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10}, ClassTimeout, 10 * time.Second, 16 * time.Second},
 		"stops, TLS":                {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, tls: serverTLS}, ClassTimeout, 10 * time.Second, 16 * time.Second},
 		"stops with an answer":      {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, says: refusal}, ClassPermanent, 0, 16 * time.Second},
-		"stops with an answer, TLS": {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, says: refusal, tls: serverTLS}, ClassPermanent, 0, 16 * time.Second},
+		"stops with an answer, TLS": {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, says: refusal, tls: serverTLS}, ClassPermanent, 0, 13 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, tr := range transports {

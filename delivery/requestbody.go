@@ -77,7 +77,7 @@ func (b *requestBody) sendTo(c *countedConn, limit int64) (int64, error) {
 	}
 	begun, end := b.at, min(b.at+limit, b.from.size)
 	for b.at < end {
-		n, err := c.pass(b.from, b.at, min(chunkSize, end-b.at))
+		n, err := c.chunks.pass(c, b.from, b.at, min(chunkSize, end-b.at))
 		b.moved(int(n))
 		if err != nil {
 			return b.at - begun, err

@@ -73,24 +73,32 @@ func plainHTTP(b *testing.B, size int64, body func() io.Reader) {
 	}
 }
 
-// bareSockets is a server that takes so many bytes and sends as many as an answer
-// has, with no HTTP at all, over any number of connections.
-func bareSockets(b *testing.B, size int) (dial func() net.Conn) {
+// pushBytes is what a push of so many bytes puts on the wire, each way.
+func pushBytes(b *testing.B, size int) (out, in int) {
+	c, u, d := benchClient(b, Lean, size)
+	require.NoError(b, c.Push(b.Context(), d, u))
+	s := c.Stats()
+	return int(s.BytesWritten), int(s.BytesRead)
+}
+
+// bareSockets is a server that takes out bytes and sends in, with no HTTP at all,
+// over any number of connections.
+func bareSockets(b *testing.B, out, in int) (dial func() net.Conn) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
 	var wg sync.WaitGroup
 	serve := func(c net.Conn) {
 		defer c.Close()
-		in, out := make([]byte, 64<<10), make([]byte, bareAnswer)
+		taken, answer := make([]byte, 64<<10), make([]byte, in)
 		for {
-			for rest := size; rest > 0; {
-				n, err := c.Read(in[:min(rest, len(in))])
+			for rest := out; rest > 0; {
+				n, err := c.Read(taken[:min(rest, len(taken))])
 				if err != nil {
 					return
 				}
 				rest -= n
 			}
-			if _, err := c.Write(out); err != nil {
+			if _, err := c.Write(answer); err != nil {
 				return
 			}
 		}
@@ -126,9 +134,6 @@ func bareSockets(b *testing.B, size int) (dial func() net.Conn) {
 	}
 }
 
-// What a push has besides its artifact, in bytes.
-const bareHeaders, bareAnswer = 300, 250
-
 func exchangeBytes(c net.Conn, out, in []byte) error {
 	if _, err := c.Write(out); err != nil {
 		return err
@@ -139,10 +144,11 @@ func exchangeBytes(c net.Conn, out, in []byte) error {
 
 // bare passes a push's bytes each way over a connection: the limit.
 func bare(b *testing.B, size int) {
-	c, out, in := bareSockets(b, bareHeaders+size)(), make([]byte, bareHeaders+size), make([]byte, bareAnswer)
+	out, in := pushBytes(b, size)
+	c, request, answer := bareSockets(b, out, in)(), make([]byte, out), make([]byte, in)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := exchangeBytes(c, out, in); err != nil {
+		if err := exchangeBytes(c, request, answer); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -159,13 +165,14 @@ func BenchmarkYardstickBareSockets10MiB(b *testing.B) {
 
 // BenchmarkYardstickBareSockets64 is that of BenchmarkPush64.
 func BenchmarkYardstickBareSockets64(b *testing.B) {
-	dial := bareSockets(b, bareHeaders+benchSize)
+	out, in := pushBytes(b, benchSize)
+	dial := bareSockets(b, out, in)
 	b.ReportAllocs()
 	b.SetParallelism(max(1, 64/runtime.GOMAXPROCS(0)))
 	b.RunParallel(func(pb *testing.PB) {
-		c, out, in := dial(), make([]byte, bareHeaders+benchSize), make([]byte, bareAnswer)
+		c, request, answer := dial(), make([]byte, out), make([]byte, in)
 		for c != nil && pb.Next() {
-			if err := exchangeBytes(c, out, in); err != nil {
+			if err := exchangeBytes(c, request, answer); err != nil {
 				b.Error(err)
 				return
 			}
