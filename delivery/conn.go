@@ -34,6 +34,7 @@ type conn struct {
 	silent  bool    // no byte of the answer has come
 	readErr error   // what the connection, rather than the codec, last said
 	probe   probe
+	trip    trip
 	sendBy  time.Time // until when a stuck write goes on; zero: it ends with its deadline
 	pace    pace      // of the upload
 	sent    int64     // bytes that the socket took, since the upload began
@@ -76,6 +77,7 @@ func (c *conn) open(key connKey, nc net.Conn) {
 		}
 	}
 	c.probe.open(nc)
+	c.trip.open(nc)
 	c.br.Reset(c)
 }
 
@@ -103,6 +105,29 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	c.traffic.written += uint64(n)
 	return n, err
+}
+
+// errStale: a kept-alive connection turned out to be no good before a byte was sent.
+var errStale error = &exchangeError{phase: phaseConnect, err: errors.New("kept-alive connection is no good any more")}
+
+// writeWhole writes a request that is complete, over a connection that lay idle or not,
+// and may wait for the answer to begin.
+func (c *conn) writeWhole(b []byte, idled bool) error {
+	if c.trip.bare() {
+		var look *probe
+		if idled {
+			look = &c.probe
+		}
+		n, err := c.trip.send(b, look, c.stamps)
+		c.traffic.written += uint64(n)
+		if err != nil || n == len(b) {
+			return err
+		}
+		b = b[n:]
+	}
+	_, err := c.Write(b)
+	c.stamps.stamp(atWritten)
+	return err
 }
 
 // writeOn writes to a socket, whose deadline is but a look at how it goes.
@@ -269,15 +294,14 @@ func (c *conn) answerError(err error) error {
 }
 
 // usableBy readies an idle connection for ctx. It is not usable if the context it
-// was watched for has ended meanwhile: that watch may still set its deadline. Nor is
-// it if the device closed it, or sent what nobody asked for, which would be taken
-// for the next answer (RFC 9112 §9.5, §11.2).
+// was watched for has ended meanwhile: that watch may still set its deadline.
 func (c *conn) usableBy(ctx context.Context) bool {
-	return (c.armed == nil || c.armed == ctx.Done() || c.unwatch()) && c.quiet()
+	return c.armed == nil || c.armed == ctx.Done() || c.unwatch()
 }
 
-// quiet reports whether an idle connection is open and holds nothing. TLS may have
-// taken more from its socket than it gave: a read that must not wait shows that.
+// quiet reports whether an idle connection is open and holds nothing: what nobody asked
+// for would be taken for the next answer (RFC 9112 §9.5, §11.2). TLS may have taken more
+// from its socket than it gave: a read that must not wait shows that.
 func (c *conn) quiet() bool {
 	if !c.probe.quiet() {
 		return false

@@ -41,18 +41,22 @@ func newLean(cfg Config, stats *counters) *lean {
 func (l *lean) close() { l.pool.close() }
 
 func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
-	deadline := time.Now().Add(l.cfg.Timeouts.Total)
+	now := time.Now()
+	deadline := now.Add(l.cfg.Timeouts.Total)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
-	for {
+	for ; ; now = time.Now() {
 		x.stamps.stamp(atPrepared)
-		c, reused, err := l.connect(ctx, to, deadline, x.stamps)
+		c, reused, err := l.connect(ctx, to, now, deadline, x.stamps)
 		if err != nil {
 			return err
 		}
+		if !reused {
+			now = time.Now()
+		}
 		x.stamps.connection(reused)
-		unseen, err := l.exchange(ctx, c, to, x, deadline)
+		unseen, err := l.exchange(ctx, c, reused, to, x, now, deadline)
 		if err == nil {
 			return nil
 		}
@@ -65,17 +69,16 @@ func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
 }
 
 // connect gives a connection that is the caller's alone.
-func (l *lean) connect(ctx context.Context, to target, deadline time.Time, s *stamps) (c *conn, reused bool, err error) {
+func (l *lean) connect(ctx context.Context, to target, now, deadline time.Time, s *stamps) (c *conn, reused bool, err error) {
 	key := connKey{to.host, to.secure}
 	for {
-		if c, err = l.pool.get(key); err != nil {
+		if c, err = l.pool.get(key, now); err != nil {
 			return nil, false, &exchangeError{phase: phaseConnect, err: err}
 		}
 		if c == nil {
 			break
 		}
 		if c.usableBy(ctx) {
-			l.stats.reused.Add(1)
 			return c, true, nil
 		}
 		l.pool.discard(c)
@@ -143,11 +146,18 @@ func earlier(a, b time.Time) time.Time {
 // connection is back in the pool, or closed: it is no longer ours to look at. unseen
 // says that the connection failed, and that it makes no difference to the device if
 // the request comes again: it can't have come, or only asks.
-func (l *lean) exchange(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) (unseen bool, err error) {
+func (l *lean) exchange(ctx context.Context, c *conn, reused bool, to target, x *exchange, now, deadline time.Time) (unseen bool, err error) {
 	before := c.traffic
 	c.silent, c.stamps = true, x.stamps
-	err = l.sendAndRead(ctx, c, to, x, deadline)
+	err = l.sendAndRead(ctx, c, reused, to, x, now, deadline)
 	c.sendBy, c.failed, c.stamps = time.Time{}, c.failed || err != nil, nil
+	if err == errStale {
+		l.pool.discard(c)
+		return true, err
+	}
+	if reused {
+		l.stats.reused.Add(1)
+	}
 	unseen = c.silent && (x.isGet() || c.traffic.written == before.written) && connectionFailed(err)
 	l.stats.requests.Add(1)
 	l.stats.written.Add(c.traffic.written - before.written)
@@ -169,18 +179,27 @@ func connectionFailed(err error) bool {
 	return !ours
 }
 
-func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange, deadline time.Time) error {
+func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, to target, x *exchange, now, deadline time.Time) error {
+	whole := l.fitsOneWrite(x)
+	if reused && !(whole && c.trip.bare()) && !c.quiet() { // a trip looks for itself
+		return errStale
+	}
 	// The deadline is set before the context is looked at: a cancel that comes later
 	// overrides it, one that came earlier is seen here.
-	if err := c.setDeadline(l.firstDeadline(c, x, deadline)); err != nil {
+	if err := c.setDeadline(l.firstDeadline(c, x, now, deadline)); err != nil {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	c.watch(ctx)
 	if err := ctx.Err(); err != nil {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
-	sendErr := l.send(c, to, x, deadline)
-	x.stamps.stamp(atWritten)
+	sendErr := l.send(c, reused, to, x, deadline)
+	if sendErr == errStale {
+		return sendErr
+	}
+	if !whole {
+		x.stamps.stamp(atWritten)
+	}
 	early := sendErr != nil && errors.Is(sendErr, errAnswered)
 	answerBy := time.Duration(0) // the deadline that stands is the answer's as well
 	switch {
@@ -188,7 +207,7 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange,
 		answerBy = lookEvery // it may have answered, unseen (TLS), and stopped reading
 	case sendErr != nil && !early && !isPeerGone(sendErr):
 		return &exchangeError{phase: phaseSend, err: sendErr}
-	case !l.fitsOneWrite(x):
+	case !whole:
 		answerBy = l.cfg.Timeouts.Answer // the body took its time: the answer has its own
 	}
 	if answerBy > 0 {
@@ -215,8 +234,7 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, to target, x *exchange,
 // that goes out in one write needs no second one for its answer. A longer one is
 // looked at now and then, until the total deadline: whether the device answered
 // early, and whether it takes enough.
-func (l *lean) firstDeadline(c *conn, x *exchange, total time.Time) time.Time {
-	now := time.Now()
+func (l *lean) firstDeadline(c *conn, x *exchange, now, total time.Time) time.Time {
 	if l.fitsOneWrite(x) {
 		c.sendBy = time.Time{}
 		return earlier(total, now.Add(l.cfg.Timeouts.Answer))
@@ -238,11 +256,11 @@ func (l *lean) ask(c *conn, x *exchange, total time.Time) error {
 	if err := c.invited(earlier(total, time.Now().Add(l.cfg.Timeouts.Continue))); err != nil {
 		return err
 	}
-	return c.endBy(l.firstDeadline(c, x, total))
+	return c.endBy(l.firstDeadline(c, x, time.Now(), total))
 }
 
 // send sends the head, as much of the body as goes with it, and the rest.
-func (l *lean) send(c *conn, to target, x *exchange, total time.Time) error {
+func (l *lean) send(c *conn, reused bool, to target, x *exchange, total time.Time) error {
 	b, begun := l.appendHead(x.head[:0], to, x), 0
 	if x.body != nil && !x.expect {
 		begun = int(min(x.body.size, oneWrite))
@@ -254,7 +272,10 @@ func (l *lean) send(c *conn, to target, x *exchange, total time.Time) error {
 		b = b[:len(b)+begun]
 	}
 	x.head = b
-	if _, err := c.Write(b); err != nil || x.body == nil {
+	if l.fitsOneWrite(x) {
+		return c.writeWhole(b, reused)
+	}
+	if _, err := c.Write(b); err != nil {
 		return err
 	}
 	if x.expect {

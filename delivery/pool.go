@@ -53,7 +53,7 @@ func (p *connPool) adopt(key connKey, nc net.Conn) *conn {
 }
 
 // get gives an idle connection, or nil if there is none.
-func (p *connPool) get(key connKey) (*conn, error) {
+func (p *connPool) get(key connKey, now time.Time) (*conn, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -64,7 +64,7 @@ func (p *connPool) get(key connKey) (*conn, error) {
 		p.remove(c)
 	}
 	p.mu.Unlock()
-	if c != nil && time.Since(c.idleSince) > p.maxAge {
+	if c != nil && now.Sub(c.idleSince) > p.maxAge {
 		// It is the youngest of its device: those below are older still, and go as
 		// the pool is used.
 		p.discard(c)

@@ -294,7 +294,7 @@ func TestThePoolClosesOutsideItsLock(t *testing.T) {
 	p.put(b) // one too many of its device
 	p.put(c) // one too many: a goes
 	p.maxAge = -1
-	_, err := p.get(connKey{host: "b"}) // too old
+	_, err := p.get(connKey{host: "b"}, time.Now()) // too old
 	require.NoError(t, err)
 	p.put(d)
 	p.close()

@@ -1,0 +1,80 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package delivery
+
+import (
+	"net"
+	"os"
+	"syscall"
+)
+
+// trip writes a whole request to a bare socket and waits for the answer to begin. The
+// usual way would read right after the write, which finds nothing and costs a system
+// call; to be told of the answer the wait must be prepared before the write, and only
+// here can it be. It also looks at an idle connection when that is as good as sent.
+type trip struct {
+	raw     syscall.RawConn // nil: not a bare socket
+	run     func(fd uintptr) (done bool)
+	idled   *probe // nil: the connection is fresh
+	request []byte
+	stamps  *stamps
+	written int
+	err     error
+}
+
+// open turns the trip to a network connection. One that wraps a socket may want to see
+// what is written.
+func (t *trip) open(nc net.Conn) {
+	if t.run == nil {
+		t.run = t.writeThenWait // once, so that a trip allocates nothing
+	}
+	t.raw = nil
+	if s, ok := nc.(*net.TCPConn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			t.raw = raw
+		}
+	}
+}
+
+func (t *trip) bare() bool { return t.raw != nil }
+
+// send returns when the answer has begun to come, or the wait for it has failed: then
+// reading it will say why. written is what the socket took of the request, err what kept
+// it from the rest. errStale: nothing was written, because the connection holds
+// something already or has ended.
+func (t *trip) send(request []byte, idled *probe, s *stamps) (written int, err error) {
+	t.request, t.idled, t.stamps, t.written, t.err = request, idled, s, 0, nil
+	err = t.raw.Read(t.run)
+	t.request, t.idled, t.stamps = nil, nil, nil
+	if t.err != nil || t.written > 0 {
+		err = t.err
+	}
+	return t.written, err
+}
+
+func (t *trip) writeThenWait(fd uintptr) (done bool) {
+	if t.written > 0 {
+		return true // woken
+	}
+	if t.idled != nil {
+		if t.idled.peek(fd); !t.idled.calm {
+			t.err = errStale
+			return true
+		}
+	}
+	for {
+		n, err := syscall.Write(int(fd), t.request)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			return true // the usual way waits for room
+		case err != nil:
+			t.err = os.NewSyscallError("write", err)
+			return true
+		}
+		t.written = n
+		t.stamps.stamp(atWritten)
+		return n < len(t.request)
+	}
+}
