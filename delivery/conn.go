@@ -50,6 +50,7 @@ type conn struct {
 	struck  bool // a watch struck, and may still be at it
 
 	// The pool's links.
+	home         *stack // nil until it was idle for the first time
 	idleSince    time.Time
 	older, newer *conn // over all devices, by the time they became idle
 	below, above *conn // over those of one device

@@ -18,7 +18,8 @@ type connPool struct {
 	maxAge         time.Duration
 
 	mu             sync.Mutex
-	keys           map[connKey]stack
+	keys           map[connKey]*stack
+	spareStacks    *stack // those of devices that have no connection now
 	oldest, newest *conn
 	idle           int
 	closed         bool
@@ -32,13 +33,18 @@ type connKey struct {
 	secure bool
 }
 
+// stack is what there is of one device's connections. It stays among the keys while one
+// that came back before is lent, so that the usual round, out and back in, looks it up once.
 type stack struct {
-	top *conn
-	n   int
+	key  connKey
+	top  *conn
+	n    int    // idle
+	lent int    // out, and known here
+	next *stack // of the spare ones
 }
 
 func newConnPool(limit, perKey int, maxAge time.Duration) *connPool {
-	return &connPool{max: limit, maxPerKey: perKey, maxAge: maxAge, keys: make(map[connKey]stack)}
+	return &connPool{max: limit, maxPerKey: perKey, maxAge: maxAge, keys: make(map[connKey]*stack)}
 }
 
 // adopt makes a fresh network connection one of the pool's. It belongs to the caller.
@@ -59,9 +65,11 @@ func (p *connPool) get(key connKey, now time.Time) (*conn, error) {
 		p.mu.Unlock()
 		return nil, ErrClosed
 	}
-	c := p.keys[key].top
-	if c != nil {
+	var c *conn
+	if s := p.keys[key]; s != nil && s.top != nil {
+		c = s.top
 		p.remove(c)
+		s.lent++
 	}
 	p.mu.Unlock()
 	if c != nil && now.Sub(c.idleSince) > p.maxAge {
@@ -81,7 +89,13 @@ func (p *connPool) put(c *conn) {
 	}
 	c.idleSince = time.Now()
 	p.mu.Lock()
-	if p.closed || p.keys[c.key].n >= p.maxPerKey {
+	if c.home != nil {
+		c.home.lent--
+	} else {
+		c.home = p.stackOf(c.key)
+	}
+	if p.closed || c.home.n >= p.maxPerKey {
+		p.leave(c)
 		p.mu.Unlock()
 		p.discard(c)
 		return
@@ -112,6 +126,7 @@ func (p *connPool) close() {
 func (p *connPool) takeOldest(out *conn) *conn {
 	c := p.oldest
 	p.remove(c)
+	p.leave(c)
 	c.below = out
 	return c
 }
@@ -126,18 +141,52 @@ func (p *connPool) discardAll(out *conn) {
 
 // discard closes a connection that belongs to the caller.
 func (p *connPool) discard(c *conn) {
+	if c.home != nil {
+		p.mu.Lock()
+		c.home.lent--
+		p.leave(c)
+		p.mu.Unlock()
+	}
 	if c.shut() {
 		p.spare.Put(c)
 	}
 }
 
+// stackOf gives a device's stack, a spare one where it has none.
+func (p *connPool) stackOf(key connKey) *stack {
+	s := p.keys[key]
+	if s != nil {
+		return s
+	}
+	if s = p.spareStacks; s != nil {
+		p.spareStacks, s.next = s.next, nil
+	} else {
+		s = &stack{}
+	}
+	s.key = key
+	p.keys[key] = s
+	return s
+}
+
+// leave parts a connection that is neither idle nor lent from its device's stack.
+func (p *connPool) leave(c *conn) {
+	s := c.home
+	c.home = nil
+	if s.n == 0 && s.lent == 0 {
+		delete(p.keys, s.key)
+		*s = stack{next: p.spareStacks}
+		p.spareStacks = s
+	}
+}
+
 func (p *connPool) add(c *conn) {
-	s := p.keys[c.key]
+	s := c.home
 	c.below = s.top
 	if s.top != nil {
 		s.top.above = c
 	}
-	p.keys[c.key] = stack{c, s.n + 1}
+	s.top = c
+	s.n++
 
 	c.older = p.newest
 	if p.newest != nil {
@@ -150,7 +199,7 @@ func (p *connPool) add(c *conn) {
 }
 
 func (p *connPool) remove(c *conn) {
-	s := p.keys[c.key]
+	s := c.home
 	s.n--
 	if c.above != nil {
 		c.above.below = c.below
@@ -159,11 +208,6 @@ func (p *connPool) remove(c *conn) {
 	}
 	if c.below != nil {
 		c.below.above = c.above
-	}
-	if s.n == 0 {
-		delete(p.keys, c.key)
-	} else {
-		p.keys[c.key] = s
 	}
 
 	if c.newer != nil {
