@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 )
 
+// maxFields is how many fields a dialect adds to a request, at most.
+const maxFields = 5
+
 // call is what one request of the nethttp transport needs besides net/http's own: the
 // request and its context, made once. It is used again only after a request that
 // net/http is known to be done with.
@@ -19,7 +22,7 @@ type call struct {
 	req    *http.Request
 	url    url.URL
 	header http.Header
-	values [len(exchange{}.header)][1]string
+	values [maxFields][1]string
 	body   requestBody
 	clock  callClock
 	base   context.Context // ends with the call
@@ -40,7 +43,7 @@ type call struct {
 }
 
 func newCall(t *netHTTP) *call {
-	c := &call{t: t, header: make(http.Header, len(exchange{}.header)+len(t.extra)+2)}
+	c := &call{t: t, header: make(http.Header, maxFields+len(t.extra)+2)}
 	c.body.clock, c.clock.body = &c.clock, &c.body
 	c.trace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, WroteRequest: c.wroteRequest}
 	if t.cfg.Observe != nil {
@@ -177,21 +180,21 @@ func (c *call) wroteRequest(httptrace.WroteRequestInfo) {
 }
 
 // request readies the call for an exchange.
-func (c *call) request(ctx context.Context, to target, x *exchange) *http.Request {
+func (c *call) request(ctx context.Context, x *exchange) *http.Request {
 	c.connected.Store(false)
 	c.written.Store(false)
 	c.bodiless = x.body == nil
 	c.once = c.t.cfg.RoundTripper != nil // who knows what that keeps
 	c.ctx.caller, c.stamps = ctx, x.stamps
 	c.fillHeader(x)
-	c.fillURL(to, x.path)
+	c.fillURL(x.to, x.path)
 	req := c.req
 	if httptrace.ContextClientTrace(ctx) != nil { // the caller watches as well
 		c.once = true
 		trace := c.trace
 		req = req.WithContext(httptrace.WithClientTrace(&callContext{c.base, ctx}, &trace))
 	}
-	req.Method, req.Host, req.Body, req.ContentLength = x.method, to.host, nil, 0
+	req.Method, req.Host, req.Body, req.ContentLength = x.method, x.to.host, nil, 0
 	if x.body != nil {
 		// No GetBody: net/http must not send an update again on its own account.
 		req.Body, req.ContentLength = &c.body, x.body.size
@@ -207,17 +210,21 @@ func (c *call) fillHeader(x *exchange) {
 	// names of headers don't depend on case.
 	c.header["User-Agent"] = c.t.noAgent[:]
 	c.header["user-agent"] = c.t.userAgent[:]
-	for i, f := range x.header {
-		if f.name != "" {
+	if x.header != nil {
+		for i, f := range x.header.fields {
 			c.values[i][0] = f.value
 			c.header[f.name] = c.values[i][:]
 		}
+	}
+	if f := x.own; f.name != "" {
+		c.values[maxFields-1][0] = f.value
+		c.header[f.name] = c.values[maxFields-1][:]
 	}
 	if x.expect {
 		c.header["Expect"] = []string{"100-continue"}
 	}
 	for _, h := range c.t.extra {
-		c.header[h.name] = h.values
+		c.header[h.name] = h.all
 	}
 }
 

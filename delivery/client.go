@@ -146,15 +146,15 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 	if c.closed.Load() {
 		return fail(ClassPermanent, false, ErrClosed)
 	}
-	to, err := d.target()
-	if err != nil {
+	var err error
+	if x.to, err = d.target(); err != nil {
 		return fail(ClassPermanent, false, err)
 	}
 	if err := ctx.Err(); err != nil {
 		class, _ := classOfFailure(ctx, err)
 		return fail(class, false, err)
 	}
-	if err := c.send(ctx, op, d, to, x); err != nil {
+	if err := c.send(ctx, op, d, x); err != nil {
 		if e, ok := err.(*redirectError); ok {
 			return answered(op, d, x, ClassProtocol, e)
 		}
@@ -170,10 +170,10 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 // send sends the request until it has its answer: a redirect that keeps method and
 // body is followed within the device's origin, and a device that doesn't take
 // Expect is asked again without it (RFC 9110 §15.5.18).
-func (c *Client) send(ctx context.Context, op Op, d Device, to target, x *exchange) error {
+func (c *Client) send(ctx context.Context, op Op, d Device, x *exchange) error {
 	x.expect = x.body != nil && c.cfg.ExpectFrom > 0 && x.body.size >= c.cfg.ExpectFrom
 	for redirects := 0; ; {
-		if err := c.roundTrip(ctx, op, d, to, x); err != nil {
+		if err := c.roundTrip(ctx, op, d, x); err != nil {
 			return err
 		}
 		switch {
@@ -183,11 +183,11 @@ func (c *Client) send(ctx context.Context, op Op, d Device, to target, x *exchan
 			if redirects++; redirects > maxRedirects {
 				return &redirectError{errManyRedirects}
 			}
-			path, err := follow(to, x.path, string(x.location))
+			path, err := follow(x.to, x.path, string(x.location))
 			if err != nil {
 				return &redirectError{err}
 			}
-			to.prefix, x.path = path, ""
+			x.to.prefix, x.path = path, ""
 		default:
 			return nil
 		}
@@ -196,12 +196,12 @@ func (c *Client) send(ctx context.Context, op Op, d Device, to target, x *exchan
 }
 
 // roundTrip is one request, and its timeline where somebody wants it.
-func (c *Client) roundTrip(ctx context.Context, op Op, d Device, to target, x *exchange) error {
+func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) error {
 	if c.cfg.Observe == nil {
-		return c.transport.roundTrip(ctx, to, x)
+		return c.transport.roundTrip(ctx, x)
 	}
 	x.stamps = &stamps{line: Timeline{Op: op, Device: d.name(), Begun: time.Now()}}
-	err := c.transport.roundTrip(ctx, to, x)
+	err := c.transport.roundTrip(ctx, x)
 	line := x.stamps.take()
 	line.Status, line.Err, line.Ended = x.status, err, time.Now()
 	c.cfg.Observe(line)

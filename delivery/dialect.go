@@ -28,15 +28,23 @@ type plain struct{}
 
 func (plain) askPush(x *exchange, d Device, u *Update) {
 	x.method, x.path, x.body = http.MethodPost, wire.PathUpdate, u.artifact
-	x.header = [5]field{
+	x.header = &u.plain
+	x.nameDevice(d)
+}
+
+// pushHeader is what every push of an update says.
+func (plain) pushHeader(u *Update) header {
+	return newHeader([]field{
 		{"Content-Type", wire.TypeArtifact},
 		{wire.HeaderUpdateVersion, u.version},
 		{wire.HeaderReprDigest, u.reprDigest},
 		{wire.HeaderIdempotency, u.key},
-		{wire.HeaderDeviceID, d.ID},
-	}
-	if d.ID == "" {
-		x.header[4] = field{}
+	}, u.artifact.size)
+}
+
+func (x *exchange) nameDevice(d Device) {
+	if d.ID != "" {
+		x.own = field{wire.HeaderDeviceID, d.ID}
 	}
 }
 
@@ -78,9 +86,7 @@ func (plain) readPush(x *exchange, u *Update) (Class, error) {
 
 func (plain) askVersion(x *exchange, d Device) {
 	x.method, x.path = http.MethodGet, wire.PathVersion
-	if d.ID != "" {
-		x.header[0] = field{wire.HeaderDeviceID, d.ID}
-	}
+	x.nameDevice(d)
 }
 
 func (plain) readVersion(x *exchange) (Class, error) {

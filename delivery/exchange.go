@@ -3,7 +3,9 @@ package delivery
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -11,7 +13,7 @@ import (
 // transport moves one request to a device and its answer back. Its errors are
 // *exchangeError, so that how far the exchange came is always known.
 type transport interface {
-	roundTrip(ctx context.Context, to target, x *exchange) error
+	roundTrip(ctx context.Context, x *exchange) error
 	close()
 }
 
@@ -19,9 +21,11 @@ type transport interface {
 // request, a transport fills in the answer, and nothing in it outlives release.
 type exchange struct {
 	// The request.
+	to     target
 	method string
 	path   string
-	header [5]field // what the dialect adds; name "" ends it early
+	header *header // what the dialect adds to every request of its kind; nil: nothing
+	own    field   // and to this one; name "": nothing
 	body   *Artifact
 	stamps *stamps // of its phases; nil: nobody wants them
 	expect bool    // ask before the body is sent (Expect: 100-continue)
@@ -40,11 +44,30 @@ type exchange struct {
 	fields []byte // and the header values in it
 
 	// What the lean transport needs per request.
+	deadline time.Time // of the whole
 	response fasthttp.Response
 	head     []byte
 }
 
 type field struct{ name, value string }
+
+// header is a part of requests that is made once, in both forms: for net/http, and for
+// the wire, where the body's Content-Length is in it.
+type header struct {
+	fields []field
+	lines  []byte
+}
+
+func newHeader(fields []field, contentLength int64) header {
+	h := header{fields: fields}
+	for _, f := range fields {
+		h.lines = appendField(h.lines, f)
+	}
+	if contentLength > 0 {
+		h.lines = appendField(h.lines, field{"Content-Length", strconv.FormatInt(contentLength, 10)})
+	}
+	return h
+}
 
 // exchangePool hands out exchanges; their buffers grow to what answers need,
 // Config.MaxAnswer at most.
@@ -59,7 +82,7 @@ func (p *exchangePool) get() *exchange {
 
 func (p *exchangePool) put(x *exchange) {
 	x.method, x.path, x.body, x.expect, x.stamps = "", "", nil, false, nil
-	x.header = [5]field{}
+	x.to, x.header, x.own = target{}, nil, field{}
 	x.forget()
 	p.pool.Put(x)
 }

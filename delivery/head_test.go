@@ -27,9 +27,9 @@ func FuzzHead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var x exchange
+		x := exchange{to: to}
 		plain{}.askPush(&x, d, u)
-		out := bytes.NewBuffer(newLean(cfg.withDefaults(), &counters{}).appendHead(nil, to, &x))
+		out := bytes.NewBuffer(newLean(cfg.withDefaults(), &counters{}).appendHead(nil, &x))
 		out.WriteByte('x')
 		r, err := http.ReadRequest(bufio.NewReader(out))
 		require.NoError(t, err, "%q", out.Bytes())

@@ -15,11 +15,10 @@ import (
 // lean is HTTP/1.1 over the client's own connections, with fasthttp's codec. An
 // operation runs in its caller's goroutine alone.
 type lean struct {
-	cfg   Config
-	pool  *connPool
-	stats *counters
-	// extra are the configured headers, in a fixed order.
-	extra  []field
+	cfg    Config
+	pool   *connPool
+	stats  *counters
+	header header    // what every request says, the configured headers in a fixed order
 	chunks chunkPool // for artifacts that are not in memory
 }
 
@@ -30,25 +29,27 @@ func newLean(cfg Config, stats *counters) *lean {
 	if len(cfg.TLS.NextProtos) > 0 {
 		cfg.TLS.NextProtos = []string{"http/1.1"} // what else it offers, only net/http speaks
 	}
+	fields := []field{{"User-Agent", userAgent}}
 	for name, values := range sortedHeader(cfg.Header) {
 		for _, v := range values {
-			l.extra = append(l.extra, field{name, v})
+			fields = append(fields, field{name, v})
 		}
 	}
+	l.header = newHeader(fields, 0)
 	return l
 }
 
 func (l *lean) close() { l.pool.close() }
 
-func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
+func (l *lean) roundTrip(ctx context.Context, x *exchange) error {
 	now := time.Now()
-	deadline := now.Add(l.cfg.Timeouts.Total)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
+	x.deadline = now.Add(l.cfg.Timeouts.Total)
+	if d, ok := ctx.Deadline(); ok && d.Before(x.deadline) {
+		x.deadline = d
 	}
 	for ; ; now = time.Now() {
 		x.stamps.stamp(atPrepared)
-		c, reused, err := l.connect(ctx, to, now, deadline, x.stamps)
+		c, reused, err := l.connect(ctx, x, now)
 		if err != nil {
 			return err
 		}
@@ -56,21 +57,21 @@ func (l *lean) roundTrip(ctx context.Context, to target, x *exchange) error {
 			now = time.Now()
 		}
 		x.stamps.connection(reused)
-		unseen, err := l.exchange(ctx, c, reused, to, x, now, deadline)
+		unseen, err := l.exchange(ctx, c, reused, x, now)
 		if err == nil {
 			return nil
 		}
 		// A kept-alive connection may have been closed by the device while it lay idle,
 		// or just now. What may be sent twice is sent again, over another one.
-		if !reused || !unseen || ctx.Err() != nil || !time.Now().Before(deadline) {
+		if !reused || !unseen || ctx.Err() != nil || !time.Now().Before(x.deadline) {
 			return err
 		}
 	}
 }
 
 // connect gives a connection that is the caller's alone.
-func (l *lean) connect(ctx context.Context, to target, now, deadline time.Time, s *stamps) (c *conn, reused bool, err error) {
-	key := connKey{to.host, to.secure}
+func (l *lean) connect(ctx context.Context, x *exchange, now time.Time) (c *conn, reused bool, err error) {
+	key := connKey{x.to.host, x.to.secure}
 	for {
 		if c, err = l.pool.get(key, now); err != nil {
 			return nil, false, &exchangeError{phase: phaseConnect, err: err}
@@ -84,25 +85,25 @@ func (l *lean) connect(ctx context.Context, to target, now, deadline time.Time, 
 		l.pool.discard(c)
 	}
 	l.stats.dials.Add(1)
-	nc, err := l.dial(ctx, to, deadline, s)
+	nc, err := l.dial(ctx, x)
 	if err != nil {
 		return nil, false, err
 	}
 	return l.pool.adopt(key, nc), false, nil
 }
 
-func (l *lean) dial(ctx context.Context, to target, deadline time.Time, s *stamps) (net.Conn, error) {
-	nc, err := dialWithin(ctx, l.cfg, to.dialAddress(), deadline)
+func (l *lean) dial(ctx context.Context, x *exchange) (net.Conn, error) {
+	nc, err := dialWithin(ctx, l.cfg, x.to.dialAddress(), x.deadline)
 	if err != nil {
 		return nil, &exchangeError{phase: phaseConnect, err: err}
 	}
-	s.stamp(atConnected)
-	if !to.secure {
+	x.stamps.stamp(atConnected)
+	if !x.to.secure {
 		return nc, nil
 	}
-	nc, err = l.handshake(ctx, nc, to, deadline)
+	nc, err = l.handshake(ctx, nc, x)
 	if err == nil {
-		s.stamp(atSecured)
+		x.stamps.stamp(atSecured)
 	}
 	return nc, err
 }
@@ -113,13 +114,13 @@ func dialWithin(ctx context.Context, cfg Config, address string, deadline time.T
 	return cfg.Dial(ctx, "tcp", address)
 }
 
-func (l *lean) handshake(ctx context.Context, nc net.Conn, to target, deadline time.Time) (net.Conn, error) {
-	ctx, cancel := context.WithDeadline(ctx, earlier(deadline, time.Now().Add(l.cfg.Timeouts.TLS)))
+func (l *lean) handshake(ctx context.Context, nc net.Conn, x *exchange) (net.Conn, error) {
+	ctx, cancel := context.WithDeadline(ctx, earlier(x.deadline, time.Now().Add(l.cfg.Timeouts.TLS)))
 	defer cancel()
 	cfg := l.cfg.TLS
 	if cfg.ServerName == "" {
 		cfg = cfg.Clone()
-		cfg.ServerName = to.serverName()
+		cfg.ServerName = x.to.serverName()
 	}
 	tc := tls.Client(&uplink{Conn: nc}, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
@@ -146,10 +147,10 @@ func earlier(a, b time.Time) time.Time {
 // connection is back in the pool, or closed: it is no longer ours to look at. unseen
 // says that the connection failed, and that it makes no difference to the device if
 // the request comes again: it can't have come, or only asks.
-func (l *lean) exchange(ctx context.Context, c *conn, reused bool, to target, x *exchange, now, deadline time.Time) (unseen bool, err error) {
+func (l *lean) exchange(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) (unseen bool, err error) {
 	before := c.traffic
 	c.silent, c.stamps = true, x.stamps
-	err = l.sendAndRead(ctx, c, reused, to, x, now, deadline)
+	err = l.sendAndRead(ctx, c, reused, x, now)
 	c.sendBy, c.failed, c.stamps = time.Time{}, c.failed || err != nil, nil
 	if err == errStale {
 		l.pool.discard(c)
@@ -179,21 +180,21 @@ func connectionFailed(err error) bool {
 	return !ours
 }
 
-func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, to target, x *exchange, now, deadline time.Time) error {
+func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) error {
 	whole := l.fitsOneWrite(x)
 	if reused && !(whole && c.trip.bare()) && !c.quiet() { // a trip looks for itself
 		return errStale
 	}
 	// The deadline is set before the context is looked at: a cancel that comes later
 	// overrides it, one that came earlier is seen here.
-	if err := c.setDeadline(l.firstDeadline(c, x, now, deadline)); err != nil {
+	if err := c.setDeadline(l.firstDeadline(c, x, now)); err != nil {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	c.watch(ctx)
 	if err := ctx.Err(); err != nil {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
-	sendErr := l.send(c, reused, to, x, deadline)
+	sendErr := l.send(c, reused, x)
 	if sendErr == errStale {
 		return sendErr
 	}
@@ -211,7 +212,7 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, to target,
 		answerBy = l.cfg.Timeouts.Answer // the body took its time: the answer has its own
 	}
 	if answerBy > 0 {
-		if err := c.endBy(earlier(deadline, time.Now().Add(answerBy))); err != nil {
+		if err := c.endBy(earlier(x.deadline, time.Now().Add(answerBy))); err != nil {
 			return &exchangeError{phase: phaseSend, err: err}
 		}
 	}
@@ -234,14 +235,14 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, to target,
 // that goes out in one write needs no second one for its answer. A longer one is
 // looked at now and then, until the total deadline: whether the device answered
 // early, and whether it takes enough.
-func (l *lean) firstDeadline(c *conn, x *exchange, now, total time.Time) time.Time {
+func (l *lean) firstDeadline(c *conn, x *exchange, now time.Time) time.Time {
 	if l.fitsOneWrite(x) {
 		c.sendBy = time.Time{}
-		return earlier(total, now.Add(l.cfg.Timeouts.Answer))
+		return earlier(x.deadline, now.Add(l.cfg.Timeouts.Answer))
 	}
-	c.sendBy, c.sent = total, 0
+	c.sendBy, c.sent = x.deadline, 0
 	c.pace.begin(now, 0, l.cfg.Timeouts.LeastProgress)
-	return earlier(total, now.Add(c.pace.look()))
+	return earlier(x.deadline, now.Add(c.pace.look()))
 }
 
 // oneWrite is how much of a body goes out in one write with the request's head, in bytes.
@@ -252,16 +253,16 @@ func (l *lean) fitsOneWrite(x *exchange) bool {
 }
 
 // ask waits, a bounded time, for the device's word on the head that it was sent.
-func (l *lean) ask(c *conn, x *exchange, total time.Time) error {
-	if err := c.invited(earlier(total, time.Now().Add(l.cfg.Timeouts.Continue))); err != nil {
+func (l *lean) ask(c *conn, x *exchange) error {
+	if err := c.invited(earlier(x.deadline, time.Now().Add(l.cfg.Timeouts.Continue))); err != nil {
 		return err
 	}
-	return c.endBy(l.firstDeadline(c, x, time.Now(), total))
+	return c.endBy(l.firstDeadline(c, x, time.Now()))
 }
 
 // send sends the head, as much of the body as goes with it, and the rest.
-func (l *lean) send(c *conn, reused bool, to target, x *exchange, total time.Time) error {
-	b, begun := l.appendHead(x.head[:0], to, x), 0
+func (l *lean) send(c *conn, reused bool, x *exchange) error {
+	b, begun := l.appendHead(x.head[:0], x), 0
 	if x.body != nil && !x.expect {
 		begun = int(min(x.body.size, oneWrite))
 		b = slices.Grow(b, begun)
@@ -279,7 +280,7 @@ func (l *lean) send(c *conn, reused bool, to target, x *exchange, total time.Tim
 		return err
 	}
 	if x.expect {
-		if err := l.ask(c, x, total); err != nil {
+		if err := l.ask(c, x); err != nil {
 			return err
 		}
 	}

@@ -21,16 +21,16 @@ type netHTTP struct {
 	stats  *counters
 	chunks chunkPool
 	calls  callPool
-	extra  []header
+	extra  []values
 	// Values of headers, made once.
 	userAgent, noAgent [1]string
 
 	closed atomic.Bool
 }
 
-type header struct {
-	name   string
-	values []string
+type values struct {
+	name string
+	all  []string
 }
 
 func newNetHTTP(cfg Config, stats *counters) *netHTTP {
@@ -54,8 +54,8 @@ func newNetHTTP(cfg Config, stats *counters) *netHTTP {
 	if cfg.RoundTripper != nil {
 		t.around = cfg.RoundTripper(t.base)
 	}
-	for name, values := range sortedHeader(cfg.Header) {
-		t.extra = append(t.extra, header{name, values})
+	for name, all := range sortedHeader(cfg.Header) {
+		t.extra = append(t.extra, values{name, all})
 	}
 	return t
 }
@@ -75,10 +75,10 @@ func (t *netHTTP) dial(ctx context.Context, _, address string) (net.Conn, error)
 	return newCountedConn(nc, t.stats, &t.chunks), nil
 }
 
-func (t *netHTTP) roundTrip(ctx context.Context, to target, x *exchange) error {
+func (t *netHTTP) roundTrip(ctx context.Context, x *exchange) error {
 	c := t.call(ctx)
 	defer t.release(c)
-	req := c.request(ctx, to, x)
+	req := c.request(ctx, x)
 	if ctx.Err() != nil {
 		c.clock.expire() // the watch may have struck before the clock ran
 	}

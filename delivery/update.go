@@ -19,6 +19,7 @@ type Update struct {
 	key        string // Idempotency-Key
 	reprDigest string // Repr-Digest, RFC 9530
 	digestHex  string
+	plain      header // of a push in the plain dialect
 }
 
 // NewUpdate names an artifact as a version, which is 1 to 128 bytes of UTF-8 without
@@ -39,14 +40,16 @@ func NewUpdate(version string, artifact *Artifact) (*Update, error) {
 	h.Write([]byte(version)) // a hash never fails to write
 	h.Write([]byte{0})
 	h.Write(digest[:])
-	return &Update{
+	u := &Update{
 		version:  version,
 		artifact: artifact,
 		// A quoted string, as the header's draft (draft-ietf-httpapi-idempotency-key-header) wants it.
 		key:        `"` + hex.EncodeToString(h.Sum(nil)[:16]) + `"`,
 		reprDigest: "sha-256=:" + base64.StdEncoding.EncodeToString(digest[:]) + ":",
 		digestHex:  artifact.DigestHex(),
-	}, nil
+	}
+	u.plain = plain{}.pushHeader(u)
+	return u, nil
 }
 
 // Version is the version that the update brings.
