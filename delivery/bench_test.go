@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,8 +40,7 @@ func newFixedDevice(tb testing.TB, u *Update) *fixedDevice {
 	require.NoError(tb, err)
 	d := &fixedDevice{size: u.artifact.size, listener: l, conns: map[net.Conn]struct{}{}}
 	d.Device = Device{ID: "till-17", Address: "http://" + l.Addr().String()}
-	pushed := fixedAnswer(tb, wire.UpdateAnswer{Success: true, Message: "applied", Size: u.artifact.size, Digest: u.digestHex})
-	verified := fixedAnswer(tb, wire.VersionAnswer{DeviceID: d.ID, Version: u.version, Digest: u.digestHex, State: wire.StateIdle, UpdatedAt: "2026-01-01T00:00:00Z"})
+	pushed, verified := fixedAnswer(tb, pushed(u)), fixedAnswer(tb, verified(u))
 	d.wg.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -147,6 +147,65 @@ func BenchmarkVerify(b *testing.B) { perOperation(b, Lean, verify) }
 
 func BenchmarkPushNetHTTP(b *testing.B)   { perOperation(b, NetHTTP, push) }
 func BenchmarkVerifyNetHTTP(b *testing.B) { perOperation(b, NetHTTP, verify) }
+
+// cannedConn answers every request at once, from memory: what an operation over it takes
+// is the client's own work, without a system's.
+type cannedConn struct {
+	net.Conn
+	answer, rest []byte
+}
+
+func (c *cannedConn) Write(p []byte) (int, error) {
+	c.rest = c.answer
+	return len(p), nil
+}
+
+func (c *cannedConn) Read(p []byte) (int, error) {
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+func (*cannedConn) SetDeadline(time.Time) error { return nil }
+func (*cannedConn) Close() error                { return nil }
+
+// own runs an operation over such connections, to so many devices in turn.
+func own(b *testing.B, devices int, answer func(*Update) any, operation func(context.Context, *Client, Device, *Update) error) {
+	u := newUpdate(b, "2.0.0", make([]byte, benchSize))
+	text := fixedAnswer(b, answer(u))
+	c := newClient(b, Config{MaxIdle: devices, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return &cannedConn{answer: text}, nil
+	}})
+	fleet := make([]Device, devices)
+	ctx := b.Context()
+	for i := range fleet {
+		fleet[i] = Device{ID: "till-17", Address: fmt.Sprintf("http://127.%d.%d.%d:8080", 1+i>>16, i>>8&255, i&255)}
+		require.NoError(b, operation(ctx, c, fleet[i], u))
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if err := operation(ctx, c, fleet[i%devices], u); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func pushed(u *Update) any {
+	return wire.UpdateAnswer{Success: true, Message: "applied", Size: u.artifact.size, Digest: u.digestHex}
+}
+
+func verified(u *Update) any {
+	return wire.VersionAnswer{DeviceID: "till-17", Version: u.version, Digest: u.digestHex, State: wire.StateIdle, UpdatedAt: "2026-01-01T00:00:00Z"}
+}
+
+// BenchmarkPushOwn is the client's own share of a push.
+func BenchmarkPushOwn(b *testing.B) { own(b, 1, pushed, push) }
+
+// BenchmarkPushOwn10000 is that over 10,000 devices, each with its connection.
+func BenchmarkPushOwn10000(b *testing.B) { own(b, 10_000, pushed, push) }
+
+// BenchmarkVerifyOwn is the client's own share of a verification.
+func BenchmarkVerifyOwn(b *testing.B) { own(b, 1, verified, verify) }
 
 // BenchmarkPush64 has 64 workers on as many connections.
 func BenchmarkPush64(b *testing.B) { atWorkers(b, Lean, 64, push) }
