@@ -171,8 +171,12 @@ func (*cannedConn) Close() error                { return nil }
 
 // own runs an operation over such connections, to so many devices in turn.
 func own(b *testing.B, devices int, answer func(*Update) any, operation func(context.Context, *Client, Device, *Update) error) {
+	ownOver(b, devices, "", answer, operation)
+}
+
+func ownOver(b *testing.B, devices int, header string, answer func(*Update) any, operation func(context.Context, *Client, Device, *Update) error) {
 	u := newUpdate(b, "2.0.0", make([]byte, benchSize))
-	text := fixedAnswer(b, answer(u))
+	text := bytes.Replace(fixedAnswer(b, answer(u)), []byte("\r\n"), []byte("\r\n"+header), 1)
 	c := newClient(b, Config{MaxIdle: devices, Dial: func(context.Context, string, string) (net.Conn, error) {
 		return &cannedConn{answer: text}, nil
 	}})
@@ -203,6 +207,11 @@ func BenchmarkPushOwn(b *testing.B) { own(b, 1, pushed, push) }
 
 // BenchmarkPushOwn10000 is that over 10,000 devices, each with its connection.
 func BenchmarkPushOwn10000(b *testing.B) { own(b, 10_000, pushed, push) }
+
+// BenchmarkPushOwnFresh is that over a new connection each, which the device closes.
+func BenchmarkPushOwnFresh(b *testing.B) {
+	ownOver(b, 1, "Connection: close\r\n", pushed, push)
+}
 
 // BenchmarkVerifyOwn is the client's own share of a verification.
 func BenchmarkVerifyOwn(b *testing.B) { own(b, 1, verified, verify) }
