@@ -128,27 +128,22 @@ func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error
 		}
 	}
 	started := time.Now()
-	rebooted := installs // it may come up right, and then go back
-	for failures, good := 0, 0; ; {
+	looks := sightings{rebooted: installs}
+	for failures := 0; ; {
 		seen := r.verify(ctx)
 		pause := retry.Poll
+		if looks.settle(seen, retry.GoodReads) {
+			return nil
+		}
 		switch {
 		case seen == nil:
-			good++
-			if good >= retry.GoodReads && (good > 1 || !rebooted) {
-				return nil
-			}
 		case ctx.Err() != nil:
 			return seen
 		case seen.Class == ClassPending:
-			good, installs, rebooted = 0, true, true
+			installs = true
 		case seen.gone():
-			rebooted = true
-			installs = installs || why == confirm || good > 0
+			installs = installs || why == confirm || looks.good > 0
 		case !seen.lookAgain():
-			if good > 0 && seen.Class == ClassIntegrity {
-				seen.Err = fmt.Errorf("%w: %w", ErrRolledBack, seen.Err)
-			}
 			return seen
 		}
 		if seen != nil && !installs {
@@ -170,6 +165,29 @@ func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error
 			return e
 		}
 	}
+}
+
+// sightings are what the looks at a device have shown, until it is settled what it runs.
+type sightings struct {
+	good     int  // answers in a row that it runs the update
+	rebooted bool // it installed or was gone: it may come up right, and then go back
+}
+
+// settle takes what one more look saw, and reports whether it is settled that the
+// device runs the update. Of a device that ran it and went back, the error says so.
+func (s *sightings) settle(seen *Error, goodReads int) bool {
+	switch {
+	case seen == nil:
+		s.good++
+		return s.good >= goodReads && (s.good > 1 || !s.rebooted)
+	case seen.Class == ClassPending:
+		s.good, s.rebooted = 0, true
+	case seen.gone():
+		s.rebooted = true
+	case s.good > 0 && seen.Class == ClassIntegrity:
+		seen.Err = fmt.Errorf("%w: %w", ErrRolledBack, seen.Err)
+	}
+	return false
 }
 
 // lookAgain reports a failure to verify that another look may not meet.
@@ -241,7 +259,12 @@ func (r *delivering) wait(ctx context.Context, op Op, d time.Duration) *Error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		class, _ := classOfFailure(ctx, ctx.Err())
-		return &Error{Op: op, Device: r.device.name(), Class: class, Err: ctx.Err()}
+		return ended(ctx, op, r.device)
 	}
+}
+
+// ended is the failure of an operation whose context ended between two requests.
+func ended(ctx context.Context, op Op, d Device) *Error {
+	class, _ := classOfFailure(ctx, ctx.Err())
+	return &Error{Op: op, Device: d.name(), Class: class, Err: ctx.Err()}
 }

@@ -84,7 +84,7 @@ func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
 		want     RolloutEventKind
 		verifies int
 	}{
-		"comes back":     {21, 1, DeviceHadIt, 21},
+		"comes back":     {21, 1, DeviceHadIt, 22},    // and says so twice
 		"never does":     {1000, 1, DeviceFailed, 61}, // Retry.PollFor, a Poll apart
 		"was waited for": {21, 2, DeviceFailed, 3},
 	} {
@@ -116,4 +116,69 @@ func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRolloutCountsGoodReads: what was under way may have rebooted with the update,
+// come up right and gone back since: its word counts as in a Deliver.
+func TestRolloutCountsGoodReads(t *testing.T) {
+	busy := &Error{Op: OpVerify, Class: ClassPending, Err: errStillBusy}
+	gone := &Error{Op: OpVerify, Class: ClassNotSent, Err: errStatus}
+	lacks := &Error{Op: OpVerify, Class: ClassIntegrity, Err: ErrLacksUpdate}
+	for name, row := range map[string]struct {
+		says      []error // nil: that it runs the update; the last one for ever
+		goodReads int
+		want      RolloutEventKind
+		is        error
+		verifies  int
+		fresh     int // what it costs, not having been under way
+	}{
+		"right at once":     {[]error{nil}, 1, DeviceHadIt, nil, 1, 1},
+		"three wanted":      {[]error{nil}, 3, DeviceHadIt, nil, 3, 1},
+		"gone, then right":  {[]error{gone, nil}, 1, DeviceHadIt, nil, 3, 2},
+		"busy, then right":  {[]error{busy, nil}, 1, DeviceHadIt, nil, 3, 2},
+		"in a row":          {[]error{gone, nil, busy, nil}, 1, DeviceHadIt, nil, 5, 2},
+		"rolled back":       {[]error{gone, nil, lacks}, 1, DeviceFailed, ErrRolledBack, 3, 2},
+		"rolled back later": {[]error{nil, nil, lacks}, 3, DeviceFailed, ErrRolledBack, 3, 1},
+		"gone, then not":    {[]error{gone, lacks}, 1, DeviceUpdated, nil, 2, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := RolloutConfig{Workers: 1, Journal: JournalConfig{Path: journalPath(t)}}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+				defer cancel()
+				_, err := testRollout(t, &rolloutFleet{takes: time.Second}, cfg).Run(ctx, rolloutDevices(1))
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+
+				f := &rolloutFleet{verify: func(_ Device, n int) error {
+					said, _ := row.says[min(n, len(row.says))-1].(*Error)
+					if said == nil {
+						return nil
+					}
+					fresh := *said
+					return &fresh
+				}}
+				ends := map[string]RolloutEvent{}
+				cfg.OnEvent = func(e RolloutEvent) { ends[e.Device.ID] = e }
+				r := testRollout(t, f, cfg)
+				r.retry.GoodReads = row.goodReads
+				_, err = r.Run(t.Context(), rolloutDevices(2))
+				require.NoError(t, err)
+				require.Equal(t, row.want, ends["till-0"].Kind, "%v", ends["till-0"].Err)
+				if row.is != nil {
+					require.ErrorIs(t, ends["till-0"].Err, row.is)
+				}
+				require.Equal(t, map[string]int{"till-0": row.verifies, "till-1": row.fresh}, f.verifies)
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // and the wait between two good reads doesn't outlive the context
+		r := testRollout(t, &rolloutFleet{verify: func(Device, int) error { return nil }}, RolloutConfig{})
+		r.retry.GoodReads = 2
+		ctx, cancel := context.WithTimeout(t.Context(), r.retry.Poll/2)
+		defer cancel()
+		has, err := r.ask(ctx, turn{begun: true}, &Report{})
+		require.False(t, has)
+		require.Equal(t, ClassTimeout, ClassOf(err))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
 }
