@@ -67,6 +67,10 @@ func (r *delivering) run(ctx context.Context) *Error {
 			if seen == nil {
 				return nil
 			}
+			// That nobody could be asked doesn't make it known that nothing was applied.
+			if next == find && seen.Class == ClassNotSent {
+				seen.Class = pushed.Class
+			}
 			// Only a device that answered, and lacks the update, is pushed to again, and
 			// not if it had said that it applied it.
 			// Nor is one that ran it and went back: it would again.
@@ -120,6 +124,13 @@ func afterPush(e *Error) step {
 // install, or that can't be reached after it said that it applied the update, may be
 // gone while it reboots: then a failure is looked at again as its own word would be,
 // until PollFor.
+//
+// A device that is gone after a push whose answer was lost (find) may be rebooting with
+// the update too, but nothing that was seen says so: one that went offline before the push
+// resets a kept-alive connection, or falls silent, in the same way. Were it waited for, an
+// outage would hold every worker for PollFor. So it has MaxAttempts looks, and ends as
+// what its push was; it is not pushed to again, and whoever comes back later asks first.
+// As soon as it has said that it installs, or that it runs the update, it has PollFor.
 func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error {
 	retry := r.client.cfg.Retry
 	if why == await {

@@ -1,8 +1,10 @@
 package delivery
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -194,6 +196,52 @@ func TestDeliverWaitsForAReboot(t *testing.T) {
 				report, err := c.Deliver(t.Context(), dev.Device, newUpdate(t, "2", []byte("x")))
 				require.NoError(t, err)
 				require.Equal(t, []int{1, 11}, []int{report.Pushes, report.Verifies}, "gone nine times, then right twice")
+			})
+		})
+	}
+}
+
+// TestDeliverToADeviceThatIsGoneAfterItsPush: a lost answer and then nobody, be it a reboot
+// with the update or a device that was off before (a kept-alive connection is all that is
+// left of it). It isn't waited for, isn't pushed to again, and may have the update.
+func TestDeliverToADeviceThatIsGoneAfterItsPush(t *testing.T) {
+	for name, answers := range map[string]int{"new connection": 0, "kept-alive": 1} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, cfg Config) {
+				cfg.Retry.PollFor = time.Hour
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				require.NoError(t, err)
+				served := make(chan error, 1)
+				go func() {
+					c, err := l.Accept()
+					if err != nil {
+						served <- err
+						return
+					}
+					defer c.Close()
+					br := bufio.NewReader(c)
+					for n := 0; ; n++ {
+						r, err := http.ReadRequest(br)
+						if err == nil {
+							_, err = io.Copy(io.Discard, r.Body)
+						}
+						if err == nil && n < answers {
+							_, err = io.WriteString(c, good(r))
+						}
+						if err != nil || n == answers {
+							served <- errors.Join(err, l.Close())
+							return
+						}
+					}
+				}()
+				c, dev, u := newClient(t, cfg), Device{Address: "http://" + l.Addr().String()}, newUpdate(t, "2", []byte("x"))
+				for range answers {
+					require.NoError(t, c.Verify(t.Context(), dev, u))
+				}
+				report, err := c.Deliver(t.Context(), dev, u)
+				require.NoError(t, <-served)
+				require.Equal(t, ClassAmbiguous, ClassOf(err), "%v", err)
+				require.Equal(t, []int{1, 4}, []int{report.Pushes, report.Verifies})
 			})
 		})
 	}
