@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 // TestCancelOfAThousand: operations that wait in every place where one can are all
@@ -113,5 +114,90 @@ func TestCancelOfAThousand(t *testing.T) {
 				// No goroutine is left: synctest would not end while there is one.
 			})
 		})
+	}
+}
+
+// BenchmarkCancelThousand cancels a thousand deliveries at once, over real sockets, to
+// devices that took the push and never answer. It reports the longest time from the cancel
+// to the last return; what it costs to set them up is nobody's question.
+func BenchmarkCancelThousand(b *testing.B) {
+	const inFlight = 1000
+	for _, tr := range transports {
+		b.Run(string(tr), func(b *testing.B) {
+			silent := newSilentDevice(b)
+			c := newClient(b, Config{Transport: tr, Timeouts: Timeouts{Dial: time.Hour, Answer: time.Hour, Total: time.Hour}})
+			u := newUpdate(b, "2", make([]byte, benchSize))
+			slowest := time.Duration(0)
+			for b.Loop() {
+				others := goleak.IgnoreCurrent()
+				ctx, cancel := context.WithCancel(b.Context())
+				ended := make(chan error, inFlight)
+				for range inFlight {
+					go func() {
+						_, err := c.Deliver(ctx, silent.Device, u)
+						ended <- err
+					}()
+				}
+				for range inFlight {
+					require.NoError(b, <-silent.taken)
+				}
+				require.Empty(b, ended)
+				began := time.Now()
+				cancel()
+				classes := map[Class]int{}
+				for range inFlight {
+					classes[ClassOf(<-ended)]++
+				}
+				slowest = max(slowest, time.Since(began))
+				require.Equal(b, map[Class]int{ClassCanceled: inFlight}, classes)
+				silent.hangUp(b)
+				goleak.VerifyNone(b, others)
+			}
+			b.ReportMetric(float64(slowest)/float64(time.Millisecond), "ms-to-cancel")
+			b.ReportMetric(0, "ns/op") // of the setting up, for the most part
+		})
+	}
+}
+
+// silentDevice takes requests and never answers, with one goroutine for all of them: a
+// goroutine that is left is then the client's.
+type silentDevice struct {
+	Device
+	taken chan error // of each request, whether it came whole
+	conns chan net.Conn
+}
+
+func newSilentDevice(b *testing.B) *silentDevice {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	d := &silentDevice{Device{Address: "http://" + l.Addr().String()}, make(chan error, 1), make(chan net.Conn, 10_000)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			d.conns <- c
+			r, err := http.ReadRequest(bufio.NewReader(c))
+			if err == nil {
+				_, err = io.Copy(io.Discard, r.Body)
+			}
+			d.taken <- err
+		}
+	}()
+	b.Cleanup(func() {
+		require.NoError(b, l.Close())
+		<-done
+		d.hangUp(b)
+	})
+	return d
+}
+
+// hangUp closes what was taken so far.
+func (d *silentDevice) hangUp(b *testing.B) {
+	for len(d.conns) > 0 {
+		require.NoError(b, (<-d.conns).Close())
 	}
 }
