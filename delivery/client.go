@@ -179,6 +179,8 @@ func (c *Client) send(ctx context.Context, op Op, d Device, x *exchange) error {
 		switch {
 		case x.expect && x.status == http.StatusExpectationFailed:
 			x.expect = false
+		case x.status == http.StatusMovedPermanently || x.status == http.StatusFound || x.status == http.StatusSeeOther:
+			return &redirectError{errMethodLost}
 		case x.status == http.StatusTemporaryRedirect || x.status == http.StatusPermanentRedirect:
 			if redirects++; redirects > maxRedirects {
 				return &redirectError{errManyRedirects}

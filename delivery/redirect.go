@@ -18,6 +18,7 @@ func (e *redirectError) Unwrap() error { return e.err }
 
 var (
 	errManyRedirects = fmt.Errorf("more than %d in a row", maxRedirects)
+	errMethodLost    = errors.New("only 307 and 308 keep method and body")
 	errOtherOrigin   = errors.New("it leads to another origin")
 	errLocation      = errors.New("its Location is missing or unusable")
 )

@@ -58,9 +58,9 @@ func TestRedirects(t *testing.T) {
 		"opaque":             {307, "mailto:a", 1, ClassProtocol, errLocation, []string{"POST /d/7/update x"}},
 		"beyond ASCII":       {307, "/?\xe9", 1, ClassProtocol, errLocation, []string{"POST /d/7/update x"}},
 		"endless":            {307, "/" + strings.Repeat("x", maxAddress), 1, ClassProtocol, errLocation, []string{"POST /d/7/update x"}},
-		"301 drops the body": {301, "/here", 1, ClassProtocol, errStatus, []string{"POST /d/7/update x"}},
-		"302 drops the body": {302, "/here", 1, ClassProtocol, errStatus, []string{"POST /d/7/update x"}},
-		"303 drops the body": {303, "/here", 1, ClassProtocol, errStatus, []string{"POST /d/7/update x"}},
+		"301 drops the body": {301, "/here", 1, ClassProtocol, errMethodLost, []string{"POST /d/7/update x"}},
+		"302 drops the body": {302, "/here", 1, ClassProtocol, errMethodLost, []string{"POST /d/7/update x"}},
+		"303 drops the body": {303, "/here", 1, ClassProtocol, errMethodLost, []string{"POST /d/7/update x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -80,6 +80,7 @@ func TestRedirects(t *testing.T) {
 					require.ErrorIs(t, err, row.is)
 					e, _ := errors.AsType[*Error](err)
 					require.Equal(t, row.status, e.Status)
+					require.Equal(t, fmt.Sprintf("push %s: protocol: status %d: redirect refused: %v", dev.Address, row.status, row.is), err.Error(), "over either transport")
 					require.Less(t, len(err.Error()), 400)
 				}
 				require.Equal(t, row.requests, asked.all())

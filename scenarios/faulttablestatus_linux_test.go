@@ -73,7 +73,7 @@ func redirectRows() (rows []faultRow) {
 		}
 	}
 	for _, status := range []int{301, 302, 303} {
-		rows = append(rows, refused(status, "", "", ""))
+		rows = append(rows, refused(status, "", "", "redirect refused"))
 	}
 	for _, status := range []int{307, 308} {
 		name := "redirect-" + strconv.Itoa(status)
