@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -88,7 +89,7 @@ func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 }
 
 func TestSecondInterruptEndsAtOnce(t *testing.T) {
-	cmd, _, run, _ := started(t)
+	cmd, dir, run, _ := started(t)
 	// A fleet that doesn't answer keeps the first interrupt from ending the run: the
 	// reset of the next repetition waits for it.
 	stopped := fleets(t)
@@ -110,6 +111,30 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.Error(t, cmd.Wait())
 	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode())
+	compares(t, dir, run)
+}
+
+// TestSecondSignalBeforeTheFirstIsDealtWith: nothing is written any more, so the directory
+// is that of a run that was killed.
+func TestSecondSignalBeforeTheFirstIsDealtWith(t *testing.T) {
+	cmd, dir, run, _ := started(t)
+	begun := fleets(t)
+	require.NotEmpty(t, begun)
+	// Both find it stopped, so that they come at the same time; two of the same kind would
+	// be one.
+	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode())
+	is, _ := status(t, run)
+	require.Equal(t, "running", is)
+	require.Contains(t, compares(t, dir, run), "the run did not finish")
+	eventually(t, "the fleet ends with its driver", func() bool {
+		left := fleets(t)
+		return !slices.ContainsFunc(begun, func(pid int) bool { return slices.Contains(left, pid) })
+	})
 }
 
 func TestKillLeavesADirectoryThatLoads(t *testing.T) {
