@@ -18,7 +18,7 @@ var seeds = []string{
 	`{"Success":true}`, `{"ſuccess":true}`, `{"size":01}`, `{"size":1.0}`, `{"size":1e3}`, `{"size":-1}`, `{"size":9223372036854775807}`,
 	`{"size":999999999999999999}`, `{"message":"a\"b"}`, `{"message":"é"}`, "{\"message\":\"\xff\"}", "{\"message\":\"a\nb\"}", `{"message":3}`,
 	`{"other":{"a":[1]},"success":true}`, `{"other":[],"success":true}`, `{"success":true,"success":false}`, `[1]`, `null`, `true`, ``, `{"a"`, `{"success":t`,
-	`{"digest":"A","digest":null}`, "\ufeff{}", `{"success" : true , "size" : 7}`, `{"state":"idle"}`,
+	`{"digest":"A","digest":null}`, `{"Version":"2"}`, `{"state":7}`, `{"success":`, "\ufeff{}", `{"success" : true , "size" : 7}`, `{"state":"idle"}`,
 }
 
 // FuzzAnswers: an answer means what encoding/json says it means, read fast or not.

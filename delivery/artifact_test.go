@@ -85,6 +85,10 @@ func TestBadArtifacts(t *testing.T) {
 	cancel()
 	_, err = ReadArtifact(canceled, strings.NewReader("abc"), dir, 10)
 	require.ErrorIs(t, err, context.Canceled)
+	_, err = NewArtifact(canceled, strings.NewReader("abc"), 3)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = ReadArtifact(t.Context(), strings.NewReader("abc"), filepath.Join(dir, "missing"), 10)
+	require.ErrorIs(t, err, os.ErrNotExist)
 
 	_, err = NewUpdate("2", nil)
 	require.Error(t, err)

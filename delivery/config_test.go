@@ -39,7 +39,13 @@ func TestConfigErrorsNameTheThing(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "cret")
 	}
-	_, err := New(Config{Transport: "quic", MaxIdle: -1})
+	many := http.Header{}
+	for i := range maxHeaders + 1 {
+		many.Set(fmt.Sprint("X-", i), "1")
+	}
+	_, err := New(Config{Header: many})
+	require.ErrorContains(t, err, fmt.Sprintf("%d headers: want at most %d", maxHeaders+1, maxHeaders))
+	_, err = New(Config{Transport: "quic", MaxIdle: -1})
 	require.ErrorContains(t, err, "quic")
 	require.ErrorContains(t, err, "max idle", "every mistake at once")
 }

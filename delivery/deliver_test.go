@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -136,6 +137,68 @@ func TestDeliverStopsWaitingWhenCanceled(t *testing.T) {
 		}
 		_, err := c.Deliver(ctx, dev.Device, newUpdate(t, "2", []byte("x")))
 		require.Equal(t, ClassCanceled, ClassOf(err))
+	})
+}
+
+// TestDeliverStopsLookingWhenItsTimeIsUp: in a look, and in the wait after each kind of look.
+func TestDeliverStopsLookingWhenItsTimeIsUp(t *testing.T) {
+	for name, look := range map[string]string{
+		"no answer":   "",
+		"backing off": jsonAnswer("500 Broken", "{}"),
+		"polling":     jsonAnswer("200 OK", busyVersion),
+		"accepted":    jsonAnswer("202 Accepted", "{}"),
+		"right once":  jsonAnswer("200 OK", goodVersion),
+	} {
+		for _, tr := range transports {
+			t.Run(name+"/"+string(tr), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := newClient(t, Config{
+						Transport: tr, Retry: Retry{Base: 24 * time.Hour, Cap: 24 * time.Hour, Poll: time.Hour, GoodReads: 2},
+						Dial: func(context.Context, string, string) (net.Conn, error) {
+							near, far := net.Pipe()
+							go func() {
+								defer far.Close()
+								br := bufio.NewReader(far)
+								for {
+									r, err := http.ReadRequest(br)
+									if err != nil {
+										return
+									}
+									_, _ = io.Copy(io.Discard, r.Body)
+									text := look
+									if r.Method == http.MethodPost {
+										text = jsonAnswer("200 OK", goodPush)
+									}
+									_, _ = io.WriteString(far, text)
+								}
+							}()
+							return near, nil
+						},
+					})
+					defer c.Close()
+					ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+					defer cancel()
+					report, err := c.Deliver(ctx, Device{Address: "http://till"}, newUpdate(t, "2", []byte("x")))
+					require.Equal(t, ClassTimeout, ClassOf(err), "%v", err)
+					require.Equal(t, []int{1, 1}, []int{report.Pushes, report.Verifies})
+				})
+			})
+		}
+	}
+}
+
+// TestDeliverWhereNothingConnects: the deadline of the whole request, while it has no
+// connection yet: nothing was sent, so nobody is asked.
+func TestDeliverWhereNothingConnects(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		cfg.Timeouts.Total = time.Millisecond
+		cfg.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		report, err := newClient(t, cfg).Deliver(t.Context(), Device{Address: "http://till"}, newUpdate(t, "2", []byte("x")))
+		require.Equal(t, ClassTimeout, ClassOf(err), "%v", err)
+		require.Equal(t, []int{4, 0}, []int{report.Pushes, report.Verifies})
 	})
 }
 

@@ -242,6 +242,22 @@ func journalText(t testing.TB, header []byte) []byte {
 	return text
 }
 
+// TestJournalOfADoneDevice: whatever a journal says of a device later, done is done.
+func TestJournalOfADoneDevice(t *testing.T) {
+	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
+	require.NoError(t, err)
+	text, marks := bytes.Clone(header), map[deviceKey]mark{}
+	for _, event := range []string{eventBegun, eventDone, eventBegun, eventFailed} {
+		line, err := journalRecord{Event: event, Device: fmt.Sprintf("%032x", 0)}.line()
+		require.NoError(t, err)
+		text = append(text, line...)
+	}
+	found, err := readJournal(bytes.NewReader(text), header, marks)
+	require.NoError(t, err)
+	require.Equal(t, map[deviceKey]mark{{}: markDone}, marks)
+	require.Equal(t, JournalState{Done: 1}, found.state())
+}
+
 func TestJournalLinesThatMakeNoSense(t *testing.T) {
 	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
 	require.NoError(t, err)

@@ -155,6 +155,7 @@ func TestStallMidUpload(t *testing.T) {
 		for _, u := range []*Update{newUpdate(t, "2", make([]byte, 64<<20)), fileUpdate(t, 64<<20)} {
 			err := newClient(t, cfg).Push(t.Context(), dev, u)
 			require.ErrorIs(t, err, errSlow)
+			require.ErrorContains(t, err, "Timeouts.LeastProgress", "which bound it was")
 			require.Equal(t, ClassTimeout, ClassOf(err))
 		}
 	})

@@ -104,6 +104,34 @@ func TestRedirectedVerify(t *testing.T) {
 	})
 }
 
+// TestRedirectBetweenSchemes: the port that isn't spelt out is the scheme's, and what was
+// asked under TLS isn't asked again without it.
+func TestRedirectBetweenSchemes(t *testing.T) {
+	secure := target{secure: true, host: "till"}
+	for location, want := range map[string]string{"https://till:443/here": "/here", "https://till": "/", "here": "/here"} {
+		path, err := follow(secure, "/update", location)
+		require.NoError(t, err)
+		require.Equal(t, want, path)
+	}
+	_, err := follow(secure, "/update", "http://till:443/update")
+	require.ErrorIs(t, err, errOtherOrigin)
+}
+
+// TestCloseBetweenTwoRequests: what a redirect asks for after Close is not asked.
+func TestCloseBetweenTwoRequests(t *testing.T) {
+	var asked seen
+	c := newClient(t, Config{})
+	dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
+		asked.add("%s", r.RequestURI)
+		c.Close()
+		return "HTTP/1.1 307 Moved\r\nLocation: /here\r\nContent-Length: 0\r\n\r\n"
+	})
+	err := c.Push(t.Context(), dev, newUpdate(t, "2", []byte("x")))
+	require.ErrorIs(t, err, ErrClosed)
+	require.Equal(t, ClassPermanent, ClassOf(err))
+	require.Equal(t, []string{"/update"}, asked.all())
+}
+
 func TestSameHost(t *testing.T) {
 	for _, row := range []struct {
 		secure     bool

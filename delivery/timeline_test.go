@@ -112,6 +112,24 @@ func slowAnswers(c net.Conn, closed chan struct{}) {
 
 // TestRoundTripper: what is put around net/http sees every request, and its context
 // carries the caller's values; a trace of the caller's own sees them as well.
+// TestTimelineWithoutTLS: over either transport a new connection stands at some time, and
+// is never secured.
+func TestTimelineWithoutTLS(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		var lines []Timeline
+		cfg.Observe = func(l Timeline) { lines = append(lines, l) }
+		_, err := newClient(t, cfg).Deliver(t.Context(), newTestDevice(t).Device, newUpdate(t, "2", []byte("x")))
+		require.NoError(t, err)
+		require.Len(t, lines, 2)
+		for i, l := range lines {
+			require.Equal(t, i > 0, l.Reused)
+			require.Equal(t, l.Reused, l.Connected.IsZero())
+			require.True(t, l.Secured.IsZero())
+			require.False(t, l.Ready.IsZero())
+		}
+	})
+}
+
 func TestRoundTripper(t *testing.T) {
 	type key struct{}
 	var seen, traced, traces atomic.Int32
