@@ -122,8 +122,18 @@ func TestDeliverToADeviceThatIsNotThere(t *testing.T) {
 		require.Equal(t, ClassNotSent, ClassOf(err))
 		require.Equal(t, 4, report.Pushes)
 		require.Zero(t, report.Verifies)
+
+		cfg.Random = alwaysZero{} // full jitter may draw no wait at all
+		report, err = newClient(t, cfg).Deliver(t.Context(), dev, newUpdate(t, "2", []byte("x")))
+		require.Equal(t, ClassNotSent, ClassOf(err))
+		require.Equal(t, 4, report.Pushes)
+		require.Zero(t, report.Waited)
 	})
 }
+
+type alwaysZero struct{}
+
+func (alwaysZero) Uint64() uint64 { return 0 }
 
 func TestDeliverStopsWaitingWhenCanceled(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {

@@ -246,6 +246,40 @@ func TestConnectionsThatServeOn(t *testing.T) {
 }
 
 // TestCloseWhileOperationsRun: they end as they would have, and leave no connection.
+// TestWhatABurstLeaves: no more of it is kept than MaxIdle connections and, over net/http,
+// as many requests ready to be used again.
+func TestWhatABurstLeaves(t *testing.T) {
+	overBoth(t, func(t *testing.T, cfg Config) {
+		const burst = 5
+		cfg.MaxIdle = 2
+		var all sync.WaitGroup // holds the answers until every push is there
+		all.Add(burst)
+		dev := scriptedDevice(t, func(_, n int, r *http.Request) string {
+			if n == 1 {
+				all.Done()
+				all.Wait()
+			}
+			return good(r)
+		})
+		c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
+		var pushes sync.WaitGroup
+		for range burst {
+			pushes.Go(func() {
+				if err := c.Push(t.Context(), dev, u); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		pushes.Wait()
+		require.EqualValues(t, burst, c.Stats().Dials)
+		if n, ok := c.transport.(*netHTTP); ok {
+			n.calls.mu.Lock()
+			defer n.calls.mu.Unlock()
+			require.LessOrEqual(t, len(n.calls.free), cfg.MaxIdle)
+		}
+	})
+}
+
 func TestCloseWhileOperationsRun(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		asked, answer, gone := make(chan struct{}), make(chan struct{}), make(chan error, 1)

@@ -226,6 +226,23 @@ func TestRolloutPauseAndResume(t *testing.T) {
 	})
 }
 
+// TestRolloutPausedWhileItWaitsForItsRate: what was waiting its turn waits for Resume.
+func TestRolloutPausedWhileItWaitsForItsRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, began := &rolloutFleet{}, time.Now()
+		r := testRollout(t, f, RolloutConfig{Workers: 2, PerSecond: 0.1})
+		go func() {
+			wakeAfter(t.Context(), 5*time.Second, nil)
+			r.Pause()
+			wakeAfter(t.Context(), time.Hour, nil)
+			r.Resume()
+		}()
+		_, err := r.Run(t.Context(), rolloutDevices(2))
+		require.NoError(t, err)
+		require.Equal(t, []time.Time{began, began.Add(time.Hour + 5*time.Second)}, f.at)
+	})
+}
+
 func TestRolloutEndsAtOnceWhenCanceled(t *testing.T) {
 	for name, row := range map[string]struct {
 		cfg   RolloutConfig

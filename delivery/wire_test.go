@@ -326,6 +326,11 @@ func TestArtifactThatShrinks(t *testing.T) {
 		require.ErrorContains(t, err, "reading artifact at byte 300000")
 		require.Equal(t, 1, report.Pushes)
 
+		require.NoError(t, os.Truncate(path, 0))
+		_, err = c.Deliver(t.Context(), dev.Device, u)
+		require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
+		require.ErrorContains(t, err, "reading artifact at byte 0")
+
 		require.NoError(t, os.Truncate(path, 2<<20)) // grown, and the same up to its size
 		_, err = c.Deliver(t.Context(), dev.Device, u)
 		require.NoError(t, err)
