@@ -115,11 +115,7 @@ var errStale error = &exchangeError{phase: phaseConnect, err: errors.New("kept-a
 // and may wait for the answer to begin.
 func (c *conn) writeWhole(b []byte, idled bool) error {
 	if c.trip.bare() {
-		var look *probe
-		if idled {
-			look = &c.probe
-		}
-		n, err := c.trip.send(b, look, c.stamps)
+		n, err := c.trip.send(b, &c.probe, idled, c.stamps)
 		c.traffic.written += uint64(n)
 		if err != nil || n == len(b) {
 			return err

@@ -10,4 +10,4 @@ type trip struct{}
 func (*trip) open(net.Conn) {}
 func (*trip) bare() bool    { return false }
 
-func (*trip) send([]byte, *probe, *stamps) (int, error) { return 0, nil }
+func (*trip) send([]byte, *probe, bool, *stamps) (int, error) { return 0, nil }

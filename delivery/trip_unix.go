@@ -15,7 +15,8 @@ import (
 type trip struct {
 	raw     syscall.RawConn // nil: not a bare socket
 	run     func(fd uintptr) (done bool)
-	idled   *probe // nil: the connection is fresh
+	probe   *probe
+	idled   bool // the connection is not fresh
 	request []byte
 	stamps  *stamps
 	written int
@@ -42,10 +43,10 @@ func (t *trip) bare() bool { return t.raw != nil }
 // reading it will say why. written is what the socket took of the request, err what kept
 // it from the rest. errStale: nothing was written, because the connection holds
 // something already or has ended.
-func (t *trip) send(request []byte, idled *probe, s *stamps) (written int, err error) {
-	t.request, t.idled, t.stamps, t.written, t.err = request, idled, s, 0, nil
+func (t *trip) send(request []byte, p *probe, idled bool, s *stamps) (written int, err error) {
+	t.request, t.probe, t.idled, t.stamps, t.written, t.err = request, p, idled, s, 0, nil
 	err = t.raw.Read(t.run)
-	t.request, t.idled, t.stamps = nil, nil, nil
+	t.request, t.probe, t.stamps = nil, nil, nil
 	if t.err != nil || t.written > 0 {
 		err = t.err
 	}
@@ -56,11 +57,12 @@ func (t *trip) writeThenWait(fd uintptr) (done bool) {
 	if t.written > 0 {
 		return true // woken
 	}
-	if t.idled != nil {
-		if t.idled.peek(fd); !t.idled.calm {
-			t.err = errStale
-			return true
-		}
+	// The wait sees only what comes after it was prepared. A device may have spoken
+	// before, unasked, and have no more to say.
+	t.probe.peek(fd)
+	if !t.probe.calm && t.idled {
+		t.err = errStale
+		return true
 	}
 	for {
 		n, err := syscall.Write(int(fd), t.request)
@@ -75,6 +77,6 @@ func (t *trip) writeThenWait(fd uintptr) (done bool) {
 		}
 		t.written = n
 		t.stamps.stamp(atWritten)
-		return n < len(t.request)
+		return n < len(t.request) || !t.probe.calm
 	}
 }
