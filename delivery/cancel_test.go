@@ -201,3 +201,23 @@ func (d *silentDevice) hangUp(b *testing.B) {
 		require.NoError(b, (<-d.conns).Close())
 	}
 }
+
+// TestWhatEndedTheContextIsTold: a deadline of the caller's and a cancel are not the same.
+func TestWhatEndedTheContextIsTold(t *testing.T) {
+	for _, tr := range transports {
+		t.Run(string(tr), func(t *testing.T) {
+			dev := rawDevice(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+			c, u := newClient(t, Config{Transport: tr}), newUpdate(t, "2", []byte("x"))
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			err := c.Push(ctx, dev, u)
+			require.Equal(t, ClassTimeout, ClassOf(err), "%v", err)
+			require.NotContains(t, err.Error(), "canceled")
+
+			ctx, cancel = context.WithCancel(t.Context())
+			time.AfterFunc(20*time.Millisecond, cancel)
+			err = c.Push(ctx, dev, u)
+			require.Equal(t, ClassCanceled, ClassOf(err), "%v", err)
+		})
+	}
+}

@@ -39,8 +39,7 @@ func (c *Client) Deliver(ctx context.Context, d Device, u *Update) (Report, erro
 	e := r.run(ctx)
 	c.record(ctx, d, e)
 	if e != nil {
-		e.quarantined = e.Class == ClassIntegrity
-		return r.report, e
+		return r.report, e.ofDelivery()
 	}
 	c.budget.success(time.Now())
 	return r.report, nil

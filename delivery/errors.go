@@ -67,8 +67,8 @@ var (
 	ErrRolledBack = errors.New("device ran the update and went back")
 )
 
-// ErrQuarantined is what errors.Is finds in the error of a Deliver that ended with
-// ClassIntegrity: the device said that it took the update and runs something else,
+// ErrQuarantined is what errors.Is finds in the error of a Deliver, or of a device of a
+// Rollout, that ended with ClassIntegrity: the device said that it took the update and runs something else,
 // or isn't the device that it should be. Nothing should be sent to it again before
 // somebody looked.
 var ErrQuarantined = errors.New("delivery: device is quarantined")
@@ -88,6 +88,12 @@ type Error struct {
 	sent        bool // whether a byte of the request may have reached the device
 	quarantined bool
 	budget      bool // the retry budget ended the retries
+}
+
+// ofDelivery makes it the error that a whole delivery ended with.
+func (e *Error) ofDelivery() *Error {
+	e.quarantined = e.Class == ClassIntegrity
+	return e
 }
 
 // Error names the operation, the device, the class and the cause.

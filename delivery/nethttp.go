@@ -93,6 +93,9 @@ func (t *netHTTP) roundTrip(ctx context.Context, x *exchange) error {
 	}
 	if err != nil {
 		c.once = true
+		if ended := ctx.Err(); why == nil && ended != nil && errors.Is(err, context.Canceled) {
+			err = ended // the call ends by a cancel, whatever ended its caller's context
+		}
 		return t.failure(err, why, c.connected.Load())
 	}
 	// net/http may still be writing a request that is answered.

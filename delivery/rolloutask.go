@@ -34,7 +34,7 @@ func (r *Rollout) ask(ctx context.Context, t turn, report *Report) (has bool, er
 		switch {
 		case e == nil: // not often enough yet
 		case errors.Is(e, ErrRolledBack): // it would again
-			return false, e
+			return false, e.ofDelivery()
 		case errors.Is(e, ErrLacksUpdate), errors.Is(e, ErrDeviceFailed):
 			return false, nil
 		case ctx.Err() != nil:
@@ -49,7 +49,7 @@ func (r *Rollout) ask(ctx context.Context, t turn, report *Report) (has bool, er
 			}
 			wait = max(r.retry.Delay(failures, r.draw()), min(e.RetryAfter, r.retry.Cap))
 		default:
-			return false, e
+			return false, e.ofDelivery()
 		}
 		waiting := time.Now()
 		ok := wakeAfter(ctx, wait, nil)

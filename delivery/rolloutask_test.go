@@ -182,3 +182,21 @@ func TestRolloutCountsGoodReads(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 }
+
+// TestWhatARolloutFindsIsQuarantined: a device that runs other bytes under this version, or
+// is another device, is left alone, whether a push or the question before it found that.
+func TestWhatARolloutFindsIsQuarantined(t *testing.T) {
+	for _, cause := range []error{ErrWrongDigest, ErrWrongDevice} {
+		f := &rolloutFleet{verify: func(Device, int) error { return &Error{Op: OpVerify, Class: ClassIntegrity, Err: cause} }}
+		var failed error
+		_, err := testRollout(t, f, RolloutConfig{SkipUpdated: true, OnEvent: func(e RolloutEvent) {
+			if e.Kind == DeviceFailed {
+				failed = e.Err
+			}
+		}}).Run(t.Context(), rolloutDevices(1))
+		require.NoError(t, err)
+		require.ErrorIs(t, failed, cause)
+		require.ErrorIs(t, failed, ErrQuarantined)
+		require.Empty(t, f.begun)
+	}
+}
