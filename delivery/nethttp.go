@@ -157,10 +157,8 @@ func (t *netHTTP) read(resp *http.Response, x *exchange) (err error) {
 func (t *netHTTP) readBody(resp *http.Response, x *exchange) error {
 	most := t.cfg.MaxAnswer
 	x.kept = x.kept[:0]
-	if n := resp.ContentLength; n > int64(most) {
+	if resp.ContentLength > int64(most) {
 		return &answerError{fmt.Errorf("%w of %d bytes", errAnswerTooLarge, most)}
-	} else if n >= int64(cap(x.kept)) { // one more byte than that sees the end
-		x.kept = make([]byte, 0, n+1)
 	}
 	for {
 		if len(x.kept) == cap(x.kept) {
