@@ -78,7 +78,7 @@ func (c *conn) open(key connKey, nc net.Conn) {
 		}
 	}
 	c.probe.open(nc)
-	c.trip.open(nc)
+	c.trip.open(nc, &c.probe)
 	c.br.Reset(c)
 }
 
@@ -115,7 +115,7 @@ var errStale error = &exchangeError{phase: phaseConnect, err: errors.New("kept-a
 // and may wait for the answer to begin.
 func (c *conn) writeWhole(b []byte, idled bool) error {
 	if c.trip.bare() {
-		n, err := c.trip.send(b, &c.probe, idled, c.stamps)
+		n, err := c.trip.send(b, idled, c.stamps)
 		c.traffic.written += uint64(n)
 		if err != nil || n == len(b) {
 			return err

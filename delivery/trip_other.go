@@ -7,7 +7,7 @@ import "net"
 // trip is for systems whose sockets can be written to while a read is prepared.
 type trip struct{}
 
-func (*trip) open(net.Conn) {}
-func (*trip) bare() bool    { return false }
+func (*trip) open(net.Conn, *probe) {}
+func (*trip) bare() bool            { return false }
 
-func (*trip) send([]byte, *probe, bool, *stamps) (int, error) { return 0, nil }
+func (*trip) send([]byte, bool, *stamps) (int, error) { return 0, nil }

@@ -23,17 +23,15 @@ type trip struct {
 	err     error
 }
 
-// open turns the trip to a network connection. One that wraps a socket may want to see
-// what is written.
-func (t *trip) open(nc net.Conn) {
+// open turns the trip to a network connection, which the probe is turned to already. One
+// that wraps a socket may want to see what is written.
+func (t *trip) open(nc net.Conn, p *probe) {
 	if t.run == nil {
 		t.run = t.writeThenWait // once, so that a trip allocates nothing
 	}
-	t.raw = nil
-	if s, ok := nc.(*net.TCPConn); ok {
-		if raw, err := s.SyscallConn(); err == nil {
-			t.raw = raw
-		}
+	t.raw, t.probe = nil, p
+	if _, ok := nc.(*net.TCPConn); ok {
+		t.raw = p.raw
 	}
 }
 
@@ -43,10 +41,10 @@ func (t *trip) bare() bool { return t.raw != nil }
 // reading it will say why. written is what the socket took of the request, err what kept
 // it from the rest. errStale: nothing was written, because the connection holds
 // something already or has ended.
-func (t *trip) send(request []byte, p *probe, idled bool, s *stamps) (written int, err error) {
-	t.request, t.probe, t.idled, t.stamps, t.written, t.err = request, p, idled, s, 0, nil
+func (t *trip) send(request []byte, idled bool, s *stamps) (written int, err error) {
+	t.request, t.idled, t.stamps, t.written, t.err = request, idled, s, 0, nil
 	err = t.raw.Read(t.run)
-	t.request, t.probe, t.stamps = nil, nil, nil
+	t.request, t.stamps = nil, nil
 	if t.err != nil || t.written > 0 {
 		err = t.err
 	}
