@@ -82,9 +82,9 @@ func BenchmarkGigabyteStream(b *testing.B) {
 	artifact, err := delivery.OpenArtifact(b.Context(), path)
 	require.NoError(b, err)
 	defer func() { require.NoError(b, artifact.Close()) }()
-	device := benchFleet(b, 1).list[0]
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 		b.Run(string(transport), func(b *testing.B) {
+			device := benchFleet(b, 1).list[0]
 			client, err := delivery.New(delivery.Config{Transport: transport})
 			require.NoError(b, err)
 			defer client.Close()
