@@ -118,6 +118,8 @@ func TestRegistryBadLines(t *testing.T) {
 		{"f.jsonl", `{"id":"b\n","address":"http://b"}`, `f.jsonl:2: id: "b\n": want neither control characters`},
 		{"f.jsonl", `{"id":"` + long + `","address":"http://b"}`, `: 300 bytes, want at most 128`},
 		{"f.jsonl", `{"location":"` + long + `","address":"http://b"}`, `f.jsonl:2: location: "xxx`},
+		{"f.jsonl", `{"id":" till-1","address":"http://b"}`, `f.jsonl:2: id: " till-1": want neither control characters nor U+FFFD, and no space around it`},
+		{"f.jsonl", `{"id":"a\u0085","address":"http://b"}`, `f.jsonl:2: id: "a\u0085": want neither control characters`},
 		{"f.jsonl", `{"version":"\ud800","address":"http://b"}`, `f.jsonl:2: version: "` + "\ufffd" + `": want neither control characters nor U+FFFD`},
 		{"f.jsonl", `{"id":"a","address":"http://b"}`, `f.jsonl:2: id: "a": is that of line 1 already`},
 		{"f.jsonl", `{"address":"http://n"}`, `f.jsonl:2: address: "http://n": is that of line 3 already`},

@@ -136,8 +136,8 @@ func checkText(s string, most int) error {
 		return fmt.Errorf("%q: %d bytes, want at most %d", clip(s), len(s), most)
 	}
 	// U+FFFD stands where a program gave up on a character: two of them may be one.
-	if !isFieldValue(s) || strings.ContainsRune(s, utf8.RuneError) {
-		return fmt.Errorf("%q: want neither control characters nor U+FFFD", clip(s))
+	if !isName(s) || strings.ContainsRune(s, utf8.RuneError) {
+		return fmt.Errorf("%q: want neither control characters nor U+FFFD, and no space around it", clip(s))
 	}
 	return nil
 }
