@@ -38,6 +38,8 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		"every address": {func(c *Config) { c.ControlListen = ":80" }, []string{`control-listen: ":80": want a loopback address`}},
 		"version":       {func(c *Config) { c.InitialVersion = "1\n" }, []string{`initial-version: "1\n": want 1 to 128 bytes`}},
 		"spaced":        {func(c *Config) { c.InitialVersion = "1.0 " }, []string{`initial-version: "1.0 ": want 1 to 128 bytes of UTF-8 without control characters or space`}},
+		"C1":            {func(c *Config) { c.InitialVersion = "1\u009b0" }, []string{`initial-version: "1\u009b0": want 1 to 128 bytes`}},
+		"beyond C1":     {func(c *Config) { c.InitialVersion = "1\u00a00" }, nil},
 		"long version":  {func(c *Config) { c.InitialVersion = strings.Repeat("1", 129) }, []string{"initial-version"}},
 		"token":         {func(c *Config) { c.Token = "a secret" }, []string{"token: [redacted]: want up to 512 visible"}},
 		"connections":   {func(c *Config) { c.MaxConnections = -1 }, []string{"max-connections: -1: want 0 to"}},

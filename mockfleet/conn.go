@@ -37,7 +37,7 @@ type conn struct {
 	reused   bool        // a request was answered on it
 	belowTLS bool        // what is read and half-closed is the connection below TLS
 	traffic  *traffic
-	deadline atomic.Int64 // when the housekeeper closes it, in Unix nanoseconds; 0 is never
+	deadline atomic.Int64 // when the housekeeper closes it, in nanoseconds since the fleet's start; 0 is never
 	previous *conn        // neighbours in the fleet's registry
 	next     *conn
 }
@@ -156,7 +156,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 // expire sets when the housekeeper closes the connection. Its clock ticks slowly, which is all that
 // such limits need, and so a request costs no timer.
 func (c *conn) expire(after time.Duration) {
-	if at := c.fleet.now.Load() + int64(after); c.deadline.Load() != at {
+	if at := c.fleet.elapsed.Load() + int64(after); c.deadline.Load() != at {
 		c.deadline.Store(at)
 	}
 }

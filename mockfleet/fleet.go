@@ -22,7 +22,8 @@ type Fleet struct {
 	traffic    trafficStripes
 	workspaces sync.Pool // of *workspace; as many in use as connections have a request
 	sinks      sync.Pool // of *sink; as many in use as connections have a large body
-	now        atomic.Int64
+	now        atomic.Int64 // Unix nanoseconds, which dates updates
+	elapsed    atomic.Int64 // nanoseconds since the start, which no change of the wall clock moves
 	date       atomic.Pointer[[]byte]
 	started    time.Time
 
@@ -218,7 +219,7 @@ func (f *Fleet) keepHouse() {
 		select {
 		case now := <-ticker.C:
 			f.setClock(now)
-			f.registry.expire(now.UnixNano())
+			f.registry.expire(f.elapsed.Load())
 		case <-f.done:
 			return
 		}
@@ -227,6 +228,7 @@ func (f *Fleet) keepHouse() {
 
 func (f *Fleet) setClock(now time.Time) {
 	f.now.Store(now.UnixNano())
+	f.elapsed.Store(int64(now.Sub(f.started)))
 	line := appendDateLine(nil, now)
 	f.date.Store(&line)
 }

@@ -53,7 +53,7 @@ func (r *registry) refuse() {
 	r.refused++
 }
 
-// expire closes the connections whose deadline is before now, in Unix nanoseconds.
+// expire closes the connections whose deadline is before now, in nanoseconds since the fleet's start.
 func (r *registry) expire(now int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

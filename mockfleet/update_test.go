@@ -80,6 +80,9 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 			{"a version that is not UTF-8", []step{
 				{update{artifact: artifact, version: "2\xff"}, 400, "the version is not UTF-8"},
 			}, Entry{Pushes: 1, Rejected: 1, Version: "1.0.0"}},
+			{"a version with a C1 control character", []step{
+				{update{artifact: artifact, version: "2\u0085"}, 400, "the version has a control character"},
+			}, Entry{Pushes: 1, Rejected: 1, Version: "1.0.0"}},
 			{"a device id of 129 bytes", []step{
 				{update{artifact: artifact, id: strings.Repeat("d", 129)}, 400, "the device id is longer than 128 bytes or has a control character"},
 			}, Entry{Pushes: 1, Rejected: 1, Misaddressed: 1, Version: "1.0.0"}},
