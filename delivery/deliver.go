@@ -77,6 +77,9 @@ func (r *delivering) run(ctx context.Context) *Error {
 			if next == confirm || !lacks || errors.Is(seen.Err, ErrRolledBack) {
 				return seen
 			}
+			if pushed.Class == ClassPending { // what came of it is known now
+				pushed = seen
+			}
 		}
 		if r.report.Pushes >= r.client.cfg.Retry.MaxAttempts {
 			return pushed

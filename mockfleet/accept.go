@@ -55,7 +55,7 @@ func (f *Fleet) accept(l net.Listener, index int) {
 		}
 		f.running.Go(func() {
 			c.serve()
-			f.registry.remove(c)
+			c.leave()
 			_ = c.Close() // it ends either way
 		})
 	}

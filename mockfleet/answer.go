@@ -25,13 +25,19 @@ type answerHead struct {
 	extra     string // further header lines
 	close     bool
 	keepAlive bool // says so, as HTTP/1.0 needs it
+	old       bool // speaks HTTP/1.0
 }
 
 func appendAnswer(dst []byte, h answerHead, dateLine, body []byte, omitBody bool) []byte {
-	if h.status == http.StatusOK {
+	switch {
+	case h.status == http.StatusOK && !h.old:
 		dst = append(dst, statusLineOK...)
-	} else {
-		dst = append(dst, "HTTP/1.1 "...)
+	default:
+		protocol := "HTTP/1.1 "
+		if h.old {
+			protocol = "HTTP/1.0 "
+		}
+		dst = append(dst, protocol...)
 		dst = strconv.AppendInt(dst, int64(h.status), 10)
 		dst = append(dst, ' ')
 		dst = append(dst, http.StatusText(h.status)...)

@@ -23,6 +23,10 @@ type Behavior struct {
 	// connection, the upload, the answer, …), the first in the list that strikes an attempt is the
 	// one that acts.
 	Faults []Fault `json:"faults,omitempty" yaml:"faults,omitempty"`
+	// Life is what the device goes through after it took an update.
+	Life Life `json:"life,omitzero" yaml:"life,omitzero"`
+	// Network is what lies between the device and its clients.
+	Network Network `json:"network,omitzero" yaml:"network,omitzero"`
 }
 
 // Validate reports every field that is out of bounds, each as a *ConfigError on a line of its own.
@@ -43,6 +47,7 @@ func (b Behavior) Validate() error {
 			Field: "faults", Value: strconv.Itoa(len(b.Faults)) + " of them", Want: "at most " + strconv.Itoa(maxFaults),
 		})
 	}
+	errs = append(errs, b.Network.validate()...)
 	if len(b.Faults) > 0 {
 		table := kinds()
 		for i, f := range b.Faults {
@@ -54,7 +59,7 @@ func (b Behavior) Validate() error {
 
 func (b Behavior) equal(other Behavior) bool {
 	return b.Latency == other.Latency && b.FailFirst == other.FailFirst && b.FailStatus == other.FailStatus &&
-		slices.Equal(b.Faults, other.Faults)
+		b.Life == other.Life && b.Network == other.Network && slices.Equal(b.Faults, other.Faults)
 }
 
 func (b Behavior) withDefaults() Behavior {

@@ -16,13 +16,13 @@ type behaviorTable struct {
 	refs  []int      // devices on each slot; slot 0 isn't counted
 	slots atomic.Pointer[[]*plan]
 
-	faulty atomic.Bool // some behaviour has had a fault: until then, requests needn't look for any
+	eventful atomic.Bool // some device has been other than well: until then, requests needn't look
 }
 
 func newBehaviorTable(own Behavior) *behaviorTable {
 	t := &behaviorTable{refs: make([]int, 1)}
 	t.slots.Store(&[]*plan{newPlan(own)})
-	t.faulty.Store(len(own.Faults) > 0)
+	t.eventful.Store(!t.at(0).plain)
 	return t
 }
 
@@ -49,8 +49,8 @@ func (t *behaviorTable) acquire(b Behavior) (uint16, error) {
 	slots := make([]*plan, max(len(old), free+1))
 	copy(slots, old)
 	slots[free] = newPlan(b)
-	if len(b.Faults) > 0 {
-		t.faulty.Store(true)
+	if !slots[free].plain {
+		t.eventful.Store(true)
 	}
 	if free == len(t.refs) {
 		t.refs = append(t.refs, 0)

@@ -34,7 +34,8 @@ type conn struct {
 	timer    *time.Timer // for waits, made at first use
 	readErr  error       // what the connection itself last failed with
 	device   int         // that the connection's address names, or -1
-	reused   bool        // a request was answered on it
+	served   int         // how many requests were answered on it
+	held     bool        // counts as one of those that its device may have
 	belowTLS bool        // what is read and half-closed is the connection below TLS
 	traffic  *traffic
 	deadline atomic.Int64 // when the housekeeper closes it, in nanoseconds since the fleet's start; 0 is never
@@ -68,9 +69,17 @@ func newConn(f *Fleet, nc net.Conn, device int) *conn {
 	return c
 }
 
+// leave takes the end of the connection into account.
+func (c *conn) leave() {
+	if c.held {
+		c.fleet.store.letGo(c.device)
+	}
+	c.fleet.registry.remove(c)
+}
+
 // serve answers requests until the connection ends.
 func (c *conn) serve() {
-	if c.device >= 0 && c.faulty() && !c.meet(c.device) {
+	if c.device >= 0 && c.eventful() && c.meet(c.device) == nil {
 		c.dropWorkspace()
 		return
 	}
@@ -79,7 +88,7 @@ func (c *conn) serve() {
 		return
 	}
 	for c.await() && c.answerNext() {
-		c.reused = true
+		c.served++
 		if c.work.reader.Buffered() == 0 {
 			c.dropWorkspace()
 		}
@@ -171,7 +180,7 @@ func (c *conn) answerNext() bool {
 	c.traffic.requests.Add(1)
 	r := &w.request
 	r.read(&w.header, c.device, len(c.fleet.store.devices))
-	if c.faulty() && r.device >= 0 && !c.endures(r) {
+	if c.eventful() && r.device >= 0 && !c.endures(r) {
 		return false
 	}
 	switch {
@@ -185,12 +194,15 @@ func (c *conn) answerNext() bool {
 		return c.answerUpdate(r)
 	case !c.discardBody(r):
 		return c.fail(r, http.StatusRequestEntityTooLarge, "no body is wanted here", "")
-	case r.route == routeVersion && c.faulty():
+	case r.route == routeVersion && r.plan != nil:
 		return c.answerVersion(r)
 	case r.route == routeVersion:
 		d, version := c.fleet.store.verify(r.device)
 		w.body = appendVersionAnswer(w.body[:0], r.device, &d, version)
 		return c.send(r, answerHead{status: http.StatusOK, typeLine: typeJSONLine})
+	}
+	if r.plan != nil && !c.pause(r.plan.Network.rtt(c.fleet.store.seed, r.device, 0, purposeRTT)) {
+		return false
 	}
 	w.body = append(w.body[:0], wire.HealthBody...)
 	return c.send(r, answerHead{status: http.StatusOK, typeLine: typeTextLine})
@@ -222,7 +234,8 @@ func (c *conn) fail(r *request, status int, message, extra string) bool {
 // ends the connection, since the next request can't be found behind it.
 func (c *conn) send(r *request, h answerHead) bool {
 	w := c.work
-	h.close = r.close || !r.bodyTaken
+	h.close = r.close || !r.bodyTaken || r.answer10
+	h.old = h.old || r.answer10
 	h.keepAlive = r.http10
 	w.out = appendAnswer(w.out[:0], h, c.fleet.dateLine(), w.body, r.method == methodHead)
 	if !c.write(w.out) {

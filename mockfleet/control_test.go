@@ -83,7 +83,7 @@ func TestControlTellsWhatTheFleetTells(t *testing.T) {
 	device, err = control.Device(ctx, 14)
 	require.NoError(t, err)
 	require.Equal(t, faults, device.Behavior)
-	require.Equal(t, Entry{Device: 14, ID: DeviceID(14), Version: "1.0.0", State: wire.StateIdle}, device.Entry)
+	require.Equal(t, Entry{Device: 14, ID: DeviceID(14), Version: "1.0.0", State: wire.StateIdle, Stage: StageIdle}, device.Entry)
 }
 
 func TestTheLedgerCanBeLeftEarly(t *testing.T) {

@@ -194,11 +194,24 @@ func (d *door) control(change func(fd int) error) bool {
 	return err == nil && changed == nil
 }
 
-// posture is what the port of device i shows by its behaviour.
+// posture is what the port of device i shows: by its behaviour, and by what it is going through.
 func (s *store) posture(i int) posture {
 	sh := s.shard(i)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	if s.devices[i].flags&flagOffline != 0 {
+		return posture{show: doorShut}
+	}
+	usual := s.usualPosture(i)
+	s.catchUp(sh, i)
+	if t := s.trouble(sh, i); t != nil && t.phase == rebooting {
+		// The agenda may be late; then the door opens by itself.
+		return posture{show: doorShut, lasts: max(1, time.Until(t.until)), again: usual.again}
+	}
+	return usual
+}
+
+func (s *store) usualPosture(i int) posture {
 	p := s.behaviors.at(s.devices[i].behavior)
 	for n := range p.levels[levelPort] {
 		a := &p.levels[levelPort][n]
@@ -212,20 +225,12 @@ func (s *store) posture(i int) posture {
 
 // setDoors makes the ports of devices from first to before end show what their behaviours say.
 func (f *Fleet) setDoors(first, end int) {
-	if !f.store.behaviors.faulty.Load() {
+	if !f.store.behaviors.eventful.Load() {
 		return
 	}
 	for i := first; i < end && i < len(f.doors); i++ {
 		if f.doors[i] != nil {
 			f.doors[i].assume(f.store.posture(i), f.done)
 		}
-	}
-}
-
-// vanish makes device i refuse for d, and then show what its behaviour says.
-func (f *Fleet) vanish(i int, d time.Duration) {
-	if i < len(f.doors) && f.doors[i] != nil {
-		after := f.store.posture(i)
-		f.doors[i].assume(posture{show: doorShut, lasts: d, again: after.again}, f.done)
 	}
 }

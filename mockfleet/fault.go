@@ -114,9 +114,14 @@ func (f Fault) withDefaults(k kind) Fault {
 	return f
 }
 
-// checkReach tells whether every fault of b can be made at devices that are addressed as a.
+// checkReach tells whether all of b can be had at devices that are addressed as a.
 func (b Behavior) checkReach(a Addressing) error {
 	var errs []error
+	if n := b.Network.MaxConnections; n > 0 && a == AddressPath {
+		errs = append(errs, &ConfigError{
+			Field: "network.max_connections", Value: strconv.Itoa(n), Want: "ip or port addressing: in path addressing a connection is no device's",
+		})
+	}
 	table := kinds()
 	for i, f := range b.Faults {
 		k, _ := kindNamed(table, f.Kind)

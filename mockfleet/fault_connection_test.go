@@ -44,7 +44,7 @@ func TestFaultsOfAConnection(t *testing.T) {
 				require.Contains(t, exchangeWith(t, f, 1, strings.ReplaceAll(get, "%", path(f, 1, ""))), "200 OK")
 				e := settled(t, f, 0)
 				require.Equal(t, Entry{
-					ID: DeviceID(0), Struck: 2, Faults: map[string]uint32{test.fault: 2}, Version: "1.0.0", State: "idle",
+					ID: DeviceID(0), Struck: 2, Faults: map[string]uint32{test.fault: 2}, Version: "1.0.0", State: "idle", Stage: StageIdle,
 				}, e)
 				require.EqualValues(t, 2, f.Status().Struck)
 			})

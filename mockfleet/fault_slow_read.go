@@ -8,9 +8,6 @@ func slowRead() kind {
 type slow struct{}
 
 func (slow) upload(c *conn, _ *request, p *push, s strike) verdict {
-	p.pace = s.rate()
-	if c.shrink(smallBuffer); p.pace < 2*tinyBuffer {
-		c.shrink(tinyBuffer)
-	}
+	c.slow(p, s.rate())
 	return carryOn
 }

@@ -132,7 +132,7 @@ func withFaults(faults ...Fault) Behavior { return Behavior{Faults: faults} }
 // balanced checks what is true of every entry at every moment at which nothing is under way.
 func balanced(t testing.TB, e Entry) {
 	t.Helper()
-	require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.Feigned+e.Broken, "%+v", e)
+	require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.Feigned+e.Unfit+e.Broken, "%+v", e)
 }
 
 // settled waits until device i has no update under way and the fleet no connection.

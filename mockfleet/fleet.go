@@ -20,8 +20,8 @@ type Fleet struct {
 	store      *store
 	registry   registry
 	traffic    trafficStripes
-	workspaces sync.Pool // of *workspace; as many in use as connections have a request
-	sinks      sync.Pool // of *sink; as many in use as connections have a large body
+	workspaces sync.Pool    // of *workspace; as many in use as connections have a request
+	sinks      sync.Pool    // of *sink; as many in use as connections have a large body
 	now        atomic.Int64 // Unix nanoseconds, which dates updates
 	elapsed    atomic.Int64 // nanoseconds since the start, which no change of the wall clock moves
 	date       atomic.Pointer[[]byte]
@@ -101,6 +101,7 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 		return nil, err
 	}
 	f.running.Go(f.keepHouse)
+	f.running.Go(f.attend)
 	if cfg.Addressing == AddressPort && canShut {
 		f.store.doors = true
 		for _, l := range f.listeners {

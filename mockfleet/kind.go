@@ -27,7 +27,7 @@ func kinds() []kind {
 		resetMidUpload(), closeMidUpload(), stallMidUpload(), slowRead(),
 		early4xx(), noContinue(), status417(), noChunked(),
 		corrupt(), duplicate(),
-		status202(), reboot(), rollback(),
+		status202(), reboot(), failedInstall(), rollback(),
 		slowAnswer(), dripAnswer(), truncatedBody(), truncatedJSON(), wrongContentType(),
 		garbage(), headerFlood(), endlessBody(), gzipBomb(), http10(),
 		redirectLoop(), appliedButLost(), okButNotApplied(),

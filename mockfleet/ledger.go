@@ -9,7 +9,7 @@ import (
 
 // Entry is what the fleet witnessed of one device since the start or the last Reset. At every moment,
 //
-//	Pushes = Applied + Repeats + Rejected + Feigned + Broken + (1 if an update is under way)
+//	Pushes = Applied + Repeats + Rejected + Feigned + Unfit + Broken + (1 if an update is under way)
 type Entry struct {
 	Device int    `json:"device"`
 	ID     string `json:"id"`
@@ -21,17 +21,20 @@ type Entry struct {
 	Rejected     uint32 `json:"rejected"`      // answered 3xx, 4xx or 5xx, and not applied
 	Faulted      uint32 `json:"faulted"`       // of those, the ones that its behaviour made fail
 	Feigned      uint32 `json:"feigned"`       // acknowledged and not applied: the fault ok-but-not-applied
+	Unfit        uint32 `json:"unfit"`         // taken, and then not to be installed: the fault failed-install
 	Broken       uint32 `json:"broken"`        // broken off before the last byte
 	Verifies     uint32 `json:"verifies"`      // looks at the version
 	Misaddressed uint32 `json:"misaddressed"`  // pushes whose X-Device-ID named another device; treated like any other
 
-	Struck uint32            `json:"struck"`           // connections that a fault ended unanswered: as they were accepted (in path addressing, as their first request came), or used again
-	Faults map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault struck; nil is never
+	TurnedAway uint32            `json:"turned_away"`      // connections beyond those that its behaviour lets it have
+	Struck     uint32            `json:"struck"`           // connections that a fault ended unanswered: as they were accepted (in path addressing, as their first request came), or used again
+	Faults     map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault struck; nil is never
 
 	BytesReceived uint64     `json:"bytes_received"` // of artifacts, broken off ones included
 	Version       string     `json:"version"`
-	Digest        string     `json:"digest"` // SHA-256 in lower-case hex; empty before the first update
-	State         wire.State `json:"state"`
+	Digest        string     `json:"digest"`     // SHA-256 in lower-case hex; empty before the first update
+	State         wire.State `json:"state"`      // as the device tells it
+	Stage         Stage      `json:"stage"`      // as the fleet knows it
 	UpdatedAt     string     `json:"updated_at"` // RFC 3339, UTC, whole seconds; empty before the first update
 }
 
@@ -81,13 +84,16 @@ func (f *Fleet) newEntry(i int, d *device, version string, t *trouble) Entry {
 		Rejected:      d.rejected,
 		Faulted:       d.faulted,
 		Feigned:       t.feigned,
+		Unfit:         t.unfit,
 		Broken:        d.broken,
 		Verifies:      d.verifies,
 		Misaddressed:  d.strays,
+		TurnedAway:    t.turnedAway,
 		Struck:        t.struck,
 		BytesReceived: d.bytes,
 		Version:       version,
 		State:         d.state(),
+		Stage:         d.stage(),
 		UpdatedAt:     string(d.appendUpdatedAt(nil)),
 	}
 	if d.flags&flagUpdated != 0 {

@@ -82,6 +82,7 @@ func inBubble(t *testing.T, cfg Config, test func(t *testing.T, f *Fleet, client
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(cfg.withDefaults())
 		f.running.Go(f.keepHouse)
+		f.running.Go(f.attend)
 		client, server := net.Pipe()
 		c := newConn(f, server, 0)
 		require.True(t, f.registry.add(c))

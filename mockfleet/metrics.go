@@ -27,6 +27,8 @@ func (s Status) metrics() []metric {
 		{"fleetmark_fleet_rejected", gauge, "Updates answered 4xx or 5xx since the last reset.", float64(s.Rejected)},
 		{"fleetmark_fleet_faulted", gauge, "Updates failed by a device's behavior since the last reset.", float64(s.Faulted)},
 		{"fleetmark_fleet_feigned", gauge, "Updates acknowledged and not applied, by a fault, since the last reset.", float64(s.Feigned)},
+		{"fleetmark_fleet_unfit", gauge, "Updates taken and then not to be installed, by a fault, since the last reset.", float64(s.Unfit)},
+		{"fleetmark_fleet_turned_away", gauge, "Connections beyond those that a device may have, since the last reset.", float64(s.TurnedAway)},
 		{"fleetmark_fleet_struck", gauge, "Connections ended by a fault before an answer, since the last reset.", float64(s.Struck)},
 		{"fleetmark_fleet_injected", gauge, "Faults that struck since the last reset.", float64(s.Injected)},
 		{"fleetmark_fleet_broken", gauge, "Updates broken off since the last reset.", float64(s.Broken)},

@@ -9,6 +9,7 @@ import (
 type plan struct {
 	Behavior
 	levels [levelCount][]armed
+	plain  bool // nothing but latency and fail_first
 }
 
 // armed is a fault with the row of the table that it is of.
@@ -20,7 +21,7 @@ type armed struct {
 }
 
 func newPlan(b Behavior) *plan {
-	p := &plan{Behavior: b}
+	p := &plan{Behavior: b, plain: len(b.Faults) == 0 && b.Life.IsZero() && b.Network.IsZero()}
 	if len(b.Faults) == 0 {
 		return p
 	}
@@ -39,9 +40,6 @@ func newPlan(b Behavior) *plan {
 	}
 	return p
 }
-
-// faulty tells whether there is any fault in the plan.
-func (p *plan) faulty() bool { return len(p.Faults) > 0 }
 
 func (p *plan) has(at level) bool { return len(p.levels[at]) > 0 }
 

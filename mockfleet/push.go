@@ -103,7 +103,7 @@ func (p *push) versionText() []byte {
 // status and message are how a device answers an update.
 func (p *push) answer(o outcome) (status int, message string) {
 	switch o {
-	case applied:
+	case applied, unfit:
 		if p.passage.status != 0 {
 			return p.passage.status, p.passage.message
 		}

@@ -5,8 +5,16 @@ package mockfleet
 type purpose uint64
 
 const (
-	purposeLatency purpose = 1
-	purposeFault   purpose = 16 // and up: choiceCount for each of maxFaults, all below 256
+	purposeLatency purpose = 1 + iota
+	purposeInstall
+	purposeReboot
+	purposeRTT
+	purposeVersionRTT
+	purposeBandwidth
+	purposeMember  // of a group: of the whole fleet, so that attempt is 0
+	purposeOffline // likewise
+
+	purposeFault purpose = 16 // and up: choiceCount for each of maxFaults, all below 256
 )
 
 // draw returns a uniform number in the open interval (0, 1) that depends on its arguments alone.

@@ -17,7 +17,9 @@ type request struct {
 	close     bool // the connection ends with the answer
 	http10    bool
 	expect    expectation
-	bodyTaken bool // nothing of the body is left to read
+	bodyTaken bool  // nothing of the body is left to read
+	answer10  bool  // in HTTP/1.0
+	plan      *plan // of the device; nil where every device is well
 }
 
 const unknownLength = -1

@@ -18,9 +18,11 @@ type Status struct {
 	Rejected     uint64 `json:"rejected"`
 	Faulted      uint64 `json:"faulted"`
 	Feigned      uint64 `json:"feigned"`
+	Unfit        uint64 `json:"unfit"`
 	Broken       uint64 `json:"broken"`
 	Verifies     uint64 `json:"verifies"`
 	Misaddressed uint64 `json:"misaddressed"`
+	TurnedAway   uint64 `json:"turned_away"`
 	Struck       uint64 `json:"struck"`
 	Injected     uint64 `json:"injected"` // strikes of faults, of every kind
 
@@ -56,9 +58,11 @@ func (f *Fleet) Status() Status {
 		Rejected:      t.rejected,
 		Faulted:       t.faulted,
 		Feigned:       t.feigned,
+		Unfit:         t.unfit,
 		Broken:        t.broken,
 		Verifies:      t.verifies,
 		Misaddressed:  t.strays,
+		TurnedAway:    t.turnedAway,
 		Struck:        t.struck,
 		Injected:      t.injected,
 		BytesReceived: t.bytes,

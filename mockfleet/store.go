@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // store holds the state of every device. A device is guarded by the lock of its shard, and neighbours
@@ -18,6 +19,7 @@ type store struct {
 	epoch     atomic.Uint32 // counts resets; changed only with every shard locked
 	versions  *versionTable
 	behaviors *behaviorTable
+	agenda    *agenda
 	shards    [shardCount]shard
 	devices   []device
 }
@@ -27,13 +29,14 @@ const shardCount = 1024 // a power of two
 type shard struct {
 	mu       sync.Mutex
 	totals   totals
-	troubles map[int]*trouble // of the devices that a fault has to do with; as it is, a shard fills two cache lines
+	troubles map[int]*trouble // of the devices that something happens to
+	_        [48]byte         // a shard fills three cache lines
 }
 
 // totals are the sums over a shard's devices, kept so that asking a million devices costs little.
 type totals struct {
 	updated, pushes, applied, twice, repeats, rejected, faulted, feigned, broken, verifies, strays, bytes uint64
-	struck, injected                                                                                      uint64
+	struck, injected, unfit, turnedAway                                                                   uint64
 }
 
 func newStore(cfg Config, now *atomic.Int64) *store {
@@ -43,6 +46,7 @@ func newStore(cfg Config, now *atomic.Int64) *store {
 		now:       now,
 		versions:  newVersionTable(maxVersions),
 		behaviors: newBehaviorTable(cfg.Behavior),
+		agenda:    newAgenda(),
 		devices:   make([]device, cfg.Devices),
 	}
 	s.initial, _ = s.versions.acquire([]byte(cfg.InitialVersion)) // an empty table has room
@@ -63,6 +67,7 @@ const (
 	repeated               // the update that it runs already
 	faulted                // fails, as its behaviour says
 	feigned                // acknowledged and not applied, as its behaviour says
+	unfit                  // taken, and then not to be installed, as its behaviour says
 	conflicted             // another update is under way
 	malformed              // the request's own words are at fault
 	mismatched             // the artifact isn't the one that Repr-Digest names
@@ -143,7 +148,7 @@ func (s *store) begin(sh *shard, i int, p *push) outcome {
 	}
 	if d.flags&flagTrouble != 0 {
 		s.catchUp(sh, i)
-		if s.trouble(sh, i).phase == installing {
+		if t := s.trouble(sh, i); t.phase == installing {
 			return conflicted
 		}
 	}
@@ -153,7 +158,7 @@ func (s *store) begin(sh *shard, i int, p *push) outcome {
 	d.attempts++
 	p.attempt = d.attempts
 	p.behavior = s.behaviors.at(d.behavior)
-	if p.behavior.faulty() {
+	if len(p.behavior.Faults) > 0 {
 		p.strikes = s.strikesOn(p.behavior, i, d.attempts, p.work)
 	}
 	switch {
@@ -178,86 +183,22 @@ func (s *store) finish(sh *shard, i int, p *push, o outcome) outcome {
 		o = s.install(sh, i, p)
 	}
 	s.count(sh, d, o)
-	if o == feigned {
+	switch o {
+	case feigned:
 		s.makeTrouble(sh, i).feigned++
+	case unfit:
+		s.makeTrouble(sh, i).unfit++
 	}
 	if p.duplicate && o == applied { // the same once more, as if it had come twice
 		d.pushes++
 		sh.totals.pushes++
-		s.count(sh, d, s.apply(sh, d, p))
+		again := s.fits(d, p)
+		if again == applied {
+			again = s.apply(sh, d, p)
+		}
+		s.count(sh, d, again)
 	}
 	return o
-}
-
-// install is apply with what a fault makes of the device after it.
-func (s *store) install(sh *shard, i int, p *push) outcome {
-	d := &s.devices[i]
-	if p.strikes.life.none() && d.flags&flagTrouble == 0 {
-		return s.apply(sh, d, p)
-	}
-	before := d.software()
-	s.versions.retain(before.version, 1) // apply gives up the device's own
-	o := s.apply(sh, d, p)
-	if o != applied {
-		s.versions.release(before.version)
-		return o
-	}
-	s.dropPhase(sh, i)
-	if p.strikes.life.none() {
-		s.versions.release(before.version)
-		return o
-	}
-	p.passage = p.strikes.life.act.(lifeFault).live(p.strikes.life)
-	s.live(sh, i, p.passage, before)
-	s.makeTrouble(sh, i).count(p.strikes.life.number)
-	sh.totals.injected++
-	return o
-}
-
-// apply installs the artifact unless it is another than announced or one that the device runs already.
-func (s *store) apply(sh *shard, d *device, p *push) outcome {
-	if p.problem != "" { // found only now: a chunked body turned out to be empty
-		return malformed
-	}
-	if p.hasDigest && p.want != p.digest {
-		return mismatched
-	}
-	version := p.versionText()
-	updated := d.flags&flagUpdated != 0
-	sameVersion := s.versions.slots[d.version].text == string(version)
-	same := updated && sameVersion && d.digest == p.digest
-	if updated && p.hasKey && d.flags&flagKeyed != 0 && d.key == p.key {
-		if !same {
-			return keyReused
-		}
-		return repeated
-	}
-	if same && !p.hasKey {
-		return repeated
-	}
-	if !sameVersion {
-		slot, ok := s.versions.acquire(version)
-		if !ok {
-			return versionsFull
-		}
-		s.versions.release(d.version)
-		d.version = slot
-	}
-	d.digest, d.key = p.digest, p.key
-	d.updatedAt = uint32(s.now.Load() / 1e9)
-	d.flags |= flagUpdated
-	d.flags &^= flagKeyed
-	if p.hasKey {
-		d.flags |= flagKeyed
-	}
-	if same {
-		d.twice++
-		sh.totals.twice++
-	}
-	if d.applied == 0 {
-		sh.totals.updated++
-	}
-	return applied
 }
 
 func (s *store) count(sh *shard, d *device, o outcome) {
@@ -268,8 +209,10 @@ func (s *store) count(sh *shard, d *device, o outcome) {
 	case repeated:
 		d.repeats++
 		sh.totals.repeats++
-	case feigned: // the device's own count is with its troubles
+	case feigned: // the device's own count is with its troubles, as is the next
 		sh.totals.feigned++
+	case unfit:
+		sh.totals.unfit++
 	case faulted:
 		d.faulted++
 		sh.totals.faulted++
@@ -328,8 +271,11 @@ func (s *store) setBehavior(i int, b Behavior) error {
 	d := &s.devices[i]
 	s.behaviors.release(d.behavior)
 	d.behavior, d.attempts = slot, 0
-	if t := s.trouble(sh, i); t != nil {
-		t.heal()
+	d.dials, d.reuses, d.looks = 0, 0, 0
+	if t := s.trouble(sh, i); t != nil && t.phase == rebooting { // it can be reached at once
+		s.advance(i, t, time.Now())
+		s.agenda.put(t)
+		s.tidy(sh, i)
 	}
 	return nil
 }
@@ -342,11 +288,12 @@ func (s *store) reset() {
 	s.epoch.Add(1)
 	for i := range s.devices {
 		d := &s.devices[i]
-		s.dropPhase(s.shard(i), i)
+		s.settleDown(s.shard(i), i)
 		s.versions.release(d.version)
-		*d = device{version: s.initial, behavior: d.behavior}
+		*d = device{version: s.initial, behavior: d.behavior, open: d.open, flags: d.flags & flagOffline}
 	}
 	s.versions.retain(s.initial, len(s.devices))
+	s.agenda.clear()
 	for i := range s.shards {
 		s.shards[i].totals = totals{}
 		clear(s.shards[i].troubles)
@@ -374,6 +321,8 @@ func (s *store) sum() (t totals) {
 		t.bytes += u.bytes
 		t.struck += u.struck
 		t.injected += u.injected
+		t.unfit += u.unfit
+		t.turnedAway += u.turnedAway
 	}
 	return t
 }

@@ -2,63 +2,36 @@ package mockfleet
 
 import "time"
 
-// trouble is what the fleet keeps of a device that a fault has to do with. It is apart from the
-// device's record, so that a device without faults stays as small as it is.
+// trouble is what the fleet keeps of a device that a fault has to do with, or that is going through an
+// update. It is apart from the device's record, so that a device which nothing happens to stays as small
+// as it is, and it is dropped once there is nothing in it.
 type trouble struct {
-	dials, reuses, looks uint32 // attempts of their kind, since the device has its behaviour
+	device int
 
-	feigned uint32        // updates that it acknowledged and didn't apply
-	struck  uint32        // connections on which a fault struck before anything was answered
-	counts  []strikeCount // strikes by kind
+	feigned    uint32        // updates that it acknowledged and didn't apply
+	unfit      uint32        // updates that it took and could not install
+	turnedAway uint32        // connections beyond those that its behaviour lets it have
+	struck     uint32        // connections on which a fault struck before anything was answered
+	counts     []strikeCount // strikes by kind
 
-	goneUntil time.Time // the device doesn't answer before
-	phase     phase
-	until     time.Time // when the phase ends; zero in relapsing: after the next look
-	before    software  // what the device ran before the update that brought the phase
+	phase  phase
+	until  time.Time // when the phase ends; zero in relapsing: after the next look
+	rest   passage   // what it goes through after the phase
+	before software  // what it ran before the update that brought the phase
+
+	// Guarded by the agenda's lock.
+	due   time.Time
+	place int // on it, counted from 1; 0 is none
+}
+
+// blank tells that there is nothing in t that the ledger or the device still needs.
+func (t *trouble) blank() bool {
+	return t.phase == calm && len(t.counts) == 0 && t.feigned|t.unfit|t.turnedAway|t.struck == 0
 }
 
 type strikeCount struct {
 	kind  uint8
 	times uint32
-}
-
-// phase is what a device goes through after an update.
-type phase uint8
-
-const (
-	calm       phase = iota
-	installing       // shows what it ran before, and takes no other update
-	relapsing        // goes back to what it ran before
-)
-
-// software is what a device runs. It holds a reference to the version's slot.
-type software struct {
-	digest    [32]byte
-	key       uint64
-	updatedAt uint32
-	version   uint32
-	flags     uint8 // of a device's, those in softwareFlags
-}
-
-const softwareFlags = flagUpdated | flagKeyed
-
-func (d *device) software() software {
-	return software{d.digest, d.key, d.updatedAt, d.version, d.flags & softwareFlags}
-}
-
-func (d *device) run(s software) {
-	d.digest, d.key, d.updatedAt, d.version = s.digest, s.key, s.updatedAt, s.version
-	d.flags = d.flags&^softwareFlags | s.flags
-}
-
-// passage is what a device goes through after it applied an update.
-type passage struct {
-	status     int // of the answer; 0 is the usual one
-	message    string
-	installing time.Duration // runs the update only then
-	gone       time.Duration // doesn't answer until then
-	relapses   bool          // goes back to what it ran before, after relapseIn
-	relapseIn  time.Duration // 0 is after the next look at its version
 }
 
 func (t *trouble) count(kind uint8) {
@@ -70,8 +43,6 @@ func (t *trouble) count(kind uint8) {
 	}
 	t.counts = append(t.counts, strikeCount{kind, 1})
 }
-
-func (t *trouble) gone(now time.Time) bool { return now.Before(t.goneUntil) }
 
 // trouble returns what is kept of device i beside its record; nil is nothing. Its shard is locked.
 func (s *store) trouble(sh *shard, i int) *trouble {
@@ -88,10 +59,19 @@ func (s *store) makeTrouble(sh *shard, i int) *trouble {
 	if sh.troubles == nil {
 		sh.troubles = make(map[int]*trouble)
 	}
-	t := &trouble{}
+	t := &trouble{device: i}
 	sh.troubles[i] = t
 	s.devices[i].flags |= flagTrouble
 	return t
+}
+
+// tidy drops what is kept of device i beside its record, if it is blank.
+func (s *store) tidy(sh *shard, i int) {
+	if t := s.trouble(sh, i); t != nil && t.blank() {
+		s.agenda.drop(t)
+		delete(sh.troubles, i)
+		s.devices[i].flags &^= flagTrouble
+	}
 }
 
 // note counts a strike.
@@ -103,57 +83,84 @@ func (s *store) note(st strike) {
 	sh.totals.injected++
 }
 
-// dial counts a connection to device i, or the first request on one, and tells which fault strikes it.
-func (s *store) dial(i int) (st strike, gone bool) {
-	sh := s.shard(i)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	p := s.behaviors.at(s.devices[i].behavior)
-	if t := s.trouble(sh, i); t != nil && t.gone(time.Now()) {
-		return strike{}, true
-	}
-	if !p.has(levelPort) {
-		return strike{}, false
-	}
-	t := s.makeTrouble(sh, i)
-	t.dials++
-	if st = s.choose(p, levelPort, i, t.dials, nil); !st.none() {
-		s.strikeConnection(sh, t, st)
-	}
-	return st, false
+// reach is what comes of a connection to a device, or of a request on one.
+type reach struct {
+	strike strike // of a fault, if not none
+	gone   bool   // the device doesn't answer now
+	full   bool   // it has as many connections as it may
+	held   bool   // the connection counts as one of those, until it is let go
+	plan   *plan  // of the device
 }
 
-// gone tells whether device i doesn't answer now.
-func (s *store) gone(i int) bool {
+// dial counts a connection to device i, or the first request on one, and tells what comes of it.
+func (s *store) dial(i int) (r reach) {
 	sh := s.shard(i)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	d := &s.devices[i]
+	r.plan = s.behaviors.at(d.behavior)
+	if r.gone = s.goneNow(sh, i); r.gone {
+		return r
+	}
+	if most := r.plan.Network.MaxConnections; most > 0 {
+		if int(d.open) >= most {
+			s.makeTrouble(sh, i).turnedAway++
+			sh.totals.turnedAway++
+			r.full = true
+			return r
+		}
+		d.open++
+		r.held = true
+	}
+	if r.plan.has(levelPort) {
+		d.dials++
+		if r.strike = s.choose(r.plan, levelPort, i, d.dials, nil); !r.strike.none() {
+			s.strikeConnection(sh, i, r.strike)
+		}
+	}
+	return r
+}
+
+// letGo takes the end of a held connection to device i into account.
+func (s *store) letGo(i int) {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s.devices[i].open--
+}
+
+// revisit does the same for a request on a connection that dial has let through; used tells that it is not
+// the first one. A device that is gone for good is so on those connections too.
+func (s *store) revisit(i int, used bool, w *workspace) (r reach) {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	d := &s.devices[i]
+	r.plan = s.behaviors.at(d.behavior)
+	if r.gone = s.goneNow(sh, i) || s.goneForGood(r.plan, i); r.gone {
+		return r
+	}
+	if used && r.plan.has(levelReuse) {
+		d.reuses++
+		if r.strike = s.choose(r.plan, levelReuse, i, d.reuses, w); !r.strike.none() {
+			s.strikeConnection(sh, i, r.strike)
+		}
+	}
+	return r
+}
+
+// goneNow tells whether device i doesn't answer now: it reboots, or was taken offline.
+func (s *store) goneNow(sh *shard, i int) bool {
+	if s.devices[i].flags&flagOffline != 0 {
+		return true
+	}
+	s.catchUp(sh, i)
 	t := s.trouble(sh, i)
-	return t != nil && t.gone(time.Now()) || s.offline(s.behaviors.at(s.devices[i].behavior), i)
+	return t != nil && t.phase == rebooting
 }
 
-// reuse does the same for a request on a connection that was used before. A device that is gone for
-// good is so on those too.
-func (s *store) reuse(i int, w *workspace) (st strike, gone bool) {
-	sh := s.shard(i)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	p := s.behaviors.at(s.devices[i].behavior)
-	if t := s.trouble(sh, i); t != nil && t.gone(time.Now()) || s.offline(p, i) {
-		return strike{}, true
-	}
-	if !p.has(levelReuse) {
-		return strike{}, false
-	}
-	t := s.makeTrouble(sh, i)
-	t.reuses++
-	if st = s.choose(p, levelReuse, i, t.reuses, w); !st.none() {
-		s.strikeConnection(sh, t, st)
-	}
-	return st, false
-}
-
-func (s *store) offline(p *plan, i int) bool {
+// goneForGood tells whether a fault has taken device i away.
+func (s *store) goneForGood(p *plan, i int) bool {
 	for n := range p.levels[levelPort] {
 		a := &p.levels[levelPort][n]
 		if _, ok := a.act.(goneForGood); ok && (strike{armed: a, seed: s.seed, device: i}).shares() {
@@ -163,77 +170,12 @@ func (s *store) offline(p *plan, i int) bool {
 	return false
 }
 
-func (s *store) strikeConnection(sh *shard, t *trouble, st strike) {
+func (s *store) strikeConnection(sh *shard, i int, st strike) {
+	t := s.makeTrouble(sh, i)
 	t.struck++
 	t.count(st.number)
 	sh.totals.struck++
 	sh.totals.injected++
-}
-
-// live takes device i through what a fault says, after an update that it applied over before.
-func (s *store) live(sh *shard, i int, c passage, before software) {
-	t, now := s.makeTrouble(sh, i), time.Now()
-	if c.gone > 0 {
-		t.goneUntil = now.Add(c.gone)
-	}
-	t.phase, t.until = calm, time.Time{}
-	switch {
-	case c.installing > 0:
-		t.phase, t.until, t.before = installing, now.Add(c.installing), before
-	case c.relapses:
-		t.phase, t.before = relapsing, before
-		if c.relapseIn > 0 {
-			t.until = now.Add(c.relapseIn)
-		}
-	default:
-		s.versions.release(before.version)
-	}
-}
-
-// catchUp ends the phase of device i if its time has come.
-func (s *store) catchUp(sh *shard, i int) {
-	t := s.trouble(sh, i)
-	if t == nil || t.phase == calm || t.until.IsZero() || time.Now().Before(t.until) {
-		return
-	}
-	s.endPhase(i, t)
-}
-
-func (s *store) endPhase(i int, t *trouble) {
-	d := &s.devices[i]
-	switch t.phase {
-	case installing:
-		s.versions.release(t.before.version)
-	case relapsing:
-		s.versions.release(d.version)
-		d.run(t.before)
-	}
-	t.phase = calm
-}
-
-// dropPhase makes the device stay as it is: another update has come.
-func (s *store) dropPhase(sh *shard, i int) {
-	if t := s.trouble(sh, i); t != nil && t.phase != calm {
-		s.versions.release(t.before.version)
-		t.phase = calm
-	}
-}
-
-// heal makes a device that got a new behaviour reachable, and counts its attempts anew.
-func (t *trouble) heal() {
-	t.dials, t.reuses, t.looks = 0, 0, 0
-	t.goneUntil = time.Time{}
-}
-
-// shown is device i as it shows itself.
-func (s *store) shown(sh *shard, i int) device {
-	s.catchUp(sh, i)
-	d := s.devices[i]
-	if t := s.trouble(sh, i); t != nil && t.phase == installing {
-		d.run(t.before)
-		d.flags |= flagReceiving
-	}
-	return d
 }
 
 // view is what a device tells of itself.
@@ -241,30 +183,27 @@ type view struct {
 	index   int
 	device  device
 	version string // as a JSON string
+	plan    *plan
+	number  uint32 // of the look
 }
 
-// examine is verify for a fleet with faults: it tells also which fault spoils the answer.
+// examine is verify for a fleet in which not every device is well: it tells also which fault spoils the answer.
 func (s *store) examine(i int, w *workspace) (v view, answer strike) {
 	sh := s.shard(i)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	s.devices[i].verifies++
+	s.devices[i].looks++
 	sh.totals.verifies++
 	d := s.shown(sh, i)
-	v = view{index: i, device: d, version: s.versions.slots[d.version].quoted}
 	p := s.behaviors.at(d.behavior)
-	if p.has(levelVerify) || p.has(levelVersionAnswer) {
-		t := s.makeTrouble(sh, i)
-		t.looks++
-		if st := s.choose(p, levelVerify, i, t.looks, w); !st.none() {
-			t.count(st.number)
-			sh.totals.injected++
-			st.act.(verifyFault).verify(&v, st)
-		}
-		answer = s.choose(p, levelVersionAnswer, i, t.looks, w)
+	v = view{index: i, device: d, version: s.versions.slots[d.version].quoted, plan: p, number: d.looks}
+	if st := s.choose(p, levelVerify, i, d.looks, w); !st.none() {
+		s.makeTrouble(sh, i).count(st.number)
+		sh.totals.injected++
+		st.act.(verifyFault).verify(&v, st)
 	}
-	if t := s.trouble(sh, i); t != nil && t.phase == relapsing && t.until.IsZero() {
-		s.endPhase(i, t)
-	}
+	answer = s.choose(p, levelVersionAnswer, i, d.looks, w)
+	s.looked(sh, i)
 	return v, answer
 }

@@ -3,6 +3,7 @@ package mockfleet
 import (
 	"crypto/sha256"
 	"net/http"
+	"time"
 )
 
 // answerUpdate serves POST /update. An artifact that fits into the read buffer is applied in one
@@ -14,7 +15,7 @@ func (c *conn) answerUpdate(r *request) bool {
 	case r.bodyTaken:
 		p.problem = "the artifact is empty"
 		return c.concludeUpdate(r, p, c.fleet.store.decide(r.device, p))
-	case r.length != unknownLength && r.length <= headerLimit && !c.faulty():
+	case r.length != unknownLength && r.length <= headerLimit && r.plan == nil:
 		return c.takeSmall(r, p)
 	}
 	return c.takeLarge(r, p)
@@ -54,6 +55,9 @@ func (c *conn) takeLarge(r *request, p *push) bool {
 		p.strikes.answer = strike{} // one answer is enough
 		return c.concludeUpdate(r, p, store.settle(r.device, p, faulted))
 	}
+	if pace := p.behavior.Network.pace(store.seed, r.device, p.attempt); pace > 0 {
+		c.slow(p, pace)
+	}
 	if c.work.reader.Buffered() == 0 && !c.invite(r) {
 		store.abandon(r.device, p)
 		return false
@@ -77,11 +81,11 @@ func (c *conn) invite(r *request) bool {
 }
 
 func (c *conn) concludeUpdate(r *request, p *push, o outcome) bool {
-	if p.passage.gone > 0 {
-		c.fleet.vanish(r.device, p.passage.gone)
+	if p.passage.gone > 0 && p.passage.installing == 0 {
+		c.fleet.setDoors(r.device, r.device+1)
 		r.close = true
 	}
-	if p.behavior != nil && !c.pause(p.behavior.delay(c.fleet.store.seed, r.device, p.attempt)) {
+	if !c.pause(c.due(r, p)) {
 		return false
 	}
 	status, message := p.answer(o)
@@ -89,6 +93,15 @@ func (c *conn) concludeUpdate(r *request, p *push, o outcome) bool {
 	if !r.bodyTaken || p.size == 0 {
 		digest = nil
 	}
-	c.work.body = appendUpdateAnswer(c.work.body[:0], o == applied || o == repeated || o == feigned, message, p.size, digest)
+	c.work.body = appendUpdateAnswer(c.work.body[:0], o == applied || o == repeated || o == feigned || o == unfit, message, p.size, digest)
 	return c.sendSpoiled(r, answerHead{status: status, typeLine: typeJSONLine}, p.strikes.answer)
+}
+
+// due is how long after the last byte of an update its answer leaves.
+func (c *conn) due(r *request, p *push) time.Duration {
+	if p.behavior == nil { // the device never came to decide about it
+		return 0
+	}
+	seed := c.fleet.store.seed
+	return p.behavior.delay(seed, r.device, p.attempt) + p.behavior.Network.rtt(seed, r.device, p.attempt, purposeRTT)
 }

@@ -115,7 +115,10 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 				require.Equal(t, got.Version, getVersion(t, client, f.DeviceAddress(0)).Version)
 				require.Equal(t, got.UpdatedAt == "", got.Digest == "")
 				want := test.want
-				want.ID, want.State = DeviceID(0), wire.StateIdle
+				want.ID, want.State, want.Stage = DeviceID(0), wire.StateIdle, StageIdle
+				if want.Applied > 0 {
+					want.Stage = StageRunning
+				}
 				want.BytesReceived, want.UpdatedAt = got.BytesReceived, got.UpdatedAt
 				require.Equal(t, want, got)
 			})

@@ -71,6 +71,13 @@ func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 			return
 		}
 		v.SetString(s)
+	case reflect.Bool:
+		y, ok := n.(*ast.BoolNode)
+		if !ok {
+			b.fail(n, field, "%s: want true or false", kindOf(n))
+			return
+		}
+		v.SetBool(y.Value)
 	case reflect.Slice:
 		b.bindList(n, v, field)
 	case reflect.Int, reflect.Int64, reflect.Uint64:

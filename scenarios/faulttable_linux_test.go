@@ -57,8 +57,8 @@ type faultRow struct {
 
 // books are what the ledger has of one device. Nothing is ever applied twice.
 type books struct {
-	pushes, applied, repeats, rejected, feigned, broken, verifies, struck uint32
-	hits                                                                  uint32 // of the row's fault, and no other
+	pushes, applied, repeats, rejected, feigned, unfit, broken, verifies, struck uint32
+	hits                                                                         uint32 // of the row's fault, and no other
 }
 
 // faultTimeout is one that a row waits for; all others are far longer than anything takes.
@@ -108,6 +108,9 @@ func contract() []string {
 		duplicate corrupt`)
 }
 
+// beyondContract are faults of the fleet's own.
+var beyondContract = []string{"failed-install"}
+
 // The table has every row of the contract, and of what a fleet can do, every kind.
 func TestFaultTableIsWhole(t *testing.T) {
 	unheardOf := mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "?"}}}
@@ -135,7 +138,7 @@ func TestFaultTableIsWhole(t *testing.T) {
 	}
 	unique := func(list []string) []string { slices.Sort(list); return slices.Compact(list) }
 	require.Len(t, unique(rows), len(faultRows()), "two rows have one name")
-	require.Equal(t, unique(contract()), unique(names))
+	require.Equal(t, unique(append(contract(), beyondContract...)), unique(names))
 	require.Equal(t, unique(kinds), unique(struck))
 	require.ElementsMatch(t, modes, spoken)
 }
@@ -237,7 +240,7 @@ func (row *faultRow) checkBooks(t *testing.T, fleet *mockfleet.Fleet, i int, wan
 	require.Zero(t, d.AppliedTwice, "device %d", i)
 	require.Zero(t, d.Misaddressed, "device %d", i)
 	got := books{
-		d.Pushes, d.Applied, d.Repeats, d.Rejected, d.Feigned, d.Broken, d.Verifies, d.Struck, want.hits,
+		d.Pushes, d.Applied, d.Repeats, d.Rejected, d.Feigned, d.Unfit, d.Broken, d.Verifies, d.Struck, want.hits,
 	}
 	if row.busy {
 		require.GreaterOrEqual(t, got.pushes, want.pushes)

@@ -286,6 +286,11 @@ func lifeRows() []faultRow {
 			healed: true, then: books{pushes: 1, applied: 1, verifies: 2, hits: 1},
 		},
 		{
+			name: "failed-install", fault: lasting(always("failed-install"), 20*time.Millisecond), class: delivery.ClassPending, status: 202,
+			first: books{pushes: 1, unfit: 1, hits: 1}, busy: true,
+			ends: delivery.ClassIntegrity, endsIs: delivery.ErrDeviceFailed, then: books{pushes: 3, unfit: 3, verifies: 3, hits: 3}, // it may fit the next time
+		},
+		{
 			name: "rollback", fault: always("rollback"), config: func(c *delivery.Config) { c.Retry.GoodReads = 2 },
 			before: []delivery.Op{push, verify}, op: verify, class: delivery.ClassIntegrity, status: 200, is: delivery.ErrLacksUpdate,
 			first: books{pushes: 1, applied: 1, verifies: 2, hits: 1},

@@ -1,0 +1,28 @@
+package mockfleet
+
+import (
+	"bufio"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestASocketHasTheReceiveBufferOfItsDevice(t *testing.T) {
+	const size = 9000
+	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: Behavior{Network: Network{ReceiveBuffer: size}}})
+	c := mustDialDevice(t, f, 0)
+	b := bufio.NewReader(c)
+	c.send([]byte(askHealth))
+	c.response(b)
+	f.registry.mu.Lock()
+	socket := f.registry.first.socket
+	f.registry.mu.Unlock()
+	var got int
+	var failed error
+	require.NoError(t, socket.Control(func(fd uintptr) {
+		got, failed = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF)
+	}))
+	require.NoError(t, failed)
+	require.Equal(t, 2*size, got, "Linux tells twice what it was told")
+}

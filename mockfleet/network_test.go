@@ -1,0 +1,175 @@
+package mockfleet
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+const askHealth = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+
+// Every answer leaves as much later as the seed says, an update's after its latency too.
+func TestARoundTripTakesItsTime(t *testing.T) {
+	rtt, err := Uniform(time.Second, 20*time.Second)
+	require.NoError(t, err)
+	n := Network{RTT: rtt}
+	cfg := Config{Devices: 1, Seed: 9, Behavior: Behavior{Latency: delayOf(t, time.Minute), Network: n}}
+	inBubble(t, cfg, func(t *testing.T, _ *Fleet, client net.Conn) {
+		for round := range uint32(3) {
+			for _, test := range []struct {
+				request string
+				wait    time.Duration
+			}{
+				{string(pushRequest("/update", []byte("x"))), time.Minute + n.rtt(9, 0, round+1, purposeRTT)},
+				{askVersion, n.rtt(9, 0, round+1, purposeVersionRTT)},
+				{askHealth, n.rtt(9, 0, 0, purposeRTT)},
+			} {
+				begun := time.Now()
+				_, err := io.WriteString(client, test.request)
+				require.NoError(t, err)
+				response, err := http.ReadResponse(bufio.NewReader(client), nil)
+				require.NoError(t, err)
+				_, err = io.Copy(io.Discard, response.Body)
+				require.NoError(t, err)
+				require.Equal(t, test.wait, time.Since(begun))
+				require.GreaterOrEqual(t, test.wait, time.Second)
+			}
+		}
+	})
+}
+
+// A body is read at the device's bandwidth, or at that of the fault slow-read where it is less.
+func TestABodyIsReadAtTheBandwidth(t *testing.T) {
+	for name, test := range map[string]struct {
+		bandwidth, slower int64
+		want              time.Duration
+	}{
+		"bandwidth":       {1000, 0, 20 * time.Second},
+		"a slower fault":  {1000, 100, 200 * time.Second},
+		"a faster fault":  {100, 1000, 200 * time.Second},
+		"the fault alone": {0, 100, 200 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := Behavior{Network: Network{Bandwidth: exactly(t, test.bandwidth)}}
+			if test.slower > 0 {
+				b.Faults = []Fault{{Kind: "slow-read", Rate: exactly(t, test.slower)}}
+			}
+			inBubble(t, Config{Devices: 1, Behavior: b}, func(t *testing.T, _ *Fleet, client net.Conn) {
+				begun := time.Now()
+				var answer wire.UpdateAnswer
+				artifact := bytes.Repeat([]byte("a"), 20_000)
+				require.Equal(t, 200, asked(t, client, string(pushRequest("/update", artifact)), &answer))
+				require.Equal(t, sha(artifact), answer.Digest)
+				require.InDelta(t, test.want.Seconds(), time.Since(begun).Seconds(), 0.2)
+			})
+		})
+	}
+}
+
+// A client that sends faster than the device reads is held up, though the kernel would take megabytes.
+func TestAClientFeelsTheBandwidth(t *testing.T) {
+	f := startFleet(t, Config{Devices: 1, Behavior: Behavior{Network: Network{Bandwidth: exactly(t, 1000)}}})
+	c := mustDialDevice(t, f, 0)
+	require.NoError(t, c.SetWriteBuffer(smallBuffer))
+	request := pushRequest("/update", make([]byte, 8<<20))
+	require.NoError(t, c.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
+	n, err := c.Write(request)
+	require.ErrorContains(t, err, "timeout")
+	require.Less(t, n, 512<<10)
+	require.NoError(t, c.Close())
+}
+
+func TestADeviceHasSoManyConnections(t *testing.T) {
+	for _, a := range []Addressing{AddressIP, AddressPort} {
+		t.Run(string(a), func(t *testing.T) {
+			f := startFleet(t, Config{Devices: 2, Addressing: a, Behavior: Behavior{Network: Network{MaxConnections: 2}}})
+			answered := func(c bareClient) bool {
+				c.send([]byte(askHealth))
+				_, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil {
+					require.Equal(t, "reset", endOf(t, err))
+				}
+				return err == nil
+			}
+			kept := []bareClient{mustDialDevice(t, f, 0), mustDialDevice(t, f, 0)}
+			for _, c := range kept {
+				require.True(t, answered(c))
+			}
+			_, end := visit(t, f, 0, askHealth)
+			require.Equal(t, "reset", end)
+			require.True(t, answered(mustDialDevice(t, f, 1)), "another device has its own")
+			f.Reset() // forgets what was counted, not what is open
+			_, end = visit(t, f, 0, askHealth)
+			require.Equal(t, "reset", end)
+			require.NoError(t, kept[0].Close())
+			require.Eventually(t, func() bool { return f.Status().Connections == 2 }, testDeadline, time.Millisecond)
+			require.True(t, answered(mustDialDevice(t, f, 0)))
+			e := entryOf(t, f, 0)
+			require.EqualValues(t, 1, e.TurnedAway)
+			require.Zero(t, e.Struck)
+			require.EqualValues(t, 1, f.Status().TurnedAway)
+		})
+	}
+}
+
+// The last answer that a connection is good for says so, and then the connection ends.
+func TestAConnectionIsGoodForSoManyRequests(t *testing.T) {
+	for _, a := range []Addressing{AddressPort, AddressPath} {
+		f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: Behavior{Network: Network{MaxRequests: 3}}})
+		c := mustDialDevice(t, f, 0)
+		b := bufio.NewReader(c)
+		for n := range 3 {
+			c.send([]byte(strings.Replace(askVersion, "/version", path(f, 0, "/version"), 1)))
+			response, _ := c.response(b)
+			require.Equal(t, n == 2, response.Close)
+		}
+		_, err := b.ReadByte()
+		require.ErrorIs(t, err, io.EOF)
+	}
+}
+
+func TestADeviceSpeaksHTTP10(t *testing.T) {
+	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: Behavior{Network: Network{HTTP10: true}}})
+	for _, request := range []string{askVersion, askHealth, string(pushRequest("/update", []byte("x"))), "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"} {
+		answer, end := visit(t, f, 0, request)
+		require.Equal(t, "closed", end)
+		require.True(t, strings.HasPrefix(answer, "HTTP/1.0 "), answer)
+		require.Contains(t, answer, "\r\nConnection: close\r\n")
+	}
+}
+
+func TestANetworkIsValidated(t *testing.T) {
+	tests := map[string]struct {
+		network Network
+		a       Addressing
+		want    string
+	}{
+		"all of it": {Network{ReceiveBuffer: 1 << 10, MaxConnections: 65535, MaxRequests: 1, HTTP10: true}, AddressPort, ""},
+		"buffer":    {Network{ReceiveBuffer: 100}, AddressPort, "network.receive_buffer: 100: want 1024 to 16777216, or 0 for none"},
+		"open":      {Network{MaxConnections: -1}, AddressPort, "network.max_connections: -1: want 1 to 65535, or 0 for none"},
+		"requests":  {Network{MaxRequests: -1}, AddressPort, "network.max_requests: -1: want 1 to 1073741824, or 0 for none"},
+		"path":      {Network{MaxConnections: 1}, AddressPath, "network.max_connections: 1: want ip or port addressing: in path addressing"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := Config{Devices: 1, Addressing: test.a, Behavior: Behavior{Network: test.network}}.Validate()
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			var bad *ConfigError
+			require.True(t, errors.As(err, &bad))
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
