@@ -45,10 +45,12 @@ func (f *Fleet) accept(l net.Listener, index int) {
 		if d != nil {
 			d.passed()
 		}
-		if f.tls != nil {
-			nc = tls.Server(nc, f.tls)
+		tlsOf := f.securityOf(device)
+		if tlsOf.config != nil {
+			nc = tls.Server(nc, tlsOf.config)
 		}
 		c := newConn(f, nc, device)
+		c.stalls = tlsOf.stalls
 		if !f.registry.add(c) {
 			_ = nc.Close() // likewise
 			continue

@@ -60,6 +60,13 @@ func (t *behaviorTable) acquire(b Behavior) (uint16, error) {
 	return uint16(free), nil
 }
 
+// retain takes n more references to a slot; n may be below 0.
+func (t *behaviorTable) retain(slot uint16, n int) {
+	t.mu.Lock()
+	t.refs[slot] += n
+	t.mu.Unlock()
+}
+
 func (t *behaviorTable) release(slot uint16) {
 	t.mu.Lock()
 	t.refs[slot]--

@@ -20,6 +20,7 @@ type Config struct {
 	Seed           uint64     // what every random choice of the fleet derives from
 	InitialVersion string     // the version each device starts with; "" is "1.0.0"
 	Behavior       Behavior   // how devices answer; the zero value answers at once and never fails
+	Groups         []Group    // parts of the fleet that behave otherwise; at most 64
 	TLS            TLS        // how devices speak TLS; "" is plain http
 	Token          Secret     // bearer token of the control port; "" is 32 random bytes in hex
 	AllowRemote    bool       // lets Listen and ControlListen be other than loopback addresses
@@ -122,6 +123,7 @@ func (c Config) Validate() error {
 	} else if err := c.Behavior.checkReach(c.Addressing); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, c.checkGroups()...)
 	if !c.TLS.known() {
 		bad("tls", strconv.Quote(string(c.TLS)), tlsForms)
 	}

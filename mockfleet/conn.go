@@ -36,6 +36,7 @@ type conn struct {
 	device   int         // that the connection's address names, or -1
 	served   int         // how many requests were answered on it
 	held     bool        // counts as one of those that its device may have
+	stalls   bool        // takes the client's part of a handshake and never answers it
 	belowTLS bool        // what is read and half-closed is the connection below TLS
 	traffic  *traffic
 	deadline atomic.Int64 // when the housekeeper closes it, in nanoseconds since the fleet's start; 0 is never
@@ -83,7 +84,7 @@ func (c *conn) serve() {
 		c.dropWorkspace()
 		return
 	}
-	if c.fleet.cfg.TLS == TLSStall {
+	if c.stalls {
 		c.silence()
 		return
 	}

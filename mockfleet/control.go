@@ -27,7 +27,7 @@ type Control struct {
 
 const (
 	controlDialLimit   = 5 * time.Second
-	controlAnswerLimit = 64 << 10 // bytes of an answer that isn't the ledger
+	controlAnswerLimit = 1 << 20 // bytes of an answer that isn't the ledger
 )
 
 // ControlError is a refusal of the control port.
@@ -104,9 +104,12 @@ func (c *Control) SetFaults(ctx context.Context, device int, b Behavior) error {
 
 // Ledger streams the fleet's ledger, which may hold millions of entries. An error comes last, with a
 // zero Entry; without one, the ledger was read whole.
-func (c *Control) Ledger(ctx context.Context) iter.Seq2[Entry, error] {
+func (c *Control) Ledger(ctx context.Context) iter.Seq2[Entry, error] { return c.Find(ctx, Query{}) }
+
+// Find streams the entries of the ledger that q wants, as Ledger does all of them.
+func (c *Control) Find(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		response, err := c.do(ctx, http.MethodGet, "/ledger", nil)
+		response, err := c.do(ctx, http.MethodGet, "/ledger", q.Values(), nil)
 		if err != nil {
 			yield(Entry{}, err)
 			return
@@ -130,12 +133,46 @@ func (c *Control) Ledger(ctx context.Context) iter.Seq2[Entry, error] {
 	}
 }
 
+// Groups does what Fleet.Groups does.
+func (c *Control) Groups(ctx context.Context) ([]GroupStatus, error) {
+	var list []GroupStatus
+	err := c.exchange(ctx, http.MethodGet, "/groups", nil, &list)
+	return list, err
+}
+
+// SetGroupFaults does what Fleet.SetGroupFaults does.
+func (c *Control) SetGroupFaults(ctx context.Context, group string, b Behavior) error {
+	body, err := json.Marshal(b)
+	if err != nil {
+		return fmt.Errorf("mockfleet: behavior: %w", err)
+	}
+	return c.exchange(ctx, http.MethodPut, groupPath(group, "faults"), body, nil)
+}
+
+// SetOffline does what Fleet.SetOffline does.
+func (c *Control) SetOffline(ctx context.Context, group string, share Share) (int, error) {
+	body, err := json.Marshal(offlineOrder{&share})
+	if err != nil {
+		return 0, fmt.Errorf("mockfleet: share: %w", err)
+	}
+	var answer offlineAnswer
+	err = c.exchange(ctx, http.MethodPut, groupPath(group, "offline"), body, &answer)
+	return answer.Offline, err
+}
+
+// Heal does what Fleet.Heal does.
+func (c *Control) Heal(ctx context.Context, group string) error {
+	return c.exchange(ctx, http.MethodPost, groupPath(group, "heal"), nil, nil)
+}
+
+func groupPath(group, what string) string { return "/groups/" + url.PathEscape(group) + "/" + what }
+
 // Close closes the connections that are not in use.
 func (c *Control) Close() { c.transport.CloseIdleConnections() }
 
 // exchange sends a request and, unless into is nil, decodes the answer into it.
 func (c *Control) exchange(ctx context.Context, method, path string, body []byte, into any) error {
-	response, err := c.do(ctx, method, path, body)
+	response, err := c.do(ctx, method, path, nil, body)
 	if err != nil {
 		return err
 	}
@@ -150,8 +187,10 @@ func (c *Control) exchange(ctx context.Context, method, path string, body []byte
 }
 
 // do sends a request and returns its answer, which is a success.
-func (c *Control) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, method, c.base.JoinPath(path).String(), bytes.NewReader(body))
+func (c *Control) do(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+	target := c.base.JoinPath(path)
+	target.RawQuery = query.Encode()
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("mockfleet: control port: %w", err)
 	}

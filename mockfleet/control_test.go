@@ -8,11 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
@@ -86,6 +87,40 @@ func TestControlTellsWhatTheFleetTells(t *testing.T) {
 	require.Equal(t, Entry{Device: 14, ID: DeviceID(14), Version: "1.0.0", State: wire.StateIdle, Stage: StageIdle}, device.Entry)
 }
 
+func TestControlChangesGroups(t *testing.T) {
+	f := mixed(t, AddressPath)
+	client, control, ctx := newClient(t), openControl(t, f), t.Context()
+	require.NoError(t, control.SetGroupFaults(ctx, "slow", withFaults(Fault{Kind: "status-429"})))
+	slow := membersOf(f, "slow")
+	status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(slow[0]))
+	require.Equal(t, http.StatusTooManyRequests, status)
+	count, err := control.SetOffline(ctx, "slow", 0.3)
+	require.NoError(t, err)
+	require.Equal(t, 3, count)
+	groups, err := control.Groups(ctx)
+	require.NoError(t, err)
+	require.Equal(t, f.Groups(), groups)
+	require.Equal(t, map[Stage]int{StageOffline: 3, StageIdle: 7}, groups[1].Stages)
+
+	request, err := http.NewRequest(http.MethodGet, f.Ready().Control+"/metrics", nil)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+f.Ready().Token)
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(page), `fleetmark_fleet_stage_devices{group="slow",stage="offline"} 3`)
+	require.Contains(t, string(page), `fleetmark_fleet_faults{kind="status-429"} 1`)
+
+	require.NoError(t, control.Heal(ctx, "slow"))
+	groups, err = control.Groups(ctx)
+	require.NoError(t, err)
+	require.Equal(t, map[Stage]int{StageIdle: 10}, groups[1].Stages)
+	status, _ = update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(slow[0]))
+	require.Equal(t, http.StatusOK, status)
+}
+
 func TestTheLedgerCanBeLeftEarly(t *testing.T) {
 	f := startFleet(t, Config{Devices: 3, Addressing: AddressPath})
 	client, control := newClient(t), openControl(t, f)
@@ -129,8 +164,19 @@ func TestTheControlPortRefusesWithAClearError(t *testing.T) {
 		{"a wrong distribution", "PUT", "/devices/1/faults", token, `{"latency": "often"}`, 400, `distribution \"often\": want a duration such as 5ms`},
 		{"a wrong status", "PUT", "/devices/1/faults", token, `{"fail_status": 200}`, 400, "fail_status: 200: want an HTTP status from 400 to 599"},
 		{"a negative count", "PUT", "/devices/1/faults", token, `{"fail_first": -1}`, 400, "fail_first: -1: want 0 to"},
+		{"faults of no group", "PUT", "/groups/slow/faults", token, "{}", 404, `group: \"slow\": want one of all, rest`},
+		{"faults of a group that are none", "PUT", "/groups/rest/faults", token, `{"faults": [{"kind": "?"}]}`, 400, "faults[0].kind"},
+		{"faults out of reach", "PUT", "/groups/rest/faults", token, `{"faults": [{"kind": "refuse"}]}`, 400, "want port addressing"},
+		{"healing no group", "POST", "/groups/slow/heal", token, "", 404, `group: \"slow\"`},
+		{"healing no device", "POST", "/devices/10/heal", token, "", 404, "device 10"},
+		{"no share", "PUT", "/groups/all/offline", token, "{}", 400, `offline: want {\"share\": \"10%\"}`},
+		{"a share beyond all", "PUT", "/groups/all/offline", token, `{"share": 2}`, 400, `offline: share \"2\": want a number from 0 to 1`},
+		{"no group offline", "PUT", "/groups/slow/offline", token, `{"share": 1}`, 404, `group: \"slow\"`},
+		{"a query of nothing", "GET", "/ledger?colour=red", token, "", 400, `query: \"colour\": want one of group`},
+		{"a stage of nothing", "GET", "/ledger?stage=asleep", token, "", 400, `stage: \"asleep\": want one of`},
+		{"a summary of nothing", "GET", "/ledger/summary?has=luck", token, "", 400, `has: \"luck\": want one of`},
 		{"two documents", "PUT", "/devices/1/faults", token, `{}{}`, 400, "one JSON document"},
-		{"a large body", "PUT", "/devices/1/faults", token, `{"latency": "` + strings.Repeat(" ", 5000) + `"}`, 400, "too large"},
+		{"a large body", "PUT", "/devices/1/faults", token, `{"latency": "` + strings.Repeat(" ", 17_000) + `"}`, 400, "too large"},
 	}
 	client := newClient(t)
 	for _, test := range tests {
@@ -257,7 +303,7 @@ func TestAClientThatDoesNotReadCannotHoldUpClose(t *testing.T) {
 	}
 }
 
-// Every line is a sample or a comment of the text format, and every sample has its type before it.
+// Prometheus's own reader takes the page.
 func TestMetricsAreInPrometheusTextFormat(t *testing.T) {
 	f := startFleet(t, Config{Devices: 10, Addressing: AddressPath})
 	status, _ := update{artifact: []byte("x")}.send(t, newClient(t), f.DeviceAddress(3))
@@ -271,16 +317,24 @@ func TestMetricsAreInPrometheusTextFormat(t *testing.T) {
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.Contains(t, response.Header.Get("Content-Type"), "text/plain; version=0.0.4; charset=utf-8")
-	require.Contains(t, string(body), "\nfleetmark_fleet_devices 10\n")
-	require.Contains(t, string(body), "\nfleetmark_fleet_applied 1\n")
-	lines := strings.Split(strings.TrimSuffix(string(body), "\n"), "\n")
-	require.Zero(t, len(lines)%3)
-	for i := 0; i < len(lines); i += 3 {
-		sample := regexp.MustCompile(`^([a-z_]+) [0-9.e+]+$`).FindStringSubmatch(lines[i+2])
-		require.NotNil(t, sample, lines[i+2])
-		require.Regexp(t, `^# HELP `+sample[1]+` [A-Z].*\.$`, lines[i])
-		require.Regexp(t, `^# TYPE `+sample[1]+` (counter|gauge)$`, lines[i+1])
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
+	require.NoError(t, err)
+	require.Greater(t, len(families), 30)
+	for name, family := range families {
+		require.Regexp(t, `^[A-Z].*\.$`, family.GetHelp(), name)
+		require.NotEmpty(t, family.GetMetric(), name)
 	}
+	require.EqualValues(t, 10, families["fleetmark_fleet_devices"].GetMetric()[0].GetGauge().GetValue())
+	require.EqualValues(t, 1, families["fleetmark_fleet_applied"].GetMetric()[0].GetGauge().GetValue())
+	require.EqualValues(t, 1, families["fleetmark_fleet_requests_total"].GetMetric()[0].GetCounter().GetValue())
+	stages := families["fleetmark_fleet_stage_devices"].GetMetric()
+	require.Len(t, stages, len(Stages()))
+	sum := 0.0
+	for _, m := range stages {
+		sum += m.GetGauge().GetValue()
+	}
+	require.EqualValues(t, 10, sum)
 }
 
 func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {

@@ -35,7 +35,7 @@ type controlServer struct {
 
 const (
 	controlHeaderLimit = 8 << 10
-	controlBodyLimit   = 4 << 10
+	controlBodyLimit   = 16 << 10
 	controlTimeout     = 30 * time.Second       // to read a request, and to write each piece of an answer
 	controlCloseLimit  = time.Second            // until a client that doesn't read is cut off
 	typeLedger         = "application/x-ndjson" // one JSON document a line
@@ -103,11 +103,18 @@ func (s *controlServer) routes() http.Handler {
 	mux.HandleFunc("/fleet", allow(http.MethodGet, s.getFleet))
 	mux.HandleFunc("/devices/{index}", allow(http.MethodGet, s.getDevice))
 	mux.HandleFunc("/devices/{index}/faults", allow(http.MethodPut, s.putFaults))
+	mux.HandleFunc("/devices/{index}/heal", allow(http.MethodPost, s.postHealDevice))
+	mux.HandleFunc("/groups", allow(http.MethodGet, s.getGroups))
+	mux.HandleFunc("/groups/{group}/faults", allow(http.MethodPut, s.putGroupFaults))
+	mux.HandleFunc("/groups/{group}/offline", allow(http.MethodPut, s.putOffline))
+	mux.HandleFunc("/groups/{group}/heal", allow(http.MethodPost, s.postHeal))
 	mux.HandleFunc("/ledger", allow(http.MethodGet, s.getLedger))
+	mux.HandleFunc("/ledger/summary", allow(http.MethodGet, s.getSummary))
 	mux.HandleFunc("/reset", allow(http.MethodPost, s.postReset))
 	mux.HandleFunc("/metrics", allow(http.MethodGet, metricsHandler(s.fleet).ServeHTTP))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusNotFound, errors.New("the control port has /fleet, /devices/INDEX, /devices/INDEX/faults, /ledger, /reset and /metrics"))
+		writeError(w, http.StatusNotFound, errors.New("the control port has /fleet, /devices/INDEX, /devices/INDEX/faults, /devices/INDEX/heal, /groups, "+
+			"/groups/NAME/faults, /groups/NAME/offline, /groups/NAME/heal, /ledger, /ledger/summary, /reset and /metrics"))
 	})
 	return mux
 }
@@ -164,30 +171,28 @@ func (s *controlServer) putFaults(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	var b Behavior
-	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, controlBodyLimit), &b); err != nil {
-		writeError(w, http.StatusBadRequest, fmt.Errorf("behavior: %w", err))
-		return
+	if b, ok := readBehavior(w, r); ok {
+		s.done(w, s.fleet.SetFaults(i, b))
 	}
-	if err := b.Validate(); err != nil {
-		writeError(w, http.StatusBadRequest, err)
-		return
-	}
-	if err := s.fleet.SetFaults(i, b); err != nil {
-		writeError(w, http.StatusInsufficientStorage, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 // getLedger streams the entries, a line each. A stream that can't be finished is cut off in a way
 // that the client sees (RFC 9112 §8), never ended as if it were whole.
 func (s *controlServer) getLedger(w http.ResponseWriter, r *http.Request) {
+	q, ok := s.query(w, r)
+	if !ok {
+		return
+	}
+	entries, err := s.fleet.Find(q)
+	if err != nil {
+		writeError(w, statusOf(err), err)
+		return
+	}
 	w.Header().Set("Content-Type", typeLedger)
 	piece := &pieceWriter{w: w, control: http.NewResponseController(w)}
 	out := bufio.NewWriterSize(piece, 32<<10)
 	lines := json.NewEncoder(out)
-	for entry := range s.fleet.Ledger() {
+	for entry := range entries {
 		if r.Context().Err() != nil || lines.Encode(entry) != nil {
 			panic(http.ErrAbortHandler)
 		}
@@ -229,19 +234,6 @@ func (s *controlServer) device(w http.ResponseWriter, r *http.Request) (int, boo
 		return 0, false
 	}
 	return i, true
-}
-
-// decodeStrictly reads one JSON document without unknown fields and nothing behind it.
-func decodeStrictly(r io.Reader, into any) error {
-	decoder := json.NewDecoder(r)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("want one JSON document and nothing behind it")
-	}
-	return nil
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

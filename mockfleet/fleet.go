@@ -3,7 +3,6 @@ package mockfleet
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -29,13 +28,14 @@ type Fleet struct {
 
 	acceptErrors atomic.Uint64
 
-	address   netip.AddrPort
-	listeners []net.Listener
-	doors     []*door // of the listeners, in port addressing where ports can be shut
-	authority *authority
-	tls       *tls.Config // nil without TLS
-	kinds     []string    // the names of faults, in the order of their table
-	control   *controlServer
+	address    netip.AddrPort
+	listeners  []net.Listener
+	doors      []*door // of the listeners, in port addressing where ports can be shut
+	authority  *authority
+	securities []security // by group; none without TLS
+	kinds      []string   // the names of faults, in the order of their table
+	control    *controlServer
+	changing   sync.Mutex // held while many devices are given another behaviour, and while a group's is looked at
 
 	done     chan struct{}
 	running  sync.WaitGroup
@@ -87,11 +87,8 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	}
 	f := newFleet(cfg)
 	var err error
-	if cfg.TLS != TLSNone {
-		if f.authority, err = newAuthority(cfg.TLS, f.started); err != nil {
-			return nil, err
-		}
-		f.tls = f.authority.config()
+	if err := f.secure(); err != nil {
+		return nil, err
 	}
 	if f.listeners, f.address, err = listenDevices(ctx, cfg); err != nil {
 		return nil, err
@@ -137,7 +134,7 @@ func (f *Fleet) Ready() Ready {
 }
 
 func (f *Fleet) scheme() string {
-	if f.tls != nil {
+	if f.authority != nil {
 		return "https"
 	}
 	return "http"
@@ -163,12 +160,11 @@ func (f *Fleet) SetFaults(i int, b Behavior) error {
 	if err := f.checkDevice(i); err != nil {
 		return err
 	}
-	if err := b.Validate(); err != nil {
+	if err := f.checkBehavior(b); err != nil {
 		return err
 	}
-	if err := b.checkReach(f.cfg.Addressing); err != nil {
-		return err
-	}
+	f.changing.Lock()
+	defer f.changing.Unlock()
 	if err := f.store.setBehavior(i, b); err != nil {
 		return err
 	}
@@ -181,6 +177,14 @@ func (f *Fleet) SetFaults(i int, b Behavior) error {
 func (f *Fleet) Reset() {
 	f.store.reset()
 	f.setDoors(0, len(f.doors))
+}
+
+// checkBehavior tells whether devices of the fleet can behave so.
+func (f *Fleet) checkBehavior(b Behavior) error {
+	if err := b.Validate(); err != nil {
+		return err
+	}
+	return b.checkReach(f.cfg.Addressing)
 }
 
 func (f *Fleet) checkDevice(i int) error {

@@ -24,8 +24,7 @@ func (s *store) install(sh *shard, i int, p *push) outcome {
 	}
 	s.settleDown(sh, i)
 	if life := p.strikes.life; !life.none() {
-		s.makeTrouble(sh, i).count(life.number)
-		sh.totals.injected++
+		s.hit(sh, life)
 	}
 	p.passage = c
 	switch {

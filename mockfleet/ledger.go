@@ -13,6 +13,7 @@ import (
 type Entry struct {
 	Device int    `json:"device"`
 	ID     string `json:"id"`
+	Group  string `json:"group,omitempty"` // empty where the fleet has no groups
 
 	Pushes       uint32 `json:"pushes"`        // updates received, whole or broken off
 	Applied      uint32 `json:"applied"`       // updates installed
@@ -41,14 +42,8 @@ type Entry struct {
 // Ledger yields an entry for every device that received anything, in order of index. Each entry is
 // consistent in itself; devices go on while it is read. Stop them first for one consistent whole.
 func (f *Fleet) Ledger() iter.Seq[Entry] {
-	return func(yield func(Entry) bool) {
-		for i := range f.store.devices {
-			d, version, t := f.store.witness(i)
-			if d.touched() && !yield(f.newEntry(i, &d, version, &t)) {
-				return
-			}
-		}
-	}
+	entries, _ := f.Find(Query{}) // which has nothing that could be wrong
+	return entries
 }
 
 // DeviceStatus is one device as the control port tells of it.
@@ -95,6 +90,9 @@ func (f *Fleet) newEntry(i int, d *device, version string, t *trouble) Entry {
 		State:         d.state(),
 		Stage:         d.stage(),
 		UpdatedAt:     string(d.appendUpdatedAt(nil)),
+	}
+	if p := f.store.population; p.divided() {
+		e.Group = p.groups[p.of(i)].Name
 	}
 	if d.flags&flagUpdated != 0 {
 		e.Digest = hex.EncodeToString(d.digest[:])

@@ -62,6 +62,19 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	for _, m := range c.fleet.Status().metrics() {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(m.name, m.help, nil, nil), m.kind, m.value)
 	}
+	const gauge = prometheus.GaugeValue
+	stages := prometheus.NewDesc("fleetmark_fleet_stage_devices", "Devices in each stage of their lives, by group.", []string{"group", "stage"}, nil)
+	for _, g := range c.fleet.Groups() {
+		for _, stage := range Stages() {
+			out <- prometheus.MustNewConstMetric(stages, gauge, float64(g.Stages[stage]), g.Name, string(stage))
+		}
+	}
+	faults := prometheus.NewDesc("fleetmark_fleet_faults", "Strikes of each kind of fault that struck, since the last reset.", []string{"kind"}, nil)
+	for kind := range c.fleet.store.hits {
+		if n := c.fleet.store.hits[kind].Load(); n > 0 {
+			out <- prometheus.MustNewConstMetric(faults, gauge, float64(n), c.fleet.kinds[kind])
+		}
+	}
 }
 
 // metricsHandler answers in the formats of Prometheus, from a registry of its own.

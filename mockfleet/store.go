@@ -11,17 +11,19 @@ import (
 // store holds the state of every device. A device is guarded by the lock of its shard, and neighbours
 // are in different shards, so that a rollout in order of index seldom waits for a lock.
 type store struct {
-	seed      uint64
-	doors     bool   // ports refuse and stall by themselves
-	initial   uint32 // slot of the initial version
-	keySeed   maphash.Seed
-	now       *atomic.Int64 // Unix nanoseconds
-	epoch     atomic.Uint32 // counts resets; changed only with every shard locked
-	versions  *versionTable
-	behaviors *behaviorTable
-	agenda    *agenda
-	shards    [shardCount]shard
-	devices   []device
+	seed       uint64
+	doors      bool   // ports refuse and stall by themselves
+	initial    uint32 // slot of the initial version
+	keySeed    maphash.Seed
+	now        *atomic.Int64 // Unix nanoseconds
+	epoch      atomic.Uint32 // counts resets; changed only with every shard locked
+	versions   *versionTable
+	behaviors  *behaviorTable
+	agenda     *agenda
+	population *population
+	hits       []atomic.Uint64 // strikes by kind, since the last reset
+	shards     [shardCount]shard
+	devices    []device
 }
 
 const shardCount = 1024 // a power of two
@@ -41,19 +43,22 @@ type totals struct {
 
 func newStore(cfg Config, now *atomic.Int64) *store {
 	s := &store{
-		seed:      cfg.Seed,
-		keySeed:   maphash.MakeSeed(),
-		now:       now,
-		versions:  newVersionTable(maxVersions),
-		behaviors: newBehaviorTable(cfg.Behavior),
-		agenda:    newAgenda(),
-		devices:   make([]device, cfg.Devices),
+		seed:       cfg.Seed,
+		keySeed:    maphash.MakeSeed(),
+		now:        now,
+		versions:   newVersionTable(maxVersions),
+		behaviors:  newBehaviorTable(cfg.Behavior),
+		agenda:     newAgenda(),
+		hits:       make([]atomic.Uint64, len(kinds())),
+		population: newPopulation(cfg),
+		devices:    make([]device, cfg.Devices),
 	}
 	s.initial, _ = s.versions.acquire([]byte(cfg.InitialVersion)) // an empty table has room
 	s.versions.retain(s.initial, cfg.Devices)
 	for i := range s.devices {
 		s.devices[i].version = s.initial
 	}
+	s.populate()
 	return s
 }
 
@@ -294,6 +299,9 @@ func (s *store) reset() {
 	}
 	s.versions.retain(s.initial, len(s.devices))
 	s.agenda.clear()
+	for kind := range s.hits {
+		s.hits[kind].Store(0)
+	}
 	for i := range s.shards {
 		s.shards[i].totals = totals{}
 		clear(s.shards[i].troubles)

@@ -41,12 +41,17 @@ func (t TLS) known() bool {
 
 // authority makes the certificates of a fleet's devices.
 type authority struct {
-	mode    TLS
 	started time.Time
-	own     *x509.Certificate // signs the devices' certificates
-	ownKey  *ecdsa.PrivateKey
+	trusted signer
+	unknown signer // that clients aren't told to trust
 	leafKey *ecdsa.PrivateKey
 	pem     []byte // of the CA that clients are told to trust
+}
+
+// signer signs devices' certificates.
+type signer struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
 }
 
 const (
@@ -55,18 +60,14 @@ const (
 	wrongName       = "another.invalid"    // RFC 2606 §2
 )
 
-func newAuthority(mode TLS, now time.Time) (*authority, error) {
-	a := &authority{mode: mode, started: now}
-	trusted, trustedKey, err := newCA("Fleetmark devices", now)
-	if err != nil {
+func newAuthority(now time.Time) (a *authority, err error) {
+	a = &authority{started: now}
+	if a.trusted, err = newCA("Fleetmark devices", now); err != nil {
 		return nil, err
 	}
-	a.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trusted.Raw})
-	a.own, a.ownKey = trusted, trustedKey
-	if mode == TLSUnknownCA {
-		if a.own, a.ownKey, err = newCA("Nobody in particular", now); err != nil {
-			return nil, err
-		}
+	a.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.trusted.certificate.Raw})
+	if a.unknown, err = newCA("Nobody in particular", now); err != nil {
+		return nil, err
 	}
 	if a.leafKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return nil, fmt.Errorf("mockfleet: certificate key: %w", err)
@@ -74,10 +75,10 @@ func newAuthority(mode TLS, now time.Time) (*authority, error) {
 	return a, nil
 }
 
-func newCA(name string, now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) {
+func newCA(name string, now time.Time) (signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, fmt.Errorf("mockfleet: CA key: %w", err)
+		return signer{}, fmt.Errorf("mockfleet: CA key: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
@@ -86,45 +87,83 @@ func newCA(name string, now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, er
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("mockfleet: CA: %w", err)
+		return signer{}, fmt.Errorf("mockfleet: CA: %w", err)
 	}
 	certificate, err := x509.ParseCertificate(der)
-	return certificate, key, err
+	return signer{certificate, key}, err
 }
 
 // leaf makes the certificate of the devices at ip. It is made for each handshake: a fleet has an address
 // a device, no certificate can name a million, and to keep one each would take more than the device.
-func (a *authority) leaf(ip netip.Addr) (*tls.Certificate, error) {
+func (a *authority) leaf(mode TLS, ip netip.Addr) (*tls.Certificate, error) {
+	by := a.trusted
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "device"},
 		NotBefore: a.started.Add(-certificateAge), NotAfter: a.started.Add(certificateLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{ip.AsSlice()},
 	}
-	switch a.mode {
+	switch mode {
+	case TLSUnknownCA:
+		by = a.unknown
 	case TLSExpired:
 		template.NotAfter = a.started.Add(-certificateAge / 2)
 	case TLSWrongName:
 		template.DNSNames, template.IPAddresses = []string{wrongName}, nil
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.own, &a.leafKey.PublicKey, a.ownKey)
+	der, err := x509.CreateCertificate(rand.Reader, template, by.certificate, &a.leafKey.PublicKey, by.key)
 	if err != nil {
 		return nil, fmt.Errorf("mockfleet: certificate: %w", err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.leafKey}, nil
 }
 
-// config is what the devices speak TLS with.
-func (a *authority) config() *tls.Config {
+// config is what devices speak TLS with.
+func (a *authority) config(mode TLS) *tls.Config {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return a.leaf(addressOf(hello.Conn.LocalAddr()))
+			return a.leaf(mode, addressOf(hello.Conn.LocalAddr()))
 		},
 	}
-	if a.mode == TLS11 {
+	if mode == TLS11 {
 		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	}
 	return config
+}
+
+// security is how the devices of a group speak TLS; without TLS, it has no config.
+type security struct {
+	config *tls.Config
+	stalls bool // takes the client's hello and never answers it
+}
+
+// secure readies TLS for the groups of the fleet.
+func (f *Fleet) secure() (err error) {
+	if f.cfg.TLS == TLSNone {
+		return nil
+	}
+	if f.authority, err = newAuthority(f.started); err != nil {
+		return err
+	}
+	for _, g := range f.store.population.groups {
+		mode := g.TLS
+		if mode == TLSNone {
+			mode = f.cfg.TLS
+		}
+		f.securities = append(f.securities, security{f.authority.config(mode), mode == TLSStall})
+	}
+	return nil
+}
+
+// securityOf is that of the devices at a listener; device is -1 where only the path will say which it is.
+func (f *Fleet) securityOf(device int) security {
+	switch {
+	case len(f.securities) == 0:
+		return security{}
+	case device < 0:
+		return f.securities[len(f.securities)-1] // groups have no TLS of their own there
+	}
+	return f.securities[f.store.population.of(device)]
 }

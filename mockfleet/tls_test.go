@@ -112,3 +112,26 @@ func TestAnUnknownWayOfTLSIsRefused(t *testing.T) {
 	require.ErrorAs(t, Config{Devices: 1, Addressing: AddressPath, TLS: "bad"}.Validate(), &bad)
 	require.Equal(t, "tls", bad.Field)
 }
+
+// Devices of a group speak TLS in its way, and the others in the fleet's.
+func TestAGroupSpeaksTLSInItsWay(t *testing.T) {
+	f := startFleet(t, Config{Devices: 40, Addressing: AddressIP, TLS: TLSGood, Groups: []Group{
+		{Name: "old", Share: 0.2, TLS: TLSExpired}, {Name: "strange", Share: 0.2, TLS: TLSUnknownCA},
+	}})
+	for i := range f.Devices() {
+		c := mustDialDevice(t, f, i)
+		host, _, err := net.SplitHostPort(c.RemoteAddr().String())
+		require.NoError(t, err)
+		err = tls.Client(c.TCPConn, trusting(t, f, host)).Handshake()
+		d, deviceErr := f.Device(i)
+		require.NoError(t, deviceErr)
+		switch d.Group {
+		case "old":
+			require.ErrorContains(t, err, "expired")
+		case "strange":
+			require.ErrorContains(t, err, "unknown authority")
+		default:
+			require.NoError(t, err)
+		}
+	}
+}

@@ -79,7 +79,13 @@ func (s *store) note(st strike) {
 	sh := s.shard(st.device)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	s.hit(sh, st)
+}
+
+// hit counts a strike, its device's shard being locked.
+func (s *store) hit(sh *shard, st strike) {
 	s.makeTrouble(sh, st.device).count(st.number)
+	s.hits[st.number].Add(1)
 	sh.totals.injected++
 }
 
@@ -115,7 +121,7 @@ func (s *store) dial(i int) (r reach) {
 	if r.plan.has(levelPort) {
 		d.dials++
 		if r.strike = s.choose(r.plan, levelPort, i, d.dials, nil); !r.strike.none() {
-			s.strikeConnection(sh, i, r.strike)
+			s.strikeConnection(sh, r.strike)
 		}
 	}
 	return r
@@ -143,7 +149,7 @@ func (s *store) revisit(i int, used bool, w *workspace) (r reach) {
 	if used && r.plan.has(levelReuse) {
 		d.reuses++
 		if r.strike = s.choose(r.plan, levelReuse, i, d.reuses, w); !r.strike.none() {
-			s.strikeConnection(sh, i, r.strike)
+			s.strikeConnection(sh, r.strike)
 		}
 	}
 	return r
@@ -170,12 +176,10 @@ func (s *store) goneForGood(p *plan, i int) bool {
 	return false
 }
 
-func (s *store) strikeConnection(sh *shard, i int, st strike) {
-	t := s.makeTrouble(sh, i)
-	t.struck++
-	t.count(st.number)
+func (s *store) strikeConnection(sh *shard, st strike) {
+	s.hit(sh, st)
+	s.makeTrouble(sh, st.device).struck++
 	sh.totals.struck++
-	sh.totals.injected++
 }
 
 // view is what a device tells of itself.
@@ -199,8 +203,7 @@ func (s *store) examine(i int, w *workspace) (v view, answer strike) {
 	p := s.behaviors.at(d.behavior)
 	v = view{index: i, device: d, version: s.versions.slots[d.version].quoted, plan: p, number: d.looks}
 	if st := s.choose(p, levelVerify, i, d.looks, w); !st.none() {
-		s.makeTrouble(sh, i).count(st.number)
-		sh.totals.injected++
+		s.hit(sh, st)
 		st.act.(verifyFault).verify(&v, st)
 	}
 	answer = s.choose(p, levelVersionAnswer, i, d.looks, w)

@@ -1,0 +1,176 @@
+package mockfleet
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+)
+
+// Group is a part of a fleet whose devices behave alike. Which devices are in it depends on the fleet's
+// seed; how many is exact: the share of all devices, rounded.
+type Group struct {
+	Name     string   `json:"name" yaml:"name"`         // 1 to 32 lower-case letters, digits and dashes; not "all" and not "rest"
+	Share    Share    `json:"share" yaml:"share"`       // of all devices, above 0; those of all groups come to 1 at most
+	Behavior Behavior `json:"behavior" yaml:"behavior"` // of its devices, instead of the fleet's
+	// TLS is how its devices speak TLS, where the fleet does; "" is as the fleet does. Not in path
+	// addressing, where the handshake comes before it is known which device is meant.
+	TLS TLS `json:"tls,omitempty" yaml:"tls,omitempty"`
+}
+
+const (
+	GroupRest = "rest" // the devices that are in no group; without groups, all of them
+	GroupAll  = "all"  // every device, where a group is asked for
+
+	maxGroups = 64
+)
+
+var groupForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// checkGroups reports what is wrong with the groups, each as a *ConfigError.
+func (c Config) checkGroups() (errs []error) {
+	if len(c.Groups) > maxGroups {
+		return []error{&ConfigError{Field: "groups", Value: strconv.Itoa(len(c.Groups)) + " of them", Want: "at most " + strconv.Itoa(maxGroups)}}
+	}
+	seen := map[string]bool{GroupRest: true, GroupAll: true}
+	var sum float64
+	for i, g := range c.Groups {
+		at := fmt.Sprintf("groups[%d].", i)
+		bad := func(field, value, want string) {
+			errs = append(errs, &ConfigError{Field: at + field, Value: value, Want: want})
+		}
+		switch {
+		case !groupForm.MatchString(g.Name):
+			bad("name", strconv.Quote(g.Name), "1 to 32 lower-case letters, digits and dashes")
+		case seen[g.Name]:
+			bad("name", strconv.Quote(g.Name), `a name that no other group has, other than "all" and "rest"`)
+		}
+		seen[g.Name] = true
+		if !(g.Share > 0 && g.Share <= 1) {
+			bad("share", fmt.Sprint(float64(g.Share)), "above 0, and 1 at most")
+		}
+		before := sum
+		if sum += float64(g.Share); sum > 1+shareSlack && before <= 1+shareSlack {
+			bad("share", fmt.Sprint(float64(g.Share)), fmt.Sprintf("%.4g at most: the groups before it have the rest", max(0, 1-before)))
+		}
+		err := g.Behavior.Validate()
+		if err == nil {
+			err = g.Behavior.checkReach(c.Addressing)
+		}
+		errs = append(errs, within(at+"behavior.", err)...)
+		switch {
+		case !g.TLS.known():
+			bad("tls", strconv.Quote(string(g.TLS)), tlsForms)
+		case g.TLS != TLSNone && c.TLS == TLSNone:
+			bad("tls", strconv.Quote(string(g.TLS)), "a fleet that speaks TLS: set its own as well, such as good")
+		case g.TLS != TLSNone && c.Addressing == AddressPath:
+			bad("tls", strconv.Quote(string(g.TLS)), "ip or port addressing: in path addressing the handshake comes before the path")
+		}
+	}
+	return errs
+}
+
+// shareSlack is what decimal shares may miss 1 by in binary.
+const shareSlack = 1e-9
+
+// within puts the errors of a part into the whole that it is of.
+func within(prefix string, err error) (errs []error) {
+	if err == nil {
+		return nil
+	}
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, e := range list {
+		if bad, ok := e.(*ConfigError); ok {
+			placed := *bad
+			placed.Field = prefix + bad.Field
+			e = &placed
+		}
+		errs = append(errs, e)
+	}
+	return errs
+}
+
+// population says which device is in which group.
+type population struct {
+	groups  []Group // the rest last
+	ends    []int   // the places of each group's members end here; they begin where those of the one before end
+	members permutation
+	offline permutation // in which order devices are taken offline
+}
+
+func newPopulation(cfg Config) *population {
+	p := &population{
+		members: newPermutation(cfg.Devices, cfg.Seed, purposeMember),
+		offline: newPermutation(cfg.Devices, cfg.Seed, purposeOffline),
+	}
+	var sum float64
+	for _, g := range cfg.Groups {
+		g.Behavior = g.Behavior.withDefaults()
+		sum += float64(g.Share)
+		p.groups = append(p.groups, g)
+		p.ends = append(p.ends, min(cfg.Devices, int(math.Round(sum*float64(cfg.Devices)))))
+	}
+	p.groups = append(p.groups, Group{Name: GroupRest, Share: Share(max(0, 1-sum)), Behavior: cfg.Behavior})
+	p.ends = append(p.ends, cfg.Devices)
+	return p
+}
+
+// divided tells whether there is any group but the rest.
+func (p *population) divided() bool { return len(p.groups) > 1 }
+
+// of is the index of the group that device i is in.
+func (p *population) of(i int) int {
+	if !p.divided() {
+		return 0
+	}
+	place := p.members.of(i)
+	for g, end := range p.ends {
+		if place < end {
+			return g
+		}
+	}
+	return len(p.ends) - 1
+}
+
+// size is how many devices group g has.
+func (p *population) size(g int) int {
+	if g == 0 {
+		return p.ends[0]
+	}
+	return p.ends[g] - p.ends[g-1]
+}
+
+// named finds a group; all is every device.
+func (p *population) named(name string) (g int, all bool, err error) {
+	if name == GroupAll {
+		return 0, true, nil
+	}
+	names := GroupAll
+	for g := range p.groups {
+		if p.groups[g].Name == name {
+			return g, false, nil
+		}
+		names += ", " + p.groups[g].Name
+	}
+	return 0, false, &ConfigError{Field: "group", Value: strconv.Quote(name), Want: "one of " + names}
+}
+
+// populate gives the devices of each group its behaviour. Slot 0 of the table is that of the rest.
+func (s *store) populate() {
+	p := s.population
+	if !p.divided() {
+		return
+	}
+	slots := make([]uint16, len(p.groups))
+	for g := range p.groups[:len(p.groups)-1] {
+		// At most maxGroups of them: a table that is new has room.
+		slots[g], _ = s.behaviors.acquire(p.groups[g].Behavior)
+		s.behaviors.retain(slots[g], p.size(g)-1)
+	}
+	for i := range s.devices {
+		s.devices[i].behavior = slots[p.of(i)]
+	}
+}

@@ -1,0 +1,305 @@
+package mockfleet
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAPermutationIsOne(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 4, 5, 63, 64, 65, 1000, 4097} {
+		for seed := range uint64(3) {
+			p := newPermutation(n, seed, purposeMember)
+			seen := make([]bool, n)
+			for i := range n {
+				at := p.of(i)
+				require.False(t, seen[at], "%d of %d", i, n)
+				seen[at] = true
+			}
+		}
+	}
+}
+
+// Neighbours end up anywhere: of each quarter of the places, about a quarter comes from each quarter of the devices.
+func TestAPermutationShuffles(t *testing.T) {
+	const n, parts = 10_000, 4
+	var from [parts][parts]int
+	p, other, offline := newPermutation(n, 1, purposeMember), newPermutation(n, 2, purposeMember), newPermutation(n, 1, purposeOffline)
+	same, sameOffline := 0, 0
+	for i := range n {
+		from[i*parts/n][p.of(i)*parts/n]++
+		if p.of(i) == other.of(i) {
+			same++
+		}
+		if p.of(i) == offline.of(i) {
+			sameOffline++
+		}
+	}
+	for _, row := range from {
+		for _, count := range row {
+			require.InDelta(t, n/parts/parts, count, 120) // five standard deviations of 21.7 are 108
+		}
+	}
+	require.Less(t, same, 10)
+	require.Less(t, sameOffline, 10)
+}
+
+func BenchmarkPermutation(b *testing.B) {
+	p := newPermutation(1_000_000, 1, purposeMember)
+	i := 0
+	for b.Loop() {
+		if i++; i == 1_000_000 {
+			i = 0
+		}
+		p.of(i)
+	}
+}
+
+func groupsOf(shares ...Share) (list []Group) {
+	for i, s := range shares {
+		list = append(list, Group{Name: fmt.Sprintf("g%d", i), Share: s})
+	}
+	return list
+}
+
+// Groups have as many devices as their shares say, to the device, whatever the seed.
+func TestSharesAreExact(t *testing.T) {
+	for _, test := range []struct {
+		devices int
+		shares  []Share
+		want    []int // the rest last
+	}{
+		{1000, []Share{0.9, 0.08, 0.02}, []int{900, 80, 20, 0}},
+		{1000, []Share{0.08, 0.02}, []int{80, 20, 900}},
+		{10, []Share{0.25, 0.25}, []int{3, 2, 5}}, // 2.5 and 5, rounded
+		{3, []Share{1.0 / 3, 1.0 / 3, 1.0 / 3}, []int{1, 1, 1, 0}},
+		{7, []Share{0.1, 0.2, 0.3, 0.4}, []int{1, 1, 2, 3, 0}},
+		{1, []Share{0.4, 0.6}, []int{0, 1, 0}},
+		{5, nil, []int{5}},
+	} {
+		var before []int
+		for seed := range uint64(4) {
+			p := newPopulation(Config{Devices: test.devices, Seed: seed, Groups: groupsOf(test.shares...)})
+			counts, members := make([]int, len(test.want)), make([]int, test.devices)
+			for i := range test.devices {
+				members[i] = p.of(i)
+				counts[members[i]]++
+			}
+			require.Equal(t, test.want, counts)
+			for g, n := range test.want {
+				require.Equal(t, n, p.size(g))
+			}
+			if test.devices == 1000 {
+				require.NotEqual(t, before, members, "another seed, other members")
+			}
+			before = members
+		}
+	}
+}
+
+func TestGroupsAreValidated(t *testing.T) {
+	group := func(change func(*Group)) []Group {
+		g := Group{Name: "a", Share: 0.5}
+		change(&g)
+		return []Group{g}
+	}
+	for name, test := range map[string]struct {
+		cfg  Config
+		want string
+	}{
+		"good":         {Config{Groups: groupsOf(0.9, 0.08, 0.02)}, ""},
+		"thirds":       {Config{Groups: groupsOf(1.0/3, 1.0/3, 1.0/3)}, ""},
+		"no name":      {Config{Groups: group(func(g *Group) { g.Name = "" })}, `groups[0].name: "": want 1 to 32 lower-case`},
+		"capitals":     {Config{Groups: group(func(g *Group) { g.Name = "Slow" })}, `groups[0].name: "Slow": want 1 to 32`},
+		"rest":         {Config{Groups: group(func(g *Group) { g.Name = "rest" })}, `groups[0].name: "rest": want a name that no other`},
+		"all":          {Config{Groups: group(func(g *Group) { g.Name = "all" })}, `groups[0].name: "all": want a name that no other`},
+		"twice":        {Config{Groups: []Group{{Name: "a", Share: 0.1}, {Name: "a", Share: 0.1}}}, `groups[1].name: "a": want a name that no other`},
+		"no share":     {Config{Groups: groupsOf(0)}, `groups[0].share: 0: want above 0, and 1 at most`},
+		"too much":     {Config{Groups: groupsOf(0.9, 0.2)}, `groups[1].share: 0.2: want 0.1 at most: the groups before it have the rest`},
+		"behavior":     {Config{Groups: group(func(g *Group) { g.Behavior.FailStatus = 200 })}, `groups[0].behavior.fail_status: 200: want an HTTP status`},
+		"fault":        {Config{Groups: group(func(g *Group) { g.Behavior.Faults = []Fault{{Kind: "?"}} })}, `groups[0].behavior.faults[0].kind: "?": want one of`},
+		"reach":        {Config{Groups: group(func(g *Group) { g.Behavior.Faults = []Fault{{Kind: "refuse"}} })}, `groups[0].behavior.faults[0].kind: "refuse": want port addressing`},
+		"TLS":          {Config{TLS: TLSGood, Groups: group(func(g *Group) { g.TLS = "?" })}, `groups[0].tls: "?": want good, expired`},
+		"TLS alone":    {Config{Groups: group(func(g *Group) { g.TLS = TLSExpired })}, `groups[0].tls: "expired": want a fleet that speaks TLS`},
+		"TLS by path":  {Config{Addressing: AddressPath, TLS: TLSGood, Groups: group(func(g *Group) { g.TLS = TLSExpired })}, `groups[0].tls: "expired": want ip or port`},
+		"far too many": {Config{Groups: make([]Group, 65)}, `groups: 65 of them: want at most 64`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.cfg.Devices = 10
+			if test.cfg.Addressing == "" {
+				test.cfg.Addressing = AddressIP
+			}
+			err := test.cfg.Validate()
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			var bad *ConfigError
+			require.ErrorAs(t, err, &bad)
+			require.ErrorContains(t, err, "mockfleet: "+test.want)
+		})
+	}
+}
+
+// mixed is a fleet of good, slow and broken devices.
+func mixed(t testing.TB, a Addressing) *Fleet {
+	return startFleet(t, Config{Devices: 50, Addressing: a, Seed: 3, Groups: []Group{
+		{Name: "broken", Share: 0.1, Behavior: withFaults(Fault{Kind: "status-500"})},
+		{Name: "slow", Share: 0.2, Behavior: withFaults(Fault{Kind: "slow-answer", Delay: delayOf(t, 1)})},
+	}})
+}
+
+func membersOf(f *Fleet, group string) (list []int) {
+	g, all, _ := f.store.population.named(group)
+	for i := range f.Devices() {
+		if all || f.store.population.of(i) == g {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+func TestDevicesBehaveAsTheirGroup(t *testing.T) {
+	f := mixed(t, AddressIP)
+	client := newClient(t)
+	for i := range f.Devices() {
+		status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(i))
+		d, err := f.Device(i)
+		require.NoError(t, err)
+		switch d.Group {
+		case "broken":
+			require.Equal(t, http.StatusInternalServerError, status)
+			require.Equal(t, map[string]uint32{"status-500": 1}, d.Faults)
+		case "slow":
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, map[string]uint32{"slow-answer": 1}, d.Faults)
+		default:
+			require.Equal(t, GroupRest, d.Group)
+			require.Equal(t, http.StatusOK, status)
+			require.Empty(t, d.Faults)
+		}
+	}
+	groups := f.Groups()
+	require.Len(t, groups, 3)
+	for g, want := range []struct {
+		name    string
+		devices int
+		stages  map[Stage]int
+	}{
+		{"broken", 5, map[Stage]int{StageIdle: 5}}, {"slow", 10, map[Stage]int{StageRunning: 10}}, {"rest", 35, map[Stage]int{StageRunning: 35}},
+	} {
+		require.Equal(t, want.name, groups[g].Name)
+		require.Equal(t, want.devices, groups[g].Devices)
+		require.Equal(t, want.stages, groups[g].Stages)
+	}
+	require.InDelta(t, 0.7, float64(groups[2].Share), 1e-12)
+}
+
+func TestAGroupIsGivenFaultsAndHealed(t *testing.T) {
+	f := mixed(t, AddressPath)
+	client := newClient(t)
+	answers := func(group string) (list []int) {
+		for _, i := range membersOf(f, group) {
+			status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(i))
+			list = append(list, status)
+		}
+		return slices.Compact(list)
+	}
+	require.Equal(t, []int{500}, answers("broken"))
+	require.NoError(t, f.SetGroupFaults("slow", Behavior{FailFirst: 1000, FailStatus: 418}))
+	require.Equal(t, []int{418}, answers("slow"))
+	require.Equal(t, []int{200}, answers("rest"))
+	f.Reset()
+	require.Equal(t, []int{418}, answers("slow"), "it outlives a reset")
+	latency := delayOf(t, 1)
+	require.NoError(t, f.SetGroupFaults("broken", Behavior{Latency: latency, FailFirst: 1}))
+	require.NoError(t, f.Heal("broken"))
+	require.Equal(t, []int{200}, answers("broken"))
+	require.Equal(t, latency, f.Groups()[0].Behavior.Latency, "what isn't a fault stays")
+	require.Zero(t, f.Groups()[0].Behavior.FailFirst)
+	require.Equal(t, []int{418}, answers("slow"))
+	require.NoError(t, f.Heal(GroupAll))
+	require.Equal(t, []int{200}, answers(GroupAll))
+	require.NoError(t, f.SetGroupFaults(GroupAll, withFaults(Fault{Kind: "status-429"})))
+	require.Equal(t, []int{429}, answers(GroupAll))
+	one := membersOf(f, "slow")[0]
+	require.NoError(t, f.HealDevice(one))
+	status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(one))
+	require.Equal(t, http.StatusOK, status)
+
+	var bad *ConfigError
+	require.ErrorAs(t, f.SetGroupFaults("fast", Behavior{}), &bad)
+	require.Equal(t, `mockfleet: group: "fast": want one of all, broken, slow, rest`, bad.Error())
+	require.ErrorAs(t, f.SetGroupFaults("slow", Behavior{FailStatus: 1}), &bad)
+	require.ErrorAs(t, f.Heal("fast"), &bad)
+	require.ErrorContains(t, f.HealDevice(50), "the fleet has devices 0 to 49")
+}
+
+func TestAShareIsTakenOffline(t *testing.T) {
+	for _, a := range []Addressing{AddressIP, AddressPort, AddressPath} {
+		t.Run(string(a), func(t *testing.T) {
+			f := mixed(t, a)
+			offline := func() (list []int) {
+				for i := range f.Devices() {
+					c, err := dialDevice(t, f, i)
+					if err != nil {
+						require.Contains(t, err.Error(), "connection re") // refused, or reset
+						list = append(list, i)
+						continue
+					}
+					c.send([]byte("GET " + path(f, i, "/health") + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+					answer, end := c.rest()
+					require.NoError(t, c.Close())
+					d, err := f.Device(i)
+					require.NoError(t, err)
+					require.Equal(t, d.Stage == StageOffline, answer == "")
+					if answer == "" {
+						require.Equal(t, "reset", end)
+						list = append(list, i)
+					}
+				}
+				return list
+			}
+			require.Empty(t, offline())
+			set := func(group string, share Share) []int {
+				count, err := f.SetOffline(group, share)
+				require.NoError(t, err)
+				list := offline()
+				require.Len(t, list, count)
+				return list
+			}
+			few := set(GroupAll, 0.1)
+			require.Len(t, few, 5)
+			more := set(GroupAll, 0.3)
+			require.Len(t, more, 15)
+			require.Subset(t, more, few)
+			f.Reset()
+			require.Equal(t, more, offline(), "it outlives a reset")
+			require.Empty(t, set(GroupAll, 0))
+			slow := set("slow", 0.5)
+			require.Len(t, slow, 5)
+			require.Subset(t, membersOf(f, "slow"), slow)
+			require.NoError(t, f.Heal("slow"))
+			require.Empty(t, offline())
+			_, err := f.SetOffline("slow", 2)
+			require.ErrorContains(t, err, "share: 2: want 0 to 1")
+		})
+	}
+}
+
+// A connection that is open when its device goes offline ends when it is used again.
+func TestAnOpenConnectionToAnOfflineDeviceIsReset(t *testing.T) {
+	f := startFleet(t, Config{Devices: 1})
+	c := mustDialDevice(t, f, 0)
+	c.send([]byte(askHealth))
+	_, err := c.Read(make([]byte, 1000))
+	require.NoError(t, err)
+	_, err = f.SetOffline(GroupAll, 1)
+	require.NoError(t, err)
+	c.send([]byte(askHealth))
+	_, end := c.rest()
+	require.Equal(t, "reset", end)
+}
