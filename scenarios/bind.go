@@ -47,6 +47,17 @@ func placeOf(n ast.Node) place {
 	return place{t.Position.Line, t.Position.Column}
 }
 
+// placeOf is where a field was written, or else the nearest thing that it is part of.
+func (b *binder) placeOf(field string) place {
+	for {
+		at, written := b.places[field]
+		if written || field == "" {
+			return at
+		}
+		field = field[:max(0, strings.LastIndexAny(field, ".["))]
+	}
+}
+
 // bind puts node into v; field is its name from the document's root.
 func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 	b.places[field] = placeOf(n)

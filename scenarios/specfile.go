@@ -53,7 +53,7 @@ func Parse(file string, text []byte) (Spec, error) {
 	b.bind(root, reflect.ValueOf(&s).Elem(), "")
 	if len(b.errs) == 0 {
 		for _, e := range s.check() {
-			at := b.places[e.Field]
+			at := b.placeOf(e.Field)
 			e.File, e.Line, e.Column = file, at.line, at.column
 			b.errs = append(b.errs, e)
 		}

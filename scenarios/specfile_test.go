@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -53,6 +54,40 @@ seed: 18446744073709551615
 	require.Equal(t, LoadSpec{Model: Constant, Operation: Push, Workers: 8, Rate: 500, Duration: Duration(time.Minute)}, s.Load)
 	require.Equal(t, []int{3, 0, 1}, []int{s.Repetitions, s.Warmup, s.Profiled}, "what is left out has its default")
 	require.Equal(t, uint64(1<<64-1), s.Seed)
+}
+
+func TestParseGroups(t *testing.T) {
+	s, err := Parse("x.yaml", []byte(`
+name: x
+fleet:
+  behavior: {life: {install: "uniform(1s, 2s)", reboot: 5s}}
+  groups:
+    - name: slow
+      share: 8%
+      behavior:
+        network: {rtt: "lognormal(p50=40ms, p99=400ms)", bandwidth: 100000, receive_buffer: 16384, max_connections: 2, max_requests: 5, http_1_0: true}
+    - {name: broken, share: 0.02, behavior: {faults: [{kind: status-500}]}}
+`))
+	require.NoError(t, err)
+	require.Equal(t, "5s", s.Fleet.Behavior.Life.Reboot.String())
+	require.Len(t, s.Fleet.Groups, 2)
+	slow := s.Fleet.Groups[0]
+	require.Equal(t, []any{"slow", mockfleet.Share(0.08)}, []any{slow.Name, slow.Share})
+	require.Equal(t, "lognormal(p50=40ms, p99=400ms)", slow.Behavior.Network.RTT.String())
+	require.Equal(t, []any{16384, 2, 5, true}, []any{
+		slow.Behavior.Network.ReceiveBuffer, slow.Behavior.Network.MaxConnections, slow.Behavior.Network.MaxRequests, slow.Behavior.Network.HTTP10,
+	})
+	require.Equal(t, s.Fleet.Groups, s.FleetConfig().Groups)
+	text, err := s.YAML()
+	require.NoError(t, err)
+	again, err := Parse("x.yaml", text)
+	require.NoError(t, err, string(text))
+	require.Equal(t, s, again)
+	asJSON, err := json.Marshal(s)
+	require.NoError(t, err)
+	var handed Spec // as the fleet's process gets it
+	require.NoError(t, json.Unmarshal(asJSON, &handed))
+	require.Equal(t, s, handed)
 }
 
 func TestParseFaults(t *testing.T) {
@@ -158,6 +193,10 @@ func TestMistakes(t *testing.T) {
 		{"name: x\nfleet:\n  addressing: dns\n", `m.yaml:3:15: fleet.addressing: "dns": want ip, port or path`},
 		{"name: x\nfleet:\n  behavior:\n    latency: slow\n", `m.yaml:4:14: fleet.behavior.latency:`},
 		{"name: x\nfleet:\n  behavior:\n    fail_status: 200\n", `m.yaml:4:18: fleet.behavior.fail_status: 200: want an HTTP status`},
+		{"name: x\nfleet:\n  groups:\n    - {name: slow, share: 8%}\n    - {name: slow, share: 2%}\n", `m.yaml:5:14: fleet.groups[1].name: "slow": want a name that no other`},
+		{"name: x\nfleet:\n  groups:\n    - {share: 8%}\n", `m.yaml:4:7: fleet.groups[0].name: "": want 1 to 32`},
+		{"name: x\nfleet:\n  groups:\n    - {name: a, share: 8%, behavior: {network: {http_1_0: 1}}}\n", `m.yaml:4:59: fleet.groups[0].behavior.network.http_1_0: "1": want true or false`},
+		{"name: x\nfleet:\n  addressing: path\n  groups:\n    - {name: a, share: 1, behavior: {network: {max_connections: 1}}}\n", `m.yaml:5:65: fleet.groups[0].behavior.network.max_connections: 1: want ip or port`},
 		{"name: x\nartifact:\n  size: 64 kilobytes\n", `m.yaml:3:9: artifact.size: "64 kilobytes": want an amount of data`},
 		{"name: x\nartifact:\n  size: 0\n", `m.yaml:3:9: artifact.size: 0B: want 1B to`},
 		{"name: x\nclient:\n  transport: quic\n", `m.yaml:3:14: client.transport: "quic": want lean or nethttp`},

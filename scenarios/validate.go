@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
@@ -67,13 +68,35 @@ func (f FleetSpec) check(bad func(field, format string, args ...any), within fun
 	} else {
 		within("fleet.devices", n, 1, limit)
 	}
-	if err := f.Behavior.Validate(); err != nil {
-		if e, ok := errors.AsType[*mockfleet.ConfigError](err); ok {
-			bad("fleet.behavior."+e.Field, "%s: want %s", e.Value, e.Want)
-		} else {
-			bad("fleet.behavior", "%s", oneLine(err.Error()))
+	report := func(prefix string, err error, wanted func(field string) bool) {
+		for _, e := range leaves(err) {
+			var of *mockfleet.ConfigError
+			switch {
+			case !errors.As(e, &of):
+				bad(strings.TrimSuffix(prefix, "."), "%s", oneLine(e.Error()))
+			case wanted(of.Field):
+				bad(prefix+of.Field, "%s: want %s", of.Value, of.Want)
+			}
 		}
 	}
+	report("fleet.behavior.", f.Behavior.Validate(), func(string) bool { return true })
+	groups := mockfleet.Config{Devices: 1, Addressing: addressing, Groups: f.Groups}
+	report("fleet.", groups.Validate(), func(field string) bool { return strings.HasPrefix(field, "groups") })
+}
+
+// leaves are the errors that err joins.
+func leaves(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []error
+		for _, e := range joined.Unwrap() {
+			list = append(list, leaves(e)...)
+		}
+		return list
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // widerThan says what to do when an addressing is full.
