@@ -27,6 +27,7 @@ type Fleet struct {
 	started    time.Time
 
 	acceptErrors atomic.Uint64
+	watch        *watch
 
 	address    netip.AddrPort
 	listeners  []net.Listener
@@ -99,6 +100,7 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	}
 	f.running.Go(f.keepHouse)
 	f.running.Go(f.attend)
+	f.running.Go(f.watchItself)
 	if cfg.Addressing == AddressPort && canShut {
 		f.store.doors = true
 		for _, l := range f.listeners {
@@ -115,7 +117,7 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 
 // newFleet makes a fleet that doesn't listen yet.
 func newFleet(cfg Config) *Fleet {
-	f := &Fleet{cfg: cfg, started: time.Now(), done: make(chan struct{}), kinds: kindNames(kinds())}
+	f := &Fleet{cfg: cfg, started: time.Now(), done: make(chan struct{}), kinds: kindNames(kinds()), watch: newWatch()}
 	f.workspaces.New = func() any { return newWorkspace() }
 	f.sinks.New = func() any { return newSink() }
 	f.registry.limit = connectionLimit(cfg)
@@ -176,6 +178,8 @@ func (f *Fleet) SetFaults(i int, b Behavior) error {
 // Behaviours set for single devices stay. An update under way is answered 503 and not applied.
 func (f *Fleet) Reset() {
 	f.store.reset()
+	_, _, _, noRoom := f.registry.counts()
+	f.watch.reset(acceptOverflows(), f.acceptErrors.Load(), noRoom)
 	f.setDoors(0, len(f.doors))
 }
 
@@ -225,6 +229,8 @@ func (f *Fleet) keepHouse() {
 		case now := <-ticker.C:
 			f.setClock(now)
 			f.registry.expire(f.elapsed.Load())
+			used, _ := processorTime()
+			f.watch.spent(now, used)
 		case <-f.done:
 			return
 		}

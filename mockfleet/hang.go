@@ -27,9 +27,11 @@ func (c *conn) pause(d time.Duration) bool {
 		return true
 	}
 	c.deadline.Store(0)
+	since := time.Now()
 	if !c.hang(d) {
 		return false
 	}
+	c.fleet.watch.answered(time.Since(since) - d)
 	c.expire(stallLimit)
 	return true
 }

@@ -42,13 +42,29 @@ func (s Status) metrics() []metric {
 		{"fleetmark_fleet_connections", gauge, "Open connections to devices.", float64(s.Connections)},
 		{"fleetmark_fleet_connections_total", counter, "Connections to devices, refused ones included.", float64(s.ConnectionsTotal)},
 		{"fleetmark_fleet_connections_refused_total", counter, "Connections closed at once.", float64(s.ConnectionsRefused)},
+		{"fleetmark_fleet_connections_no_room_total", counter, "Connections closed at once because there were too many.", float64(s.ConnectionsNoRoom)},
 		{"fleetmark_fleet_accept_errors_total", counter, "Failures to accept a connection.", float64(s.AcceptErrors)},
+		{"fleetmark_fleet_accept_queue", gauge, "Connections that wait to be accepted, at the fullest listener.", float64(s.Health.AcceptQueue)},
+		{"fleetmark_fleet_accept_queue_peak", gauge, "The most of those since the last reset.", float64(s.Health.AcceptQueuePeak)},
+		{"fleetmark_fleet_late_answers", gauge, "Delayed answers that left over 50 ms after their time, since the last reset.", float64(s.Health.Late)},
+		{"fleetmark_fleet_delayed_answers", gauge, "Answers that were to wait, since the last reset.", float64(s.Health.Delayed)},
+		{"fleetmark_fleet_wake_p90_seconds", gauge, "How late the fleet looks at what has come, 90th percentile since the last reset.", s.Health.WakeP90.Seconds()},
+		{"fleetmark_fleet_cpu_fraction", gauge, "Share of all cores that the process used over the last seconds.", s.Health.CPUFraction},
+		{"fleetmark_fleet_saturated", gauge, "Whether the fleet is the bottleneck, by its own judgement: 1 if so.", asNumber(s.Health.Saturated)},
 		{"fleetmark_fleet_uptime_seconds", gauge, "Time since the fleet started.", s.Uptime.Seconds()},
 		{"process_cpu_seconds_total", counter, "User and system time of the process.", s.CPUSeconds},
 		{"process_resident_memory_bytes", gauge, "Resident memory of the process.", float64(s.ResidentBytes)},
+		{"process_max_fds", gauge, "Descriptors that the process may have.", float64(s.Health.DescriptorLimit)},
 		{"process_open_fds", gauge, "Open descriptors of the process.", float64(s.Descriptors)},
 		{"go_goroutines", gauge, "Goroutines of the process.", float64(s.Goroutines)},
 	}
+}
+
+func asNumber(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // collector gives the fleet's Status to Prometheus, read once a scrape so that its

@@ -10,6 +10,7 @@ type registry struct {
 	limit   int
 	total   uint64
 	refused uint64
+	noRoom  uint64 // of those, the ones for want of room
 	closed  bool
 }
 
@@ -20,6 +21,9 @@ func (r *registry) add(c *conn) bool {
 	r.total++
 	if r.closed || r.open == r.limit {
 		r.refused++
+		if !r.closed {
+			r.noRoom++
+		}
 		return false
 	}
 	r.open++
@@ -74,8 +78,8 @@ func (r *registry) closeAll() {
 	}
 }
 
-func (r *registry) counts() (open int, total, refused uint64) {
+func (r *registry) counts() (open int, total, refused, noRoom uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.open, r.total, r.refused
+	return r.open, r.total, r.refused, r.noRoom
 }

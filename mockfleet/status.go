@@ -35,6 +35,7 @@ type Status struct {
 	Connections        uint64 `json:"connections"`         // open now
 	ConnectionsTotal   uint64 `json:"connections_total"`   // accepted, refused ones included
 	ConnectionsRefused uint64 `json:"connections_refused"` // closed at once: too many, from elsewhere, or to no device
+	ConnectionsNoRoom  uint64 `json:"connections_no_room"` // of those, the ones that were too many
 	AcceptErrors       uint64 `json:"accept_errors"`       // failures to accept, as for want of descriptors
 
 	CPUSeconds        float64       `json:"cpu_seconds"`         // user and system time of the process; 0 where unknown
@@ -43,6 +44,8 @@ type Status struct {
 	Goroutines        int           `json:"goroutines"`          // of the process
 	Descriptors       int           `json:"descriptors"`         // of the process; 0 where unknown
 	Uptime            time.Duration `json:"uptime_ns"`
+
+	Health Health `json:"health"`
 }
 
 // Status tells how the fleet is.
@@ -73,8 +76,10 @@ func (f *Fleet) Status() Status {
 		Uptime:        time.Since(f.started),
 	}
 	s.Requests, s.Malformed, s.BytesIn, s.BytesOut = f.traffic.sum()
-	open, total, refused := f.registry.counts()
-	s.Connections, s.ConnectionsTotal, s.ConnectionsRefused = uint64(open), total, refused
+	open, total, refused, noRoom := f.registry.counts()
+	s.Connections, s.ConnectionsTotal, s.ConnectionsRefused, s.ConnectionsNoRoom = uint64(open), total, refused, noRoom
 	s.CPUSeconds, s.PeakResidentBytes = processorTime()
+	s.Health = f.watch.health(&s, acceptOverflows())
+	s.Health.DescriptorLimit, _ = descriptorLimit() // unknown is 0
 	return s
 }

@@ -95,7 +95,7 @@ func TestRunJSON(t *testing.T) {
 		"revision":"5d3d764","started":"2026-11-23T08:27:00Z","status":"running","repetitions":0,"valid":true,"clients_word_only":false,
 		"counts":{"devices":5000,"updated":5000,"failed":0,"lost":0,"applied_twice":0},
 		"repetition_counts":[{"devices":5000,"updated":5000,"failed":0,"lost":0,"applied_twice":0}],
-		"fleet":{"cpu_fraction":0,"saturated":false,"peak_resident_bytes":0},
+		"fleet":{"cpu_fraction":0,"saturated":false,"peak_resident_bytes":0,"wake_p90_ns":0,"late_answers":0,"accept_queue_peak":0,"descriptors":0},
 		"harness":{"cpu_fraction":0,"lateness_p99_ns":0,"gc_cpu_fraction":0,"peak_resident_bytes":0},
 		"transport":"lean","addressing":"ip"}`, string(text))
 }

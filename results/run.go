@@ -93,6 +93,10 @@ type FleetHealth struct {
 	CPUFraction       float64 `json:"cpu_fraction"` // of all cores, 0 to 1
 	Saturated         bool    `json:"saturated"`    // the fleet was the bottleneck, so the run is invalid
 	PeakResidentBytes uint64  `json:"peak_resident_bytes"`
+	WakeP90NS         int64   `json:"wake_p90_ns"`       // how late it looked at what had come, 90th percentile, nanoseconds
+	LateAnswers       uint64  `json:"late_answers"`      // delayed answers that left over 50 ms after their time, in one repetition
+	AcceptQueuePeak   int     `json:"accept_queue_peak"` // connections that waited to be accepted, seen every 20 ms
+	Descriptors       int     `json:"descriptors"`       // open at the end of a repetition; 0 where unknown
 }
 
 // HarnessHealth says whether the driver kept its plan.

@@ -16,23 +16,30 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-func TestFleetThatDies(t *testing.T) {
-	s := small()
-	s.Load.Duration = Duration(time.Minute)
-	o := options(t, s)
-	o.Fleet = FleetProcess
-	pidFile := filepath.Join(t.TempDir(), "pid")
-	o.FleetCommand = []string{"/bin/sh", "-c", "echo $$ > " + pidFile + "; exec " + strings.Join(fleetCommand(t), " ")}
-	o.Watcher = &atStep{kind: Timed, number: 1, do: func() {
-		text, err := os.ReadFile(pidFile)
+// tellingItsPID gives a command that starts the fleet, and a function that finds its process once it is up.
+func tellingItsPID(t *testing.T) (command []string, find func() *os.Process) {
+	file := filepath.Join(t.TempDir(), "pid")
+	command = []string{"/bin/sh", "-c", "echo $$ > " + file + "; exec " + strings.Join(fleetCommand(t), " ")}
+	return command, func() *os.Process {
+		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		var pid int
 		_, err = fmt.Sscan(string(text), &pid)
 		require.NoError(t, err)
 		p, err := os.FindProcess(pid)
 		require.NoError(t, err)
-		require.NoError(t, p.Kill())
-	}}
+		return p
+	}
+}
+
+func TestFleetThatDies(t *testing.T) {
+	s := small()
+	s.Load.Duration = Duration(time.Minute)
+	o := options(t, s)
+	o.Fleet = FleetProcess
+	command, fleet := tellingItsPID(t)
+	o.FleetCommand = command
+	o.Watcher = &atStep{kind: Timed, number: 1, do: func() { require.NoError(t, fleet().Kill()) }}
 	o.Spec.Warmup = 0
 	res, err := Run(t.Context(), o)
 	require.ErrorIs(t, err, errFleetDied)

@@ -32,12 +32,13 @@ func (r *runner) judgeFleet(before, after mockfleet.Status) {
 	if share > maxFleetFraction && observed > leastObserved {
 		saturated("it used over %.0f%% of all cores", 100*maxFleetFraction)
 	}
-	if after.AcceptErrors > before.AcceptErrors {
-		saturated("it could not accept connections")
+	for _, problem := range after.Health.Problems { // since the reset before the repetition
+		saturated("%s", problem)
 	}
-	if after.ConnectionsRefused > before.ConnectionsRefused {
-		saturated("it refused connections for want of room")
-	}
+	h.WakeP90NS = max(h.WakeP90NS, int64(after.Health.WakeP90))
+	h.LateAnswers = max(h.LateAnswers, after.Health.Late)
+	h.AcceptQueuePeak = max(h.AcceptQueuePeak, after.Health.AcceptQueuePeak)
+	h.Descriptors = max(h.Descriptors, after.Descriptors)
 }
 
 // judgeHarness takes note of how the driver was in a timed repetition, and whether

@@ -22,8 +22,8 @@ func (s *strained) witness() witness { return s }
 
 func (s *strained) status(ctx context.Context) (mockfleet.Status, error) {
 	status, err := s.inProcess.status(ctx)
-	if s.statuses++; s.refusesAt > 0 && s.statuses >= s.refusesAt {
-		status.ConnectionsRefused++
+	if s.statuses++; s.statuses == s.refusesAt {
+		status.Health.Problems = []string{"it refused connections"}
 	}
 	return status, err
 }

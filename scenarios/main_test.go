@@ -35,10 +35,17 @@ type atStep struct {
 	kind   Kind
 	number int
 	do     func()
+	end    func() // when it ends, if not nil
 }
 
 func (a *atStep) Begin(s Step) {
 	if s.Kind == a.kind && s.Number == a.number {
 		a.do()
+	}
+}
+
+func (a *atStep) End(s Step, _ Live) {
+	if s.Kind == a.kind && s.Number == a.number && a.end != nil {
+		a.end()
 	}
 }

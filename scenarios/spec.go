@@ -27,7 +27,7 @@ type Spec struct {
 type FleetSpec struct {
 	Devices    int                  `yaml:"devices" json:"devices"`       // 1 to what the addressing holds
 	Addressing mockfleet.Addressing `yaml:"addressing" json:"addressing"` // ip, port or path; empty: ip on Linux, path elsewhere
-	Behavior   mockfleet.Behavior   `yaml:"behavior" json:"behavior"` // of the devices that are in no group
+	Behavior   mockfleet.Behavior   `yaml:"behavior" json:"behavior"`     // of the devices that are in no group
 	Groups     []mockfleet.Group    `yaml:"groups,omitempty" json:"groups,omitempty"`
 }
 
