@@ -98,6 +98,7 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 		closeListeners(f.listeners)
 		return nil, err
 	}
+	f.watch.reset(acceptOverflows(), 0, 0)
 	f.running.Go(f.keepHouse)
 	f.running.Go(f.attend)
 	f.running.Go(f.watchItself)
