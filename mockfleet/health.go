@@ -31,9 +31,18 @@ type Health struct {
 
 	DescriptorLimit uint64 `json:"descriptor_limit"` // 0 where unknown
 
-	Saturated bool     `json:"saturated"`          // the fleet is the bottleneck
-	Problems  []string `json:"problems,omitempty"` // why
+	Saturated bool      `json:"saturated"`          // the fleet is the bottleneck
+	Problems  []Problem `json:"problems,omitempty"` // why
 }
+
+// Problem is a reason why a fleet is the bottleneck.
+type Problem struct {
+	// Starved tells that the fleet was late, which it may owe to others that had the machine.
+	Starved bool   `json:"starved"`
+	Text    string `json:"text"` // a clause: "it refused 3 connections for want of room"
+}
+
+func (p Problem) String() string { return p.Text }
 
 // Beyond these the figures of a run are the fleet's, not its client's.
 const (
@@ -46,8 +55,11 @@ const (
 )
 
 // problems are the reasons why the fleet is the bottleneck, by the figures of h and s.
-func (h *Health) problems(wakes int64, s *Status) (list []string) {
-	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+func (h *Health) problems(wakes int64, s *Status) (list []Problem) {
+	add := func(format string, args ...any) { list = append(list, Problem{Text: fmt.Sprintf(format, args...)}) }
+	late := func(format string, args ...any) {
+		list = append(list, Problem{Starved: true, Text: fmt.Sprintf(format, args...)})
+	}
 	if s.AcceptErrors > 0 {
 		add("it could not accept connections, %d times", s.AcceptErrors)
 	}
@@ -58,10 +70,10 @@ func (h *Health) problems(wakes int64, s *Status) (list []string) {
 		add("its accept queue held %d connections, of %d at most", h.AcceptQueuePeak, h.AcceptQueueLimit)
 	}
 	if h.Late >= leastLate && float64(h.Late) > maxLateShare*float64(h.Delayed) {
-		add("%d of %d delayed answers left over %v late, the latest %v", h.Late, h.Delayed, lateAfter, h.LateMax.Round(time.Millisecond))
+		late("%d of %d delayed answers left over %v late, the latest %v", h.Late, h.Delayed, lateAfter, h.LateMax.Round(time.Millisecond))
 	}
 	if wakes >= leastWakes && h.WakeP90 > maxWake {
-		add("a tenth of the time it was %v late or more to look at what had come", h.WakeP90.Round(time.Millisecond))
+		late("a tenth of the time it was %v late or more to look at what had come", h.WakeP90.Round(time.Millisecond))
 	}
 	return list
 }

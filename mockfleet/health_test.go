@@ -3,6 +3,7 @@ package mockfleet
 import (
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,7 +38,12 @@ func TestAFleetThatIsTheBottleneckSaysSo(t *testing.T) {
 				require.Len(t, got, len(test.want))
 				return
 			}
-			require.Equal(t, test.want, got)
+			var texts []string
+			for _, p := range got {
+				texts = append(texts, p.Text)
+				require.Equal(t, strings.Contains(name, "late"), p.Starved)
+			}
+			require.Equal(t, test.want, texts)
 		})
 	}
 }

@@ -14,8 +14,9 @@ const (
 )
 
 // judgeFleet takes note of how the fleet was in a timed repetition, and whether it,
-// rather than the client, was what limited the load.
-func (r *runner) judgeFleet(before, after mockfleet.Status) {
+// rather than the client, was what limited the load. Where others had the machine meanwhile, that it was
+// late says nothing.
+func (r *runner) judgeFleet(before, after mockfleet.Status, disturbed bool) {
 	h := &r.run.Fleet
 	busy := time.Duration((after.CPUSeconds - before.CPUSeconds) * float64(time.Second))
 	observed := after.Uptime - before.Uptime // by the fleet's own clock
@@ -33,6 +34,9 @@ func (r *runner) judgeFleet(before, after mockfleet.Status) {
 		saturated("it used over %.0f%% of all cores", 100*maxFleetFraction)
 	}
 	for _, problem := range after.Health.Problems { // since the reset before the repetition
+		if problem.Starved && disturbed {
+			continue // then times are inconclusive, and counts are what they are
+		}
 		saturated("%s", problem)
 	}
 	h.WakeP90NS = max(h.WakeP90NS, int64(after.Health.WakeP90))

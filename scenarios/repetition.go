@@ -168,7 +168,8 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 		return err
 	}
 	if step.Kind == Timed {
-		r.judgeFleet(before.fleet, after.fleet)
+		alone := new(interference).add(before.machine, after.machine) // of this repetition
+		r.judgeFleet(before.fleet, after.fleet, alone.Disturbed() != "")
 		r.run.Harness.Interference = r.interference.add(before.machine, after.machine)
 	}
 	counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.ledger(ctx))), u, r.spec.Load.Operation)

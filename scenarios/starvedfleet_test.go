@@ -61,12 +61,15 @@ func TestAStarvedFleetMakesTheRunInvalid(t *testing.T) {
 			res, err := Run(t.Context(), o)
 			require.NoError(t, err)
 			require.NoError(t, failed)
+			require.Equal(t, starved, time.Duration(res.Run.Fleet.WakeP90NS) > 50*time.Millisecond)
+			if starved && res.Run.Harness.Interference.Disturbed() != "" {
+				return // then its times are inconclusive; TestJudgeFleet has the rest
+			}
 			require.Equal(t, starved, res.Run.Fleet.Saturated)
 			require.Equal(t, !starved, res.Run.Valid, "%v", res.Run.Invalid)
 			if starved {
 				require.Equal(t, results.Invalid, res.Run.Verdict)
 				require.Regexp(t, `^the fleet was the bottleneck: a tenth of the time it was \d+ms late or more`, res.Run.Invalid[0])
-				require.Greater(t, time.Duration(res.Run.Fleet.WakeP90NS), 50*time.Millisecond)
 			}
 		})
 	}

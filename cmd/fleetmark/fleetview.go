@@ -92,7 +92,9 @@ func fleetText(before, now mockfleet.Status, stages map[mockfleet.Stage]int) str
 	}
 	fmt.Fprintf(&b, " | CPU %.0f%%", 100*now.Health.CPUFraction)
 	if now.Health.Saturated {
-		b.WriteString(" | the bottleneck: " + strings.Join(now.Health.Problems, "; "))
+		for i, p := range now.Health.Problems {
+			b.WriteString([]string{" | the bottleneck: ", "; "}[min(i, 1)] + p.Text)
+		}
 	}
 	return b.String()
 }

@@ -27,7 +27,7 @@ func TestFleetText(t *testing.T) {
 	now.Injected, now.Requests = 1, 50 // it was reset
 	require.Contains(t, fleetText(before, now, nil), "0 requests/s, 0 faults/s")
 	require.Contains(t, fleetText(now, now, nil), "0 requests/s")
-	now.Health.Saturated, now.Health.Problems = true, []string{"it is slow", "it is full"}
+	now.Health.Saturated, now.Health.Problems = true, []mockfleet.Problem{{Text: "it is slow"}, {Text: "it is full"}}
 	require.Contains(t, fleetText(before, now, nil), " | CPU 23% | the bottleneck: it is slow; it is full")
 }
 
