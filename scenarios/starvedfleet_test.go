@@ -61,9 +61,11 @@ func TestAStarvedFleetMakesTheRunInvalid(t *testing.T) {
 			res, err := Run(t.Context(), o)
 			require.NoError(t, err)
 			require.NoError(t, failed)
-			require.Equal(t, starved, time.Duration(res.Run.Fleet.WakeP90NS) > 50*time.Millisecond)
-			if starved && res.Run.Harness.Interference.Disturbed() != "" {
-				return // then its times are inconclusive; TestJudgeFleet has the rest
+			if starved {
+				require.Greater(t, time.Duration(res.Run.Fleet.WakeP90NS), 50*time.Millisecond)
+			}
+			if res.Run.Harness.Interference.Disturbed() != "" {
+				return // others had the machine, which TestJudgeFleet is about
 			}
 			require.Equal(t, starved, res.Run.Fleet.Saturated)
 			require.Equal(t, !starved, res.Run.Valid, "%v", res.Run.Invalid)

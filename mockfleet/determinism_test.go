@@ -1,0 +1,227 @@
+package mockfleet
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The whole of it takes minutes:
+//
+//	go test -run SeedDetermines -timeout 1h ./mockfleet -determinism.devices 10000 -determinism.seeds 20
+var (
+	determinismDevices = flag.Int("determinism.devices", 300, "devices of TestTheSeedDeterminesTheOutcome")
+	determinismSeeds   = flag.Int("determinism.seeds", 2, "its seeds, from 1 on")
+)
+
+// everyFault is a group for each kind of fault that devices with an address each can have, one for each way of
+// having a life and a network, and some that have several at once. A wait is either short, or longer than the test:
+// what depends on which of two things comes first is no function of the seed.
+func everyFault(t testing.TB) (groups []Group) {
+	const short = 2 * time.Millisecond
+	long := delayOf(t, MaxDelay)
+	uneven, err := Uniform(0, short)
+	require.NoError(t, err)
+	bytesIn, err := ParseAmount("uniform(1, 1000)")
+	require.NoError(t, err)
+	add := func(name string, b Behavior) { groups = append(groups, Group{Name: strings.ReplaceAll(name, ".", "-"), Behavior: b}) }
+	for _, k := range kinds() {
+		if k.needsPort {
+			continue
+		}
+		f := Fault{Kind: k.name}
+		if k.takes&takesFirst != 0 {
+			f.First = 2
+		}
+		if k.takes&takesDelay != 0 {
+			f.Delay = uneven
+		}
+		switch k.name {
+		case "status-202", "reboot", "failed-install":
+			f.Delay = long
+		case "rollback":
+			f.Delay = Distribution{}
+		case "drip-answer":
+			f.Delay, f.First = delayOf(t, 1), 1 // some hundred waits an answer
+		}
+		if k.takes&takesAfter != 0 {
+			f.AfterBytes = bytesIn
+		}
+		if k.needsRate {
+			f.Rate = exactly(t, 1_000_000)
+		}
+		if k.takes&takesStatus != 0 && k.name == "status" {
+			f.Status = 418
+		}
+		add(k.name, Behavior{Latency: uneven, Faults: []Fault{f}})
+	}
+	half := func(kind string, first int) Fault { return Fault{Kind: kind, Share: 0.5, First: first} }
+	add("several", Behavior{FailFirst: 1, Faults: []Fault{
+		half("close-on-accept", 2), half("idle-close", 3), half("corrupt", 2), half("status-503", 3), half("wrong-version", 2), half("duplicate", 0),
+	}})
+	add("life", Behavior{Life: Life{Install: long}})
+	add("network", Behavior{Network: Network{RTT: uneven, Bandwidth: exactly(t, 1_000_000), MaxRequests: 3, HTTP10: false}})
+	for i := range groups {
+		groups[i].Share = Share(0.99 / float64(len(groups)))
+	}
+	return groups
+}
+
+// outcomes has one client talk to every device in its own way, which depends on the device's answers alone, and
+// gives what it saw and what the ledger has, a line a device, in order.
+func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
+	f := startFleet(t, Config{Devices: devices, Addressing: AddressIP, Seed: seed, Groups: everyFault(t)})
+	saw := make([]string, devices)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= devices {
+					return
+				}
+				saw[i] = converse(f, i)
+			}
+		})
+	}
+	all.Wait()
+	require.Eventually(t, func() bool { return f.Status().Connections == 0 }, testDeadline, time.Millisecond)
+	var out bytes.Buffer
+	entries, err := f.Find(Query{All: true})
+	require.NoError(t, err)
+	for e := range entries {
+		balanced(t, e)
+		e.UpdatedAt = ""
+		line, err := json.Marshal(e)
+		require.NoError(t, err)
+		fmt.Fprintf(&out, "%s %s\n", line, saw[e.Device])
+	}
+	return out.Bytes()
+}
+
+// converse pushes to device i four times and looks at its version after each, over the same connection where
+// that is still there and over another where it gave no answer.
+func converse(f *Fleet, i int) string {
+	var said []string
+	artifact := bytes.Repeat([]byte{byte(i)}, 1500)
+	for range 4 {
+		v := &visitor{address: net.JoinHostPort(deviceIP(i).String(), fmt.Sprint(f.address.Port()))}
+		said = append(said, v.ask(string(pushRequest("/update", artifact))))
+		for range 2 {
+			answer := v.ask(askVersion)
+			if said = append(said, answer); answer != noAnswer {
+				break
+			}
+		}
+		v.leave()
+	}
+	return strings.Join(said, " ")
+}
+
+// visitor is a client of one device: a socket, and net/http's reader of answers.
+type visitor struct {
+	address string
+	nc      net.Conn
+	reader  *bufio.Reader
+}
+
+// noAnswer is what comes of a request whose answer did not come whole. How a connection ended is left out: whether an
+// end or a reset is seen first depends on the kernel.
+const noAnswer = "-"
+
+func (v *visitor) ask(request string) string {
+	if v.nc == nil {
+		nc, err := net.DialTimeout("tcp", v.address, testDeadline)
+		if err != nil {
+			return noAnswer
+		}
+		_ = nc.SetDeadline(time.Now().Add(testDeadline)) // where it fails, so does what follows
+		v.nc, v.reader = nc, bufio.NewReader(io.LimitReader(nc, 2<<20))
+	}
+	_, _ = io.WriteString(v.nc, request) // a device may answer, and end, before it has all
+	response, err := http.ReadResponse(v.reader, nil)
+	if err != nil {
+		v.leave()
+		return noAnswer
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if response.Close || err != nil {
+		v.leave()
+	}
+	if err != nil {
+		return noAnswer
+	}
+	if len(body) > 4<<10 { // of a flood, how much was read says nothing
+		v.leave()
+		return fmt.Sprint(response.StatusCode, ":flood")
+	}
+	sum := sha256.Sum256(withoutDates(body))
+	return fmt.Sprintf("%d:%x", response.StatusCode, sum[:4])
+}
+
+func (v *visitor) leave() {
+	if v.nc != nil {
+		_ = v.nc.Close()
+		v.nc = nil
+	}
+}
+
+// withoutDates is a device's answer but for when it was updated.
+func withoutDates(body []byte) []byte {
+	before, _, found := bytes.Cut(body, []byte(`,"updated_at"`))
+	if !found {
+		return body
+	}
+	return before
+}
+
+// The same seed gives the same outcome of each device, however many workers there are; another seed, another one.
+func TestTheSeedDeterminesTheOutcome(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // devices with an address each are to be had on Linux alone
+	}
+	require.LessOrEqual(t, len(everyFault(t)), maxGroups)
+	var before []byte
+	for seed := range uint64(*determinismSeeds) {
+		var first []byte
+		for _, workers := range []int{1, 16, 256} {
+			begun := time.Now()
+			got := outcomes(t, seed+1, *determinismDevices, workers)
+			t.Logf("seed %d, %d workers: %d devices in %v, %d bytes", seed+1, workers, *determinismDevices, time.Since(begun).Round(time.Millisecond), len(got))
+			if first == nil {
+				first = got
+			}
+			requireSameLines(t, first, got)
+		}
+		require.NotEqual(t, before, first, "seeds %d and %d", seed, seed+1)
+		before = first
+	}
+}
+
+func requireSameLines(t *testing.T, want, got []byte) {
+	t.Helper()
+	if bytes.Equal(want, got) {
+		return
+	}
+	a, b := slices.Collect(bytes.Lines(want)), slices.Collect(bytes.Lines(got))
+	require.Equal(t, len(a), len(b))
+	for i := range a {
+		require.Equal(t, string(a[i]), string(b[i]))
+	}
+}
