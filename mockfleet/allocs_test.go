@@ -22,3 +22,28 @@ func TestAnAnswerAllocatesNothing(t *testing.T) {
 		})
 	}
 }
+
+// Where not every device is well, an answer still costs at most two allocations: for what is kept of the device
+// while it goes through something.
+func TestAnAnswerOfADeviceThatIsNotWellAllocatesLittle(t *testing.T) {
+	var life Life
+	require.NoError(t, life.Install.UnmarshalText([]byte("1ns")))
+	for name, test := range map[string]struct {
+		behavior Behavior
+		most     float64
+	}{
+		"a fault that strikes no more": {withFaults(Fault{Kind: "status-500", First: 1}), 0},
+		"a fault that strikes":         {withFaults(Fault{Kind: "wrong-version"}), 0},
+		"a refusal":                    {withFaults(Fault{Kind: "status-503"}), 0},
+		"a network":                    {Behavior{Network: Network{MaxRequests: mostRequests}}, 0},
+		"a life":                       {Behavior{Life: life}, 2},
+	} {
+		for _, p := range hotPaths[:3] {
+			t.Run(name+"/"+p.name, func(t *testing.T) {
+				c, _ := replayTo(Config{Behavior: test.behavior}, p.request)
+				answerOnce(t, c)
+				require.LessOrEqual(t, testing.AllocsPerRun(1000, func() { answerOnce(t, c) }), test.most)
+			})
+		}
+	}
+}

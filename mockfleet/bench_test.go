@@ -47,9 +47,12 @@ func pushRequest(path string, artifact []byte) []byte {
 }
 
 // replay makes a connection of device 7 that answers request without a network.
-func replay(request []byte) (*conn, *replayConn) {
+func replay(request []byte) (*conn, *replayConn) { return replayTo(Config{}, request) }
+
+func replayTo(cfg Config, request []byte) (*conn, *replayConn) {
 	memory := &replayConn{request: request}
-	f := newFleet(Config{Devices: 8}.withDefaults())
+	cfg.Devices = 8
+	f := newFleet(cfg.withDefaults())
 	return newConn(f, memory, 7), memory
 }
 

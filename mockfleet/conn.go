@@ -50,6 +50,7 @@ type workspace struct {
 	header  fasthttp.RequestHeader
 	request request
 	push    push
+	view    view  // of a device that is asked for its version
 	sink    *sink // for a large body, until it is read
 	body    []byte
 	out     []byte

@@ -39,7 +39,9 @@ func everyFault(t testing.TB) (groups []Group) {
 	require.NoError(t, err)
 	bytesIn, err := ParseAmount("uniform(1, 1000)")
 	require.NoError(t, err)
-	add := func(name string, b Behavior) { groups = append(groups, Group{Name: strings.ReplaceAll(name, ".", "-"), Behavior: b}) }
+	add := func(name string, b Behavior) {
+		groups = append(groups, Group{Name: strings.ReplaceAll(name, ".", "-"), Behavior: b})
+	}
 	for _, k := range kinds() {
 		if k.needsPort {
 			continue

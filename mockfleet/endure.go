@@ -78,7 +78,8 @@ func (c *conn) strikeUpload(r *request, p *push) verdict {
 
 // answerVersion serves GET /version where not every device is well.
 func (c *conn) answerVersion(r *request) bool {
-	v, s := c.fleet.store.examine(r.device, c.work)
+	s := c.fleet.store.examine(r.device, c.work)
+	v := &c.work.view
 	if !c.pause(v.plan.Network.rtt(c.fleet.store.seed, r.device, v.number, purposeVersionRTT)) {
 		return false
 	}

@@ -191,8 +191,9 @@ type view struct {
 	number  uint32 // of the look
 }
 
-// examine is verify for a fleet in which not every device is well: it tells also which fault spoils the answer.
-func (s *store) examine(i int, w *workspace) (v view, answer strike) {
+// examine is verify for a fleet in which not every device is well: it puts what the device tells of itself into
+// w.view, and tells which fault spoils the answer.
+func (s *store) examine(i int, w *workspace) (answer strike) {
 	sh := s.shard(i)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -201,12 +202,12 @@ func (s *store) examine(i int, w *workspace) (v view, answer strike) {
 	sh.totals.verifies++
 	d := s.shown(sh, i)
 	p := s.behaviors.at(d.behavior)
-	v = view{index: i, device: d, version: s.versions.slots[d.version].quoted, plan: p, number: d.looks}
+	w.view = view{index: i, device: d, version: s.versions.slots[d.version].quoted, plan: p, number: d.looks}
 	if st := s.choose(p, levelVerify, i, d.looks, w); !st.none() {
 		s.hit(sh, st)
-		st.act.(verifyFault).verify(&v, st)
+		st.act.(verifyFault).verify(&w.view, st)
 	}
 	answer = s.choose(p, levelVersionAnswer, i, d.looks, w)
 	s.looked(sh, i)
-	return v, answer
+	return answer
 }
