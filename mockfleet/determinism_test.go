@@ -203,13 +203,13 @@ func TestTheSeedDeterminesTheOutcome(t *testing.T) {
 	for seed := range uint64(*determinismSeeds) {
 		var first []byte
 		for _, workers := range []int{1, 16, 256} {
-			begun := time.Now()
-			got := outcomes(t, seed+1, *determinismDevices, workers)
-			t.Logf("seed %d, %d workers: %d devices in %v, %d bytes", seed+1, workers, *determinismDevices, time.Since(begun).Round(time.Millisecond), len(got))
-			if first == nil {
-				first = got
-			}
-			requireSameLines(t, first, got)
+			t.Run(fmt.Sprintf("seed=%d/workers=%d", seed+1, workers), func(t *testing.T) {
+				got := outcomes(t, seed+1, *determinismDevices, workers)
+				if first == nil {
+					first = got
+				}
+				requireSameLines(t, first, got)
+			})
 		}
 		require.NotEqual(t, before, first, "seeds %d and %d", seed, seed+1)
 		before = first
