@@ -102,15 +102,7 @@ func BenchmarkServer(b *testing.B) {
 func startBareServer(b *testing.B, hash bool) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
-	server := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
-		body := ctx.PostBody()
-		var digest [sha256.Size]byte
-		if hash {
-			digest = sha256.Sum256(body)
-		}
-		ctx.Response.Header.SetContentType(wire.TypeJSON)
-		ctx.Response.SetBody(appendUpdateAnswer(ctx.Response.Body()[:0], true, "applied", int64(len(body)), digest[:]))
-	}}
+	server := bareServer(hash)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	b.Cleanup(func() {
@@ -118,6 +110,19 @@ func startBareServer(b *testing.B, hash bool) string {
 		require.NoError(b, <-served)
 	})
 	return "http://" + l.Addr().String()
+}
+
+// bareServer reads the body and answers what a device answers to all but the first of the same updates.
+func bareServer(hash bool) *fasthttp.Server {
+	return &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
+		body := ctx.PostBody()
+		var digest [sha256.Size]byte
+		if hash {
+			digest = sha256.Sum256(body)
+		}
+		ctx.Response.Header.SetContentType(wire.TypeJSON)
+		ctx.Response.SetBody(appendUpdateAnswer(ctx.Response.Body()[:0], true, "already applied", int64(len(body)), digest[:]))
+	}}
 }
 
 // drive sends the same request over kept connections, and reads each answer by its length alone,

@@ -22,7 +22,12 @@ import (
 // openControl opens the control port of f.
 func openControl(t testing.TB, f *Fleet) *Control {
 	t.Helper()
-	c, err := NewControl(f.Ready().Control, f.Ready().Token)
+	return openControlAt(t, f.Ready())
+}
+
+func openControlAt(t testing.TB, ready Ready) *Control {
+	t.Helper()
+	c, err := NewControl(ready.Control, ready.Token)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c

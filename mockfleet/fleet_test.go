@@ -19,6 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	help()
 	goleak.VerifyTestMain(m,
 		// The fasthttp server that a benchmark compares with leaves these asleep when it is shut down.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),

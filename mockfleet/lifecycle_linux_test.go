@@ -30,17 +30,36 @@ func TestAnAddressThatIsNoDevicesIsClosedAtOnce(t *testing.T) {
 	require.EqualValues(t, 3, f.Status().ConnectionsRefused)
 }
 
-// The listener is bound to the loopback interface, so the machine's own address on another interface
-// doesn't reach it.
-func TestIPAddressingListensOnLoopbackAlone(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressIP})
-	raw, err := f.listeners[0].(*net.TCPListener).SyscallConn()
+// The listeners are bound to the loopback interface, so the machine's own address on another one, or
+// a route over another one, doesn't reach them.
+func TestEveryAddressingListensOnLoopbackAlone(t *testing.T) {
+	for _, a := range addressings() {
+		f := startFleet(t, Config{Devices: 2, Addressing: a})
+		for _, l := range f.listeners {
+			require.Equal(t, "lo", interfaceOf(t, l), a)
+		}
+	}
+	f := startFleet(t, Config{Devices: 2, Addressing: AddressPath, Listen: "[::1]:0"})
+	require.Equal(t, "lo", interfaceOf(t, f.listeners[0]))
+	getVersion(t, newClient(t), f.DeviceAddress(1))
+	f = startFleet(t, Config{Devices: 2, Addressing: AddressPath, Listen: "0.0.0.0:0", AllowRemote: true})
+	require.Empty(t, interfaceOf(t, f.listeners[0]), "others are allowed in")
+}
+
+// interfaceOf is the interface that a listener is bound to, "" for none.
+func interfaceOf(t *testing.T, l net.Listener) (name string) {
+	raw, err := l.(*net.TCPListener).SyscallConn()
 	require.NoError(t, err)
 	require.NoError(t, raw.Control(func(fd uintptr) {
-		device, err := unix.GetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
-		require.NoError(t, err)
-		require.Equal(t, "lo", device)
+		name, err = unix.GetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
 	}))
+	require.NoError(t, err)
+	return name
+}
+
+// That is the first lock; the second is that a peer in ip addressing must have a loopback address.
+func TestAPeerThatIsNotLoopbackIsRefused(t *testing.T) {
+	f := startFleet(t, Config{Devices: 1, Addressing: AddressIP})
 	for _, peer := range []string{"10.0.0.1:1", "[fe80::1]:1"} {
 		_, ok := f.identify(fakeConn{local: "127.1.0.0:80", remote: peer}, 0)
 		require.False(t, ok, peer)

@@ -47,6 +47,9 @@ func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrP
 func one(l net.Listener, err error) ([]net.Listener, error) { return []net.Listener{l}, err }
 
 func listen(ctx context.Context, lc net.ListenConfig, network string, at netip.AddrPort) (net.Listener, error) {
+	if lc.Control == nil && at.Addr().IsLoopback() {
+		lc.Control = preferLoopback
+	}
 	lc.KeepAlive = -1 // the housekeeper expires connections; probes would cost system calls on each
 	return lc.Listen(ctx, network, at.String())
 }

@@ -2,7 +2,9 @@ package mockfleet
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,22 +16,64 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-func curl(t *testing.T, arguments ...string) string {
+// everything makes the tests fail that otherwise would be skipped for want of a program that Go
+// doesn't bring, or of the rights to use it. .ci/run sets it.
+const everything = "FLEETMARK_TEST_EVERYTHING"
+
+// program finds one that isn't ours, or skips the test.
+func program(t testing.TB, names ...string) string {
 	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	require.Empty(t, os.Getenv(everything), "%s is not installed", names[0])
+	t.Skip(names[0] + " is not installed; .ci/run wants this test")
+	return ""
+}
+
+// say runs a program to its end and returns what it says on standard output; its error has what it
+// says on standard error. Any goroutine may call it.
+func say(ctx context.Context, name string, arguments ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, testDeadline)
+	defer cancel()
 	var stderr bytes.Buffer
-	command := exec.CommandContext(t.Context(), "curl", append([]string{"--silent", "--show-error", "--fail", "--max-time", "20", "--noproxy", "*"}, arguments...)...)
+	command := exec.CommandContext(ctx, name, arguments...)
+	command.Env = append(os.Environ(), "no_proxy=*", "NO_PROXY=*") // the devices are on this machine
 	command.Stderr = &stderr
 	output, err := command.Output()
-	require.NoError(t, err, stderr.String())
-	return string(output)
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s%s", command, err, output, stderr.Bytes())
+	}
+	return string(output), err
+}
+
+func mustSay(t testing.TB, name string, arguments ...string) string {
+	t.Helper()
+	output, err := say(t.Context(), name, arguments...)
+	require.NoError(t, err)
+	return output
+}
+
+// inFile writes content to a file that lasts as long as the test.
+func inFile(t testing.TB, name string, content []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	return file
+}
+
+func curl(t *testing.T, arguments ...string) string {
+	t.Helper()
+	return mustSay(t, program(t, "curl"), append([]string{"--silent", "--show-error", "--fail"}, arguments...)...)
 }
 
 // curl knows nothing of this project: it updates and verifies devices without special flags.
 func TestCurlUpdatesAndVerifies(t *testing.T) {
 	artifact := bytes.Repeat([]byte("firmware "), 400_000) // large enough that curl expects a 100
-	file := filepath.Join(t.TempDir(), "firmware.bin")
-	require.NoError(t, os.WriteFile(file, artifact, 0o600))
-	for _, a := range []Addressing{DefaultAddressing(), AddressPort, AddressPath} {
+	file := inFile(t, "firmware.bin", artifact)
+	for _, a := range addressings() {
 		t.Run(string(a), func(t *testing.T) {
 			f := startFleet(t, Config{Devices: 5, Addressing: a})
 			for _, form := range [][]string{nil, {"--http1.0"}, {"-H", "Transfer-Encoding: chunked"}} {

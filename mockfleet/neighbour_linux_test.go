@@ -1,0 +1,145 @@
+package mockfleet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// neighbour is a network namespace on a link to this machine, which lets it come as far as a machine can
+// by how it is set up: packets to 127.0.0.0/8 may come in over the link.
+type neighbour struct {
+	name   string
+	host   netip.Addr // this machine's address on the link
+	asRoot []string   // what a command begins with to have root's rights
+	ip     string     // the program
+}
+
+// newNeighbour makes one that ends with the test. It takes iproute2 and root's rights.
+func newNeighbour(t *testing.T) *neighbour {
+	t.Helper()
+	n := &neighbour{name: fmt.Sprintf("fleetmark-%d", os.Getpid())}
+	n.ip = program(t, "ip", "/usr/sbin/ip", "/sbin/ip") // where Debian has it, outside a user's PATH
+	if os.Geteuid() != 0 {
+		if os.Getenv(everything) == "" {
+			t.Skip("a network namespace takes root; .ci/run wants this test")
+		}
+		n.asRoot = []string{"sudo", "-n"}
+	}
+	// An interface's name has 15 characters at most. RFC 2544 sets 198.18.0.0/15 aside for measuring
+	// between networks; tests that run at the same time take different parts of it.
+	outer, inner := fmt.Sprintf("fm%dh", os.Getpid()), fmt.Sprintf("fm%dn", os.Getpid())
+	block := uint32(os.Getpid()) % (1 << 15) * 4
+	at := func(i uint32) netip.Addr {
+		i += block
+		return netip.AddrFrom4([4]byte{198, 18 + byte(i>>16), byte(i >> 8), byte(i)})
+	}
+	n.host = at(1)
+	if _, err := n.try(t, n.ip, "netns", "add", n.name); err != nil {
+		require.Empty(t, os.Getenv(everything), err)
+		t.Skipf("no network namespace to be had; .ci/run wants this test: %v", err)
+	}
+	t.Cleanup(func() { n.undo(t, "netns", "del", n.name) })
+	n.must(t, n.ip, "link", "add", outer, "type", "veth", "peer", "name", inner, "netns", n.name)
+	// On its own, since with its namespace the link would end only some time later.
+	t.Cleanup(func() { n.undo(t, "link", "del", outer) })
+	n.must(t, n.ip, "address", "add", n.host.String()+"/30", "dev", outer)
+	n.must(t, n.ip, "link", "set", outer, "up")
+	n.must(t, n.ip, "-n", n.name, "address", "add", at(2).String()+"/30", "dev", inner)
+	n.must(t, n.ip, "-n", n.name, "link", "set", inner, "up")
+	// Its loopback interface is down, so 127.0.0.0/8 is where a route says. Each end of the link is let
+	// have such packets, a setting that ends with it.
+	n.must(t, n.ip, "-n", n.name, "route", "add", "127.0.0.0/8", "via", n.host.String())
+	const let = "echo 1 >/proc/sys/net/ipv4/conf/%s/route_localnet"
+	n.must(t, n.ip, "netns", "exec", n.name, "sh", "-c", fmt.Sprintf(let, inner))
+	n.must(t, "sh", "-c", fmt.Sprintf(let, outer))
+	return n
+}
+
+func (n *neighbour) try(t *testing.T, command ...string) (string, error) {
+	command = append(n.asRoot[:len(n.asRoot):len(n.asRoot)], command...)
+	return say(context.WithoutCancel(t.Context()), command[0], command[1:]...) // also when the test has ended
+}
+
+func (n *neighbour) must(t *testing.T, command ...string) string {
+	t.Helper()
+	output, err := n.try(t, command...)
+	require.NoError(t, err)
+	return output
+}
+
+func (n *neighbour) undo(t *testing.T, arguments ...string) {
+	_, err := n.try(t, append([]string{n.ip}, arguments...)...)
+	assert.NoError(t, err)
+}
+
+// knocks has the neighbour try a connection to each address, and returns what came of it.
+func (n *neighbour) knocks(t *testing.T, addresses ...string) []string {
+	t.Helper()
+	own, err := os.Executable()
+	require.NoError(t, err)
+	const hasten = "GORACE=atexit_sleep_ms=0" // the race detector would wait for a second at the end
+	output := n.must(t, append([]string{n.ip, "netns", "exec", n.name, "env", hasten, own, "knock"}, addresses...)...)
+	came := strings.Split(strings.TrimSpace(output), "\n")
+	require.Len(t, came, len(addresses))
+	return came
+}
+
+// listenAt listens like a server that relies on its address alone. Nobody accepts there, which a client
+// doesn't notice.
+func listenAt(t *testing.T, host string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l.Addr().String()
+}
+
+func TestNobodyElseReachesAFleet(t *testing.T) {
+	n := newNeighbour(t)
+	hosts := []string{n.host.String(), "127.0.0.1", "127.1.0.0", "127.1.0.1"}
+	t.Run("the way is open", func(t *testing.T) {
+		var open []string
+		for _, host := range hosts {
+			open = append(open, listenAt(t, host))
+		}
+		for i, result := range n.knocks(t, open...) {
+			require.Equal(t, knockOpened, result, open[i])
+		}
+	})
+	for _, a := range addressings() {
+		t.Run(string(a), func(t *testing.T) {
+			const devices = 2
+			f := startFleet(t, Config{Devices: devices, Addressing: a})
+			client, control := newClient(t), openControl(t, f)
+			for i := range devices {
+				getVersion(t, client, f.DeviceAddress(i))
+			}
+			_, err := control.Status(t.Context())
+			require.NoError(t, err)
+
+			ports := []uint16{f.control.address.Port(), f.address.Port()}
+			if a == AddressPort {
+				ports = append(ports, f.address.Port()+1)
+			}
+			before := f.Status().ConnectionsTotal
+			var tried []string
+			for _, port := range ports {
+				for _, host := range hosts {
+					tried = append(tried, net.JoinHostPort(host, fmt.Sprint(port)))
+				}
+			}
+			for i, result := range n.knocks(t, tried...) {
+				assert.Contains(t, []string{knockRefused, knockDropped}, result, tried[i])
+			}
+			require.Equal(t, before, f.Status().ConnectionsTotal, "nothing got as far as the second lock")
+		})
+	}
+}

@@ -1,0 +1,61 @@
+package mockfleet
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+)
+
+// BenchmarkWrk has wrk post 1 KiB over 64 connections, to one device of a fleet and to a bare fasthttp
+// server that reads the body and answers the same JSON, each a process of its own. An iteration is 3 s of
+// either, in turns of first and second, so that what else the machine does meets both alike: run it with
+// -benchtime 8x. Each figure is the median of all iterations, a ratio that of their ratios. The processors'
+// time that a server takes for a request, which bears more company than its rate, stands beside it.
+func BenchmarkWrk(b *testing.B) {
+	const size, duration = 1024, "-d3s"
+	wrk := program(b, "wrk")
+	script := inFile(b, "post.lua", []byte(wrkPost(size)))
+	type figures struct{ rate, cpu []float64 }
+	var ofFleet, ofBare, ratio figures
+	run := func(p *process, f *figures) {
+		before := p.usage(b).CPUSeconds
+		output := mustSay(b, wrk, "-t2", "-c64", duration, "-s", script, p.ready.Address+devicePrefix+"0"+wire.PathUpdate)
+		n := wrkReport(b, output)
+		f.rate = append(f.rate, reported(b, `^Requests/sec: +([0-9.]+)$`, output))
+		f.cpu = append(f.cpu, (p.usage(b).CPUSeconds-before)*1e9/float64(n))
+	}
+	fleet, bare := startHelper(b, "fleet", "1", string(AddressPath)), startHelper(b, "bare")
+	for i := 0; b.Loop(); i++ {
+		if i%2 == 0 {
+			run(fleet, &ofFleet)
+			run(bare, &ofBare)
+		} else {
+			run(bare, &ofBare)
+			run(fleet, &ofFleet)
+		}
+		ratio.rate = append(ratio.rate, ofFleet.rate[i]/ofBare.rate[i])
+		ratio.cpu = append(ratio.cpu, ofFleet.cpu[i]/ofBare.cpu[i])
+		b.Logf("fleet %.0f requests/s, %.0f ns of processors each; bare %.0f, %.0f; ratios %.3f, %.3f",
+			ofFleet.rate[i], ofFleet.cpu[i], ofBare.rate[i], ofBare.cpu[i], ratio.rate[i], ratio.cpu[i])
+	}
+	status, err := openControlAt(b, fleet.ready).Status(b.Context())
+	require.NoError(b, err)
+	require.EqualValues(b, 1, status.Applied)
+	require.Zero(b, status.Rejected+status.Broken+status.Malformed)
+	b.ReportMetric(0, "ns/op") // it is wrk's
+	b.ReportMetric(median(ofFleet.rate), "fleet-requests/s")
+	b.ReportMetric(median(ofBare.rate), "bare-requests/s")
+	b.ReportMetric(median(ratio.rate), "ratio")
+	b.ReportMetric(median(ofFleet.cpu), "fleet-cpu-ns/request")
+	b.ReportMetric(median(ofBare.cpu), "bare-cpu-ns/request")
+	b.ReportMetric(median(ratio.cpu), "cpu-ratio")
+}
+
+func median(figures []float64) float64 {
+	sorted := slices.Sorted(slices.Values(figures))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
