@@ -121,7 +121,7 @@ func bareServer(hash bool) *fasthttp.Server {
 			digest = sha256.Sum256(body)
 		}
 		ctx.Response.Header.SetContentType(wire.TypeJSON)
-		ctx.Response.SetBody(appendUpdateAnswer(ctx.Response.Body()[:0], true, "already applied", int64(len(body)), digest[:]))
+		ctx.Response.SetBody(appendUpdateAnswer(ctx.Response.Body()[:0], true, "already", int64(len(body)), digest[:]))
 	}}
 }
 

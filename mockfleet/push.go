@@ -111,7 +111,7 @@ func (p *push) answer(o outcome) (status int, message string) {
 	case feigned:
 		return http.StatusOK, "applied"
 	case repeated:
-		return http.StatusOK, "already applied"
+		return http.StatusOK, "already"
 	case faulted:
 		if p.refusal.status != 0 {
 			return p.refusal.status, p.refusal.message

@@ -62,7 +62,7 @@ func TestPythonUpdatesAndVerifies(t *testing.T) {
 					if i%2 == 0 {
 						var answer wire.UpdateAnswer
 						require.NoError(t, json.Unmarshal([]byte(line), &[]any{&status, &answer}))
-						message := "already applied"
+						message := "already"
 						if i == 0 {
 							message = "applied"
 						}

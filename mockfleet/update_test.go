@@ -36,11 +36,11 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 			}, Entry{Pushes: 1, Applied: 1, Version: "2", Digest: sha(artifact)}},
 			{"the same key is a repeat", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
-				{update{artifact: artifact, version: "2", key: "k"}, 200, "already applied"},
+				{update{artifact: artifact, version: "2", key: "k"}, 200, "already"},
 			}, Entry{Pushes: 2, Applied: 1, Repeats: 1, Version: "2", Digest: sha(artifact)}},
 			{"without a key, the same content is a repeat", []step{
 				{update{artifact: artifact, version: "2"}, 200, "applied"},
-				{update{artifact: artifact, version: "2"}, 200, "already applied"},
+				{update{artifact: artifact, version: "2"}, 200, "already"},
 			}, Entry{Pushes: 2, Applied: 1, Repeats: 1, Version: "2", Digest: sha(artifact)}},
 			{"another key installs again", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
