@@ -55,11 +55,7 @@ func (f *Fleet) accept(l net.Listener, index int) {
 			_ = nc.Close() // likewise
 			continue
 		}
-		f.running.Go(func() {
-			c.serve()
-			c.leave()
-			_ = c.Close() // it ends either way
-		})
+		f.running.Go(c.serve)
 	}
 }
 

@@ -57,7 +57,7 @@ func replayTo(cfg Config, request []byte) (*conn, *replayConn) {
 }
 
 func answerOnce(tb testing.TB, c *conn) {
-	if !c.await() || !c.answerNext() {
+	if ready, _ := c.await(); !ready || !c.answerNext() {
 		tb.Fatal("the connection ended")
 	}
 	if c.work.reader.Buffered() == 0 {

@@ -39,9 +39,14 @@ type conn struct {
 	stalls   bool        // takes the client's part of a handshake and never answers it
 	belowTLS bool        // what is read and half-closed is the connection below TLS
 	traffic  *traffic
+	doing    atomic.Int32 // busy, waiting or nudged
 	deadline atomic.Int64 // when the housekeeper closes it, in nanoseconds since the fleet's start; 0 is never
 	previous *conn        // neighbours in the fleet's registry
 	next     *conn
+
+	// Guarded by the registry's lock.
+	isParked bool // has no goroutine
+	place    int  // on the lot, where parked
 }
 
 // workspace is what serving one request takes, pooled across connections.
@@ -71,47 +76,65 @@ func newConn(f *Fleet, nc net.Conn, device int) *conn {
 	return c
 }
 
-// leave takes the end of the connection into account.
-func (c *conn) leave() {
-	if c.held {
-		c.fleet.store.letGo(c.device)
+// serve answers requests until the connection ends, or is parked.
+func (c *conn) serve() {
+	switch {
+	case c.device >= 0 && c.eventful() && c.meet(c.device) == nil:
+		c.end()
+	case c.stalls:
+		c.silence()
+		c.end()
+	default:
+		c.resume()
 	}
-	c.fleet.registry.remove(c)
 }
 
-// serve answers requests until the connection ends.
-func (c *conn) serve() {
-	if c.device >= 0 && c.eventful() && c.meet(c.device) == nil {
-		c.dropWorkspace()
-		return
-	}
-	if c.stalls {
-		c.silence()
-		return
-	}
-	for c.await() && c.answerNext() {
+// resume goes on with a connection that was parked.
+func (c *conn) resume() {
+	for {
+		ready, park := c.await()
+		if park && c.fleet.registry.park(c) {
+			return
+		}
+		if park { // and can't be: it waits on
+			continue
+		}
+		if !ready || !c.answerNext() {
+			break
+		}
 		c.served++
 		if c.work.reader.Buffered() == 0 {
 			c.dropWorkspace()
 		}
 	}
-	c.dropWorkspace()
+	c.end()
 }
 
-// await waits for the first byte of a request, and has a workspace when it is there.
-func (c *conn) await() bool {
+// end takes the end of the connection into account.
+func (c *conn) end() {
+	c.dropWorkspace()
+	if c.held {
+		c.fleet.store.letGo(c.device)
+	}
+	c.fleet.registry.remove(c)
+	_ = c.Close() // it ends either way
+}
+
+// await waits for the first byte of a request, and has a workspace when it is there. It may tell instead that
+// the connection is to be parked.
+func (c *conn) await() (ready, park bool) {
 	if c.work != nil {
-		return true
+		return true, false
 	}
 	c.expire(idleLimit)
 	c.readErr = nil
 	if c.ready != nil {
-		err := c.ready.Read(c.arrived)
-		return err == nil && c.work != nil && c.readErr == nil
+		park, err := c.waitAsIdle()
+		return err == nil && c.work != nil && c.readErr == nil, park
 	}
 	c.takeWorkspace()
 	_, err := c.work.reader.Peek(1)
-	return err == nil
+	return err == nil, false
 }
 
 // tryArrive is called when the connection may have something to read: it reads into a workspace, and

@@ -98,6 +98,13 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 		closeListeners(f.listeners)
 		return nil, err
 	}
+	if f.registry.lot, err = newLot(); err != nil {
+		closeListeners(f.listeners)
+		return nil, errors.Join(fmt.Errorf("mockfleet: waiting for idle connections: %w", err), f.control.close())
+	}
+	if f.registry.lot != nil {
+		f.running.Go(f.attendParked)
+	}
 	f.watch.reset(acceptOverflows(), 0, 0)
 	f.running.Go(f.keepHouse)
 	f.running.Go(f.attend)
@@ -214,6 +221,9 @@ func (f *Fleet) shut() error {
 			errs = append(errs, l.Close())
 		}
 		f.registry.closeAll()
+		if f.registry.lot != nil {
+			errs = append(errs, f.registry.lot.close())
+		}
 		errs = append(errs, f.control.close())
 		f.running.Wait()
 		f.closeErr = errors.Join(errs...)

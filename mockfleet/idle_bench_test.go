@@ -18,7 +18,7 @@ import (
 )
 
 // BenchmarkIdleConnections tells what a kept connection costs a fleet that is a process of its own: each
-// has brought a push of 1 KiB and a verification to a device of its own, and waits. The figures are what
+// has brought a push of 1 KiB and a verification to a device of its own, and is parked. The figures are what
 // the fleet grew by, since one connection had done the same, both times with the garbage collected twice:
 // resident memory, and of that what Go counts as the heap in use, what lives there, and stacks.
 func BenchmarkIdleConnections(b *testing.B) {
@@ -32,6 +32,11 @@ func BenchmarkIdleConnections(b *testing.B) {
 		fleet := startHelper(b, "fleet", strconv.Itoa(connections+1), string(AddressPath))
 		control := openControlAt(b, fleet.ready)
 		state := func(open int) (Status, usage) {
+			parked := func() bool {
+				s, err := control.Status(b.Context())
+				return err == nil && s.Goroutines < 50
+			}
+			require.Eventually(b, parked, testDeadline, 10*time.Millisecond)
 			u := fleet.usage(b)
 			s, err := control.Status(b.Context())
 			require.NoError(b, err)

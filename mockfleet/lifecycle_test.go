@@ -86,11 +86,7 @@ func inBubble(t *testing.T, cfg Config, test func(t *testing.T, f *Fleet, client
 		client, server := net.Pipe()
 		c := newConn(f, server, 0)
 		require.True(t, f.registry.add(c))
-		f.running.Go(func() {
-			c.serve()
-			f.registry.remove(c)
-			_ = c.Close()
-		})
+		f.running.Go(c.serve)
 		test(t, f, client)
 		close(f.done)
 		f.registry.closeAll()
@@ -283,7 +279,8 @@ func TestTheMemoryOfALargeBodyIsConstant(t *testing.T) {
 	c := newConn(f, &zeroConn{head: bytes.NewReader(head), left: size}, 7)
 	allocated := testing.AllocsPerRun(1, func() {
 		c.Conn = &zeroConn{head: bytes.NewReader(head), left: size}
-		require.True(t, c.await())
+		ready, _ := c.await()
+		require.True(t, ready)
 		require.True(t, c.answerNext())
 	})
 	require.Less(t, allocated, 100.0)

@@ -12,6 +12,8 @@ type registry struct {
 	refused uint64
 	noRoom  uint64 // of those, the ones for want of room
 	closed  bool
+	lot     *lot    // where idle connections are parked; nil is nowhere
+	parked  []*conn // by descriptor
 }
 
 // add takes c in unless the fleet is closed or has as many connections as it may.
@@ -38,6 +40,10 @@ func (r *registry) add(c *conn) bool {
 func (r *registry) remove(c *conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.unlink(c)
+}
+
+func (r *registry) unlink(c *conn) {
 	r.open--
 	if c.previous != nil {
 		c.previous.next = c.next
@@ -57,14 +63,32 @@ func (r *registry) refuse() {
 	r.refused++
 }
 
-// expire closes the connections whose deadline is before now, in nanoseconds since the fleet's start.
+// expire closes the connections whose deadline is before now, in nanoseconds since the fleet's start, and has
+// those parked that have been idle for a while.
 func (r *registry) expire(now int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for c := r.first; c != nil; c = c.next {
+	for c := r.first; c != nil; {
+		next := c.next
 		if at := c.deadline.Load(); at != 0 && at < now {
-			_ = c.Close() // its goroutine sees that it is closed, and nobody else would
+			r.close(c)
+		} else if !c.isParked {
+			r.nudge(c, now-int64(parkAfter))
 		}
+		c = next
+	}
+}
+
+// close closes c, whose goroutine sees that and takes it out. Where it has none, this does.
+func (r *registry) close(c *conn) {
+	_ = c.Close() // nobody else would see how that went
+	if !c.isParked {
+		return
+	}
+	r.forget(c)
+	r.unlink(c)
+	if c.held {
+		c.fleet.store.letGo(c.device)
 	}
 }
 
@@ -73,8 +97,10 @@ func (r *registry) closeAll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	for c := r.first; c != nil; c = c.next {
-		_ = c.Close() // as above
+	for c := r.first; c != nil; {
+		next := c.next
+		r.close(c)
+		c = next
 	}
 }
 
