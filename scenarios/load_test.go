@@ -99,7 +99,7 @@ func (s *standIn) Deliver(ctx context.Context, d delivery.Device, u *delivery.Up
 
 func newLoad(spec LoadSpec, devices int, c client) *load {
 	l := &load{
-		spec: spec, client: c, devices: make([]delivery.Device, devices), claims: newClaims(devices),
+		spec: spec, client: c, devices: listOf(make([]delivery.Device, devices)...), claims: newClaims(devices),
 		failures: newFailures(), pace: spec.pacer(),
 	}
 	for range min(spec.Workers, maxRecorders) {

@@ -116,7 +116,7 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 		return nil, err
 	}
 	r.closers = append(r.closers, r.fleet.close)
-	n := len(r.fleet.devices())
+	n := r.fleet.devices().Len()
 	r.claims = newClaims(n)
 	for range min(r.spec.Load.Workers, maxRecorders) {
 		r.recorders = append(r.recorders, newRecorder(r.spec.Load))
