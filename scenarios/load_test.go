@@ -3,7 +3,9 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -100,10 +102,7 @@ func (s *standIn) Deliver(ctx context.Context, d delivery.Device, u *delivery.Up
 func newLoad(spec LoadSpec, devices int, c client) *load {
 	l := &load{
 		spec: spec, client: c, devices: listOf(make([]delivery.Device, devices)...), claims: newClaims(devices),
-		failures: newFailures(), pace: spec.pacer(),
-	}
-	for range min(spec.Workers, maxRecorders) {
-		l.recorders = append(l.recorders, newRecorder(spec))
+		failures: newFailures(), pace: spec.pacer(), recorders: newRecorders(spec),
 	}
 	return l
 }
@@ -278,6 +277,14 @@ func TestRecorder(t *testing.T) {
 	require.Zero(t, ops[Push].mean())
 }
 
+// TestRecordersAreFew: their memory is bounded, however many workers there are.
+func TestRecordersAreFew(t *testing.T) {
+	require.Len(t, newRecorders(LoadSpec{Operation: Push, Workers: 1}), 1)
+	many := newRecorders(LoadSpec{Operation: Push, Workers: maxWorkers})
+	require.LessOrEqual(t, len(many), maxRecorders)
+	require.LessOrEqual(t, len(many), recordersPerCore*runtime.GOMAXPROCS(0))
+}
+
 func TestRecordingAllocatesNothing(t *testing.T) {
 	r := newRecorder(LoadSpec{Model: Constant, Operation: Deliver, Workers: 1})
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
@@ -291,16 +298,15 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 // BenchmarkHarness is what the harness spends around one call of the client, with
 // one that does nothing.
 func BenchmarkHarness(b *testing.B) {
-	for _, spec := range []LoadSpec{
-		{Model: Closed, Operation: Push, Workers: 1},
-		{Model: Closed, Operation: Deliver, Workers: 1},
-	} {
-		b.Run(string(spec.Operation), func(b *testing.B) {
-			l := newLoad(spec, b.N, nothing{})
-			b.ReportAllocs()
-			b.ResetTimer()
-			l.run(b.Context())
-		})
+	for _, workers := range []int{1, 64} {
+		for _, operation := range []Operation{Push, Deliver} {
+			b.Run(fmt.Sprintf("%s/workers=%d", operation, workers), func(b *testing.B) {
+				l := newLoad(LoadSpec{Model: Closed, Operation: operation, Workers: workers}, b.N, nothing{})
+				b.ReportAllocs()
+				b.ResetTimer()
+				l.run(b.Context())
+			})
+		}
 	}
 }
 
