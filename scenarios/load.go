@@ -140,12 +140,12 @@ func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Du
 			return // broken off by us: neither a success nor a failure of the device
 		}
 		r.failed.Add(1)
-		l.claims.failed[i].Add(1)
+		l.claims.failed(i)
 		l.failures.add(i, device, l.spec.Operation, report, err)
 		return
 	}
 	r.done.Add(1)
-	l.claims.succeeded[i].Add(1)
+	l.claims.succeeded(i)
 	if l.spec.Operation == Deliver {
 		r.record(Push, sent-planned+report.Push, report.Push)
 		r.record(Verify, report.Verify, report.Verify)

@@ -115,8 +115,8 @@ func TestClosedLoadVisitsEveryDeviceOnce(t *testing.T) {
 		// 100 operations of 10 ms by 4 workers: 25 rounds.
 		require.Equal(t, 250*time.Millisecond, l.run(t.Context()))
 		require.EqualValues(t, 4, c.most.Load())
-		for i := range l.claims.succeeded {
-			require.EqualValues(t, 1, l.claims.succeeded[i].Load(), "device %d", i)
+		for i := range 100 {
+			require.Equal(t, outcome{1, 0}, l.claims.of(i), "device %d", i)
 		}
 		ops, _ := merged(l.recorders, l.spec)
 		require.EqualValues(t, 100, ops[Push].n)
@@ -131,7 +131,7 @@ func TestClosedLoadLastsItsDuration(t *testing.T) {
 		require.Equal(t, time.Second, l.run(t.Context()))
 		done, failed, _ := l.totals()
 		require.EqualValues(t, []int64{200, 0}, []int64{done, failed})
-		require.EqualValues(t, 67, l.claims.succeeded[0].Load(), "200 over 3 devices, in turn")
+		require.Equal(t, outcome{67, 0}, l.claims.of(0), "200 over 3 devices, in turn")
 	})
 }
 
@@ -234,7 +234,7 @@ func TestFailuresAndDeliveries(t *testing.T) {
 		l.run(t.Context())
 		done, failed, retries := l.totals()
 		require.EqualValues(t, []int64{90, 10, 300}, []int64{done, failed, retries}, "3 pushes and 2 verifications are 3 too many")
-		require.EqualValues(t, 1, l.claims.failed[0].Load())
+		require.Equal(t, outcome{0, 1}, l.claims.of(0))
 		require.Equal(t, map[string]int{"unknown": 10}, l.failures.byClass())
 		ops, _ := merged(l.recorders, l.spec)
 		require.Equal(t, []float64{2e6, 1e6, 4e6}, []float64{ops[Push].mean(), ops[Verify].mean(), ops[Deliver].mean()})
