@@ -61,7 +61,7 @@ func (a Addressing) Capacity() int {
 
 // DeviceID is the identity that device i of a fleet answers to: "device-" and 8 digits.
 func DeviceID(i int) string {
-	return string(AppendDeviceID(nil, i))
+	return string(AppendDeviceID(make([]byte, 0, len(deviceIDPrefix)+deviceIDDigits), i))
 }
 
 // AppendDeviceID appends DeviceID(i) to dst.

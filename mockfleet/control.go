@@ -112,10 +112,9 @@ func (c *Control) Ledger(ctx context.Context) iter.Seq2[Entry, error] {
 			return
 		}
 		defer closeBody(response)
-		lines := json.NewDecoder(response.Body)
+		lines := newLedgerReader(response.Body)
 		for {
-			var entry Entry
-			err := lines.Decode(&entry)
+			entry, err := lines.next()
 			if errors.Is(err, io.EOF) {
 				return
 			}

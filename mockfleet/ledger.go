@@ -1,7 +1,6 @@
 package mockfleet
 
 import (
-	"encoding/hex"
 	"iter"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
@@ -39,9 +38,10 @@ type Entry struct {
 // consistent in itself; devices go on while it is read. Stop them first for one consistent whole.
 func (f *Fleet) Ledger() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
+		var texts ledgerTexts
 		for i := range f.store.devices {
 			d, version, t := f.store.witness(i)
-			if d.touched() && !yield(f.newEntry(i, &d, version, &t)) {
+			if d.touched() && !yield(f.newEntry(i, &d, version, &t, &texts)) {
 				return
 			}
 		}
@@ -63,14 +63,14 @@ func (f *Fleet) Device(i int) (DeviceStatus, error) {
 	}
 	d, version, t := f.store.witness(i)
 	return DeviceStatus{
-		Entry:    f.newEntry(i, &d, version, &t),
+		Entry:    f.newEntry(i, &d, version, &t, &ledgerTexts{}),
 		Address:  f.DeviceAddress(i),
 		Attempts: d.attempts,
 		Behavior: f.store.behaviors.at(d.behavior).Behavior,
 	}, nil
 }
 
-func (f *Fleet) newEntry(i int, d *device, version string, t *trouble) Entry {
+func (f *Fleet) newEntry(i int, d *device, version string, t *trouble, texts *ledgerTexts) Entry {
 	e := Entry{
 		Device:        i,
 		ID:            DeviceID(i),
@@ -88,11 +88,8 @@ func (f *Fleet) newEntry(i int, d *device, version string, t *trouble) Entry {
 		BytesReceived: d.bytes,
 		Version:       version,
 		State:         d.state(),
-		UpdatedAt:     string(d.appendUpdatedAt(nil)),
 	}
-	if d.flags&flagUpdated != 0 {
-		e.Digest = hex.EncodeToString(d.digest[:])
-	}
+	e.Digest, e.UpdatedAt = texts.of(d)
 	for _, c := range t.counts {
 		if e.Faults == nil {
 			e.Faults = make(map[string]uint32, len(t.counts))
