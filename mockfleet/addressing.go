@@ -61,10 +61,11 @@ func (a Addressing) Capacity() int {
 
 // DeviceID is the identity that device i of a fleet answers to: "device-" and 8 digits.
 func DeviceID(i int) string {
-	return string(appendDeviceID(nil, i))
+	return string(AppendDeviceID(make([]byte, 0, len(deviceIDPrefix)+deviceIDDigits), i))
 }
 
-func appendDeviceID(dst []byte, i int) []byte {
+// AppendDeviceID appends DeviceID(i) to dst.
+func AppendDeviceID(dst []byte, i int) []byte {
 	dst = append(dst, deviceIDPrefix...)
 	var digits [deviceIDDigits]byte
 	for d := deviceIDDigits - 1; d >= 0; d-- {
@@ -81,35 +82,69 @@ func appendDeviceID(dst []byte, i int) []byte {
 //	port  http://HOST:PORT+i
 //	path  http://HOST:PORT/d/i
 func DeviceAddress(base string, a Addressing, i int) (string, error) {
-	if i < 0 || i >= a.Capacity() {
-		return "", fmt.Errorf("mockfleet: device %d: %q addressing holds devices 0 to %d", i, string(a), a.Capacity()-1)
+	if err := a.check(i); err != nil {
+		return "", err
 	}
+	all, err := ParseAddresses(base, a)
+	if err != nil {
+		return "", err
+	}
+	address, err := all.Append(nil, i)
+	return string(address), err
+}
+
+// Addresses is where the devices of a fleet are.
+type Addresses struct {
+	scheme     string
+	at         netip.AddrPort
+	addressing Addressing
+}
+
+// ParseAddresses takes base apart once, for a driver that needs the addresses of a million devices;
+// DeviceAddress says what base is.
+func ParseAddresses(base string, a Addressing) (Addresses, error) {
 	u, err := url.Parse(base)
 	if err != nil {
-		return "", fmt.Errorf("mockfleet: fleet address: %w", err)
+		return Addresses{}, fmt.Errorf("mockfleet: fleet address: %w", err)
 	}
 	at, err := netip.ParseAddrPort(u.Host)
 	if err != nil || u.Scheme == "" {
-		return "", fmt.Errorf("mockfleet: fleet address %q: want scheme://IP:PORT, as a fleet gives it when it is ready", base)
+		return Addresses{}, fmt.Errorf("mockfleet: fleet address %q: want scheme://IP:PORT, as a fleet gives it when it is ready", base)
 	}
-	return deviceAddress(u.Scheme, at, a, i)
+	return Addresses{u.Scheme, at, a}, nil
 }
 
-func deviceAddress(scheme string, at netip.AddrPort, a Addressing, i int) (string, error) {
-	path := ""
-	switch a {
+// Append appends the address of device i to dst. It allocates nothing where dst has room.
+func (a Addresses) Append(dst []byte, i int) ([]byte, error) {
+	if err := a.addressing.check(i); err != nil {
+		return dst, err
+	}
+	at := a.at
+	switch a.addressing {
 	case AddressIP:
 		at = netip.AddrPortFrom(deviceIP(i), at.Port())
 	case AddressPort:
 		port := int(at.Port()) + i
 		if port > 65535 {
-			return "", fmt.Errorf("mockfleet: device %d: port %d is beyond 65535", i, port)
+			return dst, fmt.Errorf("mockfleet: device %d: port %d is beyond 65535", i, port)
 		}
 		at = netip.AddrPortFrom(at.Addr(), uint16(port))
-	case AddressPath:
-		path = devicePrefix + strconv.Itoa(i)
 	}
-	return scheme + "://" + at.String() + path, nil
+	dst = append(dst, a.scheme...)
+	dst = append(dst, "://"...)
+	dst = at.AppendTo(dst)
+	if a.addressing == AddressPath {
+		dst = append(dst, devicePrefix...)
+		dst = strconv.AppendInt(dst, int64(i), 10)
+	}
+	return dst, nil
+}
+
+func (a Addressing) check(i int) error {
+	if i < 0 || i >= a.Capacity() {
+		return fmt.Errorf("mockfleet: device %d: %q addressing holds devices 0 to %d", i, string(a), a.Capacity()-1)
+	}
+	return nil
 }
 
 // deviceIP is the IP address of device i in ip addressing.

@@ -84,7 +84,7 @@ func appendUpdateAnswer(dst []byte, success bool, message string, size int64, di
 // appendVersionAnswer writes a wire.VersionAnswer. version is a JSON string, quotes and all.
 func appendVersionAnswer(dst []byte, i int, d *device, version string) []byte {
 	dst = append(dst, `{"device_id":"`...)
-	dst = appendDeviceID(dst, i)
+	dst = AppendDeviceID(dst, i)
 	dst = append(dst, `","version":`...)
 	dst = append(dst, version...)
 	dst = append(dst, `,"digest":"`...)

@@ -115,10 +115,9 @@ func (c *Control) Find(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 			return
 		}
 		defer closeBody(response)
-		lines := json.NewDecoder(response.Body)
+		lines := newLedgerReader(response.Body)
 		for {
-			var entry Entry
-			err := lines.Decode(&entry)
+			entry, err := lines.next()
 			if errors.Is(err, io.EOF) {
 				return
 			}

@@ -191,9 +191,10 @@ func (s *controlServer) getLedger(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", typeLedger)
 	piece := &pieceWriter{w: w, control: http.NewResponseController(w)}
 	out := bufio.NewWriterSize(piece, 32<<10)
-	lines := json.NewEncoder(out)
+	var line []byte
 	for entry := range entries {
-		if r.Context().Err() != nil || lines.Encode(entry) != nil {
+		line = entry.appendLine(line[:0])
+		if _, err := out.Write(line); err != nil || r.Context().Err() != nil {
 			panic(http.ErrAbortHandler)
 		}
 	}

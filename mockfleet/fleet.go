@@ -158,11 +158,11 @@ func (f *Fleet) DeviceAddress(i int) string {
 	if f.checkDevice(i) != nil {
 		return ""
 	}
-	address, err := deviceAddress(f.scheme(), f.address, f.cfg.Addressing, i)
+	address, err := Addresses{f.scheme(), f.address, f.cfg.Addressing}.Append(nil, i)
 	if err != nil {
 		return ""
 	}
-	return address
+	return string(address)
 }
 
 // SetFaults gives device i a behaviour of its own and counts its attempts anew. It outlives Reset.

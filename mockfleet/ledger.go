@@ -1,7 +1,6 @@
 package mockfleet
 
 import (
-	"encoding/hex"
 	"iter"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
@@ -61,14 +60,14 @@ func (f *Fleet) Device(i int) (DeviceStatus, error) {
 	}
 	d, version, t := f.store.witness(i)
 	return DeviceStatus{
-		Entry:    f.newEntry(i, &d, version, &t),
+		Entry:    f.newEntry(i, &d, version, &t, &ledgerTexts{}),
 		Address:  f.DeviceAddress(i),
 		Attempts: d.attempts,
 		Behavior: f.store.behaviors.at(d.behavior).Behavior,
 	}, nil
 }
 
-func (f *Fleet) newEntry(i int, d *device, version string, t *trouble) Entry {
+func (f *Fleet) newEntry(i int, d *device, version string, t *trouble, texts *ledgerTexts) Entry {
 	e := Entry{
 		Device:        i,
 		ID:            DeviceID(i),
@@ -89,14 +88,11 @@ func (f *Fleet) newEntry(i int, d *device, version string, t *trouble) Entry {
 		Version:       version,
 		State:         d.state(),
 		Stage:         d.stage(),
-		UpdatedAt:     string(d.appendUpdatedAt(nil)),
 	}
 	if p := f.store.population; p.divided() {
 		e.Group = p.groups[p.of(i)].Name
 	}
-	if d.flags&flagUpdated != 0 {
-		e.Digest = hex.EncodeToString(d.digest[:])
-	}
+	e.Digest, e.UpdatedAt = texts.of(d)
 	for _, c := range t.counts {
 		if e.Faults == nil {
 			e.Faults = make(map[string]uint32, len(t.counts))

@@ -66,7 +66,7 @@ func (p *push) read(h *fasthttp.RequestHeader, i int, seed maphash.Seed) {
 	}
 	if id := h.PeekCanonical(headerDeviceID); id != nil {
 		var own [len(deviceIDPrefix) + deviceIDDigits]byte
-		p.stray = string(id) != string(appendDeviceID(own[:0], i))
+		p.stray = string(id) != string(AppendDeviceID(own[:0], i))
 		if len(id) > wire.MaxDeviceID || hasControl(id) {
 			p.problem = "the device id is longer than 128 bytes or has a control character"
 		}

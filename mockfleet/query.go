@@ -102,6 +102,7 @@ func (f *Fleet) Find(q Query) (iter.Seq[Entry], error) {
 	}
 	return func(yield func(Entry) bool) {
 		left := q.Limit
+		var texts ledgerTexts
 		for i := q.From; i < end; i++ {
 			if !all && p.of(i) != group {
 				continue
@@ -110,7 +111,7 @@ func (f *Fleet) Find(q Query) (iter.Seq[Entry], error) {
 			if !q.All && !d.touched() {
 				continue
 			}
-			e := f.newEntry(i, &d, version, &t)
+			e := f.newEntry(i, &d, version, &t, &texts)
 			if !q.wants(&e) {
 				continue
 			}

@@ -105,6 +105,7 @@ type HarnessHealth struct {
 	LatenessP99NS     int64   `json:"lateness_p99_ns"` // planned to sent, 99th percentile, nanoseconds
 	GCCPUFraction     float64 `json:"gc_cpu_fraction"` // of the driver's processor time, 0 to 1
 	PeakResidentBytes uint64  `json:"peak_resident_bytes"`
+	Dials             uint64  `json:"dials,omitempty"` // connections that the client opened, or tried to, in a timed repetition: the most
 
 	// Yardstick is how fast the machine was around the timed repetitions.
 	Yardstick *Yardstick `json:"yardstick,omitempty"`

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"sync/atomic"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
@@ -14,30 +13,24 @@ import (
 
 // claims is what the client says of each device in one repetition.
 type claims struct {
-	succeeded []atomic.Uint32 // operations that it called a success
-	failed    []atomic.Uint32
-	primed    []primed // what the ledger held before the load; empty: nothing
+	*outcomes
+	primed []primed // what the ledger held before the load; empty: nothing
 }
 
 // primed is the part of a device's ledger that the load has no claim to.
 type primed struct{ pushes, applied, repeats, verifies uint32 }
 
-func newClaims(devices int) *claims {
-	return &claims{succeeded: make([]atomic.Uint32, devices), failed: make([]atomic.Uint32, devices)}
-}
+func newClaims(devices int) *claims { return &claims{outcomes: newOutcomes(devices)} }
 
 func (c *claims) reset() {
-	for i := range c.succeeded {
-		c.succeeded[i].Store(0)
-		c.failed[i].Store(0)
-	}
+	c.outcomes.reset()
 	c.primed = c.primed[:0]
 }
 
 // discount notes what the ledger holds before the load begins, so that it supports
 // no claim of the load, and contradicts none.
 func (c *claims) discount(ledger iter.Seq2[mockfleet.Entry, error]) error {
-	c.primed = slices.Grow(c.primed[:0], len(c.succeeded))[:len(c.succeeded)]
+	c.primed = slices.Grow(c.primed[:0], c.len())[:c.len()]
 	clear(c.primed)
 	for e, err := range ledger {
 		if err != nil {
@@ -52,7 +45,7 @@ func (c *claims) discount(ledger iter.Seq2[mockfleet.Entry, error]) error {
 }
 
 func (c *claims) unknownDevice(i int) error {
-	return fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", i, len(c.succeeded))
+	return fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", i, c.len())
 }
 
 // sincePrimed is a ledger without what it held before the load. What a device should
@@ -77,12 +70,12 @@ func (c *claims) sincePrimed(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2
 
 // count is the outcome by the client's word alone.
 func (c *claims) count() results.Counts {
-	n := results.Counts{Devices: len(c.succeeded)}
-	for i := range c.succeeded {
-		switch {
-		case c.failed[i].Load() > 0:
+	n := results.Counts{Devices: c.len()}
+	for i := range c.len() {
+		switch claimed := c.of(i); {
+		case claimed.failed > 0:
 			n.Failed++
-		case c.succeeded[i].Load() > 0:
+		case claimed.succeeded > 0:
 			n.Updated++
 		}
 	}
@@ -99,7 +92,7 @@ const maxContradictions = 5
 // A failure that the ledger knows as applied is none: after a lost answer a client
 // may rightly say that it doesn't know.
 func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry, error], u *delivery.Update, op Operation) (results.Counts, []string, error) {
-	n := results.Counts{Devices: len(c.succeeded)}
+	n := results.Counts{Devices: c.len()}
 	var said []string
 	contradictions := 0
 	contradict := func(device int, format string, args ...any) {
@@ -111,10 +104,11 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 	next := 0 // the first device that hasn't been judged
 	silent := func(until int) {
 		for ; next < until; next++ {
-			if s := c.succeeded[next].Load(); s > 0 {
+			claimed := c.of(next)
+			if claimed.succeeded > 0 {
 				n.Lost++
-				contradict(next, "the client claims %d successes, the ledger knows nothing of it", s)
-			} else if c.failed[next].Load() > 0 {
+				contradict(next, "the client claims %d successes, the ledger knows nothing of it", claimed.succeeded)
+			} else if claimed.failed > 0 {
 				n.Failed++
 			}
 		}
@@ -123,12 +117,12 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 		if err != nil {
 			return n, nil, fmt.Errorf("reading the fleet's ledger: %w", err)
 		}
-		if e.Device >= len(c.succeeded) {
+		if e.Device >= c.len() {
 			return n, nil, c.unknownDevice(e.Device)
 		}
 		silent(e.Device)
 		next = e.Device + 1
-		succeeded, failed := c.succeeded[e.Device].Load(), c.failed[e.Device].Load()
+		claimed := c.of(e.Device)
 		if e.AppliedTwice > 0 {
 			n.AppliedTwice++
 			contradict(e.Device, "applied the same update twice (%d times too often)", e.AppliedTwice)
@@ -136,21 +130,21 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 		if e.Misaddressed > 0 {
 			contradict(e.Device, "got %d pushes that were meant for another device", e.Misaddressed)
 		}
-		if problem := lacks(e, u, op, succeeded); succeeded > 0 && problem != "" {
+		if problem := lacks(e, u, op, claimed.succeeded); claimed.succeeded > 0 && problem != "" {
 			n.Lost++
-			contradict(e.Device, "the client claims %d successes, the ledger: %s", succeeded, problem)
+			contradict(e.Device, "the client claims %d successes, the ledger: %s", claimed.succeeded, problem)
 			continue
 		}
 		switch {
-		case failed > 0:
+		case claimed.failed > 0:
 			n.Failed++
-		case succeeded > 0:
+		case claimed.succeeded > 0:
 			n.Updated++
 		case e.Applied > 0 && ctx.Err() == nil:
 			contradict(e.Device, "applied an update that the client claims nothing of")
 		}
 	}
-	silent(len(c.succeeded))
+	silent(c.len())
 	if contradictions > maxContradictions {
 		said = append(said, fmt.Sprintf("and %d more contradictions", contradictions-maxContradictions))
 	}

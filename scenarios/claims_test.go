@@ -33,6 +33,16 @@ func ledgerOf(entries ...mockfleet.Entry) iter.Seq2[mockfleet.Entry, error] {
 	}
 }
 
+// claim has the client say of a device how often it succeeded and failed.
+func claim(c *claims, device int, succeeded, failed uint32) {
+	for range succeeded {
+		c.succeeded(device)
+	}
+	for range failed {
+		c.failed(device)
+	}
+}
+
 func TestReconcile(t *testing.T) {
 	well := mockfleet.Entry{Pushes: 1, Applied: 1, Verifies: 1, Version: "2", Digest: xDigest}
 	at := func(device int, e mockfleet.Entry) mockfleet.Entry {
@@ -89,8 +99,7 @@ func TestReconcile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newClaims(len(row.succeeded))
 			for i := range row.succeeded {
-				c.succeeded[i].Store(row.succeeded[i])
-				c.failed[i].Store(row.failed[i])
+				claim(c, i, row.succeeded[i], row.failed[i])
 			}
 			got, said, err := c.reconcile(t.Context(), ledgerOf(row.ledger...), xUpdate(t), row.operation)
 			require.NoError(t, err)
@@ -115,8 +124,8 @@ func TestPriming(t *testing.T) {
 	require.NoError(t, c.discount(ledgerOf(primed(0, 2), primed(1, 2), primed(2, 1))))
 	// Device 0 is verified twice more, and so claimed. Device 1 is claimed too, but
 	// the ledger saw nothing more of it. Nobody got round to device 2.
-	c.succeeded[0].Store(2)
-	c.succeeded[1].Store(1)
+	claim(c, 0, 2, 0)
+	claim(c, 1, 1, 0)
 	n, said, err := c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(0, 4), primed(1, 2), primed(2, 1))), xUpdate(t), Verify)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Lost: 1}, n)
@@ -132,8 +141,8 @@ func TestPriming(t *testing.T) {
 
 func TestReconcileNamesAFewAndCountsAll(t *testing.T) {
 	c := newClaims(100)
-	for i := range c.succeeded {
-		c.succeeded[i].Store(1)
+	for i := range c.len() {
+		claim(c, i, 1, 0)
 	}
 	n, said, err := c.reconcile(t.Context(), ledgerOf(), xUpdate(t), Deliver)
 	require.NoError(t, err)
@@ -152,8 +161,8 @@ func TestReconcileNeedsTheWholeLedger(t *testing.T) {
 
 func TestClientsWord(t *testing.T) {
 	c := newClaims(3)
-	c.succeeded[0].Store(2)
-	c.failed[1].Store(1)
+	claim(c, 0, 2, 0)
+	claim(c, 1, 0, 1)
 	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Failed: 1}, c.count())
 	c.reset()
 	require.Equal(t, results.Counts{Devices: 3}, c.count())

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strings"
 
-	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
@@ -18,7 +16,7 @@ type fleet interface {
 	// pid is its process's, where it has one that the run started; else 0.
 	pid() int
 	// devices lists them; the runner keeps the order as their index.
-	devices() []delivery.Device
+	devices() *DeviceList
 	// witness is what the fleet itself saw, or nil where nobody tells.
 	witness() witness
 	// died is closed when the fleet is gone before it should.
@@ -48,34 +46,6 @@ func (s Spec) addressing() mockfleet.Addressing {
 	return s.Fleet.Addressing
 }
 
-// addressed lists a fleet's devices below its address. All names share one piece
-// of text: a million small strings would cost twice the memory, and the garbage
-// collector a million looks.
-func addressed(base string, a mockfleet.Addressing, n int) ([]delivery.Device, error) {
-	var text strings.Builder
-	type cut struct{ id, address int32 }
-	cuts := make([]cut, n)
-	for i := range n {
-		address, err := mockfleet.DeviceAddress(base, a, i)
-		if err != nil {
-			return nil, err
-		}
-		id := mockfleet.DeviceID(i)
-		text.WriteString(id)
-		text.WriteString(address)
-		cuts[i] = cut{int32(len(id)), int32(len(address))}
-	}
-	all, at := text.String(), 0
-	list := make([]delivery.Device, n)
-	for i, c := range cuts {
-		middle := at + int(c.id)
-		end := middle + int(c.address)
-		list[i] = delivery.Device{ID: all[at:middle], Address: all[middle:end]}
-		at = end
-	}
-	return list, nil
-}
-
 // controlled is a witness behind a control port.
 type controlled struct{ *mockfleet.Control }
 
@@ -90,7 +60,7 @@ func (c controlled) status(ctx context.Context) (mockfleet.Status, error) { retu
 // hold both sides.
 type inProcess struct {
 	fleet *mockfleet.Fleet
-	list  []delivery.Device
+	list  *DeviceList
 }
 
 func startInProcess(ctx context.Context, s Spec) (fleet, error) {
@@ -107,7 +77,7 @@ func startInProcess(ctx context.Context, s Spec) (fleet, error) {
 
 func (p *inProcess) kind() string                { return FleetInProcess }
 func (p *inProcess) pid() int                    { return 0 }
-func (p *inProcess) devices() []delivery.Device  { return p.list }
+func (p *inProcess) devices() *DeviceList        { return p.list }
 func (p *inProcess) witness() witness            { return p }
 func (p *inProcess) died() <-chan struct{}       { return nil }
 func (p *inProcess) close() error                { return p.fleet.Close() }

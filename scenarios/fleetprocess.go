@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
@@ -65,7 +64,7 @@ type process struct {
 	stdout  io.Closer
 	said    *firstWords
 	control *mockfleet.Control
-	list    []delivery.Device
+	list    *DeviceList
 	grace   time.Duration // to end in, once told to
 	wait    sync.WaitGroup
 	gone    chan struct{} // closed when the process has ended
@@ -181,11 +180,11 @@ func (p *process) stillborn(ctx context.Context, line string) error {
 	return &UsageError{What: what + "its process ended without a word"}
 }
 
-func (p *process) kind() string               { return FleetProcess }
-func (p *process) pid() int                   { return p.cmd.Process.Pid }
-func (p *process) devices() []delivery.Device { return p.list }
-func (p *process) witness() witness           { return controlled{p.control} }
-func (p *process) died() <-chan struct{}      { return p.early }
+func (p *process) kind() string          { return FleetProcess }
+func (p *process) pid() int              { return p.cmd.Process.Pid }
+func (p *process) devices() *DeviceList  { return p.list }
+func (p *process) witness() witness      { return controlled{p.control} }
+func (p *process) died() <-chan struct{} { return p.early }
 
 func (p *process) close() error {
 	if p.control == nil { // it did not come up, and that has been said

@@ -19,14 +19,14 @@ import (
 // fleet's control port and token are known.
 type remote struct {
 	name    string
-	list    []delivery.Device
+	list    *DeviceList
 	control *mockfleet.Control
 }
 
-func (r *remote) kind() string               { return r.name }
-func (r *remote) pid() int                   { return 0 }
-func (r *remote) devices() []delivery.Device { return r.list }
-func (r *remote) died() <-chan struct{}      { return nil }
+func (r *remote) kind() string          { return r.name }
+func (r *remote) pid() int              { return 0 }
+func (r *remote) devices() *DeviceList  { return r.list }
+func (r *remote) died() <-chan struct{} { return nil }
 
 func (r *remote) witness() witness {
 	if r.control == nil {
@@ -58,10 +58,10 @@ func attach(ctx context.Context, address, control, token string, s Spec) (fleet,
 		return nil, usage(err, "--fleet %s", address)
 	}
 	// A fleet smaller than the scenario would fail operation by operation.
-	for _, i := range []int{0, len(list) - 1} {
-		if err := healthy(ctx, list[i].Address); err != nil {
+	for _, i := range []int{0, list.Len() - 1} {
+		if err := healthy(ctx, list.At(i).Address); err != nil {
 			return nil, usage(err, "--fleet %s: device %d of %d does not answer at %s; is the fleet up, and do --devices and --addressing agree with it?",
-				address, i, len(list), list[i].Address)
+				address, i, list.Len(), list.At(i).Address)
 		}
 	}
 	r := &remote{name: FleetRemote, list: list}
@@ -105,8 +105,8 @@ const maxListedDevices = 1 << 24
 // ReadDevices reads a list of devices: one address a line, an ID after it if the
 // device is to be asked for it; # begins a comment. An address without a scheme is
 // http. A mistake is a *UsageError that names its line.
-func ReadDevices(name string, r io.Reader) ([]delivery.Device, error) {
-	var list []delivery.Device
+func ReadDevices(name string, r io.Reader) (*DeviceList, error) {
+	all := newDeviceListMaker(0)
 	lines := bufio.NewScanner(r)
 	n := 0
 	bad := func(format string, args ...any) error {
@@ -135,18 +135,20 @@ func ReadDevices(name string, r io.Reader) ([]delivery.Device, error) {
 			}
 			return nil, bad("%v", err)
 		}
-		if len(list) == maxListedDevices {
+		if all.list.Len() == maxListedDevices {
 			return nil, bad("more than %d devices", maxListedDevices)
 		}
-		list = append(list, d)
+		if err := addDevice(all, d.ID, d.Address); err != nil {
+			return nil, bad("%v", err)
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, usage(err, "devices %s:%d", name, n+1)
 	}
-	if len(list) == 0 {
+	if all.list.Len() == 0 {
 		return nil, &UsageError{What: fmt.Sprintf("devices %s: holds no device: want one address a line", name)}
 	}
-	return list, nil
+	return all.made(), nil
 }
 
 // listed drives the devices of a file.

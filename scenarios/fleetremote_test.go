@@ -3,6 +3,7 @@ package scenarios
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 func TestReadDevices(t *testing.T) {
 	list, err := ReadDevices("d", strings.NewReader("127.0.0.1:80\nhttps://[::1]:8443/x till-17\n"))
 	require.NoError(t, err)
-	require.Equal(t, []delivery.Device{{Address: "http://127.0.0.1:80"}, {ID: "till-17", Address: "https://[::1]:8443/x"}}, list)
+	require.Equal(t, []delivery.Device{{Address: "http://127.0.0.1:80"}, {ID: "till-17", Address: "https://[::1]:8443/x"}}, slices.Collect(list.All()))
 	for text, want := range map[string]string{
 		"":                                 "devices d: holds no device",
 		"# nobody\n":                       "devices d: holds no device",
@@ -32,8 +33,11 @@ func FuzzReadDevices(f *testing.F) {
 	f.Add("127.0.0.1:80 till # x\n\nhttps://[::1]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		list, err := ReadDevices("d", strings.NewReader(text))
-		require.Equal(t, err == nil, len(list) > 0)
-		for _, d := range list {
+		if err != nil {
+			return
+		}
+		require.Positive(t, list.Len())
+		for d := range list.All() {
 			require.NoError(t, d.Validate())
 		}
 	})

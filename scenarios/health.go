@@ -57,6 +57,7 @@ func (r *runner) judgeHarness(m *measured) {
 	}
 	h.GCCPUFraction = max(h.GCCPUFraction, m.cost.gcFraction)
 	h.PeakResidentBytes = max(h.PeakResidentBytes, m.cost.peakResident)
+	h.Dials = max(h.Dials, m.traffic.Dials)
 	if m.done == 0 {
 		r.invalid(fmt.Sprintf("no operation succeeded: %d failed, by class %v", m.failed, r.failures.byClass()))
 	}

@@ -33,9 +33,12 @@ func (r *runner) limitIdle() error {
 		least = *idle
 	}
 	if need(least) > limit {
-		return &UsageError{What: fmt.Sprintf(
-			"--workers %d: %d file descriptors are needed, the limit is %d: raise it (ulimit -n %d) or use fewer workers",
-			workers, need(least), limit, need(least))}
+		who, otherwise := fmt.Sprintf("--workers %d", workers), "use fewer workers"
+		if explicit {
+			who, otherwise = fmt.Sprintf("%s and client.max_idle %d", who, *idle), "lower either"
+		}
+		return &UsageError{What: fmt.Sprintf("%s: %d file descriptors are needed, the limit is %d: raise it (ulimit -n %d) or %s",
+			who, need(least), limit, need(least), otherwise)}
 	}
 	if free := int(limit) - per*workers - spareDescriptors; !explicit {
 		*idle = min(*idle, free/per)

@@ -21,7 +21,7 @@ type client interface {
 type load struct {
 	spec      LoadSpec
 	client    client
-	devices   []delivery.Device
+	devices   *DeviceList
 	update    *delivery.Update
 	recorders []*recorder
 	claims    *claims
@@ -93,7 +93,7 @@ func (l *load) work(ctx context.Context, timer *time.Timer, r *recorder) {
 			sent = time.Since(l.start)
 			r.sent(planned, sent)
 		}
-		l.do(ctx, r, int(n%int64(len(l.devices))), planned, sent)
+		l.do(ctx, r, int(n%int64(l.devices.Len())), planned, sent)
 	}
 }
 
@@ -102,7 +102,7 @@ func (l *load) over(n int64, planned time.Duration) bool {
 	if l.spec.Duration > 0 {
 		return planned >= l.spec.Duration.Std()
 	}
-	return n >= int64(len(l.devices))
+	return n >= int64(l.devices.Len())
 }
 
 // await waits until planned, or gives false when the context ends first.
@@ -122,7 +122,7 @@ func (l *load) await(ctx context.Context, timer *time.Timer, planned time.Durati
 }
 
 func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Duration) {
-	device := l.devices[i]
+	device := l.devices.At(i)
 	var err error
 	var report delivery.Report
 	switch l.spec.Operation {
@@ -140,12 +140,12 @@ func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Du
 			return // broken off by us: neither a success nor a failure of the device
 		}
 		r.failed.Add(1)
-		l.claims.failed[i].Add(1)
+		l.claims.failed(i)
 		l.failures.add(i, device, l.spec.Operation, report, err)
 		return
 	}
 	r.done.Add(1)
-	l.claims.succeeded[i].Add(1)
+	l.claims.succeeded(i)
 	if l.spec.Operation == Deliver {
 		r.record(Push, sent-planned+report.Push, report.Push)
 		r.record(Verify, report.Verify, report.Verify)
@@ -167,7 +167,7 @@ func (l *load) totals() (done, failed, retries int64) {
 func (l *load) planned() int64 {
 	switch {
 	case l.spec.Duration == 0:
-		return int64(len(l.devices))
+		return int64(l.devices.Len())
 	case l.pace != nil:
 		return until(l.pace, l.spec.Duration.Std())
 	default:

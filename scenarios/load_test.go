@@ -3,7 +3,9 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -99,11 +101,8 @@ func (s *standIn) Deliver(ctx context.Context, d delivery.Device, u *delivery.Up
 
 func newLoad(spec LoadSpec, devices int, c client) *load {
 	l := &load{
-		spec: spec, client: c, devices: make([]delivery.Device, devices), claims: newClaims(devices),
-		failures: newFailures(), pace: spec.pacer(),
-	}
-	for range min(spec.Workers, maxRecorders) {
-		l.recorders = append(l.recorders, newRecorder(spec))
+		spec: spec, client: c, devices: listOf(make([]delivery.Device, devices)...), claims: newClaims(devices),
+		failures: newFailures(), pace: spec.pacer(), recorders: newRecorders(spec),
 	}
 	return l
 }
@@ -116,8 +115,8 @@ func TestClosedLoadVisitsEveryDeviceOnce(t *testing.T) {
 		// 100 operations of 10 ms by 4 workers: 25 rounds.
 		require.Equal(t, 250*time.Millisecond, l.run(t.Context()))
 		require.EqualValues(t, 4, c.most.Load())
-		for i := range l.claims.succeeded {
-			require.EqualValues(t, 1, l.claims.succeeded[i].Load(), "device %d", i)
+		for i := range 100 {
+			require.Equal(t, outcome{1, 0}, l.claims.of(i), "device %d", i)
 		}
 		ops, _ := merged(l.recorders, l.spec)
 		require.EqualValues(t, 100, ops[Push].n)
@@ -132,7 +131,7 @@ func TestClosedLoadLastsItsDuration(t *testing.T) {
 		require.Equal(t, time.Second, l.run(t.Context()))
 		done, failed, _ := l.totals()
 		require.EqualValues(t, []int64{200, 0}, []int64{done, failed})
-		require.EqualValues(t, 67, l.claims.succeeded[0].Load(), "200 over 3 devices, in turn")
+		require.Equal(t, outcome{67, 0}, l.claims.of(0), "200 over 3 devices, in turn")
 	})
 }
 
@@ -235,7 +234,7 @@ func TestFailuresAndDeliveries(t *testing.T) {
 		l.run(t.Context())
 		done, failed, retries := l.totals()
 		require.EqualValues(t, []int64{90, 10, 300}, []int64{done, failed, retries}, "3 pushes and 2 verifications are 3 too many")
-		require.EqualValues(t, 1, l.claims.failed[0].Load())
+		require.Equal(t, outcome{0, 1}, l.claims.of(0))
 		require.Equal(t, map[string]int{"unknown": 10}, l.failures.byClass())
 		ops, _ := merged(l.recorders, l.spec)
 		require.Equal(t, []float64{2e6, 1e6, 4e6}, []float64{ops[Push].mean(), ops[Verify].mean(), ops[Deliver].mean()})
@@ -278,6 +277,14 @@ func TestRecorder(t *testing.T) {
 	require.Zero(t, ops[Push].mean())
 }
 
+// TestRecordersAreFew: their memory is bounded, however many workers there are.
+func TestRecordersAreFew(t *testing.T) {
+	require.Len(t, newRecorders(LoadSpec{Operation: Push, Workers: 1}), 1)
+	many := newRecorders(LoadSpec{Operation: Push, Workers: maxWorkers})
+	require.LessOrEqual(t, len(many), maxRecorders)
+	require.LessOrEqual(t, len(many), recordersPerCore*runtime.GOMAXPROCS(0))
+}
+
 func TestRecordingAllocatesNothing(t *testing.T) {
 	r := newRecorder(LoadSpec{Model: Constant, Operation: Deliver, Workers: 1})
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
@@ -291,16 +298,15 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 // BenchmarkHarness is what the harness spends around one call of the client, with
 // one that does nothing.
 func BenchmarkHarness(b *testing.B) {
-	for _, spec := range []LoadSpec{
-		{Model: Closed, Operation: Push, Workers: 1},
-		{Model: Closed, Operation: Deliver, Workers: 1},
-	} {
-		b.Run(string(spec.Operation), func(b *testing.B) {
-			l := newLoad(spec, b.N, nothing{})
-			b.ReportAllocs()
-			b.ResetTimer()
-			l.run(b.Context())
-		})
+	for _, workers := range []int{1, 64} {
+		for _, operation := range []Operation{Push, Deliver} {
+			b.Run(fmt.Sprintf("%s/workers=%d", operation, workers), func(b *testing.B) {
+				l := newLoad(LoadSpec{Model: Closed, Operation: operation, Workers: workers}, b.N, nothing{})
+				b.ReportAllocs()
+				b.ResetTimer()
+				l.run(b.Context())
+			})
+		}
 	}
 }
 

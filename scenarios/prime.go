@@ -63,11 +63,11 @@ func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
 	devices := r.fleet.devices()
 	l := &load{
 		spec: spec, client: client, devices: devices, update: u,
-		recorders: []*recorder{newRecorder(spec)}, claims: newClaims(len(devices)), failures: newFailures(),
+		recorders: []*recorder{newRecorder(spec)}, claims: newClaims(devices.Len()), failures: newFailures(),
 	}
 	l.run(ctx)
 	if _, failed, _ := l.totals(); failed > 0 && ctx.Err() == nil {
-		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %v", failed, len(devices), l.failures.byClass())
+		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %v", failed, devices.Len(), l.failures.byClass())
 	}
 	return ctx.Err()
 }
@@ -84,7 +84,7 @@ func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, 
 	// devices than connections are kept, none lasts until its device's next turn, and
 	// opening one is a part of each operation.
 	turns := primings
-	if kept := len(devices); kept > workers && kept <= r.spec.Client.MaxIdle {
+	if kept := devices.Len(); kept > workers && kept <= r.spec.Client.MaxIdle {
 		turns = primings * (kept/workers + 1)
 	}
 	// A client makes other things for a push than for a verification. One push a worker
@@ -95,10 +95,10 @@ func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, 
 	for i := range workers {
 		all.Go(func() {
 			if push {
-				_ = client.Push(ctx, devices[i%len(devices)], u)
+				_ = client.Push(ctx, devices.At(i%devices.Len()), u)
 			}
 			for turn := 0; turn < turns && ctx.Err() == nil; turn++ {
-				_ = client.Verify(ctx, devices[(turn*workers+i)%len(devices)], u)
+				_ = client.Verify(ctx, devices.At((turn*workers+i)%devices.Len()), u)
 				if turn == 0 {
 					meeting.leave(1)
 				}

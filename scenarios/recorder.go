@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,10 +13,17 @@ import (
 // Bounds of the histograms, in nanoseconds. Resolution is 0.1% from 16 µs on and
 // 16 ns below; a longer latency than the highest is counted there, and said.
 const (
-	histLowest   = 16
-	histHighest  = int64(100 * time.Second)
-	histDigits   = 3
-	maxRecorders = 64
+	histLowest  = 16
+	histHighest = int64(100 * time.Second)
+	histDigits  = 3
+)
+
+// How many recorders the workers share: a few for each that can run at a time, so that
+// they seldom meet at one. Each has a histogram of 190 KB an operation, so that one for
+// each of 64 workers would take more memory than anything else of a usual run.
+const (
+	recordersPerCore = 4
+	maxRecorders     = 64
 )
 
 // recorder counts for one worker, or for a few that share it. Recording allocates
@@ -43,6 +51,14 @@ type tally struct {
 
 func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(histLowest, histHighest, histDigits)
+}
+
+func newRecorders(load LoadSpec) []*recorder {
+	list := make([]*recorder, min(load.Workers, recordersPerCore*runtime.GOMAXPROCS(0), maxRecorders))
+	for i := range list {
+		list[i] = newRecorder(load)
+	}
+	return list
 }
 
 func newRecorder(load LoadSpec) *recorder {

@@ -49,8 +49,8 @@ func BenchmarkMillionDevices(b *testing.B) {
 	artifact, err := delivery.ArtifactFromBytes(make([]byte, 1<<10))
 	require.NoError(b, err)
 	fleet := benchFleet(b, devices)
-	base := strings.Clone(strings.TrimSuffix(fleet.list[0].Address, "/d/0")) // in path addressing
-	fleet.list = nil                                                         // the driver is not to hold it
+	base := strings.Clone(strings.TrimSuffix(fleet.list.At(0).Address, "/d/0")) // in path addressing
+	fleet.list = nil                                                            // the driver is not to hold it
 	for n := 0; b.Loop(); n++ {
 		update, err := delivery.NewUpdate(fmt.Sprintf("2.0.%d", n), artifact)
 		require.NoError(b, err)
@@ -84,7 +84,7 @@ func BenchmarkGigabyteStream(b *testing.B) {
 	defer func() { require.NoError(b, artifact.Close()) }()
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 		b.Run(string(transport), func(b *testing.B) {
-			device := benchFleet(b, 1).list[0]
+			device := benchFleet(b, 1).list.At(0)
 			client, err := delivery.New(delivery.Config{Transport: transport})
 			require.NoError(b, err)
 			defer client.Close()

@@ -75,7 +75,7 @@ func (o rolloutOrder) carryOut(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 	var told rolloutTold
-	told.Report, err = client.Rollout(t.Context(), slices.Values(devices), update, delivery.RolloutConfig{
+	told.Report, err = client.Rollout(t.Context(), devices.All(), update, delivery.RolloutConfig{
 		Workers: 32,
 		Waves:   []delivery.Wave{{Share: 0.01, Soak: time.Millisecond}, {Share: 0.1, Soak: time.Millisecond}, {Share: 1}},
 		// Often, so that there is something in it when the process is killed.

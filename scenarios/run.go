@@ -116,11 +116,9 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 		return nil, err
 	}
 	r.closers = append(r.closers, r.fleet.close)
-	n := len(r.fleet.devices())
+	n := r.fleet.devices().Len()
 	r.claims = newClaims(n)
-	for range min(r.spec.Load.Workers, maxRecorders) {
-		r.recorders = append(r.recorders, newRecorder(r.spec.Load))
-	}
+	r.recorders = newRecorders(r.spec.Load)
 	if err := r.describe(n); err != nil {
 		return nil, err
 	}

@@ -34,11 +34,11 @@ func (b *bars) Begin(s scenarios.Step) {
 		b.leave()
 		b.now = newBar(b.pool, s)
 	}
-	b.now.set(s, scenarios.Live{})
+	b.now.begin(s)
 }
 
-func (b *bars) Progress(s scenarios.Step, v scenarios.Live) { b.now.set(s, v) }
-func (b *bars) End(s scenarios.Step, v scenarios.Live)      { b.now.set(s, v); b.now.fill(s, v) }
+func (b *bars) Progress(s scenarios.Step, v scenarios.Live) { b.now.progress(s, v) }
+func (b *bars) End(s scenarios.Step, v scenarios.Live)      { b.now.end(s, v) }
 
 // close leaves the bars on the screen as they are, and waits until they are drawn.
 func (b *bars) close() {
@@ -59,16 +59,15 @@ type bar struct {
 	kind  scenarios.Kind
 	drawn *mpb.Bar // nil: the screen is gone
 
-	mu   sync.Mutex // what draws it reads what the run writes
-	step scenarios.Step
-	live scenarios.Live
+	mu       sync.Mutex // what draws it reads what the run writes
+	estimate estimate
 }
 
 // perRepetition is how finely a bar shows a repetition.
 const perRepetition = 1000
 
 func newBar(pool *mpb.Progress, s scenarios.Step) *bar {
-	b := &bar{kind: s.Kind, step: s}
+	b := &bar{kind: s.Kind}
 	// Add fails only where the screen is gone; the run goes on.
 	b.drawn, _ = pool.Add(int64(s.Of)*perRepetition, mpb.BarStyle().Build(),
 		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%s %s ", s.Scenario, s.Kind), decor.WC{W: 22, C: decor.DindentRight})),
@@ -76,20 +75,37 @@ func newBar(pool *mpb.Progress, s scenarios.Step) *bar {
 	return b
 }
 
-// set shows how the repetition under way does. A full bar is a finished one, so
-// that only fill may fill it.
-func (b *bar) set(s scenarios.Step, v scenarios.Live) {
-	b.mu.Lock()
-	b.step, b.live = s, v
-	b.mu.Unlock()
-	b.move(min(position(s, v), int64(s.Of)*perRepetition-1))
+func (b *bar) begin(s scenarios.Step) {
+	b.tell(func(e *estimate) { e.begin(s, time.Now()) })
+	b.move(s, scenarios.Live{})
 }
 
-func (b *bar) fill(s scenarios.Step, v scenarios.Live) { b.move(position(s, v)) }
+func (b *bar) progress(s scenarios.Step, v scenarios.Live) {
+	b.tell(func(e *estimate) { e.progress(v) })
+	b.move(s, v)
+}
 
-func (b *bar) move(to int64) {
+// end may fill the bar.
+func (b *bar) end(s scenarios.Step, v scenarios.Live) {
+	b.tell(func(e *estimate) { e.end(v) })
+	b.moveTo(position(s, v))
+}
+
+func (b *bar) tell(what func(*estimate)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	what(&b.estimate)
+}
+
+// move shows how the repetition under way does. A full bar is a finished one, so that
+// only end may fill it.
+func (b *bar) move(s scenarios.Step, v scenarios.Live) {
+	b.moveTo(min(position(s, v), int64(s.Of)*perRepetition-1))
+}
+
+func (b *bar) moveTo(position int64) {
 	if b.drawn != nil {
-		b.drawn.SetCurrent(to)
+		b.drawn.SetCurrent(position)
 	}
 }
 
@@ -97,14 +113,7 @@ func (b *bar) move(to int64) {
 func (b *bar) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	text := fmt.Sprintf(" %d/%d  %.0f/s", b.step.Number, b.step.Of, perSecond(b.live))
-	if b.live.Failed > 0 {
-		text += fmt.Sprintf(", %d failed", b.live.Failed)
-	}
-	if b.live.Retries > 0 {
-		text += fmt.Sprintf(", %d retries", b.live.Retries)
-	}
-	return text
+	return fmt.Sprintf(" %d/%d  %s", b.estimate.step.Number, b.estimate.step.Of, b.estimate.text())
 }
 
 // position is where a bar stands: the repetitions before this one, and its share.

@@ -72,9 +72,9 @@ func TestBars(t *testing.T) {
 	}{
 		"nothing began": {func(*bars) {}, [][]string{{""}}},
 		"all kinds": {whole, [][]string{
-			{"small warm-up", full, "1/1  20/s, 1 failed, 2 retries"},
-			{"small timed", full, "3/3  20/s, 1 failed, 2 retries"},
-			{"small profiled", full, "1/1  20/s, 1 failed, 2 retries"},
+			{"small warm-up", full, "1/1  39 of 40  20/s  1 failed  2 retries"},
+			{"small timed", full, "3/3  39 of 40  20/s  1 failed  2 retries"},
+			{"small profiled", full, "1/1  39 of 40  20/s  1 failed  2 retries"},
 		}},
 		"interrupted between repetitions": {func(b *bars) {
 			repetition(b, scenarios.WarmUp, 1, 1, 39)
@@ -84,7 +84,7 @@ func TestBars(t *testing.T) {
 			s := scenarios.Step{Scenario: "small", Kind: scenarios.WarmUp, Number: 1, Of: 1, Planned: 40}
 			b.Begin(s)
 			b.Progress(s, scenarios.Live{Done: 20, Elapsed: time.Second})
-		}, [][]string{{"small warm-up", ">---", "1/1  20/s"}}},
+		}, [][]string{{"small warm-up", ">---", "1/1  20 of 40  20/s  1s left"}}},
 		"the last falls short of its plan": {func(b *bars) {
 			repetition(b, scenarios.WarmUp, 1, 1, 10)
 			repetition(b, scenarios.Timed, 1, 2, 10)

@@ -39,49 +39,32 @@ const lineEvery = 5 * time.Second
 
 // lines is for logs: a line a repetition, and one every few seconds in between.
 type lines struct {
-	w    io.Writer
-	last time.Duration
+	w        io.Writer
+	last     time.Duration
+	estimate estimate
 }
 
 // say can't do anything about a log that is gone; the run goes on.
-func (l *lines) say(format string, args ...any) { _, _ = fmt.Fprintf(l.w, format+"\n", args...) }
+func (l *lines) say(s scenarios.Step, text string) {
+	_, _ = fmt.Fprintf(l.w, "%s %s %d/%d: %s\n", s.Scenario, s.Kind, s.Number, s.Of, text)
+}
 
-func (l *lines) Begin(scenarios.Step) { l.last = 0 }
+func (l *lines) Begin(s scenarios.Step) {
+	l.last = 0
+	l.estimate.begin(s, time.Now())
+}
 
 func (l *lines) Progress(s scenarios.Step, v scenarios.Live) {
+	l.estimate.progress(v)
 	if v.Elapsed-l.last >= lineEvery {
 		l.last = v.Elapsed
-		l.say("%s %s %d/%d: %s so far", s.Scenario, s.Kind, s.Number, s.Of, soFar(s, v))
+		l.say(s, l.estimate.text())
 	}
 }
 
 func (l *lines) End(s scenarios.Step, v scenarios.Live) {
-	l.say("%s %s %d/%d: %s", s.Scenario, s.Kind, s.Number, s.Of, soFar(s, v))
+	l.estimate.end(v)
+	l.say(s, l.estimate.ending())
 }
 
 func (l *lines) close() {}
-
-func soFar(s scenarios.Step, v scenarios.Live) string {
-	text := fmt.Sprintf("%d", v.Done)
-	if s.Planned > 0 {
-		text += fmt.Sprintf(" of %d", s.Planned)
-	}
-	text += fmt.Sprintf(" operations in %.1fs", v.Elapsed.Seconds())
-	if rate := perSecond(v); rate > 0 {
-		text += fmt.Sprintf(", %.0f/s", rate)
-	}
-	if v.Failed > 0 {
-		text += fmt.Sprintf(", %d failed", v.Failed)
-	}
-	if v.Retries > 0 {
-		text += fmt.Sprintf(", %d retries", v.Retries)
-	}
-	return text
-}
-
-func perSecond(v scenarios.Live) float64 {
-	if v.Elapsed <= 0 {
-		return 0
-	}
-	return float64(v.Done) / v.Elapsed.Seconds()
-}

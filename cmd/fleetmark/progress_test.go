@@ -1,0 +1,31 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// TestLines: a log gets a line every few seconds, and one for each repetition's end.
+func TestLines(t *testing.T) {
+	var log bytes.Buffer
+	l := newWatcher(&log, false)
+	s := scenarios.Step{Scenario: "million", Kind: scenarios.Timed, Number: 1, Of: 1, Planned: 1_000_000}
+	l.Begin(s)
+	for n := range int64(60) { // 12 s, a fifth of a second apart
+		l.Progress(s, scenarios.Live{Done: (n + 1) * 2000, Elapsed: time.Duration(n+1) * 200 * time.Millisecond})
+	}
+	l.End(s, scenarios.Live{Done: 999_998, Failed: 2, Retries: 3, Elapsed: 100 * time.Second})
+	l.close()
+	require.Equal(t, []string{
+		"million timed 1/1: 50,000 of 1,000,000  10,000/s  1m35s left",
+		"million timed 1/1: 100,000 of 1,000,000  10,000/s  1m30s left",
+		"million timed 1/1: 999,998 of 1,000,000 operations in 100.0s  10,000/s  2 failed  3 retries",
+		"",
+	}, strings.Split(log.String(), "\n"))
+}

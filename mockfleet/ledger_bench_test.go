@@ -1,0 +1,66 @@
+package mockfleet
+
+import (
+	"crypto/sha256"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// updatedFleet is a fleet whose devices all have the same update, and were asked once.
+func updatedFleet(tb testing.TB, devices int) *Fleet {
+	f := startFleet(tb, Config{Devices: devices, Addressing: AddressPath})
+	artifact := make([]byte, 1<<10)
+	p := &push{version: []byte("2.0.0"), size: int64(len(artifact)), digest: sha256.Sum256(artifact), hasKey: true, key: 1}
+	for i := range devices {
+		require.Equal(tb, applied, f.store.decide(i, p))
+		f.store.verify(i)
+	}
+	return f
+}
+
+// BenchmarkLedger is what it takes to look at a fleet after a repetition, a device: its
+// part of the ledger, written and read, and of what comes before.
+func BenchmarkLedger(b *testing.B) {
+	const devices = 100_000
+	f := updatedFleet(b, devices)
+	perDevice := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/devices, "ns/device")
+	}
+	b.Run("over-the-port", func(b *testing.B) {
+		control := openControl(b, f)
+		b.ReportAllocs()
+		for b.Loop() {
+			n := 0
+			for _, err := range control.Ledger(b.Context()) {
+				if n++; err != nil {
+					b.Fatal(err)
+				}
+			}
+			require.Equal(b, devices, n)
+		}
+		perDevice(b)
+	})
+	b.Run("in-process", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			n := 0
+			for range f.Ledger() {
+				n++
+			}
+			require.Equal(b, devices, n)
+		}
+		perDevice(b)
+	})
+	b.Run("status", func(b *testing.B) {
+		for b.Loop() {
+			require.EqualValues(b, devices, f.Status().Applied)
+		}
+	})
+	b.Run("reset", func(b *testing.B) { // the last, for it empties the ledger
+		for b.Loop() {
+			f.Reset()
+		}
+		perDevice(b)
+	})
+}
