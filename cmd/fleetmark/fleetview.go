@@ -80,15 +80,15 @@ func fleetText(before, now mockfleet.Status, stages map[mockfleet.Stage]int) str
 		return float64(after-before) / seconds
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d devices, %d updated", now.Devices, now.Updated)
+	b.WriteString(grouped(int64(now.Devices)) + " devices, " + grouped(int64(now.Updated)) + " updated")
 	for _, stage := range mockfleet.Stages() {
 		if n := stages[stage]; n > 0 && stage != mockfleet.StageIdle && stage != mockfleet.StageRunning {
-			fmt.Fprintf(&b, ", %d %s", n, stage)
+			b.WriteString(", " + grouped(int64(n)) + " " + string(stage))
 		}
 	}
-	fmt.Fprintf(&b, " | %d connections, %.0f requests/s", now.Connections, perSecond(now.Requests, before.Requests))
+	b.WriteString(" | " + grouped(int64(now.Connections)) + " connections, " + rateText(perSecond(now.Requests, before.Requests)) + " requests")
 	if now.Injected > 0 {
-		fmt.Fprintf(&b, ", %.0f faults/s", perSecond(now.Injected, before.Injected))
+		b.WriteString(", " + rateText(perSecond(now.Injected, before.Injected)) + " faults")
 	}
 	fmt.Fprintf(&b, " | CPU %.0f%%", 100*now.Health.CPUFraction)
 	if now.Health.Saturated {

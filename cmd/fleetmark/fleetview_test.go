@@ -20,13 +20,13 @@ func TestFleetText(t *testing.T) {
 		Devices: 1000, Updated: 40, Connections: 64, Requests: 12_100, Uptime: 3 * time.Second,
 		Health: mockfleet.Health{CPUFraction: 0.234},
 	}
-	require.Equal(t, "1000 devices, 40 updated | 64 connections, 6000 requests/s | CPU 23%", fleetText(before, now, nil))
+	require.Equal(t, "1,000 devices, 40 updated | 64 connections, 6,000/s requests | CPU 23%", fleetText(before, now, nil))
 	now.Injected = 8
-	require.Equal(t, "1000 devices, 40 updated, 2 installing, 3 offline | 64 connections, 6000 requests/s, 2 faults/s | CPU 23%",
+	require.Equal(t, "1,000 devices, 40 updated, 2 installing, 3 offline | 64 connections, 6,000/s requests, 1.5/s faults | CPU 23%",
 		fleetText(before, now, map[mockfleet.Stage]int{mockfleet.StageOffline: 3, mockfleet.StageInstalling: 2, mockfleet.StageRunning: 38, mockfleet.StageIdle: 957}))
 	now.Injected, now.Requests = 1, 50 // it was reset
-	require.Contains(t, fleetText(before, now, nil), "0 requests/s, 0 faults/s")
-	require.Contains(t, fleetText(now, now, nil), "0 requests/s")
+	require.Contains(t, fleetText(before, now, nil), "0.0/s requests, 0.0/s faults")
+	require.Contains(t, fleetText(now, now, nil), "0.0/s requests")
 	now.Health.Saturated, now.Health.Problems = true, []mockfleet.Problem{{Text: "it is slow"}, {Text: "it is full"}}
 	require.Contains(t, fleetText(before, now, nil), " | CPU 23% | the bottleneck: it is slow; it is full")
 }
@@ -80,7 +80,7 @@ func TestWatchFleet(t *testing.T) {
 	view := &onceShown{then: cancel}
 	watchFleet(ctx, f, view)
 	require.True(t, view.closed)
-	require.Contains(t, view.text, "3 devices, 0 updated | 0 connections, 0 requests/s | CPU ")
+	require.Contains(t, view.text, "3 devices, 0 updated | 0 connections, 0.0/s requests | CPU ")
 }
 
 type onceShown struct {
