@@ -17,6 +17,8 @@ type fleet interface {
 	pid() int
 	// devices lists them; the runner keeps the order as their index.
 	devices() *DeviceList
+	// authority is the CA of its devices' certificates, in PEM, where it says so.
+	authority() string
 	// witness is what the fleet itself saw, or nil where nobody tells.
 	witness() witness
 	// died is closed when the fleet is gone before it should.
@@ -35,7 +37,7 @@ type witness interface {
 // FleetConfig is the configuration of the fleet that a scenario asks for.
 func (s Spec) FleetConfig() mockfleet.Config {
 	return mockfleet.Config{
-		Devices: s.Fleet.Devices, Addressing: s.addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups,
+		Devices: s.Fleet.Devices, Addressing: s.addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS,
 	}
 }
 
@@ -78,6 +80,7 @@ func startInProcess(ctx context.Context, s Spec) (fleet, error) {
 func (p *inProcess) kind() string                { return FleetInProcess }
 func (p *inProcess) pid() int                    { return 0 }
 func (p *inProcess) devices() *DeviceList        { return p.list }
+func (p *inProcess) authority() string           { return p.fleet.Ready().CA }
 func (p *inProcess) witness() witness            { return p }
 func (p *inProcess) died() <-chan struct{}       { return nil }
 func (p *inProcess) close() error                { return p.fleet.Close() }

@@ -65,6 +65,7 @@ type process struct {
 	said    *firstWords
 	control *mockfleet.Control
 	list    *DeviceList
+	ca      string
 	grace   time.Duration // to end in, once told to
 	wait    sync.WaitGroup
 	gone    chan struct{} // closed when the process has ended
@@ -139,6 +140,7 @@ func startProcess(ctx context.Context, command []string, s Spec, stderr io.Write
 	if p.control, err = mockfleet.NewControl(ready.Control, ready.Token); err != nil {
 		return nil, err
 	}
+	p.ca = ready.CA
 	p.said.pass()
 	return p, nil
 }
@@ -183,6 +185,7 @@ func (p *process) stillborn(ctx context.Context, line string) error {
 func (p *process) kind() string          { return FleetProcess }
 func (p *process) pid() int              { return p.cmd.Process.Pid }
 func (p *process) devices() *DeviceList  { return p.list }
+func (p *process) authority() string     { return p.ca }
 func (p *process) witness() witness      { return controlled{p.control} }
 func (p *process) died() <-chan struct{} { return p.early }
 

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ func (r *remote) kind() string          { return r.name }
 func (r *remote) pid() int              { return 0 }
 func (r *remote) devices() *DeviceList  { return r.list }
 func (r *remote) died() <-chan struct{} { return nil }
+func (r *remote) authority() string     { return "" }
 
 func (r *remote) witness() witness {
 	if r.control == nil {
@@ -52,39 +54,71 @@ func checkNoSecret(flag, address string) error {
 }
 
 // attach drives a fleet that runs already, at its address.
-func attach(ctx context.Context, address, control, token string, s Spec) (fleet, error) {
+func attach(ctx context.Context, address, control, token string, s Spec, trust *tls.Config) (_ fleet, err error) {
 	list, err := addressed(address, s.addressing(), s.Fleet.Devices)
 	if err != nil {
 		return nil, usage(err, "--fleet %s", address)
 	}
-	// A fleet smaller than the scenario would fail operation by operation.
-	for _, i := range []int{0, list.Len() - 1} {
-		if err := healthy(ctx, list.At(i).Address); err != nil {
-			return nil, usage(err, "--fleet %s: device %d of %d does not answer at %s; is the fleet up, and do --devices and --addressing agree with it?",
-				address, i, list.Len(), list.At(i).Address)
-		}
-	}
 	r := &remote{name: FleetRemote, list: list}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	// A fleet smaller than the scenario would fail operation by operation. Who can ask it how large it is
+	// doesn't mind that its first device may be told not to answer.
+	ends, asked := []int{0, list.Len() - 1}, 1
 	if control != "" {
 		if r.control, err = mockfleet.NewControl(control, token); err != nil {
 			return nil, usage(err, "--fleet-control %s", control)
 		}
-		if _, err := r.control.Status(ctx); err != nil {
-			r.control.Close()
+		status, err := r.control.Status(ctx)
+		if err != nil {
 			return nil, usage(err, "--fleet-control %s", control)
+		}
+		if status.Devices < uint64(list.Len()) {
+			return nil, &UsageError{What: fmt.Sprintf("--fleet %s: it has %d devices, the scenario %d: use --devices %d, or a larger fleet",
+				address, status.Devices, list.Len(), status.Devices)}
+		}
+		ends, asked = []int{0}, neighbours
+	}
+	for _, end := range ends {
+		if err := anyAnswers(ctx, list, end, asked, trust); err != nil {
+			return nil, usage(err, "--fleet %s: device %d of %d does not answer at %s; is the fleet up, and do --devices and --addressing agree with it?",
+				address, end, list.Len(), list.At(end).Address)
 		}
 	}
 	return r, nil
 }
 
-func healthy(ctx context.Context, address string) (err error) {
+// neighbours is how many devices are asked until one answers.
+const neighbours = 16
+
+// anyAnswers tells whether one of so many devices answers, from first on. The error is the first one's.
+func anyAnswers(ctx context.Context, list *DeviceList, first, asked int, trust *tls.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var why error
+	for i := first; i < min(first+asked, list.Len()); i++ {
+		err := healthy(ctx, list.At(i).Address, 5*time.Second/time.Duration(asked), trust)
+		if err == nil {
+			return nil
+		}
+		if why == nil {
+			why = err
+		}
+	}
+	return why
+}
+
+func healthy(ctx context.Context, address string, wait time.Duration, trust *tls.Config) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/health", nil)
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust}}
 	resp, err := client.Do(req)
 	if err != nil {
 		return err

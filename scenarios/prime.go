@@ -51,7 +51,7 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 // primeDevices brings the update to every device, by a client of its own: the load's
 // begins without connections.
 func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
-	cfg := r.spec.Client.config()
+	cfg := r.clientConfig()
 	cfg.Random = rand.NewPCG(r.spec.Seed, 0) // the repetitions count from 1
 	client, err := delivery.New(cfg)
 	if err != nil {

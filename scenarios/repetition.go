@@ -27,7 +27,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	}
 	// Each repetition has a client of its own: no connection, and no place in the
 	// jitter's sequence, is left from the last.
-	cfg, dialer := r.spec.Client.config(), &dialer{}
+	cfg, dialer := r.clientConfig(), &dialer{}
 	cfg.Random, cfg.Dial = rand.NewPCG(r.spec.Seed, uint64(step.Number)), dialer.dial
 	client, err := delivery.New(cfg)
 	if err != nil {

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,6 +76,7 @@ type runner struct {
 	spec      Spec
 	fleet     fleet
 	artifact  *delivery.Artifact
+	tls       *tls.Config // whom the client trusts; nil: the system
 	dir       *results.RunDirectory
 	latency   *latencyLog
 	failures  *failures
@@ -112,10 +114,16 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 		return nil, err
 	}
 	r.closers = append(r.closers, r.artifact.Close)
-	if r.fleet, err = o.openFleet(ctx); err != nil {
+	if r.tls, err = r.spec.Client.trust(); err != nil {
+		return nil, err
+	}
+	if r.fleet, err = o.openFleet(ctx, r.tls); err != nil {
 		return nil, err
 	}
 	r.closers = append(r.closers, r.fleet.close)
+	if r.tls == nil { // the fleet's own authority, or else the system's
+		r.tls = authorities([]byte(r.fleet.authority()))
+	}
 	n := r.fleet.devices().Len()
 	r.claims = newClaims(n)
 	r.recorders = newRecorders(r.spec.Load)
@@ -143,7 +151,7 @@ func (o Options) validate() error {
 	return checkNoSecret("--fleet-control", o.FleetControl)
 }
 
-func (o Options) openFleet(ctx context.Context) (fleet, error) {
+func (o Options) openFleet(ctx context.Context, trust *tls.Config) (fleet, error) {
 	switch {
 	case o.DevicesFrom != "":
 		return listed(o.DevicesFrom)
@@ -152,7 +160,7 @@ func (o Options) openFleet(ctx context.Context) (fleet, error) {
 	case o.Fleet == FleetInProcess:
 		return startInProcess(ctx, o.Spec)
 	default:
-		return attach(ctx, o.Fleet, o.FleetControl, o.FleetToken, o.Spec)
+		return attach(ctx, o.Fleet, o.FleetControl, o.FleetToken, o.Spec, trust)
 	}
 }
 

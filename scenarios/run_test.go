@@ -305,49 +305,6 @@ func TestRunARealFile(t *testing.T) {
 	require.Equal(t, 5, n)
 }
 
-func TestRunOverSomebodyElsesFleet(t *testing.T) {
-	s := small()
-	s.Fleet.Addressing = mockfleet.AddressPath
-	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
-	require.NoError(t, err)
-	defer fleet.Close()
-	o := options(t, s)
-	o.Fleet = fleet.Ready().Address
-	res, err := Run(t.Context(), o)
-	require.NoError(t, err)
-	require.True(t, res.Run.ClientsWordOnly)
-	require.Equal(t, results.Counts{Devices: 40, Updated: 40}, res.Run.Counts)
-	versions := map[string]bool{}
-	for e := range fleet.Ledger() {
-		require.EqualValues(t, 4, e.Applied, "each repetition brings a version of its own, so that none passes for the last")
-		versions[e.Version] = true
-	}
-	require.Len(t, versions, 1)
-
-	o.Spec.Fleet.Devices = 41
-	_, err = Run(t.Context(), o)
-	require.ErrorContains(t, err, "device 40 of 41 does not answer")
-	o.Spec.Fleet.Devices, o.FleetControl, o.FleetToken = 40, fleet.Ready().Control, "wrong"
-	_, err = Run(t.Context(), o)
-	require.ErrorContains(t, err, "--fleet-control")
-	require.NotContains(t, err.Error(), "wrong\"")
-}
-
-func TestRunListedDevices(t *testing.T) {
-	s := small()
-	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
-	require.NoError(t, err)
-	defer fleet.Close()
-	list := "# two of them\n" + fleet.DeviceAddress(3) + "\n\n" + strings.TrimPrefix(fleet.DeviceAddress(7), "http://") + "  " + mockfleet.DeviceID(7) + " # with its ID\n"
-	o := options(t, s)
-	o.DevicesFrom = filepath.Join(t.TempDir(), "devices")
-	require.NoError(t, os.WriteFile(o.DevicesFrom, []byte(list), 0o600))
-	res, err := Run(t.Context(), o)
-	require.NoError(t, err)
-	require.True(t, res.Run.ClientsWordOnly)
-	require.Equal(t, results.Counts{Devices: 2, Updated: 2}, res.Run.Counts)
-}
-
 func TestWhatCantBeginLeavesNothing(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"scenario":       func(o *Options) { o.Spec.Repetitions = 0 },

@@ -29,6 +29,7 @@ type FleetSpec struct {
 	Addressing mockfleet.Addressing `yaml:"addressing" json:"addressing"` // ip, port or path; empty: ip on Linux, path elsewhere
 	Behavior   mockfleet.Behavior   `yaml:"behavior" json:"behavior"`     // of the devices that are in no group
 	Groups     []mockfleet.Group    `yaml:"groups,omitempty" json:"groups,omitempty"`
+	TLS        mockfleet.TLS        `yaml:"tls,omitempty" json:"tls,omitempty"` // how devices speak TLS; empty: not at all
 }
 
 // ArtifactSpec says what is pushed.
@@ -47,7 +48,8 @@ type ClientSpec struct {
 	MaxAttempts   int                `yaml:"max_attempts" json:"max_attempts"`
 	RetryBase     Duration           `yaml:"retry_base" json:"retry_base"`
 	RetryCap      Duration           `yaml:"retry_cap" json:"retry_cap"`
-	MaxIdle       int                `yaml:"max_idle" json:"max_idle"` // kept-alive connections that no operation uses
+	MaxIdle       int                `yaml:"max_idle" json:"max_idle"`         // kept-alive connections that no operation uses
+	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"` // file in PEM: whom to trust for devices' certificates; empty: the fleet's own authority, or else the system's
 }
 
 // LoadSpec says who asks for what, when.

@@ -34,10 +34,15 @@ func LoadFile(path string) (Spec, error) {
 }
 
 func unreadable(path string, err error) error {
+	return usage(pathError(err), "scenario file %s", path)
+}
+
+// pathError is err without the path, for where that is named already.
+func pathError(err error) error {
 	if p, ok := errors.AsType[*os.PathError](err); ok {
-		err = p.Err // the path is named once
+		return p.Err
 	}
-	return usage(err, "scenario file %s", path)
+	return err
 }
 
 // Parse reads a scenario from YAML. Its error joins every mistake, as *SpecError,
