@@ -29,7 +29,11 @@ type conn struct {
 	socket   syscall.RawConn // nil where it can't be asked whether the client left
 	ready    syscall.RawConn // the same; nil also where readiness can't be awaited without reading
 	arrived  func(fd uintptr) bool
-	fd       uintptr // set while arrived runs: reads then don't block
+	fd       uintptr // set while arrived reads: that doesn't block
+	inside   bool    // an answer is made within arrived, where nothing may wait for the client
+	filled   bool    // what was read last filled the buffer, so that there may be more
+	headRead bool    // of the next request
+	headErr  error   // where that is none
 	work     *workspace
 	timer    *time.Timer // for waits, made at first use
 	readErr  error       // what the connection itself last failed with
@@ -120,39 +124,6 @@ func (c *conn) end() {
 	_ = c.Close() // it ends either way
 }
 
-// await waits for the first byte of a request, and has a workspace when it is there. It may tell instead that
-// the connection is to be parked.
-func (c *conn) await() (ready, park bool) {
-	if c.work != nil {
-		return true, false
-	}
-	c.expire(idleLimit)
-	c.readErr = nil
-	if c.ready != nil {
-		park, err := c.waitAsIdle()
-		return err == nil && c.work != nil && c.readErr == nil, park
-	}
-	c.takeWorkspace()
-	_, err := c.work.reader.Peek(1)
-	return err == nil, false
-}
-
-// tryArrive is called when the connection may have something to read: it reads into a workspace, and
-// gives that back if there was nothing yet.
-func (c *conn) tryArrive(fd uintptr) bool {
-	c.takeWorkspace()
-	c.fd = fd
-	_, err := c.work.reader.Peek(1)
-	c.fd = 0
-	if errors.Is(err, errNothingYet) {
-		c.dropWorkspace()
-		return false
-	}
-	return true
-}
-
-var errNothingYet = errors.New("nothing to read yet")
-
 func (c *conn) takeWorkspace() {
 	c.work = c.fleet.workspaces.Get().(*workspace)
 	c.work.reader.Reset(c)
@@ -179,6 +150,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 		n, err = c.spoken().Read(p)
 	}
 	c.traffic.in.Add(uint64(max(n, 0)))
+	c.filled = n == len(p)
 	if err != nil {
 		c.readErr = err
 		return n, err
@@ -195,16 +167,31 @@ func (c *conn) expire(after time.Duration) {
 	}
 }
 
-// answerNext reads one request and answers it; false ends the connection.
+// answerNext reads one request, unless its head has been read, and answers it; false ends the connection.
 func (c *conn) answerNext() bool {
+	if !c.headRead {
+		c.readHead()
+	}
+	c.headRead = false
+	if c.headErr != nil {
+		return c.refuseHeader(c.headErr)
+	}
+	return c.respond(&c.work.request)
+}
+
+func (c *conn) readHead() {
 	w := c.work
-	c.readErr = nil
-	if err := w.header.Read(w.reader); err != nil {
-		return c.refuseHeader(err)
+	c.readErr, c.headRead = nil, true
+	if c.headErr = w.header.Read(w.reader); c.headErr != nil {
+		return
 	}
 	c.traffic.requests.Add(1)
-	r := &w.request
-	r.read(&w.header, c.device, len(c.fleet.store.devices))
+	w.request.read(&w.header, c.device, len(c.fleet.store.devices))
+}
+
+// respond answers a request whose head was read; false ends the connection.
+func (c *conn) respond(r *request) bool {
+	w := c.work
 	if c.eventful() && r.device >= 0 && !c.endures(r) {
 		return false
 	}

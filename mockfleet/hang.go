@@ -38,7 +38,7 @@ func (c *conn) pause(d time.Duration) bool {
 
 // hang is pause without the care for the housekeeper's deadline.
 func (c *conn) hang(d time.Duration) bool {
-	if c.socket == nil {
+	if c.socket == nil || c.inside {
 		return c.rest(d)
 	}
 	if c.SetReadDeadline(time.Now().Add(d)) != nil {

@@ -67,7 +67,7 @@ func (f *Fleet) Device(i int) (DeviceStatus, error) {
 	}, nil
 }
 
-func (f *Fleet) newEntry(i int, d *device, version string, t *trouble, texts *ledgerTexts) Entry {
+func (f *Fleet) newEntry(i int, d *device, version string, t *tally, texts *ledgerTexts) Entry {
 	e := Entry{
 		Device:        i,
 		ID:            DeviceID(i),

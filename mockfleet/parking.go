@@ -41,11 +41,12 @@ func (r *registry) settled() {
 	defer r.mu.Unlock()
 }
 
-// nudge tells those that have been idle since before the given moment, in nanoseconds since the fleet's
-// start, to stop waiting. r is locked.
-func (r *registry) nudge(c *conn, before int64) {
-	since := c.deadline.Load() - int64(idleLimit)
-	if r.lot != nil && since < before && c.doing.CompareAndSwap(waiting, nudged) {
+// nudge tells c to stop waiting if it has been idle for a while, now being in nanoseconds since the fleet's
+// start. r is locked.
+func (r *registry) nudge(c *conn, now int64) {
+	at := c.deadline.Load()
+	idle := at-now > int64(stallLimit) // any other deadline is nearer
+	if idle && now-(at-int64(idleLimit)) > int64(parkAfter) && r.lot != nil && c.doing.CompareAndSwap(waiting, nudged) {
 		_ = c.SetReadDeadline(time.Unix(1, 0)) // it fails where the connection has ended
 	}
 }

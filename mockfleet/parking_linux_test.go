@@ -121,7 +121,7 @@ func TestNudgesDisturbNobody(t *testing.T) {
 			f.registry.mu.Lock()
 			for c := f.registry.first; c != nil; c = c.next {
 				if !c.isParked {
-					f.registry.nudge(c, 1<<62)
+					f.registry.nudge(c, c.deadline.Load()-int64(stallLimit)-1) // when it has been idle for long
 				}
 			}
 			f.registry.mu.Unlock()

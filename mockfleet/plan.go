@@ -9,7 +9,7 @@ import (
 type plan struct {
 	Behavior
 	levels [levelCount][]armed
-	plain  bool // nothing but latency and fail_first
+	plain  bool // answers at once, but for fail_first
 }
 
 // armed is a fault with the row of the table that it is of.
@@ -21,7 +21,7 @@ type armed struct {
 }
 
 func newPlan(b Behavior) *plan {
-	p := &plan{Behavior: b, plain: len(b.Faults) == 0 && b.Life.IsZero() && b.Network.IsZero()}
+	p := &plan{Behavior: b, plain: len(b.Faults) == 0 && b.Latency.IsZero() && b.Life.IsZero() && b.Network.IsZero()}
 	if len(b.Faults) == 0 {
 		return p
 	}

@@ -73,7 +73,7 @@ func (r *registry) expire(now int64) {
 		if at := c.deadline.Load(); at != 0 && at < now {
 			r.close(c)
 		} else if !c.isParked {
-			r.nudge(c, now-int64(parkAfter))
+			r.nudge(c, now)
 		}
 		c = next
 	}

@@ -252,13 +252,13 @@ func (s *store) read(i int) (device, string) {
 }
 
 // witness returns also what faults did to the device.
-func (s *store) witness(i int) (d device, version string, t trouble) {
+func (s *store) witness(i int) (d device, version string, t tally) {
 	sh := s.shard(i)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	d = s.shown(sh, i)
 	if kept := s.trouble(sh, i); kept != nil {
-		t = *kept
+		t = kept.tally
 		t.counts = slices.Clone(kept.counts)
 	}
 	return d, s.versions.slots[d.version].text, t

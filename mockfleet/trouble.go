@@ -7,12 +7,7 @@ import "time"
 // as it is, and it is dropped once there is nothing in it.
 type trouble struct {
 	device int
-
-	feigned    uint32        // updates that it acknowledged and didn't apply
-	unfit      uint32        // updates that it took and could not install
-	turnedAway uint32        // connections beyond those that its behaviour lets it have
-	struck     uint32        // connections on which a fault struck before anything was answered
-	counts     []strikeCount // strikes by kind
+	tally
 
 	phase  phase
 	until  time.Time // when the phase ends; zero in relapsing: after the next look
@@ -22,6 +17,15 @@ type trouble struct {
 	// Guarded by the agenda's lock.
 	due   time.Time
 	place int // on it, counted from 1; 0 is none
+}
+
+// tally is the part of a device's ledger that is kept in its trouble.
+type tally struct {
+	feigned    uint32        // updates that it acknowledged and didn't apply
+	unfit      uint32        // updates that it took and could not install
+	turnedAway uint32        // connections beyond those that its behaviour lets it have
+	struck     uint32        // connections on which a fault struck before anything was answered
+	counts     []strikeCount // strikes by kind
 }
 
 // blank tells that there is nothing in t that the ledger or the device still needs.
@@ -34,7 +38,7 @@ type strikeCount struct {
 	times uint32
 }
 
-func (t *trouble) count(kind uint8) {
+func (t *tally) count(kind uint8) {
 	for i := range t.counts {
 		if t.counts[i].kind == kind {
 			t.counts[i].times++
