@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +53,7 @@ A session with curl:
   kill %1`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			collectSooner()
 			if driven {
 				return scenarios.ServeFleet(cmd.Context(), c.in, c.out)
 			}
@@ -101,6 +103,15 @@ A session with curl:
 		panic(err)
 	}
 	return cmd
+}
+
+// collectSooner has the garbage of a fleet's process collected when it has come to half of what lives, unless the
+// user has said otherwise. What lives is the devices, one array without pointers that costs a collection nothing; to
+// let as much again pile up would double the memory of a million.
+func collectSooner() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // serve runs a fleet until the context ends.
