@@ -61,6 +61,10 @@ func (b *binder) placeOf(field string) place {
 // bind puts node into v; field is its name from the document's root.
 func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 	b.places[field] = placeOf(n)
+	if v.Kind() == reflect.Pointer { // a field of which it matters whether it was written
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
 	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		s, ok := scalarText(n)
 		if !ok {
@@ -139,9 +143,12 @@ func (b *binder) bindList(n ast.Node, v reflect.Value, field string) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
 	for i, value := range list.Values {
-		b.bind(value, v.Index(i), fmt.Sprintf("%s[%d]", field, i))
+		b.bind(value, v.Index(i), indexed(field, i))
 	}
 }
+
+// indexed names a member of a list.
+func indexed(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
 
 func (b *binder) bindStruct(n ast.Node, v reflect.Value, field string) {
 	m, ok := n.(*ast.MappingNode)

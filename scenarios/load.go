@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"context"
+	"math"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,9 +33,10 @@ type load struct {
 	// begun: what making the workers costs is no part of the operations.
 	standing func()
 
-	pace  pace
-	start time.Time
-	next  atomic.Int64 // the next operation's number
+	schedule schedule // nil: a closed load, which has no plan
+	seed     uint64   // of what is drawn
+	start    time.Time
+	next     atomic.Int64 // a closed load's next operation
 }
 
 // run does the operations and returns how long that took. A context that ends
@@ -44,10 +47,10 @@ func (l *load) run(ctx context.Context) time.Duration {
 	standing.Add(l.spec.Workers)
 	for i := range l.spec.Workers {
 		workers.Go(func() {
-			timer := newPlanTimer(l.pace)
+			w := l.newWorker(i)
 			standing.Done()
 			<-begin
-			l.work(ctx, timer, l.recorders[i%len(l.recorders)])
+			w.work(ctx)
 		})
 	}
 	standing.Wait()
@@ -60,63 +63,78 @@ func (l *load) run(ctx context.Context) time.Duration {
 	return time.Since(l.start)
 }
 
-// newPlanTimer is what a worker waits for planned times with; nil where there are none.
-func newPlanTimer(p pace) *time.Timer {
-	if p == nil {
-		return nil
-	}
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
-	return timer
+// worker does one operation after another.
+type worker struct {
+	*load
+	recorder *recorder
+	timer    *time.Timer // for waits; nil where there are none
+	dice     *rand.Rand  // for how long it thinks; nil where it doesn't
 }
 
-// work is one worker: it takes the next operation, waits until that is planned,
-// does it. Planned times come from the pace, never from when a worker got round to
-// them: time that an operation waits for a free worker counts as latency.
-func (l *load) work(ctx context.Context, timer *time.Timer, r *recorder) {
+func (l *load) newWorker(i int) *worker {
+	w := &worker{load: l, recorder: l.recorders[i%len(l.recorders)]}
+	thinks := !l.spec.Think.IsZero()
+	if l.schedule != nil || thinks {
+		w.timer = time.NewTimer(time.Hour)
+		w.timer.Stop()
+	}
+	if thinks {
+		w.dice = rand.New(rand.NewPCG(l.seed, uint64(i)))
+	}
+	return w
+}
+
+// work takes the next operation, waits until that is planned, does it. Planned times
+// come from the schedule, never from when a worker got round to them: time that an
+// operation waits for a free worker counts as latency.
+func (w *worker) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		n := l.next.Add(1) - 1
-		var planned time.Duration
-		if l.pace != nil {
-			planned = l.pace.at(n)
-		} else {
-			planned = time.Since(l.start)
-		}
-		if l.over(n, planned) {
+		n, planned := w.take()
+		if w.over(n, planned) {
 			return
 		}
 		sent := planned
-		if l.pace != nil {
-			if !l.await(ctx, timer, planned) {
+		if w.schedule != nil {
+			if !w.await(ctx, planned-time.Since(w.start)) {
 				return
 			}
-			sent = time.Since(l.start)
-			r.sent(planned, sent)
+			sent = time.Since(w.start)
+			w.recorder.sent(planned, sent)
 		}
-		l.do(ctx, r, int(n%int64(l.devices.Len())), planned, sent)
+		w.do(ctx, w.recorder, int(n%int64(w.devices.Len())), planned, sent)
+		if w.dice != nil && !w.await(ctx, w.spec.Think.Sample(w.dice.Float64())) {
+			return
+		}
 	}
+}
+
+// take gives the next operation: its number, and when it is planned.
+func (l *load) take() (n int64, planned time.Duration) {
+	if l.schedule != nil {
+		return l.schedule.take()
+	}
+	return l.next.Add(1) - 1, time.Since(l.start)
 }
 
 // over says whether operation n is beyond the load's end.
 func (l *load) over(n int64, planned time.Duration) bool {
-	if l.spec.Duration > 0 {
-		return planned >= l.spec.Duration.Std()
+	if lasts := l.spec.Lasts(); lasts > 0 {
+		return planned >= lasts
 	}
-	return n >= int64(l.devices.Len())
+	return n >= int64(l.devices.Len()) || planned == math.MaxInt64
 }
 
-// await waits until planned, or gives false when the context ends first.
-func (l *load) await(ctx context.Context, timer *time.Timer, planned time.Duration) bool {
-	wait := planned - time.Since(l.start)
+// await waits for so long, or gives false when the context ends first.
+func (w *worker) await(ctx context.Context, wait time.Duration) bool {
 	if wait <= 0 {
 		return true
 	}
-	timer.Reset(wait)
+	w.timer.Reset(wait)
 	select {
-	case <-timer.C:
+	case <-w.timer.C:
 		return true
 	case <-ctx.Done():
-		timer.Stop()
+		w.timer.Stop()
 		return false
 	}
 }
@@ -166,10 +184,12 @@ func (l *load) totals() (done, failed, retries int64) {
 // planned is how many operations there will be, 0 where only time tells.
 func (l *load) planned() int64 {
 	switch {
-	case l.spec.Duration == 0:
+	case l.spec.Lasts() == 0 && l.schedule != nil:
+		return min(int64(l.devices.Len()), l.schedule.planned(math.MaxInt64))
+	case l.spec.Lasts() == 0:
 		return int64(l.devices.Len())
-	case l.pace != nil:
-		return until(l.pace, l.spec.Duration.Std())
+	case l.schedule != nil:
+		return l.schedule.planned(l.spec.Lasts())
 	default:
 		return 0
 	}

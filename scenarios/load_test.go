@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -15,50 +14,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 )
-
-func TestConstantPace(t *testing.T) {
-	for _, row := range []struct {
-		perSecond float64
-		n         int64
-		want      time.Duration
-	}{
-		{1, 0, 0}, {1, 1, time.Second}, {1000, 1, time.Millisecond}, {1000, 1500, 1500 * time.Millisecond},
-		{3, 1, 333333333}, {3, 3, time.Second}, {0.5, 3, 6 * time.Second}, {1e7, 1, 100},
-		{3, 3_000_000, 1_000_000 * time.Second}, // no drift: the millionth second is as exact as the first
-	} {
-		require.Equal(t, row.want, constantPace{row.perSecond}.at(row.n), "%v/s, operation %d", row.perSecond, row.n)
-	}
-}
-
-func TestPaceOfATinyRate(t *testing.T) {
-	// 1e-300 a second: every operation but the first is beyond what a Duration holds.
-	p := constantPace{1e-300}
-	require.Zero(t, p.at(0))
-	for _, n := range []int64{1, 2, 1 << 40, math.MaxInt64} {
-		require.Equal(t, time.Duration(math.MaxInt64), p.at(n))
-	}
-	require.Equal(t, time.Duration(math.MaxInt64), constantPace{1}.at(1<<60))
-	require.EqualValues(t, 1, until(p, time.Hour))
-}
-
-func TestUntil(t *testing.T) {
-	for _, row := range []struct {
-		perSecond float64
-		end       time.Duration
-		want      int64
-	}{
-		{10, time.Second, 10},                     // at 0, 100, … 900 ms
-		{10, 1001 * time.Millisecond, 11},         // and at 1 s
-		{0.5, time.Second, 1},                     // at 0 alone
-		{3, time.Second, 3},                       // at 0, 333,333,333 and 666,666,667 ns
-		{3, 666_666_667, 2},                       // the end is no part
-		{3, 666_666_668, 3},                       //
-		{400, 200 * time.Millisecond, 80},         //
-		{1e7, 24 * time.Hour, 10_000_000 * 86400}, //
-	} {
-		require.Equal(t, row.want, until(constantPace{row.perSecond}, row.end), "%v/s for %v", row.perSecond, row.end)
-	}
-}
 
 // standIn is a client that takes as long as it is told, in the time of a synctest
 // bubble.
@@ -102,7 +57,7 @@ func (s *standIn) Deliver(ctx context.Context, d delivery.Device, u *delivery.Up
 func newLoad(spec LoadSpec, devices int, c client) *load {
 	l := &load{
 		spec: spec, client: c, devices: listOf(make([]delivery.Device, devices)...), claims: newClaims(devices),
-		failures: newFailures(), pace: spec.pacer(), recorders: newRecorders(spec),
+		failures: newFailures(), schedule: spec.schedule(1), recorders: newRecorders(spec),
 	}
 	return l
 }
@@ -316,4 +271,34 @@ func (nothing) Push(context.Context, delivery.Device, *delivery.Update) error   
 func (nothing) Verify(context.Context, delivery.Device, *delivery.Update) error { return nil }
 func (nothing) Deliver(context.Context, delivery.Device, *delivery.Update) (delivery.Report, error) {
 	return delivery.Report{}, nil
+}
+
+// TestThinking: a worker waits after each operation, and the wait is in no latency.
+func TestThinking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{takes: func(int64) time.Duration { return 10 * time.Millisecond }}
+		spec := LoadSpec{Model: Closed, Operation: Push, Workers: 2, Duration: Duration(time.Second)}
+		require.NoError(t, spec.Think.UnmarshalText([]byte("90ms")))
+		l := newLoad(spec, 1, c)
+		require.Equal(t, time.Second, l.run(t.Context()))
+		done, _, _ := l.totals()
+		require.EqualValues(t, 20, done, "2 workers, an operation each 100 ms")
+		ops, _ := merged(l.recorders, spec)
+		require.Equal(t, 10e6, ops[Push].mean())
+	})
+}
+
+// TestBurst: all of a burst is sent at once, as far as there are workers.
+func TestBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{takes: func(int64) time.Duration { return 10 * time.Millisecond }}
+		spec := LoadSpec{Model: Bursts, Operation: Push, Workers: 50, Burst: Burst{Size: 100}}
+		l := newLoad(spec, 100, c)
+		require.EqualValues(t, 100, l.planned())
+		require.Equal(t, 20*time.Millisecond, l.run(t.Context()), "the second half waits for the first")
+		require.EqualValues(t, 50, c.most.Load())
+		ops, plan := merged(l.recorders, spec)
+		require.Equal(t, 15e6, ops[Push].mean(), "response counts from when it was planned")
+		require.InEpsilon(t, 10e6, float64(plan.late.Max()), 0.002)
+	})
 }

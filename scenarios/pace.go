@@ -8,23 +8,33 @@ import (
 
 // pace says when each operation of an open load is planned, counted from the
 // start. It is a pure function of the operation's number, so that a table tests it
-// without a clock, and so that any worker can work it out without asking another.
+// without a clock. Later operations are never planned before earlier ones.
 type pace interface {
-	at(n int64) time.Duration // n from 0
+	at(n int64) time.Duration // n from 0; math.MaxInt64 is never
 }
 
-// constantPace plans operations at equal distances.
-type constantPace struct{ perSecond float64 }
+// evenPace spaces operations as evenly as a profile's rate lets it: operation n
+// is planned when the rate has come to n operations.
+type evenPace struct{ profile profile }
 
-// at is exact to a nanosecond or so, and never later than the last time that a
-// time.Duration holds, in 292 years: at the smallest rates the second operation is
-// planned beyond that.
-func (p constantPace) at(n int64) time.Duration {
-	ns := math.Round(float64(n) * float64(time.Second) / p.perSecond)
-	if ns >= math.MaxInt64 {
+func (p evenPace) at(n int64) time.Duration { return p.profile.when(float64(n)) }
+
+// burstPace plans operations in bursts of so many at once, one every so often; where
+// that is 0, there is one burst.
+type burstPace struct {
+	size  int64
+	every time.Duration
+}
+
+func (p burstPace) at(n int64) time.Duration {
+	burst := n / p.size
+	switch {
+	case burst == 0:
+		return 0
+	case p.every == 0 || burst > math.MaxInt64/int64(p.every):
 		return math.MaxInt64
 	}
-	return time.Duration(ns)
+	return time.Duration(burst) * p.every
 }
 
 // until is how many operations a pace plans before end.
@@ -33,10 +43,77 @@ func until(p pace, end time.Duration) int64 {
 	return int64(n)
 }
 
-// pacer gives the load's pace, nil for the closed model, which has no plan.
-func (l LoadSpec) pacer() pace {
-	if l.Model == Constant {
-		return constantPace{float64(l.Rate)}
+// profile is a rate over time: pieces over each of which it is constant, or rises or
+// falls evenly.
+type profile []piece
+
+type piece struct {
+	length   float64 // seconds; the last piece may go on for ever
+	from, to float64 // operations a second, at its start and its end
+
+	start float64 // seconds from the load's start
+	until float64 // operations planned up to its end, were they to come evenly
+}
+
+// newProfile puts pieces one behind the other; start and until are worked out.
+func newProfile(pieces ...piece) profile {
+	var start, count float64
+	for i := range pieces {
+		p := &pieces[i]
+		p.start = start
+		start += p.length
+		count += p.operations()
+		p.until = count
 	}
-	return nil
+	return pieces
+}
+
+// constantProfile never ends.
+func constantProfile(perSecond float64) profile {
+	return newProfile(piece{length: math.Inf(1), from: perSecond, to: perSecond})
+}
+
+func (p piece) operations() float64 { return p.length * (p.from + p.to) / 2 }
+
+// when is the time at which the profile has come to so many operations; math.MaxInt64
+// where it never does. It is exact to a nanosecond or so, however long the load goes on.
+func (p profile) when(count float64) time.Duration {
+	i := sort.Search(len(p), func(i int) bool { return p[i].until > count })
+	if i == len(p) {
+		return math.MaxInt64
+	}
+	if i > 0 {
+		count -= p[i-1].until
+	}
+	if ns := math.Round((p[i].start + p[i].when(count)) * float64(time.Second)); ns < math.MaxInt64 {
+		return time.Duration(ns)
+	}
+	return math.MaxInt64
+}
+
+// when is after how many seconds the piece has come to so many operations, which are
+// from*x + (to-from)/(2*length)*x². This form of the solution keeps its figures also
+// where the rate hardly changes.
+func (p piece) when(count float64) float64 {
+	switch {
+	case count == 0:
+		return 0
+	case p.from == p.to:
+		return count / p.from
+	}
+	return 2 * count / (p.from + math.Sqrt(p.from*p.from+2*(p.to-p.from)/p.length*count))
+}
+
+// rate is operations a second at a moment.
+func (p profile) rate(at time.Duration) float64 {
+	for _, piece := range p {
+		switch x := at.Seconds() - piece.start; {
+		case x >= piece.length:
+		case piece.from == piece.to:
+			return piece.from
+		default:
+			return piece.from + (piece.to-piece.from)*x/piece.length
+		}
+	}
+	return 0
 }

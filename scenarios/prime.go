@@ -30,7 +30,7 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 	}
 	// Before connections are primed: it empties the pools that they fill.
 	runtime.GC()
-	if load.Duration > 0 {
+	if load.Lasts() > 0 {
 		r.primeConnections(ctx, client, dialer, u)
 	}
 	if err := ctx.Err(); err != nil {
@@ -42,7 +42,7 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 		return nil
 	case load.Operation == Verify: // a reset would take the update away again
 		return r.claims.discount(w.ledger(ctx))
-	case load.Duration > 0:
+	case load.Lasts() > 0:
 		return w.reset(ctx)
 	}
 	return nil

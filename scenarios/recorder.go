@@ -66,13 +66,13 @@ func newRecorder(load LoadSpec) *recorder {
 	for _, op := range load.Operations() {
 		t := &tally{op: op, response: newHistogram()}
 		t.service = t.response
-		if load.Model != Closed {
+		if load.open() {
 			t.service = newHistogram()
 		}
 		r.ops[op] = t
 		r.list = append(r.list, t)
 	}
-	if load.Model != Closed {
+	if load.open() {
 		r.plan = &plan{late: newHistogram()}
 	}
 	return r

@@ -40,7 +40,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	}
 	l := &load{
 		spec: r.spec.Load, client: client, devices: r.fleet.devices(), update: u,
-		recorders: r.recorders, claims: r.claims, failures: r.failures, pace: r.spec.Load.pacer(),
+		recorders: r.recorders, claims: r.claims, failures: r.failures, schedule: r.spec.Load.schedule(r.seedOf(step)), seed: r.seedOf(step),
 	}
 	step.Planned = l.planned()
 	r.watcher.Begin(step)
@@ -63,6 +63,19 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 		return err
 	}
 	return r.write(step, m)
+}
+
+// seedOf is that of what a repetition draws. Each draws its own: ten times the same arrivals would
+// be one sample.
+func (r *runner) seedOf(step Step) uint64 {
+	stream := uint64(step.Number) << 2
+	switch step.Kind {
+	case WarmUp:
+		stream++
+	case Profiled:
+		stream += 2
+	}
+	return rand.NewPCG(r.spec.Seed, stream).Uint64()
 }
 
 // measureMachine takes a block of the yardstick, before and after a timed repetition.

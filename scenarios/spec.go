@@ -52,34 +52,6 @@ type ClientSpec struct {
 	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"` // file in PEM: whom to trust for devices' certificates; empty: the fleet's own authority, or else the system's
 }
 
-// LoadSpec says who asks for what, when.
-type LoadSpec struct {
-	Model     Model     `yaml:"model" json:"model"`
-	Operation Operation `yaml:"operation" json:"operation"`
-	Workers   int       `yaml:"workers" json:"workers"`   // operations at the same time, at most: 1 to 65536
-	Rate      Rate      `yaml:"rate" json:"rate"`         // of the constant model
-	Duration  Duration  `yaml:"duration" json:"duration"` // 0: until every device had the operation once
-}
-
-// Model is how load comes.
-type Model string
-
-// The load models.
-const (
-	Closed   Model = "closed"   // each worker begins its next operation when its last one ended
-	Constant Model = "constant" // operations are planned at a constant rate, whether or not the last ones ended (an open model)
-)
-
-// Operation is what is done with a device.
-type Operation string
-
-// The operations.
-const (
-	Push    Operation = "push"
-	Verify  Operation = "verify"
-	Deliver Operation = "deliver" // push, then verify, with retries
-)
-
 // Default is what a scenario has before anything is said. It is the scenario
 // rollout but for its name.
 func Default() Spec {
@@ -108,12 +80,4 @@ func (s ClientSpec) config() delivery.Config {
 		Budget:  delivery.RetryBudget{Off: true},
 		Breaker: delivery.Breaker{Failures: -1},
 	}
-}
-
-// Operations lists the operations that are measured, in the order of reports.
-func (l LoadSpec) Operations() []Operation {
-	if l.Operation == Deliver {
-		return []Operation{Push, Verify, Deliver}
-	}
-	return []Operation{l.Operation}
 }

@@ -113,17 +113,6 @@ func (l LoadSpec) check(bad func(field, format string, args ...any), within func
 	default:
 		bad("load.operation", "%q: want push, verify or deliver", string(l.Operation))
 	}
-	switch l.Model {
-	case Closed:
-		if l.Rate != 0 {
-			bad("load.rate", "%s: the closed model has no rate; want model: constant, or no rate", l.Rate)
-		}
-	case Constant:
-		if l.Rate <= 0 {
-			bad("load.rate", "%s: the constant model wants a rate such as 100/s", l.Rate)
-		}
-	default:
-		bad("load.model", "%q: want closed or constant", string(l.Model))
-	}
 	within("load.workers", l.Workers, 1, maxWorkers)
+	l.checkModel(bad, within)
 }
