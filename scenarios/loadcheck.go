@@ -118,18 +118,19 @@ func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool 
 		set   bool
 		used  bool
 		of    string
+		value string
 	}{
-		{"load.rate", l.Rate != 0, l.open() && l.Model != Bursts && l.Model != Staged, "constant, poisson, ramp, spike and breakpoint"},
-		{"load.think", !l.Think.IsZero(), l.Model == Closed || l.Model == Once, "closed and once"},
-		{"load.arrivals", l.Arrivals != "", shaped, "ramp, spike and stages"},
-		{"load.ramp", l.Ramp != Ramp{}, l.Model == Ramped, "ramp"},
-		{"load.spike", l.Spike != Spike{}, l.Model == Spiked, "spike"},
-		{"load.burst", l.Burst != Burst{}, l.Model == Bursts, "burst"},
-		{"load.stages", len(l.Stages) > 0, l.Model == Staged, "stages"},
-		{"load.breakpoint", l.Breakpoint != Breakpoint{}, l.Model == Breaking, "breakpoint"},
+		{"load.rate", l.Rate != 0, l.open() && l.Model != Bursts && l.Model != Staged, "constant, poisson, ramp, spike and breakpoint", l.Rate.String() + ": "},
+		{"load.think", !l.Think.IsZero(), l.Model == Closed || l.Model == Once, "closed and once", l.Think.String() + ": "},
+		{"load.arrivals", l.Arrivals != "", shaped, "ramp, spike and stages", string(l.Arrivals) + ": "},
+		{"load.ramp", l.Ramp != Ramp{}, l.Model == Ramped, "ramp", ""},
+		{"load.spike", l.Spike != Spike{}, l.Model == Spiked, "spike", ""},
+		{"load.burst", l.Burst != Burst{}, l.Model == Bursts, "burst", ""},
+		{"load.stages", len(l.Stages) > 0, l.Model == Staged, "stages", ""},
+		{"load.breakpoint", l.Breakpoint != Breakpoint{}, l.Model == Breaking, "breakpoint", ""},
 	} {
 		if f.set && !f.used && l.known() {
-			bad(f.field, "the %s model has no use for it; it is for the models %s", string(l.Model), f.of)
+			bad(f.field, "%sthe %s model has no use for it; it is for %s", f.value, string(l.Model), f.of)
 		}
 	}
 	switch l.Arrivals {

@@ -182,7 +182,7 @@ func TestMistakes(t *testing.T) {
 		{"name: x\nload: 3\n", `m.yaml:2:7: load: "3": want a mapping of model, operation`},
 		{"name: x\nload: []\n", `m.yaml:2:7: load: a list: want a mapping`},
 		{"name: x\nload:\n  model: constant\n  rate: 10 per s\n", `m.yaml:4:9: load.rate: "10 per s": want a rate such as 10/s`},
-		{"name: x\nload:\n  rate: 10/s\n", `m.yaml:3:9: load.rate: the closed model has no use for it; it is for the models constant, poisson`},
+		{"name: x\nload:\n  rate: 10/s\n", `m.yaml:3:9: load.rate: 10/s: the closed model has no use for it; it is for constant, poisson`},
 		{"name: x\nload:\n  model: constant\n", `load.rate: 0/s: the constant model wants a rate`},
 		{"name: x\nload:\n  model: open\n", `m.yaml:3:10: load.model: "open": want closed, once, constant, poisson, ramp`},
 		{"name: x\nload:\n  operation: ping\n", `m.yaml:3:14: load.operation: "ping": want push, verify or deliver`},
