@@ -60,7 +60,7 @@ func changedSpec(cmd *cobra.Command, name string, sets []string) (scenarios.Spec
 		} else {
 			errs = append(errs, typed.tell(s.Set(f.field+"="+value)))
 		}
-		if f.field == "load.rate" {
+		if f.field == "load.rate" && (s.Load.Model == scenarios.Closed || s.Load.Model == scenarios.Once) {
 			s.Load.Model = scenarios.Constant
 		}
 	}
