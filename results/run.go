@@ -48,6 +48,8 @@ type Run struct {
 	Transport        string        `json:"transport"`
 	Addressing       string        `json:"addressing"`
 	Verdict          Verdict       `json:"verdict,omitempty"`
+
+	Thresholds []ThresholdOutcome `json:"thresholds,omitempty"` // of a run that came to its end
 }
 
 // Status says how far a run has come.

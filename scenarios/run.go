@@ -278,6 +278,11 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		r.run.Status = results.StatusFailed
 		r.invalid(runErr.Error())
 	}
+	if r.run.Status == results.StatusFinished {
+		for _, t := range r.spec.Thresholds {
+			r.run.Thresholds = append(r.run.Thresholds, t.check(r.spec.Load, r.records))
+		}
+	}
 	switch {
 	case r.run.Status == results.StatusInterrupted && r.run.Repetitions == 0: // there is nothing to judge
 	case len(r.run.Invalid) > 0:

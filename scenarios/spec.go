@@ -17,6 +17,8 @@ type Spec struct {
 	Client   ClientSpec   `yaml:"client" json:"client"`
 	Load     LoadSpec     `yaml:"load" json:"load"`
 
+	Thresholds []Threshold `yaml:"thresholds,omitempty" json:"thresholds,omitempty"` // what must hold, or the run fails
+
 	Repetitions int    `yaml:"repetitions" json:"repetitions"` // timed and recorded: 1 to 10000
 	Warmup      int    `yaml:"warmup" json:"warmup"`           // before them, thrown away: 0 to 1000
 	Profiled    int    `yaml:"profiled" json:"profiled"`       // after them, profiled and not timed: 0 to 1000

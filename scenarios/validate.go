@@ -48,6 +48,7 @@ func (s Spec) check() []*SpecError {
 		bad("client.transport", "%q: want lean or nethttp", string(s.Client.Transport))
 	}
 	s.Load.check(bad, within)
+	s.checkThresholds(bad)
 	within("repetitions", s.Repetitions, 1, maxRepetitions)
 	within("warmup", s.Warmup, 0, maxWarmup)
 	within("profiled", s.Profiled, 0, maxWarmup)

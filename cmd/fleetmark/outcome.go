@@ -28,6 +28,15 @@ func (m *measured) show(c console, asJSON bool) error {
 		}
 	}
 	run := m.Run
+	if len(run.Thresholds) > 0 {
+		fmt.Fprintln(&page)
+		if err := results.WriteThresholds(&page, run.Thresholds, tableOptions(c.out)); err != nil {
+			return err
+		}
+	}
+	if summary := results.ThresholdSummary(run.Thresholds); summary != "" {
+		fmt.Fprintf(&page, "\n%s\n", summary)
+	}
 	if len(run.RepetitionCounts) > 0 {
 		fmt.Fprintf(&page, "\n%s\n", outcome(run))
 	}
@@ -99,6 +108,7 @@ type runJSON struct {
 	Metrics     map[string]map[string]float64 `json:"metrics"` // medians
 	Fleet       results.FleetHealth           `json:"fleet"`
 	Harness     results.HarnessHealth         `json:"harness"`
+	Thresholds  []results.ThresholdOutcome    `json:"thresholds,omitempty"`
 	Judgement   []results.JudgedRow           `json:"judgement,omitempty"`
 }
 
@@ -107,7 +117,7 @@ func (m *measured) showJSON(w io.Writer) error {
 	o := runJSON{
 		Run: m.Directory, Scenario: run.Scenario, Status: run.Status, Verdict: j.Verdict, Reason: j.Reason,
 		Valid: run.Valid, Invalid: run.Invalid, Repetitions: run.Repetitions, Counts: run.Counts, ClientsWord: run.ClientsWordOnly,
-		Metrics: results.Medians(m.Records), Fleet: run.Fleet, Harness: run.Harness,
+		Metrics: results.Medians(m.Records), Fleet: run.Fleet, Harness: run.Harness, Thresholds: run.Thresholds,
 	}
 	if j.HasBaseline {
 		o.Judgement = j.Rows

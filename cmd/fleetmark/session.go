@@ -73,5 +73,12 @@ func (m *measured) writeReport() error {
 }
 
 // exitCode is that of a run that came to its end. demanded: a judgement was asked
-// for by name.
-func (m *measured) exitCode(demanded bool) int { return codeOfVerdict(m.judgement.Verdict, demanded) }
+// for by name. A threshold that failed is as bad as a regression, unless the numbers
+// mean nothing.
+func (m *measured) exitCode(demanded bool) int {
+	code := codeOfVerdict(m.judgement.Verdict, demanded)
+	if len(results.FailedThresholds(m.Run.Thresholds)) > 0 && rank(code) < rank(exitRegressed) {
+		return exitRegressed
+	}
+	return code
+}

@@ -22,6 +22,7 @@ func Markdown(w io.Writer, run results.LoadedRun, judgement *results.Judgement) 
 	p := &writer{run: run, judgement: judgement}
 	p.verdict()
 	p.outcome()
+	p.thresholds()
 	p.metrics()
 	p.health()
 	p.machine()
@@ -105,6 +106,20 @@ func (p *writer) outcome() {
 	}
 	row("all", p.run.Counts)
 	p.table(t)
+	p.printf("\n")
+}
+
+func (p *writer) thresholds() {
+	if len(p.run.Thresholds) == 0 {
+		return
+	}
+	p.printf("## Thresholds\n\n")
+	if summary := results.ThresholdSummary(p.run.Thresholds); summary != "" {
+		p.printf("**%s**.\n\n", page.Escape(summary))
+	}
+	if p.err == nil {
+		p.err = results.WriteThresholdsMarkdown(&p.out, p.run.Thresholds)
+	}
 	p.printf("\n")
 }
 

@@ -1,0 +1,125 @@
+package scenarios
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+func TestThresholdsAreRead(t *testing.T) {
+	for text, want := range map[string]Threshold{
+		"p99-ns/op{op=push} < 20ms":   {unit: "p99-ns/op", op: Push, comparison: "<", limit: 20e6},
+		"p99-ns/op<20000000":          {unit: "p99-ns/op", comparison: "<", limit: 20e6},
+		"failed/device == 0":          {unit: "failed/device", comparison: "==", limit: 0},
+		"failed/device <= 1%":         {unit: "failed/device", comparison: "<=", limit: 0.01},
+		"  retries/device != 2  ":     {unit: "retries/device", comparison: "!=", limit: 2},
+		"ops/s >= 2000/s":             {unit: "ops/s", comparison: ">=", limit: 2000},
+		"ops/s > 1.5e3":               {unit: "ops/s", comparison: ">", limit: 1500},
+		"peak-rss-B < 200MiB":         {unit: "peak-rss-B", comparison: "<", limit: 200 << 20},
+		"B/op < 2KiB":                 {unit: "B/op", comparison: "<", limit: 2048},
+		"wire-B/device < 1MB":         {unit: "wire-B/device", comparison: "<", limit: 1e6},
+		"allocs/op{op=deliver} <= 40": {unit: "allocs/op", op: Deliver, comparison: "<=", limit: 40},
+		"MB/s > 100":                  {unit: "MB/s", comparison: ">", limit: 100},
+	} {
+		var got Threshold
+		require.NoError(t, got.UnmarshalText([]byte(text)), text)
+		written, err := got.MarshalText()
+		require.NoError(t, err)
+		var again Threshold
+		require.NoError(t, again.UnmarshalText(written))
+		require.Equal(t, got, again)
+		got.text = ""
+		require.Equal(t, want, got, text)
+	}
+	for text, want := range map[string]string{
+		"":                         "want METRIC < LIMIT",
+		"p99-ns/op":                "want METRIC < LIMIT",
+		"p99-ns/op <":              "want METRIC < LIMIT",
+		"p99-ns/op = 3":            "want METRIC < LIMIT",
+		"p99-ns/op ! 3":            "want METRIC < LIMIT",
+		"p99-ns/op{op=push < 3ms":  "want METRIC < LIMIT",
+		"p98-ns/op < 3ms":          `metric "p98-ns/op": did you mean p9`,
+		"p99-ns/op{op=ping} < 3ms": "{op=ping}: want {op=push}",
+		"p99-ns/op{push} < 3ms":    "{push}: want {op=push}",
+		"p99-ns/op < 3 parsecs":    `limit "3 parsecs": want a duration such as 20ms`,
+		"p99-ns/op < -3ms":         `limit "-3ms": want a duration`,
+		"p99-ns/op < NaN":          `limit "NaN": want a duration`,
+		"peak-rss-B < much":        `limit "much": want an amount of data`,
+		"ops/s > 10 a second":      `limit "10 a second": want a rate`,
+		"failed/device < few":      `limit "few": want a number, or a percentage`,
+		"allocs/op < 0x10":         `limit "0x10": want a number`,
+	} {
+		var got Threshold
+		require.ErrorContains(t, got.UnmarshalText([]byte(text)), want, text)
+	}
+}
+
+func TestThresholdsOfASpecMakeSense(t *testing.T) {
+	for text, want := range map[string]string{
+		"{name: x, thresholds: [ops/s > 1/s, p99-ns/op < 1s, 'p99-ns/op{op=verify} < 1s']}": "",
+		"{name: x, load: {operation: push}, thresholds: ['p99-ns/op{op=verify} < 1s']}":     `x.yaml:1:49: thresholds[0]: "p99-ns/op{op=verify} < 1s": a load of push has no operation verify`,
+		"{name: x, thresholds: [ops/s > 1/s, 'ops/s{op=push} > 1/s']}":                      `x.yaml:1:37: thresholds[1]: "ops/s{op=push} > 1/s": ops/s is of the whole load: leave {op=push} out`,
+		"{name: x, load: {operation: verify}, thresholds: [MB/s > 1]}":                      `thresholds[0]: "MB/s > 1": a verification pushes nothing`,
+		"{name: x, thresholds: [speed > 1]}":                                                `x.yaml:1:24: thresholds[0]: "speed > 1": metric "speed"`,
+	} {
+		_, err := Parse("x.yaml", []byte(text))
+		if want == "" {
+			require.NoError(t, err, text)
+		} else {
+			require.ErrorContains(t, err, want, text)
+		}
+	}
+}
+
+func TestThresholdsAreHeld(t *testing.T) {
+	record := func(op string, repetition int, values ...results.Value) results.Record {
+		return results.Record{Scenario: "x", Op: op, Repetition: repetition, Ops: 10, Values: values}
+	}
+	v := func(unit string, value float64) results.Value { return results.Value{Unit: unit, Value: value} }
+	records := []results.Record{
+		record("push", 1, v("p99-ns/op", 10e6)), record("deliver", 1, v("p99-ns/op", 20e6), v("failed/device", 0)),
+		record("push", 2, v("p99-ns/op", 30e6)), record("deliver", 2, v("p99-ns/op", 20e6), v("failed/device", 0.5)),
+		record("push", 3, v("p99-ns/op", 11e6)), record("deliver", 3, v("p99-ns/op", 20e6), v("failed/device", 0)),
+	}
+	for text, want := range map[string]results.ThresholdOutcome{
+		"p99-ns/op{op=push} < 12ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true, Held: true}, // the median
+		"p99-ns/op{op=push} < 11ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true},
+		"p99-ns/op == 20ms":         {Op: "deliver", Unit: "p99-ns/op", Value: 20e6, Samples: 3, Measured: true, Held: true},
+		"failed/device == 0":        {Op: "deliver", Unit: "failed/device", Value: 0.5, Samples: 3, Measured: true}, // the worst
+		"failed/device <= 0.5":      {Op: "deliver", Unit: "failed/device", Value: 0, Samples: 3, Measured: true, Held: true},
+		"p99-ns/op{op=verify} < 1s": {Op: "verify", Unit: "p99-ns/op"},
+	} {
+		var threshold Threshold
+		require.NoError(t, threshold.UnmarshalText([]byte(text)))
+		want.Threshold = text
+		require.Equal(t, want, threshold.check(LoadSpec{Operation: Deliver}, records))
+	}
+}
+
+func TestARunIsHeldAgainstItsThresholds(t *testing.T) {
+	s := small()
+	s.Profiled = 0
+	for _, text := range []string{"failed/device == 0", "p99-ns/op < 1ns", "ops/s > 1/h"} {
+		var threshold Threshold
+		require.NoError(t, threshold.UnmarshalText([]byte(text)))
+		s.Thresholds = append(s.Thresholds, threshold)
+	}
+	res, err := Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	require.Len(t, res.Run.Thresholds, 3)
+	require.Equal(t, []bool{true, false, true}, []bool{res.Run.Thresholds[0].Held, res.Run.Thresholds[1].Held, res.Run.Thresholds[2].Held})
+	require.Greater(t, res.Run.Thresholds[1].Value, float64(time.Microsecond))
+	run, err := results.LoadRun(res.Directory)
+	require.NoError(t, err)
+	require.Equal(t, res.Run.Thresholds, run.Thresholds)
+	plain := s
+	plain.Thresholds = nil
+	with, err := s.WorkloadDigest(t.Context())
+	require.NoError(t, err)
+	without, err := plain.WorkloadDigest(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, without, with, "what is wanted of the work is no part of it")
+}
