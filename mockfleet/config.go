@@ -21,6 +21,7 @@ type Config struct {
 	InitialVersion string     // the version each device starts with; "" is "1.0.0"
 	Behavior       Behavior   // how devices answer; the zero value answers at once and never fails
 	Groups         []Group    // parts of the fleet that behave otherwise; at most 64
+	Capacity       float64    // updates a second that all devices together answer; further ones wait their turn; 0 is no limit
 	TLS            TLS        // how devices speak TLS; "" is plain http
 	Token          Secret     // bearer token of the control port; "" is 32 random bytes in hex
 	AllowRemote    bool       // lets Listen and ControlListen be other than loopback addresses
@@ -33,6 +34,7 @@ const (
 	defaultMaxConnections = 65536
 	maxMaxConnections     = 1 << 24
 	maxToken              = 512 // bytes
+	maxCapacity           = 1_000_000
 )
 
 // ConfigError is a field of a Config that cannot be used as it stands: outside its bounds, or refused
@@ -124,6 +126,9 @@ func (c Config) Validate() error {
 		errs = append(errs, err)
 	}
 	errs = append(errs, c.checkGroups()...)
+	if !(c.Capacity >= 0 && c.Capacity <= maxCapacity) {
+		bad("capacity", strconv.FormatFloat(c.Capacity, 'g', -1, 64), fmt.Sprintf("updates a second from 0 to %d", maxCapacity))
+	}
 	if !c.TLS.known() {
 		bad("tls", strconv.Quote(string(c.TLS)), tlsForms)
 	}

@@ -43,6 +43,7 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		"long version":  {func(c *Config) { c.InitialVersion = strings.Repeat("1", 129) }, []string{"initial-version"}},
 		"token":         {func(c *Config) { c.Token = "a secret" }, []string{"token: [redacted]: want up to 512 visible"}},
 		"connections":   {func(c *Config) { c.MaxConnections = -1 }, []string{"max-connections: -1: want 0 to"}},
+		"capacity":      {func(c *Config) { c.Capacity = -1 }, []string{"capacity: -1: want updates a second from 0 to 1000000"}},
 		"behavior":      {func(c *Config) { c.Behavior = Behavior{FailStatus: 200} }, []string{"fail_status: 200: want"}},
 		"everything": {func(c *Config) {
 			*c = Config{Devices: -1, Listen: "x", ControlListen: "y", InitialVersion: "\x00", MaxConnections: -1,

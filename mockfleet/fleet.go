@@ -28,6 +28,7 @@ type Fleet struct {
 
 	acceptErrors atomic.Uint64
 	watch        *watch
+	turnstile    *turnstile
 
 	address    netip.AddrPort
 	listeners  []net.Listener
@@ -125,12 +126,15 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 
 // newFleet makes a fleet that doesn't listen yet.
 func newFleet(cfg Config) *Fleet {
-	f := &Fleet{cfg: cfg, started: time.Now(), done: make(chan struct{}), kinds: kindNames(kinds()), watch: newWatch()}
+	f := &Fleet{cfg: cfg, started: time.Now(), done: make(chan struct{}), kinds: kindNames(kinds()), watch: newWatch(), turnstile: newTurnstile(cfg.Capacity)}
 	f.workspaces.New = func() any { return newWorkspace() }
 	f.sinks.New = func() any { return newSink() }
 	f.registry.limit = connectionLimit(cfg)
 	f.setClock(f.started)
 	f.store = newStore(cfg, &f.now)
+	if cfg.Capacity > 0 {
+		f.store.behaviors.eventful.Store(true)
+	}
 	return f
 }
 

@@ -103,5 +103,6 @@ func (c *conn) due(r *request, p *push) time.Duration {
 		return 0
 	}
 	seed := c.fleet.store.seed
-	return p.behavior.delay(seed, r.device, p.attempt) + p.behavior.Network.rtt(seed, r.device, p.attempt, purposeRTT)
+	turn := c.fleet.turnstile.wait(int64(time.Since(c.fleet.started)))
+	return turn + p.behavior.delay(seed, r.device, p.attempt) + p.behavior.Network.rtt(seed, r.device, p.attempt, purposeRTT)
 }

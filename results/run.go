@@ -39,6 +39,7 @@ type Run struct {
 
 	Valid           bool     `json:"valid"`
 	Invalid         []string `json:"invalid,omitempty"` // why not, a sentence each
+	Notes           []string `json:"notes,omitempty"`   // worth knowing beside the figures, a sentence each
 	ClientsWordOnly bool     `json:"clients_word_only"` // there was no ledger to reconcile with
 
 	Counts           Counts        `json:"counts"` // of the whole run

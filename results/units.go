@@ -105,6 +105,7 @@ var unitTable = [...]Unit{
 	{"p99.9-ns/op", -1, false, ClassTime, toleranceTail, 0, "response time that 99.9% of the operations kept within"},
 	{"service-p99-ns/op", -1, false, ClassTime, toleranceTail, 0, "99th percentile from when the operation was sent, its wait for a worker left out"},
 	{"ops/s", +1, false, ClassRate, toleranceTime, 0, "operations a second over the repetition"},
+	{"limit-ops/s", +1, false, ClassRate, toleranceTime, 0, "highest rate that still held, as a search found it"},
 	{"MB/s", +1, false, ClassRate, toleranceTime, 0, "artifact bytes delivered a second, in units of 1,000,000"},
 	{"cpu-ns/op", -1, false, ClassCPU, toleranceTime, 0, "processor time of the driver, user and system, an operation"},
 	{"B/op", -1, false, ClassAllocation, toleranceBytes, slackBytes, "heap bytes allocated an operation"},

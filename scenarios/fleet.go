@@ -37,7 +37,7 @@ type witness interface {
 // FleetConfig is the configuration of the fleet that a scenario asks for.
 func (s Spec) FleetConfig() mockfleet.Config {
 	return mockfleet.Config{
-		Devices: s.Fleet.Devices, Addressing: s.addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS,
+		Devices: s.Fleet.Devices, Addressing: s.addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS, Capacity: float64(s.Fleet.Capacity),
 	}
 }
 

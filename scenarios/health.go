@@ -28,7 +28,7 @@ func (r *runner) judgeFleet(before, after mockfleet.Status, disturbed bool) {
 	h.PeakResidentBytes = max(h.PeakResidentBytes, after.PeakResidentBytes)
 	saturated := func(format string, args ...any) {
 		h.Saturated = true
-		r.invalid("the fleet was the bottleneck: " + fmt.Sprintf(format, args...))
+		r.doubt("the fleet was the bottleneck: " + fmt.Sprintf(format, args...))
 	}
 	if share > maxFleetFraction && observed > leastObserved {
 		saturated("it used over %.0f%% of all cores", 100*maxFleetFraction)
@@ -59,15 +59,15 @@ func (r *runner) judgeHarness(m *measured) {
 	h.PeakResidentBytes = max(h.PeakResidentBytes, m.cost.peakResident)
 	h.Dials = max(h.Dials, m.traffic.Dials)
 	if m.done == 0 {
-		r.invalid(fmt.Sprintf("no operation succeeded: %d failed, by class %v", m.failed, r.failures.byClass()))
+		r.doubt(fmt.Sprintf("no operation succeeded: %d failed, by class %v", m.failed, r.failures.byClass()))
 	}
 	for _, op := range r.spec.Load.Operations() {
 		if t := m.ops[op]; t.clipped > 0 {
-			r.invalid(fmt.Sprintf("%d latencies of %s were over %v, more than is recorded", t.clipped, op, time.Duration(histHighest)))
+			r.doubt(fmt.Sprintf("%d latencies of %s were over %v, more than is recorded", t.clipped, op, time.Duration(histHighest)))
 		}
 	}
 	if m.plan != nil && m.plan.behind() {
-		r.invalid(fmt.Sprintf("behind schedule: the last operation was sent %v after its time, in a plan of %v at %s; of the latest 1%% each was %v late or more; %d workers were too few, or the driver, which used %.0f%% of all cores, too slow",
+		r.doubt(fmt.Sprintf("behind schedule: the last operation was sent %v after its time, in a plan of %v at %s; of the latest 1%% each was %v late or more; %d workers were too few, or the driver, which used %.0f%% of all cores, too slow",
 			m.plan.lag().Round(time.Microsecond), m.plan.lastPlanned.Round(time.Microsecond), r.spec.Load.Rate,
 			m.plan.lateP99().Round(time.Microsecond), r.spec.Load.Workers, 100*fraction(m.cost.processor, m.elapsed)))
 	}

@@ -169,6 +169,9 @@ func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Du
 		r.record(Verify, report.Verify, report.Verify)
 	}
 	r.record(l.spec.Operation, done-planned, done-sent)
+	if r.trend != nil {
+		r.went(planned, done-planned)
+	}
 }
 
 // totals of the repetition, as it stands.

@@ -91,6 +91,7 @@ func (l LoadSpec) checkStages(bad func(field, format string, args ...any)) {
 // What a search may be asked for.
 const (
 	leastProbe     = Duration(100 * time.Millisecond)
+	leastProbed    = 20 // operations
 	mostPrecise    = 0.001
 	leastPrecise   = 0.5
 	defaultProbe   = Duration(3 * time.Second)
@@ -100,6 +101,9 @@ const (
 func (b Breakpoint) check(bad func(field, format string, args ...any), from Rate) {
 	if b.To <= from {
 		bad("load.breakpoint.to", "%s: want the highest rate to try, above load.rate, %s", b.To, from)
+	}
+	if probe := b.withDefaults().Probe; from > 0 && float64(from)*probe.Std().Seconds() < leastProbed {
+		bad("load.breakpoint.probe", "%s at %s are %.3g operations: want %d at least, so longer, or a higher load.rate", probe, from, float64(from)*probe.Std().Seconds(), leastProbed)
 	}
 	if b.Probe != 0 && b.Probe < leastProbe {
 		bad("load.breakpoint.probe", "%s: want %s or longer, or 0s for %s", b.Probe, leastProbe, defaultProbe)

@@ -19,6 +19,7 @@ type measured struct {
 	plan                  *plan // nil for a closed load
 	bytes                 int64 // of one artifact
 	counts                results.Counts
+	limit                 float64 // operations a second that a search has found; 0 without one
 }
 
 // records are the repetition's lines in samples.txt, one an operation. What
@@ -61,6 +62,9 @@ const (
 func (m *measured) whole(op Operation, t *tally, add func(string, float64)) {
 	n, seconds := float64(t.n), m.elapsed.Seconds()
 	add("ops/s", n/seconds)
+	if m.limit > 0 {
+		add(limitUnit, m.limit)
+	}
 	if op != Verify {
 		add("MB/s", n*float64(m.bytes)/1e6/seconds)
 	}

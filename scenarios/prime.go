@@ -21,8 +21,7 @@ import (
 //     would be other allocations an operation on every machine.
 //
 // What the devices saw of it is kept apart from what they see of the load.
-func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) error {
-	load := r.spec.Load
+func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, load LoadSpec) error {
 	if load.Operation == Verify {
 		if err := r.primeDevices(ctx, u); err != nil {
 			return err

@@ -34,7 +34,7 @@ func TestConnectionsArePrimed(t *testing.T) {
 				u, err := r.update(Timed, 1)
 				require.NoError(t, err)
 
-				_, err = r.ready(t.Context(), client, dialer, u)
+				_, err = r.ready(t.Context(), client, dialer, u, r.spec.Load)
 				require.NoError(t, err)
 				dials := client.Stats().Dials
 				require.GreaterOrEqual(t, dials, uint64(16))

@@ -35,6 +35,7 @@ type recorder struct {
 	done    atomic.Int64
 	failed  atomic.Int64
 	retries atomic.Int64
+	trend   *trend   // of a rate that a search tries; else nil
 	plan    *plan    // how the plan was kept; nil for the closed model, which has none
 	_       [64]byte // neighbours' counters lie on other cache lines
 }
@@ -104,6 +105,13 @@ func (r *recorder) record(op Operation, response, service time.Duration) {
 	if t.service != t.response {
 		t.take(t.service, service)
 	}
+}
+
+// went takes how an operation of a search's rate went.
+func (r *recorder) went(planned, response time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trend.add(planned, response)
 }
 
 // sent takes when an operation of an open load was planned, and sent.

@@ -21,9 +21,31 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	if err := r.measureMachine(ctx, step); err != nil {
 		return err
 	}
-	u, err := r.update(step.Kind, step.Number)
+	var m *measured
+	var err error
+	switch load := r.spec.Load; {
+	case load.Model == Breaking && step.Kind == Timed:
+		m, err = r.breakpoint(ctx, step)
+	case load.Model == Breaking: // a search is neither warmed up by another one, nor what a profile is wanted of
+		step.Duration = load.Breakpoint.withDefaults().Probe.Std()
+		m, err = r.attempt(ctx, step, load.atRate(float64(load.Rate)))
+	default:
+		m, err = r.attempt(ctx, step, load)
+	}
 	if err != nil {
 		return err
+	}
+	if err := r.measureMachine(ctx, step); err != nil {
+		return err
+	}
+	return r.write(step, m)
+}
+
+// attempt runs a load once, from a clean slate, and reconciles.
+func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measured, error) {
+	u, err := r.update(step.Kind, step.Number)
+	if err != nil {
+		return nil, err
 	}
 	// Each repetition has a client of its own: no connection, and no place in the
 	// jitter's sequence, is left from the last.
@@ -31,16 +53,16 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	cfg.Random, cfg.Dial = rand.NewPCG(r.spec.Seed, uint64(step.Number)), dialer.dial
 	client, err := delivery.New(cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer client.Close()
-	before, err := r.ready(ctx, client, dialer, u)
+	before, err := r.ready(ctx, client, dialer, u, spec)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l := &load{
-		spec: r.spec.Load, client: client, devices: r.fleet.devices(), update: u,
-		recorders: r.recorders, claims: r.claims, failures: r.failures, schedule: r.spec.Load.schedule(r.seedOf(step)), seed: r.seedOf(step),
+		spec: spec, client: client, devices: r.fleet.devices(), update: u,
+		recorders: r.recorders, claims: r.claims, failures: r.failures, schedule: spec.schedule(r.seedOf(step)), seed: r.seedOf(step),
 	}
 	step.Planned = l.planned()
 	r.watcher.Begin(step)
@@ -48,21 +70,18 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	done, failed, retries := l.totals()
 	r.watcher.End(step, Live{done, failed, retries, m.elapsed})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	if err := r.witnessed(ctx, step, m, u, before); err != nil {
-		return err
+		return nil, err
 	}
 	if step.Kind == Timed {
 		r.judgeHarness(m)
 	}
-	if err := r.measureMachine(ctx, step); err != nil {
-		return err
-	}
-	return r.write(step, m)
+	return m, nil
 }
 
 // seedOf is that of what a repetition draws. Each draws its own: ten times the same arrivals would
@@ -94,7 +113,7 @@ func (r *runner) measureMachine(ctx context.Context, step Step) error {
 
 // ready makes a clean slate, of the devices, the counters and the heap, and primes
 // what the load takes for granted. It gives how everything stood then.
-func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) (standing, error) {
+func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, load LoadSpec) (standing, error) {
 	if w := r.fleet.witness(); w != nil {
 		if err := w.reset(ctx); err != nil {
 			return standing{}, fmt.Errorf("resetting the fleet: %w", err)
@@ -105,7 +124,7 @@ func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dia
 	for _, rec := range r.recorders {
 		rec.reset()
 	}
-	if err := r.prime(ctx, client, dialer, u); err != nil {
+	if err := r.prime(ctx, client, dialer, u, load); err != nil {
 		return standing{}, fmt.Errorf("priming: %w", err)
 	}
 	before, err := r.stand(ctx)
@@ -136,7 +155,7 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 	m.traffic = difference(client.Stats(), traffic)
 	told()
 	m.done, m.failed, m.retries = l.totals()
-	m.ops, m.plan = merged(r.recorders, r.spec.Load)
+	m.ops, m.plan = merged(r.recorders, l.spec)
 	if capture != nil {
 		if _, err := capture.Stop(); err != nil {
 			return m, fmt.Errorf("profiling: %w", err)

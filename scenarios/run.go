@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -84,6 +85,7 @@ type runner struct {
 	claims    *claims
 	watcher   Watcher
 
+	probe        *probe    // of a search, under way; else nil
 	yardstick    []float64 // a block each, ns a round trip
 	interference interference
 
@@ -292,6 +294,23 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	}
 	// The directory is written before anything else is closed: that could fail.
 	return errors.Join(runErr, r.dir.WriteRun(r.run), r.close())
+}
+
+// doubt is invalid for what a figure's own repetition showed. While a limit is searched
+// it says only that a rate is beyond it.
+func (r *runner) doubt(reason string) {
+	if r.probe != nil {
+		r.probe.doubts = append(r.probe.doubts, reason)
+		return
+	}
+	r.invalid(reason)
+}
+
+// note adds what is worth knowing of the run beside its figures, each once.
+func (r *runner) note(text string) {
+	if !slices.Contains(r.run.Notes, text) {
+		r.run.Notes = append(r.run.Notes, text)
+	}
 }
 
 // invalid notes why the run's figures can't be believed, each reason once.

@@ -31,7 +31,8 @@ type FleetSpec struct {
 	Addressing mockfleet.Addressing `yaml:"addressing" json:"addressing"` // ip, port or path; empty: ip on Linux, path elsewhere
 	Behavior   mockfleet.Behavior   `yaml:"behavior" json:"behavior"`     // of the devices that are in no group
 	Groups     []mockfleet.Group    `yaml:"groups,omitempty" json:"groups,omitempty"`
-	TLS        mockfleet.TLS        `yaml:"tls,omitempty" json:"tls,omitempty"` // how devices speak TLS; empty: not at all
+	Capacity   Rate                 `yaml:"capacity,omitempty" json:"capacity,omitempty"` // updates that all devices together answer; 0: no limit
+	TLS        mockfleet.TLS        `yaml:"tls,omitempty" json:"tls,omitempty"`           // how devices speak TLS; empty: not at all
 }
 
 // ArtifactSpec says what is pushed.

@@ -81,8 +81,10 @@ func (f FleetSpec) check(bad func(field, format string, args ...any), within fun
 		}
 	}
 	report("fleet.behavior.", f.Behavior.Validate(), func(string) bool { return true })
-	groups := mockfleet.Config{Devices: 1, Addressing: addressing, Groups: f.Groups, TLS: f.TLS}
-	report("fleet.", groups.Validate(), func(field string) bool { return strings.HasPrefix(field, "groups") || field == "tls" })
+	groups := mockfleet.Config{Devices: 1, Addressing: addressing, Groups: f.Groups, TLS: f.TLS, Capacity: float64(f.Capacity)}
+	report("fleet.", groups.Validate(), func(field string) bool {
+		return strings.HasPrefix(field, "groups") || field == "tls" || field == "capacity"
+	})
 }
 
 // leaves are the errors that err joins.

@@ -20,6 +20,7 @@ type Step struct {
 	Of       int
 	Planned  int64         // operations; 0 where only time tells
 	Duration time.Duration // 0 where only operations tell
+	Rate     float64       // operations a second that a search is trying; 0 without one
 }
 
 // Live is how a repetition stands.

@@ -34,6 +34,9 @@ func (m *measured) show(c console, asJSON bool) error {
 			return err
 		}
 	}
+	for _, note := range run.Notes {
+		fmt.Fprintf(&page, "\nnote: %s\n", note)
+	}
 	if summary := results.ThresholdSummary(run.Thresholds); summary != "" {
 		fmt.Fprintf(&page, "\n%s\n", summary)
 	}
@@ -102,6 +105,7 @@ type runJSON struct {
 	Reason      string                        `json:"reason"`
 	Valid       bool                          `json:"valid"`
 	Invalid     []string                      `json:"invalid,omitempty"`
+	Notes       []string                      `json:"notes,omitempty"`
 	Repetitions int                           `json:"repetitions"`
 	Counts      results.Counts                `json:"counts"` // of the worst repetition
 	ClientsWord bool                          `json:"clients_word_only"`
@@ -116,7 +120,7 @@ func (m *measured) showJSON(w io.Writer) error {
 	run, j := m.Run, m.judgement
 	o := runJSON{
 		Run: m.Directory, Scenario: run.Scenario, Status: run.Status, Verdict: j.Verdict, Reason: j.Reason,
-		Valid: run.Valid, Invalid: run.Invalid, Repetitions: run.Repetitions, Counts: run.Counts, ClientsWord: run.ClientsWordOnly,
+		Valid: run.Valid, Invalid: run.Invalid, Notes: run.Notes, Repetitions: run.Repetitions, Counts: run.Counts, ClientsWord: run.ClientsWordOnly,
 		Metrics: results.Medians(m.Records), Fleet: run.Fleet, Harness: run.Harness, Thresholds: run.Thresholds,
 	}
 	if j.HasBaseline {
