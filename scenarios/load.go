@@ -184,6 +184,20 @@ func (l *load) totals() (done, failed, retries int64) {
 	return done, failed, retries
 }
 
+// live is how the load stands.
+func (l *load) live(view *liveView, elapsed time.Duration) Live {
+	v := Live{Elapsed: elapsed}
+	v.Done, v.Failed, v.Retries = l.totals()
+	v.P50, v.P99 = view.look(l.recorders)
+	if l.schedule != nil {
+		v.PlannedRate = l.schedule.rate(elapsed)
+	}
+	if v.Failed > 0 {
+		v.Classes = l.failures.byClass()
+	}
+	return v
+}
+
 // planned is how many operations there will be, 0 where only time tells.
 func (l *load) planned() int64 {
 	switch {

@@ -85,6 +85,15 @@ func (m *measured) whole(op Operation, t *tally, add func(string, float64)) {
 	}
 }
 
+// percentiles are the median and the 99th percentile of an operation's response times; 0 where there are none.
+func (m *measured) percentiles(op Operation) (p50, p99 time.Duration) {
+	t := m.ops[op]
+	if t == nil || t.n == 0 {
+		return 0, 0
+	}
+	return time.Duration(quantile(t.response, 50)), time.Duration(quantile(t.response, 99))
+}
+
 // difference of two readings of a client's counters.
 func difference(after, before delivery.Stats) delivery.Stats {
 	return delivery.Stats{

@@ -35,9 +35,11 @@ type recorder struct {
 	done    atomic.Int64
 	failed  atomic.Int64
 	retries atomic.Int64
-	trend   *trend   // of a rate that a search tries; else nil
-	plan    *plan    // how the plan was kept; nil for the closed model, which has none
-	_       [64]byte // neighbours' counters lie on other cache lines
+	asked   Operation // that the load asks for
+	live    liveTimes // of those, since somebody last looked
+	trend   *trend    // of a rate that a search tries; else nil
+	plan    *plan     // how the plan was kept; nil for the closed model, which has none
+	_       [64]byte  // neighbours' counters lie on other cache lines
 }
 
 // tally is what one operation took.
@@ -63,7 +65,7 @@ func newRecorders(load LoadSpec) []*recorder {
 }
 
 func newRecorder(load LoadSpec) *recorder {
-	r := &recorder{ops: map[Operation]*tally{}}
+	r := &recorder{ops: map[Operation]*tally{}, asked: load.Operation}
 	for _, op := range load.Operations() {
 		t := &tally{op: op, response: newHistogram()}
 		t.service = t.response
@@ -89,6 +91,7 @@ func (r *recorder) reset() {
 		r.plan.late.Reset()
 		r.plan.lastPlanned, r.plan.last = 0, 0
 	}
+	r.live = liveTimes{}
 	r.done.Store(0)
 	r.failed.Store(0)
 	r.retries.Store(0)
@@ -104,6 +107,9 @@ func (r *recorder) record(op Operation, response, service time.Duration) {
 	t.take(t.response, response)
 	if t.service != t.response {
 		t.take(t.service, service)
+	}
+	if op == r.asked {
+		r.live.add(response)
 	}
 }
 

@@ -67,8 +67,9 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 	step.Planned = l.planned()
 	r.watcher.Begin(step)
 	m, err := r.measure(ctx, client, l, step)
-	done, failed, retries := l.totals()
-	r.watcher.End(step, Live{done, failed, retries, m.elapsed})
+	end := l.live(&liveView{}, m.elapsed)
+	end.P50, end.P99 = m.percentiles(spec.Operation)
+	r.watcher.End(step, end)
 	if err != nil {
 		return nil, err
 	}
@@ -172,13 +173,13 @@ func (r *runner) tell(l *load, step Step) (stop func()) {
 		defer close(done)
 		tick := time.NewTicker(progressEvery)
 		defer tick.Stop()
+		var view liveView
 		for {
 			select {
 			case <-ended:
 				return
 			case <-tick.C:
-				n, failed, retries := l.totals()
-				r.watcher.Progress(step, Live{n, failed, retries, time.Since(started)})
+				r.watcher.Progress(step, l.live(&view, time.Since(started)))
 			}
 		}
 	}()

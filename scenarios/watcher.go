@@ -27,6 +27,10 @@ type Step struct {
 type Live struct {
 	Done, Failed, Retries int64
 	Elapsed               time.Duration
+
+	PlannedRate float64        // operations a second that are planned now; 0 where there is no plan
+	P50, P99    time.Duration  // of the response times of the last seconds; 0 where there were none
+	Classes     map[string]int // failures by class; nil is none
 }
 
 // Watcher is told how a run goes, by one goroutine at a time. Every view of a run

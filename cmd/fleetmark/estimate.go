@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -136,8 +139,18 @@ func (e *estimate) count() string {
 
 func (e *estimate) with(count string) string {
 	parts := []string{count}
+	if e.step.Rate > 0 {
+		parts = append([]string{"trying " + rateText(e.step.Rate)}, parts...)
+	}
 	if done, _, ok := e.rates(); ok {
-		parts = append(parts, rateText(done))
+		rate := rateText(done)
+		if e.live.PlannedRate > 0 && !e.ended {
+			rate += " of " + rateText(e.live.PlannedRate)
+		}
+		parts = append(parts, rate)
+	}
+	if e.live.P99 > 0 {
+		parts = append(parts, "p50 "+timeText(e.live.P50)+" p99 "+timeText(e.live.P99))
 	}
 	if seconds, ok := e.left(); ok && seconds < mostLeft {
 		parts = append(parts, leftText(seconds))
@@ -148,12 +161,35 @@ func (e *estimate) with(count string) string {
 // troubles are what not every repetition has.
 func troubles(v scenarios.Live) (parts []string) {
 	if v.Failed > 0 {
-		parts = append(parts, grouped(v.Failed)+" failed")
+		parts = append(parts, grouped(v.Failed)+" failed"+classesText(v.Classes))
 	}
 	if v.Retries > 0 {
 		parts = append(parts, grouped(v.Retries)+" retries")
 	}
 	return parts
+}
+
+// classesText says which failures there were, most frequent first: " (timeout 12, refused 3)".
+func classesText(classes map[string]int) string {
+	if len(classes) == 0 {
+		return ""
+	}
+	names := slices.SortedFunc(maps.Keys(classes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(classes[b], classes[a]), cmp.Compare(a, b))
+	})
+	for i, name := range names {
+		names[i] = name + " " + grouped(int64(classes[name]))
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
+// timeText has two figures that count: what is live is no more exact.
+func timeText(d time.Duration) string {
+	digits := 1
+	for limit := time.Duration(100); d >= limit; limit *= 10 {
+		digits *= 10
+	}
+	return d.Round(time.Duration(digits)).String()
 }
 
 // rateText has a decimal where there would be one figure alone.
