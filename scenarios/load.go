@@ -165,10 +165,10 @@ func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Du
 	r.done.Add(1)
 	l.claims.succeeded(i)
 	if l.spec.Operation == Deliver {
-		r.record(Push, sent-planned+report.Push, report.Push)
-		r.record(Verify, report.Verify, report.Verify)
+		r.delivered(sent-planned, report.Push, report.Verify, done-sent)
+	} else {
+		r.record(l.spec.Operation, done-planned, done-sent)
 	}
-	r.record(l.spec.Operation, done-planned, done-sent)
 	if r.trend != nil {
 		r.went(planned, done-planned)
 	}

@@ -101,7 +101,32 @@ func (r *recorder) reset() {
 func (r *recorder) record(op Operation, response, service time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := r.ops[op]
+	r.take(op, response, service)
+}
+
+// delivered takes a successful delivery, and the push and the verification in it: wait is
+// how long it waited to be sent.
+func (r *recorder) delivered(wait, push, verify, service time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.take(Push, wait+push, push)
+	r.take(Verify, verify, verify)
+	r.take(Deliver, wait+service, service)
+}
+
+// of is an operation's tally. There is one, or those of Operations in their order.
+func (r *recorder) of(op Operation) *tally {
+	switch {
+	case len(r.list) == 1, op == Push:
+		return r.list[0]
+	case op == Verify:
+		return r.list[1]
+	}
+	return r.list[2]
+}
+
+func (r *recorder) take(op Operation, response, service time.Duration) {
+	t := r.of(op)
 	t.n++
 	t.sum += int64(response)
 	t.take(t.response, response)
