@@ -139,7 +139,11 @@ func (f *baselineFlags) history() (string, error) {
 // measure runs the scenarios, and gives their directories. The first that can't be
 // used ends it: the rest would be measured for nothing.
 func (f *baselineFlags) measure(ctx context.Context, names []string, c console) ([]string, error) {
-	s, err := newSession(ctx, c, f.out, f.quiet)
+	form := progressAuto
+	if f.quiet {
+		form = progressNone
+	}
+	s, err := newSession(ctx, c, f.out, form)
 	if err != nil {
 		return nil, err
 	}

@@ -14,17 +14,41 @@ type watcher interface {
 	close()
 }
 
-// newWatcher gives bars on a terminal that can move its cursor, plain lines
-// elsewhere, nothing if told so.
-func newWatcher(w io.Writer, off bool) watcher {
-	switch {
-	case off:
+// progressForm is how a run under way is shown.
+type progressForm string
+
+const (
+	progressAuto  progressForm = "auto"  // bars on a terminal that can move its cursor, plain lines elsewhere
+	progressBars  progressForm = "bars"  //
+	progressLines progressForm = "lines" // one every few seconds
+	progressJSON  progressForm = "json"  // an object a second
+	progressNone  progressForm = "none"
+)
+
+func (f progressForm) known() bool {
+	switch f {
+	case progressAuto, progressBars, progressLines, progressJSON, progressNone:
+		return true
+	}
+	return false
+}
+
+// newWatcher shows a run on w.
+func newWatcher(w io.Writer, form progressForm) watcher {
+	switch form {
+	case progressNone:
 		return quiet{}
-	case isTerminal(w) && !isDumb():
+	case progressJSON:
+		return &objects{w: w}
+	case progressBars:
 		return newBars(w)
-	default:
+	case progressLines:
 		return &lines{w: w}
 	}
+	if isTerminal(w) && !isDumb() {
+		return newBars(w)
+	}
+	return &lines{w: w}
 }
 
 type quiet struct{}

@@ -14,7 +14,7 @@ import (
 // TestLines: a log gets a line every few seconds, and one for each repetition's end.
 func TestLines(t *testing.T) {
 	var log bytes.Buffer
-	l := newWatcher(&log, false)
+	l := newWatcher(&log, progressAuto)
 	s := scenarios.Step{Scenario: "million", Kind: scenarios.Timed, Number: 1, Of: 1, Planned: 1_000_000}
 	l.Begin(s)
 	for n := range int64(60) { // 12 s, a fifth of a second apart

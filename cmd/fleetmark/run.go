@@ -29,6 +29,7 @@ type runFlags struct {
 	baseline    string
 	json        bool
 	noProgress  bool
+	progress    string
 }
 
 func newRun(c console) *cobra.Command {
@@ -59,7 +60,8 @@ func newRun(c console) *cobra.Command {
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.StringVar(&f.baseline, "baseline", "", "compare with this page, and fail if that can't be (default "+results.BaselineFile+", where it is)")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object per scenario instead of the table")
-	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress")
+	flags.StringVar(&f.progress, "progress", string(progressAuto), "how the run is shown on standard error: bars, lines, json (an object a second), none, or auto")
+	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress, as --progress none does")
 	return cmd
 }
 
@@ -81,7 +83,7 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 	if err != nil {
 		return err
 	}
-	s, err := newSession(ctx, c, f.out, f.noProgress)
+	s, err := newSession(ctx, c, f.out, f.form())
 	if err != nil {
 		return err
 	}
@@ -135,6 +137,12 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return err
 	}
 	changed := cmd.Flags().Changed
+	if form := progressForm(f.progress); !form.known() {
+		return &exitError{exitUsage, fmt.Sprintf("--progress %q: want auto, bars, lines, json or none", f.progress)}
+	}
+	if f.noProgress && changed("progress") {
+		return &exitError{exitUsage, "--progress and --no-progress: leave one of the two out"}
+	}
 	if f.devicesFrom != "" {
 		for _, name := range []string{"fleet", "fleet-control", "devices", "addressing"} {
 			if changed(name) {
@@ -149,6 +157,14 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return &exitError{exitUsage, "--artifact and --size: a file has the size that it has; leave one of the two out"}
 	}
 	return nil
+}
+
+// form is how progress is shown.
+func (f *runFlags) form() progressForm {
+	if f.noProgress {
+		return progressNone
+	}
+	return progressForm(f.progress)
 }
 
 // outside reports whether the fleet is one that somebody else started.

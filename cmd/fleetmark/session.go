@@ -20,10 +20,10 @@ type session struct {
 	program  string // this one, which starts itself again as the fleet
 	revision string
 	out      string
-	quiet    bool
+	progress progressForm
 }
 
-func newSession(ctx context.Context, c console, out string, quiet bool) (*session, error) {
+func newSession(ctx context.Context, c console, out string, progress progressForm) (*session, error) {
 	machine, err := results.ThisMachine(ctx)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func newSession(ctx context.Context, c console, out string, quiet bool) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	return &session{term: c, machine: machine, program: program, revision: revision(ctx), out: out, quiet: quiet}, nil
+	return &session{term: c, machine: machine, program: program, revision: revision(ctx), out: out, progress: progress}, nil
 }
 
 // measured is a run that came to an end, and what that is worth.
@@ -48,7 +48,7 @@ func (s *session) measure(ctx context.Context, o scenarios.Options) (*measured, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	view := newWatcher(s.term.err, s.quiet)
+	view := newWatcher(s.term.err, s.progress)
 	o.FleetCommand = []string{s.program, "fleet", "--driven"}
 	o.Out, o.Revision, o.Machine, o.Watcher, o.Stderr = s.out, s.revision, s.machine, view, s.term.err
 	o.Judge = func(run results.Run, records []results.Record) results.Verdict {
