@@ -23,6 +23,8 @@ type Behavior struct {
 	// connection, the upload, the answer, …), the first in the list that strikes an attempt is the
 	// one that acts.
 	Faults []Fault `json:"faults,omitempty" yaml:"faults,omitempty"`
+	// Require are header fields without which the device refuses an update with 400; at most 8.
+	Require []HeaderField `json:"require,omitempty" yaml:"require,omitempty"`
 	// Life is what the device goes through after it took an update.
 	Life Life `json:"life,omitzero" yaml:"life,omitzero"`
 	// Network is what lies between the device and its clients.
@@ -48,6 +50,7 @@ func (b Behavior) Validate() error {
 		})
 	}
 	errs = append(errs, b.Network.validate()...)
+	errs = append(errs, validateRequire(b.Require)...)
 	if len(b.Faults) > 0 {
 		table := kinds()
 		for i, f := range b.Faults {
@@ -59,7 +62,7 @@ func (b Behavior) Validate() error {
 
 func (b Behavior) equal(other Behavior) bool {
 	return b.Latency == other.Latency && b.FailFirst == other.FailFirst && b.FailStatus == other.FailStatus &&
-		b.Life == other.Life && b.Network == other.Network && slices.Equal(b.Faults, other.Faults)
+		slices.Equal(b.Require, other.Require) && b.Life == other.Life && b.Network == other.Network && slices.Equal(b.Faults, other.Faults)
 }
 
 func (b Behavior) withDefaults() Behavior {
@@ -67,6 +70,7 @@ func (b Behavior) withDefaults() Behavior {
 		b.FailStatus = http.StatusServiceUnavailable
 	}
 	b.Faults = slices.Clone(b.Faults) // the caller may go on with his
+	b.Require = slices.Clone(b.Require)
 	return b
 }
 

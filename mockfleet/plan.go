@@ -21,7 +21,7 @@ type armed struct {
 }
 
 func newPlan(b Behavior) *plan {
-	p := &plan{Behavior: b, plain: len(b.Faults) == 0 && b.Latency.IsZero() && b.Life.IsZero() && b.Network.IsZero()}
+	p := &plan{Behavior: b, plain: len(b.Faults) == 0 && len(b.Require) == 0 && b.Latency.IsZero() && b.Life.IsZero() && b.Network.IsZero()}
 	if len(b.Faults) == 0 {
 		return p
 	}

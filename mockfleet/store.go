@@ -177,6 +177,10 @@ func (s *store) begin(sh *shard, i int, p *push) outcome {
 	case p.problem != "":
 		return malformed
 	}
+	if len(p.behavior.Require) > 0 && lacks(p.behavior.Require, &p.work.header) {
+		p.problem = "the request lacks a header field that the device wants"
+		return malformed
+	}
 	return admitted
 }
 

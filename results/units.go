@@ -114,6 +114,8 @@ var unitTable = [...]Unit{
 	{"wire-B/device", -1, true, ClassCount, toleranceExact, 0, "bytes written to the network a device"},
 	{"retries/device", -1, true, ClassCount, toleranceExact, 0, "requests sent again a device"},
 	{"failed/device", -1, true, ClassCount, toleranceExact, 0, "share of the devices whose operation failed"},
+	{"failed/fleet", -1, false, ClassCount, toleranceBytes, 0, "share of the whole fleet whose delivery failed, of a rollout that may stop"},
+	{"failed-p99-ns/op", -1, false, ClassTime, toleranceTail, 0, "response time that 99% of the failed operations kept within, where any failed"},
 	{"peak-rss-B", -1, false, ClassMemory, toleranceMemory, 0, "largest resident memory of the driver"},
 }
 

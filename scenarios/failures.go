@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
@@ -16,6 +19,7 @@ type failures struct {
 	mu    sync.Mutex
 	list  []Failure
 	class map[delivery.Class]int
+	took  *hdrhistogram.Histogram // response times of all that failed
 }
 
 const failuresPerClass = 20
@@ -49,18 +53,23 @@ type FleetSaw struct {
 	Version  string            `json:"version"`
 }
 
-func newFailures() *failures { return &failures{class: map[delivery.Class]int{}} }
+func newFailures() *failures {
+	return &failures{class: map[delivery.Class]int{}, took: newHistogram()}
+}
 
 func (f *failures) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.list = nil
 	clear(f.class)
+	f.took.Reset()
 }
 
-func (f *failures) add(i int, d delivery.Device, op Operation, report delivery.Report, err error) {
+// add takes a failed operation, and its response time.
+func (f *failures) add(i int, d delivery.Device, op Operation, report delivery.Report, took time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	record(f.took, took) // one beyond the histogram counts as its highest
 	class := delivery.ClassOf(err)
 	if f.class[class]++; f.class[class] > failuresPerClass {
 		return
@@ -70,6 +79,16 @@ func (f *failures) add(i int, d delivery.Device, op Operation, report delivery.R
 		failure.Status = e.Status
 	}
 	f.list = append(f.list, failure)
+}
+
+// p99 is the response time that 99% of the failed operations kept within; 0 where none failed.
+func (f *failures) p99() float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.took.TotalCount() == 0 {
+		return 0
+	}
+	return quantile(f.took, 99)
 }
 
 // saw adds what the ledger says of a device to its failures.

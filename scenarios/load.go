@@ -159,7 +159,7 @@ func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Du
 		}
 		r.failed.Add(1)
 		l.claims.failed(i)
-		l.failures.add(i, device, l.spec.Operation, report, err)
+		l.failures.add(i, device, l.spec.Operation, report, done-planned, err)
 		return
 	}
 	r.done.Add(1)

@@ -47,6 +47,16 @@ func (l LoadSpec) checkModel(bad func(field, format string, args ...any), within
 		}
 	case Staged:
 		l.checkStages(bad)
+	case Rolling:
+		if l.Operation != Deliver {
+			bad("load.operation", "%s: a rollout delivers; leave it out", l.Operation)
+		}
+		if l.Duration != 0 {
+			bad("load.duration", "%s: a rollout ends when it is through; leave it out", l.Duration)
+		}
+		if err := l.Rollout.config(l).Validate(); err != nil {
+			bad("load.rollout", "%s", oneLine(err.Error()))
+		}
 	case Breaking:
 		wantRate()
 		l.Breakpoint.check(bad, l.Rate)
@@ -124,12 +134,13 @@ func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool 
 		of    string
 		value string
 	}{
-		{"load.rate", l.Rate != 0, l.open() && l.Model != Bursts && l.Model != Staged, "constant, poisson, ramp, spike and breakpoint", l.Rate.String() + ": "},
+		{"load.rate", l.Rate != 0, (l.open() || l.Model == Rolling) && l.Model != Bursts && l.Model != Staged, "constant, poisson, ramp, spike, breakpoint and rollout", l.Rate.String() + ": "},
 		{"load.think", !l.Think.IsZero(), l.Model == Closed || l.Model == Once, "closed and once", l.Think.String() + ": "},
 		{"load.arrivals", l.Arrivals != "", shaped, "ramp, spike and stages", string(l.Arrivals) + ": "},
 		{"load.ramp", l.Ramp != Ramp{}, l.Model == Ramped, "ramp", ""},
 		{"load.spike", l.Spike != Spike{}, l.Model == Spiked, "spike", ""},
 		{"load.burst", l.Burst != Burst{}, l.Model == Bursts, "burst", ""},
+		{"load.rollout", !l.Rollout.IsZero(), l.Model == Rolling, "rollout", ""},
 		{"load.stages", len(l.Stages) > 0, l.Model == Staged, "stages", ""},
 		{"load.breakpoint", l.Breakpoint != Breakpoint{}, l.Model == Breaking, "breakpoint", ""},
 	} {
@@ -151,7 +162,7 @@ func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool 
 
 func (l LoadSpec) known() bool {
 	switch l.Model {
-	case Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking:
+	case Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking, Rolling:
 		return true
 	}
 	return false

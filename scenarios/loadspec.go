@@ -21,6 +21,7 @@ type LoadSpec struct {
 	Burst      Burst                  `yaml:"burst,omitzero" json:"burst,omitzero"`
 	Stages     []Stage                `yaml:"stages,omitempty" json:"stages,omitempty"`
 	Breakpoint Breakpoint             `yaml:"breakpoint,omitzero" json:"breakpoint,omitzero"`
+	Rollout    RolloutSpec            `yaml:"rollout,omitzero" json:"rollout,omitzero"`
 }
 
 // Model is how load comes.
@@ -39,7 +40,8 @@ const (
 	Spiked     Model = "spike"      // at a constant rate, but for a while at another
 	Bursts     Model = "burst"      // many at once, again and again
 	Breaking   Model = "breakpoint" // searches the highest constant rate that still holds the thresholds
-	modelForms       = "closed, once, constant, poisson, ramp, stages, spike, burst or breakpoint"
+	Rolling    Model = "rollout"    // the client's own rollout, in waves
+	modelForms       = "closed, once, constant, poisson, ramp, stages, spike, burst, breakpoint or rollout"
 )
 
 // Arrivals is how the operations of an open model lie in time.
@@ -102,7 +104,7 @@ func (l LoadSpec) Operations() []Operation {
 }
 
 // open reports whether the model is an open one: whether there is a plan.
-func (l LoadSpec) open() bool { return l.Model != Closed && l.Model != Once }
+func (l LoadSpec) open() bool { return l.Model != Closed && l.Model != Once && l.Model != Rolling }
 
 // Lasts is how long the load goes on; 0 is until every device had the operation once.
 func (l LoadSpec) Lasts() time.Duration {
@@ -122,7 +124,7 @@ func (l LoadSpec) schedule(seed uint64) schedule {
 	switch l.Model {
 	case Bursts:
 		return &evenly{pace: burstPace{int64(l.Burst.Size), l.Burst.Every.Std()}}
-	case Closed, Once:
+	case Closed, Once, Rolling:
 		return nil
 	}
 	p := l.profile()

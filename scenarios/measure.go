@@ -13,12 +13,14 @@ type measured struct {
 	started               time.Time // by the wall clock
 	elapsed               time.Duration
 	done, failed, retries int64
+	failedP99             float64 // response time of the failed ones, ns; 0 where none failed
 	cost                  cost
 	traffic               delivery.Stats // of this repetition alone
 	ops                   map[Operation]*tally
 	plan                  *plan // nil for a closed load
 	bytes                 int64 // of one artifact
 	counts                results.Counts
+	stopped               string  // why a rollout stopped; empty: it didn't
 	limit                 float64 // operations a second that a search has found; 0 without one
 }
 
@@ -42,7 +44,7 @@ func (m *measured) records(s Spec, repetition int) []results.Record {
 		add("p99.9-ns/op", quantile(t.response, 99.9))
 		add("service-p99-ns/op", quantile(t.service, 99))
 		if op == s.Load.Operation {
-			m.whole(op, t, add)
+			m.whole(s, op, t, add)
 		}
 		list = append(list, r)
 	}
@@ -59,7 +61,7 @@ const (
 	stepsPerObject = 20 // 0.05 objects
 )
 
-func (m *measured) whole(op Operation, t *tally, add func(string, float64)) {
+func (m *measured) whole(s Spec, op Operation, t *tally, add func(string, float64)) {
 	n, seconds := float64(t.n), m.elapsed.Seconds()
 	add("ops/s", n/seconds)
 	if m.limit > 0 {
@@ -80,6 +82,12 @@ func (m *measured) whole(op Operation, t *tally, add func(string, float64)) {
 	add("wire-B/device", math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
 	add("retries/device", float64(m.retries)/turns)
 	add("failed/device", float64(m.failed)/turns)
+	if s.Load.Model == Rolling {
+		add("failed/fleet", float64(m.counts.Failed)/float64(max(1, m.counts.Devices)))
+	}
+	if m.failedP99 > 0 {
+		add("failed-p99-ns/op", m.failedP99)
+	}
 	if m.cost.peakResident > 0 {
 		add("peak-rss-B", float64(m.cost.peakResident))
 	}

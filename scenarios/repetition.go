@@ -79,6 +79,9 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 	if err := r.witnessed(ctx, step, m, u, before); err != nil {
 		return nil, err
 	}
+	if m.stopped != "" {
+		r.note(m.stopped)
+	}
 	if step.Kind == Timed {
 		r.judgeHarness(m)
 	}
@@ -151,12 +154,21 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 	var traffic delivery.Stats
 	var begin gauge
 	l.standing = func() { m.started, traffic, begin = time.Now(), client.Stats(), readGauge() }
-	m.elapsed = l.run(ctx)
+	if l.spec.Model == Rolling {
+		var err error
+		if m.elapsed, m.stopped, err = l.rollOut(ctx); err != nil {
+			told()
+			return m, fmt.Errorf("rolling out: %w", err)
+		}
+	} else {
+		m.elapsed = l.run(ctx)
+	}
 	m.cost = begin.cost(readGauge())
 	m.traffic = difference(client.Stats(), traffic)
 	told()
 	m.done, m.failed, m.retries = l.totals()
 	m.ops, m.plan = merged(r.recorders, l.spec)
+	m.failedP99 = r.failures.p99()
 	if capture != nil {
 		if _, err := capture.Stop(); err != nil {
 			return m, fmt.Errorf("profiling: %w", err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -78,6 +79,7 @@ type runner struct {
 	fleet     fleet
 	artifact  *delivery.Artifact
 	tls       *tls.Config // whom the client trusts; nil: the system
+	header    http.Header // that the client sends
 	dir       *results.RunDirectory
 	latency   *latencyLog
 	failures  *failures
@@ -116,6 +118,12 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 		return nil, err
 	}
 	r.closers = append(r.closers, r.artifact.Close)
+	if r.header, err = r.spec.Client.header(); err != nil {
+		return nil, err
+	}
+	if err = r.clientConfig().Validate(); err != nil { // what only the values show
+		return nil, &UsageError{What: "client: " + oneLine(err.Error())}
+	}
 	if r.tls, err = r.spec.Client.trust(); err != nil {
 		return nil, err
 	}

@@ -51,8 +51,12 @@ type ClientSpec struct {
 	MaxAttempts   int                `yaml:"max_attempts" json:"max_attempts"`
 	RetryBase     Duration           `yaml:"retry_base" json:"retry_base"`
 	RetryCap      Duration           `yaml:"retry_cap" json:"retry_cap"`
-	MaxIdle       int                `yaml:"max_idle" json:"max_idle"`         // kept-alive connections that no operation uses
-	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"` // file in PEM: whom to trust for devices' certificates; empty: the fleet's own authority, or else the system's
+	MaxIdle       int                `yaml:"max_idle" json:"max_idle"`                         // kept-alive connections that no operation uses
+	GoodReads     int                `yaml:"good_reads,omitempty" json:"good_reads,omitempty"` // answers in a row by which a delivery counts; 0: the client's own default
+	Poll          Duration           `yaml:"poll,omitempty" json:"poll,omitempty"`             // between two looks at a device that installs
+	PollFor       Duration           `yaml:"poll_for,omitempty" json:"poll_for,omitempty"`     // how long it is looked at
+	Headers       []Header           `yaml:"headers,omitempty" json:"headers,omitempty"`       // sent with every request
+	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"`                 // file in PEM: whom to trust for devices' certificates; empty: the fleet's own authority, or else the system's
 }
 
 // Default is what a scenario has before anything is said. It is the scenario
@@ -78,7 +82,7 @@ func (s ClientSpec) config() delivery.Config {
 		Timeouts: delivery.Timeouts{
 			Dial: s.DialTimeout.Std(), Answer: s.AnswerTimeout.Std(), Total: s.TotalTimeout.Std(),
 		},
-		Retry:   delivery.Retry{MaxAttempts: s.MaxAttempts, Base: s.RetryBase.Std(), Cap: s.RetryCap.Std()},
+		Retry:   delivery.Retry{MaxAttempts: s.MaxAttempts, Base: s.RetryBase.Std(), Cap: s.RetryCap.Std(), GoodReads: s.GoodReads, Poll: s.Poll.Std(), PollFor: s.PollFor.Std()},
 		MaxIdle: s.MaxIdle,
 		Budget:  delivery.RetryBudget{Off: true},
 		Breaker: delivery.Breaker{Failures: -1},

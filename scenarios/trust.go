@@ -37,6 +37,6 @@ func (s ClientSpec) trust() (*tls.Config, error) {
 // clientConfig is the client's configuration for this run's devices.
 func (r *runner) clientConfig() delivery.Config {
 	cfg := r.spec.Client.config()
-	cfg.TLS = r.tls
+	cfg.TLS, cfg.Header = r.tls, r.header
 	return cfg
 }

@@ -47,8 +47,12 @@ func (s Spec) check() []*SpecError {
 	default:
 		bad("client.transport", "%q: want lean or nethttp", string(s.Client.Transport))
 	}
+	s.Client.checkHeaders(bad)
 	s.Load.check(bad, within)
 	s.checkThresholds(bad)
+	if s.Load.Model == Rolling && s.Fleet.Devices > mostRolledOut {
+		bad("fleet.devices", "%d: a rollout takes at most %d", s.Fleet.Devices, mostRolledOut)
+	}
 	within("repetitions", s.Repetitions, 1, maxRepetitions)
 	within("warmup", s.Warmup, 0, maxWarmup)
 	within("profiled", s.Profiled, 0, maxWarmup)

@@ -41,8 +41,8 @@ func TestMistakesAreToldInTheUsersWords(t *testing.T) {
 		{[]string{"--workers", "5", "--set", "load.workers=0"}, "--set load.workers: 0: want 1 to 65536"},
 		{[]string{"--workers", "5", "--set", "load={workers: 0}"}, "--set load: load.workers: 0: want 1 to 65536"},
 		{[]string{"--set", "load={workers: 3}", "--set", "load.workers=-1"}, "--set load.workers: -1: want 1 to 65536"},
-		{[]string{"--set", "load.model=closed", "--rate", "3/s"}, "--rate 3/s: the closed model has no use for it; it is for constant, poisson, ramp, spike and breakpoint"},
-		{[]string{"--workers", "5", "--set", "load.wrkers=3"}, `--set load.wrkers: unknown key "wrkers": did you mean workers?; want one of model, operation, workers, rate, duration, think, arrivals, ramp, spike, burst, stages, breakpoint`},
+		{[]string{"--set", "load.model=closed", "--rate", "3/s"}, "--rate 3/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout"},
+		{[]string{"--workers", "5", "--set", "load.wrkers=3"}, `--set load.wrkers: unknown key "wrkers": did you mean workers?; want one of model, operation, workers, rate, duration, think, arrivals, ramp, spike, burst, stages, breakpoint, rollout`},
 	} {
 		_, err := specOf(t, c.args...)
 		require.EqualError(t, err, c.want)

@@ -1,0 +1,63 @@
+package scenarios
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// Header is a header field that the client sends. Its value stands in the scenario, or,
+// where it is a secret, in an environment variable that the scenario names: then it is
+// written nowhere.
+type Header struct {
+	Name  string `yaml:"name" json:"name"`
+	Value string `yaml:"value,omitempty" json:"value,omitempty"`
+	Env   string `yaml:"env,omitempty" json:"env,omitempty"` // the variable that holds the value
+}
+
+// secretive are words in the names of fields whose values are secrets.
+func secretive(name string) bool {
+	name = strings.ToLower(name)
+	for _, word := range []string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "signature", "credential"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// check reports headers that can't be sent, and secrets in a file.
+func (s ClientSpec) checkHeaders(bad func(field, format string, args ...any)) {
+	for i, h := range s.Headers {
+		field := indexed("client.headers", i)
+		switch {
+		case h.Name == "":
+			bad(field+".name", "is empty: want a field's name, such as X-Tenant")
+		case h.Value == "" && h.Env == "", h.Value != "" && h.Env != "":
+			bad(field, "%s: want either a value, or the name of an environment variable that holds it", h.Name)
+		case h.Value != "" && secretive(h.Name):
+			bad(field+".value", "(not shown): %s is a secret: want env: VARIABLE instead, so that it is written nowhere", h.Name)
+		}
+	}
+}
+
+// header is what the client sends. The environment is asked for values that aren't in
+// the scenario; one that it lacks is a *UsageError.
+func (s ClientSpec) header() (http.Header, error) {
+	if len(s.Headers) == 0 {
+		return nil, nil
+	}
+	h := make(http.Header, len(s.Headers))
+	for _, field := range s.Headers {
+		value := field.Value
+		if field.Env != "" {
+			var set bool
+			if value, set = os.LookupEnv(field.Env); !set || value == "" {
+				return nil, &UsageError{What: fmt.Sprintf("client.headers: %s: the environment variable %s is not set: give it the value", field.Name, field.Env)}
+			}
+		}
+		h.Add(field.Name, value)
+	}
+	return h, nil
+}

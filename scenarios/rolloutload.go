@@ -1,0 +1,96 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// RolloutSpec configures the rollout model: the client's own rollout over the whole fleet,
+// by load.workers, at load.rate where there is one.
+type RolloutSpec struct {
+	Waves      []WaveSpec      `yaml:"waves,omitempty" json:"waves,omitempty"`             // left out: one wave of everything
+	AbortShare mockfleet.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices that may fail; 0: all
+	AbortLeast int             `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished before; 0: the client's own default
+}
+
+// WaveSpec is a step of a rollout.
+type WaveSpec struct {
+	Share mockfleet.Share `yaml:"share" json:"share"`                   // of the fleet that is reached when it is over
+	Soak  Duration        `yaml:"soak,omitempty" json:"soak,omitempty"` // the wait after it
+}
+
+// IsZero tells whether nothing is configured, which is left out of files.
+func (s RolloutSpec) IsZero() bool {
+	return len(s.Waves) == 0 && s.AbortShare == 0 && s.AbortLeast == 0
+}
+
+// config is the client's.
+func (s RolloutSpec) config(l LoadSpec) delivery.RolloutConfig {
+	cfg := delivery.RolloutConfig{
+		Workers: l.Workers, PerSecond: float64(l.Rate), AbortShare: float64(s.AbortShare), AbortLeast: s.AbortLeast,
+	}
+	for _, w := range s.Waves {
+		cfg.Waves = append(cfg.Waves, delivery.Wave{Share: float64(w.Share), Soak: w.Soak.Std()})
+	}
+	return cfg
+}
+
+// mostRolledOut bounds a rollout's fleet: it takes a map of its devices.
+const mostRolledOut = 200_000
+
+// rollsOut is a client that knows rollouts.
+type rollsOut interface {
+	Rollout(context.Context, iter.Seq[delivery.Device], *delivery.Update, delivery.RolloutConfig) (delivery.RolloutReport, error)
+}
+
+// rollOut does the load as the client's own rollout, and returns how long that took. One
+// that stopped because too many devices failed has done what it is for.
+func (l *load) rollOut(ctx context.Context) (elapsed time.Duration, stopped string, err error) {
+	to, ok := l.client.(rollsOut)
+	if !ok {
+		return 0, "", errors.New("the client has no rollout")
+	}
+	index := make(map[string]int, l.devices.Len())
+	for i := range l.devices.Len() {
+		index[l.devices.At(i).Address] = i
+	}
+	cfg := l.spec.Rollout.config(l.spec)
+	cfg.OnEvent = func(e delivery.RolloutEvent) { l.rolled(e, index[e.Device.Address]) }
+	if l.standing != nil {
+		l.standing()
+	}
+	l.start = time.Now()
+	report, err := to.Rollout(ctx, l.devices.All(), l.update, cfg)
+	elapsed = time.Since(l.start)
+	if abort, aborted := errors.AsType[*delivery.RolloutAbortError](err); aborted {
+		return elapsed, fmt.Sprintf("%v; %v", abort, report), nil
+	}
+	if ctx.Err() != nil {
+		err = nil // broken off by us
+	}
+	return elapsed, "", err
+}
+
+// rolled takes what became of device i. It is called by one goroutine at a time.
+func (l *load) rolled(e delivery.RolloutEvent, i int) {
+	r, took := l.recorders[0], e.Report.Push+e.Report.Verify+e.Report.Waited
+	switch e.Kind {
+	case delivery.DeviceUpdated:
+		r.done.Add(1)
+		l.claims.succeeded(i)
+		r.delivered(0, e.Report.Push, e.Report.Verify, took)
+	case delivery.DeviceFailed:
+		r.failed.Add(1)
+		l.claims.failed(i)
+		l.failures.add(i, e.Device, Deliver, e.Report, took, e.Err)
+	default:
+		return
+	}
+	r.retries.Add(int64(e.Report.Retries()))
+}
