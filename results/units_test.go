@@ -33,11 +33,11 @@ func TestUnits(t *testing.T) {
 		require.NotEmpty(t, u.Doc, u.Name)
 		require.NotEqual(t, "unknown", u.Class.String(), u.Name)
 	}
-	require.Equal(t, strings.Fields("ns/op p50-ns/op p90-ns/op p99-ns/op p99.9-ns/op service-p99-ns/op ops/s MB/s cpu-ns/op B/op allocs/op"+
-		" requests/device wire-B/device retries/device failed/device peak-rss-B"), names)
+	require.Equal(t, strings.Fields("ns/op p50-ns/op p90-ns/op p99-ns/op p99.9-ns/op service-p99-ns/op ops/s limit-ops/s MB/s cpu-ns/op B/op allocs/op"+
+		" requests/device wire-B/device retries/device failed/device failed/fleet failed-p99-ns/op peak-rss-B"), names)
 	require.Equal(t, strings.Fields("requests/device wire-B/device retries/device failed/device"), exact)
-	require.Equal(t, strings.Fields("ops/s MB/s"), higher)
-	require.Equal(t, strings.Fields("B/op allocs/op requests/device wire-B/device retries/device failed/device"), portable)
+	require.Equal(t, strings.Fields("ops/s limit-ops/s MB/s"), higher)
+	require.Equal(t, strings.Fields("B/op allocs/op requests/device wire-B/device retries/device failed/device failed/fleet"), portable)
 	require.Equal(t, "unknown", UnitClass(0).String())
 }
 

@@ -27,7 +27,7 @@ func Names() []string {
 // Find gives a scenario: one of the catalogue by its name, or a file's by its path,
 // which ends in .yaml or .yml or has a separator in it.
 func Find(nameOrFile string) (Spec, error) {
-	if strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") || strings.ContainsAny(nameOrFile, `/\`) {
+	if isFile(nameOrFile) {
 		return LoadFile(nameOrFile)
 	}
 	text, err := catalog.ReadFile("catalog/" + nameOrFile + ".yaml")

@@ -66,7 +66,7 @@ func (r *runner) judgeHarness(m *measured) {
 			r.doubt(fmt.Sprintf("%d latencies of %s were over %v, more than is recorded", t.clipped, op, time.Duration(histHighest)))
 		}
 	}
-	if m.plan != nil && m.plan.behind() {
+	if m.plan != nil && m.plan.behind(r.spec.Load) {
 		r.doubt(fmt.Sprintf("behind schedule: the last operation was sent %v after its time, in a plan of %v at %s; of the latest 1%% each was %v late or more; %d workers were too few, or the driver, which used %.0f%% of all cores, too slow",
 			m.plan.lag().Round(time.Microsecond), m.plan.lastPlanned.Round(time.Microsecond), r.spec.Load.Rate,
 			m.plan.lateP99().Round(time.Microsecond), r.spec.Load.Workers, 100*fraction(m.cost.processor, m.elapsed)))

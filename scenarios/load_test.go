@@ -176,7 +176,7 @@ func TestLag(t *testing.T) {
 				l.run(t.Context())
 				_, plan := merged(l.recorders, spec)
 				require.Equal(t, row.lag, plan.lag())
-				require.Equal(t, row.behind, plan.behind())
+				require.Equal(t, row.behind, plan.behind(spec))
 			})
 		})
 	}

@@ -34,6 +34,16 @@ const (
 // another than the scenario's. One that was late for a while and caught up is in
 // order: its response times count the waiting. How long the last answers took doesn't
 // matter either.
-func (p *plan) behind() bool {
-	return p.lag() > max(leastLag, time.Duration(maxLag*float64(p.lastPlanned)))
+//
+// A burst is worked off after its time, by as many workers as there are: that is what it is for.
+// It is behind only where the next one comes before.
+func (p *plan) behind(l LoadSpec) bool {
+	allowed := max(leastLag, time.Duration(maxLag*float64(p.lastPlanned)))
+	if l.Model == Bursts {
+		if l.Burst.Every == 0 {
+			return false
+		}
+		allowed = l.Burst.Every.Std()
+	}
+	return p.lag() > allowed
 }

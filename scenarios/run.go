@@ -155,6 +155,9 @@ func (o Options) validate() error {
 	if err := o.Spec.Validate(); err != nil {
 		return err
 	}
+	if len(o.Spec.Suite) > 0 {
+		return &UsageError{What: "scenario " + o.Spec.Name + " is a suite: run its scenarios"}
+	}
 	if err := checkNoSecret("--fleet", o.Fleet); err != nil {
 		return err
 	}

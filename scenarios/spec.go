@@ -12,6 +12,8 @@ type Spec struct {
 	Name        string `yaml:"name" json:"name"`               // lower-case letters, digits and dashes; it becomes part of benchmark names
 	Description string `yaml:"description" json:"description"` // the question that the scenario answers
 
+	Suite []string `yaml:"suite,omitempty" json:"suite,omitempty"` // scenarios that are run instead, one after another: names, or files beside this one
+
 	Fleet    FleetSpec    `yaml:"fleet" json:"fleet"`
 	Artifact ArtifactSpec `yaml:"artifact" json:"artifact"`
 	Client   ClientSpec   `yaml:"client" json:"client"`

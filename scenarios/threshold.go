@@ -112,7 +112,7 @@ func limitOf(unit, text string) (float64, error) {
 			return 0, fmt.Errorf("limit %w", err)
 		}
 		return float64(r), nil
-	case strings.HasSuffix(unit, "/device"):
+	case strings.HasSuffix(unit, "/device"), strings.HasSuffix(unit, "/fleet"):
 		if digits, ok := strings.CutSuffix(text, "%"); ok {
 			if n, err := parseDecimal(strings.TrimSpace(digits)); err == nil {
 				return n / 100, nil
@@ -142,7 +142,7 @@ func (t Threshold) check(load LoadSpec, records []results.Record) results.Thresh
 
 // checkThresholds reports thresholds that nothing could meet, for want of the metric.
 func (s Spec) checkThresholds(bad func(field, format string, args ...any)) {
-	whole := []string{"ops/s", "MB/s", "cpu-ns/op", "B/op", "allocs/op", "requests/device", "wire-B/device", "retries/device", "failed/device", "peak-rss-B"}
+	whole := []string{"ops/s", "MB/s", "cpu-ns/op", "B/op", "allocs/op", "requests/device", "wire-B/device", "retries/device", "failed/device", "failed/fleet", "failed-p99-ns/op", limitUnit, "peak-rss-B"}
 	for i, t := range s.Thresholds {
 		field := indexed("thresholds", i)
 		switch {

@@ -35,6 +35,7 @@ func (s Spec) check() []*SpecError {
 	if !nameForm.MatchString(s.Name) {
 		bad("name", "%q: want 1 to 64 lower-case letters, digits and dashes", s.Name)
 	}
+	s.checkSuite(bad)
 	s.Fleet.check(bad, within)
 	if s.Artifact.File == "" && (s.Artifact.Size < 1 || s.Artifact.Size > maxMadeArtifact) {
 		bad("artifact.size", "%s: want 1B to %s; a larger artifact is pushed from a file", s.Artifact.Size, maxMadeArtifact)

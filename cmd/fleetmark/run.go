@@ -72,9 +72,12 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
+	names, of, err := expand(names)
+	if err != nil {
+		return err
+	}
 	specs := make([]scenarios.Spec, len(names))
 	for i, name := range names {
-		var err error
 		if specs[i], err = f.spec(cmd, name); err != nil {
 			return err
 		}
@@ -88,7 +91,10 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 		return err
 	}
 	s.base = base
-	worst, err := f.measure(ctx, s, specs)
+	worst, err := f.measure(ctx, s, specs, of)
+	if of != nil && len(of.rows) > 0 && !f.json {
+		err = errors.Join(err, of.show(s.term))
+	}
 	if err != nil {
 		return err
 	}
@@ -103,7 +109,7 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 
 // measure runs and shows the scenarios, as far as it comes, and gives the worst
 // one's exit code.
-func (f *runFlags) measure(ctx context.Context, s *session, specs []scenarios.Spec) (int, error) {
+func (f *runFlags) measure(ctx context.Context, s *session, specs []scenarios.Spec, of *suite) (int, error) {
 	worst := exitPass
 	var unshown error
 	for _, spec := range specs {
@@ -114,7 +120,9 @@ func (f *runFlags) measure(ctx context.Context, s *session, specs []scenarios.Sp
 		if m != nil {
 			// A table that nobody could read doesn't keep the others from being
 			// measured. Then, whatever the verdicts, nobody heard them: an error.
-			unshown = errors.Join(unshown, m.show(s.term, f.json))
+			if of == nil || f.json {
+				unshown = errors.Join(unshown, m.show(s.term, f.json))
+			}
 		}
 		switch {
 		case m != nil && m.Run.Status == results.StatusInterrupted:
@@ -123,6 +131,9 @@ func (f *runFlags) measure(ctx context.Context, s *session, specs []scenarios.Sp
 			return 0, errors.Join(err, unshown)
 		}
 		code := m.exitCode(f.demanded())
+		if of != nil {
+			of.add(m, code)
+		}
 		if rank(code) > rank(worst) {
 			worst = code
 		}

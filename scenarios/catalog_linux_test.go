@@ -1,0 +1,101 @@
+package scenarios
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// shortened is a catalogue scenario that takes a second or so: fewer repetitions and,
+// where it is long or large, less time and fewer devices. What it asks stays.
+func shortened(s Spec) Spec {
+	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+	s.Fleet.Devices = min(s.Fleet.Devices, 2000)
+	if s.Load.Duration > 0 && s.Load.Model != Spiked {
+		s.Load.Duration = Duration(time.Second)
+	}
+	if s.Load.Model == Breaking {
+		s.Load.Breakpoint.To, s.Load.Breakpoint.Probe, s.Load.Breakpoint.Within = 2*s.Load.Rate, Duration(300*time.Millisecond), 0.3
+	}
+	return s
+}
+
+// timely are thresholds that a busy machine may fail: tests don't assert times.
+func timely(t Threshold) bool {
+	known, _ := results.LookupUnit(t.unit)
+	return !known.Class.Portable()
+}
+
+// TestEveryScenarioOfTheCatalogueRuns: its thresholds hold, the client's word and the
+// ledger's agree, and it says what it is for.
+func TestEveryScenarioOfTheCatalogueRuns(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			s, err := Find(name)
+			require.NoError(t, err)
+			source, err := Source(name)
+			require.NoError(t, err)
+			comment, _, _ := strings.Cut(string(source), "\nname:")
+			require.True(t, strings.HasPrefix(comment, "# "), "a comment comes first")
+			require.Contains(t, comment, "?", "it says which question it answers")
+			require.Regexp(t, `second|minute`, comment, "and how long it takes")
+			if len(s.Suite) > 0 {
+				return // its members have their own turn
+			}
+			transports := []delivery.Transport{delivery.Lean}
+			if s.Fleet.Devices <= 10 {
+				transports = append(transports, delivery.NetHTTP)
+			}
+			for _, transport := range transports {
+				short := shortened(s)
+				short.Client.Transport = transport
+				o := options(t, short)
+				o.Fleet, o.FleetCommand = FleetProcess, fleetCommand(t)
+				res, err := Run(t.Context(), o)
+				require.NoError(t, err)
+				run := res.Run
+				require.Zero(t, run.Counts.Lost+run.Counts.AppliedTwice)
+				for _, reason := range run.Invalid { // a busy machine is late; nothing else may be wrong
+					require.Regexp(t, `^(behind schedule|the fleet was the bottleneck: .*late|the search has no lower end)`, reason)
+				}
+				require.Len(t, run.Thresholds, len(s.Thresholds))
+				for i, o := range run.Thresholds {
+					if !timely(s.Thresholds[i]) {
+						require.True(t, o.Held, "%+v", o)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestTheCatalogueIsWhole(t *testing.T) {
+	want := strings.Fields(`single-device multiple-devices failure-and-retry concurrent-updates large-payload context-timeout
+		custom-headers integration rollout canary-rollout throughput million constant-rate poisson thundering-herd spike
+		breakpoint slow-devices flaky-network offline-tenth reboot-storm tls mixed-fleet chaos soak`)
+	require.ElementsMatch(t, want, Names())
+	suite, members, err := Members("integration")
+	require.NoError(t, err)
+	require.Equal(t, "integration", suite)
+	require.Equal(t, want[:7], members)
+	chaos, err := Find("chaos")
+	require.NoError(t, err)
+	struck := map[string]bool{}
+	for _, g := range chaos.Fleet.Groups {
+		for _, f := range g.Behavior.Faults {
+			struck[f.Kind] = true
+		}
+	}
+	for _, name := range append(contract(), beyondContract...) {
+		switch {
+		case strings.HasPrefix(name, "tls-"), name == "refuse", name == "connect-stall": // of the whole fleet, or of ports
+		default:
+			require.True(t, struck[name], "chaos lacks %s", name)
+		}
+	}
+}
