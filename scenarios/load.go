@@ -34,6 +34,7 @@ type load struct {
 	standing func()
 
 	schedule schedule // nil: a closed load, which has no plan
+	exact    bool     // planned times are kept by the system's clock, not by Go's timers
 	seed     uint64   // of what is drawn
 	start    time.Time
 	next     atomic.Int64 // a closed load's next operation
@@ -42,15 +43,29 @@ type load struct {
 // run does the operations and returns how long that took. A context that ends
 // stops it between operations, and breaks off those under way.
 func (l *load) run(ctx context.Context) time.Duration {
-	var standing, workers sync.WaitGroup
+	var standing, all sync.WaitGroup
 	begin := make(chan struct{})
+	var pacer *pacemaker
+	if l.schedule != nil {
+		pacer = newPacemaker()
+		standing.Add(1)
+		all.Go(func() {
+			standing.Done()
+			<-begin
+			pacer.run(ctx, l)
+		})
+	}
 	standing.Add(l.spec.Workers)
 	for i := range l.spec.Workers {
-		workers.Go(func() {
+		all.Go(func() {
 			w := l.newWorker(i)
 			standing.Done()
 			<-begin
-			w.work(ctx)
+			if pacer != nil {
+				w.serve(ctx, pacer.due)
+			} else {
+				w.work(ctx)
+			}
 		})
 	}
 	standing.Wait()
@@ -59,7 +74,7 @@ func (l *load) run(ctx context.Context) time.Duration {
 	}
 	l.start = time.Now()
 	close(begin)
-	workers.Wait()
+	all.Wait()
 	return time.Since(l.start)
 }
 
@@ -73,48 +88,45 @@ type worker struct {
 
 func (l *load) newWorker(i int) *worker {
 	w := &worker{load: l, recorder: l.recorders[i%len(l.recorders)]}
-	thinks := !l.spec.Think.IsZero()
-	if l.schedule != nil || thinks {
+	if !l.spec.Think.IsZero() {
 		w.timer = time.NewTimer(time.Hour)
 		w.timer.Stop()
-	}
-	if thinks {
 		w.dice = rand.New(rand.NewPCG(l.seed, uint64(i)))
 	}
 	return w
 }
 
-// work takes the next operation, waits until that is planned, does it. Planned times
-// come from the schedule, never from when a worker got round to them: time that an
-// operation waits for a free worker counts as latency.
+// work is a worker of a closed load: it does the next operation as soon as it is done with the last
+// one, and has thought.
 func (w *worker) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, planned := w.take()
-		if w.over(n, planned) {
+		n, now := w.next.Add(1)-1, time.Since(w.start)
+		if w.over(n, now) {
 			return
 		}
-		sent := planned
-		if w.schedule != nil {
-			if !w.await(ctx, planned-time.Since(w.start)) {
-				return
-			}
-			sent = time.Since(w.start)
-			w.recorder.sent(planned, sent)
-		}
-		w.do(ctx, w.recorder, int(n%int64(w.devices.Len())), planned, sent)
+		w.do(ctx, w.recorder, w.device(n), now, now)
 		if w.dice != nil && !w.await(ctx, w.spec.Think.Sample(w.dice.Float64())) {
 			return
 		}
 	}
 }
 
-// take gives the next operation: its number, and when it is planned.
-func (l *load) take() (n int64, planned time.Duration) {
-	if l.schedule != nil {
-		return l.schedule.take()
+// serve is a worker of an open load: it does what is due. Planned times come from the
+// schedule, never from when a worker got round to them: time that an operation waits
+// for a free worker counts as latency.
+func (w *worker) serve(ctx context.Context, due <-chan operation) {
+	for o := range due {
+		if ctx.Err() != nil {
+			return
+		}
+		sent := time.Since(w.start)
+		w.recorder.sent(o.planned, sent)
+		w.do(ctx, w.recorder, w.device(o.n), o.planned, sent)
 	}
-	return l.next.Add(1) - 1, time.Since(l.start)
 }
+
+// device is the one that operation n is for: they take turns.
+func (l *load) device(n int64) int { return int(n % int64(l.devices.Len())) }
 
 // over says whether operation n is beyond the load's end.
 func (l *load) over(n int64, planned time.Duration) bool {

@@ -255,12 +255,18 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 func BenchmarkHarness(b *testing.B) {
 	for _, workers := range []int{1, 64} {
 		for _, operation := range []Operation{Push, Deliver} {
-			b.Run(fmt.Sprintf("%s/workers=%d", operation, workers), func(b *testing.B) {
-				l := newLoad(LoadSpec{Model: Closed, Operation: operation, Workers: workers}, b.N, nothing{})
-				b.ReportAllocs()
-				b.ResetTimer()
-				l.run(b.Context())
-			})
+			for _, model := range []Model{Closed, Constant} { // at a rate that nobody keeps: what it costs, not when it comes
+				b.Run(fmt.Sprintf("%s/model=%s/workers=%d", operation, model, workers), func(b *testing.B) {
+					spec := LoadSpec{Model: model, Operation: operation, Workers: workers}
+					if spec.open() {
+						spec.Rate = maxRate
+					}
+					l := newLoad(spec, b.N, nothing{})
+					b.ReportAllocs()
+					b.ResetTimer()
+					l.run(b.Context())
+				})
+			}
 		}
 	}
 }

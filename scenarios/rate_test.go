@@ -94,12 +94,13 @@ func BenchmarkRates(b *testing.B) {
 			for b.Loop() {
 				w := &witnessClient{}
 				load := newLoad(l, 1, w)
+				load.exact = true
 				load.standing = func() { w.began = time.Now() }
 				load.run(b.Context())
 				slices.Sort(w.sent)
 				planned := load.schedule.planned(10 * time.Second)
 				if l.Model == Poisson { // what was drawn, not its mean
-					planned = load.schedule.(*poisson).n - int64(l.Workers)
+					planned = load.schedule.(*poisson).n - 1
 				}
 				achieved := float64(len(w.sent)) / float64(planned)
 				_, plan := merged(load.recorders, l)

@@ -62,7 +62,7 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 	}
 	l := &load{
 		spec: spec, client: client, devices: r.fleet.devices(), update: u,
-		recorders: r.recorders, claims: r.claims, failures: r.failures, schedule: spec.schedule(r.seedOf(step)), seed: r.seedOf(step),
+		recorders: r.recorders, claims: r.claims, failures: r.failures, schedule: spec.schedule(r.seedOf(step)), exact: true, seed: r.seedOf(step),
 	}
 	step.Planned = l.planned()
 	r.watcher.Begin(step)
