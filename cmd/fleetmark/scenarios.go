@@ -29,7 +29,7 @@ func newScenarios(c console) *cobra.Command {
 				return enc.Encode(all)
 			}
 			for _, s := range all {
-				if _, err := fmt.Fprintf(c.out, "%-14s %s\n", s.Name, s.Description); err != nil {
+				if _, err := fmt.Fprintf(c.out, "%-20s %s\n", s.Name, s.Description); err != nil {
 					return err
 				}
 			}
