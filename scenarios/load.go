@@ -37,6 +37,7 @@ type load struct {
 	seed     uint64   // of what is drawn
 	start    time.Time
 	next     atomic.Int64 // a closed load's next operation
+	crowd    crowd        // an open load's busy workers
 }
 
 // run does the operations and returns how long that took. A context that ends
@@ -87,21 +88,30 @@ func (l *load) newWorker(i int) *worker {
 // work takes the next operation, waits until that is planned, does it. Planned times
 // come from the schedule, never from when a worker got round to them: time that an
 // operation waits for a free worker counts as latency.
+//
+// Operations are taken in order, and a free worker takes the next one before it is due.
+// So one that is taken late was due while every worker was busy; but for a worker's
+// first, which found it free.
 func (w *worker) work(ctx context.Context) {
-	for ctx.Err() == nil {
+	for first := true; ctx.Err() == nil; first = false {
 		n, planned := w.take()
 		if w.over(n, planned) {
 			return
 		}
 		sent := planned
 		if w.schedule != nil {
-			if !w.await(ctx, planned-time.Since(w.start)) {
+			wait := planned - time.Since(w.start)
+			if !w.await(ctx, wait) {
 				return
 			}
 			sent = time.Since(w.start)
-			w.recorder.sent(planned, sent)
+			w.recorder.sent(planned, sent, wait < 0 && !first)
+			w.crowd.enter()
 		}
 		w.do(ctx, w.recorder, int(n%int64(w.devices.Len())), planned, sent)
+		if w.schedule != nil {
+			w.crowd.leave()
+		}
 		if w.dice != nil && !w.await(ctx, w.spec.Think.Sample(w.dice.Float64())) {
 			return
 		}

@@ -45,6 +45,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	step.Planned = l.planned()
 	r.watcher.Begin(step)
 	m, err := r.measure(ctx, client, l, step)
+	m.refused = dialer.refused()
 	done, failed, retries := l.totals()
 	r.watcher.End(step, Live{done, failed, retries, m.elapsed})
 	if err != nil {
@@ -57,6 +58,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 		return err
 	}
 	if step.Kind == Timed {
+		r.judgeRepetition(m)
 		r.judgeHarness(m)
 	}
 	if err := r.measureMachine(ctx, step); err != nil {
@@ -137,6 +139,8 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 	told()
 	m.done, m.failed, m.retries = l.totals()
 	m.ops, m.plan = merged(r.recorders, r.spec.Load)
+	m.busiest = int(l.crowd.most.Load())
+	m.descriptors, m.ports = openDescriptors(), ReadLocalPorts("/")
 	if capture != nil {
 		if _, err := capture.Stop(); err != nil {
 			return m, fmt.Errorf("profiling: %w", err)
@@ -182,7 +186,8 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 	}
 	if step.Kind == Timed {
 		alone := new(interference).add(before.machine, after.machine) // of this repetition
-		r.judgeFleet(before.fleet, after.fleet, alone.Disturbed() != "")
+		m.disturbed = alone.Disturbed()
+		r.judgeFleet(before.fleet, after.fleet, m.disturbed != "")
 		r.run.Harness.Interference = r.interference.add(before.machine, after.machine)
 	}
 	counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.ledger(ctx))), u, r.spec.Load.Operation)
