@@ -48,6 +48,10 @@ type Run struct {
 	Transport        string        `json:"transport"`
 	Addressing       string        `json:"addressing"`
 	Verdict          Verdict       `json:"verdict,omitempty"`
+
+	// Lengths is how much of the files that grow with the run belongs to what stands
+	// here, in bytes. WriteRun sets it; nil in runs of before there was any.
+	Lengths map[string]int64 `json:"lengths,omitempty"`
 }
 
 // Status says how far a run has come.

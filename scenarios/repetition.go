@@ -1,8 +1,8 @@
 package scenarios
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -215,10 +215,31 @@ func (r *runner) seen(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfl
 	}
 }
 
-// write puts a repetition into the run directory.
+// write puts a repetition into the run directory: all of it, or nothing.
 func (r *runner) write(step Step, m *measured) error {
 	if step.Kind == WarmUp {
 		return nil
+	}
+	var records []results.Record
+	var parts []results.Part
+	if step.Kind == Timed {
+		records = m.records(r.spec, step.Number)
+		latencies, err := r.latency.interval(r.spec.Load, m)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, latencies)
+	}
+	failed, err := r.failed(step)
+	if err != nil {
+		return err
+	}
+	if err := r.dir.AppendRepetition(records, append(parts, failed)...); err != nil {
+		return err
+	}
+	if step.Kind == Timed {
+		r.records = append(r.records, records...)
+		r.run.Repetitions = step.Number
 	}
 	c := &r.run.Counts
 	if len(r.run.RepetitionCounts) == 0 {
@@ -230,35 +251,16 @@ func (r *runner) write(step Step, m *measured) error {
 	c.Lost = max(c.Lost, m.counts.Lost)
 	c.AppliedTwice = max(c.AppliedTwice, m.counts.AppliedTwice)
 	r.run.RepetitionCounts = append(r.run.RepetitionCounts, m.counts)
-
-	if step.Kind == Timed {
-		records := m.records(r.spec, step.Number)
-		if err := r.dir.AppendSamples(records...); err != nil {
-			return err
-		}
-		r.records = append(r.records, records...)
-		r.run.Repetitions = step.Number
-		if err := r.latency.write(r.spec.Load, m); err != nil {
-			return err
-		}
-	}
-	if err := r.writeFailures(step); err != nil {
-		return err
-	}
 	return r.dir.WriteRun(r.run)
 }
 
-func (r *runner) writeFailures(step Step) (err error) {
-	if len(r.failures.byClass()) == 0 {
-		return nil
-	}
-	f, err := r.dir.File(results.FailuresFile)
-	if err != nil {
-		return err
-	}
+// failed is the sample of what failed in a repetition; empty where nothing did.
+func (r *runner) failed(step Step) (results.Part, error) {
 	number := step.Number
 	if step.Kind == Profiled {
 		number += r.spec.Repetitions
 	}
-	return errors.Join(r.failures.write(f, number), f.Sync())
+	var lines bytes.Buffer
+	err := r.failures.write(&lines, number)
+	return results.Part{Name: results.FailuresFile, Data: lines.Bytes()}, err
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"time"
 
@@ -194,17 +193,17 @@ func (r *runner) describe(devices int) error {
 func (r *runner) enter(dir *results.RunDirectory) (err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, dir.Close(), os.RemoveAll(dir.Path()))
+			err = errors.Join(err, dir.Discard())
 		}
 	}()
 	if err := dir.WriteRun(r.run); err != nil {
 		return err
 	}
-	f, err := dir.File(results.LatencyFile)
-	if err != nil {
+	var head results.Part
+	if r.latency, head, err = newLatencyLog(r.run.Started); err != nil {
 		return err
 	}
-	if r.latency, err = newLatencyLog(f, r.run.Started); err != nil {
+	if err := dir.AppendRepetition(nil, head); err != nil {
 		return err
 	}
 	r.dir = dir
