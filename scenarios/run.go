@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -275,7 +276,9 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		}
 	case runErr != nil:
 		r.run.Status = results.StatusFailed
-		r.invalid(runErr.Error())
+		for reason := range strings.SplitSeq(runErr.Error(), "\n") { // errors that were joined
+			r.invalid(reason)
+		}
 	}
 	switch {
 	case r.run.Status == results.StatusInterrupted && r.run.Repetitions == 0: // there is nothing to judge
