@@ -34,6 +34,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 		return err
 	}
 	defer client.Close()
+	r.client.Store(client)
 	before, err := r.ready(ctx, client, dialer, u)
 	if err != nil {
 		return err

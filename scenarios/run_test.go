@@ -125,7 +125,8 @@ func TestLatencyLogIntervals(t *testing.T) {
 	require.Equal(t, results.LatencyFile, part.Name)
 }
 
-// requireLatencies reads latency.hlog with HdrHistogram's own reader.
+// requireLatencies reads latency.hlog with HdrHistogram's own reader. each is how many
+// operations every interval has, or below 0 any.
 func requireLatencies(t *testing.T, dir string, intervals, each int) {
 	f, err := os.Open(filepath.Join(dir, results.LatencyFile))
 	require.NoError(t, err)
@@ -135,7 +136,9 @@ func requireLatencies(t *testing.T, dir string, intervals, each int) {
 		h, err := reader.NextIntervalHistogram()
 		require.NoError(t, err)
 		require.NotNil(t, h)
-		require.EqualValues(t, each, h.TotalCount())
+		if each >= 0 {
+			require.EqualValues(t, each, h.TotalCount())
+		}
 		require.Contains(t, []string{"push", "verify", "deliver"}, h.Tag())
 	}
 }
