@@ -36,7 +36,7 @@ func (r *runner) judgeHarness(m *measured) {
 	h.PeakResidentBytes = max(h.PeakResidentBytes, m.cost.peakResident)
 	h.Dials = max(h.Dials, m.traffic.Dials)
 	h.Descriptors = max(h.Descriptors, m.descriptors)
-	h.DescriptorLimit, _ = descriptorLimit()
+	h.DescriptorLimit, _ = DescriptorLimit()
 	if m.ports != nil {
 		if h.Ports != nil {
 			m.ports.TimeWait = max(m.ports.TimeWait, h.Ports.TimeWait)

@@ -86,7 +86,7 @@ func (r *runner) measureMachine(ctx context.Context, step Step) error {
 	if step.Kind != Timed {
 		return nil
 	}
-	ns, err := yardstick(ctx)
+	ns, err := Yardstick(ctx)
 	if err != nil {
 		return err
 	}
