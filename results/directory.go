@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,17 +23,36 @@ const (
 
 // A RunDirectory is the directory that a run in progress writes. What its methods
 // write is on the disk when they return, so that the directory can be read at
-// every moment, whatever happens to the process; what goes through File is the
-// caller's to flush. The methods may be called from several goroutines.
+// every moment, whatever happens to the process. The methods may be called from
+// several goroutines.
+//
+// It takes its name with the first WriteRun and is hidden before, so that no kill
+// leaves a directory without run.json. That file says how much of the others belongs to
+// what it tells (Run.Lengths): what a kill left beyond that, a line cut in half or
+// samples of a repetition that nobody has judged, is no part of the run.
 type RunDirectory struct {
 	path string
 
 	mu      sync.Mutex
+	at      string // where it is: path, or a hidden name before the first WriteRun
 	samples *SampleWriter
-	size    int64               // of samples.txt, up to the last whole line
-	files   map[string]*os.File // opened by File or AppendSamples, closed by Close
-	failed  error               // why samples.txt takes no more lines
+	encoded bytes.Buffer             // what samples has written and no file has yet
+	files   map[string]*appendedFile // closed by Close
+	reserve *os.File                 // room for the last word on a full disk; nil: none is left
+	failed  error                    // why the files take nothing more
 	closed  bool
+}
+
+// appendedFile is one that grows.
+type appendedFile struct {
+	*os.File
+	size int64 // of what was appended whole
+}
+
+// A Part is what is to be appended to one of a run directory's files, in whole lines.
+type Part struct {
+	Name string // such as latency.hlog
+	Data []byte
 }
 
 // CreateRunDirectory makes the directory parent/<started, UTC>-<scenario>-<id>,
@@ -54,14 +74,17 @@ func CreateRunDirectory(parent, scenario string, started time.Time, id string) (
 	}
 	made, err := makeAll(parent)
 	if err == nil {
-		path := filepath.Join(parent, name)
-		if err = os.Mkdir(path, 0o755); err == nil {
-			made = append(made, path)
-			err = errors.Join(os.Mkdir(filepath.Join(path, ProfilesName), 0o755), syncDirectory(parent))
-			if err == nil {
-				return &RunDirectory{path: path, files: make(map[string]*os.File)}, nil
+		d := &RunDirectory{path: filepath.Join(parent, name), at: filepath.Join(parent, "."+name+".tmp"), files: make(map[string]*appendedFile)}
+		if _, err = os.Lstat(d.path); err == nil {
+			err = os.ErrExist
+		} else if err = os.Mkdir(d.at, 0o755); err == nil {
+			made = append(made, d.at)
+			if err = os.Mkdir(filepath.Join(d.at, ProfilesName), 0o755); err == nil {
+				made = append(made, filepath.Join(d.at, ProfilesName))
+				if d.reserve, err = newReserve(d.at); err == nil {
+					return d, nil
+				}
 			}
-			made = append(made, filepath.Join(path, ProfilesName))
 		}
 	}
 	for i := len(made) - 1; i >= 0; i-- {
@@ -98,82 +121,113 @@ func makeAll(path string) (made []string, err error) {
 	return made, nil
 }
 
-// Path is the directory's path: the parent as it was given, and the name below it.
+// Path is the directory's path: the parent as it was given, and the name below it. It
+// is there from the first WriteRun on.
 func (d *RunDirectory) Path() string { return d.path }
 
-// ProfilesDir is the path of the directory for profiles, which exists.
+// ProfilesDir is the path of the directory for profiles, which exists from the first
+// WriteRun on.
 func (d *RunDirectory) ProfilesDir() string { return filepath.Join(d.path, ProfilesName) }
 
-// WriteRun replaces run.json, atomically. It must come before the first
-// AppendSamples, so that samples never stand in a directory that doesn't say what
-// they are of.
+// WriteRun replaces run.json, atomically. It must come first, so that nothing stands in
+// a directory that doesn't say what it is of. On a full disk a run that is over is
+// written all the same: room was kept for that.
 func (d *RunDirectory) WriteRun(run Run) error {
-	run.Schema = RunSchema
-	run.Started, run.Finished = run.Started.UTC(), run.Finished.UTC()
-	data, err := json.MarshalIndent(run, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Join(d.path, RunFile), err)
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	path := filepath.Join(d.at, RunFile)
 	if d.closed {
-		return fmt.Errorf("write %s: %w", filepath.Join(d.path, RunFile), os.ErrClosed)
+		return fmt.Errorf("write %s: %w", path, os.ErrClosed)
 	}
-	if err := AtomicWriteFile(filepath.Join(d.path, RunFile), append(data, '\n')); err != nil {
+	run.Schema = RunSchema
+	run.Started, run.Finished = run.Started.UTC(), run.Finished.UTC()
+	run.Lengths = map[string]int64{SamplesFile: 0}
+	for name, f := range d.files {
+		run.Lengths[name] = f.size
+	}
+	data, err := json.MarshalIndent(run, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	data = append(data, '\n')
+	err = AtomicWriteFile(path, data)
+	if err != nil && isFull(err) && run.Status != StatusRunning && d.reserve != nil {
+		err = errors.Join(d.freeReserve(), AtomicWriteFile(path, data))
+	}
+	if err != nil {
 		return err
 	}
 	if d.samples == nil && run.Machine.GOMAXPROCS > 0 {
-		d.samples = NewSampleWriter(appender{d}, run.Machine.GOMAXPROCS)
+		d.samples = NewSampleWriter(&d.encoded, run.Machine.GOMAXPROCS)
+	}
+	return d.appear()
+}
+
+// appear gives the directory its name.
+func (d *RunDirectory) appear() error {
+	if d.at == d.path {
+		return nil
+	}
+	if err := os.Rename(d.at, d.path); err != nil {
+		return err
+	}
+	d.at = d.path
+	return syncDirectory(filepath.Dir(d.path))
+}
+
+// AppendSamples adds a line a record to samples.txt and flushes it to the disk.
+func (d *RunDirectory) AppendSamples(records ...Record) error { return d.AppendRepetition(records) }
+
+// AppendRepetition adds what one repetition came to: a line a record to samples.txt, and
+// more to other files. All of it is on the disk when it returns, or, after an error,
+// nothing: every file ends as it did before, and takes no more. It becomes a part of the run
+// with the next WriteRun.
+func (d *RunDirectory) AppendRepetition(records []Record, more ...Part) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.samples == nil {
+		return fmt.Errorf("append to %s: run.json with the machine's GOMAXPROCS must be written first", filepath.Join(d.at, SamplesFile))
+	}
+	if d.failed != nil {
+		return d.failed
+	}
+	d.encoded.Reset()
+	if err := d.samples.Write(records...); err != nil {
+		return err
+	}
+	parts := append([]Part{{SamplesFile, d.encoded.Bytes()}}, more...)
+	var touched []*appendedFile
+	for _, p := range parts {
+		if len(p.Data) == 0 {
+			continue
+		}
+		f, err := d.open(p.Name)
+		if err == nil {
+			touched = append(touched, f)
+			if _, err = f.Write(p.Data); err == nil {
+				err = f.Sync()
+			}
+		}
+		if err != nil {
+			for _, f := range touched {
+				err = errors.Join(err, f.Truncate(f.size))
+			}
+			d.failed = fmt.Errorf("append to the run directory: %w", err)
+			return d.failed
+		}
+	}
+	i := 0
+	for _, p := range parts {
+		if len(p.Data) > 0 {
+			touched[i].size += int64(len(p.Data))
+			i++
+		}
 	}
 	return nil
 }
 
-// AppendSamples adds a line a record to samples.txt and flushes it to the disk.
-// After an error of the disk, samples.txt ends with the last line that was
-// written whole, and takes no more.
-func (d *RunDirectory) AppendSamples(records ...Record) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.samples == nil {
-		return fmt.Errorf("append to %s: run.json with the machine's GOMAXPROCS must be written first", filepath.Join(d.path, SamplesFile))
-	}
-	return d.samples.Write(records...)
-}
-
-// appender is samples.txt as the SampleWriter sees it; d.mu is held.
-type appender struct{ d *RunDirectory }
-
-func (a appender) Write(p []byte) (int, error) {
-	d := a.d
-	if d.failed != nil {
-		return 0, d.failed
-	}
-	f, err := d.open(SamplesFile)
-	if err != nil {
-		return 0, err
-	}
-	n, err := f.Write(p)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
-		d.failed = errors.Join(err, f.Truncate(d.size))
-		return 0, d.failed
-	}
-	d.size += int64(n)
-	return n, nil
-}
-
-// File opens a file of the directory for appending, such as latency.hlog, and
-// makes it where it is missing. The same name gives the same file again. The
-// directory owns it: Close closes it.
-func (d *RunDirectory) File(name string) (*os.File, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.open(name)
-}
-
-func (d *RunDirectory) open(name string) (*os.File, error) {
+// open gives a file that is appended to, and makes it where it is missing.
+func (d *RunDirectory) open(name string) (*appendedFile, error) {
 	path, err := d.join(name)
 	if err != nil {
 		return nil, err
@@ -188,8 +242,8 @@ func (d *RunDirectory) open(name string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a file of the run: %w", err)
 	}
-	d.files[name] = f
-	return f, nil
+	d.files[name] = &appendedFile{File: f}
+	return d.files[name], nil
 }
 
 // WriteFile replaces a file of the directory, such as report.md, atomically.
@@ -217,13 +271,17 @@ func (d *RunDirectory) Close() error {
 		return nil
 	}
 	d.closed = true
-	var errs []error
+	errs := []error{d.freeReserve()}
 	for _, f := range d.files {
-		// A caller may have closed its file already; then its data is its own affair.
-		errs = append(errs, ignoreClosed(f.Sync()), ignoreClosed(f.Close()))
+		errs = append(errs, f.Sync(), f.Close())
 	}
-	if err := errors.Join(append(errs, syncDirectory(d.path))...); err != nil {
+	if err := errors.Join(append(errs, syncDirectory(d.at))...); err != nil {
 		return fmt.Errorf("close run directory %s: %w", d.path, err)
 	}
 	return nil
+}
+
+// Discard closes the directory and removes it: no run was begun in it.
+func (d *RunDirectory) Discard() error {
+	return errors.Join(d.Close(), os.RemoveAll(d.at))
 }

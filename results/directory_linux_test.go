@@ -31,3 +31,32 @@ func TestAppendSamplesOnAFullDisk(t *testing.T) {
 	delete(d.files, SamplesFile)
 	d.mu.Unlock()
 }
+
+// TestAppendRepetitionIsAllOrNothing: where one file takes nothing, the others end as
+// they did before.
+func TestAppendRepetitionIsAllOrNothing(t *testing.T) {
+	d := newDirectory(t)
+	require.NoError(t, d.WriteRun(testRun()))
+	records := rolloutRecords(1, 2, 1)
+	require.NoError(t, d.AppendRepetition(records[:2], Part{LatencyFile, []byte("one\n")}))
+	run := testRun()
+	run.Repetitions = 1
+	require.NoError(t, d.WriteRun(run))
+	require.NoError(t, os.Symlink("/dev/full", filepath.Join(d.Path(), FailuresFile)))
+	err := d.AppendRepetition(records[2:], Part{LatencyFile, []byte("two\n")}, Part{FailuresFile, []byte("{}\n")})
+	require.ErrorContains(t, err, FailuresFile+": no space left on device")
+	require.NoError(t, os.Remove(filepath.Join(d.Path(), FailuresFile)))
+	d.mu.Lock() // as above
+	require.NoError(t, d.files[FailuresFile].Close())
+	delete(d.files, FailuresFile)
+	d.mu.Unlock()
+	run.Status = StatusFailed
+	require.NoError(t, d.WriteRun(run))
+	loaded, err := LoadRun(d.Path())
+	require.NoError(t, err)
+	require.Empty(t, loaded.Warnings)
+	require.Equal(t, records[:2], loaded.Records)
+	latency, err := os.ReadFile(filepath.Join(d.Path(), LatencyFile))
+	require.NoError(t, err)
+	require.Equal(t, "one\n", string(latency))
+}

@@ -29,31 +29,52 @@ func newDirectory(t *testing.T) *RunDirectory {
 	return d
 }
 
+func TestDiscardLeavesNothing(t *testing.T) {
+	for name, written := range map[string]bool{"before it has its name": false, "after": true} {
+		t.Run(name, func(t *testing.T) {
+			parent := t.TempDir()
+			d, err := CreateRunDirectory(parent, "rollout", testStart, "1a2b3c")
+			require.NoError(t, err)
+			if written {
+				require.NoError(t, d.WriteRun(testRun()))
+				require.NoError(t, d.AppendRepetition(nil, Part{LatencyFile, []byte("x\n")}))
+			}
+			require.NoError(t, d.Discard())
+			entries, err := os.ReadDir(parent)
+			require.NoError(t, err)
+			require.Empty(t, entries)
+		})
+	}
+}
+
 func TestRunDirectory(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), "deep", "runs")
 	// An hour east of UTC, the name still holds UTC.
 	d, err := CreateRunDirectory(parent, "rollout", testStart.In(time.FixedZone("", 3600)), "1a2b3c")
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(parent, "20261123T082700Z-rollout-1a2b3c"), d.Path())
-	require.DirExists(t, d.ProfilesDir())
+	require.NoDirExists(t, d.Path(), "before it says what it is")
 
 	run := testRun()
 	require.NoError(t, d.WriteRun(run))
+	require.DirExists(t, d.ProfilesDir())
+	entries, err := os.ReadDir(parent)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "and nothing hidden")
 	records := rolloutRecords(1, 2, 1)
 	for i := range records {
 		require.NoError(t, d.AppendSamples(records[i]))
 		loaded, err := LoadRun(d.Path())
 		require.NoError(t, err, "readable at every moment")
+		require.Equal(t, records[:i], append([]Record{}, loaded.Records...), "run.json doesn't count it yet")
+		require.NoError(t, d.WriteRun(run))
+		loaded, err = LoadRun(d.Path())
+		require.NoError(t, err, "readable at every moment")
 		require.Equal(t, records[:i+1], loaded.Records)
 		require.True(t, loaded.Unfinished)
 	}
-	latency, err := d.File(LatencyFile)
-	require.NoError(t, err)
-	_, err = io.WriteString(latency, "one\n")
-	require.NoError(t, err)
-	same, err := d.File(LatencyFile)
-	require.NoError(t, err)
-	require.Same(t, latency, same)
+	require.NoError(t, d.AppendRepetition(nil, Part{LatencyFile, []byte("one\n")}, Part{FailuresFile, nil}))
+	require.NoFileExists(t, filepath.Join(d.Path(), FailuresFile), "there was nothing to put in it")
 	require.NoError(t, d.WriteFile(ReportFile, []byte("# report\n")))
 
 	run.Status, run.Finished, run.Repetitions, run.Verdict = StatusFinished, testStart.Add(time.Minute), 2, Pass
@@ -67,12 +88,15 @@ func TestRunDirectory(t *testing.T) {
 	require.Empty(t, loaded.Warnings)
 	require.Equal(t, records, loaded.Records)
 	run.Schema = RunSchema
+	samples, err := os.Stat(filepath.Join(d.Path(), SamplesFile))
+	require.NoError(t, err)
+	run.Lengths = map[string]int64{SamplesFile: samples.Size(), LatencyFile: 4}
 	require.JSONEq(t, string(run.Spec), string(loaded.Spec))
 	loaded.Spec = run.Spec // which is indented on the disk
 	require.Equal(t, run, loaded.Run)
 
 	var names []string
-	entries, err := os.ReadDir(d.Path())
+	entries, err = os.ReadDir(d.Path())
 	require.NoError(t, err)
 	for _, e := range entries {
 		names = append(names, e.Name())
@@ -80,8 +104,7 @@ func TestRunDirectory(t *testing.T) {
 	require.Equal(t, []string{"latency.hlog", "profiles", "report.md", "run.json", "samples.txt"}, names, "and no temporary file")
 
 	require.ErrorIs(t, d.WriteRun(run), os.ErrClosed)
-	_, err = d.File(FailuresFile)
-	require.ErrorIs(t, err, os.ErrClosed)
+	require.ErrorIs(t, d.AppendRepetition(nil, Part{FailuresFile, []byte("x\n")}), os.ErrClosed)
 }
 
 // TestRunJSON fixes the names that scripts rely on.
@@ -97,14 +120,14 @@ func TestRunJSON(t *testing.T) {
 		"repetition_counts":[{"devices":5000,"updated":5000,"failed":0,"lost":0,"applied_twice":0}],
 		"fleet":{"cpu_fraction":0,"saturated":false,"peak_resident_bytes":0,"wake_p90_ns":0,"late_answers":0,"accept_queue_peak":0,"descriptors":0},
 		"harness":{"cpu_fraction":0,"lateness_p99_ns":0,"gc_cpu_fraction":0,"peak_resident_bytes":0},
-		"transport":"lean","addressing":"ip"}`, string(text))
+		"transport":"lean","addressing":"ip","lengths":{"samples.txt":0}}`, string(text))
 }
 
 func TestRunDirectoryRefuses(t *testing.T) {
 	d := newDirectory(t)
 	require.ErrorContains(t, d.AppendSamples(sample("x", 1)...), "run.json with the machine's GOMAXPROCS must be written first")
 	for _, name := range []string{"", ".", "..", "../x", "a/b", "/etc/x"} {
-		_, err := d.File(name)
+		_, err := d.open(name)
 		require.ErrorContains(t, err, "want a name without path separators", name)
 		require.Error(t, d.WriteFile(name, nil), name)
 	}
@@ -146,6 +169,7 @@ func TestLoadRunCutAtEveryByte(t *testing.T) {
 	require.NoError(t, d.WriteRun(testRun()))
 	records := rolloutRecords(1, 2, 1)
 	require.NoError(t, d.AppendSamples(records...))
+	require.NoError(t, d.WriteRun(testRun()))
 	path := filepath.Join(d.Path(), SamplesFile)
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -160,7 +184,55 @@ func TestLoadRunCutAtEveryByte(t *testing.T) {
 		require.Equal(t, records[:lines], append([]Record{}, loaded.Records...), "cut at %d", cut)
 		half := cut > 0 && whole[cut-1] != '\n'
 		require.Equal(t, half, strings.Contains(strings.Join(loaded.Warnings, "\n"), "cut in half"), "cut at %d", cut)
+		require.Contains(t, strings.Join(loaded.Warnings, "\n"), fmt.Sprintf("has %d of the %d bytes that the run wrote", cut, len(whole)))
 	}
+}
+
+// TestLoadRunKilledInARepetition: however much of a repetition's samples a kill left,
+// whole lines too, they are no part of the run before run.json counts it: nobody has
+// judged them.
+func TestLoadRunKilledInARepetition(t *testing.T) {
+	d := newDirectory(t)
+	run := testRun()
+	require.NoError(t, d.WriteRun(run))
+	records := rolloutRecords(1, 2, 1)
+	require.NoError(t, d.AppendRepetition(records[:2], Part{LatencyFile, []byte("one\n")}))
+	run.Repetitions = 1
+	require.NoError(t, d.WriteRun(run))
+	path := filepath.Join(d.Path(), SamplesFile)
+	counted, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, d.AppendRepetition(records[2:], Part{LatencyFile, []byte("two\n")}))
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for cut := len(counted); cut <= len(whole); cut++ {
+		require.NoError(t, os.WriteFile(path, whole[:cut], 0o644))
+		loaded, err := LoadRun(d.Path())
+		require.NoError(t, err)
+		require.Equal(t, records[:2], loaded.Records)
+		said := strings.Join(loaded.Warnings, "\n")
+		require.Equal(t, cut > len(counted), strings.Contains(said, fmt.Sprintf("samples.txt: the last %d of %d bytes are no part of the run", cut-len(counted), cut)), said)
+		require.Contains(t, said, "latency.hlog: the last 4 of 8 bytes are no part of the run")
+		require.NotContains(t, said, "cut in half")
+	}
+}
+
+// TestRunsOfBeforeThereWereLengths are believed to their end.
+func TestRunsOfBeforeThereWereLengths(t *testing.T) {
+	d := newDirectory(t)
+	require.NoError(t, d.WriteRun(testRun()))
+	records := rolloutRecords(1, 2, 1)
+	require.NoError(t, d.AppendSamples(records...))
+	run := testRun()
+	run.Schema, run.Status = RunSchema, StatusFinished
+	text, err := json.Marshal(run)
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "lengths")
+	require.NoError(t, d.WriteFile(RunFile, text))
+	loaded, err := LoadRun(d.Path())
+	require.NoError(t, err)
+	require.Equal(t, records, loaded.Records)
+	require.Empty(t, loaded.Warnings)
 }
 
 func TestLoadRunRefuses(t *testing.T) {
@@ -227,7 +299,7 @@ func TestLoadRunAfterKill(t *testing.T) {
 
 		found, err := filepath.Glob(filepath.Join(parent, "*"))
 		require.NoError(t, err)
-		require.Len(t, found, 1)
+		require.Len(t, found, 1, "nothing hidden either")
 		loaded, err := LoadRun(found[0])
 		require.NoError(t, err)
 		require.True(t, loaded.Unfinished)

@@ -2,6 +2,7 @@ package results
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,7 @@ func TestOpenInputOfARun(t *testing.T) {
 	run.Status, run.Valid, run.Invalid = StatusFinished, false, []string{"the fleet was saturated"}
 	require.NoError(t, d.WriteRun(run))
 	require.NoError(t, d.AppendSamples(rolloutRecords(1, 10, 1)...))
+	require.NoError(t, d.WriteRun(run))
 	whole, err := os.ReadFile(filepath.Join(d.Path(), SamplesFile))
 	require.NoError(t, err)
 	half := "BenchmarkScenario/rollout/op=push-2 5000 1 ns/op 12 p99-n"
@@ -29,7 +31,7 @@ func TestOpenInputOfARun(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(whole), string(in.data), "the half line is left out")
 		warnings := strings.Join(in.Warnings, "\n")
-		require.Contains(t, warnings, "cut in half")
+		require.Contains(t, warnings, fmt.Sprintf("the last %d of %d bytes are no part of the run", len(half), len(whole)+len(half)))
 		require.Contains(t, warnings, "the run is invalid: the fleet was saturated")
 		in.Label = "run"
 		c, err := Compare([]Input{in}, CompareOptions{})

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/perf/benchfmt"
 )
@@ -31,9 +33,9 @@ type LoadedRun struct {
 // maxRunBytes bounds run.json, whose largest part is the resolved scenario.
 const maxRunBytes = 16 << 20
 
-// LoadRun reads a run directory, finished or not. A kill at any moment leaves at
-// most one half-written line at the end of samples.txt, which is dropped and
-// said in Warnings; every other damage is an [*InputError] that names the line.
+// LoadRun reads a run directory, finished or not. What run.json doesn't vouch for, such
+// as a line that a kill cut in half, is dropped and said in Warnings, as is what is
+// missing; every other damage is an [*InputError] that names the line.
 func LoadRun(path string) (*LoadedRun, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -58,6 +60,7 @@ func LoadRun(path string) (*LoadedRun, error) {
 	if loaded.Unfinished {
 		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s: the run did not finish: it was killed or still runs", path))
 	}
+	loaded.Warnings = append(loaded.Warnings, unvouched(path, run.Lengths)...)
 	samplesPath := filepath.Join(path, SamplesFile)
 	if _, err := os.Stat(samplesPath); errors.Is(err, os.ErrNotExist) {
 		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s: no samples: no repetition was completed", path))
@@ -66,6 +69,9 @@ func LoadRun(path string) (*LoadedRun, error) {
 	data, err = readBounded(samplesPath, maxSamplesBytes)
 	if err != nil {
 		return nil, err
+	}
+	if length, ok := run.Lengths[SamplesFile]; ok {
+		data = data[:max(0, min(length, int64(len(data))))]
 	}
 	whole := wholeLines(data)
 	if len(whole) < len(data) {
@@ -78,6 +84,28 @@ func LoadRun(path string) (*LoadedRun, error) {
 	}
 	loaded.Warnings = append(loaded.Warnings, shortfalls(loaded.Records, run.Repetitions, samplesPath)...)
 	return loaded, nil
+}
+
+// unvouched tells of files that are longer or shorter than run.json says. The bytes
+// beyond are of a repetition that the run didn't live to count, and so to judge.
+func unvouched(dir string, lengths map[string]int64) (warnings []string) {
+	for _, name := range slices.Sorted(maps.Keys(lengths)) {
+		if !filepath.IsLocal(name) || filepath.Base(name) != name {
+			continue
+		}
+		var size int64
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			size = info.Size()
+		}
+		path := filepath.Join(dir, name)
+		switch beyond := size - lengths[name]; {
+		case beyond > 0:
+			warnings = append(warnings, fmt.Sprintf("%s: the last %d of %d bytes are no part of the run and are left out: it ended before their repetition was counted", path, beyond, size))
+		case beyond < 0:
+			warnings = append(warnings, fmt.Sprintf("%s: has %d of the %d bytes that the run wrote", path, size, lengths[name]))
+		}
+	}
+	return warnings
 }
 
 // shortfalls tells of operations with fewer samples than the run completed

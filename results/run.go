@@ -51,6 +51,10 @@ type Run struct {
 	Verdict          Verdict       `json:"verdict,omitempty"`
 
 	Thresholds []ThresholdOutcome `json:"thresholds,omitempty"` // of a run that came to its end
+
+	// Lengths is how much of the files that grow with the run belongs to what stands
+	// here, in bytes. WriteRun sets it; nil in runs of before there was any.
+	Lengths map[string]int64 `json:"lengths,omitempty"`
 }
 
 // Status says how far a run has come.
@@ -110,10 +114,44 @@ type HarnessHealth struct {
 	PeakResidentBytes uint64  `json:"peak_resident_bytes"`
 	Dials             uint64  `json:"dials,omitempty"` // connections that the client opened, or tried to, in a timed repetition: the most
 
+	// Saturated: the driver, rather than the client or the fleet, was what limited the
+	// load, so the run is invalid.
+	Saturated bool `json:"saturated,omitempty"`
+
+	// Pacing is how the plan of an open load was kept; nil for a closed one, which has none.
+	Pacing *Pacing `json:"pacing,omitempty"`
+
+	Descriptors     int    `json:"descriptors,omitempty"`      // open at the end of a timed repetition: the most; 0 where unknown
+	DescriptorLimit uint64 `json:"descriptor_limit,omitempty"` // 0 where unknown
+
+	// Ports are the local ports of the driver's machine or container; nil where unknown.
+	Ports *LocalPorts `json:"ports,omitempty"`
+
 	// Yardstick is how fast the machine was around the timed repetitions.
 	Yardstick *Yardstick `json:"yardstick,omitempty"`
 
 	// Interference is what else the machine did during the timed repetitions; nil
 	// where that can't be told.
 	Interference *Interference `json:"interference,omitempty"`
+}
+
+// Pacing is how an open load's plan was kept, by the worst of the timed repetitions.
+type Pacing struct {
+	StarvedFraction    float64 `json:"starved_fraction"`      // of the operations, 0 to 1: due while every worker was busy
+	BusyWorkersPeak    int     `json:"busy_workers_peak"`     // at once
+	TimerLatenessP99NS int64   `json:"timer_lateness_p99_ns"` // planned to sent where a worker stood ready, 99th percentile, nanoseconds
+}
+
+// LocalPorts are the ports that connections are given which ask for none, and what
+// keeps them: a connection that was closed holds its port for the peer's address for a
+// minute, in TIME_WAIT (RFC 9293, section 3.6.1).
+type LocalPorts struct {
+	First    int `json:"first"`
+	Last     int `json:"last"`
+	TimeWait int `json:"time_wait"` // sockets in TIME_WAIT at the end of a timed repetition, to any address: the most
+}
+
+// String is a clause: "4711 sockets were in TIME_WAIT, and connections have ports 32768 to 60999".
+func (p LocalPorts) String() string {
+	return fmt.Sprintf("%d sockets were in TIME_WAIT, and connections have ports %d to %d", p.TimeWait, p.First, p.Last)
 }

@@ -2,9 +2,12 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
+	"syscall"
 )
 
 // dialer opens the client's connections. While connections are primed it holds each
@@ -14,6 +17,27 @@ type dialer struct {
 	net     net.Dialer
 	mu      sync.Mutex
 	meeting *meeting
+
+	noPort, noDescriptor atomic.Int64
+}
+
+// refusals are connections that this side could not begin, for want of something of
+// its own: such a failure is no device's.
+type refusals struct {
+	noPort       int64 // no local port was free, or no local address fits the peer's
+	noDescriptor int64
+}
+
+func (d *dialer) refused() refusals { return refusals{d.noPort.Load(), d.noDescriptor.Load()} }
+
+// count takes note of why a connection could not be begun.
+func (d *dialer) count(err error) {
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		d.noPort.Add(1)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		d.noDescriptor.Add(1)
+	}
 }
 
 // meeting is workers that wait for each other, once.
@@ -43,6 +67,7 @@ func (d *dialer) part() {
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := d.net.DialContext(ctx, network, address)
 	if err != nil {
+		d.count(err)
 		return nil, err
 	}
 	d.mu.Lock()

@@ -27,7 +27,7 @@ func (r *runner) judgeFleet(before, after mockfleet.Status, disturbed bool) {
 	h.CPUFraction = max(h.CPUFraction, share)
 	h.PeakResidentBytes = max(h.PeakResidentBytes, after.PeakResidentBytes)
 	saturated := func(format string, args ...any) {
-		h.Saturated = true
+		h.Saturated = h.Saturated || r.probe == nil // in a search only that rate is beyond the limit
 		r.doubt("the fleet was the bottleneck: " + fmt.Sprintf(format, args...))
 	}
 	if share > maxFleetFraction && observed > leastObserved {
@@ -45,19 +45,8 @@ func (r *runner) judgeFleet(before, after mockfleet.Status, disturbed bool) {
 	h.Descriptors = max(h.Descriptors, after.Descriptors)
 }
 
-// judgeHarness takes note of how the driver was in a timed repetition, and whether
-// its figures can be believed. A driver of a closed load may use all the processor
-// time it gets, for that is what is asked: as much as can be had. One of an open load
-// is judged by its plan, whatever kept it from it.
-func (r *runner) judgeHarness(m *measured) {
-	h := &r.run.Harness
-	h.CPUFraction = max(h.CPUFraction, fraction(m.cost.processor, m.elapsed))
-	if m.plan != nil {
-		h.LatenessP99NS = max(h.LatenessP99NS, int64(m.plan.lateP99()))
-	}
-	h.GCCPUFraction = max(h.GCCPUFraction, m.cost.gcFraction)
-	h.PeakResidentBytes = max(h.PeakResidentBytes, m.cost.peakResident)
-	h.Dials = max(h.Dials, m.traffic.Dials)
+// judgeRepetition says whether the figures of a timed repetition can be believed.
+func (r *runner) judgeRepetition(m *measured) {
 	if m.done == 0 {
 		r.doubt(fmt.Sprintf("no operation succeeded: %d failed, by class %v", m.failed, r.failures.byClass()))
 	}
@@ -65,10 +54,5 @@ func (r *runner) judgeHarness(m *measured) {
 		if t := m.ops[op]; t.clipped > 0 {
 			r.doubt(fmt.Sprintf("%d latencies of %s were over %v, more than is recorded", t.clipped, op, time.Duration(histHighest)))
 		}
-	}
-	if m.plan != nil && m.plan.behind(r.spec.Load) {
-		r.doubt(fmt.Sprintf("behind schedule: the last operation was sent %v after its time, in a plan of %v at %s; of the latest 1%% each was %v late or more; %d workers were too few, or the driver, which used %.0f%% of all cores, too slow",
-			m.plan.lag().Round(time.Microsecond), m.plan.lastPlanned.Round(time.Microsecond), r.spec.Load.Rate,
-			m.plan.lateP99().Round(time.Microsecond), r.spec.Load.Workers, 100*fraction(m.cost.processor, m.elapsed)))
 	}
 }

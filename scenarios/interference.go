@@ -89,3 +89,18 @@ func (i *interference) add(before, after *machineTime) *results.Interference {
 		StolenFraction: min(1, max(0, fraction(i.stolen, i.wall))),
 	}
 }
+
+// Neighbours is what others have of the machine for a while in which this process does
+// nothing; nil where that can't be told. A context that ends is its error.
+func Neighbours(ctx context.Context, during time.Duration) (*results.Interference, error) {
+	look := func() *machineTime { return readMachineTime(ctx, processorTime(), []int{os.Getpid()}) }
+	before := look()
+	timer := time.NewTimer(during)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return new(interference).add(before, look()), nil
+}

@@ -1,23 +1,27 @@
 package scenarios
 
 import (
-	"os"
+	"bytes"
+	"slices"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/fleetmark/fleetmark/results"
 )
 
-// latencyLog writes latency.hlog: HdrHistogram's log, an interval histogram a
+// latencyLog makes latency.hlog: HdrHistogram's log, an interval histogram a
 // repetition and operation, tagged with the operation. Values are response times
 // in nanoseconds; the log's own maximum column is in milliseconds, as usual.
 type latencyLog struct {
-	file *os.File
+	text bytes.Buffer // what log has written and nobody has taken
 	log  *hdrhistogram.HistogramLogWriter
 }
 
-// newLatencyLog begins the log of a run that started then. The file is the caller's.
-func newLatencyLog(f *os.File, started time.Time) (*latencyLog, error) {
-	l := &latencyLog{f, hdrhistogram.NewHistogramLogWriter(f)}
+// newLatencyLog begins the log of a run that started then, and gives its head.
+func newLatencyLog(started time.Time) (*latencyLog, results.Part, error) {
+	l := &latencyLog{}
+	l.log = hdrhistogram.NewHistogramLogWriter(&l.text)
 	ms := started.UnixMilli()
 	l.log.SetBaseTime(ms)
 	for _, begin := range []func() error{
@@ -28,16 +32,22 @@ func newLatencyLog(f *os.File, started time.Time) (*latencyLog, error) {
 		func() error { return l.log.OutputStartTime(ms) },
 		func() error { return l.log.OutputBaseTime(ms) },
 		l.log.OutputLegend,
-		f.Sync,
 	} {
-		if err := begin(); err != nil { // a full disk would refuse the others too
-			return nil, err
+		if err := begin(); err != nil {
+			return nil, results.Part{}, err
 		}
 	}
-	return l, nil
+	return l, l.taken(), nil
 }
 
-func (l *latencyLog) write(load LoadSpec, m *measured) error {
+// taken is what was written since the last time.
+func (l *latencyLog) taken() results.Part {
+	defer l.text.Reset()
+	return results.Part{Name: results.LatencyFile, Data: slices.Clone(l.text.Bytes())}
+}
+
+// interval is a repetition's part of the log.
+func (l *latencyLog) interval(load LoadSpec, m *measured) (results.Part, error) {
 	start, end := m.started.UnixMilli(), m.started.Add(m.elapsed).UnixMilli()
 	for _, op := range load.Operations() {
 		h := m.ops[op].response
@@ -45,8 +55,8 @@ func (l *latencyLog) write(load LoadSpec, m *measured) error {
 		h.SetStartTimeMs(start)
 		h.SetEndTimeMs(end)
 		if err := l.log.OutputIntervalHistogram(h); err != nil {
-			return err
+			return results.Part{}, err
 		}
 	}
-	return l.file.Sync()
+	return l.taken(), nil
 }

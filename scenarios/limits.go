@@ -10,6 +10,17 @@ const spareDescriptors = 64
 // scenario nor the descriptor limit says otherwise.
 const defaultIdle = 512
 
+// Descriptors is how many file descriptors a driver of this scenario wants, with its fleet
+// in a process of its own, and how many it must have at least: with fewer idle
+// connections than it would keep a driver runs, and opens more of them anew.
+func (s Spec) Descriptors() (least, wanted int) {
+	workers := s.Load.Workers
+	if idle := s.Client.MaxIdle; idle != 0 {
+		return workers + idle + spareDescriptors, workers + idle + spareDescriptors
+	}
+	return 2*workers + spareDescriptors, workers + max(defaultIdle, workers) + spareDescriptors
+}
+
 // limitIdle sees that there are descriptors for every worker, and sizes the pool
 // of idle connections to what is left.
 func (r *runner) limitIdle() error {
@@ -19,7 +30,7 @@ func (r *runner) limitIdle() error {
 	if !explicit {
 		*idle = max(defaultIdle, workers)
 	}
-	limit, known := descriptorLimit()
+	limit, known := DescriptorLimit()
 	if !known {
 		return nil
 	}

@@ -38,6 +38,7 @@ type load struct {
 	seed     uint64   // of what is drawn
 	start    time.Time
 	next     atomic.Int64 // a closed load's next operation
+	crowd    crowd        // an open load's busy workers
 }
 
 // run does the operations and returns how long that took. A context that ends
@@ -114,14 +115,20 @@ func (w *worker) work(ctx context.Context) {
 // serve is a worker of an open load: it does what is due. Planned times come from the
 // schedule, never from when a worker got round to them: time that an operation waits
 // for a free worker counts as latency.
+//
+// Operations are taken in order, and by whoever has waited longest. So where the taker was still
+// busy when its operation was due, everybody was.
 func (w *worker) serve(ctx context.Context, due <-chan operation) {
+	var freed time.Duration // when it was done with its last one
 	for o := range due {
 		if ctx.Err() != nil {
 			return
 		}
+		w.crowd.enter()
 		sent := time.Since(w.start)
-		w.recorder.sent(o.planned, sent)
-		w.do(ctx, w.recorder, w.device(o.n), o.planned, sent)
+		w.recorder.sent(o.planned, sent, freed > o.planned)
+		freed = w.do(ctx, w.recorder, w.device(o.n), o.planned, sent)
+		w.crowd.leave()
 	}
 }
 
@@ -151,7 +158,8 @@ func (w *worker) await(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Duration) {
+// do does an operation, and gives when that was done.
+func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Duration) time.Duration {
 	device := l.devices.At(i)
 	var err error
 	var report delivery.Report
@@ -167,12 +175,12 @@ func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Du
 	r.retries.Add(int64(report.Retries()))
 	if err != nil {
 		if ctx.Err() != nil {
-			return // broken off by us: neither a success nor a failure of the device
+			return done // broken off by us: neither a success nor a failure of the device
 		}
 		r.failed.Add(1)
 		l.claims.failed(i)
 		l.failures.add(i, device, l.spec.Operation, report, done-planned, err)
-		return
+		return done
 	}
 	r.done.Add(1)
 	l.claims.succeeded(i)
@@ -184,6 +192,7 @@ func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Du
 	if r.trend != nil {
 		r.went(planned, done-planned)
 	}
+	return done
 }
 
 // totals of the repetition, as it stands.

@@ -18,7 +18,12 @@ type measured struct {
 	traffic               delivery.Stats // of this repetition alone
 	ops                   map[Operation]*tally
 	plan                  *plan // nil for a closed load
-	bytes                 int64 // of one artifact
+	busiest               int   // workers of an open load that were busy at once, at most
+	refused               refusals
+	disturbed             string              // what else had the machine, in a clause; empty: nothing, or unknown
+	descriptors           int                 // open when it ended; 0 where unknown
+	ports                 *results.LocalPorts // when it ended; nil where unknown
+	bytes                 int64               // of one artifact
 	counts                results.Counts
 	stopped               string  // why a rollout stopped; empty: it didn't
 	limit                 float64 // operations a second that a search has found; 0 without one

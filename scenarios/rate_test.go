@@ -105,8 +105,8 @@ func BenchmarkRates(b *testing.B) {
 				achieved := float64(len(w.sent)) / float64(planned)
 				_, plan := merged(load.recorders, l)
 				b.ReportMetric(100*(achieved-1), "%-off")
-				b.ReportMetric(float64(plan.late.ValueAtQuantile(50))/1e3, "late-p50-µs")
-				b.ReportMetric(float64(plan.late.ValueAtQuantile(99))/1e3, "late-p99-µs")
+				b.ReportMetric(float64(plan.late().ValueAtQuantile(50))/1e3, "late-p50-µs")
+				b.ReportMetric(float64(plan.late().ValueAtQuantile(99))/1e3, "late-p99-µs")
 				if l.Model == Poisson {
 					b.ReportMetric(kolmogorov(gapsOf(w.sent), func(x float64) float64 { return 1 - math.Exp(-float64(l.Rate)*x) }), "distance")
 				}

@@ -76,7 +76,7 @@ func newRecorder(load LoadSpec) *recorder {
 		r.list = append(r.list, t)
 	}
 	if load.open() {
-		r.plan = &plan{late: newHistogram()}
+		r.plan = newPlan()
 	}
 	return r
 }
@@ -88,8 +88,7 @@ func (r *recorder) reset() {
 		t.sum, t.n, t.clipped = 0, 0, 0
 	}
 	if r.plan != nil {
-		r.plan.late.Reset()
-		r.plan.lastPlanned, r.plan.last = 0, 0
+		r.plan.reset()
 	}
 	r.live = liveTimes{}
 	r.done.Store(0)
@@ -146,12 +145,10 @@ func (r *recorder) went(planned, response time.Duration) {
 }
 
 // sent takes when an operation of an open load was planned, and sent.
-func (r *recorder) sent(planned, sent time.Duration) {
+func (r *recorder) sent(planned, sent time.Duration, starved bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.plan.sent(planned, sent)
-	// One beyond the histogram isn't said here: its response time is longer still.
-	record(r.plan.late, sent-planned)
+	r.plan.sent(planned, sent, starved)
 }
 
 func (t *tally) take(h *hdrhistogram.Histogram, d time.Duration) {
@@ -186,8 +183,7 @@ func merged(recorders []*recorder, load LoadSpec) (map[Operation]*tally, *plan) 
 			to.clipped += t.clipped
 		}
 		if all.plan != nil {
-			all.plan.late.Merge(r.plan.late)
-			all.plan.sent(r.plan.lastPlanned, r.plan.last)
+			all.plan.add(r.plan)
 		}
 	}
 	return all.ops, all.plan

@@ -1,8 +1,8 @@
 package scenarios
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -56,6 +56,7 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 		return nil, err
 	}
 	defer client.Close()
+	r.client.Store(client)
 	before, err := r.ready(ctx, client, dialer, u, spec)
 	if err != nil {
 		return nil, err
@@ -67,6 +68,7 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 	step.Planned = l.planned()
 	r.watcher.Begin(step)
 	m, err := r.measure(ctx, client, l, step)
+	m.refused = dialer.refused()
 	end := l.live(&liveView{}, m.elapsed)
 	end.P50, end.P99 = m.percentiles(spec.Operation)
 	r.watcher.End(step, end)
@@ -83,6 +85,7 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 		r.note(m.stopped)
 	}
 	if step.Kind == Timed {
+		r.judgeRepetition(m)
 		r.judgeHarness(m)
 	}
 	return m, nil
@@ -106,7 +109,7 @@ func (r *runner) measureMachine(ctx context.Context, step Step) error {
 	if step.Kind != Timed {
 		return nil
 	}
-	ns, err := yardstick(ctx)
+	ns, err := Yardstick(ctx)
 	if err != nil {
 		return err
 	}
@@ -169,6 +172,8 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 	m.done, m.failed, m.retries = l.totals()
 	m.ops, m.plan = merged(r.recorders, l.spec)
 	m.failedP99 = r.failures.p99()
+	m.busiest = int(l.crowd.most.Load())
+	m.descriptors, m.ports = openDescriptors(), ReadLocalPorts("/")
 	if capture != nil {
 		if _, err := capture.Stop(); err != nil {
 			return m, fmt.Errorf("profiling: %w", err)
@@ -214,7 +219,8 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 	}
 	if step.Kind == Timed {
 		alone := new(interference).add(before.machine, after.machine) // of this repetition
-		r.judgeFleet(before.fleet, after.fleet, alone.Disturbed() != "")
+		m.disturbed = alone.Disturbed()
+		r.judgeFleet(before.fleet, after.fleet, m.disturbed != "")
 		r.run.Harness.Interference = r.interference.add(before.machine, after.machine)
 	}
 	counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.ledger(ctx))), u, r.spec.Load.Operation)
@@ -242,10 +248,31 @@ func (r *runner) seen(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfl
 	}
 }
 
-// write puts a repetition into the run directory.
+// write puts a repetition into the run directory: all of it, or nothing.
 func (r *runner) write(step Step, m *measured) error {
 	if step.Kind == WarmUp {
 		return nil
+	}
+	var records []results.Record
+	var parts []results.Part
+	if step.Kind == Timed {
+		records = m.records(r.spec, step.Number)
+		latencies, err := r.latency.interval(r.spec.Load, m)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, latencies)
+	}
+	failed, err := r.failed(step)
+	if err != nil {
+		return err
+	}
+	if err := r.dir.AppendRepetition(records, append(parts, failed)...); err != nil {
+		return err
+	}
+	if step.Kind == Timed {
+		r.records = append(r.records, records...)
+		r.run.Repetitions = step.Number
 	}
 	c := &r.run.Counts
 	if len(r.run.RepetitionCounts) == 0 {
@@ -257,35 +284,16 @@ func (r *runner) write(step Step, m *measured) error {
 	c.Lost = max(c.Lost, m.counts.Lost)
 	c.AppliedTwice = max(c.AppliedTwice, m.counts.AppliedTwice)
 	r.run.RepetitionCounts = append(r.run.RepetitionCounts, m.counts)
-
-	if step.Kind == Timed {
-		records := m.records(r.spec, step.Number)
-		if err := r.dir.AppendSamples(records...); err != nil {
-			return err
-		}
-		r.records = append(r.records, records...)
-		r.run.Repetitions = step.Number
-		if err := r.latency.write(r.spec.Load, m); err != nil {
-			return err
-		}
-	}
-	if err := r.writeFailures(step); err != nil {
-		return err
-	}
 	return r.dir.WriteRun(r.run)
 }
 
-func (r *runner) writeFailures(step Step) (err error) {
-	if len(r.failures.byClass()) == 0 {
-		return nil
-	}
-	f, err := r.dir.File(results.FailuresFile)
-	if err != nil {
-		return err
-	}
+// failed is the sample of what failed in a repetition; empty where nothing did.
+func (r *runner) failed(step Step) (results.Part, error) {
 	number := step.Number
 	if step.Kind == Profiled {
 		number += r.spec.Repetitions
 	}
-	return errors.Join(r.failures.write(f, number), f.Sync())
+	var lines bytes.Buffer
+	err := r.failures.write(&lines, number)
+	return results.Part{Name: results.FailuresFile, Data: lines.Bytes()}, err
 }

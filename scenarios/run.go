@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -87,7 +90,10 @@ type runner struct {
 	claims    *claims
 	watcher   Watcher
 
-	probe        *probe    // of a search, under way; else nil
+	probe  *probe // of a search, under way; else nil
+	vigil  vigil
+	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
+
 	yardstick    []float64 // a block each, ns a round trip
 	interference interference
 
@@ -98,7 +104,7 @@ type runner struct {
 
 // begin readies everything that can be refused, the run directory last.
 func begin(ctx context.Context, o Options) (_ *runner, err error) {
-	r := &runner{o: o, spec: o.Spec, watcher: o.Watcher, failures: newFailures()}
+	r := &runner{o: o, spec: o.Spec, watcher: o.Watcher, failures: newFailures(), vigil: vigil{vigilEvery, vigilPatience}}
 	if r.watcher == nil {
 		r.watcher = noWatcher{}
 	}
@@ -207,17 +213,17 @@ func (r *runner) describe(devices int) error {
 func (r *runner) enter(dir *results.RunDirectory) (err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, dir.Close(), os.RemoveAll(dir.Path()))
+			err = errors.Join(err, dir.Discard())
 		}
 	}()
 	if err := dir.WriteRun(r.run); err != nil {
 		return err
 	}
-	f, err := dir.File(results.LatencyFile)
-	if err != nil {
+	var head results.Part
+	if r.latency, head, err = newLatencyLog(r.run.Started); err != nil {
 		return err
 	}
-	if r.latency, err = newLatencyLog(f, r.run.Started); err != nil {
+	if err := dir.AppendRepetition(nil, head); err != nil {
 		return err
 	}
 	r.dir = dir
@@ -246,19 +252,20 @@ var errFleetDied = errors.New("the fleet's process ended in the middle of the ru
 // repetitions runs all of them, and stops at the first that can't be had.
 func (r *runner) repetitions(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	defer cancel(nil)
 	if died := r.fleet.died(); died != nil {
-		watched := make(chan struct{})
-		stop := make(chan struct{})
-		go func() {
-			defer close(watched)
+		watching.Go(func() {
 			select {
 			case <-died:
 				cancel(errFleetDied)
-			case <-stop:
+			case <-ctx.Done():
 			}
-		}()
-		defer func() { close(stop); <-watched }()
+		})
+	}
+	if r.fleet.witness() != nil && r.fleet.kind() != FleetInProcess {
+		watching.Go(func() { r.watchFleet(ctx, cancel) })
 	}
 	for _, part := range []struct {
 		kind Kind
@@ -267,14 +274,35 @@ func (r *runner) repetitions(ctx context.Context) error {
 		for n := 1; n <= part.n; n++ {
 			step := Step{Scenario: r.spec.Name, Kind: part.kind, Number: n, Of: part.n, Duration: r.spec.Load.Lasts()}
 			if err := r.repetition(ctx, step); err != nil {
-				if cause := context.Cause(ctx); errors.Is(cause, errFleetDied) {
-					return cause
-				}
-				return err
+				return r.why(ctx, err)
 			}
 		}
 	}
 	return nil
+}
+
+// deathKnown is how long it takes, at most, until the end of a fleet's process is known
+// after its connections broke.
+const deathKnown = time.Second
+
+// why is the reason for an error: that the fleet is gone, if it is. What a file refuses is
+// never that.
+func (r *runner) why(ctx context.Context, err error) error {
+	_, file := errors.AsType[*fs.PathError](err)
+	if died := r.fleet.died(); died != nil && !file && ctx.Err() == nil {
+		late := time.NewTimer(deathKnown)
+		defer late.Stop()
+		select {
+		case <-died:
+			return errFleetDied
+		case <-ctx.Done():
+		case <-late.C:
+		}
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, errFleetDied) || errors.Is(cause, errFleetLost) {
+		return cause
+	}
+	return err
 }
 
 // end writes how the run ended, and closes everything.
@@ -289,7 +317,9 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		}
 	case runErr != nil:
 		r.run.Status = results.StatusFailed
-		r.invalid(runErr.Error())
+		for reason := range strings.SplitSeq(runErr.Error(), "\n") { // errors that were joined
+			r.invalid(reason)
+		}
 	}
 	if r.run.Status == results.StatusFinished {
 		for _, t := range r.spec.Thresholds {

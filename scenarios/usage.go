@@ -12,23 +12,28 @@ type gauge struct {
 	wall           time.Time
 	processor      time.Duration // user and system time
 	gcProcessor    float64       // seconds, estimated by the runtime
+	gcIdle         float64       // of those, what nobody else wanted
 	bytes, objects uint64        // allocated since the start
 }
 
-// metricGC is the collector's processor time, as of its last cycle.
-const metricGC = "/cpu/classes/gc/total:cpu-seconds"
+// metricGC is the collector's processor time, as of its last cycle, and metricGCIdle the
+// part of it on processors that would have been idle.
+const (
+	metricGC     = "/cpu/classes/gc/total:cpu-seconds"
+	metricGCIdle = "/cpu/classes/gc/mark/idle:cpu-seconds"
+)
 
 // readGauge allocates nothing that it counts. It stops the world for some
 // microseconds: the runtime's metrics can be had without, but count an allocation
 // only when the span that it lies in is full, hundreds of them late.
 func readGauge() gauge {
-	gc := []metrics.Sample{{Name: metricGC}}
+	gc := []metrics.Sample{{Name: metricGC}, {Name: metricGCIdle}}
 	metrics.Read(gc)
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	return gauge{
 		wall: time.Now(), processor: processorTime(),
-		bytes: mem.TotalAlloc, objects: mem.Mallocs, gcProcessor: gc[0].Value.Float64(),
+		bytes: mem.TotalAlloc, objects: mem.Mallocs, gcProcessor: gc[0].Value.Float64(), gcIdle: gc[1].Value.Float64(),
 	}
 }
 
@@ -36,6 +41,7 @@ func readGauge() gauge {
 type cost struct {
 	wall, processor time.Duration
 	gcFraction      float64 // of the processor time
+	gcBusy          float64 // seconds that the collector had and others may have wanted
 	bytes, objects  uint64
 	peakResident    uint64 // bytes
 }
@@ -47,7 +53,9 @@ func (before gauge) cost(after gauge) cost {
 		peakResident: peakResident(),
 	}
 	if c.processor > 0 {
-		c.gcFraction = min(1, (after.gcProcessor-before.gcProcessor)/c.processor.Seconds())
+		gc := after.gcProcessor - before.gcProcessor
+		c.gcFraction = min(1, gc/c.processor.Seconds())
+		c.gcBusy = max(0, gc-(after.gcIdle-before.gcIdle))
 	}
 	return c
 }

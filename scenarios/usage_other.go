@@ -7,5 +7,5 @@ import "time"
 // processorTime is not known here: cpu-ns/op is left out.
 func processorTime() time.Duration { return 0 }
 
-// descriptorLimit is not known here.
-func descriptorLimit() (uint64, bool) { return 0, false }
+// DescriptorLimit is not known here.
+func DescriptorLimit() (uint64, bool) { return 0, false }

@@ -17,8 +17,8 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// descriptorLimit is how many descriptors this process may have open.
-func descriptorLimit() (uint64, bool) {
+// DescriptorLimit is how many descriptors this process may have open.
+func DescriptorLimit() (uint64, bool) {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
 		return 0, false

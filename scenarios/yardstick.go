@@ -17,8 +17,8 @@ import (
 // machine as a run does (all processors, the scheduler, the loopback interface)
 // and nothing of the code under test.
 const (
-	yardstickBlock   = 30 * time.Millisecond
-	yardstickRequest = 1324 // bytes: an artifact and its header
+	YardstickBlock   = 30 * time.Millisecond // how long one block takes
+	yardstickRequest = 1324                  // bytes: an artifact and its header
 	yardstickAnswer  = 250
 	pairsPerCore     = 4
 )
@@ -28,8 +28,8 @@ type socketPair struct{ near, far net.Conn }
 
 func (p socketPair) close() error { return errors.Join(p.near.Close(), p.far.Close()) }
 
-// yardstick measures one block, in nanoseconds a round trip.
-func yardstick(ctx context.Context) (_ float64, err error) {
+// Yardstick measures one block, in nanoseconds a round trip.
+func Yardstick(ctx context.Context) (_ float64, err error) {
 	pairs, err := openPairs(ctx, pairsPerCore*runtime.GOMAXPROCS(0))
 	defer func() {
 		for _, p := range pairs {
@@ -47,7 +47,7 @@ func yardstick(ctx context.Context) (_ float64, err error) {
 	errs := make([]error, 2*len(pairs))
 	began := time.Now()
 	for i, p := range pairs {
-		workers.Go(func() { errs[2*i] = ping(p.near, began.Add(yardstickBlock), &trips) })
+		workers.Go(func() { errs[2*i] = ping(p.near, began.Add(YardstickBlock), &trips) })
 		workers.Go(func() { errs[2*i+1] = echo(p.far) })
 	}
 	workers.Wait()

@@ -8,13 +8,13 @@ import (
 )
 
 func TestYardstick(t *testing.T) {
-	ns, err := yardstick(t.Context())
+	ns, err := Yardstick(t.Context())
 	require.NoError(t, err)
 	require.Positive(t, ns)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = yardstick(ctx)
+	_, err = Yardstick(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -22,7 +22,7 @@ func TestYardstick(t *testing.T) {
 func BenchmarkYardstick(b *testing.B) {
 	var sum float64
 	for b.Loop() {
-		ns, err := yardstick(b.Context())
+		ns, err := Yardstick(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -148,6 +148,20 @@ func TestKillLeavesADirectoryThatLoads(t *testing.T) {
 	eventually(t, "the fleet ends with its driver", func() bool { return len(fleets(t)) == 0 })
 }
 
+func TestFleetKilledUnderARun(t *testing.T) {
+	cmd, dir, run, stderr := started(t)
+	for _, pid := range fleets(t) {
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInvalid, cmd.ProcessState.ExitCode())
+	require.Contains(t, stderr.String(), "fleetmark: the fleet's process ended in the middle of the run\n")
+	is, repetitions := status(t, run)
+	require.Equal(t, "failed", is)
+	require.GreaterOrEqual(t, repetitions, 2)
+	compares(t, dir, run)
+}
+
 // compares has the command read a run directory again.
 func compares(t *testing.T, dir, run string) string {
 	t.Helper()

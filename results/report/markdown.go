@@ -142,19 +142,23 @@ func (p *writer) metrics() {
 
 func (p *writer) health() {
 	fleet, harness := p.run.Fleet, p.run.Harness
-	saturated := "no"
-	if fleet.Saturated {
-		saturated = "**yes**: the fleet was the bottleneck"
-	}
+	saturated := map[bool]string{false: "no", true: "**yes**: it was the bottleneck"}
 	p.printf("## Can the numbers be trusted\n\n")
 	p.table(page.Table{Header: []string{"what", "driver", "fleet"}, Align: "lrr", Rows: [][]string{
 		{"processor, share of all cores", percent(harness.CPUFraction), percent(fleet.CPUFraction)},
 		{"peak resident memory", resident(harness.PeakResidentBytes), resident(fleet.PeakResidentBytes)},
-		{"saturated", "", saturated},
+		{"saturated", saturated[harness.Saturated], saturated[fleet.Saturated]},
 		{"behind the plan, 99th percentile", page.Escape(time.Duration(harness.LatenessP99NS).String()), ""},
 		{"garbage collection, share of its processor time", percent(harness.GCCPUFraction), ""},
 	}})
 	p.printf("\n")
+	if o := harness.Pacing; o != nil {
+		p.printf("Of the operations, %s were due while every worker was busy; at most %d workers were busy at once. Where a worker stood ready, the latest hundredth was sent %s late or more.\n\n",
+			percent(o.StarvedFraction), o.BusyWorkersPeak, page.Escape(time.Duration(o.TimerLatenessP99NS).String()))
+	}
+	if o := harness.Ports; o != nil {
+		p.printf("At most %s.\n\n", o)
+	}
 	if y := harness.Yardstick; y != nil {
 		p.printf("By the yardstick, a round trip between two bare sockets took %s (median of %d blocks).\n\n", results.FormatValue(y.RoundTripNS, "ns/op"), y.Blocks)
 	}

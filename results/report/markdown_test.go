@@ -72,7 +72,7 @@ const wantPage = "# Run of rollout\n\n" +
 	"|:------------------------------------------------|--------:|--------:|\n" +
 	"| processor, share of all cores                   |   50.0% |   25.0% |\n" +
 	"| peak resident memory                            | 32.0MiB | 64.0MiB |\n" +
-	"| saturated                                       |         |      no |\n" +
+	"| saturated                                       |      no |      no |\n" +
 	"| behind the plan, 99th percentile                |   1.5ms |         |\n" +
 	"| garbage collection, share of its processor time |    1.2% |         |\n\n" +
 	"By the yardstick, a round trip between two bare sockets took 15.4µs (median of 20 blocks).\n\n" +
@@ -118,10 +118,18 @@ func TestMarkdownSays(t *testing.T) {
 		change func(*results.LoadedRun)
 		want   []string
 	}{
-		"regressed":      {func(r *results.LoadedRun) { r.Records = records(2) }, []string{"**regressed**: push requests/device went from 1 to 2 (+100.0%)", "| **regressed**"}},
-		"invalid":        {func(r *results.LoadedRun) { r.Valid, r.Invalid = false, []string{"the fleet was saturated"} }, []string{"The run is **invalid**", "- the fleet was saturated\n"}},
-		"why unsaid":     {func(r *results.LoadedRun) { r.Valid = false }, []string{"- no reason was recorded"}},
-		"saturated":      {func(r *results.LoadedRun) { r.Fleet.Saturated = true }, []string{"**yes**: the fleet was the bottleneck"}},
+		"regressed":  {func(r *results.LoadedRun) { r.Records = records(2) }, []string{"**regressed**: push requests/device went from 1 to 2 (+100.0%)", "| **regressed**"}},
+		"invalid":    {func(r *results.LoadedRun) { r.Valid, r.Invalid = false, []string{"the fleet was saturated"} }, []string{"The run is **invalid**", "- the fleet was saturated\n"}},
+		"why unsaid": {func(r *results.LoadedRun) { r.Valid = false }, []string{"- no reason was recorded"}},
+		"saturated":  {func(r *results.LoadedRun) { r.Fleet.Saturated = true }, []string{"|      no | **yes**: it was the bottleneck |"}},
+		"driver":     {func(r *results.LoadedRun) { r.Harness.Saturated = true }, []string{"| **yes**: it was the bottleneck |      no |"}},
+		"an open load": {func(r *results.LoadedRun) {
+			r.Harness.Pacing = &results.Pacing{StarvedFraction: 0.25, BusyWorkersPeak: 64, TimerLatenessP99NS: 2_000_000}
+		}, []string{"Of the operations, 25.0% were due while every worker was busy; at most 64 workers were busy at once. Where a worker stood ready, the latest hundredth was sent 2ms late or more.\n"}},
+		"ports": {func(r *results.LoadedRun) {
+			r.Harness.Ports = &results.LocalPorts{First: 32768, Last: 60999, TimeWait: 12}
+		},
+			[]string{"At most 12 sockets were in TIME_WAIT, and connections have ports 32768 to 60999.\n"}},
 		"unfinished":     {func(r *results.LoadedRun) { r.Status, r.Unfinished, r.Repetitions = results.StatusRunning, true, 1 }, []string{"The run is **unfinished**: it holds the 1 repetition that ended before."}},
 		"interrupted":    {func(r *results.LoadedRun) { r.Status = results.StatusInterrupted }, []string{"The run is **interrupted**: it holds the 2 repetitions"}},
 		"warnings":       {func(r *results.LoadedRun) { r.Warnings = []string{"a line was cut"} }, []string{"- Warning: a line was cut\n"}},

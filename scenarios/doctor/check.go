@@ -1,0 +1,65 @@
+package doctor
+
+import "slices"
+
+// State is how a check came out.
+type State string
+
+// The states. A problem is what keeps times from being judged here.
+const (
+	OK      State = "ok"
+	Warning State = "warning"
+	Problem State = "problem"
+	Unknown State = "unknown" // it can't be read here
+)
+
+// A Check is one thing that was looked at.
+type Check struct {
+	Name   string `json:"check"`
+	State  State  `json:"state"`
+	Found  string `json:"found"`            // with its unit
+	Why    string `json:"why"`              // it matters, in a clause
+	Change string `json:"change,omitempty"` // what to do, with a command where there is one; empty where it is ok
+}
+
+// Examine judges the facts.
+func Examine(f Facts) []Check {
+	var list []Check
+	for _, c := range []struct {
+		name, why string
+		judge     func(Facts) (state State, found, change string)
+	}{
+		{"cores", "driver and fleet take turns on them, and each counts the other's turn as its own time", cores},
+		{"quota", "a process beyond its control group's quota is stopped until the next period begins", quota},
+		{"memory", "a machine that swaps measures its disk", memory},
+		{"descriptors", "a connection takes one, and with too few connections can't be kept", descriptors},
+		{"ports", "a connection that was closed keeps its local port from the same peer for a minute", ports},
+		{"accept queue", "connections beyond it are dropped, and tried again a second later", acceptQueue},
+		{"clock", "every operation reads it several times", clock},
+		{"timer", "an open load sends its operations that late", timer},
+		{"governor", "a core's speed follows its load, so that the same work takes another time", governor},
+		{"turbo", "a core's speed depends on its heat, and on how many others are at work", turbo},
+		{"smt", "two threads share a core's units, so that a thread's speed depends on its neighbour", smt},
+		{"neighbours", "what others do with the machine is measured as ours", neighbours},
+		{"noise", "a change smaller than the noise can't be told from it", noise},
+		{"loopback", "every simulated device has an address of its own", loopback},
+	} {
+		state, found, change := c.judge(f)
+		if state == OK {
+			change = ""
+		}
+		list = append(list, Check{Name: c.name, State: state, Found: found, Why: c.why, Change: change})
+	}
+	return list
+}
+
+// Fit reports whether times can be judged here: no check is a problem.
+func Fit(checks []Check) bool {
+	return !slices.ContainsFunc(checks, func(c Check) bool { return c.State == Problem })
+}
+
+// worst is the graver of two states, what is unknown being graver than what is ok.
+func worst(a, b State) State {
+	order := []State{OK, Unknown, Warning, Problem}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
+}

@@ -1,0 +1,119 @@
+package doctor
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// Facts are what was found of a machine. A nil pointer or an empty word is a fact that
+// could not be read.
+type Facts struct {
+	OS string `json:"os"`
+
+	Cores      int      `json:"cores"` // that this process may run on
+	GOMAXPROCS int      `json:"gomaxprocs"`
+	Quota      *float64 `json:"cpu_quota_cores"` // of the control group, in cores; 0: it has none
+
+	MemoryAvailable *uint64 `json:"memory_available_bytes"` // of the machine
+	MemoryLeft      *uint64 `json:"memory_left_bytes"`      // to the control group's limit; nil: it has none, or unknown
+
+	DescriptorLimit *uint64 `json:"descriptor_limit"`
+	Needs           []Need  `json:"needs"` // of the catalogue
+
+	Ports         *results.LocalPorts `json:"local_ports"`
+	ReuseTimeWait *int                `json:"tcp_tw_reuse"` // 0: no, 1: yes, 2: on the loopback interface
+	AcceptQueue   *int                `json:"somaxconn"`
+
+	ClockSource  string        `json:"clock_source"`
+	ClockSources string        `json:"clock_sources"` // that could be chosen
+	ClockCost    time.Duration `json:"clock_cost_ns"` // of a reading, median
+	Timer        Timer         `json:"timer"`
+
+	Governors []string `json:"governors"` // of the cores, each once
+	Turbo     *bool    `json:"turbo"`
+	SMT       *bool    `json:"smt"` // two threads a core
+
+	Neighbours *results.Interference `json:"neighbours"`
+	Noise      Noise                 `json:"noise"`
+	Loopback   Loopback              `json:"loopback"`
+}
+
+// Need is how many descriptors a scenario's driver must have and wants.
+type Need struct {
+	Scenario string `json:"scenario"`
+	Least    int    `json:"least"`
+	Wanted   int    `json:"wanted"`
+}
+
+// Timer is how late a timer of a millisecond wakes who waits for it.
+type Timer struct {
+	P50   time.Duration `json:"p50_ns"`
+	P99   time.Duration `json:"p99_ns"`
+	Turns int           `json:"turns"`
+}
+
+// Loopback is which addresses devices can have.
+type Loopback struct {
+	Addressing string `json:"addressing"`        // that was tried
+	Refused    string `json:"refused,omitempty"` // why it can't be had; empty: it can
+	NoIPv6     string `json:"no_ipv6,omitempty"` // why there is no ::1; empty: there is
+}
+
+// Options say how facts are gathered.
+type Options struct {
+	Root     string                        // below which the system's files are; empty: "/"
+	Progress func(doing string, n, of int) // is told of each step; may be nil
+}
+
+// Gather looks at the machine. Its error is the context's, or that not even bare sockets
+// work.
+func Gather(ctx context.Context, o Options) (Facts, error) {
+	root := o.Root
+	if root == "" {
+		root = "/"
+	}
+	f := Facts{OS: runtime.GOOS, Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
+	steps := []struct {
+		doing string
+		do    func() error
+	}{
+		{"the system's settings", func() error { f.read(root); return f.ask() }},
+		{"what else runs", func() (err error) { f.Neighbours, err = scenarios.Neighbours(ctx, time.Second); return err }},
+		{"the clock", func() error { f.ClockCost = clockCost(); return nil }},
+		{"timers", func() (err error) { f.Timer, err = timers(ctx); return err }},
+		{"loopback addresses", func() error { f.Loopback = tryLoopback(ctx); return nil }},
+		{"how alike the same is", func() (err error) { f.Noise, err = compare(ctx, scenarios.Yardstick); return err }},
+	}
+	for i, s := range steps {
+		if o.Progress != nil {
+			o.Progress(s.doing, i+1, len(steps))
+		}
+		if err := s.do(); err != nil {
+			return f, err
+		}
+		if err := ctx.Err(); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// ask takes what this process and this program know.
+func (f *Facts) ask() error {
+	if limit, known := scenarios.DescriptorLimit(); known {
+		f.DescriptorLimit = &limit
+	}
+	for _, name := range scenarios.Names() {
+		s, err := scenarios.Find(name)
+		if err != nil {
+			return err
+		}
+		least, wanted := s.Descriptors()
+		f.Needs = append(f.Needs, Need{name, least, wanted})
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// clockCost is the median of some batches of readings: an interrupt in one is no cost of
+// the clock.
+func clockCost() time.Duration {
+	const batches, readings = 21, 5000
+	var costs []time.Duration
+	for range batches {
+		began := time.Now()
+		for range readings {
+			_ = time.Now()
+		}
+		costs = append(costs, time.Since(began)/readings)
+	}
+	slices.Sort(costs)
+	return costs[batches/2]
+}
+
+const (
+	timerWait  = time.Millisecond
+	timerTurns = 500
+	timerLimit = 2 * time.Second // a machine whose timers are very late has shown that by then
+)
+
+// timers waits a millisecond, again and again.
+func timers(ctx context.Context) (Timer, error) {
+	var late []time.Duration
+	timer := time.NewTimer(timerWait)
+	defer timer.Stop()
+	for began := time.Now(); len(late) < timerTurns && time.Since(began) < timerLimit; {
+		expected := time.Now().Add(timerWait)
+		timer.Reset(timerWait)
+		select {
+		case <-timer.C:
+			late = append(late, time.Since(expected))
+		case <-ctx.Done():
+			return Timer{}, ctx.Err()
+		}
+	}
+	return summarize(late), nil
+}
+
+func summarize(late []time.Duration) Timer {
+	slices.Sort(late)
+	at := func(percent int) time.Duration { return late[(len(late)-1)*percent/100] }
+	return Timer{P50: at(50), P99: at(99), Turns: len(late)}
+}
+
+// tryLoopback has a fleet of two answer as a run's would, and looks for ::1.
+func tryLoopback(ctx context.Context) Loopback {
+	addressing := mockfleet.DefaultAddressing()
+	l := Loopback{Addressing: string(addressing)}
+	if err := askSecond(ctx, addressing); err != nil {
+		l.Refused = err.Error()
+	}
+	var config net.ListenConfig
+	six, err := config.Listen(ctx, "tcp6", "[::1]:0")
+	if err == nil {
+		err = six.Close()
+	}
+	if err != nil {
+		l.NoIPv6 = err.Error()
+	}
+	return l
+}
+
+// askSecond asks the second device of a fleet for its health: the first may have an
+// address that every machine has.
+func askSecond(ctx context.Context, addressing mockfleet.Addressing) (err error) {
+	fleet, err := mockfleet.Start(ctx, mockfleet.Config{Devices: 2, Addressing: addressing})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, fleet.Close()) }()
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fleet.DeviceAddress(1)+"/health", nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<10))
+	if answer.StatusCode != http.StatusOK {
+		err = errors.Join(err, fmt.Errorf("GET /health answers %s", answer.Status))
+	}
+	return errors.Join(err, answer.Body.Close())
+}
