@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -162,74 +161,6 @@ func TestBlockText(t *testing.T) {
 	s, err := Parse("x.yaml", []byte("name: x\nload:\n  duration: >-\n    5s\n"))
 	require.NoError(t, err)
 	require.Equal(t, 5*time.Second, s.Load.Duration.Std())
-}
-
-// TestMistakes plants one mistake at a time; each is named with its place.
-func TestMistakes(t *testing.T) {
-	for _, row := range []struct{ text, want string }{
-		{"name: x\nlod:\n  workers: 3\n", `m.yaml:2:1: unknown key "lod": did you mean load?`},
-		{"name: x\nload:\n  wrkers: 3\n", `m.yaml:3:3: load: unknown key "wrkers": did you mean workers?`},
-		{"name: x\nload:\n  workers: many\n", `m.yaml:3:12: load.workers: "many": want a whole number`},
-		{"name: x\nload:\n  workers: 1.5\n", `m.yaml:3:12: load.workers: "1.5": want a whole number`},
-		{"name: x\nload:\n  workers: [1]\n", `m.yaml:3:12: load.workers: a list: want a whole number`},
-		{"name: x\nload:\n  workers: 0\n", `m.yaml:3:12: load.workers: 0: want 1 to 65536`},
-		{"name: x\nload:\n  workers: 99999999999999999999\n", `m.yaml:3:12: load.workers:`},
-		{"name: x\nload:\n  workers: 010\n", `m.yaml:3:12: load.workers: "010": want a whole number without leading zeros; as an octal it is 0o10`},
-		{"name: x\nload:\n  workers: 0_10\n", `m.yaml:3:12: load.workers: "0_10": want a whole number without leading zeros`},
-		{"name: x\nload:\n  workers: -010\n", `m.yaml:3:12: load.workers: "-010": want a whole number without leading zeros`},
-		{"name: x\nload:\n  workers: |\n    10\n", `m.yaml:3:12: load.workers: "10\n": want a whole number`},
-		{"name: x\nload:\n  workers:\n", `m.yaml:3:3: load.workers: has no value`},
-		{"name: x\nload: 3\n", `m.yaml:2:7: load: "3": want a mapping of model, operation`},
-		{"name: x\nload: []\n", `m.yaml:2:7: load: a list: want a mapping`},
-		{"name: x\nload:\n  model: constant\n  rate: 10 per s\n", `m.yaml:4:9: load.rate: "10 per s": want a rate such as 10/s`},
-		{"name: x\nload:\n  rate: 10/s\n", `m.yaml:3:9: load.rate: 10/s: the closed model has no use for it; it is for constant, poisson`},
-		{"name: x\nload:\n  model: constant\n", `load.rate: 0/s: the constant model wants a rate`},
-		{"name: x\nload:\n  model: open\n", `m.yaml:3:10: load.model: "open": want closed, once, constant, poisson, ramp`},
-		{"name: x\nload:\n  operation: ping\n", `m.yaml:3:14: load.operation: "ping": want push, verify or deliver`},
-		{"name: x\nload:\n  duration: 5\n", `m.yaml:3:13: load.duration: "5": want a duration such as 5s`},
-		{"name: x\nload:\n  duration: -5s\n", `m.yaml:3:13: load.duration: "-5s": want a duration`},
-		{"name: x\nfleet:\n  devices: -1\n", `m.yaml:3:12: fleet.devices: -1: want 1 to`},
-		{"name: x\nfleet: {devices: 6000, addressing: port}\n", `m.yaml:2:18: fleet.devices: 6000: addressing port holds at most 5000`},
-		{"name: x\nfleet:\n  addressing: dns\n", `m.yaml:3:15: fleet.addressing: "dns": want ip, port or path`},
-		{"name: x\nfleet:\n  behavior:\n    latency: slow\n", `m.yaml:4:14: fleet.behavior.latency:`},
-		{"name: x\nfleet:\n  behavior:\n    fail_status: 200\n", `m.yaml:4:18: fleet.behavior.fail_status: 200: want an HTTP status`},
-		{"name: x\nfleet:\n  groups:\n    - {name: slow, share: 8%}\n    - {name: slow, share: 2%}\n", `m.yaml:5:14: fleet.groups[1].name: "slow": want a name that no other`},
-		{"name: x\nfleet:\n  groups:\n    - {share: 8%}\n", `m.yaml:4:7: fleet.groups[0].name: "": want 1 to 32`},
-		{"name: x\nfleet:\n  groups:\n    - {name: a, share: 8%, behavior: {network: {http_1_0: 1}}}\n", `m.yaml:4:59: fleet.groups[0].behavior.network.http_1_0: "1": want true or false`},
-		{"name: x\nfleet:\n  addressing: path\n  groups:\n    - {name: a, share: 1, behavior: {network: {max_connections: 1}}}\n", `m.yaml:5:65: fleet.groups[0].behavior.network.max_connections: 1: want ip or port`},
-		{"name: x\nartifact:\n  size: 64 kilobytes\n", `m.yaml:3:9: artifact.size: "64 kilobytes": want an amount of data`},
-		{"name: x\nartifact:\n  size: 0\n", `m.yaml:3:9: artifact.size: 0B: want 1B to`},
-		{"name: x\nclient:\n  transport: quic\n", `m.yaml:3:14: client.transport: "quic": want lean or nethttp`},
-		{"name: x\nclient:\n  max_idle: -1\n", `m.yaml:3:3: client: delivery: max idle -1`},
-		{"name: x\nload:\n  workers: {a: 1}\n", `m.yaml:3:12: load.workers: a mapping: want a whole number`},
-		{"name: x\nload:\n  workers:\n    a: 1\n", `m.yaml:4:5: load.workers: a mapping: want a whole number`},
-		{"name: x\nrepetitions: 0\n", `m.yaml:2:14: repetitions: 0: want 1 to 10000`},
-		{"name: x\nseed: -1\n", `m.yaml:2:7: seed:`},
-		{"name: My Rollout\n", `m.yaml:1:7: name: "My Rollout": want 1 to 64 lower-case`},
-		{"name: 3\n", `m.yaml:1:7: name: "3": want text`},
-		{"repetitions: 3\n", `name: "": want 1 to 64 lower-case`},
-		{"name: x\nname: y\n", `m.yaml:2:1: not YAML: mapping key "name" already defined`},
-		{"name: [x\n", `not YAML:`},
-		{"name: x\n\tload: 3\n", `not YAML:`},
-		{"name: x\n---\nname: y\n", `a second document`},
-		{"- name: x\n", `a list: want a mapping`},
-		{"", `is empty: want a scenario`},
-		{"# nothing\n", `is empty: want a scenario`},
-		{"1: x\n", `key 1: want one of name`},
-	} {
-		_, err := Parse("m.yaml", []byte(row.text))
-		require.ErrorContains(t, err, row.want, "%s", row.text)
-		require.NotContains(t, err.Error(), "\n", "one line a mistake: %s", row.text)
-		_, ok := errors.AsType[*SpecError](err)
-		require.True(t, ok)
-	}
-}
-
-func TestAllMistakesAtOnce(t *testing.T) {
-	_, err := Parse("m.yaml", []byte("name: x\nlod: 1\nload:\n  rate: fast\n  workers: none\n"))
-	require.Len(t, strings.Split(err.Error(), "\n"), 3)
-	_, err = Parse("m.yaml", []byte("name: X\nrepetitions: 0\nwarmup: -1\n"))
-	require.Len(t, strings.Split(err.Error(), "\n"), 3)
 }
 
 func TestSet(t *testing.T) {

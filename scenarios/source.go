@@ -1,0 +1,128 @@
+package scenarios
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+const (
+	maxSpecFile = 1 << 20 // bytes of a scenario file
+	maxNesting  = 200     // of brackets in one: the parser's time grows with the square of it
+)
+
+// source is a scenario file as it was read.
+type source struct {
+	file  string   // as mistakes call it
+	lines []string // of its text
+	root  ast.Node
+}
+
+func readSpecFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxSpecFile+1))
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	if len(text) > maxSpecFile {
+		return nil, &SpecError{File: path, Problem: fmt.Sprintf("over %d bytes: want a scenario", maxSpecFile)}
+	}
+	return text, nil
+}
+
+func unreadable(path string, err error) error {
+	return usage(pathError(err), "scenario file %s", path)
+}
+
+// pathError is err without the path, for where that is named already.
+func pathError(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// newSource parses a file's text as far as YAML goes. Its error is a *SpecError.
+func newSource(file string, text []byte) (*source, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte order mark is no part of the first key
+	src := &source{file: file, lines: strings.Split(string(text), "\n")}
+	if at := src.tooDeep(); at.line > 0 {
+		return nil, at.at(&SpecError{Problem: fmt.Sprintf("brackets within brackets, over %d deep: want a scenario", maxNesting)})
+	}
+	// Keys that stand twice are told by the binder, which goes on after them.
+	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, src.notYAML(err)
+	}
+	for _, doc := range tree.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if src.root != nil {
+			return nil, src.place(doc.Body).at(&SpecError{Problem: "a second document: want one scenario a file"})
+		}
+		src.root = doc.Body
+	}
+	if _, null := src.root.(*ast.NullNode); src.root == nil || null {
+		return nil, &SpecError{File: file, Problem: "is empty: want a scenario, at least its name"}
+	}
+	return src, nil
+}
+
+// notYAML is the mistake for which the parser gave up.
+func (src *source) notYAML(err error) *SpecError {
+	e := &SpecError{File: src.file, Problem: "not YAML: " + clip(oneLine(err.Error()))}
+	y, ok := errors.AsType[yaml.Error](err)
+	if !ok {
+		return e
+	}
+	e.Problem = "not YAML: " + oneLine(y.GetMessage())
+	t := y.GetToken()
+	if t == nil {
+		return e
+	}
+	at := place{src, t.Position.Line, t.Position.Column}
+	if line := src.line(at.line); at.column <= len(line) && at.column > 0 && line[at.column-1] == '\t' {
+		e.Problem = "not YAML: a tab where a line is indented: want spaces"
+	}
+	return at.at(e)
+}
+
+// line is the n-th line, counted from 1, or empty if there is none.
+func (src *source) line(n int) string {
+	if n < 1 || n > len(src.lines) {
+		return ""
+	}
+	return src.lines[n-1]
+}
+
+// tooDeep is where brackets are nested deeper than in any scenario; without a line, nowhere. It
+// takes brackets in text for YAML's own, which over so many makes no difference.
+func (src *source) tooDeep() place {
+	depth := 0
+	for i, line := range src.lines {
+		for column, r := range []rune(line) {
+			switch r {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(0, depth-1)
+			}
+			if depth > maxNesting {
+				return place{src, i + 1, column + 1}
+			}
+		}
+	}
+	return place{}
+}
