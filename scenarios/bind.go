@@ -88,7 +88,7 @@ func (b *binder) forget(field string) {
 func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode:
-		b.fail(n, field, "anchors (&) and aliases (*) are not supported: want the value itself")
+		b.fail(n, field, "anchors (&) and aliases (*) are not supported: want the value itself; a scenario that differs a little from another extends it")
 		return
 	case *ast.TagNode:
 		b.fail(n, field, "tags (!) are not supported: want the value alone")
@@ -203,7 +203,7 @@ func (b *binder) bindList(n ast.Node, v reflect.Value, field string) {
 func (b *binder) bindStruct(n ast.Node, v reflect.Value, field string) {
 	values, ok := membersOf(n)
 	if !ok {
-		b.fail(n, field, "%s: want a mapping of %s", kindOf(n), strings.Join(keysOf(v.Type()), ", "))
+		b.fail(n, field, "%s: want a mapping of %s", kindOf(n), strings.Join(keysAt(v.Type(), field), ", "))
 		return
 	}
 	first := map[string]ast.Node{}
@@ -218,6 +218,9 @@ func (b *binder) bindStruct(n ast.Node, v reflect.Value, field string) {
 			continue
 		}
 		first[key.Value] = m.Key
+		if field == "" && key.Value == extendsKey {
+			continue // it has been followed already
+		}
 		b.bindMember(m, key.Value, v, field)
 	}
 }
@@ -225,16 +228,16 @@ func (b *binder) bindStruct(n ast.Node, v reflect.Value, field string) {
 // failKey refuses a key that isn't text.
 func (b *binder) failKey(m *ast.MappingValueNode, v reflect.Value, field string) {
 	if _, merge := m.Key.(*ast.MergeKeyNode); merge {
-		b.say(m.Key, field, "merge keys (<<) are not supported: want the keys themselves")
+		b.say(m.Key, field, "merge keys (<<) are not supported: want the keys themselves; a scenario that differs a little from another extends it")
 		return
 	}
-	b.say(m.Key, field, "key %s: want one of %s", clip(oneLine(m.Key.String())), strings.Join(keysOf(v.Type()), ", "))
+	b.say(m.Key, field, "key %s: want one of %s", clip(oneLine(m.Key.String())), strings.Join(keysAt(v.Type(), field), ", "))
 }
 
 func (b *binder) bindMember(m *ast.MappingValueNode, key string, v reflect.Value, field string) {
 	member, ok := memberOf(v, key)
 	if !ok {
-		keys := keysOf(v.Type())
+		keys := keysAt(v.Type(), field)
 		if meant := nearest(key, keys); meant != "" {
 			b.unread = append(b.unread, join(field, meant))
 		}
@@ -251,4 +254,13 @@ func (b *binder) bindMember(m *ast.MappingValueNode, key string, v reflect.Value
 		return
 	}
 	b.bind(m.Value, member, name)
+}
+
+// keysAt are the keys that a mapping may have.
+func keysAt(t reflect.Type, field string) []string {
+	keys := keysOf(t)
+	if field == "" {
+		keys = append(keys, extendsKey)
+	}
+	return keys
 }

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -27,17 +28,41 @@ func Names() []string {
 // Find gives a scenario: one of the catalogue by its name, or a file's by its path,
 // which ends in .yaml or .yml or has a separator in it.
 func Find(nameOrFile string) (Spec, error) {
-	if strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") || strings.ContainsAny(nameOrFile, `/\`) {
+	if isFile(nameOrFile) {
 		return LoadFile(nameOrFile)
 	}
-	text, err := catalog.ReadFile("catalog/" + nameOrFile + ".yaml")
-	if err != nil {
+	src, err := catalogued(nameOrFile)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		names := Names()
 		return Spec{}, &UsageError{What: fmt.Sprintf("scenario %q: no such scenario%s; want one of %s, or a file FILE.yaml",
 			nameOrFile, didYouMean(nameOrFile, names), strings.Join(names, ", "))}
 	}
-	return Parse(nameOrFile+".yaml", text)
+	if err != nil {
+		return Spec{}, err
+	}
+	return src.spec()
 }
 
+// isFile tells a file's path from a name of the catalogue.
+func isFile(nameOrFile string) bool {
+	return strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") || strings.ContainsAny(nameOrFile, `/\`)
+}
+
+// catalogued reads a scenario of the catalogue.
+func catalogued(name string) (*source, error) {
+	text, err := Source(name)
+	if err != nil {
+		return nil, err
+	}
+	src, err := newSource(catalogFile(name), text)
+	if err != nil {
+		return nil, err
+	}
+	src.catalogued = true
+	return src, nil
+}
+
+func catalogFile(name string) string { return "catalog/" + name + ".yaml" }
+
 // Source gives a catalogue scenario's file as it is written, comments and all.
-func Source(name string) ([]byte, error) { return catalog.ReadFile("catalog/" + name + ".yaml") }
+func Source(name string) ([]byte, error) { return catalog.ReadFile(catalogFile(name)) }

@@ -1,6 +1,10 @@
 package scenarios
 
-import "time"
+import (
+	"reflect"
+	"strings"
+	"time"
+)
 
 // maxStages bounds a load of model stages.
 const maxStages = 64
@@ -109,17 +113,19 @@ func (b Breakpoint) check(bad func(field, format string, args ...any), from Rate
 	}
 }
 
-// checkUnused reports fields that the model has no use for, rather than leave one out of account; false is that
-// there is no such model.
-func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool {
+// A modelField is a field of a load that not every model has a use for.
+type modelField struct {
+	field string // load.rate
+	set   bool
+	used  bool
+	of    string // the models that have a use for it
+	value string // in front of what is wrong with it
+}
+
+// modelFields are those of the load, for its model.
+func (l LoadSpec) modelFields() []modelField {
 	shaped := l.Model == Ramped || l.Model == Spiked || l.Model == Staged
-	for _, f := range []struct {
-		field string
-		set   bool
-		used  bool
-		of    string
-		value string
-	}{
+	return []modelField{
 		{"load.rate", l.Rate != 0, l.open() && l.Model != Bursts && l.Model != Staged, "constant, poisson, ramp, spike and breakpoint", l.Rate.String() + ": "},
 		{"load.think", !l.Think.IsZero(), l.Model == Closed || l.Model == Once, "closed and once", l.Think.String() + ": "},
 		{"load.arrivals", l.Arrivals != "", shaped, "ramp, spike and stages", string(l.Arrivals) + ": "},
@@ -128,7 +134,38 @@ func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool 
 		{"load.burst", l.Burst != Burst{}, l.Model == Bursts, "burst", ""},
 		{"load.stages", len(l.Stages) > 0, l.Model == Staged, "stages", ""},
 		{"load.breakpoint", l.Breakpoint != Breakpoint{}, l.Model == Breaking, "breakpoint", ""},
-	} {
+	}
+}
+
+// endsByItself reports whether the model has no use for a duration. That is told apart, for
+// there is something to be said instead.
+func (l LoadSpec) endsByItself() bool {
+	return l.Model == Once || l.Model == Staged || l.Model == Breaking
+}
+
+// For is the load without what it would be a mistake to have in a load of model m; its own model stays.
+func (l LoadSpec) For(m Model) LoadSpec {
+	of := l
+	of.Model = m
+	if !of.known() {
+		return l
+	}
+	if of.endsByItself() {
+		l.Duration = 0
+	}
+	for _, f := range of.modelFields() {
+		if !f.used {
+			v, _ := memberOf(reflect.ValueOf(&l).Elem(), strings.TrimPrefix(f.field, "load."))
+			v.SetZero()
+		}
+	}
+	return l
+}
+
+// checkUnused reports fields that the model has no use for, rather than leave one out of account; false is that
+// there is no such model.
+func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool {
+	for _, f := range l.modelFields() {
 		if f.set && !f.used && l.known() {
 			bad(f.field, "%sthe %s model has no use for it; it is for %s", f.value, string(l.Model), f.of)
 		}

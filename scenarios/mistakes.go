@@ -74,9 +74,15 @@ func (m *mistakes) err(files ...string) error {
 	if len(m.list) == 0 {
 		return nil
 	}
+	order := func(file string) int {
+		if i := slices.Index(files, file); i >= 0 {
+			return i
+		}
+		return len(files) // a base that couldn't be read
+	}
 	slices.SortStableFunc(m.list, func(a, b *SpecError) int {
 		return cmp.Or(
-			cmp.Compare(slices.Index(files, a.File), slices.Index(files, b.File)),
+			cmp.Compare(order(a.File), order(b.File)),
 			cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 		)
 	})

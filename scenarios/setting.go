@@ -14,6 +14,9 @@ func (s *Spec) Set(assignment string) error {
 	if !ok {
 		return &SpecError{File: flag, Problem: fmt.Sprintf("%q: want KEY=VALUE, such as load.workers=64", assignment)}
 	}
+	if key == extendsKey {
+		return &SpecError{File: flag, Field: key, Problem: "a base is named in a file: want a file that says extends: " + value}
+	}
 	v := reflect.ValueOf(s).Elem()
 	done := ""
 	for part := range strings.SplitSeq(key, ".") {

@@ -23,6 +23,8 @@ type source struct {
 	file  string   // as mistakes call it
 	lines []string // of its text
 	root  ast.Node
+
+	catalogued bool // it is of the catalogue, and no file
 }
 
 func readSpecFile(path string) ([]byte, error) {

@@ -255,6 +255,8 @@ func FuzzParse(f *testing.F) {
 	f.Add("name: x\nload: {rate: 3/s, model: constant}\n")
 	f.Add("a: &a [*a]\n")
 	f.Add("name: !!binary x\n<<: {seed: 1}\n")
+	f.Add("extends: million\nname: x\nload: {model: once}\n")
+	f.Add("name:\tx\nfleet: {groups: [{name: a, share: 1%, behavior: {network: {bandwidth: 5}}}]}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Parse("f.yaml", []byte(text))
 		if err != nil {
