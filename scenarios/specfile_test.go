@@ -199,6 +199,58 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// TestSetInside: any field can be reached, and a spec that shares lists with this one keeps its own.
+func TestSetInside(t *testing.T) {
+	s, err := Parse("x.yaml", []byte(`
+name: x
+fleet:
+  groups:
+    - {name: a, share: 5%, behavior: {faults: [{kind: garbage}, {kind: status, status: 500}]}}
+    - {name: b, share: 5%}
+load:
+  model: stages
+  stages: [{rate: 1/s, for: 1s}, {rate: 2/s, for: 2s}]
+`))
+	require.NoError(t, err)
+	before := s
+	was, err := s.YAML()
+	require.NoError(t, err)
+	for _, set := range []string{
+		"fleet.groups[0].share=10%", "fleet.groups[1].behavior.network.http_1_0=true", "fleet.groups[0].behavior.faults[1].status=503",
+		"fleet.groups[1].behavior.life={install: 2s}", "fleet.groups[0].name=c", "load.stages[1].for=5s", "load.stages[0].to=7/s", "load.stages[1]={to: 9/s}",
+	} {
+		require.NoError(t, s.Set(set), set)
+	}
+	require.NoError(t, s.Validate())
+	require.Equal(t, []any{mockfleet.Share(0.1), "c", 503, 0}, []any{
+		s.Fleet.Groups[0].Share, s.Fleet.Groups[0].Name, s.Fleet.Groups[0].Behavior.Faults[1].Status, s.Fleet.Groups[0].Behavior.Faults[0].Status,
+	})
+	require.Equal(t, []any{true, "2s"}, []any{s.Fleet.Groups[1].Behavior.Network.HTTP10, s.Fleet.Groups[1].Behavior.Life.Install.String()})
+	require.Equal(t, []any{5 * time.Second, Rate(7), Rate(2), Rate(9)}, []any{s.Load.Stages[1].For.Std(), *s.Load.Stages[0].To, s.Load.Stages[1].Rate, *s.Load.Stages[1].To})
+	still, err := before.YAML()
+	require.NoError(t, err)
+	require.Equal(t, string(was), string(still))
+
+	for set, want := range map[string]string{
+		"fleet.groups[2].share=1%":      "--set fleet.groups[2].share: there is no fleet.groups[2] in a list of 2: want fleet.groups[0] to fleet.groups[1], or the whole list, fleet.groups=[…]",
+		"load.stages[0].to.x=1":         "--set load.stages[0].to.x: load.stages[0].to has no fields",
+		"fleet.groups[-1].share=1%":     "--set fleet.groups[-1].share: fleet.groups[-1]: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups[].share=1%":       "--set fleet.groups[].share: fleet.groups[]: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups[0.share=1%":       "--set fleet.groups[0.share: fleet.groups[0: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups[0][1].share=1%":   "--set fleet.groups[0][1].share: fleet.groups[0][1]: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups.share=1%":         "--set fleet.groups.share: fleet.groups has no fields",
+		"fleet[0].devices=1":            "--set fleet[0].devices: fleet is no list: want it without [0]",
+		"fleet.groups[0].shar=1%":       `--set fleet.groups[0].shar: unknown key "shar": did you mean share?; want one of name, share, behavior, tls`,
+		"fleet.groups[0].share=lots":    `--set fleet.groups[0].share: share "lots": want a number from 0 to 1, or a percentage`,
+		"fleet.groups[0]={shar: 1%}":    `--set fleet.groups[0]: unknown key "shar": did you mean share?; want one of name, share, behavior, tls`,
+		"fleet.behavior.faults[0].on=x": "--set fleet.behavior.faults[0].on: fleet.behavior.faults is empty: want the whole list, fleet.behavior.faults=[…]",
+	} {
+		require.EqualError(t, s.Set(set), want)
+	}
+	require.NoError(t, s.Set("fleet.groups=[{name: d, share: 1}]"))
+	require.EqualError(t, s.Set("fleet.groups[7].share=1%"), "--set fleet.groups[7].share: there is no fleet.groups[7] in a list of one: want fleet.groups[0], or the whole list, fleet.groups=[…]")
+}
+
 func TestFind(t *testing.T) {
 	for _, name := range Names() {
 		s, err := Find(name)
