@@ -194,6 +194,10 @@ func (b *binder) bindList(n ast.Node, v reflect.Value, field string) {
 	}
 	b.forget(field)
 	b.places[field] = b.src.place(n)
+	if len(list.Values) == 0 {
+		v.SetZero() // as if it had not been written, which is how it is shown
+		return
+	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
 	for i, value := range list.Values {
 		b.bind(value, v.Index(i), indexed(field, i))

@@ -58,7 +58,7 @@ func plantedValues() []planted {
 		// Another type.
 		{text: "name: x\nload:\n  workers: many\n", want: `3:12: load.workers: "many": want a whole number`},
 		{text: "name: x\nload:\n  workers: 1.5\n", want: `3:12: load.workers: "1.5": want a whole number`},
-		{text: "name: x\nload:\n  workers: .inf\n", want: `3:12: load.workers: ".inf": want a whole number`},
+		{text: "name: x\nload:\n  workers: .inf\n", want: `3:12: load.workers: ".inf": want a whole number`, beyond: true},
 		{text: "name: x\nload:\n  workers: \"10\"\n", want: `3:12: load.workers: "10": want a whole number, without the quotes`},
 		{text: "name: x\nload:\n  workers: [1]\n", want: `3:12: load.workers: a list: want a whole number`},
 		{text: "name: x\nload:\n  workers: {a: 1}\n", want: `3:12: load.workers: a mapping: want a whole number`},
@@ -162,7 +162,8 @@ func plantedYAML() []planted {
 		{text: "name: x\ndescription: *d\n", want: `2:14: description: anchors (&) and aliases (*) are not supported`, beyond: true},
 		{text: "name: x\nload:\n  <<: {workers: 3}\n", want: `3:3: load: merge keys (<<) are not supported`, beyond: true},
 		{text: "name: !!str 3\n", want: `1:7: name: tags (!) are not supported`, beyond: true},
-		{text: "name: x\nload:\n  workers: " + strings.Repeat("[", 300) + "\n", want: `3:212: brackets within brackets, over 200 deep`, beyond: true},
+		{text: "name: x\nload:\n  workers: " + strings.Repeat("[", 300) + "\n", want: `3:212: lists and mappings within each other, over 200 deep`, beyond: true},
+		{text: "name: x\nfleet:\n  " + strings.Repeat("- ", 300) + "\n", want: `3:403: lists and mappings within each other, over 200 deep`},
 		{text: "", want: `is empty: want a scenario`, beyond: true},
 		{text: "# nothing\n", want: `is empty: want a scenario`, beyond: true},
 		{text: "---\n", want: `is empty: want a scenario`, beyond: true},

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	maxSpecFile = 1 << 20 // bytes of a scenario file
-	maxNesting  = 200     // of brackets in one: the parser's time grows with the square of it
+	maxSpecFile = 256 << 10 // bytes of a scenario file
+	maxNesting  = 200       // of lists and mappings in one: the parser's time grows with the square of it
 )
 
 // source is a scenario file as it was read.
@@ -60,7 +60,7 @@ func newSource(file string, text []byte) (*source, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte order mark is no part of the first key
 	src := &source{file: file, lines: strings.Split(string(text), "\n")}
 	if at := src.tooDeep(); at.line > 0 {
-		return nil, at.at(&SpecError{Problem: fmt.Sprintf("brackets within brackets, over %d deep: want a scenario", maxNesting)})
+		return nil, at.at(&SpecError{Problem: fmt.Sprintf("lists and mappings within each other, over %d deep: want a scenario", maxNesting)})
 	}
 	// Keys that stand twice are told by the binder, which goes on after them.
 	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
@@ -109,19 +109,26 @@ func (src *source) line(n int) string {
 	return src.lines[n-1]
 }
 
-// tooDeep is where brackets are nested deeper than in any scenario; without a line, nowhere. It
-// takes brackets in text for YAML's own, which over so many makes no difference.
+// tooDeep is where lists and mappings are nested deeper than in any scenario, by brackets or by
+// the dashes of a line; without a line, nowhere. It takes brackets in text for YAML's own, which
+// over so many makes no difference.
 func (src *source) tooDeep() place {
 	depth := 0
 	for i, line := range src.lines {
+		dashes, leading := 0, true
 		for column, r := range []rune(line) {
 			switch r {
 			case '[', '{':
 				depth++
 			case ']', '}':
 				depth = max(0, depth-1)
+			case '-':
+				if leading {
+					dashes++
+				}
 			}
-			if depth > maxNesting {
+			leading = leading && (r == '-' || r == ' ')
+			if depth > maxNesting || dashes > maxNesting {
 				return place{src, i + 1, column + 1}
 			}
 		}

@@ -277,7 +277,7 @@ func TestFind(t *testing.T) {
 	require.Equal(t, 5000, s.Fleet.Devices)
 	require.NoError(t, os.WriteFile(path, []byte("#"+strings.Repeat("x", maxSpecFile)), 0o600))
 	_, err = Find(path)
-	require.ErrorContains(t, err, "over 1048576 bytes")
+	require.ErrorContains(t, err, "over 262144 bytes")
 }
 
 func TestTheDefaultIsRollout(t *testing.T) {
@@ -306,6 +306,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("name: x\nload: {rate: 3/s, model: constant}\n")
 	f.Add("a: &a [*a]\n")
+	f.Add("name: x\nfleet: {behavior: {faults: []}}\n")
 	f.Add("name: !!binary x\n<<: {seed: 1}\n")
 	f.Add("extends: million\nname: x\nload: {model: once}\n")
 	f.Add("name:\tx\nfleet: {groups: [{name: a, share: 1%, behavior: {network: {bandwidth: 5}}}]}\n")
