@@ -13,7 +13,7 @@ type FaultKind struct {
 // FaultParameters are the fields of Fault, by their names in JSON, that only some kinds take.
 func FaultParameters() []string { return parameterNames() }
 
-// FaultKinds lists the kinds of faults, in the order of docs/faults.md.
+// FaultKinds lists the kinds of faults.
 func FaultKinds() []FaultKind {
 	table := kinds()
 	list := make([]FaultKind, len(table))

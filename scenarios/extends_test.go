@@ -138,7 +138,7 @@ func TestMistakesOfVariants(t *testing.T) {
 			[]string{`d/b.yaml:1:10: extends: "../d/../m.yaml": goes in a circle, m.yaml to d/a.yaml to d/b.yaml to m.yaml: want`}},
 		"a circle beside": {map[string]string{"m.yaml": "name: x\nextends: a.yaml\n", "a.yaml": "extends: b.yaml\n", "b.yaml": "extends: a.yaml\n"},
 			[]string{`b.yaml:1:10: extends: "a.yaml": goes in a circle, a.yaml to b.yaml to a.yaml: want`}},
-		"too deep": {with(chained(9), "m.yaml", "name: m\nextends: 2.yaml\n"), []string{`9.yaml:2:10: extends: "10.yaml": would be the 9th base`}},
+		"too deep": {withFile(chained(9), "m.yaml", "name: m\nextends: 2.yaml\n"), []string{`9.yaml:2:10: extends: "10.yaml": would be the 9th base`}},
 
 		"no name":        {map[string]string{"m.yaml": "seed: 3\nextends: rollout\n"}, []string{`m.yaml:2:10: name: is not inherited: want one of its own`}},
 		"the base's":     {map[string]string{"m.yaml": "extends: rollout\nname: rollout\n"}, []string{`m.yaml:2:7: name: "rollout": is that of its base: want one of its own`}},
@@ -185,7 +185,7 @@ func TestMistakesOfVariants(t *testing.T) {
 	require.ErrorContains(t, err, `extends: "./rollout.yaml": a file: want a name of the catalogue`)
 }
 
-func with(files map[string]string, name, text string) map[string]string {
+func withFile(files map[string]string, name, text string) map[string]string {
 	files = maps.Clone(files)
 	files[name] = text
 	return files

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -182,10 +183,8 @@ func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool 
 	return true
 }
 
-func (l LoadSpec) known() bool {
-	switch l.Model {
-	case Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking:
-		return true
-	}
-	return false
+func (l LoadSpec) known() bool { return slices.Contains(models(), l.Model) }
+
+func models() []Model {
+	return []Model{Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking}
 }

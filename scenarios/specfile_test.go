@@ -295,7 +295,7 @@ func TestEditDistance(t *testing.T) {
 	}
 }
 
-// FuzzParse: no text makes it panic, and what it takes it can write and take again.
+// FuzzParse: no text makes it panic, and what it takes it can write and take again, as can an editor.
 func FuzzParse(f *testing.F) {
 	for _, name := range Names() {
 		text, err := Source(name)
@@ -306,13 +306,20 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("name: x\nload: {rate: 3/s, model: constant}\n")
 	f.Add("a: &a [*a]\n")
-	f.Add("name: x\nfleet: {behavior: {faults: []}}\n")
 	f.Add("name: !!binary x\n<<: {seed: 1}\n")
 	f.Add("extends: million\nname: x\nload: {model: once}\n")
 	f.Add("name:\tx\nfleet: {groups: [{name: a, share: 1%, behavior: {network: {bandwidth: 5}}}]}\n")
+	f.Add("name: x\nfleet: {behavior: {faults: []}}\n")
+	for _, planted := range plantedMistakes() {
+		f.Add(planted.text)
+	}
+	editor := compiledSchema(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Parse("f.yaml", []byte(text))
 		if err != nil {
+			for _, mistake := range Mistakes("f.yaml", err) {
+				require.NotEmpty(t, mistake.Report())
+			}
 			return
 		}
 		again, err := s.YAML()
@@ -320,5 +327,6 @@ func FuzzParse(f *testing.F) {
 		back, err := Parse("g.yaml", again)
 		require.NoError(t, err, "%s", again)
 		require.Equal(t, s, back)
+		requireWell(t, editor, again)
 	})
 }

@@ -51,5 +51,16 @@ func newScenarios(c console) *cobra.Command {
 			return err
 		},
 	}
-	return group("scenarios", "List, show and check scenarios", list, show, newValidate(c))
+	schema := &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of scenario files, for editors", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := scenarios.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = c.out.Write(text)
+			return err
+		},
+	}
+	return group("scenarios", "List, show and check scenarios", list, show, newValidate(c), schema)
 }
