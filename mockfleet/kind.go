@@ -120,9 +120,14 @@ const (
 	takesOrigin
 )
 
+// parameterNames are those of the bits, from the lowest.
+func parameterNames() []string {
+	return []string{"on", "first", "after_bytes", "rate", "delay", "status", "retry_after", "origin"}
+}
+
 func (p parameter) String() string {
 	names := []string{"share"}
-	for i, name := range []string{"on", "first", "after_bytes", "rate", "delay", "status", "retry_after", "origin"} {
+	for i, name := range parameterNames() {
 		if p&(1<<i) != 0 {
 			names = append(names, name)
 		}

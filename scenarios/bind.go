@@ -3,64 +3,106 @@ package scenarios
 import (
 	"encoding"
 	"fmt"
+	"math"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
-// binder puts a YAML document into a struct, strictly: an unknown key, a value of
+// maxText bounds the text of a value that isn't free text, for it is told in mistakes.
+const maxText = 1000
+
+var wholeForm = regexp.MustCompile(`^[+-]?[0-9][0-9_]*$`)
+
+// binder puts YAML documents into a struct, strictly: an unknown key, a value of
 // another type, a fraction where a whole number belongs are mistakes, and all of
 // them are found, each with its place. goccy/go-yaml parses; its own decoder turns
 // 1.5 into 1 without a word and loses the place of what UnmarshalText refuses.
 type binder struct {
-	file   string
-	errs   []*SpecError
-	places map[string]place // where each field was written
+	mistakes
+	src    *source          // that is being bound
+	places map[string]place // where each field was written last
 }
 
-type place struct{ line, column int }
-
-func (b *binder) fail(n ast.Node, field, format string, args ...any) {
-	e := &SpecError{File: b.file, Field: field, Problem: fmt.Sprintf(format, args...)}
-	at := placeOf(n)
-	e.Line, e.Column = at.line, at.column
-	b.errs = append(b.errs, e)
+// place is where something was written; without a line, nowhere.
+type place struct {
+	src          *source
+	line, column int
 }
 
-// placeOf is where a node begins. A block mapping's own token is its first colon:
-// a person looks for the key.
-func placeOf(n ast.Node) place {
-	switch m := n.(type) {
-	case *ast.MappingValueNode:
-		return placeOf(m.Key)
-	case *ast.MappingNode:
-		if len(m.Values) > 0 && !m.IsFlowStyle {
-			return placeOf(m.Values[0].Key)
+// at puts a mistake into its place.
+func (p place) at(e *SpecError) *SpecError {
+	if p.src == nil {
+		return e
+	}
+	e.File = p.src.file
+	if p.line > 0 {
+		e.Line, e.Column = p.line, p.column
+		if !isPart(e.Field, headersField) {
+			e.Source = p.src.shown(p.line)
 		}
 	}
-	t := n.GetToken()
-	if t == nil {
-		return place{}
-	}
-	return place{t.Position.Line, t.Position.Column}
+	return e
 }
 
-// placeOf is where a field was written, or else the nearest thing that it is part of.
+// fail notes a mistake at n, because of which the field keeps the value that it had.
+func (b *binder) fail(n ast.Node, field, format string, args ...any) {
+	b.unread = append(b.unread, field)
+	b.say(n, field, format, args...)
+}
+
+// say notes a mistake at n that leaves the field as it should be.
+func (b *binder) say(n ast.Node, field, format string, args ...any) {
+	e := &SpecError{Field: field, Problem: fmt.Sprintf(format, args...)}
+	if isPart(field, headersField) && strings.HasSuffix(field, ".value") {
+		_, want := e.parts()
+		e.Problem = "(not shown): " + want
+	}
+	b.add(b.src.place(n).at(e))
+}
+
+// placeOf is where to look for a mistake in a field: where it was written, or else the nearest
+// thing that it is part of. Where that is no less than a section of the scenario, what the
+// mistake comes of says more.
 func (b *binder) placeOf(field string) place {
-	for {
-		at, written := b.places[field]
-		if written || field == "" {
+	for f := field; strings.ContainsAny(f, ".["); f = above(f) {
+		if at, written := b.places[f]; written {
 			return at
 		}
-		field = field[:max(0, strings.LastIndexAny(field, ".["))]
+	}
+	section, _, _ := strings.Cut(field, ".")
+	for _, f := range append(comesOf(field), section) {
+		if at, written := b.places[f]; written {
+			return at
+		}
+	}
+	return b.places[""]
+}
+
+// forget drops the places of a field and all its parts, which are replaced.
+func (b *binder) forget(field string) {
+	for f := range b.places {
+		if isPart(f, field) {
+			delete(b.places, f)
+		}
 	}
 }
 
 // bind puts node into v; field is its name from the document's root.
 func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
-	b.places[field] = placeOf(n)
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode:
+		b.fail(n, field, "anchors (&) and aliases (*) are not supported: want the value itself; a scenario that differs a little from another extends it")
+		return
+	case *ast.TagNode:
+		b.fail(n, field, "tags (!) are not supported: want the value alone")
+		return
+	}
+	b.places[field] = b.src.place(n)
 	if v.Kind() == reflect.Pointer { // a field of which it matters whether it was written
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
@@ -69,6 +111,10 @@ func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 		s, ok := scalarText(n)
 		if !ok {
 			b.fail(n, field, "%s: want a single value", kindOf(n))
+			return
+		}
+		if len(s) > maxText {
+			b.fail(n, field, "%d characters: want a single short value", utf8.RuneCountInString(s))
 			return
 		}
 		if err := text.UnmarshalText([]byte(s)); err != nil {
@@ -104,19 +150,28 @@ func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 }
 
 func (b *binder) bindInteger(n ast.Node, v reflect.Value, field string) {
-	i, ok := n.(*ast.IntegerNode)
-	if !ok {
+	written, _ := scalarText(n)
+	whole := wholeForm.MatchString(written)
+	digits := strings.TrimLeft(written, "+-")
+	_, integer := n.(*ast.IntegerNode) // which to the parser nothing is that is too large, or 08
+	switch {
+	case whole && quoted(n):
+		b.fail(n, field, "%q: want a whole number, without the quotes", clip(written))
+		return
+	case whole && len(digits) > 1 && digits[0] == '0':
+		// 8 to YAML 1.1, 10 to YAML 1.2: who wrote it meant one of them.
+		hint := ""
+		if rest := strings.TrimLeft(digits, "0_"); rest != "" && !strings.ContainsAny(rest, "89") {
+			hint = "; as an octal it is 0o" + clip(rest)
+		}
+		b.fail(n, field, "%q: want a whole number without leading zeros%s", clip(written), hint)
+		return
+	case !whole && !integer:
 		b.fail(n, field, "%s: want a whole number", kindOf(n))
 		return
 	}
 	// The node's own value has lost what doesn't fit; its text hasn't.
-	written := i.GetToken().Value
 	s := strings.ReplaceAll(written, "_", "")
-	if digits := strings.TrimLeft(s, "+-"); len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' {
-		// 8 to YAML 1.1, 10 to YAML 1.2: who wrote it meant one of them.
-		b.fail(n, field, "%q: want a whole number without leading zeros; as an octal it is 0o%s", written, strings.TrimLeft(digits, "0"))
-		return
-	}
 	var err error
 	if v.Kind() == reflect.Uint64 {
 		var u uint64
@@ -130,7 +185,11 @@ func (b *binder) bindInteger(n ast.Node, v reflect.Value, field string) {
 		}
 	}
 	if err != nil {
-		b.fail(n, field, "%s: want a whole number that fits %s", s, v.Type().Kind())
+		low, high := "0", strconv.FormatUint(math.MaxUint64, 10)
+		if v.Kind() != reflect.Uint64 {
+			low, high = strconv.Itoa(math.MinInt64), strconv.Itoa(math.MaxInt64)
+		}
+		b.fail(n, field, "%s: want a whole number from %s to %s", clip(s), low, high)
 	}
 }
 
@@ -141,122 +200,79 @@ func (b *binder) bindList(n ast.Node, v reflect.Value, field string) {
 		b.fail(n, field, "%s: want a list", kindOf(n))
 		return
 	}
+	b.forget(field)
+	b.places[field] = b.src.place(n)
+	if len(list.Values) == 0 {
+		v.SetZero() // as if it had not been written, which is how it is shown
+		return
+	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
 	for i, value := range list.Values {
 		b.bind(value, v.Index(i), indexed(field, i))
 	}
 }
 
-// indexed names a member of a list.
-func indexed(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
-
 func (b *binder) bindStruct(n ast.Node, v reflect.Value, field string) {
-	m, ok := n.(*ast.MappingNode)
+	values, ok := membersOf(n)
 	if !ok {
-		if one, single := n.(*ast.MappingValueNode); single {
-			b.bindMember(one, v, field)
-			return
-		}
-		b.fail(n, field, "%s: want a mapping of %s", kindOf(n), strings.Join(keysOf(v.Type()), ", "))
+		b.fail(n, field, "%s: want a mapping of %s", kindOf(n), strings.Join(keysAt(v.Type(), field), ", "))
 		return
 	}
-	for _, value := range m.Values {
-		b.bindMember(value, v, field)
+	first := map[string]ast.Node{}
+	for _, m := range values {
+		key, ok := m.Key.(*ast.StringNode)
+		if !ok {
+			b.failKey(m, v, field)
+			continue
+		}
+		if before, twice := first[key.Value]; twice {
+			b.fail(m.Key, join(field, key.Value), "the key stands here a second time, after line %d: want it once", b.src.place(before).line)
+			continue
+		}
+		first[key.Value] = m.Key
+		if field == "" && key.Value == extendsKey {
+			continue // it has been followed already
+		}
+		b.bindMember(m, key.Value, v, field)
 	}
 }
 
-func (b *binder) bindMember(m *ast.MappingValueNode, v reflect.Value, field string) {
-	key, ok := m.Key.(*ast.StringNode)
-	if !ok {
-		b.fail(m.Key, field, "key %s: want one of %s", m.Key.String(), strings.Join(keysOf(v.Type()), ", "))
+// failKey refuses a key that isn't text.
+func (b *binder) failKey(m *ast.MappingValueNode, v reflect.Value, field string) {
+	if _, merge := m.Key.(*ast.MergeKeyNode); merge {
+		b.say(m.Key, field, "merge keys (<<) are not supported: want the keys themselves; a scenario that differs a little from another extends it")
 		return
 	}
-	member, ok := memberOf(v, key.Value)
+	b.say(m.Key, field, "key %s: want one of %s", clip(oneLine(m.Key.String())), strings.Join(keysAt(v.Type(), field), ", "))
+}
+
+func (b *binder) bindMember(m *ast.MappingValueNode, key string, v reflect.Value, field string) {
+	member, ok := memberOf(v, key)
 	if !ok {
-		keys := keysOf(v.Type())
-		b.fail(m.Key, field, "unknown key %q%s; want one of %s", key.Value, didYouMean(key.Value, keys), strings.Join(keys, ", "))
+		keys := keysAt(v.Type(), field)
+		if meant := nearest(key, keys); meant != "" {
+			b.unread = append(b.unread, join(field, meant))
+		}
+		b.say(m.Key, field, "unknown key %q%s; want one of %s", clip(key), didYouMean(key, keys), strings.Join(keys, ", "))
 		return
 	}
-	name := join(field, key.Value)
-	if _, null := m.Value.(*ast.NullNode); null {
-		b.fail(m.Key, name, "has no value: give it one, or leave the key out for the default")
+	name := join(field, key)
+	if null, ok := m.Value.(*ast.NullNode); ok {
+		var at ast.Node = null
+		if null.GetToken().Position.Offset <= m.Start.Position.Offset { // nothing is written: the parser puts it at the colon
+			at = m.Key
+		}
+		b.fail(at, name, "has no value: want one, or the key left out for the default")
 		return
 	}
 	b.bind(m.Value, member, name)
 }
 
-// memberOf finds a struct's field by its YAML key.
-func memberOf(v reflect.Value, key string) (reflect.Value, bool) {
-	for i := range v.NumField() {
-		if keyOf(v.Type().Field(i)) == key {
-			return v.Field(i), true
-		}
-	}
-	return reflect.Value{}, false
-}
-
-// keyOf is a field's YAML key, without the options behind it.
-func keyOf(f reflect.StructField) string {
-	key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-	return key
-}
-
-func keysOf(t reflect.Type) []string {
-	var keys []string
-	for i := range t.NumField() {
-		if key := keyOf(t.Field(i)); key != "" && key != "-" {
-			keys = append(keys, key)
-		}
+// keysAt are the keys that a mapping may have.
+func keysAt(t reflect.Type, field string) []string {
+	keys := keysOf(t)
+	if field == "" {
+		keys = append(keys, extendsKey)
 	}
 	return keys
 }
-
-func join(field, key string) string {
-	if field == "" {
-		return key
-	}
-	return field + "." + key
-}
-
-// textOf is what a node says that is text: plain, quoted, or a block.
-func textOf(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	default:
-		return "", false
-	}
-}
-
-// scalarText is a scalar as it was written.
-func scalarText(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode, *ast.LiteralNode:
-		return textOf(n)
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		return n.GetToken().Value, true
-	default:
-		return "", false
-	}
-}
-
-// kindOf is what a node is, in the words of YAML, with its text where it is short.
-func kindOf(n ast.Node) string {
-	switch n := n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "a mapping"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.NullNode:
-		return "nothing"
-	default:
-		if s, ok := scalarText(n); ok && len(s) < 60 {
-			return strconv.Quote(s)
-		}
-		return n.Type().String()
-	}
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"github.com/fleetmark/fleetmark/delivery"
 )
 
 // Header is a header field that the client sends. Its value stands in the scenario, or,
@@ -15,6 +17,8 @@ type Header struct {
 	Value string `yaml:"value,omitempty" json:"value,omitempty"`
 	Env   string `yaml:"env,omitempty" json:"env,omitempty"` // the variable that holds the value
 }
+
+const headersField = "client.headers"
 
 // secretive are words in the names of fields whose values are secrets.
 func secretive(name string) bool {
@@ -27,17 +31,28 @@ func secretive(name string) bool {
 	return false
 }
 
-// check reports headers that can't be sent, and secrets in a file.
+// maxHeaders bounds the fields, as package delivery does.
+const maxHeaders = 64
+
+// checkHeaders reports headers that can't be sent, and secrets in a file.
 func (s ClientSpec) checkHeaders(bad func(field, format string, args ...any)) {
+	if n := len(s.Headers); n > maxHeaders {
+		bad(headersField, "%d of them: want %d at most", n, maxHeaders)
+	}
 	for i, h := range s.Headers {
-		field := indexed("client.headers", i)
+		field := indexed(headersField, i)
 		switch {
 		case h.Name == "":
 			bad(field+".name", "is empty: want a field's name, such as X-Tenant")
+			continue
 		case h.Value == "" && h.Env == "", h.Value != "" && h.Env != "":
 			bad(field, "%s: want either a value, or the name of an environment variable that holds it", h.Name)
 		case h.Value != "" && secretive(h.Name):
 			bad(field+".value", "(not shown): %s is a secret: want env: VARIABLE instead, so that it is written nowhere", h.Name)
+		}
+		alone := delivery.Config{Header: http.Header{h.Name: {h.Value}}}
+		for _, e := range leaves(alone.Validate()) {
+			bad(field, "%s", strings.TrimPrefix(oneLine(e.Error()), "delivery: "))
 		}
 	}
 }

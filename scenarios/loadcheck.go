@@ -1,6 +1,11 @@
 package scenarios
 
-import "time"
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
 
 // maxStages bounds a load of model stages.
 const maxStages = 64
@@ -54,8 +59,9 @@ func (l LoadSpec) checkModel(bad func(field, format string, args ...any), within
 		if l.Duration != 0 {
 			bad("load.duration", "%s: a rollout ends when it is through; leave it out", l.Duration)
 		}
-		if err := l.Rollout.config(l).Validate(); err != nil {
-			bad("load.rollout", "%s", oneLine(err.Error()))
+		l.Rollout.check(bad, within)
+		if l.Rate > mostBegun {
+			bad("load.rate", "%s: want %s at most, or none for no limit", l.Rate, Rate(mostBegun))
 		}
 	case Breaking:
 		wantRate()
@@ -123,17 +129,19 @@ func (b Breakpoint) check(bad func(field, format string, args ...any), from Rate
 	}
 }
 
-// checkUnused reports fields that the model has no use for, rather than leave one out of account; false is that
-// there is no such model.
-func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool {
+// A modelField is a field of a load that not every model has a use for.
+type modelField struct {
+	field string // load.rate
+	set   bool
+	used  bool
+	of    string // the models that have a use for it
+	value string // in front of what is wrong with it
+}
+
+// modelFields are those of the load, for its model.
+func (l LoadSpec) modelFields() []modelField {
 	shaped := l.Model == Ramped || l.Model == Spiked || l.Model == Staged
-	for _, f := range []struct {
-		field string
-		set   bool
-		used  bool
-		of    string
-		value string
-	}{
+	return []modelField{
 		{"load.rate", l.Rate != 0, (l.open() || l.Model == Rolling) && l.Model != Bursts && l.Model != Staged, "constant, poisson, ramp, spike, breakpoint and rollout", l.Rate.String() + ": "},
 		{"load.think", !l.Think.IsZero(), l.Model == Closed || l.Model == Once, "closed and once", l.Think.String() + ": "},
 		{"load.arrivals", l.Arrivals != "", shaped, "ramp, spike and stages", string(l.Arrivals) + ": "},
@@ -143,7 +151,38 @@ func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool 
 		{"load.rollout", !l.Rollout.IsZero(), l.Model == Rolling, "rollout", ""},
 		{"load.stages", len(l.Stages) > 0, l.Model == Staged, "stages", ""},
 		{"load.breakpoint", l.Breakpoint != Breakpoint{}, l.Model == Breaking, "breakpoint", ""},
-	} {
+	}
+}
+
+// endsByItself reports whether the model has no use for a duration. That is told apart, for
+// there is something to be said instead.
+func (l LoadSpec) endsByItself() bool {
+	return l.Model == Once || l.Model == Staged || l.Model == Breaking || l.Model == Rolling
+}
+
+// For is the load without what it would be a mistake to have in a load of model m; its own model stays.
+func (l LoadSpec) For(m Model) LoadSpec {
+	of := l
+	of.Model = m
+	if !of.known() {
+		return l
+	}
+	if of.endsByItself() {
+		l.Duration = 0
+	}
+	for _, f := range of.modelFields() {
+		if !f.used {
+			v, _ := memberOf(reflect.ValueOf(&l).Elem(), strings.TrimPrefix(f.field, "load."))
+			v.SetZero()
+		}
+	}
+	return l
+}
+
+// checkUnused reports fields that the model has no use for, rather than leave one out of account; false is that
+// there is no such model.
+func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool {
+	for _, f := range l.modelFields() {
 		if f.set && !f.used && l.known() {
 			bad(f.field, "%sthe %s model has no use for it; it is for %s", f.value, string(l.Model), f.of)
 		}
@@ -160,10 +199,8 @@ func (l LoadSpec) checkUnused(bad func(field, format string, args ...any)) bool 
 	return true
 }
 
-func (l LoadSpec) known() bool {
-	switch l.Model {
-	case Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking, Rolling:
-		return true
-	}
-	return false
+func (l LoadSpec) known() bool { return slices.Contains(models(), l.Model) }
+
+func models() []Model {
+	return []Model{Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking, Rolling}
 }

@@ -41,6 +41,33 @@ func (s RolloutSpec) config(l LoadSpec) delivery.RolloutConfig {
 	return cfg
 }
 
+// Bounds of a rollout, which are those of package delivery.
+const (
+	maxWaves      = 100
+	maxSoak       = Duration(30 * 24 * time.Hour)
+	maxAbortLeast = 1 << 20
+	mostBegun     = 1_000_000 // devices a second
+)
+
+func (s RolloutSpec) check(bad func(field, format string, args ...any), within func(string, int, int, int)) {
+	if n := len(s.Waves); n > maxWaves {
+		bad("load.rollout.waves", "%d of them: want %d at most", n, maxWaves)
+		return
+	}
+	before := mockfleet.Share(0)
+	for i, w := range s.Waves {
+		field := indexed("load.rollout.waves", i)
+		if w.Share <= before {
+			bad(field+".share", "%v: want more than %v, which has been reached before it, and 1 at most", float64(w.Share), float64(before))
+		}
+		if w.Soak > maxSoak {
+			bad(field+".soak", "%s: want %s at most", w.Soak, maxSoak)
+		}
+		before = max(before, w.Share)
+	}
+	within("load.rollout.abort_least", s.AbortLeast, 0, maxAbortLeast)
+}
+
 // mostRolledOut bounds a rollout's fleet: it takes a map of its devices.
 const mostRolledOut = 200_000
 

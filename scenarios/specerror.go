@@ -1,18 +1,18 @@
 package scenarios
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
 
 // SpecError is one mistake in a scenario: where, what is wrong, what is wanted.
 type SpecError struct {
-	File    string // as the user named it; "--set" for a flag; empty for a Spec made in code
-	Line    int    // 1-based; 0 where nothing was written
-	Column  int    // 1-based; 0 likewise
-	Field   string // fleet.devices; empty where the file as a whole is wrong
-	Problem string // what is wrong and what is wanted
+	File    string `json:"file"`    // as the user named it; "--set" for a flag; empty for a Spec made in code
+	Line    int    `json:"line"`    // 1-based; 0 where nothing was written
+	Column  int    `json:"column"`  // in characters, 1-based; 0 likewise
+	Field   string `json:"field"`   // fleet.devices; empty where the file as a whole is wrong
+	Problem string `json:"problem"` // what is wrong and what is wanted
+	Source  string `json:"-"`       // the line of the file; empty likewise
 }
 
 // Error is one line: scenario rollout.yaml:12:9: load.rate: "10 per s": want a rate such as 10/s.
@@ -95,13 +95,4 @@ func didYouMean(name string, candidates []string) string {
 		return ": did you mean " + n + "?"
 	}
 	return ""
-}
-
-// joinSpec makes one error of many, in order.
-func joinSpec(errs []*SpecError) error {
-	all := make([]error, len(errs))
-	for i, e := range errs {
-		all[i] = e
-	}
-	return errors.Join(all...)
 }

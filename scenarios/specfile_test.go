@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,74 +163,6 @@ func TestBlockText(t *testing.T) {
 	require.Equal(t, 5*time.Second, s.Load.Duration.Std())
 }
 
-// TestMistakes plants one mistake at a time; each is named with its place.
-func TestMistakes(t *testing.T) {
-	for _, row := range []struct{ text, want string }{
-		{"name: x\nlod:\n  workers: 3\n", `m.yaml:2:1: unknown key "lod": did you mean load?`},
-		{"name: x\nload:\n  wrkers: 3\n", `m.yaml:3:3: load: unknown key "wrkers": did you mean workers?`},
-		{"name: x\nload:\n  workers: many\n", `m.yaml:3:12: load.workers: "many": want a whole number`},
-		{"name: x\nload:\n  workers: 1.5\n", `m.yaml:3:12: load.workers: "1.5": want a whole number`},
-		{"name: x\nload:\n  workers: [1]\n", `m.yaml:3:12: load.workers: a list: want a whole number`},
-		{"name: x\nload:\n  workers: 0\n", `m.yaml:3:12: load.workers: 0: want 1 to 65536`},
-		{"name: x\nload:\n  workers: 99999999999999999999\n", `m.yaml:3:12: load.workers:`},
-		{"name: x\nload:\n  workers: 010\n", `m.yaml:3:12: load.workers: "010": want a whole number without leading zeros; as an octal it is 0o10`},
-		{"name: x\nload:\n  workers: 0_10\n", `m.yaml:3:12: load.workers: "0_10": want a whole number without leading zeros`},
-		{"name: x\nload:\n  workers: -010\n", `m.yaml:3:12: load.workers: "-010": want a whole number without leading zeros`},
-		{"name: x\nload:\n  workers: |\n    10\n", `m.yaml:3:12: load.workers: "10\n": want a whole number`},
-		{"name: x\nload:\n  workers:\n", `m.yaml:3:3: load.workers: has no value`},
-		{"name: x\nload: 3\n", `m.yaml:2:7: load: "3": want a mapping of model, operation`},
-		{"name: x\nload: []\n", `m.yaml:2:7: load: a list: want a mapping`},
-		{"name: x\nload:\n  model: constant\n  rate: 10 per s\n", `m.yaml:4:9: load.rate: "10 per s": want a rate such as 10/s`},
-		{"name: x\nload:\n  rate: 10/s\n", `m.yaml:3:9: load.rate: 10/s: the closed model has no use for it; it is for constant, poisson`},
-		{"name: x\nload:\n  model: constant\n", `load.rate: 0/s: the constant model wants a rate`},
-		{"name: x\nload:\n  model: open\n", `m.yaml:3:10: load.model: "open": want closed, once, constant, poisson, ramp`},
-		{"name: x\nload:\n  operation: ping\n", `m.yaml:3:14: load.operation: "ping": want push, verify or deliver`},
-		{"name: x\nload:\n  duration: 5\n", `m.yaml:3:13: load.duration: "5": want a duration such as 5s`},
-		{"name: x\nload:\n  duration: -5s\n", `m.yaml:3:13: load.duration: "-5s": want a duration`},
-		{"name: x\nfleet:\n  devices: -1\n", `m.yaml:3:12: fleet.devices: -1: want 1 to`},
-		{"name: x\nfleet: {devices: 6000, addressing: port}\n", `m.yaml:2:18: fleet.devices: 6000: addressing port holds at most 5000`},
-		{"name: x\nfleet:\n  addressing: dns\n", `m.yaml:3:15: fleet.addressing: "dns": want ip, port or path`},
-		{"name: x\nfleet:\n  behavior:\n    latency: slow\n", `m.yaml:4:14: fleet.behavior.latency:`},
-		{"name: x\nfleet:\n  behavior:\n    fail_status: 200\n", `m.yaml:4:18: fleet.behavior.fail_status: 200: want an HTTP status`},
-		{"name: x\nfleet:\n  groups:\n    - {name: slow, share: 8%}\n    - {name: slow, share: 2%}\n", `m.yaml:5:14: fleet.groups[1].name: "slow": want a name that no other`},
-		{"name: x\nfleet:\n  groups:\n    - {share: 8%}\n", `m.yaml:4:7: fleet.groups[0].name: "": want 1 to 32`},
-		{"name: x\nfleet:\n  groups:\n    - {name: a, share: 8%, behavior: {network: {http_1_0: 1}}}\n", `m.yaml:4:59: fleet.groups[0].behavior.network.http_1_0: "1": want true or false`},
-		{"name: x\nfleet:\n  addressing: path\n  groups:\n    - {name: a, share: 1, behavior: {network: {max_connections: 1}}}\n", `m.yaml:5:65: fleet.groups[0].behavior.network.max_connections: 1: want ip or port`},
-		{"name: x\nartifact:\n  size: 64 kilobytes\n", `m.yaml:3:9: artifact.size: "64 kilobytes": want an amount of data`},
-		{"name: x\nartifact:\n  size: 0\n", `m.yaml:3:9: artifact.size: 0B: want 1B to`},
-		{"name: x\nclient:\n  transport: quic\n", `m.yaml:3:14: client.transport: "quic": want lean or nethttp`},
-		{"name: x\nclient:\n  max_idle: -1\n", `m.yaml:3:3: client: delivery: max idle -1`},
-		{"name: x\nload:\n  workers: {a: 1}\n", `m.yaml:3:12: load.workers: a mapping: want a whole number`},
-		{"name: x\nload:\n  workers:\n    a: 1\n", `m.yaml:4:5: load.workers: a mapping: want a whole number`},
-		{"name: x\nrepetitions: 0\n", `m.yaml:2:14: repetitions: 0: want 1 to 10000`},
-		{"name: x\nseed: -1\n", `m.yaml:2:7: seed:`},
-		{"name: My Rollout\n", `m.yaml:1:7: name: "My Rollout": want 1 to 64 lower-case`},
-		{"name: 3\n", `m.yaml:1:7: name: "3": want text`},
-		{"repetitions: 3\n", `name: "": want 1 to 64 lower-case`},
-		{"name: x\nname: y\n", `m.yaml:2:1: not YAML: mapping key "name" already defined`},
-		{"name: [x\n", `not YAML:`},
-		{"name: x\n\tload: 3\n", `not YAML:`},
-		{"name: x\n---\nname: y\n", `a second document`},
-		{"- name: x\n", `a list: want a mapping`},
-		{"", `is empty: want a scenario`},
-		{"# nothing\n", `is empty: want a scenario`},
-		{"1: x\n", `key 1: want one of name`},
-	} {
-		_, err := Parse("m.yaml", []byte(row.text))
-		require.ErrorContains(t, err, row.want, "%s", row.text)
-		require.NotContains(t, err.Error(), "\n", "one line a mistake: %s", row.text)
-		_, ok := errors.AsType[*SpecError](err)
-		require.True(t, ok)
-	}
-}
-
-func TestAllMistakesAtOnce(t *testing.T) {
-	_, err := Parse("m.yaml", []byte("name: x\nlod: 1\nload:\n  rate: fast\n  workers: none\n"))
-	require.Len(t, strings.Split(err.Error(), "\n"), 3)
-	_, err = Parse("m.yaml", []byte("name: X\nrepetitions: 0\nwarmup: -1\n"))
-	require.Len(t, strings.Split(err.Error(), "\n"), 3)
-}
-
 func TestSet(t *testing.T) {
 	s := Default()
 	for _, set := range []string{
@@ -268,6 +199,58 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// TestSetInside: any field can be reached, and a spec that shares lists with this one keeps its own.
+func TestSetInside(t *testing.T) {
+	s, err := Parse("x.yaml", []byte(`
+name: x
+fleet:
+  groups:
+    - {name: a, share: 5%, behavior: {faults: [{kind: garbage}, {kind: status, status: 500}]}}
+    - {name: b, share: 5%}
+load:
+  model: stages
+  stages: [{rate: 1/s, for: 1s}, {rate: 2/s, for: 2s}]
+`))
+	require.NoError(t, err)
+	before := s
+	was, err := s.YAML()
+	require.NoError(t, err)
+	for _, set := range []string{
+		"fleet.groups[0].share=10%", "fleet.groups[1].behavior.network.http_1_0=true", "fleet.groups[0].behavior.faults[1].status=503",
+		"fleet.groups[1].behavior.life={install: 2s}", "fleet.groups[0].name=c", "load.stages[1].for=5s", "load.stages[0].to=7/s", "load.stages[1]={to: 9/s}",
+	} {
+		require.NoError(t, s.Set(set), set)
+	}
+	require.NoError(t, s.Validate())
+	require.Equal(t, []any{mockfleet.Share(0.1), "c", 503, 0}, []any{
+		s.Fleet.Groups[0].Share, s.Fleet.Groups[0].Name, s.Fleet.Groups[0].Behavior.Faults[1].Status, s.Fleet.Groups[0].Behavior.Faults[0].Status,
+	})
+	require.Equal(t, []any{true, "2s"}, []any{s.Fleet.Groups[1].Behavior.Network.HTTP10, s.Fleet.Groups[1].Behavior.Life.Install.String()})
+	require.Equal(t, []any{5 * time.Second, Rate(7), Rate(2), Rate(9)}, []any{s.Load.Stages[1].For.Std(), *s.Load.Stages[0].To, s.Load.Stages[1].Rate, *s.Load.Stages[1].To})
+	still, err := before.YAML()
+	require.NoError(t, err)
+	require.Equal(t, string(was), string(still))
+
+	for set, want := range map[string]string{
+		"fleet.groups[2].share=1%":      "--set fleet.groups[2].share: there is no fleet.groups[2] in a list of 2: want fleet.groups[0] to fleet.groups[1], or the whole list, fleet.groups=[…]",
+		"load.stages[0].to.x=1":         "--set load.stages[0].to.x: load.stages[0].to has no fields",
+		"fleet.groups[-1].share=1%":     "--set fleet.groups[-1].share: fleet.groups[-1]: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups[].share=1%":       "--set fleet.groups[].share: fleet.groups[]: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups[0.share=1%":       "--set fleet.groups[0.share: fleet.groups[0: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups[0][1].share=1%":   "--set fleet.groups[0][1].share: fleet.groups[0][1]: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups.share=1%":         "--set fleet.groups.share: fleet.groups has no fields",
+		"fleet[0].devices=1":            "--set fleet[0].devices: fleet is no list: want it without [0]",
+		"fleet.groups[0].shar=1%":       `--set fleet.groups[0].shar: unknown key "shar": did you mean share?; want one of name, share, behavior, tls`,
+		"fleet.groups[0].share=lots":    `--set fleet.groups[0].share: share "lots": want a number from 0 to 1, or a percentage`,
+		"fleet.groups[0]={shar: 1%}":    `--set fleet.groups[0]: unknown key "shar": did you mean share?; want one of name, share, behavior, tls`,
+		"fleet.behavior.faults[0].on=x": "--set fleet.behavior.faults[0].on: fleet.behavior.faults is empty: want the whole list, fleet.behavior.faults=[…]",
+	} {
+		require.EqualError(t, s.Set(set), want)
+	}
+	require.NoError(t, s.Set("fleet.groups=[{name: d, share: 1}]"))
+	require.EqualError(t, s.Set("fleet.groups[7].share=1%"), "--set fleet.groups[7].share: there is no fleet.groups[7] in a list of one: want fleet.groups[0], or the whole list, fleet.groups=[…]")
+}
+
 func TestFind(t *testing.T) {
 	for _, name := range Names() {
 		s, err := Find(name)
@@ -294,7 +277,7 @@ func TestFind(t *testing.T) {
 	require.Equal(t, 5000, s.Fleet.Devices)
 	require.NoError(t, os.WriteFile(path, []byte("#"+strings.Repeat("x", maxSpecFile)), 0o600))
 	_, err = Find(path)
-	require.ErrorContains(t, err, "over 1048576 bytes")
+	require.ErrorContains(t, err, "over 262144 bytes")
 }
 
 func TestTheDefaultIsRollout(t *testing.T) {
@@ -312,7 +295,7 @@ func TestEditDistance(t *testing.T) {
 	}
 }
 
-// FuzzParse: no text makes it panic, and what it takes it can write and take again.
+// FuzzParse: no text makes it panic, and what it takes it can write and take again, as can an editor.
 func FuzzParse(f *testing.F) {
 	for _, name := range Names() {
 		text, err := Source(name)
@@ -324,9 +307,19 @@ func FuzzParse(f *testing.F) {
 	f.Add("name: x\nload: {rate: 3/s, model: constant}\n")
 	f.Add("a: &a [*a]\n")
 	f.Add("name: !!binary x\n<<: {seed: 1}\n")
+	f.Add("extends: million\nname: x\nload: {model: once}\n")
+	f.Add("name:\tx\nfleet: {groups: [{name: a, share: 1%, behavior: {network: {bandwidth: 5}}}]}\n")
+	f.Add("name: x\nfleet: {behavior: {faults: []}}\n")
+	for _, planted := range plantedMistakes() {
+		f.Add(planted.text)
+	}
+	editor := compiledSchema(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Parse("f.yaml", []byte(text))
 		if err != nil {
+			for _, mistake := range Mistakes("f.yaml", err) {
+				require.NotEmpty(t, mistake.Report())
+			}
 			return
 		}
 		again, err := s.YAML()
@@ -334,5 +327,6 @@ func FuzzParse(f *testing.F) {
 		back, err := Parse("g.yaml", again)
 		require.NoError(t, err, "%s", again)
 		require.Equal(t, s, back)
+		requireWell(t, editor, again)
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
-	"strings"
 )
 
 // maxSuite bounds a suite.
@@ -54,9 +53,4 @@ func Members(nameOrFile string) (suite string, members []string, err error) {
 		members = append(members, name)
 	}
 	return s.Name, members, nil
-}
-
-// isFile tells a file's path from a name of the catalogue.
-func isFile(nameOrFile string) bool {
-	return strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") || strings.ContainsAny(nameOrFile, `/\`)
 }

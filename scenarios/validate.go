@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
@@ -40,14 +41,7 @@ func (s Spec) check() []*SpecError {
 	if s.Artifact.File == "" && (s.Artifact.Size < 1 || s.Artifact.Size > maxMadeArtifact) {
 		bad("artifact.size", "%s: want 1B to %s; a larger artifact is pushed from a file", s.Artifact.Size, maxMadeArtifact)
 	}
-	switch s.Client.Transport {
-	case delivery.Lean, delivery.NetHTTP:
-		if err := s.Client.config().Validate(); err != nil {
-			bad("client", "%s", oneLine(err.Error()))
-		}
-	default:
-		bad("client.transport", "%q: want lean or nethttp", string(s.Client.Transport))
-	}
+	s.Client.check(bad, within)
 	s.Client.checkHeaders(bad)
 	s.Load.check(bad, within)
 	s.checkThresholds(bad)
@@ -58,6 +52,44 @@ func (s Spec) check() []*SpecError {
 	within("warmup", s.Warmup, 0, maxWarmup)
 	within("profiled", s.Profiled, 0, maxWarmup)
 	return errs
+}
+
+// Bounds of the client, which are those of package delivery.
+const (
+	maxTimeout  = Duration(24 * time.Hour)
+	maxAttempts = 1000
+	maxIdle     = 1 << 20
+)
+
+func (s ClientSpec) check(bad func(field, format string, args ...any), within func(string, int, int, int)) {
+	switch s.Transport {
+	case delivery.Lean, delivery.NetHTTP:
+	default:
+		bad("client.transport", "%q: want lean or nethttp", string(s.Transport))
+		return
+	}
+	rest := s // without what is told by its own name
+	for _, f := range []struct {
+		field string
+		value Duration
+		rest  *Duration
+	}{
+		{"client.dial_timeout", s.DialTimeout, &rest.DialTimeout}, {"client.answer_timeout", s.AnswerTimeout, &rest.AnswerTimeout},
+		{"client.total_timeout", s.TotalTimeout, &rest.TotalTimeout},
+		{"client.poll", s.Poll, &rest.Poll}, {"client.poll_for", s.PollFor, &rest.PollFor},
+		{"client.retry_base", s.RetryBase, &rest.RetryBase}, {"client.retry_cap", s.RetryCap, &rest.RetryCap},
+	} {
+		if *f.rest = 0; f.value < 0 || f.value > maxTimeout {
+			bad(f.field, "%s: want 0s, for the client's default, to %s", f.value, maxTimeout)
+		}
+	}
+	within("client.max_attempts", s.MaxAttempts, 0, maxAttempts)
+	within("client.max_idle", s.MaxIdle, 0, maxIdle)
+	within("client.good_reads", s.GoodReads, 0, maxAttempts)
+	rest.MaxAttempts, rest.MaxIdle, rest.GoodReads = 0, 0, 0
+	if err := rest.config().Validate(); err != nil {
+		bad("client", "%s", oneLine(err.Error()))
+	}
 }
 
 func (f FleetSpec) check(bad func(field, format string, args ...any), within func(string, int, int, int)) {
@@ -85,7 +117,8 @@ func (f FleetSpec) check(bad func(field, format string, args ...any), within fun
 			}
 		}
 	}
-	report("fleet.behavior.", f.Behavior.Validate(), func(string) bool { return true })
+	behavior := mockfleet.Config{Devices: 1, Addressing: addressing, Behavior: f.Behavior}
+	report("fleet.behavior.", behavior.Validate(), func(string) bool { return true })
 	groups := mockfleet.Config{Devices: 1, Addressing: addressing, Groups: f.Groups, TLS: f.TLS, Capacity: float64(f.Capacity)}
 	report("fleet.", groups.Validate(), func(field string) bool {
 		return strings.HasPrefix(field, "groups") || field == "tls" || field == "capacity"

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // execute runs the command line and gives the exit code.
@@ -22,6 +24,10 @@ func execute(ctx context.Context, args []string, c console) int {
 	}
 	for _, e := range flatten(err) {
 		if readerGone(e) || e.Error() == "" {
+			continue
+		}
+		if mistake, ok := errors.AsType[*scenarios.SpecError](e); ok && inFile(mistake) {
+			_, _ = fmt.Fprintln(c.err, mistake.Report())
 			continue
 		}
 		for line := range strings.SplitSeq(e.Error(), "\n") {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -52,21 +51,16 @@ func newScenarios(c console) *cobra.Command {
 			return err
 		},
 	}
-	validate := &cobra.Command{
-		Use: "validate FILE.yaml ...", Short: "Check scenario files; every mistake with its line and column", Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			var errs []error
-			for _, path := range args {
-				if _, err := scenarios.LoadFile(path); err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				if _, err := fmt.Fprintf(c.out, "%s: well\n", path); err != nil {
-					return err
-				}
+	schema := &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of scenario files, for editors", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := scenarios.Schema()
+			if err != nil {
+				return err
 			}
-			return errors.Join(errs...)
+			_, err = c.out.Write(text)
+			return err
 		},
 	}
-	return group("scenarios", "List, show and check scenarios", list, show, validate)
+	return group("scenarios", "List, show and check scenarios", list, show, newValidate(c), schema)
 }

@@ -47,6 +47,11 @@ func changedSpec(cmd *cobra.Command, name string, sets []string) (scenarios.Spec
 	if err != nil {
 		return s, err
 	}
+	for _, set := range sets {
+		if model, ok := strings.CutPrefix(set, "load.model="); ok {
+			s.Load = s.Load.For(scenarios.Model(model)) // as in a variant of the scenario
+		}
+	}
 	typed := typedFields{}
 	var errs []error
 	for _, f := range specFlags() {
@@ -81,7 +86,7 @@ type typedFields map[string]string
 // set notes that --set gave the field, and all below it, their values.
 func (t typedFields) set(field string) {
 	for f := range t {
-		if strings.HasPrefix(f, field+".") {
+		if strings.HasPrefix(f, field+".") || strings.HasPrefix(f, field+"[") {
 			delete(t, f)
 		}
 	}
@@ -108,8 +113,8 @@ func (t typedFields) words(field string) string {
 	if words := t[field]; words != "" {
 		return words
 	}
-	for above := field; strings.Contains(above, "."); {
-		above = above[:strings.LastIndexByte(above, '.')]
+	for above := field; strings.ContainsAny(above, ".["); {
+		above = above[:strings.LastIndexAny(above, ".[")]
 		if words := t[above]; words != "" {
 			return words + " " + field + ":"
 		}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -42,9 +45,24 @@ func TestMistakesAreToldInTheUsersWords(t *testing.T) {
 		{[]string{"--workers", "5", "--set", "load={workers: 0}"}, "--set load: load.workers: 0: want 1 to 65536"},
 		{[]string{"--set", "load={workers: 3}", "--set", "load.workers=-1"}, "--set load.workers: -1: want 1 to 65536"},
 		{[]string{"--set", "load.model=closed", "--rate", "3/s"}, "--rate 3/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout"},
+		{[]string{"--set", "fleet.groups=[{name: a, share: 5%}, {name: a, share: 5%}]"}, `--set fleet.groups: fleet.groups[1].name: "a": want a name that no other group has, other than "all" and "rest"`},
+		{[]string{"--set", "fleet.groups=[{name: a, share: 5%}]", "--set", "fleet.groups[0].share=0"}, "--set fleet.groups[0].share: 0: want above 0, and 1 at most"},
+		{[]string{"--set", "fleet.groups[0].share=0"}, "--set fleet.groups[0].share: fleet.groups is empty: want the whole list, fleet.groups=[…]"},
 		{[]string{"--workers", "5", "--set", "load.wrkers=3"}, `--set load.wrkers: unknown key "wrkers": did you mean workers?; want one of model, operation, workers, rate, duration, think, arrivals, ramp, spike, burst, stages, breakpoint, rollout`},
 	} {
 		_, err := specOf(t, c.args...)
 		require.EqualError(t, err, c.want)
 	}
+}
+
+// Another model drops what the scenario's load has for its own, as in a variant, but nothing that was typed.
+func TestAnotherModelOnTheCommandLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("name: s\nload: {model: ramp, rate: 1/s, ramp: {to: 9/s}, duration: 5s}\n"), 0o600))
+	cmd := newRun(console{})
+	s, err := changedSpec(cmd, path, []string{"load.model=closed"})
+	require.NoError(t, err)
+	require.Equal(t, scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Deliver, Workers: 32, Duration: scenarios.Duration(5 * time.Second)}, s.Load)
+	_, err = changedSpec(cmd, path, []string{"load.rate=2/s", "load.model=closed"})
+	require.EqualError(t, err, "--set load.rate: 2/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout")
 }

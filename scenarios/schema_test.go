@@ -1,0 +1,314 @@
+package scenarios
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// compiledSchema is the schema in the hands of a validator that isn't ours, which also holds
+// it against the meta-schema of its draft.
+func compiledSchema(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	text, err := Schema()
+	require.NoError(t, err)
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	require.NoError(t, err)
+	c := jsonschema.NewCompiler()
+	require.NoError(t, c.AddResource("scenario.json", document))
+	s, err := c.Compile("scenario.json")
+	require.NoError(t, err)
+	require.Equal(t, 2020, s.DraftVersion)
+	return s
+}
+
+// asJSON is a YAML document as an editor's validator sees it; an error where it can't be read.
+func asJSON(text []byte) (any, error) {
+	var document any
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return nil, err
+	}
+	converted, err := json.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	return jsonschema.UnmarshalJSON(bytes.NewReader(converted))
+}
+
+func requireWell(t testing.TB, s *jsonschema.Schema, text []byte) {
+	t.Helper()
+	document, err := asJSON(text)
+	require.NoError(t, err)
+	require.NoError(t, s.Validate(document), "%s", text)
+}
+
+func TestSchemaTakesWhatIsWell(t *testing.T) {
+	s := compiledSchema(t)
+	for _, name := range Names() {
+		source, err := Source(name)
+		require.NoError(t, err)
+		requireWell(t, s, source)
+		spec, err := Find(name)
+		require.NoError(t, err)
+		shown, err := spec.YAML()
+		require.NoError(t, err)
+		requireWell(t, s, shown)
+	}
+	for _, text := range []string{
+		"name: x\n",
+		"name: x\nextends: rollout\nload: {rate: 5/s, spike: {rate: 5/s}, burst: {every: 1s}}\n", // the base may be of any model
+		"name: x\nextends: ../bases/a.yml\nfleet: {groups: [{name: a, share: 1, tls: good}]}\n",
+		"name: x\nload: {model: once, think: 0, duration: 0s}\n",
+		"name: x\nload: {model: poisson, rate: 90/m}\n",
+		"name: x\nload: {model: constant, rate: .5 / s, duration: 1h2m3.5s, think: 0s, arrivals: \"\", stages: []}\n",
+		"name: x\nload: {model: ramp, rate: 0/s, ramp: {to: 5/s}, duration: 5s, arrivals: poisson}\n",
+		"name: x\nload: {model: spike, rate: 5/s, duration: 5s, spike: {rate: 0/s, for: 1s}, arrivals: even}\n",
+		"name: x\nload: {model: burst, burst: {size: 3}}\n",
+		"name: x\nload: {model: stages, stages: [{rate: 0/s, to: 5/s, for: 1s}, {for: 1s}]}\n",
+		"name: x\nload: {model: breakpoint, rate: 50/s, breakpoint: {to: 500/s, within: 1%}}\n",
+		"name: x\nload: {model: rollout, rate: 50/s, rollout: {waves: [{share: 1%, soak: 1s}, {share: 1}], abort_share: 5%, abort_least: 9}}\n",
+		"name: x\nthresholds: [failed/device == 0, \"p99-ns/op{op=push} < 20ms\", ops/s >= 100/s, peak-rss-B < 64MiB, retries/device<=5%, allocs/op < 1e3]\n",
+		"name: x\ndescription: y\nsuite: [rollout, ./other.yaml]\n",
+		"name: x\nclient: {good_reads: 2, poll: 10ms, poll_for: 1m, headers: [{name: X-Tenant, value: a}, {name: Authorization, env: TOKEN}]}\n",
+		"name: x\nfleet: {capacity: 300/s, behavior: {require: [{name: X-Tenant}, {name: X-A, value: b}]}}\n",
+		"name: x\nartifact: {size: 1024}\n",
+		"name: x\nartifact: {size: 1.5KiB, file: \"\"}\n",
+		"name: x\nfleet: {tls: good, addressing: port, devices: 5000, groups: [{name: a, share: 1, tls: stall}]}\n",
+		"name: x\nfleet: {addressing: port, behavior: {faults: [{kind: refuse}, {kind: status, status: 599, retry_after: date(2s)}, {kind: slow-read, rate: 5}]}}\n",
+		"name: x\nfleet: {behavior: {faults: [{kind: reset-mid-upload, share: 1e-1, after_bytes: \"uniform(1, 5)\"}, {kind: redirect-307, origin: other}]}}\n",
+		"name: x\nfleet: {behavior: {fail_status: 0, network: {receive_buffer: 0, max_connections: 3, bandwidth: 5}}}\n",
+	} {
+		spec, err := Parse("x.yaml", []byte(text))
+		if !strings.Contains(text, extendsKey) {
+			require.NoError(t, err, text)
+			shown, err := spec.YAML()
+			require.NoError(t, err)
+			requireWell(t, s, shown)
+		}
+		requireWell(t, s, []byte(text))
+	}
+}
+
+// TestSchemaRefusesMistakes: all that a schema can know of those planted.
+func TestSchemaRefusesMistakes(t *testing.T) {
+	s := compiledSchema(t)
+	refused := 0
+	for _, row := range plantedMistakes() {
+		document, err := asJSON([]byte(row.text))
+		if err != nil {
+			require.True(t, row.beyond, "nothing that a schema sees: %s\n%v", row.text, err)
+			continue
+		}
+		if document == nil {
+			continue // nothing is there, which an editor leaves alone
+		}
+		if row.beyond {
+			require.NoError(t, s.Validate(document), "a schema does know: %s", row.text)
+			continue
+		}
+		require.Error(t, s.Validate(document), row.text)
+		refused++
+	}
+	require.Greater(t, refused, 50)
+	for _, text := range []string{"name: x\nextends: rolout\n", "name: x\nextends: 3\n", "extends: rollout\n", "name: x\nextends: rollout\nlod: 1\n"} {
+		document, err := asJSON([]byte(text))
+		require.NoError(t, err)
+		require.Error(t, s.Validate(document), text)
+	}
+}
+
+// TestFacets: of every field something is said, and of nothing else.
+func TestFacets(t *testing.T) {
+	unsaid := facets()
+	var walk func(reflect.Type)
+	walk = func(of reflect.Type) {
+		if of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
+			walk(of.Elem())
+			return
+		}
+		if _, text := reflect.New(of).Interface().(encoding.TextUnmarshaler); text || of.Kind() != reflect.Struct {
+			return
+		}
+		for i := range of.NumField() {
+			key := of.Name() + "." + keyOf(of.Field(i))
+			require.NotEmpty(t, facets()[key].doc, "%s: say in facets what it is", key)
+			delete(unsaid, key)
+			walk(of.Field(i).Type)
+		}
+	}
+	walk(reflect.TypeFor[Spec]())
+	require.Empty(t, unsaid)
+}
+
+// TestSchemaBounds: the bounds of whole numbers are those that Validate has.
+func TestSchemaBounds(t *testing.T) {
+	base := func(field string) string {
+		switch {
+		case strings.HasPrefix(field, "Burst."):
+			return "load: {model: burst, burst: {%s: %s}}"
+		case strings.HasPrefix(field, "RolloutSpec."):
+			return "load: {model: rollout, rollout: {%s: %s}}"
+		case strings.HasPrefix(field, "Spec."):
+			return "%s: %s"
+		case strings.HasPrefix(field, "FleetSpec."):
+			return "fleet: {addressing: path, %s: %s}"
+		case strings.HasPrefix(field, "LoadSpec."):
+			return "load: {%s: %s}"
+		case strings.HasPrefix(field, "ClientSpec."):
+			return "client: {%s: %s}"
+		case strings.HasPrefix(field, "ArtifactSpec."):
+			return "artifact: {%s: %s}"
+		case strings.HasPrefix(field, "Behavior."):
+			return "fleet: {behavior: {%s: %s}}"
+		case strings.HasPrefix(field, "Network."):
+			return "fleet: {behavior: {network: {%s: %s}}}"
+		case strings.HasPrefix(field, "Fault."):
+			return "fleet: {behavior: {faults: [{kind: garbage, %s: %s}]}}"
+		case strings.HasPrefix(field, "Breakpoint."):
+			return "load: {model: breakpoint, rate: 10/s, breakpoint: {to: 20/s, %s: %s}}"
+		}
+		t.Fatalf("%s: say how a scenario has one", field)
+		return ""
+	}
+	well := func(field, value string) bool {
+		_, key, _ := strings.Cut(field, ".")
+		text := fmt.Sprintf(base(field), key, value)
+		_, err := Parse("x.yaml", []byte("name: x\n"+text+"\n"))
+		return err == nil
+	}
+	next := func(n json.Number, by int64) string {
+		if f, err := strconv.ParseFloat(string(n), 64); err == nil && f != float64(int64(f)) {
+			return strconv.FormatFloat(f*(1+float64(by)/100), 'g', -1, 64)
+		}
+		if n == "18446744073709551615" {
+			return "18446744073709551616"
+		}
+		i, err := n.Int64()
+		require.NoError(t, err)
+		return strconv.FormatInt(i+by, 10)
+	}
+	checked := 0
+	for field, f := range facets() {
+		if f.low != "" {
+			require.True(t, well(field, string(f.low)), "%s: %s", field, f.low)
+			require.False(t, well(field, next(f.low, -1)) && !(f.orZero && next(f.low, -1) == "0"), "%s below %s", field, f.low)
+			checked++
+		}
+		if f.high != "" {
+			require.True(t, well(field, string(f.high)), "%s: %s", field, f.high)
+			require.False(t, well(field, next(f.high, 1)), "%s above %s", field, f.high)
+			checked++
+		}
+		if f.orZero {
+			require.True(t, well(field, "0"), "%s: 0", field)
+		}
+	}
+	require.Greater(t, checked, 25)
+
+	for _, list := range []struct{ key, before, one, after string }{
+		{"FleetSpec.groups", "fleet: {groups: [", "{name: a%d, share: 0.001}", "]}"},
+		{"LoadSpec.stages", "load: {model: stages, stages: [", "{rate: %d/s, for: 1s}", "]}"},
+		{"Spec.suite", "suite: [", "a%d", "]"},
+		{"ClientSpec.headers", "client: {headers: [", "{name: X-%d, value: a}", "]}"},
+		{"RolloutSpec.waves", "load: {model: rollout, rollout: {waves: [", "{share: 0.00%03d}", "]}}"},
+		{"Behavior.require", "fleet: {behavior: {require: [", "{name: X-%d}", "]}}"},
+		{"Behavior.faults", "fleet: {behavior: {faults: [", "{kind: garbage, first: %d}", "]}}"},
+	} {
+		text := func(n int) []byte {
+			var all []string
+			for i := range n {
+				all = append(all, fmt.Sprintf(list.one, i+1))
+			}
+			return []byte("name: x\n" + list.before + strings.Join(all, ", ") + list.after)
+		}
+		_, err := Parse("x.yaml", text(facets()[list.key].most))
+		require.NoError(t, err, list.key)
+		_, err = Parse("x.yaml", text(facets()[list.key].most+1))
+		require.Error(t, err, list.key)
+	}
+}
+
+// textTypes are those that are one value in a file.
+func textTypes() []encoding.TextUnmarshaler {
+	return []encoding.TextUnmarshaler{
+		new(Duration), new(Rate), new(Bytes), new(mockfleet.Distribution), new(mockfleet.Amount), new(mockfleet.Share), new(mockfleet.RetryAfter),
+	}
+}
+
+func patternOf(t testing.TB, v encoding.TextUnmarshaler) *regexp.Regexp {
+	t.Helper()
+	s, err := textSchema(reflect.TypeOf(v).Elem())
+	require.NoError(t, err)
+	return regexp.MustCompile(s.Pattern)
+}
+
+// TestTextPatterns: a pattern takes what UnmarshalText takes, but for bounds.
+func TestTextPatterns(t *testing.T) {
+	texts := []string{
+		"", "0", "5", "5s", "1m30s", "0.5h", ".5s", "5.s", "5 s", "s", "5us", "5µs", "5μs", "+5ms", "5d", "5s5", " 5s ",
+		"10/s", "1.5/m", "2 / h", "/s", "10/d", "10 per s", "1e3/s",
+		"64KiB", "64 KiB", "1024", "1.5KiB", "10M", "10KB", "KiB", "1 KiBs", "-1",
+		"uniform(1ms, 5ms)", "uniform ( 1ms,5ms )", "uniform(1ms)", "uniform(1ms, 5ms", "uniform(1, 5)", "lognormal(p50=5ms, p99=50ms)", "lognormal(5ms, 50ms)", "lognormal(p50=5, p99=50)", "lognormal(p50= 5, p99= 50)",
+		"normal(1ms, 5ms)", "4096", "4096.0", "0.5", "50%", "1e-1", "1%%", "% 5", ".5", "5.", "0.5 ", "2s", "date(2s)", "date()", "date(2)", "soon",
+	}
+	for _, v := range textTypes() {
+		pattern, taken := patternOf(t, v), 0
+		for _, text := range texts {
+			err := v.UnmarshalText([]byte(text))
+			if err != nil && outOfBounds(v, text) {
+				continue
+			}
+			require.Equal(t, err == nil, pattern.MatchString(text), "%T %q: %v", v, text, err)
+			if err == nil {
+				taken++
+			}
+		}
+		require.Greater(t, taken, 1, "%T", v)
+	}
+}
+
+// outOfBounds are texts of the right form, which no pattern can keep apart.
+func outOfBounds(v encoding.TextUnmarshaler, text string) bool {
+	switch v.(type) {
+	case *mockfleet.Share:
+		return slices.Contains([]string{"5", "1024", "4096", "4096.0", "5."}, text)
+	case *Bytes:
+		return slices.Contains([]string{"0.5", ".5", "0.5 "}, text)
+	case *mockfleet.RetryAfter:
+		return text == "0"
+	}
+	return false
+}
+
+// FuzzTextPatterns: what is read of a file is never refused by an editor. Signs, hexadecimals and
+// space that isn't ASCII's are left to the parsers.
+func FuzzTextPatterns(f *testing.F) {
+	for _, text := range []string{"5s", "10/s", "64KiB", "uniform(1ms, 5ms)", "lognormal(p50=5, p99=50)", "10%", "date(2s)"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.ContainsAny(text, "-xX_\v") || strings.HasPrefix(text, "date(") && !strings.HasSuffix(text, ")") || !isASCII(text) {
+			return
+		}
+		for _, v := range textTypes() {
+			if v.UnmarshalText([]byte(text)) == nil {
+				require.Regexp(t, patternOf(t, v), text, "%T", v)
+			}
+		}
+	})
+}
+
+func isASCII(s string) bool { return strings.IndexFunc(s, func(r rune) bool { return r > 126 }) < 0 }

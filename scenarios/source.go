@@ -1,0 +1,147 @@
+package scenarios
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+const (
+	maxSpecFile = 256 << 10 // bytes of a scenario file
+	maxNesting  = 200       // of lists and mappings in one: the parser's time grows with the square of it
+)
+
+// source is a scenario file as it was read.
+type source struct {
+	file  string   // as mistakes call it
+	lines []string // of its text
+	root  ast.Node
+
+	catalogued bool // it is of the catalogue, and no file
+}
+
+func readSpecFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxSpecFile+1))
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	if len(text) > maxSpecFile {
+		return nil, &SpecError{File: path, Problem: fmt.Sprintf("over %d bytes: want a scenario", maxSpecFile)}
+	}
+	return text, nil
+}
+
+func unreadable(path string, err error) error {
+	return usage(pathError(err), "scenario file %s", path)
+}
+
+// pathError is err without the path, for where that is named already.
+func pathError(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// newSource parses a file's text as far as YAML goes. Its error is a *SpecError.
+func newSource(file string, text []byte) (*source, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte order mark is no part of the first key
+	src := &source{file: file, lines: strings.Split(string(text), "\n")}
+	if at := src.tooDeep(); at.line > 0 {
+		return nil, at.at(&SpecError{Problem: fmt.Sprintf("lists and mappings within each other, over %d deep: want a scenario", maxNesting)})
+	}
+	// Keys that stand twice are told by the binder, which goes on after them.
+	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, src.notYAML(err)
+	}
+	for _, doc := range tree.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if src.root != nil {
+			return nil, src.place(doc.Body).at(&SpecError{Problem: "a second document: want one scenario a file"})
+		}
+		src.root = doc.Body
+	}
+	if _, null := src.root.(*ast.NullNode); src.root == nil || null {
+		return nil, &SpecError{File: file, Problem: "is empty: want a scenario, at least its name"}
+	}
+	return src, nil
+}
+
+// notYAML is the mistake for which the parser gave up.
+func (src *source) notYAML(err error) *SpecError {
+	e := &SpecError{File: src.file, Problem: "not YAML: " + clip(oneLine(err.Error()))}
+	y, ok := errors.AsType[yaml.Error](err)
+	if !ok {
+		return e
+	}
+	e.Problem = "not YAML: " + oneLine(y.GetMessage())
+	t := y.GetToken()
+	if t == nil {
+		return e
+	}
+	at := place{src, t.Position.Line, t.Position.Column}
+	if line := src.line(at.line); at.column <= len(line) && at.column > 0 && line[at.column-1] == '\t' {
+		e.Problem = "not YAML: a tab where a line is indented: want spaces"
+	}
+	return at.at(e)
+}
+
+// line is the n-th line, counted from 1, or empty if there is none.
+func (src *source) line(n int) string {
+	if n < 1 || n > len(src.lines) {
+		return ""
+	}
+	return src.lines[n-1]
+}
+
+// shown is the n-th line where it may be shown: empty if it, or one beside it, tells of a secret.
+func (src *source) shown(n int) string {
+	for i := n - 1; i <= n+1; i++ {
+		if secretive(src.line(i)) {
+			return ""
+		}
+	}
+	return src.line(n)
+}
+
+// tooDeep is where lists and mappings are nested deeper than in any scenario, by brackets or by
+// the dashes of a line; without a line, nowhere. It takes brackets in text for YAML's own, which
+// over so many makes no difference.
+func (src *source) tooDeep() place {
+	depth := 0
+	for i, line := range src.lines {
+		dashes, leading := 0, true
+		for column, r := range []rune(line) {
+			switch r {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(0, depth-1)
+			case '-':
+				if leading {
+					dashes++
+				}
+			}
+			leading = leading && (r == '-' || r == ' ')
+			if depth > maxNesting || dashes > maxNesting {
+				return place{src, i + 1, column + 1}
+			}
+		}
+	}
+	return place{}
+}
