@@ -54,8 +54,23 @@ type JudgedRow struct {
 	P         *float64 `json:"p,omitempty"`
 	AdjustedP *float64 `json:"adjusted_p,omitempty"`
 
+	// Ratio is how now compares to the baseline by pairs of neighbouring measurements. It is nil
+	// where the two weren't measured in turns; where it is there, Delta, P and AdjustedP are
+	// those of the pairs.
+	Ratio *PairedRatio `json:"ratio,omitempty"`
+
 	Verdict Verdict `json:"verdict,omitempty"` // empty where the row isn't judged
 	Note    string  `json:"note,omitempty"`    // why the verdict is what it is, where that isn't plain
+}
+
+// A PairedRatio is what now is of the base, 1 being no change, estimated from pairs of
+// neighbouring measurements.
+type PairedRatio struct {
+	Pairs    int     `json:"pairs"`
+	Estimate float64 `json:"estimate"`
+	Low      float64 `json:"low"` // of the interval at Level
+	High     float64 `json:"high"`
+	Level    float64 `json:"level"` // such as 0.99
 }
 
 // A Summary describes a sample by its median.
