@@ -346,21 +346,18 @@ func worsening(unit Unit, old, now float64) float64 {
 
 // correctHolm fills AdjustedP of each row that was tested.
 func correctHolm(rows []JudgedRow, alpha float64) {
+	holm(rows, func(r *JudgedRow) bool { return smallestP(r.Baseline.N, r.Now.N) < alpha })
+}
+
+// holm corrects the p-values of rows, as far as they count.
+func holm(rows []JudgedRow, counts func(*JudgedRow) bool) {
 	var tested []*JudgedRow
 	for i := range rows {
-		if r := &rows[i]; r.P != nil && smallestP(r.Baseline.N, r.Now.N) < alpha {
+		if r := &rows[i]; r.P != nil && counts(r) {
 			tested = append(tested, r)
 		}
 	}
-	slices.SortStableFunc(tested, func(a, b *JudgedRow) int {
-		switch {
-		case *a.P < *b.P:
-			return -1
-		case *a.P > *b.P:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(tested, func(a, b *JudgedRow) int { return compareFloats(*a.P, *b.P) })
 	largest := 0.0
 	for i, r := range tested {
 		largest = max(largest, min(1, *r.P*float64(len(tested)-i)))

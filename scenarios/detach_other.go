@@ -9,7 +9,7 @@ import (
 )
 
 // detach does nothing here: the fleet ends with its input in any case.
-func detach(*exec.Cmd) {}
+func Detach(*exec.Cmd) {}
 
 // kill ends a command at once.
 func kill(cmd *exec.Cmd) error {

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// detach puts a command into a process group of its own, so that a terminal's
+// Detach puts a command into a process group of its own, so that a terminal's
 // Ctrl-C does not reach it.
-func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+func Detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // kill ends a detached command at once, and what it started in its group.
 func kill(cmd *exec.Cmd) error {

@@ -66,6 +66,9 @@ type process struct {
 	control *mockfleet.Control
 	list    *DeviceList
 	ca      string
+
+	address, controlAddress, token string // as it said them
+
 	grace   time.Duration // to end in, once told to
 	wait    sync.WaitGroup
 	gone    chan struct{} // closed when the process has ended
@@ -99,7 +102,7 @@ func startProcess(ctx context.Context, command []string, s Spec, stderr io.Write
 	}
 	p.cmd.Stderr = p.said
 	p.cmd.WaitDelay = p.grace // for whoever holds its standard error after it
-	detach(p.cmd)             // a Ctrl-C is for the driver, which then ends the fleet
+	Detach(p.cmd)             // a Ctrl-C is for the driver, which then ends the fleet
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -140,7 +143,7 @@ func startProcess(ctx context.Context, command []string, s Spec, stderr io.Write
 	if p.control, err = mockfleet.NewControl(ready.Control, ready.Token); err != nil {
 		return nil, err
 	}
-	p.ca = ready.CA
+	p.ca, p.address, p.controlAddress, p.token = ready.CA, ready.Address, ready.Control, ready.Token
 	p.said.pass()
 	return p, nil
 }

@@ -62,7 +62,7 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 		return nil, err
 	}
 	l := &load{
-		spec: spec, client: client, devices: r.fleet.devices(), update: u,
+		spec: spec, client: r.plant.around(client), devices: r.fleet.devices(), update: u,
 		recorders: r.recorders, claims: r.claims, failures: r.failures, schedule: spec.schedule(r.seedOf(step)), exact: true, seed: r.seedOf(step),
 	}
 	step.Planned = l.planned()
@@ -229,10 +229,13 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 	}
 	m.counts = counts
 	if len(contradictions) > 0 {
-		r.invalid("the fleet's ledger contradicts the client: " + strings.Join(contradictions, "; "))
+		r.invalid(contradicts + strings.Join(contradictions, "; "))
 	}
 	return nil
 }
+
+// contradicts begins the reason for which nothing of a run can be believed.
+const contradicts = "the fleet's ledger contradicts the client: "
 
 // seen passes the ledger on and adds to the sampled failures what it says of them.
 func (r *runner) seen(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {

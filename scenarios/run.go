@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -37,6 +38,7 @@ type Options struct {
 	FleetCommand []string // for FleetProcess: the program and arguments that lead to ServeFleet
 	FleetControl string   // for a fleet at an address: its control port, if it may be asked
 	FleetToken   string   // and the token for that; never written anywhere
+	FleetCA      string   // for a fleet at an address: the authority of its devices' certificates, in PEM; empty: the system's
 	DevicesFrom  string   // a file of devices instead of a fleet
 
 	Out      string // where run directories are made
@@ -91,6 +93,7 @@ type runner struct {
 	watcher   Watcher
 
 	probe  *probe // of a search, under way; else nil
+	plant  Plant  // what the client is made worse by
 	vigil  vigil
 	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
 
@@ -103,7 +106,23 @@ type runner struct {
 }
 
 // begin readies everything that can be refused, the run directory last.
-func begin(ctx context.Context, o Options) (_ *runner, err error) {
+func begin(ctx context.Context, o Options) (*runner, error) {
+	r, err := prepare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := results.CreateRunDirectory(o.Out, r.spec.Name, r.run.Started, r.run.ID)
+	if err == nil {
+		err = r.enter(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+// prepare readies everything but the run directory.
+func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 	r := &runner{o: o, spec: o.Spec, watcher: o.Watcher, failures: newFailures(), vigil: vigil{vigilEvery, vigilPatience}}
 	if r.watcher == nil {
 		r.watcher = noWatcher{}
@@ -138,7 +157,7 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	}
 	r.closers = append(r.closers, r.fleet.close)
 	if r.tls == nil { // the fleet's own authority, or else the system's
-		r.tls = authorities([]byte(r.fleet.authority()))
+		r.tls = authorities([]byte(cmp.Or(r.fleet.authority(), o.FleetCA)))
 	}
 	n := r.fleet.devices().Len()
 	r.claims = newClaims(n)
@@ -146,14 +165,7 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	if err := r.describe(n); err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	dir, err := results.CreateRunDirectory(o.Out, r.spec.Name, r.run.Started, r.run.ID)
-	if err != nil {
-		return nil, err
-	}
-	return r, r.enter(dir)
+	return r, ctx.Err()
 }
 
 // validate refuses what no run can begin with, before anything is looked at.

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
+)
+
+// gateScenario is what the gate measures where nobody says otherwise.
+const gateScenario = "gate"
+
+// turns is a comparison of two sides that take turns: what `gate --base` and `gate --self-test` share.
+type turns struct {
+	names  []string // scenarios; none: gateScenario
+	sets   []string // --set KEY=VALUE
+	budget time.Duration
+	seed   uint64
+}
+
+// specs are the scenarios of which a repetition is a block.
+func (t turns) specs() ([]scenarios.Spec, error) {
+	names := t.names
+	if len(names) == 0 {
+		names = []string{gateScenario}
+	}
+	var specs []scenarios.Spec
+	for _, name := range names {
+		_, members, err := scenarios.Members(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, member := range members {
+			s, err := scenarios.Find(member)
+			if err != nil {
+				return nil, err
+			}
+			for _, set := range t.sets {
+				if err := s.Set(set); err != nil {
+					return nil, err
+				}
+			}
+			if err := s.Validate(); err != nil {
+				return nil, err
+			}
+			specs = append(specs, s)
+		}
+	}
+	return specs, nil
+}
+
+// options are for sides that are yet to be built.
+func (t turns) options(c console) (versus.Options, error) {
+	specs, err := t.specs()
+	if err != nil {
+		return versus.Options{}, err
+	}
+	if t.budget < time.Second || t.budget > 24*time.Hour {
+		return versus.Options{}, &exitError{exitUsage, fmt.Sprintf("--budget %v: want 1s to 24h", t.budget)}
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return versus.Options{}, err
+	}
+	return versus.Options{Specs: specs, FleetCommand: []string{program, "fleet", "--driven"}, Budget: t.budget, Seed: t.seed, Stderr: c.err}, nil
+}
+
+// against measures the tree as it stands against a revision.
+func (t turns) against(ctx context.Context, ref string, c console, view *gateView) (_ *versus.Outcome, _ *versus.Sides, err error) {
+	o, err := t.options(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	work, err := os.MkdirTemp("", "fleetmark-gate-")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	view.say("building the delivery package of " + ref + ", and today's")
+	sides, err := versus.Build(ctx, ref, work)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Sides, o.Progress = *sides, view.progress
+	out, err := versus.Run(ctx, o)
+	view.end()
+	return out, sides, err
+}
+
+// sidesText says what was held against what.
+func sidesText(out *versus.Outcome, sides *versus.Sides) string {
+	text := fmt.Sprintf("base: delivery of %.12s in %s; now: the tree as it stands; %d pairs of blocks in %.0f s",
+		sides.Revision, sides.Harness, out.Pairs, out.Elapsed.Seconds())
+	if out.Dropped > 0 {
+		text += fmt.Sprintf(", %d more dropped", out.Dropped)
+	}
+	return text
+}
+
+// gateJSON is the object that `gate --base --json` prints, a contract with scripts.
+type gateJSON struct {
+	Mode      string              `json:"mode"` // "base"
+	Verdict   results.Verdict     `json:"verdict"`
+	Reason    string              `json:"reason"`
+	Base      string              `json:"base"`    // revision
+	Harness   string              `json:"harness"` // of the base
+	Now       string              `json:"now"`     // revision
+	Pairs     int                 `json:"pairs"`
+	Dropped   int                 `json:"dropped"`
+	Seconds   float64             `json:"seconds"`
+	Alpha     float64             `json:"alpha"` // chance of any false alarm
+	Rows      []results.JudgedRow `json:"rows"`
+	Machine   results.Machine     `json:"machine"`
+	Scenarios []string            `json:"scenarios"`
+}
+
+// gateBase measures against a revision, and shows the verdict. Its error carries the exit code.
+func (t turns) gateBase(ctx context.Context, ref string, asJSON bool, c console) error {
+	out, sides, err := t.against(ctx, ref, c, newGateView(c, false))
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = t.showJSON(ctx, out, sides, c)
+	} else {
+		err = showText(out, sides, c)
+	}
+	if err != nil {
+		return err
+	}
+	if code := codeOfVerdict(out.Judgement.Verdict, true); code != exitPass {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+func showText(out *versus.Outcome, sides *versus.Sides, c console) error {
+	var page bytes.Buffer
+	if err := out.Judgement.WriteTable(&page, tableOptions(c.out)); err != nil {
+		return err
+	}
+	fmt.Fprintln(&page, sidesText(out, sides))
+	_, err := c.out.Write(page.Bytes())
+	return err
+}
+
+func (t turns) showJSON(ctx context.Context, out *versus.Outcome, sides *versus.Sides, c console) error {
+	machine, err := results.ThisMachine(ctx)
+	if err != nil {
+		return err
+	}
+	specs, err := t.specs()
+	if err != nil {
+		return err
+	}
+	o := gateJSON{
+		Mode: "base", Verdict: out.Judgement.Verdict, Reason: out.Judgement.Reason, Base: sides.Revision, Harness: sides.Harness, Now: revision(ctx),
+		Pairs: out.Pairs, Dropped: out.Dropped, Seconds: out.Elapsed.Seconds(), Alpha: out.Judgement.Alpha, Rows: out.Judgement.Rows, Machine: machine,
+	}
+	for _, s := range specs {
+		o.Scenarios = append(o.Scenarios, s.Name)
+	}
+	line, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	_, err = c.out.Write(append(line, '\n'))
+	return err
+}

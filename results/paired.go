@@ -1,0 +1,332 @@
+package results
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Paired judges one side of a comparison by what it measured in turns with the other: blocks
+// of a fraction of a second, in the order base, now, now, base or the other way round, which
+// of the two being drawn. What the machine does to one it does to the other, and a drift that is
+// even over the four falls out of their ratio.
+//
+// It is asked again and again as pairs come in, and says when they decide. What is spent of
+// Alpha and Miss at the k-th look is 6/(π·k)² of them, which comes to all of them over any number of
+// looks: however long it goes on, the chances stay as they were stated.
+type Paired struct {
+	o       PairedOptions
+	looks   int
+	pairs   int
+	metrics []*pairedMetric
+}
+
+// PairedOptions say how sure a verdict is to be.
+type PairedOptions struct {
+	// Alpha is the chance that any metric at all is called regressed, or improved, where
+	// nothing changed. 0: 1%.
+	Alpha float64
+	// Miss is the chance that a metric passes that got worse by twice its tolerance. 0: 2%.
+	Miss float64
+}
+
+// The defaults.
+const (
+	defaultPairedAlpha = 0.01
+	defaultPairedMiss  = 0.02
+)
+
+// NewPaired begins.
+func NewPaired(o PairedOptions) (*Paired, error) {
+	if o.Alpha == 0 {
+		o.Alpha = defaultPairedAlpha
+	}
+	if o.Miss == 0 {
+		o.Miss = defaultPairedMiss
+	}
+	if !(o.Alpha > 0 && o.Alpha < 1) {
+		return nil, fmt.Errorf("paired: alpha %v: want above 0 and below 1", o.Alpha)
+	}
+	if !(o.Miss > 0 && o.Miss < 1) {
+		return nil, fmt.Errorf("paired: miss %v: want above 0 and below 1", o.Miss)
+	}
+	return &Paired{o: o}, nil
+}
+
+// pairedMetric is one row.
+type pairedMetric struct {
+	scenario, op string
+	unit         Unit
+	base, now    []float64 // a value a block
+	differences  []float64 // a value a pair: of logarithms, or of the values where zero makes sense
+	estimate     float64   // of the shift, at the last look
+	incomplete   bool      // some block of a side that had it elsewhere lacks it
+}
+
+// A pairedTolerance is what may be told from nothing where the two sides take turns, which is
+// much less than where one of them is a page from last week.
+type pairedTolerance struct {
+	relative float64
+	slack    float64 // in the unit itself
+	absolute bool    // differences are of the values, not of their logarithms
+}
+
+// pairedTolerances of the metrics that are tested. The others say the same in other words (ops/s,
+// MB/s), or rest on too few operations of a block to say anything (p99.9-ns/op); a median jumps where times have two humps.
+func pairedTolerances(unit string) (pairedTolerance, bool) {
+	switch unit {
+	case "ns/op", "cpu-ns/op":
+		return pairedTolerance{relative: 0.025}, true
+	case "p99-ns/op":
+		return pairedTolerance{relative: 0.10}, true
+	case "peak-rss-B":
+		return pairedTolerance{relative: 0.10}, true
+	case "B/op":
+		return pairedTolerance{relative: 0.01, slack: heapQuantum, absolute: true}, true
+	case "allocs/op":
+		return pairedTolerance{slack: slackAllocations, absolute: true}, true
+	}
+	return pairedTolerance{}, false
+}
+
+// heapQuantum is what bytes allocated an operation are rounded to.
+const heapQuantum = 8
+
+// Tolerance is the smallest change of a metric that counts between two sides that took turns,
+// relative to the base; 0 for one that isn't tested, or that has an absolute one alone.
+func (p *Paired) Tolerance(unit string) float64 {
+	t, _ := pairedTolerances(unit)
+	return t.relative
+}
+
+// Pairs is how many there are.
+func (p *Paired) Pairs() int { return p.pairs }
+
+// Looks: the first is where a test over a dozen metrics can first say anything, and each after it
+// has half as many pairs more. More would spend the chances on looks that see nothing new.
+const (
+	firstLook = 16
+	lookAfter = 1.5
+)
+
+// Due reports whether it is time for a look.
+func (p *Paired) Due() bool {
+	next := float64(firstLook)
+	for range p.looks {
+		next *= lookAfter
+	}
+	return p.pairs >= int(next)
+}
+
+// MorePairs reports whether another can be taken.
+func (p *Paired) MorePairs() bool { return p.pairs < maxExactPairs }
+
+// Add takes a pair: the records of the base's blocks, and those of the other side's.
+func (p *Paired) Add(base, now [][]Record) error {
+	for side, blocks := range map[string][][]Record{"base": base, "now": now} {
+		if len(blocks) == 0 {
+			return fmt.Errorf("paired: a pair without a block of %s", side)
+		}
+		for _, b := range blocks {
+			for _, r := range b {
+				if err := r.validate(); err != nil {
+					return fmt.Errorf("paired: %s: %w", side, err)
+				}
+			}
+		}
+	}
+	p.pairs++
+	for _, b := range slices.Concat(base, now) {
+		for _, r := range b {
+			for _, v := range r.Values {
+				p.metric(r, v.Unit)
+			}
+		}
+	}
+	for _, m := range p.metrics {
+		m.add(base, now)
+	}
+	return nil
+}
+
+// metric finds a row, or begins it.
+func (p *Paired) metric(r Record, name string) {
+	unit, known := LookupUnit(name)
+	if !known {
+		unit = Unit{Name: name}
+	}
+	_, tested := pairedTolerances(unit.Name)
+	if !unit.Exact && !tested {
+		return
+	}
+	if slices.ContainsFunc(p.metrics, func(m *pairedMetric) bool {
+		return m.scenario == r.Scenario && m.op == r.Op && m.unit.Name == unit.Name
+	}) {
+		return
+	}
+	p.metrics = append(p.metrics, &pairedMetric{scenario: r.Scenario, op: r.Op, unit: unit, incomplete: p.pairs > 1})
+}
+
+func (m *pairedMetric) of(blocks [][]Record) (values []float64) {
+	for _, b := range blocks {
+		for _, r := range b {
+			if v, ok := r.Value(m.unit.Name); ok && r.Scenario == m.scenario && r.Op == m.op {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
+}
+
+func (m *pairedMetric) add(base, now [][]Record) {
+	old, new := m.of(base), m.of(now)
+	m.base, m.now = append(m.base, old...), append(m.now, new...)
+	if len(old) < len(base) || len(new) < len(now) {
+		m.incomplete = true
+		return
+	}
+	if t, tested := pairedTolerances(m.unit.Name); tested {
+		m.differences = append(m.differences, t.mean(new)-t.mean(old))
+	}
+}
+
+// mean is that of a side's blocks.
+func (t pairedTolerance) mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		if !t.absolute {
+			v = math.Log(max(v, math.SmallestNonzeroFloat64))
+		}
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// spent is what of a chance is spent at the k-th look.
+func spent(chance float64, k int) float64 {
+	return chance * 6 / (math.Pi * math.Pi * float64(k*k))
+}
+
+// Look judges what there is. decided: more pairs would not change the verdict, as far as is asked.
+// At the last look what is open is inconclusive. invalid are reasons for which nothing can be believed.
+func (p *Paired) Look(last bool, invalid []string) (j *Judgement, decided bool) {
+	p.looks++
+	j = &Judgement{Alpha: p.o.Alpha, HasBaseline: true}
+	alpha, outside := spent(p.o.Alpha, p.looks), map[int]int{}
+	level := 1 - 2*spent(p.o.Miss, p.looks)
+	slices.SortStableFunc(p.metrics, func(a, b *pairedMetric) int {
+		if a.op != b.op {
+			return 0
+		}
+		return unitOrder(a.unit.Name) - unitOrder(b.unit.Name)
+	})
+	bounds := make([]float64, len(p.metrics)) // how much worse it may be
+	for i, m := range p.metrics {
+		n := len(m.differences)
+		if _, known := outside[n]; !known {
+			outside[n] = signedRankQuantile(n, (1-level)/2)
+		}
+		var row JudgedRow
+		row, bounds[i] = m.row(outside[n], level)
+		j.Rows = append(j.Rows, row)
+	}
+	if len(invalid) > 0 {
+		for i := range j.Rows {
+			j.Rows[i].Verdict, j.Rows[i].Note = "", "invalid: no verdict"
+		}
+		j.Verdict, j.Reason = Invalid, strings.Join(invalid, "; ")
+		return j, true
+	}
+	holm(j.Rows, func(*JudgedRow) bool { return true })
+	decided = len(j.Rows) > 0
+	for i := range j.Rows {
+		r := &j.Rows[i]
+		p.metrics[i].decide(r, alpha, bounds[i])
+		if r.Verdict == "" {
+			decided = false
+			if last {
+				r.Verdict, r.Note = Inconclusive, "not decided by then: allow more time (--budget), or measure on a quieter machine"
+			}
+		}
+	}
+	if slices.ContainsFunc(j.Rows, func(r JudgedRow) bool { return r.Verdict == Regressed }) {
+		decided = true
+	}
+	if decided || last {
+		j.conclude(Conditions{SameMachine: true, SameWorkload: true})
+	}
+	if len(j.Rows) == 0 {
+		j.Verdict, j.Reason = Invalid, "neither side measured anything"
+	}
+	return j, decided
+}
+
+// row is a metric's figures, and how much worse it may be, as its logarithm or in its unit.
+func (m *pairedMetric) row(outside int, level float64) (JudgedRow, float64) {
+	r := JudgedRow{Scenario: m.scenario, Op: m.op, Unit: m.unit.Name,
+		Baseline: summarize(m.base, m.unit.Exact), Now: summarize(m.now, m.unit.Exact)}
+	if r.Baseline != nil && r.Now != nil {
+		r.Delta = relativeChange(r.Baseline.Median, r.Now.Median)
+	}
+	t, tested := pairedTolerances(m.unit.Name)
+	if !tested || len(m.differences) == 0 {
+		return r, 0
+	}
+	p := signedRankP(m.differences)
+	r.P = &p
+	estimate, low, high, bounded := shift(m.differences, outside)
+	m.estimate = estimate
+	worst := math.Inf(1)
+	if bounded {
+		worst = high
+		if m.unit.Better > 0 {
+			worst = -low
+		}
+	}
+	ratio := math.Exp
+	if t.absolute {
+		base := r.Baseline.Median
+		ratio = func(d float64) float64 { return 1 + d/base }
+		if base <= 0 {
+			return r, worst // a share of nothing is none
+		}
+	}
+	change := ratio(estimate) - 1
+	r.Delta = &change
+	if bounded {
+		r.Ratio = &PairedRatio{Pairs: len(m.differences), Estimate: ratio(estimate), Low: ratio(low), High: ratio(high), Level: level}
+	}
+	return r, worst
+}
+
+// decide leaves the verdict open where more pairs are wanted.
+func (m *pairedMetric) decide(r *JudgedRow, alpha, worst float64) {
+	switch {
+	case r.Baseline == nil:
+		r.Verdict, r.Note = Inconclusive, "the base has no such metric: nothing to hold it against"
+		return
+	case r.Now == nil:
+		r.Verdict, r.Note = Regressed, noteMissing
+		return
+	case m.incomplete:
+		r.Verdict, r.Note = Inconclusive, "some blocks lack it: find out what became of them"
+		return
+	case m.unit.Exact:
+		r.decideExact(m.unit)
+		return
+	}
+	t, _ := pairedTolerances(m.unit.Name)
+	worse, allowed := m.estimate*float64(-m.unit.Better), math.Log1p(t.relative)
+	if t.absolute {
+		allowed = t.slack + t.relative*math.Abs(r.Baseline.Median)
+	}
+	switch {
+	case *r.AdjustedP < alpha && worse > allowed:
+		r.Verdict = Regressed
+	case *r.AdjustedP < alpha && worse < -allowed:
+		r.Verdict = Improved
+	case worst < 2*allowed:
+		r.Verdict = Pass
+	}
+}

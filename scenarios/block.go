@@ -1,0 +1,95 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// Blocks measures a scenario in single repetitions, between which the process does nothing: one
+// side of a comparison whose sides take turns. It writes no files.
+type Blocks struct {
+	r    *runner
+	done int
+}
+
+// A Block is one repetition.
+type Block struct {
+	Records []results.Record
+	Counts  results.Counts
+	Invalid []string // why its figures can't be believed; empty: they can
+
+	Contradicted bool // by the fleet's ledger, as one of the reasons says
+}
+
+// OpenBlocks readies everything but a run directory: Options.Out, Judge and Watcher are not
+// used. What it can't begin is told as by Run.
+func OpenBlocks(ctx context.Context, o Options) (*Blocks, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if o.Spec.Load.Model == Breaking {
+		return nil, &UsageError{What: "scenario " + o.Spec.Name + ": a search can't be cut into blocks: want another load.model"}
+	}
+	o.Watcher = nil
+	r, err := prepare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Blocks{r: r}, nil
+}
+
+// Plant has everything that is measured from now on be worse by that; the zero Plant by nothing.
+func (b *Blocks) Plant(p Plant) { b.r.plant = p }
+
+// Measure runs one repetition. One that ctx breaks off is an error.
+func (b *Blocks) Measure(ctx context.Context) (Block, error) {
+	r := b.r
+	b.done++
+	r.run.Valid, r.run.Invalid, r.run.Notes = true, nil, nil
+	step := Step{Scenario: r.spec.Name, Kind: Timed, Number: b.done, Of: b.done, Duration: r.spec.Load.Lasts()}
+	m, err := r.attempt(ctx, step, r.spec.Load)
+	if err != nil {
+		return Block{}, r.why(ctx, err)
+	}
+	return Block{
+		Records: m.records(r.spec, b.done), Counts: m.counts, Invalid: slices.Clone(r.run.Invalid),
+		Contradicted: slices.ContainsFunc(r.run.Invalid, func(reason string) bool { return strings.HasPrefix(reason, contradicts) }),
+	}, nil
+}
+
+// Close ends what OpenBlocks began.
+func (b *Blocks) Close() error { return b.r.close() }
+
+// FleetServer is a fleet in a process of its own, for whoever drives it from elsewhere.
+type FleetServer struct {
+	Address   string // of its devices, as Options.Fleet
+	Control   string // as Options.FleetControl
+	Token     string // as Options.FleetToken: a secret
+	Authority string // of its devices' certificates, in PEM; empty where they speak no TLS
+
+	fleet fleet
+}
+
+// StartFleet starts command, the program and arguments that lead to ServeFleet, with the devices of
+// a scenario.
+func StartFleet(ctx context.Context, o Options) (*FleetServer, error) {
+	started, err := startProcess(ctx, o.FleetCommand, o.Spec, o.Stderr, fleetStart)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := started.(*process)
+	if !ok {
+		return nil, errors.Join(errors.New("scenarios: the fleet is no process"), started.close())
+	}
+	return &FleetServer{Address: p.address, Control: p.controlAddress, Token: p.token, Authority: p.ca, fleet: p}, nil
+}
+
+// Died is closed when it ended before it should.
+func (f *FleetServer) Died() <-chan struct{} { return f.fleet.died() }
+
+// Close ends it, and waits.
+func (f *FleetServer) Close() error { return f.fleet.close() }

@@ -1,0 +1,136 @@
+package versus
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// protocol is what the two processes speak. A driver of another one is refused.
+const protocol = 1
+
+// order is the first line on a driver's standard input. It holds a token, and so goes there rather
+// than among its arguments, which anybody on the machine can read.
+type order struct {
+	Protocol int    `json:"protocol"`
+	Work     []work `json:"work"`
+}
+
+// work is one scenario, and the fleet for it.
+type work struct {
+	Spec    json.RawMessage `json:"spec"`
+	Fleet   string          `json:"fleet"`
+	Control string          `json:"control"`
+	Token   string          `json:"token"`
+	CA      string          `json:"ca,omitempty"`
+}
+
+// request is every later line.
+type request struct {
+	Measure bool             `json:"measure,omitempty"` // a block of each scenario
+	Plant   *scenarios.Plant `json:"plant,omitempty"`
+}
+
+// answer is what comes back, a line for a line. The first is for the order.
+type answer struct {
+	Protocol int              `json:"protocol"`
+	Records  []results.Record `json:"records,omitempty"`
+	Invalid  []string         `json:"invalid,omitempty"`
+
+	Contradicted bool   `json:"contradicted,omitempty"` // by the fleet's ledger
+	Error        string `json:"error,omitempty"`        // nothing was measured, for this
+}
+
+// Serve is what a driver does until in ends or ctx does.
+func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	decoder, encoder := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
+	var o order
+	if err := decoder.Decode(&o); err != nil {
+		return &scenarios.UsageError{What: "drive: standard input holds no order; it is for the gate, which starts it"}
+	}
+	if o.Protocol != protocol {
+		return encoder.Encode(answer{Protocol: protocol, Error: fmt.Sprintf("it speaks protocol %d, not %d", protocol, o.Protocol)})
+	}
+	var all blocks
+	for _, w := range o.Work {
+		b, err := w.open(ctx)
+		if err != nil {
+			return errors.Join(err, all.close(), encoder.Encode(answer{Protocol: protocol, Error: err.Error()}))
+		}
+		all = append(all, b)
+	}
+	return errors.Join(serve(ctx, all, decoder, encoder), all.close())
+}
+
+func (w work) open(ctx context.Context) (*scenarios.Blocks, error) {
+	var spec scenarios.Spec
+	strict := json.NewDecoder(bytes.NewReader(w.Spec)) // a field left out of account would be another scenario
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&spec); err != nil {
+		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
+	}
+	return scenarios.OpenBlocks(ctx, scenarios.Options{Spec: spec, Fleet: w.Fleet, FleetControl: w.Control, FleetToken: w.Token, FleetCA: w.CA})
+}
+
+// blocks are those of every scenario.
+type blocks []*scenarios.Blocks
+
+func (all blocks) plant(p scenarios.Plant) {
+	for _, b := range all {
+		b.Plant(p)
+	}
+}
+
+// measure takes a block of each.
+func (all blocks) measure(ctx context.Context) answer {
+	a := answer{Protocol: protocol}
+	for _, b := range all {
+		block, err := b.Measure(ctx)
+		if err != nil {
+			a.Error = err.Error()
+			return a
+		}
+		a.Records, a.Invalid = append(a.Records, block.Records...), append(a.Invalid, block.Invalid...)
+		a.Contradicted = a.Contradicted || block.Contradicted
+	}
+	return a
+}
+
+func (all blocks) close() (err error) {
+	for _, b := range all {
+		err = errors.Join(err, b.Close())
+	}
+	return err
+}
+
+func serve(ctx context.Context, all blocks, decoder *json.Decoder, encoder *json.Encoder) error {
+	if err := encoder.Encode(answer{Protocol: protocol}); err != nil {
+		return err
+	}
+	for {
+		var r request
+		switch err := decoder.Decode(&r); {
+		case errors.Is(err, io.EOF), ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return fmt.Errorf("drive: standard input: %w", err)
+		}
+		if r.Plant != nil {
+			all.plant(*r.Plant)
+		}
+		a := answer{Protocol: protocol}
+		if r.Measure {
+			a = all.measure(ctx)
+		}
+		if err := encoder.Encode(a); err != nil {
+			return err
+		}
+	}
+}
