@@ -64,6 +64,8 @@ func (j *Judgement) conclude(c Conditions) {
 	if unjudged > 0 {
 		j.Reason += fmt.Sprintf("; %s not judged", plural(unjudged, "metric"))
 		switch {
+		case c.PortableOnly:
+			j.Reason += " (only portable ones were asked for)"
 		case !c.SameMachine:
 			j.Reason += " (the baseline is from another machine)"
 		case moved(c.Pace) != "":

@@ -19,6 +19,8 @@ func FormatValue(value float64, unit string) string {
 	switch {
 	case known.Exact:
 		return formatExact(tidy) + suffix
+	case isOutcome(unit):
+		return formatExact(value)
 	case known.Name == "allocs/op":
 		return formatAllocations(tidy)
 	case known.Name == "MB/s":

@@ -97,6 +97,16 @@ type Conditions struct {
 	Invalid      []string // why the run is invalid, a sentence each; then nothing is judged
 	Repetitions  int      // that the run completed, 0 where unknown; an exact metric that some of them lack can't pass
 	Alpha        float64  // the family-wise error rate; 0 means 0.05
+
+	// PortableOnly: only what means the same on any machine was asked for.
+	PortableOnly bool
+
+	// Strict: every metric of the baseline was asked for, so that one without a verdict is
+	// inconclusive.
+	Strict bool
+
+	// Outcome is what became of the run's devices; nil: that isn't judged.
+	Outcome *Outcome
 }
 
 const (
@@ -112,6 +122,7 @@ const (
 	noteNotInBaseline = "not in the baseline"
 	noteMissing       = "missing now"
 	noteUnknownUnit   = "unknown metric: no verdict"
+	noteNotAsked      = "not portable: no verdict"
 )
 
 // Judge holds the records of a run against a baseline, which may be nil.
@@ -135,8 +146,9 @@ const (
 //     where it got worse beyond its tolerance with a p below Alpha that Holm's
 //     correction takes back.
 //   - It is inconclusive, too, where it would be regressed or improved but something
-//     else had the machine at the time and the metric depends on that; and where it
-//     is exact, would pass, and some of the run's repetitions lack it.
+//     else had the machine at the time and the metric depends on that; where it
+//     is exact, would pass, and some of the run's repetitions lack it; and where a sample
+//     of it is zero, though what it measures can't be.
 func Judge(base *BaselineScenario, now []Record, c Conditions) *Judgement {
 	if c.Alpha == 0 {
 		c.Alpha = defaultAlpha
@@ -176,6 +188,14 @@ func Judge(base *BaselineScenario, now []Record, c Conditions) *Judgement {
 	for i := range j.Rows {
 		j.Rows[i].decide(c)
 		j.Rows[i].doubt(c)
+	}
+	if j.HasBaseline {
+		j.Rows = append(j.Rows, c.outcomeRows(base, now)...)
+	}
+	if c.Strict {
+		for i := range j.Rows {
+			j.Rows[i].demand(c)
+		}
 	}
 	j.conclude(c)
 	return j
@@ -231,6 +251,7 @@ func pairSamples(old, now []Record) []*pair {
 // row summarizes both samples and tests them where the row may be judged.
 func (p *pair) row(hasBaseline bool, c Conditions) JudgedRow {
 	unit, known := LookupUnit(p.unit)
+	notMeasured := p.zero(unit)
 	r := JudgedRow{Scenario: p.scenario, Op: p.op, Unit: p.unit,
 		Baseline: summarize(p.old, unit.Exact), Now: summarize(p.now, unit.Exact)}
 	if r.Baseline != nil && r.Now != nil {
@@ -248,6 +269,10 @@ func (p *pair) row(hasBaseline bool, c Conditions) JudgedRow {
 		r.Note = noteNotInBaseline
 	case !known:
 		r.Note = noteUnknownUnit
+	case notMeasured != "":
+		r.Verdict, r.Note = Inconclusive, notMeasured
+	case !unit.Class.Portable() && c.PortableOnly:
+		r.Note = noteNotAsked
 	case !unit.Class.Portable() && !c.SameMachine:
 		r.Note = noteOtherMachine
 	case moved(c.Pace) != "" && unit.Class.follows():

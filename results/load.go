@@ -27,6 +27,10 @@ type LoadedRun struct {
 	// Warnings says what was found damaged and left out, a sentence each.
 	Warnings []string
 
+	// Damage are those of the warnings that tell of files which aren't as the run left
+	// them. A kill explains them; in a run that came to its end nothing good does.
+	Damage []string
+
 	samples []byte // the whole lines of samples.txt
 }
 
@@ -60,10 +64,13 @@ func LoadRun(path string) (*LoadedRun, error) {
 	if loaded.Unfinished {
 		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s: the run did not finish: it was killed or still runs", path))
 	}
-	loaded.Warnings = append(loaded.Warnings, unvouched(path, run.Lengths)...)
+	loaded.damaged(unvouched(path, run.Lengths)...)
 	samplesPath := filepath.Join(path, SamplesFile)
 	if _, err := os.Stat(samplesPath); errors.Is(err, os.ErrNotExist) {
 		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s: no samples: no repetition was completed", path))
+		if run.Repetitions > 0 {
+			loaded.damaged(fmt.Sprintf("%s: is missing, and %s were completed", samplesPath, plural(run.Repetitions, "repetition")))
+		}
 		return loaded, nil
 	}
 	data, err = readBounded(samplesPath, maxSamplesBytes)
@@ -75,7 +82,7 @@ func LoadRun(path string) (*LoadedRun, error) {
 	}
 	whole := wholeLines(data)
 	if len(whole) < len(data) {
-		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s:%d: the last line was cut in half and is left out", samplesPath, lineCount(data)))
+		loaded.damaged(fmt.Sprintf("%s:%d: the last line was cut in half and is left out", samplesPath, lineCount(data)))
 	}
 	loaded.samples = whole
 	loaded.Records, loaded.Units, err = parseSamples(whole, samplesPath, 0)
@@ -84,6 +91,10 @@ func LoadRun(path string) (*LoadedRun, error) {
 	}
 	loaded.Warnings = append(loaded.Warnings, shortfalls(loaded.Records, run.Repetitions, samplesPath)...)
 	return loaded, nil
+}
+
+func (l *LoadedRun) damaged(what ...string) {
+	l.Warnings, l.Damage = append(l.Warnings, what...), append(l.Damage, what...)
 }
 
 // unvouched tells of files that are longer or shorter than run.json says. The bytes

@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
@@ -62,9 +64,6 @@ func (t turns) options(c console) (versus.Options, error) {
 	if err != nil {
 		return versus.Options{}, err
 	}
-	if t.budget < time.Second || t.budget > 24*time.Hour {
-		return versus.Options{}, &exitError{exitUsage, fmt.Sprintf("--budget %v: want 1s to 24h", t.budget)}
-	}
 	program, err := os.Executable()
 	if err != nil {
 		return versus.Options{}, err
@@ -104,8 +103,8 @@ func sidesText(out *versus.Outcome, sides *versus.Sides) string {
 	return text
 }
 
-// gateJSON is the object that `gate --base --json` prints, a contract with scripts.
-type gateJSON struct {
+// turnsJSON is the object that `gate --base --json` prints, a contract with scripts.
+type turnsJSON struct {
 	Mode      string              `json:"mode"` // "base"
 	Verdict   results.Verdict     `json:"verdict"`
 	Reason    string              `json:"reason"`
@@ -122,12 +121,13 @@ type gateJSON struct {
 }
 
 // gateBase measures against a revision, and shows the verdict. Its error carries the exit code.
-func (t turns) gateBase(ctx context.Context, ref string, asJSON bool, c console) error {
-	out, sides, err := t.against(ctx, ref, c, newGateView(c, false))
+func gateBase(cmd *cobra.Command, f *gateFlags, names []string, c console) error {
+	t, ctx := f.turns(names), cmd.Context()
+	out, sides, err := t.against(ctx, f.base, c, newGateView(c, f.quiet))
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if f.json {
 		err = t.showJSON(ctx, out, sides, c)
 	} else {
 		err = showText(out, sides, c)
@@ -136,9 +136,13 @@ func (t turns) gateBase(ctx context.Context, ref string, asJSON bool, c console)
 		return err
 	}
 	if code := codeOfVerdict(out.Judgement.Verdict, true); code != exitPass {
-		return &exitError{code: code}
+		return &exitError{code, fmt.Sprintf("%s: %s", out.Judgement.Verdict, out.Judgement.Reason)}
 	}
 	return nil
+}
+
+func (f *gateFlags) turns(names []string) turns {
+	return turns{names: names, sets: f.sets, budget: f.budget, seed: f.seed}
 }
 
 func showText(out *versus.Outcome, sides *versus.Sides, c console) error {
@@ -160,7 +164,7 @@ func (t turns) showJSON(ctx context.Context, out *versus.Outcome, sides *versus.
 	if err != nil {
 		return err
 	}
-	o := gateJSON{
+	o := turnsJSON{
 		Mode: "base", Verdict: out.Judgement.Verdict, Reason: out.Judgement.Reason, Base: sides.Revision, Harness: sides.Harness, Now: revision(ctx),
 		Pairs: out.Pairs, Dropped: out.Dropped, Seconds: out.Elapsed.Seconds(), Alpha: out.Judgement.Alpha, Rows: out.Judgement.Rows, Machine: machine,
 	}

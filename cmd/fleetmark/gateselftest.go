@@ -2,12 +2,13 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
@@ -15,18 +16,16 @@ import (
 
 // selfTest tries the gate on sides that are the same, and on ones of which one has been made worse,
 // and shows how often it was right.
-func (t turns) selfTest(ctx context.Context, runs int, asJSON bool, c console) error {
-	if runs < 1 || runs > 1000 {
-		return &exitError{exitUsage, fmt.Sprintf("--runs %d: want 1 to 1000", runs)}
-	}
+func gateSelfTest(cmd *cobra.Command, f *gateFlags, names []string, c console) error {
+	t, ctx, asJSON := f.turns(names), cmd.Context(), f.json
 	o, err := t.options(c)
 	if err != nil {
 		return err
 	}
 	o.Sides = versus.Sides{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
-	view := newGateView(c, false)
+	view := newGateView(c, f.quiet)
 	o.Progress = view.progress
-	cases := versus.Cases(runs)
+	cases := versus.Cases(f.tries)
 	all, n := 0, 0
 	for _, k := range cases {
 		all += k.Runs

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
+)
+
+// gateFlags are the flags of gate.
+type gateFlags struct {
+	base     string // a git reference to measure and compare with
+	baseline string // a page to compare with
+	selfTest bool
+
+	runs     []string // finished runs; empty: run the scenarios now
+	portable bool
+	sets     []string
+	out      string
+
+	budget time.Duration // of a comparison by turns
+	seed   uint64        // of the order of turns
+	tries  int           // of a self-test
+
+	junit    string
+	markdown string
+	json     bool
+	quiet    bool
+}
+
+func newGate(c console) *cobra.Command {
+	var f gateFlags
+	cmd := &cobra.Command{
+		Use:   "gate [SCENARIO|FILE.yaml ...]",
+		Short: "Pass or fail a change: hold runs against a baseline, or against another revision",
+		Long: `Holds runs against a baseline page, and passes only what was judged and is no worse.
+With --run finished runs are judged; otherwise the baseline's scenarios, or those that
+are named, are run now.
+
+With --base the delivery package of a git revision and that of the working tree are built
+into two drivers, which measure in turns of a fraction of a second until it is decided:
+the way to judge times. It runs in the source tree. --self-test has the gate judge what it
+knows the answer of, and prints how often it was right on this machine.
+
+Counts, bytes on the wire, outcomes and allocations are judged on any machine. Times are
+judged on the machine that the baseline was measured on; elsewhere they are inconclusive,
+and with them the gate, unless --portable says that only the others are wanted.
+
+Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
+3 inconclusive, 4 invalid run, 130 interrupted.`,
+		Example: `  fleetmark gate --portable
+  fleetmark gate --run runs/20260102T030405Z-rollout-1a2b3c rollout
+  fleetmark gate --base main
+  fleetmark gate --self-test
+  fleetmark gate --baseline BASELINE_METRICS.md --markdown gate.md --json`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if err := f.check(cmd); err != nil {
+				return err
+			}
+			switch {
+			case f.selfTest:
+				return gateSelfTest(cmd, &f, names, c)
+			case f.base != "":
+				return gateBase(cmd, &f, names, c)
+			default:
+				return gateBaseline(cmd, &f, names, c)
+			}
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.baseline, "baseline", results.BaselineFile, "the page to hold runs against")
+	flags.StringVar(&f.base, "base", "", "measure this git reference and the working tree by turns, and compare the two")
+	flags.StringArrayVar(&f.runs, "run", nil, "judge this finished run directory instead of running (repeatable)")
+	flags.BoolVar(&f.portable, "portable", false, "ask only for what means the same on any machine: counts, bytes, outcomes, allocations")
+	flags.BoolVar(&f.selfTest, "self-test", false, "show that the gate passes what is unchanged and catches what is worse, on this machine")
+	flags.DurationVar(&f.budget, "budget", versus.DefaultBudget, "with --base or --self-test: how long one comparison measures at most")
+	flags.Uint64Var(&f.seed, "seed", 1, "with --base or --self-test: of the order in which the two sides take turns")
+	flags.IntVar(&f.tries, "tries", 10, "with --self-test: comparisons of each kind that has noise")
+	flags.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE: set any field of the scenarios that are run, as run --set does")
+	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
+	flags.StringVar(&f.markdown, "markdown", "", "write a page for a review to this file")
+	flags.StringVar(&f.junit, "junit", "", "write JUnit XML to this file")
+	flags.BoolVar(&f.json, "json", false, "print a JSON object instead of tables")
+	flags.BoolVar(&f.quiet, "no-progress", false, "show no progress")
+	return cmd
+}
+
+// check refuses flags that contradict each other, and files that can't be written,
+// before minutes are spent.
+func (f *gateFlags) check(cmd *cobra.Command) error {
+	if err := refuseEmpty(cmd, "base", "baseline", "out", "markdown", "junit"); err != nil {
+		return err
+	}
+	for _, dir := range f.runs {
+		if dir == "" {
+			return &exitError{exitUsage, "--run: is empty; name a run directory"}
+		}
+	}
+	changed := cmd.Flags().Changed
+	for _, pair := range []struct{ one, other, why string }{
+		{"base", "baseline", "old and new are held against each other, or new against a page"},
+		{"base", "run", "both sides are measured anew"},
+		{"base", "portable", "both sides are measured on this machine, so that times can be judged"},
+		{"self-test", "baseline", "it judges the gate, and no change"},
+		{"self-test", "run", "it judges the gate, and no change"},
+		{"self-test", "base", "it judges the gate, and no change"},
+		{"self-test", "portable", "it judges the gate, and no change"},
+		{"run", "set", "a finished run is as it is"},
+		{"run", "out", "a finished run is where it is"},
+	} {
+		if changed(pair.one) && changed(pair.other) {
+			return &exitError{exitUsage, fmt.Sprintf("--%s and --%s: %s; leave one of the two out", pair.one, pair.other, pair.why)}
+		}
+	}
+	if f.budget < time.Second || f.budget > 24*time.Hour {
+		return &exitError{exitUsage, fmt.Sprintf("--budget %v: want 1s to 24h", f.budget)}
+	}
+	if f.tries < 1 || f.tries > 1000 {
+		return &exitError{exitUsage, fmt.Sprintf("--tries %d: want 1 to 1000", f.tries)}
+	}
+	for name, path := range map[string]string{"markdown": f.markdown, "junit": f.junit} {
+		if path == "" {
+			continue
+		}
+		if err := results.CanWrite(path); err != nil {
+			return &exitError{exitUsage, fmt.Sprintf("--%s %s: %v", name, path, err)}
+		}
+	}
+	return nil
+}
