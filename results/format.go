@@ -107,6 +107,14 @@ func formatDelta(r JudgedRow) string {
 	return fmt.Sprintf("%+.*f%%", digits, 100**r.Delta)
 }
 
+// formatRatio is the interval of a delta that pairs gave.
+func formatRatio(r *PairedRatio, wanted bool) string {
+	if r == nil || !wanted {
+		return ""
+	}
+	return fmt.Sprintf(" (%+.1f to %+.1f)", 100*(r.Low-1), 100*(r.High-1))
+}
+
 func formatP(p *float64) string {
 	switch {
 	case p == nil:

@@ -95,7 +95,7 @@ func (j *Judgement) table(layout tableLayout, emphasis func(JudgedRow, string) s
 			table.Rows = append(table.Rows, append(row, escape(formatSummary(r.Now, r.Unit, layout.intervals))))
 			continue
 		}
-		row = append(row, escape(formatSummary(r.Baseline, r.Unit, layout.intervals)), escape(formatSummary(r.Now, r.Unit, layout.intervals)), escape(formatDelta(r)))
+		row = append(row, escape(formatSummary(r.Baseline, r.Unit, layout.intervals)), escape(formatSummary(r.Now, r.Unit, layout.intervals)), escape(formatDelta(r)+formatRatio(r.Ratio, layout.intervals)))
 		if layout.p {
 			row = append(row, escape(formatP(r.P)))
 		}

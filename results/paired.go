@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -215,12 +216,7 @@ func (p *Paired) Look(last bool, invalid []string) (j *Judgement, decided bool) 
 	j = &Judgement{Alpha: p.o.Alpha, HasBaseline: true}
 	alpha, outside := spent(p.o.Alpha, p.looks), map[int]int{}
 	level := 1 - 2*spent(p.o.Miss, p.looks)
-	slices.SortStableFunc(p.metrics, func(a, b *pairedMetric) int {
-		if a.op != b.op {
-			return 0
-		}
-		return unitOrder(a.unit.Name) - unitOrder(b.unit.Name)
-	})
+	p.order()
 	bounds := make([]float64, len(p.metrics)) // how much worse it may be
 	for i, m := range p.metrics {
 		n := len(m.differences)
@@ -260,6 +256,24 @@ func (p *Paired) Look(last bool, invalid []string) (j *Judgement, decided bool) 
 		j.Verdict, j.Reason = Invalid, "neither side measured anything"
 	}
 	return j, decided
+}
+
+// order sorts the rows: scenarios and operations as they came, metrics as in Units.
+func (p *Paired) order() {
+	type key struct{ scenario, op string }
+	came := map[key]int{}
+	for _, m := range p.metrics {
+		k := key{m.scenario, m.op}
+		if _, ok := came[k]; !ok {
+			came[k] = len(came)
+		}
+	}
+	slices.SortStableFunc(p.metrics, func(a, b *pairedMetric) int {
+		return cmp.Or(
+			cmp.Compare(came[key{a.scenario, a.op}], came[key{b.scenario, b.op}]),
+			cmp.Compare(unitOrder(a.unit.Name), unitOrder(b.unit.Name)),
+		)
+	})
 }
 
 // row is a metric's figures, and how much worse it may be, as its logarithm or in its unit.
