@@ -68,9 +68,6 @@ func LoadRun(path string) (*LoadedRun, error) {
 	samplesPath := filepath.Join(path, SamplesFile)
 	if _, err := os.Stat(samplesPath); errors.Is(err, os.ErrNotExist) {
 		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s: no samples: no repetition was completed", path))
-		if run.Repetitions > 0 {
-			loaded.damaged(fmt.Sprintf("%s: is missing, and %s were completed", samplesPath, plural(run.Repetitions, "repetition")))
-		}
 		return loaded, nil
 	}
 	data, err = readBounded(samplesPath, maxSamplesBytes)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -242,4 +244,24 @@ func TestGateOfOneMachineCatchesWhatIsPortableOnAnother(t *testing.T) {
 			require.Contains(t, got.stderr, unit+" went from")
 		})
 	}
+}
+
+// TestGateInterrupted: whatever it was at, it says so in one line and judges nothing.
+func TestGateInterrupted(t *testing.T) {
+	dir := newGateFiles().write(t)
+	t.Chdir(dir)
+	for _, args := range [][]string{
+		{"gate", "--baseline", "page.md", "--run", "run", "--markdown", "gate.md"},
+		{"gate", "--baseline", "page.md"}, {"runs", "."},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var stdout, stderr bytes.Buffer
+		code := execute(ctx, args, console{in: strings.NewReader(""), out: &stdout, err: &stderr})
+		require.Equal(t, exitInterrupted, code, stderr.String())
+		require.Equal(t, "fleetmark: interrupted\n", stderr.String())
+		require.Empty(t, stdout.String())
+	}
+	require.NoFileExists(t, "gate.md")
+	require.NoDirExists(t, "runs")
 }

@@ -143,6 +143,9 @@ func (f *gateFlags) specs(base *results.Baseline, names []string) ([]scenarios.S
 // measure runs the scenarios, once it is sure that the baseline can judge each.
 func (f *gateFlags) measure(ctx context.Context, base *results.Baseline, specs []scenarios.Spec, c console) ([]*results.LoadedRun, error) {
 	for _, s := range specs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		old, ok := base.Scenario(s.Name)
 		if !ok {
 			return nil, &exitError{exitUsage, fmt.Sprintf("%s doesn't have the scenario %s, so nothing was run: `fleetmark baseline --from RUN` takes it up", f.baseline, s.Name)}
