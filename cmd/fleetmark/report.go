@@ -32,7 +32,7 @@ func newReport(c console) *cobra.Command {
 				return err
 			}
 			var page bytes.Buffer
-			if err := report.Markdown(&page, *run, results.JudgeRun(base, run.Run, run.Records)); err != nil {
+			if err := report.Markdown(&page, report.OfRun(*run, results.JudgeRun(base, run.Run, run.Records))); err != nil {
 				return err
 			}
 			if err := cmd.Context().Err(); err != nil { // an interrupted command writes nothing

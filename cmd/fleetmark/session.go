@@ -65,7 +65,7 @@ func (s *session) measure(ctx context.Context, o scenarios.Options) (*measured, 
 
 func (m *measured) writeReport() error {
 	var page bytes.Buffer
-	err := report.Markdown(&page, results.LoadedRun{Run: m.Run, Path: m.Directory, Records: m.Records}, m.judgement)
+	err := report.Markdown(&page, report.OfRun(results.LoadedRun{Run: m.Run, Path: m.Directory, Records: m.Records}, m.judgement))
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func judgement(run results.LoadedRun) *results.Judgement {
 func markdown(t *testing.T, run results.LoadedRun, j *results.Judgement) string {
 	t.Helper()
 	var text bytes.Buffer
-	require.NoError(t, Markdown(&text, run, j))
+	require.NoError(t, Markdown(&text, OfRun(run, j)))
 	return text.String()
 }
 
@@ -204,5 +204,5 @@ func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 func TestMarkdownError(t *testing.T) {
 	full := errors.New("disk full")
-	require.ErrorIs(t, Markdown(failingWriter{full}, testRun(), nil), full)
+	require.ErrorIs(t, Markdown(failingWriter{full}, OfRun(testRun(), nil)), full)
 }
