@@ -152,18 +152,8 @@ func (p *writer) health() {
 		{"garbage collection, share of its processor time", percent(harness.GCCPUFraction), ""},
 	}})
 	p.printf("\n")
-	if o := harness.Pacing; o != nil {
-		p.printf("Of the operations, %s were due while every worker was busy; at most %d workers were busy at once. Where a worker stood ready, the latest hundredth was sent %s late or more.\n\n",
-			percent(o.StarvedFraction), o.BusyWorkersPeak, page.Escape(time.Duration(o.TimerLatenessP99NS).String()))
-	}
-	if o := harness.Ports; o != nil {
-		p.printf("At most %s.\n\n", o)
-	}
-	if y := harness.Yardstick; y != nil {
-		p.printf("By the yardstick, a round trip between two bare sockets took %s (median of %d blocks).\n\n", results.FormatValue(y.RoundTripNS, "ns/op"), y.Blocks)
-	}
-	if i := harness.Interference; i != nil {
-		p.printf("Meanwhile %s.\n\n", i)
+	for _, sentence := range trustSentences(p.run) {
+		p.printf("%s\n\n", page.Escape(sentence))
 	}
 }
 

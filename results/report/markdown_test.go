@@ -129,7 +129,7 @@ func TestMarkdownSays(t *testing.T) {
 		"ports": {func(r *results.LoadedRun) {
 			r.Harness.Ports = &results.LocalPorts{First: 32768, Last: 60999, TimeWait: 12}
 		},
-			[]string{"At most 12 sockets were in TIME_WAIT, and connections have ports 32768 to 60999.\n"}},
+			[]string{"At most 12 sockets were in TIME\\_WAIT, and connections have ports 32768 to 60999.\n"}},
 		"unfinished":     {func(r *results.LoadedRun) { r.Status, r.Unfinished, r.Repetitions = results.StatusRunning, true, 1 }, []string{"The run is **unfinished**: it holds the 1 repetition that ended before."}},
 		"interrupted":    {func(r *results.LoadedRun) { r.Status = results.StatusInterrupted }, []string{"The run is **interrupted**: it holds the 2 repetitions"}},
 		"warnings":       {func(r *results.LoadedRun) { r.Warnings = []string{"a line was cut"} }, []string{"- Warning: a line was cut\n"}},
