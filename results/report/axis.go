@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
 
 	"github.com/fleetmark/fleetmark/results"
 )
@@ -49,6 +50,9 @@ func (s span) drawable() bool {
 
 // short writes a value for a tick: 1.00ms is 1ms there.
 func short(v float64, unit string) string {
+	if v == 0 {
+		return "0"
+	}
 	text := results.FormatValue(v, unit)
 	number := strings.TrimLeft(text, "-+0123456789.")
 	digits := strings.TrimSuffix(text, number)
@@ -83,8 +87,13 @@ func linear(a *plot.Axis, s span, unit string, n int) {
 func logarithmic(a *plot.Axis, s span, label func(float64) string) {
 	a.Min, a.Max, a.Scale = s.low, s.high, plot.LogScale{}
 	steps := logSteps(s.low, s.high)
-	if len(steps) < 2 {
+	if len(steps) < 3 {
 		steps = niceSteps(s.low, s.high, 4)
 	}
 	a.Tick.Marker = ticksAt(slices.DeleteFunc(steps, func(v float64) bool { return v <= 0 }), label)
+}
+
+// namesOf makes an axis one of names beside rows: no line, and room before the data.
+func namesOf(a *plot.Axis) {
+	a.LineStyle.Width, a.Tick.LineStyle.Width, a.Tick.Length, a.Padding = 0, 0, 0, vg.Points(8)
 }

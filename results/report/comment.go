@@ -27,10 +27,12 @@ func Comment(w io.Writer, subjects ...*Subject) error {
 		{rows: 20, text: 80, long: 300, list: 5},
 		{rows: 5, text: 60, long: 0, list: 3},
 		{rows: 0, text: 40, long: 0, list: 1},
+		{text: 40, brief: true},
 	}
+	subjects = worstFirst(subjects)
 	return fit(w, "comment", characters, MaxComment, tries, func(l limits) ([]byte, error) {
 		var b bytes.Buffer
-		told, left := first(worstFirst(subjects), maxSubjects)
+		told, left := first(subjects, maxSubjects)
 		for i, s := range told {
 			if i > 0 {
 				b.WriteString("\n---\n\n")
@@ -49,14 +51,15 @@ func Comment(w io.Writer, subjects ...*Subject) error {
 
 // worstFirst orders subjects so that the first line of a comment is its worst news.
 func worstFirst(subjects []*Subject) []*Subject {
+	of := make(map[string][]*Subject)
+	for _, s := range subjects {
+		kind := s.headline().Kind
+		of[kind] = append(of[kind], s)
+	}
 	var ordered []*Subject
 	kinds := []string{string(results.Invalid), string(results.Regressed), string(results.Inconclusive), "none", string(results.Improved), string(results.Pass)}
 	for _, kind := range kinds {
-		for _, s := range subjects {
-			if s.headline().Kind == kind {
-				ordered = append(ordered, s)
-			}
-		}
+		ordered = append(ordered, of[kind]...)
 	}
 	return ordered
 }
@@ -89,6 +92,9 @@ func (h headline) badge() string {
 func (c *comment) write() error {
 	h := c.headline()
 	c.printf("%s **%s: %s**: %s.\n\n", h.badge(), prose(clip(c.Scenario, 80)), prose(clip(h.Word, 40)), prose(clip(h.Reason, max(c.text, 200))))
+	if c.brief {
+		return nil
+	}
 	if line := c.sides(); line != "" {
 		c.printf("%s\n\n", prose(clip(line, max(c.text, 200))))
 	}
@@ -182,12 +188,24 @@ func (c *comment) thresholdSummary() string {
 
 func (c *comment) thresholdTable() error {
 	list, left := first(c.thresholds(), c.limits.rows)
-	clipped := make([]results.ThresholdOutcome, len(list))
-	for i, o := range list {
-		o.Threshold = clip(o.Threshold, c.text)
-		clipped[i] = o
+	if len(list) == 0 {
+		return nil
 	}
-	if err := results.WriteThresholdsMarkdown(c.out, clipped); err != nil {
+	t := page.Table{Header: []string{"threshold", "measured", "result"}, Align: "lrl"}
+	for _, o := range list {
+		value, result := "–", "held"
+		if o.Measured {
+			value = c.prose(results.FormatValue(o.Value, o.Unit))
+		}
+		switch {
+		case !o.Measured:
+			result = "**failed**: not measured"
+		case !o.Held:
+			result = "**failed**"
+		}
+		t.Rows = append(t.Rows, []string{c.prose(o.Threshold), value, result})
+	}
+	if err := t.Markdown(c.out); err != nil {
 		return err
 	}
 	if left > 0 {

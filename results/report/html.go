@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"unicode"
 )
 
 // MaxHTML is how large a page may be, in bytes.
@@ -21,7 +22,7 @@ var pageStyle string
 // plot says in words what it shows. It has at most [MaxHTML] bytes, whatever the input.
 func HTML(w io.Writer, s *Subject) error {
 	tries := []limits{
-		{rows: 400, text: 240, long: 60_000, figures: 16, points: 200, list: 100},
+		{rows: 400, text: 240, long: 60_000, figures: 32, points: 200, list: 100},
 		{rows: 200, text: 120, long: 20_000, figures: 12, points: 60, list: 40},
 		{rows: 50, text: 80, long: 2_000, figures: 6, points: 20, list: 10},
 	}
@@ -36,8 +37,17 @@ func HTML(w io.Writer, s *Subject) error {
 		}
 		var b bytes.Buffer
 		err = t.Execute(&b, page)
-		return b.Bytes(), err
+		return bytes.Map(visible, b.Bytes()), err
 	})
+}
+
+// visible takes out what acts on a page's text instead of showing: control characters, and
+// those that turn the direction of writing.
+func visible(r rune) rune {
+	if r == '\n' || r == '\t' || r == ' ' || unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
 
 // A htmlPage is what the template is given: words that it escapes, and drawings.

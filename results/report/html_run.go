@@ -10,9 +10,12 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
+// unknown is what the revision of a tree without version control is called.
+const unknown = "unknown"
+
 func (s *Subject) chips(l limits) (chips []chip) {
 	add := func(name, value string) {
-		if value != "" {
+		if value != "" && value != unknown {
 			chips = append(chips, chip{name, clip(value, 60)})
 		}
 	}

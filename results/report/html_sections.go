@@ -39,40 +39,39 @@ func (s *Subject) metricSection(l limits) (section, error) {
 func (s *Subject) rowTable(rows []results.JudgedRow, l limits) (*table, []string) {
 	t := &table{Label: "Metrics", Header: []cell{{Text: "operation"}, {Text: "metric"}}}
 	hasBaseline, ratios, many := s.judgement().HasBaseline, hasRatios(rows), manyScenarios(rows)
-	if hasBaseline {
-		t.Header = append(t.Header, cell{Text: clip(s.baseLabel(), 40), Class: "n"})
+	number := func(text string) cell { return cell{Text: text, Class: "n"} }
+	if hasBaseline { // the verdict first, where a phone has it without scrolling
+		t.Header = append(t.Header, cell{Text: "verdict"}, number("change"), number(clip(s.baseLabel(), 40)))
 	}
-	t.Header = append(t.Header, cell{Text: clip(s.nowLabel(), 40), Class: "n"})
+	t.Header = append(t.Header, number(clip(s.nowLabel(), 40)))
+	if ratios {
+		t.Header = append(t.Header, number("ratio of pairs"))
+	}
 	if hasBaseline {
-		t.Header = append(t.Header, cell{Text: "change", Class: "n"})
-		if ratios {
-			t.Header = append(t.Header, cell{Text: "ratio of pairs", Class: "n"})
-		}
-		t.Header = append(t.Header, cell{Text: "p", Class: "n"}, cell{Text: "verdict"})
+		t.Header = append(t.Header, number("p"))
 	}
 	var notes noteList
 	for _, r := range rows {
 		cells := []cell{{Text: clip(operation(r, many), l.text)}, {Text: clip(r.Unit, l.text), Head: true}}
 		if hasBaseline {
-			cells = append(cells, cell{Text: r.Baseline.Format(r.Unit), Class: "n"})
+			cells = append(cells, htmlVerdict(r, &notes, l), number(r.FormatDelta()+direction(r)), number(r.Baseline.Format(r.Unit)))
 		}
-		cells = append(cells, cell{Text: r.Now.Format(r.Unit), Class: "n"})
+		cells = append(cells, number(r.Now.Format(r.Unit)))
+		if ratios {
+			cells = append(cells, number(formatRatio(r.Ratio)))
+		}
 		if hasBaseline {
-			cells = append(cells, cell{Text: r.FormatDelta() + direction(r), Class: "n"})
-			if ratios {
-				cells = append(cells, cell{Text: formatRatio(r.Ratio), Class: "n"})
-			}
-			cells = append(cells, cell{Text: r.FormatP(), Class: "n"}, htmlVerdict(r, &notes, l))
+			cells = append(cells, number(r.FormatP()))
 		}
 		t.Rows = append(t.Rows, clipCells(cells, l))
 	}
 	return t, notes
 }
 
-// direction says whether a change is for the better, where the metric has a better.
+// direction says whether a change that counts is for the better.
 func direction(r results.JudgedRow) string {
 	unit, known := results.LookupUnit(r.Unit)
-	if !known || r.Delta == nil || *r.Delta == 0 || r.Verdict == "" {
+	if !known || r.Delta == nil || *r.Delta == 0 || r.Verdict == "" || r.Verdict == results.Pass {
 		return ""
 	}
 	if (*r.Delta > 0) == (unit.Better > 0) {
@@ -147,7 +146,10 @@ func (s *Subject) latencySection(l limits) (section, error) {
 		return section{}, err
 	}
 	lead := "Both axes are logarithmic: each nine more is as far as the one before."
-	if s.hasBase() && len(s.Base.Latency) == 0 {
+	switch known, base := len(s.Now.Latency) > 0, len(s.Base.Latency) > 0; {
+	case !known && !base:
+		lead += " Only some percentiles are known, the medians of the repetitions."
+	case s.hasBase() && !base:
 		lead += " Of " + clip(s.baseLabel(), 40) + " only some percentiles are known, the medians of its repetitions."
 	}
 	return section{ID: "latency", Title: "Response time by percentile", Key: true, Figures: figures, Lead: []string{lead}, Left: leftOut(left, "operation")}, nil
@@ -184,8 +186,8 @@ func (s *Subject) failureSection(l limits) (section, error) {
 	}
 	sec := section{ID: "failures", Title: "Failures", Key: s.hasBase(), Figures: figures,
 		Lead: []string{"Of each class and repetition the first 20 are kept, so a bar shows which classes there were, not how many failed: that, the outcome below says."}}
-	t := &table{Label: "Examples of failures", Header: []cell{{Text: "class"}, {Text: "operation"}, {Text: "repetition", Class: "n"}, {Text: "device", Class: "n"},
-		{Text: "status", Class: "n"}, {Text: "error"}}}
+	t := &table{Label: "Examples of failures", Header: []cell{{Text: "class"}, {Text: "error"}, {Text: "operation"}, {Text: "repetition", Class: "n"},
+		{Text: "device", Class: "n"}, {Text: "status", Class: "n"}}}
 	seen := make(map[string]int)
 	for _, f := range s.Now.Failures {
 		if seen[f.Class]++; seen[f.Class] > 3 || len(t.Rows) == min(l.rows, 30) {
@@ -195,8 +197,8 @@ func (s *Subject) failureSection(l limits) (section, error) {
 		if f.Status != 0 {
 			status = strconv.Itoa(f.Status)
 		}
-		t.Rows = append(t.Rows, clipCells([]cell{{Text: f.Class, Head: true}, {Text: f.Operation}, {Text: strconv.Itoa(f.Repetition), Class: "n"},
-			{Text: strconv.Itoa(f.Device), Class: "n"}, {Text: status, Class: "n"}, {Text: f.Error, Class: "wrap"}}, l))
+		t.Rows = append(t.Rows, clipCells([]cell{{Text: f.Class, Head: true}, {Text: f.Error, Class: "wrap"}, {Text: f.Operation},
+			{Text: strconv.Itoa(f.Repetition), Class: "n"}, {Text: strconv.Itoa(f.Device), Class: "n"}, {Text: status, Class: "n"}}, l))
 	}
 	if len(t.Rows) > 0 {
 		sec.Table = t

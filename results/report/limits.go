@@ -9,12 +9,13 @@ import (
 // limits bound a page, so that it has a size that a browser and a server take whatever was
 // measured. What goes beyond is left out, and the page says how much.
 type limits struct {
-	rows    int // of a table
-	text    int // runes of a name, a note or a sentence
-	long    int // runes of a block: the scenario, a command
-	figures int // of a section
-	points  int // of a side in a figure
-	list    int // sentences of a list
+	rows    int  // of a table
+	text    int  // runes of a name, a note or a sentence
+	long    int  // runes of a block: the scenario, a command
+	figures int  // of a section
+	points  int  // of a side in a figure
+	list    int  // sentences of a list
+	brief   bool // the verdict and its reason alone
 }
 
 // fit renders within ever tighter limits until the page is no larger than size.

@@ -49,14 +49,15 @@ func variables() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// face is a font by whose widths labels are laid out; the page's own is about as wide.
-func face(size float64) plotfont.Font {
-	return plotfont.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(size), Weight: font.WeightNormal}
+// face is the font by whose widths labels are laid out. The page's style sheet sets them a
+// tenth smaller, since where it finds no such font another may be as much wider.
+func face() plotfont.Font {
+	return plotfont.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(11.5), Weight: font.WeightNormal}
 }
 
 // labelStyle is that of a label to the right of a point.
-func labelStyle(size float64) text.Style {
-	return text.Style{Color: inkText.color(), Font: face(size), XAlign: draw.XLeft, YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
+func labelStyle() text.Style {
+	return text.Style{Color: inkText.color(), Font: face(), XAlign: draw.XLeft, YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
 }
 
 // newPlot is a plot without a title, which the page writes, and without a background.
@@ -67,8 +68,8 @@ func newPlot(x, y string) *plot.Plot {
 		a.LineStyle = draw.LineStyle{Color: inkGrid.color(), Width: vg.Points(1)}
 		a.Tick.LineStyle = draw.LineStyle{Color: inkGrid.color(), Width: vg.Points(1)}
 		a.Tick.Length = vg.Points(4)
-		a.Tick.Label.Color, a.Tick.Label.Font = inkText.color(), face(10.5)
-		a.Label.TextStyle.Color, a.Label.TextStyle.Font = inkText.color(), face(10.5)
+		a.Tick.Label.Color, a.Tick.Label.Font = inkText.color(), face()
+		a.Label.TextStyle.Color, a.Label.TextStyle.Font = inkText.color(), face()
 		a.Label.Padding = vg.Points(3)
 	}
 	p.X.Label.Text, p.Y.Label.Text = x, y
@@ -113,7 +114,7 @@ func withoutFonts(s string) string {
 		if !found {
 			return b.String()
 		}
-		if i := strings.Index(rest, "font-size:"); i >= 0 && !strings.ContainsAny(rest[:i], "<>") {
+		if i := strings.Index(rest, "fill:"); i >= 0 && !strings.ContainsAny(rest[:i], "<>") {
 			rest = rest[i:]
 		}
 		s = rest
@@ -133,11 +134,23 @@ func dashed(i ink) draw.LineStyle {
 // glyph is a side's mark: a ring for the base, a filled triangle for now, so that no colour
 // is needed to tell them apart.
 func glyph(i ink, radius float64) draw.GlyphStyle {
-	g := draw.GlyphStyle{Color: i.color(), Radius: vg.Points(radius), Shape: draw.RingGlyph{}}
+	g := draw.GlyphStyle{Color: i.color(), Radius: vg.Points(radius), Shape: ring{}}
 	if i == inkNow || i == inkBad {
 		g.Shape = draw.PyramidGlyph{}
 	}
 	return g
+}
+
+// A ring is a circle that is heavier than gonum's, which a light page would lose.
+type ring struct{}
+
+func (ring) DrawGlyph(c *draw.Canvas, g draw.GlyphStyle, at vg.Point) {
+	c.SetLineStyle(draw.LineStyle{Color: g.Color, Width: vg.Points(1.4)})
+	var path vg.Path
+	path.Move(vg.Point{X: at.X + g.Radius, Y: at.Y})
+	path.Arc(at, g.Radius, 0, 2*math.Pi)
+	path.Close()
+	c.Stroke(path)
 }
 
 // line is a side's line: dashed for the base.
@@ -163,8 +176,16 @@ func ticksAt(values []float64, label func(float64) string) plot.ConstantTicks {
 	return ticks
 }
 
-// niceSteps are at most about n round values between low and high.
-func niceSteps(low, high float64, n int) (values []float64) {
+// niceSteps are about n round values between low and high, and three where there is room.
+func niceSteps(low, high float64, n int) []float64 {
+	values := roundSteps(low, high, n)
+	if len(values) < 3 {
+		values = roundSteps(low, high, 2*n)
+	}
+	return values
+}
+
+func roundSteps(low, high float64, n int) (values []float64) {
 	raw := (high - low) / float64(n)
 	if !(raw > 0) || !finite(raw) {
 		return []float64{low}

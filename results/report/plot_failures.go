@@ -40,7 +40,7 @@ func (s *Subject) failureFigures(l limits) ([]figure, error) {
 	whole := slices.DeleteFunc(niceSteps(0, float64(most), 4), func(v float64) bool { return v != float64(int(v)) })
 	p.X.Tick.Marker = ticksAt(whole, func(v float64) string { return strconv.Itoa(int(v)) })
 	p.Y.Min, p.Y.Max = -0.6, float64(len(classes))-0.4
-	p.Y.Tick.Length, p.Y.Padding, p.X.Padding = 0, 0, 0
+	namesOf(&p.Y)
 	var names plot.ConstantTicks
 	var words []string
 	for i, class := range classes {
@@ -64,7 +64,7 @@ func (s *Subject) failureFigures(l limits) ([]figure, error) {
 				}
 				label := at(float64(n), top-height*0.43)
 				label.X += vg.Points(4)
-				c.FillText(labelStyle(10), label, strconv.Itoa(n))
+				c.FillText(labelStyle(), label, strconv.Itoa(n))
 			}
 		}
 	}))

@@ -71,10 +71,10 @@ func (s Side) curve(op string) (c curve) {
 	for _, l := range s.Latency {
 		if n := l.Histogram.TotalCount(); l.Op == op && n > 0 {
 			c.whole = true
-			const steps = 16 // a nine
-			for i := 0; ; i++ {
+			const steps = 16                // a nine
+			for i := 1; i <= 8*steps; i++ { // from 13% on: how fast the fastest were is no matter
 				x := math.Pow(10, float64(i)/steps)
-				if x > float64(n) || i > 8*steps {
+				if x > float64(n) {
 					break
 				}
 				c.points = append(c.points, point{x, float64(l.Histogram.ValueAtQuantile(100 * (1 - 1/x)))})
@@ -108,12 +108,12 @@ func latencyFigure(op string, n int, curves []curve, l limits) (*figure, error) 
 	}
 	p := newPlot("percentile", "")
 	ys = span{ys.low / 1.15, ys.high * 1.15}
-	logarithmic(&p.X, span{1, xs.high}, nines)
+	logarithmic(&p.X, xs, nines)
 	logarithmic(&p.Y, ys, func(v float64) string { return short(v, "ns/op") })
-	p.X.Tick.Marker = ticksAt(slices.DeleteFunc([]float64{1, 2, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7}, func(x float64) bool { return x > xs.high*1.001 }), nines)
+	p.X.Tick.Marker = ticksAt(slices.DeleteFunc([]float64{2, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7}, func(x float64) bool { return x < xs.low*0.999 || x > xs.high*1.001 }), nines)
 	p.Add(drawing(func(c draw.Canvas, at func(x, y float64) vg.Point) {
-		for _, v := range logSteps(ys.low, ys.high) {
-			c.StrokeLines(thin(inkGrid), []vg.Point{at(1, v), at(xs.high, v)})
+		for _, t := range p.Y.Tick.Marker.Ticks(ys.low, ys.high) {
+			c.StrokeLines(thin(inkGrid), []vg.Point{at(xs.low, t.Value), at(xs.high, t.Value)})
 		}
 		for _, curve := range curves {
 			path := make([]vg.Point, len(curve.points))

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,11 +28,11 @@ func (s *Subject) ratioFigures(l limits) (figures []figure, left int, err error)
 		xs.take(r.Ratio.Low, r.Ratio.High, r.Ratio.Estimate)
 	}
 	xs = xs.wider(0.06)
-	p := newPlot(fmt.Sprintf("%s / %s", clip(s.nowLabel(), 20), clip(s.baseLabel(), 20)), "")
+	p := newPlot("", "")
 	p.X.Min, p.X.Max = xs.low, xs.high
 	p.X.Tick.Marker = ticksAt(niceSteps(xs.low, xs.high, 4), func(v float64) string { return "×" + strconv.FormatFloat(v, 'g', 4, 64) })
 	p.Y.Min, p.Y.Max = -0.6, float64(len(rows))-0.4
-	p.Y.LineStyle.Width, p.Y.Tick.Length, p.Y.Padding = 0, 0, 0
+	namesOf(&p.Y)
 	many := manyScenarios(rows)
 	var names plot.ConstantTicks
 	var words []string
@@ -71,5 +70,5 @@ func (s *Subject) ratioFigures(l limits) (figures []figure, left int, err error)
 	if err != nil {
 		return nil, 0, err
 	}
-	return []figure{{Title: "Now to base, pair by pair", Wide: true, SVG: image}}, left, nil
+	return []figure{{Title: clip(s.nowLabel(), 40) + " / " + clip(s.baseLabel(), 40), Wide: true, SVG: image}}, left, nil
 }

@@ -77,7 +77,7 @@ func (s *Subject) sampleFigure(r results.JudgedRow, n int, sp span, l limits) (f
 	sp = sp.wider(0.06)
 	linear(&p.X, sp, r.Unit, 4)
 	p.Y.Min, p.Y.Max = -0.5, float64(len(sides))-0.5
-	p.Y.LineStyle.Width, p.Y.Tick.Length, p.Y.Padding = 0, 0, 0
+	namesOf(&p.Y)
 	var names plot.ConstantTicks
 	for i, side := range sides {
 		names = append(names, plot.Tick{Value: float64(len(sides) - 1 - i), Label: clip(side.label, 14)})

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/results"
@@ -95,11 +97,35 @@ func (s *Subject) nowLabel() string {
 func (s *Subject) judgement() *results.Judgement {
 	switch {
 	case s.Judgement != nil:
-		return s.Judgement
+		return shortened(s.Judgement)
 	case s.Now.Run != nil:
 		return results.JudgeRun(nil, s.Now.Run.Run, s.Now.Records)
 	}
 	return results.Judge(nil, s.Now.Records, results.Conditions{})
+}
+
+// maxWord bounds the names and notes of a row before anything is done with them, in bytes:
+// no metric of ours has a hundredth of it.
+const maxWord = 4096
+
+// shortened is a judgement whose rows have no word beyond that: itself, nearly always.
+func shortened(j *results.Judgement) *results.Judgement {
+	long := func(r results.JudgedRow) bool {
+		return len(r.Scenario) > maxWord || len(r.Op) > maxWord || len(r.Unit) > maxWord || len(r.Note) > maxWord
+	}
+	if !slices.ContainsFunc(j.Rows, long) {
+		return j
+	}
+	short := *j
+	short.Rows = slices.Clone(j.Rows)
+	for i := range short.Rows {
+		for _, word := range []*string{&short.Rows[i].Scenario, &short.Rows[i].Op, &short.Rows[i].Unit, &short.Rows[i].Note} {
+			if len(*word) > maxWord {
+				*word = strings.ToValidUTF8((*word)[:maxWord], "") + "…"
+			}
+		}
+	}
+	return &short
 }
 
 func (s *Subject) thresholds() []results.ThresholdOutcome {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/results"
@@ -99,7 +100,17 @@ func ratioLegend(rows []results.JudgedRow) string {
 	if !hasRatios(rows) {
 		return ""
 	}
-	return " The ratio is that of neighbouring measurements, now to baseline, with its interval; delta and p of such a row are those of the pairs."
+	levels := emptySpan()
+	for _, r := range rows {
+		if r.Ratio != nil {
+			levels.take(100 * r.Ratio.Level)
+		}
+	}
+	level := strconv.FormatFloat(levels.low, 'g', 4, 64)
+	if levels.high > levels.low {
+		level += "% to " + strconv.FormatFloat(levels.high, 'g', 4, 64)
+	}
+	return " The ratio is that of neighbouring measurements, now to baseline, with its interval at " + level + "%; delta and p of such a row are those of the pairs."
 }
 
 // notable are the rows that a reader must see, worst first: what regressed, what can't be

@@ -69,10 +69,10 @@ func orNone(s string) string {
 	return s
 }
 
-// formatRatio is "×1.08 (1.05 to 1.11 at 99%)".
+// formatRatio is "×1.080 (1.051 to 1.110)".
 func formatRatio(r *results.PairedRatio) string {
 	if r == nil {
 		return ""
 	}
-	return fmt.Sprintf("×%.3f (%.3f to %.3f at %s%%)", r.Estimate, r.Low, r.High, strconv.FormatFloat(100*r.Level, 'f', -1, 64))
+	return fmt.Sprintf("×%.3f (%.3f to %.3f)", r.Estimate, r.Low, r.High)
 }

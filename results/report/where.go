@@ -47,7 +47,7 @@ func (s *Subject) sides() string {
 	}
 	name := func(label string, side Side) string {
 		var known []string
-		if side.Revision != "" {
+		if side.Revision != "" && side.Revision != unknown {
 			known = append(known, "revision "+side.Revision)
 		}
 		if n := side.repetitions(); n > 0 {
