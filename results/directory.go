@@ -18,6 +18,7 @@ const (
 	LatencyFile  = "latency.hlog"
 	FailuresFile = "failures.jsonl"
 	ReportFile   = "report.md"
+	HTMLFile     = "report.html"
 	ProfilesName = "profiles"
 )
 

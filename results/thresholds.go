@@ -128,6 +128,9 @@ func HoldThreshold(text, op, unit, comparison string, limit float64, records []R
 	return o
 }
 
+// maxThresholdsTold is how many a sentence names before it becomes a list that nobody reads.
+const maxThresholdsTold = 10
+
 // ThresholdSummary is a clause on those that failed: "2 of 3 thresholds failed: p99-ns/op < 20ms (21.3ms), …".
 func ThresholdSummary(list []ThresholdOutcome) string {
 	failed := FailedThresholds(list)
@@ -138,6 +141,9 @@ func ThresholdSummary(list []ThresholdOutcome) string {
 	for i, o := range failed {
 		if i > 0 {
 			text += ", "
+		}
+		if i == maxThresholdsTold {
+			return text + fmt.Sprintf("and %d more", len(failed)-i)
 		}
 		value := "not measured"
 		if o.Measured {

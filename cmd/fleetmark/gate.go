@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,9 @@ type gateFlags struct {
 	seed   uint64        // of the order of turns
 	tries  int           // of a self-test
 
+	html     string
 	junit    string
+	github   bool
 	markdown string
 	json     bool
 	quiet    bool
@@ -82,8 +85,10 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 	flags.IntVar(&f.tries, "tries", 10, "with --self-test: comparisons of each kind that has noise")
 	flags.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE: set any field of the scenarios that are run, as run --set does")
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
-	flags.StringVar(&f.markdown, "markdown", "", "write a page for a review to this file")
+	flags.StringVar(&f.html, "html", "", "write one HTML page to this file, plots and all")
+	flags.StringVar(&f.markdown, "markdown", "", "write a pull request's comment to this file: the verdict first, the rest folded")
 	flags.StringVar(&f.junit, "junit", "", "write JUnit XML to this file")
+	flags.BoolVar(&f.github, "github", false, "append to $GITHUB_STEP_SUMMARY and print annotations, in a step of GitHub Actions")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object instead of tables")
 	flags.BoolVar(&f.quiet, "no-progress", false, "show no progress")
 	return cmd
@@ -92,7 +97,7 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 // check refuses flags that contradict each other, and files that can't be written,
 // before minutes are spent.
 func (f *gateFlags) check(cmd *cobra.Command) error {
-	if err := refuseEmpty(cmd, "base", "baseline", "out", "markdown", "junit"); err != nil {
+	if err := refuseEmpty(cmd, "base", "baseline", "out", "html", "markdown", "junit"); err != nil {
 		return err
 	}
 	for _, dir := range f.runs {
@@ -108,6 +113,10 @@ func (f *gateFlags) check(cmd *cobra.Command) error {
 		{"self-test", "baseline", "it judges the gate, and no change"},
 		{"self-test", "run", "it judges the gate, and no change"},
 		{"self-test", "base", "it judges the gate, and no change"},
+		{"self-test", "html", "it judges the gate, and no change"},
+		{"self-test", "markdown", "it judges the gate, and no change"},
+		{"self-test", "junit", "it judges the gate, and no change"},
+		{"self-test", "github", "it judges the gate, and no change"},
 		{"self-test", "portable", "it judges the gate, and no change"},
 		{"run", "set", "a finished run is as it is"},
 		{"run", "out", "a finished run is where it is"},
@@ -116,13 +125,19 @@ func (f *gateFlags) check(cmd *cobra.Command) error {
 			return &exitError{exitUsage, fmt.Sprintf("--%s and --%s: %s; leave one of the two out", pair.one, pair.other, pair.why)}
 		}
 	}
+	if f.github && os.Getenv(stepSummary) == "" {
+		return &exitError{exitUsage, "--github: " + stepSummary + " isn't set: use it in a step of GitHub Actions, or leave it out"}
+	}
+	if f.github && f.json {
+		return &exitError{exitUsage, "--github and --json: both print on standard output; leave one of the two out"}
+	}
 	if f.budget < time.Second || f.budget > 24*time.Hour {
 		return &exitError{exitUsage, fmt.Sprintf("--budget %v: want 1s to 24h", f.budget)}
 	}
 	if f.tries < 1 || f.tries > 1000 {
 		return &exitError{exitUsage, fmt.Sprintf("--tries %d: want 1 to 1000", f.tries)}
 	}
-	for name, path := range map[string]string{"markdown": f.markdown, "junit": f.junit} {
+	for name, path := range map[string]string{"html": f.html, "markdown": f.markdown, "junit": f.junit} {
 		if path == "" {
 			continue
 		}

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
@@ -135,10 +137,30 @@ func gateBase(cmd *cobra.Command, f *gateFlags, names []string, c console) error
 	if err != nil {
 		return err
 	}
+	if err := f.writeReports([]*report.Subject{t.subject(ctx, f.base, out, sides)}, c); err != nil {
+		return err
+	}
 	if code := codeOfVerdict(out.Judgement.Verdict, true); code != exitPass {
 		return &exitError{code, fmt.Sprintf("%s: %s", out.Judgement.Verdict, out.Judgement.Reason)}
 	}
 	return nil
+}
+
+// subject is what there is to report on.
+func (t turns) subject(ctx context.Context, ref string, out *versus.Outcome, sides *versus.Sides) *report.Subject {
+	s := &report.Subject{
+		Scenario: strings.Join(t.names, ", "), Judgement: out.Judgement, Command: commandLine(os.Args[1:]), Measured: time.Now().UTC(),
+		Base:  report.Side{Label: ref, Revision: sides.Revision, Records: out.Base},
+		Now:   report.Side{Label: "now", Revision: revision(ctx), Records: out.Now},
+		Notes: []string{sidesText(out, sides)},
+	}
+	if s.Scenario == "" {
+		s.Scenario = gateScenario
+	}
+	if machine, err := results.ThisMachine(ctx); err == nil { // else nothing is said of it
+		s.Base.Machine, s.Now.Machine = &machine, &machine
+	}
+	return s
 }
 
 func (f *gateFlags) turns(names []string) turns {

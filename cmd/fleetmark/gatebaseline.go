@@ -45,7 +45,7 @@ func gateBaseline(cmd *cobra.Command, f *gateFlags, names []string, c console) e
 	if err := ctx.Err(); err != nil { // an interrupted command writes nothing
 		return err
 	}
-	return f.tell(g, runs, c)
+	return f.tell(g, base, runs, c)
 }
 
 // scenarioNames are what the scenarios are called that names or files stand for. A name

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/results/report"
 )
 
 // gateJSON is the object that `gate --baseline --json` prints, a contract with scripts.
@@ -20,7 +18,7 @@ type gateJSON struct {
 
 // tell shows what the gate came to, writes the files, and gives the exit code as an
 // error, whose text is the one line that a log needs.
-func (f *gateFlags) tell(g *results.Gate, runs []*results.LoadedRun, c console) error {
+func (f *gateFlags) tell(g *results.Gate, base *results.Baseline, runs []*results.LoadedRun, c console) error {
 	code := codeOfVerdict(g.Verdict, true)
 	var page bytes.Buffer
 	if f.json {
@@ -34,7 +32,7 @@ func (f *gateFlags) tell(g *results.Gate, runs []*results.LoadedRun, c console) 
 			return err
 		}
 	}
-	if err := f.writeFiles(g, runs); err != nil {
+	if err := f.writeReports(subjectsOf(g, base, runs), c); err != nil {
 		return err
 	}
 	if _, err := c.out.Write(page.Bytes()); err != nil {
@@ -42,23 +40,6 @@ func (f *gateFlags) tell(g *results.Gate, runs []*results.LoadedRun, c console) 
 	}
 	if code != exitPass {
 		return &exitError{code, fmt.Sprintf("%s: %s", g.Verdict, g.Reason)}
-	}
-	return nil
-}
-
-// writeFiles writes the pages. A verdict that isn't where it was asked for isn't told.
-func (f *gateFlags) writeFiles(g *results.Gate, runs []*results.LoadedRun) error {
-	if f.markdown != "" {
-		var page bytes.Buffer
-		if err := writeGateMarkdown(&page, g, runs); err != nil {
-			return err
-		}
-		if err := results.AtomicWriteFile(f.markdown, page.Bytes()); err != nil {
-			return &exitError{exitUsage, fmt.Sprintf("--markdown %s: %v", f.markdown, err)}
-		}
-	}
-	if f.junit != "" {
-		return writeJUnit(f.junit, g)
 	}
 	return nil
 }
@@ -88,34 +69,4 @@ func writeGateText(w *bytes.Buffer, g *results.Gate, o results.TableOptions) err
 	}
 	fmt.Fprintln(w)
 	return nil
-}
-
-// writeGateMarkdown writes the verdict, and then each run's report.
-func writeGateMarkdown(w *bytes.Buffer, g *results.Gate, runs []*results.LoadedRun) error {
-	fmt.Fprintf(w, "# Gate: %s\n\n", g.Verdict)
-	for _, s := range g.Scenarios {
-		fmt.Fprintf(w, "- **%s** %s: %s\n", s.Verdict, plainMarkdown(s.Scenario), plainMarkdown(s.Reason))
-	}
-	for _, s := range g.Scenarios {
-		for _, run := range runs {
-			if s.Run == "" || run.Path != s.Run {
-				continue
-			}
-			fmt.Fprintln(w)
-			if err := report.Markdown(w, *run, s.Judgement); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// plainMarkdown keeps text from being taken for markup; the names in it are words.
-func plainMarkdown(s string) string {
-	return strings.NewReplacer("<", "&lt;", "|", `\|`, "*", `\*`, "[", `\[`, "\n", " ").Replace(s)
-}
-
-// writeJUnit writes the gate for what reads JUnit XML.
-func writeJUnit(path string, _ *results.Gate) error {
-	return &exitError{exitUsage, fmt.Sprintf("--junit %s: not built yet", path)}
 }

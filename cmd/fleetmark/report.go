@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -12,43 +12,164 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
+// standardOutput stands for it where a flag wants a file.
+const standardOutput = "-"
+
+// reportFlags are the flags of report.
+type reportFlags struct {
+	html, markdown, comment, junit, json string
+	github                               bool
+	base, baseline                       string
+	schema                               bool
+}
+
 func newReport(c console) *cobra.Command {
-	var markdown, baseline string
+	var f reportFlags
 	cmd := &cobra.Command{
-		Use: "report RUN", Short: "Write a run's report again, against a baseline of today", Args: cobra.ExactArgs(1),
+		Use: "report RUN", Short: "Write reports of a run, alone, against a baseline, or against another run",
+		Long: `Writes what a run came to for a reviewer, a pull request, or a server: of the run
+alone, against a baseline page, or against another run. Without a file to write it
+prints the page in Markdown. A file named - is standard output.
+
+It judges as "run" does, with the baseline of today, and shows; it exits 0 whatever
+the verdict.`,
+		Example: `  fleetmark report runs/20260102T030405Z-rollout-1a2b3c --html report.html
+  fleetmark report --base runs/OLD runs/NEW --comment comment.md --junit junit.xml
+  fleetmark report runs/NEW --github`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.schema {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := refuseEmpty(cmd, "markdown", "baseline"); err != nil {
+			if f.schema {
+				_, err := fmt.Fprint(c.out, report.Schema())
 				return err
 			}
-			run, err := results.LoadRun(args[0])
-			if err != nil {
-				return err
-			}
-			base, err := results.ReadBaseline(baseline)
-			if errors.Is(err, fs.ErrNotExist) {
-				base, err = nil, nil
-			}
-			if err != nil {
-				return err
-			}
-			var page bytes.Buffer
-			if err := report.Markdown(&page, *run, results.JudgeRun(base, run.Run, run.Records)); err != nil {
-				return err
-			}
-			if err := cmd.Context().Err(); err != nil { // an interrupted command writes nothing
-				return err
-			}
-			if markdown == "" {
-				_, err = c.out.Write(page.Bytes())
-				return err
-			}
-			if err := results.AtomicWriteFile(markdown, page.Bytes()); err != nil {
-				return &exitError{exitUsage, fmt.Sprintf("--markdown %s: %v", markdown, err)}
-			}
-			return nil
+			return f.run(cmd, args[0], c)
 		},
 	}
-	cmd.Flags().StringVar(&markdown, "markdown", "", "write it to this file (default: standard output)")
-	cmd.Flags().StringVar(&baseline, "baseline", results.BaselineFile, "the page to hold the run against")
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.html, "html", "", "write one HTML page to this file, plots and all")
+	flags.StringVar(&f.markdown, "markdown", "", "write the whole page in Markdown to this file")
+	flags.StringVar(&f.comment, "comment", "", "write a pull request's comment to this file: the verdict first, the rest folded")
+	flags.StringVar(&f.junit, "junit", "", "write JUnit's XML to this file")
+	flags.StringVar(&f.json, "json", "", "print a JSON object, or write it to the file of --json=FILE")
+	flags.Lookup("json").NoOptDefVal = standardOutput
+	flags.BoolVar(&f.github, "github", false, "append to $GITHUB_STEP_SUMMARY and print annotations, in a step of GitHub Actions")
+	flags.StringVar(&f.base, "base", "", "hold the run against this one, or against the baseline page of that name")
+	flags.StringVar(&f.baseline, "baseline", "", "hold the run against this page (default "+results.BaselineFile+", where it is)")
+	flags.BoolVar(&f.schema, "schema", false, "print the JSON Schema of --json, and do nothing else")
 	return cmd
+}
+
+func (f *reportFlags) run(cmd *cobra.Command, path string, c console) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	subject, err := f.subject(path)
+	if err != nil {
+		return err
+	}
+	outputs, err := f.render(subject)
+	if err != nil {
+		return err
+	}
+	if err := cmd.Context().Err(); err != nil { // an interrupted command writes nothing
+		return err
+	}
+	for _, o := range outputs {
+		if err := o.write(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check refuses flags that contradict each other.
+func (f *reportFlags) check(cmd *cobra.Command) error {
+	if err := refuseEmpty(cmd, "html", "markdown", "comment", "junit", "json", "base", "baseline"); err != nil {
+		return err
+	}
+	if f.base != "" && f.baseline != "" {
+		return &exitError{exitUsage, "--base and --baseline: a run is held against one of the two; leave the other out"}
+	}
+	taken := make(map[string]string)
+	if f.github {
+		taken[standardOutput] = "github"
+		if os.Getenv(stepSummary) == "" {
+			return &exitError{exitUsage, "--github: " + stepSummary + " isn't set: use it in a step of GitHub Actions, or leave it out"}
+		}
+	}
+	for _, name := range []string{"html", "markdown", "comment", "junit", "json"} {
+		file := cmd.Flags().Lookup(name).Value.String()
+		if other := taken[file]; file != "" && other != "" {
+			return &exitError{exitUsage, fmt.Sprintf("--%s and --%s: both would be written to %s; give one of them a file of its own", other, name, outputName(file))}
+		}
+		taken[file] = name
+	}
+	return nil
+}
+
+func outputName(file string) string {
+	if file == standardOutput {
+		return "standard output"
+	}
+	return file
+}
+
+// subject reads the run and what it is held against.
+func (f *reportFlags) subject(path string) (*report.Subject, error) {
+	run, err := results.LoadRun(path)
+	if err != nil {
+		return nil, err
+	}
+	subject, err := f.against(run)
+	if err != nil {
+		return nil, err
+	}
+	subject.Base.Read()
+	subject.Now.Read()
+	return subject, nil
+}
+
+func (f *reportFlags) against(run *results.LoadedRun) (*report.Subject, error) {
+	page := f.baseline
+	if f.base != "" {
+		if info, err := os.Stat(f.base); err == nil && info.IsDir() {
+			base, err := results.LoadRun(f.base)
+			if err != nil {
+				return nil, err
+			}
+			return f.comparison(base, run)
+		}
+		page = f.base
+	}
+	demanded := page != ""
+	if !demanded {
+		page = results.BaselineFile
+	}
+	baseline, err := results.ReadBaseline(page)
+	if errors.Is(err, fs.ErrNotExist) && !demanded {
+		baseline, err = nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	subject := report.OfRun(*run, results.JudgeRun(baseline, run.Run, run.Records))
+	subject.Base = report.BaselineSide(baseline, run.Scenario)
+	return subject, nil
+}
+
+// comparison refuses a base that a judgement can't rest on, as baseline does.
+func (f *reportFlags) comparison(base, run *results.LoadedRun) (*report.Subject, error) {
+	if err := usable(f.base, base.Run); err != nil {
+		return nil, err
+	}
+	if base.Scenario != run.Scenario {
+		return nil, &results.InputError{Path: f.base, Problem: fmt.Sprintf("is of the scenario %s, and %s of %s", base.Scenario, run.Path, run.Scenario), Want: "name two runs of one scenario"}
+	}
+	return report.Compare(*base, *run), nil
 }

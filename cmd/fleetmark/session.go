@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -60,16 +61,22 @@ func (s *session) measure(ctx context.Context, o scenarios.Options) (*measured, 
 		return nil, err
 	}
 	m := &measured{res, results.JudgeRun(s.base, res.Run, res.Records)}
-	return m, errors.Join(err, m.writeReport())
+	return m, errors.Join(err, m.writeReport(s.base))
 }
 
-func (m *measured) writeReport() error {
-	var page bytes.Buffer
-	err := report.Markdown(&page, results.LoadedRun{Run: m.Run, Path: m.Directory, Records: m.Records}, m.judgement)
-	if err != nil {
-		return err
+// writeReport writes report.md and report.html. Where one can't be written, the other may.
+func (m *measured) writeReport(base *results.Baseline) error {
+	subject := report.OfRun(results.LoadedRun{Run: m.Run, Path: m.Directory, Records: m.Records}, m.judgement)
+	subject.Base = report.BaselineSide(base, m.Run.Scenario)
+	subject.Now.Read()
+	write := func(name string, render func(io.Writer, *report.Subject) error) error {
+		var page bytes.Buffer
+		if err := render(&page, subject); err != nil {
+			return err
+		}
+		return results.AtomicWriteFile(filepath.Join(m.Directory, name), page.Bytes())
 	}
-	return results.AtomicWriteFile(filepath.Join(m.Directory, results.ReportFile), page.Bytes())
+	return errors.Join(write(results.ReportFile, report.Markdown), write(results.HTMLFile, report.HTML))
 }
 
 // exitCode is that of a run that came to its end. demanded: a judgement was asked

@@ -13,21 +13,23 @@ import (
 	"github.com/fleetmark/fleetmark/results/internal/page"
 )
 
-// Markdown writes the page of a run to w. A nil judgement stands for one without
-// a baseline.
-func Markdown(w io.Writer, run results.LoadedRun, judgement *results.Judgement) error {
-	if judgement == nil {
-		judgement = results.JudgeRun(nil, run.Run, run.Records)
-	}
-	p := &writer{run: run, judgement: judgement}
+// Markdown writes the whole page, report.md.
+func Markdown(w io.Writer, s *Subject) error {
+	p := &writer{s: s, run: s.Now.Run, judgement: s.judgement()}
 	p.verdict()
-	p.outcome()
-	p.thresholds()
+	if p.run != nil {
+		p.outcome()
+		p.thresholds()
+	}
 	p.metrics()
-	p.health()
+	if p.run != nil {
+		p.health()
+	}
 	p.machine()
 	p.reproduce()
-	p.profiles()
+	if p.run != nil {
+		p.profiles()
+	}
 	if p.err == nil {
 		_, p.err = w.Write(p.out.Bytes())
 	}
@@ -39,7 +41,8 @@ func Markdown(w io.Writer, run results.LoadedRun, judgement *results.Judgement) 
 
 // A writer collects the page; err is the first error of a table.
 type writer struct {
-	run       results.LoadedRun
+	s         *Subject
+	run       *results.LoadedRun // nil: there is no directory
 	judgement *results.Judgement
 	out       bytes.Buffer
 	err       error
@@ -54,34 +57,29 @@ func (p *writer) table(t page.Table) {
 }
 
 func (p *writer) verdict() {
-	run := p.run
-	p.printf("# Run of %s\n\n", page.Escape(run.Scenario))
-	verdict := string(p.judgement.Verdict)
-	if verdict == "" {
-		verdict = "no verdict"
+	p.printf("# Run of %s\n\n", page.Escape(p.s.Scenario))
+	h := p.s.headline()
+	p.printf("**%s**: %s.\n\n", page.Escape(h.Word), page.Escape(h.Reason))
+	if line := p.s.sides(); line != "" {
+		p.printf("%s\n\n", page.Escape(line))
 	}
-	p.printf("**%s**: %s.\n\n", verdict, page.Escape(strings.TrimSuffix(p.judgement.Reason, ".")))
-	if !run.Valid && run.Status != results.StatusRunning {
+	if reasons := p.s.invalid(); len(reasons) > 0 {
 		p.printf("The run is **invalid**, and its numbers mean nothing:\n\n")
-		for _, reason := range run.Invalid {
-			p.printf("- %s\n", page.Escape(reason))
-		}
-		if len(run.Invalid) == 0 {
-			p.printf("- no reason was recorded\n")
-		}
-		p.printf("\n")
+		p.list("", reasons)
 	}
-	if run.Unfinished || run.Status == results.StatusInterrupted || run.Status == results.StatusFailed {
-		status := string(run.Status)
-		if run.Unfinished {
-			status = "unfinished"
-		}
-		p.printf("The run is **%s**: it holds the %s that ended before.\n\n", status, count(run.Repetitions, "repetition"))
+	if status := p.s.unended(); status != "" {
+		p.printf("The run is **%s**: it holds the %s that ended before.\n\n", status, count(p.run.Repetitions, "repetition"))
 	}
-	for _, warning := range run.Warnings {
-		p.printf("- Warning: %s\n", page.Escape(warning))
+	p.list("Warning: ", p.s.warnings())
+	p.list("Note: ", p.s.notes())
+}
+
+// list writes a list of sentences, and nothing where there are none.
+func (p *writer) list(before string, sentences []string) {
+	for _, sentence := range sentences {
+		p.printf("- %s%s\n", before, page.Escape(sentence))
 	}
-	if len(run.Warnings) > 0 {
+	if len(sentences) > 0 {
 		p.printf("\n")
 	}
 }
@@ -130,12 +128,14 @@ func (p *writer) metrics() {
 		return
 	}
 	if p.judgement.HasBaseline {
-		p.printf("Each value is the median with half its 95%% confidence interval; p is the Mann-Whitney U test's, before Holm's correction.\n\n")
+		p.printf("Each value is the median with half its 95%% confidence interval; p is the Mann-Whitney U test's, before Holm's correction.%s\n\n", ratioLegend(p.judgement.Rows))
 	} else {
 		p.printf("Each value is the median with half its 95%% confidence interval.\n\n")
 	}
-	if p.err == nil {
-		p.err = p.judgement.WriteMarkdown(&p.out)
+	t, notes := metricTable(p.judgement.Rows, p.judgement.HasBaseline, page.Escape)
+	p.table(t)
+	if len(notes) > 0 {
+		p.printf("\n%s", strings.Join(notes, ""))
 	}
 	p.printf("\n")
 }
@@ -152,32 +152,22 @@ func (p *writer) health() {
 		{"garbage collection, share of its processor time", percent(harness.GCCPUFraction), ""},
 	}})
 	p.printf("\n")
-	if o := harness.Pacing; o != nil {
-		p.printf("Of the operations, %s were due while every worker was busy; at most %d workers were busy at once. Where a worker stood ready, the latest hundredth was sent %s late or more.\n\n",
-			percent(o.StarvedFraction), o.BusyWorkersPeak, page.Escape(time.Duration(o.TimerLatenessP99NS).String()))
-	}
-	if o := harness.Ports; o != nil {
-		p.printf("At most %s.\n\n", o)
-	}
-	if y := harness.Yardstick; y != nil {
-		p.printf("By the yardstick, a round trip between two bare sockets took %s (median of %d blocks).\n\n", results.FormatValue(y.RoundTripNS, "ns/op"), y.Blocks)
-	}
-	if i := harness.Interference; i != nil {
-		p.printf("Meanwhile %s.\n\n", i)
+	for _, sentence := range trustSentences(p.run) {
+		p.printf("%s\n\n", page.Escape(sentence))
 	}
 }
 
 func (p *writer) machine() {
-	run := p.run
-	rows := [][]string{
-		{"machine", page.Escape(run.Machine.String())},
-		{"revision", page.Code(run.Revision)},
-		{"transport", page.Escape(run.Transport)},
-		{"addressing", page.Escape(run.Addressing)},
-		{"started", run.Started.UTC().Format(time.RFC3339)},
+	var rows [][]string
+	for _, f := range p.s.where() {
+		value := page.Escape(f.value)
+		if f.code {
+			value = page.Code(f.value)
+		}
+		rows = append(rows, []string{page.Escape(f.name), value})
 	}
-	if !run.Finished.IsZero() {
-		rows = append(rows, []string{"finished", run.Finished.UTC().Format(time.RFC3339)})
+	if len(rows) == 0 {
+		return
 	}
 	p.printf("## Where it was measured\n\n")
 	p.table(page.Table{Header: []string{"what", "value"}, Rows: rows})
@@ -185,15 +175,21 @@ func (p *writer) machine() {
 }
 
 func (p *writer) reproduce() {
-	p.printf("## How to reproduce\n\nWith seed %d, of the work %s:\n\n", p.run.Seed, orNone(page.Code(p.run.WorkloadDigest)))
-	command := p.run.Command
+	command := p.s.command()
 	if command == "" {
-		command = "fleetmark run " + p.run.Scenario
+		return
+	}
+	p.printf("## How to reproduce\n\n")
+	if p.run != nil {
+		p.printf("With seed %d, of the work %s:\n\n", p.run.Seed, orNone(page.Code(p.run.WorkloadDigest)))
 	}
 	if p.err == nil {
 		p.err = page.Fence(&p.out, "sh", command)
 	}
-	p.printf("\nThe scenario, whole and resolved, stands in %s; every sample in %s.\n\n", page.Code(results.RunFile), page.Code(results.SamplesFile))
+	p.printf("\n")
+	if p.run != nil {
+		p.printf("The scenario, whole and resolved, stands in %s; every sample in %s.\n\n", page.Code(results.RunFile), page.Code(results.SamplesFile))
+	}
 }
 
 func (p *writer) profiles() {
@@ -202,39 +198,4 @@ func (p *writer) profiles() {
 	if p.err == nil {
 		p.err = page.Fence(&p.out, "sh", "fleetmark profile top "+quote(path.Clean(p.run.Path)))
 	}
-}
-
-// quote makes one word of a path for a POSIX shell.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// resident is a dash where nobody could look, as in a fleet of real devices.
-func resident(bytes uint64) string {
-	if bytes == 0 {
-		return "–"
-	}
-	return results.FormatValue(float64(bytes), "peak-rss-B")
-}
-
-func percent(fraction float64) string { return strconv.FormatFloat(100*fraction, 'f', 1, 64) + "%" }
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "(no digest)"
-	}
-	return s
 }

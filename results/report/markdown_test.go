@@ -48,7 +48,7 @@ func judgement(run results.LoadedRun) *results.Judgement {
 func markdown(t *testing.T, run results.LoadedRun, j *results.Judgement) string {
 	t.Helper()
 	var text bytes.Buffer
-	require.NoError(t, Markdown(&text, run, j))
+	require.NoError(t, Markdown(&text, OfRun(run, j)))
 	return text.String()
 }
 
@@ -129,7 +129,7 @@ func TestMarkdownSays(t *testing.T) {
 		"ports": {func(r *results.LoadedRun) {
 			r.Harness.Ports = &results.LocalPorts{First: 32768, Last: 60999, TimeWait: 12}
 		},
-			[]string{"At most 12 sockets were in TIME_WAIT, and connections have ports 32768 to 60999.\n"}},
+			[]string{"At most 12 sockets were in TIME\\_WAIT, and connections have ports 32768 to 60999.\n"}},
 		"unfinished":     {func(r *results.LoadedRun) { r.Status, r.Unfinished, r.Repetitions = results.StatusRunning, true, 1 }, []string{"The run is **unfinished**: it holds the 1 repetition that ended before."}},
 		"interrupted":    {func(r *results.LoadedRun) { r.Status = results.StatusInterrupted }, []string{"The run is **interrupted**: it holds the 2 repetitions"}},
 		"warnings":       {func(r *results.LoadedRun) { r.Warnings = []string{"a line was cut"} }, []string{"- Warning: a line was cut\n"}},
@@ -204,5 +204,5 @@ func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 func TestMarkdownError(t *testing.T) {
 	full := errors.New("disk full")
-	require.ErrorIs(t, Markdown(failingWriter{full}, testRun(), nil), full)
+	require.ErrorIs(t, Markdown(failingWriter{full}, OfRun(testRun(), nil)), full)
 }

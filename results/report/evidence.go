@@ -1,0 +1,121 @@
+package report
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// Evidence is what a run directory holds beside its samples.
+type Evidence struct {
+	Latency  []Latency
+	Failures []Failure
+	Warnings []string // what could not be read, a sentence each
+}
+
+// A Latency holds all response times of an operation's successes, of every timed repetition.
+type Latency struct {
+	Op        string
+	Histogram *hdrhistogram.Histogram // nanoseconds
+}
+
+// A Failure is a line of failures.jsonl, a bounded sample of the operations that failed.
+type Failure struct {
+	Repetition int    `json:"repetition"`
+	Device     int    `json:"device"`
+	Operation  string `json:"operation"`
+	Class      string `json:"class"`
+	Status     int    `json:"status,omitempty"`
+	Attempts   int    `json:"attempts,omitempty"`
+	Error      string `json:"error"`
+}
+
+// Bounds on what is read: a file that grew beyond belief makes a shorter report, not a
+// process that the kernel ends.
+const (
+	maxLatencyBytes  = 64 << 20
+	maxFailureBytes  = 32 << 20
+	maxFailureLine   = 1 << 20
+	maxIntervals     = 20_000
+	maxLatencyOps    = 16
+	maxFailuresKept  = 20_000
+	maxErrorTextKept = 500
+)
+
+// Read reads the side's latency.hlog and failures.jsonl, as much of them as run.json
+// vouches for. What is missing or damaged is said in Warnings, and the rest is kept: a
+// report with a plot less is better than none. Without a run directory it does nothing.
+func (s *Side) Read() {
+	if s.Run == nil || s.Run.Path == "" {
+		return
+	}
+	s.Evidence = Evidence{}
+	s.Evidence.read(s.Run, results.LatencyFile, maxLatencyBytes, s.readLatency)
+	s.Evidence.read(s.Run, results.FailuresFile, maxFailureBytes, s.readFailures)
+}
+
+func (e *Evidence) read(run *results.LoadedRun, name string, limit int64, parse func(io.Reader) error) {
+	path := filepath.Join(run.Path, name)
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) { // a run without a success, or without a failure, has none
+		return
+	}
+	if err == nil {
+		defer f.Close()
+		if length, ok := run.Lengths[name]; ok {
+			limit = min(limit, max(0, length))
+		}
+		err = parse(io.LimitReader(f, limit))
+	}
+	if err != nil {
+		e.Warnings = append(e.Warnings, fmt.Sprintf("%s: not all of it can be shown (%v)", path, err))
+	}
+}
+
+func (s *Side) readLatency(r io.Reader) error {
+	log := hdrhistogram.NewHistogramLogReader(r)
+	for range maxIntervals {
+		h, err := log.NextIntervalHistogram()
+		if err != nil {
+			return err
+		}
+		if h == nil {
+			return nil
+		}
+		i := slices.IndexFunc(s.Latency, func(l Latency) bool { return l.Op == h.Tag() })
+		switch {
+		case i >= 0:
+			s.Latency[i].Histogram.Merge(h)
+		case len(s.Latency) < maxLatencyOps:
+			s.Latency = append(s.Latency, Latency{Op: h.Tag(), Histogram: h})
+		}
+	}
+	return fmt.Errorf("more than %d intervals", maxIntervals)
+}
+
+func (s *Side) readFailures(r io.Reader) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxFailureLine)
+	for n := 1; lines.Scan(); n++ {
+		var f Failure
+		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		f.Error = clip(f.Error, maxErrorTextKept)
+		s.Failures = append(s.Failures, f)
+		if len(s.Failures) == maxFailuresKept {
+			return fmt.Errorf("more than %d lines", maxFailuresKept)
+		}
+	}
+	return lines.Err()
+}

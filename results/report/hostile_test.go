@@ -1,0 +1,76 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// evil has what could break out of any of the forms.
+const evil = "a|b `c` ``` ~~~\nBenchmarkEvil 1 1 ns/op\r\n::error::x%0A </details></summary><script>alert(1)</script>" +
+	"<img src=x onerror=alert(1)>]]>&amp;\"'><!-- @everyone #1 https://example.com/x www.example.com [l](http://e.com) *b* _i_ $m$ \x00\x1b[31m\xff\u202e 𝒳"
+
+// hostileSubject has every string be evil and long, and every list be long.
+func hostileSubject(rows, length int) *Subject {
+	word := func(i int) string { return fmt.Sprint(i, strings.Repeat(evil, 1+length/len(evil))) }
+	s := wholeSubject()
+	run, base := *s.Now.Run, *s.Base.Run
+	s.Now.Run, s.Base.Run = &run, &base
+	s.Scenario, s.Command = word(0), word(1)
+	s.Base.Label, s.Now.Label, s.Base.Revision, s.Now.Revision = word(2), word(3), word(4), word(5)
+	for _, p := range []*string{&run.Scenario, &run.Path, &run.WorkloadDigest, &run.Command, &run.Transport, &run.Addressing, &run.Machine.CPU, &run.Machine.Kernel} {
+		*p = word(6)
+	}
+	run.Spec = fmt.Appendf(nil, "{%q:%q}", "name", strings.Repeat("<script>|`", length/10))
+	s.Now.Machine = &run.Machine
+	run.Valid = false
+	for i := range rows {
+		run.Invalid, run.Warnings, s.Notes = append(run.Invalid, word(i)), append(run.Warnings, word(i)), append(s.Notes, word(i))
+		run.Thresholds = append(run.Thresholds, results.ThresholdOutcome{Threshold: word(i), Op: "push", Unit: "ns/op", Value: 1e300})
+		run.RepetitionCounts = append(run.RepetitionCounts, results.Counts{Devices: i})
+		s.Now.Failures = append(s.Now.Failures, Failure{Class: word(i), Error: word(i), Operation: word(i)})
+	}
+	j := *s.Judgement
+	j.Verdict, j.Reason = results.Regressed, word(7)
+	few := j.Rows
+	j.Rows = nil
+	for i := range rows {
+		r := few[i%len(few)]
+		r.Op, r.Unit, r.Note, r.Verdict = word(i), word(i), word(i), []results.Verdict{results.Regressed, results.Inconclusive, results.Pass, ""}[i%4]
+		r.Ratio = &results.PairedRatio{Estimate: 1e300, Low: -1e300, High: 1e300, Level: 0.99}
+		j.Rows = append(j.Rows, r)
+		for n := range 30 {
+			s.Now.Records = append(s.Now.Records, results.Record{Scenario: r.Scenario, Op: r.Op, Repetition: n + 1, Values: []results.Value{{Unit: r.Unit, Value: 1e308 / float64(n+1)}}})
+		}
+	}
+	s.Judgement = &j
+	return s
+}
+
+// subjects are the kinds that every renderer must cope with.
+func subjects() map[string]*Subject {
+	run := testRun()
+	unfinished := testRun()
+	unfinished.Status, unfinished.Unfinished, unfinished.Repetitions = results.StatusRunning, true, 1
+	inverted := gateSubject()
+	inverted.Judgement.Rows[0].Ratio.Low = nan()
+	inverted.Now.Records[0].Values[0].Value = nan()
+	empty := testRun()
+	empty.Records = nil
+	return map[string]*Subject{
+		"nothing":        {},
+		"a gate":         gateSubject(),
+		"whole":          wholeSubject(),
+		"no number":      inverted,
+		"a run alone":    OfRun(run, nil),
+		"a baseline":     OfRun(run, judgement(run)),
+		"unfinished":     OfRun(unfinished, nil),
+		"no samples":     OfRun(empty, nil),
+		"only a verdict": {Scenario: "x", Judgement: &results.Judgement{Verdict: results.Inconclusive}},
+		"another word":   {Scenario: "x", Judgement: &results.Judgement{Verdict: "splendid", Reason: "it says so"}},
+		"hostile":        hostileSubject(40, 100),
+	}
+}
+
+func nan() float64 { zero := 0.0; return zero / zero }

@@ -1,0 +1,195 @@
+package report
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/html"
+)
+
+func htmlPageOf(t testing.TB, s *Subject) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, HTML(&b, s))
+	require.LessOrEqual(t, b.Len(), MaxHTML)
+	return b.String()
+}
+
+// TestHTMLIsWholeAndHarmless walks each kind of page as a browser has parsed it.
+func TestHTMLIsWholeAndHarmless(t *testing.T) {
+	allowed := map[string]bool{}
+	for _, name := range strings.Fields(`html head meta title style body main header p h1 h2 div span ul ol li dl dt dd nav a section figure figcaption details summary
+		table thead tbody tr th td pre code strong footer svg g path text circle desc`) {
+		allowed[name] = true
+	}
+	for name, s := range subjects() {
+		t.Run(name, func(t *testing.T) {
+			page := htmlPageOf(t, s)
+			requireBalanced(t, page)
+			require.NotContains(t, page, "\x00")
+			require.NotContains(t, page, "\u202e")
+			root, err := html.Parse(strings.NewReader(page))
+			require.NoError(t, err)
+			ids := map[string]bool{}
+			var plots []*html.Node
+			for n := range root.Descendants() {
+				if n.Type != html.ElementNode {
+					continue
+				}
+				require.True(t, allowed[n.Data], "an element <%s>", n.Data)
+				for _, a := range n.Attr {
+					require.False(t, strings.HasPrefix(a.Key, "on"), "%s=%q", a.Key, a.Val)
+					switch a.Key {
+					case "href":
+						require.True(t, strings.HasPrefix(a.Val, "#"), a.Val)
+					case "src", "srcset", "xlink:href", "action", "data":
+						t.Errorf("%s=%q", a.Key, a.Val)
+					case "style":
+						require.Regexp(t, `^[a-z0-9:;.,()\- ]*$`, a.Val, "colours by role alone")
+					case "id":
+						require.False(t, ids[a.Val], "id %q twice", a.Val)
+						ids[a.Val] = true
+					}
+				}
+				if n.Data == "svg" && attribute(n, "role") == "img" {
+					plots = append(plots, n)
+				}
+			}
+			for _, plot := range plots {
+				require.Equal(t, "title", plot.FirstChild.Data)
+				for id := range strings.FieldsSeq(attribute(plot, "aria-labelledby")) {
+					require.True(t, ids[id], id)
+				}
+				require.NotEmpty(t, plot.FirstChild.FirstChild.Data)
+				require.NotEmpty(t, plot.FirstChild.NextSibling.FirstChild.Data, "a description")
+			}
+			require.NotRegexp(t, `(?i)url\(|@import|#A0[0-9A-F]{2}5C|NaN|[+-]Inf`, withoutText(page))
+		})
+	}
+}
+
+// withoutText is the page's markup: what users named anything doesn't matter to it.
+func withoutText(page string) string {
+	return strings.Join(regexp.MustCompile(`<[^>]*>`).FindAllString(page, -1), "")
+}
+
+func attribute(n *html.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// requireBalanced: every element is closed by its own end, which a browser would forgive.
+func requireBalanced(t testing.TB, page string) {
+	t.Helper()
+	void := map[string]bool{"meta": true}
+	var open []string
+	z := html.NewTokenizer(strings.NewReader(page))
+	for {
+		switch kind := z.Next(); kind {
+		case html.ErrorToken:
+			require.Empty(t, open)
+			return
+		case html.StartTagToken:
+			if name, _ := z.TagName(); !void[string(name)] {
+				open = append(open, string(name))
+			}
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			require.NotEmpty(t, open, "</%s>", name)
+			require.Equal(t, open[len(open)-1], string(name))
+			open = open[:len(open)-1]
+		}
+	}
+}
+
+func TestHTMLSays(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    *Subject
+		want []string
+		lack []string
+	}{
+		"a gate": {gateSubject(), []string{
+			`<p class="word">regressed</p><p class="reason">push p99-ns/op went from 1.32ms to 1.43ms (&#43;8.0%), and 1 other metric.</p>`,
+			"this branch (revision 0badcafe, 12 repetitions) is held against main (revision 5d3d764, 12 repetitions).",
+			"What stands out", "Ratio of neighbouring measurements", "×1.080 (1.064 to 1.098)", "Samples of push p99-ns/op", "push ops/s by repetition",
+			"main: 12 samples, median 1.32ms", "fleetmark gate --base main", "an idle machine was waited for", "Only some percentiles are known",
+		}, []string{"What became of the devices", "Can the numbers be trusted", "The scenario</h2>"}},
+		"whole": {wholeSubject(), []string{
+			`<p class="word">threshold failed</p>`, "✗ failed: not measured", "✓ held", "Kept failures by class", "integrity, now: 20", "push device: it said &lt;no&gt;",
+			"Response time by percentile: push", "name: rollout", "By the yardstick", "the limit was found at 900/s", "fleetmark run rollout --seed 7",
+		}, []string{"Ratios</h2>"}},
+		"a run alone": {OfRun(testRun(), nil), []string{`<p class="word">no verdict</p>`, "no baseline to hold the run against"}, []string{"What stands out", ">verdict<", `class="key"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			page := htmlPageOf(t, c.s)
+			require.Equal(t, page, htmlPageOf(t, c.s), "the same bytes again")
+			for _, want := range c.want {
+				require.Contains(t, page, want)
+			}
+			for _, lack := range c.lack {
+				require.NotContains(t, page, lack)
+			}
+		})
+	}
+}
+
+func TestHTMLIsBounded(t *testing.T) {
+	for name, s := range map[string]*Subject{"many rows": hostileSubject(1000, 100), "long names": hostileSubject(30, 100_000)} {
+		t.Run(name, func(t *testing.T) {
+			page := htmlPageOf(t, s)
+			require.Contains(t, page, "…", "it says what it cut")
+			require.True(t, name != "many rows" || strings.Contains(page, "600 rows left out"))
+			require.NotContains(t, page, "<script")
+		})
+	}
+}
+
+// TestSVGFollowsTheScheme: a plot has no colour of its own, and every role that it names is
+// set by the style sheet in both schemes.
+func TestSVGFollowsTheScheme(t *testing.T) {
+	page := htmlPageOf(t, gateSubject())
+	light, dark, found := strings.Cut(pageStyle, "@media (prefers-color-scheme: dark)")
+	require.True(t, found)
+	used := regexp.MustCompile(`(?:fill|stroke):([^;"]+)`)
+	for _, svg := range regexp.MustCompile(`(?s)<svg class="plot".*?</svg>`).FindAllString(page, -1) {
+		require.NotContains(t, svg, "font-family")
+		for _, m := range used.FindAllStringSubmatch(svg, -1) {
+			if m[1] == "none" {
+				continue
+			}
+			role := strings.TrimSuffix(strings.TrimPrefix(m[1], "var("), ")")
+			require.Contains(t, light, role+":")
+			require.Contains(t, dark, role+":")
+		}
+	}
+}
+
+func BenchmarkHTML(b *testing.B) {
+	s := wholeSubject()
+	for b.Loop() {
+		var page bytes.Buffer
+		if err := HTML(&page, s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestEveryKindRendersInEveryForm(t *testing.T) {
+	for name, s := range subjects() {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			require.NoError(t, Markdown(&b, s))
+			require.NoError(t, Comment(&b, s))
+			require.NoError(t, JUnit(&b, s))
+			require.NoError(t, Annotations(&b, s))
+			require.NoError(t, JSON(&b, s))
+		})
+	}
+}
