@@ -174,8 +174,5 @@ func FuzzComment(f *testing.F) {
 				require.NotContains(t, []string{"a", "img", "script", "em", "del", "br", "h1", "blockquote"}, n.Data)
 			}
 		}
-		var page bytes.Buffer
-		require.NoError(t, HTML(&page, s))
-		requireBalanced(t, page.String())
 	})
 }

@@ -2,6 +2,8 @@ package report
 
 import (
 	"bytes"
+	"fmt"
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -190,6 +192,38 @@ func TestEveryKindRendersInEveryForm(t *testing.T) {
 			require.NoError(t, JUnit(&b, s))
 			require.NoError(t, Annotations(&b, s))
 			require.NoError(t, JSON(&b, s))
+		})
+	}
+}
+
+// FuzzHTML has the words of a page be anything.
+func FuzzHTML(f *testing.F) {
+	f.Add("rollout", "went from 1 to 2", 1.5)
+	f.Add(evil, evil, 1e300)
+	f.Fuzz(func(t *testing.T, name, reason string, value float64) {
+		s := gateSubject()
+		s.Scenario, s.Base.Label, s.Judgement.Reason = name, name, reason
+		s.Now.Records[3].Values[0].Value = value
+		s.Judgement.Rows[1].Ratio.High = value
+		requireBalanced(t, htmlPageOf(t, s))
+	})
+}
+
+// TestHTMLDrawsAnyNumber: no value makes a plot that never ends, or one without sense.
+func TestHTMLDrawsAnyNumber(t *testing.T) {
+	for _, v := range []float64{0, -1, 5e-324, 1e-300, 1e-9, 1e17, 123456789012345678, 1e300, -1e300, 1e308, -1e308, math.MaxFloat64, -math.MaxFloat64, nan(), math.Inf(1), math.Inf(-1)} {
+		t.Run(fmt.Sprint(v), func(t *testing.T) {
+			s := gateSubject()
+			for i := range s.Now.Records {
+				for j := range s.Now.Records[i].Values {
+					s.Now.Records[i].Values[j].Value = v
+				}
+			}
+			s.Judgement.Rows[1].Ratio.High, s.Judgement.Rows[2].Ratio.Low = v, v
+			page := htmlPageOf(t, s)
+			requireBalanced(t, page)
+			require.NotRegexp(t, `NaN|Inf`, withoutText(page))
+			require.Less(t, len(page), 500_000)
 		})
 	}
 }

@@ -16,7 +16,7 @@ import (
 // may be no change. Rows without a ratio aren't in it.
 func (s *Subject) ratioFigures(l limits) (figures []figure, left int, err error) {
 	rows := slices.DeleteFunc(slices.Clone(s.judgement().Rows), func(r results.JudgedRow) bool {
-		return r.Ratio == nil || !finite(r.Ratio.Estimate) || !finite(r.Ratio.Low) || !finite(r.Ratio.High) || r.Ratio.High > 1e6
+		return r.Ratio == nil || !sensible(r.Ratio.Estimate) || !sensible(r.Ratio.Low) || !sensible(r.Ratio.High)
 	})
 	rows, left = first(rows, 3*l.figures)
 	if len(rows) == 0 {
@@ -72,3 +72,6 @@ func (s *Subject) ratioFigures(l limits) (figures []figure, left int, err error)
 	}
 	return []figure{{Title: clip(s.nowLabel(), 40) + " / " + clip(s.baseLabel(), 40), Wide: true, SVG: image}}, left, nil
 }
+
+// sensible ratios are those that an axis can have: of zero and of none there is no more to see.
+func sensible(ratio float64) bool { return finite(ratio) && ratio >= 0 && ratio < 1e6 }
