@@ -58,7 +58,7 @@ func (f *gateFlags) writeFiles(g *results.Gate, runs []*results.LoadedRun) error
 		}
 	}
 	if f.junit != "" {
-		return writeJUnit(f.junit, g)
+		return writeJUnit(f.junit, g, runs)
 	}
 	return nil
 }
@@ -115,7 +115,8 @@ func plainMarkdown(s string) string {
 	return strings.NewReplacer("<", "&lt;", "|", `\|`, "*", `\*`, "[", `\[`, "\n", " ").Replace(s)
 }
 
-// writeJUnit writes the gate for what reads JUnit XML.
-func writeJUnit(path string, _ *results.Gate) error {
+// writeJUnit writes the gate for what reads JUnit XML: a suite a scenario, also one that no
+// run is of.
+func writeJUnit(path string, _ *results.Gate, _ []*results.LoadedRun) error {
 	return &exitError{exitUsage, fmt.Sprintf("--junit %s: not built yet", path)}
 }
