@@ -31,7 +31,7 @@ type GatedScenario struct {
 	Revision  string     `json:"revision,omitempty"`
 	Verdict   Verdict    `json:"verdict"` // never empty
 	Reason    string     `json:"reason"`
-	Judgement *Judgement `json:"judgement,omitempty"` // its verdict is this one's
+	Judgement *Judgement `json:"judgement"` // its verdict is this one's; without a run it has no rows
 
 	Thresholds []ThresholdOutcome `json:"thresholds,omitempty"`
 }
@@ -56,7 +56,8 @@ func HoldGate(base *Baseline, wanted []string, runs []*LoadedRun, o GateOptions)
 		if _, ok := base.Scenario(name); !ok {
 			reason = "neither the baseline nor a run has it"
 		}
-		g.Scenarios = append(g.Scenarios, GatedScenario{Scenario: name, Verdict: Inconclusive, Reason: reason})
+		j := &Judgement{Verdict: Inconclusive, Reason: reason, HasBaseline: true}
+		g.Scenarios = append(g.Scenarios, GatedScenario{Scenario: name, Verdict: j.Verdict, Reason: j.Reason, Judgement: j})
 	}
 	g.conclude()
 	return g

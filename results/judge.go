@@ -136,7 +136,9 @@ const (
 //     baseline's machine.
 //   - An exact metric is judged by its median, with no test: any worsening is
 //     regressed, any betterment improved. Where some repetition was worse than
-//     all of the baseline's, and the median hides it, it is inconclusive.
+//     all of the baseline's, and the median hides it, it is inconclusive. Where the
+//     baseline's own samples differ, timing decides it as well as the seed: then it is
+//     tested as others are.
 //   - Every other metric is tested with the Mann-Whitney U test, as benchstat
 //     does, and the p-values corrected by Holm's method (S. Holm, "A simple
 //     sequentially rejective multiple test procedure", 1979). It is regressed, or
@@ -277,7 +279,7 @@ func (p *pair) row(hasBaseline bool, c Conditions) JudgedRow {
 		r.Note = noteOtherMachine
 	case moved(c.Pace) != "" && unit.Class.follows():
 		r.Note = noteMoved
-	case unit.Exact:
+	case unit.Exact && !r.Baseline.varies():
 		r.decideExact(unit)
 	default:
 		thresholds := benchmath.Thresholds{CompareAlpha: c.Alpha}
@@ -340,17 +342,13 @@ func (r *JudgedRow) decideExact(unit Unit) {
 			FormatValue(r.Now.worst(unit), r.Unit))
 		return
 	}
-	for side, s := range map[string]*Summary{"baseline's": r.Baseline, "run's": r.Now} {
-		if *s.Low == *s.High {
-			continue
-		}
-		if r.Note != "" {
-			r.Note = "both sides' samples differ among themselves, though a seed determines them: their medians are judged"
-			return
-		}
-		r.Note = "the " + side + " samples differ among themselves, though a seed determines them: the median is judged"
+	if r.Now.varies() {
+		r.Note = "the run's samples differ among themselves, though a seed determines them: the median is judged"
 	}
 }
+
+// varies reports whether an exact metric's samples differ among themselves.
+func (s *Summary) varies() bool { return *s.Low != *s.High }
 
 // worst is the worst value of an exact metric's sample.
 func (s *Summary) worst(unit Unit) float64 {
@@ -427,5 +425,8 @@ func (r *JudgedRow) decide(c Conditions) {
 	default:
 		r.Verdict = Pass
 		r.Note = "beyond the tolerance, but not told from noise"
+	}
+	if unit.Exact && r.Note == "" {
+		r.Note = "the baseline's samples differ among themselves, so timing decides it as well as the seed: it is tested, not compared exactly"
 	}
 }

@@ -86,6 +86,7 @@ const (
 	toleranceBytes       = 0.05
 	toleranceAllocations = 0.02
 	toleranceExact       = 0
+	toleranceVaried      = 0.05 // of an exact unit where timing decides it too, as of requests while devices are awaited
 )
 
 // Slacks. A terminal's progress bar, the runtime's own bookkeeping and a histogram

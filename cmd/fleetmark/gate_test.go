@@ -265,3 +265,31 @@ func TestGateInterrupted(t *testing.T) {
 	require.NoFileExists(t, "gate.md")
 	require.NoDirExists(t, "runs")
 }
+
+// TestGateInterruptedInARun: what was measured is kept, and nothing is judged.
+func TestGateInterruptedInARun(t *testing.T) {
+	dir := t.TempDir()
+	const long = "name: long\nfleet: {devices: 500}\nartifact: {size: 1KiB}\nrepetitions: 3\nwarmup: 0\nprofiled: 0\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "long.yaml"), []byte(long), 0o600))
+	require.Equal(t, exitPass, fleetmark(t, dir, nil, "run", "long.yaml", "--out", "first", "--no-progress").code)
+	require.Equal(t, exitPass, fleetmark(t, dir, nil, "baseline", "--from", only(t, dir, "first")).code)
+
+	cmd, _ := command(t, "gate", "long.yaml", "--set", "repetitions=1000", "--no-progress", "--json", "--markdown", "gate.md")
+	cmd.Dir = dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Start())
+	eventually(t, "a repetition", func() bool {
+		found, err := filepath.Glob(filepath.Join(dir, "runs", "*", results.SamplesFile))
+		return err == nil && len(found) == 1
+	})
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode())
+	require.Empty(t, stdout.String())
+	require.Regexp(t, `^fleetmark: interrupted: nothing is judged; what was measured is in runs/[^\n]*\n$`, stderr.String())
+	require.NoFileExists(t, filepath.Join(dir, "gate.md"))
+	got := fleetmark(t, dir, nil, "gate", "--run", only(t, dir, "runs"), "--portable")
+	require.Equal(t, exitInconclusive, got.code)
+	require.Contains(t, got.stderr, "was interrupted")
+}
