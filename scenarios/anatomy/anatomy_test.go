@@ -18,6 +18,9 @@ import (
 // asFleet makes this test's program the fleet's process.
 const asFleet = "FLEETMARK_TEST_FLEET"
 
+// asChild makes it the process that measures.
+const asChild = "FLEETMARK_TEST_ANATOMY"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asFleet) != "" {
 		if err := scenarios.ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
@@ -27,13 +30,23 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	runtime.MemProfileRate = 1
+	if os.Getenv(asChild) != "" {
+		if err := Serve(context.Background(), os.Stdin, os.Stdout, thisFleet()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
+}
+
+func thisFleet() Fleet {
+	return Fleet{Command: []string{"/usr/bin/env", "-u", asChild, asFleet + "=1", os.Args[0]}, Stderr: io.Discard}
 }
 
 func measure(t *testing.T, cfg Config) *Report {
 	t.Helper()
-	f := Fleet{Command: []string{"/usr/bin/env", asFleet + "=1", os.Args[0]}, Stderr: io.Discard}
-	r, err := Measure(t.Context(), cfg, f, func(string) {})
+	r, err := Measure(t.Context(), cfg, thisFleet(), func(string) {})
 	require.NoError(t, err)
 	return r
 }
@@ -138,4 +151,32 @@ func TestQuantile(t *testing.T) {
 	}{{nil, 50, 0}, {[]int64{7}, 99, 7}, {[]int64{3, 1, 2}, 50, 2}, {[]int64{4, 3, 2, 1}, 50, 2}, {[]int64{1, 2, 3, 4}, 99, 4}} {
 		require.Equal(t, c.want, quantile(c.values, c.percent))
 	}
+}
+
+func thisChild() []string { return []string{"/usr/bin/env", asChild + "=1", os.Args[0]} }
+
+func TestRun(t *testing.T) {
+	var steps []string
+	r, err := Run(t.Context(), thisChild(), Config{Time: true, Streaming: true, Operations: 3, Sizes: []int64{2e6}}, func(s string) { steps = append(steps, s) })
+	require.NoError(t, err)
+	require.Len(t, r.Phases, 8)
+	require.Len(t, r.Streams, 1)
+	require.Len(t, steps, 9)
+	require.Equal(t, "memory of a push of 2 MB", steps[8])
+}
+
+func TestRunThatFails(t *testing.T) {
+	_, err := Run(t.Context(), thisChild(), Config{}, func(string) {})
+	require.ErrorContains(t, err, "operations 0: want 1 to 10000")
+	_, err = Run(t.Context(), []string{"/bin/sh", "-c", "read order; echo nonsense"}, Config{}, func(string) {})
+	require.ErrorContains(t, err, "without a report")
+	_, err = Run(t.Context(), []string{"/nowhere/at/all"}, Config{}, func(string) {})
+	require.ErrorContains(t, err, "can't be started")
+}
+
+// TestRunCanceled: the child and its fleet end with the context.
+func TestRunCanceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Run(ctx, thisChild(), Config{Time: true, Operations: MaxOperations}, func(string) { cancel() })
+	require.ErrorIs(t, err, context.Canceled)
 }
