@@ -35,7 +35,7 @@ func renderBaseline(b Baseline) (string, error) {
 		return "", err
 	}
 	facts := baselineFacts{Schema: BaselineSchema, Machine: b.Machine, Revision: b.Revision, GoVersion: b.GoVersion,
-		Created: b.Created.UTC().Truncate(time.Second), GeneratedSHA256: zeroDigest}
+		Created: b.Created.UTC().Truncate(time.Second), Sources: b.Sources, GeneratedSHA256: zeroDigest}
 	total := 0
 	for _, s := range b.Scenarios {
 		for _, r := range s.Records {
@@ -68,6 +68,9 @@ func renderBaseline(b Baseline) (string, error) {
 		"against this page, and `benchstat` reads it as it is. Times and rates compare only on the machine below; counts and\n" +
 		"allocations compare anywhere. `fleetmark baseline` makes the page anew and keeps the optimization history.\n\n")
 	if err := writeMachine(&p, b); err != nil {
+		return "", err
+	}
+	if facts.Sections, err = writeSections(&p, b.Sections); err != nil {
 		return "", err
 	}
 	for _, s := range b.Scenarios {
