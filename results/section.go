@@ -51,13 +51,16 @@ func (w *SectionWriter) Heading(text string) {
 	w.body.WriteString("### " + page.Escape(text) + "\n")
 }
 
-// Table adds a table; align has an l or r a column.
+// Table adds a table; align has an l or r a column. A cell between backticks is code.
 func (w *SectionWriter) Table(align string, header []string, rows [][]string) {
 	w.begin()
 	escaped := func(cells []string) []string {
 		out := make([]string, len(cells))
 		for i, c := range cells {
 			out[i] = page.Escape(c)
+			if len(c) > 2 && c[0] == '`' && c[len(c)-1] == '`' {
+				out[i] = page.Code(c[1 : len(c)-1])
+			}
 		}
 		return out
 	}

@@ -11,7 +11,7 @@ import (
 func TestSectionWriter(t *testing.T) {
 	w := NewSection("time", "Where the time goes")
 	w.Text("%d operations of net.(*Dialer), a|b.", 3)
-	w.Table("lr", []string{"op", "ns"}, [][]string{{"push|", "1"}, {"verify"}})
+	w.Table("lr", []string{"op", "ns"}, [][]string{{"push|", "`a|*b`"}, {"verify"}})
 	w.Commands("fleetmark run", "fleetmark baseline")
 	w.Heading("More")
 	w.Figure("push ns", 1.5)
@@ -19,10 +19,10 @@ func TestSectionWriter(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Section{Name: "time", Title: "Where the time goes", Figures: map[string]float64{"push ns": 1.5}, Body: `3 operations of net.(\*Dialer), a\|b.
 
-| op     | ns |
-|:-------|---:|
-| push\| |  1 |
-| verify |    |
+| op     |      ns |
+|:-------|--------:|
+| push\| | ` + "`a\\|*b`" + ` |
+| verify |         |
 
 ` + "```sh\n  fleetmark run\n  fleetmark baseline\n```\n\n### More"}, s)
 }

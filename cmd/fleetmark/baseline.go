@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"time"
 
@@ -177,12 +178,18 @@ func (f *findings) take(dirs []string) (notes []string, err error) {
 		}
 		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion
 		page.Scenarios = append(page.Scenarios, results.BaselineScenario{
-			Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: run.Command, Repetitions: run.Repetitions,
+			Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: withoutPlaces(run.Command), Repetitions: run.Repetitions,
 			Counts: run.Counts, ClientsWordOnly: run.ClientsWordOnly, Interference: run.Harness.Interference, Yardstick: run.Harness.Yardstick, Records: run.Records,
 		})
 	}
 	return notes, nil
 }
+
+// placeFlag is where a run kept its files, which is nobody else's business.
+var placeFlag = regexp.MustCompile(` --(out|baseline)[= ]('[^']*'|\S+)`)
+
+// withoutPlaces is how to measure a run again, without where this one kept its files.
+func withoutPlaces(command string) string { return placeFlag.ReplaceAllString(command, "") }
 
 // sameAs refuses sections that would be of other code, or another machine, than the runs.
 func (f *findings) sameAs(s *session) error {

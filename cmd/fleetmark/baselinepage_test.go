@@ -73,8 +73,8 @@ func TestTargets(t *testing.T) {
 		t.Fatalf("no row %q in\n%s", what, section.Body)
 		return ""
 	}
-	require.Equal(t, "| requests a device in rollout | 2 | 2 | yes | scenarios.TestRun |", row("requests a device in rollout"))
-	require.Equal(t, "| retries a device in rollout | 0 | 1 | no | scenarios.TestRun |", row("retries a device in rollout"))
+	require.Equal(t, "| requests a device in rollout | 2 | 2 | yes | `scenarios.TestRun` |", row("requests a device in rollout"))
+	require.Equal(t, "| retries a device in rollout | 0 | 1 | no | `scenarios.TestRun` |", row("retries a device in rollout"))
 	require.Contains(t, row("tests that failed"), "| 0 | not measured | – |")
 	require.Contains(t, section.Body, "1 met, 1 not met, 11 not measured.")
 }
@@ -121,5 +121,15 @@ func TestEveryExtraRunIsOneThatCanBeHad(t *testing.T) {
 func TestFewDigits(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 0.001: "0.001", 0.1364: "0.1", 0.05: "0.05", 2: "2", 2.25: "2.2", 16925.11: "16925.1", -0.5: "-0.5"} {
 		require.Equal(t, want, fewDigits(v))
+	}
+}
+
+func TestWithoutPlaces(t *testing.T) {
+	for command, want := range map[string]string{
+		"fleetmark run rollout": "fleetmark run rollout",
+		"fleetmark run rollout --out /home/somebody/runs --repeat 3": "fleetmark run rollout --repeat 3",
+		"fleetmark run --out='a place' --baseline '/b c' --seed 1":   "fleetmark run --seed 1",
+	} {
+		require.Equal(t, want, withoutPlaces(command))
 	}
 }

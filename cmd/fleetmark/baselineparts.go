@@ -104,8 +104,15 @@ func writeAllocations(w *results.SectionWriter, f *findings) {
 	w.Table("lrrlll", []string{"operation", "B/op", "allocs/op", "allocated in", "for", "at"}, rows)
 }
 
-// shortFunction leaves out the directories of a function's package.
-func shortFunction(name string) string { return path.Base(name) }
+// shortFunction is a function as code, without the directories of its package and the
+// shapes of its types.
+func shortFunction(name string) string {
+	name, _, _ = strings.Cut(name, "[")
+	if name == "" {
+		return ""
+	}
+	return "`" + path.Base(name) + "`"
+}
 
 // fewDigits shows a figure with one digit after the point, and a smaller one with two that
 // say something, so that only what is nothing is 0.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/census"
@@ -39,17 +41,26 @@ func antiPatterns() []antiPattern {
 func writeAntiPatterns(w *results.SectionWriter, _ *findings) {
 	w.Text("Mistakes that are easily made here, and the tests that fail when one is. Besides, the tests of delivery, mockfleet, profiles and scenarios end with a look for goroutines that are left (go.uber.org/goleak), and all of them run under the race detector in CI.")
 	var rows [][]string
+	names := map[string][]string{} // by room
 	for _, p := range antiPatterns() {
 		for i, test := range p.tests {
 			what := ""
 			if i == 0 {
 				what = p.what
 			}
+			rows = append(rows, []string{what, "`" + test + "`"})
 			room, name, _ := strings.Cut(test, ".")
-			rows = append(rows, []string{what, test, fmt.Sprintf("go test -run '^%s$' ./%s", name, room)})
+			names[room] = append(names[room], strings.TrimPrefix(name, "Test"))
 		}
 	}
-	w.Table("lll", []string{"anti-pattern", "test", "by itself"}, rows)
+	w.Table("ll", []string{"anti-pattern", "test"}, rows)
+	w.Text("All of them at once:")
+	var commands []string
+	for _, room := range slices.Sorted(maps.Keys(names)) {
+		slices.Sort(names[room])
+		commands = append(commands, fmt.Sprintf("go test -run '^Test(%s)$' ./%s", strings.Join(slices.Compact(names[room]), "|"), room))
+	}
+	w.Commands(commands...)
 }
 
 // writeAgain says how each figure is measured again.
@@ -73,5 +84,8 @@ func writeAgain(w *results.SectionWriter, _ *findings) {
 		{"single operations as Go benchmarks, beside bare sockets", "go test -run '^$' -bench 'Push|Verify|Yardstick' -benchmem -count 10 ./delivery"},
 		{"this page against other samples", "go tool benchstat " + results.BaselineFile + " NEW.txt"},
 	}...)
+	for i := range rows {
+		rows[i][1] = "`" + rows[i][1] + "`"
+	}
 	w.Table("ll", []string{"figure", "command"}, rows)
 }

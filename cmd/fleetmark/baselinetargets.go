@@ -42,7 +42,7 @@ func targets() []target {
 		{"allocations of a verification, likewise", "allocations", "verify nethttp kept-alive allocs/op", atMost(40), "allocs/op", "delivery.TestAllocationsOfNetHTTP"},
 		{"memory that a push of 100 MB adds", "streaming", "100 MB peak growth B", atMost(8 * mib), "peak-rss-B", "delivery.TestMemoryOfALargeArtifact"},
 		{"heap that a push of 100 MB asks for", "streaming", "100 MB allocated B", atMost(1 * mib), "peak-rss-B", "delivery.TestMemoryOfALargeArtifact"},
-		{"memory of the driver in large-payload", "large-payload", "peak-rss-B", atMost(200e6), "peak-rss-B", "scenarios/catalog/large-payload.yaml"},
+		{"memory of the driver in large-payload, 200 MB", "large-payload", "peak-rss-B", atMost(200e6), "peak-rss-B", "scenarios/catalog/large-payload.yaml"},
 		{"requests a device in rollout", "", "rollout deliver requests/device", exactly(2), "requests/device", "scenarios.TestRun"},
 		{"retries a device in rollout", "", "rollout deliver retries/device", exactly(0), "retries/device", "scenarios.TestRun"},
 		{"devices that failed in rollout", "", "rollout deliver failed/device", exactly(0), "failed/device", "scenarios.TestReconcile"},
@@ -82,7 +82,7 @@ func writeTargets(w *results.SectionWriter, f *findings) {
 				unmet++
 			}
 		}
-		rows = append(rows, []string{t.what, t.wanted(), measured, verdict, t.heldBy})
+		rows = append(rows, []string{t.what, t.wanted(), measured, verdict, "`" + t.heldBy + "`"})
 	}
 	w.Table("lrrll", []string{"target", "wanted", "measured", "met", "held by"}, rows)
 	w.Text("%d met, %d not met, %d not measured.", met, unmet, unknown)
