@@ -13,6 +13,11 @@ type Baseline struct {
 	GoVersion string    // that built it
 	Created   time.Time // UTC, whole seconds
 	Scenarios []BaselineScenario
+	Sections  []Section // what else the page says, in its order
+
+	// Sources are digests of the code that was measured, such as of "delivery", by
+	// which a later tree can be told from it. May be nil.
+	Sources map[string]string
 
 	// History is the hand-written "Optimization history": Markdown, kept as it is.
 	// No line of it may begin with "Benchmark" or "Unit", which benchstat would
@@ -45,6 +50,16 @@ func (b *Baseline) Scenario(name string) (*BaselineScenario, bool) {
 	for i := range b.Scenarios {
 		if b.Scenarios[i].Name == name {
 			return &b.Scenarios[i], true
+		}
+	}
+	return nil, false
+}
+
+// Section finds a section by its name.
+func (b *Baseline) Section(name string) (*Section, bool) {
+	for i := range b.Sections {
+		if b.Sections[i].Name == name {
+			return &b.Sections[i], true
 		}
 	}
 	return nil, false

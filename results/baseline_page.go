@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// BaselineSchema is the version of the baseline page that this package writes.
-const BaselineSchema = 1
+// BaselineSchema is the version of the baseline page that this package writes. It reads
+// the earlier ones too: version 1 had no sections.
+const BaselineSchema = 2
 
 // The marks that hold a baseline page together. They are HTML comments, which a
 // reader of the page doesn't see.
 const (
-	markBaseline     = "<!-- fleetmark:baseline schema=1. Written by `fleetmark baseline`; only the optimization history is for editing. -->"
+	markBaseline     = "<!-- fleetmark:baseline schema=2. Written by `fleetmark baseline`; only the optimization history is for editing. -->"
 	markBaselineHead = "<!-- fleetmark:baseline "
 	markHistoryBegin = "<!-- fleetmark:history:begin -->"
 	markHistoryEnd   = "<!-- fleetmark:history:end -->"
@@ -36,6 +37,10 @@ type baselineFacts struct {
 	GoVersion string                  `json:"go_version"`
 	Created   time.Time               `json:"created"`
 	Scenarios []baselineScenarioFacts `json:"scenarios"`
+	Sections  []sectionFacts          `json:"sections,omitempty"`
+
+	// Sources is the digest of the code that was measured, by its name.
+	Sources map[string]string `json:"sources,omitempty"`
 
 	// GeneratedSHA256 is the digest of the page without its optimization history
 	// and with 64 zeros for this digest, line breaks being single line feeds.

@@ -63,11 +63,14 @@ func parseBaseline(data []byte, path string) (*Baseline, error) {
 	if !ok {
 		return bad(len(lines), "has no block of facts", wantBaseline, nil)
 	}
-	b, digest, problem, err := factsOf(facts)
+	b, sections, digest, problem, err := factsOf(facts)
 	if problem != "" {
 		return bad(factsLine+jsonErrorLine([]byte(facts), err), problem, wantBaseline, err)
 	}
 	if b.History, problem, samplesLine = historyOf(lines); problem != "" {
+		return bad(samplesLine, problem, "put it right, or write the page again with `fleetmark baseline`", nil)
+	}
+	if b.Sections, problem, samplesLine = sectionsOf(lines, sections); problem != "" {
 		return bad(samplesLine, problem, "put it right, or write the page again with `fleetmark baseline`", nil)
 	}
 	if len(records) != total {
@@ -102,26 +105,29 @@ func block(lines []string, fence string) (body string, opens int, ok bool) {
 }
 
 // factsOf reads the JSON block into a baseline that has no records yet.
-func factsOf(text string) (b *Baseline, digest, problem string, err error) {
+func factsOf(text string) (b *Baseline, sections []sectionFacts, digest, problem string, err error) {
 	var facts baselineFacts
 	decoder := json.NewDecoder(strings.NewReader(text))
 	if err := decoder.Decode(&facts); err != nil {
-		return nil, "", "damaged facts (" + err.Error() + ")", err
+		return nil, nil, "", "damaged facts (" + err.Error() + ")", err
 	}
 	switch {
 	case facts.Schema < 1:
-		return nil, "", "the facts have no schema version", nil
+		return nil, nil, "", "the facts have no schema version", nil
 	case facts.Schema > BaselineSchema:
-		return nil, "", fmt.Sprintf("has schema version %d, and this fleetmark knows up to %d", facts.Schema, BaselineSchema), nil
+		return nil, nil, "", fmt.Sprintf("has schema version %d, and this fleetmark knows up to %d", facts.Schema, BaselineSchema), nil
 	case len(facts.GeneratedSHA256) != len(zeroDigest):
-		return nil, "", "the facts have no digest", nil
+		return nil, nil, "", "the facts have no digest", nil
 	}
-	b = &Baseline{Machine: facts.Machine, Revision: facts.Revision, GoVersion: facts.GoVersion, Created: facts.Created}
+	b = &Baseline{Machine: facts.Machine, Revision: facts.Revision, GoVersion: facts.GoVersion, Created: facts.Created, Sources: facts.Sources}
+	if len(b.Sources) == 0 {
+		b.Sources = nil
+	}
 	for _, s := range facts.Scenarios {
 		b.Scenarios = append(b.Scenarios, BaselineScenario{Name: s.Name, WorkloadDigest: s.WorkloadDigest, Command: s.Command,
 			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Interference: s.Interference, Yardstick: s.Yardstick})
 	}
-	return b, facts.GeneratedSHA256, "", nil
+	return b, facts.Sections, facts.GeneratedSHA256, "", nil
 }
 
 // historyOf returns the hand-written part, or the line on which it is wrong.

@@ -27,6 +27,7 @@ func TestBaselineRoundTrip(t *testing.T) {
 		Records: []Record{{"throughput", "deliver", 1, 7, []Value{{"MB/s", 0.1 + 0.2}, {"ns/op", 0}, {"unheard-of", -1}}}}}
 	want := testBaseline()
 	want.Scenarios = append(want.Scenarios, second)
+	want.Sections, want.Sources = testSections(), map[string]string{"delivery": "abc"}
 	got, err := readText(t, baselineText(t, want))
 	require.NoError(t, err)
 	want.History = strings.Trim(want.History, "\n")
@@ -105,6 +106,17 @@ func hostileBaseline() Baseline {
 	b.Machine.CPU, b.Machine.Kernel, b.Machine.OS, b.Machine.Arch, b.Machine.Identity = evil, evil, evil, evil, evil
 	b.Revision, b.GoVersion = evil, evil
 	b.Scenarios[0].Command, b.Scenarios[0].WorkloadDigest = evil, evil
+	w := NewSection("evil", "Evil `c` | <b>")
+	w.Text("Text: %s", evil)
+	w.Heading(evil)
+	w.Table("lr", []string{evil, "n"}, [][]string{{evil, evil}})
+	w.Commands(strings.ReplaceAll(evil, "<!--", "<!-"))
+	w.Figure(evil, 1)
+	section, err := w.Section()
+	if err != nil {
+		panic(err)
+	}
+	b.Sections = []Section{section}
 	return b
 }
 
@@ -118,7 +130,9 @@ func TestHostileBaselineRoundTrip(t *testing.T) {
 
 // TestBaselineCutAtEveryLine: no part of a page passes for a page.
 func TestBaselineCutAtEveryLine(t *testing.T) {
-	lines := strings.SplitAfter(strings.TrimSuffix(baselineText(t, testBaseline()), "\n"), "\n")
+	whole := testBaseline()
+	whole.Sections = testSections()
+	lines := strings.SplitAfter(strings.TrimSuffix(baselineText(t, whole), "\n"), "\n")
 	require.Greater(t, len(lines), 60)
 	for n := range lines {
 		_, err := parseBaseline([]byte(strings.Join(lines[:n], "")), "page")
@@ -147,7 +161,9 @@ func TestBaselineCutAtEveryLine(t *testing.T) {
 // TestBaselineEditedAnywhere changes one character in each line of the generated
 // part, and expects to be told; and in each line of the history, and expects not.
 func TestBaselineEditedAnywhere(t *testing.T) {
-	text := baselineText(t, testBaseline())
+	whole := testBaseline()
+	whole.Sections = testSections()
+	text := baselineText(t, whole)
 	inHistory, edited := false, 0
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	for i, line := range lines {
@@ -200,9 +216,9 @@ func TestReadBaselineRefuses(t *testing.T) {
 		{"a better sample", strings.Replace(text, "-2 5000 ", "-2 6000 ", 1), 0, "edited by hand", true},
 		{"a better machine", strings.Replace(text, `"cores": 2`, `"cores": 4`, 1), 0, "edited by hand", true},
 		{"a forged digest", strings.Replace(text, `"generated_sha256": "`, `"generated_sha256": "0`, 1), lineOf("```json"), "the facts have no digest", false},
-		{"facts that are no JSON", strings.Replace(text, `"schema": 1,`, `"schema": !`, 1), lineOf("```json") + 2, "damaged facts", false},
-		{"a later schema", strings.Replace(text, `"schema": 1,`, `"schema": 2,`, 1), lineOf("```json"), "schema version 2", false},
-		{"no schema", strings.Replace(text, `"schema": 1,`, ``, 1), lineOf("```json"), "no schema version", false},
+		{"facts that are no JSON", strings.Replace(text, `"schema": 2,`, `"schema": !`, 1), lineOf("```json") + 2, "damaged facts", false},
+		{"a later schema", strings.Replace(text, `"schema": 2,`, `"schema": 3,`, 1), lineOf("```json"), "schema version 3", false},
+		{"no schema", strings.Replace(text, `"schema": 2,`, ``, 1), lineOf("```json"), "no schema version", false},
 		{"no facts", strings.Replace(text, fenceFacts, "```", 1), last, "has no block of facts", false},
 		{"no history", strings.Replace(text, markHistoryBegin, "", 1), lineOf(markHistoryEnd), "that nothing began", false},
 		{"no end of the history", strings.Replace(text, markHistoryEnd, "", 1), last, "lacks the marks", false},
@@ -296,7 +312,7 @@ func signAgain(data []byte) []byte {
 	text := strings.TrimRight(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n") + "\n"
 	lines := strings.Split(text, "\n")
 	facts, _, _ := block(lines, fenceFacts)
-	_, digest, _, _ := factsOf(facts)
+	_, _, digest, _, _ := factsOf(facts)
 	return []byte(strings.ReplaceAll(text, digest, generatedDigest(text, digest)))
 }
 
@@ -310,6 +326,9 @@ func FuzzReadBaseline(f *testing.F) {
 	f.Add([]byte(strings.ReplaceAll(text, "\n", "\r\n")))
 	f.Add([]byte(baselineText(f, hostileBaseline())))
 	f.Add([]byte(text[:len(text)/3]))
+	sectioned := testBaseline()
+	sectioned.Sections = testSections()
+	f.Add([]byte(baselineText(f, sectioned)))
 	f.Add([]byte(markBaseline + "\n```text\n```\n```json\n{\"schema\":1,\"generated_sha256\":\"" + zeroDigest + "\"}\n```\n" + markHistoryBegin + "\n" + markHistoryEnd + "\n<!-- fleetmark:end samples=0 -->"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := parseBaseline(data, "fuzz")

@@ -35,7 +35,7 @@ func renderBaseline(b Baseline) (string, error) {
 		return "", err
 	}
 	facts := baselineFacts{Schema: BaselineSchema, Machine: b.Machine, Revision: b.Revision, GoVersion: b.GoVersion,
-		Created: b.Created.UTC().Truncate(time.Second), GeneratedSHA256: zeroDigest}
+		Created: b.Created.UTC().Truncate(time.Second), Sources: b.Sources, GeneratedSHA256: zeroDigest}
 	total := 0
 	for _, s := range b.Scenarios {
 		for _, r := range s.Records {
@@ -65,9 +65,13 @@ func renderBaseline(b Baseline) (string, error) {
 	var p strings.Builder
 	p.WriteString(markBaseline + "\n\n# Baseline metrics\n\n")
 	p.WriteString("What delivering an update costs, as measured on one machine at one revision. `fleetmark run` holds every later run\n" +
-		"against this page, and `benchstat` reads it as it is. Times and rates compare only on the machine below; counts and\n" +
-		"allocations compare anywhere. `fleetmark baseline` makes the page anew and keeps the optimization history.\n\n")
+		"against its scenarios, and `benchstat` reads it as it is. Times and rates compare only on the machine below; counts and\n" +
+		"allocations compare anywhere. `fleetmark baseline` makes the page anew and keeps the optimization history; every\n" +
+		"number in it was measured by that command.\n\n")
 	if err := writeMachine(&p, b); err != nil {
+		return "", err
+	}
+	if facts.Sections, err = writeSections(&p, b.Sections); err != nil {
 		return "", err
 	}
 	for _, s := range b.Scenarios {

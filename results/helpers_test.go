@@ -52,6 +52,15 @@ func testBaseline() Baseline {
 	}
 }
 
+// testSections have what a section can have.
+func testSections() []Section {
+	return []Section{
+		{Name: "time", Title: "Where the time goes", Body: "Of 3 operations.\n\n| op | ns |\n|:---|---:|\n| a\\|b | 1 |", Figures: map[string]float64{"push wait ns": 1200, "share": 0.25}},
+		{Name: "left-out", Title: "Left *out*", Body: "It was not measured."},
+		{Name: "empty", Title: "Empty"},
+	}
+}
+
 func baselineText(t testing.TB, b Baseline) string {
 	t.Helper()
 	var text bytes.Buffer

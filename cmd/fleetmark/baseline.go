@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"time"
 
@@ -13,15 +14,19 @@ import (
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/anatomy"
 )
 
 // baselineFlags are the flags of baseline.
 type baselineFlags struct {
-	check bool
-	file  string
-	from  []string
-	out   string
-	quiet bool
+	check       bool
+	file        string
+	from        []string
+	sections    string
+	operations  int
+	testsWithin time.Duration
+	out         string
+	quiet       bool
 }
 
 func newBaseline(c console) *cobra.Command {
@@ -29,18 +34,25 @@ func newBaseline(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "baseline",
 		Short: "Measure the baseline and write " + results.BaselineFile,
-		Long: `Runs the scenarios of the baseline (` + "rollout, throughput" + `) and writes the page that later
-runs are held against. What people wrote under "Optimization history" is kept.
+		Long: `Measures and writes the page that later runs are held against: the scenarios ` + strings.Join(baselineScenarios(), "\nand ") + `, and
+in sections of its own what operations cost, where their time and bytes go, whether
+all of the suite integration passes, what large artifacts take, and what the code and
+its tests are. What people wrote under "Optimization history" is kept. It takes some
+minutes of the whole machine, most of them for the tests.
 
 --check changes nothing: it fails where the page can't be read, was edited by hand,
-or is stale, lacking a scenario or having one that has changed since.`,
+or is stale, so that later runs would be held against the wrong thing: it lacks a
+scenario or a section, or one has changed since.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := refuseEmpty(cmd, "file", "out"); err != nil {
+			if err := refuseEmpty(cmd, "file", "out", "sections"); err != nil {
 				return err
 			}
 			if f.check {
 				return f.checkPage(cmd.Context(), c)
+			}
+			if !cmd.Flags().Changed("sections") && len(f.from) > 0 {
+				f.sections = "none"
 			}
 			return f.write(cmd.Context(), c)
 		},
@@ -49,53 +61,53 @@ or is stale, lacking a scenario or having one that has changed since.`,
 	flags.SortFlags = false
 	flags.BoolVar(&f.check, "check", false, "fail where the page is stale or was edited by hand")
 	flags.StringVar(&f.file, "file", results.BaselineFile, "the page")
-	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario)")
+	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario); sections that want measurements are left out unless --sections names them")
+	flags.StringVar(&f.sections, "sections", "all", "which sections are measured: all, none, or some of "+strings.Join(measuredSections(), ","))
+	flags.IntVar(&f.operations, "operations", 2000, "how many operations the sections time and allocations look at, each kind")
+	flags.DurationVar(&f.testsWithin, "tests-within", 20*time.Minute, "how long the section tests may take")
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.BoolVar(&f.quiet, "no-progress", false, "show no progress")
 	return cmd
 }
 
-// baselineScenarios are what the page holds.
+// baselineScenarios are what the page holds runs against.
 func baselineScenarios() []string { return []string{"rollout", "throughput"} }
 
 func (f *baselineFlags) write(ctx context.Context, c console) error {
-	history, err := f.history()
+	found, err := f.start()
 	if err != nil {
 		return err
 	}
 	dirs := f.from
+	if err := results.CanWrite(f.file); err != nil { // before minutes are spent
+		return &exitError{exitUsage, fmt.Sprintf("--file %s: %v", f.file, err)}
+	}
+	s, err := f.session(ctx, c)
+	if err != nil {
+		return err
+	}
 	if len(dirs) == 0 {
-		if err := results.CanWrite(f.file); err != nil { // before minutes are spent
-			return &exitError{exitUsage, fmt.Sprintf("--file %s: %v", f.file, err)}
-		}
-		if dirs, err = f.measure(ctx, baselineScenarios(), c); err != nil {
+		if dirs, err = f.measure(ctx, s, baselineScenarios()); err != nil {
 			return err
 		}
 	}
-	var notes []string
-	page := results.Baseline{Created: time.Now().UTC().Truncate(time.Second), History: history}
-	for _, dir := range dirs {
-		run, err := results.LoadRun(dir)
-		if err != nil {
+	notes, err := found.take(dirs)
+	if err != nil {
+		return err
+	}
+	if len(found.asked) > 0 && len(f.from) > 0 {
+		if err := found.sameAs(s); err != nil {
 			return err
 		}
-		if err := usable(run.Path, run.Run); err != nil {
-			return err
-		}
-		if len(page.Scenarios) > 0 && !run.Machine.SameAs(page.Machine) {
-			return unusable(run.Path, "it was measured on another machine than the first")
-		}
-		if disturbed := run.Harness.Interference.Disturbed(); disturbed != "" {
-			notes = append(notes, fmt.Sprintf("%s: %s meanwhile: measure on a machine at rest if you can", run.Path, disturbed))
-		}
-		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion
-		page.Scenarios = append(page.Scenarios, results.BaselineScenario{
-			Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: run.Command, Repetitions: run.Repetitions,
-			Counts: run.Counts, ClientsWordOnly: run.ClientsWordOnly, Interference: run.Harness.Interference, Yardstick: run.Harness.Yardstick, Records: run.Records,
-		})
+	}
+	if err := f.find(ctx, s, found); err != nil {
+		return f.untouched(ctx, err)
+	}
+	if err := found.sections(); err != nil {
+		return err
 	}
 	var text bytes.Buffer
-	if err := results.WriteBaseline(&text, page); err != nil {
+	if err := results.WriteBaseline(&text, *found.page); err != nil {
 		return err
 	}
 	if err := results.AtomicWriteFile(f.file, text.Bytes()); err != nil {
@@ -104,8 +116,90 @@ func (f *baselineFlags) write(ctx context.Context, c console) error {
 	for _, note := range notes {
 		_, _ = fmt.Fprintln(c.err, "fleetmark:", note) // for a person; the page says it as well
 	}
-	_, err = fmt.Fprintf(c.out, "%s: %d scenarios from %s\n", f.file, len(page.Scenarios), page.Machine)
+	_, err = fmt.Fprintf(c.out, "%s: %d scenarios and %d sections from %s\n", f.file, len(found.page.Scenarios), len(found.asked), found.page.Machine)
 	return err
+}
+
+// start looks at what was asked for, and at the old page.
+func (f *baselineFlags) start() (*findings, error) {
+	asked, err := parseSections(f.sections)
+	if err != nil {
+		return nil, err
+	}
+	if f.operations < 1 || f.operations > anatomy.MaxOperations {
+		return nil, &exitError{exitUsage, fmt.Sprintf("--operations %d: want 1 to %d", f.operations, anatomy.MaxOperations)}
+	}
+	if f.testsWithin <= 0 {
+		return nil, &exitError{exitUsage, fmt.Sprintf("--tests-within %v: want a time such as 20m", f.testsWithin)}
+	}
+	history, err := f.history()
+	if err != nil {
+		return nil, err
+	}
+	return &findings{
+		asked: asked, why: map[string]string{},
+		page: &results.Baseline{Created: time.Now().UTC().Truncate(time.Second), History: history},
+	}, nil
+}
+
+func (f *baselineFlags) session(ctx context.Context, c console) (*session, error) {
+	form := progressAuto
+	if f.quiet {
+		form = progressNone
+	}
+	return newSession(ctx, c, f.out, form)
+}
+
+// untouched says what an interruption left.
+func (f *baselineFlags) untouched(ctx context.Context, err error) error {
+	if ctx.Err() != nil && codeOf(err) != exitInterrupted {
+		return errors.Join(&exitError{exitInterrupted, "interrupted: " + f.file + " is as it was"}, nil)
+	}
+	return err
+}
+
+// take puts the runs of the page's scenarios onto it. What of them is worth knowing is
+// given as notes.
+func (f *findings) take(dirs []string) (notes []string, err error) {
+	page := f.page
+	for _, dir := range dirs {
+		run, err := results.LoadRun(dir)
+		if err != nil {
+			return nil, err
+		}
+		if err := usable(run.Path, run.Run); err != nil {
+			return nil, err
+		}
+		if len(page.Scenarios) > 0 && !run.Machine.SameAs(page.Machine) {
+			return nil, unusable(run.Path, "it was measured on another machine than the first")
+		}
+		if disturbed := run.Harness.Interference.Disturbed(); disturbed != "" {
+			notes = append(notes, fmt.Sprintf("%s: %s meanwhile: measure on a machine at rest if you can", run.Path, disturbed))
+		}
+		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion
+		page.Scenarios = append(page.Scenarios, results.BaselineScenario{
+			Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: withoutPlaces(run.Command), Repetitions: run.Repetitions,
+			Counts: run.Counts, ClientsWordOnly: run.ClientsWordOnly, Interference: run.Harness.Interference, Yardstick: run.Harness.Yardstick, Records: run.Records,
+		})
+	}
+	return notes, nil
+}
+
+// placeFlag is where a run kept its files, which is nobody else's business.
+var placeFlag = regexp.MustCompile(` --(out|baseline)[= ]('[^']*'|\S+)`)
+
+// withoutPlaces is how to measure a run again, without where this one kept its files.
+func withoutPlaces(command string) string { return placeFlag.ReplaceAllString(command, "") }
+
+// sameAs refuses sections that would be of other code, or another machine, than the runs.
+func (f *findings) sameAs(s *session) error {
+	switch {
+	case !f.page.Machine.SameAs(s.machine):
+		return &exitError{exitUsage, "--sections: the runs are of another machine than this: leave it out, or measure all of the page here"}
+	case f.page.Revision != s.revision:
+		return &exitError{exitUsage, fmt.Sprintf("--sections: the runs are of revision %s, and this is %s: leave it out, or measure all of the page anew", f.page.Revision, s.revision)}
+	}
+	return nil
 }
 
 // usable refuses a run that no other may be held against.
@@ -138,31 +232,16 @@ func (f *baselineFlags) history() (string, error) {
 
 // measure runs the scenarios, and gives their directories. The first that can't be
 // used ends it: the rest would be measured for nothing.
-func (f *baselineFlags) measure(ctx context.Context, names []string, c console) ([]string, error) {
-	form := progressAuto
-	if f.quiet {
-		form = progressNone
-	}
-	s, err := newSession(ctx, c, f.out, form)
-	if err != nil {
-		return nil, err
-	}
+func (f *baselineFlags) measure(ctx context.Context, s *session, names []string) ([]string, error) {
 	var dirs []string
 	for _, name := range names {
 		spec, err := scenarios.Find(name)
 		if err != nil {
 			return nil, err
 		}
-		m, err := s.measure(ctx, scenarios.Options{Spec: spec, Command: "fleetmark run " + name})
-		if m == nil {
+		m, err := f.measureOne(ctx, s, spec, "fleetmark run "+name)
+		if err != nil {
 			return nil, err
-		}
-		switch {
-		case m.Run.Status == results.StatusInterrupted:
-			said := &exitError{exitInterrupted, "interrupted: " + f.file + " is as it was; what was measured is in " + m.Directory}
-			return nil, errors.Join(said, err)
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", m.Directory, err)
 		}
 		if err := usable(m.Directory, m.Run); err != nil {
 			return nil, &exitError{exitInvalid, err.Error()}
@@ -172,17 +251,32 @@ func (f *baselineFlags) measure(ctx context.Context, names []string, c console) 
 	return dirs, nil
 }
 
+// measureOne runs a scenario to its end.
+func (f *baselineFlags) measureOne(ctx context.Context, s *session, spec scenarios.Spec, command string) (*measured, error) {
+	m, err := s.measure(ctx, scenarios.Options{Spec: spec, Command: command})
+	switch {
+	case m == nil:
+		return nil, err
+	case m.Run.Status == results.StatusInterrupted:
+		said := &exitError{exitInterrupted, "interrupted: " + f.file + " is as it was; what was measured is in " + m.Directory}
+		return nil, errors.Join(said, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", m.Directory, err)
+	}
+	return m, nil
+}
+
 // checkPage says whether the page may still be believed.
 func (f *baselineFlags) checkPage(ctx context.Context, c console) error {
 	page, err := results.ReadBaseline(f.file)
 	if err != nil {
 		return err
 	}
-	var stale []error
+	var stale []string
 	for _, name := range baselineScenarios() {
 		old, ok := page.Scenario(name)
 		if !ok {
-			stale = append(stale, fmt.Errorf("%s lacks scenario %s", f.file, name))
+			stale = append(stale, "lacks scenario "+name)
 			continue
 		}
 		spec, err := scenarios.Find(name)
@@ -194,12 +288,35 @@ func (f *baselineFlags) checkPage(ctx context.Context, c console) error {
 			return err
 		}
 		if digest != old.WorkloadDigest {
-			stale = append(stale, fmt.Errorf("%s: scenario %s has changed since it was measured", f.file, name))
+			stale = append(stale, "scenario "+name+" has changed since it was measured")
 		}
 	}
-	if len(stale) > 0 {
-		return &exitError{exitRegressed, fmt.Sprintf("%v\n%s is stale: `fleetmark baseline` measures it anew", errors.Join(stale...), f.file)}
+	more, err := (&findings{page: page}).stale()
+	if err != nil {
+		return err
 	}
-	_, err = fmt.Fprintf(c.out, "%s: well; %d scenarios from %s\n", f.file, len(page.Scenarios), page.Machine)
+	stale = append(stale, more...)
+	if len(stale) > 0 {
+		var text strings.Builder
+		for _, s := range stale {
+			fmt.Fprintf(&text, "%s: %s\n", f.file, s)
+		}
+		return &exitError{exitRegressed, fmt.Sprintf("%s%s is stale: `fleetmark baseline` measures it anew", text.String(), f.file)}
+	}
+	_, err = fmt.Fprintf(c.out, "%s: well; %d scenarios and %d sections from %s%s\n", f.file, len(page.Scenarios), len(page.Sections), page.Machine, changedSince(page))
 	return err
+}
+
+// changedSince says that the code which was measured has changed, where that can be
+// told. It makes no page stale: that is what the page is for, to be held against.
+func changedSince(page *results.Baseline) string {
+	was, kept := page.Sources[measuredRoom]
+	root, ok := checkoutRoot()
+	if !kept || !ok {
+		return ""
+	}
+	if now, err := sourceDigest(root, measuredRoom); err != nil || now == was {
+		return ""
+	}
+	return "; " + measuredRoom + " has changed since"
 }

@@ -32,7 +32,9 @@ func TestBaselineOfAnInvalidRun(t *testing.T) {
 	require.NoError(t, os.WriteFile(broken, []byte("name: broken\nfleet: {devices: 5, behavior: {fail_first: 9}}\nclient: {max_attempts: 1}\nrepetitions: 1\n"), 0o600))
 	out := filepath.Join(dir, "runs")
 	f := baselineFlags{out: out, file: "unused", quiet: true}
-	_, err := f.measure(t.Context(), []string{broken, "rollout"}, console{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}})
+	s, err := f.session(t.Context(), console{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}})
+	require.NoError(t, err)
+	_, err = f.measure(t.Context(), s, []string{broken, "rollout"})
 	require.ErrorContains(t, err, reported(t, out)+": the run is invalid: no operation succeeded: 5 failed")
 	require.Equal(t, exitInvalid, codeOf(err))
 	require.NotContains(t, err.Error(), "\n")

@@ -16,6 +16,7 @@ import (
 func main() { os.Exit(mainCode()) }
 
 func mainCode() int {
+	profileEverything(os.Args)
 	// A reader that goes away, as in `fleetmark run 2>&1 | head -1`, must not end a
 	// run half-way: its writes fail with EPIPE instead.
 	signal.Ignore(syscall.SIGPIPE)

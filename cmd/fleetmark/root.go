@@ -60,7 +60,7 @@ Exit codes: 0 pass, 1 regressed, 2 bad usage or input, 3 inconclusive,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exitError{exitUsage, fmt.Sprintf("%v; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newRun(c), newScenarios(c), newCompare(c), newGate(c), newRuns(c), newBaseline(c), newReport(c), newProfile(c), newFleet(c), newDoctor(c), newDrive(c))
+	root.AddCommand(newRun(c), newScenarios(c), newCompare(c), newGate(c), newRuns(c), newBaseline(c), newReport(c), newProfile(c), newFleet(c), newDoctor(c), newDrive(c), newAnatomy(c))
 	root.SetHelpCommand(newHelp(root))
 	for _, cmd := range root.Commands() {
 		usageArgs(cmd)

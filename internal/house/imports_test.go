@@ -17,15 +17,16 @@ const module = "github.com/fleetmark/fleetmark"
 // the room itself. Tests of a room may import what they like.
 func rooms() map[string][]string {
 	return map[string][]string{
-		"cmd":            {"delivery", "mockfleet", "scenarios", "profiles", "results", "results/report", "internal/wire"},
-		"scenarios":      {"delivery", "mockfleet", "profiles", "results"},
-		"results":        {},
-		"results/report": {"results", "profiles"},
-		"profiles":       {},
-		"delivery":       {"internal/wire"},
-		"mockfleet":      {"internal/wire"},
-		"internal/wire":  {},
-		"internal/house": {},
+		"cmd":             {"delivery", "mockfleet", "scenarios", "profiles", "results", "results/report", "internal/wire", "internal/census"},
+		"scenarios":       {"delivery", "mockfleet", "profiles", "results"},
+		"results":         {},
+		"results/report":  {"results", "profiles"},
+		"profiles":        {},
+		"delivery":        {"internal/wire"},
+		"mockfleet":       {"internal/wire"},
+		"internal/wire":   {},
+		"internal/census": {},
+		"internal/house":  {},
 	}
 }
 

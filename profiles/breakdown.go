@@ -1,0 +1,187 @@
+package profiles
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// A Component is one of the parts that an allocation profile is divided into: what was
+// allocated in, or on behalf of, functions whose names begin in one of these ways, such
+// as "net." or "net/http.Header.".
+type Component struct {
+	Name     string
+	Prefixes []string
+}
+
+// BreakdownOptions say how a profile is divided.
+type BreakdownOptions struct {
+	// Components claim a stack by its innermost function that any of them knows; of two
+	// that know it, the one with the longer prefix. So context.WithDeadline called by
+	// net's dialer is the context's, and what the runtime allocates for it as well.
+	Components []Component
+
+	// Rest names what no component claims. Default "other".
+	Rest string
+
+	// Caller is the prefix of the functions that call sites are told by, such as one's own
+	// package path: of each stack the innermost that has it.
+	Caller string
+
+	// Sites is how many call sites are given, largest first; the rest are summed up in one
+	// more. 0 is 10, less than 0 is all.
+	Sites int
+}
+
+// A Breakdown divides an allocation profile in two ways, which have the same sum: that
+// of the profile.
+type Breakdown struct {
+	Objects    int64   `json:"objects"`
+	Bytes      int64   `json:"bytes"`
+	Components []Share `json:"components"` // in the order asked for, the rest last; each is there, were it 0
+	Sites      []Site  `json:"sites"`      // by bytes; the last one may sum up those that are left out
+}
+
+// A Share is what a component allocated.
+type Share struct {
+	Name    string `json:"name"`
+	Objects int64  `json:"objects"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// A Site is where something was allocated.
+type Site struct {
+	Function string `json:"function"` // that allocated; empty in the sum of the ones left out
+	Caller   string `json:"caller"`   // the innermost of the asked-for package below it; empty: none is on the stack
+	Place    string `json:"place"`    // file:line in the caller, or else in the function; the file without its directory
+	Objects  int64  `json:"objects"`
+	Bytes    int64  `json:"bytes"`
+}
+
+// BreakDown divides the allocation profile of a file, as [Capture] writes it. Its sums
+// are exact if the process ran with runtime.MemProfileRate 1 from the beginning; otherwise
+// they are the estimate that the profile is.
+//
+// A file that is missing, cut, or no profile of allocations is a [*FileError].
+func BreakDown(path string, opts BreakdownOptions) (*Breakdown, error) {
+	p, err := Load(path)
+	if err != nil {
+		return nil, err
+	}
+	objects, bytes := column(p, "alloc_objects"), column(p, "alloc_space")
+	if objects < 0 || bytes < 0 {
+		return nil, &FileError{Path: path, Problem: OtherKind, Err: fmt.Errorf("it counts %s, not allocations", typeNames(p))}
+	}
+	return breakDown(p, objects, bytes, opts), nil
+}
+
+func column(p *profile.Profile, name string) int {
+	return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name })
+}
+
+func breakDown(p *profile.Profile, objects, bytes int, opts BreakdownOptions) *Breakdown {
+	b := &Breakdown{}
+	for _, c := range opts.Components {
+		b.Components = append(b.Components, Share{Name: c.Name})
+	}
+	b.Components = append(b.Components, Share{Name: cmp.Or(opts.Rest, "other")})
+	at := map[Site]int{}
+	for _, sample := range p.Sample {
+		n, size := sample.Value[objects], sample.Value[bytes]
+		b.Objects += n
+		b.Bytes += size
+		lines := stackLines(sample)
+		share := &b.Components[claim(lines, opts.Components)]
+		share.Objects += n
+		share.Bytes += size
+
+		site := siteOf(lines, opts.Caller)
+		i, ok := at[site]
+		if !ok {
+			i = len(b.Sites)
+			at[site] = i
+			b.Sites = append(b.Sites, site)
+		}
+		b.Sites[i].Objects += n
+		b.Sites[i].Bytes += size
+	}
+	b.Sites = largest(b.Sites, opts.Sites)
+	return b
+}
+
+// stackLines are a sample's functions from the innermost out, inlined ones included.
+func stackLines(s *profile.Sample) []profile.Line {
+	var lines []profile.Line
+	for _, location := range s.Location {
+		for _, line := range location.Line {
+			if line.Function != nil {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// claim is the index of the component that a stack belongs to; their number: none.
+func claim(lines []profile.Line, components []Component) int {
+	for _, line := range lines {
+		best, length := len(components), 0
+		for i, c := range components {
+			for _, prefix := range c.Prefixes {
+				if len(prefix) > length && strings.HasPrefix(line.Function.Name, prefix) {
+					best, length = i, len(prefix)
+				}
+			}
+		}
+		if best < len(components) {
+			return best
+		}
+	}
+	return len(components)
+}
+
+// siteOf names where a stack allocated: the innermost function that isn't the runtime's
+// own, and who wanted it.
+func siteOf(lines []profile.Line, caller string) (s Site) {
+	for _, line := range lines {
+		if s.Function == "" && !strings.HasPrefix(line.Function.Name, "runtime.") {
+			s.Function, s.Place = line.Function.Name, place(line)
+		}
+		if caller != "" && strings.HasPrefix(line.Function.Name, caller) {
+			s.Caller, s.Place = line.Function.Name, place(line)
+			break
+		}
+	}
+	if s.Function == "" {
+		s.Function = "runtime"
+	}
+	return s
+}
+
+func place(line profile.Line) string {
+	return path.Base(line.Function.Filename) + ":" + strconv.FormatInt(line.Line, 10)
+}
+
+// largest keeps the n largest sites and sums up the others.
+func largest(sites []Site, n int) []Site {
+	slices.SortFunc(sites, func(a, b Site) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Objects, a.Objects), cmp.Compare(a.Function, b.Function), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Caller, b.Caller))
+	})
+	if n == 0 {
+		n = 10
+	}
+	if n < 0 || len(sites) <= n+1 { // to sum up one would save nothing
+		return sites
+	}
+	var rest Site
+	for _, s := range sites[n:] {
+		rest.Objects += s.Objects
+		rest.Bytes += s.Bytes
+	}
+	return append(slices.Clip(sites[:n]), rest)
+}

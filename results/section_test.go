@@ -1,0 +1,101 @@
+package results
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSectionWriter(t *testing.T) {
+	w := NewSection("time", "Where the time goes")
+	w.Text("%d operations of net.(*Dialer), a|b.", 3)
+	w.Table("lr", []string{"op", "ns"}, [][]string{{"push|", "`a|*b`"}, {"verify"}})
+	w.Commands("fleetmark run", "fleetmark baseline")
+	w.Heading("More")
+	w.Figure("push ns", 1.5)
+	s, err := w.Section()
+	require.NoError(t, err)
+	require.Equal(t, Section{Name: "time", Title: "Where the time goes", Figures: map[string]float64{"push ns": 1.5}, Body: `3 operations of net.(\*Dialer), a\|b.
+
+| op     |      ns |
+|:-------|--------:|
+| push\| | ` + "`a\\|*b`" + ` |
+| verify |         |
+
+` + "```sh\n  fleetmark run\n  fleetmark baseline\n```\n\n### More"}, s)
+}
+
+// TestWrap: no line of a paragraph begins as anything but text, wherever it is broken.
+func TestWrap(t *testing.T) {
+	for _, word := range []string{"Benchmark", "Unit", "key:", "-", "#", "1.", "10", "+", "=", ">"} {
+		for pad := range 130 {
+			text := wrap("T" + strings.Repeat("x", pad) + " " + strings.Repeat("filler ", 15) + word + " and so on " + strings.Repeat("until ", 30))
+			for line := range strings.SplitSeq(text, "\n") {
+				require.Truef(t, strings.HasPrefix(line, "T") || plainStart(strings.Fields(line)[0]), "%q", line)
+			}
+		}
+	}
+	require.Equal(t, "one two", wrap(" one\n two "))
+}
+
+func TestSectionsThatAreRefused(t *testing.T) {
+	for name, s := range map[string]Section{
+		"no name":           {Title: "A"},
+		"a name with a >":   {Name: "a -->", Title: "A"},
+		"no title":          {Name: "a"},
+		"two titles":        {Name: "a", Title: "A\nB"},
+		"a heading":         {Name: "a", Title: "A", Body: "text\n## B"},
+		"samples":           {Name: "a", Title: "A", Body: "```text\n```"},
+		"facts":             {Name: "a", Title: "A", Body: "```json\n```"},
+		"a benchmark":       {Name: "a", Title: "A", Body: "BenchmarkX 1 1 ns/op"},
+		"configuration":     {Name: "a", Title: "A", Body: "goos: linux"},
+		"a mark":            {Name: "a", Title: "A", Body: markSectionsEnd},
+		"an empty line":     {Name: "a", Title: "A", Body: "text\n"},
+		"a carriage return": {Name: "a", Title: "A", Body: "a\rb"},
+		"no number":         {Name: "a", Title: "A", Figures: map[string]float64{"x": math.NaN()}},
+	} {
+		b := testBaseline()
+		b.Sections = []Section{s}
+		require.ErrorContains(t, WriteBaseline(&strings.Builder{}, b), "want", name)
+	}
+	b := testBaseline()
+	b.Sections = []Section{{Name: "a", Title: "A"}, {Name: "a", Title: "B"}}
+	require.ErrorContains(t, WriteBaseline(&strings.Builder{}, b), "given twice")
+	_, err := (&SectionWriter{section: Section{Name: "Not a name"}}).Section()
+	require.Error(t, err)
+}
+
+// TestSectionsThatDoNotFitTheFacts: the digest aside, a page whose parts don't agree is
+// no page.
+func TestSectionsThatDoNotFitTheFacts(t *testing.T) {
+	b := testBaseline()
+	b.Sections = testSections()
+	text := baselineText(t, b)
+	for _, c := range []struct{ from, to, want string }{
+		{"<!-- fleetmark:section left-out -->\n", "", `has no end of the section "time"`},
+		{"<!-- fleetmark:section time -->\n", "", `lacks the section "time"`},
+		{"<!-- fleetmark:sections:end -->\n", "", `has no end of the section "empty"`},
+		{"## Where the time goes\n", "## Elsewhere\n", `the section "time" lacks its title`},
+		{"Of 3 operations.", "Of 4 operations.", "edited by hand"},
+		{`"push wait ns": 1200`, `"push wait ns": 100`, "edited by hand"},
+	} {
+		require.Contains(t, text, c.from)
+		_, err := readText(t, strings.Replace(text, c.from, c.to, 1))
+		require.ErrorContains(t, err, c.want)
+	}
+}
+
+// TestBaselineOfTheFirstSchema: a page of before there were sections is read as ever.
+func TestBaselineOfTheFirstSchema(t *testing.T) {
+	text := baselineText(t, testBaseline())
+	old := string(signAgain([]byte(strings.NewReplacer(`"schema": 2,`, `"schema": 1,`, "baseline schema=2.", "baseline schema=1.").Replace(text))))
+	got, err := readText(t, old)
+	require.NoError(t, err)
+	want, err := readText(t, text)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	_, err = ReadBaseline("../" + BaselineFile)
+	require.NoError(t, err, "the page of this repository")
+}
