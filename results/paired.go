@@ -21,7 +21,10 @@ type Paired struct {
 	looks   int
 	pairs   int
 	metrics []*pairedMetric
+	known   map[rowKey]*pairedMetric // the same; nil for one that isn't judged
 }
+
+type rowKey struct{ scenario, op, unit string }
 
 // PairedOptions say how sure a verdict is to be.
 type PairedOptions struct {
@@ -52,7 +55,7 @@ func NewPaired(o PairedOptions) (*Paired, error) {
 	if !(o.Miss > 0 && o.Miss < 1) {
 		return nil, fmt.Errorf("paired: miss %v: want above 0 and below 1", o.Miss)
 	}
-	return &Paired{o: o}, nil
+	return &Paired{o: o, known: map[rowKey]*pairedMetric{}}, nil
 }
 
 // pairedMetric is one row.
@@ -153,20 +156,17 @@ func (p *Paired) Add(base, now [][]Record) error {
 
 // metric finds a row, or begins it.
 func (p *Paired) metric(r Record, name string) {
+	key := rowKey{r.Scenario, r.Op, name}
+	if _, met := p.known[key]; met {
+		return
+	}
 	unit, known := LookupUnit(name)
-	if !known {
-		unit = Unit{Name: name}
-	}
-	_, tested := pairedTolerances(unit.Name)
-	if !unit.Exact && !tested {
+	if _, tested := pairedTolerances(name); !known || !unit.Exact && !tested {
+		p.known[key] = nil
 		return
 	}
-	if slices.ContainsFunc(p.metrics, func(m *pairedMetric) bool {
-		return m.scenario == r.Scenario && m.op == r.Op && m.unit.Name == unit.Name
-	}) {
-		return
-	}
-	p.metrics = append(p.metrics, &pairedMetric{scenario: r.Scenario, op: r.Op, unit: unit, incomplete: p.pairs > 1})
+	p.known[key] = &pairedMetric{scenario: r.Scenario, op: r.Op, unit: unit, incomplete: p.pairs > 1}
+	p.metrics = append(p.metrics, p.known[key])
 }
 
 func (m *pairedMetric) of(blocks [][]Record) (values []float64) {
