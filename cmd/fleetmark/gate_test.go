@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,7 +35,7 @@ func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 		{"a page that is a directory", arguments("--baseline", ".", "--run", "run"), exitUsage, ".: can't be read"},
 		{"a page that was cut", after(rewrite("page.md", firstHalf)), exitUsage, "cut short"},
 		{"a page edited by hand", after(rewrite("page.md", replaced("1111111", "3333333"))), exitUsage, "was edited by hand"},
-		{"a page of another schema", after(rewrite("page.md", replaced(`"schema": 1`, `"schema": 99`))), exitUsage, "has schema version 99"},
+		{"a page of another schema", after(rewrite("page.md", replaced(fmt.Sprintf(`"schema": %d`, results.BaselineSchema), `"schema": 99`))), exitUsage, "has schema version 99"},
 		{"a page with a NaN", after(rewrite("page.md", replaced("1973 wire-B/device", "NaN wire-B/device"))), exitUsage, "page.md:"},
 		{"a page whose scenario nobody ran", func(g *gateFiles) {
 			soak := results.BaselineScenario{Name: "soak", WorkloadDigest: "bb", Command: "fleetmark run soak", Repetitions: 6}
@@ -54,8 +55,8 @@ func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 		{"a file in the place of a run", arguments("--baseline", "page.md", "--run", "page.md"), exitUsage, "page.md: isn't a directory"},
 		{"run.json is empty", after(rewrite("run/run.json", func(string) string { return "" })), exitUsage, "run.json"},
 		{"run.json is cut", after(rewrite("run/run.json", firstHalf)), exitUsage, "run.json"},
-		{"run.json of another schema", after(rewrite("run/run.json", replaced(`"schema": 1`, `"schema": 2`))), exitUsage, "has schema version 2"},
-		{"run.json of no schema", after(rewrite("run/run.json", replaced(`"schema": 1`, `"schema": 0`))), exitUsage, "has no schema version"},
+		{"run.json of another schema", after(rewrite("run/run.json", replaced(fmt.Sprintf(`"schema": %d`, results.RunSchema), `"schema": 99`))), exitUsage, "has schema version 99"},
+		{"run.json of no schema", after(rewrite("run/run.json", replaced(fmt.Sprintf(`"schema": %d`, results.RunSchema), `"schema": 0`))), exitUsage, "has no schema version"},
 		{"run.json of a state unheard of", after(rewrite("run/run.json", replaced(`"finished"`, `"great"`))), exitUsage, `unknown status "great"`},
 		{"no samples file", after(remove("run/samples.txt")), exitUsage, "samples.txt: has 0 of the"},
 		{"an empty samples file", after(rewrite("run/samples.txt", func(string) string { return "" })), exitUsage, "samples.txt: has 0 of the"},
@@ -144,6 +145,9 @@ func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 		{"no name of a run", arguments("--baseline", "page.md", "--run="), exitUsage, "--run: is empty"},
 		{"no name of a page", arguments("--baseline=", "--run", "run"), exitUsage, "--baseline: is empty"},
 		{"no reference", arguments("--base="), exitUsage, "--base: is empty"},
+		{"a page on several scenarios", func(g *gateFiles) {
+			g.args = []string{"--baseline", "page.md", "rollout", "throughput", "--html", "page.html"}
+		}, exitUsage, "--html page.html: a page is on one scenario, and here are 2"},
 		{"a page that can't be written", func(g *gateFiles) { g.args = append(g.args, "--markdown", "nowhere/page.md") }, exitUsage, "--markdown nowhere/page.md: its directory can't be written"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -221,7 +225,7 @@ func TestGatePasses(t *testing.T) {
 			require.Contains(t, got.stdout, c.says)
 			page, err := os.ReadFile(filepath.Join(dir, "page-of-gate.md"))
 			require.NoError(t, err)
-			require.Contains(t, string(page), "# G"+c.says[1:]+"\n")
+			require.Contains(t, string(page), "**rollout: "+strings.TrimPrefix(c.says, "gate: ")+"**")
 			require.Contains(t, string(page), "requests/device")
 			got = fleetmark(t, dir, nil, append([]string{"gate", "--json"}, g.args...)...)
 			require.Equal(t, exitPass, got.code, got.stderr)

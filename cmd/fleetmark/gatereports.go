@@ -26,12 +26,16 @@ func subjectsOf(g *results.Gate, base *results.Baseline, runs []*results.LoadedR
 	return subjects
 }
 
+func (f *gateFlags) tooManyForAPage(n int) error {
+	return &exitError{exitUsage, fmt.Sprintf("--html %s: a page is on one scenario, and here are %d: name one, or use --markdown", f.html, n)}
+}
+
 // writeReports makes everything that was asked for, and then writes it. A verdict that isn't where
 // it was asked for isn't told.
 func (f *gateFlags) writeReports(subjects []*report.Subject, c console) error {
 	page := func(w io.Writer, subjects ...*report.Subject) error {
 		if len(subjects) != 1 {
-			return &exitError{exitUsage, fmt.Sprintf("--html %s: a page is on one scenario, and here are %d: name one, or use --markdown", f.html, len(subjects))}
+			return f.tooManyForAPage(len(subjects))
 		}
 		return report.HTML(w, subjects[0])
 	}

@@ -81,6 +81,14 @@ repetitions: 2
 	run(exitInconclusive, "gate", "--run", outside, "--json")
 	run(exitPass, "report", inside, "--markdown", "report.md")
 	run(exitPass, "report", failed)
+	env = append(env, stepSummary+"="+filepath.Join(dir, "summary.md"))
+	run(exitPass, "gate", "--portable", "--run", inside, "--html", "gate.html", "--junit", "gate.xml", "--github")
+	run(exitInvalid, "gate", "failing.yaml", "--run", failed, "--html", "failed.html", "--junit", "failed.xml", "--github")
+	run(exitPass, "report", inside, "--html", "report.html", "--comment", "comment.md", "--junit", "report.xml", "--json=report.json", "--github")
+	run(exitPass, "report", inside, "--base", outside, "--html", "both.html")
+	for _, name := range []string{"summary.md", "gate.html", "failed.xml", "comment.md", "report.json", "both.html", filepath.Join(inside, "report.html")} {
+		require.FileExists(t, filepath.Join(dir, name))
+	}
 	run(exitPass, "compare", "BASELINE_METRICS.md", inside, "--json")
 	run(exitPass, "runs", "--json")
 	run(exitPass, "runs")
