@@ -13,7 +13,7 @@
 //
 // What comes out is bounded, whatever goes in, and says what it leaves out:
 //
-//   - [HTML], one file with plots, at most [MaxHTML] bytes
+//   - [HTML], one file with plots, at most [MaxHTML] bytes; [Join] makes one subject of several scenarios for it
 //   - [Markdown], the same without plots and without bounds, report.md
 //   - [Comment], the verdict in its first line and the rest folded, at most [MaxComment] characters
 //   - [JUnit] and [Annotations]

@@ -101,3 +101,30 @@ func TestManyScenariosInOneJudgement(t *testing.T) {
 	require.NoError(t, JUnit(&b, s))
 	require.Equal(t, 2, strings.Count(b.String(), "<testsuite "))
 }
+
+func TestJoin(t *testing.T) {
+	gate, run := gateSubject(), testRun()
+	run.Records = sideRecords("rollout", 1)
+	pass := OfRun(run, results.Judge(&results.BaselineScenario{Records: run.Records}, run.Records, results.Conditions{SameMachine: true, SameWorkload: true}))
+	invalid := testRun()
+	invalid.Scenario, invalid.Valid, invalid.Invalid, invalid.Records = "million", false, []string{"the fleet was saturated"}, nil
+	one := Join("gate", gate)
+	require.Same(t, gate, one)
+
+	two := Join("gate", pass, gate)
+	require.Equal(t, results.Regressed, two.Judgement.Verdict)
+	require.Equal(t, "throughput: "+gate.Judgement.Reason, two.Judgement.Reason)
+	require.Len(t, two.Judgement.Rows, 18)
+	require.Empty(t, two.Now.Label, "the two have different ones")
+	require.Equal(t, gate.Now.Machine, two.Now.Machine)
+	page := htmlPageOf(t, two)
+	requireBalanced(t, page)
+	require.Contains(t, page, "Samples of rollout push p99-ns/op")
+	require.Contains(t, page, "Samples of throughput push p99-ns/op")
+
+	three := Join("gate", pass, gate, OfRun(invalid, nil))
+	require.Equal(t, results.Invalid, three.Judgement.Verdict)
+	require.Contains(t, htmlPageOf(t, three), "million is invalid: the fleet was saturated")
+	require.Contains(t, htmlPageOf(t, Join("gate")), "there was nothing to judge")
+	require.Len(t, pass.Now.Records, 12, "the parts are as they were")
+}

@@ -70,7 +70,7 @@ func (s *Subject) drawnSides() (sides []drawnSide) {
 // that each repetition recorded.
 func (s Side) curve(row results.JudgedRow) (c curve) {
 	for _, l := range s.Latency {
-		if n := l.Histogram.TotalCount(); l.Op == row.Op && n > 0 {
+		if n := l.Histogram.TotalCount(); l.Op == row.Op && (l.Scenario == "" || l.Scenario == row.Scenario) && n > 0 {
 			c.whole = true
 			const steps = 16                // a nine
 			for i := 1; i <= 8*steps; i++ { // from 13% on: how fast the fastest were is no matter
