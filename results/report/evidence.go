@@ -25,6 +25,7 @@ type Evidence struct {
 
 // A Latency holds all response times of an operation's successes, of every timed repetition.
 type Latency struct {
+	Scenario  string // where empty, whichever the side measured
 	Op        string
 	Histogram *hdrhistogram.Histogram // nanoseconds
 }
@@ -97,7 +98,7 @@ func (s *Side) readLatency(r io.Reader) error {
 		case i >= 0:
 			s.Latency[i].Histogram.Merge(h)
 		case len(s.Latency) < maxLatencyOps:
-			s.Latency = append(s.Latency, Latency{Op: h.Tag(), Histogram: h})
+			s.Latency = append(s.Latency, Latency{Scenario: s.Run.Scenario, Op: h.Tag(), Histogram: h})
 		}
 	}
 	return fmt.Errorf("more than %d intervals", maxIntervals)

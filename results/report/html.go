@@ -50,7 +50,7 @@ func visible(r rune) rune {
 	return unicode.ReplacementChar
 }
 
-// A htmlPage is what the template is given: words that it escapes, and drawings.
+// An htmlPage is what the template is given: words that it escapes, and drawings.
 type htmlPage struct {
 	Style    template.CSS
 	Scenario string

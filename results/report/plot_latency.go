@@ -25,22 +25,23 @@ type point struct{ x, y float64 }
 
 // latencyFigures draw response times by percentile, a plot an operation, base and now.
 func (s *Subject) latencyFigures(l limits) (figures []figure, left int, err error) {
-	var ops []string
-	for _, r := range s.judgement().Rows {
-		if !slices.Contains(ops, r.Op) && (r.Unit == "p50-ns/op" || r.Unit == "p99-ns/op") {
-			ops = append(ops, r.Op)
+	var ops []results.JudgedRow // one of each
+	rows := s.judgement().Rows
+	for _, r := range rows {
+		if (r.Unit == "p50-ns/op" || r.Unit == "p99-ns/op") && !slices.ContainsFunc(ops, func(o results.JudgedRow) bool { return o.Scenario == r.Scenario && o.Op == r.Op }) {
+			ops = append(ops, r)
 		}
 	}
 	ops, left = first(ops, l.figures)
-	for _, op := range ops {
+	for _, r := range ops {
 		var curves []curve
 		for _, side := range s.drawnSides() {
-			if c := side.curve(op); len(c.points) > 1 {
+			if c := side.curve(r); len(c.points) > 1 {
 				c.ink, c.label = side.ink, side.label
 				curves = append(curves, c)
 			}
 		}
-		f, err := latencyFigure(op, len(figures), curves, l)
+		f, err := latencyFigure(operation(r, manyScenarios(rows)), len(figures), curves, l)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -67,9 +68,9 @@ func (s *Subject) drawnSides() (sides []drawnSide) {
 
 // curve is from the histogram where there is one, else from the medians of the percentiles
 // that each repetition recorded.
-func (s Side) curve(op string) (c curve) {
+func (s Side) curve(row results.JudgedRow) (c curve) {
 	for _, l := range s.Latency {
-		if n := l.Histogram.TotalCount(); l.Op == op && n > 0 {
+		if n := l.Histogram.TotalCount(); l.Op == row.Op && (l.Scenario == "" || l.Scenario == row.Scenario) && n > 0 {
 			c.whole = true
 			const steps = 16                // a nine
 			for i := 1; i <= 8*steps; i++ { // from 13% on: how fast the fastest were is no matter
@@ -82,7 +83,7 @@ func (s Side) curve(op string) (c curve) {
 			return c
 		}
 	}
-	medians := results.Medians(slices.DeleteFunc(slices.Clone(s.Records), func(r results.Record) bool { return r.Op != op }))[op]
+	medians := results.Medians(slices.DeleteFunc(slices.Clone(s.Records), func(r results.Record) bool { return r.Op != row.Op || r.Scenario != row.Scenario }))[row.Op]
 	for _, p := range []struct {
 		unit string
 		x    float64

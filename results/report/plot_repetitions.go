@@ -15,13 +15,13 @@ import (
 // repetitionFigures draw rate and latency as they went, a point a repetition: a machine that
 // warms up, or a leak, is a slope here and only a wide interval elsewhere.
 func (s *Subject) repetitionFigures(l limits) (figures []figure, err error) {
-	main := s.mainOp()
-	for _, unit := range []string{"ops/s", "p50-ns/op", "p99-ns/op"} {
-		i := slices.IndexFunc(s.judgement().Rows, func(r results.JudgedRow) bool { return r.Op == main && r.Unit == unit })
-		if i < 0 {
+	rows := s.judgement().Rows
+	main := mainOps(rows)
+	for _, r := range rows {
+		if r.Op != main[r.Scenario] || !slices.Contains([]string{"ops/s", "p50-ns/op", "p99-ns/op"}, r.Unit) || len(figures) >= l.figures {
 			continue
 		}
-		f, err := s.repetitionFigure(s.judgement().Rows[i], len(figures), l)
+		f, err := s.repetitionFigure(r, len(figures), l)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +79,7 @@ func (s *Subject) repetitionFigure(r results.JudgedRow, n int, l limits) (*figur
 			c.StrokeLines(line(side.ink), path)
 		}
 	}))
-	title := clip(r.Op+" "+r.Unit, l.text)
+	title := clip(s.nameOf(r), l.text)
 	image, err := svg(p, fmt.Sprintf("repetitions-%d", n), title+" by repetition", strings.Join(words, "; ")+".", 190)
 	return &figure{Title: title, SVG: image}, err
 }

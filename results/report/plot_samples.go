@@ -17,10 +17,10 @@ import (
 // same have nothing to see; same counts them.
 func (s *Subject) sampleFigures(l limits) (figures []figure, same, left int, err error) {
 	rows := notable(s.judgement().Rows)
-	main := s.mainOp()
+	main := mainOps(s.judgement().Rows)
 	for _, ofMain := range []bool{true, false} {
 		for _, r := range s.judgement().Rows {
-			if (r.Op == main) == ofMain && !slices.ContainsFunc(rows, func(o results.JudgedRow) bool { return sameRow(o, r) }) {
+			if (r.Op == main[r.Scenario]) == ofMain && !slices.ContainsFunc(rows, func(o results.JudgedRow) bool { return sameRow(o, r) }) {
 				rows = append(rows, r)
 			}
 		}
@@ -54,16 +54,22 @@ func sameRow(a, b results.JudgedRow) bool {
 	return a.Scenario == b.Scenario && a.Op == b.Op && a.Unit == b.Unit
 }
 
-// mainOp is the operation that the load asked for: it has the most metrics.
-func (s *Subject) mainOp() string {
-	n := make(map[string]int)
-	best := ""
-	for _, r := range s.judgement().Rows {
-		if n[r.Op]++; n[r.Op] > n[best] {
-			best = r.Op
+// mainOps are, by scenario, the operation that the load asked for: it has the most metrics.
+func mainOps(rows []results.JudgedRow) map[string]string {
+	n := make(map[[2]string]int)
+	best := make(map[string]string)
+	for _, r := range rows {
+		key := [2]string{r.Scenario, r.Op}
+		if n[key]++; n[key] > n[[2]string{r.Scenario, best[r.Scenario]}] {
+			best[r.Scenario] = r.Op
 		}
 	}
 	return best
+}
+
+// nameOf is what a figure of a row is called.
+func (s *Subject) nameOf(r results.JudgedRow) string {
+	return operation(r, manyScenarios(s.judgement().Rows)) + " " + r.Unit
 }
 
 func (s *Subject) sampleFigure(r results.JudgedRow, n int, sp span, l limits) (figure, error) {
@@ -112,7 +118,7 @@ func (s *Subject) sampleFigure(r results.JudgedRow, n int, sp span, l limits) (f
 			words = append(words, fmt.Sprintf("%s: %s, median %s%s", side.label, count(sum.N, "sample"), results.FormatValue(sum.Median, r.Unit), intervalWords(sum, r.Unit)))
 		}
 	}
-	title := clip(r.Op+" "+r.Unit, l.text)
+	title := clip(s.nameOf(r), l.text)
 	image, err := svg(p, fmt.Sprintf("samples-%d", n), "Samples of "+title, strings.Join(words, "; ")+".", float64(36+30*len(sides)))
 	return figure{Title: title, Aside: figureAside(r, l), Verdict: string(r.Verdict), SVG: image}, err
 }

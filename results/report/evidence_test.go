@@ -1,0 +1,130 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// hlog is a log of intervals as a run writes them, each with a value more than the last.
+func hlog(t testing.TB, tags ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	log := hdrhistogram.NewHistogramLogWriter(&b)
+	require.NoError(t, log.OutputLogFormatVersion())
+	for i, tag := range tags {
+		h := hdrhistogram.New(1, 1_000_000_000, 3)
+		require.NoError(t, h.RecordValue(int64(1000*(i+1))))
+		h.SetTag(tag)
+		require.NoError(t, log.OutputIntervalHistogram(h))
+	}
+	return b.Bytes()
+}
+
+func sideOf(t testing.TB, latency, failures []byte, lengths map[string]int64) Side {
+	t.Helper()
+	run := testRun()
+	run.Path, run.Lengths = t.TempDir(), lengths
+	for name, data := range map[string][]byte{results.LatencyFile: latency, results.FailuresFile: failures} {
+		if data != nil {
+			require.NoError(t, os.WriteFile(filepath.Join(run.Path, name), data, 0o600))
+		}
+	}
+	side := RunSide(run)
+	side.Read()
+	return side
+}
+
+func TestRead(t *testing.T) {
+	failure := `{"repetition":1,"device":3,"address":"http://127.1.0.3","operation":"push","class":"timeout","error":"late"}` + "\n"
+	side := sideOf(t, hlog(t, "push", "verify", "push"), []byte(failure+failure), nil)
+	require.Empty(t, side.Evidence.Warnings)
+	require.Len(t, side.Latency, 2)
+	require.Equal(t, "push", side.Latency[0].Op)
+	require.EqualValues(t, 2, side.Latency[0].Histogram.TotalCount())
+	require.InDelta(t, 3000, side.Latency[0].Histogram.Max(), 3)
+	require.Len(t, side.Failures, 2)
+	require.Equal(t, Failure{Repetition: 1, Device: 3, Operation: "push", Class: "timeout", Error: "late"}, side.Failures[0])
+
+	two := hlog(t, "push", "push")
+	side = sideOf(t, append(two, "garbage beyond what the run vouches for"...), nil, map[string]int64{results.LatencyFile: int64(len(two))})
+	require.Empty(t, side.Evidence.Warnings)
+	require.EqualValues(t, 2, side.Latency[0].Histogram.TotalCount())
+
+	require.Empty(t, sideOf(t, nil, nil, nil).Evidence, "a run without either file")
+}
+
+func TestReadKeepsWhatIsWell(t *testing.T) {
+	well := hlog(t, "push")
+	side := sideOf(t, append(well, "Tag=push,1.0,2.0,3.0,HISTgarbage\n"...), []byte("{\"class\":\"timeout\"}\n{\"class\":\n"), nil)
+	require.Len(t, side.Latency, 1)
+	require.Len(t, side.Failures, 1)
+	require.Len(t, side.Evidence.Warnings, 2)
+	require.Contains(t, side.Evidence.Warnings[0], "latency.hlog: not all of it can be shown")
+	require.Contains(t, side.Evidence.Warnings[1], "failures.jsonl: not all of it can be shown (line 2: ")
+	require.Contains(t, htmlPageOf(t, &Subject{Scenario: "x", Now: side}), "not all of it can be shown")
+}
+
+func TestReadIsBounded(t *testing.T) {
+	var tags []string
+	for i := range 40 {
+		tags = append(tags, fmt.Sprint("op", i))
+	}
+	side := sideOf(t, hlog(t, tags...), []byte(strings.Repeat("{\"class\":\"timeout\"}\n", maxFailuresKept+5)), nil)
+	require.Len(t, side.Latency, maxLatencyOps)
+	require.Len(t, side.Failures, maxFailuresKept)
+	require.Contains(t, side.Evidence.Warnings[0], "more than 20000 lines")
+}
+
+// TestManyScenariosInOneJudgement: a gate may judge several at once; figures keep them apart.
+func TestManyScenariosInOneJudgement(t *testing.T) {
+	s := gateSubject()
+	second := sideRecords("rollout", 1)
+	s.Base.Records, s.Now.Records = append(s.Base.Records, second...), append(s.Now.Records, second...)
+	s.Judgement = results.Judge(&results.BaselineScenario{Records: s.Base.Records}, s.Now.Records, results.Conditions{SameMachine: true, SameWorkload: true})
+	page := htmlPageOf(t, s)
+	requireBalanced(t, page)
+	for _, scenario := range []string{"throughput", "rollout"} {
+		require.Contains(t, page, "Response time by percentile: "+scenario+" push<")
+		require.Contains(t, page, scenario+" push ops/s by repetition")
+		require.Contains(t, page, "Samples of "+scenario+" push p99-ns/op")
+	}
+	var b bytes.Buffer
+	require.NoError(t, JUnit(&b, s))
+	require.Equal(t, 2, strings.Count(b.String(), "<testsuite "))
+}
+
+func TestJoin(t *testing.T) {
+	gate, run := gateSubject(), testRun()
+	run.Records = sideRecords("rollout", 1)
+	pass := OfRun(run, results.Judge(&results.BaselineScenario{Records: run.Records}, run.Records, results.Conditions{SameMachine: true, SameWorkload: true}))
+	invalid := testRun()
+	invalid.Scenario, invalid.Valid, invalid.Invalid, invalid.Records = "million", false, []string{"the fleet was saturated"}, nil
+	one := Join("gate", gate)
+	require.Same(t, gate, one)
+
+	two := Join("gate", pass, gate)
+	require.Equal(t, results.Regressed, two.Judgement.Verdict)
+	require.Equal(t, "throughput: "+gate.Judgement.Reason, two.Judgement.Reason)
+	require.Len(t, two.Judgement.Rows, 18)
+	require.Empty(t, two.Now.Label, "the two have different ones")
+	require.Equal(t, gate.Now.Machine, two.Now.Machine)
+	page := htmlPageOf(t, two)
+	requireBalanced(t, page)
+	require.Contains(t, page, "Samples of rollout push p99-ns/op")
+	require.Contains(t, page, "Samples of throughput push p99-ns/op")
+
+	three := Join("gate", pass, gate, OfRun(invalid, nil))
+	require.Equal(t, results.Invalid, three.Judgement.Verdict)
+	require.Contains(t, htmlPageOf(t, three), "million is invalid: the fleet was saturated")
+	require.Contains(t, htmlPageOf(t, Join("gate")), "there was nothing to judge")
+	require.Len(t, pass.Now.Records, 12, "the parts are as they were")
+}
