@@ -135,7 +135,7 @@ func historyProblem(line string) string {
 
 func writeMachine(w io.Writer, b Baseline) error {
 	m := b.Machine
-	if _, err := io.WriteString(w, "## Machine\n\n"); err != nil {
+	if _, err := io.WriteString(w, "## System configuration\n\n"); err != nil {
 		return err
 	}
 	table := page.Table{Header: []string{"What", "Value"}, Rows: [][]string{

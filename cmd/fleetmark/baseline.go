@@ -20,6 +20,7 @@ import (
 // baselineFlags are the flags of baseline.
 type baselineFlags struct {
 	check       bool
+	text        bool
 	file        string
 	from        []string
 	sections    string
@@ -48,8 +49,20 @@ scenario or a section, or one has changed since.`,
 			if err := refuseEmpty(cmd, "file", "out", "sections"); err != nil {
 				return err
 			}
-			if f.check {
+			if f.check || f.text {
+				for _, name := range []string{"from", "sections", "operations", "tests-within"} {
+					if cmd.Flags().Changed(name) {
+						return &exitError{exitUsage, "--" + name + ": --check and --text measure nothing: leave it out"}
+					}
+				}
+			}
+			switch {
+			case f.check && f.text:
+				return &exitError{exitUsage, "--check and --text: leave one of the two out"}
+			case f.check:
 				return f.checkPage(cmd.Context(), c)
+			case f.text:
+				return f.rewrite(c)
 			}
 			if !cmd.Flags().Changed("sections") && len(f.from) > 0 {
 				f.sections = "none"
@@ -60,6 +73,7 @@ scenario or a section, or one has changed since.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVar(&f.check, "check", false, "fail where the page is stale or was edited by hand")
+	flags.BoolVar(&f.text, "text", false, "measure nothing: write anew only what the page takes from the code, such as targets")
 	flags.StringVar(&f.file, "file", results.BaselineFile, "the page")
 	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario); sections that want measurements are left out unless --sections names them")
 	flags.StringVar(&f.sections, "sections", "all", "which sections are measured: all, none, or some of "+strings.Join(measuredSections(), ","))
@@ -291,19 +305,44 @@ func (f *baselineFlags) checkPage(ctx context.Context, c console) error {
 			stale = append(stale, "scenario "+name+" has changed since it was measured")
 		}
 	}
-	more, err := (&findings{page: page}).stale()
+	stale = append(stale, vanishedUnits(page)...)
+	remedy := "`fleetmark baseline` measures it anew"
+	text, err := (&findings{page: page}).stale()
 	if err != nil {
 		return err
 	}
-	stale = append(stale, more...)
-	if len(stale) > 0 {
-		var text strings.Builder
+	if len(stale) == 0 && len(page.Sections) > 0 {
+		remedy = "`fleetmark baseline --text` writes that anew and measures nothing"
+	}
+	if stale = append(stale, text...); len(stale) > 0 {
+		var lines strings.Builder
 		for _, s := range stale {
-			fmt.Fprintf(&text, "%s: %s\n", f.file, s)
+			fmt.Fprintf(&lines, "%s: %s\n", f.file, s)
 		}
-		return &exitError{exitRegressed, fmt.Sprintf("%s%s is stale: `fleetmark baseline` measures it anew", text.String(), f.file)}
+		return &exitError{exitRegressed, fmt.Sprintf("%s%s is stale: %s", lines.String(), f.file, remedy)}
 	}
 	_, err = fmt.Fprintf(c.out, "%s: well; %d scenarios and %d sections from %s%s\n", f.file, len(page.Scenarios), len(page.Sections), page.Machine, changedSince(page))
+	return err
+}
+
+// rewrite writes what the page takes from the code, and leaves the rest of it as it is.
+func (f *baselineFlags) rewrite(c console) error {
+	page, err := results.ReadBaseline(f.file)
+	if err != nil {
+		return err
+	}
+	found := &findings{page: page, kept: page.Sections}
+	if err := found.sections(); err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := results.WriteBaseline(&text, *page); err != nil {
+		return err
+	}
+	if err := results.AtomicWriteFile(f.file, text.Bytes()); err != nil {
+		return &exitError{exitUsage, fmt.Sprintf("--file %s: %v", f.file, err)}
+	}
+	_, err = fmt.Fprintf(c.out, "%s: written anew but for what was measured\n", f.file)
 	return err
 }
 

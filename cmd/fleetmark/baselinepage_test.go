@@ -106,8 +106,16 @@ func TestStale(t *testing.T) {
 	stale := check(func(b *results.Baseline) { b.Sections = nil })
 	require.Len(t, stale, 1)
 	require.Contains(t, stale[0], "has the sections none, and they are targets, operations")
-	stale = check(func(b *results.Baseline) { b.Scenarios = pageOf(results.Value{Unit: "unheard-of", Value: 1}).Scenarios })
-	require.Equal(t, []string{"has the metric unheard-of in scenario rollout, which there isn't any more"}, stale)
+	require.Empty(t, vanishedUnits(f.page))
+	require.Equal(t, []string{"has the metric unheard-of in scenario rollout, which there isn't any more"},
+		vanishedUnits(pageOf(results.Value{Unit: "unheard-of", Value: 1})))
+
+	// Writing the text anew mends it, and keeps what was measured.
+	f.page.Sections[0].Body, f.page.Sections[1].Body = "Edited.", "Measured."
+	again := &findings{page: f.page, kept: f.page.Sections}
+	require.NoError(t, again.sections())
+	require.Equal(t, "Measured.", again.page.Sections[1].Body)
+	require.Empty(t, check(func(*results.Baseline) {}))
 }
 
 // TestEveryExtraRunIsOneThatCanBeHad: the commands on the page do what the table holds.

@@ -13,6 +13,7 @@ import (
 // findings are all that the baseline page is made from.
 type findings struct {
 	page   *results.Baseline
+	kept   []results.Section // of the old page, where they are taken over
 	asked  []string          // sections that are measured
 	why    map[string]string // of those that were not, the reason, if it is another than that nobody asked
 	extra  []operationRuns   // runs for the table of operations
@@ -106,6 +107,11 @@ func (f *findings) sections() error {
 }
 
 func (f *findings) section(s pageSection) (results.Section, error) {
+	for _, old := range f.kept {
+		if s.measured && old.Name == s.name {
+			return old, nil
+		}
+	}
 	w := results.NewSection(s.name, s.title)
 	if s.measured && !f.wants(s.name) {
 		why := f.why[s.name]
@@ -145,16 +151,21 @@ func (f *findings) stale() ([]string, error) {
 			stale = append(stale, fmt.Sprintf("says under %q what the code no longer says", f.page.Sections[i].Title))
 		}
 	}
-	for _, s := range f.page.Scenarios {
+	return stale, nil
+}
+
+// vanishedUnits says which metric of a page there isn't any more: the first.
+func vanishedUnits(page *results.Baseline) []string {
+	for _, s := range page.Scenarios {
 		for _, r := range s.Records {
 			for _, v := range r.Values {
 				if _, ok := results.LookupUnit(v.Unit); !ok {
-					return append(stale, fmt.Sprintf("has the metric %s in scenario %s, which there isn't any more", v.Unit, s.Name)), nil
+					return []string{fmt.Sprintf("has the metric %s in scenario %s, which there isn't any more", v.Unit, s.Name)}
 				}
 			}
 		}
 	}
-	return stale, nil
+	return nil
 }
 
 func orNone(names []string) string {
