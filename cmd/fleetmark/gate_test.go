@@ -145,9 +145,6 @@ func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 		{"no name of a run", arguments("--baseline", "page.md", "--run="), exitUsage, "--run: is empty"},
 		{"no name of a page", arguments("--baseline=", "--run", "run"), exitUsage, "--baseline: is empty"},
 		{"no reference", arguments("--base="), exitUsage, "--base: is empty"},
-		{"a page on several scenarios", func(g *gateFiles) {
-			g.args = []string{"--baseline", "page.md", "rollout", "throughput", "--html", "page.html"}
-		}, exitUsage, "--html page.html: a page is on one scenario, and here are 2"},
 		{"a page that can't be written", func(g *gateFiles) { g.args = append(g.args, "--markdown", "nowhere/page.md") }, exitUsage, "--markdown nowhere/page.md: its directory can't be written"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

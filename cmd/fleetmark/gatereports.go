@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 
@@ -26,18 +25,14 @@ func subjectsOf(g *results.Gate, base *results.Baseline, runs []*results.LoadedR
 	return subjects
 }
 
-func (f *gateFlags) tooManyForAPage(n int) error {
-	return &exitError{exitUsage, fmt.Sprintf("--html %s: a page is on one scenario, and here are %d: name one, or use --markdown", f.html, n)}
-}
-
 // writeReports makes everything that was asked for, and then writes it. A verdict that isn't where
 // it was asked for isn't told.
 func (f *gateFlags) writeReports(subjects []*report.Subject, c console) error {
 	page := func(w io.Writer, subjects ...*report.Subject) error {
-		if len(subjects) != 1 {
-			return f.tooManyForAPage(len(subjects))
+		if len(subjects) == 1 {
+			return report.HTML(w, subjects[0])
 		}
-		return report.HTML(w, subjects[0])
+		return report.HTML(w, report.Join("gate", subjects...))
 	}
 	var outputs []output
 	for _, o := range []struct {
