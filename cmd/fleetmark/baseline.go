@@ -77,7 +77,7 @@ scenario or a section, or one has changed since.`,
 	flags.StringVar(&f.file, "file", results.BaselineFile, "the page")
 	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario); sections that want measurements are left out unless --sections names them")
 	flags.StringVar(&f.sections, "sections", "all", "which sections are measured: all, none, or some of "+strings.Join(measuredSections(), ","))
-	flags.IntVar(&f.operations, "operations", 2000, "how many operations the sections time and allocations look at, each kind")
+	flags.IntVar(&f.operations, "operations", 5000, "how many operations the sections time and allocations look at, each kind")
 	flags.DurationVar(&f.testsWithin, "tests-within", 20*time.Minute, "how long the section tests may take")
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.BoolVar(&f.quiet, "no-progress", false, "show no progress")
