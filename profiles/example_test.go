@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/profiles"
@@ -30,6 +31,7 @@ func Example() {
 	}
 	fleet := make([]string, 0, 1_000_000) // the load
 	files, err := capture.Stop()
+	runtime.KeepAlive(fleet) // or it might be gone before the heap is looked at, and nothing else be in use
 	if err != nil {
 		fmt.Println(err)
 		return
