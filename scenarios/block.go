@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -65,33 +64,3 @@ func (b *Blocks) Measure(ctx context.Context) (Block, error) {
 
 // Close ends what OpenBlocks began.
 func (b *Blocks) Close() error { return b.r.close() }
-
-// FleetServer is a fleet in a process of its own, for whoever drives it from elsewhere.
-type FleetServer struct {
-	Address   string // of its devices, as Options.Fleet
-	Control   string // as Options.FleetControl
-	Token     string // as Options.FleetToken: a secret
-	Authority string // of its devices' certificates, in PEM; empty where they speak no TLS
-
-	fleet fleet
-}
-
-// StartFleet starts command, the program and arguments that lead to ServeFleet, with the devices of
-// a scenario.
-func StartFleet(ctx context.Context, o Options) (*FleetServer, error) {
-	started, err := startProcess(ctx, o.FleetCommand, o.Spec, o.Stderr, fleetStart)
-	if err != nil {
-		return nil, err
-	}
-	p, ok := started.(*process)
-	if !ok {
-		return nil, errors.Join(errors.New("scenarios: the fleet is no process"), started.close())
-	}
-	return &FleetServer{Address: p.address, Control: p.controlAddress, Token: p.token, Authority: p.ca, fleet: p}, nil
-}
-
-// Died is closed when it ended before it should.
-func (f *FleetServer) Died() <-chan struct{} { return f.fleet.died() }
-
-// Close ends it, and waits.
-func (f *FleetServer) Close() error { return f.fleet.close() }

@@ -87,7 +87,7 @@ const (
 // startProcess runs command, the program and arguments that lead to ServeFleet.
 // What the fleet says on standard error goes to stderr once it is up; until then it
 // is the reason why it isn't. It must be up within the given time.
-func startProcess(ctx context.Context, command []string, s Spec, stderr io.Writer, within time.Duration) (_ fleet, err error) {
+func startProcess(ctx context.Context, command []string, s Spec, stderr io.Writer, within time.Duration) (_ *process, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -77,9 +77,8 @@ const stubborn = `read order; echo early >&2; echo '{"address":"http://127.0.0.1
 // and doesn't keep us.
 func TestFleetThatDoesNotEnd(t *testing.T) {
 	var stderr bytes.Buffer
-	f, err := startProcess(t.Context(), []string{"/bin/sh", "-c", stubborn}, small(), &stderr, fleetStart)
+	p, err := startProcess(t.Context(), []string{"/bin/sh", "-c", stubborn}, small(), &stderr, fleetStart)
 	require.NoError(t, err)
-	p := f.(*process)
 	p.grace = time.Millisecond
 	require.EqualError(t, p.close(), "the fleet's process did not end within 1ms of being told to: it was killed")
 	require.Equal(t, "early\nlate\n", stderr.String(), "what a fleet says that is up is passed on")
@@ -90,7 +89,7 @@ func TestFleetThatEndedFirst(t *testing.T) {
 	f, err := startProcess(t.Context(), []string{"/bin/sh", "-c", strings.Replace(stubborn, "sleep 1000 & wait", "exit 0", 1)}, small(), nil, fleetStart)
 	require.NoError(t, err)
 	<-f.died()
-	<-f.(*process).gone
+	<-f.gone
 	require.NoError(t, f.close())
 }
 

@@ -187,7 +187,11 @@ func (o Options) openFleet(ctx context.Context, trust *tls.Config) (fleet, error
 	case o.DevicesFrom != "":
 		return listed(o.DevicesFrom)
 	case o.Fleet == "" || o.Fleet == FleetProcess:
-		return startProcess(ctx, o.FleetCommand, o.Spec, o.Stderr, fleetStart)
+		p, err := startProcess(ctx, o.FleetCommand, o.Spec, o.Stderr, fleetStart)
+		if err != nil {
+			return nil, err // not p: a fleet that holds no process isn't nil
+		}
+		return p, nil
 	case o.Fleet == FleetInProcess:
 		return startInProcess(ctx, o.Spec)
 	default:

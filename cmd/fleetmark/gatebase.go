@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,24 +36,31 @@ func (t turns) specs() ([]scenarios.Spec, error) {
 	if len(names) == 0 {
 		names = []string{gateScenario}
 	}
+	return changedSpecs(names, t.sets)
+}
+
+// changedSpecs are the scenarios that names, files and suites stand for, with what --set says. One that
+// stands there twice is a mistake: its samples would be taken for one.
+func changedSpecs(names, sets []string) ([]scenarios.Spec, error) {
 	var specs []scenarios.Spec
 	for _, name := range names {
 		_, members, err := scenarios.Members(name)
 		if err != nil {
 			return nil, err
 		}
-		for _, member := range members {
-			s, err := scenarios.Find(member)
+		for _, m := range members {
+			s, err := scenarios.Find(m)
 			if err != nil {
 				return nil, err
 			}
-			for _, set := range t.sets {
-				if err := s.Set(set); err != nil {
-					return nil, err
-				}
+			for _, set := range sets {
+				err = errors.Join(err, s.Set(set))
 			}
-			if err := s.Validate(); err != nil {
+			if err = errors.Join(err, s.Validate()); err != nil {
 				return nil, err
+			}
+			if slices.ContainsFunc(specs, func(o scenarios.Spec) bool { return o.Name == s.Name }) {
+				return nil, &exitError{exitUsage, fmt.Sprintf("scenario %s: is named twice", s.Name)}
 			}
 			specs = append(specs, s)
 		}

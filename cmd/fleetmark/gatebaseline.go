@@ -114,30 +114,7 @@ func (f *gateFlags) specs(base *results.Baseline, names []string) ([]scenarios.S
 			names = append(names, s.Name)
 		}
 	}
-	var specs []scenarios.Spec
-	for _, name := range names {
-		_, members, err := scenarios.Members(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range members {
-			s, err := scenarios.Find(m)
-			if err != nil {
-				return nil, err
-			}
-			for _, set := range f.sets {
-				err = errors.Join(err, s.Set(set))
-			}
-			if err = errors.Join(err, s.Validate()); err != nil {
-				return nil, err
-			}
-			if slices.ContainsFunc(specs, func(o scenarios.Spec) bool { return o.Name == s.Name }) {
-				return nil, &exitError{exitUsage, fmt.Sprintf("scenario %s: is named twice", s.Name)}
-			}
-			specs = append(specs, s)
-		}
-	}
-	return specs, nil
+	return changedSpecs(names, f.sets)
 }
 
 // measure runs the scenarios, once it is sure that the baseline can judge each.

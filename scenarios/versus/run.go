@@ -75,7 +75,7 @@ func Run(ctx context.Context, o Options) (_ *Outcome, finally error) {
 	}
 	first := order{Protocol: protocol}
 	for _, s := range o.Specs {
-		fleet, err := scenarios.StartFleet(ctx, scenarios.Options{Spec: s, FleetCommand: o.FleetCommand, Stderr: o.Stderr})
+		fleet, err := scenarios.StartFleetAlone(ctx, o.FleetCommand, s, o.Stderr)
 		if err != nil {
 			return nil, err
 		}
