@@ -117,23 +117,27 @@ type runner struct {
 
 // warmUp measures a block of each for nothing, and plants what is to be found.
 func (r *runner) warmUp(ctx context.Context) error {
-	a, err := r.base.ask(ctx, request{Measure: true})
-	if err != nil {
-		return err
-	}
-	if _, err := r.now.ask(ctx, request{Measure: true}); err != nil {
-		return err
+	var ofBase []results.Record
+	for i := range r.o.Specs {
+		a, err := r.base.ask(ctx, request{Measure: true, Scenario: i})
+		if err != nil {
+			return err
+		}
+		ofBase = append(ofBase, a.Records...)
+		if _, err := r.now.ask(ctx, request{Measure: true, Scenario: i}); err != nil {
+			return err
+		}
 	}
 	plant := r.o.Plant
 	if r.o.Slower > 0 {
-		push, err := pushCost(a.Records)
+		push, err := pushCost(ofBase)
 		if err != nil {
 			return err
 		}
 		plant.Processor += time.Duration(r.o.Slower * push)
 	}
 	r.outcome.Planted = plant
-	_, err = r.now.ask(ctx, request{Plant: &plant})
+	_, err := r.now.ask(ctx, request{Plant: &plant})
 	return err
 }
 
@@ -175,34 +179,42 @@ func (r *runner) run(ctx context.Context) error {
 	}
 }
 
-// pair measures four blocks, the outer ones of one side and the inner of the other. A pair in which
-// a block isn't to be believed is dropped, and both sides of it; where a ledger contradicts its
-// client, it is all over.
+// pair measures four blocks of each scenario, the outer ones of one side and the inner of the other:
+// what the machine does lasts tens of milliseconds, so the two sides must be as close together as
+// can be. A pair in which a block isn't to be believed is dropped, and both sides of it; where a
+// ledger contradicts its client, it is all over.
 func (r *runner) pair(ctx context.Context) (invalid []string, err error) {
-	turns := []*driver{r.base, r.now, r.now, r.base}
-	if r.random.IntN(2) == 1 {
-		turns = []*driver{r.now, r.base, r.base, r.now}
-	}
-	blocks := map[*driver][][]results.Record{}
+	p := Pair{Base: make([][]results.Record, 2), Now: make([][]results.Record, 2)}
 	good := true
-	for _, d := range turns {
-		a, err := d.ask(ctx, request{Measure: true})
-		if err != nil {
-			return nil, err
+	for i := range r.o.Specs {
+		turns := []*driver{r.base, r.now, r.now, r.base}
+		if r.random.IntN(2) == 1 {
+			turns = []*driver{r.now, r.base, r.base, r.now}
 		}
-		if a.Contradicted {
-			invalid = append(invalid, d.side+": "+a.Invalid[0])
+		done := map[*driver]int{}
+		for _, d := range turns {
+			a, err := d.ask(ctx, request{Measure: true, Scenario: i})
+			if err != nil {
+				return nil, err
+			}
+			if a.Contradicted {
+				invalid = append(invalid, d.side+": "+a.Invalid[0])
+			}
+			if len(a.Invalid) > 0 {
+				good, r.why = false, d.side+": "+a.Invalid[0]
+			}
+			blocks := p.Base
+			if d == r.now {
+				blocks = p.Now
+			}
+			blocks[done[d]] = append(blocks[done[d]], a.Records...)
+			done[d]++
 		}
-		if len(a.Invalid) > 0 {
-			good, r.why = false, d.side+": "+a.Invalid[0]
-		}
-		blocks[d] = append(blocks[d], a.Records)
 	}
 	if !good {
 		r.outcome.Dropped++
 		return invalid, nil
 	}
-	p := Pair{Base: blocks[r.base], Now: blocks[r.now]}
 	r.outcome.Base = appendBlocks(r.outcome.Base, p.Base, 2*r.paired.Pairs())
 	r.outcome.Now = appendBlocks(r.outcome.Now, p.Now, 2*r.paired.Pairs())
 	if r.o.Pair != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // protocol is what the two processes speak. A driver of another one is refused.
-const protocol = 1
+const protocol = 2
 
 // order is the first line on a driver's standard input. It holds a token, and so goes there rather
 // than among its arguments, which anybody on the machine can read.
@@ -34,8 +34,9 @@ type work struct {
 
 // request is every later line.
 type request struct {
-	Measure bool             `json:"measure,omitempty"` // a block of each scenario
-	Plant   *scenarios.Plant `json:"plant,omitempty"`
+	Plant    *scenarios.Plant `json:"plant,omitempty"`
+	Measure  bool             `json:"measure,omitempty"`  // a block
+	Scenario int              `json:"scenario,omitempty"` // of the one at this place in the order's work
 }
 
 // answer is what comes back, a line for a line. The first is for the order.
@@ -88,18 +89,19 @@ func (all blocks) plant(p scenarios.Plant) {
 	}
 }
 
-// measure takes a block of each.
-func (all blocks) measure(ctx context.Context) answer {
+// measure takes a block of one of them.
+func (all blocks) measure(ctx context.Context, scenario int) answer {
 	a := answer{Protocol: protocol}
-	for _, b := range all {
-		block, err := b.Measure(ctx)
-		if err != nil {
-			a.Error = err.Error()
-			return a
-		}
-		a.Records, a.Invalid = append(a.Records, block.Records...), append(a.Invalid, block.Invalid...)
-		a.Contradicted = a.Contradicted || block.Contradicted
+	if scenario < 0 || scenario >= len(all) {
+		a.Error = fmt.Sprintf("it has no scenario %d, of %d", scenario, len(all))
+		return a
 	}
+	block, err := all[scenario].Measure(ctx)
+	if err != nil {
+		a.Error = err.Error()
+		return a
+	}
+	a.Records, a.Invalid, a.Contradicted = block.Records, block.Invalid, block.Contradicted
 	return a
 }
 
@@ -127,7 +129,7 @@ func serve(ctx context.Context, all blocks, decoder *json.Decoder, encoder *json
 		}
 		a := answer{Protocol: protocol}
 		if r.Measure {
-			a = all.measure(ctx)
+			a = all.measure(ctx, r.Scenario)
 		}
 		if err := encoder.Encode(a); err != nil {
 			return err
