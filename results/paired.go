@@ -13,9 +13,11 @@ import (
 // of the two being drawn. What the machine does to one it does to the other, and a drift that is
 // even over the four falls out of their ratio.
 //
-// It is asked again and again as pairs come in, and says when they decide. What is spent of
-// Alpha and Miss at the k-th look is 6/(π·k)² of them, which comes to all of them over any number of
-// looks: however long it goes on, the chances stay as they were stated.
+// It is asked again and again as pairs come in, and says when they decide. There are at most
+// mostLooks looks, and each may spend its share of Alpha and Miss: however long it goes on, the
+// chances stay as they were stated (S. J. Pocock's plan of equal chances, "Group sequential methods in
+// the design and analysis of clinical trials", Biometrika 64, 1977, with Bonferroni's bound in
+// place of his constants).
 type Paired struct {
 	o       PairedOptions
 	looks   int
@@ -66,6 +68,7 @@ type pairedMetric struct {
 	differences  []float64 // a value a pair: of logarithms, or of the values where zero makes sense
 	estimate     float64   // of the shift, at the last look
 	incomplete   bool      // some block of a side that had it elsewhere lacks it
+	passed       int       // after how many pairs it last passed; 0: it never did
 }
 
 // A pairedTolerance is what may be told from nothing where the two sides take turns, which is
@@ -80,8 +83,10 @@ type pairedTolerance struct {
 // MB/s), or rest on too few operations of a block to say anything (p99.9-ns/op); a median jumps where times have two humps.
 func pairedTolerances(unit string) (pairedTolerance, bool) {
 	switch unit {
-	case "ns/op", "cpu-ns/op":
+	case "cpu-ns/op":
 		return pairedTolerance{relative: 0.025}, true
+	case "ns/op": // holds the scheduler's noise beside the machine's: half as much again
+		return pairedTolerance{relative: 0.04}, true
 	case "p99-ns/op":
 		return pairedTolerance{relative: 0.10}, true
 	case "peak-rss-B":
@@ -115,12 +120,24 @@ const (
 )
 
 // Due reports whether it is time for a look.
-func (p *Paired) Due() bool {
+func (p *Paired) Due() bool { return p.pairs >= lookAt(p.looks) }
+
+// lookAt is how many pairs the look wants that comes after so many.
+func lookAt(looks int) int {
 	next := float64(firstLook)
-	for range p.looks {
+	for range looks {
 		next *= lookAfter
 	}
-	return p.pairs >= int(next)
+	return int(next)
+}
+
+// mostLooks is how many there can be: those that are due, and one at the end, whenever that comes.
+func mostLooks() int {
+	n := 0
+	for lookAt(n) < maxExactPairs {
+		n++
+	}
+	return n + 1
 }
 
 // MorePairs reports whether another can be taken.
@@ -204,18 +221,14 @@ func (t pairedTolerance) mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// spent is what of a chance is spent at the k-th look.
-func spent(chance float64, k int) float64 {
-	return chance * 6 / (math.Pi * math.Pi * float64(k*k))
-}
-
-// Look judges what there is. decided: more pairs would not change the verdict, as far as is asked.
+// Look judges what there is, when it is Due, and once more at the end. decided: more pairs would not change the verdict, as far as is asked.
 // At the last look what is open is inconclusive. invalid are reasons for which nothing can be believed.
 func (p *Paired) Look(last bool, invalid []string) (j *Judgement, decided bool) {
 	p.looks++
 	j = &Judgement{Alpha: p.o.Alpha, HasBaseline: true}
-	alpha, outside := spent(p.o.Alpha, p.looks), map[int]int{}
-	level := 1 - 2*spent(p.o.Miss, p.looks)
+	looks := float64(mostLooks())
+	alpha, outside := p.o.Alpha/looks, map[int]int{}
+	level := 1 - 2*p.o.Miss/looks
 	p.order()
 	bounds := make([]float64, len(p.metrics)) // how much worse it may be
 	for i, m := range p.metrics {
@@ -341,6 +354,8 @@ func (m *pairedMetric) decide(r *JudgedRow, alpha, worst float64) {
 	case *r.AdjustedP < alpha && worse < -allowed:
 		r.Verdict = Improved
 	case worst < 2*allowed:
-		r.Verdict = Pass
+		r.Verdict, m.passed = Pass, len(m.differences)
+	case m.passed > 0: // the chance of being wrong in this was spent then
+		r.Verdict, r.Note = Pass, fmt.Sprintf("shown after %d pairs", m.passed)
 	}
 }
