@@ -42,7 +42,7 @@ func OpenBlocks(ctx context.Context, o Options) (*Blocks, error) {
 }
 
 // Plant has everything that is measured from now on be worse by that; the zero Plant by nothing.
-func (b *Blocks) Plant(p Plant) { b.r.plant = p }
+func (b *Blocks) Plant(p Plant) { b.r.plant = p.ready() }
 
 // Measure runs one repetition. One that ctx breaks off is an error.
 func (b *Blocks) Measure(ctx context.Context) (Block, error) {

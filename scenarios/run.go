@@ -92,8 +92,8 @@ type runner struct {
 	claims    *claims
 	watcher   Watcher
 
-	probe  *probe // of a search, under way; else nil
-	plant  Plant  // what the client is made worse by
+	probe  *probe      // of a search, under way; else nil
+	plant  plantedWork // what the client is made worse by
 	vigil  vigil
 	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
 

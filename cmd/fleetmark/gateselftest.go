@@ -76,21 +76,25 @@ type triedJSON struct {
 	Low       float64                 `json:"low"`       // of its 95% interval
 	High      float64                 `json:"high"`
 	Seconds   []float64               `json:"seconds"`
+	Measured  []float64               `json:"measured_push_cpu"` // by how much a push's processor time was found to differ
 }
 
 func showTried(tried []versus.Tried, asJSON bool, c console) error {
 	var page bytes.Buffer
 	var rows []triedJSON
-	fmt.Fprintf(&page, "%-26s %5s  %-34s  %-24s %s\n", "planted", "runs", "verdicts", "called regressed (95%)", "median time")
+	fmt.Fprintf(&page, "%-26s %5s  %-34s  %-24s %-12s %s\n", "planted", "runs", "verdicts", "called regressed (95%)", "median time", "push cpu-ns/op found")
 	for _, k := range tried {
 		rate, low, high := k.Rate()
-		rows = append(rows, triedJSON{k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds})
+		rows = append(rows, triedJSON{k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Measured})
 		if len(k.Seconds) == 0 {
 			continue
 		}
-		seconds := slices.Sorted(slices.Values(k.Seconds))
-		fmt.Fprintf(&page, "%-26s %5d  %-34s  %3.0f%% (%.0f%% to %.0f%%)%*s %.0f s\n", k.Name, len(k.Pairs), verdictsText(k.Verdicts),
-			100*rate, 100*low, 100*high, 4, "", seconds[len(seconds)/2])
+		found := ""
+		if len(k.Measured) > 0 {
+			found = fmt.Sprintf("%+.1f%% (median)", 100*middle(k.Measured))
+		}
+		fmt.Fprintf(&page, "%-26s %5d  %-34s  %-24s %-12s %s\n", k.Name, len(k.Pairs), verdictsText(k.Verdicts),
+			fmt.Sprintf("%.0f%% (%.0f%% to %.0f%%)", 100*rate, 100*low, 100*high), fmt.Sprintf("%.0f s", middle(k.Seconds)), found)
 	}
 	if asJSON {
 		page.Reset()
@@ -100,6 +104,10 @@ func showTried(tried []versus.Tried, asJSON bool, c console) error {
 	}
 	_, err := c.out.Write(page.Bytes())
 	return err
+}
+
+func middle(values []float64) float64 {
+	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
 func verdictsText(counts map[results.Verdict]int) string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/fleetmark/fleetmark/results"
@@ -115,22 +116,27 @@ type runner struct {
 	why       string // the last pair was dropped for
 }
 
-// warmUp measures a block of each for nothing, and plants what is to be found.
+// warmUps is how many blocks of each are measured for nothing: the first is of cold caches. costings is
+// how many more say what a push costs, where a share of it is to be planted.
+const (
+	warmUps  = 3
+	costings = 15
+)
+
+// warmUp has both sides warm, and plants what is to be found.
 func (r *runner) warmUp(ctx context.Context) error {
-	var ofBase []results.Record
-	for i := range r.o.Specs {
-		a, err := r.base.ask(ctx, request{Measure: true, Scenario: i})
-		if err != nil {
-			return err
-		}
-		ofBase = append(ofBase, a.Records...)
-		if _, err := r.now.ask(ctx, request{Measure: true, Scenario: i}); err != nil {
-			return err
+	for range warmUps {
+		for i := range r.o.Specs {
+			for _, d := range []*driver{r.base, r.now} {
+				if _, err := d.ask(ctx, request{Measure: true, Scenario: i}); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	plant := r.o.Plant
 	if r.o.Slower > 0 {
-		push, err := pushCost(ofBase)
+		push, err := r.pushCost(ctx)
 		if err != nil {
 			return err
 		}
@@ -141,16 +147,30 @@ func (r *runner) warmUp(ctx context.Context) error {
 	return err
 }
 
-// pushCost is the processor time of a push, in nanoseconds.
-func pushCost(records []results.Record) (float64, error) {
-	for _, rec := range records {
-		if rec.Op == string(scenarios.Push) {
-			if v, ok := rec.Value("cpu-ns/op"); ok {
-				return v, nil
+// pushCost is the processor time of a push, in nanoseconds: the median of some blocks of the base's.
+func (r *runner) pushCost(ctx context.Context) (float64, error) {
+	var costs []float64
+	for i, s := range r.o.Specs {
+		if s.Load.Operation != scenarios.Push {
+			continue
+		}
+		for range costings {
+			a, err := r.base.ask(ctx, request{Measure: true, Scenario: i})
+			if err != nil {
+				return 0, err
+			}
+			for _, rec := range a.Records {
+				if v, ok := rec.Value("cpu-ns/op"); ok && rec.Op == string(scenarios.Push) {
+					costs = append(costs, v)
+				}
 			}
 		}
 	}
-	return 0, &scenarios.UsageError{What: "no scenario of pushes alone, or no processor time on this system: want one with load.operation push to plant something in it"}
+	if len(costs) == 0 {
+		return 0, &scenarios.UsageError{What: "no scenario of pushes alone, or no processor time on this system: want one with load.operation push to plant something in it"}
+	}
+	slices.Sort(costs)
+	return costs[len(costs)/2], nil
 }
 
 func (r *runner) run(ctx context.Context) error {

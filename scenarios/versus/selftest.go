@@ -40,6 +40,7 @@ type Tried struct {
 	Verdicts map[results.Verdict]int
 	Seconds  []float64 // that each decision took
 	Pairs    []int
+	Measured []float64 // by how much a push's processor time was found to differ, relative; none where it wasn't judged
 }
 
 // Rate is the share of runs that were called regressed, and the interval that holds the truth in
@@ -89,6 +90,11 @@ func SelfTest(ctx context.Context, o Options, cases []Case, told func(Case, *Out
 			t := &tried[i]
 			t.Verdicts[out.Judgement.Verdict]++
 			t.Seconds, t.Pairs = append(t.Seconds, out.Elapsed.Round(time.Millisecond).Seconds()), append(t.Pairs, out.Pairs)
+			for _, row := range out.Judgement.Rows {
+				if row.Op == string(scenarios.Push) && row.Unit == "cpu-ns/op" && row.Delta != nil {
+					t.Measured = append(t.Measured, *row.Delta)
+				}
+			}
 			if told != nil {
 				told(c, out)
 			}
