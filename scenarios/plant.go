@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"math"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +33,7 @@ func (p Plant) ready() plantedWork {
 	fastest := time.Duration(math.MaxInt64)
 	for range tries {
 		began := time.Now()
-		work(steps)
+		runtime.KeepAlive(work(steps))
 		fastest = min(fastest, time.Since(began)) // the others were disturbed
 	}
 	return plantedWork{p, int(math.Round(float64(p.Processor) / float64(fastest) * steps))}
@@ -87,6 +88,6 @@ func (p *worsened) worsen(ctx context.Context, d delivery.Device, u *delivery.Up
 		_ = p.client.Verify(ctx, d, u) // the request counts, not what comes of it
 	}
 	if p.plant.steps > 0 {
-		work(p.plant.steps)
+		runtime.KeepAlive(work(p.plant.steps))
 	}
 }
