@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
+	"runtime/trace"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +34,10 @@ type Capture struct {
 	watched    chan struct{} // closed when watch has ended; then the next two are set
 	goroutines *profile.Profile
 	watchErr   error
+
+	traced   chan struct{} // closed when the trace has ended; then the next two are set
+	trace    bytes.Buffer
+	traceErr error
 
 	once  sync.Once
 	files []File
@@ -69,6 +76,7 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 		base:       make(map[Kind]*profile.Profile),
 		stopping:   make(chan struct{}),
 		watched:    make(chan struct{}),
+		traced:     make(chan struct{}),
 	}
 	c.restore = c.setRates()
 	if err := c.begin(); err != nil {
@@ -80,6 +88,11 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 		go c.watch(ctx)
 	} else {
 		close(c.watched)
+	}
+	if cfg.TraceFor > 0 {
+		go c.follow(ctx)
+	} else {
+		close(c.traced)
 	}
 	return c, nil
 }
@@ -94,6 +107,21 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 func (c *Capture) Stop() ([]File, error) {
 	c.once.Do(c.finish)
 	return slices.Clone(c.files), c.err
+}
+
+// Label adds a label that wasn't known at [Start], such as how many operations there were
+// ([OperationsLabel]). It has the bounds of [Config].Labels, and must come before Stop.
+func (c *Capture) Label(key, value string) error {
+	labels := maps.Clone(c.cfg.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[key] = value
+	if err := checkLabels(labels); err != nil {
+		return err
+	}
+	c.cfg.Labels = labels
+	return nil
 }
 
 func (c *Capture) takes(k Kind) bool { return slices.Contains(c.cfg.Kinds, k) }
@@ -157,6 +185,44 @@ func (c *Capture) watch(ctx context.Context) {
 	c.goroutines, c.watchErr = snapshot(Goroutine)
 }
 
+// follow takes the execution trace. A trace holds every event of every goroutine, so a moment of it is
+// as much as anybody reads, and as little as a CPU profile beside it minds.
+func (c *Capture) follow(ctx context.Context) {
+	defer close(c.traced)
+	full := make(chan struct{})
+	if c.traceErr = trace.Start(&bounded{w: &c.trace, left: maxTrace, full: full}); c.traceErr != nil {
+		return
+	}
+	timer := time.NewTimer(c.cfg.TraceFor)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-full:
+	case <-ctx.Done():
+	case <-c.stopping:
+	}
+	trace.Stop()
+}
+
+// bounded lets so much through, then says that it is full and forgets the rest.
+type bounded struct {
+	w    io.Writer
+	left int
+	full chan<- struct{} // closed then
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left < len(p) {
+		if b.left >= 0 {
+			b.left = -1
+			close(b.full)
+		}
+		return len(p), nil // the tracer has no use for an error
+	}
+	b.left -= len(p)
+	return b.w.Write(p)
+}
+
 func (c *Capture) finish() {
 	defer capturing.release()
 
@@ -164,6 +230,7 @@ func (c *Capture) finish() {
 	// the collection, whose cost thus shows in none of them.
 	close(c.stopping)
 	<-c.watched
+	<-c.traced
 	if c.takes(CPU) {
 		pprof.StopCPUProfile()
 	}
@@ -189,10 +256,29 @@ func (c *Capture) finish() {
 		}
 		c.files = append(c.files, File{Kind: k, Repetition: c.repetition, Path: path, Samples: len(p.Sample)})
 	}
-	if err := syncDir(c.dir); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, c.writeTrace(), syncDir(c.dir))
 	c.err = errors.Join(errs...)
+}
+
+// writeTrace writes the trace, if there is one.
+func (c *Capture) writeTrace() error {
+	if c.cfg.TraceFor <= 0 {
+		return nil
+	}
+	path := filepath.Join(c.dir, traceName(c.repetition))
+	err := c.traceErr
+	if err == nil {
+		err = checkTrace(c.trace.Bytes())
+	}
+	if err == nil {
+		err = writeFile(path, c.trace.Bytes())
+	}
+	if err != nil {
+		return fmt.Errorf("trace %s: %w", path, err)
+	}
+	c.files = append(c.files, File{Kind: Trace, Repetition: c.repetition, Path: path})
+	c.trace = bytes.Buffer{}
+	return nil
 }
 
 // take adds to taken those of kinds that are wanted, as they are to be written.

@@ -36,6 +36,10 @@ type Config struct {
 	// A shorter repetition has them taken at its end.
 	GoroutineDelay time.Duration
 
+	// TraceFor is how long an execution trace is taken from the beginning, trace.REPETITION.out; up
+	// to 10s, 0 is none. It costs some percent while it lasts.
+	TraceFor time.Duration
+
 	// Labels go into every file as comments "key=value", sorted by key: scenario,
 	// operation, transport. At most 16; a key is 1 to 64 of a-z, 0-9, '_', '-' and '.',
 	// a value at most 256 bytes of printable UTF-8.
@@ -47,6 +51,7 @@ const (
 	defaultBlockRate      = 10 * time.Microsecond
 	defaultGoroutineDelay = 100 * time.Millisecond
 
+	maxTraceFor  = 10 * time.Second
 	maxBlockRate = time.Second // the runtime takes an int of nanoseconds, which may have 32 bits
 
 	maxLabels     = 16
@@ -66,6 +71,8 @@ func (cfg Config) resolve() (Config, error) {
 	case cfg.BlockRateAfter < 0 || cfg.BlockRateAfter > maxBlockRate:
 		return Config{}, fmt.Errorf("profile configuration: block rate after %v: want 0 (off) to %v",
 			cfg.BlockRateAfter, maxBlockRate)
+	case cfg.TraceFor < 0 || cfg.TraceFor > maxTraceFor:
+		return Config{}, fmt.Errorf("profile configuration: trace for %v: want 0 (none) to %v", cfg.TraceFor, maxTraceFor)
 	case cfg.GoroutineDelay < 0:
 		return Config{}, fmt.Errorf("profile configuration: goroutine delay %v: want more than 0, or 0 for %v",
 			cfg.GoroutineDelay, defaultGoroutineDelay)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 
@@ -11,21 +12,43 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// renderTop has pprof's own driver print p. The driver is shut in: it is handed the
-// profile and a writer, and every other way out (files, tools, the network, the
-// terminal) is one of the types below.
-func renderTop(ctx context.Context, w io.Writer, p *profile.Profile, opts TopOptions) error {
-	sort := "flat"
-	if opts.Cumulative {
-		sort = "cum"
-	}
-	// The driver keeps its settings from one call to the next, so each one that matters
-	// is given every time, defaults too.
+// A view is what pprof's own driver is to make of a profile, or of two.
+type view struct {
+	p    *profile.Profile
+	base *profile.Profile // is taken away from p; nil: none
+
+	bools   map[string]bool
+	ints    map[string]int
+	strings map[string]string
+
+	w     io.Writer                          // of a report
+	serve func(*driver.HTTPServerArgs) error // of the pages
+}
+
+// render has pprof's driver show v. The driver is shut in: it is handed the profiles and a writer, and
+// every other way out (files, tools, the network, the terminal) is one of the types below.
+//
+// The driver keeps its settings from one call to the next, so each one that matters is given every
+// time, defaults too.
+func render(ctx context.Context, v view) error {
 	flags := &flagSet{
-		bools:   map[string]bool{"top": true, sort: true, "functions": true, "trim": true},
-		ints:    map[string]int{"nodecount": opts.lines()},
-		floats:  map[string]float64{"nodefraction": nodeFraction, "divide_by": 1},
-		strings: map[string]string{"output": "report", "sample_index": opts.SampleIndex, "unit": "minimum"},
+		bools: map[string]bool{
+			"flat": true, "cum": false, "functions": true, "lines": false, "trim": true, "normalize": false,
+			"call_tree": false, "relative_percentages": false, "noinlines": false, "compact_labels": false, "drop_negative": false,
+		},
+		ints:   map[string]int{"nodecount": -1},
+		floats: map[string]float64{"nodefraction": nodeFraction, "edgefraction": edgeFraction, "divide_by": 1},
+		strings: map[string]string{
+			"output": "", "sample_index": "", "unit": "minimum",
+			"focus": "", "ignore": "", "hide": "", "show": "", "show_from": "", "prune_from": "",
+			"tagfocus": "", "tagignore": "", "tagshow": "", "taghide": "", "tagroot": "", "tagleaf": "",
+		},
+	}
+	maps.Copy(flags.bools, v.bools)
+	maps.Copy(flags.ints, v.ints)
+	maps.Copy(flags.strings, v.strings)
+	if v.base != nil {
+		flags.lists = map[string]string{"diff_base": sourceBase}
 	}
 	if err := rendering.acquire(ctx); err != nil {
 		return err
@@ -34,13 +57,23 @@ func renderTop(ctx context.Context, w io.Writer, p *profile.Profile, opts TopOpt
 
 	return driver.PProf(&driver.Options{
 		Flagset:       flags,
-		Fetch:         given{p},
-		Writer:        sink{w},
+		Fetch:         given{v.p, v.base},
+		Writer:        sink{v.w},
 		UI:            silent{},
 		Obj:           noTools{},
+		HTTPServer:    v.serve,
 		HTTPTransport: noNetwork{},
 	})
 }
+
+// sourceNow and sourceBase are what the two profiles are called; they are never the name of a file.
+const (
+	sourceNow  = "profile"
+	sourceBase = "base"
+)
+
+// edgeFraction is pprof's default of the same name.
+const edgeFraction = 0.001
 
 // flagSet is a command line that was never text: the driver's defaults, but for what
 // the maps hold.
@@ -49,21 +82,29 @@ type flagSet struct {
 	ints    map[string]int
 	floats  map[string]float64
 	strings map[string]string
+	lists   map[string]string
 }
 
-func (f *flagSet) Bool(name string, def bool, _ string) *bool   { return flag(f.bools, name, def) }
-func (f *flagSet) Int(name string, def int, _ string) *int      { return flag(f.ints, name, def) }
-func (f *flagSet) String(name, def string, _ string) *string    { return flag(f.strings, name, def) }
-func (f *flagSet) ExtraUsage() string                           { return "" }
-func (f *flagSet) AddExtraUsage(string)                         {}
-func (f *flagSet) StringList(string, string, string) *[]*string { return new([]*string) }
+func (f *flagSet) Bool(name string, def bool, _ string) *bool { return flag(f.bools, name, def) }
+func (f *flagSet) Int(name string, def int, _ string) *int    { return flag(f.ints, name, def) }
+func (f *flagSet) String(name, def string, _ string) *string  { return flag(f.strings, name, def) }
+func (f *flagSet) ExtraUsage() string                         { return "" }
+func (f *flagSet) AddExtraUsage(string)                       {}
+
+func (f *flagSet) StringList(name, _, _ string) *[]*string {
+	var list []*string
+	if v, ok := f.lists[name]; ok {
+		list = append(list, &v)
+	}
+	return &list
+}
 
 func (f *flagSet) Float64(name string, def float64, _ string) *float64 {
 	return flag(f.floats, name, def)
 }
 
 // Parse answers the sources: one, for the fetcher, whose name is never used.
-func (f *flagSet) Parse(func()) []string { return []string{"profile"} }
+func (f *flagSet) Parse(func()) []string { return []string{sourceNow} }
 
 func flag[T any](set map[string]T, name string, def T) *T {
 	if v, ok := set[name]; ok {
@@ -72,11 +113,14 @@ func flag[T any](set map[string]T, name string, def T) *T {
 	return &def
 }
 
-// given is a fetcher of the one profile that is at hand.
-type given struct{ p *profile.Profile }
+// given is a fetcher of the profiles that are at hand.
+type given struct{ p, base *profile.Profile }
 
-func (g given) Fetch(string, time.Duration, time.Duration) (*profile.Profile, string, error) {
+func (g given) Fetch(source string, _, _ time.Duration) (*profile.Profile, string, error) {
 	// No URL: it wasn't fetched from elsewhere, so the driver saves no copy of it.
+	if source == sourceBase {
+		return g.base, "", nil
+	}
 	return g.p, "", nil
 }
 

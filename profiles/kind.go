@@ -21,6 +21,10 @@ const (
 	Block     Kind = "block"     // contentions (count), delay (nanoseconds): who waited
 )
 
+// Trace is the kind of an execution trace's [File]. It is no profile, so it is none of [Kinds]: go tool
+// trace reads it.
+const Trace Kind = "trace"
+
 // Kinds lists every kind, in the order in which they are written and shown.
 func Kinds() []Kind {
 	return []Kind{CPU, Heap, Allocs, Goroutine, Mutex, Block}

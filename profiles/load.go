@@ -30,16 +30,19 @@ type Problem string
 
 // What can be wrong with a file.
 const (
-	Missing    Problem = "missing"                         // there is nothing at that path
-	Unreadable Problem = "cannot be read"                  // permissions, a directory, a failing disk
-	Empty      Problem = "empty"                           // no bytes
-	Cut        Problem = "cut short"                       // ends before it should
-	Damaged    Problem = "damaged"                         // its checksum or packing is wrong
-	TooLarge   Problem = "too large"                       // more than 256 MiB, packed or unpacked
-	NotProfile Problem = "not a pprof profile"             // something else
-	OtherKind  Problem = "of another kind than the others" // cannot be merged with them
-	NoProfiles Problem = "holds no profiles"               // a directory without any
-	NoSuchKind Problem = "holds no profiles of the kind"   // a directory with others
+	Missing      Problem = "missing"                                  // there is nothing at that path
+	Unreadable   Problem = "cannot be read"                           // permissions, a directory, a failing disk
+	Empty        Problem = "empty"                                    // no bytes
+	Cut          Problem = "cut short"                                // ends before it should
+	Damaged      Problem = "damaged"                                  // its checksum or packing is wrong
+	TooLarge     Problem = "too large"                                // more than 256 MiB, packed or unpacked
+	NotProfile   Problem = "not a pprof profile"                      // something else
+	OtherKind    Problem = "of another kind than the others"          // cannot be merged with them
+	NoProfiles   Problem = "holds no profiles"                        // a directory without any
+	NoSamples    Problem = "holds no samples"                         // nothing was under way, or for too short a time
+	Unsymbolized Problem = "is not symbolized"                        // addresses, where functions should be
+	NoOperations Problem = "doesn't say of how many operations it is" // so that two can't be held against each other
+	NoSuchKind   Problem = "holds no profiles of the kind"            // a directory with others
 )
 
 // Error is the path, the problem, its particulars and what to do.
@@ -68,6 +71,12 @@ func (p Problem) advice() string {
 		return "run the scenario with profiles on"
 	case NoSuchKind:
 		return "ask for one that it has"
+	case NoSamples:
+		return "profile for longer, or under load"
+	case Unsymbolized:
+		return "capture it from a Go program, whose profiles hold their functions' names"
+	case NoOperations:
+		return "--raw holds profiles of the same length against each other as they are"
 	default: // Empty, Cut, Damaged
 		return "capture it again"
 	}
@@ -104,6 +113,38 @@ func Load(path string) (*profile.Profile, error) {
 		return nil, &FileError{Path: path, Problem: NotProfile, Err: err}
 	}
 	return p, nil
+}
+
+// checkSymbols refuses a profile most of whose value lies in functions without a name: what is drawn of
+// it would be addresses.
+func checkSymbols(p *profile.Profile) error {
+	var named, nameless int64
+	for _, s := range p.Sample {
+		if len(s.Location) == 0 {
+			continue
+		}
+		leaf := s.Location[0]
+		if len(leaf.Line) > 0 && leaf.Line[0].Function != nil && leaf.Line[0].Function.Name != "" {
+			named += abs(s.Value[0])
+		} else {
+			nameless += abs(s.Value[0])
+		}
+	}
+	if nameless > named {
+		return fmt.Errorf("%d of %d samples are in functions without a name", nameless, named+nameless)
+	}
+	return nil
+}
+
+// checkDrawn refuses what a picture, or a difference, would say nothing of.
+func checkDrawn(path string, p *profile.Profile) error {
+	if len(p.Sample) == 0 {
+		return &FileError{Path: path, Problem: NoSamples}
+	}
+	if err := checkSymbols(p); err != nil {
+		return &FileError{Path: path, Problem: Unsymbolized, Err: err}
+	}
+	return nil
 }
 
 func read(path string) ([]byte, error) {

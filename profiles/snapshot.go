@@ -113,11 +113,13 @@ const (
 	ownStart  = "github.com/fleetmark/fleetmark/profiles.Start"
 	ownStop   = "github.com/fleetmark/fleetmark/profiles.(*Capture).Stop"
 	ownWatch  = "github.com/fleetmark/fleetmark/profiles.(*Capture).watch"
+	ownFollow = "github.com/fleetmark/fleetmark/profiles.(*Capture).follow"
 	cpuWriter = "runtime/pprof.profileWriter"
+	tracer    = "runtime/trace.Start"
 )
 
 func ourFunction(name string) bool {
-	for _, root := range [...]string{ownStart, ownStop, ownWatch, cpuWriter} {
+	for _, root := range [...]string{ownStart, ownStop, ownWatch, ownFollow, cpuWriter, tracer} {
 		rest, ok := strings.CutPrefix(name, root)
 		if ok && (rest == "" || rest[0] == '.') { // itself or a closure of it
 			return true

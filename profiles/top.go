@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/google/pprof/profile"
 )
@@ -18,6 +20,9 @@ type TopOptions struct {
 
 	// Cumulative sorts by what a function and its callees took, not by its own.
 	Cumulative bool
+
+	// ByLine shows lines of functions, each by itself. [TopRows] doesn't know it.
+	ByLine bool
 
 	// SampleIndex names the number to show, such as alloc_objects; empty is the
 	// profile's own choice, for [Kinds] the last that its kind lists.
@@ -48,10 +53,20 @@ func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) erro
 	if err != nil {
 		return err
 	}
-	if err := renderTop(ctx, w, p, opts); err != nil {
+	if err := render(ctx, opts.view(w, p, nil)); err != nil {
 		return fmt.Errorf("profile top: %w", err)
 	}
 	return nil
+}
+
+// view is the text that pprof prints of p, less base.
+func (o TopOptions) view(w io.Writer, p, base *profile.Profile) view {
+	return view{
+		p: p, base: base, w: w,
+		bools:   map[string]bool{"top": true, "flat": !o.Cumulative, "cum": o.Cumulative, "functions": !o.ByLine, "lines": o.ByLine},
+		ints:    map[string]int{"nodecount": o.lines()},
+		strings: map[string]string{"output": "report", "sample_index": o.SampleIndex},
+	}
 }
 
 // merged loads the files one by one into one profile and answers the column to show.
@@ -89,11 +104,32 @@ func add(sum, p *profile.Profile) (*profile.Profile, error) {
 	if sum == nil {
 		return p, nil
 	}
-	same := slices.EqualFunc(sum.SampleType, p.SampleType, func(a, b *profile.ValueType) bool { return *a == *b })
-	if !same {
+	if !sameTypes(sum, p) {
 		return nil, fmt.Errorf("it counts %s, they %s", typeNames(p), typeNames(sum))
 	}
-	return profile.Merge([]*profile.Profile{sum, p})
+	all, err := profile.Merge([]*profile.Profile{sum, p})
+	if err == nil {
+		all.Comments = together(sum, p)
+	}
+	return all, err
+}
+
+// together are the comments of two profiles merged: what counts is counted together, the rest said once.
+func together(a, b *profile.Profile) (comments []string) {
+	for _, comment := range slices.Concat(a.Comments, b.Comments) {
+		key, _, _ := strings.Cut(comment, "=")
+		if counts := key == OperationsLabel || key == ProcessorLabel; counts && number(a, key) > 0 && number(b, key) > 0 {
+			comment = key + "=" + strconv.FormatInt(number(a, key)+number(b, key), 10)
+		}
+		if !slices.Contains(comments, comment) {
+			comments = append(comments, comment)
+		}
+	}
+	return comments
+}
+
+func sameTypes(a, b *profile.Profile) bool {
+	return slices.EqualFunc(a.SampleType, b.SampleType, func(a, b *profile.ValueType) bool { return *a == *b })
 }
 
 func typeNames(p *profile.Profile) []string {

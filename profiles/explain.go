@@ -1,0 +1,406 @@
+package profiles
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/google/pprof/profile"
+)
+
+// ExplainOptions say what is explained, and how sure one wants to be.
+type ExplainOptions struct {
+	// SampleIndex names the number to explain, such as alloc_objects; empty is the profile's own choice.
+	SampleIndex string
+
+	// Own are the beginnings of the names of functions that may be the cause: one's own, such as a
+	// package path. What they call elsewhere counts as theirs. At least one.
+	Own []string
+
+	// Paired says that the i-th profiles of either side were taken by turns with each other. Else
+	// the repetitions of a side are taken to be exchangeable.
+	Paired bool
+
+	// Alpha is the chance that anything at all is named where nothing changed. 0: 1%.
+	Alpha float64
+
+	// Causes is how many are given at most, largest first. 0: 10.
+	Causes int
+}
+
+// The defaults, and the bounds of what is tested.
+const (
+	defaultExplainAlpha = 0.01
+	defaultCauses       = 10
+
+	fewest = 4   // repetitions a side: with fewer nothing could be told from chance
+	most   = 400 // repetitions a side
+)
+
+// An Explanation says which functions made an operation cost more or less.
+type Explanation struct {
+	Unit       string     `json:"unit"`        // of an operation's cost: nanoseconds, bytes or count
+	Sample     string     `json:"sample"`      // cpu, alloc_space, …
+	Taken      string     `json:"taken"`       // "paired" or "unpaired" repetitions
+	Base       int        `json:"base"`        // repetitions
+	Now        int        `json:"now"`         // repetitions
+	Operations [2]int64   `json:"operations"`  // that either side's profiles saw
+	Alpha      float64    `json:"alpha"`       // the chance that anything is named where nothing changed
+	Tests      int        `json:"tests"`       // functions times ways to count them
+	Total      Change     `json:"total"`       // of everything
+	Causes     []Cause    `json:"causes"`      // whose change is real, largest first; none: nothing is
+	Left       int        `json:"left"`        // causes beyond those that were asked for
+	Functions  []Function `json:"functions"`   // whose own or whole cost changed really
+	Unassigned float64    `json:"unexplained"` // of the whole difference, what no cause accounts for
+}
+
+// A Change is of the cost of an operation.
+type Change struct {
+	Base  float64 `json:"base"`
+	Now   float64 `json:"now"`
+	Delta float64 `json:"delta"`
+	Low   float64 `json:"low"`  // of the 95% interval of Delta
+	High  float64 `json:"high"` // of the 95% interval of Delta
+	P     float64 `json:"p"`    // corrected for all tests
+	Real  bool    `json:"real"` // P is at most Alpha
+}
+
+// A Cause is a function of one's own, with all that it calls elsewhere.
+type Cause struct {
+	Function string `json:"function"`
+	Change
+	Share     float64   `json:"share"` // of the whole difference
+	ShareLow  *float64  `json:"share_low"`
+	ShareHigh *float64  `json:"share_high"` // of its 95% interval; none: the whole difference may be nothing
+	Lines     []Portion `json:"lines"`      // of it, that changed most
+	Callees   []Portion `json:"callees"`    // where the processor was, or what was allocated by
+	Callers   []Portion `json:"callers"`    // who pays
+}
+
+// A Portion is a part of a cause's difference.
+type Portion struct {
+	Name  string  `json:"name"`
+	Base  float64 `json:"base"`
+	Now   float64 `json:"now"`
+	Delta float64 `json:"delta"`
+}
+
+// A Function is one whose change is real, counted by itself or with all that it called.
+type Function struct {
+	Name       string `json:"name"`
+	Cumulative bool   `json:"cumulative"`
+	Change
+}
+
+// Explain says which functions' cost changed from the profiles base to the profiles now, a file a
+// repetition. All must be of one kind, hold their symbols, and say of how many operations they are.
+//
+// The cost of an operation in each function is tested by permutation: were the two sides alike, any
+// exchange of repetitions between them (of the two of a pair, where they are Paired) would be as
+// likely as what was measured. The largest standardized difference over all functions, counted
+// by themselves, with all they call, and as causes, is taken of each exchange, so that the chance of
+// naming anything is Alpha for all tests together, however they hang together (P. H. Westfall and
+// S. S. Young, "Resampling-based multiple testing", 1993). Shares have Fieller's interval (E. C.
+// Fieller, "Some problems in interval estimation", 1954).
+func Explain(ctx context.Context, base, now []string, opts ExplainOptions) (*Explanation, error) {
+	opts.Alpha, opts.Causes = cmp.Or(opts.Alpha, defaultExplainAlpha), cmp.Or(opts.Causes, defaultCauses)
+	switch {
+	case len(opts.Own) == 0:
+		return nil, errors.New("profile explain: no functions of one's own: name the beginning of their package path (--own)")
+	case !(opts.Alpha > 0 && opts.Alpha < 1):
+		return nil, fmt.Errorf("profile explain: alpha %v: want above 0 and below 1", opts.Alpha)
+	case opts.Causes < 0:
+		return nil, fmt.Errorf("profile explain: %d causes: want 1 or more, or 0 for %d", opts.Causes, defaultCauses)
+	case opts.Paired && len(base) != len(now):
+		return nil, fmt.Errorf("profile explain: %d and %d repetitions: want as many of either side, taken by turns", len(base), len(now))
+	}
+	for side, files := range map[string]int{"the first": len(base), "the second": len(now)} {
+		if files < fewest || files > most {
+			return nil, fmt.Errorf("profile explain: %s has %s: want %d to %d: with fewer no function could be told from chance (--set profiled=8)",
+				side, counted(files, "profile"), fewest, most)
+		}
+	}
+	c, err := newCosts(ctx, slices.Concat(base, now), opts)
+	if err != nil {
+		return nil, err
+	}
+	e, err := c.explain(ctx, len(base), opts)
+	if err != nil {
+		return nil, fmt.Errorf("profile explain: %w", err)
+	}
+	return e, nil
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// costs are what an operation cost in each repetition, in every function.
+type costs struct {
+	sample, unit string
+	quantum      float64 // of what a profile counts: a sample's worth
+	operations   []float64
+	total        []float64
+	accounted    bool // the total is the system's account, and holds no noise of counting
+	at           map[part]int
+	parts        []part
+	values       [][]float64 // by part, then by repetition
+
+	detail map[detail][]float64 // by repetition
+}
+
+// A part is a function, counted in one of three ways.
+type part struct {
+	how  counting
+	name string
+}
+
+type counting int
+
+const (
+	asCause    counting = iota // it and all that it called that isn't one's own
+	bySelf                     // it alone
+	cumulative                 // it and all that it called
+)
+
+// A detail of a cause: where in it, through whom, and for whom.
+type detail struct {
+	cause string
+	what  detailKind
+	name  string
+}
+
+type detailKind int
+
+const (
+	ofLine detailKind = iota
+	ofCallee
+	ofCaller
+)
+
+func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs, error) {
+	c := &costs{at: map[part]int{}, detail: map[detail][]float64{}}
+	var first *profile.Profile
+	var accounts []float64
+	for i, path := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		p, err := Load(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkSymbols(p); err != nil {
+			return nil, &FileError{Path: path, Problem: Unsymbolized, Err: err}
+		}
+		if first == nil {
+			first = p
+		} else if !sameTypes(first, p) {
+			return nil, &FileError{Path: path, Problem: OtherKind, Err: fmt.Errorf("it counts %s, they %s", typeNames(p), typeNames(first))}
+		}
+		column, err := p.SampleIndexByName(opts.SampleIndex)
+		if err != nil {
+			return nil, fmt.Errorf("profile explain: %s: %w", path, err)
+		}
+		operations := Operations(p)
+		if operations == 0 {
+			return nil, &FileError{Path: path, Problem: NoOperations}
+		}
+		c.sample, c.unit, c.quantum = p.SampleType[column].Type, p.SampleType[column].Unit, quantum(p, column)
+		c.operations = append(c.operations, float64(operations))
+		c.total = append(c.total, 0)
+		c.add(p, column, i, len(files), opts.Own)
+		if c.sample == "cpu" {
+			accounts = append(accounts, float64(number(p, ProcessorLabel))/float64(operations))
+		}
+	}
+	if len(accounts) == len(files) && !slices.Contains(accounts, 0) {
+		c.total, c.accounted = accounts, true
+	}
+	return c, nil
+}
+
+// quantum is what one event of a profile comes to: 10 ms of a processor at 100 Hz, one object.
+func quantum(p *profile.Profile, column int) float64 {
+	if p.SampleType[column].Unit == "nanoseconds" && p.PeriodType != nil && p.PeriodType.Type == "cpu" && p.Period > 0 {
+		return float64(p.Period)
+	}
+	var events, sum int64 // the first column counts events in every kind
+	for _, s := range p.Sample {
+		events, sum = events+s.Value[0], sum+s.Value[column]
+	}
+	if events <= 0 || sum <= 0 {
+		return 1
+	}
+	return float64(sum) / float64(events)
+}
+
+// add takes in the profile of repetition i, of so many.
+func (c *costs) add(p *profile.Profile, column, i, all int, own []string) {
+	var stack []frame
+	seen := map[string]bool{}
+	for _, s := range p.Sample {
+		v := float64(s.Value[column]) / c.operations[i]
+		if v == 0 || len(s.Location) == 0 {
+			continue
+		}
+		c.total[i] += v
+		stack = frames(s, stack)
+		cause := nobodys(stack)
+		if o := owner(stack, own); o >= 0 {
+			cause = stack[o].function
+			c.of(detail{cause, ofLine, stack[o].place()}, all)[i] += v
+			if o > 0 {
+				c.of(detail{cause, ofCallee, stack[0].function}, all)[i] += v
+			}
+			if caller := owner(stack[o+1:], own); caller >= 0 {
+				f := stack[o+1+caller]
+				c.of(detail{cause, ofCaller, f.function + " " + f.place()}, all)[i] += v
+			}
+		} else {
+			c.of(detail{cause, ofCallee, stack[0].function}, all)[i] += v
+		}
+		c.part(part{asCause, cause}, all)[i] += v
+		c.part(part{bySelf, stack[0].function}, all)[i] += v
+		clear(seen)
+		for _, f := range stack {
+			if !seen[f.function] {
+				seen[f.function] = true
+				c.part(part{cumulative, f.function}, all)[i] += v
+			}
+		}
+	}
+}
+
+func (c *costs) part(p part, all int) []float64 {
+	i, ok := c.at[p]
+	if !ok {
+		i = len(c.parts)
+		c.at[p] = i
+		c.parts = append(c.parts, p)
+		c.values = append(c.values, make([]float64, all))
+	}
+	return c.values[i]
+}
+
+func (c *costs) of(d detail, all int) []float64 {
+	v, ok := c.detail[d]
+	if !ok {
+		v = make([]float64, all)
+		c.detail[d] = v
+	}
+	return v
+}
+
+// leastShare is what of an operation's cost a function must have on either side to be tested.
+const leastShare = 0.001
+
+// explain tests, with the first n repetitions being the base's.
+func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Explanation, error) {
+	all := len(c.total)
+	e := &Explanation{
+		Unit: c.unit, Sample: c.sample, Taken: "unpaired", Base: n, Now: all - n, Alpha: opts.Alpha,
+		Causes: []Cause{}, Functions: []Function{},
+	}
+	if opts.Paired {
+		e.Taken = "paired"
+	}
+	for i, operations := range c.operations {
+		side := 0
+		if i >= n {
+			side = 1
+		}
+		e.Operations[side] += int64(operations)
+	}
+	whole := max(mean(c.total[:n]), mean(c.total[n:]))
+	if whole == 0 {
+		return nil, errors.New("the profiles hold no samples: nothing to explain: profile for longer")
+	}
+	tested := []int{}
+	for i, v := range c.values {
+		if max(mean(v[:n]), mean(v[n:])) >= leastShare*whole {
+			tested = append(tested, i)
+		}
+	}
+	rows := [][]float64{c.total}
+	for _, i := range tested {
+		rows = append(rows, c.values[i])
+	}
+	e.Tests = len(rows)
+	ps, err := permute(ctx, rows, n, opts.Paired, c.scale(rows, n))
+	if err != nil {
+		return nil, err
+	}
+	if smallest := smallestP(n, all-n, opts.Paired); smallest > opts.Alpha {
+		return nil, fmt.Errorf("%d and %d repetitions: no change could be told from chance at %v: want more (--set profiled=8)", n, all-n, opts.Alpha)
+	}
+	e.Total = change(c.total, n, opts.Paired, ps[0], opts.Alpha)
+	for k, i := range tested {
+		ch := change(c.values[i], n, opts.Paired, ps[k+1], opts.Alpha)
+		if !ch.Real {
+			continue
+		}
+		if c.parts[i].how == asCause {
+			e.Causes = append(e.Causes, c.cause(c.parts[i].name, c.values[i], ch, n, opts.Paired))
+			continue
+		}
+		e.Functions = append(e.Functions, Function{c.parts[i].name, c.parts[i].how == cumulative, ch})
+	}
+	slices.SortFunc(e.Causes, func(a, b Cause) int {
+		return cmp.Or(cmp.Compare(math.Abs(b.Delta), math.Abs(a.Delta)), cmp.Compare(a.Function, b.Function))
+	})
+	slices.SortFunc(e.Functions, func(a, b Function) int {
+		return cmp.Or(cmp.Compare(math.Abs(b.Delta), math.Abs(a.Delta)), cmp.Compare(a.Name, b.Name))
+	})
+	e.Unassigned = e.Total.Delta
+	for _, k := range e.Causes {
+		e.Unassigned -= k.Delta
+	}
+	if len(e.Causes) > opts.Causes {
+		e.Left = len(e.Causes) - opts.Causes
+		e.Causes = slices.Clip(e.Causes[:opts.Causes])
+	}
+	return e, nil
+}
+
+// shown is how many portions of each sort a cause shows, and leastPortion which part of its
+// difference one must be.
+const (
+	shown        = 3
+	leastPortion = 0.1
+)
+
+func (c *costs) cause(name string, values []float64, ch Change, n int, paired bool) Cause {
+	k := Cause{Function: name, Change: ch}
+	k.Share, k.ShareLow, k.ShareHigh = fieller(values, c.total, n, paired)
+	for d, v := range c.detail {
+		if d.cause != name || d.name == "" {
+			continue
+		}
+		p := Portion{Name: d.name, Base: mean(v[:n]), Now: mean(v[n:])}
+		if p.Delta = p.Now - p.Base; math.Abs(p.Delta) < leastPortion*math.Abs(ch.Delta) {
+			continue
+		}
+		list := &k.Lines
+		switch d.what {
+		case ofCallee:
+			list = &k.Callees
+		case ofCaller:
+			list = &k.Callers
+		}
+		*list = append(*list, p)
+	}
+	for _, list := range []*[]Portion{&k.Lines, &k.Callees, &k.Callers} {
+		slices.SortFunc(*list, func(a, b Portion) int {
+			return cmp.Or(cmp.Compare(math.Abs(b.Delta), math.Abs(a.Delta)), cmp.Compare(a.Name, b.Name))
+		})
+		*list = slices.Clip((*list)[:min(shown, len(*list))])
+	}
+	return k
+}

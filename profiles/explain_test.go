@@ -1,0 +1,255 @@
+package profiles
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/pprof/profile"
+	"github.com/stretchr/testify/require"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// An operation of so many nanoseconds in each of these stacks, of which the innermost function is first.
+type synthetic struct {
+	ns    float64
+	stack []string
+}
+
+// push is somewhat like one: most of it is the kernel's.
+func push() []synthetic {
+	return []synthetic{
+		{6000, []string{"syscall.write", "own.(*conn).send", "own.(*Client).roundTrip", "own.(*Client).Push", "main.work"}},
+		{3000, []string{"syscall.read", "own.(*conn).receive", "own.(*Client).roundTrip", "own.(*Client).Push", "main.work"}},
+		{1500, []string{"codec.parse", "own.(*conn).receive", "own.(*Client).roundTrip", "own.(*Client).Push", "main.work"}},
+		{700, []string{"own.(*pool).get", "own.(*Client).roundTrip", "own.(*Client).Push", "main.work"}},
+		{500, []string{"own.(*pool).put", "own.(*Client).roundTrip", "own.(*Client).Push", "main.work"}},
+		{900, []string{"own.appendHead", "own.(*Client).roundTrip", "own.(*Client).Push", "main.work"}},
+		{400, []string{"hash.sum", "own.digest", "own.(*Client).Push", "main.work"}},
+		{2500, []string{"runtime.findRunnable", "runtime.schedule", "runtime.mcall"}},
+		{300, []string{"runtime.scanobject", "runtime.gcBgMarkWorker"}},
+		{600, []string{"main.record", "main.work"}},
+	}
+}
+
+// repetitions writes so many profiles of an operation, with the noise of counting samples at 100 Hz and
+// that of a machine whose speed moves.
+func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations int64, machine []float64, op []synthetic) (files []string) {
+	t.Helper()
+	const period = 10_000_000
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	whole := 0.0
+	for _, s := range op {
+		whole += s.ns
+	}
+	for i := range n {
+		p := &profile.Profile{
+			SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+			PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: period,
+			Comments: []string{fmt.Sprintf("%s=%d", OperationsLabel, operations), fmt.Sprintf("%s=%.0f", ProcessorLabel, machine[i]*whole*float64(operations))},
+		}
+		functions := map[string]*profile.Location{}
+		for _, s := range op {
+			count := int64(distuv.Poisson{Lambda: machine[i] * s.ns * float64(operations) / period, Src: random}.Rand())
+			if count == 0 {
+				continue
+			}
+			sample := &profile.Sample{Value: []int64{count, count * period}}
+			for _, name := range s.stack {
+				if functions[name] == nil {
+					f := &profile.Function{ID: uint64(len(p.Function) + 1), Name: name, Filename: "/src/" + name + ".go"}
+					p.Function = append(p.Function, f)
+					l := &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f, Line: 7}}}
+					p.Location = append(p.Location, l)
+					functions[name] = l
+				}
+				sample.Location = append(sample.Location, functions[name])
+			}
+			p.Sample = append(p.Sample, sample)
+		}
+		path := filepath.Join(dir, fileName(CPU, i+1))
+		require.NoError(t, writeProfile(path, CPU, p))
+		files = append(files, path)
+	}
+	return files
+}
+
+// speeds are a machine's in n repetitions of either side: those of a pair are alike.
+func speeds(random *rand.Rand, n int) (base, now []float64) {
+	for range n {
+		together := math.Exp(0.05 * random.NormFloat64())
+		base = append(base, together*math.Exp(0.02*random.NormFloat64()))
+		now = append(now, together*math.Exp(0.02*random.NormFloat64()))
+	}
+	return base, now
+}
+
+// tried explains a change in one of the operation's parts.
+func tried(t *testing.T, random *rand.Rand, pairs int, at int, share float64) *Explanation {
+	t.Helper()
+	dir := t.TempDir()
+	base, now := speeds(random, pairs)
+	changed, whole := push(), 0.0
+	for _, s := range changed {
+		whole += s.ns
+	}
+	if at >= 0 {
+		changed[at].ns += share * whole
+	}
+	const operations = 25_000 // half a second of a processor that is busy with them
+	e, err := Explain(t.Context(),
+		repetitions(t, filepath.Join(dir, "base"), random, pairs, operations, base, push()),
+		repetitions(t, filepath.Join(dir, "now"), random, pairs, operations, now, changed),
+		ExplainOptions{Own: []string{"own.", "main."}, Paired: true})
+	require.NoError(t, err)
+	return e
+}
+
+// TestExplainFindsWhatWasPlanted: 5 to 15% of an operation in one function after the other. The share of
+// the whole difference is 1, as nothing else changed.
+func TestExplainFindsWhatWasPlanted(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	found, held, widths, all := 0, 0, 0.0, 0
+	rounds := 8
+	if testing.Short() || raced {
+		rounds = 2
+	}
+	for round := range rounds {
+		for at, s := range push() {
+			cause := ""
+			for _, name := range s.stack {
+				if isOwn(name, []string{"own.", "main."}) {
+					cause = name
+					break
+				}
+			}
+			if cause == "" {
+				continue
+			}
+			all++
+			e := tried(t, random, 50, at, 0.05+0.10*float64(round)/float64(rounds-1))
+			for i, c := range e.Causes {
+				if i >= 3 || c.Function != cause {
+					continue
+				}
+				found++
+				require.Positive(t, c.Delta)
+				if c.ShareLow != nil && *c.ShareLow <= 1 && 1 <= *c.ShareHigh {
+					held++
+					widths += *c.ShareHigh - *c.ShareLow
+				}
+			}
+		}
+	}
+	t.Logf("%d planted, %d found among the first three, %d times the interval held it, %.2f wide on average", all, found, held, widths/float64(held))
+	require.GreaterOrEqual(t, float64(found), 0.95*float64(all))
+	require.GreaterOrEqual(t, float64(held), 0.85*float64(all))
+}
+
+// TestExplainNamesNothing where nothing changed, but for the stated chance.
+func TestExplainNamesNothing(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	named, all := 0, 300
+	if testing.Short() || raced {
+		all = 60
+	}
+	for range all {
+		if e := tried(t, random, 12, -1, 0); len(e.Causes)+len(e.Functions) > 0 {
+			named++
+		}
+	}
+	t.Logf("%d of %d named something", named, all)
+	// Beyond this the stated 1% is refuted, at the 99.9% level.
+	most := distuv.Binomial{N: float64(all), P: defaultExplainAlpha}
+	limit := 0
+	for most.CDF(float64(limit)) < 0.999 {
+		limit++
+	}
+	require.LessOrEqual(t, named, limit)
+}
+
+// TestPermutationIsExact: p-values counted by hand.
+func TestPermutationIsExact(t *testing.T) {
+	one := []float64{1}
+	// Of the 6 ways to deal 4 values 2 and 2, the largest difference is that which was measured, and the
+	// other way round.
+	p, err := permute(t.Context(), [][]float64{{1, 2, 11, 12}}, 2, false, one)
+	require.NoError(t, err)
+	require.InDelta(t, 2.0/6, p[0], 1e-12)
+	// 5, 12 against 1, 11: |12-5| / 2 = 2.5 is reached or passed by all but those that come nearer.
+	p, err = permute(t.Context(), [][]float64{{1, 11, 5, 12}}, 2, false, one)
+	require.NoError(t, err)
+	require.InDelta(t, 4.0/6, p[0], 1e-12) // 1,5|11,12: 8.5; 1,11|5,12: 2.5; 1,12|5,11: 1.5
+	// Three pairs: of 8 signs only all alike come to as much.
+	p, err = permute(t.Context(), [][]float64{{0, 0, 0, 1, 2, 3}}, 3, true, one)
+	require.NoError(t, err)
+	require.InDelta(t, 2.0/8, p[0], 1e-12)
+	// Beside a row that reaches as much by chance, a row's p-value is at least that row's.
+	p, err = permute(t.Context(), [][]float64{{0, 0, 0, 1, 2, 3}, {0, 0, 0, 6, -6, 0}}, 3, true, []float64{1, 1})
+	require.NoError(t, err)
+	require.InDelta(t, 6.0/8, p[0], 1e-12) // the second row comes to 4 in 4 of 8
+}
+
+// TestFieller: of a part that is half of the whole in each pair, the share is a half, without doubt.
+func TestFieller(t *testing.T) {
+	whole, part := []float64{0, 0, 0, 0, 10, 12, 9, 11}, []float64{0, 0, 0, 0, 5, 6, 4.5, 5.5}
+	share, low, high := fieller(part, whole, 4, true)
+	require.InDelta(t, 0.5, share, 1e-12)
+	require.InDelta(t, 0.5, *low, 1e-6)
+	require.InDelta(t, 0.5, *high, 1e-6)
+	// A whole that may be nothing has no shares.
+	_, low, high = fieller([]float64{0, 0, 0, 0, 1, -1, 1, -1}, []float64{0, 0, 0, 0, 5, -5, 5, -4}, 4, true)
+	require.Nil(t, low)
+	require.Nil(t, high)
+}
+
+func TestExplainRefuses(t *testing.T) {
+	dir, random := t.TempDir(), rand.New(rand.NewPCG(5, 6))
+	ones := []float64{1, 1, 1, 1, 1, 1, 1, 1}
+	good := repetitions(t, filepath.Join(dir, "good"), random, 8, 100_000, ones, push())
+	own := []string{"own."}
+	unlabelled := make([]string, 0, 8)
+	nameless := make([]string, 0, 8)
+	for i, path := range good {
+		p, err := Load(path)
+		require.NoError(t, err)
+		p.Comments = nil
+		unlabelled = append(unlabelled, filepath.Join(dir, fmt.Sprintf("u%d.pb.gz", i)))
+		require.NoError(t, writeProfile(unlabelled[i], CPU, p))
+		p.Comments = []string{OperationsLabel + "=5"}
+		for _, l := range p.Location {
+			l.Line = nil
+			l.Address = l.ID
+		}
+		nameless = append(nameless, filepath.Join(dir, fmt.Sprintf("n%d.pb.gz", i)))
+		require.NoError(t, writeProfile(nameless[i], CPU, p))
+	}
+	for name, row := range map[string]struct {
+		base, now []string
+		opts      ExplainOptions
+		says      string
+	}{
+		"no own functions":     {good, good, ExplainOptions{}, "no functions of one's own"},
+		"too few":              {good[:3], good, ExplainOptions{Own: own}, "the first has 3 profiles: want 4 to 400"},
+		"too few for alpha":    {good[:4], good[:4], ExplainOptions{Own: own}, "no change could be told from chance at 0.01"},
+		"odd pairs":            {good[:7], good, ExplainOptions{Own: own, Paired: true}, "7 and 8 repetitions"},
+		"missing":              {good, append([]string{"nowhere.pb.gz"}, good[1:]...), ExplainOptions{Own: own}, "missing"},
+		"without operations":   {good, unlabelled, ExplainOptions{Own: own}, "doesn't say of how many operations it is"},
+		"not symbolized":       {nameless, good, ExplainOptions{Own: own}, "not symbolized"},
+		"no such sample index": {good, good, ExplainOptions{Own: own, SampleIndex: "inuse_space"}, "inuse_space"},
+		"alpha":                {good, good, ExplainOptions{Own: own, Alpha: 1}, "alpha 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Explain(t.Context(), row.base, row.now, row.opts)
+			require.ErrorContains(t, err, row.says)
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Explain(ctx, good, good, ExplainOptions{Own: own})
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -1,0 +1,111 @@
+package profiles
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+)
+
+// WriteText writes an explanation for people, the largest cause first.
+func (e *Explanation) WriteText(w io.Writer) error {
+	var t strings.Builder
+	together := "repetitions"
+	if e.Taken == "paired" {
+		together = "repetitions that took turns"
+	}
+	fmt.Fprintf(&t, "%s of an operation: %s, was %s: %s; %d and %d %s, %d and %d operations\n", e.Sample,
+		e.amount(e.Total.Now), e.amount(e.Total.Base), e.Changed(e.Total), e.Base, e.Now, together, e.Operations[0], e.Operations[1])
+	if len(e.Causes) == 0 {
+		fmt.Fprintf(&t, "nothing to explain: no function's cost changed by more than chance would have it (%d tests together, chance of naming any %s)\n",
+			e.Tests, percent(e.Alpha))
+	}
+	for i, c := range e.Causes {
+		fmt.Fprintf(&t, "%d. %s: %s, %s of the whole, p %.3g\n", i+1, c.Function, e.Changed(c.Change), c.ShareText(), c.P)
+		e.portions(&t, "at", c.Lines)
+		e.portions(&t, "in", c.Callees)
+		e.portions(&t, "for", c.Callers)
+	}
+	if e.Left > 0 {
+		fmt.Fprintf(&t, "and %d more causes that are real\n", e.Left)
+	}
+	if len(e.Causes) > 0 {
+		fmt.Fprintf(&t, "%s of the difference is of no function whose change is real\n", e.Signed(e.Unassigned))
+	}
+	for i, f := range e.Functions {
+		if i == 0 {
+			t.WriteString("functions whose cost is really another, by themselves (flat) or with all they call (cum):\n")
+		}
+		if i == mostFunctions {
+			fmt.Fprintf(&t, "  and %d more (--json has all)\n", len(e.Functions)-i)
+			break
+		}
+		how := "flat"
+		if f.Cumulative {
+			how = "cum"
+		}
+		fmt.Fprintf(&t, "  %-4s %s: %s\n", how, f.Name, e.Changed(f.Change))
+	}
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+// ShareText is the share of the whole difference, with its interval if there is one.
+func (c *Cause) ShareText() string {
+	if c.ShareLow == nil { // the whole may be nothing
+		return percent(c.Share)
+	}
+	return fmt.Sprintf("%s (%s to %s)", percent(c.Share), percent(*c.ShareLow), percent(*c.ShareHigh))
+}
+
+// mostFunctions is how many of those whose cost changed are listed below the causes.
+const mostFunctions = 10
+
+func (e *Explanation) portions(t *strings.Builder, word string, list []Portion) {
+	for _, p := range list {
+		fmt.Fprintf(t, "     %-3s %s: %s\n", word, p.Name, e.Signed(p.Delta))
+	}
+}
+
+const mostRelative = 10
+
+// Changed is a difference with its interval, and relative to what was, as text.
+func (e *Explanation) Changed(c Change) string {
+	text := fmt.Sprintf("%s (%s to %s)", e.Signed(c.Delta), e.Signed(c.Low), e.Signed(c.High))
+	if c.Base > 0 && math.Abs(c.Delta) < mostRelative*c.Base { // of next to nothing a percentage says nothing
+		text += fmt.Sprintf(", %+.1f%%", 100*c.Delta/c.Base)
+	}
+	return text
+}
+
+// Signed is a difference as text, in the unit in which it reads best.
+func (e *Explanation) Signed(v float64) string {
+	if v < 0 {
+		return "-" + e.amount(-v)
+	}
+	return "+" + e.amount(v)
+}
+
+// amount is a value in the unit in which it reads best, with three digits.
+func (e *Explanation) amount(v float64) string {
+	type scale struct {
+		from float64
+		unit string
+	}
+	steps := []scale{{1, ""}}
+	switch e.Unit {
+	case "nanoseconds":
+		steps = []scale{{1, "ns"}, {1e3, "µs"}, {1e6, "ms"}, {1e9, "s"}}
+	case "bytes":
+		steps = []scale{{1, "B"}, {1 << 10, "KiB"}, {1 << 20, "MiB"}}
+	}
+	step := steps[0]
+	for _, s := range steps {
+		if math.Abs(v) >= s.from {
+			step = s
+		}
+	}
+	return fmt.Sprintf("%.3g%s", v/step.from, step.unit)
+}
+
+func percent(v float64) string { return fmt.Sprintf("%.0f%%", 100*v) }

@@ -1,0 +1,225 @@
+package profiles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// RemoteConfig says what is taken of another process.
+type RemoteConfig struct {
+	// Kinds to take, each at most once. Nil is all of [Kinds].
+	Kinds []Kind
+
+	// For is how long: 1s to 1h, 0 is 10s. What a process counts from its start is the difference over it.
+	For time.Duration
+
+	// Trace takes an execution trace of the first second as well, as trace.N.out.
+	Trace bool
+
+	// Labels go into every file, as in [Config].
+	Labels map[string]string
+
+	// Authorization is sent with every request; it is written nowhere.
+	Authorization string
+}
+
+const (
+	defaultRemoteFor = 10 * time.Second
+	maxRemoteFor     = time.Hour
+	remoteTrace      = time.Second
+	remoteSlack      = 30 * time.Second // that an answer may take beyond what it was asked to last
+)
+
+// A RemoteError says why a service gave no profile, in one line.
+type RemoteError struct {
+	Address string // without user, password or query
+	Kind    string
+	Err     error
+}
+
+func (e *RemoteError) Error() string {
+	return fmt.Sprintf("%s of %s: %v", e.Kind, e.Address, e.Err)
+}
+
+func (e *RemoteError) Unwrap() error { return e.Err }
+
+// CaptureRemote takes profiles of a service that serves net/http/pprof at address, such as
+// http://127.0.0.1:6060/debug/pprof, all over the same time, and writes dir/KIND.REPETITION.pb.gz as
+// [Capture] does. Files that were written are answered also beside an error for the others, which is a
+// [*RemoteError] a kind. The client bounds nothing: the configuration does.
+func CaptureRemote(ctx context.Context, client *http.Client, address, dir string, repetition int, cfg RemoteConfig) ([]File, error) {
+	base, err := remoteAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.For == 0 {
+		cfg.For = defaultRemoteFor
+	}
+	if cfg.For < time.Second || cfg.For > maxRemoteFor {
+		return nil, fmt.Errorf("profile capture: %v: want 1s to %v", cfg.For, maxRemoteFor)
+	}
+	if cfg.Kinds, err = checkKinds(cfg.Kinds); err != nil {
+		return nil, err
+	}
+	if err := checkLabels(cfg.Labels); err != nil {
+		return nil, err
+	}
+	if repetition < 1 {
+		return nil, fmt.Errorf("profile capture: repetition %d: want 1 or more", repetition)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.For+remoteSlack)
+	defer cancel()
+	r := &remote{client: client, base: base, cfg: cfg}
+	files, errs := make([]File, len(cfg.Kinds)), make([]error, len(cfg.Kinds)+1)
+	var all sync.WaitGroup
+	for i, k := range cfg.Kinds {
+		all.Go(func() { files[i], errs[i] = r.take(ctx, k, dir, repetition) })
+	}
+	if cfg.Trace {
+		all.Go(func() { errs[len(cfg.Kinds)] = r.trace(ctx, filepath.Join(dir, traceName(repetition))) })
+	}
+	all.Wait()
+	written := files[:0]
+	for _, f := range files {
+		if f.Path != "" {
+			written = append(written, f)
+		}
+	}
+	return written, errors.Join(errors.Join(errs...), syncDir(dir))
+}
+
+func remoteAddress(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	switch {
+	case strings.Contains(address, "@"):
+		return nil, errors.New("profile capture: the address (not shown) holds a user or a password: want http://HOST:PORT/debug/pprof")
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return nil, fmt.Errorf("profile capture: %q: want http://HOST:PORT/debug/pprof", address)
+	case u.Path == "" || u.Path == "/":
+		u.Path = "/debug/pprof" // where net/http/pprof puts itself
+	}
+	u.Path, u.RawQuery, u.Fragment = strings.TrimSuffix(u.Path, "/"), "", ""
+	return u, nil
+}
+
+type remote struct {
+	client *http.Client
+	base   *url.URL
+	cfg    RemoteConfig
+}
+
+// take writes the profile of one kind.
+func (r *remote) take(ctx context.Context, k Kind, dir string, repetition int) (File, error) {
+	fail := func(err error) (File, error) {
+		return File{}, &RemoteError{r.base.Redacted(), string(k), err}
+	}
+	name, query := string(k), url.Values{}
+	switch seconds := strconv.Itoa(int(r.cfg.For.Round(time.Second).Seconds())); k {
+	case CPU:
+		name = "profile"
+		query.Set("seconds", seconds)
+	case Heap:
+		// What is live at the end, as in a run.
+		if err := wait(ctx, r.cfg.For); err != nil {
+			return fail(err)
+		}
+		query.Set("gc", "1")
+	case Goroutine: // as they are under way
+		if err := wait(ctx, r.cfg.For/2); err != nil {
+			return fail(err)
+		}
+	default:
+		query.Set("seconds", seconds) // the difference over that time
+	}
+	data, err := r.get(ctx, name, query)
+	if err != nil {
+		return fail(err)
+	}
+	p, err := decode(data, maxProfile)
+	if err != nil {
+		return fail(err)
+	}
+	if err := keepColumns(p, k.sampleTypes()); err != nil {
+		return fail(err)
+	}
+	if err := checkSymbols(p); err != nil {
+		return fail(err)
+	}
+	keepNames(p)
+	p.Comments = append(p.Comments, Config{Labels: r.cfg.Labels}.comments()...)
+	file := filepath.Join(dir, fileName(k, repetition))
+	if err := writeProfile(file, k, p); err != nil {
+		return fail(err)
+	}
+	return File{Kind: k, Repetition: repetition, Path: file, Samples: len(p.Sample)}, nil
+}
+
+func (r *remote) trace(ctx context.Context, file string) error {
+	lasts := min(remoteTrace, r.cfg.For)
+	data, err := r.get(ctx, "trace", url.Values{"seconds": {strconv.FormatFloat(lasts.Seconds(), 'f', -1, 64)}})
+	if err == nil {
+		err = checkTrace(data)
+	}
+	if err == nil {
+		err = writeFile(file, data)
+	}
+	if err != nil {
+		return &RemoteError{r.base.Redacted(), "trace", err}
+	}
+	return nil
+}
+
+// get asks for one of the pages, of maxProfile bytes at most.
+func (r *remote) get(ctx context.Context, name string, query url.Values) (data []byte, err error) {
+	u := *r.base
+	u.Path, u.RawQuery = path.Join(u.Path, name), query.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if r.cfg.Authorization != "" {
+		req.Header.Set("Authorization", r.cfg.Authorization)
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		if wrapped := new(url.Error); errors.As(err, &wrapped) {
+			err = wrapped.Err // the address is told already
+		}
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		return nil, fmt.Errorf("it answers %s: %s", resp.Status, strings.Join(strings.Fields(string(text)), " "))
+	}
+	data, err = io.ReadAll(io.LimitReader(resp.Body, maxProfile+1))
+	if err != nil {
+		return nil, fmt.Errorf("its answer breaks off: %w", err)
+	}
+	return data, nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,92 @@
+package profiles_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/pprof"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// service serves what net/http/pprof does, to who shows the secret.
+func service(t *testing.T, secret string) *httptest.Server {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != secret {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestCaptureRemote(t *testing.T) {
+	const secret = "Bearer of-nobody-else"
+	s, dir := service(t, secret), t.TempDir()
+	done := make(chan struct{})
+	ctx, cancel := contextFor(t, 900*time.Millisecond)
+	defer cancel()
+	go func() {
+		defer close(done)
+		plantedLoop(ctx)
+		allocateDuring()
+	}()
+	files, err := profiles.CaptureRemote(t.Context(), s.Client(), s.URL, dir, 3, profiles.RemoteConfig{
+		For: time.Second, Trace: true, Labels: map[string]string{profiles.OperationsLabel: "12"}, Authorization: secret,
+	})
+	<-done
+	require.NoError(t, err)
+	require.Len(t, files, len(profiles.Kinds()))
+	for i, f := range files {
+		require.Equal(t, profiles.Kinds()[i], f.Kind)
+		p, err := profiles.Load(f.Path)
+		require.NoError(t, err)
+		require.EqualValues(t, 12, profiles.Operations(p))
+		data, err := os.ReadFile(f.Path)
+		require.NoError(t, err)
+		require.NotContains(t, string(data), secret)
+		goTool(t, "-top", "-symbolize=none", f.Path)
+	}
+	require.FileExists(t, filepath.Join(dir, "trace.3.out"))
+	top, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
+	require.NoError(t, err)
+	require.Equal(t, planted+"plantedLoop", top[0].Function)
+}
+
+func TestCaptureRemoteRefuses(t *testing.T) {
+	s := service(t, "")
+	for name, row := range map[string]struct {
+		address, says string
+		cfg           profiles.RemoteConfig
+	}{
+		"a password":   {"http://me:secret@127.0.0.1:1/", "the address (not shown) holds a user or a password", profiles.RemoteConfig{}},
+		"no address":   {"6060", "want http://HOST:PORT/debug/pprof", profiles.RemoteConfig{}},
+		"nobody there": {"http://127.0.0.1:1/debug/pprof", "connection refused", profiles.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
+		"no pprof":     {s.URL + "/other", "404", profiles.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
+		"too short":    {s.URL, "want 1s to 1h", profiles.RemoteConfig{For: time.Millisecond}},
+		"kinds":        {s.URL, "named twice", profiles.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU, profiles.CPU}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			files, err := profiles.CaptureRemote(t.Context(), s.Client(), row.address, dir, 1, row.cfg)
+			require.ErrorContains(t, err, row.says)
+			require.NotContains(t, err.Error(), "secret@")
+			require.Empty(t, files)
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Empty(t, left)
+		})
+	}
+}

@@ -1,0 +1,101 @@
+package profiles
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/trace"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// traceName is that of a repetition's execution trace, which is no profile: go tool trace reads it.
+func traceName(repetition int) string { return "trace." + strconv.Itoa(repetition) + ".out" }
+
+// traceMagic begins every execution trace.
+const traceMagic = "go 1."
+
+func checkTrace(data []byte) error {
+	if !bytes.HasPrefix(data, []byte(traceMagic)) {
+		return errors.New("what came is no execution trace")
+	}
+	return nil
+}
+
+// maxTrace bounds an execution trace, in bytes; one that would be larger ends before.
+const maxTrace = 64 << 20
+
+// FlightConfig bounds a [Flight].
+type FlightConfig struct {
+	// Moments is how much time before a call of Keep it holds at least; 0 is 1s.
+	Moments time.Duration
+	// Bytes is how much it holds at most; 0 is 16 MiB.
+	Bytes uint64
+	// Files is how many are kept at most; 0 is 4.
+	Files int
+}
+
+// Flight is a flight recorder: it traces this process all the time, keeps the last moments, and writes
+// them down when something happened that one wants to know the history of.
+type Flight struct {
+	cfg      FlightConfig
+	dir      string
+	recorder *trace.FlightRecorder
+
+	mu   sync.Mutex
+	kept []string
+}
+
+// StartFlight begins to record. Stop must be called. One runs at a time in a process.
+func StartFlight(dir string, cfg FlightConfig) (*Flight, error) {
+	if cfg.Moments < 0 || cfg.Files < 0 {
+		return nil, fmt.Errorf("flight recorder: %v, %d files: want 0 or more", cfg.Moments, cfg.Files)
+	}
+	if cfg.Moments == 0 {
+		cfg.Moments = time.Second
+	}
+	if cfg.Bytes == 0 {
+		cfg.Bytes = 16 << 20
+	}
+	if cfg.Files == 0 {
+		cfg.Files = 4
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
+	}
+	f := &Flight{cfg: cfg, dir: dir, recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: cfg.Moments, MaxBytes: cfg.Bytes})}
+	if err := f.recorder.Start(); err != nil {
+		return nil, fmt.Errorf("flight recorder: %w", err)
+	}
+	return f, nil
+}
+
+// Keep writes the last moments to dir/NAME.out. kept is false where as many as may be are kept already.
+func (f *Flight) Keep(name string) (kept bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.kept) >= f.cfg.Files {
+		return false, nil
+	}
+	var moments bytes.Buffer
+	if _, err := f.recorder.WriteTo(&moments); err != nil {
+		return false, fmt.Errorf("flight recorder: %w", err)
+	}
+	path := filepath.Join(f.dir, name+".out")
+	if err := writeFile(path, moments.Bytes()); err != nil {
+		return false, fmt.Errorf("flight recorder: %s: %w", path, err)
+	}
+	f.kept = append(f.kept, path)
+	return true, nil
+}
+
+// Stop ends the recording, and answers the files that were kept.
+func (f *Flight) Stop() []string {
+	f.recorder.Stop()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.kept
+}
