@@ -2,9 +2,14 @@ package scenarios
 
 import (
 	"context"
+	"errors"
+	"io"
+	"runtime/pprof"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -50,7 +55,15 @@ func (b *Blocks) Measure(ctx context.Context) (Block, error) {
 	b.done++
 	r.run.Valid, r.run.Invalid, r.run.Notes = true, nil, nil
 	step := Step{Scenario: r.spec.Name, Kind: Timed, Number: b.done, Of: b.done, Duration: r.spec.Load.Lasts()}
+	if r.plant.CPUProfile {
+		if err := pprof.StartCPUProfile(io.Discard); err != nil {
+			return Block{}, err
+		}
+	}
 	m, err := r.attempt(ctx, step, r.spec.Load)
+	if r.plant.CPUProfile {
+		pprof.StopCPUProfile()
+	}
 	if err != nil {
 		return Block{}, r.why(ctx, err)
 	}
@@ -60,6 +73,38 @@ func (b *Blocks) Measure(ctx context.Context) (Block, error) {
 		Records: asked, Counts: m.counts, Invalid: slices.Clone(r.run.Invalid),
 		Contradicted: slices.ContainsFunc(r.run.Invalid, func(reason string) bool { return strings.HasPrefix(reason, contradicts) }),
 	}, nil
+}
+
+// Profile runs repetitions for so long, or one where it goes on for a time, and profiles them together, as
+// number. What was allocated and worked between them is in it too, little as it is.
+func (b *Blocks) Profile(ctx context.Context, dir string, number int, lasts time.Duration, cfg profiles.Config) (err error) {
+	r, load := b.r, b.r.spec.Load
+	if load.Lasts() > 0 {
+		load.Duration = Duration(lasts)
+	}
+	cfg.Labels = r.labels()
+	capture, err := profiles.Start(ctx, dir, number, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_, stopped := capture.Stop()
+		err = errors.Join(err, stopped)
+	}()
+	began, operations, processor := time.Now(), uint64(0), time.Duration(0)
+	for operations == 0 || time.Since(began) < lasts {
+		b.done++
+		step := Step{Scenario: r.spec.Name, Kind: WarmUp, Number: b.done, Of: b.done, Duration: load.Lasts()}
+		m, err := r.attempt(ctx, step, load)
+		if err != nil {
+			return r.why(ctx, err)
+		}
+		processor += m.cost.processor
+		if operations += uint64(m.done + m.failed); operations == 0 {
+			return errors.New("no operation came to an end while it was profiled")
+		}
+	}
+	return label(capture, int64(operations), processor)
 }
 
 // Close ends what OpenBlocks began.

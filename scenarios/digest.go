@@ -17,7 +17,7 @@ import (
 func (s Spec) workloadDigest(fleetKind string, devices int, a *delivery.Artifact) (string, error) {
 	s.Name, s.Description, s.Artifact.File, s.Artifact.Size = "", "", "", Bytes(a.Size())
 	s.Artifact.Version = ""
-	s.Repetitions, s.Warmup, s.Profiled = 0, 0, 0
+	s.Repetitions, s.Warmup, s.Profiled, s.SlowTrace = 0, 0, 0, 0
 	s.Thresholds = nil // what is wanted of the work is no part of it
 	s.Fleet.Addressing, s.Fleet.Devices = s.addressing(), devices
 	text, err := json.Marshal(struct {

@@ -47,8 +47,7 @@ func ServeFleet(ctx context.Context, in io.Reader, out io.Writer) error {
 	// the process is about to end: a read of standard input can't be broken off.
 	go func() {
 		defer close(ended)
-		// Nothing more is expected; whatever comes, or an error, is an end.
-		_, _ = io.Copy(io.Discard, lines)
+		obey(ctx, lines, out)
 	}()
 	select {
 	case <-ended:
@@ -69,6 +68,7 @@ type process struct {
 
 	address, controlAddress, token string // as it said them
 
+	answers chan string   // to orders, a line each
 	grace   time.Duration // to end in, once told to
 	wait    sync.WaitGroup
 	gone    chan struct{} // closed when the process has ended
@@ -98,7 +98,7 @@ func startProcess(ctx context.Context, command []string, s Spec, stderr io.Write
 	// Not CommandContext: the fleet is closed in order, by close, also after a cancel.
 	p := &process{
 		cmd: exec.Command(command[0], command[1:]...), said: &firstWords{to: stderr}, grace: fleetGrace,
-		gone: make(chan struct{}), early: make(chan struct{}),
+		gone: make(chan struct{}), early: make(chan struct{}), answers: make(chan string, 1),
 	}
 	p.cmd.Stderr = p.said
 	p.cmd.WaitDelay = p.grace // for whoever holds its standard error after it
@@ -153,7 +153,16 @@ func (p *process) read(stdout io.Reader, lines chan<- string) {
 	r := bufio.NewReaderSize(stdout, 64<<10)
 	line, _ := r.ReadString('\n') // a process that ends without a line is told by its exit
 	lines <- line
-	_, _ = io.Copy(io.Discard, r) // until it ends; Wait must come after
+	for { // until it ends; Wait must come after
+		line, err := r.ReadString('\n')
+		if err != nil {
+			break
+		}
+		select {
+		case p.answers <- line:
+		default: // to no order
+		}
+	}
 	p.waitErr = p.cmd.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()

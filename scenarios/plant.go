@@ -16,6 +16,7 @@ type Plant struct {
 	Processor   time.Duration `json:"processor,omitempty"`   // spent more in each push, busy
 	Allocations int           `json:"allocations,omitempty"` // more heap objects in each push, of 64 bytes
 	Requests    int           `json:"requests,omitempty"`    // more requests to the device before each push
+	CPUProfile  bool          `json:"cpu_profile,omitempty"` // is taken of the process, at 100 Hz
 }
 
 // plantedWork is a Plant whose processor time has been turned into work that takes so long.

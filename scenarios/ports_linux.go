@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/prometheus/procfs"
 
@@ -51,4 +52,25 @@ func openDescriptors() int {
 		return 0
 	}
 	return len(names) - 1 // without the one that lists them
+}
+
+// descriptorNames are what the open ones are of, as the system calls it, and how many of each: "socket:" for
+// all sockets.
+func descriptorNames() map[string]int {
+	names := map[string]int{}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return names
+	}
+	for _, e := range entries {
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		switch {
+		case err != nil: // the one that lists them
+		case strings.HasPrefix(to, sockets):
+			names[sockets]++
+		default:
+			names[to]++
+		}
+	}
+	return names
 }

@@ -35,11 +35,13 @@ type recorder struct {
 	done    atomic.Int64
 	failed  atomic.Int64
 	retries atomic.Int64
-	asked   Operation // that the load asks for
-	live    liveTimes // of those, since somebody last looked
-	trend   *trend    // of a rate that a search tries; else nil
-	plan    *plan     // how the plan was kept; nil for the closed model, which has none
-	_       [64]byte  // neighbours' counters lie on other cache lines
+	asked   Operation            // that the load asks for
+	live    liveTimes            // of those, since somebody last looked
+	slow    time.Duration        // an operation beyond it is told; 0: none is
+	tooSlow chan<- time.Duration // to whom; what is not taken at once is left untold
+	trend   *trend               // of a rate that a search tries; else nil
+	plan    *plan                // how the plan was kept; nil for the closed model, which has none
+	_       [64]byte             // neighbours' counters lie on other cache lines
 }
 
 // tally is what one operation took.
@@ -91,6 +93,7 @@ func (r *recorder) reset() {
 		r.plan.reset()
 	}
 	r.live = liveTimes{}
+	r.slow, r.tooSlow = 0, nil
 	r.done.Store(0)
 	r.failed.Store(0)
 	r.retries.Store(0)
@@ -134,6 +137,12 @@ func (r *recorder) take(op Operation, response, service time.Duration) {
 	}
 	if op == r.asked {
 		r.live.add(response)
+	}
+	if r.slow > 0 && op == r.asked && response > r.slow {
+		select {
+		case r.tooSlow <- response:
+		default:
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -62,7 +62,7 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 		return nil, err
 	}
 	l := &load{
-		spec: spec, client: r.plant.around(client), devices: r.fleet.devices(), update: u,
+		spec: spec, client: r.around(client), devices: r.fleet.devices(), update: u,
 		recorders: r.recorders, claims: r.claims, failures: r.failures, schedule: spec.schedule(r.seedOf(step)), exact: true, seed: r.seedOf(step),
 	}
 	step.Planned = l.planned()
@@ -89,6 +89,14 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 		r.judgeHarness(m)
 	}
 	return m, nil
+}
+
+// around is the client with what it is made worse by.
+func (r *runner) around(c client) client {
+	if r.o.wrap != nil {
+		c = r.o.wrap(c)
+	}
+	return r.plant.around(c)
 }
 
 // seedOf is that of what a repetition draws. Each draws its own: ten times the same arrivals would
@@ -143,25 +151,18 @@ func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dia
 // profiles taken.
 func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, step Step) (*measured, error) {
 	m := &measured{bytes: r.artifact.Size()}
-	var capture *profiles.Capture
-	if step.Kind == Profiled {
-		var err error
-		capture, err = profiles.Start(ctx, r.dir.ProfilesDir(), step.Number, profiles.Config{Labels: map[string]string{
-			"scenario": r.spec.Name, "operation": string(r.spec.Load.Operation), "transport": string(r.spec.Client.Transport),
-		}})
-		if err != nil {
-			return m, fmt.Errorf("profiling: %w", err)
-		}
+	profiled, err := r.profile(ctx, step)
+	if err != nil {
+		return m, fmt.Errorf("profiling: %w", err)
 	}
 	told := r.tell(l, step)
 	var traffic delivery.Stats
 	var begin gauge
 	l.standing = func() { m.started, traffic, begin = time.Now(), client.Stats(), readGauge() }
 	if l.spec.Model == Rolling {
-		var err error
 		if m.elapsed, m.stopped, err = l.rollOut(ctx); err != nil {
 			told()
-			return m, fmt.Errorf("rolling out: %w", err)
+			return m, errors.Join(fmt.Errorf("rolling out: %w", err), profiled.end(0, 0))
 		}
 	} else {
 		m.elapsed = l.run(ctx)
@@ -174,10 +175,8 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 	m.failedP99 = r.failures.p99()
 	m.busiest = int(l.crowd.most.Load())
 	m.descriptors, m.ports = openDescriptors(), ReadLocalPorts("/")
-	if capture != nil {
-		if _, err := capture.Stop(); err != nil {
-			return m, fmt.Errorf("profiling: %w", err)
-		}
+	if err := profiled.end(int64(m.done+m.failed), m.cost.processor); err != nil {
+		return m, fmt.Errorf("profiling: %w", err)
 	}
 	return m, nil
 }

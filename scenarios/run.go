@@ -41,10 +41,16 @@ type Options struct {
 	FleetCA      string   // for a fleet at an address: the authority of its devices' certificates, in PEM; empty: the system's
 	DevicesFrom  string   // a file of devices instead of a fleet
 
+	// ProfileFleet has the fleet's process profiled too, in the profiled repetitions, into the folder
+	// FleetProfiles of the run's profiles. It wants FleetProcess.
+	ProfileFleet bool
+
 	Out      string // where run directories are made
 	Command  string // how the user may do this again; goes into the run directory, so no secrets
 	Revision string // of the source
 	Machine  results.Machine
+
+	wrap func(client) client // by what a test puts around the client; may be nil
 
 	// Judge is asked for the verdict when a valid run has ended; nil leaves it open.
 	Judge   func(results.Run, []results.Record) results.Verdict
@@ -96,6 +102,8 @@ type runner struct {
 	plant  plantedWork // what the client is made worse by
 	vigil  vigil
 	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
+
+	slowTraces []string // what is said of those of the repetition under way
 
 	yardstick    []float64 // a block each, ns a round trip
 	interference interference
@@ -178,6 +186,12 @@ func (o Options) validate() error {
 	}
 	if err := checkNoSecret("--fleet", o.Fleet); err != nil {
 		return err
+	}
+	if o.ProfileFleet && (o.DevicesFrom != "" || o.Fleet != "" && o.Fleet != FleetProcess) {
+		return &UsageError{What: "--profile-fleet: only a fleet in a process of its own is profiled (--fleet process): of another take profiles with fleetmark profile capture"}
+	}
+	if o.ProfileFleet && o.Spec.Profiled == 0 {
+		return &UsageError{What: "--profile-fleet: the scenario has no profiled repetition: add --profiled 1"}
 	}
 	return checkNoSecret("--fleet-control", o.FleetControl)
 }
@@ -283,6 +297,10 @@ func (r *runner) repetitions(ctx context.Context) error {
 	if r.fleet.witness() != nil && r.fleet.kind() != FleetInProcess {
 		watching.Go(func() { r.watchFleet(ctx, cancel) })
 	}
+	before, err := r.hold()
+	if err != nil {
+		return r.why(ctx, err)
+	}
 	for _, part := range []struct {
 		kind Kind
 		n    int
@@ -293,6 +311,9 @@ func (r *runner) repetitions(ctx context.Context) error {
 				return r.why(ctx, err)
 			}
 		}
+	}
+	if err := r.judgeLeaks(ctx, before); err != nil {
+		return r.why(ctx, err)
 	}
 	return nil
 }

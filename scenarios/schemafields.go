@@ -74,6 +74,7 @@ func facets() map[string]facet {
 		"Spec.repetitions": {doc: "Repetitions that are timed and recorded, each a sample: 1 to 10000.", low: "1", high: whole(maxRepetitions)},
 		"Spec.warmup":      {doc: "Repetitions before them that are thrown away: 0 to 1000.", low: "0", high: whole(maxWarmup)},
 		"Spec.profiled":    {doc: "Repetitions after them that give profiles and no times: 0 to 1000.", low: "0", high: whole(maxWarmup)},
+		"Spec.slow_trace":  {doc: "An operation of a profiled repetition that takes longer leaves an execution trace of the second before its end, 4 a repetition at most. 0s: none does."},
 		"Spec.seed":        {doc: "Of the artifact, the devices' behaviour and the retries' jitter. The same seed replays the same faults.", low: "0", high: json.Number(strconv.FormatUint(math.MaxUint64, 10))},
 
 		"FleetSpec.devices":    {doc: "How many devices: 1 to 16711679, in port addressing to 5000.", low: "1", high: whole(int64(mockfleet.AddressPath.Capacity()))},

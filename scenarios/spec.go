@@ -21,10 +21,12 @@ type Spec struct {
 
 	Thresholds []Threshold `yaml:"thresholds,omitempty" json:"thresholds,omitempty"` // what must hold, or the run fails
 
-	Repetitions int    `yaml:"repetitions" json:"repetitions"` // timed and recorded: 1 to 10000
-	Warmup      int    `yaml:"warmup" json:"warmup"`           // before them, thrown away: 0 to 1000
-	Profiled    int    `yaml:"profiled" json:"profiled"`       // after them, profiled and not timed: 0 to 1000
-	Seed        uint64 `yaml:"seed" json:"seed"`               // of the artifact, the devices' behaviour and the retries' jitter
+	Repetitions int      `yaml:"repetitions" json:"repetitions"`                   // timed and recorded: 1 to 10000
+	Warmup      int      `yaml:"warmup" json:"warmup"`                             // before them, thrown away: 0 to 1000
+	Profiled    int      `yaml:"profiled" json:"profiled"`                         // after them, profiled and not timed: 0 to 1000
+	SlowTrace   Duration `yaml:"slow_trace,omitempty" json:"slow_trace,omitempty"` // an operation of a profiled repetition beyond it leaves a trace of the moments before; 0: none does
+
+	Seed uint64 `yaml:"seed" json:"seed"` // of the artifact, the devices' behaviour and the retries' jitter
 }
 
 // FleetSpec says which devices there are.

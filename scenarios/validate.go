@@ -51,6 +51,9 @@ func (s Spec) check() []*SpecError {
 	within("repetitions", s.Repetitions, 1, maxRepetitions)
 	within("warmup", s.Warmup, 0, maxWarmup)
 	within("profiled", s.Profiled, 0, maxWarmup)
+	if s.SlowTrace < 0 || s.SlowTrace > maxTimeout {
+		bad("slow_trace", "%v: want 0s (none) to %v", s.SlowTrace.Std(), maxTimeout.Std())
+	}
 	return errs
 }
 

@@ -23,6 +23,8 @@ type Options struct {
 
 	// Budget is how long is measured at most, building apart. 0: DefaultBudget.
 	Budget time.Duration
+	// Whole has the budget spent, however soon it is decided: for who wants the intervals rather than the verdict.
+	Whole bool
 	// Seed is of the order in which the sides take turns.
 	Seed uint64
 
@@ -193,7 +195,7 @@ func (r *runner) run(ctx context.Context) error {
 			continue
 		}
 		var decided bool
-		if o.Judgement, decided = r.paired.Look(last, invalid); decided || last {
+		if o.Judgement, decided = r.paired.Look(last, invalid); decided && !r.o.Whole || last {
 			return nil
 		}
 	}

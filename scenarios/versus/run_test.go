@@ -114,7 +114,7 @@ func TestOthersAreRefused(t *testing.T) {
 	}
 	for name, row := range map[string]struct{ program, want string }{
 		"not there":        {filepath.Join(t.TempDir(), "none"), "the driver of base can't be started"},
-		"another protocol": {script(`read order; echo '{"protocol":7}'; read more`), "the driver of base speaks protocol 7, not 2"},
+		"another protocol": {script(`read order; echo '{"protocol":7}'; read more`), "the driver of base speaks protocol 7, not 3"},
 		"no driver":        {script(`echo 'unknown command "drive"' >&2; exit 2`), `the driver of base ended: unknown command "drive"`},
 		"wordless":         {script("exit 3"), "the driver of base ended: exit status 3"},
 		"no JSON":          {script("read order; echo hello"), "the driver of base ended"},
@@ -144,7 +144,7 @@ func TestServeRefuses(t *testing.T) {
 		err := Serve(t.Context(), strings.NewReader(in), &out)
 		if want == "" {
 			require.NoError(t, err)
-			require.Contains(t, out.String(), `"error":"it speaks protocol 2, not 9"`)
+			require.Contains(t, out.String(), `"error":"it speaks protocol 3, not 9"`)
 			continue
 		}
 		require.ErrorContains(t, err, want, in)

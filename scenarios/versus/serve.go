@@ -8,19 +8,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"time"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // protocol is what the two processes speak. A driver of another one is refused.
-const protocol = 2
+const protocol = 3
 
 // order is the first line on a driver's standard input. It holds a token, and so goes there rather
 // than among its arguments, which anybody on the machine can read.
 type order struct {
 	Protocol int    `json:"protocol"`
 	Work     []work `json:"work"`
+
+	EveryAllocation bool `json:"every_allocation,omitempty"` // is profiled
 }
 
 // work is one scenario, and the fleet for it.
@@ -35,8 +40,17 @@ type work struct {
 // request is every later line.
 type request struct {
 	Plant    *scenarios.Plant `json:"plant,omitempty"`
-	Measure  bool             `json:"measure,omitempty"`  // a block
+	Measure  bool             `json:"measure,omitempty"` // a block
+	Profile  *profileRequest  `json:"profile,omitempty"`
 	Scenario int              `json:"scenario,omitempty"` // of the one at this place in the order's work
+}
+
+// profileRequest is for a profile of a scenario under way.
+type profileRequest struct {
+	Dir         string        `json:"dir"`
+	Kind        profiles.Kind `json:"kind"`
+	Number      int           `json:"number"`
+	Nanoseconds time.Duration `json:"nanoseconds"`
 }
 
 // answer is what comes back, a line for a line. The first is for the order.
@@ -58,6 +72,10 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	if o.Protocol != protocol {
 		return encoder.Encode(answer{Protocol: protocol, Error: fmt.Sprintf("it speaks protocol %d, not %d", protocol, o.Protocol)})
+	}
+	if o.EveryAllocation {
+		// What the process allocated before was sampled; what is profiled later, is less all that.
+		runtime.MemProfileRate = 1
 	}
 	var all blocks
 	for _, w := range o.Work {
@@ -105,6 +123,20 @@ func (all blocks) measure(ctx context.Context, scenario int) answer {
 	return a
 }
 
+// profile takes one of one of them.
+func (all blocks) profile(ctx context.Context, scenario int, p *profileRequest) answer {
+	a := answer{Protocol: protocol}
+	if scenario < 0 || scenario >= len(all) {
+		a.Error = fmt.Sprintf("it has no scenario %d, of %d", scenario, len(all))
+		return a
+	}
+	cfg := profiles.Config{Kinds: []profiles.Kind{p.Kind}}
+	if err := all[scenario].Profile(ctx, p.Dir, p.Number, p.Nanoseconds, cfg); err != nil {
+		a.Error = err.Error()
+	}
+	return a
+}
+
 func (all blocks) close() (err error) {
 	for _, b := range all {
 		err = errors.Join(err, b.Close())
@@ -128,8 +160,11 @@ func serve(ctx context.Context, all blocks, decoder *json.Decoder, encoder *json
 			all.plant(*r.Plant)
 		}
 		a := answer{Protocol: protocol}
-		if r.Measure {
+		switch {
+		case r.Measure:
 			a = all.measure(ctx, r.Scenario)
+		case r.Profile != nil:
+			a = all.profile(ctx, r.Scenario, r.Profile)
 		}
 		if err := encoder.Encode(a); err != nil {
 			return err

@@ -1,0 +1,120 @@
+package scenarios
+
+import (
+	"context"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// leaky leaves one of something behind in every few deliveries.
+type leaky struct {
+	client
+	leave func(delivery.Device, *delivery.Update)
+	every int64
+	n     *atomic.Int64
+}
+
+func (l leaky) Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error) {
+	if l.n.Add(1)%l.every == 0 {
+		l.leave(d, u)
+	}
+	return l.client.Deliver(ctx, d, u)
+}
+
+// left is what was left behind, and put away after the test.
+type left struct {
+	mu    sync.Mutex
+	files []interface{ Close() error }
+	wait  sync.WaitGroup
+}
+
+func (l *left) keep(t *testing.T, c interface{ Close() error }, err error) {
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.files = append(l.files, c)
+}
+
+func (l *left) putAway() {
+	for _, f := range l.files {
+		_ = f.Close()
+	}
+}
+
+// leak runs a small scenario whose client leaks; nothing where kind is empty.
+func leak(t *testing.T, kind string, every int64) results.Run {
+	t.Helper()
+	l := &left{}
+	defer l.putAway()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer l.wait.Wait()
+	defer cancel()
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // takes connections, and never answers
+	l.keep(t, silent, err)
+	other, err := delivery.New(delivery.Config{Timeouts: delivery.Timeouts{Answer: time.Hour, Total: time.Hour}})
+	require.NoError(t, err)
+	defer other.Close()
+	s := small()
+	s.Profiled = 0
+	o := options(t, s)
+	var n atomic.Int64
+	leave := map[string]func(delivery.Device, *delivery.Update){
+		"goroutine": func(_ delivery.Device, u *delivery.Update) {
+			l.wait.Go(func() { _ = other.Verify(ctx, delivery.Device{Address: "http://" + silent.Addr().String()}, u) })
+		},
+		"connection": func(d delivery.Device, _ *delivery.Update) {
+			host, _, _ := strings.Cut(strings.TrimPrefix(d.Address, "http://"), "/")
+			c, err := new(net.Dialer).DialContext(t.Context(), "tcp", host)
+			l.keep(t, c, err)
+		},
+		"descriptor": func(delivery.Device, *delivery.Update) {
+			f, err := os.Open(os.DevNull)
+			l.keep(t, f, err)
+		},
+	}[kind]
+	if leave != nil {
+		o.wrap = func(c client) client { return leaky{c, leave, every, &n} }
+	}
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	return r.Run
+}
+
+// TestLeaksAreFound: one in each of three ways, ten times each where FLEETMARK_LEAKS is set, and none where there is none, thirty times.
+func TestLeaksAreFound(t *testing.T) {
+	for kind, says := range map[string]string{"goroutine": "more goroutines", "connection": "more connections", "descriptor": "more file descriptors"} {
+		t.Run(kind, func(t *testing.T) {
+			times := 2
+			if os.Getenv("FLEETMARK_LEAKS") != "" { // each waits some seconds for what doesn't come
+				times = 10
+			}
+			for i := range times {
+				run := leak(t, kind, int64(1+i))
+				require.False(t, run.Valid)
+				require.Contains(t, strings.Join(run.Invalid, "\n"), says)
+				if kind == "goroutine" {
+					require.Contains(t, strings.Join(run.Invalid, "\n"), "delivery.(*Client).Verify")
+				}
+			}
+		})
+	}
+	t.Run("none", func(t *testing.T) {
+		for range 30 {
+			run := leak(t, "", 1)
+			require.NotContains(t, strings.Join(run.Invalid, "\n"), "a leak")
+		}
+	})
+}

@@ -1,0 +1,75 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// profiling is what is taken of a profiled repetition while it lasts. Nil takes nothing.
+type profiling struct {
+	capture *profiles.Capture
+	fleet   func(operations int64) error // ends that of the fleet
+	flight  func() error                 // ends the flight recorder's
+}
+
+// traceFor is how much of a profiled repetition has its execution trace taken: some megabytes.
+const traceFor = 100 * time.Millisecond
+
+// labels are what each profile says of itself.
+func (r *runner) labels() map[string]string {
+	return map[string]string{
+		"scenario": r.spec.Name, "operation": string(r.spec.Load.Operation), "transport": string(r.spec.Client.Transport),
+	}
+}
+
+// profile begins to, in a repetition that is to be profiled. end must be called.
+func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err error) {
+	if step.Kind != Profiled {
+		return nil, nil
+	}
+	p := &profiling{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.end(0, 0))
+		}
+	}()
+	if p.fleet, err = r.profileFleet(ctx, step.Number); err != nil {
+		return nil, err
+	}
+	p.capture, err = profiles.Start(ctx, r.dir.ProfilesDir(), step.Number, profiles.Config{Labels: r.labels(), TraceFor: traceFor})
+	if err == nil && r.spec.SlowTrace > 0 {
+		p.flight, err = r.fly(step.Number)
+	}
+	return p, err
+}
+
+// label says of how many operations a profile is, and what they took of the processor.
+func label(c *profiles.Capture, operations int64, processor time.Duration) error {
+	return errors.Join(
+		c.Label(profiles.OperationsLabel, strconv.FormatInt(operations, 10)),
+		c.Label(profiles.ProcessorLabel, strconv.FormatInt(int64(processor), 10)))
+}
+
+// end writes what was taken of so many operations.
+func (p *profiling) end(operations int64, processor time.Duration) error {
+	if p == nil {
+		return nil
+	}
+	var errs []error
+	if p.flight != nil {
+		errs = append(errs, p.flight())
+	}
+	if p.capture != nil {
+		errs = append(errs, label(p.capture, operations, processor))
+		_, err := p.capture.Stop()
+		errs = append(errs, err)
+	}
+	if p.fleet != nil {
+		errs = append(errs, p.fleet(operations))
+	}
+	return errors.Join(errs...)
+}

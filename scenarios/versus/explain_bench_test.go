@@ -1,0 +1,249 @@
+package versus
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// A slowdown is a statement at the beginning of a function of the delivery package.
+type slowdown struct {
+	file, function string // the function's first line
+	name           string // as profiles have it
+	statement      string
+	imports        string
+}
+
+const (
+	ofDelivery = "github.com/fleetmark/fleetmark/delivery."
+
+	aHash   = "_ = plantedsha.Sum256(plantedBytes[:%d])"
+	aCopy   = "var plantedTo [4096]byte; for range %d { copy(plantedTo[:], plantedBytes[:4096]) }"
+	aLock   = "plantedLock.Lock(); _ = plantedsha.Sum256(plantedBytes[:%d]); plantedLock.Unlock()"
+	objects = "for range %d { _ = make([]byte, plantedSize) }"
+	text    = "for range %d { _ = plantedfmt.Sprintf(\"%%s %%d %%v\", \"device\", plantedSize, 3.25) }"
+
+	importsHash = `import plantedsha "crypto/sha256"`
+	importsText = `import plantedfmt "fmt"`
+)
+
+// slowdowns are some 5 to 15% of a push each, in as many functions.
+func slowdowns() []slowdown {
+	type work struct{ statement, imports string }
+	hash := func(n int) work { return work{fmt.Sprintf(aHash, n), importsHash} }
+	lock := func(n int) work { return work{fmt.Sprintf(aLock, n), importsHash} }
+	moves := func(n int) work { return work{fmt.Sprintf(aCopy, n), ""} }
+	makes := func(n int) work { return work{fmt.Sprintf(objects, n), ""} }
+	formats := func(n int) work { return work{fmt.Sprintf(text, n), importsText} }
+	with := func(file, function, name string) func(work) slowdown {
+		return func(w work) slowdown { return slowdown{file, function, ofDelivery + name, w.statement, w.imports} }
+	}
+	return []slowdown{
+		with("client.go", "func (c *Client) Push(ctx context.Context, d Device, u *Update) error {", "(*Client).Push")(hash(3000)),
+		with("client.go", "func (c *Client) admit(op Op, d Device) *Error {", "(*Client).admit")(formats(6)),
+		with("client.go", "func (c *Client) record(ctx context.Context, d Device, e *Error) {", "(*Client).record")(moves(30)),
+		with("client.go", "func (c *Client) push(ctx context.Context, d Device, u *Update) *Error {", "(*Client).push")(makes(6)),
+		with("client.go", "func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {", "(*Client).do")(lock(2500)),
+		with("client.go", "func (c *Client) send(ctx context.Context, op Op, d Device, x *exchange) error {", "(*Client).send")(hash(4000)),
+		with("client.go", "func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) error {", "(*Client).roundTrip")(formats(8)),
+		with("dialect.go", "func (plain) askPush(x *exchange, d Device, u *Update) {", "plain.askPush")(moves(40)),
+		with("dialect.go", "func (x *exchange) nameDevice(d Device) {", "(*exchange).nameDevice")(hash(2500)),
+		with("dialect.go", "func (plain) readPush(x *exchange, u *Update) (Class, error) {", "plain.readPush")(makes(8)),
+		with("answer.go", "func (v *updateView) parse(b []byte) error {", "(*updateView).parse")(formats(7)),
+		with("object.go", "func (o *object) end() bool {", "(*object).end")(lock(3000)),
+		with("head.go", "func (l *lean) appendHead(b []byte, x *exchange) []byte {", "(*lean).appendHead")(hash(3500)),
+		with("lean.go", "func (l *lean) exchange(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) (unseen bool, err error) {", "(*lean).exchange")(moves(35)),
+		with("lean.go", "func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) error {", "(*lean).sendAndRead")(makes(7)),
+		with("lean.go", "func (l *lean) firstDeadline(c *conn, x *exchange, now time.Time) time.Time {", "(*lean).firstDeadline")(formats(6)),
+		with("lean.go", "func (l *lean) send(c *conn, reused bool, x *exchange) error {", "(*lean).send")(lock(3500)),
+		with("lean.go", "func (l *lean) receive(c *conn, x *exchange) error {", "(*lean).receive")(hash(3000)),
+		with("pool.go", "func (p *connPool) get(key connKey, now time.Time) (*conn, error) {", "(*connPool).get")(moves(30)),
+		with("pool.go", "func (p *connPool) put(c *conn) {", "(*connPool).put")(formats(7)),
+	}
+}
+
+// helpers are what the statements stand on, and a stopwatch that looks at one in sixteen of them: an
+// independent witness of what they cost where they are. One that was longer than the clip was interrupted.
+const helpers = `package delivery
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	plantedBytes [8 << 10]byte
+	plantedSize  = 1000
+	plantedLock  sync.Mutex
+
+	plantedSum, plantedCount atomic.Int64
+)
+
+var _ = &plantedLock
+
+func plantedNow() int64 { return time.Now().UnixNano() }
+
+func plantedTook(ns int64) {
+	if ns < 30_000 {
+		plantedSum.Add(ns)
+		if plantedCount.Add(1)%%1000 == 0 {
+			_ = os.WriteFile(%q, fmt.Appendln(nil, plantedSum.Load(), plantedCount.Load()), 0o600)
+		}
+	}
+}
+`
+
+// stopwatch has a statement timed now and then.
+const stopwatch = "plantedBegan := plantedNow(); { %s }; if plantedBegan&15 == 0 { plantedTook(plantedNow() - plantedBegan) }"
+
+// took is what the stopwatch shows, in nanoseconds.
+func took(tb testing.TB, program string) float64 {
+	tb.Helper()
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(program), "took"))
+	require.NoError(tb, err)
+	var sum, count float64
+	_, err = fmt.Sscan(string(data), &sum, &count)
+	require.NoError(tb, err)
+	return sum / count
+}
+
+// build makes a driver of the tree with a slowdown in it.
+func (s slowdown) build(tb testing.TB, root, work string) string {
+	tb.Helper()
+	path := filepath.Join(root, "delivery", s.file)
+	data, err := os.ReadFile(path)
+	require.NoError(tb, err)
+	require.Equal(tb, 1, strings.Count(string(data), s.function+"\n"), "%s: %s", s.file, s.function)
+	changed := strings.Replace(string(data), s.function+"\n", s.function+"\n"+s.statement+"\n", 1)
+	changed = strings.Replace(changed, "\npackage delivery\n", "\npackage delivery\n"+s.imports+"\n", 1)
+	if strings.HasPrefix(changed, "package delivery\n") {
+		changed = strings.Replace(changed, "package delivery\n", "package delivery\n"+s.imports+"\n", 1)
+	}
+	dir, err := os.MkdirTemp(work, "planted-*")
+	require.NoError(tb, err)
+	replace := map[string]string{}
+	for name, text := range map[string]string{s.file: changed, "planted.go": fmt.Sprintf(helpers, filepath.Join(dir, "took"))} {
+		to := filepath.Join(dir, name)
+		require.NoError(tb, os.WriteFile(to, []byte(text), 0o600))
+		replace[filepath.Join(root, "delivery", name)] = to
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(tb, err)
+	require.NoError(tb, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
+	program := filepath.Join(dir, "fleetmark")
+	require.NoError(tb, compile(tb.Context(), root, program, "-overlay", filepath.Join(dir, "overlay.json")))
+	return program
+}
+
+// tree is where this project's source is, and a driver of it as it stands.
+func tree(tb testing.TB, work string) (root, program string) {
+	tb.Helper()
+	root, err := output(tb.Context(), ".", "go", "list", "-m", "-f", "{{.Dir}}")
+	require.NoError(tb, err)
+	program = filepath.Join(work, "as-it-stands")
+	require.NoError(tb, compile(tb.Context(), root, program))
+	return root, program
+}
+
+func explainOptions(tb testing.TB, base, now string, kind profiles.Kind) ExplainOptions {
+	tb.Helper()
+	spec, err := scenarios.Find("gate-push")
+	require.NoError(tb, err)
+	return ExplainOptions{
+		Sides: Sides{Base: base, Now: now}, Spec: spec, FleetCommand: []string{base, "fleet", "--driven"}, Dir: tb.TempDir(), Kind: kind,
+		Own: []string{"github.com/fleetmark/fleetmark/"},
+	}
+}
+
+// BenchmarkExplainPlanted: how often what is planted in the source is among the first three causes, and
+// how often its share of the whole difference, by a stopwatch around the statement, lies in the interval; and how often anything is
+// named where nothing was planted. Some 45 minutes: -benchtime 1x -timeout 2h.
+func BenchmarkExplainPlanted(b *testing.B) {
+	for range b.N {
+		root, asItStands := tree(b, b.TempDir())
+		found, held, width := 0, 0, 0.0
+		for i, s := range slowdowns() {
+			s.statement = fmt.Sprintf(stopwatch, s.statement)
+			program := s.build(b, root, b.TempDir())
+			o := explainOptions(b, asItStands, program, profiles.CPU)
+			o.Seed = uint64(i)
+			e, err := Explain(b.Context(), o)
+			require.NoError(b, err)
+			// The rest of the difference is what a longer push does to everything else.
+			ns := took(b, program)
+			share, place := ns/e.Total.Delta, 0
+			for k, c := range e.Causes[:min(3, len(e.Causes))] {
+				if c.Function == s.name {
+					place = k + 1
+					found++
+					if c.ShareLow != nil && *c.ShareLow <= share && share <= *c.ShareHigh {
+						held++
+						width += *c.ShareHigh - *c.ShareLow
+					}
+				}
+			}
+			b.Logf("%s: place %d; planted %.0f ns, %.0f%% of the whole; %s of %s", s.name, place, ns, 100*share, e.Changed(e.Total), e.Sample)
+			for _, c := range e.Causes {
+				b.Logf("    %s %s, %s of the whole", c.Function, e.Changed(c.Change), c.ShareText())
+			}
+		}
+		b.ReportMetric(float64(found), "found-of-20")
+		b.ReportMetric(float64(held), "held-of-20")
+		b.ReportMetric(width/float64(max(1, held)), "interval-width")
+	}
+}
+
+// BenchmarkExplainNothing: how often anything is named where nothing was planted. Some 20 minutes.
+func BenchmarkExplainNothing(b *testing.B) {
+	for range b.N {
+		_, asItStands := tree(b, b.TempDir())
+		named := 0
+		for i := range 20 {
+			o := explainOptions(b, asItStands, asItStands, profiles.CPU)
+			o.Seed = uint64(i)
+			e, err := Explain(b.Context(), o)
+			require.NoError(b, err)
+			if len(e.Causes)+len(e.Functions) > 0 {
+				named++
+				for _, c := range e.Causes {
+					b.Logf("%s %s", c.Function, e.Changed(c.Change))
+				}
+			}
+		}
+		b.ReportMetric(float64(named), "named-of-20")
+	}
+}
+
+// TestPlantedAllocationsAreFound: the exact call site of an object more, whose count is exact.
+func TestPlantedAllocationsAreFound(t *testing.T) {
+	if os.Getenv("FLEETMARK_TEST_EVERYTHING") == "" {
+		t.Skip("builds five programs: FLEETMARK_TEST_EVERYTHING=1")
+	}
+	root, asItStands := tree(t, t.TempDir())
+	for _, at := range []int{0, 3, 9, 12, 18} {
+		s := slowdowns()[at]
+		s.statement, s.imports = "_ = make([]byte, plantedSize)", ""
+		t.Run(s.name, func(t *testing.T) {
+			o := explainOptions(t, asItStands, s.build(t, root, t.TempDir()), profiles.Allocs)
+			o.Each = DefaultExplainEach / 5
+			e, err := Explain(t.Context(), o)
+			require.NoError(t, err)
+			require.NotEmpty(t, e.Causes, "%+v", e.Total)
+			c := e.Causes[0]
+			require.Equal(t, s.name, c.Function)
+			require.Contains(t, c.Lines[0].Name, s.file+":")
+			require.InDelta(t, 1024, c.Delta, 0.05*1024) // bytes of an operation: the size class of 1000, and a little for those that prime connections
+		})
+	}
+}
