@@ -108,6 +108,7 @@ func (c *comment) write() error {
 			return err
 		}
 	}
+	c.why()
 	sections := []struct {
 		summary string
 		write   func() error

@@ -31,6 +31,7 @@ func Join(title string, subjects ...*Subject) *Subject {
 		all.Judgement.Alpha = max(all.Judgement.Alpha, j.Alpha)
 		all.Base.join(s.Base, i == 0)
 		all.Now.join(s.Now, i == 0)
+		all.Causes = append(all.Causes, s.Causes...)
 		for _, reason := range s.invalid() {
 			all.Notes = append(all.Notes, s.Scenario+" is invalid: "+reason)
 		}

@@ -46,6 +46,7 @@ type jsonDocument struct {
 	Base       *jsonSide       `json:"base,omitempty"`
 	Now        jsonSide        `json:"now"`
 	Rows       []jsonRow       `json:"rows"`
+	Causes     []Cause         `json:"causes,omitempty"`
 	Thresholds []jsonThreshold `json:"thresholds"`
 	Invalid    []string        `json:"invalid"`
 	Warnings   []string        `json:"warnings"`
@@ -136,7 +137,7 @@ func document(s *Subject) jsonDocument {
 	d := jsonDocument{
 		Schema: JSONSchema, Scenario: s.Scenario, Verdict: string(j.Verdict), Reason: j.Reason, Headline: s.headline().Word,
 		Command: s.command(), Alpha: j.Alpha, Now: sideDocument(s.nowLabel(), s.Now),
-		Rows: []jsonRow{}, Thresholds: []jsonThreshold{},
+		Causes: s.Causes, Rows: []jsonRow{}, Thresholds: []jsonThreshold{},
 		Invalid: notNil(s.invalid()), Warnings: notNil(s.warnings()), Notes: notNil(s.notes()),
 	}
 	if at := s.measured(); !at.IsZero() {

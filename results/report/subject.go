@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -20,11 +21,19 @@ type Subject struct {
 	Base Side // what Now is held against; the zero Side where there is nothing
 	Now  Side
 
+	Causes  []Cause  // of a regression, as profiles tell
 	Notes   []string // worth knowing beside the figures, a sentence each
 	Command string   // how to do it again; where empty, Now's run says it
 
 	// Measured is when, for a report that a server keeps; where zero, Now's run says it.
 	Measured time.Time
+}
+
+// A Cause is why a scenario regressed: which functions cost more.
+type Cause struct {
+	Scenario string `json:"scenario"`
+	Kind     string `json:"kind"` // of the profiles
+	*profiles.Explanation
 }
 
 // A Side is one of two things that were measured.

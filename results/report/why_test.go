@@ -1,0 +1,49 @@
+package report
+
+import (
+	"html"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// explained is a subject with a cause in one kind of profile, and none in another.
+func explained() *Subject {
+	low, high := 0.7, 1.2
+	s := gateSubject()
+	s.Causes = []Cause{{Scenario: "gate-push", Kind: "cpu", Explanation: &profiles.Explanation{
+		Unit: "nanoseconds", Sample: "cpu", Taken: "paired", Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99,
+		Total: profiles.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Real: true},
+		Causes: []profiles.Cause{{
+			Function: "own/<delivery>.(*Client).push", Change: profiles.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Real: true},
+			Share: 0.93, ShareLow: &low, ShareHigh: &high,
+			Lines: []profiles.Portion{{Name: "client.go:77", Delta: 1300}}, Callees: []profiles.Portion{{Name: "crypto/sha256.block", Delta: 1200}},
+			Callers: []profiles.Portion{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
+		}},
+		Functions: []profiles.Function{{Name: "crypto/sha256.block", Change: profiles.Change{Delta: 1200, Real: true}}},
+	}}, {Scenario: "gate-push", Kind: "allocs", Explanation: &profiles.Explanation{
+		Unit: "bytes", Sample: "alloc_space", Taken: "paired", Base: 8, Now: 8, Causes: []profiles.Cause{}, Functions: []profiles.Function{},
+	}}}
+	return s
+}
+
+func TestReportsSayWhy(t *testing.T) {
+	s := explained()
+	page := textOf(rendered(t, comment1(t, s)))
+	for form, text := range map[string]string{"comment": page, "html": htmlPageOf(t, s)} {
+		for _, says := range []string{
+			"profiles of cpu by turns: an operation costs +1.5µs (+1.2µs to +1.8µs), +8.8%", "(*Client).push", "93% (70% to 120%)", "client.go:77", "crypto/sha256.block",
+			"no function's cost changed by more than chance would have it",
+		} {
+			require.Contains(t, htmlless(text), says, form)
+		}
+	}
+	require.NotContains(t, htmlPageOf(t, s), "<delivery>")
+	require.NoError(t, compiled(t, true).Validate(jsonOf(t, s)))
+	require.Len(t, Join("both", s, gateSubject()).Causes, 2)
+}
+
+// htmlless undoes what a page escapes.
+func htmlless(text string) string { return html.UnescapeString(text) }
