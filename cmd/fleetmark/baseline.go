@@ -19,6 +19,7 @@ import (
 
 // baselineFlags are the flags of baseline.
 type baselineFlags struct {
+	profiles    string // the directory that they go to; empty: none are taken
 	check       bool
 	text        bool
 	file        string
@@ -46,11 +47,11 @@ or is stale, so that later runs would be held against the wrong thing: it lacks 
 scenario or a section, or one has changed since.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := refuseEmpty(cmd, "file", "out", "sections"); err != nil {
+			if err := refuseEmpty(cmd, "file", "out", "sections", "profiles"); err != nil {
 				return err
 			}
 			if f.check || f.text {
-				for _, name := range []string{"from", "sections", "operations", "tests-within"} {
+				for _, name := range []string{"from", "sections", "operations", "tests-within", "profiles"} {
 					if cmd.Flags().Changed(name) {
 						return &exitError{exitUsage, "--" + name + ": --check and --text measure nothing: leave it out"}
 					}
@@ -67,6 +68,9 @@ scenario or a section, or one has changed since.`,
 			if !cmd.Flags().Changed("sections") && len(f.from) > 0 {
 				f.sections = "none"
 			}
+			if f.profiles == "" && f.file == results.BaselineFile && f.sections == "all" {
+				f.profiles = baselineProfiles
+			}
 			return f.write(cmd.Context(), c)
 		},
 	}
@@ -79,6 +83,7 @@ scenario or a section, or one has changed since.`,
 	flags.StringVar(&f.sections, "sections", "all", "which sections are measured: all, none, or some of "+strings.Join(measuredSections(), ","))
 	flags.IntVar(&f.operations, "operations", 5000, "how many operations the sections time and allocations look at, each kind")
 	flags.DurationVar(&f.testsWithin, "tests-within", 20*time.Minute, "how long the section tests may take")
+	flags.StringVar(&f.profiles, "profiles", "", "where the profiles of a push go that later ones are held against (default "+baselineProfiles+", with the default page)")
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.BoolVar(&f.quiet, "no-progress", false, "show no progress")
 	return cmd
@@ -123,6 +128,9 @@ func (f *baselineFlags) write(ctx context.Context, c console) error {
 	var text bytes.Buffer
 	if err := results.WriteBaseline(&text, *found.page); err != nil {
 		return err
+	}
+	if err := f.takeProfiles(ctx, s); err != nil {
+		return f.untouched(ctx, err)
 	}
 	if err := results.AtomicWriteFile(f.file, text.Bytes()); err != nil {
 		return &exitError{exitUsage, fmt.Sprintf("--file %s: %v", f.file, err)}

@@ -22,6 +22,8 @@ type gateFlags struct {
 	sets     []string
 	out      string
 
+	unexplained bool // the cause of a regression isn't looked for
+
 	budget time.Duration // of a comparison by turns
 	seed   uint64        // of the order of turns
 	tries  int           // of a self-test
@@ -81,6 +83,7 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 	flags.BoolVar(&f.portable, "portable", false, "ask only for what means the same on any machine: counts, bytes, outcomes, allocations")
 	flags.BoolVar(&f.selfTest, "self-test", false, "show that the gate passes what is unchanged and catches what is worse, on this machine")
 	flags.DurationVar(&f.budget, "budget", versus.DefaultBudget, "with --base or --self-test: how long one comparison measures at most")
+	flags.BoolVar(&f.unexplained, "no-explain", false, "with --base: don't profile both sides after a regression to say which function it is")
 	flags.Uint64Var(&f.seed, "seed", 1, "with --base or --self-test: of the order in which the two sides take turns")
 	flags.IntVar(&f.tries, "tries", 10, "with --self-test: comparisons of each kind that has noise")
 	flags.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE: set any field of the scenarios that are run, as run --set does")
@@ -118,6 +121,8 @@ func (f *gateFlags) check(cmd *cobra.Command) error {
 		{"self-test", "junit", "it judges the gate, and no change"},
 		{"self-test", "github", "it judges the gate, and no change"},
 		{"self-test", "portable", "it judges the gate, and no change"},
+		{"self-test", "no-explain", "it judges the gate, and no change"},
+		{"run", "no-explain", "a finished run is as it is"},
 		{"run", "set", "a finished run is as it is"},
 		{"run", "out", "a finished run is where it is"},
 	} {

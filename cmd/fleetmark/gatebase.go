@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -28,6 +29,8 @@ type turns struct {
 	sets   []string // --set KEY=VALUE
 	budget time.Duration
 	seed   uint64
+
+	explained string // the directory below which a regression's cause is shown; empty: it isn't looked for
 }
 
 // specs are the scenarios of which a repetition is a block.
@@ -81,30 +84,47 @@ func (t turns) options(c console) (versus.Options, error) {
 	return versus.Options{Specs: specs, FleetCommand: []string{program, "fleet", "--driven"}, Budget: t.budget, Seed: t.seed, Stderr: c.err}, nil
 }
 
-// against measures the tree as it stands against a revision.
-func (t turns) against(ctx context.Context, ref string, c console, view *gateView) (_ *versus.Outcome, _ *versus.Sides, err error) {
+// A comparison is what came of two sides.
+type comparison struct {
+	*versus.Outcome
+	sides  *versus.Sides
+	causes []cause // of a regression
+	unable error   // why there are none, where they were looked for
+}
+
+// against measures the tree as it stands against a revision, and says why it is worse if it is.
+func (t turns) against(ctx context.Context, ref string, c console, view *gateView) (_ *comparison, err error) {
 	o, err := t.options(c)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	work, err := os.MkdirTemp("", "fleetmark-gate-")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	view.say("building the delivery package of " + ref + ", and today's")
 	sides, err := versus.Build(ctx, ref, work)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	o.Sides, o.Progress = *sides, view.progress
 	out, err := versus.Run(ctx, o)
 	view.end()
-	return out, sides, err
+	if err != nil {
+		return nil, err
+	}
+	found := &comparison{Outcome: out, sides: sides}
+	if t.explained != "" && out.Judgement.Verdict == results.Regressed {
+		// The verdict stands also where nobody can say why.
+		found.causes, found.unable = t.explain(ctx, o, out.Judgement, t.explained, view)
+	}
+	return found, ctx.Err()
 }
 
 // sidesText says what was held against what.
-func sidesText(out *versus.Outcome, sides *versus.Sides) string {
+func (out *comparison) sidesText() string {
+	sides := out.sides
 	text := fmt.Sprintf("base: delivery of %.12s in %s; now: the tree as it stands; %d pairs of blocks in %.0f s",
 		sides.Revision, sides.Harness, out.Pairs, out.Elapsed.Seconds())
 	if out.Dropped > 0 {
@@ -128,24 +148,36 @@ type turnsJSON struct {
 	Rows      []results.JudgedRow `json:"rows"`
 	Machine   results.Machine     `json:"machine"`
 	Scenarios []string            `json:"scenarios"`
+	Causes    []causeJSON         `json:"causes,omitempty"` // of a regression
+}
+
+type causeJSON struct {
+	Scenario string `json:"scenario"`
+	Kind     string `json:"kind"`
+	Dir      string `json:"dir"`   // with the profiles
+	Flame    string `json:"flame"` // the page of their difference
+	*profiles.Explanation
 }
 
 // gateBase measures against a revision, and shows the verdict. Its error carries the exit code.
 func gateBase(cmd *cobra.Command, f *gateFlags, names []string, c console) error {
 	t, ctx := f.turns(names), cmd.Context()
-	out, sides, err := t.against(ctx, f.base, c, newGateView(c, f.quiet))
+	if !f.unexplained {
+		t.explained = f.out
+	}
+	out, err := t.against(ctx, f.base, c, newGateView(c, f.quiet))
 	if err != nil {
 		return err
 	}
 	if f.json {
-		err = t.showJSON(ctx, out, sides, c)
+		err = t.showJSON(ctx, out, c)
 	} else {
-		err = showText(out, sides, c)
+		err = showText(out, c)
 	}
 	if err != nil {
 		return err
 	}
-	if err := f.writeReports([]*report.Subject{t.subject(ctx, f.base, out, sides)}, c); err != nil {
+	if err := f.writeReports([]*report.Subject{t.subject(ctx, f.base, out)}, c); err != nil {
 		return err
 	}
 	if code := codeOfVerdict(out.Judgement.Verdict, true); code != exitPass {
@@ -155,15 +187,22 @@ func gateBase(cmd *cobra.Command, f *gateFlags, names []string, c console) error
 }
 
 // subject is what there is to report on.
-func (t turns) subject(ctx context.Context, ref string, out *versus.Outcome, sides *versus.Sides) *report.Subject {
+func (t turns) subject(ctx context.Context, ref string, out *comparison) *report.Subject {
 	s := &report.Subject{
 		Scenario: strings.Join(t.names, ", "), Judgement: out.Judgement, Command: commandLine(os.Args[1:]), Measured: time.Now().UTC(),
-		Base:  report.Side{Label: ref, Revision: sides.Revision, Records: out.Base},
+		Base:  report.Side{Label: ref, Revision: out.sides.Revision, Records: out.Base},
 		Now:   report.Side{Label: "now", Revision: revision(ctx), Records: out.Now},
-		Notes: []string{sidesText(out, sides)},
+		Notes: []string{out.sidesText()},
 	}
 	if s.Scenario == "" {
 		s.Scenario = gateScenario
+	}
+	for _, k := range out.causes {
+		s.Causes = append(s.Causes, report.Cause{Scenario: k.scenario, Kind: string(k.kind), Explanation: k.Explanation})
+		s.Notes = append(s.Notes, fmt.Sprintf("profiles of kind %s and their flame graph: %s", k.kind, k.dir))
+	}
+	if out.unable != nil {
+		s.Notes = append(s.Notes, fmt.Sprintf("the cause could not be looked for: %v", out.unable))
 	}
 	if machine, err := results.ThisMachine(ctx); err == nil { // else nothing is said of it
 		s.Base.Machine, s.Now.Machine = &machine, &machine
@@ -175,17 +214,27 @@ func (f *gateFlags) turns(names []string) turns {
 	return turns{names: names, sets: f.sets, budget: f.budget, seed: f.seed}
 }
 
-func showText(out *versus.Outcome, sides *versus.Sides, c console) error {
+func showText(out *comparison, c console) error {
 	var page bytes.Buffer
 	if err := out.Judgement.WriteTable(&page, tableOptions(c.out)); err != nil {
 		return err
 	}
-	fmt.Fprintln(&page, sidesText(out, sides))
+	fmt.Fprintln(&page, out.sidesText())
+	for _, k := range out.causes {
+		text, err := k.text()
+		if err != nil {
+			return err
+		}
+		page.WriteString(text)
+	}
+	if out.unable != nil {
+		fmt.Fprintf(&page, "\nthe cause could not be looked for: %v\n", out.unable)
+	}
 	_, err := c.out.Write(page.Bytes())
 	return err
 }
 
-func (t turns) showJSON(ctx context.Context, out *versus.Outcome, sides *versus.Sides, c console) error {
+func (t turns) showJSON(ctx context.Context, out *comparison, c console) error {
 	machine, err := results.ThisMachine(ctx)
 	if err != nil {
 		return err
@@ -195,11 +244,14 @@ func (t turns) showJSON(ctx context.Context, out *versus.Outcome, sides *versus.
 		return err
 	}
 	o := turnsJSON{
-		Mode: "base", Verdict: out.Judgement.Verdict, Reason: out.Judgement.Reason, Base: sides.Revision, Harness: sides.Harness, Now: revision(ctx),
+		Mode: "base", Verdict: out.Judgement.Verdict, Reason: out.Judgement.Reason, Base: out.sides.Revision, Harness: out.sides.Harness, Now: revision(ctx),
 		Pairs: out.Pairs, Dropped: out.Dropped, Seconds: out.Elapsed.Seconds(), Alpha: out.Judgement.Alpha, Rows: out.Judgement.Rows, Machine: machine,
 	}
 	for _, s := range specs {
 		o.Scenarios = append(o.Scenarios, s.Name)
+	}
+	for _, k := range out.causes {
+		o.Causes = append(o.Causes, causeJSON{k.scenario, string(k.kind), k.dir, k.flame, k.Explanation})
 	}
 	line, err := json.Marshal(o)
 	if err != nil {

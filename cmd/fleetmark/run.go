@@ -21,15 +21,16 @@ const tokenVariable = "FLEETMARK_FLEET_TOKEN"
 
 // runFlags are the flags of run that are not fields of a scenario.
 type runFlags struct {
-	sets        []string
-	fleet       string
-	control     string
-	devicesFrom string
-	out         string
-	baseline    string
-	json        bool
-	noProgress  bool
-	progress    string
+	sets         []string
+	fleet        string
+	control      string
+	devicesFrom  string
+	out          string
+	baseline     string
+	json         bool
+	profileFleet bool
+	noProgress   bool
+	progress     string
 }
 
 func newRun(c console) *cobra.Command {
@@ -57,6 +58,7 @@ func newRun(c console) *cobra.Command {
 	flags.StringVar(&f.fleet, "fleet", scenarios.FleetProcess, "process, inprocess, or the address of a fleet that is up")
 	flags.StringVar(&f.control, "fleet-control", "", "that fleet's control port, for its ledger (token in "+tokenVariable+")")
 	flags.StringVar(&f.devicesFrom, "devices-from", "", "drive the devices of this file: an address a line, and an ID if there is one")
+	flags.BoolVar(&f.profileFleet, "profile-fleet", false, "profile the fleet's process too, into RUN/profiles/"+scenarios.FleetProfiles)
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.StringVar(&f.baseline, "baseline", "", "compare with this page, and fail if that can't be (default "+results.BaselineFile+", where it is)")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object per scenario instead of the table")
@@ -114,7 +116,7 @@ func (f *runFlags) measure(ctx context.Context, s *session, specs []scenarios.Sp
 	var unshown error
 	for _, spec := range specs {
 		m, err := s.measure(ctx, scenarios.Options{
-			Spec: spec, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenVariable),
+			Spec: spec, ProfileFleet: f.profileFleet, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenVariable),
 			DevicesFrom: f.devicesFrom, Command: commandLine(os.Args[1:]),
 		})
 		if m != nil {

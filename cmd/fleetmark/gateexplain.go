@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
+)
+
+// A cause is why a metric regressed, and where the profiles and the pages are that show it.
+type cause struct {
+	scenario string
+	kind     profiles.Kind
+	dir      string
+	flame    string
+	*profiles.Explanation
+}
+
+// A question is what a regression leaves open: where in a scenario the time, or the memory, went.
+type question struct {
+	spec   scenarios.Spec
+	kind   profiles.Kind
+	sample string // the number to explain; empty: the kind's own choice
+}
+
+// questions are at most one a kind: the first regressed row's scenario, for the others would be told the
+// same. What costs more requests costs more time, too.
+func questions(j *results.Judgement, specs []scenarios.Spec) []question {
+	var list []question
+	for _, row := range j.Rows {
+		if row.Verdict != results.Regressed {
+			continue
+		}
+		q := question{kind: profiles.CPU}
+		switch u, _ := results.LookupUnit(row.Unit); {
+		case row.Unit == "allocs/op":
+			q.kind, q.sample = profiles.Allocs, "alloc_objects"
+		case u.Class == results.ClassAllocation:
+			q.kind = profiles.Allocs
+		case u.Class == results.ClassMemory:
+			continue // no profile of a push says what stays
+		}
+		at := slices.IndexFunc(specs, func(s scenarios.Spec) bool { return s.Name == row.Scenario })
+		if at < 0 || slices.ContainsFunc(list, func(o question) bool { return o.kind == q.kind }) {
+			continue
+		}
+		q.spec = specs[at]
+		list = append(list, q)
+	}
+	return list
+}
+
+// explain profiles both sides by turns, and says which functions made the difference. It leaves a
+// directory with the profiles, the flame graphs and what it says.
+func (t turns) explain(ctx context.Context, o versus.Options, j *results.Judgement, out string, view *gateView) (causes []cause, err error) {
+	dir := filepath.Join(out, time.Now().UTC().Format("20060102T150405Z")+"-gate-explained")
+	for _, q := range questions(j, o.Specs) {
+		told := time.Now()
+		view.say(fmt.Sprintf("profiling %s for %s, both sides by turns", q.spec.Name, q.kind))
+		c := cause{scenario: q.spec.Name, kind: q.kind, dir: filepath.Join(dir, string(q.kind))}
+		e, err := versus.Explain(ctx, versus.ExplainOptions{
+			Sides: o.Sides, Spec: q.spec, FleetCommand: o.FleetCommand, Dir: c.dir, Kind: q.kind, SampleIndex: q.sample, Own: ownFunctions(), Seed: o.Seed,
+			Stderr: o.Stderr, Plant: o.Plant,
+			Progress: func(done, of int) {
+				if time.Since(told) >= gateLineEvery || done == of {
+					told = time.Now()
+					view.say(fmt.Sprintf("%d of %d pairs of profiles", done, of))
+				}
+			},
+		})
+		if err != nil {
+			return causes, err
+		}
+		c.Explanation = e.Explanation
+		if err := c.write(ctx, e); err != nil {
+			return causes, err
+		}
+		causes = append(causes, c)
+	}
+	return causes, nil
+}
+
+// write puts what is known beside the profiles.
+func (c *cause) write(ctx context.Context, e *versus.Explained) error {
+	var text, page bytes.Buffer
+	if err := c.WriteText(&text); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(c.Explanation, "", "  ")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		results.AtomicWriteFile(filepath.Join(c.dir, "explain.txt"), text.Bytes()),
+		results.AtomicWriteFile(filepath.Join(c.dir, "explain.json"), append(data, '\n')))
+	if err != nil {
+		return err
+	}
+	err = profiles.Flame(ctx, &page, e.BaseFiles, e.NowFiles, profiles.FlameOptions{
+		Title: fmt.Sprintf("%s of %s: now, less base", c.kind, c.scenario),
+		Note:  "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. Red is more, green less.",
+	})
+	if err != nil {
+		// pprof's pages want a home directory, which a container may lack. The cause is known without them.
+		c.flame = "none: " + err.Error()
+		return ctx.Err()
+	}
+	c.flame = filepath.Join(c.dir, "flame.html")
+	return results.AtomicWriteFile(c.flame, page.Bytes())
+}
+
+// text is what is printed below a verdict.
+func (c *cause) text() (string, error) {
+	var t strings.Builder
+	fmt.Fprintf(&t, "\nwhy (%s, profiles of kind %s):\n", c.scenario, c.kind)
+	if err := c.WriteText(&t); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(&t, "flame graph of the difference: %s\n", c.flame)
+	return t.String(), nil
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+func newProfileExplain(c console) *cobra.Command {
+	var f profileFlags
+	var o profiles.ExplainOptions
+	cmd := &cobra.Command{
+		Use: "explain BASE NOW", Short: "The functions that made an operation dearer or cheaper, each with its share and how sure that is",
+		Long: `The functions that made an operation dearer or cheaper between two runs: of each whose change is real, by how much, which
+share of the whole difference that is, with its 95% interval, the lines, what it calls, and who calls it. Says nothing
+where nothing is real. Both runs want five profiled repetitions at least, and eight are better: --set profiled=8.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(o.Own) == 0 {
+				o.Own = ownFunctions()
+			}
+			files, err := f.files(args)
+			if err != nil {
+				return err
+			}
+			o.SampleIndex = f.top.SampleIndex
+			e, err := profiles.Explain(cmd.Context(), files[0], files[1], o)
+			if err != nil {
+				if isUsage(err) || cmd.Context().Err() != nil {
+					return err
+				}
+				return &exitError{exitUsage, fmt.Sprint(err)}
+			}
+			if f.json {
+				return printJSON(c, e)
+			}
+			return e.WriteText(c.out)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringSliceVar(&o.Own, "own", nil, "beginnings of the functions that may be the cause (default: those of this module)")
+	cmd.Flags().BoolVar(&o.Paired, "paired", false, "the repetitions of both took turns")
+	cmd.Flags().Float64Var(&o.Alpha, "alpha", 0, "the chance that anything is named where nothing changed (0: 1%)")
+	cmd.Flags().IntVar(&o.Causes, "causes", 0, "how many are shown (0: 10)")
+	f.addJSON(cmd)
+	return cmd
+}
+
+// ownFunctions are the beginnings of the names of this module's functions.
+func ownFunctions() []string {
+	const module = "github.com/fleetmark/fleetmark"
+	path := module
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
+		path = info.Main.Path // of a copy under another name
+	}
+	return []string{path + "/", "main."}
+}
