@@ -44,7 +44,7 @@ func DiffRows(ctx context.Context, base, now []string, opts DiffOptions) ([]Row,
 	}
 	index, err := n.SampleIndexByName(opts.SampleIndex)
 	if err != nil {
-		return nil, fmt.Errorf("profile diff: %s: %w", now[0], err)
+		return nil, &FileError{Path: now[0], Problem: NoSuchNumber, Err: err}
 	}
 	b.Scale(-1)
 	p, err := profile.Merge([]*profile.Profile{n, b})

@@ -206,7 +206,7 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 		}
 		column, err := p.SampleIndexByName(opts.SampleIndex)
 		if err != nil {
-			return nil, fmt.Errorf("profile explain: %s: %w", path, err)
+			return nil, &FileError{Path: path, Problem: NoSuchNumber, Err: err}
 		}
 		operations := Operations(p)
 		if operations == 0 {

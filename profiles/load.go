@@ -42,6 +42,7 @@ const (
 	NoSamples    Problem = "holds no samples"                         // nothing was under way, or for too short a time
 	Unsymbolized Problem = "is not symbolized"                        // addresses, where functions should be
 	NoOperations Problem = "doesn't say of how many operations it is" // so that two can't be held against each other
+	NoSuchNumber Problem = "holds no such number"                     // of those that a kind counts
 	NoSuchKind   Problem = "holds no profiles of the kind"            // a directory with others
 )
 
@@ -69,7 +70,7 @@ func (p Problem) advice() string {
 		return "name files of one kind"
 	case NoProfiles:
 		return "run the scenario with profiles on"
-	case NoSuchKind:
+	case NoSuchNumber, NoSuchKind:
 		return "ask for one that it has"
 	case NoSamples:
 		return "profile for longer, or under load"

@@ -93,7 +93,7 @@ func merged(ctx context.Context, files []string, sampleIndex string) (*profile.P
 	}
 	index, err := sum.SampleIndexByName(sampleIndex)
 	if err != nil {
-		return nil, 0, fmt.Errorf("profile top: %s: %w", files[0], err)
+		return nil, 0, &FileError{Path: files[0], Problem: NoSuchNumber, Err: err}
 	}
 	return sum, index, nil
 }

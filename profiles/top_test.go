@@ -219,7 +219,7 @@ func TestTopRefuses(t *testing.T) {
 	requireProblem(t, refused([]string{"http://127.0.0.1:1/debug/pprof/heap"}, profiles.TopOptions{}),
 		"http://127.0.0.1:1/debug/pprof/heap", profiles.Missing)
 	require.ErrorContains(t, refused([]string{cpu}, profiles.TopOptions{SampleIndex: "bytes"}),
-		cpu+`: sample_index "bytes" must be one of: [cpu]`)
+		cpu+`: holds no such number (sample_index "bytes" must be one of: [cpu])`)
 	require.ErrorContains(t, refused(nil, profiles.TopOptions{}), "no files")
 
 	ctx, cancel := context.WithCancelCause(t.Context())

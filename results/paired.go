@@ -99,6 +99,21 @@ func pairedTolerances(unit string) (pairedTolerance, bool) {
 	return pairedTolerance{}, false
 }
 
+// timedTolerance is of what a seed should determine and timing does too, as when pushes meet at a device: the
+// base's own blocks differ. Then a difference is no proof, and is tested, as against a page.
+func timedTolerance() pairedTolerance { return pairedTolerance{relative: 0.05, absolute: true} }
+
+// tolerance is that of a metric, if it is tested rather than compared.
+func (m *pairedMetric) tolerance() (t pairedTolerance, tested bool) {
+	if !m.unit.Exact {
+		return pairedTolerances(m.unit.Name)
+	}
+	if len(m.base) > 0 && slices.Min(m.base) != slices.Max(m.base) {
+		return timedTolerance(), true
+	}
+	return pairedTolerance{}, false
+}
+
 // heapQuantum is what bytes allocated an operation are rounded to.
 const heapQuantum = 8
 
@@ -204,7 +219,11 @@ func (m *pairedMetric) add(base, now [][]Record) {
 		m.incomplete = true
 		return
 	}
-	if t, tested := pairedTolerances(m.unit.Name); tested {
+	t, tested := pairedTolerances(m.unit.Name)
+	if m.unit.Exact {
+		t, tested = timedTolerance(), true // it may turn out to be
+	}
+	if tested {
 		m.differences = append(m.differences, t.mean(new)-t.mean(old))
 	}
 }
@@ -296,7 +315,7 @@ func (m *pairedMetric) row(outside int, level float64) (JudgedRow, float64) {
 	if r.Baseline != nil && r.Now != nil {
 		r.Delta = relativeChange(r.Baseline.Median, r.Now.Median)
 	}
-	t, tested := pairedTolerances(m.unit.Name)
+	t, tested := m.tolerance()
 	if !tested || len(m.differences) == 0 {
 		return r, 0
 	}
@@ -310,6 +329,9 @@ func (m *pairedMetric) row(outside int, level float64) (JudgedRow, float64) {
 		if m.unit.Better > 0 {
 			worst = -low
 		}
+	}
+	if m.unit.Exact {
+		worst = max(worst, m.meanBeyond(t, level))
 	}
 	ratio := math.Exp
 	if t.absolute {
@@ -327,6 +349,17 @@ func (m *pairedMetric) row(outside int, level float64) (JudgedRow, float64) {
 	return r, worst
 }
 
+// meanBeyond is how much worse the mean difference may be. Of a count that seldom differs the shift is 0, and its
+// interval as well, whatever the mean; n is large enough for the normal distribution.
+func (m *pairedMetric) meanBeyond(t pairedTolerance, level float64) float64 {
+	n, mean, squares := float64(len(m.differences)), t.mean(m.differences), 0.0
+	for _, d := range m.differences {
+		squares += (d - mean) * (d - mean)
+	}
+	deviation := math.Sqrt(squares / max(1, n-1) / n)
+	return mean*float64(-m.unit.Better) + math.Sqrt2*math.Erfinv(level)*deviation
+}
+
 // decide leaves the verdict open where more pairs are wanted.
 func (m *pairedMetric) decide(r *JudgedRow, alpha, worst float64) {
 	switch {
@@ -339,14 +372,22 @@ func (m *pairedMetric) decide(r *JudgedRow, alpha, worst float64) {
 	case m.incomplete:
 		r.Verdict, r.Note = Inconclusive, "some blocks lack it: find out what became of them"
 		return
-	case m.unit.Exact:
+	}
+	t, tested := m.tolerance()
+	if !tested {
 		r.decideExact(m.unit)
 		return
 	}
-	t, _ := pairedTolerances(m.unit.Name)
+	if m.unit.Exact {
+		r.Note = "timing determines it too, as the base's own blocks differ: tested"
+	}
 	worse, allowed := m.estimate*float64(-m.unit.Better), math.Log1p(t.relative)
 	if t.absolute {
 		allowed = t.slack + t.relative*math.Abs(r.Baseline.Median)
+	}
+	if m.unit.Exact { // of something rare the median is none, and so is the shift: the means tell
+		worse = t.mean(m.differences) * float64(-m.unit.Better)
+		allowed = t.relative * math.Abs(t.mean(m.base))
 	}
 	switch {
 	case *r.AdjustedP < alpha && worse > allowed:

@@ -107,6 +107,39 @@ func TestPairedVerdicts(t *testing.T) {
 	}
 }
 
+// TestPairedTestsWhatTimingDetermines: a count that differs among the base's own blocks is no proof that the
+// other side is another one; one that is worse by far is still found.
+func TestPairedTestsWhatTimingDetermines(t *testing.T) {
+	for name, row := range map[string]struct {
+		base, now float64 // share of blocks in which a push failed
+		want      []Verdict
+	}{
+		"often, on both sides":  {0.5, 0.5, []Verdict{Pass, Inconclusive}},
+		"rarely, on both sides": {0.1, 0.1, []Verdict{Pass, Inconclusive}},
+		"often, and more often": {0.3, 0.95, []Verdict{Regressed}},
+		"rarely, then often":    {0.1, 0.7, []Verdict{Regressed}},
+		"often, then rarely":    {0.8, 0.1, []Verdict{Improved}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				random := rand.New(rand.NewPCG(seed, 9))
+				j := takeTurns(t, 120, func(_, _ int, isNow bool) map[string]float64 {
+					share, failed := row.base, 0.0
+					if isNow {
+						share = row.now
+					}
+					if random.Float64() < share {
+						failed = 0.01
+					}
+					return map[string]float64{"failed/device": failed, "requests/device": 1}
+				})
+				require.Equal(t, Pass, j.Rows[0].Verdict, "what doesn't differ is compared")
+				require.Contains(t, row.want, j.Verdict, "seed %d: %s", seed, j.Reason)
+			}
+		})
+	}
+}
+
 // TestPairedNeedsOneRepetition where the seed determines a metric.
 func TestPairedNeedsOneRepetition(t *testing.T) {
 	j := takeTurns(t, 1, func(_, _ int, isNow bool) map[string]float64 {

@@ -23,6 +23,9 @@ func newProfileFlame(c console) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := results.CanWrite(out); err != nil {
+				return &exitError{exitUsage, fmt.Sprintf("--out %s: %v", out, err)}
+			}
 			var page bytes.Buffer
 			if err := profiles.Flame(cmd.Context(), &page, base, now, o); err != nil {
 				return err
