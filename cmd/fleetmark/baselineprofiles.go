@@ -58,6 +58,9 @@ func (f *baselineFlags) takeProfiles(ctx context.Context, s *session) (err error
 			return err
 		}
 		for _, file := range files {
+			if err := profiles.CopyPortable(file, file, kind); err != nil {
+				return err
+			}
 			if taken[filepath.Base(file)], err = os.ReadFile(file); err != nil {
 				return err
 			}
