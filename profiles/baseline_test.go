@@ -1,0 +1,33 @@
+package profiles_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// TestBaselineProfiles: those that later ones are held against are there, say of how many operations they are, and
+// name no machine's paths.
+func TestBaselineProfiles(t *testing.T) {
+	for _, kind := range []profiles.Kind{profiles.CPU, profiles.Allocs} {
+		files, err := profiles.Find("baseline", kind)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(files), 8)
+		for _, file := range files {
+			p, err := profiles.Load(file)
+			require.NoError(t, err)
+			require.Positive(t, profiles.Operations(p))
+			for _, f := range p.Function {
+				require.False(t, filepath.IsAbs(f.Filename), f.Filename)
+			}
+			for _, m := range p.Mapping {
+				require.False(t, filepath.IsAbs(m.File), m.File)
+			}
+		}
+		_, err = profiles.Explain(t.Context(), files[:5], files[3:8], profiles.ExplainOptions{Own: []string{"github.com/fleetmark/fleetmark/"}})
+		require.NoError(t, err)
+	}
+}
