@@ -75,14 +75,37 @@ func (b *Blocks) Measure(ctx context.Context) (Block, error) {
 	}, nil
 }
 
-// Profile runs repetitions for so long, or one where it goes on for a time, and profiles them together, as
-// number. What was allocated and worked between them is in it too, little as it is.
-func (b *Blocks) Profile(ctx context.Context, dir string, number int, lasts time.Duration, cfg profiles.Config) (err error) {
-	r, load := b.r, b.r.spec.Load
-	if load.Lasts() > 0 {
+// Profile runs repetitions for so long, or one where it goes on for a time, and profiles them, as number: where it
+// goes on, from when its connections stand, so that what is profiled is what is counted; else together, with
+// what was worked between them, little as it is.
+func (b *Blocks) Profile(ctx context.Context, dir string, number int, lasts time.Duration, cfg profiles.Config) error {
+	cfg.Labels = b.r.labels()
+	if b.r.spec.Load.Lasts() > 0 {
+		load := b.r.spec.Load
 		load.Duration = Duration(lasts)
+		b.r.into = &profileTarget{dir, number, cfg}
+		defer func() { b.r.into = nil }()
+		_, err := b.profiled(ctx, Profiled, load)
+		return err
 	}
-	cfg.Labels = r.labels()
+	return b.profileTogether(ctx, dir, number, lasts, cfg)
+}
+
+// profiled is one repetition; without a single operation it is none.
+func (b *Blocks) profiled(ctx context.Context, kind Kind, load LoadSpec) (*measured, error) {
+	b.done++
+	step := Step{Scenario: b.r.spec.Name, Kind: kind, Number: b.done, Of: b.done, Duration: load.Lasts()}
+	m, err := b.r.attempt(ctx, step, load)
+	if err != nil {
+		return nil, b.r.why(ctx, err)
+	}
+	if m.done+m.failed == 0 {
+		return nil, errors.New("no operation came to an end while it was profiled")
+	}
+	return m, nil
+}
+
+func (b *Blocks) profileTogether(ctx context.Context, dir string, number int, lasts time.Duration, cfg profiles.Config) (err error) {
 	capture, err := profiles.Start(ctx, dir, number, cfg)
 	if err != nil {
 		return err
@@ -91,20 +114,15 @@ func (b *Blocks) Profile(ctx context.Context, dir string, number int, lasts time
 		_, stopped := capture.Stop()
 		err = errors.Join(err, stopped)
 	}()
-	began, operations, processor := time.Now(), uint64(0), time.Duration(0)
+	began, operations, processor := time.Now(), int64(0), time.Duration(0)
 	for operations == 0 || time.Since(began) < lasts {
-		b.done++
-		step := Step{Scenario: r.spec.Name, Kind: WarmUp, Number: b.done, Of: b.done, Duration: load.Lasts()}
-		m, err := r.attempt(ctx, step, load)
+		m, err := b.profiled(ctx, WarmUp, b.r.spec.Load)
 		if err != nil {
-			return r.why(ctx, err)
+			return err
 		}
-		processor += m.cost.processor
-		if operations += uint64(m.done + m.failed); operations == 0 {
-			return errors.New("no operation came to an end while it was profiled")
-		}
+		operations, processor = operations+int64(m.done+m.failed), processor+m.cost.processor
 	}
-	return label(capture, int64(operations), processor)
+	return label(capture, operations, processor)
 }
 
 // Close ends what OpenBlocks began.

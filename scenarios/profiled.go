@@ -26,10 +26,21 @@ func (r *runner) labels() map[string]string {
 	}
 }
 
+// profileTarget is where the profile of a block goes, which has no run directory.
+type profileTarget struct {
+	dir    string
+	number int
+	cfg    profiles.Config
+}
+
 // profile begins to, in a repetition that is to be profiled. end must be called.
 func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err error) {
 	if step.Kind != Profiled {
 		return nil, nil
+	}
+	if t := r.into; t != nil {
+		capture, err := profiles.Start(ctx, t.dir, t.number, t.cfg)
+		return &profiling{capture: capture}, err
 	}
 	p := &profiling{}
 	defer func() {

@@ -103,7 +103,8 @@ type runner struct {
 	vigil  vigil
 	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
 
-	slowTraces []string // what is said of those of the repetition under way
+	into       *profileTarget // of the block under way; nil: the run directory
+	slowTraces []string       // what is said of those of the repetition under way
 
 	yardstick    []float64 // a block each, ns a round trip
 	interference interference

@@ -1,0 +1,5 @@
+//go:build !race
+
+package versus
+
+const raced = false
