@@ -146,8 +146,23 @@ func TestExplainFindsWhatWasPlanted(t *testing.T) {
 		}
 	}
 	t.Logf("%d planted, %d found among the first three, %d times the interval held it, %.2f wide on average", all, found, held, widths/float64(held))
-	require.GreaterOrEqual(t, float64(found), 0.95*float64(all))
-	require.GreaterOrEqual(t, float64(held), 0.85*float64(all))
+	if rounds == 8 {
+		require.GreaterOrEqual(t, float64(found), 0.95*float64(all))
+		require.GreaterOrEqual(t, float64(held), 0.85*float64(all))
+		return
+	}
+	// Of so few tries one missed more or less is chance: what refutes those rates does it at the 99.9% level.
+	require.GreaterOrEqual(t, found, leastOf(all, 0.95))
+	require.GreaterOrEqual(t, held, leastOf(all, 0.85))
+}
+
+// leastOf is what so many tries, each of which succeeds with that chance, come to at least, but for once in 1,000.
+func leastOf(tries int, chance float64) int {
+	least := 0
+	for (distuv.Binomial{N: float64(tries), P: chance}).CDF(float64(least)) < 0.001 {
+		least++
+	}
+	return least
 }
 
 // TestExplainNamesNothing where nothing changed, but for the stated chance.

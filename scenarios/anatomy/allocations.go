@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/fleetmark/fleetmark/profiles"
 )
@@ -46,14 +47,15 @@ func (b *bench) allocations(ctx context.Context, k Kind) (_ *Allocations, err er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	var before, after runtime.MemStats
+	settle(ctx, &before) // what the warmup's connections still allocate isn't of what follows
 	capture, err := profiles.Start(ctx, dir, 1, profiles.Config{Kinds: []profiles.Kind{profiles.Allocs}})
 	if err != nil {
 		return nil, err
 	}
-	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	ran := b.run(ctx, c, k)
-	runtime.ReadMemStats(&after)
+	settle(ctx, &after) // what the last connection's goroutines allocate is
 	if _, err := capture.Stop(); err != nil || ran != nil {
 		return nil, errors.Join(ran, err)
 	}
@@ -68,6 +70,27 @@ func (b *bench) allocations(ctx context.Context, k Kind) (_ *Allocations, err er
 		return nil, fmt.Errorf("%s: the profile saw %d objects, and the runtime counted %d: the breakdown can't be believed", k, parts.Objects, a.Objects)
 	}
 	return a, nil
+}
+
+// settle waits until nothing has been allocated for a while, for a second at most, and answers the
+// counts of then. What goroutines allocate between where the runtime's counts are read and where
+// the profile begins or ends is in one of the two only.
+func settle(ctx context.Context, counts *runtime.MemStats) {
+	const (
+		pause = 2 * time.Millisecond
+		quiet = 5 // readings alike
+		most  = 500
+	)
+	runtime.ReadMemStats(counts)
+	for alike, tries := 0, 0; alike < quiet && tries < most && ctx.Err() == nil; tries++ {
+		time.Sleep(pause)
+		last := counts.Mallocs
+		if runtime.ReadMemStats(counts); counts.Mallocs == last {
+			alike++
+		} else {
+			alike = 0
+		}
+	}
 }
 
 const deliveryPackage = "github.com/fleetmark/fleetmark/delivery."
