@@ -32,7 +32,7 @@ type Block struct {
 // OpenBlocks readies everything but a run directory: Options.Out, Judge and Watcher are not
 // used. What it can't begin is told as by Run.
 func OpenBlocks(ctx context.Context, o Options) (*Blocks, error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if o.Spec.Load.Model == Breaking {

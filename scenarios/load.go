@@ -177,7 +177,7 @@ func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Du
 		if ctx.Err() != nil {
 			return done // broken off by us: neither a success nor a failure of the device
 		}
-		r.failed.Add(1)
+		r.gaveUp(done - planned)
 		l.claims.failed(i)
 		l.failures.add(i, device, l.spec.Operation, report, done-planned, err)
 		return done

@@ -138,12 +138,28 @@ func (r *recorder) take(op Operation, response, service time.Duration) {
 	if op == r.asked {
 		r.live.add(response)
 	}
-	if r.slow > 0 && op == r.asked && response > r.slow {
-		select {
-		case r.tooSlow <- response:
-		default:
-		}
+	if op == r.asked {
+		r.tellSlow(response)
 	}
+}
+
+// tellSlow tells of an operation that took longer than it may, however it ended.
+func (r *recorder) tellSlow(response time.Duration) {
+	if r.slow <= 0 || response <= r.slow {
+		return
+	}
+	select {
+	case r.tooSlow <- response:
+	default:
+	}
+}
+
+// gaveUp takes an operation that failed after so long. Its time is no latency of the operation; see failures.
+func (r *recorder) gaveUp(response time.Duration) {
+	r.failed.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tellSlow(response)
 }
 
 // went takes how an operation of a search's rate went.

@@ -113,7 +113,7 @@ func (l *load) rolled(e delivery.RolloutEvent, i int) {
 		l.claims.succeeded(i)
 		r.delivered(0, e.Report.Push, e.Report.Verify, took)
 	case delivery.DeviceFailed:
-		r.failed.Add(1)
+		r.gaveUp(took)
 		l.claims.failed(i)
 		l.failures.add(i, e.Device, Deliver, e.Report, took, e.Err)
 	default:

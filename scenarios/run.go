@@ -71,7 +71,7 @@ type Result struct {
 // is a Result, also with an error: the directory holds what was measured, and run.json
 // says how far it came. A context that ends then ends it as interrupted, with no error.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	r, err := begin(ctx, o)
@@ -177,8 +177,8 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 	return r, ctx.Err()
 }
 
-// validate refuses what no run can begin with, before anything is looked at.
-func (o Options) validate() error {
+// Validate refuses what no run can begin with, before anything is looked at, as [Run] does itself.
+func (o Options) Validate() error {
 	if err := o.Spec.Validate(); err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (o Options) validate() error {
 		return &UsageError{What: "--profile-fleet: only a fleet in a process of its own is profiled (--fleet process): of another take profiles with fleetmark profile capture"}
 	}
 	if o.ProfileFleet && o.Spec.Profiled == 0 {
-		return &UsageError{What: "--profile-fleet: the scenario has no profiled repetition: add --profiled 1"}
+		return &UsageError{What: "--profile-fleet: scenario " + o.Spec.Name + " has no profiled repetition: add --profiled 1"}
 	}
 	return checkNoSecret("--fleet-control", o.FleetControl)
 }

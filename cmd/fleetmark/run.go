@@ -84,6 +84,16 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 			return err
 		}
 	}
+	runs := make([]scenarios.Options, len(specs))
+	for i, spec := range specs {
+		runs[i] = scenarios.Options{
+			Spec: spec, ProfileFleet: f.profileFleet, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenVariable),
+			DevicesFrom: f.devicesFrom, Command: commandLine(os.Args[1:]),
+		}
+		if err := runs[i].Validate(); err != nil {
+			return err
+		}
+	}
 	base, missing, err := f.openBaseline()
 	if err != nil {
 		return err
@@ -93,7 +103,7 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 		return err
 	}
 	s.base = base
-	worst, err := f.measure(ctx, s, specs, of)
+	worst, err := f.measure(ctx, s, runs, of)
 	if of != nil && len(of.rows) > 0 && !f.json {
 		err = errors.Join(err, of.show(s.term))
 	}
@@ -111,14 +121,11 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c console) error {
 
 // measure runs and shows the scenarios, as far as it comes, and gives the worst
 // one's exit code.
-func (f *runFlags) measure(ctx context.Context, s *session, specs []scenarios.Spec, of *suite) (int, error) {
+func (f *runFlags) measure(ctx context.Context, s *session, runs []scenarios.Options, of *suite) (int, error) {
 	worst := exitPass
 	var unshown error
-	for _, spec := range specs {
-		m, err := s.measure(ctx, scenarios.Options{
-			Spec: spec, ProfileFleet: f.profileFleet, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenVariable),
-			DevicesFrom: f.devicesFrom, Command: commandLine(os.Args[1:]),
-		})
+	for _, o := range runs {
+		m, err := s.measure(ctx, o)
 		if m != nil {
 			// A table that nobody could read doesn't keep the others from being
 			// measured. Then, whatever the verdicts, nobody heard them: an error.
