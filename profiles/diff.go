@@ -76,36 +76,23 @@ func sides(ctx context.Context, base, now []string, opts DiffOptions) (b, n *pro
 
 // side is one of them: merged, checked, and of a million operations.
 func side(ctx context.Context, files []string, opts DiffOptions) (*profile.Profile, error) {
-	p, _, err := merged(ctx, files, opts.SampleIndex)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkDrawn(files[0], p); err != nil {
-		return nil, err
-	}
-	if opts.Raw {
-		return p, nil
-	}
-	operations, err := operationsOf(files)
-	if err != nil {
-		return nil, err
-	}
-	p.Scale(perOperations / float64(operations))
-	return p, nil
-}
-
-// operationsOf sums up what files say. They were read before, and are small.
-func operationsOf(files []string) (sum int64, err error) {
-	for _, path := range files {
-		p, err := Load(path)
-		if err != nil {
-			return 0, err
-		}
+	operations := int64(0)
+	p, _, err := merged(ctx, files, opts.SampleIndex, func(path string, p *profile.Profile) error {
 		n := Operations(p)
-		if n == 0 {
-			return 0, &FileError{Path: path, Problem: NoOperations}
+		if n == 0 && !opts.Raw {
+			return &FileError{Path: path, Problem: NoOperations}
 		}
-		sum += n
+		operations += n
+		return checkDrawn(path, p)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return sum, nil
+	if len(p.Sample) == 0 {
+		return nil, &FileError{Path: files[0], Problem: NoSamples}
+	}
+	if !opts.Raw {
+		p.Scale(perOperations / float64(operations))
+	}
+	return p, nil
 }

@@ -196,8 +196,8 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 		if err != nil {
 			return nil, err
 		}
-		if err := checkSymbols(p); err != nil {
-			return nil, &FileError{Path: path, Problem: Unsymbolized, Err: err}
+		if err := checkDrawn(path, p); err != nil {
+			return nil, err
 		}
 		if first == nil {
 			first = p

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +80,13 @@ func TestFlameRefusesWhatItCannotDraw(t *testing.T) {
 			require.ErrorContains(t, profiles.Flame(t.Context(), &w, nil, []string{path}, profiles.FlameOptions{}), says)
 			require.ErrorContains(t, profiles.Flame(t.Context(), &w, files, []string{path}, profiles.FlameOptions{}), says)
 			require.ErrorContains(t, profiles.Diff(t.Context(), &w, []string{path}, files, profiles.DiffOptions{Raw: true}), says)
+			// One among good ones is named too.
+			err := profiles.Flame(t.Context(), &w, nil, append(slices.Clone(files), path), profiles.FlameOptions{})
+			require.ErrorContains(t, err, says)
+			require.ErrorContains(t, err, path)
+			_, err = profiles.Explain(t.Context(), slices.Repeat(files, 8), append(slices.Repeat(files, 7), path), profiles.ExplainOptions{Own: []string{planted}})
+			require.ErrorContains(t, err, says)
+			require.ErrorContains(t, err, path)
 			require.Empty(t, w.String())
 		})
 	}

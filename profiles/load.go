@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/google/pprof/profile"
 )
@@ -137,9 +138,11 @@ func checkSymbols(p *profile.Profile) error {
 	return nil
 }
 
-// checkDrawn refuses what a picture, or a difference, would say nothing of.
+// checkDrawn refuses a file of which a picture, or a difference, would say nothing. One without samples is
+// honest where a repetition allocated nothing, or waited for nobody; a processor's that has none wasn't
+// profiled.
 func checkDrawn(path string, p *profile.Profile) error {
-	if len(p.Sample) == 0 {
+	if len(p.Sample) == 0 && slices.ContainsFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == "cpu" }) {
 		return &FileError{Path: path, Problem: NoSamples}
 	}
 	if err := checkSymbols(p); err != nil {

@@ -49,7 +49,7 @@ func (o TopOptions) lines() int {
 // A file that is missing, cut or no profile is a [*FileError], and nothing is
 // written.
 func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) error {
-	p, _, err := merged(ctx, files, opts.SampleIndex)
+	p, _, err := merged(ctx, files, opts.SampleIndex, nil)
 	if err != nil {
 		return err
 	}
@@ -69,8 +69,9 @@ func (o TopOptions) view(w io.Writer, p, base *profile.Profile) view {
 	}
 }
 
-// merged loads the files one by one into one profile and answers the column to show.
-func merged(ctx context.Context, files []string, sampleIndex string) (*profile.Profile, int, error) {
+// merged loads the files one by one into one profile and answers the column to show. check may refuse one, by
+// its path; nil doesn't.
+func merged(ctx context.Context, files []string, sampleIndex string, check func(path string, p *profile.Profile) error) (*profile.Profile, int, error) {
 	if len(files) == 0 {
 		return nil, 0, errors.New("profile top: no files: name at least one")
 	}
@@ -85,6 +86,11 @@ func merged(ctx context.Context, files []string, sampleIndex string) (*profile.P
 		}
 		if sum, err = add(sum, p); err != nil {
 			return nil, 0, &FileError{Path: path, Problem: OtherKind, Err: err}
+		}
+		if check != nil {
+			if err := check(path, p); err != nil {
+				return nil, 0, err
+			}
 		}
 	}
 	// Frames that the profile itself asks to drop aren't shown by pprof either.
