@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,7 +59,7 @@ func (e *RemoteError) Unwrap() error { return e.Err }
 // CaptureRemote takes profiles of a service that serves net/http/pprof at address, such as
 // http://127.0.0.1:6060/debug/pprof, all over the same time, and writes dir/KIND.REPETITION.pb.gz as
 // [Capture] does. Files that were written are answered also beside an error for the others, which is a
-// [*RemoteError] a kind. The client bounds nothing: the configuration does.
+// [*RemoteError] for all kinds that have the same to say. Where nobody answers, nothing is waited for. The client bounds nothing: the configuration does.
 func CaptureRemote(ctx context.Context, client *http.Client, address, dir string, repetition int, cfg RemoteConfig) ([]File, error) {
 	base, err := remoteAddress(address)
 	if err != nil {
@@ -83,14 +85,27 @@ func CaptureRemote(ctx context.Context, client *http.Client, address, dir string
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.For+remoteSlack)
 	defer cancel()
-	r := &remote{client: client, base: base, cfg: cfg}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	r := &remote{client: client, base: base, cfg: cfg, giveUp: giveUp}
+	for _, k := range cfg.Kinds {
+		if !waits(k) {
+			r.prompt.Add(1)
+		}
+	}
 	files, errs := make([]File, len(cfg.Kinds)), make([]error, len(cfg.Kinds)+1)
 	var all sync.WaitGroup
 	for i, k := range cfg.Kinds {
-		all.Go(func() { files[i], errs[i] = r.take(ctx, k, dir, repetition) })
+		all.Go(func() {
+			files[i], errs[i] = r.take(ctx, k, dir, repetition)
+			r.failed(errs[i], !waits(k))
+		})
 	}
 	if cfg.Trace {
-		all.Go(func() { errs[len(cfg.Kinds)] = r.trace(ctx, filepath.Join(dir, traceName(repetition))) })
+		all.Go(func() {
+			errs[len(cfg.Kinds)] = r.trace(ctx, filepath.Join(dir, traceName(repetition)))
+			r.failed(errs[len(cfg.Kinds)], false)
+		})
 	}
 	all.Wait()
 	written := files[:0]
@@ -99,7 +114,51 @@ func CaptureRemote(ctx context.Context, client *http.Client, address, dir string
 			written = append(written, f)
 		}
 	}
-	return written, errors.Join(errors.Join(errs...), syncDir(dir))
+	return written, errors.Join(alike(errs), syncDir(dir))
+}
+
+// waits reports whether a kind is asked for only when time has gone by.
+func waits(k Kind) bool { return k == Heap || k == Goroutine }
+
+// errNoOther is why a kind wasn't asked for that would have been later.
+var errNoOther = errors.New("not asked for, as no other was to be had")
+
+// failed takes how it went with a kind, nil: well. Where nobody is there, or none of those that are asked for at
+// once was to be had, what waits for its time needn't.
+func (r *remote) failed(err error, prompt bool) {
+	switch {
+	case err == nil:
+	case nobodyThere(err):
+		r.giveUp(errors.Unwrap(err))
+	case prompt && r.prompt.Add(-1) == 0:
+		r.giveUp(errNoOther)
+	}
+}
+
+// alike joins errors, and says once what several kinds of profiles have to say.
+func alike(errs []error) error {
+	var each []error
+	at := map[string]*RemoteError{}
+	for _, err := range errs {
+		e, ok := errors.AsType[*RemoteError](err)
+		if !ok {
+			each = append(each, err)
+			continue
+		}
+		if first := at[e.Err.Error()]; first != nil {
+			first.Kind += ", " + e.Kind
+			continue
+		}
+		at[e.Err.Error()] = e
+		each = append(each, e)
+	}
+	return errors.Join(each...)
+}
+
+// nobodyThere reports whether err is that no connection could be made.
+func nobodyThere(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 func remoteAddress(address string) (*url.URL, error) {
@@ -120,6 +179,9 @@ type remote struct {
 	client *http.Client
 	base   *url.URL
 	cfg    RemoteConfig
+
+	giveUp context.CancelCauseFunc // ends what is under way, and what waits for its time
+	prompt atomic.Int32            // kinds that are asked for at once, and haven't failed
 }
 
 // take writes the profile of one kind.
@@ -195,6 +257,9 @@ func (r *remote) get(ctx context.Context, name string, query url.Values) (data [
 		req.Header.Set("Authorization", r.cfg.Authorization)
 	}
 	resp, err := r.client.Do(req)
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx) // says why, where what was broken off says only that
+	}
 	if err != nil {
 		if wrapped := new(url.Error); errors.As(err, &wrapped) {
 			err = wrapped.Err // the address is told already

@@ -6,6 +6,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,25 @@ func TestCaptureRemote(t *testing.T) {
 	top, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
 	require.NoError(t, err)
 	require.Equal(t, planted+"plantedLoop", top[0].Function)
+}
+
+// TestCaptureRemoteGivesUp: where nobody is there, or serves no profiles, that is said in one line, and at once.
+func TestCaptureRemoteGivesUp(t *testing.T) {
+	s := service(t, "Bearer secret")
+	for address, says := range map[string]string{
+		"http://127.0.0.1:1/debug/pprof": "connection refused",
+		s.URL:                            "it answers 401 Unauthorized: who are you?",
+	} {
+		// An hour would be noticed.
+		files, err := profiles.CaptureRemote(t.Context(), s.Client(), address, t.TempDir(), 1, profiles.RemoteConfig{For: time.Hour, Trace: true})
+		require.ErrorContains(t, err, says)
+		require.Empty(t, files)
+		for _, k := range profiles.Kinds() {
+			require.ErrorContains(t, err, string(k))
+		}
+		require.ErrorContains(t, err, "trace")
+		require.Equal(t, 1, strings.Count(err.Error(), says), "%v", err)
+	}
 }
 
 func TestCaptureRemoteRefuses(t *testing.T) {
