@@ -17,7 +17,7 @@ const maxAnnotation = 1000
 
 // Annotations writes workflow commands for GitHub Actions, one a line: the verdict of each
 // subject as an error (invalid, regressed, a failed threshold), a warning (inconclusive, no
-// verdict) or a notice, and then an error or a warning for each row that is one.
+// verdict) or a notice, why it regressed as a notice, and then an error or a warning for each row that is one.
 // See https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
 func Annotations(w io.Writer, subjects ...*Subject) error {
 	var b strings.Builder
@@ -32,6 +32,9 @@ func Annotations(w io.Writer, subjects ...*Subject) error {
 	for _, s := range subjects {
 		h := s.headline()
 		say(h.level(), "Fleetmark "+s.Scenario+": "+h.Word, h.Reason)
+		if why := s.why(); len(why) > 0 {
+			say("notice", "Fleetmark "+s.Scenario+": why", strings.Join(why, "\n"))
+		}
 	}
 	for _, s := range subjects {
 		for _, r := range notable(s.judgement().Rows) {

@@ -165,6 +165,10 @@ func verdictCase(s *Subject) junitCase {
 	h := s.headline()
 	c := junitCase{Class: class("fleetmark", s.Scenario), Name: "verdict"}
 	message := &junitMessage{Message: plain(h.Reason), Type: plain(h.Word), Text: plain(strings.Join(s.invalid(), "\n"))}
+	for _, line := range s.why() {
+		message.Text += "\n" + plain(line)
+	}
+	message.Text = strings.TrimPrefix(message.Text, "\n")
 	switch results.Verdict(h.Kind) {
 	case results.Invalid:
 		c.Error = message

@@ -43,6 +43,30 @@ func (c Cause) sentence() string {
 	return text + "."
 }
 
+// line says what one function did to an operation, and where.
+func (c Cause) line(k profiles.Cause) string {
+	text := fmt.Sprintf("%s: %s, %s of the whole", k.Function, c.Changed(k.Change), k.ShareText())
+	if at := where(k); at != "" {
+		text += ", " + at
+	}
+	return text
+}
+
+// why are lines of plain text: what was profiled, and the functions that made the difference.
+func (s *Subject) why() (lines []string) {
+	for _, c := range s.Causes {
+		lines = append(lines, c.sentence())
+		told, left := first(c.Explanation.Causes, mostCauses)
+		for _, k := range told {
+			lines = append(lines, c.line(k))
+		}
+		if left > 0 {
+			lines = append(lines, fmt.Sprintf("and %s more", count(left, "function")))
+		}
+	}
+	return lines
+}
+
 // where is the line, what it calls and who called it.
 func where(k profiles.Cause) string {
 	text := ""
@@ -67,7 +91,7 @@ func (c *comment) why() {
 		c.printf("%s\n\n", c.prose(k.sentence()))
 		told, left := first(k.Explanation.Causes, min(c.list, mostCauses))
 		for _, f := range told {
-			c.printf("- %s: %s, %s of the whole, %s\n", c.prose(f.Function), c.prose(k.Changed(f.Change)), c.prose(f.ShareText()), c.prose(where(f)))
+			c.printf("- %s\n", c.prose(k.line(f)))
 		}
 		if left > 0 {
 			c.printf("- and %s more\n", count(left, "function"))

@@ -1,9 +1,11 @@
 package report
 
 import (
+	"bytes"
 	"html"
 	"testing"
 
+	"github.com/joshdk/go-junit"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
@@ -40,6 +42,12 @@ func TestReportsSayWhy(t *testing.T) {
 			require.Contains(t, htmlless(text), says, form)
 		}
 	}
+	suites, err := junit.Ingest(junitOf(t, s))
+	require.NoError(t, err)
+	require.Contains(t, suites[0].Tests[0].Error.Error(), "own/<delivery>.(*Client).push: +1.4µs (+1.2µs to +1.6µs), 93% (70% to 120%) of the whole, at client.go:77, in crypto/sha256.block, for own/delivery.(*Client).Push client.go:60")
+	var told bytes.Buffer
+	require.NoError(t, Annotations(&told, s))
+	require.Regexp(t, `(?m)^::notice title=Fleetmark [^:]*%3A why::.*at client.go:77.*$`, told.String())
 	require.NotContains(t, htmlPageOf(t, s), "<delivery>")
 	require.NoError(t, compiled(t, true).Validate(jsonOf(t, s)))
 	require.Len(t, Join("both", s, gateSubject()).Causes, 2)
