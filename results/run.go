@@ -133,7 +133,26 @@ type HarnessHealth struct {
 	// Interference is what else the machine did during the timed repetitions; nil
 	// where that can't be told.
 	Interference *Interference `json:"interference,omitempty"`
+
+	// Profiling is what the profiled repetitions cost beside the timed ones; nil where there were none.
+	Profiling *Profiling `json:"profiling,omitempty"`
 }
+
+// Profiling is the processor time of an operation, in nanoseconds, that wasn't profiled and that was: the
+// medians of the repetitions. They aren't taken by turns, so the machine's mood is in it.
+type Profiling struct {
+	TimedCPUNS    float64 `json:"timed_cpu_ns_per_op"`
+	ProfiledCPUNS float64 `json:"profiled_cpu_ns_per_op"`
+	Repetitions   int     `json:"repetitions"` // that were profiled
+}
+
+// NewProfiling is of so many nanoseconds an operation, a repetition each; there must be one of either.
+func NewProfiling(timed, profiled []float64) *Profiling {
+	return &Profiling{TimedCPUNS: median(timed), ProfiledCPUNS: median(profiled), Repetitions: len(profiled)}
+}
+
+// Overhead is how much more of the processor an operation took where it was profiled, as a fraction.
+func (p Profiling) Overhead() float64 { return p.ProfiledCPUNS/p.TimedCPUNS - 1 }
 
 // Pacing is how an open load's plan was kept, by the worst of the timed repetitions.
 type Pacing struct {

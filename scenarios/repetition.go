@@ -38,6 +38,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	if err := r.measureMachine(ctx, step); err != nil {
 		return err
 	}
+	r.costOfProfiling(step, m)
 	return r.write(step, m)
 }
 

@@ -106,7 +106,8 @@ type runner struct {
 	into       *profileTarget // of the block under way; nil: the run directory
 	slowTraces []string       // what is said of those of the repetition under way
 
-	yardstick    []float64 // a block each, ns a round trip
+	perOperation map[Kind][]float64 // processor time, ns, a repetition each
+	yardstick    []float64          // a block each, ns a round trip
 	interference interference
 
 	run     results.Run

@@ -27,7 +27,8 @@ func testRun() results.LoadedRun {
 			RepetitionCounts: []results.Counts{{Devices: 10, Updated: 10}, {Devices: 10, Updated: 9, Failed: 1}},
 			Fleet:            results.FleetHealth{CPUFraction: 0.25, PeakResidentBytes: 64 << 20},
 			Harness: results.HarnessHealth{CPUFraction: 0.5, LatenessP99NS: 1_500_000, GCCPUFraction: 0.012, PeakResidentBytes: 32 << 20,
-				Yardstick: &results.Yardstick{RoundTripNS: 15400, Blocks: 20}, Interference: &results.Interference{OthersFraction: 0.013, StolenFraction: 0.25}},
+				Yardstick: &results.Yardstick{RoundTripNS: 15400, Blocks: 20}, Interference: &results.Interference{OthersFraction: 0.013, StolenFraction: 0.25},
+				Profiling: &results.Profiling{TimedCPUNS: 17_000, ProfiledCPUNS: 17_340, Repetitions: 1}},
 			Transport: "lean", Addressing: "ip", Verdict: results.Pass,
 		},
 		Records: records(1),
@@ -77,6 +78,7 @@ const wantPage = "# Run of rollout\n\n" +
 	"| garbage collection, share of its processor time |    1.2% |         |\n\n" +
 	"By the yardstick, a round trip between two bare sockets took 15.4µs (median of 20 blocks).\n\n" +
 	"Meanwhile other processes used 1.3% of all cores and the hypervisor took 25.0%.\n\n" +
+	"Profiled, an operation took 17.3µs of processor time, where the timed repetitions took 17.0µs (+2.0%).\n\n" +
 	"## Where it was measured\n\n" +
 	"| what       | value                                                                                                 |\n" +
 	"|:-----------|:------------------------------------------------------------------------------------------------------|\n" +

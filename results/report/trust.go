@@ -24,5 +24,9 @@ func trustSentences(run *results.LoadedRun) (sentences []string) {
 	if i := harness.Interference; i != nil {
 		sentences = append(sentences, fmt.Sprintf("Meanwhile %s.", i))
 	}
+	if p := harness.Profiling; p != nil && p.TimedCPUNS > 0 {
+		sentences = append(sentences, fmt.Sprintf("Profiled, an operation took %s of processor time, where the timed repetitions took %s (%+.1f%%).",
+			results.FormatValue(p.ProfiledCPUNS, "cpu-ns/op"), results.FormatValue(p.TimedCPUNS, "cpu-ns/op"), 100*p.Overhead()))
+	}
 	return sentences
 }
