@@ -42,19 +42,20 @@ const (
 
 // An Explanation says which functions made an operation cost more or less.
 type Explanation struct {
-	Unit       string     `json:"unit"`        // of an operation's cost: nanoseconds, bytes or count
-	Sample     string     `json:"sample"`      // cpu, alloc_space, …
-	Taken      string     `json:"taken"`       // "paired" or "unpaired" repetitions
-	Base       int        `json:"base"`        // repetitions
-	Now        int        `json:"now"`         // repetitions
-	Operations [2]int64   `json:"operations"`  // that either side's profiles saw
-	Alpha      float64    `json:"alpha"`       // the chance that anything is named where nothing changed
-	Tests      int        `json:"tests"`       // functions times ways to count them
-	Total      Change     `json:"total"`       // of everything
-	Causes     []Cause    `json:"causes"`      // whose change is real, largest first; none: nothing is
-	Left       int        `json:"left"`        // causes beyond those that were asked for
-	Functions  []Function `json:"functions"`   // whose own or whole cost changed really
-	Unassigned float64    `json:"unexplained"` // of the whole difference, what no cause accounts for
+	Unit       string     `json:"unit"`            // of an operation's cost: nanoseconds, bytes or count
+	Sample     string     `json:"sample"`          // cpu, alloc_space, …
+	Taken      string     `json:"taken"`           // "paired" or "unpaired" repetitions
+	Base       int        `json:"base"`            // repetitions
+	Now        int        `json:"now"`             // repetitions
+	Operations [2]int64   `json:"operations"`      // that either side's profiles saw
+	Alpha      float64    `json:"alpha"`           // the chance that anything is named where nothing changed
+	Tests      int        `json:"tests"`           // functions times ways to count them
+	Total      Change     `json:"total"`           // of everything
+	Causes     []Cause    `json:"causes"`          // whose change is real, largest first; none: nothing is
+	Left       int        `json:"left"`            // causes beyond those that were asked for
+	Functions  []Function `json:"functions"`       // whose own or whole cost changed really
+	Unassigned float64    `json:"unexplained"`     // of the whole difference, what no cause accounts for
+	Notes      []string   `json:"notes,omitempty"` // what bears on whether it is the code that differs
 }
 
 // A Change is of the cost of an operation.
@@ -131,6 +132,7 @@ func Explain(ctx context.Context, base, now []string, opts ExplainOptions) (*Exp
 	if err != nil {
 		return nil, fmt.Errorf("profile explain: %w", err)
 	}
+	e.Notes = c.notes(len(base))
 	return e, nil
 }
 
@@ -144,7 +146,8 @@ func counted(n int, noun string) string {
 // costs are what an operation cost in each repetition, in every function.
 type costs struct {
 	sample, unit string
-	quantum      float64 // of what a profile counts: a sample's worth
+	quantum      float64  // of what a profile counts: a sample's worth
+	machines     []string // where known
 	operations   []float64
 	total        []float64
 	accounted    bool // the total is the system's account, and holds no noise of counting
@@ -214,6 +217,7 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 		}
 		c.sample, c.unit, c.quantum = p.SampleType[column].Type, p.SampleType[column].Unit, quantum(p, column)
 		c.operations = append(c.operations, float64(operations))
+		c.machines = append(c.machines, Labels(p)[MachineLabel])
 		c.total = append(c.total, 0)
 		c.add(p, column, i, len(files), opts.Own)
 		if c.sample == "cpu" {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
@@ -163,6 +164,51 @@ func leastOf(tries int, chance float64) int {
 		least++
 	}
 	return least
+}
+
+// TestExplainSaysOfMachines: that the two sides come from different ones, where it bears on what is explained.
+func TestExplainSaysOfMachines(t *testing.T) {
+	random, dir := rand.New(rand.NewPCG(7, 8)), t.TempDir()
+	ones := []float64{1, 1, 1, 1, 1, 1, 1, 1}
+	on := func(name string, machines ...string) []string {
+		files := repetitions(t, filepath.Join(dir, name), random, 8, 25_000, ones, push())
+		for i, path := range files {
+			p, err := Load(path)
+			require.NoError(t, err)
+			if m := machines[i%len(machines)]; m != "" {
+				p.Comments = append(p.Comments, MachineLabel+"="+m)
+			}
+			require.NoError(t, writeProfile(path, CPU, p))
+		}
+		return files
+	}
+	require.Empty(t, (&costs{sample: "alloc_space", machines: []string{"a1", "b2"}}).notes(1), "what is allocated is the same anywhere")
+	one, again, other, both, unknown := on("one", "a1"), on("again", "a1"), on("other", "b2"), on("both", "a1", "b2"), on("unknown", "")
+	for name, row := range map[string]struct {
+		base, now []string
+		says      string
+		sample    string
+	}{
+		"one":     {one, again, "", ""},
+		"two":     {one, other, "profiled on different machines (a1, and now b2)", ""},
+		"mixed":   {one, both, "profiled on different machines (a1, and now a1, b2)", ""},
+		"unknown": {unknown, other, "", ""},
+		"samples": {one, other, "profiled on different machines", "samples"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := Explain(t.Context(), row.base, row.now, ExplainOptions{Own: []string{"own."}, SampleIndex: row.sample})
+			require.NoError(t, err)
+			var text strings.Builder
+			require.NoError(t, e.WriteText(&text))
+			if row.says == "" {
+				require.Empty(t, e.Notes)
+				require.NotContains(t, text.String(), "note:")
+				return
+			}
+			require.Len(t, e.Notes, 1)
+			require.Contains(t, text.String(), "note: "+row.says)
+		})
+	}
 }
 
 // TestExplainNamesNothing where nothing changed, but for the stated chance.

@@ -16,6 +16,9 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	}
 	fmt.Fprintf(&t, "%s of an operation: %s, was %s: %s; %d and %d %s, %d and %d operations\n", e.Sample,
 		e.amount(e.Total.Now), e.amount(e.Total.Base), e.Changed(e.Total), e.Base, e.Now, together, e.Operations[0], e.Operations[1])
+	for _, note := range e.Notes {
+		fmt.Fprintf(&t, "note: %s\n", note)
+	}
 	if len(e.Causes) == 0 {
 		fmt.Fprintf(&t, "nothing to explain: no function's cost changed by more than chance would have it (%d tests together, chance of naming any %s)\n",
 			e.Tests, percent(e.Alpha))

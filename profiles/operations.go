@@ -15,6 +15,10 @@ const OperationsLabel = "operations"
 // [Explain] takes the whole from there.
 const ProcessorLabel = "processor-ns"
 
+// MachineLabel is the label of a profile that says which machine it was taken on, by a value that tells it
+// from others. With it [Explain] says where a difference in time may be one of machines.
+const MachineLabel = "machine"
+
 // perOperations is what a normalized profile is of: so many that what one operation costs survives in
 // whole units, and that a second is a microsecond an operation, a megabyte a byte.
 const perOperations = 1_000_000

@@ -21,9 +21,13 @@ const traceFor = 100 * time.Millisecond
 
 // labels are what each profile says of itself.
 func (r *runner) labels() map[string]string {
-	return map[string]string{
+	labels := map[string]string{
 		"scenario": r.spec.Name, "operation": string(r.spec.Load.Operation), "transport": string(r.spec.Client.Transport),
 	}
+	if id := r.o.Machine.Identity; id != "" {
+		labels[profiles.MachineLabel] = id
+	}
+	return labels
 }
 
 // profileTarget is where the profile of a block goes, which has no run directory.

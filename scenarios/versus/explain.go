@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -166,9 +167,13 @@ func (o ExplainOptions) start(ctx context.Context, sides map[string]string) (dri
 	if err != nil {
 		return nil, nil, err
 	}
+	machine, err := results.ThisMachine(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	first := order{
 		Protocol: protocol, EveryAllocation: o.Kind == profiles.Allocs,
-		Work: []work{{Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority}},
+		Work: []work{{Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority, Machine: machine.Identity}},
 	}
 	drivers = map[string]*driver{}
 	for side, program := range sides {

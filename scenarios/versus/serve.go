@@ -35,6 +35,8 @@ type work struct {
 	Control string          `json:"control"`
 	Token   string          `json:"token"`
 	CA      string          `json:"ca,omitempty"`
+
+	Machine string `json:"machine,omitempty"` // that profiles say they were taken on
 }
 
 // request is every later line.
@@ -95,7 +97,7 @@ func (w work) open(ctx context.Context) (*scenarios.Blocks, error) {
 	if err := strict.Decode(&spec); err != nil {
 		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
 	}
-	return scenarios.OpenBlocks(ctx, scenarios.Options{Spec: spec, Fleet: w.Fleet, FleetControl: w.Control, FleetToken: w.Token, FleetCA: w.CA})
+	return scenarios.OpenBlocks(ctx, scenarios.Options{Spec: spec, Fleet: w.Fleet, FleetControl: w.Control, FleetToken: w.Token, FleetCA: w.CA, Machine: results.Machine{Identity: w.Machine}})
 }
 
 // blocks are those of every scenario.
