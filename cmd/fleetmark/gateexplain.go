@@ -37,27 +37,57 @@ type question struct {
 // same. What costs more requests costs more time, too.
 func questions(j *results.Judgement, specs []scenarios.Spec) []question {
 	var list []question
-	for _, row := range j.Rows {
-		if row.Verdict != results.Regressed {
-			continue
-		}
-		q := question{kind: profiles.CPU}
-		switch u, _ := results.LookupUnit(row.Unit); {
-		case row.Unit == "allocs/op":
-			q.kind, q.sample = profiles.Allocs, "alloc_objects"
-		case u.Class == results.ClassAllocation:
-			q.kind = profiles.Allocs
-		case u.Class == results.ClassMemory:
-			continue // no profile of a push says what stays
-		}
-		at := slices.IndexFunc(specs, func(s scenarios.Spec) bool { return s.Name == row.Scenario })
+	ask := func(scenario string, q question) {
+		at := slices.IndexFunc(specs, func(s scenarios.Spec) bool { return s.Name == scenario })
 		if at < 0 || slices.ContainsFunc(list, func(o question) bool { return o.kind == q.kind }) {
-			continue
+			return
 		}
 		q.spec = specs[at]
 		list = append(list, q)
 	}
+	for _, row := range j.Rows {
+		if row.Verdict != results.Regressed {
+			continue
+		}
+		switch u, _ := results.LookupUnit(row.Unit); {
+		case row.Unit == "allocs/op":
+			ask(row.Scenario, question{kind: profiles.Allocs, sample: "alloc_objects"})
+		case u.Class == results.ClassAllocation:
+			ask(row.Scenario, question{kind: profiles.Allocs})
+		case u.Class == results.ClassMemory:
+			// No profile of a push says what stays.
+		case u.Class == results.ClassRate && slices.ContainsFunc(j.Rows, func(r results.JudgedRow) bool {
+			return r.Scenario == row.Scenario && r.Op == row.Op && r.Unit == "ns/op" && r.Verdict == results.Regressed
+		}):
+			// The time says the same, and more.
+		case u.Class == results.ClassTime:
+			waits, works := waitsOrWorks(j, row)
+			if works {
+				ask(row.Scenario, question{kind: profiles.CPU})
+			}
+			if waits {
+				ask(row.Scenario, question{kind: profiles.Block})
+			}
+		default:
+			ask(row.Scenario, question{kind: profiles.CPU})
+		}
+	}
 	return list
+}
+
+// waitsOrWorks says what a time that regressed may be made of. Where it grew by more than twice what the
+// processor's did, somebody waits: for a lock, or for another goroutine. Where the processor's is known to be
+// what it was, no function works more.
+func waitsOrWorks(j *results.Judgement, row results.JudgedRow) (waits, works bool) {
+	at := slices.IndexFunc(j.Rows, func(r results.JudgedRow) bool {
+		return r.Scenario == row.Scenario && r.Op == row.Op && r.Unit == "cpu-ns/op"
+	})
+	if at < 0 || row.Ratio == nil || j.Rows[at].Ratio == nil {
+		return false, true
+	}
+	processor := j.Rows[at]
+	waits = row.Ratio.Estimate-1 > 2*(processor.Ratio.Estimate-1)
+	return waits, !waits || processor.Verdict != results.Pass && processor.Verdict != results.Improved
 }
 
 // explain profiles both sides by turns, and says which functions made the difference. It leaves a

@@ -1,6 +1,7 @@
 package versus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,15 +23,16 @@ type ExplainOptions struct {
 	FleetCommand []string // the program and arguments that lead to scenarios.ServeFleet
 	Dir          string   // where the profiles go: base/ and now/ in it
 
-	// Kind is profiles.CPU or profiles.Allocs. 0: CPU. Of allocations every one is counted, in processes
-	// that do so from their beginning.
+	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. 0: CPU. Of allocations every one is counted, in
+	// processes that do so from their beginning.
 	Kind profiles.Kind
 
 	// SampleIndex names the number to explain, such as alloc_objects; empty is the profile's own choice.
 	SampleIndex string
 
 	// Pairs is how often each side has its turn, and Each how long a turn is. 0: DefaultExplainPairs and
-	// DefaultExplainEach; of allocations, in which there is no noise, exactPairs.
+	// DefaultExplainEach; of waits, which are all counted but for the shortest, waitPairs; of allocations, in which
+	// there is no noise, exactPairs.
 	Pairs int
 	Each  time.Duration
 
@@ -50,6 +52,7 @@ const (
 	DefaultExplainPairs = 50
 	DefaultExplainEach  = 500 * time.Millisecond
 
+	waitPairs  = 20
 	exactPairs = 8
 )
 
@@ -63,14 +66,11 @@ func (o ExplainOptions) resolve() (ExplainOptions, error) {
 	if o.Kind == "" {
 		o.Kind = profiles.CPU
 	}
-	if o.Kind != profiles.CPU && o.Kind != profiles.Allocs {
-		return o, fmt.Errorf("explain: profiles of kind %s: want %s or %s", o.Kind, profiles.CPU, profiles.Allocs)
+	pairs, ok := map[profiles.Kind]int{profiles.CPU: DefaultExplainPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs}[o.Kind]
+	if !ok {
+		return o, fmt.Errorf("explain: profiles of kind %s: want %s, %s or %s", o.Kind, profiles.CPU, profiles.Block, profiles.Allocs)
 	}
-	if o.Pairs == 0 {
-		if o.Pairs = DefaultExplainPairs; o.Kind == profiles.Allocs {
-			o.Pairs = exactPairs
-		}
-	}
+	o.Pairs = cmp.Or(o.Pairs, pairs)
 	if o.Each == 0 {
 		o.Each = DefaultExplainEach
 	}
