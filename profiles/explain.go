@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/google/pprof/profile"
 )
@@ -19,6 +20,10 @@ type ExplainOptions struct {
 	// Own are the beginnings of the names of functions that may be the cause: one's own, such as a
 	// package path. What they call elsewhere counts as theirs. At least one.
 	Own []string
+
+	// Within are the beginnings of the names of functions one of which must be on a stack for it to count, such as
+	// the package that an operation goes through: of what waits, most waits for its turn. Empty: all count.
+	Within []string
 
 	// Paired says that the i-th profiles of either side were taken by turns with each other. Else
 	// the repetitions of a side are taken to be exchangeable.
@@ -219,8 +224,8 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 		c.operations = append(c.operations, float64(operations))
 		c.machines = append(c.machines, Labels(p)[MachineLabel])
 		c.total = append(c.total, 0)
-		c.add(p, column, i, len(files), opts.Own)
-		if c.sample == "cpu" {
+		c.add(p, column, i, len(files), opts)
+		if c.sample == "cpu" && len(opts.Within) == 0 {
 			accounts = append(accounts, float64(number(p, ProcessorLabel))/float64(operations))
 		}
 	}
@@ -246,7 +251,7 @@ func quantum(p *profile.Profile, column int) float64 {
 }
 
 // add takes in the profile of repetition i, of so many.
-func (c *costs) add(p *profile.Profile, column, i, all int, own []string) {
+func (c *costs) add(p *profile.Profile, column, i, all int, opts ExplainOptions) {
 	var stack []frame
 	seen := map[string]bool{}
 	for _, s := range p.Sample {
@@ -254,16 +259,19 @@ func (c *costs) add(p *profile.Profile, column, i, all int, own []string) {
 		if v == 0 || len(s.Location) == 0 {
 			continue
 		}
-		c.total[i] += v
 		stack = frames(s, stack)
+		if len(opts.Within) > 0 && owner(stack, opts.Within) < 0 {
+			continue
+		}
+		c.total[i] += v
 		cause := nobodys(stack)
-		if o := owner(stack, own); o >= 0 {
+		if o := owner(stack, opts.Own); o >= 0 {
 			cause = stack[o].function
 			c.of(detail{cause, ofLine, stack[o].place()}, all)[i] += v
 			if o > 0 {
 				c.of(detail{cause, ofCallee, stack[0].function}, all)[i] += v
 			}
-			if caller := owner(stack[o+1:], own); caller >= 0 {
+			if caller := owner(stack[o+1:], opts.Own); caller >= 0 {
 				f := stack[o+1+caller]
 				c.of(detail{cause, ofCaller, f.function + " " + f.place()}, all)[i] += v
 			}
@@ -323,6 +331,9 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 		e.Operations[side] += int64(operations)
 	}
 	whole := max(mean(c.total[:n]), mean(c.total[n:]))
+	if whole == 0 && len(opts.Within) > 0 {
+		return nil, fmt.Errorf("no stack holds a function that begins with %s: nothing to explain", strings.Join(opts.Within, " or "))
+	}
 	if whole == 0 {
 		return nil, errors.New("the profiles hold no samples: nothing to explain: profile for longer")
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -164,6 +165,29 @@ func leastOf(tries int, chance float64) int {
 		least++
 	}
 	return least
+}
+
+// TestExplainWithin: what isn't within is no part of the whole, nor a cause.
+func TestExplainWithin(t *testing.T) {
+	dir, random := t.TempDir(), rand.New(rand.NewPCG(9, 10))
+	ones := slices.Repeat([]float64{1}, 12)
+	changed := push()
+	changed[1].ns += 1500 // a read
+	changed[7].ns += 3000 // the scheduler
+	base := repetitions(t, filepath.Join(dir, "base"), random, 12, 100_000, ones, push())
+	now := repetitions(t, filepath.Join(dir, "now"), random, 12, 100_000, ones, changed)
+	own := []string{"own."}
+	all, err := Explain(t.Context(), base, now, ExplainOptions{Own: own})
+	require.NoError(t, err)
+	require.Len(t, all.Causes, 2)
+	e, err := Explain(t.Context(), base, now, ExplainOptions{Own: own, Within: []string{"own.(*conn)."}})
+	require.NoError(t, err)
+	require.Len(t, e.Causes, 1)
+	require.Equal(t, "own.(*conn).receive", e.Causes[0].Function)
+	require.InEpsilon(t, 6000+3000+1500, e.Total.Base, 0.05)
+	require.InEpsilon(t, 1, e.Causes[0].Share, 0.35)
+	_, err = Explain(t.Context(), base, now, ExplainOptions{Own: own, Within: []string{"nobody."}})
+	require.ErrorContains(t, err, "no stack holds a function that begins with nobody.")
 }
 
 // TestExplainSaysOfMachines: that the two sides come from different ones, where it bears on what is explained.

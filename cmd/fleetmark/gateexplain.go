@@ -62,11 +62,11 @@ func questions(j *results.Judgement, specs []scenarios.Spec) []question {
 			// The time says the same, and more.
 		case u.Class == results.ClassTime:
 			waits, works := waitsOrWorks(j, row)
+			if waits { // first: it is the larger part
+				ask(row.Scenario, question{kind: profiles.Block})
+			}
 			if works {
 				ask(row.Scenario, question{kind: profiles.CPU})
-			}
-			if waits {
-				ask(row.Scenario, question{kind: profiles.Block})
 			}
 		default:
 			ask(row.Scenario, question{kind: profiles.CPU})
@@ -75,10 +75,11 @@ func questions(j *results.Judgement, specs []scenarios.Spec) []question {
 	return list
 }
 
-// waitsOrWorks says what a time that regressed may be made of. Where it grew by more than twice what the
-// processor's did, somebody waits: for a lock, or for another goroutine. Where the processor's is known to be
-// what it was, no function works more.
+// waitsOrWorks says what a time that regressed may be made of. Where the processor's is known to be what it was, no
+// function works more. Then, and where the time grew by over a tenth beyond the processor's, somebody waits:
+// for a lock, or for another goroutine.
 func waitsOrWorks(j *results.Judgement, row results.JudgedRow) (waits, works bool) {
+	const beyond = 1.1
 	at := slices.IndexFunc(j.Rows, func(r results.JudgedRow) bool {
 		return r.Scenario == row.Scenario && r.Op == row.Op && r.Unit == "cpu-ns/op"
 	})
@@ -86,8 +87,10 @@ func waitsOrWorks(j *results.Judgement, row results.JudgedRow) (waits, works boo
 		return false, true
 	}
 	processor := j.Rows[at]
-	waits = row.Ratio.Estimate-1 > 2*(processor.Ratio.Estimate-1)
-	return waits, !waits || processor.Verdict != results.Pass && processor.Verdict != results.Improved
+	if processor.Verdict == results.Pass || processor.Verdict == results.Improved {
+		return true, false
+	}
+	return row.Ratio.Estimate > beyond*processor.Ratio.Estimate, true
 }
 
 // explain profiles both sides by turns, and says which functions made the difference. It leaves a
@@ -97,9 +100,13 @@ func (t turns) explain(ctx context.Context, o versus.Options, j *results.Judgeme
 	for _, q := range questions(j, o.Specs) {
 		told := time.Now()
 		view.say(fmt.Sprintf("profiling %s for %s, both sides by turns", q.spec.Name, q.kind))
+		var within []string
+		if q.kind == profiles.Block { // else it is mostly the harness, which waits for the next thing to do
+			within = deliveryFunctions()
+		}
 		c := cause{scenario: q.spec.Name, kind: q.kind, dir: filepath.Join(dir, string(q.kind))}
 		e, err := versus.Explain(ctx, versus.ExplainOptions{
-			Sides: o.Sides, Spec: q.spec, FleetCommand: o.FleetCommand, Dir: c.dir, Kind: q.kind, SampleIndex: q.sample, Own: ownFunctions(), Seed: o.Seed,
+			Sides: o.Sides, Spec: q.spec, FleetCommand: o.FleetCommand, Dir: c.dir, Kind: q.kind, SampleIndex: q.sample, Own: ownFunctions(), Within: within, Seed: o.Seed,
 			Stderr: o.Stderr, Plant: o.Plant,
 			Progress: func(done, of int) {
 				if time.Since(told) >= gateLineEvery || done == of {

@@ -24,7 +24,7 @@ func TestQuestions(t *testing.T) {
 		"nothing":               {[]results.JudgedRow{row("a", "ns/op", pass, 1)}, nil},
 		"more work":             {[]results.JudgedRow{row("a", "ns/op", regressed, 1.08), row("a", "cpu-ns/op", regressed, 1.05)}, []string{"a cpu "}},
 		"a wait":                {[]results.JudgedRow{row("a", "ns/op", regressed, 1.08), row("a", "cpu-ns/op", pass, 1.01)}, []string{"a block "}},
-		"a wait and some work":  {[]results.JudgedRow{row("a", "ns/op", regressed, 1.5), row("a", "cpu-ns/op", regressed, 1.05)}, []string{"a cpu ", "a block "}},
+		"a wait and some work":  {[]results.JudgedRow{row("a", "ns/op", regressed, 1.5), row("a", "cpu-ns/op", regressed, 1.05)}, []string{"a block ", "a cpu "}},
 		"work, not quite known": {[]results.JudgedRow{row("a", "ns/op", regressed, 1.06), row("a", "cpu-ns/op", results.Inconclusive, 1.04)}, []string{"a cpu "}},
 		"a rate with its time":  {[]results.JudgedRow{row("a", "ops/s", regressed, 0.9), row("a", "ns/op", regressed, 1.1), row("a", "cpu-ns/op", pass, 1)}, []string{"a block "}},
 		"a rate alone":          {[]results.JudgedRow{row("a", "ops/s", regressed, 0.9), row("a", "ns/op", pass, 1)}, []string{"a cpu "}},

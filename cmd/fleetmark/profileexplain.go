@@ -42,6 +42,7 @@ where nothing is real. Both runs want five profiled repetitions at least, and ei
 	}
 	f.add(cmd)
 	cmd.Flags().StringSliceVar(&o.Own, "own", nil, "beginnings of the functions that may be the cause (default: those of this module)")
+	cmd.Flags().StringSliceVar(&o.Within, "within", nil, "count only stacks with a function that begins so, such as the package that waits (default: all)")
 	cmd.Flags().BoolVar(&o.Paired, "paired", false, "the repetitions of both took turns")
 	cmd.Flags().Float64Var(&o.Alpha, "alpha", 0, "the chance that anything is named where nothing changed (0: 1%)")
 	cmd.Flags().IntVar(&o.Causes, "causes", 0, "how many are shown (0: 10)")
@@ -50,11 +51,15 @@ where nothing is real. Both runs want five profiled repetitions at least, and ei
 }
 
 // ownFunctions are the beginnings of the names of this module's functions.
-func ownFunctions() []string {
+func ownFunctions() []string { return []string{ownModule() + "/", "main."} }
+
+// deliveryFunctions are those of the package that operations go through.
+func deliveryFunctions() []string { return []string{ownModule() + "/delivery."} }
+
+func ownModule() string {
 	const module = "github.com/fleetmark/fleetmark"
-	path := module
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
-		path = info.Main.Path // of a copy under another name
+		return info.Main.Path // of a copy under another name
 	}
-	return []string{path + "/", "main."}
+	return module
 }

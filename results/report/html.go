@@ -118,7 +118,7 @@ func newPage(s *Subject, l limits) (*htmlPage, error) {
 		page.Unended = "The run is " + status + ": it holds the " + count(s.Now.repetitions(), "repetition") + " that ended before."
 	}
 	for _, make := range []func(limits) (section, error){
-		s.changeSection, s.whySection, s.ratioSection, s.thresholdSection, s.latencySection, s.sampleSection, s.repetitionSection,
+		s.changeSection, s.whySection(0), s.whySection(1), s.whySection(2), s.ratioSection, s.thresholdSection, s.latencySection, s.sampleSection, s.repetitionSection,
 		s.failureSection, s.metricSection, s.outcomeSection, s.trustSection, s.machineSection, s.scenarioSection, s.reproduceSection,
 	} {
 		section, err := make(l)

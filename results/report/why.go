@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/fleetmark/fleetmark/profiles"
 )
@@ -9,43 +10,78 @@ import (
 // mostCauses is how many functions of a cause a report names.
 const mostCauses = 5
 
-// whySection names the functions that made the difference.
-func (s *Subject) whySection(l limits) (section, error) {
-	if len(s.Causes) == 0 {
-		return section{}, nil
-	}
-	sec := section{ID: "why", Title: "Why"}
-	t := &table{Label: "Causes", Header: []cell{
-		{Text: "function"}, {Text: "of an operation", Class: "n"}, {Text: "of the whole difference", Class: "n"}, {Text: "where"},
-	}}
-	for _, c := range s.Causes {
-		sec.Lead = append(sec.Lead, clip(c.sentence(), 2*l.text))
+// whySection names the functions that made the difference, by the i-th kind of profiles.
+func (s *Subject) whySection(i int) func(limits) (section, error) {
+	return func(l limits) (section, error) {
+		if i >= len(s.Causes) {
+			return section{}, nil
+		}
+		c := s.Causes[i]
+		sec := section{ID: "why", Title: "Why: " + c.about(), Lead: []string{clip(c.sentence(), 2*l.text)}}
+		if i > 0 {
+			sec.ID = fmt.Sprintf("why-%d", i+1)
+		}
+		t := &table{Label: "Causes", Header: []cell{
+			{Text: "function"}, {Text: "of an operation", Class: "n"}, {Text: "of the difference", Class: "n"}, {Text: "where"},
+		}}
 		told, left := first(c.Explanation.Causes, mostCauses)
 		for _, k := range told {
 			t.Rows = append(t.Rows, clipCells([]cell{
-				{Text: k.Function, Head: true}, {Text: c.Changed(k.Change), Class: "n"}, {Text: k.ShareText(), Class: "n"}, {Text: where(k)},
+				{Text: shortName(k.Function), Head: true}, {Text: c.Changed(k.Change), Class: "n"}, {Text: k.ShareText(), Class: "n"},
+				{Text: where(k), Class: "wrap"},
 			}, l))
 		}
+		if len(t.Rows) > 0 {
+			sec.Table = t
+		}
 		sec.Left = leftOut(left, "function")
+		return sec, nil
 	}
-	if len(t.Rows) > 0 {
-		sec.Table = t
+}
+
+// about is what a kind of profile shows.
+func (c Cause) about() string {
+	switch profiles.Kind(c.Kind) {
+	case profiles.CPU:
+		return "processor time"
+	case profiles.Block:
+		return "waits"
+	case profiles.Allocs:
+		return "allocations"
 	}
-	return sec, nil
+	return c.Kind
 }
 
 // sentence says what was profiled, and what came of it.
 func (c Cause) sentence() string {
-	text := fmt.Sprintf("%s, profiles of %s by turns: an operation costs %s, in %d and %d repetitions", c.Scenario, c.Kind, c.Changed(c.Total), c.Explanation.Base, c.Explanation.Now)
+	does := "costs"
+	if profiles.Kind(c.Kind) == profiles.Block {
+		does = "waits"
+	}
+	text := fmt.Sprintf("%s, profiles of %s by turns: an operation %s %s, in %d and %d repetitions", c.Scenario, c.Kind, does, c.Changed(c.Total), c.Explanation.Base, c.Explanation.Now)
 	if len(c.Explanation.Causes) == 0 {
 		return text + "; no function's cost changed by more than chance would have it."
 	}
 	return text + "."
 }
 
+// shortName is a function without the path of its package where that names a site, as every module's does that
+// isn't Go's own: the profiles have the whole of it.
+func shortName(function string) string {
+	site, _, _ := strings.Cut(function, "/")
+	if !strings.Contains(site, ".") {
+		return function
+	}
+	path := function
+	if at := strings.IndexAny(path, "[("); at >= 0 { // of types, that have paths of their own
+		path = path[:at]
+	}
+	return function[strings.LastIndex(path, "/")+1:]
+}
+
 // line says what one function did to an operation, and where.
 func (c Cause) line(k profiles.Cause) string {
-	text := fmt.Sprintf("%s: %s, %s of the whole", k.Function, c.Changed(k.Change), k.ShareText())
+	text := fmt.Sprintf("%s: %s, %s of the whole", shortName(k.Function), c.Changed(k.Change), k.ShareText())
 	if at := where(k); at != "" {
 		text += ", " + at
 	}
@@ -80,7 +116,7 @@ func where(k profiles.Cause) string {
 		if text != "" {
 			text += ", "
 		}
-		text += p.before + p.list[0].Name
+		text += p.before + shortName(p.list[0].Name)
 	}
 	return text
 }

@@ -31,6 +31,23 @@ func explained() *Subject {
 	return s
 }
 
+func TestShortName(t *testing.T) {
+	for long, want := range map[string]string{
+		"github.com/fleetmark/fleetmark/delivery.(*Client).push":            "delivery.(*Client).push",
+		"example.com/m/pkg.Map[go.shape.string,example.com/m/other.T].get":  "pkg.Map[go.shape.string,example.com/m/other.T].get",
+		"example.com/m/pkg.(*T[example.com/m/other.U]).Method client.go:60": "pkg.(*T[example.com/m/other.U]).Method client.go:60",
+		"internal/runtime/syscall/linux.Syscall6":                           "internal/runtime/syscall/linux.Syscall6",
+		"crypto/sha256.block": "crypto/sha256.block",
+		"runtime.mallocgc":    "runtime.mallocgc",
+		"(scheduler)":         "(scheduler)",
+		"client.go:77":        "client.go:77",
+		"main.work":           "main.work",
+		"":                    "",
+	} {
+		require.Equal(t, want, shortName(long))
+	}
+}
+
 func TestReportsSayWhy(t *testing.T) {
 	s := explained()
 	page := textOf(rendered(t, comment1(t, s)))

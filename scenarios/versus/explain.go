@@ -36,7 +36,8 @@ type ExplainOptions struct {
 	Pairs int
 	Each  time.Duration
 
-	Own []string // the beginnings of the functions that may be the cause
+	Own    []string // the beginnings of the functions that may be the cause
+	Within []string // of those that a stack must have to count; empty: all count
 
 	Seed  uint64          // of the order in which the sides take turns
 	Plant scenarios.Plant // has now's side worse, to see whether that is found
@@ -114,7 +115,7 @@ func Explain(ctx context.Context, o ExplainOptions) (_ *Explained, finally error
 	if e.NowFiles, err = profiles.Find(filepath.Join(o.Dir, sideNow), o.Kind); err != nil {
 		return nil, err
 	}
-	e.Explanation, err = profiles.Explain(ctx, e.BaseFiles, e.NowFiles, profiles.ExplainOptions{SampleIndex: o.SampleIndex, Own: o.Own, Paired: true})
+	e.Explanation, err = profiles.Explain(ctx, e.BaseFiles, e.NowFiles, profiles.ExplainOptions{SampleIndex: o.SampleIndex, Own: o.Own, Within: o.Within, Paired: true})
 	return e, err
 }
 
