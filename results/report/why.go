@@ -21,6 +21,14 @@ func (s *Subject) whySection(i int) func(limits) (section, error) {
 		if i > 0 {
 			sec.ID = fmt.Sprintf("why-%d", i+1)
 		}
+		if len(c.Explanation.Causes) > 0 { // the table's last column may be out of a phone's sight
+			k := c.Explanation.Causes[0]
+			text := "The largest part: " + shortName(k.Function)
+			if at := where(k); at != "" {
+				text += ", " + at
+			}
+			sec.Lead = append(sec.Lead, clip(text+".", 2*l.text))
+		}
 		t := &table{Label: "Causes", Header: []cell{
 			{Text: "function"}, {Text: "of an operation", Class: "n"}, {Text: "of the difference", Class: "n"}, {Text: "where"},
 		}}
@@ -28,7 +36,7 @@ func (s *Subject) whySection(i int) func(limits) (section, error) {
 		for _, k := range told {
 			t.Rows = append(t.Rows, clipCells([]cell{
 				{Text: shortName(k.Function), Head: true}, {Text: c.Changed(k.Change), Class: "n"}, {Text: k.ShareText(), Class: "n"},
-				{Text: where(k), Class: "wrap"},
+				{Text: where(k), Class: "place"},
 			}, l))
 		}
 		if len(t.Rows) > 0 {
