@@ -92,6 +92,10 @@ var (
 
 var _ = &plantedLock
 
+func plantedHold() { time.Sleep(time.Microsecond) }
+
+var _ = plantedHold
+
 func plantedNow() int64 { return time.Now().UnixNano() }
 
 func plantedTook(ns int64) {
@@ -225,10 +229,11 @@ func BenchmarkExplainNothing(b *testing.B) {
 	}
 }
 
-// TestPlantedAllocationsAreFound: the exact call site of an object more, whose count is exact.
-func TestPlantedAllocationsAreFound(t *testing.T) {
+// TestPlantedIsFound: the exact call site of an object more, whose count is exact; and the line that waits for a lock that
+// another operation holds.
+func TestPlantedIsFound(t *testing.T) {
 	if os.Getenv("FLEETMARK_TEST_EVERYTHING") == "" {
-		t.Skip("builds five programs: FLEETMARK_TEST_EVERYTHING=1")
+		t.Skip("builds six programs: FLEETMARK_TEST_EVERYTHING=1")
 	}
 	if raced {
 		t.Skip("the programs that it builds are the same without the race detector")
@@ -249,4 +254,18 @@ func TestPlantedAllocationsAreFound(t *testing.T) {
 			require.InDelta(t, 1024, c.Delta, 0.01*1024) // bytes of an operation: the size class of 1000
 		})
 	}
+	t.Run("a wait", func(t *testing.T) {
+		s := slowdowns()[0]
+		s.statement, s.imports = "plantedLock.Lock(); plantedHold(); plantedLock.Unlock()", ""
+		o := explainOptions(t, asItStands, s.build(t, root, t.TempDir()), profiles.Block)
+		o.Each, o.Within = DefaultExplainEach/5, []string{ofDelivery}
+		e, err := Explain(t.Context(), o)
+		require.NoError(t, err)
+		require.NotEmpty(t, e.Causes, "%+v", e.Total)
+		c := e.Causes[0]
+		require.Equal(t, s.name, c.Function)
+		require.Contains(t, c.Lines[0].Name, s.file+":")
+		require.Contains(t, c.Callees[0].Name, "sync.(*Mutex).Lock")
+		require.InDelta(t, 1, c.Share, 0.1) // nothing else in the client waits
+	})
 }
