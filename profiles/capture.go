@@ -149,6 +149,7 @@ func (c *Capture) setRates() (restore func()) {
 // begin takes the bases and starts the CPU profiler, in this order, so that the cost
 // of the first isn't in the second.
 func (c *Capture) begin() error {
+	defer uncounted()()
 	if c.takes(Allocs) {
 		// Allocations appear in the runtime's profile only once a collection has
 		// followed them.
@@ -170,6 +171,17 @@ func (c *Capture) begin() error {
 		}
 	}
 	return nil
+}
+
+// uncounted ends the counting of allocations until resume is called, where each one is counted: reading
+// profiles allocates more than most of what is profiled, and each of its own would be in the next one's way. A
+// rate by which counts are scaled stays as it is.
+func uncounted() (resume func()) {
+	if runtime.MemProfileRate != 1 {
+		return func() {}
+	}
+	runtime.MemProfileRate = 0
+	return func() { runtime.MemProfileRate = 1 }
 }
 
 // watch takes the goroutines while the load runs.
@@ -225,6 +237,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 func (c *Capture) finish() {
 	defer capturing.release()
+	defer uncounted()()
 
 	// First what the load is still there for, then the profilers that cost, then
 	// the collection, whose cost thus shows in none of them.
