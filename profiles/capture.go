@@ -13,6 +13,7 @@ import (
 	"runtime/pprof"
 	"runtime/trace"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ type Capture struct {
 	cpu     bytes.Buffer              // written by the runtime when the CPU profiler stops
 	base    map[Kind]*profile.Profile // what stood at Start, for the kinds that accumulate
 	restore func()                    // puts the rates back
+
+	memoryRate int // bytes allocated a sample, of the process
 
 	stopping   chan struct{} // closed by Stop
 	watched    chan struct{} // closed when watch has ended; then the next two are set
@@ -78,7 +81,7 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 		watched:    make(chan struct{}),
 		traced:     make(chan struct{}),
 	}
-	c.restore = c.setRates()
+	c.restore, c.memoryRate = c.setRates(), runtime.MemProfileRate
 	if err := c.begin(); err != nil {
 		c.restore()
 		capturing.release()
@@ -261,7 +264,12 @@ func (c *Capture) finish() {
 		if p == nil {
 			continue // its error is among errs
 		}
+		if err := checkSymbols(p); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", k, Unsymbolized, err))
+			continue
+		}
 		p.Comments = append(p.Comments, c.cfg.comments()...)
+		p.Comments = append(p.Comments, c.taken(k)...)
 		path := filepath.Join(c.dir, fileName(k, c.repetition))
 		if err := writeProfile(path, k, p); err != nil {
 			errs = append(errs, err)
@@ -271,6 +279,19 @@ func (c *Capture) finish() {
 	}
 	errs = append(errs, c.writeTrace(), syncDir(c.dir))
 	c.err = errors.Join(errs...)
+}
+
+// taken are the labels of how a profile was taken.
+func (c *Capture) taken(k Kind) []string {
+	with := joinKinds(c.cfg.Kinds)
+	if c.cfg.TraceFor > 0 {
+		with += ", " + string(Trace)
+	}
+	labels := []string{WithLabel + "=" + with}
+	if k == Heap || k == Allocs {
+		labels = append(labels, SampledLabel+"="+strconv.Itoa(c.memoryRate))
+	}
+	return labels
 }
 
 // writeTrace writes the trace, if there is one.

@@ -2,6 +2,7 @@ package profiles_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -119,8 +120,14 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 			require.Equal(t, columns[k], strings.Join(got, " "))
 			require.Positive(t, f.Samples)
 			require.Len(t, p.Sample, f.Samples)
-			require.Equal(t, []string{"operation=push", "scenario=rollout", "transport=lean"}, p.Comments)
-			require.Equal(t, cfg.Labels, profiles.Labels(p))
+			how := []string{"taken-with=cpu, heap, allocs, goroutine, mutex, block"}
+			if k == profiles.Heap || k == profiles.Allocs {
+				how = append(how, fmt.Sprintf("bytes-a-sample=%d", runtime.MemProfileRate))
+			}
+			require.Equal(t, append([]string{"operation=push", "scenario=rollout", "transport=lean"}, how...), p.Comments)
+			for key, value := range cfg.Labels {
+				require.Equal(t, value, profiles.Labels(p)[key])
+			}
 			require.Positive(t, total(t, f, "0", planted+functions[k]))
 			if k != profiles.Heap && k != profiles.Goroutine { // which are of a moment
 				require.Positive(t, p.DurationNanos)

@@ -79,6 +79,9 @@ func side(ctx context.Context, files []string, opts DiffOptions) (*profile.Profi
 	operations := int64(0)
 	p, _, err := merged(ctx, files, opts.SampleIndex, func(path string, p *profile.Profile) error {
 		n := Operations(p)
+		if !opts.Raw && momentary(p.SampleType[len(p.SampleType)-1].Type) {
+			return &FileError{Path: path, Problem: OfAMoment}
+		}
 		if n == 0 && !opts.Raw {
 			return &FileError{Path: path, Problem: NoOperations}
 		}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,8 +129,12 @@ func TestDiffRefuses(t *testing.T) {
 	goroutines, err := profiles.Find(now, profiles.Goroutine)
 	require.NoError(t, err)
 	var w bytes.Buffer
-	err = profiles.Diff(t.Context(), &w, cpu, goroutines, profiles.DiffOptions{})
+	err = profiles.Diff(t.Context(), &w, cpu, goroutines, profiles.DiffOptions{Raw: true})
 	require.ErrorContains(t, err, "of another kind")
+	err = profiles.Diff(t.Context(), &w, goroutines, goroutines, profiles.DiffOptions{})
+	require.ErrorContains(t, err, "is of a moment, not of operations")
+	_, err = profiles.Explain(t.Context(), slices.Repeat(goroutines, 8), slices.Repeat(goroutines, 8), profiles.ExplainOptions{Own: []string{"x"}})
+	require.ErrorContains(t, err, "is of a moment, not of operations")
 	err = profiles.Diff(t.Context(), &w, cpu, []string{filepath.Join(base, "nowhere.pb.gz")}, profiles.DiffOptions{})
 	require.ErrorContains(t, err, "missing")
 	require.Empty(t, w.String())

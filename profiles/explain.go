@@ -8,8 +8,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/google/pprof/profile"
 )
 
 // ExplainOptions say what is explained, and how sure one wants to be.
@@ -148,169 +146,8 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// costs are what an operation cost in each repetition, in every function.
-type costs struct {
-	sample, unit string
-	quantum      float64  // of what a profile counts: a sample's worth
-	machines     []string // where known
-	operations   []float64
-	total        []float64
-	accounted    bool // the total is the system's account, and holds no noise of counting
-	at           map[part]int
-	parts        []part
-	values       [][]float64 // by part, then by repetition
-
-	detail map[detail][]float64 // by repetition
-}
-
-// A part is a function, counted in one of three ways.
-type part struct {
-	how  counting
-	name string
-}
-
-type counting int
-
-const (
-	asCause    counting = iota // it and all that it called that isn't one's own
-	bySelf                     // it alone
-	cumulative                 // it and all that it called
-)
-
-// A detail of a cause: where in it, through whom, and for whom.
-type detail struct {
-	cause string
-	what  detailKind
-	name  string
-}
-
-type detailKind int
-
-const (
-	ofLine detailKind = iota
-	ofCallee
-	ofCaller
-)
-
-func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs, error) {
-	c := &costs{at: map[part]int{}, detail: map[detail][]float64{}}
-	var first *profile.Profile
-	var accounts []float64
-	for i, path := range files {
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
-		}
-		p, err := Load(path)
-		if err != nil {
-			return nil, err
-		}
-		if err := checkDrawn(path, p); err != nil {
-			return nil, err
-		}
-		if first == nil {
-			first = p
-		} else if !sameTypes(first, p) {
-			return nil, &FileError{Path: path, Problem: OtherKind, Err: fmt.Errorf("it counts %s, they %s", typeNames(p), typeNames(first))}
-		}
-		column, err := p.SampleIndexByName(opts.SampleIndex)
-		if err != nil {
-			return nil, &FileError{Path: path, Problem: NoSuchNumber, Err: err}
-		}
-		operations := Operations(p)
-		if operations == 0 {
-			return nil, &FileError{Path: path, Problem: NoOperations}
-		}
-		c.sample, c.unit, c.quantum = p.SampleType[column].Type, p.SampleType[column].Unit, quantum(p, column)
-		c.operations = append(c.operations, float64(operations))
-		c.machines = append(c.machines, Labels(p)[MachineLabel])
-		c.total = append(c.total, 0)
-		c.add(p, column, i, len(files), opts)
-		if c.sample == "cpu" && len(opts.Within) == 0 {
-			accounts = append(accounts, float64(number(p, ProcessorLabel))/float64(operations))
-		}
-	}
-	if len(accounts) == len(files) && !slices.Contains(accounts, 0) {
-		c.total, c.accounted = accounts, true
-	}
-	return c, nil
-}
-
-// quantum is what one event of a profile comes to: 10 ms of a processor at 100 Hz, one object.
-func quantum(p *profile.Profile, column int) float64 {
-	if p.SampleType[column].Unit == "nanoseconds" && p.PeriodType != nil && p.PeriodType.Type == "cpu" && p.Period > 0 {
-		return float64(p.Period)
-	}
-	var events, sum int64 // the first column counts events in every kind
-	for _, s := range p.Sample {
-		events, sum = events+s.Value[0], sum+s.Value[column]
-	}
-	if events <= 0 || sum <= 0 {
-		return 1
-	}
-	return float64(sum) / float64(events)
-}
-
-// add takes in the profile of repetition i, of so many.
-func (c *costs) add(p *profile.Profile, column, i, all int, opts ExplainOptions) {
-	var stack []frame
-	seen := map[string]bool{}
-	for _, s := range p.Sample {
-		v := float64(s.Value[column]) / c.operations[i]
-		if v == 0 || len(s.Location) == 0 {
-			continue
-		}
-		stack = frames(s, stack)
-		if len(opts.Within) > 0 && owner(stack, opts.Within) < 0 {
-			continue
-		}
-		c.total[i] += v
-		cause := nobodys(stack)
-		if o := owner(stack, opts.Own); o >= 0 {
-			cause = stack[o].function
-			c.of(detail{cause, ofLine, stack[o].place()}, all)[i] += v
-			if o > 0 {
-				c.of(detail{cause, ofCallee, stack[0].function}, all)[i] += v
-			}
-			if caller := owner(stack[o+1:], opts.Own); caller >= 0 {
-				f := stack[o+1+caller]
-				c.of(detail{cause, ofCaller, f.function + " " + f.place()}, all)[i] += v
-			}
-		} else {
-			c.of(detail{cause, ofCallee, stack[0].function}, all)[i] += v
-		}
-		c.part(part{asCause, cause}, all)[i] += v
-		c.part(part{bySelf, stack[0].function}, all)[i] += v
-		clear(seen)
-		for _, f := range stack {
-			if !seen[f.function] {
-				seen[f.function] = true
-				c.part(part{cumulative, f.function}, all)[i] += v
-			}
-		}
-	}
-}
-
-func (c *costs) part(p part, all int) []float64 {
-	i, ok := c.at[p]
-	if !ok {
-		i = len(c.parts)
-		c.at[p] = i
-		c.parts = append(c.parts, p)
-		c.values = append(c.values, make([]float64, all))
-	}
-	return c.values[i]
-}
-
-func (c *costs) of(d detail, all int) []float64 {
-	v, ok := c.detail[d]
-	if !ok {
-		v = make([]float64, all)
-		c.detail[d] = v
-	}
-	return v
-}
-
-// leastShare is what of an operation's cost a function must have on either side to be tested.
+// leastShare is what of an operation's cost a function must have to be tested, over both sides together: which
+// functions are tested must not hang on which side they are of.
 const leastShare = 0.001
 
 // explain tests, with the first n repetitions being the base's.
@@ -337,9 +174,9 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 	if whole == 0 {
 		return nil, errors.New("the profiles hold no samples: nothing to explain: profile for longer")
 	}
-	tested := []int{}
+	tested, pooled := []int{}, mean(c.total)
 	for i, v := range c.values {
-		if max(mean(v[:n]), mean(v[n:])) >= leastShare*whole {
+		if mean(v) >= leastShare*pooled {
 			tested = append(tested, i)
 		}
 	}

@@ -206,7 +206,15 @@ func TestExplainSaysOfMachines(t *testing.T) {
 		}
 		return files
 	}
-	require.Empty(t, (&costs{sample: "alloc_space", machines: []string{"a1", "b2"}}).notes(1), "what is allocated is the same anywhere")
+	two := func(sample string, machines, with, sampled []string) []string {
+		return (&costs{sample: sample, machines: machines, with: with, sampled: sampled}).notes(1)
+	}
+	same, others := []string{"x", "x"}, []string{"a1", "b2"}
+	require.Empty(t, two("alloc_space", others, others, same), "what is allocated is the same anywhere")
+	require.Len(t, two("alloc_space", same, same, others), 1)
+	require.Len(t, two("cpu", same, others, others), 1)
+	require.Len(t, two("cpu", others, others, others), 2)
+	require.Empty(t, two("cpu", same, same, others))
 	one, again, other, both, unknown := on("one", "a1"), on("again", "a1"), on("other", "b2"), on("both", "a1", "b2"), on("unknown", "")
 	for name, row := range map[string]struct {
 		base, now []string
@@ -215,7 +223,7 @@ func TestExplainSaysOfMachines(t *testing.T) {
 	}{
 		"one":     {one, again, "", ""},
 		"two":     {one, other, "profiled on different machines (a1, and now b2)", ""},
-		"mixed":   {one, both, "profiled on different machines (a1, and now a1, b2)", ""},
+		"mixed":   {one, both, "profiled on different machines (a1, and now a1; b2)", ""},
 		"unknown": {unknown, other, "", ""},
 		"samples": {one, other, "profiled on different machines", "samples"},
 	} {

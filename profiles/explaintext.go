@@ -19,7 +19,11 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	for _, note := range e.Notes {
 		fmt.Fprintf(&t, "note: %s\n", note)
 	}
-	if len(e.Causes) == 0 {
+	switch {
+	case len(e.Causes) > 0:
+	case len(e.Functions) > 0:
+		t.WriteString("no one function of yours accounts for it: see those below, whose cost changed wherever they were called\n")
+	default:
 		fmt.Fprintf(&t, "nothing to explain: no function's cost changed by more than chance would have it (%d tests together, chance of naming any %s)\n",
 			e.Tests, percent(e.Alpha))
 	}

@@ -9,15 +9,20 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/pprof/driver"
+	"github.com/google/pprof/profile"
 )
 
 // FlameOptions say what a flame graph is of.
 type FlameOptions struct {
 	// SampleIndex names the number to draw, such as alloc_objects; empty is the profile's own choice.
 	SampleIndex string
+
+	// Within are the beginnings of the names of functions one of which must be on a stack that is drawn. Empty: all are.
+	Within []string
 
 	// Raw draws a difference of the files as they are, not of a million operations of either side.
 	Raw bool
@@ -58,10 +63,29 @@ func flameView(ctx context.Context, base, now []string, opts FlameOptions) (v vi
 	o := DiffOptions{TopOptions: TopOptions{SampleIndex: opts.SampleIndex}, Raw: opts.Raw || len(base) == 0}
 	if len(base) == 0 {
 		v.p, err = side(ctx, now, o)
+	} else {
+		v.base, v.p, err = sides(ctx, base, now, o)
+	}
+	if err != nil || len(opts.Within) == 0 {
 		return v, err
 	}
-	v.base, v.p, err = sides(ctx, base, now, o)
-	return v, err
+	keepWithin(v.p, opts.Within)
+	if v.base != nil {
+		keepWithin(v.base, opts.Within)
+	}
+	if len(v.p.Sample) == 0 && (v.base == nil || len(v.base.Sample) == 0) {
+		return v, &FileError{Path: now[0], Problem: NoSamples, Err: fmt.Errorf("within %s", strings.Join(opts.Within, " or "))}
+	}
+	return v, nil
+}
+
+// keepWithin drops the stacks that none of those functions is on.
+func keepWithin(p *profile.Profile, within []string) {
+	var stack []frame
+	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
+		stack = frames(s, stack)
+		return owner(stack, within) < 0
+	})
 }
 
 // get asks a page of pprof's for itself.

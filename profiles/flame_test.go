@@ -79,9 +79,12 @@ func TestFlameRefusesWhatItCannotDraw(t *testing.T) {
 			var w bytes.Buffer
 			require.ErrorContains(t, profiles.Flame(t.Context(), &w, nil, []string{path}, profiles.FlameOptions{}), says)
 			require.ErrorContains(t, profiles.Flame(t.Context(), &w, files, []string{path}, profiles.FlameOptions{}), says)
+			require.ErrorContains(t, profiles.Top(t.Context(), &w, []string{path}, profiles.TopOptions{}), says)
+			_, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+			require.ErrorContains(t, err, says)
 			require.ErrorContains(t, profiles.Diff(t.Context(), &w, []string{path}, files, profiles.DiffOptions{Raw: true}), says)
 			// One among good ones is named too.
-			err := profiles.Flame(t.Context(), &w, nil, append(slices.Clone(files), path), profiles.FlameOptions{})
+			err = profiles.Flame(t.Context(), &w, nil, append(slices.Clone(files), path), profiles.FlameOptions{})
 			require.ErrorContains(t, err, says)
 			require.ErrorContains(t, err, path)
 			_, err = profiles.Explain(t.Context(), slices.Repeat(files, 8), append(slices.Repeat(files, 7), path), profiles.ExplainOptions{Own: []string{planted}})

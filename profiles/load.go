@@ -43,6 +43,7 @@ const (
 	NoSamples    Problem = "holds no samples"                         // nothing was under way, or for too short a time
 	Unsymbolized Problem = "is not symbolized"                        // addresses, where functions should be
 	NoOperations Problem = "doesn't say of how many operations it is" // so that two can't be held against each other
+	OfAMoment    Problem = "is of a moment, not of operations"        // what is live can't be divided by what was done
 	NoSuchNumber Problem = "holds no such number"                     // of those that a kind counts
 	NoSuchKind   Problem = "holds no profiles of the kind"            // a directory with others
 )
@@ -77,6 +78,8 @@ func (p Problem) advice() string {
 		return "profile for longer, or under load"
 	case Unsymbolized:
 		return "capture it from a Go program, whose profiles hold their functions' names"
+	case OfAMoment:
+		return "--raw takes what was live as it is; explain a kind that counts what was done, such as allocs"
 	case NoOperations:
 		return "--raw holds profiles of the same length against each other as they are"
 	default: // Empty, Cut, Damaged

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/google/pprof/profile"
 )
@@ -19,9 +20,21 @@ const ProcessorLabel = "processor-ns"
 // from others. With it [Explain] says where a difference in time may be one of machines.
 const MachineLabel = "machine"
 
+// Labels of how a profile was taken: with which kinds at the same time, whose cost is in its processor time; and
+// a sample for how many bytes that were allocated, on average. 1 is each object.
+const (
+	WithLabel    = "taken-with"
+	SampledLabel = "bytes-a-sample"
+)
+
 // perOperations is what a normalized profile is of: so many that what one operation costs survives in
 // whole units, and that a second is a microsecond an operation, a megabyte a byte.
 const perOperations = 1_000_000
+
+// momentary reports whether a number is of the moment at which it was read, such as what is live.
+func momentary(sampleType string) bool {
+	return strings.HasPrefix(sampleType, "inuse_") || sampleType == "goroutine"
+}
 
 // Operations reads how many operations a profile saw; 0: it doesn't say.
 func Operations(p *profile.Profile) int64 { return number(p, OperationsLabel) }

@@ -24,7 +24,7 @@ type Row struct {
 // Its errors are those of Top. It takes no context: it waits for nobody, and a profile
 // is read and summed in milliseconds.
 func TopRows(files []string, opts TopOptions) ([]Row, error) {
-	p, index, err := merged(context.Background(), files, opts.SampleIndex, nil)
+	p, index, err := merged(context.Background(), files, opts.SampleIndex, checkDrawn)
 	if err != nil {
 		return nil, err
 	}

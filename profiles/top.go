@@ -49,7 +49,7 @@ func (o TopOptions) lines() int {
 // A file that is missing, cut or no profile is a [*FileError], and nothing is
 // written.
 func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) error {
-	p, _, err := merged(ctx, files, opts.SampleIndex, nil)
+	p, _, err := merged(ctx, files, opts.SampleIndex, checkDrawn)
 	if err != nil {
 		return err
 	}

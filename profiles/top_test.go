@@ -199,7 +199,7 @@ func TestTopRefuses(t *testing.T) {
 	cpu := write(t, dir, "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})))
 	mutex := write(t, dir, "mutex.1.pb.gz", encode(t, handmade("delay", "nanoseconds", map[string]int64{"leaf": 1})))
 	cut := write(t, dir, "cpu.2.pb.gz", encode(t, handmade("cpu", "nanoseconds", nil))[:20])
-	bad := handmade("cpu", "nanoseconds", nil)
+	bad := handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})
 	bad.DropFrames = "("
 	regexp := write(t, dir, "cpu.3.pb.gz", encode(t, bad))
 	refused := func(files []string, opts profiles.TopOptions) error {
@@ -264,7 +264,7 @@ func TestTopSideBySide(t *testing.T) {
 // Nothing comes out but through the writer.
 func TestTopIsShutIn(t *testing.T) {
 	dir := t.TempDir()
-	p := handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1, "? leaf": 2})
+	p := handmade("cpu", "nanoseconds", map[string]int64{"leaf": 2, "? leaf": 1})
 	// A mapping that pprof would symbolize: with a tool, or over the network.
 	p.Mapping[0].HasFunctions = false
 	p.Mapping[0].File = "http://127.0.0.1:1/binary"

@@ -94,13 +94,17 @@ func (b *Blocks) Profile(ctx context.Context, dir string, number int, lasts time
 // profiled is one repetition; without a single operation it is none.
 func (b *Blocks) profiled(ctx context.Context, kind Kind, load LoadSpec) (*measured, error) {
 	b.done++
+	b.r.run.Valid, b.r.run.Invalid, b.r.run.Notes = true, nil, nil
 	step := Step{Scenario: b.r.spec.Name, Kind: kind, Number: b.done, Of: b.done, Duration: load.Lasts()}
 	m, err := b.r.attempt(ctx, step, load)
 	if err != nil {
 		return nil, b.r.why(ctx, err)
 	}
-	if m.done+m.failed == 0 {
+	switch {
+	case m.done+m.failed == 0:
 		return nil, errors.New("no operation came to an end while it was profiled")
+	case len(b.r.run.Invalid) > 0: // whatever it is a profile of, it isn't the operation that is asked about
+		return nil, errors.New(strings.Join(b.r.run.Invalid, "; "))
 	}
 	return m, nil
 }

@@ -49,7 +49,8 @@ func (r *runner) hold() (h holdings, err error) {
 // process, which shows how the run goes and may hold the fleet, come and go for their own reasons.
 func clients() []string {
 	const module = "github.com/fleetmark/fleetmark/"
-	return []string{module + "delivery.", module + "delivery/", module + "scenarios.(*worsened).", "net/http.(*persistConn).", "github.com/valyala/fasthttp."}
+	return []string{module + "delivery.", module + "delivery/", module + "scenarios.(*worsened).", "net/http.(*persistConn).",
+		"net/http.(*http2ClientConn).", "net/http.(*http2clientStream).", "net/http.(*http2clientConnReadLoop).", "github.com/valyala/fasthttp."}
 }
 
 // What may differ without being a leak: the run's own records, and what Go's runtime keeps.

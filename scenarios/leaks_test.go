@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,7 @@ func (l leaky) Deliver(ctx context.Context, d delivery.Device, u *delivery.Updat
 type left struct {
 	mu    sync.Mutex
 	files []interface{ Close() error }
+	bytes [][]byte
 	wait  sync.WaitGroup
 }
 
@@ -80,6 +82,11 @@ func leak(t *testing.T, kind string, every int64) results.Run {
 			c, err := new(net.Dialer).DialContext(t.Context(), "tcp", host)
 			l.keep(t, c, err)
 		},
+		"memory": func(delivery.Device, *delivery.Update) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.bytes = append(l.bytes, make([]byte, 4<<20))
+		},
 		"descriptor": func(delivery.Device, *delivery.Update) {
 			f, err := os.Open(os.DevNull)
 			l.keep(t, f, err)
@@ -90,15 +97,18 @@ func leak(t *testing.T, kind string, every int64) results.Run {
 	}
 	r, err := Run(t.Context(), o)
 	require.NoError(t, err)
+	runtime.KeepAlive(l)
 	return r.Run
 }
 
-// TestLeaksAreFound: one in each of three ways, ten times each where FLEETMARK_LEAKS is set, and none where there is none, thirty times.
+// TestLeaksAreFound: each in four ways, three of them ten times where FLEETMARK_LEAKS is set, and none where there is none, thirty times.
 func TestLeaksAreFound(t *testing.T) {
-	for kind, says := range map[string]string{"goroutine": "more goroutines", "connection": "more connections", "descriptor": "more file descriptors"} {
+	for kind, says := range map[string]string{"goroutine": "more goroutines", "connection": "more connections", "descriptor": "more file descriptors", "memory": "MiB more live on the heap"} {
 		t.Run(kind, func(t *testing.T) {
 			times := 2
-			if os.Getenv("FLEETMARK_LEAKS") != "" { // each waits some seconds for what doesn't come
+			if kind == "memory" {
+				times = 1 // one in every delivery
+			} else if os.Getenv("FLEETMARK_LEAKS") != "" { // each waits some seconds for what doesn't come
 				times = 10
 			}
 			for i := range times {

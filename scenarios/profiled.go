@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -14,6 +15,7 @@ type profiling struct {
 	capture *profiles.Capture
 	fleet   func(operations int64) error // ends that of the fleet
 	flight  func() error                 // ends the flight recorder's
+	note    func(string)                 // of what the reader should know
 }
 
 // traceFor is how much of a profiled repetition has its execution trace taken: some megabytes.
@@ -44,9 +46,9 @@ func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err erro
 	}
 	if t := r.into; t != nil {
 		capture, err := profiles.Start(ctx, t.dir, t.number, t.cfg)
-		return &profiling{capture: capture}, err
+		return &profiling{capture: capture, note: r.note}, err
 	}
-	p := &profiling{}
+	p := &profiling{note: r.note}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.end(0, 0))
@@ -80,8 +82,13 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 	}
 	if p.capture != nil {
 		errs = append(errs, label(p.capture, operations, processor))
-		_, err := p.capture.Stop()
+		files, err := p.capture.Stop()
 		errs = append(errs, err)
+		for _, f := range files {
+			if f.Kind == profiles.CPU && f.Samples == 0 {
+				p.note(filepath.Base(f.Path) + " holds no samples: so short a repetition takes less of the processor than 100 Hz show")
+			}
+		}
 	}
 	if p.fleet != nil {
 		errs = append(errs, p.fleet(operations))

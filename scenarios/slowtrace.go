@@ -22,19 +22,29 @@ func (r *runner) fly(repetition int) (landed func() error, err error) {
 	var writing sync.WaitGroup
 	var failed error
 	done := make(chan struct{})
+	n := 0
+	keep := func(took time.Duration) {
+		n++
+		name := fmt.Sprintf("slow.%d.%d", repetition, n)
+		kept, err := flight.Keep(name)
+		if err != nil {
+			failed = err
+		}
+		if kept {
+			r.slowTraces = append(r.slowTraces, fmt.Sprintf("an operation took %v, more than slow_trace: profiles/%s.out is a trace of the moments before", took.Round(time.Microsecond), name))
+		}
+	}
 	writing.Go(func() {
-		for n := 1; ; n++ {
+		for {
 			select {
 			case took := <-slow:
-				name := fmt.Sprintf("slow.%d.%d", repetition, n)
-				kept, err := flight.Keep(name)
-				if err != nil {
-					failed = err
-				}
-				if kept {
-					r.slowTraces = append(r.slowTraces, fmt.Sprintf("an operation took %v, more than slow_trace: profiles/%s.out is a trace of the moments before", took.Round(time.Microsecond), name))
-				}
+				keep(took)
 			case <-done:
+				select {
+				case took := <-slow: // while the last one was written
+					keep(took)
+				default:
+				}
 				return
 			}
 		}

@@ -54,6 +54,9 @@ func (s Spec) check() []*SpecError {
 	if s.SlowTrace < 0 || s.SlowTrace > maxTimeout {
 		bad("slow_trace", "%v: want 0s (none) to %v", s.SlowTrace.Std(), maxTimeout.Std())
 	}
+	if s.SlowTrace > 0 && s.Profiled == 0 {
+		bad("slow_trace", "%v: traces are of profiled repetitions, and there are none: want profiled to be 1 or more", s.SlowTrace.Std())
+	}
 	return errs
 }
 

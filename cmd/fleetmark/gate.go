@@ -130,6 +130,9 @@ func (f *gateFlags) check(cmd *cobra.Command) error {
 			return &exitError{exitUsage, fmt.Sprintf("--%s and --%s: %s; leave one of the two out", pair.one, pair.other, pair.why)}
 		}
 	}
+	if f.unexplained && f.base == "" {
+		return &exitError{exitUsage, "--no-explain: only --base looks for causes: leave it out"}
+	}
 	if f.github && os.Getenv(stepSummary) == "" {
 		return &exitError{exitUsage, "--github: " + stepSummary + " isn't set: use it in a step of GitHub Actions, or leave it out"}
 	}

@@ -116,10 +116,10 @@ func (t turns) against(ctx context.Context, ref string, c console, view *gateVie
 	}
 	found := &comparison{Outcome: out, sides: sides}
 	if t.explained != "" && out.Judgement.Verdict == results.Regressed {
-		// The verdict stands also where nobody can say why.
+		// The verdict stands also where nobody can say why, or wants to wait for that.
 		found.causes, found.unable = t.explain(ctx, o, out.Judgement, t.explained, view)
 	}
-	return found, ctx.Err()
+	return found, nil
 }
 
 // sidesText says what was held against what.
@@ -148,14 +148,16 @@ type turnsJSON struct {
 	Rows      []results.JudgedRow `json:"rows"`
 	Machine   results.Machine     `json:"machine"`
 	Scenarios []string            `json:"scenarios"`
-	Causes    []causeJSON         `json:"causes,omitempty"` // of a regression
+	Causes    []causeJSON         `json:"causes,omitempty"`      // of a regression
+	Unable    string              `json:"unexplained,omitempty"` // why a cause couldn't be looked for
 }
 
 type causeJSON struct {
 	Scenario string `json:"scenario"`
 	Kind     string `json:"kind"`
-	Dir      string `json:"dir"`   // with the profiles
-	Flame    string `json:"flame"` // the page of their difference
+	Dir      string `json:"dir"`                   // with the profiles
+	Flame    string `json:"flame,omitempty"`       // the page of their difference
+	NoFlame  string `json:"flame_error,omitempty"` // why there is none
 	*profiles.Explanation
 }
 
@@ -169,6 +171,8 @@ func gateBase(cmd *cobra.Command, f *gateFlags, names []string, c console) error
 	if err != nil {
 		return err
 	}
+	interrupted := ctx.Err() != nil // while the cause was looked for: the verdict is there, and is told
+	ctx = context.WithoutCancel(ctx)
 	if f.json {
 		err = t.showJSON(ctx, out, c)
 	} else {
@@ -179,6 +183,9 @@ func gateBase(cmd *cobra.Command, f *gateFlags, names []string, c console) error
 	}
 	if err := f.writeReports([]*report.Subject{t.subject(ctx, f.base, out)}, c); err != nil {
 		return err
+	}
+	if interrupted {
+		return &exitError{exitInterrupted, fmt.Sprintf("interrupted while the cause was looked for; the verdict stands: %s: %s", out.Judgement.Verdict, out.Judgement.Reason)}
 	}
 	if code := codeOfVerdict(out.Judgement.Verdict, true); code != exitPass {
 		return &exitError{code, fmt.Sprintf("%s: %s", out.Judgement.Verdict, out.Judgement.Reason)}
@@ -251,7 +258,14 @@ func (t turns) showJSON(ctx context.Context, out *comparison, c console) error {
 		o.Scenarios = append(o.Scenarios, s.Name)
 	}
 	for _, k := range out.causes {
-		o.Causes = append(o.Causes, causeJSON{k.scenario, string(k.kind), k.dir, k.flame, k.Explanation})
+		told := causeJSON{Scenario: k.scenario, Kind: string(k.kind), Dir: k.dir, Flame: k.flame, Explanation: k.Explanation}
+		if k.noFlame != nil {
+			told.NoFlame = k.noFlame.Error()
+		}
+		o.Causes = append(o.Causes, told)
+	}
+	if out.unable != nil {
+		o.Unable = out.unable.Error()
 	}
 	line, err := json.Marshal(o)
 	if err != nil {

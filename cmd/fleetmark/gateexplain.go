@@ -22,7 +22,8 @@ type cause struct {
 	scenario string
 	kind     profiles.Kind
 	dir      string
-	flame    string
+	flame    string // empty: noFlame says why
+	noFlame  error
 	*profiles.Explanation
 }
 
@@ -94,41 +95,56 @@ func waitsOrWorks(j *results.Judgement, row results.JudgedRow) (waits, works boo
 }
 
 // explain profiles both sides by turns, and says which functions made the difference. It leaves a
-// directory with the profiles, the flame graphs and what it says.
-func (t turns) explain(ctx context.Context, o versus.Options, j *results.Judgement, out string, view *gateView) (causes []cause, err error) {
+// directory with the profiles, the flame graphs and what it says. A question that can't be answered is an error
+// beside the causes that others found.
+func (t turns) explain(ctx context.Context, o versus.Options, j *results.Judgement, out string, view *gateView) (causes []cause, unable error) {
 	dir := filepath.Join(out, time.Now().UTC().Format("20060102T150405Z")+"-gate-explained")
 	for _, q := range questions(j, o.Specs) {
-		told := time.Now()
-		view.say(fmt.Sprintf("profiling %s for %s, both sides by turns", q.spec.Name, q.kind))
-		var within []string
-		if q.kind == profiles.Block { // else it is mostly the harness, which waits for the next thing to do
-			within = deliveryFunctions()
+		c, err := q.answer(ctx, o, filepath.Join(dir, string(q.kind)), view)
+		if ctx.Err() != nil {
+			return causes, errors.Join(unable, errors.New("interrupted"))
 		}
-		c := cause{scenario: q.spec.Name, kind: q.kind, dir: filepath.Join(dir, string(q.kind))}
-		e, err := versus.Explain(ctx, versus.ExplainOptions{
-			Sides: o.Sides, Spec: q.spec, FleetCommand: o.FleetCommand, Dir: c.dir, Kind: q.kind, SampleIndex: q.sample, Own: ownFunctions(), Within: within, Seed: o.Seed,
-			Stderr: o.Stderr, Plant: o.Plant,
-			Progress: func(done, of int) {
-				if time.Since(told) >= gateLineEvery || done == of {
-					told = time.Now()
-					view.say(fmt.Sprintf("%d of %d pairs of profiles", done, of))
-				}
-			},
-		})
 		if err != nil {
-			return causes, err
-		}
-		c.Explanation = e.Explanation
-		if err := c.write(ctx, e); err != nil {
-			return causes, err
+			unable = errors.Join(unable, fmt.Errorf("%s of %s: %w", q.kind, q.spec.Name, err))
+			continue
 		}
 		causes = append(causes, c)
 	}
-	return causes, nil
+	return causes, unable
+}
+
+// answer takes the profiles, and explains them.
+func (q question) answer(ctx context.Context, o versus.Options, dir string, view *gateView) (cause, error) {
+	told := time.Now()
+	view.say(fmt.Sprintf("profiling %s for %s, both sides by turns", q.spec.Name, q.kind))
+	c := cause{scenario: q.spec.Name, kind: q.kind, dir: dir}
+	var within []string
+	if q.kind == profiles.Block { // else it is mostly the harness, which waits for the next thing to do
+		within = deliveryFunctions()
+	}
+	e, err := versus.Explain(ctx, versus.ExplainOptions{
+		Sides: o.Sides, Spec: q.spec, FleetCommand: o.FleetCommand, Dir: dir, Kind: q.kind, SampleIndex: q.sample, Own: ownFunctions(), Within: within, Seed: o.Seed,
+		Stderr: o.Stderr, Plant: o.Plant,
+		Progress: func(done, of int) {
+			if time.Since(told) >= gateLineEvery || done == of {
+				told = time.Now()
+				view.say(fmt.Sprintf("%d of %d pairs of profiles", done, of))
+			}
+		},
+	})
+	if err != nil {
+		return c, err
+	}
+	c.Explanation = e.Explanation
+	return c, c.write(ctx, e, profiles.FlameOptions{
+		Title:       fmt.Sprintf("%s of %s: now, less base", c.kind, c.scenario),
+		Note:        "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. Red is more, green less.",
+		SampleIndex: q.sample, Within: within,
+	})
 }
 
 // write puts what is known beside the profiles.
-func (c *cause) write(ctx context.Context, e *versus.Explained) error {
+func (c *cause) write(ctx context.Context, e *versus.Explained, o profiles.FlameOptions) error {
 	var text, page bytes.Buffer
 	if err := c.WriteText(&text); err != nil {
 		return err
@@ -143,13 +159,8 @@ func (c *cause) write(ctx context.Context, e *versus.Explained) error {
 	if err != nil {
 		return err
 	}
-	err = profiles.Flame(ctx, &page, e.BaseFiles, e.NowFiles, profiles.FlameOptions{
-		Title: fmt.Sprintf("%s of %s: now, less base", c.kind, c.scenario),
-		Note:  "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. Red is more, green less.",
-	})
-	if err != nil {
+	if c.noFlame = profiles.Flame(ctx, &page, e.BaseFiles, e.NowFiles, o); c.noFlame != nil {
 		// pprof's pages want a home directory, which a container may lack. The cause is known without them.
-		c.flame = "none: " + err.Error()
 		return ctx.Err()
 	}
 	c.flame = filepath.Join(c.dir, "flame.html")
@@ -163,6 +174,10 @@ func (c *cause) text() (string, error) {
 	if err := c.WriteText(&t); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(&t, "flame graph of the difference: %s\n", c.flame)
+	if c.noFlame != nil {
+		fmt.Fprintf(&t, "no flame graph of the difference: %v\n", c.noFlame)
+	} else {
+		fmt.Fprintf(&t, "flame graph of the difference: %s\n", c.flame)
+	}
 	return t.String(), nil
 }

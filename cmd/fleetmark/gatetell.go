@@ -31,6 +31,9 @@ func (f *gateFlags) tell(g *results.Gate, base *results.Baseline, runs []*result
 		if err := writeGateText(&page, g, tableOptions(c.out)); err != nil {
 			return err
 		}
+		if g.Verdict == results.Regressed && base.Revision != "" {
+			fmt.Fprintf(&page, "\nwhich function it is: fleetmark gate --base %.12s\n", base.Revision)
+		}
 	}
 	if err := f.writeReports(subjectsOf(g, base, runs), c); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 
 func newProfile(c console) *cobra.Command {
 	return group("profile", "Read the profiles of a run, and say why one is slower than another",
-		newProfileTop(c), newProfileDiff(c), newProfileExplain(c), newProfileFlame(c), newProfileWeb(c), newProfileCapture(c), newProfileOverhead(c))
+		newProfileTop(c), newProfileDiff(c), newProfileExplain(c), newProfileFlame(c), newProfileWeb(c), newProfileCapture(c), newProfileTake(c), newProfileOverhead(c))
 }
 
 // profileFlags are what the commands that read profiles have in common.

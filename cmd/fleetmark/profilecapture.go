@@ -52,6 +52,9 @@ held against others by diff and explain; for explain, capture several times, wit
 				if _, err := fmt.Fprintln(c.out, f.Path); err != nil {
 					return err
 				}
+				if f.Samples == 0 {
+					fmt.Fprintf(c.err, "%s holds no samples: %s\n", f.Path, whyNone(f.Kind))
+				}
 			}
 			if err != nil && cmd.Context().Err() == nil {
 				return &exitError{exitUsage, err.Error()}
@@ -67,4 +70,15 @@ held against others by diff and explain; for explain, capture several times, wit
 	cmd.Flags().BoolVar(&cfg.Trace, "trace", false, "an execution trace of the first second as well, DIR/trace.N.out")
 	cmd.Flags().Int64Var(&operations, "operations", 0, "of how many operations they are")
 	return cmd
+}
+
+// whyNone is why a service's profile may hold nothing.
+func whyNone(k profiles.Kind) string {
+	switch k {
+	case profiles.Mutex:
+		return "nobody held anybody up, or the service doesn't call runtime.SetMutexProfileFraction"
+	case profiles.Block:
+		return "nobody waited, or the service doesn't call runtime.SetBlockProfileRate"
+	}
+	return "the service was idle"
 }

@@ -52,6 +52,9 @@ func showOverhead(out *versus.Outcome, asJSON bool, c console) error {
 		Unit string `json:"unit"`
 		*results.PairedRatio
 	}
+	if out.Judgement.Verdict == results.Invalid {
+		return &exitError{exitInvalid, "nothing could be told: " + out.Judgement.Reason}
+	}
 	var list []overhead
 	var page bytes.Buffer
 	for _, row := range out.Judgement.Rows {

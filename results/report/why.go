@@ -42,7 +42,7 @@ func (s *Subject) whySection(i int) func(limits) (section, error) {
 		if len(t.Rows) > 0 {
 			sec.Table = t
 		}
-		sec.Left = leftOut(left, "function")
+		sec.Left = leftOut(left+c.Explanation.Left, "function")
 		return sec, nil
 	}
 }
@@ -67,7 +67,11 @@ func (c Cause) sentence() string {
 		does = "waits"
 	}
 	text := fmt.Sprintf("%s, profiles of %s by turns: an operation %s %s, in %d and %d repetitions", c.Scenario, c.Kind, does, c.Changed(c.Total), c.Explanation.Base, c.Explanation.Now)
-	if len(c.Explanation.Causes) == 0 {
+	switch {
+	case len(c.Explanation.Causes) > 0:
+	case len(c.Explanation.Functions) > 0:
+		return text + "; no one function accounts for it, but " + shortName(c.Explanation.Functions[0].Name) + " changed by " + c.Changed(c.Explanation.Functions[0].Change) + "."
+	default:
 		return text + "; no function's cost changed by more than chance would have it."
 	}
 	return text + "."
@@ -104,7 +108,7 @@ func (s *Subject) why() (lines []string) {
 		for _, k := range told {
 			lines = append(lines, c.line(k))
 		}
-		if left > 0 {
+		if left += c.Explanation.Left; left > 0 {
 			lines = append(lines, fmt.Sprintf("and %s more", count(left, "function")))
 		}
 	}
@@ -137,7 +141,7 @@ func (c *comment) why() {
 		for _, f := range told {
 			c.printf("- %s\n", c.prose(k.line(f)))
 		}
-		if left > 0 {
+		if left += k.Explanation.Left; left > 0 {
 			c.printf("- and %s more\n", count(left, "function"))
 		}
 		c.printf("\n")

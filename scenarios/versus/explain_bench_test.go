@@ -205,6 +205,9 @@ func BenchmarkExplainPlanted(b *testing.B) {
 		b.ReportMetric(float64(found), "found-of-20")
 		b.ReportMetric(float64(held), "held-of-20")
 		b.ReportMetric(width/float64(max(1, held)), "interval-width")
+		if found < 18 || held < 16 {
+			b.Errorf("%d of 20 found, want 18; %d intervals hold what was planted, want 16", found, held)
+		}
 	}
 }
 
@@ -226,6 +229,9 @@ func BenchmarkExplainNothing(b *testing.B) {
 			}
 		}
 		b.ReportMetric(float64(named), "named-of-20")
+		if named > 1 {
+			b.Errorf("something was named in %d of 20 where nothing changed, want 1 at most", named)
+		}
 	}
 }
 

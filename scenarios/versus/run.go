@@ -195,7 +195,7 @@ func (r *runner) run(ctx context.Context) error {
 			continue
 		}
 		var decided bool
-		if o.Judgement, decided = r.paired.Look(last, invalid); decided && !r.o.Whole || last {
+		if o.Judgement, decided = r.paired.Look(last, invalid); decided && !r.o.Whole || last || len(invalid) > 0 {
 			return nil
 		}
 	}
