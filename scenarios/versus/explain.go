@@ -148,7 +148,7 @@ func (o ExplainOptions) tell(done int) {
 // start has a fleet and a driver a side, warm. done ends them.
 func (o ExplainOptions) start(ctx context.Context, sides map[string]string) (drivers map[string]*driver, done func() error, err error) {
 	var closers []func() error
-	done = func() (err error) {
+	end := func() (err error) {
 		for i := len(closers) - 1; i >= 0; i-- {
 			err = errors.Join(err, closers[i]())
 		}
@@ -156,7 +156,7 @@ func (o ExplainOptions) start(ctx context.Context, sides map[string]string) (dri
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, done())
+			err = errors.Join(err, end())
 		}
 	}()
 	fleet, err := scenarios.StartFleetAlone(ctx, o.FleetCommand, o.Spec, o.Stderr)
@@ -188,7 +188,7 @@ func (o ExplainOptions) start(ctx context.Context, sides map[string]string) (dri
 			return nil, nil, err
 		}
 	}
-	return drivers, done, nil
+	return drivers, end, nil
 }
 
 // take has a driver profiled for a turn.

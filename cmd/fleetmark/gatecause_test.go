@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
+)
+
+// TestGateSaysWhy: of two sides of which one allocates more, the gate says so, and then where; in the terminal, in
+// JSON, in the reports and in files. A cause that nobody waits for leaves the verdict as it is.
+func TestGateSaysWhy(t *testing.T) {
+	spec, err := scenarios.Find("gate-push")
+	require.NoError(t, err)
+	program := filepath.Join(built, "fleetmark")
+	o := versus.Options{
+		Sides: versus.Sides{Base: program, Now: program, Revision: "0123456789abcdef", Harness: "today's harness"},
+		Specs: []scenarios.Spec{spec}, FleetCommand: []string{program, "fleet", "--driven"}, Budget: time.Minute, Seed: 1,
+		Plant: scenarios.Plant{Allocations: 2}, Stderr: io.Discard,
+	}
+	out, err := versus.Run(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, results.Regressed, out.Judgement.Verdict, out.Judgement.Reason)
+	// Of the rows only those of allocations, so that the time that is spent is bounded, whatever the machine did to others.
+	only := *out.Judgement
+	only.Rows = nil
+	for _, r := range out.Judgement.Rows {
+		if r.Unit == "allocs/op" {
+			only.Rows = append(only.Rows, r)
+		}
+	}
+	c := console{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}}
+	dir := t.TempDir()
+	tt := turns{names: []string{"gate-push"}, explained: dir}
+	found := &comparison{Outcome: out, sides: &o.Sides}
+	found.causes, found.unable = tt.explain(t.Context(), o, &only, dir, newGateView(c, true))
+	require.NoError(t, found.unable)
+	require.Len(t, found.causes, 1)
+	cause := found.causes[0]
+	require.Equal(t, profiles.Allocs, cause.kind)
+	require.Equal(t, "alloc_objects", cause.Sample)
+	require.Contains(t, cause.Causes[0].Function, "scenarios.(*worsened)")
+	require.InDelta(t, 2, cause.Causes[0].Delta, 0.05) // objects of an operation
+	require.Contains(t, cause.Causes[0].Lines[0].Name, "plant.go:")
+
+	for _, name := range []string{"explain.txt", "explain.json", "flame.html"} {
+		require.FileExists(t, filepath.Join(cause.dir, name))
+	}
+	page, err := os.ReadFile(cause.flame)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "worsened")
+	require.Contains(t, string(page), "alloc_objects") // what was explained
+
+	var text bytes.Buffer
+	require.NoError(t, showText(found, console{out: &text}))
+	require.Contains(t, text.String(), "why (gate-push, profiles of kind allocs)")
+	require.Contains(t, text.String(), "(*worsened)")
+	var object turnsJSON
+	var data bytes.Buffer
+	require.NoError(t, tt.showJSON(t.Context(), found, console{out: &data}))
+	require.NoError(t, json.Unmarshal(data.Bytes(), &object))
+	require.Equal(t, cause.flame, object.Causes[0].Flame)
+	require.Empty(t, object.Unable)
+	subject := tt.subject(t.Context(), "main", found)
+	require.Len(t, subject.Causes, 1)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	causes, unable := tt.explain(ctx, o, &only, t.TempDir(), newGateView(c, true))
+	require.Empty(t, causes)
+	require.EqualError(t, unable, "interrupted")
+
+	// One that can't be answered keeps no other from being so.
+	broken := o
+	broken.Sides.Now = filepath.Join(dir, "nowhere")
+	_, unable = tt.explain(t.Context(), broken, &only, t.TempDir(), newGateView(c, true))
+	require.ErrorContains(t, unable, "allocs of gate-push: ")
+}
