@@ -28,6 +28,11 @@ func (f *baselineFlags) find(ctx context.Context, s *session, found *findings) e
 		}
 		found.parts = parts
 	}
+	if found.wants("profiling") {
+		if err := f.findProfiling(ctx, s, found); err != nil {
+			return err
+		}
+	}
 	if found.wants("integration", largePayload) {
 		if err := f.findIntegration(ctx, s, found); err != nil {
 			return err

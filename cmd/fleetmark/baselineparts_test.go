@@ -94,3 +94,14 @@ func TestTimeAndStreaming(t *testing.T) {
 	require.Equal(t, 1048576., s.Figures["10 MB peak growth B"])
 	require.NotContains(t, s.Figures, "1 MB peak growth B")
 }
+
+func TestProfilingCosts(t *testing.T) {
+	w := results.NewSection("profiling", "Profiling")
+	writeProfiling(w, &findings{profiling: []overhead{
+		{"cpu-ns/op", &results.PairedRatio{Pairs: 40, Estimate: 1.01, Low: 0.99, High: 1.025}}, {"ns/op", &results.PairedRatio{Pairs: 40, Estimate: 0.998, Low: 0.98, High: 1.02}},
+	}})
+	s, err := w.Section()
+	require.NoError(t, err)
+	require.Equal(t, [][]string{{"cpu-ns/op", "+1.0%", "-1.0% to +2.5%", "40"}}, rowsOf(s, "cpu-ns/op"))
+	require.InDelta(t, 1, s.Figures["push cpu-ns/op percent more"], 1e-9)
+}

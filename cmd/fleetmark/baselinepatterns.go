@@ -79,6 +79,7 @@ func writeAgain(w *results.SectionWriter, _ *findings) {
 		{"a profile of a scenario's own", "fleetmark profile top RUN --kind allocs"},
 		{"integration, and its large-payload", "fleetmark run integration"},
 		{"the same over net/http", "fleetmark run integration --transport nethttp"},
+		{"what profiling costs", "fleetmark profile overhead --budget 40s"},
 		{"code, tests and coverage", "fleetmark baseline --sections code,tests --file NEW.md"},
 		{"tests and coverage by themselves", census.Command()},
 		{"single operations as Go benchmarks, beside bare sockets", "go test -run '^$' -bench 'Push|Verify|Yardstick' -benchmem -count 10 ./delivery"},

@@ -23,6 +23,8 @@ type findings struct {
 	census *census.Census
 	names  map[string]census.TestNames
 	tested *census.Tested
+
+	profiling []overhead // of a push, processor time first
 }
 
 // pageSection is a section of the page: how it is told, and what it wants.
@@ -42,6 +44,7 @@ func pageSections() []pageSection {
 		{"integration", "Integration", true, writeIntegration},
 		{"large-payload", "Large payload", true, writeLarge},
 		{"streaming", "Streaming memory", true, writeStreaming},
+		{"profiling", "What profiling costs", true, writeProfiling},
 		{"code", "Code", true, writeCode},
 		{"tests", "Tests and coverage", true, writeTests},
 		{"anti-patterns", "Anti-patterns", false, writeAntiPatterns},

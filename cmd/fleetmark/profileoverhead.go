@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"time"
 
@@ -12,8 +13,13 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
+// overheadTurns are those in which it is measured.
+func overheadTurns(budget time.Duration) turns {
+	return turns{names: []string{"gate-push"}, seed: 1, budget: budget}
+}
+
 func newProfileOverhead(c console) *cobra.Command {
-	t, asJSON, quiet := turns{names: []string{"gate-push"}, seed: 1}, false, false
+	t, asJSON, quiet := overheadTurns(0), false, false
 	cmd := &cobra.Command{
 		Use: "overhead", Short: "What a CPU profile at 100 Hz costs a push here: with and without it, by turns",
 		Long: `Measures what a CPU profile at 100 Hz costs the program that it is taken of, on this machine: pushes with and without it, by
@@ -24,19 +30,13 @@ and a service that is profiled in production, are slower by.`,
 			if t.budget < time.Second || t.budget > 24*time.Hour {
 				return &exitError{exitUsage, fmt.Sprintf("--budget %v: want 1s to 24h", t.budget)}
 			}
-			o, err := t.options(c)
-			if err != nil {
-				return err
-			}
 			view := newGateView(c, quiet)
-			o.Sides = versus.Sides{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
-			o.Plant, o.Progress, o.Whole = scenarios.Plant{CPUProfile: true}, view.progress, true
-			out, err := versus.Run(cmd.Context(), o)
+			list, err := measureOverhead(cmd.Context(), t, c, view.progress)
 			view.end()
 			if err != nil {
 				return err
 			}
-			return showOverhead(out, asJSON, c)
+			return showOverhead(list, asJSON, c)
 		},
 	}
 	cmd.Flags().SortFlags = false
@@ -46,30 +46,55 @@ and a service that is profiled in production, are slower by.`,
 	return cmd
 }
 
-// showOverhead prints the two ratios that a profile moves.
-func showOverhead(out *versus.Outcome, asJSON bool, c console) error {
-	type overhead struct {
-		Unit string `json:"unit"`
-		*results.PairedRatio
+// overhead is what a profile makes of a metric, 1 being what it is without.
+type overhead struct {
+	Unit string `json:"unit"`
+	*results.PairedRatio
+}
+
+// measureOverhead has pushes with and without a CPU profile take turns. Processor time comes first.
+func measureOverhead(ctx context.Context, t turns, c console, progress func(versus.Progress)) ([]overhead, error) {
+	o, err := t.options(c)
+	if err != nil {
+		return nil, err
+	}
+	o.Sides = versus.Sides{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
+	o.Plant, o.Progress, o.Whole = scenarios.Plant{CPUProfile: true}, progress, true
+	out, err := versus.Run(ctx, o)
+	if err != nil {
+		return nil, err
 	}
 	if out.Judgement.Verdict == results.Invalid {
-		return &exitError{exitInvalid, "nothing could be told: " + out.Judgement.Reason}
+		return nil, &exitError{exitInvalid, "nothing could be told of what profiling costs: " + out.Judgement.Reason}
 	}
 	var list []overhead
-	var page bytes.Buffer
-	for _, row := range out.Judgement.Rows {
-		if row.Ratio == nil || row.Unit != "cpu-ns/op" && row.Unit != "ns/op" {
-			continue
+	for _, unit := range []string{"cpu-ns/op", "ns/op"} {
+		for _, row := range out.Judgement.Rows {
+			if row.Ratio != nil && row.Unit == unit {
+				list = append(list, overhead{row.Unit, row.Ratio})
+			}
 		}
-		list = append(list, overhead{row.Unit, row.Ratio})
-		fmt.Fprintf(&page, "%-9s %+.1f%% (%+.1f to %+.1f) with a CPU profile, %d pairs of blocks\n", row.Unit,
-			100*(row.Ratio.Estimate-1), 100*(row.Ratio.Low-1), 100*(row.Ratio.High-1), row.Ratio.Pairs)
 	}
 	if len(list) == 0 {
-		return &exitError{exitInvalid, "nothing could be told: allow more time (--budget)"}
+		return nil, &exitError{exitInvalid, "nothing could be told of what profiling costs: allow more time (--budget)"}
 	}
+	return list, nil
+}
+
+// columns are the difference and its interval, in percent.
+func (o overhead) columns() (estimate, low, high float64) {
+	return 100 * (o.Estimate - 1), 100 * (o.Low - 1), 100 * (o.High - 1)
+}
+
+// showOverhead prints the ratios that a profile moves.
+func showOverhead(list []overhead, asJSON bool, c console) error {
 	if asJSON {
 		return printJSON(c, list)
+	}
+	var page bytes.Buffer
+	for _, o := range list {
+		estimate, low, high := o.columns()
+		fmt.Fprintf(&page, "%-9s %+.1f%% (%+.1f to %+.1f) with a CPU profile, %d pairs of blocks\n", o.Unit, estimate, low, high, o.Pairs)
 	}
 	_, err := c.out.Write(page.Bytes())
 	return err
