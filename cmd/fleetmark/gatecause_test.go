@@ -31,6 +31,9 @@ func TestGateSaysWhy(t *testing.T) {
 		Plant: scenarios.Plant{Allocations: 2}, Stderr: io.Discard,
 	}
 	out, err := versus.Run(t.Context(), o)
+	for try := 1; try < 3 && err == nil && out.Judgement.Verdict == results.Invalid; try++ { // others have the machine
+		out, err = versus.Run(t.Context(), o)
+	}
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, out.Judgement.Verdict, out.Judgement.Reason)
 	// Of the rows only those of allocations, so that the time that is spent is bounded, whatever the machine did to others.
