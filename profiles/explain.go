@@ -99,6 +99,9 @@ type Function struct {
 	Change
 }
 
+// ErrNothingWithin is that neither side has anything within [ExplainOptions].Within.
+var ErrNothingWithin = errors.New("no stack holds a function that begins with")
+
 // Explain says which functions' cost changed from the profiles base to the profiles now, a file a
 // repetition. All must be of one kind, hold their symbols, and say of how many operations they are.
 //
@@ -169,7 +172,7 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 	}
 	whole := max(mean(c.total[:n]), mean(c.total[n:]))
 	if whole == 0 && len(opts.Within) > 0 {
-		return nil, fmt.Errorf("no stack holds a function that begins with %s: nothing to explain", strings.Join(opts.Within, " or "))
+		return nil, fmt.Errorf("%w %s: nothing to explain", ErrNothingWithin, strings.Join(opts.Within, " or "))
 	}
 	if whole == 0 {
 		return nil, errors.New("the profiles hold no samples: nothing to explain: profile for longer")

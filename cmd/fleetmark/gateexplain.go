@@ -106,9 +106,10 @@ func (t turns) explain(ctx context.Context, o versus.Options, j *results.Judgeme
 		}
 		if err != nil {
 			unable = errors.Join(unable, fmt.Errorf("%s of %s: %w", q.kind, q.spec.Name, err))
-			continue
 		}
-		causes = append(causes, c)
+		if c.Explanation != nil { // it is known also where its files can't be written
+			causes = append(causes, c)
+		}
 	}
 	return causes, unable
 }
@@ -132,6 +133,9 @@ func (q question) answer(ctx context.Context, o versus.Options, dir string, view
 			}
 		},
 	})
+	if q.kind == profiles.Block && errors.Is(err, profiles.ErrNothingWithin) {
+		return c, errors.New("nobody waits for anybody in the delivery package: a sleep, or an answer that comes late, is in no profile")
+	}
 	if err != nil {
 		return c, err
 	}
