@@ -32,6 +32,8 @@ type question struct {
 	spec   scenarios.Spec
 	kind   profiles.Kind
 	sample string // the number to explain; empty: the kind's own choice
+
+	longer float64 // of waits: ns that an operation takes longer, where known
 }
 
 // questions are at most one a kind: the first regressed row's scenario, for the others would be told the
@@ -64,7 +66,11 @@ func questions(j *results.Judgement, specs []scenarios.Spec) []question {
 		case u.Class == results.ClassTime:
 			waits, works := waitsOrWorks(j, row)
 			if waits { // first: it is the larger part
-				ask(row.Scenario, question{kind: profiles.Block})
+				q := question{kind: profiles.Block}
+				if row.Unit == "ns/op" && row.Baseline != nil && row.Ratio != nil {
+					q.longer = row.Baseline.Median * (row.Ratio.Estimate - 1)
+				}
+				ask(row.Scenario, q)
 			}
 			if works {
 				ask(row.Scenario, question{kind: profiles.CPU})
@@ -140,6 +146,10 @@ func (q question) answer(ctx context.Context, o versus.Options, dir string, view
 		return c, err
 	}
 	c.Explanation = e.Explanation
+	if waits := e.Total.Delta; waits < q.longer/2 { // else it is said by the numbers
+		e.Notes = append(e.Notes, fmt.Sprintf("an operation takes %s longer, of which these waits are %.0f%%: the rest is work, its turn at a processor, a sleep or a device's late answer, and the last two are in no profile",
+			results.FormatValue(q.longer, "ns/op"), 100*max(0, waits)/q.longer))
+	}
 	return c, c.write(ctx, e, profiles.FlameOptions{
 		Title:       fmt.Sprintf("%s of %s: now, less base", c.kind, c.scenario),
 		Note:        "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. Red is more, green less.",

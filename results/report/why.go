@@ -10,6 +10,9 @@ import (
 // mostCauses is how many functions of a cause a report names.
 const mostCauses = 5
 
+// maxNote bounds a note in a comment, in runes.
+const maxNote = 400
+
 // whySection names the functions that made the difference, by the i-th kind of profiles.
 func (s *Subject) whySection(i int) func(limits) (section, error) {
 	return func(l limits) (section, error) {
@@ -20,6 +23,9 @@ func (s *Subject) whySection(i int) func(limits) (section, error) {
 		sec := section{ID: "why", Title: "Why: " + c.about(), Lead: []string{clip(c.sentence(), 2*l.text)}}
 		if i > 0 {
 			sec.ID = fmt.Sprintf("why-%d", i+1)
+		}
+		for _, note := range c.Notes {
+			sec.Lead = append(sec.Lead, clip("Note: "+note+".", 2*l.text))
 		}
 		if len(c.Explanation.Causes) > 0 { // the table's last column may be out of a phone's sight
 			k := c.Explanation.Causes[0]
@@ -104,6 +110,9 @@ func (c Cause) line(k profiles.Cause) string {
 func (s *Subject) why() (lines []string) {
 	for _, c := range s.Causes {
 		lines = append(lines, c.sentence())
+		for _, note := range c.Notes {
+			lines = append(lines, "note: "+note)
+		}
 		told, left := first(c.Explanation.Causes, mostCauses)
 		for _, k := range told {
 			lines = append(lines, c.line(k))
@@ -137,6 +146,9 @@ func where(k profiles.Cause) string {
 func (c *comment) why() {
 	for _, k := range c.Causes {
 		c.printf("%s\n\n", c.prose(k.sentence()))
+		for _, note := range k.Notes {
+			c.printf("%s\n\n", c.prose("Note: "+clip(note, maxNote)+"."))
+		}
 		told, left := first(k.Explanation.Causes, min(c.list, mostCauses))
 		for _, f := range told {
 			c.printf("- %s\n", c.prose(k.line(f)))

@@ -16,7 +16,7 @@ func explained() *Subject {
 	low, high := 0.7, 1.2
 	s := gateSubject()
 	s.Causes = []Cause{{Scenario: "gate-push", Kind: "cpu", Explanation: &profiles.Explanation{
-		Unit: "nanoseconds", Sample: "cpu", Taken: "paired", Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99,
+		Unit: "nanoseconds", Sample: "cpu", Taken: "paired", Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
 		Total: profiles.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Real: true},
 		Causes: []profiles.Cause{{
 			Function: "own/<delivery>.(*Client).push", Change: profiles.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Real: true},
@@ -53,7 +53,7 @@ func TestReportsSayWhy(t *testing.T) {
 	page := textOf(rendered(t, comment1(t, s)))
 	for form, text := range map[string]string{"comment": page, "html": htmlPageOf(t, s)} {
 		for _, says := range []string{
-			"profiles of cpu by turns: an operation costs +1.5µs (+1.2µs to +1.8µs), +8.8%", "(*Client).push", "93% (70% to 120%)", "client.go:77", "crypto/sha256.block",
+			"profiles of cpu by turns: an operation costs +1.5µs (+1.2µs to +1.8µs), +8.8%", "(*Client).push", "93% (70% to 120%)", "client.go:77", "crypto/sha256.block", "Note: profiled on different machines.",
 			"no function's cost changed by more than chance would have it",
 		} {
 			require.Contains(t, htmlless(text), says, form)
