@@ -117,10 +117,14 @@ func newPage(s *Subject, l limits) (*htmlPage, error) {
 	if status := s.unended(); status != "" {
 		page.Unended = "The run is " + status + ": it holds the " + count(s.Now.repetitions(), "repetition") + " that ended before."
 	}
-	for _, make := range []func(limits) (section, error){
-		s.changeSection, s.whySection(0), s.whySection(1), s.whySection(2), s.ratioSection, s.thresholdSection, s.latencySection, s.sampleSection, s.repetitionSection,
-		s.failureSection, s.metricSection, s.outcomeSection, s.trustSection, s.machineSection, s.scenarioSection, s.reproduceSection,
-	} {
+	makers := []func(limits) (section, error){s.changeSection}
+	for i := range min(len(s.Causes), maxSubjects) {
+		makers = append(makers, s.whySection(i))
+	}
+	makers = append(makers,
+		s.ratioSection, s.thresholdSection, s.latencySection, s.sampleSection, s.repetitionSection,
+		s.failureSection, s.metricSection, s.outcomeSection, s.trustSection, s.machineSection, s.scenarioSection, s.reproduceSection)
+	for _, make := range makers {
 		section, err := make(l)
 		if err != nil {
 			return nil, err

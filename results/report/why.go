@@ -16,9 +16,6 @@ const maxNote = 400
 // whySection names the functions that made the difference, by the i-th kind of profiles.
 func (s *Subject) whySection(i int) func(limits) (section, error) {
 	return func(l limits) (section, error) {
-		if i >= len(s.Causes) {
-			return section{}, nil
-		}
 		c := s.Causes[i]
 		sec := section{ID: "why", Title: "Why: " + c.about(), Lead: []string{clip(c.sentence(), 2*l.text)}}
 		if i > 0 {

@@ -3,6 +3,8 @@ package report
 import (
 	"bytes"
 	"html"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/joshdk/go-junit"
@@ -68,6 +70,9 @@ func TestReportsSayWhy(t *testing.T) {
 	require.NotContains(t, htmlPageOf(t, s), "<delivery>")
 	require.NoError(t, compiled(t, true).Validate(jsonOf(t, s)))
 	require.Len(t, Join("both", s, gateSubject()).Causes, 2)
+	many := explained()
+	many.Causes = slices.Repeat(many.Causes, 3)
+	require.Equal(t, 6, strings.Count(htmlPageOf(t, many), "<h2>Why: "), "none is left out in silence")
 }
 
 // htmlless undoes what a page escapes.
