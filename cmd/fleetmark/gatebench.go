@@ -222,10 +222,14 @@ func (r *benchResult) subject(ctx context.Context, ref string, packages []string
 	if title == "" {
 		title = "."
 	}
+	dirty := ""
+	if len(r.NowTree.Changed) > 0 {
+		dirty = "+dirty"
+	}
 	s := &report.Subject{
 		Scenario: "Go benchmarks of " + title, Judgement: r.Judgement, Command: commandLine(os.Args[1:]), Measured: time.Now().UTC(),
 		Base:  report.Side{Label: ref, Revision: r.BaseTree.Commit, Records: r.Base},
-		Now:   report.Side{Label: "now", Revision: r.NowTree.Commit, Records: r.Now},
+		Now:   report.Side{Label: "now", Revision: r.NowTree.Commit + dirty, Records: r.Now},
 		Notes: r.sides(),
 	}
 	addCauses(s, r.causes, r.unable)

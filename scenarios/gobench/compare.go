@@ -135,6 +135,8 @@ type target struct {
 	first      map[*binary]time.Duration // what the first iteration took
 	iterations int                       // of a block
 	failed     bool                      // in a block: it is measured no more
+
+	processor map[*binary]time.Duration // of all blocks, an iteration each
 }
 
 // measure takes the targets by turns.
@@ -301,6 +303,7 @@ func (c *comparison) round(ctx context.Context) error {
 				return err
 			}
 			blocks[b] = append(blocks[b], got)
+			t.processor[b] += got.processor
 		}
 		if t.failed {
 			continue

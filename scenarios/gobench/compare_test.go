@@ -476,3 +476,42 @@ func TestMistakesAreNamed(t *testing.T) {
 	_, err = Compare(gone, o)
 	require.True(t, errors.Is(err, context.Canceled), "%v", err)
 }
+
+// TestALockThatIsHeldLongerIsExplained by the profile of waits, where no function works more.
+func TestALockThatIsHeldLongerIsExplained(t *testing.T) {
+	skipIfRaced(t)
+	body := func(held string) string {
+		return test(`import ("sync"; "testing"; "time")
+
+var mu sync.Mutex
+
+// Work holds a lock that others want, and works nothing.
+func Work() {
+	mu.Lock()
+	time.Sleep(` + held + `)
+	mu.Unlock()
+}
+
+func BenchmarkLock(b *testing.B) {
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			Work()
+		}
+	})
+}
+`)
+	}
+	r := newRepository(t, map[string]string{"m_test.go": body("100 * time.Microsecond")})
+	r.write(map[string]string{"m_test.go": body("2 * time.Millisecond")})
+	o := r.options()
+	o.Budget = time.Minute // of which some seconds are needed
+	out, err := Compare(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, results.Regressed, find(t, out, "Lock-2", "ns/op").Verdict)
+	found, err := out.Explain(t.Context(), filepath.Join(t.TempDir(), "why"), nil)
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+	require.Equal(t, profiles.Block, found[0].Kind)
+	require.NotEmpty(t, found[0].Causes)
+	require.Equal(t, "example.com/m.Work", found[0].Causes[0].Function)
+}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
@@ -25,13 +24,17 @@ type Explained struct {
 	*profiles.Explanation
 }
 
-// How often each side is profiled, and for how long each time. In a profile of every allocation there
-// is no noise.
+// How often each side is profiled. Of waits all are counted but the shortest, and in a profile of every
+// allocation there is no noise.
 const (
-	timePairs   = 50
-	allocPairs  = 8
-	mostAllocs  = 20_000 // iterations, of which each allocation is counted
-	profileTime = 500 * time.Millisecond
+	timePairs  = 50
+	waitPairs  = 20
+	allocPairs = 8
+	mostAllocs = 20_000 // iterations, of which each allocation is counted
+
+	// profileBlocks is how many times as long as a block is profiled at a time: half a second by
+	// default, of which a profile at 100 Hz has 50 samples.
+	profileBlocks = 10
 )
 
 // A profiling is a profile that explains a regressed metric.
@@ -74,37 +77,62 @@ func (o *Outcome) profilings() []profiling {
 		if at < 0 {
 			continue
 		}
-		p := profiling{target: o.comparison.targets[at], kind: profiles.CPU}
-		switch row.Unit {
-		case "allocs/op":
-			p.kind, p.sample = profiles.Allocs, "alloc_objects"
-		case "B/op":
-			p.kind, p.sample = profiles.Allocs, "alloc_space"
-		}
-		if row.Delta != nil {
-			p.change = max(*row.Delta, -*row.Delta)
-		}
-		i := slices.IndexFunc(list, func(q profiling) bool { return q.kind == p.kind })
-		switch {
-		case i < 0:
-			list = append(list, p)
-		case p.change > list[i].change && p.sample == list[i].sample:
-			list[i] = p
+		for _, p := range o.comparison.targets[at].profilings(row) {
+			i := slices.IndexFunc(list, func(q profiling) bool { return q.kind == p.kind })
+			switch {
+			case i < 0:
+				list = append(list, p)
+			case p.change > list[i].change && p.sample == list[i].sample:
+				list[i] = p
+			}
 		}
 	}
 	return list
+}
+
+// waitsBeyond is how many times as much as its processor time a benchmark's time must have grown for
+// its waits to be looked at.
+const waitsBeyond = 1.1
+
+// profilings returns what explains a regressed row of the target.
+func (t *target) profilings(row results.JudgedRow) []profiling {
+	p := profiling{target: t}
+	if row.Delta != nil {
+		p.change = max(*row.Delta, -*row.Delta)
+	}
+	of := func(kind profiles.Kind, sample string) []profiling {
+		p.kind, p.sample = kind, sample
+		return []profiling{p}
+	}
+	switch row.Unit {
+	case "allocs/op":
+		return of(profiles.Allocs, "alloc_objects")
+	case "B/op":
+		return of(profiles.Allocs, "alloc_space")
+	}
+	works := float64(t.processor[t.now]) / float64(max(1, t.processor[t.base]))
+	if row.Unit != unitTime || row.Ratio == nil || row.Ratio.Estimate <= waitsBeyond*works {
+		return of(profiles.CPU, "")
+	}
+	if works < 1+(row.Ratio.Estimate-1)/10 {
+		return of(profiles.Block, "delay") // of what it takes longer, under a tenth is work
+	}
+	return slices.Concat(of(profiles.Block, "delay"), of(profiles.CPU, ""))
 }
 
 // explain takes the profiles of one benchmark.
 func (c *comparison) explain(ctx context.Context, p profiling, dir string, progress func(done, of int)) (*Explained, error) {
 	c.Log(fmt.Sprintf("profiling %s for %s, both sides by turns", p.target.Short(), p.kind))
 	pairs, iterations := timePairs, p.target.iterations
+	if p.kind == profiles.Block {
+		pairs = waitPairs
+	}
 	if p.kind == profiles.Allocs {
 		pairs, iterations = allocPairs, min(iterations, mostAllocs)
 	} else if one, err := p.target.base.runBlock(ctx, p.target.Benchmark, fmt.Sprintf("%dx", iterations), c.Limit); err != nil {
 		return nil, err
 	} else {
-		iterations = iterationsIn(profileTime, one)
+		iterations = iterationsIn(profileBlocks*c.Block, one)
 	}
 	machine, err := results.ThisMachine(ctx)
 	if err != nil {
@@ -131,7 +159,14 @@ func (c *comparison) explain(ctx context.Context, p profiling, dir string, progr
 	if e.Now, err = profiles.Find(filepath.Join(dir, checkout.Now), p.kind); err != nil {
 		return nil, err
 	}
-	e.Explanation, err = profiles.Explain(ctx, e.Base, e.Now, profiles.ExplainOptions{SampleIndex: p.sample, Own: ownFunctions(p.target.now), Paired: true})
+	own, within := ownFunctions(p.target.now), []string(nil)
+	if p.kind == profiles.Block { // the testing package waits, too
+		within = own
+	}
+	e.Explanation, err = profiles.Explain(ctx, e.Base, e.Now, profiles.ExplainOptions{SampleIndex: p.sample, Own: own, Within: within, Paired: true})
+	if errors.Is(err, profiles.ErrNothingWithin) {
+		return nil, errors.New("it takes longer by more than its processor time, and waits for no lock and no channel: a sleep, or a system call that waits, is in no profile")
+	}
 	return e, err
 }
 
@@ -139,7 +174,10 @@ func (c *comparison) explain(ctx context.Context, p profiling, dir string, progr
 func (c *comparison) profile(ctx context.Context, p profiling, b *binary, iterations int, dir string, n int, machine string) (err error) {
 	taken := filepath.Join(c.Scratch, "profile")
 	flags := []string{"-test.cpuprofile=" + taken}
-	if p.kind == profiles.Allocs {
+	switch p.kind {
+	case profiles.Block:
+		flags = []string{"-test.blockprofile=" + taken, "-test.blockprofilerate=1"}
+	case profiles.Allocs:
 		flags = []string{"-test.memprofile=" + taken, "-test.memprofilerate=1"}
 	}
 	got, err := b.runBlock(ctx, p.target.Benchmark, fmt.Sprintf("%dx", iterations), c.Limit, flags...)
@@ -148,7 +186,11 @@ func (c *comparison) profile(ctx context.Context, p profiling, b *binary, iterat
 	}
 	defer func() { err = errors.Join(err, os.Remove(taken)) }()
 	labels := map[string]string{profiles.OperationsLabel: strconv.FormatInt(got.record.Ops, 10), profiles.MachineLabel: machine}
-	_, err = profiles.Import(taken, dir, p.kind, n, labels)
+	var without []string
+	if p.kind == profiles.Block { // for its goroutines, a benchmark waits as long as it lasts
+		without = []string{"testing.(*B).Run", "testing.(*B).RunParallel", "testing.(*B).doBench"}
+	}
+	_, err = profiles.Import(taken, dir, p.kind, n, labels, without...)
 	return err
 }
 
