@@ -49,7 +49,7 @@ type block struct {
 	line      string        // of the benchmark format, as it was printed
 	units     []string      // Unit lines that were printed before it
 	config    []string      // goos, goarch, pkg and cpu
-	processor time.Duration // an operation, with what starting and ending the process took
+	processor time.Duration // of the process in all, user and system
 	overhead  time.Duration // of the process, beyond the measurement
 }
 
@@ -120,7 +120,7 @@ func (f *finished) measured(bench Benchmark) (*block, error) {
 	if err := out.parse(bench); err != nil {
 		return nil, err
 	}
-	out.processor = f.processor / time.Duration(max(1, out.record.Ops))
+	out.processor = f.processor
 	out.overhead = max(0, f.wall-out.elapsed())
 	return out, nil
 }

@@ -136,7 +136,8 @@ type target struct {
 	iterations int                       // of a block
 	failed     bool                      // in a block: it is measured no more
 
-	processor map[*binary]time.Duration // of all blocks, an iteration each
+	// Processor time: of a process that hardly measures, and of all blocks beyond that.
+	idle, processor map[*binary]time.Duration
 }
 
 // measure takes the targets by turns.
@@ -216,6 +217,9 @@ func (c *comparison) ramp(ctx context.Context, t *target, b *binary) (int, *bloc
 			return 0, nil, err
 		}
 		least = min(least, got.overhead)
+		if idle, ok := t.idle[b]; !ok || got.processor-got.elapsed() < idle {
+			t.idle[b] = max(0, got.processor-got.elapsed())
+		}
 		untimed := got.overhead - least // what the iterations took while the timer stood still
 		_, timed := got.record.Value(unitTime)
 		switch elapsed := got.elapsed(); {
@@ -303,7 +307,7 @@ func (c *comparison) round(ctx context.Context) error {
 				return err
 			}
 			blocks[b] = append(blocks[b], got)
-			t.processor[b] += got.processor
+			t.processor[b] += max(0, got.processor-t.idle[b])
 		}
 		if t.failed {
 			continue

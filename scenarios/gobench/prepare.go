@@ -283,7 +283,7 @@ func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
 	switch was, is := base.state(b), now.state(b); {
 	case was == good && is == good && !same:
 		first := map[*binary]time.Duration{base.binary: base.good[b], now.binary: now.good[b]}
-		c.targets = append(c.targets, &target{Benchmark: b, base: base.binary, now: now.binary, first: first, processor: map[*binary]time.Duration{}})
+		c.targets = append(c.targets, &target{Benchmark: b, base: base.binary, now: now.binary, first: first, idle: map[*binary]time.Duration{}, processor: map[*binary]time.Duration{}})
 		return nil
 	case was == good && is == good:
 		row.Verdict, row.Note = results.Pass, "the test binaries of both sides are the same, byte for byte"
