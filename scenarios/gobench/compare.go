@@ -138,6 +138,7 @@ type target struct {
 
 	// Processor time: of a process that hardly measures, and of all blocks beyond that.
 	idle, processor map[*binary]time.Duration
+	measured        int64 // iterations of all blocks of a side
 }
 
 // measure takes the targets by turns.
@@ -312,6 +313,7 @@ func (c *comparison) round(ctx context.Context) error {
 		if t.failed {
 			continue
 		}
+		t.measured += 2 * int64(t.iterations)
 		for i := range 2 {
 			base[i] = append(base[i], blocks[t.base][i].record)
 			now[i] = append(now[i], blocks[t.now][i].record)

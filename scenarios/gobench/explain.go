@@ -90,10 +90,6 @@ func (o *Outcome) profilings() []profiling {
 	return list
 }
 
-// waitsBeyond is how many times as much as its processor time a benchmark's time must have grown for
-// its waits to be looked at.
-const waitsBeyond = 1.1
-
 // profilings returns what explains a regressed row of the target.
 func (t *target) profilings(row results.JudgedRow) []profiling {
 	p := profiling{target: t}
@@ -110,15 +106,26 @@ func (t *target) profilings(row results.JudgedRow) []profiling {
 	case "B/op":
 		return of(profiles.Allocs, "alloc_space")
 	}
-	works := float64(t.processor[t.now]) / float64(max(1, t.processor[t.base]))
-	if row.Unit != unitTime || row.Ratio == nil || row.Ratio.Estimate <= waitsBeyond*works {
+	if row.Unit != unitTime || row.Ratio == nil || t.measured == 0 {
 		return of(profiles.CPU, "")
 	}
-	if works < 1+(row.Ratio.Estimate-1)/10 {
-		return of(profiles.Block, "delay") // of what it takes longer, under a tenth is work
+	longer := row.Baseline.Median * (row.Ratio.Estimate - 1)
+	works := float64(t.processor[t.now]-t.processor[t.base]) / float64(t.measured)
+	switch share := works / longer; {
+	case share < mostlyWaits:
+		return of(profiles.Block, "delay")
+	case share > mostlyWorks:
+		return of(profiles.CPU, "")
 	}
 	return slices.Concat(of(profiles.Block, "delay"), of(profiles.CPU, ""))
 }
+
+// Shares of what an iteration takes longer that is processor time. Below the one its waits are
+// explained alone, above the other its work alone, and between them both.
+const (
+	mostlyWaits = 0.2
+	mostlyWorks = 0.8
+)
 
 // explain takes the profiles of one benchmark.
 func (c *comparison) explain(ctx context.Context, p profiling, dir string, progress func(done, of int)) (*Explained, error) {
