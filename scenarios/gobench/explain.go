@@ -51,16 +51,29 @@ type profiling struct {
 func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, of int)) ([]*Explained, error) {
 	var all []*Explained
 	var errs []error
-	for _, p := range o.profilings() {
+	var waits error // that there are none
+	worked := false
+	for queue := o.profilings(); len(queue) > 0; queue = queue[1:] {
+		p := queue[0]
 		e, err := o.comparison.explain(ctx, p, filepath.Join(dir, string(p.kind)), progress)
 		switch {
 		case ctx.Err() != nil:
 			return all, errors.Join(append(errs, errors.New("interrupted"))...)
+		case errors.Is(err, profiles.ErrNothingWithin):
+			waits = fmt.Errorf("%s takes longer by more than its processor time, and waits for no lock and no channel: a sleep, or a system call that waits, is in no profile", p.target.Short())
+			if !slices.ContainsFunc(queue, func(q profiling) bool { return q.kind == profiles.CPU }) {
+				p.kind, p.sample = profiles.CPU, ""
+				queue = append(queue, p)
+			}
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s of %s: %w", p.kind, p.target.Short(), err))
 		default:
 			all = append(all, e)
+			worked = worked || p.kind == profiles.CPU && len(e.Causes) > 0
 		}
+	}
+	if !worked { // else the processor time tells
+		errs = append(errs, waits)
 	}
 	return all, errors.Join(errs...)
 }
@@ -171,9 +184,6 @@ func (c *comparison) explain(ctx context.Context, p profiling, dir string, progr
 		within = own
 	}
 	e.Explanation, err = profiles.Explain(ctx, e.Base, e.Now, profiles.ExplainOptions{SampleIndex: p.sample, Own: own, Within: within, Paired: true})
-	if errors.Is(err, profiles.ErrNothingWithin) {
-		return nil, errors.New("it takes longer by more than its processor time, and waits for no lock and no channel: a sleep, or a system call that waits, is in no profile")
-	}
 	return e, err
 }
 
