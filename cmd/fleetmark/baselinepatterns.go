@@ -82,7 +82,7 @@ func writeAgain(w *results.SectionWriter, _ *findings) {
 		{"what profiling costs", "fleetmark profile overhead --budget 40s"},
 		{"code, tests and coverage", "fleetmark baseline --sections code,tests --file NEW.md"},
 		{"tests and coverage by themselves", census.Command()},
-		{"single operations as Go benchmarks, beside bare sockets", "go test -run '^$' -bench 'Push|Verify|Yardstick' -benchmem -count 10 ./delivery"},
+		{"single operations as Go benchmarks, beside bare sockets", "go test -run '^$' -bench 'Push|Verify|Reference' -benchmem -count 10 ./delivery"},
 		{"this page against other samples", "go tool benchstat " + results.BaselineFile + " NEW.txt"},
 	}...)
 	for i := range rows {
