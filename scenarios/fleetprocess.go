@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
@@ -102,7 +103,7 @@ func startProcess(ctx context.Context, command []string, s Spec, stderr io.Write
 	}
 	p.cmd.Stderr = p.said
 	p.cmd.WaitDelay = p.grace // for whoever holds its standard error after it
-	Detach(p.cmd)             // a Ctrl-C is for the driver, which then ends the fleet
+	childproc.SetGroup(p.cmd) // a Ctrl-C is for the driver, which then ends the fleet
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -230,7 +231,7 @@ func (p *process) end() error {
 	select {
 	case <-p.gone:
 	case <-grace.C:
-		killed = errors.Join(fmt.Errorf("the fleet's process did not end within %v of being told to: it was killed", p.grace), kill(p.cmd))
+		killed = errors.Join(fmt.Errorf("the fleet's process did not end within %v of being told to: it was killed", p.grace), childproc.KillGroup(p.cmd))
 		// Whoever else holds its output, a child of it, doesn't keep the reader.
 		_ = p.stdout.Close()
 	}

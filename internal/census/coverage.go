@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/tools/cover"
+
+	"github.com/fleetmark/fleetmark/internal/childproc"
 )
 
 // Tested is what `go test` says of a module.
@@ -58,9 +60,7 @@ func Test(ctx context.Context, dir string) (_ *Tested, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	profile := filepath.Join(temp, "cover.out")
-	cmd := exec.CommandContext(ctx, "go", "-C", dir, "test", "-json", "-coverprofile", profile, "./...")
-	ownGroup(cmd)
-	cmd.WaitDelay = 5 * time.Second // for tests that outlive the go command
+	cmd := childproc.Command(ctx, "go", "-C", dir, "test", "-json", "-coverprofile", profile, "./...")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()

@@ -18,15 +18,19 @@ const module = "github.com/fleetmark/fleetmark"
 func rooms() map[string][]string {
 	return map[string][]string{
 		"cmd":             {"delivery", "mockfleet", "scenarios", "profiles", "results", "results/report", "internal/wire", "internal/census"},
-		"scenarios":       {"delivery", "mockfleet", "profiles", "results"},
+		"scenarios":       {"delivery", "mockfleet", "profiles", "results", "internal/childproc", "internal/checkout", "internal/scratch"},
 		"results":         {},
 		"results/report":  {"results", "profiles"},
 		"profiles":        {},
 		"delivery":        {"internal/wire"},
 		"mockfleet":       {"internal/wire"},
 		"internal/wire":   {},
-		"internal/census": {},
-		"internal/house":  {},
+		"internal/census": {"internal/childproc"},
+
+		"internal/childproc": {},
+		"internal/checkout":  {"internal/childproc"},
+		"internal/scratch":   {},
+		"internal/house":     {},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -34,7 +35,7 @@ type driver struct {
 func startDriver(ctx context.Context, side, program string, o order) (_ *driver, err error) {
 	d := &driver{side: side, cmd: exec.Command(program, "drive"), answers: make(chan answer)}
 	d.cmd.Stderr = &d.words
-	scenarios.Detach(d.cmd) // a Ctrl-C is for the gate, which then ends its drivers
+	childproc.SetGroup(d.cmd) // a Ctrl-C is for the gate, which then ends its drivers
 	if d.stdin, err = d.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

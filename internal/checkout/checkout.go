@@ -1,0 +1,132 @@
+// Package checkout finds the git repository of a directory and writes the files of a revision into
+// another directory, so that both states can be built side by side.
+//
+// It asks git for every file of the commit, through an index of its own: nothing is added to the
+// repository, attributes such as export-ignore don't hide files, and the filters of a checkout
+// (line endings, large files) apply. It knows nothing of Go.
+package checkout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/childproc"
+)
+
+// An Error says why a repository or a revision can't be used: what is wrong, and what to do.
+type Error struct {
+	Problem string
+	Want    string
+	Err     error // the cause, or nil
+}
+
+// Error is one line.
+func (e *Error) Error() string { return e.Problem + ": " + e.Want }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// A Repository is a git repository with a working tree.
+type Repository struct {
+	Root string // the top directory of the working tree, without symbolic links
+}
+
+// Find returns the repository that the directory dir lies in. Its error is an [*Error], or the
+// context's.
+func Find(ctx context.Context, dir string) (*Repository, error) {
+	out, err := git(ctx, dir, nil, "rev-parse", "--show-toplevel")
+	root := strings.TrimRight(out, "\r\n")
+	if err == nil && root == "" {
+		err = errors.New("the repository has no working tree")
+	}
+	if err != nil {
+		return nil, explain(ctx, err, "no git repository here", "run it in a checkout of the source")
+	}
+	if root, err = filepath.EvalSymlinks(filepath.FromSlash(root)); err != nil {
+		return nil, &Error{Problem: "the repository's directory can't be read (" + err.Error() + ")", Want: "run it in a checkout of the source", Err: err}
+	}
+	return &Repository{Root: root}, nil
+}
+
+// Commit returns the full hash of the commit that ref names, such as "main" or "HEAD~1".
+func (r *Repository) Commit(ctx context.Context, ref string) (string, error) {
+	if ref == "" || strings.HasPrefix(ref, "-") {
+		return "", &Error{Problem: fmt.Sprintf("revision %q", ref), Want: "want a revision such as main or HEAD~1"}
+	}
+	commit, err := git(ctx, r.Root, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
+	if err != nil {
+		return "", explain(ctx, err, fmt.Sprintf("no such revision here: %q", ref),
+			"want a commit, branch or tag; a shallow clone lacks most (git fetch --unshallow)")
+	}
+	return strings.TrimSpace(commit), nil
+}
+
+// Changed returns the files of the working tree that differ from those of HEAD, or that git doesn't
+// know, as paths from the root. Ignored files aren't among them.
+func (r *Repository) Changed(ctx context.Context) ([]string, error) {
+	out, err := git(ctx, r.Root, nil, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+	if err != nil {
+		return nil, explain(ctx, err, "git status failed", "run it by hand and see what is wrong")
+	}
+	var files []string
+	for entry := range strings.SplitSeq(strings.TrimRight(out, "\x00"), "\x00") {
+		if len(entry) > len("XY ") { // two letters of status, a space and the path
+			files = append(files, entry[len("XY "):])
+		}
+	}
+	return files, nil
+}
+
+// Write writes all files of a commit below dir, which it makes. What git couldn't write there is an
+// error.
+func (r *Repository) Write(ctx context.Context, commit, dir string) (err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	index := dir + ".index"
+	defer func() {
+		if removed := os.Remove(index); !errors.Is(removed, os.ErrNotExist) {
+			err = errors.Join(err, removed)
+		}
+	}()
+	// A sparse checkout is a choice for the working tree, which may leave out what this commit needs.
+	for _, args := range [][]string{
+		{"-c", "core.sparseCheckout=false", "read-tree", commit},
+		{"-c", "core.sparseCheckout=false", "checkout-index", "--all", "--quiet", "--prefix=" + filepath.ToSlash(dir) + "/"},
+	} {
+		if _, err := git(ctx, r.Root, []string{"GIT_INDEX_FILE=" + index}, args...); err != nil {
+			return explain(ctx, err, fmt.Sprintf("commit %.12s can't be written out", commit), "see that the clone is whole (git fsck) and the disk has room")
+		}
+	}
+	return nil
+}
+
+// git runs git in dir with more variables in its environment, and returns what it prints.
+func git(ctx context.Context, dir string, env []string, args ...string) (string, error) {
+	cmd := childproc.Command(ctx, "git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), env...) // explain reads the messages
+	return childproc.Run(ctx, cmd)
+}
+
+// explain turns a failure of git into an Error, and keeps the end of a context as it is.
+func explain(ctx context.Context, err error, problem, want string) error {
+	var failed *childproc.Error
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, exec.ErrNotFound):
+		return &Error{Problem: "git is not installed, or not in PATH", Want: "install it: the other revision comes from there", Err: err}
+	case errors.As(err, &failed) && strings.Contains(failed.Stderr, "dubious ownership"):
+		return &Error{Problem: "git doesn't trust this repository, which belongs to another user",
+			Want: "git config --global --add safe.directory DIRECTORY", Err: err}
+	case errors.As(err, &failed) && failed.Stderr != "" && !strings.Contains(failed.Stderr, "not a git repository"):
+		problem += " (" + failed.Error() + ")"
+	}
+	return &Error{Problem: problem, Want: want, Err: err}
+}

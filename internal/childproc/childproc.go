@@ -1,0 +1,127 @@
+// Package childproc runs other programs so that they end when their caller says so.
+//
+// A terminal sends Ctrl-C to every process of its foreground group. A program started here is in a
+// group of its own: it doesn't receive the signal, and its caller ends it, with everything that it
+// started, by ending the context. So an interruption is never mistaken for a failure of the program.
+package childproc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// waitDelay is how long Wait waits for the output of a program that was killed. A grandchild that
+// left the group may hold the pipes open.
+const waitDelay = 5 * time.Second
+
+// Command returns a command that runs in a process group of its own. When ctx ends, the group is
+// killed.
+func Command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	SetGroup(cmd)
+	cmd.Cancel = func() error { return killGroup(cmd) }
+	cmd.WaitDelay = waitDelay
+	return cmd
+}
+
+// KillGroup kills a started command that SetGroup was called for, and all that it started in its
+// group. It is no error if they have ended.
+func KillGroup(cmd *exec.Cmd) error {
+	err := killGroup(cmd)
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
+}
+
+// Output runs a program in dir, which may be empty, and returns what it prints on standard output,
+// without white space around it. If the program fails, the error is an [*Error]; if ctx ended, it
+// is the context's error.
+func Output(ctx context.Context, dir, program string, args ...string) (string, error) {
+	cmd := Command(ctx, program, args...)
+	cmd.Dir = dir
+	out, err := Run(ctx, cmd)
+	return strings.TrimSpace(out), err
+}
+
+// Run runs a command that [Command] made, whose Stdout and Stderr aren't set, and returns its
+// standard output as it is. Its errors are those of [Output].
+func Run(ctx context.Context, cmd *exec.Cmd) (string, error) {
+	var stdout bytes.Buffer
+	var stderr Tail
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil {
+		return "", &Error{Program: cmd.Args[0], Args: cmd.Args[1:], Stderr: stderr.String(), Err: err}
+	}
+	return stdout.String(), nil
+}
+
+// An Error says that a program could not be started, or failed.
+type Error struct {
+	Program string
+	Args    []string
+	Stderr  string // the end of what it printed on standard error, without white space around it
+	Err     error  // such as an *exec.ExitError, or one that errors.Is finds exec.ErrNotFound in
+}
+
+// Error is one line: the program with its first argument, and the first line that it printed on
+// standard error, or the cause if it printed none.
+func (e *Error) Error() string {
+	name := e.Program
+	if len(e.Args) > 0 {
+		name += " " + e.Args[0]
+	}
+	first, _, more := strings.Cut(e.Stderr, "\n")
+	switch {
+	case errors.Is(e.Err, exec.ErrNotFound):
+		return fmt.Sprintf("%s is not installed, or not in PATH", e.Program)
+	case first == "":
+		return fmt.Sprintf("%s: %v", name, e.Err)
+	case more:
+		return fmt.Sprintf("%s: %s …", name, first)
+	}
+	return fmt.Sprintf("%s: %s", name, first)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// maxTail is how much of a program's output a Tail keeps, in bytes.
+const maxTail = 16 << 10
+
+// A Tail is a writer that keeps the last 16 KiB written to it. It may be used by several
+// goroutines. Its zero value is empty.
+type Tail struct {
+	mu   sync.Mutex
+	kept []byte
+}
+
+// Write keeps the end of text. It never fails.
+func (t *Tail) Write(text []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(text)
+	t.kept = append(t.kept, text[max(0, n-maxTail):]...)
+	if over := len(t.kept) - maxTail; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return n, nil
+}
+
+// String returns what was kept, without white space around it and as valid UTF-8.
+func (t *Tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.ToValidUTF8(strings.TrimSpace(string(t.kept)), "\uFFFD")
+}
