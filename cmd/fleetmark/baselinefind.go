@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/fleetmark/fleetmark/internal/census"
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/anatomy"
 )
@@ -187,6 +188,6 @@ func checkoutRoot() (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	root, module := moduleAround(dir)
-	return root, module != "" && module == info.Main.Path
+	root, module, err := project.Module(dir)
+	return root, err == nil && module != "" && module == info.Main.Path
 }

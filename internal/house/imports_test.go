@@ -17,7 +17,7 @@ const module = "github.com/fleetmark/fleetmark"
 // the room itself. Tests of a room may import what they like.
 func rooms() map[string][]string {
 	return map[string][]string{
-		"cmd":             {"delivery", "mockfleet", "scenarios", "profiles", "results", "results/report", "internal/wire", "internal/census"},
+		"cmd":             {"delivery", "mockfleet", "scenarios", "profiles", "results", "results/report", "internal/wire", "internal/census", "internal/project"},
 		"scenarios":       {"delivery", "mockfleet", "profiles", "results", "internal/childproc", "internal/checkout", "internal/scratch"},
 		"results":         {},
 		"results/report":  {"results", "profiles"},
@@ -30,6 +30,7 @@ func rooms() map[string][]string {
 		"internal/childproc": {},
 		"internal/checkout":  {"internal/childproc"},
 		"internal/scratch":   {},
+		"internal/project":   {},
 		"internal/house":     {},
 	}
 }
