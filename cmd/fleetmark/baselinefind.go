@@ -16,6 +16,9 @@ import (
 // find measures what the sections that were asked for say. What wants a machine at rest
 // comes before the tests, which heat it.
 func (f *baselineFlags) find(ctx context.Context, s *session, found *findings) error {
+	if err := f.findBenchmarks(ctx, found); err != nil {
+		return err
+	}
 	if found.wants("operations") {
 		if err := f.findOperations(ctx, s, found); err != nil {
 			return err

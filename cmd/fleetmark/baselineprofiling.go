@@ -34,4 +34,6 @@ func writeProfiling(w *results.SectionWriter, f *findings) {
 		w.Figure("push "+o.Unit+" percent more", estimate)
 	}
 	w.Table("lrrr", []string{"metric", "with a profile", "interval", "pairs of blocks"}, rows)
+	w.Text("Measured with")
+	w.Commands(fmt.Sprintf("fleetmark profile overhead --budget %v", profilingWithin))
 }

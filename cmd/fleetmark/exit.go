@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/gobench"
 )
 
 // Exit codes, a contract with scripts.
@@ -53,6 +55,12 @@ func isUsage(err error) bool {
 		return true
 	}
 	if _, ok := errors.AsType[*mockfleet.ConfigError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*project.ConfigError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*gobench.TestError](err); ok {
 		return true
 	}
 	_, ok := errors.AsType[*profiles.FileError](err)

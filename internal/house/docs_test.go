@@ -172,7 +172,7 @@ func commandsOf(block string) []string {
 func TestMakefile(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))
 	require.NoError(t, err)
-	for _, target := range []string{"build", "test", "bench", "baseline", "lint", "fuzz"} {
+	for _, target := range []string{"build", "test", "bench", "bench-all", "baseline", "lint", "fuzz"} {
 		_, rest, found := strings.Cut("\n"+string(text), "\n"+target+":")
 		require.True(t, found, "Makefile has no target %s", target)
 		lines := strings.Split(rest, "\n")

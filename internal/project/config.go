@@ -85,13 +85,15 @@ func (l Limit) Text(format func(float64) string) string {
 // A Form is how a value is written: the unit that its limit has in the configuration.
 type Form string
 
-// The forms. A value is a plain number, bytes, nanoseconds, percent, or a multiple of something.
+// The forms. A value is a plain number, bytes in powers of 1024 or of 1000, nanoseconds, percent, or a
+// multiple of something.
 const (
-	FormNumber   Form = ""
-	FormBytes    Form = "bytes"
-	FormDuration Form = "duration"
-	FormPercent  Form = "percent"
-	FormFactor   Form = "factor"
+	FormNumber       Form = ""
+	FormBytes        Form = "bytes"
+	FormDecimalBytes Form = "decimal bytes"
+	FormDuration     Form = "duration"
+	FormPercent      Form = "percent"
+	FormFactor       Form = "factor"
 )
 
 // sizes are the units that a quantity may have. The first that fits is taken.
@@ -100,10 +102,10 @@ func sizes() []sizedUnit {
 		{"KiB", FormBytes, 1 << 10},
 		{"MiB", FormBytes, 1 << 20},
 		{"GiB", FormBytes, 1 << 30},
-		{"kB", FormBytes, 1e3},
-		{"MB", FormBytes, 1e6},
-		{"GB", FormBytes, 1e9},
-		{"B", FormBytes, 1},
+		{"kB", FormDecimalBytes, 1e3},
+		{"MB", FormDecimalBytes, 1e6},
+		{"GB", FormDecimalBytes, 1e9},
+		{"B", FormDecimalBytes, 1},
 		{"ns", FormDuration, 1},
 		{"µs", FormDuration, 1e3}, // the micro sign
 		{"μs", FormDuration, 1e3}, // the Greek letter

@@ -23,6 +23,7 @@ units:
 targets:
   - {name: allocations, figure: benchmarks/delivery.Push allocs/op, at_most: 60, enforced_by: delivery.TestAllocations}
   - {name: bytes, figure: streaming/100 MB peak growth B, at_most: 8MiB}
+  - {name: decimal bytes, figure: benchmarks/delivery.Push B/op, at_most: 5.5 kB}
   - {name: ratio, figure: benchmarks/delivery.Push ratio, at_most: 1.15x}
   - {name: requests, figure: rollout deliver requests/device, exactly: 2}
   - {name: rate, figure: rollout deliver ops/s, at_least: 7000}
@@ -57,6 +58,7 @@ func TestParseConfig(t *testing.T) {
 		Targets: []Target{
 			{Name: "allocations", Figure: "benchmarks/delivery.Push allocs/op", Limit: Limit{low, 60, FormNumber}, EnforcedBy: "delivery.TestAllocations"},
 			{Name: "bytes", Figure: "streaming/100 MB peak growth B", Limit: Limit{low, 8388608, FormBytes}},
+			{Name: "decimal bytes", Figure: "benchmarks/delivery.Push B/op", Limit: Limit{low, 5500, FormDecimalBytes}},
 			{Name: "ratio", Figure: "benchmarks/delivery.Push ratio", Limit: Limit{low, 1.15, FormFactor}},
 			{Name: "requests", Figure: "rollout deliver requests/device", Limit: Limit{2, 2, FormNumber}},
 			{Name: "rate", Figure: "rollout deliver ops/s", Limit: Limit{7000, math.Inf(1), FormNumber}},

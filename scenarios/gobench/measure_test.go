@@ -124,7 +124,8 @@ func TestMeasure(t *testing.T) {
 	require.Equal(t, 15, last.Done)
 	require.Equal(t, 15, last.Of)
 	require.Equal(t, "example.com/m/q", last.Package)
-	require.True(t, strings.HasPrefix(seen[0].Benchmark, "BenchmarkPush"))
+	require.Len(t, seen, 16, "before each sample, and at the end")
+	require.Equal(t, SampleProgress{Package: "example.com/m/p", Benchmark: "BenchmarkPush-2", Done: 0, Of: 15}, seen[0])
 }
 
 func TestTestCommand_String(t *testing.T) {

@@ -32,6 +32,7 @@ type lineReader struct {
 	partial  []byte
 	pkg      string
 	current  string // the benchmark whose name was printed last
+	started  bool   // its sample is under way
 	got      map[benchmarkName]int
 	done     int
 	lines    []string // of the Go benchmark format, as they were printed
@@ -62,7 +63,7 @@ func (r *lineReader) Write(output []byte) (int, error) {
 		r.partial = rest
 		r.take(string(line))
 	}
-	if name, ok := startedName(r.partial); ok && r.failure == nil {
+	if name, ok := startedName(r.partial); ok && r.failure == nil && !r.started {
 		r.start(name)
 	}
 	if len(r.partial) > maxLine {
@@ -100,8 +101,9 @@ func startedName(partial []byte) (string, bool) {
 	return "", false
 }
 
+// start notes that a sample of a benchmark is under way.
 func (r *lineReader) start(name string) {
-	r.current = name
+	r.current, r.started = name, true
 	if r.progress != nil {
 		r.progress(SampleProgress{Package: r.pkg, Benchmark: name, Done: r.done, Of: r.of})
 	}
@@ -170,7 +172,10 @@ func (r *lineReader) takeResult(line string) {
 		return // the name alone, as go test prints it with -v, which GOFLAGS may hold
 	}
 	name := fields[0]
-	r.current = name
+	if !r.started {
+		r.start(name)
+	}
+	r.started = false
 	samples, err := results.ParseGoBenchmarks([]string{line})
 	switch _, syntax := errors.AsType[*benchfmt.SyntaxError](err); {
 	case strings.Contains(line, "--- FAIL: "):
@@ -211,8 +216,9 @@ func (r *lineReader) takeResult(line string) {
 		return
 	}
 	r.lines = append(r.lines, line)
-	r.done++
-	r.start(name)
+	if r.done++; r.done == r.of && r.progress != nil {
+		r.progress(SampleProgress{Package: r.pkg, Benchmark: name, Done: r.done, Of: r.of})
+	}
 }
 
 // leastTime is less than any processor takes for an iteration, in ns: a benchmark that is faster
