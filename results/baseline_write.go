@@ -173,14 +173,15 @@ func writeBaselineScenario(w *strings.Builder, s BaselineScenario) error {
 	if err := page.Fence(w, "sh", s.Command); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n%s.", plural(s.Repetitions, "repetition"))
+	text := plural(s.Repetitions, "repetition") + "."
 	if s.Yardstick != nil {
-		fmt.Fprintf(w, " By the yardstick, a round trip between two bare sockets took %s.", FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
+		text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
 	}
 	if s.Interference != nil {
-		fmt.Fprintf(w, " Meanwhile %s.", s.Interference)
+		text += fmt.Sprintf(" Meanwhile %s.", s.Interference)
 	}
-	w.WriteString(" Medians, with the interval that holds each with 95% confidence; a value without one is exact.\n\n")
+	text += " Medians, with the interval that holds each with 95% confidence; a value without one is exact."
+	fmt.Fprintf(w, "\n%s\n\n", wrap(text))
 	table := scenarioTable(s)
 	if err := table.Markdown(w); err != nil {
 		return err

@@ -82,6 +82,7 @@ func (f *findings) summarizeBenchmarks(w *results.SectionWriter, targets []evalu
 	if len(rows) == 0 {
 		return
 	}
+	w.Text("What one operation costs, by the Go benchmark of that name; in parentheses what is wanted:")
 	w.Table("lrrrrr", []string{"operation", "time", "to its reference", "allocs/op", "B/op", "MB/s"}, rows)
 	if left > 0 {
 		w.Text("And %d more, under Go benchmarks.", left)
