@@ -104,7 +104,9 @@ func elsewhere() map[string]string {
 		"make test":     "TestMakefile", "make bench": "TestMakefile", "make baseline": "TestMakefile",
 		"make lint": "TestMakefile", "make fuzz": "TestMakefile", "make build": "TestMakefile",
 		".ci/run": "CI itself",
-		"go test -run '^$' -bench 'Push|Verify|Reference' -benchmem -count 10 ./delivery": ".ci/run, but once and shorter",
+		"go test -run '^$' -bench 'Push|Verify|Reference' -benchmem -count 10 ./delivery":     ".ci/run, but once and shorter",
+		"go test -run '^$' -bench 'Push|Verify' -benchmem -count 10 ./delivery > current.txt": "TestCommandsOfThePage",
+		"go tool benchstat BASELINE_METRICS.md current.txt":                                   "TestCommandsOfThePage",
 	}
 }
 
