@@ -24,12 +24,21 @@ type Paired struct {
 	pairs   int
 	metrics []*pairedMetric
 	known   map[rowKey]*pairedMetric // the same; nil for one that isn't judged
+	decided []JudgedRow              // rows that no pair decides
 }
 
 type rowKey struct{ scenario, op, unit string }
 
-// PairedOptions say how sure a verdict is to be.
+// PairedOptions say how sure a verdict is to be, and what is tested.
 type PairedOptions struct {
+	// Units says how the metric of a name is judged, and whether it is. Nil judges a scenario's
+	// metrics by the gate's tolerances.
+	Units func(name string) (PairedUnit, bool)
+
+	// Rest lets an operation rest once each of its metrics is decided: later pairs may leave it
+	// out, and its verdicts stay. Then a regression ends nothing, for other operations are still open.
+	Rest bool
+
 	// Alpha is the chance that any metric at all is called regressed, or improved, where
 	// nothing changed. 0: 1%.
 	Alpha float64
@@ -63,66 +72,95 @@ func NewPaired(o PairedOptions) (*Paired, error) {
 // pairedMetric is one row.
 type pairedMetric struct {
 	scenario, op string
-	unit         Unit
+	unit         PairedUnit
 	base, now    []float64 // a value a block
 	differences  []float64 // a value a pair: of logarithms, or of the values where zero makes sense
 	estimate     float64   // of the shift, at the last look
 	incomplete   bool      // some block of a side that had it elsewhere lacks it
 	passed       int       // after how many pairs it last passed; 0: it never did
+
+	resting bool // its operation is decided, with this verdict and note
+	verdict Verdict
+	note    string
 }
 
-// A pairedTolerance is what may be told from nothing where the two sides take turns, which is
-// much less than where one of them is a page from last week.
-type pairedTolerance struct {
-	relative float64
-	slack    float64 // in the unit itself
-	absolute bool    // differences are of the values, not of their logarithms
+// A PairedUnit says how a metric is judged where two sides take turns.
+type PairedUnit struct {
+	// Unit names the metric. If Better is 0, nothing says which way is better: a change makes the
+	// metric inconclusive, with Undirected as its note. An Exact metric is compared exactly while
+	// the base's samples are all the same, and tested once they differ.
+	Unit
+
+	// Steady makes an Exact metric tested, too, where the other side's samples differ among themselves.
+	Steady bool
+
+	// Test is the change that counts if the metric is tested.
+	Test PairedTolerance
+
+	Undirected string
 }
 
-// pairedTolerances of the metrics that are tested. The others say the same in other words (ops/s,
-// MB/s), or rest on too few operations of a block to say anything (p99.9-ns/op); a median jumps where times have two humps.
-func pairedTolerances(unit string) (pairedTolerance, bool) {
+// A PairedTolerance is the smallest change that counts between two sides that take turns, which is much
+// less than where one of them is a page from last week.
+type PairedTolerance struct {
+	Relative float64
+	Slack    float64 // in the unit itself
+	Absolute bool    // differences are of the values, not of their logarithms
+}
+
+// scenarioUnit is how a scenario's metric is judged. The ones that it lacks say the same in other words
+// (ops/s, MB/s), or rest on too few operations of a block to say anything (p99.9-ns/op); a median jumps
+// where times have two humps.
+func scenarioUnit(name string) (PairedUnit, bool) {
+	unit, known := LookupUnit(name)
+	u := PairedUnit{Unit: unit}
+	switch {
+	case !known:
+		return u, false
+	case unit.Exact:
+		// Timing may determine it too, as when pushes meet at a device. Then a difference is no proof.
+		u.Test = PairedTolerance{Relative: toleranceVaried, Absolute: true}
+		return u, true
+	}
+	var tested bool
+	u.Test, tested = PairedTolerances(name)
+	return u, tested
+}
+
+// PairedTolerances returns the tolerance of a metric that is tested where two sides take turns. It
+// reports false for every other metric.
+func PairedTolerances(unit string) (PairedTolerance, bool) {
 	switch unit {
 	case "cpu-ns/op":
-		return pairedTolerance{relative: 0.025}, true
+		return PairedTolerance{Relative: 0.025}, true
 	case "ns/op": // holds the scheduler's noise beside the machine's: half as much again
-		return pairedTolerance{relative: 0.04}, true
+		return PairedTolerance{Relative: 0.04}, true
 	case "p99-ns/op":
-		return pairedTolerance{relative: 0.10}, true
+		return PairedTolerance{Relative: 0.10}, true
 	case "peak-rss-B":
-		return pairedTolerance{relative: 0.10}, true
+		return PairedTolerance{Relative: 0.10}, true
 	case "B/op":
-		return pairedTolerance{relative: 0.01, slack: heapQuantum, absolute: true}, true
+		return PairedTolerance{Relative: 0.01, Slack: heapQuantum, Absolute: true}, true
 	case "allocs/op":
-		return pairedTolerance{slack: slackAllocations, absolute: true}, true
+		return PairedTolerance{Slack: slackAllocations, Absolute: true}, true
 	}
-	return pairedTolerance{}, false
+	return PairedTolerance{}, false
 }
 
-// timedTolerance is of what a seed should determine and timing does too, as when pushes meet at a device: the
-// base's own blocks differ. Then a difference is no proof, and is tested, as against a page.
-func timedTolerance() pairedTolerance { return pairedTolerance{relative: 0.05, absolute: true} }
-
 // tolerance is that of a metric, if it is tested rather than compared.
-func (m *pairedMetric) tolerance() (t pairedTolerance, tested bool) {
-	if !m.unit.Exact {
-		return pairedTolerances(m.unit.Name)
+func (m *pairedMetric) tolerance() (t PairedTolerance, tested bool) {
+	if !m.unit.Exact || varies(m.base) || m.unit.Steady && varies(m.now) {
+		return m.unit.Test, true
 	}
-	if len(m.base) > 0 && slices.Min(m.base) != slices.Max(m.base) {
-		return timedTolerance(), true
-	}
-	return pairedTolerance{}, false
+	return PairedTolerance{}, false
+}
+
+func varies(values []float64) bool {
+	return len(values) > 0 && slices.Min(values) != slices.Max(values)
 }
 
 // heapQuantum is what bytes allocated an operation are rounded to.
 const heapQuantum = 8
-
-// Tolerance is the smallest change of a metric that counts between two sides that took turns,
-// relative to the base; 0 for one that isn't tested, or that has an absolute one alone.
-func (p *Paired) Tolerance(unit string) float64 {
-	t, _ := pairedTolerances(unit)
-	return t.relative
-}
 
 // Pairs is how many there are.
 func (p *Paired) Pairs() int { return p.pairs }
@@ -192,8 +230,12 @@ func (p *Paired) metric(r Record, name string) {
 	if _, met := p.known[key]; met {
 		return
 	}
-	unit, known := LookupUnit(name)
-	if _, tested := pairedTolerances(name); !known || !unit.Exact && !tested {
+	units := p.o.Units
+	if units == nil {
+		units = scenarioUnit
+	}
+	unit, judged := units(name)
+	if !judged {
 		p.known[key] = nil
 		return
 	}
@@ -214,25 +256,23 @@ func (m *pairedMetric) of(blocks [][]Record) (values []float64) {
 
 func (m *pairedMetric) add(base, now [][]Record) {
 	old, new := m.of(base), m.of(now)
+	if m.resting {
+		return
+	}
 	m.base, m.now = append(m.base, old...), append(m.now, new...)
 	if len(old) < len(base) || len(new) < len(now) {
 		m.incomplete = true
 		return
 	}
-	t, tested := pairedTolerances(m.unit.Name)
-	if m.unit.Exact {
-		t, tested = timedTolerance(), true // it may turn out to be
-	}
-	if tested {
-		m.differences = append(m.differences, t.mean(new)-t.mean(old))
-	}
+	// An exact metric, too, may turn out to vary.
+	m.differences = append(m.differences, m.unit.Test.mean(new)-m.unit.Test.mean(old))
 }
 
 // mean is that of a side's blocks.
-func (t pairedTolerance) mean(values []float64) float64 {
+func (t PairedTolerance) mean(values []float64) float64 {
 	sum := 0.0
 	for _, v := range values {
-		if !t.absolute {
+		if !t.Absolute {
 			v = math.Log(max(v, math.SmallestNonzeroFloat64))
 		}
 		sum += v
@@ -259,6 +299,7 @@ func (p *Paired) Look(last bool, invalid []string) (j *Judgement, decided bool) 
 		row, bounds[i] = m.row(outside[n], level)
 		j.Rows = append(j.Rows, row)
 	}
+	measured := len(j.Rows)
 	if len(invalid) > 0 {
 		for i := range j.Rows {
 			j.Rows[i].Verdict, j.Rows[i].Note = "", "invalid: no verdict"
@@ -278,16 +319,57 @@ func (p *Paired) Look(last bool, invalid []string) (j *Judgement, decided bool) 
 			}
 		}
 	}
-	if slices.ContainsFunc(j.Rows, func(r JudgedRow) bool { return r.Verdict == Regressed }) {
+	if p.o.Rest {
+		p.rest(j.Rows)
+	} else if slices.ContainsFunc(j.Rows, func(r JudgedRow) bool { return r.Verdict == Regressed }) {
 		decided = true
 	}
+	j.Rows = append(j.Rows, p.decided...)
 	if decided || last {
 		j.conclude(Conditions{SameMachine: true, SameWorkload: true})
 	}
-	if len(j.Rows) == 0 {
+	if measured == 0 && len(p.decided) == 0 {
 		j.Verdict, j.Reason = Invalid, "neither side measured anything"
 	}
 	return j, decided
+}
+
+// Decide adds a row that no pair decides, such as one of an operation that can't be measured. It is
+// among the rows of every later look.
+func (p *Paired) Decide(r JudgedRow) { p.decided = append(p.decided, r) }
+
+// Abandon gives each metric of an operation that can't be measured any more the verdict and the note of
+// r. If it was never measured, r is a row of its own, as for [Paired.Decide].
+func (p *Paired) Abandon(r JudgedRow) {
+	measured := false
+	for _, m := range p.metrics {
+		if m.scenario == r.Scenario && m.op == r.Op {
+			m.resting, m.verdict, m.note, measured = true, r.Verdict, r.Note, true
+		}
+	}
+	if !measured {
+		p.Decide(r)
+	}
+}
+
+// Resting reports whether an operation is decided, so that later pairs may leave it out.
+func (p *Paired) Resting(scenario, op string) bool {
+	return slices.ContainsFunc(p.metrics, func(m *pairedMetric) bool { return m.scenario == scenario && m.op == op && m.resting })
+}
+
+// rest lets the operations rest whose rows, those of p.metrics, all have a verdict.
+func (p *Paired) rest(rows []JudgedRow) {
+	open := map[rowKey]bool{}
+	for _, r := range rows {
+		if r.Verdict == "" {
+			open[rowKey{scenario: r.Scenario, op: r.Op}] = true
+		}
+	}
+	for i, m := range p.metrics {
+		if !open[rowKey{scenario: m.scenario, op: m.op}] {
+			m.resting, m.verdict, m.note = true, rows[i].Verdict, rows[i].Note
+		}
+	}
 }
 
 // order sorts the rows: scenarios and operations as they came, metrics as in Units.
@@ -325,16 +407,20 @@ func (m *pairedMetric) row(outside int, level float64) (JudgedRow, float64) {
 	m.estimate = estimate
 	worst := math.Inf(1)
 	if bounded {
-		worst = high
-		if m.unit.Better > 0 {
+		switch {
+		case m.unit.Better < 0:
+			worst = high
+		case m.unit.Better > 0:
 			worst = -low
+		default: // either way may be the worse one
+			worst = max(high, -low)
 		}
 	}
 	if m.unit.Exact {
 		worst = max(worst, m.meanBeyond(t, level))
 	}
 	ratio := math.Exp
-	if t.absolute {
+	if t.Absolute {
 		base := r.Baseline.Median
 		ratio = func(d float64) float64 { return 1 + d/base }
 		if base <= 0 {
@@ -351,7 +437,7 @@ func (m *pairedMetric) row(outside int, level float64) (JudgedRow, float64) {
 
 // meanBeyond is how much worse the mean difference may be. Of a count that seldom differs the shift is 0, and its
 // interval as well, whatever the mean; n is large enough for the normal distribution.
-func (m *pairedMetric) meanBeyond(t pairedTolerance, level float64) float64 {
+func (m *pairedMetric) meanBeyond(t PairedTolerance, level float64) float64 {
 	n, mean, squares := float64(len(m.differences)), t.mean(m.differences), 0.0
 	for _, d := range m.differences {
 		squares += (d - mean) * (d - mean)
@@ -363,6 +449,9 @@ func (m *pairedMetric) meanBeyond(t pairedTolerance, level float64) float64 {
 // decide leaves the verdict open where more pairs are wanted.
 func (m *pairedMetric) decide(r *JudgedRow, alpha, worst float64) {
 	switch {
+	case m.resting:
+		r.Verdict, r.Note = m.verdict, m.note
+		return
 	case r.Baseline == nil:
 		r.Verdict, r.Note = Inconclusive, "the base has no such metric: nothing to hold it against"
 		return
@@ -375,26 +464,31 @@ func (m *pairedMetric) decide(r *JudgedRow, alpha, worst float64) {
 	}
 	t, tested := m.tolerance()
 	if !tested {
-		r.decideExact(m.unit)
+		r.decideExact(m.unit.Unit)
 		return
 	}
 	if m.unit.Exact {
 		r.Note = "timing determines it too, as the base's own blocks differ: tested"
+		if m.unit.Steady {
+			r.Note = "its samples differ among themselves: tested, not compared exactly"
+		}
 	}
-	worse, allowed := m.estimate*float64(-m.unit.Better), math.Log1p(t.relative)
-	if t.absolute {
-		allowed = t.slack + t.relative*math.Abs(r.Baseline.Median)
+	worse, allowed := m.estimate*float64(-m.unit.Better), math.Log1p(t.Relative)
+	if t.Absolute {
+		allowed = t.Slack + t.Relative*math.Abs(r.Baseline.Median)
 	}
 	if m.unit.Exact { // of something rare the median is none, and so is the shift: the means tell
 		worse = t.mean(m.differences) * float64(-m.unit.Better)
-		allowed = t.relative * math.Abs(t.mean(m.base))
+		allowed = t.Slack + t.Relative*math.Abs(t.mean(m.base))
 	}
 	switch {
+	case m.unit.Better == 0 && *r.AdjustedP < alpha && math.Abs(m.estimate) > allowed:
+		r.Verdict, r.Note = Inconclusive, m.unit.Undirected
 	case *r.AdjustedP < alpha && worse > allowed:
 		r.Verdict = Regressed
 	case *r.AdjustedP < alpha && worse < -allowed:
 		r.Verdict = Improved
-	case worst < 2*allowed:
+	case worst < 2*allowed, worst <= 0:
 		r.Verdict, m.passed = Pass, len(m.differences)
 	case m.passed > 0: // the chance of being wrong in this was spent then
 		r.Verdict, r.Note = Pass, fmt.Sprintf("shown after %d pairs", m.passed)

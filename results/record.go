@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// A Record is what one repetition measured of one operation.
+// A Record is what one repetition measured of one operation, or of one Go benchmark.
 type Record struct {
-	Scenario   string // such as "rollout"; no space, slash or equals sign
-	Op         string // "push", "verify" or "deliver"
+	Scenario   string // such as "rollout", or the import path of a benchmark's package
+	Op         string // "push", "verify" or "deliver", or a benchmark such as "Push/size=1KiB-2"
 	Repetition int    // 1-based
 	Ops        int64  // operations that the values are over
 	Values     []Value
@@ -36,13 +36,13 @@ func (r Record) Value(unit string) (float64, bool) {
 	return 0, false
 }
 
-// validate says why the record can't stand on a line of the benchmark format.
+// validate returns an error if the record's names are no words, or a value is no number.
 func (r Record) validate() error {
-	if err := checkWord("scenario", r.Scenario); err != nil {
-		return err
-	}
-	if err := checkWord("operation", r.Op); err != nil {
-		return err
+	for _, name := range [][2]string{{"scenario", r.Scenario}, {"operation", r.Op}} {
+		what, word := name[0], name[1]
+		if word == "" || !utf8.ValidString(word) || strings.ContainsFunc(word, isSpaceOrControl) {
+			return fmt.Errorf("%s %q: want a word without spaces", what, word)
+		}
 	}
 	if r.Ops < 0 || r.Ops > math.MaxInt {
 		return fmt.Errorf("record %s/%s: %d operations: want none or more", r.Scenario, r.Op, r.Ops)
@@ -64,6 +64,15 @@ func (r Record) validate() error {
 		}
 	}
 	return nil
+}
+
+// checkName returns an error if the record can't be named on a line of a run's samples, where a slash
+// and an equals sign divide the name.
+func (r Record) checkName() error {
+	if err := checkWord("scenario", r.Scenario); err != nil {
+		return err
+	}
+	return checkWord("operation", r.Op)
 }
 
 func checkWord(what, word string) error {

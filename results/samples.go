@@ -2,6 +2,7 @@ package results
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -51,7 +52,7 @@ func (s *SampleWriter) Write(records ...Record) error {
 		return fmt.Errorf("write samples: GOMAXPROCS %d: want at least 1", s.procs)
 	}
 	for _, r := range records {
-		if err := r.validate(); err != nil {
+		if err := cmp.Or(r.validate(), r.checkName()); err != nil {
 			return fmt.Errorf("write samples: %w", err)
 		}
 	}

@@ -16,8 +16,8 @@ import (
 
 func count(n int) string { return grouped(int64(n)) }
 
-// counted is a number with its noun, such as "1 file" or "652 files".
-func counted(n int, noun string) string {
+// countOf is a number with its noun, such as "1 file" or "652 files".
+func countOf(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
@@ -29,11 +29,11 @@ func counted(n int, noun string) string {
 func writeCode(w *results.SectionWriter, f *findings) {
 	var languages []string
 	for _, l := range f.census.Languages {
-		languages = append(languages, fmt.Sprintf("%s %s in %s", l.Name, count(l.Code), counted(l.Files, "file")))
+		languages = append(languages, fmt.Sprintf("%s %s in %s", l.Name, count(l.Code), countOf(l.Files, "file")))
 	}
 	total := f.census.Total()
 	w.Text("Lines of code in the files that git knows, without blank lines and lines of comments: %s. All lines: %s in %s, and %s without text. Counted with", strings.Join(languages, ", "),
-		count(total.All()), counted(total.Files, "file"), counted(f.census.Binary, "file"))
+		count(total.All()), countOf(total.Files, "file"), countOf(f.census.Binary, "file"))
 	w.Commands("fleetmark baseline --sections code,tests --file NEW.md")
 	w.Figure("lines", float64(total.All()))
 	if f.tested == nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/profiles"
@@ -52,6 +53,9 @@ func isUsage(err error) bool {
 		return true
 	}
 	if _, ok := errors.AsType[*results.InputError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*checkout.Error](err); ok {
 		return true
 	}
 	if _, ok := errors.AsType[*mockfleet.ConfigError](err); ok {

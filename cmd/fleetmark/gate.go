@@ -8,12 +8,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios/gobench"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // gateFlags are the flags of gate.
 type gateFlags struct {
 	base     string // a git reference to measure and compare with
+	bench    string // the Go benchmarks to compare, rather than scenarios
+	cpu      string // the values of GOMAXPROCS that they are measured at
 	baseline string // a page to compare with
 	selfTest bool
 
@@ -24,9 +27,12 @@ type gateFlags struct {
 
 	unexplained bool // the cause of a regression isn't looked for
 
-	budget time.Duration // of a comparison by turns
-	seed   uint64        // of the order of turns
-	tries  int           // of a self-test
+	benchTimeout time.Duration // of one benchmark in one process
+
+	budget      time.Duration // of a comparison by turns
+	budgetGiven bool
+	seed        uint64 // of the order of turns
+	tries       int    // of a self-test
 
 	html     string
 	junit    string
@@ -39,7 +45,7 @@ type gateFlags struct {
 func newGate(c console) *cobra.Command {
 	var f gateFlags
 	cmd := &cobra.Command{
-		Use:   "gate [SCENARIO|FILE.yaml ...]",
+		Use:   "gate [SCENARIO|FILE.yaml ...] | gate --base REF --bench REGEX [PACKAGE ...]",
 		Short: "Pass or fail a change: hold runs against a baseline, or against another revision",
 		Long: `Holds runs against a baseline page, and passes only what was judged and is no worse.
 With --run finished runs are judged; otherwise the baseline's scenarios, or those that
@@ -50,6 +56,10 @@ into two drivers, which measure in turns of a fraction of a second until it is d
 the way to judge times. It runs in the source tree. --self-test has the gate judge what it
 knows the answer of, and prints how often it was right on this machine.
 
+With --base and --bench the Go benchmarks that the expression matches are measured in the
+same way: the test binaries of both sides, each built with its own modules, take turns.
+It runs in any Go module, and arguments are packages as for go test.
+
 Counts, bytes on the wire, outcomes and allocations are judged on any machine. Times are
 judged on the machine that the baseline was measured on; elsewhere they are inconclusive,
 and with them the gate, unless --portable says that only the others are wanted.
@@ -59,6 +69,7 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 		Example: `  fleetmark gate --portable
   fleetmark gate --run runs/20260102T030405Z-rollout-1a2b3c rollout
   fleetmark gate --base main
+  fleetmark gate --base main --bench 'Push|Verify' ./delivery
   fleetmark gate --self-test
   fleetmark gate --baseline BASELINE_METRICS.md --markdown gate.md --json`,
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -68,6 +79,8 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 			switch {
 			case f.selfTest:
 				return gateSelfTest(cmd, &f, names, c)
+			case f.bench != "":
+				return gateBench(cmd, &f, names, c)
 			case f.base != "":
 				return gateBase(cmd, &f, names, c)
 			default:
@@ -79,10 +92,13 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 	flags.SortFlags = false
 	flags.StringVar(&f.baseline, "baseline", results.BaselineFile, "the page to hold runs against")
 	flags.StringVar(&f.base, "base", "", "measure this git reference and the working tree by turns, and compare the two")
+	flags.StringVar(&f.bench, "bench", "", "with --base: compare the Go benchmarks that this regular expression matches")
+	flags.StringVar(&f.cpu, "cpu", "", "with --bench: measure at these values of GOMAXPROCS, such as 1,2 (default the current one)")
+	flags.DurationVar(&f.benchTimeout, "bench-timeout", gobench.DefaultLimit, "with --bench: how long one benchmark may take in one process")
 	flags.StringArrayVar(&f.runs, "run", nil, "judge this finished run directory instead of running (repeatable)")
 	flags.BoolVar(&f.portable, "portable", false, "ask only for what means the same on any machine: counts, bytes, outcomes, allocations")
 	flags.BoolVar(&f.selfTest, "self-test", false, "show that the gate passes what is unchanged and catches what is worse, on this machine")
-	flags.DurationVar(&f.budget, "budget", versus.DefaultBudget, "with --base or --self-test: how long one comparison measures at most")
+	flags.DurationVar(&f.budget, "budget", versus.DefaultBudget, "with --base or --self-test: how long one comparison measures at most (with --bench by default 25s a benchmark, at least 1m40s, at most 30m)")
 	flags.BoolVar(&f.unexplained, "no-explain", false, "with --base: don't profile both sides after a regression to say which function it is")
 	flags.Uint64Var(&f.seed, "seed", 1, "with --base or --self-test: of the order in which the two sides take turns")
 	flags.IntVar(&f.tries, "tries", 10, "with --self-test: comparisons of each kind that has noise")
@@ -100,7 +116,7 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 // check refuses flags that contradict each other, and files that can't be written,
 // before minutes are spent.
 func (f *gateFlags) check(cmd *cobra.Command) error {
-	if err := refuseEmpty(cmd, "base", "baseline", "out", "html", "markdown", "junit"); err != nil {
+	if err := refuseEmpty(cmd, "base", "bench", "cpu", "baseline", "out", "html", "markdown", "junit"); err != nil {
 		return err
 	}
 	for _, dir := range f.runs {
@@ -116,6 +132,8 @@ func (f *gateFlags) check(cmd *cobra.Command) error {
 		{"self-test", "baseline", "it judges the gate, and no change"},
 		{"self-test", "run", "it judges the gate, and no change"},
 		{"self-test", "base", "it judges the gate, and no change"},
+		{"self-test", "bench", "it judges the gate, and no change"},
+		{"bench", "set", "a benchmark has no scenario"},
 		{"self-test", "html", "it judges the gate, and no change"},
 		{"self-test", "markdown", "it judges the gate, and no change"},
 		{"self-test", "junit", "it judges the gate, and no change"},
@@ -132,6 +150,16 @@ func (f *gateFlags) check(cmd *cobra.Command) error {
 	}
 	if f.unexplained && f.base == "" {
 		return &exitError{exitUsage, "--no-explain: only --base looks for causes: leave it out"}
+	}
+	if f.bench != "" && f.base == "" {
+		return &exitError{exitUsage, "--bench: want --base REF beside it: both revisions are measured by turns"}
+	}
+	if f.bench == "" && (changed("cpu") || changed("bench-timeout")) {
+		return &exitError{exitUsage, "--cpu and --bench-timeout: are for --bench: leave them out"}
+	}
+	f.budgetGiven = changed("budget")
+	if f.benchTimeout < time.Second || f.benchTimeout > 24*time.Hour {
+		return &exitError{exitUsage, fmt.Sprintf("--bench-timeout %v: want 1s to 24h", f.benchTimeout)}
 	}
 	if f.github && os.Getenv(stepSummary) == "" {
 		return &exitError{exitUsage, "--github: " + stepSummary + " isn't set: use it in a step of GitHub Actions, or leave it out"}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -152,15 +151,6 @@ type turnsJSON struct {
 	Unable    string              `json:"unexplained,omitempty"` // why a cause couldn't be looked for
 }
 
-type causeJSON struct {
-	Scenario string `json:"scenario"`
-	Kind     string `json:"kind"`
-	Dir      string `json:"dir"`                   // with the profiles
-	Flame    string `json:"flame,omitempty"`       // the page of their difference
-	NoFlame  string `json:"flame_error,omitempty"` // why there is none
-	*profiles.Explanation
-}
-
 // gateBase measures against a revision, and shows the verdict. Its error carries the exit code.
 func gateBase(cmd *cobra.Command, f *gateFlags, names []string, c console) error {
 	t, ctx := f.turns(names), cmd.Context()
@@ -204,13 +194,7 @@ func (t turns) subject(ctx context.Context, ref string, out *comparison) *report
 	if s.Scenario == "" {
 		s.Scenario = gateScenario
 	}
-	for _, k := range out.causes {
-		s.Causes = append(s.Causes, report.Cause{Scenario: k.scenario, Kind: string(k.kind), Explanation: k.Explanation})
-		s.Notes = append(s.Notes, fmt.Sprintf("profiles of kind %s and their flame graph: %s", k.kind, k.dir))
-	}
-	if out.unable != nil {
-		s.Notes = append(s.Notes, fmt.Sprintf("the cause could not be looked for: %v", out.unable))
-	}
+	addCauses(s, out.causes, out.unable)
 	if machine, err := results.ThisMachine(ctx); err == nil { // else nothing is said of it
 		s.Base.Machine, s.Now.Machine = &machine, &machine
 	}
@@ -227,15 +211,8 @@ func showText(out *comparison, c console) error {
 		return err
 	}
 	fmt.Fprintln(&page, out.sidesText())
-	for _, k := range out.causes {
-		text, err := k.text()
-		if err != nil {
-			return err
-		}
-		page.WriteString(text)
-	}
-	if out.unable != nil {
-		fmt.Fprintf(&page, "\nthe cause could not be looked for: %v\n", out.unable)
+	if err := writeCauses(&page, out.causes, out.unable); err != nil {
+		return err
 	}
 	_, err := c.out.Write(page.Bytes())
 	return err
@@ -257,13 +234,7 @@ func (t turns) showJSON(ctx context.Context, out *comparison, c console) error {
 	for _, s := range specs {
 		o.Scenarios = append(o.Scenarios, s.Name)
 	}
-	for _, k := range out.causes {
-		told := causeJSON{Scenario: k.scenario, Kind: string(k.kind), Dir: k.dir, Flame: k.flame, Explanation: k.Explanation}
-		if k.noFlame != nil {
-			told.NoFlame = k.noFlame.Error()
-		}
-		o.Causes = append(o.Causes, told)
-	}
+	o.Causes = causesJSON(out.causes)
 	if out.unable != nil {
 		o.Unable = out.unable.Error()
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
@@ -150,7 +151,7 @@ func (q question) answer(ctx context.Context, o versus.Options, dir string, view
 		e.Notes = append(e.Notes, fmt.Sprintf("an operation takes %s longer, of which these waits are %.0f%%: the rest is work, its turn at a processor, a sleep or a device's late answer, and the last two are in no profile",
 			results.FormatValue(q.longer, "ns/op"), 100*max(0, waits)/q.longer))
 	}
-	return c, c.write(ctx, e, profiles.FlameOptions{
+	return c, c.write(ctx, e.BaseFiles, e.NowFiles, profiles.FlameOptions{
 		Title:       fmt.Sprintf("%s of %s: now, less base", c.kind, c.scenario),
 		Note:        "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. Red is more, green less.",
 		SampleIndex: q.sample, Within: within,
@@ -158,7 +159,7 @@ func (q question) answer(ctx context.Context, o versus.Options, dir string, view
 }
 
 // write puts what is known beside the profiles.
-func (c *cause) write(ctx context.Context, e *versus.Explained, o profiles.FlameOptions) error {
+func (c *cause) write(ctx context.Context, base, now []string, o profiles.FlameOptions) error {
 	var text, page bytes.Buffer
 	if err := c.WriteText(&text); err != nil {
 		return err
@@ -173,7 +174,7 @@ func (c *cause) write(ctx context.Context, e *versus.Explained, o profiles.Flame
 	if err != nil {
 		return err
 	}
-	if c.noFlame = profiles.Flame(ctx, &page, e.BaseFiles, e.NowFiles, o); c.noFlame != nil {
+	if c.noFlame = profiles.Flame(ctx, &page, base, now, o); c.noFlame != nil {
 		// pprof's pages want a home directory, which a container may lack. The cause is known without them.
 		return ctx.Err()
 	}
@@ -194,4 +195,51 @@ func (c *cause) text() (string, error) {
 		fmt.Fprintf(&t, "flame graph of the difference: %s\n", c.flame)
 	}
 	return t.String(), nil
+}
+
+// writeCauses writes what is known of a regression's causes below its verdict.
+func writeCauses(w *bytes.Buffer, causes []cause, unable error) error {
+	for _, k := range causes {
+		text, err := k.text()
+		if err != nil {
+			return err
+		}
+		w.WriteString(text)
+	}
+	if unable != nil {
+		fmt.Fprintf(w, "\nthe cause could not be looked for: %v\n", unable)
+	}
+	return nil
+}
+
+// addCauses puts them into a report.
+func addCauses(s *report.Subject, causes []cause, unable error) {
+	for _, k := range causes {
+		s.Causes = append(s.Causes, report.Cause{Scenario: k.scenario, Kind: string(k.kind), Explanation: k.Explanation})
+		s.Notes = append(s.Notes, fmt.Sprintf("profiles of kind %s and their flame graph: %s", k.kind, k.dir))
+	}
+	if unable != nil {
+		s.Notes = append(s.Notes, fmt.Sprintf("the cause could not be looked for: %v", unable))
+	}
+}
+
+// causeJSON is a cause in the object that a gate prints, a contract with scripts.
+type causeJSON struct {
+	Scenario string `json:"scenario"`
+	Kind     string `json:"kind"`
+	Dir      string `json:"dir"`                   // with the profiles
+	Flame    string `json:"flame,omitempty"`       // the page of their difference
+	NoFlame  string `json:"flame_error,omitempty"` // why there is none
+	*profiles.Explanation
+}
+
+func causesJSON(causes []cause) (all []causeJSON) {
+	for _, k := range causes {
+		j := causeJSON{Scenario: k.scenario, Kind: string(k.kind), Dir: k.dir, Flame: k.flame, Explanation: k.Explanation}
+		if k.noFlame != nil {
+			j.NoFlame = k.noFlame.Error()
+		}
+		all = append(all, j)
+	}
+	return all
 }

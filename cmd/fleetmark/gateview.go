@@ -34,24 +34,31 @@ func (v *gateView) say(text string) {
 }
 
 func (v *gateView) progress(p versus.Progress) {
-	if v.quiet {
-		return
-	}
-	text := fmt.Sprintf("%s%d pairs, %.0f s of %.0f s at most", v.prefix, p.Pairs, p.Elapsed.Seconds(), p.Budget.Seconds())
+	text := fmt.Sprintf("%d pairs, %.0f s of %.0f s at most", p.Pairs, p.Elapsed.Seconds(), p.Budget.Seconds())
 	if p.Dropped > 0 {
 		text += fmt.Sprintf(", %d dropped", p.Dropped)
 	}
+	v.update(text, p.Elapsed)
+}
+
+// update shows how far a comparison has come that began so long ago. On a terminal the line replaces
+// the last one; elsewhere there is one every few seconds.
+func (v *gateView) update(text string, elapsed time.Duration) {
+	if v.quiet {
+		return
+	}
+	text = v.prefix + text
 	if v.terminal {
 		_, _ = fmt.Fprintf(v.out, "\r\x1b[K%s", text)
 		v.open = true
 		return
 	}
-	if p.Elapsed < v.spoken {
+	if elapsed < v.spoken {
 		v.spoken = 0 // the next comparison
 	}
-	if p.Elapsed-v.spoken >= gateLineEvery {
+	if elapsed-v.spoken >= gateLineEvery {
 		_, _ = fmt.Fprintln(v.out, text)
-		v.spoken = p.Elapsed
+		v.spoken = elapsed
 	}
 }
 

@@ -1,9 +1,13 @@
-// Package checkout finds the git repository of a directory and writes the files of a revision into
-// another directory, so that both states can be built side by side.
+// Package checkout makes two states of a Go source tree ready to be built side by side: a git
+// revision, and the working tree.
 //
-// It asks git for every file of the commit, through an index of its own: nothing is added to the
-// repository, attributes such as export-ignore don't hide files, and the filters of a checkout
-// (line endings, large files) apply. It knows nothing of Go.
+// [Pair] writes the files of the revision into a directory of their own. It asks git for every file
+// of the commit, through an index of its own: nothing is added to the repository, attributes such as
+// export-ignore hide no files, and the filters of a checkout (line endings, large files) apply. Each
+// side is a [Tree], in which the go command runs with that side's modules, vendor directory,
+// workspace and toolchain. [Differences] says in which of these the sides differ.
+//
+// It knows nothing of what is built.
 package checkout
 
 import (
@@ -13,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/childproc"
@@ -22,11 +27,18 @@ import (
 type Error struct {
 	Problem string
 	Want    string
-	Err     error // the cause, or nil
+	Detail  []string // what another program, such as the compiler, said
+	Err     error    // the cause, or nil
 }
 
-// Error is one line.
-func (e *Error) Error() string { return e.Problem + ": " + e.Want }
+// Error is one line, and then the lines of Detail, indented.
+func (e *Error) Error() string {
+	text := e.Problem + ": " + e.Want
+	for _, line := range e.Detail {
+		text += "\n\t" + line
+	}
+	return text
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
@@ -74,11 +86,29 @@ func (r *Repository) Changed(ctx context.Context) ([]string, error) {
 		return nil, explain(ctx, err, "git status failed", "run it by hand and see what is wrong")
 	}
 	var files []string
-	for entry := range strings.SplitSeq(strings.TrimRight(out, "\x00"), "\x00") {
+	for entry := range strings.SplitSeq(out, "\x00") {
 		if len(entry) > len("XY ") { // two letters of status, a space and the path
 			files = append(files, entry[len("XY "):])
 		}
 	}
+	return files, nil
+}
+
+// differs returns the files of the working tree that differ from those of a commit, or that git
+// doesn't know, as paths from the root.
+func (r *Repository) differs(ctx context.Context, commit string) ([]string, error) {
+	var files []string
+	for _, args := range [][]string{
+		{"diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", commit, "--"},
+		{"ls-files", "--others", "--exclude-standard", "-z"},
+	} {
+		out, err := git(ctx, r.Root, nil, args...)
+		if err != nil {
+			return nil, explain(ctx, err, fmt.Sprintf("git %s failed", args[0]), "run it by hand and see what is wrong")
+		}
+		files = append(files, strings.FieldsFunc(out, func(c rune) bool { return c == 0 })...)
+	}
+	slices.Sort(files)
 	return files, nil
 }
 

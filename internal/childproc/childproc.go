@@ -7,6 +7,7 @@ package childproc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,24 +98,28 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// maxTail is how much of a program's output a Tail keeps, in bytes.
-const maxTail = 16 << 10
+// defaultTail is how much of a program's output a Tail keeps unless it says otherwise, in bytes.
+const defaultTail = 16 << 10
 
-// A Tail is a writer that keeps the last 16 KiB written to it. It may be used by several
+// A Tail is a writer that keeps the end of what is written to it. It may be used by several
 // goroutines. Its zero value is empty.
 type Tail struct {
+	Limit int // in bytes; 0 is 16 KiB. It must not change once something was written.
+
 	mu   sync.Mutex
-	kept []byte
+	kept []byte // up to twice the limit, so that not every Write moves it
 }
+
+func (t *Tail) limit() int { return cmp.Or(t.Limit, defaultTail) }
 
 // Write keeps the end of text. It never fails.
 func (t *Tail) Write(text []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := len(text)
-	t.kept = append(t.kept, text[max(0, n-maxTail):]...)
-	if over := len(t.kept) - maxTail; over > 0 {
-		t.kept = append(t.kept[:0], t.kept[over:]...)
+	t.kept = append(t.kept, text[max(0, n-t.limit()):]...)
+	if len(t.kept) > 2*t.limit() {
+		t.kept = append(t.kept[:0], t.kept[len(t.kept)-t.limit():]...)
 	}
 	return n, nil
 }
@@ -123,5 +128,6 @@ func (t *Tail) Write(text []byte) (int, error) {
 func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return strings.ToValidUTF8(strings.TrimSpace(string(t.kept)), "\uFFFD")
+	end := t.kept[max(0, len(t.kept)-t.limit()):]
+	return strings.ToValidUTF8(strings.TrimSpace(string(end)), "\uFFFD")
 }

@@ -1,10 +1,3 @@
-// Package gobench measures the Go benchmarks of any module.
-//
-// A [TestCommand] is the `go test -bench` command that fills a baseline page. [TestCommand.Try] runs
-// each benchmark once, which finds in seconds what can't be measured; [Trial.Measure] then runs
-// exactly the command and returns go test's own lines with the samples parsed from them. A benchmark
-// without a usable result is a [*TestError], never a result that is missing: one that fails, panics,
-// skips itself, prints in the middle of its line, never ends or reports no time.
 package gobench
 
 import (

@@ -114,8 +114,8 @@ var (
 	// without a line feed.
 	nameless = regexp.MustCompile(`^.*?(Benchmark\S*)?\s*\t? *[0-9]+\t +[0-9.e+-]+ \S+`)
 
-	// ended is what the go command says of a test binary that ended after it had printed a name.
-	ended = regexp.MustCompile(`\t(exit status [0-9]+|signal: .*)$`)
+	// endedAfterName is what the go command says of a test binary that ended after it had printed a name.
+	endedAfterName = regexp.MustCompile(`\t(exit status [0-9]+|signal: .*)$`)
 
 	// inStack is a benchmark's function in a dump of goroutines.
 	inStack = regexp.MustCompile(`\.(Benchmark[\pL\pN_]*)(?:\.func|\()`)
@@ -186,7 +186,7 @@ func (r *lineReader) takeResult(line string) {
 		r.fail(name, "skips itself")
 		return
 	case err != nil:
-		if how := ended.FindStringSubmatch(line); how != nil {
+		if how := endedAfterName.FindStringSubmatch(line); how != nil {
 			r.fail(name, "ends the test binary (%s)", how[1])
 			return
 		}

@@ -1,0 +1,134 @@
+package gobench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/internal/childproc"
+)
+
+// A binary is the test binary of a package, built from one side.
+type binary struct {
+	tree *checkout.Tree
+	pkg  checkout.Package
+	path string
+}
+
+// build builds the test binary of a package. With trim it holds no path of the machine, so that the
+// same source gives the same bytes wherever it lies.
+func build(ctx context.Context, t *checkout.Tree, p checkout.Package, path string, trim bool) (*binary, error) {
+	_, err := t.Go(ctx, "test", "-c", fmt.Sprintf("-trimpath=%t", trim), "-o", path, p.ImportPath)
+	var failed *checkout.Error
+	if errors.As(err, &failed) {
+		failed.Problem = fmt.Sprintf("%s: the tests of %s don't compile", t, p.ImportPath)
+		failed.Want = "the compiler says why"
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &binary{tree: t, pkg: p, path: path}, nil
+}
+
+// Bounds of what is kept of a process's output. The result of a block stands at its end.
+const (
+	maxStdout = 8 << 20
+	maxStderr = 256 << 10
+)
+
+// dumpDelay is how long a process that is ended has for printing the stacks of its goroutines.
+const dumpDelay = 5 * time.Second
+
+// A finished process of a test binary.
+type finished struct {
+	stdout    string
+	stderr    string // with the stacks of its goroutines if it panicked or timed out
+	err       error  // nil, or an *exec.ExitError
+	timedOut  bool
+	processor time.Duration // user and system
+	wall      time.Duration
+}
+
+// run runs the binary in its package's directory, as the go command does. If one benchmark takes
+// longer than limit, the process is asked for the stacks of its goroutines and ended. The error is
+// the context's, or says why the process could not be started.
+func (b *binary) run(ctx context.Context, limit time.Duration, args ...string) (*finished, error) {
+	cmd := exec.Command(b.path, append([]string{"-test.run=^$", "-test.paniconexit0", "-test.v=test2json"}, args...)...)
+	cmd.Dir = b.pkg.Dir
+	cmd.WaitDelay = dumpDelay
+	childproc.SetGroup(cmd)
+	next := make(chan struct{}, 1)
+	stdout, stderr := childproc.Tail{Limit: maxStdout}, childproc.Tail{Limit: maxStderr}
+	cmd.Stdout, cmd.Stderr = &pulse{&stdout, next}, &stderr
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: the test binary of %s can't be started: %w", b.tree, b.pkg.ImportPath, err)
+	}
+	done, watched, timedOut := make(chan struct{}), make(chan struct{}), false
+	go func() {
+		defer close(watched)
+		timedOut = watch(ctx, cmd, limit, next, done)
+	}()
+	err := cmd.Wait()
+	wall := time.Since(began)
+	close(done)
+	<-watched
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return &finished{
+		stdout: stdout.String(), stderr: stderr.String(), err: err, timedOut: timedOut, wall: wall,
+		processor: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+	}, nil
+}
+
+// watch ends a process when ctx ends, or when limit passes without a value from next. It returns
+// once done is closed, and reports whether the limit passed.
+func watch(ctx context.Context, cmd *exec.Cmd, limit time.Duration, next, done <-chan struct{}) (timedOut bool) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		select {
+		case <-done:
+			return timedOut
+		case <-next:
+			if !timedOut {
+				timer.Reset(limit)
+			}
+		case <-timer.C:
+			// First it is asked for its stacks, then it is killed.
+			end := childproc.QuitGroup
+			if timedOut {
+				end = childproc.KillGroup
+			}
+			timedOut = true
+			_ = end(cmd) // one that has just ended needs no end
+			timer.Reset(dumpDelay)
+		case <-ctx.Done():
+			_ = childproc.KillGroup(cmd)
+			<-done
+			return timedOut
+		}
+	}
+}
+
+// pulse is a writer that says on a channel that another benchmark began, or the last one ended.
+// What a benchmark prints itself is no sign of that.
+type pulse struct {
+	to   *childproc.Tail
+	next chan<- struct{}
+}
+
+func (p *pulse) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte(marker)) {
+		select {
+		case p.next <- struct{}{}:
+		default: // the last one wasn't taken yet
+		}
+	}
+	return p.to.Write(text)
+}

@@ -1,0 +1,239 @@
+package gobench
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/perf/benchfmt"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// A Benchmark is one of a package, at one value of GOMAXPROCS.
+type Benchmark struct {
+	Package string // import path
+	Name    string // such as "BenchmarkPush/size=1KiB"
+	Procs   int    // GOMAXPROCS
+}
+
+// Result is the name that the testing package prints before the benchmark's figures, and benchstat
+// shows without "Benchmark": the benchmark's own, with GOMAXPROCS unless that is 1.
+func (b Benchmark) Result() string {
+	if b.Procs == 1 {
+		return b.Name
+	}
+	return b.Name + "-" + strconv.Itoa(b.Procs)
+}
+
+// Short is the name as benchstat shows it, such as "Push/size=1KiB-2".
+func (b Benchmark) Short() string { return strings.TrimPrefix(b.Result(), "Benchmark") }
+
+// pattern is a value of -test.bench that matches the benchmark and no other. The testing package
+// matches it part by part, as a slash divides the name.
+func (b Benchmark) pattern() string {
+	parts := strings.Split(b.Name, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return strings.Join(parts, "/")
+}
+
+// A block is what one process measured of one benchmark.
+type block struct {
+	record    results.Record
+	line      string        // of the benchmark format, as it was printed
+	units     []string      // Unit lines that were printed before it
+	config    []string      // goos, goarch, pkg and cpu
+	processor time.Duration // of the process in all, user and system
+	overhead  time.Duration // of the process, beyond the measurement
+}
+
+// elapsed is how long the measurement of a block took, as far as its figures say.
+func (b *block) elapsed() time.Duration {
+	ns, _ := b.record.Value(unitTime)
+	return time.Duration(min(ns*float64(b.record.Ops), math.MaxInt64/2))
+}
+
+// A problem says why a benchmark could not be measured.
+type problem struct {
+	kind   problemKind
+	text   string // what the benchmark did, such as "failed: no such file"
+	stacks string // of the goroutines, if it panicked or never ended
+}
+
+func (p *problem) Error() string { return p.text }
+
+type problemKind int
+
+const (
+	skipped problemKind = iota + 1
+	broken              // it failed, panicked or never ended
+	unclear             // it ran, and reported nothing that can be judged
+)
+
+const unitTime = "ns/op"
+
+// runBlock measures a benchmark in a process of its own, with n iterations, or for the time that
+// benchtime says. Its error is a [*problem], the context's, or says why nothing could be started.
+func (b *binary) runBlock(ctx context.Context, bench Benchmark, benchtime string, limit time.Duration, more ...string) (*block, error) {
+	f, err := b.run(ctx, limit, append([]string{
+		"-test.bench=" + bench.pattern(), "-test.benchtime=" + benchtime, "-test.benchmem", "-test.cpu=" + strconv.Itoa(bench.Procs),
+	}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	return f.result(bench, limit)
+}
+
+// result finds a benchmark's result in what its process printed.
+func (f *finished) result(bench Benchmark, limit time.Duration) (*block, error) {
+	if p := f.problem(bench, limit); p != nil {
+		return nil, p
+	}
+	return f.measured(bench)
+}
+
+// measured reads the result of a benchmark, whatever became of the process.
+func (f *finished) measured(bench Benchmark) (*block, error) {
+	out := &block{}
+	for line := range strings.Lines(f.stdout) {
+		line = strings.TrimRight(strings.TrimPrefix(line, marker), "\r\n")
+		switch {
+		case strings.HasPrefix(line, "Unit "):
+			out.units = append(out.units, line)
+		case configLine.MatchString(line):
+			out.config = append(out.config, line)
+		}
+		// What the benchmark printed may stand before its result, on the same line.
+		if at := resultOf(bench).FindStringIndex(line); at != nil {
+			out.line = strings.TrimSpace(line[at[0]:])
+		}
+	}
+	if out.line == "" {
+		return nil, &problem{kind: unclear, text: "printed no result"}
+	}
+	if err := out.parse(bench); err != nil {
+		return nil, err
+	}
+	out.processor = f.processor
+	out.overhead = max(0, f.wall-out.elapsed())
+	return out, nil
+}
+
+// marker begins a line of the testing package's own that -test.v=test2json makes it print.
+const marker = "\x16"
+
+var configLine = regexp.MustCompile(`^(goos|goarch|pkg|cpu): `)
+
+// resultOf matches where a benchmark's result begins.
+func resultOf(bench Benchmark) *regexp.Regexp {
+	return regexp.MustCompile(regexp.QuoteMeta(bench.Result()) + ` *\t *[0-9]+\t`)
+}
+
+// parse reads the block's line.
+func (b *block) parse(bench Benchmark) error {
+	reader := benchfmt.NewReader(strings.NewReader(strings.Join(b.units, "\n")+"\n"+b.line+"\n"), bench.Package)
+	for reader.Scan() {
+		r, ok := reader.Result().(*benchfmt.Result)
+		if !ok {
+			continue
+		}
+		rec := results.Record{Scenario: bench.Package, Op: bench.Short(), Ops: int64(r.Iters)}
+		for _, v := range r.Values {
+			value := results.Value{Unit: v.Unit, Value: v.Value}
+			if v.OrigUnit != "" {
+				value = results.Value{Unit: v.OrigUnit, Value: v.OrigValue}
+			}
+			if math.IsNaN(value.Value) || math.IsInf(value.Value, 0) {
+				return &problem{kind: unclear, text: fmt.Sprintf("reports %v %s, which is no number", value.Value, value.Unit)}
+			}
+			rec.Values = append(rec.Values, value)
+		}
+		b.record = rec
+	}
+	if err := reader.Err(); err != nil {
+		return &problem{kind: unclear, text: "its result can't be read: " + err.Error()}
+	}
+	return b.check()
+}
+
+// check refuses a result that holds no measurement.
+func (b *block) check() error {
+	time, timed := b.record.Value(unitTime)
+	own := 0 // metrics besides what -benchmem adds
+	for _, v := range b.record.Values {
+		if v.Unit != "B/op" && v.Unit != "allocs/op" && v.Unit != unitTime {
+			own++
+		}
+	}
+	switch {
+	case len(b.record.Values) == 0:
+		return &problem{kind: unclear, text: "printed a damaged result: " + strconv.Quote(b.line)}
+	case timed && time <= 0, !timed && own == 0:
+		return &problem{kind: unclear, text: "reports 0 ns/op, which is no measurement: see that its loop does the work, and that its timer runs"}
+	}
+	return nil
+}
+
+// problem says what kept a process from measuring the benchmark that it ran last. It returns nil if
+// nothing is known to have.
+func (f *finished) problem(bench Benchmark, limit time.Duration) *problem {
+	if f.timedOut {
+		return &problem{kind: broken, text: fmt.Sprintf("has not ended after %v", limit), stacks: f.stderr}
+	}
+	if text, ok := f.report("FAIL", bench); ok {
+		return &problem{kind: broken, text: "failed: " + text}
+	}
+	if f.err != nil {
+		return &problem{kind: broken, text: f.panicText(), stacks: f.stderr}
+	}
+	if text, ok := f.report("SKIP", bench); ok {
+		return &problem{kind: skipped, text: "was skipped: " + text}
+	}
+	return nil
+}
+
+// report finds "--- FAIL: NAME" or "--- SKIP: NAME" and returns what the benchmark logged last, in a
+// line. The testing package prints what is logged as it comes, so it stands before that.
+func (f *finished) report(word string, bench Benchmark) (text string, found bool) {
+	const unsaid = "it doesn't say why"
+	text = unsaid
+	for line := range strings.Lines(f.stdout) {
+		line, marked := strings.CutPrefix(strings.TrimRight(line, "\r\n"), marker)
+		switch {
+		case marked && (line == "--- "+word+": "+bench.Name || line == "--- "+word+": "+bench.Result()):
+			return text, true
+		case marked:
+			text = unsaid
+		case logLine.MatchString(line):
+			text = strings.TrimSpace(line)
+		}
+	}
+	return "", false
+}
+
+// logLine matches the first line of what a benchmark logged.
+var logLine = regexp.MustCompile(`^ {4}\S+:[0-9]+: `)
+
+// panicText says how a process ended that didn't end well, in a line.
+func (f *finished) panicText() string {
+	for _, out := range []string{f.stderr, f.stdout} {
+		for line := range strings.Lines(out) {
+			line = strings.TrimSpace(line)
+			if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+				return "ended with a " + line
+			}
+		}
+	}
+	for _, out := range []string{f.stderr, f.stdout} {
+		if out != "" {
+			return fmt.Sprintf("ended with %v: %s", f.err, strings.TrimPrefix(out[strings.LastIndexByte(out, '\n')+1:], marker))
+		}
+	}
+	return fmt.Sprintf("ended with %v", f.err)
+}

@@ -1,0 +1,341 @@
+package gobench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// Options say what Compare measures.
+type Options struct {
+	Dir      string   // a directory of the source tree, in which Packages are named; empty is the current one
+	Base     string   // the git revision that the working tree is compared with
+	Bench    string   // which benchmarks: a regular expression as for go test -bench
+	Packages []string // patterns as for go test; none is "."
+	Procs    []int    // the values of GOMAXPROCS, as for go test -cpu; none is the current one
+
+	// Better says which way is better of metrics that benchmarks report themselves without a Unit
+	// line: +1 is more, -1 is less.
+	Better map[string]int
+
+	// Budget is how long is measured at most, building apart. 0 is [DefaultBudget].
+	Budget time.Duration
+
+	// Block is how long one benchmark is measured at a time, at least. 0 is DefaultBlock.
+	Block time.Duration
+
+	// Limit is how long one benchmark may take in one process. 0 is DefaultLimit.
+	Limit time.Duration
+
+	Seed    uint64 // of the order in which the sides take turns
+	Scratch string // a directory for the base's files and the test binaries
+	Out     string // a directory that is made for the samples, which are written as they are measured
+
+	Log      func(text string) // is called with what is done next; may be nil
+	Progress func(Progress)    // is called after each round; may be nil
+}
+
+// Lengths of time. A block is so long that starting its process costs less than measuring it, and so
+// short that the four blocks of a pair see the same machine. Where starting takes longer, as when a
+// package reads test data first, a block is as long as that, up to a second.
+const (
+	DefaultLimit = time.Minute
+	DefaultBlock = 50 * time.Millisecond
+	mostBlock    = time.Second
+
+	leastBudget = 100 * time.Second
+	perBench    = 25 * time.Second
+	mostBudget  = 30 * time.Minute
+)
+
+// DefaultBudget returns how long so many benchmarks are measured at most: 25 seconds each, but at
+// least 100 seconds and at most half an hour in all.
+func DefaultBudget(benchmarks int) time.Duration {
+	return min(mostBudget, max(leastBudget, time.Duration(benchmarks)*perBench))
+}
+
+// Progress is how far a comparison has come.
+type Progress struct {
+	Open, Benchmarks int // still to be decided, and in all
+	Rounds           int // in which each open benchmark was measured four times
+	Elapsed, Budget  time.Duration
+}
+
+// An Outcome is what a comparison came to.
+type Outcome struct {
+	Judgement         *results.Judgement
+	Base, Now         []results.Record // one a block
+	BaseTree, NowTree *checkout.Tree
+	Differences       []string // between the sides' modules and toolchains, a line each
+	Benchmarks        int      // on both sides
+	Rounds            int
+	Elapsed           time.Duration
+	Samples           string // the directory with the samples; empty if nothing was measured
+
+	comparison *comparison
+}
+
+// Compare measures the benchmarks of a revision and of the working tree by turns until each is
+// decided, or the budget is spent. A mistake that the caller's user can mend is a
+// [*checkout.Error]. If ctx ends, its error is returned; what was measured is in [Options].Out.
+func Compare(ctx context.Context, o Options) (_ *Outcome, err error) {
+	if len(o.Packages) == 0 {
+		o.Packages = []string{"."}
+	}
+	if len(o.Procs) == 0 {
+		o.Procs = []int{runtime.GOMAXPROCS(0)}
+	}
+	o.Dir, o.Block, o.Limit = cmp.Or(o.Dir, "."), cmp.Or(o.Block, DefaultBlock), cmp.Or(o.Limit, DefaultLimit)
+	if o.Log == nil {
+		o.Log = func(string) {}
+	}
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	c := &comparison{Options: o, random: rand.New(rand.NewPCG(o.Seed, 2)), outcome: &Outcome{}}
+	c.outcome.comparison = c
+	if c.paired, err = results.NewPaired(results.PairedOptions{Units: c.unit, Rest: true}); err != nil {
+		return nil, err
+	}
+	if err := c.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.measure(ctx); err != nil {
+		return nil, err
+	}
+	return c.outcome, nil
+}
+
+type comparison struct {
+	Options
+	random    *rand.Rand
+	paired    *results.Paired
+	base, now *checkout.Tree
+	targets   []*target
+	declared  unitLines
+	samples   *sampleFiles
+	outcome   *Outcome
+}
+
+// A target is a benchmark that both sides have.
+type target struct {
+	Benchmark
+	base, now  *binary
+	first      map[*binary]time.Duration // what the first iteration took
+	iterations int                       // of a block
+	failed     bool                      // in a block: it is measured no more
+
+	// Processor time: of a process that hardly measures, and of all blocks beyond that.
+	idle, processor map[*binary]time.Duration
+}
+
+// measure takes the targets by turns.
+func (c *comparison) measure(ctx context.Context) (err error) {
+	out := c.outcome
+	if len(c.targets) == 0 {
+		out.Judgement, _ = c.paired.Look(true, nil)
+		return nil
+	}
+	c.Log(fmt.Sprintf("finding out how fast %s are", counted(len(c.targets), "benchmark")))
+	for _, t := range c.targets {
+		if err := c.calibrate(ctx, t); err != nil {
+			return err
+		}
+	}
+	if c.samples, err = createSamples(c.Out); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.samples.Close()) }()
+	out.Samples = c.Out
+	budget := cmp.Or(c.Budget, DefaultBudget(len(c.targets)))
+	for began := time.Now(); ; {
+		if err := c.round(ctx); err != nil {
+			return err
+		}
+		out.Rounds, out.Elapsed = c.paired.Pairs(), time.Since(began)
+		open := c.open()
+		c.Progress(Progress{Open: len(open), Benchmarks: len(c.targets), Rounds: out.Rounds, Elapsed: out.Elapsed, Budget: budget})
+		last := len(open) == 0 || out.Elapsed >= budget || !c.paired.MorePairs()
+		if !last && !c.paired.Due() {
+			continue
+		}
+		var decided bool
+		if out.Judgement, decided = c.paired.Look(last, nil); decided || last {
+			return nil
+		}
+	}
+}
+
+// open returns the targets that are still measured.
+func (c *comparison) open() []*target {
+	return slices.DeleteFunc(slices.Clone(c.targets), func(t *target) bool {
+		return t.failed || c.paired.Resting(t.Package, t.Short())
+	})
+}
+
+// calibrate finds how many iterations a block of the target has: as many on either side, those of the
+// slower one.
+func (c *comparison) calibrate(ctx context.Context, t *target) error {
+	n, overhead := mostIterations, time.Duration(0)
+	for _, b := range []*binary{t.base, t.now} {
+		found, last, err := c.ramp(ctx, t, b)
+		if err != nil {
+			return c.giveUp(t, b, err)
+		}
+		c.declared.add(last.units)
+		n, overhead = min(n, found), max(overhead, last.overhead)
+	}
+	if block := min(mostBlock, overhead); block > c.Block {
+		n = int(min(mostIterations, float64(n)*float64(block)/float64(c.Block)))
+	}
+	t.iterations = max(1, n)
+	return nil
+}
+
+// ramp measures more and more iterations until they take a while, and returns how many fill a block.
+// The first step rests on the one iteration of discovery, which ran with cold caches.
+func (c *comparison) ramp(ctx context.Context, t *target, b *binary) (int, *block, error) {
+	n := 100
+	if first := t.first[b]; first > 0 {
+		n = int(max(1, min(float64(rampFactor)*float64(n), float64(c.Block)/float64(first))))
+	}
+	least := c.Limit // overhead of a process, which the first step has as well
+	for {
+		got, err := b.runBlock(ctx, t.Benchmark, fmt.Sprintf("%dx", n), c.Limit)
+		if err != nil {
+			return 0, nil, err
+		}
+		least = min(least, got.overhead)
+		if idle, ok := t.idle[b]; !ok || got.processor-got.elapsed() < idle {
+			t.idle[b] = max(0, got.processor-got.elapsed())
+		}
+		untimed := got.overhead - least // what the iterations took while the timer stood still
+		_, timed := got.record.Value(unitTime)
+		switch elapsed := got.elapsed(); {
+		case !timed, elapsed >= c.Block/5:
+			return iterationsIn(c.Block, got), got, nil
+		case untimed >= mostUntimed && elapsed < untimed/10_000, n == mostIterations:
+			return 0, nil, &problem{kind: unclear, text: fmt.Sprintf("reports %v for %d iterations: see that it loops b.N times, or while b.Loop(), and that its timer runs", elapsed, n)}
+		case untimed >= mostUntimed:
+			return n, got, nil
+		}
+		n = max(n+1, min(iterationsIn(c.Block, got), rampFactor*n, int(float64(n)*float64(2*mostUntimed)/float64(untimed+1)), mostIterations))
+	}
+}
+
+// A step of the ramp has at most so many times the iterations of the last one. A benchmark that stops
+// its timer, say to prepare each iteration, has as many iterations as take so long in all.
+const (
+	rampFactor  = 100
+	mostUntimed = 200 * time.Millisecond
+)
+
+// mostIterations is how many a block has at most, as in the testing package.
+const mostIterations = 1_000_000_000
+
+// iterationsIn returns how many iterations fit into d, by what a block took for its own.
+func iterationsIn(d time.Duration, b *block) int {
+	one := float64(b.elapsed()) / float64(max(1, b.record.Ops))
+	if one <= 0 { // it reports no time, only metrics of its own
+		return int(max(1, b.record.Ops))
+	}
+	return int(min(mostIterations, max(1, float64(d)/one)))
+}
+
+// giveUp decides a target that can't be measured, if err is a [*problem], and returns any other error.
+func (c *comparison) giveUp(t *target, b *binary, err error) error {
+	var p *problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	t.failed = true
+	where := "in the base it "
+	if b == t.now {
+		where = "now it "
+	}
+	text, err := c.describe(p, b, t.Benchmark)
+	c.paired.Abandon(results.JudgedRow{Scenario: t.Package, Op: t.Short(), Unit: unitTime, Verdict: results.Inconclusive, Note: where + text})
+	return err
+}
+
+// describe says what a problem is. It keeps the stacks of the goroutines in a file, if there are any,
+// and names it.
+func (c *comparison) describe(p *problem, b *binary, bench Benchmark) (string, error) {
+	if p.stacks == "" {
+		return p.text, nil
+	}
+	file := filepath.Join(c.Out, fmt.Sprintf("goroutines-%s-%s.txt", b.tree.Side, strings.ReplaceAll(bench.Short(), "/", "-")))
+	if err := os.MkdirAll(c.Out, 0o755); err != nil {
+		return "", outError(c.Out, err)
+	}
+	if err := os.WriteFile(file, []byte(p.stacks+"\n"), 0o644); err != nil {
+		return "", outError(file, err)
+	}
+	return p.text + " (stacks in " + file + ")", nil
+}
+
+// round measures each open target four times: base, now, now and base, or the other way round.
+func (c *comparison) round(ctx context.Context) error {
+	base, now := make([][]results.Record, 2), make([][]results.Record, 2)
+	for _, t := range c.open() {
+		turns := []*binary{t.base, t.now, t.now, t.base}
+		if c.random.IntN(2) == 1 {
+			turns = []*binary{t.now, t.base, t.base, t.now}
+		}
+		blocks := map[*binary][]*block{}
+		for _, b := range turns {
+			got, err := b.runBlock(ctx, t.Benchmark, fmt.Sprintf("%dx", t.iterations), c.Limit)
+			if err != nil {
+				if err := c.giveUp(t, b, err); err != nil {
+					return err
+				}
+				break
+			}
+			c.declared.add(got.units)
+			if err := c.samples.write(b.tree.Side, got); err != nil {
+				return err
+			}
+			blocks[b] = append(blocks[b], got)
+			t.processor[b] += max(0, got.processor-t.idle[b])
+		}
+		if t.failed {
+			continue
+		}
+		for i := range 2 {
+			base[i] = append(base[i], blocks[t.base][i].record)
+			now[i] = append(now[i], blocks[t.now][i].record)
+		}
+	}
+	out := c.outcome
+	out.Base, out.Now = number(out.Base, base, 2*c.paired.Pairs()), number(out.Now, now, 2*c.paired.Pairs())
+	return c.paired.Add(base, now)
+}
+
+// number appends the records of blocks, numbered as repetitions after those before.
+func number(to []results.Record, blocks [][]results.Record, before int) []results.Record {
+	for i, b := range blocks {
+		for _, r := range b {
+			r.Repetition = before + i + 1
+			to = append(to, r)
+		}
+	}
+	return to
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,517 @@
+package gobench
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/perf/benchfmt"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+const allocating = `package m
+
+var sink *[2]int
+
+// Work allocates so many objects.
+func Work(n int) {
+	for range n {
+		sink = new([2]int)
+	}
+}
+`
+
+const benchWork = `import "testing"
+
+func BenchmarkWork(b *testing.B) {
+	for b.Loop() {
+		Work(COUNT)
+	}
+}
+`
+
+func workOf(n string) string { return test(strings.ReplaceAll(benchWork, "COUNT", n)) }
+
+// TestOneAllocationMoreIsFoundExactly by a single round, with the function that made it.
+func TestOneAllocationMoreIsFoundExactly(t *testing.T) {
+	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": workOf("2")})
+	r.write(map[string]string{"m.go": strings.ReplaceAll(allocating, "range n ", "range n + 1 ")})
+	out, err := Compare(t.Context(), r.options())
+	require.NoError(t, err)
+	row := find(t, out, "Work-2", "allocs/op")
+	require.Equal(t, results.Regressed, row.Verdict)
+	require.Equal(t, 2.0, row.Baseline.Median)
+	require.Equal(t, 3.0, row.Now.Median)
+	require.Equal(t, results.Regressed, out.Judgement.Verdict)
+	require.Equal(t, []string{"m.go"}, out.NowTree.Changed)
+
+	found, err := out.Explain(t.Context(), filepath.Join(t.TempDir(), "why"), nil)
+	require.NoError(t, err)
+	at := -1
+	for i, e := range found {
+		if e.Kind == profiles.Allocs {
+			at = i
+		}
+	}
+	require.GreaterOrEqual(t, at, 0, "no profile of allocations was explained")
+	require.NotEmpty(t, found[at].Causes)
+	require.Equal(t, "example.com/m.Work", found[at].Causes[0].Function)
+	require.InDelta(t, 1, found[at].Causes[0].Delta, 0.05)
+}
+
+// TestSamplesAreKept: what was measured is there for benchstat, also if the comparison is broken off.
+func TestSamplesAreKept(t *testing.T) {
+	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": workOf("1")})
+	r.write(map[string]string{"m_test.go": workOf("2")})
+	o := r.options()
+	o.Budget = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Progress = func(p Progress) {
+		if p.Rounds == 2 {
+			cancel()
+		}
+	}
+	_, err := Compare(ctx, o)
+	require.ErrorIs(t, err, context.Canceled)
+	for side, allocs := range map[string]float64{"base": 1, "now": 2} {
+		f, err := os.Open(filepath.Join(o.Out, side+".txt"))
+		require.NoError(t, err)
+		defer f.Close()
+		n := 0
+		for reader := benchfmt.NewReader(f, side); reader.Scan(); n++ {
+			result, ok := reader.Result().(*benchfmt.Result)
+			require.True(t, ok, "%v", reader.Result())
+			require.Equal(t, "Work-2", result.Name.String())
+			require.Equal(t, "example.com/m", result.GetConfig("pkg"))
+			require.NotEmpty(t, result.GetConfig("goos"))
+			v, ok := result.Value("allocs/op")
+			require.True(t, ok)
+			require.Equal(t, allocs, v)
+		}
+		require.Equal(t, 4, n, "two rounds of two blocks")
+	}
+}
+
+// TestEachSideHasItsOwnModules: the base is built with the go.mod of its time, and the difference is
+// named.
+func TestEachSideHasItsOwnModules(t *testing.T) {
+	mod := "module example.com/m\n\ngo 1.24\n\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./"
+	files := map[string]string{
+		"go.mod": mod + "one\n",
+		"m_test.go": test(`import ("testing"; "example.com/dep")
+
+func BenchmarkDep(b *testing.B) {
+	for b.Loop() { dep.Work() }
+}
+`)}
+	for dir, n := range map[string]string{"one": "1", "two": "2"} {
+		files[dir+"/go.mod"] = "module example.com/dep\n\ngo 1.24\n"
+		files[dir+"/dep.go"] = "package dep\n\nvar sink *[2]int\n\nfunc Work() {\n\tfor range " + n + " {\n\t\tsink = new([2]int)\n\t}\n}\n"
+	}
+	r := newRepository(t, files)
+	r.write(map[string]string{"go.mod": mod + "two\n"})
+	out, err := Compare(t.Context(), r.options())
+	require.NoError(t, err)
+	require.Equal(t, results.Regressed, find(t, out, "Dep-2", "allocs/op").Verdict)
+	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./one, now example.com/dep v1.0.0 => ./two"}, out.Differences)
+}
+
+// TestFilesThatABenchmarkReads: each side has its own, embedded or beside its source, also those that
+// git archive would hide.
+func TestFilesThatABenchmarkReads(t *testing.T) {
+	reads := test(`import (
+	_ "embed"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+//go:embed embedded.txt
+var embedded string
+
+func number(b *testing.B, text string) float64 {
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return v
+}
+
+func BenchmarkRead(b *testing.B) {
+	_, file, _, _ := runtime.Caller(0)
+	text, err := os.ReadFile("testdata/relative.txt")
+	if err != nil {
+		b.Fatal(err)
+	}
+	beside, err := os.ReadFile(filepath.Join(filepath.Dir(file), "testdata", "beside.txt"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+	}
+	b.ReportMetric(number(b, embedded), "embedded")
+	b.ReportMetric(number(b, string(text)), "relative")
+	b.ReportMetric(number(b, string(beside)), "beside")
+}
+`)
+	r := newRepository(t, map[string]string{
+		"m.go": "package m\n", "m_test.go": reads, ".gitattributes": "* export-ignore\n",
+		"embedded.txt": "1", "testdata/relative.txt": "2", "testdata/beside.txt": "3",
+	})
+	r.write(map[string]string{"embedded.txt": "10", "testdata/relative.txt": "20", "testdata/beside.txt": "30"})
+	out, err := Compare(t.Context(), r.options())
+	require.NoError(t, err)
+	for unit, want := range map[string]float64{"embedded": 1, "relative": 2, "beside": 3} {
+		row := find(t, out, "Read-2", unit)
+		require.Equal(t, want, row.Baseline.Median, unit)
+		require.Equal(t, 10*want, row.Now.Median, unit)
+	}
+}
+
+// TestWorkspaces: the base has the go.work of its time, or none.
+func TestWorkspaces(t *testing.T) {
+	r := newRepository(t, map[string]string{
+		"go.mod":     "module example.com/m\n\ngo 1.24\n\nrequire example.com/dep v1.0.0\n",
+		"dep/go.mod": "module example.com/dep\n\ngo 1.24\n", "dep/dep.go": "package dep\n\nconst N = 1\n",
+		"go.work": "go 1.24\n\nuse (\n\t.\n\t./dep\n)\n",
+		"m_test.go": test(`import ("testing"; "example.com/dep")
+
+func BenchmarkN(b *testing.B) {
+	for b.Loop() {
+	}
+	b.ReportMetric(dep.N, "n")
+}
+`)})
+	r.write(map[string]string{"dep/dep.go": "package dep\n\nconst N = 2\n"})
+	out, err := Compare(t.Context(), r.options())
+	require.NoError(t, err)
+	row := find(t, out, "N-2", "n")
+	require.Equal(t, 1.0, row.Baseline.Median)
+	require.Equal(t, 2.0, row.Now.Median)
+
+	outside := filepath.Join(t.TempDir(), "go.work")
+	require.NoError(t, os.WriteFile(outside, []byte("go 1.24\n\nuse "+r.dir+"\n"), 0o644))
+	t.Setenv("GOWORK", outside)
+	_, err = Compare(t.Context(), r.options())
+	var e *checkout.Error
+	require.ErrorAs(t, err, &e)
+	require.ErrorContains(t, err, "lies outside the repository")
+	require.ErrorContains(t, err, "GOWORK=off")
+}
+
+// TestIdenticalBinariesPassAtOnce, and no change that could matter to a benchmark makes them identical.
+func TestIdenticalBinariesPassAtOnce(t *testing.T) {
+	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": workOf("1"), "testdata/x": "1"})
+	r.write(map[string]string{"README": "not in the package's directory\n"})
+	require.NoError(t, os.Remove(filepath.Join(r.dir, "README")))
+	out, err := Compare(t.Context(), r.options())
+	require.NoError(t, err)
+	require.Equal(t, results.Pass, out.Judgement.Verdict)
+	require.Zero(t, out.Rounds)
+	require.Contains(t, find(t, out, "Work-2", "ns/op").Note, "byte for byte")
+
+	r.write(map[string]string{"testdata/x": "2"})
+	out, err = Compare(t.Context(), r.options())
+	require.NoError(t, err)
+	require.Equal(t, 1, out.Rounds, "its benchmarks may read the file")
+}
+
+func TestSubBenchmarksAndProcessors(t *testing.T) {
+	skipIfRaced(t)
+	bench := test(`import "testing"
+
+func BenchmarkSub(b *testing.B) {
+	for _, name := range []string{"size=1", "size=1", "a b/c", "[x|y]"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+			}
+			b.ReportMetric(N, "n")
+		})
+	}
+}
+`)
+	r := newRepository(t, map[string]string{"m.go": "package m\n\nconst N = 1\n", "m_test.go": bench})
+	r.write(map[string]string{"m.go": "package m\n\nconst N = 2\n"})
+	o := r.options()
+	o.Procs = []int{1, 2}
+	out, err := Compare(t.Context(), o)
+	require.NoError(t, err)
+	for _, op := range []string{"Sub/size=1", "Sub/size=1#01", "Sub/a_b/c", "Sub/[x|y]"} {
+		for _, procs := range []string{"", "-2"} {
+			require.Equal(t, 2.0, find(t, out, op+procs, "n").Now.Median)
+		}
+	}
+	require.Equal(t, 8, out.Benchmarks)
+
+	o = r.options()
+	o.Bench = "Sub/a.b"
+	out, err = Compare(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, 1, out.Benchmarks)
+}
+
+// TestMetricsOfItsOwn are judged by their direction, which the benchmark's output or the options say.
+func TestMetricsOfItsOwn(t *testing.T) {
+	skipIfRaced(t)
+	bench := func(v string) string {
+		return test(`import ("fmt"; "testing")
+
+func BenchmarkOwn(b *testing.B) {
+	fmt.Println("Unit declared/op better=higher")
+	fmt.Println("Unit exact/op better=lower assume=exact")
+	for b.Loop() {
+	}
+	for _, unit := range []string{"declared/op", "exact/op", "configured/op", "unknown/op", "steady/op"} {
+		v := ` + v + `
+		if unit == "steady/op" {
+			v = 7
+		}
+		b.ReportMetric(v, unit)
+	}
+	b.ReportMetric(0, "zero/op")
+	b.ReportMetric(0, "ns/op") // it says that the time means nothing
+}
+`)
+	}
+	r := newRepository(t, map[string]string{"m_test.go": bench("100.0")})
+	r.write(map[string]string{"m_test.go": bench("80.0")})
+	o := r.options()
+	o.Better = map[string]int{"configured/op": -1}
+	o.Budget = time.Hour // until all is decided
+	out, err := Compare(t.Context(), o)
+	require.NoError(t, err)
+	for unit, want := range map[string]results.Verdict{
+		"declared/op": results.Regressed, "exact/op": results.Improved, "configured/op": results.Improved,
+		"unknown/op": results.Inconclusive, "steady/op": results.Pass, "zero/op": results.Pass,
+	} {
+		require.Equal(t, want, find(t, out, "Own-2", unit).Verdict, unit)
+	}
+	require.Contains(t, find(t, out, "Own-2", "unknown/op").Note, `"Unit unknown/op better=lower"`)
+}
+
+// TestBenchmarksThatCannotBeMeasured: each way to report nothing, on either side or both. None passes.
+func TestBenchmarksThatCannotBeMeasured(t *testing.T) {
+	skipIfRaced(t)
+	bodies := map[string]string{
+		"Good":    `for b.Loop() { Work(1) }`,
+		"Fails":   `b.Fatal("no such luck")`,
+		"Panics":  `panic("oh no")`,
+		"Skips":   `b.Skip("not here")`,
+		"Hangs":   `for b.Loop() { time.Sleep(time.Hour) }`,
+		"Chatty":  `for b.Loop() { fmt.Println("chatter"); time.Sleep(time.Millisecond) }; for { fmt.Println("for ever"); time.Sleep(time.Millisecond) }`,
+		"Exits":   `os.Exit(0)`,
+		"NaN":     `for b.Loop() { Work(1) }; b.ReportMetric(math.NaN(), "x")`,
+		"Stopped": `b.StopTimer(); for range b.N { Work(1) }`,
+		"NoLoop":  `Work(1)`,
+	}
+	order := []string{"Good", "Fails", "Panics", "Skips", "Hangs", "Chatty", "Exits", "NaN", "Stopped", "NoLoop"}
+	file := func(broken func(name string) bool) string {
+		var s strings.Builder
+		s.WriteString("import (\"fmt\"; \"math\"; \"os\"; \"testing\"; \"time\")\n\nvar _ = fmt.Println\nvar _ = math.NaN\nvar _ = os.Exit\nvar _ = time.Sleep\n\n")
+		for _, name := range order {
+			body := bodies["Good"]
+			if broken(name) {
+				body = bodies[name]
+			}
+			s.WriteString("func Benchmark" + name + "(b *testing.B) { " + body + " }\n\n")
+		}
+		return test(s.String())
+	}
+	good, bad := file(func(string) bool { return false }), file(func(string) bool { return true })
+	quiet := file(func(name string) bool { return name != "Chatty" }) // one that hangs takes its time
+	texts := map[string]string{
+		"Fails": "failed: m_test.go:", "Panics": "ended with a panic: oh no", "Skips": "was skipped: m_test.go:", "Hangs": "has not ended after 2s",
+		"Chatty": "has not ended after 2s", "Exits": "ended with a panic: unexpected call to os.Exit(0)", "NaN": "reports NaN x",
+		"Stopped": "see that it loops b.N times, or while b.Loop(), and that its timer runs", "NoLoop": "see that it loops b.N times",
+	}
+	for _, c := range []struct {
+		name      string
+		base, now string
+		verdict   map[string]results.Verdict // of the benchmarks that are broken; Inconclusive where it isn't named
+		where     string
+	}{
+		{"now", good, bad, map[string]results.Verdict{"Fails": results.Regressed, "Panics": results.Regressed, "Hangs": results.Regressed, "Chatty": results.Regressed, "Exits": results.Regressed}, "now it "},
+		{"base", quiet, good, nil, "in the base it "},
+		{"both", quiet, strings.Replace(quiet, "no such luck", "no luck", 1), nil, "in the base it "},
+	} {
+		r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": c.base})
+		r.write(map[string]string{"m_test.go": c.now})
+		o := r.options()
+		o.Limit = 2 * time.Second
+		out, err := Compare(t.Context(), o)
+		require.NoError(t, err)
+		require.NotEqual(t, results.Pass, out.Judgement.Verdict)
+		for _, name := range order[1:] {
+			if name == "Chatty" && c.now != bad {
+				continue
+			}
+			row := find(t, out, name+"-2", "ns/op")
+			want, named := c.verdict[name]
+			if !named {
+				want = results.Inconclusive
+			}
+			require.Equal(t, want, row.Verdict, "%s %s: %s", c.name, name, row.Note)
+			require.True(t, strings.HasPrefix(row.Note, c.where), "%s %s: %s", c.name, name, row.Note)
+			require.Contains(t, row.Note, texts[name], "%s %s", c.name, name)
+		}
+		require.NotEmpty(t, find(t, out, "Good-2", "ns/op").Now)
+		stacks, err := filepath.Glob(filepath.Join(o.Out, "goroutines-*Hangs*"))
+		require.NoError(t, err)
+		require.NotEmpty(t, stacks)
+		text, err := os.ReadFile(stacks[0])
+		require.NoError(t, err)
+		require.Contains(t, string(text), "BenchmarkHangs")
+	}
+}
+
+// TestBenchmarksOfOneSide are named. One that is gone never passes; a new one asks nothing.
+func TestBenchmarksOfOneSide(t *testing.T) {
+	bench := func(names ...string) string {
+		s := "import \"testing\"\n\n"
+		for _, n := range names {
+			s += "func Benchmark" + n + "(b *testing.B) { for b.Loop() { Work(1) } }\n"
+		}
+		return test(s)
+	}
+	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": bench("Stays", "Goes"), "gone/m.go": allocating, "gone/m_test.go": bench("Stays")})
+	r.write(map[string]string{"m_test.go": bench("Stays", "Comes"), "come/m.go": allocating, "come/m_test.go": bench("Stays")})
+	require.NoError(t, os.RemoveAll(filepath.Join(r.dir, "gone")))
+	o := r.options()
+	o.Packages = []string{"./..."}
+	out, err := Compare(t.Context(), o)
+	require.NoError(t, err)
+	rows := map[string]results.JudgedRow{}
+	for _, row := range out.Judgement.Rows {
+		if row.Unit == "ns/op" {
+			rows[row.Scenario+" "+row.Op] = row
+		}
+	}
+	require.NotNil(t, rows["example.com/m Stays-2"].Now)
+	require.Equal(t, results.Inconclusive, rows["example.com/m Goes-2"].Verdict)
+	require.Equal(t, results.Inconclusive, rows["example.com/m/gone Stays-2"].Verdict)
+	for _, name := range []string{"example.com/m Comes-2", "example.com/m/come Stays-2"} {
+		require.Empty(t, rows[name].Verdict)
+		require.Equal(t, "not in the base: no verdict", rows[name].Note)
+	}
+}
+
+// TestPrintingBesideTheResult is no damage: the result is found wherever it stands on its line.
+func TestPrintingBesideTheResult(t *testing.T) {
+	bench := func(n string) string {
+		return test(`import ("fmt"; "os"; "testing")
+
+func BenchmarkPrints(b *testing.B) {
+	fmt.Print("no line feed: BenchmarkPrints-2 \t 1\t 5 ns/op")
+	fmt.Fprintln(os.Stderr, "on standard error")
+	for b.Loop() {
+		Work(` + n + `)
+	}
+	fmt.Print("BenchmarkOther-2 \t 100 \t 1 ns/op and on goes the line ")
+}
+`)
+	}
+	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": bench("1")})
+	r.write(map[string]string{"m_test.go": bench("2")})
+	out, err := Compare(t.Context(), r.options())
+	require.NoError(t, err)
+	row := find(t, out, "Prints-2", "allocs/op")
+	require.Equal(t, results.Regressed, row.Verdict)
+	require.Equal(t, []float64{1, 2}, []float64{row.Baseline.Median, row.Now.Median})
+}
+
+func TestMistakesAreNamed(t *testing.T) {
+	skipIfRaced(t)
+	const broken = "package m\n\nfunc Work() { undefined() }\n"
+	r := newRepository(t, map[string]string{"m.go": "package m\n\nfunc Work(int) {}\n", "m_test.go": workOf("1"), "empty/e.go": "package e\n", "sub/m.go": broken, "sub/m_test.go": "package m\n"})
+	for _, c := range []struct {
+		name  string
+		with  func(*Options)
+		files map[string]string
+		want  []string
+	}{
+		{"nothing matches", func(o *Options) { o.Bench = "Nonesuch" }, nil, []string{`--bench "Nonesuch" matches no benchmark of .`}},
+		{"bad expression", func(o *Options) { o.Bench = "((" }, nil, []string{"the tests of example.com/m end before any benchmark begins", "invalid regexp"}},
+		{"no such revision", func(o *Options) { o.Base = "nonesuch" }, nil, []string{`no such revision here: "nonesuch"`}},
+		{"no such package", func(o *Options) { o.Packages = []string{"./nonesuch"} }, nil, []string{"package ./nonesuch can't be found"}},
+		{"no tests", func(o *Options) { o.Packages = []string{"./empty"} }, nil, []string{"no package with tests in ./empty"}},
+		{"a flag", func(o *Options) { o.Packages = []string{"-x"} }, nil, []string{"-x"}},
+		{"now does not compile", func(*Options) {}, map[string]string{"m.go": broken}, []string{"now (", "1 changed file", "the tests of example.com/m don't compile", "m.go:3:15: undefined: undefined"}},
+		{"base does not compile", func(o *Options) { o.Packages = []string{"./sub"} }, map[string]string{"sub/m.go": "package m\n"}, []string{"base (", "the tests of example.com/m/sub don't compile", "sub/m.go:3:15: undefined: undefined"}},
+		{"init panics", func(*Options) {}, map[string]string{"m.go": "package m\n\nfunc init() { panic(\"early\") }\nfunc Work(int) {}\n"}, []string{"end before any benchmark begins", "panic: early"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r.write(map[string]string{"m.go": "package m\n\nfunc Work(int) {}\n", "sub/m.go": broken})
+			r.write(c.files)
+			o := r.options()
+			o.Scratch = t.TempDir()
+			c.with(&o)
+			_, err := Compare(t.Context(), o)
+			var e *checkout.Error
+			require.ErrorAs(t, err, &e)
+			for _, want := range c.want {
+				require.ErrorContains(t, err, want)
+			}
+			require.NoDirExists(t, o.Out)
+		})
+	}
+	o := r.options()
+	o.Dir = t.TempDir()
+	_, err := Compare(t.Context(), o)
+	require.ErrorContains(t, err, "no git repository here")
+
+	gone, cancel := context.WithCancel(t.Context())
+	o = r.options()
+	o.Log = func(string) { cancel() } // while it builds
+	_, err = Compare(gone, o)
+	require.True(t, errors.Is(err, context.Canceled), "%v", err)
+}
+
+// TestALockThatIsHeldLongerIsExplained by the profile of waits, where no function works more.
+func TestALockThatIsHeldLongerIsExplained(t *testing.T) {
+	skipIfRaced(t)
+	body := func(held string) string {
+		return test(`import ("sync"; "testing"; "time")
+
+var mu sync.Mutex
+
+// Work holds a lock that others want, and works nothing.
+func Work() {
+	mu.Lock()
+	time.Sleep(` + held + `)
+	mu.Unlock()
+}
+
+func BenchmarkLock(b *testing.B) {
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			Work()
+		}
+	})
+}
+`)
+	}
+	r := newRepository(t, map[string]string{"m_test.go": body("100 * time.Microsecond")})
+	r.write(map[string]string{"m_test.go": body("2 * time.Millisecond")})
+	o := r.options()
+	o.Budget = time.Minute // of which some seconds are needed
+	out, err := Compare(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, results.Regressed, find(t, out, "Lock-2", "ns/op").Verdict)
+	found, err := out.Explain(t.Context(), filepath.Join(t.TempDir(), "why"), nil)
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+	require.Equal(t, profiles.Block, found[0].Kind)
+	require.NotEmpty(t, found[0].Causes)
+	require.Equal(t, "example.com/m.Work", found[0].Causes[0].Function)
+}

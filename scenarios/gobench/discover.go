@@ -1,0 +1,122 @@
+package gobench
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+)
+
+// found is what a package of one side has in benchmarks.
+type found struct {
+	good map[Benchmark]time.Duration // it ran once, and took so long
+	bad  map[Benchmark]*problem      // it could not
+}
+
+// discover runs every benchmark that pattern matches for one iteration: that is how sub-benchmarks
+// are found, and those that can't be measured. One that ends the process is left out of the next try,
+// so that it hides no other.
+func (b *binary) discover(ctx context.Context, pattern string, procs []int, limit time.Duration) (*found, error) {
+	all := &found{good: map[Benchmark]time.Duration{}, bad: map[Benchmark]*problem{}}
+	cpus := make([]string, len(procs))
+	for i, n := range procs {
+		cpus[i] = strconv.Itoa(n)
+	}
+	var skip []string // top-level benchmarks that ended the process
+	for {
+		args := []string{"-test.bench=" + pattern, "-test.benchtime=1x", "-test.cpu=" + strings.Join(cpus, ",")}
+		if len(skip) > 0 {
+			args = append(args, "-test.skip="+strings.Join(skip, "|"))
+		}
+		f, err := b.run(ctx, limit, args...)
+		if err != nil {
+			return nil, err
+		}
+		if began := strings.Contains(f.stdout, marker+"=== RUN "); !began && (f.timedOut || f.err != nil) {
+			why := f.panicText()
+			if f.timedOut {
+				why = fmt.Sprintf("has not begun one after %v", limit)
+			}
+			return nil, &checkout.Error{Problem: fmt.Sprintf("%s: the tests of %s end before any benchmark begins", b.tree, b.pkg.ImportPath),
+				Want: "make `go test -bench` work there", Detail: []string{why}}
+		}
+		ended := f.sort(all, b.pkg.ImportPath, procs, limit)
+		if ended == "" {
+			return all, nil
+		}
+		top, _, _ := strings.Cut(ended, "/")
+		top = "^" + regexp.QuoteMeta(top) + "$"
+		if slices.Contains(skip, top) {
+			return all, nil
+		}
+		skip = append(skip, top)
+	}
+}
+
+// sort puts what a process ran among all that was found. It returns the name of the benchmark under
+// which the process ended, if that was before its time.
+func (f *finished) sort(all *found, pkg string, procs []int, limit time.Duration) (ended string) {
+	var names []string // in the order in which they ran; parents too
+	for line := range strings.Lines(f.stdout) {
+		if name, ok := strings.CutPrefix(line, marker+"=== RUN "); ok {
+			if name = strings.TrimSpace(name); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if f.timedOut || f.err != nil && !strings.Contains(f.stdout, marker+"FAIL") {
+		if len(names) > 0 {
+			ended = names[len(names)-1]
+		}
+	}
+	for _, name := range names {
+		// A parent has no result. It fails with its children, or by itself.
+		children := slices.DeleteFunc(slices.Clone(names), func(other string) bool { return !strings.HasPrefix(other, name+"/") })
+		for _, n := range procs {
+			bench := Benchmark{Package: pkg, Name: name, Procs: n}
+			_, failed := f.report("FAIL", bench)
+			explained := slices.ContainsFunc(children, func(child string) bool {
+				_, failed := f.report("FAIL", Benchmark{pkg, child, n})
+				return failed
+			})
+			_, ran := all.good[bench]
+			switch {
+			case resultOf(bench).MatchString(f.stdout):
+				all.good[bench] = f.firstIteration(bench)
+				delete(all.bad, bench)
+			case ran:
+			case name == ended:
+				all.bad[bench] = f.problem(bench, limit)
+			case len(children) > 0 && (!failed || explained):
+			default:
+				all.bad[bench] = f.whyNoResult(bench)
+			}
+		}
+	}
+	return ended
+}
+
+// whyNoResult says why a benchmark of a process that ran to its end has no result.
+func (f *finished) whyNoResult(bench Benchmark) *problem {
+	if text, ok := f.report("FAIL", bench); ok {
+		return &problem{kind: broken, text: "failed: " + text}
+	}
+	if text, ok := f.report("SKIP", bench); ok {
+		return &problem{kind: skipped, text: "was skipped: " + text}
+	}
+	return &problem{kind: unclear, text: "printed no result"}
+}
+
+// firstIteration returns how long a benchmark's one iteration took, or 0 if it doesn't say.
+func (f *finished) firstIteration(bench Benchmark) time.Duration {
+	b, err := f.measured(bench)
+	if err != nil {
+		return 0 // a block says what is wrong
+	}
+	return b.elapsed()
+}

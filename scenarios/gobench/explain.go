@@ -1,0 +1,205 @@
+package gobench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// An Explained is why a benchmark regressed: what changed in the profiles of both sides.
+type Explained struct {
+	Benchmark
+	Kind        profiles.Kind
+	SampleIndex string // the number that is explained, such as alloc_objects
+	Dir         string // the profiles, in base and now
+	Base, Now   []string
+	*profiles.Explanation
+}
+
+// How often each side is profiled. Of waits all are counted but the shortest, and in a profile of every
+// allocation there is no noise.
+const (
+	timePairs  = 50
+	waitPairs  = 20
+	allocPairs = 8
+	mostAllocs = 20_000 // iterations, of which each allocation is counted
+
+	// profileBlocks is how many times as long as a block is profiled at a time: half a second by
+	// default, of which a profile at 100 Hz has 50 samples.
+	profileBlocks = 10
+)
+
+// A profiling is a profile that explains a regressed metric.
+type profiling struct {
+	target *target
+	kind   profiles.Kind
+	sample string
+	change float64 // of the metric, relative
+}
+
+// Explain profiles the benchmarks that regressed most, on both sides by turns, and says which functions
+// made the difference: one benchmark for its time and one for its allocations. The profiles are in dir.
+// What could not be explained is an error beside what could.
+func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, of int)) ([]*Explained, error) {
+	var all []*Explained
+	var errs []error
+	for _, p := range o.profilings() {
+		e, err := o.comparison.explain(ctx, p, filepath.Join(dir, string(p.kind)), progress)
+		switch {
+		case ctx.Err() != nil:
+			return all, errors.Join(append(errs, errors.New("interrupted"))...)
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s of %s: %w", p.kind, p.target.Short(), err))
+		default:
+			all = append(all, e)
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+// profilings returns what explains the regressed rows: of each kind of profile the benchmark that
+// changed most.
+func (o *Outcome) profilings() []profiling {
+	var list []profiling
+	for _, row := range o.Judgement.Rows {
+		if row.Verdict != results.Regressed || row.Now == nil || row.Baseline == nil {
+			continue
+		}
+		at := slices.IndexFunc(o.comparison.targets, func(t *target) bool { return t.Package == row.Scenario && t.Short() == row.Op })
+		if at < 0 {
+			continue
+		}
+		for _, p := range o.comparison.targets[at].profilings(row) {
+			i := slices.IndexFunc(list, func(q profiling) bool { return q.kind == p.kind })
+			switch {
+			case i < 0:
+				list = append(list, p)
+			case p.change > list[i].change && p.sample == list[i].sample:
+				list[i] = p
+			}
+		}
+	}
+	return list
+}
+
+// waitsBeyond is how many times as much as its processor time a benchmark's time must have grown for
+// its waits to be looked at.
+const waitsBeyond = 1.1
+
+// profilings returns what explains a regressed row of the target.
+func (t *target) profilings(row results.JudgedRow) []profiling {
+	p := profiling{target: t}
+	if row.Delta != nil {
+		p.change = max(*row.Delta, -*row.Delta)
+	}
+	of := func(kind profiles.Kind, sample string) []profiling {
+		p.kind, p.sample = kind, sample
+		return []profiling{p}
+	}
+	switch row.Unit {
+	case "allocs/op":
+		return of(profiles.Allocs, "alloc_objects")
+	case "B/op":
+		return of(profiles.Allocs, "alloc_space")
+	}
+	works := float64(t.processor[t.now]) / float64(max(1, t.processor[t.base]))
+	if row.Unit != unitTime || row.Ratio == nil || row.Ratio.Estimate <= waitsBeyond*works {
+		return of(profiles.CPU, "")
+	}
+	if works < 1+(row.Ratio.Estimate-1)/10 {
+		return of(profiles.Block, "delay") // of what it takes longer, under a tenth is work
+	}
+	return slices.Concat(of(profiles.Block, "delay"), of(profiles.CPU, ""))
+}
+
+// explain takes the profiles of one benchmark.
+func (c *comparison) explain(ctx context.Context, p profiling, dir string, progress func(done, of int)) (*Explained, error) {
+	c.Log(fmt.Sprintf("profiling %s for %s, both sides by turns", p.target.Short(), p.kind))
+	pairs, iterations := timePairs, p.target.iterations
+	if p.kind == profiles.Block {
+		pairs = waitPairs
+	}
+	if p.kind == profiles.Allocs {
+		pairs, iterations = allocPairs, min(iterations, mostAllocs)
+	} else if one, err := p.target.base.runBlock(ctx, p.target.Benchmark, fmt.Sprintf("%dx", iterations), c.Limit); err != nil {
+		return nil, err
+	} else {
+		iterations = iterationsIn(profileBlocks*c.Block, one)
+	}
+	machine, err := results.ThisMachine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for n := 1; n <= pairs; n++ {
+		turns := []*binary{p.target.base, p.target.now}
+		if c.random.IntN(2) == 1 {
+			slices.Reverse(turns)
+		}
+		for _, b := range turns {
+			if err := c.profile(ctx, p, b, iterations, filepath.Join(dir, b.tree.Side), n, machine.Identity); err != nil {
+				return nil, err
+			}
+		}
+		if progress != nil {
+			progress(n, pairs)
+		}
+	}
+	e := &Explained{Benchmark: p.target.Benchmark, Kind: p.kind, SampleIndex: p.sample, Dir: dir}
+	if e.Base, err = profiles.Find(filepath.Join(dir, checkout.Base), p.kind); err != nil {
+		return nil, err
+	}
+	if e.Now, err = profiles.Find(filepath.Join(dir, checkout.Now), p.kind); err != nil {
+		return nil, err
+	}
+	own, within := ownFunctions(p.target.now), []string(nil)
+	if p.kind == profiles.Block { // the testing package waits, too
+		within = own
+	}
+	e.Explanation, err = profiles.Explain(ctx, e.Base, e.Now, profiles.ExplainOptions{SampleIndex: p.sample, Own: own, Within: within, Paired: true})
+	if errors.Is(err, profiles.ErrNothingWithin) {
+		return nil, errors.New("it takes longer by more than its processor time, and waits for no lock and no channel: a sleep, or a system call that waits, is in no profile")
+	}
+	return e, err
+}
+
+// profile runs one block under the profiler.
+func (c *comparison) profile(ctx context.Context, p profiling, b *binary, iterations int, dir string, n int, machine string) (err error) {
+	taken := filepath.Join(c.Scratch, "profile")
+	flags := []string{"-test.cpuprofile=" + taken}
+	switch p.kind {
+	case profiles.Block:
+		flags = []string{"-test.blockprofile=" + taken, "-test.blockprofilerate=1"}
+	case profiles.Allocs:
+		flags = []string{"-test.memprofile=" + taken, "-test.memprofilerate=1"}
+	}
+	got, err := b.runBlock(ctx, p.target.Benchmark, fmt.Sprintf("%dx", iterations), c.Limit, flags...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(taken)) }()
+	labels := map[string]string{profiles.OperationsLabel: strconv.FormatInt(got.record.Ops, 10), profiles.MachineLabel: machine}
+	var without []string
+	if p.kind == profiles.Block { // for its goroutines, a benchmark waits as long as it lasts
+		without = []string{"testing.(*B).Run", "testing.(*B).RunParallel", "testing.(*B).doBench"}
+	}
+	_, err = profiles.Import(taken, dir, p.kind, n, labels, without...)
+	return err
+}
+
+// ownFunctions returns how the names of functions begin that may be a cause: those of the module, or of
+// the package where there is no module.
+func ownFunctions(b *binary) []string {
+	path := b.pkg.ImportPath
+	if b.pkg.Module != nil {
+		path = b.pkg.Module.Path
+	}
+	return []string{path + ".", path + "/", path + "_test."}
+}

@@ -1,0 +1,331 @@
+package gobench
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// prepare builds both sides' test binaries and finds the benchmarks that both have.
+func (c *comparison) prepare(ctx context.Context) (err error) {
+	if c.base, c.now, err = checkout.Pair(ctx, c.Dir, c.Base, c.Scratch); err != nil {
+		return err
+	}
+	c.outcome.BaseTree, c.outcome.NowTree = c.base, c.now
+	packages, err := c.packages(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.compareInputs(ctx, packages); err != nil {
+		return err
+	}
+	for i, p := range packages {
+		if err := c.preparePackage(ctx, p, i); err != nil {
+			return err
+		}
+	}
+	if c.outcome.Benchmarks > 0 {
+		return nil
+	}
+	return &checkout.Error{
+		Problem: fmt.Sprintf("--bench %q matches no benchmark of %s", c.Bench, strings.Join(c.Packages, " ")),
+		Want:    "`go test -list '^Benchmark'` lists those that there are",
+	}
+}
+
+// A packagePair is a package of both sides. One that a side lacks is nil.
+type packagePair struct{ base, now *checkout.Package }
+
+func (p packagePair) path() string {
+	if p.now != nil {
+		return p.now.ImportPath
+	}
+	return p.base.ImportPath
+}
+
+// packages lists the packages that have tests on either side, in the working tree's order.
+func (c *comparison) packages(ctx context.Context) ([]packagePair, error) {
+	var pairs []packagePair
+	var missing *checkout.Package // one that neither side has
+	for _, t := range []*checkout.Tree{c.now, c.base} {
+		list, err := t.Packages(ctx, c.Packages...)
+		if err != nil {
+			return nil, err
+		}
+		for i := range list {
+			p := &list[i]
+			at := slices.IndexFunc(pairs, func(o packagePair) bool { return o.path() == p.ImportPath })
+			switch {
+			case !p.Exists() && p.Error != nil && t == c.now:
+				missing = p
+			case !p.Tests():
+			case t == c.now:
+				pairs = append(pairs, packagePair{now: p})
+			case at < 0:
+				pairs = append(pairs, packagePair{base: p})
+			default:
+				pairs[at].base = p
+			}
+		}
+	}
+	switch {
+	case missing != nil && !slices.ContainsFunc(pairs, func(p packagePair) bool { return p.path() == missing.ImportPath }):
+		return nil, &checkout.Error{Problem: "package " + missing.ImportPath + " can't be found", Want: "name one as for go test, such as ./delivery or ./...",
+			Detail: []string{strings.TrimSpace(missing.Error.Err)}}
+	case len(pairs) == 0:
+		return nil, &checkout.Error{Problem: fmt.Sprintf("no package with tests in %s", strings.Join(c.Packages, " ")), Want: "name one as for go test, such as ./delivery or ./..."}
+	}
+	return pairs, nil
+}
+
+// compareInputs finds in which modules and toolchain the sides differ.
+func (c *comparison) compareInputs(ctx context.Context, packages []packagePair) error {
+	inputs := map[*checkout.Tree]*checkout.Inputs{}
+	for _, t := range []*checkout.Tree{c.base, c.now} {
+		var paths []string
+		for _, p := range packages {
+			if side := p.of(t); side != nil {
+				paths = append(paths, side.ImportPath)
+			}
+		}
+		if len(paths) == 0 {
+			return nil // one side has nothing to build
+		}
+		in, err := t.Inputs(ctx, paths...)
+		if err != nil {
+			return err
+		}
+		inputs[t] = in
+	}
+	c.outcome.Differences = checkout.Differences(inputs[c.base], inputs[c.now])
+	return nil
+}
+
+func (p packagePair) of(t *checkout.Tree) *checkout.Package {
+	if t.Side == checkout.Base {
+		return p.base
+	}
+	return p.now
+}
+
+// built is a package of one side with its benchmarks.
+type built struct {
+	*binary
+	*found
+}
+
+// preparePackage builds a package and sorts its benchmarks into those to measure and those decided.
+func (c *comparison) preparePackage(ctx context.Context, p packagePair, i int) error {
+	base, now, err := c.buildBoth(ctx, p, i, true)
+	if err != nil {
+		return err
+	}
+	if failures(base)+failures(now) > 0 {
+		// Without its paths a benchmark that looks for files beside its source doesn't find them.
+		otherBase, otherNow, err := c.buildBoth(ctx, p, i, false)
+		if err != nil {
+			return err
+		}
+		if failures(otherBase)+failures(otherNow) < failures(base)+failures(now) {
+			base, now = otherBase, otherNow
+		}
+	}
+	same := false
+	if base != nil && now != nil {
+		if same, err = c.identical(base.binary, now.binary); err != nil {
+			return err
+		}
+	}
+	all := map[Benchmark]bool{}
+	for _, side := range []*built{base, now} {
+		if side != nil {
+			for b := range side.good {
+				all[b] = true
+			}
+			for b := range side.bad {
+				all[b] = true
+			}
+		}
+	}
+	c.outcome.Benchmarks += len(all)
+	for _, b := range slices.SortedFunc(maps.Keys(all), compareBenchmarks) {
+		if err := c.sort(b, base, now, same); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compareBenchmarks(a, b Benchmark) int {
+	return strings.Compare(a.Name+fmt.Sprintf("%6d", a.Procs), b.Name+fmt.Sprintf("%6d", b.Procs))
+}
+
+func failures(b *built) int {
+	if b == nil {
+		return 0
+	}
+	n := 0
+	for _, p := range b.bad {
+		if p.kind == broken {
+			n++
+		}
+	}
+	return n
+}
+
+// buildBoth builds the test binaries of a package, both at a time, and runs each benchmark once. A side
+// that lacks the package is nil.
+func (c *comparison) buildBoth(ctx context.Context, p packagePair, i int, trim bool) (base, now *built, err error) {
+	c.Log("building the tests of " + p.path())
+	name := fmt.Sprintf("%d.test", i)
+	if !trim {
+		name = fmt.Sprintf("%d-with-paths.test", i)
+	}
+	var binaries [2]*binary
+	builds, building := errgroup.WithContext(ctx)
+	for side, t := range []*checkout.Tree{c.base, c.now} {
+		pkg := p.of(t)
+		if pkg == nil {
+			continue
+		}
+		// As long a path on either side: it is among the arguments of the process.
+		path := filepath.Join(c.Scratch, [2]string{"old", "new"}[side], name)
+		builds.Go(func() (err error) {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				return err
+			}
+			binaries[side], err = build(building, t, *pkg, path, trim)
+			return err
+		})
+	}
+	if err := builds.Wait(); err != nil {
+		return nil, nil, cmp.Or(ctx.Err(), err)
+	}
+	var sides [2]*built
+	for side, b := range binaries {
+		if b == nil {
+			continue
+		}
+		f, err := b.discover(ctx, c.Bench, c.Procs, c.Limit)
+		if err != nil {
+			return nil, nil, err
+		}
+		sides[side] = &built{b, f}
+	}
+	return sides[0], sides[1], nil
+}
+
+// identical reports whether two binaries hold the same bytes and no file differs that their benchmarks
+// may read.
+func (c *comparison) identical(base, now *binary) (bool, error) {
+	place, err := filepath.Rel(c.now.Root, now.pkg.Dir)
+	if err != nil {
+		return false, err
+	}
+	if !filepath.IsLocal(place) { // a dependency's
+		return false, nil
+	}
+	prefix := filepath.ToSlash(place) + "/"
+	if place == "." {
+		prefix = ""
+	}
+	if slices.ContainsFunc(c.now.Differs, func(file string) bool { return strings.HasPrefix(file, prefix) }) {
+		return false, nil
+	}
+	var sums [2][]byte
+	for i, b := range []*binary{base, now} {
+		if sums[i], err = digest(b.path); err != nil {
+			return false, err
+		}
+	}
+	return bytes.Equal(sums[0], sums[1]), nil
+}
+
+func digest(path string) (_ []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return h.Sum(nil), err
+}
+
+// sort makes a target of a benchmark that both sides can measure, and decides any other.
+func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
+	row := results.JudgedRow{Scenario: b.Package, Op: b.Short(), Unit: unitTime, Verdict: results.Inconclusive}
+	var texts [2]string // what kept either side from running it
+	for i, side := range []*built{base, now} {
+		if side.state(b) == bad {
+			text, err := c.describe(side.bad[b], side.binary, b)
+			if err != nil {
+				return err
+			}
+			texts[i] = text
+		}
+	}
+	switch was, is := base.state(b), now.state(b); {
+	case was == good && is == good && !same:
+		first := map[*binary]time.Duration{base.binary: base.good[b], now.binary: now.good[b]}
+		c.targets = append(c.targets, &target{Benchmark: b, base: base.binary, now: now.binary, first: first, idle: map[*binary]time.Duration{}, processor: map[*binary]time.Duration{}})
+		return nil
+	case was == good && is == good:
+		row.Verdict, row.Note = results.Pass, "the test binaries of both sides are the same, byte for byte"
+	case was == absent && is == good:
+		row.Verdict, row.Note = "", "not in the base: no verdict"
+	case was == good && is == absent:
+		row.Note = "it isn't in the working tree any more: put it back, or leave it out of --bench"
+	case was == good && now.bad[b].kind == broken:
+		row.Verdict, row.Note = results.Regressed, "now it "+texts[1]
+	case was == good:
+		row.Note = "now it " + texts[1]
+	case is == good:
+		row.Note = "in the base it " + texts[0]
+	case was == absent:
+		row.Note = "it isn't in the base, and now it " + texts[1]
+	case is == absent:
+		row.Note = "it isn't in the working tree any more, and in the base it " + texts[0]
+	default:
+		row.Note = "in the base it " + texts[0] + ", and now it " + texts[1]
+	}
+	c.paired.Decide(row)
+	return nil
+}
+
+// state is what a side has of a benchmark.
+type state int
+
+const (
+	absent state = iota
+	good
+	bad
+)
+
+func (b *built) state(bench Benchmark) state {
+	if b == nil {
+		return absent
+	}
+	if _, ok := b.good[bench]; ok {
+		return good
+	}
+	if b.bad[bench] != nil {
+		return bad
+	}
+	return absent
+}
