@@ -1,7 +1,9 @@
 package gobench
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,10 +141,10 @@ func TestWhatCannotBeMeasured(t *testing.T) {
 	goEnvironment(t)
 	loop := "\tfor b.Loop() {\n\t\tsink++\n\t}\n"
 	bench := func(body string) string { return "func BenchmarkX(b *testing.B) {\n" + body + "\n}\n" }
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		body     string
 		packages []string // ./p, if none are named
-		run      string   // ., if it isn't named
+		run      string   // the benchmark, if it isn't named
 		want     []string // parts of the message, the first being where it begins
 	}{
 		"a regexp that matches nothing": {bench(loop), nil, "NoSuch", []string{`./p: no benchmark matches "NoSuch": want a regular expression`}},
@@ -155,8 +157,8 @@ func TestWhatCannotBeMeasured(t *testing.T) {
 		"a wrong regexp":                {bench(loop), nil, "a(", []string{"example.com/m/p: failed: see what it says\n", "invalid regexp"}},
 		"one that fails":                {bench("\tb.Fatal(\"no device\")"), nil, "", []string{"example.com/m/p: BenchmarkX fails (p_test.go:", "no device): make it run"}},
 		"a part that fails":             {bench("\tb.Run(\"part\", func(b *testing.B) { b.Error(\"bad\") })"), nil, "", []string{"example.com/m/p: BenchmarkX/part fails (", "bad): "}},
-		"one that panics":               {bench("\tpanic(\"boom\")"), nil, "", []string{"example.com/m/p: BenchmarkX panics (boom): "}},
-		"one that exits":                {bench("\tos.Exit(0)"), nil, "", []string{"example.com/m/p: BenchmarkX panics (unexpected call to os.Exit(0) during test): "}},
+		"one that panics":               {bench("\tpanic(\"boom\")"), nil, "", []string{"example.com/m/p: BenchmarkX", " panics (boom): "}},
+		"one that exits":                {bench("\tos.Exit(0)"), nil, "", []string{"example.com/m/p: BenchmarkX", " panics (unexpected call to os.Exit(0) during test): "}},
 		"one that exits with a code":    {bench("\tos.Exit(3)"), nil, "", []string{"example.com/m/p: BenchmarkX ends the test binary"}},
 		"one that skips itself":         {bench("\tb.Skip(\"no network\")"), nil, "", []string{"example.com/m/p: BenchmarkX skips itself (p_test.go:", "no network): "}},
 		"a part that skips itself":      {bench("\tb.Run(\"part\", func(b *testing.B) { b.SkipNow() })"), nil, "", []string{"example.com/m/p: BenchmarkX/part skips itself: "}},
@@ -165,7 +167,7 @@ func TestWhatCannotBeMeasured(t *testing.T) {
 		"one that prints numbers":       {bench("\tfmt.Println(\"100 5 ns/op\")\n" + loop), nil, "", []string{"example.com/m/p: BenchmarkX", " prints while it is measured"}},
 		"one that prints no line":       {bench("\tfmt.Print(\"hello\")\n" + loop), nil, "", []string{"example.com/m/p: ", " prints while it is measured"}},
 		"one that prints an empty line": {bench("\tfmt.Println()\n" + loop), nil, "", []string{"example.com/m/p: BenchmarkX", " prints while it is measured"}},
-		"one that prints once":          {"var once sync.Once\n\n" + bench("\tonce.Do(func() { fmt.Print(\"hello\") })\n"+loop), nil, "", []string{"example.com/m/p: prints before its first benchmark, so that go test's line goos: can't be read"}},
+		"one that prints once":          {"var onceX sync.Once\n\n" + bench("\tonceX.Do(func() { fmt.Print(\"hello\") })\n"+loop), nil, "", []string{"example.com/m/p: prints before its first benchmark, so that go test's line goos: can't be read"}},
 		"one that prints an error":      {bench("\tfmt.Fprintln(os.Stderr, \"hello\")\n" + loop), nil, "", []string{"example.com/m/p: BenchmarkX", " prints while it is measured"}},
 		"no loop":                       {bench("\tsink++"), nil, "", []string{"example.com/m/p: BenchmarkX", " reports ", "ns/op, which is no time that a loop could take: measure the work in a loop"}},
 		"a time of zero":                {bench(loop + "\tb.ReportMetric(0, \"ns/op\")"), nil, "", []string{"example.com/m/p: BenchmarkX", " reports 0 ns/op: "}},
@@ -175,16 +177,26 @@ func TestWhatCannotBeMeasured(t *testing.T) {
 		"one that exits later":          {bench("\tif b.N > 1 {\n\t\tos.Exit(3)\n\t}"), nil, "", []string{"example.com/m/p: BenchmarkX", " ends the test binary (exit status 3): "}},
 		"a name that changes":           {bench("\tb.Run(fmt.Sprint(time.Now().UnixNano()), func(b *testing.B) {\n" + loop + "\t})"), nil, "", []string{"example.com/m/p: BenchmarkX/", " wasn't there in the first run of the same command: "}},
 		"an endless line":               {bench("\tif b.N > 1 {\n\t\tfmt.Print(string(make([]byte, 100<<10)))\n\t}"), nil, "", []string{"example.com/m/p: BenchmarkX", " prints a line of more than 60 KiB: "}},
-	} {
+	}
+	// What compiles and is selected by its name alone shares a module, so that it is compiled once.
+	names := map[string]string{}
+	var bodies []string
+	for name, c := range cases {
+		if c.packages == nil && c.run == "" && !strings.Contains(c.body, "undefined") {
+			names[name] = fmt.Sprintf("BenchmarkX%d", len(names))
+			bodies = append(bodies, strings.ReplaceAll(c.body, "BenchmarkX", names[name]))
+		}
+	}
+	shared := benchModule(t, strings.Join(bodies, "\n"), nil)
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := benchModule(t, c.body, map[string]string{"r/r.go": "package r\n"})
-			command := TestCommand{Dir: dir, Packages: c.packages, Run: c.run, Count: 2, BenchTime: "10x"}
-			if command.Packages == nil {
-				command.Packages = []string{"./p"}
+			command := TestCommand{Dir: shared, Packages: []string{"./p"}, Run: "^" + names[name] + "$", Count: 2, BenchTime: "10x"}
+			if names[name] == "" {
+				command.Dir, command.Run = benchModule(t, c.body, map[string]string{"r/r.go": "package r\n"}), cmp.Or(c.run, ".")
 			}
-			if command.Run == "" {
-				command.Run = "."
+			if c.packages != nil {
+				command.Packages = c.packages
 			}
 			if name == "no loop" {
 				command.BenchTime = "" // only go test's own search for a number of iterations goes so far
@@ -193,7 +205,8 @@ func TestWhatCannotBeMeasured(t *testing.T) {
 			var told *TestError
 			require.ErrorAs(t, err, &told)
 			require.Nil(t, got)
-			require.True(t, strings.HasPrefix(err.Error(), c.want[0]), "%v", err)
+			own := cmp.Or(names[name], "BenchmarkX")
+			require.True(t, strings.HasPrefix(err.Error(), strings.ReplaceAll(c.want[0], "BenchmarkX", own)), "%v", err)
 			for _, part := range c.want[1:] {
 				require.Contains(t, err.Error(), part)
 			}

@@ -143,6 +143,9 @@ func (r *lineReader) take(line string) {
 	case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
 		text, _ := panicText(line)
 		r.fail(r.current, "panics (%s)", text)
+		if r.failure != nil && !r.started { // its name isn't printed yet: it is the first that isn't complete
+			r.failure.Package, r.failure.Benchmark = r.incomplete()
+		}
 	case nameless.MatchString(line):
 		r.prints(r.current)
 	case results.IsBenchmarkLine(line):
@@ -259,22 +262,26 @@ func (r *lineReader) prints(benchmark string) {
 	r.failWanting(wantSilence, benchmark, "prints while it is measured, so that its result can't be read")
 }
 
-// running returns the benchmark that is measured: by the dump of its goroutines, by the name that
-// go test printed, or by the order of the first run.
+// incomplete returns the first benchmark that lacks samples. All before it have theirs.
+func (r *lineReader) incomplete() (pkg, benchmark string) {
+	for _, n := range r.order {
+		if r.got[n] < r.want[n] {
+			return n.pkg, n.name
+		}
+	}
+	return r.pkg, r.current
+}
+
+// running returns the benchmark that is measured when the time is up. A dump of its goroutines shows its
+// function, which has no parts and no number.
 func (r *lineReader) running() (pkg, benchmark string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, n := range r.order {
-		if r.got[n] == r.want[n] {
-			continue
-		}
-		// The first that isn't complete. Its function in the dump is its name, without parts and number.
-		if r.stack != "" && !strings.HasPrefix(n.name, r.stack) {
-			return n.pkg, r.stack
-		}
-		return n.pkg, n.name
+	pkg, benchmark = r.incomplete()
+	if r.stack != "" && !strings.HasPrefix(benchmark, r.stack) {
+		benchmark = r.stack
 	}
-	return r.pkg, r.stack
+	return pkg, benchmark
 }
 
 // complete returns an error if the command failed without a line that says why, or if a benchmark lacks

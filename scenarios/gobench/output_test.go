@@ -50,6 +50,21 @@ func TestLineReader_v(t *testing.T) {
 	require.Len(t, r.lines, 7)
 }
 
+// TestEventReader_panicAfterResult: the panic of a benchmark may come after a result that go test printed
+// of it meanwhile.
+func TestEventReader_panicAfterResult(t *testing.T) {
+	r := &eventReader{}
+	require.NoError(t, feed(r, `{"Action":"run","Package":"example.com/m","Test":"BenchmarkX"}
+{"Action":"output","Package":"example.com/m","Test":"BenchmarkX","Output":"BenchmarkX-2   \t       1\t       0 B/op\t       0 allocs/op\n"}
+{"Action":"output","Package":"example.com/m","Output":"panic: boom\n"}
+{"Action":"output","Package":"example.com/m","Output":"\n"}
+{"Action":"output","Package":"example.com/m","Output":"example.com/m.BenchmarkX(0x190bffc6e308?)\n"}
+{"Action":"output","Package":"example.com/m","Output":"exit status 2\n"}
+{"Action":"fail","Package":"example.com/m","Elapsed":0.05}
+`, 100))
+	require.EqualError(t, r.problem(TestCommand{Packages: []string{"./m"}, Run: "."}, "", true), "example.com/m: BenchmarkX panics (boom): "+wantRunnable)
+}
+
 func TestNoTime(t *testing.T) {
 	for text, want := range map[string]string{
 		"BenchmarkX-2 1000000000 0.25 ns/op":                 "",

@@ -260,10 +260,10 @@ func (p *trialPackage) problem(c TestCommand, build []string) error {
 	for i, b := range p.benchmarks {
 		e := &TestError{Package: p.path, Benchmark: b.name, Want: wantRunnable}
 		died := p.failed && i == len(p.benchmarks)-1 && !p.anyFailed("")
-		switch panicked := b.panicked(); {
+		switch panicked, ok := panicIn(b.output); {
 		case b.skipped:
 			e.Problem = "skips itself" + b.said()
-		case panicked != "" && (b.failed || died):
+		case ok && (b.failed || died):
 			e.Problem = "panics (" + panicked + ")"
 		case b.failed && !p.anyFailed(b.name+"/"): // else its part says why
 			e.Problem = "fails" + b.said()
@@ -279,6 +279,14 @@ func (p *trialPackage) problem(c TestCommand, build []string) error {
 		return e
 	}
 	if p.failed {
+		// While a benchmark panics go test may print a result of nothing, and the panic is then of none.
+		if text, ok := panicIn(p.output); ok && len(p.benchmarks) > 0 {
+			e := &TestError{Package: p.path, Benchmark: p.benchmarks[len(p.benchmarks)-1].name, Problem: "panics (" + text + ")", Want: wantRunnable}
+			if found := inStack.FindStringSubmatch(output); found != nil && !strings.HasPrefix(e.Benchmark, found[1]) {
+				e.Benchmark = found[1]
+			}
+			return e
+		}
 		return &TestError{Package: p.path, Problem: "failed", Want: "see what it says", Output: output}
 	}
 	return nil
@@ -306,14 +314,14 @@ func (b *trialBenchmark) said() string {
 	return ""
 }
 
-// panicked is what the benchmark panicked with, or empty.
-func (b *trialBenchmark) panicked() string {
-	for _, line := range b.output {
-		if text, ok := panicText(line); ok {
-			return text
+// panicIn returns what the first panic among the lines is about. ok is false if there is none.
+func panicIn(lines []string) (text string, ok bool) {
+	for _, line := range lines {
+		if text, ok = panicText(line); ok {
+			return text, true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // panicText is what of a line is a panic or another fatal error.
