@@ -60,6 +60,22 @@ func TestThePageNamesTestsThatThereAre(t *testing.T) {
 	}
 }
 
+// TestThePageOfThisRepository: a target is about a figure that the page has, or about a section that
+// wasn't measured. Anything else is a misspelled target, which nothing would ever hold.
+func TestThePageOfThisRepository(t *testing.T) {
+	page, err := results.ReadBaseline("../../" + results.BaselineFile)
+	require.NoError(t, err)
+	for _, target := range (&findings{page: page, project: ourProject(t)}).evaluate() {
+		if target.state != targetUnmeasured {
+			continue
+		}
+		name, _, _ := strings.Cut(target.Figure, "/")
+		section, ok := page.Section(name)
+		require.True(t, ok, "target %q: the page has no section or scenario with a figure %q", target.Name, target.Figure)
+		require.Empty(t, section.Figures, "target %q: section %s has no figure %q", target.Name, name, target.Figure)
+	}
+}
+
 func TestParseSections(t *testing.T) {
 	for list, want := range map[string][]string{
 		"all": measuredSections(), "none": nil, "time": {"time"}, "code, time": {"code", "time"},
