@@ -311,11 +311,11 @@ func TestBaselineTableSaysWhatTheSamplesSay(t *testing.T) {
 	text := baselineText(t, b)
 	// The median is the fourth of seven; the interval reaches from the first to
 	// the last (with seven, 1-2/2^7 = 98.4% of confidence), 30 of 1030 being 3%.
-	require.Contains(t, text, "| metric         |              push |\n")
+	require.Contains(t, text, "| metric         |      rollout push |\n")
 	require.Contains(t, text, "| ns/op          | 1.03µs ± 3% (n=7) |\n")
 	require.Contains(t, text, "| retries/device |  2 (1 to 3) (n=2) |\n")
-	require.Contains(t, text, "Outcome: 50000 devices, 50000 updated, 0 failed, 0 lost, 0 applied twice.\n")
-	require.Contains(t, text, "```sh\n  fleetmark run rollout --seed 1\n```\n")
+	require.Contains(t, text, "Outcome: 50000 devices, 50000 updated, 0 failed, 0 lost, 0 applied twice.")
+	require.Contains(t, text, "Measured with\n  `fleetmark run rollout --seed 1`.\n")
 }
 
 // TestGeneratedLinesAreNoBenchmarks goes through all that the room writes, line

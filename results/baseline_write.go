@@ -78,12 +78,9 @@ func renderBaseline(b Baseline) (string, error) {
 	if facts.Sections, err = writeSections(&p, b.Sections); err != nil {
 		return "", err
 	}
-	for _, s := range b.Scenarios {
-		if err := writeBaselineScenario(&p, s); err != nil {
-			return "", err
-		}
+	if err := writeScenarios(&p, b.Scenarios); err != nil {
+		return "", err
 	}
-	p.WriteString("The metrics, which direction of each is better and how far it may move before that counts: docs/running.md of Fleetmark.\n\n")
 	if err := writeSamples(&p, b); err != nil {
 		return "", err
 	}
@@ -165,58 +162,66 @@ func machineText(b Baseline) string {
 		plural(m.Cores, "core"), m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30), page.Escape(b.GoVersion), page.Code(b.Revision), page.Code(m.Identity))
 }
 
-func writeBaselineScenario(w *strings.Builder, s BaselineScenario) error {
-	if err := checkWord("scenario", s.Name); err != nil {
+// writeScenarios writes what runs are compared with: a paragraph per scenario, and a table of all.
+func writeScenarios(w *strings.Builder, scenarios []BaselineScenario) error {
+	w.WriteString("## Scenarios\n\nWhat `fleetmark run` compares a run of the same scenario with. ")
+	w.WriteString("Medians, with the interval that holds each with 95%\nconfidence; a value without one is exact. ")
+	w.WriteString("docs/running.md of Fleetmark explains the metrics.\n\n")
+	for _, s := range scenarios {
+		if err := checkWord("scenario", s.Name); err != nil {
+			return err
+		}
+		text := fmt.Sprintf("%s: %s.", s.Name, plural(s.Repetitions, "repetition"))
+		if s.Yardstick != nil {
+			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
+		}
+		if s.Interference != nil {
+			text += fmt.Sprintf(" Meanwhile %s.", s.Interference)
+		}
+		text += fmt.Sprintf(" Outcome: %s.", s.Counts)
+		if s.ClientsWordOnly {
+			text += " This is the client's word only: no ledger confirmed it."
+		}
+		command := strings.ReplaceAll(s.Command, "\\\n", "") // on one line
+		w.WriteString("- " + strings.ReplaceAll(withCommand(text+" Measured with", command), "\n", "\n  ") + "\n")
+	}
+	w.WriteString("\n")
+	if err := scenarioTable(scenarios).Markdown(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "## Scenario %s\n\nMeasured with\n\n", page.Escape(s.Name))
-	if err := page.Fence(w, "sh", s.Command); err != nil {
-		return err
-	}
-	text := plural(s.Repetitions, "repetition") + "."
-	if s.Yardstick != nil {
-		text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
-	}
-	if s.Interference != nil {
-		text += fmt.Sprintf(" Meanwhile %s.", s.Interference)
-	}
-	text += " Medians, with the interval that holds each with 95% confidence; a value without one is exact."
-	fmt.Fprintf(w, "\n%s\n\n", wrap(text))
-	table := scenarioTable(s)
-	if err := table.Markdown(w); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "\nOutcome: %s.", s.Counts)
-	if s.ClientsWordOnly {
-		w.WriteString(" This is the client's word only: no ledger confirmed it.")
-	}
-	w.WriteString("\n\n")
+	w.WriteString("\n")
 	return nil
 }
 
-// scenarioTable has a row per metric and a column per operation.
-func scenarioTable(s BaselineScenario) page.Table {
+// scenarioTable has a row per metric and a column per scenario and operation.
+func scenarioTable(scenarios []BaselineScenario) page.Table {
 	table := page.Table{Header: []string{"metric"}, Align: "l"}
-	pairs := pairSamples(nil, s.Records)
-	var ops []string
-	rows := map[string]int{} // by unit
-	for _, p := range pairs {
-		if !slices.Contains(ops, p.op) {
-			ops = append(ops, p.op)
-			table.Header, table.Align = append(table.Header, page.Escape(p.op)), table.Align+"r"
+	type column struct{ scenario, op string }
+	var columns []column
+	var pairs []*pair
+	repetitions := map[string]int{}
+	for _, s := range scenarios {
+		repetitions[s.Name] = s.Repetitions
+		for _, p := range pairSamples(nil, s.Records) {
+			if c := (column{p.scenario, p.op}); !slices.Contains(columns, c) {
+				columns = append(columns, c)
+				table.Header, table.Align = append(table.Header, page.Escape(p.scenario+" "+p.op)), table.Align+"r"
+			}
+			pairs = append(pairs, p)
 		}
 	}
 	slices.SortStableFunc(pairs, func(a, b *pair) int {
 		return cmp.Or(unitOrder(a.unit)-unitOrder(b.unit), strings.Compare(a.unit, b.unit))
 	})
+	rows := map[string]int{} // by unit
 	for _, p := range pairs {
 		row, ok := rows[p.unit]
 		if !ok {
 			row = len(table.Rows)
 			rows[p.unit] = row
-			table.Rows = append(table.Rows, append([]string{page.Escape(p.unit)}, make([]string, len(ops))...))
+			table.Rows = append(table.Rows, append([]string{page.Escape(p.unit)}, make([]string, len(columns))...))
 		}
-		table.Rows[row][1+slices.Index(ops, p.op)] = scenarioCell(p, s.Repetitions)
+		table.Rows[row][1+slices.Index(columns, column{p.scenario, p.op})] = scenarioCell(p, repetitions[p.scenario])
 	}
 	return table
 }

@@ -76,6 +76,22 @@ func (w *SectionWriter) Table(align string, header []string, rows [][]string) {
 	w.err = errors.Join(w.err, t.Markdown(&w.body))
 }
 
+// Command adds a paragraph that ends in a command of one line, such as "Measured with".
+func (w *SectionWriter) Command(text, command string) {
+	w.begin()
+	w.body.WriteString(withCommand(text, command) + "\n")
+}
+
+// withCommand is a paragraph that ends in a command.
+func withCommand(text, command string) string {
+	text, command = wrap(page.Escape(text)), page.Code(command)+"."
+	last := text[strings.LastIndexByte(text, '\n')+1:]
+	if len(last)+1+len(command) > lineWidth {
+		return text + "\n" + command
+	}
+	return text + " " + command
+}
+
 // Commands adds a block of commands for a shell, a line each.
 func (w *SectionWriter) Commands(lines ...string) {
 	w.begin()

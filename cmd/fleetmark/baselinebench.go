@@ -188,8 +188,7 @@ func writeBenchmarks(w *results.SectionWriter, f *findings) {
 		table = append(table, r.cells(w, f.project.Module, own, len(packages) > 1))
 	}
 	w.Table("l"+strings.Repeat("r", len(header)-1), header, table)
-	w.Text("Every sample is under Samples. A new run on this machine is compared with them by")
-	w.Commands("go tool benchstat " + results.BaselineFile + " current.txt")
+	w.Command("Every sample is under Samples. A new run on this machine is compared with them by", "go tool benchstat "+results.BaselineFile+" current.txt")
 	if text := betterText(own, f.project.Config.Units); text != "" {
 		w.Text("%s", text)
 	}

@@ -32,9 +32,8 @@ func writeCode(w *results.SectionWriter, f *findings) {
 		languages = append(languages, fmt.Sprintf("%s %s in %s", l.Name, count(l.Code), countOf(l.Files, "file")))
 	}
 	total := f.census.Total()
-	w.Text("Lines of code in the files that git knows, without blank lines and lines of comments: %s. All lines: %s in %s, and %s without text. Counted with", strings.Join(languages, ", "),
-		count(total.All()), countOf(total.Files, "file"), countOf(f.census.Binary, "file"))
-	w.Commands("fleetmark baseline --sections code,tests --file NEW.md")
+	w.Command(fmt.Sprintf("Lines of code in the files that git knows, without blank lines and lines of comments: %s. All lines: %s in %s, and %s without text. Counted with", strings.Join(languages, ", "),
+		count(total.All()), countOf(total.Files, "file"), countOf(f.census.Binary, "file")), "fleetmark baseline --sections code,tests --file NEW.md")
 	w.Figure("lines", float64(total.All()))
 	if f.tested == nil {
 		writePackages(w, f)
@@ -44,8 +43,8 @@ func writeCode(w *results.SectionWriter, f *findings) {
 // writeTests says how the tests went, and what they reach.
 func writeTests(w *results.SectionWriter, f *findings) {
 	t := f.tested
-	w.Text("%s tests, examples and fuzz targets (on their seeds) passed, with %s subtests; %s failed, %s skipped themselves; in %s, by", count(t.Passed), count(t.Subtests), count(t.Failed), count(t.Skipped), t.Elapsed.Round(time.Second))
-	w.Commands(census.Command())
+	w.Command(fmt.Sprintf("%s tests, examples and fuzz targets (on their seeds) passed, with %s subtests; %s failed, %s skipped themselves; in %s, by",
+		count(t.Passed), count(t.Subtests), count(t.Failed), count(t.Skipped), t.Elapsed.Round(time.Second)), census.Command())
 	if len(t.FailedNames) > 0 {
 		w.Text("What failed: %s.", strings.Join(t.FailedNames, ", "))
 	}

@@ -56,7 +56,7 @@ func writeOperations(w *results.SectionWriter, f *findings) {
 	}
 	w.Table("llrrrrrrrr", header, rows)
 	if len(f.extra) > 0 {
-		w.Text("The scenarios rollout and throughput have sections of their own below. The others were measured with")
+		w.Text("The scenarios rollout and throughput are below, with every metric. The others were measured with")
 		var commands []string
 		for _, r := range f.extra {
 			commands = append(commands, r.command)
@@ -79,8 +79,7 @@ func writeIntegration(w *results.SectionWriter, f *findings) {
 		}
 	}
 	w.Table("llrl", []string{"test", "result", "duration", "notes"}, rows)
-	w.Text("%d of %d passed in %s, by", passed, len(f.suite), all.Round(100*time.Millisecond))
-	w.Commands("fleetmark run integration")
+	w.Command(fmt.Sprintf("%d of %d passed in %s, by", passed, len(f.suite), all.Round(100*time.Millisecond)), "fleetmark run integration")
 	w.Figure("passed", float64(passed))
 	w.Figure("failed", float64(len(f.suite)-passed))
 }
@@ -103,8 +102,7 @@ func writeLarge(w *results.SectionWriter, f *findings) {
 		w.Figure(unit, v)
 	}
 	w.Table("rrrrrrr", []string{"throughput", "p50", "p99", "cpu/op", "B/op", "allocs/op", "peak memory"}, [][]string{row})
-	w.Text("Medians of %d repetitions of a second. Peak memory is the whole of the driver's process. Measured with", f.large.Run.Repetitions)
-	w.Commands("fleetmark run " + largePayload)
+	w.Command(fmt.Sprintf("Medians of %d repetitions of a second. Peak memory is the whole of the driver's process. Measured with", f.large.Run.Repetitions), "fleetmark run "+largePayload)
 }
 
 // sizeText is such as 10 MB.

@@ -32,10 +32,10 @@ func writeTime(w *results.SectionWriter, f *findings) {
 	}())
 	p := phases[0]
 	if p.Whole > 0 {
-		w.Text("So %.0f%% of the median %s over %s on a connection that stays is waiting for the device, and %.0f%% is the client's own: preparing, finding the connection, and reading. The write is the system's. Measured with",
+		w.Text("So %.0f%% of the median %s over %s on a connection that stays is waiting for the device, and %.0f%% is the client's own: preparing, finding the connection, and reading. The write is the system's.",
 			100*float64(p.Wait)/float64(p.Whole), p.Op, p.Transport, 100*float64(p.Prepare+p.Connect+p.Read)/float64(p.Whole))
 	}
-	w.Commands(partsCommand)
+	w.Command("Measured with", partsCommand)
 }
 
 // partsCommand measures again what a process of its own measured: time, allocations and streaming.
@@ -79,8 +79,8 @@ func writeAllocations(w *results.SectionWriter, f *findings) {
 	table("B/op", func(_, bytes int64) float64 { return float64(bytes) }, fewDigits)
 	w.Text("Allocations an operation:")
 	table("allocs/op", func(objects, _ int64) float64 { return float64(objects) }, fewDigits)
-	w.Text("Measured with the first command. The second names the call sites of a push, from profiles that the command of the whole page takes.")
-	w.Commands(partsCommand, "fleetmark profile top "+baselineProfiles+" --kind allocs")
+	w.Command("Measured with", partsCommand)
+	w.Command("The call sites of a push, from profiles that the command of the whole page takes, are shown by", "fleetmark profile top "+baselineProfiles+" --kind allocs")
 }
 
 // fewDigits shows a figure with one digit after the point, and a smaller one with two that
@@ -121,6 +121,5 @@ func writeStreaming(w *results.SectionWriter, f *findings) {
 		rows = append(rows, []string{sizeText(s.Size), before, peak, growth, mebibytes(s.Allocated), speed})
 	}
 	w.Table("rrrrrr", []string{"artifact", "peak before", "peak through the push", "grew by", "heap it asked for", "speed of the one push"}, rows)
-	w.Text("Measured with")
-	w.Commands(partsCommand)
+	w.Command("Measured with", partsCommand)
 }

@@ -29,8 +29,8 @@ func writeAntiPatterns(w *results.SectionWriter, f *findings) {
 		}
 	}
 	w.Table("ll", []string{"anti-pattern", "tests"}, rows)
-	w.Text("All of them at once:")
 	slices.Sort(names)
+	w.Text("All of them at once:")
 	w.Commands(fmt.Sprintf("go test -run '^Test(%s)$' %s", strings.Join(slices.Compact(names), "|"), strings.Join(slices.Sorted(maps.Keys(packages)), " ")))
 }
 

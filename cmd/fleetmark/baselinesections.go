@@ -133,8 +133,7 @@ func (f *findings) section(s pageSection) (results.Section, error) {
 		if why == "" {
 			why = "it was not asked for"
 		}
-		w.Text("Not measured: %s. Asked for by", why)
-		w.Commands("fleetmark baseline --sections " + s.name)
+		w.Command("Not measured: "+why+". Asked for by", "fleetmark baseline --sections "+s.name)
 		return w.Section()
 	}
 	s.write(w, f)
