@@ -75,14 +75,14 @@ func (f *findings) summarizeBenchmarks(w *results.SectionWriter, targets []evalu
 		}
 		ratio := ""
 		if r.ratio > 0 {
-			ratio = beside(fmt.Sprintf("%.2fx %s", r.ratio, r.reference), figure+"ratio")
+			ratio = beside(fmt.Sprintf("%.2fx", r.ratio), figure+"ratio")
 		}
 		rows = append(rows, []string{r.Name, cell("ns/op"), ratio, cell("allocs/op"), cell("B/op"), cell("MB/s")})
 	}
 	if len(rows) == 0 {
 		return
 	}
-	w.Text("What one operation costs, by the Go benchmark of that name; in parentheses what is wanted:")
+	w.Text("What one operation costs, by the Go benchmark of that name, and how that compares with its reference, which does the least that the same work could take. In parentheses what is wanted:")
 	w.Table("lrrrrr", []string{"operation", "time", "to its reference", "allocs/op", "B/op", "MB/s"}, rows)
 	if left > 0 {
 		w.Text("And %d more, under Go benchmarks.", left)
