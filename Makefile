@@ -1,4 +1,4 @@
-.PHONY: build test bench baseline lint fuzz
+.PHONY: build test bench bench-all baseline lint fuzz
 
 build: # the command, beside this file
 	go build -trimpath -o fleetmark ./cmd/fleetmark
@@ -6,7 +6,10 @@ build: # the command, beside this file
 test: # what a commit must pass
 	go test ./...
 
-bench: # the benchmarks, ten times each, ready for benchstat
+bench: # the benchmarks of an operation beside their references, ten times each, ready for benchstat
+	go test -run '^$$' -bench 'Push|Verify|Reference' -benchmem -count 10 ./delivery
+
+bench-all: # every benchmark, ten times each
 	go test -run '^$$' -bench . -skip 'MillionDevices|GigabyteStream' -benchmem -count 10 -timeout 60m ./...
 
 baseline: # measures on this machine and writes BASELINE_METRICS.md

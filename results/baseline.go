@@ -13,7 +13,11 @@ type Baseline struct {
 	GoVersion string    // that built it
 	Created   time.Time // UTC, whole seconds
 	Scenarios []BaselineScenario
-	Sections  []Section // what else the page says, in its order
+
+	// Benchmarks are Go benchmarks, an entry per command that measured them. May be nil.
+	Benchmarks []GoBenchmarks
+
+	Sections []Section // what else the page says, in its order
 
 	// Sources are digests of the code that was measured, such as of "delivery", by
 	// which a later tree can be told from it. May be nil.

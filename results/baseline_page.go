@@ -3,21 +3,24 @@ package results
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"time"
 )
 
-// BaselineSchema is the version of the baseline page that this package writes. It reads
-// the earlier ones too: version 1 had no sections.
-const BaselineSchema = 2
+// BaselineSchema is the version of the baseline page that this package writes. It reads the earlier
+// ones too: version 1 had no sections, version 2 no Go benchmarks.
+const BaselineSchema = 3
 
 // The marks that hold a baseline page together. They are HTML comments, which a
 // reader of the page doesn't see.
 const (
-	markBaseline     = "<!-- fleetmark:baseline schema=2. Written by `fleetmark baseline`; only the optimization history is for editing. -->"
+	markBaseline     = "<!-- fleetmark:baseline schema=3. Written by `fleetmark baseline`; only the optimization history is for editing. -->"
 	markBaselineHead = "<!-- fleetmark:baseline "
+	markBenchmarks   = "<!-- fleetmark:benchmarks %d -->"
 	markHistoryBegin = "<!-- fleetmark:history:begin -->"
 	markHistoryEnd   = "<!-- fleetmark:history:end -->"
 	markEndFormat    = "<!-- fleetmark:end samples=%d -->"
@@ -37,7 +40,11 @@ type baselineFacts struct {
 	GoVersion string                  `json:"go_version"`
 	Created   time.Time               `json:"created"`
 	Scenarios []baselineScenarioFacts `json:"scenarios"`
-	Sections  []sectionFacts          `json:"sections,omitempty"`
+
+	// Benchmarks are the page's blocks of Go benchmarks, in their order.
+	Benchmarks []benchmarkFacts `json:"benchmarks,omitempty"`
+
+	Sections []sectionFacts `json:"sections,omitempty"`
 
 	// Sources is the digest of the code that was measured, by its name.
 	Sources map[string]string `json:"sources,omitempty"`
@@ -59,6 +66,57 @@ type baselineScenarioFacts struct {
 	Yardstick    *Yardstick    `json:"yardstick,omitempty"`
 
 	Samples int `json:"samples"` // lines in the page's samples that are of this scenario
+}
+
+// benchmarkFacts describe one block of go test's lines.
+type benchmarkFacts struct {
+	Command string `json:"command"`
+	Lines   int    `json:"lines"`   // of the block
+	Samples int    `json:"samples"` // result lines among them
+}
+
+// maxFactsLine bounds a line of the JSON block, in bytes: benchfmt's reader, which benchstat is
+// made of, gives up at a line of 64 KiB.
+const maxFactsLine = 32 << 10
+
+// encode writes the facts as JSON: a line per scenario, per block of benchmarks and per section, and
+// one for the digest, by which it is found.
+func (f baselineFacts) encode() (string, error) {
+	var b strings.Builder
+	var failed error
+	value := func(v any, indent string) string {
+		data, err := json.Marshal(v)
+		if err == nil && len(data) > maxFactsLine {
+			data, err = json.MarshalIndent(v, indent, "  ")
+		}
+		failed = errors.Join(failed, err)
+		return string(data)
+	}
+	field := func(name string, v any) { fmt.Fprintf(&b, ",\n  %q: %s", name, value(v, "  ")) }
+	list := func(name string, n int, at func(int) any) {
+		fmt.Fprintf(&b, ",\n  %q: [", name)
+		for i := range n {
+			fmt.Fprintf(&b, "%s\n    %s", strings.Repeat(",", min(i, 1)), value(at(i), "    "))
+		}
+		b.WriteString("\n  ]")
+	}
+	fmt.Fprintf(&b, "{\n  %q: %d", "schema", f.Schema)
+	field("machine", f.Machine)
+	field("revision", f.Revision)
+	field("go_version", f.GoVersion)
+	field("created", f.Created)
+	list("scenarios", len(f.Scenarios), func(i int) any { return f.Scenarios[i] })
+	if len(f.Benchmarks) > 0 {
+		list("benchmarks", len(f.Benchmarks), func(i int) any { return f.Benchmarks[i] })
+	}
+	if len(f.Sections) > 0 {
+		list("sections", len(f.Sections), func(i int) any { return f.Sections[i] })
+	}
+	if len(f.Sources) > 0 {
+		field("sources", f.Sources)
+	}
+	fmt.Fprintf(&b, ",\n  %s\n}\n", digestField(f.GeneratedSHA256))
+	return b.String(), failed
 }
 
 var zeroDigest = strings.Repeat("0", sha256.Size*2)

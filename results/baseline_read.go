@@ -3,7 +3,9 @@ package results
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,7 +26,10 @@ func ReadBaseline(path string) (*Baseline, error) {
 	return parseBaseline(data, path)
 }
 
-const wantBaseline = "name a page that `fleetmark baseline` wrote, or write one"
+const (
+	wantBaseline = "name a page that `fleetmark baseline` wrote, or write one"
+	wantRestore  = "restore the page, or write it again with `fleetmark baseline`"
+)
 
 // isBaseline reports whether data claims to be a baseline page.
 func isBaseline(data []byte) bool { return bytes.HasPrefix(data, []byte(markBaselineHead)) }
@@ -44,7 +49,7 @@ func parseBaseline(data []byte, path string) (*Baseline, error) {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	end := markEnd.FindStringSubmatch(lines[len(lines)-1])
 	if end == nil {
-		return bad(len(lines), "cut short (the last line isn't the end mark)", "restore the page, or write it again with `fleetmark baseline`", nil)
+		return bad(len(lines), "cut short (the last line isn't the end mark)", wantRestore, nil)
 	}
 	total, err := strconv.Atoi(end[1])
 	if err != nil {
@@ -63,18 +68,21 @@ func parseBaseline(data []byte, path string) (*Baseline, error) {
 	if !ok {
 		return bad(len(lines), "has no block of facts", wantBaseline, nil)
 	}
-	b, sections, digest, problem, err := factsOf(facts)
+	b, parts, digest, problem, err := factsOf(facts)
 	if problem != "" {
 		return bad(factsLine+jsonErrorLine([]byte(facts), err), problem, wantBaseline, err)
+	}
+	if b.Benchmarks, err = benchmarksOf(lines, parts.Benchmarks, path); err != nil {
+		return nil, err
 	}
 	if b.History, problem, samplesLine = historyOf(lines); problem != "" {
 		return bad(samplesLine, problem, "put it right, or write the page again with `fleetmark baseline`", nil)
 	}
-	if b.Sections, problem, samplesLine = sectionsOf(lines, sections); problem != "" {
+	if b.Sections, problem, samplesLine = sectionsOf(lines, parts.Sections); problem != "" {
 		return bad(samplesLine, problem, "put it right, or write the page again with `fleetmark baseline`", nil)
 	}
 	if len(records) != total {
-		return bad(len(lines), fmt.Sprintf("cut short (%d samples, and the end mark says %d)", len(records), total), "restore the page, or write it again with `fleetmark baseline`", nil)
+		return bad(len(lines), fmt.Sprintf("cut short (%d samples, and the end mark says %d)", len(records), total), wantRestore, nil)
 	}
 	// Where the fields agree with the digest but not with one another, no edit
 	// explains it either.
@@ -90,22 +98,61 @@ func parseBaseline(data []byte, path string) (*Baseline, error) {
 // block returns what stands in the first fenced block that opens with fence, and
 // the number of the line that opens it.
 func block(lines []string, fence string) (body string, opens int, ok bool) {
-	for i, line := range lines {
-		if line != fence {
+	inside, opens, ok := blockLines(lines, fence, 0)
+	return strings.Join(inside, "\n") + "\n", opens, ok
+}
+
+// blockLines returns the lines of the first fenced block that opens with fence at line index from or
+// later, and the number of the line that opens it.
+func blockLines(lines []string, fence string, from int) (inside []string, opens int, ok bool) {
+	for i := from; i < len(lines); i++ {
+		if lines[i] != fence {
 			continue
 		}
 		for k := i + 1; k < len(lines); k++ {
 			if lines[k] == fenceEnd {
-				return strings.Join(lines[i+1:k], "\n") + "\n", i + 1, true
+				return lines[i+1 : k], i + 1, true
 			}
 		}
-		return "", 0, false
+		return nil, 0, false
 	}
-	return "", 0, false
+	return nil, 0, false
 }
 
-// factsOf reads the JSON block into a baseline that has no records yet.
-func factsOf(text string) (b *Baseline, sections []sectionFacts, digest, problem string, err error) {
+// benchmarksOf reads the blocks of Go benchmarks that the facts name. Each stands after a mark.
+func benchmarksOf(lines []string, facts []benchmarkFacts, path string) ([]GoBenchmarks, error) {
+	bad := func(line int, problem string, err error) error {
+		return &InputError{Path: path, Line: line, Problem: problem, Want: wantRestore, Err: err}
+	}
+	var all []GoBenchmarks
+	from := 0
+	for i, f := range facts {
+		mark := slices.Index(lines[from:], fmt.Sprintf(markBenchmarks, i+1))
+		if mark < 0 {
+			return nil, bad(len(lines), fmt.Sprintf("lacks block %d of Go benchmarks, which the facts have", i+1), nil)
+		}
+		from += mark
+		inside, opens, ok := blockLines(lines, fenceSamples, from)
+		if !ok {
+			return nil, bad(from+1, fmt.Sprintf("has no block %d of Go benchmarks", i+1), nil)
+		}
+		samples, err := ParseGoBenchmarks(inside)
+		if damaged, ok := errors.AsType[*LineError](err); ok {
+			return nil, bad(opens+damaged.Line, "damaged line of a Go benchmark ("+damaged.Problem+")", err)
+		}
+		if len(inside) != f.Lines || len(samples) != f.Samples {
+			return nil, bad(opens, fmt.Sprintf("cut short (%d lines with %d samples, and the facts say %d with %d)",
+				len(inside), len(samples), f.Lines, f.Samples), nil)
+		}
+		all = append(all, GoBenchmarks{Command: f.Command, Lines: slices.Clone(inside), Samples: samples})
+		from = opens + len(inside)
+	}
+	return all, nil
+}
+
+// factsOf reads the JSON block into a baseline that has no records yet. parts is the block itself,
+// for what else of the page it describes.
+func factsOf(text string) (b *Baseline, parts *baselineFacts, digest, problem string, err error) {
 	var facts baselineFacts
 	decoder := json.NewDecoder(strings.NewReader(text))
 	if err := decoder.Decode(&facts); err != nil {
@@ -127,7 +174,7 @@ func factsOf(text string) (b *Baseline, sections []sectionFacts, digest, problem
 		b.Scenarios = append(b.Scenarios, BaselineScenario{Name: s.Name, WorkloadDigest: s.WorkloadDigest, Command: s.Command,
 			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Interference: s.Interference, Yardstick: s.Yardstick})
 	}
-	return b, facts.Sections, facts.GeneratedSHA256, "", nil
+	return b, &facts, facts.GeneratedSHA256, "", nil
 }
 
 // historyOf returns the hand-written part, or the line on which it is wrong.

@@ -21,12 +21,21 @@ func readText(t testing.TB, text string) (*Baseline, error) {
 	return ReadBaseline(writeTemp(t, BaselineFile, text))
 }
 
+// throughputScenario has every field set.
+func throughputScenario() BaselineScenario {
+	return BaselineScenario{
+		Name: "throughput", WorkloadDigest: "sha256:bb", Command: "fleetmark run throughput \\\n  --set 'load.rate=10/s'", Repetitions: 1,
+		ClientsWordOnly: true, Yardstick: &Yardstick{RoundTripNS: 15400, Blocks: 20}, Counts: Counts{1, 2, 3, 4, 5},
+		Interference: &Interference{OthersFraction: 0.02, StolenFraction: 0.001},
+		Records:      []Record{{"throughput", "deliver", 1, 7, []Value{{"MB/s", 0.1 + 0.2}, {"ns/op", 0}, {"unheard-of", -1}}}},
+	}
+}
+
 func TestBaselineRoundTrip(t *testing.T) {
-	second := BaselineScenario{Name: "throughput", WorkloadDigest: "sha256:bb", Command: "fleetmark run throughput \\\n  --set 'load.rate=10/s'",
-		Repetitions: 1, ClientsWordOnly: true, Yardstick: &Yardstick{RoundTripNS: 15400, Blocks: 20}, Interference: &Interference{OthersFraction: 0.02, StolenFraction: 0.001}, Counts: Counts{1, 2, 3, 4, 5},
-		Records: []Record{{"throughput", "deliver", 1, 7, []Value{{"MB/s", 0.1 + 0.2}, {"ns/op", 0}, {"unheard-of", -1}}}}}
+	second := throughputScenario()
 	want := testBaseline()
 	want.Scenarios = append(want.Scenarios, second)
+	want.Benchmarks = testGoBenchmarks(t)
 	want.Sections, want.Sources = testSections(), map[string]string{"delivery": "abc"}
 	got, err := readText(t, baselineText(t, want))
 	require.NoError(t, err)
@@ -59,11 +68,35 @@ func TestBaselineWithCarriageReturns(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
+// TestBaselinesOfEarlierSchemas reads pages that earlier versions wrote.
+func TestBaselinesOfEarlierSchemas(t *testing.T) {
+	want := testBaseline()
+	want.History = strings.Trim(want.History, "\n")
+	want.Scenarios = append(want.Scenarios, throughputScenario())
+	got, err := ReadBaseline("testdata/baseline_schema1.md")
+	require.NoError(t, err)
+	require.Equal(t, &want, got)
+
+	want.Sections, want.Sources = testSections(), map[string]string{"delivery": "abc"}
+	got, err = ReadBaseline("testdata/baseline_schema2.md")
+	require.NoError(t, err)
+	require.Equal(t, &want, got)
+
+	_, err = ReadBaseline("../" + BaselineFile)
+	require.NoError(t, err, "the page of this repository")
+}
+
 // TestBaselineHoldsTheSamplesAndNothingElse reads the page as benchstat does.
 func TestBaselineHoldsTheSamplesAndNothingElse(t *testing.T) {
-	for name, b := range map[string]Baseline{"plain": testBaseline(), "hostile": hostileBaseline()} {
+	measured := testBaseline()
+	measured.Benchmarks = testGoBenchmarks(t)
+	for name, b := range map[string]Baseline{"plain": testBaseline(), "hostile": hostileBaseline(), "with Go benchmarks": measured} {
 		t.Run(name, func(t *testing.T) {
-			want, wantConfig := readAsBenchstat(t, samplesText(t, b.Scenarios[0].Records...))
+			text := samplesText(t, b.Scenarios[0].Records...)
+			for _, g := range b.Benchmarks {
+				text += strings.Join(g.Lines, "\n") + "\n"
+			}
+			want, wantConfig := readAsBenchstat(t, text)
 			got, gotConfig := readAsBenchstat(t, baselineText(t, b))
 			require.NotEmpty(t, want)
 			require.Equal(t, want, got)
@@ -131,7 +164,7 @@ func TestHostileBaselineRoundTrip(t *testing.T) {
 // TestBaselineCutAtEveryLine: no part of a page passes for a page.
 func TestBaselineCutAtEveryLine(t *testing.T) {
 	whole := testBaseline()
-	whole.Sections = testSections()
+	whole.Sections, whole.Benchmarks = testSections(), testGoBenchmarks(t)
 	lines := strings.SplitAfter(strings.TrimSuffix(baselineText(t, whole), "\n"), "\n")
 	require.Greater(t, len(lines), 60)
 	for n := range lines {
@@ -162,7 +195,7 @@ func TestBaselineCutAtEveryLine(t *testing.T) {
 // part, and expects to be told; and in each line of the history, and expects not.
 func TestBaselineEditedAnywhere(t *testing.T) {
 	whole := testBaseline()
-	whole.Sections = testSections()
+	whole.Sections, whole.Benchmarks = testSections(), testGoBenchmarks(t)
 	text := baselineText(t, whole)
 	inHistory, edited := false, 0
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
@@ -214,11 +247,11 @@ func TestReadBaselineRefuses(t *testing.T) {
 		{"a damaged sample", strings.Replace(text, "-2 5000 ", "-2 5O00 ", 1), sampleLine, "damaged sample line", false},
 		{"a sample that is gone", strings.Replace(text, strings.Split(text, "\n")[sampleLine-1]+"\n", "", 1), last - 1, "19 samples, and the end mark says 20", false},
 		{"a better sample", strings.Replace(text, "-2 5000 ", "-2 6000 ", 1), 0, "edited by hand", true},
-		{"a better machine", strings.Replace(text, `"cores": 2`, `"cores": 4`, 1), 0, "edited by hand", true},
+		{"a better machine", strings.Replace(text, `"cores":2`, `"cores":4`, 1), 0, "edited by hand", true},
 		{"a forged digest", strings.Replace(text, `"generated_sha256": "`, `"generated_sha256": "0`, 1), lineOf("```json"), "the facts have no digest", false},
-		{"facts that are no JSON", strings.Replace(text, `"schema": 2,`, `"schema": !`, 1), lineOf("```json") + 2, "damaged facts", false},
-		{"a later schema", strings.Replace(text, `"schema": 2,`, `"schema": 3,`, 1), lineOf("```json"), "schema version 3", false},
-		{"no schema", strings.Replace(text, `"schema": 2,`, ``, 1), lineOf("```json"), "no schema version", false},
+		{"facts that are no JSON", strings.Replace(text, `"schema": 3,`, `"schema": !`, 1), lineOf("```json") + 2, "damaged facts", false},
+		{"a later schema", strings.Replace(text, `"schema": 3,`, `"schema": 4,`, 1), lineOf("```json"), "schema version 4", false},
+		{"no schema", strings.Replace(text, `"schema": 3,`, ``, 1), lineOf("```json"), "no schema version", false},
 		{"no facts", strings.Replace(text, fenceFacts, "```", 1), last, "has no block of facts", false},
 		{"no history", strings.Replace(text, markHistoryBegin, "", 1), lineOf(markHistoryEnd), "that nothing began", false},
 		{"no end of the history", strings.Replace(text, markHistoryEnd, "", 1), last, "lacks the marks", false},
@@ -278,10 +311,11 @@ func TestBaselineTableSaysWhatTheSamplesSay(t *testing.T) {
 	text := baselineText(t, b)
 	// The median is the fourth of seven; the interval reaches from the first to
 	// the last (with seven, 1-2/2^7 = 98.4% of confidence), 30 of 1030 being 3%.
-	require.Contains(t, text, "| push      | ns/op          | 1.03µs |     ± 3% | 7 |\n")
-	require.Contains(t, text, "|           | retries/device |      2 |   1 to 3 | 2 |\n")
-	require.Contains(t, text, "Outcome: 50000 devices, 50000 updated, 0 failed, 0 lost, 0 applied twice.\n")
-	require.Contains(t, text, "```sh\n  fleetmark run rollout --seed 1\n```\n")
+	require.Contains(t, text, "| metric         |      rollout push |\n")
+	require.Contains(t, text, "| ns/op          | 1.03µs ± 3% (n=7) |\n")
+	require.Contains(t, text, "| retries/device |  2 (1 to 3) (n=2) |\n")
+	require.Contains(t, text, "Outcome: 50000 devices, 50000 updated, 0 failed, 0 lost, 0 applied twice.")
+	require.Contains(t, text, "Measured with\n  `fleetmark run rollout --seed 1`.\n")
 }
 
 // TestGeneratedLinesAreNoBenchmarks goes through all that the room writes, line
@@ -320,7 +354,7 @@ func signAgain(data []byte) []byte {
 // reads again as the same.
 func FuzzReadBaseline(f *testing.F) {
 	text := baselineText(f, testBaseline())
-	_, err := parseBaseline(signAgain([]byte(strings.Replace(text, `"cores": 2`, `"cores": 4`, 1))), "signed again")
+	_, err := parseBaseline(signAgain([]byte(strings.Replace(text, `"cores":2`, `"cores":4`, 1))), "signed again")
 	require.NoError(f, err)
 	f.Add([]byte(text))
 	f.Add([]byte(strings.ReplaceAll(text, "\n", "\r\n")))
@@ -328,6 +362,8 @@ func FuzzReadBaseline(f *testing.F) {
 	f.Add([]byte(text[:len(text)/3]))
 	sectioned := testBaseline()
 	sectioned.Sections = testSections()
+	f.Add([]byte(baselineText(f, sectioned)))
+	sectioned.Benchmarks = testGoBenchmarks(f)
 	f.Add([]byte(baselineText(f, sectioned)))
 	f.Add([]byte(markBaseline + "\n```text\n```\n```json\n{\"schema\":1,\"generated_sha256\":\"" + zeroDigest + "\"}\n```\n" + markHistoryBegin + "\n" + markHistoryEnd + "\n<!-- fleetmark:end samples=0 -->"))
 	f.Fuzz(func(t *testing.T, data []byte) {

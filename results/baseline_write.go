@@ -1,11 +1,11 @@
 package results
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,44 +62,65 @@ func renderBaseline(b Baseline) (string, error) {
 		return "", errors.New("no samples: want at least one scenario that was measured")
 	}
 
+	for _, g := range b.Benchmarks {
+		if err := g.validate(); err != nil {
+			return "", err
+		}
+		facts.Benchmarks = append(facts.Benchmarks, benchmarkFacts{Command: g.Command, Lines: len(g.Lines), Samples: len(g.Samples)})
+	}
+
 	var p strings.Builder
 	p.WriteString(markBaseline + "\n\n# Baseline metrics\n\n")
-	p.WriteString("What delivering an update costs, as measured on one machine at one revision. `fleetmark run` holds every later run\n" +
-		"against its scenarios, and `benchstat` reads it as it is. Times and rates compare only on the machine below; counts and\n" +
-		"allocations compare anywhere. `fleetmark baseline` makes the page anew and keeps the optimization history; every\n" +
-		"number in it was measured by that command.\n\n")
-	if err := writeMachine(&p, b); err != nil {
-		return "", err
-	}
+	p.WriteString("What delivering an update costs, as measured on one machine at one revision. `fleetmark run` compares every later run\n" +
+		"with its scenarios, and `benchstat` reads it as it is. Times and rates compare only on this machine; counts and\n" +
+		"allocations compare anywhere. `fleetmark baseline` writes the page and keeps the optimization history.\n\n")
+	p.WriteString(wrap(machineText(b)) + "\n\n")
 	if facts.Sections, err = writeSections(&p, b.Sections); err != nil {
 		return "", err
 	}
-	for _, s := range b.Scenarios {
-		if err := writeBaselineScenario(&p, s); err != nil {
-			return "", err
-		}
-	}
-	if err := writeMetrics(&p, b); err != nil {
+	if err := writeScenarios(&p, b.Scenarios); err != nil {
 		return "", err
 	}
-	p.WriteString("## Samples\n\nEvery repetition as it was measured, in the Go benchmark format.\n\n" + fenceSamples + "\n")
-	samples := NewSampleWriter(&p, b.Machine.GOMAXPROCS)
-	for _, s := range b.Scenarios {
-		if err := samples.Write(s.Records...); err != nil {
-			return "", err
-		}
+	if err := writeSamples(&p, b); err != nil {
+		return "", err
 	}
-	p.WriteString(fenceEnd + "\n\n## Facts\n\nFor programs: what the tables above say, and the digest by which an edit is noticed.\n\n" + fenceFacts + "\n")
-	data, err := json.MarshalIndent(facts, "", "  ")
+	data, err := facts.encode()
 	if err != nil {
 		return "", err
 	}
-	p.Write(data)
-	p.WriteString("\n" + fenceEnd + "\n\n## Optimization history\n\n" + markHistoryBegin + "\n" + history + markHistoryEnd + "\n\n")
+	p.WriteString("## Facts\n\n")
+	writeFolded(&p, "For programs: what the tables above say, and the digest by which an edit is noticed", fenceFacts, data)
+	p.WriteString("## Optimization history\n\n" + markHistoryBegin + "\n" + history + markHistoryEnd + "\n\n")
 	fmt.Fprintf(&p, markEndFormat+"\n", total)
 
 	text := p.String()
 	return strings.Replace(text, digestField(zeroDigest), digestField(generatedDigest(text, zeroDigest)), 1), nil
+}
+
+// writeSamples writes the blocks that benchstat reads. That of the scenarios comes first: the cpu
+// line of a Go benchmark holds for every line after it, and the scenarios' lines have none.
+func writeSamples(p *strings.Builder, b Baseline) error {
+	p.WriteString("## Samples\n\nEvery sample as it was measured, in the Go benchmark format.\n\n")
+	var text strings.Builder
+	samples := NewSampleWriter(&text, b.Machine.GOMAXPROCS)
+	n := 0
+	for _, s := range b.Scenarios {
+		if err := samples.Write(s.Records...); err != nil {
+			return err
+		}
+		n += len(s.Records)
+	}
+	writeFolded(p, plural(n, "sample")+" of the scenarios", fenceSamples, text.String())
+	for i, g := range b.Benchmarks {
+		fmt.Fprintf(p, markBenchmarks+"\n", i+1)
+		writeFolded(p, plural(len(g.Samples), "sample")+" of the Go benchmarks, as go test printed them", fenceSamples, g.text())
+	}
+	return nil
+}
+
+// writeFolded writes a fenced block that a browser shows on request. The title is our own, in HTML.
+func writeFolded(p *strings.Builder, title, fence, body string) {
+	fmt.Fprintf(p, "<details>\n<summary>%s</summary>\n\n%s\n%s%s\n\n</details>\n\n", title, fence, body, fenceEnd)
 }
 
 // cleanHistory ends every line with a single line feed, and refuses what would
@@ -133,113 +154,92 @@ func historyProblem(line string) string {
 	return ""
 }
 
-func writeMachine(w io.Writer, b Baseline) error {
+// machineText says when, on which machine and from which source the page was measured.
+func machineText(b Baseline) string {
 	m := b.Machine
-	if _, err := io.WriteString(w, "## System configuration\n\n"); err != nil {
-		return err
-	}
-	table := page.Table{Header: []string{"What", "Value"}, Rows: [][]string{
-		{"System", page.Escape(m.OS + "/" + m.Arch)},
-		{"Kernel", page.Escape(m.Kernel)},
-		{"Processor", page.Escape(m.CPU)},
-		{"Cores", fmt.Sprintf("%d (GOMAXPROCS %d)", m.Cores, m.GOMAXPROCS)},
-		{"Memory", fmt.Sprintf("%.1f GiB", float64(m.MemoryBytes)/(1<<30))},
-		{"Go", page.Escape(b.GoVersion)},
-		{"Revision", page.Code(b.Revision)},
-		{"Identity", page.Code(m.Identity)},
-		{"Measured", b.Created.UTC().Format("2006-01-02 15:04:05 UTC")},
-	}}
-	if err := table.Markdown(w); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return fmt.Sprintf("Measured on %s on %s, kernel %s: %s, %s (GOMAXPROCS %d), %.1f GiB of memory; %s, revision %s, machine %s.",
+		b.Created.UTC().Format("2006-01-02 15:04:05 UTC"), page.Escape(m.OS+"/"+m.Arch), page.Escape(m.Kernel), page.Escape(m.CPU),
+		plural(m.Cores, "core"), m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30), page.Escape(b.GoVersion), page.Code(b.Revision), page.Code(m.Identity))
 }
 
-func writeBaselineScenario(w *strings.Builder, s BaselineScenario) error {
-	if err := checkWord("scenario", s.Name); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "## Scenario %s\n\nMeasured with\n\n", page.Escape(s.Name))
-	if err := page.Fence(w, "sh", s.Command); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "\n%s.", plural(s.Repetitions, "repetition"))
-	if s.Yardstick != nil {
-		fmt.Fprintf(w, " By the yardstick, a round trip between two bare sockets took %s.", FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
-	}
-	if s.Interference != nil {
-		fmt.Fprintf(w, " Meanwhile %s.", s.Interference)
-	}
-	w.WriteString(" The interval holds the median with 95% confidence; n is the number of samples.\n\n")
-	table := page.Table{Header: []string{"operation", "metric", "median", "interval", "n"}, Align: "llrrr"}
-	previous := ""
-	for _, p := range pairSamples(nil, s.Records) {
-		unit, _ := LookupUnit(p.unit)
-		summary := summarize(p.now, unit.Exact)
-		interval := "exact"
-		if !unit.Exact {
-			interval = "± " + summary.interval
-		} else if *summary.Low != *summary.High {
-			interval = fmt.Sprintf("%s to %s", FormatValue(*summary.Low, p.unit), FormatValue(*summary.High, p.unit))
+// writeScenarios writes what runs are compared with: a paragraph per scenario, and a table of all.
+func writeScenarios(w *strings.Builder, scenarios []BaselineScenario) error {
+	w.WriteString("## Scenarios\n\nWhat `fleetmark run` compares a run of the same scenario with. ")
+	w.WriteString("Medians, with the interval that holds each with 95%\nconfidence; a value without one is exact. ")
+	w.WriteString("docs/running.md of Fleetmark explains the metrics.\n\n")
+	for _, s := range scenarios {
+		if err := checkWord("scenario", s.Name); err != nil {
+			return err
 		}
-		op := page.Escape(p.op)
-		if p.op == previous {
-			op = ""
+		text := fmt.Sprintf("%s: %s.", s.Name, plural(s.Repetitions, "repetition"))
+		if s.Yardstick != nil {
+			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
 		}
-		previous = p.op
-		table.Rows = append(table.Rows, []string{op, page.Escape(p.unit), FormatValue(summary.Median, p.unit), interval, strconv.Itoa(summary.N)})
+		if s.Interference != nil {
+			text += fmt.Sprintf(" Meanwhile %s.", s.Interference)
+		}
+		text += fmt.Sprintf(" Outcome: %s.", s.Counts)
+		if s.ClientsWordOnly {
+			text += " This is the client's word only: no ledger confirmed it."
+		}
+		command := strings.ReplaceAll(s.Command, "\\\n", "") // on one line
+		w.WriteString("- " + strings.ReplaceAll(withCommand(text+" Measured with", command), "\n", "\n  ") + "\n")
 	}
-	if err := table.Markdown(w); err != nil {
+	w.WriteString("\n")
+	if err := scenarioTable(scenarios).Markdown(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nOutcome: %s.", s.Counts)
-	if s.ClientsWordOnly {
-		w.WriteString(" This is the client's word only: no ledger confirmed it.")
-	}
-	w.WriteString("\n\n")
+	w.WriteString("\n")
 	return nil
 }
 
-// writeMetrics explains the metrics that the page shows.
-func writeMetrics(w io.Writer, b Baseline) error {
-	used := make(map[string]bool)
-	for _, s := range b.Scenarios {
-		for _, r := range s.Records {
-			for _, v := range r.Values {
-				used[v.Unit] = true
+// scenarioTable has a row per metric and a column per scenario and operation.
+func scenarioTable(scenarios []BaselineScenario) page.Table {
+	table := page.Table{Header: []string{"metric"}, Align: "l"}
+	type column struct{ scenario, op string }
+	var columns []column
+	var pairs []*pair
+	repetitions := map[string]int{}
+	for _, s := range scenarios {
+		repetitions[s.Name] = s.Repetitions
+		for _, p := range pairSamples(nil, s.Records) {
+			if c := (column{p.scenario, p.op}); !slices.Contains(columns, c) {
+				columns = append(columns, c)
+				table.Header, table.Align = append(table.Header, page.Escape(p.scenario+" "+p.op)), table.Align+"r"
 			}
+			pairs = append(pairs, p)
 		}
 	}
-	table := page.Table{Header: []string{"metric", "better", "tolerance", "judged", "what it is"}, Align: "llrll"}
-	for _, u := range unitTable {
-		if !used[u.Name] {
-			continue
+	slices.SortStableFunc(pairs, func(a, b *pair) int {
+		return cmp.Or(unitOrder(a.unit)-unitOrder(b.unit), strings.Compare(a.unit, b.unit))
+	})
+	rows := map[string]int{} // by unit
+	for _, p := range pairs {
+		row, ok := rows[p.unit]
+		if !ok {
+			row = len(table.Rows)
+			rows[p.unit] = row
+			table.Rows = append(table.Rows, append([]string{page.Escape(p.unit)}, make([]string, len(columns))...))
 		}
-		better, judged, tolerance := "lower", "on this machine", fmt.Sprintf("%.0f%%", 100*u.Tolerance)
-		if u.Better > 0 {
-			better = "higher"
-		}
-		if u.Class.Portable() {
-			judged = "on any machine"
-		}
-		if u.Slack > 0 {
-			tolerance += " and " + FormatValue(u.Slack, u.Name)
-		}
-		if u.Exact {
-			tolerance = "exact"
-		}
-		table.Rows = append(table.Rows, []string{page.Escape(u.Name), better, tolerance, judged, page.Escape(u.Doc)})
+		table.Rows[row][1+slices.Index(columns, column{p.scenario, p.op})] = scenarioCell(p, repetitions[p.scenario])
 	}
-	if len(table.Rows) == 0 {
-		return nil
+	return table
+}
+
+// scenarioCell is a median with its interval, and with the number of samples where that isn't the
+// scenario's number of repetitions.
+func scenarioCell(p *pair, repetitions int) string {
+	unit, _ := LookupUnit(p.unit)
+	summary := summarize(p.now, unit.Exact)
+	cell := FormatValue(summary.Median, p.unit)
+	switch {
+	case !unit.Exact:
+		cell += " ± " + summary.interval
+	case *summary.Low != *summary.High:
+		cell += fmt.Sprintf(" (%s to %s)", FormatValue(*summary.Low, p.unit), FormatValue(*summary.High, p.unit))
 	}
-	if _, err := io.WriteString(w, "## Metrics\n\nA change counts only beyond the tolerance, which is as wide as the noise between two runs of the same code.\n\n"); err != nil {
-		return err
+	if summary.N != repetitions {
+		cell += fmt.Sprintf(" (n=%d)", summary.N)
 	}
-	if err := table.Markdown(w); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return cell
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,32 @@ func testSections() []Section {
 		{Name: "time", Title: "Where the time goes", Body: "Of 3 operations.\n\n| op | ns |\n|:---|---:|\n| a\\|b | 1 |", Figures: map[string]float64{"push wait ns": 1200, "share": 0.25}},
 		{Name: "left-out", Title: "Left *out*", Body: "It was not measured."},
 		{Name: "empty", Title: "Empty"},
+	}
+}
+
+// goBenchmarkLines are go test's lines of two packages. The cpu line ends in spaces, as it does on
+// some machines.
+func goBenchmarkLines() []string {
+	return strings.Split(`goos: linux
+goarch: amd64
+pkg: example.com/parse
+cpu: Example CPU @ 3.00GHz   `+`
+BenchmarkParse-2            	   10000	     15500 ns/op	     120 B/op	       3 allocs/op
+BenchmarkParse-2            	   10000	     16500 ns/op	     120 B/op	       3 allocs/op
+BenchmarkParse/size=1MB-2   	     500	   2000000 ns/op	 524.29 MB/s	     120 B/op	       3 allocs/op
+Unit tokens/op better=higher
+BenchmarkTokens-2           	     500	    200.5 ns/op	       7.000 tokens/op
+pkg: example.com/write
+BenchmarkParse-2            	     500	        0.2500 ns/op`, "\n")
+}
+
+func testGoBenchmarks(t testing.TB) []GoBenchmarks {
+	t.Helper()
+	samples, err := ParseGoBenchmarks(goBenchmarkLines())
+	require.NoError(t, err)
+	return []GoBenchmarks{
+		{Command: "go test -run '^$' -bench . -benchmem -count 2 ./parse ./write", Lines: goBenchmarkLines(), Samples: samples},
+		{Command: "go test -run '^$' -bench Parse ./write", Lines: goBenchmarkLines()[9:], Samples: []BenchmarkSample{samples[4]}},
 	}
 }
 

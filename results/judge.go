@@ -87,6 +87,10 @@ type Summary struct {
 	interval string // as benchstat prints it: "2%", "∞"
 }
 
+// Interval is half the width of the interval, as benchstat prints it: "2%", or "∞" where the sample
+// is too small for a bound. It is empty for an exact metric.
+func (s Summary) Interval() string { return s.interval }
+
 // Conditions say what a run and its baseline have in common, and so which rows
 // may be judged.
 type Conditions struct {

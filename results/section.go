@@ -51,7 +51,8 @@ func (w *SectionWriter) Heading(text string) {
 	w.body.WriteString("### " + page.Escape(text) + "\n")
 }
 
-// Table adds a table; align has an l or r a column. A cell between backticks is code.
+// Table adds a table; align has an l or r a column. A cell between backticks is code, as are several
+// such texts with a comma between them.
 func (w *SectionWriter) Table(align string, header []string, rows [][]string) {
 	w.begin()
 	escaped := func(cells []string) []string {
@@ -59,7 +60,11 @@ func (w *SectionWriter) Table(align string, header []string, rows [][]string) {
 		for i, c := range cells {
 			out[i] = page.Escape(c)
 			if len(c) > 2 && c[0] == '`' && c[len(c)-1] == '`' {
-				out[i] = page.Code(c[1 : len(c)-1])
+				parts := strings.Split(c[1:len(c)-1], "`, `")
+				for k, part := range parts {
+					parts[k] = page.Code(part)
+				}
+				out[i] = strings.Join(parts, ", ")
 			}
 		}
 		return out
@@ -69,6 +74,22 @@ func (w *SectionWriter) Table(align string, header []string, rows [][]string) {
 		t.Rows = append(t.Rows, escaped(r))
 	}
 	w.err = errors.Join(w.err, t.Markdown(&w.body))
+}
+
+// Command adds a paragraph that ends in a command of one line, such as "Measured with".
+func (w *SectionWriter) Command(text, command string) {
+	w.begin()
+	w.body.WriteString(withCommand(text, command) + "\n")
+}
+
+// withCommand is a paragraph that ends in a command.
+func withCommand(text, command string) string {
+	text, command = wrap(page.Escape(text)), page.Code(command)+"."
+	last := text[strings.LastIndexByte(text, '\n')+1:]
+	if len(last)+1+len(command) > lineWidth {
+		return text + "\n" + command
+	}
+	return text + " " + command
 }
 
 // Commands adds a block of commands for a shell, a line each.

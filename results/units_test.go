@@ -1,8 +1,10 @@
 package results
 
 import (
+	"fmt"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -80,4 +82,33 @@ func TestImports(t *testing.T) {
 		}
 	}
 	require.Positive(t, found)
+}
+
+// metricTable is the table of metrics that docs/running.md has.
+func metricTable() []string {
+	rows := []string{"| metric | better | tolerance | judged | what it is |", "|---|---|---|---|---|"}
+	for _, u := range Units() {
+		better, judged, tolerance := "lower", "on the same machine", fmt.Sprintf("%.0f%%", 100*u.Tolerance)
+		if u.Better > 0 {
+			better = "higher"
+		}
+		if u.Class.Portable() {
+			judged = "on any machine"
+		}
+		if u.Slack > 0 {
+			tolerance += " and " + FormatValue(u.Slack, u.Name)
+		}
+		if u.Exact {
+			tolerance = "exact"
+		}
+		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s | %s | %s |", u.Name, better, tolerance, judged, u.Doc))
+	}
+	return rows
+}
+
+// TestMetricTableInTheDocumentation: docs/running.md says of each metric what this package does with it.
+func TestMetricTableInTheDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../docs/running.md")
+	require.NoError(t, err)
+	require.Contains(t, string(text), "\n"+strings.Join(metricTable(), "\n")+"\n\n")
 }

@@ -12,9 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/anatomy"
+	"github.com/fleetmark/fleetmark/scenarios/gobench"
 )
 
 // baselineFlags are the flags of baseline.
@@ -26,6 +28,7 @@ type baselineFlags struct {
 	from        []string
 	sections    string
 	operations  int
+	bench       benchFlags
 	testsWithin time.Duration
 	out         string
 	quiet       bool
@@ -37,25 +40,32 @@ func newBaseline(c console) *cobra.Command {
 		Use:   "baseline",
 		Short: "Measure the baseline and write " + results.BaselineFile,
 		Long: `Measures and writes the page that later runs are held against: the scenarios ` + strings.Join(baselineScenarios(), "\nand ") + `, and
-in sections of its own what operations cost, where their time and bytes go, whether
-all of the suite integration passes, what large artifacts take, and what the code and
-its tests are. What people wrote under "Optimization history" is kept. It takes some
-minutes of the whole machine, most of them for the tests.
+in sections of its own the Go benchmarks that ` + "`fleetmark.yaml`" + ` names, what operations
+cost, where their time and bytes go, whether all of the suite integration passes, what
+large artifacts take, and what the code and its tests are. What people wrote under
+"Optimization history" is kept. It takes some minutes of the whole machine, most of
+them for the benchmarks and the tests.
+
+A benchmark that fails, panics, skips itself, prints while it is measured or reports no
+time ends the command, with a line that names it: there is no page without it.
 
 --check changes nothing: it fails where the page can't be read, was edited by hand,
 or is stale, so that later runs would be held against the wrong thing: it lacks a
 scenario or a section, or one has changed since.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := refuseEmpty(cmd, "file", "out", "sections", "profiles"); err != nil {
+			if err := refuseEmpty(cmd, "file", "out", "sections", "profiles", "bench-time"); err != nil {
 				return err
 			}
 			if f.check || f.text {
-				for _, name := range []string{"from", "sections", "operations", "tests-within", "profiles"} {
+				for _, name := range []string{"from", "sections", "operations", "bench-count", "bench-time", "bench-within", "tests-within", "profiles"} {
 					if cmd.Flags().Changed(name) {
 						return &exitError{exitUsage, "--" + name + ": --check and --text measure nothing: leave it out"}
 					}
 				}
+			}
+			if err := f.bench.check(cmd.Flags().Changed); err != nil {
+				return err
 			}
 			switch {
 			case f.check && f.text:
@@ -82,6 +92,9 @@ scenario or a section, or one has changed since.`,
 	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario); sections that want measurements are left out unless --sections names them")
 	flags.StringVar(&f.sections, "sections", "all", "which sections are measured: all, none, or some of "+strings.Join(measuredSections(), ","))
 	flags.IntVar(&f.operations, "operations", 5000, "how many operations the sections time and allocations look at, each kind")
+	flags.IntVar(&f.bench.count, "bench-count", 0, "samples per Go benchmark (default what fleetmark.yaml says)")
+	flags.StringVar(&f.bench.time, "bench-time", "", "how long a sample of a Go benchmark takes, as go test's -benchtime (default a second)")
+	flags.DurationVar(&f.bench.within, "bench-within", gobench.DefaultTestLimit, "how long each command of Go benchmarks may take")
 	flags.DurationVar(&f.testsWithin, "tests-within", 20*time.Minute, "how long the section tests may take")
 	flags.StringVar(&f.profiles, "profiles", "", "where the profiles of a push go that later ones are held against (default "+baselineProfiles+", with the default page)")
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
@@ -104,6 +117,9 @@ func (f *baselineFlags) write(ctx context.Context, c console) error {
 	s, err := f.session(ctx, c)
 	if err != nil {
 		return err
+	}
+	if err := f.tryBenchmarks(ctx, s, found); err != nil {
+		return f.untouched(ctx, err)
 	}
 	if len(dirs) == 0 {
 		if dirs, err = f.measure(ctx, s, baselineScenarios()); err != nil {
@@ -158,8 +174,12 @@ func (f *baselineFlags) start() (*findings, error) {
 	if err != nil {
 		return nil, err
 	}
+	in, err := project.Find(".")
+	if err != nil {
+		return nil, err
+	}
 	return &findings{
-		asked: asked, why: map[string]string{},
+		project: in, asked: asked, why: map[string]string{},
 		page: &results.Baseline{Created: time.Now().UTC().Truncate(time.Second), History: history},
 	}, nil
 }
@@ -315,7 +335,11 @@ func (f *baselineFlags) checkPage(ctx context.Context, c console) error {
 	}
 	stale = append(stale, vanishedUnits(page)...)
 	remedy := "`fleetmark baseline` measures it anew"
-	text, err := (&findings{page: page}).stale()
+	in, err := project.Find(".")
+	if err != nil {
+		return err
+	}
+	text, err := (&findings{page: page, project: in}).stale()
 	if err != nil {
 		return err
 	}
@@ -339,7 +363,11 @@ func (f *baselineFlags) rewrite(c console) error {
 	if err != nil {
 		return err
 	}
-	found := &findings{page: page, kept: page.Sections}
+	in, err := project.Find(".")
+	if err != nil {
+		return err
+	}
+	found := &findings{page: page, project: in, kept: page.Sections}
 	if err := found.sections(); err != nil {
 		return err
 	}

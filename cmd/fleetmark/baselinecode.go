@@ -16,76 +16,89 @@ import (
 
 func count(n int) string { return grouped(int64(n)) }
 
-// writeCode is the tables of files and lines.
-func writeCode(w *results.SectionWriter, f *findings) {
-	w.Text("Of the files that git knows, each line is one of blank, comment and code: code where anything is on it that is no comment. Go is read by its own scanner; elsewhere a comment is a line that begins as one.")
-	row := func(name string, l census.Lines) []string {
-		return []string{name, count(l.Files), count(l.All()), count(l.Blank), count(l.Comment), count(l.Code)}
+// countOf is a number with its noun, such as "1 file" or "652 files".
+func countOf(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
 	}
-	header := []string{"language", "files", "lines", "blank", "comment", "code"}
-	var rows [][]string
-	for _, l := range f.census.Languages {
-		rows = append(rows, row(l.Name, l.Lines))
-	}
-	w.Table("lrrrrr", header, append(rows, row("all", f.census.Total())))
-	if f.census.Binary > 0 {
-		w.Text("And %d that hold no text.", f.census.Binary)
-	}
-	w.Figure("lines", float64(f.census.Total().All()))
-
-	w.Heading("By package")
-	rows = nil
-	var code, tests census.Lines
-	packageRow := func(name string, code, tests census.Lines) []string {
-		ratio := ""
-		if code.Code > 0 {
-			ratio = strconv.FormatFloat(float64(tests.Code)/float64(code.Code), 'f', 1, 64)
-		}
-		return []string{name, count(code.Files), count(code.Blank), count(code.Comment), count(code.Code), count(tests.Files), count(tests.Code), ratio}
-	}
-	for _, p := range f.census.Packages {
-		rows = append(rows, packageRow(p.Path, p.Code, p.Tests))
-		code, tests = code.Add(p.Code), tests.Add(p.Tests)
-	}
-	w.Table("lrrrrrrr", []string{"package", "files", "blank", "comment", "code", "test files", "code of tests", "tests to code"}, append(rows, packageRow("all", code, tests)))
+	return count(n) + " " + noun
 }
 
-// writeTests is the table of tests and what they reach.
+// writeCode says how much there is of each language, and of each package unless the section of tests
+// does.
+func writeCode(w *results.SectionWriter, f *findings) {
+	var languages []string
+	for _, l := range f.census.Languages {
+		languages = append(languages, fmt.Sprintf("%s %s in %s", l.Name, count(l.Code), countOf(l.Files, "file")))
+	}
+	total := f.census.Total()
+	w.Command(fmt.Sprintf("Lines of code in the files that git knows, without blank lines and lines of comments: %s. All lines: %s in %s, and %s without text. Counted with", strings.Join(languages, ", "),
+		count(total.All()), countOf(total.Files, "file"), countOf(f.census.Binary, "file")), "fleetmark baseline --sections code,tests --file NEW.md")
+	w.Figure("lines", float64(total.All()))
+	if f.tested == nil {
+		writePackages(w, f)
+	}
+}
+
+// writeTests says how the tests went, and what they reach.
 func writeTests(w *results.SectionWriter, f *findings) {
 	t := f.tested
-	w.Text("%s tests, examples and fuzz targets (on their seeds) passed, with %s subtests; %s failed, %s skipped themselves; in %s, by", count(t.Passed), count(t.Subtests), count(t.Failed), count(t.Skipped), t.Elapsed.Round(time.Second))
-	w.Commands(census.Command())
+	w.Command(fmt.Sprintf("%s tests, examples and fuzz targets (on their seeds) passed, with %s subtests; %s failed, %s skipped themselves; in %s, by",
+		count(t.Passed), count(t.Subtests), count(t.Failed), count(t.Skipped), t.Elapsed.Round(time.Second)), census.Command())
 	if len(t.FailedNames) > 0 {
 		w.Text("What failed: %s.", strings.Join(t.FailedNames, ", "))
 	}
-	w.Text("Coverage is of a package's statements by its own tests alone. What only a session of the command reaches, as of cmd/fleetmark, is not seen in it.")
+	w.Text("Reached is the share of a package's statements that its own tests execute. What only a session of the command executes is not seen in it.")
 	w.Figure("failed", float64(t.Failed))
 	w.Figure("passed", float64(t.Passed))
+	writePackages(w, f)
+}
+
+// writePackages is the table of packages: their code, and where they ran, their tests.
+func writePackages(w *results.SectionWriter, f *findings) {
+	header, align := []string{"package", "code", "code of tests", "tests to code"}, "lrrr"
+	if f.tested != nil {
+		header, align = append(header, "tests", "examples", "fuzz targets", "benchmarks", "reached"), align+"rrrrr"
+	}
 	var rows [][]string
-	var all census.Coverage
+	var code, tests census.Lines
+	var reached census.Coverage
 	totals := map[string]int{}
 	for _, p := range f.census.Packages {
-		row := []string{p.Path}
+		code, tests = code.Add(p.Code), tests.Add(p.Tests)
+		row := codeCells(p.Path, p.Code, p.Tests)
+		if f.tested != nil {
+			for _, kind := range census.TestKinds() {
+				n := len(f.names[p.Path][kind])
+				totals[kind] += n
+				row = append(row, count(n))
+			}
+			c, ok := f.tested.Coverage[p.Path]
+			if ok && c.Statements > 0 {
+				reached.Statements, reached.Reached = reached.Statements+c.Statements, reached.Reached+c.Reached
+				w.Figure("coverage "+p.Path, c.Fraction())
+				row = append(row, percent(c))
+			}
+		}
+		rows = append(rows, row)
+	}
+	row := codeCells("all", code, tests)
+	if f.tested != nil {
 		for _, kind := range census.TestKinds() {
-			n := len(f.names[p.Path][kind])
-			totals[kind] += n
-			row = append(row, count(n))
+			row = append(row, count(totals[kind]))
 		}
-		c, ok := t.Coverage[p.Path]
-		if !ok || c.Statements == 0 {
-			rows = append(rows, append(row, "–", "–"))
-			continue
-		}
-		all.Statements, all.Reached = all.Statements+c.Statements, all.Reached+c.Reached
-		w.Figure("coverage "+p.Path, c.Fraction())
-		rows = append(rows, append(row, count(c.Statements), percent(c)))
+		row = append(row, percent(reached))
 	}
-	row := []string{"all"}
-	for _, kind := range census.TestKinds() {
-		row = append(row, count(totals[kind]))
+	w.Table(align, header, append(rows, row))
+}
+
+// codeCells are a package's lines of code, and those of its tests.
+func codeCells(name string, code, tests census.Lines) []string {
+	ratio := ""
+	if code.Code > 0 {
+		ratio = strconv.FormatFloat(float64(tests.Code)/float64(code.Code), 'f', 1, 64)
 	}
-	rows = append(rows, append(row, count(all.Statements), percent(all)))
-	w.Table("lrrrrrr", []string{"package", "tests", "examples", "fuzz targets", "benchmarks", "statements", "reached"}, rows)
+	return []string{name, count(code.Code), count(tests.Code), ratio}
 }
 
 func percent(c census.Coverage) string { return fmt.Sprintf("%.1f%%", 100*c.Fraction()) }

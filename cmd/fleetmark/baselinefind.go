@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/fleetmark/fleetmark/internal/census"
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/anatomy"
 )
@@ -15,6 +16,9 @@ import (
 // find measures what the sections that were asked for say. What wants a machine at rest
 // comes before the tests, which heat it.
 func (f *baselineFlags) find(ctx context.Context, s *session, found *findings) error {
+	if err := f.findBenchmarks(ctx, found); err != nil {
+		return err
+	}
 	if found.wants("operations") {
 		if err := f.findOperations(ctx, s, found); err != nil {
 			return err
@@ -187,6 +191,6 @@ func checkoutRoot() (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	root, module := moduleAround(dir)
-	return root, module != "" && module == info.Main.Path
+	root, module, err := project.Module(dir)
+	return root, err == nil && module != "" && module == info.Main.Path
 }

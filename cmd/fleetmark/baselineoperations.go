@@ -18,9 +18,8 @@ type operationRuns struct {
 // writeOperations is the table of what each operation costs.
 func writeOperations(w *results.SectionWriter, f *findings) {
 	w.Text("Medians over the repetitions. In throughput 64 workers push to, or ask, one device over connections that stay, 1 KiB each; in " +
-		"rollout each of 5,000 devices gets 64 KiB over a connection of its own, once. Response times under throughput are those of 64 " +
-		"at once on this machine's cores, which the devices use too. Bytes, allocations and processor time are the driver's process alone; where a delivery's push and " +
-		"verification are told apart, only their times are.")
+		"rollout each of 5,000 devices gets 64 KiB over a connection of its own, once. Bytes, allocations and processor time are those of the " +
+		"driver's process; of the push and the verification within a delivery only the times are known.")
 	header := []string{"operation", "under", "ops/s", "p50", "p99", "B/op", "allocs/op", "cpu/op", "peak memory", "n"}
 	var rows [][]string
 	units := []string{"ops/s", "p50-ns/op", "p99-ns/op", "B/op", "allocs/op", "cpu-ns/op", "peak-rss-B"}
@@ -57,7 +56,7 @@ func writeOperations(w *results.SectionWriter, f *findings) {
 	}
 	w.Table("llrrrrrrrr", header, rows)
 	if len(f.extra) > 0 {
-		w.Text("The scenarios' own pages are below, with every sample. The others were measured with")
+		w.Text("The scenarios rollout and throughput are below, with every metric. The others were measured with")
 		var commands []string
 		for _, r := range f.extra {
 			commands = append(commands, r.command)
@@ -80,8 +79,7 @@ func writeIntegration(w *results.SectionWriter, f *findings) {
 		}
 	}
 	w.Table("llrl", []string{"test", "result", "duration", "notes"}, rows)
-	w.Text("%d of %d passed in %s. Again with", passed, len(f.suite), all.Round(100*time.Millisecond))
-	w.Commands("fleetmark run integration")
+	w.Command(fmt.Sprintf("%d of %d passed in %s, by", passed, len(f.suite), all.Round(100*time.Millisecond)), "fleetmark run integration")
 	w.Figure("passed", float64(passed))
 	w.Figure("failed", float64(len(f.suite)-passed))
 }
@@ -104,8 +102,7 @@ func writeLarge(w *results.SectionWriter, f *findings) {
 		w.Figure(unit, v)
 	}
 	w.Table("rrrrrrr", []string{"throughput", "p50", "p99", "cpu/op", "B/op", "allocs/op", "peak memory"}, [][]string{row})
-	w.Text("Medians of %d repetitions of a second. Peak memory is the whole of the driver's process. Again with", f.large.Run.Repetitions)
-	w.Commands("fleetmark run " + largePayload)
+	w.Command(fmt.Sprintf("Medians of %d repetitions of a second. Peak memory is the whole of the driver's process. Measured with", f.large.Run.Repetitions), "fleetmark run "+largePayload)
 }
 
 // sizeText is such as 10 MB.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -8,9 +9,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/census"
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
+
+// ourProject is this repository with its fleetmark.yaml.
+func ourProject(t *testing.T) project.Project {
+	t.Helper()
+	p, err := project.Find(".")
+	require.NoError(t, err)
+	require.Equal(t, "github.com/fleetmark/fleetmark", p.Module)
+	return p
+}
 
 // TestThePageNamesTestsThatThereAre: an anti-pattern or a target that no test holds any
 // more is no promise.
@@ -22,18 +33,46 @@ func TestThePageNamesTestsThatThereAre(t *testing.T) {
 		require.True(t, ok, test)
 		require.True(t, slices.Contains(there[room]["Test"], name), "there is no test %s in %s", name, room)
 	}
-	for _, p := range antiPatterns() {
-		require.NotEmpty(t, p.tests, p.what)
-		for _, test := range p.tests {
+	config := ourProject(t).Config
+	require.NotEmpty(t, config.AntiPatterns)
+	for _, p := range config.AntiPatterns {
+		for _, test := range p.Tests {
 			check(test)
 		}
 	}
-	for _, target := range targets() {
-		if strings.Contains(target.heldBy, "/") || target.heldBy == results.BaselineFile { // a file
-			require.FileExists(t, "../../"+target.heldBy)
+	require.NotEmpty(t, config.Targets)
+	for _, target := range config.Targets {
+		switch file := "../../" + target.EnforcedBy; {
+		case target.EnforcedBy == "":
+			require.NotEmpty(t, target.Machine, "%s: nothing holds it", target.Name)
+		case strings.Contains(target.EnforcedBy, "/") || target.EnforcedBy == results.BaselineFile:
+			require.FileExists(t, file)
+		default:
+			check(target.EnforcedBy)
+		}
+	}
+	for _, e := range config.Benchmarks {
+		for benchmark, reference := range e.References {
+			for _, name := range []string{benchmark, reference} {
+				require.True(t, slices.Contains(there["delivery"]["Benchmark"], "Benchmark"+name), "there is no Benchmark%s in delivery", name)
+			}
+		}
+	}
+}
+
+// TestThePageOfThisRepository: a target is about a figure that the page has, or about a section that
+// wasn't measured. Anything else is a misspelled target, which nothing would ever hold.
+func TestThePageOfThisRepository(t *testing.T) {
+	page, err := results.ReadBaseline("../../" + results.BaselineFile)
+	require.NoError(t, err)
+	for _, target := range (&findings{page: page, project: ourProject(t)}).evaluate() {
+		if target.state != targetUnmeasured {
 			continue
 		}
-		check(target.heldBy)
+		name, _, _ := strings.Cut(target.Figure, "/")
+		section, ok := page.Section(name)
+		require.True(t, ok, "target %q: the page has no section or scenario with a figure %q", target.Name, target.Figure)
+		require.Empty(t, section.Figures, "target %q: section %s has no figure %q", target.Name, name, target.Figure)
 	}
 }
 
@@ -48,7 +87,7 @@ func TestParseSections(t *testing.T) {
 	for _, list := range []string{"", "time,", "targets", "everything"} {
 		_, err := parseSections(list)
 		require.Equal(t, exitUsage, codeOf(err), list)
-		require.ErrorContains(t, err, "want all, none, or some of operations, time")
+		require.ErrorContains(t, err, "want all, none, or some of benchmarks, operations, time")
 	}
 }
 
@@ -59,8 +98,25 @@ func pageOf(values ...results.Value) *results.Baseline {
 	}}}
 }
 
+// withTargets are findings of a page about which the project has these targets.
+func withTargets(page *results.Baseline, targets ...project.Target) *findings {
+	return &findings{page: page, project: project.Project{Root: "/", File: project.ConfigFile, Config: project.Config{Targets: targets}}, why: map[string]string{}}
+}
+
+func atMost(v float64, form project.Form) project.Limit {
+	return project.Limit{Low: math.Inf(-1), High: v, Form: form}
+}
+
 func TestTargets(t *testing.T) {
-	f := &findings{page: pageOf(results.Value{Unit: "requests/device", Value: 2}, results.Value{Unit: "retries/device", Value: 1}), why: map[string]string{}}
+	page := pageOf(results.Value{Unit: "requests/device", Value: 2}, results.Value{Unit: "retries/device", Value: 1}, results.Value{Unit: "ns/op", Value: 45000})
+	page.Machine.CPU = "AMD EPYC"
+	f := withTargets(page,
+		project.Target{Name: "requests", Figure: "rollout deliver requests/device", Limit: project.Limit{Low: 2, High: 2}, EnforcedBy: "scenarios.TestRun"},
+		project.Target{Name: "retries", Figure: "rollout deliver retries/device", Limit: project.Limit{Low: 0, High: 0}},
+		project.Target{Name: "failed tests", Figure: "tests/failed", Limit: project.Limit{Low: 0, High: 0}},
+		project.Target{Name: "time elsewhere", Figure: "rollout deliver ns/op", Limit: project.Limit{Low: 35e3, High: 40e3, Form: project.FormDuration}, Machine: "i7-10700F"},
+		project.Target{Name: "time here", Figure: "rollout deliver ns/op", Limit: atMost(50e3, project.FormDuration), Machine: "EPYC"},
+	)
 	require.NoError(t, f.sections())
 	section, ok := f.page.Section(targetsSection)
 	require.True(t, ok)
@@ -73,18 +129,134 @@ func TestTargets(t *testing.T) {
 		t.Fatalf("no row %q in\n%s", what, section.Body)
 		return ""
 	}
-	require.Equal(t, "| requests a device in rollout | 2 | 2 | yes | `scenarios.TestRun` |", row("requests a device in rollout"))
-	require.Equal(t, "| retries a device in rollout | 0 | 1 | no | `scenarios.TestRun` |", row("retries a device in rollout"))
-	require.Contains(t, row("tests that failed"), "| 0 | not measured | – |")
-	require.Contains(t, section.Body, "1 met, 1 not met, 12 not measured.")
+	require.Equal(t, "| requests | 2 | 2 | yes | `scenarios.TestRun` |", row("requests"))
+	require.Equal(t, "| retries | 0 | 1 | no | |", row("retries"))
+	require.Equal(t, "| failed tests | 0 | not measured | – | |", row("failed tests"))
+	require.Equal(t, "| time elsewhere | 35.0µs to 40.0µs | 45.0µs | set for i7-10700F | |", row("time elsewhere"))
+	require.Equal(t, "| time here | ≤ 50.0µs | 45.0µs | yes | |", row("time here"))
+	require.Contains(t, section.Body, "2 of 4 targets met, 1 not met, 1 not measured, 1 set for another machine.")
+
+	summary, ok := f.page.Section(summarySection)
+	require.True(t, ok)
+	require.Contains(t, strings.Join(strings.Fields(summary.Body), " "), "1 set for another machine: retries is 1, wanted 0.")
 }
 
-func TestBound(t *testing.T) {
-	require.True(t, atMost(2).holds(2))
-	require.True(t, atMost(2).holds(1))
-	require.False(t, atMost(2).holds(2.01))
-	require.True(t, exactly(2).holds(2))
-	require.False(t, exactly(2).holds(1))
+func TestFormatFigure(t *testing.T) {
+	for _, c := range []struct {
+		v    float64
+		form project.Form
+		want string
+	}{
+		{5500, project.FormBytes, "5.37KiB"}, {5500, project.FormDecimalBytes, "5.5kB"}, {37867520, project.FormDecimalBytes, "37.9MB"},
+		{200e6, project.FormDecimalBytes, "200MB"}, {24.5, project.FormDecimalBytes, "24B"}, {2e12, project.FormDecimalBytes, "2000GB"},
+		{35000, project.FormDuration, "35.0µs"}, {1.2498, project.FormPercent, "1.25%"},
+		{1.146, project.FormFactor, "1.15x"}, {41.1596, project.FormNumber, "41.16"}, {0.0004, project.FormNumber, "0.0004"}, {2, project.FormNumber, "2"},
+	} {
+		require.Equal(t, c.want, formatFigure(c.v, c.form))
+	}
+}
+
+// TestWithoutConfiguration: a project without a fleetmark.yaml has no targets, no anti-patterns and no
+// benchmarks, and its page says so.
+func TestWithoutConfiguration(t *testing.T) {
+	for want, p := range map[string]project.Project{
+		"this isn't a module or a repository":    {},
+		"there is no fleetmark.yaml at the root": {Root: "/somewhere"},
+		"fleetmark.yaml has no ":                 {Root: "/somewhere", File: project.ConfigFile},
+	} {
+		f := &findings{page: pageOf(results.Value{Unit: "ns/op", Value: 2}), project: p, why: map[string]string{}, asked: []string{benchmarksSection}}
+		require.NoError(t, (&baselineFlags{}).tryBenchmarks(t.Context(), nil, f))
+		require.NoError(t, f.sections())
+		for _, name := range []string{targetsSection, benchmarksSection, "anti-patterns"} {
+			section, ok := f.page.Section(name)
+			require.True(t, ok)
+			require.Contains(t, strings.Join(strings.Fields(section.Body), " "), want, name)
+		}
+	}
+}
+
+// measuredBenchmarks are samples of two packages: Push and its reference, and a benchmark with a metric
+// of its own.
+func measuredBenchmarks(t *testing.T) []results.GoBenchmarks {
+	t.Helper()
+	lines := []string{"goos: linux", "goarch: amd64", "pkg: example.com/m/delivery", "cpu: Example"}
+	for _, ns := range []string{"1500", "1510", "1520"} {
+		lines = append(lines, "BenchmarkPush-2 100 "+ns+" ns/op 8 B/op 1 allocs/op")
+	}
+	for _, ns := range []string{"1000", "1020", "1010"} {
+		lines = append(lines, "BenchmarkReferenceBareSockets-2 100 "+ns+" ns/op 0 B/op 0 allocs/op")
+	}
+	lines = append(lines, "BenchmarkPush10MiB-2 100 5000000 ns/op 2097.15 MB/s 8 B/op 1 allocs/op", "pkg: example.com/m/parse", "BenchmarkTokens-2 100 7 tokens/op")
+	samples, err := results.ParseGoBenchmarks(lines)
+	require.NoError(t, err)
+	return []results.GoBenchmarks{{Command: "go test -run '^$' -bench . -benchmem ./delivery ./parse", Lines: lines, Samples: samples}}
+}
+
+func TestBenchmarksOnThePage(t *testing.T) {
+	f := withTargets(pageOf(results.Value{Unit: "ops/s", Value: 7610}, results.Value{Unit: "p99-ns/op", Value: 9.73e6}),
+		project.Target{Name: "ratio", Figure: "benchmarks/delivery.Push ratio", Limit: atMost(1.15, project.FormFactor)},
+		project.Target{Name: "allocations", Figure: "benchmarks/delivery.Push allocs/op", Limit: atMost(60, project.FormNumber)},
+		project.Target{Name: "time", Figure: "benchmarks/delivery.Push ns/op", Limit: project.Limit{Low: 3.5e4, High: 4e4, Form: project.FormDuration}, Machine: "i7"})
+	f.project.Module = "example.com/m"
+	f.project.Config.Benchmarks = []project.Benchmarks{{References: map[string]string{"Push": "ReferenceBareSockets", "Push10MiB": "Missing"}}}
+	f.project.Config.Units = map[string]project.Unit{"tokens/op": {HigherIsBetter: true}}
+	f.page.Benchmarks = measuredBenchmarks(t)
+	require.NoError(t, f.sections())
+
+	s, ok := f.page.Section(benchmarksSection)
+	require.True(t, ok)
+	// Worked out by hand: medians 1510 and 1010 ns, 1510/1010 = 1.495; 1e9/1510 = 662k a second.
+	require.Equal(t, [][]string{{"delivery.Push", "1.51µs ± ∞", "662k/s", "8.00B", "1", "", "3", "1.50x ReferenceBareSockets"}}, rowsOf(*s, "delivery.Push"))
+	require.Equal(t, [][]string{{"delivery.Push10MiB", "5.00ms ± ∞", "200/s", "8.00B", "1", "2097MB/s", "1"}}, rowsOf(*s, "delivery.Push10MiB"))
+	require.Equal(t, [][]string{{"parse.Tokens", "", "", "", "", "", "1", "", "7.00"}}, rowsOf(*s, "parse.Tokens"))
+	require.Contains(t, s.Body, "```sh\n  go test -run '^$' -bench . -benchmem ./delivery ./parse\n```")
+	require.Contains(t, s.Body, "of tokens/op, higher is better")
+	require.InDelta(t, 1.495, s.Figures["delivery.Push ratio"], 0.001)
+	require.Equal(t, 1., s.Figures["delivery.Push allocs/op"])
+	require.Equal(t, 7., s.Figures["parse.Tokens tokens/op"])
+
+	summary, ok := f.page.Section(summarySection)
+	require.True(t, ok)
+	require.Equal(t, [][]string{{"Push", "1.51µs (35.0µs to 40.0µs on i7)", "1.50x (≤ 1.15x)", "1 (≤ 60)", "8.00B"}}, rowsOf(*summary, "Push"))
+	require.Empty(t, rowsOf(*summary, "ReferenceBareSockets"), "a reference is no operation of ours")
+	text := strings.Join(strings.Fields(summary.Body), " ")
+	require.Contains(t, text, "1 of 2 targets met, 1 not met, 1 set for another machine: ratio is 1.50x, wanted ≤ 1.15x.")
+	require.Contains(t, text, "Under load, scenario rollout: deliver 7.61k/s, p99 9.73ms.")
+
+	// The page that is written and read again says the same, so that --check can tell.
+	stale, err := f.stale()
+	require.NoError(t, err)
+	require.Empty(t, stale)
+	f.project.Config.Benchmarks[0].References = nil
+	stale, err = f.stale()
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		`says under "Summary" what the code and fleetmark.yaml no longer say`, `says under "Go benchmarks" what the code and fleetmark.yaml no longer say`,
+	}, stale[:2])
+}
+
+func TestBenchFlags(t *testing.T) {
+	given := func(names ...string) func(string) bool {
+		return func(n string) bool { return slices.Contains(names, n) }
+	}
+	for _, time := range []string{"", "1s", "300ms", "100x"} {
+		require.NoError(t, benchFlags{time: time, within: 1}.check(given()), time)
+	}
+	for want, f := range map[string]benchFlags{
+		"--bench-count 0: want 1 to 1000":    {within: 1},
+		"--bench-count 1001: want 1 to 1000": {count: 1001, within: 1},
+		"--bench-within 0s: want a time":     {count: 1},
+		`--bench-time "0x": want a time`:     {count: 1, within: 1, time: "0x"},
+		`--bench-time "-1s": want a time`:    {count: 1, within: 1, time: "-1s"},
+		`--bench-time "soon": want a time`:   {count: 1, within: 1, time: "soon"},
+	} {
+		err := f.check(given("bench-count"))
+		require.ErrorContains(t, err, want)
+		require.Equal(t, exitUsage, codeOf(err))
+	}
+	entry := project.Benchmarks{Packages: []string{"./a"}, Run: "X", Skip: "Y", Count: 6}
+	require.Equal(t, "go test -run '^$' -bench X -skip Y -benchmem -count 6 ./a", benchFlags{}.command(project.Project{}, entry).String())
+	require.Equal(t, "go test -run '^$' -bench X -skip Y -benchmem -count 2 -benchtime 10x ./a", benchFlags{count: 2, time: "10x"}.command(project.Project{}, entry).String())
 }
 
 // TestStale: a page is stale where the code would say otherwise, and not because time
@@ -101,20 +273,20 @@ func TestStale(t *testing.T) {
 		return stale
 	}
 	require.Empty(t, check(func(*results.Baseline) {}))
-	require.Equal(t, []string{`says under "Targets" what the code no longer says`}, check(func(b *results.Baseline) { b.Sections[0].Body += "x" }))
-	require.Empty(t, check(func(b *results.Baseline) { b.Sections[1].Body += "x" }), "what was measured is the page's own")
+	require.Equal(t, []string{`says under "Targets" what the code and fleetmark.yaml no longer say`}, check(func(b *results.Baseline) { b.Sections[1].Body += "x" }))
+	require.Empty(t, check(func(b *results.Baseline) { b.Sections[3].Body += "x" }), "what was measured is the page's own")
 	stale := check(func(b *results.Baseline) { b.Sections = nil })
 	require.Len(t, stale, 1)
-	require.Contains(t, stale[0], "has the sections none, and they are targets, operations")
+	require.Contains(t, stale[0], "has the sections none, and they are summary, targets, benchmarks")
 	require.Empty(t, vanishedUnits(f.page))
 	require.Equal(t, []string{"has the metric unheard-of in scenario rollout, which there isn't any more"},
 		vanishedUnits(pageOf(results.Value{Unit: "unheard-of", Value: 1})))
 
 	// Writing the text anew mends it, and keeps what was measured.
-	f.page.Sections[0].Body, f.page.Sections[1].Body = "Edited.", "Measured."
+	f.page.Sections[1].Body, f.page.Sections[3].Body = "Edited.", "Measured."
 	again := &findings{page: f.page, kept: f.page.Sections}
 	require.NoError(t, again.sections())
-	require.Equal(t, "Measured.", again.page.Sections[1].Body)
+	require.Equal(t, "Measured.", again.page.Sections[3].Body)
 	require.Empty(t, check(func(*results.Baseline) {}))
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"path"
 	"strconv"
 	"strings"
 
@@ -18,7 +17,7 @@ func writeTime(w *results.SectionWriter, f *findings) {
 	phases := f.parts.Phases
 	w.Text("One operation at a time against devices in another process on this machine, its phases by the client's own timeline (Config.Observe): medians of %s operations each, of %d bytes. "+
 		"Kept-alive: all to one device over one connection. New: each to a device that the client has not seen, over a connection of its own. Medians of parts need not add up to that of the whole. "+
-		"Stamping costs some 0.1 µs a phase, and over nethttp, which tells of its phases from other goroutines, a write that an answer overtook counts until the answer.", grouped(int64(phases[0].N)), f.parts.ArtifactBytes)
+		"Stamping costs some 0.1 µs a phase; over nethttp a write that an answer overtook counts until the answer.", grouped(int64(phases[0].N)), f.parts.ArtifactBytes)
 	w.Table("lllrrrrrrr", []string{"operation", "transport", "connection", "prepare", "connect", "write", "wait", "read", "whole", "whole p99"}, func() (rows [][]string) {
 		for _, p := range phases {
 			rows = append(rows, []string{string(p.Op), string(p.Transport), p.Connection(), nanos(p.Prepare), nanos(p.Connect), nanos(p.Write), nanos(p.Wait), nanos(p.Read), nanos(p.Whole), nanos(p.P99)})
@@ -36,7 +35,11 @@ func writeTime(w *results.SectionWriter, f *findings) {
 		w.Text("So %.0f%% of the median %s over %s on a connection that stays is waiting for the device, and %.0f%% is the client's own: preparing, finding the connection, and reading. The write is the system's.",
 			100*float64(p.Wait)/float64(p.Whole), p.Op, p.Transport, 100*float64(p.Prepare+p.Connect+p.Read)/float64(p.Whole))
 	}
+	w.Command("Measured with", partsCommand)
 }
+
+// partsCommand measures again what a process of its own measured: time, allocations and streaming.
+const partsCommand = "fleetmark baseline --sections time,allocations,streaming --file NEW.md"
 
 // kindName is how figures call a row: "push lean kept-alive".
 func kindName(k anatomy.Kind) string {
@@ -50,8 +53,8 @@ const unseenComponent = "tiny"
 func writeAllocations(w *results.SectionWriter, f *findings) {
 	all := f.parts.Allocations
 	n := all[0].N
-	w.Text("From an allocation profile of every allocation (runtime.MemProfileRate 1) over %s operations each, one at a time, in a process that does nothing else. The whole is the runtime's own count (runtime.MemStats); each row adds up to it, but for rounding. "+
-		"An allocation belongs to the innermost function that a component knows: so a context that the dialer makes is the context's. In tiny are objects of under 16 bytes that found room in a block with others, which the runtime counts and its profile does not see.", grouped(int64(n)))
+	w.Text("By component, from a profile of every allocation (runtime.MemProfileRate 1) over %s operations each, one at a time, in a process that does nothing else. The whole is the runtime's own count; each row adds up to it, but for rounding. "+
+		"An allocation belongs to the innermost function that a component knows. In tiny are objects of under 16 bytes that found room in a block with others, which the runtime counts and its profile does not see. Bytes an operation:", grouped(int64(n)))
 	header := []string{"operation", "transport", "connection"}
 	for _, c := range all[0].Profile.Components {
 		header = append(header, c.Name)
@@ -73,45 +76,11 @@ func writeAllocations(w *results.SectionWriter, f *findings) {
 		}
 		w.Table(align, header, rows)
 	}
-	w.Heading("Bytes an operation")
 	table("B/op", func(_, bytes int64) float64 { return float64(bytes) }, fewDigits)
-	w.Heading("Allocations an operation")
+	w.Text("Allocations an operation:")
 	table("allocs/op", func(objects, _ int64) float64 { return float64(objects) }, fewDigits)
-
-	w.Heading("Call sites")
-	w.Text("Of the operations that allocate at least once in a hundred times, the largest call sites by bytes an operation. For is the innermost function of delivery on the stack; where there is none, net/http works in a goroutine of its own.")
-	var rows [][]string
-	for _, a := range all {
-		if a.Objects*100 < int64(a.N) {
-			continue
-		}
-		for i, s := range a.Profile.Sites {
-			what := ""
-			if i == 0 {
-				what = kindName(a.Kind)
-			}
-			function := shortFunction(s.Function)
-			if s.Function == "" {
-				function = "all others"
-			}
-			rows = append(rows, []string{what, fewDigits(float64(s.Bytes) / float64(a.N)), fewDigits(float64(s.Objects) / float64(a.N)), function, shortFunction(s.Caller), s.Place})
-		}
-	}
-	if len(rows) == 0 {
-		w.Text("There is none.")
-		return
-	}
-	w.Table("lrrlll", []string{"operation", "B/op", "allocs/op", "allocated in", "for", "at"}, rows)
-}
-
-// shortFunction is a function as code, without the directories of its package and the
-// shapes of its types.
-func shortFunction(name string) string {
-	name, _, _ = strings.Cut(name, "[")
-	if name == "" {
-		return ""
-	}
-	return "`" + path.Base(name) + "`"
+	w.Command("Measured with", partsCommand)
+	w.Command("The call sites of a push, from profiles that the command of the whole page takes, are shown by", "fleetmark profile top "+baselineProfiles+" --kind allocs")
 }
 
 // fewDigits shows a figure with one digit after the point, and a smaller one with two that
@@ -152,4 +121,5 @@ func writeStreaming(w *results.SectionWriter, f *findings) {
 		rows = append(rows, []string{sizeText(s.Size), before, peak, growth, mebibytes(s.Allocated), speed})
 	}
 	w.Table("rrrrrr", []string{"artifact", "peak before", "peak through the push", "grew by", "heap it asked for", "speed of the one push"}, rows)
+	w.Command("Measured with", partsCommand)
 }

@@ -34,4 +34,5 @@ func writeProfiling(w *results.SectionWriter, f *findings) {
 		w.Figure("push "+o.Unit+" percent more", estimate)
 	}
 	w.Table("lrrr", []string{"metric", "with a profile", "interval", "pairs of blocks"}, rows)
+	w.Command("Measured with", fmt.Sprintf("fleetmark profile overhead --budget %v", profilingWithin))
 }

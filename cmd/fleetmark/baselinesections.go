@@ -6,25 +6,29 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/census"
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios/anatomy"
+	"github.com/fleetmark/fleetmark/scenarios/gobench"
 )
 
 // findings are all that the baseline page is made from.
 type findings struct {
-	page   *results.Baseline
-	kept   []results.Section // of the old page, where they are taken over
-	asked  []string          // sections that are measured
-	why    map[string]string // of those that were not, the reason, if it is another than that nobody asked
-	extra  []operationRuns   // runs for the table of operations
-	suite  []results.SuiteRow
-	large  *measured
-	parts  *anatomy.Report
-	census *census.Census
-	names  map[string]census.TestNames
-	tested *census.Tested
+	page    *results.Baseline
+	project project.Project   // that the command is run in
+	kept    []results.Section // of the old page, where they are taken over
+	asked   []string          // sections that are measured
+	why     map[string]string // of those that were not, the reason, if it is another than that nobody asked
+	extra   []operationRuns   // runs for the table of operations
+	suite   []results.SuiteRow
+	large   *measured
+	parts   *anatomy.Report
+	census  *census.Census
+	names   map[string]census.TestNames
+	tested  *census.Tested
 
-	profiling []overhead // of a push, processor time first
+	profiling []overhead       // of a push, processor time first
+	trials    []*gobench.Trial // of the Go benchmarks, before they are measured
 }
 
 // pageSection is a section of the page: how it is told, and what it wants.
@@ -37,8 +41,10 @@ type pageSection struct {
 // pageSections are all of them, in the page's order.
 func pageSections() []pageSection {
 	return []pageSection{
-		{"targets", "Targets", false, writeTargets},
-		{"operations", "Operations", true, writeOperations},
+		{summarySection, "Summary", false, writeSummary},
+		{targetsSection, "Targets", false, writeTargets},
+		{benchmarksSection, "Go benchmarks", true, writeBenchmarks},
+		{"operations", "Operations under load", true, writeOperations},
 		{"time", "Where an operation's time goes", true, writeTime},
 		{"allocations", "Where an operation's bytes and allocations go", true, writeAllocations},
 		{"integration", "Integration", true, writeIntegration},
@@ -48,7 +54,7 @@ func pageSections() []pageSection {
 		{"code", "Code", true, writeCode},
 		{"tests", "Tests and coverage", true, writeTests},
 		{"anti-patterns", "Anti-patterns", false, writeAntiPatterns},
-		{"again", "How to measure a figure again", false, writeAgain},
+		{"again", "How to measure again", false, writeAgain},
 	}
 }
 
@@ -85,15 +91,15 @@ func (f *findings) wants(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(f.asked, n) })
 }
 
-// sections writes all of them. What others say is what the targets are held against, so
-// the targets come last, though they stand first.
+// sections writes all of them. The targets and the summary come last, though they stand first: they
+// are about the figures of the others.
 func (f *findings) sections() error {
 	all := pageSections()
 	written := make([]results.Section, len(all))
 	f.page.Sections = nil
 	for _, last := range []bool{false, true} {
 		for i, s := range all {
-			if (s.name == targetsSection) != last {
+			if (s.name == targetsSection || s.name == summarySection) != last {
 				continue
 			}
 			var err error
@@ -109,24 +115,40 @@ func (f *findings) sections() error {
 	return nil
 }
 
+// isDerived reports whether a section can be written from the page and the configuration alone.
+func (f *findings) isDerived(s pageSection) bool {
+	return !s.measured || s.name == benchmarksSection && len(f.page.Benchmarks) > 0
+}
+
 func (f *findings) section(s pageSection) (results.Section, error) {
+	derived := f.isDerived(s)
 	for _, old := range f.kept {
-		if s.measured && old.Name == s.name {
+		if !derived && old.Name == s.name {
 			return old, nil
 		}
 	}
 	w := results.NewSection(s.name, s.title)
-	if s.measured && !f.wants(s.name) {
+	if !derived && !f.wants(s.name) {
 		why := f.why[s.name]
 		if why == "" {
 			why = "it was not asked for"
 		}
-		w.Text("Not measured: %s. Asked for by", why)
-		w.Commands("fleetmark baseline --sections " + s.name)
+		w.Command("Not measured: "+why+". Asked for by", "fleetmark baseline --sections "+s.name)
 		return w.Section()
 	}
 	s.write(w, f)
 	return w.Section()
+}
+
+// lacks says why the project has nothing under a key of its configuration.
+func lacks(p project.Project, key string) string {
+	switch {
+	case p.Root == "":
+		return "this isn't a module or a repository, where " + project.ConfigFile + " could name them"
+	case p.File == "":
+		return "there is no " + project.ConfigFile + " at the root, which names them under " + key
+	}
+	return project.ConfigFile + " has no " + key
 }
 
 // stale says what of a page the code would write otherwise today: the sections that are
@@ -143,7 +165,7 @@ func (f *findings) stale() ([]string, error) {
 		return []string{fmt.Sprintf("has the sections %s, and they are %s now", orNone(has), strings.Join(want, ", "))}, nil
 	}
 	for i, s := range pageSections() {
-		if s.measured {
+		if !f.isDerived(s) {
 			continue
 		}
 		now, err := f.section(s)
@@ -151,7 +173,7 @@ func (f *findings) stale() ([]string, error) {
 			return nil, err
 		}
 		if now.Body != f.page.Sections[i].Body || now.Title != f.page.Sections[i].Title {
-			stale = append(stale, fmt.Sprintf("says under %q what the code no longer says", f.page.Sections[i].Title))
+			stale = append(stale, fmt.Sprintf("says under %q what the code and "+project.ConfigFile+" no longer say", f.page.Sections[i].Title))
 		}
 	}
 	return stale, nil

@@ -2,110 +2,160 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
 )
 
 const targetsSection = "targets"
 
-// target is what a figure of the page must be.
-type target struct {
-	what    string
-	section string // of the page; empty: a scenario's median
-	figure  string // its name there; of a scenario, its name, operation and metric
-	limit   bound
-	unit    string // how it is shown
-	heldBy  string // package.Test, or where else it is held: "scenarios/catalog/…"
+// A targetState is how a figure stands to its target.
+type targetState int
+
+const (
+	targetMet targetState = iota
+	targetUnmet
+	targetUnmeasured
+	targetOfAnotherMachine // measured, and not judged
+)
+
+// An evaluatedTarget is a target beside the figure that was measured.
+type evaluatedTarget struct {
+	project.Target
+	value float64 // unless it is unmeasured
+	state targetState
 }
 
-// bound is what a figure is held against.
-type bound struct {
-	most  float64
-	exact bool // it must be that
-}
-
-func atMost(v float64) bound  { return bound{most: v} }
-func exactly(v float64) bound { return bound{v, true} }
-
-func (b bound) holds(v float64) bool { return v == b.most || !b.exact && v < b.most }
-
-// targets are all of them, in one place: what the tests and scenarios of this repository
-// hold anyway, beside what was measured.
-func targets() []target {
-	const mib = 1 << 20
-	return []target{
-		{"allocations of a push over lean, connection kept", "allocations", "push lean kept-alive allocs/op", atMost(0.01), "allocs/op", "delivery.TestAllocations"},
-		{"allocations of a verification, likewise", "allocations", "verify lean kept-alive allocs/op", atMost(0.01), "allocs/op", "delivery.TestAllocations"},
-		{"allocations of a push in throughput", "", "throughput push allocs/op", atMost(1), "allocs/op", "delivery.TestAllocations"},
-		// The devices of the tests answer with fewer fields than the fleet's, which cost net/http some.
-		{"allocations of a push over nethttp, connection kept", "allocations", "push nethttp kept-alive allocs/op", atMost(45), "allocs/op", "delivery.TestAllocationsOfNetHTTP"},
-		{"allocations of a verification, likewise", "allocations", "verify nethttp kept-alive allocs/op", atMost(40), "allocs/op", "delivery.TestAllocationsOfNetHTTP"},
-		{"memory that a push of 100 MB adds", "streaming", "100 MB peak growth B", atMost(8 * mib), "peak-rss-B", "delivery.TestMemoryOfALargeArtifact"},
-		{"heap that a push of 100 MB asks for", "streaming", "100 MB allocated B", atMost(1 * mib), "peak-rss-B", "delivery.TestMemoryOfALargeArtifact"},
-		{"memory of the driver in large-payload, 200 MB", "large-payload", "peak-rss-B", atMost(200e6), "peak-rss-B", "scenarios/catalog/large-payload.yaml"},
-		{"requests a device in rollout", "", "rollout deliver requests/device", exactly(2), "requests/device", "scenarios.TestRun"},
-		{"retries a device in rollout", "", "rollout deliver retries/device", exactly(0), "retries/device", "scenarios.TestRun"},
-		{"devices that failed in rollout", "", "rollout deliver failed/device", exactly(0), "failed/device", "scenarios.TestReconcile"},
-		{"checks of the suite integration that failed", "integration", "failed", exactly(0), "failed", "scenarios/catalog/integration.yaml"},
-		{"processor time that a CPU profile costs a push, in percent", "profiling", "push cpu-ns/op percent more", atMost(3), "percent", results.BaselineFile},
-		{"tests that failed", "tests", "failed", exactly(0), "failed", ".ci/run"},
-	}
-}
-
-// writeTargets is the table of targets.
-func writeTargets(w *results.SectionWriter, f *findings) {
-	w.Text("What must hold, with what was measured here. The tests named hold the same, or stricter, on every commit; this page does when it is measured.")
-	figures := scenarioFigures(f.page)
-	for _, s := range f.page.Sections {
-		if s.Name == targetsSection {
-			continue
+// evaluate holds the page's figures against the targets of the project.
+func (f *findings) evaluate() []evaluatedTarget {
+	figures := f.figures()
+	var all []evaluatedTarget
+	for _, t := range f.project.Config.Targets {
+		e := evaluatedTarget{Target: t}
+		v, ok := figures[t.Figure]
+		switch e.value = v; {
+		case !ok:
+			e.state = targetUnmeasured
+		case t.Machine != "" && !strings.Contains(f.page.Machine.CPU, t.Machine):
+			e.state = targetOfAnotherMachine
+		case !t.Limit.Holds(v):
+			e.state = targetUnmet
 		}
-		for name, v := range s.Figures {
-			figures[s.Name+": "+name] = v
-		}
+		all = append(all, e)
 	}
-	var rows [][]string
-	var met, unmet, unknown int
-	for _, t := range targets() {
-		key := t.figure
-		if t.section != "" {
-			key = t.section + ": " + t.figure
-		}
-		measured, verdict := "not measured", "–"
-		if v, ok := figures[key]; !ok {
-			unknown++
-		} else {
-			measured, verdict = results.FormatValue(v, t.unit), "yes"
-			if t.limit.holds(v) {
-				met++
-			} else {
-				verdict = "no"
-				unmet++
-			}
-		}
-		rows = append(rows, []string{t.what, t.wanted(), measured, verdict, "`" + t.heldBy + "`"})
-	}
-	w.Table("lrrll", []string{"target", "wanted", "measured", "met", "held by"}, rows)
-	w.Text("%d met, %d not met, %d not measured.", met, unmet, unknown)
+	return all
 }
 
-func (t target) wanted() string {
-	sign := "≤ "
-	if t.limit.exact {
-		sign = ""
-	}
-	return sign + results.FormatValue(t.limit.most, t.unit)
-}
-
-// scenarioFigures are the medians of the page's scenarios: "rollout deliver allocs/op".
-func scenarioFigures(page *results.Baseline) map[string]float64 {
+// figures are all that the page's targets may be about: the medians of its scenarios by "SCENARIO
+// OPERATION METRIC", and the figures of its sections by "SECTION/FIGURE".
+func (f *findings) figures() map[string]float64 {
 	figures := map[string]float64{}
-	for _, s := range page.Scenarios {
+	for _, s := range f.page.Scenarios {
 		for op, values := range results.Medians(s.Records) {
 			for unit, v := range values {
 				figures[fmt.Sprintf("%s %s %s", s.Name, op, unit)] = v
 			}
 		}
 	}
+	for _, s := range f.page.Sections {
+		for name, v := range s.Figures {
+			figures[s.Name+"/"+name] = v
+		}
+	}
 	return figures
+}
+
+// writeTargets is the table of targets.
+func writeTargets(w *results.SectionWriter, f *findings) {
+	targets := f.evaluate()
+	if len(targets) == 0 {
+		w.Text("There are none: %s.", lacks(f.project, "targets"))
+		return
+	}
+	w.Text("What must hold, with what was measured here. The tests named hold the same, or stricter, on every commit; this page does when it is measured.")
+	var rows [][]string
+	other := false
+	for _, t := range targets {
+		measured := "not measured"
+		if t.state != targetUnmeasured {
+			measured = formatFigure(t.value, t.Limit.Form)
+		}
+		enforced := ""
+		if t.EnforcedBy != "" {
+			enforced = "`" + t.EnforcedBy + "`"
+		}
+		other = other || t.state == targetOfAnotherMachine
+		rows = append(rows, []string{t.Name, t.limit(), measured, t.verdict(), enforced})
+	}
+	w.Table("lrrll", []string{"target", "wanted", "measured", "met", "enforced by"}, rows)
+	w.Text("%s.", countTargets(targets))
+	if other {
+		w.Text("What was set for another machine is shown, and not judged: a time means something only beside times of the same machine.")
+	}
+}
+
+// limit writes what is wanted.
+func (t evaluatedTarget) limit() string {
+	return t.Limit.Text(func(v float64) string { return formatFigure(v, t.Limit.Form) })
+}
+
+func (t evaluatedTarget) verdict() string {
+	switch t.state {
+	case targetMet:
+		return "yes"
+	case targetUnmet:
+		return "no"
+	case targetOfAnotherMachine:
+		return "set for " + t.Machine
+	}
+	return "–"
+}
+
+// countTargets says how many targets are met.
+func countTargets(targets []evaluatedTarget) string {
+	n := map[targetState]int{}
+	for _, t := range targets {
+		n[t.state]++
+	}
+	text := fmt.Sprintf("%d of %d targets met", n[targetMet], len(targets)-n[targetOfAnotherMachine])
+	for _, more := range []struct {
+		state targetState
+		text  string
+	}{{targetUnmet, "%d not met"}, {targetUnmeasured, "%d not measured"}, {targetOfAnotherMachine, "%d set for another machine"}} {
+		if n[more.state] > 0 {
+			text += ", " + fmt.Sprintf(more.text, n[more.state])
+		}
+	}
+	return text
+}
+
+// formatFigure writes a figure in the form in which its limit is given.
+func formatFigure(v float64, form project.Form) string {
+	switch form {
+	case project.FormBytes:
+		return results.FormatValue(v, "peak-rss-B")
+	case project.FormDecimalBytes:
+		return decimalBytes(v)
+	case project.FormDuration:
+		return results.FormatValue(v, "ns/op")
+	case project.FormPercent:
+		return fmt.Sprintf("%.2f%%", v)
+	case project.FormFactor:
+		return fmt.Sprintf("%.2fx", v)
+	}
+	return results.FormatValue(v, "allocs/op")
+}
+
+// decimalBytes writes bytes in units of 1,000, with three digits.
+func decimalBytes(v float64) string {
+	units := []string{"B", "kB", "MB", "GB"}
+	for len(units) > 1 && v >= 1000 {
+		v, units = v/1000, units[1:]
+	}
+	if v >= 100 || units[0] == "B" {
+		return fmt.Sprintf("%.0f%s", v, units[0])
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64) + units[0]
 }

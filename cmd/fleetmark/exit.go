@@ -4,10 +4,12 @@ import (
 	"errors"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/gobench"
 )
 
 // Exit codes, a contract with scripts.
@@ -57,6 +59,12 @@ func isUsage(err error) bool {
 		return true
 	}
 	if _, ok := errors.AsType[*mockfleet.ConfigError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*project.ConfigError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*gobench.TestError](err); ok {
 		return true
 	}
 	_, ok := errors.AsType[*profiles.FileError](err)

@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/fleetmark/fleetmark/internal/project"
 )
 
 const unknownRevision = "unknown"
@@ -57,8 +56,8 @@ func builtFrom(info *debug.BuildInfo) string {
 // root: the command may as well be run in somebody's own project, whose history
 // says nothing of this.
 func checkedOut(ctx context.Context, dir, module string) string {
-	dir, found := moduleAround(dir)
-	if found != module {
+	dir, found, err := project.Module(dir)
+	if err != nil || found != module {
 		return unknownRevision
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -74,32 +73,6 @@ func checkedOut(ctx context.Context, dir, module string) string {
 		rev += "+dirty"
 	}
 	return rev
-}
-
-// moduleAround finds the nearest go.mod in dir or above it, and the module's path.
-func moduleAround(dir string) (root, path string) {
-	for {
-		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil {
-			return dir, modulePath(string(text))
-		}
-		above := filepath.Dir(dir)
-		if above == dir || !errors.Is(err, fs.ErrNotExist) {
-			return "", ""
-		}
-		dir = above
-	}
-}
-
-// modulePath is what the module line of a go.mod says.
-func modulePath(text string) string {
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "//")
-		if words := strings.Fields(line); len(words) == 2 && words[0] == "module" {
-			return strings.Trim(words[1], "\"`")
-		}
-	}
-	return ""
 }
 
 func git(ctx context.Context, dir string, args ...string) (string, error) {

@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,12 +69,4 @@ func TestCheckedOut(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sub", "go.mod"), []byte("module "+ours+"\n"), 0o600))
 	require.Equal(t, unknownRevision, ask(filepath.Join(dir, "sub")))
 	require.Equal(t, unknownRevision, ask(t.TempDir()), "no repository")
-}
-
-func TestModulePath(t *testing.T) {
-	for text, want := range map[string]string{
-		"module a/b\n": "a/b", "module \"a/b\"": "a/b", "// module x\n\tmodule a/b // c\n": "a/b", "": "", "modules a": "", strings.Repeat("go 1.26\n", 3): "",
-	} {
-		require.Equal(t, want, modulePath(text), "%q", text)
-	}
 }

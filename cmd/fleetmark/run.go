@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fleetmark/fleetmark/internal/shell"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -231,14 +232,4 @@ func (f *runFlags) openBaseline() (*results.Baseline, string, error) {
 func (f *runFlags) demanded() bool { return f.baseline != "" }
 
 // commandLine is how the user may do this again.
-func commandLine(args []string) string {
-	words := make([]string, 0, len(args)+1)
-	words = append(words, "fleetmark")
-	for _, a := range args {
-		if a == "" || strings.ContainsAny(a, " \t\n\"'\\$`*?[]{}()<>|&;#~!") {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-		words = append(words, a)
-	}
-	return strings.Join(words, " ")
-}
+func commandLine(args []string) string { return shell.Join(append([]string{"fleetmark"}, args...)...) }

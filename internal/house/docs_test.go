@@ -104,7 +104,9 @@ func elsewhere() map[string]string {
 		"make test":     "TestMakefile", "make bench": "TestMakefile", "make baseline": "TestMakefile",
 		"make lint": "TestMakefile", "make fuzz": "TestMakefile", "make build": "TestMakefile",
 		".ci/run": "CI itself",
-		"go test -run '^$' -bench 'Push|Verify|Yardstick' -benchmem -count 10 ./delivery": ".ci/run, but once and shorter",
+		"go test -run '^$' -bench 'Push|Verify|Reference' -benchmem -count 10 ./delivery":     ".ci/run, but once and shorter",
+		"go test -run '^$' -bench 'Push|Verify' -benchmem -count 10 ./delivery > current.txt": "TestCommandsOfThePage",
+		"go tool benchstat BASELINE_METRICS.md current.txt":                                   "TestCommandsOfThePage",
 	}
 }
 
@@ -172,7 +174,7 @@ func commandsOf(block string) []string {
 func TestMakefile(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))
 	require.NoError(t, err)
-	for _, target := range []string{"build", "test", "bench", "baseline", "lint", "fuzz"} {
+	for _, target := range []string{"build", "test", "bench", "bench-all", "baseline", "lint", "fuzz"} {
 		_, rest, found := strings.Cut("\n"+string(text), "\n"+target+":")
 		require.True(t, found, "Makefile has no target %s", target)
 		lines := strings.Split(rest, "\n")

@@ -17,8 +17,8 @@ const module = "github.com/fleetmark/fleetmark"
 // the room itself. Tests of a room may import what they like.
 func rooms() map[string][]string {
 	return map[string][]string{
-		"cmd":             {"delivery", "mockfleet", "scenarios", "profiles", "results", "results/report", "internal/wire", "internal/census", "internal/checkout", "internal/scratch"},
-		"scenarios":       {"delivery", "mockfleet", "profiles", "results", "internal/childproc", "internal/checkout", "internal/scratch"},
+		"cmd":             {"delivery", "mockfleet", "scenarios", "profiles", "results", "results/report", "internal/wire", "internal/census", "internal/checkout", "internal/scratch", "internal/project", "internal/shell"},
+		"scenarios":       {"delivery", "mockfleet", "profiles", "results", "internal/childproc", "internal/checkout", "internal/scratch", "internal/shell"},
 		"results":         {},
 		"results/report":  {"results", "profiles"},
 		"profiles":        {},
@@ -30,6 +30,8 @@ func rooms() map[string][]string {
 		"internal/childproc": {},
 		"internal/checkout":  {"internal/childproc"},
 		"internal/scratch":   {},
+		"internal/project":   {},
+		"internal/shell":     {},
 		"internal/house":     {},
 	}
 }

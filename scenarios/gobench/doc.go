@@ -13,5 +13,10 @@
 //
 // [Outcome.Explain] profiles what regressed on both sides, by turns again, and names the functions.
 //
+// A [TestCommand] is the `go test -bench` command that fills a baseline page. [TestCommand.Try] runs
+// each benchmark once, which finds in seconds what can't be measured; [Trial.Measure] then runs exactly
+// the command and returns go test's own lines with the samples parsed from them. A benchmark without a
+// usable result is a [*TestError], never a result that is missing.
+//
 // The package knows nothing of scenarios, devices or the delivery client, and prints nothing.
 package gobench

@@ -18,16 +18,16 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// BenchmarkYardstickNetHTTP is the least that a plain net/http client and server
-// do for the same push: the body is read on both sides, nothing is checked.
-func BenchmarkYardstickNetHTTP(b *testing.B) {
+// BenchmarkReferenceNetHTTP is the reference of BenchmarkPushNetHTTP: the least that a plain
+// net/http client and server do for the same push. Both read the body; neither checks anything.
+func BenchmarkReferenceNetHTTP(b *testing.B) {
 	body, err := ArtifactFromBytes(make([]byte, benchSize))
 	require.NoError(b, err)
 	plainHTTP(b, benchSize, func() io.Reader { return body.Reader() })
 }
 
-// BenchmarkYardstickNetHTTP10MiB does it for 10 MiB from a file.
-func BenchmarkYardstickNetHTTP10MiB(b *testing.B) {
+// BenchmarkReferenceNetHTTP10MiB is the reference of BenchmarkPush10MiBNetHTTP: 10 MiB from a file.
+func BenchmarkReferenceNetHTTP10MiB(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "firmware.bin")
 	require.NoError(b, os.WriteFile(path, make([]byte, fileSize), 0o600))
 	f, err := os.Open(path)
@@ -142,7 +142,7 @@ func exchangeBytes(c net.Conn, out, in []byte) error {
 	return err
 }
 
-// bare passes a push's bytes each way over a connection: the limit.
+// bare passes the bytes of a push and its answer over a connection, without HTTP.
 func bare(b *testing.B, size int) {
 	out, in := pushBytes(b, size)
 	c, request, answer := bareSockets(b, out, in)(), make([]byte, out), make([]byte, in)
@@ -154,17 +154,18 @@ func bare(b *testing.B, size int) {
 	}
 }
 
-// BenchmarkYardstickBareSockets is the limit of BenchmarkPush.
-func BenchmarkYardstickBareSockets(b *testing.B) { bare(b, benchSize) }
+// BenchmarkReferenceBareSockets is the reference of BenchmarkPush.
+func BenchmarkReferenceBareSockets(b *testing.B) { bare(b, benchSize) }
 
-// BenchmarkYardstickBareSockets10MiB is that of BenchmarkPush10MiB; the bytes are in memory.
-func BenchmarkYardstickBareSockets10MiB(b *testing.B) {
+// BenchmarkReferenceBareSockets10MiB is the reference of BenchmarkPush10MiB. It sends the bytes
+// from memory, not from a file.
+func BenchmarkReferenceBareSockets10MiB(b *testing.B) {
 	b.SetBytes(fileSize)
 	bare(b, fileSize)
 }
 
-// BenchmarkYardstickBareSockets64 is that of BenchmarkPush64.
-func BenchmarkYardstickBareSockets64(b *testing.B) {
+// BenchmarkReferenceBareSockets64 is the reference of BenchmarkPush64.
+func BenchmarkReferenceBareSockets64(b *testing.B) {
 	out, in := pushBytes(b, benchSize)
 	dial := bareSockets(b, out, in)
 	b.ReportAllocs()

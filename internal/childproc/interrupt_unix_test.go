@@ -1,0 +1,29 @@
+//go:build unix
+
+package childproc
+
+import (
+	"bufio"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestInterruptGroup: the signal reaches what a command started, here a shell that a shell waits for.
+func TestInterruptGroup(t *testing.T) {
+	const inner = `trap "echo interrupted; exit" INT; echo ready; while :; do sleep 0.01; done`
+	cmd := exec.Command("sh", "-c", `trap : INT; sh -c '`+inner+`'; exit 7`)
+	SetGroup(cmd)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	require.True(t, lines.Scan())
+	require.Equal(t, "ready", lines.Text())
+	require.NoError(t, InterruptGroup(cmd))
+	require.True(t, lines.Scan())
+	require.Equal(t, "interrupted", lines.Text())
+	require.Error(t, cmd.Wait())
+	require.Equal(t, 7, cmd.ProcessState.ExitCode(), "the outer shell goes on, for it takes the signal itself")
+}

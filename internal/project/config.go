@@ -1,0 +1,137 @@
+package project
+
+import (
+	"math"
+	"strings"
+)
+
+// Config is the content of a fleetmark.yaml. Its zero value is that of a project without one.
+type Config struct {
+	Benchmarks   []Benchmarks
+	Units        map[string]Unit // of b.ReportMetric, by name
+	Targets      []Target
+	AntiPatterns []AntiPattern
+	Commands     []Command
+}
+
+// Benchmarks are Go benchmarks that one go test command measures for the baseline page.
+type Benchmarks struct {
+	Packages []string // as go test takes them, relative to the root
+	Run      string   // the regular expression of -bench
+	Skip     string   // that of -skip; empty for none
+	Count    int      // samples per benchmark
+
+	// References maps a benchmark to the benchmark that does the least that the same work could
+	// take, both without "Benchmark": {Push: ReferenceBareSockets}. Their ratio means the same on any machine.
+	References map[string]string
+
+	Where string // the entry's place, FILE:LINE:COLUMN
+}
+
+// A Unit describes a metric that benchmarks report themselves.
+type Unit struct {
+	HigherIsBetter bool
+}
+
+// A Target is what a figure of the baseline page must keep within.
+type Target struct {
+	Name string
+
+	// Figure names a figure of a section as "SECTION/FIGURE", or the median of a scenario's metric
+	// as "SCENARIO OPERATION METRIC".
+	Figure     string
+	Limit      Limit
+	EnforcedBy string // the test, PACKAGE.TestName, or the file that holds it on every commit; may be empty
+
+	// Machine is part of the name of the processor that the target was set for. On any other
+	// processor the figure is shown beside it and not judged. Empty: it is judged everywhere.
+	Machine string
+}
+
+// An AntiPattern is a mistake that is easily made, and the tests that fail when somebody makes it.
+type AntiPattern struct {
+	Name  string
+	Tests []string // PACKAGE.TestName, the package's path being relative to the root
+}
+
+// A Command is a way to measure again, for the readers of the page.
+type Command struct {
+	Name string   // what it measures
+	Run  []string // lines for a shell
+}
+
+// A Limit is a range of values, ends included.
+type Limit struct {
+	Low, High float64 // infinite where the range has no such end
+	Form      Form    // how a value is shown
+}
+
+// Holds reports whether v is within the limit.
+func (l Limit) Holds(v float64) bool { return l.Low <= v && v <= l.High }
+
+// Text writes the limit for people, with a function that writes one of its values.
+func (l Limit) Text(format func(float64) string) string {
+	switch {
+	case l.Low == l.High:
+		return format(l.Low)
+	case math.IsInf(l.Low, -1):
+		return "≤ " + format(l.High)
+	case math.IsInf(l.High, 1):
+		return "≥ " + format(l.Low)
+	}
+	return format(l.Low) + " to " + format(l.High)
+}
+
+// A Form is how a value is written: the unit that its limit has in the configuration.
+type Form string
+
+// The forms. A value is a plain number, bytes in powers of 1024 or of 1000, nanoseconds, percent, or a
+// multiple of something.
+const (
+	FormNumber       Form = ""
+	FormBytes        Form = "bytes"
+	FormDecimalBytes Form = "decimal bytes"
+	FormDuration     Form = "duration"
+	FormPercent      Form = "percent"
+	FormFactor       Form = "factor"
+)
+
+// sizes are the units that a quantity may have. The first that fits is taken.
+func sizes() []sizedUnit {
+	return []sizedUnit{
+		{"KiB", FormBytes, 1 << 10},
+		{"MiB", FormBytes, 1 << 20},
+		{"GiB", FormBytes, 1 << 30},
+		{"kB", FormDecimalBytes, 1e3},
+		{"MB", FormDecimalBytes, 1e6},
+		{"GB", FormDecimalBytes, 1e9},
+		{"B", FormDecimalBytes, 1},
+		{"ns", FormDuration, 1},
+		{"µs", FormDuration, 1e3}, // the micro sign
+		{"μs", FormDuration, 1e3}, // the Greek letter
+		{"us", FormDuration, 1e3},
+		{"ms", FormDuration, 1e6},
+		{"s", FormDuration, 1e9},
+		{"%", FormPercent, 1},
+		{"x", FormFactor, 1},
+	}
+}
+
+type sizedUnit struct {
+	suffix string
+	form   Form
+	size   float64
+}
+
+// parseQuantity reads a number with an optional unit, such as 0.01, 8MiB, 35µs, 3% or 1.15x.
+func parseQuantity(text string) (v float64, form Form, ok bool) {
+	number, size := text, 1.0
+	for _, u := range sizes() {
+		if rest, found := strings.CutSuffix(text, u.suffix); found {
+			number, form, size = strings.TrimSpace(rest), u.form, u.size
+			break
+		}
+	}
+	v, ok = parseDecimal(number)
+	return v * size, form, ok
+}

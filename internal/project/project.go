@@ -1,0 +1,112 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/mod/modfile"
+)
+
+// ConfigFile is the name of the configuration, at the root of a project.
+const ConfigFile = "fleetmark.yaml"
+
+// maxConfigBytes bounds a configuration.
+const maxConfigBytes = 256 << 10
+
+// A Project is a source tree. The zero Project is none.
+type Project struct {
+	Root   string // absolute: the nearest directory with a go.mod, or else the root of the git repository
+	Module string // path of the module; empty if the root has no go.mod
+	File   string // the configuration, as messages name it; empty if there is none
+	Config Config
+}
+
+// Find returns the project that dir lies in, with its configuration. It returns the zero Project if
+// dir lies in neither a module nor a git repository. An error about the configuration joins a
+// [*ConfigError] per mistake.
+func Find(dir string) (Project, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Project{}, err
+	}
+	var p Project
+	if p.Root, p.Module, err = Module(dir); err != nil {
+		return Project{}, err
+	}
+	if p.Root == "" {
+		if p.Root, err = above(dir, ".git"); err != nil || p.Root == "" {
+			return Project{}, err
+		}
+	}
+	path := filepath.Join(p.Root, ConfigFile)
+	shown, err := filepath.Rel(dir, path)
+	if err != nil {
+		shown = path
+	}
+	text, err := readConfig(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return Project{}, &ConfigError{File: shown, Problem: withoutPath(err).Error() + ": want a file that can be read", Err: err}
+	}
+	p.File = shown
+	p.Config, err = ParseConfig(shown, text)
+	return p, err
+}
+
+// Module returns the nearest directory at dir or above it that holds a go.mod, and the path of its
+// module. Both are empty if there is none.
+func Module(dir string) (root, path string, err error) {
+	if root, err = above(dir, "go.mod"); err != nil || root == "" {
+		return "", "", err
+	}
+	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		return "", "", err
+	}
+	return root, modfile.ModulePath(text), nil
+}
+
+// above returns the nearest directory at dir or above it that holds name, or "" if none does.
+func above(dir, name string) (string, error) {
+	for {
+		_, err := os.Stat(filepath.Join(dir, name))
+		if err == nil {
+			return dir, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", nil
+		}
+		dir = parent
+	}
+}
+
+func readConfig(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
+	if err == nil && len(text) > maxConfigBytes {
+		err = fmt.Errorf("is over %d KiB", maxConfigBytes>>10)
+	}
+	return text, err
+}
+
+// withoutPath returns the cause of an error about a file whose name stands beside it.
+func withoutPath(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}

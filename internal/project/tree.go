@@ -1,0 +1,305 @@
+package project
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// A ConfigError is one mistake in a configuration: where, what is wrong, what is wanted.
+type ConfigError struct {
+	File    string
+	Line    int    // 1-based; 0 where the file as a whole is wrong
+	Column  int    // in characters, 1-based; 0 likewise
+	Field   string // such as benchmarks[0].count; empty likewise
+	Problem string // what is wrong and what is wanted
+	Err     error  // the cause, or nil
+}
+
+// Error is one line: fleetmark.yaml:12:9: benchmarks[0].count: "ten": want a whole number from 1 to 1000.
+func (e *ConfigError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d:%d", e.Line, e.Column)
+	}
+	b.WriteString(": ")
+	if e.Field != "" {
+		b.WriteString(e.Field + ": ")
+	}
+	b.WriteString(e.Problem)
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+const (
+	maxMistakes = 20  // told of one file
+	maxNesting  = 100 // of lists and mappings: the parser's time grows with the square of it
+	maxQuoted   = 60  // characters of a wrong value that a message shows
+)
+
+// A tree is a YAML document being read. Its methods read one node each and note what is wrong with
+// it; the value that they return is then the zero value.
+type tree struct {
+	file     string
+	lines    []string
+	mistakes []*ConfigError
+}
+
+// parse returns the document's root, or nil if it is empty. Its error is a *ConfigError.
+func (t *tree) parse(text []byte) (ast.Node, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte order mark is no part of the first key
+	t.lines = strings.Split(string(text), "\n")
+	if line := tooDeep(t.lines); line > 0 {
+		return nil, &ConfigError{File: t.file, Line: line, Column: 1, Problem: fmt.Sprintf("lists and mappings over %d deep: want fewer", maxNesting)}
+	}
+	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // which mapping reports
+	if err != nil {
+		e := &ConfigError{File: t.file, Problem: "not YAML: " + oneLine(err.Error()), Err: err}
+		if y, ok := errors.AsType[yaml.Error](err); ok {
+			e.Problem = "not YAML: " + oneLine(y.GetMessage())
+			e.Line, e.Column = position(y.GetToken())
+		}
+		return nil, e
+	}
+	var root ast.Node
+	for _, doc := range file.Docs {
+		if _, null := doc.Body.(*ast.NullNode); doc.Body == nil || null {
+			continue
+		}
+		if root != nil {
+			line, column := position(firstToken(doc.Body))
+			return nil, &ConfigError{File: t.file, Line: line, Column: column, Problem: "a second document: want one"}
+		}
+		root = doc.Body
+	}
+	return root, nil
+}
+
+// tooDeep returns the line on which brackets or dashes nest deeper than in any configuration, or 0.
+// It counts brackets in text as well, which makes no difference at this depth.
+func tooDeep(lines []string) int {
+	depth := 0
+	for i, line := range lines {
+		if strings.Count(line, "- ")+strings.Count(line, "? ") > maxNesting {
+			return i + 1
+		}
+		for _, r := range line {
+			switch r {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(0, depth-1)
+			}
+			if depth > maxNesting {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
+// reject notes a mistake at a node.
+func (t *tree) reject(n ast.Node, field, format string, args ...any) {
+	line, column := position(firstToken(n))
+	t.mistakes = append(t.mistakes, &ConfigError{File: t.file, Line: line, Column: column, Field: field, Problem: fmt.Sprintf(format, args...)})
+}
+
+// err joins the mistakes in the order of the file, the first of them at most.
+func (t *tree) err() error {
+	slices.SortStableFunc(t.mistakes, func(a, b *ConfigError) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	var all []error
+	for _, e := range t.mistakes[:min(len(t.mistakes), maxMistakes)] {
+		all = append(all, e)
+	}
+	if more := len(t.mistakes) - len(all); more > 0 {
+		all = append(all, &ConfigError{File: t.file, Problem: fmt.Sprintf("and %d more", more)})
+	}
+	return errors.Join(all...)
+}
+
+// firstToken is where a node begins. The token of a block mapping is its first colon; a person looks
+// for the key.
+func firstToken(n ast.Node) *token.Token {
+	switch m := n.(type) {
+	case *ast.MappingValueNode:
+		return firstToken(m.Key)
+	case *ast.MappingNode:
+		if len(m.Values) > 0 && !m.IsFlowStyle {
+			return firstToken(m.Values[0].Key)
+		}
+	}
+	return n.GetToken()
+}
+
+func position(t *token.Token) (line, column int) {
+	if t == nil {
+		return 0, 0
+	}
+	return t.Position.Line, t.Position.Column
+}
+
+// A key reads the value of one key of a mapping. field is the value's name from the root.
+type key struct {
+	name string
+	read func(n ast.Node, field string)
+}
+
+// mapping reads a mapping that may have these keys, each at most once, and returns which it has. It
+// returns nil if n is no mapping.
+func (t *tree) mapping(n ast.Node, field string, keys ...key) map[string]ast.Node {
+	var names []string
+	for _, k := range keys {
+		names = append(names, k.name)
+	}
+	has := map[string]ast.Node{}
+	isMapping := t.eachMember(n, field, "a mapping of "+strings.Join(names, ", "), func(name string, keyNode, value ast.Node) {
+		i := slices.IndexFunc(keys, func(k key) bool { return k.name == name })
+		if i < 0 {
+			t.reject(keyNode, field, "unknown key %s: want one of %s", quoted(name), strings.Join(names, ", "))
+			return
+		}
+		has[name] = keyNode
+		keys[i].read(value, join(field, name))
+	})
+	if !isMapping {
+		return nil
+	}
+	return has
+}
+
+// eachMember calls read for each member of a mapping with its key, which must be text and stand once.
+// It reports whether n is a mapping.
+func (t *tree) eachMember(n ast.Node, field, want string, read func(name string, key, value ast.Node)) bool {
+	var members []*ast.MappingValueNode
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		members = m.Values
+	case *ast.MappingValueNode:
+		members = []*ast.MappingValueNode{m}
+	default:
+		t.reject(n, field, "%s: want %s", kind(n), want)
+		return false
+	}
+	seen := map[string]bool{}
+	for _, m := range members {
+		name, ok := m.Key.(*ast.StringNode)
+		switch {
+		case !ok:
+			t.reject(m.Key, field, "key %s: want text", quoted(oneLine(m.Key.String())))
+			continue
+		case seen[name.Value]:
+			t.reject(m.Key, join(field, name.Value), "the key stands here a second time: want it once")
+			continue
+		}
+		seen[name.Value] = true
+		if _, null := m.Value.(*ast.NullNode); null {
+			t.reject(m.Key, join(field, name.Value), "has no value: want one, or the key left out")
+			continue
+		}
+		read(name.Value, m.Key, m.Value)
+	}
+	return true
+}
+
+// list calls read for each value of a list, which must have one.
+func (t *tree) list(n ast.Node, field string, read func(n ast.Node, field string)) {
+	s, ok := n.(*ast.SequenceNode)
+	switch {
+	case !ok:
+		t.reject(n, field, "%s: want a list", kind(n))
+		return
+	case len(s.Values) == 0:
+		t.reject(n, field, "is an empty list: want a value, or the key left out")
+		return
+	}
+	for i, v := range s.Values {
+		read(v, field+"["+strconv.Itoa(i)+"]")
+	}
+}
+
+// text reads text on one line.
+func (t *tree) text(n ast.Node, field string) (string, bool) {
+	var s string
+	switch n := n.(type) {
+	case *ast.StringNode:
+		s = n.Value
+	case *ast.LiteralNode:
+		s = n.Value.Value
+	default:
+		t.reject(n, field, "%s: want text; put it in quotes if that is what is meant", kind(n))
+		return "", false
+	}
+	s = strings.TrimSpace(s)
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }) {
+		t.reject(n, field, "%s: want text on one line", quoted(s))
+		return "", false
+	}
+	return s, true
+}
+
+// scalar returns a value as it was written.
+func (t *tree) scalar(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return strings.TrimSpace(n.Value), true
+	case *ast.IntegerNode, *ast.FloatNode:
+		return n.GetToken().Value, true
+	}
+	return "", false
+}
+
+// count reads a whole number from 1 to most.
+func (t *tree) count(n ast.Node, field string, most int) (int, bool) {
+	s, _ := t.scalar(n)
+	v, err := strconv.Atoi(s)
+	if _, whole := n.(*ast.IntegerNode); !whole || err != nil || v < 1 || v > most {
+		t.reject(n, field, "%s: want a whole number from 1 to %d", kind(n), most)
+		return 0, false
+	}
+	return v, true
+}
+
+// kind is what a node is, with its text where it is short.
+func kind(n ast.Node) string {
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.NullNode:
+		return "nothing"
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+		return "an anchor, alias or tag"
+	}
+	return quoted(oneLine(n.GetToken().Value))
+}
+
+func quoted(s string) string {
+	if runes := []rune(s); len(runes) > maxQuoted {
+		s = string(runes[:maxQuoted]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func join(field, name string) string {
+	if field == "" {
+		return name
+	}
+	return field + "." + name
+}

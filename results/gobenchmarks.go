@@ -1,0 +1,209 @@
+package results
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+
+	"github.com/fleetmark/fleetmark/results/internal/page"
+)
+
+// GoBenchmarks is what one `go test -bench` command measured.
+type GoBenchmarks struct {
+	Command string // as it was run, for a shell
+
+	// Lines are go test's own lines in the Go benchmark format, in its order: configuration
+	// (goos, goarch, pkg, cpu), Unit lines, and one line per sample. A baseline page holds them
+	// unchanged, so that benchstat compares them with a new run on the same machine.
+	Lines []string
+
+	Samples []BenchmarkSample // parsed from Lines
+}
+
+// A BenchmarkSample is one result line of go test.
+type BenchmarkSample struct {
+	Package    string // import path; empty if no pkg line precedes the result
+	Name       string // such as "Push" or "Parse/size=1KB": without "Benchmark" and GOMAXPROCS
+	Procs      int    // GOMAXPROCS, the number that ends the name; 1 if there is none
+	Iterations int
+	Values     []Value
+}
+
+// Value returns the sample's value in the given unit.
+func (s BenchmarkSample) Value(unit string) (float64, bool) {
+	return Record{Values: s.Values}.Value(unit)
+}
+
+// A LineError is a line that is not what it should be.
+type LineError struct {
+	Line    int    // 1-based
+	Problem string // what is wrong with it
+	Err     error  // the cause, or nil
+}
+
+// Error names the line and says what is wrong with it.
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
+
+// Unwrap returns the cause.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// ParseGoBenchmarks reads lines of the Go benchmark format, as go test prints them. Every line must
+// be one of that format: a line that benchfmt would pass over without a word is a sample lost. Its
+// error is a [*LineError].
+func ParseGoBenchmarks(lines []string) ([]BenchmarkSample, error) {
+	for i, line := range lines {
+		if problem := checkBenchmarkLine(line); problem != "" {
+			return nil, &LineError{Line: i + 1, Problem: problem}
+		}
+	}
+	var samples []BenchmarkSample
+	reader := benchfmt.NewReader(strings.NewReader(strings.Join(lines, "\n")), "")
+	for reader.Scan() {
+		switch rec := reader.Result().(type) {
+		case *benchfmt.SyntaxError:
+			return nil, &LineError{Line: rec.Line, Problem: rec.Msg, Err: rec}
+		case *benchfmt.Result:
+			sample, err := benchmarkSample(rec)
+			if err != nil {
+				_, line := rec.Pos()
+				return nil, &LineError{Line: line, Problem: err.Error(), Err: err}
+			}
+			samples = append(samples, sample)
+		}
+	}
+	if err := reader.Err(); err != nil {
+		return nil, &LineError{Line: len(lines), Problem: "too long or unreadable", Err: err}
+	}
+	return samples, nil
+}
+
+// IsBenchmarkLine reports whether benchstat would take a line for a result, for metadata of a unit,
+// or for configuration.
+func IsBenchmarkLine(line string) bool { return page.IsBenchmarkLine(line) }
+
+// checkBenchmarkLine says what is wrong with a line, and is empty if nothing is.
+func checkBenchmarkLine(line string) string {
+	switch {
+	case strings.ContainsAny(line, "\r\n"):
+		return "want one line, without a carriage return"
+	case strings.HasPrefix(line, "Benchmark") && len(strings.Fields(line)) < 4:
+		return "want a name, a count and at least one value with its unit"
+	case !page.IsBenchmarkLine(line):
+		return "neither a benchmark, a unit nor a configuration line"
+	}
+	return ""
+}
+
+func benchmarkSample(res *benchfmt.Result) (BenchmarkSample, error) {
+	s := BenchmarkSample{Package: res.GetConfig("pkg"), Name: res.Name.String(), Procs: 1, Iterations: res.Iters}
+	if i := strings.LastIndexByte(s.Name, '-'); i >= 0 {
+		if procs, err := strconv.Atoi(s.Name[i+1:]); err == nil && procs > 0 {
+			s.Name, s.Procs = s.Name[:i], procs
+		}
+	}
+	if s.Name == "" {
+		return s, errors.New("the benchmark has no name")
+	}
+	for _, v := range res.Values {
+		value := Value{Unit: v.Unit, Value: v.Value}
+		if v.OrigUnit != "" {
+			value = Value{Unit: v.OrigUnit, Value: v.OrigValue}
+		}
+		switch {
+		case !finite(value.Value):
+			return s, fmt.Errorf("%s is %v: want a finite number", value.Unit, value.Value)
+		case slices.ContainsFunc(s.Values, func(v Value) bool { return v.Unit == value.Unit }):
+			return s, fmt.Errorf("%s is given twice: want one value a unit", value.Unit)
+		}
+		s.Values = append(s.Values, value)
+	}
+	return s, nil
+}
+
+// validate refuses what would break the page or not come back from it as it is.
+func (g GoBenchmarks) validate() error {
+	samples, err := ParseGoBenchmarks(g.Lines)
+	switch {
+	case err != nil:
+		return fmt.Errorf("benchmarks of %q: %w", g.Command, err)
+	case g.Command == "":
+		return errors.New("benchmarks: want the command that measured them")
+	case len(samples) == 0:
+		return fmt.Errorf("benchmarks of %q: no samples: want at least one", g.Command)
+	case !slices.EqualFunc(samples, g.Samples, BenchmarkSample.equal):
+		return fmt.Errorf("benchmarks of %q: want the samples that the lines hold", g.Command)
+	}
+	return nil
+}
+
+func (s BenchmarkSample) equal(other BenchmarkSample) bool {
+	return s.Package == other.Package && s.Name == other.Name && s.Procs == other.Procs &&
+		s.Iterations == other.Iterations && slices.Equal(s.Values, other.Values)
+}
+
+// A BenchmarkSummary is what the samples of one benchmark come to.
+type BenchmarkSummary struct {
+	Package, Name string
+	Procs         int
+	Samples       int
+	Units         []UnitSummary // in the order in which go test prints them
+}
+
+// A UnitSummary is one metric of a benchmark.
+type UnitSummary struct {
+	Unit string
+	Summary
+}
+
+// Unit returns the summary of one metric.
+func (b BenchmarkSummary) Unit(name string) (Summary, bool) {
+	for _, u := range b.Units {
+		if u.Unit == name {
+			return u.Summary, true
+		}
+	}
+	return Summary{}, false
+}
+
+// Summaries returns a summary of each benchmark, in the order of the samples.
+func (g GoBenchmarks) Summaries() []BenchmarkSummary {
+	var all []BenchmarkSummary
+	values := []map[string][]float64{} // of each benchmark, by unit
+	for _, s := range g.Samples {
+		i := slices.IndexFunc(all, func(b BenchmarkSummary) bool {
+			return b.Package == s.Package && b.Name == s.Name && b.Procs == s.Procs
+		})
+		if i < 0 {
+			i = len(all)
+			all = append(all, BenchmarkSummary{Package: s.Package, Name: s.Name, Procs: s.Procs})
+			values = append(values, map[string][]float64{})
+		}
+		all[i].Samples++
+		for _, v := range s.Values {
+			if _, ok := values[i][v.Unit]; !ok {
+				all[i].Units = append(all[i].Units, UnitSummary{Unit: v.Unit})
+			}
+			values[i][v.Unit] = append(values[i][v.Unit], v.Value)
+		}
+	}
+	for i := range all {
+		for k, u := range all[i].Units {
+			all[i].Units[k].Summary = *summarize(values[i][u.Unit], false)
+		}
+	}
+	return all
+}
+
+// text is the lines as a block of the page.
+func (g GoBenchmarks) text() string {
+	var b bytes.Buffer
+	for _, line := range g.Lines {
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}
