@@ -111,6 +111,10 @@ type Conditions struct {
 
 	// Outcome is what became of the run's devices; nil: that isn't judged.
 	Outcome *Outcome
+
+	// WholeAllocations says that allocs/op are whole numbers, as the testing package prints them: where
+	// all samples of a side are the same, one more is one more.
+	WholeAllocations bool
 }
 
 const (
@@ -283,7 +287,8 @@ func (p *pair) row(hasBaseline bool, c Conditions) JudgedRow {
 		r.Note = noteOtherMachine
 	case moved(c.Pace) != "" && unit.Class.follows():
 		r.Note = noteMoved
-	case unit.Exact && !r.Baseline.varies():
+	case unit.Exact && !r.Baseline.varies(), c.WholeAllocations && unit.Name == "allocs/op" && !varies(p.old) && !varies(p.now):
+		r.Baseline, r.Now = summarize(p.old, true), summarize(p.now, true)
 		r.decideExact(unit)
 	default:
 		thresholds := benchmath.Thresholds{CompareAlpha: c.Alpha}

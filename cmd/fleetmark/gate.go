@@ -45,7 +45,7 @@ type gateFlags struct {
 func newGate(c console) *cobra.Command {
 	var f gateFlags
 	cmd := &cobra.Command{
-		Use:   "gate [SCENARIO|FILE.yaml ...] | gate --base REF --bench REGEX [PACKAGE ...]",
+		Use:   "gate [SCENARIO|FILE.yaml ...] | gate --bench REGEX [--base REF] [PACKAGE ...]",
 		Short: "Pass or fail a change: hold runs against a baseline, or against another revision",
 		Long: `Holds runs against a baseline page, and passes only what was judged and is no worse.
 With --run finished runs are judged; otherwise the baseline's scenarios, or those that
@@ -58,7 +58,9 @@ knows the answer of, and prints how often it was right on this machine.
 
 With --base and --bench the Go benchmarks that the expression matches are measured in the
 same way: the test binaries of both sides, each built with its own modules, take turns.
-It runs in any Go module, and arguments are packages as for go test.
+It runs in any Go module, and arguments are packages as for go test (default: those of
+fleetmark.yaml, or else the current one). --bench without --base measures them now, and
+judges their allocations by those of the baseline page.
 
 Counts, bytes on the wire, outcomes and allocations are judged on any machine. Times are
 judged on the machine that the baseline was measured on; elsewhere they are inconclusive,
@@ -79,8 +81,10 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 			switch {
 			case f.selfTest:
 				return gateSelfTest(cmd, &f, names, c)
-			case f.bench != "":
+			case f.bench != "" && f.base != "":
 				return gateBench(cmd, &f, names, c)
+			case f.bench != "":
+				return gateBenchPage(cmd, &f, names, c)
 			case f.base != "":
 				return gateBase(cmd, &f, names, c)
 			default:
@@ -92,9 +96,9 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 	flags.SortFlags = false
 	flags.StringVar(&f.baseline, "baseline", results.BaselineFile, "the page to hold runs against")
 	flags.StringVar(&f.base, "base", "", "measure this git reference and the working tree by turns, and compare the two")
-	flags.StringVar(&f.bench, "bench", "", "with --base: compare the Go benchmarks that this regular expression matches")
-	flags.StringVar(&f.cpu, "cpu", "", "with --bench: measure at these values of GOMAXPROCS, such as 1,2 (default the current one)")
-	flags.DurationVar(&f.benchTimeout, "bench-timeout", gobench.DefaultLimit, "with --bench: how long one benchmark may take in one process")
+	flags.StringVar(&f.bench, "bench", "", "compare the Go benchmarks that this regular expression matches: with --base two revisions, without it with the page")
+	flags.StringVar(&f.cpu, "cpu", "", "with --base and --bench: measure at these values of GOMAXPROCS, such as 1,2 (default the current one)")
+	flags.DurationVar(&f.benchTimeout, "bench-timeout", gobench.DefaultLimit, "with --base and --bench: how long one benchmark may take in one process")
 	flags.StringArrayVar(&f.runs, "run", nil, "judge this finished run directory instead of running (repeatable)")
 	flags.BoolVar(&f.portable, "portable", false, "ask only for what means the same on any machine: counts, bytes, outcomes, allocations")
 	flags.BoolVar(&f.selfTest, "self-test", false, "show that the gate passes what is unchanged and catches what is worse, on this machine")
@@ -134,6 +138,7 @@ func (f *gateFlags) check(cmd *cobra.Command) error {
 		{"self-test", "base", "it judges the gate, and no change"},
 		{"self-test", "bench", "it judges the gate, and no change"},
 		{"bench", "set", "a benchmark has no scenario"},
+		{"bench", "run", "a finished run has scenarios, and no benchmarks"},
 		{"self-test", "html", "it judges the gate, and no change"},
 		{"self-test", "markdown", "it judges the gate, and no change"},
 		{"self-test", "junit", "it judges the gate, and no change"},
@@ -151,11 +156,8 @@ func (f *gateFlags) check(cmd *cobra.Command) error {
 	if f.unexplained && f.base == "" {
 		return &exitError{exitUsage, "--no-explain: only --base looks for causes: leave it out"}
 	}
-	if f.bench != "" && f.base == "" {
-		return &exitError{exitUsage, "--bench: want --base REF beside it: both revisions are measured by turns"}
-	}
-	if f.bench == "" && (changed("cpu") || changed("bench-timeout")) {
-		return &exitError{exitUsage, "--cpu and --bench-timeout: are for --bench: leave them out"}
+	if (f.bench == "" || f.base == "") && (changed("cpu") || changed("bench-timeout")) {
+		return &exitError{exitUsage, "--cpu and --bench-timeout: are for --base with --bench: leave them out"}
 	}
 	f.budgetGiven = changed("budget")
 	if f.benchTimeout < time.Second || f.benchTimeout > 24*time.Hour {

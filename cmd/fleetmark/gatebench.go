@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/internal/scratch"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
@@ -55,13 +56,13 @@ func gateBench(cmd *cobra.Command, f *gateFlags, packages []string, c console) e
 		return &exitError{exitInterrupted, fmt.Sprintf("interrupted while the cause was looked for; the verdict stands: %s: %s", j.Verdict, j.Reason)}
 	}
 	if code := codeOfVerdict(j.Verdict, true); code != exitPass {
-		return &exitError{code, fmt.Sprintf("%s: %s", cmpVerdict(j.Verdict), j.Reason)}
+		return &exitError{code, fmt.Sprintf("%s: %s", verdictWord(j.Verdict), j.Reason)}
 	}
 	return nil
 }
 
-// cmpVerdict names a verdict, also where there is none.
-func cmpVerdict(v results.Verdict) string {
+// verdictWord names a verdict, also if there is none.
+func verdictWord(v results.Verdict) string {
 	if v == "" {
 		return "no verdict"
 	}
@@ -74,6 +75,22 @@ func (f *gateFlags) compareBenchmarks(ctx context.Context, packages []string, c 
 	if err != nil {
 		return nil, err
 	}
+	p, err := project.Find(".")
+	if err != nil {
+		return nil, err
+	}
+	better := map[string]int{}
+	for unit, u := range p.Config.Units {
+		if better[unit] = -1; u.HigherIsBetter {
+			better[unit] = +1
+		}
+	}
+	dir := ""
+	if len(packages) == 0 {
+		if packages, dir, err = configuredPackages(); err != nil {
+			return nil, err
+		}
+	}
 	work, err := scratch.New("", "fleetmark-gate")
 	if err != nil {
 		return nil, &exitError{exitUsage, err.Error()}
@@ -81,7 +98,7 @@ func (f *gateFlags) compareBenchmarks(ctx context.Context, packages []string, c 
 	defer func() { err = errors.Join(err, work.Close()) }()
 	view := newGateView(c, f.quiet)
 	o := gobench.Options{
-		Base: f.base, Bench: f.bench, Packages: packages, Procs: procs, Limit: f.benchTimeout, Seed: f.seed, Scratch: work.Path,
+		Dir: dir, Base: f.base, Bench: f.bench, Packages: packages, Better: better, Procs: procs, Limit: f.benchTimeout, Seed: f.seed, Scratch: work.Path,
 		Out: filepath.Join(f.out, time.Now().UTC().Format("20060102T150405Z")+"-gate-bench"), Log: view.say,
 		Progress: func(p gobench.Progress) {
 			view.update(fmt.Sprintf("%d of %d benchmarks undecided after %d rounds, %.0f s of %.0f s at most", p.Open, p.Benchmarks, p.Rounds, p.Elapsed.Seconds(), p.Budget.Seconds()), p.Elapsed)

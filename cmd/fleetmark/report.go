@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,16 +28,20 @@ type reportFlags struct {
 func newReport(c console) *cobra.Command {
 	var f reportFlags
 	cmd := &cobra.Command{
-		Use: "report RUN", Short: "Write reports of a run, alone, against a baseline, or against another run",
+		Use: "report RUN|FILE", Short: "Write reports of a run, alone, against a baseline, or against another run",
 		Long: `Writes what a run came to for a reviewer, a pull request, or a server: of the run
 alone, against a baseline page, or against another run. Without a file to write it
 prints the page in Markdown. A file named - is standard output.
+
+Of a file with the output of go test -bench it reports the benchmarks: alone, against the
+Go benchmarks of a baseline page, or against another such file.
 
 It judges as "run" does, with the baseline of today, and shows; it exits 0 whatever
 the verdict.`,
 		Example: `  fleetmark report runs/20260102T030405Z-rollout-1a2b3c --html report.html
   fleetmark report --base runs/OLD runs/NEW --comment comment.md --junit junit.xml
-  fleetmark report runs/NEW --github`,
+  fleetmark report runs/NEW --github
+  fleetmark report --base old.txt new.txt --html report.html`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if f.schema {
 				return cobra.NoArgs(cmd, args)
@@ -59,7 +65,7 @@ the verdict.`,
 	flags.StringVar(&f.json, "json", "", "print a JSON object, or write it to the file of --json=FILE")
 	flags.Lookup("json").NoOptDefVal = standardOutput
 	flags.BoolVar(&f.github, "github", false, "append to $GITHUB_STEP_SUMMARY and print annotations, in a step of GitHub Actions")
-	flags.StringVar(&f.base, "base", "", "hold the run against this one, or against the baseline page of that name")
+	flags.StringVar(&f.base, "base", "", "compare with this run or file, or with the baseline page of that name")
 	flags.StringVar(&f.baseline, "baseline", "", "hold the run against this page (default "+results.BaselineFile+", where it is)")
 	flags.BoolVar(&f.schema, "schema", false, "print the JSON Schema of --json, and do nothing else")
 	return cmd
@@ -122,6 +128,9 @@ func outputName(file string) string {
 
 // subject reads the run and what it is held against.
 func (f *reportFlags) subject(path string) (*report.Subject, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		return f.benchmarks(path)
+	}
 	run, err := results.LoadRun(path)
 	if err != nil {
 		return nil, err
@@ -172,4 +181,43 @@ func (f *reportFlags) comparison(base, run *results.LoadedRun) (*report.Subject,
 		return nil, &results.InputError{Path: f.base, Problem: fmt.Sprintf("is of the scenario %s, and %s of %s", base.Scenario, run.Path, run.Scenario), Want: "name two runs of one scenario"}
 	}
 	return report.Compare(*base, *run), nil
+}
+
+// benchmarks reads the Go benchmarks of a file, and what they are compared with.
+func (f *reportFlags) benchmarks(path string) (*report.Subject, error) {
+	now, err := results.ReadBenchmarkFile(path)
+	if err != nil {
+		return nil, err
+	}
+	page := cmp.Or(f.base, f.baseline, results.BaselineFile)
+	base, err := results.ReadBenchmarkFile(page)
+	if err != nil {
+		if f.base != "" || f.baseline != "" {
+			return nil, err
+		}
+		base = &results.BenchmarkFile{} // the default page is optional
+	}
+	found := results.CompareBenchmarks(base, now, nil, false)
+	s := &report.Subject{
+		Scenario: "Go benchmarks", Judgement: found.Judgement, Command: commandLine(os.Args[1:]), Measured: modified(path),
+		Now: report.Side{Label: path, Records: found.Now}, Notes: append(base.Warnings, now.Warnings...),
+	}
+	if found.Judgement.HasBaseline {
+		s.Base = report.Side{Label: base.Path, Records: found.Base}
+	}
+	for _, side := range []*results.BenchmarkFile{now, base} {
+		if side.System != "" {
+			s.Notes = append(s.Notes, side.Path+" was measured on "+side.System)
+		}
+	}
+	return s, nil
+}
+
+// modified returns when a file was last written, or the zero time if that isn't known.
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime().UTC()
 }
