@@ -504,7 +504,7 @@ func BenchmarkLock(b *testing.B) {
 	r := newRepository(t, map[string]string{"m_test.go": body("100 * time.Microsecond")})
 	r.write(map[string]string{"m_test.go": body("2 * time.Millisecond")})
 	o := r.options()
-	o.Budget = time.Minute // of which some seconds are needed
+	o.Budget = 30 * time.Second // of which some five are needed
 	out, err := Compare(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, find(t, out, "Lock-2", "ns/op").Verdict)
