@@ -15,6 +15,7 @@ import (
 // itself. A fuzz test holds the two together.
 type updateView struct {
 	success bool
+	told    bool // whether success was there, and not null
 	message []byte
 	size    int64
 	digest  []byte
@@ -29,11 +30,14 @@ func (v *updateView) parse(b []byte) error {
 	if v.fast(b) {
 		return nil
 	}
-	var a wire.UpdateAnswer
+	var a struct {
+		wire.UpdateAnswer
+		Success *bool `json:"success"` // instead of the one within
+	}
 	if err := json.Unmarshal(b, &a); err != nil {
 		return err
 	}
-	*v = updateView{a.Success, []byte(a.Message), a.Size, []byte(a.Digest)}
+	*v = updateView{a.Success != nil && *a.Success, a.Success != nil, []byte(a.Message), a.Size, []byte(a.Digest)}
 	return nil
 }
 
@@ -44,6 +48,7 @@ func (v *updateView) fast(b []byte) bool {
 		switch string(o.key) {
 		case "success":
 			ok = o.boolean(&v.success)
+			v.told = v.told || o.kind != 'n'
 		case "message":
 			ok = o.text(&v.message)
 		case "size":

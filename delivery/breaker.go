@@ -10,17 +10,20 @@ import (
 	"time"
 )
 
-// Breaker spares a device that can't be reached, and those who wait for it: after
-// so many operations (Push, Verify or Deliver) in a row that found nobody, or nobody
-// who makes sense, further ones fail at once with ErrBreakerOpen. After CoolDown one
-// is let through: if it gets an answer the breaker closes, else it stays open for
-// another CoolDown.
+// Breaker spares a device that can't be reached, and those who wait for it: after so
+// many operations (Push, Verify or Deliver) in a row that failed as below, further ones
+// fail at once with ErrBreakerOpen. After CoolDown one is let through: if it fails so
+// too, the breaker stays open for another CoolDown, and else it closes.
 //
-// What counts is ClassNotSent, ClassTimeout, ClassAmbiguous and ClassProtocol. A
-// device that answers, if only to refuse, is there; an operation that its caller
-// ended says nothing.
+// The class of an operation's error decides. ClassNotSent, ClassTimeout, ClassAmbiguous
+// and ClassProtocol count: nobody answered, or the answer was of a device that doesn't work
+// (408; 5xx but 501, 503 and 505), or it was none of the device interface. Every other
+// answer shows that the device is there, if only to refuse (404), to ask for a pause (429,
+// 503) or to run something else, and begins the count anew as a success does. An operation
+// that its caller ended says nothing, nor does one that got no answer and can't get one,
+// such as one with a refused certificate.
 type Breaker struct {
-	// Failures is how many in a row open it. Default 5; -1: never.
+	// Failures is how many operations in a row open it. Default 5; -1: never.
 	Failures int
 	// CoolDown is how long it stays open. Default 30 s.
 	CoolDown time.Duration

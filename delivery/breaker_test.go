@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +82,47 @@ func TestOutcomes(t *testing.T) {
 		}
 	}
 	require.Equal(t, alive, outcomeOf(nil, true))
+}
+
+// TestWhatTheBreakerTakesForAnAnswer: a device that gives one answer to everything is
+// asked five times by its caller; then the breaker has opened, or hasn't.
+func TestWhatTheBreakerTakesForAnAnswer(t *testing.T) {
+	for text, opens := range map[string]bool{
+		jsonAnswer("200 OK", goodVersion):                                         false,
+		jsonAnswer("200 OK", busyVersion):                                         false,
+		jsonAnswer("200 OK", oldVersion):                                          false,
+		jsonAnswer("200 OK", otherDigest):                                         false,
+		jsonAnswer("202 Accepted", "{}"):                                          false,
+		jsonAnswer("400 Bad Request", "{}"):                                       false,
+		jsonAnswer("404 Not Found", "{}"):                                         false,
+		jsonAnswer("409 Conflict", "{}"):                                          false,
+		jsonAnswer("413 Too Large", "{}"):                                         false,
+		jsonAnswer("429 Too Many Requests", "{}"):                                 false,
+		jsonAnswer("501 Not Implemented", "{}"):                                   false,
+		jsonAnswer("503 Busy", "{}"):                                              false,
+		jsonAnswer("505 Version", "{}"):                                           false,
+		jsonAnswer("408 Timeout", "{}"):                                           true,
+		jsonAnswer("500 Broken", "{}"):                                            true,
+		jsonAnswer("502 Bad Gateway", "{}"):                                       true,
+		jsonAnswer("504 Gateway Timeout", "{}"):                                   true,
+		jsonAnswer("200 OK", "half a {"):                                          true,
+		"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n": true,
+		"what?\r\n\r\n":                                                           true,
+		"":                                                                        true, // closed
+	} {
+		name, _, _ := strings.Cut(text, "\r\n")
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, cfg Config) {
+				cfg.Breaker.CoolDown = time.Hour
+				c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
+				dev := scriptedDevice(t, func(_, _ int, _ *http.Request) string { return text })
+				for range 5 {
+					require.NotErrorIs(t, c.Verify(t.Context(), dev, u), ErrBreakerOpen)
+				}
+				require.Equal(t, opens, errors.Is(c.Verify(t.Context(), dev, u), ErrBreakerOpen))
+			})
+		})
+	}
 }
 
 // TestBreakerSparesTheDevice: a device that is gone is asked five times, once more

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -10,9 +11,15 @@ import (
 
 // RetryBudget bounds the retries of all devices together, so that a fleet that fails
 // isn't met with several times the load: within any TTL, retries are at most Share
-// of the deliveries that succeeded, and PerSecond beside that. It is Finagle's
-// (finagle/util RetryBudget). A retry is a push or a verification after one that
-// failed; polls of a device that installs are none.
+// of the deliveries that succeeded, and PerSecond beside that. It is a variant of Finagle's
+// RetryBudget (com.twitter.finagle.service), which counts requests where this one counts
+// deliveries that succeeded.
+//
+// A retry is a further push, or a further look at a device that didn't answer the last one.
+// The first look after a push is none, nor are polls of a device that installs, nor the looks
+// of a rollout before its push. A Deliver of its own that finds the budget empty ends. One of a
+// [Rollout] waits for a retry and leaves its worker to other devices meanwhile, if the budget
+// grants retries by time (PerSecond times TTL is 1 or more).
 type RetryBudget struct {
 	// Share of the successful deliveries. Default 0.2; −1: none.
 	Share float64
@@ -71,6 +78,9 @@ const budgetSlots = 10
 type budget struct {
 	limits RetryBudget
 
+	queue chan struct{} // holds the waiter that is next; others wait to send
+	more  chan struct{} // holds 1: a delivery has succeeded
+
 	mu    sync.Mutex
 	since time.Time // of the first slot
 	slots [budgetSlots]struct {
@@ -80,7 +90,7 @@ type budget struct {
 }
 
 func newBudget(limits RetryBudget, now time.Time) *budget {
-	b := &budget{limits: limits, since: now}
+	b := &budget{limits: limits, since: now, queue: make(chan struct{}, 1), more: make(chan struct{}, 1)}
 	for i := range b.slots {
 		b.slots[i].number = -1
 	}
@@ -90,8 +100,12 @@ func newBudget(limits RetryBudget, now time.Time) *budget {
 // success counts a delivery.
 func (b *budget) success(now time.Time) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.slots[b.slot(now)].successes++
+	b.mu.Unlock()
+	select {
+	case b.more <- struct{}{}:
+	default: // nobody waits, or somebody will see it
+	}
 }
 
 // retry takes a retry from the budget, if there is one.
@@ -103,6 +117,37 @@ func (b *budget) retry(now time.Time) bool {
 	}
 	b.slots[b.slot(now)].retries++
 	return true
+}
+
+// refills reports whether the budget grants retries by time alone, so that waiting for one ends.
+func (b *budget) refills() bool {
+	return b.limits.Off || b.limits.PerSecond*b.limits.TTL.Seconds() >= 1
+}
+
+// isAwaited reports whether somebody waits for a retry.
+func (b *budget) isAwaited() bool { return len(b.queue) > 0 }
+
+// await takes a retry from the budget when there is one. Who came first has the first one. It
+// returns false if the context ended before.
+func (b *budget) await(ctx context.Context) bool {
+	select {
+	case b.queue <- struct{}{}:
+		defer func() { <-b.queue }()
+	case <-ctx.Done():
+		return false
+	}
+	for now := time.Now(); !b.retry(now); now = time.Now() {
+		if !wakeAfter(ctx, b.nextSlot(now), b.more) {
+			return false
+		}
+	}
+	return true
+}
+
+// nextSlot is how long it takes until the budget forgets some of its retries.
+func (b *budget) nextSlot(now time.Time) time.Duration {
+	slot := max(1, b.limits.TTL/budgetSlots)
+	return max(time.Millisecond, slot-now.Sub(b.since)%slot)
 }
 
 // balance is how many retries are left.

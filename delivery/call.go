@@ -18,22 +18,27 @@ const maxFields = 5
 // request and its context, made once. It is used again only after a request that
 // net/http is known to be done with.
 type call struct {
-	t      *netHTTP
-	req    *http.Request
-	url    url.URL
-	header http.Header
-	values [maxFields][1]string
-	body   requestBody
-	clock  callClock
-	base   context.Context // ends with the call
-	ctx    callContext     // base with the trace, and the caller's values
-	trace  httptrace.ClientTrace
-	stamps *stamps
+	t       *netHTTP
+	req     *http.Request
+	url     url.URL
+	header  http.Header
+	values  [maxFields][1]string
+	answers *answerConn // what carries the request alone; nil: HTTP/2, or nothing yet
+	fresh   bool        // it must carry nothing before
+	reused  bool        // it carried something before
+	size    int64       // of the body
+	body    requestBody
+	clock   callClock
+	base    context.Context // ends with the call
+	ctx     callContext     // base with the trace, and the caller's values
+	trace   httptrace.ClientTrace
+	stamps  *stamps
 
-	connected atomic.Bool
-	written   atomic.Bool // the request is out
-	once      bool        // net/http may hold on to it: not to be used again
-	bodiless  bool
+	connected   atomic.Bool
+	handshaking atomic.Bool
+	written     atomic.Bool // the request is out
+	once        bool        // net/http may hold on to it: not to be used again
+	bodiless    bool
 
 	// The watch of the caller's context, as of a conn: it stays armed where the same
 	// context comes again, because arming it costs allocations.
@@ -47,13 +52,21 @@ func newCall(t *netHTTP) *call {
 	c.body.clock, c.clock.body = &c.clock, &c.body
 	c.trace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, WroteRequest: c.wroteRequest}
 	if t.cfg.Observe != nil {
-		c.trace.TLSHandshakeStart = func() { c.stamps.stamp(atConnected) }
+		c.trace.TLSHandshakeStart = func() {
+			if !c.handshaking.Swap(true) { // of HTTP/2 net/http tells a second time
+				c.stamps.stamp(atConnected)
+			}
+		}
 		c.trace.TLSHandshakeDone = func(_ tls.ConnectionState, err error) {
 			if err == nil {
 				c.stamps.stamp(atSecured)
 			}
 		}
-		c.trace.GotFirstResponseByte = func() { c.stamps.stamp(atAnswered) }
+		c.trace.GotFirstResponseByte = func() {
+			if c.answers == nil { // else that has told
+				c.stamps.stamp(atAnswered)
+			}
+		}
 	}
 	c.base, c.clock.cancel = context.WithCancel(context.Background())
 	c.ctx.Context = httptrace.WithClientTrace(c.base, &c.trace)
@@ -149,24 +162,29 @@ func (p *callPool) close() {
 
 func (c *call) getConn(string) {
 	c.connected.Store(false) // net/http tries a GET again by itself
+	c.handshaking.Store(false)
 	c.stamps.stamp(atPrepared)
 }
 
 func (c *call) gotConn(info httptrace.GotConnInfo) {
 	c.stamps.connection(info.Reused)
 	c.connected.Store(true)
+	c.reused = info.Reused
+	c.once = c.once || !info.WasIdle // net/http may be dialing in its name yet
+	var counted *countedConn
+	c.answers = nil
+	switch nc := info.Conn.(type) {
+	case *answerConn:
+		c.answers, counted = nc, nc.counted
+		nc.begin(c.size, c.fresh && info.Reused, c.stamps)
+	case *tls.Conn:
+		c.once = true // HTTP/2 has a goroutine that looks at the request to its end
+		counted, _ = nc.NetConn().(*countedConn)
+	}
+	c.clock.on(counted, c.answers)
 	c.t.stats.requests.Add(1)
 	if info.Reused {
 		c.t.stats.reused.Add(1)
-	}
-	c.once = c.once || !info.WasIdle // net/http may be dialing in its name yet
-	nc, shared := info.Conn, false
-	if s, ok := nc.(*tls.Conn); ok {
-		nc, shared = s.NetConn(), s.ConnectionState().NegotiatedProtocol == "h2"
-	}
-	c.once = c.once || shared // HTTP/2 has a goroutine that looks at the request to its end
-	if counted, ok := nc.(*countedConn); ok && !shared {
-		c.clock.on(counted)
 	}
 	if c.bodiless {
 		c.clock.sent()
@@ -183,7 +201,10 @@ func (c *call) wroteRequest(httptrace.WroteRequestInfo) {
 func (c *call) request(ctx context.Context, x *exchange) *http.Request {
 	c.connected.Store(false)
 	c.written.Store(false)
-	c.bodiless = x.body == nil
+	c.bodiless, c.fresh, c.size, c.answers = x.body == nil, x.fresh, 0, nil
+	if x.body != nil {
+		c.size = x.body.size
+	}
 	c.once = c.t.cfg.RoundTripper != nil // who knows what that keeps
 	c.ctx.caller, c.stamps = ctx, x.stamps
 	c.fillHeader(x)
@@ -199,17 +220,26 @@ func (c *call) request(ctx context.Context, x *exchange) *http.Request {
 		// No GetBody: net/http must not send an update again on its own account.
 		req.Body, req.ContentLength = &c.body, x.body.size
 	}
-	c.body.attach(x.body)
-	c.clock.begin(c.t.cfg.Timeouts)
+	c.body.attach(x.body, x.rate)
+	c.clock.begin(c.t.cfg.Timeouts, c.t.cfg.Timeouts.total(x.body), c.size)
 	return req
+}
+
+// unfinished reports whether a success was told to an upload that could not be completed.
+func (c *call) unfinished(a *Artifact) bool {
+	return c.body.passed() < a.size || c.answers != nil && c.answers.unfinished()
 }
 
 func (c *call) fillHeader(x *exchange) {
 	clear(c.header)
 	// net/http formats the value of User-Agent, which allocates, and copies any other;
 	// names of headers don't depend on case.
-	c.header["User-Agent"] = c.t.noAgent[:]
-	c.header["user-agent"] = c.t.userAgent[:]
+	agent, extra := c.t.userAgent, c.t.extra
+	if x.who != nil {
+		agent, extra = x.who.agent, x.who.extra
+	}
+	c.header["User-Agent"] = c.t.noAgent
+	c.header["user-agent"] = agent
 	if x.header != nil {
 		for i, f := range x.header.fields {
 			c.values[i][0] = f.value
@@ -223,7 +253,7 @@ func (c *call) fillHeader(x *exchange) {
 	if x.expect {
 		c.header["Expect"] = []string{"100-continue"}
 	}
-	for _, h := range c.t.extra {
+	for _, h := range extra {
 		c.header[h.name] = h.all
 	}
 }

@@ -19,6 +19,8 @@ type Client struct {
 	dice      *dice
 	budget    *budget
 	breakers  *breakers
+	known     *identities // nil: no device has credentials of its own
+	secrets   []string    // of the configuration: what no error may show
 	closed    atomic.Bool
 }
 
@@ -29,6 +31,10 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg = cfg.withDefaults()
 	c := &Client{cfg: cfg, dialect: plain{}, dice: newDice(cfg.Random), budget: newBudget(cfg.Budget, time.Now()), breakers: newBreakers(cfg.Breaker)}
+	c.secrets = secretsOf(cfg.Header)
+	if cfg.ForDevice != nil {
+		c.known = newIdentities(cfg)
+	}
 	if cfg.Transport == NetHTTP {
 		c.transport = newNetHTTP(cfg, &c.stats)
 	} else {
@@ -54,13 +60,13 @@ func (c *Client) Stats() Stats {
 }
 
 // Push sends the update to the device, once. nil means that the device says it
-// applied these very bytes. Any other end is an *Error, whose class says whether
+// applied it: its size and digest, where it tells them, are those that were sent. Any other end is an *Error, whose class says whether
 // the update may have been applied nevertheless; ClassPending means that the device
 // took it and is installing.
 func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
 	e := c.admit(OpPush, d)
 	if e == nil {
-		e = c.push(ctx, d, u)
+		e = c.push(ctx, d, u, false)
 		c.record(ctx, d, e)
 	}
 	if e != nil {
@@ -69,8 +75,8 @@ func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
 	return nil
 }
 
-// Verify asks the device what it runs, once. nil means that ID, version and digest
-// are those of the update. ClassPending means that it is installing or rebooting;
+// Verify asks the device what it runs, once. nil means that version and digest are those
+// of the update, and the ID is the Device's, where that has one. ClassPending means that it is installing or rebooting;
 // ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or ErrDeviceFailed.
 func (c *Client) Verify(ctx context.Context, d Device, u *Update) error {
 	e := c.admit(OpVerify, d)
@@ -99,19 +105,21 @@ func (c *Client) record(ctx context.Context, d Device, e *Error) {
 	}
 }
 
-// push and verify return *Error, so that Deliver can decide on it without errors.As.
-func (c *Client) push(ctx context.Context, d Device, u *Update) *Error {
+// push and verify return *Error, so that Deliver can decide on it without errors.As. A
+// fresh push goes over a connection of its own.
+func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Error {
 	x := c.exchanges.get()
 	defer c.exchanges.put(x)
 	if u == nil {
 		return &Error{Op: OpPush, Device: d.name(), Class: ClassPermanent, Err: errNoUpdate}
 	}
 	c.dialect.askPush(x, d, u)
+	x.rate, x.fresh = byteRateOf(ctx), fresh
 	if e := c.do(ctx, OpPush, d, x); e != nil {
 		return e
 	}
 	if class, err := c.dialect.readPush(x, u); err != nil {
-		return answered(OpPush, d, x, class, err)
+		return c.answered(OpPush, d, x, class, err)
 	}
 	return nil
 }
@@ -131,7 +139,7 @@ func (c *Client) verify(ctx context.Context, d Device, u *Update) *Error {
 		class, err = x.version.judge(d, u)
 	}
 	if err != nil {
-		return answered(OpVerify, d, x, class, err)
+		return c.answered(OpVerify, d, x, class, err)
 	}
 	return nil
 }
@@ -141,7 +149,7 @@ var errNoUpdate = errors.New("update is nil: make one with NewUpdate")
 // do is one exchange. The device's name and address are checked before a byte is sent.
 func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 	fail := func(class Class, sent bool, err error) *Error {
-		return &Error{Op: op, Device: d.name(), Class: class, Err: err, sent: sent}
+		return &Error{Op: op, Device: d.name(), Class: class, Err: redact(err, c.secretsFor(x)), sent: sent}
 	}
 	if c.closed.Load() {
 		return fail(ClassPermanent, false, ErrClosed)
@@ -154,9 +162,14 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 		class, _ := classOfFailure(ctx, err)
 		return fail(class, false, err)
 	}
+	if c.known != nil {
+		if x.who, err = c.known.of(ctx, d); err != nil {
+			return fail(classOfCredentials(ctx), false, err)
+		}
+	}
 	if err := c.send(ctx, op, d, x); err != nil {
 		if e, ok := err.(*redirectError); ok {
-			return answered(op, d, x, ClassProtocol, e)
+			return c.answered(op, d, x, ClassPermanent, e)
 		}
 		class, sent := classOfFailure(ctx, err)
 		if errors.Is(err, ErrClosed) {
@@ -205,15 +218,15 @@ func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) er
 	x.stamps = &stamps{line: Timeline{Op: op, Device: d.name(), Begun: time.Now()}}
 	err := c.transport.roundTrip(ctx, x)
 	line := x.stamps.take()
-	line.Status, line.Err, line.Ended = x.status, err, time.Now()
+	line.Status, line.Err, line.Ended = x.status, redact(err, c.secretsFor(x)), time.Now()
 	c.cfg.Observe(line)
 	return err
 }
 
 // answered is a failure that the device told us.
-func answered(op Op, d Device, x *exchange, class Class, err error) *Error {
+func (c *Client) answered(op Op, d Device, x *exchange, class Class, err error) *Error {
 	return &Error{
-		Op: op, Device: d.name(), Class: class, Status: x.status, Err: err,
-		RetryAfter: retryAfter(x.retryAfter, x.date), sent: true,
+		Op: op, Device: d.name(), Class: class, Status: x.status, Err: redact(err, c.secretsFor(x)),
+		RetryAfter: retryAfter(x.retryAfter, x.date, time.Now()), sent: true,
 	}
 }

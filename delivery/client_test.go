@@ -67,7 +67,7 @@ func TestConnectionsAreReused(t *testing.T) {
 
 func TestStatusClasses(t *testing.T) {
 	for status, want := range map[int]Class{
-		202: ClassPending, 204: ClassProtocol, 301: ClassProtocol, 302: ClassProtocol, 303: ClassProtocol, 304: ClassProtocol,
+		202: ClassPending, 204: ClassProtocol, 301: ClassPermanent, 302: ClassPermanent, 303: ClassPermanent, 304: ClassPermanent,
 		400: ClassPermanent, 401: ClassPermanent, 403: ClassPermanent, 404: ClassPermanent, 413: ClassThrottled, // a 413 with a Retry-After
 		415: ClassPermanent, 422: ClassPermanent, 408: ClassAmbiguous, 409: ClassConflict, 429: ClassThrottled,
 		500: ClassAmbiguous, 501: ClassPermanent, 502: ClassAmbiguous, 503: ClassThrottled, 504: ClassAmbiguous, 505: ClassPermanent,
@@ -108,8 +108,8 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 		"half JSON":      {"application/json", good[:40], ClassProtocol},
 		"empty":          {"application/json", "", ClassProtocol},
 		"not an object":  {"application/json", "[]", ClassProtocol},
-		"not a success":  {"application/json", `{"success":false,"message":"no room"}`, ClassIntegrity},
-		"says nothing":   {"application/json", `{}`, ClassIntegrity},
+		"not a success":  {"application/json", `{"success":false,"message":"no room"}`, ClassRefused},
+		"says nothing":   {"application/json", `{}`, ClassRefused},
 		"another digest": {"application/json", `{"success":true,"digest":"00"}`, ClassIntegrity},
 		"another size":   {"application/json", `{"success":true,"size":2}`, ClassIntegrity},
 		"endless":        {"application/json", `{"success":true,"message":"` + strings.Repeat("x", 70_000) + `"}`, ClassProtocol},

@@ -19,8 +19,8 @@ type Transport string
 
 // The transports.
 const (
-	// Lean drives the client's own connections with fasthttp's request and response
-	// codec: HTTP/1.1 only, no proxies, one goroutine (the caller's) an operation.
+	// Lean drives the client's own connections: HTTP/1.1 only, no proxies, one goroutine
+	// (the caller's) an operation.
 	Lean Transport = "lean"
 	// NetHTTP drives net/http's Transport, for HTTP/2, proxies and
 	// instrumented round-trippers.
@@ -43,11 +43,15 @@ type Config struct {
 	MaxIdle int
 	// MaxIdlePerDevice bounds them per address. Default 64.
 	MaxIdlePerDevice int
-	// IdleTimeout is how long a connection may lie unused before it is not used
-	// again. Devices and middleboxes forget connections silently. Default 60 s.
+	// IdleTimeout is how long a connection may lie unused before it is not used again, and
+	// is closed, after an eighth more of it at most. Devices and middleboxes forget
+	// connections silently. Default 60 s.
 	IdleTimeout time.Duration
 	// MaxAnswer bounds an answer's body in bytes. Default 64 KiB.
 	MaxAnswer int
+	// MaxAnswerHead bounds an answer's status line and header in bytes, those of interim
+	// answers (1xx) before it included. Default 4 KiB.
+	MaxAnswerHead int
 	// ExpectFrom is the size in bytes from which an artifact is announced before it is
 	// sent (Expect: 100-continue, RFC 9110 §10.1.1), so that a device that refuses it
 	// costs no upload (over nethttp only if it also closes the connection). It costs a
@@ -56,19 +60,33 @@ type Config struct {
 	ExpectFrom int64
 
 	// Header is sent with every request, such as Authorization. Names that this
-	// package sets itself are refused.
+	// package sets itself are refused, but for User-Agent, which replaces its own.
 	Header http.Header
+	// ForDevice returns what a device has of its own: credentials, headers, the name that
+	// its certificate must be for. It is called before every request, so that a token may
+	// be renewed, in the goroutine of the operation, and must be safe for concurrent use.
+	// Equal credentials share connections and TLS sessions, and no others do. An error ends
+	// the operation before anything was sent, with ClassPermanent unless the context has
+	// ended; its text goes into the operation's error and must hold no secret.
+	// Default: devices have nothing of their own.
+	ForDevice func(ctx context.Context, d Device) (Credentials, error)
 	// TLS configures https addresses: RootCAs pins authorities, Certificates are shown
 	// to a device that asks (mTLS). It is cloned; MinVersion is raised to TLS 1.2. Where
 	// its InsecureSkipVerify is set, and no VerifyConnection or VerifyPeerCertificate
 	// stands in, New wants the one below to be set as well.
 	TLS *tls.Config
+	// TLSSessions bounds the TLS sessions that are kept for resumption, over all devices,
+	// where TLS.ClientSessionCache is nil: a reconnect then costs less on either side. -1:
+	// none. None are kept either where TLS has a VerifyPeerCertificate and no
+	// VerifyConnection, because a resumed handshake doesn't call it. Default 1024.
+	TLSSessions int
 	// InsecureSkipVerify gives every device's certificate, name and date for good: who
 	// is in between can read, and change, what is pushed. It is for a test bench.
 	InsecureSkipVerify bool
 	// RoundTripper is put around the nethttp transport, such as OpenTelemetry's
 	// otelhttp.NewTransport. What it makes must be a faithful http.RoundTripper: it
-	// must not follow redirects, nor send a request twice.
+	// must not follow redirects, nor send a request twice. It is called again for each set
+	// of credentials that ForDevice gives.
 	RoundTripper func(http.RoundTripper) http.RoundTripper
 	// Observe is told the phases of every request when it has ended, in the goroutine
 	// of its operation, which waits: it should be quick, and it must be safe for
@@ -83,10 +101,15 @@ type Config struct {
 
 // Timeouts bound one request and its answer. A zero field takes its default.
 type Timeouts struct {
-	Dial   time.Duration // TCP connect. Default 5 s.
-	TLS    time.Duration // TLS handshake. Default 5 s.
-	Answer time.Duration // from the request's last byte to the answer's last byte. Default 10 s.
-	Total  time.Duration // one request, dial to answer. Default 5 min.
+	Dial time.Duration // TCP connect. Default 5 s.
+	TLS  time.Duration // TLS handshake. Default 5 s.
+	// Answer bounds the time from when the device's system has the request's last byte to
+	// the answer's last byte. Until it has, LeastProgress bounds it. Default 10 s.
+	Answer time.Duration
+	// Total bounds one request, dial to answer. Default: 5 min and, for a push, the time that
+	// the artifact takes at LeastProgress and its Window: an upload that makes progress
+	// isn't ended by it.
+	Total time.Duration
 	// Continue is how long a device that was asked whether it wants the artifact is
 	// waited for, before the artifact is sent all the same. Default 1 s.
 	Continue time.Duration
@@ -100,7 +123,7 @@ func (t Timeouts) withDefaults() Timeouts {
 		to time.Duration
 	}{
 		{&t.Dial, 5 * time.Second}, {&t.TLS, 5 * time.Second}, {&t.Answer, 10 * time.Second},
-		{&t.Total, 5 * time.Minute}, {&t.Continue, time.Second},
+		{&t.Continue, time.Second}, // Total's depends on the artifact
 	} {
 		if *f.d == 0 {
 			*f.d = f.to
@@ -114,6 +137,8 @@ func (t Timeouts) withDefaults() Timeouts {
 const (
 	maxIdle      = 1 << 20
 	maxAnswer    = 16 << 20
+	maxHead      = 1 << 20
+	defaultTotal = 5 * time.Minute
 	maxTimeout   = 24 * time.Hour
 	maxHeaders   = 64
 	maxHeaderLen = 4 << 10
@@ -136,6 +161,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxAnswer == 0 {
 		c.MaxAnswer = 64 << 10
 	}
+	if c.MaxAnswerHead == 0 {
+		c.MaxAnswerHead = 4 << 10
+	}
 	if c.Dial == nil {
 		// The dial deadline is set on the context, so that a Dial that was handed in
 		// is held to it as well.
@@ -157,6 +185,10 @@ func (c Config) withDefaults() Config {
 	if c.TLS.MinVersion < tls.VersionTLS12 {
 		c.TLS.MinVersion = tls.VersionTLS12
 	}
+	if c.TLSSessions == 0 {
+		c.TLSSessions = defaultTLSSessions
+	}
+	keepSessions(c.TLS, c.TLSSessions)
 	return c
 }
 
@@ -190,10 +222,13 @@ func (c Config) Validate() error {
 	for _, n := range []struct {
 		name   string
 		v, max int
-	}{{"max idle", c.MaxIdle, maxIdle}, {"max idle per device", c.MaxIdlePerDevice, maxIdle}, {"max answer", c.MaxAnswer, maxAnswer}} {
+	}{{"max idle", c.MaxIdle, maxIdle}, {"max idle per device", c.MaxIdlePerDevice, maxIdle}, {"max answer", c.MaxAnswer, maxAnswer}, {"max answer head", c.MaxAnswerHead, maxHead}} {
 		if n.v < 0 || n.v > n.max {
 			bad("%s %d: want 0 (the default) to %d", n.name, n.v, n.max)
 		}
+	}
+	if c.TLSSessions < -1 || c.TLSSessions > maxIdle {
+		bad("tls sessions %d: want -1 (none), 0 (the default) to %d", c.TLSSessions, maxIdle)
 	}
 	if c.ExpectFrom < 0 {
 		bad("expect from %d: want 0 (never) or a size in bytes", c.ExpectFrom)
@@ -206,13 +241,26 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// reservedHeaders are the ones that this package or the codec sets; a second
-// value from the configuration would make the request ambiguous.
+// reservedHeaders are the ones that this package or net/http sets; a second
+// value from the configuration would make the request ambiguous. User-Agent isn't among
+// them: there the configured one is sent alone.
 func reservedHeaders() []string {
 	return []string{
 		"Connection", "Content-Length", "Content-Type", "Expect", "Host", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 		wire.HeaderDeviceID, wire.HeaderUpdateVersion, wire.HeaderReprDigest, wire.HeaderIdempotency,
 	}
+}
+
+const headerUserAgent = "User-Agent"
+
+// hasUserAgent reports whether the configured header has a User-Agent, in any case.
+func hasUserAgent(h http.Header) bool {
+	for name := range h {
+		if http.CanonicalHeaderKey(name) == headerUserAgent {
+			return true
+		}
+	}
+	return false
 }
 
 // validateHeader names headers, never their values: those may be secrets.
@@ -231,6 +279,9 @@ func validateHeader(h http.Header) (errs []error) {
 		}
 		if seen[canonical] {
 			errs = append(errs, fmt.Errorf("delivery: header %s is there twice, in another case: want its values in one", canonical))
+		}
+		if canonical == headerUserAgent && len(values) != 1 {
+			errs = append(errs, fmt.Errorf("delivery: header %s: %d values: want one", canonical, len(values)))
 		}
 		seen[canonical] = true
 		for _, v := range values {

@@ -10,11 +10,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
 const (
-	// readBuffer bounds an answer's header as well: the codec parses it in place.
 	readBuffer = 4 << 10
 	// lookEvery is how long an upload may be stuck before it is looked whether the
 	// device has answered already.
@@ -32,12 +32,19 @@ type conn struct {
 	stamps  *stamps // of the request under way
 	failed  bool    // its last operation did
 	silent  bool    // no byte of the answer has come
-	readErr error   // what the connection, rather than the codec, last said
+	readErr error   // what the connection, rather than its reader, last said
 	probe   probe
 	trip    trip
 	sendBy  time.Time // until when a stuck write goes on; zero: it ends with its deadline
 	pace    pace      // of the upload
 	sent    int64     // bytes that the socket took, since the upload began
+	agreed  bool      // a success was told before the upload's end: it goes on
+	// The upload is out, and the device's system hasn't all of it yet, or wasn't seen to.
+	draining bool
+	began    time.Time // when the upload did
+	size     int64
+	limits   *Timeouts
+	up       *uplink // beneath TLS; nil: plain
 
 	// The watch: a cancel of the context cuts the operation short by a deadline in
 	// the past, without a goroutine an operation. Arming it costs allocations, so
@@ -71,10 +78,10 @@ func newConn() *conn {
 // open takes a fresh network connection.
 func (c *conn) open(key connKey, nc net.Conn) {
 	c.nc, c.key, c.traffic, c.readErr = nc, key, traffic{}, nil
-	c.failed = false
+	c.failed, c.up = false, nil
 	if t, ok := nc.(*tls.Conn); ok {
 		if up, ok := t.NetConn().(*uplink); ok {
-			up.c = c
+			up.c, c.up = c, up
 		}
 	}
 	c.probe.open(nc)
@@ -82,30 +89,85 @@ func (c *conn) open(key connKey, nc net.Conn) {
 	c.br.Reset(c)
 }
 
-// Read and Write count, and remember what failed: the codec's own errors don't
-// always say.
+// Read counts, and remembers what failed. While the device's system hasn't got the whole
+// upload, a deadline that passes is but a look at how it goes.
 func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.nc.Read(p)
-	c.traffic.read += uint64(n)
-	if n > 0 && c.silent {
-		c.silent = false
-		c.stamps.stamp(atAnswered)
+	for {
+		n, err := c.nc.Read(p)
+		c.traffic.read += uint64(n)
+		if n > 0 && c.silent {
+			c.silent = false
+			c.stamps.stamp(atAnswered)
+		}
+		if n == 0 && c.draining && errors.Is(err, os.ErrDeadlineExceeded) {
+			if err = c.keepWaiting(); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			c.readErr = err
+		}
+		return n, err
 	}
-	if err != nil {
-		c.readErr = err
-	}
-	return n, err
 }
 
+// keepWaiting decides on a wait for the answer that has met its deadline.
+func (c *conn) keepWaiting() error {
+	now := time.Now()
+	if !now.Before(c.sendBy) {
+		return os.ErrDeadlineExceeded
+	}
+	if n, known := c.probe.unsent(); !known || n == 0 {
+		c.draining = false
+		return c.endBy(earlier(c.sendBy, now.Add(c.limits.answer(c.size, now.Sub(c.began)))))
+	}
+	if c.pace.slow(now, c.moved()) {
+		return errSlow
+	}
+	return c.endBy(earlier(c.sendBy, now.Add(c.pace.look())))
+}
+
+// moved is what the peer's system took of the upload, in bytes.
+func (c *conn) moved() int64 {
+	n, _ := c.probe.unsent()
+	return c.sent - n
+}
+
+// canTell reports whether the system tells what the peer's has not acknowledged.
+func (c *conn) canTell() bool {
+	_, known := c.probe.unsent()
+	return known
+}
+
+// Write counts.
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := 0, error(nil)
-	if c.key.secure {
-		n, err = c.nc.Write(p) // the uplink below goes on where it is stuck
+	if c.up != nil {
+		n, err = c.writeSecure(p)
 	} else {
 		n, err = c.writeOn(c.nc, p)
 	}
 	c.traffic.written += uint64(n)
 	return n, err
+}
+
+// writeSecure writes over TLS, a record at a time. TLS can't go on after a write that met
+// its deadline, and must not read in the middle of one: to answer what it then may read,
+// it would write. So it never waits: the uplink keeps its records, and they are sent here.
+func (c *conn) writeSecure(p []byte) (done int, err error) {
+	defer c.up.release()
+	for len(p) > 0 && err == nil {
+		const record = 16 << 10 // RFC 8446 §5.1
+		piece := p[:min(len(p), record)]
+		c.up.keep = true
+		if _, err = c.nc.Write(piece); err == nil {
+			if err = c.up.flush(); err == nil || c.up.moved {
+				done += len(piece)
+			}
+		}
+		p = p[len(piece):]
+	}
+	return done, err
 }
 
 // errStale: a kept-alive connection turned out to be no good before a byte was sent.
@@ -146,18 +208,55 @@ func (c *conn) writeOn(socket net.Conn, p []byte) (int, error) {
 	}
 }
 
-// uplink is the socket beneath TLS. TLS can't go on after a write that met its
-// deadline, so those are dealt with below it.
+// uplink is the socket beneath TLS.
 type uplink struct {
 	net.Conn
-	c *conn // nil during the handshake
+	c     *conn // nil during the handshake
+	keep  bool  // what is written is kept, for flush
+	look  bool  // a read doesn't wait
+	moved bool  // the last flush sent something
+	kept  []byte
 }
 
 func (u *uplink) Write(p []byte) (int, error) {
-	if u.c == nil {
-		return u.Conn.Write(p)
+	if u.keep {
+		u.kept = append(u.kept, p...)
+		return len(p), nil
 	}
-	return u.c.writeOn(u.Conn, p)
+	return u.Conn.Write(p)
+}
+
+// Read gives nothing, as at a deadline, if it would wait and must not.
+func (u *uplink) Read(p []byte) (int, error) {
+	if u.look && u.c.probe.quiet() {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return u.Conn.Read(p)
+}
+
+// flush sends what was kept, and what TLS adds to it meanwhile.
+func (u *uplink) flush() error {
+	u.moved = false
+	for at := 0; at < len(u.kept); {
+		n, err := u.c.writeOn(u.Conn, u.kept[at:])
+		at += n
+		u.moved = u.moved || n > 0
+		if err != nil {
+			return err
+		}
+	}
+	u.kept = u.kept[:0]
+	return nil
+}
+
+// release ends the keeping.
+func (u *uplink) release() { u.keep, u.kept = false, u.kept[:0] }
+
+// slim lets go of the memory that an upload took: a connection may lie idle for long.
+func (u *uplink) slim() {
+	if cap(u.kept) > readBuffer {
+		u.kept = nil
+	}
 }
 
 // errAnswered ends an upload: there is no use in sending the rest.
@@ -172,10 +271,10 @@ func (c *conn) keepSending() error {
 	if err := c.endBy(earlier(c.sendBy, now.Add(c.pace.look()))); err != nil {
 		return err
 	}
-	if !c.key.secure && c.answered() { // TLS must not read while it writes
+	if c.answered() {
 		return errAnswered
 	}
-	if c.pace.slow(now, c.sent-c.probe.unsent()) {
+	if c.pace.slow(now, c.moved()) {
 		return errSlow
 	}
 	return nil
@@ -195,31 +294,50 @@ func (c *conn) endBy(t time.Time) error {
 	}
 }
 
-// answered looks, without waiting, whether the final answer has begun to come, or
-// the connection has ended and none will. Interim answers (1xx) are left where they are.
+// answered looks, without waiting, whether there is no use in sending the rest: a final
+// answer other than a success has begun to come, or the connection has ended. A success
+// before the end of the upload is the device's to keep: it gets the rest (RFC 9112 §9.5).
+// Interim answers (1xx) are left where they are.
 func (c *conn) answered() bool {
-	if c.probe.quiet() {
+	if c.agreed || c.probe.quiet() {
 		return false
 	}
-	if _, err := c.br.Peek(c.br.Buffered() + 1); errors.Is(err, os.ErrDeadlineExceeded) {
-		c.readErr = nil // the deadline of the writing: the next write sees to it
+	for {
+		_, err := c.peekNow()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.readErr = nil // the deadline of the writing: the next write sees to it
+			break
+		}
+		if err != nil {
+			return true
+		}
+		if c.up == nil {
+			break
+		}
+		// TLS may hold more than it gave, which no look at the socket shows.
+	}
+	b, _ := c.br.Peek(c.br.Buffered())
+	switch status := finalStatus(b); {
+	case status == 0:
 		return false
-	} else if err != nil {
-		return true
+	case status/100 == 2:
+		c.agreed = true
+		return false
 	}
-	b, err := c.br.Peek(c.br.Buffered())
-	for ok := true; err == nil && isInterim(b) && ok; {
-		_, b, ok = bytes.Cut(b, []byte("\r\n\r\n"))
-	}
-	return len(b) >= len("HTTP/1.1 2")
+	return true
 }
 
-func isInterim(b []byte) bool {
-	return len(b) >= len("HTTP/1.1 1") && bytes.HasPrefix(b, []byte("HTTP/1.")) && b[8] == ' ' && b[9] == '1'
+// peekNow reads what the connection has, without waiting.
+func (c *conn) peekNow() ([]byte, error) {
+	if c.up != nil {
+		c.up.look = true
+		defer func() { c.up.look = false }()
+	}
+	return c.br.Peek(c.br.Buffered() + 1)
 }
 
 // invited waits until the device asks for the body (100 Continue), or until then at
-// most. errAnswered says that it answered without it, or that the connection failed:
+// most. errAnswered says that it refused without it, or that the connection failed:
 // reading the answer tells which.
 func (c *conn) invited(until time.Time) error {
 	if err := c.endBy(until); err != nil {
@@ -230,13 +348,16 @@ func (c *conn) invited(until time.Time) error {
 		if err != nil {
 			return errAnswered
 		}
-		if !isInterim(b) {
-			if len(b) >= len("HTTP/1.1 2") {
-				return errAnswered
-			}
-		} else if end := bytes.Index(b, []byte("\r\n\r\n")); end >= 0 {
-			asked := bytes.HasPrefix(b[len("HTTP/1.1 "):], []byte("100"))
-			if _, err := c.br.Discard(end + 4); err != nil || asked {
+		switch status := finalStatus(b); {
+		case status/100 == 2:
+			c.agreed = true // and yet it needs the update
+			return nil
+		case status != 0:
+			return errAnswered
+		}
+		if end := headEnd(b); end >= 0 {
+			asked := bytes.HasPrefix(bytes.TrimLeft(b, "\r\n")[len("HTTP/1.1 "):], []byte("100"))
+			if _, err := c.br.Discard(end); err != nil || asked {
 				return err
 			}
 			continue
@@ -247,6 +368,18 @@ func (c *conn) invited(until time.Time) error {
 		} else if err != nil {
 			return errAnswered
 		}
+	}
+}
+
+// pause waits until then, or until the context that is watched ends.
+func (c *conn) pause(until time.Time) error {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.armed:
+		return context.Canceled
 	}
 }
 
@@ -261,11 +394,23 @@ func beneath(nc net.Conn) net.Conn {
 	return nc
 }
 
+// socketOf is the connection that can be looked at, beneath TLS and whatever a Dial put around it.
+func socketOf(nc net.Conn) net.Conn {
+	nc = beneath(nc)
+	if _, ok := nc.(syscall.Conn); ok {
+		return nc
+	}
+	if w, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		return socketOf(w.NetConn())
+	}
+	return nc
+}
+
 // resetOnClose makes the close of a socket drop what the peer hasn't taken. Else the system
 // would keep it, megabytes for a peer that stopped reading, and go on trying for minutes; and
 // the peer would see the close only behind all of it.
 func resetOnClose(socket net.Conn) {
-	if s, ok := socket.(interface{ SetLinger(seconds int) error }); ok {
+	if s, ok := socketOf(socket).(interface{ SetLinger(seconds int) error }); ok {
 		_ = s.SetLinger(0) // where it fails, the connection has ended already
 	}
 }
@@ -284,7 +429,10 @@ func (c *conn) answerError(err error) error {
 	case c.silent && c.key.secure && c.readErr != nil && isRefusedClient(c.readErr):
 		return &exchangeError{phase: phaseConnect, secure: true, err: fmt.Errorf("TLS: %w", c.readErr)}
 	case c.readErr == nil || cut:
-		return &exchangeError{phase: phaseAnswer, protocol: true, err: &clippedError{fmt.Errorf("reading answer: %w", err)}}
+		if _, ok := errors.AsType[*answerError](err); !ok {
+			err = &answerError{err}
+		}
+		return &exchangeError{phase: phaseAnswer, protocol: true, err: err}
 	default:
 		return &exchangeError{phase: phaseAnswer, err: fmt.Errorf("reading answer: %w", c.readErr)}
 	}
@@ -297,7 +445,7 @@ func (c *conn) usableBy(ctx context.Context) bool {
 }
 
 // quiet reports whether an idle connection is open and holds nothing: what nobody asked
-// for would be taken for the next answer (RFC 9112 §9.5, §11.2). TLS may have taken more
+// for would be taken for the next answer (RFC 9112 §9.2, §11.2). TLS may have taken more
 // from its socket than it gave: a read that must not wait shows that.
 func (c *conn) quiet() bool {
 	if !c.probe.quiet() {
@@ -348,12 +496,12 @@ func (c *conn) rest() bool { return c.steady || c.unwatch() }
 // not if a watch may still be running.
 func (c *conn) shut() bool {
 	c.unwatch()
-	c.lastFor, c.steady, c.disarm = nil, false, nil
+	c.lastFor, c.steady, c.disarm, c.up = nil, false, nil, nil
 	// Whatever there was to say on this connection has been said, or has failed already.
 	nc := c.nc
 	if c.failed {
 		nc = beneath(nc) // TLS would say goodbye first, and may wait for seconds to do so
-		if c.probe.unsent() > 0 {
+		if n, _ := c.probe.unsent(); n > 0 {
 			resetOnClose(nc)
 		}
 	}

@@ -23,9 +23,9 @@ type countedConn struct {
 	chunks *chunkPool
 	sent   atomic.Int64 // bytes that the socket took
 
-	// What the writer owns.
-	gone    bool // the peer takes no more
-	looking bool // a write deadline is set
+	onClose func()      // nil: nobody counts this connection
+	gone    atomic.Bool // the peer takes no more
+	looking bool        // a write deadline is set; the writer's own
 
 	mu    sync.Mutex // of the probe: requests may share the connection
 	probe probe
@@ -45,7 +45,7 @@ func (c *countedConn) Read(p []byte) (int, error) {
 
 func (c *countedConn) Write(p []byte) (int, error) {
 	done := 0
-	for !c.gone {
+	for !c.gone.Load() {
 		// A deadline shows how far a long write has come; it doesn't end it.
 		if len(p) > longWrite {
 			c.looking = c.SetWriteDeadline(time.Now().Add(lookEvery)) == nil
@@ -69,7 +69,7 @@ func (c *countedConn) lost(err error) bool {
 	if err == nil || !isPeerGone(err) {
 		return false
 	}
-	c.gone = true
+	c.gone.Store(true)
 	return c.SetReadDeadline(time.Now().Add(lookEvery)) == nil
 }
 
@@ -87,16 +87,34 @@ func (c *countedConn) ReadFrom(r io.Reader) (int64, error) {
 
 // moved is what the peer's system took of what was written, in bytes.
 func (c *countedConn) moved() int64 {
+	n, _ := c.unsent()
+	return c.sent.Load() - n
+}
+
+// unsent is what the peer's system has not acknowledged, in bytes, and whether that is known.
+func (c *countedConn) unsent() (n int64, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.sent.Load() - c.probe.unsent()
+	return c.probe.unsent()
+}
+
+// quiet reports whether the connection is open and holds nothing to read.
+func (c *countedConn) quiet() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.probe.quiet()
+}
+
+// ended reports whether the connection can be seen to have ended.
+func (c *countedConn) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.probe.ended()
 }
 
 // abandon is called before a request is ended that the connection carries alone.
 func (c *countedConn) abandon() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.probe.unsent() > 0 {
+	if n, _ := c.unsent(); n > 0 {
 		resetOnClose(c.Conn)
 	}
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +10,10 @@ import (
 
 // Report is what a Deliver did.
 type Report struct {
-	Pushes   int // requests that pushed
-	Verifies int // requests that verified
-	// Push and Verify are how long the last request of each kind took, request to
-	// answer, retries and waits not counted.
+	Pushes   int // attempts to push; one may have sent nothing
+	Verifies int // attempts to verify, likewise
+	// Push and Verify are how long the last attempt of each kind took, with its connect and
+	// the redirects that it followed; waits between attempts are not counted.
 	Push, Verify time.Duration
 	// Waited is the time between requests: backoff, and polls of a device that installs.
 	Waited time.Duration
@@ -23,16 +24,30 @@ func (r Report) Retries() int {
 	return max(0, r.Pushes-1) + max(0, r.Verifies-1)
 }
 
+// and is the report of two things that were done one after the other.
+func (r Report) and(next Report) Report {
+	next.Pushes += r.Pushes
+	next.Verifies += r.Verifies
+	next.Waited += r.Waited
+	next.Push, next.Verify = cmp.Or(next.Push, r.Push), cmp.Or(next.Verify, r.Verify)
+	return next
+}
+
 // Deliver pushes the update and verifies it, and tries again within Config.Retry.
 // nil means that the device was seen to run the update; everything else is the
 // *Error that ended it.
 //
 // An update that may have been applied is never pushed again on suspicion: after
-// an ambiguous failure Deliver verifies, and pushes again only if the device
-// answers that it lacks the update (RFC 9110 §9.2.2). An error of ClassIntegrity is
+// an ambiguous failure Deliver verifies, and pushes again only if the device answers that
+// it lacks the update, or that its install failed (RFC 9110 §9.2.2). An error of ClassIntegrity is
 // also ErrQuarantined.
 func (c *Client) Deliver(ctx context.Context, d Device, u *Update) (Report, error) {
-	r := delivering{client: c, device: d, update: u}
+	return c.deliver(ctx, d, u, nil)
+}
+
+// deliver is Deliver, as part of a rollout where there is a yield.
+func (c *Client) deliver(ctx context.Context, d Device, u *Update, y *yield) (Report, error) {
+	r := delivering{client: c, device: d, update: u, yield: y}
 	if e := c.admit(OpPush, d); e != nil {
 		return r.report, e
 	}
@@ -50,8 +65,14 @@ type delivering struct {
 	client *Client
 	device Device
 	update *Update
+	yield  *yield // nil: nobody else wants the worker
 	report Report
 	waits  int // backoffs so far, which widen the next
+	// The next push is to have a connection of its own. One that was kept alive, or the
+	// one that a look left, may be what a push can't be brought over: some devices serve
+	// one request a connection, without saying so. If a push over one of its own breaks off,
+	// the next may use what the look left: other devices refuse every other connection.
+	fresh bool
 }
 
 func (r *delivering) run(ctx context.Context) *Error {
@@ -66,6 +87,11 @@ func (r *delivering) run(ctx context.Context) *Error {
 			if seen == nil {
 				return nil
 			}
+			// Unless it turns out to run the update, or to be wrong in another way than
+			// lacking it, the device's own word stands: it gives the reason.
+			if pushed != nil && pushed.Class == ClassRefused && (seen.Class != ClassIntegrity || lacksUpdate(seen)) && ctx.Err() == nil {
+				return pushed
+			}
 			// That nobody could be asked doesn't make it known that nothing was applied.
 			if next == find && seen.Class == ClassNotSent {
 				seen.Class = pushed.Class
@@ -73,8 +99,7 @@ func (r *delivering) run(ctx context.Context) *Error {
 			// Only a device that answered, and lacks the update, is pushed to again, and
 			// not if it had said that it applied it.
 			// Nor is one that ran it and went back: it would again.
-			lacks := errors.Is(seen.Err, ErrLacksUpdate) || errors.Is(seen.Err, ErrDeviceFailed)
-			if next == confirm || !lacks || errors.Is(seen.Err, ErrRolledBack) {
+			if next == confirm || !lacksUpdate(seen) {
 				return seen
 			}
 			if pushed.Class == ClassPending { // what came of it is known now
@@ -88,6 +113,13 @@ func (r *delivering) run(ctx context.Context) *Error {
 			return e
 		}
 	}
+}
+
+// lacksUpdate reports whether a device was seen to lack the update, and not to have gone
+// back from it.
+func lacksUpdate(e *Error) bool {
+	lacks := errors.Is(e.Err, ErrLacksUpdate) || errors.Is(e.Err, ErrDeviceFailed)
+	return lacks && !errors.Is(e.Err, ErrRolledBack)
 }
 
 // step is what comes after a push.
@@ -116,6 +148,8 @@ func afterPush(e *Error) step {
 			return pushAgain
 		}
 		return find
+	case ClassRefused:
+		return find // it may have it from before, or not know what success is
 	default:
 		return giveUp
 	}
@@ -131,7 +165,7 @@ func afterPush(e *Error) step {
 // the update too, but nothing that was seen says so: one that went offline before the push
 // resets a kept-alive connection, or falls silent, in the same way. Were it waited for, an
 // outage would hold every worker for PollFor. So it has MaxAttempts looks, and ends as
-// what its push was; it is not pushed to again, and whoever comes back later asks first.
+// what the last look was, or as its push if that look sent nothing; it is not pushed to again, and whoever comes back later asks first.
 // As soon as it has said that it installs, or that it runs the update, it has PollFor.
 func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error {
 	retry := r.client.cfg.Retry
@@ -155,7 +189,7 @@ func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error
 		case seen.Class == ClassPending:
 			installs = true
 		case seen.gone():
-			installs = installs || why == confirm || looks.good > 0
+			installs = installs || why == confirm || looks.ran
 		case !seen.lookAgain():
 			return seen
 		}
@@ -182,22 +216,26 @@ func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error
 
 // sightings are what the looks at a device have shown, until it is settled what it runs.
 type sightings struct {
-	good     int  // answers in a row that it runs the update
+	good     int  // looks in a row that found it running the update
+	ran      bool // it said that it runs the update, in this row or before
 	rebooted bool // it installed or was gone: it may come up right, and then go back
 }
 
 // settle takes what one more look saw, and reports whether it is settled that the
-// device runs the update. Of a device that ran it and went back, the error says so.
+// device runs the update. Any other end of a look ends the row: a device that couldn't be
+// reached, or answered 500, may have rebooted since. Of a device that ran the update and
+// went back, the error says so.
 func (s *sightings) settle(seen *Error, goodReads int) bool {
-	switch {
-	case seen == nil:
+	if seen == nil {
 		s.good++
+		s.ran = true
 		return s.good >= goodReads && (s.good > 1 || !s.rebooted)
-	case seen.Class == ClassPending:
-		s.good, s.rebooted = 0, true
-	case seen.gone():
+	}
+	s.good = 0
+	switch {
+	case seen.Class == ClassPending, seen.gone():
 		s.rebooted = true
-	case s.good > 0 && seen.Class == ClassIntegrity:
+	case s.ran && seen.Class == ClassIntegrity:
 		seen.Err = fmt.Errorf("%w: %w", ErrRolledBack, seen.Err)
 	}
 	return false
@@ -231,8 +269,11 @@ func (e *Error) stillGone() *Error {
 func (r *delivering) push(ctx context.Context) *Error {
 	r.report.Pushes++
 	started := time.Now()
-	e := r.client.push(ctx, r.device, r.update)
+	e := r.client.push(ctx, r.device, r.update, r.fresh)
 	r.report.Push = time.Since(started)
+	if e != nil && e.sent && e.Status == 0 {
+		r.fresh = !r.fresh
+	}
 	return e
 }
 
@@ -247,16 +288,36 @@ func (r *delivering) verify(ctx context.Context) *Error {
 // backOff waits before the next try, and as long as the device asked for at least,
 // within the policy's cap. Without a retry in the budget there is no next try.
 func (r *delivering) backOff(ctx context.Context, after *Error) *Error {
-	if !r.client.budget.retry(time.Now()) {
+	retry := r.client.cfg.Retry
+	if r.yield != nil && r.yield.later && after.Class.mayHeal() && after.RetryAfter > retry.Cap {
+		return after // the device has another turn when it wants it
+	}
+	started := time.Now()
+	switch granted := r.takeRetry(ctx); {
+	case !granted && ctx.Err() != nil:
+		return ended(ctx, after.Op, r.device)
+	case !granted:
 		r.client.stats.refused.Add(1)
 		after.budget = true
 		return after
 	}
 	r.client.stats.retries.Add(1)
-	retry := r.client.cfg.Retry
 	r.waits++
 	d := max(retry.Delay(r.waits, r.client.dice.draw()), min(after.RetryAfter, retry.Cap))
-	return r.wait(ctx, after.Op, d)
+	return r.wait(ctx, after.Op, d-time.Since(started))
+}
+
+// takeRetry takes a retry from the budget, and waits for one where others can have the worker.
+func (r *delivering) takeRetry(ctx context.Context) bool {
+	b, started := r.client.budget, time.Now()
+	if (r.yield == nil || !b.isAwaited()) && b.retry(started) {
+		return true
+	}
+	if r.yield == nil || !b.refills() {
+		return false
+	}
+	defer func() { r.report.Waited += time.Since(started) }()
+	return r.yield.while(b.await)
 }
 
 // wait returns early, with an error, when the context ends.

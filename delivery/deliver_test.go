@@ -46,7 +46,7 @@ func TestDeliver(t *testing.T) {
 		"503 twice":            {status(503, 2), nil, ClassUnknown, 3, 1}, // known not to be applied: no look
 		"429 for good":         {status(429, 99), nil, ClassThrottled, 4, 0},
 		"400":                  {status(400, 99), nil, ClassPermanent, 1, 0},
-		"302":                  {status(302, 1), nil, ClassUnknown, 2, 2},
+		"302":                  {status(302, 1), nil, ClassPermanent, 1, 0},
 		"409 once":             {status(409, 1), nil, ClassUnknown, 2, 2},
 		"applied, answer 500":  {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); w.WriteHeader(500); return true }, nil, ClassUnknown, 1, 1},
 		"applied, answer lost": {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); hangUp(w); return true }, nil, ClassUnknown, 1, 1},

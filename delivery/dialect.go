@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
@@ -75,13 +76,25 @@ func (plain) readPush(x *exchange, u *Update) (Class, error) {
 		return ClassProtocol, fmt.Errorf("answer: %w", err)
 	}
 	if !a.success {
-		return ClassIntegrity, fmt.Errorf("%w: %q", ErrNotTaken, clip(string(a.message)))
+		return ClassRefused, a.refusal()
 	}
 	// Size and digest may be left out; where they are told, they must be right.
 	if len(a.digest) != 0 && !equalFoldASCII(a.digest, u.digestHex) || a.size != 0 && a.size != u.artifact.size {
 		return ClassIntegrity, fmt.Errorf("%w: %d bytes, SHA-256 %q", errWrongTaken, a.size, clip(string(a.digest)))
 	}
 	return ClassUnknown, nil
+}
+
+// refusal says that the device did not take the update, in its own words where it has some.
+func (v *updateView) refusal() error {
+	switch {
+	case len(v.message) > 0:
+		return fmt.Errorf("%w: %q", ErrNotTaken, clip(string(v.message)))
+	case v.told:
+		return ErrNotTaken
+	default:
+		return fmt.Errorf("%w: its answer lacks \"success\": true", ErrNotTaken)
+	}
 }
 
 func (plain) askVersion(x *exchange, d Device) {
@@ -116,7 +129,7 @@ func (x *exchange) readable() error {
 
 // refused is an answer that is neither a success nor an acceptance.
 func (x *exchange) refused() (Class, error) {
-	return classOfStatus(x.status, retryAfter(x.retryAfter, x.date) > 0), refusal(x)
+	return classOfStatus(x.status, retryAfter(x.retryAfter, x.date, time.Now()) > 0), refusal(x)
 }
 
 // corrupted reports a refusal by a device that has had as many bytes as were sent,

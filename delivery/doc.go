@@ -38,9 +38,8 @@
 //
 // # Bounds
 //
-// A request has five deadlines ([Timeouts]): to connect, for the TLS handshake, for the
-// answer, for the whole, and [LeastProgress], which ends an upload that crawls and
-// leaves a slow one alone. The end of a context ends an operation at once. Retries of
+// [Timeouts] bounds six things: the connect, the TLS handshake, the wait for 100 Continue, the
+// answer, the whole, and by [LeastProgress] an upload that crawls; a slow one is left alone. The end of a context ends an operation at once. Retries of
 // all devices together are held by a [RetryBudget], and a device that is gone is
 // spared by its [Breaker].
 //

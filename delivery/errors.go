@@ -26,12 +26,13 @@ const (
 	ClassProtocol        // the peer broke HTTP or the device interface
 	ClassIntegrity       // wrong content, version or device
 	ClassCanceled        // the caller's context was canceled
+	ClassRefused         // the device said that it did not take the update, in an answer 200
 	numClasses
 )
 
 var classNames = [numClasses]string{
 	"unknown", "not-sent", "timeout", "ambiguous", "throttled", "conflict",
-	"pending", "permanent", "protocol", "integrity", "canceled",
+	"pending", "permanent", "protocol", "integrity", "canceled", "refused",
 }
 
 // String gives the name that reports use.
@@ -51,7 +52,7 @@ const (
 	OpVerify Op = "verify"
 )
 
-// What a verification can find. They are wrapped in an *Error.
+// What a device can say, to a verification or to a push. They are wrapped in an *Error.
 var (
 	// ErrLacksUpdate: the device answers, and runs another version.
 	ErrLacksUpdate = errors.New("device does not run the update")
@@ -61,7 +62,8 @@ var (
 	ErrWrongDevice = errors.New("another device answers at this address")
 	// ErrDeviceFailed: the device says that it could not install the update.
 	ErrDeviceFailed = errors.New("device failed to install")
-	// ErrNotTaken: the device answered success: false.
+	// ErrNotTaken: the device answered a push with success: false, or without a success.
+	// The error has its message, quoted.
 	ErrNotTaken = errors.New("device did not take the update")
 	// ErrRolledBack: the device ran the update, and then something else.
 	ErrRolledBack = errors.New("device ran the update and went back")
@@ -69,11 +71,12 @@ var (
 
 // ErrQuarantined is what errors.Is finds in the error of a Deliver, or of a device of a
 // Rollout, that ended with ClassIntegrity: the device said that it took the update and runs something else,
-// or isn't the device that it should be. Nothing should be sent to it again before
-// somebody looked.
+// failed to install it, or isn't the device that it should be. Nothing should be sent to it
+// again before somebody looked.
 var ErrQuarantined = errors.New("delivery: device is quarantined")
 
-// ErrClosed is returned by operations of a closed Client.
+// ErrClosed is what errors.Is finds in the error of an operation of a closed Client, which
+// is of ClassPermanent.
 var ErrClosed = errors.New("delivery: client is closed")
 
 // Error is a failed operation on one device.
@@ -146,7 +149,7 @@ type exchangeError struct {
 func (e *exchangeError) Error() string { return e.err.Error() }
 func (e *exchangeError) Unwrap() error { return e.err }
 
-// clippedError shortens what a codec says of an answer that it could not read: it
+// clippedError shortens what is said of an answer that could not be read: it
 // quotes the answer, whole, and a device may have put anything there.
 type clippedError struct{ err error }
 
@@ -208,9 +211,9 @@ func classOfStatus(status int, later bool) Class {
 		return ClassPermanent // not implemented, HTTP version not supported: nothing was applied, nor will be
 	case status >= 500 && status <= 599:
 		return ClassAmbiguous
-	case status >= 400 && status <= 499:
-		return ClassPermanent
+	case status >= 300 && status <= 499:
+		return ClassPermanent // a redirect that can't be followed leads nowhere the next time either
 	default:
-		return ClassProtocol // 1xx, other 2xx and 3xx have no meaning in the device interface
+		return ClassProtocol // 1xx and other 2xx have no meaning in the device interface
 	}
 }

@@ -47,6 +47,29 @@ func ExampleConfig_tls() {
 	// Output: <nil>
 }
 
+// Each device has a token of its own, and a certificate that is issued to its serial number
+// while its address is what DHCP gave it.
+func ExampleConfig_forDevice() {
+	till := httptest.NewTLSServer(deviceHandler()) // its certificate is for example.com
+	defer till.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(till.Certificate())
+	serial := map[string]string{"till-17": "example.com"}
+
+	cfg := delivery.Config{
+		TLS: &tls.Config{RootCAs: roots},
+		ForDevice: func(_ context.Context, d delivery.Device) (delivery.Credentials, error) {
+			token := "Bearer token-of-" + d.ID // as a rule from where secrets are kept
+			return delivery.Credentials{
+				Header:     http.Header{"Authorization": {token}},
+				ServerName: serial[d.ID],
+			}, nil
+		},
+	}
+	fmt.Println(pushOne(cfg, till.URL))
+	// Output: <nil>
+}
+
 // How long each phase of a request took.
 func ExampleTimeline() {
 	till := device()

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // transport moves one request to a device and its answer back. Its errors are
@@ -18,23 +16,26 @@ type transport interface {
 }
 
 // exchange is one request and its answer. It is reused: a dialect fills in the
-// request, a transport fills in the answer, and nothing in it outlives release.
+// request, a transport fills in the answer, and nothing in it outlives exchangePool.put.
 type exchange struct {
 	// The request.
 	to     target
+	who    *identity // the device's own credentials; nil: it has none
 	method string
 	path   string
 	header *header // what the dialect adds to every request of its kind; nil: nothing
 	own    field   // and to this one; name "": nothing
 	body   *Artifact
-	stamps *stamps // of its phases; nil: nobody wants them
-	expect bool    // ask before the body is sent (Expect: 100-continue)
+	rate   *byteRate // that the body keeps to; nil: none
+	stamps *stamps   // of its phases; nil: nobody wants them
+	expect bool      // ask before the body is sent (Expect: 100-continue)
+	fresh  bool      // over a connection that nothing else was sent over
 
 	// The answer. Its body has been read to the end, or the connection is closed.
 	status      int
 	answer      []byte
 	contentType []byte
-	retryAfter  []byte
+	retryAfter  []byte // all values, a line each
 	date        []byte
 	encoding    []byte      // Content-Encoding
 	location    []byte      // of a redirect
@@ -45,8 +46,8 @@ type exchange struct {
 
 	// What the lean transport needs per request.
 	deadline time.Time // of the whole
-	response fasthttp.Response
-	head     []byte
+	got      httpAnswer
+	head     []byte // of the request
 }
 
 type field struct{ name, value string }
@@ -81,8 +82,8 @@ func (p *exchangePool) get() *exchange {
 }
 
 func (p *exchangePool) put(x *exchange) {
-	x.method, x.path, x.body, x.expect, x.stamps = "", "", nil, false, nil
-	x.to, x.header, x.own = target{}, nil, field{}
+	x.method, x.path, x.body, x.expect, x.fresh, x.stamps = "", "", nil, false, false, nil
+	x.to, x.who, x.header, x.own, x.rate = target{}, nil, nil, field{}, nil
 	x.forget()
 	p.pool.Put(x)
 }

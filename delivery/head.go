@@ -1,7 +1,7 @@
 package delivery
 
 // appendHead appends a request's first lines, to the blank one. They are written by hand,
-// for half the time that the codec takes to keep and then write them: what goes in has
+// for half the time that a general writer takes to keep and then write them: what goes in has
 // been checked before (Device.target, NewUpdate, Config.Validate), so that nothing in
 // it can end a line.
 func (l *lean) appendHead(b []byte, x *exchange) []byte {
@@ -12,7 +12,11 @@ func (l *lean) appendHead(b []byte, x *exchange) []byte {
 	b = append(b, " HTTP/1.1\r\nHost: "...)
 	b = append(b, x.to.host...)
 	b = append(b, "\r\n"...)
-	b = append(b, l.header.lines...)
+	if x.who != nil {
+		b = append(b, x.who.lines.lines...)
+	} else {
+		b = append(b, l.header.lines...)
+	}
 	if x.header != nil {
 		b = append(b, x.header.lines...)
 	}

@@ -23,7 +23,10 @@ import (
 //	{"crc":"6d0b4e1f","event":"failed","device":"<32 hex digits>","name":"till-18","class":"timeout"}
 //	{"crc":"5a3ef0ab","event":"wave","share":0.01}
 //
-// device is the fingerprint; name is for people, shortened where it is long. Lines
+// A device that failed and has another turn later has a "not_before" beside its class.
+//
+// device is the fingerprint; update, on a device's line, is there where the device had
+// another update than the rollout's own (RolloutConfig.UpdateFor). name is for people, shortened where it is long. Lines
 // are only ever added. The first one is on the disk before any device is begun, and
 // that is all that safety rests on: whoever finds it asks devices before pushing.
 // So "begun" need not be on the disk before the push, and no push waits for a disk.
@@ -90,20 +93,26 @@ type journalRecord struct {
 	Name   string `json:"name,omitempty"`
 	Class  string `json:"class,omitempty"`
 
-	Share float64 `json:"share,omitempty"` // of a wave
+	NotBefore string `json:"not_before,omitempty"` // of a device that failed: when it has another turn, as RFC 3339
+
+	Share   float64 `json:"share,omitempty"`   // of a wave, or
+	Devices int     `json:"devices,omitempty"` // its number of devices
 
 	Format  int    `json:"format,omitempty"`
 	Version string `json:"version,omitempty"`
 	SHA256  string `json:"sha256,omitempty"`
-	Update  string `json:"update,omitempty"` // the Idempotency-Key, as JSON can't hold every version
+	Update  string `json:"update,omitempty"` // the Idempotency-Key, which stands for version and content; of a device, if it isn't the rollout's
 }
 
 func (t turn) record(event string) journalRecord {
 	name := t.device.name()
-	return journalRecord{Event: event, Device: hex.EncodeToString(t.key[:]), Name: name[:min(len(name), maxJournalName)]}
+	return journalRecord{Event: event, Device: hex.EncodeToString(t.key[:]), Name: name[:min(len(name), maxJournalName)], Update: t.own}
 }
 
 func headerOf(u *Update) journalRecord {
+	if u == nil {
+		return journalRecord{Event: eventRollout, Format: journalFormat, Update: byDevice}
+	}
 	return journalRecord{Event: eventRollout, Format: journalFormat, Version: u.version, SHA256: u.digestHex, Update: u.key}
 }
 

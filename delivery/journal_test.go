@@ -38,7 +38,8 @@ func TestRolloutGoesOnWhereTheJournalEnds(t *testing.T) {
 	f := &rolloutFleet{fails: odd}
 	report, err := journaled(t, f, path, 100, RolloutConfig{})
 	require.NoError(t, err)
-	require.Equal(t, RolloutReport{Wave: 1, Updated: 90, Failed: ClassCounts{ClassTimeout: 10}, Pushes: 100, Verifies: 100, Counted: true}, report)
+	wave := WaveReport{Devices: 100, Updated: 90, Failed: ClassCounts{ClassTimeout: 10}}
+	require.Equal(t, RolloutReport{Wave: 1, CurrentWave: wave, Updated: 90, Failed: wave.Failed, Pushes: 100, Verifies: 100, Counted: true}, report)
 
 	// Those that failed are asked, and tried again; the others aren't even asked.
 	f.begun, f.fails = nil, nil
@@ -204,6 +205,79 @@ func TestJournalTornAnywhere(t *testing.T) {
 	}
 }
 
+// TestJournalWithATailOfNULs: after a power failure many file systems show a file at its
+// new length with NULs where data was never written. They are dropped like half a line,
+// but never what was written behind them.
+func TestJournalWithATailOfNULs(t *testing.T) {
+	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
+	require.NoError(t, err)
+	text := string(journalText(t, header))
+	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	last := lines[len(lines)-1] + "\n"
+	nuls := func(n int) string { return strings.Repeat("\x00", n) }
+	for name, row := range map[string]struct {
+		whole, tail string
+		want        error
+	}{
+		"one NUL":                             {text, nuls(1), nil},
+		"a block":                             {text, nuls(4096), nil},
+		"many blocks":                         {text, nuls(1 << 20), nil},
+		"half a line, then NULs":              {text, last[:40] + nuls(100), nil},
+		"half a line, NULs, and its end":      {text, last[:40] + nuls(4096) + last[40:], nil},
+		"NULs with newlines among them":       {text, nuls(10) + "\n" + nuls(10) + "\n", nil},
+		"NULs, and half a line":               {text, nuls(512) + last[:40], nil},
+		"NULs, and what is no line":           {text, nuls(512) + strings.Repeat("x", 10_000) + "\n", nil},
+		"after the header":                    {string(header), nuls(4096), nil},
+		"half a header, then NULs":            {"", string(header[:20]) + nuls(len(header)-20), nil},
+		"nothing of a header but NULs":        {"", nuls(len(header)), nil},
+		"NULs, and a line at once":            {text, nuls(4096) + last, ErrJournalDamaged},
+		"NULs, and the end of one and a line": {text, nuls(4096) + last[40:] + last, ErrJournalDamaged},
+		"a lost block far before the end":     {text, last[:40] + nuls(1<<16) + last[60:] + strings.Repeat("x", 10_000) + "\n" + last, ErrJournalDamaged},
+		"a file of NULs that is no journal":   {"", nuls(1 << 16), ErrJournalForeign},
+		"another file, then NULs":             {"", "a letter" + nuls(20), ErrJournalForeign},
+	} {
+		t.Run(name, func(t *testing.T) {
+			marks := map[deviceKey]mark{}
+			found, err := readJournal(strings.NewReader(row.whole+row.tail), header, marks)
+			if row.want != nil {
+				require.ErrorIs(t, err, row.want)
+				require.Equal(t, strings.Count(row.whole, "\n")+1, found.badLine)
+				return
+			}
+			require.NoError(t, err)
+			require.EqualValues(t, len(row.whole), found.whole)
+			require.Equal(t, len(row.tail), found.torn)
+			require.Equal(t, row.whole == text, marks[deviceKey{}] == markDone)
+		})
+	}
+	_, err = readJournal(io.MultiReader(strings.NewReader(text+nuls(10)), &failingReader{}), header, map[deviceKey]mark{})
+	require.ErrorContains(t, err, "line gone")
+}
+
+// TestRolloutGoesOnAfterAPowerFailure: with the tail that it leaves, and the journal is a
+// good one afterwards.
+func TestRolloutGoesOnAfterAPowerFailure(t *testing.T) {
+	path := journalPath(t)
+	f := &rolloutFleet{}
+	_, err := journaled(t, f, path, 50, RolloutConfig{})
+	require.NoError(t, err)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, append(whole[:len(whole)-100:len(whole)-100], make([]byte, 4096)...), 0o600))
+	for n, torn := range []int{4096, 0} {
+		f.begun = nil
+		report, err := journaled(t, f, path, 50, RolloutConfig{})
+		require.NoError(t, err)
+		require.Empty(t, f.begun, "no device gets the update again")
+		require.Equal(t, 50, report.HadIt+report.DoneBefore)
+		require.GreaterOrEqual(t, report.Journal.TornBytes, torn, "run %d", n)
+		require.Equal(t, torn == 0, report.Journal.TornBytes == 0, "run %d", n)
+	}
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NotContains(t, string(after), "\x00")
+}
+
 // TestJournalDamagedAnywhere: whatever bit of a line is turned over, it is seen, and
 // the line is named.
 func TestJournalDamagedAnywhere(t *testing.T) {
@@ -264,8 +338,9 @@ func TestJournalLinesThatMakeNoSense(t *testing.T) {
 	for want, r := range map[string]journalRecord{
 		`event "undone": want begun, done, failed or wave`: {Event: "undone"},
 		`device "abc": want 32 hex digits`:                 {Event: eventDone, Device: "abc"},
+		`not_before "soon": want a time as in RFC 3339`:    {Event: eventFailed, Device: strings.Repeat("0", 32), NotBefore: "soon"},
 		`device "ab": want 32 hex digits`:                  {Event: eventDone, Device: "ab"},
-		`share 2: want 0 to 1`:                             {Event: eventWave, Share: 2},
+		`share 2 of 0 devices: want 0 to 1`:                {Event: eventWave, Share: 2},
 		`longer than 4096 bytes`:                           {Event: eventBegun, Name: strings.Repeat("x", 5000)},
 	} {
 		line, err := r.line()
@@ -342,6 +417,7 @@ func FuzzJournal(f *testing.F) {
 	f.Add(header[:10], 0)
 	f.Add([]byte{}, 0)
 	f.Add(append(bytes.Clone(header), make([]byte, 20)...), 7)
+	f.Add(append(bytes.Clone(text), make([]byte, 5000)...), len(text)+9)
 	f.Fuzz(func(t *testing.T, text []byte, cut int) {
 		// The fuzzer can't find a checksum: every other time it is put right for it.
 		if cut%2 == 0 {
@@ -356,7 +432,7 @@ func FuzzJournal(f *testing.F) {
 			}
 			total += n
 		}
-		if total != len(marks) || int(found.whole) > len(text) || found.passed < 0 || found.passed > 1 {
+		if total != len(marks) || int(found.whole) > len(text) || found.passed.Share < 0 || found.passed.Share > 1 || found.passed.Devices < 0 {
 			t.Fatalf("%+v, %d devices", found, len(marks))
 		}
 		if err != nil {

@@ -8,12 +8,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 )
 
-// lean is HTTP/1.1 over the client's own connections, with fasthttp's codec. An
-// operation runs in its caller's goroutine alone.
+// lean is HTTP/1.1 over the client's own connections. An operation runs in its caller's
+// goroutine alone.
 type lean struct {
 	cfg    Config
 	pool   *connPool
@@ -29,21 +30,32 @@ func newLean(cfg Config, stats *counters) *lean {
 	if len(cfg.TLS.NextProtos) > 0 {
 		cfg.TLS.NextProtos = []string{"http/1.1"} // what else it offers, only net/http speaks
 	}
-	fields := []field{{"User-Agent", userAgent}}
-	for name, values := range sortedHeader(cfg.Header) {
+	l.header = leanHeader(cfg.Header)
+	return l
+}
+
+// leanHeader is what every request says, the configured headers in a fixed order.
+func leanHeader(configured http.Header) header {
+	var fields []field
+	if !hasUserAgent(configured) {
+		fields = append(fields, field{headerUserAgent, userAgent})
+	}
+	for name, values := range sortedHeader(configured) {
 		for _, v := range values {
 			fields = append(fields, field{name, v})
 		}
 	}
-	l.header = newHeader(fields, 0)
-	return l
+	return newHeader(fields, 0)
 }
 
 func (l *lean) close() { l.pool.close() }
 
 func (l *lean) roundTrip(ctx context.Context, x *exchange) error {
+	if err := l.holdFirst(ctx, x); err != nil {
+		return err
+	}
 	now := time.Now()
-	x.deadline = now.Add(l.cfg.Timeouts.Total)
+	x.deadline = now.Add(l.cfg.Timeouts.total(x.body))
 	if d, ok := ctx.Deadline(); ok && d.Before(x.deadline) {
 		x.deadline = d
 	}
@@ -71,7 +83,7 @@ func (l *lean) roundTrip(ctx context.Context, x *exchange) error {
 
 // connect gives a connection that is the caller's alone.
 func (l *lean) connect(ctx context.Context, x *exchange, now time.Time) (c *conn, reused bool, err error) {
-	key := connKey{x.to.host, x.to.secure}
+	key := connKey{x.to.host, x.to.secure, x.who}
 	for {
 		if c, err = l.pool.get(key, now); err != nil {
 			return nil, false, &exchangeError{phase: phaseConnect, err: err}
@@ -79,12 +91,11 @@ func (l *lean) connect(ctx context.Context, x *exchange, now time.Time) (c *conn
 		if c == nil {
 			break
 		}
-		if c.usableBy(ctx) {
+		if !x.fresh && c.usableBy(ctx) { // if it is to be fresh, the others are no good either
 			return c, true, nil
 		}
 		l.pool.discard(c)
 	}
-	l.stats.dials.Add(1)
 	nc, err := l.dial(ctx, x)
 	if err != nil {
 		return nil, false, err
@@ -93,6 +104,7 @@ func (l *lean) connect(ctx context.Context, x *exchange, now time.Time) (c *conn
 }
 
 func (l *lean) dial(ctx context.Context, x *exchange) (net.Conn, error) {
+	l.stats.dials.Add(1)
 	nc, err := dialWithin(ctx, l.cfg, x.to.dialAddress(), x.deadline)
 	if err != nil {
 		return nil, &exchangeError{phase: phaseConnect, err: err}
@@ -101,7 +113,10 @@ func (l *lean) dial(ctx context.Context, x *exchange) (net.Conn, error) {
 	if !x.to.secure {
 		return nc, nil
 	}
-	nc, err = l.handshake(ctx, nc, x)
+	nc, resuming, err := l.handshake(ctx, nc, x)
+	if err != nil && resuming && isRefusedPeer(err) {
+		return l.dial(ctx, x) // the session is forgotten: this handshake is a whole one
+	}
 	if err == nil {
 		x.stamps.stamp(atSecured)
 	}
@@ -114,19 +129,20 @@ func dialWithin(ctx context.Context, cfg Config, address string, deadline time.T
 	return cfg.Dial(ctx, "tcp", address)
 }
 
-func (l *lean) handshake(ctx context.Context, nc net.Conn, x *exchange) (net.Conn, error) {
+// handshake secures a connection. It reports whether a session was to be resumed.
+func (l *lean) handshake(ctx context.Context, nc net.Conn, x *exchange) (_ net.Conn, resuming bool, _ error) {
 	ctx, cancel := context.WithDeadline(ctx, earlier(x.deadline, time.Now().Add(l.cfg.Timeouts.TLS)))
 	defer cancel()
-	cfg := l.cfg.TLS
-	if cfg.ServerName == "" {
-		cfg = cfg.Clone()
-		cfg.ServerName = x.to.serverName()
+	base := l.cfg.TLS
+	if x.who != nil {
+		base = x.who.tls
 	}
+	cfg, sessions := handshakeConfig(base, x.to)
 	tc := tls.Client(&uplink{Conn: nc}, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
-		return nil, &exchangeError{phase: phaseConnect, secure: isRefusedPeer(err), err: errors.Join(fmt.Errorf("TLS: %w", err), ignoreClosed(nc.Close()))}
+		return nil, sessions != nil && sessions.offered, &exchangeError{phase: phaseConnect, secure: isRefusedPeer(err), err: errors.Join(fmt.Errorf("TLS: %w", err), ignoreClosed(nc.Close()))}
 	}
-	return tc, nil
+	return tc, false, nil
 }
 
 func ignoreClosed(err error) error {
@@ -149,9 +165,12 @@ func earlier(a, b time.Time) time.Time {
 // the request comes again: it can't have come, or only asks.
 func (l *lean) exchange(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) (unseen bool, err error) {
 	before := c.traffic
-	c.silent, c.stamps = true, x.stamps
+	c.silent, c.agreed, c.stamps = true, false, x.stamps
 	err = l.sendAndRead(ctx, c, reused, x, now)
-	c.sendBy, c.failed, c.stamps = time.Time{}, c.failed || err != nil, nil
+	c.sendBy, c.draining, c.failed, c.stamps = time.Time{}, false, c.failed || err != nil, nil
+	if c.up != nil {
+		c.up.slim()
+	}
 	if err == errStale {
 		l.pool.discard(c)
 		return true, err
@@ -163,7 +182,7 @@ func (l *lean) exchange(ctx context.Context, c *conn, reused bool, x *exchange, 
 	l.stats.requests.Add(1)
 	l.stats.written.Add(c.traffic.written - before.written)
 	l.stats.read.Add(c.traffic.read - before.read)
-	if err != nil || x.response.ConnectionClose() || x.status == http.StatusSwitchingProtocols || !c.clean() {
+	if err != nil || x.got.final || !c.clean() {
 		l.pool.discard(c)
 		return unseen, err
 	}
@@ -202,45 +221,103 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchang
 		x.stamps.stamp(atWritten)
 	}
 	early := sendErr != nil && errors.Is(sendErr, errAnswered)
-	answerBy := time.Duration(0) // the deadline that stands is the answer's as well
+	var err error
 	switch {
 	case errors.Is(sendErr, errSlow):
-		answerBy = lookEvery // it may have answered, unseen (TLS), and stopped reading
+		// It may have answered, unseen (a system that can't look), and stopped reading.
+		err = c.endBy(earlier(x.deadline, time.Now().Add(lookEvery)))
 	case sendErr != nil && !early && !isPeerGone(sendErr):
 		return &exchangeError{phase: phaseSend, err: sendErr}
-	case !whole:
-		answerBy = l.cfg.Timeouts.Answer // the body took its time: the answer has its own
+	case sendErr != nil:
+		err = c.endBy(earlier(x.deadline, time.Now().Add(l.cfg.Timeouts.Answer)))
+	case !whole: // the body took its time: the answer has its own
+		err = l.startWaiting(c, x)
 	}
-	if answerBy > 0 {
-		if err := c.endBy(earlier(x.deadline, time.Now().Add(answerBy))); err != nil {
-			return &exchangeError{phase: phaseSend, err: err}
-		}
+	if err != nil {
+		return &exchangeError{phase: phaseSend, err: err}
 	}
 	// A device may answer before it has read everything, and close: the answer
 	// stands, though the write failed (RFC 9112 §9.5).
 	if err := l.receive(c, x); err != nil {
-		if sendErr != nil && !early {
+		if told, ok := errors.AsType[*exchangeError](err); sendErr != nil && !early && !(ok && told.secure) {
 			return &exchangeError{phase: phaseSend, err: sendErr}
 		}
 		return err
 	}
 	if sendErr != nil {
-		x.response.SetConnectionClose()
+		x.got.final = true
 		c.failed = true // the device may not be reading: TLS couldn't say goodbye
+	}
+	if x.status/100 == 2 && !whole {
+		if sendErr != nil {
+			return &exchangeError{phase: phaseSend, err: fmt.Errorf("%w: %w", errUnfinished, sendErr)}
+		}
+		return l.finish(c)
 	}
 	return nil
 }
 
+// startWaiting readies a connection for the answer to a request that took more than one
+// write. As long as the peer's system hasn't acknowledged all of it, it is the progress
+// of the upload that counts, and the time for the answer begins afterwards.
+func (l *lean) startWaiting(c *conn, x *exchange) error {
+	now, limits := time.Now(), &l.cfg.Timeouts
+	if c.draining = c.canTell(); c.draining {
+		c.limits, c.size = limits, x.body.size
+		return c.endBy(earlier(x.deadline, now.Add(min(c.pace.look(), limits.Answer))))
+	}
+	until := x.deadline
+	if d, ok := limits.blindAnswer(x.body.size); ok {
+		until = earlier(until, now.Add(d))
+	}
+	return c.endBy(until)
+}
+
+// errUnfinished is a success that the device told before it had the whole update, of which
+// it then took no more.
+var errUnfinished = errors.New("device answered before it had the whole update, and took no more of it")
+
+// finish waits until the device's system has all of an update that the device called a
+// success.
+func (l *lean) finish(c *conn) error {
+	c.draining = false
+	for pause := time.Millisecond; ; pause = min(2*pause, lookEvery) {
+		if n, known := c.probe.unsent(); !known || n == 0 {
+			return nil
+		}
+		now := time.Now()
+		var err error
+		switch {
+		case c.probe.ended():
+			return &exchangeError{phase: phaseSend, err: errUnfinished}
+		case !now.Before(c.sendBy):
+			err = os.ErrDeadlineExceeded
+		case c.pace.slow(now, c.moved()):
+			err = errSlow
+		default:
+			err = c.pause(earlier(c.sendBy, now.Add(pause)))
+		}
+		if err != nil {
+			return &exchangeError{phase: phaseSend, err: fmt.Errorf("%w: %w", errUnfinished, err)}
+		}
+	}
+}
+
 // firstDeadline is the deadline that stands while the request is sent. A request
-// that goes out in one write needs no second one for its answer. A longer one is
+// that goes out in one write needs no second one for its answer: it has its own time at
+// the least rate on top. A longer one is
 // looked at now and then, until the total deadline: whether the device answered
 // early, and whether it takes enough.
 func (l *lean) firstDeadline(c *conn, x *exchange, now time.Time) time.Time {
 	if l.fitsOneWrite(x) {
 		c.sendBy = time.Time{}
-		return earlier(x.deadline, now.Add(l.cfg.Timeouts.Answer))
+		d := l.cfg.Timeouts.Answer
+		if x.body != nil {
+			d += l.cfg.Timeouts.LeastProgress.longest(x.body.size)
+		}
+		return earlier(x.deadline, now.Add(d))
 	}
-	c.sendBy, c.sent = x.deadline, 0
+	c.sendBy, c.sent, c.began = x.deadline, 0, now
 	c.pace.begin(now, 0, l.cfg.Timeouts.LeastProgress)
 	return earlier(x.deadline, now.Add(c.pace.look()))
 }
@@ -284,17 +361,21 @@ func (l *lean) send(c *conn, reused bool, x *exchange) error {
 			return err
 		}
 	}
-	return l.sendBody(c, x.body, int64(begun))
+	return l.sendBody(c, x, int64(begun))
 }
 
 // sendBody sends the artifact from there on.
-func (l *lean) sendBody(c *conn, a *Artifact, from int64) error {
+func (l *lean) sendBody(c *conn, x *exchange, from int64) error {
+	a := x.body
 	for at := from; at < a.size; {
-		if at > from && !c.key.secure && c.answered() {
+		if at > from && c.answered() {
 			return errAnswered
 		}
-		n, err := l.chunks.pass(c, a, at, min(chunkSize, a.size-at))
+		n, err := l.hold(c, x, min(chunkSize, a.size-at))
 		if err != nil {
+			return err
+		}
+		if n, err = l.chunks.pass(c, a, at, n); err != nil {
 			return err
 		}
 		at += n
@@ -318,31 +399,14 @@ func (e *artifactError) Unwrap() error { return e.err }
 
 // receive reads the answer to its end, so that the connection can be used again.
 func (l *lean) receive(c *conn, x *exchange) error {
-	resp := &x.response
-	// The codec would put the body's buffer among those of the whole process, and drop
-	// it if most others are smaller; then every answer would need another.
-	resp.KeepBodyBuffer = true
-	resp.Reset()
-	resp.Header.DisableNormalizing()
-	if err := resp.ReadLimitBody(c.br, l.cfg.MaxAnswer); err != nil {
+	a := &x.got
+	if err := a.read(c.br, answerLimits{l.cfg.MaxAnswerHead, l.cfg.MaxAnswer}); err != nil {
 		return c.answerError(err)
 	}
-	x.status = resp.StatusCode()
-	x.answer = resp.Body()
-	x.contentType = resp.Header.ContentType()
-	x.encoding = resp.Header.ContentEncoding()
-	if x.status == http.StatusOK {
-		return nil
+	if a.status == http.StatusSwitchingProtocols {
+		return &exchangeError{phase: phaseAnswer, protocol: true, err: &answerError{errSwitched}}
 	}
-	for name, value := range resp.Header.All() {
-		switch {
-		case equalFoldASCII(name, "retry-after"):
-			x.retryAfter = value
-		case equalFoldASCII(name, "date"):
-			x.date = value
-		case equalFoldASCII(name, "location"):
-			x.location = value
-		}
-	}
+	x.status, x.answer = a.status, a.body
+	x.contentType, x.encoding, x.location, x.date, x.retryAfter = a.contentType, a.encoding, a.location, a.date, a.retryAfter
 	return nil
 }

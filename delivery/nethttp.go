@@ -2,12 +2,15 @@ package delivery
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -22,8 +25,11 @@ type netHTTP struct {
 	chunks chunkPool
 	calls  callPool
 	extra  []values
+	// For devices that have credentials of their own.
+	carriers carriers
+	offered  atomic.Uint64 // TLS sessions that were offered for resumption
 	// Values of headers, made once.
-	userAgent, noAgent [1]string
+	userAgent, noAgent []string
 
 	closed atomic.Bool
 }
@@ -34,29 +40,29 @@ type values struct {
 }
 
 func newNetHTTP(cfg Config, stats *counters) *netHTTP {
-	t := &netHTTP{cfg: cfg, stats: stats, userAgent: [1]string{userAgent}}
+	t := &netHTTP{cfg: cfg, stats: stats, noAgent: []string{""}}
 	t.calls.most = cfg.MaxIdle
 	t.base = &http.Transport{
 		DialContext:            t.dial,
-		TLSClientConfig:        cfg.TLS,
+		TLSClientConfig:        t.countSessions(cfg.TLS),
 		TLSHandshakeTimeout:    cfg.Timeouts.TLS,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           cfg.MaxIdle,
 		MaxIdleConnsPerHost:    cfg.MaxIdlePerDevice,
 		IdleConnTimeout:        cfg.IdleTimeout,
 		ExpectContinueTimeout:  cfg.Timeouts.Continue,
-		MaxResponseHeaderBytes: readBuffer,
+		MaxResponseHeaderBytes: int64(cfg.MaxAnswerHead) + 1<<10, // above answerConn's own limit
 		WriteBufferSize:        longWrite,
 		ReadBufferSize:         readBuffer,
 		DisableCompression:     true, // an artifact's answer is small; a small one that grows is an attack
 	}
+	t.base.DialTLSContext = t.dialTLS(t.base)
 	t.around = t.base
 	if cfg.RoundTripper != nil {
 		t.around = cfg.RoundTripper(t.base)
 	}
-	for name, all := range sortedHeader(cfg.Header) {
-		t.extra = append(t.extra, values{name, all})
-	}
+	t.userAgent, t.extra = agentValues(cfg.Header), headerValues(cfg.Header)
+	t.carriers.most = cfg.MaxIdle
 	return t
 }
 
@@ -64,6 +70,7 @@ func (t *netHTTP) close() {
 	t.closed.Store(true)
 	t.calls.close()
 	t.base.CloseIdleConnections()
+	t.carriers.close()
 }
 
 func (t *netHTTP) dial(ctx context.Context, _, address string) (net.Conn, error) {
@@ -72,19 +79,89 @@ func (t *netHTTP) dial(ctx context.Context, _, address string) (net.Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	return newCountedConn(nc, t.stats, &t.chunks), nil
+	counted := newCountedConn(nc, t.stats, &t.chunks)
+	return newAnswerConn(counted, counted, t.answerLimits()), nil
 }
 
+func (t *netHTTP) answerLimits() answerLimits {
+	return answerLimits{t.cfg.MaxAnswerHead, t.cfg.MaxAnswer}
+}
+
+// dialTLS makes the DialTLSContext of a transport, which opens a connection of HTTP/2 as net/http
+// wants it, and one of HTTP/1.1 as an answerConn.
+func (t *netHTTP) dialTLS(base *http.Transport) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		nc, err := base.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return t.secure(ctx, nc, base.TLSClientConfig, address)
+	}
+}
+
+func (t *netHTTP) secure(ctx context.Context, nc net.Conn, cfg *tls.Config, address string) (_ net.Conn, err error) {
+	counted := nc.(*answerConn).counted
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace != nil && trace.TLSHandshakeStart != nil {
+		trace.TLSHandshakeStart()
+	}
+	if cfg.ServerName == "" {
+		cfg = cfg.Clone()
+		if cfg.ServerName, _, err = net.SplitHostPort(address); err != nil {
+			return nil, errors.Join(err, nc.Close())
+		}
+	}
+	tc := tls.Client(counted, cfg)
+	handshake, cancel := context.WithTimeout(ctx, t.cfg.Timeouts.TLS)
+	defer cancel()
+	if err := tc.HandshakeContext(handshake); err != nil {
+		return nil, errors.Join(fmt.Errorf("TLS: %w", err), ignoreClosed(counted.Close()))
+	}
+	if tc.ConnectionState().NegotiatedProtocol == "h2" {
+		return tc, nil // net/http tells the trace
+	}
+	if trace != nil && trace.TLSHandshakeDone != nil {
+		trace.TLSHandshakeDone(tc.ConnectionState(), nil)
+	}
+	return newAnswerConn(tc, counted, t.answerLimits()), nil
+}
+
+// roundTrip tries again while a request got a kept-alive connection that is no good for it:
+// because it is to have a fresh one, or because the device spoke unasked or has closed it.
+// That one is closed then.
 func (t *netHTTP) roundTrip(ctx context.Context, x *exchange) error {
+	for {
+		err := t.roundTripResuming(ctx, x)
+		if !errors.Is(err, errStale) {
+			return err
+		}
+		t.stats.requests.Add(^uint64(0)) // it was none
+		t.stats.reused.Add(^uint64(0))
+	}
+}
+
+func (t *netHTTP) roundTripOnce(ctx context.Context, x *exchange) error {
 	c := t.call(ctx)
 	defer t.release(c)
 	req := c.request(ctx, x)
 	if ctx.Err() != nil {
 		c.clock.expire() // the watch may have struck before the clock ran
 	}
-	resp, err := t.around.RoundTrip(req)
+	round := t.around
+	own := t.carry(x.who)
+	if own != nil {
+		round = own.round
+	}
+	defer t.carriers.put(own)
+	resp, err := round.RoundTrip(req)
 	if err == nil {
+		if x.body != nil && resp.StatusCode/100 == 2 {
+			c.clock.awaitSent(c.base.Done())
+		}
 		err = t.read(resp, x)
+	}
+	if err == nil && x.body != nil && x.status/100 == 2 && c.unfinished(x.body) {
+		err = errUnfinished
 	}
 	c.body.detach()
 	why, well := c.clock.end()
@@ -93,6 +170,16 @@ func (t *netHTTP) roundTrip(ctx context.Context, x *exchange) error {
 	}
 	if err != nil {
 		c.once = true
+		if c.answers != nil {
+			told := c.answers.failed()
+			switch {
+			case told != nil:
+				err = told
+			case c.reused && why == nil && ctx.Err() == nil && c.answers.untouched():
+				// The connection was closed for it, and net/http may say no more than that.
+				err = errStale
+			}
+		}
 		if ended := ctx.Err(); why == nil && ended != nil && errors.Is(err, context.Canceled) {
 			err = ended // the call ends by a cancel, whatever ended its caller's context
 		}
@@ -125,11 +212,6 @@ func (t *netHTTP) release(c *call) {
 	t.calls.put(c)
 }
 
-var (
-	errAnswerTooLarge = errors.New("answer is larger than the limit")
-	errSwitched       = errors.New("device switched protocols, unasked")
-)
-
 // read takes the whole answer: only then is the connection used again.
 func (t *netHTTP) read(resp *http.Response, x *exchange) (err error) {
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
@@ -147,6 +229,9 @@ func (t *netHTTP) read(resp *http.Response, x *exchange) (err error) {
 	x.encoding = x.keepField(resp.Header["Content-Encoding"])
 	if x.status != http.StatusOK {
 		x.retryAfter = x.keepField(resp.Header["Retry-After"])
+		if all := resp.Header["Retry-After"]; len(all) > 1 {
+			x.retryAfter = []byte(strings.Join(all, "\n"))
+		}
 		x.date = x.keepField(resp.Header["Date"])
 		x.location = x.keepField(resp.Header["Location"])
 	}
@@ -158,7 +243,7 @@ func (t *netHTTP) readBody(resp *http.Response, x *exchange) error {
 	most := t.cfg.MaxAnswer
 	x.kept = x.kept[:0]
 	if resp.ContentLength > int64(most) {
-		return &answerError{fmt.Errorf("%w of %d bytes", errAnswerTooLarge, most)}
+		return tooLarge(most)
 	}
 	for {
 		if len(x.kept) == cap(x.kept) {
@@ -167,7 +252,7 @@ func (t *netHTTP) readBody(resp *http.Response, x *exchange) error {
 		n, err := resp.Body.Read(x.kept[len(x.kept):cap(x.kept)])
 		x.kept = x.kept[:len(x.kept)+n]
 		if len(x.kept) > most {
-			return &answerError{fmt.Errorf("%w of %d bytes", errAnswerTooLarge, most)}
+			return tooLarge(most)
 		}
 		if errors.Is(err, io.EOF) {
 			x.answer = x.kept
@@ -189,12 +274,6 @@ func (x *exchange) keepField(values []string) []byte {
 	return x.fields[at:len(x.fields):len(x.fields)]
 }
 
-// answerError is a failure after the answer's header came.
-type answerError struct{ err error }
-
-func (e *answerError) Error() string { return "reading answer: " + e.err.Error() }
-func (e *answerError) Unwrap() error { return e.err }
-
 // failure sorts what net/http says into how far the exchange came and whose fault it was.
 func (t *netHTTP) failure(err, why error, connected bool) error {
 	if why != nil {
@@ -211,6 +290,9 @@ func (t *netHTTP) failure(err, why error, connected bool) error {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	if isMalformed(err) {
+		if a, ok := errors.AsType[*answerError](err); ok {
+			err = a // as lean says it
+		}
 		return &exchangeError{phase: phaseSend, protocol: true, err: &clippedError{err}}
 	}
 	return &exchangeError{phase: phaseSend, err: err}

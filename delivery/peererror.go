@@ -35,7 +35,15 @@ func isRefusedPeer(err error) bool {
 // TLS 1.3 it says so when the handshake is over on this side, in place of an answer.
 func isRefusedClient(err error) bool {
 	_, what, alert := strings.Cut(err.Error(), "remote error: tls: ") // crypto/tls has no type for it
-	return alert && (strings.Contains(what, "certificate") || strings.Contains(what, "access denied"))
+	if !alert {
+		return false
+	}
+	for _, part := range []string{"certificate", "access denied", "handshake failure", "error decrypting message", "insufficient security"} {
+		if strings.Contains(what, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // isMalformed reports net/http's refusal of an answer that is not HTTP. Some of

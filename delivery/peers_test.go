@@ -114,7 +114,7 @@ func TestNginx(t *testing.T) {
 		require.EqualValues(t, 1, c.Stats().Requests-c.Stats().Reused, "one connection")
 		_, err := c.Deliver(t.Context(), Device{ID: "nginx", Address: address + "/moved"}, u)
 		require.NoError(t, err)
-		require.Equal(t, ClassProtocol, ClassOf(c.Push(t.Context(), Device{Address: address + "/away"}, u)))
+		require.Equal(t, ClassPermanent, ClassOf(c.Push(t.Context(), Device{Address: address + "/away"}, u)))
 		err = c.Push(t.Context(), Device{Address: address + "/small"}, u)
 		require.Equal(t, ClassPermanent, ClassOf(err))
 		require.ErrorContains(t, err, "413", "nginx answers, and closes with the upload unread")

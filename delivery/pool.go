@@ -11,8 +11,8 @@ import (
 // (the one idle longest makes room), bounded per device, and by age. Each is used
 // last in, first out, so that what isn't needed ages.
 //
-// It has no goroutine: connections that grew too old are closed when the pool is
-// next used, and all of them by close.
+// One timer closes connections that grew too old, and is set while there are idle ones;
+// close closes all of them, and waits for it.
 type connPool struct {
 	max, maxPerKey int
 	maxAge         time.Duration
@@ -23,6 +23,9 @@ type connPool struct {
 	oldest, newest *conn
 	idle           int
 	closed         bool
+	timer          *time.Timer    // nil until a connection was idle
+	timing         bool           // it is set
+	expiring       sync.WaitGroup // the timer, while it is set or closes connections
 
 	spare sync.Pool // *conn without a connection, for their buffers
 }
@@ -31,6 +34,7 @@ type connPool struct {
 type connKey struct {
 	host   string
 	secure bool
+	who    *identity // nil: the device has no credentials of its own
 }
 
 // stack is what there is of one device's connections. It stays among the keys while one
@@ -105,13 +109,51 @@ func (p *connPool) put(c *conn) {
 	for p.idle > p.max || p.oldest != c && c.idleSince.Sub(p.oldest.idleSince) > p.maxAge {
 		out = p.takeOldest(out)
 	}
+	if !p.timing && p.oldest != nil {
+		p.setTimer(c.idleSince)
+	}
+	p.mu.Unlock()
+	p.discardAll(out)
+}
+
+// setTimer sets the timer to when the connection idle longest is too old. It goes off
+// once an age at most, and is set again then, so that busy connections cost nothing.
+func (p *connPool) setTimer(now time.Time) {
+	p.timing = true
+	p.expiring.Add(1)
+	d := max(p.maxAge-now.Sub(p.oldest.idleSince), p.maxAge/8, time.Millisecond)
+	if p.timer == nil {
+		p.timer = time.AfterFunc(d, p.expire)
+	} else {
+		p.timer.Reset(d)
+	}
+}
+
+// expire closes the connections that are too old.
+func (p *connPool) expire() {
+	defer p.expiring.Done()
+	p.mu.Lock()
+	now := time.Now()
+	var out *conn
+	for p.oldest != nil && now.Sub(p.oldest.idleSince) >= p.maxAge {
+		out = p.takeOldest(out)
+	}
+	p.timing = false
+	if p.oldest != nil {
+		p.setTimer(now)
+	}
 	p.mu.Unlock()
 	p.discardAll(out)
 }
 
 func (p *connPool) close() {
+	defer p.expiring.Wait()
 	p.mu.Lock()
 	p.closed = true
+	if p.timing && p.timer.Stop() {
+		p.timing = false
+		p.expiring.Done()
+	}
 	var out *conn
 	for p.oldest != nil {
 		out = p.takeOldest(out)

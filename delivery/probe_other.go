@@ -8,6 +8,7 @@ import "net"
 // do so that is cheap enough for every operation: all connections look quiet.
 type probe struct{}
 
-func (*probe) open(net.Conn) {}
-func (*probe) quiet() bool   { return true }
-func (*probe) unsent() int64 { return 0 }
+func (*probe) open(net.Conn)                 {}
+func (*probe) quiet() bool                   { return true }
+func (*probe) ended() bool                   { return false }
+func (*probe) unsent() (n int64, known bool) { return 0, false }

@@ -11,7 +11,8 @@ import (
 type probe struct {
 	raw   syscall.RawConn // nil: nothing to look at
 	look  func(fd uintptr)
-	calm  bool
+	calm  bool // open, and nothing to read
+	over  bool // ended, and nothing to read before its end
 	taste [1]byte
 	queue unsentProbe
 }
@@ -23,7 +24,7 @@ func (p *probe) open(nc net.Conn) {
 		p.look = p.peek // once, so that a look allocates nothing
 	}
 	p.raw = nil
-	if s, ok := beneath(nc).(syscall.Conn); ok {
+	if s, ok := socketOf(nc).(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
 			p.raw = raw
 		}
@@ -40,11 +41,22 @@ func (p *probe) quiet() bool {
 	return p.raw.Control(p.look) == nil && p.calm
 }
 
+// ended reports whether the connection has ended, as far as can be seen past what is
+// there to read.
+func (p *probe) ended() bool {
+	if p.raw == nil {
+		return false
+	}
+	p.over = true // a closed one can't be looked at
+	return p.raw.Control(p.look) != nil || p.over
+}
+
 func (p *probe) peek(fd uintptr) {
 	for {
-		_, _, err := syscall.Recvfrom(int(fd), p.taste[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		n, _, err := syscall.Recvfrom(int(fd), p.taste[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		if err != syscall.EINTR {
 			p.calm = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
+			p.over = !p.calm && n <= 0
 			return
 		}
 	}

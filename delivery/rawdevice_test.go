@@ -3,6 +3,7 @@ package delivery
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -44,25 +45,40 @@ func bodyOf(r *http.Request) string {
 // connection k (both from 1) with the text that the script gives; "" closes.
 func scriptedDevice(t *testing.T, script func(k, n int, r *http.Request) string) Device {
 	var conns atomic.Int32
-	return rawDevice(t, func(c net.Conn) {
-		k, br := int(conns.Add(1)), bufio.NewReader(c)
-		for n := 1; ; n++ {
-			r, err := http.ReadRequest(br)
-			if err != nil {
-				return
-			}
-			body, err := io.ReadAll(r.Body)
-			if err != nil {
-				return
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			text := script(k, n, r)
-			if text == "" {
-				return
-			}
-			if _, err := io.WriteString(c, text); err != nil || strings.Contains(text, "Length: 99\r\n") {
-				return // it promised more than it says
-			}
+	return rawDevice(t, func(c net.Conn) { serveScript(c, int(conns.Add(1)), script) })
+}
+
+// serveScript is connection k of a scripted device.
+func serveScript(c net.Conn, k int, script func(k, n int, r *http.Request) string) {
+	br := bufio.NewReader(c)
+	for n := 1; ; n++ {
+		r, err := http.ReadRequest(br)
+		if err != nil {
+			return
 		}
-	})
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if s, ok := c.(*tls.Conn); ok {
+			state := s.ConnectionState()
+			r.TLS = &state
+		}
+		text := script(k, n, r)
+		if text == "" {
+			return
+		}
+		if _, err := io.WriteString(c, text); err != nil || strings.Contains(text, "Length: 99\r\n") {
+			return // it promised more than it says
+		}
+	}
+}
+
+// secureDevice is a scripted device that speaks TLS.
+func secureDevice(t *testing.T, cfg *tls.Config, script func(k, n int, r *http.Request) string) Device {
+	var conns atomic.Int32
+	d := rawDevice(t, func(c net.Conn) { serveScript(tls.Server(c, cfg), int(conns.Add(1)), script) })
+	d.Address = "https" + strings.TrimPrefix(d.Address, "http")
+	return d
 }

@@ -24,6 +24,7 @@ const (
 func TestWhatCountsAsDelivered(t *testing.T) {
 	busy, old, right := jsonAnswer("200 OK", busyVersion), jsonAnswer("200 OK", oldVersion), jsonAnswer("200 OK", goodVersion)
 	ok, accepted, conflict := jsonAnswer("200 OK", goodPush), jsonAnswer("202 Accepted", "{}"), jsonAnswer("409 Conflict", "{}")
+	broken, throttled := jsonAnswer("500 Broken", "{}"), jsonAnswer("503 Busy", "{}")
 	for name, row := range map[string]struct {
 		push      string
 		verify    []string
@@ -41,7 +42,13 @@ func TestWhatCountsAsDelivered(t *testing.T) {
 		"rolled back, gone between":     {ok, []string{"gone", right, "gone", old}, 0, ClassIntegrity, ErrRolledBack, 1, 4},
 		"in a row":                      {ok, []string{busy, right, busy, right}, 0, ClassUnknown, nil, 1, 5},
 		"gone after the push":           {ok, []string{"gone", "gone", "gone", "gone", "gone", "gone", "gone", right}, 0, ClassUnknown, nil, 1, 9},
-		"flapping":                      {ok, []string{"gone", right, "gone", right}, 0, ClassUnknown, nil, 1, 4},
+		"flapping":                      {ok, []string{"gone", right, "gone", right}, 0, ClassUnknown, nil, 1, 5},
+		"in a row, gone between":        {ok, []string{right, "gone", right, right, "gone", right}, 3, ClassUnknown, nil, 1, 8},
+		"in a row, 500 between":         {ok, []string{right, broken, right}, 2, ClassUnknown, nil, 1, 4},
+		"in a row, 503 between":         {ok, []string{right, throttled, right, throttled, right}, 2, ClassUnknown, nil, 1, 6},
+		"in a row, no HTTP between":     {ok, []string{right, "what?\r\n\r\n", right}, 2, ClassUnknown, nil, 1, 4},
+		"never in a row":                {ok, []string{right, broken, right, broken, right, broken, right, broken, right}, 2, ClassAmbiguous, errStatus, 1, 8},
+		"rolled back, 500 between":      {ok, []string{right, broken, old}, 2, ClassIntegrity, ErrRolledBack, 1, 3},
 		"accepted, gone for good":       {accepted, []string{"gone"}, 0, ClassPending, errNotBack, 1, 0},
 		"applied, gone for good":        {ok, []string{"gone"}, 0, ClassPending, errNotBack, 1, 0},
 		"push lost, gone for good":      {"gone", []string{"gone"}, 0, ClassAmbiguous, nil, 1, 4},

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Registry is a list of devices in memory: read from a file, filtered, and handed to
@@ -26,12 +26,18 @@ import (
 //
 // as a JSON array of objects, as JSON lines (an object a line), or as CSV (RFC 4180)
 // with a header row, where a label has a column of its own that is named label.NAME
-// and a field is on one line. All of them are UTF-8. A device must have an address;
-// no two may have the same ID, or the same address where they have none.
+// and a field is on one line. Its fields may be divided by semicolons or tabs as well, and
+// empty ones at a row's end don't count. All of them are UTF-8, with a byte order mark or
+// without. A device must have an address; no two may have the same ID, or the same address,
+// however it is written (http://H1, http://h1:80/), where they have none. Texts hold no
+// character that can't be seen or that turns the text around.
 type Registry struct {
 	devices []RegisteredDevice
 	bad     []*BadLine
 	numBad  int
+
+	once  sync.Once
+	index map[deviceKey]uint32 // a device's place; made when one is first looked up
 }
 
 // RegisteredDevice is a device with what a registry knows of it.
@@ -93,6 +99,31 @@ func (r *Registry) Registered(f Filter) iter.Seq[RegisteredDevice] {
 	}
 }
 
+// Lookup returns what is known of a device, by its ID, or by its address where it has
+// none. The first call makes an index of some 40 bytes a device.
+func (r *Registry) Lookup(d Device) (RegisteredDevice, bool) {
+	r.once.Do(func() {
+		r.index = make(map[deviceKey]uint32, len(r.devices))
+		for i, d := range r.devices {
+			key, _ := fingerprint(d.Device)
+			r.index[key] = uint32(i) // maxRegistryDevices fits
+		}
+	})
+	key, _ := fingerprint(d)
+	i, ok := r.index[key]
+	if !ok {
+		return RegisteredDevice{}, false
+	}
+	return r.devices[i], true
+}
+
+// Labels returns a device's labels, or nil if it has none: see RolloutConfig.Labels. They
+// may be shared between devices: don't change them.
+func (r *Registry) Labels(d Device) map[string]string {
+	known, _ := r.Lookup(d)
+	return known.Labels
+}
+
 // Bad gives the lines that were left out (RegistryConfig.KeepGoing): at most as many
 // as MaxBad, and how many there were in all.
 func (r *Registry) Bad() (lines []*BadLine, total int) { return slices.Clone(r.bad), r.numBad }
@@ -114,8 +145,9 @@ type RegistryConfig struct {
 	// .ndjson or .csv.
 	Format RegistryFormat
 	// KeepGoing leaves bad lines out and keeps the rest; Registry.Bad says which they
-	// were. Fields that a device doesn't have are ignored then. Otherwise any of these
-	// refuses the whole file. What can't be gone on after is an error either way.
+	// were. Fields that a device doesn't have are ignored then, unless their name is that
+	// of one that it has but for case or space. Otherwise any of these refuses the whole
+	// file. What can't be gone on after is an error either way.
 	KeepGoing bool
 	// MaxDevices bounds the file. Default 2,000,000.
 	MaxDevices int
@@ -260,17 +292,4 @@ func ReadRegistry(r io.Reader, name string, cfg RegistryConfig) (*Registry, erro
 	}
 	l.reg.devices = slices.Clip(l.reg.devices)
 	return l.reg, nil
-}
-
-// sameLabels is a key that two sets of labels share if they are equal. No part of
-// them holds a NUL: it is a control character.
-func sameLabels(labels map[string]string) string {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		b.WriteString(name)
-		b.WriteByte(0)
-		b.WriteString(labels[name])
-		b.WriteByte(0)
-	}
-	return b.String()
 }

@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +13,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -210,16 +216,15 @@ func manyLabels(n int) string {
 	return strings.Join(parts, ",")
 }
 
-// TestRegistryUnknownFields: an error, or not looked at; and never taken for one that
-// is written otherwise.
+// TestRegistryUnknownFields: an error, or not looked at.
 func TestRegistryUnknownFields(t *testing.T) {
 	for name, text := range map[string]string{
-		"f.jsonl": `{"address":"http://a","ID":"x","colour":{"a":[1,2]}}`,
-		"f.json":  `[{"address":"http://a","ID":"x","colour":{"a":[1,2]}}]`,
-		"f.csv":   "address,ID,label.\nhttp://a,x,y",
+		"f.jsonl": `{"address":"http://a","name":"x","colour":{"a":[1,2]}}`,
+		"f.json":  `[{"address":"http://a","name":"x","colour":{"a":[1,2]}}]`,
+		"f.csv":   "address,name,label.\nhttp://a,x,y",
 	} {
 		_, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{})
-		require.ErrorContains(t, err, name+":1: ID: unknown")
+		require.ErrorContains(t, err, name+":1: name: unknown")
 		r, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{KeepGoing: true})
 		require.NoError(t, err)
 		require.Equal(t, []RegisteredDevice{{Device: Device{Address: "http://a"}}}, registered(r))
@@ -322,6 +327,229 @@ func TestRegistrySharesWhatDevicesHaveInCommon(t *testing.T) {
 	require.Len(t, distinct, 2)
 }
 
+// TestRegistryMisspelledFields: a name that differs from a known one only in case, space or
+// what can't be seen is refused however patient one is. The devices would lack what it holds.
+func TestRegistryMisspelledFields(t *testing.T) {
+	for _, patient := range []bool{false, true} {
+		for header, want := range map[string]string{
+			"address,ID":               `f.csv:1: ID: "ID": want id, in lower case and without space`,
+			"address, id":              `f.csv:1:  id: " id": want id,`,
+			"address,\"id \"":          `"id ": want id,`,
+			"address,\u200bid":         `"\u200bid": want id,`,
+			"id,Address":               `"Address": want address,`,
+			"id;ADDRESS":               `"ADDRESS": want address,`,
+			"address,Location":         `"Location": want location,`,
+			"address,VERSION ":         `"VERSION ": want version,`,
+			"address,Label.site":       `"Label.site": want label.NAME,`,
+			"address, label.site":      `" label.site": want label.NAME,`,
+			"address,label.site ":      `label.site : "site ": want neither control characters nor U+FFFD, and no space around it`,
+			"address,label.\u202esite": `"\u202esite": U+202E can't be seen`,
+		} {
+			_, err := ReadRegistry(strings.NewReader(header+"\nx,y\n"), "f.csv", RegistryConfig{KeepGoing: patient})
+			require.ErrorContains(t, err, want, header)
+		}
+		for field, want := range map[string]string{"ID": "id", "Address": "address", "id ": "id", "Labels": "labels", "VERSION": "version"} {
+			line := fmt.Sprintf(`{"address":"http://a",%q:"x"}`, field)
+			for name, text := range map[string]string{"f.jsonl": line, "f.json": "[" + line + "]"} {
+				r, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{KeepGoing: patient})
+				if patient {
+					require.NoError(t, err)
+					require.Zero(t, r.Len(), "a device without what the line says of it")
+					bad, _ := r.Bad()
+					err = bad[0]
+				}
+				require.ErrorContains(t, err, fmt.Sprintf("%s:1: %s: %q: want %s, in lower case", name, field, field, want))
+			}
+		}
+	}
+}
+
+// TestRegistrySpreadsheets: what spreadsheets write is read, or named with the remedy.
+func TestRegistrySpreadsheets(t *testing.T) {
+	want := []RegisteredDevice{
+		{Device: Device{"a", "http://a"}, Labels: map[string]string{"site": "north"}},
+		{Device: Device{"b", "http://b"}},
+	}
+	for name, text := range map[string]string{
+		"commas":                     "id,address,label.site\na,http://a,north\nb,http://b,\n",
+		"an empty column at the end": "id,address,label.site,\na,http://a,north,\nb,http://b,,\n",
+		"three of them":              "id,address,label.site,,,\na,http://a,north,,,\nb,http://b,\n",
+		"in the rows alone":          "id,address,label.site\na,http://a,north,,\nb,http://b,,\n",
+		"semicolons":                 "id;address;label.site\r\na;http://a;north\r\nb;http://b;\r\n",
+		"semicolons, quoted":         "\"id\";\"address\";\"label.site\"\na;\"http://a\";north\nb;http://b;\n",
+		"semicolons, named":          "sep=;\r\nid;address;label.site\r\na;http://a;north\r\nb;http://b;\r\n",
+		"tabs":                       "id\taddress\tlabel.site\na\thttp://a\tnorth\nb\thttp://b\t\n",
+	} {
+		for _, mark := range []string{"", "\ufeff"} {
+			r, err := ReadRegistry(strings.NewReader(mark+text), "f.csv", RegistryConfig{})
+			require.NoError(t, err, name)
+			require.Equal(t, want, registered(r), name)
+		}
+	}
+	for text, want := range map[string]string{
+		"id,address,\na,http://a,x\n":    "f.csv:2: 3 fields: want 2, as the header row has",
+		"id,,address\na,x,http://a\n":    "f.csv:1: column 2 has no name: want id",
+		"id;address\na;http://a;x\n":     "f.csv:2: 3 fields: want 2",
+		"id|address\na|http://a\n":       "columns are divided by commas, semicolons or tabs",
+		"id,address\na,http://a\n\ufeff": `f.csv:3: 1 fields: want 2`,
+	} {
+		_, err := ReadRegistry(strings.NewReader(text), "f.csv", RegistryConfig{})
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// TestRegistryEncodings: a file is read alike in UTF-8 and in UTF-16, with a byte order mark and
+// without.
+func TestRegistryEncodings(t *testing.T) {
+	files := map[string]string{
+		"f.csv":   "id,address,location\r\na,http://a,Tromsø 😀\r\n",
+		"f.json":  `[{"id":"a","address":"http://a","location":"Tromsø 😀"}]`,
+		"f.jsonl": `{"id":"a","address":"http://a","location":"Tromsø 😀"}` + "\n",
+	}
+	encodings := map[string]func(text string) []byte{
+		"UTF-8": func(text string) []byte { return []byte(text) },
+		"UTF-16, little end first": func(text string) (b []byte) {
+			for _, c := range utf16.Encode([]rune(text)) {
+				b = append(b, byte(c), byte(c>>8))
+			}
+			return b
+		},
+		"UTF-16, big end first": func(text string) (b []byte) {
+			for _, c := range utf16.Encode([]rune(text)) {
+				b = append(b, byte(c>>8), byte(c))
+			}
+			return b
+		},
+	}
+	for file, text := range files {
+		for name, encode := range encodings {
+			for _, mark := range []string{"", "\ufeff"} {
+				whole := encode(mark + text)
+				for kind, r := range map[string]io.Reader{
+					"whole": bytes.NewReader(whole), "a byte at a time": iotest.OneByteReader(bytes.NewReader(whole)),
+				} {
+					reg, err := ReadRegistry(r, file, RegistryConfig{})
+					require.NoError(t, err, "%s, %s, mark %q, %s", file, name, mark, kind)
+					all := slices.Collect(reg.All())
+					require.Equal(t, []Device{{ID: "a", Address: "http://a"}}, all, name)
+					known, _ := reg.Lookup(all[0])
+					require.Equal(t, "Tromsø 😀", known.Location)
+				}
+			}
+		}
+	}
+	half := []byte("i\x00d\x00,\x00a\x00d\x00d\x00r\x00e\x00s\x00s\x00\n\x00\x3d\xd8,\x00h\x00t\x00t\x00p\x00:\x00/\x00/\x00a\x00")
+	for text, want := range map[string]string{
+		string(half):                       "f.csv:2: id",
+		string(half[:len(half)-1]):         "f.csv:2: ",
+		"\xff\xfe\x00\x00i\x00\x00\x00":    "f.csv: text is UTF-32: want UTF-8",
+		"\x00\x00\xfe\xff\x00\x00\x00i":    "f.csv: text is UTF-32: want UTF-8",
+		"id,address\nTroms\xf8,http://a\n": "f.csv:2: ",
+	} {
+		_, err := ReadRegistry(strings.NewReader(text), "f.csv", RegistryConfig{})
+		require.ErrorContains(t, err, want, "%q", text)
+	}
+}
+
+// TestRegistryOneAddress: an address that is written in several ways is one device, in
+// the registry and in a rollout.
+func TestRegistryOneAddress(t *testing.T) {
+	for _, row := range []struct {
+		one, other string
+		same       bool
+	}{
+		{"http://H1", "http://h1:80/", true},
+		{"http://h1", "http://h1:080", true},
+		{"http://h1/a/", "http://H1:80/a", true},
+		{"https://h1", "https://h1:443", true},
+		{"http://[2001:DB8:0:0::1]:80", "http://[2001:db8::1]", true},
+		{"http://[::1]:8080", "http://[0:0:0:0:0:0:0:1]:8080/", true},
+		{"http://h1", "https://h1", false},
+		{"http://h1", "http://h1:443", false},
+		{"https://h1:80", "https://h1", false},
+		{"http://h1/a", "http://h1/A", false},
+		{"http://h1:8080", "http://h1:808", false},
+		{"http://h1/a", "http://h1/b", false},
+	} {
+		for name, text := range map[string]string{
+			"f.csv":   "address\n" + row.one + "\n" + row.other + "\n",
+			"f.jsonl": fmt.Sprintf("\n{\"address\":%q}\n{\"address\":%q}\n", row.one, row.other),
+		} {
+			_, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{})
+			if row.same {
+				require.ErrorContains(t, err, fmt.Sprintf("%s:3: address: %q: is that of line 2 already, perhaps written in another way", name, row.other))
+			} else {
+				require.NoError(t, err, row)
+			}
+		}
+		one, _ := fingerprint(Device{Address: row.one})
+		other, _ := fingerprint(Device{Address: row.other})
+		require.Equal(t, row.same, one == other, row)
+	}
+	// The form of an address that is written so already is part of the journal's format.
+	for _, plain := range []string{"http://h1", "http://h1:8080/a", "https://[2001:db8::1]:8443/d/7"} {
+		require.Equal(t, plain, string(appendAddress(nil, plain)))
+	}
+}
+
+// TestRegistryInvisibleCharacters: texts that look the same are the same.
+func TestRegistryInvisibleCharacters(t *testing.T) {
+	for _, bad := range []string{
+		"till\u200b1", "till\u202e1", "till\u2066x\u2069", "\u200etill", "till\u00ad1", "till\ufeff1", "till\u2060", "till\u200d1",
+		"till\u034f1", "till\u3164", "till\ufe0f", "till\U000e0041", "till\u2028x", "till\u2800x", "till\u180e1",
+	} {
+		for _, field := range []string{"id", "location", "version", "labels"} {
+			value := fmt.Sprintf("%q", bad)
+			value = strings.ReplaceAll(value, `\U000e0041`, `\udb40\udc41`)
+			if field == "labels" {
+				value = `{"site":` + value + `}`
+			}
+			text := fmt.Sprintf(`{"address":"http://a",%q:%s}`, field, value)
+			_, err := ReadRegistry(strings.NewReader(text), "f.jsonl", RegistryConfig{})
+			require.ErrorContains(t, err, "can't be seen, or turns the text around", "%q in %s", bad, field)
+			require.ErrorContains(t, err, "U+")
+			raw := "address," + strings.Replace(field, "labels", "label.site", 1) + "\nhttp://a," + bad + "\n"
+			_, err = ReadRegistry(strings.NewReader(raw), "f.csv", RegistryConfig{})
+			require.ErrorContains(t, err, "f.csv:2: ", "%q in %s", bad, field)
+		}
+	}
+	for text, good := range map[string]bool{
+		`{"address":"http://a","location":"Ålesund, kai 7"}`:                       true,
+		`{"address":"http://a","location":"東京　駅"}`:                                 true, // U+3000
+		`{"address":"http://a","location":"Caf\u00e9 n\u00b0\u00a04"}`:             true,
+		`{"address":"http://a","id":"till\u00a04"}`:                                false,
+		`{"address":"http://a","labels":{"site":"a\u2003b"}}`:                      false,
+		`{"address":"http://a","labels":{"a\u3000b":"x"}}`:                         false,
+		`{"address":"http://a","location":"\u00a0Oslo"}`:                           false,
+		`{"address":"http://a","location":"Oslo\u3000"}`:                           false,
+		`{"address":"http://a","id":"\u0627\u0644\u0642\u0627\u0647\u0631\u0629"}`: true, // right to left by itself
+	} {
+		_, err := ReadRegistry(strings.NewReader(text), "f.jsonl", RegistryConfig{})
+		require.Equal(t, good, err == nil, "%s: %v", text, err)
+	}
+}
+
+func TestRegistryLookup(t *testing.T) {
+	for name, text := range registryFiles {
+		r, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{})
+		require.NoError(t, err)
+		for d := range r.Registered(Filter{}) {
+			got, ok := r.Lookup(d.Device)
+			require.True(t, ok)
+			require.Equal(t, d, got)
+			require.Equal(t, d.Labels, r.Labels(d.Device))
+		}
+		for _, d := range []Device{{ID: "till-9", Address: "http://192.0.2.1"}, {Address: "http://192.0.2.1"}, {}} {
+			_, ok := r.Lookup(d)
+			require.False(t, ok)
+			require.Nil(t, r.Labels(d))
+		}
+		got, ok := r.Lookup(Device{Address: "http://192.0.2.3:80/"})
+		require.True(t, ok)
+		require.Equal(t, "http://192.0.2.3", got.Address)
+	}
+}
+
 // fuzzRegistry holds what is true of any file: bounds, and that a device that was
 // taken is one that a client takes.
 func fuzzRegistry(f *testing.F, name string) {
@@ -330,6 +558,9 @@ func fuzzRegistry(f *testing.F, name string) {
 	f.Add("[{\"address\":\"http://a\",\"labels\":{\"a\":\"\\u0041\"}}]")
 	f.Add("{\"address\":\"http://a\"}\n{\"address\":")
 	f.Add("address,label.x\nhttp://a,\"b \"\" c\"\n\"\n")
+	f.Add("sep=;\nid;address;\na;http://a;\n;http://A:80/;;\n")
+	f.Add("{\"address\":\"http://a\",\"labels\":{\"b\":\"\u00e5\",\"a\":\"x\"}}\n{\"address\":\"http://A:80/\",\"labels\":{\"a\":\"x\",\"b\":\"\u202e\"}}")
+	f.Add("\xff\xfei\x00d\x00")
 	f.Fuzz(func(t *testing.T, text string) {
 		strict, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxLine: 200, MaxDevices: 50, MaxBad: 5})
 		lenient, lenientErr := ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxLine: 200, MaxDevices: 50, MaxBad: 5, KeepGoing: true})
@@ -354,6 +585,51 @@ func fuzzRegistry(f *testing.F, name string) {
 				t.Fatalf("%+v: twice, or %v", d, d.Validate())
 			}
 			seen[key] = true
+		}
+		for d := range lenient.Registered(Filter{}) {
+			for _, s := range append(slices.Collect(maps.Values(d.Labels)), d.ID, d.Location, d.Version) {
+				if strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) || unicode.IsControl(r) }) || strings.TrimSpace(s) != s {
+					t.Fatalf("%q was taken", s)
+				}
+			}
+			if same, ok := lenient.Lookup(d.Device); !ok || !sameDevice(same, d) {
+				t.Fatalf("%+v is looked up as %+v", d, same)
+			}
+		}
+	})
+}
+
+// FuzzRegistryFast holds the fast reader to encoding/json: what it takes, that takes too,
+// with the same values.
+func FuzzRegistryFast(f *testing.F) {
+	f.Add(`{"id":"a","address":"http://a","labels":{"b":"c","a":"d"},"location":"\u00e5","version":"1"}`)
+	f.Add(`{"id":"a","address":"http://\u00e5"}`)
+	f.Add(` { "id" : "a\"", "labels" : { } } `)
+	f.Add(`{"id":"a","id":"b"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if !utf8.ValidString(text) {
+			return
+		}
+		{
+			l := newRegistryLoader("f.jsonl", RegistryConfig{}.withDefaults("f.jsonl"))
+			var want struct {
+				ID, Address, Location, Version string
+				Labels                         map[string]string
+			}
+			wrong := json.Unmarshal([]byte(text), &want)
+			l.texts[want.Version], l.places[want.Location] = want.Version, want.Location
+			var key []byte
+			for _, name := range slices.Sorted(maps.Keys(want.Labels)) {
+				key = appendLabel(appendLabel(key, name), want.Labels[name])
+			}
+			l.labels[string(key)] = want.Labels
+			got, ok := l.fastJSON([]byte(text))
+			if !ok {
+				return
+			}
+			if wrong != nil || !sameDevice(got, RegisteredDevice{Device{want.ID, want.Address}, want.Labels, want.Location, want.Version}) {
+				t.Fatalf("got %+v, want %+v, %v", got, want, wrong)
+			}
 		}
 	})
 }

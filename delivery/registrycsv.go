@@ -17,7 +17,9 @@ func (l *registryLoader) loadCSV(lines *lineReader) error {
 	feed := &lineFeed{}
 	reader := csv.NewReader(feed)
 	reader.FieldsPerRecord = -1
-	row := func() ([]string, *fieldError, error) {
+	begun := false
+	var row func() ([]string, *fieldError, error)
+	row = func() ([]string, *fieldError, error) {
 		text, long, err := lines.next()
 		if err != nil {
 			return nil, nil, err
@@ -27,6 +29,13 @@ func (l *registryLoader) loadCSV(lines *lineReader) error {
 		}
 		if !utf8.Valid(text) {
 			return nil, &fieldError{err: errNotUTF8}, nil
+		}
+		if !begun {
+			begun = true
+			var alone bool
+			if reader.Comma, alone = delimiterOf(string(text)); alone {
+				return row()
+			}
 		}
 		feed.line = append(append(feed.line[:0], text...), '\n')
 		fields, err := reader.Read()
@@ -52,12 +61,13 @@ func (l *registryLoader) loadCSV(lines *lineReader) error {
 	if e != nil {
 		return l.badLine(max(1, lines.line), e)
 	}
-	header = slices.Clone(header)
+	header = withoutEmptyEnd(slices.Clone(header), 0)
 	for {
 		fields, e, err := row()
 		if err != nil {
 			return l.readError(err)
 		}
+		fields = withoutEmptyEnd(fields, len(header))
 		var d RegisteredDevice
 		switch {
 		case e != nil:
@@ -76,18 +86,32 @@ const labelColumn = "label."
 
 // checkColumns says what is wrong with the header row.
 func (l *registryLoader) checkColumns(header []string) *fieldError {
+	header = withoutEmptyEnd(header, 0)
 	for i, name := range header {
-		label, isLabel := strings.CutPrefix(name, labelColumn)
-		switch {
-		case slices.Contains(header[:i], name):
+		if want := knownField(name); want != "" && want != "labels" {
+			return &fieldError{field: clip(name), err: misspelled(name, want)}
+		}
+		if label, ok := strings.CutPrefix(name, labelColumn); ok {
+			if err := checkText(label, maxRegistryText, plainSpaces); err != nil {
+				return &fieldError{field: clip(name), err: err}
+			}
+		}
+		if name != "" && slices.Contains(header[:i], name) {
 			return &fieldError{field: clip(name), err: errors.New("two columns of this name: want each once")}
-		case isLabel && label != "", slices.Contains([]string{"id", "address", "location", "version"}, name):
-		case !l.cfg.KeepGoing:
-			return &fieldError{field: clip(name), err: errors.New("unknown column: want id, address, location, version or label.NAME")}
 		}
 	}
 	if !slices.Contains(header, "address") {
-		return &fieldError{field: "address", err: errors.New("no such column in the header row: want one")}
+		return &fieldError{field: "address", err: errors.New("no such column in the header row: want one (columns are divided by commas, semicolons or tabs)")}
+	}
+	for i, name := range header {
+		label, isLabel := strings.CutPrefix(name, labelColumn)
+		switch {
+		case l.cfg.KeepGoing, isLabel && label != "", slices.Contains(fieldNames()[:numTextFields], name):
+		case name == "":
+			return &fieldError{err: fmt.Errorf("column %d has no name: want id, address, location, version or label.NAME", i+1)}
+		default:
+			return &fieldError{field: clip(name), err: errors.New("unknown column: want id, address, location, version or label.NAME")}
+		}
 	}
 	return nil
 }
@@ -129,4 +153,32 @@ func (f *lineFeed) Read(p []byte) (int, error) {
 	n := copy(p, f.line)
 	f.line = f.line[n:]
 	return n, nil
+}
+
+// delimiterOf returns what divides the fields of a file: what its first line names
+// (sep=;, as spreadsheets write it: then that is alone on the line), or what makes the
+// header row have an address. It returns a comma where nothing does.
+func delimiterOf(line string) (delimiter rune, alone bool) {
+	delimiters := []rune{',', ';', '\t'}
+	if named, ok := strings.CutPrefix(line, "sep="); ok && len(named) == 1 && slices.Contains(delimiters, rune(named[0])) {
+		return rune(named[0]), true
+	}
+	for _, d := range delimiters {
+		r := csv.NewReader(strings.NewReader(line))
+		r.Comma, r.LazyQuotes = d, true
+		names, err := r.Read()
+		if err == nil && slices.ContainsFunc(names, func(name string) bool { return name == "address" || knownField(name) == "address" }) {
+			return d, false
+		}
+	}
+	return ',', false
+}
+
+// withoutEmptyEnd leaves out empty fields at a row's end, beyond the first so many: a
+// spreadsheet writes them for columns that were used once.
+func withoutEmptyEnd(fields []string, from int) []string {
+	for len(fields) > from && fields[len(fields)-1] == "" {
+		fields = fields[:len(fields)-1]
+	}
+	return fields
 }

@@ -49,6 +49,9 @@ func (l *registryLoader) parseJSON(text []byte) (d RegisteredDevice, _ *fieldErr
 	if !utf8.Valid(text) {
 		return d, &fieldError{err: errNotUTF8}
 	}
+	if d, ok := l.fastJSON(text); ok {
+		return d, nil
+	}
 	p := &jsonDevice{text: text, dec: json.NewDecoder(bytes.NewReader(text)), strict: !l.cfg.KeepGoing}
 	err := p.object("an object", func(field string) (err error) {
 		p.field = field
@@ -153,6 +156,9 @@ func (p *jsonDevice) labels() (map[string]string, error) {
 
 // unknown reads over a field that a device doesn't have.
 func (p *jsonDevice) unknown() error {
+	if want := knownField(p.field); want != "" {
+		return misspelled(p.field, want)
+	}
 	if p.strict {
 		return errors.New("unknown field: want id, address, labels, location or version")
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
@@ -23,24 +25,28 @@ type registryLoader struct {
 	name string
 	cfg  RegistryConfig
 	reg  *Registry
-	seen map[deviceKey]int // the line that a device stands on
+	seen map[deviceKey]uint32 // the line that a device stands on
 
-	// What many devices have in common is held once.
-	texts  map[string]string
-	labels map[string]map[string]string
+	// What many devices have in common is held once, and was checked once.
+	texts  map[string]string            // versions, and names and values of labels
+	places map[string]string            // locations
+	labels map[string]map[string]string // by appendLabel of each, in order
+
+	key []byte // of labels, while they are looked for
+	own []byte // an ID and an address, likewise
 }
 
 func newRegistryLoader(name string, cfg RegistryConfig) *registryLoader {
 	return &registryLoader{
-		name: name, cfg: cfg, reg: &Registry{}, seen: make(map[deviceKey]int),
-		texts: make(map[string]string), labels: make(map[string]map[string]string),
+		name: name, cfg: cfg, reg: &Registry{}, seen: make(map[deviceKey]uint32),
+		texts: make(map[string]string), places: make(map[string]string), labels: make(map[string]map[string]string),
 	}
 }
 
 func (l *registryLoader) load(r io.Reader) error {
-	br := bufio.NewReaderSize(r, 64<<10)
-	if head, err := br.Peek(3); err == nil && string(head) == "\ufeff" {
-		_, _ = br.Discard(3) // they are there: a byte order mark, which some programs write
+	br, err := decodeText(bufio.NewReaderSize(r, 64<<10))
+	if err != nil {
+		return l.badLine(0, &fieldError{err: err})
 	}
 	switch l.cfg.Format {
 	case FormatCSV:
@@ -74,7 +80,7 @@ func (l *registryLoader) badLine(line int, e *fieldError) *BadLine {
 // keep takes a device, or what is wrong with it. Its error ends the reading.
 func (l *registryLoader) keep(line int, d RegisteredDevice, e *fieldError) error {
 	if e == nil {
-		e = checkRegistered(d)
+		e = l.check(&d)
 	}
 	if e != nil {
 		l.refuse(line, e)
@@ -82,94 +88,89 @@ func (l *registryLoader) keep(line int, d RegisteredDevice, e *fieldError) error
 	}
 	key, _ := fingerprint(d.Device)
 	if first, ok := l.seen[key]; ok {
-		field, what := "id", clip(d.ID)
+		field, what, spelled := "id", clip(d.ID), ""
 		if d.ID == "" {
-			field, what = "address", clip(d.Address)
+			field, what, spelled = "address", clip(d.Address), ", perhaps written in another way"
 		}
-		l.refuse(line, &fieldError{field: field, err: fmt.Errorf("%q: is that of line %d already: want each device once", what, first)})
+		l.refuse(line, &fieldError{field: field, err: fmt.Errorf("%q: is that of line %d already%s: want each device once", what, first, spelled)})
 		return nil
 	}
 	if len(l.reg.devices) >= l.cfg.MaxDevices {
 		return l.badLine(line, &fieldError{err: fmt.Errorf("more than %d devices: want a smaller file, or a higher bound", l.cfg.MaxDevices)})
 	}
-	l.seen[key] = line
-	d.Location, d.Version, d.Labels = l.text(d.Location), l.text(d.Version), l.labelSet(d.Labels)
+	l.seen[key] = uint32(min(line, math.MaxUint32))
 	l.reg.devices = append(l.reg.devices, d)
 	return nil
 }
 
-// checkRegistered says what is wrong with a device's fields.
-func checkRegistered(d RegisteredDevice) *fieldError {
+// check says what is wrong with a device's fields. Otherwise it has what the device has in
+// common with others shared.
+func (l *registryLoader) check(d *RegisteredDevice) *fieldError {
 	if d.Address == "" {
 		return &fieldError{field: "address", err: errors.New("is missing: want http://HOST[:PORT][/PATH] or https://…")}
 	}
 	if _, err := parseTarget(d.Address); err != nil {
 		return &fieldError{field: "address", err: err}
 	}
-	for _, f := range []struct {
-		field, text string
-		most        int
-	}{
-		{"id", d.ID, wire.MaxDeviceID}, {"location", d.Location, maxRegistryText}, {"version", d.Version, wire.MaxVersion},
-	} {
-		if err := checkText(f.text, f.most); err != nil {
-			return &fieldError{field: f.field, err: err}
-		}
+	if err := checkText(d.ID, wire.MaxDeviceID, plainSpaces); err != nil {
+		return &fieldError{field: "id", err: err}
 	}
-	if len(d.Labels) > maxRegistryLabels {
-		return &fieldError{field: "labels", err: fmt.Errorf("%d of them: want at most %d", len(d.Labels), maxRegistryLabels)}
+	var err error
+	if d.Location, err = share(l.places, d.Location, maxRegistryText, anySpaces); err != nil {
+		return &fieldError{field: "location", err: err}
 	}
-	for name, value := range d.Labels {
-		if err := checkText(name, maxRegistryText); err != nil {
-			return &fieldError{field: "labels", err: fmt.Errorf("name %w", err)}
-		}
-		if err := checkText(value, maxRegistryText); err != nil {
-			return &fieldError{field: "label." + clip(name), err: err}
-		}
+	if d.Version, err = share(l.texts, d.Version, wire.MaxVersion, plainSpaces); err != nil {
+		return &fieldError{field: "version", err: err}
 	}
-	return nil
+	var e *fieldError
+	d.Labels, e = l.labelSet(d.Labels)
+	return e
 }
 
-// checkText refuses what can't be told apart on a screen, or in a header.
-func checkText(s string, most int) error {
-	if len(s) > most {
-		return fmt.Errorf("%q: %d bytes, want at most %d", clip(s), len(s), most)
+// share checks a text, and returns an equal one that others may hold too.
+func share(known map[string]string, s string, most int, spaces spaces) (string, error) {
+	if same, ok := known[s]; ok && len(s) <= most {
+		return same, nil
 	}
-	// U+FFFD stands where a program gave up on a character: two of them may be one.
-	if !isName(s) || strings.ContainsRune(s, utf8.RuneError) {
-		return fmt.Errorf("%q: want neither control characters nor U+FFFD, and no space around it", clip(s))
-	}
-	return nil
-}
-
-// text gives an equal text that others may hold too.
-func (l *registryLoader) text(s string) string {
-	if same, ok := l.texts[s]; ok {
-		return same
+	if err := checkText(s, most, spaces); err != nil {
+		return s, err
 	}
 	s = strings.Clone(s) // not a part of its line
-	if len(l.texts) < maxInterned {
-		l.texts[s] = s
+	if len(known) < maxInterned {
+		known[s] = s
 	}
-	return s
+	return s, nil
 }
 
-func (l *registryLoader) labelSet(labels map[string]string) map[string]string {
+// labelSet checks a set of labels, and returns an equal one that others may hold too.
+func (l *registryLoader) labelSet(labels map[string]string) (map[string]string, *fieldError) {
 	if len(labels) == 0 {
-		return nil
+		return nil, nil
 	}
-	key := sameLabels(labels)
-	if same, ok := l.labels[key]; ok {
-		return same
+	l.key = l.key[:0]
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		l.key = appendLabel(appendLabel(l.key, name), labels[name])
+	}
+	if same, ok := l.labels[string(l.key)]; ok {
+		return same, nil
+	}
+	if len(labels) > maxRegistryLabels {
+		return nil, &fieldError{field: "labels", err: fmt.Errorf("%d of them: want at most %d", len(labels), maxRegistryLabels)}
 	}
 	own := make(map[string]string, len(labels))
-	for name, value := range labels {
-		own[l.text(name)] = l.text(value)
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		name, err := share(l.texts, name, maxRegistryText, plainSpaces)
+		if err != nil {
+			return nil, &fieldError{field: "labels", err: fmt.Errorf("name %w", err)}
+		}
+		if own[name], err = share(l.texts, labels[name], maxRegistryText, plainSpaces); err != nil {
+			return nil, &fieldError{field: "label." + clip(name), err: err}
+		}
 	}
 	if len(l.labels) < maxInterned {
-		l.labels[key] = own
+		l.labels[string(l.key)] = own
 	}
-	return own
+	return own, nil
 }
 
 // lineReader gives the lines of a file that are not blank, each within bounds.

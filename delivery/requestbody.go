@@ -15,16 +15,17 @@ type requestBody struct {
 	mu   sync.Mutex
 	from *Artifact // nil: detached
 	at   int64
+	rate *byteRate    // nil: no limit
 	read atomic.Int64 // at, for the clock, which must not wait for a read
 }
 
 var errDetached = errors.New("the operation is over")
 
 // attach takes an artifact to read.
-func (b *requestBody) attach(a *Artifact) {
+func (b *requestBody) attach(a *Artifact, rate *byteRate) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.from, b.at = a, 0
+	b.from, b.at, b.rate = a, 0, rate
 	b.read.Store(0)
 }
 
@@ -56,6 +57,11 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.clock.sent()
 		return 0, io.EOF
 	}
+	most, err := b.hold(int64(len(p)))
+	if err != nil {
+		return 0, err
+	}
+	p = p[:most]
 	n, err := b.from.source.ReadAt(p, b.at)
 	b.moved(n)
 	if n < len(p) {
@@ -77,7 +83,11 @@ func (b *requestBody) sendTo(c *countedConn, limit int64) (int64, error) {
 	}
 	begun, end := b.at, min(b.at+limit, b.from.size)
 	for b.at < end {
-		n, err := c.chunks.pass(c, b.from, b.at, min(chunkSize, end-b.at))
+		n, err := b.hold(min(chunkSize, end-b.at))
+		if err != nil {
+			return b.at - begun, err
+		}
+		n, err = c.chunks.pass(c, b.from, b.at, n)
 		b.moved(int(n))
 		if err != nil {
 			return b.at - begun, err

@@ -220,7 +220,7 @@ func TestConnectionsThatServeOn(t *testing.T) {
 		"early hints":        {"HTTP/1.1 103 Early Hints\r\nConnection: close\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + jsonAnswer("200 OK", goodPush), ClassUnknown},
 		"chunks":             {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n8;ext=1\r\n{\"succes\r\n8\r\ns\":true}\r\n0\r\nX-Trailer: 1\r\n\r\n", ClassUnknown},
 		"204":                {"HTTP/1.1 204 No Content\r\n\r\n", ClassProtocol},
-		"304 with a length":  {"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", ClassProtocol},
+		"304 with a length":  {"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", ClassPermanent},
 		"500":                {jsonAnswer("500 Internal Server Error", `{"message":"disk"}`), ClassAmbiguous},
 		"kept-alive by 1.0":  {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + goodPush, ClassUnknown},
 		"not JSON":           {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<p>", ClassProtocol},

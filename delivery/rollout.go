@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,17 +20,22 @@ import (
 //
 // They come as a sequence, which is gone through once a wave in the goroutine of
 // Run, and of which nothing is held but 16 bytes a device (about 30 with what keeps
-// them). So it must be repeatable where there are several waves: a slice, a
-// [Registry] or a query are, a channel is not. It should not block for long, for Run
+// them). Where there are several waves, or one of a part, it is gone through before them,
+// too, to divide it: then it must be repeatable. A slice, a [Registry] or a query are, a
+// channel is not. It should not block for long, for Run
 // can't end while it does. A device that comes twice is updated once: devices are
 // told apart by ID, or by address where they have none.
 //
 // # Failures
 //
-// A device that fails, after the retries of [Client.Deliver], is counted by its class
-// and not tried again in this run; it doesn't make Run fail. AbortShare says how many
-// may fail. A device that already runs the update's version with other content is a
-// failure (ErrWrongDigest) where it is asked before: somebody has to look at it.
+// A device that fails, after the retries of [Client.Deliver], in a way that time may heal has
+// further turns later, as Requeue says. One that fails for good is counted by its class; it
+// doesn't make Run fail. AbortShare says how many may fail. A device that already runs the
+// update's version with other content is a failure (ErrWrongDigest) where it is asked before:
+// somebody has to look at it.
+//
+// A delivery that finds the client's retry budget empty doesn't fail, but waits for a retry, and
+// another device has its worker. Some thousand can wait so; what is more keeps its worker.
 //
 // # Resuming
 //
@@ -53,9 +60,14 @@ type Rollout struct {
 
 	began   atomic.Bool
 	gate    gate
+	slots   chan struct{} // holds one for each device that is under way: Workers at most
+	resting chan struct{} // holds one for each device whose delivery waits without a worker
+	settled chan struct{} // holds 1: what the next device waits for may have changed
+	bytes   *byteRate     // nil: no limit
 	journal *journal
-	marks   map[deviceKey]mark // of the devices seen; belongs to the goroutine of Run
-	asking  bool               // whether devices are asked before they are pushed to
+	marks   map[deviceKey]mark      // of the devices seen; belongs to the goroutine of Run
+	pauses  map[deviceKey]time.Time // when devices that failed in an earlier run have their turn; likewise
+	asking  bool                    // whether devices are asked before they are pushed to
 	stop    context.CancelCauseFunc
 
 	telling sync.Mutex // held while counts change and OnEvent is told, so that the two agree
@@ -65,14 +77,24 @@ type Rollout struct {
 	drawn  int // devices that the longest pass over the sequence gave
 	wave   Wave
 	// Of this wave:
-	finished int
+	busy   int          // turns under way
+	queued int          // turns that wait, or are about to
+	queue  waitingTurns // the former
+	// For AbortShare: a device that waits for another turn has failed until it is updated,
+	// unless it named the time of that turn itself.
+	open     int // devices begun of which that isn't known
+	finished int // devices of which it is
 	failed   ClassCounts
 }
 
 // deliverer is what a rollout needs of a client.
 type deliverer interface {
-	Deliver(ctx context.Context, d Device, u *Update) (Report, error)
-	Verify(ctx context.Context, d Device, u *Update) error
+	deliver(ctx context.Context, d Device, u *Update, y *yield) (Report, error)
+	// verify is one look, which the device's breaker is neither asked for nor told of:
+	// admit and record are, once for all looks of an operation.
+	verify(ctx context.Context, d Device, u *Update) *Error
+	admit(op Op, d Device) *Error
+	record(ctx context.Context, d Device, e *Error)
 }
 
 // mark is what is known of a device.
@@ -90,9 +112,9 @@ const (
 var (
 	// ErrRolloutRan is returned by the second Run of a Rollout.
 	ErrRolloutRan = errors.New("rollout: it ran already: make another")
-	// ErrNotRepeatable: the sequence was used up by the first wave.
+	// ErrNotRepeatable: the sequence was used up when it had been gone through once.
 	ErrNotRepeatable = errors.New("rollout: the sequence of devices gave none the second time: " +
-		"several waves want one that can be gone through again")
+		"several waves, or one of a part, want one that can be gone through again")
 )
 
 // Rollout brings the update to all devices of a sequence, as [Rollout.Run] does. Use
@@ -106,13 +128,13 @@ func (c *Client) Rollout(ctx context.Context, devices iter.Seq[Device], u *Updat
 }
 
 // NewRollout makes a rollout that begins with Run. Its error names everything that
-// is wrong with the configuration.
+// is wrong with the configuration. The update may be nil where there is an UpdateFor.
 func NewRollout(c *Client, u *Update, cfg RolloutConfig) (*Rollout, error) {
 	err := cfg.Validate()
 	if c == nil {
 		err = errors.Join(err, errors.New("rollout: client is nil: make one with New"))
 	}
-	if u == nil {
+	if u == nil && cfg.UpdateFor == nil {
 		err = errors.Join(err, fmt.Errorf("rollout: %w", errNoUpdate))
 	}
 	if err != nil {
@@ -122,9 +144,12 @@ func NewRollout(c *Client, u *Update, cfg RolloutConfig) (*Rollout, error) {
 }
 
 func newRollout(to deliverer, u *Update, cfg RolloutConfig, retry Retry, draw func() float64) *Rollout {
+	cfg = cfg.withDefaults()
 	return &Rollout{
-		to: to, update: u, cfg: cfg.withDefaults(), retry: retry.withDefaults(), draw: draw,
+		to: to, update: u, cfg: cfg, retry: retry.withDefaults(), draw: draw,
 		marks: make(map[deviceKey]mark), asking: cfg.SkipUpdated,
+		slots: make(chan struct{}, cfg.Workers), settled: make(chan struct{}, 1),
+		resting: make(chan struct{}, maxResting), bytes: newByteRate(cfg.BytesPerSecond),
 	}
 }
 
@@ -139,7 +164,7 @@ func (r *Rollout) Progress() RolloutReport {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.report
-	p.NotReached = max(0, r.drawn-p.Updated-p.Skipped()-p.Failed.Total()-p.UnderWay-p.Interrupted)
+	p.NotReached = max(0, r.drawn-p.Updated-p.Skipped()-p.Failed.Total()-p.UnderWay-p.Waiting-p.Interrupted)
 	return p
 }
 
@@ -162,7 +187,7 @@ func (r *Rollout) Run(ctx context.Context, devices iter.Seq[Device]) (RolloutRep
 	stopping, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r.stop = stop
-	passed, err := r.open()
+	passed, err := r.openJournal()
 	if err != nil {
 		return r.Progress(), err
 	}
@@ -175,17 +200,17 @@ func (r *Rollout) Run(ctx context.Context, devices iter.Seq[Device]) (RolloutRep
 	return r.Progress(), err
 }
 
-// open opens the journal, if there is to be one, and gives the share of the last
-// wave that an earlier run had passed.
-func (r *Rollout) open() (passed float64, err error) {
+// openJournal opens the journal, if there is to be one, and returns the last wave that an
+// earlier run had passed.
+func (r *Rollout) openJournal() (passed Wave, err error) {
 	if r.cfg.Journal.Path == "" {
-		return 0, nil
+		return Wave{}, nil
 	}
 	j, found, err := openJournal(r.cfg.Journal, r.update, r.marks, func(err error) { r.stop(err) })
 	if err != nil {
-		return 0, err
+		return Wave{}, err
 	}
-	r.journal = j
+	r.journal, r.pauses = j, found.pauses
 	if found.begun {
 		r.asking = true
 		r.tell(RolloutEvent{Kind: RolloutResumed}, func(p *RolloutReport) { p.Resumed, p.Journal = true, found.state() })
@@ -194,18 +219,22 @@ func (r *Rollout) open() (passed float64, err error) {
 }
 
 // run goes through the waves.
-func (r *Rollout) run(ctx, stopping context.Context, devices iter.Seq[Device], passed float64) error {
+func (r *Rollout) run(ctx, stopping context.Context, devices iter.Seq[Device], passed Wave) error {
+	ends, err := r.divide(ctx, stopping, devices)
+	if err != nil {
+		return err
+	}
 	from := 0.0
-	for i, wave := range r.cfg.Waves {
-		last := i == len(r.cfg.Waves)-1
+	for i, end := range ends {
+		wave, last := r.cfg.Waves[i], i == len(ends)-1
 		// What an earlier run left of the waves that it passed comes with the next one.
-		if wave.Share <= passed && !last {
+		if wave.isPassed(passed) && !last {
 			continue
 		}
-		if err := r.goThrough(ctx, stopping, devices, i+1, from); err != nil {
+		if err := r.goThrough(ctx, stopping, devices, i+1, from, end.place); err != nil {
 			return err
 		}
-		from = wave.Share
+		from = end.place
 		if last {
 			break
 		}
@@ -216,20 +245,43 @@ func (r *Rollout) run(ctx, stopping context.Context, devices iter.Seq[Device], p
 	return nil
 }
 
-// goThrough is one wave, from where the wave before ended.
-func (r *Rollout) goThrough(ctx, stopping context.Context, devices iter.Seq[Device], number int, from float64) error {
+// divide goes through the devices, unless there is one wave of all of them, and returns
+// where each wave ends.
+func (r *Rollout) divide(ctx, stopping context.Context, devices iter.Seq[Device]) ([]waveEnd, error) {
+	if r.cfg.Waves[0].isAll() {
+		return []waveEnd{{place: math.Inf(1)}}, nil
+	}
+	var places []float64
+	drawn := 0
+	for d := range devices {
+		if stopping.Err() != nil {
+			return nil, r.ended(ctx, stopping)
+		}
+		drawn++
+		r.saw(drawn)
+		_, place := fingerprint(d)
+		places = append(places, place)
+	}
+	r.sawAll(drawn)
+	slices.Sort(places)
+	return waveEnds(r.cfg.Waves, slices.Compact(places)), nil // a device that comes twice is one
+}
+
+// goThrough is one wave: the devices whose places are from one on and below another.
+func (r *Rollout) goThrough(ctx, stopping context.Context, devices iter.Seq[Device], number int, from, to float64) error {
 	r.mu.Lock()
-	r.wave, r.finished, r.failed = r.cfg.Waves[number-1], 0, ClassCounts{}
+	r.wave, r.busy, r.open, r.finished, r.failed = r.cfg.Waves[number-1], 0, 0, 0, ClassCounts{}
 	r.mu.Unlock()
-	r.tell(RolloutEvent{Kind: WaveBegun}, func(p *RolloutReport) { p.Wave = number })
-	r.pass(ctx, stopping, devices, from)
+	r.tell(RolloutEvent{Kind: WaveBegun}, func(p *RolloutReport) { p.Wave, p.CurrentWave = number, WaveReport{} })
+	r.pass(ctx, stopping, devices, from, to)
+	r.failWaiting()
 	if err := r.ended(ctx, stopping); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cfg.AbortShare > 0 && r.finished > 0 && r.failed.Total() == r.finished {
-		return r.aborted() // too few to be judged one by one, but none of them well
+	if r.tooMany() { // however few they are
+		return r.aborted()
 	}
 	return nil
 }
@@ -244,10 +296,7 @@ func (r *Rollout) ended(ctx, stopping context.Context) error {
 
 // between is the soak after a wave that wasn't the last.
 func (r *Rollout) between(ctx, stopping context.Context, done Wave) error {
-	r.mu.Lock()
-	finished := r.finished
-	r.mu.Unlock()
-	if finished > 0 && done.Soak > 0 {
+	if done.Soak > 0 && r.Progress().CurrentWave.Devices > 0 {
 		r.tell(RolloutEvent{Kind: WaveSoaking}, nil)
 		if !wakeAfter(stopping, done.Soak, nil) {
 			return r.ended(ctx, stopping)
@@ -259,7 +308,7 @@ func (r *Rollout) between(ctx, stopping context.Context, done Wave) error {
 		}
 	}
 	if r.journal != nil {
-		if err := r.journal.add(journalRecord{Event: eventWave, Share: done.Share}); err != nil {
+		if err := r.journal.add(journalRecord{Event: eventWave, Share: done.Share, Devices: done.Devices}); err != nil {
 			return err
 		}
 	}
@@ -267,10 +316,18 @@ func (r *Rollout) between(ctx, stopping context.Context, done Wave) error {
 	return nil
 }
 
-// tooMany reports whether this wave is to be stopped. r.mu is held.
-func (r *Rollout) tooMany() bool {
-	return r.cfg.AbortShare > 0 && r.finished >= r.cfg.AbortLeast &&
-		float64(r.failed.Total()) >= r.cfg.AbortShare*float64(r.finished)
+// tooMany reports whether too many devices of this wave have failed. r.mu is held.
+func (r *Rollout) tooMany() bool { return r.isTooMany(r.failed.Total(), r.finished) }
+
+func (r *Rollout) isTooMany(failed, finished int) bool {
+	return r.cfg.AbortShare > 0 && failed > 0 && float64(failed)/float64(finished) >= r.cfg.AbortShare
+}
+
+// mayBegin reports whether a turn may begin. While it isn't known whether the wave must be
+// stopped, no more devices may than it takes to find that out. r.mu is held.
+func (r *Rollout) mayBegin(t turn) bool {
+	return t.failed || r.cfg.AbortShare == 0 || r.finished >= r.cfg.AbortLeast || r.finished+r.open < r.cfg.AbortLeast ||
+		!r.isTooMany(r.failed.Total()+r.open+1, r.finished+r.open+1)
 }
 
 // aborted gives the figures as they stand. r.mu is held.

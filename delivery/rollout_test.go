@@ -1,12 +1,12 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,9 +18,10 @@ import (
 // rolloutFleet stands in for a client and its devices: what it is told to do takes
 // the time that it is told.
 type rolloutFleet struct {
-	takes  time.Duration               // of a Deliver
-	fails  func(d Device) Class        // ClassUnknown: it works
-	verify func(d Device, n int) error // nil: says what the device runs
+	takes time.Duration               // of a Deliver
+	lasts func(n int) time.Duration   // instead of takes, of the nth Deliver
+	fails func(d Device) Class        // ClassUnknown: it works
+	says  func(d Device, n int) error // an *Error, or nil: it runs the update. No function: what the device runs
 
 	mu       sync.Mutex
 	begun    []string // devices, in the order of their Deliver
@@ -33,7 +34,7 @@ type rolloutFleet struct {
 	onPush   func(n int)
 }
 
-func (f *rolloutFleet) Deliver(ctx context.Context, d Device, _ *Update) (Report, error) {
+func (f *rolloutFleet) deliver(ctx context.Context, d Device, _ *Update, _ *yield) (Report, error) {
 	f.mu.Lock()
 	f.begun, f.at = append(f.begun, d.name()), append(f.at, time.Now())
 	n := len(f.begun)
@@ -50,7 +51,11 @@ func (f *rolloutFleet) Deliver(ctx context.Context, d Device, _ *Update) (Report
 	if f.onPush != nil {
 		f.onPush(n)
 	}
-	ok := wakeAfter(ctx, f.takes, nil)
+	takes := f.takes
+	if f.lasts != nil {
+		takes = f.lasts(n)
+	}
+	ok := wakeAfter(ctx, takes, nil)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.busy[d.name()] = false
@@ -68,15 +73,19 @@ func (f *rolloutFleet) Deliver(ctx context.Context, d Device, _ *Update) (Report
 	return r, nil
 }
 
-func (f *rolloutFleet) Verify(_ context.Context, d Device, _ *Update) error {
+func (f *rolloutFleet) admit(Op, Device) *Error                { return nil }
+func (f *rolloutFleet) record(context.Context, Device, *Error) {}
+
+func (f *rolloutFleet) verify(_ context.Context, d Device, _ *Update) *Error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.verifies == nil {
 		f.verifies = map[string]int{}
 	}
 	f.verifies[d.name()]++
-	if f.verify != nil {
-		return f.verify(d, f.verifies[d.name()])
+	if f.says != nil {
+		e, _ := errors.AsType[*Error](f.says(d, f.verifies[d.name()]))
+		return e
 	}
 	if f.runs[d.name()] {
 		return nil
@@ -94,8 +103,10 @@ func rolloutDevices(n int) iter.Seq[Device] {
 	}
 }
 
+// testRollout gives every device one turn, unless cfg says how many.
 func testRollout(t testing.TB, f *rolloutFleet, cfg RolloutConfig) *Rollout {
 	t.Helper()
+	cfg.Requeue.Turns = cmp.Or(cfg.Requeue.Turns, -1)
 	require.NoError(t, cfg.Validate())
 	retry := Retry{MaxAttempts: 3, Base: time.Second, Cap: 4 * time.Second, Poll: time.Second, PollFor: time.Minute}
 	return newRollout(f, newUpdate(t, "2.0.0", []byte("x")), cfg, retry, func() float64 { return 0.5 })
@@ -113,7 +124,8 @@ func TestRolloutReachesEveryDeviceOnce(t *testing.T) {
 		}})
 		report, err := r.Run(t.Context(), rolloutDevices(1000))
 		require.NoError(t, err)
-		require.Equal(t, RolloutReport{Wave: 3, Updated: 1000, Pushes: 1000, Verifies: 1000, Counted: true}, report)
+		wave3 := WaveReport{Devices: 900, Updated: 900}
+		require.Equal(t, RolloutReport{Wave: 3, CurrentWave: wave3, Updated: 1000, Pushes: 1000, Verifies: 1000, Counted: true}, report)
 		require.Equal(t, report, r.Progress())
 		require.Equal(t, 8, f.most)
 		require.Len(t, f.begun, 1000)
@@ -323,7 +335,7 @@ func TestRolloutOverTheWire(t *testing.T) {
 		u := newUpdate(t, "2", []byte("x"))
 		nobody := Device{ID: "till-18", Address: "http://127.0.0.1:1"}
 		invalid := Device{ID: "till-19", Address: "till-19"}
-		report, err := c.Rollout(t.Context(), slices.Values([]Device{dev.Device, nobody, invalid, dev.Device}), u, RolloutConfig{})
+		report, err := c.Rollout(t.Context(), slices.Values([]Device{dev.Device, nobody, invalid, dev.Device}), u, RolloutConfig{Requeue: Requeue{Turns: -1}})
 		require.NoError(t, err)
 		require.Equal(t, 1, report.Updated)
 		require.Equal(t, 1, report.Failed[ClassNotSent])
@@ -358,12 +370,18 @@ func TestRolloutConfigErrorsNameTheThing(t *testing.T) {
 		"wave 2: share 0.1: want more than 0.1 (the wave before), at most 1":          {Waves: []Wave{{Share: 0.1}, {Share: 0.1}}},
 		"wave 1: share NaN":                                                           {Waves: []Wave{{Share: nan}}},
 		"wave 1: soak -1s: want 0 to 720h0m0s":                                        {Waves: []Wave{{Share: 1, Soak: -time.Second}}},
+		"wave 1: share 0.1 and 3 devices: want one of them":                           {Waves: []Wave{{Share: 0.1, Devices: 3}}},
+		"wave 1: -1 devices: want more than 0 (reached before), at most 1073741824":   {Waves: []Wave{{Devices: -1}}},
+		"wave 3: 5 devices: want more than 5 (reached before)":                        {Waves: []Wave{{Devices: 5}, {Share: 0.5}, {Devices: 5}}},
+		"wave 3: share 0.5: want more than 0.5 (the wave before)":                     {Waves: []Wave{{Share: 0.5}, {Devices: 5}, {Share: 0.5}}},
+		"wave 2: 5 devices: the wave before has reached all":                          {Waves: []Wave{{Share: 1}, {Devices: 5}}},
 		"101 waves: want at most 100":                                                 {Waves: make([]Wave, 101)},
 		"rollout: workers 65537: want 0 (the default) to 65536\nrollout: abort least": {Workers: 65537, AbortLeast: -1},
 	} {
 		require.ErrorContains(t, cfg.Validate(), want)
 	}
 	require.NoError(t, RolloutConfig{}.Validate())
+	require.NoError(t, RolloutConfig{Waves: []Wave{{Devices: 1}, {Devices: 10}, {Share: 0.1}, {Devices: 500}, {Share: 1}}}.Validate())
 	require.Equal(t, 64, RolloutConfig{}.withDefaults().Workers)
 }
 
@@ -373,5 +391,7 @@ func TestClassCounts(t *testing.T) {
 	c[ClassTimeout], c[ClassIntegrity] = 3, 1
 	require.Equal(t, 4, c.Total())
 	require.Equal(t, "3 timeout, 1 integrity", c.String())
-	require.True(t, strings.HasPrefix(Wave{Share: 0.005}.String(), "0.5%"))
+	require.Equal(t, "0.5%", Wave{Share: 0.005}.String())
+	require.Equal(t, "5 devices", Wave{Devices: 5}.String())
+	require.Equal(t, "9 devices: 2 updated, 3 skipped, 4 failed (3 timeout, 1 integrity)", WaveReport{Devices: 9, Updated: 2, HadIt: 1, DoneBefore: 2, Failed: c}.String())
 }

@@ -13,52 +13,64 @@ import (
 // rebooting with the update: as in a Deliver, it has until Retry.PollFor to come back.
 // Only once: were every run that is killed followed by one that waits, devices that are
 // gone for good would in the end hold all workers. And as in a Deliver its word counts
-// when it has given it often enough: it may come up right, and then go back. Any other
-// device was not pushed to meanwhile; its word counts at once.
-func (r *Rollout) ask(ctx context.Context, t turn, report *Report) (has bool, err error) {
-	started := time.Now()
+// when it has given it often enough: it may come up right, and then go back. So does that of
+// a device that this run pushed to in an earlier turn. Any other device was not pushed to
+// meanwhile; its word counts at once.
+//
+// All looks are one operation to the device's breaker, as those of a Deliver are. Were each
+// one its own, the breaker would open over a device that reboots, and keep the looks from it.
+func (r *Rollout) ask(ctx context.Context, t turn, report *Report) (has bool, e *Error) {
+	if e := r.to.admit(OpVerify, t.device); e != nil {
+		return false, e
+	}
+	has, seen, e := r.look(ctx, t, report)
+	r.to.record(ctx, t.device, seen)
+	return has, e
+}
+
+// look looks at a device until ask has its answer, and returns what the last look saw, too.
+func (r *Rollout) look(ctx context.Context, t turn, report *Report) (has bool, seen, e *Error) {
+	started, patient, strict := time.Now(), t.begun, t.begun || t.report.Pushes > 0
 	var looks sightings
 	for failures := 0; ; {
 		report.Verifies++
 		asked := time.Now()
-		err := r.to.Verify(ctx, t.device, r.update)
+		seen = r.to.verify(ctx, t.device, t.update)
 		report.Verify = time.Since(asked)
-		e, ours := errors.AsType[*Error](err)
-		if err != nil && !ours {
-			return false, err
-		}
-		if looks.settle(e, r.retry.GoodReads) || e == nil && !t.begun {
-			return true, nil
+		if looks.settle(seen, r.retry.GoodReads) || seen == nil && !strict {
+			return true, nil, nil
 		}
 		wait := r.retry.Poll
 		switch {
-		case e == nil: // not often enough yet
-		case errors.Is(e, ErrRolledBack): // it would again
-			return false, e.ofDelivery()
-		case errors.Is(e, ErrLacksUpdate), errors.Is(e, ErrDeviceFailed):
-			return false, nil
+		case seen == nil: // not often enough yet
+		case errors.Is(seen, ErrRolledBack): // it would again
+			return false, seen, seen.ofDelivery()
+		case errors.Is(seen, ErrLacksUpdate), errors.Is(seen, ErrDeviceFailed):
+			return false, seen, nil
 		case ctx.Err() != nil:
-			return false, e
-		case e.Class == ClassPending, t.begun && e.gone(): // perhaps with this very update, from the run before
+			return false, seen, seen
+		case seen.Class == ClassPending, patient && seen.gone(): // perhaps with this very update, from the run before
+			patient = true
 			if time.Since(started) >= r.retry.PollFor {
-				return false, e
+				return false, seen, seen
 			}
-		case e.lookAgain():
+			wait = max(wait, min(seen.RetryAfter, r.retry.Cap))
+		case seen.lookAgain():
 			if failures++; failures >= r.retry.MaxAttempts {
-				return false, e
+				return false, seen, seen
 			}
-			wait = max(r.retry.Delay(failures, r.draw()), min(e.RetryAfter, r.retry.Cap))
+			wait = max(r.retry.Delay(failures, r.draw()), min(seen.RetryAfter, r.retry.Cap))
 		default:
-			return false, e.ofDelivery()
+			return false, seen, seen.ofDelivery()
 		}
 		waiting := time.Now()
 		ok := wakeAfter(ctx, wait, nil)
 		report.Waited += time.Since(waiting)
 		switch {
-		case !ok && e == nil:
-			return false, ended(ctx, OpVerify, t.device)
+		case !ok && seen == nil:
+			return false, nil, ended(ctx, OpVerify, t.device)
 		case !ok:
-			return false, e
+			return false, seen, seen
 		}
 	}
 }

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,14 +25,17 @@ func TestRolloutAsks(t *testing.T) {
 		"failed to before": {func(Device, int) error { return says(ClassIntegrity, ErrDeviceFailed) }, DeviceUpdated, 1, 0},
 		"other content":    {func(Device, int) error { return says(ClassIntegrity, ErrWrongDigest) }, DeviceFailed, 1, 0},
 		"other device":     {func(Device, int) error { return says(ClassIntegrity, ErrWrongDevice) }, DeviceFailed, 1, 0},
-		"not ours":         {func(Device, int) error { return errors.New("x") }, DeviceFailed, 1, 0},
 		"installs, then has it": {func(_ Device, n int) error {
 			if n < 4 {
-				return says(ClassPending, errStillBusy)
+				return &Error{Op: OpVerify, Class: ClassPending, Err: errStillBusy}
 			}
 			return nil
 		}, DeviceHadIt, 4, 3 * time.Second},
-		"installs for ever": {func(Device, int) error { return says(ClassPending, errStillBusy) }, DeviceFailed, 61, time.Minute},
+		"installs for ever":         {func(Device, int) error { return &Error{Class: ClassPending, Err: errStillBusy} }, DeviceFailed, 61, time.Minute},
+		"installs, names a time":    {func(Device, int) error { return says(ClassPending, errStillBusy) }, DeviceFailed, 21, time.Minute},
+		"installs, then is gone":    {busyThen(20, &Error{Class: ClassNotSent, Err: errStatus}, nil), DeviceHadIt, 22, 21 * time.Second},
+		"installs, gone for good":   {busyThen(1000, &Error{Class: ClassNotSent, Err: errStatus}, nil), DeviceFailed, 61, time.Minute},
+		"installs, then broke HTTP": {busyThen(1000, &Error{Class: ClassProtocol, Err: errStatus}, nil), DeviceFailed, 4, 2500 * time.Millisecond},
 		"answers the third time": {func(_ Device, n int) error {
 			if n < 3 {
 				return says(ClassAmbiguous, errStatus)
@@ -45,7 +47,7 @@ func TestRolloutAsks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &rolloutFleet{verify: row.verify}
+				f := &rolloutFleet{says: row.verify}
 				var last RolloutEvent
 				r := testRollout(t, f, RolloutConfig{SkipUpdated: true, OnEvent: func(e RolloutEvent) { last = e }})
 				report, err := r.Run(t.Context(), rolloutDevices(1))
@@ -58,7 +60,7 @@ func TestRolloutAsks(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) { // and no wait outlives the context
-		f := &rolloutFleet{verify: func(Device, int) error { return says(ClassPending, errStillBusy) }}
+		f := &rolloutFleet{says: func(Device, int) error { return says(ClassPending, errStillBusy) }}
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
 		report, err := testRollout(t, f, RolloutConfig{SkipUpdated: true}).Run(ctx, rolloutDevices(1))
@@ -68,10 +70,24 @@ func TestRolloutAsks(t *testing.T) {
 	})
 	f := &rolloutFleet{}
 	ctx, cancel := context.WithCancel(t.Context())
-	f.verify = func(Device, int) error { cancel(); return says(ClassCanceled, context.Canceled) }
+	f.says = func(Device, int) error { cancel(); return says(ClassCanceled, context.Canceled) }
 	report, err := testRollout(t, f, RolloutConfig{SkipUpdated: true}).Run(ctx, rolloutDevices(1))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, report.Interrupted)
+}
+
+// busyThen is a device that installs at the first look, is seen by the next so many as e
+// says, and then as last says.
+func busyThen(times int, e *Error, last error) func(Device, int) error {
+	return func(_ Device, n int) error {
+		switch {
+		case n == 1:
+			return &Error{Op: OpVerify, Class: ClassPending, Err: errStillBusy}
+		case n <= times+1:
+			return e
+		}
+		return last
+	}
 }
 
 // TestRolloutWaitsForWhatWasUnderWay: a device that the run before was updating may be
@@ -98,7 +114,7 @@ func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 				}
 
-				f := &rolloutFleet{verify: func(d Device, n int) error {
+				f := &rolloutFleet{says: func(d Device, n int) error {
 					if d.ID == "till-0" && n >= row.back {
 						return nil
 					}
@@ -149,7 +165,7 @@ func TestRolloutCountsGoodReads(t *testing.T) {
 				_, err := testRollout(t, &rolloutFleet{takes: time.Second}, cfg).Run(ctx, rolloutDevices(1))
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 
-				f := &rolloutFleet{verify: func(_ Device, n int) error {
+				f := &rolloutFleet{says: func(_ Device, n int) error {
 					said, _ := row.says[min(n, len(row.says))-1].(*Error)
 					if said == nil {
 						return nil
@@ -172,7 +188,7 @@ func TestRolloutCountsGoodReads(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) { // and the wait between two good reads doesn't outlive the context
-		r := testRollout(t, &rolloutFleet{verify: func(Device, int) error { return nil }}, RolloutConfig{})
+		r := testRollout(t, &rolloutFleet{says: func(Device, int) error { return nil }}, RolloutConfig{})
 		r.retry.GoodReads = 2
 		ctx, cancel := context.WithTimeout(t.Context(), r.retry.Poll/2)
 		defer cancel()
@@ -187,7 +203,7 @@ func TestRolloutCountsGoodReads(t *testing.T) {
 // is another device, is left alone, whether a push or the question before it found that.
 func TestWhatARolloutFindsIsQuarantined(t *testing.T) {
 	for _, cause := range []error{ErrWrongDigest, ErrWrongDevice} {
-		f := &rolloutFleet{verify: func(Device, int) error { return &Error{Op: OpVerify, Class: ClassIntegrity, Err: cause} }}
+		f := &rolloutFleet{says: func(Device, int) error { return &Error{Op: OpVerify, Class: ClassIntegrity, Err: cause} }}
 		var failed error
 		_, err := testRollout(t, f, RolloutConfig{SkipUpdated: true, OnEvent: func(e RolloutEvent) {
 			if e.Kind == DeviceFailed {

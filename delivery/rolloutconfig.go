@@ -17,22 +17,52 @@ type RolloutConfig struct {
 	// PerSecond bounds how many devices are begun a second, evenly: a burst is a
 	// hundredth of a second's worth, or one device. 0: as fast as the workers are.
 	PerSecond float64
-	// Waves are gone through in order, the sequence of devices once each. Default:
-	// one wave of everything. If the last wave's share is less than 1, the devices
-	// beyond it are not reached.
+	// BytesPerSecond bounds how many bytes of artifacts the rollout sends a second, over all
+	// devices, evenly: in pieces of a twentieth of a second's, 1 KiB at least. The time that
+	// it holds an upload back counts against none of Timeouts. 0: no limit.
+	BytesPerSecond int64
+	// PerLabel bounds how many devices are under way at a time for each value of a label:
+	// {"site": 4} is four of a site. It takes Labels. A device without the label isn't
+	// bounded by it. One that has to wait is held back, and those after it go on.
+	PerLabel map[string]int
+	// Window reports whether a device may be begun at a time, such as in the maintenance
+	// window of its site, and if not when to ask again. A device for which that isn't in
+	// the future is left out of this run, among NotReached. A device that was begun in its
+	// window is finished. It is called by several goroutines and should be quick.
+	Window func(d Device, at time.Time) (open bool, next time.Time)
+	// MaxHeld bounds how many devices PerLabel and Window hold back, some 100 bytes each:
+	// where there are as many, the sequence isn't gone on with. Default 65536.
+	MaxHeld int
+	// Labels returns a device's labels, as Registry.Labels does: for PerLabel and for events.
+	// It is called in the goroutine of Run, once a device, and should be quick.
+	Labels func(d Device) map[string]string
+	// UpdateFor returns the update of a device: the artifact for its hardware, or a delta
+	// from the version that it is known to run. nil stands for the rollout's own update. An
+	// error fails the device (ClassPermanent). It is called as Labels is. The journal says
+	// which update each device had, by version and content: a device that is done with one
+	// isn't done with another.
+	UpdateFor func(d Device) (*Update, error)
+	// Waves are gone through in order, the sequence of devices once each and once before
+	// the first, to count them. Default: one wave of everything, which needs no counting. If
+	// the last wave's share is less than 1, the devices beyond it are not reached.
 	Waves []Wave
-	// AbortShare stops a rollout in which too many devices fail: where this share of a
-	// wave's finished devices has failed, over 0 to 1, no further device is begun, those
-	// under way are waited for, and Run gives a *RolloutAbortError. Devices that needed
-	// nothing count among the finished. 0: never.
+	// AbortShare stops a rollout in which too many devices fail: where this share of the
+	// devices that were attempted in a wave has failed, over 0 to 1, no further device is begun,
+	// those under way are waited for, and Run gives a *RolloutAbortError. Devices that needed
+	// nothing, as they had the update or were done before, don't count. 0: never.
+	//
+	// A wave is judged at its end, however small it is, and in its course once AbortLeast
+	// devices are done with. Until then no more devices are begun at a time than it takes to find
+	// out: AbortLeast are, or more where even their failing all wouldn't stop the rollout.
 	AbortShare float64
-	// AbortLeast is how many devices of a wave must have finished before they are
-	// judged, so that the first failure isn't taken for 100%. Default 20. A wave that
-	// ends without a single success is a failure however small it was.
+	// AbortLeast is how many devices of a wave must have been attempted before they are judged
+	// in its course, so that the first failure isn't taken for 100%. Default 20.
 	AbortLeast int
 	// SkipUpdated has every device asked before it is pushed to, and left alone if it
 	// runs the update. A resumed rollout does so in any case.
 	SkipUpdated bool
+	// Requeue gives devices that failed another turn.
+	Requeue Requeue
 	// Journal makes the rollout resumable. Default: no journal.
 	Journal JournalConfig
 
@@ -42,7 +72,8 @@ type RolloutConfig struct {
 	OnEvent func(RolloutEvent)
 	// Approve is asked after a wave's soak, unless the wave was the last; an error
 	// ends the rollout. It is the place for what only the service knows: its own error
-	// rates, or a person's word. It should return when the context ends.
+	// rates, or a person's word. soFar.CurrentWave is what the wave did. It should return
+	// when the context ends.
 	Approve func(ctx context.Context, done Wave, soFar RolloutReport) error
 }
 
@@ -71,6 +102,9 @@ func (c RolloutConfig) withDefaults() RolloutConfig {
 	if c.Workers == 0 {
 		c.Workers = 64
 	}
+	if c.MaxHeld == 0 {
+		c.MaxHeld = 1 << 16
+	}
 	if len(c.Waves) == 0 {
 		c.Waves = []Wave{{Share: 1}}
 	}
@@ -78,6 +112,7 @@ func (c RolloutConfig) withDefaults() RolloutConfig {
 	if c.AbortLeast == 0 {
 		c.AbortLeast = 20
 	}
+	c.Requeue = c.Requeue.withDefaults()
 	if c.Journal.Every == 0 {
 		c.Journal.Every = 200 * time.Millisecond
 	}
@@ -111,6 +146,8 @@ func (c RolloutConfig) Validate() error {
 	if c.Journal.Every < 0 || c.Journal.Every > maxJournalEvery {
 		bad("journal every %v: want 0 (the default) to %v", c.Journal.Every, maxJournalEvery)
 	}
+	c.Requeue.validate(bad)
 	validateWaves(c.Waves, bad)
+	errs = append(errs, c.validateLine())
 	return errors.Join(errs...)
 }

@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"container/heap"
 	"context"
+	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -12,30 +14,50 @@ type turn struct {
 	device Device
 	key    deviceKey
 	begun  bool // by the run before, which doesn't say how it ended
+
+	update *Update
+	own    string            // its key, if it isn't the rollout's own update
+	work   deviceKey         // stands for the device and its update in marks and pauses
+	labels map[string]string // nil: none, or nobody asks
+	unable error             // why there is no update
+
+	// Of a device that waits, or waited:
+	notBefore time.Time
+	turns     int       // it has had
+	report    Report    // of these
+	err       error     // that the last one ended with
+	since     time.Time // when that was
+	failed    bool      // it counts as failed meanwhile, by the class of
+	class     Class
 }
 
-// pass goes through the sequence once and has the workers update the devices of the
-// wave that is under way, whose places begin at from. It returns when they are done.
-func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[Device], from float64) {
-	// Not buffered: the rate that devices are handed over at is the one they begin at.
-	turns := make(chan turn)
+// event is one of the turn's device.
+func (t turn) event(kind RolloutEventKind) RolloutEvent {
+	return RolloutEvent{Kind: kind, Device: t.device, Update: t.update, Labels: t.labels}
+}
+
+// pass goes through the sequence once and has the devices of the wave that is under way
+// updated, whose places are from one on and below another. It returns when they are done.
+func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[Device], from, to float64) {
 	var workers sync.WaitGroup
-	for range r.cfg.Workers {
-		workers.Go(func() {
-			for t := range turns {
-				// What was handed over as the rollout stopped or paused isn't begun.
-				if _, ok := r.gate.pass(stopping); !ok || ctx.Err() != nil {
-					return
-				}
-				r.bring(ctx, t)
-			}
-		})
-	}
 	defer workers.Wait() // even if the sequence panics
-	defer close(turns)
 
 	drawn := 0
+	ctx = withByteRate(ctx, r.bytes)
 	rate := admission{perSecond: r.cfg.PerSecond}
+	line := r.newLine(stopping)
+	line.start = func(t turn) admitted {
+		got := r.admit(ctx, stopping, &rate, t)
+		if got == begins {
+			workers.Go(func() {
+				r.bring(ctx, stopping, t)
+				<-r.slots
+				line.done(t)
+			})
+		}
+		return got
+	}
+	defer line.end()
 	for d := range devices {
 		if stopping.Err() != nil {
 			return
@@ -43,18 +65,24 @@ func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[Device], 
 		drawn++
 		r.saw(drawn)
 		key, place := fingerprint(d)
-		if place < from || place >= r.wave.Share && r.wave.Share < 1 {
+		if place < from || place >= to {
 			continue
 		}
-		before := r.marks[key]
+		t := turn{device: d, key: key}
+		before := r.ready(&t)
 		if !r.hasTurn(key, before) {
 			continue
 		}
-		if !r.hand(stopping, turns, turn{d, key, before == markBegun}, &rate) {
+		t.begun = before == markBegun
+		if before == markFailed && r.postpone(t) {
+			continue
+		}
+		if !r.startDue(line) || !line.add(t) {
 			return
 		}
 	}
 	r.sawAll(drawn)
+	r.startWaiting(stopping, line)
 }
 
 // saw counts what the sequence gives. Passes may differ: the longest counts.
@@ -87,105 +115,228 @@ func (r *Rollout) hasTurn(key deviceKey, before mark) bool {
 		return false
 	}
 	r.report.DoneBefore++
-	r.finished++
+	r.report.CurrentWave.DoneBefore++
+	r.report.CurrentWave.Devices++
 	return false
 }
 
-// hand gives the device to a worker, when the rollout isn't paused, the rate allows
-// it and a worker is free. It reports false where the rollout is stopping.
-func (r *Rollout) hand(stopping context.Context, turns chan<- turn, t turn, rate *admission) bool {
+// admitted is what came of a turn that was to begin.
+type admitted uint8
+
+const (
+	stopped admitted = iota // it doesn't, for the rollout is stopping
+	closed                  // its window closed while it waited
+	begins
+)
+
+// admit waits until a turn may begin: the rollout isn't paused, the wave's failures allow
+// it, the rate does, and a worker is free.
+func (r *Rollout) admit(ctx, stopping context.Context, rate *admission, t turn) admitted {
 	allowed := false
 	for {
 		changed, ok := r.gate.pass(stopping)
 		if !ok {
-			return false
+			return stopped
+		}
+		if !r.awaitCounts(stopping, changed, t) {
+			continue
 		}
 		if !allowed {
 			if wait := rate.take(time.Now()); wait > 0 {
 				if !wakeAfter(stopping, wait, changed) {
-					return false
+					return stopped
 				}
 				continue
 			}
 			allowed = true
 		}
 		select {
-		case turns <- t:
-			return true
+		case r.slots <- struct{}{}:
+			open, _ := r.window(t.device)
+			if open && r.begins(ctx, stopping, t) {
+				return begins
+			}
+			<-r.slots
+			if !open {
+				return closed
+			}
 		case <-changed:
 		case <-stopping.Done():
-			return false
+			return stopped
 		}
 	}
 }
 
-// bring is what a worker does with a device.
-func (r *Rollout) bring(ctx context.Context, t turn) {
-	if r.journal != nil && r.journal.add(t.record(eventBegun)) != nil {
-		return // the rollout is stopping for this: the device is not reached
+// awaitCounts reports whether a turn may begin by the wave's counts. If it may not, it waits
+// until the counts may have changed, the gate has, or the rollout stops.
+func (r *Rollout) awaitCounts(stopping context.Context, changed <-chan struct{}, t turn) bool {
+	r.mu.Lock()
+	may := r.mayBegin(t)
+	r.mu.Unlock()
+	if !may {
+		select {
+		case <-r.settled:
+		case <-changed:
+		case <-stopping.Done():
+		}
 	}
-	r.tell(RolloutEvent{Kind: DeviceBegun, Device: t.device}, func(p *RolloutReport) { p.UnderWay++ })
-	had, report, err := r.updateOne(ctx, t)
-	e := RolloutEvent{Device: t.device, Report: report, Err: err}
-	var class Class
+	return may
+}
+
+// begins counts a turn as begun, and reports false where it isn't to begin: the rollout was
+// stopped or paused while a worker was waited for.
+func (r *Rollout) begins(ctx, stopping context.Context, t turn) bool {
+	// When ctx ends, those under way may free their workers a moment before stopping has ended too.
+	if shut, _ := r.gate.look(); shut || ctx.Err() != nil || stopping.Err() != nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.mayBegin(t) {
+		return false
+	}
+	r.busy++
+	if !t.failed {
+		r.open++
+	}
+	return true
+}
+
+// bring brings the update to a device.
+func (r *Rollout) bring(ctx, stopping context.Context, t turn) {
+	waited := !t.notBefore.IsZero()
+	if r.journal != nil && r.journal.add(t.record(eventBegun)) != nil {
+		if waited { // the rollout is stopping for this: the device is not reached
+			r.putBack(t)
+		}
+		return
+	}
+	r.tell(t.event(DeviceBegun), func(p *RolloutReport) {
+		p.UnderWay++
+		if waited {
+			p.Waiting--
+			r.queued--
+		}
+		if t.turns == 0 {
+			p.CurrentWave.Devices++
+		} else {
+			t.report.Waited += time.Since(t.since)
+		}
+	})
+	had, report, err := r.updateOne(ctx, stopping, t)
+	pushed := t.report.Pushes > 0
+	t.report = t.report.and(report)
+	e := t.event("")
+	e.Report, e.Err = t.report, err
+	next, class := t, ClassOf(err)
 	switch {
-	case err == nil && had:
+	case err == nil && had && !pushed:
 		e.Kind = DeviceHadIt
 	case err == nil:
 		e.Kind = DeviceUpdated
 	case ctx.Err() != nil:
 		e.Kind = DeviceInterrupted
+	case r.requeue(stopping, &next, err):
+		e.Kind, e.NotBefore = DeviceWaiting, next.notBefore
 	default:
-		e.Kind, class = DeviceFailed, ClassOf(err)
+		e.Kind = DeviceFailed
 	}
 	if r.journal != nil {
 		// An error is not lost: it stops the rollout and comes out of Run.
 		switch e.Kind {
 		case DeviceHadIt, DeviceUpdated:
 			_ = r.journal.add(t.record(eventDone))
-		case DeviceFailed:
+		case DeviceFailed, DeviceWaiting:
 			failed := t.record(eventFailed)
 			failed.Class = class.String()
+			if e.Kind == DeviceWaiting {
+				failed.NotBefore = journalTime(e.NotBefore)
+			}
 			_ = r.journal.add(failed)
 		}
 	}
-	r.tell(e, func(p *RolloutReport) { r.count(p, e, class) })
+	r.tell(e, func(p *RolloutReport) {
+		p.UnderWay--
+		p.Pushes += report.Pushes
+		p.Verifies += report.Verifies
+		r.busy--
+		if !t.failed {
+			r.open--
+		}
+		if e.Kind == DeviceWaiting {
+			p.Waiting++
+			r.judgeWaiting(&next, class)
+			heap.Push(&r.queue, next)
+		} else {
+			r.judge(p, e.Kind, t, class)
+		}
+		if r.finished >= r.cfg.AbortLeast && r.tooMany() {
+			r.stop(r.aborted())
+		}
+		r.wake()
+	})
 }
 
-// count counts a device that a worker is done with. r.mu is held.
-func (r *Rollout) count(p *RolloutReport, e RolloutEvent, class Class) {
-	p.UnderWay--
-	p.Pushes += e.Report.Pushes
-	p.Verifies += e.Report.Verifies
-	switch e.Kind {
-	case DeviceHadIt:
+// judge counts a device that is done with. r.mu is held.
+func (r *Rollout) judge(p *RolloutReport, kind RolloutEventKind, t turn, class Class) {
+	if t.failed && kind != DeviceInterrupted { // it is known better now
+		r.finished--
+		r.failed[t.class]--
+	}
+	switch kind {
+	case DeviceHadIt: // says nothing about the update
 		p.HadIt++
+		p.CurrentWave.HadIt++
+	case DeviceInterrupted: // nor does this
+		p.Interrupted++
 	case DeviceUpdated:
 		p.Updated++
-	case DeviceInterrupted:
-		p.Interrupted++
-		return // says nothing about the device
+		p.CurrentWave.Updated++
+		r.finished++
 	default:
 		p.Failed[class]++
+		p.CurrentWave.Failed[class]++
+		r.finished++
 		r.failed[class]++
 	}
+}
+
+// judgeWaiting counts a device as failed that waits for another turn, unless it asked for
+// that itself. r.mu is held.
+func (r *Rollout) judgeWaiting(t *turn, class Class) {
+	if e, ok := errors.AsType[*Error](t.err); t.failed || ok && class == ClassThrottled && e.RetryAfter > 0 {
+		return
+	}
+	t.failed, t.class = true, class
 	r.finished++
-	if r.tooMany() {
-		r.stop(r.aborted())
+	r.failed[class]++
+}
+
+// wake has the next device look again whether it may begin.
+func (r *Rollout) wake() {
+	select {
+	case r.settled <- struct{}{}:
+	default: // it will anyway
 	}
 }
 
 // updateOne brings the update to one device, after asking it where need be.
-func (r *Rollout) updateOne(ctx context.Context, t turn) (had bool, report Report, err error) {
-	asked := Report{}
-	if r.asking {
-		has, err := r.ask(ctx, t, &asked)
-		if has || err != nil {
-			return has, asked, err
+func (r *Rollout) updateOne(ctx, stopping context.Context, t turn) (had bool, report Report, err error) {
+	if t.unable != nil {
+		return false, report, t.noUpdate()
+	}
+	if r.asking || t.turns > 0 {
+		has, e := r.ask(ctx, t, &report)
+		if e != nil {
+			return false, report, e
+		}
+		if has {
+			return true, report, nil
 		}
 	}
-	report, err = r.to.Deliver(ctx, t.device, r.update)
-	report.Verifies += asked.Verifies
-	report.Waited += asked.Waited
-	return false, report, err
+	delivered, err := r.to.deliver(ctx, t.device, t.update, &yield{
+		while: func(wait func(context.Context) bool) bool { return r.rest(stopping, wait) },
+		later: t.turns < r.cfg.Requeue.Turns,
+	})
+	return false, report.and(delivered), err
 }

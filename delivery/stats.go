@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Stats is what a Client has done since it was made. Counts of operations in
-// flight are not in it yet.
+// Stats is what a Client has done since it was made. Over lean, the requests and bytes of an
+// exchange are in it when that has ended.
 type Stats struct {
 	Requests     uint64 // requests sent, whole or in part
 	Dials        uint64 // connections opened, or tried to

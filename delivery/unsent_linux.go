@@ -8,26 +8,26 @@ import (
 // unsentProbe asks a socket how much of what it took the peer's system has not
 // acknowledged (SIOCOUTQ, tcp(7); it has the number of TIOCOUTQ).
 type unsentProbe struct {
-	ask func(fd uintptr)
-	n   int32
+	ask   func(fd uintptr)
+	n     int32
+	known bool
 }
 
-// unsent is 0 where it can't be told.
-func (p *probe) unsent() int64 {
+// unsent returns that count in bytes, and whether it could be told.
+func (p *probe) unsent() (n int64, known bool) {
 	if p.raw == nil {
-		return 0
+		return 0, false
 	}
 	q := &p.queue
 	if q.ask == nil {
 		q.ask = func(fd uintptr) {
-			if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&q.n))); errno != 0 {
-				q.n = 0
-			}
+			_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&q.n)))
+			q.known = errno == 0
 		}
 	}
-	q.n = 0
-	if p.raw.Control(q.ask) != nil {
-		return 0
+	q.n, q.known = 0, false
+	if p.raw.Control(q.ask) != nil || !q.known {
+		return 0, false
 	}
-	return int64(q.n)
+	return int64(q.n), true
 }

@@ -5,4 +5,4 @@ package delivery
 // unsentProbe: only Linux tells.
 type unsentProbe struct{}
 
-func (*probe) unsent() int64 { return 0 }
+func (*probe) unsent() (n int64, known bool) { return 0, false }

@@ -367,9 +367,9 @@ func TestBodyLetsGoOfItsArtifact(t *testing.T) {
 	a, err := ArtifactFromBytes([]byte("abc"))
 	require.NoError(t, err)
 	b := &newCall(newNetHTTP(Config{}.withDefaults(), &counters{})).body
-	b.clock.begin(Timeouts{}.withDefaults())
+	b.clock.begin(Timeouts{}.withDefaults(), time.Minute, a.Size())
 	defer b.clock.end()
-	b.attach(a)
+	b.attach(a, nil)
 	n, err := b.Read(make([]byte, 2))
 	require.Equal(t, 2, n)
 	require.NoError(t, err)

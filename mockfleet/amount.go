@@ -3,20 +3,23 @@ package mockfleet
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Amount is a distribution of whole numbers, such as bytes or bytes a second, from 0 to MaxAmount.
+// Amount is a distribution of whole numbers, of bytes or bytes a second, from 0 to MaxAmount.
 // The zero value is always 0. Its text forms are "4096", "uniform(1000, 50000)" and
-// "lognormal(p50=1000, p99=50000)"; in JSON, the first may be a number.
+// "lognormal(p50=1000, p99=50000)"; in JSON, the first may be a number. Each number may have a unit, B, kB,
+// MB, GB (powers of 1000), KiB, MiB or GiB (of 1024), and a second after it: "64KiB", "20kB/s". As text it is
+// written without.
 type Amount struct{ of Distribution } // a unit of it as a nanosecond: the forms and their mathematics are the same
 
 // MaxAmount bounds every number of an Amount: 3.6e12, more bytes than any artifact has.
 const MaxAmount = int64(MaxDelay)
 
-const amountForms = `a whole number such as 4096, "uniform(1000, 50000)" or "lognormal(p50=1000, p99=50000)", none above 3600000000000`
+const amountForms = `a whole number such as 4096, 64KiB or 20kB/s, "uniform(1000, 50000)" or "lognormal(p50=1000, p99=50000)", none above 3600000000000`
 
 // Exactly is always n, which must be from 0 to MaxAmount.
 func Exactly(n int64) (Amount, error) {
@@ -29,14 +32,40 @@ func Exactly(n int64) (Amount, error) {
 
 // ParseAmount reads the text form of an amount. Empty text is the zero value.
 func ParseAmount(s string) (Amount, error) {
-	d, ok, err := parseForm(s, func(text string) (time.Duration, error) {
-		n, err := strconv.ParseInt(text, 10, 64)
-		return time.Duration(n), err
-	})
+	d, ok, err := parseForm(s, parseBytes)
 	if !ok || err != nil {
 		return Amount{}, fmt.Errorf("amount %q: want %s", s, amountForms)
 	}
 	return Amount{d}, nil
+}
+
+// parseBytes reads "4096", "64KiB" or "20kB/s"; a nanosecond is a byte.
+func parseBytes(text string) (time.Duration, error) {
+	digits, unit := strings.TrimSpace(strings.TrimSuffix(text, "/s")), int64(1)
+	for _, u := range []struct {
+		name string
+		size int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}} {
+		if rest, ok := strings.CutSuffix(digits, u.name); ok {
+			digits, unit = strings.TrimSpace(rest), u.size
+			break
+		}
+	}
+	if unit == 1 { // whole numbers are exact
+		n, err := strconv.ParseInt(digits, 10, 64)
+		return time.Duration(n), err
+	}
+	if strings.Trim(digits, "0123456789.") != "" { // no sign, exponent or hexadecimal
+		return 0, strconv.ErrSyntax
+	}
+	n, err := strconv.ParseFloat(digits, 64)
+	switch n *= float64(unit); {
+	case err != nil:
+		return 0, err
+	case n != math.Trunc(n) || n > float64(MaxAmount):
+		return 0, strconv.ErrRange
+	}
+	return time.Duration(n), nil
 }
 
 // Sample is the quantile of a at u, as that of a Distribution.

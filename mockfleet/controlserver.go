@@ -110,11 +110,12 @@ func (s *controlServer) routes() http.Handler {
 	mux.HandleFunc("/groups/{group}/heal", allow(http.MethodPost, s.postHeal))
 	mux.HandleFunc("/ledger", allow(http.MethodGet, s.getLedger))
 	mux.HandleFunc("/ledger/summary", allow(http.MethodGet, s.getSummary))
+	mux.HandleFunc("/lease", s.serveLease)
 	mux.HandleFunc("/reset", allow(http.MethodPost, s.postReset))
 	mux.HandleFunc("/metrics", allow(http.MethodGet, metricsHandler(s.fleet).ServeHTTP))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusNotFound, errors.New("the control port has /fleet, /devices/INDEX, /devices/INDEX/faults, /devices/INDEX/heal, /groups, "+
-			"/groups/NAME/faults, /groups/NAME/offline, /groups/NAME/heal, /ledger, /ledger/summary, /reset and /metrics"))
+			"/groups/NAME/faults, /groups/NAME/offline, /groups/NAME/heal, /ledger, /ledger/summary, /lease, /reset and /metrics"))
 	})
 	return mux
 }
@@ -217,7 +218,11 @@ func (p *pieceWriter) Write(b []byte) (int, error) {
 	return p.w.Write(b)
 }
 
-func (s *controlServer) postReset(w http.ResponseWriter, _ *http.Request) {
+func (s *controlServer) postReset(w http.ResponseWriter, r *http.Request) {
+	if err := s.fleet.lease.check(r.Header.Get(headerLease)); err != nil {
+		writeError(w, http.StatusConflict, err)
+		return
+	}
 	s.fleet.Reset()
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	drawn "math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -37,6 +38,8 @@ type Fleet struct {
 	securities []security // by group; none without TLS
 	kinds      []string   // the names of faults, in the order of their table
 	control    *controlServer
+	lease      lease
+	generation uint32     // to which the resets are added
 	changing   sync.Mutex // held while many devices are given another behaviour, and while a group's is looked at
 
 	done     chan struct{}
@@ -127,6 +130,8 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 // newFleet makes a fleet that doesn't listen yet.
 func newFleet(cfg Config) *Fleet {
 	f := &Fleet{cfg: cfg, started: time.Now(), done: make(chan struct{}), kinds: kindNames(kinds()), watch: newWatch(), turnstile: newTurnstile(cfg.Capacity)}
+	f.lease.now = time.Now
+	f.generation = drawn.Uint32() // not of the seed: two fleets of one seed aren't one
 	f.workspaces.New = func() any { return newWorkspace() }
 	f.sinks.New = func() any { return newSink() }
 	f.registry.limit = connectionLimit(cfg)

@@ -50,8 +50,12 @@ func (c Config) checkGroups() (errs []error) {
 			bad("share", fmt.Sprint(float64(g.Share)), "above 0, and 1 at most")
 		}
 		before := sum
-		if sum += float64(g.Share); sum > 1+shareSlack && before <= 1+shareSlack {
+		switch sum += float64(g.Share); {
+		case sum > 1+shareSlack && before <= 1+shareSlack:
 			bad("share", fmt.Sprint(float64(g.Share)), fmt.Sprintf("%.4g at most: the groups before it have the rest", max(0, 1-before)))
+		case g.Share > 0 && c.Devices > 0 && c.ending(sum) == c.ending(before) && sum <= 1+shareSlack:
+			share := percents(float64(g.Share))
+			bad("share", share, fmt.Sprintf("%s at least, or more devices: %s of %d is none", percents(1/float64(c.Devices)), share, c.Devices))
 		}
 		err := g.Behavior.Validate()
 		if err == nil {
@@ -68,6 +72,14 @@ func (c Config) checkGroups() (errs []error) {
 		}
 	}
 	return errs
+}
+
+// percents returns a share as percents of up to four digits that count, such as "2%".
+func percents(share float64) string { return strconv.FormatFloat(100*share, 'g', 4, 64) + "%" }
+
+// ending is the place at which the groups end that have this share of the devices together.
+func (c Config) ending(sum float64) int {
+	return min(c.Devices, int(math.Round(sum*float64(c.Devices))))
 }
 
 // shareSlack is what decimal shares may miss 1 by in binary.
@@ -111,7 +123,7 @@ func newPopulation(cfg Config) *population {
 		g.Behavior = g.Behavior.withDefaults()
 		sum += float64(g.Share)
 		p.groups = append(p.groups, g)
-		p.ends = append(p.ends, min(cfg.Devices, int(math.Round(sum*float64(cfg.Devices)))))
+		p.ends = append(p.ends, cfg.ending(sum))
 	}
 	p.groups = append(p.groups, Group{Name: GroupRest, Share: Share(max(0, 1-sum)), Behavior: cfg.Behavior})
 	p.ends = append(p.ends, cfg.Devices)

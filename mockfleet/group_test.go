@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -110,7 +111,10 @@ func TestGroupsAreValidated(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		"good":         {Config{Groups: groupsOf(0.9, 0.08, 0.02)}, ""},
+		"good":         {Config{Devices: 100, Groups: groupsOf(0.9, 0.08, 0.02)}, ""},
+		"one device":   {Config{Groups: groupsOf(0.1)}, ""},
+		"none of ten":  {Config{Groups: groupsOf(0.04)}, `groups[0].share: 4%: want 10% at least, or more devices: 4% of 10 is none`},
+		"none is left": {Config{Groups: groupsOf(0.9, 0.08, 0.02)}, `groups[2].share: 2%: want 10% at least, or more devices: 2% of 10 is none`},
 		"thirds":       {Config{Groups: groupsOf(1.0/3, 1.0/3, 1.0/3)}, ""},
 		"no name":      {Config{Groups: group(func(g *Group) { g.Name = "" })}, `groups[0].name: "": want 1 to 32 lower-case`},
 		"capitals":     {Config{Groups: group(func(g *Group) { g.Name = "Slow" })}, `groups[0].name: "Slow": want 1 to 32`},
@@ -128,7 +132,7 @@ func TestGroupsAreValidated(t *testing.T) {
 		"far too many": {Config{Groups: make([]Group, 65)}, `groups: 65 of them: want at most 64`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			test.cfg.Devices = 10
+			test.cfg.Devices = cmp.Or(test.cfg.Devices, 10)
 			if test.cfg.Addressing == "" {
 				test.cfg.Addressing = AddressIP
 			}

@@ -9,7 +9,13 @@ import (
 // Reset; those of requests, bytes and connections since the start. What concerns the process is of
 // all of it, which is the fleet's alone only if it runs in a process of its own.
 type Status struct {
-	Devices      uint64 `json:"devices"`
+	Devices    uint64     `json:"devices"`
+	Addressing Addressing `json:"addressing"`
+
+	// Generation changes with every Reset, and is another in another fleet: two readings with the same
+	// one are of one ledger.
+	Generation uint64 `json:"generation"`
+
 	Updated      uint64 `json:"updated"` // devices with at least one update applied
 	Pushes       uint64 `json:"pushes"`  // this and what follows: sums over the entries of the ledger
 	Applied      uint64 `json:"applied"`
@@ -53,6 +59,8 @@ func (f *Fleet) Status() Status {
 	t := f.store.sum()
 	s := Status{
 		Devices:       uint64(f.Devices()),
+		Addressing:    f.cfg.Addressing,
+		Generation:    uint64(f.generation) + uint64(f.store.epoch.Load()),
 		Updated:       t.updated,
 		Pushes:        t.pushes,
 		Applied:       t.applied,

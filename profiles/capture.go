@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/internal/atomicfile"
 )
 
 // Capture is one repetition being profiled. It holds this process's profilers from
@@ -305,7 +307,7 @@ func (c *Capture) writeTrace() error {
 		err = checkTrace(c.trace.Bytes())
 	}
 	if err == nil {
-		err = writeFile(path, c.trace.Bytes())
+		err = atomicfile.Write(path, c.trace.Bytes())
 	}
 	if err != nil {
 		return fmt.Errorf("trace %s: %w", path, err)

@@ -143,7 +143,7 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, len(files), "temporary files stay")
 
-	rows, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
+	rows, _, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
 	require.NoError(t, err)
 	require.Contains(t, functionNames(rows), planted+"plantedLoop")
 }

@@ -67,6 +67,9 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 		if err != nil {
 			return nil, err
 		}
+		if err := checkKind(path, p, opts.Kind); err != nil {
+			return nil, err
+		}
 		if err := checkDrawn(path, p); err != nil {
 			return nil, err
 		}
@@ -75,16 +78,18 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 		} else if !sameTypes(first, p) {
 			return nil, &FileError{Path: path, Problem: OtherKind, Err: fmt.Errorf("it counts %s, they %s", typeNames(p), typeNames(first))}
 		}
-		column, err := p.SampleIndexByName(opts.SampleIndex)
+		column, err := TopOptions{Kind: opts.Kind, SampleIndex: opts.SampleIndex}.column(p)
 		if err != nil {
 			return nil, &FileError{Path: path, Problem: NoSuchNumber, Err: err}
 		}
 		if momentary(p.SampleType[column].Type) {
-			return nil, &FileError{Path: path, Problem: OfAMoment}
+			return nil, &FileError{Path: path, Problem: OfAMoment,
+				Advice: "explain a kind that counts what was done, such as allocs; fleetmark profile diff --raw subtracts this one"}
 		}
 		operations := Operations(p)
 		if operations == 0 {
-			return nil, &FileError{Path: path, Problem: NoOperations}
+			return nil, &FileError{Path: path, Problem: NoOperations,
+				Advice: "capture it with --operations, or compare shares with fleetmark profile diff --normalize"}
 		}
 		c.sample, c.unit = p.SampleType[column].Type, p.SampleType[column].Unit
 		n, sum := events(p, column)

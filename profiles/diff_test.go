@@ -109,7 +109,7 @@ func TestDiffIsOfAnOperation(t *testing.T) {
 	n, err := profiles.Find(now, profiles.Allocs)
 	require.NoError(t, err)
 	of := func(raw bool) (flat int64) {
-		rows, err := profiles.DiffRows(t.Context(), b, n, profiles.DiffOptions{TopOptions: profiles.TopOptions{Lines: -1, SampleIndex: "alloc_objects"}, Raw: raw})
+		rows, _, err := profiles.DiffRows(t.Context(), b, n, profiles.DiffOptions{TopOptions: profiles.TopOptions{Lines: -1, SampleIndex: "alloc_objects"}, Raw: raw})
 		require.NoError(t, err)
 		for _, r := range rows {
 			if r.Function == planted+"allocateDuring" {

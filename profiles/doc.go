@@ -28,8 +28,11 @@
 //
 // [Find] turns a run directory and a [Kind] into files, [Load] reads one and
 // names what is wrong with it in a [FileError], and [Top] and [TopRows] merge
-// repetitions and print them. Only repetitions that are profiled pay: nothing is
-// left on between them.
+// repetitions and print them. [Diff] and [Flame] show one set of files less
+// another. All of these read a profile's samples in four bytes a frame, so that a
+// large one fits, and quote the names in it that can't be printed: anybody may have
+// written it. Only repetitions that are profiled pay: nothing is left on between
+// them.
 //
 // # What it must never know
 //

@@ -72,9 +72,6 @@ const (
 	sourceBase = "base"
 )
 
-// edgeFraction is pprof's default of the same name.
-const edgeFraction = 0.001
-
 // flagSet is a command line that was never text: the driver's defaults, but for what
 // the maps hold.
 type flagSet struct {

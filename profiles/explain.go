@@ -8,11 +8,17 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
 // ExplainOptions say what is explained, and how sure one wants to be.
 type ExplainOptions struct {
-	// SampleIndex names the number to explain, such as alloc_objects; empty is the profile's own choice.
+	// Kind is what every file must be of. Empty is any kind.
+	Kind Kind
+
+	// SampleIndex names the number to explain, such as alloc_objects; empty is the last that Kind lists, or without
+	// Kind the profile's own choice.
 	SampleIndex string
 
 	// Own are the beginnings of the names of functions that may be the cause: one's own, such as a
@@ -124,11 +130,8 @@ func Explain(ctx context.Context, base, now []string, opts ExplainOptions) (*Exp
 	case opts.Paired && len(base) != len(now):
 		return nil, fmt.Errorf("profile explain: %d and %d repetitions: want as many of either side, taken by turns", len(base), len(now))
 	}
-	for side, files := range map[string]int{"the first": len(base), "the second": len(now)} {
-		if files < fewest || files > most {
-			return nil, fmt.Errorf("profile explain: %s has %s: want %d to %d: with fewer no function could be told from chance (--set profiled=8)",
-				side, counted(files, "profile"), fewest, most)
-		}
+	if err := checkRepetitions(len(base), len(now), opts); err != nil {
+		return nil, err
 	}
 	c, err := newCosts(ctx, slices.Concat(base, now), opts)
 	if err != nil {
@@ -142,11 +145,30 @@ func Explain(ctx context.Context, base, now []string, opts ExplainOptions) (*Exp
 	return e, nil
 }
 
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+// checkRepetitions refuses sides that have too few profiles for anything to be told from chance, or too many.
+func checkRepetitions(base, now int, opts ExplainOptions) error {
+	need := fewest
+	for need < most && smallestP(need, need, opts.Paired) > opts.Alpha {
+		need++
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	if smallestP(need, need, opts.Paired) > opts.Alpha {
+		return fmt.Errorf("profile explain: alpha %v: want at least %.2g, the least that exchanges can tell",
+			opts.Alpha, smallestP(most, most, opts.Paired))
+	}
+	enough := base >= fewest && now >= fewest && smallestP(base, now, opts.Paired) <= opts.Alpha
+	if enough && base <= most && now <= most {
+		return nil
+	}
+	who, has := "the first has", base
+	switch tooMany := base > most || now > most; {
+	case base == now:
+		who = "either side has"
+	case (now < base) != tooMany:
+		who, has = "the second has", now
+	}
+	return fmt.Errorf("profile explain: %s %s: want %d to %d: with fewer no function could be told from chance at %v: "+
+		"take more, with fleetmark run --profiled 8 or fleetmark profile capture --repetition N",
+		who, plaintext.Count(has, "profile"), need, most, opts.Alpha)
 }
 
 // leastShare is what of an operation's cost a function must have to be tested, over both sides together: which
@@ -192,9 +214,6 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 	if err != nil {
 		return nil, err
 	}
-	if smallest := smallestP(n, all-n, opts.Paired); smallest > opts.Alpha {
-		return nil, fmt.Errorf("%d and %d repetitions: no change could be told from chance at %v: want more (--set profiled=8)", n, all-n, opts.Alpha)
-	}
 	e.Total = change(c.total, n, opts.Paired, ps[0], opts.Alpha)
 	for k, i := range tested {
 		ch := change(c.values[i], n, opts.Paired, ps[k+1], opts.Alpha)
@@ -232,7 +251,7 @@ const (
 )
 
 func (c *costs) cause(name string, values []float64, ch Change, n int, paired bool) Cause {
-	k := Cause{Function: name, Change: ch}
+	k := Cause{Function: name, Change: ch, Lines: []Portion{}, Callees: []Portion{}, Callers: []Portion{}}
 	k.Share, k.ShareLow, k.ShareHigh = fieller(values, c.total, n, paired)
 	for d, v := range c.detail {
 		if d.cause != name || d.name == "" {

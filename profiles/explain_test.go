@@ -117,7 +117,7 @@ func TestExplainFindsWhatWasPlanted(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	found, held, widths, all := 0, 0, 0.0, 0
 	rounds := 8
-	if testing.Short() || raced {
+	if testing.Short() || Raced {
 		rounds = 2
 	}
 	for round := range rounds {
@@ -247,7 +247,7 @@ func TestExplainSaysOfMachines(t *testing.T) {
 func TestExplainNamesNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	named, all := 0, 300
-	if testing.Short() || raced {
+	if testing.Short() || Raced {
 		all = 60
 	}
 	for range all {
@@ -326,9 +326,12 @@ func TestExplainRefuses(t *testing.T) {
 		opts      ExplainOptions
 		says      string
 	}{
-		"no own functions":     {good, good, ExplainOptions{}, "no functions of one's own"},
-		"too few":              {good[:3], good, ExplainOptions{Own: own}, "the first has 3 profiles: want 4 to 400"},
-		"too few for alpha":    {good[:4], good[:4], ExplainOptions{Own: own}, "no change could be told from chance at 0.01"},
+		"no own functions":  {good, good, ExplainOptions{}, "no functions of one's own"},
+		"too few":           {good[:3], good, ExplainOptions{Own: own}, "the first has 3 profiles: want 5 to 400"},
+		"too few for alpha": {good[:4], good[:4], ExplainOptions{Own: own}, "either side has 4 profiles: want 5 to 400"},
+		// 2 of the 2^7 ways to exchange pairs are as they are and all the other way round: 1.6%.
+		"too few pairs":        {good[:7], good[:7], ExplainOptions{Own: own, Paired: true}, "either side has 7 profiles: want 8 to 400"},
+		"alpha of nothing":     {good, good, ExplainOptions{Own: own, Alpha: 1e-9}, "alpha 1e-09: want at least 0.0004"},
 		"odd pairs":            {good[:7], good, ExplainOptions{Own: own, Paired: true}, "7 and 8 repetitions"},
 		"missing":              {good, append([]string{"nowhere.pb.gz"}, good[1:]...), ExplainOptions{Own: own}, "missing"},
 		"without operations":   {good, unlabelled, ExplainOptions{Own: own}, "doesn't say of how many operations it is"},
@@ -341,8 +344,12 @@ func TestExplainRefuses(t *testing.T) {
 			require.ErrorContains(t, err, row.says)
 		})
 	}
+	_, err := Explain(t.Context(), good[:5], good[:5], ExplainOptions{Own: own}) // 2 of 252 ways to deal ten: 0.8%
+	require.NoError(t, err)
+	_, err = Explain(t.Context(), good[:4], good[:4], ExplainOptions{Own: own, Alpha: 0.05}) // 2 of 70: 2.9%
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := Explain(ctx, good, good, ExplainOptions{Own: own})
+	_, err = Explain(ctx, good, good, ExplainOptions{Own: own})
 	require.ErrorIs(t, err, context.Canceled)
 }

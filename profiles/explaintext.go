@@ -14,10 +14,10 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	if e.Taken == "paired" {
 		together = "repetitions that took turns"
 	}
-	fmt.Fprintf(&t, "%s of an operation: %s, was %s: %s; %d and %d %s, %d and %d operations\n", e.Sample,
+	fmt.Fprintf(&t, "%s of an operation: %s, was %s: %s; %d and %d %s, %d and %d operations\n", Printable(e.Sample),
 		e.amount(e.Total.Now), e.amount(e.Total.Base), e.Changed(e.Total), e.Base, e.Now, together, e.Operations[0], e.Operations[1])
 	for _, note := range e.Notes {
-		fmt.Fprintf(&t, "note: %s\n", note)
+		fmt.Fprintf(&t, "note: %s\n", Printable(note))
 	}
 	switch {
 	case len(e.Causes) > 0:
@@ -28,7 +28,8 @@ func (e *Explanation) WriteText(w io.Writer) error {
 			e.Tests, percent(e.Alpha))
 	}
 	for i, c := range e.Causes {
-		fmt.Fprintf(&t, "%d. %s: %s, %s of the whole, p %.3g\n", i+1, c.Function, e.Changed(c.Change), c.ShareText(), c.P)
+		fmt.Fprintf(&t, "%d. %s: %s, %s of the whole, p %.3g\n",
+			i+1, Printable(c.Function), e.Changed(c.Change), c.ShareText(), c.P)
 		e.portions(&t, "at", c.Lines)
 		e.portions(&t, "in", c.Callees)
 		e.portions(&t, "for", c.Callers)
@@ -51,7 +52,7 @@ func (e *Explanation) WriteText(w io.Writer) error {
 		if f.Cumulative {
 			how = "cum"
 		}
-		fmt.Fprintf(&t, "  %-4s %s: %s\n", how, f.Name, e.Changed(f.Change))
+		fmt.Fprintf(&t, "  %-4s %s: %s\n", how, Printable(f.Name), e.Changed(f.Change))
 	}
 	_, err := io.WriteString(w, t.String())
 	return err
@@ -70,7 +71,7 @@ const mostFunctions = 10
 
 func (e *Explanation) portions(t *strings.Builder, word string, list []Portion) {
 	for _, p := range list {
-		fmt.Fprintf(t, "     %-3s %s: %s\n", word, p.Name, e.Signed(p.Delta))
+		fmt.Fprintf(t, "     %-3s %s: %s\n", word, Printable(p.Name), e.Signed(p.Delta))
 	}
 }
 

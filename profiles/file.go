@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/internal/atomicfile"
 )
 
 // File is a profile as it was written.
@@ -60,7 +59,7 @@ func writeProfile(path string, k Kind, p *profile.Profile) error {
 	if err := checkEncoded(buf.Bytes(), k, p); err != nil {
 		return fmt.Errorf("profile %s: does not read back: %w", path, err)
 	}
-	if err := writeFile(path, buf.Bytes()); err != nil {
+	if err := atomicfile.Write(path, buf.Bytes()); err != nil {
 		return fmt.Errorf("profile %s: writing: %w", path, err)
 	}
 	return nil
@@ -85,41 +84,9 @@ func checkEncoded(data []byte, k Kind, p *profile.Profile) error {
 	return nil
 }
 
-// writeFile gives the data its name only once it is on disk, so that a kill leaves
-// no file that is cut.
-func writeFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644) // CreateTemp's 0600 would hide it from who collects artifacts
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// syncDir puts the names in dir on disk. Windows can't sync a directory.
+// syncDir puts the names in dir on disk.
 func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("profile directory %s: syncing: %w", dir, err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := atomicfile.SyncDirectory(dir); err != nil {
 		return fmt.Errorf("profile directory %s: syncing: %w", dir, err)
 	}
 	return nil

@@ -13,79 +13,123 @@ import (
 	"strings"
 
 	"github.com/google/pprof/driver"
-	"github.com/google/pprof/profile"
 )
 
 // FlameOptions say what a flame graph is of.
 type FlameOptions struct {
-	// SampleIndex names the number to draw, such as alloc_objects; empty is the profile's own choice.
+	// Kind is what every file must be of. Empty is any kind.
+	Kind Kind
+
+	// SampleIndex names the number to draw, such as alloc_objects; empty is the last that
+	// Kind lists, or without Kind the profile's own choice.
 	SampleIndex string
 
 	// Within are the beginnings of the names of functions one of which must be on a stack that is drawn. Empty: all are.
 	Within []string
 
-	// Raw draws a difference of the files as they are, not of a million operations of either side.
-	Raw bool
+	// Raw draws a difference of the files as they are, and Normalize one of shares, not of a million operations of
+	// either side.
+	Raw, Normalize bool
 
 	// Title and Note are the line above the graph, and what is said of it, as text.
 	Title, Note string
 }
 
+func (o FlameOptions) diff() DiffOptions {
+	top := TopOptions{Kind: o.Kind, SampleIndex: o.SampleIndex}
+	return DiffOptions{TopOptions: top, Raw: o.Raw, Normalize: o.Normalize}
+}
+
+// MaxFlamePage is the largest page that [Flame] writes, in bytes. A browser draws one of this size in a second or two.
+const MaxFlamePage = 5_000_000
+
 // Flame writes pprof's own flame graph as a page of HTML that needs nothing else: of now alone, or,
 // where base is not empty, of now less base, in which what got more is drawn in red and what got
 // less in green. Its pictures are drawn by the page's script; no request leaves it.
 //
+// A page that would be larger than [MaxFlamePage] leaves out functions below a share of the whole, as small
+// a share as fits; what they took is drawn as "(left out)" on top of their callers. The notes say what was left
+// out, and for a raw difference how long either side is; the page says so, too.
+//
 // What can't be read, holds no samples or no names is a [*FileError], and nothing is written.
-func Flame(ctx context.Context, w io.Writer, base, now []string, opts FlameOptions) error {
-	v, err := flameView(ctx, base, now, opts)
+func Flame(ctx context.Context, w io.Writer, base, now []string, opts FlameOptions) (notes []string, err error) {
+	f, notes, err := newFlame(ctx, base, now, opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var page []byte
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("profile flame: %w", context.Cause(ctx))
+		}
+		if f.prune() {
+			told := append(slices.Clone(notes), f.notes()...)
+			page, err := f.page(ctx, opts, told)
+			if err != nil {
+				return nil, fmt.Errorf("profile flame: %w", err)
+			}
+			if len(page) <= MaxFlamePage {
+				if _, err := w.Write(page); err != nil {
+					return nil, fmt.Errorf("profile flame: %w", err)
+				}
+				return told, nil
+			}
+		}
+		if !f.coarser() {
+			return nil, fmt.Errorf("profile flame: the page doesn't fit into %d bytes: its functions' names are too long",
+				MaxFlamePage)
+		}
+	}
+}
+
+// newFlame reads what is drawn.
+func newFlame(ctx context.Context, base, now []string, opts FlameOptions) (f *flame, notes []string, err error) {
+	o := opts.diff()
+	var n *oneSide
+	var column, first int
+	if len(base) == 0 {
+		o.Raw, o.Normalize = true, false
+		if n, column, err = o.side(ctx, now); err != nil {
+			return nil, nil, err
+		}
+		first = n.samples()
+	} else {
+		var b *oneSide
+		if b, n, column, err = bothSides(ctx, base, now, o); err != nil {
+			return nil, nil, err
+		}
+		notes, first = o.notes(b, n, column), n.samples()
+		if n.saturated || b.saturated {
+			notes = append(notes, saturatedNote)
+		}
+		n.append(b.stackSet, ofEither(n.about, b.about))
+	}
+	if err := n.dropFrames(now[0]); err != nil {
+		return nil, nil, err
+	}
+	if f = flameOf(n.stackSet, column, first, len(base) > 0); len(opts.Within) > 0 {
+		if f.keepWithin(opts.Within); len(f.drawn) == 0 {
+			err := fmt.Errorf("within %s", strings.Join(opts.Within, " or "))
+			return nil, nil, &FileError{Path: now[0], Problem: NoSamples, Err: err}
+		}
+	}
+	return f, append(notes, f.fit()...), nil
+}
+
+// page has pprof draw what is left of the stacks.
+func (f *flame) page(ctx context.Context, opts FlameOptions, notes []string) (page []byte, err error) {
+	v := view{
+		bools:   map[string]bool{"no_browser": true},
+		strings: map[string]string{"http": "127.0.0.1:0", "sample_index": ""},
+	}
+	v.p, v.base = f.profiles()
 	v.serve = func(args *driver.HTTPServerArgs) error {
-		page, err = get(args.Handlers["/flamegraph"], "/flamegraph", opts.SampleIndex)
+		page, err = get(args.Handlers["/flamegraph"], "/flamegraph", "")
 		return err
 	}
 	if err := render(ctx, v); err != nil {
-		return fmt.Errorf("profile flame: %w", err)
+		return nil, err
 	}
-	if page, err = alone(page, opts); err != nil {
-		return fmt.Errorf("profile flame: %w", err)
-	}
-	if _, err := w.Write(page); err != nil {
-		return fmt.Errorf("profile flame: %w", err)
-	}
-	return nil
-}
-
-func flameView(ctx context.Context, base, now []string, opts FlameOptions) (v view, err error) {
-	v = view{bools: map[string]bool{"no_browser": true}, strings: map[string]string{"http": "127.0.0.1:0", "sample_index": opts.SampleIndex}}
-	o := DiffOptions{TopOptions: TopOptions{SampleIndex: opts.SampleIndex}, Raw: opts.Raw || len(base) == 0}
-	if len(base) == 0 {
-		v.p, err = side(ctx, now, o)
-	} else {
-		v.base, v.p, err = sides(ctx, base, now, o)
-	}
-	if err != nil || len(opts.Within) == 0 {
-		return v, err
-	}
-	keepWithin(v.p, opts.Within)
-	if v.base != nil {
-		keepWithin(v.base, opts.Within)
-	}
-	if len(v.p.Sample) == 0 && (v.base == nil || len(v.base.Sample) == 0) {
-		return v, &FileError{Path: now[0], Problem: NoSamples, Err: fmt.Errorf("within %s", strings.Join(opts.Within, " or "))}
-	}
-	return v, nil
-}
-
-// keepWithin drops the stacks that none of those functions is on.
-func keepWithin(p *profile.Profile, within []string) {
-	var stack []frame
-	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
-		stack = frames(s, stack)
-		return owner(stack, within) < 0
-	})
+	return alone(page, opts, notes)
 }
 
 // get asks a page of pprof's for itself.
@@ -118,7 +162,7 @@ func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
 // alone readies a page of pprof's for a life without its server: nothing may be fetched, the menus
 // that would ask the server for another page are gone, and a line says what it is of.
-func alone(page []byte, opts FlameOptions) ([]byte, error) {
+func alone(page []byte, opts FlameOptions, notes []string) ([]byte, error) {
 	const head, body = "<head>", "<body>"
 	text := string(page)
 	if strings.Count(text, head) != 1 || strings.Count(text, body) != 1 {
@@ -132,7 +176,10 @@ func alone(page []byte, opts FlameOptions) ([]byte, error) {
     #of { font: 14px sans-serif; padding: 8px 12px; }
     #of b { margin-right: 1em; }
   </style>`, 1)
-	of := `<div id="of"><b>` + html.EscapeString(opts.Title) + `</b>` + html.EscapeString(opts.Note) +
-		`<noscript> The graph is drawn by a script of this page: allow it, or read "fleetmark profile top".</noscript></div>`
+	of := `<div id="of"><b>` + html.EscapeString(Printable(opts.Title)) + `</b>` + html.EscapeString(Printable(opts.Note))
+	for _, n := range notes {
+		of += `<div>` + html.EscapeString(Printable(n)) + `</div>`
+	}
+	of += `<noscript> The graph is drawn by a script of this page: allow it, or read "fleetmark profile top".</noscript></div>`
 	return []byte(strings.Replace(text, body, body+"\n  "+of, 1)), nil
 }

@@ -28,7 +28,9 @@ func TestFlameIsAPageByItself(t *testing.T) {
 	for name, from := range map[string][]string{"one": nil, "two": b} {
 		t.Run(name, func(t *testing.T) {
 			var w bytes.Buffer
-			require.NoError(t, profiles.Flame(t.Context(), &w, from, n, profiles.FlameOptions{Title: "cpu of <this>", Note: "1 & 2"}))
+			notes, err := profiles.Flame(t.Context(), &w, from, n, profiles.FlameOptions{Title: "cpu of <this>", Note: "1 & 2"})
+			require.NoError(t, err)
+			require.Empty(t, notes)
 			page := w.String()
 			require.Contains(t, page, "cpu of &lt;this&gt;")
 			require.Contains(t, page, "1 &amp; 2")
@@ -77,14 +79,16 @@ func TestFlameRefusesWhatItCannotDraw(t *testing.T) {
 	} {
 		t.Run(says, func(t *testing.T) {
 			var w bytes.Buffer
-			require.ErrorContains(t, profiles.Flame(t.Context(), &w, nil, []string{path}, profiles.FlameOptions{}), says)
-			require.ErrorContains(t, profiles.Flame(t.Context(), &w, files, []string{path}, profiles.FlameOptions{}), says)
+			_, err := profiles.Flame(t.Context(), &w, nil, []string{path}, profiles.FlameOptions{})
+			require.ErrorContains(t, err, says)
+			_, err = profiles.Flame(t.Context(), &w, files, []string{path}, profiles.FlameOptions{})
+			require.ErrorContains(t, err, says)
 			require.ErrorContains(t, profiles.Top(t.Context(), &w, []string{path}, profiles.TopOptions{}), says)
-			_, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+			_, _, err = profiles.TopRows([]string{path}, profiles.TopOptions{})
 			require.ErrorContains(t, err, says)
 			require.ErrorContains(t, profiles.Diff(t.Context(), &w, []string{path}, files, profiles.DiffOptions{Raw: true}), says)
 			// One among good ones is named too.
-			err = profiles.Flame(t.Context(), &w, nil, append(slices.Clone(files), path), profiles.FlameOptions{})
+			_, err = profiles.Flame(t.Context(), &w, nil, append(slices.Clone(files), path), profiles.FlameOptions{})
 			require.ErrorContains(t, err, says)
 			require.ErrorContains(t, err, path)
 			_, err = profiles.Explain(t.Context(), slices.Repeat(files, 8), append(slices.Repeat(files, 7), path), profiles.ExplainOptions{Own: []string{planted}})

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -66,6 +67,25 @@ func (k Kind) sampleTypes() []profile.ValueType {
 // process, so that one repetition is a difference.
 func (k Kind) accumulates() bool {
 	return k == Allocs || k == Mutex || k == Block
+}
+
+// heldBy reports whether a profile counts what one of this kind counts. A heap profile as net/http/pprof serves it
+// holds both heap and allocs; mutex and block can't be told apart.
+func (k Kind) heldBy(p *profile.Profile) bool {
+	types := k.sampleTypes()
+	return column(p, types[len(types)-1].Type) >= 0
+}
+
+// checkKind refuses a profile that isn't of the kind k. An empty kind is any.
+func checkKind(path string, p *profile.Profile, k Kind) error {
+	if k == "" || k.heldBy(p) {
+		return nil
+	}
+	what := fmt.Errorf("%s was asked for; it counts %s", k, typeNames(p))
+	if kinds := slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.heldBy(p) }); len(kinds) > 0 {
+		what = fmt.Errorf("%s was asked for; it is of %s", k, joinKinds(kinds))
+	}
+	return &FileError{Path: path, Problem: NotOfKind, Err: what}
 }
 
 func joinKinds(kinds []Kind) string {

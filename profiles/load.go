@@ -2,7 +2,9 @@ package profiles
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +25,8 @@ const maxProfile = 256 << 20
 type FileError struct {
 	Path    string
 	Problem Problem
-	Err     error // the particulars, or nil
+	Err     error  // the particulars, or nil
+	Advice  string // what to do; empty: what the problem advises
 }
 
 // Problem is what a caller may decide on.
@@ -39,6 +42,7 @@ const (
 	TooLarge     Problem = "too large"                                // more than 256 MiB, packed or unpacked
 	NotProfile   Problem = "not a pprof profile"                      // something else
 	OtherKind    Problem = "of another kind than the others"          // cannot be merged with them
+	NotOfKind    Problem = "of another kind than asked for"           // such as a CPU profile where heap was asked for
 	NoProfiles   Problem = "holds no profiles"                        // a directory without any
 	NoSamples    Problem = "holds no samples"                         // nothing was under way, or for too short a time
 	Unsymbolized Problem = "is not symbolized"                        // addresses, where functions should be
@@ -48,13 +52,14 @@ const (
 	NoSuchKind   Problem = "holds no profiles of the kind"            // a directory with others
 )
 
-// Error is the path, the problem, its particulars and what to do.
+// Error is the path, the problem, its particulars and what to do. What a file says of itself is quoted where it
+// can't be printed as it is.
 func (e *FileError) Error() string {
-	text := fmt.Sprintf("profile %s: %s", e.Path, e.Problem)
+	text := fmt.Sprintf("profile %s: %s", Printable(e.Path), e.Problem)
 	if e.Err != nil {
-		text += " (" + e.Err.Error() + ")"
+		text += " (" + Printable(e.Err.Error()) + ")"
 	}
-	return text + ": " + e.Problem.advice()
+	return text + ": " + cmp.Or(e.Advice, e.Problem.advice())
 }
 
 // Unwrap is the cause, such as [fs.ErrNotExist].
@@ -70,6 +75,8 @@ func (p Problem) advice() string {
 		return fmt.Sprintf("want at most %d MiB", maxProfile>>20)
 	case OtherKind:
 		return "name files of one kind"
+	case NotOfKind:
+		return "name one of that kind, or leave --kind out"
 	case NoProfiles:
 		return "run the scenario with profiles on"
 	case NoSuchNumber, NoSuchKind:
@@ -79,9 +86,10 @@ func (p Problem) advice() string {
 	case Unsymbolized:
 		return "capture it from a Go program, whose profiles hold their functions' names"
 	case OfAMoment:
-		return "--raw takes what was live as it is; explain a kind that counts what was done, such as allocs"
+		return "--raw takes what was live as it is, --normalize compares shares"
 	case NoOperations:
-		return "--raw holds profiles of the same length against each other as they are"
+		return "--raw holds profiles of the same length against each other as they are, " +
+			"--normalize compares shares of any two"
 	default: // Empty, Cut, Damaged
 		return "capture it again"
 	}
@@ -111,13 +119,18 @@ func Load(path string) (*profile.Profile, error) {
 	}
 	p, err := decode(data, maxProfile)
 	if err != nil {
-		var what *problem
-		if errors.As(err, &what) {
-			return nil, &FileError{Path: path, Problem: what.Problem, Err: what.err}
-		}
-		return nil, &FileError{Path: path, Problem: NotProfile, Err: err}
+		return nil, fileError(path, err)
 	}
 	return p, nil
+}
+
+// fileError names the file that an error of decode is about.
+func fileError(path string, err error) error {
+	var what *problem
+	if errors.As(err, &what) {
+		return &FileError{Path: path, Problem: what.Problem, Err: what.err}
+	}
+	return &FileError{Path: path, Problem: NotProfile, Err: err}
 }
 
 // checkSymbols refuses a profile most of whose value lies in functions without a name: what is drawn of
@@ -130,13 +143,18 @@ func checkSymbols(p *profile.Profile) error {
 		}
 		leaf := s.Location[0]
 		if len(leaf.Line) > 0 && leaf.Line[0].Function != nil && leaf.Line[0].Function.Name != "" {
-			named += abs(s.Value[0])
+			named, _ = addSaturated(named, abs(s.Value[0]))
 		} else {
-			nameless += abs(s.Value[0])
+			nameless, _ = addSaturated(nameless, abs(s.Value[0]))
 		}
 	}
+	return mostlyNamed(named, nameless)
+}
+
+func mostlyNamed(named, nameless int64) error {
 	if nameless > named {
-		return fmt.Errorf("%d of %d samples are in functions without a name", nameless, named+nameless)
+		all, _ := addSaturated(named, nameless)
+		return fmt.Errorf("%d of %d samples are in functions without a name", nameless, all)
 	}
 	return nil
 }
@@ -145,10 +163,14 @@ func checkSymbols(p *profile.Profile) error {
 // honest where a repetition allocated nothing, or waited for nobody; a processor's that has none wasn't
 // profiled.
 func checkDrawn(path string, p *profile.Profile) error {
-	if len(p.Sample) == 0 && slices.ContainsFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == "cpu" }) {
+	return checkDrawing(path, p, len(p.Sample), func() error { return checkSymbols(p) })
+}
+
+func checkDrawing(path string, p *profile.Profile, samples int, symbols func() error) error {
+	if samples == 0 && slices.ContainsFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == "cpu" }) {
 		return &FileError{Path: path, Problem: NoSamples}
 	}
-	if err := checkSymbols(p); err != nil {
+	if err := symbols(); err != nil {
 		return &FileError{Path: path, Problem: Unsymbolized, Err: err}
 	}
 	return nil
@@ -159,11 +181,23 @@ func read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxProfile+1))
+	size := int64(0)
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	data, err := readAll(f, size, maxProfile)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, &FileError{Path: path, Problem: Unreadable, Err: bare(err)}
 	}
 	return data, nil
+}
+
+// readAll reads up to limit bytes and one more, of which there are about so many.
+func readAll(r io.Reader, about, limit int64) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(min(max(0, about), limit)) + bytes.MinRead)
+	_, err := b.ReadFrom(io.LimitReader(r, limit+1))
+	return b.Bytes(), err
 }
 
 func openError(path string, err error) error {
@@ -185,19 +219,15 @@ func bare(err error) error {
 
 // decode parses a profile of at most limit bytes. Its errors are [*problem].
 func decode(data []byte, limit int) (*profile.Profile, error) {
-	if len(data) == 0 {
-		return nil, &problem{Empty, nil}
+	data, err := unpacked(data, limit)
+	if err != nil {
+		return nil, err
 	}
-	if len(data) > limit {
-		return nil, &problem{TooLarge, nil}
-	}
-	// 0x1f opens gzip (RFC 1952 §2.3.1) and can't open a protobuf message.
-	if data[0] == 0x1f {
-		var err error
-		if data, err = unpack(data, limit); err != nil {
-			return nil, err
-		}
-	}
+	return parse(data)
+}
+
+// parse reads an unpacked profile, and checks that it is one.
+func parse(data []byte) (*profile.Profile, error) {
 	p, err := profile.ParseUncompressed(data)
 	if err != nil {
 		return nil, &problem{NotProfile, err}
@@ -211,12 +241,29 @@ func decode(data []byte, limit int) (*profile.Profile, error) {
 	return p, nil
 }
 
+// unpacked returns the profile of a file of at most limit bytes. Its errors are [*problem].
+func unpacked(data []byte, limit int) ([]byte, error) {
+	if len(data) == 0 {
+		return nil, &problem{Empty, nil}
+	}
+	if len(data) > limit {
+		return nil, &problem{TooLarge, nil}
+	}
+	// 0x1f opens gzip (RFC 1952 §2.3.1) and can't open a protobuf message.
+	if data[0] == 0x1f {
+		return unpack(data, limit)
+	}
+	return data, nil
+}
+
 func unpack(data []byte, limit int) ([]byte, error) {
 	zr, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, unpackProblem(err)
 	}
-	out, err := io.ReadAll(io.LimitReader(zr, int64(limit)+1))
+	// The last four bytes say how many there are (RFC 1952 §2.3.1), which deflate makes at most 1032 times fewer.
+	about := min(int64(binary.LittleEndian.Uint32(data[len(data)-4:])), 1032*int64(len(data)))
+	out, err := readAll(zr, about, int64(limit))
 	switch {
 	case err != nil:
 		return nil, unpackProblem(err)

@@ -2,4 +2,5 @@
 
 package profiles
 
-const raced = false
+// Raced says whether the test has the race detector.
+const Raced = false

@@ -2,4 +2,5 @@
 
 package profiles
 
-const raced = true
+// Raced says whether the test has the race detector.
+const Raced = true

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fleetmark/fleetmark/internal/atomicfile"
 )
 
 // RemoteConfig says what is taken of another process.
@@ -237,7 +239,7 @@ func (r *remote) trace(ctx context.Context, file string) error {
 		err = checkTrace(data)
 	}
 	if err == nil {
-		err = writeFile(file, data)
+		err = atomicfile.Write(file, data)
 	}
 	if err != nil {
 		return &RemoteError{r.base.Redacted(), "trace", err}

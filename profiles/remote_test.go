@@ -61,7 +61,7 @@ func TestCaptureRemote(t *testing.T) {
 		goTool(t, "-top", "-symbolize=none", f.Path)
 	}
 	require.FileExists(t, filepath.Join(dir, "trace.3.out"))
-	top, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
+	top, _, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
 	require.NoError(t, err)
 	require.Equal(t, planted+"plantedLoop", top[0].Function)
 }

@@ -24,9 +24,20 @@ type TopOptions struct {
 	// ByLine shows lines of functions, each by itself. [TopRows] doesn't know it.
 	ByLine bool
 
-	// SampleIndex names the number to show, such as alloc_objects; empty is the
-	// profile's own choice, for [Kinds] the last that its kind lists.
+	// Kind is what every file must be of. Empty is any kind.
+	Kind Kind
+
+	// SampleIndex names the number to show, such as alloc_objects; empty is the last that
+	// Kind lists, or without Kind the profile's own choice.
 	SampleIndex string
+}
+
+// column returns the column to show.
+func (o TopOptions) column(p *profile.Profile) (int, error) {
+	if types := o.Kind.sampleTypes(); o.SampleIndex == "" && types != nil {
+		return column(p, types[len(types)-1].Type), nil
+	}
+	return p.SampleIndexByName(o.SampleIndex)
 }
 
 const defaultLines = 20
@@ -43,35 +54,27 @@ func (o TopOptions) lines() int {
 	}
 }
 
-// Top merges the files and writes to w what "go tool pprof -top" prints of them. All
-// must be of one kind and hold their own symbols, as those of Go programs do. Several at a time wait for one another, until ctx is done.
+// Top merges the files and writes to w what "go tool pprof -top" prints of them, below lines that begin with "note: "
+// where there is more to know. All must be of one kind and hold their own symbols, as those of Go programs do.
+// What can't be printed as it is, such as a function's name with control characters, is quoted.
 //
 // A file that is missing, cut or no profile is a [*FileError], and nothing is
 // written.
 func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) error {
-	p, _, err := merged(ctx, files, opts.SampleIndex, checkDrawn)
+	t, err := newTop(ctx, files, opts, shownNames(opts.ByLine))
 	if err != nil {
 		return err
 	}
-	if err := render(ctx, opts.view(w, p, nil)); err != nil {
+	if err := t.writeText(w, nil); err != nil {
 		return fmt.Errorf("profile top: %w", err)
 	}
 	return nil
 }
 
-// view is the text that pprof prints of p, less base.
-func (o TopOptions) view(w io.Writer, p, base *profile.Profile) view {
-	return view{
-		p: p, base: base, w: w,
-		bools:   map[string]bool{"top": true, "flat": !o.Cumulative, "cum": o.Cumulative, "functions": !o.ByLine, "lines": o.ByLine},
-		ints:    map[string]int{"nodecount": o.lines()},
-		strings: map[string]string{"output": "report", "sample_index": o.SampleIndex},
-	}
-}
-
-// merged loads the files one by one into one profile and answers the column to show. check may refuse one, by
-// its path; nil doesn't.
-func merged(ctx context.Context, files []string, sampleIndex string, check func(path string, p *profile.Profile) error) (*profile.Profile, int, error) {
+// merged loads the files one by one into one profile. check may refuse one, by its path; nil doesn't.
+func merged(
+	ctx context.Context, files []string, opts TopOptions, check func(path string, p *profile.Profile) error,
+) (*profile.Profile, int, error) {
 	if len(files) == 0 {
 		return nil, 0, errors.New("profile top: no files: name at least one")
 	}
@@ -82,6 +85,9 @@ func merged(ctx context.Context, files []string, sampleIndex string, check func(
 		}
 		p, err := Load(path)
 		if err != nil {
+			return nil, 0, err
+		}
+		if err := checkKind(path, p, opts.Kind); err != nil {
 			return nil, 0, err
 		}
 		if sum, err = add(sum, p); err != nil {
@@ -97,7 +103,7 @@ func merged(ctx context.Context, files []string, sampleIndex string, check func(
 	if err := sum.RemoveUninteresting(); err != nil {
 		return nil, 0, &FileError{Path: files[0], Problem: NotProfile, Err: err}
 	}
-	index, err := sum.SampleIndexByName(sampleIndex)
+	index, err := opts.column(sum)
 	if err != nil {
 		return nil, 0, &FileError{Path: files[0], Problem: NoSuchNumber, Err: err}
 	}
@@ -125,7 +131,8 @@ func together(a, b *profile.Profile) (comments []string) {
 	for _, comment := range slices.Concat(a.Comments, b.Comments) {
 		key, _, _ := strings.Cut(comment, "=")
 		if counts := key == OperationsLabel || key == ProcessorLabel; counts && number(a, key) > 0 && number(b, key) > 0 {
-			comment = key + "=" + strconv.FormatInt(number(a, key)+number(b, key), 10)
+			all, _ := addSaturated(number(a, key), number(b, key))
+			comment = key + "=" + strconv.FormatInt(all, 10)
 		}
 		if !slices.Contains(comments, comment) {
 			comments = append(comments, comment)

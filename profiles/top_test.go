@@ -99,7 +99,7 @@ func TestTopIsWhatGoToolPprofPrints(t *testing.T) {
 // requireRowsOf holds the rows to go tool pprof's numbers in whole units.
 func requireRowsOf(t *testing.T, files []string, opts profiles.TopOptions, args []string) {
 	t.Helper()
-	rows, err := profiles.TopRows(files, opts)
+	rows, _, err := profiles.TopRows(files, opts)
 	require.NoError(t, err)
 	require.NotEmpty(t, rows)
 	got := make([]string, len(rows))
@@ -160,15 +160,15 @@ func TestTopRowsByHand(t *testing.T) {
 		{Function: "outer", Flat: 0, Cum: 40, Unit: ns},
 		{Function: "root", Flat: 0, Cum: 196, Unit: ns},
 	}
-	rows, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	rows, _, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
 	require.NoError(t, err)
 	require.Equal(t, want, rows)
 
-	rows, err = profiles.TopRows([]string{path}, profiles.TopOptions{Cumulative: true, Lines: 2})
+	rows, _, err = profiles.TopRows([]string{path}, profiles.TopOptions{Cumulative: true, Lines: 2})
 	require.NoError(t, err)
 	require.Equal(t, []profiles.Row{want[9], want[4]}, rows)
 
-	rows, err = profiles.TopRows([]string{path, path}, profiles.TopOptions{Lines: 1})
+	rows, _, err = profiles.TopRows([]string{path, path}, profiles.TopOptions{Lines: 1})
 	require.NoError(t, err)
 	require.Equal(t, []profiles.Row{{Function: "leaf", Flat: 200, Cum: 200, Unit: ns}}, rows)
 
@@ -181,7 +181,7 @@ func TestTopRowsDropsNoise(t *testing.T) {
 	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{
 		"hot": 995, "noise": 4, "edge": 5, // the cutoff is 1004 × 0.005, rounded down: 5
 	})))
-	rows, err := profiles.TopRows([]string{path}, profiles.TopOptions{Lines: -1})
+	rows, _, err := profiles.TopRows([]string{path}, profiles.TopOptions{Lines: -1})
 	require.NoError(t, err)
 	require.Equal(t, []string{"hot", "edge"}, functionNames(rows))
 }
@@ -189,7 +189,7 @@ func TestTopRowsDropsNoise(t *testing.T) {
 func TestTopOfNoSamples(t *testing.T) {
 	path := write(t, t.TempDir(), "mutex.1.pb.gz", encode(t, handmade("delay", "nanoseconds", nil)))
 	require.Equal(t, goToolTop(t, []string{path}), top(t, []string{path}, profiles.TopOptions{}))
-	rows, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	rows, _, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
 	require.NoError(t, err)
 	require.Empty(t, rows)
 }
@@ -208,7 +208,7 @@ func TestTopRefuses(t *testing.T) {
 		require.Error(t, err)
 		require.Empty(t, text.String())
 		require.NotContains(t, err.Error(), "\n")
-		_, rowsErr := profiles.TopRows(files, opts)
+		_, _, rowsErr := profiles.TopRows(files, opts)
 		require.EqualError(t, rowsErr, err.Error())
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/internal/atomicfile"
 )
 
 // traceName is that of a repetition's execution trace, which is no profile: go tool trace reads it.
@@ -85,7 +87,7 @@ func (f *Flight) Keep(name string) (kept bool, err error) {
 		return false, fmt.Errorf("flight recorder: %w", err)
 	}
 	path := filepath.Join(f.dir, name+".out")
-	if err := writeFile(path, moments.Bytes()); err != nil {
+	if err := atomicfile.Write(path, moments.Bytes()); err != nil {
 		return false, fmt.Errorf("flight recorder: %s: %w", path, err)
 	}
 	f.kept = append(f.kept, path)

@@ -59,6 +59,15 @@ func (b *Baseline) Scenario(name string) (*BaselineScenario, bool) {
 	return nil, false
 }
 
+// BaselineOf returns a run as a page with its scenario alone, for other runs to be judged by.
+func BaselineOf(run Run, records []Record) *Baseline {
+	return &Baseline{Machine: run.Machine, Revision: run.Revision, Scenarios: []BaselineScenario{{
+		Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: run.Command, Repetitions: run.Repetitions,
+		Counts: run.Counts, ClientsWordOnly: run.ClientsWordOnly,
+		Interference: run.Harness.Interference, Yardstick: run.Harness.Yardstick, Records: records,
+	}}}
+}
+
 // Section finds a section by its name.
 func (b *Baseline) Section(name string) (*Section, bool) {
 	for i := range b.Sections {
@@ -67,53 +76,4 @@ func (b *Baseline) Section(name string) (*Section, bool) {
 		}
 	}
 	return nil, false
-}
-
-// JudgeRun holds a run against the baseline's scenario of the same name. The
-// baseline may be nil, and need not have the scenario: then nothing is judged,
-// and the judgement's reason says so.
-//
-// A run that did not come to its end has no verdict, for it might have had another
-// one whole; what it measured stands beside the baseline all the same. What makes
-// it invalid was seen, and stays.
-func JudgeRun(base *Baseline, run Run, records []Record) *Judgement {
-	j := judgeWhole(base, run, records)
-	reason, partial := map[Status]string{
-		StatusInterrupted: "the run was interrupted",
-		StatusRunning:     "the run never ended",
-		StatusFailed:      "the run failed",
-	}[run.Status]
-	if !partial || !run.Valid {
-		return j
-	}
-	j.Verdict, j.Reason = "", reason
-	if len(records) == 0 { // rows would say that all of the baseline is missing
-		j.HasBaseline, j.Rows = false, nil
-	}
-	return j
-}
-
-func judgeWhole(base *Baseline, run Run, records []Record) *Judgement {
-	c := Conditions{Disturbed: run.Harness.Interference.Disturbed(), Repetitions: run.Repetitions}
-	if !run.Valid {
-		c.Invalid = run.Invalid
-		if len(c.Invalid) == 0 {
-			c.Invalid = []string{"the run is marked invalid, without a reason"}
-		}
-	}
-	if base == nil {
-		return Judge(nil, records, c)
-	}
-	scenario, ok := base.Scenario(run.Scenario)
-	if !ok {
-		j := Judge(nil, records, c)
-		if j.Verdict == "" {
-			j.Reason = "the baseline doesn't have the scenario " + run.Scenario
-		}
-		return j
-	}
-	c.SameMachine = base.Machine.SameAs(run.Machine)
-	c.Pace = pace(scenario.Yardstick, run.Harness.Yardstick)
-	c.SameWorkload = run.WorkloadDigest != "" && run.WorkloadDigest == scenario.WorkloadDigest
-	return Judge(scenario, records, c)
 }

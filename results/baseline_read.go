@@ -19,11 +19,11 @@ const maxBaselineBytes = 16 << 20
 // or was edited outside its optimization history (then errors.Is finds
 // [ErrEdited]).
 func ReadBaseline(path string) (*Baseline, error) {
-	data, err := readBounded(path, maxBaselineBytes)
+	data, err := ReadTextFile(path, maxBaselineBytes)
 	if err != nil {
 		return nil, err
 	}
-	return parseBaseline(data, path)
+	return ParseBaseline(data, path)
 }
 
 const (
@@ -31,12 +31,13 @@ const (
 	wantRestore  = "restore the page, or write it again with `fleetmark baseline`"
 )
 
-// isBaseline reports whether data claims to be a baseline page.
-func isBaseline(data []byte) bool { return bytes.HasPrefix(data, []byte(markBaselineHead)) }
+// IsBaseline reports whether data claims to be a baseline page.
+func IsBaseline(data []byte) bool { return bytes.HasPrefix(data, []byte(markBaselineHead)) }
 
-func parseBaseline(data []byte, path string) (*Baseline, error) {
+// ParseBaseline reads a page as [ReadBaseline] does, from the content of the file at path.
+func ParseBaseline(data []byte, path string) (*Baseline, error) {
 	text := strings.ReplaceAll(string(data), "\r\n", "\n")
-	if !isBaseline([]byte(text)) {
+	if !IsBaseline([]byte(text)) {
 		problem := "isn't a baseline page"
 		if strings.TrimSpace(text) == "" {
 			problem = "is empty"
@@ -60,7 +61,7 @@ func parseBaseline(data []byte, path string) (*Baseline, error) {
 	if !ok {
 		return bad(len(lines), "has no block of samples", wantBaseline, nil)
 	}
-	records, _, err := parseSamples([]byte(samples), path, samplesLine)
+	records, err := ParseSamples([]byte(samples), path, samplesLine)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func parseBaseline(data []byte, path string) (*Baseline, error) {
 	}
 	b, parts, digest, problem, err := factsOf(facts)
 	if problem != "" {
-		return bad(factsLine+jsonErrorLine([]byte(facts), err), problem, wantBaseline, err)
+		return bad(factsLine+JSONErrorLine([]byte(facts), err), problem, wantBaseline, err)
 	}
 	if b.Benchmarks, err = benchmarksOf(lines, parts.Benchmarks, path); err != nil {
 		return nil, err

@@ -6,14 +6,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/perf/benchfmt"
-
-	"github.com/fleetmark/fleetmark/results/internal/page"
 )
 
 func readText(t testing.TB, text string) (*Baseline, error) {
@@ -120,7 +119,7 @@ func readAsBenchstat(t *testing.T, text string) (results []string, config map[st
 			line.WriteString(rec.Name.String())
 			for _, v := range rec.Values {
 				line.WriteString(" " + v.Unit + " ")
-				line.WriteString(formatFull(v.Value))
+				line.WriteString(strconv.FormatFloat(v.Value, 'g', -1, 64))
 			}
 			results = append(results, line.String())
 			for _, c := range rec.Config {
@@ -168,7 +167,7 @@ func TestBaselineCutAtEveryLine(t *testing.T) {
 	lines := strings.SplitAfter(strings.TrimSuffix(baselineText(t, whole), "\n"), "\n")
 	require.Greater(t, len(lines), 60)
 	for n := range lines {
-		_, err := parseBaseline([]byte(strings.Join(lines[:n], "")), "page")
+		_, err := ParseBaseline([]byte(strings.Join(lines[:n], "")), "page")
 		switch {
 		case n == 0:
 			requireInput(t, err, 1, "is empty")
@@ -181,7 +180,7 @@ func TestBaselineCutAtEveryLine(t *testing.T) {
 	// Cut out of the middle, with the end mark kept.
 	for n := 1; n < len(lines)-1; n++ {
 		text := strings.Join(lines[:n], "") + strings.Join(lines[n+1:], "")
-		b, err := parseBaseline([]byte(text), "page")
+		b, err := ParseBaseline([]byte(text), "page")
 		if err == nil {
 			require.NotEqual(t, testBaseline().History, b.History+"\n", "line %d, which isn't of the history, may not go unnoticed: %q", n+1, lines[n])
 			continue
@@ -203,7 +202,7 @@ func TestBaselineEditedAnywhere(t *testing.T) {
 		inHistory = inHistory && line != markHistoryEnd
 		changed := append([]string{}, lines...)
 		changed[i] = line + " "
-		_, err := parseBaseline([]byte(strings.Join(changed, "\n")+"\n"), "page")
+		_, err := ParseBaseline([]byte(strings.Join(changed, "\n")+"\n"), "page")
 		if inHistory {
 			require.NoError(t, err, "line %d: %q", i+1, line)
 		} else {
@@ -318,25 +317,17 @@ func TestBaselineTableSaysWhatTheSamplesSay(t *testing.T) {
 	require.Contains(t, text, "Measured with\n  `fleetmark run rollout --seed 1`.\n")
 }
 
-// TestGeneratedLinesAreNoBenchmarks goes through all that the room writes, line
-// by line, outside the block of samples.
+// TestGeneratedLinesAreNoBenchmarks goes through a page, line by line,
+// outside the block of samples.
 func TestGeneratedLinesAreNoBenchmarks(t *testing.T) {
 	for _, b := range []Baseline{testBaseline(), hostileBaseline()} {
 		b.History = ""
 		inSamples := false
 		for line := range strings.SplitSeq(baselineText(t, b), "\n") {
 			if inSamples = (inSamples || line == fenceSamples) && line != fenceEnd; !inSamples {
-				require.False(t, page.IsBenchmarkLine(line), "%q", line)
+				require.False(t, IsBenchmarkLine(line), "%q", line)
 			}
 		}
-	}
-	comparison, err := Compare(openAll(t, lines("A", "ns/op", 1), lines("A", "ns/op", 2)), CompareOptions{})
-	require.NoError(t, err)
-	var text bytes.Buffer
-	require.NoError(t, comparison.WriteMarkdown(&text))
-	require.NoError(t, judge(rolloutRecords(1, 3, 1), rolloutRecords(2, 3, 9), same).WriteMarkdown(&text))
-	for line := range strings.SplitSeq(text.String(), "\n") {
-		require.False(t, page.IsBenchmarkLine(line), "%q", line)
 	}
 }
 
@@ -354,7 +345,7 @@ func signAgain(data []byte) []byte {
 // reads again as the same.
 func FuzzReadBaseline(f *testing.F) {
 	text := baselineText(f, testBaseline())
-	_, err := parseBaseline(signAgain([]byte(strings.Replace(text, `"cores":2`, `"cores":4`, 1))), "signed again")
+	_, err := ParseBaseline(signAgain([]byte(strings.Replace(text, `"cores":2`, `"cores":4`, 1))), "signed again")
 	require.NoError(f, err)
 	f.Add([]byte(text))
 	f.Add([]byte(strings.ReplaceAll(text, "\n", "\r\n")))
@@ -367,10 +358,10 @@ func FuzzReadBaseline(f *testing.F) {
 	f.Add([]byte(baselineText(f, sectioned)))
 	f.Add([]byte(markBaseline + "\n```text\n```\n```json\n{\"schema\":1,\"generated_sha256\":\"" + zeroDigest + "\"}\n```\n" + markHistoryBegin + "\n" + markHistoryEnd + "\n<!-- fleetmark:end samples=0 -->"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := parseBaseline(data, "fuzz")
+		b, err := ParseBaseline(data, "fuzz")
 		if errors.Is(err, ErrEdited) {
 			data = signAgain(data)
-			b, err = parseBaseline(data, "fuzz")
+			b, err = ParseBaseline(data, "fuzz")
 		}
 		if err != nil {
 			var input *InputError
@@ -383,7 +374,7 @@ func FuzzReadBaseline(f *testing.F) {
 			require.Contains(t, err.Error(), "want")
 			return
 		}
-		back, err := parseBaseline(again.Bytes(), "again")
+		back, err := ParseBaseline(again.Bytes(), "again")
 		require.NoError(t, err)
 		require.Equal(t, b, back)
 	})

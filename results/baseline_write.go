@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fleetmark/fleetmark/results/internal/page"
+	"github.com/fleetmark/fleetmark/internal/markdown"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
 // WriteBaseline writes the baseline page: Markdown for people, with the samples
@@ -42,7 +44,7 @@ func renderBaseline(b Baseline) (string, error) {
 			if r.Scenario != s.Name {
 				return "", fmt.Errorf("scenario %s holds a record of scenario %q: want its own", s.Name, r.Scenario)
 			}
-			if err := r.validate(); err != nil {
+			if err := r.Validate(); err != nil {
 				return "", err
 			}
 		}
@@ -110,10 +112,10 @@ func writeSamples(p *strings.Builder, b Baseline) error {
 		}
 		n += len(s.Records)
 	}
-	writeFolded(p, plural(n, "sample")+" of the scenarios", fenceSamples, text.String())
+	writeFolded(p, plaintext.Count(n, "sample")+" of the scenarios", fenceSamples, text.String())
 	for i, g := range b.Benchmarks {
 		fmt.Fprintf(p, markBenchmarks+"\n", i+1)
-		writeFolded(p, plural(len(g.Samples), "sample")+" of the Go benchmarks, as go test printed them", fenceSamples, g.text())
+		writeFolded(p, plaintext.Count(len(g.Samples), "sample")+" of the Go benchmarks, as go test printed them", fenceSamples, g.text())
 	}
 	return nil
 }
@@ -148,7 +150,7 @@ func historyProblem(line string) string {
 		// Configuration lines, which benchstat prints above its tables, may stand
 		// here: they come after every sample.
 		return ""
-	case page.IsBenchmarkLine(line):
+	case IsBenchmarkLine(line):
 		return "begins as a line of results does, and benchstat would read it: indent it"
 	}
 	return ""
@@ -158,8 +160,8 @@ func historyProblem(line string) string {
 func machineText(b Baseline) string {
 	m := b.Machine
 	return fmt.Sprintf("Measured on %s on %s, kernel %s: %s, %s (GOMAXPROCS %d), %.1f GiB of memory; %s, revision %s, machine %s.",
-		b.Created.UTC().Format("2006-01-02 15:04:05 UTC"), page.Escape(m.OS+"/"+m.Arch), page.Escape(m.Kernel), page.Escape(m.CPU),
-		plural(m.Cores, "core"), m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30), page.Escape(b.GoVersion), page.Code(b.Revision), page.Code(m.Identity))
+		b.Created.UTC().Format("2006-01-02 15:04:05 UTC"), markdown.Escape(m.OS+"/"+m.Arch), markdown.Escape(m.Kernel), markdown.Escape(m.CPU),
+		plaintext.Count(m.Cores, "core"), m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30), markdown.Escape(b.GoVersion), markdown.Code(b.Revision), markdown.Code(m.Identity))
 }
 
 // writeScenarios writes what runs are compared with: a paragraph per scenario, and a table of all.
@@ -168,10 +170,10 @@ func writeScenarios(w *strings.Builder, scenarios []BaselineScenario) error {
 	w.WriteString("Medians, with the interval that holds each with 95%\nconfidence; a value without one is exact. ")
 	w.WriteString("docs/running.md of Fleetmark explains the metrics.\n\n")
 	for _, s := range scenarios {
-		if err := checkWord("scenario", s.Name); err != nil {
+		if err := CheckName("scenario", s.Name); err != nil {
 			return err
 		}
-		text := fmt.Sprintf("%s: %s.", s.Name, plural(s.Repetitions, "repetition"))
+		text := fmt.Sprintf("%s: %s.", s.Name, plaintext.Count(s.Repetitions, "repetition"))
 		if s.Yardstick != nil {
 			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
 		}
@@ -194,49 +196,72 @@ func writeScenarios(w *strings.Builder, scenarios []BaselineScenario) error {
 }
 
 // scenarioTable has a row per metric and a column per scenario and operation.
-func scenarioTable(scenarios []BaselineScenario) page.Table {
-	table := page.Table{Header: []string{"metric"}, Align: "l"}
+func scenarioTable(scenarios []BaselineScenario) texttable.Table {
+	table := texttable.Table{Header: []string{"metric"}, Align: "l"}
 	type column struct{ scenario, op string }
 	var columns []column
-	var pairs []*pair
+	var samples []*metricSamples
 	repetitions := map[string]int{}
 	for _, s := range scenarios {
 		repetitions[s.Name] = s.Repetitions
-		for _, p := range pairSamples(nil, s.Records) {
-			if c := (column{p.scenario, p.op}); !slices.Contains(columns, c) {
+		for _, m := range groupByMetric(s.Records) {
+			if c := (column{m.scenario, m.op}); !slices.Contains(columns, c) {
 				columns = append(columns, c)
-				table.Header, table.Align = append(table.Header, page.Escape(p.scenario+" "+p.op)), table.Align+"r"
+				table.Header, table.Align = append(table.Header, markdown.Escape(m.scenario+" "+m.op)), table.Align+"r"
 			}
-			pairs = append(pairs, p)
+			samples = append(samples, m)
 		}
 	}
-	slices.SortStableFunc(pairs, func(a, b *pair) int {
-		return cmp.Or(unitOrder(a.unit)-unitOrder(b.unit), strings.Compare(a.unit, b.unit))
+	slices.SortStableFunc(samples, func(a, b *metricSamples) int {
+		return cmp.Or(UnitOrder(a.unit)-UnitOrder(b.unit), strings.Compare(a.unit, b.unit))
 	})
 	rows := map[string]int{} // by unit
-	for _, p := range pairs {
-		row, ok := rows[p.unit]
+	for _, m := range samples {
+		row, ok := rows[m.unit]
 		if !ok {
 			row = len(table.Rows)
-			rows[p.unit] = row
-			table.Rows = append(table.Rows, append([]string{page.Escape(p.unit)}, make([]string, len(columns))...))
+			rows[m.unit] = row
+			table.Rows = append(table.Rows, append([]string{markdown.Escape(m.unit)}, make([]string, len(columns))...))
 		}
-		table.Rows[row][1+slices.Index(columns, column{p.scenario, p.op})] = scenarioCell(p, repetitions[p.scenario])
+		table.Rows[row][1+slices.Index(columns, column{m.scenario, m.op})] = scenarioCell(m, repetitions[m.scenario])
 	}
 	return table
 }
 
-// scenarioCell is a median with its interval, and with the number of samples where that isn't the
+// A metricSamples holds what was measured of one metric of one operation.
+type metricSamples struct {
+	scenario, op, unit string
+	values             []float64
+}
+
+// groupByMetric returns the samples of each metric, in the order in which the records have them.
+func groupByMetric(records []Record) (all []*metricSamples) {
+	type key struct{ scenario, op, unit string }
+	byKey := map[key]*metricSamples{}
+	for _, r := range records {
+		for _, v := range r.Values {
+			k := key{r.Scenario, r.Op, v.Unit}
+			if byKey[k] == nil {
+				byKey[k] = &metricSamples{scenario: r.Scenario, op: r.Op, unit: v.Unit}
+				all = append(all, byKey[k])
+			}
+			byKey[k].values = append(byKey[k].values, v.Value)
+		}
+	}
+	return all
+}
+
+// scenarioCell returns a median with its interval, and with the number of samples if that isn't the
 // scenario's number of repetitions.
-func scenarioCell(p *pair, repetitions int) string {
-	unit, _ := LookupUnit(p.unit)
-	summary := summarize(p.now, unit.Exact)
-	cell := FormatValue(summary.Median, p.unit)
+func scenarioCell(m *metricSamples, repetitions int) string {
+	unit, _ := LookupUnit(m.unit)
+	summary := Summarize(m.values, unit.Exact)
+	cell := FormatValue(summary.Median, m.unit)
 	switch {
 	case !unit.Exact:
 		cell += " ± " + summary.interval
 	case *summary.Low != *summary.High:
-		cell += fmt.Sprintf(" (%s to %s)", FormatValue(*summary.Low, p.unit), FormatValue(*summary.High, p.unit))
+		cell += fmt.Sprintf(" (%s to %s)", FormatValue(*summary.Low, m.unit), FormatValue(*summary.High, m.unit))
 	}
 	if summary.N != repetitions {
 		cell += fmt.Sprintf(" (n=%d)", summary.N)

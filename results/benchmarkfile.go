@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results/internal/benchtext"
 )
 
 // A BenchmarkFile is the Go benchmarks of a file: what go test printed, or those of a baseline page.
@@ -15,19 +20,38 @@ type BenchmarkFile struct {
 	Path     string
 	Samples  []BenchmarkSample
 	System   string   // goos, goarch and cpu of the samples; empty if they differ or aren't known
-	Warnings []string // lines that were left out, a sentence each
+	Warnings []string // lines that were left out, and what failed, a sentence each
+	Failures []string // of the warnings, those that say that go test failed
+
+	better map[string]int // which way is better, by unit, as Unit lines say
+	empty  string         // why there are no samples
 }
 
-// ReadBenchmarkFile reads the Go benchmarks of a file. Lines that aren't of the benchmark format are
-// passed over, as by benchstat; a damaged sample is in Warnings. Its errors are [*InputError].
+// ReadBenchmarkFile reads the Go benchmarks of a file: what go test or go test -json printed, or a
+// baseline page. Lines that aren't of the benchmark format are passed over, as by benchstat; damaged
+// samples, and what says that go test failed, are in Warnings. Its errors are [*InputError].
 func ReadBenchmarkFile(path string) (*BenchmarkFile, error) {
-	data, err := readBounded(path, maxSamplesBytes)
+	data, err := ReadTextFile(path, MaxSamplesBytes)
 	if err != nil {
 		return nil, err
 	}
+	return parseBenchmarkFile(path, data)
+}
+
+// ReadBenchmarks reads the Go benchmarks of r, as ReadBenchmarkFile does from a file. name stands for
+// the path.
+func ReadBenchmarks(r io.Reader, name string) (*BenchmarkFile, error) {
+	data, err := ReadAll(plaintext.Reader(r), name, MaxSamplesBytes)
+	if err != nil {
+		return nil, err
+	}
+	return parseBenchmarkFile(name, data)
+}
+
+func parseBenchmarkFile(path string, data []byte) (*BenchmarkFile, error) {
 	f := &BenchmarkFile{Path: path}
-	if isBaseline(data) {
-		page, err := parseBaseline(data, path)
+	if IsBaseline(data) {
+		page, err := ParseBaseline(data, path)
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +59,7 @@ func ReadBenchmarkFile(path string) (*BenchmarkFile, error) {
 	}
 	f.read(data)
 	if len(f.Samples) == 0 {
-		return nil, &InputError{Path: path, Problem: "holds no benchmark results", Want: "name what `go test -bench` printed, or a run directory"}
+		return nil, &InputError{Path: path, Problem: f.empty, Want: "name what `go test -bench` printed, or a run directory"}
 	}
 	return f, nil
 }
@@ -64,18 +88,29 @@ func NewBenchmarkFile(path string, g *GoBenchmarks) *BenchmarkFile {
 // read takes the samples of text.
 func (f *BenchmarkFile) read(text []byte) {
 	var systems []string
-	reader := benchfmt.NewReader(bytes.NewReader(text), f.Path)
+	from := benchtext.New(f.Path, text)
+	reader := benchfmt.NewReader(bytes.NewReader(from.Data), f.Path)
+	f.better = map[string]int{}
 	for reader.Scan() {
 		switch rec := reader.Result().(type) {
 		case *benchfmt.SyntaxError:
-			f.Warnings = append(f.Warnings, rec.Error()+" (the line is left out)")
+			from.AddDamaged(rec.Line, rec.Msg)
+		case *benchfmt.UnitMetadata:
+			_, line := rec.Pos()
+			switch problem := benchtext.UnknownDirection(rec); {
+			case problem != "":
+				f.Warnings = append(f.Warnings, fmt.Sprintf("%s:%d: %s", f.Path, from.Line(line), problem))
+			case rec.Key == "better":
+				f.better[rec.OrigUnit] = map[string]int{"higher": +1, "lower": -1}[rec.Value]
+			}
 		case *benchfmt.Result:
 			sample, err := benchmarkSample(rec)
 			if err != nil {
 				_, line := rec.Pos()
-				f.Warnings = append(f.Warnings, fmt.Sprintf("%s:%d: %v (the line is left out)", f.Path, line, err))
+				from.AddDamaged(line, err.Error())
 				continue
 			}
+			from.AddWhole(rec.Name.String())
 			f.Samples = append(f.Samples, sample)
 			systems = append(systems, strings.TrimSpace(rec.GetConfig("goos")+"/"+rec.GetConfig("goarch")+" "+rec.GetConfig("cpu")))
 		}
@@ -83,27 +118,43 @@ func (f *BenchmarkFile) read(text []byte) {
 	if err := reader.Err(); err != nil {
 		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: the rest can't be read: %v", f.Path, err))
 	}
+	f.Warnings = append(f.Warnings, from.Warnings()...)
+	f.Failures, f.empty = from.Failures, from.WhyEmpty()
 	if slices.Sort(systems); len(slices.Compact(systems)) == 1 && systems[0] != "/" {
 		f.System = systems[0]
 	}
 }
 
-// only returns a file with the samples that keep reports true for.
-func (f *BenchmarkFile) only(keep func(BenchmarkSample) bool) *BenchmarkFile {
+// Only returns a file with the samples that keep reports true for.
+func (f *BenchmarkFile) Only(keep func(BenchmarkSample) bool) *BenchmarkFile {
 	some := *f
 	some.Samples = slices.DeleteFunc(slices.Clone(f.Samples), func(s BenchmarkSample) bool { return !keep(s) })
 	return &some
 }
 
-// records returns the samples as records: the package is the scenario, the benchmark the operation. If
-// named, GOMAXPROCS is part of the benchmark's name. If usual, they have no metrics but go test's own.
-func (f *BenchmarkFile) records(named, usual bool) []Record {
+// Declare says which way is better of metrics that benchmarks report themselves, +1 being more and -1
+// less, where no Unit line of the file says so.
+func (f *BenchmarkFile) Declare(better map[string]int) {
+	all := map[string]int{}
+	maps.Copy(all, better)
+	maps.Copy(all, f.better)
+	f.better = all
+}
+
+// Better returns which way is better, +1 being more and -1 less, of each metric that Unit lines or Declare say it
+// of. The map is the file's own.
+func (f *BenchmarkFile) Better() map[string]int { return f.better }
+
+// Records returns the samples as records: the package is the scenario, the benchmark the operation. If
+// named, GOMAXPROCS is part of the benchmark's name. If portable, MB/s is left out: it is ns/op in other
+// words.
+func (f *BenchmarkFile) Records(named, portable bool) []Record {
 	repetitions := map[[2]string]int{}
 	var records []Record
 	for _, s := range f.Samples {
 		r := Record{Scenario: cmp.Or(s.Package, "."), Op: s.Name, Ops: int64(s.Iterations), Values: s.Values}
-		if usual {
-			r.Values = slices.DeleteFunc(slices.Clone(s.Values), func(v Value) bool { return v.Unit != "ns/op" && v.Unit != "B/op" && v.Unit != "allocs/op" })
+		if portable {
+			r.Values = slices.DeleteFunc(slices.Clone(s.Values), func(v Value) bool { return v.Unit == UnitThroughput })
 		}
 		if named && s.Procs > 1 {
 			r.Op = fmt.Sprintf("%s-%d", s.Name, s.Procs)
@@ -116,35 +167,12 @@ func (f *BenchmarkFile) records(named, usual bool) []Record {
 	return records
 }
 
-// procs returns the values of GOMAXPROCS among the samples.
-func (f *BenchmarkFile) procs() []int {
+// Procs returns the values of GOMAXPROCS among the samples.
+func (f *BenchmarkFile) Procs() []int {
 	var all []int
 	for _, s := range f.Samples {
 		all = append(all, s.Procs)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// A BenchmarkComparison is the benchmarks of two files, held against each other.
-type BenchmarkComparison struct {
-	Judgement *Judgement
-	Base, Now []Record
-}
-
-// CompareBenchmarks judges the benchmarks of one file by those of another, of which it looks at the
-// ones that keep reports true for; nil keeps all. They were measured one after the other, so times
-// have the wide tolerances of a baseline; they are judged only between files of the same system and
-// GOMAXPROCS. If portable, only what means the same on any machine is asked for, and what can't be
-// judged is inconclusive.
-func CompareBenchmarks(base, now *BenchmarkFile, keep func(BenchmarkSample) bool, portable bool) *BenchmarkComparison {
-	if keep != nil {
-		base = base.only(keep)
-	}
-	// A name without GOMAXPROCS lets allocations meet that were measured on machines of other sizes.
-	named := len(base.procs()) > 1 || len(now.procs()) > 1
-	c := &BenchmarkComparison{Base: base.records(named, portable), Now: now.records(named, portable)}
-	same := base.System != "" && base.System == now.System && slices.Equal(base.procs(), now.procs())
-	c.Judgement = Judge(&BaselineScenario{Records: c.Base}, c.Now, Conditions{SameMachine: same, SameWorkload: true, PortableOnly: portable, Strict: portable, WholeAllocations: true})
-	return c
 }

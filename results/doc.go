@@ -1,15 +1,15 @@
-// Package results keeps what a run measured, and says what it means.
+// Package results keeps what a run measured, and compares it.
 //
 // What goes in: one [Record] a repetition and operation, made by whoever ran the
 // load, and the facts of the run around them ([Run], [Machine], [Counts]).
 // What comes out: files that people and the Go benchmark tools both read, a
-// comparison with benchstat's statistics, and a [Verdict].
+// comparison with benchstat's statistics. Package judge makes verdicts of them.
 //
 // The pipeline, from the left:
 //
 //		Record ── SampleWriter ──> samples.txt ──┐
-//		Run ───── RunDirectory ──> run.json ─────┴─> LoadRun ──┬─> Compare ──> Comparison
-//		                                                       ├─> Judge ────> Judgement
+//		Run ───── RunDirectory ──> run.json ─────┴─> LoadRun ──┬─> Compare ────> Comparison
+//		                                                       ├─> judge.Judge ──> Judgement
 //		Baseline ─ WriteBaseline ─> BASELINE_METRICS.md ───────┘
 //		                            ReadBaseline
 //
@@ -23,10 +23,7 @@
 //	 4. [Compare] puts any number of files beside each other through the same
 //	    packages, in the same order, as benchstat: its centre, interval, delta and
 //	    p are benchstat's, to the last digit.
-//	 5. [Judge] holds a run against a baseline and gives each row one of five
-//	    verdicts. What a seed determines is judged exactly, allocations are judged
-//	    on any machine, and time only on the machine that the baseline came from.
-//	 6. [WriteBaseline] and [ReadBaseline] keep the baseline: a Markdown page that
+//	 5. [WriteBaseline] and [ReadBaseline] keep the baseline: a Markdown page that
 //	    a person reads, benchstat reads, and nobody edits unnoticed.
 //
 // What it must never know: how a device is driven (delivery), what a device is

@@ -1,11 +1,15 @@
 package results
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
 // An InputError says that a file or directory that the user named can't be used.
@@ -37,32 +41,60 @@ func (e *InputError) Error() string {
 // Unwrap returns the cause.
 func (e *InputError) Unwrap() error { return e.Err }
 
-// cause is an operating system's error without the path, which InputError names already.
-func cause(err error) string {
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
+// WithoutPath returns the message of an operating system's error without the path, which an
+// [InputError] names already.
+func WithoutPath(err error) string {
+	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		return pathErr.Err.Error()
 	}
 	return err.Error()
 }
 
-// readBounded reads the whole of a file of at most limit bytes.
-func readBounded(path string, limit int64) ([]byte, error) {
+// ReadFile reads a whole file of at most limit bytes. Its error is an [*InputError].
+func ReadFile(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, &InputError{Path: path, Problem: "can't be opened (" + cause(err) + ")", Want: "name a file that exists and can be read", Err: err}
+		return nil, &InputError{Path: path, Problem: "can't be opened (" + WithoutPath(err) + ")", Want: "name a file that exists and can be read", Err: err}
 	}
 	defer f.Close()
-	return readAllBounded(f, path, limit)
+	return ReadAll(f, path, limit)
 }
 
-func readAllBounded(r io.Reader, path string, limit int64) ([]byte, error) {
+// ReadTextFile reads a text file as [ReadFile] does. A user may have written it, so it may be in any
+// encoding that [plaintext.Decode] knows.
+func ReadTextFile(path string, limit int64) ([]byte, error) {
+	data, err := ReadFile(path, limit)
+	return plaintext.Decode(data), err
+}
+
+// ReadAll reads r, of at most limit bytes, to its end. Its error is an [*InputError], in which name stands
+// for the path.
+func ReadAll(r io.Reader, name string, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
-		return nil, &InputError{Path: path, Problem: "can't be read (" + cause(err) + ")", Want: "name a file that can be read", Err: err}
+		return nil, &InputError{Path: name, Problem: "can't be read (" + WithoutPath(err) + ")", Want: "name a file that can be read", Err: err}
 	}
 	if int64(len(data)) > limit {
-		return nil, &InputError{Path: path, Problem: fmt.Sprintf("is larger than %d MiB", limit>>20), Want: "name a file of benchmark results"}
+		return nil, &InputError{Path: name, Problem: fmt.Sprintf("is larger than %d MiB", limit>>20), Want: "name a file of benchmark results"}
 	}
 	return data, nil
+}
+
+// JSONErrorLine returns the line of data that a JSON error points at. It returns 0 if it points at none.
+func JSONErrorLine(data []byte, err error) int {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	var offset int64
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		offset = kind.Offset
+	default:
+		return 0
+	}
+	if offset < 0 || offset > int64(len(data)) {
+		return 0
+	}
+	return 1 + bytes.Count(data[:offset], []byte("\n"))
 }

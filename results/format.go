@@ -1,7 +1,6 @@
 package results
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -17,18 +16,19 @@ func FormatValue(value float64, unit string) string {
 	tidy, tidied := benchunit.Tidy(value, unit)
 	suffix := unitSuffix(tidied)
 	switch {
+	case known.Quantity == Share, strings.HasSuffix(unit, "/fleet"):
+		return formatShare(value)
+	case strings.HasSuffix(unit, "ops/s") && value > 0 && value < 1:
+		return formatSlowRate(value)
 	case known.Exact:
 		return formatExact(tidy) + suffix
 	case isOutcome(unit):
 		return formatExact(value)
-	case known.Name == "allocs/op":
+	case known.Quantity == Objects:
 		return formatAllocations(tidy)
-	case known.Name == "MB/s":
+	case known.Quantity == BytesPerSecond:
 		// benchunit would count in MiB; the metric's name says MB.
-		if mb := tidy / 1e6; mb >= 100 {
-			return strconv.FormatFloat(mb, 'f', 0, 64) + "MB/s"
-		}
-		return strconv.FormatFloat(tidy/1e6, 'g', 3, 64) + "MB/s"
+		return formatBytesPerSecond(tidy)
 	}
 	scaler := benchunit.CommonScale([]float64{tidy}, benchunit.ClassOf(tidied))
 	if tidy == 0 {
@@ -40,6 +40,31 @@ func FormatValue(value float64, unit string) string {
 		scaler.Prec--
 	}
 	return scaler.Format(tidy) + suffix
+}
+
+// formatSlowRate writes a rate below one a second in a unit in which it is no tiny number: "0.300/s",
+// "3.00/min" or "55.4/h".
+func formatSlowRate(perSecond float64) string {
+	switch {
+	case perSecond >= 0.1:
+		return strconv.FormatFloat(perSecond, 'f', 3, 64) + "/s"
+	case perSecond*60 >= 1:
+		return strconv.FormatFloat(perSecond*60, 'f', 2, 64) + "/min"
+	}
+	return strconv.FormatFloat(perSecond*3600, 'g', 3, 64) + "/h"
+}
+
+// formatBytesPerSecond writes "104MB/s", "1.02kB/s" or "15.8B/s".
+func formatBytesPerSecond(bytes float64) string {
+	switch {
+	case bytes >= 100e6:
+		return strconv.FormatFloat(bytes/1e6, 'f', 0, 64) + "MB/s"
+	case bytes >= 1e6 || bytes == 0:
+		return strconv.FormatFloat(bytes/1e6, 'g', 3, 64) + "MB/s"
+	case bytes >= 1e3:
+		return strconv.FormatFloat(bytes/1e3, 'g', 3, 64) + "kB/s"
+	}
+	return strconv.FormatFloat(bytes, 'g', 3, 64) + "B/s"
 }
 
 // unitSuffix is what of a unit a single value needs beside its column of units.
@@ -78,49 +103,25 @@ func formatExact(v float64) string {
 	return strconv.FormatFloat(v, 'g', 10, 64)
 }
 
-// formatSummary is "13.2µs ± 2%"; an exact metric has no interval.
+// formatSummary is "13.2µs ± 2%"; an exact metric has no interval, and nor has a sample too small for one.
 func formatSummary(s *Summary, unit string, interval bool) string {
 	if s == nil {
 		return "–"
 	}
 	text := FormatValue(s.Median, unit)
-	if interval && s.interval != "" {
+	if interval && s.interval != "" && s.interval != noInterval {
 		text += " ± " + s.interval
 	}
 	return text
 }
 
-// formatDelta is "+6.8%", with "?" for a change from zero.
-func formatDelta(r JudgedRow) string {
-	switch {
-	case r.Baseline == nil || r.Now == nil:
-		return ""
-	case r.Delta == nil:
-		return "?"
-	case *r.Delta == 0:
-		return "0.0%"
-	}
-	digits := 1
-	if change := *r.Delta; change > -0.0005 && change < 0.0005 {
-		digits = 4 // an exact metric may move by less than a tenth of a percent
-	}
-	return fmt.Sprintf("%+.*f%%", digits, 100**r.Delta)
+// isOutcome reports whether a metric is a count of devices, such as of those that were updated.
+func isOutcome(unit string) bool {
+	return unit == "updated" || unit == "failed" || unit == "lost" || unit == "applied_twice"
 }
 
-// formatRatio is the interval of a delta that pairs gave.
-func formatRatio(r *PairedRatio, wanted bool) string {
-	if r == nil || !wanted {
-		return ""
-	}
-	return fmt.Sprintf(" (%+.1f to %+.1f)", 100*(r.Low-1), 100*(r.High-1))
-}
+// Format returns a sample for people, such as "13.2µs ± 2%". A nil one, which wasn't measured, is a dash.
+func (s *Summary) Format(unit string) string { return formatSummary(s, unit, true) }
 
-func formatP(p *float64) string {
-	switch {
-	case p == nil:
-		return ""
-	case *p < 0.001:
-		return "<0.001"
-	}
-	return strconv.FormatFloat(*p, 'f', 3, 64)
-}
+// noInterval is an interval that has no bounds, as benchstat prints it.
+const noInterval = "∞"

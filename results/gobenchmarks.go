@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
-
-	"github.com/fleetmark/fleetmark/results/internal/page"
 )
 
 // GoBenchmarks is what one `go test -bench` command measured.
@@ -84,7 +82,20 @@ func ParseGoBenchmarks(lines []string) ([]BenchmarkSample, error) {
 
 // IsBenchmarkLine reports whether benchstat would take a line for a result, for metadata of a unit,
 // or for configuration.
-func IsBenchmarkLine(line string) bool { return page.IsBenchmarkLine(line) }
+func IsBenchmarkLine(line string) bool {
+	if strings.HasPrefix(line, "Benchmark") || line == "Unit" || strings.HasPrefix(line, "Unit ") || strings.HasPrefix(line, "Unit\t") {
+		return true
+	}
+	// Whether a line is configuration is decided by the format's own reader: it then appears on the result
+	// that follows. A key without a value would delete the key, which doesn't show, so the line gets one.
+	reader := benchfmt.NewReader(strings.NewReader(line+" x\nBenchmarkX 1 1 x\n"), "")
+	for reader.Scan() {
+		if result, ok := reader.Result().(*benchfmt.Result); ok && result.Name.String() == "X" {
+			return len(result.Config) > 0
+		}
+	}
+	return false
+}
 
 // checkBenchmarkLine says what is wrong with a line, and is empty if nothing is.
 func checkBenchmarkLine(line string) string {
@@ -93,7 +104,7 @@ func checkBenchmarkLine(line string) string {
 		return "want one line, without a carriage return"
 	case strings.HasPrefix(line, "Benchmark") && len(strings.Fields(line)) < 4:
 		return "want a name, a count and at least one value with its unit"
-	case !page.IsBenchmarkLine(line):
+	case !IsBenchmarkLine(line):
 		return "neither a benchmark, a unit nor a configuration line"
 	}
 	return ""
@@ -193,7 +204,7 @@ func (g GoBenchmarks) Summaries() []BenchmarkSummary {
 	}
 	for i := range all {
 		for k, u := range all[i].Units {
-			all[i].Units[k].Summary = *summarize(values[i][u.Unit], false)
+			all[i].Units[k].Summary = *Summarize(values[i][u.Unit], false)
 		}
 	}
 	return all

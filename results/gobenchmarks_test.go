@@ -212,8 +212,18 @@ func FuzzParseGoBenchmarks(f *testing.F) {
 		}
 		b := testBaseline()
 		b.Benchmarks = []GoBenchmarks{{Command: "go test", Lines: lines, Samples: samples}}
-		got, err := parseBaseline([]byte(baselineText(t, b)), "page")
+		got, err := ParseBaseline([]byte(baselineText(t, b)), "page")
 		require.NoError(t, err)
 		require.Equal(t, b.Benchmarks, got.Benchmarks)
 	})
+}
+
+func TestIsBenchmarkLine(t *testing.T) {
+	for line, want := range map[string]bool{
+		"BenchmarkPush-2 100 5 ns/op": true, "Benchmarks are nice": true, "Unit ns/op better=lower": true, "Unit": true, "Units are nice": false,
+		"goos: linux": true, "note:": true, "http://example": false, "key:value": false, "key:\tvalue": true, "two words: x": false, "Key: x": false, "kEy: x": false,
+		"ärger: x": true, " key: x": false, "- key: x": false, "": false, "x": false, ":": false,
+	} {
+		require.Equal(t, want, IsBenchmarkLine(line), "%q", line)
+	}
 }

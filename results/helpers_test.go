@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,4 +120,22 @@ func requireInput(t testing.TB, err error, line int, text string) {
 	require.Contains(t, err.Error(), text)
 	require.NotEmpty(t, input.Want, "the error must say what to do")
 	require.NotContains(t, err.Error(), "\n")
+}
+
+// benchstatPath builds the benchstat that go.mod names.
+var benchstatPath = sync.OnceValues(func() (string, error) {
+	path, err := exec.Command("go", "tool", "-n", "benchstat").Output()
+	return strings.TrimSpace(string(path)), err
+})
+
+// benchstat returns what benchstat prints of files in dir.
+func benchstat(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	path, err := benchstatPath()
+	require.NoError(t, err, "go tool -n benchstat")
+	cmd := exec.Command(path, args...)
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return string(out)
 }

@@ -21,6 +21,11 @@ func (i Interference) String() string {
 // machine at rest stays within 2%; a build or a test beside the run takes half.
 const maxInterference = 0.10
 
+// Exceeds reports whether what else the machine did may have moved a time. It returns false if i is nil.
+func (i *Interference) Exceeds() bool {
+	return i != nil && (i.OthersFraction > maxInterference || i.StolenFraction > maxInterference)
+}
+
 // Disturbed says what took the machine from the run, in a clause, and is empty
 // where that was too little to matter or isn't known.
 func (i *Interference) Disturbed() string {

@@ -3,7 +3,6 @@ package results
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -36,8 +35,8 @@ func (r Record) Value(unit string) (float64, bool) {
 	return 0, false
 }
 
-// validate returns an error if the record's names are no words, or a value is no number.
-func (r Record) validate() error {
+// Validate returns an error if a name of the record isn't a word, or a value isn't a finite number.
+func (r Record) Validate() error {
 	for _, name := range [][2]string{{"scenario", r.Scenario}, {"operation", r.Op}} {
 		what, word := name[0], name[1]
 		if word == "" || !utf8.ValidString(word) || strings.ContainsFunc(word, isSpaceOrControl) {
@@ -69,13 +68,15 @@ func (r Record) validate() error {
 // checkName returns an error if the record can't be named on a line of a run's samples, where a slash
 // and an equals sign divide the name.
 func (r Record) checkName() error {
-	if err := checkWord("scenario", r.Scenario); err != nil {
+	if err := CheckName("scenario", r.Scenario); err != nil {
 		return err
 	}
-	return checkWord("operation", r.Op)
+	return CheckName("operation", r.Op)
 }
 
-func checkWord(what, word string) error {
+// CheckName returns an error if a name can't stand on a line of a run's samples, where a slash and an equals
+// sign divide the name of a benchmark. what says what it names.
+func CheckName(what, word string) error {
 	if word == "" || !utf8.ValidString(word) || strings.ContainsAny(word, "/=") || strings.ContainsFunc(word, isSpaceOrControl) {
 		return fmt.Errorf("%s %q: want a word without spaces, slashes or equals signs", what, word)
 	}
@@ -114,39 +115,5 @@ func parseName(name string) (scenario, op string, ok bool) {
 		return "", "", false
 	}
 	op = op[:dash]
-	return scenario, op, checkWord("scenario", scenario) == nil && checkWord("operation", op) == nil
-}
-
-// Medians returns, for each operation, the median of each metric over the
-// repetitions, keyed by operation and then by unit.
-func Medians(records []Record) map[string]map[string]float64 {
-	samples := make(map[string]map[string][]float64)
-	for _, r := range records {
-		units := samples[r.Op]
-		if units == nil {
-			units = make(map[string][]float64)
-			samples[r.Op] = units
-		}
-		for _, v := range r.Values {
-			units[v.Unit] = append(units[v.Unit], v.Value)
-		}
-	}
-	medians := make(map[string]map[string]float64, len(samples))
-	for op, units := range samples {
-		medians[op] = make(map[string]float64, len(units))
-		for unit, values := range units {
-			medians[op][unit] = median(values)
-		}
-	}
-	return medians
-}
-
-// median sorts values in place; it needs at least one.
-func median(values []float64) float64 {
-	slices.Sort(values)
-	mid := len(values) / 2
-	if len(values)%2 == 1 {
-		return values[mid]
-	}
-	return values[mid-1] + (values[mid]-values[mid-1])/2
+	return scenario, op, CheckName("scenario", scenario) == nil && CheckName("operation", op) == nil
 }

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
 
 // RunSchema is the version of run.json that this package writes. A reader refuses
@@ -44,6 +47,8 @@ type Run struct {
 
 	Counts           Counts        `json:"counts"` // of the whole run
 	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"`
+	Operations       []Operations  `json:"operations,omitempty"` // of the timed repetitions
+	Rollouts         []Rollout     `json:"rollouts,omitempty"`   // likewise, of rollouts
 	Fleet            FleetHealth   `json:"fleet"`
 	Harness          HarnessHealth `json:"harness"`
 	Transport        string        `json:"transport"`
@@ -51,6 +56,9 @@ type Run struct {
 	Verdict          Verdict       `json:"verdict,omitempty"`
 
 	Thresholds []ThresholdOutcome `json:"thresholds,omitempty"` // of a run that came to its end
+
+	// Partial is the repetition that an interruption broke off; nil if there is none.
+	Partial *Partial `json:"partial,omitempty"`
 
 	// Lengths is how much of the files that grow with the run belongs to what stands
 	// here, in bytes. WriteRun sets it; nil in runs of before there was any.
@@ -74,7 +82,7 @@ const (
 type Counts struct {
 	Devices      int `json:"devices"`
 	Updated      int `json:"updated"`       // run the new version, as the ledger confirms
-	Failed       int `json:"failed"`        // the client said so
+	Failed       int `json:"failed"`        // of which no operation succeeded, by the client's word
 	Lost         int `json:"lost"`          // the client said updated, the ledger says not
 	AppliedTwice int `json:"applied_twice"` // one update was applied more than once
 }
@@ -92,7 +100,7 @@ func (c Counts) Add(o Counts) Counts {
 
 // String is one line: "5000 devices, 4990 updated, 10 failed, 0 lost, 0 applied twice".
 func (c Counts) String() string {
-	return fmt.Sprintf("%d devices, %d updated, %d failed, %d lost, %d applied twice", c.Devices, c.Updated, c.Failed, c.Lost, c.AppliedTwice)
+	return fmt.Sprintf("%s, %d updated, %d failed, %d lost, %d applied twice", plaintext.Count(c.Devices, "device"), c.Updated, c.Failed, c.Lost, c.AppliedTwice)
 }
 
 // FleetHealth says whether the simulated fleet kept up with the load.
@@ -148,7 +156,7 @@ type Profiling struct {
 
 // NewProfiling is of so many nanoseconds an operation, a repetition each; there must be one of either.
 func NewProfiling(timed, profiled []float64) *Profiling {
-	return &Profiling{TimedCPUNS: median(timed), ProfiledCPUNS: median(profiled), Repetitions: len(profiled)}
+	return &Profiling{TimedCPUNS: stats.Median(timed), ProfiledCPUNS: stats.Median(profiled), Repetitions: len(profiled)}
 }
 
 // Overhead is how much more of the processor an operation took where it was profiled, as a fraction.

@@ -52,7 +52,7 @@ func (s *SampleWriter) Write(records ...Record) error {
 		return fmt.Errorf("write samples: GOMAXPROCS %d: want at least 1", s.procs)
 	}
 	for _, r := range records {
-		if err := cmp.Or(r.validate(), r.checkName()); err != nil {
+		if err := cmp.Or(r.Validate(), r.checkName()); err != nil {
 			return fmt.Errorf("write samples: %w", err)
 		}
 	}
@@ -118,28 +118,19 @@ func (s *SampleWriter) encodeUnit(name string) error {
 	})
 }
 
-// ReadSamples reads what a [SampleWriter] wrote, and refuses everything else: a
-// line that is damaged, of another benchmark, or of no known kind is an
-// [*InputError] that names its line. name is the file's name for that. The
-// repetitions are numbered in the order of the lines.
-func ReadSamples(r io.Reader, name string) ([]Record, benchfmt.UnitMetadataMap, error) {
-	data, err := readAllBounded(r, name, maxSamplesBytes)
-	if err != nil {
-		return nil, nil, err
-	}
-	return parseSamples(data, name, 0)
-}
+// MaxSamplesBytes bounds a file of samples: some hundred thousand lines.
+const MaxSamplesBytes = 64 << 20
 
-// maxSamplesBytes bounds a file of samples: some hundred thousand lines.
-const maxSamplesBytes = 64 << 20
-
-// parseSamples parses data, whose first line is line offset+1 of the named file.
-func parseSamples(data []byte, name string, offset int) ([]Record, benchfmt.UnitMetadataMap, error) {
+// ParseSamples parses what a [SampleWriter] wrote, and refuses everything else: a line that is damaged, of
+// another benchmark, or of no known kind is an [*InputError] that names its line. name is the file's name
+// for that, and the first line of data is its line offset+1. Repetitions are numbered in the order of the
+// lines.
+func ParseSamples(data []byte, name string, offset int) ([]Record, error) {
 	damaged := func(line int, problem string, err error) error {
 		return &InputError{Path: name, Line: offset + line, Problem: "damaged sample line (" + problem + ")", Want: "restore the file, or measure again", Err: err}
 	}
 	if line, problem := checkSampleLines(data); problem != "" {
-		return nil, nil, damaged(line, problem, nil)
+		return nil, damaged(line, problem, nil)
 	}
 
 	var records []Record
@@ -148,12 +139,12 @@ func parseSamples(data []byte, name string, offset int) ([]Record, benchfmt.Unit
 	for reader.Scan() {
 		switch rec := reader.Result().(type) {
 		case *benchfmt.SyntaxError:
-			return nil, nil, damaged(rec.Line, rec.Msg, rec)
+			return nil, damaged(rec.Line, rec.Msg, rec)
 		case *benchfmt.Result:
 			_, line := rec.Pos()
-			record, err := recordOf(rec)
+			record, err := parseRecord(rec)
 			if err != nil {
-				return nil, nil, damaged(line, err.Error(), err)
+				return nil, damaged(line, err.Error(), err)
 			}
 			key := [2]string{record.Scenario, record.Op}
 			repetitions[key]++
@@ -162,9 +153,9 @@ func parseSamples(data []byte, name string, offset int) ([]Record, benchfmt.Unit
 		}
 	}
 	if err := reader.Err(); err != nil {
-		return nil, nil, damaged(lineCount(data), "too long or unreadable", err)
+		return nil, damaged(1+bytes.Count(bytes.TrimSuffix(data, []byte("\n")), []byte("\n")), "too long or unreadable", err)
 	}
-	return records, reader.Units(), nil
+	return records, nil
 }
 
 // checkSampleLines finds the first line of a kind that a SampleWriter never
@@ -198,7 +189,7 @@ func isConfigLine(text []byte) bool {
 	return false
 }
 
-func recordOf(res *benchfmt.Result) (Record, error) {
+func parseRecord(res *benchfmt.Result) (Record, error) {
 	scenario, op, ok := parseName(res.Name.String())
 	if !ok {
 		return Record{}, errors.New("the name isn't Scenario/<scenario>/op=<operation>-<GOMAXPROCS>")
@@ -211,15 +202,7 @@ func recordOf(res *benchfmt.Result) (Record, error) {
 		}
 		record.Values = append(record.Values, value)
 	}
-	return record, record.validate()
-}
-
-func lineCount(data []byte) int {
-	n := bytes.Count(data, []byte("\n"))
-	if len(data) > 0 && data[len(data)-1] != '\n' {
-		n++
-	}
-	return n
+	return record, record.Validate()
 }
 
 // finite reports whether x is a number that JSON and the benchmark format carry.

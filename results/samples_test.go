@@ -60,8 +60,13 @@ func TestUnitLinesAreUnderstood(t *testing.T) {
 	for _, u := range Units() {
 		record.Values = append(record.Values, Value{u.Name, 1})
 	}
-	_, units, err := ReadSamples(strings.NewReader(samplesText(t, record)), "samples.txt")
-	require.NoError(t, err)
+	reader := benchfmt.NewReader(strings.NewReader(samplesText(t, record)), "samples.txt")
+	for reader.Scan() {
+		_, damaged := reader.Result().(*benchfmt.SyntaxError)
+		require.False(t, damaged)
+	}
+	require.NoError(t, reader.Err())
+	units := reader.Units()
 	for _, u := range Units() {
 		require.Equal(t, u.Better, units.GetBetter(u.Name), u.Name)
 		require.Equal(t, u.Exact, units.GetAssumption(u.Name) == benchmath.Assumption(benchmath.AssumeExact), u.Name)
@@ -72,7 +77,7 @@ func TestSamplesRoundTrip(t *testing.T) {
 	records := rolloutRecords(1, 3, 1)
 	records = append(records, Record{"throughput-64k", "deliver", 1, 0, []Value{
 		{"ns/op", 0}, {"MB/s", math.MaxFloat64}, {"p99-ns/op", math.SmallestNonzeroFloat64}, {"B/op", 0.1 + 0.2}, {"unheard-of", -1e-9}}})
-	got, _, err := ReadSamples(strings.NewReader(samplesText(t, records...)), "samples.txt")
+	got, err := ParseSamples([]byte(samplesText(t, records...)), "samples.txt", 0)
 	require.NoError(t, err)
 	require.Equal(t, records, got, "to the last bit")
 }
@@ -117,7 +122,7 @@ func TestSampleWriterStaysFailed(t *testing.T) {
 	require.ErrorIs(t, w.Write(record), full)
 }
 
-func TestReadSamplesRefuses(t *testing.T) {
+func TestParseSamplesRefuses(t *testing.T) {
 	line := "BenchmarkScenario/rollout/op=push-2 5000 13200 ns/op\n"
 	for _, c := range []struct {
 		name, text string
@@ -141,21 +146,15 @@ func TestReadSamplesRefuses(t *testing.T) {
 		{"an endless line", line + "BenchmarkScenario/rollout/op=push-2 1 1 " + strings.Repeat("x", 70<<10), 2, "too long"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, _, err := ReadSamples(strings.NewReader(c.text), "run/samples.txt")
+			_, err := ParseSamples([]byte(c.text), "run/samples.txt", 0)
 			requireInput(t, err, c.line, c.want)
 			require.Contains(t, err.Error(), fmt.Sprintf("run/samples.txt:%d: ", c.line))
 		})
 	}
-	_, _, err := ReadSamples(failingReader{errors.New("gone")}, "samples.txt")
-	requireInput(t, err, 0, "can't be read (gone)")
 }
 
-type failingReader struct{ err error }
-
-func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
-
-func TestReadSamplesNumbersRepetitions(t *testing.T) {
-	records, _, err := ReadSamples(strings.NewReader(samplesText(t, rolloutRecords(1, 3, 1)...)), "samples.txt")
+func TestParseSamplesNumbersRepetitions(t *testing.T) {
+	records, err := ParseSamples([]byte(samplesText(t, rolloutRecords(1, 3, 1)...)), "samples.txt", 0)
 	require.NoError(t, err)
 	require.Equal(t, []int{1, 1, 2, 2, 3, 3}, []int{records[0].Repetition, records[1].Repetition, records[2].Repetition,
 		records[3].Repetition, records[4].Repetition, records[5].Repetition})
@@ -172,22 +171,20 @@ func TestMedians(t *testing.T) {
 	require.False(t, ok)
 }
 
-// FuzzReadSamples: what ReadSamples takes, SampleWriter writes and ReadSamples
-// reads again as the same.
-func FuzzReadSamples(f *testing.F) {
+// FuzzParseSamples: what ParseSamples takes, SampleWriter writes and ParseSamples parses again as the same.
+func FuzzParseSamples(f *testing.F) {
 	f.Add([]byte(samplesText(f, rolloutRecords(1, 2, 1)...)))
 	f.Add([]byte("BenchmarkScenario/a-1/op=b-c-10 007 -0 ns/op 1e400 x\r\n"))
 	f.Add([]byte("Unit ns/op better=lower\nUnit sec/op better=higher\n"))
 	f.Add([]byte("goos: \nBenchmarkScenario/ü/op=µ-1 1 0x1p-3 ns\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		records, units, err := ReadSamples(bytes.NewReader(data), "fuzz")
+		records, err := ParseSamples(data, "fuzz", 0)
 		if err != nil {
 			var input *InputError
 			require.ErrorAs(t, err, &input)
 			return
 		}
-		require.NotNil(t, units)
-		again, _, err := ReadSamples(strings.NewReader(samplesText(t, records...)), "again")
+		again, err := ParseSamples([]byte(samplesText(t, records...)), "again", 0)
 		require.NoError(t, err)
 		require.Len(t, again, len(records))
 		for i := range records {

@@ -8,7 +8,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/fleetmark/fleetmark/results/internal/page"
+	"github.com/fleetmark/fleetmark/internal/markdown"
+	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
 // A Section is a part of the baseline page that is no scenario: where an operation's
@@ -42,13 +43,13 @@ func NewSection(name, title string) *SectionWriter {
 // Text adds a paragraph.
 func (w *SectionWriter) Text(format string, args ...any) {
 	w.begin()
-	w.body.WriteString(wrap(page.Escape(fmt.Sprintf(format, args...))) + "\n")
+	w.body.WriteString(wrap(markdown.Escape(fmt.Sprintf(format, args...))) + "\n")
 }
 
 // Heading adds a heading below the section's own.
 func (w *SectionWriter) Heading(text string) {
 	w.begin()
-	w.body.WriteString("### " + page.Escape(text) + "\n")
+	w.body.WriteString("### " + markdown.Escape(text) + "\n")
 }
 
 // Table adds a table; align has an l or r a column. A cell between backticks is code, as are several
@@ -58,18 +59,18 @@ func (w *SectionWriter) Table(align string, header []string, rows [][]string) {
 	escaped := func(cells []string) []string {
 		out := make([]string, len(cells))
 		for i, c := range cells {
-			out[i] = page.Escape(c)
+			out[i] = markdown.Escape(c)
 			if len(c) > 2 && c[0] == '`' && c[len(c)-1] == '`' {
 				parts := strings.Split(c[1:len(c)-1], "`, `")
 				for k, part := range parts {
-					parts[k] = page.Code(part)
+					parts[k] = markdown.Code(part)
 				}
 				out[i] = strings.Join(parts, ", ")
 			}
 		}
 		return out
 	}
-	t := page.Table{Header: escaped(header), Align: align}
+	t := texttable.Table{Header: escaped(header), Align: align}
 	for _, r := range rows {
 		t.Rows = append(t.Rows, escaped(r))
 	}
@@ -84,7 +85,7 @@ func (w *SectionWriter) Command(text, command string) {
 
 // withCommand is a paragraph that ends in a command.
 func withCommand(text, command string) string {
-	text, command = wrap(page.Escape(text)), page.Code(command)+"."
+	text, command = wrap(markdown.Escape(text)), markdown.Code(command)+"."
 	last := text[strings.LastIndexByte(text, '\n')+1:]
 	if len(last)+1+len(command) > lineWidth {
 		return text + "\n" + command
@@ -95,7 +96,7 @@ func withCommand(text, command string) string {
 // Commands adds a block of commands for a shell, a line each.
 func (w *SectionWriter) Commands(lines ...string) {
 	w.begin()
-	w.err = errors.Join(w.err, page.Fence(&w.body, "sh", strings.Join(lines, "\n")))
+	w.err = errors.Join(w.err, markdown.Fence(&w.body, "sh", strings.Join(lines, "\n")))
 }
 
 // Figure notes a number for programs. It must be finite.
@@ -161,7 +162,7 @@ func (s Section) validate() error {
 	switch {
 	case !sectionName.MatchString(s.Name):
 		return bad("want a name of a to z and dashes")
-	case page.Escape(s.Title) == "" || strings.TrimSpace(s.Title) != s.Title || strings.ContainsAny(s.Title, "\n\r"):
+	case markdown.Escape(s.Title) == "" || strings.TrimSpace(s.Title) != s.Title || strings.ContainsAny(s.Title, "\n\r"):
 		return bad("title %q: want one line of text", s.Title)
 	case strings.Trim(s.Body, "\n") != s.Body:
 		return bad("want no empty line at its beginning or end")
@@ -172,7 +173,7 @@ func (s Section) validate() error {
 			return bad("%q: want no heading of the page's own", line)
 		case strings.HasPrefix(line, fenceSamples), strings.HasPrefix(line, fenceFacts):
 			return bad("%q: want no block of the page's own", line)
-		case page.IsBenchmarkLine(line):
+		case IsBenchmarkLine(line):
 			return bad("%q: benchstat would read it: want a line that begins otherwise", line)
 		}
 		// Escaped it is text that speaks of a mark.
@@ -212,7 +213,7 @@ func writeSections(p *strings.Builder, sections []Section) ([]sectionFacts, erro
 			return nil, fmt.Errorf("section %s is given twice: want each once", s.Name)
 		}
 		seen[s.Name] = true
-		fmt.Fprintf(p, markSection+"\n## %s\n\n%s\n\n", s.Name, page.Escape(s.Title), s.Body)
+		fmt.Fprintf(p, markSection+"\n## %s\n\n%s\n\n", s.Name, markdown.Escape(s.Title), s.Body)
 		f := sectionFacts{Name: s.Name, Title: s.Title}
 		if len(s.Figures) > 0 {
 			f.Figures = s.Figures
@@ -250,7 +251,7 @@ func sectionsOf(lines []string, facts []sectionFacts) (sections []Section, probl
 		if end < 0 {
 			return nil, fmt.Sprintf("has no end of the section %q", f.Name), begin + 1
 		}
-		if end < begin+3 || lines[begin+1] != "## "+page.Escape(f.Title) {
+		if end < begin+3 || lines[begin+1] != "## "+markdown.Escape(f.Title) {
 			return nil, fmt.Sprintf("the section %q lacks its title", f.Name), begin + 1
 		}
 		sections = append(sections, Section{

@@ -1,11 +1,11 @@
 package results
 
 import (
-	"bytes"
 	"io"
 	"time"
 
-	"github.com/fleetmark/fleetmark/results/internal/page"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
 // SuiteRow is what became of one scenario of a suite.
@@ -17,23 +17,19 @@ type SuiteRow struct {
 	Notes    string
 }
 
-// WriteSuite writes a suite's scenarios as a table for a terminal.
-func WriteSuite(w io.Writer, rows []SuiteRow, o TableOptions) error {
-	t := page.Table{Header: []string{"test", "result", "duration", "notes"}, Align: "llrl"}
+// WriteSuite writes the outcomes of a suite as a table for a terminal.
+func WriteSuite(w io.Writer, rows []SuiteRow, o texttable.Style) error {
+	t := texttable.Table{Header: []string{"test", "result", "duration", "notes"}, Align: "llrl"}
+	t.Fold = []texttable.Fold{{Cut: 1}, {}, {Rank: 1}, {Cut: 2, End: true}}
 	for _, r := range rows {
-		verdict := Pass
+		role := texttable.Plain
 		if !r.Passed {
-			verdict = Regressed
+			role = texttable.Bad
 		}
 		t.Rows = append(t.Rows, []string{
-			page.Plain(r.Test), paint(verdict, page.Plain(r.Result), o.Color),
-			r.Duration.Round(10 * time.Millisecond).String(), page.Plain(r.Notes),
+			plaintext.Line(r.Test), o.Paint(role, plaintext.Line(r.Result)),
+			r.Duration.Round(10 * time.Millisecond).String(), plaintext.Line(r.Notes),
 		})
 	}
-	var b bytes.Buffer
-	if err := t.Text(&b); err != nil {
-		return err
-	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return o.Write(w, t)
 }

@@ -1,7 +1,7 @@
 package results
 
 import (
-	"bytes"
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,26 +22,38 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-func TestThresholdTables(t *testing.T) {
+func TestThresholdSummary(t *testing.T) {
 	list := []ThresholdOutcome{
 		{Threshold: "p99-ns/op{op=push} < 20ms", Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true, Held: true},
 		{Threshold: "failed/device == 0", Op: "push", Unit: "failed/device", Value: 0.25, Samples: 3, Measured: true},
 		{Threshold: "MB/s > 1", Op: "verify", Unit: "MB/s"},
 	}
-	var text, markdown bytes.Buffer
-	require.NoError(t, WriteThresholds(&text, list, TableOptions{}))
-	require.Equal(t, `threshold                  measured  result
-─────────────────────────────────────────────────────────
-p99-ns/op{op=push} < 20ms    11.0ms  held
-failed/device == 0             0.25  failed
-MB/s > 1                          –  failed: not measured
-`, text.String())
-	require.NoError(t, WriteThresholdsMarkdown(&markdown, list))
-	require.Contains(t, markdown.String(), "**failed**")
-	require.Contains(t, markdown.String(), "held")
-	require.Equal(t, "2 of 3 thresholds failed: failed/device == 0 (0.25), MB/s > 1 (not measured)", ThresholdSummary(list))
+	require.Equal(t, "2 of 3 thresholds failed: failed/device == 0 (25%), MB/s > 1 (not measured)", ThresholdSummary(list))
 	require.Empty(t, ThresholdSummary(list[:1]))
-	text.Reset()
-	require.NoError(t, WriteThresholds(&text, nil, TableOptions{}))
-	require.Empty(t, text.String())
+}
+
+// TestWhatWasNotMeasuredIsNull in JSON, and nothing else is.
+func TestWhatWasNotMeasuredIsNull(t *testing.T) {
+	for want, o := range map[string]ThresholdOutcome{
+		`{"threshold":"a","op":"push","unit":"ns/op","value":null,"samples":0,"measured":false,"held":false}`: {Threshold: "a", Op: "push", Unit: "ns/op"},
+		`{"threshold":"a","op":"push","unit":"ns/op","value":0,"samples":1,"measured":true,"held":true}`:      {Threshold: "a", Op: "push", Unit: "ns/op", Samples: 1, Measured: true, Held: true},
+	} {
+		text, err := json.Marshal(o)
+		require.NoError(t, err)
+		require.Equal(t, want, string(text))
+		var again ThresholdOutcome
+		require.NoError(t, json.Unmarshal(text, &again))
+		require.Equal(t, o, again)
+	}
+}
+
+func TestUndecidedThresholds(t *testing.T) {
+	list := []ThresholdOutcome{
+		{Threshold: "p99.9-ns/op < 1s", Unit: "p99.9-ns/op", Value: 1e6, Measured: true, Undecided: "8 operations: a p99.9 wants 10,000"},
+		{Threshold: "failed/device == 0", Unit: "failed/device", Measured: true, Held: true},
+	}
+	require.Empty(t, FailedThresholds(list))
+	require.Empty(t, ThresholdSummary(list))
+	require.Equal(t, "1 of 2 thresholds is inconclusive: p99.9-ns/op < 1s (8 operations: a p99.9 wants 10,000)", UndecidedSummary(list))
+	require.Empty(t, UndecidedSummary(list[1:]))
 }

@@ -32,10 +32,3 @@ func (f *FleetAlone) Devices() *DeviceList { return f.fleet.devices() }
 
 // Close ends the devices' process, and waits for it.
 func (f *FleetAlone) Close() error { return f.fleet.close() }
-
-// PeakResident is the most memory that was resident since [ResetPeakResident], in bytes; 0 where
-// the system doesn't tell.
-func PeakResident() uint64 { return peakResident() }
-
-// ResetPeakResident makes the present the peak, where the system lets it.
-func ResetPeakResident() { resetPeak() }

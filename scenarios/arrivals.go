@@ -15,6 +15,9 @@ type schedule interface {
 	// planned is how many operations there are before end, or about how many there
 	// will be, where that is drawn.
 	planned(end time.Duration) int64
+	// at is when operation n is planned, math.MaxInt64 where it never is. It takes nothing, and is
+	// called before anything is taken.
+	at(n int64) time.Duration
 	// rate is operations a second at a moment; 0 where that says nothing.
 	rate(at time.Duration) float64
 }
@@ -29,6 +32,8 @@ func (e *evenly) take() (int64, time.Duration) {
 	n := e.next.Add(1) - 1
 	return n, e.pace.at(n)
 }
+
+func (e *evenly) at(n int64) time.Duration { return e.pace.at(n) }
 
 func (e *evenly) planned(end time.Duration) int64 { return until(e.pace, end) }
 
@@ -45,6 +50,7 @@ func (e *evenly) rate(at time.Duration) float64 {
 // operation's time is determined by the seed and its number.
 type poisson struct {
 	profile profile
+	seed    uint64
 
 	mu   sync.Mutex
 	dice *rand.Rand
@@ -53,7 +59,7 @@ type poisson struct {
 }
 
 func newPoisson(p profile, seed uint64) *poisson {
-	return &poisson{profile: p, dice: rand.New(rand.NewPCG(seed, poissonStream))}
+	return &poisson{profile: p, seed: seed, dice: rand.New(rand.NewPCG(seed, poissonStream))}
 }
 
 // poissonStream sets the arrivals' random numbers apart from others of the seed.
@@ -66,6 +72,14 @@ func (p *poisson) take() (int64, time.Duration) {
 	p.n++
 	p.unit += p.dice.ExpFloat64()
 	return n, p.profile.when(p.unit)
+}
+
+func (p *poisson) at(n int64) time.Duration {
+	again, at := newPoisson(p.profile, p.seed), time.Duration(0)
+	for range n + 1 {
+		_, at = again.take()
+	}
+	return at
 }
 
 func (p *poisson) planned(end time.Duration) int64 {

@@ -29,8 +29,9 @@ type Block struct {
 	Contradicted bool // by the fleet's ledger, as one of the reasons says
 }
 
-// OpenBlocks readies everything but a run directory: Options.Out, Judge and Watcher are not
-// used. What it can't begin is told as by Run.
+// OpenBlocks readies everything but a run directory: Options.Out and Watcher are not
+// used. What it can't begin is told as by Run. It takes no lease of the fleet, which the other side
+// drives as well.
 func OpenBlocks(ctx context.Context, o Options) (*Blocks, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func OpenBlocks(ctx context.Context, o Options) (*Blocks, error) {
 	if o.Spec.Load.Model == Breaking {
 		return nil, &UsageError{What: "scenario " + o.Spec.Name + ": a search can't be cut into blocks: want another load.model"}
 	}
-	o.Watcher = nil
+	o.Watcher, o.unleased = nil, true
 	r, err := prepare(ctx, o)
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func (b *Blocks) Plant(p Plant) { b.r.plant = p.ready() }
 func (b *Blocks) Measure(ctx context.Context) (Block, error) {
 	r := b.r
 	b.done++
-	r.run.Valid, r.run.Invalid, r.run.Notes = true, nil, nil
+	r.run.Valid, r.run.Invalid, r.run.Notes, r.contradicted = true, nil, nil, false
 	step := Step{Scenario: r.spec.Name, Kind: Timed, Number: b.done, Of: b.done, Duration: r.spec.Load.Lasts()}
 	if r.plant.CPUProfile {
 		if err := pprof.StartCPUProfile(io.Discard); err != nil {
@@ -71,7 +72,7 @@ func (b *Blocks) Measure(ctx context.Context) (Block, error) {
 	asked := slices.DeleteFunc(m.records(r.spec, b.done), func(rec results.Record) bool { return rec.Op != string(r.spec.Load.Operation) })
 	return Block{
 		Records: asked, Counts: m.counts, Invalid: slices.Clone(r.run.Invalid),
-		Contradicted: slices.ContainsFunc(r.run.Invalid, func(reason string) bool { return strings.HasPrefix(reason, contradicts) }),
+		Contradicted: r.contradicted,
 	}, nil
 }
 

@@ -3,16 +3,18 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"math"
+	"strconv"
 	"time"
-)
 
-// limitUnit is the metric of what a search has found.
-const limitUnit = "limit-ops/s"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+)
 
 // probe is one rate of a search under way.
 type probe struct {
-	rate   float64
-	doubts []string // of the fleet's health and the harness's
+	rate       float64
+	doubts     []string // of the fleet's health and the harness's
+	bottleneck string   // why the rate says nothing of the devices; empty: it does
 }
 
 // breakpoint searches the highest rate that still holds, each rate from a clean slate
@@ -22,36 +24,101 @@ func (r *runner) breakpoint(ctx context.Context, step Step) (*measured, error) {
 	b := load.Breakpoint.withDefaults()
 	s := &search{from: float64(load.Rate), to: float64(b.To), within: float64(b.Within)}
 	defer r.endProbe()
-	var best *measured
-	var why string
+	began := time.Now()
+	var best, last *measured
+	var why string             // the lowest rate that failed did so
+	var elsewhere string       // and, where that isn't the devices' doing, what limited it
+	var quickest time.Duration // operations of a rate that held took so long
 	for rate, ok := s.next(); ok; rate, ok = s.next() {
 		r.beginProbe(rate, b)
 		step.Rate, step.Duration = rate, b.Probe.Std()
 		m, err := r.attempt(ctx, step, load.atRate(rate))
 		if err != nil {
+			r.keepSearch(ctx, step, s, best, began)
 			return nil, err
 		}
+		last = m
 		problem := r.beyond(m, s.within)
 		s.tell(problem == "")
 		if problem == "" {
 			best = m
+			if quickest == 0 || m.takes < quickest {
+				quickest = m.takes
+			}
 		} else {
-			why = fmt.Sprintf("%.4g/s didn't: %s", rate, problem)
+			why = fmt.Sprintf("%s didn't: %s", perSecondText(rate), problem)
+			elsewhere = r.notTheDevices(m, quickest)
 		}
 	}
 	r.endProbe()
 	switch {
 	case best == nil:
-		r.invalid(fmt.Sprintf("the search has no lower end: %s; begin lower (load.rate)", why))
+		text := "the search has no lower end: " + why
+		if elsewhere != "" {
+			text += "; " + elsewhere
+		} else {
+			text += "; begin lower (load.rate)"
+		}
+		r.invalid(text)
 		ops, _ := merged(nil, load)
-		return &measured{ops: ops, started: time.Now(), counts: r.claims.count()}, nil
+		return &measured{ops: ops, started: time.Now(), counts: r.claims.count(), operations: last.operations}, nil
 	case s.failed == 0:
-		r.note(fmt.Sprintf("%.4g/s held, the highest rate that was to be tried (load.breakpoint.to): the limit lies above", s.held))
+		r.note(fmt.Sprintf("%s held, the highest rate that was to be tried (load.breakpoint.to): the limit lies above", perSecondText(s.held)))
 	default:
-		r.note(fmt.Sprintf("%.4g/s held; %s", s.held, why))
+		r.note(fmt.Sprintf("%s held; %s", perSecondText(s.held), why))
+		if elsewhere != "" {
+			r.invalid(fmt.Sprintf("the limit that was found, %s, isn't the devices': %s", perSecondText(s.held), elsewhere))
+		}
 	}
 	best.limit = s.held
 	return best, nil
+}
+
+// perSecondText is a rate in operations a second, such as 1,600/s or 66.88/s.
+func perSecondText(perSecond float64) string {
+	if perSecond >= 1000 {
+		return plaintext.Thousands(int64(math.Round(perSecond))) + "/s"
+	}
+	return strconv.FormatFloat(perSecond, 'g', 4, 64) + "/s"
+}
+
+// slowed is how many times as long operations must have taken as at a rate that held, for a rate that
+// kept all workers busy to be the devices' limit. If they didn't slow down, more workers would have
+// brought more out.
+const slowed = 2
+
+// notTheDevices says what limited a rate that failed, if that wasn't the devices: the fleet's process or
+// the harness, a driver that left operations unsent although workers were free, or workers that were all
+// busy while operations took hardly longer than before. It is empty where it was the devices, as far as
+// can be told.
+func (r *runner) notTheDevices(m *measured, quickest time.Duration) string {
+	if r.probe.bottleneck != "" {
+		return r.probe.bottleneck
+	}
+	switch {
+	case m.plan == nil:
+		return ""
+	case m.busiest < m.most && m.operations.NotSent > 0:
+		return fmt.Sprintf("at %s at most %d of %d workers were busy at once: the driver was too slow, or its machine",
+			perSecondText(r.probe.rate), m.busiest, m.most)
+	case m.busiest < m.most || m.plan.starved.TotalCount() == 0:
+		return ""
+	}
+	if quickest > 0 && m.takes >= slowed*quickest {
+		return ""
+	}
+	takes, to := max(quickest, 0), float64(r.spec.Load.Breakpoint.To)
+	if takes == 0 {
+		takes = m.takes
+	}
+	allow := "set load.workers to that, or leave it out"
+	if r.spec.Load.auto() {
+		allow = "set load.workers to that, for no more are started by themselves, or begin lower (load.rate)"
+	}
+	wants := plaintext.Thousands(int64(workersFor(to, takes)))
+	return fmt.Sprintf("at %s %s, and an operation took %v, hardly longer than before; "+
+		"%s (load.breakpoint.to) wants about %s workers: %s", perSecondText(r.probe.rate), allBusy(m.most),
+		m.takes.Round(10*time.Microsecond), perSecondText(to), wants, allow)
 }
 
 // atRate is the load of one probe.
@@ -98,21 +165,26 @@ func (r *runner) beyond(m *measured, within float64) string {
 		all.merge(rec.trend)
 	}
 	growth, uncertain, known := all.growth()
+	if o := m.operations; o.NotSent > 0 {
+		return fmt.Sprintf("%s of %s operations were not sent in time", plaintext.Thousands(o.NotSent), plaintext.Thousands(o.Planned))
+	}
+	if records := m.records(r.spec, 1); len(records) > 0 {
+		for _, t := range r.spec.Thresholds {
+			t.least = 1 // a probe is short, and judged by what it has
+			if o := t.check(r.spec.Load, records); !o.Held {
+				return fmt.Sprintf("the threshold %s failed", t)
+			}
+		}
+	}
 	switch {
 	case !known:
-		return fmt.Sprintf("%d of %d operations failed, and hardly any succeeded", m.failed, m.done+m.failed)
+		return fmt.Sprintf("%s of %s operations failed, and hardly any succeeded", plaintext.Thousands(m.failed), plaintext.Thousands(m.done+m.failed))
 	case growth > within/2+certainly*uncertain:
 		return fmt.Sprintf("operations pile up: response times grew by %.1f%% of the time that passed", 100*growth)
 	case len(r.probe.doubts) > 0:
 		return r.probe.doubts[0]
 	case len(r.spec.Thresholds) == 0 && m.failed > 0:
-		return fmt.Sprintf("%d of %d operations failed", m.failed, m.done+m.failed)
-	}
-	records := m.records(r.spec, 1)
-	for _, t := range r.spec.Thresholds {
-		if o := t.check(r.spec.Load, records); !o.Held {
-			return fmt.Sprintf("the threshold %s failed", t)
-		}
+		return fmt.Sprintf("%s of %s operations failed", plaintext.Thousands(m.failed), plaintext.Thousands(m.done+m.failed))
 	}
 	return ""
 }

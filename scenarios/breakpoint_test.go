@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,11 +53,17 @@ func TestASearchFindsAKnownLimit(t *testing.T) {
 	s.Load.Rate, s.Load.Breakpoint.Probe = 70, Duration(300*time.Millisecond)
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
-	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
-	require.Len(t, res.Run.Notes, 1)
-	require.Regexp(t, `^[\d.]+/s held; [\d.]+/s didn't: `, res.Run.Notes[0])
+	for _, reason := range res.Run.Invalid { // a busy machine's driver may come to its limit first; that is said
+		require.Contains(t, reason, "isn't the devices': at")
+		require.Contains(t, reason, "the driver was too slow, or its machine")
+	}
+	notes := slices.DeleteFunc(res.Run.Notes, func(note string) bool { // a busy machine's fleet may be slow before the load
+		return strings.Contains(note, "devices did not answer within 500ms before the load")
+	})
+	require.Len(t, notes, 1)
+	require.Regexp(t, `^[\d.]+/s held; [\d.]+/s didn't: `, notes[0])
 	require.Len(t, res.Records, 1)
-	limit, ok := res.Records[0].Value(limitUnit)
+	limit, ok := res.Records[0].Value(results.UnitLimit)
 	require.True(t, ok)
 	require.Less(t, limit, 200*1.1)
 	require.Greater(t, limit, 49.0)
@@ -106,7 +114,7 @@ func BenchmarkBreakpoint(b *testing.B) {
 				res, err := Run(b.Context(), Options{Machine: machine, Spec: s, Fleet: FleetInProcess, Out: b.TempDir()})
 				require.NoError(b, err)
 				require.Len(b, res.Records, 1, "%v", res.Run.Invalid)
-				limit, _ := res.Records[0].Value(limitUnit)
+				limit, _ := res.Records[0].Value(results.UnitLimit)
 				off := (limit - float64(capacity)) / float64(capacity)
 				b.Logf("found %.1f/s of %s: %+.1f%%", limit, capacity, 100*off)
 				worst = max(worst, off, -off)

@@ -17,6 +17,9 @@ import (
 func shortened(s Spec) Spec {
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
 	s.Fleet.Devices = min(s.Fleet.Devices, 2000)
+	if s.Client.Defaults == Shipped {
+		s.Fleet.Devices = min(s.Fleet.Devices, 200) // the retry budget lasts for so many, and nobody waits ten seconds for it
+	}
 	if s.Load.Duration > 0 && s.Load.Model != Spiked {
 		s.Load.Duration = Duration(time.Second)
 	}
@@ -62,11 +65,11 @@ func TestEveryScenarioOfTheCatalogueRuns(t *testing.T) {
 				run := res.Run
 				require.Zero(t, run.Counts.Lost+run.Counts.AppliedTwice)
 				for _, reason := range run.Invalid { // a busy machine is late; nothing else may be wrong
-					require.Regexp(t, `^(behind schedule|the fleet was the bottleneck: .*late|the harness was the bottleneck: (a tenth of the operations|garbage)|the search has no lower end)`, reason)
+					require.Regexp(t, `^(behind schedule|the fleet was the bottleneck: .*late|the harness was the bottleneck: (a tenth of the operations|garbage)|the search has no lower end|the limit that was found, .*, isn't the devices')`, reason)
 				}
 				require.Len(t, run.Thresholds, len(s.Thresholds))
 				for i, o := range run.Thresholds {
-					if !timely(s.Thresholds[i]) {
+					if !timely(s.Thresholds[i]) && len(res.Records) > 0 { // a search that a busy machine gave no lower end measured nothing
 						require.True(t, o.Held, "%+v", o)
 					}
 				}
@@ -79,7 +82,7 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 	want := strings.Fields(`single-device multiple-devices failure-and-retry concurrent-updates large-payload context-timeout
 		custom-headers integration rollout canary-rollout throughput million constant-rate poisson thundering-herd spike
 		breakpoint slow-devices flaky-network offline-tenth reboot-storm tls mixed-fleet chaos soak gate gate-push
-		gate-verify gate-deliver`)
+		gate-verify gate-deliver shipped-defaults`)
 	require.ElementsMatch(t, want, Names())
 	page, err := os.ReadFile("../docs/scenarios.md")
 	require.NoError(t, err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
@@ -14,17 +16,58 @@ import (
 // claims is what the client says of each device in one repetition.
 type claims struct {
 	*outcomes
-	primed []primed // what the ledger held before the load; empty: nothing
+	requests *outcomes // that the client says it sent: pushes as succeeded, verifications as failed
+	primed   []primed  // what the ledger held before the load; empty: nothing
+	late     []uint32  // operations that failed in the repetition before, whose requests may come yet; nil: none
+	reboots  uint32    // connections that break when a device reboots, at most; 0: none does
+	planted  int       // verifications besides that each operation sends, of a client that is made worse; see Plant
+
+	brokenMu sync.Mutex
+	broken   map[int]bool // devices that an operation was broken off of: what came of it, nobody claims
+}
+
+// brokenOff notes that an operation of device i was broken off.
+func (c *claims) brokenOff(i int) {
+	c.brokenMu.Lock()
+	defer c.brokenMu.Unlock()
+	if c.broken == nil {
+		c.broken = map[int]bool{}
+	}
+	c.broken[i] = true
 }
 
 // primed is the part of a device's ledger that the load has no claim to.
 type primed struct{ pushes, applied, repeats, verifies uint32 }
 
-func newClaims(devices int) *claims { return &claims{outcomes: newOutcomes(devices)} }
+func newClaims(devices int) *claims {
+	return &claims{outcomes: newOutcomes(devices), requests: newOutcomes(devices)}
+}
+
+// sent takes how many requests of either kind the client says it sent to device i for one operation.
+func (c *claims) sent(i, pushes, verifies int) {
+	for range pushes {
+		c.requests.succeeded(i)
+	}
+	for range verifies + c.planted {
+		c.requests.failed(i)
+	}
+}
 
 func (c *claims) reset() {
+	clear(c.late)
+	for i := range c.len() {
+		failed := c.of(i).failed
+		if failed > 0 && c.late == nil {
+			c.late = make([]uint32, c.len())
+		}
+		if failed > 0 {
+			c.late[i] = failed
+		}
+	}
 	c.outcomes.reset()
+	c.requests.reset()
 	c.primed = c.primed[:0]
+	clear(c.broken)
 }
 
 // discount notes what the ledger holds before the load begins, so that it supports
@@ -73,10 +116,10 @@ func (c *claims) count() results.Counts {
 	n := results.Counts{Devices: c.len()}
 	for i := range c.len() {
 		switch claimed := c.of(i); {
-		case claimed.failed > 0:
-			n.Failed++
 		case claimed.succeeded > 0:
 			n.Updated++
+		case claimed.failed > 0:
+			n.Failed++
 		}
 	}
 	return n
@@ -130,17 +173,22 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 		if e.Misaddressed > 0 {
 			contradict(e.Device, "got %d pushes that were meant for another device", e.Misaddressed)
 		}
+		// What was broken off is no word of the client's.
+		surplus := c.surplus(e)
+		if surplus != "" && ctx.Err() == nil {
+			contradict(e.Device, "%s", surplus)
+		}
 		if problem := lacks(e, u, op, claimed.succeeded); claimed.succeeded > 0 && problem != "" {
 			n.Lost++
 			contradict(e.Device, "the client claims %d successes, the ledger: %s", claimed.succeeded, problem)
 			continue
 		}
 		switch {
+		case claimed.succeeded > 0: // whatever else failed under a load that goes on: it runs the update
+			n.Updated++
 		case claimed.failed > 0:
 			n.Failed++
-		case claimed.succeeded > 0:
-			n.Updated++
-		case e.Applied > 0 && ctx.Err() == nil:
+		case e.Applied > 0 && surplus == "" && !c.broken[e.Device] && ctx.Err() == nil:
 			contradict(e.Device, "applied an update that the client claims nothing of")
 		}
 	}
@@ -149,6 +197,33 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 		said = append(said, fmt.Sprintf("and %d more contradictions", contradictions-maxContradictions))
 	}
 	return n, said, nil
+}
+
+// surplus says what a device received beyond what the client says it sent to it; empty is nothing. A
+// client may send once more what a device redirected, without a word; and a question, where a
+// connection broke before its answer.
+func (c *claims) surplus(e mockfleet.Entry) string {
+	said := c.requests.of(e.Device)
+	pushes, verifies := uint64(said.succeeded), uint64(said.failed)
+	mayPush, mayVerify := pushes, verifies+uint64(e.Struck)+uint64(e.TurnedAway)
+	for kind, times := range e.Faults {
+		if strings.HasPrefix(kind, "redirect") || kind == "status-417" || kind == "duplicate" { // the last makes two of one
+			mayPush += uint64(times)
+		}
+		mayVerify += uint64(times)
+	}
+	mayVerify += uint64(c.reboots) * (uint64(e.Applied) + uint64(e.Unfit))
+	if c.late != nil {
+		mayPush += uint64(c.late[e.Device])
+		mayVerify += uint64(c.late[e.Device])
+	}
+	switch {
+	case uint64(e.Pushes) > mayPush:
+		return fmt.Sprintf("it received %d pushes, the client says that it sent %d: another driver, or a client that doesn't tell all", e.Pushes, pushes)
+	case uint64(e.Verifies) > mayVerify:
+		return fmt.Sprintf("it received %d verifications, the client says that it sent %d: another driver, or a client that doesn't tell all", e.Verifies, verifies)
+	}
+	return ""
 }
 
 // lacks says what is missing for the successes that the client claims, if anything.

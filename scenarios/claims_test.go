@@ -101,6 +101,9 @@ func TestReconcile(t *testing.T) {
 			for i := range row.succeeded {
 				claim(c, i, row.succeeded[i], row.failed[i])
 			}
+			for _, e := range row.ledger {
+				c.sent(e.Device, int(e.Pushes), int(e.Verifies))
+			}
 			got, said, err := c.reconcile(t.Context(), ledgerOf(row.ledger...), xUpdate(t), row.operation)
 			require.NoError(t, err)
 			require.Equal(t, row.want, got)
@@ -125,7 +128,9 @@ func TestPriming(t *testing.T) {
 	// Device 0 is verified twice more, and so claimed. Device 1 is claimed too, but
 	// the ledger saw nothing more of it. Nobody got round to device 2.
 	claim(c, 0, 2, 0)
+	c.sent(0, 0, 2)
 	claim(c, 1, 1, 0)
+	c.sent(1, 0, 1)
 	n, said, err := c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(0, 4), primed(1, 2), primed(2, 1))), xUpdate(t), Verify)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Lost: 1}, n)
@@ -166,4 +171,53 @@ func TestClientsWord(t *testing.T) {
 	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Failed: 1}, c.count())
 	c.reset()
 	require.Equal(t, results.Counts{Devices: 3}, c.count())
+}
+
+// What a device received is held against what the client says it sent to it, request by request.
+func TestSurplus(t *testing.T) {
+	clean := mockfleet.Entry{Pushes: 1, Applied: 1, Verifies: 1, Version: "2", Digest: xDigest}
+	with := func(change func(*mockfleet.Entry)) mockfleet.Entry {
+		e := clean
+		change(&e)
+		return e
+	}
+	for name, row := range map[string]struct {
+		pushes, verifies int // that the client tells of
+		failed           int // operations of the repetition before
+		reboots          uint32
+		e                mockfleet.Entry
+		says             string
+	}{
+		"as told":                     {1, 1, 0, 0, clean, ""},
+		"less than told":              {3, 3, 0, 0, clean, ""},
+		"a push too many":             {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Repeats = 2, 1 }), "received 2 pushes, the client says that it sent 1"},
+		"a push broken off":           {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Broken = 2, 1 }), "received 2 pushes"},
+		"a verification too many":     {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Verifies = 2 }), "received 2 verifications, the client says that it sent 1"},
+		"another driver's":            {0, 0, 0, 0, clean, "received 1 pushes, the client says that it sent 0"},
+		"followed a redirect":         {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"redirect-307": 1} }), ""},
+		"one made two by its network": {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Repeats, e.Faults = 2, 1, map[string]uint32{"duplicate": 1} }), ""},
+		"more than the redirects":     {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Rejected, e.Faults = 3, 1, map[string]uint32{"redirect-307": 1} }), "received 3 pushes"},
+		"sent without Expect":         {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-417": 1} }), ""},
+		"other faults are no excuse":  {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-503": 1} }), "received 2 pushes"},
+		"asked again, connection cut": {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Verifies, e.Struck = 2, 1 }), ""},
+		"asked again over a reboot":   {1, 1, 0, 4, with(func(e *mockfleet.Entry) { e.Verifies = 5 }), ""},
+		"late from before":            {1, 1, 1, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Broken = 2, 1 }), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClaims(1)
+			c.reboots = row.reboots
+			claim(c, 0, 0, uint32(row.failed))
+			c.reset()
+			claim(c, 0, 1, 0)
+			c.sent(0, row.pushes, row.verifies)
+			_, said, err := c.reconcile(t.Context(), ledgerOf(row.e), xUpdate(t), Deliver)
+			require.NoError(t, err)
+			if row.says == "" {
+				require.Empty(t, said)
+				return
+			}
+			require.Len(t, said, 1)
+			require.Contains(t, said[0], row.says)
+		})
+	}
 }

@@ -60,8 +60,10 @@ func (d *dialer) meet(workers int) *meeting {
 func (d *dialer) part() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.meeting.leave(math.MaxInt)
-	d.meeting = nil
+	if d.meeting != nil {
+		d.meeting.leave(math.MaxInt)
+		d.meeting = nil
+	}
 }
 
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {

@@ -21,6 +21,11 @@
 // latency counts from then, whether or not a worker was free (no coordinated
 // omission). Service time, from when it was sent, stands beside it.
 //
+// Rates are over the plan: what succeeded before its end, divided by its length. What is left then
+// has a drain, which is bounded; an open load that is certain to be behind its plan sends no more.
+// An open load that isn't told how many workers it has starts one whenever an operation is due and
+// none is free.
+//
 // Afterwards the client's claims are reconciled with the fleet's ledger, device by
 // device. A contradiction makes the run invalid, with the reason, and so does, in a
 // repetition whose times are recorded, a saturated fleet or an open load that fell

@@ -45,7 +45,7 @@ load: {model: poisson, rate: 5/s, duration: 10s}
 name: variant
 fleet:
   behavior: {life: {install: 2s}}
-  groups: [{name: c, share: 1%}]
+  groups: [{name: c, share: 20%}]
 load: {duration: 20s}
 extends: deep/base.yaml
 `,
@@ -70,7 +70,7 @@ extends: deep/base.yaml
 	require.Equal(t, []string{"5ms", "2s", "1s"}, []string{
 		got.Fleet.Behavior.Latency.String(), got.Fleet.Behavior.Life.Install.String(), got.Fleet.Behavior.Life.Reboot.String(),
 	}, "mappings merge key by key")
-	require.Equal(t, []mockfleet.Group{{Name: "c", Share: 0.01}}, got.Fleet.Groups, "a list takes the place of the base's")
+	require.Equal(t, []mockfleet.Group{{Name: "c", Share: 0.2}}, got.Fleet.Groups, "a list takes the place of the base's")
 
 	text, err := got.YAML()
 	require.NoError(t, err)

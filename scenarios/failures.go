@@ -1,15 +1,20 @@
 package scenarios
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
@@ -53,8 +58,9 @@ type FleetSaw struct {
 	Version  string            `json:"version"`
 }
 
-func newFailures() *failures {
-	return &failures{class: map[delivery.Class]int{}, took: newHistogram()}
+// newFailures returns a collector of failures that keeps response times up to highest.
+func newFailures(highest time.Duration) *failures {
+	return &failures{class: map[delivery.Class]int{}, took: histogramUpTo(highest)}
 }
 
 func (f *failures) reset() {
@@ -112,6 +118,18 @@ func (f *failures) write(w io.Writer, repetition int) error {
 		}
 	}
 	return nil
+}
+
+// classesText names the classes of the repetition's failures, most frequent first: "12 timeout, 3 refused".
+func (f *failures) classesText() string {
+	classes := f.byClass()
+	names := slices.SortedFunc(maps.Keys(classes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(classes[b], classes[a]), cmp.Compare(a, b))
+	})
+	for i, name := range names {
+		names[i] = plaintext.Thousands(int64(classes[name])) + " " + name
+	}
+	return strings.Join(names, ", ")
 }
 
 // byClass counts the repetition's failures by class.

@@ -68,8 +68,8 @@ func redirectRows() (rows []faultRow) {
 		name := "redirect-" + strconv.Itoa(status)
 		return faultRow{
 			name: name + form, fault: mockfleet.Fault{Kind: name, Origin: origin},
-			class: delivery.ClassProtocol, status: status, says: says, first: rejected,
-			ends: delivery.ClassProtocol, tries: did(3, 3), then: books{pushes: 3, rejected: 3, verifies: 3, hits: 3},
+			class: delivery.ClassPermanent, status: status, says: says, first: rejected,
+			ends: delivery.ClassPermanent, tries: did(1, 0), then: rejected,
 		}
 	}
 	for _, status := range []int{301, 302, 303} {
@@ -83,8 +83,8 @@ func redirectRows() (rows []faultRow) {
 		})
 	}
 	return append(rows, faultRow{
-		name: "redirect-loop", fault: mockfleet.Fault{Kind: "redirect-loop", First: 4}, class: delivery.ClassProtocol, status: 307,
+		name: "redirect-loop", fault: mockfleet.Fault{Kind: "redirect-loop", First: 4}, class: delivery.ClassPermanent, status: 307,
 		says: "more than 3", first: books{pushes: 4, rejected: 4, hits: 4},
-		tries: did(2, 2), then: books{pushes: 5, applied: 1, rejected: 4, verifies: 2, hits: 4},
+		ends: delivery.ClassPermanent, tries: did(1, 0), then: books{pushes: 4, rejected: 4, hits: 4},
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // shortVigil is for tests; a fleet that is well answers within it also on a busy machine.
@@ -38,6 +38,8 @@ func (d *during) Begin(s Step) {
 	}
 }
 
+func (d *during) Preparing(Step, string, int, int) {}
+
 func (d *during) Progress(s Step, v Live) {
 	if d.is(s) && d.progress != nil && v.Done > 0 {
 		d.progress()
@@ -56,7 +58,7 @@ func (d *during) End(s Step, _ Live) {
 func requireLost(t *testing.T, r *runner, err, want error, says string) {
 	t.Helper()
 	require.ErrorIs(t, err, want)
-	run, loadErr := results.LoadRun(r.dir.Path())
+	run, loadErr := rundir.Load(r.dir.Path())
 	require.NoError(t, loadErr)
 	require.Empty(t, run.Warnings)
 	require.Equal(t, results.StatusFailed, run.Status)
@@ -100,18 +102,18 @@ func TestFleetStoppedForGood(t *testing.T) {
 			command, fleet := tellingItsPID(t)
 			o.FleetCommand = command
 			watch := &during{kind: Timed}
-			row.at(watch, func() { require.NoError(t, fleet().Signal(syscall.SIGSTOP)) })
+			row.at(watch, func() { stopProcess(t, fleet()) })
 			o.Watcher = watch
 			r, err := begin(t.Context(), o)
 			require.NoError(t, err)
 			r.vigil = shortVigil
 			p := r.fleet.(*process)
-			p.grace = 100 * time.Millisecond
+			p.child.Grace = 100 * time.Millisecond
 			runErr := r.repetitions(t.Context())
-			err = r.end(t.Context(), runErr)
+			err = finish(t.Context(), r, runErr)
 			if name == "between two repetitions" { // the first is over for the watcher, and not yet reconciled
 				require.ErrorIs(t, err, errFleetLost)
-				run, loadErr := results.LoadRun(r.dir.Path())
+				run, loadErr := rundir.Load(r.dir.Path())
 				require.NoError(t, loadErr)
 				require.Equal(t, results.StatusFailed, run.Status)
 				require.Zero(t, run.Repetitions)
@@ -133,7 +135,7 @@ func TestFleetKilledInTheMiddle(t *testing.T) {
 	o.Watcher = &during{kind: Timed, number: 2, begins: func() { require.NoError(t, fleet().Kill()) }}
 	r, err := begin(t.Context(), o)
 	require.NoError(t, err)
-	err = r.end(t.Context(), r.repetitions(t.Context()))
+	err = finish(t.Context(), r, r.repetitions(t.Context()))
 	requireLost(t, r, err, errFleetDied, errFleetDied.Error())
 	require.ErrorContains(t, err, "signal: killed")
 }
@@ -183,7 +185,7 @@ func TestControlConnectionLost(t *testing.T) {
 			require.NoError(t, err)
 			r.vigil = shortVigil
 			runErr := r.repetitions(t.Context())
-			err = r.end(t.Context(), runErr)
+			err = finish(t.Context(), r, runErr)
 			requireLost(t, r, err, runErr, row.says)
 		})
 	}

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -17,13 +15,10 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
-// A fleet in a process of its own: the driver starts its own program again, hands
-// it the scenario as one line on standard input, and reads where the fleet is from
-// the first line of its output. The input stays open for as long as the driver
-// lives: its end, however it came about, ends the fleet.
+// A fleet in a process of its own is a [childproc.Child]: the driver starts its own program again, sends it
+// the scenario, and reads the fleet's address from the first line of its output.
 
-// ServeFleet is the other side: what that process does. It returns when in ends or
-// ctx does.
+// ServeFleet is the side of the fleet's process. It returns when in ends or ctx does.
 func ServeFleet(ctx context.Context, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
 	order, err := lines.ReadBytes('\n')
@@ -57,85 +52,63 @@ func ServeFleet(ctx context.Context, in io.Reader, out io.Writer) error {
 	return f.Close()
 }
 
-// process is the driver's side.
+// A process is the driver's side of a fleet's process.
 type process struct {
-	cmd     *exec.Cmd
-	stdin   io.WriteCloser
-	stdout  io.Closer
+	child   *childproc.Child
 	said    *firstWords
 	control *mockfleet.Control
 	list    *DeviceList
 	ca      string
 
-	address, controlAddress, token string // as it said them
+	address, controlAddress, token string // as the fleet reported them
 
-	answers chan string   // to orders, a line each
-	grace   time.Duration // to end in, once told to
-	wait    sync.WaitGroup
-	gone    chan struct{} // closed when the process has ended
-	waitErr error         // how it ended, once gone is closed
+	answers chan []byte // to orders, a line each
+	reading sync.WaitGroup
 
 	mu      sync.Mutex
 	closing bool
-	early   chan struct{} // closed if it ended before close
+	early   chan struct{} // closed if the process ended before close was called
 }
 
 const (
 	fleetGrace = 10 * time.Second // how long a fleet's process may take to end
-	fleetStart = time.Minute      // and to say where it is; a million devices take a second
+	fleetStart = time.Minute      // how long it may take to report its address; a million devices take a second
 )
 
-// startProcess runs command, the program and arguments that lead to ServeFleet.
-// What the fleet says on standard error goes to stderr once it is up; until then it
-// is the reason why it isn't. It must be up within the given time.
+// startProcess runs command, the program and the arguments that lead to ServeFleet, and waits until the fleet
+// is up, for the given time at most. What the fleet prints on standard error goes to stderr once it is up;
+// until then it is the reason why it isn't.
 func startProcess(ctx context.Context, command []string, s Spec, stderr io.Writer, within time.Duration) (_ *process, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	order, err := json.Marshal(s)
-	if err != nil {
-		return nil, err
-	}
-	// Not CommandContext: the fleet is closed in order, by close, also after a cancel.
-	p := &process{
-		cmd: exec.Command(command[0], command[1:]...), said: &firstWords{to: stderr}, grace: fleetGrace,
-		gone: make(chan struct{}), early: make(chan struct{}), answers: make(chan string, 1),
-	}
-	p.cmd.Stderr = p.said
-	p.cmd.WaitDelay = p.grace // for whoever holds its standard error after it
-	childproc.SetGroup(p.cmd) // a Ctrl-C is for the driver, which then ends the fleet
-	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.stdout = stdout
-	if err := p.cmd.Start(); err != nil {
+	p := &process{said: &firstWords{to: stderr}, early: make(chan struct{}), answers: make(chan []byte, 1)}
+	// It has no context: the fleet is closed in order, by close, also after a cancel.
+	if p.child, err = childproc.StartChild(command, p.said, fleetGrace); err != nil {
 		return nil, usage(err, "the fleet's process can't be started")
 	}
-	lines := make(chan string, 1)
-	p.wait.Go(func() { p.read(stdout, lines) })
+	first := make(chan []byte, 1)
+	p.reading.Go(func() { p.read(first) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	// A process that ended already can't be written to; its exit says why.
-	_, _ = p.stdin.Write(append(order, '\n'))
+	if err := p.child.Send(s); err != nil {
+		return nil, err
+	}
 	late := time.NewTimer(within)
 	defer late.Stop()
-	var line string
+	var line []byte
 	select {
-	case line = <-lines:
+	case line = <-first:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-late.C:
 		return nil, &UsageError{What: fmt.Sprintf("the fleet did not come up: its process said nothing in %v", within)}
 	}
 	var ready mockfleet.Ready
-	if err := json.Unmarshal([]byte(line), &ready); err != nil {
+	if err := json.Unmarshal(line, &ready); err != nil {
 		return nil, p.stillborn(ctx, line)
 	}
 	if p.list, err = addressed(ready.Address, s.addressing(), s.Fleet.Devices); err != nil {
@@ -149,33 +122,26 @@ func startProcess(ctx context.Context, command []string, s Spec, stderr io.Write
 	return p, nil
 }
 
-// read hands on the first line of the process's output, and sees it to its end.
-func (p *process) read(stdout io.Reader, lines chan<- string) {
-	r := bufio.NewReaderSize(stdout, 64<<10)
-	line, _ := r.ReadString('\n') // a process that ends without a line is told by its exit
-	lines <- line
-	for { // until it ends; Wait must come after
-		line, err := r.ReadString('\n')
-		if err != nil {
-			break
-		}
+// read sends the first line of the process's output to first, or nil if it ends without one, and the later
+// ones to answers, until the process has ended.
+func (p *process) read(first chan<- []byte) {
+	first <- <-p.child.Lines()
+	for line := range p.child.Lines() {
 		select {
 		case p.answers <- line:
-		default: // to no order
+		default: // it answers no order
 		}
 	}
-	p.waitErr = p.cmd.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closing {
 		close(p.early)
 	}
-	close(p.gone)
 }
 
-// stillborn says in one line why a fleet did not come up: in its own words, if it had
-// any. It ends the process.
-func (p *process) stillborn(ctx context.Context, line string) error {
+// stillborn ends the process and returns an error of one line that says why the fleet did not come up, in its
+// own words if it had any.
+func (p *process) stillborn(ctx context.Context, line []byte) error {
 	if err := p.end(); err != nil {
 		return err
 	}
@@ -187,16 +153,16 @@ func (p *process) stillborn(ctx context.Context, line string) error {
 	switch {
 	case words != "":
 		return &UsageError{What: what + words}
-	case line != "":
+	case len(line) > 0:
 		return &UsageError{What: fmt.Sprintf(what+"its first line is %.80q: want one that says where it is, as `fleetmark fleet` prints it", line)}
-	case p.waitErr != nil:
-		return usage(p.waitErr, "the fleet did not come up")
+	case p.child.Err() != nil:
+		return usage(p.child.Err(), "the fleet did not come up")
 	}
 	return &UsageError{What: what + "its process ended without a word"}
 }
 
 func (p *process) kind() string          { return FleetProcess }
-func (p *process) pid() int              { return p.cmd.Process.Pid }
+func (p *process) pid() int              { return p.child.Pid() }
 func (p *process) devices() *DeviceList  { return p.list }
 func (p *process) authority() string     { return p.ca }
 func (p *process) witness() witness      { return controlled{p.control} }
@@ -210,40 +176,31 @@ func (p *process) close() error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	if p.waitErr != nil {
-		return fmt.Errorf("the fleet's process: %w", p.waitErr)
+	if err := p.child.Err(); err != nil {
+		return fmt.Errorf("the fleet's process: %w", err)
 	}
 	return nil
 }
 
-// end tells the process to end, and waits; after its grace it kills it, and says so.
+// end tells the process to end and waits until it has. If it takes longer than its grace, it is killed, and
+// the error says so.
 func (p *process) end() error {
 	p.mu.Lock()
 	p.closing = true
 	p.mu.Unlock()
-	closed := p.stdin.Close() // its sign to end
-	if errors.Is(closed, os.ErrClosed) {
-		closed = nil // as it ended before, or end came before
+	err := p.child.Close()
+	p.reading.Wait()
+	if errors.Is(err, childproc.ErrKilled) {
+		return fmt.Errorf("the fleet's process did not end within %v of being told to: it was killed", p.child.Grace)
 	}
-	grace := time.NewTimer(p.grace)
-	defer grace.Stop()
-	var killed error
-	select {
-	case <-p.gone:
-	case <-grace.C:
-		killed = errors.Join(fmt.Errorf("the fleet's process did not end within %v of being told to: it was killed", p.grace), childproc.KillGroup(p.cmd))
-		// Whoever else holds its output, a child of it, doesn't keep the reader.
-		_ = p.stdout.Close()
-	}
-	p.wait.Wait()
-	return errors.Join(closed, killed)
+	return err
 }
 
-// firstWords keeps what a process says, up to a bound, until it is known whether it
-// came up; from then on it is passed on.
+// firstWords keeps what a process prints, up to a bound, until it is known whether the fleet came up. From then
+// on it passes everything on.
 type firstWords struct {
 	mu   sync.Mutex
-	to   io.Writer // nil: nobody listens
+	to   io.Writer // may be nil
 	kept []byte
 	up   bool
 }
@@ -262,7 +219,7 @@ func (f *firstWords) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// pass hands on what was kept and what will come.
+// pass writes what was kept to the destination, and from now on everything.
 func (f *firstWords) pass() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -273,7 +230,7 @@ func (f *firstWords) pass() {
 	f.kept = nil
 }
 
-// words are what was kept, on one line and without the command's name before each.
+// words returns what was kept, on one line and without the command's name before each message.
 func (f *firstWords) words() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // tellingItsPID gives a command that starts the fleet, and a function that finds its process once it is up.
@@ -43,7 +44,7 @@ func TestFleetThatDies(t *testing.T) {
 	o.Spec.Warmup = 0
 	res, err := Run(t.Context(), o)
 	require.ErrorIs(t, err, errFleetDied)
-	run, loadErr := results.LoadRun(res.Directory)
+	run, loadErr := rundir.Load(res.Directory)
 	require.NoError(t, loadErr)
 	require.Equal(t, results.StatusFailed, run.Status)
 	require.False(t, run.Valid)
@@ -79,7 +80,7 @@ func TestFleetThatDoesNotEnd(t *testing.T) {
 	var stderr bytes.Buffer
 	p, err := startProcess(t.Context(), []string{"/bin/sh", "-c", stubborn}, small(), &stderr, fleetStart)
 	require.NoError(t, err)
-	p.grace = time.Millisecond
+	p.child.Grace = time.Millisecond
 	require.EqualError(t, p.close(), "the fleet's process did not end within 1ms of being told to: it was killed")
 	require.Equal(t, "early\nlate\n", stderr.String(), "what a fleet says that is up is passed on")
 }
@@ -89,7 +90,7 @@ func TestFleetThatEndedFirst(t *testing.T) {
 	f, err := startProcess(t.Context(), []string{"/bin/sh", "-c", strings.Replace(stubborn, "sleep 1000 & wait", "exit 0", 1)}, small(), nil, fleetStart)
 	require.NoError(t, err)
 	<-f.died()
-	<-f.gone
+	<-f.child.Ended()
 	require.NoError(t, f.close())
 }
 

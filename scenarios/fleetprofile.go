@@ -75,28 +75,24 @@ func obey(ctx context.Context, orders *bufio.Reader, out io.Writer) {
 // fleetOrderWithin is how long an order may take: profiles of a million devices are written in seconds.
 const fleetOrderWithin = time.Minute
 
-// order gives one to the fleet's process, and waits until it is carried out.
+// order sends an order to the fleet's process and waits until it is carried out.
 func (p *process) order(ctx context.Context, o fleetOrder) error {
-	line, err := json.Marshal(o)
-	if err != nil {
+	if err := p.child.Send(o); err != nil {
 		return err
-	}
-	if _, err := p.stdin.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("profiling the fleet: %w", err)
 	}
 	late := time.NewTimer(fleetOrderWithin)
 	defer late.Stop()
 	select {
 	case line := <-p.answers:
 		var a fleetAnswer
-		if err := json.Unmarshal([]byte(line), &a); err != nil {
+		if err := json.Unmarshal(line, &a); err != nil {
 			return fmt.Errorf("profiling the fleet: its answer is %.80q", line)
 		}
 		if a.Error != "" {
 			return fmt.Errorf("profiling the fleet: %s", a.Error)
 		}
 		return nil
-	case <-p.gone:
+	case <-p.child.Ended():
 		return errFleetDied
 	case <-late.C:
 		return fmt.Errorf("profiling the fleet: its process said nothing in %v", fleetOrderWithin)

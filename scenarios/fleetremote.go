@@ -6,22 +6,32 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
 // remote is devices that somebody else runs. It has a witness only where the
 // fleet's control port and token are known.
 type remote struct {
-	name    string
-	list    *DeviceList
-	control *mockfleet.Control
+	name       string
+	addressing mockfleet.Addressing // of a fleet at an address
+	list       *DeviceList
+	control    *mockfleet.Control
+	leased     *leaseKeeper // nil: the fleet hands out none
+	reboots    bool         // some of its devices do
 }
 
 func (r *remote) kind() string          { return r.name }
@@ -38,6 +48,9 @@ func (r *remote) witness() witness {
 }
 
 func (r *remote) close() error {
+	if r.leased != nil {
+		r.leased.end()
+	}
 	if r.control != nil {
 		r.control.Close()
 	}
@@ -54,12 +67,9 @@ func checkNoSecret(flag, address string) error {
 }
 
 // attach drives a fleet that runs already, at its address.
-func attach(ctx context.Context, address, control, token string, s Spec, trust *tls.Config) (_ fleet, err error) {
-	list, err := addressed(address, s.addressing(), s.Fleet.Devices)
-	if err != nil {
-		return nil, usage(err, "--fleet %s", address)
-	}
-	r := &remote{name: FleetRemote, list: list}
+func (o Options) attach(ctx context.Context, trust *tls.Config) (_ fleet, err error) {
+	address, control, s := o.Fleet, o.FleetControl, o.Spec
+	r := &remote{name: FleetRemote, addressing: s.addressing()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -67,21 +77,47 @@ func attach(ctx context.Context, address, control, token string, s Spec, trust *
 	}()
 	// A fleet smaller than the scenario would fail operation by operation. Who can ask it how large it is
 	// doesn't mind that its first device may be told not to answer.
-	ends, asked := []int{0, list.Len() - 1}, 1
+	ends, asked := []int{0, s.Fleet.Devices - 1}, 1
 	if control != "" {
-		if r.control, err = mockfleet.NewControl(control, token); err != nil {
+		if r.control, err = mockfleet.NewControl(control, o.FleetToken); err != nil {
 			return nil, usage(err, "--fleet-control %s", control)
 		}
 		status, err := r.control.Status(ctx)
 		if err != nil {
 			return nil, usage(err, "--fleet-control %s", control)
 		}
-		if status.Devices < uint64(list.Len()) {
-			return nil, &UsageError{What: fmt.Sprintf("--fleet %s: it has %d devices, the scenario %d: use --devices %d, or a larger fleet",
-				address, status.Devices, list.Len(), status.Devices)}
+		if !o.unleased {
+			if r.leased, err = keepLease(ctx, r.control, s.Name); err != nil {
+				if refused, ok := errors.AsType[*mockfleet.ControlError](err); ok && refused.Status == http.StatusConflict {
+					return nil, &UsageError{What: fmt.Sprintf("--fleet %s: %s: wait until the other driver has ended, or drive a fleet of your own", address, refused.Message)}
+				}
+				return nil, usage(err, "--fleet-control %s", control)
+			}
 		}
+		if status.Devices < uint64(s.Fleet.Devices) {
+			return nil, &UsageError{What: fmt.Sprintf("--fleet %s: it has %d devices, the scenario %d: use --devices %d, or a larger fleet",
+				address, status.Devices, s.Fleet.Devices, status.Devices)}
+		}
+		switch {
+		case status.Addressing == "": // of a time that didn't tell
+		case s.Fleet.Addressing == "":
+			r.addressing = status.Addressing
+		case s.Fleet.Addressing != status.Addressing:
+			return nil, &UsageError{What: fmt.Sprintf("--fleet %s: it has %s addressing, the scenario %s: leave the addressing out, or start the fleet with --addressing %s",
+				address, status.Addressing, s.Fleet.Addressing, s.Fleet.Addressing)}
+		}
+		groups, err := r.control.Groups(ctx)
+		if err != nil {
+			return nil, usage(err, "--fleet-control %s", control)
+		}
+		r.reboots = slices.ContainsFunc(groups, func(g mockfleet.GroupStatus) bool { return reboots(g.Behavior) })
 		ends, asked = []int{0}, neighbours
 	}
+	list, err := addressed(address, r.addressing, s.Fleet.Devices)
+	if err != nil {
+		return nil, usage(err, "--fleet %s", address)
+	}
+	r.list = list
 	for _, end := range ends {
 		if err := anyAnswers(ctx, list, end, asked, trust); err != nil {
 			return nil, usage(err, "--fleet %s: device %d of %d does not answer at %s; is the fleet up, and do --devices and --addressing agree with it?",
@@ -137,19 +173,22 @@ func healthy(ctx context.Context, address string, wait time.Duration, trust *tls
 const maxListedDevices = 1 << 24
 
 // ReadDevices reads a list of devices: one address a line, an ID after it if the
-// device is to be asked for it; # begins a comment. An address without a scheme is
-// http. A mistake is a *UsageError that names its line.
+// device is to be asked for it; # begins a comment at the line's beginning and after white
+// space. An address without a scheme is http. A byte order mark at the file's beginning is left
+// out. A mistake is a *UsageError that names its line; so is a device that an earlier line has, however
+// its address is written there.
 func ReadDevices(name string, r io.Reader) (*DeviceList, error) {
 	all := newDeviceListMaker(0)
-	lines := bufio.NewScanner(r)
+	lines := bufio.NewScanner(plaintext.Reader(r))
 	n := 0
 	bad := func(format string, args ...any) error {
 		return &UsageError{What: fmt.Sprintf("devices %s:%d: ", name, n) + fmt.Sprintf(format, args...)}
 	}
+	seed, lineOf := maphash.MakeSeed(), map[uint64]int{} // of an address, as it is compared
 	for lines.Scan() {
 		n++
-		text, _, _ := strings.Cut(lines.Text(), "#")
-		words := strings.Fields(text)
+		text := lines.Text()
+		words := strings.Fields(withoutComment(text))
 		if len(words) == 0 {
 			continue
 		}
@@ -157,14 +196,16 @@ func ReadDevices(name string, r io.Reader) (*DeviceList, error) {
 			return nil, bad("%d words: want an address, and an ID if there is one", len(words))
 		}
 		d := delivery.Device{Address: words[0]}
-		if !strings.Contains(d.Address, "://") {
+		if scheme, rest, ok := strings.Cut(d.Address, "://"); ok {
+			d.Address = strings.ToLower(scheme) + "://" + rest // RFC 3986, section 3.1
+		} else {
 			d.Address = "http://" + d.Address
 		}
 		if len(words) == 2 {
 			d.ID = words[1]
 		}
 		if err := d.Validate(); err != nil {
-			if strings.Contains(lines.Text(), "@") { // the error may quote what is secret
+			if strings.Contains(text, "@") { // the error may quote what is secret
 				return nil, bad("the address (not shown) isn't one, or holds a user or a password: want http://HOST[:PORT][/PATH]")
 			}
 			return nil, bad("%v", err)
@@ -172,6 +213,12 @@ func ReadDevices(name string, r io.Reader) (*DeviceList, error) {
 		if all.list.Len() == maxListedDevices {
 			return nil, bad("more than %d devices", maxListedDevices)
 		}
+		// Two addresses meet in one 64-bit hash once in 2^64 pairs.
+		key := maphash.String(seed, compared(d.Address))
+		if before := lineOf[key]; before > 0 {
+			return nil, bad("%s is the device of line %d: want each once", d.Address, before)
+		}
+		lineOf[key] = n
 		if err := addDevice(all, d.ID, d.Address); err != nil {
 			return nil, bad("%v", err)
 		}
@@ -183,6 +230,36 @@ func ReadDevices(name string, r io.Reader) (*DeviceList, error) {
 		return nil, &UsageError{What: fmt.Sprintf("devices %s: holds no device: want one address a line", name)}
 	}
 	return all.made(), nil
+}
+
+// withoutComment cuts off what follows a # that begins the line or stands behind white space.
+func withoutComment(line string) string {
+	for i, c := range line {
+		if c == '#' && (i == 0 || strings.ContainsRune(" \t", rune(line[i-1]))) {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// compared returns an address, which delivery takes, in the one form that all its spellings have (RFC
+// 3986, section 6.2): the host in lower case, an IP address as it is usually written, no default port and
+// no slash at the end.
+func compared(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	host, port := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), u.Port()
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.Unmap().String()
+	}
+	if port == "" || port == map[string]string{"http": "80", "https": "443"}[u.Scheme] {
+		port = ""
+	} else if n, err := strconv.Atoi(port); err == nil {
+		port = strconv.Itoa(n)
+	}
+	return u.Scheme + "://" + net.JoinHostPort(host, port) + strings.TrimRight(u.EscapedPath(), "/")
 }
 
 // listed drives the devices of a file.

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -36,7 +38,7 @@ func (r *runner) judgeHarness(m *measured) {
 	h.PeakResidentBytes = max(h.PeakResidentBytes, m.cost.peakResident)
 	h.Dials = max(h.Dials, m.traffic.Dials)
 	h.Descriptors = max(h.Descriptors, m.descriptors)
-	h.DescriptorLimit, _ = DescriptorLimit()
+	h.DescriptorLimit, _ = osinfo.DescriptorLimit()
 	if m.ports != nil {
 		if h.Ports != nil {
 			m.ports.TimeWait = max(m.ports.TimeWait, h.Ports.TimeWait)
@@ -45,7 +47,7 @@ func (r *runner) judgeHarness(m *measured) {
 	}
 	saturated := func(format string, args ...any) {
 		h.Saturated = h.Saturated || r.probe == nil
-		r.doubt("the harness was the bottleneck: " + fmt.Sprintf(format, args...))
+		r.bottleneck("the harness was the bottleneck: " + fmt.Sprintf(format, args...))
 	}
 	if n := m.refused.noPort; n > 0 {
 		saturated("%d connections found no free local port or address (EADDRNOTAVAIL)%s", n, afterwards(m.ports))
@@ -78,7 +80,7 @@ func (r *runner) judgePacing(m *measured, saturated func(format string, args ...
 		h.Pacing.BusyWorkersPeak = max(h.Pacing.BusyWorkersPeak, m.busiest)
 		h.Pacing.TimerLatenessP99NS = max(h.Pacing.TimerLatenessP99NS, p.ready.ValueAtQuantile(99))
 	}
-	if p.behind(r.spec.Load) {
+	if m.operations.NotSent > 0 || p.behind(r.spec.Load) {
 		r.doubt(r.behindSchedule(m))
 	}
 	late := time.Duration(p.ready.ValueAtQuantile(90))
@@ -92,17 +94,49 @@ func (r *runner) judgePacing(m *measured, saturated func(format string, args ...
 	}
 }
 
-// behindSchedule says how far behind its plan a load was, and what kept it: too few
-// workers, or a driver that was late although workers stood ready.
-func (r *runner) behindSchedule(m *measured) string {
+// keptFromPlan says what kept a load from its plan: too few workers, or a driver that was late
+// although workers stood ready.
+func (r *runner) keptFromPlan(m *measured) string {
 	p := m.plan
-	starved, all := p.starved.TotalCount(), p.starved.TotalCount()+p.ready.TotalCount()
-	kept := fmt.Sprintf("%d of %d operations (%.0f%%) were due while all %d workers were busy: allow more (load.workers), or ask for less",
-		starved, all, 100*p.starvedFraction(), r.spec.Load.Workers)
-	if m.busiest < r.spec.Load.Workers {
-		kept = fmt.Sprintf("at most %d of %d workers were busy at once: the driver was too slow", m.busiest, r.spec.Load.Workers)
+	_, most := r.spec.Load.workers()
+	if m.most > 0 {
+		most = m.most
 	}
-	return fmt.Sprintf("behind schedule: the last operation was sent %v after its time, in a plan of %v; of the latest 1%% each was %v late or more; %s; where a worker stood ready the latest 1%% was %v late or more; the driver used %.0f%% of all cores",
-		p.lag().Round(time.Microsecond), p.lastPlanned.Round(time.Microsecond), p.lateP99().Round(time.Microsecond), kept,
+	if m.busiest < most {
+		return fmt.Sprintf("at most %d of %d workers were busy at once: the driver was too slow", m.busiest, most)
+	}
+	starved, all := p.starved.TotalCount(), p.starved.TotalCount()+p.ready.TotalCount()
+	allow := "allow more (load.workers), or ask for less"
+	if r.spec.Load.auto() {
+		allow = "no more are started by themselves; name a number (load.workers), or ask for less"
+	}
+	load := r.spec.Load
+	if r.probe != nil {
+		load = load.atRate(r.probe.rate)
+	}
+	if wants := load.wantsWorkers(m.takes); wants != "" {
+		allow = wants + ": " + allow
+	}
+	return fmt.Sprintf("%s of %s operations (%.0f%%) were due while %s: %s", plaintext.Thousands(starved), plaintext.Thousands(all), 100*p.starvedFraction(), allBusy(most), allow)
+}
+
+func allBusy(workers int) string {
+	if workers == 1 {
+		return "the one worker was busy"
+	}
+	return fmt.Sprintf("all %d workers were busy", workers)
+}
+
+// behindSchedule says how far behind its plan a load was, how much of that it didn't send, and what
+// kept it.
+func (r *runner) behindSchedule(m *measured) string {
+	p, kept := m.plan, r.keptFromPlan(m)
+	notSent, lasts := "", p.lastPlanned
+	if o := m.operations; o.NotSent > 0 {
+		lasts = max(lasts, m.plannedFor())
+		notSent = fmt.Sprintf("%s of %s planned operations were not sent; ", plaintext.Thousands(o.NotSent), plaintext.Thousands(o.Planned))
+	}
+	return "behind schedule: " + notSent + fmt.Sprintf("the last operation was sent %v after its time, in a plan of %v; of the latest 1%% each was %v late or more; %s; where a worker stood ready the latest 1%% was %v late or more; the driver used %.0f%% of all cores",
+		p.lag().Round(time.Microsecond), lasts.Round(time.Microsecond), p.lateP99().Round(time.Microsecond), kept,
 		time.Duration(p.ready.ValueAtQuantile(99)).Round(time.Microsecond), 100*fraction(m.cost.processor, m.elapsed))
 }

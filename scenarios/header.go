@@ -51,7 +51,7 @@ func (s ClientSpec) checkHeaders(bad func(field, format string, args ...any)) {
 			bad(field+".value", "(not shown): %s is a secret: want env: VARIABLE instead, so that it is written nowhere", h.Name)
 		}
 		alone := delivery.Config{Header: http.Header{h.Name: {h.Value}}}
-		for _, e := range leaves(alone.Validate()) {
+		for _, e := range SplitErrors(alone.Validate()) {
 			bad(field, "%s", strings.TrimPrefix(oneLine(e.Error()), "delivery: "))
 		}
 	}

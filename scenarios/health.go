@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
@@ -28,7 +29,7 @@ func (r *runner) judgeFleet(before, after mockfleet.Status, disturbed bool) {
 	h.PeakResidentBytes = max(h.PeakResidentBytes, after.PeakResidentBytes)
 	saturated := func(format string, args ...any) {
 		h.Saturated = h.Saturated || r.probe == nil // in a search only that rate is beyond the limit
-		r.doubt("the fleet was the bottleneck: " + fmt.Sprintf(format, args...))
+		r.bottleneck("the fleet was the bottleneck: " + fmt.Sprintf(format, args...))
 	}
 	if share > maxFleetFraction && observed > leastObserved {
 		saturated("it used over %.0f%% of all cores", 100*maxFleetFraction)
@@ -47,12 +48,25 @@ func (r *runner) judgeFleet(before, after mockfleet.Status, disturbed bool) {
 
 // judgeRepetition says whether the figures of a timed repetition can be believed.
 func (r *runner) judgeRepetition(m *measured) {
-	if m.done == 0 {
-		r.doubt(fmt.Sprintf("no operation succeeded: %d failed, by class %v", m.failed, r.failures.byClass()))
+	o := m.operations
+	if m.done == 0 && !m.rollout.Stopped { // a rollout that stops has done what it is for
+		text := "no operation succeeded: " + o.String()
+		if m.failed > 0 {
+			text += ", by class " + r.failures.classesText()
+		}
+		r.doubt(text)
+	}
+	if o.BrokenOff > 0 {
+		were := "were"
+		if o.BrokenOff == 1 {
+			were = "was"
+		}
+		r.doubt(fmt.Sprintf("%s of %s operations %[3]s still under way %[4]v after the plan's end and %[3]s broken off, so that the longest times are missing: allow more (load.drain), or shorter deadlines of the client",
+			plaintext.Thousands(o.BrokenOff), plaintext.Thousands(o.Started), were, r.spec.Load.drain()))
 	}
 	for _, op := range r.spec.Load.Operations() {
 		if t := m.ops[op]; t.clipped > 0 {
-			r.doubt(fmt.Sprintf("%d latencies of %s were over %v, more than is recorded", t.clipped, op, time.Duration(histHighest)))
+			r.doubt(fmt.Sprintf("%d latencies of %s were over %v, more than is recorded", t.clipped, op, r.recorders[0].highest))
 		}
 	}
 }

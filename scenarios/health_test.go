@@ -67,7 +67,7 @@ func TestHealthIsThatOfTimedRepetitions(t *testing.T) {
 			fleet := row.fleet
 			fleet.inProcess = r.fleet.(*inProcess)
 			r.fleet = &fleet
-			require.NoError(t, r.end(t.Context(), r.repetitions(t.Context())))
+			require.NoError(t, finish(t.Context(), r, r.repetitions(t.Context())))
 			require.Equal(t, row.says == "", r.run.Valid, "%v", r.run.Invalid)
 			if row.says != "" {
 				require.Len(t, r.run.Invalid, 1)

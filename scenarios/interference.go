@@ -6,8 +6,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/cpu"
-
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 )
@@ -25,7 +24,7 @@ func (r *runner) stand(ctx context.Context) (s standing, err error) {
 			return s, fmt.Errorf("asking the fleet: %w", err)
 		}
 	}
-	own, ours := processorTime(), []int{os.Getpid()}
+	own, ours := osinfo.ProcessorTime(), []int{os.Getpid()}
 	switch r.fleet.kind() {
 	case FleetInProcess:
 	case FleetProcess:
@@ -49,17 +48,16 @@ type machineTime struct {
 	stolen time.Duration // taken by the hypervisor
 }
 
-// readMachineTime gives nil where the system doesn't tell.
+// readMachineTime returns nil if the system doesn't tell the times.
 func readMachineTime(ctx context.Context, own time.Duration, ours []int) *machineTime {
-	total, err := cpu.TimesWithContext(ctx, false)
-	if err != nil || len(total) == 0 || own == 0 {
+	total, ok := osinfo.ReadMachineTime(ctx)
+	if !ok || own == 0 {
 		return nil
 	}
-	others, _ := otherProcesses(ours...)
+	others, _ := osinfo.OtherProcesses(ours...)
 	return &machineTime{
 		wall: time.Now(), own: own, others: others,
-		all:    seconds(total[0].User + total[0].Nice + total[0].System),
-		stolen: seconds(total[0].Steal),
+		all: total.Busy, stolen: total.Stolen,
 	}
 }
 
@@ -93,7 +91,7 @@ func (i *interference) add(before, after *machineTime) *results.Interference {
 // Neighbours is what others have of the machine for a while in which this process does
 // nothing; nil where that can't be told. A context that ends is its error.
 func Neighbours(ctx context.Context, during time.Duration) (*results.Interference, error) {
-	look := func() *machineTime { return readMachineTime(ctx, processorTime(), []int{os.Getpid()}) }
+	look := func() *machineTime { return readMachineTime(ctx, osinfo.ProcessorTime(), []int{os.Getpid()}) }
 	before := look()
 	timer := time.NewTimer(during)
 	defer timer.Stop()

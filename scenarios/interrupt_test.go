@@ -18,6 +18,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
@@ -31,7 +32,7 @@ func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 		o.Watcher = &atStep{kind: row.kind, number: row.number, do: cancel}
 		res, err := Run(ctx, o)
 		require.NoError(t, err)
-		run, err := results.LoadRun(res.Directory)
+		run, err := rundir.Load(res.Directory)
 		require.NoError(t, err)
 		require.Equal(t, results.StatusInterrupted, run.Status)
 		require.Equal(t, row.kept, run.Repetitions)
@@ -124,10 +125,9 @@ func TestInterruptBeforeTheFirstRepetition(t *testing.T) {
 	o := options(t, s)
 	o.Fleet, o.FleetToken = ready.Address, ready.Token
 	o.FleetControl = canceling(t, func() { cancel(because) }, "/reset", ready.Control)
-	o.Judge = func(results.Run, []results.Record) results.Verdict { t.Error("judged"); return results.Invalid }
 	res, err := Run(ctx, o)
 	require.NoError(t, err)
-	run, err := results.LoadRun(res.Directory)
+	run, err := rundir.Load(res.Directory)
 	require.NoError(t, err)
 	require.Equal(t, results.StatusInterrupted, run.Status)
 	require.True(t, run.Valid)
@@ -144,7 +144,7 @@ func TestInterruptedWarmUpHasNoVerdict(t *testing.T) {
 	r, err := begin(ctx, o)
 	require.NoError(t, err)
 	r.fleet = &strained{inProcess: r.fleet.(*inProcess), contradictAt: 1}
-	require.NoError(t, r.end(ctx, r.repetitions(ctx)))
+	require.NoError(t, finish(ctx, r, r.repetitions(ctx)))
 	require.Equal(t, results.StatusInterrupted, r.run.Status)
 	require.Empty(t, r.run.Verdict)
 }

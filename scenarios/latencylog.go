@@ -7,7 +7,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // latencyLog makes latency.hlog: HdrHistogram's log, an interval histogram a
@@ -19,7 +19,7 @@ type latencyLog struct {
 }
 
 // newLatencyLog begins the log of a run that started then, and gives its head.
-func newLatencyLog(started time.Time) (*latencyLog, results.Part, error) {
+func newLatencyLog(started time.Time) (*latencyLog, rundir.Chunk, error) {
 	l := &latencyLog{}
 	l.log = hdrhistogram.NewHistogramLogWriter(&l.text)
 	ms := started.UnixMilli()
@@ -34,20 +34,20 @@ func newLatencyLog(started time.Time) (*latencyLog, results.Part, error) {
 		l.log.OutputLegend,
 	} {
 		if err := begin(); err != nil {
-			return nil, results.Part{}, err
+			return nil, rundir.Chunk{}, err
 		}
 	}
 	return l, l.taken(), nil
 }
 
 // taken is what was written since the last time.
-func (l *latencyLog) taken() results.Part {
+func (l *latencyLog) taken() rundir.Chunk {
 	defer l.text.Reset()
-	return results.Part{Name: results.LatencyFile, Data: slices.Clone(l.text.Bytes())}
+	return rundir.Chunk{Name: rundir.LatencyFile, Data: slices.Clone(l.text.Bytes())}
 }
 
 // interval is a repetition's part of the log.
-func (l *latencyLog) interval(load LoadSpec, m *measured) (results.Part, error) {
+func (l *latencyLog) interval(load LoadSpec, m *measured) (rundir.Chunk, error) {
 	start, end := m.started.UnixMilli(), m.started.Add(m.elapsed).UnixMilli()
 	for _, op := range load.Operations() {
 		h := m.ops[op].response
@@ -55,7 +55,7 @@ func (l *latencyLog) interval(load LoadSpec, m *measured) (results.Part, error) 
 		h.SetStartTimeMs(start)
 		h.SetEndTimeMs(end)
 		if err := l.log.OutputIntervalHistogram(h); err != nil {
-			return results.Part{}, err
+			return rundir.Chunk{}, err
 		}
 	}
 	return l.taken(), nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
@@ -31,7 +32,7 @@ func (r *runner) hold() (h holdings, err error) {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	h.heap, h.devices = memory.HeapAlloc, r.fleet.devices().Len()
-	h.descriptors = descriptorNames()
+	h.descriptors = osinfo.DescriptorNames()
 	dir, err := filepath.Abs(r.dir.Path())
 	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir) // as the system calls them
@@ -61,9 +62,6 @@ const (
 	drainEvery    = 20 * time.Millisecond
 	leakStacks    = 3 // are named
 )
-
-// sockets is what descriptorNames calls all of them.
-const sockets = "socket:"
 
 // judgeLeaks says whether everything is back where it began. What ends takes a moment to.
 func (r *runner) judgeLeaks(ctx context.Context, before holdings) error {
@@ -104,12 +102,12 @@ func (before holdings) leaks(after holdings) (reasons []string) {
 		}
 		reasons = append(reasons, fmt.Sprintf("a leak: %d more goroutines %s than before the first: %s", more, drained, strings.Join(named, "; ")))
 	}
-	if more := after.descriptors[sockets] - before.descriptors[sockets]; more > 0 {
+	if more := after.descriptors[osinfo.Sockets] - before.descriptors[osinfo.Sockets]; more > 0 {
 		reasons = append(reasons, fmt.Sprintf("a leak: %d more connections open %s than before the first", more, drained))
 	}
 	more, of := 0, []string{}
 	for _, name := range slices.Sorted(maps.Keys(after.descriptors)) {
-		if n := after.descriptors[name] - before.descriptors[name]; n > 0 && name != sockets {
+		if n := after.descriptors[name] - before.descriptors[name]; n > 0 && name != osinfo.Sockets {
 			more += n
 			of = append(of, name)
 		}
@@ -123,7 +121,7 @@ func (before holdings) leaks(after holdings) (reasons []string) {
 	return reasons
 }
 
-// pause waits, unless ctx ends.
+// pause waits for d, or returns the cause of ctx's end.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -1,6 +1,10 @@
 package scenarios
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/fleetmark/fleetmark/internal/osinfo"
+)
 
 // spareDescriptors is what a driver has open besides connections: standard files,
 // the run directory's, the poller, the fleet's pipes and control connections.
@@ -10,11 +14,14 @@ const spareDescriptors = 64
 // scenario nor the descriptor limit says otherwise.
 const defaultIdle = 512
 
+// mostAutoIdle is how many a driver keeps that starts as many workers as it takes.
+const mostAutoIdle = 1024
+
 // Descriptors is how many file descriptors a driver of this scenario wants, with its fleet
 // in a process of its own, and how many it must have at least: with fewer idle
 // connections than it would keep a driver runs, and opens more of them anew.
 func (s Spec) Descriptors() (least, wanted int) {
-	workers := s.Load.Workers
+	workers, _ := s.Load.workers()
 	if idle := s.Client.MaxIdle; idle != 0 {
 		return workers + idle + spareDescriptors, workers + idle + spareDescriptors
 	}
@@ -24,13 +31,14 @@ func (s Spec) Descriptors() (least, wanted int) {
 // limitIdle sees that there are descriptors for every worker, and sizes the pool
 // of idle connections to what is left.
 func (r *runner) limitIdle() error {
-	workers := r.spec.Load.Workers
+	workers, most := r.spec.Load.workers()
 	idle := &r.spec.Client.MaxIdle
 	explicit := *idle != 0
 	if !explicit {
-		*idle = max(defaultIdle, workers)
+		*idle = max(defaultIdle, min(most, mostAutoIdle, maxIdle), workers)
 	}
-	limit, known := DescriptorLimit()
+	r.mostAuto = most
+	limit, known := osinfo.DescriptorLimit()
 	if !known {
 		return nil
 	}
@@ -50,6 +58,14 @@ func (r *runner) limitIdle() error {
 		}
 		return &UsageError{What: fmt.Sprintf("%s: %d file descriptors are needed, the limit is %d: raise it (ulimit -n %d) or %s",
 			who, need(least), limit, need(least), otherwise)}
+	}
+	if r.spec.Load.auto() { // as many as there are descriptors for, an idle connection each
+		spare := int(limit)/per - spareDescriptors
+		r.mostAuto = max(workers, min(most, spare/2))
+		if explicit {
+			r.mostAuto = max(workers, min(most, spare-*idle))
+		}
+		workers = r.mostAuto
 	}
 	if free := int(limit) - per*workers - spareDescriptors; !explicit {
 		*idle = min(*idle, free/per)

@@ -12,7 +12,7 @@ type liveTimes struct{ counts [liveBuckets]uint32 }
 
 const (
 	liveFraction = 3                                    // bits below the highest
-	liveBuckets  = (37 + 1) << liveFraction             // up to 2^37 ns, which is 137 s
+	liveBuckets  = (45 + 1) << liveFraction             // up to 2^45 ns, which is 9.8 h
 	liveWindow   = int(2 * time.Second / progressEvery) // looks that a percentile is of
 )
 

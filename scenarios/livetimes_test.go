@@ -11,13 +11,13 @@ func TestLiveTimesAreWithinASixteenth(t *testing.T) {
 	for d := time.Duration(8); d < 100*time.Second; d = d*5/4 + 1 {
 		require.InEpsilon(t, float64(d), float64(middle(liveBucket(d))), 1.0/15, "%v", d)
 	}
-	require.Equal(t, liveBuckets-1, liveBucket(time.Hour))
+	require.Equal(t, liveBuckets-1, liveBucket(24*time.Hour))
 	require.Zero(t, liveBucket(0))
 	require.Zero(t, liveBucket(-5))
 }
 
 func TestLiveViewIsOfTheLastLooks(t *testing.T) {
-	r := newRecorder(LoadSpec{Model: Closed, Operation: Push, Workers: 1})
+	r := newRecorder(LoadSpec{Model: Closed, Operation: Push, Workers: 1}, leastLongest)
 	var v liveView
 	p50, p99 := v.look([]*recorder{r})
 	require.Zero(t, p50+p99, "nothing came")

@@ -34,21 +34,49 @@ type load struct {
 	standing func()
 
 	schedule schedule // nil: a closed load, which has no plan
+	probes   bool     // it tries a rate for a search, and may be behind its plan
 	exact    bool     // planned times are kept by the system's clock, not by Go's timers
 	seed     uint64   // of what is drawn
 	start    time.Time
 	next     atomic.Int64 // a closed load's next operation
 	crowd    crowd        // an open load's busy workers
+
+	// Times that bound the load, from its start; see limit.
+	ends       time.Duration // of the plan; 0: it has none
+	certain    time.Duration // from when on an operation that isn't sent yet makes the load behind its plan
+	unsentFrom time.Duration // from when on nothing more is sent
+	over       time.Duration // what is under way then is broken off
+
+	most, mostAuto int          // workers, at most; and where they come by themselves, if the runner knows better
+	handed         atomic.Int64 // operations of the plan that were due and handed out
+	allHanded      atomic.Bool  // there are no more
+	waves          *waves       // of a rollout; nil without one
+	brokenOff      atomic.Int64 // operations that were under way when the load was over, or its context ended
 }
 
 // run does the operations and returns how long that took. A context that ends
-// stops it between operations, and breaks off those under way.
-func (l *load) run(ctx context.Context) time.Duration {
+// stops it between operations, and breaks off those under way; so does the end of its drain.
+func (l *load) run(caller context.Context) time.Duration {
+	ctx, breakOff := context.WithCancelCause(caller)
+	defer breakOff(nil)
+	l.limit()
+	first, _ := l.spec.workers()
+	first = min(first, l.most)
 	var standing, all sync.WaitGroup
 	begin := make(chan struct{})
 	var pacer *pacemaker
 	if l.schedule != nil {
 		pacer = newPacemaker()
+		workers := first
+		pacer.another = func() bool {
+			if workers == l.most {
+				return false
+			}
+			w := l.newWorker(workers)
+			workers++
+			all.Go(func() { w.serve(ctx, pacer.due) })
+			return true
+		}
 		standing.Add(1)
 		all.Go(func() {
 			standing.Done()
@@ -56,8 +84,8 @@ func (l *load) run(ctx context.Context) time.Duration {
 			pacer.run(ctx, l)
 		})
 	}
-	standing.Add(l.spec.Workers)
-	for i := range l.spec.Workers {
+	standing.Add(first)
+	for i := range first {
 		all.Go(func() {
 			w := l.newWorker(i)
 			standing.Done()
@@ -74,9 +102,16 @@ func (l *load) run(ctx context.Context) time.Duration {
 		l.standing()
 	}
 	l.start = time.Now()
+	if l.over < math.MaxInt64 {
+		defer time.AfterFunc(l.over, func() { breakOff(errDrained) }).Stop()
+	}
 	close(begin)
 	all.Wait()
-	return time.Since(l.start)
+	elapsed := time.Since(l.start)
+	if caller.Err() != nil { // then there was time for so much of the plan alone
+		l.ends = min(l.ends, elapsed)
+	}
+	return elapsed
 }
 
 // worker does one operation after another.
@@ -102,7 +137,7 @@ func (l *load) newWorker(i int) *worker {
 func (w *worker) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		n, now := w.next.Add(1)-1, time.Since(w.start)
-		if w.over(n, now) {
+		if w.through(n, now) {
 			return
 		}
 		w.do(ctx, w.recorder, w.device(n), now, now)
@@ -124,10 +159,14 @@ func (w *worker) serve(ctx context.Context, due <-chan operation) {
 		if ctx.Err() != nil {
 			return
 		}
-		w.crowd.enter()
 		sent := time.Since(w.start)
+		if sent > w.unsentFrom {
+			continue // it stays unsent
+		}
+		w.crowd.enter()
 		w.recorder.sent(o.planned, sent, freed > o.planned)
 		freed = w.do(ctx, w.recorder, w.device(o.n), o.planned, sent)
+		w.recorder.busy.Add(int64(freed - sent))
 		w.crowd.leave()
 	}
 }
@@ -135,8 +174,8 @@ func (w *worker) serve(ctx context.Context, due <-chan operation) {
 // device is the one that operation n is for: they take turns.
 func (l *load) device(n int64) int { return int(n % int64(l.devices.Len())) }
 
-// over says whether operation n is beyond the load's end.
-func (l *load) over(n int64, planned time.Duration) bool {
+// through reports whether operation n is beyond the load's end.
+func (l *load) through(n int64, planned time.Duration) bool {
 	if lasts := l.spec.Lasts(); lasts > 0 {
 		return planned >= lasts
 	}
@@ -163,26 +202,37 @@ func (l *load) do(ctx context.Context, r *recorder, i int, planned, sent time.Du
 	device := l.devices.At(i)
 	var err error
 	var report delivery.Report
+	pushes, verifies := 0, 0
 	switch l.spec.Operation {
 	case Push:
-		err = l.client.Push(ctx, device, l.update)
+		err, pushes = l.client.Push(ctx, device, l.update), 1
 	case Verify:
-		err = l.client.Verify(ctx, device, l.update)
+		err, verifies = l.client.Verify(ctx, device, l.update), 1
 	default:
 		report, err = l.client.Deliver(ctx, device, l.update)
+		pushes, verifies = report.Pushes, report.Verifies
 	}
 	done := time.Since(l.start)
+	l.claims.sent(i, pushes, verifies)
 	r.retries.Add(int64(report.Retries()))
 	if err != nil {
-		if ctx.Err() != nil {
-			return done // broken off by us: neither a success nor a failure of the device
+		if ctx.Err() != nil { // broken off by us: neither a success nor a failure of the device
+			l.brokenOff.Add(1)
+			l.claims.brokenOff(i)
+			return done
 		}
 		r.gaveUp(done - planned)
+		if l.ends > 0 && done > l.ends {
+			r.lateBad.Add(1)
+		}
 		l.claims.failed(i)
 		l.failures.add(i, device, l.spec.Operation, report, done-planned, err)
 		return done
 	}
 	r.done.Add(1)
+	if l.ends > 0 && done > l.ends {
+		r.late.Add(1)
+	}
 	l.claims.succeeded(i)
 	if l.spec.Operation == Deliver {
 		r.delivered(sent-planned, report.Push, report.Verify, done-sent)
@@ -207,7 +257,7 @@ func (l *load) totals() (done, failed, retries int64) {
 
 // live is how the load stands.
 func (l *load) live(view *liveView, elapsed time.Duration) Live {
-	v := Live{Elapsed: elapsed}
+	v := Live{Elapsed: elapsed, Waves: l.waves.rows()}
 	v.Done, v.Failed, v.Retries = l.totals()
 	v.P50, v.P99 = view.look(l.recorders)
 	if l.schedule != nil {
@@ -216,8 +266,23 @@ func (l *load) live(view *liveView, elapsed time.Duration) Live {
 	if v.Failed > 0 {
 		v.Classes = l.failures.byClass()
 	}
+	if l.schedule != nil && l.behindNow(elapsed) {
+		v.Invalid = behindForCertain
+		if l.probes {
+			v.Invalid = beyondForCertain
+		}
+		if l.spec.Drain == 0 {
+			v.Invalid += "; nothing more is sent"
+		}
+	}
 	return v
 }
+
+// behindForCertain is what a load says of itself while it goes on.
+const (
+	behindForCertain = "the run is invalid already: the plan is over, and operations of it are not sent yet"
+	beyondForCertain = "the rate is beyond the limit: its time is over, and operations of it are not sent yet"
+)
 
 // planned is how many operations there will be, 0 where only time tells.
 func (l *load) planned() int64 {

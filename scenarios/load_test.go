@@ -57,7 +57,7 @@ func (s *standIn) Deliver(ctx context.Context, d delivery.Device, u *delivery.Up
 func newLoad(spec LoadSpec, devices int, c client) *load {
 	l := &load{
 		spec: spec, client: c, devices: listOf(make([]delivery.Device, devices)...), claims: newClaims(devices),
-		failures: newFailures(), schedule: spec.schedule(1), recorders: newRecorders(spec),
+		failures: newFailures(leastLongest), schedule: spec.schedule(1), recorders: newRecorders(spec, leastLongest),
 	}
 	return l
 }
@@ -171,7 +171,7 @@ func TestLag(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				spec := LoadSpec{Model: Constant, Operation: Push, Workers: row.workers, Rate: 100, Duration: Duration(time.Second)}
+				spec := LoadSpec{Model: Constant, Operation: Push, Workers: row.workers, Rate: 100, Duration: Duration(time.Second), Drain: Duration(time.Minute)}
 				l := newLoad(spec, 1, &standIn{takes: row.takes})
 				l.run(t.Context())
 				_, plan := merged(l.recorders, spec)
@@ -215,7 +215,7 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 
 func TestRecorder(t *testing.T) {
 	spec := LoadSpec{Model: Closed, Operation: Push, Workers: 1}
-	r := newRecorder(spec)
+	r := newRecorder(spec, leastLongest)
 	for ms := 1; ms <= 1000; ms++ {
 		r.record(Push, time.Duration(ms)*time.Millisecond, 0)
 	}
@@ -234,14 +234,14 @@ func TestRecorder(t *testing.T) {
 
 // TestRecordersAreFew: their memory is bounded, however many workers there are.
 func TestRecordersAreFew(t *testing.T) {
-	require.Len(t, newRecorders(LoadSpec{Operation: Push, Workers: 1}), 1)
-	many := newRecorders(LoadSpec{Operation: Push, Workers: maxWorkers})
+	require.Len(t, newRecorders(LoadSpec{Operation: Push, Workers: 1}, leastLongest), 1)
+	many := newRecorders(LoadSpec{Operation: Push, Workers: maxWorkers}, leastLongest)
 	require.LessOrEqual(t, len(many), maxRecorders)
 	require.LessOrEqual(t, len(many), recordersPerCore*runtime.GOMAXPROCS(0))
 }
 
 func TestRecordingAllocatesNothing(t *testing.T) {
-	r := newRecorder(LoadSpec{Model: Constant, Operation: Deliver, Workers: 1})
+	r := newRecorder(LoadSpec{Model: Constant, Operation: Deliver, Workers: 1}, leastLongest)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		r.record(Push, time.Millisecond, time.Millisecond)
 		r.record(Verify, time.Millisecond, time.Millisecond)

@@ -143,6 +143,7 @@ func (l LoadSpec) modelFields() []modelField {
 	shaped := l.Model == Ramped || l.Model == Spiked || l.Model == Staged
 	return []modelField{
 		{"load.rate", l.Rate != 0, (l.open() || l.Model == Rolling) && l.Model != Bursts && l.Model != Staged, "constant, poisson, ramp, spike, breakpoint and rollout", l.Rate.String() + ": "},
+		{"load.drain", l.Drain != 0, l.modelDrains(), "closed, constant, poisson, ramp, stages, spike, burst and breakpoint", l.Drain.String() + ": "},
 		{"load.think", !l.Think.IsZero(), l.Model == Closed || l.Model == Once, "closed and once", l.Think.String() + ": "},
 		{"load.arrivals", l.Arrivals != "", shaped, "ramp, spike and stages", string(l.Arrivals) + ": "},
 		{"load.ramp", l.Ramp != Ramp{}, l.Model == Ramped, "ramp", ""},
@@ -160,6 +161,12 @@ func (l LoadSpec) endsByItself() bool {
 	return l.Model == Once || l.Model == Staged || l.Model == Breaking || l.Model == Rolling
 }
 
+// modelDrains reports whether a load of the model may have a plan with an end.
+func (l LoadSpec) modelDrains() bool { return l.Model != Once && l.Model != Rolling }
+
+// maxDrain bounds a load's drain.
+const maxDrain = Duration(24 * time.Hour)
+
 // For is the load without what it would be a mistake to have in a load of model m; its own model stays.
 func (l LoadSpec) For(m Model) LoadSpec {
 	of := l
@@ -175,6 +182,9 @@ func (l LoadSpec) For(m Model) LoadSpec {
 			v, _ := memberOf(reflect.ValueOf(&l).Elem(), strings.TrimPrefix(f.field, "load."))
 			v.SetZero()
 		}
+	}
+	if of.Workers == 0 && !of.open() { // as many as it takes is a number of the open models'
+		l.Workers = closedWorkers
 	}
 	return l
 }

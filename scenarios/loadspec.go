@@ -10,9 +10,13 @@ import (
 type LoadSpec struct {
 	Model     Model     `yaml:"model" json:"model"`
 	Operation Operation `yaml:"operation" json:"operation"`
-	Workers   int       `yaml:"workers" json:"workers"`   // operations at the same time, at most: 1 to 65536
+	Workers   int       `yaml:"workers" json:"workers"`   // operations at the same time, at most: 1 to 65536; 0, of an open model: as many as it takes, up to mostAutoWorkers
 	Rate      Rate      `yaml:"rate" json:"rate"`         // of the open models: at which they begin, and all of constant and poisson
 	Duration  Duration  `yaml:"duration" json:"duration"` // 0: until every device had the operation once
+
+	// Drain is how long after the plan's end operations may be sent and may end. 0: an open load that
+	// is certain to be behind its plan sends no more, and what is under way has defaultDrain.
+	Drain Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
 
 	Think      mockfleet.Distribution `yaml:"think,omitzero" json:"think,omitzero"`         // closed: how long a worker waits after each operation
 	Arrivals   Arrivals               `yaml:"arrivals,omitempty" json:"arrivals,omitempty"` // ramp, spike and stages: even or poisson; empty: even
@@ -105,6 +109,9 @@ func (l LoadSpec) Operations() []Operation {
 
 // open reports whether the model is an open one: whether there is a plan.
 func (l LoadSpec) open() bool { return l.Model != Closed && l.Model != Once && l.Model != Rolling }
+
+// Planned reports whether operations are planned, whether or not the ones before them ended.
+func (l LoadSpec) Planned() bool { return l.known() && l.open() }
 
 // Lasts is how long the load goes on; 0 is until every device had the operation once.
 func (l LoadSpec) Lasts() time.Duration {

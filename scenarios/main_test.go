@@ -2,11 +2,15 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
 )
 
 // asFleet makes this test's program the fleet's process.
@@ -27,6 +31,26 @@ func TestMain(m *testing.M) {
 func fleetCommand(t *testing.T) []string {
 	t.Helper()
 	return []string{"/usr/bin/env", asFleet + "=1", os.Args[0]}
+}
+
+// Run runs a scenario, and judges it without a baseline.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	running, err := Start(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	res, err := running.Measure(ctx)
+	return res, errors.Join(err, running.Finish(verdict(res.Run, res.Records)))
+}
+
+func verdict(run results.Run, records []results.Record) results.Verdict {
+	return judge.Judge(nil, run, records, judge.Policy{}).Verdict
+}
+
+// finish ends a run as Run does, after its repetitions.
+func finish(ctx context.Context, r *runner, runErr error) error {
+	err := r.end(ctx, runErr)
+	return errors.Join(err, r.finish(verdict(r.run, r.records)))
 }
 
 // atStep does something when a repetition begins.

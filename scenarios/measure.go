@@ -13,7 +13,10 @@ type measured struct {
 	started               time.Time // by the wall clock
 	elapsed               time.Duration
 	done, failed, retries int64
-	failedP99             float64 // response time of the failed ones, ns; 0 where none failed
+	operations            results.Operations
+	takes                 time.Duration // that an operation of an open load kept its worker, on average
+	most                  int           // workers that there may have been
+	failedP99             float64       // response time of the failed ones, ns; 0 where none failed
 	cost                  cost
 	traffic               delivery.Stats // of this repetition alone
 	ops                   map[Operation]*tally
@@ -25,8 +28,9 @@ type measured struct {
 	ports                 *results.LocalPorts // when it ended; nil where unknown
 	bytes                 int64               // of one artifact
 	counts                results.Counts
-	stopped               string  // why a rollout stopped; empty: it didn't
-	limit                 float64 // operations a second that a search has found; 0 without one
+	rollout               results.Rollout // the waves; empty where there are none
+	stopped               string          // why a rollout stopped; empty: it didn't
+	limit                 float64         // operations a second that a search has found; 0 without one
 }
 
 // records are the repetition's lines in samples.txt, one an operation. What
@@ -37,16 +41,23 @@ func (m *measured) records(s Spec, repetition int) []results.Record {
 	var list []results.Record
 	for _, op := range s.Load.Operations() {
 		t := m.ops[op]
-		if t.n == 0 {
-			continue
-		}
 		r := results.Record{Scenario: s.Name, Op: string(op), Repetition: repetition, Ops: t.n}
 		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
-		add("ns/op", t.mean())
-		add("p50-ns/op", quantile(t.response, 50))
-		add("p90-ns/op", quantile(t.response, 90))
-		add("p99-ns/op", quantile(t.response, 99))
-		add("p99.9-ns/op", quantile(t.response, 99.9))
+		if t.n == 0 {
+			if op == s.Load.Operation && m.rollout.Stopped { // that none was updated is what became of it
+				m.counted(s, add)
+				list = append(list, r)
+			}
+			continue
+		}
+		add(results.UnitMean, t.mean())
+		for _, p := range []struct {
+			unit    string
+			percent float64
+		}{{results.UnitP50, 50}, {"p75-ns/op", 75}, {"p90-ns/op", 90}, {"p95-ns/op", 95}, {results.UnitP99, 99}, {"p99.9-ns/op", 99.9}} {
+			add(p.unit, quantile(t.response, p.percent))
+		}
+		add("max-ns/op", float64(t.response.Max()))
 		add("service-p99-ns/op", quantile(t.service, 99))
 		if op == s.Load.Operation {
 			m.whole(s, op, t, add)
@@ -67,36 +78,58 @@ const (
 )
 
 func (m *measured) whole(s Spec, op Operation, t *tally, add func(string, float64)) {
-	n, seconds := float64(t.n), m.elapsed.Seconds()
-	add("ops/s", n/seconds)
+	n, done, seconds := float64(t.n), float64(t.n), m.elapsed.Seconds()
+	if plan := m.plannedFor(); plan > 0 {
+		done, seconds = float64(m.operations.SucceededInPlan), plan.Seconds()
+	}
+	add(results.UnitRate, done/seconds)
 	if m.limit > 0 {
-		add(limitUnit, m.limit)
+		add(results.UnitLimit, m.limit)
 	}
 	if op != Verify {
-		add("MB/s", n*float64(m.bytes)/1e6/seconds)
+		add(results.UnitThroughput, done*float64(m.bytes)/1e6/seconds)
 	}
 	if m.cost.processor > 0 {
-		add("cpu-ns/op", float64(m.cost.processor)/n)
+		add(results.UnitCPU, float64(m.cost.processor)/n)
 	}
-	add("B/op", math.Round(float64(m.cost.bytes)/n/heapStep)*heapStep)
-	add("allocs/op", math.Round(float64(m.cost.objects)/n*stepsPerObject)/stepsPerObject)
+	add(results.UnitBytes, math.Round(float64(m.cost.bytes)/n/heapStep)*heapStep)
+	add(results.UnitAllocations, math.Round(float64(m.cost.objects)/n*stepsPerObject)/stepsPerObject)
+	m.counted(s, add)
+	if m.cost.peakResident > 0 {
+		add(results.UnitPeakMemory, float64(m.cost.peakResident))
+	}
+}
+
+// counted adds what is counted rather than timed, and needs no operation to have succeeded.
+func (m *measured) counted(s Spec, add func(string, float64)) {
 	// A device's turn is one operation: each device has one where each is visited
 	// once, and many under a load that goes on for a time.
 	turns := float64(m.done + m.failed)
-	add("requests/device", float64(m.traffic.Requests)/turns)
+	add(results.UnitRequests, float64(m.traffic.Requests)/turns)
 	add("wire-B/device", math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
 	add("retries/device", float64(m.retries)/turns)
-	add("failed/device", float64(m.failed)/turns)
+	add(results.UnitFailed, float64(m.failed)/turns)
 	if s.Load.Model == Rolling {
-		add("failed/fleet", float64(m.counts.Failed)/float64(max(1, m.counts.Devices)))
+		share := func(devices int) float64 { return float64(devices) / float64(max(1, m.counts.Devices)) }
+		reached, stopped := 0, 0.0
+		for _, w := range m.rollout.Waves {
+			reached += w.Reached
+		}
+		if m.rollout.Stopped {
+			stopped = 1
+		}
+		add(results.UnitFailedFleet, share(m.counts.Failed))
+		add("updated/fleet", share(m.counts.Updated))
+		add("reached/fleet", share(reached))
+		add("stopped", stopped)
 	}
 	if m.failedP99 > 0 {
 		add("failed-p99-ns/op", m.failedP99)
 	}
-	if m.cost.peakResident > 0 {
-		add("peak-rss-B", float64(m.cost.peakResident))
-	}
 }
+
+// plannedFor returns how long the load's plan was; 0 where there is none.
+func (m *measured) plannedFor() time.Duration { return time.Duration(m.operations.PlanNS) }
 
 // percentiles are the median and the 99th percentile of an operation's response times; 0 where there are none.
 func (m *measured) percentiles(op Operation) (p50, p99 time.Duration) {

@@ -22,7 +22,7 @@ func TestHeapFiguresGoInSteps(t *testing.T) {
 		{5_000, 13_562_272, 146_696, 2712, 29.35}, // 2,712.45 and 29.3392
 	} {
 		spec := Spec{Name: "x", Load: LoadSpec{Model: Closed, Operation: Push, Workers: 1}}
-		r := newRecorder(spec.Load)
+		r := newRecorder(spec.Load, leastLongest)
 		for range row.ops {
 			r.record(Push, time.Millisecond, time.Millisecond)
 		}

@@ -107,7 +107,7 @@ func joinSpec(errs []*SpecError) error {
 // joins. What is wrong with the file rather than in it is one, of the file as a whole.
 func Mistakes(file string, err error) []*SpecError {
 	var list []*SpecError
-	for _, e := range leaves(err) {
+	for _, e := range SplitErrors(err) {
 		mistake, ok := errors.AsType[*SpecError](e)
 		if !ok {
 			mistake = &SpecError{File: file, Problem: oneLine(e.Error())}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"time"
+
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 )
 
 // operation is one that a schedule has planned.
@@ -21,7 +23,8 @@ type operation struct {
 // in whole ones (netpoll in runtime/netpoll_epoll.go). At a thousand operations a second that
 // would be their distance. So short waits are the system's, in a thread of their own.
 type pacemaker struct {
-	due chan operation // closed when there is no more
+	due     chan operation // closed when there is no more
+	another func() bool    // starts one more worker, and reports whether there may be one; nil: there are as many as there will be
 }
 
 // shortWait is what is left to the system's clock.
@@ -39,14 +42,23 @@ func (p *pacemaker) run(ctx context.Context, l *load) {
 	var sleep func(time.Duration)
 	if l.exact {
 		runtime.LockOSThread() // and never unlocked: the thread, with its slack, ends with the goroutine
-		sleep = sleeper()
+		sleep = osinfo.Sleeper()
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	workers, _ := l.spec.workers()
 	for {
 		n, planned := l.schedule.take()
-		if l.over(n, planned) || !p.await(ctx, l, planned, timer, sleep) {
+		if l.through(n, planned) {
+			l.allHanded.Store(true)
 			return
+		}
+		if !p.await(ctx, l, planned, timer, sleep) || time.Since(l.start) > l.unsentFrom {
+			return
+		}
+		handed := l.handed.Add(1)
+		if handed-l.crowd.ended() > int64(workers) && p.another != nil && p.another() {
+			workers++
 		}
 		select {
 		case p.due <- operation{n, planned}:

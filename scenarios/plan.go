@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,10 @@ type plan struct {
 	lastPlanned, last time.Duration           // the operation sent last: when it should have been, and when it was
 }
 
-func newPlan() *plan { return &plan{starved: newHistogram(), ready: newHistogram()} }
+// newPlan returns a plan for lateness up to highest.
+func newPlan(highest time.Duration) *plan {
+	return &plan{starved: histogramUpTo(highest), ready: histogramUpTo(highest)}
+}
 
 func (p *plan) reset() {
 	p.starved.Reset()
@@ -53,7 +57,7 @@ func (p *plan) add(o *plan) {
 
 // late is the lateness of all operations.
 func (p *plan) late() *hdrhistogram.Histogram {
-	all := newHistogram()
+	all := histogramUpTo(time.Duration(p.starved.HighestTrackableValue()))
 	all.Merge(p.starved)
 	all.Merge(p.ready)
 	return all
@@ -88,27 +92,35 @@ const (
 // A burst is worked off after its time, by as many workers as there are: that is what it is for.
 // It is behind only where the next one comes before.
 func (p *plan) behind(l LoadSpec) bool {
-	allowed := max(leastLag, time.Duration(maxLag*float64(p.lastPlanned)))
-	if l.Model == Bursts {
-		if l.Burst.Every == 0 {
-			return false
-		}
-		allowed = l.Burst.Every.Std()
+	return p.lag() > allowedLag(l, p.lastPlanned)
+}
+
+// allowedLag returns how late the last operation of a load may be sent, where it was planned then.
+func allowedLag(l LoadSpec, lastPlanned time.Duration) time.Duration {
+	switch {
+	case l.Model != Bursts:
+		return max(leastLag, time.Duration(maxLag*float64(lastPlanned)))
+	case l.Burst.Every == 0:
+		return math.MaxInt64
 	}
-	return p.lag() > allowed
+	return l.Burst.Every.Std()
 }
 
 // crowd counts the workers of an open load that are busy with an operation.
 type crowd struct {
-	_         [64]byte // what others write lies on other cache lines
-	now, most atomic.Int64
-	_         [64]byte
+	_                [64]byte // what others write lies on other cache lines
+	now, most, taken atomic.Int64
+	_                [64]byte
 }
 
 func (c *crowd) enter() {
 	now := c.now.Add(1)
+	c.taken.Add(1) // after it: see ended
 	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {
 	}
 }
 
 func (c *crowd) leave() { c.now.Add(-1) }
+
+// ended returns how many operations were taken and have ended, or a few less.
+func (c *crowd) ended() int64 { return c.taken.Load() - c.now.Load() }

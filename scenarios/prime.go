@@ -2,12 +2,15 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
 // prime collects the heap, and does what a load takes for granted before the clock and
@@ -58,15 +61,21 @@ func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
 	}
 	defer client.Close()
 	spec := r.spec.Load
-	spec.Model, spec.Operation, spec.Rate, spec.Duration = Closed, Deliver, 0, 0
+	spec.Model, spec.Operation, spec.Rate, spec.Duration, spec.Drain = Closed, Deliver, 0, 0, 0
 	devices := r.fleet.devices()
+	longest := r.spec.longest()
 	l := &load{
 		spec: spec, client: client, devices: devices, update: u,
-		recorders: []*recorder{newRecorder(spec)}, claims: newClaims(devices.Len()), failures: newFailures(),
+		recorders: []*recorder{newRecorder(spec, longest)}, claims: newClaims(devices.Len()), failures: newFailures(longest),
 	}
+	told := r.prepare(r.step, "updating devices", func() (int, int) {
+		done, failed, _ := l.totals()
+		return int(done + failed), devices.Len()
+	})
 	l.run(ctx)
+	told()
 	if _, failed, _ := l.totals(); failed > 0 && ctx.Err() == nil {
-		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %v", failed, devices.Len(), l.failures.byClass())
+		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %s", failed, devices.Len(), l.failures.classesText())
 	}
 	return ctx.Err()
 }
@@ -75,35 +84,157 @@ func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
 // one thing at a connection's first use, and another at its second.
 const primings = 4
 
-// primeConnections opens the connections that the load will keep, and uses each. What
-// comes of it doesn't matter: the load says what fails.
+// Opening connections has deadlines of its own, for a device that hangs would hold a worker as long as
+// the client's own let it.
+const (
+	openingEach = 500 * time.Millisecond // of a request
+	openingAll  = 5 * time.Second        // of all of them; what isn't open then is opened in the load
+)
+
+// primeConnections opens the connections that the load will keep, and uses each. The load says what
+// fails; a device that fails here is left alone until an operation of the load succeeds with it.
 func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) {
-	devices, workers := r.fleet.devices(), r.spec.Load.Workers
+	devices := r.fleet.devices()
+	workers, _ := r.spec.Load.workers()
 	// Each worker has a device in turn, as under the load. Where there are more
 	// devices than connections are kept, none lasts until its device's next turn, and
 	// opening one is a part of each operation.
-	turns := primings
+	rounds, wanted := 1, workers
 	if kept := devices.Len(); kept > workers && kept <= r.spec.Client.MaxIdle {
-		turns = primings * (kept/workers + 1)
+		rounds, wanted = kept/workers+1, kept
 	}
 	// A client makes other things for a push than for a verification. One push a worker
 	// will do; the fleet forgets it afterwards, where there is a way to tell it to.
 	push := r.spec.Load.Operation != Verify && r.fleet.witness() != nil
+	o := &opening{unopened: r.unopened}
+	told := r.prepare(r.step, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
+	defer told()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer time.AfterFunc(openingAll, cancel).Stop()
 	meeting := dialer.meet(workers)
+	defer time.AfterFunc(openingEach/2, dialer.part).Stop() // who waits longer for the others is no failure
 	var all sync.WaitGroup
 	for i := range workers {
 		all.Go(func() {
-			if push {
-				_ = client.Push(ctx, devices.At(i%devices.Len()), u)
-			}
-			for turn := 0; turn < turns && ctx.Err() == nil; turn++ {
-				_ = client.Verify(ctx, devices.At((turn*workers+i)%devices.Len()), u)
+			for turn := 0; turn < primings*rounds && ctx.Err() == nil; turn++ {
+				device := (turn*workers + i) % devices.Len()
+				o.use(ctx, device, turn < rounds, func(ctx context.Context) error { return client.Verify(ctx, devices.At(device), u) })
 				if turn == 0 {
 					meeting.leave(1)
+				}
+				if turn == 0 && push && !o.failed(device) { // a slow push is no reason to leave a device alone
+					_ = within(ctx, func(ctx context.Context) error { return client.Push(ctx, devices.At(device), u) })
 				}
 			}
 		})
 	}
 	all.Wait()
 	dialer.part()
+	r.unopened = o.unopened
+	r.mostUnopened = max(r.mostUnopened, len(o.unopened))
+}
+
+// forgive has devices that an operation of the load succeeded with be tried again before the next one:
+// it was the machine that was slow.
+func (r *runner) forgive() {
+	for device := range r.unopened {
+		if r.claims.of(device).succeeded > 0 {
+			delete(r.unopened, device)
+		}
+	}
+}
+
+// noteUnopened says how many connections were not opened before the load, by the worst of its repetitions.
+func (r *runner) noteUnopened() {
+	if r.mostUnopened > 0 {
+		r.note(fmt.Sprintf("%s of %s devices did not answer within %v before the load, so that their connections were opened in it",
+			plaintext.Thousands(r.mostUnopened), plaintext.Thousands(r.fleet.devices().Len()), openingEach))
+	}
+}
+
+// opening is connections on their way to be open. Any number of goroutines may use it.
+type opening struct {
+	mu       sync.Mutex
+	unopened map[int]bool // devices that failed, and are left alone
+	done     int          // connections that were opened, or can't be
+}
+
+// use does something over a device's connection, unless the device has failed. first says that nobody
+// has yet. A request that doesn't answer an opened connection is a failure as any, but for those that
+// ctx broke off.
+func (o *opening) use(ctx context.Context, device int, first bool, request func(context.Context) error) {
+	failed := o.failed(device)
+	if !failed && unanswered(within(ctx, request)) && ctx.Err() == nil {
+		failed = true
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if first {
+		o.done++
+	}
+	if failed {
+		if o.unopened == nil {
+			o.unopened = map[int]bool{}
+		}
+		o.unopened[device] = true
+	}
+}
+
+// unanswered reports whether a request failed for want of an answer: what the device says doesn't matter.
+func unanswered(err error) bool {
+	if err == nil || delivery.ClassOf(err) == delivery.ClassIntegrity {
+		return false
+	}
+	e, ok := errors.AsType[*delivery.Error](err)
+	return !ok || e.Status == 0
+}
+
+func (o *opening) failed(device int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.unopened[device]
+}
+
+func (o *opening) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.done
+}
+
+// within gives a request its time. The context has no deadline, as those of the load have none: a client
+// may do other things where there is one.
+func within(ctx context.Context, request func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer time.AfterFunc(openingEach, cancel).Stop()
+	return request(ctx)
+}
+
+// prepare tells the watcher how far something is that comes before a repetition, until the function that
+// it returns is called.
+func (r *runner) prepare(step Step, what string, sofar func() (done, of int)) (stop func()) {
+	return everyNowAndThen(func() {
+		done, of := sofar()
+		r.watcher.Preparing(step, what, done, of)
+	})
+}
+
+// everyNowAndThen calls what some times a second until the function that it returns is called.
+func everyNowAndThen(what func()) (stop func()) {
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-tick.C:
+				what()
+			}
+		}
+	}()
+	return func() { close(ended); <-done }
 }

@@ -68,7 +68,7 @@ const maxRate = 1e7
 func (r *Rate) UnmarshalText(text []byte) error {
 	wrong := fmt.Errorf("%q: want a rate such as 10/s, 90/m or 0.5/s, 10000000/s at most", text)
 	number, per, ok := strings.Cut(strings.TrimSpace(string(text)), "/")
-	seconds, known := map[string]float64{"s": 1, "m": 60, "h": 3600}[strings.TrimSpace(per)]
+	seconds, known := map[string]float64{"s": 1, "m": 60, "min": 60, "h": 3600}[strings.TrimSpace(per)]
 	if !ok || !known {
 		return wrong
 	}

@@ -11,11 +11,11 @@ import (
 )
 
 // Bounds of the histograms, in nanoseconds. Resolution is 0.1% from 16 µs on and
-// 16 ns below; a longer latency than the highest is counted there, and said.
+// 16 ns below. How far a histogram reaches is a matter of the load: see Spec.longest. A latency
+// beyond it is counted as its highest value, and said.
 const (
-	histLowest  = 16
-	histHighest = int64(100 * time.Second)
-	histDigits  = 3
+	histLowest = 16
+	histDigits = 3
 )
 
 // How many recorders the workers share: a few for each that can run at a time, so that
@@ -41,6 +41,10 @@ type recorder struct {
 	tooSlow chan<- time.Duration // to whom; what is not taken at once is left untold
 	trend   *trend               // of a rate that a search tries; else nil
 	plan    *plan                // how the plan was kept; nil for the closed model, which has none
+	late    atomic.Int64         // operations that succeeded after the plan's end
+	lateBad atomic.Int64         // and that failed after it
+	busy    atomic.Int64         // nanoseconds that workers of an open load spent on operations
+	highest time.Duration        // that its histograms hold
 	_       [64]byte             // neighbours' counters lie on other cache lines
 }
 
@@ -54,31 +58,35 @@ type tally struct {
 	clipped  int64 // beyond the histogram
 }
 
-func newHistogram() *hdrhistogram.Histogram {
-	return hdrhistogram.New(histLowest, histHighest, histDigits)
+// histogramUpTo returns a histogram of times up to highest.
+func histogramUpTo(highest time.Duration) *hdrhistogram.Histogram {
+	return hdrhistogram.New(histLowest, int64(highest), histDigits)
 }
 
-func newRecorders(load LoadSpec) []*recorder {
-	list := make([]*recorder, min(load.Workers, recordersPerCore*runtime.GOMAXPROCS(0), maxRecorders))
+// newRecorders returns the recorders that a load's workers share, for times up to highest.
+func newRecorders(load LoadSpec, highest time.Duration) []*recorder {
+	_, most := load.workers()
+	list := make([]*recorder, min(most, recordersPerCore*runtime.GOMAXPROCS(0), maxRecorders))
 	for i := range list {
-		list[i] = newRecorder(load)
+		list[i] = newRecorder(load, highest)
 	}
 	return list
 }
 
-func newRecorder(load LoadSpec) *recorder {
-	r := &recorder{ops: map[Operation]*tally{}, asked: load.Operation}
+// newRecorder returns a recorder of times up to highest.
+func newRecorder(load LoadSpec, highest time.Duration) *recorder {
+	r := &recorder{ops: map[Operation]*tally{}, asked: load.Operation, highest: highest}
 	for _, op := range load.Operations() {
-		t := &tally{op: op, response: newHistogram()}
+		t := &tally{op: op, response: histogramUpTo(highest)}
 		t.service = t.response
 		if load.open() {
-			t.service = newHistogram()
+			t.service = histogramUpTo(highest)
 		}
 		r.ops[op] = t
 		r.list = append(r.list, t)
 	}
 	if load.open() {
-		r.plan = newPlan()
+		r.plan = newPlan(highest)
 	}
 	return r
 }
@@ -97,6 +105,9 @@ func (r *recorder) reset() {
 	r.done.Store(0)
 	r.failed.Store(0)
 	r.retries.Store(0)
+	r.late.Store(0)
+	r.lateBad.Store(0)
+	r.busy.Store(0)
 }
 
 // record takes one successful operation.
@@ -184,18 +195,23 @@ func (t *tally) take(h *hdrhistogram.Histogram, d time.Duration) {
 
 // record puts a time into a histogram, and reports whether it is in its bounds.
 func record(h *hdrhistogram.Histogram, d time.Duration) bool {
-	v := min(max(int64(d), 0), histHighest)
+	highest := h.HighestTrackableValue()
+	v := min(max(int64(d), 0), highest)
 	// In range, a histogram takes every value: an error would be ours.
 	if err := h.RecordValue(v); err != nil {
 		panic(fmt.Sprintf("scenarios: recorder: %v", err))
 	}
-	return int64(d) <= histHighest
+	return int64(d) <= highest
 }
 
 // merged adds up the recorders of a repetition: what each operation took, and how
 // the plan was kept, if there was one.
 func merged(recorders []*recorder, load LoadSpec) (map[Operation]*tally, *plan) {
-	all := newRecorder(load)
+	highest := leastLongest
+	if len(recorders) > 0 {
+		highest = recorders[0].highest
+	}
+	all := newRecorder(load, highest)
 	for _, r := range recorders {
 		for i, t := range r.list {
 			to := all.list[i]

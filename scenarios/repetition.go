@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // repetition runs the load once, reconciles, and writes down what it came to. One
-// that the context breaks off is not written: half a repetition is no sample.
+// that the context breaks off is no sample; see keepPartial.
 func (r *runner) repetition(ctx context.Context, step Step) error {
 	if err := r.measureMachine(ctx, step); err != nil {
 		return err
@@ -44,6 +46,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 
 // attempt runs a load once, from a clean slate, and reconciles.
 func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measured, error) {
+	r.step = step
 	u, err := r.update(step.Kind, step.Number)
 	if err != nil {
 		return nil, err
@@ -64,7 +67,17 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 	}
 	l := &load{
 		spec: spec, client: r.around(client), devices: r.fleet.devices(), update: u,
-		recorders: r.recorders, claims: r.claims, failures: r.failures, schedule: spec.schedule(r.seedOf(step)), exact: true, seed: r.seedOf(step),
+		recorders: r.recorders, claims: r.claims, failures: r.failures, mostAuto: r.mostAuto, probes: r.probe != nil, schedule: spec.schedule(r.seedOf(step)), exact: true, seed: r.seedOf(step),
+	}
+	r.claims.planted = 0
+	if spec.Operation != Verify { // of which it makes nothing worse
+		r.claims.planted = r.plant.Requests
+	}
+	if spec.Model == Rolling {
+		l.waves = &waves{spec: spec.Rollout, sizes: spec.Rollout.sizes(l.devices.Len())}
+		for _, sentence := range spec.Rollout.tooSmall(l.devices.Len()) {
+			r.note(sentence)
+		}
 	}
 	step.Planned = l.planned()
 	r.watcher.Begin(step)
@@ -72,11 +85,14 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 	m.refused = dialer.refused()
 	end := l.live(&liveView{}, m.elapsed)
 	end.P50, end.P99 = m.percentiles(spec.Operation)
+	end.Plan, end.DoneInPlan = m.plannedFor(), m.operations.SucceededInPlan
+	r.forgive()
 	r.watcher.End(step, end)
 	if err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
+		r.keepPartial(ctx, step, m, u)
 		return nil, ctx.Err()
 	}
 	if err := r.witnessed(ctx, step, m, u, before); err != nil {
@@ -144,7 +160,7 @@ func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dia
 		return standing{}, fmt.Errorf("priming: %w", err)
 	}
 	before, err := r.stand(ctx)
-	resetPeak()
+	osinfo.ResetPeakResident()
 	return before, err
 }
 
@@ -172,10 +188,13 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 	m.traffic = difference(client.Stats(), traffic)
 	told()
 	m.done, m.failed, m.retries = l.totals()
+	m.rollout = results.Rollout{Stopped: m.stopped != "", Waves: l.waves.rows()}
+	m.operations, m.takes = l.operations(m.elapsed), l.meanBusy()
+	m.most = l.most
 	m.ops, m.plan = merged(r.recorders, l.spec)
 	m.failedP99 = r.failures.p99()
 	m.busiest = int(l.crowd.most.Load())
-	m.descriptors, m.ports = openDescriptors(), ReadLocalPorts("/")
+	m.descriptors, m.ports = osinfo.OpenDescriptors(), (*results.LocalPorts)(osinfo.ReadLocalPorts("/"))
 	if err := profiled.end(int64(m.done+m.failed), m.cost.processor); err != nil {
 		return m, fmt.Errorf("profiling: %w", err)
 	}
@@ -184,23 +203,8 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 
 // tell keeps the watcher informed until the function that it gives is called.
 func (r *runner) tell(l *load, step Step) (stop func()) {
-	ended, done := make(chan struct{}), make(chan struct{})
-	started := time.Now()
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(progressEvery)
-		defer tick.Stop()
-		var view liveView
-		for {
-			select {
-			case <-ended:
-				return
-			case <-tick.C:
-				r.watcher.Progress(step, l.live(&view, time.Since(started)))
-			}
-		}
-	}()
-	return func() { close(ended); <-done }
+	started, view := time.Now(), &liveView{}
+	return everyNowAndThen(func() { r.watcher.Progress(step, l.live(view, time.Since(started))) })
 }
 
 // witnessed compares the client's claims with the fleet's, and asks how the fleet was.
@@ -223,19 +227,22 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 		r.judgeFleet(before.fleet, after.fleet, m.disturbed != "")
 		r.run.Harness.Interference = r.interference.add(before.machine, after.machine)
 	}
+	if after.fleet.Generation != before.fleet.Generation {
+		r.invalid("the fleet was reset while a repetition was under way: its ledger is of a part of it; have it driven by one run at a time")
+		m.counts = r.claims.count()
+		return nil
+	}
 	counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.ledger(ctx))), u, r.spec.Load.Operation)
 	if err != nil {
 		return err
 	}
 	m.counts = counts
 	if len(contradictions) > 0 {
-		r.invalid(contradicts + strings.Join(contradictions, "; "))
+		r.contradicted = true
+		r.invalid("the fleet's ledger contradicts the client: " + strings.Join(contradictions, "; "))
 	}
 	return nil
 }
-
-// contradicts begins the reason for which nothing of a run can be believed.
-const contradicts = "the fleet's ledger contradicts the client: "
 
 // seen passes the ledger on and adds to the sampled failures what it says of them.
 func (r *runner) seen(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {
@@ -257,7 +264,7 @@ func (r *runner) write(step Step, m *measured) error {
 		return nil
 	}
 	var records []results.Record
-	var parts []results.Part
+	var parts []rundir.Chunk
 	if step.Kind == Timed {
 		records = m.records(r.spec, step.Number)
 		latencies, err := r.latency.interval(r.spec.Load, m)
@@ -276,6 +283,10 @@ func (r *runner) write(step Step, m *measured) error {
 	if step.Kind == Timed {
 		r.records = append(r.records, records...)
 		r.run.Repetitions = step.Number
+		r.run.Operations = append(r.run.Operations, m.operations)
+		if r.spec.Load.Model == Rolling {
+			r.run.Rollouts = append(r.run.Rollouts, m.rollout)
+		}
 	}
 	c := &r.run.Counts
 	if len(r.run.RepetitionCounts) == 0 {
@@ -291,12 +302,12 @@ func (r *runner) write(step Step, m *measured) error {
 }
 
 // failed is the sample of what failed in a repetition; empty where nothing did.
-func (r *runner) failed(step Step) (results.Part, error) {
+func (r *runner) failed(step Step) (rundir.Chunk, error) {
 	number := step.Number
 	if step.Kind == Profiled {
 		number += r.spec.Repetitions
 	}
 	var lines bytes.Buffer
 	err := r.failures.write(&lines, number)
-	return results.Part{Name: results.FailuresFile, Data: lines.Bytes()}, err
+	return rundir.Chunk{Name: rundir.FailuresFile, Data: lines.Bytes()}, err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
@@ -55,7 +56,7 @@ func BenchmarkMillionDevices(b *testing.B) {
 		client, err := delivery.New(delivery.Config{})
 		require.NoError(b, err)
 		debug.FreeOSMemory()
-		resetPeak()
+		osinfo.ResetPeakResident()
 		sequence := oneByOne(base, mockfleet.DefaultAddressing(), devices)
 		report, err := client.Rollout(b.Context(), sequence, update, delivery.RolloutConfig{
 			Journal: delivery.JournalConfig{Path: filepath.Join(b.TempDir(), "journal")},
@@ -64,7 +65,7 @@ func BenchmarkMillionDevices(b *testing.B) {
 		require.Equal(b, devices, report.Updated, "%v", report)
 		require.GreaterOrEqual(b, client.Stats().Dials, uint64(devices))
 		client.Close()
-		if peak := peakResident(); peak > 0 { // where the system tells
+		if peak := osinfo.PeakResident(); peak > 0 { // where the system tells
 			b.ReportMetric(float64(peak), "peak-rss-B")
 		}
 	}
@@ -94,12 +95,12 @@ func BenchmarkGigabyteStream(b *testing.B) {
 				// What any operation needs is there: this says that it lacks the update.
 				require.ErrorIs(b, client.Verify(b.Context(), device, update), delivery.ErrLacksUpdate)
 				debug.FreeOSMemory()
-				resetPeak()
-				before := peakResident()
+				osinfo.ResetPeakResident()
+				before := osinfo.PeakResident()
 				require.NoError(b, client.Push(b.Context(), device, update))
-				growth = max(growth, peakResident()-before)
+				growth = max(growth, osinfo.PeakResident()-before)
 			}
-			if peakResident() > 0 { // likewise
+			if osinfo.PeakResident() > 0 { // likewise
 				b.ReportMetric(float64(growth), "rss-growth-B")
 			}
 		})

@@ -78,6 +78,8 @@ func (o rolloutOrder) carryOut(t *testing.T) {
 	told.Report, err = client.Rollout(t.Context(), devices.All(), update, delivery.RolloutConfig{
 		Workers: 32,
 		Waves:   []delivery.Wave{{Share: 0.01, Soak: time.Millisecond}, {Share: 0.1, Soak: time.Millisecond}, {Share: 1}},
+		// The offline devices stay so.
+		Requeue: delivery.Requeue{Turns: -1},
 		// Often, so that there is something in it when the process is killed.
 		Journal: delivery.JournalConfig{Path: filepath.Join(o.Directory, "journal"), Every: 5 * time.Millisecond, Records: 64},
 		OnEvent: func(e delivery.RolloutEvent) {

@@ -16,7 +16,14 @@ import (
 type RolloutSpec struct {
 	Waves      []WaveSpec      `yaml:"waves,omitempty" json:"waves,omitempty"`             // left out: one wave of everything
 	AbortShare mockfleet.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices that may fail; 0: all
-	AbortLeast int             `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished before; 0: the client's own default
+	AbortLeast int             `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished before it is looked at in a wave's course; 0: the client's own default
+	Requeue    RequeueSpec     `yaml:"requeue,omitzero" json:"requeue,omitzero"`           // of devices that failed
+}
+
+// RequeueSpec configures further turns of devices that failed.
+type RequeueSpec struct {
+	Turns int      `yaml:"turns,omitempty" json:"turns,omitempty"` // 0: the client's own default; -1: none
+	After Duration `yaml:"after,omitempty" json:"after,omitempty"` // before the first of them; 0: the client's own default
 }
 
 // WaveSpec is a step of a rollout.
@@ -27,13 +34,14 @@ type WaveSpec struct {
 
 // IsZero tells whether nothing is configured, which is left out of files.
 func (s RolloutSpec) IsZero() bool {
-	return len(s.Waves) == 0 && s.AbortShare == 0 && s.AbortLeast == 0
+	return len(s.Waves) == 0 && s.AbortShare == 0 && s.AbortLeast == 0 && s.Requeue == RequeueSpec{}
 }
 
 // config is the client's.
 func (s RolloutSpec) config(l LoadSpec) delivery.RolloutConfig {
 	cfg := delivery.RolloutConfig{
 		Workers: l.Workers, PerSecond: float64(l.Rate), AbortShare: float64(s.AbortShare), AbortLeast: s.AbortLeast,
+		Requeue: delivery.Requeue{Turns: s.Requeue.Turns, After: s.Requeue.After.Std()},
 	}
 	for _, w := range s.Waves {
 		cfg.Waves = append(cfg.Waves, delivery.Wave{Share: float64(w.Share), Soak: w.Soak.Std()})
@@ -46,6 +54,7 @@ const (
 	maxWaves      = 100
 	maxSoak       = Duration(30 * 24 * time.Hour)
 	maxAbortLeast = 1 << 20
+	maxTurns      = 1000
 	mostBegun     = 1_000_000 // devices a second
 )
 
@@ -66,6 +75,10 @@ func (s RolloutSpec) check(bad func(field, format string, args ...any), within f
 		before = max(before, w.Share)
 	}
 	within("load.rollout.abort_least", s.AbortLeast, 0, maxAbortLeast)
+	within("load.rollout.requeue.turns", s.Requeue.Turns, -1, maxTurns)
+	if s.Requeue.After < 0 || s.Requeue.After > maxTimeout {
+		bad("load.rollout.requeue.after", "%s: want 0s, for the client's default, to %s", s.Requeue.After, maxTimeout)
+	}
 }
 
 // mostRolledOut bounds a rollout's fleet: it takes a map of its devices.
@@ -88,14 +101,21 @@ func (l *load) rollOut(ctx context.Context) (elapsed time.Duration, stopped stri
 		index[l.devices.At(i).Address] = i
 	}
 	cfg := l.spec.Rollout.config(l.spec)
-	cfg.OnEvent = func(e delivery.RolloutEvent) { l.rolled(e, index[e.Device.Address]) }
+	cfg.OnEvent = func(e delivery.RolloutEvent) {
+		l.waves.event(e)
+		l.rolled(e, index[e.Device.Address])
+	}
 	if l.standing != nil {
 		l.standing()
 	}
 	l.start = time.Now()
 	report, err := to.Rollout(ctx, l.devices.All(), l.update, cfg)
 	elapsed = time.Since(l.start)
-	if abort, aborted := errors.AsType[*delivery.RolloutAbortError](err); aborted {
+	abort, aborted := errors.AsType[*delivery.RolloutAbortError](err)
+	if err == nil || aborted {
+		l.waves.end(abort)
+	}
+	if aborted {
 		return elapsed, fmt.Sprintf("%v; %v", abort, report), nil
 	}
 	if ctx.Err() != nil {
@@ -107,6 +127,9 @@ func (l *load) rollOut(ctx context.Context) (elapsed time.Duration, stopped stri
 // rolled takes what became of device i. It is called by one goroutine at a time.
 func (l *load) rolled(e delivery.RolloutEvent, i int) {
 	r, took := l.recorders[0], e.Report.Push+e.Report.Verify+e.Report.Waited
+	if e.Device.Address != "" {
+		l.claims.sent(i, e.Report.Pushes, e.Report.Verifies)
+	}
 	switch e.Kind {
 	case delivery.DeviceUpdated:
 		r.done.Add(1)
@@ -116,6 +139,10 @@ func (l *load) rolled(e delivery.RolloutEvent, i int) {
 		r.gaveUp(took)
 		l.claims.failed(i)
 		l.failures.add(i, e.Device, Deliver, e.Report, took, e.Err)
+	case delivery.DeviceInterrupted:
+		l.brokenOff.Add(1)
+		l.claims.brokenOff(i)
+		return
 	default:
 		return
 	}

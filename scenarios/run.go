@@ -20,6 +20,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // Where a fleet is, as Options.Fleet and run.json name it.
@@ -50,27 +51,30 @@ type Options struct {
 	Revision string // of the source
 	Machine  results.Machine
 
-	wrap func(client) client // by what a test puts around the client; may be nil
+	wrap     func(client) client // by what a test puts around the client; may be nil
+	unleased bool                // for drivers that take turns at one fleet: none keeps the others out
 
-	// Judge is asked for the verdict when a valid run has ended; nil leaves it open.
-	Judge   func(results.Run, []results.Record) results.Verdict
 	Watcher Watcher   // may be nil
 	Stderr  io.Writer // where the fleet's process says what it has to say
 }
 
-// Result is a run that came to an end.
+// A Result is what a run measured.
 type Result struct {
 	Directory string
 	Run       results.Run
 	Records   []results.Record
 }
 
-// Run runs a scenario. What it can't begin (a *SpecError, a *UsageError, or the
-// fleet's *mockfleet.ConfigError) leaves nothing behind, and nor does a context that
-// ends before it has begun, which gives the context's error. Once it has begun there
-// is a Result, also with an error: the directory holds what was measured, and run.json
-// says how far it came. A context that ends then ends it as interrupted, with no error.
-func Run(ctx context.Context, o Options) (*Result, error) {
+// A Running is a run that has begun: its fleet stands, and its directory exists. [Running.Measure] measures, and
+// [Running.Finish] ends it, with the verdict that the caller has come to between the two.
+type Running struct {
+	r      *runner
+	result *Result // nil before Measure
+}
+
+// Start begins a run. If it can't (a *SpecError, a *UsageError, or the fleet's *mockfleet.ConfigError), it leaves
+// nothing behind, and nor does a context that ends before the run has begun, which gives the context's error.
+func Start(ctx context.Context, o Options) (*Running, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -78,9 +82,23 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	runErr := r.repetitions(ctx)
-	err = r.end(ctx, runErr)
-	return &Result{Directory: r.dir.Path(), Run: r.run, Records: r.records}, err
+	return &Running{r: r}, nil
+}
+
+// Measure runs all repetitions, and returns what they came to: always a result, and also an error if one of
+// them failed. A context that ends leaves the run interrupted, with no error. The directory holds what was
+// measured, but its run.json says that the run goes on until Finish is called.
+func (r *Running) Measure(ctx context.Context) (*Result, error) {
+	err := r.r.end(ctx, r.r.repetitions(ctx))
+	r.result = &Result{Directory: r.r.dir.Path(), Run: r.r.run, Records: r.r.records}
+	return r.result, err
+}
+
+// Finish writes run.json with the verdict and how far the run came, and closes everything. It must be called
+// once, after Measure. The verdict is in the result of Measure afterwards.
+func (r *Running) Finish(v results.Verdict) error {
+	r.result.Run.Verdict = v
+	return r.r.finish(v)
 }
 
 // runner is a run under way.
@@ -91,12 +109,17 @@ type runner struct {
 	artifact  *delivery.Artifact
 	tls       *tls.Config // whom the client trusts; nil: the system
 	header    http.Header // that the client sends
-	dir       *results.RunDirectory
+	dir       *rundir.Directory
 	latency   *latencyLog
 	failures  *failures
 	recorders []*recorder
 	claims    *claims
 	watcher   Watcher
+
+	mostAuto     int          // workers that a load starts by itself, at most
+	mostUnopened int          // at a time
+	unopened     map[int]bool // devices whose connection could not be opened before a load
+	step         Step         // under way
 
 	probe  *probe      // of a search, under way; else nil
 	plant  plantedWork // what the client is made worse by
@@ -113,6 +136,8 @@ type runner struct {
 	run     results.Run
 	records []results.Record
 	closers []func() error
+
+	contradicted bool // the fleet's ledger contradicts the client, which is among the reasons of an invalid run
 }
 
 // begin readies everything that can be refused, the run directory last.
@@ -121,7 +146,7 @@ func begin(ctx context.Context, o Options) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := results.CreateRunDirectory(o.Out, r.spec.Name, r.run.Started, r.run.ID)
+	dir, err := rundir.Create(o.Out, r.spec.Name, r.run.Started, r.run.ID)
 	if err == nil {
 		err = r.enter(dir)
 	}
@@ -133,7 +158,7 @@ func begin(ctx context.Context, o Options) (*runner, error) {
 
 // prepare readies everything but the run directory.
 func prepare(ctx context.Context, o Options) (_ *runner, err error) {
-	r := &runner{o: o, spec: o.Spec, watcher: o.Watcher, failures: newFailures(), vigil: vigil{vigilEvery, vigilPatience}}
+	r := &runner{o: o, spec: o.Spec, watcher: o.Watcher, vigil: vigil{vigilEvery, vigilPatience}}
 	if r.watcher == nil {
 		r.watcher = noWatcher{}
 	}
@@ -169,9 +194,17 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 	if r.tls == nil { // the fleet's own authority, or else the system's
 		r.tls = authorities([]byte(cmp.Or(r.fleet.authority(), o.FleetCA)))
 	}
+	if other, ok := r.fleet.(*remote); ok && other.addressing != "" { // as it says itself, if it could be asked
+		r.spec.Fleet.Addressing, r.o.Spec.Fleet.Addressing = other.addressing, other.addressing
+	}
 	n := r.fleet.devices().Len()
 	r.claims = newClaims(n)
-	r.recorders = newRecorders(r.spec.Load)
+	if other, ok := r.fleet.(*remote); r.spec.mayReboot() || ok && other.reboots {
+		_, most := r.spec.Load.workers()
+		r.claims.reboots = uint32(most)
+	}
+	longest := r.spec.longest()
+	r.recorders, r.failures = newRecorders(r.spec.Load, longest), newFailures(longest)
 	if err := r.describe(n); err != nil {
 		return nil, err
 	}
@@ -211,7 +244,7 @@ func (o Options) openFleet(ctx context.Context, trust *tls.Config) (fleet, error
 	case o.Fleet == FleetInProcess:
 		return startInProcess(ctx, o.Spec)
 	default:
-		return attach(ctx, o.Fleet, o.FleetControl, o.FleetToken, o.Spec, trust)
+		return o.attach(ctx, trust)
 	}
 }
 
@@ -242,7 +275,7 @@ func (r *runner) describe(devices int) error {
 
 // enter begins the files of a fresh run directory. One that can't hold them is
 // removed again: nothing was measured yet.
-func (r *runner) enter(dir *results.RunDirectory) (err error) {
+func (r *runner) enter(dir *rundir.Directory) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, dir.Discard())
@@ -251,7 +284,7 @@ func (r *runner) enter(dir *results.RunDirectory) (err error) {
 	if err := dir.WriteRun(r.run); err != nil {
 		return err
 	}
-	var head results.Part
+	var head rundir.Chunk
 	if r.latency, head, err = newLatencyLog(r.run.Started); err != nil {
 		return err
 	}
@@ -344,9 +377,10 @@ func (r *runner) why(ctx context.Context, err error) error {
 	return err
 }
 
-// end writes how the run ended, and closes everything.
+// end records how the run ended. It returns runErr, or nil if that is but the interruption.
 func (r *runner) end(ctx context.Context, runErr error) error {
 	r.run.Finished = time.Now().UTC()
+	r.noteUnopened()
 	r.run.Status = results.StatusFinished
 	switch {
 	case ctx.Err() != nil:
@@ -361,19 +395,27 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		}
 	}
 	if r.run.Status == results.StatusFinished {
-		for _, t := range r.spec.Thresholds {
+		for _, t := range r.spec.thresholds() {
 			r.run.Thresholds = append(r.run.Thresholds, t.check(r.spec.Load, r.records))
 		}
 	}
-	switch {
-	case r.run.Status == results.StatusInterrupted && r.run.Repetitions == 0: // there is nothing to judge
-	case len(r.run.Invalid) > 0:
-		r.run.Verdict = results.Invalid
-	case r.o.Judge != nil && r.run.Status == results.StatusFinished:
-		r.run.Verdict = r.o.Judge(r.run, r.records)
+	return runErr
+}
+
+// finish writes the run with its verdict, and closes everything. The directory is written before anything else is
+// closed: that could fail.
+func (r *runner) finish(v results.Verdict) error {
+	r.run.Verdict = v
+	return errors.Join(r.dir.WriteRun(r.run), r.close())
+}
+
+// bottleneck is a doubt because something other than the devices was what limited the load. Where a
+// limit is searched, the rate that failed for it says nothing of them.
+func (r *runner) bottleneck(reason string) {
+	if r.probe != nil {
+		r.probe.bottleneck = reason
 	}
-	// The directory is written before anything else is closed: that could fail.
-	return errors.Join(runErr, r.dir.WriteRun(r.run), r.close())
+	r.doubt(reason)
 }
 
 // doubt is invalid for what a figure's own repetition showed. While a limit is searched

@@ -19,6 +19,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 func small() Spec {
@@ -51,7 +52,7 @@ func TestRun(t *testing.T) {
 				require.NoError(t, err)
 
 				require.Equal(t, []string{"warm-up 1/1 40", "timed 1/2 40", "timed 2/2 40", "profiled 1/1 40"}, watch.ended)
-				run, err := results.LoadRun(res.Directory)
+				run, err := rundir.Load(res.Directory)
 				require.NoError(t, err)
 				require.Empty(t, run.Warnings)
 				require.Equal(t, results.StatusFinished, run.Status)
@@ -85,7 +86,7 @@ func TestRun(t *testing.T) {
 				entries, err := os.ReadDir(res.Directory)
 				require.NoError(t, err)
 				for _, e := range entries {
-					require.NotContains(t, e.Name(), results.FailuresFile, "there were none")
+					require.NotContains(t, e.Name(), rundir.FailuresFile, "there were none")
 					require.NotContains(t, e.Name(), "tmp")
 				}
 			})
@@ -96,13 +97,13 @@ func TestRun(t *testing.T) {
 // TestADirectoryThatCantBeFilledIsRemoved, with one reason.
 func TestADirectoryThatCantBeFilledIsRemoved(t *testing.T) {
 	o := options(t, small())
-	dir, err := results.CreateRunDirectory(o.Out, "small", time.Now(), "1a2b3c")
+	dir, err := rundir.Create(o.Out, "small", time.Now(), "1a2b3c")
 	require.NoError(t, err)
 	r := &runner{o: o, spec: o.Spec, run: results.Run{Scenario: "small", Machine: o.Machine}}
 	require.NoError(t, dir.WriteRun(r.run))
-	require.NoError(t, os.Mkdir(filepath.Join(dir.Path(), results.LatencyFile), 0o700))
+	require.NoError(t, os.Mkdir(filepath.Join(dir.Path(), rundir.LatencyFile), 0o700))
 	err = r.enter(dir)
-	require.ErrorContains(t, err, results.LatencyFile)
+	require.ErrorContains(t, err, rundir.LatencyFile)
 	require.NotContains(t, err.Error(), "\n")
 	require.NoDirExists(t, dir.Path())
 }
@@ -114,7 +115,7 @@ func TestLatencyLogIntervals(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(head.Data), "\n#[BaseTime: 1767323045 ")
 	spec := LoadSpec{Model: Closed, Operation: Push, Workers: 1}
-	r := newRecorder(spec)
+	r := newRecorder(spec, leastLongest)
 	r.record(Push, time.Millisecond, time.Millisecond)
 	m := &measured{started: began.Add(7 * time.Second), elapsed: 1500 * time.Millisecond}
 	m.ops, _ = merged([]*recorder{r}, spec)
@@ -122,13 +123,13 @@ func TestLatencyLogIntervals(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(part.Data), "Tag=push,7.000000,1.500000,"))
 	require.Equal(t, 1, strings.Count(string(part.Data), "\n"))
-	require.Equal(t, results.LatencyFile, part.Name)
+	require.Equal(t, rundir.LatencyFile, part.Name)
 }
 
 // requireLatencies reads latency.hlog with HdrHistogram's own reader. each is how many
 // operations every interval has, or below 0 any.
 func requireLatencies(t *testing.T, dir string, intervals, each int) {
-	f, err := os.Open(filepath.Join(dir, results.LatencyFile))
+	f, err := os.Open(filepath.Join(dir, rundir.LatencyFile))
 	require.NoError(t, err)
 	defer f.Close()
 	reader := hdrhistogram.NewHistogramLogReader(bufio.NewReader(f))
@@ -144,10 +145,13 @@ func requireLatencies(t *testing.T, dir string, intervals, each int) {
 }
 
 // steps writes down what a watcher is told.
-type steps struct{ ended []string }
+type steps struct{ ended, prepared []string }
 
 func (s *steps) Begin(Step)          {}
 func (s *steps) Progress(Step, Live) {}
+func (s *steps) Preparing(_ Step, what string, done, of int) {
+	s.prepared = append(s.prepared, fmt.Sprintf("%s %d/%d", what, done, of))
+}
 func (s *steps) End(p Step, v Live) {
 	s.ended = append(s.ended, fmt.Sprintf("%s %d/%d %d", p.Kind, p.Number, p.Of, v.Done))
 }
@@ -214,8 +218,8 @@ func TestRunWithFailures(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 40, Failed: 40}, res.Run.Counts)
 	require.False(t, res.Run.Valid)
-	require.Contains(t, res.Run.Invalid[0], "no operation succeeded: 40 failed, by class map[throttled:40]")
-	lines, err := os.ReadFile(filepath.Join(res.Directory, results.FailuresFile))
+	require.Contains(t, res.Run.Invalid[0], "no operation succeeded: 40 started, 0 succeeded, 40 failed, by class 40 throttled")
+	lines, err := os.ReadFile(filepath.Join(res.Directory, rundir.FailuresFile))
 	require.NoError(t, err)
 	first, _, _ := bytes.Cut(lines, []byte("\n"))
 	var f Failure
@@ -235,7 +239,7 @@ func TestFailuresTellTheFault(t *testing.T) {
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
-	lines, err := os.ReadFile(filepath.Join(res.Directory, results.FailuresFile))
+	lines, err := os.ReadFile(filepath.Join(res.Directory, rundir.FailuresFile))
 	require.NoError(t, err)
 	first, _, _ := bytes.Cut(lines, []byte("\n"))
 	var f Failure

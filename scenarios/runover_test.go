@@ -1,10 +1,12 @@
 package scenarios
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
 
@@ -109,10 +111,16 @@ func TestRunTrustsWhomItIsTold(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("not PEM"), 0o600))
 	_, err = Run(t.Context(), o)
 	require.EqualError(t, err, "client.ca "+file+": want certificates in PEM, such as the ca of a fleet's first line")
-	require.NoError(t, os.WriteFile(file, []byte(fleet.Ready().CA), 0o600))
-	res, err := Run(t.Context(), o)
-	require.NoError(t, err)
-	require.Equal(t, results.Counts{Devices: 40, Updated: 40}, res.Run.Counts)
+	wide := []byte{0xff, 0xfe} // the byte order mark of UTF-16, which PowerShell's redirection writes
+	for _, unit := range utf16.Encode([]rune(fleet.Ready().CA)) {
+		wide = binary.LittleEndian.AppendUint16(wide, unit)
+	}
+	for _, text := range [][]byte{[]byte(fleet.Ready().CA), wide, []byte("\ufeff" + fleet.Ready().CA)} {
+		require.NoError(t, os.WriteFile(file, text, 0o600))
+		res, err := Run(t.Context(), o)
+		require.NoError(t, err)
+		require.Equal(t, results.Counts{Devices: 40, Updated: 40}, res.Run.Counts)
+	}
 }
 
 func TestRunListedDevices(t *testing.T) {

@@ -79,7 +79,8 @@ func TestSchemaTakesWhatIsWell(t *testing.T) {
 		"name: x\nload: {model: burst, burst: {size: 3}}\n",
 		"name: x\nload: {model: stages, stages: [{rate: 0/s, to: 5/s, for: 1s}, {for: 1s}]}\n",
 		"name: x\nload: {model: breakpoint, rate: 50/s, breakpoint: {to: 500/s, within: 1%}}\n",
-		"name: x\nload: {model: rollout, rate: 50/s, rollout: {waves: [{share: 1%, soak: 1s}, {share: 1}], abort_share: 5%, abort_least: 9}}\n",
+		"name: x\nload: {model: rollout, rate: 50/s, rollout: {waves: [{share: 1%, soak: 1s}, {share: 1}], abort_share: 5%, abort_least: 9, requeue: {turns: -1, after: 5s}}}\n",
+		"name: x\nclient: {defaults: shipped}\n",
 		"name: x\nthresholds: [failed/device == 0, \"p99-ns/op{op=push} < 20ms\", ops/s >= 100/s, peak-rss-B < 64MiB, retries/device<=5%, allocs/op < 1e3]\n",
 		"name: x\ndescription: y\nsuite: [rollout, ./other.yaml]\n",
 		"name: x\nclient: {good_reads: 2, poll: 10ms, poll_for: 1m, headers: [{name: X-Tenant, value: a}, {name: Authorization, env: TOKEN}]}\n",
@@ -161,6 +162,8 @@ func TestSchemaBounds(t *testing.T) {
 			return "load: {model: burst, burst: {%s: %s}}"
 		case strings.HasPrefix(field, "RolloutSpec."):
 			return "load: {model: rollout, rollout: {%s: %s}}"
+		case strings.HasPrefix(field, "RequeueSpec."):
+			return "load: {model: rollout, rollout: {requeue: {%s: %s}}}"
 		case strings.HasPrefix(field, "Spec."):
 			return "%s: %s"
 		case strings.HasPrefix(field, "FleetSpec."):

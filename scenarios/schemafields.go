@@ -99,14 +99,16 @@ func facets() map[string]facet {
 		"ClientSpec.good_reads":     {doc: "Answers in a row that must say that a device runs the update before a delivery counts: 1 to 1000. 0: the client's default.", low: "0", high: whole(maxAttempts)},
 		"ClientSpec.poll":           {doc: "Between two looks at a device that installs or reboots, 24h at most. 0s: the client's default."},
 		"ClientSpec.poll_for":       {doc: "How long such a device is looked at before the delivery ends as pending, 24h at most. 0s: the client's default."},
+		"ClientSpec.defaults":       {doc: "shipped: the retry budget and the breaker as the client has them by default. Empty: neither, so that how often a device is tried depends on the seed alone."},
 		"ClientSpec.headers":        {doc: "Header fields that are sent with every request, 64 at most.", most: maxHeaders},
 		"ClientSpec.ca":             {doc: "A file in PEM: whom to trust for devices' certificates. Empty: the fleet's own authority, or else the system's."},
 
 		"LoadSpec.model":      {doc: "How load comes. closed and once: workers wait for the answers. The others are open: operations are planned, whatever the answers."},
 		"LoadSpec.operation":  {doc: "What is done with a device: push; verify; or deliver, which is both, with retries."},
-		"LoadSpec.workers":    {doc: "Operations at the same time, at most: 1 to 65536.", low: "1", high: whole(maxWorkers)},
+		"LoadSpec.workers":    {doc: "Operations at the same time, at most: 1 to 65536. Left out, or 0, in an open model: as many as it takes, 4096 at most. Left out of the others: 32.", high: whole(maxWorkers)},
 		"LoadSpec.rate":       {doc: "Of constant, poisson, spike and breakpoint: operations begun per s, m or h. Of ramp: where it begins."},
 		"LoadSpec.duration":   {doc: "How long a repetition lasts. 0s: until every device had the operation once."},
+		"LoadSpec.drain":      {doc: "How long after the plan's end operations may be sent and may end, 24h at most; what is under way then is broken off. 0s: an open load that is certain to be invalid sends no more, and what is under way has 30s."},
 		"LoadSpec.think":      {doc: "Of closed and once: how long a worker waits after each operation, 1h at most."},
 		"LoadSpec.arrivals":   {doc: "Of ramp, spike and stages: even, or poisson, as callers come that know nothing of each other. Empty: even."},
 		"LoadSpec.ramp":       {doc: "Of model ramp: where the rate goes, evenly, over the duration."},
@@ -119,7 +121,10 @@ func facets() map[string]facet {
 
 		"RolloutSpec.waves":       {doc: "Steps of the rollout, 100 at most. Left out: one wave of everything.", most: maxWaves},
 		"RolloutSpec.abort_share": {doc: "Of a wave's finished devices: where so many have failed, the rollout stops. 0: never."},
-		"RolloutSpec.abort_least": {doc: "Devices of a wave that must have finished before they are judged: 1 to 1048576. 0: the client's default.", low: "0", high: whole(maxAbortLeast)},
+		"RolloutSpec.abort_least": {doc: "Devices of a wave that must have finished before they are judged in its course: 1 to 1048576. 0: the client's default.", low: "0", high: whole(maxAbortLeast)},
+		"RolloutSpec.requeue":     {doc: "Further turns of devices that failed in a way that time may heal."},
+		"RequeueSpec.turns":       {doc: "How many a device has, to 1000. 0: the client's default; -1: none.", low: "-1", high: whole(maxTurns)},
+		"RequeueSpec.after":       {doc: "The wait before the first of them, doubled before each further one, 24h at most. 0s: the client's default."},
 		"WaveSpec.share":          {doc: "Of the fleet, reached when the wave is over: more than the wave before.", above: "0", required: true},
 		"WaveSpec.soak":           {doc: "The wait after it, 720h at most."},
 
@@ -154,7 +159,7 @@ func facets() map[string]facet {
 		"Life.reboot":  {doc: "How long it then can't be reached, 1h at most."},
 
 		"Network.rtt":             {doc: "How much later every answer leaves, 1h at most."},
-		"Network.bandwidth":       {doc: "Bytes a second that a device reads of a body. 0: as they come."},
+		"Network.bandwidth":       {doc: "Bytes a second that a device reads of a body, such as 20kB/s. 0: as they come."},
 		"Network.receive_buffer":  {doc: "Of the socket, in bytes: 1024 to 16777216. 0: the kernel's choice.", low: "1024", high: "16777216", orZero: true},
 		"Network.max_connections": {doc: "Connections that a device has open at a time, 1 to 65535; further ones are reset. 0: no limit. Not in path addressing.", low: "0", high: "65535"},
 		"Network.max_requests":    {doc: "Requests on a connection before the device closes it: 1 to 1073741824. 0: no limit.", low: "0", high: "1073741824"},

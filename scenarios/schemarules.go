@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -50,6 +51,11 @@ func modelRules() (all []*schema) {
 				then.Properties[key] = unused(key)
 			}
 		}
+		least := json.Number("1")
+		if load.open() {
+			least = "0" // as many as it takes
+		}
+		then.Properties["workers"] = &schema{Minimum: least}
 		if load.endsByItself() {
 			then.Properties["duration"] = unused("duration")
 		}
@@ -90,7 +96,7 @@ func unused(key string) *schema {
 	switch key {
 	case "rate":
 		return &schema{Pattern: spaced(zeroRateText)}
-	case "duration":
+	case "duration", "drain":
 		return &schema{Pattern: spaced(zeroDurationText)}
 	case "think":
 		return &schema{Pattern: spaced(`(` + zeroDurationText + `)?`)}

@@ -18,13 +18,13 @@ import (
 const (
 	decimalText  = `([0-9]+(\.[0-9]*)?|\.[0-9]+)`
 	durationText = `\+?(0|(` + decimalText + `(ns|us|µs|μs|ms|s|m|h))+)`
-	wholeText    = `\+?[0-9]+`
+	amountText   = `(\+?[0-9]+\s*B?|` + decimalText + `\s*(kB|MB|GB|KiB|MiB|GiB))(\s*/s)?`
 	bytesText    = decimalText + `\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?`
-	rateText     = decimalText + `\s*/\s*[smh]`
+	rateText     = decimalText + `\s*/\s*(s|min|m|h)`
 	shareText    = `\+?` + decimalText + `([eE][+-]?[0-9]+)?%?`
 
 	zeroText         = `(0+(\.0*)?|\.0+)`
-	zeroRateText     = zeroText + `\s*/\s*[smh]`
+	zeroRateText     = zeroText + `\s*/\s*(s|min|m|h)`
 	zeroDurationText = `\+?(0|(` + zeroText + `(ns|us|µs|μs|ms|s|m|h))+)`
 )
 
@@ -45,7 +45,8 @@ func thresholdText() string {
 	for _, u := range results.Units() {
 		names = append(names, regexp.QuoteMeta(u.Name))
 	}
-	return spaced(`(` + strings.Join(names, "|") + `)\s*(\{op=(push|verify|deliver)\})?\s*(<=|>=|==|!=|<|>)\s*[0-9.+-].*`)
+	part := `\s*(op=(push|verify|deliver)|min=\+?0*[1-9][0-9]*)\s*`
+	return spaced(`(` + strings.Join(names, "|") + `)\s*(\{` + part + `(,` + part + `)*\})?\s*(<=|>=|==|!=|<|>)\s*[0-9.+-].*`)
 }
 
 // textSchema is the schema of a type that is one value in a file.
@@ -66,7 +67,7 @@ func textSchema(t reflect.Type) (*schema, error) {
 	case reflect.TypeFor[mockfleet.Distribution]():
 		return either("integer", 0, 0, spaced(distributed(durationText)), "5ms", "uniform(1ms, 5ms)", "lognormal(p50=5ms, p99=50ms)"), nil
 	case reflect.TypeFor[mockfleet.Amount]():
-		return either("integer", 0, mockfleet.MaxAmount, spaced(distributed(wholeText)), "4096", "uniform(1000, 50000)", "lognormal(p50=1000, p99=50000)"), nil
+		return either("integer", 0, mockfleet.MaxAmount, spaced(distributed(amountText)), "4096", "20kB/s", "uniform(1000, 50000)", "lognormal(p50=1000, p99=50000)"), nil
 	case reflect.TypeFor[mockfleet.Share]():
 		return either("number", 0, 1, `^`+shareText+`$`, "10%"), nil
 	case reflect.TypeFor[mockfleet.RetryAfter]():
@@ -79,6 +80,8 @@ func textSchema(t reflect.Type) (*schema, error) {
 		return &schema{Enum: texts(Push, Verify, Deliver)}, nil
 	case reflect.TypeFor[Arrivals]():
 		return &schema{Enum: texts("", Even, Independently)}, nil
+	case reflect.TypeFor[Defaults]():
+		return &schema{Enum: texts("", Shipped)}, nil
 	case reflect.TypeFor[delivery.Transport]():
 		return &schema{Enum: texts(delivery.Lean, delivery.NetHTTP)}, nil
 	case reflect.TypeFor[mockfleet.Addressing]():

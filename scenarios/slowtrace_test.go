@@ -29,9 +29,9 @@ func TestSlowIsToldHoweverItEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			slow := make(chan time.Duration, 1)
 			spec := LoadSpec{Operation: Push, Workers: 1}
-			l := &load{spec: spec, client: ending{row.err}, devices: listOf(device), claims: newClaims(1), failures: newFailures(), start: time.Now()}
+			l := &load{spec: spec, client: ending{row.err}, devices: listOf(device), claims: newClaims(1), failures: newFailures(leastLongest), start: time.Now()}
 			watched := func(spec LoadSpec) *recorder {
-				r := newRecorder(spec)
+				r := newRecorder(spec, leastLongest)
 				r.slow, r.tooSlow = row.most, slow
 				l.recorders = []*recorder{r}
 				return r

@@ -1,16 +1,18 @@
 package scenarios
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
 const (
@@ -57,8 +59,11 @@ func pathError(err error) error {
 
 // newSource parses a file's text as far as YAML goes. Its error is a *SpecError.
 func newSource(file string, text []byte) (*source, error) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte order mark is no part of the first key
-	src := &source{file: file, lines: strings.Split(string(text), "\n")}
+	text = plaintext.Decode(text)
+	src := &source{file: file, lines: strings.Split(strings.ToValidUTF8(string(text), "\ufffd"), "\n")}
+	if mistake := src.notUTF8(text); mistake != nil {
+		return nil, mistake
+	}
 	if at := src.tooDeep(); at.line > 0 {
 		return nil, at.at(&SpecError{Problem: fmt.Sprintf("lists and mappings within each other, over %d deep: want a scenario", maxNesting)})
 	}
@@ -80,6 +85,24 @@ func newSource(file string, text []byte) (*source, error) {
 		return nil, &SpecError{File: file, Problem: "is empty: want a scenario, at least its name"}
 	}
 	return src, nil
+}
+
+// notUTF8 is the first byte that is no UTF-8, as in files of another encoding, or nil. The parser would
+// put another character in its place without a word.
+func (src *source) notUTF8(text []byte) *SpecError {
+	line, column := 1, 1
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && n <= 1:
+			at := place{src, line, column}
+			return at.at(&SpecError{Problem: fmt.Sprintf("byte 0x%02X is not UTF-8: want the file in UTF-8; it may be in Latin-1 or Windows-1252", text[0])})
+		case r == '\n':
+			line, column = line+1, 0
+		}
+		text, column = text[n:], column+1
+	}
+	return nil
 }
 
 // notYAML is the mistake for which the parser gave up.

@@ -59,9 +59,17 @@ type ClientSpec struct {
 	GoodReads     int                `yaml:"good_reads,omitempty" json:"good_reads,omitempty"` // answers in a row by which a delivery counts; 0: the client's own default
 	Poll          Duration           `yaml:"poll,omitempty" json:"poll,omitempty"`             // between two looks at a device that installs
 	PollFor       Duration           `yaml:"poll_for,omitempty" json:"poll_for,omitempty"`     // how long it is looked at
+	Defaults      Defaults           `yaml:"defaults,omitempty" json:"defaults,omitempty"`     // of the retry budget and the breaker
 	Headers       []Header           `yaml:"headers,omitempty" json:"headers,omitempty"`       // sent with every request
 	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"`                 // file in PEM: whom to trust for devices' certificates; empty: the fleet's own authority, or else the system's
 }
+
+// Defaults says what a client has of what depends on the clock, and so not on the seed alone.
+type Defaults string
+
+// Shipped is the client as it is shipped, with its retry budget and its breaker. Without it a
+// scenario's client has neither, because how often a device is tried must depend on the seed alone.
+const Shipped Defaults = "shipped"
 
 // Default is what a scenario has before anything is said. It is the scenario
 // rollout but for its name.
@@ -78,17 +86,18 @@ func Default() Spec {
 	}
 }
 
-// config is the client's configuration. It has no retry budget and no breaker: both
-// depend on the clock, and how often a device is tried must depend on the seed alone.
+// config is the client's configuration.
 func (s ClientSpec) config() delivery.Config {
-	return delivery.Config{
+	cfg := delivery.Config{
 		Transport: s.Transport,
 		Timeouts: delivery.Timeouts{
 			Dial: s.DialTimeout.Std(), Answer: s.AnswerTimeout.Std(), Total: s.TotalTimeout.Std(),
 		},
 		Retry:   delivery.Retry{MaxAttempts: s.MaxAttempts, Base: s.RetryBase.Std(), Cap: s.RetryCap.Std(), GoodReads: s.GoodReads, Poll: s.Poll.Std(), PollFor: s.PollFor.Std()},
 		MaxIdle: s.MaxIdle,
-		Budget:  delivery.RetryBudget{Off: true},
-		Breaker: delivery.Breaker{Failures: -1},
 	}
+	if s.Defaults != Shipped {
+		cfg.Budget, cfg.Breaker = delivery.RetryBudget{Off: true}, delivery.Breaker{Failures: -1}
+	}
+	return cfg
 }

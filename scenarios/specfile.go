@@ -1,8 +1,12 @@
 package scenarios
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 )
@@ -49,6 +53,9 @@ func (src *source) spec() (Spec, error) {
 		b.add(broken)
 		return Spec{}, b.err(files...)
 	}
+	if _, written := b.places["load.workers"]; !written && s.Load.known() && s.Load.open() {
+		s.Load.Workers = 0 // as many as it takes
+	}
 	nameTold := b.checkOwnName(&s, sources, names)
 	for _, e := range s.check() {
 		if !b.doubts(e.Field) && !(nameTold && e.Field == "name") {
@@ -61,5 +68,41 @@ func (src *source) spec() (Spec, error) {
 	return s, nil
 }
 
-// YAML writes the whole scenario, defaults and all, so that Parse reads it back.
-func (s Spec) YAML() ([]byte, error) { return yaml.Marshal(s) }
+// YAML writes the whole scenario, defaults and all, so that Parse reads it back. What a terminal would
+// take for an order, or not show, is escaped.
+func (s Spec) YAML() ([]byte, error) {
+	return yaml.MarshalWithOptions(s, yaml.CustomMarshaler(func(text string) ([]byte, error) {
+		if !strings.ContainsFunc(text, unprintable) {
+			return yaml.Marshal(text)
+		}
+		return doubleQuoted(text), nil
+	}))
+}
+
+// unprintable reports whether a character is no letter, mark, number, sign or space that is seen as such; a line
+// feed is.
+func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+
+// doubleQuoted is a text in YAML's double quotes, with escapes (YAML 1.2.2, section 5.7).
+func doubleQuoted(text string) []byte {
+	b := []byte{'"'}
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case unprintable(r) && r <= 0xff:
+			b = fmt.Appendf(b, `\x%02x`, r)
+		case unprintable(r) && r <= 0xffff:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		case unprintable(r):
+			b = fmt.Appendf(b, `\U%08x`, r)
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return append(b, '"')
+}

@@ -16,13 +16,15 @@ import (
 //	failed/device == 0
 //
 // A metric as in samples.txt, the operation that it is of (left out, the one that the load
-// asks for), one of < <= > >= == !=, and a limit in the metric's terms: a duration for
+// asks for), of a percentile the operations from which on it is judged (min=100; left out, 10/(1−q)),
+// one of < <= > >= == !=, and a limit in the metric's terms: a duration for
 // times, an amount of data for bytes, a rate for rates, a percentage for shares, or a plain
 // number in the metric's own unit.
 type Threshold struct {
 	text       string
 	unit       string
 	op         Operation // empty: the load's own
+	least      int64     // of how many operations a percentile is judged; 0: as many as it wants
 	comparison string
 	limit      float64
 }
@@ -70,11 +72,12 @@ func (t *Threshold) UnmarshalText(text []byte) error {
 func (t *Threshold) readMetric(metric string) error {
 	name, filter, filtered := strings.Cut(metric, "{")
 	if filtered {
-		op, ok := strings.CutPrefix(strings.TrimSuffix(filter, "}"), "op=")
-		if !ok || !strings.HasSuffix(filter, "}") || !slices.Contains([]Operation{Push, Verify, Deliver}, Operation(op)) {
-			return fmt.Errorf("{%s: want {op=push}, {op=verify} or {op=deliver}", filter)
+		inner, closed := strings.CutSuffix(filter, "}")
+		for part := range strings.SplitSeq(inner, ",") {
+			if !closed || !t.readFilter(strings.TrimSpace(part)) {
+				return fmt.Errorf("{%s: want {op=push}, {op=verify} or {op=deliver}, and of a percentile {min=100}, the operations from which on it is judged", filter)
+			}
 		}
-		t.op = Operation(op)
 	}
 	known, ok := results.LookupUnit(strings.TrimSpace(name))
 	if !ok {
@@ -86,6 +89,21 @@ func (t *Threshold) readMetric(metric string) error {
 	}
 	t.unit = known.Name
 	return nil
+}
+
+// readFilter reads a part of what is in braces, and reports whether there is such a thing.
+func (t *Threshold) readFilter(part string) bool {
+	key, value, _ := strings.Cut(part, "=")
+	switch key {
+	case "op":
+		t.op = Operation(value)
+		return slices.Contains([]Operation{Push, Verify, Deliver}, t.op)
+	case "min":
+		n, err := strconv.ParseInt(value, 10, 64)
+		t.least = n
+		return err == nil && n > 0
+	}
+	return false
 }
 
 // limitOf reads a limit in the terms of its metric.
@@ -137,12 +155,32 @@ func (t Threshold) check(load LoadSpec, records []results.Record) results.Thresh
 	if op == "" {
 		op = load.Operation
 	}
-	return results.HoldThreshold(t.text, string(op), t.unit, t.comparison, t.limit, records)
+	return results.HoldThreshold(t.text, string(op), t.unit, t.comparison, t.limit, t.least, records)
+}
+
+// thresholds are those of the scenario, and that a rollout which may stop doesn't, unless a threshold says
+// of it what it should do.
+func (s Spec) thresholds() []Threshold {
+	if s.Load.Model != Rolling || s.Load.Rollout.AbortShare == 0 ||
+		slices.ContainsFunc(s.Thresholds, func(t Threshold) bool { return t.unit == results.UnitStopped }) {
+		return s.Thresholds
+	}
+	return append(slices.Clip(s.Thresholds), Threshold{text: results.UnitStopped + " == 0", unit: results.UnitStopped, comparison: "=="})
+}
+
+// ofRollouts reports whether a metric is of the rollout model alone.
+func ofRollouts(unit string) bool {
+	return strings.HasSuffix(unit, "/fleet") || unit == results.UnitStopped
+}
+
+// wholeLoad reports whether a metric is of the whole load.
+func wholeLoad(name string) bool {
+	unit, _ := results.LookupUnit(name)
+	return unit.Scope == results.WholeLoad
 }
 
 // checkThresholds reports thresholds that nothing could meet, for want of the metric.
 func (s Spec) checkThresholds(bad func(field, format string, args ...any)) {
-	whole := []string{"ops/s", "MB/s", "cpu-ns/op", "B/op", "allocs/op", "requests/device", "wire-B/device", "retries/device", "failed/device", "failed/fleet", "failed-p99-ns/op", limitUnit, "peak-rss-B"}
 	for i, t := range s.Thresholds {
 		field := indexed("thresholds", i)
 		switch {
@@ -150,9 +188,13 @@ func (s Spec) checkThresholds(bad func(field, format string, args ...any)) {
 			bad(field, "is empty: %s", thresholdForm)
 		case t.op != "" && !slices.Contains(s.Load.Operations(), t.op):
 			bad(field, "%q: a load of %s has no operation %s", t.text, s.Load.Operation, t.op)
-		case t.op != "" && t.op != s.Load.Operation && slices.Contains(whole, t.unit):
+		case t.op != "" && t.op != s.Load.Operation && wholeLoad(t.unit):
 			bad(field, "%q: %s is of the whole load: leave {op=%s} out", t.text, t.unit, t.op)
-		case t.unit == "MB/s" && s.Load.Operation == Verify:
+		case t.least > 0 && results.WantedOperations(t.unit) == 0:
+			bad(field, "%q: %s is no percentile: leave min=%d out", t.text, t.unit, t.least)
+		case ofRollouts(t.unit) && s.Load.Model != Rolling:
+			bad(field, "%q: %s is of a rollout: want load.model: rollout, or failed/device", t.text, t.unit)
+		case t.unit == results.UnitThroughput && s.Load.Operation == Verify:
 			bad(field, "%q: a verification pushes nothing", t.text)
 		}
 	}

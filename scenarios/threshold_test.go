@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 func TestThresholdsAreRead(t *testing.T) {
@@ -76,7 +77,7 @@ func TestThresholdsOfASpecMakeSense(t *testing.T) {
 
 func TestThresholdsAreHeld(t *testing.T) {
 	record := func(op string, repetition int, values ...results.Value) results.Record {
-		return results.Record{Scenario: "x", Op: op, Repetition: repetition, Ops: 10, Values: values}
+		return results.Record{Scenario: "x", Op: op, Repetition: repetition, Ops: 1000, Values: values}
 	}
 	v := func(unit string, value float64) results.Value { return results.Value{Unit: unit, Value: value} }
 	records := []results.Record{
@@ -85,17 +86,67 @@ func TestThresholdsAreHeld(t *testing.T) {
 		record("push", 3, v("p99-ns/op", 11e6)), record("deliver", 3, v("p99-ns/op", 20e6), v("failed/device", 0)),
 	}
 	for text, want := range map[string]results.ThresholdOutcome{
-		"p99-ns/op{op=push} < 12ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true, Held: true}, // the median
-		"p99-ns/op{op=push} < 11ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true},
-		"p99-ns/op == 20ms":         {Op: "deliver", Unit: "p99-ns/op", Value: 20e6, Samples: 3, Measured: true, Held: true},
-		"failed/device == 0":        {Op: "deliver", Unit: "failed/device", Value: 0.5, Samples: 3, Measured: true}, // the worst
-		"failed/device <= 0.5":      {Op: "deliver", Unit: "failed/device", Value: 0, Samples: 3, Measured: true, Held: true},
-		"p99-ns/op{op=verify} < 1s": {Op: "verify", Unit: "p99-ns/op"},
+		"p99-ns/op{op=push} < 12ms":           {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true, Held: true}, // the median
+		"p99-ns/op{op=push} < 11ms":           {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true},
+		"p99-ns/op == 20ms":                   {Op: "deliver", Unit: "p99-ns/op", Value: 20e6, Samples: 3, Measured: true, Held: true},
+		"failed/device == 0":                  {Op: "deliver", Unit: "failed/device", Value: 0.5, Samples: 3, Measured: true}, // the worst
+		"failed/device <= 0.5":                {Op: "deliver", Unit: "failed/device", Value: 0, Samples: 3, Measured: true, Held: true},
+		"p99-ns/op{op=verify} < 1s":           {Op: "verify", Unit: "p99-ns/op"},
+		"p99-ns/op{min=1001, op=push} < 12ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true, Held: true}, // 1,000 are enough by themselves
 	} {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(text)))
 		want.Threshold = text
 		require.Equal(t, want, threshold.check(LoadSpec{Operation: Deliver}, records))
+	}
+}
+
+// TestAPercentileOfAFewOperationsIsInconclusive, unless the threshold says that so many will do, or their
+// median shows that it failed.
+func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
+	record := func(ops int64, values ...results.Value) []results.Record {
+		return []results.Record{{Scenario: "x", Op: "push", Repetition: 1, Ops: ops, Values: values}}
+	}
+	v := func(unit string, value float64) results.Value { return results.Value{Unit: unit, Value: value} }
+	for _, row := range []struct {
+		text    string
+		records []results.Record
+		verdict results.Verdict
+		says    string
+	}{
+		{"p99.9-ns/op < 1s", record(8, v("p99.9-ns/op", 1e6)), results.Inconclusive, "inconclusive: 8 operations: a p99.9 wants 10,000"},
+		{"p99.9-ns/op{min=8} < 1s", record(8, v("p99.9-ns/op", 1e6)), results.Pass, "held"},
+		{"p99.9-ns/op{min=9} < 1s", record(8, v("p99.9-ns/op", 1e6)), results.Inconclusive, "inconclusive: 8 operations: a p99.9 wants 9"},
+		{"p90-ns/op < 1s", record(100, v("p90-ns/op", 1e6)), results.Pass, "held"},
+		{"p90-ns/op < 1s", record(99, v("p90-ns/op", 1e6)), results.Inconclusive, "inconclusive: 99 operations: a p90 wants 100"},
+		{"p50-ns/op < 1s", record(1, v("p50-ns/op", 1e6)), results.Inconclusive, "inconclusive: 1 operation: a p50 wants 20"},
+		{"max-ns/op < 1s", record(1, v("max-ns/op", 1e6)), results.Pass, "held"},
+		// Of 8 operations half took longer: it isn't one in a hundred.
+		{"p99-ns/op < 1ms", record(8, v("p50-ns/op", 2e6), v("p99-ns/op", 9e6)), results.Regressed, "failed"},
+		{"p99-ns/op < 5ms", record(8, v("p50-ns/op", 2e6), v("p99-ns/op", 9e6)), results.Inconclusive, "inconclusive: 8 operations: a p99 wants 1,000"},
+		// 1,000 succeeded and 250 failed: it is the failures that count.
+		{"failed-p99-ns/op < 5ms", record(1000, v("failed/device", 0.2), v("failed-p99-ns/op", 1e6)), results.Inconclusive, "inconclusive: 250 operations: a p99 wants 1,000"},
+	} {
+		var threshold Threshold
+		require.NoError(t, threshold.UnmarshalText([]byte(row.text)))
+		text, verdict := threshold.check(LoadSpec{Operation: Push}, row.records).Result()
+		require.Equal(t, row.verdict, verdict, row.text)
+		require.Equal(t, row.says, text, row.text)
+	}
+	for _, bad := range []string{"p99-ns/op{min=0} < 1s", "p99-ns/op{min=x} < 1s", "p99-ns/op{few} < 1s", "p99-ns/op{op=push < 1s"} {
+		require.Error(t, new(Threshold).UnmarshalText([]byte(bad)), bad)
+	}
+	s := Default()
+	s.Name = "x"
+	for text, problem := range map[string]string{
+		"ops/s{min=5} > 1/s": "ops/s is no percentile: leave min=5 out",
+		"stopped == 0":       "stopped is of a rollout",
+		"updated/fleet == 1": "updated/fleet is of a rollout",
+	} {
+		var threshold Threshold
+		require.NoError(t, threshold.UnmarshalText([]byte(text)))
+		s.Thresholds = []Threshold{threshold}
+		require.ErrorContains(t, s.Validate(), problem)
 	}
 }
 
@@ -112,7 +163,7 @@ func TestARunIsHeldAgainstItsThresholds(t *testing.T) {
 	require.Len(t, res.Run.Thresholds, 3)
 	require.Equal(t, []bool{true, false, true}, []bool{res.Run.Thresholds[0].Held, res.Run.Thresholds[1].Held, res.Run.Thresholds[2].Held})
 	require.Greater(t, res.Run.Thresholds[1].Value, float64(time.Microsecond))
-	run, err := results.LoadRun(res.Directory)
+	run, err := rundir.Load(res.Directory)
 	require.NoError(t, err)
 	require.Equal(t, res.Run.Thresholds, run.Thresholds)
 	plain := s

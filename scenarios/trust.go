@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
 // authorities is what a client needs that is to trust the authorities in text, in PEM, and no others; nil where
@@ -27,7 +28,7 @@ func (s ClientSpec) trust() (*tls.Config, error) {
 	if err != nil {
 		return nil, usage(pathError(err), "client.ca %s", s.CA)
 	}
-	trusted := authorities(text)
+	trusted := authorities(plaintext.Decode(text))
 	if trusted == nil {
 		return nil, &UsageError{What: "client.ca " + s.CA + ": want certificates in PEM, such as the ca of a fleet's first line"}
 	}

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"time"
+
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 )
 
 // gauge is the process's use of the machine at a moment; the difference of two is
@@ -32,7 +34,7 @@ func readGauge() gauge {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	return gauge{
-		wall: time.Now(), processor: processorTime(),
+		wall: time.Now(), processor: osinfo.ProcessorTime(),
 		bytes: mem.TotalAlloc, objects: mem.Mallocs, gcProcessor: gc[0].Value.Float64(), gcIdle: gc[1].Value.Float64(),
 	}
 }
@@ -50,7 +52,7 @@ func (before gauge) cost(after gauge) cost {
 	c := cost{
 		wall: after.wall.Sub(before.wall), processor: after.processor - before.processor,
 		bytes: after.bytes - before.bytes, objects: after.objects - before.objects,
-		peakResident: peakResident(),
+		peakResident: osinfo.PeakResident(),
 	}
 	if c.processor > 0 {
 		gc := after.gcProcessor - before.gcProcessor

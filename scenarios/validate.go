@@ -74,6 +74,9 @@ func (s ClientSpec) check(bad func(field, format string, args ...any), within fu
 		bad("client.transport", "%q: want lean or nethttp", string(s.Transport))
 		return
 	}
+	if s.Defaults != "" && s.Defaults != Shipped {
+		bad("client.defaults", "%q: want shipped, or nothing", string(s.Defaults))
+	}
 	rest := s // without what is told by its own name
 	for _, f := range []struct {
 		field string
@@ -113,7 +116,7 @@ func (f FleetSpec) check(bad func(field, format string, args ...any), within fun
 		within("fleet.devices", n, 1, limit)
 	}
 	report := func(prefix string, err error, wanted func(field string) bool) {
-		for _, e := range leaves(err) {
+		for _, e := range SplitErrors(err) {
 			var of *mockfleet.ConfigError
 			switch {
 			case !errors.As(e, &of):
@@ -125,25 +128,32 @@ func (f FleetSpec) check(bad func(field, format string, args ...any), within fun
 	}
 	behavior := mockfleet.Config{Devices: 1, Addressing: addressing, Behavior: f.Behavior}
 	report("fleet.behavior.", behavior.Validate(), func(string) bool { return true })
-	groups := mockfleet.Config{Devices: 1, Addressing: addressing, Groups: f.Groups, TLS: f.TLS, Capacity: float64(f.Capacity)}
+	groups := mockfleet.Config{Devices: min(max(f.Devices, 1), addressing.Capacity()), Addressing: addressing, Groups: f.Groups, TLS: f.TLS, Capacity: float64(f.Capacity)}
 	report("fleet.", groups.Validate(), func(field string) bool {
 		return strings.HasPrefix(field, "groups") || field == "tls" || field == "capacity"
 	})
 }
 
-// leaves are the errors that err joins.
-func leaves(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var list []error
-		for _, e := range joined.Unwrap() {
-			list = append(list, leaves(e)...)
-		}
-		return list
-	}
+// SplitErrors returns the errors that err joins, as [errors.Join] does. An error that wraps several others and
+// has a text of its own, as with two %w, stays whole. It returns nil if err is nil.
+func SplitErrors(err error) []error {
 	if err == nil {
 		return nil
 	}
-	return []error{err}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var parts []error
+	var lines []string
+	for _, e := range joined.Unwrap() {
+		parts = append(parts, SplitErrors(e)...)
+		lines = append(lines, e.Error())
+	}
+	if err.Error() != strings.Join(lines, "\n") {
+		return []error{err}
+	}
+	return parts
 }
 
 // widerThan says what to do when an addressing is full.
@@ -160,6 +170,13 @@ func (l LoadSpec) check(bad func(field, format string, args ...any), within func
 	default:
 		bad("load.operation", "%q: want push, verify or deliver", string(l.Operation))
 	}
-	within("load.workers", l.Workers, 1, maxWorkers)
+	if l.Workers != 0 || !l.known() || !l.open() {
+		within("load.workers", l.Workers, 1, maxWorkers)
+	}
+	if l.Drain > maxDrain {
+		bad("load.drain", "%s: want %s at most, or 0s for %s", l.Drain, maxDrain, defaultDrain)
+	} else if l.Drain > 0 && l.known() && !l.drains() && l.modelDrains() {
+		bad("load.drain", "%s: the load ends by itself; want a duration (of bursts, burst.every), or no drain", l.Drain)
+	}
 	l.checkModel(bad, within)
 }

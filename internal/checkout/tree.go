@@ -1,16 +1,15 @@
 package checkout
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,12 +32,12 @@ type Tree struct {
 	Changed []string // of Now: files that differ from Commit, as paths from Root
 	Differs []string // files that differ from those of the other side, as paths from Root
 
-	env []string // of the go command
+	Env []string // variables of the go command, besides the process's own
 }
 
 // Pair returns two states of the source tree that holds the directory dir: that of the revision ref,
-// which it writes below the directory into, and the working tree. Its errors are [*Error], or the
-// context's.
+// which it writes below the directory into, and the working tree. The go command of either has its
+// temporary files below into as well. Its errors are [*Error], or the context's.
 func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err error) {
 	dir, err = filepath.Abs(dir)
 	if err == nil {
@@ -76,7 +75,17 @@ func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err erro
 	if err := r.Write(ctx, commit, root); err != nil {
 		return nil, nil, err
 	}
-	base = &Tree{Side: Base, Root: root, Dir: filepath.Join(root, place), Commit: commit, Differs: differs}
+	// A go command that is killed leaves its temporary files behind: they belong where the rest is.
+	temporary := filepath.Join(into, "go-tmp")
+	if err := os.MkdirAll(temporary, 0o700); err != nil {
+		return nil, nil, err
+	}
+	now.Env = []string{"GOTMPDIR=" + temporary}
+	base = &Tree{Side: Base, Root: root, Commit: commit, Differs: differs, Env: slices.Clone(now.Env)}
+	if err := placeOutsiders(base, r.Root, place); err != nil {
+		return nil, nil, err
+	}
+	base.Dir = filepath.Join(base.Root, place)
 	if info, err := os.Stat(base.Dir); err != nil || !info.IsDir() {
 		return nil, nil, &Error{Problem: fmt.Sprintf("%s doesn't have the directory %s", base, filepath.ToSlash(place)),
 			Want: "run it in a directory that both revisions have"}
@@ -123,7 +132,7 @@ func shareWorkspace(ctx context.Context, base, now *Tree) error {
 	if _, err := os.Stat(own); err != nil {
 		own = "off" // the revision had none
 	}
-	base.env = append(base.env, "GOWORK="+own)
+	base.Env = append(base.Env, "GOWORK="+own)
 	return nil
 }
 
@@ -131,7 +140,7 @@ func shareWorkspace(ctx context.Context, base, now *Tree) error {
 func (t *Tree) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := childproc.Command(ctx, "go", args...)
 	cmd.Dir = t.Dir
-	cmd.Env = append(os.Environ(), t.env...)
+	cmd.Env = append(os.Environ(), t.Env...)
 	return cmd
 }
 
@@ -147,10 +156,26 @@ func (t *Tree) Go(ctx context.Context, args ...string) (string, error) {
 		return "", ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
 		return "", &Error{Problem: "go is not installed, or not in PATH", Want: "install it, or set PATH: both revisions are built here", Err: err}
+	case errors.As(err, &failed) && toolchainProblem(failed.Stderr) != "":
+		return "", &Error{Problem: fmt.Sprintf("%s: its Go toolchain can't be used (%s)", t, toolchainProblem(failed.Stderr)),
+			Want: "install it, or set GOTOOLCHAIN to one that is here, such as local", Err: err}
 	case errors.As(err, &failed):
 		return "", &Error{Problem: fmt.Sprintf("%s: go %s failed", t, args[0]), Want: "make it work there", Detail: lastLines(failed.Stderr), Err: err}
 	}
 	return "", err
+}
+
+// toolchainMessage finds what the go command says if it can't run as the toolchain that a go.mod file,
+// a go.work file or GOTOOLCHAIN asks for.
+var toolchainMessage = regexp.MustCompile(
+	`(?m)^go: (download go\S+ for .*|cannot find "go\S+" in PATH|invalid GOTOOLCHAIN .*|.* requires go >= .*)$`)
+
+// toolchainProblem returns what keeps a toolchain from being used, or "" if messages say nothing of it.
+func toolchainProblem(messages string) string {
+	if found := toolchainMessage.FindStringSubmatch(messages); found != nil {
+		return found[1]
+	}
+	return ""
 }
 
 // A Package is one of a tree's, as the go command lists it.
@@ -176,9 +201,12 @@ func (p *Package) Tests() bool { return len(p.TestGoFiles)+len(p.XTestGoFiles) >
 // A Module is one that a package comes from.
 type Module struct {
 	Path    string
-	Version string // empty for the main module
-	Main    bool
+	Version string  // empty for the main module
+	Main    bool    // or one of a workspace
+	Dir     string  // where its files are; empty if it is in a vendor directory
 	Replace *Module // nil if it isn't replaced
+
+	GoVersion string // of its go line
 }
 
 // String is the module as go.mod says it: "example.com/m v1.2.3 => ../fork".
@@ -194,6 +222,16 @@ func (m *Module) String() string {
 // can't be loaded, has an Error.
 func (t *Tree) Packages(ctx context.Context, patterns ...string) ([]Package, error) {
 	return t.list(ctx, "ImportPath,Dir,Module,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Error", slices.Concat([]string{"-e", "--"}, patterns)...)
+}
+
+// Deps lists packages and all that they import, without their tests.
+func (t *Tree) Deps(ctx context.Context, packages ...string) ([]Package, error) {
+	return t.list(ctx, "ImportPath,Dir,Module", slices.Concat([]string{"-deps", "--"}, packages)...)
+}
+
+// TestDeps lists packages and all that they and their tests import.
+func (t *Tree) TestDeps(ctx context.Context, packages ...string) ([]Package, error) {
+	return t.list(ctx, "ImportPath,Dir,Module", slices.Concat([]string{"-deps", "-test", "--"}, packages)...)
 }
 
 // list lists packages as JSON.
@@ -215,53 +253,6 @@ func (t *Tree) list(ctx context.Context, fields string, args ...string) ([]Packa
 	}
 }
 
-// Inputs are what a tree's packages and their tests are built from, besides its own files.
-type Inputs struct {
-	Toolchain string            // such as "go1.26.8"
-	Modules   map[string]string // by path, as [Module.String] has them; the main modules aren't among them
-}
-
-// Inputs lists what packages and their tests are built from.
-func (t *Tree) Inputs(ctx context.Context, packages ...string) (*Inputs, error) {
-	toolchain, err := t.Go(ctx, "env", "GOVERSION")
-	if err != nil {
-		return nil, err
-	}
-	all, err := t.list(ctx, "Module", slices.Concat([]string{"-deps", "-test", "--"}, packages)...)
-	if err != nil {
-		return nil, err
-	}
-	in := &Inputs{Toolchain: toolchain, Modules: map[string]string{}}
-	for _, p := range all {
-		if p.Module != nil && !p.Module.Main {
-			in.Modules[p.Module.Path] = p.Module.String()
-		}
-	}
-	return in, nil
-}
-
-// Differences returns what differs between what two sides are built from, a line each: "toolchain:
-// go1.25.1, now go1.26.8", "module: example.com/m v1.2.3, now example.com/m v1.3.0".
-func Differences(base, now *Inputs) []string {
-	var lines []string
-	if base.Toolchain != now.Toolchain {
-		lines = append(lines, fmt.Sprintf("toolchain: %s, now %s", base.Toolchain, now.Toolchain))
-	}
-	paths := map[string]bool{}
-	for _, in := range []*Inputs{base, now} {
-		for path := range in.Modules {
-			paths[path] = true
-		}
-	}
-	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		was, is := cmp.Or(base.Modules[path], "none"), cmp.Or(now.Modules[path], "none")
-		if was != is {
-			lines = append(lines, fmt.Sprintf("module: %s, now %s", was, is))
-		}
-	}
-	return lines
-}
-
 // maxDetail is how many lines of a program's messages an error shows.
 const maxDetail = 20
 
@@ -269,4 +260,13 @@ const maxDetail = 20
 func lastLines(text string) []string {
 	lines := strings.Split(text, "\n")
 	return lines[max(0, len(lines)-maxDetail):]
+}
+
+// Absolute returns a path of a replace directive of the tree's go.mod so that it means the same from
+// another directory. The path of a module is returned as it is.
+func (t *Tree) Absolute(path string) string {
+	if strings.HasPrefix(path, "./") || strings.HasPrefix(path, "../") {
+		return filepath.Join(t.Root, filepath.FromSlash(path))
+	}
+	return path
 }

@@ -2,7 +2,10 @@
 //
 // A terminal sends Ctrl-C to every process of its foreground group. A program started here is in a
 // group of its own: it doesn't receive the signal, and its caller ends it, with everything that it
-// started, by ending the context. So an interruption is never mistaken for a failure of the program.
+// started. So an interruption is never mistaken for a failure of the program.
+//
+// [Output] and [Run] run a program to its end, and the end of their context ends it. A [Child] is a
+// program that stays, takes orders and answers them.
 package childproc
 
 import (
@@ -11,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -27,19 +29,9 @@ const waitDelay = 5 * time.Second
 func Command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	SetGroup(cmd)
-	cmd.Cancel = func() error { return killGroup(cmd) }
+	cmd.Cancel = func() error { return KillGroup(cmd) }
 	cmd.WaitDelay = waitDelay
 	return cmd
-}
-
-// KillGroup kills a started command that SetGroup was called for, and all that it started in its
-// group. It is no error if they have ended.
-func KillGroup(cmd *exec.Cmd) error {
-	err := killGroup(cmd)
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	return err
 }
 
 // Output runs a program in dir, which may be empty, and returns what it prints on standard output,
@@ -76,7 +68,7 @@ type Error struct {
 	Err     error  // such as an *exec.ExitError, or one that errors.Is finds exec.ErrNotFound in
 }
 
-// Error is one line: the program with its first argument, and the first line that it printed on
+// Error returns one line: the program with its first argument, and the first line that it printed on
 // standard error, or the cause if it printed none.
 func (e *Error) Error() string {
 	name := e.Program
@@ -98,16 +90,16 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// defaultTail is how much of a program's output a Tail keeps unless it says otherwise, in bytes.
+// defaultTail is the default limit of a Tail, in bytes.
 const defaultTail = 16 << 10
 
 // A Tail is a writer that keeps the end of what is written to it. It may be used by several
-// goroutines. Its zero value is empty.
+// goroutines at once. Its zero value is empty and ready for use.
 type Tail struct {
-	Limit int // in bytes; 0 is 16 KiB. It must not change once something was written.
+	Limit int // in bytes; 0 means 16 KiB. It must not change after the first Write.
 
 	mu   sync.Mutex
-	kept []byte // up to twice the limit, so that not every Write moves it
+	kept []byte // up to twice the limit, so that few Writes move it
 }
 
 func (t *Tail) limit() int { return cmp.Or(t.Limit, defaultTail) }

@@ -7,8 +7,11 @@ import "os/exec"
 // SetGroup does nothing: there are no process groups here.
 func SetGroup(*exec.Cmd) {}
 
-// killGroup kills a started command. What it started itself may go on.
-func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
+// KillGroup kills a started command. What the command started may go on.
+func KillGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
-// QuitGroup kills a started command, for there is no signal here that asks for its stacks.
+// QuitGroup kills a started command, since no signal here asks for its stacks.
 func QuitGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
+
+// InterruptGroup kills a started command, since no signal here asks it to end.
+func InterruptGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }

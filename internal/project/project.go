@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
 // ConfigFile is the name of the configuration, at the root of a project.
@@ -100,7 +102,7 @@ func readConfig(path string) ([]byte, error) {
 	if err == nil && len(text) > maxConfigBytes {
 		err = fmt.Errorf("is over %d KiB", maxConfigBytes>>10)
 	}
-	return text, err
+	return plaintext.Decode(text), err
 }
 
 // withoutPath returns the cause of an error about a file whose name stands beside it.

@@ -5,41 +5,43 @@ import (
 	"io"
 	"strings"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/results/internal/page"
 )
 
-// GitHub shows ten annotations of a kind from a step, and leaves out the others in silence.
+// GitHub shows ten annotations of a level from a step, and silently drops the others.
 const maxAnnotations = 10
 
 // maxAnnotation bounds a message, in runes.
 const maxAnnotation = 1000
 
-// Annotations writes workflow commands for GitHub Actions, one a line: the verdict of each
-// subject as an error (invalid, regressed, a failed threshold), a warning (inconclusive, no
-// verdict) or a notice, why it regressed as a notice, and then an error or a warning for each row that is one.
-// See https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
-func Annotations(w io.Writer, subjects ...*Subject) error {
+// Annotations writes workflow commands for GitHub Actions, one a line: the verdict of each result
+// as an error (invalid, regressed, a failed threshold), a warning (inconclusive, no verdict) or a
+// notice, why it regressed as a notice, and then an error or a warning for each row that regressed
+// or can't be told. See
+// https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
+func Annotations(w io.Writer, d *Document) error {
 	var b strings.Builder
-	told := make(map[string]int)
-	say := func(level, title, message string) {
-		if told[level]++; told[level] > maxAnnotations {
+	shown := make(map[string]int)
+	emit := func(level, title, message string) {
+		if shown[level]++; shown[level] > maxAnnotations {
 			return
 		}
-		fmt.Fprintf(&b, "::%s title=%s::%s\n", level, property(title), data(message))
+		fmt.Fprintf(&b, "::%s title=%s::%s\n", level, escapeProperty(title), escapeData(message))
 	}
-	subjects = worstFirst(subjects)
-	for _, s := range subjects {
-		h := s.headline()
-		say(h.level(), "Fleetmark "+s.Scenario+": "+h.Word, h.Reason)
-		if why := s.why(); len(why) > 0 {
-			say("notice", "Fleetmark "+s.Scenario+": why", strings.Join(why, "\n"))
+	ordered := worstFirst(d.Results)
+	for _, r := range ordered {
+		h := r.Headline
+		emit(annotationLevel(h.Verdict), "Fleetmark "+r.Scenario+": "+h.Word, h.Reason)
+		if lines := r.causeLines(); len(lines) > 0 {
+			emit("notice", "Fleetmark "+r.Scenario+": why", strings.Join(lines, "\n"))
 		}
 	}
-	for _, s := range subjects {
-		for _, r := range notable(s.judgement().Rows) {
-			if level := map[results.Verdict]string{results.Regressed: "error", results.Inconclusive: "warning"}[r.Verdict]; level != "" {
-				say(level, fmt.Sprintf("%s %s %s: %s", r.Scenario, r.Op, r.Unit, r.Verdict), rowSentence(r))
+	for _, r := range ordered {
+		for _, row := range ChangedRows(r.Rows) {
+			if row.Verdict != results.Improved {
+				title := fmt.Sprintf("%s %s %s: %s", row.Scenario, row.Op, row.Unit.Name, row.Verdict)
+				emit(annotationLevel(row.Verdict), title, row.Sentence())
 			}
 		}
 	}
@@ -49,8 +51,8 @@ func Annotations(w io.Writer, subjects ...*Subject) error {
 	return nil
 }
 
-func (h headline) level() string {
-	switch results.Verdict(h.Kind) {
+func annotationLevel(v results.Verdict) string {
+	switch v {
 	case results.Invalid, results.Regressed:
 		return "error"
 	case results.Pass, results.Improved:
@@ -59,36 +61,12 @@ func (h headline) level() string {
 	return "warning"
 }
 
-// rowSentence is what a row says, in a line: "1.00ms ± 2% -> 2.00ms ± 1% (+100.0%), p=0.002; note".
-func rowSentence(r results.JudgedRow) string {
-	text := r.Now.Format(r.Unit)
-	if r.Baseline != nil {
-		text = r.Baseline.Format(r.Unit) + " -> " + text
-	}
-	if delta := r.FormatDelta(); delta != "" {
-		text += " (" + delta + ")"
-	}
-	if r.Ratio != nil {
-		text += ", ratio " + formatRatio(r.Ratio)
-	}
-	if p := r.FormatP(); p != "" {
-		if !strings.HasPrefix(p, "<") {
-			p = "=" + p
-		}
-		text += ", p" + p
-	}
-	if r.Note != "" {
-		text += "; " + r.Note
-	}
-	return text
+// escapeData returns a workflow command's message: one line, with what would end it escaped.
+func escapeData(s string) string {
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(plaintext.Clip(plaintext.Line(s), maxAnnotation))
 }
 
-// data is a workflow command's message: one line, with what would end it escaped.
-func data(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(clip(page.Plain(s), maxAnnotation))
-}
-
-// property is the value of one of its properties.
-func property(s string) string {
-	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(clip(s, 200)))
+// escapeProperty returns the value of one of a workflow command's properties.
+func escapeProperty(s string) string {
+	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(escapeData(plaintext.Clip(s, 200)))
 }

@@ -5,78 +5,74 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
+	"unicode/utf8"
 
+	"github.com/fleetmark/fleetmark/internal/markdown"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/results/internal/page"
+	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 )
 
-// MaxComment is how many characters a comment of a pull request may have.
+// MaxComment is how many characters the comment of a pull request may have.
 const MaxComment = 65_536
 
-// maxSubjects is how many scenarios a comment, a JUnit file or annotations tell of one by one.
-const maxSubjects = 100
+// MaxResults bounds how many scenarios a form that lists them shows.
+const MaxResults = 100
 
-// Comment writes what stands in a pull request: a paragraph a subject, the verdict first,
-// and the rest folded. It has at most [MaxComment] characters, whatever the input, and is
-// fit for GITHUB_STEP_SUMMARY as well.
-func Comment(w io.Writer, subjects ...*Subject) error {
-	tries := []limits{
-		{rows: 200, text: 300, long: 2000, list: 20},
-		{rows: 60, text: 160, long: 1000, list: 10},
-		{rows: 20, text: 80, long: 300, list: 5},
-		{rows: 5, text: 60, long: 0, list: 3},
-		{rows: 0, text: 40, long: 0, list: 1},
-		{text: 40, brief: true},
+// Comment writes what stands in a pull request: a paragraph for each result, with the verdict
+// first, and the rest folded. It has at most [MaxComment] characters, whatever the input, and fits
+// GITHUB_STEP_SUMMARY too.
+func Comment(w io.Writer, d *Document) error {
+	steps := []bounded.Limits{
+		{Rows: 200, Text: 300, Block: 2000, List: 20},
+		{Rows: 60, Text: 160, Block: 1000, List: 10},
+		{Rows: 20, Text: 80, Block: 300, List: 5},
+		{Rows: 5, Text: 60, Block: 0, List: 3},
+		{Rows: 0, Text: 40, Block: 0, List: 1},
+		{Text: 40, Brief: true},
 	}
-	subjects = worstFirst(subjects)
-	return fit(w, "comment", characters, MaxComment, tries, func(l limits) ([]byte, error) {
+	form := bounded.Document{Name: "comment", Max: MaxComment, Size: bounded.Characters}
+	return form.Render(w, steps, func(l bounded.Limits) ([]byte, error) {
 		var b bytes.Buffer
-		told, left := first(subjects, maxSubjects)
-		for i, s := range told {
+		shown, omitted := bounded.Head(worstFirst(d.Results), MaxResults)
+		for i, r := range shown {
 			if i > 0 {
 				b.WriteString("\n---\n\n")
 			}
-			c := &comment{Subject: s, limits: l, out: &b}
-			if err := c.write(); err != nil {
-				return nil, err
+			c := &commentPage{r: r, limits: l, out: &b}
+			c.write()
+			if c.err != nil {
+				return nil, c.err
 			}
 		}
-		if left > 0 {
-			fmt.Fprintf(&b, "\n%s more, none of them worse.\n", count(left, "scenario"))
+		if omitted > 0 {
+			fmt.Fprintf(&b, "\n%s more, none of them worse.\n", plaintext.Count(omitted, "scenario"))
 		}
 		return b.Bytes(), nil
 	})
 }
 
-// worstFirst orders subjects so that the first line of a comment is its worst news.
-func worstFirst(subjects []*Subject) []*Subject {
-	of := make(map[string][]*Subject)
-	for _, s := range subjects {
-		kind := s.headline().Kind
-		of[kind] = append(of[kind], s)
-	}
-	var ordered []*Subject
-	kinds := []string{string(results.Invalid), string(results.Regressed), string(results.Inconclusive), "none", string(results.Improved), string(results.Pass)}
-	for _, kind := range kinds {
-		ordered = append(ordered, of[kind]...)
-	}
-	return ordered
+// A commentPage writes one result. err is the first error of a table.
+type commentPage struct {
+	r      *Result
+	limits bounded.Limits
+	out    *bytes.Buffer
+	err    error
 }
 
-type comment struct {
-	*Subject
-	limits
-	out *bytes.Buffer
+func (c *commentPage) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
+
+// prose returns a text within the limits, as Markdown.
+func (c *commentPage) prose(s string) string { return prose(plaintext.Clip(s, c.limits.Text)) }
+
+// code returns an identifier within the limits, as Markdown.
+func (c *commentPage) code(s string) string {
+	return markdown.Code(plaintext.Clip(s, c.limits.Text))
 }
 
-func (c *comment) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
-
-func (c *comment) prose(s string) string { return prose(clip(s, c.text)) }
-
-// badge is the verdict's symbol as servers show it in colour; the word stands beside it.
-func (h headline) badge() string {
-	switch results.Verdict(h.Kind) {
+// badge returns the verdict's symbol as servers show it in color; the word stands beside it.
+func badge(v results.Verdict) string {
+	switch v {
 	case results.Pass, results.Improved:
 		return "✅"
 	case results.Regressed:
@@ -89,167 +85,160 @@ func (h headline) badge() string {
 	return "➖"
 }
 
-func (c *comment) write() error {
-	h := c.headline()
-	c.printf("%s **%s: %s**: %s.\n\n", h.badge(), prose(clip(c.Scenario, 80)), prose(clip(h.Word, 40)), prose(clip(h.Reason, max(c.text, 200))))
-	if c.brief {
-		return nil
+func (c *commentPage) write() {
+	h, long := c.r.Headline, max(c.limits.Text, 200)
+	c.printf("%s **%s: %s**: %s.\n\n", badge(h.Verdict), prose(plaintext.Clip(c.r.Scenario, 80)),
+		prose(plaintext.Clip(h.Word, 40)), prose(plaintext.Clip(h.Reason, long)))
+	if c.limits.Brief {
+		return
 	}
-	if line := c.sides(); line != "" {
-		c.printf("%s\n\n", prose(clip(line, max(c.text, 200))))
+	if c.r.Comparison != "" {
+		c.printf("%s\n\n", prose(plaintext.Clip(c.r.Comparison, long)))
 	}
-	c.sentences("Invalid: ", c.invalid())
-	if status := c.unended(); status != "" {
-		c.printf("The run is **%s**: it holds the %s that ended before.\n\n", status, count(c.Now.repetitions(), "repetition"))
+	c.sentences("Invalid: ", c.r.Invalid)
+	if c.r.EndState != "" {
+		c.printf("The run is **%s**: it holds the %s that ended before.\n\n", c.r.EndState, plaintext.Count(c.r.Now.Repetitions(), "repetition"))
 	}
-	j := c.judgement()
-	if rows := notable(j.Rows); len(rows) > 0 {
-		if err := c.rows(rows, j.HasBaseline, min(c.limits.rows, 15)); err != nil {
-			return err
-		}
-	}
-	c.why()
-	sections := []struct {
+	c.rows(ChangedRows(c.r.Rows), min(c.limits.Rows, 15))
+	c.causes()
+	for _, s := range []struct {
 		summary string
-		write   func() error
+		write   func()
 	}{
-		{c.thresholdSummary(), c.thresholdTable},
-		{c.metricSummary(), func() error { return c.rows(j.Rows, j.HasBaseline, c.limits.rows) }},
+		{c.thresholdSummary(), c.thresholds},
+		{c.metricSummary(), func() { c.rows(c.r.Rows, c.limits.Rows) }},
 		{"What became of the devices", c.outcome},
 		{"Warnings and notes", c.remarks},
 		{"Where it was measured, and how to reproduce", c.circumstances},
-	}
-	for _, s := range sections {
+	} {
 		before := c.out.Len()
 		c.printf("<details><summary>%s</summary>\n\n", s.summary)
 		begun := c.out.Len()
-		if err := s.write(); err != nil {
-			return err
-		}
+		s.write()
 		if c.out.Len() == begun {
 			c.out.Truncate(before)
 			continue
 		}
 		c.printf("\n</details>\n\n")
 	}
-	return nil
 }
 
-func (c *comment) sentences(before string, list []string) {
-	told, left := first(list, c.list)
-	for _, s := range told {
+func (c *commentPage) sentences(before string, list []string) {
+	shown, omitted := bounded.Head(list, c.limits.List)
+	for _, s := range shown {
 		c.printf("- %s%s\n", before, c.prose(s))
 	}
-	if left > 0 {
-		c.printf("- %d more\n", left)
+	if omitted > 0 {
+		c.printf("- %d more\n", omitted)
 	}
 	if len(list) > 0 {
 		c.printf("\n")
 	}
 }
 
-func (c *comment) rows(rows []results.JudgedRow, hasBaseline bool, most int) error {
-	told, left := first(rows, most)
-	if len(told) > 0 {
-		t, notes := metricTable(told, hasBaseline, c.prose)
-		if err := t.Markdown(c.out); err != nil {
-			return err
-		}
-		if len(notes) > 0 {
-			c.printf("\n%s", strings.Join(notes, ""))
+func (c *commentPage) table(t *Table) {
+	if c.err == nil {
+		c.err = t.markdown(c.prose, c.code).Markdown(c.out)
+	}
+}
+
+func (c *commentPage) rows(rows []Row, limit int) {
+	shown, omitted := bounded.Head(rows, limit)
+	if len(shown) > 0 {
+		t := RowTable(shown, Layout{Base: "baseline", Now: "now", Spans: SpanScenarios(shown), NoBase: !c.r.HasBaseline})
+		c.table(t)
+		if len(t.Notes) > 0 {
+			c.printf("\n")
+			t.notes(c.out, "- ", c.prose)
 		}
 	}
-	if left > 0 {
-		c.printf("\n%s left out here.\n", count(left, "row"))
+	if omitted > 0 {
+		c.printf("\n%s left out here.\n", plaintext.Count(omitted, "row"))
 	}
 	if len(rows) > 0 {
 		c.printf("\n")
 	}
-	return nil
 }
 
-func (c *comment) metricSummary() string {
-	j := c.judgement()
-	if !j.HasBaseline {
-		return fmt.Sprintf("%s, without a baseline", count(len(j.Rows), "metric"))
+func (c *commentPage) metricSummary() string {
+	if !c.r.HasBaseline {
+		return plaintext.Count(len(c.r.Rows), "metric") + ", without a baseline"
 	}
 	judged := 0
-	for _, r := range j.Rows {
+	for _, r := range c.r.Rows {
 		if r.Verdict != "" {
 			judged++
 		}
 	}
-	return fmt.Sprintf("%s, %d of them judged", count(len(j.Rows), "metric"), judged)
+	return fmt.Sprintf("%s, %d of them judged", plaintext.Count(len(c.r.Rows), "metric"), judged)
 }
 
-func (c *comment) thresholdSummary() string {
-	list := c.thresholds()
-	return fmt.Sprintf("%s, %d failed", count(len(list), "threshold"), len(results.FailedThresholds(list)))
+func (c *commentPage) thresholdSummary() string {
+	list := c.r.Thresholds
+	text := fmt.Sprintf("%s, %d failed", plaintext.Count(len(list), "threshold"), len(results.FailedThresholds(list)))
+	if undecided := len(results.UndecidedThresholds(list)); undecided > 0 {
+		text += fmt.Sprintf(", %d inconclusive", undecided)
+	}
+	return text
 }
 
-func (c *comment) thresholdTable() error {
-	list, left := first(c.thresholds(), c.limits.rows)
+func (c *commentPage) thresholds() {
+	list, omitted := bounded.Head(c.r.Thresholds, c.limits.Rows)
 	if len(list) == 0 {
-		return nil
+		return
 	}
-	t := page.Table{Header: []string{"threshold", "measured", "result"}, Align: "lrl"}
-	for _, o := range list {
-		value, result := "–", "held"
-		if o.Measured {
-			value = c.prose(results.FormatValue(o.Value, o.Unit))
-		}
-		switch {
-		case !o.Measured:
-			result = "**failed**: not measured"
-		case !o.Held:
-			result = "**failed**"
-		}
-		t.Rows = append(t.Rows, []string{c.prose(o.Threshold), value, result})
+	t := ThresholdTable(list)
+	t.Strong = false
+	c.table(t)
+	if omitted > 0 {
+		c.printf("\n%s left out here.\n", plaintext.Count(omitted, "threshold"))
 	}
-	if err := t.Markdown(c.out); err != nil {
-		return err
-	}
-	if left > 0 {
-		c.printf("\n%s left out here.\n", count(left, "threshold"))
-	}
-	return nil
 }
 
-func (c *comment) outcome() error {
-	run := c.Now.Run
-	if run == nil {
-		return nil
+func (c *commentPage) outcome() {
+	if c.r.Run == nil {
+		return
 	}
-	c.printf("%s: %s\n", run.Counts, map[bool]string{true: "by the client's word only.", false: "by the fleet's ledger."}[run.ClientsWordOnly])
-	return nil
+	witness := "by the fleet's ledger."
+	if c.r.Run.ClientsWordOnly {
+		witness = "by the client's word only."
+	}
+	c.printf("%s: %s\n", c.r.Run.Counts, witness)
 }
 
-func (c *comment) remarks() error {
-	c.sentences("Warning: ", c.warnings())
-	c.sentences("", c.notes())
-	return nil
-}
-
-func (c *comment) circumstances() error {
-	t := page.Table{Header: []string{"what", "value"}}
-	for _, f := range c.where() {
-		value := c.prose(f.value)
-		if f.code {
-			value = page.Code(clip(f.value, c.text))
+// causes names the functions that made the difference.
+func (c *commentPage) causes() {
+	for _, k := range c.r.Causes {
+		c.printf("%s\n\n", c.prose(k.Sentence()))
+		for _, note := range k.Notes {
+			c.printf("%s\n\n", c.prose("Note: "+plaintext.Clip(note, maxNote)+"."))
 		}
-		t.Rows = append(t.Rows, []string{c.prose(f.name), value})
+		shown, omitted := k.Shown(c.limits.List)
+		for _, f := range shown {
+			c.printf("- %s\n", c.prose(k.line(f)))
+		}
+		if omitted > 0 {
+			c.printf("- and %s more\n", plaintext.Count(omitted, "function"))
+		}
+		c.printf("\n")
 	}
-	if run := c.Now.Run; run != nil {
-		t.Rows = append(t.Rows, []string{"seed", strconv.FormatUint(run.Seed, 10)})
+}
+
+func (c *commentPage) remarks() {
+	c.sentences("Warning: ", c.r.Warnings)
+	c.sentences("", c.r.Notes)
+}
+
+func (c *commentPage) circumstances() {
+	t := c.r.ProvenanceTable()
+	if c.r.Run != nil {
+		t.Rows = append(t.Rows, []Cell{{Text: "seed"}, {Text: strconv.FormatUint(c.r.Run.Seed, 10)}})
 	}
 	if len(t.Rows) > 0 {
-		if err := t.Markdown(c.out); err != nil {
-			return err
-		}
+		c.table(t)
 	}
-	if command := c.command(); command != "" && runes(command) <= c.long {
+	if command := c.r.Command; command != "" && utf8.RuneCountInString(command) <= c.limits.Block && c.err == nil {
 		c.printf("\n")
-		return page.Fence(c.out, "sh", command)
+		c.err = markdown.Fence(c.out, "sh", command)
 	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package report
+package report_test
 
 import (
 	"bytes"
@@ -11,6 +11,10 @@ import (
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/renderer/html"
 	nethtml "golang.org/x/net/html"
+
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 )
 
 // rendered is Markdown as a server of GitHub's kind shows it, raw HTML and links included.
@@ -70,26 +74,28 @@ func textOf(n *nethtml.Node) string {
 	return b.String()
 }
 
-func comment1(t testing.TB, subjects ...*Subject) string {
+func comment1(t testing.TB, inputs ...*report.Input) string {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, Comment(&b, subjects...))
-	require.LessOrEqual(t, characters(b.Bytes()), MaxComment)
+	require.NoError(t, report.Comment(&b, documentOf(inputs...)))
+	require.LessOrEqual(t, bounded.Characters(b.Bytes()), report.MaxComment)
 	return b.String()
 }
 
 func TestCommentIsTame(t *testing.T) {
-	for name, s := range subjects() {
-		t.Run(name, func(t *testing.T) { requireTame(t, rendered(t, comment1(t, s)), s.headline().Word) })
+	for name, s := range inputs() {
+		t.Run(name, func(t *testing.T) {
+			requireTame(t, rendered(t, comment1(t, s)), documentOf(s).Results[0].Headline.Word)
+		})
 	}
 }
 
 func TestCommentSaysTheVerdictFirst(t *testing.T) {
-	for want, s := range map[string]*Subject{
-		"❌ **throughput: regressed**: push p99-ns/op went from 1.32ms to 1.43ms (+8.0%), and 1 other metric.\n":                                             gateSubject(),
-		"✅ **rollout: pass**: 1 metric judged, none beyond its tolerance":                                                                                   OfRun(testRun(), judgement(testRun())),
-		"➖ **rollout: no verdict**: no baseline to hold the run against.\n":                                                                                 OfRun(testRun(), nil),
-		"❌ **rollout: threshold failed**: 2 of 3 thresholds failed: failed/device == 0 (0.05), p99-ns/op \\< 1s (not measured); against the baseline: pass": wholeSubject(),
+	for want, s := range map[string]*report.Input{
+		"❌ **throughput: regressed**: push p99-ns/op went from 1.32ms to 1.43ms (+8.0%), and 1 other metric.\n":                                           gateInput(),
+		"✅ **rollout: pass**: 1 metric judged, none beyond its tolerance":                                                                                 runInput(testRun(), judgement(testRun())),
+		"➖ **rollout: no verdict**: no baseline to hold the run against.\n":                                                                               runInput(testRun(), nil),
+		"❌ **rollout: threshold failed**: 2 of 3 thresholds failed: failed/device == 0 (5%), p99-ns/op \\< 1s (not measured); against the baseline: pass": wholeInput(),
 	} {
 		require.True(t, strings.HasPrefix(comment1(t, s), want), comment1(t, s))
 	}
@@ -97,19 +103,19 @@ func TestCommentSaysTheVerdictFirst(t *testing.T) {
 
 // TestCommentOfManyTellsTheWorstFirst: a gate over several scenarios has one comment.
 func TestCommentOfManyTellsTheWorstFirst(t *testing.T) {
-	text := comment1(t, OfRun(testRun(), judgement(testRun())), gateSubject())
+	text := comment1(t, runInput(testRun(), judgement(testRun())), gateInput())
 	require.True(t, strings.HasPrefix(text, "❌ **throughput: regressed**"), text)
 	require.Contains(t, text, "\n---\n\n✅ **rollout: pass**")
 	requireTame(t, rendered(t, text), "regressed")
-	many := make([]*Subject, 1000)
+	many := make([]*report.Input, 1000)
 	for i := range many {
-		many[i] = gateSubject()
+		many[i] = gateInput()
 	}
 	require.Contains(t, comment1(t, many...), "900 scenarios more, none of them worse.")
 }
 
 func TestCommentFolds(t *testing.T) {
-	root := rendered(t, comment1(t, wholeSubject()))
+	root := rendered(t, comment1(t, wholeInput()))
 	var summaries []string
 	tables := 0
 	for n := range root.Descendants() {
@@ -127,13 +133,13 @@ func TestCommentFolds(t *testing.T) {
 func TestCommentIsBounded(t *testing.T) {
 	for _, c := range []struct{ rows, length int }{{2000, 0}, {200, 1000}, {10, 100_000}, {1, 500_000}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			s := hostileSubject(c.rows, c.length)
+			s := hostileInput(c.rows, c.length)
 			s.Now.Records = nil
 			text := comment1(t, s)
 			line, _, _ := strings.Cut(text, "\n")
 			require.Contains(t, line, "**: ")
 			requireTame(t, rendered(t, text), "regressed")
-			four := make([]*Subject, 4)
+			four := make([]*report.Input, 4)
 			for i := range four {
 				four[i] = s
 			}
@@ -143,13 +149,13 @@ func TestCommentIsBounded(t *testing.T) {
 }
 
 func TestMarkdownIsTame(t *testing.T) {
-	for name, s := range subjects() {
+	for name, s := range inputs() {
 		t.Run(name, func(t *testing.T) {
 			if name == "hostile" {
 				t.Skip("the page links as GitHub's linkifier does; see TestMarkdownIsNoBenchmark")
 			}
 			var b bytes.Buffer
-			require.NoError(t, Markdown(&b, s))
+			require.NoError(t, report.Markdown(&b, documentOf(s)))
 			requireTame(t, rendered(t, b.String()), "")
 		})
 	}
@@ -161,11 +167,11 @@ func FuzzComment(f *testing.F) {
 	f.Add(evil, evil, evil, 30)
 	f.Add("\\", "`", "|", 1)
 	f.Fuzz(func(t *testing.T, name, reason, note string, rows int) {
-		s := gateSubject()
-		s.Scenario, s.Judgement.Reason = name, reason
+		s := gateInput()
+		s.Scenario, s.Judgement.Reasons = name, []judge.Reason{{Code: judge.GoTestFailed, Text: reason}}
 		for i := range max(0, min(rows, 100)) {
 			r := s.Judgement.Rows[i%9]
-			r.Op, r.Unit, r.Note = name, note+fmt.Sprint(i), note
+			r.Op, r.Unit.Name, r.Reason.Code = name, note+fmt.Sprint(i), judge.Code(note)
 			s.Judgement.Rows = append(s.Judgement.Rows, r)
 		}
 		root := rendered(t, comment1(t, s))

@@ -1,29 +1,31 @@
-// Package report writes what a run, or a comparison of two sides, came to, each reader's
-// form of it: a page for a person, a comment for a pull request, JUnit and annotations
-// for a CI server, JSON for a program.
+// Package report shows what a run, or a comparison, came to: to a person at a terminal, to
+// reviewers, to servers that run tests, and to programs.
 //
-// What goes in is a [Subject]: one side or two, each a run directory as
-// [results.LoadRun] found it, a baseline's scenario or no more than records, and the
-// judgement over them. Every part may be missing.
+// Its input is a judgement and the two sides that were judged: run directories as [rundir.Load]
+// reads them, a scenario of a baseline, or no more than records. [New], [FromGate] and [FromABTest]
+// build a [Document] of them, once. All words, rows and samples that a form may need are in it. Its
+// output are the forms, which only choose what they show:
 //
-//	subject := report.OfRun(*run, results.JudgeRun(baseline, run.Run, run.Records))
-//	subject.Base = report.BaselineSide(baseline, run.Scenario)
-//	subject.Now.Read()                  // latency.hlog and failures.jsonl, for the plots
-//	err := report.HTML(w, subject)
-//
-// What comes out is bounded, whatever goes in, and says what it leaves out:
-//
-//   - [HTML], one file with plots, at most [MaxHTML] bytes; [Join] makes one subject of several scenarios for it
-//   - [Markdown], the same without plots and without bounds, report.md
+//   - [Terminal], tables no wider than the terminal
+//   - [Markdown], the page report.md, from which benchstat reads no result
 //   - [Comment], the verdict in its first line and the rest folded, at most [MaxComment] characters
-//   - [JUnit] and [Annotations]
+//   - [JUnit] and [Annotations], for servers
 //   - [JSON], which [Schema] describes
+//   - the page of HTML with plots that package htmlpage writes
 //
-// A reviewer's questions give the order: what is the verdict and why, which metrics
-// moved, what became of the devices, can the numbers be trusted, where was it measured,
-// how do I repeat it.
+// For example:
 //
-// It judges nothing itself. The renderers read no file and no clock: the same subject
-// gives the same bytes. Strings of a run mean only themselves in every form, and
-// benchstat finds no result in the Markdown.
+//	now := report.RunSide(*run)
+//	now.Read() // latency.hlog and failures.jsonl, for the plots
+//	d := report.New(report.ModeReport, report.Input{
+//		Scenario: run.Scenario, Judgement: judgement, Base: report.BaselineSide(baseline, run.Scenario), Now: now,
+//	})
+//	err := report.Markdown(w, d)
+//
+// The order of what they show is that of a reviewer's questions: what is the verdict and why, which
+// metrics changed, what became of the devices, can the figures be believed, where were they
+// measured, how are they measured again.
+//
+// The package judges nothing, and no form reads a file or a clock: the same document gives the same
+// bytes. Strings of a run mean only themselves in every form.
 package report

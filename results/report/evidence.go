@@ -13,7 +13,8 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // Evidence is what a run directory holds beside its samples.
@@ -61,11 +62,11 @@ func (s *Side) Read() {
 		return
 	}
 	s.Evidence = Evidence{}
-	s.Evidence.read(s.Run, results.LatencyFile, maxLatencyBytes, s.readLatency)
-	s.Evidence.read(s.Run, results.FailuresFile, maxFailureBytes, s.readFailures)
+	s.Evidence.read(s.Run, rundir.LatencyFile, maxLatencyBytes, s.readLatency)
+	s.Evidence.read(s.Run, rundir.FailuresFile, maxFailureBytes, s.readFailures)
 }
 
-func (e *Evidence) read(run *results.LoadedRun, name string, limit int64, parse func(io.Reader) error) {
+func (e *Evidence) read(run *rundir.Loaded, name string, limit int64, parse func(io.Reader) error) {
 	path := filepath.Join(run.Path, name)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) { // a run without a success, or without a failure, has none
@@ -112,7 +113,7 @@ func (s *Side) readFailures(r io.Reader) error {
 		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
-		f.Error = clip(f.Error, maxErrorTextKept)
+		f.Error = plaintext.Clip(f.Error, maxErrorTextKept)
 		s.Failures = append(s.Failures, f)
 		if len(s.Failures) == maxFailuresKept {
 			return fmt.Errorf("more than %d lines", maxFailuresKept)

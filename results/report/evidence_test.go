@@ -1,4 +1,4 @@
-package report
+package report_test
 
 import (
 	"bytes"
@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // hlog is a log of intervals as a run writes them, each with a value more than the last.
@@ -29,16 +32,16 @@ func hlog(t testing.TB, tags ...string) []byte {
 	return b.Bytes()
 }
 
-func sideOf(t testing.TB, latency, failures []byte, lengths map[string]int64) Side {
+func sideOf(t testing.TB, latency, failures []byte, lengths map[string]int64) report.Side {
 	t.Helper()
 	run := testRun()
 	run.Path, run.Lengths = t.TempDir(), lengths
-	for name, data := range map[string][]byte{results.LatencyFile: latency, results.FailuresFile: failures} {
+	for name, data := range map[string][]byte{rundir.LatencyFile: latency, rundir.FailuresFile: failures} {
 		if data != nil {
 			require.NoError(t, os.WriteFile(filepath.Join(run.Path, name), data, 0o600))
 		}
 	}
-	side := RunSide(run)
+	side := report.RunSide(run)
 	side.Read()
 	return side
 }
@@ -52,10 +55,10 @@ func TestRead(t *testing.T) {
 	require.EqualValues(t, 2, side.Latency[0].Histogram.TotalCount())
 	require.InDelta(t, 3000, side.Latency[0].Histogram.Max(), 3)
 	require.Len(t, side.Failures, 2)
-	require.Equal(t, Failure{Repetition: 1, Device: 3, Operation: "push", Class: "timeout", Error: "late"}, side.Failures[0])
+	require.Equal(t, report.Failure{Repetition: 1, Device: 3, Operation: "push", Class: "timeout", Error: "late"}, side.Failures[0])
 
 	two := hlog(t, "push", "push")
-	side = sideOf(t, append(two, "garbage beyond what the run vouches for"...), nil, map[string]int64{results.LatencyFile: int64(len(two))})
+	side = sideOf(t, append(two, "garbage beyond what the run vouches for"...), nil, map[string]int64{rundir.LatencyFile: int64(len(two))})
 	require.Empty(t, side.Evidence.Warnings)
 	require.EqualValues(t, 2, side.Latency[0].Histogram.TotalCount())
 
@@ -70,7 +73,7 @@ func TestReadKeepsWhatIsWell(t *testing.T) {
 	require.Len(t, side.Evidence.Warnings, 2)
 	require.Contains(t, side.Evidence.Warnings[0], "latency.hlog: not all of it can be shown")
 	require.Contains(t, side.Evidence.Warnings[1], "failures.jsonl: not all of it can be shown (line 2: ")
-	require.Contains(t, htmlPageOf(t, &Subject{Scenario: "x", Now: side}), "not all of it can be shown")
+	require.Contains(t, htmlPageOf(t, &report.Input{Scenario: "x", Judgement: &judge.Judgement{}, Now: side}), "not all of it can be shown")
 }
 
 func TestReadIsBounded(t *testing.T) {
@@ -78,18 +81,18 @@ func TestReadIsBounded(t *testing.T) {
 	for i := range 40 {
 		tags = append(tags, fmt.Sprint("op", i))
 	}
-	side := sideOf(t, hlog(t, tags...), []byte(strings.Repeat("{\"class\":\"timeout\"}\n", maxFailuresKept+5)), nil)
-	require.Len(t, side.Latency, maxLatencyOps)
-	require.Len(t, side.Failures, maxFailuresKept)
+	side := sideOf(t, hlog(t, tags...), []byte(strings.Repeat("{\"class\":\"timeout\"}\n", 20_000+5)), nil)
+	require.Len(t, side.Latency, 16)
+	require.Len(t, side.Failures, 20_000)
 	require.Contains(t, side.Evidence.Warnings[0], "more than 20000 lines")
 }
 
 // TestManyScenariosInOneJudgement: a gate may judge several at once; figures keep them apart.
 func TestManyScenariosInOneJudgement(t *testing.T) {
-	s := gateSubject()
+	s := gateInput()
 	second := sideRecords("rollout", 1)
 	s.Base.Records, s.Now.Records = append(s.Base.Records, second...), append(s.Now.Records, second...)
-	s.Judgement = results.Judge(&results.BaselineScenario{Records: s.Base.Records}, s.Now.Records, results.Conditions{SameMachine: true, SameWorkload: true})
+	s.Judgement = judged(s.Scenario, s.Base.Records, s.Now.Records, true)
 	page := htmlPageOf(t, s)
 	requireBalanced(t, page)
 	for _, scenario := range []string{"throughput", "rollout"} {
@@ -98,33 +101,35 @@ func TestManyScenariosInOneJudgement(t *testing.T) {
 		require.Contains(t, page, "Samples of "+scenario+" push p99-ns/op")
 	}
 	var b bytes.Buffer
-	require.NoError(t, JUnit(&b, s))
+	require.NoError(t, report.JUnit(&b, documentOf(s)))
 	require.Equal(t, 2, strings.Count(b.String(), "<testsuite "))
 }
 
-func TestJoin(t *testing.T) {
-	gate, run := gateSubject(), testRun()
+func TestDocumentCombined(t *testing.T) {
+	gate, run := gateInput(), testRun()
 	run.Records = sideRecords("rollout", 1)
-	pass := OfRun(run, results.Judge(&results.BaselineScenario{Records: run.Records}, run.Records, results.Conditions{SameMachine: true, SameWorkload: true}))
+	pass := runInput(run, judged(run.Scenario, run.Records, run.Records, true))
 	invalid := testRun()
 	invalid.Scenario, invalid.Valid, invalid.Invalid, invalid.Records = "million", false, []string{"the fleet was saturated"}, nil
-	one := Join("gate", gate)
-	require.Same(t, gate, one)
+	one := documentOf(gate)
+	require.Same(t, one.Results[0], one.Combined("gate"))
 
-	two := Join("gate", pass, gate)
-	require.Equal(t, results.Regressed, two.Judgement.Verdict)
-	require.Equal(t, "throughput: "+gate.Judgement.Reason, two.Judgement.Reason)
-	require.Len(t, two.Judgement.Rows, 18)
-	require.Empty(t, two.Now.Label, "the two have different ones")
+	d := documentOf(pass, gate)
+	two := d.Combined("gate")
+	require.Equal(t, results.Regressed, two.Verdict)
+	require.Equal(t, "throughput: "+report.Sentence(gate.Judgement), two.Reason)
+	require.Len(t, two.Rows, 18)
+	require.Equal(t, "now", two.Now.Label, "the two have different ones")
 	require.Equal(t, gate.Now.Machine, two.Now.Machine)
-	page := htmlPageOf(t, two)
+	page := htmlOf(t, d)
 	requireBalanced(t, page)
 	require.Contains(t, page, "Samples of rollout push p99-ns/op")
 	require.Contains(t, page, "Samples of throughput push p99-ns/op")
 
-	three := Join("gate", pass, gate, OfRun(invalid, nil))
-	require.Equal(t, results.Invalid, three.Judgement.Verdict)
-	require.Contains(t, htmlPageOf(t, three), "million is invalid: the fleet was saturated")
-	require.Contains(t, htmlPageOf(t, Join("gate")), "there was nothing to judge")
+	three := documentOf(pass, gate, runInput(invalid, nil))
+	require.Equal(t, results.Invalid, three.Combined("gate").Verdict)
+	require.Contains(t, htmlOf(t, three), "million is invalid: the fleet was saturated")
+	require.Contains(t, htmlOf(t, documentOf()), "there was nothing to judge")
 	require.Len(t, pass.Now.Records, 12, "the parts are as they were")
+	require.Len(t, d.Results[0].Now.Records, 12, "the parts are as they were")
 }

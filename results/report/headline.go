@@ -6,50 +6,65 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A headline is what a reader must take along who reads nothing else.
-type headline struct {
-	Word   string // the verdict, in a word or two
-	Kind   string // names the colour: pass, improved, regressed, inconclusive, invalid, none
-	Symbol string // tells it to those who don't see colours
-	Reason string // without a full stop
+// A Headline is what a reader must know who reads nothing else.
+type Headline struct {
+	Word    string          // the verdict in a word or two
+	Verdict results.Verdict // decides the color; empty if nothing was judged
+	Symbol  string          // says the verdict without color
+	Reason  string          // without a full stop
 }
 
-// headline is the verdict, or, where a threshold failed and the numbers mean something
-// otherwise, that.
-func (s *Subject) headline() headline {
-	j := s.judgement()
-	reason := strings.TrimSuffix(strings.TrimSpace(j.Reason), ".")
+// newHeadline returns the headline of a result: its verdict or, if the verdict is better than that,
+// what became of its thresholds.
+func newHeadline(r *Result) Headline {
+	reason := strings.TrimSuffix(strings.TrimSpace(r.Reason), ".")
 	if reason == "" {
 		reason = "no reason was given"
 	}
-	h := headline{Word: string(j.Verdict), Kind: string(j.Verdict), Reason: reason}
-	failed := results.ThresholdSummary(s.thresholds())
+	h := Headline{Word: string(r.Verdict), Verdict: r.Verdict, Reason: reason}
+	failed, undecided := results.ThresholdSummary(r.Thresholds), results.UndecidedSummary(r.Thresholds)
 	switch {
-	case failed == "" || j.Verdict == results.Invalid:
-	case j.Verdict == results.Regressed:
+	case failed == "" || r.Verdict == results.Invalid:
+	case r.Verdict == results.Regressed:
 		h.Reason += "; " + failed
 	default:
-		verdict := string(j.Verdict)
+		verdict := string(r.Verdict)
 		if verdict == "" {
-			verdict = "no verdict"
+			verdict = noVerdict
 		}
-		h = headline{Word: "threshold failed", Kind: string(results.Regressed), Reason: failed + "; against the baseline: " + verdict + ", " + reason}
+		h = Headline{Word: "threshold failed", Verdict: results.Regressed, Reason: failed + "; against the baseline: " + verdict + ", " + reason}
 	}
-	switch results.Verdict(h.Kind) {
-	case results.Pass:
-		h.Symbol = "✓"
-	case results.Improved:
-		h.Symbol = "▲"
-	case results.Regressed:
-		h.Symbol = "✗"
-	case results.Inconclusive:
-		h.Symbol = "?"
-	case results.Invalid:
-		h.Symbol = "!"
-	case "":
-		h.Word, h.Kind, h.Symbol = "no verdict", "none", "–"
-	default: // a verdict of somebody else's making
-		h.Kind, h.Symbol = "none", "–"
+	if undecided != "" && (h.Verdict == "" || h.Verdict == results.Pass || h.Verdict == results.Improved) {
+		h = Headline{Word: "threshold inconclusive", Verdict: results.Inconclusive, Reason: undecided}
+	}
+	h.Symbol = Symbol(h.Verdict)
+	if h.Symbol == "" {
+		h.Symbol = "–"
+		if h.Verdict == "" {
+			h.Word = noVerdict
+		}
+		h.Verdict = ""
 	}
 	return h
+}
+
+// noVerdict stands where a verdict would.
+const noVerdict = "no verdict"
+
+// Symbol returns the character that says a verdict without color. It returns "" if there is no
+// verdict.
+func Symbol(v results.Verdict) string {
+	switch v {
+	case results.Pass:
+		return "✓"
+	case results.Improved:
+		return "▲"
+	case results.Regressed:
+		return "✗"
+	case results.Inconclusive:
+		return "?"
+	case results.Invalid:
+		return "!"
+	}
+	return ""
 }

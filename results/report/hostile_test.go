@@ -1,20 +1,23 @@
-package report
+package report_test
 
 import (
 	"fmt"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
 // evil has what could break out of any of the forms.
 const evil = "a|b `c` ``` ~~~\nBenchmarkEvil 1 1 ns/op\r\n::error::x%0A </details></summary><script>alert(1)</script>" +
 	"<img src=x onerror=alert(1)>]]>&amp;\"'><!-- @everyone #1 https://example.com/x www.example.com [l](http://e.com) *b* _i_ $m$ \x00\x1b[31m\xff\u202e 𝒳"
 
-// hostileSubject has every string be evil and long, and every list be long.
-func hostileSubject(rows, length int) *Subject {
+// hostileInput has every string be evil and long, and every list be long.
+func hostileInput(rows, length int) *report.Input {
 	word := func(i int) string { return fmt.Sprint(i, strings.Repeat(evil, 1+length/len(evil))) }
-	s := wholeSubject()
+	s := wholeInput()
 	run, base := *s.Now.Run, *s.Base.Run
 	s.Now.Run, s.Base.Run = &run, &base
 	s.Scenario, s.Command = word(0), word(1)
@@ -29,19 +32,19 @@ func hostileSubject(rows, length int) *Subject {
 		run.Invalid, run.Warnings, s.Notes = append(run.Invalid, word(i)), append(run.Warnings, word(i)), append(s.Notes, word(i))
 		run.Thresholds = append(run.Thresholds, results.ThresholdOutcome{Threshold: word(i), Op: "push", Unit: "ns/op", Value: 1e300})
 		run.RepetitionCounts = append(run.RepetitionCounts, results.Counts{Devices: i})
-		s.Now.Failures = append(s.Now.Failures, Failure{Class: word(i), Error: word(i), Operation: word(i)})
+		s.Now.Failures = append(s.Now.Failures, report.Failure{Class: word(i), Error: word(i), Operation: word(i)})
 	}
 	j := *s.Judgement
-	j.Verdict, j.Reason = results.Regressed, word(7)
+	conclude(&j, results.Regressed, word(7))
 	few := j.Rows
 	j.Rows = nil
 	for i := range rows {
 		r := few[i%len(few)]
-		r.Op, r.Unit, r.Note, r.Verdict = word(i), word(i), word(i), []results.Verdict{results.Regressed, results.Inconclusive, results.Pass, ""}[i%4]
-		r.Ratio = &results.PairedRatio{Estimate: 1e300, Low: -1e300, High: 1e300, Level: 0.99}
+		r.Op, r.Unit, r.Reason.Code, r.Verdict = word(i), results.Unit{Name: word(i)}, judge.Code(word(i)), []results.Verdict{results.Regressed, results.Inconclusive, results.Pass, ""}[i%4]
+		r.Ratio = &sequential.Ratio{Estimate: 1e300, Low: -1e300, High: 1e300, Level: 0.99}
 		j.Rows = append(j.Rows, r)
 		for n := range 30 {
-			s.Now.Records = append(s.Now.Records, results.Record{Scenario: r.Scenario, Op: r.Op, Repetition: n + 1, Values: []results.Value{{Unit: r.Unit, Value: 1e308 / float64(n+1)}}})
+			s.Now.Records = append(s.Now.Records, results.Record{Scenario: r.Scenario, Op: r.Op, Repetition: n + 1, Values: []results.Value{{Unit: r.Unit.Name, Value: 1e308 / float64(n+1)}}})
 		}
 	}
 	s.Judgement = &j
@@ -49,27 +52,28 @@ func hostileSubject(rows, length int) *Subject {
 }
 
 // subjects are the kinds that every renderer must cope with.
-func subjects() map[string]*Subject {
+func inputs() map[string]*report.Input {
 	run := testRun()
 	unfinished := testRun()
 	unfinished.Status, unfinished.Unfinished, unfinished.Repetitions = results.StatusRunning, true, 1
-	inverted := gateSubject()
+	inverted := gateInput()
 	inverted.Judgement.Rows[0].Ratio.Low = nan()
 	inverted.Now.Records[0].Values[0].Value = nan()
 	empty := testRun()
 	empty.Records = nil
-	return map[string]*Subject{
-		"nothing":        {},
-		"a gate":         gateSubject(),
-		"whole":          wholeSubject(),
+	return map[string]*report.Input{
+		"nothing":        {Judgement: judge.Judge(nil, results.Run{Valid: true}, nil, judge.Policy{})},
+		"a gate":         gateInput(),
+		"whole":          wholeInput(),
 		"no number":      inverted,
-		"a run alone":    OfRun(run, nil),
-		"a baseline":     OfRun(run, judgement(run)),
-		"unfinished":     OfRun(unfinished, nil),
-		"no samples":     OfRun(empty, nil),
-		"only a verdict": {Scenario: "x", Judgement: &results.Judgement{Verdict: results.Inconclusive}},
-		"another word":   {Scenario: "x", Judgement: &results.Judgement{Verdict: "splendid", Reason: "it says so"}},
-		"hostile":        hostileSubject(40, 100),
+		"a run alone":    runInput(run, nil),
+		"a baseline":     runInput(run, judgement(run)),
+		"unfinished":     runInput(unfinished, nil),
+		"no samples":     runInput(empty, nil),
+		"broken off":     runInput(brokenOff(), nil),
+		"only a verdict": {Scenario: "x", Judgement: &judge.Judgement{Verdict: results.Inconclusive, Compared: results.Inconclusive}},
+		"another word":   {Scenario: "x", Judgement: &judge.Judgement{Verdict: "splendid", Compared: "splendid", Reasons: []judge.Reason{{Code: judge.GoTestFailed, Text: "it says so"}}}},
+		"hostile":        hostileInput(40, 100),
 	}
 }
 

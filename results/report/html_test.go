@@ -1,22 +1,32 @@
-package report
+package report_test
 
 import (
 	"bytes"
 	"fmt"
 	"math"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
+
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/htmlpage"
 )
 
-func htmlPageOf(t testing.TB, s *Subject) string {
+func htmlPageOf(t testing.TB, s *report.Input) string {
+	t.Helper()
+	return htmlOf(t, documentOf(s))
+}
+
+func htmlOf(t testing.TB, d *report.Document) string {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, HTML(&b, s))
-	require.LessOrEqual(t, b.Len(), MaxHTML)
+	require.NoError(t, htmlpage.Write(&b, d, "gate"))
+	require.LessOrEqual(t, b.Len(), htmlpage.MaxSize)
 	return b.String()
 }
 
@@ -27,7 +37,7 @@ func TestHTMLIsWholeAndHarmless(t *testing.T) {
 		table thead tbody tr th td pre code strong footer svg g path text circle desc`) {
 		allowed[name] = true
 	}
-	for name, s := range subjects() {
+	for name, s := range inputs() {
 		t.Run(name, func(t *testing.T) {
 			page := htmlPageOf(t, s)
 			requireBalanced(t, page)
@@ -113,21 +123,21 @@ func requireBalanced(t testing.TB, page string) {
 
 func TestHTMLSays(t *testing.T) {
 	for name, c := range map[string]struct {
-		s    *Subject
+		s    *report.Input
 		want []string
 		lack []string
 	}{
-		"a gate": {gateSubject(), []string{
+		"a gate": {gateInput(), []string{
 			`<p class="word">regressed</p><p class="reason">push p99-ns/op went from 1.32ms to 1.43ms (&#43;8.0%), and 1 other metric.</p>`,
 			"this branch (revision 0badcafe, 12 repetitions) is held against main (revision 5d3d764, 12 repetitions).",
 			"What stands out", "Ratio of neighbouring measurements", "×1.080 (1.064 to 1.098)", "Samples of push p99-ns/op", "push ops/s by repetition",
 			"main: 12 samples, median 1.32ms", "fleetmark gate --base main", "an idle machine was waited for", "Only some percentiles are known",
 		}, []string{"What became of the devices", "Can the numbers be trusted", "The scenario</h2>"}},
-		"whole": {wholeSubject(), []string{
+		"whole": {wholeInput(), []string{
 			`<p class="word">threshold failed</p>`, "✗ failed: not measured", "✓ held", "Kept failures by class", "integrity, now: 20", "push device: it said &lt;no&gt;",
 			"Response time by percentile: push", "name: rollout", "By the yardstick", "the limit was found at 900/s", "fleetmark run rollout --seed 7",
 		}, []string{"Ratios</h2>"}},
-		"a run alone": {OfRun(testRun(), nil), []string{`<p class="word">no verdict</p>`, "no baseline to hold the run against"}, []string{"What stands out", ">verdict<", `class="key"`}},
+		"a run alone": {runInput(testRun(), nil), []string{`<p class="word">no verdict</p>`, "no baseline to hold the run against"}, []string{"What stands out", ">verdict<", `class="key"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			page := htmlPageOf(t, c.s)
@@ -143,7 +153,7 @@ func TestHTMLSays(t *testing.T) {
 }
 
 func TestHTMLIsBounded(t *testing.T) {
-	for name, s := range map[string]*Subject{"many rows": hostileSubject(1000, 100), "long names": hostileSubject(30, 100_000)} {
+	for name, s := range map[string]*report.Input{"many rows": hostileInput(1000, 100), "long names": hostileInput(30, 100_000)} {
 		t.Run(name, func(t *testing.T) {
 			page := htmlPageOf(t, s)
 			require.Contains(t, page, "…", "it says what it cut")
@@ -156,8 +166,10 @@ func TestHTMLIsBounded(t *testing.T) {
 // TestSVGFollowsTheScheme: a plot has no colour of its own, and every role that it names is
 // set by the style sheet in both schemes.
 func TestSVGFollowsTheScheme(t *testing.T) {
-	page := htmlPageOf(t, gateSubject())
-	light, dark, found := strings.Cut(pageStyle, "@media (prefers-color-scheme: dark)")
+	page := htmlPageOf(t, gateInput())
+	style, err := os.ReadFile("htmlpage/page.css")
+	require.NoError(t, err)
+	light, dark, found := strings.Cut(string(style), "@media (prefers-color-scheme: dark)")
 	require.True(t, found)
 	used := regexp.MustCompile(`(?:fill|stroke):([^;"]+)`)
 	for _, svg := range regexp.MustCompile(`(?s)<svg class="plot".*?</svg>`).FindAllString(page, -1) {
@@ -174,24 +186,24 @@ func TestSVGFollowsTheScheme(t *testing.T) {
 }
 
 func BenchmarkHTML(b *testing.B) {
-	s := wholeSubject()
+	s := wholeInput()
 	for b.Loop() {
 		var page bytes.Buffer
-		if err := HTML(&page, s); err != nil {
+		if err := htmlpage.Write(&page, documentOf(s), "gate"); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func TestEveryKindRendersInEveryForm(t *testing.T) {
-	for name, s := range subjects() {
+	for name, s := range inputs() {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			require.NoError(t, Markdown(&b, s))
-			require.NoError(t, Comment(&b, s))
-			require.NoError(t, JUnit(&b, s))
-			require.NoError(t, Annotations(&b, s))
-			require.NoError(t, JSON(&b, s))
+			require.NoError(t, report.Markdown(&b, documentOf(s)))
+			require.NoError(t, report.Comment(&b, documentOf(s)))
+			require.NoError(t, report.JUnit(&b, documentOf(s)))
+			require.NoError(t, report.Annotations(&b, documentOf(s)))
+			require.NoError(t, report.JSON(&b, documentOf(s)))
 		})
 	}
 }
@@ -201,8 +213,8 @@ func FuzzHTML(f *testing.F) {
 	f.Add("rollout", "went from 1 to 2", 1.5)
 	f.Add(evil, evil, 1e300)
 	f.Fuzz(func(t *testing.T, name, reason string, value float64) {
-		s := gateSubject()
-		s.Scenario, s.Base.Label, s.Judgement.Reason = name, name, reason
+		s := gateInput()
+		s.Scenario, s.Base.Label, s.Judgement.Reasons = name, name, []judge.Reason{{Code: judge.GoTestFailed, Text: reason}}
 		s.Now.Records[3].Values[0].Value = value
 		s.Judgement.Rows[1].Ratio.High = value
 		requireBalanced(t, htmlPageOf(t, s))
@@ -213,7 +225,7 @@ func FuzzHTML(f *testing.F) {
 func TestHTMLDrawsAnyNumber(t *testing.T) {
 	for _, v := range []float64{0, -1, 5e-324, 1e-300, 1e-9, 1e17, 123456789012345678, 1e300, -1e300, 1e308, -1e308, math.MaxFloat64, -math.MaxFloat64, nan(), math.Inf(1), math.Inf(-1)} {
 		t.Run(fmt.Sprint(v), func(t *testing.T) {
-			s := gateSubject()
+			s := gateInput()
 			for i := range s.Now.Records {
 				for j := range s.Now.Records[i].Values {
 					s.Now.Records[i].Values[j].Value = v

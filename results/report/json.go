@@ -5,244 +5,269 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
-	"slices"
-	"time"
 
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// JSONSchema is the version of what [JSON] writes. A field may be added without a new one,
+// JSONSchema is the version of what [JSON] writes. A field may be added without a new one, but
 // never change its meaning.
 const JSONSchema = 1
 
 //go:embed report.schema.json
 var schemaText string
 
-// Schema is the JSON Schema, draft 2020-12, of what [JSON] writes.
+// Schema returns the JSON Schema, draft 2020-12, of an object of [ModeReport] and of the results in
+// every other object.
 func Schema() string { return schemaText }
 
-// JSON writes the report as one indented object, which [Schema] describes. What JSON has no
-// word for, an infinity or no number, is null.
-func JSON(w io.Writer, s *Subject) error {
+// JSON writes the document as one object: indented in [ModeReport], and on one line in all other
+// modes. What JSON has no word for, an infinity or what is no number, is null.
+func JSON(w io.Writer, d *Document) error {
 	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(document(s)); err != nil {
-		return fmt.Errorf("write JSON report: %w", err)
+	var object any
+	switch {
+	case d.notJudged:
+		object = notJudgedObject{newOutcome(d), d.Detail}
+	case d.Mode == ModeReport:
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		object = reportObject{resultJSON: newResultJSON(d.Results[0], true), Mode: d.Mode, ExitCode: d.ExitCode}
+	case d.Mode == ModeRun:
+		object = newRunObject(d)
+	case d.Mode == ModeBaseline:
+		object = newGateObject(d)
+	case d.Mode == ModeBase:
+		object = newTurnsObject(d)
+	case d.ABTest != nil:
+		object = newBenchObject(d)
+	default:
+		object = newBenchPageObject(d)
+	}
+	if err := enc.Encode(object); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
 	}
 	return nil
 }
 
-type jsonDocument struct {
-	Schema     int             `json:"schema"`
+// A reportObject is what `report --json` prints: its one result, and what every object has.
+type reportObject struct {
+	resultJSON
+	Mode     Mode `json:"mode"`
+	ExitCode int  `json:"exit_code"`
+}
+
+// A notJudgedObject is what a gate prints that judged nothing. Scripts rely on it having no more
+// than this.
+type notJudgedObject struct {
+	outcomeJSON
+	Detail []string `json:"detail,omitempty"` // such as a compiler's lines
+}
+
+// A runObject is what `run --json` prints.
+type runObject struct {
+	Run         string                        `json:"run"`
+	Scenario    string                        `json:"scenario"`
+	Status      results.Status                `json:"status"`
+	Verdict     results.Verdict               `json:"verdict"` // empty: nothing to judge by
+	Reason      string                        `json:"reason"`
+	Valid       bool                          `json:"valid"`
+	Invalid     []string                      `json:"invalid,omitempty"`
+	Notes       []string                      `json:"notes,omitempty"`
+	Repetitions int                           `json:"repetitions"`
+	Counts      results.Counts                `json:"counts"` // of the worst repetition
+	Operations  []results.Operations          `json:"operations"`
+	Rollouts    []results.Rollout             `json:"rollouts,omitempty"`
+	ClientsWord bool                          `json:"clients_word_only"`
+	Metrics     map[string]map[string]float64 `json:"metrics"` // medians
+	Fleet       results.FleetHealth           `json:"fleet"`
+	Harness     results.HarnessHealth         `json:"harness"`
+	Thresholds  []thresholdJSON               `json:"thresholds,omitempty"`
+	Judgement   []rowJSON                     `json:"judgement,omitempty"`
+	Partial     *results.Partial              `json:"partial,omitempty"` // broken off; not among the metrics
+	Mode        Mode                          `json:"mode"`
+	ExitCode    int                           `json:"exit_code"`
+
+	encodedResults
+}
+
+// An outcomeJSON is how the object of a gate begins.
+type outcomeJSON struct {
+	Mode     Mode            `json:"mode"`
+	Verdict  results.Verdict `json:"verdict"`
+	Reason   string          `json:"reason"`
+	ExitCode int             `json:"exit_code"`
+}
+
+func newOutcome(d *Document) outcomeJSON {
+	return outcomeJSON{d.Mode, d.Verdict, d.Reason, d.ExitCode}
+}
+
+// An encodedResults is what every object has but a report's, which is a result itself.
+type encodedResults struct {
+	Schema  int          `json:"schema"`
+	Results []resultJSON `json:"results"` // as `report --json` prints them, but without samples
+}
+
+func encodeResults(d *Document) encodedResults {
+	e := encodedResults{JSONSchema, []resultJSON{}}
+	for _, r := range d.Results {
+		e.Results = append(e.Results, newResultJSON(r, false))
+	}
+	return e
+}
+
+func newRunObject(d *Document) runObject {
+	r := d.Results[0]
+	run := r.Run
+	o := runObject{
+		Run: run.Path, Scenario: run.Scenario, Status: run.Status, Verdict: r.Verdict, Reason: r.Reason, Valid: run.Valid, Invalid: run.Invalid,
+		Notes: run.Notes, Repetitions: run.Repetitions, Counts: run.Counts, Operations: run.Operations, Rollouts: run.Rollouts,
+		ClientsWord: run.ClientsWordOnly, Metrics: results.Medians(r.Now.Records), Fleet: run.Fleet, Harness: run.Harness,
+		Thresholds: newThresholdsJSON(r.Thresholds), Partial: run.Partial, Mode: d.Mode, ExitCode: d.ExitCode, encodedResults: encodeResults(d),
+	}
+	if r.HasBaseline {
+		o.Judgement = newRowsJSON(r, inJudgement)
+	}
+	return o
+}
+
+// A gateObject is what `gate --baseline --json` prints. Scripts rely on the order of its last three
+// fields.
+type gateObject struct {
+	Mode      Mode               `json:"mode"`
+	Verdict   results.Verdict    `json:"verdict"`
+	Reason    string             `json:"reason"`
+	Scenarios []gateScenarioJSON `json:"scenarios"`
+	encodedResults
+	ExitCode int    `json:"exit_code"`
+	Portable bool   `json:"portable"` // only portable metrics were asked for
+	Baseline string `json:"baseline"`
+}
+
+type gateScenarioJSON struct {
 	Scenario   string          `json:"scenario"`
-	Verdict    string          `json:"verdict"` // empty: nothing was judged
+	Run        string          `json:"run,omitempty"` // the directory
+	Revision   string          `json:"revision,omitempty"`
+	Verdict    results.Verdict `json:"verdict"`
 	Reason     string          `json:"reason"`
-	Headline   string          `json:"headline"` // the verdict, or that a threshold failed
-	Measured   *time.Time      `json:"measured,omitempty"`
-	Command    string          `json:"command,omitempty"`
-	Alpha      float64         `json:"alpha"`
-	Base       *jsonSide       `json:"base,omitempty"`
-	Now        jsonSide        `json:"now"`
-	Rows       []jsonRow       `json:"rows"`
-	Causes     []Cause         `json:"causes,omitempty"`
-	Thresholds []jsonThreshold `json:"thresholds"`
-	Invalid    []string        `json:"invalid"`
-	Warnings   []string        `json:"warnings"`
-	Notes      []string        `json:"notes"`
+	Judgement  judgementJSON   `json:"judgement"`
+	Thresholds []thresholdJSON `json:"thresholds,omitempty"`
 }
 
-type jsonSide struct {
-	Label       string           `json:"label"`
-	Revision    string           `json:"revision,omitempty"`
-	Repetitions int              `json:"repetitions"`
-	Machine     *results.Machine `json:"machine,omitempty"`
-	Run         *jsonRun         `json:"run,omitempty"`
-	Latency     []jsonLatency    `json:"latency,omitempty"`
-	Failures    []jsonFailures   `json:"failures,omitempty"`
+type judgementJSON struct {
+	Verdict     results.Verdict `json:"verdict"`
+	Reason      string          `json:"reason"`
+	Rows        []rowJSON       `json:"rows"` // null if there is no run
+	HasBaseline bool            `json:"has_baseline"`
+	Alpha       float64         `json:"alpha"`
 }
 
-// jsonRun is what only a run directory tells.
-type jsonRun struct {
-	ID              string          `json:"id"`
-	Path            string          `json:"path"`
-	Status          results.Status  `json:"status"`
-	Valid           bool            `json:"valid"`
-	Seed            uint64          `json:"seed"`
-	WorkloadDigest  string          `json:"workload_digest"`
-	ClientsWordOnly bool            `json:"clients_word_only"`
-	Counts          results.Counts  `json:"counts"`
-	Spec            json.RawMessage `json:"spec,omitempty"`
-}
-
-type jsonLatency struct {
-	Op          string           `json:"op"`
-	Operations  int64            `json:"operations"`
-	Percentiles []jsonPercentile `json:"percentiles"`
-}
-
-type jsonPercentile struct {
-	Percentile float64 `json:"percentile"`
-	NS         int64   `json:"ns"`
-}
-
-type jsonFailures struct {
-	Class string `json:"class"`
-	Kept  int    `json:"kept"` // in the bounded sample
-}
-
-type jsonRow struct {
-	Scenario  string       `json:"scenario"`
-	Op        string       `json:"op"`
-	Unit      string       `json:"unit"`
-	Better    string       `json:"better,omitempty"` // "lower" or "higher"; empty where unknown
-	Verdict   string       `json:"verdict"`          // empty: the row isn't judged
-	Note      string       `json:"note,omitempty"`
-	Base      *jsonSummary `json:"base,omitempty"`
-	Now       *jsonSummary `json:"now,omitempty"`
-	Delta     *float64     `json:"delta,omitempty"`
-	P         *float64     `json:"p,omitempty"`
-	AdjustedP *float64     `json:"adjusted_p,omitempty"`
-	Ratio     *jsonRatio   `json:"ratio,omitempty"`
-}
-
-type jsonSummary struct {
-	N       int        `json:"n"`
-	Median  *float64   `json:"median"`
-	Low     *float64   `json:"low,omitempty"`
-	High    *float64   `json:"high,omitempty"`
-	Samples []*float64 `json:"samples"`
-}
-
-type jsonRatio struct {
-	Pairs    int      `json:"pairs"`
-	Estimate *float64 `json:"estimate"`
-	Low      *float64 `json:"low"`
-	High     *float64 `json:"high"`
-	Level    *float64 `json:"level"`
-}
-
-type jsonThreshold struct {
-	Threshold string   `json:"threshold"`
-	Op        string   `json:"op"`
-	Unit      string   `json:"unit"`
-	Value     *float64 `json:"value"`
-	Measured  bool     `json:"measured"`
-	Held      bool     `json:"held"`
-}
-
-func document(s *Subject) jsonDocument {
-	j := s.judgement()
-	d := jsonDocument{
-		Schema: JSONSchema, Scenario: s.Scenario, Verdict: string(j.Verdict), Reason: j.Reason, Headline: s.headline().Word,
-		Command: s.command(), Alpha: j.Alpha, Now: sideDocument(s.nowLabel(), s.Now),
-		Causes: s.Causes, Rows: []jsonRow{}, Thresholds: []jsonThreshold{},
-		Invalid: notNil(s.invalid()), Warnings: notNil(s.warnings()), Notes: notNil(s.notes()),
+func newGateObject(d *Document) gateObject {
+	o := gateObject{
+		Mode: d.Mode, Verdict: d.Verdict, Reason: d.Reason, encodedResults: encodeResults(d), ExitCode: d.ExitCode,
+		Portable: d.Gate.Portable, Baseline: d.Gate.Baseline,
 	}
-	if at := s.measured(); !at.IsZero() {
-		d.Measured = &at
-	}
-	if s.hasBase() {
-		base := sideDocument(s.baseLabel(), s.Base)
-		d.Base = &base
-	}
-	for _, r := range j.Rows {
-		row := jsonRow{
-			Scenario: r.Scenario, Op: r.Op, Unit: r.Unit, Verdict: string(r.Verdict), Note: r.Note,
-			Base: summaryDocument(r.Baseline, samples(s.Base.Records, r)), Now: summaryDocument(r.Now, samples(s.Now.Records, r)),
-			Delta: finitePointer(r.Delta), P: finitePointer(r.P), AdjustedP: finitePointer(r.AdjustedP),
+	for _, r := range d.Results {
+		s := gateScenarioJSON{
+			Scenario: r.Scenario, Revision: r.Now.Revision, Verdict: r.Verdict, Reason: r.Reason, Thresholds: newThresholdsJSON(r.Thresholds),
+			Judgement: judgementJSON{r.Verdict, r.Reason, newRowsJSON(r, inJudgement), r.HasBaseline, r.Alpha},
 		}
-		if unit, known := results.LookupUnit(r.Unit); known {
-			row.Better = map[bool]string{true: "higher", false: "lower"}[unit.Better > 0]
+		if r.Run != nil {
+			s.Run = r.Run.Path
 		}
-		if q := r.Ratio; q != nil {
-			row.Ratio = &jsonRatio{q.Pairs, finitePointer(&q.Estimate), finitePointer(&q.Low), finitePointer(&q.High), finitePointer(&q.Level)}
-		}
-		d.Rows = append(d.Rows, row)
+		o.Scenarios = append(o.Scenarios, s)
 	}
-	for _, o := range s.thresholds() {
-		d.Thresholds = append(d.Thresholds, jsonThreshold{o.Threshold, o.Op, o.Unit, finitePointer(&o.Value), o.Measured, o.Held})
-	}
-	return d
+	return o
 }
 
-func sideDocument(label string, s Side) jsonSide {
-	d := jsonSide{Label: label, Revision: s.Revision, Repetitions: s.repetitions(), Machine: s.Machine}
-	if run := s.Run; run != nil {
-		d.Run = &jsonRun{run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.ClientsWordOnly, run.Counts, run.Spec}
-		if !json.Valid(run.Spec) {
-			d.Run.Spec = nil
-		}
-	}
-	for _, l := range s.Latency {
-		latency := jsonLatency{Op: l.Op, Operations: l.Histogram.TotalCount(), Percentiles: []jsonPercentile{}}
-		for _, p := range []float64{50, 90, 95, 99, 99.9, 99.99, 100} {
-			latency.Percentiles = append(latency.Percentiles, jsonPercentile{p, l.Histogram.ValueAtQuantile(p)})
-		}
-		d.Latency = append(d.Latency, latency)
-	}
-	for _, c := range failuresByClass(s.Failures) {
-		d.Failures = append(d.Failures, jsonFailures{c.class, c.n})
-	}
-	return d
+// A turnsObject is what `gate --base --json` prints.
+type turnsObject struct {
+	outcomeJSON
+	Base        string   `json:"base"` // revision
+	Harness     string   `json:"harness"`
+	Now         string   `json:"now"`         // revision
+	Changed     []string `json:"changed"`     // files that differ from it
+	Differences []string `json:"differences"` // in modules and toolchain
+	Failed      string   `json:"failed,omitempty"`
+	Stacks      string   `json:"stacks,omitempty"`
+
+	Pairs       int             `json:"pairs"`
+	Dropped     int             `json:"dropped"`
+	Layouts     int             `json:"layouts,omitempty"`
+	Seconds     float64         `json:"seconds"`
+	Alpha       float64         `json:"alpha"` // chance of any false alarm
+	Rows        []rowJSON       `json:"rows"`
+	Machine     results.Machine `json:"machine"`
+	Scenarios   []string        `json:"scenarios"`
+	Causes      []causeJSON     `json:"causes,omitempty"`      // of a regression
+	Unexplained string          `json:"unexplained,omitempty"` // why a cause couldn't be looked for
+
+	encodedResults
 }
 
-func summaryDocument(s *results.Summary, values []float64) *jsonSummary {
-	if s == nil {
-		return nil
+func newTurnsObject(d *Document) turnsObject {
+	r, how := d.Results[0], d.ABTest
+	o := turnsObject{
+		outcomeJSON: newOutcome(d), Base: how.Base, Harness: how.Harness, Now: how.Now,
+		Changed: emptyNotNull(how.Changed), Differences: how.Differences, Failed: how.Failed, Stacks: how.Stacks,
+		Pairs: how.Pairs, Dropped: how.Dropped, Layouts: how.Layouts, Seconds: how.Elapsed.Seconds(), Alpha: r.Alpha,
+		Rows: emptyNotNull(newRowsJSON(r, inJudgement)), Scenarios: emptyNotNull(how.Scenarios), Causes: newCausesJSON(r.Causes),
+		encodedResults: encodeResults(d),
 	}
-	d := &jsonSummary{N: s.N, Median: finitePointer(&s.Median), Low: finitePointer(s.Low), High: finitePointer(s.High), Samples: []*float64{}}
-	for _, v := range values {
-		d.Samples = append(d.Samples, finitePointer(&v))
+	if how.Machine != nil {
+		o.Machine = *how.Machine
 	}
-	return d
+	if how.Unexplained != nil {
+		o.Unexplained = how.Unexplained.Error()
+	}
+	return o
 }
 
-// samples are a row's values among records, in the order of the repetitions.
-func samples(records []results.Record, row results.JudgedRow) (values []float64) {
-	for _, r := range records {
-		if r.Scenario == row.Scenario && r.Op == row.Op {
-			if v, ok := r.Value(row.Unit); ok {
-				values = append(values, v)
-			}
-		}
-	}
-	return values
+// A benchObject is what `gate --base --bench --json` prints.
+type benchObject struct {
+	outcomeJSON
+	Base        string   `json:"base"` // revision
+	Now         string   `json:"now"`  // revision that is checked out
+	Changed     []string `json:"changed"`
+	Differences []string `json:"differences"`
+	Warnings    []string `json:"warnings,omitempty"`
+
+	Benchmarks  int             `json:"benchmarks"`
+	Rounds      int             `json:"rounds"`
+	Layouts     int             `json:"layouts,omitempty"`
+	Seconds     float64         `json:"seconds"`
+	Alpha       float64         `json:"alpha"` // chance of any false alarm
+	Rows        []rowJSON       `json:"rows"`  // scenario is the package, op the benchmark
+	Machine     results.Machine `json:"machine"`
+	Samples     string          `json:"samples,omitempty"`
+	Causes      []causeJSON     `json:"causes,omitempty"`
+	Unexplained string          `json:"unexplained,omitempty"`
+
+	encodedResults
 }
 
-type classCount struct {
-	class string
-	n     int
+func newBenchObject(d *Document) benchObject {
+	r, how, turns := d.Results[0], d.ABTest, newTurnsObject(d)
+	return benchObject{
+		outcomeJSON: newOutcome(d), Base: how.Base, Now: how.Now, Changed: turns.Changed, Differences: emptyNotNull(how.Differences),
+		Warnings: how.Warnings, Benchmarks: how.Benchmarks, Rounds: how.Rounds, Layouts: how.Layouts, Seconds: turns.Seconds, Alpha: r.Alpha,
+		Rows: turns.Rows, Machine: turns.Machine, Samples: how.Samples, Causes: turns.Causes, Unexplained: turns.Unexplained,
+		encodedResults: turns.encodedResults,
+	}
 }
 
-// failuresByClass counts failures, the most frequent class first.
-func failuresByClass(list []Failure) (counts []classCount) {
-	at := make(map[string]int)
-	for _, f := range list {
-		i, ok := at[f.Class]
-		if !ok {
-			i = len(counts)
-			at[f.Class], counts = i, append(counts, classCount{class: f.Class})
-		}
-		counts[i].n++
-	}
-	slices.SortStableFunc(counts, func(a, b classCount) int { return b.n - a.n })
-	return counts
+// A benchPageObject is what `gate --bench --baseline --json` prints.
+type benchPageObject struct {
+	outcomeJSON
+	Baseline string    `json:"baseline"`
+	Command  string    `json:"command"`
+	Alpha    float64   `json:"alpha"`
+	Rows     []rowJSON `json:"rows"` // scenario is the package, op the benchmark
+
+	encodedResults
 }
 
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-
-func finitePointer(x *float64) *float64 {
-	if x == nil || !finite(*x) {
-		return nil
-	}
-	return x
-}
-
-func notNil(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
+func newBenchPageObject(d *Document) benchPageObject {
+	r := d.Results[0]
+	return benchPageObject{newOutcome(d), d.Gate.Baseline, d.Gate.Command, r.Alpha, newRowsJSON(r, inJudgement), encodeResults(d)}
 }

@@ -1,20 +1,24 @@
-package report
+package report_test
 
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/htmlpage"
 )
 
 // compiled is the schema in the hands of a validator that isn't ours. strict: a field that
 // it doesn't name is a mistake, so that none is left out of it.
 func compiled(t testing.TB, strict bool) *jsonschema.Schema {
 	t.Helper()
-	text := Schema()
+	text := report.Schema()
 	if strict {
 		text = strings.ReplaceAll(text, `"additionalProperties": true`, `"additionalProperties": false`)
 	}
@@ -29,17 +33,17 @@ func compiled(t testing.TB, strict bool) *jsonschema.Schema {
 	return s
 }
 
-func jsonOf(t testing.TB, s *Subject) any {
+func jsonOf(t testing.TB, s *report.Input) any {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, JSON(&b, s))
+	require.NoError(t, report.JSON(&b, documentOf(s)))
 	document, err := jsonschema.UnmarshalJSON(&b)
 	require.NoError(t, err)
 	return document
 }
 
 func TestJSONKeepsItsSchema(t *testing.T) {
-	for name, s := range subjects() {
+	for name, s := range inputs() {
 		t.Run(name, func(t *testing.T) {
 			document := jsonOf(t, s)
 			if name == "another word" {
@@ -51,8 +55,35 @@ func TestJSONKeepsItsSchema(t *testing.T) {
 	}
 }
 
+// Every object holds its results as the schema has them.
+func TestJSONResultsKeepTheSchema(t *testing.T) {
+	run := documentOf(wholeInput())
+	run.Mode, run.ExitCode = report.ModeRun, 1
+	turns := documentOf(gateInput())
+	turns.Mode, turns.ABTest = report.ModeBase, &report.ABTest{Scenarios: []string{"throughput"}}
+	gate := documentOf(wholeInput(), gateInput())
+	gate.Mode, gate.Gate = report.ModeBaseline, &report.GateFacts{Baseline: "page.md"}
+	for _, d := range []*report.Document{run, turns, gate} {
+		var b bytes.Buffer
+		require.NoError(t, report.JSON(&b, d))
+		require.Equal(t, 1, strings.Count(b.String(), "\n"), "a line")
+		object, err := jsonschema.UnmarshalJSON(&b)
+		require.NoError(t, err)
+		top := object.(map[string]any)
+		require.Equal(t, string(d.Mode), top["mode"])
+		require.EqualValues(t, "1", top["schema"])
+		require.Contains(t, top, "exit_code")
+		require.Len(t, top["results"], len(d.Results))
+		for _, result := range top["results"].([]any) {
+			require.NoError(t, compiled(t, true).Validate(result))
+			row := result.(map[string]any)["rows"].([]any)[0].(map[string]any)
+			require.Empty(t, row["now"].(map[string]any)["samples"])
+		}
+	}
+}
+
 func TestJSONSays(t *testing.T) {
-	d := jsonOf(t, gateSubject()).(map[string]any)
+	d := jsonOf(t, gateInput()).(map[string]any)
 	require.Equal(t, "regressed", d["verdict"])
 	base := d["base"].(map[string]any)
 	require.Equal(t, "main", base["label"])
@@ -61,17 +92,56 @@ func TestJSONSays(t *testing.T) {
 	require.Equal(t, "lower", row["better"])
 	require.Contains(t, row, "ratio")
 	require.Len(t, row["base"].(map[string]any)["samples"], 12)
-	whole := jsonOf(t, wholeSubject()).(map[string]any)
+	whole := jsonOf(t, wholeInput()).(map[string]any)
 	now := whole["now"].(map[string]any)
 	require.Equal(t, map[string]any{"name": "rollout", "fleet": map[string]any{"devices": json.Number("10")}}, now["run"].(map[string]any)["spec"])
 	require.Equal(t, []any{map[string]any{"class": "integrity", "kept": json.Number("20")}, map[string]any{"class": "timeout", "kept": json.Number("10")}}, now["failures"])
 	require.Equal(t, "threshold failed", whole["headline"])
 }
 
+// A repetition that an interruption broke off is in every report, and is no row that could be judged.
+func TestPartialRepetition(t *testing.T) {
+	s := runInput(brokenOff(), nil)
+	d := jsonOf(t, s).(map[string]any)
+	require.Empty(t, d["verdict"])
+	require.Empty(t, d["rows"])
+	require.Empty(t, d["thresholds"])
+	number := func(text string) json.Number { return json.Number(text) }
+	require.Equal(t, map[string]any{
+		"repetition": number("1"), "of": number("1"), "seconds": number("720"), "planned_seconds": number("1800"), "planned": number("36000"),
+		"succeeded": number("14395"), "failed": number("5"),
+		"counts":         map[string]any{"devices": number("10"), "updated": number("9"), "failed": number("1"), "lost": number("0"), "applied_twice": number("0")},
+		"contradictions": []any{"device 3: it received <2> pushes"},
+		"values": []any{
+			map[string]any{"op": "push", "unit": "ops/s", "value": number("20")},
+			map[string]any{"op": "push", "unit": "p99.9-ns/op", "value": number("9200000000"), "few_operations": number("8")},
+			map[string]any{"op": "push", "unit": "failed/device", "value": number("0.02")},
+		},
+	}, d["now"].(map[string]any)["run"].(map[string]any)["partial"])
+
+	html := func(w io.Writer, d *report.Document) error { return htmlpage.Write(w, d, "") }
+	for name, render := range map[string]func(io.Writer, *report.Document) error{"markdown": report.Markdown, "html": html} {
+		var page bytes.Buffer
+		require.NoError(t, render(&page, documentOf(s)))
+		text := page.String()
+		for _, part := range []string{
+			"Partial repetition", "no verdict, threshold or baseline uses them",
+			"timed repetition 1 of 1 was broken off after 12m0s of 30m0s (40%): 14,395 operations succeeded, 5 failed",
+			"10 devices, 9 updated, 1 failed, 0 lost, 0 applied twice, by the fleet",
+			"device 3: it received " + map[string]string{"markdown": `\<2\>`, "html": "&lt;2&gt;"}[name] + " pushes", "9.20s (of 8)", "(of N): a percentile of so few operations says little",
+		} {
+			require.Contains(t, text, part, name)
+		}
+		for _, part := range []string{"worst of all", "processor, share of all cores", "every sample"} {
+			require.NotContains(t, text, part, "%s: of no repetition there is none", name)
+		}
+	}
+}
+
 func TestSchemaRefuses(t *testing.T) {
 	s := compiled(t, false)
 	for _, name := range []string{"schema", "verdict", "now", "rows"} {
-		d := jsonOf(t, gateSubject()).(map[string]any)
+		d := jsonOf(t, gateInput()).(map[string]any)
 		delete(d, name)
 		require.Error(t, s.Validate(d), name)
 	}

@@ -9,8 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/results/internal/page"
+	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 )
 
 // Bounds of a JUnit file.
@@ -19,17 +20,17 @@ const (
 	maxCaseText = 500   // runes of a name or a message
 )
 
-// JUnit writes the subjects as JUnit's XML, for servers that show tests: a suite a
-// scenario; a case "verdict", one a judged row and one a threshold. What regressed or failed
-// is a failure, an invalid run an error, and what can't be told or isn't judged is skipped.
+// JUnit writes the document as JUnit's XML, for servers that show tests: a suite for each scenario,
+// with a case "verdict" and one for each judged row and each threshold. What regressed or failed is
+// a failure, an invalid run an error, and what can't be told or isn't judged is skipped.
 //
-// The format has no owner. This is the part that Ant's schema and Jenkins' both take:
+// The format has no owner. This is the part that both Ant's schema and Jenkins' accept: the
 // attributes and the order of elements are Ant's, the stricter of the two.
-func JUnit(w io.Writer, subjects ...*Subject) error {
-	told, _ := first(worstFirst(subjects), maxSubjects)
+func JUnit(w io.Writer, d *Document) error {
+	shown, _ := bounded.Head(worstFirst(d.Results), MaxResults)
 	root := junitSuites{}
-	for _, s := range told {
-		for _, suite := range suites(s) {
+	for _, r := range shown {
+		for _, suite := range junitSuitesOf(r) {
 			suite.ID = len(root.Suites)
 			root.Suites = append(root.Suites, suite)
 		}
@@ -95,36 +96,35 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
-// suites are a subject's, by scenario as its rows have them.
-func suites(s *Subject) []junitSuite {
-	rows := s.judgement().Rows
-	names := []string{s.Scenario}
-	for _, r := range rows {
-		if !slices.Contains(names, r.Scenario) && len(names) < maxSubjects {
-			names = append(names, r.Scenario)
+// junitSuitesOf returns a result's suites, one for each scenario that its rows name.
+func junitSuitesOf(r *Result) []junitSuite {
+	names := []string{r.Scenario}
+	for _, row := range r.Rows {
+		if !slices.Contains(names, row.Scenario) && len(names) < MaxResults {
+			names = append(names, row.Scenario)
 		}
 	}
 	var list []junitSuite
 	for i, name := range names {
 		suite := junitSuite{
-			Name: plain(name), Package: "fleetmark", Hostname: "localhost", Time: "0", Properties: properties(s),
-			Out: plain(s.headline().Word + ": " + s.headline().Reason),
+			Name: caseText(name), Package: "fleetmark", Hostname: "localhost", Time: "0", Properties: junitPropertiesOf(r),
+			Out: caseText(r.Headline.Word + ": " + r.Headline.Reason),
 		}
-		if at := s.measured(); !at.IsZero() {
-			suite.Timestamp = at.Format("2006-01-02T15:04:05")
-		}
-		if run := s.Now.Run; run != nil && i == 0 && run.Finished.After(run.Started) {
-			suite.Time = strconv.FormatFloat(run.Finished.Sub(run.Started).Seconds(), 'f', 3, 64)
+		if !r.Measured.IsZero() {
+			suite.Timestamp = r.Measured.Format("2006-01-02T15:04:05")
 		}
 		if i == 0 {
-			suite.add(verdictCase(s))
-			for _, o := range s.thresholds() {
-				suite.add(thresholdCase(s, o))
+			if run := r.Run; run != nil && run.Finished.After(run.Started) {
+				suite.Time = strconv.FormatFloat(run.Finished.Sub(run.Started).Seconds(), 'f', 3, 64)
+			}
+			suite.add(verdictCase(r))
+			for _, o := range r.Thresholds {
+				suite.add(thresholdCase(r.Scenario, o))
 			}
 		}
-		for _, r := range rows {
-			if r.Scenario == name {
-				suite.add(rowCase(r))
+		for _, row := range r.Rows {
+			if row.Scenario == name {
+				suite.add(rowCase(row))
 			}
 		}
 		list = append(list, suite)
@@ -150,73 +150,76 @@ func (suite *junitSuite) add(c junitCase) {
 	}
 }
 
-// class is a case's class, from words that hold no dot of their own, since servers fold
-// classes at dots.
-func class(words ...string) string {
+// caseClass returns a case's class. Servers split a class at its dots, so the words have none of
+// their own.
+func caseClass(words ...string) string {
 	for i, w := range words {
-		words[i] = strings.ReplaceAll(plain(w), ".", "_")
+		words[i] = strings.ReplaceAll(caseText(w), ".", "_")
 	}
 	return strings.Join(words, ".")
 }
 
-func plain(s string) string { return clip(page.Plain(s), maxCaseText) }
+func caseText(s string) string { return plaintext.Clip(plaintext.Line(s), maxCaseText) }
 
-func verdictCase(s *Subject) junitCase {
-	h := s.headline()
-	c := junitCase{Class: class("fleetmark", s.Scenario), Name: "verdict"}
-	message := &junitMessage{Message: plain(h.Reason), Type: plain(h.Word), Text: plain(strings.Join(s.invalid(), "\n"))}
-	for _, line := range s.why() {
-		message.Text += "\n" + plain(line)
+func verdictCase(r *Result) junitCase {
+	h := r.Headline
+	c := junitCase{Class: caseClass("fleetmark", r.Scenario), Name: "verdict"}
+	message := &junitMessage{Message: caseText(h.Reason), Type: caseText(h.Word), Text: caseText(strings.Join(r.Invalid, "\n"))}
+	for _, line := range r.causeLines() {
+		message.Text += "\n" + caseText(line)
 	}
 	message.Text = strings.TrimPrefix(message.Text, "\n")
-	switch results.Verdict(h.Kind) {
+	switch h.Verdict {
 	case results.Invalid:
 		c.Error = message
 	case results.Regressed:
 		c.Failure = message
 	case results.Pass, results.Improved:
 	default:
-		c.Skipped = &junitMessage{Message: plain(h.Word + ": " + h.Reason)}
+		c.Skipped = &junitMessage{Message: caseText(h.Word + ": " + h.Reason)}
 	}
 	return c
 }
 
-func rowCase(r results.JudgedRow) junitCase {
-	c := junitCase{Class: class("fleetmark", r.Scenario, r.Op), Name: plain(r.Unit)}
-	said := plain(rowSentence(r))
+func rowCase(r Row) junitCase {
+	c := junitCase{Class: caseClass("fleetmark", r.Scenario, r.Op), Name: caseText(r.Unit.Name)}
+	text := caseText(r.Sentence())
 	switch r.Verdict {
 	case results.Regressed:
-		c.Failure = &junitMessage{Message: said, Type: string(r.Verdict)}
+		c.Failure = &junitMessage{Message: text, Type: string(r.Verdict)}
 	case results.Invalid:
-		c.Error = &junitMessage{Message: said, Type: string(r.Verdict)}
+		c.Error = &junitMessage{Message: text, Type: string(r.Verdict)}
 	case results.Pass, results.Improved:
 	case results.Inconclusive:
-		c.Skipped = &junitMessage{Message: "inconclusive: " + said}
+		c.Skipped = &junitMessage{Message: "inconclusive: " + text}
 	default:
-		c.Skipped = &junitMessage{Message: "not judged: " + said}
+		c.Skipped = &junitMessage{Message: "not judged: " + text}
 	}
 	return c
 }
 
-func thresholdCase(s *Subject, o results.ThresholdOutcome) junitCase {
-	c := junitCase{Class: class("fleetmark", s.Scenario, "threshold"), Name: plain(o.Threshold)}
-	if !o.Held {
-		said := "not measured"
+func thresholdCase(scenario string, o results.ThresholdOutcome) junitCase {
+	c := junitCase{Class: caseClass("fleetmark", scenario, "threshold"), Name: caseText(o.Threshold)}
+	switch {
+	case o.Undecided != "":
+		c.Skipped = &junitMessage{Message: "inconclusive: " + caseText(o.Undecided)}
+	case !o.Held:
+		text := "not measured"
 		if o.Measured {
-			said = "measured " + results.FormatValue(o.Value, o.Unit)
+			text = "measured " + results.FormatValue(o.Value, o.Unit)
 		}
-		c.Failure = &junitMessage{Message: plain(said), Type: "threshold"}
+		c.Failure = &junitMessage{Message: caseText(text), Type: "threshold"}
 	}
 	return c
 }
 
-func properties(s *Subject) junitProperties {
+func junitPropertiesOf(r *Result) junitProperties {
 	var p junitProperties
-	for _, f := range s.where() {
-		p.List = append(p.List, junitProperty{plain(f.name), plain(f.value)})
+	for _, f := range r.Provenance {
+		p.List = append(p.List, junitProperty{caseText(f.Name), caseText(f.Value)})
 	}
-	if command := s.command(); command != "" {
-		p.List = append(p.List, junitProperty{"command", plain(command)})
+	if r.Command != "" {
+		p.List = append(p.List, junitProperty{"command", caseText(r.Command)})
 	}
 	return p
 }

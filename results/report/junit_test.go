@@ -1,4 +1,4 @@
-package report
+package report_test
 
 import (
 	"bytes"
@@ -12,19 +12,19 @@ import (
 	"github.com/joshdk/go-junit"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report"
 )
 
-func junitOf(t testing.TB, subjects ...*Subject) []byte {
+func junitOf(t testing.TB, inputs ...*report.Input) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, JUnit(&b, subjects...))
+	require.NoError(t, report.JUnit(&b, documentOf(inputs...)))
 	return b.Bytes()
 }
 
 // TestJUnitIsReadByOthers: a parser that isn't ours finds each case as it should be.
 func TestJUnitIsReadByOthers(t *testing.T) {
-	suites, err := junit.Ingest(junitOf(t, wholeSubject(), gateSubject()))
+	suites, err := junit.Ingest(junitOf(t, wholeInput(), gateInput()))
 	require.NoError(t, err)
 	require.Len(t, suites, 2)
 	gate, whole := suites[0], suites[1]
@@ -55,7 +55,7 @@ func TestJUnitIsReadByOthers(t *testing.T) {
 func TestJUnitOfAnInvalidRunIsAnError(t *testing.T) {
 	run := testRun()
 	run.Valid, run.Invalid = false, []string{"the fleet was saturated"}
-	suites, err := junit.Ingest(junitOf(t, OfRun(run, results.JudgeRun(nil, run.Run, run.Records))))
+	suites, err := junit.Ingest(junitOf(t, runInput(run, nil)))
 	require.NoError(t, err)
 	require.Equal(t, junit.Totals{Tests: 3, Error: 1, Skipped: 2}, suites[0].Totals)
 	require.Equal(t, "the fleet was saturated", suites[0].Tests[0].Message)
@@ -74,7 +74,7 @@ func TestJUnitKeepsTheSchema(t *testing.T) {
 		"testsuites": {"testsuite"}, "testsuite": {"properties", "testcase", "system-out", "system-err"},
 		"properties": {"property"}, "testcase": {"skipped", "error", "failure"},
 	}
-	for name, s := range subjects() {
+	for name, s := range inputs() {
 		t.Run(name, func(t *testing.T) {
 			text := junitOf(t, s, s)
 			d := xml.NewDecoder(bytes.NewReader(text))
@@ -133,7 +133,7 @@ func TestJUnitKeepsTheSchema(t *testing.T) {
 }
 
 func TestJUnitIsBounded(t *testing.T) {
-	s := hostileSubject(6_000, 0)
+	s := hostileInput(6_000, 0)
 	text := junitOf(t, s)
 	require.Contains(t, string(text), "only the first 5000 cases are in this file")
 	require.Less(t, len(text), 20<<20)
@@ -143,19 +143,19 @@ func TestJUnitIsBounded(t *testing.T) {
 
 func TestAnnotations(t *testing.T) {
 	for name, c := range map[string]struct {
-		s    *Subject
+		s    *report.Input
 		want string
 	}{
-		"a pass":     {OfRun(testRun(), judgement(testRun())), "::notice title=Fleetmark rollout%3A pass::1 metric judged, none beyond its tolerance; 1 metric not judged (the baseline is from another machine)\n"},
-		"no verdict": {OfRun(testRun(), nil), "::warning title=Fleetmark rollout%3A no verdict::no baseline to hold the run against\n"},
-		"a gate": {gateSubject(), "::error title=Fleetmark throughput%3A regressed::push p99-ns/op went from 1.32ms to 1.43ms (+8.0%25), and 1 other metric\n" +
+		"a pass":     {runInput(testRun(), judgement(testRun())), "::notice title=Fleetmark rollout%3A pass::1 metric judged, none beyond its tolerance; 1 metric not judged (the baseline is from another machine)\n"},
+		"no verdict": {runInput(testRun(), nil), "::warning title=Fleetmark rollout%3A no verdict::no baseline to hold the run against\n"},
+		"a gate": {gateInput(), "::error title=Fleetmark throughput%3A regressed::push p99-ns/op went from 1.32ms to 1.43ms (+8.0%25), and 1 other metric\n" +
 			"::error title=throughput push ns/op%3A regressed::1.01ms ± 2%25 -> 1.09ms ± 2%25 (+8.0%25), ratio ×1.080 (1.064 to 1.098), p<0.001\n" +
 			"::error title=throughput push p99-ns/op%3A regressed::1.32ms ± 2%25 -> 1.43ms ± 2%25 (+8.0%25), ratio ×1.080 (1.064 to 1.098), p<0.001\n" +
 			"::warning title=throughput push cpu-ns/op%3A inconclusive::31.1µs ± 2%25 -> 32.3µs ± 2%25 (+3.9%25), ratio ×1.039 (1.024 to 1.057), p<0.001; the pairs disagree: repeat more often\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			require.NoError(t, Annotations(&b, c.s))
+			require.NoError(t, report.Annotations(&b, documentOf(c.s)))
 			require.Equal(t, c.want, b.String())
 		})
 	}
@@ -165,7 +165,7 @@ func TestAnnotations(t *testing.T) {
 // nothing past its bound.
 func TestAnnotationsCannotBeForged(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, Annotations(&b, hostileSubject(100, 10_000)))
+	require.NoError(t, report.Annotations(&b, documentOf(hostileInput(100, 10_000))))
 	n := map[string]int{}
 	for line := range strings.Lines(b.String()) {
 		require.Regexp(t, `^::(error|warning|notice) title=[^:,\r\n]*::[^\r\n]*\n$`, line)

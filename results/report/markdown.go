@@ -2,20 +2,26 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"path"
-	"strconv"
-	"strings"
-	"time"
 
+	"github.com/fleetmark/fleetmark/internal/markdown"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/internal/shell"
+	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/results/internal/page"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// Markdown writes the whole page, report.md.
-func Markdown(w io.Writer, s *Subject) error {
-	p := &writer{s: s, run: s.Now.Run, judgement: s.judgement()}
+// Markdown writes the whole page about a run or a comparison, report.md. benchstat finds no result
+// in it.
+func Markdown(w io.Writer, d *Document) error { return writeMarkdown(w, d, 0) }
+
+// writeMarkdown writes the page with tables no wider than width; 0 means no limit.
+func writeMarkdown(w io.Writer, d *Document, width int) error {
+	p := &markdownPage{r: d.Results[0], run: d.Results[0].Run, width: width}
 	p.verdict()
 	if p.run != nil {
 		p.outcome()
@@ -23,9 +29,10 @@ func Markdown(w io.Writer, s *Subject) error {
 	}
 	p.metrics()
 	if p.run != nil {
+		p.partial()
 		p.health()
 	}
-	p.machine()
+	p.provenance()
 	p.reproduce()
 	if p.run != nil {
 		p.profiles()
@@ -39,163 +46,188 @@ func Markdown(w io.Writer, s *Subject) error {
 	return nil
 }
 
-// A writer collects the page; err is the first error of a table.
-type writer struct {
-	s         *Subject
-	run       *results.LoadedRun // nil: there is no directory
-	judgement *results.Judgement
-	out       bytes.Buffer
-	err       error
+// A markdownPage collects the page. err is the first error of a table.
+type markdownPage struct {
+	r     *Result
+	run   *rundir.Loaded // nil if there is no run directory
+	width int            // of tables; 0 means no limit
+	out   bytes.Buffer
+	err   error
 }
 
-func (p *writer) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
+func (p *markdownPage) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
 
-func (p *writer) table(t page.Table) {
+func (p *markdownPage) table(t *Table) {
+	if p.err != nil {
+		return
+	}
+	var left texttable.Layout
+	left, p.err = t.markdown(markdown.Escape, markdown.Code).FitMarkdown(&p.out, p.width)
+	if note := left.Note(); note != "" {
+		p.printf("\n%s\n", markdown.Escape(note))
+	}
+}
+
+func (p *markdownPage) command(text string) {
 	if p.err == nil {
-		p.err = t.Markdown(&p.out)
+		p.err = markdown.Fence(&p.out, "sh", text)
 	}
 }
 
-func (p *writer) verdict() {
-	p.printf("# Run of %s\n\n", page.Escape(p.s.Scenario))
-	h := p.s.headline()
-	p.printf("**%s**: %s.\n\n", page.Escape(h.Word), page.Escape(h.Reason))
-	if line := p.s.sides(); line != "" {
-		p.printf("%s\n\n", page.Escape(line))
+func (p *markdownPage) verdict() {
+	p.printf("# Run of %s\n\n", markdown.Escape(p.r.Scenario))
+	h := p.r.Headline
+	p.printf("**%s**: %s.\n\n", markdown.Escape(h.Word), markdown.Escape(h.Reason))
+	if p.r.Comparison != "" {
+		p.printf("%s\n\n", markdown.Escape(p.r.Comparison))
 	}
-	if reasons := p.s.invalid(); len(reasons) > 0 {
+	if len(p.r.Invalid) > 0 {
 		p.printf("The run is **invalid**, and its numbers mean nothing:\n\n")
-		p.list("", reasons)
+		p.list("", p.r.Invalid)
 	}
-	if status := p.s.unended(); status != "" {
-		p.printf("The run is **%s**: it holds the %s that ended before.\n\n", status, count(p.run.Repetitions, "repetition"))
+	if p.r.EndState != "" {
+		p.printf("The run is **%s**: it holds the %s that ended before.\n\n", p.r.EndState, plaintext.Count(p.run.Repetitions, "repetition"))
 	}
-	p.list("Warning: ", p.s.warnings())
-	p.list("Note: ", p.s.notes())
+	p.list("Warning: ", p.r.Warnings)
+	p.list("Note: ", p.r.Notes)
 }
 
-// list writes a list of sentences, and nothing where there are none.
-func (p *writer) list(before string, sentences []string) {
+// list writes a list of sentences, or nothing if there are none.
+func (p *markdownPage) list(before string, sentences []string) {
 	for _, sentence := range sentences {
-		p.printf("- %s%s\n", before, page.Escape(sentence))
+		p.printf("- %s%s\n", before, markdown.Escape(sentence))
 	}
 	if len(sentences) > 0 {
 		p.printf("\n")
 	}
 }
 
-func (p *writer) outcome() {
-	p.printf("## Outcome\n\n")
-	if p.run.ClientsWordOnly {
-		p.printf("Client's word only: no ledger confirmed what became of the devices.\n\n")
-	} else {
-		p.printf("What the client claimed and what the fleet's ledger saw, reconciled.\n\n")
+func (p *markdownPage) outcome() {
+	if onlyPartial(p.run) {
+		return
 	}
-	t := page.Table{Header: []string{"repetition", "devices", "updated", "failed", "lost", "applied twice"}, Align: "rrrrrr"}
-	row := func(name string, c results.Counts) {
-		cells := []string{name}
-		for _, n := range []int{c.Devices, c.Updated, c.Failed, c.Lost, c.AppliedTwice} {
-			cells = append(cells, strconv.Itoa(n))
-		}
-		t.Rows = append(t.Rows, cells)
-	}
-	for i, c := range p.run.RepetitionCounts {
-		row(strconv.Itoa(i+1), c)
-	}
-	row("all", p.run.Counts)
+	p.printf("## Outcome\n\n%s\n\n", p.r.OutcomeLead())
+	t, _ := p.r.OutcomeTable(len(p.run.RepetitionCounts))
+	t.Columns[0].Kind = Number
 	p.table(t)
 	p.printf("\n")
+	for _, t := range []*Table{p.r.OperationTable(), p.r.WaveTable()} {
+		if t != nil {
+			p.printf("%s:\n\n", t.Label)
+			p.table(t)
+			p.printf("\n")
+		}
+	}
 }
 
-func (p *writer) thresholds() {
-	if len(p.run.Thresholds) == 0 {
+func (p *markdownPage) thresholds() {
+	if len(p.r.Thresholds) == 0 {
 		return
 	}
 	p.printf("## Thresholds\n\n")
-	if summary := results.ThresholdSummary(p.run.Thresholds); summary != "" {
-		p.printf("**%s**.\n\n", page.Escape(summary))
+	for _, summary := range []string{results.ThresholdSummary(p.r.Thresholds), results.UndecidedSummary(p.r.Thresholds)} {
+		if summary != "" {
+			p.printf("**%s**.\n\n", markdown.Escape(summary))
+		}
 	}
-	if p.err == nil {
-		p.err = results.WriteThresholdsMarkdown(&p.out, p.run.Thresholds)
-	}
+	p.table(ThresholdTable(p.r.Thresholds))
 	p.printf("\n")
 }
 
-func (p *writer) metrics() {
+func (p *markdownPage) metrics() {
 	p.printf("## Metrics\n\n")
-	if len(p.judgement.Rows) == 0 {
-		p.printf("None: no repetition was completed.\n\n")
+	if len(p.r.Rows) == 0 {
+		p.printf("None: %s.\n\n", p.r.WhyNoRows())
 		return
 	}
-	if p.judgement.HasBaseline {
-		p.printf("Each value is the median with half its 95%% confidence interval; p is the Mann-Whitney U test's, before Holm's correction.%s\n\n", ratioLegend(p.judgement.Rows))
-	} else {
-		p.printf("Each value is the median with half its 95%% confidence interval.\n\n")
+	p.printf("%s\n\n", p.r.RowsLead())
+	for _, sentence := range Legend(p.r.Rows) {
+		p.printf("%s.\n\n", markdown.Escape(sentence))
 	}
-	t, notes := metricTable(p.judgement.Rows, p.judgement.HasBaseline, page.Escape)
+	t := RowTable(p.r.Rows, Layout{
+		Base: "baseline", Now: "now", Spans: SpanScenarios(p.r.Rows), NoBase: !p.r.HasBaseline,
+		Numbers: p.width > 0, // which takes less room
+	})
 	p.table(t)
-	if len(notes) > 0 {
-		p.printf("\n%s", strings.Join(notes, ""))
+	if len(t.Notes) > 0 {
+		p.printf("\n")
+		t.notes(&p.out, "- ", markdown.Escape)
 	}
 	p.printf("\n")
 }
 
-func (p *writer) health() {
-	fleet, harness := p.run.Fleet, p.run.Harness
-	saturated := map[bool]string{false: "no", true: "**yes**: it was the bottleneck"}
-	p.printf("## Can the numbers be trusted\n\n")
-	p.table(page.Table{Header: []string{"what", "driver", "fleet"}, Align: "lrr", Rows: [][]string{
-		{"processor, share of all cores", percent(harness.CPUFraction), percent(fleet.CPUFraction)},
-		{"peak resident memory", resident(harness.PeakResidentBytes), resident(fleet.PeakResidentBytes)},
-		{"saturated", saturated[harness.Saturated], saturated[fleet.Saturated]},
-		{"behind the plan, 99th percentile", page.Escape(time.Duration(harness.LatenessP99NS).String()), ""},
-		{"garbage collection, share of its processor time", percent(harness.GCCPUFraction), ""},
-	}})
-	p.printf("\n")
-	for _, sentence := range trustSentences(p.run) {
-		p.printf("%s\n\n", page.Escape(sentence))
+// partial shows the repetition that an interruption broke off.
+func (p *markdownPage) partial() {
+	if p.run.Partial == nil {
+		return
 	}
-}
-
-func (p *writer) machine() {
-	var rows [][]string
-	for _, f := range p.s.where() {
-		value := page.Escape(f.value)
-		if f.code {
-			value = page.Code(f.value)
+	p.printf("## Partial repetition\n\n%s\n\n", PartialLead)
+	for _, s := range PartialSentences(p.run.Partial) {
+		p.printf("- %s\n", markdown.Escape(s))
+	}
+	if t := PartialTable(p.run.Partial); len(t.Rows) > 0 {
+		p.printf("\n")
+		p.table(t)
+		for _, note := range t.Notes {
+			p.printf("\n%s.\n", markdown.Escape(note))
 		}
-		rows = append(rows, []string{page.Escape(f.name), value})
 	}
-	if len(rows) == 0 {
+	p.printf("\n")
+}
+
+func (p *markdownPage) health() {
+	if onlyPartial(p.run) { // neither was asked how it did
+		return
+	}
+	p.printf("## Can the numbers be trusted\n\n")
+	p.table(p.r.HealthTable())
+	p.printf("\n")
+	for _, sentence := range p.r.Validity {
+		p.printf("%s\n\n", markdown.Escape(sentence))
+	}
+}
+
+func (p *markdownPage) provenance() {
+	if len(p.r.Provenance) == 0 {
 		return
 	}
 	p.printf("## Where it was measured\n\n")
-	p.table(page.Table{Header: []string{"what", "value"}, Rows: rows})
+	p.table(p.r.ProvenanceTable())
 	p.printf("\n")
 }
 
-func (p *writer) reproduce() {
-	command := p.s.command()
-	if command == "" {
+func (p *markdownPage) reproduce() {
+	if p.r.Command == "" {
 		return
 	}
 	p.printf("## How to reproduce\n\n")
 	if p.run != nil {
-		p.printf("With seed %d, of the work %s:\n\n", p.run.Seed, orNone(page.Code(p.run.WorkloadDigest)))
+		p.printf("With seed %d, of the work %s:\n\n", p.run.Seed, cmp.Or(markdown.Code(p.run.WorkloadDigest), NoDigest))
 	}
-	if p.err == nil {
-		p.err = page.Fence(&p.out, "sh", command)
-	}
+	p.command(p.r.Command)
 	p.printf("\n")
 	if p.run != nil {
-		p.printf("The scenario, whole and resolved, stands in %s; every sample in %s.\n\n", page.Code(results.RunFile), page.Code(results.SamplesFile))
+		samples := "every sample in " + markdown.Code(rundir.SamplesFile)
+		if onlyPartial(p.run) {
+			samples = "the response times of the partial repetition in " + markdown.Code(rundir.PartialLatencyFile)
+		}
+		p.printf("The scenario, whole and resolved, stands in %s; %s.\n\n", markdown.Code(rundir.RunFile), samples)
 	}
 }
 
-func (p *writer) profiles() {
-	p.printf("## Profiles\n\nIn %s beside this page, one file a kind and profiled repetition; the timed repetitions ran without them.\n\n",
-		page.Code(results.ProfilesName+"/"))
-	if p.err == nil {
-		p.err = page.Fence(&p.out, "sh", "fleetmark profile top "+quote(path.Clean(p.run.Path)))
+func (p *markdownPage) profiles() {
+	if onlyPartial(p.run) {
+		return
 	}
+	p.printf("## Profiles\n\nIn %s beside this page, one file a kind and profiled repetition; the timed repetitions ran without them.\n\n",
+		markdown.Code(rundir.ProfilesName+"/"))
+	p.command(p.r.ProfileCommand())
+}
+
+// NoDigest stands in the place of a workload digest that a run lacks.
+const NoDigest = "(no digest)"
+
+// ProfileCommand returns the command that shows the run's profiles.
+func (r *Result) ProfileCommand() string {
+	return "fleetmark profile top " + shell.Quote(path.Clean(r.Run.Path))
 }

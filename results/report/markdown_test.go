@@ -1,4 +1,4 @@
-package report
+package report_test
 
 import (
 	"bytes"
@@ -12,10 +12,13 @@ import (
 	"golang.org/x/perf/benchfmt"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-func testRun() results.LoadedRun {
-	return results.LoadedRun{
+func testRun() rundir.Loaded {
+	return rundir.Loaded{
 		Path: "runs/20261123T082700Z-rollout-1a2b3c",
 		Run: results.Run{
 			Schema: 1, ID: "1a2b3c", Scenario: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 7", Seed: 7,
@@ -42,14 +45,14 @@ func records(requests float64) []results.Record {
 	}
 }
 
-func judgement(run results.LoadedRun) *results.Judgement {
-	return results.Judge(&results.BaselineScenario{Name: "rollout", Records: records(1)}, run.Records, results.Conditions{SameWorkload: true})
+func judgement(run rundir.Loaded) *judge.Judgement {
+	return judged("rollout", records(1), run.Records, false)
 }
 
-func markdown(t *testing.T, run results.LoadedRun, j *results.Judgement) string {
+func markdownOf(t *testing.T, run rundir.Loaded, j *judge.Judgement) string {
 	t.Helper()
 	var text bytes.Buffer
-	require.NoError(t, Markdown(&text, OfRun(run, j)))
+	require.NoError(t, report.Markdown(&text, documentOf(runInput(run, j))))
 	return text.String()
 }
 
@@ -61,12 +64,13 @@ const wantPage = "# Run of rollout\n\n" +
 	"|-----------:|--------:|--------:|-------:|-----:|--------------:|\n" +
 	"|          1 |      10 |      10 |      0 |    0 |             0 |\n" +
 	"|          2 |      10 |       9 |      1 |    0 |             0 |\n" +
-	"|        all |      20 |      19 |      1 |    0 |             0 |\n\n" +
+	"| worst of all |      20 |      19 |      1 |    0 |             0 |\n\n" +
 	"## Metrics\n\n" +
 	"Each value is the median with half its 95% confidence interval; p is the Mann-Whitney U test's, before Holm's correction.\n\n" +
+	"no ±: 2 repetitions can't bound a median; 6 can.\n\n" +
 	"| operation | metric          |   baseline |        now | delta | p | verdict           |\n" +
 	"|:----------|:----------------|-----------:|-----------:|------:|--:|:------------------|\n" +
-	"| push      | ns/op           | 13.3µs ± ∞ | 13.3µs ± ∞ |  0.0% |   | – another machine |\n" +
+	"| push      | ns/op           | 13.3µs | 13.3µs |  0.0% |   | – another machine |\n" +
 	"|           | requests/device |          1 |          1 |  0.0% |   | pass              |\n\n" +
 	"## Can the numbers be trusted\n\n" +
 	"| what                                            |  driver |   fleet |\n" +
@@ -99,9 +103,9 @@ const wantPage = "# Run of rollout\n\n" +
 // table's affair.
 func TestMarkdown(t *testing.T) {
 	run := testRun()
-	got := markdown(t, run, judgement(run))
+	got := markdownOf(t, run, judgement(run))
 	require.Equal(t, squeeze(wantPage), squeeze(got), got)
-	require.Equal(t, got, markdown(t, run, judgement(run)), "the same bytes again")
+	require.Equal(t, got, markdownOf(t, run, judgement(run)), "the same bytes again")
 }
 
 func squeeze(text string) string {
@@ -117,34 +121,34 @@ func squeeze(text string) string {
 
 func TestMarkdownSays(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(*results.LoadedRun)
+		change func(*rundir.Loaded)
 		want   []string
 	}{
-		"regressed":  {func(r *results.LoadedRun) { r.Records = records(2) }, []string{"**regressed**: push requests/device went from 1 to 2 (+100.0%)", "| **regressed**"}},
-		"invalid":    {func(r *results.LoadedRun) { r.Valid, r.Invalid = false, []string{"the fleet was saturated"} }, []string{"The run is **invalid**", "- the fleet was saturated\n"}},
-		"why unsaid": {func(r *results.LoadedRun) { r.Valid = false }, []string{"- no reason was recorded"}},
-		"saturated":  {func(r *results.LoadedRun) { r.Fleet.Saturated = true }, []string{"|      no | **yes**: it was the bottleneck |"}},
-		"driver":     {func(r *results.LoadedRun) { r.Harness.Saturated = true }, []string{"| **yes**: it was the bottleneck |      no |"}},
-		"an open load": {func(r *results.LoadedRun) {
+		"regressed":  {func(r *rundir.Loaded) { r.Records = records(2) }, []string{"**regressed**: push requests/device went from 1 to 2 (+100.0%)", "| **regressed**"}},
+		"invalid":    {func(r *rundir.Loaded) { r.Valid, r.Invalid = false, []string{"the fleet was saturated"} }, []string{"The run is **invalid**", "- the fleet was saturated\n"}},
+		"why unsaid": {func(r *rundir.Loaded) { r.Valid = false }, []string{"- no reason was recorded"}},
+		"saturated":  {func(r *rundir.Loaded) { r.Fleet.Saturated = true }, []string{"|      no | **yes**: it was the bottleneck |"}},
+		"driver":     {func(r *rundir.Loaded) { r.Harness.Saturated = true }, []string{"| **yes**: it was the bottleneck |      no |"}},
+		"an open load": {func(r *rundir.Loaded) {
 			r.Harness.Pacing = &results.Pacing{StarvedFraction: 0.25, BusyWorkersPeak: 64, TimerLatenessP99NS: 2_000_000}
 		}, []string{"Of the operations, 25.0% were due while every worker was busy; at most 64 workers were busy at once. Where a worker stood ready, the latest hundredth was sent 2ms late or more.\n"}},
-		"ports": {func(r *results.LoadedRun) {
+		"ports": {func(r *rundir.Loaded) {
 			r.Harness.Ports = &results.LocalPorts{First: 32768, Last: 60999, TimeWait: 12}
 		},
 			[]string{"At most 12 sockets were in TIME\\_WAIT, and connections have ports 32768 to 60999.\n"}},
-		"unfinished":     {func(r *results.LoadedRun) { r.Status, r.Unfinished, r.Repetitions = results.StatusRunning, true, 1 }, []string{"The run is **unfinished**: it holds the 1 repetition that ended before."}},
-		"interrupted":    {func(r *results.LoadedRun) { r.Status = results.StatusInterrupted }, []string{"The run is **interrupted**: it holds the 2 repetitions"}},
-		"warnings":       {func(r *results.LoadedRun) { r.Warnings = []string{"a line was cut"} }, []string{"- Warning: a line was cut\n"}},
-		"client's word":  {func(r *results.LoadedRun) { r.ClientsWordOnly = true }, []string{"Client's word only"}},
-		"no samples":     {func(r *results.LoadedRun) { r.Records = nil }, []string{"is missing now"}},
-		"a path":         {func(r *results.LoadedRun) { r.Path = "it's here" }, []string{`fleetmark profile top 'it'\''s here'`}},
-		"unknown memory": {func(r *results.LoadedRun) { r.Fleet.PeakResidentBytes = 0 }, []string{"| 32.0MiB |"}},
-		"no command":     {func(r *results.LoadedRun) { r.Command, r.WorkloadDigest = "", "" }, []string{"  fleetmark run rollout\n", "of the work (no digest)"}},
+		"unfinished":     {func(r *rundir.Loaded) { r.Status, r.Unfinished, r.Repetitions = results.StatusRunning, true, 1 }, []string{"The run is **unfinished**: it holds the 1 repetition that ended before."}},
+		"interrupted":    {func(r *rundir.Loaded) { r.Status = results.StatusInterrupted }, []string{"The run is **interrupted**: it holds the 2 repetitions"}},
+		"warnings":       {func(r *rundir.Loaded) { r.Warnings = []string{"a line was cut"} }, []string{"- Warning: a line was cut\n"}},
+		"client's word":  {func(r *rundir.Loaded) { r.ClientsWordOnly = true }, []string{"Client's word only"}},
+		"no samples":     {func(r *rundir.Loaded) { r.Records = nil }, []string{"is missing now"}},
+		"a path":         {func(r *rundir.Loaded) { r.Path = "it's here" }, []string{`fleetmark profile top 'it'\''s here'`}},
+		"unknown memory": {func(r *rundir.Loaded) { r.Fleet.PeakResidentBytes = 0 }, []string{"| 32.0MiB |"}},
+		"no command":     {func(r *rundir.Loaded) { r.Command, r.WorkloadDigest = "", "" }, []string{"  fleetmark run rollout\n", "of the work (no digest)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := testRun()
 			c.change(&run)
-			text := markdown(t, run, judgement(run))
+			text := markdownOf(t, run, judgement(run))
 			for _, want := range c.want {
 				require.Contains(t, text, want)
 			}
@@ -153,14 +157,14 @@ func TestMarkdownSays(t *testing.T) {
 }
 
 func TestMarkdownWithoutBaseline(t *testing.T) {
-	text := markdown(t, testRun(), nil)
+	text := markdownOf(t, testRun(), nil)
 	require.Contains(t, text, "**no verdict**: no baseline to hold the run against.")
 	require.NotContains(t, text, "Mann-Whitney")
 	run := testRun()
 	run.Records = nil
-	text = markdown(t, run, nil)
+	text = markdownOf(t, run, nil)
 	require.Contains(t, text, "**invalid**: the run holds no samples.")
-	require.Contains(t, text, "None: no repetition was completed.")
+	require.Contains(t, text, "None: no operation of the 2 repetitions succeeded.")
 }
 
 // TestMarkdownIsNoBenchmark has every string of a run try to break out, and reads
@@ -174,11 +178,11 @@ func TestMarkdownIsNoBenchmark(t *testing.T) {
 	}
 	run.Valid, run.Invalid, run.Warnings = false, []string{evil}, []string{evil}
 	j := judgement(run)
-	j.Reason = evil
+	j.Reasons = []judge.Reason{{Code: judge.GoTestFailed, Text: evil}}
 	for i := range j.Rows {
-		j.Rows[i].Op, j.Rows[i].Unit, j.Rows[i].Note = fmt.Sprint(evil, i), evil, evil
+		j.Rows[i].Op, j.Rows[i].Unit.Name, j.Rows[i].Reason.Code = fmt.Sprint(evil, i), evil, evil
 	}
-	text := markdown(t, run, j)
+	text := markdownOf(t, run, j)
 	reader := benchfmt.NewReader(strings.NewReader(text+"\nBenchmarkLast 1 1 x\n"), "report.md")
 	n := 0
 	for reader.Scan() {
@@ -206,5 +210,5 @@ func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 func TestMarkdownError(t *testing.T) {
 	full := errors.New("disk full")
-	require.ErrorIs(t, Markdown(failingWriter{full}, OfRun(testRun(), nil)), full)
+	require.ErrorIs(t, report.Markdown(failingWriter{full}, documentOf(runInput(testRun(), nil))), full)
 }

@@ -2,126 +2,152 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/fleetmark/fleetmark/internal/markdown"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/results/internal/page"
 )
 
-// metricTable lays judged rows out as Markdown, with their notes as lines of a list. The
-// operation stands once, above its metrics.
-func metricTable(rows []results.JudgedRow, hasBaseline bool, escape func(string) string) (page.Table, []string) {
-	t := page.Table{Header: []string{"operation", "metric", "now"}, Align: "llr"}
-	ratios := hasRatios(rows)
-	if hasBaseline {
-		t = page.Table{Header: []string{"operation", "metric", "baseline", "now", "delta"}, Align: "llrrr"}
-		if ratios {
-			t.Header, t.Align = append(t.Header, "ratio of pairs"), t.Align+"r"
-		}
-		t.Header, t.Align = append(t.Header, "p", "verdict"), t.Align+"rl"
-	}
-	var notes noteList
-	many := manyScenarios(rows)
-	previous := ""
-	for _, r := range rows {
-		op := operation(r, many)
-		cells := []string{escape(op), escape(r.Unit)}
-		if op == previous {
-			cells[0] = ""
-		}
-		previous = op
-		if hasBaseline {
-			cells = append(cells, escape(r.Baseline.Format(r.Unit)))
-		}
-		cells = append(cells, escape(r.Now.Format(r.Unit)))
-		if hasBaseline {
-			cells = append(cells, escape(r.FormatDelta()))
-			if ratios {
-				cells = append(cells, escape(formatRatio(r.Ratio)))
-			}
-			cells = append(cells, escape(r.FormatP()), verdictCell(r, &notes, escape))
-		}
-		t.Rows = append(t.Rows, cells)
-	}
-	lines := make([]string, len(notes))
-	for i, n := range notes {
-		lines[i] = fmt.Sprintf("- (%d) %s\n", i+1, escape(n))
-	}
-	return t, lines
+// A Table is laid out once, and shown by every form in its own way. Its texts may hold any
+// characters: the forms escape them.
+type Table struct {
+	Label   string
+	Columns []Column
+	Rows    [][]Cell
+	Notes   []string // footnotes, numbered from 1
+
+	Strong bool // a verdict emphasizes all of its cell, rather than only Text
 }
 
-func verdictCell(r results.JudgedRow, notes *noteList, escape func(string) string) string {
-	if r.Verdict == "" {
-		return escape("– " + shortNote(r.Note))
-	}
-	cell := escape(string(r.Verdict))
-	if r.Verdict == results.Regressed || r.Verdict == results.Inconclusive {
-		cell = "**" + cell + "**"
-	}
-	if r.Note != "" {
-		cell += fmt.Sprintf(" (%d)", notes.add(r.Note))
-	}
-	return cell
+// A Column is a column of a table.
+type Column struct {
+	Name string
+	Kind Kind // of its cells
+	texttable.Fold
 }
 
-// shortNote is a note without what its column says already.
-func shortNote(note string) string { return strings.TrimSuffix(note, ": no verdict") }
+// A Kind is what a cell holds.
+type Kind int
 
-// A noteList numbers notes from 1; the same note has one number.
-type noteList []string
+// The kinds.
+const (
+	Words  Kind = iota
+	Number      // aligned to the right
+	Name        // of the row
+	Prose       // may be broken into lines
+	Code        // an identifier
+)
 
-func (l *noteList) add(note string) int {
-	if i := slices.Index(*l, note); i >= 0 {
+// A Cell is one cell of a table.
+type Cell struct {
+	Text    string
+	More    string          // follows Text, without its emphasis
+	Kind    Kind            // Words stands for the column's kind
+	Verdict results.Verdict // what Text tells the reader; empty for most cells
+	Note    int             // the number of its footnote, or 0
+}
+
+// KindOf returns the kind of the cell in column i.
+func (t *Table) KindOf(c Cell, i int) Kind {
+	if c.Kind != Words {
+		return c.Kind
+	}
+	return t.Columns[i].Kind
+}
+
+// footnote returns the number of a footnote, which it adds if the table lacks it.
+func (t *Table) footnote(note string) int {
+	if i := slices.Index(t.Notes, note); i >= 0 {
 		return i + 1
 	}
-	*l = append(*l, note)
-	return len(*l)
+	t.Notes = append(t.Notes, note)
+	return len(t.Notes)
 }
 
-func manyScenarios(rows []results.JudgedRow) bool {
-	return slices.ContainsFunc(rows, func(r results.JudgedRow) bool { return r.Scenario != rows[0].Scenario })
-}
-
-func operation(r results.JudgedRow, many bool) string {
-	if many {
-		return r.Scenario + " " + r.Op
-	}
-	return r.Op
-}
-
-func hasRatios(rows []results.JudgedRow) bool {
-	return slices.ContainsFunc(rows, func(r results.JudgedRow) bool { return r.Ratio != nil })
-}
-
-// ratioLegend explains the column, where there is one.
-func ratioLegend(rows []results.JudgedRow) string {
-	if !hasRatios(rows) {
-		return ""
-	}
-	levels := emptySpan()
-	for _, r := range rows {
-		if r.Ratio != nil {
-			levels.take(100 * r.Ratio.Level)
+// layout returns the table with the cells that show makes.
+func (t *Table) layout(head func(string) string, show func(Cell, Kind) string) texttable.Table {
+	var out texttable.Table
+	for _, c := range t.Columns {
+		out.Header, out.Fold = append(out.Header, head(c.Name)), append(out.Fold, c.Fold)
+		if c.Kind == Number {
+			out.Align += "r"
+		} else {
+			out.Align += "l"
 		}
 	}
-	level := strconv.FormatFloat(levels.low, 'g', 4, 64)
-	if levels.high > levels.low {
-		level += "% to " + strconv.FormatFloat(levels.high, 'g', 4, 64)
-	}
-	return " The ratio is that of neighbouring measurements, now to baseline, with its interval at " + level + "%; delta and p of such a row are those of the pairs."
-}
-
-// notable are the rows that a reader must see, worst first: what regressed, what can't be
-// told, what improved.
-func notable(rows []results.JudgedRow) (list []results.JudgedRow) {
-	for _, v := range []results.Verdict{results.Regressed, results.Inconclusive, results.Improved} {
-		for _, r := range rows {
-			if r.Verdict == v {
-				list = append(list, r)
+	for _, row := range t.Rows {
+		var cells []string
+		for i, c := range row {
+			text := show(c, t.KindOf(c, i))
+			if c.Note > 0 {
+				text += fmt.Sprintf(" (%d)", c.Note)
 			}
+			cells = append(cells, text)
 		}
+		out.Rows = append(out.Rows, cells)
 	}
-	return list
+	return out
+}
+
+// text returns the table for a terminal.
+func (t *Table) text(style texttable.Style) texttable.Table {
+	return t.layout(plaintext.Line, func(c Cell, _ Kind) string {
+		text, more := plaintext.Line(c.Text), plaintext.Line(c.More)
+		if t.Strong {
+			text, more = text+more, ""
+		}
+		return style.Paint(roleOf(c.Verdict), text) + more
+	})
+}
+
+// markdown returns the table in Markdown. escape makes plain text Markdown.
+func (t *Table) markdown(escape, code func(string) string) texttable.Table {
+	return t.layout(escape, func(c Cell, kind Kind) string {
+		text, more := escape(c.Text), escape(c.More)
+		switch {
+		case kind == Code:
+			text = code(c.Text)
+		case c.Verdict != results.Regressed && c.Verdict != results.Inconclusive:
+		case t.Strong:
+			text, more = "**"+text+more+"**", ""
+		default:
+			text = "**" + text + "**"
+		}
+		return text + more
+	})
+}
+
+// notes writes the footnotes as a list, with something before each.
+func (t *Table) notes(w io.Writer, before string, escape func(string) string) {
+	for i, n := range t.Notes {
+		fmt.Fprintf(w, "%s(%d) %s\n", before, i+1, escape(n))
+	}
+}
+
+// roleOf returns the role in which a terminal shows a verdict.
+func roleOf(v results.Verdict) texttable.Role {
+	switch v {
+	case results.Invalid, results.Regressed:
+		return texttable.Bad
+	case results.Inconclusive:
+		return texttable.Doubtful
+	case results.Improved:
+		return texttable.Good
+	}
+	return texttable.Plain
+}
+
+// prose returns s as Markdown for a comment. Besides what [markdown.Escape] does, nothing in it
+// becomes a link or notifies somebody by name.
+func prose(s string) string {
+	s = markdown.Escape(s)
+	s = strings.ReplaceAll(s, "://", `\://`)
+	for _, www := range []string{"www.", "WWW.", "Www."} {
+		s = strings.ReplaceAll(s, www, www[:3]+`\.`)
+	}
+	return strings.ReplaceAll(s, "@", "@\u2060") // a word joiner: no name begins with it
 }

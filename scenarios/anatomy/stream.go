@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 )
 
 // A Stream is what one push of a file took.
@@ -57,8 +57,8 @@ func (b *bench) stream(ctx context.Context, size int64) (_ Stream, err error) {
 		return Stream{}, err
 	}
 	debug.FreeOSMemory()
-	scenarios.ResetPeakResident()
-	s := Stream{Size: size, PeakBefore: scenarios.PeakResident()}
+	osinfo.ResetPeakResident()
+	s := Stream{Size: size, PeakBefore: osinfo.PeakResident()}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	begun := time.Now()
@@ -67,7 +67,7 @@ func (b *bench) stream(ctx context.Context, size int64) (_ Stream, err error) {
 	}
 	s.Nanos = int64(time.Since(begun))
 	runtime.ReadMemStats(&after)
-	s.Peak, s.Allocated = scenarios.PeakResident(), int64(after.TotalAlloc-before.TotalAlloc)
+	s.Peak, s.Allocated = osinfo.PeakResident(), int64(after.TotalAlloc-before.TotalAlloc)
 	return s, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
@@ -104,7 +105,7 @@ func Gather(ctx context.Context, o Options) (Facts, error) {
 
 // ask takes what this process and this program know.
 func (f *Facts) ask() error {
-	if limit, known := scenarios.DescriptorLimit(); known {
+	if limit, known := osinfo.DescriptorLimit(); known {
 		f.DescriptorLimit = &limit
 	}
 	for _, name := range scenarios.Names() {

@@ -7,7 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/results"
 )
 
 // read takes what Linux tells in files, below root. Elsewhere there are none, and the
@@ -16,7 +17,7 @@ func (f *Facts) read(root string) {
 	at := files(root)
 	f.Quota, f.MemoryLeft = at.quota(), at.memoryLeft()
 	f.MemoryAvailable = at.memoryAvailable()
-	f.Ports = scenarios.ReadLocalPorts(root)
+	f.Ports = (*results.LocalPorts)(osinfo.ReadLocalPorts(root))
 	f.ReuseTimeWait = at.number("proc/sys/net/ipv4/tcp_tw_reuse")
 	f.AcceptQueue = at.number("proc/sys/net/core/somaxconn")
 	f.ClockSource, _ = at.text("sys/devices/system/clocksource/clocksource0/current_clocksource")

@@ -6,70 +6,41 @@ import (
 	"io"
 	"strings"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/renderer"
-	"github.com/olekukonko/tablewriter/tw"
-
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
-// usualWidth is for text that goes to no terminal.
+// usualWidth is the width of text that goes to no terminal.
 const usualWidth = 100
 
-// WriteTable writes the checks for a person: a line each, and then, of those that are
-// not ok, why they matter and what to change.
-func WriteTable(w io.Writer, checks []Check, o results.TableOptions) error {
-	paint := func(s State) string { return string(s) }
-	if o.Color {
-		paint = func(s State) string {
-			return map[State]string{OK: "\x1b[32m", Warning: "\x1b[33m", Problem: "\x1b[31m", Unknown: "\x1b[2m"}[s] + string(s) + "\x1b[0m"
-		}
-	}
+// WriteTable writes the checks as a table for a terminal, and below it, for each check that isn't ok, why it
+// matters and what to change.
+func WriteTable(w io.Writer, checks []Check, o texttable.Style) error {
 	width := o.Width
 	if width <= 0 {
 		width = usualWidth
 	}
-	var table bytes.Buffer
-	t := tablewriter.NewTable(&table,
-		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders: tw.BorderNone,
-			Symbols: tw.NewSymbols(tw.StyleLight),
-			Settings: tw.Settings{
-				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
-				Lines:      tw.Lines{ShowHeaderLine: tw.On},
-			},
-		})),
-		tablewriter.WithEastAsian(tw.Off), // the locale has no say in how wide "µ" is
-		tablewriter.WithAlignment(tw.Alignment{tw.AlignLeft, tw.AlignLeft, tw.AlignLeft}),
-		tablewriter.WithHeaderAutoFormat(tw.Off),
-		tablewriter.WithRowAutoWrap(tw.WrapNone),
-	)
-	t.Header([]string{"check", "state", "found"})
+	table := texttable.Table{Header: []string{"check", "state", "found"}}
 	const before = 28 // columns of the two others
 	for _, c := range checks {
-		// A line each, so that they can be told apart from the next check's.
+		// Each line is a row of its own, so that none is confused with the next check's.
 		for i, line := range wrap(c.Found, max(24, width-before)) {
-			row := []string{c.Name, paint(c.State), line}
+			row := []string{c.Name, o.Paint(c.State.role(), string(c.State)), line}
 			if i > 0 {
 				row = []string{"", "", line}
 			}
-			if err := t.Append(row); err != nil {
-				return fmt.Errorf("table: %w", err)
-			}
+			table.Rows = append(table.Rows, row)
 		}
 	}
-	if err := t.Render(); err != nil {
-		return fmt.Errorf("table: %w", err)
-	}
 	var page bytes.Buffer
-	for line := range strings.Lines(table.String()) {
-		fmt.Fprintln(&page, strings.TrimPrefix(strings.TrimRight(line, " \n"), " "))
+	if err := table.Text(&page); err != nil {
+		return err
 	}
 	for _, c := range checks {
 		if c.State == OK {
 			continue
 		}
-		fmt.Fprintf(&page, "\n%s: %s\n", c.Name, paint(c.State))
+		fmt.Fprintf(&page, "\n%s: %s\n", c.Name, o.Paint(c.State.role(), string(c.State)))
 		for _, text := range []string{"why: " + c.Why, "change: " + c.Change} {
 			for i, line := range wrap(text, max(24, width-4)) {
 				fmt.Fprintf(&page, "%s%s\n", []string{"  ", "    "}[min(i, 1)], line)
@@ -81,27 +52,35 @@ func WriteTable(w io.Writer, checks []Check, o results.TableOptions) error {
 	return err
 }
 
-// Verdict says in a line what the checks come to.
+// role returns the role in which a table shows a state.
+func (s State) role() texttable.Role {
+	switch s {
+	case OK:
+		return texttable.Good
+	case Warning:
+		return texttable.Doubtful
+	case Problem:
+		return texttable.Bad
+	}
+	return texttable.Faint
+}
+
+// Verdict returns a line that says whether the machine is fit to measure on, and counts the states of the
+// checks.
 func Verdict(checks []Check) string {
 	n := map[State]int{}
 	for _, c := range checks {
 		n[c.State]++
 	}
-	plural := func(n int, what string) string {
-		if n != 1 {
-			what += "s"
-		}
-		return fmt.Sprintf("%d %s", n, what)
-	}
-	counts := fmt.Sprintf("%d ok, %s, %s, %d unknown", n[OK], plural(n[Warning], "warning"), plural(n[Problem], "problem"), n[Unknown])
+	counts := fmt.Sprintf("%d ok, %s, %s, %d unknown", n[OK], plaintext.Count(n[Warning], "warning"), plaintext.Count(n[Problem], "problem"), n[Unknown])
 	if Fit(checks) {
 		return "fit to measure on: " + counts
 	}
 	return "times can't be judged here: " + counts
 }
 
-// wrap breaks a text between words, so that lines are so long at most, where words let
-// it.
+// wrap breaks a text between words into lines of at most width characters. A longer word gets a line of its
+// own.
 func wrap(text string, width int) (lines []string) {
 	line, length := "", 0
 	for _, word := range strings.Fields(text) {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
 func TestWriteTable(t *testing.T) {
@@ -18,9 +18,9 @@ func TestWriteTable(t *testing.T) {
 		{"noise", Problem, "B/A 1.005, spread 29.0%: 10 blocks each can tell 44.1%, 100 can 13.6%", "a change smaller than it can't be told", "end what else runs"},
 	}
 	var out bytes.Buffer
-	require.NoError(t, WriteTable(&out, checks, results.TableOptions{Width: 60}))
+	require.NoError(t, WriteTable(&out, checks, texttable.Style{Width: 60}))
 	require.Equal(t, `check         state    found
-────────────────────────────────────────────────────────
+──────────────────────────────────────────────────────
 cores         ok       8 cores, GOMAXPROCS 8
 accept queue  warning  128 connections
 noise         problem  B/A 1.005, spread 29.0%: 10
@@ -39,7 +39,7 @@ times can't be judged here: 1 ok, 1 warning, 1 problem, 0 unknown
 `, out.String())
 
 	out.Reset()
-	require.NoError(t, WriteTable(&out, checks[:1], results.TableOptions{Color: true}))
+	require.NoError(t, WriteTable(&out, checks[:1], texttable.Style{Color: true}))
 	require.Contains(t, out.String(), "\x1b[32mok\x1b[0m")
 	require.True(t, strings.HasSuffix(out.String(), "\nfit to measure on: 1 ok, 0 warnings, 0 problems, 0 unknown\n"))
 }
@@ -50,7 +50,7 @@ func TestLinesFit(t *testing.T) {
 	f.Turbo, f.SMT = to(true), to(true)
 	for _, width := range []int{60, 80, 120} {
 		var out bytes.Buffer
-		require.NoError(t, WriteTable(&out, Examine(f), results.TableOptions{Width: width}))
+		require.NoError(t, WriteTable(&out, Examine(f), texttable.Style{Width: width}))
 		for line := range strings.Lines(out.String()) {
 			if !strings.Contains(line, "/sys/devices") { // one word, to be copied
 				require.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), width, line)

@@ -17,12 +17,14 @@ type binary struct {
 	tree *checkout.Tree
 	pkg  checkout.Package
 	path string
+	trim bool // it holds no path of the machine
 }
 
 // build builds the test binary of a package. With trim it holds no path of the machine, so that the
-// same source gives the same bytes wherever it lies.
-func build(ctx context.Context, t *checkout.Tree, p checkout.Package, path string, trim bool) (*binary, error) {
-	_, err := t.Go(ctx, "test", "-c", fmt.Sprintf("-trimpath=%t", trim), "-o", path, p.ImportPath)
+// same source gives the same bytes wherever it lies. The flags are further ones of go test.
+func build(ctx context.Context, t *checkout.Tree, p checkout.Package, path string, trim bool, flags ...string) (*binary, error) {
+	args := append([]string{"test", "-c", fmt.Sprintf("-trimpath=%t", trim), "-o", path}, flags...)
+	_, err := t.Go(ctx, append(args, p.ImportPath)...)
 	var failed *checkout.Error
 	if errors.As(err, &failed) {
 		failed.Problem = fmt.Sprintf("%s: the tests of %s don't compile", t, p.ImportPath)
@@ -31,7 +33,7 @@ func build(ctx context.Context, t *checkout.Tree, p checkout.Package, path strin
 	if err != nil {
 		return nil, err
 	}
-	return &binary{tree: t, pkg: p, path: path}, nil
+	return &binary{tree: t, pkg: p, path: path, trim: trim}, nil
 }
 
 // Bounds of what is kept of a process's output. The result of a block stands at its end.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
 // A Benchmark is one of a package, at one value of GOMAXPROCS.
@@ -32,6 +33,11 @@ func (b Benchmark) Result() string {
 
 // Short is the name as benchstat shows it, such as "Push/size=1KiB-2".
 func (b Benchmark) Short() string { return strings.TrimPrefix(b.Result(), "Benchmark") }
+
+// key returns the key of the benchmark's time in a comparison.
+func (b Benchmark) key() sequential.Key {
+	return sequential.Key{Scenario: b.Package, Op: b.Short(), Unit: unitTime}
+}
 
 // pattern is a value of -test.bench that matches the benchmark and no other. The testing package
 // matches it part by part, as a slash divides the name.
@@ -64,6 +70,7 @@ type problem struct {
 	kind   problemKind
 	text   string // what the benchmark did, such as "failed: no such file"
 	stacks string // of the goroutines, if it panicked or never ended
+	panics bool   // it ended its process
 }
 
 func (p *problem) Error() string { return p.text }
@@ -190,7 +197,7 @@ func (f *finished) problem(bench Benchmark, limit time.Duration) *problem {
 		return &problem{kind: broken, text: "failed: " + text}
 	}
 	if f.err != nil {
-		return &problem{kind: broken, text: f.panicText(), stacks: f.stderr}
+		return &problem{kind: broken, text: f.panicText(), stacks: f.stderr, panics: f.panicLine() != ""}
 	}
 	if text, ok := f.report("SKIP", bench); ok {
 		return &problem{kind: skipped, text: "was skipped: " + text}
@@ -222,13 +229,8 @@ var logLine = regexp.MustCompile(`^ {4}\S+:[0-9]+: `)
 
 // panicText says how a process ended that didn't end well, in a line.
 func (f *finished) panicText() string {
-	for _, out := range []string{f.stderr, f.stdout} {
-		for line := range strings.Lines(out) {
-			line = strings.TrimSpace(line)
-			if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
-				return "ended with a " + line
-			}
-		}
+	if line := f.panicLine(); line != "" {
+		return "ended with a " + line
 	}
 	for _, out := range []string{f.stderr, f.stdout} {
 		if out != "" {
@@ -236,4 +238,20 @@ func (f *finished) panicText() string {
 		}
 	}
 	return fmt.Sprintf("ended with %v", f.err)
+}
+
+// panicLine returns the first line of the panic that ended the process, or "".
+func (f *finished) panicLine() string {
+	if f.err == nil {
+		return ""
+	}
+	for _, out := range []string{f.stderr, f.stdout} {
+		for line := range strings.Lines(out) {
+			line = strings.TrimSpace(line)
+			if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+				return line
+			}
+		}
+	}
+	return ""
 }

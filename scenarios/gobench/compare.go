@@ -14,7 +14,10 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
 // Options say what Compare measures.
@@ -34,6 +37,10 @@ type Options struct {
 
 	// Block is how long one benchmark is measured at a time, at least. 0 is DefaultBlock.
 	Block time.Duration
+
+	// LayoutBudget is how long further layouts of both sides' code are measured at most, building
+	// included, where a time would be called regressed, or is left open. 0: none are.
+	LayoutBudget time.Duration
 
 	// Limit is how long one benchmark may take in one process. 0 is DefaultLimit.
 	Limit time.Duration
@@ -69,19 +76,25 @@ func DefaultBudget(benchmarks int) time.Duration {
 type Progress struct {
 	Open, Benchmarks int // still to be decided, and in all
 	Rounds           int // in which each open benchmark was measured four times
+	Layouts          int // of the code that were measured after the first; the times are then of these
 	Elapsed, Budget  time.Duration
 }
 
 // An Outcome is what a comparison came to.
 type Outcome struct {
-	Judgement         *results.Judgement
+	Judgement         *judge.Judgement
 	Base, Now         []results.Record // one a block
 	BaseTree, NowTree *checkout.Tree
 	Differences       []string // between the sides' modules and toolchains, a line each
+	Warnings          []string // Unit lines that say nothing, a sentence each
 	Benchmarks        int      // on both sides
 	Rounds            int
 	Elapsed           time.Duration
 	Samples           string // the directory with the samples; empty if nothing was measured
+
+	Layouts        int           // of both sides' code that were measured besides the first
+	LayoutsElapsed time.Duration // building included
+	Relinking      error         // why another layout could not be built; nil if none was wanted
 
 	comparison *comparison
 }
@@ -105,27 +118,33 @@ func Compare(ctx context.Context, o Options) (_ *Outcome, err error) {
 	}
 	c := &comparison{Options: o, random: rand.New(rand.NewPCG(o.Seed, 2)), outcome: &Outcome{}}
 	c.outcome.comparison = c
-	if c.paired, err = results.NewPaired(results.PairedOptions{Units: c.unit, Rest: true}); err != nil {
-		return nil, err
-	}
+	c.test = sequential.New(sequential.Options{Units: c.unit, Rest: true})
 	if err := c.prepare(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.measure(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.layouts(ctx); err != nil {
+		return nil, err
+	}
+	c.outcome.Warnings = c.declared.warnings()
 	return c.outcome, nil
 }
 
 type comparison struct {
 	Options
 	random    *rand.Rand
-	paired    *results.Paired
+	test      *sequential.Test
+	found     sequential.Result // of the last analysis
 	base, now *checkout.Tree
 	targets   []*target
-	declared  unitLines
-	samples   *sampleFiles
-	outcome   *Outcome
+
+	differences []checkout.Difference // between what the two are built from
+
+	declared unitLines
+	samples  *sampleFiles
+	outcome  *Outcome
 }
 
 // A target is a benchmark that both sides have.
@@ -145,10 +164,11 @@ type target struct {
 func (c *comparison) measure(ctx context.Context) (err error) {
 	out := c.outcome
 	if len(c.targets) == 0 {
-		out.Judgement, _ = c.paired.Look(true, nil)
+		c.found, _ = c.test.Analyze(true)
+		out.Judgement = judge.Sequential(c.found, nil)
 		return nil
 	}
-	c.Log(fmt.Sprintf("finding out how fast %s are", counted(len(c.targets), "benchmark")))
+	c.Log(fmt.Sprintf("finding out how fast %s are", plaintext.Count(len(c.targets), "benchmark")))
 	for _, t := range c.targets {
 		if err := c.calibrate(ctx, t); err != nil {
 			return err
@@ -164,15 +184,16 @@ func (c *comparison) measure(ctx context.Context) (err error) {
 		if err := c.round(ctx); err != nil {
 			return err
 		}
-		out.Rounds, out.Elapsed = c.paired.Pairs(), time.Since(began)
+		out.Rounds, out.Elapsed = c.test.Pairs(), time.Since(began)
 		open := c.open()
 		c.Progress(Progress{Open: len(open), Benchmarks: len(c.targets), Rounds: out.Rounds, Elapsed: out.Elapsed, Budget: budget})
-		last := len(open) == 0 || out.Elapsed >= budget || !c.paired.MorePairs()
-		if !last && !c.paired.Due() {
+		last := len(open) == 0 || out.Elapsed >= budget || !c.test.CanAddPair()
+		if !last && !c.test.AnalysisDue() {
 			continue
 		}
 		var decided bool
-		if out.Judgement, decided = c.paired.Look(last, nil); decided || last {
+		if c.found, decided = c.test.Analyze(last); decided || last {
+			out.Judgement = judge.Sequential(c.found, nil)
 			return nil
 		}
 	}
@@ -181,7 +202,7 @@ func (c *comparison) measure(ctx context.Context) (err error) {
 // open returns the targets that are still measured.
 func (c *comparison) open() []*target {
 	return slices.DeleteFunc(slices.Clone(c.targets), func(t *target) bool {
-		return t.failed || c.paired.Resting(t.Package, t.Short())
+		return t.failed || c.test.Resting(t.Package, t.Short())
 	})
 }
 
@@ -265,12 +286,15 @@ func (c *comparison) giveUp(t *target, b *binary, err error) error {
 		return err
 	}
 	t.failed = true
-	where := "in the base it "
+	side, decision := judge.SideBase, sequential.Unclear
 	if b == t.now {
-		where = "now it "
+		side = judge.SideNow
+		if p.panics { // as when it does so at once; see sort
+			decision = sequential.Worse
+		}
 	}
 	text, err := c.describe(p, b, t.Benchmark)
-	c.paired.Abandon(results.JudgedRow{Scenario: t.Package, Op: t.Short(), Unit: unitTime, Verdict: results.Inconclusive, Note: where + text})
+	c.test.Abandon(t.key(), decision, judge.Reason{Code: judge.BenchmarkFails, Side: side, Text: text})
 	return err
 }
 
@@ -294,25 +318,20 @@ func (c *comparison) describe(p *problem, b *binary, bench Benchmark) (string, e
 func (c *comparison) round(ctx context.Context) error {
 	base, now := make([][]results.Record, 2), make([][]results.Record, 2)
 	for _, t := range c.open() {
-		turns := []*binary{t.base, t.now, t.now, t.base}
-		if c.random.IntN(2) == 1 {
-			turns = []*binary{t.now, t.base, t.base, t.now}
-		}
-		blocks := map[*binary][]*block{}
-		for _, b := range turns {
-			got, err := b.runBlock(ctx, t.Benchmark, fmt.Sprintf("%dx", t.iterations), c.Limit)
-			if err != nil {
-				if err := c.giveUp(t, b, err); err != nil {
-					return err
-				}
-				break
-			}
-			c.declared.add(got.units)
-			if err := c.samples.write(b.tree.Side, got); err != nil {
+		blocks, broke, err := c.turns(ctx, t.Benchmark, t.iterations, t.base, t.now)
+		if err != nil {
+			if err := c.giveUp(t, broke, err); err != nil {
 				return err
 			}
-			blocks[b] = append(blocks[b], got)
-			t.processor[b] += max(0, got.processor-t.idle[b])
+		}
+		for _, b := range []*binary{t.base, t.now} {
+			for _, got := range blocks[b] {
+				c.declared.add(got.units)
+				if err := c.samples.write(b.tree.Side, got); err != nil {
+					return err
+				}
+				t.processor[b] += max(0, got.processor-t.idle[b])
+			}
 		}
 		if t.failed {
 			continue
@@ -324,8 +343,26 @@ func (c *comparison) round(ctx context.Context) error {
 		}
 	}
 	out := c.outcome
-	out.Base, out.Now = number(out.Base, base, 2*c.paired.Pairs()), number(out.Now, now, 2*c.paired.Pairs())
-	return c.paired.Add(base, now)
+	out.Base, out.Now = number(out.Base, base, 2*c.test.Pairs()), number(out.Now, now, 2*c.test.Pairs())
+	return c.test.Add(base, now)
+}
+
+// turns measures a block of a benchmark four times: base, now, now and base, or the other way round. With
+// an error come the blocks before it and the side that it is of.
+func (c *comparison) turns(ctx context.Context, bench Benchmark, iterations int, base, now *binary) (map[*binary][]*block, *binary, error) {
+	order := []*binary{base, now, now, base}
+	if c.random.IntN(2) == 1 {
+		order = []*binary{now, base, base, now}
+	}
+	blocks := map[*binary][]*block{}
+	for _, b := range order {
+		got, err := b.runBlock(ctx, bench, fmt.Sprintf("%dx", iterations), c.Limit)
+		if err != nil {
+			return blocks, b, err
+		}
+		blocks[b] = append(blocks[b], got)
+	}
+	return blocks, nil, nil
 }
 
 // number appends the records of blocks, numbered as repetitions after those before.
@@ -337,11 +374,4 @@ func number(to []results.Record, blocks [][]results.Record, before int) []result
 		}
 	}
 	return to
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
 )
 
 const allocating = `package m
@@ -48,7 +50,7 @@ func TestOneAllocationMoreIsFoundExactly(t *testing.T) {
 	require.NoError(t, err)
 	row := find(t, out, "Work-2", "allocs/op")
 	require.Equal(t, results.Regressed, row.Verdict)
-	require.Equal(t, 2.0, row.Baseline.Median)
+	require.Equal(t, 2.0, row.Base.Median)
 	require.Equal(t, 3.0, row.Now.Median)
 	require.Equal(t, results.Regressed, out.Judgement.Verdict)
 	require.Equal(t, []string{"m.go"}, out.NowTree.Changed)
@@ -174,7 +176,7 @@ func BenchmarkRead(b *testing.B) {
 	require.NoError(t, err)
 	for unit, want := range map[string]float64{"embedded": 1, "relative": 2, "beside": 3} {
 		row := find(t, out, "Read-2", unit)
-		require.Equal(t, want, row.Baseline.Median, unit)
+		require.Equal(t, want, row.Base.Median, unit)
 		require.Equal(t, 10*want, row.Now.Median, unit)
 	}
 }
@@ -197,7 +199,7 @@ func BenchmarkN(b *testing.B) {
 	out, err := Compare(t.Context(), r.options())
 	require.NoError(t, err)
 	row := find(t, out, "N-2", "n")
-	require.Equal(t, 1.0, row.Baseline.Median)
+	require.Equal(t, 1.0, row.Base.Median)
 	require.Equal(t, 2.0, row.Now.Median)
 
 	outside := filepath.Join(t.TempDir(), "go.work")
@@ -219,7 +221,7 @@ func TestIdenticalBinariesPassAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, results.Pass, out.Judgement.Verdict)
 	require.Zero(t, out.Rounds)
-	require.Contains(t, find(t, out, "Work-2", "ns/op").Note, "byte for byte")
+	require.Contains(t, report.Note(find(t, out, "Work-2", "ns/op")), "byte for byte")
 
 	r.write(map[string]string{"testdata/x": "2"})
 	out, err = Compare(t.Context(), r.options())
@@ -270,9 +272,11 @@ func TestMetricsOfItsOwn(t *testing.T) {
 func BenchmarkOwn(b *testing.B) {
 	fmt.Println("Unit declared/op better=higher")
 	fmt.Println("Unit exact/op better=lower assume=exact")
+	fmt.Println("Unit sideways/op better=sideways")
+	fmt.Println("Unit steady/op better=up")
 	for b.Loop() {
 	}
-	for _, unit := range []string{"declared/op", "exact/op", "configured/op", "unknown/op", "steady/op"} {
+	for _, unit := range []string{"declared/op", "exact/op", "configured/op", "unknown/op", "sideways/op", "steady/op"} {
 		v := ` + v + `
 		if unit == "steady/op" {
 			v = 7
@@ -293,11 +297,16 @@ func BenchmarkOwn(b *testing.B) {
 	require.NoError(t, err)
 	for unit, want := range map[string]results.Verdict{
 		"declared/op": results.Regressed, "exact/op": results.Improved, "configured/op": results.Improved,
-		"unknown/op": results.Inconclusive, "steady/op": results.Pass, "zero/op": results.Pass,
+		"unknown/op": results.Inconclusive, "sideways/op": results.Inconclusive, "steady/op": results.Pass, "zero/op": results.Pass,
 	} {
 		require.Equal(t, want, find(t, out, "Own-2", unit).Verdict, unit)
 	}
-	require.Contains(t, find(t, out, "Own-2", "unknown/op").Note, `"Unit unknown/op better=lower"`)
+	require.Contains(t, report.Note(find(t, out, "Own-2", "unknown/op")), `"Unit unknown/op better=lower"`)
+	require.Contains(t, report.Note(find(t, out, "Own-2", "sideways/op")), `Unit sideways/op better=sideways: want better=higher or better=lower`)
+	require.Equal(t, []string{
+		"a benchmark printed Unit sideways/op better=sideways: want better=higher or better=lower",
+		"a benchmark printed Unit steady/op better=up: want better=higher or better=lower",
+	}, out.Warnings, "also if the metric didn't move")
 }
 
 // TestBenchmarksThatCannotBeMeasured: each way to report nothing, on either side or both. None passes.
@@ -361,9 +370,9 @@ func TestBenchmarksThatCannotBeMeasured(t *testing.T) {
 			if !named {
 				want = results.Inconclusive
 			}
-			require.Equal(t, want, row.Verdict, "%s %s: %s", c.name, name, row.Note)
-			require.True(t, strings.HasPrefix(row.Note, c.where), "%s %s: %s", c.name, name, row.Note)
-			require.Contains(t, row.Note, texts[name], "%s %s", c.name, name)
+			require.Equal(t, want, row.Verdict, "%s %s: %s", c.name, name, report.Note(row))
+			require.True(t, strings.HasPrefix(report.Note(row), c.where), "%s %s: %s", c.name, name, report.Note(row))
+			require.Contains(t, report.Note(row), texts[name], "%s %s", c.name, name)
 		}
 		require.NotEmpty(t, find(t, out, "Good-2", "ns/op").Now)
 		stacks, err := filepath.Glob(filepath.Join(o.Out, "goroutines-*Hangs*"))
@@ -391,9 +400,9 @@ func TestBenchmarksOfOneSide(t *testing.T) {
 	o.Packages = []string{"./..."}
 	out, err := Compare(t.Context(), o)
 	require.NoError(t, err)
-	rows := map[string]results.JudgedRow{}
+	rows := map[string]judge.Row{}
 	for _, row := range out.Judgement.Rows {
-		if row.Unit == "ns/op" {
+		if row.Unit.Name == "ns/op" {
 			rows[row.Scenario+" "+row.Op] = row
 		}
 	}
@@ -402,7 +411,7 @@ func TestBenchmarksOfOneSide(t *testing.T) {
 	require.Equal(t, results.Inconclusive, rows["example.com/m/gone Stays-2"].Verdict)
 	for _, name := range []string{"example.com/m Comes-2", "example.com/m/come Stays-2"} {
 		require.Empty(t, rows[name].Verdict)
-		require.Equal(t, "not in the base: no verdict", rows[name].Note)
+		require.Equal(t, "not in the base: no verdict", report.Note(rows[name]))
 	}
 }
 
@@ -427,7 +436,7 @@ func BenchmarkPrints(b *testing.B) {
 	require.NoError(t, err)
 	row := find(t, out, "Prints-2", "allocs/op")
 	require.Equal(t, results.Regressed, row.Verdict)
-	require.Equal(t, []float64{1, 2}, []float64{row.Baseline.Median, row.Now.Median})
+	require.Equal(t, []float64{1, 2}, []float64{row.Base.Median, row.Now.Median})
 }
 
 func TestMistakesAreNamed(t *testing.T) {

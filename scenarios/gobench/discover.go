@@ -69,7 +69,8 @@ func (f *finished) sort(all *found, pkg string, procs []int, limit time.Duration
 			}
 		}
 	}
-	if f.timedOut || f.err != nil && !strings.Contains(f.stdout, marker+"FAIL") {
+	// While the process ends of a panic, the testing package may go on, and print a result of nothing and FAIL.
+	if f.timedOut || f.panicLine() != "" || f.err != nil && !strings.Contains(f.stdout, marker+"FAIL") {
 		if len(names) > 0 {
 			ended = names[len(names)-1]
 		}
@@ -86,6 +87,9 @@ func (f *finished) sort(all *found, pkg string, procs []int, limit time.Duration
 			})
 			_, ran := all.good[bench]
 			switch {
+			case name == ended && !f.timedOut:
+				all.bad[bench] = f.problem(bench, limit)
+				delete(all.good, bench)
 			case resultOf(bench).MatchString(f.stdout):
 				all.good[bench] = f.firstIteration(bench)
 				delete(all.bad, bench)

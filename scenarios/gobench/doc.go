@@ -9,7 +9,7 @@
 //   - In every round each open benchmark is measured in four blocks: base, now, now and base, or the
 //     other way round. A block is a process of its own, so whatever a process draws once for its
 //     life, such as addresses and hash seeds, differs from block to block, and is part of the noise.
-//   - [results.Paired] decides from the ratios of the blocks, and lets a benchmark rest that is decided.
+//   - [sequential.Test] decides from the ratios of the blocks, and lets a benchmark rest that is decided.
 //
 // [Outcome.Explain] profiles what regressed on both sides, by turns again, and names the functions.
 //

@@ -12,6 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
 )
 
 // An Explained is why a benchmark regressed: what changed in the profiles of both sides.
@@ -65,6 +66,7 @@ func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, o
 				p.kind, p.sample = profiles.CPU, ""
 				queue = append(queue, p)
 			}
+		case isEmpty(err) && len(all) > 0: // its waits are explained; it hardly ever had the processor
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s of %s: %w", p.kind, p.target.Short(), err))
 		default:
@@ -78,12 +80,18 @@ func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, o
 	return all, errors.Join(errs...)
 }
 
+// isEmpty reports whether a profile couldn't be explained because it holds no samples.
+func isEmpty(err error) bool {
+	file, ok := errors.AsType[*profiles.FileError](err)
+	return ok && file.Problem == profiles.NoSamples
+}
+
 // profilings returns what explains the regressed rows: of each kind of profile the benchmark that
 // changed most.
 func (o *Outcome) profilings() []profiling {
 	var list []profiling
 	for _, row := range o.Judgement.Rows {
-		if row.Verdict != results.Regressed || row.Now == nil || row.Baseline == nil {
+		if row.Verdict != results.Regressed || row.Now == nil || row.Base == nil {
 			continue
 		}
 		at := slices.IndexFunc(o.comparison.targets, func(t *target) bool { return t.Package == row.Scenario && t.Short() == row.Op })
@@ -104,7 +112,7 @@ func (o *Outcome) profilings() []profiling {
 }
 
 // profilings returns what explains a regressed row of the target.
-func (t *target) profilings(row results.JudgedRow) []profiling {
+func (t *target) profilings(row judge.Row) []profiling {
 	p := profiling{target: t}
 	if row.Delta != nil {
 		p.change = max(*row.Delta, -*row.Delta)
@@ -113,16 +121,16 @@ func (t *target) profilings(row results.JudgedRow) []profiling {
 		p.kind, p.sample = kind, sample
 		return []profiling{p}
 	}
-	switch row.Unit {
+	switch row.Unit.Name {
 	case "allocs/op":
 		return of(profiles.Allocs, "alloc_objects")
 	case "B/op":
 		return of(profiles.Allocs, "alloc_space")
 	}
-	if row.Unit != unitTime || row.Ratio == nil || t.measured == 0 {
+	if row.Unit.Name != unitTime || row.Ratio == nil || t.measured == 0 {
 		return of(profiles.CPU, "")
 	}
-	longer := row.Baseline.Median * (row.Ratio.Estimate - 1)
+	longer := row.Base.Median * (row.Ratio.Estimate - 1)
 	works := float64(t.processor[t.now]-t.processor[t.base]) / float64(t.measured)
 	switch share := works / longer; {
 	case share < mostlyWaits:
@@ -183,6 +191,7 @@ func (c *comparison) explain(ctx context.Context, p profiling, dir string, progr
 	if p.kind == profiles.Block { // the testing package waits, too
 		within = own
 	}
+	own = append(own, checkout.Functions(c.differences)...) // a dependency that changed may be the cause as well
 	e.Explanation, err = profiles.Explain(ctx, e.Base, e.Now, profiles.ExplainOptions{SampleIndex: p.sample, Own: own, Within: within, Paired: true})
 	return e, err
 }

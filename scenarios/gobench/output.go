@@ -148,16 +148,27 @@ func (r *lineReader) take(line string) {
 		}
 	case nameless.MatchString(line):
 		r.prints(r.current)
-	case results.IsBenchmarkLine(line):
-		r.lines = append(r.lines, line)
+	case isReadable(line):
 		if pkg, ok := strings.CutPrefix(line, "pkg: "); ok {
 			r.pkg = strings.TrimSpace(pkg)
+			line = "pkg: " + r.pkg // space at its end would be another package to benchstat
 		}
+		r.lines = append(r.lines, line)
 	default:
 		if r.others = append(r.others, line); len(r.others) > maxTrialLines {
 			r.others = r.others[1:]
 		}
 	}
+}
+
+// isReadable reports whether benchstat can read a line: what a program prints may only look like one that it
+// can, such as the word Unit alone.
+func isReadable(line string) bool {
+	if !results.IsBenchmarkLine(line) {
+		return false
+	}
+	_, err := results.ParseGoBenchmarks([]string{line})
+	return err == nil
 }
 
 // takeLog takes a line after "--- FAIL": the benchmark's log is indented.

@@ -90,6 +90,8 @@ func FuzzLineReader(f *testing.F) {
 	f.Add("BenchmarkPush-2 \t--- FAIL: BenchmarkPush-2\n    x_test.go:1: no\n", 1)
 	f.Add("BenchmarkPush-2 \t0\tNaN ns/op\npanic: boom\n", 100)
 	f.Add("helloBenchmarkPush-2 \t 10\t 5 ns/op\n", 100)
+	f.Add("pkg: example.com/m \nBenchmarkPush-2 1 5 ns/op\nBenchmarkPush-2 1 5 ns/op\n", 100)
+	f.Add("pkg: example.com/m\nUnit ns/op\nBenchmarkPush-2 1 5 ns/op\nBenchmarkPush-2 1 5 ns/op\nUnit", 100)
 	f.Fuzz(func(t *testing.T, text string, n int) {
 		r := newLineReader([]benchmarkName{{"example.com/m", "BenchmarkPush-2"}}, 2, nil)
 		_ = feed(r, text, max(1, n))

@@ -1,13 +1,9 @@
 package gobench
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,7 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
 // prepare builds both sides' test binaries and finds the benchmarks that both have.
@@ -106,13 +103,16 @@ func (c *comparison) compareInputs(ctx context.Context, packages []packagePair) 
 		if len(paths) == 0 {
 			return nil // one side has nothing to build
 		}
-		in, err := t.Inputs(ctx, paths...)
+		all, err := t.TestDeps(ctx, paths...)
 		if err != nil {
 			return err
 		}
-		inputs[t] = in
+		if inputs[t], err = t.Inputs(ctx, all); err != nil {
+			return err
+		}
 	}
-	c.outcome.Differences = checkout.Differences(inputs[c.base], inputs[c.now])
+	c.differences = append(checkout.Differences(inputs[c.base], inputs[c.now]), checkout.Shared(inputs[c.base])...)
+	c.outcome.Differences = checkout.Texts(c.differences)
 	return nil
 }
 
@@ -247,29 +247,11 @@ func (c *comparison) identical(base, now *binary) (bool, error) {
 	if slices.ContainsFunc(c.now.Differs, func(file string) bool { return strings.HasPrefix(file, prefix) }) {
 		return false, nil
 	}
-	var sums [2][]byte
-	for i, b := range []*binary{base, now} {
-		if sums[i], err = digest(b.path); err != nil {
-			return false, err
-		}
-	}
-	return bytes.Equal(sums[0], sums[1]), nil
-}
-
-func digest(path string) (_ []byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return h.Sum(nil), err
+	return checkout.SameContent(base.path, now.path)
 }
 
 // sort makes a target of a benchmark that both sides can measure, and decides any other.
 func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
-	row := results.JudgedRow{Scenario: b.Package, Op: b.Short(), Unit: unitTime, Verdict: results.Inconclusive}
 	var texts [2]string // what kept either side from running it
 	for i, side := range []*built{base, now} {
 		if side.state(b) == bad {
@@ -280,31 +262,31 @@ func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
 			texts[i] = text
 		}
 	}
+	decision, reason := sequential.Unclear, judge.Reason{Code: judge.BenchmarkFails, Side: judge.SideNow, Text: texts[1]}
 	switch was, is := base.state(b), now.state(b); {
 	case was == good && is == good && !same:
 		first := map[*binary]time.Duration{base.binary: base.good[b], now.binary: now.good[b]}
 		c.targets = append(c.targets, &target{Benchmark: b, base: base.binary, now: now.binary, first: first, idle: map[*binary]time.Duration{}, processor: map[*binary]time.Duration{}})
 		return nil
 	case was == good && is == good:
-		row.Verdict, row.Note = results.Pass, "the test binaries of both sides are the same, byte for byte"
+		decision, reason = sequential.Unchanged, judge.Reason{Code: judge.IdenticalBinaries}
 	case was == absent && is == good:
-		row.Verdict, row.Note = "", "not in the base: no verdict"
+		decision, reason = sequential.Open, judge.Reason{Code: judge.NewBenchmark}
 	case was == good && is == absent:
-		row.Note = "it isn't in the working tree any more: put it back, or leave it out of --bench"
+		reason = judge.Reason{Code: judge.BenchmarkRemoved}
 	case was == good && now.bad[b].kind == broken:
-		row.Verdict, row.Note = results.Regressed, "now it "+texts[1]
+		decision = sequential.Worse
 	case was == good:
-		row.Note = "now it " + texts[1]
 	case is == good:
-		row.Note = "in the base it " + texts[0]
+		reason.Side, reason.Text = judge.SideBase, texts[0]
 	case was == absent:
-		row.Note = "it isn't in the base, and now it " + texts[1]
+		reason.Code = judge.NewAndFails
 	case is == absent:
-		row.Note = "it isn't in the working tree any more, and in the base it " + texts[0]
+		reason.Code, reason.Text = judge.RemovedAndFails, texts[0]
 	default:
-		row.Note = "in the base it " + texts[0] + ", and now it " + texts[1]
+		reason.Code, reason.Base = judge.FailsOnBothSides, texts[0]
 	}
-	c.paired.Decide(row)
+	c.test.Decide(b.key(), decision, reason)
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
 )
 
 // A repository is a Go module in a git repository of its own, made for a test.
@@ -72,15 +72,15 @@ func (r *repository) options() Options {
 }
 
 // find returns the row of a benchmark's metric.
-func find(t *testing.T, out *Outcome, op, unit string) results.JudgedRow {
+func find(t *testing.T, out *Outcome, op, unit string) judge.Row {
 	t.Helper()
 	for _, row := range out.Judgement.Rows {
-		if row.Op == op && row.Unit == unit {
+		if row.Op == op && row.Unit.Name == unit {
 			return row
 		}
 	}
 	require.Failf(t, "no such row", "%s %s in %+v", op, unit, out.Judgement.Rows)
-	return results.JudgedRow{}
+	return judge.Row{}
 }
 
 // test is a test file of the package m.

@@ -16,6 +16,8 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/compare"
+	"github.com/fleetmark/fleetmark/results/report"
 )
 
 // strangersVariable is how often TestStrangers runs each case, which takes some hours for 10. It wants
@@ -146,7 +148,7 @@ func TestStrangers(t *testing.T) {
 							plain++
 						}
 					}
-					t.Logf("%s %d: %s: %s; %.0f s, %d rounds, cause %s; benchstat: right %t: %s", c.name, i, out.Judgement.Verdict, out.Judgement.Reason, took, out.Rounds, cause, ok, text)
+					t.Logf("%s %d: %s: %s; %.0f s, %d rounds, cause %s; benchstat: right %t: %s", c.name, i, out.Judgement.Verdict, report.Sentence(out.Judgement), took, out.Rounds, cause, ok, text)
 				}
 				slices.Sort(seconds)
 				t.Logf("%s of %s: %d of %d %s, %d named; %.0f s (%.0f to %.0f); benchstat right %d times of %d", c.name, s.module, right, c.runs, c.want, named, seconds[len(seconds)/2], seconds[0], seconds[len(seconds)-1], plain, compared)
@@ -177,7 +179,7 @@ func (s stranger) named(t *testing.T, out *Outcome, name string) string {
 // what benchstat says of the times and whether it is right: that nothing changed, or that everything
 // is slower.
 func (s stranger) benchstat(t *testing.T, repo *repository, want results.Verdict) (text string, right bool) {
-	var inputs []results.Input
+	var inputs []compare.Input
 	for _, side := range []string{"base", "now"} {
 		if side == "base" {
 			repo.git("stash", "-q", "--include-untracked")
@@ -193,11 +195,11 @@ func (s stranger) benchstat(t *testing.T, repo *repository, want results.Verdict
 		}
 		path := filepath.Join(t.TempDir(), side+".txt")
 		require.NoError(t, os.WriteFile(path, out, 0o600))
-		in, err := results.OpenInput(path)
+		in, err := compare.Open(path)
 		require.NoError(t, err)
 		inputs = append(inputs, in)
 	}
-	c, err := results.Compare(inputs, results.CompareOptions{})
+	c, err := compare.Inputs(inputs, compare.Options{})
 	require.NoError(t, err)
 	right = true
 	for _, table := range c.Tables {
@@ -207,7 +209,7 @@ func (s stranger) benchstat(t *testing.T, repo *repository, want results.Verdict
 		for _, row := range table.Rows {
 			delta := row.Cells[1].Delta
 			text += row.Name + " " + delta + " "
-			if slower := row.Cells[1].Change == results.Worse; slower != (want == results.Regressed) || row.Cells[1].Change == results.Better {
+			if slower := row.Cells[1].Change == compare.ChangedWorse; slower != (want == results.Regressed) || row.Cells[1].Change == compare.ChangedBetter {
 				right = false
 			}
 		}

@@ -8,27 +8,28 @@ import (
 	"golang.org/x/perf/benchunit"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
 // ownTolerance is the smallest change that counts of a metric that a benchmark reports itself,
 // relative to the base. Nothing is known of its noise: it is as wide as that of a time.
 const ownTolerance = 0.05
 
-// unit says how a metric is judged. MB/s isn't: it is ns/op in other words.
-func (c *comparison) unit(name string) (results.PairedUnit, bool) {
+// unit returns how a metric is tested. MB/s isn't: it is ns/op in other words.
+func (c *comparison) unit(name string) (sequential.Unit, bool) {
 	known, _ := results.LookupUnit(name)
-	u := results.PairedUnit{Unit: known}
+	u := sequential.Unit{Unit: known}
 	u.Name = name
-	switch test, tested := results.PairedTolerances(name); {
-	case name == "MB/s":
+	switch {
+	case name == results.UnitThroughput:
 		return u, false
-	case name == "allocs/op":
+	case name == results.UnitAllocations:
 		// The testing package rounds it down to a whole number. Where that is always the same, one
 		// more is one more.
-		u.Exact, u.Steady, u.Test = true, true, test
+		u.Exact, u.Steady, u.Margin = true, true, known.Sequential
 		return u, true
-	case tested:
-		u.Test = test
+	case known.Name == name && !known.Exact && !known.Sequential.IsZero():
+		u.Margin = known.Sequential
 		return u, true
 	}
 	better, exact := c.declared.of(name)
@@ -39,8 +40,8 @@ func (c *comparison) unit(name string) (results.PairedUnit, bool) {
 		better = known.Better
 	}
 	u.Better, u.Exact, u.Steady = better, exact, exact
-	u.Test = results.PairedTolerance{Relative: ownTolerance, Absolute: true}
-	u.Undirected = fmt.Sprintf("it changed, and nothing says which way is better: have the benchmarks print a line \"Unit %s better=lower\" (or higher), or declare it under units in fleetmark.yaml", name)
+	u.Margin = results.Margin{Relative: ownTolerance, Absolute: true}
+	u.Undirected = c.declared.problemOf(name)
 	return u, true
 }
 
@@ -58,10 +59,54 @@ func (u *unitLines) add(lines []string) {
 // of returns which way is better of a metric, 0 if no line says so, and whether it is exact.
 func (u *unitLines) of(name string) (better int, exact bool) {
 	reader := benchfmt.NewReader(strings.NewReader(u.text.String()), "")
-	for reader.Scan() { // what is damaged declares nothing
+	for reader.Scan() { // problems names what is damaged
 	}
 	_, tidied := benchunit.Tidy(1, name)
 	units := reader.Units()
 	assumption := units.Get(tidied, "assume")
 	return units.GetBetter(tidied), assumption != nil && assumption.Value == "exact"
+}
+
+// A unitProblem is what is wrong with a Unit line.
+type unitProblem struct{ unit, text string }
+
+// problems returns what is wrong with the lines. A line with a problem declares nothing.
+func (u *unitLines) problems() (list []unitProblem) {
+	lines := strings.Split(u.text.String(), "\n")
+	reader := benchfmt.NewReader(strings.NewReader(u.text.String()), "")
+	for reader.Scan() {
+		switch rec := reader.Result().(type) {
+		case *benchfmt.UnitMetadata:
+			if rec.Key == "better" && rec.Value != "higher" && rec.Value != "lower" {
+				text := fmt.Sprintf("Unit %s better=%s: want better=higher or better=lower", rec.OrigUnit, rec.Value)
+				list = append(list, unitProblem{rec.OrigUnit, text})
+			}
+		case *benchfmt.SyntaxError:
+			line := lines[rec.Line-1]
+			p := unitProblem{text: fmt.Sprintf("%s: %s: want a line such as \"Unit probes/op better=lower\"", line, rec.Msg)}
+			if words := strings.Fields(line); len(words) > 1 {
+				p.unit = words[1]
+			}
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// problemOf returns what is wrong with a line of the metric, or "".
+func (u *unitLines) problemOf(unit string) string {
+	for _, p := range u.problems() {
+		if p.unit == unit {
+			return p.text
+		}
+	}
+	return ""
+}
+
+// warnings returns what is wrong with the lines, a sentence each.
+func (u *unitLines) warnings() (list []string) {
+	for _, p := range u.problems() {
+		list = append(list, "a benchmark printed "+p.text)
+	}
+	return list
 }

@@ -1,23 +1,22 @@
 package versus
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/fleetmark/fleetmark/scenarios"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
 )
 
-// How the base's driver was built.
+// How the base's driver was built: which harness drives the base's delivery package.
 const (
 	HarnessOfToday  = "today's harness"
 	HarnessOfTheDay = "its own harness" // today's does not compile with that delivery package
@@ -26,162 +25,293 @@ const (
 // Sides are two drivers.
 type Sides struct {
 	Base, Now string // programs
-	Revision  string // of the base
 	Harness   string // of the base: HarnessOfToday or HarnessOfTheDay
+	Shared    string // a package that both have in today's state, though delivery imports it; mostly none
+
+	BaseTree, NowTree *checkout.Tree
+	Differences       []checkout.Difference // between the modules and toolchains of the two
+	Same              bool                  // the programs hold the same bytes
+
+	// Relink builds both drivers again, with the same code in another layout: their functions in an order
+	// that seed, which is above 0, draws. Each call overwrites what the one before built. If Relink is nil,
+	// they can't be built again.
+	Relink func(ctx context.Context, seed uint64) (base, now string, err error)
 }
 
-// replaced are the packages that the base has in the state of its revision, tried in turn: the
-// names that delivery shares with devices are its own only where it doesn't compile with today's.
-func replaced() [][]string { return [][]string{{"delivery"}, {"delivery", "internal/wire"}} }
+// The packages of a driver.
+const (
+	deliveryPackage = "./delivery"
+	driverPackage   = "./cmd/fleetmark"
+)
 
 // Build makes both drivers, in the directory work, from the source tree that holds the current
-// directory. Now is the tree as it stands, uncommitted changes and all. What is missing for that is a
-// *scenarios.UsageError.
+// directory. Now is the tree as it stands, uncommitted changes and all.
+//
+// The base's driver has the delivery package of the revision ref and every package of the module that
+// it imports, embedded files among them, and is built with the modules, vendor directory, workspace and
+// toolchain of that revision. The rest, the harness, is today's, so that both sides measure alike. Only
+// if today's harness does not compile that way is all of the base's driver of the revision.
+//
+// An error that the user can mend is a [*checkout.Error].
 func Build(ctx context.Context, ref, work string) (*Sides, error) {
-	root, err := output(ctx, ".", "git", "rev-parse", "--show-toplevel")
+	base, now, err := checkout.Pair(ctx, ".", ref, work)
 	if err != nil {
-		return nil, &scenarios.UsageError{What: "--base: no git repository here: run it in the source tree of fleetmark", Err: err}
+		return nil, err
 	}
-	for _, dir := range []string{"delivery", "cmd/fleetmark"} {
-		if info, err := os.Stat(filepath.Join(root, dir)); err != nil || !info.IsDir() {
-			return nil, &scenarios.UsageError{What: "--base: " + dir + " isn't in the repository: run it in the source tree of fleetmark"}
+	for _, dir := range []string{deliveryPackage, driverPackage} {
+		if info, err := os.Stat(filepath.Join(now.Root, dir)); err != nil || !info.IsDir() {
+			return nil, &checkout.Error{Problem: strings.TrimPrefix(dir, "./") + " isn't in the repository", Want: "run it in the source tree of fleetmark"}
 		}
 	}
-	if strings.HasPrefix(ref, "-") {
-		return nil, &scenarios.UsageError{What: fmt.Sprintf("--base %q: want a revision such as main or HEAD~1", ref)}
+	base.Dir, now.Dir = base.Root, now.Root
+	s := &Sides{Base: filepath.Join(work, "base"), Now: filepath.Join(work, "now"), BaseTree: base, NowTree: now}
+	if err := compile(ctx, now, s.Now); err != nil {
+		return nil, err
 	}
-	commit, err := output(ctx, root, "git", "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
-	if err != nil {
-		return nil, &scenarios.UsageError{What: fmt.Sprintf("--base %q: no such revision here: want a commit, branch or tag; a shallow clone lacks most (git fetch --unshallow)", ref)}
+	b := &baseBuild{Sides: s, work: work}
+	if err := b.build(ctx); err != nil {
+		return nil, err
 	}
-	s := &Sides{Base: filepath.Join(work, "base"), Now: filepath.Join(work, "now"), Revision: commit}
-	if err := compile(ctx, root, s.Now); err != nil {
-		return nil, fmt.Errorf("the tree as it stands does not compile: %w", err)
+	s.Relink = func(ctx context.Context, seed uint64) (string, string, error) {
+		layout := fmt.Sprintf("-ldflags=-randlayout=%d", seed)
+		programs := []string{s.Base + "-layout", s.Now + "-layout"}
+		links, ctx := errgroup.WithContext(ctx)
+		links.Go(func() error { return notLinked(base, b.recipe.compile(ctx, programs[0], layout)) })
+		links.Go(func() error { return notLinked(now, compile(ctx, now, programs[1], layout)) })
+		return programs[0], programs[1], links.Wait()
 	}
-	var why error
-	for i, dirs := range replaced() {
-		old := filepath.Join(work, fmt.Sprintf("old%d", i))
-		if err := extract(ctx, root, commit, old, dirs...); err != nil {
-			return nil, fmt.Errorf("--base %s: %w", ref, err)
-		}
-		overlay := filepath.Join(work, fmt.Sprintf("overlay%d.json", i))
-		if err := writeOverlay(overlay, root, old, dirs); err != nil {
-			return nil, err
-		}
-		if why = compile(ctx, root, s.Base, "-overlay", overlay); why == nil {
-			s.Harness = HarnessOfToday
-			return s, nil
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-	}
-	whole := filepath.Join(work, "whole")
-	if err := extract(ctx, root, commit, whole); err != nil {
-		return nil, fmt.Errorf("--base %s: %w", ref, err)
-	}
-	if err := compile(ctx, whole, s.Base); err != nil {
-		return nil, fmt.Errorf("--base %s: its delivery package compiles neither with today's harness (%w) nor with its own (%w)", ref, why, err)
-	}
-	s.Harness = HarnessOfTheDay
-	return s, nil
+	s.Same, err = checkout.SameContent(s.Base, s.Now)
+	return s, err
 }
 
-// compile builds the command of the tree at root. Both sides are built alike, without paths.
-func compile(ctx context.Context, root, to string, flags ...string) error {
+// A recipe is how a driver is built.
+type recipe struct {
+	tree  *checkout.Tree
+	flags []string
+}
+
+func (r recipe) compile(ctx context.Context, to string, flags ...string) error {
+	return compile(ctx, r.tree, to, slices.Concat(r.flags, flags)...)
+}
+
+// compile builds the driver of a tree. Both sides are built alike, without paths.
+func compile(ctx context.Context, t *checkout.Tree, to string, flags ...string) error {
 	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-o", to}, flags...)
-	_, err := output(ctx, root, "go", append(args, "./cmd/fleetmark")...)
+	_, err := t.Go(ctx, append(args, driverPackage)...)
+	if failed, ok := errors.AsType[*checkout.Error](err); ok && failed.Detail != nil { // else go itself couldn't run
+		failed.Problem, failed.Want = fmt.Sprintf("%s: the driver doesn't compile", t), "the compiler says why"
+	}
 	return err
 }
 
-// output runs a program and gives what it prints, trimmed. Its error holds what it said.
-func output(ctx context.Context, dir, program string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = dir
-	var stdout bytes.Buffer
-	var words lastWords
-	cmd.Stdout, cmd.Stderr = &stdout, &words
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		return "", ctx.Err()
+// notLinked says of an error that it is of another layout of a driver that did compile.
+func notLinked(t *checkout.Tree, err error) error {
+	if failed, ok := errors.AsType[*checkout.Error](err); ok {
+		failed.Problem = fmt.Sprintf("%s: the driver can't be linked with its functions in another order", t)
+		failed.Want = "the go command says why"
 	}
-	if err != nil {
-		return "", fmt.Errorf("%s %s: %s", program, args[0], words.or(err))
-	}
-	return strings.TrimSpace(stdout.String()), nil
+	return err
 }
 
-// extract writes directories of a commit below to; all of it where none is named.
-func extract(ctx context.Context, root, commit, to string, dirs ...string) error {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"archive", "--format=tar", commit, "--"}, dirs...)...)
-	cmd.Dir = root
-	var words lastWords
-	cmd.Stderr = &words
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	unpacked := unpack(stdout, to)
-	_, _ = io.Copy(io.Discard, stdout) // Wait must come after the last read
-	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("git archive: %s", words.or(err))
-	}
-	return unpacked
+// A baseBuild builds the driver of the base.
+type baseBuild struct {
+	*Sides
+	work      string
+	delivered []string // directories of the base's delivery package and of what it imports, with slashes
+	sameBuild bool     // both sides have the same modules and toolchain
+	baseMods  *checkout.Inputs
+	nowMods   *checkout.Inputs
+	recipe    recipe // that worked
 }
 
-func unpack(from io.Reader, to string) error {
-	archive := tar.NewReader(from)
-	for {
-		h, err := archive.Next()
-		switch {
-		case errors.Is(err, io.EOF):
+// build tries today's harness first: where it compiles, nothing but the delivery package differs.
+func (b *baseBuild) build(ctx context.Context) error {
+	if err := b.compareInputs(ctx); err != nil {
+		return err
+	}
+	for _, try := range b.attempts() {
+		err := try.build(ctx, b)
+		if err == nil {
+			b.Harness, b.Shared = HarnessOfToday, try.shared
 			return nil
-		case err != nil:
-			return fmt.Errorf("git archive: %w", err)
-		case h.Typeflag != tar.TypeReg:
-			continue // directories come with their files; a build follows no link out of the tree
-		case !filepath.IsLocal(h.Name):
-			return fmt.Errorf("git archive: the path %q leads out of the tree", h.Name)
 		}
-		path := filepath.Join(to, filepath.FromSlash(h.Name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(f, archive)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return err
+		if _, ok := errors.AsType[*checkout.Error](err); !ok {
+			return err // the context's, say
 		}
 	}
+	b.recipe = recipe{tree: b.BaseTree}
+	err := b.recipe.compile(ctx, b.Base)
+	if e, ok := errors.AsType[*checkout.Error](err); ok {
+		e.Problem = fmt.Sprintf("%s: its delivery package compiles neither with today's harness nor with its own", b.BaseTree)
+		e.Want = "name a revision that compiles; the compiler says of its own"
+	}
+	b.Harness = HarnessOfTheDay
+	return err
 }
 
-// writeOverlay says which Go files of the tree are others: those of old instead, those that old
-// lacks left out.
-func writeOverlay(path, root, old string, dirs []string) error {
+// compareInputs finds what either side's driver is built from, and in what the two differ.
+func (b *baseBuild) compareInputs(ctx context.Context) error {
+	packages, err := b.BaseTree.Deps(ctx, deliveryPackage)
+	if err != nil {
+		return err
+	}
+	if b.delivered, err = ownDirs(b.BaseTree, packages); err != nil {
+		return err
+	}
+	if b.baseMods, err = b.BaseTree.Inputs(ctx, packages); err != nil {
+		return err
+	}
+	if packages, err = b.NowTree.Deps(ctx, deliveryPackage); err != nil {
+		return err
+	}
+	if b.nowMods, err = b.NowTree.Inputs(ctx, packages); err != nil {
+		return err
+	}
+	b.Differences = checkout.Differences(b.baseMods, b.nowMods)
+	b.sameBuild = len(b.Differences) == 0 && !slices.ContainsFunc(b.NowTree.Differs, isModuleFile)
+	b.Differences = append(b.Differences, checkout.Shared(b.baseMods)...)
+	return nil
+}
+
+// ownDirs returns the directories of the packages that belong to a tree, with slashes.
+func ownDirs(t *checkout.Tree, packages []checkout.Package) ([]string, error) {
+	var dirs []string
+	for _, p := range packages {
+		if p.Module == nil || !p.Module.Main {
+			continue
+		}
+		dir, err := filepath.Rel(t.Root, p.Dir)
+		if err != nil {
+			return nil, err
+		}
+		if filepath.IsLocal(dir) {
+			dirs = append(dirs, filepath.ToSlash(dir))
+		}
+	}
+	return dirs, nil
+}
+
+// isModuleFile reports whether a file decides which modules a build uses, or belongs to one of them.
+func isModuleFile(path string) bool {
+	switch filepath.Base(path) {
+	case "go.mod", "go.sum", "go.work", "go.work.sum":
+		return true
+	}
+	return strings.HasPrefix(path, "vendor/") || strings.Contains(path, "/vendor/")
+}
+
+// An attempt is a way to put the base's delivery package and today's harness together.
+type attempt struct {
+	modules modules
+	dirs    []string // that are the base's
+	shared  string   // a directory that is today's, though the base's delivery package imports it
+}
+
+// modules says which modules a driver of two trees is built with.
+type modules int
+
+const (
+	ofToday modules = iota // they are the same on both sides
+	merged                 // those of delivery are the base's, the rest today's
+	ofBase
+)
+
+// sharedNames is the package of names that the delivery package shares with devices, and so with the
+// harness. Another one of it may not compile with today's harness.
+const sharedNames = "internal/wire"
+
+// attempts returns the ways to build the base's driver, best first.
+func (b *baseBuild) attempts() []attempt {
+	kinds := []modules{ofToday}
+	if !b.sameBuild {
+		kinds = []modules{merged, ofBase}
+	}
+	var all []attempt
+	for _, m := range kinds {
+		all = append(all, attempt{modules: m, dirs: b.delivered})
+	}
+	if slices.Contains(b.delivered, sharedNames) {
+		own := slices.DeleteFunc(slices.Clone(b.delivered), func(dir string) bool { return dir == sharedNames })
+		for _, m := range kinds {
+			all = append(all, attempt{modules: m, dirs: own, shared: sharedNames})
+		}
+	}
+	return all
+}
+
+// build compiles the base's driver in this way.
+func (a attempt) build(ctx context.Context, b *baseBuild) error {
+	at, with, dirs := b.NowTree, b.BaseTree, a.dirs
+	if a.modules == ofBase {
+		var err error
+		if dirs, err = b.harnessDirs(ctx, a.dirs); err != nil {
+			return err
+		}
+		at, with = b.BaseTree, b.NowTree
+	}
+	overlay := filepath.Join(b.work, "overlay.json")
+	if err := writeOverlay(overlay, at.Root, with.Root, dirs); err != nil {
+		return err
+	}
+	flags := []string{"-overlay", overlay}
+	if a.modules != merged {
+		b.recipe = recipe{at, flags}
+		return b.recipe.compile(ctx, b.Base)
+	}
+	file, err := b.mergeModules(ctx)
+	if err != nil {
+		return err
+	}
+	own := *at
+	if b.baseMods.Toolchain != b.nowMods.Toolchain { // else a local build of Go would be looked for elsewhere
+		own.Env = append(slices.Clone(at.Env), "GOTOOLCHAIN="+b.baseMods.Toolchain)
+	}
+	if err := b.checkModules(ctx, &own, file); err != nil {
+		return err
+	}
+	b.recipe = recipe{&own, append(flags, "-modfile", file)}
+	return b.recipe.compile(ctx, b.Base)
+}
+
+// harnessDirs returns the directories of all packages of either driver that aren't among delivered.
+func (b *baseBuild) harnessDirs(ctx context.Context, delivered []string) ([]string, error) {
+	var all []string
+	for _, t := range []*checkout.Tree{b.NowTree, b.BaseTree} {
+		packages, err := t.Deps(ctx, driverPackage)
+		if err != nil {
+			return nil, err
+		}
+		dirs, err := ownDirs(t, packages)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, dirs...)
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(dir string) bool { return slices.Contains(delivered, dir) }), nil
+}
+
+// writeOverlay writes a file for go build -overlay, by which directories below root have the files of
+// those below other, and no others.
+func writeOverlay(path, root, other string, dirs []string) error {
 	replace := map[string]string{}
 	for _, dir := range dirs {
-		for _, tree := range []struct {
+		for _, side := range []struct {
 			root string
 			with func(name string) string
 		}{
 			{root, func(string) string { return "" }},
-			{old, func(name string) string { return filepath.Join(old, name) }},
+			{other, func(name string) string { return filepath.Join(other, name) }},
 		} {
-			err := filepath.WalkDir(filepath.Join(tree.root, dir), func(file string, e fs.DirEntry, err error) error {
+			err := filepath.WalkDir(filepath.Join(side.root, dir), func(file string, e fs.DirEntry, err error) error {
 				if errors.Is(err, fs.ErrNotExist) {
 					return nil // a directory that one of the two lacks
 				}
-				if err != nil || e.IsDir() || !builds(e.Name()) {
+				if err != nil || e.IsDir() || strings.HasSuffix(file, "_test.go") {
 					return err
 				}
-				name, err := filepath.Rel(tree.root, file)
-				replace[filepath.Join(root, name)] = tree.with(name)
+				name, err := filepath.Rel(side.root, file)
+				replace[filepath.Join(root, name)] = side.with(name)
 				return err
 			})
 			if err != nil {
@@ -194,9 +324,4 @@ func writeOverlay(path, root, old string, dirs []string) error {
 		return err
 	}
 	return os.WriteFile(path, text, 0o600)
-}
-
-// builds reports whether a file is one that goes into a program.
-func builds(name string) bool {
-	return !strings.HasSuffix(name, "_test.go") && (strings.HasSuffix(name, ".go") || strings.HasSuffix(name, ".s") || strings.HasSuffix(name, ".h"))
 }

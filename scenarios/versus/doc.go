@@ -1,6 +1,6 @@
 // Package versus measures two states of the delivery package against each other: it builds a
 // driver of each, has both drive one fleet in turns of a fraction of a second, and hands what
-// they measured to results.Paired, which says when that decides.
+// they measured to package sequential, which says when that decides.
 //
 // The parts:
 //

@@ -1,14 +1,12 @@
 package versus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os/exec"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/childproc"
@@ -18,51 +16,52 @@ import (
 // driverGrace is how long a driver may take to end once its input has.
 const driverGrace = 10 * time.Second
 
-// driver is a process that measures one side.
-type driver struct {
-	side    string // "base" or "now", for errors
-	cmd     *exec.Cmd
-	stdin   io.WriteCloser
-	encoder *json.Encoder
-	answers chan answer // closed when it says no more
-	words   lastWords
-	reading sync.WaitGroup
-	waitErr error
+// askLimit is how long a driver may take for one block, which should last some 40 ms. A client that never
+// returns must not hold up the gate for longer. Blocks of somebody's own scenario may last longer: the
+// base's say by how much. profileLimit is how long it may take for one profile.
+const (
+	askLimit     = 30 * time.Second
+	profileLimit = 5 * time.Minute
+)
+
+// stackBytes is how much of what a driver prints on standard error is kept: the stacks of a thousand
+// goroutines.
+const stackBytes = 512 << 10
+
+// A SideError says that the driver of one side, which had begun to measure, ended by itself or had to be
+// ended.
+type SideError struct {
+	Side   string // checkout.Base or checkout.Now
+	Text   string // what it did, such as "panic: …"
+	Stacks string // of its goroutines, or whatever else it printed; may be empty
 }
 
-// startDriver starts a program and gives it its order. What it says on standard error is kept for
-// when it fails.
-func startDriver(ctx context.Context, side, program string, o order) (_ *driver, err error) {
-	d := &driver{side: side, cmd: exec.Command(program, "drive"), answers: make(chan answer)}
-	d.cmd.Stderr = &d.words
-	childproc.SetGroup(d.cmd) // a Ctrl-C is for the gate, which then ends its drivers
-	if d.stdin, err = d.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := d.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := d.cmd.Start(); err != nil {
+// Error names the side and says what it did, in a line.
+func (e *SideError) Error() string { return fmt.Sprintf("the driver of %s %s", e.Side, e.Text) }
+
+// A driver is a process that measures one side.
+type driver struct {
+	side   string        // checkout.Base or checkout.Now
+	limit  time.Duration // for one answer
+	child  *childproc.Child
+	stderr childproc.Tail
+}
+
+// startDriver starts a program and gives it its order. It keeps what the program prints on standard error,
+// for the case that it fails.
+func startDriver(ctx context.Context, side, program string, o order, limit time.Duration) (_ *driver, err error) {
+	d := &driver{side: side, limit: cmp.Or(limit, askLimit), stderr: childproc.Tail{Limit: stackBytes}}
+	if d.child, err = childproc.StartChild([]string{program, "drive"}, &d.stderr, driverGrace); err != nil {
 		return nil, &scenarios.UsageError{What: "the driver of " + side + " can't be started", Err: err}
 	}
-	d.encoder = json.NewEncoder(d.stdin)
-	d.reading.Go(func() {
-		defer close(d.answers)
-		decoder := json.NewDecoder(stdout)
-		for {
-			var a answer
-			if decoder.Decode(&a) != nil { // it ended, or says what isn't ours: the same to us
-				_, _ = io.Copy(io.Discard, stdout)
-				d.waitErr = d.cmd.Wait()
-				return
-			}
-			d.answers <- a
-		}
-	})
 	a, err := d.ask(ctx, o)
-	if err == nil && a.Protocol != protocol {
-		err = fmt.Errorf("the driver of %s speaks protocol %d, not %d: it is of another time than this fleetmark", side, a.Protocol, protocol)
+	switch {
+	case err == nil && a.Protocol != protocol:
+		err = &scenarios.UsageError{What: fmt.Sprintf("the driver of %s speaks protocol %d, not %d, for it is of another time than this fleetmark: "+
+			"name a revision that today's harness compiles with, or run the gate of that time", side, a.Protocol, protocol)}
+	case err != nil && ctx.Err() == nil:
+		// It never began, so this says nothing about the code that it would have driven, and is no SideError.
+		err = &scenarios.UsageError{What: fmt.Sprintf("the driver of %s can't begin: %v", side, err)}
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -70,62 +69,58 @@ func startDriver(ctx context.Context, side, program string, o order) (_ *driver,
 	return d, nil
 }
 
-// ask sends a line and waits for the one that answers it.
+// ask sends a line and waits for its answer. If the driver ends instead, or takes too long, the error is a
+// [*SideError].
 func (d *driver) ask(ctx context.Context, line any) (answer, error) {
-	// One that ended already can't be written to: that nothing is answered says so.
-	_ = d.encoder.Encode(line)
-	select {
-	case a, ok := <-d.answers:
-		switch {
-		case !ok:
-			return a, fmt.Errorf("the driver of %s ended: %s", d.side, d.words.or(d.waitErr))
-		case a.Error != "":
-			return a, fmt.Errorf("the driver of %s: %s", d.side, a.Error)
+	if err := d.child.Send(line); err != nil {
+		return answer{}, err
+	}
+	timer := time.NewTimer(d.limit)
+	defer timer.Stop()
+	for {
+		select {
+		case line, ok := <-d.child.Lines():
+			var a answer
+			switch {
+			case !ok:
+				return a, &SideError{Side: d.side, Text: "ended: " + d.lastWords(), Stacks: d.stderr.String()}
+			case json.Unmarshal(line, &a) != nil: // not an answer: the driver is broken, and waited for
+			case a.Error != "":
+				return a, fmt.Errorf("the driver of %s: %s", d.side, a.Error)
+			default:
+				return a, nil
+			}
+		case <-timer.C:
+			_ = d.child.Quit() // the error that follows says enough
+			text := fmt.Sprintf("didn't answer for %v, where a block takes milliseconds, and was ended", d.limit)
+			return answer{}, &SideError{Side: d.side, Text: text, Stacks: d.stderr.String()}
+		case <-ctx.Done():
+			return answer{}, ctx.Err()
 		}
-		return a, nil
-	case <-ctx.Done():
-		return answer{}, ctx.Err()
 	}
 }
 
-// close ends the process, and waits.
+// close ends the process and waits for it. A driver that had to be killed is no error: it has measured.
 func (d *driver) close() error {
-	_ = d.stdin.Close() // its sign to end; that it ended before is no mistake
-	grace := time.AfterFunc(driverGrace, func() { _ = d.cmd.Process.Kill() })
-	defer grace.Stop()
-	for range d.answers { // one may have been under way
+	if err := d.child.Close(); !errors.Is(err, childproc.ErrKilled) {
+		return err
 	}
-	d.reading.Wait()
 	return nil
 }
 
-// lastWords keeps the end of what a process says.
-type lastWords struct {
-	mu   sync.Mutex
-	kept []byte
-}
-
-const maxLastWords = 4 << 10
-
-func (w *lastWords) Write(text []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.kept = append(w.kept, text...)
-	if over := len(w.kept) - maxLastWords; over > 0 {
-		w.kept = w.kept[over:]
+// lastWords returns a line that says why the process ended: its panic, or the last line that it printed.
+func (d *driver) lastWords() string {
+	text := d.stderr.String()
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return line
+		}
 	}
-	return len(text), nil
-}
-
-// or gives them in a line, or else the error.
-func (w *lastWords) or(err error) string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if words := strings.Join(strings.Fields(string(w.kept)), " "); words != "" {
-		return words
-	}
-	if err != nil {
-		return err.Error()
+	switch last := text[strings.LastIndexByte(text, '\n')+1:]; {
+	case last != "":
+		return last
+	case d.child.Err() != nil:
+		return d.child.Err().Error()
 	}
 	return "without a word"
 }

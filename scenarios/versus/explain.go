@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -178,7 +179,7 @@ func (o ExplainOptions) start(ctx context.Context, sides map[string]string) (dri
 	}
 	drivers = map[string]*driver{}
 	for side, program := range sides {
-		d, err := startDriver(ctx, side, program, first)
+		d, err := startDriver(ctx, side, program, first, profileLimit)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -199,6 +200,6 @@ func (o ExplainOptions) take(ctx context.Context, d *driver, dir string, n int) 
 
 // The sides' names, in errors and directories.
 const (
-	sideBase = "base"
-	sideNow  = "now"
+	sideBase = checkout.Base
+	sideNow  = checkout.Now
 )

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
@@ -50,7 +52,7 @@ func slowdowns() []slowdown {
 		with("client.go", "func (c *Client) Push(ctx context.Context, d Device, u *Update) error {", "(*Client).Push")(hash(3000)),
 		with("client.go", "func (c *Client) admit(op Op, d Device) *Error {", "(*Client).admit")(formats(6)),
 		with("client.go", "func (c *Client) record(ctx context.Context, d Device, e *Error) {", "(*Client).record")(moves(30)),
-		with("client.go", "func (c *Client) push(ctx context.Context, d Device, u *Update) *Error {", "(*Client).push")(makes(6)),
+		with("client.go", "func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Error {", "(*Client).push")(makes(6)),
 		with("client.go", "func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {", "(*Client).do")(lock(2500)),
 		with("client.go", "func (c *Client) send(ctx context.Context, op Op, d Device, x *exchange) error {", "(*Client).send")(hash(4000)),
 		with("client.go", "func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) error {", "(*Client).roundTrip")(formats(8)),
@@ -146,17 +148,17 @@ func (s slowdown) build(tb testing.TB, root, work string) string {
 	require.NoError(tb, err)
 	require.NoError(tb, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
 	program := filepath.Join(dir, "fleetmark")
-	require.NoError(tb, compile(tb.Context(), root, program, "-overlay", filepath.Join(dir, "overlay.json")))
+	require.NoError(tb, compile(tb.Context(), &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}, program, "-overlay", filepath.Join(dir, "overlay.json")))
 	return program
 }
 
 // tree is where this project's source is, and a driver of it as it stands.
 func tree(tb testing.TB, work string) (root, program string) {
 	tb.Helper()
-	root, err := output(tb.Context(), ".", "go", "list", "-m", "-f", "{{.Dir}}")
+	root, err := childproc.Output(tb.Context(), ".", "go", "list", "-m", "-f", "{{.Dir}}")
 	require.NoError(tb, err)
 	program = filepath.Join(work, "as-it-stands")
-	require.NoError(tb, compile(tb.Context(), root, program))
+	require.NoError(tb, compile(tb.Context(), &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}, program))
 	return root, program
 }
 

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/sequential"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -19,10 +20,14 @@ type Options struct {
 	Sides        Sides
 	Specs        []scenarios.Spec // a repetition of each is a block
 	FleetCommand []string         // the program and arguments that lead to scenarios.ServeFleet
-	Paired       results.PairedOptions
 
 	// Budget is how long is measured at most, building apart. 0: DefaultBudget.
 	Budget time.Duration
+	// Layouts has times that one layout of the code can't settle measured in further ones; see
+	// [sequential.Result.Unsettled]. It wants Sides.Relink.
+	Layouts bool
+	// LayoutBudget is how long that may take, building included. 0: DefaultLayoutBudget.
+	LayoutBudget time.Duration
 	// Whole has the budget spent, however soon it is decided: for who wants the intervals rather than the verdict.
 	Whole bool
 	// Seed is of the order in which the sides take turns.
@@ -33,6 +38,10 @@ type Options struct {
 	Plant  scenarios.Plant
 	Slower float64
 
+	// Limit is how long one block may take. If it is 0, a block may take ten times as long as the base's
+	// blocks took, and at least 30 seconds.
+	Limit time.Duration
+
 	Stderr   io.Writer      // where the fleet's process says what it has to say
 	Progress func(Progress) // may be nil; called after each pair
 	Pair     func(Pair)     // may be nil; called with each pair that counts
@@ -41,9 +50,13 @@ type Options struct {
 // DefaultBudget leaves time to build in two minutes.
 const DefaultBudget = 100 * time.Second
 
+// DefaultLayoutBudget is about what [sequential.MaxLayouts] layouts take.
+const DefaultLayoutBudget = 4 * time.Minute
+
 // Progress is how far it has come.
 type Progress struct {
 	Pairs, Dropped  int
+	Layouts         int // of the code that have been measured after the first; the times are then of these
 	Elapsed, Budget time.Duration
 }
 
@@ -52,12 +65,16 @@ type Pair struct{ Base, Now [][]results.Record }
 
 // Outcome is what came of it.
 type Outcome struct {
-	Judgement *results.Judgement
-	Base, Now []results.Record // a record a block and operation
-	Pairs     int
-	Dropped   int // pairs in which a block was not to be believed
-	Elapsed   time.Duration
-	Planted   scenarios.Plant // what Plant and Slower came to
+	Judgement      *judge.Judgement
+	Base, Now      []results.Record // a record a block and operation
+	Pairs          int
+	Dropped        int // pairs in which a block was not to be believed
+	Elapsed        time.Duration
+	Layouts        int             // that were measured besides the first
+	LayoutsElapsed time.Duration   // building included
+	Relinking      error           // why no further ones could be built, or nil
+	Planted        scenarios.Plant // what Plant and Slower came to
+	Failed         *SideError      // what ended the comparison before it was decided, or nil
 }
 
 // mostDropped is the share of pairs that may be dropped, and leastDropped how many in any case.
@@ -72,11 +89,10 @@ func Run(ctx context.Context, o Options) (_ *Outcome, finally error) {
 	if o.Budget == 0 {
 		o.Budget = DefaultBudget
 	}
-	paired, err := results.NewPaired(o.Paired)
-	if err != nil {
-		return nil, err
+	if o.Sides.Same {
+		return &Outcome{Judgement: judge.Identical()}, nil
 	}
-	first := order{Protocol: protocol}
+	r := &runner{o: o, test: sequential.New(sequential.Options{}), random: rand.New(rand.NewPCG(o.Seed, 0)), outcome: &Outcome{}}
 	for _, s := range o.Specs {
 		fleet, err := scenarios.StartFleetAlone(ctx, o.FleetCommand, s, o.Stderr)
 		if err != nil {
@@ -87,35 +103,79 @@ func Run(ctx context.Context, o Options) (_ *Outcome, finally error) {
 		if err != nil {
 			return nil, err
 		}
-		first.Work = append(first.Work, work{Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority})
+		r.work = append(r.work, work{Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority})
 	}
-	base, err := startDriver(ctx, "base", o.Sides.Base, first)
+	err := r.between(ctx, o.Sides.Base, o.Sides.Now, func() error { return r.oneLayout(ctx) })
+	if err == nil && o.Layouts && o.Sides.Relink != nil {
+		err = r.layouts(ctx)
+	}
+	if failed, ok := errors.AsType[*SideError](err); ok {
+		r.fail(failed)
+		return r.outcome, nil
+	}
 	if err != nil {
-		return nil, err
-	}
-	defer func() { finally = errors.Join(finally, base.close()) }()
-	now, err := startDriver(ctx, "now", o.Sides.Now, first)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { finally = errors.Join(finally, now.close()) }()
-	r := &runner{o: o, base: base, now: now, paired: paired, random: rand.New(rand.NewPCG(o.Seed, 0)), outcome: &Outcome{}}
-	if err := r.warmUp(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.run(ctx); err != nil {
 		return nil, err
 	}
 	return r.outcome, nil
 }
 
+// fail concludes a comparison of which one side can't measure any more. If it is the working tree, whose
+// base did the same work, that is as bad as a regression; if it is the base, nothing can be told.
+func (r *runner) fail(failed *SideError) {
+	found, _ := r.test.Analyze(true)
+	var unsettled []sequential.Key // other layouts were to tell
+	if r.o.Layouts && r.o.Sides.Relink != nil {
+		unsettled = found.Unsettled()
+	}
+	reason := judge.Reason{Code: judge.SideFailed, Side: judge.Side(failed.Side), Text: failed.Error()}
+	r.outcome.Failed = failed
+	r.outcome.Judgement = judge.Unfinished(found, reason, func(k sequential.Key) bool { return !slices.Contains(unsettled, k) })
+}
+
 type runner struct {
 	o         Options
+	work      []work // for drivers: the scenarios, and their fleets
 	base, now *driver
-	paired    *results.Paired
+	test      *sequential.Test
+	found     sequential.Result // of the last analysis
 	random    *rand.Rand
 	outcome   *Outcome
-	why       string // the last pair was dropped for
+	longest   time.Duration // that a block of the base took
+	why       string        // the last pair was dropped for
+}
+
+// between starts the drivers of both sides, has f measure with them, and ends them.
+func (r *runner) between(ctx context.Context, base, now string, f func() error) (err error) {
+	first := order{Protocol: protocol, Work: r.work}
+	if r.base, err = startDriver(ctx, sideBase, base, first, r.o.Limit); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.base.close()) }()
+	if r.now, err = startDriver(ctx, sideNow, now, first, r.o.Limit); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.now.close()) }()
+	return f()
+}
+
+// oneLayout measures the two programs as they were built.
+func (r *runner) oneLayout(ctx context.Context) error {
+	if err := r.warmUp(ctx, r.allSpecs()); err != nil {
+		return err
+	}
+	if err := r.plant(ctx); err != nil {
+		return err
+	}
+	return r.run(ctx)
+}
+
+// allSpecs are the places of all scenarios.
+func (r *runner) allSpecs() []int {
+	all := make([]int, len(r.o.Specs))
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 // warmUps is how many blocks of each are measured for nothing: the first is of cold caches. costings is
@@ -125,17 +185,22 @@ const (
 	costings = 15
 )
 
-// warmUp has both sides warm, and plants what is to be found.
-func (r *runner) warmUp(ctx context.Context) error {
+// warmUp has both sides warm for some scenarios.
+func (r *runner) warmUp(ctx context.Context, specs []int) error {
 	for range warmUps {
-		for i := range r.o.Specs {
+		for _, i := range specs {
 			for _, d := range []*driver{r.base, r.now} {
-				if _, err := d.ask(ctx, request{Measure: true, Scenario: i}); err != nil {
+				if _, err := r.block(ctx, d, i); err != nil {
 					return err
 				}
 			}
 		}
 	}
+	return nil
+}
+
+// plant makes now's side worse by what is to be found, once it is known what a push costs.
+func (r *runner) plant(ctx context.Context) error {
 	plant := r.o.Plant
 	if r.o.Slower > 0 {
 		push, err := r.pushCost(ctx)
@@ -157,12 +222,12 @@ func (r *runner) pushCost(ctx context.Context) (float64, error) {
 			continue
 		}
 		for range costings {
-			a, err := r.base.ask(ctx, request{Measure: true, Scenario: i})
+			a, err := r.block(ctx, r.base, i)
 			if err != nil {
 				return 0, err
 			}
 			for _, rec := range a.Records {
-				if v, ok := rec.Value("cpu-ns/op"); ok && rec.Op == string(scenarios.Push) {
+				if v, ok := rec.Value(results.UnitCPU); ok && rec.Op == string(scenarios.Push) {
 					costs = append(costs, v)
 				}
 			}
@@ -183,44 +248,90 @@ func (r *runner) run(ctx context.Context) error {
 			return err
 		}
 		o := r.outcome
-		o.Pairs, o.Elapsed = r.paired.Pairs(), time.Since(began)
+		o.Pairs, o.Elapsed = r.test.Pairs(), time.Since(began)
 		if len(invalid) == 0 && float64(o.Dropped) > max(leastDropped, mostDropped*float64(o.Pairs+o.Dropped)) {
-			invalid = []string{fmt.Sprintf("%d of %d pairs were not to be believed, the last for this: %s", o.Dropped, o.Pairs+o.Dropped, r.why)}
+			invalid = []judge.Reason{{Code: judge.PairsDropped, N: o.Dropped, Of: o.Pairs + o.Dropped, Text: r.why}}
 		}
 		if r.o.Progress != nil {
-			r.o.Progress(Progress{o.Pairs, o.Dropped, o.Elapsed, r.o.Budget})
+			r.o.Progress(Progress{Pairs: o.Pairs, Dropped: o.Dropped, Elapsed: o.Elapsed, Budget: r.o.Budget})
 		}
-		last := o.Elapsed >= r.o.Budget || !r.paired.MorePairs()
-		if len(invalid) == 0 && !last && !r.paired.Due() {
+		last := o.Elapsed >= r.o.Budget || !r.test.CanAddPair()
+		if len(invalid) == 0 && !last && !r.test.AnalysisDue() {
 			continue
 		}
 		var decided bool
-		if o.Judgement, decided = r.paired.Look(last, invalid); decided && !r.o.Whole || last || len(invalid) > 0 {
+		if r.found, decided = r.test.Analyze(last); decided && !r.o.Whole || last || len(invalid) > 0 {
+			if len(invalid) > 0 {
+				r.found = r.found.Invalidate()
+			}
+			o.Judgement = judge.Sequential(r.found, invalid)
 			return nil
 		}
 	}
 }
 
-// pair measures four blocks of each scenario, the outer ones of one side and the inner of the other:
-// what the machine does lasts tens of milliseconds, so the two sides must be as close together as
-// can be. A pair in which a block isn't to be believed is dropped, and both sides of it; where a
-// ledger contradicts its client, it is all over.
-func (r *runner) pair(ctx context.Context) (invalid []string, err error) {
-	p := Pair{Base: make([][]results.Record, 2), Now: make([][]results.Record, 2)}
-	good := true
-	for i := range r.o.Specs {
+// overrun is how many times as long as the longest block of the base a block may take.
+const overrun = 10
+
+// blockLimit returns how long a driver may take for a block. The longest block of the base so far is 0 before its
+// first one, which may then take as long as the whole comparison.
+func blockLimit(longest, budget time.Duration) time.Duration {
+	if longest == 0 {
+		return max(askLimit, budget)
+	}
+	return max(askLimit, overrun*longest)
+}
+
+// block has a driver measure a block of a scenario, and bounds how long it may take.
+func (r *runner) block(ctx context.Context, d *driver, scenario int) (answer, error) {
+	if r.o.Limit == 0 {
+		d.limit = blockLimit(r.longest, r.o.Budget)
+	}
+	began := time.Now()
+	a, err := d.ask(ctx, request{Measure: true, Scenario: scenario})
+	if d == r.base {
+		r.longest = max(r.longest, time.Since(began))
+	}
+	return a, err
+}
+
+// pair measures a pair for the comparison in one layout. A pair in which a block isn't to be believed is
+// dropped, and both sides of it; where a ledger contradicts its client, it is all over.
+func (r *runner) pair(ctx context.Context) (invalid []judge.Reason, err error) {
+	p, good, invalid, err := r.blocks(ctx, r.allSpecs())
+	if err != nil {
+		return nil, err
+	}
+	if !good {
+		r.outcome.Dropped++
+		return invalid, nil
+	}
+	r.outcome.Base = appendBlocks(r.outcome.Base, p.Base, 2*r.test.Pairs())
+	r.outcome.Now = appendBlocks(r.outcome.Now, p.Now, 2*r.test.Pairs())
+	if r.o.Pair != nil {
+		r.o.Pair(p)
+	}
+	return nil, r.test.Add(p.Base, p.Now)
+}
+
+// blocks measures four blocks of some scenarios each, the outer ones of one side and the inner of the
+// other: what the machine does lasts tens of milliseconds, so the two sides must be as close together as
+// can be. It reports whether all are to be believed, and what a ledger says against its client.
+func (r *runner) blocks(ctx context.Context, specs []int) (p Pair, good bool, contradicted []judge.Reason, err error) {
+	p, good = Pair{Base: make([][]results.Record, 2), Now: make([][]results.Record, 2)}, true
+	for _, i := range specs {
 		turns := []*driver{r.base, r.now, r.now, r.base}
 		if r.random.IntN(2) == 1 {
 			turns = []*driver{r.now, r.base, r.base, r.now}
 		}
 		done := map[*driver]int{}
 		for _, d := range turns {
-			a, err := d.ask(ctx, request{Measure: true, Scenario: i})
+			a, err := r.block(ctx, d, i)
 			if err != nil {
-				return nil, err
+				return p, false, nil, err
 			}
 			if a.Contradicted {
-				invalid = append(invalid, d.side+": "+a.Invalid[0])
+				contradicted = append(contradicted, judge.Reason{Code: judge.LedgerContradicts, Side: judge.Side(d.side), Text: a.Invalid[0]})
 			}
 			if len(a.Invalid) > 0 {
 				good, r.why = false, d.side+": "+a.Invalid[0]
@@ -233,16 +344,7 @@ func (r *runner) pair(ctx context.Context) (invalid []string, err error) {
 			done[d]++
 		}
 	}
-	if !good {
-		r.outcome.Dropped++
-		return invalid, nil
-	}
-	r.outcome.Base = appendBlocks(r.outcome.Base, p.Base, 2*r.paired.Pairs())
-	r.outcome.Now = appendBlocks(r.outcome.Now, p.Now, 2*r.paired.Pairs())
-	if r.o.Pair != nil {
-		r.o.Pair(p)
-	}
-	return nil, r.paired.Add(p.Base, p.Now)
+	return p, good, contradicted, nil
 }
 
 // appendBlocks numbers blocks as repetitions, after those that there are.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -29,15 +30,15 @@ func options(t *testing.T, names ...string) Options {
 }
 
 // row finds a row of a judgement.
-func row(t *testing.T, j *results.Judgement, scenario, op, unit string) results.JudgedRow {
+func row(t *testing.T, j *judge.Judgement, scenario, op, unit string) judge.Row {
 	t.Helper()
 	for _, r := range j.Rows {
-		if r.Scenario == scenario && r.Op == op && r.Unit == unit {
+		if r.Scenario == scenario && r.Op == op && r.Unit.Name == unit {
 			return r
 		}
 	}
 	require.Fail(t, "no row", "%s %s %s in %+v", scenario, op, unit, j.Rows)
-	return results.JudgedRow{}
+	return judge.Row{}
 }
 
 // TestOnePair: what the seed determines is judged by a single pair, and times are not.
@@ -48,7 +49,7 @@ func TestOnePair(t *testing.T) {
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Len(t, pairs, out.Pairs)
-	require.Equal(t, results.Inconclusive, out.Judgement.Verdict, out.Judgement.Reason)
+	require.Equal(t, results.Inconclusive, out.Judgement.Verdict, report.Sentence(out.Judgement))
 	for scenario, op := range map[string]string{"gate-push": "push", "gate-verify": "verify", "gate-deliver": "deliver"} {
 		for _, unit := range []string{"requests/device", "retries/device", "failed/device", "wire-B/device"} {
 			require.Equal(t, results.Pass, row(t, out.Judgement, scenario, op, unit).Verdict, "%s %s", scenario, unit)
@@ -65,7 +66,7 @@ func TestARequestMoreIsFoundAtOnce(t *testing.T) {
 	o.Plant = scenarios.Plant{Requests: 1}
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
-	require.Equal(t, results.Regressed, out.Judgement.Verdict, out.Judgement.Reason)
+	require.Equal(t, results.Regressed, out.Judgement.Verdict, report.Sentence(out.Judgement))
 	require.Equal(t, 1, out.Pairs)
 	require.Equal(t, results.Regressed, row(t, out.Judgement, "gate-push", "push", "requests/device").Verdict)
 	require.Equal(t, results.Regressed, row(t, out.Judgement, "gate-deliver", "deliver", "requests/device").Verdict)
@@ -79,7 +80,11 @@ func TestAnAllocationMoreIsFound(t *testing.T) {
 	require.NoError(t, err)
 	r := row(t, out.Judgement, "gate-push", "push", "allocs/op")
 	require.Equal(t, results.Regressed, r.Verdict, "%+v", out.Judgement)
-	require.InDelta(t, 1, r.Now.Median-r.Baseline.Median, 0.2)
+	// Under the race detector sync.Pool drops a quarter of what it is given, at random, so that a push
+	// allocates 4.9 objects instead of 0.4 and the difference moves by half an object.
+	if !raced {
+		require.InDelta(t, 1, r.Now.Median-r.Base.Median, 0.2)
+	}
 }
 
 // TestSlower plants a part of what a push takes.
@@ -116,7 +121,7 @@ func TestOthersAreRefused(t *testing.T) {
 		"not there":        {filepath.Join(t.TempDir(), "none"), "the driver of base can't be started"},
 		"another protocol": {script(`read order; echo '{"protocol":7}'; read more`), "the driver of base speaks protocol 7, not 3"},
 		"no driver":        {script(`echo 'unknown command "drive"' >&2; exit 2`), `the driver of base ended: unknown command "drive"`},
-		"wordless":         {script("exit 3"), "the driver of base ended: exit status 3"},
+		"wordless":         {script("exit 3"), "the driver of base can't begin: the driver of base ended: exit status 3"},
 		"no JSON":          {script("read order; echo hello"), "the driver of base ended"},
 		"refuses":          {script(`read order; echo '{"protocol":1,"error":"no such field"}'; read more`), "the driver of base: no such field"},
 	} {
@@ -151,91 +156,57 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// repository clones this one, so that a test may commit to it.
-func repository(t *testing.T) string {
-	t.Helper()
-	root, err := output(t.Context(), ".", "git", "rev-parse", "--show-toplevel")
-	if err != nil {
-		t.Skip("no git repository here, as in a module cache")
-	}
-	dir := filepath.Join(t.TempDir(), "clone")
-	git(t, ".", "clone", "-q", root, dir)
-	git(t, dir, "config", "user.name", "test")
-	git(t, dir, "config", "user.email", "test@example.invalid")
-	return dir
-}
-
-func git(t *testing.T, dir string, args ...string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "git", args...)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "git %v: %s", args, out)
-}
-
-// TestBuild: the base has its own delivery in today's harness, files that either lacks and all.
-func TestBuild(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds the command four times")
-	}
-	dir := repository(t)
-	write := func(name, text string) {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
-	said := func(program string) string {
-		text, err := os.ReadFile(program)
-		require.NoError(t, err)
-		list := ""
-		for _, mark := range []string{"mark-of-the-old-delivery", "mark-of-the-new-delivery", "mark-of-the-new-harness", "mark-of-the-old-harness"} {
-			if strings.Contains(string(text), mark) {
-				list += strings.TrimPrefix(mark, "mark-of-the-") + ","
-			}
-		}
-		return list
-	}
-	mark := func(pkg, name, text string) string {
-		return "package " + pkg + "\n\nimport \"os\"\n\nfunc init() { if len(os.Args) > 99 { println(\"" + text + "\") } }\n"
-	}
-	write("delivery/old.go", mark("delivery", "old", "mark-of-the-old-delivery"))
-	write("cmd/fleetmark/old.go", mark("main", "old", "mark-of-the-old-harness"))
-	git(t, dir, "add", ".")
-	git(t, dir, "commit", "-qm", "old")
-	git(t, dir, "tag", "old")
-	git(t, dir, "rm", "-qf", "delivery/old.go", "cmd/fleetmark/old.go")
-	write("delivery/new.go", mark("delivery", "new", "mark-of-the-new-delivery")) // and not committed
-	write("cmd/fleetmark/new.go", mark("main", "new", "mark-of-the-new-harness"))
-	t.Chdir(filepath.Join(dir, "docs"))
-
-	sides, err := Build(t.Context(), "old", t.TempDir())
-	require.NoError(t, err)
-	require.Equal(t, HarnessOfToday, sides.Harness)
-	require.Equal(t, "old-delivery,new-harness,", said(sides.Base))
-	require.Equal(t, "new-delivery,new-harness,", said(sides.Now))
-
-	// A harness that wants what the old delivery lacks.
-	write("delivery/more.go", "package delivery\n\nfunc Lacking() {}\n")
-	write("cmd/fleetmark/more.go", "package main\n\nimport \"github.com/fleetmark/fleetmark/delivery\"\n\nvar _ = delivery.Lacking\n")
-	sides, err = Build(t.Context(), "old", t.TempDir())
-	require.NoError(t, err)
-	require.Equal(t, HarnessOfTheDay, sides.Harness)
-	require.Equal(t, "old-delivery,old-harness,", said(sides.Base))
-
-	for ref, want := range map[string]string{
-		"nowhere": `--base "nowhere": no such revision here`,
-		"":        "no such revision here",
-		"--all":   `--base "--all": want a revision`,
+// TestADriverThatFails: one that hangs is ended and one that panics is named, with its goroutines. If it
+// is the working tree's, that is as bad as a regression.
+func TestADriverThatFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		side, how string
+		want      results.Verdict
+		text      string
+	}{
+		"now hangs":    {sideNow, "hang", results.Regressed, "the driver of now didn't answer for 3s"},
+		"base hangs":   {sideBase, "hang", results.Inconclusive, "the driver of base didn't answer for 3s"},
+		"now panics":   {sideNow, "panic", results.Regressed, "the driver of now ended: panic: a client's own"},
+		"base panics":  {sideBase, "panic", results.Inconclusive, "the driver of base ended: panic: a client's own"},
+		"now is ended": {sideNow, "exit", results.Regressed, "the driver of now ended: the last words"},
 	} {
-		_, err = Build(t.Context(), ref, t.TempDir())
-		require.ErrorContains(t, err, want)
-		require.ErrorAs(t, err, new(*scenarios.UsageError))
+		t.Run(name, func(t *testing.T) {
+			o := options(t, "gate-push")
+			o.Budget, o.Limit = time.Hour, 3*time.Second
+			program := filepath.Join(t.TempDir(), "driver")
+			require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"+failAfter+"="+c.how+" exec '"+os.Args[0]+"' \"$@\"\n"), 0o700))
+			if c.side == sideNow {
+				o.Sides.Now = program
+			} else {
+				o.Sides.Base = program
+			}
+			out, err := Run(t.Context(), o)
+			require.NoError(t, err)
+			require.Equal(t, c.want, out.Judgement.Verdict)
+			require.Contains(t, report.Sentence(out.Judgement), c.text)
+			require.NotNil(t, out.Failed)
+			require.Equal(t, c.side, out.Failed.Side)
+			if c.how != "exit" {
+				require.Contains(t, out.Failed.Stacks, "goroutine ")
+				require.Contains(t, out.Failed.Stacks, "failingDriver")
+			}
+		})
 	}
-	write("delivery/broken.go", "package delivery\n\nfunc {\n")
-	_, err = Build(t.Context(), "old", t.TempDir())
-	require.ErrorContains(t, err, "the tree as it stands does not compile")
+}
 
-	t.Chdir(t.TempDir())
-	_, err = Build(t.Context(), "old", t.TempDir())
-	require.ErrorContains(t, err, "no git repository here")
+// TestBlockLimit: a block may take half a minute, or ten times as long as the longest of the base where that is
+// more. As long as nobody knows how long one takes, it may last as long as the comparison.
+func TestBlockLimit(t *testing.T) {
+	for _, c := range []struct{ longest, budget, want time.Duration }{
+		{40 * time.Millisecond, 100 * time.Second, 30 * time.Second},
+		{3 * time.Second, 100 * time.Second, 30 * time.Second},
+		{3001 * time.Millisecond, 100 * time.Second, 30010 * time.Millisecond},
+		{time.Minute, time.Second, 10 * time.Minute},
+		{0, time.Second, 30 * time.Second},
+		{0, 100 * time.Second, 100 * time.Second},
+	} {
+		require.Equal(t, c.want, blockLimit(c.longest, c.budget), "the longest took %v, of a budget of %v", c.longest, c.budget)
+	}
 }
 
 func TestWilson(t *testing.T) {

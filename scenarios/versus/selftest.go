@@ -2,6 +2,7 @@ package versus
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -9,21 +10,21 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// A Case of a self-test: something that is planted in one of two sides that are else the same.
+// A Case of a self-test compares a program with itself, of which one side may be made worse.
 type Case struct {
 	Name   string
-	Slower float64 // of a push's processor time
-	Plant  scenarios.Plant
+	Slower float64         // by which share of a push's processor time one side is slower
+	Plant  scenarios.Plant // what else makes that side worse
 	Runs   int
 }
 
-// Worse reports whether anything is planted.
+// Worse reports whether one side is made worse.
 func (c Case) Worse() bool { return c.Slower > 0 || c.Plant != (scenarios.Plant{}) }
 
-// Cases are those that a gate should know of itself: whether it is quiet where nothing changed, and
-// what it finds of slowdowns, allocations and requests. runs is how often the noisy ones are run.
+// Cases returns the cases that show whether a gate can be relied on: that it passes what is unchanged, and
+// that it finds slowdowns, allocations and requests. runs is how often each case with noise is run.
 func Cases(runs int) []Case {
-	few := max(1, runs/4) // what has no noise needs no statistics
+	few := max(1, runs/4) // a case without noise needs no statistics
 	return []Case{
 		{Name: "nothing", Runs: 2 * runs},
 		{Name: "push +2% processor time", Slower: 0.02, Runs: runs},
@@ -34,19 +35,18 @@ func Cases(runs int) []Case {
 	}
 }
 
-// Tried is what came of a case.
-type Tried struct {
+// A CaseResult is what the runs of a case came to.
+type CaseResult struct {
 	Case
 	Verdicts map[results.Verdict]int
-	Seconds  []float64 // that each decision took
+	Seconds  []float64 // how long each run took
 	Pairs    []int
-	Measured []float64 // by how much a push's processor time was found to differ, relative; none where it wasn't judged
+	Measured []float64 // the relative change of a push's processor time, of each run that judged it
 }
 
-// Rate is the share of runs that were called regressed, and the interval that holds the truth in
-// 95 of 100 cases (E. B. Wilson, "Probable inference, the law of succession, and statistical
+// Rate returns the share of runs that were called regressed, and its 95% interval (E. B. Wilson, "Probable inference, the law of succession, and statistical
 // inference", 1927).
-func (t Tried) Rate() (rate, low, high float64) {
+func (t CaseResult) Rate() (rate, low, high float64) {
 	n := 0
 	for _, k := range t.Verdicts {
 		n += k
@@ -64,20 +64,40 @@ func wilson(k, n int) (rate, low, high float64) {
 	return p, max(0, middle-half), min(1, middle+half)
 }
 
-// SelfTest runs cases, in turns so that none has the machine's quiet hour for itself. The sides of o
-// are the same program. told is called after each run; what had been tried when ctx ended is given
-// with its error.
-func SelfTest(ctx context.Context, o Options, cases []Case, told func(Case, *Outcome)) ([]Tried, error) {
-	tried := make([]Tried, len(cases))
+// FalseAlarmRate is the stated chance that a run without any change is called regressed.
+const FalseAlarmRate = 0.01
+
+// Problems returns why a gate with these results can't be relied on here, a clause each: it called more
+// unchanged runs regressed than FalseAlarmRate allows, or it missed something that has no noise.
+func Problems(list []CaseResult) []string {
+	var problems []string
+	for _, t := range list {
+		rate, low, _ := t.Rate()
+		switch {
+		case len(t.Pairs) == 0:
+		case !t.Worse() && low > FalseAlarmRate:
+			problems = append(problems, fmt.Sprintf("%.0f%% of runs without any change were called regressed", 100*rate))
+		case t.Slower == 0 && t.Worse() && rate < 1:
+			problems = append(problems, fmt.Sprintf("%s was missed in %.0f%% of runs", t.Name, 100-100*rate))
+		}
+	}
+	return problems
+}
+
+// SelfTest runs cases in turns, so that each meets the machine's quiet and busy times. The sides of o are
+// the same program. It calls done after each run. If ctx ends, it returns the results so far with the
+// context's error.
+func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Outcome)) ([]CaseResult, error) {
+	tried := make([]CaseResult, len(cases))
 	for i, c := range cases {
-		tried[i] = Tried{Case: c, Verdicts: map[results.Verdict]int{}}
+		tried[i] = CaseResult{Case: c, Verdicts: map[results.Verdict]int{}}
 	}
 	for round, more := 0, true; more; round++ {
 		more = false
 		for i, c := range cases {
 			// A case with half the runs has one every other round.
-			if done := len(tried[i].Pairs); done >= c.Runs || !due(round, c.Runs, most(cases)) {
-				more = more || done < c.Runs
+			if n := len(tried[i].Pairs); n >= c.Runs || !due(round, c.Runs, most(cases)) {
+				more = more || n < c.Runs
 				continue
 			}
 			more = true
@@ -91,19 +111,19 @@ func SelfTest(ctx context.Context, o Options, cases []Case, told func(Case, *Out
 			t.Verdicts[out.Judgement.Verdict]++
 			t.Seconds, t.Pairs = append(t.Seconds, out.Elapsed.Round(time.Millisecond).Seconds()), append(t.Pairs, out.Pairs)
 			for _, row := range out.Judgement.Rows {
-				if row.Op == string(scenarios.Push) && row.Unit == "cpu-ns/op" && row.Delta != nil {
+				if row.Op == string(scenarios.Push) && row.Unit.Name == results.UnitCPU && row.Delta != nil {
 					t.Measured = append(t.Measured, *row.Delta)
 				}
 			}
-			if told != nil {
-				told(c, out)
+			if done != nil {
+				done(c, out)
 			}
 		}
 	}
 	return tried, nil
 }
 
-// due spreads runs over rounds.
+// due reports whether a case that runs so often in so many rounds runs in this one.
 func due(round, runs, rounds int) bool {
 	return round*runs/rounds != (round+1)*runs/rounds || round >= rounds
 }

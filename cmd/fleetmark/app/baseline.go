@@ -1,0 +1,383 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
+	"github.com/fleetmark/fleetmark/internal/project"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/anatomy"
+	"github.com/fleetmark/fleetmark/scenarios/baselinepage"
+	"github.com/fleetmark/fleetmark/scenarios/gobench"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
+)
+
+// baselineFlags are the flags of baseline.
+type baselineFlags struct {
+	profiles    string // the directory that they go to; empty: none are taken
+	check       bool
+	text        bool
+	file        string
+	from        []string
+	sections    string
+	operations  int
+	bench       benchFlags
+	testsWithin time.Duration
+	out         string
+	quiet       bool
+}
+
+func newBaseline(c cli.Console) *cobra.Command {
+	var f baselineFlags
+	cmd := &cobra.Command{
+		Use:   "baseline",
+		Short: "Measure the baseline and write " + results.BaselineFile,
+		Long: `Measures and writes the page that later runs are held against: the scenarios ` + strings.Join(baselinepage.Scenarios(), "\nand ") + `, and
+in sections of its own the Go benchmarks that ` + "`fleetmark.yaml`" + ` names, what operations
+cost, where their time and bytes go, whether all of the suite integration passes, what
+large artifacts take, and what the code and its tests are. What people wrote under
+"Optimization history" is kept. It takes some minutes of the whole machine, most of
+them for the benchmarks and the tests.
+
+A benchmark that fails, panics, skips itself, prints while it is measured or reports no
+time ends the command, with a line that names it: there is no page without it.
+
+--check changes nothing: it fails where the page can't be read, was edited by hand,
+or is stale, so that later runs would be held against the wrong thing: it lacks a
+scenario or a section, or one has changed since.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cli.RejectEmpty(cmd, "file", "out", "sections", "profiles", "bench-time"); err != nil {
+				return err
+			}
+			if f.check || f.text {
+				for _, name := range []string{"from", "sections", "operations", "bench-count", "bench-time", "bench-within", "tests-within", "profiles"} {
+					if cmd.Flags().Changed(name) {
+						return &cli.ExitError{Code: cli.ExitUsage, Text: "--" + name + ": --check and --text measure nothing: leave it out"}
+					}
+				}
+			}
+			if err := f.bench.check(cmd.Flags().Changed); err != nil {
+				return err
+			}
+			switch {
+			case f.check || f.text:
+				if f.file == cli.Stdout {
+					return cli.Usagef("--file -: a page that is there is wanted: name it")
+				}
+			}
+			switch {
+			case f.check && f.text:
+				return cli.Usagef("--check and --text: leave one of the two out")
+			case f.check:
+				return f.checkPage(cmd.Context(), c)
+			case f.text:
+				return f.rewrite(c)
+			}
+			if !cmd.Flags().Changed("sections") && len(f.from) > 0 {
+				f.sections = "none"
+			}
+			if f.profiles == "" && f.file == results.BaselineFile && f.sections == "all" {
+				f.profiles = versus.BaselineProfiles
+			}
+			if err := cli.CheckOutputs(cmd, "", "file"); err != nil { // before minutes are spent
+				return err
+			}
+			return f.write(cmd.Context(), c)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&f.check, "check", false, "fail where the page is stale or was edited by hand")
+	flags.BoolVar(&f.text, "text", false, "measure nothing: write anew only what the page takes from the code, such as targets")
+	flags.StringVar(&f.file, "file", results.BaselineFile, "the page (- is standard output)")
+	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario); sections that want measurements are left out unless --sections names them")
+	flags.StringVar(&f.sections, "sections", "all", "which sections are measured: all, none, or some of "+strings.Join(baselinepage.Sections(), ","))
+	flags.IntVar(&f.operations, "operations", 5000, "how many operations the sections time and allocations look at, each kind")
+	flags.IntVar(&f.bench.count, "bench-count", 0, "samples per Go benchmark (default what fleetmark.yaml says)")
+	flags.StringVar(&f.bench.time, "bench-time", "", "how long a sample of a Go benchmark takes, as go test's -benchtime (default a second)")
+	flags.DurationVar(&f.bench.within, "bench-within", gobench.DefaultTestLimit, "how long each command of Go benchmarks may take")
+	flags.DurationVar(&f.testsWithin, "tests-within", 20*time.Minute, "how long the section tests may take")
+	flags.StringVar(&f.profiles, "profiles", "", "where the profiles of a push go that later ones are held against (default "+versus.BaselineProfiles+", with the default page)")
+	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
+	flags.BoolVar(&f.quiet, "no-progress", false, "show no progress")
+	return cmd
+}
+
+// write measures the page and writes it.
+func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
+	s, b, err := f.builder(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := b.Try(ctx); err != nil {
+		return f.unchanged(ctx, err)
+	}
+	dirs := f.from
+	if len(dirs) == 0 {
+		if dirs, err = f.runScenarios(ctx, b, baselinepage.Scenarios()); err != nil {
+			return err
+		}
+	}
+	notes, err := b.AddRuns(dirs)
+	if err != nil {
+		return err
+	}
+	if len(b.Measured()) > 0 && len(f.from) > 0 {
+		if err := checkSameSource(b.Page(), s); err != nil {
+			return err
+		}
+	}
+	if err := b.Measure(ctx); err != nil {
+		return f.unchanged(ctx, invalidRun(err))
+	}
+	var text bytes.Buffer
+	if err := results.WriteBaseline(&text, *b.Page()); err != nil {
+		return err
+	}
+	if err := f.takeProfiles(ctx, s); err != nil {
+		return f.unchanged(ctx, err)
+	}
+	if err := f.output(text).Write(c); err != nil {
+		return err
+	}
+	for _, note := range notes {
+		_, _ = fmt.Fprintln(c.Err, "fleetmark:", note) // for a person; the page says it as well
+	}
+	out := c.Out
+	if f.file == cli.Stdout {
+		out = c.Err
+	}
+	_, err = fmt.Fprintf(out, "%s: %d scenarios and %d sections from %s\n", cli.OutputName(f.file), len(b.Page().Scenarios), len(b.Measured()), b.Page().Machine)
+	return err
+}
+
+// output returns the page's text on its way to its file.
+func (f *baselineFlags) output(text bytes.Buffer) cli.Output {
+	return cli.Output{Flag: "file", File: f.file, Data: text.Bytes()}
+}
+
+// builder checks what was asked for, reads the old page, and returns the builder of the new one with the
+// session in which it runs scenarios.
+func (f *baselineFlags) builder(ctx context.Context, c cli.Console) (*session, *baselinepage.Builder, error) {
+	asked, err := baselinepage.ParseSections(f.sections)
+	if err != nil {
+		return nil, nil, cli.Usagef("--sections %v", err)
+	}
+	if f.operations < 1 || f.operations > anatomy.MaxOperations {
+		return nil, nil, cli.Usagef("--operations %d: want 1 to %d", f.operations, anatomy.MaxOperations)
+	}
+	if f.testsWithin <= 0 {
+		return nil, nil, cli.Usagef("--tests-within %v: want a time such as 20m", f.testsWithin)
+	}
+	history, err := f.history()
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := project.Find(".")
+	if err != nil {
+		return nil, nil, err
+	}
+	mode := progress.Auto
+	if f.quiet {
+		mode = progress.None
+	}
+	s, err := newSession(ctx, c, f.out, mode)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, baselinepage.New(baselinepage.Options{
+		Project: in, History: history, Sections: asked, Operations: f.operations, TestLimit: f.testsWithin,
+		Benchmarks: baselinepage.BenchmarkOptions{Count: f.bench.count, Time: f.bench.time, Limit: f.bench.within},
+		Revision:   s.revision, FleetCommand: s.fleet, OpcostCommand: []string{s.fleet[0], anatomyCommand}, Stderr: c.Err,
+		Run: func(ctx context.Context, spec scenarios.Spec, command string) (*baselinepage.Run, error) {
+			return f.run(ctx, s, spec, command)
+		},
+		Log: func(step string) { f.log(s, step) },
+	}), nil
+}
+
+// log shows a person what is being measured.
+func (f *baselineFlags) log(s *session, step string) {
+	if !f.quiet {
+		_, _ = fmt.Fprintln(s.term.Err, "baseline:", step)
+	}
+}
+
+// runScenarios runs scenarios for the page, and returns their directories.
+func (f *baselineFlags) runScenarios(ctx context.Context, b *baselinepage.Builder, names []string) ([]string, error) {
+	dirs, err := b.RunScenarios(ctx, names)
+	return dirs, invalidRun(err)
+}
+
+// invalidRun makes the error about a run that can't be part of a page exit 4.
+func invalidRun(err error) error {
+	if _, ok := errors.AsType[*baselinepage.UnusableRunError](err); ok {
+		return &cli.ExitError{Code: cli.ExitInvalid, Text: err.Error()}
+	}
+	return err
+}
+
+// run runs a scenario to its end.
+func (f *baselineFlags) run(ctx context.Context, s *session, spec scenarios.Spec, command string) (*baselinepage.Run, error) {
+	m, err := s.measure(ctx, scenarios.Options{Spec: spec, Command: command})
+	switch {
+	case m == nil:
+		return nil, err
+	case m.Run.Status == results.StatusInterrupted:
+		interrupted := &cli.ExitError{Code: cli.ExitInterrupted, Text: "interrupted: " + cli.OutputName(f.file) + " is as it was; what was measured is in " + m.Directory}
+		return nil, errors.Join(interrupted, err)
+	case err != nil:
+		return nil, m.broken(fmt.Errorf("%s: %w", m.Directory, err))
+	}
+	return &baselinepage.Run{Directory: m.Directory, Run: m.Run, Records: m.Records, Row: m.suiteRow()}, nil
+}
+
+// unchanged returns the error of a command that ended before it wrote the page. If it was interrupted, the
+// error says that the page is as it was.
+func (f *baselineFlags) unchanged(ctx context.Context, err error) error {
+	if ctx.Err() != nil && cli.CodeOf(err) != cli.ExitInterrupted {
+		return errors.Join(&cli.ExitError{Code: cli.ExitInterrupted, Text: "interrupted: " + cli.OutputName(f.file) + " is as it was"}, nil)
+	}
+	return err
+}
+
+// takeProfiles writes the push profiles that belong to the page.
+func (f *baselineFlags) takeProfiles(ctx context.Context, s *session) error {
+	if f.profiles == "" {
+		return nil
+	}
+	f.log(s, "profiles of a push")
+	if err := versus.TakePushProfiles(ctx, versus.PushProfileOptions{FleetCommand: s.fleet, Dir: f.profiles, Stderr: os.Stderr}); err != nil {
+		return fmt.Errorf("--profiles %s: %w", f.profiles, err)
+	}
+	return nil
+}
+
+// checkSameSource returns an error if sections measured here would be of other code, or of another
+// machine, than the runs on the page.
+func checkSameSource(page *results.Baseline, s *session) error {
+	switch {
+	case !page.Machine.SameAs(s.machine):
+		return cli.Usagef("--sections: the runs are of another machine than this: leave it out, or measure all of the page here")
+	case page.Revision != s.revision:
+		return cli.Usagef("--sections: the runs are of revision %s, and this is %s: leave it out, or measure all of the page anew", page.Revision, s.revision)
+	}
+	return nil
+}
+
+// history returns the part of the old page that people write. It returns an error if the page was edited
+// elsewhere, since that would be lost.
+func (f *baselineFlags) history() (string, error) {
+	info, err := os.Stat(f.file)
+	if f.file == cli.Stdout || err == nil && (info.Size() == 0 || !info.Mode().IsRegular()) { // nothing to lose
+		return "", nil
+	}
+	old, err := results.ReadBaseline(f.file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("the old page would be lost; move it away to begin anew: %w", err)
+	}
+	return old.History, nil
+}
+
+// checkPage fails if the page may no longer be believed.
+func (f *baselineFlags) checkPage(ctx context.Context, c cli.Console) error {
+	page, in, err := f.open()
+	if err != nil {
+		return err
+	}
+	stale, err := baselinepage.Check(ctx, page, in)
+	if err != nil {
+		return err
+	}
+	if len(stale) > 0 {
+		var lines strings.Builder
+		remedy := "`fleetmark baseline --text` writes that anew and measures nothing"
+		for _, s := range stale {
+			fmt.Fprintf(&lines, "%s: %s\n", f.file, s.Problem)
+			if !s.Derived {
+				remedy = "`fleetmark baseline` measures it anew"
+			}
+		}
+		return &cli.ExitError{Code: cli.ExitRegressed, Text: fmt.Sprintf("%s%s is stale: %s", lines.String(), f.file, remedy)}
+	}
+	changed := baselinepage.ChangedSince(page)
+	if changed != "" {
+		changed = "; " + changed + " has changed since"
+	}
+	_, err = fmt.Fprintf(c.Out, "%s: well; %d scenarios and %d sections from %s%s\n", f.file, len(page.Scenarios), len(page.Sections), page.Machine, changed)
+	return err
+}
+
+// rewrite writes anew what the page takes from the code and from fleetmark.yaml.
+func (f *baselineFlags) rewrite(c cli.Console) error {
+	page, in, err := f.open()
+	if err != nil {
+		return err
+	}
+	if err := baselinepage.Rewrite(page, in); err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := results.WriteBaseline(&text, *page); err != nil {
+		return err
+	}
+	if err := f.output(text).Write(c); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.Out, "%s: written anew but for what was measured\n", f.file)
+	return err
+}
+
+// open reads the page, and the configuration of the project that it is about.
+func (f *baselineFlags) open() (*results.Baseline, project.Project, error) {
+	page, err := results.ReadBaseline(f.file)
+	if err != nil {
+		return nil, project.Project{}, err
+	}
+	in, err := project.Find(".")
+	return page, in, err
+}
+
+// benchFlags are the flags of baseline that change how Go benchmarks are measured.
+type benchFlags struct {
+	count  int           // samples per benchmark; 0 is what fleetmark.yaml says
+	time   string        // go test's -benchtime; empty leaves it to go test
+	within time.Duration // how long each command may take
+}
+
+// maxBenchCount bounds --bench-count.
+const maxBenchCount = 1000
+
+// check returns an error for values that go test would refuse minutes later. given reports whether a flag
+// was given.
+func (b benchFlags) check(given func(flag string) bool) error {
+	if given("bench-count") && (b.count < 1 || b.count > maxBenchCount) {
+		return cli.Usagef("--bench-count %d: want 1 to %d", b.count, maxBenchCount)
+	}
+	if b.within <= 0 {
+		return cli.Usagef("--bench-within %v: want a time such as 20m", b.within)
+	}
+	iterations, isCount := strings.CutSuffix(b.time, "x")
+	n, err := strconv.Atoi(iterations)
+	d, durationErr := time.ParseDuration(b.time)
+	if b.time != "" && !(isCount && err == nil && n > 0) && !(durationErr == nil && d > 0) {
+		return cli.Usagef("--bench-time %q: want a time such as 300ms, or a number of iterations such as 100x", b.time)
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+// Package cli holds what the commands of fleetmark have in common: the streams they read and write,
+// what kind of terminal those are, errors with an exit code, checks of flags, and the files that flags
+// such as --html name. It knows nothing of what the commands do.
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+)
+
+// Console is where a command reads and writes.
+type Console struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// PrintJSON writes v to standard output as indented JSON.
+func (c Console) PrintJSON(v any) error {
+	enc := json.NewEncoder(c.Out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// UntilClosed writes to a file until its reader goes away, as in `fleetmark run | head -1`. It drops
+// what is written later, without an error: the command's outcome doesn't depend on a reader that has
+// gone. The file isn't embedded, since its other methods that write would be promoted, and fail.
+type UntilClosed struct{ File *os.File }
+
+// Write writes p, or drops it.
+func (w UntilClosed) Write(p []byte) (int, error) {
+	n, err := w.File.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		return len(p), nil
+	}
+	return n, err
+}
+
+// FleetCommand returns the command that starts the running program as a fleet which takes its orders on
+// standard input: the program, and its arguments.
+func FleetCommand() ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return []string{program, "fleet", "--driven"}, nil
+}

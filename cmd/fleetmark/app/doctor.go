@@ -1,0 +1,55 @@
+package app
+
+import (
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
+	"github.com/fleetmark/fleetmark/scenarios/doctor"
+)
+
+func newDoctor(c cli.Console) *cobra.Command {
+	var asJSON, quiet bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say whether this machine is fit to measure on, and what to change",
+		Long: `Looks at this machine for some ten seconds: cores, limits, clock, timers, governor,
+what else runs, and how different the same work comes out from one moment to the next.
+Each check says what was found, why it matters, and what to change.
+
+Exit codes: 0 fit, perhaps with warnings; 3 a problem, so that times can't be judged
+here; 130 interrupted.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			view := progress.NewSteps(c.Err, "doctor", quiet)
+			facts, err := doctor.Gather(cmd.Context(), doctor.Options{Progress: view.Show})
+			view.Close()
+			if err != nil {
+				return err
+			}
+			checks := doctor.Examine(facts)
+			if asJSON {
+				err = json.NewEncoder(c.Out).Encode(doctorJSON{doctor.Fit(checks), doctor.Verdict(checks), checks, facts})
+			} else {
+				err = doctor.WriteTable(c.Out, checks, cli.TableStyle(c.Out))
+			}
+			if err == nil && !doctor.Fit(checks) {
+				err = &cli.ExitError{Code: cli.ExitInconclusive} // the table has said it
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: checks and the facts that they were judged by")
+	cmd.Flags().BoolVar(&quiet, "no-progress", false, "don't show what is looked at")
+	return cmd
+}
+
+// doctorJSON is the object that `doctor --json` prints, a contract with scripts.
+type doctorJSON struct {
+	Fit     bool           `json:"fit"`
+	Verdict string         `json:"verdict"`
+	Checks  []doctor.Check `json:"checks"`
+	Facts   doctor.Facts   `json:"facts"`
+}

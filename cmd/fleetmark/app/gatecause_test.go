@@ -1,0 +1,97 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
+)
+
+// TestGateSaysWhy: of two sides of which one allocates more, the gate says so, and then where; in the terminal, in
+// JSON, in the reports and in files. A cause that nobody waits for leaves the verdict as it is.
+func TestGateSaysWhy(t *testing.T) {
+	onceOnly(t)
+	spec, err := scenarios.Find("gate-push")
+	require.NoError(t, err)
+	program := filepath.Join(built, "fleetmark")
+	o := versus.Options{
+		Sides: versus.Sides{Base: program, Now: program, Harness: "today's harness", BaseTree: &checkout.Tree{Side: checkout.Base, Commit: "0123456789abcdef"}, NowTree: &checkout.Tree{Side: checkout.Now, Commit: "0123456789abcdef"}},
+		Specs: []scenarios.Spec{spec}, FleetCommand: []string{program, "fleet", "--driven"}, Budget: time.Minute, Seed: 1,
+		Plant: scenarios.Plant{Allocations: 2}, Stderr: io.Discard,
+	}
+	out, err := versus.Run(t.Context(), o)
+	for try := 1; try < 3 && err == nil && out.Judgement.Verdict == results.Invalid; try++ { // others have the machine
+		out, err = versus.Run(t.Context(), o)
+	}
+	require.NoError(t, err)
+	require.Equal(t, results.Regressed, out.Judgement.Verdict, report.Sentence(out.Judgement))
+	// Of the rows only those of allocations, so that the time that is spent is bounded, whatever the machine did to others.
+	only := *out.Judgement
+	only.Rows = nil
+	for _, r := range out.Judgement.Rows {
+		if r.Unit.Name == "allocs/op" {
+			only.Rows = append(only.Rows, r)
+		}
+	}
+	quiet := func(string) {}
+	dir := t.TempDir()
+	tt := turns{names: []string{"gate-push"}, explained: dir}
+	found := &comparison{Outcome: out, sides: &o.Sides}
+	found.causes, found.unexplained = versus.ExplainRegression(t.Context(), o, &only, dir, quiet)
+	require.NoError(t, found.unexplained)
+	require.Len(t, found.causes, 1)
+	cause := found.causes[0]
+	require.Equal(t, profiles.Allocs, cause.Kind)
+	require.Equal(t, "alloc_objects", cause.Sample)
+	require.Contains(t, cause.Causes[0].Function, "scenarios.(*worsened)")
+	require.InDelta(t, 2, cause.Causes[0].Delta, 0.05) // objects of an operation
+	require.Contains(t, cause.Causes[0].Lines[0].Name, "plant.go:")
+
+	for _, name := range []string{"explain.txt", "explain.json", "flame.html"} {
+		require.FileExists(t, filepath.Join(cause.Dir, name))
+	}
+	page, err := os.ReadFile(cause.Flame)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "worsened")
+	require.Contains(t, string(page), "alloc_objects") // what was explained
+
+	document := tt.document(t.Context(), "main", found)
+	require.Len(t, document.Results[0].Causes, 1)
+	var text, data bytes.Buffer
+	require.NoError(t, report.Terminal(&text, document, report.Style{}))
+	require.Contains(t, text.String(), "why (gate-push, profiles of kind allocs)")
+	require.Contains(t, text.String(), "(*worsened)")
+	require.NoError(t, report.JSON(&data, document))
+	var object struct {
+		Causes      []struct{ Flame string }
+		Unexplained string
+	}
+	require.NoError(t, json.Unmarshal(data.Bytes(), &object))
+	require.Equal(t, cause.Flame, object.Causes[0].Flame)
+	require.Empty(t, object.Unexplained)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	causes, unable := versus.ExplainRegression(ctx, o, &only, t.TempDir(), quiet)
+	require.Empty(t, causes)
+	require.EqualError(t, unable, "interrupted")
+
+	// One that can't be answered keeps no other from being so.
+	broken := o
+	broken.Sides.Now = filepath.Join(dir, "nowhere")
+	_, unable = versus.ExplainRegression(t.Context(), broken, &only, t.TempDir(), quiet)
+	require.ErrorContains(t, unable, "allocs of gate-push: ")
+}

@@ -1,0 +1,117 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
+	"github.com/fleetmark/fleetmark/internal/texttable"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
+)
+
+// gateSelfTest runs the gate on sides that are the same and on sides of which one is made worse, and shows
+// how often it was right.
+func gateSelfTest(cmd *cobra.Command, f *gateFlags, names []string, c cli.Console) error {
+	t, ctx, asJSON := f.turns(names), cmd.Context(), f.json
+	o, err := t.options(c)
+	if err != nil {
+		return err
+	}
+	o.Sides = versus.Sides{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
+	view := progress.NewLine(c.Err, f.quiet)
+	o.Progress = view.Progress
+	cases := versus.Cases(f.tries)
+	all, n := 0, 0
+	for _, k := range cases {
+		all += k.Runs
+	}
+	view.Prefix = fmt.Sprintf("run 1 of %d: ", all)
+	tried, err := versus.SelfTest(ctx, o, cases, func(k versus.Case, out *versus.Outcome) {
+		n++
+		view.Println(fmt.Sprintf("%s: %s after %d pairs, %.0f s", k.Name, out.Judgement.Verdict, out.Pairs, out.Elapsed.Seconds()))
+		view.Prefix = fmt.Sprintf("run %d of %d: ", n+1, all)
+	})
+	view.Close()
+	if n == 0 && err != nil {
+		return err
+	}
+	err = errors.Join(showTried(tried, asJSON, c), err)
+	if problems := versus.Problems(tried); problems != nil {
+		err = errors.Join(err, &cli.ExitError{Code: cli.ExitInvalid, Text: "self-test: " + strings.Join(problems, "; ")})
+	}
+	return err
+}
+
+// triedJSON is a row of what `gate --self-test --json` prints.
+type triedJSON struct {
+	Case      string                  `json:"case"`
+	Worse     bool                    `json:"worse"`
+	Runs      int                     `json:"runs"`
+	Verdicts  map[results.Verdict]int `json:"verdicts"`
+	Regressed float64                 `json:"regressed"` // share of the runs
+	Low       float64                 `json:"low"`       // of its 95% interval
+	High      float64                 `json:"high"`
+	Seconds   []float64               `json:"seconds"`
+	Measured  []float64               `json:"measured_push_cpu"` // the relative change of a push's processor time, of each run
+}
+
+func showTried(tried []versus.CaseResult, asJSON bool, c cli.Console) error {
+	var page bytes.Buffer
+	var rows []triedJSON
+	t := texttable.Table{
+		Header: []string{"planted", "runs", "verdicts", "called regressed (95%)", "median time", "push cpu-ns/op found"}, Align: "lrllll",
+		Fold:     []texttable.Fold{{Cut: 1, End: true}, {Rank: 2}, {Rank: 1}, {}, {Rank: 3}, {Rank: 4}},
+		Ruleless: true,
+	}
+	for _, k := range tried {
+		rate, low, high := k.Rate()
+		rows = append(rows, triedJSON{k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Measured})
+		if len(k.Seconds) == 0 {
+			continue
+		}
+		found := ""
+		if len(k.Measured) > 0 {
+			found = fmt.Sprintf("%+.1f%% (median)", 100*upperMedian(k.Measured))
+		}
+		t.Rows = append(t.Rows, []string{
+			k.Name, strconv.Itoa(len(k.Pairs)), verdictsText(k.Verdicts),
+			fmt.Sprintf("%.0f%% (%.0f%% to %.0f%%)", 100*rate, 100*low, 100*high),
+			fmt.Sprintf("%.0f s", upperMedian(k.Seconds)), found,
+		})
+	}
+	if err := cli.TableStyle(c.Out).Write(&page, t); err != nil {
+		return err
+	}
+	if asJSON {
+		page.Reset()
+		if err := json.NewEncoder(&page).Encode(map[string]any{"stated_false_alarms": versus.FalseAlarmRate, "cases": rows}); err != nil {
+			return err
+		}
+	}
+	_, err := c.Out.Write(page.Bytes())
+	return err
+}
+
+// upperMedian returns the median of values; of an even number, the larger of the two in the middle.
+func upperMedian(values []float64) float64 {
+	return slices.Sorted(slices.Values(values))[len(values)/2]
+}
+
+func verdictsText(counts map[results.Verdict]int) string {
+	var list []string
+	for _, v := range []results.Verdict{results.Regressed, results.Improved, results.Pass, results.Inconclusive, results.Invalid} {
+		if n := counts[v]; n > 0 {
+			list = append(list, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,282 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// perishable is a run that writes to every file of its directory: a tenth of the devices
+// fails.
+const perishable = `
+name: perishable
+description: what is left of it
+fleet:
+  devices: 40
+  addressing: path
+  groups: [{name: broken, share: 10%, behavior: {faults: [{kind: status-500}]}}]
+artifact: {size: 3000B}
+client: {max_attempts: 1}
+load: {workers: 4}
+repetitions: 4
+warmup: 1
+profiled: 1
+`
+
+const perishableRepetitions, perishableOperations = 4, 3
+
+// perish prepares that run in a directory of its own.
+func perish(t *testing.T) (cmd *exec.Cmd, dir string) {
+	t.Helper()
+	cmd, dir = command(t, "run", "perishable.yaml", "--no-progress")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "perishable.yaml"), []byte(perishable), 0o600))
+	return cmd, dir
+}
+
+// whole is what a directory holds, by its files, read by themselves.
+type whole struct{ intervals, failures, profiles int }
+
+// requireTruth loads a run directory, whatever became of its run, and holds that it
+// says of itself what its files hold: no half of a repetition, nothing that a reader
+// would take for more than it is.
+func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
+	t.Helper()
+	run, err := rundir.Load(dir)
+	require.NoError(t, err)
+	said := strings.Join(run.Warnings, "\n")
+	require.Equal(t, run.Status == results.StatusRunning, run.Unfinished)
+	require.Equal(t, run.Unfinished, strings.Contains(said, "the run did not finish"), said)
+
+	samples := map[string]int{}
+	for _, r := range run.Records {
+		samples[r.Op]++
+	}
+	ops := map[string]int{}
+	if run.Repetitions > 0 {
+		ops = map[string]int{"push": run.Repetitions, "verify": run.Repetitions, "deliver": run.Repetitions}
+	}
+	require.Equal(t, ops, samples, "a sample of each operation for each repetition that it counts")
+	require.Contains(t, []int{run.Repetitions, run.Repetitions + 1}, len(run.RepetitionCounts), "the last may be the profiled one")
+	if len(run.RepetitionCounts) > run.Repetitions {
+		require.Equal(t, perishableRepetitions, run.Repetitions)
+	}
+
+	var files whole
+	reader := hdrhistogram.NewHistogramLogReader(bufio.NewReader(bytes.NewReader(vouched(t, run, rundir.LatencyFile, said))))
+	for {
+		h, err := reader.NextIntervalHistogram()
+		if errors.Is(err, io.EOF) || h == nil && err == nil {
+			break
+		}
+		require.NoError(t, err)
+		require.Less(t, files.intervals, len(run.Records))
+		require.Equal(t, run.Records[files.intervals].Op, h.Tag())
+		require.Equal(t, run.Records[files.intervals].Ops, h.TotalCount())
+		files.intervals++
+	}
+	require.Len(t, run.Records, files.intervals, "a histogram for each sample")
+	for line := range bytes.Lines(vouched(t, run, rundir.FailuresFile, said)) {
+		var f scenarios.Failure
+		require.NoError(t, json.Unmarshal(line, &f), "%q", line)
+		require.LessOrEqual(t, f.Repetition, len(run.RepetitionCounts))
+		files.failures++
+	}
+	vouched(t, run, rundir.SamplesFile, said)
+	found, err := filepath.Glob(filepath.Join(dir, rundir.ProfilesName, "*.pb.gz"))
+	require.NoError(t, err)
+	for _, f := range found {
+		_, err := profiles.Load(f)
+		require.NoError(t, err)
+		files.profiles++
+	}
+	return run, files
+}
+
+// vouched is the part of a file that run.json vouches for; more than that must be told.
+func vouched(t *testing.T, run *rundir.Loaded, name, said string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(run.Path, name))
+	if !errors.Is(err, os.ErrNotExist) {
+		require.NoError(t, err)
+	}
+	length, known := run.Lengths[name] // where it isn't, nothing was counted yet
+	require.LessOrEqual(t, int(length), len(data), name)
+	require.Equal(t, known && int(length) < len(data), strings.Contains(said, name+": the last "), said)
+	return data[:length]
+}
+
+// runDirectory is the one below dir, or empty where there is none yet: then there may be
+// the hidden one that was to become it, with nothing measured in it.
+func runDirectory(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, "runs"))
+	if errors.Is(err, os.ErrNotExist) {
+		return ""
+	}
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(entries), 1)
+	for _, e := range entries {
+		path := filepath.Join(dir, "runs", e.Name())
+		if !strings.HasPrefix(e.Name(), ".") {
+			return path
+		}
+		require.NoFileExists(t, filepath.Join(path, rundir.SamplesFile))
+	}
+	return ""
+}
+
+// changes counts the changes of a run's files, by inotify(7).
+type changes struct {
+	dir     string
+	fd      int
+	events  *os.File
+	n       int           // once counted is closed
+	counted chan struct{} // closed when it has ended
+	moment  chan struct{} // has something in it when the change at has come
+	at      int
+}
+
+// countChanges begins to count those below dir/runs.
+func countChanges(t *testing.T, dir string, at int) *changes {
+	t.Helper()
+	runs := filepath.Join(dir, "runs")
+	require.NoError(t, os.MkdirAll(runs, 0o700))
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	require.NoError(t, err)
+	c := &changes{dir: runs, fd: fd, events: os.NewFile(uintptr(fd), "inotify"), counted: make(chan struct{}), moment: make(chan struct{}, 1), at: at}
+	c.watch(runs)
+	go c.count()
+	return c
+}
+
+func (c *changes) watch(path string) {
+	const what = unix.IN_CREATE | unix.IN_MODIFY | unix.IN_MOVED_TO | unix.IN_CLOSE_WRITE
+	_, _ = unix.InotifyAddWatch(c.fd, path, what) // one that is gone again has nothing to tell
+}
+
+func (c *changes) count() {
+	defer close(c.counted)
+	buffer := make([]byte, 64<<10)
+	for {
+		length, err := c.events.Read(buffer)
+		if err != nil {
+			return // it was closed
+		}
+		for at := 0; at+unix.SizeofInotifyEvent <= length; {
+			event := buffer[at:] // wd, mask, cookie, length of the name, 4 bytes each
+			at += unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(event[12:]))
+			if binary.NativeEndian.Uint32(event[4:])&unix.IN_ISDIR != 0 {
+				found, _ := filepath.Glob(filepath.Join(c.dir, "*")) // the pattern is well
+				for _, path := range found {
+					c.watch(path)
+					c.watch(filepath.Join(path, rundir.ProfilesName))
+				}
+			}
+			if c.n++; c.n == c.at {
+				c.moment <- struct{}{}
+			}
+		}
+	}
+}
+
+// end stops counting and gives how many there were.
+func (c *changes) end() int {
+	_ = c.events.Close() // which breaks off the read
+	<-c.counted
+	return c.n
+}
+
+// TestKilledAtSeededMoments kills a run at 20 moments that a seed draws: half of them over
+// the run's length, the others at the changes of its files, where the most can go wrong.
+// What is left loads, says that the run did not finish, and holds whole repetitions.
+func TestKilledAtSeededMoments(t *testing.T) {
+	onceOnly(t)
+	cmd, dir := perish(t)
+	c := countChanges(t, dir, 0)
+	began := time.Now()
+	require.NoError(t, cmd.Run())
+	length, all := time.Since(began), c.end()
+	require.Positive(t, all)
+	run, files := requireTruth(t, runDirectory(t, dir))
+	require.Equal(t, results.StatusFinished, run.Status)
+	require.Equal(t, perishableRepetitions, run.Repetitions)
+	require.Equal(t, whole{perishableRepetitions * perishableOperations, 5 * 4, len(profiles.Kinds())}, files)
+
+	dice := rand.New(rand.NewPCG(20, 9))
+	for i := range 20 {
+		after, change := time.Duration(dice.Float64()*float64(length)), 1+dice.IntN(all)
+		name := fmt.Sprintf("after %.2f of its length", float64(after)/float64(length))
+		if i%2 == 1 {
+			name = fmt.Sprintf("at %.2f of its changes", float64(change)/float64(all))
+		}
+		t.Run(name, func(t *testing.T) {
+			cmd, dir := perish(t)
+			c := countChanges(t, dir, change)
+			if i%2 == 1 {
+				after = time.Hour
+			}
+			require.NoError(t, cmd.Start())
+			waited := make(chan struct{})
+			go func() {
+				defer close(waited)
+				_ = cmd.Wait() // killed, or at its end before
+			}()
+			timer := time.NewTimer(after)
+			defer timer.Stop()
+			moment := c.moment
+			if i%2 == 0 {
+				moment = nil
+			}
+			select {
+			case <-timer.C:
+			case <-moment:
+			case <-waited:
+			}
+			_ = cmd.Process.Kill() // it may have ended
+			<-waited
+			c.end()
+			path := runDirectory(t, dir)
+			if path == "" {
+				return // it had not begun
+			}
+			run, files := requireTruth(t, path)
+			t.Logf("%s, %d repetitions, %d intervals, %d failures, %d profiles, %q", run.Status, run.Repetitions, files.intervals, files.failures, files.profiles, run.Warnings)
+			if run.Status == results.StatusFinished {
+				require.Equal(t, perishableRepetitions, run.Repetitions)
+				return
+			}
+			require.Equal(t, results.StatusRunning, run.Status)
+			require.Empty(t, run.Verdict)
+			require.NoFileExists(t, filepath.Join(path, rundir.ReportFile))
+			out, err := exec.CommandContext(t.Context(), filepath.Join(built, "fleetmark"), "compare", path, path).CombinedOutput()
+			if run.Repetitions == 0 {
+				require.Error(t, err)
+				require.Contains(t, string(out), "the run holds no samples")
+				return
+			}
+			require.NoError(t, err, "%s", out)
+			require.Contains(t, string(out), "the run did not finish")
+		})
+	}
+	eventually(t, "the fleets end with their drivers", func() bool { return len(fleets(t)) == 0 })
+}

@@ -1,0 +1,191 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/texttable"
+)
+
+// everything, set to anything, makes the tests fail that otherwise would be skipped
+// for want of a program that Go doesn't bring. .ci/run sets it.
+const everything = "FLEETMARK_TEST_EVERYTHING"
+
+// built is the directory of the command as users get it, built once for all tests.
+// It is no stand-in: the command starts itself again as the fleet.
+var built string
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "fleet" || os.Args[1] == anatomyCommand) { // a run within a test starts its own program again
+		os.Exit(Main(os.Args, Options{}))
+	}
+	code := func() int {
+		dir, err := os.MkdirTemp("", "fleetmark-test-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		for name, pkg := range map[string]string{"fleetmark": "..", "benchstat": "golang.org/x/perf/cmd/benchstat"} {
+			if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput(); err != nil {
+				fmt.Fprintf(os.Stderr, "go build %s: %v\n%s", pkg, err, out)
+				return 1
+			}
+		}
+		built = dir
+		return m.Run()
+	}()
+	os.Exit(code)
+}
+
+// onceOnly skips a test whose subject is the built command. That one is built without the race detector, so with
+// the detector such a test would take its minutes again and find nothing that it didn't find without.
+func onceOnly(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("the built command is tested without the race detector")
+	}
+}
+
+// TestScripts are sessions as users have them: what they type, what they see.
+func TestScripts(t *testing.T) {
+	onceOnly(t)
+	root, err := filepath.Abs("../../..")
+	require.NoError(t, err)
+	out, err := exec.Command("go", "env", "GOCACHE").Output()
+	require.NoError(t, err)
+	cache := strings.TrimSpace(string(out))
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Condition: func(name string) (bool, error) {
+			if name == "everything" {
+				return os.Getenv(everything) != "", nil
+			}
+			return false, fmt.Errorf("no condition %q", name)
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", built+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("BUILT", filepath.Join(built, "fleetmark"))
+			e.Setenv("ROOT", root)
+			e.Setenv("GOCACHE", cache) // else every script that builds compiles the standard library
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"lines":    matching,
+			"exits":    exits,
+			"one-line": oneLine,
+			"fits":     fits,
+			"encode":   encode,
+		},
+	})
+}
+
+// exits: exits CODE COMMAND ... runs a command that must end with the code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG ...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if e, ok := err.(*exec.ExitError); ok {
+		code = e.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit %d, want %s", code, args[0])
+	}
+}
+
+// oneLine: one-line COMMAND ... runs a command that is refused: exit 2, one line on
+// standard error, nothing on standard output.
+func oneLine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: one-line COMMAND [ARG ...]")
+	}
+	exits(ts, false, append([]string{"2"}, args...))
+	if out := ts.ReadFile("stdout"); out != "" {
+		ts.Fatalf("standard output: %q", out)
+	}
+	if said := ts.ReadFile("stderr"); strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "fleetmark: ") {
+		ts.Fatalf("want one line on standard error, not %q", said)
+	}
+}
+
+// matching: lines FILE REGEXP N wants N lines that match.
+func matching(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: lines FILE REGEXP N")
+	}
+	found := regexp.MustCompile("(?m)"+args[1]).FindAllString(ts.ReadFile(args[0]), -1)
+	if n := len(found); fmt.Sprint(n) != args[2] {
+		ts.Fatalf("%s: %d lines match %q, want %s", args[0], n, args[1], args[2])
+	}
+}
+
+// notInTable finds the line below a table's rows: what was folded or left out, a note, or nothing.
+var notInTable = regexp.MustCompile(`^(\d+ [a-z]|left out: |shortened: |\(|no ±|$)`)
+
+// fits: fits FILE WIDTH wants tables of which no line is wider, as a terminal shows it. A table is what
+// begins above a rule, is Markdown's, or is of pprof's columns; without any of these every line counts.
+func fits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: fits FILE WIDTH")
+	}
+	width, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	lines := strings.Split(ts.ReadFile(args[0]), "\n")
+	isRule := func(i int) bool { return i < len(lines) && strings.HasPrefix(lines[i], "──") }
+	isHead := func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "flat ") }
+	any := slices.ContainsFunc(lines, func(l string) bool {
+		return strings.HasPrefix(l, "──") || strings.HasPrefix(l, "|") || isHead(l)
+	})
+	inside := !any
+	checked := 0
+	for i, line := range lines {
+		if isRule(i+1) || isHead(line) {
+			inside = true
+		} else if notInTable.MatchString(line) {
+			inside = !any
+		}
+		if !inside && !strings.HasPrefix(line, "|") {
+			continue
+		}
+		checked++
+		if n := texttable.Width(line); n > width {
+			ts.Fatalf("%s:%d: %d columns, want at most %d: %s", args[0], i+1, n, width, line)
+		}
+	}
+	if checked < 3 {
+		ts.Fatalf("%s: no table", args[0])
+	}
+}
+
+// command prepares the built command in a directory of its own.
+func command(t *testing.T, args ...string) (*exec.Cmd, string) {
+	t.Helper()
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, filepath.Join(built, "fleetmark"), args...)
+	cmd.Dir = dir
+	return cmd, dir
+}
+
+// eventually polls a condition, up to a bound that only a hang reaches.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	require.Eventually(t, ok, time.Minute, 5*time.Millisecond, what)
+}

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// privileged skips a test that takes root's rights, except where everything is wanted.
+func privileged(t *testing.T, what string) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	require.Empty(t, os.Getenv(everything), "%s takes root", what)
+	t.Skipf("%s takes root; .ci/run wants this test", what)
+}
+
+// TestTooFewLocalPorts: in a network where connections have 40 ports, 64 workers can't
+// have one each to the same device. The run is invalid and says so with the numbers.
+func TestTooFewLocalPorts(t *testing.T) {
+	privileged(t, "a network of its own")
+	if _, err := exec.LookPath("ip"); err != nil {
+		require.Empty(t, os.Getenv(everything), "iproute2 is not installed")
+		t.Skip("iproute2 is not installed; .ci/run wants this test")
+	}
+	inner, _ := command(t, "run", "throughput", "--duration", "200ms", "--repeat", "1", "--warmup", "0", "--set", "profiled=0", "--set", "client.max_attempts=1", "--json", "--no-progress")
+	// The network, its loopback interface and this setting end with the process.
+	const network = `ip link set lo up && echo "40000 40039" > /proc/sys/net/ipv4/ip_local_port_range && exec "$@"`
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", network, "sh"}, inner.Args...)...)
+	cmd.Dir = inner.Dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	require.Error(t, err)
+	require.Equal(t, cli.ExitInvalid, cmd.ProcessState.ExitCode(), "%s%s", stdout.String(), stderr.String())
+	var o struct {
+		Invalid []string
+		Harness results.HarnessHealth
+	}
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &o))
+	require.Regexp(t, `^the harness was the bottleneck: [0-9]+ connections found no free local port or address \(EADDRNOTAVAIL\); at the end [0-9]+ sockets were in TIME_WAIT, and connections have ports 40000 to 40039$`, o.Invalid[0])
+	require.True(t, o.Harness.Saturated)
+}

@@ -1,0 +1,162 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// progressBars is for a terminal: a bar for the repetitions of each kind, with a text about the one
+// under way.
+type progressBars struct {
+	pool    *mpb.Progress
+	current *progressBar // of the kind under way; nil before the first
+}
+
+// redrawInterval is how often the bars are drawn. A drawing allocates 80 KB in the process whose
+// allocations are being counted, so there are few.
+const redrawInterval = 500 * time.Millisecond
+
+// newBars returns bars on w. The options come after its own, for a w that is no terminal.
+func newBars(w io.Writer, options ...mpb.ContainerOption) *progressBars {
+	own := []mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithRefreshRate(redrawInterval)}
+	return &progressBars{pool: mpb.New(append(own, options...)...)}
+}
+
+// Preparing implements scenarios.Watcher.
+func (b *progressBars) Preparing(s scenarios.Step, what string, done, of int) {
+	b.selectBar(s)
+	b.current.prepare(s, preparingText(what, done, of))
+}
+
+// Begin implements scenarios.Watcher.
+func (b *progressBars) Begin(s scenarios.Step) {
+	b.selectBar(s)
+	b.current.begin(s)
+}
+
+// selectBar makes the bar of the step's kind the current one.
+func (b *progressBars) selectBar(s scenarios.Step) {
+	if b.current == nil || b.current.kind != s.Kind {
+		b.endCurrent()
+		b.current = newBar(b.pool, s)
+	}
+}
+
+// Progress implements scenarios.Watcher.
+func (b *progressBars) Progress(s scenarios.Step, v scenarios.Live) { b.current.progress(s, v) }
+
+// End implements scenarios.Watcher.
+func (b *progressBars) End(s scenarios.Step, v scenarios.Live) { b.current.end(s, v) }
+
+// Close leaves the bars on the screen as they are, and returns once they are drawn.
+func (b *progressBars) Close() {
+	b.endCurrent()
+	b.pool.Wait()
+}
+
+// endCurrent ends the current bar, for which the pool waits. The bar may be short of its end, if the
+// run was interrupted or a repetition fell short of its plan.
+func (b *progressBars) endCurrent() {
+	if b.current != nil && b.current.drawn != nil {
+		b.current.drawn.Abort(false) // does nothing to a full bar
+	}
+}
+
+// A progressBar stands for the repetitions of one kind.
+type progressBar struct {
+	kind  scenarios.Kind
+	drawn *mpb.Bar // nil if the screen is gone
+
+	mu        sync.Mutex // guards what follows: the drawing goroutine reads it
+	eta       eta
+	preparing string // how far the preparation of a repetition is; empty once it has begun
+	number    int    // of the repetition that is prepared
+	count     int    // of repetitions
+}
+
+// stepsPerRepetition is how finely a bar shows a repetition.
+const stepsPerRepetition = 1000
+
+func newBar(pool *mpb.Progress, s scenarios.Step) *progressBar {
+	b := &progressBar{kind: s.Kind}
+	// Add fails only if the screen is gone; the run goes on.
+	b.drawn, _ = pool.Add(int64(s.Of)*stepsPerRepetition, mpb.BarStyle().Build(),
+		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%s %s ", s.Scenario, s.Kind), decor.WC{W: 22, C: decor.DindentRight})),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text() })))
+	return b
+}
+
+func (b *progressBar) prepare(s scenarios.Step, text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.preparing, b.number, b.count = text, s.Number, s.Of
+}
+
+func (b *progressBar) begin(s scenarios.Step) {
+	b.update(func(e *eta) { e.begin(s, time.Now()) })
+	b.move(s, scenarios.Live{})
+}
+
+func (b *progressBar) progress(s scenarios.Step, v scenarios.Live) {
+	b.update(func(e *eta) { e.progress(v) })
+	b.move(s, v)
+}
+
+// end may fill the bar.
+func (b *progressBar) end(s scenarios.Step, v scenarios.Live) {
+	b.update(func(e *eta) { e.end(v) })
+	b.moveTo(barPosition(s, v))
+}
+
+func (b *progressBar) update(change func(*eta)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.preparing = ""
+	change(&b.eta)
+}
+
+// move shows how far the repetition under way is. It never fills the bar, which end does.
+func (b *progressBar) move(s scenarios.Step, v scenarios.Live) {
+	b.moveTo(min(barPosition(s, v), int64(s.Of)*stepsPerRepetition-1))
+}
+
+func (b *progressBar) moveTo(position int64) {
+	if b.drawn != nil {
+		b.drawn.SetCurrent(position)
+	}
+}
+
+// text describes the repetition under way, or the last one.
+func (b *progressBar) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.preparing != "" {
+		return fmt.Sprintf(" %d/%d  %s", b.number, b.count, b.preparing)
+	}
+	return fmt.Sprintf(" %d/%d  %s", b.eta.step.Number, b.eta.step.Of, b.eta.text())
+}
+
+// barPosition returns where a bar stands: the repetitions before this one, and its fraction.
+func barPosition(s scenarios.Step, v scenarios.Live) int64 {
+	return int64(s.Number-1)*stepsPerRepetition + int64(stepsPerRepetition*fraction(s, v))
+}
+
+// fraction returns how much of a repetition is done, from 0 to 1: of its operations or of its time,
+// whichever is further.
+func fraction(s scenarios.Step, v scenarios.Live) float64 {
+	var done float64
+	if s.Planned > 0 {
+		done = float64(v.Done+v.Failed) / float64(s.Planned)
+	}
+	if s.Duration > 0 {
+		done = max(done, float64(v.Elapsed)/float64(s.Duration))
+	}
+	return min(done, 1)
+}

@@ -1,0 +1,225 @@
+package progress
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// An eta estimates how fast the repetition under way is, and how long it and the others of its kind
+// will take. Call begin, progress and end for each repetition. An eta reads no clock; begin is given
+// the time.
+type eta struct {
+	step   scenarios.Step
+	live   scenarios.Live
+	ended  bool                      // the repetition is over
+	recent [maxRecent]scenarios.Live // the repetition in the last seconds, oldest first
+	known  int                       // how many of recent are set
+	first  time.Time                 // when the first repetition of the kind began
+	each   time.Duration             // mean time from one repetition's begin to the next one's; 0 if unknown
+}
+
+const (
+	maxRecent    = 64               // more than come in rateWindow
+	rateWindow   = 10 * time.Second // a rate is of so long, so that it follows a load that slows down and doesn't jump
+	minElapsed   = time.Second      // before, there are too few operations to estimate a rate
+	maxRemaining = 1000 * 3600.0    // seconds; a longer time says only that the rate is next to nothing
+)
+
+// begin notes that a repetition begins at the given time.
+func (e *eta) begin(s scenarios.Step, at time.Time) {
+	if s.Number == 1 || e.first.IsZero() || e.step.Kind != s.Kind || e.step.Scenario != s.Scenario {
+		*e = eta{first: at}
+	} else {
+		e.each = at.Sub(e.first) / time.Duration(s.Number-1)
+	}
+	e.step, e.ended = s, false
+	e.live, e.recent[0], e.known = scenarios.Live{}, scenarios.Live{}, 1
+}
+
+// progress notes how far the repetition is.
+func (e *eta) progress(v scenarios.Live) {
+	e.live = v
+	drop := 0
+	for drop+1 < e.known && (v.Elapsed-e.recent[drop+1].Elapsed >= rateWindow || e.known-drop == maxRecent) {
+		drop++
+	}
+	e.known = copy(e.recent[:], e.recent[drop:e.known])
+	e.recent[e.known] = v
+	e.known++
+}
+
+// end notes how the repetition ended.
+func (e *eta) end(v scenarios.Live) { e.live, e.ended = v, true }
+
+// rates returns how many operations a second succeeded, and how many came to an end: in the last
+// seconds, or, once the repetition has ended, in all of it. It reports whether that is known yet.
+func (e *eta) rates() (done, finished float64, ok bool) {
+	from, to := scenarios.Live{}, e.live
+	if !e.ended {
+		if e.live.Elapsed < minElapsed {
+			return 0, 0, false
+		}
+		from, to = e.recent[0], e.recent[e.known-1]
+	}
+	if e.ended && to.Plan > 0 { // as in the metric ops/s
+		to.Done, to.Elapsed = to.DoneInPlan, to.Plan
+	}
+	seconds := (to.Elapsed - from.Elapsed).Seconds()
+	if seconds <= 0 {
+		return 0, 0, false
+	}
+	done = float64(to.Done-from.Done) / seconds
+	return done, done + float64(to.Failed-from.Failed)/seconds, true
+}
+
+// remaining returns how many seconds this repetition, and those of its kind after it, will take. It
+// reports whether that can be estimated yet.
+func (e *eta) remaining() (seconds float64, ok bool) {
+	here, ok := e.remainingHere()
+	after := e.step.Of - e.step.Number
+	switch {
+	case e.ended && (after <= 0 || fraction(e.step, e.live) < 1): // a repetition that was broken off is the last
+		return 0, false
+	case after <= 0 || !ok:
+		return here, ok
+	}
+	each := e.each.Seconds()
+	if each == 0 {
+		each = e.live.Elapsed.Seconds() + here
+	}
+	return here + float64(after)*each, true
+}
+
+// remainingHere returns how many seconds this repetition will take: until its time is over or its
+// operations have ended at the present rate, whichever is later; if neither is known, as long as the
+// ones before it took. It reports whether that can be estimated yet.
+func (e *eta) remainingHere() (seconds float64, ok bool) {
+	if e.ended {
+		return 0, true
+	}
+	if e.step.Duration > 0 {
+		seconds, ok = max(0, (e.step.Duration-e.live.Elapsed).Seconds()), true
+	}
+	_, finished, known := e.rates()
+	switch {
+	case e.step.Planned == 0:
+	case known && finished > 0:
+		operations := max(0, e.step.Planned-e.live.Done-e.live.Failed)
+		seconds, ok = max(seconds, float64(operations)/finished), true
+	case !ok && e.each > 0:
+		seconds, ok = max(0, (e.each-e.live.Elapsed).Seconds()), true
+	}
+	return seconds, ok
+}
+
+// text describes the repetition, as far as it is known:
+//
+//	312,000 of 1,000,000  14,210/s  48s left  3 failed  2 retries
+func (e *eta) text() string { return e.describe(e.count()) }
+
+// endText describes a repetition that has ended:
+//
+//	1,000,000 of 1,000,000 operations in 71.4s  14,006/s
+func (e *eta) endText() string {
+	return e.describe(fmt.Sprintf("%s operations in %.1fs", e.count(), e.live.Elapsed.Seconds()))
+}
+
+func (e *eta) count() string {
+	if e.step.Planned == 0 {
+		return plaintext.Thousands(e.live.Done)
+	}
+	return plaintext.Thousands(e.live.Done) + " of " + plaintext.Thousands(e.step.Planned)
+}
+
+func (e *eta) describe(count string) string {
+	parts := []string{count}
+	if e.step.Rate > 0 {
+		parts = append([]string{"trying " + rateText(e.step.Rate)}, parts...)
+	}
+	if done, _, ok := e.rates(); ok {
+		rate := rateText(done)
+		if e.live.PlannedRate > 0 && !e.ended {
+			rate += " of " + rateText(e.live.PlannedRate)
+		}
+		parts = append(parts, rate)
+	}
+	if e.live.P99 > 0 {
+		parts = append(parts, "p50 "+timeText(e.live.P50)+" p99 "+timeText(e.live.P99))
+	}
+	if seconds, ok := e.remaining(); ok && seconds < maxRemaining {
+		parts = append(parts, remainingText(seconds))
+	}
+	if e.live.Invalid != "" && !e.ended {
+		parts = append(parts, e.live.Invalid)
+	}
+	return strings.Join(append(parts, extraTexts(e.live)...), "  ")
+}
+
+// extraTexts returns texts on waves, failures and retries, which not every repetition has.
+func extraTexts(v scenarios.Live) (parts []string) {
+	if n := len(v.Waves); n > 0 {
+		parts = append(parts, fmt.Sprintf("wave %d", n))
+	}
+	if v.Failed > 0 {
+		parts = append(parts, plaintext.Thousands(v.Failed)+" failed"+classesText(v.Classes))
+	}
+	if v.Retries > 0 {
+		parts = append(parts, plaintext.Thousands(v.Retries)+" retries")
+	}
+	return parts
+}
+
+// classesText returns the classes of failures, most frequent first: " (timeout 12, refused 3)".
+func classesText(classes map[string]int) string {
+	if len(classes) == 0 {
+		return ""
+	}
+	names := slices.SortedFunc(maps.Keys(classes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(classes[b], classes[a]), cmp.Compare(a, b))
+	})
+	for i, name := range names {
+		names[i] = name + " " + plaintext.Thousands(int64(classes[name]))
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
+// timeText formats d with two significant digits.
+func timeText(d time.Duration) string {
+	digits := 1
+	for limit := time.Duration(100); d >= limit; limit *= 10 {
+		digits *= 10
+	}
+	return d.Round(time.Duration(digits)).String()
+}
+
+// rateText formats a rate: with a decimal below 10, and below 0.1 per minute or hour.
+func rateText(perSecond float64) string {
+	switch {
+	case perSecond > 0 && perSecond < 0.1:
+		return results.FormatValue(perSecond, "ops/s")
+	case perSecond < 9.95:
+		return fmt.Sprintf("%.1f/s", perSecond)
+	}
+	return plaintext.Thousands(int64(math.Round(perSecond))) + "/s"
+}
+
+// remainingText formats a remaining time. It rounds up, so that only 0 seconds are "0s left".
+func remainingText(seconds float64) string {
+	s := int64(math.Ceil(seconds))
+	switch {
+	case s >= 3600:
+		return fmt.Sprintf("%dh%02dm left", s/3600, s%3600/60)
+	case s >= 60:
+		return fmt.Sprintf("%dm%02ds left", s/60, s%60)
+	}
+	return fmt.Sprintf("%ds left", s)
+}

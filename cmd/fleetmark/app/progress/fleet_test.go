@@ -1,0 +1,93 @@
+package progress
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vbauerster/mpb/v8"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+func TestFleetText(t *testing.T) {
+	before := mockfleet.Status{Devices: 1000, Requests: 100, Injected: 5, Uptime: time.Second}
+	now := mockfleet.Status{
+		Devices: 1000, Updated: 40, Connections: 64, Requests: 12_100, Uptime: 3 * time.Second,
+		Health: mockfleet.Health{CPUFraction: 0.234},
+	}
+	require.Equal(t, "1,000 devices, 40 updated | 64 connections, 6,000/s requests | CPU 23%", fleetText(before, now, nil))
+	now.Injected = 8
+	require.Equal(t, "1,000 devices, 40 updated, 2 installing, 3 offline | 64 connections, 6,000/s requests, 1.5/s faults | CPU 23%",
+		fleetText(before, now, map[mockfleet.Stage]int{mockfleet.StageOffline: 3, mockfleet.StageInstalling: 2, mockfleet.StageRunning: 38, mockfleet.StageIdle: 957}))
+	now.Injected, now.Requests = 1, 50 // it was reset
+	require.Contains(t, fleetText(before, now, nil), "0.0/s requests, 0.0/s faults")
+	require.Contains(t, fleetText(now, now, nil), "0.0/s requests")
+	now.Health.Saturated, now.Health.Problems = true, []mockfleet.Problem{{Text: "it is slow"}, {Text: "it is full"}}
+	require.Contains(t, fleetText(before, now, nil), " | CPU 23% | the bottleneck: it is slow; it is full")
+}
+
+// A log gets a line every five seconds, if something happened since the last.
+func TestLogLines(t *testing.T) {
+	var log bytes.Buffer
+	view := newFleetView(&log, false)
+	for second, changed := range []bool{false, true, false, false, false, false, false, false, false, false, false, false, false, false, true} {
+		view.show(string(rune('a'+second)), changed)
+	}
+	view.close()
+	require.Equal(t, "e\no\n", log.String())
+	log.Reset()
+	off := newFleetView(&log, true)
+	off.show("x", true)
+	off.close()
+	require.Empty(t, log.String())
+}
+
+// On a terminal there is one line, with the text that was shown last.
+func TestStatusLine(t *testing.T) {
+	var screen bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		l := newStatusLine(&screen, mpb.WithAutoRefresh(), mpb.WithWidth(100))
+		for _, text := range []string{"one", "two", "three"} {
+			l.show(text, true)
+			time.Sleep(statusInterval) // of the bubble's clock
+		}
+		l.show("never drawn", true)
+		l.show("the last", true)
+		time.Sleep(statusInterval)
+		l.close()
+	})
+	lines := strings.Split(screen.String(), "\x1b[J")
+	last := lines[len(lines)-1]
+	require.Contains(t, last, "the last")
+	require.NotContains(t, screen.String(), "never drawn")
+	for _, text := range []string{"one", "two", "three"} {
+		require.Contains(t, screen.String(), text)
+		require.NotContains(t, last, text)
+	}
+}
+
+// WatchFleet ends with its context, and has shown what happened meanwhile.
+func TestWatchFleet(t *testing.T) {
+	f, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 3, Addressing: mockfleet.AddressPath})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	view := &onceShown{then: cancel}
+	watchFleet(ctx, f, view)
+	require.True(t, view.closed)
+	require.Contains(t, view.text, "3 devices, 0 updated | 0 connections, 0.0/s requests | CPU ")
+}
+
+type onceShown struct {
+	text   string
+	then   func()
+	closed bool
+}
+
+func (o *onceShown) show(text string, _ bool) { o.text = text; o.then() }
+func (o *onceShown) close()                   { o.closed = true }

@@ -1,0 +1,46 @@
+package progress
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// A preparation that takes a second or more gets lines.
+func TestLineView_preparing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		l := New(&log, Auto)
+		s := scenarios.Step{Scenario: "hung", Kind: scenarios.Timed, Number: 1, Of: 1}
+		for n := range 8 { // 1.4 s
+			l.Preparing(s, "opening connections", 10*n, 1300)
+			time.Sleep(200 * time.Millisecond)
+		}
+		require.Equal(t, "hung timed 1/1: opening connections 50/1,300\n", log.String())
+	})
+}
+
+// A log gets a line every few seconds, and one at the end of each repetition.
+func TestLineView(t *testing.T) {
+	var log bytes.Buffer
+	l := New(&log, Auto)
+	s := scenarios.Step{Scenario: "million", Kind: scenarios.Timed, Number: 1, Of: 1, Planned: 1_000_000}
+	l.Begin(s)
+	for n := range int64(60) { // 12 s, a fifth of a second apart
+		l.Progress(s, scenarios.Live{Done: (n + 1) * 2000, Elapsed: time.Duration(n+1) * 200 * time.Millisecond})
+	}
+	l.End(s, scenarios.Live{Done: 999_998, Failed: 2, Retries: 3, Elapsed: 100 * time.Second})
+	l.Close()
+	require.Equal(t, []string{
+		"million timed 1/1: 50,000 of 1,000,000  10,000/s  1m35s left",
+		"million timed 1/1: 100,000 of 1,000,000  10,000/s  1m30s left",
+		"million timed 1/1: 999,998 of 1,000,000 operations in 100.0s  10,000/s  2 failed  3 retries",
+		"",
+	}, strings.Split(log.String(), "\n"))
+}

@@ -1,0 +1,243 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/rundir"
+)
+
+// reportFlags are the flags of report.
+type reportFlags struct {
+	html, markdown, comment, junit, json string
+	github                               bool
+	base, baseline                       string
+	schema                               bool
+}
+
+func newReport(c cli.Console) *cobra.Command {
+	var f reportFlags
+	cmd := &cobra.Command{
+		Use: "report RUN|FILE", Short: "Write reports of a run, alone, against a baseline, or against another run",
+		Long: `Writes what a run came to for a reviewer, a pull request, or a server: of the run
+alone, against a baseline page, or against another run. Without a file to write it
+prints the page in Markdown. A file named - is standard output.
+
+Of a file with the output of go test -bench, with -json or without, it reports the
+benchmarks: alone, against the Go benchmarks of a baseline page, or against another such
+file. The file - is standard input.
+
+It judges as "run" does, with the baseline of today, and shows; it exits 0 whatever
+the verdict.`,
+		Example: `  fleetmark report runs/20260102T030405Z-rollout-1a2b3c --html report.html
+  fleetmark report --base runs/OLD runs/NEW --comment comment.md --junit junit.xml
+  fleetmark report runs/NEW --github
+  fleetmark report --base old.txt new.txt --html report.html
+  go test -json -bench . | fleetmark report -`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.schema {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.schema {
+				_, err := fmt.Fprint(c.Out, report.Schema())
+				return err
+			}
+			return f.run(cmd, args[0], c)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.html, "html", "", "write one HTML page to this file, plots and all")
+	flags.StringVar(&f.markdown, "markdown", "", "write the whole page in Markdown to this file")
+	flags.StringVar(&f.comment, "comment", "", "write a pull request's comment to this file: the verdict first, the rest folded")
+	flags.StringVar(&f.junit, "junit", "", "write JUnit's XML to this file")
+	flags.StringVar(&f.json, "json", "", "print a JSON object, or write it to the file of --json=FILE")
+	flags.Lookup("json").NoOptDefVal = cli.Stdout
+	flags.BoolVar(&f.github, "github", false, "append to $GITHUB_STEP_SUMMARY and print annotations, in a step of GitHub Actions")
+	flags.StringVar(&f.base, "base", "", "compare with this run or file, or with the baseline page of that name")
+	flags.StringVar(&f.baseline, "baseline", "", "hold the run against this page (default "+results.BaselineFile+", where it is)")
+	flags.BoolVar(&f.schema, "schema", false, "print the JSON Schema of --json, and do nothing else")
+	return cmd
+}
+
+func (f *reportFlags) run(cmd *cobra.Command, path string, c cli.Console) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	d, err := f.document(path, c)
+	if err != nil {
+		return err
+	}
+	outputs, err := f.render(d, c)
+	if err != nil {
+		return err
+	}
+	if err := cmd.Context().Err(); err != nil { // an interrupted command writes nothing
+		return err
+	}
+	for _, o := range outputs {
+		if err := o.Write(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check refuses flags that contradict each other.
+func (f *reportFlags) check(cmd *cobra.Command) error {
+	if err := cli.RejectEmpty(cmd, "html", "markdown", "comment", "junit", "json", "base", "baseline"); err != nil {
+		return err
+	}
+	if f.base != "" && f.baseline != "" {
+		return cli.Usagef("--base and --baseline: a run is held against one of the two; leave the other out")
+	}
+	taken := ""
+	if f.github {
+		taken = "github"
+		if os.Getenv(stepSummary) == "" {
+			return &cli.ExitError{Code: cli.ExitUsage, Text: "--github: " + stepSummary + " isn't set: use it in a step of GitHub Actions, or leave it out"}
+		}
+	}
+	return cli.CheckOutputs(cmd, taken, "html", "markdown", "comment", "junit", "json")
+}
+
+// render renders the forms that were asked for, or the page for a terminal if none was.
+func (f *reportFlags) render(d *report.Document, c cli.Console) ([]cli.Output, error) {
+	forms := []form{
+		htmlForm(f.html, ""), {"markdown", f.markdown, report.Markdown, false}, {"comment", f.comment, report.Comment, false},
+		{"junit", f.junit, report.JUnit, false}, {"json", f.json, report.JSON, false},
+	}
+	if f.github {
+		forms = append(forms, githubForms()...)
+	}
+	outputs, err := render(d, forms)
+	if err != nil || len(outputs) > 0 {
+		return outputs, err
+	}
+	return render(d, []form{{"markdown", cli.Stdout, func(w io.Writer, d *report.Document) error { return printed(w, d, c, false, false) }, false}})
+}
+
+// document reads the run and what it is compared with.
+func (f *reportFlags) document(path string, c cli.Console) (*report.Document, error) {
+	if path == cli.Stdout { // "-", here of input
+		now, err := results.ReadBenchmarks(c.In, path)
+		if err != nil {
+			return nil, err
+		}
+		return f.benchmarks(now)
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		now, err := results.ReadBenchmarkFile(path)
+		if err != nil {
+			return nil, err
+		}
+		return f.benchmarks(now)
+	}
+	run, err := rundir.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	base, side, err := f.baselineOf(run)
+	if err != nil {
+		return nil, err
+	}
+	now := report.RunSide(*run)
+	side.Read()
+	now.Read()
+	return report.New(report.ModeReport, report.Input{
+		Scenario: run.Scenario, Judgement: judge.Judge(base, run.Run, run.Records, judge.Policy{}), Base: side, Now: now,
+	}), nil
+}
+
+// baselineOf returns what a run is judged by, and the side to show of it: another run, a page that was named, or
+// the default page if there is one.
+func (f *reportFlags) baselineOf(run *rundir.Loaded) (*results.Baseline, report.Side, error) {
+	page := f.baseline
+	if f.base != "" {
+		if info, err := os.Stat(f.base); err == nil && info.IsDir() {
+			return f.baseRun(run)
+		}
+		page = f.base
+	}
+	named := page != ""
+	if !named {
+		page = results.BaselineFile
+	}
+	base, err := results.ReadBaseline(page)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		base, err = nil, nil
+	}
+	return base, report.BaselineSide(base, run.Scenario), err
+}
+
+// baseRun returns the run of --base as a baseline. It refuses a run that a judgement can't rest on, as baseline
+// does.
+func (f *reportFlags) baseRun(run *rundir.Loaded) (*results.Baseline, report.Side, error) {
+	base, err := rundir.Load(f.base)
+	if err != nil {
+		return nil, report.Side{}, err
+	}
+	if err := results.CheckUsable(f.base, base.Run); err != nil {
+		return nil, report.Side{}, err
+	}
+	if base.Scenario != run.Scenario {
+		return nil, report.Side{}, &results.InputError{Path: f.base, Problem: fmt.Sprintf("is of the scenario %s, and %s of %s", base.Scenario, run.Path, run.Scenario), Want: "name two runs of one scenario"}
+	}
+	side := report.RunSide(*base)
+	side.Label = "base"
+	return results.BaselineOf(base.Run, base.Records), side, nil
+}
+
+// benchmarks compares Go benchmarks with those of a file or of the baseline page.
+func (f *reportFlags) benchmarks(now *results.BenchmarkFile) (*report.Document, error) {
+	page := cmp.Or(f.base, f.baseline, results.BaselineFile)
+	base, err := results.ReadBenchmarkFile(page)
+	if err != nil {
+		if f.base != "" || f.baseline != "" {
+			return nil, err
+		}
+		base = &results.BenchmarkFile{} // the default page is optional
+	}
+	better, err := declaredUnits()
+	if err != nil {
+		return nil, err
+	}
+	base.Declare(better)
+	found := judge.CompareBenchmarks(base, now, nil, false)
+	in := report.Input{
+		Scenario: "Go benchmarks", Judgement: found.Judgement, Command: commandLine(os.Args[1:]), Measured: modified(now.Path),
+		Now: report.Side{Label: now.Path, Records: found.Records}, Notes: append(base.Warnings, now.Warnings...),
+	}
+	if found.HasBaseline {
+		in.Base = report.Side{Label: base.Path, Records: found.Base}
+	}
+	for _, side := range []*results.BenchmarkFile{now, base} {
+		if side.System != "" {
+			in.Notes = append(in.Notes, side.Path+" was measured on "+side.System)
+		}
+	}
+	return report.New(report.ModeReport, in), nil
+}
+
+// modified returns when a file was last written, or the zero time if that isn't known.
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime().UTC()
+}

@@ -1,0 +1,317 @@
+package delivery
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each
+// answer to its end before it gives it, in one form (httpAnswer.appendCanonical), so that net/http
+// meets nothing that it would refuse and lean wouldn't, never sees a byte beyond an answer,
+// which it would write to the process's log, and doesn't give up an upload because a
+// success came early.
+type answerConn struct {
+	net.Conn // what it reads from and writes to
+	counted  *countedConn
+	limits   answerLimits
+
+	// What the reader owns.
+	br   *bufio.Reader
+	got  httpAnswer
+	left int    // of the limit of the head
+	out  []byte // what net/http has yet to read
+	buf  []byte // its memory
+	err  error  // what comes after it
+
+	mu       sync.Mutex
+	mode     connMode
+	upload   int64         // size of the body of the request under way
+	sending  bool          // it isn't out yet
+	wrote    bool          // some of that request
+	released chan struct{} // closed when that changes; nil: nobody waits
+	closed   bool
+	stale    bool  // refuses the next request
+	cut      bool  // the last success came, and the body never went out
+	told     error // what the device's answer, or alert, was refused for
+	stamps   *stamps
+}
+
+// connMode is what is known of a connection's use.
+type connMode uint8
+
+const (
+	modeNew    connMode = iota // nothing was written
+	modeIdle                   // no answer is due
+	modeBusy                   // an answer is due
+	modeTunnel                 // it isn't HTTP, but a way through a proxy: nothing is looked at
+)
+
+func newAnswerConn(nc net.Conn, counted *countedConn, limits answerLimits) *answerConn {
+	return &answerConn{Conn: nc, counted: counted, limits: limits, br: bufio.NewReaderSize(nc, readBuffer)}
+}
+
+// NetConn gives the connection beneath.
+func (c *answerConn) NetConn() net.Conn { return c.Conn }
+
+// begin readies the connection for a request with a body of that size, 0 for none. One
+// that is to be the first of its connection is refused by another.
+func (c *answerConn) begin(size int64, refuse bool, s *stamps) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.upload, c.sending, c.stale, c.cut, c.stamps = size, size > 0, c.stale || refuse, false, s
+	c.wrote = false
+}
+
+// untouched reports whether nothing was written of the last request that had the connection.
+func (c *answerConn) untouched() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.wrote
+}
+
+// sent notes that the request is out.
+func (c *answerConn) sent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sending = false
+	c.wake()
+}
+
+func (c *answerConn) wake() {
+	if c.released != nil {
+		close(c.released)
+		c.released = nil
+	}
+}
+
+// unfinished reports whether the answer came to an upload that could not be completed.
+func (c *answerConn) unfinished() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cut || c.counted.gone.Load()
+}
+
+// failed is why the device's answer was refused, or by which alert the device refused the
+// client's certificate; nil if neither happened. net/http, which closes the connection for it, may
+// know no more than that it was closed while it wrote.
+func (c *answerConn) failed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.told
+}
+
+func (c *answerConn) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told = err
+}
+
+// Close ends what waits.
+func (c *answerConn) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.wake()
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// Write notes that an answer is due.
+func (c *answerConn) Write(p []byte) (int, error) {
+	if err := c.writing(p); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *answerConn) writing(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.stale, c.mode == modeIdle && !c.counted.quiet():
+		return errStale // or what the device said unasked would be the answer
+	case c.mode == modeNew && !bytes.HasPrefix(p, []byte("POST ")) && !bytes.HasPrefix(p, []byte("GET ")):
+		c.mode = modeTunnel
+	case c.mode == modeNew:
+		c.mode = modeBusy
+		c.wake()
+	case c.mode == modeIdle:
+		c.mode = modeBusy
+	}
+	c.wrote = true
+	return nil
+}
+
+// ReadFrom is what net/http sends a body by.
+func (c *answerConn) ReadFrom(r io.Reader) (int64, error) {
+	if to, ok := c.Conn.(io.ReaderFrom); ok {
+		return to.ReadFrom(r)
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, r)
+}
+
+var errUnasked = errors.New("device spoke unasked")
+
+// Read gives answers, a whole one after the other.
+func (c *answerConn) Read(p []byte) (int, error) {
+	if len(c.out) == 0 {
+		if c.err != nil {
+			return 0, c.err
+		}
+		if err := c.next(); err != nil {
+			return 0, err
+		}
+	}
+	if len(c.out) == 0 { // a tunnel
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.out)
+	c.out = c.out[n:]
+	return n, nil
+}
+
+func (c *answerConn) is(mode connMode) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mode == mode
+}
+
+// isDue reports whether an answer is due, whose first byte has come. What a device says before
+// the first request of its connection is taken for the answer to that, as it is by lean: it
+// will rarely be one.
+func (c *answerConn) isDue() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.mode == modeNew && !c.closed {
+		wait := c.waitLocked()
+		c.mu.Unlock()
+		<-wait
+		c.mu.Lock()
+	}
+	if c.mode != modeBusy {
+		c.stale = true
+		return false
+	}
+	c.stamps.stamp(atAnswered)
+	c.stamps = nil
+	return true
+}
+
+// next reads an answer, or an interim one, and readies it to be given. An error before its
+// first byte is net/http's to judge; one in its middle comes after a status line, so that
+// net/http knows that the device has spoken, and doesn't ask again.
+func (c *answerConn) next() error {
+	if c.is(modeTunnel) {
+		return nil
+	}
+	if _, err := c.br.Peek(1); err != nil {
+		if isRefusedClient(err) {
+			c.fail(fmt.Errorf("TLS: %w", err))
+		}
+		return err
+	}
+	if !c.isDue() {
+		return errUnasked
+	}
+	if c.left == 0 {
+		c.left = c.limits.head
+	}
+	a := &c.got
+	err := a.readHead(c.br, c.limits.head, &c.left)
+	if err == nil && !a.isInterim() {
+		if err = a.readBody(c.br, c.limits); err == nil && a.status/100 == 2 {
+			c.hold()
+		}
+	}
+	if err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = &answerError{err}
+		}
+		if _, ok := errors.AsType[*answerError](err); ok {
+			c.fail(err)
+		}
+		c.out, c.err = append(c.buf[:0], "HTTP/1.1 200 OK\r\n"...), err
+		return nil
+	}
+	if !a.isInterim() && c.br.Buffered() > 0 {
+		a.final = true // more came than the answer
+	}
+	c.buf = a.appendCanonical(c.buf[:0])
+	c.out = c.buf
+	if !a.isInterim() {
+		c.left = 0
+		c.mu.Lock()
+		c.mode = modeIdle
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+// hold waits until the device's system has all of the update that the device called a
+// success, or the request has ended. (net/http would close the connection over the upload.)
+func (c *answerConn) hold() {
+	for pause := time.Millisecond; ; pause = min(2*pause, lookEvery) {
+		if wait := c.unsentWait(); wait != nil {
+			<-wait
+			continue
+		}
+		if !c.lacksSome() {
+			return
+		}
+		c.pause(pause)
+	}
+}
+
+// unsentWait returns what to wait on while the request isn't out; nil if it is.
+func (c *answerConn) unsentWait() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || !c.sending {
+		return nil
+	}
+	return c.waitLocked()
+}
+
+func (c *answerConn) waitLocked() <-chan struct{} {
+	if c.released == nil {
+		c.released = make(chan struct{})
+	}
+	return c.released
+}
+
+// lacksSome reports whether the device's system has yet to take some of a request that is
+// out. What it never will is noted. An upload of one write isn't looked at.
+func (c *answerConn) lacksSome() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.upload <= oneWrite {
+		return false
+	}
+	if n, known := c.counted.unsent(); !known || n == 0 {
+		return false
+	}
+	c.cut = c.counted.ended()
+	return !c.cut
+}
+
+// pause waits, or until the connection is closed.
+func (c *answerConn) pause(d time.Duration) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	wait := c.waitLocked()
+	c.mu.Unlock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wait:
+	}
+}

@@ -1,0 +1,77 @@
+package delivery
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// minSecret is the least length of a header's value, or of a part of one, that is taken
+// for a secret, in bytes: shorter ones stand in too many texts.
+const minSecret = 6
+
+// secretsOf returns what of a header's values must not stand in a log: the values, their
+// parts (a token without its scheme), and the password of Basic credentials (RFC 7617).
+// The longest come first, so that none is cut by another.
+func secretsOf(h http.Header) []string {
+	var all []string
+	for _, values := range sortedHeader(h) {
+		for _, v := range values {
+			all = append(all, v)
+			scheme, rest, _ := strings.Cut(v, " ")
+			all = append(all, strings.Fields(rest)...)
+			if !strings.EqualFold(scheme, "Basic") {
+				continue
+			}
+			if plain, err := base64.StdEncoding.DecodeString(rest); err == nil {
+				_, password, _ := strings.Cut(string(plain), ":")
+				all = append(all, password)
+			}
+		}
+	}
+	all = slices.DeleteFunc(all, func(s string) bool { return len(s) < minSecret })
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(all)
+}
+
+// redactedError says what an error says, without secrets.
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.err }
+
+// redact keeps secrets out of an error's text: a device, or whatever else answers at its
+// address, may send back what it was sent, and errors quote answers.
+func redact(err error, secrets []string) error {
+	if err == nil || len(secrets) == 0 {
+		return err
+	}
+	text := err.Error()
+	shown := text
+	for _, s := range secrets {
+		shown = redactOne(shown, s)
+	}
+	if shown == text {
+		return err
+	}
+	return &redactedError{shown, err}
+}
+
+// redactOne hides a secret, and the beginning of one where the quote was cut off.
+func redactOne(text, secret string) string {
+	const hidden = "(hidden)"
+	text = strings.ReplaceAll(text, secret, hidden)
+	if !strings.Contains(text, "…") {
+		return text
+	}
+	for n := len(secret) - 1; n >= minSecret/2; n-- {
+		if cut := secret[:n] + "…"; strings.Contains(text, cut) {
+			return strings.ReplaceAll(text, cut, hidden+"…")
+		}
+	}
+	return text
+}

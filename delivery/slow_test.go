@@ -1,0 +1,451 @@
+package delivery
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// socketDevice is a device on a bare socket with a small receive buffer, so that what it
+// hasn't read stands with the client's system; over TLS or not.
+type socketDevice struct {
+	Device
+	roots *x509.CertPool
+	ended <-chan struct{} // closed with the test
+	// got is the size of the longest body that came whole; pushes and conns count.
+	got           atomic.Int64
+	pushes, conns atomic.Int32
+}
+
+// overWires runs a test over each transport, plain and over TLS. serve has a connection,
+// the k-th from 1, and returns to close it.
+func overWires(t *testing.T, receive int, serve func(d *socketDevice, k int, c net.Conn), test func(t *testing.T, cfg Config, d *socketDevice)) {
+	for _, secure := range []bool{false, true} {
+		name := "plain"
+		if secure {
+			name = "TLS"
+		}
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, cfg Config) {
+				d := newSocketDevice(t, secure, receive, serve)
+				cfg.TLS = &tls.Config{RootCAs: d.roots}
+				cfg.Timeouts.TLS, cfg.Timeouts.Total = time.Minute, time.Minute // the machine may be busy
+				test(t, cfg, d)
+			})
+		})
+	}
+}
+
+func newSocketDevice(t *testing.T, secure bool, receive int, serve func(d *socketDevice, k int, c net.Conn)) *socketDevice {
+	d := &socketDevice{roots: x509.NewCertPool()}
+	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		if receive == 0 {
+			return nil
+		}
+		return raw.Control(func(fd uintptr) { setReceiveBuffer(fd, receive) })
+	}}
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	d.Address = "http://" + l.Addr().String()
+	if secure {
+		s := httptest.NewUnstartedServer(nil)
+		s.StartTLS()
+		d.roots.AddCert(s.Certificate())
+		l = tls.NewListener(l, &tls.Config{Certificates: s.TLS.Certificates})
+		s.Close()
+		d.Address = "https://" + l.Addr().String()
+	}
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	d.ended = ctx.Done()
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			k := int(d.conns.Add(1))
+			stop := context.AfterFunc(ctx, func() { beneath(c).Close() })
+			wg.Go(func() {
+				defer stop()
+				defer beneath(c).Close() // without TLS's goodbye, as a device that crashes
+				serve(d, k, c)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		l.Close()
+		wg.Wait()
+	})
+	return d
+}
+
+// paced reads at a rate, in bytes a second.
+type paced struct {
+	r     io.Reader
+	rate  float64
+	ended <-chan struct{}
+	since time.Time
+	read  float64
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	if p.since.IsZero() {
+		p.since = time.Now()
+	}
+	n, err := p.r.Read(b[:min(len(b), 1+int(p.rate/20))])
+	p.read += float64(n)
+	select {
+	case <-time.After(time.Until(p.since.Add(time.Duration(p.read / p.rate * float64(time.Second))))):
+		return n, err
+	case <-p.ended:
+		return n, io.ErrClosedPipe
+	}
+}
+
+// serveAt answers requests well, and reads bodies at a rate.
+func serveAt(rate float64) func(d *socketDevice, k int, c net.Conn) {
+	return func(d *socketDevice, _ int, c net.Conn) {
+		br := bufio.NewReaderSize(c, 16)
+		for {
+			r, err := http.ReadRequest(br)
+			if err != nil {
+				return
+			}
+			if r.Method == http.MethodPost {
+				d.pushes.Add(1)
+			}
+			n, err := io.Copy(io.Discard, &paced{r: r.Body, rate: rate, ended: d.ended})
+			if err != nil {
+				return
+			}
+			d.got.Store(max(d.got.Load(), n))
+			if _, err := io.WriteString(c, good(r)); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// TestASlowDeviceIsUpdated: most of the upload stands with the client's system when its
+// last byte is written, and takes longer to go than the device has for its answer.
+func TestASlowDeviceIsUpdated(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells what the device's system took; TestBlindAnswer has the others")
+	}
+	const size = 1 << 20
+	overWires(t, 4<<10, serveAt(size/1.5), func(t *testing.T, cfg Config, d *socketDevice) {
+		t.Parallel()
+		cfg.Timeouts.Answer = time.Second
+		cfg.Timeouts.LeastProgress = LeastProgress{PerSecond: 1, Window: time.Minute} // the machine may be busy
+		u := newUpdate(t, "2", make([]byte, size))
+		require.NoError(t, newClient(t, cfg).Push(t.Context(), d.Device, u))
+		require.EqualValues(t, size, d.got.Load())
+		require.EqualValues(t, 1, d.pushes.Load())
+	})
+}
+
+// TestADeviceThatReadsOnAfterItsSystem: the device's system has taken the whole upload, and the
+// device needs longer than Answer to read that and say so, at the rate that it showed.
+func TestADeviceThatReadsOnAfterItsSystem(t *testing.T) {
+	const size = 1 << 20
+	overWires(t, 4<<10, func(d *socketDevice, _ int, c net.Conn) {
+		began := time.Now()
+		r, err := http.ReadRequest(bufio.NewReader(c))
+		if err != nil {
+			return
+		}
+		n, _ := io.Copy(io.Discard, &paced{r: r.Body, rate: size, ended: d.ended})
+		d.got.Store(n)
+		select {
+		case <-time.After(time.Since(began) / 2):
+		case <-d.ended:
+		}
+		_, _ = io.WriteString(c, good(r))
+	}, func(t *testing.T, cfg Config, d *socketDevice) {
+		t.Parallel()
+		cfg.Timeouts.Answer = 100 * time.Millisecond
+		require.NoError(t, newClient(t, cfg).Push(t.Context(), d.Device, newUpdate(t, "2", make([]byte, size))))
+	})
+	limits := Timeouts{Answer: 10 * time.Second}
+	require.Equal(t, 10*time.Second, limits.answer(64<<20, 0))
+	require.Equal(t, 40*time.Second, limits.answer(256<<10, 30*time.Second))
+	require.Equal(t, 40*time.Second, limits.answer(1<<20, 30*time.Second))
+	require.Equal(t, 10*time.Second+30*time.Second/8, limits.answer(8<<20, 30*time.Second))
+}
+
+// slowGrid makes TestTheGridOfSlowDevices run, which takes 20 minutes with -parallel 128.
+const slowGrid = "FLEETMARK_TEST_SLOW_GRID"
+
+// TestTheGridOfSlowDevices: 256 KiB to 8 MiB at 8 to 250 kB/s with the default deadlines.
+func TestTheGridOfSlowDevices(t *testing.T) {
+	if os.Getenv(slowGrid) == "" {
+		t.Skip(slowGrid + " isn't set")
+	}
+	for _, tr := range transports {
+		for _, secure := range []bool{false, true} {
+			for _, receive := range []int{0, 4 << 10} { // 0: the system's own
+				for _, size := range []int64{256 << 10, 1 << 20, 8 << 20} {
+					for _, rate := range []float64{8e3, 20e3, 60e3, 100e3, 250e3} {
+						name := fmt.Sprintf("%s TLS %v receive buffer %d: %d KiB at %v kB per s", tr, secure, receive, size>>10, rate/1e3)
+						t.Run(name, func(t *testing.T) {
+							t.Parallel()
+							d := newSocketDevice(t, secure, receive, serveAt(rate))
+							c := newClient(t, Config{
+								Transport: tr, TLS: &tls.Config{RootCAs: d.roots},
+								Timeouts: Timeouts{Dial: 5 * time.Minute, TLS: 5 * time.Minute}, // all of them begin at once
+							})
+							began := time.Now()
+							err := c.Push(t.Context(), d.Device, fileUpdate(t, size))
+							t.Logf("%v", time.Since(began).Round(time.Second))
+							require.NoError(t, err)
+							require.EqualValues(t, size, d.got.Load())
+							require.EqualValues(t, 1, d.pushes.Load())
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestBlindAnswer: where nobody can tell what the device's system took, an answer has as
+// long as the slowest good device may take for what a system may hold, and then Answer.
+func TestBlindAnswer(t *testing.T) {
+	for name, row := range map[string]struct {
+		size    int64
+		least   LeastProgress
+		want    time.Duration
+		bounded bool
+	}{
+		"256 KiB at 1 KiB/s":       {256 << 10, LeastProgress{PerSecond: 1 << 10}, 256*time.Second + 10*time.Second, true},
+		"64 MiB: 4 of them":        {64 << 20, LeastProgress{PerSecond: 64 << 10}, 64*time.Second + 10*time.Second, true},
+		"nothing is too slow":      {1 << 20, LeastProgress{PerSecond: -1}, 0, false},
+		"a terabyte at a byte a s": {1 << 40, LeastProgress{PerSecond: 1}, 4<<20*time.Second + 10*time.Second, true},
+	} {
+		got, bounded := Timeouts{Answer: 10 * time.Second, LeastProgress: row.least}.blindAnswer(row.size)
+		require.Equal(t, row.want, got, name)
+		require.Equal(t, row.bounded, bounded, name)
+	}
+}
+
+// TestTotal: by default it leaves an upload that makes progress alone.
+func TestTotal(t *testing.T) {
+	artifact := func(size int64) *Artifact { return &Artifact{size: size} }
+	least := Timeouts{}.withDefaults()
+	require.Equal(t, 5*time.Minute, least.total(nil))
+	// 64 MiB at 1 KiB/s are 65,536 s; at 100 KB/s it takes 671 s.
+	require.Equal(t, 5*time.Minute+30*time.Second+65_536*time.Second, least.total(artifact(64<<20)))
+	require.Positive(t, least.total(artifact(1<<62)), "no overflow")
+	none := Timeouts{LeastProgress: LeastProgress{PerSecond: -1}}.withDefaults()
+	require.Equal(t, 5*time.Minute, none.total(artifact(64<<20)))
+	set := Timeouts{Total: time.Second}.withDefaults()
+	require.Equal(t, time.Second, set.total(artifact(64<<20)))
+}
+
+// TestADeviceThatStopsIsGivenUp: the upload is written to its last byte, the device's system
+// doesn't take it, and the device says nothing. LeastProgress ends that, as it does in the
+// middle of an upload.
+func TestADeviceThatStopsIsGivenUp(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells what the device's system took")
+	}
+	overWires(t, 4<<10, func(d *socketDevice, _ int, c net.Conn) {
+		_, _ = io.ReadFull(c, make([]byte, 100))
+		<-d.ended
+	}, func(t *testing.T, cfg Config, d *socketDevice) {
+		t.Parallel()
+		cfg.Timeouts.Answer = 50 * time.Millisecond
+		cfg.Timeouts.LeastProgress = LeastProgress{PerSecond: 1 << 20, Window: 300 * time.Millisecond}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		err := newClient(t, cfg).Push(ctx, d.Device, newUpdate(t, "2", make([]byte, 256<<10)))
+		require.ErrorIs(t, err, errSlow)
+		require.Equal(t, ClassTimeout, ClassOf(err))
+	})
+}
+
+// TestASilentDeviceIsGivenUpAfterAnswer: its system takes the whole upload at once.
+func TestASilentDeviceIsGivenUpAfterAnswer(t *testing.T) {
+	overWires(t, 0, func(d *socketDevice, _ int, c net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReader(c))
+		if err == nil {
+			n, _ := io.Copy(io.Discard, r.Body)
+			d.got.Store(n)
+		}
+		<-d.ended
+	}, func(t *testing.T, cfg Config, d *socketDevice) {
+		t.Parallel()
+		cfg.Timeouts.Answer = 100 * time.Millisecond
+		cfg.Timeouts.LeastProgress = LeastProgress{PerSecond: 100 << 20, Window: time.Hour}
+		err := newClient(t, cfg).Push(t.Context(), d.Device, newUpdate(t, "2", make([]byte, 256<<10)))
+		require.Equal(t, ClassTimeout, ClassOf(err), "%v", err)
+		require.NotErrorIs(t, err, errSlow)
+		require.EqualValues(t, 256<<10, d.got.Load())
+	})
+}
+
+// TestACancelWhileTheRestGoes: the caller's word ends the wait for a slow device too.
+func TestACancelWhileTheRestGoes(t *testing.T) {
+	overWires(t, 4<<10, serveAt(1000), func(t *testing.T, cfg Config, d *socketDevice) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		time.AfterFunc(100*time.Millisecond, cancel)
+		err := newClient(t, cfg).Push(ctx, d.Device, newUpdate(t, "2", make([]byte, 256<<10)))
+		require.Equal(t, ClassCanceled, ClassOf(err), "%v", err)
+	})
+}
+
+const early200 = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+// TestASuccessBeforeTheUploadsEnd: it is no reason to stop sending; it counts once the device
+// has all of the update, and never if it doesn't get it (RFC 9112 §9.5).
+func TestASuccessBeforeTheUploadsEnd(t *testing.T) {
+	const size = 4 << 20
+	chunk := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(goodPush), goodPush)
+	for name, row := range map[string]struct {
+		early, late string // what it says before and after it read the body
+		reads       int64  // how much of it
+		status      string
+		want        Class
+	}{
+		"whole":                     {early: jsonAnswer("200 OK", goodPush), reads: size},
+		"head, then a chunk":        {early: early200 + "Transfer-Encoding: chunked\r\n\r\n", late: chunk, reads: size},
+		"head, then a body":         {early: early200 + "Content-Length: 16\r\n\r\n", late: goodPush, reads: size},
+		"half a head, then the end": {early: early200, late: "Content-Length: 16\r\n\r\n" + goodPush, reads: size},
+		"after an interim answer":   {early: "HTTP/1.1 103 Early Hints\r\n\r\n" + jsonAnswer("200 OK", goodPush), reads: size},
+		"accepted, no body":         {early: "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", reads: size, want: ClassPending},
+		"to the close":              {early: early200 + "\r\n" + goodPush, reads: size},
+		"then closes":               {early: jsonAnswer("200 OK", goodPush), reads: 1 << 20, want: ClassAmbiguous},
+		"then closes near the end":  {early: jsonAnswer("200 OK", goodPush), reads: size - 300_000, want: ClassAmbiguous},
+		"accepted, then closes":     {early: "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", reads: 1 << 20, want: ClassAmbiguous},
+		"refused, reads on":         {early: jsonAnswer("413 Too Large", `{"message":"too large"}`), reads: size, want: ClassPermanent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overWires(t, 64<<10, func(d *socketDevice, _ int, c net.Conn) {
+				r, err := http.ReadRequest(bufio.NewReaderSize(c, 16))
+				if err != nil {
+					return
+				}
+				d.pushes.Add(1)
+				if _, err := io.WriteString(c, row.early); err != nil {
+					return
+				}
+				n, err := io.CopyN(io.Discard, r.Body, row.reads)
+				d.got.Store(n)
+				if err == nil && row.late != "" {
+					_, _ = io.WriteString(c, row.late)
+				}
+				if row.reads == size && !strings.HasSuffix(row.early, "\r\n\r\n"+goodPush) || strings.Contains(row.early, "Length") && row.reads == size {
+					_, _ = io.Copy(io.Discard, c) // until the client has closed
+				}
+			}, func(t *testing.T, cfg Config, d *socketDevice) {
+				t.Parallel()
+				err := newClient(t, cfg).Push(t.Context(), d.Device, newUpdate(t, "2", make([]byte, size)))
+				require.Equal(t, row.want, ClassOf(err), "%v", err)
+				if row.want == ClassUnknown || row.want == ClassPending {
+					// Its system has all of it when the push returns; the device may still be reading.
+					require.Eventually(t, func() bool { return d.got.Load() == size }, time.Minute, time.Millisecond)
+				}
+				require.EqualValues(t, 1, d.pushes.Load())
+			})
+		})
+	}
+}
+
+// TestAnEarlySuccessIsNoQuarantine: the device answered before it read, and closed. It is
+// healthy, and pushed to again: the second time it reads first.
+func TestAnEarlySuccessIsNoQuarantine(t *testing.T) {
+	const size = 4 << 20
+	u := newUpdate(t, "2", make([]byte, size))
+	overWires(t, 64<<10, func(d *socketDevice, _ int, c net.Conn) {
+		br := bufio.NewReader(c)
+		for {
+			r, err := http.ReadRequest(br)
+			if err != nil {
+				return
+			}
+			version, digest := "1", ""
+			if r.Method == http.MethodPost {
+				if d.pushes.Add(1) == 1 {
+					_, _ = io.WriteString(c, jsonAnswer("200 OK", goodPush))
+					return
+				}
+				if n, _ := io.Copy(io.Discard, r.Body); n == size {
+					d.got.Store(n)
+				}
+				_, _ = io.WriteString(c, jsonAnswer("200 OK", goodPush))
+				continue
+			}
+			if d.got.Load() == size {
+				version, digest = "2", u.digestHex
+			}
+			_, _ = io.WriteString(c, jsonAnswer("200 OK", fmt.Sprintf(`{"version":%q,"digest":%q,"state":"idle"}`, version, digest)))
+		}
+	}, func(t *testing.T, cfg Config, d *socketDevice) {
+		report, err := newClient(t, cfg).Deliver(t.Context(), d.Device, u)
+		require.NoError(t, err)
+		require.Equal(t, 2, report.Pushes)
+	})
+}
+
+// TestAnEarlyRefusalFromADeviceThatStopsReading: it is seen while the upload is stuck, over
+// TLS as well, long before LeastProgress would end it.
+func TestAnEarlyRefusalFromADeviceThatStopsReading(t *testing.T) {
+	overWires(t, 0, func(d *socketDevice, _ int, c net.Conn) {
+		_, _ = io.ReadFull(c, make([]byte, 4<<10))
+		_, _ = io.WriteString(c, jsonAnswer("413 Too Large", `{"message":"too large"}`))
+		<-d.ended
+	}, func(t *testing.T, cfg Config, d *socketDevice) {
+		t.Parallel()
+		cfg.Timeouts.LeastProgress = LeastProgress{PerSecond: 1 << 10, Window: time.Hour}
+		cfg.Timeouts.Total = 20 * time.Second
+		for _, u := range []*Update{newUpdate(t, "2", make([]byte, 64<<20)), fileUpdate(t, 64<<20)} {
+			err := newClient(t, cfg).Push(t.Context(), d.Device, u)
+			require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
+			require.ErrorContains(t, err, "too large")
+		}
+	})
+}
+
+// TestAnUploadAnEarlyWordDoesntStop: over TLS, where a look at the answer reads whatever TLS
+// has to say, such as tickets and its keys' updates, beside the upload.
+func TestTLSSpeaksWhileItUploads(t *testing.T) {
+	const size = 16 << 20
+	overWires(t, 64<<10, func(d *socketDevice, _ int, c net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReaderSize(c, 16))
+		if err != nil {
+			return
+		}
+		for range 100 {
+			if _, err := io.WriteString(c, "HTTP/1.1 102 Processing\r\n\r\n"); err != nil {
+				return
+			}
+			n, _ := io.CopyN(io.Discard, r.Body, size/100+1)
+			d.got.Add(n)
+		}
+		_, _ = io.WriteString(c, good(r))
+		_, _ = io.Copy(io.Discard, c)
+	}, func(t *testing.T, cfg Config, d *socketDevice) {
+		require.NoError(t, newClient(t, cfg).Push(t.Context(), d.Device, newUpdate(t, "2", make([]byte, size))))
+		require.EqualValues(t, size, d.got.Load())
+	})
+}

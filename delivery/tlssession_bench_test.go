@@ -1,0 +1,58 @@
+//go:build unix
+
+package delivery
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkReconnectTLS is a verification over a fresh TLS connection, with the session of
+// the one before and without. cpu-ns/op is the processor time of client and device.
+func BenchmarkReconnectTLS(b *testing.B) {
+	a := newAuthority(b)
+	cert := a.issueTo("sn-1")
+	for _, row := range []struct {
+		name     string
+		sessions int
+	}{{"resumed", 0}, {"whole", -1}} {
+		b.Run(row.name, func(b *testing.B) {
+			server := &tls.Config{Certificates: []tls.Certificate{cert}}
+			d := rawDevice(b, func(c net.Conn) {
+				s := tls.Server(c, server)
+				r, err := http.ReadRequest(bufio.NewReader(s))
+				if err != nil {
+					return
+				}
+				_ = bodyOf(r)
+				_, _ = io.WriteString(s, jsonAnswer("200 OK", goodVersion))
+				_ = s.Close()
+			})
+			d.Address = "https" + d.Address[len("http"):]
+			c := newClient(b, Config{TLS: &tls.Config{RootCAs: a.pool(), ServerName: "sn-1"}, TLSSessions: row.sessions})
+			u := newUpdate(b, "2", []byte("x"))
+			require.NoError(b, c.Verify(b.Context(), d, u))
+			before := processorTime(b)
+			for b.Loop() {
+				if err := c.Verify(b.Context(), d, u); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,138 @@
+package osinfo
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// ReadLocalPorts reads the range of local ports and the number of sockets in TIME_WAIT from the proc file
+// system below root, which is "/" outside tests. It returns nil if they can't be read, and on systems other
+// than Linux.
+func ReadLocalPorts(root string) *LocalPorts {
+	text, err := os.ReadFile(filepath.Join(root, "proc/sys/net/ipv4/ip_local_port_range"))
+	if err != nil {
+		return nil
+	}
+	var p LocalPorts
+	if _, err := fmt.Sscan(string(text), &p.First, &p.Last); err != nil {
+		return nil
+	}
+	proc, err := procfs.NewFS(filepath.Join(root, "proc"))
+	if err != nil {
+		return nil
+	}
+	sockets, err := proc.NetSockstat()
+	if err != nil {
+		return nil
+	}
+	for _, protocol := range sockets.Protocols { // IPv6 sockets are counted under TCP as well
+		if protocol.Protocol == "TCP" && protocol.TW != nil {
+			p.TimeWait = *protocol.TW
+			return &p
+		}
+	}
+	return nil
+}
+
+// OpenDescriptors returns the number of file descriptors that this process has open. It returns 0 if they
+// can't be read, and on systems other than Linux.
+func OpenDescriptors() int {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	names, err := dir.Readdirnames(-1)
+	if closeErr := dir.Close(); err != nil || closeErr != nil {
+		return 0
+	}
+	return len(names) - 1 // without the one that lists them
+}
+
+// DescriptorNames returns how many descriptors this process has open of each file, by the file's name.
+// Sockets are counted together, under [Sockets]. The map is empty if they can't be read, and on systems other
+// than Linux.
+func DescriptorNames() map[string]int {
+	names := map[string]int{}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return names
+	}
+	for _, e := range entries {
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		switch {
+		case err != nil: // the one that lists them
+		case strings.HasPrefix(to, Sockets):
+			names[Sockets]++
+		default:
+			names[to]++
+		}
+	}
+	return names
+}
+
+// PeakResident returns the largest resident memory of this process since [ResetPeakResident], in bytes. It
+// returns 0 if it can't be read, and on systems other than Linux.
+func PeakResident() uint64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\nVmHWM:"))
+	words := bytes.Fields(rest)
+	if len(words) == 0 {
+		return 0
+	}
+	kib, err := strconv.ParseUint(string(words[0]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kib << 10
+}
+
+// ResetPeakResident makes the present resident memory the peak (proc_pid_clear_refs(5)). If the system
+// doesn't allow it, the peak remains that of the whole process.
+func ResetPeakResident() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+
+// OtherProcesses returns the processor time, user and system, of all visible processes except ours, with that
+// of their children that have ended. A process passes its time to its parent when it ends, so the difference
+// of two results is what others used in between. It reports false if the processes can't be listed, and on
+// systems other than Linux.
+func OtherProcesses(ours ...int) (time.Duration, bool) {
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return 0, false
+	}
+	var ticks int
+	for _, p := range all {
+		if slices.Contains(ours, p.PID) {
+			continue
+		}
+		if s, err := p.Stat(); err == nil { // one that has just ended counts with its parent
+			ticks += int(s.UTime+s.STime) + s.CUTime + s.CSTime
+		}
+	}
+	const perSecond = 100 // USER_HZ, the same on every system that Go supports
+	return time.Duration(ticks) * time.Second / perSecond, true
+}
+
+// Sleeper returns a function that sleeps by the system's clock and wakes within microseconds of its time. It
+// changes the timer slack of the calling thread, and may return early. It returns nil on systems other than
+// Linux.
+func Sleeper() func(time.Duration) {
+	// By default the kernel may delay a wake-up by 50 µs, to wake several threads at once. If it refuses the
+	// change, it still does.
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	return func(d time.Duration) {
+		ts := unix.NsecToTimespec(int64(d))
+		_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &ts, nil) // a signal ends it early
+	}
+}

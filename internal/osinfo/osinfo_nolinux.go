@@ -1,0 +1,28 @@
+//go:build !linux
+
+package osinfo
+
+import (
+	"time"
+)
+
+// ReadLocalPorts returns nil.
+func ReadLocalPorts(string) *LocalPorts { return nil }
+
+// OpenDescriptors returns 0.
+func OpenDescriptors() int { return 0 }
+
+// DescriptorNames returns nil.
+func DescriptorNames() map[string]int { return nil }
+
+// PeakResident returns 0.
+func PeakResident() uint64 { return 0 }
+
+// ResetPeakResident does nothing.
+func ResetPeakResident() {}
+
+// OtherProcesses reports false.
+func OtherProcesses(...int) (time.Duration, bool) { return 0, false }
+
+// Sleeper returns nil.
+func Sleeper() func(time.Duration) { return nil }

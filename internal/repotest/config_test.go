@@ -1,0 +1,53 @@
+package repotest
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/codestats"
+	"github.com/fleetmark/fleetmark/internal/project"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// An anti-pattern or a target whose test is gone promises nothing.
+func TestConfigurationNamesWhatExists(t *testing.T) {
+	root := repository(t)
+	there, err := codestats.Names(root)
+	require.NoError(t, err)
+	in, err := project.Find(root)
+	require.NoError(t, err)
+	check := func(test string) {
+		pkg, name, ok := strings.Cut(test, ".")
+		require.True(t, ok, test)
+		require.True(t, slices.Contains(there[pkg]["Test"], name), "there is no test %s in %s", name, pkg)
+	}
+	config := in.Config
+	require.NotEmpty(t, config.AntiPatterns)
+	for _, p := range config.AntiPatterns {
+		for _, test := range p.Tests {
+			check(test)
+		}
+	}
+	require.NotEmpty(t, config.Targets)
+	for _, target := range config.Targets {
+		switch file := filepath.Join(root, target.EnforcedBy); {
+		case target.EnforcedBy == "":
+			require.NotEmpty(t, target.Machine, "%s: nothing holds it", target.Name)
+		case strings.Contains(target.EnforcedBy, "/") || target.EnforcedBy == results.BaselineFile:
+			require.FileExists(t, file)
+		default:
+			check(target.EnforcedBy)
+		}
+	}
+	for _, e := range config.Benchmarks {
+		for benchmark, reference := range e.References {
+			for _, name := range []string{benchmark, reference} {
+				require.True(t, slices.Contains(there["delivery"]["Benchmark"], "Benchmark"+name), "there is no Benchmark%s in delivery", name)
+			}
+		}
+	}
+}

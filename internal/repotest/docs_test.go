@@ -1,0 +1,209 @@
+package repotest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/childproc"
+)
+
+// testEverythingEnv names the variable that makes tests fail that would otherwise be skipped because a program
+// isn't installed. .ci/run sets it.
+const testEverythingEnv = "FLEETMARK_TEST_EVERYTHING"
+
+// TestCommandsInTheDocumentation runs every fenced block of README.md, CONTRIBUTING.md and docs/*.md that is
+// marked sh, a page's blocks one after another in one directory, as a reader would type them. It makes two
+// changes: `go run ./cmd/fleetmark` becomes the command built from this tree, and commands that would run
+// these tests again, or take many minutes, are left to the tests that elsewhere names.
+func TestCommandsInTheDocumentation(t *testing.T) {
+	if raced {
+		t.Skip("the commands that it runs are the same without the race detector")
+	}
+	root := repository(t)
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		require.Empty(t, os.Getenv(testEverythingEnv))
+		t.Skip("bash is not installed; .ci/run wants this test")
+	}
+	bin := t.TempDir()
+	for name, pkg := range map[string]string{"fleetmark.built": "./cmd/fleetmark", "benchstat": "golang.org/x/perf/cmd/benchstat"} {
+		build := exec.Command("go", "build", "-o", filepath.Join(bin, name), pkg)
+		build.Dir = root
+		out, err := build.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	front := fmt.Sprintf(verdictsAreFine, filepath.Join(bin, "fleetmark.built"), root)
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "fleetmark"), []byte(front), 0o700))
+	for _, page := range pages(t, root) {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			text, err := os.ReadFile(page)
+			require.NoError(t, err)
+			script := strings.Builder{}
+			script.WriteString("set -euo pipefail\n")
+			for _, block := range blocks(string(text)) {
+				for line := range strings.SplitSeq(block, "\n") {
+					script.WriteString(runnable(line) + "\n")
+				}
+			}
+			script.WriteString("wait\n") // for what the page has ended; anything else runs into the deadline
+			dir := t.TempDir()
+			baseline, err := os.ReadFile(filepath.Join(root, "BASELINE_METRICS.md"))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "BASELINE_METRICS.md"), baseline, 0o600))
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, bash, "-c", script.String())
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			childproc.SetGroup(cmd)
+			out, err := cmd.CombinedOutput()
+			left := childproc.KillGroup(cmd) == nil
+			require.NoError(t, err, "%s\n%s", script.String(), out)
+			require.False(t, left, "the page doesn't end what it starts")
+		})
+	}
+}
+
+// verdictsAreFine is a script that stands before the command on the path. These tests share the machine with
+// others, so times mean nothing: a run may end regressed (1) or inconclusive (3), and gate --base and profile
+// overhead may find the machine too busy to measure (4). A run that can't begin, or whose counts are wrong,
+// still fails. gate --base runs in the source tree. The script replaces itself with any other command, so that
+// a page can end by process id what it started.
+const verdictsAreFine = `#!/bin/sh
+case "$1 $2" in "gate --base")
+	cd '%[2]s' && %[1]s "$@"
+	code=$?
+	[ $code -ne 2 ] && [ $code -lt 5 ] && exit 0
+	exit $code ;;
+"profile overhead")
+	%[1]s "$@"
+	code=$?
+	[ $code -eq 4 ] && exit 0
+	exit $code ;;
+esac
+if [ "$1" != run ]; then exec %[1]s "$@"; fi
+%[1]s "$@"
+code=$?
+case $code in 1 | 3) exit 0 ;; esac
+exit $code
+`
+
+// elsewhere returns the commands of the documentation that other tests run, with what runs them.
+func elsewhere() map[string]string {
+	return map[string]string{
+		"go test ./...": "this test is part of it",
+		"make test":     "TestMakefile", "make bench": "TestMakefile", "make baseline": "TestMakefile",
+		"make lint": "TestMakefile", "make fuzz": "TestMakefile", "make build": "TestMakefile",
+		".ci/run": "CI itself",
+		"go test -run '^$' -bench 'Push|Verify|Reference' -benchmem -count 10 ./delivery":     ".ci/run, but once and shorter",
+		"go test -run '^$' -bench 'Push|Verify' -benchmem -count 10 ./delivery > current.txt": "TestCommandsOfThePage",
+		"go tool benchstat BASELINE_METRICS.md current.txt":                                   "TestCommandsOfThePage",
+	}
+}
+
+// runnable returns a line as the test runs it.
+func runnable(line string) string {
+	command, _, _ := strings.Cut(line, " #")
+	if _, ok := elsewhere()[strings.TrimSpace(command)]; ok {
+		return ": " + strings.TrimSpace(command)
+	}
+	line = strings.ReplaceAll(line, "go tool benchstat", "benchstat")
+	return strings.ReplaceAll(line, "go run ./cmd/fleetmark", "fleetmark")
+}
+
+// blocks returns the contents of a page's fenced sh blocks.
+func blocks(page string) []string {
+	var all []string
+	var inside *strings.Builder
+	for line := range strings.SplitSeq(page, "\n") {
+		switch {
+		case inside == nil && strings.TrimSpace(line) == "```sh":
+			inside = &strings.Builder{}
+		case inside != nil && strings.TrimSpace(line) == "```":
+			all = append(all, inside.String())
+			inside = nil
+		case inside != nil:
+			fmt.Fprintln(inside, line)
+		}
+	}
+	return all
+}
+
+func pages(t *testing.T, root string) []string {
+	list := []string{filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md")}
+	docs, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	require.NoError(t, err)
+	require.NotEmpty(t, docs)
+	return append(list, docs...)
+}
+
+func repository(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	require.FileExists(t, filepath.Join(root, "go.mod"))
+	return root
+}
+
+// TestREADMEOpensWithTheTwoCommands checks the first commands that a newcomer sees.
+func TestREADMEOpensWithTheTwoCommands(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository(t), "README.md"))
+	require.NoError(t, err)
+	first := blocks(string(text))[0]
+	require.Equal(t, []string{"go run ./cmd/fleetmark run", "go test ./..."}, commandsOf(first))
+}
+
+func commandsOf(block string) []string {
+	var all []string
+	for line := range strings.SplitSeq(strings.TrimSpace(block), "\n") {
+		command, _, _ := strings.Cut(line, " #")
+		all = append(all, strings.TrimSpace(command))
+	}
+	return all
+}
+
+// TestMakefile checks that each target exists and is one line.
+func TestMakefile(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))
+	require.NoError(t, err)
+	for _, target := range []string{"build", "test", "bench", "bench-all", "baseline", "lint", "fuzz"} {
+		_, rest, found := strings.Cut("\n"+string(text), "\n"+target+":")
+		require.True(t, found, "Makefile has no target %s", target)
+		lines := strings.Split(rest, "\n")
+		require.True(t, strings.HasPrefix(lines[1], "\t"), target)
+		require.False(t, len(lines) > 2 && strings.HasPrefix(lines[2], "\t"), "%s is more than one line", target)
+	}
+}
+
+// TestNothingOfAMachineIsInTheRepository checks that no file names this machine, its paths or a registry.
+func TestNothingOfAMachineIsInTheRepository(t *testing.T) {
+	root := repository(t)
+	out, err := exec.Command("git", "-C", root, "ls-files", "-z").Output()
+	if err != nil {
+		t.Skip("not a git checkout")
+	}
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	home, err := os.UserHomeDir()
+	require.NoError(t, err)
+	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			continue // removed, but not yet committed
+		}
+		for _, word := range []string{root + "/", home + "/", "proxy." + "golang.org", "deb." + "debian.org"} {
+			require.NotContains(t, string(text), word, name)
+		}
+		if len(host) > 4 {
+			require.NotContains(t, string(text), host, name)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package repotest
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/fleetmark/fleetmark"
+
+// A packageRule says which packages of this module a package may import. Its tests may import any.
+type packageRule struct {
+	path string // below the module
+	may  string // paths below the module, separated by spaces
+}
+
+// importRules returns one rule for each package. A package stands below those that it may import, so the
+// order shows the layers, and no import can go upwards.
+func importRules() []packageRule {
+	return []packageRule{
+		// Helpers that know nothing of the rest. Names on the wire are for delivery and mockfleet alone.
+		{"internal/wire", ""},
+		{"internal/atomicfile", ""},
+		{"internal/scratch", ""},
+		{"internal/childproc", ""},
+		{"internal/osinfo", ""},
+		{"internal/shell", ""},
+		{"internal/plaintext", ""},
+		{"internal/texttable", ""},
+		{"internal/markdown", "internal/plaintext"},
+		{"internal/checkout", "internal/childproc"},
+		{"internal/codestats", "internal/childproc internal/scratch"},
+		{"internal/project", "internal/plaintext"},
+		{"internal/repotest", ""},
+
+		// The code under test and its independent witness: neither knows the other, or that it is measured.
+		{"delivery", "internal/wire"},
+		{"mockfleet", "internal/wire"},
+
+		// Profiles, and results with their judgement: they don't know how anything was measured.
+		{"profiles", "internal/atomicfile internal/plaintext"},
+		{"results/internal/stats", ""},
+		{"results/internal/benchtext", "internal/plaintext"},
+		{"results", "results/internal/benchtext results/internal/stats internal/markdown internal/osinfo internal/plaintext internal/texttable"},
+		{"results/rundir", "results internal/atomicfile internal/plaintext"},
+		{"results/compare", "results results/internal/benchtext results/rundir internal/markdown internal/plaintext internal/texttable"},
+		{"results/sequential", "results results/internal/stats"},
+		{"results/judge", "results results/sequential results/internal/stats"},
+		{"results/report/internal/bounded", ""},
+		{"results/report/internal/svgplot", ""},
+		{"results/report", "results results/judge results/rundir results/sequential profiles results/report/internal/bounded internal/markdown internal/plaintext internal/shell internal/texttable"},
+		{"results/report/htmlpage", "results results/report results/rundir results/report/internal/bounded results/report/internal/svgplot internal/plaintext"},
+
+		// What measures.
+		{"scenarios", "delivery mockfleet profiles results results/rundir internal/childproc internal/osinfo internal/plaintext"},
+		{"scenarios/anatomy", "delivery profiles scenarios internal/childproc internal/osinfo"},
+		{"scenarios/doctor", "mockfleet results scenarios internal/osinfo internal/plaintext internal/texttable"},
+		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
+		{"scenarios/versus", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
+		{"scenarios/baselinepage", "results results/report results/rundir scenarios scenarios/anatomy scenarios/gobench scenarios/versus " +
+			"internal/codestats internal/plaintext internal/project"},
+
+		// The command.
+		{"cmd/fleetmark/app/cli", "results internal/atomicfile internal/texttable"},
+		{"cmd/fleetmark/app/progress", "mockfleet results scenarios scenarios/versus cmd/fleetmark/app/cli internal/plaintext"},
+		{"cmd/fleetmark/app/profilecmd", "profiles results/report scenarios/versus cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/texttable"},
+		{"cmd/fleetmark/app", "delivery mockfleet profiles results results/compare results/judge results/report results/report/htmlpage results/rundir scenarios scenarios/baselinepage scenarios/anatomy scenarios/doctor scenarios/gobench scenarios/versus " +
+			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd internal/atomicfile internal/checkout internal/childproc " +
+			"internal/plaintext internal/project internal/scratch internal/shell internal/texttable"},
+		{"cmd/fleetmark", "cmd/fleetmark/app"},
+	}
+}
+
+// TestImports checks the imports of every package against its rule. delivery may import only the standard
+// library besides, so a service that takes it in takes in nothing else.
+func TestImports(t *testing.T) {
+	rules := map[string][]string{}
+	for _, r := range importRules() {
+		require.NotContains(t, rules, r.path, "it has two rules")
+		for _, target := range strings.Fields(r.may) {
+			require.Contains(t, rules, target, "%s: %s must stand above it", r.path, target)
+		}
+		rules[r.path] = strings.Fields(r.may)
+	}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"/...").Output()
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
+		from, imports, _ := strings.Cut(line, " ")
+		from = strings.TrimPrefix(from, module+"/")
+		may, ok := rules[from]
+		require.Truef(t, ok, "%s has no rule: add one to importRules, and a row to docs/design.md", from)
+		seen[from] = true
+		for to := range strings.FieldsSeq(imports) {
+			target, ours := strings.CutPrefix(to, module+"/")
+			if ours {
+				require.Truef(t, slices.Contains(may, target), "%s imports %s, which its rule doesn't allow: see Layout in docs/design.md", from, target)
+			} else if from == "delivery" || strings.HasPrefix(from, "delivery/") {
+				host, _, _ := strings.Cut(to, "/")
+				require.NotContains(t, host, ".", "delivery imports %s: it may import the standard library alone", to)
+			}
+		}
+	}
+	for path := range rules {
+		require.Truef(t, seen[path], "there is no package %s: remove its rule", path)
+	}
+}
+
+// TestPackagesHaveComments checks that every package has a comment that a newcomer can begin with.
+func TestPackagesHaveComments(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}|{{.Doc}}", module+"/...").Output()
+	require.NoError(t, err)
+	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
+		pkg, doc, _ := strings.Cut(line, "|")
+		require.Greater(t, len(doc), 30, "%s has no package comment", pkg)
+	}
+}

@@ -1,0 +1,215 @@
+package texttable
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Fold says what a table that is too wide may take from a column. The zero value means nothing.
+type Fold struct {
+	// Rank orders the columns that may be left out: the one with the highest goes first. A column of
+	// rank 0 always stays.
+	Rank int
+
+	// Cut orders the columns whose cells may be shortened if leaving columns out wasn't enough: the one
+	// with the highest goes first. The cells of a column of 0 stay whole.
+	Cut int
+
+	End bool // cells are shortened at the end, as suits prose; otherwise in the middle, as suits names
+}
+
+// A Layout says which parts of a table are shown.
+type Layout struct {
+	Dropped []string // names of the columns that are left out
+	Cut     []string // names of the columns whose cells are shortened
+	Whole   int      // width of the whole table
+
+	columns []int // the indices of the columns that are shown
+	widths  []int // the width of each column that is shown
+}
+
+const (
+	usualCell = 8  // width that cells are shortened to
+	minCell   = 4  // width that they are shortened to if the table is still too wide
+	minHead   = 12 // width that heads are shortened to
+)
+
+// A frame is the space that a renderer needs beside the cells, in terminal columns.
+type frame struct {
+	between int // between two cells
+	ends    int // before the first cell and after the last, together
+	minimum int // the least width of a column
+}
+
+// total returns the width of a line whose cells have these widths.
+func (f frame) total(widths []int) int {
+	sum := f.ends + f.between*max(0, len(widths)-1)
+	for _, w := range widths {
+		sum += w
+	}
+	return sum
+}
+
+// fold returns what column i may lose.
+func (t Table) fold(i int) Fold {
+	switch {
+	case i < len(t.Fold):
+		return t.Fold[i]
+	case t.Fold != nil:
+		return Fold{}
+	case i == 0:
+		return Fold{Cut: 1}
+	}
+	return Fold{Rank: i}
+}
+
+// fit chooses what is shown of the table, so that it is no wider than width; 0 or less means no limit.
+// If the columns that always stay are too wide even when they are shortened, so is the table.
+func (t Table) fit(width int, f frame) Layout {
+	heads, cells := t.naturalWidths(f.minimum)
+	columns := make([]int, len(t.Header))
+	for i := range columns {
+		columns[i] = i
+	}
+	widths := widest(columns, heads, cells)
+	l := Layout{Whole: f.total(widths)}
+	for width > 0 && l.Whole > width {
+		if widths = shortenHeads(columns, heads, cells, width, f); f.total(widths) <= width {
+			break
+		}
+		next := t.leastImportant(columns)
+		if next < 0 {
+			widths = t.shortenCells(columns, widths, width, f)
+			break
+		}
+		columns = slices.DeleteFunc(columns, func(i int) bool { return i == next })
+	}
+	l.columns, l.widths = columns, widths
+	for i, name := range t.Header {
+		switch at := slices.Index(columns, i); {
+		case at < 0:
+			l.Dropped = appendNew(l.Dropped, name)
+		case widths[at] < cells[i]:
+			l.Cut = appendNew(l.Cut, name)
+		case widths[at] < heads[i]:
+			l.Cut = appendNew(l.Cut, "heads")
+		}
+	}
+	return l
+}
+
+// naturalWidths returns the width of each head, and of the widest cell below it, which is at least minimum.
+func (t Table) naturalWidths(minimum int) (heads, cells []int) {
+	heads, cells = make([]int, len(t.Header)), make([]int, len(t.Header))
+	for i, name := range t.Header {
+		if !t.Headless {
+			heads[i] = Width(name)
+		}
+		cells[i] = minimum
+		for _, row := range t.Rows {
+			if i < len(row) {
+				cells[i] = max(cells[i], Width(row[i]))
+			}
+		}
+	}
+	return heads, cells
+}
+
+// widest returns the width of each of the columns that neither its head nor a cell exceeds.
+func widest(columns, heads, cells []int) []int {
+	widths := make([]int, len(columns))
+	for at, i := range columns {
+		widths[at] = max(heads[i], cells[i])
+	}
+	return widths
+}
+
+// shortenHeads returns the widths of columns after shortening heads that are wider than the cells below
+// them, such as the paths of files. It shortens the widest first, and stops once the table fits.
+func shortenHeads(columns, heads, cells []int, width int, f frame) []int {
+	widths := widest(columns, heads, cells)
+	for f.total(widths) > width {
+		candidate := -1
+		for at, i := range columns {
+			if widths[at] > max(cells[i], minHead) && (candidate < 0 || widths[at] > widths[candidate]) {
+				candidate = at
+			}
+		}
+		if candidate < 0 {
+			break
+		}
+		widths[candidate]--
+	}
+	return widths
+}
+
+// leastImportant returns which of the columns is left out next, or -1 if all of them stay.
+func (t Table) leastImportant(columns []int) int {
+	next := -1
+	for _, i := range columns {
+		if rank := t.fold(i).Rank; rank > 0 && (next < 0 || rank >= t.fold(next).Rank) {
+			next = i
+		}
+	}
+	return next
+}
+
+// shortenCells returns the widths of columns after shortening cells, one column after another, until the
+// table fits.
+func (t Table) shortenCells(columns, widths []int, width int, f frame) []int {
+	widths = slices.Clone(widths)
+	var order []int // positions in columns
+	for at, i := range columns {
+		if t.fold(i).Cut > 0 {
+			order = append(order, at)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return t.fold(columns[b]).Cut - t.fold(columns[a]).Cut })
+	for _, least := range []int{usualCell, minCell} {
+		for _, at := range order {
+			if over := f.total(widths) - width; over > 0 {
+				widths[at] = max(min(widths[at], least), widths[at]-over)
+			}
+		}
+	}
+	return widths
+}
+
+// Join returns a layout whose note covers several tables that are shown together.
+func Join(all ...Layout) Layout {
+	var joined Layout
+	for _, l := range all {
+		joined.Dropped, joined.Cut = appendNew(joined.Dropped, l.Dropped...), appendNew(joined.Cut, l.Cut...)
+		if len(l.Dropped)+len(l.Cut) > 0 {
+			joined.Whole = max(joined.Whole, l.Whole)
+		}
+	}
+	return joined
+}
+
+// Note returns a line that says what isn't shown and how to see it, such as
+// "left out: p, baseline; COLUMNS=112 shows all". It is empty if everything is shown.
+func (l Layout) Note() string {
+	var parts []string
+	if len(l.Dropped) > 0 {
+		parts = append(parts, "left out: "+strings.Join(l.Dropped, ", "))
+	}
+	if len(l.Cut) > 0 {
+		parts = append(parts, "shortened: "+strings.Join(l.Cut, ", "))
+	}
+	if parts == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s; COLUMNS=%d shows all", strings.Join(parts, "; "), l.Whole)
+}
+
+// appendNew appends the names that list doesn't hold yet.
+func appendNew(list []string, names ...string) []string {
+	for _, name := range names {
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}

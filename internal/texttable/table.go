@@ -1,0 +1,142 @@
+// Package texttable writes tables for terminals and as Markdown.
+//
+// Its input is a header, rows of cells and the width that the output may have; its output is text. A table
+// that is too wide loses whole columns, the least important first, then the ends or middles of cells. It
+// never wraps a row, and a [Layout] says what it lacks. Text is measured as terminals show it: a CJK
+// character takes two columns, a color sequence none.
+//
+// It knows nothing of what the cells mean.
+package texttable
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+)
+
+// A Table is a header and rows of cells. A row may be shorter than the header. Cells hold one line; in a
+// terminal they may hold color sequences, and in Markdown they must be Markdown already.
+type Table struct {
+	Header []string
+	Align  string // 'l' or 'r' for each column; a column without a letter is aligned to the left
+	Rows   [][]string
+
+	// Fold says what each column may lose if the output is too narrow. If it is nil, the table loses
+	// columns from the right, and then the middles of the cells in its first column.
+	Fold []Fold
+
+	Headless bool // the header isn't shown; its names still appear in a layout's note
+	Ruleless bool // there is no line below the header in a terminal
+}
+
+const (
+	rule     = "─"
+	ellipsis = "…"
+)
+
+// Text writes the table as [Table.FitText] does, at its whole width.
+func (t Table) Text(w io.Writer) error {
+	_, err := t.FitText(w, 0)
+	return err
+}
+
+// FitText writes the table for a terminal: a line below the header if there are rows, columns two spaces
+// apart, no space at the ends of lines. No line is wider than width, and the layout says what was left out. A width of 0 or
+// less means no limit.
+func (t Table) FitText(w io.Writer, width int) (Layout, error) {
+	l := t.fit(width, frame{between: 2})
+	ruled := tw.Off
+	if !t.Headless && !t.Ruleless && len(t.Rows) > 0 {
+		ruled = tw.On
+	}
+	text, err := t.render(l, !t.Headless, renderer.NewBlueprint(tw.Rendition{
+		Borders: tw.BorderNone,
+		Symbols: tw.NewSymbols(tw.StyleLight),
+		Settings: tw.Settings{
+			Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+			Lines:      tw.Lines{ShowHeaderLine: ruled},
+		},
+	}))
+	if err != nil {
+		return l, err
+	}
+	// Each cell has a space at both ends, which is one too many at the ends of a line, and the line below
+	// the header spans them.
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \n")
+		if strings.Trim(line, rule) == "" {
+			line = strings.TrimSuffix(line, rule+rule)
+		}
+		b.WriteString(strings.TrimPrefix(line, " ") + "\n")
+	}
+	_, err = io.WriteString(w, b.String())
+	return l, err
+}
+
+// Markdown writes the table as [Table.FitMarkdown] does, at its whole width.
+func (t Table) Markdown(w io.Writer) error {
+	_, err := t.FitMarkdown(w, 0)
+	return err
+}
+
+// FitMarkdown writes the table in the pipe syntax of GitHub's Markdown. No line is wider than width, and
+// the layout says what was left out. A width of 0 or less means no limit.
+func (t Table) FitMarkdown(w io.Writer, width int) (Layout, error) {
+	l := t.fit(width, frame{between: len(" | "), ends: len("| ") + len(" |"), minimum: 1})
+	text, err := t.render(l, true, renderer.NewMarkdown())
+	if err != nil {
+		return l, err
+	}
+	_, err = io.WriteString(w, text)
+	return l, err
+}
+
+// render returns what r makes of the cells that l shows.
+func (t Table) render(l Layout, headed bool, r tw.Renderer) (string, error) {
+	align := make(tw.Alignment, len(l.columns))
+	for at, i := range l.columns {
+		align[at] = tw.AlignLeft
+		if i < len(t.Align) && t.Align[i] == 'r' {
+			align[at] = tw.AlignRight
+		}
+	}
+	var out bytes.Buffer
+	table := tablewriter.NewTable(&out,
+		tablewriter.WithEastAsian(tw.Off), // otherwise the locale decides how wide "µ" and "±" are
+		tablewriter.WithRenderer(r),
+		tablewriter.WithAlignment(align),
+		tablewriter.WithHeaderAutoFormat(tw.Off), // otherwise ns/op becomes NS/OP
+		tablewriter.WithHeaderAutoWrap(tw.WrapNone),
+		tablewriter.WithRowAutoWrap(tw.WrapNone),
+		tablewriter.WithTrimSpace(tw.Off),
+	)
+	if headed {
+		table.Header(t.cells(l, t.Header))
+	}
+	for _, row := range t.Rows {
+		if err := table.Append(t.cells(l, row)); err != nil {
+			return "", fmt.Errorf("table: %w", err)
+		}
+	}
+	if err := table.Render(); err != nil {
+		return "", fmt.Errorf("table: %w", err)
+	}
+	return out.String(), nil
+}
+
+// cells returns the cells of one row that are shown, shortened if they are too wide.
+func (t Table) cells(l Layout, row []string) []string {
+	shown := make([]string, len(l.columns))
+	for at, i := range l.columns {
+		if i < len(row) {
+			shown[at] = Shorten(row[i], l.widths[at], t.fold(i).End)
+		}
+	}
+	return shown
+}

@@ -1,0 +1,128 @@
+package mockfleet
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// LeaseFor is how long a lease lasts unless its holder renews it.
+const LeaseFor = 30 * time.Second
+
+// headerLease names the lease by which a driver resets the fleet.
+const headerLease = "X-Fleet-Lease"
+
+// maxHolder bounds the holder's name, in bytes.
+const maxHolder = 128
+
+// A LeaseError says that another driver has the fleet.
+type LeaseError struct {
+	Holder string        // in its own words
+	For    time.Duration // until it has to renew its lease
+}
+
+func (e *LeaseError) Error() string {
+	return fmt.Sprintf("the fleet is driven by %q, whose lease lasts %v more unless it is renewed", e.Holder, e.For.Round(time.Second))
+}
+
+// A lease makes one driver the only one that may reset the fleet, and so empty its ledger. Nobody else
+// is kept from anything; while nobody has it, everybody may reset.
+type lease struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	id     string // empty: nobody has it
+	holder string
+	until  time.Time
+}
+
+// take gives the lease to holder, or renews it if id is its own. The error is a *LeaseError.
+func (l *lease) take(holder, id string) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.refuse(id); err != nil {
+		return "", err
+	}
+	if id == "" {
+		var drawn [16]byte
+		if _, err := rand.Read(drawn[:]); err != nil {
+			return "", err
+		}
+		id = hex.EncodeToString(drawn[:])
+	}
+	l.id, l.holder, l.until = id, holder, l.now().Add(LeaseFor)
+	return id, nil
+}
+
+// refuse returns a *LeaseError if somebody else than the holder of id has the lease. l.mu is held.
+func (l *lease) refuse(id string) error {
+	if left := l.until.Sub(l.now()); l.id != "" && l.id != id && left > 0 {
+		return &LeaseError{l.holder, left}
+	}
+	return nil
+}
+
+// check returns a *LeaseError if the lease keeps who names id from resetting the fleet.
+func (l *lease) check(id string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refuse(id)
+}
+
+// release ends the lease, if it is the one that id names.
+func (l *lease) release(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.id == id {
+		l.id, l.holder, l.until = "", "", time.Time{}
+	}
+}
+
+// leaseOrder is the body of POST /lease: the lease that is to be renewed, or none.
+type leaseOrder struct {
+	Holder string `json:"holder"`
+	Lease  string `json:"lease,omitempty"`
+}
+
+// leaseAnswer is what POST /lease answers.
+type leaseAnswer struct {
+	Lease string  `json:"lease"`
+	Lasts float64 `json:"lasts_seconds"`
+}
+
+// serveLease hands the lease out, renews it and takes it back.
+func (s *controlServer) serveLease(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodDelete:
+		s.fleet.lease.release(r.Header.Get(headerLease))
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case http.MethodPost:
+	default:
+		w.Header().Set("Allow", "POST, DELETE")
+		writeError(w, http.StatusMethodNotAllowed, fmt.Errorf("want POST or DELETE %s", r.URL.Path))
+		return
+	}
+	var order leaseOrder
+	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, controlBodyLimit), &order); err != nil {
+		writeError(w, http.StatusBadRequest, fmt.Errorf("lease: %w", err))
+		return
+	}
+	if order.Holder == "" || len(order.Holder) > maxHolder || hasControl([]byte(order.Holder)) {
+		writeError(w, http.StatusBadRequest, fmt.Errorf("holder: want 1 to %d bytes that say who drives, without control characters", maxHolder))
+		return
+	}
+	id, err := s.fleet.lease.take(order.Holder, order.Lease)
+	if err != nil {
+		writeError(w, http.StatusConflict, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, leaseAnswer{id, LeaseFor.Seconds()})
+}
+
+// leaseBody is the order of a client.
+func leaseBody(holder, id string) ([]byte, error) { return json.Marshal(leaseOrder{holder, id}) }

@@ -1,0 +1,146 @@
+package profiles_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// The shape of a large profile: calls fan out, with a few that are taken often, so that some functions
+// have a large share and most stacks are seen once.
+const (
+	largeFunctions = 4000
+	largeLines     = 5 // call sites of a function
+	largeCallees   = 8
+	largeDepth     = 63 // at most
+)
+
+// largeProfile returns a CPU profile of so many stacks, most of them distinct, drawn from random.
+func largeProfile(random *rand.Rand, stacks int) *profile.Profile {
+	p := &profile.Profile{
+		SampleType:    []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		PeriodType:    &profile.ValueType{Type: "cpu", Unit: "nanoseconds"},
+		Period:        10_000_000,
+		TimeNanos:     1_700_000_000_000_000_000,
+		DurationNanos: 10_000_000_000,
+		Mapping:       []*profile.Mapping{{ID: 1, File: "/bin/large", HasFunctions: true}},
+	}
+	for f := range largeFunctions {
+		name := fmt.Sprintf("example.com/large/package%03d.(*Type%02d).Method%04d", f%311, f%37, f)
+		fn := &profile.Function{ID: uint64(f + 1), Name: name, SystemName: name}
+		fn.Filename = fmt.Sprintf("/src/package%03d/file.go", f%311)
+		p.Function = append(p.Function, fn)
+		for line := range largeLines {
+			l := &profile.Location{ID: uint64(len(p.Location) + 1), Mapping: p.Mapping[0]}
+			l.Address = 1<<20 + l.ID
+			l.Line = []profile.Line{{Function: fn, Line: int64(10 + line)}}
+			p.Location = append(p.Location, l)
+		}
+	}
+	for range stacks {
+		depth := largeDepth/2 + random.IntN(largeDepth/2)
+		locations := make([]*profile.Location, depth)
+		function := 0
+		for d := depth - 1; d >= 0; d-- { // from the root
+			locations[d] = p.Location[function*largeLines+random.IntN(largeLines)]
+			callee := 0
+			for callee < largeCallees-1 && random.IntN(2) == 0 {
+				callee++
+			}
+			function = (function*31 + callee*977 + 1) % largeFunctions
+		}
+		n := 1 + int64(random.IntN(3))
+		p.Sample = append(p.Sample, &profile.Sample{Location: locations, Value: []int64{n, n * p.Period}})
+	}
+	return p
+}
+
+// allocated returns how many bytes do allocates, freed or not.
+func allocated(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestLargeFlame: a page is bounded, whatever the profile, and says what it leaves out. All stacks of this one would
+// make a page of 65 MB.
+func TestLargeFlame(t *testing.T) {
+	const stacks = 50_000
+	p := largeProfile(rand.New(rand.NewPCG(1, 2)), stacks)
+	var whole int64
+	for _, s := range p.Sample {
+		whole += s.Value[1]
+	}
+	path := write(t, t.TempDir(), "large.pb.gz", encode(t, p))
+	var page bytes.Buffer
+	var notes []string
+	took := allocated(func() {
+		var err error
+		notes, err = profiles.Flame(t.Context(), &page, nil, []string{path}, profiles.FlameOptions{Title: "large"})
+		require.NoError(t, err)
+	})
+	require.LessOrEqual(t, page.Len(), 5_000_000)
+	require.Greater(t, page.Len(), 500_000, "more could have been drawn")
+	require.Len(t, notes, 1)
+	require.Regexp(t, `^to keep the page below 5 MB, functions with less than 0\.0\d+% of the whole on a path are `+
+		`drawn as \(left out\): \d+ of 50000 stacks end there, with [\d.]+% of the whole$`, notes[0])
+	require.Contains(t, page.String(), notes[0])
+	require.Contains(t, page.String(), `"FullName":"(left out)"`)
+	require.Contains(t, page.String(), fmt.Sprintf(`{"Total":%d,`, whole), "nothing is lost of the whole")
+	// What is garbage counts too, so that the heap at its largest is less. To draw all stacks takes 1 GB.
+	if !profiles.Raced { // whose sync.Pool drops a part of what it is given
+		require.Less(t, took, uint64(300<<20))
+	}
+
+	var both bytes.Buffer
+	notes, err := profiles.Flame(t.Context(), &both, []string{path}, []string{path}, profiles.FlameOptions{Raw: true})
+	require.NoError(t, err)
+	require.LessOrEqual(t, both.Len(), 5_000_000)
+	require.Contains(t, strings.Join(notes, "\n"), "of 100000 stacks end there")
+}
+
+// TestFlameOfOneDeepStackIsBounded: no share bounds a single stack, nor long names.
+func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
+	frames := make([]string, 20_000)
+	for i := range frames {
+		frames[i] = fmt.Sprintf("%s%05d", strings.Repeat("x/", 500), i)
+	}
+	p := handmade("cpu", "nanoseconds", map[string]int64{strings.Join(frames, " "): 1})
+	path := write(t, t.TempDir(), "deep.pb.gz", encode(t, p))
+	var page bytes.Buffer
+	notes, err := profiles.Flame(t.Context(), &page, nil, []string{path}, profiles.FlameOptions{})
+	require.NoError(t, err)
+	require.LessOrEqual(t, page.Len(), 5_000_000)
+	require.Contains(t, strings.Join(notes, "\n"), "1 of 1 stacks end there, with 100% of the whole")
+}
+
+// TestLargeTablesArePprofs: the numbers are those of go tool pprof, for less than package profile allocates to read
+// the file.
+func TestLargeTablesArePprofs(t *testing.T) {
+	dir := t.TempDir()
+	base := write(t, dir, "base.pb.gz", encode(t, largeProfile(rand.New(rand.NewPCG(1, 2)), 20_000)))
+	now := write(t, dir, "now.pb.gz", encode(t, largeProfile(rand.New(rand.NewPCG(3, 4)), 20_000)))
+	require.Equal(t, goToolTop(t, []string{now}, "-nodecount=20"), top(t, []string{now}, profiles.TopOptions{}))
+	theirs := goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now)
+	require.Equal(t, rows(theirs), rows(diff(t, base, now, profiles.DiffOptions{Raw: true})))
+
+	data, err := os.ReadFile(now)
+	require.NoError(t, err)
+	theirBytes := allocated(func() {
+		_, err := profile.ParseData(data)
+		require.NoError(t, err)
+	})
+	ours := allocated(func() { top(t, []string{now}, profiles.TopOptions{}) })
+	require.Less(t, ours, theirBytes)
+}

@@ -1,0 +1,89 @@
+package profiles
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/google/pprof/profile"
+	"github.com/ianlancetaylor/demangle"
+)
+
+// A naming gives a line of a location the name of its node. The line is empty where a location has none.
+type naming func(*profile.Location, profile.Line) string
+
+// rawName is a function's name as it is in the profile.
+func rawName(l *profile.Location, line profile.Line) string {
+	if line.Function == nil || line.Function.Name == "" {
+		return binaryName(l)
+	}
+	return line.Function.Name
+}
+
+// shownNames returns the names that pprof gives functions, or lines: it simplifies those that look like C++ to it.
+func shownNames(byLine bool) naming {
+	simple := map[*profile.Function]string{}
+	return func(l *profile.Location, line profile.Line) string {
+		f := line.Function
+		if f == nil {
+			return binaryName(l)
+		}
+		name, ok := simple[f]
+		if !ok {
+			name = simplified(f)
+			simple[f] = name
+		}
+		if name == "" {
+			name = binaryName(l)
+		}
+		if !byLine || f.Filename == "" && line.Line == 0 {
+			return name
+		}
+		file := ""
+		if f.Filename != "" {
+			file = filepath.Clean(f.Filename)
+		}
+		if line.Line == 0 {
+			return name + " " + file
+		}
+		return name + " " + file + ":" + strconv.FormatInt(line.Line, 10)
+	}
+}
+
+func simplified(f *profile.Function) string {
+	if f.Name != "" && f.Name != f.SystemName {
+		return f.Name
+	}
+	for _, name := range []string{f.SystemName, strings.TrimPrefix(f.SystemName, "_")} {
+		if d := demangle.Filter(name, demangle.NoParams, demangle.NoEnclosingParams, demangle.NoTemplateParams); d != name {
+			return d
+		}
+	}
+	name := f.SystemName
+	java, method := strings.Contains(name, ".<"), strings.Contains(name, "]).")
+	if java || method || !strings.ContainsAny(name, "<>[]") && !strings.Contains(name, "::") {
+		return name
+	}
+	return without(without(name, '(', ')'), '<', '>')
+}
+
+// without removes what is between brackets, and them. It returns a name whose brackets don't match as it is from there.
+func without(name string, open, end byte) string {
+	for depth, first, i := 0, 0, 0; i < len(name); i++ {
+		switch name[i] {
+		case open:
+			if depth++; depth == 1 {
+				first = i
+			}
+		case end:
+			if depth--; depth < 0 {
+				return name
+			}
+			if depth == 0 {
+				name = name[:first] + name[i+1:]
+				i = first - 1
+			}
+		}
+	}
+	return name
+}

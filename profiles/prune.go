@@ -1,0 +1,324 @@
+package profiles
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/pprof/profile"
+)
+
+// A flame is the stacks of a flame graph: those of one side, or of two that are held against each other. prune makes
+// a tree of them from the root, in which only functions with a share of the whole are followed.
+type flame struct {
+	set    *stackSet
+	column int
+	first  int  // samples from here on are the base's
+	two    bool // there is a base
+
+	drawn []int32      // the samples
+	calls []int32      // of each location, which of frames it is
+	frame []*flameCall // each distinct one
+	whole float64      // what all of them come to, whatever the sign
+
+	share float64 // of the whole: what has less is left out
+	depth int     // what is deeper is left out
+
+	stacks  []flameStack
+	size    int // of the page, at least
+	left    int // samples left out, in part
+	leftSum float64
+	scratch []int32
+	slots   []int32
+}
+
+// A flameCall is a function and those that are inlined into it there, the innermost first.
+type flameCall struct{ functions []flameFunction }
+
+type flameFunction struct{ name, file string }
+
+// A flameStack is drawn.
+type flameStack struct {
+	calls   []int32 // from the root
+	leftOut bool    // its leaf stands for what is left out
+	values  [2]int64
+}
+
+const (
+	firstShare    = 0.0001 // what is left out first, where something must be
+	deepestFlame  = 2000   // frames
+	longestName   = 300    // bytes of a name
+	bytesPerFrame = 20     // of a page, at least
+)
+
+func flameOf(set *stackSet, column, first int, two bool) *flame {
+	f := &flame{set: set, column: column, first: first, two: two, depth: deepestFlame}
+	f.calls = make([]int32, len(set.locations))
+	at := map[string]int32{}
+	for i, l := range set.locations {
+		call := &flameCall{}
+		var key strings.Builder
+		for _, line := range l.Line {
+			fn := flameFunction{simplified(line.Function), line.Function.Filename}
+			if fn.name == "" {
+				fn.name = binaryName(l)
+			}
+			call.functions = append(call.functions, fn)
+			fmt.Fprintf(&key, "%q %q ", fn.name, fn.file)
+		}
+		if len(l.Line) == 0 {
+			call.functions = []flameFunction{{name: binaryName(l)}}
+			key.WriteString(binaryName(l))
+		}
+		n, ok := at[key.String()]
+		if !ok {
+			n = int32(len(f.frame))
+			at[key.String()] = n
+			f.frame = append(f.frame, call)
+		}
+		f.calls[i] = n
+	}
+	for i := range set.samples() {
+		if set.value(i, column) != 0 {
+			f.drawn = append(f.drawn, int32(i))
+		}
+	}
+	return f
+}
+
+// keepWithin leaves the stacks that one of those functions is on.
+func (f *flame) keepWithin(within []string) {
+	f.drawn = slices.DeleteFunc(f.drawn, func(i int32) bool {
+		return !slices.ContainsFunc(f.set.stack(int(i)), func(l uint32) bool {
+			return slices.ContainsFunc(f.set.locations[l].Line, func(line profile.Line) bool {
+				return isOwn(line.Function.Name, within)
+			})
+		})
+	})
+}
+
+// fit sums up what is drawn, and divides all values where that is more than 64 bits hold.
+func (f *flame) fit() (notes []string) {
+	for _, i := range f.drawn {
+		f.whole += math.Abs(float64(f.set.value(int(i), f.column)))
+	}
+	const most = 1 << 62
+	if f.whole <= most {
+		return nil
+	}
+	by := math.Exp2(math.Ceil(math.Log2(f.whole / most)))
+	ratios := slices.Repeat([]float64{1 / by}, f.set.columns())
+	f.set.scale(ratios)
+	f.whole /= by
+	return []string{fmt.Sprintf("the values come to more than 2^63-1 (9223372036854775807): all are divided by %.0f", by)}
+}
+
+// coarser makes prune leave out more. It reports whether there is more to leave out.
+func (f *flame) coarser() bool {
+	switch {
+	case f.share == 0:
+		f.share = firstShare
+	case f.share < 1:
+		f.share *= 2
+	case f.depth > 1:
+		f.depth /= 2
+	default:
+		return false
+	}
+	return true
+}
+
+// prune makes the stacks that are drawn. It reports whether a page may hold them.
+func (f *flame) prune() bool {
+	f.stacks, f.size, f.left, f.leftSum = nil, 0, 0, 0
+	f.scratch, f.slots = make([]int32, len(f.drawn)), make([]int32, len(f.frame))
+	f.visit(slices.Clone(f.drawn), nil)
+	f.scratch, f.slots = nil, nil
+	return f.size <= MaxFlamePage
+}
+
+// at returns which call a sample has at a depth from the root, and whether it is that deep.
+func (f *flame) at(sample int32, depth int) (call int32, ok bool) {
+	stack := f.set.stack(int(sample))
+	if depth >= len(stack) {
+		return 0, false
+	}
+	return f.calls[stack[len(stack)-1-depth]], true
+}
+
+// A callee is what some samples have at the same depth.
+type callee struct {
+	call   int32
+	weight float64
+	count  int
+	values [2]int64
+}
+
+// visit follows samples that begin with the same calls, and puts them into another order.
+func (f *flame) visit(samples, calls []int32) {
+	var own, left callee
+	var callees []callee
+	for _, s := range samples {
+		call, ok := f.at(s, len(calls))
+		if !ok {
+			f.count(&own, s)
+			continue
+		}
+		if f.slots[call] == 0 {
+			callees = append(callees, callee{call: call})
+			f.slots[call] = int32(len(callees))
+		}
+		f.count(&callees[f.slots[call]-1], s)
+	}
+	// Samples of a callee that is followed stand together, in the order in which the callees came.
+	starts, end := make([]int, len(callees)), 0
+	followed := func(c *callee) bool { return c.weight >= f.share*f.whole && len(calls) < f.depth }
+	for i := range callees {
+		starts[i] = end
+		if followed(&callees[i]) {
+			end += callees[i].count
+		}
+	}
+	next := slices.Clone(starts)
+	for _, s := range samples {
+		if call, ok := f.at(s, len(calls)); ok {
+			if i := f.slots[call] - 1; followed(&callees[i]) {
+				f.scratch[next[i]] = s
+				next[i]++
+			} else {
+				f.count(&left, s)
+			}
+		}
+	}
+	copy(samples, f.scratch[:end])
+	for _, c := range callees {
+		f.slots[c.call] = 0
+	}
+	f.draw(calls, own, false)
+	f.draw(calls, left, true)
+	f.left, f.leftSum = f.left+left.count, f.leftSum+left.weight
+	for i, c := range callees {
+		if f.size > MaxFlamePage {
+			return
+		}
+		if followed(&callees[i]) {
+			f.visit(samples[starts[i]:starts[i]+c.count], append(slices.Clip(calls), c.call))
+		}
+	}
+}
+
+func (f *flame) count(c *callee, sample int32) {
+	v, side := f.set.value(int(sample), f.column), 0
+	if int(sample) >= f.first {
+		side = 1
+	}
+	c.values[side], _ = addSaturated(c.values[side], v)
+	c.weight += math.Abs(float64(v))
+	c.count++
+}
+
+func (f *flame) draw(calls []int32, c callee, leftOut bool) {
+	if c.count == 0 {
+		return
+	}
+	f.stacks = append(f.stacks, flameStack{calls, leftOut, c.values})
+	f.size += bytesPerFrame
+	for i, call := range calls {
+		f.size += 2
+		if !slices.Contains(calls[:i], call) { // the page says once where in a stack a function is
+			f.size += bytesPerFrame * len(f.frame[call].functions)
+		}
+	}
+}
+
+// notes says what is left out.
+func (f *flame) notes() []string {
+	if f.left == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("to keep the page below %d MB, functions with less than %.3g%% of the whole on a path "+
+		"are drawn as %s: %d of %d stacks end there, with %.3g%% of the whole",
+		MaxFlamePage/1_000_000, 100*f.share, leftOutName, f.left, len(f.drawn), 100*f.leftSum/f.whole)}
+}
+
+const leftOutName = "(left out)"
+
+// profiles returns what pprof draws: the stacks of now, and those of the base if there is one.
+func (f *flame) profiles() (now, before *profile.Profile) {
+	about := f.set.about
+	t := *about.SampleType[f.column]
+	t.Type, t.Unit = Printable(t.Type), Printable(t.Unit)
+	all := &profile.Profile{
+		SampleType: []*profile.ValueType{&t}, PeriodType: &profile.ValueType{},
+		TimeNanos: about.TimeNanos, DurationNanos: about.DurationNanos,
+	}
+	for _, c := range about.Comments {
+		all.Comments = append(all.Comments, clipped(c))
+	}
+	mapping := &profile.Mapping{ID: 1, HasFunctions: true}
+	if len(about.Mapping) > 0 {
+		mapping.File = clipped(base(about.Mapping[0].File))
+	}
+	all.Mapping = []*profile.Mapping{mapping}
+
+	functions, locations := map[flameFunction]*profile.Function{}, map[int32]*profile.Location{}
+	location := func(id int32, call *flameCall) *profile.Location {
+		l := locations[id]
+		if l != nil {
+			return l
+		}
+		l = &profile.Location{ID: uint64(len(all.Location) + 1), Mapping: mapping, Address: uint64(len(all.Location) + 1)}
+		for _, fn := range call.functions {
+			p := functions[fn]
+			if p == nil {
+				// pprof takes a name that differs from the system's for one that is simplified already.
+				p = &profile.Function{ID: uint64(len(all.Function) + 1), Name: clipped(fn.name), SystemName: "-"}
+				p.Filename = clipped(fn.file)
+				functions[fn] = p
+				all.Function = append(all.Function, p)
+			}
+			l.Line = append(l.Line, profile.Line{Function: p})
+		}
+		locations[id] = l
+		all.Location = append(all.Location, l)
+		return l
+	}
+	var samples [2][]*profile.Sample
+	for _, s := range f.stacks {
+		var stack []*profile.Location
+		for _, c := range s.calls {
+			stack = append(stack, location(c, f.frame[c]))
+		}
+		if s.leftOut {
+			stack = append(stack, location(-1, &flameCall{[]flameFunction{{name: leftOutName}}}))
+		}
+		slices.Reverse(stack)
+		for side, v := range s.values {
+			if v != 0 {
+				samples[side] = append(samples[side], &profile.Sample{Location: stack, Value: []int64{v}})
+			}
+		}
+	}
+	all.Sample = samples[0]
+	if !f.two {
+		return all, nil
+	}
+	return all, &profile.Profile{
+		SampleType: all.SampleType, PeriodType: all.PeriodType, Sample: samples[1],
+		Mapping: all.Mapping, Location: all.Location, Function: all.Function,
+	}
+}
+
+// clipped returns a name that can be shown, of a length that a page can hold.
+func clipped(name string) string {
+	if len(name) > longestName {
+		end := longestName
+		for end > longestName-utf8.UTFMax && !utf8.RuneStart(name[end]) {
+			end--
+		}
+		name = name[:end] + "…"
+	}
+	return Printable(name)
+}

@@ -1,0 +1,326 @@
+package profiles
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+)
+
+// pprof's defaults of these names: functions, and calls, with less of the total are noise.
+const (
+	nodeFraction = 0.005
+	edgeFraction = 0.001
+)
+
+// A table is what "go tool pprof -top" shows of a set of samples.
+type table struct {
+	set       *stackSet
+	column    int
+	base      int // samples from here on are the base's, negative
+	opts      TopOptions
+	total     int64
+	saturated bool
+
+	nodes  []node
+	at     map[string]int32 // nodes by name
+	ofSite [][]int32        // of each location the nodes, the innermost first
+}
+
+// A node is a function, or a line of one.
+type node struct {
+	name      string
+	flat, cum int64
+}
+
+// newTable sums a column of set over functions, or over lines, whose names name gives. Samples from base on are
+// those of a base that is taken away; they are negative already.
+func newTable(set *stackSet, column, base int, opts TopOptions, name naming) *table {
+	t := &table{set: set, column: column, base: base, opts: opts, at: map[string]int32{}}
+	t.ofSite = make([][]int32, len(set.locations))
+	for i, l := range set.locations {
+		lines := l.Line
+		if len(lines) == 0 {
+			lines = []profile.Line{{}}
+		}
+		for _, line := range lines {
+			t.ofSite[i] = append(t.ofSite[i], t.node(name(l, line)))
+		}
+	}
+	var ofBase int64
+	last := make([]int, len(t.nodes)) // the sample, plus 1, that a node was last seen in: it counts once
+	for i := range set.samples() {
+		value := t.value(i)
+		t.total = t.add(t.total, abs(value))
+		if i >= base {
+			ofBase = t.add(ofBase, abs(value))
+		}
+		if value == 0 {
+			continue
+		}
+		leaf := true
+		for _, location := range set.stack(i) {
+			for _, n := range t.ofSite[location] {
+				if leaf {
+					t.nodes[n].flat = t.add(t.nodes[n].flat, value)
+					leaf = false
+				}
+				if last[n] != i+1 {
+					last[n] = i + 1
+					t.nodes[n].cum = t.add(t.nodes[n].cum, value)
+				}
+			}
+		}
+	}
+	if ofBase > 0 { // as in pprof, a difference is relative to what was
+		t.total = ofBase
+	}
+	return t
+}
+
+func (t *table) value(sample int) int64 { return t.set.value(sample, t.column) }
+
+func (t *table) node(name string) int32 {
+	i, ok := t.at[name]
+	if !ok {
+		i = int32(len(t.nodes))
+		t.at[name] = i
+		t.nodes = append(t.nodes, node{name: name})
+	}
+	return i
+}
+
+func (t *table) add(a, b int64) int64 {
+	sum, saturated := addSaturated(a, b)
+	t.saturated = t.saturated || saturated
+	return sum
+}
+
+// choose returns the nodes that are shown, in order, how many were left out as noise, and how many there are
+// without those.
+func (t *table) choose(noise float64) (shown []int32, dropped, all int) {
+	var flat int64
+	for i, n := range t.nodes {
+		flat = t.add(flat, n.flat)
+		if n.flat != 0 || n.cum != 0 {
+			shown = append(shown, int32(i))
+		}
+	}
+	before := len(shown)
+	if cutoff := fractionOf(flat, noise); cutoff > 0 {
+		shown = slices.DeleteFunc(shown, func(i int32) bool { return abs(t.nodes[i].cum) < cutoff })
+	}
+	all = len(shown)
+	slices.SortFunc(shown, func(i, j int32) int {
+		a, b := t.nodes[i], t.nodes[j]
+		bySize := cmp.Compare(abs(b.flat), abs(a.flat))
+		if t.opts.Cumulative {
+			bySize = cmp.Compare(abs(b.cum), abs(a.cum))
+		}
+		return cmp.Or(bySize, cmp.Compare(a.name, b.name))
+	})
+	if most := t.opts.lines(); most > 0 && most < len(shown) {
+		shown = slices.Clip(shown[:most])
+	}
+	return shown, before - all, all
+}
+
+func fractionOf(sum int64, fraction float64) int64 { return abs(int64(float64(sum) * fraction)) }
+
+// rows returns the nodes with at least the share noise, in order.
+func (t *table) rows(noise float64) []Row {
+	shown, _, _ := t.choose(noise)
+	unit := t.set.about.SampleType[t.column].Unit
+	rows := make([]Row, len(shown))
+	for i, n := range shown {
+		rows[i] = Row{Function: t.nodes[n].name, Flat: t.nodes[n].flat, Cum: t.nodes[n].cum, Unit: unit}
+	}
+	return rows
+}
+
+// notes says what became of sums that don't fit.
+func (t *table) notes() []string {
+	if !t.saturated {
+		return nil
+	}
+	return []string{saturatedNote}
+}
+
+const saturatedNote = "sums beyond 2^63-1 (9223372036854775807) are shown as that, and shares are of what is shown"
+
+// writeText writes the table as pprof lays it out, below notes.
+func (t *table) writeText(w io.Writer, notes []string) error {
+	shown, dropped, all := t.choose(nodeFraction)
+	inlined := t.inlined(shown, len(shown) == all && dropped == 0)
+	from := t.set.about.SampleType[t.column].Unit
+	to := t.unit(shown, from)
+	format := func(v int64) string { return formatAs(v, from, to) }
+
+	var text strings.Builder
+	line := func(s string) { text.WriteString(Printable(s) + "\n") }
+	for _, n := range slices.Concat(t.notes(), notes) {
+		line("note: " + n)
+	}
+	for _, l := range t.heading(format) {
+		line(l)
+	}
+	var sum int64
+	for _, n := range shown {
+		sum = t.add(sum, t.nodes[n].flat)
+	}
+	line(fmt.Sprintf("Showing nodes accounting for %s, %s of %s total",
+		format(sum), strings.TrimSpace(percentage(sum, t.total)), format(t.total)))
+	if t.total != 0 && dropped > 0 {
+		line(fmt.Sprintf("Dropped %s (cum <= %s)", plaintext.Count(dropped, "node"), format(fractionOf(t.total, nodeFraction))))
+	}
+	if t.total != 0 && len(shown) > 0 && len(shown) < all {
+		line(fmt.Sprintf("Showing top %d nodes out of %d", len(shown), all))
+	}
+	fmt.Fprintf(&text, "%10s %5s%% %5s%% %10s %5s%%\n", "flat", "flat", "sum", "cum", "cum")
+	sum = 0
+	for _, n := range shown {
+		node := t.nodes[n]
+		sum = t.add(sum, node.flat)
+		fmt.Fprintf(&text, "%10s %s %s %10s %s  %s%s\n",
+			format(node.flat), percentage(node.flat, t.total), percentage(sum, t.total),
+			format(node.cum), percentage(node.cum, t.total), Printable(node.name), inlined[n])
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// unit is the one in which the values of the table are shown.
+func (t *table) unit(shown []int32, from string) string {
+	if len(shown) == 0 {
+		return "minimum"
+	}
+	var least int64
+	for _, n := range shown {
+		v := abs(t.nodes[n].flat)
+		if v == 0 {
+			v = abs(t.nodes[n].cum)
+		}
+		if v > 0 && (least == 0 || v < least) {
+			least = v
+		}
+	}
+	if least == 0 {
+		least = t.total
+	}
+	return bestUnit(least, t.total, from)
+}
+
+// heading is what the profile says of itself.
+func (t *table) heading(format func(int64) string) (lines []string) {
+	p := t.set.about
+	if len(p.Mapping) > 0 {
+		m := p.Mapping[0]
+		u, err := url.Parse(m.File)
+		// A URL is no program's: it is where the profile is from.
+		if from := err == nil && u.IsAbs() && m.BuildID == ""; m.File != "" && !from {
+			lines = append(lines, "File: "+filepath.Base(m.File))
+		}
+		if m.BuildID != "" {
+			lines = append(lines, "Build ID: "+m.BuildID)
+		}
+	}
+	for _, c := range p.Comments {
+		if !strings.HasPrefix(c, "#") {
+			lines = append(lines, c)
+		}
+	}
+	if kind := p.SampleType[t.column].Type; kind != "" {
+		lines = append(lines, "Type: "+kind)
+	}
+	if p.DocURL != "" {
+		lines = append(lines, "Doc: "+p.DocURL)
+	}
+	if p.TimeNanos != 0 {
+		lines = append(lines, "Time: "+time.Unix(0, p.TimeNanos).Format("2006-01-02 15:04:05 MST"))
+	}
+	if p.DurationNanos != 0 {
+		share := ""
+		if v, name := inUnit(float64(t.total), p.SampleType[t.column].Unit, "nanoseconds"); name == "ns" && v != 0 {
+			share = "(" + percentage(int64(v), p.DurationNanos) + ")"
+		}
+		lines = append(lines, fmt.Sprintf("Duration: %s, Total samples = %s %s",
+			formatAs(p.DurationNanos, "nanoseconds", "minimum"), format(t.total), share))
+	}
+	return lines
+}
+
+// inlined says of each node that is shown whether those that call it hold it inlined. Calls through functions that
+// aren't shown count, as pprof has it; all says that none is left out, not even one whose values cancel out.
+func (t *table) inlined(shown []int32, all bool) map[int32]string {
+	type call struct{ from, to int32 }
+	type calls struct {
+		value  int64
+		inline bool
+	}
+	kept := make([]bool, len(t.nodes))
+	var flat int64
+	for i, n := range t.nodes {
+		flat, _ = addSaturated(flat, n.flat)
+		kept[i] = all
+	}
+	for _, n := range shown {
+		kept[n] = true
+	}
+	sums := map[call]*calls{}
+	var seen []call
+	for i := range t.set.samples() {
+		value := t.value(i)
+		if value == 0 {
+			continue
+		}
+		seen = seen[:0]
+		caller, stack := int32(-1), t.set.stack(i)
+		for j := len(stack) - 1; j >= 0; j-- {
+			nodes := t.ofSite[stack[j]]
+			for k := len(nodes) - 1; k >= 0; k-- {
+				n := nodes[k]
+				if !kept[n] {
+					continue
+				}
+				c := call{caller, n}
+				caller = n
+				if c.from < 0 || c.from == n || slices.Contains(seen, c) {
+					continue
+				}
+				seen = append(seen, c)
+				inline := k != len(nodes)-1
+				if s := sums[c]; s != nil {
+					s.value, _ = addSaturated(s.value, value)
+					s.inline = s.inline && inline
+				} else {
+					sums[c] = &calls{value, inline}
+				}
+			}
+		}
+	}
+	cutoff := fractionOf(flat, edgeFraction)
+	yes, no := map[int32]bool{}, map[int32]bool{}
+	for c, s := range sums {
+		if abs(s.value) >= cutoff {
+			yes[c.to], no[c.to] = yes[c.to] || s.inline, no[c.to] || !s.inline
+		}
+	}
+	said := map[int32]string{}
+	for n := range yes {
+		switch {
+		case yes[n] && no[n]:
+			said[n] = " (partial-inline)"
+		case yes[n]:
+			said[n] = " (inline)"
+		}
+	}
+	return said
+}

@@ -1,0 +1,240 @@
+package profiles_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/pprof/profile"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+func diff(t *testing.T, base, now string, opts profiles.DiffOptions) string {
+	t.Helper()
+	var text strings.Builder
+	require.NoError(t, profiles.Diff(t.Context(), &text, []string{base}, []string{now}, opts))
+	return text.String()
+}
+
+// tangled is a profile of random stacks: functions that call themselves, are inlined here and called there, take
+// something away, or have no name.
+func tangled(random *rand.Rand) *profile.Profile {
+	stacks := map[string]int64{}
+	name := func() string { return string(rune('a' + random.IntN(12))) }
+	for range 60 {
+		var frames []string
+		for range 1 + random.IntN(7) {
+			frame := name()
+			for random.IntN(3) == 0 {
+				frame += "+" + name()
+			}
+			if random.IntN(12) == 0 {
+				frame = "?"
+			}
+			frames = append(frames, frame)
+		}
+		value := random.Int64N(1000)
+		if random.IntN(5) == 0 {
+			value = -value / 3
+		}
+		stacks[strings.Join(frames, " ")] = value * value * value
+	}
+	p := handmade("cpu", "nanoseconds", stacks)
+	for _, l := range p.Location {
+		for i := range l.Line {
+			l.Line[i].Line = random.Int64N(4)
+		}
+	}
+	p.DurationNanos = 1 + random.Int64N(1e10)
+	for i, f := range p.Function {
+		f.Filename = []string{"", "/src/a.go", "/src/../src/b.go"}[i%3]
+	}
+	return p
+}
+
+func TestTablesOfTangledStacksArePprofs(t *testing.T) {
+	for seed := range uint64(4) {
+		random := rand.New(rand.NewPCG(seed, 17))
+		dir := t.TempDir()
+		b, n := tangled(random), tangled(random)
+		if seed == 3 {
+			n.DropFrames, n.KeepFrames = "[a-e]", "b"
+		}
+		base, now := write(t, dir, "base.pb.gz", encode(t, b)), write(t, dir, "now.pb.gz", encode(t, n))
+		for _, cum := range []bool{false, true} {
+			opts := profiles.TopOptions{Lines: 6, Cumulative: cum, ByLine: cum}
+			args := []string{"-symbolize=none", "-nodecount=6"}
+			if cum {
+				args = append(args, "-cum", "-lines")
+			}
+			require.Equal(t, goToolTop(t, []string{now}, args...), top(t, []string{now}, opts))
+			theirs := goTool(t, append(args, "-top", "-diff_base="+base, now)...)
+			require.Equal(t, rows(theirs), rows(diff(t, base, now, profiles.DiffOptions{TopOptions: opts, Raw: true})))
+		}
+	}
+}
+
+// TestDiffNormalizedIsOfShares: a has 60 of 100 and then 100 of 200, so a tenth of the whole less; b has as much more.
+func TestDiffNormalizedIsOfShares(t *testing.T) {
+	dir := t.TempDir()
+	b := handmade("cpu", "nanoseconds", map[string]int64{"a": 60, "b": 40})
+	n := handmade("cpu", "nanoseconds", map[string]int64{"a": 100, "b": 100})
+	b.DurationNanos, n.DurationNanos = 10e9, 20e9
+	b.Comments, n.Comments = []string{"operations=1000", "scenario=s"}, []string{"operations=3000", "scenario=s"}
+	base, now := write(t, dir, "base.pb.gz", encode(t, b)), write(t, dir, "now.pb.gz", encode(t, n))
+
+	text := diff(t, base, now, profiles.DiffOptions{Normalize: true})
+	require.Equal(t, rows(goTool(t, "-top", "-normalize", "-diff_base="+base, now)), rows(text))
+	require.Contains(t, text, "note: now is scaled to the sum of base, 100ns: percentages are differences of shares")
+	got, _, err := profiles.DiffRows(t.Context(), []string{base}, []string{now}, profiles.DiffOptions{Normalize: true})
+	require.NoError(t, err)
+	require.Equal(t, []profiles.Row{
+		{Function: "a", Flat: -10, Cum: -10, Unit: "nanoseconds"}, {Function: "b", Flat: 10, Cum: 10, Unit: "nanoseconds"},
+	}, got)
+
+	raw := diff(t, base, now, profiles.DiffOptions{Raw: true})
+	require.True(t, strings.HasPrefix(raw, "note: base is of 10s and 1000 operations, now of 20s and 3000 operations: "+
+		"--raw subtracts them as they are; --normalize compares shares, whatever the lengths\n"), raw)
+	_, below, _ := strings.Cut(raw, "\n") // all but the note is pprof's
+	require.Equal(t, goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now), below)
+	var page bytes.Buffer
+	notes, err := profiles.Flame(t.Context(), &page, []string{base}, []string{now}, profiles.FlameOptions{Raw: true})
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(notes, "\n"), "base is of 10s and 1000 operations, now of 20s and")
+	require.Contains(t, page.String(), "base is of 10s and 1000 operations, now of 20s and")
+}
+
+// TestNormalizedTakesAMoment: shares of what is live can be compared, where it can't be divided by operations.
+func TestNormalizedTakesAMoment(t *testing.T) {
+	dir := t.TempDir()
+	base := write(t, dir, "base.pb.gz", encode(t, handmade("goroutine", "count", map[string]int64{"a": 3, "b": 1})))
+	now := write(t, dir, "now.pb.gz", encode(t, handmade("goroutine", "count", map[string]int64{"a": 4, "b": 4})))
+	theirs := goTool(t, "-top", "-normalize", "-diff_base="+base, now)
+	require.Equal(t, rows(theirs), rows(diff(t, base, now, profiles.DiffOptions{Normalize: true})))
+	err := profiles.Diff(t.Context(), new(strings.Builder), []string{base}, []string{now}, profiles.DiffOptions{})
+	require.ErrorContains(t, err, "--normalize compares shares")
+}
+
+func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
+	const named = "sums beyond 2^63-1 (9223372036854775807) are shown as that"
+	dir := t.TempDir()
+	large := handmade("cpu", "nanoseconds", map[string]int64{"a root": math.MaxInt64, "b root": math.MaxInt64 / 2})
+	path := write(t, dir, "cpu.1.pb.gz", encode(t, large))
+	got, notes, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	require.NoError(t, err)
+	require.Equal(t, []profiles.Row{
+		{Function: "a", Flat: math.MaxInt64, Cum: math.MaxInt64, Unit: "nanoseconds"},
+		{Function: "b", Flat: math.MaxInt64 / 2, Cum: math.MaxInt64 / 2, Unit: "nanoseconds"},
+		{Function: "root", Flat: 0, Cum: math.MaxInt64, Unit: "nanoseconds"},
+	}, got)
+	require.Contains(t, strings.Join(notes, "\n"), named)
+	text := top(t, []string{path}, profiles.TopOptions{})
+	require.True(t, strings.HasPrefix(text, "note: "+named), text)
+	_, below, _ := strings.Cut(text, "\n")
+	require.NotContains(t, below, "-")
+
+	// The other way round: all of it went away.
+	nothing := write(t, dir, "cpu.2.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"a root": 1})))
+	opts := profiles.DiffOptions{Raw: true, TopOptions: profiles.TopOptions{Cumulative: true, Lines: 1}}
+	got, notes, err = profiles.DiffRows(t.Context(), []string{path}, []string{nothing}, opts)
+	require.NoError(t, err)
+	require.EqualValues(t, -math.MaxInt64, got[0].Cum)
+	require.Contains(t, strings.Join(notes, "\n"), named)
+
+	// A graph's areas are right, whatever is divided: 3/2 of 2^63 are drawn as 3/8 of it.
+	var page bytes.Buffer
+	notes, err = profiles.Flame(t.Context(), &page, nil, []string{path}, profiles.FlameOptions{})
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(notes, "\n"), "all are divided by 4")
+	require.Contains(t, page.String(), `"Total":3458764513820540928,`)
+}
+
+// TestNamesDoNotSteerTheTerminal: what a profile says of itself is quoted wherever it is shown.
+func TestNamesDoNotSteerTheTerminal(t *testing.T) {
+	const clear, turn = "evil\x1b[2J", "turned\u202egnp"
+	p := handmade("cpu", "nanoseconds", map[string]int64{clear: 5, turn: 3, "plain": 1})
+	p.Comments = []string{"comment\x1b]0;title\a"}
+	p.Mapping[0].File = "/bin/pro\rgram"
+	p.Function[0].Filename = "file\x1b.go"
+	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, p))
+	shown := map[string]string{
+		"top":  top(t, []string{path}, profiles.TopOptions{}),
+		"diff": diff(t, path, path, profiles.DiffOptions{Raw: true}),
+	}
+	require.Contains(t, shown["top"], `"evil\x1b[2J"`)
+	require.Contains(t, shown["top"], `"turned\u202egnp"`)
+	require.Contains(t, shown["top"], " plain\n")
+	var page bytes.Buffer
+	_, err := profiles.Flame(t.Context(), &page, nil, []string{path}, profiles.FlameOptions{Title: "of \x1b this"})
+	require.NoError(t, err)
+	require.Contains(t, page.String(), `\"evil\\x1b[2J\"`) // quoted, in a string of the page's script
+	shown["flame"] = page.String()
+	var text strings.Builder
+	e := profiles.Explanation{
+		Sample: "cpu\a", Unit: "count", Notes: []string{"on \x1bc"}, Functions: []profiles.Function{{Name: turn}},
+		Causes: []profiles.Cause{{
+			Function: clear, Lines: []profiles.Portion{{Name: turn}}, Callers: []profiles.Portion{{Name: clear}},
+		}},
+	}
+	require.NoError(t, e.WriteText(&text))
+	require.Contains(t, text.String(), `1. "evil\x1b[2J": `)
+	shown["explain"] = text.String()
+	other := write(t, t.TempDir(), "x.pb.gz", encode(t, handmade("cp\x1bu", "count", nil)))
+	_, _, err = profiles.TopRows([]string{path, other}, profiles.TopOptions{})
+	require.Error(t, err)
+	shown["error"] = err.Error()
+	for where, text := range shown {
+		at := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune("\n\t \u00a0", r) && !unicode.IsPrint(r) })
+		require.Negative(t, at, "%s: %q", where, text[max(0, at-20):max(0, at)+min(20, len(text)-max(0, at))])
+	}
+}
+
+func TestAFileOfAnotherKindIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	cpu := write(t, dir, "cpu.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
+	four := &profile.Profile{ // as net/http/pprof serves a heap
+		SampleType: []*profile.ValueType{
+			{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"},
+			{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"},
+		},
+		Function: []*profile.Function{{ID: 1, Name: "f", SystemName: "f"}},
+	}
+	four.Location = []*profile.Location{{ID: 1, Line: []profile.Line{{Function: four.Function[0]}}}}
+	four.Sample = []*profile.Sample{{Location: four.Location, Value: []int64{1, 20, 3, 40}}}
+	heap := write(t, dir, "heap.pb.gz", encode(t, four))
+
+	err := profiles.Top(t.Context(), new(strings.Builder), []string{cpu}, profiles.TopOptions{Kind: profiles.Heap})
+	requireProblem(t, err, cpu, profiles.NotOfKind)
+	require.ErrorContains(t, err, "(heap was asked for; it is of cpu): name one of that kind, or leave --kind out")
+	_, err = profiles.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap}, profiles.FlameOptions{Kind: profiles.CPU})
+	requireProblem(t, err, heap, profiles.NotOfKind)
+	four8 := []string{cpu, cpu, cpu, cpu, cpu, cpu, cpu, cpu}
+	_, err = profiles.Explain(t.Context(), four8, four8, profiles.ExplainOptions{Kind: profiles.Allocs, Own: []string{"a"}})
+	requireProblem(t, err, cpu, profiles.NotOfKind)
+
+	for kind, want := range map[profiles.Kind]int64{profiles.Heap: 40, profiles.Allocs: 20, "": 40} {
+		got, _, err := profiles.TopRows([]string{heap}, profiles.TopOptions{Kind: kind})
+		require.NoError(t, err)
+		require.Equal(t, []profiles.Row{{Function: "f", Flat: want, Cum: want, Unit: "bytes"}}, got)
+	}
+}
+
+func TestNoRowsAreAnEmptyList(t *testing.T) {
+	path := write(t, t.TempDir(), "mutex.pb.gz", encode(t, handmade("delay", "nanoseconds", nil)))
+	same := write(t, t.TempDir(), "cpu.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
+	top, _, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	require.NoError(t, err)
+	diff, _, err := profiles.DiffRows(t.Context(), []string{same}, []string{same}, profiles.DiffOptions{Raw: true})
+	require.NoError(t, err)
+	for _, list := range [][]profiles.Row{top, diff} {
+		text, err := json.Marshal(list)
+		require.NoError(t, err)
+		require.Equal(t, "[]", string(text))
+	}
+}

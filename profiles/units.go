@@ -1,0 +1,124 @@
+package profiles
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A unit is one of those in which a number may be shown, as pprof shows them.
+type unit struct {
+	name   string
+	worth  float64 // in the family's smallest
+	spoken []string
+}
+
+// A unitFamily is units of one quantity, the smallest first; zero is the one that a zero is shown in.
+type unitFamily struct {
+	units []unit
+	zero  unit
+}
+
+func unitFamilies() []unitFamily {
+	b := unit{"B", 1, []string{"b", "byte"}}
+	s := unit{"s", float64(time.Second), []string{"s", "sec", "second"}}
+	return []unitFamily{
+		{zero: b, units: []unit{
+			b, {"kB", 1 << 10, []string{"kb", "kbyte", "kilobyte"}}, {"MB", 1 << 20, []string{"mb", "mbyte", "megabyte"}},
+			{"GB", 1 << 30, []string{"gb", "gbyte", "gigabyte"}}, {"TB", 1 << 40, []string{"tb", "tbyte", "terabyte"}},
+			{"PB", 1 << 50, []string{"pb", "pbyte", "petabyte"}},
+		}},
+		{zero: s, units: []unit{
+			{"ns", 1, []string{"ns", "nanosecond"}}, {"us", 1e3, []string{"μs", "us", "microsecond"}},
+			{"ms", 1e6, []string{"ms", "millisecond"}}, s, {"hrs", float64(time.Hour), []string{"hour", "hr"}},
+		}},
+	}
+}
+
+func (f unitFamily) named(name string) (unit, bool) {
+	name = strings.ToLower(name)
+	if utf8.RuneCountInString(name) > 2 {
+		name = strings.TrimSuffix(name, "s")
+	}
+	for _, u := range f.units {
+		for _, spoken := range u.spoken {
+			if spoken == name {
+				return u, true
+			}
+		}
+	}
+	return unit{}, false
+}
+
+// inUnit converts a value from one unit to another, or with "minimum" to the one in which it reads best.
+// It returns the number and the name of its unit, which is empty where there is nothing to say.
+func inUnit(value float64, from, to string) (float64, string) {
+	for _, f := range unitFamilies() {
+		u, ok := f.named(from)
+		if !ok {
+			continue
+		}
+		value *= u.worth
+		if to != "minimum" {
+			as, ok := f.named(to)
+			if !ok {
+				as = f.zero
+			}
+			return value / as.worth, as.name
+		}
+		best := f.zero
+		for i, u := range f.units {
+			if math.Abs(value) >= u.worth {
+				best = f.units[i]
+			}
+		}
+		return value / best.worth, best.name
+	}
+	switch to {
+	case "count", "sample", "unit", "minimum":
+		return value, ""
+	}
+	return value, to
+}
+
+// formatAs shows a value with two decimals at most.
+func formatAs(value int64, from, to string) string {
+	v, name := inUnit(float64(value), from, to)
+	text := strings.TrimSuffix(fmt.Sprintf("%.2f", v), ".00")
+	if text == "0" || text == "-0" {
+		return "0"
+	}
+	return text + name
+}
+
+// bestUnit is the unit for a table whose smallest value is least, and the largest most: the smallest's, unless that is
+// so much smaller that two decimals of a larger one do.
+func bestUnit(least, most int64, from string) string {
+	_, ofLeast := inUnit(float64(least), from, "minimum")
+	_, ofMost := inUnit(float64(most), from, "minimum")
+	if ofLeast != ofMost && float64(least)*100 < float64(most) {
+		_, ofLeast = inUnit(float64(least)*100, from, "minimum")
+	}
+	if ofLeast == "" {
+		return from
+	}
+	return ofLeast
+}
+
+// percentage shows a share, without its sign, as wide as a table's column.
+func percentage(value, total int64) string {
+	share := 0.0
+	if total != 0 {
+		share = math.Abs(float64(value)/float64(total)) * 100
+	}
+	switch {
+	case share >= 99.95 && share <= 100.05:
+		return "  100%"
+	case share >= 1:
+		return fmt.Sprintf("%5.2f%%", share)
+	default:
+		return fmt.Sprintf("%5.2g%%", share)
+	}
+}

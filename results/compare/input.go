@@ -1,0 +1,93 @@
+package compare
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/internal/benchtext"
+	"github.com/fleetmark/fleetmark/results/rundir"
+)
+
+// An Input is one side of a comparison: results in the Go benchmark format, wherever they are.
+type Input struct {
+	Label    string   // the name of its column
+	Path     string   // the file that was read
+	Warnings []string // what was left out of it, a sentence each
+
+	hasLabel      bool // the user gave the label, so it isn't made distinct
+	rejectsDamage bool // the file is ours: a damaged line is an error, not a warning
+	data          []byte
+}
+
+// Open reads a file of samples, a run directory or a baseline page, whichever path names. As with benchstat,
+// "label=path" gives its column another name than the path.
+//
+// A run directory and a baseline page are read strictly, and a run that was killed is read up to its last
+// complete line. Any other file is read as benchstat reads it. Errors are [*results.InputError].
+func Open(path string) (Input, error) {
+	in := Input{Label: path, Path: path}
+	if label, rest, ok := strings.Cut(path, "="); ok {
+		in.Label, in.Path, in.hasLabel = label, rest, true
+	}
+	if info, err := os.Stat(in.Path); err == nil && info.IsDir() {
+		return in.openRun(in.Path)
+	}
+	if dir := filepath.Dir(in.Path); filepath.Base(in.Path) == rundir.SamplesFile && isRunDirectory(dir) {
+		return in.openRun(dir)
+	}
+	data, err := results.ReadTextFile(in.Path, results.MaxSamplesBytes)
+	if err != nil {
+		return Input{}, err
+	}
+	if results.IsBaseline(data) {
+		if _, err := results.ParseBaseline(data, in.Path); err != nil {
+			return Input{}, err
+		}
+		in.rejectsDamage = true
+	}
+	in.data = data
+	return in, nil
+}
+
+// Read reads results from r, as Open does from a file that is neither a run's nor a baseline. label names the
+// column, and stands for the path in errors.
+func Read(r io.Reader, label string) (Input, error) {
+	data, err := results.ReadAll(r, label, results.MaxSamplesBytes)
+	if err != nil {
+		return Input{}, err
+	}
+	return Input{Label: label, Path: label, data: plaintext.Decode(data)}, nil
+}
+
+func (in Input) openRun(dir string) (Input, error) {
+	run, err := rundir.Load(dir)
+	if err != nil {
+		return Input{}, err
+	}
+	if len(run.Records) == 0 {
+		return Input{}, &results.InputError{Path: in.Path, Problem: "the run holds no samples", Want: "name a run that completed a repetition"}
+	}
+	in.Path = filepath.Join(dir, rundir.SamplesFile)
+	in.Warnings, in.data, in.rejectsDamage = run.Warnings, run.SampleText(), true
+	if !run.Valid && !run.Unfinished {
+		in.Warnings = append(in.Warnings, dir+": the run is invalid: "+strings.Join(run.Invalid, "; "))
+	}
+	return in, nil
+}
+
+func isRunDirectory(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, rundir.RunFile))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// text returns the input's lines. A file of ours is taken as it is.
+func (in Input) text() *benchtext.Text {
+	if in.rejectsDamage {
+		return benchtext.Verbatim(in.Path, in.data)
+	}
+	return benchtext.New(in.Path, in.data)
+}

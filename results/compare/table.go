@@ -1,0 +1,198 @@
+package compare
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchmath"
+	"golang.org/x/perf/benchproc"
+	"golang.org/x/perf/benchunit"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// build adds the tables to c. units are the Unit lines of all inputs.
+func (b *builder) build(c *Comparison, units benchfmt.UnitMetadataMap) {
+	tableKeys := sortedKeys(maps.Keys(b.tables))
+	for _, key := range tableKeys {
+		c.Tables = append(c.Tables, b.makeTable(key, units))
+	}
+	for _, t := range c.Tables {
+		if _, tidied := benchunit.Tidy(1, t.Unit); tidied != t.Unit {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("values of zero %s stand in a table apart from %s, as in benchstat: look at both", t.Unit, tidied))
+		}
+	}
+}
+
+func sortedKeys(keys func(func(benchproc.Key) bool)) []benchproc.Key {
+	var sorted []benchproc.Key
+	for k := range keys {
+		sorted = append(sorted, k)
+	}
+	benchproc.SortKeys(sorted)
+	return sorted
+}
+
+// makeTable returns the table of a configuration and unit.
+func (b *builder) makeTable(key benchproc.Key, units benchfmt.UnitMetadataMap) Table {
+	cells := b.tables[key]
+	rowSet, colSet := make(map[benchproc.Key]bool), make(map[benchproc.Key]bool)
+	for k := range cells {
+		rowSet[k.row], colSet[k.col] = true, true
+	}
+	rows, cols := sortedKeys(maps.Keys(rowSet)), sortedKeys(maps.Keys(colSet))
+
+	unit := key.Get(b.unit)
+	assumption := units.GetAssumption(unit)
+	t := Table{Unit: unit, Better: direction(unit, units), Exact: assumption == benchmath.Assumption(benchmath.AssumeExact)}
+	for _, f := range key.Projection().FlattenedFields() {
+		if f.Name != ".unit" {
+			t.Config = append(t.Config, ConfigValue{f.Name, key.Get(f)})
+		}
+	}
+	for _, col := range cols {
+		t.Columns = append(t.Columns, col.StringValues())
+	}
+	thresholds := benchmath.Thresholds{CompareAlpha: b.options.Alpha}
+	for _, row := range rows {
+		r := Row{Name: row.StringValues(), Cells: make([]*Cell, len(cols))}
+		var base *benchmath.Sample
+		for i, col := range cols {
+			raw := cells[cellKey{row, col}]
+			if raw == nil {
+				continue
+			}
+			sample := benchmath.NewSample(raw.values, &thresholds)
+			cell := newCell(sample, raw.residue, assumption, b.options.Confidence)
+			if i == 0 {
+				base = sample
+			} else if base != nil {
+				cell.compare(assumption.Compare(base, sample), r.Cells[0].Center, t.Better)
+			}
+			r.Cells[i] = cell
+		}
+		t.Rows = append(t.Rows, r)
+	}
+	for i := range cols {
+		t.Geomean = append(t.Geomean, t.geomean(i))
+	}
+	return t
+}
+
+// direction returns which way is better, +1 being more and -1 less, by the inputs' Unit lines or else by our
+// own metrics. It returns 0 if neither says.
+func direction(unit string, units benchfmt.UnitMetadataMap) int {
+	if better := units.GetBetter(unit); better != 0 {
+		return better
+	}
+	known, _ := results.LookupUnit(unit)
+	return known.Better
+}
+
+// newCell summarizes a sample.
+func newCell(sample *benchmath.Sample, residue map[benchproc.Key]bool, assumption benchmath.Assumption, confidence float64) *Cell {
+	summary := assumption.Summary(sample, confidence)
+	cell := &Cell{N: len(sample.Values), Center: summary.Center, Interval: summary.PctRangeString()}
+	if isFinite(summary.Lo) && isFinite(summary.Hi) {
+		cell.Low, cell.High = &summary.Lo, &summary.Hi
+	}
+	if fields := benchproc.NonSingularFields(sortedKeys(maps.Keys(residue))); len(fields) > 0 {
+		names := make([]string, len(fields))
+		for i, f := range fields {
+			names[i] = f.Name
+		}
+		cell.Warnings = append(cell.Warnings, "benchmarks vary in "+strings.Join(names, ", "))
+	}
+	cell.warn(sample.Warnings)
+	cell.warn(summary.Warnings)
+	return cell
+}
+
+// warn adds benchmath's warnings.
+func (cell *Cell) warn(warnings []error) {
+	for _, w := range warnings {
+		cell.Warnings = append(cell.Warnings, w.Error())
+	}
+}
+
+// compare sets how the cell compares to the base, whose center is given.
+func (cell *Cell) compare(test benchmath.Comparison, base float64, better int) {
+	cell.Compared, cell.P, cell.Test = true, test.P, test.String()
+	cell.Delta = test.FormatDelta(base, cell.Center)
+	cell.warn(test.Warnings)
+	if test.P > test.Alpha || cell.Center == base {
+		return
+	}
+	switch {
+	case better == 0:
+	case (cell.Center > base) == (better > 0):
+		cell.Change = ChangedBetter
+	default:
+		cell.Change = ChangedWorse
+	}
+}
+
+// geomean summarizes a column as benchstat does: by the mean of the ratios, not the ratio of the means, which
+// differ if a column lacks a benchmark.
+func (t *Table) geomean(col int) Geomean {
+	var g Geomean
+	var centers, ratios []float64
+	bases, paired, fromZero := 0, 0, false
+	for _, r := range t.Rows {
+		base, cell := r.Cells[0], r.Cells[col]
+		if base != nil {
+			bases++
+		}
+		if cell == nil {
+			continue
+		}
+		centers = append(centers, cell.Center)
+		if col == 0 || base == nil {
+			continue
+		}
+		paired++
+		switch {
+		case cell.Center == base.Center:
+			ratios = append(ratios, 1) // zero to zero among them
+		case base.Center == 0:
+			fromZero = true
+		default:
+			ratios = append(ratios, cell.Center/base.Center)
+		}
+	}
+	if col > 0 && paired != bases {
+		g.Warnings = append(g.Warnings, "benchmark set differs from baseline; geomeans may not be comparable")
+	}
+	if mean, ok := geometricMean(centers); ok {
+		g.HasCenter, g.Center = true, mean
+	} else {
+		g.Warnings = append(g.Warnings, "summaries must be >0 to compute geomean")
+	}
+	if col == 0 || fromZero {
+		return g
+	}
+	if mean, ok := geometricMean(ratios); ok {
+		g.HasRatio, g.Ratio = true, mean
+	} else {
+		g.Warnings = append(g.Warnings, "ratios must be >0 to compute geomean")
+	}
+	return g
+}
+
+// geometricMean returns the geometric mean of values. It reports false if there is none: a value isn't above
+// zero, or there is no value.
+func geometricMean(values []float64) (float64, bool) {
+	mean := 0.0 // of logarithms, kept as it goes, so that nothing overflows
+	for i, v := range values {
+		if v <= 0 {
+			return 0, false
+		}
+		mean += (math.Log(v) - mean) / float64(i+1)
+	}
+	return math.Exp(mean), len(values) > 0
+}
+
+func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

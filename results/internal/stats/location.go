@@ -1,0 +1,68 @@
+package stats
+
+import (
+	"math"
+
+	"github.com/aclements/go-moremath/stats"
+)
+
+// A Location is where the differences of pairs lie.
+type Location struct {
+	Estimate  float64
+	Low, High float64 // the interval around Estimate; 0 unless Bounded
+	Bounded   bool    // there are differences enough for an interval
+	P         float64 // the p-value of the test whether the location is 0
+}
+
+// SignedRanks returns the location by Wilcoxon's signed-rank test. outside is how many of the averages
+// of two differences lie outside the interval at either end, as [SignedRankQuantile] returns it.
+func SignedRanks(differences []float64, outside int) Location {
+	l := Location{P: signedRankP(differences)}
+	if len(differences) == 0 {
+		return l
+	}
+	l.Estimate, l.Low, l.High, l.Bounded = hodgesLehmann(differences, outside)
+	return l
+}
+
+// StudentT returns the location by Student's t-test, with an interval of the given confidence. It
+// suits differences that are themselves means of many values, and so close to normally distributed.
+func StudentT(differences []float64, confidence float64) Location {
+	n := float64(len(differences))
+	if n == 0 {
+		return Location{P: 1}
+	}
+	l := Location{Estimate: Mean(differences), P: 1}
+	if n < 2 {
+		return l
+	}
+	deviation := StandardError(differences)
+	t := stats.TDist{V: n - 1}
+	half := deviation * stats.InvCDF(t)((1+confidence)/2)
+	l.Low, l.High, l.Bounded = l.Estimate-half, l.Estimate+half, true
+	switch {
+	case deviation > 0:
+		l.P = 2 * t.CDF(-math.Abs(l.Estimate)/deviation)
+	case l.Estimate != 0: // all differ, and by the same
+		l.P = 0
+	}
+	return l
+}
+
+// Mean returns the mean of values, of which there must be one at least.
+func Mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// StandardError returns the standard error of the mean of values. It is 0 if there is but one.
+func StandardError(values []float64) float64 {
+	n, mean, squares := float64(len(values)), Mean(values), 0.0
+	for _, v := range values {
+		squares += (v - mean) * (v - mean)
+	}
+	return math.Sqrt(squares / max(1, n-1) / n)
+}

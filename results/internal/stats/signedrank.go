@@ -1,0 +1,125 @@
+package stats
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Wilcoxon's signed-rank test (F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics
+// Bulletin 1, 1945) asks whether the differences of pairs lie around zero. It assumes that, if nothing
+// changed, a difference is as likely above zero as the same one below. That holds whatever the machine
+// did if the order of each pair was drawn at random. The estimate that belongs to the test is Hodges
+// and Lehmann's, the median of all averages of two differences (J. L. Hodges and E. L. Lehmann,
+// "Estimates of location based on rank tests", 1963), and its interval holds the averages that the test
+// would not reject (J. W. Tukey, 1949; M. Hollander and D. A. Wolfe, "Nonparametric statistical
+// methods", section 3.3).
+
+// MaxExactPairs is the number of pairs up to which the signed-rank test is meant: the distribution of
+// the rank sums is counted out, never approximated, which takes time with the cube of their number.
+const MaxExactPairs = 400
+
+// signedRankP returns the two-sided p-value of differences. Zeros are left out, as Wilcoxon did;
+// differences of the same size share their ranks, and the distribution is that of the ranks as they
+// are. It returns 1 if there is no difference.
+func signedRankP(differences []float64) float64 {
+	var sizes []float64
+	for _, d := range differences {
+		if d != 0 {
+			sizes = append(sizes, d)
+		}
+	}
+	n := len(sizes)
+	if n == 0 {
+		return 1
+	}
+	slices.SortFunc(sizes, func(a, b float64) int { return cmp.Compare(math.Abs(a), math.Abs(b)) })
+	doubled := make([]int, n) // twice the rank: that of a tie may be a half
+	positive := 0             // sum of the doubled ranks of those above zero
+	for i := 0; i < n; {
+		j := i
+		for j < n && math.Abs(sizes[j]) == math.Abs(sizes[i]) {
+			j++
+		}
+		for k := i; k < j; k++ {
+			doubled[k] = i + 1 + j
+			if sizes[k] > 0 {
+				positive += doubled[k]
+			}
+		}
+		i = j
+	}
+	below, atLeast := rankSumTails(doubled, positive)
+	return min(1, 2*min(below, atLeast))
+}
+
+// rankSumTails returns the probabilities that a sum of ranks is at most, and at least, sum, if each
+// rank counts or doesn't with the same chance.
+func rankSumTails(ranks []int, sum int) (atMost, atLeast float64) {
+	chances := rankSumDistribution(ranks)
+	for s, p := range chances {
+		if s <= sum {
+			atMost += p
+		}
+		if s >= sum {
+			atLeast += p
+		}
+	}
+	return atMost, atLeast
+}
+
+// rankSumDistribution returns the probability of each sum of ranks, from 0 on.
+func rankSumDistribution(ranks []int) []float64 {
+	total := 0
+	for _, r := range ranks {
+		total += r
+	}
+	chances := make([]float64, total+1)
+	chances[0] = 1
+	reached := 0
+	for _, r := range ranks {
+		reached += r
+		for s := reached; s >= 0; s-- {
+			chances[s] /= 2
+			if s >= r {
+				chances[s] += chances[s-r] / 2
+			}
+		}
+	}
+	return chances
+}
+
+// hodgesLehmann returns the median of the averages of two differences, and the interval that leaves
+// outside of them at either end, as [SignedRankQuantile] returns it. bounded is false if outside is 0.
+func hodgesLehmann(differences []float64, outside int) (estimate, low, high float64, bounded bool) {
+	n := len(differences)
+	averages := make([]float64, 0, n*(n+1)/2)
+	for i, a := range differences {
+		for _, b := range differences[i:] {
+			averages = append(averages, (a+b)/2)
+		}
+	}
+	slices.Sort(averages)
+	estimate = Median(averages)
+	if outside == 0 {
+		return estimate, 0, 0, false
+	}
+	return estimate, averages[outside-1], averages[len(averages)-outside], true
+}
+
+// SignedRankQuantile returns how many averages of two of n differences lie outside an interval at either
+// end: the most for which a smaller sum of ranks has a probability of tail at most. It returns 0 if so
+// few differences can't give an interval.
+func SignedRankQuantile(n int, tail float64) int {
+	ranks := make([]int, n)
+	for i := range ranks {
+		ranks[i] = i + 1
+	}
+	below := 0.0
+	for s, p := range rankSumDistribution(ranks) {
+		if below += p; below > tail {
+			return s
+		}
+	}
+	return 0
+}

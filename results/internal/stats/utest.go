@@ -1,0 +1,70 @@
+package stats
+
+import (
+	"math"
+	"slices"
+	"sort"
+
+	"github.com/aclements/go-moremath/stats"
+)
+
+// The Mann-Whitney U test asks whether the values of one of two samples tend to be larger. The
+// estimate that belongs to it is Hodges and Lehmann's, the median of all differences between a value
+// of one and a value of the other; its bound is the difference that the test would just not reject
+// (J. L. Hodges and E. L. Lehmann, "Estimates of location based on rank tests", 1963; M. Hollander
+// and D. A. Wolfe, "Nonparametric statistical methods", section 4.3).
+
+// SmallestU returns the smallest p-value that the U test can give samples of these sizes, when every
+// value of one lies above every value of the other: of the C(n1+n2, n1) equally likely orders, the
+// two extreme ones.
+func SmallestU(n1, n2 int) float64 {
+	orders := 1.0
+	for i := 1; i <= n1; i++ {
+		orders *= float64(n2+i) / float64(i)
+	}
+	return min(1, 2/orders)
+}
+
+// ShiftBound returns by how much the values of now are larger than those of old, and the upper bound
+// of that at a confidence of 1-miss. The bound is infinite if the samples are too few for one.
+func ShiftBound(old, now []float64, miss float64) (shift, bound float64) {
+	differences := make([]float64, 0, len(old)*len(now))
+	for _, a := range old {
+		for _, b := range now {
+			differences = append(differences, b-a)
+		}
+	}
+	slices.Sort(differences)
+	bound = math.Inf(1)
+	if outside := uQuantile(len(old), len(now), miss); outside > 0 {
+		bound = differences[len(differences)-outside]
+	}
+	return Median(differences), bound
+}
+
+// maxExactSamples is the size of a sample up to which the distribution of U is counted out.
+const maxExactSamples = 40
+
+// uQuantile returns how many of the n1·n2 sorted differences lie outside a bound that holds with a
+// confidence of 1-miss. It returns 0 if there is no such bound.
+func uQuantile(n1, n2 int, miss float64) int {
+	if max(n1, n2) > maxExactSamples {
+		middle, deviation := float64(n1*n2)/2, math.Sqrt(float64(n1*n2*(n1+n2+1))/12)
+		return max(0, int(middle+0.5+deviation*stats.StdNormal.InvCDF(miss)))
+	}
+	u := stats.UDist{N1: n1, N2: n2}
+	return sort.Search(n1*n2/2, func(outside int) bool { return u.CDF(float64(outside)) > miss })
+}
+
+// MeanShiftBound returns the upper bound, at a confidence of 1-miss, of how much larger the mean of
+// now is than that of old. It takes the means to be normally distributed, so it suits large samples.
+func MeanShiftBound(old, now []float64, miss float64) float64 {
+	variance := func(values []float64) float64 {
+		if len(values) < 2 {
+			return 0
+		}
+		return stats.Variance(values) / float64(len(values))
+	}
+	deviation := math.Sqrt(variance(old) + variance(now))
+	return stats.Mean(now) - stats.Mean(old) + deviation*stats.StdNormal.InvCDF(1-miss)
+}

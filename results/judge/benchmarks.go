@@ -1,0 +1,47 @@
+package judge
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// A Benchmarks is what the Go benchmarks of two files came to.
+type Benchmarks struct {
+	*Judgement
+	Base, Records []results.Record // what was compared: the base's, and the other file's
+}
+
+// CompareBenchmarks judges the benchmarks of one file by those of another. If keep isn't nil, it leaves out
+// those that keep reports false for. The two were measured one after the other, so times have the wide
+// tolerances of a baseline; they are judged only between files of the same system and GOMAXPROCS.
+//
+// If portable, only portable metrics are asked for, and what can't be judged is inconclusive. Metrics of the
+// benchmarks' own are judged by the direction that Unit lines of either file, or
+// [results.BenchmarkFile.Declare], give them; one without a direction that changed is inconclusive. If go test
+// failed on either side, the comparison doesn't pass: what it didn't measure can't be missed.
+func CompareBenchmarks(base, now *results.BenchmarkFile, keep func(results.BenchmarkSample) bool, portable bool) *Benchmarks {
+	if keep != nil {
+		base = base.Only(keep)
+	}
+	// A name without GOMAXPROCS lets allocations meet that were measured on machines of other sizes.
+	named := len(base.Procs()) > 1 || len(now.Procs()) > 1
+	b := &Benchmarks{Base: base.Records(named, portable), Records: now.Records(named, portable)}
+	same := base.System != "" && base.System == now.System && slices.Equal(base.Procs(), now.Procs())
+	c := conditions{SameMachine: same, SameWorkload: true, PortableOnly: portable, Strict: portable, WholeAllocations: true}
+	if same || portable { // elsewhere nothing but what the testing package counts is judged unasked
+		c.OwnUnits, c.Better = true, map[string]int{}
+		maps.Copy(c.Better, base.Better())
+		maps.Copy(c.Better, now.Better())
+	}
+	b.Judgement = compare(&results.BaselineScenario{Records: b.Base}, b.Records, c)
+	failures := slices.Concat(now.Failures, base.Failures)
+	if j := b.Judgement; len(failures) > 0 && j.HasBaseline && results.Inconclusive.WorseThan(j.Compared) {
+		j.Compared, j.Reasons = results.Inconclusive, []Reason{{Code: GoTestFailed, Text: failures[0]}}
+	}
+	if b.Verdict = b.Compared; b.Verdict == "" && portable {
+		b.Verdict = results.Inconclusive
+	}
+	return b
+}

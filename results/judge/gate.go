@@ -1,0 +1,73 @@
+package judge
+
+import (
+	"slices"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// A GateResult is what several runs came to.
+type GateResult struct {
+	Verdict   results.Verdict // the worst of the scenarios'; never empty
+	Reasons   []Reason        // a WorstScenario is explained by its judgement's reasons
+	Scenarios []ScenarioResult
+}
+
+// A ScenarioResult is one run, or a scenario without a run.
+type ScenarioResult struct {
+	Scenario  string
+	Run       string // its directory, or "" if there is none
+	Revision  string
+	Judgement *Judgement // without a run, it has no rows
+}
+
+// Gate combines the judgements of runs, which were made with [RequireEveryMetric]. wanted are the scenarios
+// that must have been run; if there are none, all of the baseline's must. A scenario without a run is
+// inconclusive.
+func Gate(base *results.Baseline, wanted []string, runs []ScenarioResult) *GateResult {
+	if len(wanted) == 0 {
+		for _, s := range base.Scenarios {
+			wanted = append(wanted, s.Name)
+		}
+	}
+	g := &GateResult{Scenarios: slices.Clone(runs)}
+	for _, name := range wanted {
+		if slices.ContainsFunc(runs, func(r ScenarioResult) bool { return r.Scenario == name }) {
+			continue
+		}
+		reason := Reason{Code: RunMissing, Name: name}
+		if _, ok := base.Scenario(name); !ok {
+			reason.Code = ScenarioUnknown
+		}
+		j := &Judgement{Verdict: results.Inconclusive, Compared: results.Inconclusive, Reasons: []Reason{reason}, HasBaseline: true}
+		g.Scenarios = append(g.Scenarios, ScenarioResult{Scenario: name, Judgement: j})
+	}
+	g.overall()
+	return g
+}
+
+// overall derives the verdict over all scenarios, and its reason.
+func (g *GateResult) overall() {
+	if len(g.Scenarios) == 0 {
+		g.Verdict, g.Reasons = results.Inconclusive, []Reason{{Code: NothingToJudge}}
+		return
+	}
+	worst := g.Scenarios[0]
+	for _, s := range g.Scenarios {
+		if s.Judgement.Verdict.WorseThan(worst.Judgement.Verdict) {
+			worst = s
+		}
+	}
+	g.Verdict = worst.Judgement.Verdict
+	alike := 0
+	for _, s := range g.Scenarios {
+		if s.Judgement.Verdict == g.Verdict {
+			alike++
+		}
+	}
+	if n := len(g.Scenarios); n > 1 && alike == n && g.Verdict == results.Pass {
+		g.Reasons = []Reason{{Code: AllRunsPass, N: n}}
+		return
+	}
+	g.Reasons = []Reason{{Code: WorstScenario, Name: worst.Scenario, N: alike - 1}}
+}

@@ -1,0 +1,142 @@
+package judge
+
+import (
+	"slices"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// alpha is the family-wise error rate of the rows of a run that are tested.
+const alpha = 0.05
+
+// Judge compares a run with the baseline's scenario of the same name. If base is nil, or lacks the scenario,
+// the run is compared with nothing, and p says what that means.
+//
+// A run that did not come to its end might have had another verdict whole, so it has none. What made it invalid was
+// seen, and counts, unless it was interrupted before its first repetition.
+func Judge(base *results.Baseline, run results.Run, records []results.Record, p Policy) *Judgement {
+	c := conditions{
+		Repetitions: run.Repetitions, PortableOnly: p.Portable, Strict: p.Unjudged == RequireEveryMetric,
+		Better: p.Better, Invalid: invalid(run, p),
+	}
+	if others := run.Harness.Interference; others.Exceeds() {
+		c.Others = others
+	}
+	if p.Outcomes {
+		c.Outcome = &outcome{run.Counts, run.ClientsWordOnly}
+	}
+	var scenario *results.BaselineScenario
+	if base != nil {
+		scenario, _ = base.Scenario(run.Scenario)
+	}
+	if scenario != nil {
+		c.SameMachine = base.Machine.SameAs(run.Machine)
+		c.Drift = machineDrift(scenario.Yardstick, run.Harness.Yardstick)
+		c.SameWorkload = run.WorkloadDigest != "" && run.WorkloadDigest == scenario.WorkloadDigest
+	}
+	j := compare(scenario, records, c)
+	if base != nil && scenario == nil && j.Compared == "" {
+		j.Reasons = []Reason{{Code: ScenarioNotInBaseline, Name: run.Scenario}}
+	}
+	if p.Unjudged == RequireEveryMetric {
+		j.requireVerdict(run, records, scenario != nil, c.SameWorkload)
+	} else {
+		j.dropUnended(run, records)
+	}
+	j.conclude(run.Thresholds, p)
+	return j
+}
+
+// conclude sets the verdict over all: that of the comparison, the thresholds and the policy.
+func (j *Judgement) conclude(thresholds []results.ThresholdOutcome, p Policy) {
+	j.Verdict, j.Thresholds = j.Compared, thresholds
+	failed, undecided := len(results.FailedThresholds(thresholds)), len(results.UndecidedThresholds(thresholds))
+	switch {
+	case failed > 0 && !j.Verdict.WorseThan(results.Regressed):
+		j.Verdict = results.Regressed
+		j.Reasons = slices.Insert(j.Reasons, 0, Reason{Code: ThresholdsFailed, N: failed, Of: len(thresholds)})
+	case undecided > 0 && results.Inconclusive.WorseThan(j.Verdict):
+		j.Verdict = results.Inconclusive
+		j.Reasons = slices.Insert(j.Reasons, 0, Reason{Code: ThresholdsUndecided, N: undecided, Of: len(thresholds)})
+	}
+	if j.Verdict == "" && p.Unjudged != AllowUnjudged {
+		j.Verdict = results.Inconclusive
+	}
+}
+
+// dropUnended takes the verdict back of a valid run that did not come to its end, and of one that was interrupted
+// before its first repetition: nothing was measured that could be invalid.
+func (j *Judgement) dropUnended(run results.Run, records []results.Record) {
+	code := unended(run.Status)
+	early := run.Status == results.StatusInterrupted && run.Repetitions == 0
+	if code == "" || !run.Valid && !early {
+		return
+	}
+	j.Compared, j.Reasons = "", []Reason{{Code: code}}
+	if len(records) == 0 { // rows would say that all of the baseline is missing
+		j.HasBaseline, j.Rows = false, nil
+	}
+}
+
+// requireVerdict makes a run inconclusive that has no verdict, or might have had another one.
+func (j *Judgement) requireVerdict(run results.Run, records []results.Record, known, sameWorkload bool) {
+	undecided := func(r Reason) { j.Compared, j.Reasons = results.Inconclusive, []Reason{r} }
+	switch code := unended(run.Status); {
+	case j.Compared == results.Invalid:
+	case code != "":
+		undecided(Reason{Code: code})
+	case !known:
+		undecided(Reason{Code: ScenarioNotInBaseline, Name: run.Scenario})
+	case !sameWorkload:
+		undecided(Reason{Code: WorkloadDiffers})
+	case len(records) == 0:
+		undecided(Reason{Code: NoSamples})
+	case j.Compared == "":
+		j.Compared = results.Inconclusive
+	}
+}
+
+// unended returns how a run stands that did not come to its end. It returns "" for one that did.
+func unended(status results.Status) Code {
+	switch status {
+	case results.StatusInterrupted:
+		return RunInterrupted
+	case results.StatusRunning:
+		return RunUnfinished
+	case results.StatusFailed:
+		return RunFailed
+	}
+	return ""
+}
+
+// invalid returns why nothing of a run can be believed: its own reasons, and, if every metric is asked for,
+// those that it shows although it calls itself valid.
+func invalid(run results.Run, p Policy) (reasons []Reason) {
+	if !run.Valid {
+		for _, sentence := range run.Invalid {
+			reasons = append(reasons, Reason{Code: Invalid, Text: sentence})
+		}
+		if len(reasons) == 0 {
+			reasons = []Reason{{Code: InvalidWithoutReason}}
+		}
+		return reasons
+	}
+	if p.Unjudged != RequireEveryMetric {
+		return nil
+	}
+	for _, r := range []struct {
+		found  bool
+		reason Reason
+	}{
+		{len(run.Invalid) > 0, Reason{Code: ValidYetExplained}},
+		{run.Fleet.Saturated, Reason{Code: FleetSaturated}},
+		{run.Harness.Saturated, Reason{Code: HarnessSaturated}},
+		{run.Counts.Lost > 0, Reason{Code: DevicesLost, N: run.Counts.Lost}},
+		{run.Counts.AppliedTwice > 0, Reason{Code: AppliedTwice, N: run.Counts.AppliedTwice}},
+	} {
+		if r.found {
+			reasons = append(reasons, r.reason)
+		}
+	}
+	return reasons
+}

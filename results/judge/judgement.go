@@ -1,0 +1,81 @@
+package judge
+
+import (
+	"slices"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/sequential"
+)
+
+// A Judgement is what a run and its baseline came to.
+type Judgement struct {
+	// Verdict is the verdict over all. It includes the run's thresholds, and decides the exit code. It is
+	// empty if nothing was judged and the policy allows that.
+	Verdict results.Verdict
+
+	// Compared is the verdict of the comparison alone: the worst of the rows' verdicts, in the order
+	// invalid, regressed, inconclusive, improved, pass. It is empty if nothing was judged.
+	Compared results.Verdict
+
+	// Reasons explain Verdict, the most important first. Those about thresholds come before those that
+	// explain Compared.
+	Reasons []Reason
+
+	Rows       []Row
+	Thresholds []results.ThresholdOutcome // of the run; nil if it has none
+
+	HasBaseline bool    // whether there was anything to compare the run with
+	Alpha       float64 // family-wise error rate of the rows that were tested
+}
+
+// ComparisonReasons returns the reasons that explain Compared.
+func (j *Judgement) ComparisonReasons() []Reason {
+	for i, r := range j.Reasons {
+		if r.Code != ThresholdsFailed && r.Code != ThresholdsUndecided {
+			return j.Reasons[i:]
+		}
+	}
+	return nil
+}
+
+// Explains reports whether a reason with the given code is among j's.
+func (j *Judgement) Explains(code Code) bool {
+	return slices.ContainsFunc(j.Reasons, func(r Reason) bool { return r.Code == code })
+}
+
+// A Row is one metric of one operation.
+type Row struct {
+	Scenario string
+	Op       string
+	Unit     results.Unit // of an unknown metric, only the Name is set
+
+	Base *results.Summary // nil if the baseline lacks the metric
+	Now  *results.Summary // nil if the run lacks it
+
+	// Delta is the relative change of the median: 0.1 means a tenth more. It is nil if there is no
+	// baseline, or if the baseline is zero and the run isn't.
+	Delta *float64
+
+	// P is the p-value of the test, and AdjustedP the same after Holm's correction over all rows that were
+	// tested. Both are nil if the row wasn't tested: exact metrics, and rows that aren't judged.
+	P         *float64
+	AdjustedP *float64
+
+	// Ratio compares the run with its base by pairs of neighboring measurements. It is nil unless the two
+	// took turns; if it is set, Delta, P and AdjustedP are those of the pairs.
+	Ratio *sequential.Ratio
+
+	// Few is how many operations a percentile in Now rests on, if they are too few for it. Otherwise it is 0.
+	Few int64
+
+	Verdict results.Verdict // empty if the row isn't judged
+	Reason  Reason          // explains the verdict, or why there is none; its Code is empty if that is plain
+
+	Open bool // the measurements ended before they decided the row
+}
+
+// Key returns the row's name.
+func (r *Row) Key() RowKey { return RowKey{r.Scenario, r.Op, r.Unit.Name} }
+
+// A RowKey names a row of a judgement.
+type RowKey struct{ Scenario, Op, Unit string }

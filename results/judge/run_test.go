@@ -1,0 +1,134 @@
+package judge_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+)
+
+// What run.json says of the machine reaches the verdict.
+func TestJudge_busyMachine(t *testing.T) {
+	machine := results.Machine{OS: "linux", Arch: "amd64", GOMAXPROCS: 2, Identity: "0123456789ab"}
+	base := &results.Baseline{Machine: machine, Scenarios: []results.BaselineScenario{{
+		Name: "rollout", WorkloadDigest: "d", Records: sample("ns/op", spread(100, 1, 5)...),
+	}}}
+	run := results.Run{Scenario: "rollout", WorkloadDigest: "d", Machine: machine, Valid: true}
+	slower := sample("ns/op", spread(200, 1, 5)...)
+	require.Equal(t, results.Regressed, judge.Judge(base, run, slower, judge.Policy{}).Verdict)
+	run.Harness.Interference = &results.Interference{OthersFraction: 0.4}
+	j := judge.Judge(base, run, slower, judge.Policy{})
+	require.Equal(t, results.Inconclusive, j.Verdict)
+	require.Contains(t, report.Sentence(j), "other processes used 40% of all cores meanwhile")
+}
+
+func TestJudge_slowerMachine(t *testing.T) {
+	slower := rolloutRecords(2, 10, 1.6)
+	for _, c := range []struct {
+		name        string
+		before, now float64 // ns a round trip; negative: not known
+		want        results.Verdict
+		reason      string
+	}{
+		{"neither known", -1, -1, results.Regressed, ""},
+		{"not known then", -1, 15_000, results.Regressed, ""},
+		{"not known now", 15_000, -1, results.Regressed, ""},
+		{"no measure", 0, 15_000, results.Regressed, ""},
+		{"the same", 15_000, 15_000, results.Regressed, ""},
+		{"noise", 15_000, 15_500, results.Regressed, ""},
+		{"slower", 15_000, 24_000, results.Pass, "(the machine is 1.60 times as slow as it was)"},
+		{"faster", 30_000, 15_000, results.Pass, "(the machine is 2.00 times as fast as it was)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			at := func(ns float64) *results.Yardstick {
+				if ns < 0 {
+					return nil
+				}
+				return &results.Yardstick{RoundTripNS: ns, Blocks: 20}
+			}
+			base, run := testBaseline(), testRun()
+			run.Status = results.StatusFinished
+			base.Scenarios[0].Yardstick, run.Harness.Yardstick = at(c.before), at(c.now)
+			j := judge.Judge(&base, run, slower, judge.Policy{})
+			require.Equal(t, c.want, j.Verdict, report.Sentence(j))
+			require.Contains(t, report.Sentence(j), c.reason)
+		})
+	}
+}
+
+// withoutRepetitions returns records without those of the first n repetitions, as they are if no operation of them
+// came to an end.
+func withoutRepetitions(records []results.Record, n int) []results.Record {
+	return slices.DeleteFunc(records, func(r results.Record) bool { return r.Repetition <= n })
+}
+
+// If every device of a repetition fails there is no line for it, and so no failed/device either.
+func TestJudge_repetitionsThatMeasuredNothing(t *testing.T) {
+	base, run := testBaseline(), testRun()
+	run.Status, run.Repetitions = results.StatusFinished, 10
+	require.Equal(t, results.Pass, judge.Judge(&base, run, rolloutRecords(1, 10, 1), judge.Policy{}).Verdict)
+
+	j := judge.Judge(&base, run, withoutRepetitions(rolloutRecords(1, 10, 1), 4), judge.Policy{})
+	require.Equal(t, results.Inconclusive, j.Verdict, report.Sentence(j))
+	require.Contains(t, report.Sentence(j), "6 of 10 repetitions")
+
+	worse := withoutRepetitions(rolloutRecords(1, 10, 1), 4)
+	for i := range worse {
+		worse[i].Values = append(slices.Clone(worse[i].Values[:7]), results.Value{Unit: "failed/device", Value: 0.5})
+	}
+	require.Equal(t, results.Regressed, judge.Judge(&base, run, worse, judge.Policy{}).Verdict, "what is worse is worse")
+}
+
+// What is shown has no verdict, however much it changed.
+func TestCompare_shownOnly(t *testing.T) {
+	var old, now []results.Record
+	for i := range 8 {
+		of := func(ns float64) results.Record {
+			return results.Record{Scenario: "x", Op: "push", Repetition: i + 1, Ops: 10, Values: []results.Value{
+				{Unit: "ns/op", Value: 1e6}, {Unit: "p75-ns/op", Value: ns}, {Unit: "p95-ns/op", Value: ns}, {Unit: "max-ns/op", Value: ns},
+			}}
+		}
+		old, now = append(old, of(1e6)), append(now, of(1e9+float64(i)))
+	}
+	base := &results.BaselineScenario{Name: "x", Records: old}
+	j := judge.Compare(base, now, judge.Conditions{SameMachine: true, SameWorkload: true, Repetitions: 8, Strict: true})
+	require.Equal(t, results.Pass, j.Verdict, report.Sentence(j))
+	require.Equal(t, "1 metric judged, none beyond its tolerance", report.Sentence(j))
+}
+
+// The policy decides what the lack of a verdict means, and thresholds what a verdict is.
+func TestJudge_policy(t *testing.T) {
+	run := testRun()
+	run.Status = results.StatusFinished
+	records := rolloutRecords(1, 10, 1)
+	base := testBaseline()
+	failed := []results.ThresholdOutcome{{Threshold: "ops/s > 1/s", Measured: true}}
+	undecided := []results.ThresholdOutcome{{Threshold: "p99-ns/op < 1s", Measured: true, Undecided: "8 operations"}}
+	for _, c := range []struct {
+		name       string
+		base       *results.Baseline
+		thresholds []results.ThresholdOutcome
+		policy     judge.Policy
+		verdict    results.Verdict
+		compared   results.Verdict
+	}{
+		{"no baseline", nil, nil, judge.Policy{}, "", ""},
+		{"no baseline, and a verdict required", nil, nil, judge.Policy{Unjudged: judge.RequireVerdict}, results.Inconclusive, ""},
+		{"no baseline, and a threshold failed", nil, failed, judge.Policy{}, results.Regressed, ""},
+		{"no baseline, and a threshold undecided", nil, undecided, judge.Policy{}, results.Inconclusive, ""},
+		{"pass", &base, nil, judge.Policy{Unjudged: judge.RequireVerdict}, results.Pass, results.Pass},
+		{"pass, but a threshold failed", &base, failed, judge.Policy{}, results.Regressed, results.Pass},
+		{"pass, but a threshold undecided", &base, undecided, judge.Policy{}, results.Inconclusive, results.Pass},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run.Thresholds = c.thresholds
+			j := judge.Judge(c.base, run, records, c.policy)
+			require.Equal(t, c.verdict, j.Verdict)
+			require.Equal(t, c.compared, j.Compared)
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package results
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+)
+
+// Operations are what became of the operations of one timed repetition.
+type Operations struct {
+	Planned   int64 `json:"planned"` // by an open load, whether or not they were sent; 0 for a load without a plan
+	Started   int64 `json:"started"`
+	Succeeded int64 `json:"succeeded"`
+	Failed    int64 `json:"failed"`
+	NotSent   int64 `json:"not_sent"`   // planned, and not started before the load ended
+	BrokenOff int64 `json:"broken_off"` // started, and still under way when the load ended
+
+	// PlanNS is how long the plan was, in nanoseconds: what rates are over. It is 0 for a load that
+	// ends with its operations. DrainNS is how much longer the last of them took.
+	PlanNS          int64 `json:"plan_ns"`
+	DrainNS         int64 `json:"drain_ns"`
+	EndedInPlan     int64 `json:"ended_in_plan"`     // succeeded or failed before the plan's end
+	SucceededInPlan int64 `json:"succeeded_in_plan"` // what rates count
+}
+
+// String is a line: "150 planned, 150 started, 137 succeeded, 13 failed; 134 ended within the 3s of
+// the plan, and the drain took 10.2s".
+func (o Operations) String() string {
+	var parts []string
+	if o.Planned > 0 {
+		parts = append(parts, plaintext.Thousands(o.Planned)+" planned")
+	}
+	parts = append(parts, plaintext.Thousands(o.Started)+" started", plaintext.Thousands(o.Succeeded)+" succeeded", plaintext.Thousands(o.Failed)+" failed")
+	if o.NotSent > 0 {
+		parts = append(parts, plaintext.Thousands(o.NotSent)+" not sent")
+	}
+	if o.BrokenOff > 0 {
+		parts = append(parts, plaintext.Thousands(o.BrokenOff)+" broken off")
+	}
+	text := strings.Join(parts, ", ")
+	if o.PlanNS > 0 {
+		text += fmt.Sprintf("; %s ended within the %v of the plan", plaintext.Thousands(o.EndedInPlan), time.Duration(o.PlanNS))
+		if o.DrainNS > 0 {
+			text += ", and the drain took " + FormatValue(float64(o.DrainNS), "ns/op")
+		}
+	}
+	return text
+}
+
+// WorstOperations returns the operations of the repetition in which most of them came to nothing, and
+// its number from 1. It returns 0 if there is none.
+func WorstOperations(list []Operations) (worst Operations, repetition int) {
+	bad := func(o Operations) int64 { return o.Failed + o.NotSent + o.BrokenOff }
+	for i, o := range list {
+		if i == 0 || bad(o) > bad(worst) {
+			worst, repetition = o, i+1
+		}
+	}
+	return worst, repetition
+}
+
+// Wave is one wave of a rollout, as far as it came.
+type Wave struct {
+	Number  int     `json:"number"`  // from 1
+	Share   float64 `json:"share"`   // of the fleet, reached when it is over
+	Size    int     `json:"size"`    // devices that it has
+	Reached int     `json:"reached"` // devices that were begun
+	Updated int     `json:"updated"`
+	Failed  int     `json:"failed"`
+	SoakNS  int64   `json:"soak_ns"` // the wait after it, nanoseconds; 0 where there was none
+	Ended   bool    `json:"ended"`
+	Stopped bool    `json:"stopped"` // the rollout ended with it
+	Why     string  `json:"why"`     // why the next wave could begin, or the rollout stopped
+}
+
+// String is a line: "wave 2 (10%): 20 devices reached, 15 updated, 5 failed: stopped: …".
+func (w Wave) String() string {
+	text := fmt.Sprintf("wave %d (%s): %s reached, %d updated, %d failed", w.Number, formatShare(w.Share), plaintext.Count(w.Reached, "device"), w.Updated, w.Failed)
+	if w.SoakNS > 0 {
+		text += ", soaked for " + time.Duration(w.SoakNS).String()
+	}
+	if w.Why != "" {
+		text += ": " + w.Why
+	}
+	return text
+}
+
+// Rollout is what a repetition's rollout came to.
+type Rollout struct {
+	Stopped bool   `json:"stopped"`
+	Waves   []Wave `json:"waves"`
+}
+
+// WorstRollout returns the rollout that reached fewest waves or updated fewest devices, and its
+// repetition from 1. It returns 0 if there is none.
+func WorstRollout(list []Rollout) (worst Rollout, repetition int) {
+	least := 0
+	for i, r := range list {
+		updated := 0
+		for _, w := range r.Waves {
+			updated += w.Updated
+		}
+		if i == 0 || updated < least {
+			worst, repetition, least = r, i+1, updated
+		}
+	}
+	return worst, repetition
+}
+
+// formatShare returns a share as percents of up to six digits that count, such as "8.66667%".
+func formatShare(share float64) string {
+	return strconv.FormatFloat(100*share, 'g', 6, 64) + "%"
+}

@@ -1,0 +1,76 @@
+package results
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+)
+
+// A Partial is a timed repetition that an interruption broke off. It is kept and shown, and judged by
+// nothing: its figures are of a part of the work.
+type Partial struct {
+	Repetition     int            `json:"repetition"` // 1-based
+	Of             int            `json:"of"`         // timed repetitions that were wanted
+	Seconds        float64        `json:"seconds"`    // that it went on for
+	PlannedSeconds float64        `json:"planned_seconds,omitempty"`
+	Planned        int64          `json:"planned,omitempty"` // operations; 0 if only time tells
+	Succeeded      int64          `json:"succeeded"`         // operations
+	Failed         int64          `json:"failed"`
+	Counts         Counts         `json:"counts"`
+	Unwitnessed    string         `json:"unwitnessed,omitempty"`    // why the counts are by the client's word alone
+	Contradictions []string       `json:"contradictions,omitempty"` // between the client and the fleet's ledger
+	Search         string         `json:"search,omitempty"`         // how far a search for a limit had come
+	Values         []PartialValue `json:"values"`
+}
+
+// A PartialValue is one metric of an operation, in the unit as named in [Units].
+type PartialValue struct {
+	Op    string  `json:"op"`
+	Unit  string  `json:"unit"`
+	Value float64 `json:"value"`
+	Few   int64   `json:"few_operations,omitempty"` // that a percentile is of, where they are too few for it
+}
+
+// Take sets the values to those of records.
+func (p *Partial) Take(records []Record) {
+	p.Values = []PartialValue{}
+	for _, r := range records {
+		for _, v := range r.Values {
+			value := PartialValue{Op: r.Op, Unit: v.Unit, Value: v.Value}
+			if n := r.Operations(v.Unit); few(v.Unit, n, 0) != "" {
+				value.Few = n
+			}
+			p.Values = append(p.Values, value)
+		}
+	}
+}
+
+// String is a sentence without its full stop: "timed repetition 1 of 1 was broken off after 12m3s of
+// 30m0s (40%): 1234 operations succeeded, 5 failed".
+func (p *Partial) String() string {
+	went := time.Duration(p.Seconds * float64(time.Second))
+	whole := time.Duration(p.PlannedSeconds * float64(time.Second))
+	text := fmt.Sprintf("timed repetition %d of %d was broken off after %v", p.Repetition, p.Of, rounded(went))
+	switch {
+	case p.Search != "":
+		return text + ": " + p.Search
+	case whole > 0:
+		text += fmt.Sprintf(" of %v (%.0f%%)", rounded(whole), 100*min(1, p.Seconds/p.PlannedSeconds))
+	case p.Planned > 0:
+		text += fmt.Sprintf(", %.0f%% of its operations", 100*float64(p.Succeeded+p.Failed)/float64(p.Planned))
+	}
+	operations := " operations"
+	if p.Succeeded == 1 {
+		operations = " operation"
+	}
+	return text + ": " + plaintext.Thousands(p.Succeeded) + operations + " succeeded, " + plaintext.Thousands(p.Failed) + " failed"
+}
+
+// rounded keeps what a reader looks at.
+func rounded(d time.Duration) time.Duration {
+	if d >= time.Minute {
+		return d.Round(time.Second)
+	}
+	return d.Round(10 * time.Millisecond)
+}

@@ -1,0 +1,68 @@
+package results
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+)
+
+// percentile returns which share of the operations a metric of time keeps within, such as 0.999 for
+// "p99.9-ns/op". It reports false for every other metric.
+func percentile(unit string) (q float64, ok bool) {
+	rest, ok := strings.CutSuffix(unit, "-ns/op")
+	if !ok {
+		return 0, false
+	}
+	if i := strings.LastIndexByte(rest, '-'); i >= 0 {
+		rest = rest[i+1:]
+	}
+	text, ok := strings.CutPrefix(rest, "p")
+	if !ok {
+		return 0, false
+	}
+	percent, err := strconv.ParseFloat(text, 64)
+	return percent / 100, err == nil && percent > 0 && percent < 100
+}
+
+// WantedOperations returns of how many operations a percentile says something: 10/(1−q), so that ten of
+// them lie beyond it. It returns 0 for a metric that is no percentile.
+func WantedOperations(unit string) int64 {
+	q, ok := percentile(unit)
+	if !ok {
+		return 0
+	}
+	return int64(math.Round(10 / (1 - q)))
+}
+
+// Operations returns how many operations a record's value of a metric rests on.
+func (r Record) Operations(unit string) int64 {
+	if !strings.HasPrefix(unit, "failed-") {
+		return r.Ops
+	}
+	share, _ := r.Value(UnitFailed)
+	if share >= 1 {
+		return r.Ops
+	}
+	return int64(math.Round(float64(r.Ops) / (1 - share) * share))
+}
+
+// few says that a percentile is of too few operations to tell, "8 operations: a p99.9 wants 10,000", and
+// is empty where they are enough or the metric is no percentile. least is how many the reader asks for
+// instead; 0 is the rule.
+func few(unit string, operations, least int64) string {
+	wanted := WantedOperations(unit)
+	if wanted == 0 || operations >= wanted || least > 0 && operations >= least {
+		return ""
+	}
+	if least > 0 {
+		wanted = least
+	}
+	q, _ := percentile(unit)
+	return fmt.Sprintf("%s: a p%s wants %s", plaintext.Count(int(operations), "operation"), strconv.FormatFloat(100*q, 'g', 4, 64), plaintext.Thousands(wanted))
+}
+
+// isShare reports whether a metric is a share of devices or operations, which is shown in percents.
+func isShare(unit string) bool { return unit == "failed/device" || strings.HasSuffix(unit, "/fleet") }

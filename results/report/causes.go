@@ -1,0 +1,135 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// maxCauses bounds how many functions of a cause a report names.
+const maxCauses = 5
+
+// maxNote bounds a note in a comment, in runes.
+const maxNote = 400
+
+// Noun returns what the cause's kind of profile shows.
+func (c Cause) Noun() string {
+	switch c.Kind {
+	case profiles.CPU:
+		return "processor time"
+	case profiles.Block:
+		return "waits"
+	case profiles.Allocs:
+		return "allocations"
+	}
+	return string(c.Kind)
+}
+
+// Sentence says what was profiled, and what came of it.
+func (c Cause) Sentence() string {
+	does := "costs"
+	if c.Kind == profiles.Block {
+		does = "waits"
+	}
+	text := fmt.Sprintf("%s, profiles of %s by turns: an operation %s %s, in %d and %d repetitions",
+		c.Scenario, c.Kind, does, c.Changed(c.Total), c.Explanation.Base, c.Explanation.Now)
+	switch {
+	case len(c.Explanation.Causes) > 0:
+	case len(c.Explanation.Functions) > 0:
+		first := c.Explanation.Functions[0]
+		return text + "; no one function accounts for it, but " + FunctionName(first.Name) + " changed by " + c.Changed(first.Change) + "."
+	default:
+		return text + "; no function's cost changed by more than chance would have it."
+	}
+	return text + "."
+}
+
+// Shown returns the functions that a report names, at most limit, and how many others made a
+// difference.
+func (c Cause) Shown(limit int) (shown []profiles.Cause, omitted int) {
+	list := c.Explanation.Causes
+	n := min(len(list), limit, maxCauses)
+	return list[:n], len(list) - n + c.Explanation.Left
+}
+
+// line says what one function did to an operation, and where.
+func (c Cause) line(f profiles.Cause) string {
+	text := fmt.Sprintf("%s: %s, %s of the whole", FunctionName(f.Function), c.Changed(f.Change), f.ShareText())
+	if at := Location(f); at != "" {
+		text += ", " + at
+	}
+	return text
+}
+
+// lines returns the cause in plain text: what was profiled, and the functions that made the
+// difference.
+func (c Cause) lines() []string {
+	lines := []string{c.Sentence()}
+	for _, note := range c.Notes {
+		lines = append(lines, "note: "+note)
+	}
+	shown, omitted := c.Shown(maxCauses)
+	for _, f := range shown {
+		lines = append(lines, c.line(f))
+	}
+	if omitted > 0 {
+		lines = append(lines, "and "+plaintext.Count(omitted, "function")+" more")
+	}
+	return lines
+}
+
+// causeLines returns the causes in plain text.
+func (r *Result) causeLines() (lines []string) {
+	for _, c := range r.Causes {
+		lines = append(lines, c.lines()...)
+	}
+	return lines
+}
+
+// text writes what a terminal shows of the cause below a verdict.
+func (c Cause) text(b *bytes.Buffer) error {
+	fmt.Fprintf(b, "\nwhy (%s, profiles of kind %s):\n", c.Scenario, c.Kind)
+	if err := c.WriteText(b); err != nil {
+		return err
+	}
+	if c.FlameErr != nil {
+		fmt.Fprintf(b, "no flame graph of the difference: %v\n", c.FlameErr)
+	} else {
+		fmt.Fprintf(b, "flame graph of the difference: %s\n", c.Flame)
+	}
+	return nil
+}
+
+// FunctionName returns a function without the path of its package, if that path begins with a site,
+// as every module's does that isn't Go's own: the profiles have all of it. It is quoted if it can't
+// be printed as it is.
+func FunctionName(function string) string { return profiles.Printable(withoutPath(function)) }
+
+func withoutPath(function string) string {
+	site, _, _ := strings.Cut(function, "/")
+	if !strings.Contains(site, ".") {
+		return function
+	}
+	path := function
+	if at := strings.IndexAny(path, "[("); at >= 0 { // of types, which have paths of their own
+		path = path[:at]
+	}
+	return function[strings.LastIndex(path, "/")+1:]
+}
+
+// Location returns the line of a cause, what it calls and who called it.
+func Location(f profiles.Cause) string {
+	var parts []string
+	for _, p := range []struct {
+		before string
+		list   []profiles.Portion
+	}{{"at ", f.Lines}, {"in ", f.Callees}, {"for ", f.Callers}} {
+		if len(p.list) > 0 {
+			parts = append(parts, p.before+FunctionName(p.list[0].Name))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

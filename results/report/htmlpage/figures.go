@@ -1,0 +1,87 @@
+package htmlpage
+
+import (
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
+)
+
+// A plotSide is a side with the role that it has in every plot.
+type plotSide struct {
+	report.Side
+	role svgplot.Role
+}
+
+// sides returns the sides that plots show, the base first.
+func (b *builder) sides() (sides []plotSide) {
+	if b.HasBase {
+		sides = append(sides, plotSide{b.Base, svgplot.Base})
+	}
+	return append(sides, plotSide{b.Now, svgplot.Now})
+}
+
+// samples returns the side's values of a row.
+func (s plotSide) samples(r report.Row) []float64 {
+	if s.role == svgplot.Base {
+		return r.BaseSamples
+	}
+	return r.NowSamples
+}
+
+// summary returns the side's summary of a row, which may be nil.
+func (s plotSide) summary(r report.Row) *results.Summary {
+	if s.role == svgplot.Base {
+		return r.Base
+	}
+	return r.Now
+}
+
+// figureTitle names a figure of a row.
+func (b *builder) figureTitle(r report.Row) string {
+	return b.clip(r.Label(report.SpanScenarios(b.Rows)) + " " + r.Unit.Name)
+}
+
+// primaryOperations returns, by scenario, the operation that the load asked for: it has the most
+// metrics.
+func primaryOperations(rows []report.Row) map[string]string {
+	n := make(map[[2]string]int)
+	best := make(map[string]string)
+	for _, r := range rows {
+		key := [2]string{r.Scenario, r.Op}
+		if n[key]++; n[key] > n[[2]string{r.Scenario, best[r.Scenario]}] {
+			best[r.Scenario] = r.Op
+		}
+	}
+	return best
+}
+
+// linear makes a an axis in a metric's unit.
+func linear(a *plot.Axis, s svgplot.Span, unit results.Unit) {
+	bytes := !unit.Exact && unit.Name != "MB/s" && strings.Contains(unit.Name, "B")
+	svgplot.Linear(a, s, 4, bytes, func(v float64) string { return results.FormatValue(v, unit.Name) })
+}
+
+// nanoseconds labels a tick with a time.
+func nanoseconds(v float64) string {
+	return svgplot.TickLabel(v, func(v float64) string { return results.FormatValue(v, "ns/op") })
+}
+
+// horizontal draws a line of the grid at each tick of the vertical axis.
+func horizontal(c draw.Canvas, at func(x, y float64) vg.Point, axis plot.Axis, from, to float64) {
+	for _, t := range axis.Tick.Marker.Ticks(axis.Min, axis.Max) {
+		c.StrokeLines(svgplot.Thin(svgplot.Grid), []vg.Point{at(from, t.Value), at(to, t.Value)})
+	}
+}
+
+// vertical draws a line of the grid at each tick of the horizontal axis.
+func vertical(c draw.Canvas, at func(x, y float64) vg.Point, axis plot.Axis, from, to float64) {
+	for _, t := range axis.Tick.Marker.Ticks(axis.Min, axis.Max) {
+		c.StrokeLines(svgplot.Thin(svgplot.Grid), []vg.Point{at(t.Value, from), at(t.Value, to)})
+	}
+}

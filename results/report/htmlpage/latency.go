@@ -1,0 +1,153 @@
+package htmlpage
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
+	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
+)
+
+// A curve is a side's response times by percentile.
+type curve struct {
+	role          svgplot.Role
+	label         string
+	points        []point // x is 1/(1-share), so that each step of ten is a nine more
+	fromHistogram bool    // it is of every operation, rather than of a few percentiles
+}
+
+type point struct{ x, y float64 }
+
+// latencyFigures draws response times by percentile, a plot for each operation.
+func (b *builder) latencyFigures() (figures []figure, omitted int, err error) {
+	var ops []report.Row // one of each operation
+	for _, r := range b.Rows {
+		named := r.Unit.Name == "p50-ns/op" || r.Unit.Name == "p99-ns/op"
+		if named && !slices.ContainsFunc(ops, func(o report.Row) bool { return o.Scenario == r.Scenario && o.Op == r.Op }) {
+			ops = append(ops, r)
+		}
+	}
+	ops, omitted = bounded.Head(ops, b.limits.Figures)
+	for _, r := range ops {
+		var curves []curve
+		for _, side := range b.sides() {
+			if c := side.curve(r); len(c.points) > 1 {
+				curves = append(curves, c)
+			}
+		}
+		f, err := b.latencyFigure(r.Label(report.SpanScenarios(b.Rows)), len(figures), curves)
+		if err != nil {
+			return nil, 0, err
+		}
+		if f != nil {
+			figures = append(figures, *f)
+		}
+	}
+	return figures, omitted, nil
+}
+
+// curve returns the side's response times of a row's operation: from the histogram if there is one,
+// or else the medians of the percentiles that each repetition recorded.
+func (s plotSide) curve(row report.Row) curve {
+	c := curve{role: s.role, label: s.Label}
+	for _, l := range s.Latency {
+		if n := l.Histogram.TotalCount(); l.Op == row.Op && (l.Scenario == "" || l.Scenario == row.Scenario) && n > 0 {
+			c.fromHistogram = true
+			const steps = 16                // for each nine
+			for i := 1; i <= 8*steps; i++ { // from 13% on: how fast the fastest were doesn't matter
+				x := math.Pow(10, float64(i)/steps)
+				if x > float64(n) {
+					break
+				}
+				c.points = append(c.points, point{x, float64(l.Histogram.ValueAtQuantile(100 * (1 - 1/x)))})
+			}
+			return c
+		}
+	}
+	medians := results.Medians(slices.DeleteFunc(slices.Clone(s.Records), func(r results.Record) bool { return r.Op != row.Op || r.Scenario != row.Scenario }))[row.Op]
+	for _, p := range []struct {
+		unit string
+		x    float64
+	}{{"p50-ns/op", 2}, {"p90-ns/op", 10}, {"p99-ns/op", 100}, {"p99.9-ns/op", 1000}} {
+		if v, ok := medians[p.unit]; ok && svgplot.IsFinite(v) {
+			c.points = append(c.points, point{p.x, v})
+		}
+	}
+	return c
+}
+
+// latencyFigure draws the curves of one operation. It returns nil if there is nothing to see.
+func (b *builder) latencyFigure(op string, n int, curves []curve) (*figure, error) {
+	xs, ys := svgplot.NewSpan(), svgplot.NewSpan()
+	for i := range curves {
+		curves[i].points = slices.DeleteFunc(curves[i].points, func(p point) bool { return p.y <= 0 || !svgplot.IsFinite(p.y) })
+		for _, p := range curves[i].points {
+			xs.Include(p.x)
+			ys.Include(p.y)
+		}
+	}
+	if !ys.Drawable() || xs.Low == xs.High {
+		return nil, nil
+	}
+	p := svgplot.New("percentile", "")
+	svgplot.Logarithmic(&p.X, xs, percentileLabel)
+	svgplot.Logarithmic(&p.Y, svgplot.Span{Low: ys.Low / 1.15, High: ys.High * 1.15}, nanoseconds)
+	nines := slices.DeleteFunc([]float64{2, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7}, func(x float64) bool { return x < xs.Low*0.999 || x > xs.High*1.001 })
+	p.X.Tick.Marker = svgplot.Ticks(nines, percentileLabel)
+	p.Add(svgplot.PlotterFunc(func(c draw.Canvas, at func(x, y float64) vg.Point) {
+		horizontal(c, at, p.Y, xs.Low, xs.High)
+		for _, curve := range curves {
+			path := make([]vg.Point, len(curve.points))
+			for i, q := range curve.points {
+				path[i] = at(q.x, q.y)
+			}
+			c.StrokeLines(svgplot.Line(curve.role), path)
+			for _, q := range path {
+				if !curve.fromHistogram {
+					c.DrawGlyph(svgplot.Mark(curve.role, 3.5), q)
+				}
+			}
+		}
+	}))
+	title := b.clip(op)
+	image, err := svgplot.Render(p, fmt.Sprintf("latency-%d", n), "Response time by percentile: "+title, describeCurves(curves), 230)
+	if err != nil {
+		return nil, err
+	}
+	return &figure{Title: title, SVG: image}, nil
+}
+
+// percentileLabel labels 1/(1-share): 100 is 99%.
+func percentileLabel(x float64) string {
+	if x <= 1 {
+		return "0%"
+	}
+	digits := max(0, int(math.Round(math.Log10(x)))-2)
+	return strconv.FormatFloat(100*(1-1/x), 'f', digits, 64) + "%"
+}
+
+// describeCurves returns the curves in words: "now: 50% within 3.1ms, 99% within 8ms".
+func describeCurves(curves []curve) string {
+	var sentences []string
+	for _, c := range curves {
+		var parts []string
+		for _, x := range []float64{2, 10, 100, 1000} {
+			i := slices.IndexFunc(c.points, func(p point) bool { return p.x >= x*0.999 })
+			if i > 0 || i == 0 && c.points[0].x <= x*1.001 {
+				parts = append(parts, percentileLabel(x)+" within "+nanoseconds(c.points[i].y))
+			}
+		}
+		if len(parts) > 0 {
+			sentences = append(sentences, c.label+": "+strings.Join(parts, ", "))
+		}
+	}
+	return strings.Join(sentences, ". ") + "."
+}

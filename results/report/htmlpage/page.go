@@ -1,0 +1,233 @@
+// Package htmlpage writes a report as one page of HTML, with plots.
+//
+// Its input is a [report.Result]; its output is a page that needs nothing else: no script, no
+// network, no file beside it. The page fits a phone, follows the reader's choice of light or dark,
+// and says of each plot in words what it shows. It is bounded, whatever was measured, and says what
+// it leaves out.
+//
+// The package judges nothing and reads no file: the same result gives the same bytes.
+package htmlpage
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"io"
+	"unicode"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
+)
+
+// MaxSize is how large a page may be, in bytes.
+const MaxSize = 5 << 20
+
+//go:embed page.html.tmpl
+var pageTemplate string
+
+//go:embed page.css
+var pageStyle string
+
+// Write writes the page about all results of a document. title names the page if there are several.
+// It has at most [MaxSize] bytes.
+func Write(w io.Writer, d *report.Document, title string) error {
+	steps := []bounded.Limits{
+		{Rows: 400, Text: 240, Block: 60_000, Figures: 32, Points: 200, List: 100},
+		{Rows: 200, Text: 120, Block: 20_000, Figures: 12, Points: 60, List: 40},
+		{Rows: 50, Text: 80, Block: 2_000, Figures: 6, Points: 20, List: 10},
+	}
+	t, err := template.New("page").Parse(pageTemplate)
+	if err != nil {
+		return err
+	}
+	result := d.Combined(title)
+	form := bounded.Document{Name: "HTML report", Max: MaxSize, Size: bounded.Bytes}
+	return form.Render(w, steps, func(l bounded.Limits) ([]byte, error) {
+		b := &builder{Result: result, limits: l}
+		data, err := b.page()
+		if err != nil {
+			return nil, err
+		}
+		var page bytes.Buffer
+		err = t.Execute(&page, data)
+		return bytes.Map(printableRune, page.Bytes()), err
+	})
+}
+
+// printableRune replaces what acts on a page's text instead of being shown: control characters, and
+// those that change the direction of writing.
+func printableRune(r rune) rune {
+	if r == '\n' || r == '\t' || r == ' ' || unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
+}
+
+// A builder makes the page about one result, within limits.
+type builder struct {
+	*report.Result
+	limits bounded.Limits
+}
+
+// page is what the template is given: texts, which it escapes, and drawings.
+type page struct {
+	Style    template.CSS
+	Scenario string
+	Headline headline
+	Sides    string
+	Invalid  []string
+	EndState string
+	Warnings []string
+	Notes    []string
+	Figures  []keyFigure
+	HasBase  bool
+	Base     string
+	Now      string
+	Sections []section
+}
+
+// A headline is the result's, and the class that colors it.
+type headline struct {
+	report.Headline
+	Class string
+}
+
+// A keyFigure is a figure that everybody asks for.
+type keyFigure struct{ Name, Value string }
+
+// A section is a heading and what stands below it. Parts that are empty are left out.
+type section struct {
+	ID, Title string
+	Lead      []string
+	Key       bool // the figures draw both sides, and need the key to their marks
+	Figures   []figure
+	More      []figure // folded
+	Table     *table
+	Notes     []string // the table's, numbered
+	Code      []string
+	Folded    string // the title of a block that is folded
+	Block     string
+	Omitted   string // what was left out
+}
+
+// A figure is a plot and its caption.
+type figure struct {
+	Title   string
+	Aside   string
+	Verdict string
+	Wide    bool
+	SVG     template.HTML
+}
+
+// A table is a [report.Table] as the template wants it.
+type table struct {
+	Label  string
+	Header []cell
+	Rows   [][]cell
+}
+
+// A cell's class is "n" for a number, the name of a verdict, "muted", "wrap", "code", "place" or
+// "".
+type cell struct {
+	Text, Class string
+	Head        bool // it names its row
+}
+
+func (b *builder) page() (*page, error) {
+	h := headline{b.Headline, verdictClass(b.Headline.Verdict)}
+	h.Word, h.Reason = plaintext.Clip(h.Word, 60), plaintext.Clip(h.Reason, 4*b.limits.Text)
+	p := &page{
+		Style: template.CSS(pageStyle), Scenario: b.clip(b.Scenario), Headline: h, Sides: b.sentence(b.Comparison),
+		Invalid: b.sentences(b.Invalid), Warnings: b.sentences(b.Warnings), Notes: b.sentences(b.Notes), Figures: b.keyFigures(),
+		HasBase: b.HasBase, Base: plaintext.Clip(b.Base.Label, 40), Now: plaintext.Clip(b.Now.Label, 40),
+	}
+	if b.EndState != "" {
+		p.EndState = "The run is " + b.EndState + ": it holds the " + plaintext.Count(b.Now.Repetitions(), "repetition") + " that ended before."
+	}
+	makers := []func() (section, error){b.changes}
+	for i := range min(len(b.Causes), report.MaxResults) {
+		makers = append(makers, func() (section, error) { return b.cause(i), nil })
+	}
+	makers = append(makers, b.ratios, b.thresholds, b.latency, b.samples, b.repetitions, b.failures, b.metrics,
+		b.partial, b.outcome, b.operations, b.waves, b.validity, b.provenance, b.spec, b.reproduce)
+	for _, make := range makers {
+		s, err := make()
+		if err != nil {
+			return nil, err
+		}
+		if s.Title != "" {
+			p.Sections = append(p.Sections, s)
+		}
+	}
+	return p, nil
+}
+
+// clip returns a name or a note within the limits.
+func (b *builder) clip(s string) string { return plaintext.Clip(s, b.limits.Text) }
+
+// sentence returns a sentence within the limits.
+func (b *builder) sentence(s string) string { return plaintext.Clip(s, 2*b.limits.Text) }
+
+func (b *builder) sentences(list []string) (clipped []string) {
+	shown, omitted := bounded.Head(list, b.limits.List)
+	for _, s := range shown {
+		clipped = append(clipped, b.sentence(s))
+	}
+	if omitted > 0 {
+		clipped = append(clipped, plaintext.Count(omitted, "more sentence")+" left out.")
+	}
+	return clipped
+}
+
+// table returns a table within the limits.
+func (b *builder) table(t *report.Table) *table {
+	out := &table{Label: t.Label}
+	for _, c := range t.Columns {
+		out.Header = append(out.Header, cell{Text: c.Name, Class: kindClass(c.Kind)})
+	}
+	for _, row := range t.Rows {
+		var cells []cell
+		for i, c := range row {
+			cells = append(cells, b.cell(c, t.KindOf(c, i)))
+		}
+		out.Rows = append(out.Rows, cells)
+	}
+	return out
+}
+
+func (b *builder) cell(c report.Cell, kind report.Kind) cell {
+	out := cell{Text: c.Text + c.More, Class: kindClass(kind), Head: kind == report.Name}
+	if c.Verdict != "" {
+		out.Class = verdictClass(c.Verdict)
+		if symbol := report.Symbol(c.Verdict); symbol != "" {
+			out.Text = symbol + " " + out.Text
+		}
+	}
+	if c.Note > 0 {
+		out.Text += " " + footnoteMark(c.Note)
+	}
+	out.Text = b.clip(out.Text)
+	return out
+}
+
+func kindClass(kind report.Kind) string {
+	switch kind {
+	case report.Number:
+		return "n"
+	case report.Prose:
+		return "wrap"
+	case report.Code:
+		return "code"
+	}
+	return ""
+}
+
+// verdictClass returns the class that colors a verdict.
+func verdictClass(v results.Verdict) string {
+	if report.Symbol(v) == "" {
+		return "none"
+	}
+	return string(v)
+}

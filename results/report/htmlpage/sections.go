@@ -1,0 +1,212 @@
+package htmlpage
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
+	"github.com/fleetmark/fleetmark/results/rundir"
+)
+
+// changes shows the rows that a reader must see.
+func (b *builder) changes() (section, error) {
+	rows, omitted := bounded.Head(report.ChangedRows(b.Rows), min(b.limits.Rows, 40))
+	if len(rows) == 0 {
+		return section{}, nil
+	}
+	s := section{ID: "changes", Title: "What stands out", Omitted: omittedText(omitted, "row")}
+	s.Table, s.Notes = b.rowTable(rows)
+	return s, nil
+}
+
+func (b *builder) metrics() (section, error) {
+	s := section{ID: "metrics", Title: "All metrics"}
+	if len(b.Rows) == 0 {
+		s.Lead = []string{"None: " + b.WhyNoRows() + "."}
+		return s, nil
+	}
+	s.Lead = []string{b.RowsLead()}
+	for _, sentence := range report.Legend(b.Rows) {
+		s.Lead = append(s.Lead, sentence+".")
+	}
+	rows, omitted := bounded.Head(b.Rows, b.limits.Rows)
+	s.Table, s.Notes = b.rowTable(rows)
+	s.Omitted = omittedText(omitted, "row")
+	return s, nil
+}
+
+// rowTable returns a table of rows and its footnotes.
+func (b *builder) rowTable(rows []report.Row) (*table, []string) {
+	t := report.RowTable(rows, report.Layout{
+		Order: report.VerdictFirst, Base: plaintext.Clip(b.Base.Label, 40), Now: plaintext.Clip(b.Now.Label, 40),
+		Spans: report.SpanScenarios(rows), NoBase: !b.HasBaseline, Repeat: true,
+	})
+	out := b.table(t)
+	for i, row := range rows {
+		if b.HasBaseline && row.Verdict == "" {
+			out.Rows[i][2].Class = "muted"
+		}
+	}
+	var notes []string
+	for _, n := range t.Notes {
+		notes = append(notes, b.sentence(n))
+	}
+	return out, notes
+}
+
+func footnoteMark(n int) string { return fmt.Sprintf("(%d)", n) }
+
+func omittedText(n int, noun string) string {
+	if n == 0 {
+		return ""
+	}
+	return plaintext.Count(n, noun) + " left out, to keep this page readable; " + rundir.SamplesFile + " has every sample."
+}
+
+// partial shows the repetition that an interruption broke off.
+func (b *builder) partial() (section, error) {
+	if b.Run == nil || b.Run.Partial == nil {
+		return section{}, nil
+	}
+	s := section{ID: "partial", Title: "Partial repetition", Lead: []string{report.PartialLead}}
+	for _, sentence := range report.PartialSentences(b.Run.Partial) {
+		s.Lead = append(s.Lead, b.clip(sentence))
+	}
+	t := report.PartialTable(b.Run.Partial)
+	for _, note := range t.Notes {
+		s.Lead = append(s.Lead, note+".")
+	}
+	var omitted int
+	if t.Rows, omitted = bounded.Head(t.Rows, b.limits.Rows); len(t.Rows) > 0 {
+		s.Omitted, s.Table = omittedText(omitted, "row"), b.table(t)
+	}
+	return s, nil
+}
+
+func (b *builder) thresholds() (section, error) {
+	list, omitted := bounded.Head(b.Thresholds, b.limits.Rows)
+	if len(list) == 0 {
+		return section{}, nil
+	}
+	return section{ID: "thresholds", Title: "Thresholds", Table: b.table(report.ThresholdTable(list)), Omitted: omittedText(omitted, "threshold")}, nil
+}
+
+// cause names the functions that made the difference, by the i-th kind of profiles.
+func (b *builder) cause(i int) section {
+	c := b.Causes[i]
+	s := section{ID: "why", Title: "Why: " + c.Noun(), Lead: []string{b.sentence(c.Sentence())}}
+	if i > 0 {
+		s.ID = fmt.Sprintf("why-%d", i+1)
+	}
+	for _, note := range c.Notes {
+		s.Lead = append(s.Lead, b.sentence("Note: "+note+"."))
+	}
+	shown, omitted := c.Shown(len(c.Explanation.Causes))
+	if len(shown) > 0 { // a phone may not show the table's last column
+		text := "The largest part: " + report.FunctionName(shown[0].Function)
+		if at := report.Location(shown[0]); at != "" {
+			text += ", " + at
+		}
+		s.Lead = append(s.Lead, b.sentence(text+"."))
+		s.Table = &table{Label: "Causes", Header: []cell{
+			{Text: "function"}, {Text: "of an operation", Class: "n"}, {Text: "of the difference", Class: "n"}, {Text: "where"},
+		}}
+	}
+	for _, f := range shown {
+		s.Table.Rows = append(s.Table.Rows, []cell{
+			{Text: b.clip(report.FunctionName(f.Function)), Head: true}, {Text: b.clip(c.Changed(f.Change)), Class: "n"},
+			{Text: b.clip(f.ShareText()), Class: "n"}, {Text: b.clip(report.Location(f)), Class: "place"},
+		})
+	}
+	s.Omitted = omittedText(omitted, "function")
+	return s
+}
+
+func (b *builder) ratios() (section, error) {
+	figures, omitted, err := b.ratioFigures()
+	if len(figures) == 0 || err != nil {
+		return section{}, err
+	}
+	lead := "Both sides were measured in turns, and neighbours compared. An interval that holds 1 may be no change; a square is a row that regressed."
+	return section{ID: "ratios", Title: "Ratios", Figures: figures, Lead: []string{lead}, Omitted: omittedText(omitted, "row")}, nil
+}
+
+func (b *builder) latency() (section, error) {
+	figures, omitted, err := b.latencyFigures()
+	if len(figures) == 0 || err != nil {
+		return section{}, err
+	}
+	lead := "Both axes are logarithmic: each nine more is as far as the one before."
+	switch now, base := len(b.Now.Latency) > 0, len(b.Base.Latency) > 0; {
+	case !now && !base:
+		lead += " Only some percentiles are known, the medians of the repetitions."
+	case b.HasBase && !base:
+		lead += " Of " + plaintext.Clip(b.Base.Label, 40) + " only some percentiles are known, the medians of its repetitions."
+	}
+	return section{
+		ID: "latency", Title: "Response time by percentile", Key: true, Figures: figures, Lead: []string{lead}, Omitted: omittedText(omitted, "operation"),
+	}, nil
+}
+
+func (b *builder) samples() (section, error) {
+	figures, constant, omitted, err := b.sampleFigures()
+	if len(figures) == 0 || err != nil {
+		return section{}, err
+	}
+	s := section{
+		ID: "samples", Title: "The samples themselves", Key: true, Omitted: omittedText(omitted, "metric"),
+		Lead: []string{"A mark a repetition; below the marks, the median and its 95% confidence interval, where the samples suffice for one."},
+	}
+	if constant > 0 {
+		s.Lead = append(s.Lead, "Not drawn: "+plaintext.Count(constant, "metric")+" whose samples are all the same.")
+	}
+	shown := min(len(figures), 6)
+	s.Figures, s.More = figures[:shown], figures[shown:]
+	return s, nil
+}
+
+func (b *builder) repetitions() (section, error) {
+	figures, err := b.repetitionFigures()
+	if len(figures) == 0 || err != nil {
+		return section{}, err
+	}
+	lead := "In the order in which they were measured: a slope is a machine or a client that changed meanwhile."
+	return section{ID: "repetitions", Title: "Over the repetitions", Key: true, Figures: figures, Lead: []string{lead}}, nil
+}
+
+func (b *builder) failures() (section, error) {
+	figures, err := b.failureFigures()
+	if err != nil || len(figures) == 0 {
+		return section{}, err
+	}
+	s := section{
+		ID: "failures", Title: "Failures", Key: b.HasBase, Figures: figures,
+		Lead: []string{"Of each class and repetition the first 20 are kept, so a bar shows which classes there were, not how many failed: that, the outcome below says."},
+	}
+	t := &table{Label: "Examples of failures", Header: []cell{
+		{Text: "class"}, {Text: "error"}, {Text: "operation"}, {Text: "repetition", Class: "n"}, {Text: "device", Class: "n"}, {Text: "status", Class: "n"},
+	}}
+	seen := make(map[string]int)
+	for _, f := range b.Now.Failures {
+		if seen[f.Class]++; seen[f.Class] > 3 || len(t.Rows) == min(b.limits.Rows, 30) {
+			continue
+		}
+		status := ""
+		if f.Status != 0 {
+			status = strconv.Itoa(f.Status)
+		}
+		t.Rows = append(t.Rows, []cell{
+			{Text: b.clip(f.Class), Head: true}, {Text: b.clip(f.Error), Class: "wrap"}, {Text: b.clip(f.Operation)},
+			{Text: strconv.Itoa(f.Repetition), Class: "n"}, {Text: strconv.Itoa(f.Device), Class: "n"}, {Text: status, Class: "n"},
+		})
+	}
+	if len(t.Rows) > 0 {
+		s.Table = t
+		if n := len(b.Now.Failures) - len(t.Rows); n > 0 {
+			s.Omitted = fmt.Sprintf("%d more are in %s.", n, rundir.FailuresFile)
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,140 @@
+package report_test
+
+import (
+	"math"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/results/sequential"
+)
+
+// judged judges records by those of a baseline, of the same machine or another one.
+func judged(scenario string, base, now []results.Record, sameMachine bool) *judge.Judgement {
+	page := &results.Baseline{Machine: results.Machine{Identity: "one"}, Scenarios: []results.BaselineScenario{
+		{Name: scenario, WorkloadDigest: "work", Records: base},
+	}}
+	run := results.Run{Scenario: scenario, WorkloadDigest: "work", Status: results.StatusFinished, Valid: true, Machine: page.Machine}
+	if !sameMachine {
+		run.Machine.Identity = "another"
+	}
+	return judge.Judge(page, run, now, judge.Policy{})
+}
+
+// conclude gives a judgement another verdict, and a reason in words.
+func conclude(j *judge.Judgement, v results.Verdict, reason string) {
+	j.Verdict, j.Compared, j.Reasons = v, v, []judge.Reason{{Code: judge.GoTestFailed, Text: reason}}
+}
+
+// gateInput is what a gate has in hand: two sides measured in turns, and no run directory.
+func gateInput() *report.Input {
+	machine := testRun().Machine
+	s := &report.Input{Scenario: "throughput", Command: "fleetmark gate --base main", Notes: []string{"an idle machine was waited for"}}
+	s.Base = report.Side{Label: "main", Revision: "5d3d764", Machine: &machine, Records: sideRecords("throughput", 1)}
+	s.Now = report.Side{Label: "this branch", Revision: "0badcafe", Machine: &machine, Records: sideRecords("throughput", 1.08)}
+	s.Judgement = judged("throughput", s.Base.Records, s.Now.Records, true)
+	for i, r := range s.Judgement.Rows {
+		ratio := r.Now.Median / r.Base.Median
+		row := &s.Judgement.Rows[i]
+		if r.Unit.Exact {
+			continue
+		}
+		row.Ratio = &sequential.Ratio{Pairs: 12, Estimate: ratio, Low: ratio * 0.985, High: ratio * 1.017, Level: 0.99}
+		row.Verdict, row.Reason = results.Pass, judge.Reason{}
+		if r.Unit.Name == "p99-ns/op" || r.Unit.Name == "ns/op" {
+			row.Verdict = results.Regressed
+		}
+		if r.Unit.Name == "cpu-ns/op" {
+			row.Verdict, row.Reason = results.Inconclusive, judge.Reason{Code: "the pairs disagree: repeat more often"}
+		}
+	}
+	conclude(s.Judgement, results.Regressed, "push p99-ns/op went from 1.32ms to 1.43ms (+8.0%), and 1 other metric")
+	return s
+}
+
+func sideRecords(scenario string, times float64) (records []results.Record) {
+	for i := range 12 {
+		wobble := 1 + 0.02*math.Sin(float64(i)*2.3)
+		records = append(records, results.Record{Scenario: scenario, Op: "push", Repetition: i + 1, Ops: 4000, Values: []results.Value{
+			{Unit: "ns/op", Value: 1.01e6 * times * wobble}, {Unit: "p50-ns/op", Value: 0.95e6 * wobble}, {Unit: "p90-ns/op", Value: 1.1e6 * wobble},
+			{Unit: "p99-ns/op", Value: 1.32e6 * times * wobble}, {Unit: "p99.9-ns/op", Value: 2.4e6 * wobble * wobble}, {Unit: "ops/s", Value: 60e3 / times / wobble},
+			{Unit: "cpu-ns/op", Value: 31e3 * math.Sqrt(times) * wobble}, {Unit: "B/op", Value: 2771 + float64(i%3)}, {Unit: "requests/device", Value: 1},
+		}})
+	}
+	return records
+}
+
+// evidence is what a run directory would hold besides.
+func evidence() report.Evidence {
+	h := hdrhistogram.New(1, 60_000_000_000, 3)
+	for i := range int64(2000) {
+		_ = h.RecordValue(900_000 + i*i)
+	}
+	e := report.Evidence{Latency: []report.Latency{{Op: "push", Histogram: h}}}
+	for i := range 30 {
+		e.Failures = append(e.Failures, report.Failure{Repetition: 1 + i%2, Device: i, Operation: "push", Class: []string{"integrity", "timeout", "integrity"}[i%3], Status: 200, Attempts: 2, Error: "push device: it said <no>"})
+	}
+	return e
+}
+
+// wholeInput has every part: a run directory's evidence, a base, thresholds.
+func wholeInput() *report.Input {
+	run := testRun()
+	run.Spec = []byte(`{"name":"rollout","fleet":{"devices":10}}`)
+	run.Notes = []string{"the limit was found at 900/s"}
+	run.Thresholds = []results.ThresholdOutcome{
+		{Threshold: "failed/device == 0", Op: "push", Unit: "failed/device", Value: 0.05, Samples: 2, Measured: true},
+		{Threshold: "ops/s > 1/s", Op: "push", Unit: "ops/s", Value: 900, Samples: 2, Measured: true, Held: true},
+		{Threshold: "p99-ns/op < 1s", Op: "push", Unit: "p99-ns/op"},
+	}
+	run.Records = sideRecords("rollout", 1)
+	base := testRun()
+	base.Records = sideRecords("rollout", 1)
+	s := compareInput(base, run)
+	s.Now.Evidence, s.Base.Evidence = evidence(), evidence()
+	return s
+}
+
+// brokenOff is a soak that was interrupted after 12 of its 30 minutes, with nothing measured whole.
+func brokenOff() rundir.Loaded {
+	run := testRun()
+	run.Status, run.Repetitions, run.Verdict, run.Records = results.StatusInterrupted, 0, "", nil
+	run.RepetitionCounts, run.Counts = nil, results.Counts{Devices: 10}
+	run.Partial = &results.Partial{
+		Repetition: 1, Of: 1, Seconds: 720, PlannedSeconds: 1800, Planned: 36_000, Succeeded: 14_395, Failed: 5,
+		Counts: results.Counts{Devices: 10, Updated: 9, Failed: 1}, Contradictions: []string{"device 3: it received <2> pushes"},
+	}
+	run.Partial.Take([]results.Record{{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 8, Values: []results.Value{
+		{Unit: "ops/s", Value: 20}, {Unit: "p99.9-ns/op", Value: 9.2e9}, {Unit: "failed/device", Value: 0.02},
+	}}})
+	return run
+}
+
+// runInput is what a report on a run is made of. A nil judgement stands for that of the run alone.
+func runInput(run rundir.Loaded, j *judge.Judgement) *report.Input {
+	if j == nil {
+		j = judge.Judge(nil, run.Run, run.Records, judge.Policy{})
+	}
+	return &report.Input{Scenario: run.Scenario, Judgement: j, Now: report.RunSide(run)}
+}
+
+// compareInput is what a report on two runs is made of.
+func compareInput(base, run rundir.Loaded) *report.Input {
+	in := runInput(run, judge.Judge(results.BaselineOf(base.Run, base.Records), run.Run, run.Records, judge.Policy{}))
+	in.Base = report.RunSide(base)
+	in.Base.Label = "base"
+	return in
+}
+
+// documentOf returns a document with a result for each input.
+func documentOf(inputs ...*report.Input) *report.Document {
+	d := &report.Document{Mode: report.ModeReport}
+	for _, in := range inputs {
+		one := report.New(d.Mode, *in)
+		d.Verdict, d.Reason, d.Results = one.Verdict, one.Reason, append(d.Results, one.Results...)
+	}
+	return d
+}

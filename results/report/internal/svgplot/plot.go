@@ -1,0 +1,171 @@
+// Package svgplot draws plots as SVG elements that take their colors and fonts from the page they
+// are in.
+//
+// Its input is a gonum plot, with axes and plotters made by this package; its output is one svg
+// element with a title and a description. A page may have a light and a dark scheme, so a plot is
+// drawn in [Role]s, and its colors are the page's style variables --ink-2, --grid, --base, --now
+// and --bad.
+//
+// It knows nothing of what is drawn.
+package svgplot
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"html/template"
+	"image/color"
+	"math"
+	"strings"
+
+	"golang.org/x/image/font"
+	"gonum.org/v1/plot"
+	plotfont "gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// width is the width of every plot, in points. A phone shows a point about as large as a pixel, so
+// a label is as large as the text around it there, and larger elsewhere.
+const width = 340
+
+// A Role is what a line, a mark or a text stands for. It decides the color.
+type Role uint8
+
+// The roles.
+const (
+	Text Role = iota + 1
+	Grid
+	Base // the side that is compared with
+	Now  // the side that is judged
+	Bad  // what regressed
+)
+
+// Color returns the color that stands for the role until [Render] replaces it.
+func (r Role) Color() color.Color { return color.RGBA{R: 0xA0, G: uint8(r), B: 0x5C, A: 0xFF} }
+
+// variables returns a replacer of each role's color by the variable of the page's style sheet.
+func variables() *strings.Replacer {
+	names := map[Role]string{Text: "--ink-2", Grid: "--grid", Base: "--base", Now: "--now", Bad: "--bad"}
+	var pairs []string
+	for r, name := range names {
+		hex := fmt.Sprintf("#A0%02X5C", uint8(r))
+		for _, property := range []string{"fill:", "stroke:"} {
+			pairs = append(pairs, property+hex, property+"var("+name+")")
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// labelFont returns the font whose widths labels are laid out by. The page's style sheet sets
+// labels a tenth smaller, because a browser without this font may use one that is as much wider.
+func labelFont() plotfont.Font {
+	return plotfont.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(11.5), Weight: font.WeightNormal}
+}
+
+// LabelStyle returns the style of a label to the right of a point.
+func LabelStyle() text.Style {
+	return text.Style{Color: Text.Color(), Font: labelFont(), XAlign: draw.XLeft, YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
+}
+
+// New returns a plot with these names of its axes. It has no title, which the page writes, and no
+// background.
+func New(x, y string) *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = nil
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.LineStyle = draw.LineStyle{Color: Grid.Color(), Width: vg.Points(1)}
+		a.Tick.LineStyle = draw.LineStyle{Color: Grid.Color(), Width: vg.Points(1)}
+		a.Tick.Length = vg.Points(4)
+		a.Tick.Label.Color, a.Tick.Label.Font = Text.Color(), labelFont()
+		a.Label.TextStyle.Color, a.Label.TextStyle.Font = Text.Color(), labelFont()
+		a.Label.Padding = vg.Points(3)
+	}
+	p.X.Label.Text, p.Y.Label.Text = x, y
+	return p
+}
+
+// A PlotterFunc draws on a canvas, with a function that maps values onto it.
+type PlotterFunc func(c draw.Canvas, at func(x, y float64) vg.Point)
+
+// Plot calls f; it makes a PlotterFunc a [plot.Plotter].
+func (f PlotterFunc) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	f(c, func(a, b float64) vg.Point { return vg.Point{X: x(a), Y: y(b)} })
+}
+
+// Render draws a plot of this height, in points, as an element of a page. The id must be unique in
+// the page. The title and the description are for readers who can't see the drawing.
+func Render(p *plot.Plot, id, title, description string, height float64) (template.HTML, error) {
+	canvas := vgsvg.New(width, vg.Length(height))
+	p.Draw(draw.New(canvas))
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return "", fmt.Errorf("draw %s: %w", title, err)
+	}
+	_, body, found := strings.Cut(b.String(), "<g")
+	if !found {
+		return "", fmt.Errorf("draw %s: the drawing has no content", title)
+	}
+	body = withoutFonts(variables().Replace("<g" + body))
+	// A label's element lies below the title's, so a mouse over it would show the title.
+	head := fmt.Sprintf(`<svg class="plot" role="img" aria-labelledby="%[1]s-t %[1]s-d" viewBox="0 0 %[2]d %.[3]f"><title id="%[1]s-t">%[4]s</title><desc id="%[1]s-d">%[5]s</desc>`,
+		id, width, height, html.EscapeString(title), html.EscapeString(description))
+	return template.HTML(head + body), nil
+}
+
+// withoutFonts returns a drawing without the font of each label, so that the page's font applies.
+func withoutFonts(s string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(s, "font-family:")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		if i := strings.Index(rest, "fill:"); i >= 0 && !strings.ContainsAny(rest[:i], "<>") {
+			rest = rest[i:]
+		}
+		s = rest
+	}
+}
+
+// Solid returns the style of a whole line.
+func Solid(r Role) draw.LineStyle { return draw.LineStyle{Color: r.Color(), Width: vg.Points(1.75)} }
+
+// Thin returns the style of a fine line, such as one of the grid.
+func Thin(r Role) draw.LineStyle { return draw.LineStyle{Color: r.Color(), Width: vg.Points(1)} }
+
+// Line returns the style of a side's line: dashed for the base, so that color isn't needed to tell
+// the two sides apart.
+func Line(r Role) draw.LineStyle {
+	l := Solid(r)
+	if r == Base {
+		l.Dashes = []vg.Length{vg.Points(5), vg.Points(3)}
+	}
+	return l
+}
+
+// Mark returns a side's mark: a ring for the base and a filled triangle for now.
+func Mark(r Role, radius float64) draw.GlyphStyle {
+	g := draw.GlyphStyle{Color: r.Color(), Radius: vg.Points(radius), Shape: ring{}}
+	if r == Now || r == Bad {
+		g.Shape = draw.PyramidGlyph{}
+	}
+	return g
+}
+
+// ring is a circle with a heavier line than gonum's, which is hard to see on a light page.
+type ring struct{}
+
+// DrawGlyph draws the circle.
+func (ring) DrawGlyph(c *draw.Canvas, g draw.GlyphStyle, at vg.Point) {
+	c.SetLineStyle(draw.LineStyle{Color: g.Color, Width: vg.Points(1.4)})
+	var path vg.Path
+	path.Move(vg.Point{X: at.X + g.Radius, Y: at.Y})
+	path.Arc(at, g.Radius, 0, 2*math.Pi)
+	path.Close()
+	c.Stroke(path)
+}

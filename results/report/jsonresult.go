@@ -1,0 +1,277 @@
+package report
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// A resultJSON is one result. It is the whole object of `report --json`, which [Schema] describes.
+type resultJSON struct {
+	Schema     int             `json:"schema"`
+	Scenario   string          `json:"scenario"`
+	Verdict    string          `json:"verdict"` // empty: nothing was judged
+	Reason     string          `json:"reason"`
+	Headline   string          `json:"headline"` // the verdict, or that a threshold failed
+	Measured   *time.Time      `json:"measured,omitempty"`
+	Command    string          `json:"command,omitempty"`
+	Alpha      float64         `json:"alpha"`
+	Base       *sideJSON       `json:"base,omitempty"`
+	Now        sideJSON        `json:"now"`
+	Rows       []rowJSON       `json:"rows"`
+	Causes     []causeJSON     `json:"causes,omitempty"`
+	Thresholds []thresholdJSON `json:"thresholds"`
+	Invalid    []string        `json:"invalid"`
+	Warnings   []string        `json:"warnings"`
+	Notes      []string        `json:"notes"`
+}
+
+func newResultJSON(r *Result, withSamples bool) resultJSON {
+	form := inResult
+	if withSamples {
+		form = inReport
+	}
+	d := resultJSON{
+		Schema: JSONSchema, Scenario: r.Scenario, Verdict: string(r.Verdict), Reason: r.Reason, Headline: r.Headline.Word,
+		Command: r.Command, Alpha: r.Alpha, Now: newSideJSON(r.Now), Causes: newCausesJSON(r.Causes),
+		Rows: emptyNotNull(newRowsJSON(r, form)), Thresholds: emptyNotNull(newThresholdsJSON(r.Thresholds)),
+		Invalid: emptyNotNull(r.Invalid), Warnings: emptyNotNull(r.Warnings), Notes: emptyNotNull(r.Notes),
+	}
+	if !r.Measured.IsZero() {
+		d.Measured = &r.Measured
+	}
+	if r.HasBase {
+		base := newSideJSON(r.Base)
+		d.Base = &base
+	}
+	return d
+}
+
+type sideJSON struct {
+	Label       string           `json:"label"`
+	Revision    string           `json:"revision,omitempty"`
+	Repetitions int              `json:"repetitions"`
+	Machine     *results.Machine `json:"machine,omitempty"`
+	Run         *runJSON         `json:"run,omitempty"`
+	Latency     []latencyJSON    `json:"latency,omitempty"`
+	Failures    []failuresJSON   `json:"failures,omitempty"`
+}
+
+// A runJSON is what only a run directory tells.
+type runJSON struct {
+	ID              string         `json:"id"`
+	Path            string         `json:"path"`
+	Status          results.Status `json:"status"`
+	Valid           bool           `json:"valid"`
+	Seed            uint64         `json:"seed"`
+	WorkloadDigest  string         `json:"workload_digest"`
+	ClientsWordOnly bool           `json:"clients_word_only"`
+	Counts          results.Counts `json:"counts"`
+
+	Operations []results.Operations `json:"operations,omitempty"` // of the timed repetitions
+	Rollouts   []results.Rollout    `json:"rollouts,omitempty"`   // of a load that is a rollout
+
+	Spec json.RawMessage `json:"spec,omitempty"`
+
+	Partial *results.Partial `json:"partial,omitempty"` // broken off, and judged by nothing
+}
+
+type latencyJSON struct {
+	Op          string           `json:"op"`
+	Operations  int64            `json:"operations"`
+	Percentiles []percentileJSON `json:"percentiles"`
+}
+
+type percentileJSON struct {
+	Percentile float64 `json:"percentile"`
+	NS         int64   `json:"ns"`
+}
+
+type failuresJSON struct {
+	Class string `json:"class"`
+	Kept  int    `json:"kept"` // in the bounded sample
+}
+
+func newSideJSON(s Side) sideJSON {
+	d := sideJSON{Label: s.Label, Revision: s.Revision, Repetitions: s.Repetitions(), Machine: s.Machine}
+	if run := s.Run; run != nil {
+		d.Run = &runJSON{run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.ClientsWordOnly, run.Counts, run.Operations, run.Rollouts, run.Spec, run.Partial}
+		if !json.Valid(run.Spec) {
+			d.Run.Spec = nil
+		}
+	}
+	for _, l := range s.Latency {
+		latency := latencyJSON{Op: l.Op, Operations: l.Histogram.TotalCount(), Percentiles: []percentileJSON{}}
+		for _, p := range []float64{50, 90, 95, 99, 99.9, 99.99, 100} {
+			latency.Percentiles = append(latency.Percentiles, percentileJSON{p, l.Histogram.ValueAtQuantile(p)})
+		}
+		d.Latency = append(d.Latency, latency)
+	}
+	for _, c := range s.FailureClasses() {
+		d.Failures = append(d.Failures, failuresJSON{c.Class, c.Count})
+	}
+	return d
+}
+
+type rowJSON struct {
+	Scenario  string          `json:"scenario"`
+	Op        string          `json:"op"`
+	Unit      string          `json:"unit"`
+	Better    string          `json:"better,omitempty"` // "lower" or "higher"; empty where unknown
+	Verdict   results.Verdict `json:"verdict"`          // empty: the row isn't judged
+	Note      string          `json:"note,omitempty"`
+	Base      *summaryJSON    `json:"base,omitempty"`
+	Baseline  *summaryJSON    `json:"baseline,omitempty"` // what base is called in a judgement
+	Now       *summaryJSON    `json:"now,omitempty"`
+	Delta     *float64        `json:"delta,omitempty"`
+	P         *float64        `json:"p,omitempty"`
+	AdjustedP *float64        `json:"adjusted_p,omitempty"`
+	Ratio     *ratioJSON      `json:"ratio,omitempty"`
+	Few       int64           `json:"few_operations,omitempty"` // that a percentile is of, if they are too few for it
+}
+
+type summaryJSON struct {
+	N       int        `json:"n"`
+	Median  *float64   `json:"median"`
+	Low     *float64   `json:"low,omitempty"`
+	High    *float64   `json:"high,omitempty"`
+	Samples []*float64 `json:"samples,omitzero"` // empty if only the summary is shown
+}
+
+type ratioJSON struct {
+	Pairs    int      `json:"pairs"`
+	Estimate *float64 `json:"estimate"`
+	Low      *float64 `json:"low"`
+	High     *float64 `json:"high"`
+	Level    *float64 `json:"level"`
+}
+
+// rowsForm says where rows stand, which decides what they are called and whether they hold samples.
+type rowsForm int
+
+const (
+	inReport    rowsForm = iota // of [ModeReport]
+	inResult                    // among the results of another mode: without samples
+	inJudgement                 // below a mode's own field: the base is called baseline
+)
+
+func newRowsJSON(r *Result, form rowsForm) (rows []rowJSON) {
+	for _, row := range r.Rows {
+		o := rowJSON{
+			Scenario: row.Scenario, Op: row.Op, Unit: row.Unit.Name, Verdict: row.Verdict, Note: row.Note, Few: row.Few,
+			Base: newSummaryJSON(row.Base, row.BaseSamples, form), Now: newSummaryJSON(row.Now, row.NowSamples, form),
+			Delta: nullIfNotFinite(row.Delta), P: nullIfNotFinite(row.P), AdjustedP: nullIfNotFinite(row.AdjustedP),
+		}
+		if form == inJudgement {
+			o.Base, o.Baseline = nil, o.Base
+		}
+		switch {
+		case row.Unit.Better > 0:
+			o.Better = "higher"
+		case row.Unit.Better < 0:
+			o.Better = "lower"
+		}
+		if q := row.Ratio; q != nil {
+			o.Ratio = &ratioJSON{q.Pairs, nullIfNotFinite(&q.Estimate), nullIfNotFinite(&q.Low), nullIfNotFinite(&q.High), nullIfNotFinite(&q.Level)}
+		}
+		rows = append(rows, o)
+	}
+	return rows
+}
+
+func newSummaryJSON(s *results.Summary, samples []float64, form rowsForm) *summaryJSON {
+	if s == nil {
+		return nil
+	}
+	d := &summaryJSON{N: s.N, Median: nullIfNotFinite(&s.Median), Low: nullIfNotFinite(s.Low), High: nullIfNotFinite(s.High)}
+	if form != inJudgement {
+		d.Samples = []*float64{}
+	}
+	if form == inReport {
+		for _, v := range samples {
+			d.Samples = append(d.Samples, nullIfNotFinite(&v))
+		}
+	}
+	return d
+}
+
+type thresholdJSON struct {
+	Threshold string   `json:"threshold"`
+	Op        string   `json:"op"`
+	Unit      string   `json:"unit"`
+	Value     *float64 `json:"value"`
+	Samples   int      `json:"samples"` // repetitions that the value is of
+	Measured  bool     `json:"measured"`
+	Held      bool     `json:"held"`
+	Undecided string   `json:"undecided,omitempty"` // why it can't be told whether it holds
+}
+
+func newThresholdsJSON(list []results.ThresholdOutcome) (thresholds []thresholdJSON) {
+	for _, o := range list {
+		t := thresholdJSON{Threshold: o.Threshold, Op: o.Op, Unit: o.Unit, Samples: o.Samples, Measured: o.Measured, Held: o.Held, Undecided: o.Undecided}
+		if o.Measured {
+			t.Value = nullIfNotFinite(&o.Value)
+		}
+		thresholds = append(thresholds, t)
+	}
+	return thresholds
+}
+
+// A causeJSON is why a scenario regressed.
+type causeJSON struct {
+	Scenario string        `json:"scenario"`
+	Kind     profiles.Kind `json:"kind"`
+	Dir      string        `json:"dir,omitempty"`         // with the profiles
+	Flame    string        `json:"flame,omitempty"`       // the page of their difference
+	FlameErr string        `json:"flame_error,omitempty"` // why there is none
+	*profiles.Explanation
+}
+
+func newCausesJSON(causes []Cause) (all []causeJSON) {
+	for _, c := range causes {
+		o := causeJSON{Scenario: c.Scenario, Kind: c.Kind, Dir: c.Dir, Flame: c.Flame, Explanation: c.Explanation}
+		if c.FlameErr != nil {
+			o.FlameErr = c.FlameErr.Error()
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// A ClassCount is how many failures are of a class.
+type ClassCount struct {
+	Class string
+	Count int
+}
+
+// FailureClasses counts the kept failures, the most frequent class first.
+func (e Evidence) FailureClasses() (counts []ClassCount) {
+	at := make(map[string]int)
+	for _, f := range e.Failures {
+		i, ok := at[f.Class]
+		if !ok {
+			i = len(counts)
+			at[f.Class], counts = i, append(counts, ClassCount{Class: f.Class})
+		}
+		counts[i].Count++
+	}
+	slices.SortStableFunc(counts, func(a, b ClassCount) int { return b.Count - a.Count })
+	return counts
+}
+
+func nullIfNotFinite(x *float64) *float64 {
+	if x == nil || !isFinite(*x) {
+		return nil
+	}
+	return x
+}
+
+func emptyNotNull[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,427 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+)
+
+// Note returns what a reader must know of a row's verdict, or why it has none. It returns "" if that is plain.
+func Note(r judge.Row) string {
+	switch {
+	case r.Verdict != "":
+		return judgedNote(r)
+	case r.Reason.Code == judge.NotInBaseline:
+		return unjudged(r.Reason.Code)
+	case r.Reason.Code != "":
+		return unjudged(r.Reason.Code) + ": no verdict"
+	}
+	return ""
+}
+
+// unjudged returns why a row has no verdict, as short as a cell wants it.
+func unjudged(code judge.Code) string {
+	switch code {
+	case judge.OtherMachine:
+		return "another machine"
+	case judge.MachineDrift:
+		return "the machine moved"
+	case judge.OtherWorkload:
+		return "another workload"
+	case judge.NotInBaseline:
+		return "not in the baseline"
+	case judge.NewBenchmark:
+		return "not in the base"
+	case judge.UnknownMetric:
+		return "unknown metric"
+	case judge.NoDirection:
+		return noDirection
+	case judge.NotPortable:
+		return "not portable"
+	case judge.ShownOnly:
+		return "shown"
+	case judge.RunInvalid:
+		return "invalid run"
+	case judge.SidesInvalid:
+		return "invalid"
+	case judge.DriverFailed:
+		return "not decided before a driver failed"
+	}
+	return string(code)
+}
+
+// unjudgedClause returns why rows have no verdict, to follow "22 times aren't judged: ".
+func unjudgedClause(code judge.Code) string {
+	switch code {
+	case judge.OtherMachine:
+		return "the baseline is from another machine"
+	case judge.MachineDrift:
+		return "the machine is faster or slower than it was"
+	case judge.OtherWorkload:
+		return "the baseline measured another workload"
+	case judge.ShownOnly:
+		return "for information only"
+	}
+	return unjudged(code)
+}
+
+// Words that several reasons share.
+const (
+	measureBoth = "measure both sides here and now with `fleetmark gate --base GITREF`"
+	noDirection = "nothing says which way is better"
+)
+
+// judgedNote returns what there is to say of a row's verdict.
+func judgedNote(r judge.Row) string {
+	switch reason := r.Reason; reason.Code {
+	case "":
+		return ""
+	case judge.OtherMachine:
+		return "the baseline is from another machine: " + measureBoth
+	case judge.MachineDrift:
+		return driftClause(reason.Value) + ": " + measureBoth
+	case judge.OtherWorkload:
+		return "the baseline measured another workload: measure the baseline anew, or run what it measured"
+	case judge.UnknownMetric:
+		return fmt.Sprintf("this fleetmark doesn't know the metric, and nothing says which way is better: "+
+			"declare it in fleetmark.yaml, as in units: {%q: {better: lower}}", r.Unit.Name)
+	case judge.Missing:
+		return "missing now"
+	case judge.ImpossibleValue:
+		if reason.Side == judge.SideBase {
+			return fmt.Sprintf("the baseline's %v is no measurement of it: measure the baseline anew", reason.Value)
+		}
+		return fmt.Sprintf("%v is no measurement of it: find out why nothing was measured", reason.Value)
+	case judge.SomeWorse:
+		return fmt.Sprintf("worse in some repetitions (%s at worst), though a seed determines it: find out why they differ",
+			results.FormatValue(reason.Value, r.Unit.Name))
+	case judge.SamplesDiffer:
+		return "the run's samples differ among themselves, though a seed determines them: the median is judged"
+	case judge.BaselineDiffers:
+		return "the baseline's samples differ among themselves, so timing decides it as well as the seed: " +
+			"it is tested, not compared exactly"
+	case judge.TooFewSamples:
+		return fmt.Sprintf("%d and %d samples are too few to tell a change from noise: repeat more often", r.Base.N, r.Now.N)
+	case judge.MaybeChance:
+		return fmt.Sprintf("worse beyond the tolerance, but among so many metrics it may be chance (corrected p=%.3f): repeat more often",
+			*r.AdjustedP)
+	case judge.WithinNoise:
+		return "beyond the tolerance, but not told from noise"
+	case judge.MayBeWorse:
+		return mayBeWorse(r)
+	case judge.Interfered:
+		return reason.Others.Disturbed() + " meanwhile: repeat on a machine at rest"
+	case judge.MeasuredInSome:
+		return fmt.Sprintf("only %d of %d repetitions measured it: find out what became of the others", reason.N, reason.Of)
+	case judge.Unconfirmed:
+		return "it is the client's word only: the baseline's was confirmed by the fleet's ledger"
+	case judge.Undirected:
+		return "it changed, and " + noDirection + ": " + howToDeclare(r.Unit.Name)
+	case judge.UndirectedMayChange:
+		return mayBeWorse(r) + "; and " + noDirection + ": " + howToDeclare(r.Unit.Name)
+	case judge.UndirectedUnchanged:
+		return noDirection + "; it didn't change"
+	}
+	return pairedNote(r)
+}
+
+// pairedNote returns what there is to say of the verdict of a row that two sides measured by turns.
+func pairedNote(r judge.Row) string {
+	switch reason := r.Reason; reason.Code {
+	case judge.Undecided:
+		return "not decided by then: " + moreTime(reason, "--budget")
+	case judge.NotInBase:
+		return "the base has no such metric: nothing to hold it against"
+	case judge.IncompleteBlocks:
+		return "some blocks lack it: find out what became of them"
+	case judge.TimingDetermines:
+		return "timing determines it too, as the base's own blocks differ: tested"
+	case judge.Unsteady:
+		return "its samples differ among themselves: tested, not compared exactly"
+	case judge.PassedAfter:
+		return fmt.Sprintf("shown after %d pairs", reason.N)
+	case judge.UndirectedInTurns:
+		if reason.Text != "" {
+			return "it changed, and " + noDirection + ": " + reason.Text
+		}
+		return fmt.Sprintf("it changed, and %s: have the benchmarks print a line \"Unit %s better=lower\" (or higher), "+
+			"or declare it under units in fleetmark.yaml", noDirection, r.Unit.Name)
+	case judge.AcrossLayouts, judge.LayoutAlone, judge.OpenAcrossLayouts:
+		return layoutsNote(r)
+	case judge.NotInOtherLayouts:
+		return "not measured in other layouts of the code"
+	case judge.IdenticalBinaries:
+		return "the test binaries of both sides are the same, byte for byte"
+	case judge.BenchmarkRemoved:
+		return "it isn't in the working tree any more: put it back, or leave it out of --bench"
+	case judge.BenchmarkFails:
+		if reason.Side == judge.SideBase {
+			return "in the base it " + reason.Text
+		}
+		return "now it " + reason.Text
+	case judge.NewAndFails:
+		return "it isn't in the base, and now it " + reason.Text
+	case judge.RemovedAndFails:
+		return "it isn't in the working tree any more, and in the base it " + reason.Text
+	case judge.FailsOnBothSides:
+		return "in the base it " + reason.Base + ", and now it " + reason.Text
+	case judge.FailsInOtherLayout:
+		return fmt.Sprintf("with its functions in another order, %s %s", reason.Side, reason.Text)
+	}
+	return string(r.Reason.Code)
+}
+
+// mayBeWorse says by how much a row may be worse, and what would tell.
+func mayBeWorse(r judge.Row) string {
+	text := "it may be worse by any amount"
+	if !math.IsInf(r.Reason.Value, 1) {
+		text = "it may be worse by " + shareOfBase(r, r.Reason.Value)
+	}
+	text += fmt.Sprintf(", and only less than %s, twice the tolerance, is a pass: ", shareOfBase(r, r.Reason.Bound))
+	if n := r.Reason.N; n > 0 {
+		return text + fmt.Sprintf("about %d repetitions of both sides would tell", n)
+	}
+	return text + "more repetitions of both sides would tell"
+}
+
+// shareOfBase formats an amount of a row's unit as a share of the baseline, or as it is if the baseline is 0.
+func shareOfBase(r judge.Row, amount float64) string {
+	if base := math.Abs(r.Base.Median); base > 0 {
+		return fmt.Sprintf("%.1f%%", 100*amount/base)
+	}
+	return results.FormatValue(amount, r.Unit.Name)
+}
+
+// howToDeclare says how a metric of a benchmark's own gets a direction.
+func howToDeclare(unit string) string {
+	return fmt.Sprintf("have the benchmarks print a line such as \"Unit %s better=lower\" (in TestMain, say), "+
+		"or declare it under units in fleetmark.yaml", unit)
+}
+
+// moreTime says what decides a metric that wasn't decided: more time, which a flag allows, unless as much was
+// measured as can be.
+func moreTime(r judge.Reason, flag string) string {
+	if r.Of > 0 && r.N >= r.Of {
+		return "measure on a quieter machine, for more would not be judged"
+	}
+	return fmt.Sprintf("allow more time (%s), or measure on a quieter machine", flag)
+}
+
+// layoutsNote says what further layouts of the code showed of a row.
+func layoutsNote(r judge.Row) string {
+	layouts, open := plaintext.Count(r.Reason.N, "layout"), r.Reason.Code == judge.OpenAcrossLayouts
+	var text string
+	if r.Ratio != nil {
+		percent := func(ratio float64) string { return fmt.Sprintf("%+.1f%%", 100*(ratio-1)) }
+		text = fmt.Sprintf("%s (%s to %s) over %s", percent(r.Ratio.Estimate), percent(r.Ratio.Low), percent(r.Ratio.High), layouts)
+	} else { // so few layouts have no interval
+		text = fmt.Sprintf("not decided over %s: %s", layouts, moreTime(r.Reason, "--layout-budget"))
+	}
+	if first := r.Reason.Change; first != nil {
+		text = fmt.Sprintf("%+.1f%% in this layout; %s", 100**first, text)
+	}
+	switch {
+	case r.Reason.Code == judge.LayoutAlone:
+		text += ": where the linker put the code, not what it does"
+	case open && r.Ratio != nil:
+		text += ": not decided by then: " + moreTime(r.Reason, "--layout-budget")
+	}
+	return text
+}
+
+// driftClause says how much slower or faster the machine has become.
+func driftClause(drift float64) string {
+	if drift < 1 {
+		return fmt.Sprintf("the machine is %.2f times as fast as it was", 1/drift)
+	}
+	return fmt.Sprintf("the machine is %.2f times as slow as it was", drift)
+}
+
+// Sentence returns why a judgement's verdict is what it is, without a full stop.
+func Sentence(j *judge.Judgement) string {
+	failed, undecided := results.ThresholdSummary(j.Thresholds), results.UndecidedSummary(j.Thresholds)
+	switch {
+	case !j.Explains(judge.ThresholdsFailed) && !j.Explains(judge.ThresholdsUndecided):
+		return ComparedSentence(j)
+	case !j.Explains(judge.ThresholdsFailed):
+		return undecided
+	case j.Compared == results.Regressed:
+		return failed + "; " + ComparedSentence(j)
+	}
+	return failed
+}
+
+// ComparedSentence returns why the verdict of the comparison alone is what it is, without a full stop.
+func ComparedSentence(j *judge.Judgement) string {
+	var sentences []string
+	own := 0 // those of the run, which come in the order of the alphabet
+	for _, r := range j.ComparisonReasons() {
+		sentences = append(sentences, clause(r, j.Compared))
+		if r.AboutRun() {
+			own++
+		}
+	}
+	slices.Sort(sentences[:own])
+	return strings.Join(sentences, "; ")
+}
+
+// clause returns a reason in words. A reason for which nothing was judged comes with advice if that is
+// inconclusive.
+func clause(r judge.Reason, v results.Verdict) string {
+	advise := func(short, advice string) string {
+		if v == results.Inconclusive {
+			return short + advice
+		}
+		return short
+	}
+	switch r.Code {
+	case judge.NoBaseline:
+		return "no baseline to hold the run against"
+	case judge.ScenarioNotInBaseline:
+		return advise("the baseline doesn't have the scenario "+r.Name, ": `fleetmark baseline --from` takes it up")
+	case judge.WorkloadDiffers:
+		if v == "" {
+			return "the baseline measured another workload, so nothing is judged"
+		}
+		return "the baseline measured another workload (devices, size, load, seed or artifact differ): run what it measured, " +
+			"or measure the baseline anew"
+	case judge.NoCommonMetric:
+		return "the baseline and the run have no metric in common that can be judged"
+	case judge.WithinTolerance:
+		return plaintext.Count(r.N, "metric") + " judged, none beyond its tolerance"
+	case judge.WorstRow:
+		text := rowClause(*r.Row)
+		if r.N > 0 {
+			text += ", and " + plaintext.Count(r.N, "other metric")
+		}
+		return text
+	case judge.RowsUnjudged:
+		return plaintext.Count(r.N, "metric") + " not judged" + unjudgedCause(r)
+	case judge.RunInterrupted:
+		return advise("the run was interrupted", ": run it again")
+	case judge.RunUnfinished:
+		return advise("the run never ended", ", or goes on: run it again")
+	case judge.RunFailed:
+		return advise("the run failed", ": run it again")
+	case judge.NoSamples:
+		return advise("the run holds no samples", ": no operation of it succeeded")
+	case judge.RunMissing:
+		return "the baseline has it, and no run of it was given"
+	case judge.ScenarioUnknown:
+		return "neither the baseline nor a run has it"
+	}
+	return invalidClause(r)
+}
+
+// invalidClause returns a reason in words that makes a run or a comparison invalid, or keeps it from being
+// judged.
+func invalidClause(r judge.Reason) string {
+	switch r.Code {
+	case judge.InvalidWithoutReason:
+		return "the run is marked invalid, without a reason"
+	case judge.ValidYetExplained:
+		return "the run calls itself valid, and says why it isn't"
+	case judge.FleetSaturated:
+		return "the fleet was the bottleneck"
+	case judge.HarnessSaturated:
+		return "the harness was the bottleneck"
+	case judge.DevicesLost:
+		return plaintext.Count(r.N, "device") + " lost: the client claims updates that the ledger denies"
+	case judge.AppliedTwice:
+		return plaintext.Count(r.N, "device") + " applied an update twice"
+	case judge.DamagedSample:
+		holder := "the run"
+		if r.Side == judge.SideBase {
+			holder = "the baseline"
+		}
+		return fmt.Sprintf("%s holds a sample that is no number or has no name (%s)", holder, r.Text)
+	case judge.NothingMeasured:
+		return "neither side measured anything"
+	case judge.IdenticalDrivers:
+		return "the drivers of both sides are the same, byte for byte: nothing is to be measured"
+	case judge.SideFailed:
+		if r.Name != "" {
+			return fmt.Sprintf("%s (stacks in %s)", r.Text, r.Name)
+		}
+		return r.Text
+	case judge.PairsDropped:
+		return fmt.Sprintf("%d of %d pairs were not to be believed, the last for this: %s", r.N, r.Of, r.Text)
+	case judge.LedgerContradicts:
+		return fmt.Sprintf("%s: %s", r.Side, r.Text)
+	case judge.Invalid, judge.GoTestFailed, judge.NotJudged:
+		return r.Text
+	}
+	return string(r.Code)
+}
+
+// rowClause says what became of the row that decided a verdict.
+func rowClause(r judge.Row) string {
+	text := r.Op + " " + r.Unit.Name + " "
+	switch {
+	case r.Now == nil:
+		return text + "is missing now"
+	case r.Verdict == results.Inconclusive:
+		return text + "can't be told: " + Note(r)
+	case r.Base != nil:
+		text += fmt.Sprintf("went from %s to %s", results.FormatValue(r.Base.Median, r.Unit.Name), results.FormatValue(r.Now.Median, r.Unit.Name))
+		if r.Delta != nil {
+			text += " (" + formatChange(*r.Delta) + ")"
+		}
+	}
+	return text
+}
+
+// formatChange returns a relative change, such as "+6.8%". A small one has more digits, for an exact metric may
+// change by less than a tenth of a percent.
+func formatChange(change float64) string {
+	switch {
+	case change == 0:
+		return "0.0%"
+	case change > -0.0005 && change < 0.0005:
+		return fmt.Sprintf("%+.4f%%", 100*change)
+	}
+	return fmt.Sprintf("%+.1f%%", 100*change)
+}
+
+// unjudgedCause says in parentheses what kept rows from being judged, if it is one thing.
+func unjudgedCause(r judge.Reason) string {
+	switch r.Cause {
+	case judge.NotPortable:
+		return " (only portable ones were asked for)"
+	case judge.OtherMachine:
+		return " (the baseline is from another machine)"
+	case judge.MachineDrift:
+		return " (" + driftClause(r.Value) + ")"
+	}
+	return ""
+}
+
+// GateSentence returns why the verdict over several runs is what it is, without a full stop.
+func GateSentence(g *judge.GateResult) string {
+	for _, r := range g.Reasons {
+		switch r.Code {
+		case judge.NothingToJudge:
+			return "there is nothing to judge"
+		case judge.AllRunsPass:
+			return "each of " + plaintext.Count(r.N, "run") + " is no worse than the baseline"
+		case judge.WorstScenario:
+			text := r.Name + ": "
+			for _, s := range g.Scenarios {
+				if s.Scenario == r.Name && s.Judgement.Verdict == g.Verdict {
+					text += Sentence(s.Judgement)
+					break
+				}
+			}
+			if r.N > 0 {
+				text += "; and " + plaintext.Count(r.N, "other") + " like it"
+			}
+			return text
+		}
+	}
+	return ""
+}

@@ -1,0 +1,249 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/internal/texttable"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
+)
+
+// A Style says how a document looks on a terminal.
+type Style struct {
+	texttable.Style
+
+	// All shows every row. Otherwise those that weren't judged are folded into a line, except for
+	// the key metrics.
+	All bool
+}
+
+// Terminal writes the document as the command of its mode shows it: [ModeReport] as the page that
+// [Markdown] writes, all others as tables with a few lines below.
+func Terminal(w io.Writer, d *Document, style Style) error {
+	p := &terminal{Style: style}
+	switch d.Mode {
+	case ModeReport:
+		return writeMarkdown(w, d, style.Width)
+	case ModeRun:
+		p.run(d.Results[0])
+	case ModeBaseline:
+		p.gate(d)
+	default:
+		p.turns(d)
+	}
+	if p.err != nil {
+		return p.err
+	}
+	_, err := w.Write(p.out.Bytes())
+	return err
+}
+
+// terminal collects what is printed. err is the first error of a table.
+type terminal struct {
+	Style
+	out bytes.Buffer
+	err error
+}
+
+func (p *terminal) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
+
+func (p *terminal) table(t *Table) {
+	if p.err == nil {
+		p.err = p.Write(&p.out, t.text(p.Style.Style))
+	}
+}
+
+// run shows one run: its rows, its thresholds, and what became of the devices.
+func (p *terminal) run(r *Result) {
+	run := r.Run
+	if len(r.Now.Records) > 0 {
+		p.judgement(r)
+	}
+	if len(r.Thresholds) > 0 {
+		p.printf("\n")
+		p.table(ThresholdTable(r.Thresholds))
+	}
+	if worst, repetition := results.WorstRollout(run.Rollouts); len(worst.Waves) > 0 {
+		p.printf("\nwaves of the rollout%s:\n\n", ofRepetitions(repetition, len(run.Rollouts)))
+		t := r.WaveTable()
+		t.Columns[0].Kind = Number
+		p.table(t)
+	}
+	if disturbed := run.Harness.Interference.Disturbed(); disturbed != "" {
+		p.printf("\nwarning: %s meanwhile: times and rates say little\n", disturbed)
+	}
+	for _, note := range run.Notes {
+		p.printf("\nnote: %s\n", note)
+	}
+	for _, summary := range []string{results.ThresholdSummary(r.Thresholds), results.UndecidedSummary(r.Thresholds)} {
+		if summary != "" {
+			p.printf("\n%s\n", summary)
+		}
+	}
+	if len(run.RepetitionCounts) > 0 {
+		p.printf("\n%s\n", deviceCounts(run))
+	}
+	if worst, repetition := results.WorstOperations(run.Operations); repetition > 0 {
+		p.printf("operations%s: %v\n", ofRepetitions(repetition, len(run.Operations)), worst)
+	}
+	if failures := r.Failures(); failures != "" {
+		p.printf("%s\n", failures)
+	}
+	if len(r.Now.Records) == 0 { // no table says it
+		for _, reason := range run.Invalid {
+			p.printf("invalid: %s\n", reason)
+		}
+	}
+	if run.Status == results.StatusInterrupted {
+		p.interrupted(run)
+	}
+	p.printf("run: %s\n", run.Path)
+	text := bytes.TrimLeft(p.out.Bytes(), "\n") // without a table, a paragraph begins it
+	p.out = *bytes.NewBuffer(text)
+}
+
+// ofRepetitions says which repetition something is of, if there are several.
+func ofRepetitions(repetition, of int) string {
+	if of < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" of repetition %d, the worst of %d", repetition, of)
+}
+
+// interrupted shows what an interruption left.
+func (p *terminal) interrupted(run *rundir.Loaded) {
+	if run.Partial == nil {
+		p.printf("interrupted: %d of the timed repetitions were measured, and are kept\n", run.Repetitions)
+		return
+	}
+	if p.out.Len() > 0 {
+		p.printf("\n")
+	}
+	if t := PartialTable(run.Partial); len(t.Rows) > 0 {
+		p.table(t)
+		for _, note := range t.Notes {
+			p.printf("%s\n", note)
+		}
+	}
+	for _, s := range PartialSentences(run.Partial) {
+		p.printf("partial: %s\n", plaintext.Line(s))
+	}
+	p.printf("interrupted: %d of %d timed repetitions were measured whole; the partial one is kept too (%s, %s), and is judged by nothing\n",
+		run.Repetitions, run.Partial.Of, rundir.RunFile, rundir.PartialLatencyFile)
+}
+
+// gate shows a table for each scenario, and the verdict over all.
+func (p *terminal) gate(d *Document) {
+	for _, r := range d.Results {
+		if r.Run == nil {
+			p.printf("scenario %s\n\n%s: %s\n\n", r.Scenario, r.Verdict, r.Reason)
+			continue
+		}
+		p.printf("scenario %s, run %s\n\n", r.Scenario, r.Run.Path)
+		if len(r.Thresholds) > 0 {
+			p.table(ThresholdTable(r.Thresholds))
+			p.printf("\n")
+		}
+		p.judgement(r)
+		p.printf("\n")
+	}
+	p.printf("gate: %s", d.Verdict)
+	if len(d.Results) > 1 {
+		p.printf(": %s", d.Reason)
+	}
+	p.printf("\n")
+	if d.Verdict == results.Regressed && d.Gate.Revision != "" {
+		p.printf("\nwhich function it is: fleetmark gate --base %.12s\n", d.Gate.Revision)
+	}
+}
+
+// turns shows a comparison by turns, or of benchmarks with a page: its rows, how it was measured,
+// and the causes of a regression.
+func (p *terminal) turns(d *Document) {
+	r := d.Results[0]
+	if d.Mode == ModeBase && len(r.Rows) == 0 {
+		p.printf("%s: %s\n", r.Verdict, r.Reason)
+	} else {
+		p.judgement(r)
+	}
+	if d.ABTest == nil {
+		p.printf("baseline: %s; now: %s\n", d.Gate.Baseline, d.Gate.Command)
+		return
+	}
+	for _, line := range d.ABTest.Summary {
+		p.printf("%s\n", line)
+	}
+	for _, c := range r.Causes {
+		if p.err == nil {
+			p.err = c.text(&p.out)
+		}
+	}
+	if d.ABTest.Unexplained != nil {
+		p.printf("\nthe cause could not be looked for: %v\n", d.ABTest.Unexplained)
+	}
+}
+
+// judgement shows rows, and then the verdict and its reason.
+func (p *terminal) judgement(r *Result) {
+	rows, folded := r.Rows, ""
+	if !p.All {
+		rows, folded = foldRows(r.Rows, r.HasBaseline)
+	}
+	if len(rows) > 0 {
+		p.rows(r, rows, folded)
+	} else if folded != "" {
+		p.printf("%s\n", folded)
+	}
+	switch {
+	case r.Verdict != "":
+		p.printf("\n%s: %s\n", p.Paint(roleOf(r.Verdict), string(r.Verdict)), plaintext.Line(r.Reason))
+	case r.Reason != "":
+		p.printf("\n%s: %s\n", noVerdict, plaintext.Line(r.Reason))
+	}
+}
+
+// rows shows a table of rows, what is folded or left out, and what explains its cells. A table that
+// is too wide first loses its intervals, which say less than any column.
+func (p *terminal) rows(r *Result, rows []Row, folded string) {
+	form := Layout{
+		Order: IntervalDelta, Base: "baseline", Now: "now", Spans: SpanScenarios(r.Rows), NoBase: !r.HasBaseline, NoReasons: folded != "",
+	}
+	t := RowTable(rows, form)
+	text, left, err := fitText(t, p.Style.Style)
+	if left.Note() != "" {
+		whole := left.Whole
+		form.NoIntervals = true
+		t = RowTable(rows, form)
+		if text, left, err = fitText(t, p.Style.Style); left.Whole < whole {
+			left.Whole, left.Dropped = whole, append([]string{"intervals"}, left.Dropped...)
+		}
+	}
+	p.err = cmp.Or(p.err, err)
+	p.out.WriteString(text)
+	for _, line := range []string{folded, left.Note()} {
+		if line != "" {
+			p.printf("%s\n", line)
+		}
+	}
+	t.notes(&p.out, "", plaintext.Line)
+	for _, sentence := range Legend(rows) {
+		p.printf("%s\n", sentence)
+	}
+}
+
+func fitText(t *Table, style texttable.Style) (string, texttable.Layout, error) {
+	var b bytes.Buffer
+	left, err := t.text(style).FitText(&b, style.Width)
+	return b.String(), left, err
+}
+
+// Failures says that operations of the run failed, and which file has more. It returns "" if none
+// did.
+func (r *Result) Failures() string {
+	return failures(&r.Run.Run, filepath.Join(r.Run.Path, rundir.FailuresFile))
+}

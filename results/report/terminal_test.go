@@ -1,0 +1,50 @@
+package report
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/rundir"
+)
+
+// TestResultFailures counts operations, of the repetition in which most failed.
+func TestResultFailures(t *testing.T) {
+	of := func(list ...results.Operations) results.Run {
+		return results.Run{Operations: list, Counts: results.Counts{Devices: 1}}
+	}
+	ops := func(succeeded, failed int64) results.Operations {
+		return results.Operations{Started: succeeded + failed, Succeeded: succeeded, Failed: failed}
+	}
+	for name, c := range map[string]struct {
+		run  results.Run
+		want string
+	}{
+		"none":       {of(ops(60, 0)), ""},
+		"one device": {of(ops(0, 82_122)), "82,122 of 82,122 operations failed; see run/failures.jsonl"},
+		"the worst":  {of(ops(58, 2), ops(53, 7), ops(60, 0)), "7 of 60 operations failed in the worst repetition; see run/failures.jsonl"},
+		"only in a repetition that isn't timed": {results.Run{Operations: []results.Operations{ops(60, 0)}, Counts: results.Counts{Devices: 60, Failed: 3}},
+			"3 of 60 devices failed in the worst repetition; see run/failures.jsonl"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newResult(Input{Judgement: &judge.Judgement{}, Now: RunSide(rundir.Loaded{Path: "run", Run: c.run})}, "", "")
+			require.Equal(t, c.want, r.Failures())
+		})
+	}
+}
+
+func TestTerminalWarnsOfInterference(t *testing.T) {
+	for share, want := range map[float64]string{
+		0.97: "warning: other processes used 97% of all cores meanwhile: times and rates say little\nrun: run\n",
+		0.05: "run: run\n",
+	} {
+		var out bytes.Buffer
+		run := results.Run{Harness: results.HarnessHealth{Interference: &results.Interference{OthersFraction: share}}}
+		d := New(ModeRun, Input{Judgement: &judge.Judgement{}, Now: RunSide(rundir.Loaded{Path: "run", Run: run})})
+		require.NoError(t, Terminal(&out, d, Style{}))
+		require.Equal(t, want, out.String())
+	}
+}

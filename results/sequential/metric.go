@@ -1,0 +1,184 @@
+package sequential
+
+import (
+	"math"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/internal/stats"
+)
+
+// A metric holds what was measured of one metric of one operation.
+type metric struct {
+	scenario, op string
+	unit         Unit
+	base, now    []float64 // a value for each block
+	differences  []float64 // a value for each pair: of logarithms, or of the values where zero makes sense
+	estimate     float64   // of the shift, at the last analysis
+	incomplete   bool      // some block of a side that had it elsewhere lacks it
+	passedAt     int       // after how many pairs it was last unchanged; 0 if never
+
+	resting bool    // its operation is decided
+	final   Outcome // of a metric that rests
+}
+
+// operation returns the key of the metric's operation.
+func (m *metric) operation() Key { return Key{Scenario: m.scenario, Op: m.op} }
+
+// tested reports whether the metric is tested rather than compared exactly.
+func (m *metric) tested() bool {
+	return !m.unit.Exact || stats.Differ(m.base) || m.unit.Steady && stats.Differ(m.now)
+}
+
+// values returns the metric's values in blocks.
+func (m *metric) values(blocks [][]results.Record) (values []float64) {
+	for _, b := range blocks {
+		for _, r := range b {
+			if v, ok := r.Value(m.unit.Name); ok && r.Scenario == m.scenario && r.Op == m.op {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
+}
+
+// add adds a pair.
+func (m *metric) add(base, now [][]results.Record) {
+	if m.resting {
+		return
+	}
+	old, new := m.values(base), m.values(now)
+	m.base, m.now = append(m.base, old...), append(m.now, new...)
+	if len(old) < len(base) || len(new) < len(now) {
+		m.incomplete = true
+		return
+	}
+	// An exact metric, too, may turn out to vary.
+	m.differences = append(m.differences, m.mean(new)-m.mean(old))
+}
+
+// mean returns the mean of a side's blocks, in the scale of differences.
+func (m *metric) mean(values []float64) float64 {
+	if m.unit.Margin.Absolute {
+		return stats.Mean(values)
+	}
+	logarithms := make([]float64, len(values))
+	for i, v := range values {
+		logarithms[i] = math.Log(max(v, math.SmallestNonzeroFloat64))
+	}
+	return stats.Mean(logarithms)
+}
+
+// figures returns the metric's figures, and how much worse it may be, as its logarithm or in its unit.
+func (m *metric) figures(found stats.Location, level float64) (f Metric, worst float64) {
+	f = Metric{Scenario: m.scenario, Op: m.op, Unit: m.unit,
+		Base: results.Summarize(m.base, m.unit.Exact), Now: results.Summarize(m.now, m.unit.Exact)}
+	if f.Base != nil && f.Now != nil {
+		f.Delta = results.RelativeChange(f.Base.Median, f.Now.Median)
+	}
+	if !m.tested() || len(m.differences) == 0 {
+		return f, 0
+	}
+	f.P = &found.P
+	m.estimate = found.Estimate
+	worst = math.Inf(1)
+	if found.Bounded {
+		switch {
+		case m.unit.Better < 0:
+			worst = found.High
+		case m.unit.Better > 0:
+			worst = -found.Low
+		default: // either way may be the worse one
+			worst = max(found.High, -found.Low)
+		}
+	}
+	if m.unit.Exact {
+		worst = max(worst, m.meanUpperBound(level))
+	}
+	ratio := math.Exp
+	if m.unit.Margin.Absolute {
+		base := f.Base.Median
+		ratio = func(d float64) float64 { return 1 + d/base }
+		if base <= 0 {
+			return f, worst // a share of nothing is none
+		}
+	}
+	change := ratio(found.Estimate) - 1
+	f.Delta = &change
+	if found.Bounded {
+		f.Ratio = &Ratio{Pairs: len(m.differences), Estimate: ratio(found.Estimate), Low: ratio(found.Low), High: ratio(found.High), Level: level}
+	}
+	return f, worst
+}
+
+// meanUpperBound returns how much worse the mean difference may be. The shift of a count that seldom
+// differs is 0, and so is its interval, whatever the mean; there are pairs enough for the normal
+// distribution.
+func (m *metric) meanUpperBound(level float64) float64 {
+	mean := stats.Mean(m.differences) * float64(-m.unit.Better)
+	return mean + math.Sqrt2*math.Erfinv(level)*stats.StandardError(m.differences)
+}
+
+// decide returns the metric's decision, Open if further pairs are wanted. worst is how much worse it may
+// be, as figures returned it.
+func (m *metric) decide(f *Metric, alpha, worst float64) Outcome {
+	switch {
+	case m.resting:
+		return m.final
+	case f.Base == nil:
+		return Outcome{Decision: Unclear, Cause: NotInBase}
+	case f.Now == nil:
+		return Outcome{Decision: Worse, Cause: Missing}
+	case m.incomplete:
+		return Outcome{Decision: Unclear, Cause: IncompleteBlocks}
+	case !m.tested():
+		return m.compare(f)
+	}
+	cause := Plain
+	switch {
+	case m.unit.Exact && m.unit.Steady:
+		cause = Unsteady
+	case m.unit.Exact:
+		cause = TimingDetermines
+	}
+	margin, worsening := m.unit.Margin, float64(-m.unit.Better)
+	worse, allowed := m.estimate*worsening, math.Log1p(margin.Relative)
+	if margin.Absolute {
+		allowed = margin.Slack + margin.Relative*math.Abs(f.Base.Median)
+	}
+	if m.unit.Exact { // the median of something rare is 0, and so is the shift: the means tell
+		worse = stats.Mean(m.differences) * worsening
+		allowed = margin.Slack + margin.Relative*math.Abs(stats.Mean(m.base))
+	}
+	switch significant := *f.AdjustedP < alpha; {
+	case significant && m.unit.Better == 0 && math.Abs(m.estimate) > allowed:
+		return Outcome{Decision: Unclear, Cause: Undirected}
+	case significant && worse > allowed:
+		return Outcome{Decision: Worse, Cause: cause}
+	case significant && worse < -allowed:
+		return Outcome{Decision: Better, Cause: cause}
+	case worst < 2*allowed, worst <= 0:
+		m.passedAt = len(m.differences)
+		return Outcome{Decision: Unchanged, Cause: cause}
+	case m.passedAt > 0: // the chance of being wrong in this was spent then
+		return Outcome{Decision: Unchanged, Cause: Passed, PassedAfter: m.passedAt}
+	}
+	return Outcome{Cause: cause}
+}
+
+// compare decides an exact metric.
+func (m *metric) compare(f *Metric) Outcome {
+	worse, someWorse := m.unit.CompareExact(f.Base, f.Now)
+	o := Outcome{Decision: Unchanged}
+	switch {
+	case someWorse:
+		return Outcome{Decision: Unclear, Cause: SomeWorse}
+	case worse > 0:
+		o.Decision = Worse
+	case worse < 0:
+		o.Decision = Better
+	}
+	if f.Now.Differs() {
+		o.Cause = SamplesDiffer
+	}
+	return o
+}

@@ -1,0 +1,114 @@
+package results
+
+// A Unit is one metric: what it measures, which way is better, how far it may move before the move counts, and
+// how its values are shown. [Units] lists all that a run may record.
+type Unit struct {
+	Name string // as in samples.txt, such as "p99-ns/op"
+	Doc  string // what is measured, in a few words
+
+	// Better is -1 if less is better and +1 if more is.
+	Better int
+
+	// Exact marks a metric that the scenario's seed determines: two runs of the same work have the same
+	// value, so a single sample decides and any worsening of the median is a regression. samples.txt says so
+	// to benchstat with assume=exact.
+	Exact bool
+
+	Class    UnitClass // what moves the metric, and so where it may be judged
+	Scope    Scope     // which operation of a load it belongs to
+	Quantity Quantity  // how a value is shown
+
+	// MayBeZero reports whether zero can be a measurement: that nothing was allocated, repeated or lost. No
+	// operation takes no time, and none is sent without a byte; such a zero means that the meter didn't run,
+	// and would pass for the best value there is.
+	MayBeZero bool
+
+	// ShownOnly marks a metric that never has a verdict: p75 and p95 say what p50, p90 and p99 say, and the
+	// longest response time is that of one operation.
+	ShownOnly bool
+
+	// Tolerance is the smallest relative change that counts between a run and a baseline: 0.25 means that 24%
+	// slower still passes.
+	Tolerance float64
+
+	// Slack is the smallest absolute change that counts, in the unit itself: what a run allocates once
+	// belongs to no operation, and a share of almost nothing is not a share of anything.
+	Slack float64
+
+	// Sequential is the smallest change that counts between two sides that take turns. It is the zero Margin
+	// for a metric that isn't tested then.
+	Sequential Margin
+}
+
+// Judged reports whether the metric may have a verdict.
+func (u Unit) Judged() bool { return !u.ShownOnly }
+
+// A UnitClass is what moves a metric. It decides whether a value may be compared with one from another machine.
+type UnitClass int
+
+// The classes. Counts and allocations are judged on any machine, all others only on the machine that the baseline
+// comes from.
+const (
+	ClassTime       UnitClass = iota + 1 // how long an operation took
+	ClassRate                            // how many operations or bytes a second
+	ClassCPU                             // processor time
+	ClassAllocation                      // heap bytes and objects an operation
+	ClassCount                           // what was sent and what became of it, a device
+	ClassMemory                          // resident memory
+)
+
+// String returns the name of the class, as the documentation has it.
+func (c UnitClass) String() string {
+	switch c {
+	case ClassTime:
+		return "time"
+	case ClassRate:
+		return "rate"
+	case ClassCPU:
+		return "cpu"
+	case ClassAllocation:
+		return "allocation"
+	case ClassCount:
+		return "count"
+	case ClassMemory:
+		return "memory"
+	}
+	return "unknown"
+}
+
+// Portable reports whether a value of this class means the same on any machine.
+func (c UnitClass) Portable() bool { return c == ClassAllocation || c == ClassCount }
+
+// FollowsSpeed reports whether a value of this class moves with the machine's speed.
+func (c UnitClass) FollowsSpeed() bool { return c == ClassTime || c == ClassRate || c == ClassCPU }
+
+// A Scope says which records of a load hold a metric.
+type Scope int
+
+// The scopes.
+const (
+	PerOperation Scope = iota // each operation's record holds its own
+	WholeLoad                 // the record of the load's operation holds it for the whole load
+)
+
+// A Quantity is what a metric counts. It decides how a value is shown.
+type Quantity int
+
+// The quantities.
+const (
+	Number         Quantity = iota // and whatever the metric's name says how to show
+	Objects                        // shown with two decimals
+	BytesPerSecond                 // shown in units of 1,000,000
+	Share                          // from 0 to 1, shown in percents
+)
+
+// A Margin is the smallest change that counts between two sides that take turns. It is much less than if one of
+// them is a page from last week.
+type Margin struct {
+	Relative float64
+	Slack    float64 // in the unit itself
+	Absolute bool    // differences are of the values, not of their logarithms
+}
+
+// IsZero reports whether m is no margin: the metric isn't tested.
+func (m Margin) IsZero() bool { return m == Margin{} }

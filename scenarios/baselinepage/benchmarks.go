@@ -1,0 +1,228 @@
+package baselinepage
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/project"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios/gobench"
+)
+
+// BenchmarkOptions change how the Go benchmarks of fleetmark.yaml are measured.
+type BenchmarkOptions struct {
+	Count int           // samples per benchmark; 0 is what fleetmark.yaml says
+	Time  string        // go test's -benchtime; empty leaves it to go test
+	Limit time.Duration // how long each command may take
+}
+
+// command returns the go test command of an entry of fleetmark.yaml.
+func (o BenchmarkOptions) command(p project.Project, e project.Benchmarks) gobench.TestCommand {
+	c := gobench.TestCommand{Dir: p.Root, Packages: e.Packages, Run: e.Run, Skip: e.Skip, Count: e.Count, BenchTime: o.Time, Limit: o.Limit}
+	if o.Count > 0 {
+		c.Count = o.Count
+	}
+	return c
+}
+
+// benchmarks are the Go benchmarks that fleetmark.yaml names.
+type benchmarks struct{ heading }
+
+// derived implements section: once their samples are on the page, the benchmarks need not be measured.
+func (*benchmarks) derived(c content) bool { return len(c.page.Benchmarks) > 0 }
+
+// trials are the Go benchmarks that were tried and will be measured.
+type trials []*gobench.Trial
+
+// Try runs each Go benchmark once, before minutes are spent on anything, so that it fails early if one
+// can't be measured.
+func (b *Builder) Try(ctx context.Context) error {
+	p := b.content.project
+	if !b.wants(benchmarksName) {
+		return nil
+	}
+	if len(p.Config.Benchmarks) == 0 {
+		b.skip(benchmarksName, lacks(p, "benchmarks"))
+		return nil
+	}
+	for _, e := range p.Config.Benchmarks {
+		c := b.options.Benchmarks.command(p, e)
+		b.options.Log("trying the benchmarks of " + strings.Join(e.Packages, " "))
+		c.Progress = onceEach(func(p gobench.SampleProgress) {
+			b.options.Log(fmt.Sprintf("%s, from sample %d of %d", p.Benchmark, p.Done+1, p.Of))
+		})
+		trial, err := c.Try(ctx)
+		if err != nil {
+			return err
+		}
+		for _, name := range slices.Concat(slices.Sorted(maps.Keys(e.References)), e.Referenced()) {
+			if !trial.Has(name) {
+				return fmt.Errorf("%s: references: run matches no Benchmark%s: want the name of a benchmark that it matches", e.Where, name)
+			}
+		}
+		b.trials = append(b.trials, trial)
+	}
+	return nil
+}
+
+// onceEach calls progress once for each benchmark, and not for each of its samples.
+func onceEach(progress func(gobench.SampleProgress)) func(gobench.SampleProgress) {
+	last := ""
+	return func(p gobench.SampleProgress) {
+		if name := p.Package + " " + p.Benchmark; name != last && p.Done < p.Of {
+			last = name
+			progress(p)
+		}
+	}
+}
+
+// measure implements section. It measures what Try tried.
+func (*benchmarks) measure(ctx context.Context, b *Builder) error {
+	for _, trial := range b.trials {
+		measured, err := trial.Measure(ctx)
+		if err != nil {
+			return err
+		}
+		b.content.page.Benchmarks = append(b.content.page.Benchmarks, *measured)
+	}
+	return nil
+}
+
+// A benchmarkRow is a benchmark of the page, beside its reference.
+type benchmarkRow struct {
+	results.BenchmarkSummary
+	reference   string  // the name of its reference, or empty
+	ratio       float64 // its time divided by the reference's; 0 without a reference
+	isReference bool    // it is the reference of another benchmark
+}
+
+// id returns what figures and targets call a benchmark, such as delivery.Push.
+func (r benchmarkRow) id(module string) string {
+	pkg, ok := strings.CutPrefix(r.Package, module+"/")
+	if !ok {
+		pkg = path.Base(r.Package)
+	}
+	return pkg + "." + r.Name
+}
+
+// benchmarkRows returns the benchmarks of the page, in its order.
+func (c content) benchmarkRows() []benchmarkRow {
+	references := map[string]string{}
+	for _, e := range c.project.Config.Benchmarks {
+		maps.Copy(references, e.References)
+	}
+	var rows []benchmarkRow
+	for _, g := range c.page.Benchmarks {
+		summaries := g.Summaries()
+		for _, s := range summaries {
+			row := benchmarkRow{BenchmarkSummary: s}
+			for _, reference := range references {
+				row.isReference = row.isReference || reference == s.Name
+			}
+			i := slices.IndexFunc(summaries, func(o results.BenchmarkSummary) bool {
+				return o.Name == references[s.Name] && o.Package == s.Package && o.Procs == s.Procs
+			})
+			if i >= 0 {
+				row.reference = summaries[i].Name
+				own, ok1 := s.Unit("ns/op")
+				other, ok2 := summaries[i].Unit("ns/op")
+				if ok1 && ok2 && other.Median > 0 {
+					row.ratio = own.Median / other.Median
+				}
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// usualUnits returns the metrics of go test, which have a column each.
+func usualUnits() []string { return []string{"ns/op", "B/op", "allocs/op", "MB/s"} }
+
+func (*benchmarks) write(w *results.SectionWriter, c content) {
+	w.Text("Single operations as go test measures them: client and device in one process, one operation after another unless the name ends in a number of workers. " +
+		"Medians, the time with the interval that holds it with 95%% confidence. A reference does the least that the same work could take, so its ratio means the same on any machine. Measured with")
+	var commands []string
+	for _, g := range c.page.Benchmarks {
+		commands = append(commands, g.Command)
+	}
+	w.Commands(commands...)
+
+	rows := c.benchmarkRows()
+	header := []string{"benchmark", "time", "op/s", "B/op", "allocs/op", "MB/s", "n", "to its reference"}
+	var own []string // metrics that the benchmarks report themselves
+	for _, r := range rows {
+		for _, u := range r.Units {
+			if !slices.Contains(usualUnits(), u.Unit) && !slices.Contains(own, u.Unit) {
+				own = append(own, u.Unit)
+				header = append(header, u.Unit)
+			}
+		}
+	}
+	packages := map[string]bool{}
+	for _, r := range rows {
+		packages[r.Package] = true
+	}
+	var table [][]string
+	for _, r := range rows {
+		table = append(table, r.cells(w, c.project.Module, own, len(packages) > 1))
+	}
+	w.Table("l"+strings.Repeat("r", len(header)-1), header, table)
+	w.Command("Every sample is under Samples. A new run on this machine is compared with them by", "go tool benchstat "+results.BaselineFile+" current.txt")
+	if text := betterText(own, c.project.Config.Units); text != "" {
+		w.Text("%s", text)
+	}
+}
+
+// cells returns the cells of a row of the table, and adds their figures to the section.
+func (r benchmarkRow) cells(w *results.SectionWriter, module string, own []string, withPackage bool) []string {
+	id := r.id(module)
+	name := r.Name
+	if withPackage {
+		name = id
+	}
+	cell := func(unit string) string {
+		s, ok := r.Unit(unit)
+		if !ok {
+			return ""
+		}
+		w.Figure(id+" "+unit, s.Median)
+		return results.FormatValue(s.Median, unit)
+	}
+	row := []string{name, cell("ns/op"), "", cell("B/op"), cell("allocs/op"), cell("MB/s"), fmt.Sprint(r.Samples), ""}
+	if s, ok := r.Unit("ns/op"); ok && s.Median > 0 {
+		row[1] += " ± " + s.Interval()
+		row[2] = results.FormatValue(1e9/s.Median, "ops/s")
+	}
+	if r.ratio > 0 {
+		w.Figure(id+" ratio", r.ratio)
+		row[7] = fmt.Sprintf("%.2fx %s", r.ratio, r.reference)
+	}
+	for _, unit := range own {
+		row = append(row, cell(unit))
+	}
+	return row
+}
+
+// betterText returns which direction is better for the metrics that fleetmark.yaml declares.
+func betterText(units []string, known map[string]project.Unit) string {
+	var text []string
+	for _, unit := range units {
+		if u, ok := known[unit]; ok {
+			direction := "lower"
+			if u.HigherIsBetter {
+				direction = "higher"
+			}
+			text = append(text, fmt.Sprintf("of %s, %s is better", unit, direction))
+		}
+	}
+	if len(text) == 0 {
+		return ""
+	}
+	return "Of the benchmarks' own metrics: " + strings.Join(text, "; ") + "."
+}

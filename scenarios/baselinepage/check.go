@@ -1,0 +1,104 @@
+package baselinepage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/project"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// Stale is a reason why a page may no longer be believed.
+type Stale struct {
+	Problem string // such as "lacks scenario rollout"
+	Derived bool   // Rewrite mends it; otherwise the page has to be measured anew
+}
+
+// Check returns why a page may no longer be believed, or nil: a scenario has changed or is missing, a
+// metric no longer exists, or a section that is written from the code and fleetmark.yaml would be written
+// otherwise today.
+func Check(ctx context.Context, page *results.Baseline, p project.Project) ([]Stale, error) {
+	var stale []Stale
+	add := func(format string, args ...any) { stale = append(stale, Stale{Problem: fmt.Sprintf(format, args...)}) }
+	for _, name := range Scenarios() {
+		old, ok := page.Scenario(name)
+		if !ok {
+			add("lacks scenario %s", name)
+			continue
+		}
+		spec, err := scenarios.Find(name)
+		if err != nil {
+			return nil, err
+		}
+		digest, err := spec.WorkloadDigest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if digest != old.WorkloadDigest {
+			add("scenario %s has changed since it was measured", name)
+		}
+	}
+	if scenario, unit, ok := unknownUnit(page); ok {
+		add("has the metric %s in scenario %s, which there isn't any more", unit, scenario)
+	}
+	sections, err := staleSections(content{page, p})
+	return append(stale, sections...), err
+}
+
+// unknownUnit returns the first metric of a page that no longer exists, and its scenario.
+func unknownUnit(page *results.Baseline) (scenario, unit string, ok bool) {
+	for _, s := range page.Scenarios {
+		for _, r := range s.Records {
+			for _, v := range r.Values {
+				if _, known := results.LookupUnit(v.Unit); !known {
+					return s.Name, v.Unit, true
+				}
+			}
+		}
+	}
+	return "", "", false
+}
+
+// staleSections returns what is wrong with the sections of a page.
+func staleSections(c content) ([]Stale, error) {
+	b := &Builder{content: c, sections: newSections()}
+	var has, want []string
+	for _, s := range c.page.Sections {
+		has = append(has, s.Name)
+	}
+	for _, s := range b.sections {
+		want = append(want, s.name())
+	}
+	if !slices.Equal(has, want) {
+		names := strings.Join(has, ", ")
+		if len(has) == 0 {
+			names = "none"
+		}
+		problem := fmt.Sprintf("has the sections %s, and they are %s now", names, strings.Join(want, ", "))
+		return []Stale{{Problem: problem, Derived: len(has) > 0}}, nil
+	}
+	var stale []Stale
+	for i, s := range b.sections {
+		if !s.derived(c) {
+			continue
+		}
+		now, err := b.writeSection(s, nil)
+		if err != nil {
+			return nil, err
+		}
+		if old := c.page.Sections[i]; now.Body != old.Body || now.Title != old.Title {
+			problem := fmt.Sprintf("says under %q what the code and "+project.ConfigFile+" no longer say", old.Title)
+			stale = append(stale, Stale{Problem: problem, Derived: true})
+		}
+	}
+	return stale, nil
+}
+
+// Rewrite writes the sections of a page anew that can be written without measuring, and keeps the others.
+func Rewrite(page *results.Baseline, p project.Project) error {
+	b := &Builder{content: content{page, p}, sections: newSections()}
+	return b.write(page.Sections)
+}

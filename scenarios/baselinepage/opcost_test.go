@@ -1,0 +1,106 @@
+package baselinepage
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/sequential"
+	"github.com/fleetmark/fleetmark/scenarios/anatomy"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
+)
+
+// rowsOf returns the cells of the rows of a section's tables whose first cell is the given one.
+func rowsOf(s results.Section, first string) (rows [][]string) {
+	for line := range strings.SplitSeq(s.Body, "\n") {
+		cells := strings.Split(strings.Trim(line, "| "), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		if cells[0] == first {
+			rows = append(rows, cells)
+		}
+	}
+	return rows
+}
+
+// The parts on a row add up to its whole, but for rounding, which may take a twentieth of each.
+func TestAllocations_addUp(t *testing.T) {
+	kind := anatomy.Kind{Op: delivery.OpPush, Transport: delivery.Lean, New: true}
+	a := anatomy.Allocations{Kind: kind, N: 3, Objects: 88, Bytes: 5040, Profile: profiles.Breakdown{
+		Objects: 86, Bytes: 5040,
+		Components: []profiles.Share{{Name: "request", Objects: 1, Bytes: 40}, {Name: "connection", Objects: 85, Bytes: 5000}, {Name: "other"}},
+		Sites:      []profiles.Site{{Function: "net.(*Dialer).DialContext", Caller: "a/b/delivery.dial[go.shape]", Place: "lean.go:1", Objects: 85, Bytes: 5000}, {Objects: 1, Bytes: 40}},
+	}}
+	w := results.NewSection("allocations", "Allocations")
+	(&allocations{parts: &opcostMeasurement{report: &anatomy.Report{Allocations: []anatomy.Allocations{a}}}}).write(w, content{})
+	s, err := w.Section()
+	require.NoError(t, err)
+	rows := rowsOf(s, "push")
+	require.Equal(t, [][]string{
+		{"push", "lean", "new", "13.3", "1666.7", "0", "0", "1680"},
+		{"push", "lean", "new", "0.3", "28.3", "0", "0.7", "29.3"},
+	}, rows)
+	for _, row := range rows {
+		sum := 0.
+		for _, cell := range row[3 : len(row)-1] {
+			v, err := strconv.ParseFloat(cell, 64)
+			require.NoError(t, err)
+			sum += v
+		}
+		whole, err := strconv.ParseFloat(row[len(row)-1], 64)
+		require.NoError(t, err)
+		require.InDelta(t, whole, sum, 0.05*float64(len(row)))
+	}
+	require.InDelta(t, 88./3, s.Figures["push lean new allocs/op"], 1e-9)
+}
+
+func TestAllocations_none(t *testing.T) {
+	w := results.NewSection("allocations", "Allocations")
+	report := &anatomy.Report{Allocations: []anatomy.Allocations{{
+		Kind: anatomy.Kind{Op: delivery.OpPush, Transport: delivery.Lean}, N: 100, Profile: profiles.Breakdown{Components: []profiles.Share{{Name: "other"}}},
+	}}}
+	(&allocations{parts: &opcostMeasurement{report: report}}).write(w, content{})
+	s, err := w.Section()
+	require.NoError(t, err)
+	require.Equal(t, [][]string{{"push", "lean", "kept-alive", "0", "0", "0"}, {"push", "lean", "kept-alive", "0", "0", "0"}}, rowsOf(s, "push"))
+}
+
+func TestTimeAndStreaming(t *testing.T) {
+	w := results.NewSection("time", "Time")
+	parts := &opcostMeasurement{report: &anatomy.Report{
+		Phases:  []anatomy.Phases{{Kind: anatomy.Kind{Op: delivery.OpVerify, Transport: delivery.NetHTTP}, N: 7, Prepare: 1000, Connect: 200, Write: 8000, Wait: 10_000, Read: 800, Whole: 20_000, P99: 90_000}},
+		Streams: []anatomy.Stream{{Size: 10e6, PeakBefore: 30 << 20, Peak: 31 << 20, Allocated: 1 << 19, Nanos: 1e7}, {Size: 1e6, Allocated: 1, Nanos: 1e6}},
+	}}
+	(&timing{parts: parts}).write(w, content{})
+	s, err := w.Section()
+	require.NoError(t, err)
+	require.Equal(t, [][]string{{"verify", "nethttp", "kept-alive", "1.00µs", "200ns", "8.00µs", "10.0µs", "800ns", "20.0µs", "90.0µs"}}, rowsOf(s, "verify"))
+	require.Contains(t, strings.Join(strings.Fields(s.Body), " "), "So 50% of the median verify over nethttp on a connection that stays is waiting for the device, and 10% is the client's own")
+	require.Equal(t, 10_000., s.Figures["verify nethttp kept-alive wait ns"])
+
+	w = results.NewSection("streaming", "Streaming")
+	(&streaming{parts: parts}).write(w, content{})
+	s, err = w.Section()
+	require.NoError(t, err)
+	require.Equal(t, [][]string{{"10 MB", "30.0 MiB", "31.0 MiB", "1.0 MiB", "0.5 MiB", "1000MB/s"}}, rowsOf(s, "10 MB"))
+	require.Equal(t, [][]string{{"1 MB", "not told here", "not told here", "", "0.0 MiB", "1000MB/s"}}, rowsOf(s, "1 MB"))
+	require.Equal(t, 1048576., s.Figures["10 MB peak growth B"])
+	require.NotContains(t, s.Figures, "1 MB peak growth B")
+}
+
+func TestOverhead(t *testing.T) {
+	w := results.NewSection("profiling", "Profiling")
+	(&overhead{ratios: []versus.Overhead{
+		{Unit: "cpu-ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 1.01, Low: 0.99, High: 1.025}}, {Unit: "ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 0.998, Low: 0.98, High: 1.02}},
+	}}).write(w, content{})
+	s, err := w.Section()
+	require.NoError(t, err)
+	require.Equal(t, [][]string{{"cpu-ns/op", "+1.0%", "-1.0% to +2.5%", "40"}}, rowsOf(s, "cpu-ns/op"))
+	require.InDelta(t, 1, s.Figures["push cpu-ns/op percent more"], 1e-9)
+}

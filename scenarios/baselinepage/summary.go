@@ -1,0 +1,119 @@
+package baselinepage
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// maxSummaryRows bounds the operations that the summary shows.
+const maxSummaryRows = 8
+
+// summary answers a reviewer's first questions: what does an operation cost, against which limit, and
+// are the targets met?
+type summary struct {
+	heading
+	fromPage
+}
+
+func (*summary) write(w *results.SectionWriter, c content) {
+	targets := c.evaluate()
+	if len(targets) > 0 {
+		text := countTargets(targets)
+		var unmet []string
+		for _, t := range targets {
+			if t.state == targetUnmet {
+				unmet = append(unmet, fmt.Sprintf("%s is %s, wanted %s", t.Name, formatFigure(t.value, t.Limit.Form), t.limit()))
+			}
+		}
+		if len(unmet) > 0 {
+			text += ": " + strings.Join(unmet, "; ")
+		}
+		w.Text("%s.", text)
+	}
+	c.summarizeBenchmarks(w, targets)
+	if text := c.summarizeScenarios(); text != "" {
+		w.Text("%s", text)
+	}
+}
+
+// summarizeBenchmarks writes the Go benchmarks that are no references, each figure beside its target.
+func (c content) summarizeBenchmarks(w *results.SectionWriter, targets []evaluatedTarget) {
+	byFigure := map[string]evaluatedTarget{}
+	for _, t := range targets {
+		byFigure[t.Figure] = t
+	}
+	beside := func(value, figure string) string {
+		t, ok := byFigure[figure]
+		switch {
+		case !ok:
+			return value
+		case t.state == targetForOtherMachine:
+			return fmt.Sprintf("%s (%s on %s)", value, t.limit(), t.Machine)
+		}
+		return fmt.Sprintf("%s (%s)", value, t.limit())
+	}
+	var rows [][]string
+	left := 0
+	for _, r := range c.benchmarkRows() {
+		if r.isReference {
+			continue
+		}
+		if len(rows) == maxSummaryRows {
+			left++
+			continue
+		}
+		figure := benchmarksName + "/" + r.id(c.project.Module) + " "
+		cell := func(unit string) string {
+			s, ok := r.Unit(unit)
+			if !ok {
+				return ""
+			}
+			value := results.FormatValue(s.Median, unit)
+			if t, ok := byFigure[figure+unit]; ok {
+				value = formatFigure(s.Median, t.Limit.Form)
+			}
+			return beside(value, figure+unit)
+		}
+		ratio := ""
+		if r.ratio > 0 {
+			ratio = beside(fmt.Sprintf("%.2fx", r.ratio), figure+"ratio")
+		}
+		rows = append(rows, []string{r.Name, cell("ns/op"), ratio, cell("allocs/op"), cell("B/op"), cell("MB/s")})
+	}
+	if len(rows) == 0 {
+		return
+	}
+	w.Text("What one operation costs, by the Go benchmark of that name, and how that compares with its reference, which does the least that the same work could take. In parentheses what is wanted:")
+	w.Table("lrrrrr", []string{"operation", "time", "to its reference", "allocs/op", "B/op", "MB/s"}, rows)
+	if left > 0 {
+		w.Text("And %d more, under Go benchmarks.", left)
+	}
+}
+
+// summarizeScenarios returns how fast each scenario was, by its first operation that has a rate.
+func (c content) summarizeScenarios() string {
+	var parts []string
+	for _, s := range c.page.Scenarios {
+		medians := results.Medians(s.Records)
+		for _, op := range []string{"deliver", "push", "verify"} {
+			rate, ok := medians[op]["ops/s"]
+			if !ok {
+				continue
+			}
+			text := fmt.Sprintf("%s: %s %s", s.Name, op, results.FormatValue(rate, "ops/s"))
+			for _, unit := range []string{"p50-ns/op", "p99-ns/op"} {
+				if v, ok := medians[op][unit]; ok {
+					text += ", " + strings.TrimSuffix(unit, "-ns/op") + " " + results.FormatValue(v, unit)
+				}
+			}
+			parts = append(parts, text)
+			break
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Under load, scenario " + strings.Join(parts, "; scenario ") + "."
+}

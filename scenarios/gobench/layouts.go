@@ -1,0 +1,165 @@
+package gobench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/sequential"
+)
+
+// roundsOfLayout is how often a benchmark is measured in a layout. More would say more of that one, and
+// nothing of how much it differs from others, which is what the judgement wants.
+const roundsOfLayout = 2
+
+// layouts settles what one layout of the code left open: the test binaries of both sides are linked again and
+// again, with their functions in another order, and judged by how they differ across the layouts.
+func (c *comparison) layouts(ctx context.Context) error {
+	out := c.outcome
+	unsettled := c.found.Unsettled()
+	if len(unsettled) == 0 || c.LayoutBudget <= 0 {
+		return nil
+	}
+	over := sequential.New(sequential.Options{Units: c.unit, Rest: true, Means: true, Weight: c.found.LayoutWeight()})
+	l := &layouts{comparison: c, over: over, unsettled: unsettled}
+	for _, t := range c.targets {
+		if slices.ContainsFunc(unsettled, func(k sequential.Key) bool { return k.Scenario == t.Package && k.Op == t.Short() }) {
+			l.targets = append(l.targets, t)
+		}
+	}
+	for began, seed := time.Now(), uint64(1); ; seed++ {
+		err := l.measure(ctx, seed)
+		if failed, ok := errors.AsType[*checkout.Error](err); ok { // the verdict of one layout stands
+			out.Relinking = failed
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		open := l.open()
+		elapsed := time.Since(began)
+		c.Progress(Progress{
+			Open: len(open), Benchmarks: len(c.targets), Rounds: out.Rounds, Layouts: over.Pairs(),
+			Elapsed: elapsed, Budget: c.LayoutBudget,
+		})
+		last := len(open) == 0 || elapsed >= c.LayoutBudget || !over.CanAddPair()
+		if !last && !over.AnalysisDue() {
+			continue
+		}
+		if found, decided := over.Analyze(last); decided || last {
+			out.Layouts, out.LayoutsElapsed = over.Pairs(), elapsed
+			out.Judgement = judge.Sequential(c.found.AcrossLayouts(found, over.Pairs()), nil)
+			return nil
+		}
+	}
+}
+
+// layouts measures one layout after the other.
+type layouts struct {
+	*comparison
+	over      *sequential.Test
+	unsettled []sequential.Key
+	targets   []*target
+	failed    []*target // in a layout: they are measured no more
+}
+
+// open returns the targets that are still measured.
+func (l *layouts) open() []*target {
+	return slices.DeleteFunc(slices.Clone(l.targets), func(t *target) bool {
+		return slices.Contains(l.failed, t) || l.over.Resting(t.Package, t.Short())
+	})
+}
+
+// measure builds a layout and measures the open targets in it.
+func (l *layouts) measure(ctx context.Context, seed uint64) error {
+	open := l.open()
+	linked, err := relink(ctx, open, seed)
+	if err != nil {
+		return err
+	}
+	var base, now [2 * roundsOfLayout][]results.Record
+	for _, t := range open {
+		var olds, news []*block
+		for range roundsOfLayout {
+			blocks, broke, err := l.turns(ctx, t.Benchmark, t.iterations, linked[t.base], linked[t.now])
+			if err != nil {
+				if err := l.abandon(t, broke, err); err != nil {
+					return err
+				}
+				break
+			}
+			olds, news = append(olds, blocks[linked[t.base]]...), append(news, blocks[linked[t.now]]...)
+		}
+		if slices.Contains(l.failed, t) {
+			continue
+		}
+		for i := range base {
+			base[i], now[i] = append(base[i], l.only(olds[i])), append(now[i], l.only(news[i]))
+		}
+	}
+	return l.over.Add(base[:], now[:])
+}
+
+// relink builds the test binaries of some targets again, with their functions in an order drawn by seed,
+// which is the same on either side.
+func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*binary, error) {
+	linked := map[*binary]*binary{}
+	for _, t := range targets {
+		if linked[t.base] != nil {
+			continue
+		}
+		var both [2]*binary
+		links, linking := errgroup.WithContext(ctx)
+		for i, b := range []*binary{t.base, t.now} {
+			links.Go(func() (err error) {
+				both[i], err = build(linking, b.tree, b.pkg, b.path+"-layout", b.trim, fmt.Sprintf("-ldflags=-randlayout=%d", seed))
+				return b.notLinked(err)
+			})
+		}
+		if err := links.Wait(); err != nil {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			return nil, err
+		}
+		linked[t.base], linked[t.now] = both[0], both[1]
+	}
+	return linked, nil
+}
+
+// notLinked says of an error that it is of another layout of a test binary that did compile.
+func (b *binary) notLinked(err error) error {
+	if failed, ok := errors.AsType[*checkout.Error](err); ok {
+		failed.Problem = fmt.Sprintf("%s: the tests of %s can't be linked with their functions in another order", b.tree, b.pkg.ImportPath)
+		failed.Want = "the go command says why"
+	}
+	return err
+}
+
+// abandon leaves open a target that can't be measured in a layout, if err is a [*problem], and returns any other error.
+func (l *layouts) abandon(t *target, b *binary, err error) error {
+	p, ok := errors.AsType[*problem](err)
+	if !ok {
+		return err
+	}
+	l.failed = append(l.failed, t)
+	text, err := l.describe(p, b, t.Benchmark)
+	l.over.Abandon(t.key(), sequential.Unclear, judge.Reason{Code: judge.FailsInOtherLayout, Side: judge.Side(b.tree.Side), Text: text})
+	return err
+}
+
+// only keeps the unsettled metrics of a block.
+func (l *layouts) only(b *block) results.Record {
+	r := b.record
+	r.Values = slices.DeleteFunc(slices.Clone(r.Values), func(v results.Value) bool {
+		return !slices.Contains(l.unsettled, sequential.Key{Scenario: r.Scenario, Op: r.Op, Unit: v.Unit})
+	})
+	return r
+}

@@ -1,8 +1,0 @@
-//go:build !linux
-
-package scenarios
-
-import "time"
-
-// sleeper is none: Go's own timers have to do.
-func sleeper() func(time.Duration) { return nil }

@@ -1,0 +1,304 @@
+package versus
+
+import (
+	"crypto/sha256"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report"
+)
+
+// A source is a source tree laid out as this one, and small: its driver prints what it was built from.
+type source struct {
+	t   *testing.T
+	dir string
+}
+
+// files are those of the first commit. Each value that a driver prints says which state it is of.
+func files() map[string]string {
+	return map[string]string{
+		"go.mod":                   "module example.com/tiny\n\ngo 1.24\n\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./dep\n",
+		"dep/go.mod":               "module example.com/dep\n\ngo 1.24\n",
+		"dep/dep.go":               "package dep\n\nconst Name = \"old-dep\"\n",
+		"fork/go.mod":              "module example.com/dep\n\ngo 1.24\n",
+		"fork/dep.go":              "package dep\n\nconst Name = \"fork\"\n",
+		"internal/wire/wire.go":    "package wire\n\nconst Name = \"old-wire\"\n",
+		"delivery/delivery.go":     "package delivery\n\nimport (\n\t_ \"embed\"\n\n\t\"example.com/dep\"\n\t\"example.com/tiny/internal/wire\"\n)\n\n//go:embed banner.txt\nvar banner string\n\nfunc Names() string { return name + \" \" + banner + \" \" + wire.Name + \" \" + dep.Name }\n",
+		"delivery/banner.txt":      "old-banner",
+		"delivery/old.go":          "package delivery\n\nconst name = \"old-delivery\"\n",
+		"cmd/fleetmark/main.go":    "package main\n\nimport (\n\t\"os\"\n\n\t\"example.com/tiny/delivery\"\n)\n\nfunc main() { os.Stdout.WriteString(harness + \" \" + delivery.Names()) }\n",
+		"cmd/fleetmark/harness.go": "package main\n\nconst harness = \"old-harness\"\n",
+		"docs/page.md":             "",
+		".gitattributes":           "delivery/old.go export-ignore\n", // hides nothing from the gate
+	}
+}
+
+// newSource commits files, and makes the directory docs the current one.
+func newSource(t *testing.T, more map[string]string) *source {
+	t.Helper()
+	return newSourceIn(t, t.TempDir(), more)
+}
+
+// newSourceIn is newSource in a given directory, which it makes.
+func newSourceIn(t *testing.T, dir string, more map[string]string) *source {
+	t.Helper()
+	s := &source{t: t, dir: dir}
+	all := files()
+	maps.Copy(all, more)
+	for name, text := range all {
+		s.write(name, text)
+	}
+	s.git("init", "-q")
+	s.commit()
+	t.Chdir(filepath.Join(s.dir, "docs"))
+	return s
+}
+
+func (s *source) write(name, text string) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, filepath.FromSlash(name))
+	require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o700))
+	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+// rewrite replaces text in a file that has it.
+func (s *source) rewrite(name, old, text string) {
+	s.t.Helper()
+	data, err := os.ReadFile(filepath.Join(s.dir, filepath.FromSlash(name)))
+	require.NoError(s.t, err)
+	require.Contains(s.t, string(data), old)
+	s.write(name, strings.ReplaceAll(string(data), old, text))
+}
+
+func (s *source) remove(name string) {
+	s.t.Helper()
+	require.NoError(s.t, os.Remove(filepath.Join(s.dir, filepath.FromSlash(name))))
+}
+
+func (s *source) git(args ...string) {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), "git", args...)
+	cmd.Dir = s.dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(s.t, err, "git %v: %s", args, out)
+}
+
+func (s *source) commit() {
+	s.t.Helper()
+	s.git("add", "-A")
+	s.git("-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", "change")
+}
+
+// renew makes everything new but delivery's dependency, and commits nothing.
+func (s *source) renew() {
+	s.t.Helper()
+	s.remove("delivery/old.go")
+	s.write("delivery/new.go", "package delivery\n\nconst name = \"new-delivery\"\n")
+	s.write("delivery/banner.txt", "new-banner")
+	s.rewrite("internal/wire/wire.go", "old-wire", "new-wire")
+	s.rewrite("cmd/fleetmark/harness.go", "old-harness", "new-harness")
+}
+
+// build builds both sides, of which the base is HEAD, and returns what each says that it was built from.
+func (s *source) build() (sides *Sides, base, now string) {
+	s.t.Helper()
+	sides, err := Build(s.t.Context(), "HEAD", s.t.TempDir())
+	require.NoError(s.t, err)
+	said := func(program string) string {
+		out, err := exec.CommandContext(s.t.Context(), program).Output()
+		require.NoError(s.t, err)
+		return string(out)
+	}
+	return sides, said(sides.Base), said(sides.Now)
+}
+
+// TestBuild: the base has its own delivery in today's harness, with all that delivery is made of.
+func TestBuild(t *testing.T) {
+	s := newSource(t, nil)
+	s.renew()
+	sides, base, now := s.build()
+	require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
+	require.Equal(t, "new-harness new-delivery new-banner new-wire old-dep", now)
+	require.Equal(t, HarnessOfToday, sides.Harness)
+	require.Empty(t, sides.Shared)
+	require.Empty(t, sides.Differences)
+	require.False(t, sides.Same)
+	require.ElementsMatch(t, []string{"delivery/old.go", "delivery/new.go", "delivery/banner.txt", "internal/wire/wire.go", "cmd/fleetmark/harness.go"}, sides.NowTree.Changed)
+}
+
+// TestBuild_harnessThatDoesNotFit: if today's harness wants what the base's delivery lacks, the base has
+// its own harness; if it wants only names that delivery shares with devices, it keeps today's.
+func TestBuild_harnessThatDoesNotFit(t *testing.T) {
+	s := newSource(t, nil)
+	s.renew()
+	s.write("delivery/more.go", "package delivery\n\nconst More = true\n")
+	s.write("cmd/fleetmark/more.go", "package main\n\nimport \"example.com/tiny/delivery\"\n\nvar _ = delivery.More\n")
+	sides, base, _ := s.build()
+	require.Equal(t, "old-harness old-delivery old-banner old-wire old-dep", base)
+	require.Equal(t, HarnessOfTheDay, sides.Harness)
+
+	s.write("internal/wire/more.go", "package wire\n\nconst More = true\n")
+	s.write("cmd/fleetmark/more.go", "package main\n\nimport \"example.com/tiny/internal/wire\"\n\nvar _ = wire.More\n")
+	sides, base, _ = s.build()
+	require.Equal(t, "new-harness old-delivery old-banner new-wire old-dep", base)
+	require.Equal(t, HarnessOfToday, sides.Harness)
+	require.Equal(t, sharedNames, sides.Shared)
+}
+
+// TestBuild_modules: each side's delivery is built with its own modules, and the difference is named.
+func TestBuild_modules(t *testing.T) {
+	s := newSource(t, nil)
+	s.renew()
+	s.rewrite("go.mod", "./dep", "./fork")
+	sides, base, now := s.build()
+	require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
+	require.Equal(t, "new-harness new-delivery new-banner new-wire fork", now)
+	require.Equal(t, HarnessOfToday, sides.Harness)
+	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep v1.0.0 => ./fork"}, checkout.Texts(sides.Differences))
+
+	// A change within what both sides are built with.
+	s.commit()
+	s.rewrite("fork/dep.go", "fork", "changed-fork")
+	sides, base, now = s.build()
+	require.Equal(t, "new-harness new-delivery new-banner new-wire fork", base)
+	require.Equal(t, "new-harness new-delivery new-banner new-wire changed-fork", now)
+	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./fork: 1 file differs in ./fork"}, checkout.Texts(sides.Differences))
+
+	// A dependency that only today's harness has.
+	s.commit()
+	s.write("other/go.mod", "module example.com/other\n\ngo 1.24\n")
+	s.write("other/other.go", "package other\n\nconst Name = \"harness-of-other\"\n")
+	s.rewrite("fork/dep.go", "changed-fork", "newest-fork")
+	s.rewrite("go.mod", "require example.com/dep v1.0.0\n", "require example.com/dep v1.0.0\n\nrequire example.com/other v1.0.0\n\nreplace example.com/other => ./other\n")
+	s.write("cmd/fleetmark/harness.go", "package main\n\nimport \"example.com/other\"\n\nconst harness = other.Name\n")
+	_, base, now = s.build()
+	require.Equal(t, "harness-of-other new-delivery new-banner new-wire changed-fork", base)
+	require.Equal(t, "harness-of-other new-delivery new-banner new-wire newest-fork", now)
+}
+
+// TestBuild_vendorAndWorkspace: either is the side's own.
+func TestBuild_vendorAndWorkspace(t *testing.T) {
+	t.Run("vendor", func(t *testing.T) {
+		s := newSource(t, map[string]string{
+			"vendor/modules.txt":            "# example.com/dep v1.0.0 => ./dep\n## explicit; go 1.24\nexample.com/dep\n# example.com/dep => ./dep\n",
+			"vendor/example.com/dep/dep.go": "package dep\n\nconst Name = \"old-vendored\"\n",
+		})
+		s.renew()
+		s.rewrite("vendor/example.com/dep/dep.go", "old-vendored", "new-vendored")
+		sides, base, now := s.build()
+		require.Equal(t, "new-harness old-delivery old-banner old-wire old-vendored", base)
+		require.Equal(t, "new-harness new-delivery new-banner new-wire new-vendored", now)
+		require.Equal(t, HarnessOfToday, sides.Harness)
+		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep: 1 file differs in ./vendor/example.com/dep"}, checkout.Texts(sides.Differences))
+	})
+	t.Run("workspace", func(t *testing.T) {
+		s := newSource(t, map[string]string{"go.work": "go 1.24\n\nuse (\n\t.\n\t./dep\n)\n"})
+		s.renew()
+		s.rewrite("go.work", "./dep", "./fork")
+		sides, base, now := s.build()
+		require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
+		require.Equal(t, "new-harness new-delivery new-banner new-wire fork", now)
+		require.Equal(t, []string{"module: example.com/dep in ./dep, now example.com/dep in ./fork"}, checkout.Texts(sides.Differences))
+	})
+	t.Run("a workspace that the base lacked", func(t *testing.T) {
+		s := newSource(t, nil)
+		s.renew()
+		s.write("go.work", "go 1.24\n\nuse (\n\t.\n\t./fork\n)\n")
+		sides, base, now := s.build()
+		require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
+		require.Equal(t, "new-harness new-delivery new-banner new-wire fork", now)
+		require.Equal(t, HarnessOfToday, sides.Harness)
+		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep in ./fork"}, checkout.Texts(sides.Differences))
+
+		// And one that only the base had.
+		s.commit()
+		s.remove("go.work")
+		_, base, now = s.build()
+		require.Equal(t, "new-harness new-delivery new-banner new-wire fork", base)
+		require.Equal(t, "new-harness new-delivery new-banner new-wire old-dep", now)
+	})
+}
+
+// TestBuild_relink: other layouts hold the same code, of which nothing is compiled again.
+func TestBuild_relink(t *testing.T) {
+	s := newSource(t, nil)
+	s.renew()
+	s.rewrite("internal/wire/wire.go", "new-wire", t.TempDir()) // which no build cache can know
+	tools := filepath.Join(t.TempDir(), "tools")
+	trace := filepath.Join(t.TempDir(), "trace")
+	text := "#!/bin/sh\ncase \"$2\" in -V*) ;; *) echo \"${1##*/}\" >>'" + tools + "' ;; esac\nexec \"$@\"\n"
+	require.NoError(t, os.WriteFile(trace, []byte(text), 0o700))
+	t.Setenv("GOFLAGS", "-toolexec="+trace)
+	sides, base, now := s.build()
+	ran, err := os.ReadFile(tools)
+	require.NoError(t, err)
+	require.Contains(t, string(ran), "compile\n")
+	require.NoError(t, os.Remove(tools))
+
+	var seen [][sha256.Size]byte // layouts of now
+	for seed := range uint64(3) {
+		programs := make([]string, 2)
+		programs[0], programs[1], err = sides.Relink(t.Context(), seed+1)
+		require.NoError(t, err)
+		for i, want := range []string{base, now} {
+			out, err := exec.CommandContext(t.Context(), programs[i]).Output()
+			require.NoError(t, err)
+			require.Equal(t, want, string(out))
+		}
+		program, err := os.ReadFile(programs[1])
+		require.NoError(t, err)
+		require.NotContains(t, seen, sha256.Sum256(program), "seed %d has the layout of another", seed+1)
+		seen = append(seen, sha256.Sum256(program))
+	}
+	ran, err = os.ReadFile(tools)
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat("link\n", 6), string(ran), "the tools that ran for three layouts of two sides")
+}
+
+// TestBuild_same: drivers that are the same are measured for no time at all.
+func TestBuild_same(t *testing.T) {
+	s := newSource(t, nil)
+	s.write("docs/page.md", "changed\n")
+	s.write("delivery/delivery_test.go", "package delivery\n")
+	sides, _, _ := s.build()
+	require.True(t, sides.Same)
+	out, err := Run(t.Context(), Options{Sides: *sides})
+	require.NoError(t, err)
+	require.Equal(t, results.Pass, out.Judgement.Verdict)
+	require.Contains(t, report.Sentence(out.Judgement), "the same, byte for byte")
+	require.Zero(t, out.Pairs)
+}
+
+// TestBuild_whatDoesNotCompile is said with its side and commit, and in the compiler's own lines.
+func TestBuild_whatDoesNotCompile(t *testing.T) {
+	s := newSource(t, nil)
+	fails := func(ref string, wants ...string) {
+		t.Helper()
+		_, err := Build(t.Context(), ref, t.TempDir())
+		require.ErrorAs(t, err, new(*checkout.Error))
+		for _, want := range wants {
+			require.ErrorContains(t, err, want)
+		}
+	}
+	fails("nowhere", `no such revision here: "nowhere"`)
+	fails("", "want a revision")
+	fails("--all", `revision "--all": want a revision`)
+
+	const broken = "package delivery\n\nvar x int = \"no number\"\n"
+	s.write("delivery/broken.go", broken)
+	fails("HEAD", "now (", " and 1 changed file): the driver doesn't compile", "delivery/broken.go:3:13: cannot use")
+	s.commit()
+	s.remove("delivery/broken.go")
+	fails("HEAD", "base (", "its delivery package compiles neither with today's harness nor with its own", "delivery/broken.go:3:13: cannot use")
+
+	t.Chdir(t.TempDir())
+	fails("HEAD", "no git repository here")
+}
