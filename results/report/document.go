@@ -63,11 +63,12 @@ type ABTest struct {
 	Scenarios   []string
 	Machine     *results.Machine // nil if unknown
 
-	Pairs      int // of blocks of a scenario
-	Dropped    int // pairs that were not to be believed
-	Benchmarks int // that both sides have
-	Rounds     int // in which each undecided benchmark was measured
-	Layouts    int // of the code that were measured besides the first
+	Pairs      int   // of blocks of a scenario
+	Dropped    int   // pairs that were not to be believed
+	Benchmarks int   // that both sides have
+	Rounds     int   // in which each undecided benchmark was measured
+	Layouts    int   // of the code that were measured besides the first
+	LayoutsErr error // why no further layouts could be linked, or nil
 	Elapsed    time.Duration
 	Samples    string // the directory with the benchmarks' samples, or ""
 
@@ -99,7 +100,8 @@ type Result struct {
 
 	Headline   Headline
 	Verdict    results.Verdict // of the comparison, without thresholds; empty if nothing was judged
-	Reason     string          // of Verdict
+	Reason     string          // of Verdict, a sentence without a full stop
+	Reasons    []judge.Reason  // what Reason says in words, the most important first
 	Comparison string          // which sides were compared, as a sentence; empty if only one has a name
 
 	HasBase     bool // there is a second side to show
@@ -175,7 +177,7 @@ func (s Side) Repetitions() int {
 
 // New returns the document of one run or comparison.
 func New(mode Mode, in Input) *Document {
-	r := newResult(in, in.Judgement.Compared, ComparedSentence(in.Judgement))
+	r := newResult(in, false)
 	return &Document{Mode: mode, Verdict: r.Verdict, Reason: r.Reason, Results: []*Result{r}}
 }
 
@@ -218,20 +220,24 @@ func FromGate(g *judge.GateResult, base *results.Baseline, runs []Side, facts Ga
 				in.Now = run
 			}
 		}
-		d.Results = append(d.Results, newResult(in, s.Judgement.Verdict, Sentence(s.Judgement)))
+		d.Results = append(d.Results, newResult(in, true))
 	}
 	return d
 }
 
-// newResult returns the result of one run or comparison, with the verdict and the reason that it shows: those of the
-// comparison alone, or those over all.
-func newResult(in Input, verdict results.Verdict, reason string) *Result {
-	run := in.Now.Run
-	j := in.Judgement
+// newResult returns the result of one run or comparison. Its verdict includes the run's thresholds if
+// overall is set; otherwise it is the verdict of the comparison alone.
+func newResult(in Input, overall bool) *Result {
+	run, j := in.Now.Run, in.Judgement
 	r := &Result{
-		Scenario: in.Scenario, Run: run, Verdict: verdict, Reason: reason, HasBaseline: j.HasBaseline, Alpha: j.Alpha,
+		Scenario: in.Scenario, Run: run, HasBaseline: j.HasBaseline, Alpha: j.Alpha,
+		Verdict: j.Compared, Reason: ComparedSentence(j), Reasons: j.ComparisonReasons(),
 		HasBase: len(in.Base.Records) > 0 || in.Base.Run != nil || j.HasBaseline,
-		Base:    in.Base, Now: in.Now, Causes: in.Causes, Notes: in.Notes, Command: in.Command, Measured: in.Measured.UTC(),
+		Base:    in.Base, Now: in.Now, Causes: in.Causes, Notes: in.Notes, Command: in.Command,
+		Measured: in.Measured.UTC(),
+	}
+	if overall {
+		r.Verdict, r.Reason, r.Reasons = j.Verdict, Sentence(j), j.Reasons
 	}
 	r.Base.Label, r.Now.Label = cmp.Or(in.Base.Label, "baseline"), cmp.Or(in.Now.Label, "now")
 	r.Rows = newRows(j.Rows, in.Base.Records, in.Now.Records)

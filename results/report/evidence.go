@@ -121,3 +121,24 @@ func (s *Side) readFailures(r io.Reader) error {
 	}
 	return lines.Err()
 }
+
+// A ClassCount is how many failures are of a class.
+type ClassCount struct {
+	Class string
+	Count int
+}
+
+// FailureClasses counts the kept failures, the most frequent class first.
+func (e Evidence) FailureClasses() (counts []ClassCount) {
+	at := make(map[string]int)
+	for _, f := range e.Failures {
+		i, ok := at[f.Class]
+		if !ok {
+			i = len(counts)
+			at[f.Class], counts = i, append(counts, ClassCount{Class: f.Class})
+		}
+		counts[i].Count++
+	}
+	slices.SortStableFunc(counts, func(a, b ClassCount) int { return b.Count - a.Count })
+	return counts
+}

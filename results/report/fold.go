@@ -76,10 +76,11 @@ func foldedLine(unjudged []Row) string {
 	var reasons []judge.Code
 	of := map[judge.Code][]Row{}
 	for _, r := range unjudged {
-		if of[r.Reason] == nil {
-			reasons = append(reasons, r.Reason)
+		code := r.Reason.Code
+		if of[code] == nil {
+			reasons = append(reasons, code)
 		}
-		of[r.Reason] = append(of[r.Reason], r)
+		of[code] = append(of[code], r)
 	}
 	slices.SortStableFunc(reasons, func(a, b judge.Code) int { return len(of[b]) - len(of[a]) })
 	if len(reasons) > 1 {

@@ -194,6 +194,7 @@ type turnsObject struct {
 	Pairs       int             `json:"pairs"`
 	Dropped     int             `json:"dropped"`
 	Layouts     int             `json:"layouts,omitempty"`
+	LayoutsErr  string          `json:"layouts_error,omitempty"` // why none could be linked
 	Seconds     float64         `json:"seconds"`
 	Alpha       float64         `json:"alpha"` // chance of any false alarm
 	Rows        []rowJSON       `json:"rows"`
@@ -212,13 +213,10 @@ func newTurnsObject(d *Document) turnsObject {
 		Changed: emptyNotNull(how.Changed), Differences: how.Differences, Failed: how.Failed, Stacks: how.Stacks,
 		Pairs: how.Pairs, Dropped: how.Dropped, Layouts: how.Layouts, Seconds: how.Elapsed.Seconds(), Alpha: r.Alpha,
 		Rows: emptyNotNull(newRowsJSON(r, inJudgement)), Scenarios: emptyNotNull(how.Scenarios), Causes: newCausesJSON(r.Causes),
-		encodedResults: encodeResults(d),
+		LayoutsErr: errorText(how.LayoutsErr), Unexplained: errorText(how.Unexplained), encodedResults: encodeResults(d),
 	}
 	if how.Machine != nil {
 		o.Machine = *how.Machine
-	}
-	if how.Unexplained != nil {
-		o.Unexplained = how.Unexplained.Error()
 	}
 	return o
 }
@@ -235,6 +233,7 @@ type benchObject struct {
 	Benchmarks  int             `json:"benchmarks"`
 	Rounds      int             `json:"rounds"`
 	Layouts     int             `json:"layouts,omitempty"`
+	LayoutsErr  string          `json:"layouts_error,omitempty"` // why none could be linked
 	Seconds     float64         `json:"seconds"`
 	Alpha       float64         `json:"alpha"` // chance of any false alarm
 	Rows        []rowJSON       `json:"rows"`  // scenario is the package, op the benchmark
@@ -250,7 +249,7 @@ func newBenchObject(d *Document) benchObject {
 	r, how, turns := d.Results[0], d.ABTest, newTurnsObject(d)
 	return benchObject{
 		outcomeJSON: newOutcome(d), Base: how.Base, Now: how.Now, Changed: turns.Changed, Differences: emptyNotNull(how.Differences),
-		Warnings: how.Warnings, Benchmarks: how.Benchmarks, Rounds: how.Rounds, Layouts: how.Layouts, Seconds: turns.Seconds, Alpha: r.Alpha,
+		Warnings: how.Warnings, Benchmarks: how.Benchmarks, Rounds: how.Rounds, Layouts: how.Layouts, LayoutsErr: turns.LayoutsErr, Seconds: turns.Seconds, Alpha: r.Alpha,
 		Rows: turns.Rows, Machine: turns.Machine, Samples: how.Samples, Causes: turns.Causes, Unexplained: turns.Unexplained,
 		encodedResults: turns.encodedResults,
 	}

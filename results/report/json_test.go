@@ -3,13 +3,18 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/report/htmlpage"
 )
@@ -135,6 +140,44 @@ func TestPartialRepetition(t *testing.T) {
 		for _, part := range []string{"worst of all", "processor, share of all cores", "every sample"} {
 			require.NotContains(t, text, part, "%s: of no repetition there is none", name)
 		}
+	}
+}
+
+// TestJSONReasons checks that reasons are codes with their parameters, and that an infinity is null.
+func TestJSONReasons(t *testing.T) {
+	in := gateInput()
+	j := *in.Judgement
+	j.Rows = slices.Clone(j.Rows[:3])
+	j.Rows[0].Reason = judge.Reason{Code: judge.MayBeWorse, Value: math.Inf(1), Bound: 0.5, N: 12}
+	j.Rows[1].Reason = judge.Reason{}
+	j.Rows[2].Reason = judge.Reason{Code: judge.Interfered, Others: &results.Interference{OthersFraction: 0.5}}
+	decided := j.Rows[0]
+	j.Reasons = []judge.Reason{{Code: judge.WorstRow, Row: &decided, N: 1}}
+	in.Judgement = &j
+
+	d := jsonOf(t, in).(map[string]any)
+	require.NoError(t, compiled(t, true).Validate(d))
+	number := func(text string) json.Number { return json.Number(text) }
+	require.Equal(t, []any{map[string]any{"code": "worst-row", "n": number("1"), "row": map[string]any{
+		"scenario": decided.Scenario, "op": decided.Op, "unit": decided.Unit.Name,
+	}}}, d["reasons"])
+	rows := d["rows"].([]any)
+	require.Equal(t, []any{map[string]any{"code": "may-be-worse", "value": nil, "bound": number("0.5"), "n": number("12")}},
+		rows[0].(map[string]any)["reasons"])
+	require.NotContains(t, rows[1], "reasons")
+	require.Equal(t, []any{map[string]any{"code": "interfered", "others": map[string]any{
+		"others_fraction": number("0.5"), "stolen_fraction": number("0"),
+	}}}, rows[2].(map[string]any)["reasons"])
+}
+
+// TestJSONSaysWhyLayoutsAreMissing checks it for both ways to measure in turns.
+func TestJSONSaysWhyLayoutsAreMissing(t *testing.T) {
+	for _, mode := range []report.Mode{report.ModeBase, report.ModeBench} {
+		d := documentOf(gateInput())
+		d.Mode, d.ABTest = mode, &report.ABTest{LayoutsErr: errors.New("the linker has no such flag")}
+		var b bytes.Buffer
+		require.NoError(t, report.JSON(&b, d))
+		require.Contains(t, b.String(), `"layouts_error":"the linker has no such flag"`, mode)
 	}
 }
 

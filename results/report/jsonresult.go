@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/fleetmark/fleetmark/profiles"
@@ -15,7 +14,8 @@ type resultJSON struct {
 	Scenario   string          `json:"scenario"`
 	Verdict    string          `json:"verdict"` // empty: nothing was judged
 	Reason     string          `json:"reason"`
-	Headline   string          `json:"headline"` // the verdict, or that a threshold failed
+	Reasons    []reasonJSON    `json:"reasons,omitempty"` // what Reason says in words
+	Headline   string          `json:"headline"`          // the verdict, or that a threshold failed
 	Measured   *time.Time      `json:"measured,omitempty"`
 	Command    string          `json:"command,omitempty"`
 	Alpha      float64         `json:"alpha"`
@@ -35,8 +35,8 @@ func newResultJSON(r *Result, withSamples bool) resultJSON {
 		form = inReport
 	}
 	d := resultJSON{
-		Schema: JSONSchema, Scenario: r.Scenario, Verdict: string(r.Verdict), Reason: r.Reason, Headline: r.Headline.Word,
-		Command: r.Command, Alpha: r.Alpha, Now: newSideJSON(r.Now), Causes: newCausesJSON(r.Causes),
+		Schema: JSONSchema, Scenario: r.Scenario, Verdict: string(r.Verdict), Reason: r.Reason, Reasons: newReasonsJSON(r.Reasons...),
+		Headline: r.Headline.Word, Command: r.Command, Alpha: r.Alpha, Now: newSideJSON(r.Now), Causes: newCausesJSON(r.Causes),
 		Rows: emptyNotNull(newRowsJSON(r, form)), Thresholds: emptyNotNull(newThresholdsJSON(r.Thresholds)),
 		Invalid: emptyNotNull(r.Invalid), Warnings: emptyNotNull(r.Warnings), Notes: emptyNotNull(r.Notes),
 	}
@@ -116,88 +116,6 @@ func newSideJSON(s Side) sideJSON {
 	return d
 }
 
-type rowJSON struct {
-	Scenario  string          `json:"scenario"`
-	Op        string          `json:"op"`
-	Unit      string          `json:"unit"`
-	Better    string          `json:"better,omitempty"` // "lower" or "higher"; empty where unknown
-	Verdict   results.Verdict `json:"verdict"`          // empty: the row isn't judged
-	Note      string          `json:"note,omitempty"`
-	Base      *summaryJSON    `json:"base,omitempty"`
-	Baseline  *summaryJSON    `json:"baseline,omitempty"` // what base is called in a judgement
-	Now       *summaryJSON    `json:"now,omitempty"`
-	Delta     *float64        `json:"delta,omitempty"`
-	P         *float64        `json:"p,omitempty"`
-	AdjustedP *float64        `json:"adjusted_p,omitempty"`
-	Ratio     *ratioJSON      `json:"ratio,omitempty"`
-	Few       int64           `json:"few_operations,omitempty"` // that a percentile is of, if they are too few for it
-}
-
-type summaryJSON struct {
-	N       int        `json:"n"`
-	Median  *float64   `json:"median"`
-	Low     *float64   `json:"low,omitempty"`
-	High    *float64   `json:"high,omitempty"`
-	Samples []*float64 `json:"samples,omitzero"` // empty if only the summary is shown
-}
-
-type ratioJSON struct {
-	Pairs    int      `json:"pairs"`
-	Estimate *float64 `json:"estimate"`
-	Low      *float64 `json:"low"`
-	High     *float64 `json:"high"`
-	Level    *float64 `json:"level"`
-}
-
-// rowsForm says where rows stand, which decides what they are called and whether they hold samples.
-type rowsForm int
-
-const (
-	inReport    rowsForm = iota // of [ModeReport]
-	inResult                    // among the results of another mode: without samples
-	inJudgement                 // below a mode's own field: the base is called baseline
-)
-
-func newRowsJSON(r *Result, form rowsForm) (rows []rowJSON) {
-	for _, row := range r.Rows {
-		o := rowJSON{
-			Scenario: row.Scenario, Op: row.Op, Unit: row.Unit.Name, Verdict: row.Verdict, Note: row.Note, Few: row.Few,
-			Base: newSummaryJSON(row.Base, row.BaseSamples, form), Now: newSummaryJSON(row.Now, row.NowSamples, form),
-			Delta: nullIfNotFinite(row.Delta), P: nullIfNotFinite(row.P), AdjustedP: nullIfNotFinite(row.AdjustedP),
-		}
-		if form == inJudgement {
-			o.Base, o.Baseline = nil, o.Base
-		}
-		switch {
-		case row.Unit.Better > 0:
-			o.Better = "higher"
-		case row.Unit.Better < 0:
-			o.Better = "lower"
-		}
-		if q := row.Ratio; q != nil {
-			o.Ratio = &ratioJSON{q.Pairs, nullIfNotFinite(&q.Estimate), nullIfNotFinite(&q.Low), nullIfNotFinite(&q.High), nullIfNotFinite(&q.Level)}
-		}
-		rows = append(rows, o)
-	}
-	return rows
-}
-
-func newSummaryJSON(s *results.Summary, samples []float64, form rowsForm) *summaryJSON {
-	if s == nil {
-		return nil
-	}
-	d := &summaryJSON{N: s.N, Median: nullIfNotFinite(&s.Median), Low: nullIfNotFinite(s.Low), High: nullIfNotFinite(s.High)}
-	if form != inJudgement {
-		d.Samples = []*float64{}
-	}
-	if form == inReport {
-		for _, v := range samples {
-			d.Samples = append(d.Samples, nullIfNotFinite(&v))
-		}
-	}
-	return d
-}
-
 type thresholdJSON struct {
 	Threshold string   `json:"threshold"`
 	Op        string   `json:"op"`
@@ -232,34 +150,17 @@ type causeJSON struct {
 
 func newCausesJSON(causes []Cause) (all []causeJSON) {
 	for _, c := range causes {
-		o := causeJSON{Scenario: c.Scenario, Kind: c.Kind, Dir: c.Dir, Flame: c.Flame, Explanation: c.Explanation}
-		if c.FlameErr != nil {
-			o.FlameErr = c.FlameErr.Error()
-		}
-		all = append(all, o)
+		all = append(all, causeJSON{c.Scenario, c.Kind, c.Dir, c.Flame, errorText(c.FlameErr), c.Explanation})
 	}
 	return all
 }
 
-// A ClassCount is how many failures are of a class.
-type ClassCount struct {
-	Class string
-	Count int
-}
-
-// FailureClasses counts the kept failures, the most frequent class first.
-func (e Evidence) FailureClasses() (counts []ClassCount) {
-	at := make(map[string]int)
-	for _, f := range e.Failures {
-		i, ok := at[f.Class]
-		if !ok {
-			i = len(counts)
-			at[f.Class], counts = i, append(counts, ClassCount{Class: f.Class})
-		}
-		counts[i].Count++
+// errorText returns the message of an error, or "" for nil.
+func errorText(err error) string {
+	if err == nil {
+		return ""
 	}
-	slices.SortStableFunc(counts, func(a, b ClassCount) int { return b.Count - a.Count })
-	return counts
+	return err.Error()
 }
 
 func nullIfNotFinite(x *float64) *float64 {

@@ -24,8 +24,8 @@ type Row struct {
 	Few                 int64 // operations that a percentile is of, if they are too few for it
 
 	Verdict results.Verdict // empty if the row isn't judged
-	Note    string          // what a footnote says of the verdict, or why there is none
-	Reason  judge.Code      // what Note says in words; empty if that is plain
+	Note    string          // explains the verdict in a footnote, or says why there is none
+	Reason  judge.Reason    // what Note says in words; its Code is empty if that is plain
 
 	BaseSamples, NowSamples []float64 // in the order of the repetitions
 }
@@ -42,7 +42,7 @@ func newRows(judged []judge.Row, base, now []results.Record) []Row {
 		unit.Name = shortened(r.Unit.Name)
 		rows = append(rows, Row{
 			Scenario: shortened(r.Scenario), Op: shortened(r.Op), Unit: unit, Base: r.Base, Now: r.Now,
-			Delta: r.Delta, P: r.P, AdjustedP: r.AdjustedP, Ratio: r.Ratio, Few: r.Few, Verdict: r.Verdict, Note: shortened(Note(r)), Reason: r.Reason.Code,
+			Delta: r.Delta, P: r.P, AdjustedP: r.AdjustedP, Ratio: r.Ratio, Few: r.Few, Verdict: r.Verdict, Note: shortened(Note(r)), Reason: r.Reason,
 			BaseSamples: ofBase.samples(r), NowSamples: ofNow.samples(r),
 		})
 	}
@@ -83,10 +83,10 @@ func (of recordsOf) samples(row judge.Row) (values []float64) {
 
 // Unjudged returns why the row has no verdict, as short as a cell wants it.
 func (r *Row) Unjudged() string {
-	if r.Reason == "" {
+	if r.Reason.Code == "" {
 		return ""
 	}
-	return shortened(unjudged(r.Reason))
+	return shortened(unjudged(r.Reason.Code))
 }
 
 // Same reports whether o is the same metric of the same operation.

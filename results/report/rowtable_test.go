@@ -62,7 +62,7 @@ func unjudgedOf(records []results.Record) *judge.Judgement {
 func tableOf(t *testing.T, j *judge.Judgement, style Style) string {
 	t.Helper()
 	p := &terminal{Style: style}
-	p.judgement(newResult(Input{Judgement: j}, j.Compared, ComparedSentence(j)))
+	p.judgement(newResult(Input{Judgement: j}, false))
 	require.NoError(t, p.err)
 	return p.out.String()
 }
@@ -228,7 +228,7 @@ func TestFoldedLine(t *testing.T) {
 	row := func(unit string, code judge.Code) Row {
 		u, _ := results.LookupUnit(unit)
 		u.Name = unit
-		return Row{Unit: u, Reason: code}
+		return Row{Unit: u, Reason: judge.Reason{Code: code}}
 	}
 	rows := []Row{
 		row("B/op", judge.NotInBaseline), row("ns/op", judge.OtherMachine), row("ops/s", judge.OtherMachine),

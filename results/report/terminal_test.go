@@ -30,7 +30,7 @@ func TestResultFailures(t *testing.T) {
 			"3 of 60 devices failed in the worst repetition; see run/failures.jsonl"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newResult(Input{Judgement: &judge.Judgement{}, Now: RunSide(rundir.Loaded{Path: "run", Run: c.run})}, "", "")
+			r := newResult(Input{Judgement: &judge.Judgement{}, Now: RunSide(rundir.Loaded{Path: "run", Run: c.run})}, false)
 			require.Equal(t, c.want, r.Failures())
 		})
 	}

@@ -213,7 +213,8 @@ func (t turns) document(ctx context.Context, ref string, out *comparison) *repor
 	how := report.ABTest{
 		Scenarios: out.scenarios, Machine: thisMachine(ctx),
 		Base: out.sides.BaseTree.Commit, Harness: out.sides.Harness, Now: markedCommit(out.sides.NowTree), Changed: out.sides.NowTree.Changed,
-		Differences: checkout.Texts(out.sides.Differences), Pairs: out.Pairs, Dropped: out.Dropped, Layouts: out.Layouts,
+		Differences: checkout.Texts(out.sides.Differences), Pairs: out.Pairs, Dropped: out.Dropped,
+		Layouts: out.Layouts, LayoutsErr: out.Relinking,
 		Elapsed: out.Elapsed, Stacks: out.stacks, Summary: out.sidesText(), Unexplained: out.unexplained,
 	}
 	if out.Failed != nil {

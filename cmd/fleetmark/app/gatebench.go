@@ -148,7 +148,8 @@ func benchTitle(packages []string) string {
 func (r *benchResult) document(ctx context.Context, ref string, packages []string) *report.Document {
 	how := report.ABTest{
 		Base: r.BaseTree.Commit, Now: r.NowTree.Commit, Changed: r.NowTree.Changed, Differences: r.Differences, Warnings: r.Warnings,
-		Machine: thisMachine(ctx), Benchmarks: r.Benchmarks, Rounds: r.Rounds, Layouts: r.Layouts, Elapsed: r.Elapsed, Samples: r.Samples,
+		Machine: thisMachine(ctx), Benchmarks: r.Benchmarks, Rounds: r.Rounds,
+		Layouts: r.Layouts, LayoutsErr: r.Relinking, Elapsed: r.Elapsed, Samples: r.Samples,
 		Summary: r.sides(), Unexplained: r.unexplained,
 	}
 	d := report.FromABTest(report.ModeBench, report.Input{
