@@ -1,9 +1,14 @@
 package delivery
 
 import (
+	"bufio"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -88,4 +93,91 @@ func misspelled(name, want string) error {
 		want += "NAME"
 	}
 	return fmt.Errorf("%q: want %s, in lower case and without space", clip(name), want)
+}
+
+var errUTF32 = errors.New("text is UTF-32: want UTF-8 (iconv -f UTF-32 -t UTF-8 converts it)")
+
+// decodeText returns a reader of the text of br in UTF-8, without a byte order mark. It decodes
+// UTF-16, which spreadsheets and PowerShell write: with a mark, or without one where the first
+// character is ASCII and so has a zero beside it. Text in any other encoding is read as it is.
+func decodeText(br *bufio.Reader) (*bufio.Reader, error) {
+	head, _ := br.Peek(4) // of a shorter text, what there is
+	mark := ""
+	var order binary.ByteOrder
+	switch {
+	case len(head) == 4 && (string(head) == "\xff\xfe\x00\x00" || string(head) == "\x00\x00\xfe\xff"):
+		return nil, errUTF32
+	case len(head) >= 3 && string(head[:3]) == "\xef\xbb\xbf":
+		mark = "\xef\xbb\xbf"
+	case len(head) < 2:
+	case head[0] == 0xff && head[1] == 0xfe:
+		mark, order = "\xff\xfe", binary.LittleEndian
+	case head[0] == 0xfe && head[1] == 0xff:
+		mark, order = "\xfe\xff", binary.BigEndian
+	case head[0] != 0 && head[1] == 0:
+		order = binary.LittleEndian
+	case head[0] == 0 && head[1] != 0:
+		order = binary.BigEndian
+	}
+	_, _ = br.Discard(len(mark)) // it was peeked at
+	if order == nil {
+		return br, nil
+	}
+	return bufio.NewReaderSize(&utf16Reader{from: br, order: order}, br.Size()), nil
+}
+
+// utf16Reader reads UTF-16 as UTF-8. What is no character becomes U+FFFD, which the checks of
+// the fields refuse.
+type utf16Reader struct {
+	from  *bufio.Reader
+	order binary.ByteOrder
+	rest  []byte // of a character that did not fit into the last Read
+	buf   [utf8.UTFMax]byte
+}
+
+// Read reads as many characters as fit.
+func (r *utf16Reader) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		if len(r.rest) > 0 {
+			k := copy(p[n:], r.rest)
+			n, r.rest = n+k, r.rest[k:]
+			continue
+		}
+		c, err := r.readRune()
+		if err != nil {
+			if n > 0 && errors.Is(err, io.EOF) {
+				return n, nil
+			}
+			return n, err
+		}
+		r.rest = utf8.AppendRune(r.buf[:0], c)
+	}
+	return n, nil
+}
+
+// readRune reads one character.
+func (r *utf16Reader) readRune() (rune, error) {
+	first, err := r.readUnit()
+	if err != nil || !utf16.IsSurrogate(first) {
+		return first, err
+	}
+	second, err := r.from.Peek(2)
+	if err != nil {
+		return utf8.RuneError, nil //nolint:nilerr // the next read meets it
+	}
+	c := utf16.DecodeRune(first, rune(r.order.Uint16(second)))
+	if c != utf8.RuneError {
+		_, _ = r.from.Discard(2) // they were peeked at
+	}
+	return c, nil
+}
+
+// readUnit reads two bytes. A byte alone at the end is no character.
+func (r *utf16Reader) readUnit() (rune, error) {
+	var unit [2]byte
+	_, err := io.ReadFull(r.from, unit[:])
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return utf8.RuneError, nil
+	}
+	return rune(r.order.Uint16(unit[:])), err
 }

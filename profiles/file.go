@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,4 +93,83 @@ func syncDir(dir string) error {
 		return fmt.Errorf("profile directory %s: syncing: %w", dir, err)
 	}
 	return nil
+}
+
+// CopyPortable writes the profile of kind k at from to the path to, without what tells one machine from another: files
+// are named by their package's path, as go build -trimpath does, the program by its name alone.
+func CopyPortable(from, to string, k Kind) error {
+	p, err := Load(from)
+	if err != nil {
+		return err
+	}
+	for _, f := range p.Function {
+		f.Filename = portableName(f.Name, f.Filename)
+	}
+	for _, m := range p.Mapping {
+		m.File = base(m.File)
+	}
+	return writeProfile(to, k, p)
+}
+
+// portableName is a file by the package of a function in it: of example.com/m/pkg.(*T).Method in
+// /anywhere/pkg/file.go, example.com/m/pkg/file.go.
+func portableName(function, file string) string {
+	if file == "" {
+		return ""
+	}
+	function, _, _ = strings.Cut(function, "[") // type arguments hold paths of their own
+	dir, last := path.Split(function)
+	name, _, _ := strings.Cut(last, ".")
+	return path.Join(dir, name, base(file))
+}
+
+// base is a path's last part, whichever system wrote it.
+func base(file string) string {
+	return file[strings.LastIndexAny(file, `/\`)+1:]
+}
+
+// Import reads a profile that another program took, such as a test binary's -test.cpuprofile, and
+// writes it as dir/KIND.REPETITION.pb.gz with labels, such as [OperationsLabel]. It keeps the
+// numbers that a file of the kind holds, and leaves out the stacks that one of the functions without
+// is on; dir is made if it is missing. A profile that can't be read is a [*FileError].
+func Import(from, dir string, k Kind, repetition int, labels map[string]string, without ...string) (File, error) {
+	if _, err := ParseKind(string(k)); err != nil {
+		return File{}, err
+	}
+	if repetition < 1 {
+		return File{}, fmt.Errorf("profile import: repetition %d: want 1 or more", repetition)
+	}
+	if err := checkLabels(labels); err != nil {
+		return File{}, err
+	}
+	p, err := Load(from)
+	if err != nil {
+		return File{}, err
+	}
+	if err := keepColumns(p, k.sampleTypes()); err != nil {
+		return File{}, &FileError{Path: from, Problem: OtherKind, Err: err}
+	}
+	if err := checkSymbols(p); err != nil {
+		return File{}, &FileError{Path: from, Problem: Unsymbolized, Err: err}
+	}
+	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
+		return slices.ContainsFunc(without, func(name string) bool { return onStack(s, name) })
+	})
+	keepNames(p)
+	p.Comments = append(p.Comments, Config{Labels: labels}.comments()...)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return File{}, fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
+	}
+	path := filepath.Join(dir, fileName(k, repetition))
+	if err := writeProfile(path, k, p); err != nil {
+		return File{}, err
+	}
+	return File{Kind: k, Repetition: repetition, Path: path, Samples: len(p.Sample)}, nil
+}
+
+// onStack reports whether a function of the name is on a sample's stack.
+func onStack(s *profile.Sample, name string) bool {
+	return slices.ContainsFunc(s.Location, func(l *profile.Location) bool {
+		return slices.ContainsFunc(l.Line, func(line profile.Line) bool { return line.Function != nil && line.Function.Name == name })
+	})
 }

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"time"
+
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
@@ -100,4 +102,166 @@ func (s ClientSpec) config() delivery.Config {
 		cfg.Budget, cfg.Breaker = delivery.RetryBudget{Off: true}, delivery.Breaker{Failures: -1}
 	}
 	return cfg
+}
+
+// LoadSpec says who asks for what, when.
+type LoadSpec struct {
+	Model     Model     `yaml:"model" json:"model"`
+	Operation Operation `yaml:"operation" json:"operation"`
+	Workers   int       `yaml:"workers" json:"workers"`   // operations at the same time, at most: 1 to 65536; 0, of an open model: as many as it takes, up to mostAutoWorkers
+	Rate      Rate      `yaml:"rate" json:"rate"`         // of the open models: at which they begin, and all of constant and poisson
+	Duration  Duration  `yaml:"duration" json:"duration"` // 0: until every device had the operation once
+
+	// Drain is how long after the plan's end operations may be sent and may end. 0: an open load that
+	// is certain to be behind its plan sends no more, and what is under way has defaultDrain.
+	Drain Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
+
+	Think      mockfleet.Distribution `yaml:"think,omitzero" json:"think,omitzero"`         // closed: how long a worker waits after each operation
+	Arrivals   Arrivals               `yaml:"arrivals,omitempty" json:"arrivals,omitempty"` // ramp, spike and stages: even or poisson; empty: even
+	Ramp       Ramp                   `yaml:"ramp,omitzero" json:"ramp,omitzero"`
+	Spike      Spike                  `yaml:"spike,omitzero" json:"spike,omitzero"`
+	Burst      Burst                  `yaml:"burst,omitzero" json:"burst,omitzero"`
+	Stages     []Stage                `yaml:"stages,omitempty" json:"stages,omitempty"`
+	Breakpoint Breakpoint             `yaml:"breakpoint,omitzero" json:"breakpoint,omitzero"`
+	Rollout    RolloutSpec            `yaml:"rollout,omitzero" json:"rollout,omitzero"`
+}
+
+// Model is how load comes.
+type Model string
+
+// The load models. In a closed model workers wait for the answers; in the others, which
+// are open, operations are planned whether or not the ones before them ended, and
+// response times count from when they were planned.
+const (
+	Closed     Model = "closed"     // each worker begins its next operation when its last one ended, and has thought
+	Once       Model = "once"       // closed, until every device had the operation once
+	Constant   Model = "constant"   // at a constant rate, evenly spaced
+	Poisson    Model = "poisson"    // at a constant rate, as callers come that know nothing of each other
+	Ramped     Model = "ramp"       // at a rate that rises or falls evenly
+	Staged     Model = "stages"     // at one rate after another
+	Spiked     Model = "spike"      // at a constant rate, but for a while at another
+	Bursts     Model = "burst"      // many at once, again and again
+	Breaking   Model = "breakpoint" // searches the highest constant rate that still holds the thresholds
+	Rolling    Model = "rollout"    // the client's own rollout, in waves
+	modelForms       = "closed, once, constant, poisson, ramp, stages, spike, burst, breakpoint or rollout"
+)
+
+// Arrivals is how the operations of an open model lie in time.
+type Arrivals string
+
+// The ways of arriving.
+const (
+	Even          Arrivals = "even"    // as far apart as the rate says
+	Independently Arrivals = "poisson" // a Poisson process of that rate
+)
+
+// Ramp is where a rate goes that begins at load.rate, over load.duration.
+type Ramp struct {
+	To Rate `yaml:"to" json:"to"` // may be 0/s
+}
+
+// Spike is a while at another rate than load.rate.
+type Spike struct {
+	Rate Rate     `yaml:"rate" json:"rate"` // may be 0/s
+	At   Duration `yaml:"at" json:"at"`     // when it begins
+	For  Duration `yaml:"for" json:"for"`   // how long it lasts
+}
+
+// Burst is many operations at once.
+type Burst struct {
+	Size  int      `yaml:"size" json:"size"`   // operations
+	Every Duration `yaml:"every" json:"every"` // from one burst to the next; 0: there is one
+}
+
+// Stage is a while at a rate, which may change evenly over it.
+type Stage struct {
+	Rate Rate     `yaml:"rate" json:"rate"`                 // at its beginning
+	To   *Rate    `yaml:"to,omitempty" json:"to,omitempty"` // at its end; left out: the same
+	For  Duration `yaml:"for" json:"for"`                   // how long it lasts
+}
+
+// Breakpoint is a search from load.rate upwards.
+type Breakpoint struct {
+	To     Rate            `yaml:"to" json:"to"`         // the highest rate that is tried
+	Probe  Duration        `yaml:"probe" json:"probe"`   // how long each rate is tried
+	Within mockfleet.Share `yaml:"within" json:"within"` // how exactly the limit is wanted, of itself
+}
+
+// Operation is what is done with a device.
+type Operation string
+
+// The operations.
+const (
+	Push    Operation = "push"
+	Verify  Operation = "verify"
+	Deliver Operation = "deliver" // push, then verify, with retries
+)
+
+// Operations lists the operations that are measured, in the order of reports.
+func (l LoadSpec) Operations() []Operation {
+	if l.Operation == Deliver {
+		return []Operation{Push, Verify, Deliver}
+	}
+	return []Operation{l.Operation}
+}
+
+// open reports whether the model is an open one: whether there is a plan.
+func (l LoadSpec) open() bool { return l.Model != Closed && l.Model != Once && l.Model != Rolling }
+
+// Planned reports whether operations are planned, whether or not the ones before them ended.
+func (l LoadSpec) Planned() bool { return l.known() && l.open() }
+
+// Lasts is how long the load goes on; 0 is until every device had the operation once.
+func (l LoadSpec) Lasts() time.Duration {
+	if l.Model != Staged {
+		return l.Duration.Std()
+	}
+	var sum time.Duration
+	for _, s := range l.Stages {
+		sum += s.For.Std()
+	}
+	return sum
+}
+
+// schedule is when operations are planned; nil in a closed model. The seed is for
+// arrivals that are drawn.
+func (l LoadSpec) schedule(seed uint64) schedule {
+	switch l.Model {
+	case Bursts:
+		return &evenly{pace: burstPace{int64(l.Burst.Size), l.Burst.Every.Std()}}
+	case Closed, Once, Rolling:
+		return nil
+	}
+	p := l.profile()
+	if l.Model == Poisson || l.Arrivals == Independently {
+		return newPoisson(p, seed)
+	}
+	return &evenly{pace: evenPace{p}}
+}
+
+// profile is the rate over time.
+func (l LoadSpec) profile() profile {
+	rate := float64(l.Rate)
+	switch l.Model {
+	case Ramped:
+		return newProfile(piece{length: l.Duration.Std().Seconds(), from: rate, to: float64(l.Ramp.To)})
+	case Spiked:
+		at, long, top := l.Spike.At.Std(), l.Spike.For.Std(), float64(l.Spike.Rate)
+		return newProfile(
+			piece{length: at.Seconds(), from: rate, to: rate},
+			piece{length: long.Seconds(), from: top, to: top},
+			piece{length: (l.Duration.Std() - at - long).Seconds(), from: rate, to: rate},
+		)
+	case Staged:
+		var pieces []piece
+		for _, s := range l.Stages {
+			to := s.Rate
+			if s.To != nil {
+				to = *s.To
+			}
+			pieces = append(pieces, piece{length: s.For.Std().Seconds(), from: float64(s.Rate), to: float64(to)})
+		}
+		return newProfile(pieces...)
+	}
+	return constantProfile(rate)
 }
