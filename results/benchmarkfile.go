@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
 
-	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results/internal/benchtext"
 )
 
@@ -27,36 +25,12 @@ type BenchmarkFile struct {
 	empty  string         // why there are no samples
 }
 
-// ReadBenchmarkFile reads the Go benchmarks of a file: what go test or go test -json printed, or a
-// baseline page. Lines that aren't of the benchmark format are passed over, as by benchstat; damaged
-// samples, and what says that go test failed, are in Warnings. Its errors are [*InputError].
-func ReadBenchmarkFile(path string) (*BenchmarkFile, error) {
-	data, err := ReadTextFile(path, MaxSamplesBytes)
-	if err != nil {
-		return nil, err
-	}
-	return parseBenchmarkFile(path, data)
-}
-
-// ReadBenchmarks reads the Go benchmarks of r, as ReadBenchmarkFile does from a file. name stands for
-// the path.
-func ReadBenchmarks(r io.Reader, name string) (*BenchmarkFile, error) {
-	data, err := ReadAll(plaintext.Reader(r), name, MaxSamplesBytes)
-	if err != nil {
-		return nil, err
-	}
-	return parseBenchmarkFile(name, data)
-}
-
-func parseBenchmarkFile(path string, data []byte) (*BenchmarkFile, error) {
+// ParseBenchmarkFile returns the samples of what go test or go test -json printed. path names it in
+// messages. Lines that aren't of the benchmark format are passed over, as by benchstat; damaged samples,
+// and what says that go test failed, are in Warnings. If there is no sample, its error is an
+// [*InputError].
+func ParseBenchmarkFile(path string, data []byte) (*BenchmarkFile, error) {
 	f := &BenchmarkFile{Path: path}
-	if IsBaseline(data) {
-		page, err := ParseBaseline(data, path)
-		if err != nil {
-			return nil, err
-		}
-		return page.benchmarkFile(path)
-	}
 	f.read(data)
 	if len(f.Samples) == 0 {
 		return nil, &InputError{Path: path, Problem: f.empty, Want: "name what `go test -bench` printed, or a run directory"}
@@ -64,24 +38,16 @@ func parseBenchmarkFile(path string, data []byte) (*BenchmarkFile, error) {
 	return f, nil
 }
 
-// benchmarkFile returns the benchmarks of a page as a file.
-func (b *Baseline) benchmarkFile(path string) (*BenchmarkFile, error) {
+// NewBenchmarkFile returns what commands measured as a file. path names it in messages.
+func NewBenchmarkFile(path string, measured ...GoBenchmarks) *BenchmarkFile {
 	f := &BenchmarkFile{Path: path}
-	var lines []string
-	for _, g := range b.Benchmarks {
-		lines = append(lines, g.Lines...)
+	var text strings.Builder
+	for _, g := range measured {
+		for _, line := range g.Lines {
+			text.WriteString(line + "\n") // a last line without its end would pass for one that was cut short
+		}
 	}
-	f.read([]byte(strings.Join(lines, "\n")))
-	if len(f.Samples) == 0 {
-		return nil, &InputError{Path: path, Problem: "holds no Go benchmarks", Want: "name them under benchmarks in fleetmark.yaml, and run `fleetmark baseline`"}
-	}
-	return f, nil
-}
-
-// NewBenchmarkFile returns what one command measured as a file. path names it in messages.
-func NewBenchmarkFile(path string, g *GoBenchmarks) *BenchmarkFile {
-	f := &BenchmarkFile{Path: path}
-	f.read([]byte(g.text()))
+	f.read([]byte(text.String()))
 	return f
 }
 

@@ -2,8 +2,6 @@ package results
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,29 +20,15 @@ func benchText(cpu string, procs int, of map[string]string) string {
 	return b.String() + "PASS\nok example.com/m 1.2s\n"
 }
 
-func benchFile(t *testing.T, text string) *BenchmarkFile {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "bench.txt")
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	f, err := ReadBenchmarkFile(path)
+func TestParseBenchmarkFile(t *testing.T) {
+	f, err := ParseBenchmarkFile("bench.txt", []byte("noise\n"+benchText("A", 2, map[string]string{"X": "1 ns/op"})+"BenchmarkDamaged-2 5 n\nBenchmarkNaN-2 5 NaN ns/op\n"))
 	require.NoError(t, err)
-	return f
-}
-
-func TestReadBenchmarkFile(t *testing.T) {
-	f := benchFile(t, "noise\n"+benchText("A", 2, map[string]string{"X": "1 ns/op"})+"BenchmarkDamaged-2 5 n\nBenchmarkNaN-2 5 NaN ns/op\n")
 	require.Len(t, f.Samples, 6)
 	require.Equal(t, "linux/amd64 A", f.System)
 	require.Len(t, f.Warnings, 4, "each damaged line, and how many samples are left")
 	require.Contains(t, f.Warnings[3], "NaN-2 has 0 of 1 sample")
-	for problem, text := range map[string]string{"holds no benchmark results": "PASS\n"} {
-		path := filepath.Join(t.TempDir(), "x")
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		_, err := ReadBenchmarkFile(path)
-		var e *InputError
-		require.ErrorAs(t, err, &e)
-		require.ErrorContains(t, err, problem)
-	}
-	_, err := ReadBenchmarkFile(filepath.Join(t.TempDir(), "missing"))
-	require.ErrorContains(t, err, "can't be opened")
+	_, err = ParseBenchmarkFile("x", []byte("PASS\n"))
+	var e *InputError
+	require.ErrorAs(t, err, &e)
+	require.ErrorContains(t, err, "holds no benchmark results")
 }

@@ -1,7 +1,6 @@
 package results
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -136,27 +135,6 @@ func benchmarkSample(res *benchfmt.Result) (BenchmarkSample, error) {
 	return s, nil
 }
 
-// validate refuses what would break the page or not come back from it as it is.
-func (g GoBenchmarks) validate() error {
-	samples, err := ParseGoBenchmarks(g.Lines)
-	switch {
-	case err != nil:
-		return fmt.Errorf("benchmarks of %q: %w", g.Command, err)
-	case g.Command == "":
-		return errors.New("benchmarks: want the command that measured them")
-	case len(samples) == 0:
-		return fmt.Errorf("benchmarks of %q: no samples: want at least one", g.Command)
-	case !slices.EqualFunc(samples, g.Samples, BenchmarkSample.equal):
-		return fmt.Errorf("benchmarks of %q: want the samples that the lines hold", g.Command)
-	}
-	return nil
-}
-
-func (s BenchmarkSample) equal(other BenchmarkSample) bool {
-	return s.Package == other.Package && s.Name == other.Name && s.Procs == other.Procs &&
-		s.Iterations == other.Iterations && slices.Equal(s.Values, other.Values)
-}
-
 // A BenchmarkSummary is what the samples of one benchmark come to.
 type BenchmarkSummary struct {
 	Package, Name string
@@ -208,13 +186,4 @@ func (g GoBenchmarks) Summaries() []BenchmarkSummary {
 		}
 	}
 	return all
-}
-
-// text is the lines as a block of the page.
-func (g GoBenchmarks) text() string {
-	var b bytes.Buffer
-	for _, line := range g.Lines {
-		b.WriteString(line + "\n")
-	}
-	return b.String()
 }

@@ -3,13 +3,8 @@ package results
 import (
 	"bytes"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -17,8 +12,6 @@ import (
 // testMachine is a machine that exists nowhere.
 var testMachine = Machine{OS: "linux", Arch: "amd64", CPU: "Example CPU @ 3.00GHz", Cores: 2, GOMAXPROCS: 2,
 	MemoryBytes: 24 << 30, Kernel: "6.1.0", GoVersion: "go1.26.0", Identity: "0123456789ab"}
-
-var testStart = time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC)
 
 // rolloutRecords makes repetitions of push and verify with some noise, all times
 // being multiplied by slower.
@@ -44,24 +37,6 @@ func sample(unit string, values ...float64) []Record {
 		records = append(records, Record{Scenario: "rollout", Op: "push", Repetition: i + 1, Ops: 1, Values: []Value{{unit, v}}})
 	}
 	return records
-}
-
-func testBaseline() Baseline {
-	return Baseline{
-		Machine: testMachine, Revision: "5d3d764", GoVersion: "go1.26.0", Created: testStart,
-		Scenarios: []BaselineScenario{{Name: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 1",
-			Repetitions: 10, Counts: Counts{Devices: 50000, Updated: 50000}, Records: rolloutRecords(1, 10, 1)}},
-		History: "### Pooled buffers\n\nHelped: 91 to 1 allocation.\n\ngoos: linux\n",
-	}
-}
-
-// testSections have what a section can have.
-func testSections() []Section {
-	return []Section{
-		{Name: "time", Title: "Where the time goes", Body: "Of 3 operations.\n\n| op | ns |\n|:---|---:|\n| a\\|b | 1 |", Figures: map[string]float64{"push wait ns": 1200, "share": 0.25}},
-		{Name: "left-out", Title: "Left *out*", Body: "It was not measured."},
-		{Name: "empty", Title: "Empty"},
-	}
 }
 
 // goBenchmarkLines are go test's lines of two packages. The cpu line ends in spaces, as it does on
@@ -90,20 +65,6 @@ func testGoBenchmarks(t testing.TB) []GoBenchmarks {
 	}
 }
 
-func baselineText(t testing.TB, b Baseline) string {
-	t.Helper()
-	var text bytes.Buffer
-	require.NoError(t, WriteBaseline(&text, b))
-	return text.String()
-}
-
-func writeTemp(t testing.TB, name, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-	return path
-}
-
 func samplesText(t testing.TB, records ...Record) string {
 	t.Helper()
 	var text bytes.Buffer
@@ -120,22 +81,4 @@ func requireInput(t testing.TB, err error, line int, text string) {
 	require.Contains(t, err.Error(), text)
 	require.NotEmpty(t, input.Want, "the error must say what to do")
 	require.NotContains(t, err.Error(), "\n")
-}
-
-// benchstatPath builds the benchstat that go.mod names.
-var benchstatPath = sync.OnceValues(func() (string, error) {
-	path, err := exec.Command("go", "tool", "-n", "benchstat").Output()
-	return strings.TrimSpace(string(path)), err
-})
-
-// benchstat returns what benchstat prints of files in dir.
-func benchstat(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	path, err := benchstatPath()
-	require.NoError(t, err, "go tool -n benchstat")
-	cmd := exec.Command(path, args...)
-	cmd.Dir = dir
-	out, err := cmd.Output()
-	require.NoError(t, err)
-	return string(out)
 }

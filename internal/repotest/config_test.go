@@ -10,7 +10,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/codestats"
 	"github.com/fleetmark/fleetmark/internal/project"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // An anti-pattern or a target whose test is gone promises nothing.
@@ -37,7 +37,7 @@ func TestConfigurationNamesWhatExists(t *testing.T) {
 		switch file := filepath.Join(root, target.EnforcedBy); {
 		case target.EnforcedBy == "":
 			require.NotEmpty(t, target.Machine, "%s: nothing holds it", target.Name)
-		case strings.Contains(target.EnforcedBy, "/") || target.EnforcedBy == results.BaselineFile:
+		case strings.Contains(target.EnforcedBy, "/") || target.EnforcedBy == baseline.FileName:
 			require.FileExists(t, file)
 		default:
 			check(target.EnforcedBy)

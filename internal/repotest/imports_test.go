@@ -44,14 +44,15 @@ func importRules() []packageRule {
 		{"profiles", "internal/atomicfile internal/plaintext"},
 		{"results/internal/stats", ""},
 		{"results/internal/benchtext", "internal/plaintext"},
-		{"results", "results/internal/benchtext results/internal/stats internal/markdown internal/osinfo internal/plaintext internal/texttable"},
+		{"results", "results/internal/benchtext results/internal/stats internal/osinfo internal/plaintext"},
+		{"results/baseline", "results internal/markdown internal/plaintext internal/texttable"},
 		{"results/rundir", "results internal/atomicfile internal/plaintext"},
-		{"results/compare", "results results/internal/benchtext results/rundir internal/markdown internal/plaintext internal/texttable"},
+		{"results/compare", "results results/baseline results/internal/benchtext results/rundir internal/markdown internal/plaintext internal/texttable"},
 		{"results/sequential", "results results/internal/stats"},
-		{"results/judge", "results results/sequential results/internal/stats"},
+		{"results/judge", "results results/baseline results/sequential results/internal/stats"},
 		{"results/report/internal/bounded", ""},
 		{"results/report/internal/svgplot", ""},
-		{"results/report", "results results/judge results/rundir results/sequential profiles results/report/internal/bounded internal/markdown internal/plaintext internal/shell internal/texttable"},
+		{"results/report", "results results/baseline results/judge results/rundir results/sequential profiles results/report/internal/bounded internal/markdown internal/plaintext internal/shell internal/texttable"},
 		{"results/report/htmlpage", "results results/report results/rundir results/report/internal/bounded results/report/internal/svgplot internal/plaintext"},
 
 		// What measures.
@@ -60,14 +61,14 @@ func importRules() []packageRule {
 		{"scenarios/doctor", "mockfleet results scenarios internal/osinfo internal/plaintext internal/texttable"},
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
 		{"scenarios/versus", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
-		{"scenarios/baselinepage", "results results/report results/rundir scenarios scenarios/anatomy scenarios/gobench scenarios/versus " +
+		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/anatomy scenarios/gobench scenarios/versus " +
 			"internal/codestats internal/plaintext internal/project"},
 
 		// The command.
 		{"cmd/fleetmark/app/cli", "results internal/atomicfile internal/texttable"},
 		{"cmd/fleetmark/app/progress", "mockfleet results scenarios scenarios/versus cmd/fleetmark/app/cli internal/plaintext"},
 		{"cmd/fleetmark/app/profilecmd", "profiles results/report scenarios/versus cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/texttable"},
-		{"cmd/fleetmark/app", "delivery mockfleet profiles results results/compare results/judge results/report results/report/htmlpage results/rundir scenarios scenarios/baselinepage scenarios/anatomy scenarios/doctor scenarios/gobench scenarios/versus " +
+		{"cmd/fleetmark/app", "delivery mockfleet profiles results results/baseline results/compare results/judge results/report results/report/htmlpage results/rundir scenarios scenarios/baselinepage scenarios/anatomy scenarios/doctor scenarios/gobench scenarios/versus " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd internal/atomicfile internal/checkout internal/childproc " +
 			"internal/plaintext internal/project internal/scratch internal/shell internal/texttable"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},

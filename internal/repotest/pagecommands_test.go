@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/childproc"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // shortGo is a script that stands before the go command on the path and makes benchmarks short, since the test
@@ -46,7 +46,7 @@ func TestCommandsOfThePage(t *testing.T) {
 		}
 	}
 	root := repository(t)
-	page, err := os.ReadFile(filepath.Join(root, results.BaselineFile))
+	page, err := os.ReadFile(filepath.Join(root, baseline.FileName))
 	require.NoError(t, err)
 	dir := t.TempDir()
 	copyRepository(t, root, dir)
@@ -79,7 +79,7 @@ func TestCommandsOfThePage(t *testing.T) {
 		begun := time.Now()
 		out, err := shell.run(t.Context(), command)
 		if comparing { // the command that follows wants the page as it was written
-			require.NoError(t, os.WriteFile(filepath.Join(dir, results.BaselineFile), page, 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, baseline.FileName), page, 0o600))
 		}
 		t.Logf("%.1fs %s", time.Since(begun).Seconds(), command)
 		check(t, command, out, err)
@@ -189,7 +189,7 @@ func sameMachine(t *testing.T, dir, page string) {
 		require.NotNil(t, here, key)
 		page = line.ReplaceAllLiteralString(page, string(here))
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, results.BaselineFile), []byte(page), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, baseline.FileName), []byte(page), 0o600))
 }
 
 // copyRepository copies the files that git tracks or would add.

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/texttable"
+	"github.com/fleetmark/fleetmark/results/baseline"
 
 	"github.com/fleetmark/fleetmark/results"
 )
@@ -382,8 +383,8 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"missing", filepath.Join(t.TempDir(), "none"), "can't be opened"},
 		{"a directory of no run", t.TempDir(), "isn't a run directory"},
-		{"a baseline cut short", writeTemp(t, results.BaselineFile, whole[:len(whole)/2]), "cut short"},
-		{"an edited baseline", writeTemp(t, results.BaselineFile, strings.Replace(whole, "6.1.0", "6.1.1", 1)), "edited by hand"},
+		{"a baseline cut short", writeTemp(t, baseline.FileName, whole[:len(whole)/2]), "cut short"},
+		{"an edited baseline", writeTemp(t, baseline.FileName, strings.Replace(whole, "6.1.0", "6.1.1", 1)), "edited by hand"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Open(c.path)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // encodings writes text as programs on Windows do.
@@ -30,7 +30,7 @@ func TestInputEncodings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "new.txt")
 			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-			f, err := results.ReadBenchmarkFile(path)
+			f, err := baseline.ReadBenchmarkFile(path)
 			require.NoError(t, err)
 			require.Len(t, f.Samples, 2)
 			in, err := Open(path)
@@ -47,9 +47,9 @@ func TestInputEncodings(t *testing.T) {
 	}
 	for name, text := range encodings(baselineText(t, testBaseline())) {
 		t.Run("a page, "+name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), results.BaselineFile)
+			path := filepath.Join(t.TempDir(), baseline.FileName)
 			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-			b, err := results.ReadBaseline(path)
+			b, err := baseline.Read(path)
 			require.NoError(t, err)
 			require.Equal(t, testBaseline().Scenarios[0].Records, b.Scenarios[0].Records)
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
@@ -37,19 +38,19 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Reco
 	return records
 }
 
-func testBaseline() results.Baseline {
-	return results.Baseline{
+func testBaseline() baseline.Page {
+	return baseline.Page{
 		Machine: testMachine, Revision: "5d3d764", GoVersion: "go1.26.0", Created: testStart,
-		Scenarios: []results.BaselineScenario{{Name: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 1",
+		Scenarios: []baseline.Scenario{{Name: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 1",
 			Repetitions: 10, Counts: results.Counts{Devices: 50000, Updated: 50000}, Records: rolloutRecords(1, 10, 1)}},
 		History: "### Pooled buffers\n\nHelped: 91 to 1 allocation.\n\ngoos: linux\n",
 	}
 }
 
-func baselineText(t testing.TB, b results.Baseline) string {
+func baselineText(t testing.TB, b baseline.Page) string {
 	t.Helper()
 	var text bytes.Buffer
-	require.NoError(t, results.WriteBaseline(&text, b))
+	require.NoError(t, baseline.Write(&text, b))
 	return text.String()
 }
 

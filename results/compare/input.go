@@ -8,6 +8,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/internal/benchtext"
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
@@ -43,8 +44,8 @@ func Open(path string) (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}
-	if results.IsBaseline(data) {
-		if _, err := results.ParseBaseline(data, in.Path); err != nil {
+	if baseline.IsPage(data) {
+		if _, err := baseline.Parse(data, in.Path); err != nil {
 			return Input{}, err
 		}
 		in.rejectsDamage = true

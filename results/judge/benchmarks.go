@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // A Benchmarks is what the Go benchmarks of two files came to.
@@ -35,7 +36,7 @@ func CompareBenchmarks(base, now *results.BenchmarkFile, keep func(results.Bench
 		maps.Copy(c.Better, base.Better())
 		maps.Copy(c.Better, now.Better())
 	}
-	b.Judgement = compare(&results.BaselineScenario{Records: b.Base}, b.Records, c)
+	b.Judgement = compare(&baseline.Scenario{Records: b.Base}, b.Records, c)
 	failures := slices.Concat(now.Failures, base.Failures)
 	if j := b.Judgement; len(failures) > 0 && j.HasBaseline && results.Inconclusive.WorseThan(j.Compared) {
 		j.Compared, j.Reasons = results.Inconclusive, []Reason{{Code: GoTestFailed, Text: failures[0]}}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 )
@@ -30,7 +31,7 @@ func benchFile(t *testing.T, text string) *results.BenchmarkFile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "bench.txt")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	f, err := results.ReadBenchmarkFile(path)
+	f, err := baseline.ReadBenchmarkFile(path)
 	require.NoError(t, err)
 	return f
 }

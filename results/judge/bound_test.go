@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 )
@@ -58,7 +59,7 @@ func TestCompare_strict(t *testing.T) {
 		"one slow of twelve": {append([]float64{9000}, quiet...), quiet, results.Pass, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			base := &results.BaselineScenario{Records: samples(c.old...)}
+			base := &baseline.Scenario{Records: samples(c.old...)}
 			conditions := judge.Conditions{SameMachine: true, SameWorkload: true, Strict: true}
 			row := judge.Compare(base, samples(c.now...), conditions).Rows[0]
 			require.Equal(t, c.want, row.Verdict, report.Note(row))

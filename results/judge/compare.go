@@ -7,6 +7,7 @@ import (
 	"golang.org/x/perf/benchmath"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
 
@@ -53,7 +54,7 @@ type conditions struct {
 //   - It is also inconclusive if it would be regressed or improved, but something else used the machine at the
 //     time and the metric depends on that; if it is exact and would pass, but some of the run's repetitions lack
 //     it; and if a sample of it is zero, though what it measures can't be.
-func compare(base *results.BaselineScenario, now []results.Record, c conditions) *Judgement {
+func compare(base *baseline.Scenario, now []results.Record, c conditions) *Judgement {
 	j := &Judgement{Alpha: alpha, HasBaseline: base != nil && len(base.Records) > 0}
 	var old []results.Record
 	if j.HasBaseline {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 )
@@ -14,7 +15,7 @@ func ExampleJudge() {
 			{Unit: "requests/device", Value: requests},
 		}}}
 	}
-	base := &results.Baseline{Scenarios: []results.BaselineScenario{{Name: "rollout", WorkloadDigest: "work", Records: record(1)}}}
+	base := &baseline.Page{Scenarios: []baseline.Scenario{{Name: "rollout", WorkloadDigest: "work", Records: record(1)}}}
 	run := results.Run{Scenario: "rollout", WorkloadDigest: "work", Status: results.StatusFinished, Valid: true}
 	j := judge.Judge(base, run, record(2), judge.Policy{})
 	fmt.Printf("%s: %s\n", j.Verdict, report.Sentence(j))

@@ -1,12 +1,16 @@
 package judge
 
-import "github.com/fleetmark/fleetmark/results"
+import (
+	"github.com/fleetmark/fleetmark/results"
+
+	"github.com/fleetmark/fleetmark/results/baseline"
+)
 
 // Conditions is for tests.
 type Conditions = conditions
 
 // Compare is compare, for tests.
-func Compare(base *results.BaselineScenario, now []results.Record, c Conditions) *Judgement {
+func Compare(base *baseline.Scenario, now []results.Record, c Conditions) *Judgement {
 	j := compare(base, now, c)
 	j.Verdict = j.Compared
 	return j

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // A GateResult is what several runs came to.
@@ -24,7 +25,7 @@ type ScenarioResult struct {
 // Gate combines the judgements of runs, which were made with [RequireEveryMetric]. wanted are the scenarios
 // that must have been run; if there are none, all of the baseline's must. A scenario without a run is
 // inconclusive.
-func Gate(base *results.Baseline, wanted []string, runs []ScenarioResult) *GateResult {
+func Gate(base *baseline.Page, wanted []string, runs []ScenarioResult) *GateResult {
 	if len(wanted) == 0 {
 		for _, s := range base.Scenarios {
 			wanted = append(wanted, s.Name)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -15,7 +16,7 @@ import (
 
 // gateCase is a baseline of rollout and a run that does the same work on the same
 // machine, and passes.
-func gateCase() (results.Baseline, *rundir.Loaded) {
+func gateCase() (baseline.Page, *rundir.Loaded) {
 	base, run := testBaseline(), testRun()
 	base.Scenarios[0].Counts = results.Counts{Devices: 5000, Updated: 5000}
 	run.Status, run.Repetitions, run.Counts = results.StatusFinished, 10, results.Counts{Devices: 5000, Updated: 5000}
@@ -23,7 +24,7 @@ func gateCase() (results.Baseline, *rundir.Loaded) {
 }
 
 // holdGate judges runs as the gate does.
-func holdGate(base *results.Baseline, wanted []string, runs []*rundir.Loaded, p judge.Policy) *judge.GateResult {
+func holdGate(base *baseline.Page, wanted []string, runs []*rundir.Loaded, p judge.Policy) *judge.GateResult {
 	p.Unjudged, p.Outcomes = judge.RequireEveryMetric, true
 	var judged []judge.ScenarioResult
 	for _, r := range runs {
@@ -34,8 +35,8 @@ func holdGate(base *results.Baseline, wanted []string, runs []*rundir.Loaded, p 
 
 // TestGate is a change to what passes a case.
 func TestGate(t *testing.T) {
-	edit := func(unit string, value func(float64) float64) func(*results.Baseline, *rundir.Loaded) {
-		return func(_ *results.Baseline, r *rundir.Loaded) {
+	edit := func(unit string, value func(float64) float64) func(*baseline.Page, *rundir.Loaded) {
+		return func(_ *baseline.Page, r *rundir.Loaded) {
 			for i := range r.Records {
 				for k := range r.Records[i].Values {
 					if v := &r.Records[i].Values[k]; v.Unit == unit {
@@ -45,8 +46,8 @@ func TestGate(t *testing.T) {
 			}
 		}
 	}
-	own := func(old, now float64) func(*results.Baseline, *rundir.Loaded) { // a metric that this program doesn't know
-		return func(b *results.Baseline, r *rundir.Loaded) {
+	own := func(old, now float64) func(*baseline.Page, *rundir.Loaded) { // a metric that this program doesn't know
+		return func(b *baseline.Page, r *rundir.Loaded) {
 			for i := range b.Scenarios[0].Records {
 				b.Scenarios[0].Records[i].Values = append(b.Scenarios[0].Records[i].Values, results.Value{Unit: "widgets", Value: old})
 			}
@@ -56,9 +57,9 @@ func TestGate(t *testing.T) {
 		}
 	}
 	zero := func(float64) float64 { return 0 }
-	elsewhere := func(_ *results.Baseline, r *rundir.Loaded) { r.Machine.Identity = "another" }
-	both := func(changes ...func(*results.Baseline, *rundir.Loaded)) func(*results.Baseline, *rundir.Loaded) {
-		return func(b *results.Baseline, r *rundir.Loaded) {
+	elsewhere := func(_ *baseline.Page, r *rundir.Loaded) { r.Machine.Identity = "another" }
+	both := func(changes ...func(*baseline.Page, *rundir.Loaded)) func(*baseline.Page, *rundir.Loaded) {
+		return func(b *baseline.Page, r *rundir.Loaded) {
 			for _, change := range changes {
 				change(b, r)
 			}
@@ -67,7 +68,7 @@ func TestGate(t *testing.T) {
 	portable := judge.Policy{Portable: true}
 	for _, c := range []struct {
 		name   string
-		change func(*results.Baseline, *rundir.Loaded)
+		change func(*baseline.Page, *rundir.Loaded)
 		o      judge.Policy
 		want   results.Verdict
 		says   string
@@ -84,7 +85,7 @@ func TestGate(t *testing.T) {
 		{"times of zero, portable only", edit("ns/op", zero), portable, results.Inconclusive, "0 is no measurement"},
 		{"times of less than zero", edit("ns/op", func(float64) float64 { return -1 }), portable, results.Inconclusive, "-1 is no measurement"},
 		{"no bytes on the wire", edit("wire-B/device", zero), portable, results.Inconclusive, "0 is no measurement"},
-		{"everything zero", func(_ *results.Baseline, r *rundir.Loaded) {
+		{"everything zero", func(_ *baseline.Page, r *rundir.Loaded) {
 			for i := range r.Records {
 				for k := range r.Records[i].Values {
 					r.Records[i].Values[k].Value = 0
@@ -92,69 +93,69 @@ func TestGate(t *testing.T) {
 			}
 		}, portable, results.Inconclusive, "0 is no measurement"},
 		{"no allocation left", edit("allocs/op", zero), portable, results.Improved, "allocs/op went from 1 to 0"},
-		{"a baseline of zero", func(b *results.Baseline, _ *rundir.Loaded) { b.Scenarios[0].Records[0].Values[0].Value = 0 }, judge.Policy{}, results.Inconclusive, "the baseline's 0 is no measurement"},
-		{"a metric that vanished", func(_ *results.Baseline, r *rundir.Loaded) {
+		{"a baseline of zero", func(b *baseline.Page, _ *rundir.Loaded) { b.Scenarios[0].Records[0].Values[0].Value = 0 }, judge.Policy{}, results.Inconclusive, "the baseline's 0 is no measurement"},
+		{"a metric that vanished", func(_ *baseline.Page, r *rundir.Loaded) {
 			for i := range r.Records {
 				r.Records[i].Values = slices.DeleteFunc(r.Records[i].Values, func(v results.Value) bool { return v.Unit == "p99-ns/op" })
 			}
 		}, portable, results.Regressed, "p99-ns/op is missing now"},
-		{"an operation that vanished", func(_ *results.Baseline, r *rundir.Loaded) {
+		{"an operation that vanished", func(_ *baseline.Page, r *rundir.Loaded) {
 			r.Records = slices.DeleteFunc(r.Records, func(r results.Record) bool { return r.Op == "verify" })
 		}, portable, results.Regressed, "verify"},
-		{"a metric that nobody knows", func(b *results.Baseline, _ *rundir.Loaded) {
+		{"a metric that nobody knows", func(b *baseline.Page, _ *rundir.Loaded) {
 			b.Scenarios[0].Records[0].Values = append(b.Scenarios[0].Records[0].Values, results.Value{Unit: "widgets", Value: 1})
 		}, portable, results.Regressed, "widgets is missing now"},
-		{"a metric that nobody knows on both sides", func(b *results.Baseline, r *rundir.Loaded) {
+		{"a metric that nobody knows on both sides", func(b *baseline.Page, r *rundir.Loaded) {
 			b.Scenarios[0].Records[0].Values = append(b.Scenarios[0].Records[0].Values, results.Value{Unit: "widgets", Value: 1})
 			r.Records[0].Values = append(r.Records[0].Values, results.Value{Unit: "widgets", Value: 1})
 		}, portable, results.Inconclusive, `doesn't know the metric, and nothing says which way is better: declare it in fleetmark.yaml, as in units: {"widgets": {better: lower}}`},
 		{"a metric that was declared, worse", own(100, 120), judge.Policy{Better: map[string]int{"widgets": -1}}, results.Regressed, "widgets went from 100 to 120"},
 		{"a metric that was declared, better", own(100, 120), judge.Policy{Better: map[string]int{"widgets": +1}}, results.Improved, "widgets went from 100 to 120"},
 		{"a metric that was declared, the same", own(100, 100), judge.Policy{Better: map[string]int{"widgets": +1}}, results.Pass, ""},
-		{"a metric that is new", func(_ *results.Baseline, r *rundir.Loaded) {
+		{"a metric that is new", func(_ *baseline.Page, r *rundir.Loaded) {
 			r.Records[0].Values = append(r.Records[0].Values, results.Value{Unit: "retries/device", Value: 9})
 		}, judge.Policy{}, results.Pass, ""},
-		{"no samples", func(_ *results.Baseline, r *rundir.Loaded) { r.Records = nil }, portable, results.Inconclusive, "holds no samples"},
-		{"too few samples", func(_ *results.Baseline, r *rundir.Loaded) { r.Records, r.Repetitions = r.Records[:2], 1 }, portable, results.Inconclusive, "too few"},
-		{"another scenario", func(b *results.Baseline, r *rundir.Loaded) {
+		{"no samples", func(_ *baseline.Page, r *rundir.Loaded) { r.Records = nil }, portable, results.Inconclusive, "holds no samples"},
+		{"too few samples", func(_ *baseline.Page, r *rundir.Loaded) { r.Records, r.Repetitions = r.Records[:2], 1 }, portable, results.Inconclusive, "too few"},
+		{"another scenario", func(b *baseline.Page, r *rundir.Loaded) {
 			r.Scenario = "soak"
 			for i := range r.Records {
 				r.Records[i].Scenario = "soak"
 			}
 			b.Scenarios[0].Name = "rollout"
 		}, portable, results.Inconclusive, "doesn't have the scenario soak"},
-		{"another workload", func(_ *results.Baseline, r *rundir.Loaded) { r.WorkloadDigest = "sha256:bb" }, portable, results.Inconclusive, "another workload"},
-		{"a workload without a name", func(b *results.Baseline, r *rundir.Loaded) {
+		{"another workload", func(_ *baseline.Page, r *rundir.Loaded) { r.WorkloadDigest = "sha256:bb" }, portable, results.Inconclusive, "another workload"},
+		{"a workload without a name", func(b *baseline.Page, r *rundir.Loaded) {
 			r.WorkloadDigest, b.Scenarios[0].WorkloadDigest = "", ""
 		}, portable, results.Inconclusive, "another workload"},
-		{"a machine that moved", func(b *results.Baseline, r *rundir.Loaded) {
+		{"a machine that moved", func(b *baseline.Page, r *rundir.Loaded) {
 			b.Scenarios[0].Yardstick, r.Harness.Yardstick = &results.Yardstick{RoundTripNS: 10}, &results.Yardstick{RoundTripNS: 20}
 		}, judge.Policy{}, results.Inconclusive, "2.00 times as slow as it was: measure both sides"},
-		{"interrupted", func(_ *results.Baseline, r *rundir.Loaded) { r.Status = results.StatusInterrupted }, portable, results.Inconclusive, "was interrupted"},
-		{"still running", func(_ *results.Baseline, r *rundir.Loaded) { r.Status = results.StatusRunning }, portable, results.Inconclusive, "never ended"},
-		{"failed", func(_ *results.Baseline, r *rundir.Loaded) { r.Status = results.StatusFailed }, portable, results.Inconclusive, "the run failed"},
-		{"invalid", func(_ *results.Baseline, r *rundir.Loaded) {
+		{"interrupted", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusInterrupted }, portable, results.Inconclusive, "was interrupted"},
+		{"still running", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusRunning }, portable, results.Inconclusive, "never ended"},
+		{"failed", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusFailed }, portable, results.Inconclusive, "the run failed"},
+		{"invalid", func(_ *baseline.Page, r *rundir.Loaded) {
 			r.Valid, r.Invalid = false, []string{"the fleet was on fire"}
 		}, portable, results.Invalid, "on fire"},
-		{"invalid without a reason", func(_ *results.Baseline, r *rundir.Loaded) { r.Valid = false }, portable, results.Invalid, "without a reason"},
-		{"invalid and interrupted", func(_ *results.Baseline, r *rundir.Loaded) { r.Valid, r.Status = false, results.StatusInterrupted }, portable, results.Invalid, "without a reason"},
-		{"valid, though the fleet was saturated", func(_ *results.Baseline, r *rundir.Loaded) { r.Fleet.Saturated = true }, portable, results.Invalid, "the fleet was the bottleneck"},
-		{"valid, though the harness was saturated", func(_ *results.Baseline, r *rundir.Loaded) { r.Harness.Saturated = true }, portable, results.Invalid, "the harness was the bottleneck"},
-		{"valid, though a device was lost", func(_ *results.Baseline, r *rundir.Loaded) { r.Counts.Lost = 1 }, portable, results.Invalid, "1 device lost"},
-		{"valid, though an update was applied twice", func(_ *results.Baseline, r *rundir.Loaded) { r.Counts.AppliedTwice = 2 }, portable, results.Invalid, "2 devices applied an update twice"},
-		{"one device not updated", func(_ *results.Baseline, r *rundir.Loaded) { r.Counts.Updated = 4999 }, portable, results.Regressed, "devices updated went from 5000 to 4999"},
-		{"one device failed", func(_ *results.Baseline, r *rundir.Loaded) { r.Counts.Failed = 1 }, portable, results.Regressed, "devices failed went from 0 to 1"},
-		{"fewer failed than did", func(b *results.Baseline, _ *rundir.Loaded) {
+		{"invalid without a reason", func(_ *baseline.Page, r *rundir.Loaded) { r.Valid = false }, portable, results.Invalid, "without a reason"},
+		{"invalid and interrupted", func(_ *baseline.Page, r *rundir.Loaded) { r.Valid, r.Status = false, results.StatusInterrupted }, portable, results.Invalid, "without a reason"},
+		{"valid, though the fleet was saturated", func(_ *baseline.Page, r *rundir.Loaded) { r.Fleet.Saturated = true }, portable, results.Invalid, "the fleet was the bottleneck"},
+		{"valid, though the harness was saturated", func(_ *baseline.Page, r *rundir.Loaded) { r.Harness.Saturated = true }, portable, results.Invalid, "the harness was the bottleneck"},
+		{"valid, though a device was lost", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Lost = 1 }, portable, results.Invalid, "1 device lost"},
+		{"valid, though an update was applied twice", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.AppliedTwice = 2 }, portable, results.Invalid, "2 devices applied an update twice"},
+		{"one device not updated", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Updated = 4999 }, portable, results.Regressed, "devices updated went from 5000 to 4999"},
+		{"one device failed", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Failed = 1 }, portable, results.Regressed, "devices failed went from 0 to 1"},
+		{"fewer failed than did", func(b *baseline.Page, _ *rundir.Loaded) {
 			b.Scenarios[0].Counts = results.Counts{Devices: 5000, Updated: 4990, Failed: 10}
 		}, portable, results.Improved, ""},
-		{"many turns a device, so that speed decides how many are updated", func(b *results.Baseline, r *rundir.Loaded) {
+		{"many turns a device, so that speed decides how many are updated", func(b *baseline.Page, r *rundir.Loaded) {
 			b.Scenarios[0].Counts, r.Counts = results.Counts{Devices: 7000, Updated: 7000}, results.Counts{Devices: 7000, Updated: 6500}
 		}, portable, results.Pass, ""},
-		{"many turns a device, and one failed", func(b *results.Baseline, r *rundir.Loaded) {
+		{"many turns a device, and one failed", func(b *baseline.Page, r *rundir.Loaded) {
 			b.Scenarios[0].Counts, r.Counts = results.Counts{Devices: 7000, Updated: 7000}, results.Counts{Devices: 7000, Updated: 6999, Failed: 1}
 		}, portable, results.Regressed, "devices failed went from 0 to 1"},
-		{"nobody but the client says so", func(_ *results.Baseline, r *rundir.Loaded) { r.ClientsWordOnly = true }, portable, results.Inconclusive, "client's word only"},
-		{"a threshold that failed", func(_ *results.Baseline, r *rundir.Loaded) {
+		{"nobody but the client says so", func(_ *baseline.Page, r *rundir.Loaded) { r.ClientsWordOnly = true }, portable, results.Inconclusive, "client's word only"},
+		{"a threshold that failed", func(_ *baseline.Page, r *rundir.Loaded) {
 			r.Thresholds = []results.ThresholdOutcome{{Threshold: "failed/device == 0", Unit: "failed/device", Value: 1, Measured: true}}
 		}, portable, results.Regressed, "1 of 1 threshold failed: failed/device == 0"},
 	} {
@@ -198,5 +199,5 @@ func TestGate_several(t *testing.T) {
 
 	g = holdGate(&base, nil, nil, judge.Policy{})
 	require.Equal(t, results.Inconclusive, g.Verdict)
-	require.Equal(t, results.Inconclusive, holdGate(&results.Baseline{}, nil, nil, judge.Policy{}).Verdict)
+	require.Equal(t, results.Inconclusive, holdGate(&baseline.Page{}, nil, nil, judge.Policy{}).Verdict)
 }

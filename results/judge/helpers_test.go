@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // testMachine returns a machine that exists nowhere.
@@ -41,10 +42,10 @@ func sample(unit string, values ...float64) []results.Record {
 	return records
 }
 
-func testBaseline() results.Baseline {
-	return results.Baseline{
+func testBaseline() baseline.Page {
+	return baseline.Page{
 		Machine: testMachine(), Revision: "5d3d764", GoVersion: "go1.26.0",
-		Scenarios: []results.BaselineScenario{{Name: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 1",
+		Scenarios: []baseline.Scenario{{Name: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 1",
 			Repetitions: 10, Counts: results.Counts{Devices: 50000, Updated: 50000}, Records: rolloutRecords(1, 10, 1)}},
 	}
 }

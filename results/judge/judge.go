@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // alpha is the family-wise error rate of the rows of a run that are tested.
@@ -14,7 +15,7 @@ const alpha = 0.05
 //
 // A run that did not come to its end might have had another verdict whole, so it has none. What made it invalid was
 // seen, and counts, unless it was interrupted before its first repetition.
-func Judge(base *results.Baseline, run results.Run, records []results.Record, p Policy) *Judgement {
+func Judge(base *baseline.Page, run results.Run, records []results.Record, p Policy) *Judgement {
 	c := conditions{
 		Repetitions: run.Repetitions, PortableOnly: p.Portable, Strict: p.Unjudged == RequireEveryMetric,
 		Better: p.Better, Invalid: invalid(run, p),
@@ -25,7 +26,7 @@ func Judge(base *results.Baseline, run results.Run, records []results.Record, p 
 	if p.Outcomes {
 		c.Outcome = &outcome{run.Counts, run.ClientsWordOnly}
 	}
-	var scenario *results.BaselineScenario
+	var scenario *baseline.Scenario
 	if base != nil {
 		scenario, _ = base.Scenario(run.Scenario)
 	}

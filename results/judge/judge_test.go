@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 )
@@ -21,7 +22,7 @@ var (
 )
 
 func compare(old, now []results.Record, c judge.Conditions) *judge.Judgement {
-	return judge.Compare(&results.BaselineScenario{Name: "rollout", Records: old}, now, c)
+	return judge.Compare(&baseline.Scenario{Name: "rollout", Records: old}, now, c)
 }
 
 // TestCompare_row is a row a case. The p-values are worked out by hand: two samples
@@ -321,7 +322,7 @@ func TestJudge(t *testing.T) {
 
 	bad := run
 	bad.Valid, bad.Invalid = false, []string{"the ledger contradicts the client"}
-	for _, b := range []*results.Baseline{&base, nil} {
+	for _, b := range []*baseline.Page{&base, nil} {
 		j := judge.Judge(b, bad, now, judge.Policy{})
 		require.Equal(t, results.Invalid, j.Verdict)
 		require.Equal(t, "the ledger contradicts the client", report.Sentence(j))

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
@@ -31,13 +32,13 @@ func unchanged(t *testing.T, random *rand.Rand, unit string, noise float64, n, t
 	found := chances{}
 	for try := range tries {
 		old, now := side(), side()
-		strict := judge.Compare(&results.BaselineScenario{Records: old}, now, judge.Conditions{SameMachine: true, SameWorkload: true, Strict: true}).Verdict
+		strict := judge.Compare(&baseline.Scenario{Records: old}, now, judge.Conditions{SameMachine: true, SameWorkload: true, Strict: true}).Verdict
 		found[strict] += 1 / float64(tries)
 		if try >= 20 {
 			continue
 		}
 		// run, of which nobody asked for each metric, says the same, and passes what the gate can't tell.
-		loose := judge.Compare(&results.BaselineScenario{Records: old}, now, judge.Conditions{SameMachine: true, SameWorkload: true}).Verdict
+		loose := judge.Compare(&baseline.Scenario{Records: old}, now, judge.Conditions{SameMachine: true, SameWorkload: true}).Verdict
 		if strict == results.Inconclusive {
 			strict = results.Pass
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // An outcome is what became of a run's devices, and who says so.
@@ -18,7 +19,7 @@ const opDevices = "devices"
 // deviceRows compare what became of the devices with the baseline, exactly. Updated and failed are judged if
 // every device had one operation on both sides (under a load that goes on for a time, the machine's speed
 // decides how many there are) and as many failed in each of the baseline's repetitions.
-func (c conditions) deviceRows(base *results.BaselineScenario, now []results.Record) []Row {
+func (c conditions) deviceRows(base *baseline.Scenario, now []results.Record) []Row {
 	if c.Outcome == nil || !c.SameWorkload {
 		return nil // the rows of metrics say so
 	}

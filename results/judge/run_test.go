@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 )
@@ -14,7 +15,7 @@ import (
 // What run.json says of the machine reaches the verdict.
 func TestJudge_busyMachine(t *testing.T) {
 	machine := results.Machine{OS: "linux", Arch: "amd64", GOMAXPROCS: 2, Identity: "0123456789ab"}
-	base := &results.Baseline{Machine: machine, Scenarios: []results.BaselineScenario{{
+	base := &baseline.Page{Machine: machine, Scenarios: []baseline.Scenario{{
 		Name: "rollout", WorkloadDigest: "d", Records: sample("ns/op", spread(100, 1, 5)...),
 	}}}
 	run := results.Run{Scenario: "rollout", WorkloadDigest: "d", Machine: machine, Valid: true}
@@ -94,7 +95,7 @@ func TestCompare_shownOnly(t *testing.T) {
 		}
 		old, now = append(old, of(1e6)), append(now, of(1e9+float64(i)))
 	}
-	base := &results.BaselineScenario{Name: "x", Records: old}
+	base := &baseline.Scenario{Name: "x", Records: old}
 	j := judge.Compare(base, now, judge.Conditions{SameMachine: true, SameWorkload: true, Repetitions: 8, Strict: true})
 	require.Equal(t, results.Pass, j.Verdict, report.Sentence(j))
 	require.Equal(t, "1 metric judged, none beyond its tolerance", report.Sentence(j))
@@ -110,7 +111,7 @@ func TestJudge_policy(t *testing.T) {
 	undecided := []results.ThresholdOutcome{{Threshold: "p99-ns/op < 1s", Measured: true, Undecided: "8 operations"}}
 	for _, c := range []struct {
 		name       string
-		base       *results.Baseline
+		base       *baseline.Page
 		thresholds []results.ThresholdOutcome
 		policy     judge.Policy
 		verdict    results.Verdict

@@ -9,6 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
@@ -152,7 +153,7 @@ func RunSide(run rundir.Loaded) Side {
 
 // BaselineSide returns a baseline's scenario as one of two sides. It returns the zero Side if base is nil
 // or lacks the scenario.
-func BaselineSide(base *results.Baseline, scenario string) Side {
+func BaselineSide(base *baseline.Page, scenario string) Side {
 	if base == nil {
 		return Side{}
 	}
@@ -211,7 +212,7 @@ func NotJudged(mode Mode, in Input) *Document {
 
 // FromGate returns the document of a gate. runs are the sides that it judged, with what their directories
 // hold.
-func FromGate(g *judge.GateResult, base *results.Baseline, runs []Side, facts GateFacts) *Document {
+func FromGate(g *judge.GateResult, base *baseline.Page, runs []Side, facts GateFacts) *Document {
 	d := &Document{Mode: ModeBaseline, Verdict: g.Verdict, Reason: GateSentence(g), Gate: &facts}
 	for _, s := range g.Scenarios {
 		in := Input{Scenario: s.Scenario, Judgement: s.Judgement, Base: BaselineSide(base, s.Scenario)}

@@ -6,6 +6,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -14,7 +15,7 @@ import (
 
 // judged judges records by those of a baseline, of the same machine or another one.
 func judged(scenario string, base, now []results.Record, sameMachine bool) *judge.Judgement {
-	page := &results.Baseline{Machine: results.Machine{Identity: "one"}, Scenarios: []results.BaselineScenario{
+	page := &baseline.Page{Machine: results.Machine{Identity: "one"}, Scenarios: []baseline.Scenario{
 		{Name: scenario, WorkloadDigest: "work", Records: base},
 	}}
 	run := results.Run{Scenario: scenario, WorkloadDigest: "work", Status: results.StatusFinished, Valid: true, Machine: page.Machine}
@@ -123,7 +124,7 @@ func runInput(run rundir.Loaded, j *judge.Judgement) *report.Input {
 
 // compareInput is what a report on two runs is made of.
 func compareInput(base, run rundir.Loaded) *report.Input {
-	in := runInput(run, judge.Judge(results.BaselineOf(base.Run, base.Records), run.Run, run.Records, judge.Policy{}))
+	in := runInput(run, judge.Judge(baseline.FromRun(base.Run, base.Records), run.Run, run.Records, judge.Policy{}))
 	in.Base = report.RunSide(base)
 	in.Base.Label = "base"
 	return in

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
@@ -41,8 +42,8 @@ func noisyRecords(seed uint64, repetitions int, slower float64) (records []resul
 }
 
 // judgedBy judges records by those of a baseline of the same machine and workload, once change has changed that.
-func judgedBy(base, now []results.Record, p judge.Policy, change func(*results.Baseline, *results.Run)) *judge.Judgement {
-	page := &results.Baseline{Machine: results.Machine{Identity: "one"}, Scenarios: []results.BaselineScenario{
+func judgedBy(base, now []results.Record, p judge.Policy, change func(*baseline.Page, *results.Run)) *judge.Judgement {
+	page := &baseline.Page{Machine: results.Machine{Identity: "one"}, Scenarios: []baseline.Scenario{
 		{Name: "rollout", WorkloadDigest: "work", Records: base},
 	}}
 	run := results.Run{Scenario: "rollout", WorkloadDigest: "work", Status: results.StatusFinished, Valid: true, Machine: page.Machine}
@@ -52,7 +53,7 @@ func judgedBy(base, now []results.Record, p judge.Policy, change func(*results.B
 	return judge.Judge(page, run, now, p)
 }
 
-func elsewhere(_ *results.Baseline, run *results.Run) { run.Machine.Identity = "another" }
+func elsewhere(_ *baseline.Page, run *results.Run) { run.Machine.Identity = "another" }
 
 // unjudgedOf returns the judgement of records that are compared with nothing.
 func unjudgedOf(records []results.Record) *judge.Judgement {
@@ -133,15 +134,15 @@ func TestTerminal_foldsUnjudgedRows(t *testing.T) {
 
 	for name, want := range map[string]struct {
 		policy judge.Policy
-		change func(*results.Baseline, *results.Run)
+		change func(*baseline.Page, *results.Run)
 		line   string
 	}{
 		"the same machine": {judge.Policy{}, nil, "2 times aren't judged: for information only; `--all` shows them"},
-		"another workload": {judge.Policy{}, func(_ *results.Baseline, run *results.Run) { run.WorkloadDigest = "other" },
+		"another workload": {judge.Policy{}, func(_ *baseline.Page, run *results.Run) { run.WorkloadDigest = "other" },
 			"13 metrics aren't judged: the baseline measured another workload; `--all` shows them"},
-		"an invalid run": {judge.Policy{}, func(_ *results.Baseline, run *results.Run) { run.Valid, run.Invalid = false, []string{"it is"} },
+		"an invalid run": {judge.Policy{}, func(_ *baseline.Page, run *results.Run) { run.Valid, run.Invalid = false, []string{"it is"} },
 			"13 metrics aren't judged: invalid run; `--all` shows them"},
-		"a slower machine": {judge.Policy{}, func(base *results.Baseline, run *results.Run) {
+		"a slower machine": {judge.Policy{}, func(base *baseline.Page, run *results.Run) {
 			base.Scenarios[0].Yardstick, run.Harness.Yardstick = &results.Yardstick{RoundTripNS: 1}, &results.Yardstick{RoundTripNS: 2}
 		}, "8 times and rates aren't judged: the machine is faster or slower than it was; `--all` shows them"},
 		"portable only": {judge.Policy{Portable: true}, nil, "9 times and rates aren't judged: not portable; `--all` shows them"},

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // antiPatterns are mistakes that tests guard against, as fleetmark.yaml lists them.
@@ -15,7 +15,7 @@ type antiPatterns struct {
 	fromPage
 }
 
-func (*antiPatterns) write(w *results.SectionWriter, c content) {
+func (*antiPatterns) write(w *baseline.SectionWriter, c content) {
 	patterns := c.project.Config.AntiPatterns
 	if len(patterns) == 0 {
 		w.Text("There are none: %s.", lacks(c.project, "anti_patterns"))
@@ -45,7 +45,7 @@ type again struct {
 	fromPage
 }
 
-func (*again) write(w *results.SectionWriter, c content) {
+func (*again) write(w *baseline.SectionWriter, c content) {
 	w.Text("Each section ends with its command. The whole page, with its optimization history kept, is measured again by the first of these; the second says whether it may still be believed.")
 	w.Commands("fleetmark baseline", "fleetmark baseline --check")
 	if len(c.project.Config.Commands) == 0 {

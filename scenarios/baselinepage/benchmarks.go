@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
 )
 
@@ -144,7 +145,7 @@ func (c content) benchmarkRows() []benchmarkRow {
 // usualUnits returns the metrics of go test, which have a column each.
 func usualUnits() []string { return []string{"ns/op", "B/op", "allocs/op", "MB/s"} }
 
-func (*benchmarks) write(w *results.SectionWriter, c content) {
+func (*benchmarks) write(w *baseline.SectionWriter, c content) {
 	w.Text("Single operations as go test measures them: client and device in one process, one operation after another unless the name ends in a number of workers. " +
 		"Medians, the time with the interval that holds it with 95%% confidence. A reference does the least that the same work could take, so its ratio means the same on any machine. Measured with")
 	var commands []string
@@ -173,14 +174,14 @@ func (*benchmarks) write(w *results.SectionWriter, c content) {
 		table = append(table, r.cells(w, c.project.Module, own, len(packages) > 1))
 	}
 	w.Table("l"+strings.Repeat("r", len(header)-1), header, table)
-	w.Command("Every sample is under Samples. A new run on this machine is compared with them by", "go tool benchstat "+results.BaselineFile+" current.txt")
+	w.Command("Every sample is under Samples. A new run on this machine is compared with them by", "go tool benchstat "+baseline.FileName+" current.txt")
 	if text := betterText(own, c.project.Config.Units); text != "" {
 		w.Text("%s", text)
 	}
 }
 
 // cells returns the cells of a row of the table, and adds their figures to the section.
-func (r benchmarkRow) cells(w *results.SectionWriter, module string, own []string, withPackage bool) []string {
+func (r benchmarkRow) cells(w *baseline.SectionWriter, module string, own []string, withPackage bool) []string {
 	id := r.id(module)
 	name := r.Name
 	if withPackage {

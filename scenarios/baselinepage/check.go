@@ -8,6 +8,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -20,7 +21,7 @@ type Stale struct {
 // Check returns why a page may no longer be believed, or nil: a scenario has changed or is missing, a
 // metric no longer exists, or a section that is written from the code and fleetmark.yaml would be written
 // otherwise today.
-func Check(ctx context.Context, page *results.Baseline, p project.Project) ([]Stale, error) {
+func Check(ctx context.Context, page *baseline.Page, p project.Project) ([]Stale, error) {
 	var stale []Stale
 	add := func(format string, args ...any) { stale = append(stale, Stale{Problem: fmt.Sprintf(format, args...)}) }
 	for _, name := range Scenarios() {
@@ -49,7 +50,7 @@ func Check(ctx context.Context, page *results.Baseline, p project.Project) ([]St
 }
 
 // unknownUnit returns the first metric of a page that no longer exists, and its scenario.
-func unknownUnit(page *results.Baseline) (scenario, unit string, ok bool) {
+func unknownUnit(page *baseline.Page) (scenario, unit string, ok bool) {
 	for _, s := range page.Scenarios {
 		for _, r := range s.Records {
 			for _, v := range r.Values {
@@ -98,7 +99,7 @@ func staleSections(c content) ([]Stale, error) {
 }
 
 // Rewrite writes the sections of a page anew that can be written without measuring, and keeps the others.
-func Rewrite(page *results.Baseline, p project.Project) error {
+func Rewrite(page *baseline.Page, p project.Project) error {
 	b := &Builder{content: content{page, p}, sections: newSections()}
 	return b.write(page.Sections)
 }

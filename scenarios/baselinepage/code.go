@@ -9,7 +9,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/codestats"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // sourceMeasurement counts the code of the checkout that the command is run in, and runs its tests.
@@ -79,7 +79,7 @@ func (s *tests) measure(ctx context.Context, b *Builder) error {
 	return nil
 }
 
-func (s *code) write(w *results.SectionWriter, _ content) {
+func (s *code) write(w *baseline.SectionWriter, _ content) {
 	stats := s.source.stats
 	var languages []string
 	for _, l := range stats.Languages {
@@ -94,7 +94,7 @@ func (s *code) write(w *results.SectionWriter, _ content) {
 	}
 }
 
-func (s *tests) write(w *results.SectionWriter, _ content) {
+func (s *tests) write(w *baseline.SectionWriter, _ content) {
 	t := s.source.tested
 	w.Command(fmt.Sprintf("%s tests, examples and fuzz targets (on their seeds) passed, with %s subtests; %s failed, %s skipped themselves; in %s, by",
 		plaintext.Thousands(t.Passed), plaintext.Thousands(t.Subtests), plaintext.Thousands(t.Failed), plaintext.Thousands(t.Skipped), t.Elapsed.Round(time.Second)), codestats.Command())
@@ -108,7 +108,7 @@ func (s *tests) write(w *results.SectionWriter, _ content) {
 }
 
 // writePackages writes the table of packages: their code, and, if tests were run, their tests.
-func (s *sourceMeasurement) writePackages(w *results.SectionWriter) {
+func (s *sourceMeasurement) writePackages(w *baseline.SectionWriter) {
 	header, align := []string{"package", "code", "code of tests", "tests to code"}, "lrrr"
 	if s.tested != nil {
 		header, align = append(header, "tests", "examples", "fuzz targets", "benchmarks", "reached"), align+"rrrrr"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios/anatomy"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
@@ -37,7 +38,7 @@ type timing struct {
 
 func (t *timing) measure(ctx context.Context, b *Builder) error { return t.parts.measure(ctx, b) }
 
-func (t *timing) write(w *results.SectionWriter, _ content) {
+func (t *timing) write(w *baseline.SectionWriter, _ content) {
 	phases := t.parts.report.Phases
 	w.Text("One operation at a time against devices in another process on this machine, its phases by the client's own timeline (Config.Observe): medians of %s operations each, of %d bytes. "+
 		"Kept-alive: all to one device over one connection. New: each to a device that the client has not seen, over a connection of its own. Medians of parts need not add up to that of the whole. "+
@@ -82,7 +83,7 @@ type allocations struct {
 
 func (a *allocations) measure(ctx context.Context, b *Builder) error { return a.parts.measure(ctx, b) }
 
-func (a *allocations) write(w *results.SectionWriter, _ content) {
+func (a *allocations) write(w *baseline.SectionWriter, _ content) {
 	all := a.parts.report.Allocations
 	n := all[0].N
 	w.Text("By component, from a profile of every allocation (runtime.MemProfileRate 1) over %s operations each, one at a time, in a process that does nothing else. The whole is the runtime's own count; each row adds up to it, but for rounding. "+
@@ -127,7 +128,7 @@ type streaming struct {
 
 func (s *streaming) measure(ctx context.Context, b *Builder) error { return s.parts.measure(ctx, b) }
 
-func (s *streaming) write(w *results.SectionWriter, _ content) {
+func (s *streaming) write(w *baseline.SectionWriter, _ content) {
 	w.Text("Does a larger artifact take more memory? Files pushed one after another over lean, each once; resident memory is the client's whole process, its peak (VmHWM) right before the push and through it.")
 	var rows [][]string
 	for _, stream := range s.parts.report.Streams {

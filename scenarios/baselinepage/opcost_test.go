@@ -9,14 +9,14 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/profiles"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/sequential"
 	"github.com/fleetmark/fleetmark/scenarios/anatomy"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // rowsOf returns the cells of the rows of a section's tables whose first cell is the given one.
-func rowsOf(s results.Section, first string) (rows [][]string) {
+func rowsOf(s baseline.Section, first string) (rows [][]string) {
 	for line := range strings.SplitSeq(s.Body, "\n") {
 		cells := strings.Split(strings.Trim(line, "| "), "|")
 		for i := range cells {
@@ -37,7 +37,7 @@ func TestAllocations_addUp(t *testing.T) {
 		Components: []profiles.Share{{Name: "request", Objects: 1, Bytes: 40}, {Name: "connection", Objects: 85, Bytes: 5000}, {Name: "other"}},
 		Sites:      []profiles.Site{{Function: "net.(*Dialer).DialContext", Caller: "a/b/delivery.dial[go.shape]", Place: "lean.go:1", Objects: 85, Bytes: 5000}, {Objects: 1, Bytes: 40}},
 	}}
-	w := results.NewSection("allocations", "Allocations")
+	w := baseline.NewSection("allocations", "Allocations")
 	(&allocations{parts: &opcostMeasurement{report: &anatomy.Report{Allocations: []anatomy.Allocations{a}}}}).write(w, content{})
 	s, err := w.Section()
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestAllocations_addUp(t *testing.T) {
 }
 
 func TestAllocations_none(t *testing.T) {
-	w := results.NewSection("allocations", "Allocations")
+	w := baseline.NewSection("allocations", "Allocations")
 	report := &anatomy.Report{Allocations: []anatomy.Allocations{{
 		Kind: anatomy.Kind{Op: delivery.OpPush, Transport: delivery.Lean}, N: 100, Profile: profiles.Breakdown{Components: []profiles.Share{{Name: "other"}}},
 	}}}
@@ -72,7 +72,7 @@ func TestAllocations_none(t *testing.T) {
 }
 
 func TestTimeAndStreaming(t *testing.T) {
-	w := results.NewSection("time", "Time")
+	w := baseline.NewSection("time", "Time")
 	parts := &opcostMeasurement{report: &anatomy.Report{
 		Phases:  []anatomy.Phases{{Kind: anatomy.Kind{Op: delivery.OpVerify, Transport: delivery.NetHTTP}, N: 7, Prepare: 1000, Connect: 200, Write: 8000, Wait: 10_000, Read: 800, Whole: 20_000, P99: 90_000}},
 		Streams: []anatomy.Stream{{Size: 10e6, PeakBefore: 30 << 20, Peak: 31 << 20, Allocated: 1 << 19, Nanos: 1e7}, {Size: 1e6, Allocated: 1, Nanos: 1e6}},
@@ -84,7 +84,7 @@ func TestTimeAndStreaming(t *testing.T) {
 	require.Contains(t, strings.Join(strings.Fields(s.Body), " "), "So 50% of the median verify over nethttp on a connection that stays is waiting for the device, and 10% is the client's own")
 	require.Equal(t, 10_000., s.Figures["verify nethttp kept-alive wait ns"])
 
-	w = results.NewSection("streaming", "Streaming")
+	w = baseline.NewSection("streaming", "Streaming")
 	(&streaming{parts: parts}).write(w, content{})
 	s, err = w.Section()
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestTimeAndStreaming(t *testing.T) {
 }
 
 func TestOverhead(t *testing.T) {
-	w := results.NewSection("profiling", "Profiling")
+	w := baseline.NewSection("profiling", "Profiling")
 	(&overhead{ratios: []versus.Overhead{
 		{Unit: "cpu-ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 1.01, Low: 0.99, High: 1.025}}, {Unit: "ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 0.998, Low: 0.98, High: 1.02}},
 	}}).write(w, content{})

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -52,7 +53,7 @@ func (o *operations) measure(ctx context.Context, b *Builder) error {
 	return nil
 }
 
-func (o *operations) write(w *results.SectionWriter, c content) {
+func (o *operations) write(w *baseline.SectionWriter, c content) {
 	w.Text("Medians over the repetitions. In throughput 64 workers push to, or ask, one device over connections that stay, 1 KiB each; in " +
 		"rollout each of 5,000 devices gets 64 KiB over a connection of its own, once. Bytes, allocations and processor time are those of the " +
 		"driver's process; of the push and the verification within a delivery only the times are known.")

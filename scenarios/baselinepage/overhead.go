@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
@@ -36,7 +36,7 @@ func (o *overhead) measure(ctx context.Context, b *Builder) (err error) {
 	return err
 }
 
-func (o *overhead) write(w *results.SectionWriter, _ content) {
+func (o *overhead) write(w *baseline.SectionWriter, _ content) {
 	w.Text("Pushes with a CPU profile at 100 Hz and without one, by turns of a block of 40 ms, in pairs. Timed repetitions are never profiled; this is what profiled ones are slower by.")
 	var rows [][]string
 	for _, r := range o.ratios {

@@ -22,6 +22,8 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
+	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
@@ -55,7 +57,7 @@ type Run struct {
 	Directory string
 	Run       results.Run
 	Records   []results.Record
-	Row       results.SuiteRow // of a table of all scenarios of a suite
+	Row       report.SuiteRow // of a table of all scenarios of a suite
 }
 
 // An UnusableRunError says that a run which was just measured can't be part of a page.
@@ -79,7 +81,7 @@ type Builder struct {
 
 // New returns the builder of a page without runs.
 func New(o Options) *Builder {
-	page := &results.Baseline{Created: time.Now().UTC().Truncate(time.Second), History: o.History}
+	page := &baseline.Page{Created: time.Now().UTC().Truncate(time.Second), History: o.History}
 	return &Builder{
 		options: o, content: content{page, o.Project}, sections: newSections(),
 		asked: slices.Clone(o.Sections), skipped: map[string]string{},
@@ -87,7 +89,7 @@ func New(o Options) *Builder {
 }
 
 // Page returns the page as far as it is known.
-func (b *Builder) Page() *results.Baseline { return b.content.page }
+func (b *Builder) Page() *baseline.Page { return b.content.page }
 
 // Measured returns the names of the sections that are measured: those that were asked for, without those
 // that can't be measured here.
@@ -113,17 +115,17 @@ func (b *Builder) AddRuns(dirs []string) (notes []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := results.CheckUsable(run.Path, run.Run); err != nil {
+		if err := baseline.CheckUsable(run.Path, run.Run); err != nil {
 			return nil, err
 		}
 		if len(page.Scenarios) > 0 && !run.Machine.SameAs(page.Machine) {
-			return nil, results.Unusable(run.Path, "it was measured on another machine than the first")
+			return nil, baseline.Unusable(run.Path, "it was measured on another machine than the first")
 		}
 		if disturbed := run.Harness.Interference.Disturbed(); disturbed != "" {
 			notes = append(notes, fmt.Sprintf("%s: %s meanwhile: measure on a machine at rest if you can", run.Path, disturbed))
 		}
 		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion
-		scenario := results.BaselineOf(run.Run, run.Records).Scenarios[0]
+		scenario := baseline.FromRun(run.Run, run.Records).Scenarios[0]
 		scenario.Command = withoutOutputFlags(run.Command)
 		page.Scenarios = append(page.Scenarios, scenario)
 	}
@@ -160,7 +162,7 @@ func (b *Builder) runUsable(ctx context.Context, spec scenarios.Spec, command st
 	if err != nil {
 		return nil, err
 	}
-	if err := results.CheckUsable(run.Directory, run.Run); err != nil {
+	if err := baseline.CheckUsable(run.Directory, run.Run); err != nil {
 		return nil, &UnusableRunError{err}
 	}
 	return run, nil
@@ -196,8 +198,8 @@ func (b *Builder) section(name string) section {
 // write writes all sections into the page; those that would have to be measured are taken from old, the
 // sections of an earlier page, if it has them. The targets and the summary are written last, though they
 // stand first, since they are about the figures of the others.
-func (b *Builder) write(old []results.Section) error {
-	written := make([]results.Section, len(b.sections))
+func (b *Builder) write(old []baseline.Section) error {
+	written := make([]baseline.Section, len(b.sections))
 	page := b.content.page
 	page.Sections = nil
 	for _, last := range []bool{false, true} {
@@ -218,7 +220,7 @@ func (b *Builder) write(old []results.Section) error {
 	return nil
 }
 
-func (b *Builder) writeSection(s section, old []results.Section) (results.Section, error) {
+func (b *Builder) writeSection(s section, old []baseline.Section) (baseline.Section, error) {
 	derived := s.derived(b.content)
 	if !derived {
 		for _, o := range old {
@@ -227,7 +229,7 @@ func (b *Builder) writeSection(s section, old []results.Section) (results.Sectio
 			}
 		}
 	}
-	w := results.NewSection(s.name(), s.title())
+	w := baseline.NewSection(s.name(), s.title())
 	if !derived && !b.wants(s.name()) {
 		reason := b.skipped[s.name()]
 		if reason == "" {

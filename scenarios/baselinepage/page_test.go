@@ -10,6 +10,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -25,7 +26,7 @@ func ourProject(t *testing.T) project.Project {
 // A target is about a figure that the page has, or about a section that wasn't measured. Any other is
 // misspelled, and nothing would ever meet it.
 func TestTargets_ofThisRepository(t *testing.T) {
-	page, err := results.ReadBaseline("../../" + results.BaselineFile)
+	page, err := baseline.Read("../../" + baseline.FileName)
 	require.NoError(t, err)
 	for _, target := range (content{page, ourProject(t)}).evaluate() {
 		if target.state != targetUnmeasured {
@@ -54,7 +55,7 @@ func TestParseSections(t *testing.T) {
 
 // Every section is either measured, in measuringOrder, or derived.
 func TestSections(t *testing.T) {
-	empty := content{page: &results.Baseline{}}
+	empty := content{page: &baseline.Page{}}
 	for _, s := range newSections() {
 		require.Equal(t, !s.derived(empty), slices.Contains(measuringOrder(), s.name()), s.name())
 	}
@@ -62,19 +63,19 @@ func TestSections(t *testing.T) {
 }
 
 // pageOf returns a page with one scenario, and nothing measured.
-func pageOf(values ...results.Value) *results.Baseline {
-	return &results.Baseline{Scenarios: []results.BaselineScenario{{
+func pageOf(values ...results.Value) *baseline.Page {
+	return &baseline.Page{Scenarios: []baseline.Scenario{{
 		Name: "rollout", Repetitions: 1, Records: []results.Record{{Scenario: "rollout", Op: "deliver", Repetition: 1, Ops: 1, Values: values}},
 	}}}
 }
 
 // withTargets returns the builder of a page whose project has these targets.
-func withTargets(page *results.Baseline, targets ...project.Target) *Builder {
+func withTargets(page *baseline.Page, targets ...project.Target) *Builder {
 	return builderOf(page, project.Project{Root: "/", File: project.ConfigFile, Config: project.Config{Targets: targets}})
 }
 
 // builderOf returns the builder of a page that measures the given sections.
-func builderOf(page *results.Baseline, p project.Project, asked ...string) *Builder {
+func builderOf(page *baseline.Page, p project.Project, asked ...string) *Builder {
 	return &Builder{content: content{page, p}, sections: newSections(), asked: asked, skipped: map[string]string{}}
 }
 
@@ -220,7 +221,7 @@ func TestBenchmarkOptions_command(t *testing.T) {
 func TestStaleSections(t *testing.T) {
 	f := builderOf(pageOf(results.Value{Unit: "ns/op", Value: 2}), project.Project{})
 	require.NoError(t, f.write(nil))
-	check := func(change func(*results.Baseline)) []Stale {
+	check := func(change func(*baseline.Page)) []Stale {
 		page := *f.content.page
 		page.Sections = slices.Clone(page.Sections)
 		change(&page)
@@ -228,10 +229,10 @@ func TestStaleSections(t *testing.T) {
 		require.NoError(t, err)
 		return stale
 	}
-	require.Empty(t, check(func(*results.Baseline) {}))
-	require.Equal(t, []Stale{{`says under "Targets" what the code and fleetmark.yaml no longer say`, true}}, check(func(b *results.Baseline) { b.Sections[1].Body += "x" }))
-	require.Empty(t, check(func(b *results.Baseline) { b.Sections[3].Body += "x" }), "what was measured is the page's own")
-	stale := check(func(b *results.Baseline) { b.Sections = nil })
+	require.Empty(t, check(func(*baseline.Page) {}))
+	require.Equal(t, []Stale{{`says under "Targets" what the code and fleetmark.yaml no longer say`, true}}, check(func(b *baseline.Page) { b.Sections[1].Body += "x" }))
+	require.Empty(t, check(func(b *baseline.Page) { b.Sections[3].Body += "x" }), "what was measured is the page's own")
+	stale := check(func(b *baseline.Page) { b.Sections = nil })
 	require.Len(t, stale, 1)
 	require.False(t, stale[0].Derived)
 	require.Contains(t, stale[0].Problem, "has the sections none, and they are summary, targets, benchmarks")
@@ -245,7 +246,7 @@ func TestStaleSections(t *testing.T) {
 	f.content.page.Sections[1].Body, f.content.page.Sections[3].Body = "Edited.", "Measured."
 	require.NoError(t, Rewrite(f.content.page, project.Project{}))
 	require.Equal(t, "Measured.", f.content.page.Sections[3].Body)
-	require.Empty(t, check(func(*results.Baseline) {}))
+	require.Empty(t, check(func(*baseline.Page) {}))
 }
 
 // The commands on the page run the operations that the table shows.

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/project"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // A section is a part of the page: what it measures, and how it is written.
@@ -24,12 +24,12 @@ type section interface {
 
 	// write writes the section from what was measured and from the rest of the page. It is pure: the same
 	// figures give the same text.
-	write(w *results.SectionWriter, c content)
+	write(w *baseline.SectionWriter, c content)
 }
 
 // content is what sections are written from, besides what they measured themselves.
 type content struct {
-	page    *results.Baseline
+	page    *baseline.Page
 	project project.Project
 }
 

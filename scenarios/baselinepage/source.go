@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/project"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // measuredPackage is the package whose digest a page keeps: the code that operations go through.
@@ -33,7 +33,7 @@ func (b *Builder) digestSource() error {
 
 // ChangedSince returns the name of the package that has changed since the page measured it, or "" if it
 // hasn't or that can't be told. It makes no page stale: later code is what a page is for.
-func ChangedSince(page *results.Baseline) string {
+func ChangedSince(page *baseline.Page) string {
 	was, kept := page.Sources[measuredPackage]
 	root, ok := checkoutRoot()
 	if !kept || !ok {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
+	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -20,7 +22,7 @@ const (
 // suiteMeasurement runs the scenarios of the suite integration once, for the sections that show them.
 type suiteMeasurement struct {
 	done  bool
-	rows  []results.SuiteRow
+	rows  []report.SuiteRow
 	large *Run
 }
 
@@ -66,7 +68,7 @@ type integration struct {
 
 func (s *integration) measure(ctx context.Context, b *Builder) error { return s.suite.measure(ctx, b) }
 
-func (s *integration) write(w *results.SectionWriter, _ content) {
+func (s *integration) write(w *baseline.SectionWriter, _ content) {
 	w.Text("Does everything that an updater must do work, end to end? The checks of the suite integration, against simulated devices whose ledger was asked:")
 	var rows [][]string
 	passed := 0
@@ -93,7 +95,7 @@ type largePayload struct {
 
 func (s *largePayload) measure(ctx context.Context, b *Builder) error { return s.suite.measure(ctx, b) }
 
-func (s *largePayload) write(w *results.SectionWriter, _ content) {
+func (s *largePayload) write(w *baseline.SectionWriter, _ content) {
 	w.Text("How fast is a large artifact delivered, and does it take memory? 10 MB from a file to one device over a kept-alive connection, pushed, hashed by the device, and verified.")
 	values := results.Medians(s.suite.large.Records)["deliver"]
 	var row []string

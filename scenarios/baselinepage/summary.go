@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // maxSummaryRows bounds the operations that the summary shows.
@@ -17,7 +18,7 @@ type summary struct {
 	fromPage
 }
 
-func (*summary) write(w *results.SectionWriter, c content) {
+func (*summary) write(w *baseline.SectionWriter, c content) {
 	targets := c.evaluate()
 	if len(targets) > 0 {
 		text := countTargets(targets)
@@ -39,7 +40,7 @@ func (*summary) write(w *results.SectionWriter, c content) {
 }
 
 // summarizeBenchmarks writes the Go benchmarks that are no references, each figure beside its target.
-func (c content) summarizeBenchmarks(w *results.SectionWriter, targets []evaluatedTarget) {
+func (c content) summarizeBenchmarks(w *baseline.SectionWriter, targets []evaluatedTarget) {
 	byFigure := map[string]evaluatedTarget{}
 	for _, t := range targets {
 		byFigure[t.Figure] = t

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // A targetState says whether a figure meets its target.
@@ -71,7 +72,7 @@ type targets struct {
 	fromPage
 }
 
-func (*targets) write(w *results.SectionWriter, c content) {
+func (*targets) write(w *baseline.SectionWriter, c content) {
 	targets := c.evaluate()
 	if len(targets) == 0 {
 		w.Text("There are none: %s.", lacks(c.project, "targets"))

@@ -17,6 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/anatomy"
 	"github.com/fleetmark/fleetmark/scenarios/baselinepage"
@@ -43,7 +44,7 @@ func newBaseline(c cli.Console) *cobra.Command {
 	var f baselineFlags
 	cmd := &cobra.Command{
 		Use:   "baseline",
-		Short: "Measure the baseline and write " + results.BaselineFile,
+		Short: "Measure the baseline and write " + baseline.FileName,
 		Long: `Measures and writes the page that later runs are held against: the scenarios ` + strings.Join(baselinepage.Scenarios(), "\nand ") + `, and
 in sections of its own the Go benchmarks that ` + "`fleetmark.yaml`" + ` names, what operations
 cost, where their time and bytes go, whether all of the suite integration passes, what
@@ -89,7 +90,7 @@ scenario or a section, or one has changed since.`,
 			if !cmd.Flags().Changed("sections") && len(f.from) > 0 {
 				f.sections = "none"
 			}
-			if f.profiles == "" && f.file == results.BaselineFile && f.sections == "all" {
+			if f.profiles == "" && f.file == baseline.FileName && f.sections == "all" {
 				f.profiles = versus.BaselineProfiles
 			}
 			if err := cli.CheckOutputs(cmd, "", "file"); err != nil { // before minutes are spent
@@ -102,7 +103,7 @@ scenario or a section, or one has changed since.`,
 	flags.SortFlags = false
 	flags.BoolVar(&f.check, "check", false, "fail where the page is stale or was edited by hand")
 	flags.BoolVar(&f.text, "text", false, "measure nothing: write anew only what the page takes from the code, such as targets")
-	flags.StringVar(&f.file, "file", results.BaselineFile, "the page (- is standard output)")
+	flags.StringVar(&f.file, "file", baseline.FileName, "the page (- is standard output)")
 	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario); sections that want measurements are left out unless --sections names them")
 	flags.StringVar(&f.sections, "sections", "all", "which sections are measured: all, none, or some of "+strings.Join(baselinepage.Sections(), ","))
 	flags.IntVar(&f.operations, "operations", 5000, "how many operations the sections time and allocations look at, each kind")
@@ -144,7 +145,7 @@ func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
 		return f.unchanged(ctx, invalidRun(err))
 	}
 	var text bytes.Buffer
-	if err := results.WriteBaseline(&text, *b.Page()); err != nil {
+	if err := baseline.Write(&text, *b.Page()); err != nil {
 		return err
 	}
 	if err := f.takeProfiles(ctx, s); err != nil {
@@ -268,7 +269,7 @@ func (f *baselineFlags) takeProfiles(ctx context.Context, s *session) error {
 
 // checkSameSource returns an error if sections measured here would be of other code, or of another
 // machine, than the runs on the page.
-func checkSameSource(page *results.Baseline, s *session) error {
+func checkSameSource(page *baseline.Page, s *session) error {
 	switch {
 	case !page.Machine.SameAs(s.machine):
 		return cli.Usagef("--sections: the runs are of another machine than this: leave it out, or measure all of the page here")
@@ -285,7 +286,7 @@ func (f *baselineFlags) history() (string, error) {
 	if f.file == cli.Stdout || err == nil && (info.Size() == 0 || !info.Mode().IsRegular()) { // nothing to lose
 		return "", nil
 	}
-	old, err := results.ReadBaseline(f.file)
+	old, err := baseline.Read(f.file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
@@ -334,7 +335,7 @@ func (f *baselineFlags) rewrite(c cli.Console) error {
 		return err
 	}
 	var text bytes.Buffer
-	if err := results.WriteBaseline(&text, *page); err != nil {
+	if err := baseline.Write(&text, *page); err != nil {
 		return err
 	}
 	if err := f.output(text).Write(c); err != nil {
@@ -345,8 +346,8 @@ func (f *baselineFlags) rewrite(c cli.Console) error {
 }
 
 // open reads the page, and the configuration of the project that it is about.
-func (f *baselineFlags) open() (*results.Baseline, project.Project, error) {
-	page, err := results.ReadBaseline(f.file)
+func (f *baselineFlags) open() (*baseline.Page, project.Project, error) {
+	page, err := baseline.Read(f.file)
 	if err != nil {
 		return nil, project.Project{}, err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
@@ -60,5 +60,5 @@ func TestBaselineWhoseFleetDies(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	require.Equal(t, cli.ExitInvalid, cmd.ProcessState.ExitCode())
 	require.Contains(t, stderr.String(), "fleetmark: "+strings.TrimPrefix(reported(t, out), dir+"/")+": ")
-	require.NoFileExists(t, filepath.Join(dir, results.BaselineFile))
+	require.NoFileExists(t, filepath.Join(dir, baseline.FileName))
 }

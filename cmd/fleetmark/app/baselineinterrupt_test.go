@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // TestBaselineInterruptedInASection: the old page is as it was, and neither the process
@@ -26,7 +26,7 @@ func TestBaselineInterruptedInASection(t *testing.T) {
 	runs, err := filepath.Glob(filepath.Join(dir, "out", "*"))
 	require.NoError(t, err)
 	require.Len(t, runs, 1)
-	page := filepath.Join(dir, results.BaselineFile)
+	page := filepath.Join(dir, baseline.FileName)
 	first, _ := command(t, "baseline", "--from", runs[0], "--file", page)
 	require.NoError(t, first.Run())
 	before, err := os.ReadFile(page)
@@ -103,6 +103,6 @@ func BenchmarkLong(b *testing.B) {
 	require.Equal(t, cli.ExitInterrupted, again.ProcessState.ExitCode(), "%s", stderr.String())
 	require.Contains(t, stderr.String(), "interrupted: BASELINE_METRICS.md is as it was")
 	require.NotContains(t, stderr.String(), "fails")
-	require.NoFileExists(t, filepath.Join(dir, results.BaselineFile))
+	require.NoFileExists(t, filepath.Join(dir, baseline.FileName))
 	eventually(t, "the test binary has ended", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
-	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
@@ -101,7 +101,7 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.baseline, "baseline", results.BaselineFile, "the page to hold runs against")
+	flags.StringVar(&f.baseline, "baseline", baseline.FileName, "the page to hold runs against")
 	flags.StringVar(&f.base, "base", "", "measure this git reference and the working tree by turns, and compare the two")
 	flags.StringVar(&f.bench, "bench", "", "compare the Go benchmarks that this regular expression matches: with --base two revisions, without it with the page")
 	flags.StringVar(&f.cpu, "cpu", "", "with --base and --bench: measure at these values of GOMAXPROCS, such as 1,2 (default the current one)")

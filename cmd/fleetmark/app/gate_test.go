@@ -16,6 +16,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
@@ -39,10 +40,10 @@ func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 		{"a page that is a directory", arguments("--baseline", ".", "--run", "run"), cli.ExitUsage, ".: can't be read"},
 		{"a page that was cut", after(rewrite("page.md", firstHalf)), cli.ExitUsage, "cut short"},
 		{"a page edited by hand", after(rewrite("page.md", replaced("1111111", "3333333"))), cli.ExitUsage, "was edited by hand"},
-		{"a page of another schema", after(rewrite("page.md", replaced(fmt.Sprintf(`"schema": %d`, results.BaselineSchema), `"schema": 99`))), cli.ExitUsage, "has schema version 99"},
+		{"a page of another schema", after(rewrite("page.md", replaced(fmt.Sprintf(`"schema": %d`, baseline.Schema), `"schema": 99`))), cli.ExitUsage, "has schema version 99"},
 		{"a page with a NaN", after(rewrite("page.md", replaced("1973 wire-B/device", "NaN wire-B/device"))), cli.ExitUsage, "page.md:"},
 		{"a page whose scenario nobody ran", func(g *gateFiles) {
-			soak := results.BaselineScenario{Name: "soak", WorkloadDigest: "bb", Command: "fleetmark run soak", Repetitions: 6}
+			soak := baseline.Scenario{Name: "soak", WorkloadDigest: "bb", Command: "fleetmark run soak", Repetitions: 6}
 			for _, r := range copied(g.records) {
 				r.Scenario = "soak"
 				soak.Records = append(soak.Records, r)

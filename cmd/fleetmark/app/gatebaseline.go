@@ -13,6 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -53,7 +54,7 @@ func (h *heldRuns) document(f *gateFlags) *report.Document {
 // A heldRuns is what came of runs that were held against a baseline page.
 type heldRuns struct {
 	*judge.GateResult
-	base *results.Baseline
+	base *baseline.Page
 	runs []judgedRun
 }
 
@@ -65,7 +66,7 @@ type judgedRun struct {
 
 // againstPage loads or measures the runs, and judges them by the page.
 func (f *gateFlags) againstPage(ctx context.Context, names []string, c cli.Console) (*heldRuns, error) {
-	base, err := results.ReadBaseline(f.baseline)
+	base, err := baseline.Read(f.baseline)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func (f *gateFlags) againstPage(ctx context.Context, names []string, c cli.Conso
 }
 
 // gate returns what judged runs come to together.
-func gate(base *results.Baseline, wanted []string, runs []judgedRun) *judge.GateResult {
+func gate(base *baseline.Page, wanted []string, runs []judgedRun) *judge.GateResult {
 	var all []judge.ScenarioResult
 	for _, r := range runs {
 		all = append(all, judge.ScenarioResult{Scenario: r.Scenario, Run: r.Path, Revision: r.Revision, Judgement: r.judgement})
@@ -135,7 +136,7 @@ func scenarioNames(names []string) ([]string, error) {
 
 // load reads and judges the runs that --run names. One of a scenario that wasn't asked for is a
 // mistake of the command line.
-func (f *gateFlags) load(wanted []string, base *results.Baseline, policy judge.Policy) ([]judgedRun, error) {
+func (f *gateFlags) load(wanted []string, base *baseline.Page, policy judge.Policy) ([]judgedRun, error) {
 	var runs []judgedRun
 	for _, dir := range f.runs {
 		run, err := rundir.Load(dir)
@@ -166,7 +167,7 @@ func same(a, b string) bool {
 }
 
 // specs are the scenarios to run: those that are named, or the baseline's.
-func (f *gateFlags) specs(base *results.Baseline, names []string) ([]scenarios.Spec, error) {
+func (f *gateFlags) specs(base *baseline.Page, names []string) ([]scenarios.Spec, error) {
 	if len(names) == 0 {
 		for _, s := range base.Scenarios {
 			if !slices.Contains(scenarios.Names(), s.Name) {
@@ -180,7 +181,7 @@ func (f *gateFlags) specs(base *results.Baseline, names []string) ([]scenarios.S
 
 // measure runs and judges the scenarios, once it is sure that the baseline can judge each.
 func (f *gateFlags) measure(
-	ctx context.Context, base *results.Baseline, policy judge.Policy, specs []scenarios.Spec, c cli.Console,
+	ctx context.Context, base *baseline.Page, policy judge.Policy, specs []scenarios.Spec, c cli.Console,
 ) ([]judgedRun, error) {
 	for _, s := range specs {
 		if err := ctx.Err(); err != nil {

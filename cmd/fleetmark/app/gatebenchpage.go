@@ -16,6 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
@@ -56,7 +57,7 @@ func gateBenchPage(cmd *cobra.Command, f *gateFlags, packages []string, c cli.Co
 
 // benchesAgainstPage measures the benchmarks as the page's were, and judges them.
 func (f *gateFlags) benchesAgainstPage(ctx context.Context, packages []string, c cli.Console) (*benchesHeld, error) {
-	base, err := results.ReadBenchmarkFile(f.baseline)
+	base, err := baseline.ReadBenchmarkFile(f.baseline)
 	if errors.Is(err, fs.ErrNotExist) && !f.pageGiven {
 		return nil, &cli.ExitError{Code: cli.ExitUsage, Text: "--bench: there is no " + f.baseline + " here: want --base REF beside it, to measure two revisions by turns"}
 	}
@@ -109,7 +110,7 @@ func (f *gateFlags) testCommand(base *results.BenchmarkFile, packages []string) 
 	if f.budgetGiven {
 		c.Limit = f.budget
 	}
-	page, err := results.ReadBaseline(base.Path)
+	page, err := baseline.Read(base.Path)
 	if err != nil {
 		return c, err
 	}
@@ -157,5 +158,5 @@ func (f *gateFlags) measureBenchmarks(ctx context.Context, command gobench.TestC
 	if err != nil {
 		return nil, err
 	}
-	return results.NewBenchmarkFile("go test", measured), nil
+	return results.NewBenchmarkFile("go test", *measured), nil
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // gateFiles are a baseline page and a run that passes it, as they are before they are
 // written; a test changes what it is about.
 type gateFiles struct {
-	base    results.Baseline
+	base    baseline.Page
 	run     results.Run
 	records []results.Record
 
@@ -44,7 +45,7 @@ func newGateFiles() *gateFiles {
 		}
 	}
 	return &gateFiles{
-		base: results.Baseline{Machine: machine, Revision: "1111111", GoVersion: "go1.26.0", Created: start, Scenarios: []results.BaselineScenario{
+		base: baseline.Page{Machine: machine, Revision: "1111111", GoVersion: "go1.26.0", Created: start, Scenarios: []baseline.Scenario{
 			{Name: "rollout", WorkloadDigest: "aa", Command: "fleetmark run rollout", Repetitions: 6, Counts: counts, Records: records},
 		}},
 		run: results.Run{ID: "1a2b3c", Scenario: "rollout", WorkloadDigest: "aa", Command: "fleetmark run rollout", Seed: 1, Machine: machine,
@@ -68,7 +69,7 @@ func (g *gateFiles) write(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	var page bytes.Buffer
-	require.NoError(t, results.WriteBaseline(&page, g.base))
+	require.NoError(t, baseline.Write(&page, g.base))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "page.md"), page.Bytes(), 0o600))
 	d, err := rundir.Create(dir, "rollout", g.run.Started, g.run.ID)
 	require.NoError(t, err)

@@ -26,6 +26,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/report/htmlpage"
@@ -97,10 +98,10 @@ func goldenRun(scenario string) *rundir.Loaded {
 }
 
 // goldenBaseline returns a page with some scenarios, measured on the machine of goldenRun.
-func goldenBaseline(repetitions int, names ...string) *results.Baseline {
-	base := &results.Baseline{Machine: goldenMachine(), Revision: "0badcafe1234"}
+func goldenBaseline(repetitions int, names ...string) *baseline.Page {
+	base := &baseline.Page{Machine: goldenMachine(), Revision: "0badcafe1234"}
 	for _, name := range names {
-		base.Scenarios = append(base.Scenarios, results.BaselineScenario{
+		base.Scenarios = append(base.Scenarios, baseline.Scenario{
 			Name: name, WorkloadDigest: "sha256:aa", Command: "fleetmark run " + name, Repetitions: repetitions,
 			Counts: results.Counts{Devices: 4000, Updated: 4000}, Records: goldenRecords(name, repetitions, 1, 2),
 			Yardstick: &results.Yardstick{RoundTripNS: 15500, Blocks: 20},
@@ -136,17 +137,17 @@ func goldenEvidence() report.Evidence {
 // A goldenRunCase is a run, and the page that it is judged by.
 type goldenRunCase struct {
 	run      *rundir.Loaded
-	base     *results.Baseline
+	base     *baseline.Page
 	evidence bool
 }
 
 func goldenRuns() map[string]goldenRunCase {
-	of := func(base *results.Baseline, change func(*rundir.Loaded)) goldenRunCase {
+	of := func(base *baseline.Page, change func(*rundir.Loaded)) goldenRunCase {
 		run := goldenRun("rollout")
 		change(run)
 		return goldenRunCase{run: run, base: base}
 	}
-	page := func() *results.Baseline { return goldenBaseline(10, "rollout") }
+	page := func() *baseline.Page { return goldenBaseline(10, "rollout") }
 	other := page()
 	other.Machine.Identity = "ba9876543210"
 	moved := page()
@@ -239,7 +240,7 @@ func (c goldenRunCase) document(mode report.Mode) *report.Document {
 // goldenGates are runs that a gate holds against a page.
 func goldenGates() map[string]*report.Document {
 	gates := map[string]*report.Document{}
-	add := func(name string, p judge.Policy, base *results.Baseline, wanted []string, runs ...*rundir.Loaded) {
+	add := func(name string, p judge.Policy, base *baseline.Page, wanted []string, runs ...*rundir.Loaded) {
 		p.Unjudged, p.Outcomes = judge.RequireEveryMetric, true
 		var sides []report.Side
 		var judged []judgedRun

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -69,7 +70,7 @@ the verdict.`,
 	flags.Lookup("json").NoOptDefVal = cli.Stdout
 	flags.BoolVar(&f.github, "github", false, "append to $GITHUB_STEP_SUMMARY and print annotations, in a step of GitHub Actions")
 	flags.StringVar(&f.base, "base", "", "compare with this run or file, or with the baseline page of that name")
-	flags.StringVar(&f.baseline, "baseline", "", "hold the run against this page (default "+results.BaselineFile+", where it is)")
+	flags.StringVar(&f.baseline, "baseline", "", "hold the run against this page (default "+baseline.FileName+", where it is)")
 	flags.BoolVar(&f.schema, "schema", false, "print the JSON Schema of --json, and do nothing else")
 	return cmd
 }
@@ -134,14 +135,14 @@ func (f *reportFlags) render(d *report.Document, c cli.Console) ([]cli.Output, e
 // document reads the run and what it is compared with.
 func (f *reportFlags) document(path string, c cli.Console) (*report.Document, error) {
 	if path == cli.Stdout { // "-", here of input
-		now, err := results.ReadBenchmarks(c.In, path)
+		now, err := baseline.ReadBenchmarks(c.In, path)
 		if err != nil {
 			return nil, err
 		}
 		return f.benchmarks(now)
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-		now, err := results.ReadBenchmarkFile(path)
+		now, err := baseline.ReadBenchmarkFile(path)
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +166,7 @@ func (f *reportFlags) document(path string, c cli.Console) (*report.Document, er
 
 // baselineOf returns what a run is judged by, and the side to show of it: another run, a page that was named, or
 // the default page if there is one.
-func (f *reportFlags) baselineOf(run *rundir.Loaded) (*results.Baseline, report.Side, error) {
+func (f *reportFlags) baselineOf(run *rundir.Loaded) (*baseline.Page, report.Side, error) {
 	page := f.baseline
 	if f.base != "" {
 		if info, err := os.Stat(f.base); err == nil && info.IsDir() {
@@ -175,9 +176,9 @@ func (f *reportFlags) baselineOf(run *rundir.Loaded) (*results.Baseline, report.
 	}
 	named := page != ""
 	if !named {
-		page = results.BaselineFile
+		page = baseline.FileName
 	}
-	base, err := results.ReadBaseline(page)
+	base, err := baseline.Read(page)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		base, err = nil, nil
 	}
@@ -186,12 +187,12 @@ func (f *reportFlags) baselineOf(run *rundir.Loaded) (*results.Baseline, report.
 
 // baseRun returns the run of --base as a baseline. It refuses a run that a judgement can't rest on, as baseline
 // does.
-func (f *reportFlags) baseRun(run *rundir.Loaded) (*results.Baseline, report.Side, error) {
+func (f *reportFlags) baseRun(run *rundir.Loaded) (*baseline.Page, report.Side, error) {
 	base, err := rundir.Load(f.base)
 	if err != nil {
 		return nil, report.Side{}, err
 	}
-	if err := results.CheckUsable(f.base, base.Run); err != nil {
+	if err := baseline.CheckUsable(f.base, base.Run); err != nil {
 		return nil, report.Side{}, err
 	}
 	if base.Scenario != run.Scenario {
@@ -199,13 +200,13 @@ func (f *reportFlags) baseRun(run *rundir.Loaded) (*results.Baseline, report.Sid
 	}
 	side := report.RunSide(*base)
 	side.Label = "base"
-	return results.BaselineOf(base.Run, base.Records), side, nil
+	return baseline.FromRun(base.Run, base.Records), side, nil
 }
 
 // benchmarks compares Go benchmarks with those of a file or of the baseline page.
 func (f *reportFlags) benchmarks(now *results.BenchmarkFile) (*report.Document, error) {
-	page := cmp.Or(f.base, f.baseline, results.BaselineFile)
-	base, err := results.ReadBenchmarkFile(page)
+	page := cmp.Or(f.base, f.baseline, baseline.FileName)
+	base, err := baseline.ReadBenchmarkFile(page)
 	if err != nil {
 		if f.base != "" || f.baseline != "" {
 			return nil, err

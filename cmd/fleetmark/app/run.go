@@ -15,6 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/shell"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
@@ -65,7 +66,7 @@ func newRun(c cli.Console) *cobra.Command {
 	flags.StringVar(&f.devicesFrom, "devices-from", "", "drive the devices of this file: an address a line, and an ID if there is one")
 	flags.BoolVar(&f.profileFleet, "profile-fleet", false, "profile the fleet's process too, into RUN/profiles/"+scenarios.FleetProfiles)
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
-	flags.StringVar(&f.baseline, "baseline", "", "compare with this page, and fail if that can't be (default "+results.BaselineFile+", where it is)")
+	flags.StringVar(&f.baseline, "baseline", "", "compare with this page, and fail if that can't be (default "+baseline.FileName+", where it is)")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object per scenario instead of the table")
 	cli.AllFlag(flags, &f.all)
 	flags.StringVar(&f.progress, "progress", string(progress.Auto), "how the run is shown on standard error: bars, lines, json (an object a second), none, or auto")
@@ -208,12 +209,12 @@ func (f *runFlags) spec(cmd *cobra.Command, name string) (scenarios.Spec, error)
 
 // openBaseline reads the baseline before anything runs. One that isn't there is no
 // error: the run goes on, and the second value says so. One that can't be read is.
-func (f *runFlags) openBaseline() (*results.Baseline, string, error) {
+func (f *runFlags) openBaseline() (*baseline.Page, string, error) {
 	path := f.baseline
 	if path == "" {
-		path = results.BaselineFile
+		path = baseline.FileName
 	}
-	base, err := results.ReadBaseline(path)
+	base, err := baseline.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, "baseline " + path + ": there is none: nothing to compare with; `fleetmark baseline` writes one", nil

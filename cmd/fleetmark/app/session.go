@@ -12,6 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -21,8 +22,8 @@ import (
 // session is what the scenarios of one command line share.
 type session struct {
 	term     cli.Console
-	base     *results.Baseline // to compare the runs with, or nil
-	policy   judge.Policy      // what is asked of each run
+	base     *baseline.Page // to compare the runs with, or nil
+	policy   judge.Policy   // what is asked of each run
 	machine  results.Machine
 	fleet    []string // the command that starts this program as a fleet
 	revision string
@@ -73,7 +74,7 @@ func (s *session) measure(ctx context.Context, o scenarios.Options) (*measured, 
 }
 
 // newDocument returns what there is to report on the run.
-func (m *measured) newDocument(base *results.Baseline) *report.Document {
+func (m *measured) newDocument(base *baseline.Page) *report.Document {
 	now := report.RunSide(rundir.Loaded{Run: m.Run, Path: m.Directory, Records: m.Records})
 	now.Read()
 	return report.New(report.ModeRun, report.Input{

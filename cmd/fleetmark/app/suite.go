@@ -16,7 +16,7 @@ import (
 // suite collects what became of a suite's scenarios, for one table instead of one each.
 type suite struct {
 	name string
-	rows []results.SuiteRow
+	rows []report.SuiteRow
 }
 
 // expand puts a suite's scenarios in the place of its name.
@@ -41,7 +41,7 @@ func expand(names []string) (all []string, of *suite, err error) {
 func (s *suite) add(m *measured) { s.rows = append(s.rows, m.suiteRow()) }
 
 // suiteRow returns the run's row in the table of a suite.
-func (m *measured) suiteRow() results.SuiteRow {
+func (m *measured) suiteRow() report.SuiteRow {
 	result := "passed"
 	switch v := m.judgement.Verdict; v {
 	case results.Regressed:
@@ -49,7 +49,7 @@ func (m *measured) suiteRow() results.SuiteRow {
 	case results.Inconclusive, results.Invalid:
 		result = string(v)
 	}
-	return results.SuiteRow{
+	return report.SuiteRow{
 		Test: m.Run.Scenario, Result: result, Passed: result == "passed",
 		Duration: m.Run.Finished.Sub(m.Run.Started), Notes: m.note(),
 	}
@@ -101,7 +101,7 @@ func (s *suite) show(c cli.Console) error {
 			passed++
 		}
 	}
-	if err := results.WriteSuite(&page, s.rows, cli.TableStyle(c.Out)); err != nil {
+	if err := report.WriteSuite(&page, s.rows, cli.TableStyle(c.Out)); err != nil {
 		return err
 	}
 	fmt.Fprintf(&page, "\n%s: %d of %d passed in %s\n", s.name, passed, len(s.rows), all.Round(100*time.Millisecond))

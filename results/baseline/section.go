@@ -1,4 +1,4 @@
-package results
+package baseline
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/markdown"
 	"github.com/fleetmark/fleetmark/internal/texttable"
+	"github.com/fleetmark/fleetmark/results"
 )
 
 // A Section is a part of the baseline page that is no scenario: where an operation's
@@ -173,7 +174,7 @@ func (s Section) validate() error {
 			return bad("%q: want no heading of the page's own", line)
 		case strings.HasPrefix(line, fenceSamples), strings.HasPrefix(line, fenceFacts):
 			return bad("%q: want no block of the page's own", line)
-		case IsBenchmarkLine(line):
+		case results.IsBenchmarkLine(line):
 			return bad("%q: benchstat would read it: want a line that begins otherwise", line)
 		}
 		// Escaped it is text that speaks of a mark.

@@ -1,4 +1,4 @@
-package results
+package baseline
 
 import (
 	"math"
@@ -60,11 +60,11 @@ func TestSectionsThatAreRefused(t *testing.T) {
 	} {
 		b := testBaseline()
 		b.Sections = []Section{s}
-		require.ErrorContains(t, WriteBaseline(&strings.Builder{}, b), "want", name)
+		require.ErrorContains(t, Write(&strings.Builder{}, b), "want", name)
 	}
 	b := testBaseline()
 	b.Sections = []Section{{Name: "a", Title: "A"}, {Name: "a", Title: "B"}}
-	require.ErrorContains(t, WriteBaseline(&strings.Builder{}, b), "given twice")
+	require.ErrorContains(t, Write(&strings.Builder{}, b), "given twice")
 	_, err := (&SectionWriter{section: Section{Name: "Not a name"}}).Section()
 	require.Error(t, err)
 }

@@ -1,4 +1,4 @@
-package results
+package baseline
 
 import (
 	"cmp"
@@ -12,15 +12,16 @@ import (
 	"github.com/fleetmark/fleetmark/internal/markdown"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/texttable"
+	"github.com/fleetmark/fleetmark/results"
 )
 
-// WriteBaseline writes the baseline page: Markdown for people, with the samples
+// Write writes the baseline page: Markdown for people, with the samples
 // in a block that benchstat reads and the facts in a block of JSON. The same
 // baseline gives the same bytes.
 //
 // It refuses a baseline without samples, one whose scenario holds records of
 // another, and a history with a line that benchstat would take for a result.
-func WriteBaseline(w io.Writer, b Baseline) error {
+func Write(w io.Writer, b Page) error {
 	text, err := renderBaseline(b)
 	if err != nil {
 		return fmt.Errorf("write baseline: %w", err)
@@ -31,12 +32,12 @@ func WriteBaseline(w io.Writer, b Baseline) error {
 	return nil
 }
 
-func renderBaseline(b Baseline) (string, error) {
+func renderBaseline(b Page) (string, error) {
 	history, err := cleanHistory(b.History)
 	if err != nil {
 		return "", err
 	}
-	facts := baselineFacts{Schema: BaselineSchema, Machine: b.Machine, Revision: b.Revision, GoVersion: b.GoVersion,
+	facts := baselineFacts{Schema: Schema, Machine: b.Machine, Revision: b.Revision, GoVersion: b.GoVersion,
 		Created: b.Created.UTC().Truncate(time.Second), Sources: b.Sources, GeneratedSHA256: zeroDigest}
 	total := 0
 	for _, s := range b.Scenarios {
@@ -65,7 +66,7 @@ func renderBaseline(b Baseline) (string, error) {
 	}
 
 	for _, g := range b.Benchmarks {
-		if err := g.validate(); err != nil {
+		if err := checkBenchmarks(g); err != nil {
 			return "", err
 		}
 		facts.Benchmarks = append(facts.Benchmarks, benchmarkFacts{Command: g.Command, Lines: len(g.Lines), Samples: len(g.Samples)})
@@ -101,10 +102,10 @@ func renderBaseline(b Baseline) (string, error) {
 
 // writeSamples writes the blocks that benchstat reads. That of the scenarios comes first: the cpu
 // line of a Go benchmark holds for every line after it, and the scenarios' lines have none.
-func writeSamples(p *strings.Builder, b Baseline) error {
+func writeSamples(p *strings.Builder, b Page) error {
 	p.WriteString("## Samples\n\nEvery sample as it was measured, in the Go benchmark format.\n\n")
 	var text strings.Builder
-	samples := NewSampleWriter(&text, b.Machine.GOMAXPROCS)
+	samples := results.NewSampleWriter(&text, b.Machine.GOMAXPROCS)
 	n := 0
 	for _, s := range b.Scenarios {
 		if err := samples.Write(s.Records...); err != nil {
@@ -115,7 +116,7 @@ func writeSamples(p *strings.Builder, b Baseline) error {
 	writeFolded(p, plaintext.Count(n, "sample")+" of the scenarios", fenceSamples, text.String())
 	for i, g := range b.Benchmarks {
 		fmt.Fprintf(p, markBenchmarks+"\n", i+1)
-		writeFolded(p, plaintext.Count(len(g.Samples), "sample")+" of the Go benchmarks, as go test printed them", fenceSamples, g.text())
+		writeFolded(p, plaintext.Count(len(g.Samples), "sample")+" of the Go benchmarks, as go test printed them", fenceSamples, strings.Join(g.Lines, "\n")+"\n")
 	}
 	return nil
 }
@@ -150,14 +151,14 @@ func historyProblem(line string) string {
 		// Configuration lines, which benchstat prints above its tables, may stand
 		// here: they come after every sample.
 		return ""
-	case IsBenchmarkLine(line):
+	case results.IsBenchmarkLine(line):
 		return "begins as a line of results does, and benchstat would read it: indent it"
 	}
 	return ""
 }
 
 // machineText says when, on which machine and from which source the page was measured.
-func machineText(b Baseline) string {
+func machineText(b Page) string {
 	m := b.Machine
 	return fmt.Sprintf("Measured on %s on %s, kernel %s: %s, %s (GOMAXPROCS %d), %.1f GiB of memory; %s, revision %s, machine %s.",
 		b.Created.UTC().Format("2006-01-02 15:04:05 UTC"), markdown.Escape(m.OS+"/"+m.Arch), markdown.Escape(m.Kernel), markdown.Escape(m.CPU),
@@ -165,17 +166,17 @@ func machineText(b Baseline) string {
 }
 
 // writeScenarios writes what runs are compared with: a paragraph per scenario, and a table of all.
-func writeScenarios(w *strings.Builder, scenarios []BaselineScenario) error {
+func writeScenarios(w *strings.Builder, scenarios []Scenario) error {
 	w.WriteString("## Scenarios\n\nWhat `fleetmark run` compares a run of the same scenario with. ")
 	w.WriteString("Medians, with the interval that holds each with 95%\nconfidence; a value without one is exact. ")
 	w.WriteString("docs/running.md of Fleetmark explains the metrics.\n\n")
 	for _, s := range scenarios {
-		if err := CheckName("scenario", s.Name); err != nil {
+		if err := results.CheckName("scenario", s.Name); err != nil {
 			return err
 		}
 		text := fmt.Sprintf("%s: %s.", s.Name, plaintext.Count(s.Repetitions, "repetition"))
 		if s.Yardstick != nil {
-			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
+			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", results.FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
 		}
 		if s.Interference != nil {
 			text += fmt.Sprintf(" Meanwhile %s.", s.Interference)
@@ -196,7 +197,7 @@ func writeScenarios(w *strings.Builder, scenarios []BaselineScenario) error {
 }
 
 // scenarioTable has a row per metric and a column per scenario and operation.
-func scenarioTable(scenarios []BaselineScenario) texttable.Table {
+func scenarioTable(scenarios []Scenario) texttable.Table {
 	table := texttable.Table{Header: []string{"metric"}, Align: "l"}
 	type column struct{ scenario, op string }
 	var columns []column
@@ -213,7 +214,7 @@ func scenarioTable(scenarios []BaselineScenario) texttable.Table {
 		}
 	}
 	slices.SortStableFunc(samples, func(a, b *metricSamples) int {
-		return cmp.Or(UnitOrder(a.unit)-UnitOrder(b.unit), strings.Compare(a.unit, b.unit))
+		return cmp.Or(results.UnitOrder(a.unit)-results.UnitOrder(b.unit), strings.Compare(a.unit, b.unit))
 	})
 	rows := map[string]int{} // by unit
 	for _, m := range samples {
@@ -235,7 +236,7 @@ type metricSamples struct {
 }
 
 // groupByMetric returns the samples of each metric, in the order in which the records have them.
-func groupByMetric(records []Record) (all []*metricSamples) {
+func groupByMetric(records []results.Record) (all []*metricSamples) {
 	type key struct{ scenario, op, unit string }
 	byKey := map[key]*metricSamples{}
 	for _, r := range records {
@@ -254,14 +255,14 @@ func groupByMetric(records []Record) (all []*metricSamples) {
 // scenarioCell returns a median with its interval, and with the number of samples if that isn't the
 // scenario's number of repetitions.
 func scenarioCell(m *metricSamples, repetitions int) string {
-	unit, _ := LookupUnit(m.unit)
-	summary := Summarize(m.values, unit.Exact)
-	cell := FormatValue(summary.Median, m.unit)
+	unit, _ := results.LookupUnit(m.unit)
+	summary := results.Summarize(m.values, unit.Exact)
+	cell := results.FormatValue(summary.Median, m.unit)
 	switch {
 	case !unit.Exact:
-		cell += " ± " + summary.interval
+		cell += " ± " + summary.Interval()
 	case *summary.Low != *summary.High:
-		cell += fmt.Sprintf(" (%s to %s)", FormatValue(*summary.Low, m.unit), FormatValue(*summary.High, m.unit))
+		cell += fmt.Sprintf(" (%s to %s)", results.FormatValue(*summary.Low, m.unit), results.FormatValue(*summary.High, m.unit))
 	}
 	if summary.N != repetitions {
 		cell += fmt.Sprintf(" (n=%d)", summary.N)

@@ -1,4 +1,4 @@
-package results
+package baseline
 
 import (
 	"crypto/sha256"
@@ -9,11 +9,13 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/fleetmark/fleetmark/results"
 )
 
-// BaselineSchema is the version of the baseline page that this package writes. It reads the earlier
+// Schema is the version of the baseline page that this package writes. It reads the earlier
 // ones too: version 1 had no sections, version 2 no Go benchmarks.
-const BaselineSchema = 3
+const Schema = 3
 
 // The marks that hold a baseline page together. They are HTML comments, which a
 // reader of the page doesn't see.
@@ -35,7 +37,7 @@ var markEnd = regexp.MustCompile(`^<!-- fleetmark:end samples=([0-9]{1,9}) -->$`
 // programs.
 type baselineFacts struct {
 	Schema    int                     `json:"schema"`
-	Machine   Machine                 `json:"machine"`
+	Machine   results.Machine         `json:"machine"`
 	Revision  string                  `json:"revision"`
 	GoVersion string                  `json:"go_version"`
 	Created   time.Time               `json:"created"`
@@ -55,15 +57,15 @@ type baselineFacts struct {
 }
 
 type baselineScenarioFacts struct {
-	Name            string `json:"name"`
-	WorkloadDigest  string `json:"workload_digest"`
-	Command         string `json:"command"`
-	Repetitions     int    `json:"repetitions"`
-	Counts          Counts `json:"counts"`
-	ClientsWordOnly bool   `json:"clients_word_only"`
+	Name            string         `json:"name"`
+	WorkloadDigest  string         `json:"workload_digest"`
+	Command         string         `json:"command"`
+	Repetitions     int            `json:"repetitions"`
+	Counts          results.Counts `json:"counts"`
+	ClientsWordOnly bool           `json:"clients_word_only"`
 
-	Interference *Interference `json:"interference,omitempty"`
-	Yardstick    *Yardstick    `json:"yardstick,omitempty"`
+	Interference *results.Interference `json:"interference,omitempty"`
+	Yardstick    *results.Yardstick    `json:"yardstick,omitempty"`
 
 	Samples int `json:"samples"` // lines in the page's samples that are of this scenario
 }

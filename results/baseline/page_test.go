@@ -1,4 +1,4 @@
-package results
+package baseline
 
 import (
 	"bytes"
@@ -13,20 +13,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/perf/benchfmt"
+
+	"github.com/fleetmark/fleetmark/results"
 )
 
-func readText(t testing.TB, text string) (*Baseline, error) {
+func readText(t testing.TB, text string) (*Page, error) {
 	t.Helper()
-	return ReadBaseline(writeTemp(t, BaselineFile, text))
+	return Read(writeTemp(t, FileName, text))
 }
 
 // throughputScenario has every field set.
-func throughputScenario() BaselineScenario {
-	return BaselineScenario{
+func throughputScenario() Scenario {
+	return Scenario{
 		Name: "throughput", WorkloadDigest: "sha256:bb", Command: "fleetmark run throughput \\\n  --set 'load.rate=10/s'", Repetitions: 1,
-		ClientsWordOnly: true, Yardstick: &Yardstick{RoundTripNS: 15400, Blocks: 20}, Counts: Counts{1, 2, 3, 4, 5},
-		Interference: &Interference{OthersFraction: 0.02, StolenFraction: 0.001},
-		Records:      []Record{{"throughput", "deliver", 1, 7, []Value{{"MB/s", 0.1 + 0.2}, {"ns/op", 0}, {"unheard-of", -1}}}},
+		ClientsWordOnly: true, Yardstick: &results.Yardstick{RoundTripNS: 15400, Blocks: 20}, Counts: results.Counts{Devices: 1, Updated: 2, Failed: 3, Lost: 4, AppliedTwice: 5},
+		Interference: &results.Interference{OthersFraction: 0.02, StolenFraction: 0.001},
+		Records: []results.Record{{Scenario: "throughput", Op: "deliver", Repetition: 1, Ops: 7,
+			Values: []results.Value{{Unit: "MB/s", Value: 0.1 + 0.2}, {Unit: "ns/op"}, {Unit: "unheard-of", Value: -1}}}},
 	}
 }
 
@@ -72,16 +75,16 @@ func TestBaselinesOfEarlierSchemas(t *testing.T) {
 	want := testBaseline()
 	want.History = strings.Trim(want.History, "\n")
 	want.Scenarios = append(want.Scenarios, throughputScenario())
-	got, err := ReadBaseline("testdata/baseline_schema1.md")
+	got, err := Read("testdata/schema1.md")
 	require.NoError(t, err)
 	require.Equal(t, &want, got)
 
 	want.Sections, want.Sources = testSections(), map[string]string{"delivery": "abc"}
-	got, err = ReadBaseline("testdata/baseline_schema2.md")
+	got, err = Read("testdata/schema2.md")
 	require.NoError(t, err)
 	require.Equal(t, &want, got)
 
-	_, err = ReadBaseline("../" + BaselineFile)
+	_, err = Read("../../" + FileName)
 	require.NoError(t, err, "the page of this repository")
 }
 
@@ -89,7 +92,7 @@ func TestBaselinesOfEarlierSchemas(t *testing.T) {
 func TestBaselineHoldsTheSamplesAndNothingElse(t *testing.T) {
 	measured := testBaseline()
 	measured.Benchmarks = testGoBenchmarks(t)
-	for name, b := range map[string]Baseline{"plain": testBaseline(), "hostile": hostileBaseline(), "with Go benchmarks": measured} {
+	for name, b := range map[string]Page{"plain": testBaseline(), "hostile": hostileBaseline(), "with Go benchmarks": measured} {
 		t.Run(name, func(t *testing.T) {
 			text := samplesText(t, b.Scenarios[0].Records...)
 			for _, g := range b.Benchmarks {
@@ -132,7 +135,7 @@ func readAsBenchstat(t *testing.T, text string) (results []string, config map[st
 }
 
 // hostileBaseline has every string that a user can choose try to break out.
-func hostileBaseline() Baseline {
+func hostileBaseline() Page {
 	const evil = "a|b `c` <!-- fleetmark:end samples=0 -->\nBenchmarkEvil 1 1 ns/op\nUnit ns/op better=higher\nkey: value\n```\n```text\n\x1b[31m"
 	b := testBaseline()
 	b.Machine.CPU, b.Machine.Kernel, b.Machine.OS, b.Machine.Arch, b.Machine.Identity = evil, evil, evil, evil, evil
@@ -167,12 +170,12 @@ func TestBaselineCutAtEveryLine(t *testing.T) {
 	lines := strings.SplitAfter(strings.TrimSuffix(baselineText(t, whole), "\n"), "\n")
 	require.Greater(t, len(lines), 60)
 	for n := range lines {
-		_, err := ParseBaseline([]byte(strings.Join(lines[:n], "")), "page")
+		_, err := Parse([]byte(strings.Join(lines[:n], "")), "page")
 		switch {
 		case n == 0:
 			requireInput(t, err, 1, "is empty")
 		default:
-			var input *InputError
+			var input *results.InputError
 			require.ErrorAs(t, err, &input, "%d lines", n)
 			require.Contains(t, err.Error(), "cut short", "%d lines", n)
 		}
@@ -180,12 +183,12 @@ func TestBaselineCutAtEveryLine(t *testing.T) {
 	// Cut out of the middle, with the end mark kept.
 	for n := 1; n < len(lines)-1; n++ {
 		text := strings.Join(lines[:n], "") + strings.Join(lines[n+1:], "")
-		b, err := ParseBaseline([]byte(text), "page")
+		b, err := Parse([]byte(text), "page")
 		if err == nil {
 			require.NotEqual(t, testBaseline().History, b.History+"\n", "line %d, which isn't of the history, may not go unnoticed: %q", n+1, lines[n])
 			continue
 		}
-		var input *InputError
+		var input *results.InputError
 		require.ErrorAs(t, err, &input)
 	}
 }
@@ -202,7 +205,7 @@ func TestBaselineEditedAnywhere(t *testing.T) {
 		inHistory = inHistory && line != markHistoryEnd
 		changed := append([]string{}, lines...)
 		changed[i] = line + " "
-		_, err := ParseBaseline([]byte(strings.Join(changed, "\n")+"\n"), "page")
+		_, err := Parse([]byte(strings.Join(changed, "\n")+"\n"), "page")
 		if inHistory {
 			require.NoError(t, err, "line %d: %q", i+1, line)
 		} else {
@@ -263,45 +266,49 @@ func TestReadBaselineRefuses(t *testing.T) {
 			require.Equal(t, c.edited, errors.Is(err, ErrEdited))
 		})
 	}
-	_, err := ReadBaseline(filepath.Join(t.TempDir(), "none"))
+	_, err := Read(filepath.Join(t.TempDir(), "none"))
 	requireInput(t, err, 0, "can't be opened")
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = ReadBaseline(t.TempDir())
+	_, err = Read(t.TempDir())
 	requireInput(t, err, 0, "can't be read")
 	huge := filepath.Join(t.TempDir(), "huge")
 	require.NoError(t, os.WriteFile(huge, []byte(markBaseline), 0o644))
 	require.NoError(t, os.Truncate(huge, maxBaselineBytes+1))
-	_, err = ReadBaseline(huge)
+	_, err = Read(huge)
 	requireInput(t, err, 0, "is larger than 16 MiB")
 }
 
 func TestWriteBaselineRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(*Baseline)
+		change func(*Page)
 		want   string
 	}{
-		"no scenarios":        {func(b *Baseline) { b.Scenarios = nil }, "no samples"},
-		"no samples":          {func(b *Baseline) { b.Scenarios[0].Records = nil }, "scenario rollout has no samples"},
-		"another's records":   {func(b *Baseline) { b.Scenarios[0].Name = "soak" }, `a record of scenario "rollout"`},
-		"twice":               {func(b *Baseline) { b.Scenarios = append(b.Scenarios, b.Scenarios[0]) }, "given twice"},
-		"NaN":                 {func(b *Baseline) { b.Scenarios[0].Records[0].Values[0].Value = math.NaN() }, "is NaN"},
-		"no GOMAXPROCS":       {func(b *Baseline) { b.Machine.GOMAXPROCS = 0 }, "GOMAXPROCS 0"},
-		"results in history":  {func(b *Baseline) { b.History = "BenchmarkPush 1 1 ns/op" }, "indent it"},
-		"units in history":    {func(b *Baseline) { b.History = "a\nUnit ns/op better=higher" }, "indent it"},
-		"a mark in history":   {func(b *Baseline) { b.History = markHistoryEnd }, "holds a mark of the page"},
-		"a return in history": {func(b *Baseline) { b.History = "a\rb" }, "carriage return"},
+		"no scenarios":        {func(b *Page) { b.Scenarios = nil }, "no samples"},
+		"no samples":          {func(b *Page) { b.Scenarios[0].Records = nil }, "scenario rollout has no samples"},
+		"another's records":   {func(b *Page) { b.Scenarios[0].Name = "soak" }, `a record of scenario "rollout"`},
+		"twice":               {func(b *Page) { b.Scenarios = append(b.Scenarios, b.Scenarios[0]) }, "given twice"},
+		"NaN":                 {func(b *Page) { b.Scenarios[0].Records[0].Values[0].Value = math.NaN() }, "is NaN"},
+		"no GOMAXPROCS":       {func(b *Page) { b.Machine.GOMAXPROCS = 0 }, "GOMAXPROCS 0"},
+		"results in history":  {func(b *Page) { b.History = "BenchmarkPush 1 1 ns/op" }, "indent it"},
+		"units in history":    {func(b *Page) { b.History = "a\nUnit ns/op better=higher" }, "indent it"},
+		"a mark in history":   {func(b *Page) { b.History = markHistoryEnd }, "holds a mark of the page"},
+		"a return in history": {func(b *Page) { b.History = "a\rb" }, "carriage return"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := testBaseline()
 			c.change(&b)
 			var text bytes.Buffer
-			require.ErrorContains(t, WriteBaseline(&text, b), c.want)
+			require.ErrorContains(t, Write(&text, b), c.want)
 			require.Empty(t, text.String())
 		})
 	}
 	full := errors.New("disk full")
-	require.ErrorIs(t, WriteBaseline(failingWriter{full}, testBaseline()), full)
+	require.ErrorIs(t, Write(failingWriter{full}, testBaseline()), full)
 }
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 // TestBaselineTableSaysWhatTheSamplesSay works a table's numbers out by hand.
 func TestBaselineTableSaysWhatTheSamplesSay(t *testing.T) {
@@ -320,12 +327,12 @@ func TestBaselineTableSaysWhatTheSamplesSay(t *testing.T) {
 // TestGeneratedLinesAreNoBenchmarks goes through a page, line by line,
 // outside the block of samples.
 func TestGeneratedLinesAreNoBenchmarks(t *testing.T) {
-	for _, b := range []Baseline{testBaseline(), hostileBaseline()} {
+	for _, b := range []Page{testBaseline(), hostileBaseline()} {
 		b.History = ""
 		inSamples := false
 		for line := range strings.SplitSeq(baselineText(t, b), "\n") {
 			if inSamples = (inSamples || line == fenceSamples) && line != fenceEnd; !inSamples {
-				require.False(t, IsBenchmarkLine(line), "%q", line)
+				require.False(t, results.IsBenchmarkLine(line), "%q", line)
 			}
 		}
 	}
@@ -341,11 +348,11 @@ func signAgain(data []byte) []byte {
 	return []byte(strings.ReplaceAll(text, digest, generatedDigest(text, digest)))
 }
 
-// FuzzReadBaseline: what ReadBaseline takes, WriteBaseline writes and ReadBaseline
+// FuzzReadBaseline: what Read takes, Write writes and Read
 // reads again as the same.
 func FuzzReadBaseline(f *testing.F) {
 	text := baselineText(f, testBaseline())
-	_, err := ParseBaseline(signAgain([]byte(strings.Replace(text, `"cores":2`, `"cores":4`, 1))), "signed again")
+	_, err := Parse(signAgain([]byte(strings.Replace(text, `"cores":2`, `"cores":4`, 1))), "signed again")
 	require.NoError(f, err)
 	f.Add([]byte(text))
 	f.Add([]byte(strings.ReplaceAll(text, "\n", "\r\n")))
@@ -358,23 +365,23 @@ func FuzzReadBaseline(f *testing.F) {
 	f.Add([]byte(baselineText(f, sectioned)))
 	f.Add([]byte(markBaseline + "\n```text\n```\n```json\n{\"schema\":1,\"generated_sha256\":\"" + zeroDigest + "\"}\n```\n" + markHistoryBegin + "\n" + markHistoryEnd + "\n<!-- fleetmark:end samples=0 -->"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := ParseBaseline(data, "fuzz")
+		b, err := Parse(data, "fuzz")
 		if errors.Is(err, ErrEdited) {
 			data = signAgain(data)
-			b, err = ParseBaseline(data, "fuzz")
+			b, err = Parse(data, "fuzz")
 		}
 		if err != nil {
-			var input *InputError
+			var input *results.InputError
 			require.ErrorAs(t, err, &input)
 			return
 		}
 		var again bytes.Buffer
-		if err := WriteBaseline(&again, *b); err != nil {
+		if err := Write(&again, *b); err != nil {
 			// A page with a right digest but a machine that no writer takes.
 			require.Contains(t, err.Error(), "want")
 			return
 		}
-		back, err := ParseBaseline(again.Bytes(), "again")
+		back, err := Parse(again.Bytes(), "again")
 		require.NoError(t, err)
 		require.Equal(t, b, back)
 	})

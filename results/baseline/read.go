@@ -1,4 +1,4 @@
-package results
+package baseline
 
 import (
 	"bytes"
@@ -8,22 +8,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fleetmark/fleetmark/results"
 )
 
 // maxBaselineBytes bounds a baseline page.
 const maxBaselineBytes = 16 << 20
 
-// ReadBaseline reads a page that [WriteBaseline] wrote; its lines may end in a
-// carriage return and line feed. An error is an [*InputError] that names the line:
+// Read reads a page that [Write] wrote; its lines may end in a
+// carriage return and line feed. An error is an [*results.InputError] that names the line:
 // the page is missing, isn't a baseline, was cut short, holds a damaged sample,
 // or was edited outside its optimization history (then errors.Is finds
 // [ErrEdited]).
-func ReadBaseline(path string) (*Baseline, error) {
-	data, err := ReadTextFile(path, maxBaselineBytes)
+func Read(path string) (*Page, error) {
+	data, err := results.ReadTextFile(path, maxBaselineBytes)
 	if err != nil {
 		return nil, err
 	}
-	return ParseBaseline(data, path)
+	return Parse(data, path)
 }
 
 const (
@@ -31,21 +33,21 @@ const (
 	wantRestore  = "restore the page, or write it again with `fleetmark baseline`"
 )
 
-// IsBaseline reports whether data claims to be a baseline page.
-func IsBaseline(data []byte) bool { return bytes.HasPrefix(data, []byte(markBaselineHead)) }
+// IsPage reports whether data claims to be a baseline page.
+func IsPage(data []byte) bool { return bytes.HasPrefix(data, []byte(markBaselineHead)) }
 
-// ParseBaseline reads a page as [ReadBaseline] does, from the content of the file at path.
-func ParseBaseline(data []byte, path string) (*Baseline, error) {
+// Parse reads a page as [Read] does, from the content of the file at path.
+func Parse(data []byte, path string) (*Page, error) {
 	text := strings.ReplaceAll(string(data), "\r\n", "\n")
-	if !IsBaseline([]byte(text)) {
+	if !IsPage([]byte(text)) {
 		problem := "isn't a baseline page"
 		if strings.TrimSpace(text) == "" {
 			problem = "is empty"
 		}
-		return nil, &InputError{Path: path, Line: 1, Problem: problem, Want: wantBaseline}
+		return nil, &results.InputError{Path: path, Line: 1, Problem: problem, Want: wantBaseline}
 	}
-	bad := func(line int, problem, want string, err error) (*Baseline, error) {
-		return nil, &InputError{Path: path, Line: line, Problem: problem, Want: want, Err: err}
+	bad := func(line int, problem, want string, err error) (*Page, error) {
+		return nil, &results.InputError{Path: path, Line: line, Problem: problem, Want: want, Err: err}
 	}
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	end := markEnd.FindStringSubmatch(lines[len(lines)-1])
@@ -61,7 +63,7 @@ func ParseBaseline(data []byte, path string) (*Baseline, error) {
 	if !ok {
 		return bad(len(lines), "has no block of samples", wantBaseline, nil)
 	}
-	records, err := ParseSamples([]byte(samples), path, samplesLine)
+	records, err := results.ParseSamples([]byte(samples), path, samplesLine)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func ParseBaseline(data []byte, path string) (*Baseline, error) {
 	}
 	b, parts, digest, problem, err := factsOf(facts)
 	if problem != "" {
-		return bad(factsLine+JSONErrorLine([]byte(facts), err), problem, wantBaseline, err)
+		return bad(factsLine+results.JSONErrorLine([]byte(facts), err), problem, wantBaseline, err)
 	}
 	if b.Benchmarks, err = benchmarksOf(lines, parts.Benchmarks, path); err != nil {
 		return nil, err
@@ -121,11 +123,11 @@ func blockLines(lines []string, fence string, from int) (inside []string, opens 
 }
 
 // benchmarksOf reads the blocks of Go benchmarks that the facts name. Each stands after a mark.
-func benchmarksOf(lines []string, facts []benchmarkFacts, path string) ([]GoBenchmarks, error) {
+func benchmarksOf(lines []string, facts []benchmarkFacts, path string) ([]results.GoBenchmarks, error) {
 	bad := func(line int, problem string, err error) error {
-		return &InputError{Path: path, Line: line, Problem: problem, Want: wantRestore, Err: err}
+		return &results.InputError{Path: path, Line: line, Problem: problem, Want: wantRestore, Err: err}
 	}
-	var all []GoBenchmarks
+	var all []results.GoBenchmarks
 	from := 0
 	for i, f := range facts {
 		mark := slices.Index(lines[from:], fmt.Sprintf(markBenchmarks, i+1))
@@ -137,15 +139,15 @@ func benchmarksOf(lines []string, facts []benchmarkFacts, path string) ([]GoBenc
 		if !ok {
 			return nil, bad(from+1, fmt.Sprintf("has no block %d of Go benchmarks", i+1), nil)
 		}
-		samples, err := ParseGoBenchmarks(inside)
-		if damaged, ok := errors.AsType[*LineError](err); ok {
+		samples, err := results.ParseGoBenchmarks(inside)
+		if damaged, ok := errors.AsType[*results.LineError](err); ok {
 			return nil, bad(opens+damaged.Line, "damaged line of a Go benchmark ("+damaged.Problem+")", err)
 		}
 		if len(inside) != f.Lines || len(samples) != f.Samples {
 			return nil, bad(opens, fmt.Sprintf("cut short (%d lines with %d samples, and the facts say %d with %d)",
 				len(inside), len(samples), f.Lines, f.Samples), nil)
 		}
-		all = append(all, GoBenchmarks{Command: f.Command, Lines: slices.Clone(inside), Samples: samples})
+		all = append(all, results.GoBenchmarks{Command: f.Command, Lines: slices.Clone(inside), Samples: samples})
 		from = opens + len(inside)
 	}
 	return all, nil
@@ -153,7 +155,7 @@ func benchmarksOf(lines []string, facts []benchmarkFacts, path string) ([]GoBenc
 
 // factsOf reads the JSON block into a baseline that has no records yet. parts is the block itself,
 // for what else of the page it describes.
-func factsOf(text string) (b *Baseline, parts *baselineFacts, digest, problem string, err error) {
+func factsOf(text string) (b *Page, parts *baselineFacts, digest, problem string, err error) {
 	var facts baselineFacts
 	decoder := json.NewDecoder(strings.NewReader(text))
 	if err := decoder.Decode(&facts); err != nil {
@@ -162,17 +164,17 @@ func factsOf(text string) (b *Baseline, parts *baselineFacts, digest, problem st
 	switch {
 	case facts.Schema < 1:
 		return nil, nil, "", "the facts have no schema version", nil
-	case facts.Schema > BaselineSchema:
-		return nil, nil, "", fmt.Sprintf("has schema version %d, and this fleetmark knows up to %d", facts.Schema, BaselineSchema), nil
+	case facts.Schema > Schema:
+		return nil, nil, "", fmt.Sprintf("has schema version %d, and this fleetmark knows up to %d", facts.Schema, Schema), nil
 	case len(facts.GeneratedSHA256) != len(zeroDigest):
 		return nil, nil, "", "the facts have no digest", nil
 	}
-	b = &Baseline{Machine: facts.Machine, Revision: facts.Revision, GoVersion: facts.GoVersion, Created: facts.Created, Sources: facts.Sources}
+	b = &Page{Machine: facts.Machine, Revision: facts.Revision, GoVersion: facts.GoVersion, Created: facts.Created, Sources: facts.Sources}
 	if len(b.Sources) == 0 {
 		b.Sources = nil
 	}
 	for _, s := range facts.Scenarios {
-		b.Scenarios = append(b.Scenarios, BaselineScenario{Name: s.Name, WorkloadDigest: s.WorkloadDigest, Command: s.Command,
+		b.Scenarios = append(b.Scenarios, Scenario{Name: s.Name, WorkloadDigest: s.WorkloadDigest, Command: s.Command,
 			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Interference: s.Interference, Yardstick: s.Yardstick})
 	}
 	return b, &facts, facts.GeneratedSHA256, "", nil
@@ -207,7 +209,7 @@ func historyOf(lines []string) (history, problem string, line int) {
 }
 
 // distribute gives each record to its scenario.
-func (b *Baseline) distribute(records []Record) (problem string) {
+func (b *Page) distribute(records []results.Record) (problem string) {
 	for _, r := range records {
 		s, ok := b.Scenario(r.Scenario)
 		if !ok {
