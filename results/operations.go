@@ -2,7 +2,6 @@ package results
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,7 +43,7 @@ func (o Operations) String() string {
 	if o.PlanNS > 0 {
 		text += fmt.Sprintf("; %s ended within the %v of the plan", plaintext.Thousands(o.EndedInPlan), time.Duration(o.PlanNS))
 		if o.DrainNS > 0 {
-			text += ", and the drain took " + FormatValue(float64(o.DrainNS), "ns/op")
+			text += ", and the drain took " + FormatValue(float64(o.DrainNS), UnitMean)
 		}
 	}
 	return text
@@ -108,9 +107,4 @@ func WorstRollout(list []Rollout) (worst Rollout, repetition int) {
 		}
 	}
 	return worst, repetition
-}
-
-// formatShare returns a share as percents of up to six digits that count, such as "8.66667%".
-func formatShare(share float64) string {
-	return strconv.FormatFloat(100*share, 'g', 6, 64) + "%"
 }

@@ -102,6 +102,7 @@ func Held(value float64, comparison string, limit float64) bool {
 // operations it is to be judged, and there are so many. It is decided all the same where the median of
 // enough operations to have one is beyond the limit as well: then the percentile is.
 func HoldThreshold(text, op, unit, comparison string, limit float64, least int64, records []Record) ThresholdOutcome {
+	known, _ := LookupUnit(unit)
 	o := ThresholdOutcome{Threshold: text, Op: op, Unit: unit}
 	var values, medians []float64
 	fewest := int64(math.MaxInt64)
@@ -109,7 +110,7 @@ func HoldThreshold(text, op, unit, comparison string, limit float64, least int64
 		if v, ok := r.Value(unit); ok && r.Op == op {
 			values = append(values, v)
 			fewest = min(fewest, r.Operations(unit))
-			if m, ok := r.Value(UnitP50); ok && !strings.HasPrefix(unit, "failed-") && !strings.HasPrefix(unit, "service-") {
+			if m, ok := r.Value(UnitP50); ok && !known.OfFailed && unit != UnitServiceP99 {
 				medians = append(medians, m)
 			}
 		}
@@ -118,7 +119,6 @@ func HoldThreshold(text, op, unit, comparison string, limit float64, least int64
 		return o
 	}
 	o.Measured, o.Held = true, true
-	known, _ := LookupUnit(unit)
 	if !known.Exact {
 		values = []float64{stats.Median(values)}
 	}

@@ -1,7 +1,7 @@
 package results
 
 // A Unit is one metric: what it measures, which way is better, how far it may move before the move counts, and
-// how its values are shown. [Units] lists all that a run may record.
+// how its values are shown and its limits written. [Units] lists all that a run may record.
 type Unit struct {
 	Name string // as in samples.txt, such as "p99-ns/op"
 	Doc  string // what is measured, in a few words
@@ -15,8 +15,14 @@ type Unit struct {
 	Exact bool
 
 	Class    UnitClass // what moves the metric, and so where it may be judged
-	Scope    Scope     // which operation of a load it belongs to
-	Quantity Quantity  // how a value is shown
+	Scope    Scope     // what the metric describes
+	Quantity Quantity  // how a value is shown, and a limit written
+
+	// KeyFigure is the metric's place among the few that a reader looks at first. It is 0 for all others.
+	KeyFigure int
+
+	// OfFailed marks a metric of the operations that failed. All others are of those that succeeded.
+	OfFailed bool
 
 	// MayBeZero reports whether zero can be a measurement: that nothing was allocated, repeated or lost. No
 	// operation takes no time, and none is sent without a byte; such a zero means that the meter didn't run,
@@ -30,6 +36,10 @@ type Unit struct {
 	// Tolerance is the smallest relative change that counts between a run and a baseline: 0.25 means that 24%
 	// slower still passes.
 	Tolerance float64
+
+	// InexactTolerance takes the place of Tolerance for an exact metric whose samples differ: timing then
+	// determines it as well, as it does the requests while a device is awaited.
+	InexactTolerance float64
 
 	// Slack is the smallest absolute change that counts, in the unit itself: what a run allocates once
 	// belongs to no operation, and a share of almost nothing is not a share of anything.
@@ -82,24 +92,15 @@ func (c UnitClass) Portable() bool { return c == ClassAllocation || c == ClassCo
 // FollowsSpeed reports whether a value of this class moves with the machine's speed.
 func (c UnitClass) FollowsSpeed() bool { return c == ClassTime || c == ClassRate || c == ClassCPU }
 
-// A Scope says which records of a load hold a metric.
+// A Scope is what a metric describes, and so where it stands.
 type Scope int
 
 // The scopes.
 const (
-	PerOperation Scope = iota // each operation's record holds its own
-	WholeLoad                 // the record of the load's operation holds it for the whole load
-)
-
-// A Quantity is what a metric counts. It decides how a value is shown.
-type Quantity int
-
-// The quantities.
-const (
-	Number         Quantity = iota // and whatever the metric's name says how to show
-	Objects                        // shown with two decimals
-	BytesPerSecond                 // shown in units of 1,000,000
-	Share                          // from 0 to 1, shown in percents
+	PerOperation Scope = iota // an operation: the record of each has its own
+	WholeLoad                 // the load: the record of the operation that it asks for has it
+	WholeRollout              // a rollout, likewise
+	DeviceCount               // the devices: the run's [Counts] have it, and no record does
 )
 
 // A Margin is the smallest change that counts between two sides that take turns. It is much less than if one of

@@ -16,7 +16,8 @@ import (
 
 // TestUnits holds the table against its contract, written out by hand.
 func TestUnits(t *testing.T) {
-	var names, exact, higher, portable, whole, neverZero, shown []string
+	var names, exact, higher, portable, whole, rollout, neverZero, shown []string
+	key := map[int]string{}
 	for _, u := range Units() {
 		names = append(names, u.Name)
 		if u.Exact {
@@ -34,9 +35,21 @@ func TestUnits(t *testing.T) {
 		if u.Class.Portable() {
 			portable = append(portable, u.Name)
 		}
-		if u.Scope == WholeLoad {
+		if u.Scope != PerOperation {
 			whole = append(whole, u.Name)
 		}
+		if u.Scope == WholeRollout {
+			rollout = append(rollout, u.Name)
+		}
+		if u.KeyFigure > 0 {
+			key[u.KeyFigure] = u.Name
+		}
+		if u.Exact {
+			require.Equal(t, 0.05, u.InexactTolerance, u.Name)
+		} else {
+			require.Zero(t, u.InexactTolerance, u.Name)
+		}
+		require.Equal(t, u.Name == "failed-p99-ns/op", u.OfFailed, u.Name)
 		if !u.MayBeZero {
 			neverZero = append(neverZero, u.Name)
 		}
@@ -56,7 +69,22 @@ func TestUnits(t *testing.T) {
 	require.Equal(t, strings.Fields("ns/op p50-ns/op p75-ns/op p90-ns/op p95-ns/op p99-ns/op p99.9-ns/op max-ns/op service-p99-ns/op ops/s limit-ops/s MB/s cpu-ns/op"+
 		" requests/device wire-B/device failed-p99-ns/op peak-rss-B"), neverZero)
 	require.Equal(t, strings.Fields("p75-ns/op p95-ns/op max-ns/op"), shown)
+	require.Equal(t, strings.Fields("failed/fleet updated/fleet reached/fleet stopped"), rollout)
+	require.Equal(t, map[int]string{1: "ops/s", 2: "limit-ops/s", 3: "p50-ns/op", 4: "p99-ns/op", 5: "failed/device", 6: "failed/fleet"}, key)
 	require.Equal(t, "unknown", UnitClass(0).String())
+}
+
+// Device counts are units, but no record holds one: a benchmark may report a metric with such a name.
+func TestDeviceCountUnit(t *testing.T) {
+	for name, better := range map[string]int{"updated": +1, "failed": -1, "lost": -1, "applied_twice": -1} {
+		u := DeviceCountUnit(name)
+		require.Equal(t, name, u.Name)
+		require.Equal(t, better, u.Better, name)
+		require.True(t, u.Exact && u.Class.Portable(), name)
+		_, ok := LookupUnit(name)
+		require.False(t, ok, name)
+		require.Equal(t, UnitOrder("widgets"), UnitOrder(name))
+	}
 }
 
 func TestUnitsIsACopy(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/results"
 )
 
 // standIn is a client that takes as long as it is told, in the time of a synctest
@@ -259,7 +260,7 @@ func BenchmarkHarness(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/model=%s/workers=%d", operation, model, workers), func(b *testing.B) {
 					spec := LoadSpec{Model: model, Operation: operation, Workers: workers}
 					if spec.open() {
-						spec.Rate = maxRate
+						spec.Rate = results.MaxRate
 					}
 					l := newLoad(spec, b.N, nothing{})
 					b.ReportAllocs()

@@ -63,7 +63,7 @@ func textSchema(t reflect.Type) (*schema, error) {
 	case reflect.TypeFor[Rate]():
 		return &schema{Type: "string", Pattern: spaced(rateText), Example: []string{"2000/s", "90/m"}}, nil
 	case reflect.TypeFor[Bytes]():
-		return either("integer", 0, int64(maxBytes), spaced(bytesText), "64KiB", "10MB"), nil
+		return either("integer", 0, int64(results.MaxBytes), spaced(bytesText), "64KiB", "10MB"), nil
 	case reflect.TypeFor[mockfleet.Distribution]():
 		return either("integer", 0, 0, spaced(distributed(durationText)), "5ms", "uniform(1ms, 5ms)", "lognormal(p50=5ms, p99=50ms)"), nil
 	case reflect.TypeFor[mockfleet.Amount]():

@@ -262,7 +262,7 @@ func drifted(drift float64) bool {
 // machine that takes 1.1 times as long is 1.375, and 0.75 of a rate on it is 0.68.
 func effectiveTolerance(u results.Unit, drift float64) float64 {
 	if u.Exact {
-		return results.InexactTolerance // only what differs is tested
+		return u.InexactTolerance // only what differs is tested
 	}
 	if !u.Class.FollowsSpeed() || !(drift > 0) {
 		return u.Tolerance

@@ -10,12 +10,6 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// keyMetrics are the metrics that stand on top of a terminal's table, judged or not, in this order: the rate,
-// the usual and the slow response time, and the failures.
-func keyMetrics() []string {
-	return []string{results.UnitRate, results.UnitLimit, results.UnitP50, results.UnitP99, results.UnitFailed, results.UnitFailedFleet}
-}
-
 // foldRows returns the rows that a reader wants first, and a line about those that are left out: the key
 // metrics of each operation, judged or not, and below them every other row that was judged. It returns all
 // rows in their order and no line if every row was judged, or if there was no baseline to judge any by.
@@ -26,7 +20,7 @@ func foldRows(all []Row, hasBaseline bool) (rows []Row, folded string) {
 			unjudged = append(unjudged, r)
 		}
 		switch {
-		case slices.Contains(keyMetrics(), r.Unit.Name):
+		case r.Unit.KeyFigure > 0:
 			key = append(key, r)
 		case r.Verdict != "":
 			rest = append(rest, r)
@@ -48,7 +42,7 @@ func sortKeyMetrics(rows []Row) []Row {
 		if !slices.Contains(order, of(r)) {
 			order = append(order, of(r))
 		}
-		rated[of(r)] = rated[of(r)] || strings.HasSuffix(r.Unit.Name, "ops/s")
+		rated[of(r)] = rated[of(r)] || r.Unit.Quantity == results.Rate
 	}
 	slices.SortStableFunc(order, func(a, b operation) int {
 		switch {
@@ -64,7 +58,7 @@ func sortKeyMetrics(rows []Row) []Row {
 		if of(a) != of(b) {
 			return slices.Index(order, of(a)) - slices.Index(order, of(b))
 		}
-		return slices.Index(keyMetrics(), a.Unit.Name) - slices.Index(keyMetrics(), b.Unit.Name)
+		return a.Unit.KeyFigure - b.Unit.KeyFigure
 	})
 	return sorted
 }
@@ -117,7 +111,7 @@ func rowsNoun(rows []Row) string {
 		}
 	}
 	switch {
-	case len(nouns) > 2 || slices.Contains(nouns, "metric"), len(rows) == 1 && rows[0].Unit.Name == results.UnitPeakMemory:
+	case len(nouns) > 2 || slices.Contains(nouns, "metric"), len(rows) == 1 && rows[0].Unit.Class == results.ClassMemory:
 		return plaintext.Count(len(rows), "metric")
 	case len(nouns) == 2:
 		return fmt.Sprintf("%d %ss and %ss", len(rows), nouns[0], nouns[1])

@@ -108,7 +108,7 @@ func (r *Result) WaveTable() *Table {
 		if w.SoakNS > 0 {
 			soak = formatNS(float64(w.SoakNS))
 		}
-		row := []Cell{{Text: strconv.Itoa(w.Number)}, {Text: results.FormatValue(w.Share, "failed/device")}}
+		row := []Cell{{Text: strconv.Itoa(w.Number)}, {Text: results.FormatValue(w.Share, results.UnitReachedFleet)}}
 		for _, n := range []int{w.Size, w.Reached, w.Updated, w.Failed} {
 			row = append(row, Cell{Text: plaintext.Thousands(int64(n))})
 		}

@@ -11,10 +11,10 @@ func resident(bytes uint64) string {
 	if bytes == 0 {
 		return "–"
 	}
-	return results.FormatValue(float64(bytes), "peak-rss-B")
+	return results.FormatValue(float64(bytes), results.UnitPeakMemory)
 }
 
 // formatNS returns a number of nanoseconds with three digits: "15.4µs".
-func formatNS(ns float64) string { return results.FormatValue(ns, "ns/op") }
+func formatNS(ns float64) string { return results.FormatValue(ns, results.UnitMean) }
 
 func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -36,7 +36,7 @@ func (b Benchmark) Short() string { return strings.TrimPrefix(b.Result(), "Bench
 
 // key returns the key of the benchmark's time in a comparison.
 func (b Benchmark) key() sequential.Key {
-	return sequential.Key{Scenario: b.Package, Op: b.Short(), Unit: unitTime}
+	return sequential.Key{Scenario: b.Package, Op: b.Short(), Unit: results.UnitMean}
 }
 
 // pattern is a value of -test.bench that matches the benchmark and no other. The testing package
@@ -61,7 +61,7 @@ type block struct {
 
 // elapsed is how long the measurement of a block took, as far as its figures say.
 func (b *block) elapsed() time.Duration {
-	ns, _ := b.record.Value(unitTime)
+	ns, _ := b.record.Value(results.UnitMean)
 	return time.Duration(min(ns*float64(b.record.Ops), math.MaxInt64/2))
 }
 
@@ -82,8 +82,6 @@ const (
 	broken              // it failed, panicked or never ended
 	unclear             // it ran, and reported nothing that can be judged
 )
-
-const unitTime = "ns/op"
 
 // runBlock measures a benchmark in a process of its own, with n iterations, or for the time that
 // benchtime says. Its error is a [*problem], the context's, or says why nothing could be started.
@@ -171,10 +169,10 @@ func (b *block) parse(bench Benchmark) error {
 
 // check refuses a result that holds no measurement.
 func (b *block) check() error {
-	time, timed := b.record.Value(unitTime)
+	time, timed := b.record.Value(results.UnitMean)
 	own := 0 // metrics besides what -benchmem adds
 	for _, v := range b.record.Values {
-		if v.Unit != "B/op" && v.Unit != "allocs/op" && v.Unit != unitTime {
+		if v.Unit != results.UnitBytes && v.Unit != results.UnitAllocations && v.Unit != results.UnitMean {
 			own++
 		}
 	}

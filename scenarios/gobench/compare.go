@@ -243,7 +243,7 @@ func (c *comparison) ramp(ctx context.Context, t *target, b *binary) (int, *bloc
 			t.idle[b] = max(0, got.processor-got.elapsed())
 		}
 		untimed := got.overhead - least // what the iterations took while the timer stood still
-		_, timed := got.record.Value(unitTime)
+		_, timed := got.record.Value(results.UnitMean)
 		switch elapsed := got.elapsed(); {
 		case !timed, elapsed >= c.Block/5:
 			return iterationsIn(c.Block, got), got, nil

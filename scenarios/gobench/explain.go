@@ -122,12 +122,12 @@ func (t *target) profilings(row judge.Row) []profiling {
 		return []profiling{p}
 	}
 	switch row.Unit.Name {
-	case "allocs/op":
+	case results.UnitAllocations:
 		return of(profiles.Allocs, "alloc_objects")
-	case "B/op":
+	case results.UnitBytes:
 		return of(profiles.Allocs, "alloc_space")
 	}
-	if row.Unit.Name != unitTime || row.Ratio == nil || t.measured == 0 {
+	if row.Unit.Name != results.UnitMean || row.Ratio == nil || t.measured == 0 {
 		return of(profiles.CPU, "")
 	}
 	longer := row.Base.Median * (row.Ratio.Estimate - 1)

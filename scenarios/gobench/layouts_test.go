@@ -88,7 +88,7 @@ func TestLayouts(t *testing.T) {
 			require.NoError(t, out.Relinking)
 			require.Equal(t, row.verdict, out.Judgement.Verdict, "%s\n%+v", report.Sentence(out.Judgement), out.Judgement.Rows)
 			require.Equal(t, row.layouts, out.Layouts)
-			require.Regexp(t, row.note, report.Note(find(t, out, "Placed-2", unitTime)))
+			require.Regexp(t, row.note, report.Note(find(t, out, "Placed-2", results.UnitMean)))
 			require.Equal(t, results.Pass, find(t, out, "Placed-2", "allocs/op").Verdict)
 			ran, err := os.ReadFile(tools)
 			require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestLayouts_notLinked(t *testing.T) {
 	require.Regexp(t, `^(base|now) \(.*\): the tests of example.com/m can't be linked with their functions in another order: `, out.Relinking.Error())
 	require.ErrorContains(t, out.Relinking, "no such layout")
 	require.Zero(t, out.Layouts)
-	require.Equal(t, results.Regressed, find(t, out, "Placed-2", unitTime).Verdict)
+	require.Equal(t, results.Regressed, find(t, out, "Placed-2", results.UnitMean).Verdict)
 }
 
 // TestLayouts_aBenchmarkThatFails in another layout than the first leaves its time untold, and the note says where
@@ -146,7 +146,7 @@ func TestLayouts_aBenchmarkThatFails(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, out.Relinking)
 			require.Equal(t, results.Inconclusive, out.Judgement.Verdict, report.Sentence(out.Judgement))
-			time := find(t, out, "Placed-2", unitTime)
+			time := find(t, out, "Placed-2", results.UnitMean)
 			require.Equal(t, results.Inconclusive, time.Verdict)
 			require.Regexp(t, `^with its functions in another order, `+side+` failed: m_test.go:\d+: out of order`, report.Note(time))
 			require.Equal(t, results.Pass, find(t, out, "Placed-2", "allocs/op").Verdict)

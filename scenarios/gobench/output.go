@@ -242,7 +242,7 @@ const leastTime = 0.1
 // noTime says why a sample has no usable time, and is empty if it has. A benchmark may report metrics
 // of its own instead of the time, which then isn't printed.
 func noTime(s results.BenchmarkSample) string {
-	ns, ok := s.Value("ns/op")
+	ns, ok := s.Value(results.UnitMean)
 	switch {
 	case ok && ns >= leastTime/float64(max(1, s.Procs)):
 		return ""
@@ -250,7 +250,7 @@ func noTime(s results.BenchmarkSample) string {
 		return fmt.Sprintf("reports %v ns/op, which is no time that a loop could take", ns)
 	}
 	for _, v := range s.Values {
-		if v.Unit != "B/op" && v.Unit != "allocs/op" && v.Unit != "MB/s" {
+		if v.Unit != results.UnitBytes && v.Unit != results.UnitAllocations && v.Unit != results.UnitThroughput {
 			return ""
 		}
 	}

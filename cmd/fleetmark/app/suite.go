@@ -76,12 +76,12 @@ func (m *measured) note() string {
 	medians := results.Medians(m.Records)
 	for _, op := range []string{"deliver", "push", "verify"} {
 		of, ok := medians[op]
-		if _, whole := of["ops/s"]; !ok || !whole {
+		if _, whole := of[results.UnitRate]; !ok || !whole {
 			continue
 		}
-		for _, shown := range []struct{ unit, name string }{{"p50-ns/op", "p50 "}, {"MB/s", ""}, {"retries/device", "retries a device "}, {"failed-p99-ns/op", "failures within "}} {
+		for _, shown := range []struct{ unit, name string }{{results.UnitP50, "p50 "}, {results.UnitThroughput, ""}, {results.UnitRetries, "retries a device "}, {results.UnitFailedP99, "failures within "}} {
 			v, ok := of[shown.unit]
-			if ok && (v != 0 || shown.unit == "p50-ns/op") {
+			if ok && (v != 0 || shown.unit == results.UnitP50) {
 				parts = append(parts, shown.name+results.FormatValue(v, shown.unit))
 			}
 		}

@@ -1,8 +1,6 @@
 package htmlpage
 
 import (
-	"strings"
-
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -63,13 +61,12 @@ func primaryOperations(rows []report.Row) map[string]string {
 
 // linear makes a an axis in a metric's unit.
 func linear(a *plot.Axis, s svgplot.Span, unit results.Unit) {
-	bytes := !unit.Exact && unit.Name != "MB/s" && strings.Contains(unit.Name, "B")
-	svgplot.Linear(a, s, 4, bytes, func(v float64) string { return results.FormatValue(v, unit.Name) })
+	svgplot.Linear(a, s, 4, unit.Binary(), func(v float64) string { return results.FormatValue(v, unit.Name) })
 }
 
 // nanoseconds labels a tick with a time.
 func nanoseconds(v float64) string {
-	return svgplot.TickLabel(v, func(v float64) string { return results.FormatValue(v, "ns/op") })
+	return svgplot.TickLabel(v, func(v float64) string { return results.FormatValue(v, results.UnitMean) })
 }
 
 // horizontal draws a line of the grid at each tick of the vertical axis.

@@ -30,7 +30,7 @@ type point struct{ x, y float64 }
 func (b *builder) latencyFigures() (figures []figure, omitted int, err error) {
 	var ops []report.Row // one of each operation
 	for _, r := range b.Rows {
-		named := r.Unit.Name == "p50-ns/op" || r.Unit.Name == "p99-ns/op"
+		named := r.Unit.Name == results.UnitP50 || r.Unit.Name == results.UnitP99
 		if named && !slices.ContainsFunc(ops, func(o report.Row) bool { return o.Scenario == r.Scenario && o.Op == r.Op }) {
 			ops = append(ops, r)
 		}
@@ -76,7 +76,7 @@ func (s plotSide) curve(row report.Row) curve {
 	for _, p := range []struct {
 		unit string
 		x    float64
-	}{{"p50-ns/op", 2}, {"p90-ns/op", 10}, {"p99-ns/op", 100}, {"p99.9-ns/op", 1000}} {
+	}{{results.UnitP50, 2}, {results.UnitP90, 10}, {results.UnitP99, 100}, {results.UnitP999, 1000}} {
 		if v, ok := medians[p.unit]; ok && svgplot.IsFinite(v) {
 			c.points = append(c.points, point{p.x, v})
 		}

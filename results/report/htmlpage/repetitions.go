@@ -21,7 +21,7 @@ import (
 func (b *builder) repetitionFigures() (figures []figure, err error) {
 	primary := primaryOperations(b.Rows)
 	for _, r := range b.Rows {
-		if r.Op != primary[r.Scenario] || !slices.Contains([]string{"ops/s", "p50-ns/op", "p99-ns/op"}, r.Unit.Name) || len(figures) >= b.limits.Figures {
+		if r.Op != primary[r.Scenario] || !slices.Contains([]string{results.UnitRate, results.UnitP50, results.UnitP99}, r.Unit.Name) || len(figures) >= b.limits.Figures {
 			continue
 		}
 		f, err := b.repetitionFigure(r, len(figures))
