@@ -128,6 +128,7 @@ func (f *BenchmarkFile) Records(named, portable bool) []Record {
 		key := [2]string{r.Scenario, r.Op}
 		repetitions[key]++
 		r.Repetition = repetitions[key]
+		r.estimateFailed()
 		records = append(records, r)
 	}
 	return records

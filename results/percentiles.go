@@ -39,14 +39,10 @@ func WantedOperations(unit string) int64 {
 
 // Operations returns how many operations a record's value of a metric rests on.
 func (r Record) Operations(unit string) int64 {
-	if !strings.HasPrefix(unit, "failed-") {
-		return r.Ops
+	if u, _ := LookupUnit(unit); u.OfFailed {
+		return r.Failed
 	}
-	share, _ := r.Value(UnitFailed)
-	if share >= 1 {
-		return r.Ops
-	}
-	return int64(math.Round(float64(r.Ops) / (1 - share) * share))
+	return r.Ops
 }
 
 // few says that a percentile is of too few operations to tell, "8 operations: a p99.9 wants 10,000", and
@@ -63,6 +59,3 @@ func few(unit string, operations, least int64) string {
 	q, _ := percentile(unit)
 	return fmt.Sprintf("%s: a p%s wants %s", plaintext.Count(int(operations), "operation"), strconv.FormatFloat(100*q, 'g', 4, 64), plaintext.Thousands(wanted))
 }
-
-// isShare reports whether a metric is a share of devices or operations, which is shown in percents.
-func isShare(unit string) bool { return unit == "failed/device" || strings.HasSuffix(unit, "/fleet") }

@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,15 +15,45 @@ type Record struct {
 	Scenario   string // such as "rollout", or the import path of a benchmark's package
 	Op         string // "push", "verify" or "deliver", or a benchmark such as "Push/size=1KiB-2"
 	Repetition int    // 1-based
-	Ops        int64  // operations that the values are over
+	Ops        int64  // operations that succeeded; the values are over them
 	Values     []Value
+
+	// Failed and NotSent count the operations that failed, and those that were planned and never sent. They are
+	// in the record that holds what describes the whole load, and 0 in all others.
+	Failed  int64 `json:",omitzero"`
+	NotSent int64 `json:",omitzero"`
 }
 
-// A Value is one metric of a record, in the unit as named in [Units] (times in
-// nanoseconds, not yet in benchstat's seconds).
+// A Value is one metric of a record, in the unit as named in [Units]: times are in nanoseconds, not yet in benchstat's
+// seconds.
 type Value struct {
 	Unit  string
 	Value float64
+}
+
+// SetOutcomes sets Failed and NotSent of the records of a run to what became of the operations of its timed
+// repetitions. Lines of samples hold neither: [ParseSamples] only estimates Failed. A repetition without any
+// success may have no record, so a record is that of the next repetition with as many successes.
+func SetOutcomes(records []Record, list []Operations) {
+	for i := range records {
+		r := &records[i]
+		if _, whole := r.Value(UnitFailed); !whole {
+			continue
+		}
+		at := slices.IndexFunc(list, func(o Operations) bool { return o.Succeeded == r.Ops })
+		if at < 0 {
+			return
+		}
+		r.Failed, r.NotSent = list[at].Failed, list[at].NotSent
+		list = list[at+1:]
+	}
+}
+
+// estimateFailed recovers Failed from the share that failed. It can't if all of them did.
+func (r *Record) estimateFailed() {
+	if share, ok := r.Value(UnitFailed); ok && share < 1 {
+		r.Failed = int64(math.Round(float64(r.Ops) / (1 - share) * share))
+	}
 }
 
 // Value returns the record's value in the given unit.

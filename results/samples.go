@@ -202,6 +202,7 @@ func parseRecord(res *benchfmt.Result) (Record, error) {
 		}
 		record.Values = append(record.Values, value)
 	}
+	record.estimateFailed()
 	return record, record.Validate()
 }
 

@@ -35,11 +35,11 @@ func TestSampleWriterText(t *testing.T) {
 	var text bytes.Buffer
 	w := NewSampleWriter(&text, 2)
 	require.NoError(t, w.Write(
-		Record{"rollout", "push", 1, 5000, []Value{{"ns/op", 13200.5}, {"failed/device", 0}}},
-		Record{"rollout", "verify", 1, 5000, []Value{{"ns/op", 9000}}},
+		Record{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 5000, Values: []Value{{"ns/op", 13200.5}, {"failed/device", 0}}},
+		Record{Scenario: "rollout", Op: "verify", Repetition: 1, Ops: 5000, Values: []Value{{"ns/op", 9000}}},
 	))
 	require.NoError(t, w.Write()) // nothing, and no line of it
-	require.NoError(t, w.Write(Record{"rollout", "push", 2, 5000, []Value{{"ns/op", 1.32e4}, {"ops/s", 41000}, {"extra", 1}}}))
+	require.NoError(t, w.Write(Record{Scenario: "rollout", Op: "push", Repetition: 2, Ops: 5000, Values: []Value{{"ns/op", 1.32e4}, {"ops/s", 41000}, {"extra", 1}}}))
 	require.Equal(t, `Unit ns/op better=lower
 Unit failed/device better=lower
 Unit failed/device assume=exact
@@ -75,7 +75,7 @@ func TestUnitLinesAreUnderstood(t *testing.T) {
 
 func TestSamplesRoundTrip(t *testing.T) {
 	records := rolloutRecords(1, 3, 1)
-	records = append(records, Record{"throughput-64k", "deliver", 1, 0, []Value{
+	records = append(records, Record{Scenario: "throughput-64k", Op: "deliver", Repetition: 1, Ops: 0, Values: []Value{
 		{"ns/op", 0}, {"MB/s", math.MaxFloat64}, {"p99-ns/op", math.SmallestNonzeroFloat64}, {"B/op", 0.1 + 0.2}, {"unheard-of", -1e-9}}})
 	got, err := ParseSamples([]byte(samplesText(t, records...)), "samples.txt", 0)
 	require.NoError(t, err)
@@ -88,20 +88,20 @@ func TestSampleWriterRefuses(t *testing.T) {
 		record Record
 		want   string
 	}{
-		"NaN":                 {Record{"s", "push", 1, 1, []Value{{"ns/op", math.NaN()}}}, "ns/op is NaN"},
-		"infinity":            {Record{"s", "push", 1, 1, []Value{{"ns/op", math.Inf(-1)}}}, "ns/op is -Inf"},
-		"no values":           {Record{"s", "push", 1, 1, nil}, "no values"},
-		"no scenario":         {Record{"", "push", 1, 1, good}, `scenario ""`},
-		"space in scenario":   {Record{"a b", "push", 1, 1, good}, `scenario "a b"`},
-		"line in scenario":    {Record{"a\nBenchmarkX", "push", 1, 1, good}, "scenario"},
-		"slash in operation":  {Record{"s", "a/b", 1, 1, good}, `operation "a/b"`},
-		"space in unit":       {Record{"s", "push", 1, 1, []Value{{"ns op", 1}}}, `unit "ns op"`},
-		"unit twice":          {Record{"s", "push", 1, 1, []Value{{"x", 1}, {"x", 2}}}, "x is given twice"},
-		"negative operations": {Record{"s", "push", 1, -1, good}, "-1 operations"},
+		"NaN":                 {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []Value{{"ns/op", math.NaN()}}}, "ns/op is NaN"},
+		"infinity":            {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []Value{{"ns/op", math.Inf(-1)}}}, "ns/op is -Inf"},
+		"no values":           {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: nil}, "no values"},
+		"no scenario":         {Record{Scenario: "", Op: "push", Repetition: 1, Ops: 1, Values: good}, `scenario ""`},
+		"space in scenario":   {Record{Scenario: "a b", Op: "push", Repetition: 1, Ops: 1, Values: good}, `scenario "a b"`},
+		"line in scenario":    {Record{Scenario: "a\nBenchmarkX", Op: "push", Repetition: 1, Ops: 1, Values: good}, "scenario"},
+		"slash in operation":  {Record{Scenario: "s", Op: "a/b", Repetition: 1, Ops: 1, Values: good}, `operation "a/b"`},
+		"space in unit":       {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []Value{{"ns op", 1}}}, `unit "ns op"`},
+		"unit twice":          {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []Value{{"x", 1}, {"x", 2}}}, "x is given twice"},
+		"negative operations": {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: -1, Values: good}, "-1 operations"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var text bytes.Buffer
-			err := NewSampleWriter(&text, 2).Write(Record{"s", "push", 1, 1, good}, c.record)
+			err := NewSampleWriter(&text, 2).Write(Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: good}, c.record)
 			require.ErrorContains(t, err, c.want)
 			require.Empty(t, text.String(), "none of the records is written")
 		})
@@ -153,6 +153,39 @@ func TestParseSamplesRefuses(t *testing.T) {
 	}
 }
 
+// A line says which share failed. Operations of repetitions say how many did, and only they say what wasn't sent.
+func TestSetOutcomes(t *testing.T) {
+	const line = "BenchmarkScenario/rollout/op=%s-2 %d 1000 ns/op%s\n"
+	text := fmt.Sprintf(line, "push", 30, "") + fmt.Sprintf(line, "deliver", 20, " 0.333333 failed/device") +
+		fmt.Sprintf(line, "deliver", 90, " 0.1 failed/device") + fmt.Sprintf(line, "deliver", 0, " 1 failed/device")
+	parsed := func() []Record {
+		records, err := ParseSamples([]byte(text), "samples.txt", 0)
+		require.NoError(t, err)
+		return records
+	}
+	counts := func(records []Record) (all [][2]int64) {
+		for _, r := range records {
+			all = append(all, [2]int64{r.Failed, r.NotSent})
+		}
+		return all
+	}
+	records := parsed()
+	require.Equal(t, [][2]int64{{0, 0}, {10, 0}, {10, 0}, {0, 0}}, counts(records), "estimated from the share, which can't tell how many if all failed")
+	SetOutcomes(records, nil)
+	require.Equal(t, counts(parsed()), counts(records))
+	SetOutcomes(records, []Operations{
+		{Succeeded: 0, Failed: 30}, // no operation succeeded, so it has no record
+		{Succeeded: 20, Failed: 11, NotSent: 3}, {Succeeded: 90, Failed: 12}, {Succeeded: 0, Failed: 7, NotSent: 1},
+	})
+	require.Equal(t, [][2]int64{{0, 0}, {11, 3}, {12, 0}, {7, 1}}, counts(records))
+	require.EqualValues(t, 11, records[1].Operations("failed-p99-ns/op"))
+	require.EqualValues(t, 20, records[1].Operations("p99-ns/op"))
+
+	records = parsed()
+	SetOutcomes(records, []Operations{{Succeeded: 21, Failed: 99}})
+	require.Equal(t, counts(parsed()), counts(records), "operations of another run say nothing")
+}
+
 func TestParseSamplesNumbersRepetitions(t *testing.T) {
 	records, err := ParseSamples([]byte(samplesText(t, rolloutRecords(1, 3, 1)...)), "samples.txt", 0)
 	require.NoError(t, err)
@@ -161,7 +194,7 @@ func TestParseSamplesNumbersRepetitions(t *testing.T) {
 }
 
 func TestMedians(t *testing.T) {
-	records := append(sample("ns/op", 5, 1, 3), Record{"rollout", "verify", 1, 1, []Value{{"ns/op", 10}}}, Record{"rollout", "verify", 2, 1, []Value{{"ns/op", 20}, {"x", 1}}})
+	records := append(sample("ns/op", 5, 1, 3), Record{Scenario: "rollout", Op: "verify", Repetition: 1, Ops: 1, Values: []Value{{"ns/op", 10}}}, Record{Scenario: "rollout", Op: "verify", Repetition: 2, Ops: 1, Values: []Value{{"ns/op", 20}, {"x", 1}}})
 	require.Equal(t, map[string]map[string]float64{"push": {"ns/op": 3}, "verify": {"ns/op": 15, "x": 1}}, Medians(records))
 	require.Empty(t, Medians(nil))
 	value, ok := records[0].Value("ns/op")

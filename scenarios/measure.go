@@ -42,6 +42,9 @@ func (m *measured) records(s Spec, repetition int) []results.Record {
 	for _, op := range s.Load.Operations() {
 		t := m.ops[op]
 		r := results.Record{Scenario: s.Name, Op: string(op), Repetition: repetition, Ops: t.n}
+		if op == s.Load.Operation {
+			r.Failed, r.NotSent = m.failed, m.operations.NotSent
+		}
 		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
 		if t.n == 0 {
 			if op == s.Load.Operation && m.rollout.Stopped { // that none was updated is what became of it
@@ -54,11 +57,11 @@ func (m *measured) records(s Spec, repetition int) []results.Record {
 		for _, p := range []struct {
 			unit    string
 			percent float64
-		}{{results.UnitP50, 50}, {"p75-ns/op", 75}, {"p90-ns/op", 90}, {"p95-ns/op", 95}, {results.UnitP99, 99}, {"p99.9-ns/op", 99.9}} {
+		}{{results.UnitP50, 50}, {results.UnitP75, 75}, {results.UnitP90, 90}, {results.UnitP95, 95}, {results.UnitP99, 99}, {results.UnitP999, 99.9}} {
 			add(p.unit, quantile(t.response, p.percent))
 		}
-		add("max-ns/op", float64(t.response.Max()))
-		add("service-p99-ns/op", quantile(t.service, 99))
+		add(results.UnitMax, float64(t.response.Max()))
+		add(results.UnitServiceP99, quantile(t.service, 99))
 		if op == s.Load.Operation {
 			m.whole(s, op, t, add)
 		}
@@ -106,8 +109,8 @@ func (m *measured) counted(s Spec, add func(string, float64)) {
 	// once, and many under a load that goes on for a time.
 	turns := float64(m.done + m.failed)
 	add(results.UnitRequests, float64(m.traffic.Requests)/turns)
-	add("wire-B/device", math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
-	add("retries/device", float64(m.retries)/turns)
+	add(results.UnitWire, math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
+	add(results.UnitRetries, float64(m.retries)/turns)
 	add(results.UnitFailed, float64(m.failed)/turns)
 	if s.Load.Model == Rolling {
 		share := func(devices int) float64 { return float64(devices) / float64(max(1, m.counts.Devices)) }
@@ -119,12 +122,12 @@ func (m *measured) counted(s Spec, add func(string, float64)) {
 			stopped = 1
 		}
 		add(results.UnitFailedFleet, share(m.counts.Failed))
-		add("updated/fleet", share(m.counts.Updated))
-		add("reached/fleet", share(reached))
-		add("stopped", stopped)
+		add(results.UnitUpdatedFleet, share(m.counts.Updated))
+		add(results.UnitReachedFleet, share(reached))
+		add(results.UnitStopped, stopped)
 	}
 	if m.failedP99 > 0 {
-		add("failed-p99-ns/op", m.failedP99)
+		add(results.UnitFailedP99, m.failedP99)
 	}
 }
 

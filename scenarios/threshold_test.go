@@ -108,6 +108,8 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 		return []results.Record{{Scenario: "x", Op: "push", Repetition: 1, Ops: ops, Values: values}}
 	}
 	v := func(unit string, value float64) results.Value { return results.Value{Unit: unit, Value: value} }
+	failures := record(1000, v("failed/device", 0.2), v("failed-p99-ns/op", 1e6))
+	failures[0].Failed = 250
 	for _, row := range []struct {
 		text    string
 		records []results.Record
@@ -125,7 +127,7 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 		{"p99-ns/op < 1ms", record(8, v("p50-ns/op", 2e6), v("p99-ns/op", 9e6)), results.Regressed, "failed"},
 		{"p99-ns/op < 5ms", record(8, v("p50-ns/op", 2e6), v("p99-ns/op", 9e6)), results.Inconclusive, "inconclusive: 8 operations: a p99 wants 1,000"},
 		// 1,000 succeeded and 250 failed: it is the failures that count.
-		{"failed-p99-ns/op < 5ms", record(1000, v("failed/device", 0.2), v("failed-p99-ns/op", 1e6)), results.Inconclusive, "inconclusive: 250 operations: a p99 wants 1,000"},
+		{"failed-p99-ns/op < 5ms", failures, results.Inconclusive, "inconclusive: 250 operations: a p99 wants 1,000"},
 	} {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(row.text)))

@@ -1,7 +1,7 @@
 package judge
 
 import (
-	"math"
+	"slices"
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
@@ -26,9 +26,9 @@ func (c conditions) deviceRows(base *baseline.Scenario, now []results.Record) []
 	old, run := base.Counts, c.Outcome.Counts
 	once := oneOperationPerDevice(old, base.Records) && oneOperationPerDevice(run, now) && !failuresVary(base.Records)
 	rows := []Row{}
-	add := func(name string, better, old, now int) {
+	add := func(unit string, old, now int) {
 		row := Row{
-			Scenario: base.Name, Op: opDevices, Unit: results.Unit{Name: name, Better: better, Exact: true, Class: results.ClassCount},
+			Scenario: base.Name, Op: opDevices, Unit: results.DeviceCountUnit(unit),
 			Base: constantSummary(old, base.Repetitions), Now: constantSummary(now, c.Repetitions),
 			Delta: results.RelativeChange(float64(old), float64(now)),
 		}
@@ -36,13 +36,13 @@ func (c conditions) deviceRows(base *baseline.Scenario, now []results.Record) []
 		rows = append(rows, row)
 	}
 	if once {
-		add("updated", +1, old.Updated, run.Updated)
+		add(results.UnitUpdated, old.Updated, run.Updated)
 	}
 	if once || old.Failed == 0 {
-		add("failed", -1, old.Failed, run.Failed)
+		add(results.UnitFailures, old.Failed, run.Failed)
 	}
-	add("lost", -1, old.Lost, run.Lost)
-	add("applied_twice", -1, old.AppliedTwice, run.AppliedTwice)
+	add(results.UnitLost, old.Lost, run.Lost)
+	add(results.UnitAppliedTwice, old.AppliedTwice, run.AppliedTwice)
 	if c.Outcome.ClientsWordOnly && !base.ClientsWordOnly {
 		for i := range rows {
 			if r := &rows[i]; r.Verdict != results.Regressed {
@@ -59,29 +59,26 @@ func constantSummary(count, n int) *results.Summary {
 	return &results.Summary{N: max(1, n), Median: v, Low: &v, High: &v}
 }
 
-// oneOperationPerDevice reports whether each repetition had as many operations as devices.
+// oneOperationPerDevice reports whether each repetition had as many operations as devices, and not all failed.
 func oneOperationPerDevice(counts results.Counts, records []results.Record) bool {
-	found := false
-	for _, r := range records {
-		share, ok := r.Value(results.UnitFailed)
-		if !ok {
-			continue
-		}
-		if share >= 1 || int(math.Round(float64(r.Ops)/(1-share))) != counts.Devices {
-			return false
-		}
-		found = true
-	}
-	return found
+	loads := ofLoads(records)
+	return len(loads) > 0 && !slices.ContainsFunc(loads, func(r results.Record) bool {
+		return r.Ops == 0 || r.Ops+r.Failed != int64(counts.Devices)
+	})
 }
 
-// failuresVary reports whether the share that failed differs between repetitions.
+// failuresVary reports whether the number of failures differs between repetitions.
 func failuresVary(records []results.Record) bool {
-	least, most := math.Inf(1), math.Inf(-1)
+	loads := ofLoads(records)
+	return slices.ContainsFunc(loads, func(r results.Record) bool { return r.Failed != loads[0].Failed })
+}
+
+// ofLoads returns the records that describe the whole load.
+func ofLoads(records []results.Record) (loads []results.Record) {
 	for _, r := range records {
-		if share, ok := r.Value(results.UnitFailed); ok {
-			least, most = min(least, share), max(most, share)
+		if _, ok := r.Value(results.UnitFailed); ok {
+			loads = append(loads, r)
 		}
 	}
-	return least < most
+	return loads
 }

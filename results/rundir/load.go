@@ -102,6 +102,7 @@ func Load(path string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	results.SetOutcomes(loaded.Records, run.Operations)
 	loaded.Warnings = append(loaded.Warnings, missingSamples(loaded.Records, run.Repetitions, samplesPath)...)
 	return loaded, nil
 }

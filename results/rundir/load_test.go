@@ -27,3 +27,39 @@ func TestLoadTellsOfMissingSamples(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, loaded.Warnings)
 }
+
+// A run's records say how many operations failed and weren't sent as the runner counted them. A run of before they
+// were counted in run.json still loads, and says what its shares say.
+func TestLoadSaysWhatFailed(t *testing.T) {
+	records := []results.Record{
+		{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 2, Failed: 1_000_000, NotSent: 5, Values: []results.Value{
+			{Unit: "ns/op", Value: 1000}, {Unit: "failed/device", Value: 1_000_000.0 / 1_000_002},
+		}},
+		{Scenario: "rollout", Op: "push", Repetition: 2, Ops: 30, Failed: 10, Values: []results.Value{{Unit: "ns/op", Value: 1000}, {Unit: "failed/device", Value: 0.25}}},
+	}
+	for name, c := range map[string]struct {
+		operations []results.Operations
+		want       [][2]int64
+	}{
+		"counted": {[]results.Operations{{Succeeded: 2, Failed: 1_000_000, NotSent: 5}, {Succeeded: 30, Failed: 10}}, [][2]int64{{1_000_000, 5}, {10, 0}}},
+		"old":     {nil, [][2]int64{{1_000_000, 0}, {10, 0}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDirectory(t)
+			run := testRun()
+			run.Repetitions, run.Operations, run.Status = 2, c.operations, results.StatusFinished
+			require.NoError(t, d.WriteRun(run))
+			require.NoError(t, d.AppendRepetition(records))
+			require.NoError(t, d.WriteRun(run))
+			loaded, err := Load(d.Path())
+			require.NoError(t, err)
+			require.Len(t, loaded.Records, 2)
+			for i, r := range loaded.Records {
+				require.Equal(t, c.want[i], [2]int64{r.Failed, r.NotSent})
+			}
+			if c.operations != nil {
+				require.Equal(t, records, loaded.Records)
+			}
+		})
+	}
+}
