@@ -12,17 +12,17 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// An InputError says that a file or directory that the user named can't be used.
-// Nothing was judged because of it: a command answers it with exit code 2.
+// An InputError reports a file or directory that the user named and that can't be used. Nothing was
+// judged, so a command that returns it exits with code 2.
 type InputError struct {
 	Path    string // the file or directory, as the user named it
-	Line    int    // 1-based; 0 where no one line is to blame
+	Line    int    // 1-based; 0 if no single line is to blame
 	Problem string // what is wrong with it
 	Want    string // what to do about it
 	Err     error  // the cause, or nil
 }
 
-// Error is one line: "PATH:LINE: problem: what to do".
+// Error returns one line: "PATH:LINE: problem: what to do".
 func (e *InputError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Path)
@@ -60,15 +60,15 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return ReadAll(f, path, limit)
 }
 
-// ReadTextFile reads a text file as [ReadFile] does. A user may have written it, so it may be in any
-// encoding that [plaintext.Decode] knows.
+// ReadTextFile reads a text file as [ReadFile] does, in any encoding that [plaintext.Decode] knows:
+// a user may have written it.
 func ReadTextFile(path string, limit int64) ([]byte, error) {
 	data, err := ReadFile(path, limit)
 	return plaintext.Decode(data), err
 }
 
-// ReadAll reads r, of at most limit bytes, to its end. Its error is an [*InputError], in which name stands
-// for the path.
+// ReadAll reads r to its end, which must come within limit bytes. Its error is an [*InputError]
+// with name as the path.
 func ReadAll(r io.Reader, name string, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
@@ -80,7 +80,8 @@ func ReadAll(r io.Reader, name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// JSONErrorLine returns the line of data that a JSON error points at. It returns 0 if it points at none.
+// JSONErrorLine returns the line of data that a JSON error points at. It returns 0 if it points at
+// none.
 func JSONErrorLine(data []byte, err error) int {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// FormatValue returns a value of a metric for people, with a prefix and three significant digits: 13200 ns/op is
-// "13.2µs", 65536 B/op "64.0KiB", 4100 ops/s "4.10k/s". Exact metrics keep their digits, since the last one may
-// decide.
+// FormatValue returns a value of a metric for people, with a prefix and three significant digits:
+// 13200 ns/op is "13.2µs", 65536 B/op "64.0KiB", 4100 ops/s "4.10k/s". Exact metrics keep their
+// digits, since the last one may decide.
 func FormatValue(value float64, unit string) string {
 	var u Unit // the zero Unit if the metric isn't known
 	if i, ok := unitIndex()[unit]; ok {
@@ -34,8 +34,8 @@ func FormatValue(value float64, unit string) string {
 	if tidy == 0 {
 		return "0" + suffix
 	}
-	// benchunit shows four digits, and a table wants three. Below one, as of a byte, there is no prefix, and its
-	// choice stands.
+	// benchunit shows four digits, and a table wants three. Below one, as of a byte, there is no
+	// prefix, and its choice stands.
 	if scaler.Prec > 0 && scaler.Prec <= 3 {
 		scaler.Prec--
 	}
@@ -85,8 +85,8 @@ func unitSuffix(tidied string) string {
 	return suffix
 }
 
-// formatAllocations keeps two decimals, since a hundredth of an allocation is one in a hundred operations, and two
-// significant digits below one.
+// formatAllocations keeps two decimals, since a hundredth of an allocation is one in a hundred
+// operations, and two significant digits below one.
 func formatAllocations(v float64) string {
 	if v > 0 && v < 1 {
 		return strconv.FormatFloat(v, 'g', 2, 64)

@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 )
 
-// A Machine describes what a measured time depends on besides the code. It names no host and no user, so it
-// may be published.
+// A Machine describes what a measured time depends on besides the code. It names no host and no
+// user, so it may be published.
 type Machine struct {
 	OS          string `json:"os"`         // GOOS
 	Arch        string `json:"arch"`       // GOARCH
@@ -25,14 +25,16 @@ type Machine struct {
 	Kernel      string `json:"kernel"`
 	GoVersion   string `json:"go_version"`
 
-	// Identity distinguishes machines: the first 12 hexadecimal digits of a SHA-256 over machine id, boot id,
-	// processor and cores. The boot id is included because a virtual machine may be booted again on other
-	// hardware; it then counts as another machine, and its times aren't judged.
+	// Identity distinguishes machines: the first 12 hexadecimal digits of a SHA-256 over machine
+	// id, boot id, processor and cores. The boot id is included because a virtual machine may be
+	// booted again on other hardware; it then counts as another machine, and its times aren't
+	// judged.
 	Identity string `json:"identity"`
 }
 
-// ThisMachine describes the machine that this process runs on. A field that the system doesn't tell is empty.
-// Without a machine id and a boot id, Identity is empty, and the machine is the same as no other.
+// ThisMachine describes the machine that this process runs on. A field that the system doesn't tell
+// is empty. Without a machine id and a boot id, Identity is empty, and the machine is the same as
+// no other.
 func ThisMachine(ctx context.Context) (Machine, error) {
 	m := Machine{
 		OS:         runtime.GOOS,
@@ -59,13 +61,15 @@ func identity(machineID, bootID, processor string, cores int) string {
 	return hex.EncodeToString(sum[:])[:12]
 }
 
-// SameAs reports whether a time measured on m may be compared with one measured on o. The same hardware with
-// another GOMAXPROCS is another machine, and a machine without an identity is the same as no other.
+// SameAs reports whether a time measured on m may be compared with one measured on o. The same
+// hardware with another GOMAXPROCS is another machine, and a machine without an identity is the
+// same as no other.
 func (m Machine) SameAs(o Machine) bool {
 	return m.Identity != "" && m.Identity == o.Identity && m.GOMAXPROCS == o.GOMAXPROCS && m.OS == o.OS && m.Arch == o.Arch
 }
 
-// String returns one line such as "linux/amd64, Example CPU, 2 cores (GOMAXPROCS 2), 23.5 GiB, kernel 6.1, go1.26.0, 0123456789ab".
+// String returns one line such as "linux/amd64, Example CPU, 2 cores (GOMAXPROCS 2), 23.5 GiB,
+// kernel 6.1, go1.26.0, 0123456789ab".
 func (m Machine) String() string {
 	processor, kernel, id := cmp.Or(m.CPU, "unknown processor"), cmp.Or(m.Kernel, "unknown"), cmp.Or(m.Identity, "no identity")
 	return fmt.Sprintf("%s/%s, %s, %d cores (GOMAXPROCS %d), %.1f GiB, kernel %s, %s, %s",

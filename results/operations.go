@@ -8,25 +8,25 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// Operations are what became of the operations of one timed repetition.
+// Operations counts what became of the operations of one timed repetition.
 type Operations struct {
-	Planned   int64 `json:"planned"` // by an open load, whether or not they were sent; 0 for a load without a plan
+	Planned   int64 `json:"planned"` // by an open load, sent or not; 0 for a load without a plan
 	Started   int64 `json:"started"`
 	Succeeded int64 `json:"succeeded"`
 	Failed    int64 `json:"failed"`
-	NotSent   int64 `json:"not_sent"`   // planned, and not started before the load ended
-	BrokenOff int64 `json:"broken_off"` // started, and still under way when the load ended
+	NotSent   int64 `json:"not_sent"`   // planned, but not started before the load ended
+	BrokenOff int64 `json:"broken_off"` // still under way when the load ended
 
-	// PlanNS is how long the plan was, in nanoseconds: what rates are over. It is 0 for a load that
-	// ends with its operations. DrainNS is how much longer the last of them took.
+	// PlanNS is the length of the plan, in nanoseconds, which rates are divided by. It is 0 for a
+	// load that ends with its operations. DrainNS is how much longer the last operations took.
 	PlanNS          int64 `json:"plan_ns"`
 	DrainNS         int64 `json:"drain_ns"`
 	EndedInPlan     int64 `json:"ended_in_plan"`     // succeeded or failed before the plan's end
-	SucceededInPlan int64 `json:"succeeded_in_plan"` // what rates count
+	SucceededInPlan int64 `json:"succeeded_in_plan"` // rates count these
 }
 
-// String is a line: "150 planned, 150 started, 137 succeeded, 13 failed; 134 ended within the 3s of
-// the plan, and the drain took 10.2s".
+// String returns a line: "150 planned, 150 started, 137 succeeded, 13 failed; 134 ended within the
+// 3s of the plan, and the drain took 10.2s".
 func (o Operations) String() string {
 	var parts []string
 	if o.Planned > 0 {
@@ -49,8 +49,8 @@ func (o Operations) String() string {
 	return text
 }
 
-// WorstOperations returns the operations of the repetition in which most of them came to nothing, and
-// its number from 1. It returns 0 if there is none.
+// WorstOperations returns the operations of the repetition in which most operations did not
+// succeed, and its number from 1. It returns 0 if there is none.
 func WorstOperations(list []Operations) (worst Operations, repetition int) {
 	bad := func(o Operations) int64 { return o.Failed + o.NotSent + o.BrokenOff }
 	for i, o := range list {
@@ -61,21 +61,21 @@ func WorstOperations(list []Operations) (worst Operations, repetition int) {
 	return worst, repetition
 }
 
-// Wave is one wave of a rollout, as far as it came.
+// Wave is one wave of a rollout, as far as it got.
 type Wave struct {
 	Number  int     `json:"number"`  // from 1
-	Share   float64 `json:"share"`   // of the fleet, reached when it is over
-	Size    int     `json:"size"`    // devices that it has
-	Reached int     `json:"reached"` // devices that were begun
+	Share   float64 `json:"share"`   // of the fleet, reached at its end
+	Size    int     `json:"size"`    // devices in it
+	Reached int     `json:"reached"` // devices whose update began
 	Updated int     `json:"updated"`
 	Failed  int     `json:"failed"`
-	SoakNS  int64   `json:"soak_ns"` // the wait after it, nanoseconds; 0 where there was none
+	SoakNS  int64   `json:"soak_ns"` // the wait after it, nanoseconds; 0 if there was none
 	Ended   bool    `json:"ended"`
 	Stopped bool    `json:"stopped"` // the rollout ended with it
 	Why     string  `json:"why"`     // why the next wave could begin, or the rollout stopped
 }
 
-// String is a line: "wave 2 (10%): 20 devices reached, 15 updated, 5 failed: stopped: …".
+// String returns a line: "wave 2 (10%): 20 devices reached, 15 updated, 5 failed: stopped: …".
 func (w Wave) String() string {
 	text := fmt.Sprintf("wave %d (%s): %s reached, %d updated, %d failed", w.Number, formatShare(w.Share), plaintext.Count(w.Reached, "device"), w.Updated, w.Failed)
 	if w.SoakNS > 0 {
@@ -87,14 +87,14 @@ func (w Wave) String() string {
 	return text
 }
 
-// Rollout is what a repetition's rollout came to.
+// Rollout is the outcome of a repetition's rollout.
 type Rollout struct {
 	Stopped bool   `json:"stopped"`
 	Waves   []Wave `json:"waves"`
 }
 
-// WorstRollout returns the rollout that reached fewest waves or updated fewest devices, and its
-// repetition from 1. It returns 0 if there is none.
+// WorstRollout returns the rollout that updated the fewest devices, and its repetition from 1. It
+// returns 0 if there is none.
 func WorstRollout(list []Rollout) (worst Rollout, repetition int) {
 	least := 0
 	for i, r := range list {

@@ -7,20 +7,20 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// A Partial is a timed repetition that an interruption broke off. It is kept and shown, and judged by
-// nothing: its figures are of a part of the work.
+// A Partial is a timed repetition that an interruption broke off. It is shown and never judged: its
+// figures are of a part of the work.
 type Partial struct {
 	Repetition     int            `json:"repetition"` // 1-based
-	Of             int            `json:"of"`         // timed repetitions that were wanted
-	Seconds        float64        `json:"seconds"`    // that it went on for
+	Of             int            `json:"of"`         // timed repetitions that were asked for
+	Seconds        float64        `json:"seconds"`    // how long it went on
 	PlannedSeconds float64        `json:"planned_seconds,omitempty"`
-	Planned        int64          `json:"planned,omitempty"` // operations; 0 if only time tells
+	Planned        int64          `json:"planned,omitempty"` // operations; 0 if the load ends by time
 	Succeeded      int64          `json:"succeeded"`         // operations
 	Failed         int64          `json:"failed"`
 	Counts         Counts         `json:"counts"`
-	Unwitnessed    string         `json:"unwitnessed,omitempty"`    // why the counts are by the client's word alone
+	Unwitnessed    string         `json:"unwitnessed,omitempty"`    // why no ledger confirms the counts; empty if one does
 	Contradictions []string       `json:"contradictions,omitempty"` // between the client and the fleet's ledger
-	Search         string         `json:"search,omitempty"`         // how far a search for a limit had come
+	Search         string         `json:"search,omitempty"`         // how far a search for a limit got
 	Values         []PartialValue `json:"values"`
 }
 
@@ -29,10 +29,10 @@ type PartialValue struct {
 	Op    string  `json:"op"`
 	Unit  string  `json:"unit"`
 	Value float64 `json:"value"`
-	Few   int64   `json:"few_operations,omitempty"` // that a percentile is of, where they are too few for it
+	Few   int64   `json:"few_operations,omitempty"` // how many a percentile rests on, if they are too few for it
 }
 
-// Take sets the values to those of records.
+// Take replaces p's values with those of records.
 func (p *Partial) Take(records []Record) {
 	p.Values = []PartialValue{}
 	for _, r := range records {
@@ -46,8 +46,8 @@ func (p *Partial) Take(records []Record) {
 	}
 }
 
-// String is a sentence without its full stop: "timed repetition 1 of 1 was broken off after 12m3s of
-// 30m0s (40%): 1234 operations succeeded, 5 failed".
+// String returns a sentence without its full stop: "timed repetition 1 of 1 was broken off after
+// 12m3s of 30m0s (40%): 1234 operations succeeded, 5 failed".
 func (p *Partial) String() string {
 	went := time.Duration(p.Seconds * float64(time.Second))
 	whole := time.Duration(p.PlannedSeconds * float64(time.Second))
@@ -67,7 +67,7 @@ func (p *Partial) String() string {
 	return text + ": " + plaintext.Thousands(p.Succeeded) + operations + " succeeded, " + plaintext.Thousands(p.Failed) + " failed"
 }
 
-// rounded keeps what a reader looks at.
+// rounded rounds d to hundredths of a second, or to seconds from a minute on.
 func rounded(d time.Duration) time.Duration {
 	if d >= time.Minute {
 		return d.Round(time.Second)

@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// percentile returns which share of the operations a metric of time keeps within, such as 0.999 for
-// "p99.9-ns/op". It reports false for every other metric.
+// percentile returns the share of operations that take no longer than the value of a metric: 0.999
+// for "p99.9-ns/op". It reports false for a metric that is no percentile.
 func percentile(unit string) (q float64, ok bool) {
 	rest, ok := strings.CutSuffix(unit, "-ns/op")
 	if !ok {
@@ -27,8 +27,8 @@ func percentile(unit string) (q float64, ok bool) {
 	return percent / 100, err == nil && percent > 0 && percent < 100
 }
 
-// WantedOperations returns of how many operations a percentile says something: 10/(1−q), so that ten of
-// them lie beyond it. It returns 0 for a metric that is no percentile.
+// WantedOperations returns how many operations a percentile needs to say something: 10/(1−q), so
+// that ten of them lie beyond it. It returns 0 for a metric that is no percentile.
 func WantedOperations(unit string) int64 {
 	q, ok := percentile(unit)
 	if !ok {
@@ -45,9 +45,9 @@ func (r Record) Operations(unit string) int64 {
 	return r.Ops
 }
 
-// few says that a percentile is of too few operations to tell, "8 operations: a p99.9 wants 10,000", and
-// is empty where they are enough or the metric is no percentile. least is how many the reader asks for
-// instead; 0 is the rule.
+// few returns why a percentile of so few operations can't be judged: "8 operations: a p99.9 wants
+// 10,000". It returns "" if they are enough, or if the metric is no percentile. If least isn't 0,
+// that many are enough.
 func few(unit string, operations, least int64) string {
 	wanted := WantedOperations(unit)
 	if wanted == 0 || operations >= wanted || least > 0 && operations >= least {

@@ -24,7 +24,8 @@ const (
 	Share                          // from 0 to 1, shown in percent; a limit may be "1%"
 )
 
-// ParseLimit reads a limit: a plain number in the metric's own unit, or text in the terms of its quantity.
+// ParseLimit reads a limit: a plain number in the metric's own unit, or text in the terms of its
+// quantity.
 func (q Quantity) ParseLimit(text string) (float64, error) {
 	// ParseFloat would also read Inf, NaN and hexadecimals.
 	if n, err := strconv.ParseFloat(text, 64); err == nil && strings.Trim(text, "0123456789.eE+-") == "" {
@@ -55,8 +56,8 @@ func (q Quantity) ParseLimit(text string) (float64, error) {
 // MaxBytes is the largest amount that [ParseBytes] reads.
 const MaxBytes = 1 << 50
 
-// ParseBytes reads an amount of data, such as "64KiB", "10 MB" or "1024": a number with an optional unit, B, kB,
-// MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).
+// ParseBytes reads an amount of data, such as "64KiB", "10 MB" or "1024": a number with an optional
+// unit, B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).
 func ParseBytes(text string) (int64, error) {
 	number, size := strings.TrimSpace(text), 1.0
 	for _, u := range []struct {
@@ -81,7 +82,8 @@ func ParseBytes(text string) (int64, error) {
 // MaxRate is the highest rate that [ParseRate] reads, a second.
 const MaxRate = 1e7
 
-// ParseRate reads a number per s, m or h, such as "2000/s" or "90/m", and returns the rate a second.
+// ParseRate reads a number per s, m or h, such as "2000/s" or "90/m", and returns the rate a
+// second.
 func ParseRate(text string) (float64, error) {
 	number, per, _ := strings.Cut(strings.TrimSpace(text), "/")
 	seconds, ok := map[string]float64{"s": 1, "m": 60, "min": 60, "h": 3600}[strings.TrimSpace(per)]

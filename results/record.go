@@ -18,22 +18,23 @@ type Record struct {
 	Ops        int64  // operations that succeeded; the values are over them
 	Values     []Value
 
-	// Failed and NotSent count the operations that failed, and those that were planned and never sent. They are
-	// in the record that holds what describes the whole load, and 0 in all others.
+	// Failed and NotSent count the operations that failed, and those that were planned and never
+	// sent. They are in the record that holds what describes the whole load, and 0 in all others.
 	Failed  int64 `json:",omitzero"`
 	NotSent int64 `json:",omitzero"`
 }
 
-// A Value is one metric of a record, in the unit as named in [Units]: times are in nanoseconds, not yet in benchstat's
-// seconds.
+// A Value is one metric of a record, in the unit as named in [Units]: times are in nanoseconds, not
+// yet in benchstat's seconds.
 type Value struct {
 	Unit  string
 	Value float64
 }
 
-// SetOutcomes sets Failed and NotSent of the records of a run to what became of the operations of its timed
-// repetitions. Lines of samples hold neither: [ParseSamples] only estimates Failed. A repetition without any
-// success may have no record, so a record is that of the next repetition with as many successes.
+// SetOutcomes sets Failed and NotSent of the records of a run to what became of the operations of
+// its timed repetitions. Lines of samples hold neither: [ParseSamples] only estimates Failed. A
+// repetition without any success may have no record, so a record is that of the next repetition
+// with as many successes.
 func SetOutcomes(records []Record, list []Operations) {
 	for i := range records {
 		r := &records[i]
@@ -96,8 +97,7 @@ func (r Record) Validate() error {
 	return nil
 }
 
-// checkName returns an error if the record can't be named on a line of a run's samples, where a slash
-// and an equals sign divide the name.
+// checkName returns an error if the record's name can't be written to a run's samples.
 func (r Record) checkName() error {
 	if err := CheckName("scenario", r.Scenario); err != nil {
 		return err
@@ -105,8 +105,8 @@ func (r Record) checkName() error {
 	return CheckName("operation", r.Op)
 }
 
-// CheckName returns an error if a name can't stand on a line of a run's samples, where a slash and an equals
-// sign divide the name of a benchmark. what says what it names.
+// CheckName returns an error if word can't be part of the name of a benchmark in a run's samples,
+// in which slashes and equals signs divide the parts. The error calls the word what.
 func CheckName(what, word string) error {
 	if word == "" || !utf8.ValidString(word) || strings.ContainsAny(word, "/=") || strings.ContainsFunc(word, isSpaceOrControl) {
 		return fmt.Errorf("%s %q: want a word without spaces, slashes or equals signs", what, word)
@@ -121,14 +121,14 @@ const (
 	opPrefix   = "/op="
 )
 
-// BenchmarkName is the name that a record's line begins with, such as
-// "BenchmarkScenario/rollout/op=push-2". procs is GOMAXPROCS of the driver.
+// BenchmarkName returns the name that a record's line begins with, such as
+// "BenchmarkScenario/rollout/op=push-2". procs is the driver's GOMAXPROCS.
 func BenchmarkName(scenario, op string, procs int) string {
 	return "Benchmark" + namePrefix + scenario + opPrefix + op + "-" + strconv.Itoa(procs)
 }
 
-// parseName takes a name apart that BenchmarkName put together, given without
-// its "Benchmark" as benchfmt gives it.
+// parseName splits a name that BenchmarkName returned, without its "Benchmark", as benchfmt has it.
+// It reports false for every other name.
 func parseName(name string) (scenario, op string, ok bool) {
 	rest, ok := strings.CutPrefix(name, namePrefix)
 	if !ok {

@@ -14,36 +14,35 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// samplesPackage is the package that a scenario measures, for the pkg line.
+// samplesPackage is the package in the pkg line: a scenario measures it.
 const samplesPackage = "github.com/fleetmark/fleetmark/delivery"
 
 // A SampleWriter writes records in the Go benchmark format.
 //
-// The configuration lines are goos, goarch and pkg, and deliberately neither cpu
-// nor anything of the single run: benchstat keeps results whose configuration
-// differs in tables of their own, so two machines' files would never meet in one.
-// Which machine it was stands in run.json and on the baseline page.
+// The configuration lines are goos, goarch and pkg. There is no cpu, and nothing about the single
+// run: benchstat puts results with different configurations into different tables, and would never
+// compare the files of two machines. run.json and the baseline page name the machine.
 type SampleWriter struct {
 	w     io.Writer
 	procs int
 	buf   bytes.Buffer
 	bench *benchfmt.Writer
-	units map[string]bool // units whose Unit lines are written
+	units map[string]bool // whose Unit lines are written
 	err   error           // the first error of w; nothing is written after it
 }
 
-// NewSampleWriter returns a writer of lines to w, which gets one Write call for
-// each call of Write. procs is the driver's GOMAXPROCS, at least 1.
+// NewSampleWriter returns a SampleWriter that calls w.Write once for each call of Write. procs is
+// the driver's GOMAXPROCS, at least 1.
 func NewSampleWriter(w io.Writer, procs int) *SampleWriter {
 	s := &SampleWriter{w: w, procs: procs, units: make(map[string]bool)}
 	s.bench = benchfmt.NewWriter(&s.buf)
 	return s
 }
 
-// Write appends the Unit lines of each unit not seen yet and then one line a
-// record; before the very first stand the configuration lines. A record that
-// holds NaN, an infinity, no value, or a word that the format can't carry is
-// refused, and then none of the call's records is written.
+// Write appends the Unit lines of the units that it meets for the first time, and then a line for
+// each record. Configuration lines come before the first record of all. It returns an error, and
+// writes none of the records, if one holds NaN, an infinity, no value, or a word that the format
+// can't carry.
 func (s *SampleWriter) Write(records ...Record) error {
 	if s.err != nil {
 		return s.err
@@ -121,10 +120,10 @@ func (s *SampleWriter) encodeUnit(name string) error {
 // MaxSamplesBytes bounds a file of samples: some hundred thousand lines.
 const MaxSamplesBytes = 64 << 20
 
-// ParseSamples parses what a [SampleWriter] wrote, and refuses everything else: a line that is damaged, of
-// another benchmark, or of no known kind is an [*InputError] that names its line. name is the file's name
-// for that, and the first line of data is its line offset+1. Repetitions are numbered in the order of the
-// lines.
+// ParseSamples parses the lines that a [SampleWriter] wrote, and nothing else. For a line that is
+// damaged, of another benchmark, or of an unknown kind it returns an [*InputError], which says that
+// the file name has it offset lines further down than data. It numbers repetitions in the order of
+// the lines.
 func ParseSamples(data []byte, name string, offset int) ([]Record, error) {
 	damaged := func(line int, problem string, err error) error {
 		return &InputError{Path: name, Line: offset + line, Problem: "damaged sample line (" + problem + ")", Want: "restore the file, or measure again", Err: err}
@@ -158,9 +157,9 @@ func ParseSamples(data []byte, name string, offset int) ([]Record, error) {
 	return records, nil
 }
 
-// checkSampleLines finds the first line of a kind that a SampleWriter never
-// writes. benchfmt passes over such lines without a word, as it must for the
-// output of go test; in a file of ours each of them is a sample lost.
+// checkSampleLines returns the number of the first line that a SampleWriter would never write, and
+// what is wrong with it. benchfmt skips such lines, as it must in the output of go test; in our own
+// files each is a lost sample.
 func checkSampleLines(data []byte) (line int, problem string) {
 	for text := range bytes.Lines(data) {
 		line++
@@ -206,5 +205,5 @@ func parseRecord(res *benchfmt.Result) (Record, error) {
 	return record, record.Validate()
 }
 
-// finite reports whether x is a number that JSON and the benchmark format carry.
+// finite reports whether x is a number that JSON and the benchmark format can hold.
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -15,20 +15,20 @@ type Summary struct {
 	N      int     `json:"n"`
 	Median float64 `json:"median"`
 
-	// Low and High bound the median with 95% confidence, without assumptions about the distribution.
-	// They are nil if the sample is too small for a bound (fewer than 6). For an exact metric they are
-	// the smallest and the largest value.
+	// Low and High bound the median with 95% confidence, without assumptions about the
+	// distribution. They are nil if the sample is too small for a bound (fewer than 6). For an
+	// exact metric they are the smallest and the largest value.
 	Low  *float64 `json:"low,omitempty"`
 	High *float64 `json:"high,omitempty"`
 
 	interval string // as benchstat prints it: "2%", "∞"
 }
 
-// confidence is that of the interval around a median.
+// confidence is the level of the interval around a median.
 const confidence = 0.95
 
-// Summarize returns the summary of values, which may be in any order. If exact, Low and High are the
-// smallest and the largest value. It returns nil if there is no value, or one isn't finite.
+// Summarize returns the summary of values, which may be in any order. If exact, Low and High are
+// the smallest and the largest value. It returns nil if there is no value, or one isn't finite.
 func Summarize(values []float64, exact bool) *Summary {
 	if len(values) == 0 || slices.ContainsFunc(values, func(v float64) bool { return !finite(v) }) {
 		return nil
@@ -49,8 +49,8 @@ func Summarize(values []float64, exact bool) *Summary {
 	return s
 }
 
-// Interval returns half the width of the interval, as benchstat prints it: "2%", or "∞" if the sample
-// is too small for a bound. It is empty for an exact metric.
+// Interval returns half the width of the interval, as benchstat prints it: "2%", or "∞" if the
+// sample is too small for a bound. It is empty for an exact metric.
 func (s Summary) Interval() string { return s.interval }
 
 // Differs reports whether the values of an exact metric's sample differ from each other.
@@ -64,8 +64,8 @@ func (s *Summary) Worst(unit Unit) float64 {
 	return *s.High
 }
 
-// RelativeChange returns the change from old to now as a share of old: 0.1 is a tenth more. It returns
-// nil if the change is infinite, as from zero.
+// RelativeChange returns the change from old to now as a share of old: 0.1 is a tenth more. It
+// returns nil if the change is infinite, as a change from zero is.
 func RelativeChange(old, now float64) *float64 {
 	change := now/old - 1
 	switch {
@@ -80,8 +80,8 @@ func RelativeChange(old, now float64) *float64 {
 	return &change
 }
 
-// Worsening returns by how much now is worse than old as a share of old, negative if it is better. If
-// old is zero, it is an infinity of that sign.
+// Worsening returns by how much now is worse than old as a share of old, negative if it is better.
+// If old is zero, it is an infinity of that sign.
 func (u Unit) Worsening(old, now float64) float64 {
 	if old == now {
 		return 0
@@ -89,16 +89,15 @@ func (u Unit) Worsening(old, now float64) float64 {
 	return float64(-u.Better) * (now - old) / math.Abs(old)
 }
 
-// CompareExact compares the medians of an exact metric: worse is 1 if now's is worse, -1 if it is better,
-// and 0 if it is the same. someWorse reports whether some value of now is worse than all of base though
-// the median isn't.
+// CompareExact compares the medians of an exact metric: worse is 1 if now's is worse, -1 if it is
+// better, and 0 if it is the same. someWorse reports whether some value of now is worse than all of
+// base though the median isn't.
 func (u Unit) CompareExact(base, now *Summary) (worse int, someWorse bool) {
 	worse = cmp.Compare(u.Worsening(base.Median, now.Median), 0)
 	return worse, worse <= 0 && u.Worsening(base.Worst(u), now.Worst(u)) > 0
 }
 
-// Medians returns, for each operation, the median of each metric over the
-// repetitions, keyed by operation and then by unit.
+// Medians returns the median of each metric over the repetitions, by operation and unit.
 func Medians(records []Record) map[string]map[string]float64 {
 	samples := make(map[string]map[string][]float64)
 	for _, r := range records {

@@ -10,18 +10,18 @@ import (
 	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
 
-// ThresholdOutcome is what became of one threshold of a scenario.
+// ThresholdOutcome is the outcome of one threshold of a scenario.
 type ThresholdOutcome struct {
 	Threshold string  `json:"threshold"` // as it was written
 	Op        string  `json:"op"`
 	Unit      string  `json:"unit"`
-	Value     float64 `json:"value"`    // that was held against it; null where nothing was measured
-	Samples   int     `json:"samples"`  // repetitions that it is of
-	Measured  bool    `json:"measured"` // false fails it: what wasn't measured holds nothing
+	Value     float64 `json:"value"`    // that was compared with the limit; null if nothing was measured
+	Samples   int     `json:"samples"`  // repetitions that measured it
+	Measured  bool    `json:"measured"` // if false, the threshold failed
 	Held      bool    `json:"held"`
 
-	// Undecided says why it can't be told whether it holds; empty where it can. Then it is neither held
-	// nor failed.
+	// Undecided says why nobody can tell whether the threshold holds. If it isn't empty, the
+	// threshold neither held nor failed.
 	Undecided string `json:"undecided,omitempty"`
 }
 
@@ -43,7 +43,7 @@ func (o ThresholdOutcome) MarshalJSON() ([]byte, error) {
 	return json.Marshal(written)
 }
 
-// Result returns what became of it in a word or two, and the verdict that this amounts to.
+// Result returns the outcome in a few words, and as a verdict.
 func (o ThresholdOutcome) Result() (string, Verdict) {
 	switch {
 	case o.Undecided != "":
@@ -56,28 +56,26 @@ func (o ThresholdOutcome) Result() (string, Verdict) {
 	return "held", Pass
 }
 
-// UndecidedThresholds are those of a run of which it can't be told whether they hold.
-func UndecidedThresholds(list []ThresholdOutcome) (undecided []ThresholdOutcome) {
-	for _, o := range list {
-		if o.Undecided != "" {
-			undecided = append(undecided, o)
-		}
-	}
-	return undecided
+// UndecidedThresholds returns the thresholds that are undecided.
+func UndecidedThresholds(list []ThresholdOutcome) []ThresholdOutcome {
+	return withResult(list, Inconclusive)
 }
 
-// FailedThresholds are those of a run that didn't hold.
-func FailedThresholds(list []ThresholdOutcome) (failed []ThresholdOutcome) {
+// FailedThresholds returns the thresholds that failed.
+func FailedThresholds(list []ThresholdOutcome) []ThresholdOutcome { return withResult(list, Regressed) }
+
+func withResult(list []ThresholdOutcome, v Verdict) (some []ThresholdOutcome) {
 	for _, o := range list {
-		if !o.Held && o.Undecided == "" {
-			failed = append(failed, o)
+		if _, result := o.Result(); result == v {
+			some = append(some, o)
 		}
 	}
-	return failed
+	return some
 }
 
-// Held holds a value against a limit, by one of the comparisons <, <=, >, >=, == and !=.
-func Held(value float64, comparison string, limit float64) bool {
+// compareValues reports whether a value keeps a limit by one of the comparisons <, <=, >, >=, ==
+// and !=.
+func compareValues(value float64, comparison string, limit float64) bool {
 	switch comparison {
 	case "<":
 		return value < limit
@@ -95,13 +93,13 @@ func Held(value float64, comparison string, limit float64) bool {
 	return false
 }
 
-// HoldThreshold holds what was measured of an operation against a limit: the median of the
-// repetitions, or, where the unit is one that the seed determines, their worst value.
+// EvaluateThreshold compares a metric of an operation with a limit: its median over the
+// repetitions, or, if the metric is exact, each of its values.
 //
-// A percentile of fewer operations than it wants, 10/(1−q), is undecided, unless least says of how many
-// operations it is to be judged, and there are so many. It is decided all the same where the median of
-// enough operations to have one is beyond the limit as well: then the percentile is.
-func HoldThreshold(text, op, unit, comparison string, limit float64, least int64, records []Record) ThresholdOutcome {
+// A percentile of fewer operations than it needs ([WantedOperations]) is undecided, unless there
+// are at least as many as least says, which is 0 by default. It is decided all the same if the
+// median of a few operations is beyond the limit: then the percentile certainly is.
+func EvaluateThreshold(text, op, unit, comparison string, limit float64, least int64, records []Record) ThresholdOutcome {
 	known, _ := LookupUnit(unit)
 	o := ThresholdOutcome{Threshold: text, Op: op, Unit: unit}
 	var values, medians []float64
@@ -122,16 +120,16 @@ func HoldThreshold(text, op, unit, comparison string, limit float64, least int64
 	if !known.Exact {
 		values = []float64{stats.Median(values)}
 	}
-	// The first that fails is as good as any: of exact values, one alone is wanted.
+	// The first value that fails decides.
 	o.Value = values[0]
 	for _, v := range values {
-		if !Held(v, comparison, limit) {
+		if !compareValues(v, comparison, limit) {
 			o.Value, o.Held = v, false
 			break
 		}
 	}
 	if o.Undecided = few(unit, fewest, least); o.Undecided != "" {
-		surely := !o.Held && strings.HasPrefix(comparison, "<") && fewest >= fewestForMedian && len(medians) == o.Samples && !Held(stats.Median(medians), comparison, limit)
+		surely := !o.Held && strings.HasPrefix(comparison, "<") && fewest >= fewestForMedian && len(medians) == o.Samples && !compareValues(stats.Median(medians), comparison, limit)
 		if surely {
 			o.Undecided = ""
 		} else {
@@ -141,55 +139,48 @@ func HoldThreshold(text, op, unit, comparison string, limit float64, least int64
 	return o
 }
 
-// fewestForMedian is of how many operations a median beyond a limit shows that a higher percentile is:
-// that half of them were by chance what one in a hundred is has a probability below a millionth.
+// fewestForMedian is how many operations it takes for a median beyond a limit to show that a higher
+// percentile is beyond it too. If only one operation in a hundred were that slow, the chance that
+// half of so few are would be one in a hundred thousand.
 const fewestForMedian = 5
 
-// UndecidedSummary is a clause on those that can't be told: "1 of 3 thresholds is inconclusive: …".
+// UndecidedSummary returns a clause about the thresholds that are undecided: "1 of 3 thresholds is
+// inconclusive: …". It returns "" if none is.
 func UndecidedSummary(list []ThresholdOutcome) string {
 	undecided := UndecidedThresholds(list)
-	if len(undecided) == 0 {
-		return ""
-	}
 	is := "are"
 	if len(undecided) == 1 {
 		is = "is"
 	}
-	text := fmt.Sprintf("%d of %s %s inconclusive: ", len(undecided), plaintext.Count(len(list), "threshold"), is)
-	for i, o := range undecided {
-		if i > 0 {
-			text += ", "
-		}
-		if i == maxThresholdsTold {
-			return text + fmt.Sprintf("and %d more", len(undecided)-i)
-		}
-		text += fmt.Sprintf("%s (%s)", o.Threshold, o.Undecided)
-	}
-	return text
+	return summarizeThresholds(undecided, len(list), is+" inconclusive", func(o ThresholdOutcome) string { return o.Undecided })
 }
 
-// maxThresholdsTold is how many a sentence names before it becomes a list that nobody reads.
-const maxThresholdsTold = 10
-
-// ThresholdSummary is a clause on those that failed: "2 of 3 thresholds failed: p99-ns/op < 20ms (21.3ms), …".
+// ThresholdSummary returns a clause about the thresholds that failed: "2 of 3 thresholds failed:
+// p99-ns/op < 20ms (21.3ms), …". It returns "" if none did.
 func ThresholdSummary(list []ThresholdOutcome) string {
-	failed := FailedThresholds(list)
-	if len(failed) == 0 {
+	return summarizeThresholds(FailedThresholds(list), len(list), "failed", func(o ThresholdOutcome) string {
+		if !o.Measured {
+			return "not measured"
+		}
+		return FormatValue(o.Value, o.Unit)
+	})
+}
+
+// maxThresholdsListed bounds how many thresholds a sentence names.
+const maxThresholdsListed = 10
+
+// summarizeThresholds returns a clause about some of a run's thresholds, or "" if there are none.
+// why returns what stands in parentheses after each.
+func summarizeThresholds(some []ThresholdOutcome, of int, verb string, why func(ThresholdOutcome) string) string {
+	if len(some) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%d of %s failed: ", len(failed), plaintext.Count(len(list), "threshold"))
-	for i, o := range failed {
-		if i > 0 {
-			text += ", "
-		}
-		if i == maxThresholdsTold {
-			return text + fmt.Sprintf("and %d more", len(failed)-i)
-		}
-		value := "not measured"
-		if o.Measured {
-			value = FormatValue(o.Value, o.Unit)
-		}
-		text += fmt.Sprintf("%s (%s)", o.Threshold, value)
+	var parts []string
+	for _, o := range some[:min(len(some), maxThresholdsListed)] {
+		parts = append(parts, fmt.Sprintf("%s (%s)", o.Threshold, why(o)))
 	}
-	return text
+	if more := len(some) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("%d of %s %s: %s", len(some), plaintext.Count(of, "threshold"), verb, strings.Join(parts, ", "))
 }

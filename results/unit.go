@@ -1,7 +1,8 @@
 package results
 
-// A Unit is one metric: what it measures, which way is better, how far it may move before the move counts, and
-// how its values are shown and its limits written. [Units] lists all that a run may record.
+// A Unit is one metric: what it measures, which way is better, how far it may move before the move
+// counts, and how its values are shown and its limits written. [Units] lists all that a run may
+// record.
 type Unit struct {
 	Name string // as in samples.txt, such as "p99-ns/op"
 	Doc  string // what is measured, in a few words
@@ -9,55 +10,58 @@ type Unit struct {
 	// Better is -1 if less is better and +1 if more is.
 	Better int
 
-	// Exact marks a metric that the scenario's seed determines: two runs of the same work have the same
-	// value, so a single sample decides and any worsening of the median is a regression. samples.txt says so
-	// to benchstat with assume=exact.
+	// Exact marks a metric that the scenario's seed determines: two runs of the same work have the
+	// same value, so a single sample decides and any worsening of the median is a regression.
+	// samples.txt says so to benchstat with assume=exact.
 	Exact bool
 
 	Class    UnitClass // what moves the metric, and so where it may be judged
 	Scope    Scope     // what the metric describes
 	Quantity Quantity  // how a value is shown, and a limit written
 
-	// KeyFigure is the metric's place among the few that a reader looks at first. It is 0 for all others.
+	// KeyFigure is the metric's place among the few that a reader looks at first. It is 0 for all
+	// others.
 	KeyFigure int
 
-	// OfFailed marks a metric of the operations that failed. All others are of those that succeeded.
+	// OfFailed marks a metric of the operations that failed. All others are of those that
+	// succeeded.
 	OfFailed bool
 
-	// MayBeZero reports whether zero can be a measurement: that nothing was allocated, repeated or lost. No
-	// operation takes no time, and none is sent without a byte; such a zero means that the meter didn't run,
-	// and would pass for the best value there is.
+	// MayBeZero reports whether zero can be a measurement: that nothing was allocated, repeated or
+	// lost. No operation takes no time, and none is sent without a byte; such a zero means that the
+	// meter didn't run, and would pass for the best value there is.
 	MayBeZero bool
 
-	// ShownOnly marks a metric that never has a verdict: p75 and p95 say what p50, p90 and p99 say, and the
-	// longest response time is that of one operation.
+	// ShownOnly marks a metric that never has a verdict: p75 and p95 say what p50, p90 and p99 say,
+	// and the longest response time is that of one operation.
 	ShownOnly bool
 
-	// Tolerance is the smallest relative change that counts between a run and a baseline: 0.25 means that 24%
-	// slower still passes.
+	// Tolerance is the smallest relative change that counts between a run and a baseline: 0.25
+	// means that 24% slower still passes.
 	Tolerance float64
 
-	// InexactTolerance takes the place of Tolerance for an exact metric whose samples differ: timing then
-	// determines it as well, as it does the requests while a device is awaited.
+	// InexactTolerance takes the place of Tolerance for an exact metric whose samples differ:
+	// timing then determines it as well, as it does the requests while a device is awaited.
 	InexactTolerance float64
 
-	// Slack is the smallest absolute change that counts, in the unit itself: what a run allocates once
-	// belongs to no operation, and a share of almost nothing is not a share of anything.
+	// Slack is the smallest absolute change that counts, in the unit itself: what a run allocates
+	// once belongs to no operation, and a share of almost nothing is not a share of anything.
 	Slack float64
 
-	// Sequential is the smallest change that counts between two sides that take turns. It is the zero Margin
-	// for a metric that isn't tested then.
+	// Sequential is the smallest change that counts between two sides that take turns. It is the
+	// zero Margin for a metric that isn't tested then.
 	Sequential Margin
 }
 
 // Judged reports whether the metric may have a verdict.
 func (u Unit) Judged() bool { return !u.ShownOnly }
 
-// A UnitClass is what moves a metric. It decides whether a value may be compared with one from another machine.
+// A UnitClass is what moves a metric. It decides whether a value may be compared with one from
+// another machine.
 type UnitClass int
 
-// The classes. Counts and allocations are judged on any machine, all others only on the machine that the baseline
-// comes from.
+// The classes. Counts and allocations are judged on any machine, all others only on the machine
+// that the baseline comes from.
 const (
 	ClassTime       UnitClass = iota + 1 // how long an operation took
 	ClassRate                            // how many operations or bytes a second
@@ -103,8 +107,8 @@ const (
 	DeviceCount               // the devices: the run's [Counts] have it, and no record does
 )
 
-// A Margin is the smallest change that counts between two sides that take turns. It is much less than if one of
-// them is a page from last week.
+// A Margin is the smallest change that counts between two sides that take turns. It is much less
+// than if one of them is a page from last week.
 type Margin struct {
 	Relative float64
 	Slack    float64 // in the unit itself

@@ -40,14 +40,14 @@ const (
 	UnitAppliedTwice = "applied_twice"
 )
 
-// Tolerances. Between two runs of identical code, minutes apart on a shared virtual machine with two cores, the
-// mean moves by ±10%, and the tails, which rest on a few operations, by more. A baseline is older than minutes.
-// So a comparison with a baseline can find a quarter more time and half more tail, and nothing finer; measuring
-// both sides in turns can.
+// Tolerances. Between two runs of identical code, minutes apart on a shared virtual machine with
+// two cores, the mean moves by ±10%, and the tails, which rest on a few operations, by more. A
+// baseline is older than minutes. So a comparison with a baseline can find a quarter more time and
+// half more tail, and nothing finer; measuring both sides in turns can.
 //
-// What doesn't depend on the machine's speed has a narrow tolerance: the number of allocations moves only by what
-// pools happen to keep (2%), allocated bytes also by how buffers happened to grow (5%), and exact units not at
-// all, unless timing determines them as well (5%).
+// What doesn't depend on the machine's speed has a narrow tolerance: the number of allocations
+// moves only by what pools happen to keep (2%), allocated bytes also by how buffers happened to
+// grow (5%), and exact units not at all, unless timing determines them as well (5%).
 const (
 	toleranceTime        = 0.25
 	toleranceTail        = 0.50
@@ -57,9 +57,9 @@ const (
 	toleranceInexact     = 0.05
 )
 
-// Slacks. A terminal's progress bar, the runtime's own bookkeeping and a histogram that grows allocate some hundred
-// objects in each repetition, which thousands of operations share. One object more per operation is four times the
-// slack.
+// Slacks. A terminal's progress bar, the runtime's own bookkeeping and a histogram that grows
+// allocate some hundred objects in each repetition, which thousands of operations share. One object
+// more per operation is four times the slack.
 const (
 	slackBytes       = 32
 	slackAllocations = 0.25
@@ -71,8 +71,9 @@ const allocationGranularity = 8
 // unitTable is in the order in which pages show the metrics.
 var unitTable = [...]Unit{
 	{ // between two sides it holds the scheduler's noise beside the machine's: half as much again as cpu-ns/op
-		Name: UnitMean, Better: -1, Class: ClassTime, Quantity: Duration, Tolerance: toleranceTime, Sequential: Margin{Relative: 0.04},
-		Doc: "mean response time, from when the operation was planned to its end",
+		Name: UnitMean, Better: -1, Class: ClassTime, Quantity: Duration, Tolerance: toleranceTime,
+		Sequential: Margin{Relative: 0.04},
+		Doc:        "mean response time, from when the operation was planned to its end",
 	},
 	{
 		Name: UnitP50, Better: -1, Class: ClassTime, Quantity: Duration, KeyFigure: 3, Tolerance: toleranceTime,
@@ -91,7 +92,8 @@ var unitTable = [...]Unit{
 		Doc: "response time that 95% of the operations kept within",
 	},
 	{
-		Name: UnitP99, Better: -1, Class: ClassTime, Quantity: Duration, KeyFigure: 4, Tolerance: toleranceTail, Sequential: Margin{Relative: 0.10},
+		Name: UnitP99, Better: -1, Class: ClassTime, Quantity: Duration, KeyFigure: 4,
+		Tolerance: toleranceTail, Sequential: Margin{Relative: 0.10},
 		Doc: "response time that 99% of the operations kept within",
 	},
 	{
@@ -107,67 +109,87 @@ var unitTable = [...]Unit{
 		Doc: "99th percentile from when the operation was sent, its wait for a worker left out",
 	},
 	{
-		Name: UnitRate, Better: +1, Class: ClassRate, Scope: WholeLoad, Quantity: Rate, KeyFigure: 1, Tolerance: toleranceTime,
-		Doc: "operations a second that succeeded within the plan, over its length; without a plan, over the repetition",
+		Name: UnitRate, Better: +1, Class: ClassRate, Scope: WholeLoad, Quantity: Rate, KeyFigure: 1,
+		Tolerance: toleranceTime,
+		Doc:       "operations a second that succeeded within the plan, over its length; without a plan, over the repetition",
 	},
 	{
-		Name: UnitLimit, Better: +1, Class: ClassRate, Scope: WholeLoad, Quantity: Rate, KeyFigure: 2, Tolerance: toleranceTime,
-		Doc: "highest rate that still held, as a search found it",
+		Name: UnitLimit, Better: +1, Class: ClassRate, Scope: WholeLoad, Quantity: Rate, KeyFigure: 2,
+		Tolerance: toleranceTime,
+		Doc:       "highest rate that still held, as a search found it",
 	},
 	{
-		Name: UnitThroughput, Better: +1, Class: ClassRate, Scope: WholeLoad, Quantity: BytesPerSecond, Tolerance: toleranceTime,
-		Doc: "artifact bytes delivered a second, likewise, in units of 1,000,000",
+		Name: UnitThroughput, Better: +1, Class: ClassRate, Scope: WholeLoad, Quantity: BytesPerSecond,
+		Tolerance: toleranceTime,
+		Doc:       "artifact bytes delivered a second, likewise, in units of 1,000,000",
 	},
 	{
-		Name: UnitCPU, Better: -1, Class: ClassCPU, Scope: WholeLoad, Quantity: Duration, Tolerance: toleranceTime, Sequential: Margin{Relative: 0.025},
+		Name: UnitCPU, Better: -1, Class: ClassCPU, Scope: WholeLoad, Quantity: Duration,
+		Tolerance: toleranceTime, Sequential: Margin{Relative: 0.025},
 		Doc: "processor time of the driver, user and system, an operation",
 	},
 	{
-		Name: UnitBytes, Better: -1, Class: ClassAllocation, Scope: WholeLoad, Quantity: Bytes, MayBeZero: true, Tolerance: toleranceBytes, Slack: slackBytes, Sequential: Margin{Relative: 0.01, Slack: allocationGranularity, Absolute: true},
-		Doc: "heap bytes allocated an operation",
+		Name: UnitBytes, Better: -1, Class: ClassAllocation, Scope: WholeLoad, Quantity: Bytes,
+		MayBeZero: true, Tolerance: toleranceBytes, Slack: slackBytes,
+		Sequential: Margin{Relative: 0.01, Slack: allocationGranularity, Absolute: true},
+		Doc:        "heap bytes allocated an operation",
 	},
 	{
-		Name: UnitAllocations, Better: -1, Class: ClassAllocation, Scope: WholeLoad, Quantity: Objects, MayBeZero: true, Tolerance: toleranceAllocations, Slack: slackAllocations, Sequential: Margin{Slack: slackAllocations, Absolute: true},
-		Doc: "heap objects allocated an operation",
+		Name: UnitAllocations, Better: -1, Class: ClassAllocation, Scope: WholeLoad, Quantity: Objects,
+		MayBeZero: true, Tolerance: toleranceAllocations, Slack: slackAllocations,
+		Sequential: Margin{Slack: slackAllocations, Absolute: true},
+		Doc:        "heap objects allocated an operation",
 	},
 	{
-		Name: UnitRequests, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Ratio, InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
+		Name: UnitRequests, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Ratio,
+		InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
 		Doc: "HTTP requests sent a device, retries among them",
 	},
 	{
-		Name: UnitWire, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Bytes, InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
+		Name: UnitWire, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Bytes,
+		InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
 		Doc: "bytes written to the network a device",
 	},
 	{
-		Name: UnitRetries, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Ratio, MayBeZero: true, InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
-		Doc: "requests sent again a device",
+		Name: UnitRetries, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Ratio,
+		MayBeZero: true, InexactTolerance: toleranceInexact,
+		Sequential: Margin{Relative: toleranceInexact, Absolute: true},
+		Doc:        "requests sent again a device",
 	},
 	{
-		Name: UnitFailed, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Share, KeyFigure: 5, MayBeZero: true, InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
-		Doc: "share of the devices whose operation failed",
+		Name: UnitFailed, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Share,
+		KeyFigure: 5, MayBeZero: true, InexactTolerance: toleranceInexact,
+		Sequential: Margin{Relative: toleranceInexact, Absolute: true},
+		Doc:        "share of the devices whose operation failed",
 	},
 	{
-		Name: UnitFailedFleet, Better: -1, Class: ClassCount, Scope: WholeRollout, Quantity: Share, KeyFigure: 6, MayBeZero: true, Tolerance: toleranceBytes,
+		Name: UnitFailedFleet, Better: -1, Class: ClassCount, Scope: WholeRollout, Quantity: Share,
+		KeyFigure: 6, MayBeZero: true, Tolerance: toleranceBytes,
 		Doc: "share of the whole fleet whose delivery failed, of a rollout that may stop",
 	},
 	{
-		Name: UnitUpdatedFleet, Better: +1, Class: ClassCount, Scope: WholeRollout, Quantity: Share, MayBeZero: true, Tolerance: toleranceBytes,
+		Name: UnitUpdatedFleet, Better: +1, Class: ClassCount, Scope: WholeRollout, Quantity: Share,
+		MayBeZero: true, Tolerance: toleranceBytes,
 		Doc: "share of the whole fleet that runs the update after a rollout",
 	},
 	{
-		Name: UnitReachedFleet, Better: +1, Class: ClassCount, Scope: WholeRollout, Quantity: Share, MayBeZero: true, Tolerance: toleranceBytes,
+		Name: UnitReachedFleet, Better: +1, Class: ClassCount, Scope: WholeRollout, Quantity: Share,
+		MayBeZero: true, Tolerance: toleranceBytes,
 		Doc: "share of the whole fleet that a rollout began to update",
 	},
 	{
-		Name: UnitStopped, Better: -1, Exact: true, Class: ClassCount, Scope: WholeRollout, MayBeZero: true, InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
+		Name: UnitStopped, Better: -1, Exact: true, Class: ClassCount, Scope: WholeRollout, MayBeZero: true,
+		InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
 		Doc: "1 where a rollout stopped itself, 0 where it didn't",
 	},
 	{
-		Name: UnitFailedP99, Better: -1, Class: ClassTime, Scope: WholeLoad, Quantity: Duration, OfFailed: true, Tolerance: toleranceTail,
+		Name: UnitFailedP99, Better: -1, Class: ClassTime, Scope: WholeLoad, Quantity: Duration,
+		OfFailed: true, Tolerance: toleranceTail,
 		Doc: "response time that 99% of the failed operations kept within, where any failed",
 	},
 	{
-		Name: UnitPeakMemory, Better: -1, Class: ClassMemory, Scope: WholeLoad, Quantity: Bytes, Tolerance: toleranceMemory, Sequential: Margin{Relative: 0.10},
+		Name: UnitPeakMemory, Better: -1, Class: ClassMemory, Scope: WholeLoad, Quantity: Bytes,
+		Tolerance: toleranceMemory, Sequential: Margin{Relative: 0.10},
 		Doc: "largest resident memory of the driver",
 	},
 	{
@@ -188,13 +210,14 @@ var unitTable = [...]Unit{
 	},
 }
 
-// Units returns every metric that a run may record, in the order in which pages show them. The slice is the
-// caller's.
+// Units returns every metric that a run may record, in the order in which pages show them. The
+// slice is the caller's.
 func Units() []Unit {
 	return slices.DeleteFunc(slices.Clone(unitTable[:]), func(u Unit) bool { return u.Scope == DeviceCount })
 }
 
-// unitIndex holds the place in unitTable of each name in it, and of the name that benchstat gives each.
+// unitIndex holds the place in unitTable of each name in it, and of the name that benchstat gives
+// each.
 var unitIndex = sync.OnceValue(func() map[string]int {
 	index := map[string]int{}
 	for i, u := range unitTable {
@@ -204,8 +227,9 @@ var unitIndex = sync.OnceValue(func() map[string]int {
 	return index
 })
 
-// LookupUnit returns the metric with a name in samples.txt ("ns/op"), or with the name that benchstat gives it
-// after it has turned it into base units ("sec/op"). It reports false for any other name.
+// LookupUnit returns the metric with a name in samples.txt ("ns/op"), or with the name that
+// benchstat gives it after it has turned it into base units ("sec/op"). It reports false for any
+// other name.
 func LookupUnit(name string) (Unit, bool) {
 	i, ok := unitIndex()[name]
 	if !ok || unitTable[i].Scope == DeviceCount {
@@ -217,7 +241,8 @@ func LookupUnit(name string) (Unit, bool) {
 // DeviceCountUnit returns the unit with the name of a count of devices, such as [UnitLost].
 func DeviceCountUnit(name string) Unit { return unitTable[unitIndex()[name]] }
 
-// UnitOrder returns the place of a metric in the order of [Units]. A metric that it lacks comes last.
+// UnitOrder returns the place of a metric in the order of [Units]. A metric that it lacks comes
+// last.
 func UnitOrder(name string) int {
 	if u, ok := LookupUnit(name); ok && u.Name == name {
 		return unitIndex()[name]

@@ -1,10 +1,10 @@
 package results
 
-// A Verdict is what a comparison came to. There are five. The empty verdict means that nothing was judged,
-// which a gate never takes for a pass.
+// A Verdict is the outcome of a comparison. There are five. The empty verdict means that nothing
+// was judged, which a gate never takes for a pass.
 type Verdict string
 
-// The verdicts, worst first: a run has the worst that it earned.
+// The verdicts, worst first. A run has the worst of its metrics' verdicts.
 const (
 	Invalid      Verdict = "invalid"      // the run contradicts itself; its numbers mean nothing
 	Regressed    Verdict = "regressed"    // worse than the baseline by more than its tolerance
@@ -26,7 +26,7 @@ func Worst(verdicts ...Verdict) (worst Verdict) {
 	return worst
 }
 
-// severity orders verdicts; the larger outweighs.
+// severity returns a verdict's place in the order, from 0 for the empty one to 5 for the worst.
 func (v Verdict) severity() int {
 	switch v {
 	case Invalid:

@@ -14,10 +14,10 @@ import (
 //	p99-ns/op{op=push} < 20ms
 //	failed/device == 0
 //
-// It names a metric of samples.txt; in braces, the operation, if it isn't the one that the load asks for, and how
-// many operations a percentile is judged by (min=100; 10/(1−q) by default); one of < <= > >= == !=; and a limit in
-// the metric's terms: a duration for times, an amount of data for bytes, a rate for rates, a percentage for shares,
-// or a plain number in the metric's own unit.
+// It names a metric of samples.txt; in braces, the operation, if it isn't the one that the load
+// asks for, and how many operations a percentile is judged by (min=100; 10/(1−q) by default); one
+// of < <= > >= == !=; and a limit in the metric's terms: a duration for times, an amount of data
+// for bytes, a rate for rates, a percentage for shares, or a plain number in the metric's own unit.
 type Threshold struct {
 	text       string
 	unit       string
@@ -122,11 +122,11 @@ func (t Threshold) check(load LoadSpec, records []results.Record) results.Thresh
 	if op == "" {
 		op = load.Operation
 	}
-	return results.HoldThreshold(t.text, string(op), t.unit, t.comparison, t.limit, t.least, records)
+	return results.EvaluateThreshold(t.text, string(op), t.unit, t.comparison, t.limit, t.least, records)
 }
 
-// thresholds returns the scenario's thresholds. A rollout that may stop must not, unless a threshold says
-// otherwise.
+// thresholds returns the scenario's thresholds. A rollout that may stop must not, unless a
+// threshold says otherwise.
 func (s Spec) thresholds() []Threshold {
 	if s.Load.Model != Rolling || s.Load.Rollout.AbortShare == 0 ||
 		slices.ContainsFunc(s.Thresholds, func(t Threshold) bool { return t.unit == results.UnitStopped }) {

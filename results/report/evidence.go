@@ -74,7 +74,7 @@ func (e *Evidence) read(run *rundir.Loaded, name string, limit int64, parse func
 	}
 	if err == nil {
 		defer f.Close()
-		if length, ok := run.Lengths[name]; ok {
+		if length, ok := run.FileLengths[name]; ok {
 			limit = min(limit, max(0, length))
 		}
 		err = parse(io.LimitReader(f, limit))

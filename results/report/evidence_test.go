@@ -35,7 +35,7 @@ func hlog(t testing.TB, tags ...string) []byte {
 func sideOf(t testing.TB, latency, failures []byte, lengths map[string]int64) report.Side {
 	t.Helper()
 	run := testRun()
-	run.Path, run.Lengths = t.TempDir(), lengths
+	run.Path, run.FileLengths = t.TempDir(), lengths
 	for name, data := range map[string][]byte{rundir.LatencyFile: latency, rundir.FailuresFile: failures} {
 		if data != nil {
 			require.NoError(t, os.WriteFile(filepath.Join(run.Path, name), data, 0o600))

@@ -34,7 +34,7 @@ const (
 // may be called from several goroutines.
 //
 // The directory gets its name with the first WriteRun and is hidden before, so no kill leaves one without
-// run.json. That file says how much of the others belongs to the run (Run.Lengths): what a kill left beyond
+// run.json. That file says how much of the others belongs to the run (Run.FileLengths): what a kill left beyond
 // that, a line cut in half or samples of a repetition that nobody has judged, is no part of the run.
 type Directory struct {
 	path string
@@ -154,9 +154,9 @@ func (d *Directory) WriteRun(run results.Run) error {
 	}
 	run.Schema = results.RunSchema
 	run.Started, run.Finished = run.Started.UTC(), run.Finished.UTC()
-	run.Lengths = map[string]int64{SamplesFile: 0}
+	run.FileLengths = map[string]int64{SamplesFile: 0}
 	for name, f := range d.files {
-		run.Lengths[name] = f.size
+		run.FileLengths[name] = f.size
 	}
 	data, err := json.MarshalIndent(run, "", "  ")
 	if err != nil {

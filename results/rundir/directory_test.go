@@ -92,7 +92,7 @@ func TestDirectory(t *testing.T) {
 	run.Schema = results.RunSchema
 	samples, err := os.Stat(filepath.Join(d.Path(), SamplesFile))
 	require.NoError(t, err)
-	run.Lengths = map[string]int64{SamplesFile: samples.Size(), LatencyFile: 4}
+	run.FileLengths = map[string]int64{SamplesFile: samples.Size(), LatencyFile: 4}
 	require.JSONEq(t, string(run.Spec), string(loaded.Spec))
 	loaded.Spec = run.Spec // which is indented on the disk
 	require.Equal(t, run, loaded.Run)

@@ -76,7 +76,7 @@ func Load(path string) (*Loaded, error) {
 	if loaded.Unfinished {
 		loaded.Warnings = append(loaded.Warnings, fmt.Sprintf("%s: the run did not finish: it was killed or still runs", path))
 	}
-	loaded.addDamage(lengthMismatches(path, run.Lengths)...)
+	loaded.addDamage(lengthMismatches(path, run.FileLengths)...)
 	samplesPath := filepath.Join(path, SamplesFile)
 	if _, err := os.Stat(samplesPath); errors.Is(err, os.ErrNotExist) {
 		why := "no repetition was completed"
@@ -90,7 +90,7 @@ func Load(path string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	if length, ok := run.Lengths[SamplesFile]; ok {
+	if length, ok := run.FileLengths[SamplesFile]; ok {
 		data = data[:max(0, min(length, int64(len(data))))]
 	}
 	complete := completeLines(data)

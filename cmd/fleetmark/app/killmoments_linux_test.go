@@ -119,7 +119,7 @@ func vouched(t *testing.T, run *rundir.Loaded, name, said string) []byte {
 	if !errors.Is(err, os.ErrNotExist) {
 		require.NoError(t, err)
 	}
-	length, known := run.Lengths[name] // where it isn't, nothing was counted yet
+	length, known := run.FileLengths[name] // where it isn't, nothing was counted yet
 	require.LessOrEqual(t, int(length), len(data), name)
 	require.Equal(t, known && int(length) < len(data), strings.Contains(said, name+": the last "), said)
 	return data[:length]
