@@ -9,19 +9,18 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/fleetmark/fleetmark/results"
 )
 
-// Schema is the version of the baseline page that this package writes. It reads the earlier
-// ones too: version 1 had no sections, version 2 no Go benchmarks.
+// Schema is the version of the page that this package writes. It reads the earlier ones too: version 1 had
+// no sections, version 2 no Go benchmarks.
 const Schema = 3
 
-// The marks that hold a baseline page together. They are HTML comments, which a
-// reader of the page doesn't see.
+// The marks that hold a page together. They are HTML comments, which a reader of the page doesn't see.
 const (
-	markBaseline     = "<!-- fleetmark:baseline schema=3. Written by `fleetmark baseline`; only the optimization history is for editing. -->"
-	markBaselineHead = "<!-- fleetmark:baseline "
+	markPage         = "<!-- fleetmark:baseline schema=3. Written by `fleetmark baseline`; only the optimization history is for editing. -->"
+	markPagePrefix   = "<!-- fleetmark:baseline "
+	markSection      = "<!-- fleetmark:section %s -->"
+	markSectionsEnd  = "<!-- fleetmark:sections:end -->"
 	markBenchmarks   = "<!-- fleetmark:benchmarks %d -->"
 	markHistoryBegin = "<!-- fleetmark:history:begin -->"
 	markHistoryEnd   = "<!-- fleetmark:history:end -->"
@@ -33,57 +32,39 @@ const (
 
 var markEnd = regexp.MustCompile(`^<!-- fleetmark:end samples=([0-9]{1,9}) -->$`)
 
-// baselineFacts is the page's JSON block: what the tables say for people, for
-// programs.
-type baselineFacts struct {
-	Schema    int                     `json:"schema"`
-	Machine   results.Machine         `json:"machine"`
-	Revision  string                  `json:"revision"`
-	GoVersion string                  `json:"go_version"`
-	Created   time.Time               `json:"created"`
-	Scenarios []baselineScenarioFacts `json:"scenarios"`
+// pageFacts is the page's block of JSON, as it is read.
+type pageFacts struct {
+	Schema int `json:"schema"`
+	Page
 
-	// Benchmarks are the page's blocks of Go benchmarks, in their order.
-	Benchmarks []benchmarkFacts `json:"benchmarks,omitempty"`
+	// Benchmarks describe the blocks of Go benchmarks, in their order.
+	Benchmarks []benchmarkFacts `json:"benchmarks"`
 
-	Sections []sectionFacts `json:"sections,omitempty"`
-
-	// Sources is the digest of the code that was measured, by its name.
-	Sources map[string]string `json:"sources,omitempty"`
-
-	// GeneratedSHA256 is the digest of the page without its optimization history
-	// and with 64 zeros for this digest, line breaks being single line feeds.
+	// GeneratedSHA256 is the digest of the page without its optimization history and with 64 zeros for
+	// this digest, with line feeds alone between its lines.
 	GeneratedSHA256 string `json:"generated_sha256"`
 }
 
-type baselineScenarioFacts struct {
-	Name            string         `json:"name"`
-	WorkloadDigest  string         `json:"workload_digest"`
-	Command         string         `json:"command"`
-	Repetitions     int            `json:"repetitions"`
-	Counts          results.Counts `json:"counts"`
-	ClientsWordOnly bool           `json:"clients_word_only"`
-
-	Interference *results.Interference `json:"interference,omitempty"`
-	Yardstick    *results.Yardstick    `json:"yardstick,omitempty"`
-
-	Samples int `json:"samples"` // lines in the page's samples that are of this scenario
+// scenarioFacts describe a scenario and how many of the samples are its own.
+type scenarioFacts struct {
+	Scenario
+	Samples int `json:"samples"`
 }
 
-// benchmarkFacts describe one block of go test's lines.
+// benchmarkFacts describe a block of go test's lines.
 type benchmarkFacts struct {
 	Command string `json:"command"`
 	Lines   int    `json:"lines"`   // of the block
 	Samples int    `json:"samples"` // result lines among them
 }
 
-// maxFactsLine bounds a line of the JSON block, in bytes: benchfmt's reader, which benchstat is
-// made of, gives up at a line of 64 KiB.
+// maxFactsLine bounds a line of the JSON, in bytes. The reader of the Go benchmark format, which benchstat
+// uses, ends at a line of 64 KiB.
 const maxFactsLine = 32 << 10
 
-// encode writes the facts as JSON: a line per scenario, per block of benchmarks and per section, and
-// one for the digest, by which it is found.
-func (f baselineFacts) encode() (string, error) {
+// encodeFacts returns the page's block of JSON, with digestPlaceholder for the digest: a line for each
+// scenario, block of benchmarks and section, and one for the digest.
+func encodeFacts(p *Page) (string, error) {
 	var b strings.Builder
 	var failed error
 	value := func(v any, indent string) string {
@@ -102,34 +83,38 @@ func (f baselineFacts) encode() (string, error) {
 		}
 		b.WriteString("\n  ]")
 	}
-	fmt.Fprintf(&b, "{\n  %q: %d", "schema", f.Schema)
-	field("machine", f.Machine)
-	field("revision", f.Revision)
-	field("go_version", f.GoVersion)
-	field("created", f.Created)
-	list("scenarios", len(f.Scenarios), func(i int) any { return f.Scenarios[i] })
-	if len(f.Benchmarks) > 0 {
-		list("benchmarks", len(f.Benchmarks), func(i int) any { return f.Benchmarks[i] })
+	fmt.Fprintf(&b, "{\n  %q: %d", "schema", Schema)
+	field("machine", p.Machine)
+	field("revision", p.Revision)
+	field("go_version", p.GoVersion)
+	field("created", p.Created.UTC().Truncate(time.Second))
+	list("scenarios", len(p.Scenarios), func(i int) any { return scenarioFacts{p.Scenarios[i], len(p.Scenarios[i].Records)} })
+	if len(p.Benchmarks) > 0 {
+		list("benchmarks", len(p.Benchmarks), func(i int) any {
+			g := p.Benchmarks[i]
+			return benchmarkFacts{g.Command, len(g.Lines), len(g.Samples)}
+		})
 	}
-	if len(f.Sections) > 0 {
-		list("sections", len(f.Sections), func(i int) any { return f.Sections[i] })
+	if len(p.Sections) > 0 {
+		list("sections", len(p.Sections), func(i int) any { return p.Sections[i] })
 	}
-	if len(f.Sources) > 0 {
-		field("sources", f.Sources)
+	if len(p.Sources) > 0 {
+		field("sources", p.Sources)
 	}
-	fmt.Fprintf(&b, ",\n  %s\n}\n", digestField(f.GeneratedSHA256))
+	fmt.Fprintf(&b, ",\n  %s\n}\n", digestField(digestPlaceholder()))
 	return b.String(), failed
 }
 
-var zeroDigest = strings.Repeat("0", sha256.Size*2)
+// digestPlaceholder returns what stands for the page's digest while that is computed.
+func digestPlaceholder() string { return strings.Repeat("0", sha256.Size*2) }
 
-// generatedDigest is the digest of a page, in which digest stands for itself.
-func generatedDigest(page, digest string) string {
+// contentDigest returns the digest of a page that holds the given digest, or the placeholder.
+func contentDigest(page, digest string) string {
 	before, rest, _ := strings.Cut(page, markHistoryBegin+"\n")
 	_, after, _ := strings.Cut(rest, markHistoryEnd+"\n")
 	generated := before + markHistoryBegin + "\n" + markHistoryEnd + "\n" + after
-	if digest != zeroDigest {
-		generated = strings.Replace(generated, digestField(digest), digestField(zeroDigest), 1)
+	if digest != digestPlaceholder() {
+		generated = strings.Replace(generated, digestField(digest), digestField(digestPlaceholder()), 1)
 	}
 	sum := sha256.Sum256([]byte(generated))
 	return hex.EncodeToString(sum[:])

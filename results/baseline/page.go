@@ -5,82 +5,98 @@
 // optimization history, which people write. What comes out: Markdown that a person reads, benchstat reads
 // and a program reads, and the Page again.
 //
-//		Section ─┐
-//		Run ─────┴─> Page ── Write ──> BASELINE_METRICS.md ── Read ──> Page
+//	Section ─┐
+//	Run ─────┴─> Page ── Write ──> BASELINE_METRICS.md ── Read ──> Page
 //
-//	 1. [FromRun] makes a page of one run. A [SectionWriter] puts a section together so that no text in it
-//	    breaks out of its paragraph or cell.
-//	 2. [Write] refuses what wouldn't come back as it is. It puts the samples into blocks of the Go benchmark
-//	    format, and all else that a program wants, the facts, into a block of JSON with a digest of the page.
-//	 3. [Read] finds the parts by their marks, which are HTML comments, and returns an error with its line if
-//	    the page was cut short, damaged, or edited outside its optimization history.
+// From the left:
+//
+//  1. [FromRun] makes a page of one run. A [SectionWriter] puts a section together so that no text in it
+//     breaks out of its paragraph or cell.
+//  2. [Write] refuses what wouldn't come back as it is. It puts the samples into blocks of the Go benchmark
+//     format, and all else that a program wants, the facts, into a block of JSON with a digest of the page.
+//  3. [Read] finds the parts by their marks, which are HTML comments. It returns an error with its line if
+//     the page was cut short, damaged, or edited outside its optimization history.
 //
 // The package never knows how a section is measured, whether a run is better or worse than the page, or
-// which targets a project has. It takes no clock, and reads and writes no file but the one it is handed.
+// which targets a project has. It has no clock, and opens no file but the page.
 package baseline
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A Page is what later runs are held against: the content of
-// BASELINE_METRICS.md.
-type Page struct {
-	Machine   results.Machine
-	Revision  string    // of the source that was measured
-	GoVersion string    // that built it
-	Created   time.Time // UTC, whole seconds
-	Scenarios []Scenario
-
-	// Benchmarks are Go benchmarks, an entry per command that measured them. May be nil.
-	Benchmarks []results.GoBenchmarks
-
-	Sections []Section // what else the page says, in its order
-
-	// Sources are digests of the code that was measured, such as of "delivery", by
-	// which a later tree can be told from it. May be nil.
-	Sources map[string]string
-
-	// History is the hand-written "Optimization history": Markdown, kept as it is.
-	// No line of it may begin with "Benchmark" or "Unit", which benchstat would
-	// take for results.
-	History string
-}
-
-// A Scenario is one scenario of a baseline.
-type Scenario struct {
-	Name            string
-	WorkloadDigest  string // as results.Run.WorkloadDigest
-	Command         string // how to measure it again
-	Repetitions     int
-	Counts          results.Counts
-	ClientsWordOnly bool
-	Interference    *results.Interference // while it was measured; nil where that isn't known
-	Yardstick       *results.Yardstick    // of the machine, likewise
-	Records         []results.Record
-}
-
-// FileName is the baseline's usual name, at the root of the repository.
+// FileName is the page's usual name, at the root of the repository.
 const FileName = "BASELINE_METRICS.md"
 
-// ErrEdited is the cause of an [*results.InputError] about a baseline page whose
-// generated part is no longer what was generated.
+// ErrEdited is the cause of an [*results.InputError] about a page that was edited outside its
+// optimization history.
 var ErrEdited = errors.New("edited by hand")
 
-// Scenario finds a scenario of the baseline by its name.
-func (b *Page) Scenario(name string) (*Scenario, bool) {
-	for i := range b.Scenarios {
-		if b.Scenarios[i].Name == name {
-			return &b.Scenarios[i], true
+// A Page is what later runs are compared with. The fields that have a JSON name are among the page's facts.
+type Page struct {
+	Machine   results.Machine `json:"machine"`
+	Revision  string          `json:"revision"`   // of the source that was measured
+	GoVersion string          `json:"go_version"` // that built it
+	Created   time.Time       `json:"created"`    // UTC, whole seconds
+	Scenarios []Scenario      `json:"scenarios"`
+
+	// Benchmarks are Go benchmarks, one entry for each command that measured them. May be nil.
+	Benchmarks []results.GoBenchmarks `json:"-"`
+
+	Sections []Section `json:"sections"` // what else the page says, in its order
+
+	// Sources are digests of the code that was measured, keyed by package, such as "delivery". With them
+	// a later tree is found to differ. May be nil.
+	Sources map[string]string `json:"sources"`
+
+	// History is the optimization history, which people write: Markdown, kept as it is. None of its lines
+	// may begin with "Benchmark" or "Unit", which benchstat would take for results.
+	History string `json:"-"`
+}
+
+// A Scenario is a scenario of the page.
+type Scenario struct {
+	Name            string         `json:"name"`
+	WorkloadDigest  string         `json:"workload_digest"` // as in results.Run
+	Command         string         `json:"command"`         // that measures it again
+	Repetitions     int            `json:"repetitions"`
+	Counts          results.Counts `json:"counts"`
+	ClientsWordOnly bool           `json:"clients_word_only"`
+
+	// Interference and Yardstick describe the machine while the scenario was measured. They are nil if
+	// that isn't known.
+	Interference *results.Interference `json:"interference,omitempty"`
+	Yardstick    *results.Yardstick    `json:"yardstick,omitempty"`
+
+	Records []results.Record `json:"-"`
+}
+
+// Scenario returns the scenario of the given name. It reports whether the page has it.
+func (p *Page) Scenario(name string) (*Scenario, bool) {
+	for i := range p.Scenarios {
+		if p.Scenarios[i].Name == name {
+			return &p.Scenarios[i], true
 		}
 	}
 	return nil, false
 }
 
-// FromRun returns a run as a page with its scenario alone, for other runs to be judged by.
+// Section returns the section of the given name. It reports whether the page has it.
+func (p *Page) Section(name string) (*Section, bool) {
+	for i := range p.Sections {
+		if p.Sections[i].Name == name {
+			return &p.Sections[i], true
+		}
+	}
+	return nil, false
+}
+
+// FromRun returns a page that holds one run alone, so that another run can be compared with it.
 func FromRun(run results.Run, records []results.Record) *Page {
 	return &Page{Machine: run.Machine, Revision: run.Revision, Scenarios: []Scenario{{
 		Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: run.Command, Repetitions: run.Repetitions,
@@ -89,12 +105,19 @@ func FromRun(run results.Run, records []results.Record) *Page {
 	}}}
 }
 
-// Section finds a section by its name.
-func (b *Page) Section(name string) (*Section, bool) {
-	for i := range b.Sections {
-		if b.Sections[i].Name == name {
-			return &b.Sections[i], true
-		}
+// CheckUsable returns an [*results.InputError] if later runs can't be compared with the run at path, because
+// it is invalid or did not finish.
+func CheckUsable(path string, run results.Run) error {
+	switch {
+	case !run.Valid:
+		return Unusable(path, "the run is invalid: "+strings.Join(run.Invalid, "; "))
+	case run.Status != results.StatusFinished:
+		return Unusable(path, fmt.Sprintf("the run is %s", run.Status))
 	}
-	return nil, false
+	return nil
+}
+
+// Unusable returns the error about a run that later runs can't be compared with.
+func Unusable(path, problem string) error {
+	return &results.InputError{Path: path, Problem: problem, Want: "a baseline wants a whole, valid run of the same machine"}
 }

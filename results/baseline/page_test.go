@@ -243,8 +243,8 @@ func TestReadBaselineRefuses(t *testing.T) {
 		{"another page", "# README\n", 1, "isn't a baseline page", false},
 		{"samples", samplesText(t, rolloutRecords(1, 1, 1)...), 1, "isn't a baseline page", false},
 		{"binary", "\x00\x01\x02", 1, "isn't a baseline page", false},
-		{"the mark alone", markBaseline + "\n", 1, "cut short", false},
-		{"the marks alone", markBaseline + "\n<!-- fleetmark:end samples=0 -->\n", 2, "has no block of samples", false},
+		{"the mark alone", markPage + "\n", 1, "cut short", false},
+		{"the marks alone", markPage + "\n<!-- fleetmark:end samples=0 -->\n", 2, "has no block of samples", false},
 		{"half", text[:len(text)/2], strings.Count(text[:len(text)/2], "\n") + 1, "cut short", false},
 		{"a damaged sample", strings.Replace(text, "-2 5000 ", "-2 5O00 ", 1), sampleLine, "damaged sample line", false},
 		{"a sample that is gone", strings.Replace(text, strings.Split(text, "\n")[sampleLine-1]+"\n", "", 1), last - 1, "19 samples, and the end mark says 20", false},
@@ -272,8 +272,8 @@ func TestReadBaselineRefuses(t *testing.T) {
 	_, err = Read(t.TempDir())
 	requireInput(t, err, 0, "can't be read")
 	huge := filepath.Join(t.TempDir(), "huge")
-	require.NoError(t, os.WriteFile(huge, []byte(markBaseline), 0o644))
-	require.NoError(t, os.Truncate(huge, maxBaselineBytes+1))
+	require.NoError(t, os.WriteFile(huge, []byte(markPage), 0o644))
+	require.NoError(t, os.Truncate(huge, maxPageBytes+1))
 	_, err = Read(huge)
 	requireInput(t, err, 0, "is larger than 16 MiB")
 }
@@ -342,10 +342,11 @@ func TestGeneratedLinesAreNoBenchmarks(t *testing.T) {
 // gets behind that door.
 func signAgain(data []byte) []byte {
 	text := strings.TrimRight(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n") + "\n"
-	lines := strings.Split(text, "\n")
-	facts, _, _ := block(lines, fenceFacts)
-	_, _, digest, _, _ := factsOf(facts)
-	return []byte(strings.ReplaceAll(text, digest, generatedDigest(text, digest)))
+	facts, _, err := (&parser{lines: strings.Split(text, "\n")}).facts()
+	if err != nil {
+		return data
+	}
+	return []byte(strings.ReplaceAll(text, facts.GeneratedSHA256, contentDigest(text, facts.GeneratedSHA256)))
 }
 
 // FuzzReadBaseline: what Read takes, Write writes and Read
@@ -363,7 +364,7 @@ func FuzzReadBaseline(f *testing.F) {
 	f.Add([]byte(baselineText(f, sectioned)))
 	sectioned.Benchmarks = testGoBenchmarks(f)
 	f.Add([]byte(baselineText(f, sectioned)))
-	f.Add([]byte(markBaseline + "\n```text\n```\n```json\n{\"schema\":1,\"generated_sha256\":\"" + zeroDigest + "\"}\n```\n" + markHistoryBegin + "\n" + markHistoryEnd + "\n<!-- fleetmark:end samples=0 -->"))
+	f.Add([]byte(markPage + "\n```text\n```\n```json\n{\"schema\":1,\"generated_sha256\":\"" + digestPlaceholder() + "\"}\n```\n" + markHistoryBegin + "\n" + markHistoryEnd + "\n<!-- fleetmark:end samples=0 -->"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := Parse(data, "fuzz")
 		if errors.Is(err, ErrEdited) {

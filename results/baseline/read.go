@@ -9,143 +9,179 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fleetmark/fleetmark/internal/markdown"
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// maxBaselineBytes bounds a baseline page.
-const maxBaselineBytes = 16 << 20
+// maxPageBytes bounds the page.
+const maxPageBytes = 16 << 20
 
-// Read reads a page that [Write] wrote; its lines may end in a
-// carriage return and line feed. An error is an [*results.InputError] that names the line:
-// the page is missing, isn't a baseline, was cut short, holds a damaged sample,
-// or was edited outside its optimization history (then errors.Is finds
-// [ErrEdited]).
+// What to do about a page that can't be used.
+const (
+	wantPage    = "name a page that `fleetmark baseline` wrote, or write one"
+	wantRestore = "restore the page, or write it again with `fleetmark baseline`"
+	wantMended  = "put it right, or write the page again with `fleetmark baseline`"
+)
+
+// Read reads a page that [Write] wrote. Its lines may end in a carriage return and line feed. Its error is an
+// [*results.InputError] that names the line: the page is missing, is no baseline page, was cut short,
+// holds a damaged sample, or was edited outside its optimization history; in the last case errors.Is
+// finds [ErrEdited].
 func Read(path string) (*Page, error) {
-	data, err := results.ReadTextFile(path, maxBaselineBytes)
+	data, err := results.ReadTextFile(path, maxPageBytes)
 	if err != nil {
 		return nil, err
 	}
 	return Parse(data, path)
 }
 
-const (
-	wantBaseline = "name a page that `fleetmark baseline` wrote, or write one"
-	wantRestore  = "restore the page, or write it again with `fleetmark baseline`"
-)
-
-// IsPage reports whether data claims to be a baseline page.
-func IsPage(data []byte) bool { return bytes.HasPrefix(data, []byte(markBaselineHead)) }
+// IsPage reports whether data begins as a page does.
+func IsPage(data []byte) bool { return bytes.HasPrefix(data, []byte(markPagePrefix)) }
 
 // Parse reads a page as [Read] does, from the content of the file at path.
 func Parse(data []byte, path string) (*Page, error) {
 	text := strings.ReplaceAll(string(data), "\r\n", "\n")
+	p := parser{path: path, lines: strings.Split(strings.TrimRight(text, "\n"), "\n")}
 	if !IsPage([]byte(text)) {
 		problem := "isn't a baseline page"
 		if strings.TrimSpace(text) == "" {
 			problem = "is empty"
 		}
-		return nil, &results.InputError{Path: path, Line: 1, Problem: problem, Want: wantBaseline}
+		return nil, p.fail(1, problem, wantPage, nil)
 	}
-	bad := func(line int, problem, want string, err error) (*Page, error) {
-		return nil, &results.InputError{Path: path, Line: line, Problem: problem, Want: want, Err: err}
+	total, err := p.endMark()
+	if err != nil {
+		return nil, err
 	}
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	end := markEnd.FindStringSubmatch(lines[len(lines)-1])
+	samples, samplesLine, ok := p.block(fenceSamples, 0)
+	if !ok {
+		return nil, p.fail(len(p.lines), "has no block of samples", wantPage, nil)
+	}
+	records, err := results.ParseSamples([]byte(strings.Join(samples, "\n")+"\n"), path, samplesLine)
+	if err != nil {
+		return nil, err
+	}
+	facts, factsLine, err := p.facts()
+	if err != nil {
+		return nil, err
+	}
+	page := &facts.Page
+	if page.Benchmarks, err = p.benchmarks(facts.Benchmarks); err != nil {
+		return nil, err
+	}
+	if page.History, err = p.history(); err != nil {
+		return nil, err
+	}
+	if page.Sections, err = p.sections(page.Sections); err != nil {
+		return nil, err
+	}
+	if len(records) != total {
+		return nil, p.fail(len(p.lines), fmt.Sprintf("cut short (%d samples, and the end mark says %d)", len(records), total), wantRestore, nil)
+	}
+	if contentDigest(strings.Join(p.lines, "\n")+"\n", facts.GeneratedSHA256) != facts.GeneratedSHA256 {
+		return nil, p.fail(0, "was edited by hand outside its optimization history", "restore it, or write it again with `fleetmark baseline`", ErrEdited)
+	}
+	if problem := page.assignRecords(records); problem != "" {
+		return nil, p.fail(factsLine, problem, wantPage, nil)
+	}
+	return page, nil
+}
+
+// A parser reads the parts of one page. Its errors are [*results.InputError].
+type parser struct {
+	path  string
+	lines []string
+}
+
+// fail returns the error about a line, or about the whole page if line is 0.
+func (p *parser) fail(line int, problem, want string, cause error) error {
+	return &results.InputError{Path: p.path, Line: line, Problem: problem, Want: want, Err: cause}
+}
+
+// endMark returns the number of samples that the last line promises.
+func (p *parser) endMark() (int, error) {
+	end := markEnd.FindStringSubmatch(p.lines[len(p.lines)-1])
 	if end == nil {
-		return bad(len(lines), "cut short (the last line isn't the end mark)", wantRestore, nil)
+		return 0, p.fail(len(p.lines), "cut short (the last line isn't the end mark)", wantRestore, nil)
 	}
 	total, err := strconv.Atoi(end[1])
 	if err != nil {
-		return bad(len(lines), "damaged end mark", wantBaseline, err)
+		return 0, p.fail(len(p.lines), "damaged end mark", wantPage, err)
 	}
-
-	samples, samplesLine, ok := block(lines, fenceSamples)
-	if !ok {
-		return bad(len(lines), "has no block of samples", wantBaseline, nil)
-	}
-	records, err := results.ParseSamples([]byte(samples), path, samplesLine)
-	if err != nil {
-		return nil, err
-	}
-	facts, factsLine, ok := block(lines, fenceFacts)
-	if !ok {
-		return bad(len(lines), "has no block of facts", wantBaseline, nil)
-	}
-	b, parts, digest, problem, err := factsOf(facts)
-	if problem != "" {
-		return bad(factsLine+results.JSONErrorLine([]byte(facts), err), problem, wantBaseline, err)
-	}
-	if b.Benchmarks, err = benchmarksOf(lines, parts.Benchmarks, path); err != nil {
-		return nil, err
-	}
-	if b.History, problem, samplesLine = historyOf(lines); problem != "" {
-		return bad(samplesLine, problem, "put it right, or write the page again with `fleetmark baseline`", nil)
-	}
-	if b.Sections, problem, samplesLine = sectionsOf(lines, parts.Sections); problem != "" {
-		return bad(samplesLine, problem, "put it right, or write the page again with `fleetmark baseline`", nil)
-	}
-	if len(records) != total {
-		return bad(len(lines), fmt.Sprintf("cut short (%d samples, and the end mark says %d)", len(records), total), wantRestore, nil)
-	}
-	// Where the fields agree with the digest but not with one another, no edit
-	// explains it either.
-	if generatedDigest(strings.Join(lines, "\n")+"\n", digest) != digest {
-		return bad(0, "was edited by hand outside its optimization history", "restore it, or write it again with `fleetmark baseline`", ErrEdited)
-	}
-	if problem := b.distribute(records); problem != "" {
-		return bad(factsLine, problem, wantBaseline, nil)
-	}
-	return b, nil
+	return total, nil
 }
 
-// block returns what stands in the first fenced block that opens with fence, and
-// the number of the line that opens it.
-func block(lines []string, fence string) (body string, opens int, ok bool) {
-	inside, opens, ok := blockLines(lines, fence, 0)
-	return strings.Join(inside, "\n") + "\n", opens, ok
+// find returns the index of the first line from the given one on that is a mark, or -1.
+func (p *parser) find(mark string, from int) int {
+	if i := slices.Index(p.lines[from:], mark); i >= 0 {
+		return from + i
+	}
+	return -1
 }
 
-// blockLines returns the lines of the first fenced block that opens with fence at line index from or
-// later, and the number of the line that opens it.
-func blockLines(lines []string, fence string, from int) (inside []string, opens int, ok bool) {
-	for i := from; i < len(lines); i++ {
-		if lines[i] != fence {
-			continue
-		}
-		for k := i + 1; k < len(lines); k++ {
-			if lines[k] == fenceEnd {
-				return lines[i+1 : k], i + 1, true
-			}
-		}
+// block returns the lines of the first fenced block that opens with fence at index from or later, and the
+// number of the line that opens it. It reports whether there is one that is closed.
+func (p *parser) block(fence string, from int) (inside []string, opens int, ok bool) {
+	begin := p.find(fence, from)
+	if begin < 0 {
 		return nil, 0, false
 	}
-	return nil, 0, false
+	end := p.find(fenceEnd, begin+1)
+	if end < 0 {
+		return nil, 0, false
+	}
+	return p.lines[begin+1 : end], begin + 1, true
 }
 
-// benchmarksOf reads the blocks of Go benchmarks that the facts name. Each stands after a mark.
-func benchmarksOf(lines []string, facts []benchmarkFacts, path string) ([]results.GoBenchmarks, error) {
-	bad := func(line int, problem string, err error) error {
-		return &results.InputError{Path: path, Line: line, Problem: problem, Want: wantRestore, Err: err}
+// facts returns the block of JSON, and the number of the line that opens it.
+func (p *parser) facts() (*pageFacts, int, error) {
+	lines, opens, ok := p.block(fenceFacts, 0)
+	if !ok {
+		return nil, 0, p.fail(len(p.lines), "has no block of facts", wantPage, nil)
 	}
+	text := []byte(strings.Join(lines, "\n") + "\n")
+	var facts pageFacts
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&facts); err != nil {
+		return nil, 0, p.fail(opens+results.JSONErrorLine(text, err), "damaged facts ("+err.Error()+")", wantPage, err)
+	}
+	problem := ""
+	switch {
+	case facts.Schema < 1:
+		problem = "the facts have no schema version"
+	case facts.Schema > Schema:
+		problem = fmt.Sprintf("has schema version %d, and this fleetmark knows up to %d", facts.Schema, Schema)
+	case len(facts.GeneratedSHA256) != len(digestPlaceholder()):
+		problem = "the facts have no digest"
+	}
+	if problem != "" {
+		return nil, 0, p.fail(opens, problem, wantPage, nil)
+	}
+	if len(facts.Sources) == 0 {
+		facts.Sources = nil
+	}
+	return &facts, opens, nil
+}
+
+// benchmarks returns the Go benchmarks that the facts describe. Each of their blocks follows a mark.
+func (p *parser) benchmarks(facts []benchmarkFacts) ([]results.GoBenchmarks, error) {
 	var all []results.GoBenchmarks
 	from := 0
 	for i, f := range facts {
-		mark := slices.Index(lines[from:], fmt.Sprintf(markBenchmarks, i+1))
+		mark := p.find(fmt.Sprintf(markBenchmarks, i+1), from)
 		if mark < 0 {
-			return nil, bad(len(lines), fmt.Sprintf("lacks block %d of Go benchmarks, which the facts have", i+1), nil)
+			return nil, p.fail(len(p.lines), fmt.Sprintf("lacks block %d of Go benchmarks, which the facts have", i+1), wantRestore, nil)
 		}
-		from += mark
-		inside, opens, ok := blockLines(lines, fenceSamples, from)
+		inside, opens, ok := p.block(fenceSamples, mark)
 		if !ok {
-			return nil, bad(from+1, fmt.Sprintf("has no block %d of Go benchmarks", i+1), nil)
+			return nil, p.fail(mark+1, fmt.Sprintf("has no block %d of Go benchmarks", i+1), wantRestore, nil)
 		}
 		samples, err := results.ParseGoBenchmarks(inside)
 		if damaged, ok := errors.AsType[*results.LineError](err); ok {
-			return nil, bad(opens+damaged.Line, "damaged line of a Go benchmark ("+damaged.Problem+")", err)
+			return nil, p.fail(opens+damaged.Line, "damaged line of a Go benchmark ("+damaged.Problem+")", wantRestore, err)
 		}
 		if len(inside) != f.Lines || len(samples) != f.Samples {
-			return nil, bad(opens, fmt.Sprintf("cut short (%d lines with %d samples, and the facts say %d with %d)",
-				len(inside), len(samples), f.Lines, f.Samples), nil)
+			return nil, p.fail(opens, fmt.Sprintf("cut short (%d lines with %d samples, and the facts say %d with %d)",
+				len(inside), len(samples), f.Lines, f.Samples), wantRestore, nil)
 		}
 		all = append(all, results.GoBenchmarks{Command: f.Command, Lines: slices.Clone(inside), Samples: samples})
 		from = opens + len(inside)
@@ -153,71 +189,76 @@ func benchmarksOf(lines []string, facts []benchmarkFacts, path string) ([]result
 	return all, nil
 }
 
-// factsOf reads the JSON block into a baseline that has no records yet. parts is the block itself,
-// for what else of the page it describes.
-func factsOf(text string) (b *Page, parts *baselineFacts, digest, problem string, err error) {
-	var facts baselineFacts
-	decoder := json.NewDecoder(strings.NewReader(text))
-	if err := decoder.Decode(&facts); err != nil {
-		return nil, nil, "", "damaged facts (" + err.Error() + ")", err
-	}
-	switch {
-	case facts.Schema < 1:
-		return nil, nil, "", "the facts have no schema version", nil
-	case facts.Schema > Schema:
-		return nil, nil, "", fmt.Sprintf("has schema version %d, and this fleetmark knows up to %d", facts.Schema, Schema), nil
-	case len(facts.GeneratedSHA256) != len(zeroDigest):
-		return nil, nil, "", "the facts have no digest", nil
-	}
-	b = &Page{Machine: facts.Machine, Revision: facts.Revision, GoVersion: facts.GoVersion, Created: facts.Created, Sources: facts.Sources}
-	if len(b.Sources) == 0 {
-		b.Sources = nil
-	}
-	for _, s := range facts.Scenarios {
-		b.Scenarios = append(b.Scenarios, Scenario{Name: s.Name, WorkloadDigest: s.WorkloadDigest, Command: s.Command,
-			Repetitions: s.Repetitions, Counts: s.Counts, ClientsWordOnly: s.ClientsWordOnly, Interference: s.Interference, Yardstick: s.Yardstick})
-	}
-	return b, &facts, facts.GeneratedSHA256, "", nil
-}
-
-// historyOf returns the hand-written part, or the line on which it is wrong.
-func historyOf(lines []string) (history, problem string, line int) {
+// history returns the part that people write.
+func (p *parser) history() (string, error) {
 	begin, end := -1, -1
-	for i, l := range lines {
+	for i, l := range p.lines {
 		switch l {
 		case markHistoryBegin:
 			if begin >= 0 {
-				return "", "has a second beginning of the optimization history", i + 1
+				return "", p.fail(i+1, "has a second beginning of the optimization history", wantMended, nil)
 			}
 			begin = i
 		case markHistoryEnd:
 			if end >= 0 || begin < 0 {
-				return "", "has an end of the optimization history that nothing began", i + 1
+				return "", p.fail(i+1, "has an end of the optimization history that nothing began", wantMended, nil)
 			}
 			end = i
 		}
 	}
 	if begin < 0 || end < 0 {
-		return "", "lacks the marks around its optimization history", len(lines)
+		return "", p.fail(len(p.lines), "lacks the marks around its optimization history", wantMended, nil)
 	}
-	for i, l := range lines[begin+1 : end] {
-		if problem := historyProblem(l); problem != "" {
-			return "", "a line of the optimization history " + problem, begin + 2 + i
+	inside := p.lines[begin+1 : end]
+	for i, l := range inside {
+		if problem := checkHistoryLine(l); problem != "" {
+			return "", p.fail(begin+2+i, "a line of the optimization history "+problem, wantMended, nil)
 		}
 	}
-	return strings.Trim(strings.Join(lines[begin+1:end], "\n"), "\n"), "", 0
+	return strings.Trim(strings.Join(inside, "\n"), "\n"), nil
 }
 
-// distribute gives each record to its scenario.
-func (b *Page) distribute(records []results.Record) (problem string) {
+// sections returns the sections that the facts describe, with their bodies.
+func (p *parser) sections(facts []Section) ([]Section, error) {
+	var all []Section
+	from := 0
+	for i, s := range facts {
+		begin := p.find(fmt.Sprintf(markSection, s.Name), from)
+		if begin < 0 {
+			return nil, p.fail(len(p.lines), fmt.Sprintf("lacks the section %q, which the facts have", s.Name), wantMended, nil)
+		}
+		from = begin + 1
+		mark := markSectionsEnd
+		if i+1 < len(facts) {
+			mark = fmt.Sprintf(markSection, facts[i+1].Name)
+		}
+		end := p.find(mark, from)
+		if end < 0 {
+			return nil, p.fail(begin+1, fmt.Sprintf("has no end of the section %q", s.Name), wantMended, nil)
+		}
+		if end < begin+3 || p.lines[begin+1] != "## "+markdown.Escape(s.Title) {
+			return nil, p.fail(begin+1, fmt.Sprintf("the section %q lacks its title", s.Name), wantMended, nil)
+		}
+		s.Body = strings.Trim(strings.Join(p.lines[begin+2:end], "\n"), "\n")
+		if len(s.Figures) == 0 {
+			s.Figures = nil
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// assignRecords gives each record to its scenario. It returns what the facts and the samples contradict
+// each other in, or "".
+func (p *Page) assignRecords(records []results.Record) (problem string) {
 	for _, r := range records {
-		s, ok := b.Scenario(r.Scenario)
+		s, ok := p.Scenario(r.Scenario)
 		if !ok {
 			return fmt.Sprintf("the samples have the scenario %s, which the facts lack", r.Scenario)
 		}
 		s.Records = append(s.Records, r)
 	}
-	for _, s := range b.Scenarios {
+	for _, s := range p.Scenarios {
 		if len(s.Records) == 0 {
 			return fmt.Sprintf("the facts have the scenario %s, which the samples lack", s.Name)
 		}

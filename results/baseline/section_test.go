@@ -35,7 +35,7 @@ func TestWrap(t *testing.T) {
 		for pad := range 130 {
 			text := wrap("T" + strings.Repeat("x", pad) + " " + strings.Repeat("filler ", 15) + word + " and so on " + strings.Repeat("until ", 30))
 			for line := range strings.SplitSeq(text, "\n") {
-				require.Truef(t, strings.HasPrefix(line, "T") || plainStart(strings.Fields(line)[0]), "%q", line)
+				require.Truef(t, strings.HasPrefix(line, "T") || mayStartLine(strings.Fields(line)[0]), "%q", line)
 			}
 		}
 	}
