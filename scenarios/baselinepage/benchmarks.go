@@ -32,24 +32,19 @@ func (o BenchmarkOptions) command(p project.Project, e project.Benchmarks) goben
 }
 
 // benchmarks are the Go benchmarks that fleetmark.yaml names.
-type benchmarks struct{ heading }
+type benchmarks struct {
+	heading
+	trials []*gobench.Trial // each tried, and measured later
+}
 
 // derived implements section: once their samples are on the page, the benchmarks need not be measured.
 func (*benchmarks) derived(c content) bool { return len(c.page.Benchmarks) > 0 }
 
-// trials are the Go benchmarks that were tried and will be measured.
-type trials []*gobench.Trial
-
-// Try runs each Go benchmark once, before minutes are spent on anything, so that it fails early if one
-// can't be measured.
-func (b *Builder) Try(ctx context.Context) error {
+// try runs each benchmark once, so that one that can't be measured is found early.
+func (s *benchmarks) try(ctx context.Context, b *Builder) error {
 	p := b.content.project
-	if !b.wants(benchmarksName) {
-		return nil
-	}
 	if len(p.Config.Benchmarks) == 0 {
-		b.skip(benchmarksName, lacks(p, "benchmarks"))
-		return nil
+		return &skippedError{lacks(p, "benchmarks")}
 	}
 	for _, e := range p.Config.Benchmarks {
 		c := b.options.Benchmarks.command(p, e)
@@ -66,7 +61,7 @@ func (b *Builder) Try(ctx context.Context) error {
 				return fmt.Errorf("%s: references: run matches no Benchmark%s: want the name of a benchmark that it matches", e.Where, name)
 			}
 		}
-		b.trials = append(b.trials, trial)
+		s.trials = append(s.trials, trial)
 	}
 	return nil
 }
@@ -82,9 +77,8 @@ func onceEach(progress func(gobench.SampleProgress)) func(gobench.SampleProgress
 	}
 }
 
-// measure implements section. It measures what Try tried.
-func (*benchmarks) measure(ctx context.Context, b *Builder) error {
-	for _, trial := range b.trials {
+func (s *benchmarks) measure(ctx context.Context, b *Builder) error {
+	for _, trial := range s.trials {
 		measured, err := trial.Measure(ctx)
 		if err != nil {
 			return err
@@ -155,23 +149,25 @@ func (*benchmarks) write(w *baseline.SectionWriter, c content) {
 	w.Commands(commands...)
 
 	rows := c.benchmarkRows()
-	header := []string{"benchmark", "time", "op/s", "B/op", "allocs/op", "MB/s", "n", "to its reference"}
-	var own []string // metrics that the benchmarks report themselves
-	for _, r := range rows {
-		for _, u := range r.Units {
-			if !slices.Contains(usualUnits(), u.Unit) && !slices.Contains(own, u.Unit) {
-				own = append(own, u.Unit)
-				header = append(header, u.Unit)
-			}
-		}
-	}
+	units := usualUnits()
 	packages := map[string]bool{}
 	for _, r := range rows {
 		packages[r.Package] = true
+		for _, u := range r.Units {
+			if !slices.Contains(units, u.Unit) {
+				units = append(units, u.Unit)
+			}
+		}
 	}
+	own := units[len(usualUnits()):] // metrics that the benchmarks report themselves
+	header := append([]string{"benchmark", "time", "op/s", "B/op", "allocs/op", "MB/s", "n", "to its reference"}, own...)
 	var table [][]string
 	for _, r := range rows {
-		table = append(table, r.cells(w, c.project.Module, own, len(packages) > 1))
+		name := r.Name
+		if len(packages) > 1 {
+			name = r.id(c.project.Module)
+		}
+		table = append(table, append([]string{name}, r.cells(w, c.project.Module, units)...))
 	}
 	w.Table("l"+strings.Repeat("r", len(header)-1), header, table)
 	w.Command("Every sample is under Samples. A new run on this machine is compared with them by", "go tool benchstat "+baseline.FileName+" current.txt")
@@ -180,34 +176,25 @@ func (*benchmarks) write(w *baseline.SectionWriter, c content) {
 	}
 }
 
-// cells returns the cells of a row of the table, and adds their figures to the section.
-func (r benchmarkRow) cells(w *baseline.SectionWriter, module string, own []string, withPackage bool) []string {
+// cells returns the cells of a row of the table but for the first, and adds their figures to the section.
+func (r benchmarkRow) cells(w *baseline.SectionWriter, module string, units []string) []string {
 	id := r.id(module)
-	name := r.Name
-	if withPackage {
-		name = id
+	medians := map[string]float64{}
+	for _, u := range r.Units {
+		medians[u.Unit] = u.Median
 	}
-	cell := func(unit string) string {
-		s, ok := r.Unit(unit)
-		if !ok {
-			return ""
-		}
-		w.Figure(id+" "+unit, s.Median)
-		return results.FormatValue(s.Median, unit)
-	}
-	row := []string{name, cell("ns/op"), "", cell("B/op"), cell("allocs/op"), cell("MB/s"), fmt.Sprint(r.Samples), ""}
-	if s, ok := r.Unit("ns/op"); ok && s.Median > 0 {
-		row[1] += " ± " + s.Interval()
-		row[2] = results.FormatValue(1e9/s.Median, "ops/s")
+	cells := figureCells(w, id+" ", medians, units)
+	rate, ratio := "", ""
+	if s, ok := r.Unit(results.UnitMean); ok && s.Median > 0 {
+		cells[0] += " ± " + s.Interval()
+		rate = results.FormatValue(1e9/s.Median, results.UnitRate)
 	}
 	if r.ratio > 0 {
 		w.Figure(id+" ratio", r.ratio)
-		row[7] = fmt.Sprintf("%.2fx %s", r.ratio, r.reference)
+		ratio = fmt.Sprintf("%.2fx %s", r.ratio, r.reference)
 	}
-	for _, unit := range own {
-		row = append(row, cell(unit))
-	}
-	return row
+	usual := len(usualUnits())
+	return slices.Concat(cells[:1], []string{rate}, cells[1:usual], []string{fmt.Sprint(r.Samples), ratio}, cells[usual:])
 }
 
 // betterText returns which direction is better for the metrics that fleetmark.yaml declares.

@@ -5,8 +5,52 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
+
+// figureCells returns the cells of the given metrics, and adds each value to the section as a figure, whose
+// name is the prefix and the metric. A metric without a value has an empty cell.
+func figureCells(w *baseline.SectionWriter, prefix string, values map[string]float64, units []string) []string {
+	cells := make([]string, len(units))
+	for i, unit := range units {
+		if v, ok := values[unit]; ok {
+			w.Figure(prefix+unit, v)
+			cells[i] = results.FormatValue(v, unit)
+		}
+	}
+	return cells
+}
+
+// formatFigure formats a figure as its limit is given.
+func formatFigure(v float64, form project.Form) string {
+	switch form {
+	case project.FormBytes:
+		return results.FormatValue(v, results.UnitPeakMemory)
+	case project.FormDecimalBytes:
+		return decimalBytes(v)
+	case project.FormDuration:
+		return results.FormatValue(v, results.UnitMean)
+	case project.FormPercent:
+		return fmt.Sprintf("%.2f%%", v)
+	case project.FormFactor:
+		return fmt.Sprintf("%.2fx", v)
+	}
+	return results.FormatValue(v, results.UnitAllocations)
+}
+
+// decimalBytes formats bytes in units of 1,000, with three digits.
+func decimalBytes(v float64) string {
+	units := []string{"B", "kB", "MB", "GB"}
+	for len(units) > 1 && v >= 1000 {
+		v, units = v/1000, units[1:]
+	}
+	if v >= 100 || units[0] == "B" {
+		return fmt.Sprintf("%.0f%s", v, units[0])
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64) + units[0]
+}
 
 // formatShort formats a figure with one digit after the point, and one below 0.1 with two significant
 // digits, so that only 0 is "0".
@@ -23,12 +67,10 @@ func formatShort(v float64) string {
 }
 
 // formatNS formats nanoseconds.
-func formatNS(n int64) string { return results.FormatValue(float64(n), "ns/op") }
+func formatNS(n int64) string { return results.FormatValue(float64(n), results.UnitMean) }
 
 // mebibytes formats bytes, such as "31.0 MiB".
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
-// sizeText formats the size of an artifact, such as "10 MB".
-func sizeText(bytes int64) string {
-	return fmt.Sprintf("%s MB", strconv.FormatFloat(float64(bytes)/1e6, 'f', -1, 64))
-}
+// megabytes formats the size of an artifact, such as "10 MB".
+func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'f', -1, 64) + " MB" }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
@@ -57,9 +58,10 @@ func (o *operations) write(w *baseline.SectionWriter, c content) {
 	w.Text("Medians over the repetitions. In throughput 64 workers push to, or ask, one device over connections that stay, 1 KiB each; in " +
 		"rollout each of 5,000 devices gets 64 KiB over a connection of its own, once. Bytes, allocations and processor time are those of the " +
 		"driver's process; of the push and the verification within a delivery only the times are known.")
-	header := []string{"operation", "under", "ops/s", "p50", "p99", "B/op", "allocs/op", "cpu/op", "peak memory", "n"}
+	units := []string{
+		results.UnitRate, results.UnitP50, results.UnitP99, results.UnitBytes, results.UnitAllocations, results.UnitCPU, results.UnitPeakMemory,
+	}
 	var rows [][]string
-	units := []string{"ops/s", "p50-ns/op", "p99-ns/op", "B/op", "allocs/op", "cpu-ns/op", "peak-rss-B"}
 	add := func(label string, records []results.Record) {
 		medians := results.Medians(records)
 		for _, op := range []string{"push", "verify", "deliver"} {
@@ -67,37 +69,28 @@ func (o *operations) write(w *baseline.SectionWriter, c content) {
 			if !ok {
 				continue
 			}
-			row := []string{op, label}
-			for _, unit := range units {
-				cell := ""
-				if v, ok := values[unit]; ok {
-					cell = results.FormatValue(v, unit)
-					w.Figure(label+" "+op+" "+unit, v)
-				}
-				row = append(row, cell)
-			}
 			n := 0
 			for _, r := range records {
 				if r.Op == op {
 					n++
 				}
 			}
+			row := append([]string{op, label}, figureCells(w, label+" "+op+" ", values, units)...)
 			rows = append(rows, append(row, strconv.Itoa(n)))
 		}
 	}
 	for _, s := range c.page.Scenarios {
 		add(s.Name, s.Records)
 	}
+	var commands []string
 	for _, r := range o.extra {
 		add(r.label, r.records)
+		commands = append(commands, r.command)
 	}
-	w.Table("llrrrrrrrr", header, rows)
-	if len(o.extra) > 0 {
+	header := []string{"operation", "under", "ops/s", "p50", "p99", "B/op", "allocs/op", "cpu/op", "peak memory", "n"}
+	w.Table("ll"+strings.Repeat("r", len(header)-2), header, rows)
+	if len(commands) > 0 {
 		w.Text("The scenarios rollout and throughput are below, with every metric. The others were measured with")
-		var commands []string
-		for _, r := range o.extra {
-			commands = append(commands, r.command)
-		}
 		w.Commands(commands...)
 	}
 }

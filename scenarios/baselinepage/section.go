@@ -22,9 +22,15 @@ type section interface {
 	// here, for a reason that the page then gives.
 	measure(ctx context.Context, b *Builder) error
 
-	// write writes the section from what was measured and from the rest of the page. It is pure: the same
-	// figures give the same text.
+	// write writes the section from what was measured and from the rest of the page. The same figures give
+	// the same text.
 	write(w *baseline.SectionWriter, c content)
+}
+
+// A trier is a section that finds out early whether it can be measured.
+type trier interface {
+	// try returns a [skippedError] if there is nothing to measure.
+	try(ctx context.Context, b *Builder) error
 }
 
 // content is what sections are written from, besides what they measured themselves.
@@ -57,9 +63,14 @@ func (e *skippedError) Error() string { return e.reason }
 
 // The names of sections that others refer to.
 const (
-	summaryName    = "summary"
-	targetsName    = "targets"
-	benchmarksName = "benchmarks"
+	summaryName      = "summary"
+	targetsName      = "targets"
+	benchmarksName   = "benchmarks"
+	timeName         = "time"
+	allocationsName  = "allocations"
+	streamingName    = "streaming"
+	integrationName  = "integration"   // also the suite that it shows
+	largePayloadName = "large-payload" // also the scenario that it shows
 )
 
 // newSections returns the sections of a page, in its order.
@@ -70,14 +81,14 @@ func newSections() []section {
 		&targets{heading: heading{targetsName, "Targets"}},
 		&benchmarks{heading: heading{benchmarksName, "Go benchmarks"}},
 		&operations{heading: heading{"operations", "Operations under load"}},
-		&timing{heading{"time", "Where an operation's time goes"}, fromMeasurement{}, opcost},
-		&allocations{heading{"allocations", "Where an operation's bytes and allocations go"}, fromMeasurement{}, opcost},
-		&integration{heading{"integration", "Integration"}, fromMeasurement{}, suite},
-		&largePayload{heading{largePayloadName, "Large payload"}, fromMeasurement{}, suite},
-		&streaming{heading{"streaming", "Streaming memory"}, fromMeasurement{}, opcost},
+		&timing{heading{timeName, "Where an operation's time goes"}, opcost},
+		&allocations{heading{allocationsName, "Where an operation's bytes and allocations go"}, opcost},
+		&integration{heading{integrationName, "Integration"}, suite},
+		&largePayload{heading{largePayloadName, "Large payload"}, suite},
+		&streaming{heading{streamingName, "Streaming memory"}, opcost},
 		&overhead{heading: heading{"profiling", "What profiling costs"}},
-		&code{heading{"code", "Code"}, fromMeasurement{}, source},
-		&tests{heading{"tests", "Tests and coverage"}, fromMeasurement{}, source},
+		&code{heading{"code", "Code"}, source},
+		&tests{heading{"tests", "Tests and coverage"}, source},
 		&antiPatterns{heading: heading{"anti-patterns", "Anti-patterns"}},
 		&again{heading: heading{"again", "How to measure again"}},
 	}
@@ -86,7 +97,10 @@ func newSections() []section {
 // measuringOrder returns the names of the measured sections in the order in which they are measured:
 // first those that want a machine at rest, last the tests, which heat it.
 func measuringOrder() []string {
-	return []string{benchmarksName, "operations", "time", "allocations", "streaming", "profiling", "integration", largePayloadName, "code", "tests"}
+	return []string{
+		benchmarksName, "operations", timeName, allocationsName, streamingName, "profiling",
+		integrationName, largePayloadName, "code", "tests",
+	}
 }
 
 // Sections returns the names of the sections that are measured, in the page's order.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
@@ -25,7 +26,7 @@ func (*summary) write(w *baseline.SectionWriter, c content) {
 		var unmet []string
 		for _, t := range targets {
 			if t.state == targetUnmet {
-				unmet = append(unmet, fmt.Sprintf("%s is %s, wanted %s", t.Name, formatFigure(t.value, t.Limit.Form), t.limit()))
+				unmet = append(unmet, fmt.Sprintf("%s is %s, wanted %s", t.Name, t.format(t.value), t.limit()))
 			}
 		}
 		if len(unmet) > 0 {
@@ -45,51 +46,53 @@ func (c content) summarizeBenchmarks(w *baseline.SectionWriter, targets []evalua
 	for _, t := range targets {
 		byFigure[t.Figure] = t
 	}
-	beside := func(value, figure string) string {
-		t, ok := byFigure[figure]
-		switch {
-		case !ok:
-			return value
-		case t.state == targetForOtherMachine:
-			return fmt.Sprintf("%s (%s on %s)", value, t.limit(), t.Machine)
-		}
-		return fmt.Sprintf("%s (%s)", value, t.limit())
-	}
 	var rows [][]string
-	left := 0
+	omitted := 0
 	for _, r := range c.benchmarkRows() {
 		if r.isReference {
 			continue
 		}
 		if len(rows) == maxSummaryRows {
-			left++
+			omitted++
 			continue
 		}
 		figure := benchmarksName + "/" + r.id(c.project.Module) + " "
+		// beside returns the text of a figure with its target, if it has one, in parentheses.
+		beside := func(text, name string) string {
+			t, ok := byFigure[figure+name]
+			switch {
+			case !ok:
+				return text
+			case t.state == targetForOtherMachine:
+				return fmt.Sprintf("%s (%s on %s)", text, t.limit(), t.Machine)
+			}
+			return fmt.Sprintf("%s (%s)", text, t.limit())
+		}
 		cell := func(unit string) string {
 			s, ok := r.Unit(unit)
 			if !ok {
 				return ""
 			}
-			value := results.FormatValue(s.Median, unit)
 			if t, ok := byFigure[figure+unit]; ok {
-				value = formatFigure(s.Median, t.Limit.Form)
+				return beside(t.format(s.Median), unit)
 			}
-			return beside(value, figure+unit)
+			return results.FormatValue(s.Median, unit)
 		}
 		ratio := ""
 		if r.ratio > 0 {
-			ratio = beside(fmt.Sprintf("%.2fx", r.ratio), figure+"ratio")
+			ratio = beside(formatFigure(r.ratio, project.FormFactor), "ratio")
 		}
-		rows = append(rows, []string{r.Name, cell("ns/op"), ratio, cell("allocs/op"), cell("B/op"), cell("MB/s")})
+		rows = append(rows, []string{
+			r.Name, cell(results.UnitMean), ratio, cell(results.UnitAllocations), cell(results.UnitBytes), cell(results.UnitThroughput),
+		})
 	}
 	if len(rows) == 0 {
 		return
 	}
 	w.Text("What one operation costs, by the Go benchmark of that name, and how that compares with its reference, which does the least that the same work could take. In parentheses what is wanted:")
 	w.Table("lrrrrr", []string{"operation", "time", "to its reference", "allocs/op", "B/op", "MB/s"}, rows)
-	if left > 0 {
-		w.Text("And %d more, under Go benchmarks.", left)
+	if omitted > 0 {
+		w.Text("And %d more, under Go benchmarks.", omitted)
 	}
 }
 
@@ -99,12 +102,12 @@ func (c content) summarizeScenarios() string {
 	for _, s := range c.page.Scenarios {
 		medians := results.Medians(s.Records)
 		for _, op := range []string{"deliver", "push", "verify"} {
-			rate, ok := medians[op]["ops/s"]
+			rate, ok := medians[op][results.UnitRate]
 			if !ok {
 				continue
 			}
-			text := fmt.Sprintf("%s: %s %s", s.Name, op, results.FormatValue(rate, "ops/s"))
-			for _, unit := range []string{"p50-ns/op", "p99-ns/op"} {
+			text := fmt.Sprintf("%s: %s %s", s.Name, op, results.FormatValue(rate, results.UnitRate))
+			for _, unit := range []string{results.UnitP50, results.UnitP99} {
 				if v, ok := medians[op][unit]; ok {
 					text += ", " + strings.TrimSuffix(unit, "-ns/op") + " " + results.FormatValue(v, unit)
 				}

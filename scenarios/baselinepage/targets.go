@@ -2,7 +2,6 @@ package baselinepage
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/project"
@@ -80,31 +79,33 @@ func (*targets) write(w *baseline.SectionWriter, c content) {
 	}
 	w.Text("What must hold, with what was measured here. The tests named hold the same, or stricter, on every commit; this page does when it is measured.")
 	var rows [][]string
-	other := false
+	forOther := false
 	for _, t := range targets {
 		measured := "not measured"
 		if t.state != targetUnmeasured {
-			measured = formatFigure(t.value, t.Limit.Form)
+			measured = t.format(t.value)
 		}
 		enforced := ""
 		if t.EnforcedBy != "" {
 			enforced = "`" + t.EnforcedBy + "`"
 		}
-		other = other || t.state == targetForOtherMachine
+		forOther = forOther || t.state == targetForOtherMachine
 		rows = append(rows, []string{t.Name, t.limit(), measured, t.verdict(), enforced})
 	}
 	w.Table("lrrll", []string{"target", "wanted", "measured", "met", "enforced by"}, rows)
 	w.Text("%s.", countTargets(targets))
-	if other {
+	if forOther {
 		w.Text("What was set for another machine is shown, and not judged: a time means something only beside times of the same machine.")
 	}
 }
 
-// limit returns what is wanted.
-func (t evaluatedTarget) limit() string {
-	return t.Limit.Text(func(v float64) string { return formatFigure(v, t.Limit.Form) })
-}
+// format formats a figure as the target's limit is given.
+func (t evaluatedTarget) format(v float64) string { return formatFigure(v, t.Limit.Form) }
 
+// limit returns what is wanted.
+func (t evaluatedTarget) limit() string { return t.Limit.Text(t.format) }
+
+// verdict returns whether the target is met.
 func (t evaluatedTarget) verdict() string {
 	switch t.state {
 	case targetMet:
@@ -133,33 +134,4 @@ func countTargets(targets []evaluatedTarget) string {
 		}
 	}
 	return text
-}
-
-// formatFigure formats a figure as its limit is given.
-func formatFigure(v float64, form project.Form) string {
-	switch form {
-	case project.FormBytes:
-		return results.FormatValue(v, "peak-rss-B")
-	case project.FormDecimalBytes:
-		return decimalBytes(v)
-	case project.FormDuration:
-		return results.FormatValue(v, "ns/op")
-	case project.FormPercent:
-		return fmt.Sprintf("%.2f%%", v)
-	case project.FormFactor:
-		return fmt.Sprintf("%.2fx", v)
-	}
-	return results.FormatValue(v, "allocs/op")
-}
-
-// decimalBytes formats bytes in units of 1,000, with three digits.
-func decimalBytes(v float64) string {
-	units := []string{"B", "kB", "MB", "GB"}
-	for len(units) > 1 && v >= 1000 {
-		v, units = v/1000, units[1:]
-	}
-	if v >= 100 || units[0] == "B" {
-		return fmt.Sprintf("%.0f%s", v, units[0])
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64) + units[0]
 }

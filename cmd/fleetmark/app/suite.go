@@ -16,7 +16,7 @@ import (
 // suite collects what became of a suite's scenarios, for one table instead of one each.
 type suite struct {
 	name string
-	rows []report.SuiteRow
+	rows report.Suite
 }
 
 // expand puts a suite's scenarios in the place of its name.
@@ -93,18 +93,11 @@ func (m *measured) note() string {
 // show prints the table.
 func (s *suite) show(c cli.Console) error {
 	var page bytes.Buffer
-	passed := 0
-	var all time.Duration
-	for _, r := range s.rows {
-		all += r.Duration
-		if r.Passed {
-			passed++
-		}
-	}
-	if err := report.WriteSuite(&page, s.rows, cli.TableStyle(c.Out)); err != nil {
+	if err := s.rows.Write(&page, cli.TableStyle(c.Out)); err != nil {
 		return err
 	}
-	fmt.Fprintf(&page, "\n%s: %d of %d passed in %s\n", s.name, passed, len(s.rows), all.Round(100*time.Millisecond))
+	passed, took := s.rows.Totals()
+	fmt.Fprintf(&page, "\n%s: %d of %d passed in %s\n", s.name, passed, len(s.rows), took.Round(100*time.Millisecond))
 	_, err := c.Out.Write(page.Bytes())
 	return err
 }

@@ -1,0 +1,241 @@
+// Package baselinepage measures and writes the sections of the baseline page, BASELINE_METRICS.md: what
+// operations cost, where their time and bytes go, how the code is tested, and whether the targets of
+// fleetmark.yaml are met.
+//
+// A [Builder] measures a new page, in three steps: Try finds out early what can't be measured, AddRuns
+// takes the runs that later runs are compared with, and Measure measures the sections. [Check] says
+// whether an old page may still be believed, and [Rewrite] writes anew what a page takes from the code
+// and from fleetmark.yaml. Each section is a small type that measures its figures and writes its text;
+// package results holds the written form.
+//
+// It knows neither flags nor exit codes. Scenarios are run by a function that the caller hands in.
+package baselinepage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/project"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// Scenarios returns the names of the scenarios that later runs are compared with.
+func Scenarios() []string { return []string{"rollout", "throughput"} }
+
+// Options says what a page is measured with.
+type Options struct {
+	Project  project.Project // that the page is about
+	History  string          // the hand-written optimization history
+	Sections []string        // that are measured
+
+	Revision      string    // of the source of the running program
+	FleetCommand  []string  // the program and its arguments that lead to scenarios.ServeFleet
+	OpcostCommand []string  // the program and its arguments that lead to anatomy.Serve
+	Stderr        io.Writer // where a fleet's process writes its errors
+
+	// Run runs a scenario to its end. command is how a reader of the page runs it again.
+	Run func(ctx context.Context, spec scenarios.Spec, command string) (*Run, error)
+	// Log is called with what is being measured.
+	Log func(step string)
+
+	Operations int // that the sections time and allocations look at, of each kind
+	Benchmarks BenchmarkOptions
+	TestLimit  time.Duration // how long the section tests may take
+}
+
+// A Run is a scenario that was run to its end.
+type Run struct {
+	Directory string
+	Run       results.Run
+	Records   []results.Record
+	Row       report.SuiteRow // of a table of all scenarios of a suite
+}
+
+// An UnusableRunError says that a run which was just measured can't be part of a page.
+type UnusableRunError struct{ Err error }
+
+// Error returns the text of Err.
+func (e *UnusableRunError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *UnusableRunError) Unwrap() error { return e.Err }
+
+// A Builder measures a page.
+type Builder struct {
+	options  Options
+	content  content
+	sections []section
+	asked    []string          // sections that are measured
+	skipped  map[string]string // why other sections aren't, by name, if not because nobody asked
+}
+
+// New returns the builder of a page without runs.
+func New(o Options) *Builder {
+	page := &baseline.Page{Created: time.Now().UTC().Truncate(time.Second), History: o.History}
+	return &Builder{
+		options: o, content: content{page, o.Project}, sections: newSections(),
+		asked: slices.Clone(o.Sections), skipped: map[string]string{},
+	}
+}
+
+// Page returns the page as far as it is known.
+func (b *Builder) Page() *baseline.Page { return b.content.page }
+
+// Measured returns the names of the sections that are measured: those that were asked for, without those
+// that can't be measured here.
+func (b *Builder) Measured() []string { return b.asked }
+
+// wants reports whether any of the sections is measured.
+func (b *Builder) wants(names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(b.asked, n) })
+}
+
+// AddRuns adds the runs in the given directories to the page, for later runs to be compared with. Its
+// notes are worth showing to a person.
+func (b *Builder) AddRuns(dirs []string) (notes []string, err error) {
+	page := b.content.page
+	for _, dir := range dirs {
+		run, err := rundir.Load(dir)
+		if err != nil {
+			return nil, err
+		}
+		if err := baseline.CheckUsable(run.Path, run.Run); err != nil {
+			return nil, err
+		}
+		if len(page.Scenarios) > 0 && !run.Machine.SameAs(page.Machine) {
+			return nil, baseline.Unusable(run.Path, "it was measured on another machine than the first")
+		}
+		if disturbed := run.Harness.Interference.Disturbed(); disturbed != "" {
+			notes = append(notes, fmt.Sprintf("%s: %s meanwhile: measure on a machine at rest if you can", run.Path, disturbed))
+		}
+		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion
+		scenario := baseline.FromRun(run.Run, run.Records).Scenarios[0]
+		scenario.Command = withoutOutputFlags(run.Command)
+		page.Scenarios = append(page.Scenarios, scenario)
+	}
+	return notes, nil
+}
+
+// outputFlag matches a flag that says where a run kept its files, which concerns nobody else.
+var outputFlag = regexp.MustCompile(` --(out|baseline)[= ]('[^']*'|\S+)`)
+
+// withoutOutputFlags returns a command without the flags that say where it kept its files.
+func withoutOutputFlags(command string) string { return outputFlag.ReplaceAllString(command, "") }
+
+// RunScenarios runs scenarios by name, and returns their directories. The first that can't be part of a
+// page ends it with an [*UnusableRunError].
+func (b *Builder) RunScenarios(ctx context.Context, names []string) ([]string, error) {
+	var dirs []string
+	for _, name := range names {
+		spec, err := scenarios.Find(name)
+		if err != nil {
+			return nil, err
+		}
+		run, err := b.runUsable(ctx, spec, "fleetmark run "+name)
+		if err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, run.Directory)
+	}
+	return dirs, nil
+}
+
+// runUsable runs a scenario. It returns an [*UnusableRunError] if the run can't be part of a page.
+func (b *Builder) runUsable(ctx context.Context, spec scenarios.Spec, command string) (*Run, error) {
+	run, err := b.options.Run(ctx, spec, command)
+	if err != nil {
+		return nil, err
+	}
+	if err := baseline.CheckUsable(run.Directory, run.Run); err != nil {
+		return nil, &UnusableRunError{err}
+	}
+	return run, nil
+}
+
+// Try finds out whether each section that was asked for can be measured, before minutes are spent on
+// anything.
+func (b *Builder) Try(ctx context.Context) error {
+	return b.each(func(s section) error {
+		if t, ok := s.(trier); ok {
+			return t.try(ctx, b)
+		}
+		return nil
+	})
+}
+
+// Measure measures the sections that were asked for, and writes all sections into the page.
+func (b *Builder) Measure(ctx context.Context) error {
+	if err := b.digestSource(); err != nil {
+		return err
+	}
+	if err := b.each(func(s section) error { return s.measure(ctx, b) }); err != nil {
+		return err
+	}
+	return b.write(nil)
+}
+
+// each calls f for each section that was asked for, in the order in which they are measured. If f returns
+// a [skippedError], the section is left out.
+func (b *Builder) each(f func(section) error) error {
+	for _, name := range measuringOrder() {
+		if !b.wants(name) {
+			continue
+		}
+		i := slices.IndexFunc(b.sections, func(s section) bool { return s.name() == name })
+		err := f(b.sections[i])
+		if skipped, ok := errors.AsType[*skippedError](err); ok {
+			b.skipped[name] = skipped.reason
+			b.asked = slices.DeleteFunc(b.asked, func(n string) bool { return n == name })
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes all sections into the page; those that would have to be measured are taken from old, the
+// sections of an earlier page, if it has them. It begins with the last, because the targets and the
+// summary, which stand first, are about the figures of the others.
+func (b *Builder) write(old []baseline.Section) error {
+	written := make([]baseline.Section, len(b.sections))
+	for i, s := range slices.Backward(b.sections) {
+		b.content.page.Sections = written[i+1:]
+		var err error
+		if written[i], err = b.writeSection(s, old); err != nil {
+			return err
+		}
+	}
+	b.content.page.Sections = written
+	return nil
+}
+
+// writeSection returns a section of the page, or the one of an earlier page that write keeps.
+func (b *Builder) writeSection(s section, old []baseline.Section) (baseline.Section, error) {
+	derived := s.derived(b.content)
+	if !derived {
+		for _, o := range old {
+			if o.Name == s.name() {
+				return o, nil
+			}
+		}
+	}
+	w := baseline.NewSection(s.name(), s.title())
+	if derived || b.wants(s.name()) {
+		s.write(w, b.content)
+	} else {
+		w.Command("Not measured: "+cmp.Or(b.skipped[s.name()], "it was not asked for")+". Asked for by", "fleetmark baseline --sections "+s.name())
+	}
+	return w.Section()
+}
