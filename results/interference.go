@@ -17,26 +17,26 @@ func (i Interference) String() string {
 	return fmt.Sprintf("other processes used %.1f%% of all cores and the hypervisor took %.1f%%", 100*i.OthersFraction, 100*i.StolenFraction)
 }
 
-// maxInterference is the share of all cores above which others may have changed a time. An idle
+// maxOthersShare is the share of all cores above which others may have changed a time. An idle
 // machine stays within 2%; a build or a test beside the run takes half.
-const maxInterference = 0.10
+const maxOthersShare = 0.10
 
 // Exceeds reports whether others may have changed a time. It returns false if i is nil.
 func (i *Interference) Exceeds() bool {
-	return i != nil && (i.OthersFraction > maxInterference || i.StolenFraction > maxInterference)
+	return i != nil && (i.OthersFraction > maxOthersShare || i.StolenFraction > maxOthersShare)
 }
 
-// Disturbed returns a clause about the shares that are too large. It returns "" if none is, or if i
+// Excess returns a clause about the shares that are too large. It returns "" if none is, or if i
 // is nil.
-func (i *Interference) Disturbed() string {
+func (i *Interference) Excess() string {
 	if i == nil {
 		return ""
 	}
 	var took []string
-	if i.OthersFraction > maxInterference {
+	if i.OthersFraction > maxOthersShare {
 		took = append(took, fmt.Sprintf("other processes used %.0f%% of all cores", 100*i.OthersFraction))
 	}
-	if i.StolenFraction > maxInterference {
+	if i.StolenFraction > maxOthersShare {
 		took = append(took, fmt.Sprintf("the hypervisor took %.0f%%", 100*i.StolenFraction))
 	}
 	return strings.Join(took, " and ")

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDisturbed(t *testing.T) {
+func TestInterference_Excess(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		i    *Interference
@@ -19,6 +19,6 @@ func TestDisturbed(t *testing.T) {
 		{"busy neighbours", &Interference{StolenFraction: 0.2}, "the hypervisor took 20%"},
 		{"both", &Interference{OthersFraction: 0.5, StolenFraction: 0.2}, "other processes used 50% of all cores and the hypervisor took 20%"},
 	} {
-		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, c.i.Disturbed()) })
+		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, c.i.Excess()) })
 	}
 }

@@ -38,10 +38,10 @@ type Run struct {
 	Status      Status `json:"status"`
 	Repetitions int    `json:"repetitions"` // completed timed ones
 
-	Valid           bool     `json:"valid"`
-	Invalid         []string `json:"invalid,omitempty"` // why not, a sentence each
-	Notes           []string `json:"notes,omitempty"`   // about the figures, a sentence each
-	ClientsWordOnly bool     `json:"clients_word_only"` // no ledger confirms the client's claims
+	Valid       bool     `json:"valid"`
+	Invalid     []string `json:"invalid,omitempty"` // why not, a sentence each
+	Notes       []string `json:"notes,omitempty"`   // about the figures, a sentence each
+	Unconfirmed bool     `json:"clients_word_only"` // no ledger confirms the client's claims
 
 	Counts           Counts        `json:"counts"` // of the whole run
 	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"`
@@ -122,8 +122,8 @@ type HarnessHealth struct {
 	// Ports describes the local ports of the driver's machine or container. It is nil if unknown.
 	Ports *LocalPorts `json:"ports,omitempty"`
 
-	// Yardstick is how fast the machine was around the timed repetitions.
-	Yardstick *Yardstick `json:"yardstick,omitempty"`
+	// ReferenceSpeed is how fast the machine was around the timed repetitions.
+	ReferenceSpeed *ReferenceSpeed `json:"yardstick,omitempty"`
 
 	// Interference is how much of the machine others used during the timed repetitions. It is nil
 	// if unknown.

@@ -139,7 +139,7 @@ func (r *runner) measureMachine(ctx context.Context, step Step) error {
 		return err
 	}
 	r.yardstick = append(r.yardstick, ns)
-	r.run.Harness.Yardstick = results.NewYardstick(r.yardstick)
+	r.run.Harness.ReferenceSpeed = results.NewReferenceSpeed(r.yardstick)
 	return nil
 }
 
@@ -223,7 +223,7 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 	}
 	if step.Kind == Timed {
 		alone := new(interference).add(before.machine, after.machine) // of this repetition
-		m.disturbed = alone.Disturbed()
+		m.disturbed = alone.Excess()
 		r.judgeFleet(before.fleet, after.fleet, m.disturbed != "")
 		r.run.Harness.Interference = r.interference.add(before.machine, after.machine)
 	}

@@ -263,7 +263,7 @@ func (r *runner) describe(devices int) error {
 	r.run = results.Run{
 		ID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff), Scenario: r.spec.Name, Spec: spec, WorkloadDigest: digest,
 		Command: r.o.Command, Seed: r.spec.Seed, Machine: r.o.Machine, Revision: r.o.Revision, Started: started,
-		Status: results.StatusRunning, Valid: true, ClientsWordOnly: r.fleet.witness() == nil,
+		Status: results.StatusRunning, Valid: true, Unconfirmed: r.fleet.witness() == nil,
 		Counts:    results.Counts{Devices: devices},
 		Transport: string(r.spec.Client.Transport), Addressing: string(r.spec.addressing()),
 	}

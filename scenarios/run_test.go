@@ -61,7 +61,7 @@ func TestRun(t *testing.T) {
 				whole := results.Counts{Devices: 40, Updated: 40}
 				require.Equal(t, whole, run.Counts)
 				require.Equal(t, []results.Counts{whole, whole, whole}, run.RepetitionCounts)
-				require.False(t, run.ClientsWordOnly)
+				require.False(t, run.Unconfirmed)
 				require.Equal(t, "r1", run.Revision)
 				require.Len(t, run.Records, 6)
 				for _, r := range run.Records {

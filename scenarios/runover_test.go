@@ -27,7 +27,7 @@ func TestRunOverSomebodyElsesFleet(t *testing.T) {
 	o.Fleet = fleet.Ready().Address
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
-	require.True(t, res.Run.ClientsWordOnly)
+	require.True(t, res.Run.Unconfirmed)
 	require.Equal(t, results.Counts{Devices: 40, Updated: 40}, res.Run.Counts)
 	versions := map[string]bool{}
 	for e := range fleet.Ledger() {
@@ -134,6 +134,6 @@ func TestRunListedDevices(t *testing.T) {
 	require.NoError(t, os.WriteFile(o.DevicesFrom, []byte(list), 0o600))
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
-	require.True(t, res.Run.ClientsWordOnly)
+	require.True(t, res.Run.Unconfirmed)
 	require.Equal(t, results.Counts{Devices: 2, Updated: 2}, res.Run.Counts)
 }

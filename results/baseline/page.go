@@ -61,17 +61,17 @@ type Page struct {
 
 // A Scenario is a scenario of the page.
 type Scenario struct {
-	Name            string         `json:"name"`
-	WorkloadDigest  string         `json:"workload_digest"` // as in results.Run
-	Command         string         `json:"command"`         // that measures it again
-	Repetitions     int            `json:"repetitions"`
-	Counts          results.Counts `json:"counts"`
-	ClientsWordOnly bool           `json:"clients_word_only"`
+	Name           string         `json:"name"`
+	WorkloadDigest string         `json:"workload_digest"` // as in results.Run
+	Command        string         `json:"command"`         // that measures it again
+	Repetitions    int            `json:"repetitions"`
+	Counts         results.Counts `json:"counts"`
+	Unconfirmed    bool           `json:"clients_word_only"`
 
 	// Interference and Yardstick describe the machine while the scenario was measured. They are nil if
 	// that isn't known.
-	Interference *results.Interference `json:"interference,omitempty"`
-	Yardstick    *results.Yardstick    `json:"yardstick,omitempty"`
+	Interference   *results.Interference   `json:"interference,omitempty"`
+	ReferenceSpeed *results.ReferenceSpeed `json:"yardstick,omitempty"`
 
 	Records []results.Record `json:"-"`
 }
@@ -100,8 +100,8 @@ func (p *Page) Section(name string) (*Section, bool) {
 func FromRun(run results.Run, records []results.Record) *Page {
 	return &Page{Machine: run.Machine, Revision: run.Revision, Scenarios: []Scenario{{
 		Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: run.Command, Repetitions: run.Repetitions,
-		Counts: run.Counts, ClientsWordOnly: run.ClientsWordOnly,
-		Interference: run.Harness.Interference, Yardstick: run.Harness.Yardstick, Records: records,
+		Counts: run.Counts, Unconfirmed: run.Unconfirmed,
+		Interference: run.Harness.Interference, ReferenceSpeed: run.Harness.ReferenceSpeed, Records: records,
 	}}}
 }
 

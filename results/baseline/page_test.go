@@ -26,7 +26,7 @@ func readText(t testing.TB, text string) (*Page, error) {
 func throughputScenario() Scenario {
 	return Scenario{
 		Name: "throughput", WorkloadDigest: "sha256:bb", Command: "fleetmark run throughput \\\n  --set 'load.rate=10/s'", Repetitions: 1,
-		ClientsWordOnly: true, Yardstick: &results.Yardstick{RoundTripNS: 15400, Blocks: 20}, Counts: results.Counts{Devices: 1, Updated: 2, Failed: 3, Lost: 4, AppliedTwice: 5},
+		Unconfirmed: true, ReferenceSpeed: &results.ReferenceSpeed{RoundTripNS: 15400, Blocks: 20}, Counts: results.Counts{Devices: 1, Updated: 2, Failed: 3, Lost: 4, AppliedTwice: 5},
 		Interference: &results.Interference{OthersFraction: 0.02, StolenFraction: 0.001},
 		Records: []results.Record{{Scenario: "throughput", Op: "deliver", Repetition: 1, Ops: 7,
 			Values: []results.Value{{Unit: "MB/s", Value: 0.1 + 0.2}, {Unit: "ns/op"}, {Unit: "unheard-of", Value: -1}}}},

@@ -38,14 +38,14 @@ func (p *Page) writeScenarios(b *strings.Builder) error {
 	b.WriteString("docs/running.md of Fleetmark explains the metrics.\n\n")
 	for _, s := range p.Scenarios {
 		text := fmt.Sprintf("%s: %s.", s.Name, plaintext.Count(s.Repetitions, "repetition"))
-		if s.Yardstick != nil {
-			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", results.FormatValue(s.Yardstick.RoundTripNS, "ns/op"))
+		if s.ReferenceSpeed != nil {
+			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", results.FormatValue(s.ReferenceSpeed.RoundTripNS, "ns/op"))
 		}
 		if s.Interference != nil {
 			text += fmt.Sprintf(" Meanwhile %s.", s.Interference)
 		}
 		text += fmt.Sprintf(" Outcome: %s.", s.Counts)
-		if s.ClientsWordOnly {
+		if s.Unconfirmed {
 			text += " This is the client's word only: no ledger confirmed it."
 		}
 		command := strings.ReplaceAll(s.Command, "\\\n", "") // on one line

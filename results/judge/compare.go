@@ -246,7 +246,7 @@ const maxMachineDrift = 0.15
 
 // machineDrift returns how many times as long the reference benchmark takes as it did. It returns 0 if either
 // side has none.
-func machineDrift(before, now *results.Yardstick) float64 {
+func machineDrift(before, now *results.ReferenceSpeed) float64 {
 	if before == nil || now == nil || !(before.RoundTripNS > 0) || !(now.RoundTripNS > 0) {
 		return 0
 	}

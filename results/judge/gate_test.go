@@ -129,7 +129,7 @@ func TestGate(t *testing.T) {
 			r.WorkloadDigest, b.Scenarios[0].WorkloadDigest = "", ""
 		}, portable, results.Inconclusive, "another workload"},
 		{"a machine that moved", func(b *baseline.Page, r *rundir.Loaded) {
-			b.Scenarios[0].Yardstick, r.Harness.Yardstick = &results.Yardstick{RoundTripNS: 10}, &results.Yardstick{RoundTripNS: 20}
+			b.Scenarios[0].ReferenceSpeed, r.Harness.ReferenceSpeed = &results.ReferenceSpeed{RoundTripNS: 10}, &results.ReferenceSpeed{RoundTripNS: 20}
 		}, judge.Policy{}, results.Inconclusive, "2.00 times as slow as it was: measure both sides"},
 		{"interrupted", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusInterrupted }, portable, results.Inconclusive, "was interrupted"},
 		{"still running", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusRunning }, portable, results.Inconclusive, "never ended"},
@@ -154,7 +154,7 @@ func TestGate(t *testing.T) {
 		{"many turns a device, and one failed", func(b *baseline.Page, r *rundir.Loaded) {
 			b.Scenarios[0].Counts, r.Counts = results.Counts{Devices: 7000, Updated: 7000}, results.Counts{Devices: 7000, Updated: 6999, Failed: 1}
 		}, portable, results.Regressed, "devices failed went from 0 to 1"},
-		{"nobody but the client says so", func(_ *baseline.Page, r *rundir.Loaded) { r.ClientsWordOnly = true }, portable, results.Inconclusive, "client's word only"},
+		{"nobody but the client says so", func(_ *baseline.Page, r *rundir.Loaded) { r.Unconfirmed = true }, portable, results.Inconclusive, "client's word only"},
 		{"a threshold that failed", func(_ *baseline.Page, r *rundir.Loaded) {
 			r.Thresholds = []results.ThresholdOutcome{{Threshold: "failed/device == 0", Unit: "failed/device", Value: 1, Measured: true}}
 		}, portable, results.Regressed, "1 of 1 threshold failed: failed/device == 0"},

@@ -24,7 +24,7 @@ func Judge(base *baseline.Page, run results.Run, records []results.Record, p Pol
 		c.Others = others
 	}
 	if p.Outcomes {
-		c.Outcome = &outcome{run.Counts, run.ClientsWordOnly}
+		c.Outcome = &outcome{run.Counts, run.Unconfirmed}
 	}
 	var scenario *baseline.Scenario
 	if base != nil {
@@ -32,7 +32,7 @@ func Judge(base *baseline.Page, run results.Run, records []results.Record, p Pol
 	}
 	if scenario != nil {
 		c.SameMachine = base.Machine.SameAs(run.Machine)
-		c.Drift = machineDrift(scenario.Yardstick, run.Harness.Yardstick)
+		c.Drift = machineDrift(scenario.ReferenceSpeed, run.Harness.ReferenceSpeed)
 		c.SameWorkload = run.WorkloadDigest != "" && run.WorkloadDigest == scenario.WorkloadDigest
 	}
 	j := compare(scenario, records, c)

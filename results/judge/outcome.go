@@ -10,7 +10,7 @@ import (
 // An outcome is what became of a run's devices, and who says so.
 type outcome struct {
 	results.Counts
-	ClientsWordOnly bool
+	Unconfirmed bool
 }
 
 // opDevices stands in the place of an operation in the rows of device counts.
@@ -43,7 +43,7 @@ func (c conditions) deviceRows(base *baseline.Scenario, now []results.Record) []
 	}
 	add(results.UnitLost, old.Lost, run.Lost)
 	add(results.UnitAppliedTwice, old.AppliedTwice, run.AppliedTwice)
-	if c.Outcome.ClientsWordOnly && !base.ClientsWordOnly {
+	if c.Outcome.Unconfirmed && !base.Unconfirmed {
 		for i := range rows {
 			if r := &rows[i]; r.Verdict != results.Regressed {
 				r.Verdict, r.Reason = results.Inconclusive, Reason{Code: Unconfirmed}

@@ -45,15 +45,15 @@ func TestJudge_slowerMachine(t *testing.T) {
 		{"faster", 30_000, 15_000, results.Pass, "(the machine is 2.00 times as fast as it was)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			at := func(ns float64) *results.Yardstick {
+			at := func(ns float64) *results.ReferenceSpeed {
 				if ns < 0 {
 					return nil
 				}
-				return &results.Yardstick{RoundTripNS: ns, Blocks: 20}
+				return &results.ReferenceSpeed{RoundTripNS: ns, Blocks: 20}
 			}
 			base, run := testBaseline(), testRun()
 			run.Status = results.StatusFinished
-			base.Scenarios[0].Yardstick, run.Harness.Yardstick = at(c.before), at(c.now)
+			base.Scenarios[0].ReferenceSpeed, run.Harness.ReferenceSpeed = at(c.before), at(c.now)
 			j := judge.Judge(&base, run, slower, judge.Policy{})
 			require.Equal(t, c.want, j.Verdict, report.Sentence(j))
 			require.Contains(t, report.Sentence(j), c.reason)

@@ -200,7 +200,7 @@ func (c *commentPage) outcome() {
 		return
 	}
 	witness := "by the fleet's ledger."
-	if c.r.Run.ClientsWordOnly {
+	if c.r.Run.Unconfirmed {
 		witness = "by the client's word only."
 	}
 	c.printf("%s: %s\n", c.r.Run.Counts, witness)

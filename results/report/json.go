@@ -122,7 +122,7 @@ func newRunObject(d *Document) runObject {
 	o := runObject{
 		Run: run.Path, Scenario: run.Scenario, Status: run.Status, Verdict: r.Verdict, Reason: r.Reason, Valid: run.Valid, Invalid: run.Invalid,
 		Notes: run.Notes, Repetitions: run.Repetitions, Counts: run.Counts, Operations: run.Operations, Rollouts: run.Rollouts,
-		ClientsWord: run.ClientsWordOnly, Metrics: results.Medians(r.Now.Records), Fleet: run.Fleet, Harness: run.Harness,
+		ClientsWord: run.Unconfirmed, Metrics: results.Medians(r.Now.Records), Fleet: run.Fleet, Harness: run.Harness,
 		Thresholds: newThresholdsJSON(r.Thresholds), Partial: run.Partial, Mode: d.Mode, ExitCode: d.ExitCode, encodedResults: encodeResults(d),
 	}
 	if r.HasBaseline {

@@ -62,14 +62,14 @@ type sideJSON struct {
 
 // A runJSON is what only a run directory tells.
 type runJSON struct {
-	ID              string         `json:"id"`
-	Path            string         `json:"path"`
-	Status          results.Status `json:"status"`
-	Valid           bool           `json:"valid"`
-	Seed            uint64         `json:"seed"`
-	WorkloadDigest  string         `json:"workload_digest"`
-	ClientsWordOnly bool           `json:"clients_word_only"`
-	Counts          results.Counts `json:"counts"`
+	ID             string         `json:"id"`
+	Path           string         `json:"path"`
+	Status         results.Status `json:"status"`
+	Valid          bool           `json:"valid"`
+	Seed           uint64         `json:"seed"`
+	WorkloadDigest string         `json:"workload_digest"`
+	Unconfirmed    bool           `json:"clients_word_only"`
+	Counts         results.Counts `json:"counts"`
 
 	Operations []results.Operations `json:"operations,omitempty"` // of the timed repetitions
 	Rollouts   []results.Rollout    `json:"rollouts,omitempty"`   // of a load that is a rollout
@@ -98,7 +98,7 @@ type failuresJSON struct {
 func newSideJSON(s Side) sideJSON {
 	d := sideJSON{Label: s.Label, Revision: s.Revision, Repetitions: s.Repetitions(), Machine: s.Machine}
 	if run := s.Run; run != nil {
-		d.Run = &runJSON{run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.ClientsWordOnly, run.Counts, run.Operations, run.Rollouts, run.Spec, run.Partial}
+		d.Run = &runJSON{run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.Unconfirmed, run.Counts, run.Operations, run.Rollouts, run.Spec, run.Partial}
 		if !json.Valid(run.Spec) {
 			d.Run.Spec = nil
 		}

@@ -17,7 +17,7 @@ const maxRepetitions = 60
 
 // OutcomeLead says who tells what became of the devices.
 func (r *Result) OutcomeLead() string {
-	if r.Run.ClientsWordOnly {
+	if r.Run.Unconfirmed {
 		return "Client's word only: no ledger confirmed what became of the devices."
 	}
 	return "What the client claimed and what the fleet's ledger saw, reconciled."
@@ -222,7 +222,7 @@ func PartialTable(p *results.Partial) *Table {
 // deviceCounts says what became of the devices, and who says so.
 func deviceCounts(run *rundir.Loaded) string {
 	who := "by the fleet's ledger"
-	if run.ClientsWordOnly {
+	if run.Unconfirmed {
 		who = "client's word only: these devices keep no ledger"
 	}
 	worst := ""

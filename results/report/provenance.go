@@ -57,7 +57,7 @@ func validitySentences(run *rundir.Loaded) (sentences []string) {
 	if o := harness.Ports; o != nil {
 		say("At most %s.", o)
 	}
-	if y := harness.Yardstick; y != nil {
+	if y := harness.ReferenceSpeed; y != nil {
 		say("By the yardstick, a round trip between two bare sockets took %s (median of %d blocks).", formatNS(y.RoundTripNS), y.Blocks)
 	}
 	if i := harness.Interference; i != nil {

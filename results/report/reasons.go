@@ -115,7 +115,7 @@ func judgedNote(r judge.Row) string {
 	case judge.MayBeWorse:
 		return mayBeWorse(r)
 	case judge.Interfered:
-		return reason.Others.Disturbed() + " meanwhile: repeat on a machine at rest"
+		return reason.Others.Excess() + " meanwhile: repeat on a machine at rest"
 	case judge.MeasuredInSome:
 		return fmt.Sprintf("only %d of %d repetitions measured it: find out what became of the others", reason.N, reason.Of)
 	case judge.Unconfirmed:

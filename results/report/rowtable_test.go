@@ -143,7 +143,7 @@ func TestTerminal_foldsUnjudgedRows(t *testing.T) {
 		"an invalid run": {judge.Policy{}, func(_ *baseline.Page, run *results.Run) { run.Valid, run.Invalid = false, []string{"it is"} },
 			"13 metrics aren't judged: invalid run; `--all` shows them"},
 		"a slower machine": {judge.Policy{}, func(base *baseline.Page, run *results.Run) {
-			base.Scenarios[0].Yardstick, run.Harness.Yardstick = &results.Yardstick{RoundTripNS: 1}, &results.Yardstick{RoundTripNS: 2}
+			base.Scenarios[0].ReferenceSpeed, run.Harness.ReferenceSpeed = &results.ReferenceSpeed{RoundTripNS: 1}, &results.ReferenceSpeed{RoundTripNS: 2}
 		}, "8 times and rates aren't judged: the machine is faster or slower than it was; `--all` shows them"},
 		"portable only": {judge.Policy{Portable: true}, nil, "9 times and rates aren't judged: not portable; `--all` shows them"},
 	} {

@@ -74,7 +74,7 @@ func (p *terminal) run(r *Result) {
 		t.Columns[0].Kind = Number
 		p.table(t)
 	}
-	if disturbed := run.Harness.Interference.Disturbed(); disturbed != "" {
+	if disturbed := run.Harness.Interference.Excess(); disturbed != "" {
 		p.printf("\nwarning: %s meanwhile: times and rates say little\n", disturbed)
 	}
 	for _, note := range run.Notes {

@@ -115,7 +115,7 @@ func (b *Builder) AddRuns(dirs []string) (notes []string, err error) {
 		if len(page.Scenarios) > 0 && !run.Machine.SameAs(page.Machine) {
 			return nil, baseline.Unusable(run.Path, "it was measured on another machine than the first")
 		}
-		if disturbed := run.Harness.Interference.Disturbed(); disturbed != "" {
+		if disturbed := run.Harness.Interference.Excess(); disturbed != "" {
 			notes = append(notes, fmt.Sprintf("%s: %s meanwhile: measure on a machine at rest if you can", run.Path, disturbed))
 		}
 		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion

@@ -82,7 +82,7 @@ func neighbours(f Facts) (State, string, string) {
 		change = "measure on a machine that isn't shared, or on one with cores of its own"
 	}
 	switch {
-	case n.Disturbed() != "": // so that a run's times would be inconclusive
+	case n.Exceeds(): // so that a run's times would be inconclusive
 		return Problem, found, change
 	case n.OthersFraction > quiet || n.StolenFraction > quiet:
 		return Warning, found, change

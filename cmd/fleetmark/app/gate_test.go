@@ -79,13 +79,13 @@ func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 		{"a harness that didn't keep up", func(g *gateFiles) { g.run.Harness.Saturated = true }, cli.ExitInvalid, "the harness was the bottleneck"},
 		{"a ledger that contradicts", func(g *gateFiles) { g.run.Counts.Updated, g.run.Counts.Lost = 49, 1 }, cli.ExitInvalid, "the ledger denies"},
 		{"an update applied twice", func(g *gateFiles) { g.run.Counts.AppliedTwice = 1 }, cli.ExitInvalid, "applied an update twice"},
-		{"devices that keep no ledger", func(g *gateFiles) { g.run.ClientsWordOnly = true }, cli.ExitInconclusive, "client's word only"},
+		{"devices that keep no ledger", func(g *gateFiles) { g.run.Unconfirmed = true }, cli.ExitInconclusive, "client's word only"},
 
 		// The two together.
 		{"another machine", other, cli.ExitInconclusive, "another machine: measure both sides here and now with `fleetmark gate --base GITREF`"},
 		{"a machine without an identity", func(g *gateFiles) { g.run.Machine.Identity, g.base.Machine.Identity = "", "" }, cli.ExitInconclusive, "another machine"},
 		{"a machine that is slower than it was", func(g *gateFiles) {
-			g.base.Scenarios[0].Yardstick, g.run.Harness.Yardstick = &results.Yardstick{RoundTripNS: 1e4, Blocks: 9}, &results.Yardstick{RoundTripNS: 2e4, Blocks: 9}
+			g.base.Scenarios[0].ReferenceSpeed, g.run.Harness.ReferenceSpeed = &results.ReferenceSpeed{RoundTripNS: 1e4, Blocks: 9}, &results.ReferenceSpeed{RoundTripNS: 2e4, Blocks: 9}
 		}, cli.ExitInconclusive, "2.00 times as slow as it was: measure both sides"},
 		{"another workload", func(g *gateFiles) { g.run.WorkloadDigest = "bb" }, cli.ExitInconclusive, "another workload"},
 		{"a workload that nobody named", func(g *gateFiles) { g.run.WorkloadDigest, g.base.Scenarios[0].WorkloadDigest = "", "" }, cli.ExitInconclusive, "another workload"},

@@ -81,9 +81,9 @@ func goldenRun(scenario string) *rundir.Loaded {
 			Fleet:  results.FleetHealth{CPUFraction: 0.25, PeakResidentBytes: 64 << 20},
 			Harness: results.HarnessHealth{
 				CPUFraction: 0.5, LatenessP99NS: 1_500_000, GCCPUFraction: 0.012, PeakResidentBytes: 32 << 20, Dials: 4000,
-				Pacing:    &results.Pacing{StarvedFraction: 0.25, BusyWorkersPeak: 64, TimerLatenessP99NS: 2_000_000},
-				Ports:     &results.LocalPorts{First: 32768, Last: 60999, TimeWait: 12},
-				Yardstick: &results.Yardstick{RoundTripNS: 15400, Blocks: 20}, Interference: &results.Interference{OthersFraction: 0.013},
+				Pacing:         &results.Pacing{StarvedFraction: 0.25, BusyWorkersPeak: 64, TimerLatenessP99NS: 2_000_000},
+				Ports:          &results.LocalPorts{First: 32768, Last: 60999, TimeWait: 12},
+				ReferenceSpeed: &results.ReferenceSpeed{RoundTripNS: 15400, Blocks: 20}, Interference: &results.Interference{OthersFraction: 0.013},
 				Profiling: &results.Profiling{TimedCPUNS: 17_000, ProfiledCPUNS: 17_340, Repetitions: 1},
 			},
 			Transport: "lean", Addressing: "ip",
@@ -104,7 +104,7 @@ func goldenBaseline(repetitions int, names ...string) *baseline.Page {
 		base.Scenarios = append(base.Scenarios, baseline.Scenario{
 			Name: name, WorkloadDigest: "sha256:aa", Command: "fleetmark run " + name, Repetitions: repetitions,
 			Counts: results.Counts{Devices: 4000, Updated: 4000}, Records: goldenRecords(name, repetitions, 1, 2),
-			Yardstick: &results.Yardstick{RoundTripNS: 15500, Blocks: 20},
+			ReferenceSpeed: &results.ReferenceSpeed{RoundTripNS: 15500, Blocks: 20},
 		})
 	}
 	return base
@@ -151,7 +151,7 @@ func goldenRuns() map[string]goldenRunCase {
 	other := page()
 	other.Machine.Identity = "ba9876543210"
 	moved := page()
-	moved.Scenarios[0].Yardstick.RoundTripNS = 30_000
+	moved.Scenarios[0].ReferenceSpeed.RoundTripNS = 30_000
 	cases := map[string]goldenRunCase{
 		"pass":      of(page(), func(*rundir.Loaded) {}),
 		"improved":  of(page(), func(r *rundir.Loaded) { r.Records = goldenRecords("rollout", 6, 0.5, 2) }),
@@ -185,7 +185,7 @@ func goldenRuns() map[string]goldenRunCase {
 			r.Records = goldenRecords("rollout", 5, 1, 2)
 		}),
 		"waves": of(nil, func(r *rundir.Loaded) {
-			r.ClientsWordOnly = true
+			r.Unconfirmed = true
 			for i := range 2 {
 				r.Rollouts = append(r.Rollouts, results.Rollout{Stopped: true, Waves: []results.Wave{
 					{Number: 1, Share: 0.01, Size: 40, Reached: 40, Updated: 40, SoakNS: 5e9, Ended: true, Why: "no device failed"},
