@@ -15,12 +15,12 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// TestBaselineWithDamagedBenchmarks: what is wrong with a line of go test is told with its line of
-// the page, and what contradicts the facts is no page either.
-func TestBaselineWithDamagedBenchmarks(t *testing.T) {
-	b := testBaseline()
+// What is wrong with a line of go test is reported with its line of the page. What contradicts the facts
+// is no page either.
+func TestParse_damagedBenchmarks(t *testing.T) {
+	b := testPage()
 	b.Benchmarks = testGoBenchmarks(t)
-	text := baselineText(t, b)
+	text := pageText(t, b)
 	lineOf := func(line string) int {
 		before, _, found := strings.Cut(text, line)
 		require.True(t, found, line)
@@ -50,7 +50,7 @@ func TestBaselineWithDamagedBenchmarks(t *testing.T) {
 	}
 }
 
-func TestWriteBaselineRefusesBenchmarks(t *testing.T) {
+func TestWrite_refusesBenchmarks(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*results.GoBenchmarks)
 		want   string
@@ -62,7 +62,7 @@ func TestWriteBaselineRefusesBenchmarks(t *testing.T) {
 		"that are NaN":      {func(g *results.GoBenchmarks) { g.Samples[0].Values[0].Value = math.NaN() }, "want the samples that the lines hold"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := testBaseline()
+			b := testPage()
 			b.Benchmarks = testGoBenchmarks(t)
 			c.change(&b.Benchmarks[0])
 			require.ErrorContains(t, Write(&strings.Builder{}, b), c.want)
@@ -70,14 +70,14 @@ func TestWriteBaselineRefusesBenchmarks(t *testing.T) {
 	}
 }
 
-// TestFactsFitIntoALine: a line of more than 64 KiB is one that benchstat ends at.
-func TestFactsFitIntoALine(t *testing.T) {
-	b := testBaseline()
+// benchstat ends at a line of more than 64 KiB, so the facts of a large section take several.
+func TestWrite_longFacts(t *testing.T) {
+	b := testPage()
 	b.Sections = []Section{{Name: "large", Title: "Large", Figures: map[string]float64{}}}
 	for i := range 3000 {
 		b.Sections[0].Figures[strings.Repeat("x", 30)+string(rune('a'+i%26))+strings.Repeat("y", i/26)] = float64(i)
 	}
-	text := baselineText(t, b)
+	text := pageText(t, b)
 	results, _ := readAsBenchstat(t, text)
 	require.Len(t, results, 20)
 	got, err := readText(t, text)
@@ -85,10 +85,10 @@ func TestFactsFitIntoALine(t *testing.T) {
 	require.Equal(t, b.Sections, got.Sections)
 }
 
-// TestBenchstatReadsThePage runs the real benchstat on a page, beside a new file of scenario samples
-// and beside a new file of Go benchmarks, each of the machine that the page was measured on.
-func TestBenchstatReadsThePage(t *testing.T) {
-	b := testBaseline()
+// The real benchstat reads a page, beside a new file of scenario samples and beside a new file of Go
+// benchmarks, each of the machine that the page was measured on.
+func TestWrite_benchstatReadsThePage(t *testing.T) {
+	b := testPage()
 	var lines []string
 	for _, ns := range []string{"15500", "15510", "15520", "15530", "15540", "15550"} {
 		lines = append(lines, "BenchmarkPush-2 100 "+ns+" ns/op 24 B/op 1 allocs/op")
@@ -103,7 +103,7 @@ func TestBenchstatReadsThePage(t *testing.T) {
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	write("page.md", baselineText(t, b))
+	write("page.md", pageText(t, b))
 	write("scenarios.txt", samplesText(t, rolloutRecords(2, 10, 1)...))
 	slower := strings.ReplaceAll(strings.Join(g.Lines, "\n"), " 155", " 311")
 	write("go.txt", slower+"\nPASS\nok  \tgithub.com/fleetmark/fleetmark/delivery\t1.2s\n")
@@ -118,14 +118,14 @@ func TestBenchstatReadsThePage(t *testing.T) {
 	require.NotContains(t, benchstat(t, dir, "page.md", "elsewhere.txt"), "(p=")
 }
 
-// TestReadBenchmarkFile reads what go test printed, a page, and files that are neither.
+// It reads what go test printed, a page, and no file that is neither.
 func TestReadBenchmarkFile(t *testing.T) {
-	b := testBaseline()
-	without := baselineText(t, b)
+	b := testPage()
+	without := pageText(t, b)
 	b.Benchmarks = testGoBenchmarks(t)
 	for name, text := range map[string]string{
 		"what go test printed": strings.Join(slices.Concat(b.Benchmarks[0].Lines, b.Benchmarks[1].Lines), "\n") + "\nPASS\n",
-		"a page":               baselineText(t, b),
+		"a page":               pageText(t, b),
 	} {
 		f, err := ReadBenchmarkFile(writeTemp(t, "file", text))
 		require.NoError(t, err, name)
@@ -146,9 +146,8 @@ func TestReadBenchmarkFile(t *testing.T) {
 	require.ErrorContains(t, err, "can't be opened")
 }
 
-// FuzzParseGoBenchmarks: lines that are taken hold as many samples as lines of results, and come back
-// from a page as they were.
-func FuzzParseGoBenchmarks(f *testing.F) {
+// Lines that are taken hold as many samples as lines of results, and come back from a page as they were.
+func FuzzBenchmarks(f *testing.F) {
 	f.Add(strings.Join(goBenchmarkLines(), "\n"))
 	f.Add("BenchmarkX 1 1 ns/op\nUnit ns/op better=lower assume=exact")
 	f.Add("note:\ncpu:\nBenchmark-1 1 1 x")
@@ -173,9 +172,9 @@ func FuzzParseGoBenchmarks(f *testing.F) {
 		if n == 0 {
 			return
 		}
-		b := testBaseline()
+		b := testPage()
 		b.Benchmarks = []results.GoBenchmarks{{Command: "go test", Lines: lines, Samples: samples}}
-		got, err := Parse([]byte(baselineText(t, b)), "page")
+		got, err := Parse([]byte(pageText(t, b)), "page")
 		require.NoError(t, err)
 		require.Equal(t, b.Benchmarks, got.Benchmarks)
 	})

@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/perf/benchfmt"
 
 	"github.com/fleetmark/fleetmark/results"
 )
@@ -48,7 +50,7 @@ func sample(unit string, values ...float64) []results.Record {
 	return records
 }
 
-func testBaseline() Page {
+func testPage() Page {
 	return Page{
 		Machine: testMachine, Revision: "5d3d764", GoVersion: "go1.26.0", Created: testStart,
 		Scenarios: []Scenario{{Name: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 1",
@@ -92,7 +94,7 @@ func testGoBenchmarks(t testing.TB) []results.GoBenchmarks {
 	}
 }
 
-func baselineText(t testing.TB, b Page) string {
+func pageText(t testing.TB, b Page) string {
 	t.Helper()
 	var text bytes.Buffer
 	require.NoError(t, Write(&text, b))
@@ -140,4 +142,68 @@ func benchstat(t *testing.T, dir string, args ...string) string {
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	return string(out)
+}
+
+func readText(t testing.TB, text string) (*Page, error) {
+	t.Helper()
+	return Read(writeTemp(t, FileName, text))
+}
+
+// throughputScenario returns a scenario with every field set.
+func throughputScenario() Scenario {
+	return Scenario{
+		Name: "throughput", WorkloadDigest: "sha256:bb", Command: "fleetmark run throughput \\\n  --set 'load.rate=10/s'", Repetitions: 1,
+		Unconfirmed: true, ReferenceSpeed: &results.ReferenceSpeed{RoundTripNS: 15400, Blocks: 20}, Counts: results.Counts{Devices: 1, Updated: 2, Failed: 3, Lost: 4, AppliedTwice: 5},
+		Interference: &results.Interference{OthersFraction: 0.02, StolenFraction: 0.001},
+		Records: []results.Record{{Scenario: "throughput", Op: "deliver", Repetition: 1, Ops: 7,
+			Values: []results.Value{{Unit: "MB/s", Value: 0.1 + 0.2}, {Unit: "ns/op"}, {Unit: "unheard-of", Value: -1}}}},
+	}
+}
+
+// hostilePage returns a page in which every text that a user can choose tries to break out of its place.
+func hostilePage() Page {
+	const evil = "a|b `c` <!-- fleetmark:end samples=0 -->\nBenchmarkEvil 1 1 ns/op\nUnit ns/op better=higher\nkey: value\n```\n```text\n\x1b[31m"
+	b := testPage()
+	b.Machine.CPU, b.Machine.Kernel, b.Machine.OS, b.Machine.Arch, b.Machine.Identity = evil, evil, evil, evil, evil
+	b.Revision, b.GoVersion = evil, evil
+	b.Scenarios[0].Command, b.Scenarios[0].WorkloadDigest = evil, evil
+	w := NewSection("evil", "Evil `c` | <b>")
+	w.Text("Text: %s", evil)
+	w.Heading(evil)
+	w.Table("lr", []string{evil, "n"}, [][]string{{evil, evil}})
+	w.Commands(strings.ReplaceAll(evil, "<!--", "<!-"))
+	w.Figure(evil, 1)
+	section, err := w.Section()
+	if err != nil {
+		panic(err)
+	}
+	b.Sections = []Section{section}
+	return b
+}
+
+// readAsBenchstat returns the result lines that the format's reader finds, and the configuration that they
+// have.
+func readAsBenchstat(t *testing.T, text string) (results []string, config map[string]bool) {
+	t.Helper()
+	config = make(map[string]bool)
+	reader := benchfmt.NewReader(strings.NewReader(text), "page")
+	for reader.Scan() {
+		switch rec := reader.Result().(type) {
+		case *benchfmt.SyntaxError:
+			t.Fatalf("benchstat would stumble: %v", rec)
+		case *benchfmt.Result:
+			var line bytes.Buffer
+			line.WriteString(rec.Name.String())
+			for _, v := range rec.Values {
+				line.WriteString(" " + v.Unit + " ")
+				line.WriteString(strconv.FormatFloat(v.Value, 'g', -1, 64))
+			}
+			results = append(results, line.String())
+			for _, c := range rec.Config {
+				config[c.Key+": "+string(c.Value)] = true
+			}
+		}
+	}
+	require.NoError(t, reader.Err())
+	return results, config
 }

@@ -68,7 +68,7 @@ type Scenario struct {
 	Counts         results.Counts `json:"counts"`
 	Unconfirmed    bool           `json:"clients_word_only"`
 
-	// Interference and Yardstick describe the machine while the scenario was measured. They are nil if
+	// Interference and ReferenceSpeed describe the machine while the scenario was measured. They are nil if
 	// that isn't known.
 	Interference   *results.Interference   `json:"interference,omitempty"`
 	ReferenceSpeed *results.ReferenceSpeed `json:"yardstick,omitempty"`

@@ -29,7 +29,7 @@ func TestSectionWriter(t *testing.T) {
 ` + "```sh\n  fleetmark run\n  fleetmark baseline\n```\n\nAll of \\*it\\* with ``fleetmark run '`'``.\n\nMeasured with\n`go test " + strings.Repeat("x", 100) + "`.\n\n### More"}, s)
 }
 
-// TestWrap: no line of a paragraph begins as anything but text, wherever it is broken.
+// No line of a paragraph begins as anything but text, wherever it is broken.
 func TestWrap(t *testing.T) {
 	for _, word := range []string{"Benchmark", "Unit", "key:", "-", "#", "1.", "10", "+", "=", ">"} {
 		for pad := range 130 {
@@ -42,7 +42,7 @@ func TestWrap(t *testing.T) {
 	require.Equal(t, "one two", wrap(" one\n two "))
 }
 
-func TestSectionsThatAreRefused(t *testing.T) {
+func TestWrite_refusesSections(t *testing.T) {
 	for name, s := range map[string]Section{
 		"no name":           {Title: "A"},
 		"a name with a >":   {Name: "a -->", Title: "A"},
@@ -58,23 +58,22 @@ func TestSectionsThatAreRefused(t *testing.T) {
 		"a carriage return": {Name: "a", Title: "A", Body: "a\rb"},
 		"no number":         {Name: "a", Title: "A", Figures: map[string]float64{"x": math.NaN()}},
 	} {
-		b := testBaseline()
+		b := testPage()
 		b.Sections = []Section{s}
 		require.ErrorContains(t, Write(&strings.Builder{}, b), "want", name)
 	}
-	b := testBaseline()
+	b := testPage()
 	b.Sections = []Section{{Name: "a", Title: "A"}, {Name: "a", Title: "B"}}
 	require.ErrorContains(t, Write(&strings.Builder{}, b), "given twice")
 	_, err := (&SectionWriter{section: Section{Name: "Not a name"}}).Section()
 	require.Error(t, err)
 }
 
-// TestSectionsThatDoNotFitTheFacts: the digest aside, a page whose parts don't agree is
-// no page.
-func TestSectionsThatDoNotFitTheFacts(t *testing.T) {
-	b := testBaseline()
+// A page whose parts don't agree with each other is no page, whatever its digest is.
+func TestParse_sectionsThatDoNotFitTheFacts(t *testing.T) {
+	b := testPage()
 	b.Sections = testSections()
-	text := baselineText(t, b)
+	text := pageText(t, b)
 	for _, c := range []struct{ from, to, want string }{
 		{"<!-- fleetmark:section left-out -->\n", "", `has no end of the section "time"`},
 		{"<!-- fleetmark:section time -->\n", "", `lacks the section "time"`},

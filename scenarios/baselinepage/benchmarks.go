@@ -91,42 +91,35 @@ func (s *benchmarks) measure(ctx context.Context, b *Builder) error {
 // A benchmarkRow is a benchmark of the page, beside its reference.
 type benchmarkRow struct {
 	results.BenchmarkSummary
+	id          string  // what figures and targets call it, such as delivery.Push
 	reference   string  // the name of its reference, or empty
 	ratio       float64 // its time divided by the reference's; 0 without a reference
 	isReference bool    // it is the reference of another benchmark
 }
 
-// id returns what figures and targets call a benchmark, such as delivery.Push.
-func (r benchmarkRow) id(module string) string {
-	pkg, ok := strings.CutPrefix(r.Package, module+"/")
-	if !ok {
-		pkg = path.Base(r.Package)
-	}
-	return pkg + "." + r.Name
-}
-
 // benchmarkRows returns the benchmarks of the page, in its order.
-func (c content) benchmarkRows() []benchmarkRow {
-	references := map[string]string{}
+func (c content) benchmarkRows() (rows []benchmarkRow) {
+	references, isReference := map[string]string{}, map[string]bool{}
 	for _, e := range c.project.Config.Benchmarks {
-		maps.Copy(references, e.References)
+		for name, reference := range e.References {
+			references[name], isReference[reference] = reference, true
+		}
 	}
-	var rows []benchmarkRow
 	for _, g := range c.page.Benchmarks {
 		summaries := g.Summaries()
 		for _, s := range summaries {
-			row := benchmarkRow{BenchmarkSummary: s}
-			for _, reference := range references {
-				row.isReference = row.isReference || reference == s.Name
+			pkg, ok := strings.CutPrefix(s.Package, c.project.Module+"/")
+			if !ok {
+				pkg = path.Base(s.Package)
 			}
-			i := slices.IndexFunc(summaries, func(o results.BenchmarkSummary) bool {
-				return o.Name == references[s.Name] && o.Package == s.Package && o.Procs == s.Procs
-			})
-			if i >= 0 {
-				row.reference = summaries[i].Name
-				own, ok1 := s.Unit("ns/op")
-				other, ok2 := summaries[i].Unit("ns/op")
-				if ok1 && ok2 && other.Median > 0 {
+			row := benchmarkRow{BenchmarkSummary: s, id: pkg + "." + s.Name, isReference: isReference[s.Name]}
+			for _, r := range summaries {
+				if r.Name != references[s.Name] || r.Package != s.Package || r.Procs != s.Procs {
+					continue
+				}
+				row.reference = r.Name
+				own, _ := s.Unit(results.UnitMean)
+				if other, _ := r.Unit(results.UnitMean); other.Median > 0 {
 					row.ratio = own.Median / other.Median
 				}
 			}
@@ -165,9 +158,9 @@ func (*benchmarks) write(w *baseline.SectionWriter, c content) {
 	for _, r := range rows {
 		name := r.Name
 		if len(packages) > 1 {
-			name = r.id(c.project.Module)
+			name = r.id
 		}
-		table = append(table, append([]string{name}, r.cells(w, c.project.Module, units)...))
+		table = append(table, append([]string{name}, r.cells(w, units)...))
 	}
 	w.Table("l"+strings.Repeat("r", len(header)-1), header, table)
 	w.Command("Every sample is under Samples. A new run on this machine is compared with them by", "go tool benchstat "+baseline.FileName+" current.txt")
@@ -177,20 +170,19 @@ func (*benchmarks) write(w *baseline.SectionWriter, c content) {
 }
 
 // cells returns the cells of a row of the table but for the first, and adds their figures to the section.
-func (r benchmarkRow) cells(w *baseline.SectionWriter, module string, units []string) []string {
-	id := r.id(module)
+func (r benchmarkRow) cells(w *baseline.SectionWriter, units []string) []string {
 	medians := map[string]float64{}
 	for _, u := range r.Units {
 		medians[u.Unit] = u.Median
 	}
-	cells := figureCells(w, id+" ", medians, units)
+	cells := figureCells(w, r.id+" ", medians, units)
 	rate, ratio := "", ""
 	if s, ok := r.Unit(results.UnitMean); ok && s.Median > 0 {
 		cells[0] += " ± " + s.Interval()
 		rate = results.FormatValue(1e9/s.Median, results.UnitRate)
 	}
 	if r.ratio > 0 {
-		w.Figure(id+" ratio", r.ratio)
+		w.Figure(r.id+" ratio", r.ratio)
 		ratio = fmt.Sprintf("%.2fx %s", r.ratio, r.reference)
 	}
 	usual := len(usualUnits())

@@ -2,13 +2,18 @@
 // operations cost, where their time and bytes go, how the code is tested, and whether the targets of
 // fleetmark.yaml are met.
 //
-// A [Builder] measures a new page, in three steps: Try finds out early what can't be measured, AddRuns
-// takes the runs that later runs are compared with, and Measure measures the sections. [Check] says
-// whether an old page may still be believed, and [Rewrite] writes anew what a page takes from the code
-// and from fleetmark.yaml. Each section is a small type that measures its figures and writes its text;
-// package results holds the written form.
+// What goes in: a project with its fleetmark.yaml, and a function that runs a scenario. What comes out: a
+// [baseline.Page], or the reasons why an old one is stale.
 //
-// It knows neither flags nor exit codes. Scenarios are run by a function that the caller hands in.
+// A [Builder] measures a new page, in three steps: Try finds out early what can't be measured, AddRuns
+// takes the runs that later runs are compared with, and Measure measures the sections and writes them.
+// [Check] returns why an old page may no longer be believed, and [Rewrite] writes anew what a page takes
+// from the code and from fleetmark.yaml. Each section is a small type that measures its figures and writes
+// its text; sections that show one measurement share it. Those without a measurement of their own are
+// written from the rest of the page.
+//
+// The package knows neither flags nor exit codes, nor what the file of a page looks like: package baseline
+// has its format.
 package baselinepage
 
 import (
@@ -61,21 +66,18 @@ type Run struct {
 	Row       report.SuiteRow // of a table of all scenarios of a suite
 }
 
-// An UnusableRunError says that a run which was just measured can't be part of a page.
-type UnusableRunError struct{ Err error }
+// An UnusableRunError says why a run that was just measured can't be part of a page.
+type UnusableRunError struct{ error }
 
-// Error returns the text of Err.
-func (e *UnusableRunError) Error() string { return e.Err.Error() }
-
-// Unwrap returns Err.
-func (e *UnusableRunError) Unwrap() error { return e.Err }
+// Unwrap returns the reason.
+func (e *UnusableRunError) Unwrap() error { return e.error }
 
 // A Builder measures a page.
 type Builder struct {
 	options  Options
 	content  content
 	sections []section
-	asked    []string          // sections that are measured
+	selected []string          // sections that are measured
 	skipped  map[string]string // why other sections aren't, by name, if not because nobody asked
 }
 
@@ -84,7 +86,7 @@ func New(o Options) *Builder {
 	page := &baseline.Page{Created: time.Now().UTC().Truncate(time.Second), History: o.History}
 	return &Builder{
 		options: o, content: content{page, o.Project}, sections: newSections(),
-		asked: slices.Clone(o.Sections), skipped: map[string]string{},
+		selected: slices.Clone(o.Sections), skipped: map[string]string{},
 	}
 }
 
@@ -93,12 +95,10 @@ func (b *Builder) Page() *baseline.Page { return b.content.page }
 
 // Measured returns the names of the sections that are measured: those that were asked for, without those
 // that can't be measured here.
-func (b *Builder) Measured() []string { return b.asked }
+func (b *Builder) Measured() []string { return b.selected }
 
-// wants reports whether any of the sections is measured.
-func (b *Builder) wants(names ...string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(b.asked, n) })
-}
+// isSelected reports whether a section is measured.
+func (b *Builder) isSelected(name string) bool { return slices.Contains(b.selected, name) }
 
 // AddRuns adds the runs in the given directories to the page, for later runs to be compared with. Its
 // notes are worth showing to a person.
@@ -188,14 +188,14 @@ func (b *Builder) Measure(ctx context.Context) error {
 // a [skippedError], the section is left out.
 func (b *Builder) each(f func(section) error) error {
 	for _, name := range measuringOrder() {
-		if !b.wants(name) {
+		if !b.isSelected(name) {
 			continue
 		}
 		i := slices.IndexFunc(b.sections, func(s section) bool { return s.name() == name })
 		err := f(b.sections[i])
 		if skipped, ok := errors.AsType[*skippedError](err); ok {
 			b.skipped[name] = skipped.reason
-			b.asked = slices.DeleteFunc(b.asked, func(n string) bool { return n == name })
+			b.selected = slices.DeleteFunc(b.selected, func(n string) bool { return n == name })
 			continue
 		}
 		if err != nil {
@@ -232,7 +232,7 @@ func (b *Builder) writeSection(s section, old []baseline.Section) (baseline.Sect
 		}
 	}
 	w := baseline.NewSection(s.name(), s.title())
-	if derived || b.wants(s.name()) {
+	if derived || b.isSelected(s.name()) {
 		s.write(w, b.content)
 	} else {
 		w.Command("Not measured: "+cmp.Or(b.skipped[s.name()], "it was not asked for")+". Asked for by", "fleetmark baseline --sections "+s.name())

@@ -23,12 +23,12 @@ type sourceMeasurement struct {
 	names  map[string]codestats.TestNames
 }
 
-func (s *sourceMeasurement) measure(ctx context.Context, _ *Builder) error {
+func (s *sourceMeasurement) measure(ctx context.Context, b *Builder) error {
 	if s.stats != nil || s.err != nil {
 		return s.err
 	}
 	var ok bool
-	if s.root, ok = checkoutRoot(); !ok {
+	if s.root, ok = ownSource(b.content.project); !ok {
 		s.err = &skippedError{"it was not run in a checkout of its own source"}
 		return s.err
 	}

@@ -23,7 +23,7 @@ func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error)
 		return nil
 	}
 	o.report, err = anatomy.Run(ctx, b.options.OpcostCommand, anatomy.Config{
-		Time: b.wants(timeName), Allocations: b.wants(allocationsName), Streaming: b.wants(streamingName),
+		Time: b.isSelected(timeName), Allocations: b.isSelected(allocationsName), Streaming: b.isSelected(streamingName),
 		Operations: b.options.Operations, Sizes: streamSizes(),
 	}, b.options.Log)
 	return err
@@ -32,13 +32,13 @@ func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error)
 // opcostCommand measures the sections of an opcostMeasurement again.
 const opcostCommand = "fleetmark baseline --sections time,allocations,streaming --file NEW.md"
 
-// kindCells returns the cells that name a kind of operation.
-func kindCells(k anatomy.Kind) []string {
+// rowCells returns the first cells of the row of a kind of operation.
+func rowCells(k anatomy.Kind) []string {
 	return []string{string(k.Op), string(k.Transport), k.Connection()}
 }
 
-// kindName returns what figures call a kind of operation, such as "push lean kept-alive".
-func kindName(k anatomy.Kind) string { return strings.Join(kindCells(k), " ") }
+// rowName returns what figures call a row, such as "push lean kept-alive".
+func rowName(k anatomy.Kind) string { return strings.Join(rowCells(k), " ") }
 
 // timing says how long each phase of an operation takes.
 type timing struct {
@@ -53,13 +53,13 @@ func (t *timing) write(w *baseline.SectionWriter, _ content) {
 		"Stamping costs some 0.1 µs a phase; over nethttp a write that an answer overtook counts until the answer.", plaintext.Thousands(phases[0].N), t.report.ArtifactBytes)
 	var rows [][]string
 	for _, p := range phases {
-		row := kindCells(p.Kind)
+		row := rowCells(p.Kind)
 		for _, phase := range []struct {
 			name string
 			ns   int64
 		}{{"prepare", p.Prepare}, {"connect", p.Connect}, {"write", p.Write}, {"wait", p.Wait}, {"read", p.Read}, {"whole", p.Whole}} {
 			row = append(row, formatNS(phase.ns))
-			w.Figure(kindName(p.Kind)+" "+phase.name+" ns", float64(phase.ns))
+			w.Figure(rowName(p.Kind)+" "+phase.name+" ns", float64(phase.ns))
 		}
 		rows = append(rows, append(row, formatNS(p.P99)))
 	}
@@ -101,14 +101,14 @@ func (a *allocations) writeTable(w *baseline.SectionWriter, unit string, of func
 	var rows [][]string
 	for _, op := range all {
 		perOperation := func(objects, bytes int64) float64 { return float64(of(objects, bytes)) / float64(op.N) }
-		row := kindCells(op.Kind)
+		row := rowCells(op.Kind)
 		for _, c := range op.Profile.Components {
 			v := perOperation(c.Objects, c.Bytes)
 			row = append(row, formatShort(v))
-			w.Figure(kindName(op.Kind)+" "+c.Name+" "+unit, v)
+			w.Figure(rowName(op.Kind)+" "+c.Name+" "+unit, v)
 		}
 		whole := perOperation(op.Objects, op.Bytes)
-		w.Figure(kindName(op.Kind)+" "+unit, whole)
+		w.Figure(rowName(op.Kind)+" "+unit, whole)
 		rows = append(rows, append(row, formatShort(perOperation(op.Unseen())), formatShort(whole)))
 	}
 	w.Table("lll"+strings.Repeat("r", len(header)-3), header, rows)

@@ -19,23 +19,23 @@ const measuredPackage = "delivery"
 // digestSource adds the digest of the measured package to the page, if the page is of the source that
 // the command is run in.
 func (b *Builder) digestSource() error {
-	root, ok := checkoutRoot()
-	if !ok || b.content.page.Revision != b.options.Revision {
+	page := b.content.page
+	root, ok := ownSource(b.content.project)
+	if !ok || page.Revision != b.options.Revision {
 		return nil
 	}
 	digest, err := sourceDigest(root, measuredPackage)
-	if err != nil {
-		return err
+	if err == nil {
+		page.Sources = map[string]string{measuredPackage: digest}
 	}
-	b.content.page.Sources = map[string]string{measuredPackage: digest}
-	return nil
+	return err
 }
 
 // ChangedSince returns the name of the package that has changed since the page measured it, or "" if it
 // hasn't or that can't be told. It makes no page stale: later code is what a page is for.
-func ChangedSince(page *baseline.Page) string {
+func ChangedSince(page *baseline.Page, p project.Project) string {
 	was, kept := page.Sources[measuredPackage]
-	root, ok := checkoutRoot()
+	root, ok := ownSource(p)
 	if !kept || !ok {
 		return ""
 	}
@@ -45,19 +45,11 @@ func ChangedSince(page *baseline.Page) string {
 	return measuredPackage
 }
 
-// checkoutRoot returns the root of the checkout that the command is run in. It reports whether that is a
-// checkout of the running program's module.
-func checkoutRoot() (string, bool) {
+// ownSource returns the root of the project. It reports whether the project is the source of the running
+// program.
+func ownSource(p project.Project) (root string, ok bool) {
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "", false
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", false
-	}
-	root, module, err := project.Module(dir)
-	return root, err == nil && module != "" && module == info.Main.Path
+	return p.Root, ok && p.Module != "" && p.Module == info.Main.Path
 }
 
 // sourceDigest returns the digest of the files of a package that are built.

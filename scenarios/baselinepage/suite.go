@@ -26,7 +26,7 @@ func (s *suiteMeasurement) measure(ctx context.Context, b *Builder) error {
 		return nil
 	}
 	members := []string{largePayloadName}
-	if b.wants(integrationName) {
+	if b.isSelected(integrationName) {
 		var err error
 		if _, members, err = scenarios.Members(integrationName); err != nil {
 			return err
@@ -46,7 +46,7 @@ func (s *suiteMeasurement) measure(ctx context.Context, b *Builder) error {
 			s.large = run
 		}
 	}
-	if s.large == nil && b.wants(largePayloadName) {
+	if s.large == nil && b.isSelected(largePayloadName) {
 		return errors.New("the suite " + integrationName + " has no scenario " + largePayloadName)
 	}
 	return nil

@@ -56,7 +56,7 @@ func (c content) summarizeBenchmarks(w *baseline.SectionWriter, targets []evalua
 			omitted++
 			continue
 		}
-		figure := benchmarksName + "/" + r.id(c.project.Module) + " "
+		figure := benchmarksName + "/" + r.id + " "
 		// beside returns the text of a figure with its target, if it has one, in parentheses.
 		beside := func(text, name string) string {
 			t, ok := byFigure[figure+name]

@@ -317,7 +317,7 @@ func (f *baselineFlags) checkPage(ctx context.Context, c cli.Console) error {
 		}
 		return &cli.ExitError{Code: cli.ExitRegressed, Text: fmt.Sprintf("%s%s is stale: %s", lines.String(), f.file, remedy)}
 	}
-	changed := baselinepage.ChangedSince(page)
+	changed := baselinepage.ChangedSince(page, in)
 	if changed != "" {
 		changed = "; " + changed + " has changed since"
 	}

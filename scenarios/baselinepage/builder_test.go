@@ -75,8 +75,8 @@ func withTargets(page *baseline.Page, targets ...project.Target) *Builder {
 }
 
 // builderOf returns the builder of a page that measures the given sections.
-func builderOf(page *baseline.Page, p project.Project, asked ...string) *Builder {
-	return &Builder{content: content{page, p}, sections: newSections(), asked: asked, skipped: map[string]string{}}
+func builderOf(page *baseline.Page, p project.Project, selected ...string) *Builder {
+	return &Builder{content: content{page, p}, sections: newSections(), selected: selected, skipped: map[string]string{}}
 }
 
 func atMost(v float64, form project.Form) project.Limit {
