@@ -16,7 +16,7 @@
 //     (golang.org/design/14313-benchmark-format), which benchstat reads, and [ParseSamples] reads
 //     them.
 //   - [Summarize] describes a sample as benchstat does, to the last digit.
-//   - [EvaluateThreshold] compares a metric with a limit that a scenario sets.
+//   - A [Threshold] compares a metric with a limit that a scenario sets.
 //
 // The package doesn't know how a device is driven (delivery), what a device is (mockfleet), how
 // load is made (scenarios), or what a profile holds (profiles). It opens no connection, starts no

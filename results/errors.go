@@ -54,7 +54,8 @@ func WithoutPath(err error) string {
 func ReadFile(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, &InputError{Path: path, Problem: "can't be opened (" + WithoutPath(err) + ")", Want: "name a file that exists and can be read", Err: err}
+		problem := "can't be opened (" + WithoutPath(err) + ")"
+		return nil, &InputError{Path: path, Problem: problem, Want: "name a file that exists and can be read", Err: err}
 	}
 	defer f.Close()
 	return ReadAll(f, path, limit)
@@ -72,10 +73,12 @@ func ReadTextFile(path string, limit int64) ([]byte, error) {
 func ReadAll(r io.Reader, name string, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
-		return nil, &InputError{Path: name, Problem: "can't be read (" + WithoutPath(err) + ")", Want: "name a file that can be read", Err: err}
+		problem := "can't be read (" + WithoutPath(err) + ")"
+		return nil, &InputError{Path: name, Problem: problem, Want: "name a file that can be read", Err: err}
 	}
 	if int64(len(data)) > limit {
-		return nil, &InputError{Path: name, Problem: fmt.Sprintf("is larger than %d MiB", limit>>20), Want: "name a file of benchmark results"}
+		problem := fmt.Sprintf("is larger than %d MiB", limit>>20)
+		return nil, &InputError{Path: name, Problem: problem, Want: "name a file of benchmark results"}
 	}
 	return data, nil
 }

@@ -14,7 +14,8 @@ type Interference struct {
 
 // String returns a clause: "other processes used 1.3% of all cores and the hypervisor took 0.0%".
 func (i Interference) String() string {
-	return fmt.Sprintf("other processes used %.1f%% of all cores and the hypervisor took %.1f%%", 100*i.OthersFraction, 100*i.StolenFraction)
+	return fmt.Sprintf("other processes used %.1f%% of all cores and the hypervisor took %.1f%%",
+		100*i.OthersFraction, 100*i.StolenFraction)
 }
 
 // maxOthersShare is the share of all cores above which others may have changed a time. An idle

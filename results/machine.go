@@ -71,7 +71,8 @@ func (m Machine) SameAs(o Machine) bool {
 // String returns one line such as "linux/amd64, Example CPU, 2 cores (GOMAXPROCS 2), 23.5 GiB,
 // kernel 6.1, go1.26.0, 0123456789ab".
 func (m Machine) String() string {
-	processor, kernel, id := cmp.Or(m.CPU, "unknown processor"), cmp.Or(m.Kernel, "unknown"), cmp.Or(m.Identity, "no identity")
+	processor, kernel := cmp.Or(m.CPU, "unknown processor"), cmp.Or(m.Kernel, "unknown")
+	id := cmp.Or(m.Identity, "no identity")
 	return fmt.Sprintf("%s/%s, %s, %d cores (GOMAXPROCS %d), %.1f GiB, kernel %s, %s, %s",
 		m.OS, m.Arch, processor, m.Cores, m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30), kernel, m.GoVersion, id)
 }

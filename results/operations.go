@@ -29,19 +29,22 @@ type Operations struct {
 // 3s of the plan, and the drain took 10.2s".
 func (o Operations) String() string {
 	var parts []string
-	if o.Planned > 0 {
-		parts = append(parts, plaintext.Thousands(o.Planned)+" planned")
-	}
-	parts = append(parts, plaintext.Thousands(o.Started)+" started", plaintext.Thousands(o.Succeeded)+" succeeded", plaintext.Thousands(o.Failed)+" failed")
-	if o.NotSent > 0 {
-		parts = append(parts, plaintext.Thousands(o.NotSent)+" not sent")
-	}
-	if o.BrokenOff > 0 {
-		parts = append(parts, plaintext.Thousands(o.BrokenOff)+" broken off")
+	for _, part := range []struct {
+		n      int64
+		what   string
+		always bool
+	}{
+		{o.Planned, " planned", false}, {o.Started, " started", true}, {o.Succeeded, " succeeded", true},
+		{o.Failed, " failed", true}, {o.NotSent, " not sent", false}, {o.BrokenOff, " broken off", false},
+	} {
+		if part.always || part.n > 0 {
+			parts = append(parts, plaintext.Thousands(part.n)+part.what)
+		}
 	}
 	text := strings.Join(parts, ", ")
 	if o.PlanNS > 0 {
-		text += fmt.Sprintf("; %s ended within the %v of the plan", plaintext.Thousands(o.EndedInPlan), time.Duration(o.PlanNS))
+		plan := time.Duration(o.PlanNS)
+		text += fmt.Sprintf("; %s ended within the %v of the plan", plaintext.Thousands(o.EndedInPlan), plan)
 		if o.DrainNS > 0 {
 			text += ", and the drain took " + FormatValue(float64(o.DrainNS), UnitMean)
 		}
@@ -77,7 +80,8 @@ type Wave struct {
 
 // String returns a line: "wave 2 (10%): 20 devices reached, 15 updated, 5 failed: stopped: …".
 func (w Wave) String() string {
-	text := fmt.Sprintf("wave %d (%s): %s reached, %d updated, %d failed", w.Number, formatShare(w.Share), plaintext.Count(w.Reached, "device"), w.Updated, w.Failed)
+	text := fmt.Sprintf("wave %d (%s): %s reached, %d updated, %d failed",
+		w.Number, formatShare(w.Share), plaintext.Count(w.Reached, "device"), w.Updated, w.Failed)
 	if w.SoakNS > 0 {
 		text += ", soaked for " + time.Duration(w.SoakNS).String()
 	}

@@ -60,11 +60,12 @@ func (p *Partial) String() string {
 	case p.Planned > 0:
 		text += fmt.Sprintf(", %.0f%% of its operations", 100*float64(p.Succeeded+p.Failed)/float64(p.Planned))
 	}
-	operations := " operations"
+	operations := "operations"
 	if p.Succeeded == 1 {
-		operations = " operation"
+		operations = "operation"
 	}
-	return text + ": " + plaintext.Thousands(p.Succeeded) + operations + " succeeded, " + plaintext.Thousands(p.Failed) + " failed"
+	return fmt.Sprintf("%s: %s %s succeeded, %s failed",
+		text, plaintext.Thousands(p.Succeeded), operations, plaintext.Thousands(p.Failed))
 }
 
 // rounded rounds d to hundredths of a second, or to seconds from a minute on.

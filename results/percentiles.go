@@ -57,5 +57,6 @@ func few(unit string, operations, least int64) string {
 		wanted = least
 	}
 	q, _ := percentile(unit)
-	return fmt.Sprintf("%s: a p%s wants %s", plaintext.Count(int(operations), "operation"), strconv.FormatFloat(100*q, 'g', 4, 64), plaintext.Thousands(wanted))
+	return fmt.Sprintf("%s: a p%.4g wants %s",
+		plaintext.Count(int(operations), "operation"), 100*q, plaintext.Thousands(wanted))
 }

@@ -71,7 +71,7 @@ func (r Record) Value(unit string) (float64, bool) {
 func (r Record) Validate() error {
 	for _, name := range [][2]string{{"scenario", r.Scenario}, {"operation", r.Op}} {
 		what, word := name[0], name[1]
-		if word == "" || !utf8.ValidString(word) || strings.ContainsFunc(word, isSpaceOrControl) {
+		if !isWord(word) {
 			return fmt.Errorf("%s %q: want a word without spaces", what, word)
 		}
 	}
@@ -82,7 +82,7 @@ func (r Record) Validate() error {
 		return fmt.Errorf("record %s/%s: no values: want at least one metric", r.Scenario, r.Op)
 	}
 	for i, v := range r.Values {
-		if v.Unit == "" || !utf8.ValidString(v.Unit) || strings.ContainsFunc(v.Unit, isSpaceOrControl) {
+		if !isWord(v.Unit) {
 			return fmt.Errorf("record %s/%s: unit %q: want a word without spaces", r.Scenario, r.Op, v.Unit)
 		}
 		if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
@@ -108,26 +108,30 @@ func (r Record) checkName() error {
 // CheckName returns an error if word can't be part of the name of a benchmark in a run's samples,
 // in which slashes and equals signs divide the parts. The error calls the word what.
 func CheckName(what, word string) error {
-	if word == "" || !utf8.ValidString(word) || strings.ContainsAny(word, "/=") || strings.ContainsFunc(word, isSpaceOrControl) {
+	if !isWord(word) || strings.ContainsAny(word, "/=") {
 		return fmt.Errorf("%s %q: want a word without spaces, slashes or equals signs", what, word)
 	}
 	return nil
 }
 
-func isSpaceOrControl(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+// isWord reports whether s can stand between the spaces of a line.
+func isWord(s string) bool {
+	return s != "" && utf8.ValidString(s) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}
 
 const (
 	namePrefix = "Scenario/"
 	opPrefix   = "/op="
 )
 
-// BenchmarkName returns the name that a record's line begins with, such as
+// benchmarkName returns the name that a record's line begins with, such as
 // "BenchmarkScenario/rollout/op=push-2". procs is the driver's GOMAXPROCS.
-func BenchmarkName(scenario, op string, procs int) string {
+func benchmarkName(scenario, op string, procs int) string {
 	return "Benchmark" + namePrefix + scenario + opPrefix + op + "-" + strconv.Itoa(procs)
 }
 
-// parseName splits a name that BenchmarkName returned, without its "Benchmark", as benchfmt has it.
+// parseName splits a name that benchmarkName returned, without its "Benchmark", as benchfmt has it.
 // It reports false for every other name.
 func parseName(name string) (scenario, op string, ok bool) {
 	rest, ok := strings.CutPrefix(name, namePrefix)

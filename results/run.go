@@ -86,7 +86,8 @@ type Counts struct {
 
 // String returns a line: "5000 devices, 4990 updated, 10 failed, 0 lost, 0 applied twice".
 func (c Counts) String() string {
-	return fmt.Sprintf("%s, %d updated, %d failed, %d lost, %d applied twice", plaintext.Count(c.Devices, "device"), c.Updated, c.Failed, c.Lost, c.AppliedTwice)
+	return fmt.Sprintf("%s, %d updated, %d failed, %d lost, %d applied twice",
+		plaintext.Count(c.Devices, "device"), c.Updated, c.Failed, c.Lost, c.AppliedTwice)
 }
 
 // FleetHealth says whether the simulated fleet kept up with the load.

@@ -84,7 +84,7 @@ func (s *SampleWriter) encode(r Record) error {
 			{Key: "goarch", Value: []byte(runtime.GOARCH), File: true},
 			{Key: "pkg", Value: []byte(samplesPackage), File: true},
 		},
-		Name:  benchfmt.Name(strings.TrimPrefix(BenchmarkName(r.Scenario, r.Op, s.procs), "Benchmark")),
+		Name:  benchfmt.Name(strings.TrimPrefix(benchmarkName(r.Scenario, r.Op, s.procs), "Benchmark")),
 		Iters: int(r.Ops),
 	}
 	for _, v := range r.Values {
@@ -126,7 +126,10 @@ const MaxSamplesBytes = 64 << 20
 // the lines.
 func ParseSamples(data []byte, name string, offset int) ([]Record, error) {
 	damaged := func(line int, problem string, err error) error {
-		return &InputError{Path: name, Line: offset + line, Problem: "damaged sample line (" + problem + ")", Want: "restore the file, or measure again", Err: err}
+		return &InputError{
+			Path: name, Line: offset + line, Problem: "damaged sample line (" + problem + ")",
+			Want: "restore the file, or measure again", Err: err,
+		}
 	}
 	if line, problem := checkSampleLines(data); problem != "" {
 		return nil, damaged(line, problem, nil)

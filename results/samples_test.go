@@ -14,11 +14,6 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-func ExampleBenchmarkName() {
-	fmt.Println(BenchmarkName("rollout", "push", 2))
-	// Output: BenchmarkScenario/rollout/op=push-2
-}
-
 func ExampleSampleWriter() {
 	var file strings.Builder
 	w := NewSampleWriter(&file, 2)

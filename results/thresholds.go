@@ -4,11 +4,89 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
+
+// A Threshold is a limit that a metric of an operation must keep.
+type Threshold struct {
+	Text       string // as it was written
+	Op         string
+	Unit       string
+	Comparison string // one of <, <=, >, >=, == and !=
+	Limit      float64
+	Least      int64 // how many operations a percentile needs; 0 for [WantedOperations]
+}
+
+// Evaluate compares the metric with the limit: its median over the repetitions, or, if the metric is
+// exact, each of its values.
+//
+// A percentile of fewer operations than it needs is undecided, unless the median of the operations is
+// beyond the limit as well, and they aren't too few for that.
+func (t Threshold) Evaluate(records []Record) ThresholdOutcome {
+	o := ThresholdOutcome{Threshold: t.Text, Op: t.Op, Unit: t.Unit}
+	unit, _ := LookupUnit(t.Unit)
+	var values, medians []float64
+	fewest := int64(math.MaxInt64)
+	for _, r := range records {
+		v, ok := r.Value(t.Unit)
+		if !ok || r.Op != t.Op {
+			continue
+		}
+		values = append(values, v)
+		fewest = min(fewest, r.Operations(t.Unit))
+		if m, ok := r.Value(UnitP50); ok && !unit.OfFailed && t.Unit != UnitServiceP99 {
+			medians = append(medians, m)
+		}
+	}
+	if o.Samples = len(values); o.Samples == 0 {
+		return o
+	}
+	if !unit.Exact {
+		values = []float64{stats.Median(values)}
+	}
+	o.Measured, o.Held, o.Value = true, true, values[0]
+	if i := slices.IndexFunc(values, func(v float64) bool { return !t.keeps(v) }); i >= 0 {
+		o.Value, o.Held = values[i], false
+	}
+	if o.Undecided = few(t.Unit, fewest, t.Least); o.Undecided == "" {
+		return o
+	}
+	beyond := strings.HasPrefix(t.Comparison, "<") && fewest >= fewestForMedian &&
+		len(medians) == o.Samples && !t.keeps(stats.Median(medians))
+	if !o.Held && beyond {
+		o.Undecided = ""
+	}
+	o.Held = false
+	return o
+}
+
+// fewestForMedian is how many operations it takes for a median beyond a limit to show that a higher
+// percentile is beyond it too. If only one operation in a hundred were that slow, the chance that half
+// of so few are would be one in a hundred thousand.
+const fewestForMedian = 5
+
+// keeps reports whether a value keeps the limit.
+func (t Threshold) keeps(value float64) bool {
+	switch t.Comparison {
+	case "<":
+		return value < t.Limit
+	case "<=":
+		return value <= t.Limit
+	case ">":
+		return value > t.Limit
+	case ">=":
+		return value >= t.Limit
+	case "==":
+		return value == t.Limit
+	case "!=":
+		return value != t.Limit
+	}
+	return false
+}
 
 // ThresholdOutcome is the outcome of one threshold of a scenario.
 type ThresholdOutcome struct {
@@ -73,77 +151,6 @@ func withResult(list []ThresholdOutcome, v Verdict) (some []ThresholdOutcome) {
 	return some
 }
 
-// compareValues reports whether a value keeps a limit by one of the comparisons <, <=, >, >=, ==
-// and !=.
-func compareValues(value float64, comparison string, limit float64) bool {
-	switch comparison {
-	case "<":
-		return value < limit
-	case "<=":
-		return value <= limit
-	case ">":
-		return value > limit
-	case ">=":
-		return value >= limit
-	case "==":
-		return value == limit
-	case "!=":
-		return value != limit
-	}
-	return false
-}
-
-// EvaluateThreshold compares a metric of an operation with a limit: its median over the
-// repetitions, or, if the metric is exact, each of its values.
-//
-// A percentile of fewer operations than it needs ([WantedOperations]) is undecided, unless there
-// are at least as many as least says, which is 0 by default. It is decided all the same if the
-// median of a few operations is beyond the limit: then the percentile certainly is.
-func EvaluateThreshold(text, op, unit, comparison string, limit float64, least int64, records []Record) ThresholdOutcome {
-	known, _ := LookupUnit(unit)
-	o := ThresholdOutcome{Threshold: text, Op: op, Unit: unit}
-	var values, medians []float64
-	fewest := int64(math.MaxInt64)
-	for _, r := range records {
-		if v, ok := r.Value(unit); ok && r.Op == op {
-			values = append(values, v)
-			fewest = min(fewest, r.Operations(unit))
-			if m, ok := r.Value(UnitP50); ok && !known.OfFailed && unit != UnitServiceP99 {
-				medians = append(medians, m)
-			}
-		}
-	}
-	if o.Samples = len(values); o.Samples == 0 {
-		return o
-	}
-	o.Measured, o.Held = true, true
-	if !known.Exact {
-		values = []float64{stats.Median(values)}
-	}
-	// The first value that fails decides.
-	o.Value = values[0]
-	for _, v := range values {
-		if !compareValues(v, comparison, limit) {
-			o.Value, o.Held = v, false
-			break
-		}
-	}
-	if o.Undecided = few(unit, fewest, least); o.Undecided != "" {
-		surely := !o.Held && strings.HasPrefix(comparison, "<") && fewest >= fewestForMedian && len(medians) == o.Samples && !compareValues(stats.Median(medians), comparison, limit)
-		if surely {
-			o.Undecided = ""
-		} else {
-			o.Held = false
-		}
-	}
-	return o
-}
-
-// fewestForMedian is how many operations it takes for a median beyond a limit to show that a higher
-// percentile is beyond it too. If only one operation in a hundred were that slow, the chance that
-// half of so few are would be one in a hundred thousand.
-const fewestForMedian = 5
-
 // UndecidedSummary returns a clause about the thresholds that are undecided: "1 of 3 thresholds is
 // inconclusive: …". It returns "" if none is.
 func UndecidedSummary(list []ThresholdOutcome) string {
@@ -152,7 +159,8 @@ func UndecidedSummary(list []ThresholdOutcome) string {
 	if len(undecided) == 1 {
 		is = "is"
 	}
-	return summarizeThresholds(undecided, len(list), is+" inconclusive", func(o ThresholdOutcome) string { return o.Undecided })
+	why := func(o ThresholdOutcome) string { return o.Undecided }
+	return summarizeThresholds(undecided, len(list), is+" inconclusive", why)
 }
 
 // ThresholdSummary returns a clause about the thresholds that failed: "2 of 3 thresholds failed:

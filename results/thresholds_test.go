@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCompareValues(t *testing.T) {
+func TestThreshold_comparison(t *testing.T) {
 	for _, row := range []struct {
 		value      float64
 		comparison string
@@ -18,7 +18,7 @@ func TestCompareValues(t *testing.T) {
 		{2, ">=", 2, true}, {1, ">=", 2, false}, {2, "==", 2, true}, {1, "==", 2, false}, {1, "!=", 2, true}, {2, "!=", 2, false},
 		{1, "~", 1, false}, {1, "", 1, false},
 	} {
-		require.Equal(t, row.want, compareValues(row.value, row.comparison, row.limit), "%v %s %v", row.value, row.comparison, row.limit)
+		require.Equal(t, row.want, Threshold{Comparison: row.comparison, Limit: row.limit}.keeps(row.value), "%v %s %v", row.value, row.comparison, row.limit)
 	}
 }
 

@@ -74,7 +74,8 @@ func (t *Threshold) readMetric(metric string) error {
 		inner, closed := strings.CutSuffix(filter, "}")
 		for part := range strings.SplitSeq(inner, ",") {
 			if !closed || !t.readFilter(strings.TrimSpace(part)) {
-				return fmt.Errorf("{%s: want {op=push}, {op=verify} or {op=deliver}, and of a percentile {min=100}, the operations from which on it is judged", filter)
+				return fmt.Errorf("{%s: want {op=push}, {op=verify} or {op=deliver}, "+
+					"and of a percentile {min=100}, the operations from which on it is judged", filter)
 			}
 		}
 	}
@@ -122,7 +123,9 @@ func (t Threshold) check(load LoadSpec, records []results.Record) results.Thresh
 	if op == "" {
 		op = load.Operation
 	}
-	return results.EvaluateThreshold(t.text, string(op), t.unit, t.comparison, t.limit, t.least, records)
+	return results.Threshold{
+		Text: t.text, Op: string(op), Unit: t.unit, Comparison: t.comparison, Limit: t.limit, Least: t.least,
+	}.Evaluate(records)
 }
 
 // thresholds returns the scenario's thresholds. A rollout that may stop must not, unless a
@@ -132,7 +135,8 @@ func (s Spec) thresholds() []Threshold {
 		slices.ContainsFunc(s.Thresholds, func(t Threshold) bool { return t.unit == results.UnitStopped }) {
 		return s.Thresholds
 	}
-	return append(slices.Clip(s.Thresholds), Threshold{text: results.UnitStopped + " == 0", unit: results.UnitStopped, comparison: "=="})
+	never := Threshold{text: results.UnitStopped + " == 0", unit: results.UnitStopped, comparison: "=="}
+	return append(slices.Clip(s.Thresholds), never)
 }
 
 // checkThresholds reports thresholds on metrics that no run of the scenario has.

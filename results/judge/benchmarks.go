@@ -8,30 +8,36 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// A Benchmarks is what the Go benchmarks of two files came to.
+// Benchmarks is the judgement of the Go benchmarks of two files.
 type Benchmarks struct {
 	*Judgement
-	Base, Records []results.Record // what was compared: the base's, and the other file's
+	Base, Records []results.Record // the base's and the other file's, as they were compared
 }
 
-// CompareBenchmarks judges the benchmarks of one file by those of another. If keep isn't nil, it leaves out
-// those that keep reports false for. The two were measured one after the other, so times have the wide
-// tolerances of a baseline; they are judged only between files of the same system and GOMAXPROCS.
+// CompareBenchmarks judges the benchmarks in now by those in base. If keep isn't nil, it leaves out
+// those of base that keep reports false for. The two files were measured one after the other, so
+// times have the wide tolerances of a baseline, and they are judged only if both files name the
+// same system and GOMAXPROCS.
 //
-// If portable, only portable metrics are asked for, and what can't be judged is inconclusive. Metrics of the
-// benchmarks' own are judged by the direction that Unit lines of either file, or
-// [results.BenchmarkFile.Declare], give them; one without a direction that changed is inconclusive. If go test
-// failed on either side, the comparison doesn't pass: what it didn't measure can't be missed.
-func CompareBenchmarks(base, now *results.BenchmarkFile, keep func(results.BenchmarkSample) bool, portable bool) *Benchmarks {
+// If portable, only portable metrics are asked for, and what can't be judged is inconclusive.
+// Metrics that benchmarks report themselves are judged by the direction that Unit lines of either
+// file, or [results.BenchmarkFile.Declare], give them; one without a direction that changed is
+// inconclusive. If go test failed on either side, the comparison can't pass, since it may lack
+// benchmarks.
+func CompareBenchmarks(
+	base, now *results.BenchmarkFile, keep func(results.BenchmarkSample) bool, portable bool,
+) *Benchmarks {
 	if keep != nil {
 		base = base.Only(keep)
 	}
-	// A name without GOMAXPROCS lets allocations meet that were measured on machines of other sizes.
+	// Names without GOMAXPROCS let allocations be compared between machines of different sizes.
 	named := len(base.Procs()) > 1 || len(now.Procs()) > 1
 	b := &Benchmarks{Base: base.Records(named, portable), Records: now.Records(named, portable)}
 	same := base.System != "" && base.System == now.System && slices.Equal(base.Procs(), now.Procs())
-	c := conditions{SameMachine: same, SameWorkload: true, PortableOnly: portable, Strict: portable, WholeAllocations: true}
-	if same || portable { // elsewhere nothing but what the testing package counts is judged unasked
+	c := conditions{
+		SameMachine: same, SameWorkload: true, PortableOnly: portable, Strict: portable, WholeAllocations: true,
+	}
+	if same || portable { // between machines, only metrics of the testing package are judged unasked
 		c.OwnUnits, c.Better = true, map[string]int{}
 		maps.Copy(c.Better, base.Better())
 		maps.Copy(c.Better, now.Better())

@@ -11,7 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
 
-// conditions say what a run and its baseline have in common, and so which rows may be judged.
+// conditions is what a run and its baseline have in common, which decides which rows may be judged.
 type conditions struct {
 	SameMachine  bool // times, rates, processor time and memory may be judged
 	SameWorkload bool // anything may be judged
@@ -19,41 +19,43 @@ type conditions struct {
 	Drift       float64               // how many times as long the reference took as with the baseline; 0 if unknown
 	Others      *results.Interference // what else used the machine, if too much; nil otherwise
 	Invalid     []Reason              // why the run is invalid; then nothing is judged
-	Repetitions int                   // that the run completed, or 0 if unknown
+	Repetitions int                   // completed by the run; 0 if unknown
 
 	PortableOnly bool           // only portable metrics were asked for
 	Strict       bool           // each metric of the baseline was asked for, so one without a verdict is inconclusive
 	Better       map[string]int // the direction of metrics that aren't known
 	OwnUnits     bool           // metrics without a direction are judged too: one that changed is inconclusive
-	Outcome      *outcome       // what became of the run's devices; nil: that isn't judged
+	Outcome      *outcome       // what became of the run's devices; nil if that isn't judged
 
-	// WholeAllocations says that allocs/op are whole numbers, as the testing package prints them: if all
-	// samples of a side are the same, one more is one more.
+	// WholeAllocations says that allocs/op are whole numbers, as the testing package prints them.
+	// If the samples of each side are all the same, a difference of one isn't noise.
 	WholeAllocations bool
 }
 
 // compare compares the records of a run with a baseline, which may be nil.
 //
-// Rows are paired by scenario, operation and metric, whatever the GOMAXPROCS in the benchmark's name: another
-// GOMAXPROCS is another machine, and c says so. Each row is judged by its metric's [results.Unit]:
+// Rows are paired by scenario, operation and metric, whatever the GOMAXPROCS in the benchmark's
+// name: another GOMAXPROCS is another machine, and c says so. Each row is judged by its metric's
+// [results.Unit]:
 //
-//   - A metric or operation that the baseline has and the run lacks is regressed. Processor time and memory,
-//     which not every system tells, are so only on the baseline's machine.
-//   - An exact metric is judged by its median, without a test: any worsening is regressed, any improvement
-//     improved. If some repetition was worse than all of the baseline's, and the median hides it, it is
-//     inconclusive. If the baseline's own samples differ, timing decides it as well as the seed, and it is tested
-//     like the others.
-//   - Every other metric is tested with the Mann-Whitney U test, as in benchstat, and the p-values are corrected
-//     by Holm's method. It is regressed, or improved, if the corrected p is below alpha and the median moved by
-//     more than the metric's tolerance and its slack.
-//   - It is inconclusive if the samples are too few for any p below alpha, or if it got worse beyond its
-//     tolerance with a p below alpha that Holm's correction takes back.
-//   - If every metric was asked for, one that was tested passes only if it can't be worse by twice its
-//     tolerance: a change of that size would have been missed with a chance of 2%. Otherwise it is
-//     inconclusive.
-//   - It is also inconclusive if it would be regressed or improved, but something else used the machine at the
-//     time and the metric depends on that; if it is exact and would pass, but some of the run's repetitions lack
-//     it; and if a sample of it is zero, though what it measures can't be.
+//   - A metric or operation that the baseline has and the run lacks is regressed. Processor time
+//     and memory, which some systems can't measure, are so only on the baseline's machine.
+//   - An exact metric is judged by its median, without a test: any worsening is regressed, any
+//     improvement improved. If some repetition was worse than all of the baseline's, and the median
+//     hides it, it is inconclusive. If the baseline's own samples differ, timing determines the
+//     metric too, and it is tested like the others.
+//   - Every other metric is tested with the Mann-Whitney U test, as in benchstat, and the p-values
+//     are corrected by Holm's method. It is regressed, or improved, if the corrected p is below
+//     alpha and the median moved by more than the metric's tolerance and its slack.
+//   - It is inconclusive if the samples are too few for any p below alpha, or if it got worse
+//     beyond its tolerance with a p below alpha that Holm's correction takes back.
+//   - If every metric was asked for, one that was tested passes only if it can't be worse by twice
+//     its tolerance: a change of that size would have been missed with a chance of 2%. Otherwise it
+//     is inconclusive.
+//   - It is also inconclusive if it would be regressed or improved, but something else used the
+//     machine at the time and the metric depends on that; if it is exact and would pass, but some
+//     of the run's repetitions lack it; and if a sample of it is zero, though what it measures
+//     can't be.
 func compare(base *baseline.Scenario, now []results.Record, c conditions) *Judgement {
 	j := &Judgement{Alpha: alpha, HasBaseline: base != nil && len(base.Records) > 0}
 	var old []results.Record
@@ -112,8 +114,8 @@ type rowSamples struct {
 	bound      *bound // how much worse it may be; nil unless a pass depends on it
 }
 
-// pairSamples lists scenarios and operations as they first appear, the run's before those that only the
-// baseline has, and metrics in the order of [results.Units].
+// pairSamples lists scenarios and operations as they first appear, the run's before those that only
+// the baseline has, and metrics in the order of [results.Units].
 func pairSamples(old, now []results.Record) []*rowSamples {
 	type operation struct{ scenario, op string }
 	found := make(map[RowKey]*rowSamples)
@@ -155,7 +157,7 @@ func pairSamples(old, now []results.Record) []*rowSamples {
 	return pairs
 }
 
-// row summarizes both samples, and tests them if the row may be judged.
+// row returns the row of both samples, tested if it may be judged.
 func (p *rowSamples) row(hasBaseline bool, c conditions) Row {
 	unit, known := results.LookupUnit(p.key.Unit)
 	impossible := p.impossibleValue(unit)
@@ -192,7 +194,8 @@ func (p *rowSamples) row(hasBaseline bool, c conditions) Row {
 		r.Reason.Code = OtherMachine
 	case drifted(c.Drift) && unit.Class.FollowsSpeed():
 		r.Reason = Reason{Code: MachineDrift, Value: c.Drift}
-	case unit.Exact && !r.Base.Differs(), c.WholeAllocations && unit.Name == results.UnitAllocations && !stats.Differ(p.old) && !stats.Differ(p.now):
+	case unit.Exact && !r.Base.Differs(),
+		c.WholeAllocations && unit.Quantity == results.Objects && !stats.Differ(p.old) && !stats.Differ(p.now):
 		r.Base, r.Now = results.Summarize(p.old, true), results.Summarize(p.now, true)
 		r.decideExact()
 	default:
@@ -207,14 +210,14 @@ func (p *rowSamples) row(hasBaseline bool, c conditions) Row {
 // compareP returns the p-value of the Mann-Whitney U test. It may sort both samples.
 func compareP(old, now []float64) *float64 {
 	thresholds := benchmath.Thresholds{CompareAlpha: alpha}
-	comparison := benchmath.AssumeNothing.Compare(benchmath.NewSample(old, &thresholds), benchmath.NewSample(now, &thresholds))
-	p := min(1, comparison.P) // twice a tail of a discrete distribution can be more
+	test := benchmath.AssumeNothing.Compare(benchmath.NewSample(old, &thresholds), benchmath.NewSample(now, &thresholds))
+	p := min(1, test.P) // twice a tail of a discrete distribution can be more
 	return &p
 }
 
-// impossibleValue finds a sample that can't be: a metric that is never zero, or less than zero. Such a value
-// is a meter that didn't run, and would pass for the best value there is. It returns the zero Reason if there
-// is none.
+// impossibleValue finds a sample below zero, or a zero of a metric that is never zero. The meter
+// didn't run then, and the value would pass for the best there is. It returns the zero Reason if
+// there is none.
 func (p *rowSamples) impossibleValue(unit results.Unit) Reason {
 	impossible := func(v float64) bool { return v < 0 || v == 0 && !unit.MayBeZero }
 	if i := slices.IndexFunc(p.now, impossible); i >= 0 {
@@ -226,7 +229,7 @@ func (p *rowSamples) impossibleValue(unit results.Unit) Reason {
 	return Reason{}
 }
 
-// correct fills AdjustedP of each row that was tested, if its samples are enough for a p below alpha.
+// correct sets AdjustedP of each row that was tested and has samples enough for a p below alpha.
 func correct(rows []Row) {
 	var tested []*Row
 	var p []float64
@@ -240,12 +243,13 @@ func correct(rows []Row) {
 	}
 }
 
-// maxMachineDrift is how much the machine's speed may have changed for its times to be compared with older ones:
-// well within the tolerances of times, and beyond the noise of the reference benchmark, which is a few percent.
+// maxMachineDrift is how much the machine's speed may have changed before its times aren't compared
+// with older ones. It is well within the tolerances of times, and beyond the noise of the reference
+// benchmark, a few percent.
 const maxMachineDrift = 0.15
 
-// machineDrift returns how many times as long the reference benchmark takes as it did. It returns 0 if either
-// side has none.
+// machineDrift returns how many times as long the reference benchmark takes as it did. It returns 0
+// if either side has none.
 func machineDrift(before, now *results.ReferenceSpeed) float64 {
 	if before == nil || now == nil || !(before.RoundTripNS > 0) || !(now.RoundTripNS > 0) {
 		return 0
@@ -258,8 +262,9 @@ func drifted(drift float64) bool {
 	return drift > 1+maxMachineDrift || drift > 0 && drift < 1/(1+maxMachineDrift)
 }
 
-// effectiveTolerance returns a metric's tolerance, widened by the machine's drift: 1.25 times as long on a
-// machine that takes 1.1 times as long is 1.375, and 0.75 of a rate on it is 0.68.
+// effectiveTolerance returns a metric's tolerance, widened by the machine's drift. A tolerance of
+// 0.25 on a machine that takes 1.1 times as long lets a time grow by 1.25×1.1−1 = 0.375, and a rate
+// shrink by 1−0.75/1.1 = 0.32.
 func effectiveTolerance(u results.Unit, drift float64) float64 {
 	if u.Exact {
 		return u.InexactTolerance // only what differs is tested

@@ -7,14 +7,14 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// A GateResult is what several runs came to.
+// A GateResult is the judgement of several runs.
 type GateResult struct {
 	Verdict   results.Verdict // the worst of the scenarios'; never empty
 	Reasons   []Reason        // a WorstScenario is explained by its judgement's reasons
 	Scenarios []ScenarioResult
 }
 
-// A ScenarioResult is one run, or a scenario without a run.
+// A ScenarioResult is the judgement of one run, or of a scenario without a run.
 type ScenarioResult struct {
 	Scenario  string
 	Run       string // its directory, or "" if there is none
@@ -22,9 +22,9 @@ type ScenarioResult struct {
 	Judgement *Judgement // without a run, it has no rows
 }
 
-// Gate combines the judgements of runs, which were made with [RequireEveryMetric]. wanted are the scenarios
-// that must have been run; if there are none, all of the baseline's must. A scenario without a run is
-// inconclusive.
+// Gate combines the judgements of runs, which were made with [RequireEveryMetric]. wanted are the
+// scenarios that must have been run; if there are none, all of the baseline's must. A scenario
+// without a run is inconclusive.
 func Gate(base *baseline.Page, wanted []string, runs []ScenarioResult) *GateResult {
 	if len(wanted) == 0 {
 		for _, s := range base.Scenarios {
@@ -40,7 +40,8 @@ func Gate(base *baseline.Page, wanted []string, runs []ScenarioResult) *GateResu
 		if _, ok := base.Scenario(name); !ok {
 			reason.Code = ScenarioUnknown
 		}
-		j := &Judgement{Verdict: results.Inconclusive, Compared: results.Inconclusive, Reasons: []Reason{reason}, HasBaseline: true}
+		j := rowless(results.Inconclusive, reason)
+		j.HasBaseline = true
 		g.Scenarios = append(g.Scenarios, ScenarioResult{Scenario: name, Judgement: j})
 	}
 	g.overall()

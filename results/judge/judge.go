@@ -10,11 +10,11 @@ import (
 // alpha is the family-wise error rate of the rows of a run that are tested.
 const alpha = 0.05
 
-// Judge compares a run with the baseline's scenario of the same name. If base is nil, or lacks the scenario,
-// the run is compared with nothing, and p says what that means.
+// Judge compares a run with the baseline's scenario of the same name. If base is nil, or lacks the
+// scenario, the run is compared with nothing, and p says what that means.
 //
-// A run that did not come to its end might have had another verdict whole, so it has none. What made it invalid was
-// seen, and counts, unless it was interrupted before its first repetition.
+// A run that did not end has no verdict, since it might have had another one at its end. It is
+// invalid all the same if it says so, unless it was interrupted before its first repetition.
 func Judge(base *baseline.Page, run results.Run, records []results.Record, p Policy) *Judgement {
 	c := conditions{
 		Repetitions: run.Repetitions, PortableOnly: p.Portable, Strict: p.Unjudged == RequireEveryMetric,
@@ -48,7 +48,7 @@ func Judge(base *baseline.Page, run results.Run, records []results.Record, p Pol
 	return j
 }
 
-// conclude sets the verdict over all: that of the comparison, the thresholds and the policy.
+// conclude sets the verdict over all, from the comparison, the thresholds and the policy.
 func (j *Judgement) conclude(thresholds []results.ThresholdOutcome, p Policy) {
 	j.Verdict, j.Thresholds = j.Compared, thresholds
 	failed, undecided := len(results.FailedThresholds(thresholds)), len(results.UndecidedThresholds(thresholds))
@@ -65,8 +65,8 @@ func (j *Judgement) conclude(thresholds []results.ThresholdOutcome, p Policy) {
 	}
 }
 
-// dropUnended takes the verdict back of a valid run that did not come to its end, and of one that was interrupted
-// before its first repetition: nothing was measured that could be invalid.
+// dropUnended removes the verdict of a valid run that did not end, and of any run that was
+// interrupted before its first repetition: it measured nothing that could be invalid.
 func (j *Judgement) dropUnended(run results.Run, records []results.Record) {
 	code := unended(run.Status)
 	early := run.Status == results.StatusInterrupted && run.Repetitions == 0
@@ -97,7 +97,7 @@ func (j *Judgement) requireVerdict(run results.Run, records []results.Record, kn
 	}
 }
 
-// unended returns how a run stands that did not come to its end. It returns "" for one that did.
+// unended returns why a run has no end. It returns "" for a finished run.
 func unended(status results.Status) Code {
 	switch status {
 	case results.StatusInterrupted:
@@ -110,8 +110,8 @@ func unended(status results.Status) Code {
 	return ""
 }
 
-// invalid returns why nothing of a run can be believed: its own reasons, and, if every metric is asked for,
-// those that it shows although it calls itself valid.
+// invalid returns why a run is invalid: its own reasons, and, if every metric is asked for, those
+// that a run has although it calls itself valid.
 func invalid(run results.Run, p Policy) (reasons []Reason) {
 	if !run.Valid {
 		for _, sentence := range run.Invalid {

@@ -7,24 +7,24 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// A Judgement is what a run and its baseline came to.
+// A Judgement is the result of comparing a run with its baseline.
 type Judgement struct {
-	// Verdict is the verdict over all. It includes the run's thresholds, and decides the exit code. It is
-	// empty if nothing was judged and the policy allows that.
+	// Verdict is the verdict over all. It includes the run's thresholds, and decides the exit code.
+	// It is empty if nothing was judged and the policy allows that.
 	Verdict results.Verdict
 
-	// Compared is the verdict of the comparison alone: the worst of the rows' verdicts, in the order
-	// invalid, regressed, inconclusive, improved, pass. It is empty if nothing was judged.
+	// Compared is the verdict of the comparison alone: the worst of the rows' verdicts, in the
+	// order invalid, regressed, inconclusive, improved, pass. It is empty if nothing was judged.
 	Compared results.Verdict
 
-	// Reasons explain Verdict, the most important first. Those about thresholds come before those that
-	// explain Compared.
+	// Reasons explain Verdict, the most important first. Those about thresholds come before those
+	// that explain Compared.
 	Reasons []Reason
 
 	Rows       []Row
 	Thresholds []results.ThresholdOutcome // of the run; nil if it has none
 
-	HasBaseline bool    // whether there was anything to compare the run with
+	HasBaseline bool    // whether the run was compared with anything
 	Alpha       float64 // family-wise error rate of the rows that were tested
 }
 
@@ -43,6 +43,11 @@ func (j *Judgement) Explains(code Code) bool {
 	return slices.ContainsFunc(j.Reasons, func(r Reason) bool { return r.Code == code })
 }
 
+// rowless returns a judgement without rows.
+func rowless(v results.Verdict, why Reason) *Judgement {
+	return &Judgement{Verdict: v, Compared: v, Reasons: []Reason{why}}
+}
+
 // A Row is one metric of one operation.
 type Row struct {
 	Scenario string
@@ -56,20 +61,22 @@ type Row struct {
 	// baseline, or if the baseline is zero and the run isn't.
 	Delta *float64
 
-	// P is the p-value of the test, and AdjustedP the same after Holm's correction over all rows that were
-	// tested. Both are nil if the row wasn't tested: exact metrics, and rows that aren't judged.
+	// P is the p-value of the test, and AdjustedP the same after Holm's correction over all rows
+	// that were tested. Both are nil if the row wasn't tested: exact metrics, and rows that aren't
+	// judged.
 	P         *float64
 	AdjustedP *float64
 
-	// Ratio compares the run with its base by pairs of neighboring measurements. It is nil unless the two
-	// took turns; if it is set, Delta, P and AdjustedP are those of the pairs.
+	// Ratio compares the run with its base by pairs of neighboring measurements. It is nil unless
+	// the two took turns; if it is set, Delta, P and AdjustedP are those of the pairs.
 	Ratio *sequential.Ratio
 
-	// Few is how many operations a percentile in Now rests on, if they are too few for it. Otherwise it is 0.
+	// Few is how many operations a percentile in Now rests on, if they are too few. Otherwise it is
+	// 0.
 	Few int64
 
 	Verdict results.Verdict // empty if the row isn't judged
-	Reason  Reason          // explains the verdict, or why there is none; its Code is empty if that is plain
+	Reason  Reason          // explains the verdict, or why there is none; its Code is empty if nothing needs explaining
 
 	Open bool // the measurements ended before they decided the row
 }

@@ -7,18 +7,19 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// An outcome is what became of a run's devices, and who says so.
+// An outcome is what became of a run's devices.
 type outcome struct {
 	results.Counts
-	Unconfirmed bool
+	Unconfirmed bool // only the client says so
 }
 
-// opDevices stands in the place of an operation in the rows of device counts.
+// opDevices takes the place of an operation in the rows of device counts.
 const opDevices = "devices"
 
-// deviceRows compare what became of the devices with the baseline, exactly. Updated and failed are judged if
-// every device had one operation on both sides (under a load that goes on for a time, the machine's speed
-// decides how many there are) and as many failed in each of the baseline's repetitions.
+// deviceRows compares what became of the devices with the baseline, exactly. It judges how many
+// were updated, and how many failed, only if each device had one operation on both sides, and as
+// many failed in each of the baseline's repetitions: under a load that goes on for a time, the
+// machine's speed decides how many there are.
 func (c conditions) deviceRows(base *baseline.Scenario, now []results.Record) []Row {
 	if c.Outcome == nil || !c.SameWorkload {
 		return nil // the rows of metrics say so
@@ -53,13 +54,14 @@ func (c conditions) deviceRows(base *baseline.Scenario, now []results.Record) []
 	return rows
 }
 
-// constantSummary is the summary of n samples that are all the same.
+// constantSummary returns the summary of n samples that are all the same.
 func constantSummary(count, n int) *results.Summary {
 	v := float64(count)
 	return &results.Summary{N: max(1, n), Median: v, Low: &v, High: &v}
 }
 
-// oneOperationPerDevice reports whether each repetition had as many operations as devices, and not all failed.
+// oneOperationPerDevice reports whether each repetition had as many operations as devices, and not
+// all failed.
 func oneOperationPerDevice(counts results.Counts, records []results.Record) bool {
 	loads := ofLoads(records)
 	return len(loads) > 0 && !slices.ContainsFunc(loads, func(r results.Record) bool {

@@ -56,8 +56,8 @@ func (j *Judgement) overall(c conditions) {
 	j.Reasons = append(j.Reasons, reason)
 }
 
-// largestChange returns a copy of the row whose change is the largest multiple. A metric that is missing, and a
-// change from zero, are larger than all others.
+// largestChange returns a copy of the row whose change is the largest multiple. A metric that is
+// missing, and a change from zero, are larger than all others.
 func largestChange(rows []*Row) *Row {
 	change := func(r *Row) float64 {
 		if r.Delta == nil {

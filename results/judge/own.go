@@ -10,10 +10,12 @@ import (
 	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
 
-// ownTolerance is the smallest relative change that counts of a metric of a benchmark's own.
+// ownTolerance is the smallest relative change that counts for a metric that a benchmark reports
+// itself.
 const ownTolerance = 0.05
 
-// judgeOwn judges the metrics that aren't known, each by its direction if c gives one. rows are those of pairs.
+// judgeOwn judges the metrics that aren't known, each by its direction if c gives one. rows are
+// those of pairs.
 func (c *conditions) judgeOwn(rows []Row, pairs []*rowSamples) {
 	var own []int
 	for i := range rows {
@@ -38,8 +40,8 @@ func (c *conditions) judgeOwn(rows []Row, pairs []*rowSamples) {
 	}
 }
 
-// isTime reports whether a metric of a benchmark's own is by its name a time or a rate, which means something
-// on one machine only: a part of it is a unit of time, as in p99-ns/op or tokens/s.
+// isTime reports whether a metric that a benchmark reports itself is a time or a rate, which can't
+// be compared between machines: a part of its name is a unit of time, as in p99-ns/op or tokens/s.
 func isTime(unit string) bool {
 	parts := strings.FieldsFunc(unit, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
 	return slices.ContainsFunc(parts, func(part string) bool {
@@ -51,8 +53,8 @@ func isTime(unit string) bool {
 	})
 }
 
-// decideOwn judges a metric of a benchmark's own. If strict, it passes only if it can't be worse by twice the
-// tolerance; without a direction, only if it can't have changed by that much.
+// decideOwn judges a metric that a benchmark reports itself. If strict, it passes only if it can't
+// be worse by twice the tolerance; without a direction, only if it can't have changed by that much.
 func (r *Row) decideOwn(old, now []float64, strict bool, alpha float64) {
 	better := r.Unit.Better
 	allowed := ownTolerance * math.Abs(r.Base.Median)
@@ -87,8 +89,9 @@ func (r *Row) decideOwn(old, now []float64, strict bool, alpha float64) {
 	}
 }
 
-// mayBeWorseOwn returns why a metric of a benchmark's own can't pass, or the zero Reason if it can. A metric
-// without a direction may have become neither smaller nor larger by twice what is allowed.
+// mayBeWorseOwn returns why a metric that a benchmark reports itself can't pass, or the zero Reason
+// if it can. One without a direction must have become neither smaller nor larger by twice what is
+// allowed.
 func (r *Row) mayBeWorseOwn(old, now []float64, allowed float64) Reason {
 	directions := []int{r.Unit.Better}
 	if r.Unit.Better == 0 {

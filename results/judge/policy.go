@@ -1,18 +1,20 @@
 package judge
 
-// A Policy says what is asked of a run. The zero Policy asks for nothing: a run that can't be judged has no
-// verdict.
+// A Policy says what is asked of a run. The zero Policy asks for nothing: a run that can't be
+// judged has no verdict.
 type Policy struct {
 	Unjudged Unjudged // what the lack of a verdict means
 
-	// Portable asks only for metrics that mean the same on any machine: counts, bytes and allocations.
+	// Portable asks only for metrics that mean the same on any machine: counts, bytes and
+	// allocations.
 	Portable bool
 
-	// Outcomes also judges how many devices were updated, failed, were lost, or applied an update twice.
+	// Outcomes also judges how many devices were updated, failed, were lost, or applied an update
+	// twice.
 	Outcomes bool
 
-	// Better gives the direction of metrics that [results.LookupUnit] doesn't know, by name: +1 if more is
-	// better, -1 if less is.
+	// Better gives the direction of metrics that [results.LookupUnit] doesn't know, by name: +1 if
+	// more is better, -1 if less is.
 	Better map[string]int
 }
 

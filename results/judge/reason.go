@@ -2,8 +2,9 @@ package judge
 
 import "github.com/fleetmark/fleetmark/results"
 
-// A Reason explains a verdict, or why there is none: a code and its parameters. Its zero value explains
-// nothing. A reason repeats none of the figures of its [Row], such as how many samples there are.
+// A Reason explains a verdict, or why there is none: a code and its parameters. Its zero value
+// explains nothing. A reason repeats none of the figures of its [Row], such as how many samples
+// there are.
 type Reason struct {
 	Code Code
 
@@ -14,8 +15,8 @@ type Reason struct {
 	Change *float64
 	N, Of  int
 	Name   string
-	Text   string // of another author: a sentence of run.json, or what a process said when it failed
-	Base   string // as Text, of the base
+	Text   string // not ours: a sentence of run.json, or what a process said when it failed
+	Base   string // as Text, for the base
 	Cause  Code
 	Row    *Row
 	Others *results.Interference
@@ -24,7 +25,8 @@ type Reason struct {
 // AboutRun reports whether r says why a run is invalid.
 func (r Reason) AboutRun() bool {
 	switch r.Code {
-	case Invalid, InvalidWithoutReason, ValidYetExplained, FleetSaturated, HarnessSaturated, DevicesLost, AppliedTwice, DamagedSample:
+	case Invalid, InvalidWithoutReason, ValidYetExplained, FleetSaturated, HarnessSaturated, DevicesLost,
+		AppliedTwice, DamagedSample:
 		return true
 	}
 	return false
@@ -42,8 +44,8 @@ const (
 // A Code names a kind of reason.
 type Code string
 
-// Why a row has no verdict. If every metric is required, a row that could have been judged is inconclusive
-// for the same reason.
+// Why a row has no verdict. If every metric is required, a row that could have been judged is
+// inconclusive for the same reason.
 const (
 	OtherMachine  Code = "other-machine"   // the baseline comes from another machine
 	MachineDrift  Code = "machine-drift"   // Value: how many times as long the reference benchmark takes as it did
@@ -88,7 +90,7 @@ const (
 	PassedAfter        Code = "passed-after"          // it was shown after N pairs
 	UndirectedInTurns  Code = "undirected-in-turns"   // as Undirected; Text: what is wrong with its Unit line, or empty
 	AcrossLayouts      Code = "across-layouts"        // decided over N layouts; Change: that in the first, or nil
-	LayoutAlone        Code = "layout-alone"          // as AcrossLayouts: only the layout made the first one worse
+	LayoutAlone        Code = "layout-alone"          // as AcrossLayouts; only the layout made the first one worse
 	OpenAcrossLayouts  Code = "open-across-layouts"   // as AcrossLayouts, but not decided; Of: how many layouts are measured at most
 	NotInOtherLayouts  Code = "not-in-other-layouts"  // not measured in further layouts of the code
 	IdenticalBinaries  Code = "identical-binaries"    // the test binaries of both sides are the same

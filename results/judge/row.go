@@ -26,7 +26,7 @@ func (r *Row) decideExact() {
 	}
 }
 
-// decide judges a row that was tested. b is nil unless a pass depends on it.
+// decide judges a row that was tested. If b isn't nil, a pass depends on it.
 func (r *Row) decide(b *bound, c conditions) {
 	if r.P == nil {
 		return
@@ -59,17 +59,17 @@ func (r *Row) decide(b *bound, c conditions) {
 	}
 }
 
-// downgrade takes back a verdict that the run's conditions don't support.
+// downgrade makes a verdict inconclusive that the run's conditions don't support.
 func (r *Row) downgrade(c conditions) {
 	if _, known := results.LookupUnit(r.Unit.Name); !known || r.Now == nil {
 		return
 	}
-	// The machine's other work may have brought it about.
+	// The machine's other work may have caused it.
 	changed := r.Verdict == results.Regressed || r.Verdict == results.Improved
 	if changed && c.Others != nil && !r.Unit.Class.Portable() {
 		r.Verdict, r.Reason = results.Inconclusive, Reason{Code: Interfered, Others: c.Others}
 	}
-	// A repetition in which every device failed has no line, and so no failure on it.
+	// A repetition in which every device failed has no record, and so no failures in one.
 	good := r.Verdict == results.Pass || r.Verdict == results.Improved
 	if good && r.Unit.Exact && r.Now.N < c.Repetitions {
 		r.Verdict, r.Reason = results.Inconclusive, Reason{Code: MeasuredInSome, N: r.Now.N, Of: c.Repetitions}
@@ -103,14 +103,14 @@ func newBound(old, now []float64, unit results.Unit) *bound {
 	}
 	var b bound
 	b.shift, b.worst = stats.ShiftBound(old, now, missRate)
-	if unit.Exact { // the shift of a count that seldom differs is 0, and so is its bound, whatever the mean
+	if unit.Exact { // if a count seldom differs, its shift and the bound of that are 0, whatever its mean is
 		b.worst = max(b.worst, stats.MeanShiftBound(old, now, missRate))
 	}
 	return &b
 }
 
-// mayBeWorse returns why a row whose change isn't significant can't pass. It returns the zero Reason if it can:
-// a change by twice what is allowed would have been found.
+// mayBeWorse returns why a row whose change isn't significant can't pass. It returns the zero
+// Reason if it can: a change by twice what is allowed would have been found.
 func (b *bound) mayBeWorse(r *Row, allowed float64) Reason {
 	limit := 2 * allowed
 	if b == nil || b.worst < limit {
@@ -122,8 +122,9 @@ func (b *bound) mayBeWorse(r *Row, allowed float64) Reason {
 // maxRepetitions bounds how many repetitions are asked for.
 const maxRepetitions = 10_000
 
-// repetitions returns about how many repetitions of either side it would take to tell, if there are n: the distance
-// between the shift and its bound shrinks as the square root of their number. It returns 0 if nothing says so.
+// repetitions returns about how many repetitions of either side it would take to tell, if there are
+// n: the distance between the shift and its bound shrinks as the square root of their number. It
+// returns 0 if nothing says so.
 func (b *bound) repetitions(n int, limit float64) int {
 	room := limit - b.shift
 	if b.shift >= limit { // enough of them would find it worse

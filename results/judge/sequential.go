@@ -5,9 +5,10 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// Sequential judges two sides that took turns. If nothing could be judged, the verdict is inconclusive. If invalid holds reasons why the pairs can't be believed, r is what
-// [sequential.Result.Invalidate] returned, or the result of further layouts. If a caller of the test decided a
-// metric itself, it gave a Reason for that.
+// Sequential judges two sides that took turns. If nothing could be judged, the verdict is
+// inconclusive. If invalid says why the pairs can't be believed, the verdict is invalid, and r must
+// be what [sequential.Result.Invalidate] returned or the result of further layouts. What a caller
+// of the test decided itself must have been given a Reason.
 func Sequential(r sequential.Result, invalid []Reason) *Judgement {
 	j := &Judgement{Alpha: r.Alpha, HasBaseline: true}
 	for _, m := range r.Metrics {
@@ -89,9 +90,10 @@ func reasonOf(m sequential.Metric) Reason {
 	return Reason{}
 }
 
-// Unfinished returns the judgement of two sides of which one can't measure any more, for the given reason. What was
-// decided before stays; metrics for which keep returns false are not judged. If the side is now's, whose base did
-// the same work, that is as bad as a regression; if it is the base, nothing can be told.
+// Unfinished returns the judgement of two sides after one failed, for the given reason, and can't
+// measure any more. What was decided before stays, except for metrics for which keep returns false.
+// A failure of now is a regression, since the base did the same work; a failure of the base is
+// inconclusive.
 func Unfinished(r sequential.Result, failed Reason, keep func(sequential.Key) bool) *Judgement {
 	j := Sequential(r, nil)
 	for i := range j.Rows {
@@ -110,10 +112,12 @@ func Unfinished(r sequential.Result, failed Reason, keep func(sequential.Key) bo
 
 // Identical returns the judgement of two sides that are the same, byte for byte.
 func Identical() *Judgement {
-	return &Judgement{Verdict: results.Pass, Compared: results.Pass, HasBaseline: true, Reasons: []Reason{{Code: IdenticalDrivers}}}
+	j := rowless(results.Pass, Reason{Code: IdenticalDrivers})
+	j.HasBaseline = true
+	return j
 }
 
-// NotPossible returns the judgement of what could not be judged, for a reason of another author.
+// NotPossible returns the judgement of what could not be judged. text says why.
 func NotPossible(text string) *Judgement {
-	return &Judgement{Verdict: results.Invalid, Compared: results.Invalid, Reasons: []Reason{{Code: NotJudged, Text: text}}}
+	return rowless(results.Invalid, Reason{Code: NotJudged, Text: text})
 }
