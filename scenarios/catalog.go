@@ -95,12 +95,15 @@ func (s Spec) checkSuite(bad func(field, format string, args ...any)) {
 	}
 }
 
-// Members are the scenarios that a name or a file stands for: itself, or those of a suite.
-// A suite's file names others relative to itself.
-func Members(nameOrFile string) (suite string, members []string, err error) {
+// Members returns the scenarios that a name or a file stands for: that one, or those of a suite, with the
+// suite's name. A suite's file names others relative to itself.
+func Members(nameOrFile string) (suite string, members []Spec, err error) {
 	s, err := Find(nameOrFile)
-	if err != nil || len(s.Suite) == 0 {
-		return "", []string{nameOrFile}, err
+	if err != nil {
+		return "", nil, err
+	}
+	if len(s.Suite) == 0 {
+		return "", []Spec{s}, nil
 	}
 	for _, name := range s.Suite {
 		if isFile(name) && isFile(nameOrFile) && !filepath.IsAbs(name) {
@@ -113,7 +116,7 @@ func Members(nameOrFile string) (suite string, members []string, err error) {
 		if len(of.Suite) > 0 {
 			return "", nil, &UsageError{What: fmt.Sprintf("suite %s: %s is a suite itself: name its scenarios", nameOrFile, name)}
 		}
-		members = append(members, name)
+		members = append(members, of)
 	}
 	return s.Name, members, nil
 }

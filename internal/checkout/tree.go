@@ -109,6 +109,14 @@ func (t *Tree) State() string {
 	}
 }
 
+// Revision returns the commit of the tree, with +dirty if files differ from it.
+func (t *Tree) Revision() string {
+	if len(t.Changed) > 0 {
+		return t.Commit + "+dirty"
+	}
+	return t.Commit
+}
+
 // shareWorkspace makes the base use its own go.work if the working tree uses one. One that lies
 // outside the repository has no state of that revision.
 func shareWorkspace(ctx context.Context, base, now *Tree) error {

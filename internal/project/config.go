@@ -14,6 +14,25 @@ type Config struct {
 	Commands     []Command
 }
 
+// Better returns which way is better for the metrics under units: +1 for more and -1 for less.
+func (c Config) Better() map[string]int {
+	better := map[string]int{}
+	for name, u := range c.Units {
+		if better[name] = -1; u.HigherIsBetter {
+			better[name] = +1
+		}
+	}
+	return better
+}
+
+// BenchmarkPackages returns the packages whose benchmarks are measured, as go test takes them at the root.
+func (c Config) BenchmarkPackages() (packages []string) {
+	for _, b := range c.Benchmarks {
+		packages = append(packages, b.Packages...)
+	}
+	return packages
+}
+
 // Benchmarks are Go benchmarks that one go test command measures for the baseline page.
 type Benchmarks struct {
 	Packages []string // as go test takes them, relative to the root

@@ -33,7 +33,7 @@ func importRules() []packageRule {
 		{"internal/markdown", "internal/plaintext"},
 		{"internal/checkout", "internal/childproc"},
 		{"internal/codestats", "internal/childproc internal/scratch"},
-		{"internal/project", "internal/plaintext"},
+		{"internal/project", "internal/childproc internal/plaintext"},
 		{"internal/repotest", ""},
 
 		// The code under test and its independent witness: neither knows the other, or that it is measured.
@@ -61,16 +61,18 @@ func importRules() []packageRule {
 		{"scenarios/doctor", "mockfleet results scenarios internal/osinfo internal/plaintext internal/texttable"},
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
 		{"scenarios/versus", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
+		{"scenarios/batch", "results results/baseline results/judge results/report results/report/htmlpage results/rundir scenarios internal/atomicfile internal/plaintext"},
 		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/anatomy scenarios/gobench scenarios/versus " +
 			"internal/codestats internal/plaintext internal/project"},
 
 		// The command.
-		{"cmd/fleetmark/app/cli", "results internal/atomicfile internal/texttable"},
+		{"cmd/fleetmark/app/cli", "results results/report results/report/htmlpage scenarios scenarios/batch internal/atomicfile internal/project internal/shell internal/texttable"},
 		{"cmd/fleetmark/app/progress", "mockfleet results scenarios scenarios/versus cmd/fleetmark/app/cli internal/plaintext"},
 		{"cmd/fleetmark/app/profilecmd", "profiles results/report scenarios/versus cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/texttable"},
-		{"cmd/fleetmark/app", "delivery mockfleet profiles results results/baseline results/compare results/judge results/report results/report/htmlpage results/rundir scenarios scenarios/baselinepage scenarios/anatomy scenarios/doctor scenarios/gobench scenarios/versus " +
-			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd internal/atomicfile internal/checkout internal/childproc " +
-			"internal/plaintext internal/project internal/scratch internal/shell internal/texttable"},
+		{"cmd/fleetmark/app/gatecmd", "results results/baseline results/judge results/report results/rundir scenarios scenarios/batch scenarios/gobench scenarios/versus " +
+			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/checkout internal/plaintext internal/project internal/scratch internal/texttable"},
+		{"cmd/fleetmark/app", "delivery mockfleet results results/baseline results/compare results/judge results/report results/rundir scenarios scenarios/batch scenarios/baselinepage scenarios/anatomy scenarios/doctor scenarios/gobench scenarios/versus " +
+			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/gatecmd cmd/fleetmark/app/profilecmd internal/project internal/texttable"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
 	}
 }

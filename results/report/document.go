@@ -54,32 +54,6 @@ type GateFacts struct {
 	Command  string // that measured the benchmarks, or ""
 }
 
-// An ABTest says how two builds were measured by turns.
-type ABTest struct {
-	Base, Now   string   // revisions
-	Harness     string   // of the base
-	Changed     []string // files that differ from the revision Now
-	Differences []string // in modules and toolchain
-	Warnings    []string // about what the benchmarks declare
-	Scenarios   []string
-	Machine     *results.Machine // nil if unknown
-
-	Pairs      int   // of blocks of a scenario
-	Dropped    int   // pairs that were not to be believed
-	Benchmarks int   // that both sides have
-	Rounds     int   // in which each undecided benchmark was measured
-	Layouts    int   // of the code that were measured besides the first
-	LayoutsErr error // why no further layouts could be linked, or nil
-	Elapsed    time.Duration
-	Samples    string // the directory with the benchmarks' samples, or ""
-
-	Failed string // the side whose driver failed, or ""
-	Stacks string // the file with that driver's goroutines, or ""
-
-	Summary     []string // how it was measured, a sentence each
-	Unexplained error    // why a cause couldn't be looked for, or nil
-}
-
 // Input is what one result is made of. Every part but Judgement may be missing; a report then leaves out
 // what it would say of it.
 type Input struct {
@@ -180,19 +154,6 @@ func (s Side) Repetitions() int {
 func New(mode Mode, in Input) *Document {
 	r := newResult(in, false)
 	return &Document{Mode: mode, Verdict: r.Verdict, Reason: r.Reason, Results: []*Result{r}}
-}
-
-// FromABTest returns the document of two builds that were measured by turns.
-func FromABTest(mode Mode, in Input, how ABTest) *Document {
-	for _, c := range in.Causes {
-		in.Notes = append(slices.Clip(in.Notes), "profiles of kind "+string(c.Kind)+" and their flame graph: "+c.Dir)
-	}
-	if how.Unexplained != nil {
-		in.Notes = append(slices.Clip(in.Notes), "the cause could not be looked for: "+how.Unexplained.Error())
-	}
-	d := New(mode, in)
-	d.ABTest = &how
-	return d
 }
 
 // FromBenchmarkPage returns the document of Go benchmarks that a gate compares with a page.

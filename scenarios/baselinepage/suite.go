@@ -25,24 +25,21 @@ func (s *suiteMeasurement) measure(ctx context.Context, b *Builder) error {
 	if s.rows != nil {
 		return nil
 	}
-	members := []string{largePayloadName}
+	name := largePayloadName
 	if b.isSelected(integrationName) {
-		var err error
-		if _, members, err = scenarios.Members(integrationName); err != nil {
-			return err
-		}
+		name = integrationName
 	}
-	for _, name := range members {
-		spec, err := scenarios.Find(name)
-		if err != nil {
-			return err
-		}
-		run, err := b.options.Run(ctx, spec, "fleetmark run "+name)
+	_, members, err := scenarios.Members(name)
+	if err != nil {
+		return err
+	}
+	for _, spec := range members {
+		run, err := b.options.Run(ctx, spec, "fleetmark run "+spec.Name)
 		if err != nil {
 			return err
 		}
 		s.rows = append(s.rows, run.Row)
-		if name == largePayloadName {
+		if spec.Name == largePayloadName {
 			s.large = run
 		}
 	}

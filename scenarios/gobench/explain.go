@@ -20,8 +20,10 @@ type Explained struct {
 	Benchmark
 	Kind        profiles.Kind
 	SampleIndex string // the number that is explained, such as alloc_objects
-	Dir         string // the profiles, in base and now
+	Dir         string // holds the profiles, in base and now, the explanation and the flame graph
 	Base, Now   []string
+	Flame       string // the page with the flame graph of the difference; empty if FlameErr is set
+	FlameErr    error  // why there is no flame graph
 	*profiles.Explanation
 }
 
@@ -47,8 +49,8 @@ type profiling struct {
 }
 
 // Explain profiles the benchmarks that regressed most, on both sides by turns, and says which functions
-// made the difference: one benchmark for its time and one for its allocations. The profiles are in dir.
-// What could not be explained is an error beside what could.
+// made the difference: one benchmark for its time and one for its allocations. It writes the profiles, the
+// explanations and flame graphs into dir. What could not be explained is an error beside what could.
 func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, of int)) ([]*Explained, error) {
 	var all []*Explained
 	var errs []error
@@ -70,7 +72,7 @@ func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, o
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s of %s: %w", p.kind, p.target.Short(), err))
 		default:
-			all = append(all, e)
+			all, errs = append(all, e), append(errs, e.write(ctx))
 			worked = worked || p.kind == profiles.CPU && len(e.Causes) > 0
 		}
 	}
@@ -78,6 +80,16 @@ func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, o
 		errs = append(errs, waits)
 	}
 	return all, errors.Join(errs...)
+}
+
+// write writes the explanation and the flame graph.
+func (e *Explained) write(ctx context.Context) (err error) {
+	e.Flame, e.FlameErr, err = e.WriteFiles(ctx, e.Dir, e.Base, e.Now, profiles.FlameOptions{
+		Title:       fmt.Sprintf("%s of %s: now, less base", e.Kind, e.Short()),
+		Note:        "Of a million iterations of either side: 1s is a microsecond an iteration, 1MB a byte. Red is more, green less.",
+		SampleIndex: e.SampleIndex,
+	})
+	return err
 }
 
 // isEmpty reports whether a profile couldn't be explained because it holds no samples.

@@ -1,16 +1,13 @@
 package versus
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/fleetmark/fleetmark/internal/atomicfile"
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
@@ -164,34 +161,10 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 		e.Notes = append(e.Notes, fmt.Sprintf("an operation takes %s longer, of which these waits are %.0f%%: the rest is work, its turn at a processor, a sleep or a device's late answer, and the last two are in no profile",
 			results.FormatValue(n.extraNS, results.UnitMean), 100*max(0, waits)/n.extraNS))
 	}
-	return c, c.Write(ctx, e.BaseFiles, e.NowFiles, profiles.FlameOptions{
+	c.Flame, c.FlameErr, err = e.WriteFiles(ctx, dir, e.BaseFiles, e.NowFiles, profiles.FlameOptions{
 		Title:       fmt.Sprintf("%s of %s: now, less base", c.Kind, c.Scenario),
 		Note:        "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. Red is more, green less.",
 		SampleIndex: n.sample, Within: within,
 	})
-}
-
-// Write writes the explanation, as text and as JSON, and the flame graph of the difference between the
-// profiles base and now into the cause's directory. If pprof can't draw the flame graph, Write sets
-// FlameErr and returns nil: the cause is known without it.
-func (c *Cause) Write(ctx context.Context, base, now []string, o profiles.FlameOptions) error {
-	var text, page bytes.Buffer
-	if err := c.WriteText(&text); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(c.Explanation, "", "  ")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(
-		atomicfile.Write(filepath.Join(c.Dir, "explain.txt"), text.Bytes()),
-		atomicfile.Write(filepath.Join(c.Dir, "explain.json"), append(data, '\n')))
-	if err != nil {
-		return err
-	}
-	if _, c.FlameErr = profiles.Flame(ctx, &page, base, now, o); c.FlameErr != nil { // its notes are in the page
-		return ctx.Err() // pprof's pages want a home directory, which a container may lack
-	}
-	c.Flame = filepath.Join(c.Dir, "flame.html")
-	return atomicfile.Write(c.Flame, page.Bytes())
+	return c, err
 }

@@ -76,6 +76,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		return encoder.Encode(answer{Protocol: protocol, Error: fmt.Sprintf("it speaks protocol %d, not %d", protocol, o.Protocol)})
 	}
 	if o.EveryAllocation {
+		defer func(before int) { runtime.MemProfileRate = before }(runtime.MemProfileRate)
 		// What the process allocated before was sampled; what is profiled later, is less all that.
 		runtime.MemProfileRate = 1
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/anatomy"
 	"github.com/fleetmark/fleetmark/scenarios/baselinepage"
+	"github.com/fleetmark/fleetmark/scenarios/batch"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
@@ -45,7 +47,8 @@ func newBaseline(c cli.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "baseline",
 		Short: "Measure the baseline and write " + baseline.FileName,
-		Long: `Measures and writes the page that later runs are held against: the scenarios ` + strings.Join(baselinepage.Scenarios(), "\nand ") + `, and
+		Long: `Measures and writes the page that later runs are held against: the scenarios ` +
+			strings.Join(baselinepage.Scenarios(), "\nand ") + `, and
 in sections of its own the Go benchmarks that ` + "`fleetmark.yaml`" + ` names, what operations
 cost, where their time and bytes go, whether all of the suite integration passes, what
 large artifacts take, and what the code and its tests are. What people wrote under
@@ -60,41 +63,14 @@ or is stale, so that later runs would be held against the wrong thing: it lacks 
 scenario or a section, or one has changed since.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cli.RejectEmpty(cmd, "file", "out", "sections", "profiles", "bench-time"); err != nil {
-				return err
-			}
-			if f.check || f.text {
-				for _, name := range []string{"from", "sections", "operations", "bench-count", "bench-time", "bench-within", "tests-within", "profiles"} {
-					if cmd.Flags().Changed(name) {
-						return &cli.ExitError{Code: cli.ExitUsage, Text: "--" + name + ": --check and --text measure nothing: leave it out"}
-					}
-				}
-			}
-			if err := f.bench.check(cmd.Flags().Changed); err != nil {
+			if err := f.checkFlags(cmd); err != nil {
 				return err
 			}
 			switch {
-			case f.check || f.text:
-				if f.file == cli.Stdout {
-					return cli.Usagef("--file -: a page that is there is wanted: name it")
-				}
-			}
-			switch {
-			case f.check && f.text:
-				return cli.Usagef("--check and --text: leave one of the two out")
 			case f.check:
 				return f.checkPage(cmd.Context(), c)
 			case f.text:
 				return f.rewrite(c)
-			}
-			if !cmd.Flags().Changed("sections") && len(f.from) > 0 {
-				f.sections = "none"
-			}
-			if f.profiles == "" && f.file == baseline.FileName && f.sections == "all" {
-				f.profiles = versus.BaselineProfiles
-			}
-			if err := cli.CheckOutputs(cmd, "", "file"); err != nil { // before minutes are spent
-				return err
 			}
 			return f.write(cmd.Context(), c)
 		},
@@ -104,22 +80,64 @@ scenario or a section, or one has changed since.`,
 	flags.BoolVar(&f.check, "check", false, "fail where the page is stale or was edited by hand")
 	flags.BoolVar(&f.text, "text", false, "measure nothing: write anew only what the page takes from the code, such as targets")
 	flags.StringVar(&f.file, "file", baseline.FileName, "the page (- is standard output)")
-	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario); sections that want measurements are left out unless --sections names them")
-	flags.StringVar(&f.sections, "sections", "all", "which sections are measured: all, none, or some of "+strings.Join(baselinepage.Sections(), ","))
-	flags.IntVar(&f.operations, "operations", 5000, "how many operations the sections time and allocations look at, each kind")
+	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario); "+
+		"sections that want measurements are left out unless --sections names them")
+	flags.StringVar(&f.sections, "sections", "all",
+		"which sections are measured: all, none, or some of "+strings.Join(baselinepage.Sections(), ","))
+	flags.IntVar(&f.operations, "operations", 5000,
+		"how many operations the sections time and allocations look at, each kind")
 	flags.IntVar(&f.bench.count, "bench-count", 0, "samples per Go benchmark (default what fleetmark.yaml says)")
-	flags.StringVar(&f.bench.time, "bench-time", "", "how long a sample of a Go benchmark takes, as go test's -benchtime (default a second)")
-	flags.DurationVar(&f.bench.within, "bench-within", gobench.DefaultTestLimit, "how long each command of Go benchmarks may take")
+	flags.StringVar(&f.bench.time, "bench-time", "",
+		"how long a sample of a Go benchmark takes, as go test's -benchtime (default a second)")
+	flags.DurationVar(&f.bench.within, "bench-within", gobench.DefaultTestLimit,
+		"how long each command of Go benchmarks may take")
 	flags.DurationVar(&f.testsWithin, "tests-within", 20*time.Minute, "how long the section tests may take")
-	flags.StringVar(&f.profiles, "profiles", "", "where the profiles of a push go that later ones are held against (default "+versus.BaselineProfiles+", with the default page)")
+	flags.StringVar(&f.profiles, "profiles", "", "where the profiles of a push go that later ones are held against (default "+
+		versus.BaselineProfiles+", with the default page)")
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.BoolVar(&f.quiet, "no-progress", false, "show no progress")
 	return cmd
 }
 
+// checkFlags returns an error for flags that contradict each other and a file that can't be written, before
+// minutes are spent. It sets the defaults that depend on other flags.
+func (f *baselineFlags) checkFlags(cmd *cobra.Command) error {
+	if err := cli.RejectEmpty(cmd, "file", "out", "sections", "profiles", "bench-time"); err != nil {
+		return err
+	}
+	changed := cmd.Flags().Changed
+	if f.check || f.text {
+		for _, name := range []string{
+			"from", "sections", "operations", "bench-count", "bench-time", "bench-within", "tests-within", "profiles",
+		} {
+			if changed(name) {
+				return cli.Usagef("--%s: --check and --text measure nothing: leave it out", name)
+			}
+		}
+	}
+	if err := f.bench.check(changed); err != nil {
+		return err
+	}
+	switch {
+	case (f.check || f.text) && f.file == cli.Stdout:
+		return cli.Usagef("--file -: a page that is there is wanted: name it")
+	case f.check && f.text:
+		return cli.Usagef("--check and --text: leave one of the two out")
+	case f.check || f.text:
+		return nil
+	}
+	if !changed("sections") && len(f.from) > 0 {
+		f.sections = "none"
+	}
+	if f.profiles == "" && f.file == baseline.FileName && f.sections == "all" {
+		f.profiles = versus.BaselineProfiles
+	}
+	return cli.CheckOutputs(cmd, "", "file")
+}
+
 // write measures the page and writes it.
 func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
-	s, b, err := f.builder(ctx, c)
+	o, b, err := f.builder(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -128,7 +146,7 @@ func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
 	}
 	dirs := f.from
 	if len(dirs) == 0 {
-		if dirs, err = f.runScenarios(ctx, b, baselinepage.Scenarios()); err != nil {
+		if dirs, err = runScenarios(ctx, b, baselinepage.Scenarios()); err != nil {
 			return err
 		}
 	}
@@ -137,21 +155,21 @@ func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
 		return err
 	}
 	if len(b.Measured()) > 0 && len(f.from) > 0 {
-		if err := checkSameSource(b.Page(), s); err != nil {
+		if err := checkSameSource(b.Page(), o); err != nil {
 			return err
 		}
 	}
 	if err := b.Measure(ctx); err != nil {
 		return f.unchanged(ctx, invalidRun(err))
 	}
-	var text bytes.Buffer
-	if err := baseline.Write(&text, *b.Page()); err != nil {
+	output, err := f.render(b.Page())
+	if err != nil {
 		return err
 	}
-	if err := f.takeProfiles(ctx, s); err != nil {
+	if err := f.takeProfiles(ctx, o); err != nil {
 		return f.unchanged(ctx, err)
 	}
-	if err := f.output(text).Write(c); err != nil {
+	if err := output.Write(c); err != nil {
 		return err
 	}
 	for _, note := range notes {
@@ -161,64 +179,66 @@ func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
 	if f.file == cli.Stdout {
 		out = c.Err
 	}
-	_, err = fmt.Fprintf(out, "%s: %d scenarios and %d sections from %s\n", cli.OutputName(f.file), len(b.Page().Scenarios), len(b.Measured()), b.Page().Machine)
+	_, err = fmt.Fprintf(out, "%s: %d scenarios and %d sections from %s\n",
+		cli.OutputName(f.file), len(b.Page().Scenarios), len(b.Measured()), b.Page().Machine)
 	return err
 }
 
-// output returns the page's text on its way to its file.
-func (f *baselineFlags) output(text bytes.Buffer) cli.Output {
-	return cli.Output{Flag: "file", File: f.file, Data: text.Bytes()}
+// render returns the page's text on its way to its file.
+func (f *baselineFlags) render(page *baseline.Page) (cli.Output, error) {
+	var text bytes.Buffer
+	err := baseline.Write(&text, *page)
+	return cli.Output{Flag: "file", File: f.file, Data: text.Bytes()}, err
 }
 
 // builder checks what was asked for, reads the old page, and returns the builder of the new one with the
-// session in which it runs scenarios.
-func (f *baselineFlags) builder(ctx context.Context, c cli.Console) (*session, *baselinepage.Builder, error) {
+// options of the scenarios that it runs.
+func (f *baselineFlags) builder(
+	ctx context.Context, c cli.Console,
+) (o batch.Options, _ *baselinepage.Builder, _ error) {
 	asked, err := baselinepage.ParseSections(f.sections)
 	if err != nil {
-		return nil, nil, cli.Usagef("--sections %v", err)
+		return o, nil, cli.Usagef("--sections %v", err)
 	}
 	if f.operations < 1 || f.operations > anatomy.MaxOperations {
-		return nil, nil, cli.Usagef("--operations %d: want 1 to %d", f.operations, anatomy.MaxOperations)
+		return o, nil, cli.Usagef("--operations %d: want 1 to %d", f.operations, anatomy.MaxOperations)
 	}
 	if f.testsWithin <= 0 {
-		return nil, nil, cli.Usagef("--tests-within %v: want a time such as 20m", f.testsWithin)
+		return o, nil, cli.Usagef("--tests-within %v: want a time such as 20m", f.testsWithin)
 	}
 	history, err := f.history()
 	if err != nil {
-		return nil, nil, err
+		return o, nil, err
 	}
 	in, err := project.Find(".")
 	if err != nil {
-		return nil, nil, err
+		return o, nil, err
 	}
-	mode := progress.Auto
-	if f.quiet {
-		mode = progress.None
-	}
-	s, err := newSession(ctx, c, f.out, mode)
+	o, err = c.Batch(ctx, f.out, func() batch.View { return progress.New(c.Err, progress.ModeOf(f.quiet)) })
 	if err != nil {
-		return nil, nil, err
+		return o, nil, err
 	}
-	return s, baselinepage.New(baselinepage.Options{
+	return o, baselinepage.New(baselinepage.Options{
 		Project: in, History: history, Sections: asked, Operations: f.operations, TestLimit: f.testsWithin,
 		Benchmarks: baselinepage.BenchmarkOptions{Count: f.bench.count, Time: f.bench.time, Limit: f.bench.within},
-		Revision:   s.revision, FleetCommand: s.fleet, OpcostCommand: []string{s.fleet[0], anatomyCommand}, Stderr: c.Err,
+		Revision:   o.Revision, FleetCommand: o.FleetCommand, Stderr: c.Err,
+		OpcostCommand: []string{o.FleetCommand[0], opcostCommand},
 		Run: func(ctx context.Context, spec scenarios.Spec, command string) (*baselinepage.Run, error) {
-			return f.run(ctx, s, spec, command)
+			return f.run(ctx, o, spec, command)
 		},
-		Log: func(step string) { f.log(s, step) },
+		Log: func(step string) { f.log(c.Err, step) },
 	}), nil
 }
 
 // log shows a person what is being measured.
-func (f *baselineFlags) log(s *session, step string) {
+func (f *baselineFlags) log(w io.Writer, step string) {
 	if !f.quiet {
-		_, _ = fmt.Fprintln(s.term.Err, "baseline:", step)
+		_, _ = fmt.Fprintln(w, "baseline:", step)
 	}
 }
 
 // runScenarios runs scenarios for the page, and returns their directories.
-func (f *baselineFlags) runScenarios(ctx context.Context, b *baselinepage.Builder, names []string) ([]string, error) {
+func runScenarios(ctx context.Context, b *baselinepage.Builder, names []string) ([]string, error) {
 	dirs, err := b.RunScenarios(ctx, names)
 	return dirs, invalidRun(err)
 }
@@ -226,42 +246,45 @@ func (f *baselineFlags) runScenarios(ctx context.Context, b *baselinepage.Builde
 // invalidRun makes the error about a run that can't be part of a page exit 4.
 func invalidRun(err error) error {
 	if _, ok := errors.AsType[*baselinepage.UnusableRunError](err); ok {
-		return &cli.ExitError{Code: cli.ExitInvalid, Text: err.Error()}
+		return cli.VerdictError(results.Invalid, err.Error())
 	}
 	return err
 }
 
 // run runs a scenario to its end.
-func (f *baselineFlags) run(ctx context.Context, s *session, spec scenarios.Spec, command string) (*baselinepage.Run, error) {
-	m, err := s.measure(ctx, scenarios.Options{Spec: spec, Command: command})
-	switch {
-	case m == nil:
+func (f *baselineFlags) run(
+	ctx context.Context, o batch.Options, spec scenarios.Spec, command string,
+) (*baselinepage.Run, error) {
+	done, err := cli.RunBatch(ctx, o, []scenarios.Options{{Spec: spec, Command: command}}, f.asItWas())
+	if err != nil {
 		return nil, err
-	case m.Run.Status == results.StatusInterrupted:
-		interrupted := &cli.ExitError{Code: cli.ExitInterrupted, Text: "interrupted: " + cli.OutputName(f.file) + " is as it was; what was measured is in " + m.Directory}
-		return nil, errors.Join(interrupted, err)
-	case err != nil:
-		return nil, m.broken(fmt.Errorf("%s: %w", m.Directory, err))
 	}
-	return &baselinepage.Run{Directory: m.Directory, Run: m.Run, Records: m.Records, Row: m.suiteRow()}, nil
+	r := done[0]
+	return &baselinepage.Run{Directory: r.Directory, Run: r.Run, Records: r.Records, Row: r.SuiteRow()}, nil
 }
+
+// asItWas says what an interruption means for the page.
+func (f *baselineFlags) asItWas() string { return cli.OutputName(f.file) + " is as it was" }
 
 // unchanged returns the error of a command that ended before it wrote the page. If it was interrupted, the
 // error says that the page is as it was.
 func (f *baselineFlags) unchanged(ctx context.Context, err error) error {
 	if ctx.Err() != nil && cli.CodeOf(err) != cli.ExitInterrupted {
-		return errors.Join(&cli.ExitError{Code: cli.ExitInterrupted, Text: "interrupted: " + cli.OutputName(f.file) + " is as it was"}, nil)
+		return &cli.ExitError{Code: cli.ExitInterrupted, Text: "interrupted: " + f.asItWas()}
 	}
 	return err
 }
 
 // takeProfiles writes the push profiles that belong to the page.
-func (f *baselineFlags) takeProfiles(ctx context.Context, s *session) error {
+func (f *baselineFlags) takeProfiles(ctx context.Context, o batch.Options) error {
 	if f.profiles == "" {
 		return nil
 	}
-	f.log(s, "profiles of a push")
-	if err := versus.TakePushProfiles(ctx, versus.PushProfileOptions{FleetCommand: s.fleet, Dir: f.profiles, Stderr: os.Stderr}); err != nil {
+	f.log(o.Stderr, "profiles of a push")
+	err := versus.TakePushProfiles(ctx, versus.PushProfileOptions{
+		FleetCommand: o.FleetCommand, Dir: f.profiles, Stderr: o.Stderr,
+	})
+	if err != nil {
 		return fmt.Errorf("--profiles %s: %w", f.profiles, err)
 	}
 	return nil
@@ -269,12 +292,14 @@ func (f *baselineFlags) takeProfiles(ctx context.Context, s *session) error {
 
 // checkSameSource returns an error if sections measured here would be of other code, or of another
 // machine, than the runs on the page.
-func checkSameSource(page *baseline.Page, s *session) error {
+func checkSameSource(page *baseline.Page, o batch.Options) error {
 	switch {
-	case !page.Machine.SameAs(s.machine):
-		return cli.Usagef("--sections: the runs are of another machine than this: leave it out, or measure all of the page here")
-	case page.Revision != s.revision:
-		return cli.Usagef("--sections: the runs are of revision %s, and this is %s: leave it out, or measure all of the page anew", page.Revision, s.revision)
+	case !page.Machine.SameAs(o.Machine):
+		return cli.Usagef("--sections: the runs are of another machine than this: " +
+			"leave it out, or measure all of the page here")
+	case page.Revision != o.Revision:
+		return cli.Usagef("--sections: the runs are of revision %s, and this is %s: leave it out, or measure all of the page anew",
+			page.Revision, o.Revision)
 	}
 	return nil
 }
@@ -321,7 +346,8 @@ func (f *baselineFlags) checkPage(ctx context.Context, c cli.Console) error {
 	if changed != "" {
 		changed = "; " + changed + " has changed since"
 	}
-	_, err = fmt.Fprintf(c.Out, "%s: well; %d scenarios and %d sections from %s%s\n", f.file, len(page.Scenarios), len(page.Sections), page.Machine, changed)
+	_, err = fmt.Fprintf(c.Out, "%s: well; %d scenarios and %d sections from %s%s\n",
+		f.file, len(page.Scenarios), len(page.Sections), page.Machine, changed)
 	return err
 }
 
@@ -334,11 +360,11 @@ func (f *baselineFlags) rewrite(c cli.Console) error {
 	if err := baselinepage.Rewrite(page, in); err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	if err := baseline.Write(&text, *page); err != nil {
+	output, err := f.render(page)
+	if err != nil {
 		return err
 	}
-	if err := f.output(text).Write(c); err != nil {
+	if err := output.Write(c); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(c.Out, "%s: written anew but for what was measured\n", f.file)

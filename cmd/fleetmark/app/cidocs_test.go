@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/gatecmd"
 )
 
 // pipeline is a fenced yaml block of docs/ci.md whose first line names the file.
@@ -122,7 +123,7 @@ func requireShell(t *testing.T, script string) {
 // requireGateFlags: what the page has gate do, it can be told.
 func requireGateFlags(t *testing.T, text string) {
 	t.Helper()
-	flags := newGate(cli.Console{}).Flags()
+	flags := gatecmd.New(cli.Console{}).Flags()
 	flag := regexp.MustCompile(` --([a-z-]+)`)
 	lines := 0
 	for line := range strings.SplitSeq(text, "\n") {

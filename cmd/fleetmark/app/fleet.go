@@ -55,7 +55,7 @@ A session with curl:
   kill %1`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lowerGCPercent()
+			defer lowerGCPercent()()
 			if driven {
 				return scenarios.ServeFleet(cmd.Context(), c.In, c.Out)
 			}
@@ -83,7 +83,7 @@ A session with curl:
 				}
 				cfg.Addressing = a
 			}
-			cfg.Token = mockfleet.Secret(os.Getenv(tokenVariable))
+			cfg.Token = mockfleet.Secret(os.Getenv(tokenEnv))
 			return serve(cmd, cfg, quiet, c)
 		},
 	}
@@ -107,13 +107,16 @@ A session with curl:
 	return cmd
 }
 
-// lowerGCPercent has garbage collected when there is half as much of it as live memory, unless GOGC is set.
+// lowerGCPercent has garbage collected when there is half as much of it as live memory, unless GOGC is set,
+// until the function is called that it returns.
 // A fleet's live memory is its devices, an array without pointers that costs a collection nothing. Waiting
 // for as much garbage as that would double the memory of a million devices.
-func lowerGCPercent() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+func lowerGCPercent() (restore func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
 	}
+	before := debug.SetGCPercent(50)
+	return func() { debug.SetGCPercent(before) }
 }
 
 // serve runs a fleet until the command's context ends.

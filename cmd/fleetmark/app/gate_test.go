@@ -357,7 +357,7 @@ func TestGateInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var stdout, stderr bytes.Buffer
-		code := execute(ctx, args, cli.Console{In: strings.NewReader(""), Out: &stdout, Err: &stderr})
+		code := execute(ctx, cli.Console{Args: args, In: strings.NewReader(""), Out: &stdout, Err: &stderr})
 		require.Equal(t, cli.ExitInterrupted, code, stderr.String())
 		require.Equal(t, "fleetmark: interrupted\n", stderr.String())
 		require.Empty(t, stdout.String())

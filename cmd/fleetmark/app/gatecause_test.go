@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
@@ -28,7 +27,7 @@ func TestGateSaysWhy(t *testing.T) {
 	require.NoError(t, err)
 	program := filepath.Join(built, "fleetmark")
 	o := versus.Options{
-		Sides: versus.Sides{Base: program, Now: program, Harness: "today's harness", BaseTree: &checkout.Tree{Side: checkout.Base, Commit: "0123456789abcdef"}, NowTree: &checkout.Tree{Side: checkout.Now, Commit: "0123456789abcdef"}},
+		Sides: versus.Sides{Base: program, Now: program},
 		Specs: []scenarios.Spec{spec}, FleetCommand: []string{program, "fleet", "--driven"}, Budget: time.Minute, Seed: 1,
 		Plant: scenarios.Plant{Allocations: 2}, Stderr: io.Discard,
 	}
@@ -48,12 +47,10 @@ func TestGateSaysWhy(t *testing.T) {
 	}
 	quiet := func(string) {}
 	dir := t.TempDir()
-	tt := turns{names: []string{"gate-push"}, explained: dir}
-	found := &comparison{Outcome: out, sides: &o.Sides}
-	found.causes, found.unexplained = versus.ExplainRegression(t.Context(), o, &only, dir, quiet)
-	require.NoError(t, found.unexplained)
-	require.Len(t, found.causes, 1)
-	cause := found.causes[0]
+	found, unexplained := versus.ExplainRegression(t.Context(), o, &only, dir, quiet)
+	require.NoError(t, unexplained)
+	require.Len(t, found, 1)
+	cause := found[0]
 	require.Equal(t, profiles.Allocs, cause.Kind)
 	require.Equal(t, "alloc_objects", cause.Sample)
 	require.Contains(t, cause.Causes[0].Function, "scenarios.(*worsened)")
@@ -68,7 +65,10 @@ func TestGateSaysWhy(t *testing.T) {
 	require.Contains(t, string(page), "worsened")
 	require.Contains(t, string(page), "alloc_objects") // what was explained
 
-	document := tt.document(t.Context(), "main", found)
+	document := report.FromABTest(report.ModeBase, report.Input{
+		Scenario: "gate-push", Judgement: out.Judgement, Causes: []report.Cause{report.Cause(cause)},
+		Base: report.Side{Records: out.Base}, Now: report.Side{Records: out.Now},
+	}, report.ABTest{})
 	require.Len(t, document.Results[0].Causes, 1)
 	var text, data bytes.Buffer
 	require.NoError(t, report.Terminal(&text, document, report.Style{}))

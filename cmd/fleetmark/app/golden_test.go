@@ -2,7 +2,6 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -243,13 +242,15 @@ func goldenGates() map[string]*report.Document {
 	add := func(name string, p judge.Policy, base *baseline.Page, wanted []string, runs ...*rundir.Loaded) {
 		p.Unjudged, p.Outcomes = judge.RequireEveryMetric, true
 		var sides []report.Side
-		var judged []judgedRun
+		var judged []judge.ScenarioResult
 		for _, run := range runs {
 			sides = append(sides, report.RunSide(*run))
-			judged = append(judged, judgedRun{run, judge.Judge(base, run.Run, run.Records, p)})
+			judged = append(judged, judge.ScenarioResult{
+				Scenario: run.Scenario, Run: run.Path, Revision: run.Revision, Judgement: judge.Judge(base, run.Run, run.Records, p),
+			})
 		}
 		facts := report.GateFacts{Portable: p.Portable, Baseline: "BASELINE_METRICS.md", Revision: base.Revision}
-		gates[name] = report.FromGate(gate(base, wanted, judged), base, sides, facts)
+		gates[name] = report.FromGate(judge.Gate(base, wanted, judged), base, sides, facts)
 	}
 	slow := goldenRun("throughput")
 	slow.Records = goldenRecords("throughput", 6, 1.3, 3)
@@ -269,75 +270,82 @@ func goldenGates() map[string]*report.Document {
 	return gates
 }
 
+// goldenTurn is a comparison of a revision with the working tree, before its document is made.
+type goldenTurn struct {
+	in  report.Input
+	how report.ABTest
+}
+
+// newGoldenTurn returns a comparison in which the working tree is slower so many times.
+func newGoldenTurn(slower float64) *goldenTurn {
+	machine := goldenMachine()
+	g := &goldenTurn{
+		in: report.Input{
+			Scenario: "gate", Command: "fleetmark gate --base main", Measured: time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC),
+			Base: report.Side{Label: "main", Revision: "5d3d764aaaaaaaaaaaaa", Machine: &machine, Records: goldenRecords("gate-push", 12, 1, 2)},
+			Now:  report.Side{Label: "now", Revision: "0badcafebbbbbbbbbbbb+dirty", Machine: &machine, Records: goldenRecords("gate-push", 12, slower, 2)},
+		},
+		how: report.ABTest{
+			Scenarios: []string{"gate-push"}, Machine: &machine, Harness: versus.HarnessOfToday,
+			Base: "5d3d764aaaaaaaaaaaaa", BaseState: "5d3d764aaaaa", Now: "0badcafebbbbbbbbbbbb+dirty", NowState: "0badcafebbbb and 2 changed files",
+			Changed: []string{"delivery/client.go", "a\x1b[31m"}, Differences: []string{"toolchain: go1.25.1, now go1.26.8"},
+			Pairs: 12, Dropped: 1, Elapsed: 34 * time.Second, Layouts: 8, LayoutsElapsed: 61 * time.Second,
+		},
+	}
+	run := goldenRun("gate-push")
+	run.Repetitions, run.Records = 12, g.in.Now.Records
+	j := judge.Judge(goldenBaseline(12, "gate-push"), run.Run, run.Records, judge.Policy{})
+	for i, r := range j.Rows {
+		if r.P == nil {
+			continue
+		}
+		ratio := r.Now.Median / r.Base.Median
+		j.Rows[i].Ratio = &sequential.Ratio{Pairs: 12, Estimate: ratio, Low: ratio * 0.985, High: ratio * 1.017, Level: 0.99}
+		if r.Verdict == results.Pass {
+			j.Rows[i].Reason = judge.Reason{Code: "passed after 6 pairs"}
+		}
+	}
+	g.in.Judgement = j
+	return g
+}
+
+// explain gives a comparison two causes, and one that couldn't be found.
+func (g *goldenTurn) explain() {
+	low, high := 0.7, 1.2
+	g.in.Causes = []report.Cause{{Scenario: "gate-push", Kind: profiles.CPU, Dir: "runs/explained/cpu", Flame: "runs/explained/cpu/flame.html", Explanation: &profiles.Explanation{
+		Unit: "nanoseconds", Sample: "cpu", Taken: "paired", Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
+		Total: profiles.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Real: true},
+		Causes: []profiles.Cause{{
+			Function: "own/<delivery>.(*Client).push", Change: profiles.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Real: true},
+			Share: 0.93, ShareLow: &low, ShareHigh: &high,
+			Lines: []profiles.Portion{{Name: "client.go:77", Delta: 1300}}, Callees: []profiles.Portion{{Name: "crypto/sha256.block", Delta: 1200}},
+			Callers: []profiles.Portion{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
+		}},
+		Functions: []profiles.Function{{Name: "crypto/sha256.block", Change: profiles.Change{Delta: 1200, Real: true}}},
+	}}, {Scenario: "gate-push", Kind: profiles.Allocs, Dir: "runs/explained/allocs", FlameErr: errors.New("no home"), Explanation: &profiles.Explanation{
+		Unit: "bytes", Sample: "alloc_space", Taken: "paired", Base: 8, Now: 8, Causes: []profiles.Cause{}, Functions: []profiles.Function{},
+	}}}
+	g.how.Unexplained = errors.New("block of gate-push: nobody waits")
+}
+
+// fail makes a comparison one that the working tree's driver ended.
+func (g *goldenTurn) fail() {
+	g.in.Judgement = &judge.Judgement{
+		Verdict: results.Regressed, Compared: results.Regressed, HasBaseline: true,
+		Reasons: []judge.Reason{{Code: judge.SideFailed, Side: judge.SideNow, Text: "now the driver failed"}},
+	}
+	g.how.Failed, g.how.Stacks, g.how.Shared = checkout.Now, "runs/x-gate/goroutines-now.txt", "internal/wire"
+	g.how.Pairs, g.how.Dropped, g.how.Layouts, g.how.LayoutsErr = 0, 0, 0, errors.New("it can't be linked")
+}
+
 // goldenTurns are comparisons of a revision with the working tree.
 func goldenTurns() map[string]*report.Document {
-	of := func(slower float64, change func(*comparison)) *comparison {
-		out := &comparison{
-			Outcome: &versus.Outcome{Pairs: 12, Dropped: 1, Elapsed: 34 * time.Second, Layouts: 8, LayoutsElapsed: 61 * time.Second},
-			sides: &versus.Sides{
-				Harness: versus.HarnessOfToday, BaseTree: &checkout.Tree{Side: checkout.Base, Commit: "5d3d764aaaaaaaaaaaaa"},
-				NowTree:     &checkout.Tree{Side: checkout.Now, Commit: "0badcafebbbbbbbbbbbb", Changed: []string{"delivery/client.go", "a\x1b[31m"}},
-				Differences: []checkout.Difference{{Text: "toolchain: go1.25.1, now go1.26.8"}},
-			},
-		}
-		out.Base, out.Now = goldenRecords("gate-push", 12, 1, 2), goldenRecords("gate-push", 12, slower, 2)
-		base := goldenBaseline(12, "gate-push")
-		run := goldenRun("gate-push")
-		run.Repetitions, run.Records = 12, out.Now
-		out.Judgement = judge.Judge(base, run.Run, run.Records, judge.Policy{})
-		for i, r := range out.Judgement.Rows {
-			if r.P == nil {
-				continue
-			}
-			ratio := r.Now.Median / r.Base.Median
-			out.Judgement.Rows[i].Ratio = &sequential.Ratio{Pairs: 12, Estimate: ratio, Low: ratio * 0.985, High: ratio * 1.017, Level: 0.99}
-			if r.Verdict == results.Pass {
-				out.Judgement.Rows[i].Reason = judge.Reason{Code: "passed after 6 pairs"}
-			}
-		}
-		change(out)
-		return out
-	}
-	low, high := 0.7, 1.2
-	explained := func(out *comparison) {
-		out.causes = []versus.Cause{{Scenario: "gate-push", Kind: profiles.CPU, Dir: "runs/explained/cpu", Flame: "runs/explained/cpu/flame.html", Explanation: &profiles.Explanation{
-			Unit: "nanoseconds", Sample: "cpu", Taken: "paired", Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
-			Total: profiles.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Real: true},
-			Causes: []profiles.Cause{{
-				Function: "own/<delivery>.(*Client).push", Change: profiles.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Real: true},
-				Share: 0.93, ShareLow: &low, ShareHigh: &high,
-				Lines: []profiles.Portion{{Name: "client.go:77", Delta: 1300}}, Callees: []profiles.Portion{{Name: "crypto/sha256.block", Delta: 1200}},
-				Callers: []profiles.Portion{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
-			}},
-			Functions: []profiles.Function{{Name: "crypto/sha256.block", Change: profiles.Change{Delta: 1200, Real: true}}},
-		}}, {Scenario: "gate-push", Kind: profiles.Allocs, Dir: "runs/explained/allocs", FlameErr: errors.New("no home"), Explanation: &profiles.Explanation{
-			Unit: "bytes", Sample: "alloc_space", Taken: "paired", Base: 8, Now: 8, Causes: []profiles.Cause{}, Functions: []profiles.Function{},
-		}}}
-		out.unexplained = errors.New("block of gate-push: nobody waits")
-	}
+	pass, regressed, failed := newGoldenTurn(1), newGoldenTurn(1.3), newGoldenTurn(1)
+	regressed.explain()
+	failed.fail()
 	documents := map[string]*report.Document{}
-	for name, out := range map[string]*comparison{
-		"pass":      of(1, func(*comparison) {}),
-		"regressed": of(1.3, explained),
-		"failed": of(1, func(out *comparison) {
-			out.Failed = &versus.SideError{Side: checkout.Now}
-			out.Judgement = &judge.Judgement{
-				Verdict: results.Regressed, Compared: results.Regressed, HasBaseline: true,
-				Reasons: []judge.Reason{{Code: judge.SideFailed, Side: judge.SideNow, Text: "now the driver failed"}},
-			}
-			out.stacks, out.Pairs, out.Dropped, out.Layouts, out.Relinking = "runs/x-gate/goroutines-now.txt", 0, 0, 0, errors.New("it can't be linked")
-			out.sides.Shared = "internal/wire"
-		}),
-	} {
-		out.scenarios = []string{"gate-push"}
-		d := turns{}.document(context.Background(), "main", out)
-		r, machine := d.Results[0], goldenMachine()
-		in := report.Input{
-			Scenario: r.Scenario, Judgement: out.Judgement, Base: r.Base, Now: r.Now, Causes: reportCauses(out.causes), Notes: d.ABTest.Summary,
-			Command: "fleetmark gate --base main", Measured: time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC),
-		}
-		in.Base.Machine, in.Now.Machine, d.ABTest.Machine = &machine, &machine, &machine
-		documents[name] = report.FromABTest(report.ModeBase, in, *d.ABTest)
+	for name, g := range map[string]*goldenTurn{"pass": pass, "regressed": regressed, "failed": failed} {
+		documents[name] = report.FromABTest(report.ModeBase, g.in, g.how)
 	}
 	return documents
 }

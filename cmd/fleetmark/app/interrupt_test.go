@@ -39,7 +39,7 @@ func TestInterruptedBeforeAnythingBegan(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var stdout, stderr bytes.Buffer
-		code := execute(ctx, args, cli.Console{In: strings.NewReader(""), Out: &stdout, Err: &stderr})
+		code := execute(ctx, cli.Console{Args: args, In: strings.NewReader(""), Out: &stdout, Err: &stderr})
 		require.Equal(t, cli.ExitInterrupted, code, "%v: %s", args, stderr.String())
 		require.Equal(t, "fleetmark: interrupted\n", stderr.String(), "%v", args)
 		require.Empty(t, stdout.String(), "%v", args)

@@ -2,11 +2,13 @@
 // that does the work, what it returned printed, its error turned into an exit code. What is of use
 // without a command line belongs to another package.
 //
-// A program of another module may run the commands too, by calling [Main].
+// A program of another module may run the commands too, by calling [Main]. A call leaves no state behind: what
+// it changes of the process, such as how signals are handled, is as before when it returns.
 package app
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,19 +18,34 @@ import (
 )
 
 // Options says how Main's commands differ from those of cmd/fleetmark. The zero value changes nothing.
-type Options struct{}
+type Options struct {
+	In       io.Reader // nil: standard input
+	Out, Err io.Writer // nil: standard output, and standard error
+}
 
-// Main runs the command line args, whose first element is the name of the program, and returns the
-// exit code. It reads and writes the standard streams, and takes over the signals SIGINT, SIGTERM and
-// SIGPIPE. Call it first in main, since the commands start the program again as a child.
-func Main(args []string, _ Options) int {
-	profileEveryAllocation(args)
+// Main runs the command line args, whose first element is the name of the program, and returns the exit
+// code. While it runs it takes over the signals SIGINT, SIGTERM and SIGPIPE. Call it first in main, since the
+// commands start the program again as a child, with the arguments "fleet", "drive" or "anatomy".
+func Main(args []string, o Options) int {
+	c := cli.Console{Args: args[min(1, len(args)):], In: os.Stdin, Out: cli.UntilClosed{File: os.Stdout}, Err: os.Stderr}
+	if o.In != nil {
+		c.In = o.In
+	}
+	if o.Out != nil {
+		c.Out = o.Out
+	}
+	if o.Err != nil {
+		c.Err = o.Err
+	}
+	defer profileEveryAllocation(c.Args)()
 	// A reader that goes away, as in `fleetmark run 2>&1 | head -1`, must not end a run half-way:
-	// its writes fail with EPIPE instead.
-	signal.Ignore(syscall.SIGPIPE)
+	// its writes fail with EPIPE instead. Nobody needs to receive the signal for that.
+	unread := make(chan os.Signal, 1)
+	signal.Notify(unread, syscall.SIGPIPE)
+	defer signal.Stop(unread)
 	ctx, stop := interruptible()
 	defer stop()
-	return execute(ctx, args[1:], cli.Console{In: os.Stdin, Out: cli.UntilClosed{File: os.Stdout}, Err: os.Stderr})
+	return execute(ctx, c)
 }
 
 // sameSignal is how long after a signal another of its kind counts as the same one: timeout and some CI

@@ -77,7 +77,7 @@ func TestInterruptedSoak(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		t.Chdir(dir)
-		require.Equal(t, c.code, execute(t.Context(), c.args, cli.Console{In: strings.NewReader(""), Out: &stdout, Err: &stderr}), "%v: %s", c.args, stderr.String())
+		require.Equal(t, c.code, execute(t.Context(), cli.Console{Args: c.args, In: strings.NewReader(""), Out: &stdout, Err: &stderr}), "%v: %s", c.args, stderr.String())
 		require.Contains(t, stderr.String(), c.said, "%v", c.args)
 		printed.Write(stdout.Bytes())
 	}

@@ -34,8 +34,8 @@ func profileFile(t *testing.T, column, unit string, seconds int64, functions map
 func profileCommand(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, said bytes.Buffer
-	c := cli.Console{In: strings.NewReader(""), Out: &out, Err: &said}
-	code = execute(t.Context(), append([]string{"profile"}, args...), c)
+	c := cli.Console{Args: append([]string{"profile"}, args...), In: strings.NewReader(""), Out: &out, Err: &said}
+	code = execute(t.Context(), c)
 	return code, out.String(), said.String()
 }
 

@@ -35,7 +35,7 @@ func TestProfileCapture(t *testing.T) {
 	capture := func(more ...string) (code int, stdout, stderr string) {
 		var out, said bytes.Buffer
 		args := append([]string{"profile", "capture", s.URL + "/debug/pprof", "--for", "1s", "--out", dir}, more...)
-		code = execute(t.Context(), args, cli.Console{In: strings.NewReader(""), Out: &out, Err: &said})
+		code = execute(t.Context(), cli.Console{Args: args, In: strings.NewReader(""), Out: &out, Err: &said})
 		return code, out.String(), said.String()
 	}
 	code, stdout, stderr := capture()

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -109,8 +109,8 @@ func (f *reportFlags) check(cmd *cobra.Command) error {
 	taken := ""
 	if f.github {
 		taken = "github"
-		if os.Getenv(stepSummary) == "" {
-			return &cli.ExitError{Code: cli.ExitUsage, Text: "--github: " + stepSummary + " isn't set: use it in a step of GitHub Actions, or leave it out"}
+		if err := cli.CheckGitHub(); err != nil {
+			return err
 		}
 	}
 	return cli.CheckOutputs(cmd, taken, "html", "markdown", "comment", "junit", "json")
@@ -118,18 +118,21 @@ func (f *reportFlags) check(cmd *cobra.Command) error {
 
 // render renders the forms that were asked for, or the page for a terminal if none was.
 func (f *reportFlags) render(d *report.Document, c cli.Console) ([]cli.Output, error) {
-	forms := []form{
-		htmlForm(f.html, ""), {"markdown", f.markdown, report.Markdown, false}, {"comment", f.comment, report.Comment, false},
-		{"junit", f.junit, report.JUnit, false}, {"json", f.json, report.JSON, false},
+	forms := []cli.Form{
+		cli.HTMLForm(f.html, ""),
+		{Flag: "markdown", File: f.markdown, Render: report.Markdown},
+		{Flag: "comment", File: f.comment, Render: report.Comment},
+		{Flag: "junit", File: f.junit, Render: report.JUnit},
+		{Flag: "json", File: f.json, Render: report.JSON},
 	}
 	if f.github {
-		forms = append(forms, githubForms()...)
+		forms = append(forms, cli.GitHubForms()...)
 	}
-	outputs, err := render(d, forms)
+	outputs, err := cli.Render(d, forms...)
 	if err != nil || len(outputs) > 0 {
 		return outputs, err
 	}
-	return render(d, []form{{"markdown", cli.Stdout, func(w io.Writer, d *report.Document) error { return printed(w, d, c, false, false) }, false}})
+	return cli.Render(d, cli.PrintedForm(c.Out, false, false))
 }
 
 // document reads the run and what it is compared with.
@@ -139,14 +142,14 @@ func (f *reportFlags) document(path string, c cli.Console) (*report.Document, er
 		if err != nil {
 			return nil, err
 		}
-		return f.benchmarks(now)
+		return f.benchmarks(now, c)
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 		now, err := baseline.ReadBenchmarkFile(path)
 		if err != nil {
 			return nil, err
 		}
-		return f.benchmarks(now)
+		return f.benchmarks(now, c)
 	}
 	run, err := rundir.Load(path)
 	if err != nil {
@@ -204,7 +207,7 @@ func (f *reportFlags) baseRun(run *rundir.Loaded) (*baseline.Page, report.Side, 
 }
 
 // benchmarks compares Go benchmarks with those of a file or of the baseline page.
-func (f *reportFlags) benchmarks(now *results.BenchmarkFile) (*report.Document, error) {
+func (f *reportFlags) benchmarks(now *results.BenchmarkFile, c cli.Console) (*report.Document, error) {
 	page := cmp.Or(f.base, f.baseline, baseline.FileName)
 	base, err := baseline.ReadBenchmarkFile(page)
 	if err != nil {
@@ -213,14 +216,14 @@ func (f *reportFlags) benchmarks(now *results.BenchmarkFile) (*report.Document, 
 		}
 		base = &results.BenchmarkFile{} // the default page is optional
 	}
-	better, err := declaredUnits()
+	here, err := project.Find(".")
 	if err != nil {
 		return nil, err
 	}
-	base.Declare(better)
+	base.Declare(here.Config.Better())
 	found := judge.CompareBenchmarks(base, now, nil, false)
 	in := report.Input{
-		Scenario: "Go benchmarks", Judgement: found.Judgement, Command: commandLine(os.Args[1:]), Measured: modified(now.Path),
+		Scenario: "Go benchmarks", Judgement: found.Judgement, Command: c.CommandLine(), Measured: modified(now.Path),
 		Now: report.Side{Label: now.Path, Records: found.Records}, Notes: append(base.Warnings, now.Warnings...),
 	}
 	if found.HasBaseline {

@@ -9,14 +9,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/gatecmd"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/profilecmd"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// execute runs the command line and returns the exit code.
-func execute(ctx context.Context, args []string, c cli.Console) int {
+// execute runs the console's command line and returns the exit code.
+func execute(ctx context.Context, c cli.Console) int {
 	root := newRoot(c)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, c.Args...)) // cobra takes nil for the arguments of the process
 	root.SetIn(c.In)
 	root.SetOut(c.Out)
 	root.SetErr(c.Err)
@@ -35,6 +36,11 @@ func execute(ctx context.Context, args []string, c cli.Console) int {
 		}
 	}
 	return cli.CodeOf(err)
+}
+
+// hasFilePosition reports whether the mistake is in a file, rather than in the command line.
+func hasFilePosition(mistake *scenarios.SpecError) bool {
+	return mistake.File != "" && !strings.HasPrefix(mistake.File, "--")
 }
 
 // interruption returns err, or that the command was interrupted if that is why it failed. A command
@@ -78,8 +84,8 @@ from judging, 3 inconclusive, 4 invalid run, 130 interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return cli.Usagef("%v; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(c), newScenarios(c), newCompare(c), newGate(c), newRuns(c), newBaseline(c), newReport(c),
-		profilecmd.New(c), newFleet(c), newDoctor(c), newVersion(c), newCompletion(c), newDrive(c), newAnatomy(c))
+	root.AddCommand(newRun(c), newScenarios(c), newCompare(c), gatecmd.New(c), newRuns(c), newBaseline(c), newReport(c),
+		profilecmd.New(c), newFleet(c), newDoctor(c), newVersion(c), newCompletion(c), newDrive(c), newOpcost(c))
 	root.SetHelpCommand(newHelp(root))
 	for _, cmd := range root.Commands() {
 		usageArgs(cmd)

@@ -1,28 +1,31 @@
 package app
 
 import (
-	"context"
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
-	"github.com/fleetmark/fleetmark/internal/shell"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
 
-// tokenVariable holds the control token of a fleet that somebody else started. It
-// is no flag: flags are seen by everyone on the machine.
-const tokenVariable = "FLEETMARK_FLEET_TOKEN"
+// tokenEnv holds the control token of a fleet that somebody else started. It is no flag, since everybody on
+// the machine sees flags.
+const tokenEnv = "FLEETMARK_FLEET_TOKEN"
 
 // runFlags are the flags of run that are not fields of a scenario.
 type runFlags struct {
@@ -62,60 +65,62 @@ func newRun(c cli.Console) *cobra.Command {
 	}
 	flags.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE: set any field of the scenario, such as load.workers=64")
 	flags.StringVar(&f.fleet, "fleet", scenarios.FleetProcess, "process, inprocess, or the address of a fleet that is up")
-	flags.StringVar(&f.control, "fleet-control", "", "that fleet's control port, for its ledger (token in "+tokenVariable+")")
+	flags.StringVar(&f.control, "fleet-control", "", "that fleet's control port, for its ledger (token in "+tokenEnv+")")
 	flags.StringVar(&f.devicesFrom, "devices-from", "", "drive the devices of this file: an address a line, and an ID if there is one")
 	flags.BoolVar(&f.profileFleet, "profile-fleet", false, "profile the fleet's process too, into RUN/profiles/"+scenarios.FleetProfiles)
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
-	flags.StringVar(&f.baseline, "baseline", "", "compare with this page, and fail if that can't be (default "+baseline.FileName+", where it is)")
+	flags.StringVar(&f.baseline, "baseline", "",
+		"compare with this page, and fail if that can't be (default "+baseline.FileName+", where it is)")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object per scenario instead of the table")
 	cli.AllFlag(flags, &f.all)
-	flags.StringVar(&f.progress, "progress", string(progress.Auto), "how the run is shown on standard error: bars, lines, json (an object a second), none, or auto")
+	flags.StringVar(&f.progress, "progress", string(progress.Auto),
+		"how the run is shown on standard error: bars, lines, json (an object a second), none, or auto")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress, as --progress none does")
 	return cmd
 }
 
-// run runs the scenarios one after another. Everything that can be refused is
-// looked at before the first begins. The exit code is the worst one's.
+// run runs the scenarios. It refuses what can be refused before the first begins. The exit code is that of
+// the worst verdict.
 func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error {
-	ctx := cmd.Context()
 	if err := f.check(cmd); err != nil {
 		return err
 	}
-	names, of, err := expand(names)
+	specs, suite, err := batch.Resolve(names)
 	if err != nil {
 		return err
 	}
-	specs := make([]scenarios.Spec, len(names))
-	for i, name := range names {
-		if specs[i], err = f.spec(cmd, name); err != nil {
-			return err
-		}
-	}
-	runs := make([]scenarios.Options, len(specs))
-	for i, spec := range specs {
-		runs[i] = scenarios.Options{
-			Spec: spec, ProfileFleet: f.profileFleet, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenVariable),
-			DevicesFrom: f.devicesFrom, Command: commandLine(os.Args[1:]),
-		}
-		if err := runs[i].Validate(); err != nil {
-			return err
-		}
+	list, err := f.options(cmd, specs, c)
+	if err != nil {
+		return err
 	}
 	base, missing, err := f.openBaseline()
 	if err != nil {
 		return err
 	}
-	s, err := newSession(ctx, c, f.out, f.form())
+	mode := progress.Mode(f.progress)
+	if f.noProgress {
+		mode = progress.None
+	}
+	o, err := c.Batch(cmd.Context(), f.out, func() batch.View { return progress.New(c.Err, mode) })
 	if err != nil {
 		return err
 	}
-	s.base = base
+	o.Baseline = base
 	if f.baseline != "" { // a judgement was asked for by name
-		s.policy.Unjudged = judge.RequireVerdict
+		o.Policy.Unjudged = judge.RequireVerdict
 	}
-	worst, err := f.measure(ctx, s, runs, of)
-	if of != nil && len(of.rows) > 0 && !f.json {
-		err = errors.Join(err, of.show(s.term))
+	var unshown error
+	o.Done = func(r *batch.Result) {
+		// A table that can't be written, as on a full disk, doesn't keep the other scenarios from being measured.
+		// Then, whatever the verdicts, nobody heard them: an error.
+		if suite == "" || f.json || r.Interrupted() {
+			unshown = errors.Join(unshown, f.show(r, c))
+		}
+	}
+	done, err := cli.RunBatch(cmd.Context(), o, list, "")
+	err = errors.Join(err, unshown)
+	if suite != "" && !f.json {
+		err = errors.Join(err, showSuite(suite, done, c))
 	}
 	if err != nil {
 		return err
@@ -123,49 +128,20 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 	if missing != "" {
 		_, _ = fmt.Fprintln(c.Err, "fleetmark:", missing) // a note, for a person
 	}
-	if code := cli.CodeOfVerdict(worst); code != cli.ExitPass {
-		return &cli.ExitError{Code: code}
-	}
-	return nil
-}
-
-// measure runs and shows the scenarios, as far as it comes, and returns their worst verdict.
-func (f *runFlags) measure(ctx context.Context, s *session, runs []scenarios.Options, of *suite) (results.Verdict, error) {
 	var worst results.Verdict
-	var unshown error
-	for _, o := range runs {
-		m, err := s.measure(ctx, o)
-		code := m.codeOf(err)
-		if m != nil {
-			// A table that can't be written, as on a full disk, doesn't keep the
-			// others from being measured. Then, whatever the verdicts, nobody heard
-			// them: an error.
-			if of == nil || f.json || m.Run.Status == results.StatusInterrupted {
-				unshown = errors.Join(unshown, m.show(s.term, f.json, f.all, code))
-			}
-		}
-		switch {
-		case m != nil && m.Run.Status == results.StatusInterrupted:
-			return "", errors.Join(&cli.ExitError{Code: cli.ExitInterrupted}, err) // the table has said it
-		case err != nil:
-			return "", errors.Join(m.broken(err), unshown)
-		}
-		if of != nil {
-			of.add(m)
-		}
-		worst = results.Worst(worst, m.judgement.Verdict)
+	for _, r := range done {
+		worst = results.Worst(worst, r.Judgement.Verdict)
 	}
-	return worst, unshown
+	return cli.VerdictError(worst, "")
 }
 
-// check refuses flags that contradict each other, rather than leave one out of
-// account.
+// check refuses flags that contradict each other, rather than ignore one.
 func (f *runFlags) check(cmd *cobra.Command) error {
 	if err := cli.RejectEmpty(cmd, "artifact", "fleet", "fleet-control", "devices-from", "out", "baseline"); err != nil {
 		return err
 	}
 	changed := cmd.Flags().Changed
-	if form := progress.Mode(f.progress); !form.Known() {
+	if mode := progress.Mode(f.progress); !mode.Known() {
 		return cli.Usagef("--progress %q: want auto, bars, lines, json or none", f.progress)
 	}
 	if f.noProgress && changed("progress") {
@@ -178,8 +154,9 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 			}
 		}
 	}
-	if f.control != "" && !f.outside() {
-		return cli.Usagef("--fleet-control: the fleet of --fleet %s has a control port of its own; give an outside fleet's address in --fleet, or leave this out", f.fleet)
+	if f.control != "" && !f.remoteFleet() {
+		return cli.Usagef("--fleet-control: the fleet of --fleet %s has a control port of its own; "+
+			"give an outside fleet's address in --fleet, or leave this out", f.fleet)
 	}
 	if changed("artifact") && changed("size") {
 		return cli.Usagef("--artifact and --size: a file has the size that it has; leave one of the two out")
@@ -187,42 +164,74 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// form is how progress is shown.
-func (f *runFlags) form() progress.Mode {
-	if f.noProgress {
-		return progress.None
+// remoteFleet reports whether somebody else started the fleet.
+func (f *runFlags) remoteFleet() bool { return strings.Contains(f.fleet, "://") }
+
+// options returns what differs between the scenarios of a batch: each with the changes of the command line.
+func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Console) ([]scenarios.Options, error) {
+	list := make([]scenarios.Options, len(specs))
+	for i, s := range specs {
+		s, err := specWithFlags(cmd, s, f.sets)
+		if err != nil {
+			return nil, err
+		}
+		if f.remoteFleet() && f.control == "" && s.Fleet.Addressing == "" {
+			s.Fleet.Addressing = mockfleet.AddressPath // any client can use it, so outside fleets have it unless told otherwise
+		}
+		list[i] = scenarios.Options{
+			Spec: s, ProfileFleet: f.profileFleet, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenEnv),
+			DevicesFrom: f.devicesFrom, Command: c.CommandLine(),
+		}
 	}
-	return progress.Mode(f.progress)
+	for _, o := range list {
+		if err := o.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
-// outside reports whether the fleet is one that somebody else started.
-func (f *runFlags) outside() bool { return strings.Contains(f.fleet, "://") }
-
-// spec is the scenario with the command line's changes.
-func (f *runFlags) spec(cmd *cobra.Command, name string) (scenarios.Spec, error) {
-	s, err := specWithFlags(cmd, name, f.sets)
-	if err == nil && f.outside() && f.control == "" && s.Fleet.Addressing == "" {
-		s.Fleet.Addressing = mockfleet.AddressPath // what any client can use, and so what an outside fleet has unless said otherwise
-	}
-	return s, err
-}
-
-// openBaseline reads the baseline before anything runs. One that isn't there is no
-// error: the run goes on, and the second value says so. One that can't be read is.
+// openBaseline reads the baseline. If there is none, it returns nil and a note that says so: the run goes on.
 func (f *runFlags) openBaseline() (*baseline.Page, string, error) {
-	path := f.baseline
-	if path == "" {
-		path = baseline.FileName
-	}
+	path := cmp.Or(f.baseline, baseline.FileName)
 	base, err := baseline.Read(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "baseline " + path + ": there is none: nothing to compare with; `fleetmark baseline` writes one", nil
-	case err != nil:
-		return nil, "", err
 	}
-	return base, "", nil
+	return base, "", err
 }
 
-// commandLine is how the user may do this again.
-func commandLine(args []string) string { return shell.Join(append([]string{"fleetmark"}, args...)...) }
+// show prints a run, as tables or as a JSON object with the exit code. It says on standard error if
+// operations failed, which the exit code needn't tell.
+func (f *runFlags) show(r *batch.Result, c cli.Console) error {
+	if failures := r.Document.Results[0].Failures(); failures != "" {
+		_, _ = fmt.Fprintln(c.Err, "fleetmark:", failures) // a note; the run directory has it all
+	}
+	r.Document.ExitCode = cli.CodeOf(cmp.Or(cli.EndError(r, ""), cli.VerdictError(r.Judgement.Verdict, "")))
+	outputs, err := cli.Render(r.Document, cli.PrintedForm(c.Out, f.json, f.all))
+	if err != nil {
+		return err
+	}
+	return outputs[0].Write(c)
+}
+
+// showSuite prints the table of the scenarios of a suite that came to their end, if there are any.
+func showSuite(name string, done []*batch.Result, c cli.Console) error {
+	var rows report.Suite
+	for _, r := range done {
+		if r.Err == nil && !r.Interrupted() {
+			rows = append(rows, r.SuiteRow())
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	var page bytes.Buffer
+	if err := rows.Write(&page, cli.TableStyle(c.Out)); err != nil {
+		return err
+	}
+	passed, took := rows.Totals()
+	fmt.Fprintf(&page, "\n%s: %d of %d passed in %s\n", name, passed, len(rows), took.Round(100*time.Millisecond))
+	_, err := c.Out.Write(page.Bytes())
+	return err
+}

@@ -53,7 +53,7 @@ repetitions: 2
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	address, control, token := startFleet(t, dir)
-	env := []string{"PLANTED_BEARER=Bearer " + plantedBearer, "PLANTED_TENANT=" + plantedTenant, tokenVariable + "=" + token}
+	env := []string{"PLANTED_BEARER=Bearer " + plantedBearer, "PLANTED_TENANT=" + plantedTenant, tokenEnv + "=" + token}
 	n := 0
 	run := func(code int, args ...string) ended {
 		t.Helper()
@@ -83,7 +83,7 @@ repetitions: 2
 	run(cli.ExitInconclusive, "gate", "--run", outside, "--json")
 	run(cli.ExitPass, "report", inside, "--markdown", "report.md")
 	run(cli.ExitPass, "report", failed)
-	env = append(env, stepSummary+"="+filepath.Join(dir, "summary.md"))
+	env = append(env, cli.StepSummary+"="+filepath.Join(dir, "summary.md"))
 	run(cli.ExitPass, "gate", "--portable", "--run", inside, "--html", "gate.html", "--junit", "gate.xml", "--github")
 	run(cli.ExitInvalid, "gate", "failing.yaml", "--run", failed, "--html", "failed.html", "--junit", "failed.xml", "--github")
 	run(cli.ExitPass, "report", inside, "--html", "report.html", "--comment", "comment.md", "--junit", "report.xml", "--json=report.json", "--github")
@@ -108,7 +108,7 @@ repetitions: 2
 	run(cli.ExitUsage, "gate", "secret.yaml", "--set", "client.headers=[{name: Authorization, value: "+plantedBearer+"}]")
 	run(cli.ExitUsage, "scenarios", "validate", "value.yaml")
 	env = env[:2]
-	env = append(env, tokenVariable+"="+plantedToken) // a wrong one
+	env = append(env, tokenEnv+"="+plantedToken) // a wrong one
 	run(cli.ExitUsage, "run", "secret.yaml", "--fleet", address, "--fleet-control", control)
 	// Nothing to hold it against: what its times come to isn't asked.
 	require.NoError(t, os.Rename(filepath.Join(dir, "BASELINE_METRICS.md"), filepath.Join(dir, "page.md")))

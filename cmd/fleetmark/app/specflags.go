@@ -48,13 +48,9 @@ func specFlags() []specFlag {
 	}
 }
 
-// specWithFlags returns a scenario with the changes of the command line: those of flags, then those of
+// specWithFlags returns the scenario with the changes of the command line: those of flags, then those of
 // --set. A mistake names the flag that the user typed last.
-func specWithFlags(cmd *cobra.Command, name string, sets []string) (scenarios.Spec, error) {
-	s, err := scenarios.Find(name)
-	if err != nil {
-		return s, err
-	}
+func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenarios.Spec, error) {
 	for _, set := range sets {
 		if model, ok := strings.CutPrefix(set, "load.model="); ok {
 			s.Load = s.Load.For(scenarios.Model(model)) // as in a variant of the scenario

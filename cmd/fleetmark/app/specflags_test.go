@@ -19,7 +19,9 @@ func specOf(t *testing.T, args ...string) (scenarios.Spec, error) {
 	require.NoError(t, cmd.ParseFlags(args))
 	sets, err := cmd.Flags().GetStringArray("set")
 	require.NoError(t, err)
-	return specWithFlags(cmd, "rollout", sets)
+	s, err := scenarios.Find("rollout")
+	require.NoError(t, err)
+	return specWithFlags(cmd, s, sets)
 }
 
 func TestTextFlagsAreTakenAsTheyAre(t *testing.T) {
@@ -61,9 +63,11 @@ func TestAnotherModelOnTheCommandLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.yaml")
 	require.NoError(t, os.WriteFile(path, []byte("name: s\nload: {model: ramp, rate: 1/s, ramp: {to: 9/s}, duration: 5s}\n"), 0o600))
 	cmd := newRun(cli.Console{})
-	s, err := specWithFlags(cmd, path, []string{"load.model=closed"})
+	written, err := scenarios.Find(path)
+	require.NoError(t, err)
+	s, err := specWithFlags(cmd, written, []string{"load.model=closed"})
 	require.NoError(t, err)
 	require.Equal(t, scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Deliver, Workers: 32, Duration: scenarios.Duration(5 * time.Second)}, s.Load)
-	_, err = specWithFlags(cmd, path, []string{"load.rate=2/s", "load.model=closed"})
+	_, err = specWithFlags(cmd, written, []string{"load.rate=2/s", "load.model=closed"})
 	require.EqualError(t, err, "--set load.rate: 2/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout")
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/internal/project"
 )
 
 // versionJSON is the object that `version --json` prints, a contract with scripts.
@@ -51,10 +52,10 @@ func thisVersion(ctx context.Context) versionJSON {
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return versionOf(info, revision(ctx))
+	return versionOf(info, project.Revision(ctx))
 }
 
-// versionOf returns what a build recorded about itself. revision names its source, as [revision] does.
+// versionOf returns what a build recorded about itself. revision names its source, as [project.Revision] does.
 func versionOf(info *debug.BuildInfo, revision string) versionJSON {
 	v := versionJSON{
 		Module: info.Main.Path, Version: info.Main.Version,
@@ -65,7 +66,7 @@ func versionOf(info *debug.BuildInfo, revision string) versionJSON {
 	}
 	commit, dirty := strings.CutSuffix(revision, "+dirty")
 	switch commit {
-	case unknownRevision:
+	case project.UnknownRevision:
 		return v
 	case strings.TrimSuffix(v.Version, "+dirty"): // the module was installed by version: no commit was recorded
 		rev, err := module.PseudoVersionRev(commit)

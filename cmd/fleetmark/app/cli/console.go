@@ -1,6 +1,6 @@
 // Package cli holds what the commands of fleetmark have in common: the streams they read and write,
 // what kind of terminal those are, errors with an exit code, checks of flags, and the files that flags
-// such as --html name. It knows nothing of what the commands do.
+// such as --html name, with the reports that go there. It knows nothing of what the commands do.
 package cli
 
 import (
@@ -9,13 +9,19 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/fleetmark/fleetmark/internal/shell"
 )
 
-// Console is where a command reads and writes.
+// Console is what a command was called with, and where it reads and writes.
 type Console struct {
+	Args     []string // the command line, without the name of the program
 	In       io.Reader
 	Out, Err io.Writer
 }
+
+// CommandLine returns the command line as a user may type it again.
+func (c Console) CommandLine() string { return shell.Join(append([]string{"fleetmark"}, c.Args...)...) }
 
 // PrintJSON writes v to standard output as indented JSON.
 func (c Console) PrintJSON(v any) error {

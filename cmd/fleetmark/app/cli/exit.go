@@ -17,19 +17,29 @@ const (
 	ExitInterrupted  = 130
 )
 
-// ExitError ends the command with an exit code. An empty text means that the command has already
-// printed what there is to say.
+// ExitError ends the command with the exit code of a verdict, or with a code of its own. An empty text
+// means that the command has already printed what there is to say.
 type ExitError struct {
-	Code int
-	Text string
+	Verdict results.Verdict // what was judged, if Code is 0
+	Code    int
+	Text    string
 }
 
 // Error returns the text.
 func (e *ExitError) Error() string { return e.Text }
 
+// VerdictError returns the error of a command that judged: nil for a verdict that passes, or for none. If one was
+// required, judging has made a run without one inconclusive.
+func VerdictError(v results.Verdict, text string) error {
+	if e := (&ExitError{Verdict: v, Text: text}); CodeOf(e) != ExitPass {
+		return e
+	}
+	return nil
+}
+
 // Usagef returns the error of a command line that can't be obeyed, which exits 2.
 func Usagef(format string, args ...any) error {
-	return &ExitError{ExitUsage, fmt.Sprintf(format, args...)}
+	return &ExitError{Code: ExitUsage, Text: fmt.Sprintf(format, args...)}
 }
 
 // CodeOf returns the exit code of an error. Only an ExitError says that a run is invalid, or that
@@ -38,16 +48,14 @@ func CodeOf(err error) int {
 	if err == nil {
 		return ExitPass
 	}
-	if e, ok := errors.AsType[*ExitError](err); ok {
+	e, ok := errors.AsType[*ExitError](err)
+	switch {
+	case !ok:
+		return ExitUsage
+	case e.Code != 0:
 		return e.Code
 	}
-	return ExitUsage
-}
-
-// CodeOfVerdict returns the exit code of a verdict. A run without one passes: if one was required, judging the run
-// has made it inconclusive.
-func CodeOfVerdict(v results.Verdict) int {
-	switch v {
+	switch e.Verdict {
 	case results.Regressed:
 		return ExitRegressed
 	case results.Inconclusive:

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -12,6 +14,14 @@ func RejectEmpty(cmd *cobra.Command, names ...string) error {
 		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
 			return Usagef("--%s: is empty; give it a value, or leave it out", name)
 		}
+	}
+	return nil
+}
+
+// CheckBetween returns an error for a time that a flag holds if it isn't from low to high.
+func CheckBetween(flag string, d, low, high time.Duration) error {
+	if d < low || d > high {
+		return Usagef("--%s %v: want %v to %gh", flag, d, low, high.Hours())
 	}
 	return nil
 }

@@ -24,8 +24,8 @@ turns of a fraction of a second, as gate --base does. Timed repetitions are neve
 and a service that is profiled in production, are slower by.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if budget < time.Second || budget > 24*time.Hour {
-				return cli.Usagef("--budget %v: want 1s to 24h", budget)
+			if err := cli.CheckBetween("budget", budget, time.Second, 24*time.Hour); err != nil {
+				return err
 			}
 			fleet, err := cli.FleetCommand()
 			if err != nil {
@@ -35,7 +35,7 @@ and a service that is profiled in production, are slower by.`,
 			list, err := versus.MeasureOverhead(cmd.Context(), versus.Options{FleetCommand: fleet, Budget: budget, Seed: 1, Stderr: c.Err, Progress: view.Progress})
 			view.Close()
 			if untold, ok := errors.AsType[*versus.OverheadError](err); ok {
-				return &cli.ExitError{Code: cli.CodeOfVerdict(untold.Verdict), Text: OverheadText(untold)}
+				return cli.VerdictError(untold.Verdict, OverheadText(untold))
 			}
 			if err != nil {
 				return err

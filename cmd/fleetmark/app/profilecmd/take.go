@@ -30,7 +30,7 @@ explained without running the old code. Allocations are counted one by one, and 
 				return err
 			}
 			err = versus.TakePushProfiles(cmd.Context(), versus.PushProfileOptions{
-				FleetCommand: fleet, Dir: dir, Stderr: os.Stderr,
+				FleetCommand: fleet, Dir: dir, Stderr: c.Err,
 				Progress: func(kind profiles.Kind, done, of int) {
 					if !quiet {
 						fmt.Fprintf(c.Err, "%s: %d of %d\n", kind, done, of)

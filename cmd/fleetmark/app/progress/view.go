@@ -30,6 +30,14 @@ const (
 	None  Mode = "none"  // nothing
 )
 
+// ModeOf returns None if quiet, and otherwise Auto.
+func ModeOf(quiet bool) Mode {
+	if quiet {
+		return None
+	}
+	return Auto
+}
+
 // Known reports whether m is one of the modes.
 func (m Mode) Known() bool {
 	switch m {

@@ -1,4 +1,4 @@
-package app
+package project
 
 import (
 	"os"
@@ -31,7 +31,7 @@ func TestBuildRevision(t *testing.T) {
 
 func TestCheckoutRevision(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
-		require.Empty(t, os.Getenv(everything), "git is not installed")
+		require.Empty(t, os.Getenv("FLEETMARK_TEST_EVERYTHING"), "git is not installed")
 		t.Skip("git is not installed; .ci/run has it, and then wants this test")
 	}
 	repository := func(goMod string) (dir, head string) {
@@ -61,12 +61,12 @@ func TestCheckoutRevision(t *testing.T) {
 
 	for name, goMod := range map[string]string{"no module": "", "another module": "module example.com/other\n", "a longer path": "module " + ours + "/v2\n"} {
 		dir, _ := repository(goMod)
-		require.Equal(t, unknownRevision, ask(dir), name)
-		require.Equal(t, unknownRevision, ask(filepath.Join(dir, "sub")), name)
+		require.Equal(t, UnknownRevision, ask(dir), name)
+		require.Equal(t, UnknownRevision, ask(filepath.Join(dir, "sub")), name)
 	}
 	// The source, unpacked within somebody's own project, has no history of its own.
 	dir, _ = repository("")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sub", "go.mod"), []byte("module "+ours+"\n"), 0o600))
-	require.Equal(t, unknownRevision, ask(filepath.Join(dir, "sub")))
-	require.Equal(t, unknownRevision, ask(t.TempDir()), "no repository")
+	require.Equal(t, UnknownRevision, ask(filepath.Join(dir, "sub")))
+	require.Equal(t, UnknownRevision, ask(t.TempDir()), "no repository")
 }

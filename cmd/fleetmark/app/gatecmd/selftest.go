@@ -1,15 +1,14 @@
-package app
+package gatecmd
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
@@ -18,18 +17,17 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
-// gateSelfTest runs the gate on sides that are the same and on sides of which one is made worse, and shows
-// how often it was right.
-func gateSelfTest(cmd *cobra.Command, f *gateFlags, names []string, c cli.Console) error {
-	t, ctx, asJSON := f.turns(names), cmd.Context(), f.json
-	o, err := t.options(c)
+// judgeItself runs the gate on sides that are the same and on sides of which one is made worse, and shows how
+// often it was right.
+func (g *gate) judgeItself(ctx context.Context, names []string) error {
+	o, err := g.turns(names)
 	if err != nil {
 		return err
 	}
 	o.Sides = versus.Sides{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
-	view := progress.NewLine(c.Err, f.quiet)
+	view := progress.NewLine(g.Err, g.quiet)
 	o.Progress = view.Progress
-	cases := versus.Cases(f.tries)
+	cases := versus.Cases(g.tries)
 	all, n := 0, 0
 	for _, k := range cases {
 		all += k.Runs
@@ -44,15 +42,15 @@ func gateSelfTest(cmd *cobra.Command, f *gateFlags, names []string, c cli.Consol
 	if n == 0 && err != nil {
 		return err
 	}
-	err = errors.Join(showTried(tried, asJSON, c), err)
+	err = errors.Join(g.showCases(tried), err)
 	if problems := versus.Problems(tried); problems != nil {
-		err = errors.Join(err, &cli.ExitError{Code: cli.ExitInvalid, Text: "self-test: " + strings.Join(problems, "; ")})
+		err = errors.Join(err, cli.VerdictError(results.Invalid, "self-test: "+strings.Join(problems, "; ")))
 	}
 	return err
 }
 
-// triedJSON is a row of what `gate --self-test --json` prints.
-type triedJSON struct {
+// caseJSON is a row of what `gate --self-test --json` prints.
+type caseJSON struct {
 	Case      string                  `json:"case"`
 	Worse     bool                    `json:"worse"`
 	Runs      int                     `json:"runs"`
@@ -64,9 +62,10 @@ type triedJSON struct {
 	Measured  []float64               `json:"measured_push_cpu"` // the relative change of a push's processor time, of each run
 }
 
-func showTried(tried []versus.CaseResult, asJSON bool, c cli.Console) error {
+// showCases prints how often the gate was right.
+func (g *gate) showCases(tried []versus.CaseResult) error {
 	var page bytes.Buffer
-	var rows []triedJSON
+	var rows []caseJSON
 	t := texttable.Table{
 		Header: []string{"planted", "runs", "verdicts", "called regressed (95%)", "median time", "push cpu-ns/op found"}, Align: "lrllll",
 		Fold:     []texttable.Fold{{Cut: 1, End: true}, {Rank: 2}, {Rank: 1}, {}, {Rank: 3}, {Rank: 4}},
@@ -74,7 +73,7 @@ func showTried(tried []versus.CaseResult, asJSON bool, c cli.Console) error {
 	}
 	for _, k := range tried {
 		rate, low, high := k.Rate()
-		rows = append(rows, triedJSON{k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Measured})
+		rows = append(rows, caseJSON{k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Measured})
 		if len(k.Seconds) == 0 {
 			continue
 		}
@@ -88,16 +87,16 @@ func showTried(tried []versus.CaseResult, asJSON bool, c cli.Console) error {
 			fmt.Sprintf("%.0f s", upperMedian(k.Seconds)), found,
 		})
 	}
-	if err := cli.TableStyle(c.Out).Write(&page, t); err != nil {
+	if err := cli.TableStyle(g.Out).Write(&page, t); err != nil {
 		return err
 	}
-	if asJSON {
+	if g.json {
 		page.Reset()
 		if err := json.NewEncoder(&page).Encode(map[string]any{"stated_false_alarms": versus.FalseAlarmRate, "cases": rows}); err != nil {
 			return err
 		}
 	}
-	_, err := c.Out.Write(page.Bytes())
+	_, err := g.Out.Write(page.Bytes())
 	return err
 }
 
@@ -106,6 +105,7 @@ func upperMedian(values []float64) float64 {
 	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
+// verdictsText returns text such as "1 regressed, 9 pass".
 func verdictsText(counts map[results.Verdict]int) string {
 	var list []string
 	for _, v := range []results.Verdict{results.Regressed, results.Improved, results.Pass, results.Inconclusive, results.Invalid} {

@@ -1,4 +1,4 @@
-package app
+package project
 
 import (
 	"context"
@@ -7,25 +7,25 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/childproc"
-	"github.com/fleetmark/fleetmark/internal/project"
 )
 
-const unknownRevision = "unknown"
+// UnknownRevision is the revision of a program of which nothing is recorded.
+const UnknownRevision = "unknown"
 
-// revision returns the revision of the source that this command was built from: what the build recorded,
-// or, under go run, the commit of the checkout that it is run in. It ends in +dirty if the source was
-// changed since.
-func revision(ctx context.Context) string {
+// Revision returns the revision of the source that the running program was built from: what the build
+// recorded, or, under go run, the commit of the checkout that it is run in. It ends in +dirty if the source
+// was changed since.
+func Revision(ctx context.Context) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return unknownRevision
+		return UnknownRevision
 	}
 	if rev := buildRevision(info); rev != "" {
 		return rev
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		return unknownRevision
+		return UnknownRevision
 	}
 	return checkoutRevision(ctx, dir, info.Main.Path)
 }
@@ -52,20 +52,20 @@ func buildRevision(info *debug.BuildInfo) string {
 }
 
 // checkoutRevision returns the commit of the checkout that dir is in, if the module is at its root. In
-// another project, whose history says nothing about this program, it returns unknownRevision.
+// another project, whose history says nothing about this program, it returns UnknownRevision.
 func checkoutRevision(ctx context.Context, dir, module string) string {
-	dir, found, err := project.Module(dir)
+	dir, found, err := Module(dir)
 	if err != nil || found != module {
-		return unknownRevision
+		return UnknownRevision
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if below, err := git(ctx, dir, "rev-parse", "--show-prefix"); err != nil || below != "" {
-		return unknownRevision
+		return UnknownRevision
 	}
 	rev, err := git(ctx, dir, "rev-parse", "HEAD")
 	if err != nil {
-		return unknownRevision
+		return UnknownRevision
 	}
 	if changed, err := git(ctx, dir, "status", "--porcelain", "--untracked-files=no"); err != nil || changed != "" {
 		rev += "+dirty"

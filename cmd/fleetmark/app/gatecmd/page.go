@@ -1,0 +1,171 @@
+package gatecmd
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
+	"github.com/fleetmark/fleetmark/internal/project"
+	"github.com/fleetmark/fleetmark/results/baseline"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/batch"
+)
+
+// A judgedRun is a run as its directory has it, and the judgement of it.
+type judgedRun struct {
+	*rundir.Loaded
+	judgement *judge.Judgement
+}
+
+// againstPage judges finished runs, or runs of now, by the baseline page.
+func (g *gate) againstPage(ctx context.Context, names []string) (*outcome, error) {
+	base, err := baseline.Read(g.baseline)
+	if err != nil {
+		return nil, err
+	}
+	here, err := project.Find(".")
+	if err != nil {
+		return nil, err
+	}
+	policy := judge.Policy{
+		Unjudged: judge.RequireEveryMetric, Portable: g.portable, Outcomes: true, Better: here.Config.Better(),
+	}
+	find := g.measure
+	if len(g.runs) > 0 {
+		find = g.load
+	}
+	wanted, runs, err := find(ctx, names, base, policy)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil { // an interrupted command judges nothing
+		return nil, err
+	}
+	var judged []judge.ScenarioResult
+	var sides []report.Side
+	for _, r := range runs {
+		judged = append(judged, judge.ScenarioResult{Scenario: r.Scenario, Run: r.Path, Revision: r.Revision, Judgement: r.judgement})
+		side := report.RunSide(*r.Loaded)
+		side.Read()
+		sides = append(sides, side)
+	}
+	found := judge.Gate(base, wanted, judged)
+	facts := report.GateFacts{Portable: g.portable, Baseline: g.baseline, Revision: base.Revision}
+	return &outcome{document: report.FromGate(found, base, sides, facts), verdict: found.Verdict}, nil
+}
+
+// load reads and judges the runs that --run names. One of a scenario that wasn't asked for is a mistake of
+// the command line.
+func (g *gate) load(
+	_ context.Context, names []string, base *baseline.Page, policy judge.Policy,
+) (wanted []string, runs []judgedRun, err error) {
+	if wanted, err = batch.Names(names); err != nil {
+		return nil, nil, err
+	}
+	for _, dir := range g.runs {
+		run, err := loadIntact(dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(wanted) > 0 && !slices.Contains(wanted, run.Scenario) {
+			return nil, nil, cli.Usagef("--run %s: is of the scenario %s, and %s was asked for: leave one of the two out",
+				dir, run.Scenario, strings.Join(wanted, ", "))
+		}
+		if slices.ContainsFunc(runs, func(other judgedRun) bool { return sameFile(other.Path, run.Path) }) {
+			return nil, nil, cli.Usagef("--run %s: is given twice", dir)
+		}
+		runs = append(runs, judgedRun{run, judge.Judge(base, run.Run, run.Records, policy)})
+	}
+	return wanted, runs, nil
+}
+
+// loadIntact loads a run of whose files nothing is missing.
+func loadIntact(dir string) (*rundir.Loaded, error) {
+	run, err := rundir.Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	return run, run.CheckIntact()
+}
+
+// sameFile reports whether two paths are of one file.
+func sameFile(a, b string) bool {
+	one, err1 := os.Stat(a)
+	other, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(one, other)
+}
+
+// measure runs and judges the scenarios that are named, or the baseline's.
+func (g *gate) measure(
+	ctx context.Context, names []string, base *baseline.Page, policy judge.Policy,
+) (wanted []string, runs []judgedRun, err error) {
+	specs, err := g.specs(ctx, names, base)
+	if err != nil {
+		return nil, nil, err
+	}
+	var list []scenarios.Options
+	for _, s := range specs {
+		wanted = append(wanted, s.Name)
+		list = append(list, scenarios.Options{Spec: s, Command: g.CommandLine()})
+	}
+	o, err := g.Batch(ctx, g.out, func() batch.View { return progress.New(g.Err, progress.ModeOf(g.quiet)) })
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Baseline, o.Policy = base, policy
+	done, err := cli.RunBatch(ctx, o, list, "nothing is judged")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range done {
+		run, err := loadIntact(r.Directory) // what others will find
+		if err != nil {
+			return nil, nil, err
+		}
+		runs = append(runs, judgedRun{run, r.Judgement})
+	}
+	return wanted, runs, nil
+}
+
+// specs returns the scenarios to run: those that are named, or the baseline's. It returns an error if the
+// baseline can't judge one of them.
+func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) ([]scenarios.Spec, error) {
+	if len(names) == 0 {
+		for _, s := range base.Scenarios {
+			if !slices.Contains(scenarios.Names(), s.Name) {
+				return nil, cli.Usagef("%s has the scenario %s, which the catalogue lacks: name its file, or a finished run with --run",
+					g.baseline, s.Name)
+			}
+			names = append(names, s.Name)
+		}
+	}
+	specs, err := batch.ResolveDistinct(names, g.sets)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range specs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		old, ok := base.Scenario(s.Name)
+		if !ok {
+			return nil, cli.Usagef("%s doesn't have the scenario %s, so nothing was run: `fleetmark baseline --from RUN` takes it up",
+				g.baseline, s.Name)
+		}
+		digest, err := s.WorkloadDigest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if digest != old.WorkloadDigest {
+			return nil, cli.Usagef("scenario %s isn't what %s was measured with (%s), so nothing was run: run that, or measure the baseline anew",
+				s.Name, g.baseline, old.Command)
+		}
+	}
+	return specs, nil
+}

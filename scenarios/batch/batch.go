@@ -1,0 +1,125 @@
+// Package batch runs scenarios one after another, and judges and reports each once.
+//
+// What goes in are scenarios, which [Resolve] finds by their names or files, and a baseline with the
+// policy by which runs are judged. What comes out of [Run] is a [Result] for each: the run, its
+// judgement, and the document of which it wrote report.md and report.html into the run directory. A
+// scenario that is interrupted, or that can't be run to its end, ends the batch; what was measured is
+// kept.
+//
+// It knows neither flags nor exit codes, and prints nothing.
+package batch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+
+	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/baseline"
+	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/htmlpage"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// Options is what the scenarios of a batch have in common.
+type Options struct {
+	Baseline *baseline.Page // that runs are compared with, or nil
+	Policy   judge.Policy
+
+	Out          string   // the directory in which run directories are made
+	FleetCommand []string // the program and its arguments that lead to scenarios.ServeFleet
+	Revision     string   // of the source of the running program
+	Machine      results.Machine
+	Stderr       io.Writer // where a fleet's process writes its errors
+
+	View func() View   // returns what shows the next scenario; nil: nothing is shown
+	Done func(*Result) // is called with each result, before the next scenario begins; may be nil
+}
+
+// A View shows a scenario under way. It is closed when the scenario has ended.
+type View interface {
+	scenarios.Watcher
+	Close()
+}
+
+// A Result is a run that measured something, the judgement of it, and the document about it.
+type Result struct {
+	*scenarios.Result
+	Judgement *judge.Judgement
+	Document  *report.Document
+	Err       error // what went wrong; nil for a run that came to its end or was only interrupted
+}
+
+// Interrupted reports whether the run was broken off.
+func (r *Result) Interrupted() bool { return r.Run.Status == results.StatusInterrupted }
+
+// Run runs scenarios one after another. Of each it takes what differs between scenarios; what o has,
+// it sets. It ends at the first scenario that is interrupted or fails. The results are those of all
+// scenarios that measured anything, the last one included. The error is that of the last result, or
+// says why a scenario couldn't begin: then there is no result of that one.
+func Run(ctx context.Context, o Options, list []scenarios.Options) ([]*Result, error) {
+	var all []*Result
+	for _, s := range list {
+		r, err := o.run(ctx, s)
+		if r == nil {
+			return all, err
+		}
+		all = append(all, r)
+		if o.Done != nil {
+			o.Done(r)
+		}
+		if r.Err != nil || r.Interrupted() {
+			return all, r.Err
+		}
+	}
+	return all, nil
+}
+
+// run runs one scenario, judges it and writes its reports. It returns an error only if nothing was measured.
+func (o Options) run(ctx context.Context, s scenarios.Options) (*Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	closeView := func() {}
+	if o.View != nil {
+		view := o.View()
+		s.Watcher, closeView = view, view.Close
+	}
+	s.FleetCommand, s.Out, s.Revision, s.Machine, s.Stderr = o.FleetCommand, o.Out, o.Revision, o.Machine, o.Stderr
+	running, err := scenarios.Start(ctx, s)
+	if err != nil {
+		closeView()
+		return nil, err
+	}
+	measured, err := running.Measure(ctx)
+	r := &Result{Result: measured, Judgement: judge.Judge(o.Baseline, measured.Run, measured.Records, o.Policy)}
+	err = errors.Join(err, running.Finish(r.Judgement.Verdict))
+	closeView()
+	now := report.RunSide(rundir.Loaded{Run: r.Run, Path: r.Directory, Records: r.Records})
+	now.Read()
+	r.Document = report.New(report.ModeRun, report.Input{
+		Scenario: r.Run.Scenario, Judgement: r.Judgement, Base: report.BaselineSide(o.Baseline, r.Run.Scenario), Now: now,
+	})
+	r.Err = errors.Join(err, r.writeReports())
+	return r, nil
+}
+
+// writeReports writes report.md and report.html. If one can't be written, the other may.
+func (r *Result) writeReports() error {
+	write := func(name string, render func(io.Writer) error) error {
+		var page bytes.Buffer
+		if err := render(&page); err != nil {
+			return err
+		}
+		return atomicfile.Write(filepath.Join(r.Directory, name), page.Bytes())
+	}
+	return errors.Join(
+		write(rundir.ReportFile, func(w io.Writer) error { return report.Markdown(w, r.Document) }),
+		write(rundir.HTMLFile, func(w io.Writer) error { return htmlpage.Write(w, r.Document, "") }),
+	)
+}

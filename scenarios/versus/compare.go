@@ -1,0 +1,85 @@
+package versus
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/internal/scratch"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// DefaultScenario is the scenario that is measured unless others are named.
+const DefaultScenario = "gate"
+
+// CompareOptions say how the working tree is compared with a revision.
+type CompareOptions struct {
+	Options              // of the measurement; CompareWith sets the sides
+	Ref     string       // the revision, as git names it
+	Out     string       // a directory, below which profiles and the stacks of a driver that failed are kept
+	Explain bool         // look for the cause of a regression
+	Log     func(string) // is called with a line about each step that begins
+}
+
+// A Comparison is what came of two sides, and why.
+type Comparison struct {
+	*Outcome
+	Sides       *Sides
+	Scenarios   []string
+	Causes      []Cause // of a regression
+	Unexplained error   // why there are none, or not all of them, where they were looked for
+	Stacks      string  // the file with the goroutines of a driver that failed, or ""
+}
+
+// CompareWith builds a driver of a revision and one of the working tree, measures the two by turns, judges
+// them, and looks for the cause of a regression. If ctx ends before the verdict is known, its error is
+// returned; if it ends while a cause is looked for, the verdict stands.
+func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err error) {
+	work, err := scratch.New("", "fleetmark-gate")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, work.Close()) }()
+	o.Log("building the delivery package of " + o.Ref + ", and today's")
+	sides, err := Build(ctx, o.Ref, work.Path)
+	if err != nil {
+		return nil, err
+	}
+	o.Sides = *sides
+	out, err := Run(ctx, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	c := &Comparison{Outcome: out, Sides: sides}
+	for _, s := range o.Specs {
+		c.Scenarios = append(c.Scenarios, s.Name)
+	}
+	if out.Failed != nil {
+		return c, c.keepStacks(o.Out)
+	}
+	if o.Explain && out.Judgement.Verdict == results.Regressed {
+		c.Causes, c.Unexplained = ExplainRegression(ctx, o.Options, out.Judgement, o.Out, o.Log)
+	}
+	return c, nil
+}
+
+// keepStacks writes the goroutines of a driver that failed into a new directory below dir, and names the
+// file in the reason.
+func (c *Comparison) keepStacks(dir string) error {
+	if c.Failed.Stacks == "" {
+		return nil
+	}
+	dir = filepath.Join(dir, time.Now().UTC().Format("20060102T150405Z")+"-gate")
+	c.Stacks = filepath.Join(dir, "goroutines-"+c.Failed.Side+".txt")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := atomicfile.Write(c.Stacks, []byte(c.Failed.Stacks+"\n")); err != nil {
+		return err
+	}
+	c.Judgement.Reasons[0].Name = c.Stacks // the reason is that a side failed
+	return nil
+}
