@@ -41,6 +41,7 @@ func TestJudge_slowerMachine(t *testing.T) {
 		{"no measure", 0, 15_000, results.Regressed, ""},
 		{"the same", 15_000, 15_000, results.Regressed, ""},
 		{"noise", 15_000, 15_500, results.Regressed, ""},
+		{"noise the other way", 15_500, 15_000, results.Regressed, ""},
 		{"slower", 15_000, 24_000, results.Pass, "(the machine is 1.60 times as slow as it was)"},
 		{"faster", 30_000, 15_000, results.Pass, "(the machine is 2.00 times as fast as it was)"},
 	} {
