@@ -12,15 +12,27 @@ import (
 // 13200 ns/op is "13.2µs", 65536 B/op "64.0KiB", 4100 ops/s "4.10k/s". Exact metrics keep their
 // digits, since the last one may decide.
 func FormatValue(value float64, unit string) string {
-	var u Unit // the zero Unit if the metric isn't known
+	var u Unit
 	if i, ok := unitIndex()[unit]; ok {
 		u = unitTable[i]
 	}
-	tidy, tidied := benchunit.Tidy(value, unit)
+	u.Name = unit
+	return u.format(value)
+}
+
+// Format returns a value of no particular metric as [FormatValue] does, such as nanoseconds or a share.
+func (q Quantity) Format(value float64) string {
+	names := [Share + 1]string{Duration: UnitMean, Bytes: "B", BytesPerSecond: UnitThroughput, Rate: UnitRate}
+	return Unit{Name: names[q], Quantity: q}.format(value)
+}
+
+// format returns a value of the unit as [FormatValue] does.
+func (u Unit) format(value float64) string {
+	tidy, tidied := benchunit.Tidy(value, u.Name)
 	suffix := unitSuffix(tidied)
 	switch {
 	case u.Quantity == Share:
-		return formatShare(value)
+		return strconv.FormatFloat(100*value, 'g', 6, 64) + "%"
 	case u.Quantity == Rate && value > 0 && value < 1:
 		return formatSlowRate(value)
 	case u.Exact:
@@ -106,9 +118,4 @@ func formatExact(v float64) string {
 		return s
 	}
 	return strconv.FormatFloat(v, 'g', 10, 64)
-}
-
-// formatShare returns a share in percent, with up to six significant digits, such as "8.66667%".
-func formatShare(share float64) string {
-	return strconv.FormatFloat(100*share, 'g', 6, 64) + "%"
 }

@@ -22,6 +22,15 @@ func TestFormatValue(t *testing.T) {
 	}
 }
 
+func TestQuantity_Format(t *testing.T) {
+	for want, got := range map[string]string{
+		"13.2µs": Duration.Format(13200), "300MiB": Bytes.Format(300 << 20), "17.8MB/s": BytesPerSecond.Format(17.84),
+		"4.10k/s": Rate.Format(4100), "3.00/min": Rate.Format(0.05), "8.66667%": Share.Format(0.0866666666), "29.34": Objects.Format(29.33924),
+	} {
+		require.Equal(t, want, got)
+	}
+}
+
 func TestFormatValue_deviceCounts(t *testing.T) {
 	require.Equal(t, "4999", FormatValue(4999, "updated"))
 	require.Equal(t, "1000000", FormatValue(1e6, "failed"))

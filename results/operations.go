@@ -46,7 +46,7 @@ func (o Operations) String() string {
 		plan := time.Duration(o.PlanNS)
 		text += fmt.Sprintf("; %s ended within the %v of the plan", plaintext.Thousands(o.EndedInPlan), plan)
 		if o.DrainNS > 0 {
-			text += ", and the drain took " + FormatValue(float64(o.DrainNS), UnitMean)
+			text += ", and the drain took " + Duration.Format(float64(o.DrainNS))
 		}
 	}
 	return text
@@ -81,7 +81,7 @@ type Wave struct {
 // String returns a line: "wave 2 (10%): 20 devices reached, 15 updated, 5 failed: stopped: …".
 func (w Wave) String() string {
 	text := fmt.Sprintf("wave %d (%s): %s reached, %d updated, %d failed",
-		w.Number, formatShare(w.Share), plaintext.Count(w.Reached, "device"), w.Updated, w.Failed)
+		w.Number, Share.Format(w.Share), plaintext.Count(w.Reached, "device"), w.Updated, w.Failed)
 	if w.SoakNS > 0 {
 		text += ", soaked for " + time.Duration(w.SoakNS).String()
 	}

@@ -208,5 +208,5 @@ func parseRecord(res *benchfmt.Result) (Record, error) {
 	return record, record.Validate()
 }
 
-// finite reports whether x is a number that JSON and the benchmark format can hold.
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+// isFinite reports whether x is a number that JSON and the benchmark format can hold.
+func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

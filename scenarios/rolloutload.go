@@ -240,7 +240,7 @@ func (w *waves) end(abort *delivery.RolloutAbortError) {
 }
 
 // percents returns a share of devices as text, such as "1.5%".
-func percents(share float64) string { return results.FormatValue(share, results.UnitFailedFleet) }
+func percents(share float64) string { return results.Share.Format(share) }
 
 // rows returns the waves, as far as they came; nil where w is.
 func (w *waves) rows() []results.Wave {

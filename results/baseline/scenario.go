@@ -39,7 +39,7 @@ func (p *Page) writeScenarios(b *strings.Builder) error {
 	for _, s := range p.Scenarios {
 		text := fmt.Sprintf("%s: %s.", s.Name, plaintext.Count(s.Repetitions, "repetition"))
 		if s.ReferenceSpeed != nil {
-			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", results.FormatValue(s.ReferenceSpeed.RoundTripNS, "ns/op"))
+			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", results.Duration.Format(s.ReferenceSpeed.RoundTripNS))
 		}
 		if s.Interference != nil {
 			text += fmt.Sprintf(" Meanwhile %s.", s.Interference)

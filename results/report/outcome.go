@@ -108,7 +108,7 @@ func (r *Result) WaveTable() *Table {
 		if w.SoakNS > 0 {
 			soak = formatNS(float64(w.SoakNS))
 		}
-		row := []Cell{{Text: strconv.Itoa(w.Number)}, {Text: results.FormatValue(w.Share, results.UnitReachedFleet)}}
+		row := []Cell{{Text: strconv.Itoa(w.Number)}, {Text: results.Share.Format(w.Share)}}
 		for _, n := range []int{w.Size, w.Reached, w.Updated, w.Failed} {
 			row = append(row, Cell{Text: plaintext.Thousands(int64(n))})
 		}

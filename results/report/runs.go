@@ -41,7 +41,7 @@ func runColumns() []runColumn {
 			}
 			return strconv.Itoa(e.Repetitions)
 		}},
-		{"size", 'r', texttable.Fold{Rank: 4}, func(e rundir.Entry) string { return results.FormatValue(float64(e.Bytes), "B") }},
+		{"size", 'r', texttable.Fold{Rank: 4}, func(e rundir.Entry) string { return results.Bytes.Format(float64(e.Bytes)) }},
 		{"run", 'l', texttable.Fold{Cut: 1}, func(e rundir.Entry) string { return plaintext.Line(filepath.Base(e.Path)) }},
 	}
 }

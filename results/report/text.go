@@ -11,10 +11,10 @@ func resident(bytes uint64) string {
 	if bytes == 0 {
 		return "–"
 	}
-	return results.FormatValue(float64(bytes), results.UnitPeakMemory)
+	return results.Bytes.Format(float64(bytes))
 }
 
 // formatNS returns a number of nanoseconds with three digits: "15.4µs".
-func formatNS(ns float64) string { return results.FormatValue(ns, results.UnitMean) }
+func formatNS(ns float64) string { return results.Duration.Format(ns) }
 
 func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -130,7 +130,9 @@ func (c content) benchmarkRows() (rows []benchmarkRow) {
 }
 
 // usualUnits returns the metrics of go test, which have a column each.
-func usualUnits() []string { return []string{"ns/op", "B/op", "allocs/op", "MB/s"} }
+func usualUnits() []string {
+	return []string{results.UnitMean, results.UnitBytes, results.UnitAllocations, results.UnitThroughput}
+}
 
 func (*benchmarks) write(w *baseline.SectionWriter, c content) {
 	w.Text("Single operations as go test measures them: client and device in one process, one operation after another unless the name ends in a number of workers. " +
@@ -179,7 +181,7 @@ func (r benchmarkRow) cells(w *baseline.SectionWriter, units []string) []string 
 	rate, ratio := "", ""
 	if s, ok := r.Unit(results.UnitMean); ok && s.Median > 0 {
 		cells[0] += " ± " + s.Interval()
-		rate = results.FormatValue(1e9/s.Median, results.UnitRate)
+		rate = results.Rate.Format(1e9 / s.Median)
 	}
 	if r.ratio > 0 {
 		w.Figure(r.id+" ratio", r.ratio)

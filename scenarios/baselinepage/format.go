@@ -27,17 +27,17 @@ func figureCells(w *baseline.SectionWriter, prefix string, values map[string]flo
 func formatFigure(v float64, form project.Form) string {
 	switch form {
 	case project.FormBytes:
-		return results.FormatValue(v, results.UnitPeakMemory)
+		return results.Bytes.Format(v)
 	case project.FormDecimalBytes:
 		return decimalBytes(v)
 	case project.FormDuration:
-		return results.FormatValue(v, results.UnitMean)
+		return results.Duration.Format(v)
 	case project.FormPercent:
 		return fmt.Sprintf("%.2f%%", v)
 	case project.FormFactor:
 		return fmt.Sprintf("%.2fx", v)
 	}
-	return results.FormatValue(v, results.UnitAllocations)
+	return results.Objects.Format(v)
 }
 
 // decimalBytes formats bytes in units of 1,000, with three digits.
@@ -67,7 +67,7 @@ func formatShort(v float64) string {
 }
 
 // formatNS formats nanoseconds.
-func formatNS(n int64) string { return results.FormatValue(float64(n), results.UnitMean) }
+func formatNS(n int64) string { return results.Duration.Format(float64(n)) }
 
 // mebibytes formats bytes, such as "31.0 MiB".
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

@@ -136,7 +136,7 @@ func (s *streaming) write(w *baseline.SectionWriter, _ content) {
 		}
 		speed := "–"
 		if stream.Nanos > 0 {
-			speed = results.FormatValue(float64(stream.Size)/1e6/(float64(stream.Nanos)/1e9), results.UnitThroughput)
+			speed = results.BytesPerSecond.Format(float64(stream.Size) / 1e6 / (float64(stream.Nanos) / 1e9))
 		}
 		w.Figure(size+" allocated B", float64(stream.Allocated))
 		rows = append(rows, []string{size, before, peak, growth, mebibytes(stream.Allocated), speed})

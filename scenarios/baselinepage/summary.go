@@ -106,7 +106,7 @@ func (c content) summarizeScenarios() string {
 			if !ok {
 				continue
 			}
-			text := fmt.Sprintf("%s: %s %s", s.Name, op, results.FormatValue(rate, results.UnitRate))
+			text := fmt.Sprintf("%s: %s %s", s.Name, op, results.Rate.Format(rate))
 			for _, unit := range []string{results.UnitP50, results.UnitP99} {
 				if v, ok := medians[op][unit]; ok {
 					text += ", " + strings.TrimSuffix(unit, "-ns/op") + " " + results.FormatValue(v, unit)

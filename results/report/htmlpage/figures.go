@@ -66,7 +66,7 @@ func linear(a *plot.Axis, s svgplot.Span, unit results.Unit) {
 
 // nanoseconds labels a tick with a time.
 func nanoseconds(v float64) string {
-	return svgplot.TickLabel(v, func(v float64) string { return results.FormatValue(v, results.UnitMean) })
+	return svgplot.TickLabel(v, results.Duration.Format)
 }
 
 // horizontal draws a line of the grid at each tick of the vertical axis.

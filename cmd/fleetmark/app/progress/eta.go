@@ -205,7 +205,7 @@ func timeText(d time.Duration) string {
 func rateText(perSecond float64) string {
 	switch {
 	case perSecond > 0 && perSecond < 0.1:
-		return results.FormatValue(perSecond, results.UnitRate)
+		return results.Rate.Format(perSecond)
 	case perSecond < 9.95:
 		return fmt.Sprintf("%.1f/s", perSecond)
 	}
