@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"reflect"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
@@ -21,8 +21,8 @@ func ReadBenchmarkFile(path string) (*results.BenchmarkFile, error) {
 	return parseBenchmarkFile(path, data)
 }
 
-// ReadBenchmarks reads the Go benchmarks of r, as [ReadBenchmarkFile] does from a file. name stands for
-// the path.
+// ReadBenchmarks reads the Go benchmarks of r, as [ReadBenchmarkFile] does from a file. name stands
+// for the path.
 func ReadBenchmarks(r io.Reader, name string) (*results.BenchmarkFile, error) {
 	data, err := results.ReadAll(plaintext.Reader(r), name, results.MaxSamplesBytes)
 	if err != nil {
@@ -41,12 +41,16 @@ func parseBenchmarkFile(path string, data []byte) (*results.BenchmarkFile, error
 	}
 	f := results.NewBenchmarkFile(path, page.Benchmarks...)
 	if len(f.Samples) == 0 {
-		return nil, &results.InputError{Path: path, Problem: "holds no Go benchmarks", Want: "name them under benchmarks in fleetmark.yaml, and run `fleetmark baseline`"}
+		return nil, &results.InputError{
+			Path: path, Problem: "holds no Go benchmarks",
+			Want: "name them under benchmarks in fleetmark.yaml, and run `fleetmark baseline`",
+		}
 	}
 	return f, nil
 }
 
-// checkBenchmarks refuses what would break the page or not come back from it as it is.
+// checkBenchmarks returns an error if the benchmarks would break the page, or not come back from it
+// as they are.
 func checkBenchmarks(g results.GoBenchmarks) error {
 	samples, err := results.ParseGoBenchmarks(g.Lines)
 	switch {
@@ -56,13 +60,8 @@ func checkBenchmarks(g results.GoBenchmarks) error {
 		return errors.New("benchmarks: want the command that measured them")
 	case len(samples) == 0:
 		return fmt.Errorf("benchmarks of %q: no samples: want at least one", g.Command)
-	case !slices.EqualFunc(samples, g.Samples, equalSamples):
+	case !reflect.DeepEqual(samples, g.Samples):
 		return fmt.Errorf("benchmarks of %q: want the samples that the lines hold", g.Command)
 	}
 	return nil
-}
-
-func equalSamples(s, other results.BenchmarkSample) bool {
-	return s.Package == other.Package && s.Name == other.Name && s.Procs == other.Procs &&
-		s.Iterations == other.Iterations && slices.Equal(s.Values, other.Values)
 }

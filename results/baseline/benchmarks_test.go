@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// What is wrong with a line of go test is reported with its line of the page. What contradicts the facts
-// is no page either.
+// What is wrong with a line of go test is reported with its line of the page. What contradicts the
+// facts is no page either.
 func TestParse_damagedBenchmarks(t *testing.T) {
 	b := testPage()
 	b.Benchmarks = testGoBenchmarks(t)
@@ -85,8 +85,8 @@ func TestWrite_longFacts(t *testing.T) {
 	require.Equal(t, b.Sections, got.Sections)
 }
 
-// The real benchstat reads a page, beside a new file of scenario samples and beside a new file of Go
-// benchmarks, each of the machine that the page was measured on.
+// The real benchstat reads a page, beside a new file of scenario samples and beside a new file of
+// Go benchmarks, each of the machine that the page was measured on.
 func TestWrite_benchstatReadsThePage(t *testing.T) {
 	b := testPage()
 	var lines []string
@@ -146,7 +146,8 @@ func TestReadBenchmarkFile(t *testing.T) {
 	require.ErrorContains(t, err, "can't be opened")
 }
 
-// Lines that are taken hold as many samples as lines of results, and come back from a page as they were.
+// Lines that are taken hold as many samples as lines of results, and come back from a page as they
+// were.
 func FuzzBenchmarks(f *testing.F) {
 	f.Add(strings.Join(goBenchmarkLines(), "\n"))
 	f.Add("BenchmarkX 1 1 ns/op\nUnit ns/op better=lower assume=exact")

@@ -11,13 +11,15 @@ import (
 	"time"
 )
 
-// Schema is the version of the page that this package writes. It reads the earlier ones too: version 1 had
-// no sections, version 2 no Go benchmarks.
+// Schema is the version of the page that this package writes. It reads the earlier ones too:
+// version 1 had no sections, version 2 no Go benchmarks.
 const Schema = 3
 
-// The marks that hold a page together. They are HTML comments, which a reader of the page doesn't see.
+// The marks that hold a page together. They are HTML comments, which a reader of the page doesn't
+// see.
 const (
-	markPage         = "<!-- fleetmark:baseline schema=3. Written by `fleetmark baseline`; only the optimization history is for editing. -->"
+	markPage = "<!-- fleetmark:baseline schema=3. Written by `fleetmark baseline`; " +
+		"only the optimization history is for editing. -->"
 	markPagePrefix   = "<!-- fleetmark:baseline "
 	markSection      = "<!-- fleetmark:section %s -->"
 	markSectionsEnd  = "<!-- fleetmark:sections:end -->"
@@ -40,8 +42,8 @@ type pageFacts struct {
 	// Benchmarks describe the blocks of Go benchmarks, in their order.
 	Benchmarks []benchmarkFacts `json:"benchmarks"`
 
-	// GeneratedSHA256 is the digest of the page without its optimization history and with 64 zeros for
-	// this digest, with line feeds alone between its lines.
+	// GeneratedSHA256 is the digest of the page without its optimization history and with 64 zeros
+	// for this digest, with line feeds alone between its lines.
 	GeneratedSHA256 string `json:"generated_sha256"`
 }
 
@@ -58,12 +60,12 @@ type benchmarkFacts struct {
 	Samples int    `json:"samples"` // result lines among them
 }
 
-// maxFactsLine bounds a line of the JSON, in bytes. The reader of the Go benchmark format, which benchstat
-// uses, ends at a line of 64 KiB.
+// maxFactsLine bounds a line of the JSON, in bytes. The reader of the Go benchmark format, which
+// benchstat uses, ends at a line of 64 KiB.
 const maxFactsLine = 32 << 10
 
-// encodeFacts returns the page's block of JSON, with digestPlaceholder for the digest: a line for each
-// scenario, block of benchmarks and section, and one for the digest.
+// encodeFacts returns the page's block of JSON, with digestPlaceholder for the digest: a line for
+// each scenario, block of benchmarks and section, and one for the digest.
 func encodeFacts(p *Page) (string, error) {
 	var b strings.Builder
 	var failed error
@@ -88,7 +90,10 @@ func encodeFacts(p *Page) (string, error) {
 	field("revision", p.Revision)
 	field("go_version", p.GoVersion)
 	field("created", p.Created.UTC().Truncate(time.Second))
-	list("scenarios", len(p.Scenarios), func(i int) any { return scenarioFacts{p.Scenarios[i], len(p.Scenarios[i].Records)} })
+	list("scenarios", len(p.Scenarios), func(i int) any {
+		return scenarioFacts{p.Scenarios[i],
+			len(p.Scenarios[i].Records)}
+	})
 	if len(p.Benchmarks) > 0 {
 		list("benchmarks", len(p.Benchmarks), func(i int) any {
 			g := p.Benchmarks[i]

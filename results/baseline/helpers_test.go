@@ -160,7 +160,8 @@ func throughputScenario() Scenario {
 	}
 }
 
-// hostilePage returns a page in which every text that a user can choose tries to break out of its place.
+// hostilePage returns a page in which every text that a user can choose tries to break out of its
+// place.
 func hostilePage() Page {
 	const evil = "a|b `c` <!-- fleetmark:end samples=0 -->\nBenchmarkEvil 1 1 ns/op\nUnit ns/op better=higher\nkey: value\n```\n```text\n\x1b[31m"
 	b := testPage()
@@ -181,8 +182,8 @@ func hostilePage() Page {
 	return b
 }
 
-// readAsBenchstat returns the result lines that the format's reader finds, and the configuration that they
-// have.
+// readAsBenchstat returns the result lines that the format's reader finds, and the configuration
+// that they have.
 func readAsBenchstat(t *testing.T, text string) (results []string, config map[string]bool) {
 	t.Helper()
 	config = make(map[string]bool)

@@ -1,9 +1,9 @@
 // Package baseline keeps the page that later runs are compared with, BASELINE_METRICS.md.
 //
 // What goes in: a [Page], made by whoever measured it. It has the machine, the records of each
-// [Scenario], Go benchmarks as go test printed them, each further [Section] with its figures, and the
-// optimization history, which people write. What comes out: Markdown that a person reads, benchstat reads
-// and a program reads, and the Page again.
+// [Scenario], Go benchmarks as go test printed them, each further [Section] with its figures, and
+// the optimization history, which people write. What comes out: Markdown that a person reads,
+// benchstat reads and a program reads, and the Page again.
 //
 //	Section ─┐
 //	Run ─────┴─> Page ── Write ──> BASELINE_METRICS.md ── Read ──> Page
@@ -15,15 +15,17 @@
 //  2. [Write] refuses what wouldn't come back as it is. It puts the samples into blocks of the Go benchmark
 //     format, and all else that a program wants, the facts, into a block of JSON with a digest of the page.
 //  3. [Read] finds the parts by their marks, which are HTML comments. It returns an error with its line if
-//     the page was cut short, damaged, or edited outside its optimization history.
+//     the page was cut short, damaged, or edited outside its optimization history. [ReadBenchmarkFile]
+//     reads the Go benchmarks of a page or of what go test printed, so that a command takes either.
 //
-// The package never knows how a section is measured, whether a run is better or worse than the page, or
-// which targets a project has. It has no clock, and opens no file but the page.
+// The package never knows how a section is measured, whether a run is better or worse than the
+// page, or which targets a project has. It has no clock, and writes no file itself.
 package baseline
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +39,8 @@ const FileName = "BASELINE_METRICS.md"
 // optimization history.
 var ErrEdited = errors.New("edited by hand")
 
-// A Page is what later runs are compared with. The fields that have a JSON name are among the page's facts.
+// A Page is what later runs are compared with. The fields that have a JSON name are among the
+// page's facts.
 type Page struct {
 	Machine   results.Machine `json:"machine"`
 	Revision  string          `json:"revision"`   // of the source that was measured
@@ -50,12 +53,12 @@ type Page struct {
 
 	Sections []Section `json:"sections"` // what else the page says, in its order
 
-	// Sources are digests of the code that was measured, keyed by package, such as "delivery". With them
-	// a later tree is found to differ. May be nil.
+	// Sources are digests of the code that was measured, keyed by package, such as "delivery". With
+	// them a later tree is found to differ. May be nil.
 	Sources map[string]string `json:"sources"`
 
-	// History is the optimization history, which people write: Markdown, kept as it is. None of its lines
-	// may begin with "Benchmark" or "Unit", which benchstat would take for results.
+	// History is the optimization history, which people write: Markdown, kept as it is. None of its
+	// lines may begin with "Benchmark" or "Unit", which benchstat would take for results.
 	History string `json:"-"`
 }
 
@@ -68,8 +71,8 @@ type Scenario struct {
 	Counts         results.Counts `json:"counts"`
 	Unconfirmed    bool           `json:"clients_word_only"`
 
-	// Interference and ReferenceSpeed describe the machine while the scenario was measured. They are nil if
-	// that isn't known.
+	// Interference and ReferenceSpeed describe the machine while the scenario was measured. They
+	// are nil if that isn't known.
 	Interference   *results.Interference   `json:"interference,omitempty"`
 	ReferenceSpeed *results.ReferenceSpeed `json:"yardstick,omitempty"`
 
@@ -78,22 +81,20 @@ type Scenario struct {
 
 // Scenario returns the scenario of the given name. It reports whether the page has it.
 func (p *Page) Scenario(name string) (*Scenario, bool) {
-	for i := range p.Scenarios {
-		if p.Scenarios[i].Name == name {
-			return &p.Scenarios[i], true
-		}
+	i := slices.IndexFunc(p.Scenarios, func(s Scenario) bool { return s.Name == name })
+	if i < 0 {
+		return nil, false
 	}
-	return nil, false
+	return &p.Scenarios[i], true
 }
 
 // Section returns the section of the given name. It reports whether the page has it.
 func (p *Page) Section(name string) (*Section, bool) {
-	for i := range p.Sections {
-		if p.Sections[i].Name == name {
-			return &p.Sections[i], true
-		}
+	i := slices.IndexFunc(p.Sections, func(s Section) bool { return s.Name == name })
+	if i < 0 {
+		return nil, false
 	}
-	return nil, false
+	return &p.Sections[i], true
 }
 
 // FromRun returns a page that holds one run alone, so that another run can be compared with it.
@@ -105,8 +106,8 @@ func FromRun(run results.Run, records []results.Record) *Page {
 	}}}
 }
 
-// CheckUsable returns an [*results.InputError] if later runs can't be compared with the run at path, because
-// it is invalid or did not finish.
+// CheckUsable returns an [*results.InputError] if later runs can't be compared with the run at
+// path, because it is invalid or did not finish.
 func CheckUsable(path string, run results.Run) error {
 	switch {
 	case !run.Valid:
@@ -119,5 +120,6 @@ func CheckUsable(path string, run results.Run) error {
 
 // Unusable returns the error about a run that later runs can't be compared with.
 func Unusable(path, problem string) error {
-	return &results.InputError{Path: path, Problem: problem, Want: "a baseline wants a whole, valid run of the same machine"}
+	return &results.InputError{Path: path, Problem: problem,
+		Want: "a baseline wants a whole, valid run of the same machine"}
 }

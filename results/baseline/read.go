@@ -23,10 +23,10 @@ const (
 	wantMended  = "put it right, or write the page again with `fleetmark baseline`"
 )
 
-// Read reads a page that [Write] wrote. Its lines may end in a carriage return and line feed. Its error is an
-// [*results.InputError] that names the line: the page is missing, is no baseline page, was cut short,
-// holds a damaged sample, or was edited outside its optimization history; in the last case errors.Is
-// finds [ErrEdited].
+// Read reads a page that [Write] wrote. Its lines may end in a carriage return and line feed. Its
+// error is an [*results.InputError] that names the line: the page is missing, is no baseline page,
+// was cut short, holds a damaged sample, or was edited outside its optimization history; in the
+// last case errors.Is finds [ErrEdited].
 func Read(path string) (*Page, error) {
 	data, err := results.ReadTextFile(path, maxPageBytes)
 	if err != nil {
@@ -76,10 +76,12 @@ func Parse(data []byte, path string) (*Page, error) {
 		return nil, err
 	}
 	if len(records) != total {
-		return nil, p.fail(len(p.lines), fmt.Sprintf("cut short (%d samples, and the end mark says %d)", len(records), total), wantRestore, nil)
+		problem := fmt.Sprintf("cut short (%d samples, and the end mark says %d)", len(records), total)
+		return nil, p.fail(len(p.lines), problem, wantRestore, nil)
 	}
 	if contentDigest(strings.Join(p.lines, "\n")+"\n", facts.GeneratedSHA256) != facts.GeneratedSHA256 {
-		return nil, p.fail(0, "was edited by hand outside its optimization history", "restore it, or write it again with `fleetmark baseline`", ErrEdited)
+		return nil, p.fail(0, "was edited by hand outside its optimization history",
+			"restore it, or write it again with `fleetmark baseline`", ErrEdited)
 	}
 	if problem := page.assignRecords(records); problem != "" {
 		return nil, p.fail(factsLine, problem, wantPage, nil)
@@ -119,8 +121,8 @@ func (p *parser) find(mark string, from int) int {
 	return -1
 }
 
-// block returns the lines of the first fenced block that opens with fence at index from or later, and the
-// number of the line that opens it. It reports whether there is one that is closed.
+// block returns the lines of the first fenced block that opens with fence at index from or later,
+// and the number of the line that opens it. It reports whether there is one that is closed.
 func (p *parser) block(fence string, from int) (inside []string, opens int, ok bool) {
 	begin := p.find(fence, from)
 	if begin < 0 {
@@ -162,14 +164,16 @@ func (p *parser) facts() (*pageFacts, int, error) {
 	return &facts, opens, nil
 }
 
-// benchmarks returns the Go benchmarks that the facts describe. Each of their blocks follows a mark.
+// benchmarks returns the Go benchmarks that the facts describe. Each of their blocks follows a
+// mark.
 func (p *parser) benchmarks(facts []benchmarkFacts) ([]results.GoBenchmarks, error) {
 	var all []results.GoBenchmarks
 	from := 0
 	for i, f := range facts {
 		mark := p.find(fmt.Sprintf(markBenchmarks, i+1), from)
 		if mark < 0 {
-			return nil, p.fail(len(p.lines), fmt.Sprintf("lacks block %d of Go benchmarks, which the facts have", i+1), wantRestore, nil)
+			problem := fmt.Sprintf("lacks block %d of Go benchmarks, which the facts have", i+1)
+			return nil, p.fail(len(p.lines), problem, wantRestore, nil)
 		}
 		inside, opens, ok := p.block(fenceSamples, mark)
 		if !ok {
@@ -177,7 +181,8 @@ func (p *parser) benchmarks(facts []benchmarkFacts) ([]results.GoBenchmarks, err
 		}
 		samples, err := results.ParseGoBenchmarks(inside)
 		if damaged, ok := errors.AsType[*results.LineError](err); ok {
-			return nil, p.fail(opens+damaged.Line, "damaged line of a Go benchmark ("+damaged.Problem+")", wantRestore, err)
+			return nil, p.fail(opens+damaged.Line, "damaged line of a Go benchmark ("+damaged.Problem+")",
+				wantRestore, err)
 		}
 		if len(inside) != f.Lines || len(samples) != f.Samples {
 			return nil, p.fail(opens, fmt.Sprintf("cut short (%d lines with %d samples, and the facts say %d with %d)",
@@ -225,7 +230,8 @@ func (p *parser) sections(facts []Section) ([]Section, error) {
 	for i, s := range facts {
 		begin := p.find(fmt.Sprintf(markSection, s.Name), from)
 		if begin < 0 {
-			return nil, p.fail(len(p.lines), fmt.Sprintf("lacks the section %q, which the facts have", s.Name), wantMended, nil)
+			problem := fmt.Sprintf("lacks the section %q, which the facts have", s.Name)
+			return nil, p.fail(len(p.lines), problem, wantMended, nil)
 		}
 		from = begin + 1
 		mark := markSectionsEnd
@@ -248,8 +254,8 @@ func (p *parser) sections(facts []Section) ([]Section, error) {
 	return all, nil
 }
 
-// assignRecords gives each record to its scenario. It returns what the facts and the samples contradict
-// each other in, or "".
+// assignRecords gives each record to its scenario. It returns what the facts and the samples
+// contradict each other in, or "".
 func (p *Page) assignRecords(records []results.Record) (problem string) {
 	for _, r := range records {
 		s, ok := p.Scenario(r.Scenario)

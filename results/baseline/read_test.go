@@ -157,7 +157,8 @@ func TestRead_refuses(t *testing.T) {
 	requireInput(t, err, 0, "is larger than 16 MiB")
 }
 
-// signAgain gives an edited page the digest that it needs, so that fuzzing reaches what the digest hides.
+// signAgain gives an edited page the digest that it needs, so that fuzzing reaches what the digest
+// hides.
 func signAgain(data []byte) []byte {
 	text := strings.TrimRight(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n") + "\n"
 	facts, _, err := (&parser{lines: strings.Split(text, "\n")}).facts()

@@ -39,7 +39,8 @@ func (p *Page) writeScenarios(b *strings.Builder) error {
 	for _, s := range p.Scenarios {
 		text := fmt.Sprintf("%s: %s.", s.Name, plaintext.Count(s.Repetitions, "repetition"))
 		if s.ReferenceSpeed != nil {
-			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.", results.Duration.Format(s.ReferenceSpeed.RoundTripNS))
+			text += fmt.Sprintf(" Around them, a round trip between two bare sockets took %s.",
+				results.Duration.Format(s.ReferenceSpeed.RoundTripNS))
 		}
 		if s.Interference != nil {
 			text += fmt.Sprintf(" Meanwhile %s.", s.Interference)
@@ -59,7 +60,8 @@ func (p *Page) writeScenarios(b *strings.Builder) error {
 	return nil
 }
 
-// scenarioTable returns a table with a row for each metric, and a column for each operation of a scenario.
+// scenarioTable returns a table with a row for each metric, and a column for each operation of a
+// scenario.
 func scenarioTable(scenarios []Scenario) texttable.Table {
 	type column struct {
 		scenario, op string
@@ -104,8 +106,8 @@ func scenarioTable(scenarios []Scenario) texttable.Table {
 	return table
 }
 
-// scenarioCell returns the median of a metric with its interval, and with the number of samples if it isn't
-// the scenario's number of repetitions. It returns "" if there are no samples.
+// scenarioCell returns the median of a metric with its interval, and with the number of samples if
+// it isn't the scenario's number of repetitions. It returns "" if there are no samples.
 func scenarioCell(values []float64, unit string, repetitions int) string {
 	if len(values) == 0 {
 		return ""
@@ -117,7 +119,8 @@ func scenarioCell(values []float64, unit string, repetitions int) string {
 	case !known.Exact:
 		cell += " ± " + summary.Interval()
 	case summary.Differs():
-		cell += fmt.Sprintf(" (%s to %s)", results.FormatValue(*summary.Low, unit), results.FormatValue(*summary.High, unit))
+		cell += fmt.Sprintf(" (%s to %s)", results.FormatValue(*summary.Low, unit),
+			results.FormatValue(*summary.High, unit))
 	}
 	if summary.N != repetitions {
 		cell += fmt.Sprintf(" (n=%d)", summary.N)

@@ -10,15 +10,16 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A Section is a part of the page that is no scenario, such as where an operation's time goes or how much
-// code there is. A [SectionWriter] makes one. The fields that have a JSON name are among the page's facts.
+// A Section is a part of the page that is no scenario, such as where an operation's time goes or
+// how much code there is. A [SectionWriter] makes one. The fields that have a JSON name are among
+// the page's facts.
 type Section struct {
 	Name  string `json:"name"`  // for programs: a to z and dashes
 	Title string `json:"title"` // for people
 	Body  string `json:"-"`     // Markdown, without a line that benchstat would read
 
-	// Figures are what the section measured, under names that don't change; nil if it measured nothing.
-	// Targets are compared with them.
+	// Figures are what the section measured, under names that don't change; nil if it measured
+	// nothing. Targets are compared with them.
 	Figures map[string]float64 `json:"figures,omitempty"`
 }
 
@@ -33,7 +34,8 @@ func (s Section) validate() error {
 	switch {
 	case !sectionName.MatchString(s.Name):
 		return bad("want a name of a to z and dashes")
-	case markdown.Escape(s.Title) == "" || strings.TrimSpace(s.Title) != s.Title || strings.ContainsAny(s.Title, "\n\r"):
+	case markdown.Escape(s.Title) == "" || strings.TrimSpace(s.Title) != s.Title || strings.ContainsAny(s.Title,
+		"\n\r"):
 		return bad("title %q: want one line of text", s.Title)
 	case strings.Trim(s.Body, "\n") != s.Body:
 		return bad("want no empty line at its beginning or end")
@@ -48,7 +50,8 @@ func (s Section) validate() error {
 			return bad("%q: benchstat would read it: want a line that begins otherwise", line)
 		}
 		// An escaped < is text about a mark.
-		if strings.Contains(strings.ReplaceAll(line, `\<`, ""), "<!-- fleetmark:") || strings.ContainsRune(line, '\r') {
+		if strings.Contains(strings.ReplaceAll(line, `\<`, ""), "<!-- fleetmark:") || strings.ContainsRune(line,
+			'\r') {
 			return bad("%q: want neither a mark of the page nor a carriage return", line)
 		}
 	}

@@ -111,8 +111,9 @@ func withCommand(text, command string) string {
 // lineWidth is the longest line of a paragraph, in bytes.
 const lineWidth = 118
 
-// wrap breaks a paragraph between words, but never before a word that would make benchstat or Markdown
-// take the line for something else than text. It can't move the first word, which validate looks at.
+// wrap breaks a paragraph between words, but never before a word that would make benchstat or
+// Markdown take the line for something else than text. It can't move the first word, which validate
+// looks at.
 func wrap(text string) string {
 	var lines []string
 	line := ""

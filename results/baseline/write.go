@@ -13,8 +13,9 @@ import (
 
 // Write writes a page. The same page gives the same bytes.
 //
-// It refuses a page without samples, a scenario with records of another, what a record, a section or the
-// Go benchmarks may not hold, and a history with a line that benchstat would take for a result.
+// It refuses a page without samples, a scenario with records of another, what a record, a section
+// or the Go benchmarks may not hold, and a history with a line that benchstat would take for a
+// result.
 func Write(w io.Writer, p Page) error {
 	text, err := render(&p)
 	if err == nil {
@@ -26,6 +27,11 @@ func Write(w io.Writer, p Page) error {
 	return nil
 }
 
+const introduction = "What delivering an update costs, as measured on one machine at one revision. `fleetmark run` " +
+	"compares every later run with its scenarios, and `benchstat` reads it as it is. Times and rates compare only on " +
+	"this machine; counts and allocations compare anywhere. `fleetmark baseline` writes the page and keeps the " +
+	"optimization history."
+
 func render(p *Page) (string, error) {
 	history, err := normalizeHistory(p.History)
 	if err != nil {
@@ -36,9 +42,7 @@ func render(p *Page) (string, error) {
 	}
 	var b strings.Builder
 	b.WriteString(markPage + "\n\n# Baseline metrics\n\n")
-	b.WriteString("What delivering an update costs, as measured on one machine at one revision. `fleetmark run` compares every later run\n" +
-		"with its scenarios, and `benchstat` reads it as it is. Times and rates compare only on this machine; counts and\n" +
-		"allocations compare anywhere. `fleetmark baseline` writes the page and keeps the optimization history.\n\n")
+	b.WriteString(wrap(introduction) + "\n\n")
 	b.WriteString(wrap(p.machineText()) + "\n\n")
 	p.writeSections(&b)
 	if err := p.writeScenarios(&b); err != nil {
@@ -53,43 +57,43 @@ func render(p *Page) (string, error) {
 		return "", err
 	}
 	b.WriteString("## Facts\n\n")
-	writeFolded(&b, "For programs: what the tables above say, and the digest by which an edit is noticed", fenceFacts, facts)
+	writeFolded(&b, "For programs: what the tables above say, and the digest by which an edit is noticed",
+		fenceFacts, facts)
 	b.WriteString("## Optimization history\n\n" + markHistoryBegin + "\n" + history + markHistoryEnd + "\n\n")
 	fmt.Fprintf(&b, markEndFormat+"\n", total)
 
 	text := b.String()
-	return strings.Replace(text, digestField(digestPlaceholder()), digestField(contentDigest(text, digestPlaceholder())), 1), nil
+	digest := contentDigest(text, digestPlaceholder())
+	return strings.Replace(text, digestField(digestPlaceholder()), digestField(digest), 1), nil
 }
 
 // validate returns an error if the page wouldn't come back from its text as it is.
 func (p *Page) validate() error {
-	scenarios := map[string]bool{}
-	for _, s := range p.Scenarios {
+	if len(p.Scenarios) == 0 {
+		return errors.New("no samples: want at least one scenario that was measured")
+	}
+	for i := range p.Scenarios {
+		s := &p.Scenarios[i]
 		if err := s.validate(); err != nil {
 			return err
 		}
-		if scenarios[s.Name] {
+		if first, _ := p.Scenario(s.Name); first != s {
 			return fmt.Errorf("scenario %s is given twice: want each once", s.Name)
 		}
-		scenarios[s.Name] = true
-	}
-	if len(scenarios) == 0 {
-		return errors.New("no samples: want at least one scenario that was measured")
 	}
 	for _, g := range p.Benchmarks {
 		if err := checkBenchmarks(g); err != nil {
 			return err
 		}
 	}
-	sections := map[string]bool{}
-	for _, s := range p.Sections {
+	for i := range p.Sections {
+		s := &p.Sections[i]
 		if err := s.validate(); err != nil {
 			return err
 		}
-		if sections[s.Name] {
+		if first, _ := p.Section(s.Name); first != s {
 			return fmt.Errorf("section %s is given twice: want each once", s.Name)
 		}
-		sections[s.Name] = true
 	}
 	return nil
 }
@@ -97,14 +101,16 @@ func (p *Page) validate() error {
 // machineText returns when, on which machine and from which source the page was measured.
 func (p *Page) machineText() string {
 	m := p.Machine
-	return fmt.Sprintf("Measured on %s on %s, kernel %s: %s, %s (GOMAXPROCS %d), %.1f GiB of memory; %s, revision %s, machine %s.",
-		p.Created.UTC().Format("2006-01-02 15:04:05 UTC"), markdown.Escape(m.OS+"/"+m.Arch), markdown.Escape(m.Kernel), markdown.Escape(m.CPU),
-		plaintext.Count(m.Cores, "core"), m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30), markdown.Escape(p.GoVersion), markdown.Code(p.Revision), markdown.Code(m.Identity))
+	return fmt.Sprintf("Measured on %s on %s, kernel %s: %s, %s (GOMAXPROCS %d), %.1f GiB of memory; "+
+		"%s, revision %s, machine %s.",
+		p.Created.UTC().Format("2006-01-02 15:04:05 UTC"), markdown.Escape(m.OS+"/"+m.Arch), markdown.Escape(m.Kernel),
+		markdown.Escape(m.CPU), plaintext.Count(m.Cores, "core"), m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30),
+		markdown.Escape(p.GoVersion), markdown.Code(p.Revision), markdown.Code(m.Identity))
 }
 
-// writeSamples writes the blocks that benchstat reads, and returns the number of samples of the scenarios.
-// The scenarios come first: a cpu line of the Go benchmarks holds for every line below it, and the
-// scenarios' lines have none.
+// writeSamples writes the blocks that benchstat reads, and returns the number of samples of the
+// scenarios. The scenarios come first: a cpu line of the Go benchmarks holds for every line below
+// it, and the scenarios' lines have none.
 func (p *Page) writeSamples(b *strings.Builder) (total int, err error) {
 	b.WriteString("## Samples\n\nEvery sample as it was measured, in the Go benchmark format.\n\n")
 	var text strings.Builder
@@ -118,7 +124,8 @@ func (p *Page) writeSamples(b *strings.Builder) (total int, err error) {
 	writeFolded(b, plaintext.Count(total, "sample")+" of the scenarios", fenceSamples, text.String())
 	for i, g := range p.Benchmarks {
 		fmt.Fprintf(b, markBenchmarks+"\n", i+1)
-		writeFolded(b, plaintext.Count(len(g.Samples), "sample")+" of the Go benchmarks, as go test printed them", fenceSamples, strings.Join(g.Lines, "\n")+"\n")
+		title := plaintext.Count(len(g.Samples), "sample") + " of the Go benchmarks, as go test printed them"
+		writeFolded(b, title, fenceSamples, strings.Join(g.Lines, "\n")+"\n")
 	}
 	return total, nil
 }
@@ -128,8 +135,8 @@ func writeFolded(b *strings.Builder, title, fence, body string) {
 	fmt.Fprintf(b, "<details>\n<summary>%s</summary>\n\n%s\n%s%s\n\n</details>\n\n", title, fence, body, fenceEnd)
 }
 
-// normalizeHistory returns a history whose lines each end in a line feed, or an error if it would break the
-// page.
+// normalizeHistory returns a history whose lines each end in a line feed, or an error if it would
+// break the page.
 func normalizeHistory(history string) (string, error) {
 	history = strings.Trim(strings.ReplaceAll(history, "\r\n", "\n"), "\n")
 	if history == "" {

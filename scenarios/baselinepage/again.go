@@ -9,7 +9,8 @@ type again struct {
 }
 
 func (*again) write(w *baseline.SectionWriter, c content) {
-	w.Text("Each section ends with its command. The whole page, with its optimization history kept, is measured again by the first of these; the second says whether it may still be believed.")
+	w.Text("Each section ends with its command. The whole page, with its optimization history kept, is measured " +
+		"again by the first of these; the second says whether it may still be believed.")
 	w.Commands("fleetmark baseline", "fleetmark baseline --check")
 	if len(c.project.Config.Commands) == 0 {
 		return

@@ -36,5 +36,6 @@ func (*antiPatterns) write(w *baseline.SectionWriter, c content) {
 	w.Table("ll", []string{"anti-pattern", "tests"}, rows)
 	slices.Sort(names)
 	w.Text("All of them at once:")
-	w.Commands(fmt.Sprintf("go test -run '^Test(%s)$' %s", strings.Join(slices.Compact(names), "|"), strings.Join(slices.Sorted(maps.Keys(packages)), " ")))
+	w.Commands(fmt.Sprintf("go test -run '^Test(%s)$' %s", strings.Join(slices.Compact(names), "|"),
+		strings.Join(slices.Sorted(maps.Keys(packages)), " ")))
 }

@@ -24,7 +24,9 @@ type BenchmarkOptions struct {
 
 // command returns the go test command of an entry of fleetmark.yaml.
 func (o BenchmarkOptions) command(p project.Project, e project.Benchmarks) gobench.TestCommand {
-	c := gobench.TestCommand{Dir: p.Root, Packages: e.Packages, Run: e.Run, Skip: e.Skip, Count: e.Count, BenchTime: o.Time, Limit: o.Limit}
+	c := gobench.TestCommand{
+		Dir: p.Root, Packages: e.Packages, Run: e.Run, Skip: e.Skip, Count: e.Count, BenchTime: o.Time, Limit: o.Limit,
+	}
 	if o.Count > 0 {
 		c.Count = o.Count
 	}
@@ -37,7 +39,8 @@ type benchmarks struct {
 	trials []*gobench.Trial // each tried, and measured later
 }
 
-// derived implements section: once their samples are on the page, the benchmarks need not be measured.
+// derived implements section: once their samples are on the page, the benchmarks need not be
+// measured.
 func (*benchmarks) derived(c content) bool { return len(c.page.Benchmarks) > 0 }
 
 // try runs each benchmark once, so that one that can't be measured is found early.
@@ -58,7 +61,8 @@ func (s *benchmarks) try(ctx context.Context, b *Builder) error {
 		}
 		for _, name := range slices.Concat(slices.Sorted(maps.Keys(e.References)), e.Referenced()) {
 			if !trial.Has(name) {
-				return fmt.Errorf("%s: references: run matches no Benchmark%s: want the name of a benchmark that it matches", e.Where, name)
+				return fmt.Errorf("%s: references: run matches no Benchmark%s: "+
+					"want the name of a benchmark that it matches", e.Where, name)
 			}
 		}
 		s.trials = append(s.trials, trial)
@@ -135,8 +139,10 @@ func usualUnits() []string {
 }
 
 func (*benchmarks) write(w *baseline.SectionWriter, c content) {
-	w.Text("Single operations as go test measures them: client and device in one process, one operation after another unless the name ends in a number of workers. " +
-		"Medians, the time with the interval that holds it with 95%% confidence. A reference does the least that the same work could take, so its ratio means the same on any machine. Measured with")
+	w.Text("Single operations as go test measures them: client and device in one process, one operation after " +
+		"another unless the name ends in a number of workers. Medians, the time with the interval that holds it " +
+		"with 95%% confidence. A reference does the least that the same work could take, so its ratio means the " +
+		"same on any machine. Measured with")
 	var commands []string
 	for _, g := range c.page.Benchmarks {
 		commands = append(commands, g.Command)
@@ -155,7 +161,8 @@ func (*benchmarks) write(w *baseline.SectionWriter, c content) {
 		}
 	}
 	own := units[len(usualUnits()):] // metrics that the benchmarks report themselves
-	header := append([]string{"benchmark", "time", "op/s", "B/op", "allocs/op", "MB/s", "n", "to its reference"}, own...)
+	header := append([]string{"benchmark", "time", "op/s", "B/op", "allocs/op", "MB/s", "n", "to its reference"},
+		own...)
 	var table [][]string
 	for _, r := range rows {
 		name := r.Name
@@ -165,13 +172,15 @@ func (*benchmarks) write(w *baseline.SectionWriter, c content) {
 		table = append(table, append([]string{name}, r.cells(w, units)...))
 	}
 	w.Table("l"+strings.Repeat("r", len(header)-1), header, table)
-	w.Command("Every sample is under Samples. A new run on this machine is compared with them by", "go tool benchstat "+baseline.FileName+" current.txt")
+	w.Command("Every sample is under Samples. A new run on this machine is compared with them by",
+		"go tool benchstat "+baseline.FileName+" current.txt")
 	if text := betterText(own, c.project.Config.Units); text != "" {
 		w.Text("%s", text)
 	}
 }
 
-// cells returns the cells of a row of the table but for the first, and adds their figures to the section.
+// cells returns the cells of a row of the table but for the first, and adds their figures to the
+// section.
 func (r benchmarkRow) cells(w *baseline.SectionWriter, units []string) []string {
 	medians := map[string]float64{}
 	for _, u := range r.Units {
@@ -188,7 +197,8 @@ func (r benchmarkRow) cells(w *baseline.SectionWriter, units []string) []string 
 		ratio = fmt.Sprintf("%.2fx %s", r.ratio, r.reference)
 	}
 	usual := len(usualUnits())
-	return slices.Concat(cells[:1], []string{rate}, cells[1:usual], []string{fmt.Sprint(r.Samples), ratio}, cells[usual:])
+	return slices.Concat(cells[:1], []string{rate}, cells[1:usual], []string{fmt.Sprint(r.Samples), ratio},
+		cells[usual:])
 }
 
 // betterText returns which direction is better for the metrics that fleetmark.yaml declares.

@@ -1,19 +1,19 @@
-// Package baselinepage measures and writes the sections of the baseline page, BASELINE_METRICS.md: what
-// operations cost, where their time and bytes go, how the code is tested, and whether the targets of
-// fleetmark.yaml are met.
+// Package baselinepage measures and writes the sections of the baseline page, BASELINE_METRICS.md:
+// what operations cost, where their time and bytes go, how the code is tested, and whether the
+// targets of fleetmark.yaml are met.
 //
-// What goes in: a project with its fleetmark.yaml, and a function that runs a scenario. What comes out: a
-// [baseline.Page], or the reasons why an old one is stale.
+// What goes in: a project with its fleetmark.yaml, and a function that runs a scenario. What comes
+// out: a [baseline.Page], or the reasons why an old one is stale.
 //
-// A [Builder] measures a new page, in three steps: Try finds out early what can't be measured, AddRuns
-// takes the runs that later runs are compared with, and Measure measures the sections and writes them.
-// [Check] returns why an old page may no longer be believed, and [Rewrite] writes anew what a page takes
-// from the code and from fleetmark.yaml. Each section is a small type that measures its figures and writes
-// its text; sections that show one measurement share it. Those without a measurement of their own are
-// written from the rest of the page.
+// A [Builder] measures a new page, in three steps: Try finds out early what can't be measured,
+// AddRuns takes the runs that later runs are compared with, and Measure measures the sections and
+// writes them. [Check] returns why an old page may no longer be believed, and [Rewrite] writes anew
+// what a page takes from the code and from fleetmark.yaml. Each section is a small type that
+// measures its figures and writes its text; sections that show one measurement share it. Those
+// without a measurement of their own are written from the rest of the page.
 //
-// The package knows neither flags nor exit codes, nor what the file of a page looks like: package baseline
-// has its format.
+// The package knows neither flags nor exit codes, nor what the file of a page looks like: package
+// baseline has its format.
 package baselinepage
 
 import (
@@ -93,15 +93,15 @@ func New(o Options) *Builder {
 // Page returns the page as far as it is known.
 func (b *Builder) Page() *baseline.Page { return b.content.page }
 
-// Measured returns the names of the sections that are measured: those that were asked for, without those
-// that can't be measured here.
+// Measured returns the names of the sections that are measured: those that were asked for, without
+// those that can't be measured here.
 func (b *Builder) Measured() []string { return b.selected }
 
 // isSelected reports whether a section is measured.
 func (b *Builder) isSelected(name string) bool { return slices.Contains(b.selected, name) }
 
-// AddRuns adds the runs in the given directories to the page, for later runs to be compared with. Its
-// notes are worth showing to a person.
+// AddRuns adds the runs in the given directories to the page, for later runs to be compared with.
+// Its notes are worth showing to a person.
 func (b *Builder) AddRuns(dirs []string) (notes []string, err error) {
 	page := b.content.page
 	for _, dir := range dirs {
@@ -116,7 +116,8 @@ func (b *Builder) AddRuns(dirs []string) (notes []string, err error) {
 			return nil, baseline.Unusable(run.Path, "it was measured on another machine than the first")
 		}
 		if disturbed := run.Harness.Interference.Excess(); disturbed != "" {
-			notes = append(notes, fmt.Sprintf("%s: %s meanwhile: measure on a machine at rest if you can", run.Path, disturbed))
+			notes = append(notes, fmt.Sprintf("%s: %s meanwhile: measure on a machine at rest if you can",
+				run.Path, disturbed))
 		}
 		page.Machine, page.Revision, page.GoVersion = run.Machine, run.Revision, run.Machine.GoVersion
 		scenario := baseline.FromRun(run.Run, run.Records).Scenarios[0]
@@ -132,8 +133,8 @@ var outputFlag = regexp.MustCompile(` --(out|baseline)[= ]('[^']*'|\S+)`)
 // withoutOutputFlags returns a command without the flags that say where it kept its files.
 func withoutOutputFlags(command string) string { return outputFlag.ReplaceAllString(command, "") }
 
-// RunScenarios runs scenarios by name, and returns their directories. The first that can't be part of a
-// page ends it with an [*UnusableRunError].
+// RunScenarios runs scenarios by name, and returns their directories. The first that can't be part
+// of a page ends it with an [*UnusableRunError].
 func (b *Builder) RunScenarios(ctx context.Context, names []string) ([]string, error) {
 	var dirs []string
 	for _, name := range names {
@@ -162,8 +163,8 @@ func (b *Builder) runUsable(ctx context.Context, spec scenarios.Spec, command st
 	return run, nil
 }
 
-// Try finds out whether each section that was asked for can be measured, before minutes are spent on
-// anything.
+// Try finds out whether each section that was asked for can be measured, before minutes are spent
+// on anything.
 func (b *Builder) Try(ctx context.Context) error {
 	return b.each(func(s section) error {
 		if t, ok := s.(trier); ok {
@@ -184,8 +185,8 @@ func (b *Builder) Measure(ctx context.Context) error {
 	return b.write(nil)
 }
 
-// each calls f for each section that was asked for, in the order in which they are measured. If f returns
-// a [skippedError], the section is left out.
+// each calls f for each section that was asked for, in the order in which they are measured. If f
+// returns a [skippedError], the section is left out.
 func (b *Builder) each(f func(section) error) error {
 	for _, name := range measuringOrder() {
 		if !b.isSelected(name) {
@@ -205,9 +206,9 @@ func (b *Builder) each(f func(section) error) error {
 	return nil
 }
 
-// write writes all sections into the page; those that would have to be measured are taken from old, the
-// sections of an earlier page, if it has them. It begins with the last, because the targets and the
-// summary, which stand first, are about the figures of the others.
+// write writes all sections into the page; those that would have to be measured are taken from old,
+// the sections of an earlier page, if it has them. It begins with the last, because the targets and
+// the summary, which stand first, are about the figures of the others.
 func (b *Builder) write(old []baseline.Section) error {
 	written := make([]baseline.Section, len(b.sections))
 	for i, s := range slices.Backward(b.sections) {
@@ -235,7 +236,8 @@ func (b *Builder) writeSection(s section, old []baseline.Section) (baseline.Sect
 	if derived || b.isSelected(s.name()) {
 		s.write(w, b.content)
 	} else {
-		w.Command("Not measured: "+cmp.Or(b.skipped[s.name()], "it was not asked for")+". Asked for by", "fleetmark baseline --sections "+s.name())
+		w.Command("Not measured: "+cmp.Or(b.skipped[s.name()], "it was not asked for")+". Asked for by",
+			"fleetmark baseline --sections "+s.name())
 	}
 	return w.Section()
 }

@@ -23,8 +23,8 @@ func ourProject(t *testing.T) project.Project {
 	return p
 }
 
-// A target is about a figure that the page has, or about a section that wasn't measured. Any other is
-// misspelled, and nothing would ever meet it.
+// A target is about a figure that the page has, or about a section that wasn't measured. Any other
+// is misspelled, and nothing would ever meet it.
 func TestTargets_ofThisRepository(t *testing.T) {
 	page, err := baseline.Read("../../" + baseline.FileName)
 	require.NoError(t, err)
@@ -151,8 +151,8 @@ func TestBuilder_withoutConfiguration(t *testing.T) {
 	}
 }
 
-// measuredBenchmarks returns samples of two packages: Push and its reference, and a benchmark with a metric
-// of its own.
+// measuredBenchmarks returns samples of two packages: Push and its reference, and a benchmark with
+// a metric of its own.
 func measuredBenchmarks(t *testing.T) []results.GoBenchmarks {
 	t.Helper()
 	lines := []string{"goos: linux", "goarch: amd64", "pkg: example.com/m/delivery", "cpu: Example"}

@@ -1,6 +1,7 @@
 package baselinepage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -18,9 +19,9 @@ type Stale struct {
 	Derived bool   // Rewrite mends it; otherwise the page has to be measured anew
 }
 
-// Check returns why a page may no longer be believed, or nil: a scenario has changed or is missing, a
-// metric no longer exists, or a section that is written from the code and fleetmark.yaml would be written
-// otherwise today.
+// Check returns why a page may no longer be believed, or nil: a scenario has changed or is missing,
+// a metric no longer exists, or a section that is written from the code and fleetmark.yaml would be
+// written otherwise today.
 func Check(ctx context.Context, page *baseline.Page, p project.Project) ([]Stale, error) {
 	var stale []Stale
 	add := func(format string, args ...any) { stale = append(stale, Stale{Problem: fmt.Sprintf(format, args...)}) }
@@ -66,20 +67,17 @@ func unknownUnit(page *baseline.Page) (scenario, unit string, ok bool) {
 // staleSections returns what is wrong with the sections of a page.
 func staleSections(c content) ([]Stale, error) {
 	b := &Builder{content: c, sections: newSections()}
-	var has, want []string
+	var names, want []string
 	for _, s := range c.page.Sections {
-		has = append(has, s.Name)
+		names = append(names, s.Name)
 	}
 	for _, s := range b.sections {
 		want = append(want, s.name())
 	}
-	if !slices.Equal(has, want) {
-		names := strings.Join(has, ", ")
-		if len(has) == 0 {
-			names = "none"
-		}
-		problem := fmt.Sprintf("has the sections %s, and they are %s now", names, strings.Join(want, ", "))
-		return []Stale{{Problem: problem, Derived: len(has) > 0}}, nil
+	if !slices.Equal(names, want) {
+		problem := fmt.Sprintf("has the sections %s, and they are %s now", cmp.Or(strings.Join(names, ", "), "none"),
+			strings.Join(want, ", "))
+		return []Stale{{Problem: problem, Derived: len(names) > 0}}, nil
 	}
 	var stale []Stale
 	for i, s := range b.sections {
@@ -98,7 +96,8 @@ func staleSections(c content) ([]Stale, error) {
 	return stale, nil
 }
 
-// Rewrite writes the sections of a page anew that can be written without measuring, and keeps the others.
+// Rewrite writes the sections of a page anew that can be written without measuring, and keeps the
+// others.
 func Rewrite(page *baseline.Page, p project.Project) error {
 	b := &Builder{content: content{page, p}, sections: newSections()}
 	return b.write(page.Sections)

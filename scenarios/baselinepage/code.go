@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// sourceMeasurement counts the code of the checkout that the command is run in, once, for the sections that
-// show it. Those embed it.
+// sourceMeasurement counts the code of the checkout that the command is run in, once, for the
+// sections that show it. Those embed it.
 type sourceMeasurement struct {
 	fromMeasurement
 	root   string
@@ -47,11 +47,14 @@ type code struct {
 func (s *code) write(w *baseline.SectionWriter, _ content) {
 	var languages []string
 	for _, l := range s.stats.Languages {
-		languages = append(languages, fmt.Sprintf("%s %s in %s", l.Name, plaintext.Thousands(l.Code), countOf(l.Files, "file")))
+		languages = append(languages, l.Name+" "+plaintext.Thousands(l.Code)+" in "+filesText(l.Files))
 	}
 	total := s.stats.Total()
-	w.Command(fmt.Sprintf("Lines of code in the files that git knows, without blank lines and lines of comments: %s. All lines: %s in %s, and %s without text. Counted with", strings.Join(languages, ", "),
-		plaintext.Thousands(total.All()), countOf(total.Files, "file"), countOf(s.stats.Binary, "file")), "fleetmark baseline --sections code,tests --file NEW.md")
+	text := fmt.Sprintf("Lines of code in the files that git knows, without blank lines and lines of comments: %s. "+
+		"All lines: %s in %s, and %s without text. Counted with",
+		strings.Join(languages, ", "), plaintext.Thousands(total.All()),
+		filesText(total.Files), filesText(s.stats.Binary))
+	w.Command(text, "fleetmark baseline --sections code,tests --file NEW.md")
 	w.Figure("lines", float64(total.All()))
 	if s.tested == nil { // else the section tests does
 		s.writePackages(w)
@@ -90,12 +93,16 @@ func (s *tests) measure(ctx context.Context, b *Builder) error {
 
 func (s *tests) write(w *baseline.SectionWriter, _ content) {
 	t := s.tested
-	w.Command(fmt.Sprintf("%s tests, examples and fuzz targets (on their seeds) passed, with %s subtests; %s failed, %s skipped themselves; in %s, by",
-		plaintext.Thousands(t.Passed), plaintext.Thousands(t.Subtests), plaintext.Thousands(t.Failed), plaintext.Thousands(t.Skipped), t.Elapsed.Round(time.Second)), codestats.Command())
+	text := fmt.Sprintf("%s tests, examples and fuzz targets (on their seeds) passed, with %s subtests; "+
+		"%s failed, %s skipped themselves; in %s, by",
+		plaintext.Thousands(t.Passed), plaintext.Thousands(t.Subtests), plaintext.Thousands(t.Failed),
+		plaintext.Thousands(t.Skipped), t.Elapsed.Round(time.Second))
+	w.Command(text, codestats.Command())
 	if len(t.FailedNames) > 0 {
 		w.Text("What failed: %s.", strings.Join(t.FailedNames, ", "))
 	}
-	w.Text("Reached is the share of a package's statements that its own tests execute. What only a session of the command executes is not seen in it.")
+	w.Text("Reached is the share of a package's statements that its own tests execute. What only a session of " +
+		"the command executes is not seen in it.")
 	w.Figure("failed", float64(t.Failed))
 	w.Figure("passed", float64(t.Passed))
 	s.writePackages(w)
@@ -157,10 +164,10 @@ func testCells(counts map[string]int, c codestats.Coverage) []string {
 	return cells
 }
 
-// countOf returns a number with its noun, such as "1 file" or "1,652 files".
-func countOf(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
+// filesText returns a number of files, such as "1 file" or "1,652 files".
+func filesText(n int) string {
+	if n == 1 {
+		return "1 file"
 	}
-	return plaintext.Thousands(n) + " " + noun
+	return plaintext.Thousands(n) + " files"
 }

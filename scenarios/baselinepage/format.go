@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// figureCells returns the cells of the given metrics, and adds each value to the section as a figure, whose
-// name is the prefix and the metric. A metric without a value has an empty cell.
+// figureCells returns the cells of the given metrics, and adds each value to the section as a
+// figure, whose name is the prefix and the metric. A metric without a value has an empty cell.
 func figureCells(w *baseline.SectionWriter, prefix string, values map[string]float64, units []string) []string {
 	cells := make([]string, len(units))
 	for i, unit := range units {
@@ -52,8 +52,8 @@ func decimalBytes(v float64) string {
 	return strconv.FormatFloat(v, 'g', 3, 64) + units[0]
 }
 
-// formatShort formats a figure with one digit after the point, and one below 0.1 with two significant
-// digits, so that only 0 is "0".
+// formatShort formats a figure with one digit after the point, and one below 0.1 with two
+// significant digits, so that only 0 is "0".
 func formatShort(v float64) string {
 	switch {
 	case v == 0:

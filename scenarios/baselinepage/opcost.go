@@ -2,6 +2,7 @@ package baselinepage
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
@@ -11,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
-// opcostMeasurement takes single operations apart once, in a process of their own, for the sections that
-// show their parts. Those embed it.
+// opcostMeasurement takes single operations apart once, in a process of their own, for the sections
+// that show their parts. Those embed it.
 type opcostMeasurement struct {
 	fromMeasurement
 	report *anatomy.Report // nil before it was measured
@@ -48,25 +49,29 @@ type timing struct {
 
 func (t *timing) write(w *baseline.SectionWriter, _ content) {
 	phases := t.report.Phases
-	w.Text("One operation at a time against devices in another process on this machine, its phases by the client's own timeline (Config.Observe): medians of %s operations each, of %d bytes. "+
-		"Kept-alive: all to one device over one connection. New: each to a device that the client has not seen, over a connection of its own. Medians of parts need not add up to that of the whole. "+
-		"Stamping costs some 0.1 µs a phase; over nethttp a write that an answer overtook counts until the answer.", plaintext.Thousands(phases[0].N), t.report.ArtifactBytes)
+	w.Text("One operation at a time against devices in another process on this machine, its phases by the "+
+		"client's own timeline (Config.Observe): medians of %s operations each, of %d bytes. "+
+		"Kept-alive: all to one device over one connection. New: each to a device that the client has not seen, "+
+		"over a connection of its own. Medians of parts need not add up to that of the whole. "+
+		"Stamping costs some 0.1 µs a phase; over nethttp a write that an answer overtook counts until the answer.",
+		plaintext.Thousands(phases[0].N), t.report.ArtifactBytes)
+	phaseNames := []string{"prepare", "connect", "write", "wait", "read", "whole"}
 	var rows [][]string
 	for _, p := range phases {
 		row := rowCells(p.Kind)
-		for _, phase := range []struct {
-			name string
-			ns   int64
-		}{{"prepare", p.Prepare}, {"connect", p.Connect}, {"write", p.Write}, {"wait", p.Wait}, {"read", p.Read}, {"whole", p.Whole}} {
-			row = append(row, formatNS(phase.ns))
-			w.Figure(rowName(p.Kind)+" "+phase.name+" ns", float64(phase.ns))
+		for i, ns := range []int64{p.Prepare, p.Connect, p.Write, p.Wait, p.Read, p.Whole} {
+			row = append(row, formatNS(ns))
+			w.Figure(rowName(p.Kind)+" "+phaseNames[i]+" ns", float64(ns))
 		}
 		rows = append(rows, append(row, formatNS(p.P99)))
 	}
-	w.Table("lllrrrrrrr", []string{"operation", "transport", "connection", "prepare", "connect", "write", "wait", "read", "whole", "whole p99"}, rows)
+	header := slices.Concat([]string{"operation", "transport", "connection"}, phaseNames, []string{"whole p99"})
+	w.Table("lllrrrrrrr", header, rows)
 	if p := phases[0]; p.Whole > 0 {
-		w.Text("So %.0f%% of the median %s over %s on a connection that stays is waiting for the device, and %.0f%% is the client's own: preparing, finding the connection, and reading. The write is the system's.",
-			100*float64(p.Wait)/float64(p.Whole), p.Op, p.Transport, 100*float64(p.Prepare+p.Connect+p.Read)/float64(p.Whole))
+		w.Text("So %.0f%% of the median %s over %s on a connection that stays is waiting for the device, and "+
+			"%.0f%% is the client's own: preparing, finding the connection, and reading. The write is the system's.",
+			100*float64(p.Wait)/float64(p.Whole), p.Op, p.Transport,
+			100*float64(p.Prepare+p.Connect+p.Read)/float64(p.Whole))
 	}
 	w.Command("Measured with", opcostCommand)
 }
@@ -81,16 +86,22 @@ type allocations struct {
 }
 
 func (a *allocations) write(w *baseline.SectionWriter, _ content) {
-	w.Text("By component, from a profile of every allocation (runtime.MemProfileRate 1) over %s operations each, one at a time, in a process that does nothing else. The whole is the runtime's own count; each row adds up to it, but for rounding. "+
-		"An allocation belongs to the innermost function that a component knows. In tiny are objects of under 16 bytes that found room in a block with others, which the runtime counts and its profile does not see. Bytes an operation:", plaintext.Thousands(a.report.Allocations[0].N))
+	w.Text("By component, from a profile of every allocation (runtime.MemProfileRate 1) over %s operations each, "+
+		"one at a time, in a process that does nothing else. The whole is the runtime's own count; each row adds "+
+		"up to it, but for rounding. An allocation belongs to the innermost function that a component knows. "+
+		"In tiny are objects of under 16 bytes that found room in a block with others, which the runtime counts "+
+		"and its profile does not see. "+
+		"Bytes an operation:", plaintext.Thousands(a.report.Allocations[0].N))
 	a.writeTable(w, results.UnitBytes, func(_, bytes int64) int64 { return bytes })
 	w.Text("Allocations an operation:")
 	a.writeTable(w, results.UnitAllocations, func(objects, _ int64) int64 { return objects })
 	w.Command("Measured with", opcostCommand)
-	w.Command("The call sites of a push, from profiles that the command of the whole page takes, are shown by", "fleetmark profile top "+versus.BaselineProfiles+" --kind allocs")
+	w.Command("The call sites of a push, from profiles that the command of the whole page takes, are shown by",
+		"fleetmark profile top "+versus.BaselineProfiles+" --kind allocs")
 }
 
-// writeTable writes a table of the components of each operation. of chooses the objects or the bytes.
+// writeTable writes a table of the components of each operation. of chooses the objects or the
+// bytes.
 func (a *allocations) writeTable(w *baseline.SectionWriter, unit string, of func(objects, bytes int64) int64) {
 	all := a.report.Allocations
 	header := []string{"operation", "transport", "connection"}
@@ -124,7 +135,8 @@ type streaming struct {
 }
 
 func (s *streaming) write(w *baseline.SectionWriter, _ content) {
-	w.Text("Does a larger artifact take more memory? Files pushed one after another over lean, each once; resident memory is the client's whole process, its peak (VmHWM) right before the push and through it.")
+	w.Text("Does a larger artifact take more memory? Files pushed one after another over lean, each once; " +
+		"resident memory is the client's whole process, its peak (VmHWM) right before the push and through it.")
 	var rows [][]string
 	for _, stream := range s.report.Streams {
 		size := megabytes(stream.Size)
@@ -141,6 +153,8 @@ func (s *streaming) write(w *baseline.SectionWriter, _ content) {
 		w.Figure(size+" allocated B", float64(stream.Allocated))
 		rows = append(rows, []string{size, before, peak, growth, mebibytes(stream.Allocated), speed})
 	}
-	w.Table("rrrrrr", []string{"artifact", "peak before", "peak through the push", "grew by", "heap it asked for", "speed of the one push"}, rows)
+	w.Table("rrrrrr", []string{
+		"artifact", "peak before", "peak through the push", "grew by", "heap it asked for", "speed of the one push",
+	}, rows)
 	w.Command("Measured with", opcostCommand)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// operations says what each operation costs under load: in the scenarios that runs are compared with,
-// and in throughput with the other operations.
+// operations says what each operation costs under load: in the scenarios that runs are compared
+// with, and in throughput with the other operations.
 type operations struct {
 	heading
 	fromMeasurement
@@ -55,11 +55,13 @@ func (o *operations) measure(ctx context.Context, b *Builder) error {
 }
 
 func (o *operations) write(w *baseline.SectionWriter, c content) {
-	w.Text("Medians over the repetitions. In throughput 64 workers push to, or ask, one device over connections that stay, 1 KiB each; in " +
-		"rollout each of 5,000 devices gets 64 KiB over a connection of its own, once. Bytes, allocations and processor time are those of the " +
-		"driver's process; of the push and the verification within a delivery only the times are known.")
+	w.Text("Medians over the repetitions. In throughput 64 workers push to, or ask, one device over connections " +
+		"that stay, 1 KiB each; in rollout each of 5,000 devices gets 64 KiB over a connection of its own, once. " +
+		"Bytes, allocations and processor time are those of the driver's process; of the push and the " +
+		"verification within a delivery only the times are known.")
 	units := []string{
-		results.UnitRate, results.UnitP50, results.UnitP99, results.UnitBytes, results.UnitAllocations, results.UnitCPU, results.UnitPeakMemory,
+		results.UnitRate, results.UnitP50, results.UnitP99, results.UnitBytes, results.UnitAllocations, results.UnitCPU,
+		results.UnitPeakMemory,
 	}
 	var rows [][]string
 	add := func(label string, records []results.Record) {

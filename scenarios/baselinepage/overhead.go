@@ -37,11 +37,13 @@ func (o *overhead) measure(ctx context.Context, b *Builder) (err error) {
 }
 
 func (o *overhead) write(w *baseline.SectionWriter, _ content) {
-	w.Text("Pushes with a CPU profile at 100 Hz and without one, by turns of a block of 40 ms, in pairs. Timed repetitions are never profiled; this is what profiled ones are slower by.")
+	w.Text("Pushes with a CPU profile at 100 Hz and without one, by turns of a block of 40 ms, in pairs. Timed " +
+		"repetitions are never profiled; this is what profiled ones are slower by.")
 	var rows [][]string
 	for _, r := range o.ratios {
 		estimate, low, high := r.Percent()
-		rows = append(rows, []string{r.Unit, fmt.Sprintf("%+.1f%%", estimate), fmt.Sprintf("%+.1f%% to %+.1f%%", low, high), fmt.Sprint(r.Pairs)})
+		rows = append(rows, []string{r.Unit, fmt.Sprintf("%+.1f%%", estimate),
+			fmt.Sprintf("%+.1f%% to %+.1f%%", low, high), fmt.Sprint(r.Pairs)})
 		w.Figure("push "+r.Unit+" percent more", estimate)
 	}
 	w.Table("lrrr", []string{"metric", "with a profile", "interval", "pairs of blocks"}, rows)

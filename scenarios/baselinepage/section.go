@@ -18,12 +18,12 @@ type section interface {
 	// derived reports whether the section can be written without measuring anything.
 	derived(c content) bool
 
-	// measure measures what the section shows. It returns a [skippedError] if that can't be measured
-	// here, for a reason that the page then gives.
+	// measure measures what the section shows. It returns a [skippedError] if that can't be
+	// measured here, for a reason that the page then gives.
 	measure(ctx context.Context, b *Builder) error
 
-	// write writes the section from what was measured and from the rest of the page. The same figures give
-	// the same text.
+	// write writes the section from what was measured and from the rest of the page. The same
+	// figures give the same text.
 	write(w *baseline.SectionWriter, c content)
 }
 
@@ -94,8 +94,8 @@ func newSections() []section {
 	}
 }
 
-// measuringOrder returns the names of the measured sections in the order in which they are measured:
-// first those that want a machine at rest, last the tests, which heat it.
+// measuringOrder returns the names of the measured sections in the order in which they are
+// measured: first those that want a machine at rest, last the tests, which heat it.
 func measuringOrder() []string {
 	return []string{
 		benchmarksName, "operations", timeName, allocationsName, streamingName, "profiling",
@@ -113,8 +113,8 @@ func Sections() (names []string) {
 	return names
 }
 
-// ParseSections returns the names in a list such as "time,code". The list "all" stands for every section
-// that is measured, and "none" for no section.
+// ParseSections returns the names in a list such as "time,code". The list "all" stands for every
+// section that is measured, and "none" for no section.
 func ParseSections(list string) ([]string, error) {
 	known := Sections()
 	switch list {

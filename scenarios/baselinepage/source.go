@@ -16,8 +16,8 @@ import (
 // measuredPackage is the package whose digest a page keeps: the code that operations go through.
 const measuredPackage = "delivery"
 
-// digestSource adds the digest of the measured package to the page, if the page is of the source that
-// the command is run in.
+// digestSource adds the digest of the measured package to the page, if the page is of the source
+// that the command is run in.
 func (b *Builder) digestSource() error {
 	page := b.content.page
 	root, ok := ownSource(b.content.project)
@@ -31,8 +31,8 @@ func (b *Builder) digestSource() error {
 	return err
 }
 
-// ChangedSince returns the name of the package that has changed since the page measured it, or "" if it
-// hasn't or that can't be told. It makes no page stale: later code is what a page is for.
+// ChangedSince returns the name of the package that has changed since the page measured it, or ""
+// if it hasn't or that can't be told. It makes no page stale: later code is what a page is for.
 func ChangedSince(page *baseline.Page, p project.Project) string {
 	was, kept := page.Sources[measuredPackage]
 	root, ok := ownSource(p)
@@ -45,8 +45,8 @@ func ChangedSince(page *baseline.Page, p project.Project) string {
 	return measuredPackage
 }
 
-// ownSource returns the root of the project. It reports whether the project is the source of the running
-// program.
+// ownSource returns the root of the project. It reports whether the project is the source of the
+// running program.
 func ownSource(p project.Project) (root string, ok bool) {
 	info, ok := debug.ReadBuildInfo()
 	return p.Root, ok && p.Module != "" && p.Module == info.Main.Path

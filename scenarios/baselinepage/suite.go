@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// suiteMeasurement runs the scenarios of the suite integration once, for the sections that show them. Those
-// embed it.
+// suiteMeasurement runs the scenarios of the suite integration once, for the sections that show
+// them. Those embed it.
 type suiteMeasurement struct {
 	fromMeasurement
 	rows  report.Suite
@@ -56,11 +56,13 @@ type integration struct {
 }
 
 func (s *integration) write(w *baseline.SectionWriter, _ content) {
-	w.Text("Does everything that an updater must do work, end to end? The checks of the suite integration, against simulated devices whose ledger was asked:")
+	w.Text("Does everything that an updater must do work, end to end? The checks of the suite integration, " +
+		"against simulated devices whose ledger was asked:")
 	table := s.rows.Table()
 	w.Table(table.Align, table.Header, table.Rows)
 	passed, took := s.rows.Totals()
-	w.Command(fmt.Sprintf("%d of %d passed in %s, by", passed, len(s.rows), took.Round(100*time.Millisecond)), "fleetmark run integration")
+	w.Command(fmt.Sprintf("%d of %d passed in %s, by", passed, len(s.rows), took.Round(100*time.Millisecond)),
+		"fleetmark run integration")
 	w.Figure("passed", float64(passed))
 	w.Figure("failed", float64(len(s.rows)-passed))
 }
@@ -72,10 +74,15 @@ type largePayload struct {
 }
 
 func (s *largePayload) write(w *baseline.SectionWriter, _ content) {
-	w.Text("How fast is a large artifact delivered, and does it take memory? 10 MB from a file to one device over a kept-alive connection, pushed, hashed by the device, and verified.")
+	w.Text("How fast is a large artifact delivered, and does it take memory? 10 MB from a file to one device " +
+		"over a kept-alive connection, pushed, hashed by the device, and verified.")
 	row := figureCells(w, "", results.Medians(s.large.Records)["deliver"], []string{
-		results.UnitThroughput, results.UnitP50, results.UnitP99, results.UnitCPU, results.UnitBytes, results.UnitAllocations, results.UnitPeakMemory,
+		results.UnitThroughput, results.UnitP50, results.UnitP99, results.UnitCPU, results.UnitBytes,
+		results.UnitAllocations, results.UnitPeakMemory,
 	})
-	w.Table("rrrrrrr", []string{"throughput", "p50", "p99", "cpu/op", "B/op", "allocs/op", "peak memory"}, [][]string{row})
-	w.Command(fmt.Sprintf("Medians of %d repetitions of a second. Peak memory is the whole of the driver's process. Measured with", s.large.Run.Repetitions), "fleetmark run "+largePayloadName)
+	w.Table("rrrrrrr", []string{"throughput", "p50", "p99", "cpu/op", "B/op", "allocs/op", "peak memory"},
+		[][]string{row})
+	text := fmt.Sprintf("Medians of %d repetitions of a second. Peak memory is the whole of the driver's process. "+
+		"Measured with", s.large.Run.Repetitions)
+	w.Command(text, "fleetmark run "+largePayloadName)
 }

@@ -12,8 +12,8 @@ import (
 // maxSummaryRows bounds the operations that the summary shows.
 const maxSummaryRows = 8
 
-// summary answers a reviewer's first questions: what does an operation cost, against which limit, and
-// are the targets met?
+// summary answers a reviewer's first questions: what does an operation cost, against which limit,
+// and are the targets met?
 type summary struct {
 	heading
 	fromPage
@@ -40,7 +40,8 @@ func (*summary) write(w *baseline.SectionWriter, c content) {
 	}
 }
 
-// summarizeBenchmarks writes the Go benchmarks that are no references, each figure beside its target.
+// summarizeBenchmarks writes the Go benchmarks that are no references, each figure beside its
+// target.
 func (c content) summarizeBenchmarks(w *baseline.SectionWriter, targets []evaluatedTarget) {
 	byFigure := map[string]evaluatedTarget{}
 	for _, t := range targets {
@@ -83,13 +84,15 @@ func (c content) summarizeBenchmarks(w *baseline.SectionWriter, targets []evalua
 			ratio = beside(formatFigure(r.ratio, project.FormFactor), "ratio")
 		}
 		rows = append(rows, []string{
-			r.Name, cell(results.UnitMean), ratio, cell(results.UnitAllocations), cell(results.UnitBytes), cell(results.UnitThroughput),
+			r.Name, cell(results.UnitMean), ratio, cell(results.UnitAllocations), cell(results.UnitBytes),
+			cell(results.UnitThroughput),
 		})
 	}
 	if len(rows) == 0 {
 		return
 	}
-	w.Text("What one operation costs, by the Go benchmark of that name, and how that compares with its reference, which does the least that the same work could take. In parentheses what is wanted:")
+	w.Text("What one operation costs, by the Go benchmark of that name, and how that compares with its " +
+		"reference, which does the least that the same work could take. In parentheses what is wanted:")
 	w.Table("lrrrrr", []string{"operation", "time", "to its reference", "allocs/op", "B/op", "MB/s"}, rows)
 	if omitted > 0 {
 		w.Text("And %d more, under Go benchmarks.", omitted)

@@ -77,7 +77,8 @@ func (*targets) write(w *baseline.SectionWriter, c content) {
 		w.Text("There are none: %s.", lacks(c.project, "targets"))
 		return
 	}
-	w.Text("What must hold, with what was measured here. The tests named hold the same, or stricter, on every commit; this page does when it is measured.")
+	w.Text("What must hold, with what was measured here. The tests named hold the same, or stricter, on every " +
+		"commit; this page does when it is measured.")
 	var rows [][]string
 	forOther := false
 	for _, t := range targets {
@@ -95,7 +96,8 @@ func (*targets) write(w *baseline.SectionWriter, c content) {
 	w.Table("lrrll", []string{"target", "wanted", "measured", "met", "enforced by"}, rows)
 	w.Text("%s.", countTargets(targets))
 	if forOther {
-		w.Text("What was set for another machine is shown, and not judged: a time means something only beside times of the same machine.")
+		w.Text("What was set for another machine is shown, and not judged: a time means something only beside " +
+			"times of the same machine.")
 	}
 }
 
@@ -128,7 +130,10 @@ func countTargets(targets []evaluatedTarget) string {
 	for _, more := range []struct {
 		state targetState
 		text  string
-	}{{targetUnmet, "%d not met"}, {targetUnmeasured, "%d not measured"}, {targetForOtherMachine, "%d set for another machine"}} {
+	}{
+		{targetUnmet, "%d not met"}, {targetUnmeasured, "%d not measured"},
+		{targetForOtherMachine, "%d set for another machine"},
+	} {
 		if n[more.state] > 0 {
 			text += ", " + fmt.Sprintf(more.text, n[more.state])
 		}
