@@ -81,7 +81,8 @@ func (a ABTest) benchmarksSummary() []string {
 	lines := append([]string{fmt.Sprintf("base: %s; now: %s", a.BaseState, a.NowState)}, a.sidesDiffer()...)
 	if a.Rounds > 0 {
 		lines = append(lines, fmt.Sprintf("%s, %s of four blocks each in %.0f s%s; samples: %s",
-			plaintext.Count(a.Benchmarks, "benchmark"), plaintext.Count(a.Rounds, "round"), a.Elapsed.Seconds(), a.layouts(), a.Samples))
+			plaintext.Count(a.Benchmarks, "benchmark"), plaintext.Count(a.Rounds, "round"), a.Elapsed.Seconds(),
+			a.layouts(), a.Samples))
 	}
 	return append(lines, a.Warnings...)
 }
@@ -90,7 +91,8 @@ func (a ABTest) benchmarksSummary() []string {
 func (a ABTest) layouts() string {
 	switch {
 	case a.Layouts > 0:
-		return fmt.Sprintf("; then %s of both sides' code in %.0f s", plaintext.Count(a.Layouts, "layout"), a.LayoutsElapsed.Seconds())
+		return fmt.Sprintf("; then %s of both sides' code in %.0f s",
+			plaintext.Count(a.Layouts, "layout"), a.LayoutsElapsed.Seconds())
 	case a.LayoutsErr != nil:
 		return "; other layouts of the code couldn't be built: " + strings.ReplaceAll(a.LayoutsErr.Error(), "\n\t", "; ")
 	}

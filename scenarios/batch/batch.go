@@ -102,8 +102,9 @@ func (o Options) run(ctx context.Context, s scenarios.Options) (*Result, error) 
 	closeView()
 	now := report.RunSide(rundir.Loaded{Run: r.Run, Path: r.Directory, Records: r.Records})
 	now.Read()
+	base := report.BaselineSide(o.Baseline, r.Run.Scenario)
 	r.Document = report.New(report.ModeRun, report.Input{
-		Scenario: r.Run.Scenario, Judgement: r.Judgement, Base: report.BaselineSide(o.Baseline, r.Run.Scenario), Now: now,
+		Scenario: r.Run.Scenario, Judgement: r.Judgement, Base: base, Now: now,
 	})
 	r.Err = errors.Join(err, r.writeReports())
 	return r, nil

@@ -60,7 +60,9 @@ func Build(ctx context.Context, ref, work string) (*Sides, error) {
 	}
 	for _, dir := range []string{deliveryPackage, driverPackage} {
 		if info, err := os.Stat(filepath.Join(now.Root, dir)); err != nil || !info.IsDir() {
-			return nil, &checkout.Error{Problem: strings.TrimPrefix(dir, "./") + " isn't in the repository", Want: "run it in the source tree of fleetmark"}
+			return nil, &checkout.Error{
+				Problem: strings.TrimPrefix(dir, "./") + " isn't in the repository", Want: "run it in the source tree of fleetmark",
+			}
 		}
 	}
 	base.Dir, now.Dir = base.Root, now.Root
@@ -104,7 +106,7 @@ func compile(ctx context.Context, t *checkout.Tree, to string, flags ...string) 
 	return err
 }
 
-// notLinked says of an error that it is of another layout of a driver that did compile.
+// notLinked words an error for a driver that does compile, and only can't be linked in another layout.
 func notLinked(t *checkout.Tree, err error) error {
 	if failed, ok := errors.AsType[*checkout.Error](err); ok {
 		failed.Problem = fmt.Sprintf("%s: the driver can't be linked with its functions in another order", t)
@@ -142,7 +144,8 @@ func (b *baseBuild) build(ctx context.Context) error {
 	b.recipe = recipe{tree: b.BaseTree}
 	err := b.recipe.compile(ctx, b.Base)
 	if e, ok := errors.AsType[*checkout.Error](err); ok {
-		e.Problem = fmt.Sprintf("%s: its delivery package compiles neither with today's harness nor with its own", b.BaseTree)
+		e.Problem = fmt.Sprintf("%s: its delivery package compiles neither with today's harness nor with its own",
+			b.BaseTree)
 		e.Want = "name a revision that compiles; the compiler says of its own"
 	}
 	b.Harness = HarnessOfTheDay

@@ -16,9 +16,9 @@ import (
 // driverGrace is how long a driver may take to end once its input has.
 const driverGrace = 10 * time.Second
 
-// askLimit is how long a driver may take for one block, which should last some 40 ms. A client that never
-// returns must not hold up the gate for longer. Blocks of somebody's own scenario may last longer: the
-// base's say by how much. profileLimit is how long it may take for one profile.
+// askLimit is how long a driver may take for one block, which should last some 40 ms, so that a client that never
+// returns doesn't hold up the gate for longer. Blocks of a user's own scenario may last longer; see blockLimit.
+// profileLimit is how long a driver may take for one profile.
 const (
 	askLimit     = 30 * time.Second
 	profileLimit = 5 * time.Minute
@@ -57,8 +57,9 @@ func startDriver(ctx context.Context, side, program string, o order, limit time.
 	a, err := d.ask(ctx, o)
 	switch {
 	case err == nil && a.Protocol != protocol:
-		err = &scenarios.UsageError{What: fmt.Sprintf("the driver of %s speaks protocol %d, not %d, for it is of another time than this fleetmark: "+
-			"name a revision that today's harness compiles with, or run the gate of that time", side, a.Protocol, protocol)}
+		err = &scenarios.UsageError{What: fmt.Sprintf(
+			"the driver of %s speaks protocol %d, not %d, for it is of another time than this fleetmark: "+
+				"name a revision that today's harness compiles with, or run the gate of that time", side, a.Protocol, protocol)}
 	case err != nil && ctx.Err() == nil:
 		// It never began, so this says nothing about the code that it would have driven, and is no SideError.
 		err = &scenarios.UsageError{What: fmt.Sprintf("the driver of %s can't begin: %v", side, err)}

@@ -17,39 +17,38 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// ExplainOptions say what two sides are profiled under.
+// ExplainOptions say how two sides are profiled.
 type ExplainOptions struct {
 	Sides        Sides
 	Spec         scenarios.Spec
-	FleetCommand []string // the program and arguments that lead to scenarios.ServeFleet
-	Dir          string   // where the profiles go: base/ and now/ in it
+	FleetCommand []string // the program and its arguments that lead to scenarios.ServeFleet
+	Dir          string   // for the profiles, which go into base and now in it
 
-	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. 0: CPU. Of allocations every one is counted, in
-	// processes that do so from their beginning.
+	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. If it is empty, it is profiles.CPU. Profiles of
+	// allocations count each one, in processes that do so from their beginning.
 	Kind profiles.Kind
 
 	// SampleIndex names the number to explain, such as alloc_objects; empty is the profile's own choice.
 	SampleIndex string
 
-	// Pairs is how often each side has its turn, and Each how long a turn is. 0: DefaultExplainPairs and
-	// DefaultExplainEach; of waits, which are all counted but for the shortest, waitPairs; of allocations, in which
-	// there is no noise, exactPairs.
+	// Pairs is how often each side takes its turn, and Each how long a turn is. If Each is 0, it is
+	// DefaultExplainEach. If Pairs is 0, it is DefaultExplainPairs; for waits, of which all but the shortest are
+	// counted, it is waitPairs, and for allocations, in which there is no noise, exactPairs.
 	Pairs int
 	Each  time.Duration
 
-	Own    []string // the beginnings of the functions that may be the cause
-	Within []string // of those that a stack must have to count; empty: all count
+	Own    []string // how the names of the functions begin that may be the cause
+	Within []string // how the name of a function begins that a stack must have to count; empty: all count
 
 	Seed  uint64          // of the order in which the sides take turns
-	Plant scenarios.Plant // has now's side worse, to see whether that is found
+	Plant scenarios.Plant // makes the working tree's side worse
 
-	Stderr   io.Writer
-	Progress func(done, of int) // may be nil; called after each pair
+	Stderr   io.Writer          // where the fleet's process writes its errors
+	Progress func(done, of int) // is called after each pair; may be nil
 }
 
-// The defaults: some 2,000 samples a side, of which a function with a twentieth of a push has a hundred. A turn
-// is as short as may be, for what the machine does is then more alike in the two of a pair; but every
-// profile costs a tenth of a second to end.
+// The defaults give some 2,000 samples a side, so that a function with a twentieth of a push has a hundred. A
+// short turn meets the same machine as the other one of its pair; but to end a profile costs a tenth of a second.
 const (
 	DefaultExplainPairs = 50
 	DefaultExplainEach  = 500 * time.Millisecond
@@ -58,30 +57,31 @@ const (
 	exactPairs = 8
 )
 
-// Explained is which functions differ, and the profiles that say so, a pair at the same place.
+// An Explained says which functions differ. Profiles of a pair have the same index in BaseFiles and NowFiles.
 type Explained struct {
 	*profiles.Explanation
 	BaseFiles, NowFiles []string
 }
 
-func (o ExplainOptions) resolve() (ExplainOptions, error) {
+// withDefaults returns the options with values for those that are zero.
+func (o ExplainOptions) withDefaults() (ExplainOptions, error) {
 	if o.Kind == "" {
 		o.Kind = profiles.CPU
 	}
-	pairs, ok := map[profiles.Kind]int{profiles.CPU: DefaultExplainPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs}[o.Kind]
+	pairs, ok := map[profiles.Kind]int{
+		profiles.CPU: DefaultExplainPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs,
+	}[o.Kind]
 	if !ok {
-		return o, fmt.Errorf("explain: profiles of kind %s: want %s, %s or %s", o.Kind, profiles.CPU, profiles.Block, profiles.Allocs)
+		return o, fmt.Errorf("explain: profiles of kind %s: want %s, %s or %s",
+			o.Kind, profiles.CPU, profiles.Block, profiles.Allocs)
 	}
-	o.Pairs = cmp.Or(o.Pairs, pairs)
-	if o.Each == 0 {
-		o.Each = DefaultExplainEach
-	}
+	o.Pairs, o.Each = cmp.Or(o.Pairs, pairs), cmp.Or(o.Each, DefaultExplainEach)
 	return o, nil
 }
 
-// Explain profiles both sides by turns, and says which functions' cost differs.
+// Explain profiles both sides in turns, and says of which functions the cost differs.
 func Explain(ctx context.Context, o ExplainOptions) (_ *Explained, finally error) {
-	o, err := o.resolve()
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func Explain(ctx context.Context, o ExplainOptions) (_ *Explained, finally error
 				return nil, err
 			}
 		}
-		o.tell(n)
+		o.progress(n)
 	}
 	e := &Explained{}
 	if e.BaseFiles, err = profiles.Find(filepath.Join(o.Dir, sideBase), o.Kind); err != nil {
@@ -116,13 +116,15 @@ func Explain(ctx context.Context, o ExplainOptions) (_ *Explained, finally error
 	if e.NowFiles, err = profiles.Find(filepath.Join(o.Dir, sideNow), o.Kind); err != nil {
 		return nil, err
 	}
-	e.Explanation, err = profiles.Explain(ctx, e.BaseFiles, e.NowFiles, profiles.ExplainOptions{SampleIndex: o.SampleIndex, Own: o.Own, Within: o.Within, Paired: true})
+	e.Explanation, err = profiles.Explain(ctx, e.BaseFiles, e.NowFiles, profiles.ExplainOptions{
+		SampleIndex: o.SampleIndex, Own: o.Own, Within: o.Within, Paired: true,
+	})
 	return e, err
 }
 
 // Take profiles the base's side alone, into Dir.
 func Take(ctx context.Context, o ExplainOptions) (finally error) {
-	o, err := o.resolve()
+	o, err := o.withDefaults()
 	if err != nil {
 		return err
 	}
@@ -135,19 +137,22 @@ func Take(ctx context.Context, o ExplainOptions) (finally error) {
 		if err := o.take(ctx, drivers[sideBase], o.Dir, n); err != nil {
 			return err
 		}
-		o.tell(n)
+		o.progress(n)
 	}
 	return nil
 }
 
-func (o ExplainOptions) tell(done int) {
+// progress says that so many pairs are done.
+func (o ExplainOptions) progress(done int) {
 	if o.Progress != nil {
 		o.Progress(done, o.Pairs)
 	}
 }
 
-// start has a fleet and a driver a side, warm. done ends them.
-func (o ExplainOptions) start(ctx context.Context, sides map[string]string) (drivers map[string]*driver, done func() error, err error) {
+// start starts a fleet and a driver for each side, which are programs, and warms these up. done ends them.
+func (o ExplainOptions) start(
+	ctx context.Context, sides map[string]string,
+) (drivers map[string]*driver, done func() error, err error) {
 	var closers []func() error
 	end := func() (err error) {
 		for i := len(closers) - 1; i >= 0; i-- {
@@ -175,7 +180,10 @@ func (o ExplainOptions) start(ctx context.Context, sides map[string]string) (dri
 	}
 	first := order{
 		Protocol: protocol, EveryAllocation: o.Kind == profiles.Allocs,
-		Work: []work{{Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority, Machine: machine.Identity}},
+		Work: []work{{
+			Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority,
+			Machine: machine.Identity,
+		}},
 	}
 	drivers = map[string]*driver{}
 	for side, program := range sides {
@@ -192,7 +200,7 @@ func (o ExplainOptions) start(ctx context.Context, sides map[string]string) (dri
 	return drivers, end, nil
 }
 
-// take has a driver profiled for a turn.
+// take profiles a driver for one turn.
 func (o ExplainOptions) take(ctx context.Context, d *driver, dir string, n int) error {
 	_, err := d.ask(ctx, request{Profile: &profileRequest{Dir: dir, Kind: o.Kind, Number: n, Nanoseconds: o.Each}})
 	return err

@@ -139,7 +139,8 @@ func (s slowdown) build(tb testing.TB, root, work string) string {
 	dir, err := os.MkdirTemp(work, "planted-*")
 	require.NoError(tb, err)
 	replace := map[string]string{}
-	for name, text := range map[string]string{s.file: changed, "planted.go": fmt.Sprintf(helpers, filepath.Join(dir, "took"))} {
+	for name, text := range map[string]string{s.file: changed, "planted.go": fmt.Sprintf(helpers,
+		filepath.Join(dir, "took"))} {
 		to := filepath.Join(dir, name)
 		require.NoError(tb, os.WriteFile(to, []byte(text), 0o600))
 		replace[filepath.Join(root, "delivery", name)] = to

@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// pairsOfLayout is how many pairs are measured in a layout. More would say more of that one, and nothing
-// of how much it differs from others, which is what the judgement wants.
+// pairsOfLayout is how many pairs are measured in a layout. More would say more about that layout, and nothing
+// about how much it differs from others, which the judgement rests on.
 const pairsOfLayout = 4
 
 // layouts settles what one layout of the code left open: both sides are linked again and again, with
@@ -45,7 +45,7 @@ func (r *runner) layouts(ctx context.Context) error {
 		}
 		var p Pair
 		var invalid []judge.Reason
-		err = r.between(ctx, base, now, func() (err error) {
+		err = r.withDrivers(ctx, base, now, func() (err error) {
 			p, invalid, err = r.layout(ctx, specs)
 			return err
 		})
@@ -59,7 +59,9 @@ func (r *runner) layouts(ctx context.Context) error {
 		}
 		elapsed := time.Since(began)
 		if r.o.Progress != nil {
-			r.o.Progress(Progress{Pairs: r.outcome.Pairs, Dropped: r.outcome.Dropped, Layouts: over.Pairs(), Elapsed: elapsed, Budget: budget})
+			r.o.Progress(Progress{
+				Pairs: r.outcome.Pairs, Dropped: r.outcome.Dropped, Layouts: over.Pairs(), Elapsed: elapsed, Budget: budget,
+			})
 		}
 		last := elapsed >= budget || !over.CanAddPair()
 		if len(invalid) == 0 && !last && !over.AnalysisDue() {
@@ -77,7 +79,7 @@ func (r *runner) layouts(ctx context.Context) error {
 	}
 }
 
-// layout measures the drivers of one layout. Reasons why what it measured can't be believed are invalid.
+// layout measures the drivers of one layout. It returns reasons if what it measured can't be believed.
 func (r *runner) layout(ctx context.Context, specs []int) (all Pair, invalid []judge.Reason, err error) {
 	if err := r.warmUp(ctx, specs); err != nil {
 		return all, nil, err
@@ -93,8 +95,9 @@ func (r *runner) layout(ctx context.Context, specs []int) (all Pair, invalid []j
 		case len(contradicted) > 0:
 			return all, contradicted, nil
 		case !good:
-			if dropped++; dropped > leastDropped {
-				return all, []judge.Reason{{Code: judge.PairsDropped, N: dropped, Of: pairs + dropped, Text: r.why}}, nil
+			if dropped++; dropped > minDropped {
+				reason := judge.Reason{Code: judge.PairsDropped, N: dropped, Of: pairs + dropped, Text: r.dropped}
+				return all, []judge.Reason{reason}, nil
 			}
 			continue
 		}

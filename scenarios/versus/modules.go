@@ -50,7 +50,8 @@ func (b *baseBuild) mergeModules(ctx context.Context) (string, error) {
 		errs = append(errs, now.DropReplace(r.Old.Path, r.Old.Version))
 		now.Cleanup()
 		if !ofBase(r) { // a directory must be found from the temporary one
-			errs = append(errs, now.AddReplace(r.Old.Path, r.Old.Version, b.NowTree.Absolute(r.New.Path), r.New.Version))
+			path := b.NowTree.Absolute(r.New.Path)
+			errs = append(errs, now.AddReplace(r.Old.Path, r.Old.Version, path, r.New.Version))
 		}
 	}
 	for _, m := range b.baseMods.Modules {
@@ -58,7 +59,8 @@ func (b *baseBuild) mergeModules(ctx context.Context) (string, error) {
 	}
 	for _, r := range base.Replace {
 		if ofBase(*r) {
-			errs = append(errs, now.AddReplace(r.Old.Path, r.Old.Version, b.BaseTree.Absolute(r.New.Path), r.New.Version))
+			path := b.BaseTree.Absolute(r.New.Path)
+			errs = append(errs, now.AddReplace(r.Old.Path, r.Old.Version, path, r.New.Version))
 		}
 	}
 	if base.Go != nil {
@@ -78,9 +80,11 @@ func (b *baseBuild) mergeModules(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return file, errors.Join(os.WriteFile(file, text, 0o600), os.WriteFile(strings.TrimSuffix(file, ".mod")+".sum", sums, 0o600))
+	sumFile := strings.TrimSuffix(file, ".mod") + ".sum"
+	return file, errors.Join(os.WriteFile(file, text, 0o600), os.WriteFile(sumFile, sums, 0o600))
 }
 
+// readModules reads the go.mod file of a tree.
 func readModules(t *checkout.Tree) (*modfile.File, error) {
 	path := filepath.Join(t.Root, "go.mod")
 	text, err := os.ReadFile(path)
@@ -89,7 +93,8 @@ func readModules(t *checkout.Tree) (*modfile.File, error) {
 	}
 	f, err := modfile.Parse(path, text, nil)
 	if err != nil {
-		return nil, &checkout.Error{Problem: fmt.Sprintf("%s: go.mod can't be read (%v)", t, err), Want: "make `go build` work there", Err: err}
+		problem := fmt.Sprintf("%s: go.mod can't be read (%v)", t, err)
+		return nil, &checkout.Error{Problem: problem, Want: "make `go build` work there", Err: err}
 	}
 	return f, nil
 }
@@ -119,7 +124,8 @@ func (b *baseBuild) checkModules(ctx context.Context, t *checkout.Tree, file str
 			return err
 		}
 		if got != m.Version {
-			return &checkout.Error{Problem: fmt.Sprintf("today's harness requires %s %s, not %s", m.Path, got, m.Version), Want: "build it with the base's modules"}
+			problem := fmt.Sprintf("today's harness requires %s %s, not %s", m.Path, got, m.Version)
+			return &checkout.Error{Problem: problem, Want: "build it with the base's modules"}
 		}
 	}
 	return nil

@@ -29,9 +29,11 @@ type Cause struct {
 // functions made the difference. It writes the profiles, the explanations and flame graphs into a new
 // directory below out. It calls log with lines about how far it is.
 //
-// A cause that can't be found is an error, returned beside the causes that were. The verdict stands
-// either way.
-func ExplainRegression(ctx context.Context, o Options, j *judge.Judgement, out string, log func(string)) (causes []Cause, err error) {
+// If a cause can't be found, ExplainRegression returns an error beside the causes that it found. The verdict
+// stands either way.
+func ExplainRegression(
+	ctx context.Context, o Options, j *judge.Judgement, out string, log func(string),
+) (causes []Cause, err error) {
 	dir := filepath.Join(out, time.Now().UTC().Format("20060102T150405Z")+"-gate-explained")
 	for _, need := range planProfiles(j, o.Specs) {
 		c, failed := need.explain(ctx, o, filepath.Join(dir, string(need.kind)), log)
@@ -82,7 +84,8 @@ func planProfiles(j *judge.Judgement, specs []scenarios.Spec) []profileNeed {
 		case u.Class == results.ClassMemory:
 			// No profile of a push shows what stays allocated.
 		case u.Class == results.ClassRate && slices.ContainsFunc(j.Rows, func(r judge.Row) bool {
-			return r.Scenario == row.Scenario && r.Op == row.Op && r.Unit.Name == results.UnitMean && r.Verdict == results.Regressed
+			sameOp := r.Scenario == row.Scenario && r.Op == row.Op
+			return sameOp && r.Unit.Name == results.UnitMean && r.Verdict == results.Regressed
 		}):
 			// The regressed time says the same, and more.
 		case u.Class == results.ClassTime:
@@ -141,29 +144,34 @@ func LogPairs(log func(string)) func(done, of int) {
 func (n profileNeed) explain(ctx context.Context, o Options, dir string, log func(string)) (Cause, error) {
 	log(fmt.Sprintf("profiling %s for %s, both sides by turns", n.spec.Name, n.kind))
 	c := Cause{Scenario: n.spec.Name, Kind: n.kind, Dir: dir}
-	own := append(OwnFunctions(), checkout.Functions(o.Sides.Differences)...) // a dependency that changed may be the cause, too
+	// A dependency that changed may be the cause, too.
+	own := append(OwnFunctions(), checkout.Functions(o.Sides.Differences)...)
 	var within []string
 	if n.kind == profiles.Block { // else it is mostly the harness, which waits for the next operation
 		within = deliveryFunctions()
 	}
 	e, err := Explain(ctx, ExplainOptions{
-		Sides: o.Sides, Spec: n.spec, FleetCommand: o.FleetCommand, Dir: dir, Kind: n.kind, SampleIndex: n.sample, Own: own, Within: within, Seed: o.Seed,
-		Stderr: o.Stderr, Plant: o.Plant, Progress: LogPairs(log),
+		Sides: o.Sides, Spec: n.spec, FleetCommand: o.FleetCommand, Dir: dir, Kind: n.kind, SampleIndex: n.sample,
+		Own: own, Within: within, Seed: o.Seed, Stderr: o.Stderr, Plant: o.Plant, Progress: LogPairs(log),
 	})
 	if n.kind == profiles.Block && errors.Is(err, profiles.ErrNothingWithin) {
-		return c, errors.New("nobody waits for anybody in the delivery package: a sleep, or an answer that comes late, is in no profile")
+		return c, errors.New("nobody waits for anybody in the delivery package: " +
+			"a sleep, or an answer that comes late, is in no profile")
 	}
 	if err != nil {
 		return c, err
 	}
 	c.Explanation = e.Explanation
 	if waits := e.Total.Delta; waits < n.extraNS/2 { // else the numbers say it
-		e.Notes = append(e.Notes, fmt.Sprintf("an operation takes %s longer, of which these waits are %.0f%%: the rest is work, its turn at a processor, a sleep or a device's late answer, and the last two are in no profile",
+		e.Notes = append(e.Notes, fmt.Sprintf(
+			"an operation takes %s longer, of which these waits are %.0f%%: the rest is work, its turn at a processor, "+
+				"a sleep or a device's late answer, and the last two are in no profile",
 			results.Duration.Format(n.extraNS), 100*max(0, waits)/n.extraNS))
 	}
 	c.Flame, c.FlameErr, err = e.WriteFiles(ctx, dir, e.BaseFiles, e.NowFiles, profiles.FlameOptions{
-		Title:       fmt.Sprintf("%s of %s: now, less base", c.Kind, c.Scenario),
-		Note:        "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. Red is more, green less.",
+		Title: fmt.Sprintf("%s of %s: now, less base", c.Kind, c.Scenario),
+		Note: "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. " +
+			"Red is more, green less.",
 		SampleIndex: n.sample, Within: within,
 	})
 	return c, err

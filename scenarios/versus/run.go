@@ -15,26 +15,27 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// Options say what is measured against what.
+// Options say what is measured.
 type Options struct {
 	Sides        Sides
-	Specs        []scenarios.Spec // a repetition of each is a block
-	FleetCommand []string         // the program and arguments that lead to scenarios.ServeFleet
+	Specs        []scenarios.Spec // a block is a repetition of one of them
+	FleetCommand []string         // the program and its arguments that lead to scenarios.ServeFleet
 
-	// Budget is how long is measured at most, building apart. 0: DefaultBudget.
+	// Budget bounds the time that is spent measuring. If it is 0, it is DefaultBudget.
 	Budget time.Duration
-	// Layouts has times that one layout of the code can't settle measured in further ones; see
-	// [sequential.Result.Unsettled]. It wants Sides.Relink.
+	// Layouts says that times which one layout of the code can't settle are measured in further ones; see
+	// [sequential.Result.Unsettled]. It has no effect without Sides.Relink.
 	Layouts bool
-	// LayoutBudget is how long that may take, building included. 0: DefaultLayoutBudget.
+	// LayoutBudget bounds the time that further layouts take, building included. If it is 0, it is
+	// DefaultLayoutBudget.
 	LayoutBudget time.Duration
-	// Whole has the budget spent, however soon it is decided: for who wants the intervals rather than the verdict.
+	// Whole says that the whole budget is spent, however soon the verdict is known: the intervals get narrower.
 	Whole bool
-	// Seed is of the order in which the sides take turns.
+	// Seed seeds the order in which the sides take turns.
 	Seed uint64
 
-	// Plant makes now's side worse, and Slower has it spend more processor time in each push, as a share
-	// of what the base's takes: to see whether that is found.
+	// Plant makes the working tree's side worse, and Slower has it spend more processor time in each push, as a
+	// share of what a push of the base takes. A self-test shows that the gate finds them.
 	Plant  scenarios.Plant
 	Slower float64
 
@@ -42,9 +43,9 @@ type Options struct {
 	// blocks took, and at least 30 seconds.
 	Limit time.Duration
 
-	Stderr   io.Writer      // where the fleet's process says what it has to say
-	Progress func(Progress) // may be nil; called after each pair
-	Pair     func(Pair)     // may be nil; called with each pair that counts
+	Stderr   io.Writer      // where the fleet's process writes its errors
+	Progress func(Progress) // is called after each pair; may be nil
+	Pair     func(Pair)     // is called with each pair that counts; may be nil
 }
 
 // DefaultBudget leaves time to build in two minutes.
@@ -53,38 +54,38 @@ const DefaultBudget = 100 * time.Second
 // DefaultLayoutBudget is about what [sequential.MaxLayouts] layouts take.
 const DefaultLayoutBudget = 4 * time.Minute
 
-// Progress is how far it has come.
+// Progress says how far a comparison has come.
 type Progress struct {
 	Pairs, Dropped  int
-	Layouts         int // of the code that have been measured after the first; the times are then of these
+	Layouts         int // of the code that were measured after the first; if any, the times are of these
 	Elapsed, Budget time.Duration
 }
 
-// Pair is what one pair measured: the blocks of either side.
+// A Pair is what one pair measured: the blocks of either side.
 type Pair struct{ Base, Now [][]results.Record }
 
-// Outcome is what came of it.
+// An Outcome is what a comparison measured, and the judgement of it.
 type Outcome struct {
 	Judgement      *judge.Judgement
-	Base, Now      []results.Record // a record a block and operation
+	Base, Now      []results.Record // one for each block and operation
 	Pairs          int
-	Dropped        int // pairs in which a block was not to be believed
+	Dropped        int // pairs with a block that can't be believed
 	Elapsed        time.Duration
 	Layouts        int             // that were measured besides the first
 	LayoutsElapsed time.Duration   // building included
 	Relinking      error           // why no further ones could be built, or nil
-	Planted        scenarios.Plant // what Plant and Slower came to
+	Planted        scenarios.Plant // by Plant and Slower
 	Failed         *SideError      // what ended the comparison before it was decided, or nil
 }
 
-// mostDropped is the share of pairs that may be dropped, and leastDropped how many in any case.
+// A comparison is invalid if more than maxDroppedShare of its pairs are dropped, and more than minDropped.
 const (
-	mostDropped  = 0.25
-	leastDropped = 5
+	maxDroppedShare = 0.25
+	minDropped      = 5
 )
 
-// Run measures until it is decided or the budget is spent. A context that ends is its error; what
-// had been measured is then nobody's verdict.
+// Run measures until the verdict is known or the budget is spent. If ctx ends first, it returns the context's
+// error, and there is no verdict.
 func Run(ctx context.Context, o Options) (_ *Outcome, finally error) {
 	if o.Budget == 0 {
 		o.Budget = DefaultBudget
@@ -92,7 +93,9 @@ func Run(ctx context.Context, o Options) (_ *Outcome, finally error) {
 	if o.Sides.Same {
 		return &Outcome{Judgement: judge.Identical()}, nil
 	}
-	r := &runner{o: o, test: sequential.New(sequential.Options{}), random: rand.New(rand.NewPCG(o.Seed, 0)), outcome: &Outcome{}}
+	r := &runner{
+		o: o, test: sequential.New(sequential.Options{}), random: rand.New(rand.NewPCG(o.Seed, 0)), outcome: &Outcome{},
+	}
 	for _, s := range o.Specs {
 		fleet, err := scenarios.StartFleetAlone(ctx, o.FleetCommand, s, o.Stderr)
 		if err != nil {
@@ -103,9 +106,11 @@ func Run(ctx context.Context, o Options) (_ *Outcome, finally error) {
 		if err != nil {
 			return nil, err
 		}
-		r.work = append(r.work, work{Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority})
+		r.work = append(r.work, work{
+			Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority,
+		})
 	}
-	err := r.between(ctx, o.Sides.Base, o.Sides.Now, func() error { return r.oneLayout(ctx) })
+	err := r.withDrivers(ctx, o.Sides.Base, o.Sides.Now, func() error { return r.oneLayout(ctx) })
 	if err == nil && o.Layouts && o.Sides.Relink != nil {
 		err = r.layouts(ctx)
 	}
@@ -119,33 +124,35 @@ func Run(ctx context.Context, o Options) (_ *Outcome, finally error) {
 	return r.outcome, nil
 }
 
-// fail concludes a comparison of which one side can't measure any more. If it is the working tree, whose
-// base did the same work, that is as bad as a regression; if it is the base, nothing can be told.
+// fail judges a comparison of which one side can't measure any more. If that is the working tree's, it is as bad as
+// a regression, since the base did the same work. If it is the base's, nothing can be told.
 func (r *runner) fail(failed *SideError) {
 	found, _ := r.test.Analyze(true)
-	var unsettled []sequential.Key // other layouts were to tell
+	var unsettled []sequential.Key // times that other layouts were to settle
 	if r.o.Layouts && r.o.Sides.Relink != nil {
 		unsettled = found.Unsettled()
 	}
 	reason := judge.Reason{Code: judge.SideFailed, Side: judge.Side(failed.Side), Text: failed.Error()}
 	r.outcome.Failed = failed
-	r.outcome.Judgement = judge.Unfinished(found, reason, func(k sequential.Key) bool { return !slices.Contains(unsettled, k) })
+	settled := func(k sequential.Key) bool { return !slices.Contains(unsettled, k) }
+	r.outcome.Judgement = judge.Unfinished(found, reason, settled)
 }
 
+// A runner is a comparison under way.
 type runner struct {
 	o         Options
-	work      []work // for drivers: the scenarios, and their fleets
+	work      []work // for the drivers: the scenarios and their fleets
 	base, now *driver
 	test      *sequential.Test
 	found     sequential.Result // of the last analysis
 	random    *rand.Rand
 	outcome   *Outcome
 	longest   time.Duration // that a block of the base took
-	why       string        // the last pair was dropped for
+	dropped   string        // why the last pair was dropped that was
 }
 
-// between starts the drivers of both sides, has f measure with them, and ends them.
-func (r *runner) between(ctx context.Context, base, now string, f func() error) (err error) {
+// withDrivers starts the drivers of both sides, calls f, which measures with them, and ends them.
+func (r *runner) withDrivers(ctx context.Context, base, now string, f func() error) (err error) {
 	first := order{Protocol: protocol, Work: r.work}
 	if r.base, err = startDriver(ctx, sideBase, base, first, r.o.Limit); err != nil {
 		return err
@@ -169,7 +176,7 @@ func (r *runner) oneLayout(ctx context.Context) error {
 	return r.run(ctx)
 }
 
-// allSpecs are the places of all scenarios.
+// allSpecs returns the indices of all scenarios.
 func (r *runner) allSpecs() []int {
 	all := make([]int, len(r.o.Specs))
 	for i := range all {
@@ -178,16 +185,16 @@ func (r *runner) allSpecs() []int {
 	return all
 }
 
-// warmUps is how many blocks of each are measured for nothing: the first is of cold caches. costings is
-// how many more say what a push costs, where a share of it is to be planted.
+// warmUpBlocks is how many blocks of each scenario are measured and not counted, since caches are cold.
+// costBlocks is how many more say what a push costs, if a share of that is planted.
 const (
-	warmUps  = 3
-	costings = 15
+	warmUpBlocks = 3
+	costBlocks   = 15
 )
 
-// warmUp has both sides warm for some scenarios.
+// warmUp warms both sides up for some scenarios.
 func (r *runner) warmUp(ctx context.Context, specs []int) error {
-	for range warmUps {
+	for range warmUpBlocks {
 		for _, i := range specs {
 			for _, d := range []*driver{r.base, r.now} {
 				if _, err := r.block(ctx, d, i); err != nil {
@@ -199,7 +206,7 @@ func (r *runner) warmUp(ctx context.Context, specs []int) error {
 	return nil
 }
 
-// plant makes now's side worse by what is to be found, once it is known what a push costs.
+// plant makes the working tree's side worse, as Plant and Slower say.
 func (r *runner) plant(ctx context.Context) error {
 	plant := r.o.Plant
 	if r.o.Slower > 0 {
@@ -214,14 +221,14 @@ func (r *runner) plant(ctx context.Context) error {
 	return err
 }
 
-// pushCost is the processor time of a push, in nanoseconds: the median of some blocks of the base's.
+// pushCost returns the processor time of a push in nanoseconds: the median over some blocks of the base.
 func (r *runner) pushCost(ctx context.Context) (float64, error) {
 	var costs []float64
 	for i, s := range r.o.Specs {
 		if s.Load.Operation != scenarios.Push {
 			continue
 		}
-		for range costings {
+		for range costBlocks {
 			a, err := r.block(ctx, r.base, i)
 			if err != nil {
 				return 0, err
@@ -234,12 +241,14 @@ func (r *runner) pushCost(ctx context.Context) (float64, error) {
 		}
 	}
 	if len(costs) == 0 {
-		return 0, &scenarios.UsageError{What: "no scenario of pushes alone, or no processor time on this system: want one with load.operation push to plant something in it"}
+		return 0, &scenarios.UsageError{What: "no scenario of pushes alone, or no processor time on this system: " +
+			"want one with load.operation push to plant something in it"}
 	}
 	slices.Sort(costs)
 	return costs[len(costs)/2], nil
 }
 
+// run measures pairs until the verdict is known or the budget is spent.
 func (r *runner) run(ctx context.Context) error {
 	began := time.Now()
 	for {
@@ -249,8 +258,8 @@ func (r *runner) run(ctx context.Context) error {
 		}
 		o := r.outcome
 		o.Pairs, o.Elapsed = r.test.Pairs(), time.Since(began)
-		if len(invalid) == 0 && float64(o.Dropped) > max(leastDropped, mostDropped*float64(o.Pairs+o.Dropped)) {
-			invalid = []judge.Reason{{Code: judge.PairsDropped, N: o.Dropped, Of: o.Pairs + o.Dropped, Text: r.why}}
+		if len(invalid) == 0 && float64(o.Dropped) > max(minDropped, maxDroppedShare*float64(o.Pairs+o.Dropped)) {
+			invalid = []judge.Reason{{Code: judge.PairsDropped, N: o.Dropped, Of: o.Pairs + o.Dropped, Text: r.dropped}}
 		}
 		if r.o.Progress != nil {
 			r.o.Progress(Progress{Pairs: o.Pairs, Dropped: o.Dropped, Elapsed: o.Elapsed, Budget: r.o.Budget})
@@ -270,19 +279,19 @@ func (r *runner) run(ctx context.Context) error {
 	}
 }
 
-// overrun is how many times as long as the longest block of the base a block may take.
-const overrun = 10
+// maxBlockRatio is how many times as long as the longest block of the base a block may take.
+const maxBlockRatio = 10
 
-// blockLimit returns how long a driver may take for a block. The longest block of the base so far is 0 before its
-// first one, which may then take as long as the whole comparison.
+// blockLimit returns how long a driver may take for a block. longest is what the longest block of the base took. If
+// it is 0, there was none, and the first may take as long as the whole comparison.
 func blockLimit(longest, budget time.Duration) time.Duration {
 	if longest == 0 {
 		return max(askLimit, budget)
 	}
-	return max(askLimit, overrun*longest)
+	return max(askLimit, maxBlockRatio*longest)
 }
 
-// block has a driver measure a block of a scenario, and bounds how long it may take.
+// block has a driver measure a block of a scenario within its limit.
 func (r *runner) block(ctx context.Context, d *driver, scenario int) (answer, error) {
 	if r.o.Limit == 0 {
 		d.limit = blockLimit(r.longest, r.o.Budget)
@@ -295,8 +304,8 @@ func (r *runner) block(ctx context.Context, d *driver, scenario int) (answer, er
 	return a, err
 }
 
-// pair measures a pair for the comparison in one layout. A pair in which a block isn't to be believed is
-// dropped, and both sides of it; where a ledger contradicts its client, it is all over.
+// pair measures a pair for the comparison in one layout. It drops a pair with a block that can't be believed, both
+// sides of it. If a ledger contradicts its client, it returns why the comparison is invalid.
 func (r *runner) pair(ctx context.Context) (invalid []judge.Reason, err error) {
 	p, good, invalid, err := r.blocks(ctx, r.allSpecs())
 	if err != nil {
@@ -314,10 +323,12 @@ func (r *runner) pair(ctx context.Context) (invalid []judge.Reason, err error) {
 	return nil, r.test.Add(p.Base, p.Now)
 }
 
-// blocks measures four blocks of some scenarios each, the outer ones of one side and the inner of the
-// other: what the machine does lasts tens of milliseconds, so the two sides must be as close together as
-// can be. It reports whether all are to be believed, and what a ledger says against its client.
-func (r *runner) blocks(ctx context.Context, specs []int) (p Pair, good bool, contradicted []judge.Reason, err error) {
+// blocks measures four blocks of each of some scenarios, the outer ones of one side and the inner ones of the
+// other: what disturbs a machine lasts tens of milliseconds, so the two sides are as close together as can be. It
+// reports whether all blocks can be believed, and returns what a ledger says against its client.
+func (r *runner) blocks(
+	ctx context.Context, specs []int,
+) (p Pair, good bool, contradicted []judge.Reason, err error) {
 	p, good = Pair{Base: make([][]results.Record, 2), Now: make([][]results.Record, 2)}, true
 	for _, i := range specs {
 		turns := []*driver{r.base, r.now, r.now, r.base}
@@ -331,10 +342,12 @@ func (r *runner) blocks(ctx context.Context, specs []int) (p Pair, good bool, co
 				return p, false, nil, err
 			}
 			if a.Contradicted {
-				contradicted = append(contradicted, judge.Reason{Code: judge.LedgerContradicts, Side: judge.Side(d.side), Text: a.Invalid[0]})
+				contradicted = append(contradicted, judge.Reason{
+					Code: judge.LedgerContradicts, Side: judge.Side(d.side), Text: a.Invalid[0],
+				})
 			}
 			if len(a.Invalid) > 0 {
-				good, r.why = false, d.side+": "+a.Invalid[0]
+				good, r.dropped = false, d.side+": "+a.Invalid[0]
 			}
 			blocks := p.Base
 			if d == r.now {
@@ -347,7 +360,7 @@ func (r *runner) blocks(ctx context.Context, specs []int) (p Pair, good bool, co
 	return p, good, contradicted, nil
 }
 
-// appendBlocks numbers blocks as repetitions, after those that there are.
+// appendBlocks appends the records of blocks, numbered as repetitions after those before.
 func appendBlocks(to []results.Record, blocks [][]results.Record, before int) []results.Record {
 	for i, b := range blocks {
 		for _, rec := range b {

@@ -44,8 +44,8 @@ type CaseResult struct {
 	Measured []float64 // the relative change of a push's processor time, of each run that judged it
 }
 
-// Rate returns the share of runs that were called regressed, and its 95% interval (E. B. Wilson, "Probable inference, the law of succession, and statistical
-// inference", 1927).
+// Rate returns the share of runs that were called regressed, and its 95% interval (E. B. Wilson, "Probable
+// inference, the law of succession, and statistical inference", 1927).
 func (t CaseResult) Rate() (rate, low, high float64) {
 	n := 0
 	for _, k := range t.Verdicts {
@@ -54,6 +54,7 @@ func (t CaseResult) Rate() (rate, low, high float64) {
 	return wilson(t.Verdicts[results.Regressed], n)
 }
 
+// wilson returns the share k of n and its 95% score interval.
 func wilson(k, n int) (rate, low, high float64) {
 	if n == 0 {
 		return 0, 0, 1
@@ -76,7 +77,8 @@ func Problems(list []CaseResult) []string {
 		switch {
 		case len(t.Pairs) == 0:
 		case !t.Worse() && low > FalseAlarmRate:
-			problems = append(problems, fmt.Sprintf("%.0f%% of runs without any change were called regressed", 100*rate))
+			problems = append(problems, fmt.Sprintf("%.0f%% of runs without any change were called regressed",
+				100*rate))
 		case t.Slower == 0 && t.Worse() && rate < 1:
 			problems = append(problems, fmt.Sprintf("%s was missed in %.0f%% of runs", t.Name, 100-100*rate))
 		}
@@ -109,7 +111,8 @@ func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Out
 			}
 			t := &tried[i]
 			t.Verdicts[out.Judgement.Verdict]++
-			t.Seconds, t.Pairs = append(t.Seconds, out.Elapsed.Round(time.Millisecond).Seconds()), append(t.Pairs, out.Pairs)
+			t.Seconds = append(t.Seconds, out.Elapsed.Round(time.Millisecond).Seconds())
+			t.Pairs = append(t.Pairs, out.Pairs)
 			for _, row := range out.Judgement.Rows {
 				if row.Op == string(scenarios.Push) && row.Unit.Name == results.UnitCPU && row.Delta != nil {
 					t.Measured = append(t.Measured, *row.Delta)
@@ -128,6 +131,7 @@ func due(round, runs, rounds int) bool {
 	return round*runs/rounds != (round+1)*runs/rounds || round >= rounds
 }
 
+// most returns the largest number of runs of a case.
 func most(cases []Case) int {
 	n := 1
 	for _, c := range cases {

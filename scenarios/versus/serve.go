@@ -16,19 +16,19 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// protocol is what the two processes speak. A driver of another one is refused.
+// protocol is the version of what the gate and its drivers speak. A driver with another one is refused.
 const protocol = 3
 
-// order is the first line on a driver's standard input. It holds a token, and so goes there rather
-// than among its arguments, which anybody on the machine can read.
+// An order is the first line on a driver's standard input. It isn't among the driver's arguments because it holds
+// a token, and anybody on the machine can read those.
 type order struct {
 	Protocol int    `json:"protocol"`
 	Work     []work `json:"work"`
 
-	EveryAllocation bool `json:"every_allocation,omitempty"` // is profiled
+	EveryAllocation bool `json:"every_allocation,omitempty"` // in profiles, rather than a sample
 }
 
-// work is one scenario, and the fleet for it.
+// A work is one scenario and the fleet for it.
 type work struct {
 	Spec    json.RawMessage `json:"spec"`
 	Fleet   string          `json:"fleet"`
@@ -36,18 +36,18 @@ type work struct {
 	Token   string          `json:"token"`
 	CA      string          `json:"ca,omitempty"`
 
-	Machine string `json:"machine,omitempty"` // that profiles say they were taken on
+	Machine string `json:"machine,omitempty"` // goes into profiles
 }
 
-// request is every later line.
+// A request is any later line. Its fields are obeyed in their order.
 type request struct {
 	Plant    *scenarios.Plant `json:"plant,omitempty"`
 	Measure  bool             `json:"measure,omitempty"` // a block
 	Profile  *profileRequest  `json:"profile,omitempty"`
-	Scenario int              `json:"scenario,omitempty"` // of the one at this place in the order's work
+	Scenario int              `json:"scenario,omitempty"` // an index of the order's work
 }
 
-// profileRequest is for a profile of a scenario under way.
+// A profileRequest asks for a profile of a scenario under way.
 type profileRequest struct {
 	Dir         string        `json:"dir"`
 	Kind        profiles.Kind `json:"kind"`
@@ -55,17 +55,17 @@ type profileRequest struct {
 	Nanoseconds time.Duration `json:"nanoseconds"`
 }
 
-// answer is what comes back, a line for a line. The first is for the order.
+// An answer is a driver's line for the order, and for each request.
 type answer struct {
 	Protocol int              `json:"protocol"`
 	Records  []results.Record `json:"records,omitempty"`
 	Invalid  []string         `json:"invalid,omitempty"`
 
-	Contradicted bool   `json:"contradicted,omitempty"` // by the fleet's ledger
-	Error        string `json:"error,omitempty"`        // nothing was measured, for this
+	Contradicted bool   `json:"contradicted,omitempty"` // the client was, by the fleet's ledger
+	Error        string `json:"error,omitempty"`        // why nothing was measured
 }
 
-// Serve is what a driver does until in ends or ctx does.
+// Serve is a driver: it reads an order and requests from in, and answers each on out, until in or ctx ends.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	decoder, encoder := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
 	var o order
@@ -73,11 +73,12 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		return &scenarios.UsageError{What: "drive: standard input holds no order; it is for the gate, which starts it"}
 	}
 	if o.Protocol != protocol {
-		return encoder.Encode(answer{Protocol: protocol, Error: fmt.Sprintf("it speaks protocol %d, not %d", protocol, o.Protocol)})
+		return encoder.Encode(answer{Protocol: protocol, Error: fmt.Sprintf("it speaks protocol %d, not %d",
+			protocol, o.Protocol)})
 	}
 	if o.EveryAllocation {
 		defer func(before int) { runtime.MemProfileRate = before }(runtime.MemProfileRate)
-		// What the process allocated before was sampled; what is profiled later, is less all that.
+		// What the process allocated until now was sampled. Profiles are differences, without that.
 		runtime.MemProfileRate = 1
 	}
 	var all blocks
@@ -91,26 +92,31 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	return errors.Join(serve(ctx, all, decoder, encoder), all.close())
 }
 
+// open prepares the scenario.
 func (w work) open(ctx context.Context) (*scenarios.Blocks, error) {
 	var spec scenarios.Spec
-	strict := json.NewDecoder(bytes.NewReader(w.Spec)) // a field left out of account would be another scenario
+	strict := json.NewDecoder(bytes.NewReader(w.Spec)) // without a field it would be another scenario
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&spec); err != nil {
 		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
 	}
-	return scenarios.OpenBlocks(ctx, scenarios.Options{Spec: spec, Fleet: w.Fleet, FleetControl: w.Control, FleetToken: w.Token, FleetCA: w.CA, Machine: results.Machine{Identity: w.Machine}})
+	return scenarios.OpenBlocks(ctx, scenarios.Options{
+		Spec: spec, Fleet: w.Fleet, FleetControl: w.Control, FleetToken: w.Token, FleetCA: w.CA,
+		Machine: results.Machine{Identity: w.Machine},
+	})
 }
 
-// blocks are those of every scenario.
+// blocks are the scenarios of an order.
 type blocks []*scenarios.Blocks
 
+// plant makes the client worse.
 func (all blocks) plant(p scenarios.Plant) {
 	for _, b := range all {
 		b.Plant(p)
 	}
 }
 
-// measure takes a block of one of them.
+// measure measures a block of one scenario.
 func (all blocks) measure(ctx context.Context, scenario int) answer {
 	a := answer{Protocol: protocol}
 	if scenario < 0 || scenario >= len(all) {
@@ -126,7 +132,7 @@ func (all blocks) measure(ctx context.Context, scenario int) answer {
 	return a
 }
 
-// profile takes one of one of them.
+// profile takes a profile of one scenario.
 func (all blocks) profile(ctx context.Context, scenario int, p *profileRequest) answer {
 	a := answer{Protocol: protocol}
 	if scenario < 0 || scenario >= len(all) {
@@ -140,6 +146,7 @@ func (all blocks) profile(ctx context.Context, scenario int, p *profileRequest) 
 	return a
 }
 
+// close ends all scenarios.
 func (all blocks) close() (err error) {
 	for _, b := range all {
 		err = errors.Join(err, b.Close())
@@ -147,6 +154,7 @@ func (all blocks) close() (err error) {
 	return err
 }
 
+// serve answers requests.
 func serve(ctx context.Context, all blocks, decoder *json.Decoder, encoder *json.Encoder) error {
 	if err := encoder.Encode(answer{Protocol: protocol}); err != nil {
 		return err

@@ -78,7 +78,8 @@ scenario or a section, or one has changed since.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVar(&f.check, "check", false, "fail where the page is stale or was edited by hand")
-	flags.BoolVar(&f.text, "text", false, "measure nothing: write anew only what the page takes from the code, such as targets")
+	flags.BoolVar(&f.text, "text", false,
+		"measure nothing: write anew only what the page takes from the code, such as targets")
 	flags.StringVar(&f.file, "file", baseline.FileName, "the page (- is standard output)")
 	flags.StringArrayVar(&f.from, "from", nil, "take this run directory instead of measuring (once a scenario); "+
 		"sections that want measurements are left out unless --sections names them")
@@ -298,7 +299,8 @@ func checkSameSource(page *baseline.Page, o batch.Options) error {
 		return cli.Usagef("--sections: the runs are of another machine than this: " +
 			"leave it out, or measure all of the page here")
 	case page.Revision != o.Revision:
-		return cli.Usagef("--sections: the runs are of revision %s, and this is %s: leave it out, or measure all of the page anew",
+		return cli.Usagef("--sections: the runs are of revision %s, and this is %s: "+
+			"leave it out, or measure all of the page anew",
 			page.Revision, o.Revision)
 	}
 	return nil
@@ -340,7 +342,8 @@ func (f *baselineFlags) checkPage(ctx context.Context, c cli.Console) error {
 				remedy = "`fleetmark baseline` measures it anew"
 			}
 		}
-		return &cli.ExitError{Code: cli.ExitRegressed, Text: fmt.Sprintf("%s%s is stale: %s", lines.String(), f.file, remedy)}
+		return &cli.ExitError{Code: cli.ExitRegressed, Text: fmt.Sprintf("%s%s is stale: %s",
+			lines.String(), f.file, remedy)}
 	}
 	changed := baselinepage.ChangedSince(page, in)
 	if changed != "" {

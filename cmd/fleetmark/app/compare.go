@@ -6,25 +6,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/compare"
 )
-
-// openInput opens an input of compare, of which those before it are opened.
-func openInput(path string, before []string, c cli.Console) (compare.Input, error) {
-	label, name, named := strings.Cut(path, "=")
-	if !named {
-		label, name = path, path
-	}
-	if name != cli.Stdout { // "-", here of input
-		return compare.Open(path)
-	}
-	for _, other := range before {
-		if other == cli.Stdout || strings.HasSuffix(other, "="+cli.Stdout) {
-			return compare.Input{}, cli.Usagef("-: standard input is named twice: name it once")
-		}
-	}
-	return compare.Read(c.In, label)
-}
 
 func newCompare(c cli.Console) *cobra.Command {
 	var o compare.Options
@@ -77,7 +61,8 @@ It shows; it doesn't judge: exit 0 means that it could compare.`,
 				return err
 			}
 			if len(paths) > 1 && comparison.Compared() == 0 {
-				return &cli.ExitError{Code: cli.ExitInconclusive, Text: "nothing could be compared: the inputs have no benchmark and unit in common"}
+				return cli.VerdictError(results.Inconclusive,
+					"nothing could be compared: the inputs have no benchmark and unit in common")
 			}
 			return nil
 		},
@@ -94,4 +79,21 @@ It shows; it doesn't judge: exit 0 means that it could compare.`,
 	flags.Float64Var(&o.Alpha, "alpha", 0, "call a change significant below this p (default 0.05)")
 	flags.Float64Var(&o.Confidence, "confidence", 0, "of the intervals (default 0.95)")
 	return cmd
+}
+
+// openInput opens an input of compare. before are those that are open; only one may be standard input.
+func openInput(path string, before []string, c cli.Console) (compare.Input, error) {
+	label, name, named := strings.Cut(path, "=")
+	if !named {
+		label, name = path, path
+	}
+	if name != cli.Stdout { // "-", here of input
+		return compare.Open(path)
+	}
+	for _, other := range before {
+		if other == cli.Stdout || strings.HasSuffix(other, "="+cli.Stdout) {
+			return compare.Input{}, cli.Usagef("-: standard input is named twice: name it once")
+		}
+	}
+	return compare.Read(c.In, label)
 }

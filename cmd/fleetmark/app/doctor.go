@@ -7,6 +7,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
+	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios/doctor"
 )
 
@@ -31,12 +32,13 @@ here; 130 interrupted.`,
 			}
 			checks := doctor.Examine(facts)
 			if asJSON {
-				err = json.NewEncoder(c.Out).Encode(doctorJSON{doctor.Fit(checks), doctor.Verdict(checks), checks, facts})
+				object := doctorJSON{doctor.Fit(checks), doctor.Verdict(checks), checks, facts}
+				err = json.NewEncoder(c.Out).Encode(object)
 			} else {
 				err = doctor.WriteTable(c.Out, checks, cli.TableStyle(c.Out))
 			}
 			if err == nil && !doctor.Fit(checks) {
-				err = &cli.ExitError{Code: cli.ExitInconclusive} // the table has said it
+				err = cli.VerdictError(results.Inconclusive, "") // the table has said it
 			}
 			return err
 		},

@@ -95,10 +95,14 @@ A session with curl:
 	flags.StringVar(&scenario, "scenario", "", "behave as in this scenario: a name or a file")
 	flags.StringVar(&cfg.ControlListen, "control-listen", "127.0.0.1:0", "host:port of the control port")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "of the devices' behaviour")
-	flags.StringVar((*string)(&cfg.TLS), "tls", "", "speak TLS: good, expired, wrong-name, unknown-ca, tls-1.1 or stall; the first line has the CA")
-	flags.BoolVar(&cfg.AllowRemote, "allow-remote", false, "let other machines in: listen on addresses that aren't loopback")
-	flags.StringVar(&cfg.InitialVersion, "initial-version", "", "the version that every device starts with (default 1.0.0)")
-	flags.IntVar(&cfg.MaxConnections, "max-connections", 0, "open connections at most (default 65536, or what the descriptor limit allows)")
+	flags.StringVar((*string)(&cfg.TLS), "tls", "",
+		"speak TLS: good, expired, wrong-name, unknown-ca, tls-1.1 or stall; the first line has the CA")
+	flags.BoolVar(&cfg.AllowRemote, "allow-remote", false,
+		"let other machines in: listen on addresses that aren't loopback")
+	flags.StringVar(&cfg.InitialVersion, "initial-version", "",
+		"the version that every device starts with (default 1.0.0)")
+	flags.IntVar(&cfg.MaxConnections, "max-connections", 0,
+		"open connections at most (default 65536, or what the descriptor limit allows)")
 	flags.BoolVar(&quiet, "no-progress", false, "don't show how the fleet does")
 	flags.BoolVar(&driven, "driven", false, "take orders on standard input and end with it")
 	if err := flags.MarkHidden("driven"); err != nil { // it is defined right above
@@ -128,7 +132,8 @@ func serve(cmd *cobra.Command, cfg mockfleet.Config, quiet bool, c cli.Console) 
 	if err := json.NewEncoder(c.Out).Encode(f.Ready()); err != nil {
 		return errors.Join(err, f.Close())
 	}
-	_, _ = fmt.Fprintf(c.Err, "%d devices, the first at %s; Ctrl-C ends them\n", f.Devices(), f.DeviceAddress(0)) // for a person, if there is one
+	_, _ = fmt.Fprintf(c.Err, "%d devices, the first at %s; Ctrl-C ends them\n",
+		f.Devices(), f.DeviceAddress(0)) // a note for a person, if there is one
 	progress.WatchFleet(cmd.Context(), f, c.Err, quiet)
 	return f.Close()
 }

@@ -27,7 +27,10 @@ type Options struct {
 // code. While it runs it takes over the signals SIGINT, SIGTERM and SIGPIPE. Call it first in main, since the
 // commands start the program again as a child, with the arguments "fleet", "drive" or "anatomy".
 func Main(args []string, o Options) int {
-	c := cli.Console{Args: args[min(1, len(args)):], In: os.Stdin, Out: cli.UntilClosed{File: os.Stdout}, Err: os.Stderr}
+	c := cli.Console{In: os.Stdin, Out: cli.UntilClosed{File: os.Stdout}, Err: os.Stderr}
+	if len(args) > 0 {
+		c.Args = args[1:]
+	}
 	if o.In != nil {
 		c.In = o.In
 	}

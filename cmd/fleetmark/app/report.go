@@ -64,13 +64,16 @@ the verdict.`,
 	flags.SortFlags = false
 	flags.StringVar(&f.html, "html", "", "write one HTML page to this file, plots and all")
 	flags.StringVar(&f.markdown, "markdown", "", "write the whole page in Markdown to this file")
-	flags.StringVar(&f.comment, "comment", "", "write a pull request's comment to this file: the verdict first, the rest folded")
+	flags.StringVar(&f.comment, "comment", "",
+		"write a pull request's comment to this file: the verdict first, the rest folded")
 	flags.StringVar(&f.junit, "junit", "", "write JUnit's XML to this file")
 	flags.StringVar(&f.json, "json", "", "print a JSON object, or write it to the file of --json=FILE")
 	flags.Lookup("json").NoOptDefVal = cli.Stdout
-	flags.BoolVar(&f.github, "github", false, "append to $GITHUB_STEP_SUMMARY and print annotations, in a step of GitHub Actions")
+	flags.BoolVar(&f.github, "github", false,
+		"append to $GITHUB_STEP_SUMMARY and print annotations, in a step of GitHub Actions")
 	flags.StringVar(&f.base, "base", "", "compare with this run or file, or with the baseline page of that name")
-	flags.StringVar(&f.baseline, "baseline", "", "hold the run against this page (default "+baseline.FileName+", where it is)")
+	flags.StringVar(&f.baseline, "baseline", "",
+		"hold the run against this page (default "+baseline.FileName+", where it is)")
 	flags.BoolVar(&f.schema, "schema", false, "print the JSON Schema of --json, and do nothing else")
 	return cmd
 }
@@ -162,9 +165,8 @@ func (f *reportFlags) document(path string, c cli.Console) (*report.Document, er
 	now := report.RunSide(*run)
 	side.Read()
 	now.Read()
-	return report.New(report.ModeReport, report.Input{
-		Scenario: run.Scenario, Judgement: judge.Judge(base, run.Run, run.Records, judge.Policy{}), Base: side, Now: now,
-	}), nil
+	j := judge.Judge(base, run.Run, run.Records, judge.Policy{})
+	return report.New(report.ModeReport, report.Input{Scenario: run.Scenario, Judgement: j, Base: side, Now: now}), nil
 }
 
 // baselineOf returns what a run is judged by, and the side to show of it: another run, a page that was named, or
@@ -199,7 +201,8 @@ func (f *reportFlags) baseRun(run *rundir.Loaded) (*baseline.Page, report.Side, 
 		return nil, report.Side{}, err
 	}
 	if base.Scenario != run.Scenario {
-		return nil, report.Side{}, &results.InputError{Path: f.base, Problem: fmt.Sprintf("is of the scenario %s, and %s of %s", base.Scenario, run.Path, run.Scenario), Want: "name two runs of one scenario"}
+		problem := fmt.Sprintf("is of the scenario %s, and %s of %s", base.Scenario, run.Path, run.Scenario)
+		return nil, report.Side{}, &results.InputError{Path: f.base, Problem: problem, Want: "name two runs of one scenario"}
 	}
 	side := report.RunSide(*base)
 	side.Label = "base"

@@ -64,10 +64,14 @@ func newRun(c cli.Console) *cobra.Command {
 		flags.String(s.name, "", s.usage)
 	}
 	flags.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE: set any field of the scenario, such as load.workers=64")
-	flags.StringVar(&f.fleet, "fleet", scenarios.FleetProcess, "process, inprocess, or the address of a fleet that is up")
-	flags.StringVar(&f.control, "fleet-control", "", "that fleet's control port, for its ledger (token in "+tokenEnv+")")
-	flags.StringVar(&f.devicesFrom, "devices-from", "", "drive the devices of this file: an address a line, and an ID if there is one")
-	flags.BoolVar(&f.profileFleet, "profile-fleet", false, "profile the fleet's process too, into RUN/profiles/"+scenarios.FleetProfiles)
+	flags.StringVar(&f.fleet, "fleet", scenarios.FleetProcess,
+		"process, inprocess, or the address of a fleet that is up")
+	flags.StringVar(&f.control, "fleet-control", "",
+		"that fleet's control port, for its ledger (token in "+tokenEnv+")")
+	flags.StringVar(&f.devicesFrom, "devices-from", "",
+		"drive the devices of this file: an address a line, and an ID if there is one")
+	flags.BoolVar(&f.profileFleet, "profile-fleet", false,
+		"profile the fleet's process too, into RUN/profiles/"+scenarios.FleetProfiles)
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.StringVar(&f.baseline, "baseline", "",
 		"compare with this page, and fail if that can't be (default "+baseline.FileName+", where it is)")
@@ -137,7 +141,8 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 
 // check refuses flags that contradict each other, rather than ignore one.
 func (f *runFlags) check(cmd *cobra.Command) error {
-	if err := cli.RejectEmpty(cmd, "artifact", "fleet", "fleet-control", "devices-from", "out", "baseline"); err != nil {
+	err := cli.RejectEmpty(cmd, "artifact", "fleet", "fleet-control", "devices-from", "out", "baseline")
+	if err != nil {
 		return err
 	}
 	changed := cmd.Flags().Changed
@@ -150,7 +155,9 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if f.devicesFrom != "" {
 		for _, name := range []string{"fleet", "fleet-control", "devices", "addressing"} {
 			if changed(name) {
-				return cli.Usagef("--%s and --devices-from: the file says which devices there are; leave one of the two out", name)
+				return cli.Usagef("--%s and --devices-from: the file says which devices there are; "+
+					"leave one of the two out",
+					name)
 			}
 		}
 	}
@@ -176,11 +183,11 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 			return nil, err
 		}
 		if f.remoteFleet() && f.control == "" && s.Fleet.Addressing == "" {
-			s.Fleet.Addressing = mockfleet.AddressPath // any client can use it, so outside fleets have it unless told otherwise
+			s.Fleet.Addressing = mockfleet.AddressPath // any client can use it, so a remote fleet has it by default
 		}
 		list[i] = scenarios.Options{
-			Spec: s, ProfileFleet: f.profileFleet, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenEnv),
-			DevicesFrom: f.devicesFrom, Command: c.CommandLine(),
+			Spec: s, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenEnv), DevicesFrom: f.devicesFrom,
+			ProfileFleet: f.profileFleet, Command: c.CommandLine(),
 		}
 	}
 	for _, o := range list {
@@ -196,7 +203,8 @@ func (f *runFlags) openBaseline() (*baseline.Page, string, error) {
 	path := cmp.Or(f.baseline, baseline.FileName)
 	base, err := baseline.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "baseline " + path + ": there is none: nothing to compare with; `fleetmark baseline` writes one", nil
+		missing := "baseline " + path + ": there is none: nothing to compare with; `fleetmark baseline` writes one"
+		return nil, missing, nil
 	}
 	return base, "", err
 }

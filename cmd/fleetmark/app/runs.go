@@ -58,10 +58,13 @@ listed with why, whatever the filter.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&filter.Scenario, "scenario", "", "only runs of this scenario; a pattern such as 'rollout*' may stand for several")
+	flags.StringVar(&filter.Scenario, "scenario", "",
+		"only runs of this scenario; a pattern such as 'rollout*' may stand for several")
 	flags.StringVar(&filter.Revision, "revision", "", "only runs of a revision that begins so")
-	flags.StringVar((*string)(&filter.Verdict), "verdict", "", "only runs with this verdict: pass, improved, regressed, inconclusive, invalid or none")
-	flags.StringVar(&since, "since", "", "only runs that began then or later: 24h or 7d ago, 2026-01-31, or a time as in RFC 3339")
+	flags.StringVar((*string)(&filter.Verdict), "verdict", "",
+		"only runs with this verdict: pass, improved, regressed, inconclusive, invalid or none")
+	flags.StringVar(&since, "since", "",
+		"only runs that began then or later: 24h or 7d ago, 2026-01-31, or a time as in RFC 3339")
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object a run, one on a line")
 	return cmd
 }
@@ -97,7 +100,8 @@ func showRuns(runs []rundir.Entry, folder string, filter rundir.Filter, asJSON b
 		return err
 	}
 	if unreadable > 0 { // a note: who pipes the list on should hear of it
-		_, _ = fmt.Fprintf(c.Err, "fleetmark: %s: %d of %d directories can't be read as runs\n", folder, unreadable, len(runs))
+		_, _ = fmt.Fprintf(c.Err, "fleetmark: %s: %d of %d directories can't be read as runs\n",
+			folder, unreadable, len(runs))
 	}
 	return nil
 }
@@ -117,7 +121,9 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 		}
 	}
 	if err != nil || ago <= 0 {
-		return time.Time{}, fmt.Errorf("%q: want how long ago, such as 24h or 7d, a day such as 2026-01-31, or a time such as 2026-01-31T15:04:05Z", text)
+		return time.Time{}, fmt.Errorf("%q: want how long ago, such as 24h or 7d, a day such as 2026-01-31, "+
+			"or a time such as 2026-01-31T15:04:05Z",
+			text)
 	}
 	return now.UTC().Add(-ago), nil
 }

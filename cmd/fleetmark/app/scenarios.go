@@ -29,7 +29,9 @@ func newScenarios(c cli.Console) *cobra.Command {
 				enc.SetIndent("", "  ")
 				return enc.Encode(all)
 			}
-			t := texttable.Table{Header: []string{"scenario", "description"}, Fold: []texttable.Fold{{}, {Cut: 1, End: true}}, Headless: true}
+			t := texttable.Table{
+				Header: []string{"scenario", "description"}, Fold: []texttable.Fold{{}, {Cut: 1, End: true}}, Headless: true,
+			}
 			for _, s := range all {
 				t.Rows = append(t.Rows, []string{s.Name, s.Description})
 			}
@@ -69,7 +71,8 @@ func newScenarios(c cli.Console) *cobra.Command {
 func newValidate(c cli.Console) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "validate FILE.yaml ...", Short: "Check scenario files; every mistake with its line and column", Args: cobra.MinimumNArgs(1),
+		Use: "validate FILE.yaml ...", Short: "Check scenario files; every mistake with its line and column",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
 			all := []*scenarios.SpecError{} // for JSON: a list, not null
 			for _, file := range files {

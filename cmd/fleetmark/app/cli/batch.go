@@ -24,7 +24,9 @@ func (c Console) Batch(ctx context.Context, out string, view func() batch.View) 
 }
 
 // RunBatch runs scenarios, as [batch.Run] does. Its error carries the exit code; see [EndError].
-func RunBatch(ctx context.Context, o batch.Options, list []scenarios.Options, consequence string) ([]*batch.Result, error) {
+func RunBatch(
+	ctx context.Context, o batch.Options, list []scenarios.Options, consequence string,
+) ([]*batch.Result, error) {
 	done, err := batch.Run(ctx, o, list)
 	if n := len(done); n > 0 {
 		err = cmp.Or(EndError(done[n-1], consequence), err)

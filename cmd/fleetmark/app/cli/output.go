@@ -53,7 +53,8 @@ func CheckOutputs(cmd *cobra.Command, taken string, flags ...string) error {
 			continue
 		}
 		if other := by[file]; other != "" {
-			return Usagef("--%s and --%s: both would be written to %s; give one of them a file of its own", other, name, OutputName(file))
+			return Usagef("--%s and --%s: both would be written to %s; give one of them a file of its own",
+				other, name, OutputName(file))
 		}
 		by[file] = name
 		if file == Stdout {

@@ -28,7 +28,9 @@ const pageSamples = 6
 func (g *gate) benchmarksAgainstPage(ctx context.Context, packages []string) (*outcome, error) {
 	base, err := baseline.ReadBenchmarkFile(g.baseline)
 	if errors.Is(err, fs.ErrNotExist) && !g.pageGiven {
-		return nil, cli.Usagef("--bench: there is no %s here: want --base REF beside it, to measure two revisions by turns", g.baseline)
+		return nil, cli.Usagef("--bench: there is no %s here: "+
+			"want --base REF beside it, to measure two revisions by turns",
+			g.baseline)
 	}
 	if err != nil {
 		return nil, err
@@ -96,7 +98,8 @@ func (g *gate) matching(base *results.BenchmarkFile) (keep func(results.Benchmar
 		any = any || matched[s.Name]
 	}
 	if !any {
-		return nil, cli.Usagef("--bench %q matches no benchmark of %s: want one of its section \"Go benchmarks\"", g.bench, g.baseline)
+		return nil, cli.Usagef("--bench %q matches no benchmark of %s: want one of its section \"Go benchmarks\"",
+			g.bench, g.baseline)
 	}
 	return func(s results.BenchmarkSample) bool { return matched[s.Name] }, nil
 }

@@ -113,7 +113,8 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 			case g.base != "":
 				return g.run(ctx, g.byTurns, report.ModeBase, scenarioTitle(args, versus.DefaultScenario), args)
 			default:
-				return g.run(ctx, g.againstPage, report.ModeBaseline, scenarioTitle(args, "scenarios of "+g.baseline), args)
+				title := scenarioTitle(args, "scenarios of "+g.baseline)
+				return g.run(ctx, g.againstPage, report.ModeBaseline, title, args)
 			}
 		},
 	}
@@ -134,7 +135,8 @@ func (g *gate) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&g.baseline, "baseline", baseline.FileName, "the page to hold runs against")
-	flags.StringVar(&g.base, "base", "", "measure this git reference and the working tree by turns, and compare the two")
+	flags.StringVar(&g.base, "base", "",
+		"measure this git reference and the working tree by turns, and compare the two")
 	flags.StringVar(&g.bench, "bench", "",
 		"compare the Go benchmarks that this regular expression matches: with --base two revisions, without it with the page")
 	flags.StringVar(&g.cpu, "cpu", "",
@@ -156,7 +158,8 @@ func (g *gate) define(cmd *cobra.Command) {
 		"with --base: don't profile both sides after a regression to say which function it is")
 	flags.Uint64Var(&g.seed, "seed", 1, "with --base or --self-test: of the order in which the two sides take turns")
 	flags.IntVar(&g.tries, "tries", 10, "with --self-test: comparisons of each kind that has noise")
-	flags.StringArrayVar(&g.sets, "set", nil, "KEY=VALUE: set any field of the scenarios that are run, as run --set does")
+	flags.StringArrayVar(&g.sets, "set", nil,
+		"KEY=VALUE: set any field of the scenarios that are run, as run --set does")
 	flags.StringVar(&g.out, "out", "runs", "where run directories are made")
 	flags.StringVar(&g.html, "html", "",
 		"write one HTML page to this file (- is standard output, for this and the others), plots and all")
@@ -239,7 +242,8 @@ func (g *gate) check(cmd *cobra.Command) error {
 
 // run judges in one of the ways, and shows what came of it. Its error carries the exit code.
 func (g *gate) run(
-	ctx context.Context, way func(context.Context, []string) (*outcome, error), mode report.Mode, title string, args []string,
+	ctx context.Context, way func(context.Context, []string) (*outcome, error), mode report.Mode, title string,
+	args []string,
 ) error {
 	out, err := way(ctx, args)
 	if err != nil {
@@ -256,7 +260,8 @@ func (g *gate) run(
 		return err
 	}
 	if out.interrupted {
-		text := fmt.Sprintf("interrupted while the cause was looked for; the verdict stands: %s: %s", d.Verdict, d.Reason)
+		text := fmt.Sprintf("interrupted while the cause was looked for; the verdict stands: %s: %s",
+			d.Verdict, d.Reason)
 		return &cli.ExitError{Code: cli.ExitInterrupted, Text: text}
 	}
 	return err

@@ -50,7 +50,9 @@ func (g *gate) againstPage(ctx context.Context, names []string) (*outcome, error
 	var judged []judge.ScenarioResult
 	var sides []report.Side
 	for _, r := range runs {
-		judged = append(judged, judge.ScenarioResult{Scenario: r.Scenario, Run: r.Path, Revision: r.Revision, Judgement: r.judgement})
+		judged = append(judged, judge.ScenarioResult{
+			Scenario: r.Scenario, Run: r.Path, Revision: r.Revision, Judgement: r.judgement,
+		})
 		side := report.RunSide(*r.Loaded)
 		side.Read()
 		sides = append(sides, side)
@@ -74,7 +76,8 @@ func (g *gate) load(
 			return nil, nil, err
 		}
 		if len(wanted) > 0 && !slices.Contains(wanted, run.Scenario) {
-			return nil, nil, cli.Usagef("--run %s: is of the scenario %s, and %s was asked for: leave one of the two out",
+			return nil, nil, cli.Usagef("--run %s: is of the scenario %s, and %s was asked for: "+
+				"leave one of the two out",
 				dir, run.Scenario, strings.Join(wanted, ", "))
 		}
 		if slices.ContainsFunc(runs, func(other judgedRun) bool { return sameFile(other.Path, run.Path) }) {
@@ -139,7 +142,8 @@ func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) (
 	if len(names) == 0 {
 		for _, s := range base.Scenarios {
 			if !slices.Contains(scenarios.Names(), s.Name) {
-				return nil, cli.Usagef("%s has the scenario %s, which the catalogue lacks: name its file, or a finished run with --run",
+				return nil, cli.Usagef("%s has the scenario %s, which the catalogue lacks: "+
+					"name its file, or a finished run with --run",
 					g.baseline, s.Name)
 			}
 			names = append(names, s.Name)
@@ -155,7 +159,8 @@ func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) (
 		}
 		old, ok := base.Scenario(s.Name)
 		if !ok {
-			return nil, cli.Usagef("%s doesn't have the scenario %s, so nothing was run: `fleetmark baseline --from RUN` takes it up",
+			return nil, cli.Usagef("%s doesn't have the scenario %s, so nothing was run: "+
+				"`fleetmark baseline --from RUN` takes it up",
 				g.baseline, s.Name)
 		}
 		digest, err := s.WorkloadDigest(ctx)
@@ -163,7 +168,8 @@ func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) (
 			return nil, err
 		}
 		if digest != old.WorkloadDigest {
-			return nil, cli.Usagef("scenario %s isn't what %s was measured with (%s), so nothing was run: run that, or measure the baseline anew",
+			return nil, cli.Usagef("scenario %s isn't what %s was measured with (%s), so nothing was run: "+
+				"run that, or measure the baseline anew",
 				s.Name, g.baseline, old.Command)
 		}
 	}

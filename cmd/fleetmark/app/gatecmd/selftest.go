@@ -35,7 +35,8 @@ func (g *gate) judgeItself(ctx context.Context, names []string) error {
 	view.Prefix = fmt.Sprintf("run 1 of %d: ", all)
 	tried, err := versus.SelfTest(ctx, o, cases, func(k versus.Case, out *versus.Outcome) {
 		n++
-		view.Println(fmt.Sprintf("%s: %s after %d pairs, %.0f s", k.Name, out.Judgement.Verdict, out.Pairs, out.Elapsed.Seconds()))
+		view.Println(fmt.Sprintf("%s: %s after %d pairs, %.0f s",
+			k.Name, out.Judgement.Verdict, out.Pairs, out.Elapsed.Seconds()))
 		view.Prefix = fmt.Sprintf("run %d of %d: ", n+1, all)
 	})
 	view.Close()
@@ -59,7 +60,7 @@ type caseJSON struct {
 	Low       float64                 `json:"low"`       // of its 95% interval
 	High      float64                 `json:"high"`
 	Seconds   []float64               `json:"seconds"`
-	Measured  []float64               `json:"measured_push_cpu"` // the relative change of a push's processor time, of each run
+	Measured  []float64               `json:"measured_push_cpu"` // relative change of a push's processor time
 }
 
 // showCases prints how often the gate was right.
@@ -67,7 +68,8 @@ func (g *gate) showCases(tried []versus.CaseResult) error {
 	var page bytes.Buffer
 	var rows []caseJSON
 	t := texttable.Table{
-		Header: []string{"planted", "runs", "verdicts", "called regressed (95%)", "median time", "push cpu-ns/op found"}, Align: "lrllll",
+		Header:   []string{"planted", "runs", "verdicts", "called regressed (95%)", "median time", "push cpu-ns/op found"},
+		Align:    "lrllll",
 		Fold:     []texttable.Fold{{Cut: 1, End: true}, {Rank: 2}, {Rank: 1}, {}, {Rank: 3}, {Rank: 4}},
 		Ruleless: true,
 	}
@@ -92,7 +94,8 @@ func (g *gate) showCases(tried []versus.CaseResult) error {
 	}
 	if g.json {
 		page.Reset()
-		if err := json.NewEncoder(&page).Encode(map[string]any{"stated_false_alarms": versus.FalseAlarmRate, "cases": rows}); err != nil {
+		object := map[string]any{"stated_false_alarms": versus.FalseAlarmRate, "cases": rows}
+		if err := json.NewEncoder(&page).Encode(object); err != nil {
 			return err
 		}
 	}
@@ -108,7 +111,9 @@ func upperMedian(values []float64) float64 {
 // verdictsText returns text such as "1 regressed, 9 pass".
 func verdictsText(counts map[results.Verdict]int) string {
 	var list []string
-	for _, v := range []results.Verdict{results.Regressed, results.Improved, results.Pass, results.Inconclusive, results.Invalid} {
+	for _, v := range []results.Verdict{
+		results.Regressed, results.Improved, results.Pass, results.Inconclusive, results.Invalid,
+	} {
 		if n := counts[v]; n > 0 {
 			list = append(list, fmt.Sprintf("%d %s", n, v))
 		}

@@ -39,8 +39,9 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 	}
 	base, now := found.Sides.BaseTree, found.Sides.NowTree
 	how := report.ABTest{
-		Scenarios: found.Scenarios, Base: base.Commit, Now: now.Revision(), Harness: found.Sides.Harness, Shared: found.Sides.Shared,
-		Differences: checkout.Texts(found.Sides.Differences), Pairs: found.Pairs, Dropped: found.Dropped, Elapsed: found.Elapsed,
+		Scenarios: found.Scenarios, Base: base.Commit, Now: now.Revision(), Harness: found.Sides.Harness,
+		Shared: found.Sides.Shared, Differences: checkout.Texts(found.Sides.Differences),
+		Pairs: found.Pairs, Dropped: found.Dropped, Elapsed: found.Elapsed,
 		Layouts: found.Layouts, LayoutsElapsed: found.LayoutsElapsed, LayoutsErr: found.Relinking,
 		Stacks: found.Stacks, Unexplained: found.Unexplained,
 	}
@@ -102,8 +103,8 @@ func (g *gate) benchmarksByTurns(ctx context.Context, packages []string) (_ *out
 		Base: report.Side{Records: found.Base}, Now: report.Side{Records: found.Now},
 	}
 	how := report.ABTest{
-		Base: found.BaseTree.Commit, Now: found.NowTree.Commit, Differences: found.Differences, Warnings: found.Warnings,
-		Benchmarks: found.Benchmarks, Rounds: found.Rounds, Elapsed: found.Elapsed, Samples: found.Samples,
+		Base: found.BaseTree.Commit, Now: found.NowTree.Commit, Differences: found.Differences,
+		Warnings: found.Warnings, Benchmarks: found.Benchmarks, Rounds: found.Rounds, Elapsed: found.Elapsed, Samples: found.Samples,
 		Layouts: found.Layouts, LayoutsElapsed: found.LayoutsElapsed, LayoutsErr: found.Relinking,
 	}
 	if found.Judgement.Verdict == results.Regressed && !g.noExplain {
@@ -111,7 +112,8 @@ func (g *gate) benchmarksByTurns(ctx context.Context, packages []string) (_ *out
 		how.Unexplained = err
 		for _, e := range causes {
 			in.Causes = append(in.Causes, report.Cause{
-				Scenario: e.Short(), Kind: e.Kind, Dir: e.Dir, Flame: e.Flame, FlameErr: e.FlameErr, Explanation: e.Explanation,
+				Scenario: e.Short(), Kind: e.Kind, Dir: e.Dir, Flame: e.Flame, FlameErr: e.FlameErr,
+				Explanation: e.Explanation,
 			})
 		}
 	}
@@ -145,7 +147,8 @@ func (g *gate) turns(names []string) (versus.Options, error) {
 	}
 	fleet, err := cli.FleetCommand()
 	return versus.Options{
-		Specs: specs, FleetCommand: fleet, Budget: g.budget, Layouts: g.layouts > 0, LayoutBudget: g.layouts, Seed: g.seed, Stderr: g.Err,
+		Specs: specs, FleetCommand: fleet, Budget: g.budget, Layouts: g.layouts > 0, LayoutBudget: g.layouts,
+		Seed: g.seed, Stderr: g.Err,
 	}, err
 }
 

@@ -32,7 +32,9 @@ and a service that is profiled in production, are slower by.`,
 				return err
 			}
 			view := progress.NewLine(c.Err, quiet)
-			list, err := versus.MeasureOverhead(cmd.Context(), versus.Options{FleetCommand: fleet, Budget: budget, Seed: 1, Stderr: c.Err, Progress: view.Progress})
+			list, err := versus.MeasureOverhead(cmd.Context(), versus.Options{
+				FleetCommand: fleet, Budget: budget, Seed: 1, Stderr: c.Err, Progress: view.Progress,
+			})
 			view.Close()
 			if untold, ok := errors.AsType[*versus.OverheadError](err); ok {
 				return cli.VerdictError(untold.Verdict, OverheadText(untold))

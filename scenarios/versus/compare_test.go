@@ -1,0 +1,57 @@
+package versus
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/results/judge"
+)
+
+// TestCompareWith_noSuchRevision: what can't be built is an error that says what to do, and the temporary directory is
+// empty again.
+func TestCompareWith_noSuchRevision(t *testing.T) {
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	var log []string
+	found, err := CompareWith(t.Context(), CompareOptions{
+		Options: options(t, "gate-push"), Ref: "nonesuch", Out: t.TempDir(), Log: func(line string) { log = append(log, line) },
+	})
+	require.Nil(t, found)
+	var mistake *checkout.Error
+	require.ErrorAs(t, err, &mistake)
+	require.Contains(t, err.Error(), "nonesuch")
+	require.Equal(t, []string{"building the delivery package of nonesuch, and today's"}, log)
+	left, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// TestComparison_keepStacks: the goroutines of a driver that failed are in a file below the directory for output, which
+// the reason names. A driver that printed nothing leaves no file.
+func TestComparison_keepStacks(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs")
+	failed := func(stacks string) *Comparison {
+		reasons := []judge.Reason{{Code: judge.SideFailed, Side: judge.SideNow}}
+		return &Comparison{Outcome: &Outcome{
+			Failed: &SideError{Side: sideNow, Stacks: stacks}, Judgement: &judge.Judgement{Reasons: reasons},
+		}}
+	}
+	c := failed("")
+	require.NoError(t, c.keepStacks(dir))
+	require.Empty(t, c.Stacks)
+	require.Empty(t, c.Judgement.Reasons[0].Name)
+	require.NoDirExists(t, dir)
+
+	c = failed("goroutine 1 [running]:")
+	require.NoError(t, c.keepStacks(dir))
+	require.True(t, strings.HasSuffix(c.Stacks, "-gate/goroutines-now.txt"), c.Stacks)
+	require.Equal(t, c.Stacks, c.Judgement.Reasons[0].Name)
+	text, err := os.ReadFile(c.Stacks)
+	require.NoError(t, err)
+	require.Equal(t, "goroutine 1 [running]:\n", string(text))
+}
