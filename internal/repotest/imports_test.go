@@ -62,7 +62,7 @@ func importRules() []packageRule {
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
 		{"scenarios/versus", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
 		{"scenarios/batch", "results results/baseline results/judge results/report results/report/htmlpage results/rundir scenarios internal/atomicfile internal/plaintext"},
-		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/anatomy scenarios/gobench scenarios/versus " +
+		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/batch scenarios/anatomy scenarios/gobench scenarios/versus " +
 			"internal/codestats internal/plaintext internal/project"},
 
 		// The command.

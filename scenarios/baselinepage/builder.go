@@ -27,11 +27,10 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/project"
-	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
-	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
 
 // Scenarios returns the names of the scenarios that later runs are compared with.
@@ -48,22 +47,14 @@ type Options struct {
 	OpcostCommand []string  // the program and its arguments that lead to anatomy.Serve
 	Stderr        io.Writer // where a fleet's process writes its errors
 
-	// Run runs a scenario to its end. command is how a reader of the page runs it again.
-	Run func(ctx context.Context, spec scenarios.Spec, command string) (*Run, error)
+	// Run runs a scenario to its end, or returns an error. command is how a reader of the page runs it again.
+	Run func(ctx context.Context, spec scenarios.Spec, command string) (*batch.Result, error)
 	// Log is called with what is being measured.
 	Log func(step string)
 
 	Operations int // that the sections time and allocations look at, of each kind
 	Benchmarks BenchmarkOptions
 	TestLimit  time.Duration // how long the section tests may take
-}
-
-// A Run is a scenario that was run to its end.
-type Run struct {
-	Directory string
-	Run       results.Run
-	Records   []results.Record
-	Row       report.SuiteRow // of a table of all scenarios of a suite
 }
 
 // An UnusableRunError says why a run that was just measured can't be part of a page.
@@ -152,7 +143,7 @@ func (b *Builder) RunScenarios(ctx context.Context, names []string) ([]string, e
 }
 
 // runUsable runs a scenario. It returns an [*UnusableRunError] if the run can't be part of a page.
-func (b *Builder) runUsable(ctx context.Context, spec scenarios.Spec, command string) (*Run, error) {
+func (b *Builder) runUsable(ctx context.Context, spec scenarios.Spec, command string) (*batch.Result, error) {
 	run, err := b.options.Run(ctx, spec, command)
 	if err != nil {
 		return nil, err

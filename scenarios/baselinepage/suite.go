@@ -10,6 +10,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
 
 // suiteMeasurement runs the scenarios of the suite integration once, for the sections that show
@@ -17,7 +18,7 @@ import (
 type suiteMeasurement struct {
 	fromMeasurement
 	rows  report.Suite
-	large *Run // of the scenario large-payload
+	large *batch.Result // of the scenario large-payload
 }
 
 // measure runs the suite, or only the scenario large-payload if nothing else of it is wanted.
@@ -38,7 +39,7 @@ func (s *suiteMeasurement) measure(ctx context.Context, b *Builder) error {
 		if err != nil {
 			return err
 		}
-		s.rows = append(s.rows, run.Row)
+		s.rows = append(s.rows, run.SuiteRow())
 		if spec.Name == largePayloadName {
 			s.large = run
 		}

@@ -224,7 +224,7 @@ func (f *baselineFlags) builder(
 		Benchmarks: baselinepage.BenchmarkOptions{Count: f.bench.count, Time: f.bench.time, Limit: f.bench.within},
 		Revision:   o.Revision, FleetCommand: o.FleetCommand, Stderr: c.Err,
 		OpcostCommand: []string{o.FleetCommand[0], opcostCommand},
-		Run: func(ctx context.Context, spec scenarios.Spec, command string) (*baselinepage.Run, error) {
+		Run: func(ctx context.Context, spec scenarios.Spec, command string) (*batch.Result, error) {
 			return f.run(ctx, o, spec, command)
 		},
 		Log: func(step string) { f.log(c.Err, step) },
@@ -255,13 +255,12 @@ func invalidRun(err error) error {
 // run runs a scenario to its end.
 func (f *baselineFlags) run(
 	ctx context.Context, o batch.Options, spec scenarios.Spec, command string,
-) (*baselinepage.Run, error) {
+) (*batch.Result, error) {
 	done, err := cli.RunBatch(ctx, o, []scenarios.Options{{Spec: spec, Command: command}}, f.asItWas())
 	if err != nil {
 		return nil, err
 	}
-	r := done[0]
-	return &baselinepage.Run{Directory: r.Directory, Run: r.Run, Records: r.Records, Row: r.SuiteRow()}, nil
+	return done[0], nil
 }
 
 // asItWas says what an interruption means for the page.

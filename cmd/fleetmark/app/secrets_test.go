@@ -83,7 +83,7 @@ repetitions: 2
 	run(cli.ExitInconclusive, "gate", "--run", outside, "--json")
 	run(cli.ExitPass, "report", inside, "--markdown", "report.md")
 	run(cli.ExitPass, "report", failed)
-	env = append(env, cli.StepSummary+"="+filepath.Join(dir, "summary.md"))
+	env = append(env, cli.StepSummaryEnv+"="+filepath.Join(dir, "summary.md"))
 	run(cli.ExitPass, "gate", "--portable", "--run", inside, "--html", "gate.html", "--junit", "gate.xml", "--github")
 	run(cli.ExitInvalid, "gate", "failing.yaml", "--run", failed, "--html", "failed.html", "--junit", "failed.xml", "--github")
 	run(cli.ExitPass, "report", inside, "--html", "report.html", "--comment", "comment.md", "--junit", "report.xml", "--json=report.json", "--github")

@@ -24,21 +24,21 @@ func HTMLForm(file, title string) Form {
 	}}
 }
 
-// StepSummary names the variable with the file that GitHub Actions shows below a step.
-const StepSummary = "GITHUB_STEP_SUMMARY"
+// StepSummaryEnv names the variable with the file that GitHub Actions shows below a step.
+const StepSummaryEnv = "GITHUB_STEP_SUMMARY"
 
 // GitHubForms returns the forms of --github: a comment below the step, and annotations.
 func GitHubForms() []Form {
 	return []Form{
-		{Flag: "github", File: os.Getenv(StepSummary), Render: report.Comment, Append: true},
+		{Flag: "github", File: os.Getenv(StepSummaryEnv), Render: report.Comment, Append: true},
 		{Flag: "github", File: Stdout, Render: report.Annotations},
 	}
 }
 
 // CheckGitHub returns an error unless the command runs in a step of GitHub Actions.
 func CheckGitHub() error {
-	if os.Getenv(StepSummary) == "" {
-		return Usagef("--github: %s isn't set: use it in a step of GitHub Actions, or leave it out", StepSummary)
+	if os.Getenv(StepSummaryEnv) == "" {
+		return Usagef("--github: %s isn't set: use it in a step of GitHub Actions, or leave it out", StepSummaryEnv)
 	}
 	return nil
 }
