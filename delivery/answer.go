@@ -8,9 +8,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// updateView and versionView are a device's answers as parts of the bytes they
-// came in: parsing the usual answer allocates nothing. They live no longer than
-// those bytes.
+// updateView and versionView are a device's answers as parts of the bytes they came in: parsing the
+// usual answer allocates nothing. They live no longer than those bytes.
 //
 // What the fast reader takes, it takes as encoding/json would; whatever is unusual
 // (an escape, nesting, a name in another case, invalid UTF-8) goes to encoding/json
@@ -105,9 +104,8 @@ func (v *versionView) fast(b []byte) bool {
 	return o.done
 }
 
-// foldsTo reports whether encoding/json might take key for one of names. Besides
-// ASCII case it folds two other letters onto k and s, so any byte beyond ASCII is
-// left to it.
+// foldsTo reports whether encoding/json might take key for one of names. Besides ASCII case it
+// folds two other letters onto k and s, so any byte beyond ASCII is left to it.
 func foldsTo(key []byte, names ...string) bool {
 	for _, c := range key {
 		if c >= 0x80 {
@@ -122,9 +120,8 @@ func foldsTo(key []byte, names ...string) bool {
 	return false
 }
 
-// object walks over one flat JSON object (RFC 8259), a member a call to next, and
-// stops with done unset at anything that it doesn't take: it is for answers as
-// devices usually write them.
+// object walks over one flat JSON object (RFC 8259), a member a call to next, and stops with done
+// unset at anything that it doesn't take: it is for answers as devices usually write them.
 type object struct {
 	rest  []byte
 	key   []byte

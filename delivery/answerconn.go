@@ -11,11 +11,10 @@ import (
 	"time"
 )
 
-// answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each
-// answer to its end before it gives it, in one form (httpAnswer.appendCanonical), so that net/http
-// meets nothing that it would refuse and lean wouldn't, never sees a byte beyond an answer,
-// which it would write to the process's log, and doesn't give up an upload because a
-// success came early.
+// answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each answer to
+// its end before it gives it, in one form (httpAnswer.appendCanonical), so that net/http meets
+// nothing that it would refuse and lean wouldn't, never sees a byte beyond an answer, which it
+// would write to the process's log, and doesn't give up an upload because a success came early.
 type answerConn struct {
 	net.Conn // what it reads from and writes to
 	counted  *countedConn
@@ -308,10 +307,5 @@ func (c *answerConn) pause(d time.Duration) {
 	}
 	wait := c.waitLocked()
 	c.mu.Unlock()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-wait:
-	}
+	sleep(d, wait)
 }

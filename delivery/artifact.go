@@ -99,10 +99,9 @@ func regular(info os.FileInfo) error {
 	return nil
 }
 
-// ReadArtifact takes everything that r gives, up to limit bytes, into an unnamed
-// temporary file in dir (empty: the system's), because an update is sent more than
-// once: to many devices, and again after a failure. Memory use is constant.
-// Close frees the file.
+// ReadArtifact takes everything that r gives, up to limit bytes, into an unnamed temporary file in
+// dir (empty: the system's), because an update is sent more than once: to many devices, and again
+// after a failure. Memory use is constant. Close frees the file.
 func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*Artifact, error) {
 	if limit < 0 {
 		return nil, fmt.Errorf("artifact: limit of %d bytes: want 0 at least", limit)

@@ -1,9 +1,9 @@
 package delivery
 
 import (
+	"cmp"
 	"container/list"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,31 +38,19 @@ var ErrBreakerOpen = errors.New("breaker is open: the device failed too often in
 const maxBreakerDevices = 1 << 20
 
 func (b Breaker) withDefaults() Breaker {
-	if b.Failures == 0 {
-		b.Failures = 5
-	}
-	if b.CoolDown == 0 {
-		b.CoolDown = 30 * time.Second
-	}
-	if b.Devices == 0 {
-		b.Devices = 16 << 10
-	}
+	b.Failures, b.CoolDown, b.Devices = cmp.Or(b.Failures, 5), cmp.Or(b.CoolDown, 30*time.Second), cmp.Or(b.Devices, 16<<10)
 	return b
 }
 
 // Validate reports everything that is wrong with the breaker, a line each.
 func (b Breaker) Validate() error {
-	var errs []error
+	m := mistakes{of: "delivery: breaker."}
 	if b.Failures < -1 || b.Failures > maxAttempts {
-		errs = append(errs, fmt.Errorf("delivery: breaker.failures %d: want -1 (never), 0 (the default) to %d", b.Failures, maxAttempts))
+		m.add("failures %d: want -1 (never), 0 (the default) to %d", b.Failures, maxAttempts)
 	}
-	if b.CoolDown < 0 || b.CoolDown > maxTimeout {
-		errs = append(errs, fmt.Errorf("delivery: breaker.cool_down %v: want 0 (the default) to %v", b.CoolDown, maxTimeout))
-	}
-	if b.Devices < 0 || b.Devices > maxBreakerDevices {
-		errs = append(errs, fmt.Errorf("delivery: breaker.devices %d: want 0 (the default) to %d", b.Devices, maxBreakerDevices))
-	}
-	return errors.Join(errs...)
+	checkMost(&m, "cool_down", b.CoolDown, maxTimeout)
+	checkMost(&m, "devices", b.Devices, maxBreakerDevices)
+	return m.err()
 }
 
 // outcome is what an operation says of a device.

@@ -1,9 +1,9 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -47,28 +47,24 @@ func (b RetryBudget) withDefaults() RetryBudget {
 			*f.v = 0
 		}
 	}
-	if b.TTL == 0 {
-		b.TTL = 10 * time.Second
-	}
+	b.TTL = cmp.Or(b.TTL, 10*time.Second)
 	return b
 }
 
 // Validate reports everything that is wrong with the budget, a line each.
 func (b RetryBudget) Validate() error {
-	var errs []error
+	m := mistakes{of: "delivery: budget."}
 	for _, f := range []struct {
 		name string
 		v    float64
 		most float64
 	}{{"share", b.Share, 1000}, {"per_second", b.PerSecond, 1e6}} {
 		if math.IsNaN(f.v) || f.v != -1 && (f.v < 0 || f.v > f.most) {
-			errs = append(errs, fmt.Errorf("delivery: budget.%s %v: want -1 (none), 0 (the default) to %v", f.name, f.v, f.most))
+			m.add("%s %v: want -1 (none), 0 (the default) to %v", f.name, f.v, f.most)
 		}
 	}
-	if b.TTL < 0 || b.TTL > maxTimeout {
-		errs = append(errs, fmt.Errorf("delivery: budget.ttl %v: want 0 (the default) to %v", b.TTL, maxTimeout))
-	}
-	return errors.Join(errs...)
+	checkMost(&m, "ttl", b.TTL, maxTimeout)
+	return m.err()
 }
 
 // budgetSlots is how finely a budget forgets: a tenth of its TTL at a time.

@@ -31,14 +31,6 @@ type callClock struct {
 	why      error
 }
 
-// answerTimeout is a net.Error-like timeout.
-type answerTimeout struct{}
-
-func (answerTimeout) Error() string { return "no answer within the answer timeout" }
-func (answerTimeout) Timeout() bool { return true }
-
-var errAnswerTimeout error = answerTimeout{}
-
 // begin starts the clock of one request, with an upload of that size.
 func (k *callClock) begin(limits Timeouts, total time.Duration, size int64) {
 	k.mu.Lock()

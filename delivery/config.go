@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -22,8 +23,7 @@ const (
 	// Lean drives the client's own connections: HTTP/1.1 only, no proxies, one goroutine
 	// (the caller's) an operation.
 	Lean Transport = "lean"
-	// NetHTTP drives net/http's Transport, for HTTP/2, proxies and
-	// instrumented round-trippers.
+	// NetHTTP drives net/http's Transport, for HTTP/2, proxies and instrumented round-trippers.
 	NetHTTP Transport = "nethttp"
 )
 
@@ -52,23 +52,21 @@ type Config struct {
 	// MaxAnswerHead bounds an answer's status line and header in bytes, those of interim
 	// answers (1xx) before it included. Default 4 KiB.
 	MaxAnswerHead int
-	// ExpectFrom is the size in bytes from which an artifact is announced before it is
-	// sent (Expect: 100-continue, RFC 9110 §10.1.1), so that a device that refuses it
-	// costs no upload (over nethttp only if it also closes the connection). It costs a
-	// round trip, and up to Timeouts.Continue with a device that doesn't know it.
-	// Default 0: never.
+	// ExpectFrom is the size in bytes from which an artifact is announced before it is sent
+	// (Expect: 100-continue, RFC 9110 §10.1.1), so that a device that refuses it costs no upload
+	// (over nethttp only if it also closes the connection). It costs a round trip, and up to
+	// Timeouts.Continue with a device that doesn't know it. Default 0: never.
 	ExpectFrom int64
 
 	// Header is sent with every request, such as Authorization. Names that this
 	// package sets itself are refused, but for User-Agent, which replaces its own.
 	Header http.Header
-	// ForDevice returns what a device has of its own: credentials, headers, the name that
-	// its certificate must be for. It is called before every request, so that a token may
-	// be renewed, in the goroutine of the operation, and must be safe for concurrent use.
-	// Equal credentials share connections and TLS sessions, and no others do. An error ends
-	// the operation before anything was sent, with ClassPermanent unless the context has
-	// ended; its text goes into the operation's error and must hold no secret.
-	// Default: devices have nothing of their own.
+	// ForDevice returns what a device has of its own: credentials, headers, the name that its
+	// certificate must be for. It is called before every request, so that a token may be renewed,
+	// in the goroutine of the operation, and must be safe for concurrent use. Equal credentials
+	// share connections and TLS sessions, and no others do. An error ends the operation before
+	// anything was sent, with ClassPermanent unless the context has ended; its text goes into the
+	// operation's error and must hold no secret. Default: devices have nothing of their own.
 	ForDevice func(ctx context.Context, d Device) (Credentials, error)
 	// TLS configures https addresses: RootCAs pins authorities, Certificates are shown
 	// to a device that asks (mTLS). It is cloned; MinVersion is raised to TLS 1.2. Where
@@ -118,17 +116,8 @@ type Timeouts struct {
 }
 
 func (t Timeouts) withDefaults() Timeouts {
-	for _, f := range []struct {
-		d  *time.Duration
-		to time.Duration
-	}{
-		{&t.Dial, 5 * time.Second}, {&t.TLS, 5 * time.Second}, {&t.Answer, 10 * time.Second},
-		{&t.Continue, time.Second}, // Total's depends on the artifact
-	} {
-		if *f.d == 0 {
-			*f.d = f.to
-		}
-	}
+	t.Dial, t.TLS = cmp.Or(t.Dial, 5*time.Second), cmp.Or(t.TLS, 5*time.Second)
+	t.Answer, t.Continue = cmp.Or(t.Answer, 10*time.Second), cmp.Or(t.Continue, time.Second) // Total's depends on the artifact
 	t.LeastProgress = t.LeastProgress.withDefaults()
 	return t
 }
@@ -145,25 +134,11 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	if c.Transport == "" {
-		c.Transport = Lean
-	}
+	c.Transport = cmp.Or(c.Transport, Lean)
 	c.Timeouts = c.Timeouts.withDefaults()
-	if c.IdleTimeout == 0 {
-		c.IdleTimeout = time.Minute
-	}
-	if c.MaxIdle == 0 {
-		c.MaxIdle = 512
-	}
-	if c.MaxIdlePerDevice == 0 {
-		c.MaxIdlePerDevice = 64
-	}
-	if c.MaxAnswer == 0 {
-		c.MaxAnswer = 64 << 10
-	}
-	if c.MaxAnswerHead == 0 {
-		c.MaxAnswerHead = 4 << 10
-	}
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, time.Minute)
+	c.MaxIdle, c.MaxIdlePerDevice = cmp.Or(c.MaxIdle, 512), cmp.Or(c.MaxIdlePerDevice, 64)
+	c.MaxAnswer, c.MaxAnswerHead = cmp.Or(c.MaxAnswer, 64<<10), cmp.Or(c.MaxAnswerHead, 4<<10)
 	if c.Dial == nil {
 		// The dial deadline is set on the context, so that a Dial that was handed in
 		// is held to it as well.
@@ -174,71 +149,70 @@ func (c Config) withDefaults() Config {
 	}
 	c.Retry, c.Budget, c.Breaker = c.Retry.withDefaults(), c.Budget.withDefaults(), c.Breaker.withDefaults()
 	c.Header = c.Header.Clone()
-	if c.TLS != nil {
-		c.TLS = c.TLS.Clone()
-	} else {
-		c.TLS = &tls.Config{}
-	}
-	if c.InsecureSkipVerify {
-		c.TLS.InsecureSkipVerify = true
-	}
-	if c.TLS.MinVersion < tls.VersionTLS12 {
-		c.TLS.MinVersion = tls.VersionTLS12
-	}
-	if c.TLSSessions == 0 {
-		c.TLSSessions = defaultTLSSessions
-	}
+	c.TLS = cmp.Or(c.TLS, &tls.Config{}).Clone()
+	c.TLS.InsecureSkipVerify = c.TLS.InsecureSkipVerify || c.InsecureSkipVerify
+	c.TLS.MinVersion = max(c.TLS.MinVersion, tls.VersionTLS12)
+	c.TLSSessions = cmp.Or(c.TLSSessions, defaultTLSSessions)
 	keepSessions(c.TLS, c.TLSSessions)
 	return c
 }
 
+// mistakes collects what is wrong with a configuration.
+type mistakes struct {
+	of   string // in front of each
+	errs []error
+}
+
+func (m *mistakes) add(format string, args ...any) {
+	m.errs = append(m.errs, fmt.Errorf(m.of+format, args...))
+}
+
+func (m *mistakes) err() error { return errors.Join(m.errs...) }
+
+// checkMost adds a mistake unless v is from 0, which stands for the default, to most.
+func checkMost[N int | time.Duration](m *mistakes, name string, v, most N) {
+	if v < 0 || v > most {
+		m.add("%s %v: want 0 (the default) to %v", name, v, most)
+	}
+}
+
 // Validate reports everything that is wrong with the configuration, a line each.
 func (c Config) Validate() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("delivery: "+format, args...)) }
+	m := mistakes{of: "delivery: "}
 	switch c.Transport {
 	case "", Lean, NetHTTP:
 	default:
-		bad("transport %q: want %s or %s", string(c.Transport), Lean, NetHTTP)
+		m.add("transport %q: want %s or %s", string(c.Transport), Lean, NetHTTP)
 	}
 	if t := c.TLS; t != nil && t.InsecureSkipVerify && !c.InsecureSkipVerify && t.VerifyConnection == nil && t.VerifyPeerCertificate == nil {
-		bad("TLS.InsecureSkipVerify: certificates would not be verified: want Config.InsecureSkipVerify too, or verification of your own")
+		m.add("TLS.InsecureSkipVerify: certificates would not be verified: want Config.InsecureSkipVerify too, or verification of your own")
 	}
 	if c.RoundTripper != nil && c.Transport != NetHTTP {
-		bad("round tripper: transport lean has none: want transport nethttp")
+		m.add("round tripper: transport lean has none: want transport nethttp")
 	}
-	for _, t := range []struct {
-		name string
-		d    time.Duration
-	}{
-		{"timeouts.dial", c.Timeouts.Dial}, {"timeouts.tls", c.Timeouts.TLS},
-		{"timeouts.answer", c.Timeouts.Answer}, {"timeouts.total", c.Timeouts.Total}, {"idle timeout", c.IdleTimeout},
-		{"timeouts.continue", c.Timeouts.Continue}, {"timeouts.least_progress.window", c.Timeouts.LeastProgress.Window},
-	} {
-		if t.d < 0 || t.d > maxTimeout {
-			bad("%s %v: want 0 (the default) to %v", t.name, t.d, maxTimeout)
-		}
-	}
-	for _, n := range []struct {
-		name   string
-		v, max int
-	}{{"max idle", c.MaxIdle, maxIdle}, {"max idle per device", c.MaxIdlePerDevice, maxIdle}, {"max answer", c.MaxAnswer, maxAnswer}, {"max answer head", c.MaxAnswerHead, maxHead}} {
-		if n.v < 0 || n.v > n.max {
-			bad("%s %d: want 0 (the default) to %d", n.name, n.v, n.max)
-		}
-	}
+	checkMost(&m, "timeouts.dial", c.Timeouts.Dial, maxTimeout)
+	checkMost(&m, "timeouts.tls", c.Timeouts.TLS, maxTimeout)
+	checkMost(&m, "timeouts.answer", c.Timeouts.Answer, maxTimeout)
+	checkMost(&m, "timeouts.total", c.Timeouts.Total, maxTimeout)
+	checkMost(&m, "idle timeout", c.IdleTimeout, maxTimeout)
+	checkMost(&m, "timeouts.continue", c.Timeouts.Continue, maxTimeout)
+	checkMost(&m, "timeouts.least_progress.window", c.Timeouts.LeastProgress.Window, maxTimeout)
+	checkMost(&m, "max idle", c.MaxIdle, maxIdle)
+	checkMost(&m, "max idle per device", c.MaxIdlePerDevice, maxIdle)
+	checkMost(&m, "max answer", c.MaxAnswer, maxAnswer)
+	checkMost(&m, "max answer head", c.MaxAnswerHead, maxHead)
 	if c.TLSSessions < -1 || c.TLSSessions > maxIdle {
-		bad("tls sessions %d: want -1 (none), 0 (the default) to %d", c.TLSSessions, maxIdle)
+		m.add("tls sessions %d: want -1 (none), 0 (the default) to %d", c.TLSSessions, maxIdle)
 	}
 	if c.ExpectFrom < 0 {
-		bad("expect from %d: want 0 (never) or a size in bytes", c.ExpectFrom)
+		m.add("expect from %d: want 0 (never) or a size in bytes", c.ExpectFrom)
 	}
 	if p := c.Timeouts.LeastProgress.PerSecond; p < -1 || p > maxLeastProgress {
-		bad("timeouts.least_progress.per_second %d: want -1 (none), 0 (the default) to %d", p, maxLeastProgress)
+		m.add("timeouts.least_progress.per_second %d: want -1 (none), 0 (the default) to %d", p, maxLeastProgress)
 	}
-	errs = append(errs, c.Retry.Validate(), c.Budget.Validate(), c.Breaker.Validate())
-	errs = append(errs, validateHeader(c.Header)...)
-	return errors.Join(errs...)
+	m.errs = append(m.errs, c.Retry.Validate(), c.Budget.Validate(), c.Breaker.Validate())
+	m.errs = append(m.errs, validateHeader(c.Header)...)
+	return m.err()
 }
 
 // reservedHeaders are the ones that this package or net/http sets; a second
@@ -264,31 +238,32 @@ func hasUserAgent(h http.Header) bool {
 }
 
 // validateHeader names headers, never their values: those may be secrets.
-func validateHeader(h http.Header) (errs []error) {
+func validateHeader(h http.Header) []error {
+	m := mistakes{of: "delivery: "}
 	if len(h) > maxHeaders {
-		errs = append(errs, fmt.Errorf("delivery: %d headers: want at most %d", len(h), maxHeaders))
+		m.add("%d headers: want at most %d", len(h), maxHeaders)
 	}
 	reserved, seen := reservedHeaders(), make(map[string]bool, len(h))
 	for name, values := range h {
 		canonical := http.CanonicalHeaderKey(name)
 		if !isToken(name) {
-			errs = append(errs, fmt.Errorf("delivery: header name %q: want an HTTP token (RFC 9110 §5.1)", name))
+			m.add("header name %q: want an HTTP token (RFC 9110 §5.1)", name)
 		}
 		if slices.ContainsFunc(reserved, func(r string) bool { return http.CanonicalHeaderKey(r) == canonical }) {
-			errs = append(errs, fmt.Errorf("delivery: header %s is set by the client itself: leave it out", canonical))
+			m.add("header %s is set by the client itself: leave it out", canonical)
 		}
 		if seen[canonical] {
-			errs = append(errs, fmt.Errorf("delivery: header %s is there twice, in another case: want its values in one", canonical))
+			m.add("header %s is there twice, in another case: want its values in one", canonical)
 		}
 		if canonical == headerUserAgent && len(values) != 1 {
-			errs = append(errs, fmt.Errorf("delivery: header %s: %d values: want one", canonical, len(values)))
+			m.add("header %s: %d values: want one", canonical, len(values))
 		}
 		seen[canonical] = true
 		for _, v := range values {
 			if len(v) > maxHeaderLen || !isFieldValue(v) {
-				errs = append(errs, fmt.Errorf("delivery: header %s: value (not shown) is over %d bytes or holds a control character", canonical, maxHeaderLen))
+				m.add("header %s: value (not shown) is over %d bytes or holds a control character", canonical, maxHeaderLen)
 			}
 		}
 	}
-	return errs
+	return m.errs
 }

@@ -373,14 +373,10 @@ func (c *conn) invited(until time.Time) error {
 
 // pause waits until then, or until the context that is watched ends.
 func (c *conn) pause(until time.Time) error {
-	timer := time.NewTimer(time.Until(until))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-c.armed:
+	if !sleep(time.Until(until), c.armed) {
 		return context.Canceled
 	}
+	return nil
 }
 
 // beneath is the connection under TLS.
@@ -488,8 +484,7 @@ func (c *conn) unwatch() bool {
 	return !c.struck
 }
 
-// rest is called when an operation is over. It reports whether the connection may
-// lie idle.
+// rest is called when an operation is over. It reports whether the connection may lie idle.
 func (c *conn) rest() bool { return c.steady || c.unwatch() }
 
 // shut closes the connection and reports whether its memory may be used again:

@@ -17,9 +17,8 @@ import (
 	"sync"
 )
 
-// Credentials is what a client shows to one device and expects of it, beside what
-// Config says for all of them. Config.ForDevice returns one. A zero field takes what
-// Config says.
+// Credentials is what a client shows to one device and expects of it, beside what Config says for
+// all of them. Config.ForDevice returns one. A zero field takes what Config says.
 //
 // No verb of fmt and no handler of log/slog shows what is in it.
 type Credentials struct {

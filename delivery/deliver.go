@@ -33,14 +33,12 @@ func (r Report) and(next Report) Report {
 	return next
 }
 
-// Deliver pushes the update and verifies it, and tries again within Config.Retry.
-// nil means that the device was seen to run the update; everything else is the
-// *Error that ended it.
+// Deliver pushes the update and verifies it, and tries again within Config.Retry. nil means that
+// the device was seen to run the update; everything else is the *Error that ended it.
 //
-// An update that may have been applied is never pushed again on suspicion: after
-// an ambiguous failure Deliver verifies, and pushes again only if the device answers that
-// it lacks the update, or that its install failed (RFC 9110 §9.2.2). An error of ClassIntegrity is
-// also ErrQuarantined.
+// An update that may have been applied is never pushed again on suspicion: after an ambiguous
+// failure Deliver verifies, and pushes again only if the device answers that it lacks the update,
+// or that its install failed (RFC 9110 §9.2.2). An error of ClassIntegrity is also ErrQuarantined.
 func (c *Client) Deliver(ctx context.Context, d Device, u *Update) (Report, error) {
 	return c.deliver(ctx, d, u, nil)
 }
@@ -96,9 +94,8 @@ func (r *delivering) run(ctx context.Context) *Error {
 			if next == find && seen.Class == ClassNotSent {
 				seen.Class = pushed.Class
 			}
-			// Only a device that answered, and lacks the update, is pushed to again, and
-			// not if it had said that it applied it.
-			// Nor is one that ran it and went back: it would again.
+			// Only a device that answered, and lacks the update, is pushed to again, and not if it
+			// had said that it applied it. Nor is one that ran it and went back: it would again.
 			if next == confirm || !lacksUpdate(seen) {
 				return seen
 			}
@@ -155,11 +152,10 @@ func afterPush(e *Error) step {
 	}
 }
 
-// settle verifies until the device says what it runs. nil means that it runs the
-// update, and said so as often as Retry.GoodReads asks. A device that is known to
-// install, or that can't be reached after it said that it applied the update, may be
-// gone while it reboots: then a failure is looked at again as its own word would be,
-// until PollFor.
+// settle verifies until the device says what it runs. nil means that it runs the update, and said
+// so as often as Retry.GoodReads asks. A device that is known to install, or that can't be reached
+// after it said that it applied the update, may be gone while it reboots: then a failure is looked
+// at again as its own word would be, until PollFor.
 //
 // A device that is gone after a push whose answer was lost (find) may be rebooting with
 // the update too, but nothing that was seen says so: one that went offline before the push
@@ -221,10 +217,9 @@ type sightings struct {
 	rebooted bool // it installed or was gone: it may come up right, and then go back
 }
 
-// settle takes what one more look saw, and reports whether it is settled that the
-// device runs the update. Any other end of a look ends the row: a device that couldn't be
-// reached, or answered 500, may have rebooted since. Of a device that ran the update and
-// went back, the error says so.
+// settle takes what one more look saw, and reports whether it is settled that the device runs the
+// update. Any other end of a look ends the row: a device that couldn't be reached, or answered 500,
+// may have rebooted since. Of a device that ran the update and went back, the error says so.
 func (s *sightings) settle(seen *Error, goodReads int) bool {
 	if seen == nil {
 		s.good++
@@ -327,14 +322,10 @@ func (r *delivering) wait(ctx context.Context, op Op, d time.Duration) *Error {
 	}
 	started := time.Now()
 	defer func() { r.report.Waited += time.Since(started) }()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if !sleep(d, ctx.Done()) {
 		return ended(ctx, op, r.device)
 	}
+	return nil
 }
 
 // ended is the failure of an operation whose context ended between two requests.

@@ -15,9 +15,8 @@ import (
 
 // Device is one device to update.
 type Device struct {
-	// ID is who the device must say it is, at most 128 bytes of UTF-8 without control
-	// characters or space around it. Empty: the device isn't asked, and whoever
-	// answers at the address counts.
+	// ID is who the device must say it is, at most 128 bytes of UTF-8 without control characters or
+	// space around it. Empty: the device isn't asked, and whoever answers at the address counts.
 	ID string
 	// Address is where it answers, http://HOST[:PORT][/PREFIX] or https://…
 	Address string
@@ -194,9 +193,8 @@ func isFieldValue(s string) bool {
 	return true
 }
 
-// isName reports whether s goes through a header and a JSON document unchanged:
-// UTF-8 without control characters, and without the space around it that a header
-// field drops (RFC 9110 §5.5).
+// isName reports whether s goes through a header and a JSON document unchanged: UTF-8 without
+// control characters, and without the space around it that a header field drops (RFC 9110 §5.5).
 func isName(s string) bool {
 	if s != "" && (s[0] == ' ' || s[len(s)-1] == ' ') {
 		return false

@@ -155,8 +155,7 @@ func isJSON(contentType []byte) bool {
 	return equalFoldASCII(bytes.TrimSpace(media), wire.TypeJSON)
 }
 
-// equalFoldASCII compares without regard to the case of ASCII letters; lower is
-// lower-case already.
+// equalFoldASCII compares without regard to the case of ASCII letters; lower is lower-case already.
 func equalFoldASCII(b []byte, lower string) bool {
 	if string(b) == lower {
 		return true // the usual case, and the fast one

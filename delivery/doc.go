@@ -1,10 +1,9 @@
 // Package delivery brings updates to devices over HTTP: it pushes an artifact,
 // verifies what the device then runs, and tries again where that is safe.
 //
-// It is a library for production services. What goes in: devices (an address, an
-// ID), an artifact, a version. What comes out: nil for a device that was seen to
-// run the update, or an error whose class says what to do next. It knows nothing
-// of benchmarks, fleets or reports, and must not.
+// It is a library for production services. What goes in: devices (an address, an ID), an artifact,
+// a version. What comes out: nil for a device that was seen to run the update, or an error whose
+// class says what to do next. It knows nothing of benchmarks, fleets or reports, and must not.
 //
 // # The way of an update
 //
@@ -24,12 +23,11 @@
 //
 // # Errors
 //
-// Every failure is an [*Error] with a [Class]. The rule under all of them: a push
-// is not sent again unless it is known not to have been applied (RFC 9110 §9.2.2).
-// So after a failure that leaves this open (a timeout, a reset, a 500) Deliver
-// verifies first. Every push carries an Idempotency-Key that depends on version
-// and content alone, and a Repr-Digest (RFC 9530) by which the device can check
-// what it got.
+// Every failure is an [*Error] with a [Class]. The rule under all of them: a push is not sent again
+// unless it is known not to have been applied (RFC 9110 §9.2.2). So after a failure that leaves
+// this open (a timeout, a reset, a 500) Deliver verifies first. Every push carries an
+// Idempotency-Key that depends on version and content alone, and a Repr-Digest (RFC 9530) by which
+// the device can check what it got.
 //
 // A device that reboots after an update may come up right and then go back. So one
 // that was seen to install, to reboot or to be gone must say twice that it runs the
@@ -45,11 +43,10 @@
 //
 // # Transports
 //
-// [Lean] runs HTTP/1.1 over connections of its own, in the caller's goroutine;
-// [NetHTTP] runs over net/http. Both keep connections alive and bounded, read
-// every answer to its end, bound its size and never decompress. They follow a
-// redirect only where it keeps the artifact (307, 308) and the device's own origin,
-// three times at most.
+// [Lean] runs HTTP/1.1 over connections of its own, in the caller's goroutine; [NetHTTP] runs over
+// net/http. Both keep connections alive and bounded, read every answer to its end, bound its size
+// and never decompress. They follow a redirect only where it keeps the artifact (307, 308) and the
+// device's own origin, three times at most.
 //
 // # Looking in
 //

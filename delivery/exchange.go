@@ -97,10 +97,9 @@ func (x *exchange) forget() {
 // isGet reports whether the request may be sent twice without harm.
 func (x *exchange) isGet() bool { return x.method == http.MethodGet }
 
-// appendHead appends a request's first lines, to the blank one. They are written by hand,
-// for half the time that a general writer takes to keep and then write them: what goes in has
-// been checked before (Device.target, NewUpdate, Config.Validate), so that nothing in
-// it can end a line.
+// appendHead appends a request's first lines, to the blank one. They are written by hand, for half
+// the time that a general writer takes to keep and then write them: what goes in has been checked
+// before (Device.target, NewUpdate, Config.Validate), so that nothing in it can end a line.
 func (l *lean) appendHead(b []byte, x *exchange) []byte {
 	b = append(b, x.method...)
 	b = append(b, ' ')

@@ -277,8 +277,7 @@ func (l *lean) startWaiting(c *conn, x *exchange) error {
 // it then took no more.
 var errUnfinished = errors.New("device answered before it had the whole update, and took no more of it")
 
-// finish waits until the device's system has all of an update that the device called a
-// success.
+// finish waits until the device's system has all of an update that the device called a success.
 func (l *lean) finish(c *conn) error {
 	c.draining = false
 	for pause := time.Millisecond; ; pause = min(2*pause, lookEvery) {
@@ -303,10 +302,9 @@ func (l *lean) finish(c *conn) error {
 	}
 }
 
-// firstDeadline is the deadline that stands while the request is sent. A request
-// that goes out in one write needs no second one for its answer: it has its own time at
-// the least rate on top. A longer one is
-// looked at now and then, until the total deadline: whether the device answered
+// firstDeadline is the deadline that stands while the request is sent. A request that goes out in
+// one write needs no second one for its answer: it has its own time at the least rate on top. A
+// longer one is looked at now and then, until the total deadline: whether the device answered
 // early, and whether it takes enough.
 func (l *lean) firstDeadline(c *conn, x *exchange, now time.Time) time.Time {
 	if l.fitsOneWrite(x) {

@@ -1,27 +1,26 @@
 package delivery
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
-// LeastProgress is how slow an upload may be. A device that takes longer than Window for
-// PerSecond × Window bytes, counted from when it last had taken as many, ends the operation
-// with ClassTimeout; a
-// slow one above that goes on. It is watched until the device's system has acknowledged
-// the last byte of the artifact, where this one can tell (Linux); only then does
-// Timeouts.Answer begin. It is longer for a slow device, which may have yet to read what
-// its system took: by the time that the upload took or, if it is of over 1 MiB, that one
-// MiB of it took.
+// LeastProgress is how slow an upload may be. A device that takes longer than Window for PerSecond
+// × Window bytes, counted from when it last had taken as many, ends the operation with
+// ClassTimeout; a slow one above that goes on. It is watched until the device's system has
+// acknowledged the last byte of the artifact, where this one can tell (Linux); only then does
+// Timeouts.Answer begin. It is longer for a slow device, which may have yet to read what its system
+// took: by the time that the upload took or, if it is of over 1 MiB, that one MiB of it took.
 //
-// What counts is what the device's system took over the network, where this one can
-// tell (Linux), and else what this system's socket took. Either comes in lumps:
-// systems buffer, and make room by up to a third of a buffer at once. So Window
-// should be long enough for the slowest good device to take some 400 KiB (without
-// Linux 2 MiB), or PerSecond low.
+// What counts is what the device's system took over the network, where this one can tell (Linux),
+// and else what this system's socket took. Either comes in lumps: systems buffer, and make room by
+// up to a third of a buffer at once. So Window should be long enough for the slowest good device to
+// take some 400 KiB (without Linux 2 MiB), or PerSecond low.
 //
-// An artifact of up to 2 KiB goes out in one write and isn't watched: it has the time that
-// it takes at PerSecond, and then Timeouts.Answer. Where this system can't tell what was
-// acknowledged, and over HTTP/2, where the connection is shared, it is the same for a
-// longer one: as much of it as a system may hold (mostHeld, 4 MiB) has the time that it
-// takes at PerSecond.
+// An artifact of up to 2 KiB goes out in one write and isn't watched: it has the time that it takes
+// at PerSecond, and then Timeouts.Answer. Where this system can't tell what was acknowledged, and
+// over HTTP/2, where the connection is shared, it is the same for a longer one: as much of it as a
+// system may hold (mostHeld, 4 MiB) has the time that it takes at PerSecond.
 type LeastProgress struct {
 	// PerSecond is in bytes. Default 1024; -1: none, uploads are bounded by Timeouts.Total
 	// alone, whose default then is 5 min.
@@ -33,18 +32,12 @@ type LeastProgress struct {
 const maxLeastProgress = 1 << 30
 
 func (l LeastProgress) withDefaults() LeastProgress {
-	if l.PerSecond == 0 {
-		l.PerSecond = 1 << 10
-	}
-	if l.Window == 0 {
-		l.Window = 30 * time.Second
-	}
+	l.PerSecond, l.Window = cmp.Or(l.PerSecond, 1<<10), cmp.Or(l.Window, 30*time.Second)
 	return l
 }
 
-// mostHeld is the most that a system is taken to hold of what was written to a socket, in
-// bytes: the largest send buffer that Linux (tcp_wmem) and macOS (autosndbufmax) have by
-// default.
+// mostHeld is the most that a system is taken to hold of what was written to a socket, in bytes:
+// the largest send buffer that Linux (tcp_wmem) and macOS (autosndbufmax) have by default.
 const mostHeld = 4 << 20
 
 // longest is how long the slowest good device takes for n bytes; 0 if none is too slow.
@@ -125,12 +118,13 @@ func (p *pace) look() time.Duration {
 	return max(min(lookEvery, p.least.Window/4), time.Millisecond)
 }
 
-// slowPeer is a net.Error-like timeout.
-type slowPeer struct{}
+// timeoutError is a timeout, as a net.Error tells it.
+type timeoutError string
 
-func (slowPeer) Error() string {
-	return "device takes the artifact too slowly (Timeouts.LeastProgress)"
-}
-func (slowPeer) Timeout() bool { return true }
+func (e timeoutError) Error() string { return string(e) }
+func (timeoutError) Timeout() bool   { return true }
 
-var errSlow error = slowPeer{}
+var (
+	errSlow          error = timeoutError("device takes the artifact too slowly (Timeouts.LeastProgress)")
+	errAnswerTimeout error = timeoutError("no answer within the answer timeout")
+)

@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -41,8 +42,7 @@ func (p *probe) quiet() bool {
 	return p.raw.Control(p.look) == nil && p.calm
 }
 
-// ended reports whether the connection has ended, as far as can be seen past what is
-// there to read.
+// ended reports whether the connection has ended, as far as can be seen past what is there to read.
 func (p *probe) ended() bool {
 	if p.raw == nil {
 		return false
@@ -59,5 +59,75 @@ func (p *probe) peek(fd uintptr) {
 			p.over = !p.calm && n <= 0
 			return
 		}
+	}
+}
+
+// trip writes a whole request to a bare socket and waits for the answer to begin. The
+// usual way would read right after the write, which finds nothing and costs a system
+// call; to be told of the answer the wait must be prepared before the write, and only
+// here can it be. It also looks at an idle connection when that is as good as sent.
+type trip struct {
+	raw     syscall.RawConn // nil: not a bare socket
+	run     func(fd uintptr) (done bool)
+	probe   *probe
+	idled   bool // the connection is not fresh
+	request []byte
+	stamps  *stamps
+	written int
+	err     error
+}
+
+// open turns the trip to a network connection, which the probe is turned to already. One
+// that wraps a socket may want to see what is written.
+func (t *trip) open(nc net.Conn, p *probe) {
+	if t.run == nil {
+		t.run = t.writeThenWait // once, so that a trip allocates nothing
+	}
+	t.raw, t.probe = nil, p
+	if _, ok := nc.(*net.TCPConn); ok {
+		t.raw = p.raw
+	}
+}
+
+func (t *trip) bare() bool { return t.raw != nil }
+
+// send returns when the answer has begun to come, or the wait for it has failed: then reading it
+// will say why. written is what the socket took of the request, err what kept it from the rest.
+// errStale: nothing was written, because the connection holds something already or has ended.
+func (t *trip) send(request []byte, idled bool, s *stamps) (written int, err error) {
+	t.request, t.idled, t.stamps, t.written, t.err = request, idled, s, 0, nil
+	err = t.raw.Read(t.run)
+	t.request, t.stamps = nil, nil
+	if t.err != nil || t.written > 0 {
+		err = t.err
+	}
+	return t.written, err
+}
+
+func (t *trip) writeThenWait(fd uintptr) (done bool) {
+	if t.written > 0 {
+		return true // woken
+	}
+	// The wait sees only what comes after it was prepared. A device may have spoken
+	// before, unasked, and have no more to say.
+	t.probe.peek(fd)
+	if !t.probe.calm && t.idled {
+		t.err = errStale
+		return true
+	}
+	for {
+		n, err := syscall.Write(int(fd), t.request)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			return true // the usual way waits for room
+		case err != nil:
+			t.err = os.NewSyscallError("write", err)
+			return true
+		}
+		t.written = n
+		t.stamps.stamp(atWritten)
+		return n < len(t.request) || !t.probe.calm
 	}
 }

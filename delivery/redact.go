@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -86,12 +87,7 @@ func (c Config) String() string {
 	if c.InsecureSkipVerify {
 		b.WriteString(" INSECURE: certificates are not verified")
 	}
-	names := make([]string, 0, len(c.Header))
-	for name := range c.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(c.Header)) {
 		fmt.Fprintf(&b, " %s=(hidden)", name)
 	}
 	b.WriteString("}")
@@ -105,8 +101,7 @@ func (c Config) Format(f fmt.State, _ rune) { formatted(f, c.String()) }
 // LogValue is String, so that no handler of package slog goes into the fields.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// String shows the device without what a refused address may hold: a user, a
-// password, a query.
+// String shows the device without what a refused address may hold: a user, a password, a query.
 func (d Device) String() string {
 	if d.ID == "" {
 		return d.name()

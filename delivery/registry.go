@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,9 +13,8 @@ import (
 	"sync"
 )
 
-// Registry is a list of devices in memory: read from a file, filtered, and handed to
-// a [Rollout]. It doesn't change after it was read, so it may be used by any number
-// of goroutines.
+// Registry is a list of devices in memory: read from a file, filtered, and handed to a [Rollout].
+// It doesn't change after it was read, so it may be used by any number of goroutines.
 //
 // The files that it reads have, for each device:
 //
@@ -49,8 +49,7 @@ type RegisteredDevice struct {
 	Version  string
 }
 
-// Filter picks devices. Everything that it names must be so; the zero value picks
-// all of them.
+// Filter picks devices. Everything that it names must be so; the zero value picks all of them.
 type Filter struct {
 	Labels     map[string]string // each of these, with this value
 	Location   string
@@ -141,8 +140,7 @@ const (
 // RegistryConfig says how a file of devices is read. The zero value is strict and
 // takes the format from the file's name.
 type RegistryConfig struct {
-	// Format of the file. Default: by the name's ending, which is .json, .jsonl,
-	// .ndjson or .csv.
+	// Format of the file. Default: by the name's ending, which is .json, .jsonl, .ndjson or .csv.
 	Format RegistryFormat
 	// KeepGoing leaves bad lines out and keeps the rest; Registry.Bad says which they
 	// were. Fields that a device doesn't have are ignored then, unless their name is that
@@ -174,34 +172,22 @@ func (c RegistryConfig) withDefaults(name string) RegistryConfig {
 			c.Format = FormatCSV
 		}
 	}
-	for _, n := range []struct {
-		v  *int
-		to int
-	}{{&c.MaxDevices, 2_000_000}, {&c.MaxLine, 64 << 10}, {&c.MaxBad, 100}} {
-		if *n.v == 0 {
-			*n.v = n.to
-		}
-	}
+	c.MaxDevices, c.MaxLine, c.MaxBad = cmp.Or(c.MaxDevices, 2_000_000), cmp.Or(c.MaxLine, 64<<10), cmp.Or(c.MaxBad, 100)
 	return c
 }
 
 // Validate reports everything that is wrong with the configuration, a line each.
 func (c RegistryConfig) Validate() error {
-	var errs []error
+	m := mistakes{of: "registry: "}
 	switch c.Format {
 	case "", FormatJSON, FormatJSONLines, FormatCSV:
 	default:
-		errs = append(errs, fmt.Errorf("registry: format %q: want %s, %s or %s", string(c.Format), FormatJSON, FormatJSONLines, FormatCSV))
+		m.add("format %q: want %s, %s or %s", string(c.Format), FormatJSON, FormatJSONLines, FormatCSV)
 	}
-	for _, n := range []struct {
-		name   string
-		v, max int
-	}{{"max devices", c.MaxDevices, maxRegistryDevices}, {"max line", c.MaxLine, maxRegistryLine}, {"max bad", c.MaxBad, maxRegistryBad}} {
-		if n.v < 0 || n.v > n.max {
-			errs = append(errs, fmt.Errorf("registry: %s %d: want 0 (the default) to %d", n.name, n.v, n.max))
-		}
-	}
-	return errors.Join(errs...)
+	checkMost(&m, "max devices", c.MaxDevices, maxRegistryDevices)
+	checkMost(&m, "max line", c.MaxLine, maxRegistryLine)
+	checkMost(&m, "max bad", c.MaxBad, maxRegistryBad)
+	return m.err()
 }
 
 // BadLine is a line that doesn't hold a device.
@@ -272,9 +258,8 @@ func OpenRegistry(path string, cfg RegistryConfig) (*Registry, error) {
 	return r, err
 }
 
-// ReadRegistry reads devices from r to its end; name is what errors call it. Its
-// error is a *RegistryError where lines are bad, a *BadLine where it can't go on
-// after one, or the reader's.
+// ReadRegistry reads devices from r to its end; name is what errors call it. Its error is a
+// *RegistryError where lines are bad, a *BadLine where it can't go on after one, or the reader's.
 func ReadRegistry(r io.Reader, name string, cfg RegistryConfig) (*Registry, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -92,8 +92,7 @@ type jsonDevice struct {
 	field  string // the one that is being read
 }
 
-// object reads an object, and calls member for each of its members when it is up to
-// the value.
+// object reads an object, and calls member for each of its members when it is up to the value.
 func (p *jsonDevice) object(want string, member func(name string) error) error {
 	t, err := p.token()
 	if err != nil {

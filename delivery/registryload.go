@@ -181,8 +181,7 @@ type lineReader struct {
 	buf  []byte
 }
 
-// next gives a line without its end. long says that it was longer than allowed, and
-// left out.
+// next gives a line without its end. long says that it was longer than allowed, and left out.
 func (r *lineReader) next() (text []byte, long bool, err error) {
 	for {
 		text, long, err = r.one()

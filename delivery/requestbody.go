@@ -29,9 +29,8 @@ func (b *requestBody) attach(a *Artifact, rate *byteRate) {
 	b.read.Store(0)
 }
 
-// detach lets go of the artifact, after a read that is under way: net/http may go on
-// reading a body after it gave up on it, and the artifact is the caller's again when
-// the operation is over.
+// detach lets go of the artifact, after a read that is under way: net/http may go on reading a body
+// after it gave up on it, and the artifact is the caller's again when the operation is over.
 func (b *requestBody) detach() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,8 +2,8 @@ package delivery
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -17,60 +17,38 @@ type Retry struct {
 	// MaxAttempts is how often an update may be pushed to one device in one Deliver,
 	// and how often one verification may fail to be answered. Default 4.
 	MaxAttempts int
-	// Base is the widest first wait; each further one may be twice as wide, up to
-	// Cap. The wait itself is drawn uniformly from 0 to that width (full jitter), so
-	// that devices which failed together don't come back together.
-	// Defaults 100 ms and 10 s.
+	// Base is the widest first wait; each further one may be twice as wide, up to Cap. The wait
+	// itself is drawn uniformly from 0 to that width (full jitter), so that devices which failed
+	// together don't come back together. Defaults 100 ms and 10 s.
 	Base, Cap time.Duration
-	// Poll is the wait between two looks at a device that is installing or rebooting,
-	// and PollFor how long Deliver looks before it reports ClassPending.
-	// Defaults 1 s and 5 min.
+	// Poll is the wait between two looks at a device that is installing or rebooting, and PollFor
+	// how long Deliver looks before it reports ClassPending. Defaults 1 s and 5 min.
 	Poll, PollFor time.Duration
-	// GoodReads is how many answers in a row must say that the device runs the update,
-	// a Poll apart, before it counts. A device that was seen to install, reboot or be
-	// gone after its push takes two at least: it may come up right and then go back.
-	// Default 1.
+	// GoodReads is how many answers in a row must say that the device runs the update, a Poll
+	// apart, before it counts. A device that was seen to install, reboot or be gone after its push
+	// takes two at least: it may come up right and then go back. Default 1.
 	GoodReads int
 }
 
 const maxAttempts = 1000
 
 func (r Retry) withDefaults() Retry {
-	if r.MaxAttempts == 0 {
-		r.MaxAttempts = 4
-	}
-	if r.GoodReads == 0 {
-		r.GoodReads = 1
-	}
-	for _, f := range []struct {
-		d  *time.Duration
-		to time.Duration
-	}{{&r.Base, 100 * time.Millisecond}, {&r.Cap, 10 * time.Second}, {&r.Poll, time.Second}, {&r.PollFor, 5 * time.Minute}} {
-		if *f.d == 0 {
-			*f.d = f.to
-		}
-	}
+	r.MaxAttempts, r.GoodReads = cmp.Or(r.MaxAttempts, 4), cmp.Or(r.GoodReads, 1)
+	r.Base, r.Cap = cmp.Or(r.Base, 100*time.Millisecond), cmp.Or(r.Cap, 10*time.Second)
+	r.Poll, r.PollFor = cmp.Or(r.Poll, time.Second), cmp.Or(r.PollFor, 5*time.Minute)
 	return r
 }
 
 // Validate reports everything that is wrong with the policy, a line each.
 func (r Retry) Validate() error {
-	var errs []error
-	if r.MaxAttempts < 0 || r.MaxAttempts > maxAttempts {
-		errs = append(errs, fmt.Errorf("delivery: retry.max_attempts %d: want 0 (the default) to %d", r.MaxAttempts, maxAttempts))
-	}
-	if r.GoodReads < 0 || r.GoodReads > maxAttempts {
-		errs = append(errs, fmt.Errorf("delivery: retry.good_reads %d: want 0 (the default) to %d", r.GoodReads, maxAttempts))
-	}
-	for _, f := range []struct {
-		name string
-		d    time.Duration
-	}{{"base", r.Base}, {"cap", r.Cap}, {"poll", r.Poll}, {"poll_for", r.PollFor}} {
-		if f.d < 0 || f.d > maxTimeout {
-			errs = append(errs, fmt.Errorf("delivery: retry.%s %v: want 0 (the default) to %v", f.name, f.d, maxTimeout))
-		}
-	}
-	return errors.Join(errs...)
+	m := mistakes{of: "delivery: retry."}
+	checkMost(&m, "max_attempts", r.MaxAttempts, maxAttempts)
+	checkMost(&m, "good_reads", r.GoodReads, maxAttempts)
+	checkMost(&m, "base", r.Base, maxTimeout)
+	checkMost(&m, "cap", r.Cap, maxTimeout)
+	checkMost(&m, "poll", r.Poll, maxTimeout)
+	checkMost(&m, "poll_for", r.PollFor, maxTimeout)
+	return m.err()
 }
 
 // Delay is the wait before retry n (the first is 1), for a draw from [0, 1). Full

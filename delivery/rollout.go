@@ -18,13 +18,12 @@ import (
 //
 // # Devices
 //
-// They come as a sequence, which is gone through once a wave in the goroutine of
-// Run, and of which nothing is held but 16 bytes a device (about 30 with what keeps
-// them). Where there are several waves, or one of a part, it is gone through before them,
-// too, to divide it: then it must be repeatable. A slice, a [Registry] or a query are, a
-// channel is not. It should not block for long, for Run
-// can't end while it does. A device that comes twice is updated once: devices are
-// told apart by ID, or by address where they have none.
+// They come as a sequence, which is gone through once a wave in the goroutine of Run, and of which
+// nothing is held but 16 bytes a device (about 30 with what keeps them). Where there are several
+// waves, or one of a part, it is gone through before them, too, to divide it: then it must be
+// repeatable. A slice, a [Registry] or a query are, a channel is not. It should not block for long,
+// for Run can't end while it does. A device that comes twice is updated once: devices are told
+// apart by ID, or by address where they have none.
 //
 // # Failures
 //
@@ -39,14 +38,13 @@ import (
 //
 // # Resuming
 //
-// With a journal, a rollout that ended in whatever way (a kill or a power failure
-// too) goes on where it was: Run another with the same update and the same journal.
-// Devices that the journal calls done are left out; every other one is asked before
-// it is pushed to, because the journal may be a moment behind what was done. So no
-// device is left out, and none that has the update gets it again. Devices that
-// failed are tried again. One that was under way and doesn't answer now may be
-// rebooting with the update: the next run, but none after it, waits for it until
-// [Retry].PollFor. Waves that had passed aren't soaked a second time.
+// With a journal, a rollout that ended in whatever way (a kill or a power failure too) goes on
+// where it was: Run another with the same update and the same journal. Devices that the journal
+// calls done are left out; every other one is asked before it is pushed to, because the journal may
+// be a moment behind what was done. So no device is left out, and none that has the update gets it
+// again. Devices that failed are tried again. One that was under way and doesn't answer now may be
+// rebooting with the update: the next run, but none after it, waits for it until [Retry].PollFor.
+// Waves that had passed aren't soaked a second time.
 //
 // One case remains: a push that the killed run had sent and that the device takes
 // only after the next run has asked it. The Idempotency-Key, the same in both runs, lets
@@ -77,9 +75,9 @@ type Rollout struct {
 	drawn  int // devices that the longest pass over the sequence gave
 	wave   Wave
 	// Of this wave:
-	busy   int          // turns under way
-	queued int          // turns that wait, or are about to
-	queue  waitingTurns // the former
+	busy   int         // turns under way
+	queued int         // turns that wait, or are about to
+	queue  turnsByTime // the former
 	// For AbortShare: a device that waits for another turn has failed until it is updated,
 	// unless it named the time of that turn itself.
 	open     int // devices begun of which that isn't known
@@ -348,6 +346,18 @@ func (r *Rollout) tell(e RolloutEvent, count func(*RolloutReport)) {
 	if r.cfg.OnEvent != nil {
 		e.Progress = r.Progress()
 		r.cfg.OnEvent(e)
+	}
+}
+
+// sleep waits for d. It reports false if done ended the wait.
+func sleep(d time.Duration, done <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-done:
+		return false
 	}
 }
 

@@ -11,13 +11,12 @@ import (
 // ask finds out whether a device runs the update, before it is pushed to. An error
 // means that this is not known, or that the device should not be pushed to at all.
 //
-// A device that the run before had under way and that doesn't answer at all may be
-// rebooting with the update: as in a Deliver, it has until Retry.PollFor to come back.
-// Only once: were every run that is killed followed by one that waits, devices that are
-// gone for good would in the end hold all workers. And as in a Deliver its word counts
-// when it has given it often enough: it may come up right, and then go back. So does that of
-// a device that this run pushed to in an earlier turn. Any other device was not pushed to
-// meanwhile; its word counts at once.
+// A device that the run before had under way and that doesn't answer at all may be rebooting with
+// the update: as in a Deliver, it has until Retry.PollFor to come back. Only once: were every run
+// that is killed followed by one that waits, devices that are gone for good would in the end hold
+// all workers. And as in a Deliver its word counts when it has given it often enough: it may come
+// up right, and then go back. So does that of a device that this run pushed to in an earlier turn.
+// Any other device was not pushed to meanwhile; its word counts at once.
 //
 // All looks are one operation to the device's breaker, as those of a Deliver are. Were each
 // one its own, the breaker would open over a device that reboots, and keep the looks from it.

@@ -1,9 +1,8 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -36,11 +35,10 @@ type RolloutConfig struct {
 	// Labels returns a device's labels, as Registry.Labels does: for PerLabel and for events.
 	// It is called in the goroutine of Run, once a device, and should be quick.
 	Labels func(d Device) map[string]string
-	// UpdateFor returns the update of a device: the artifact for its hardware, or a delta
-	// from the version that it is known to run. nil stands for the rollout's own update. An
-	// error fails the device (ClassPermanent). It is called as Labels is. The journal says
-	// which update each device had, by version and content: a device that is done with one
-	// isn't done with another.
+	// UpdateFor returns the update of a device: the artifact for its hardware, or a delta from the
+	// version that it is known to run. nil stands for the rollout's own update. An error fails the
+	// device (ClassPermanent). It is called as Labels is. The journal says which update each device
+	// had, by version and content: a device that is done with one isn't done with another.
 	UpdateFor func(d Device) (*Update, error)
 	// Waves are gone through in order, the sequence of devices once each and once before
 	// the first, to count them. Default: one wave of everything, which needs no counting. If
@@ -70,10 +68,9 @@ type RolloutConfig struct {
 	// order in which the counts of RolloutEvent.Progress came about; while it runs,
 	// workers that have something to say wait. It may call Pause, Resume and Progress.
 	OnEvent func(RolloutEvent)
-	// Approve is asked after a wave's soak, unless the wave was the last; an error
-	// ends the rollout. It is the place for what only the service knows: its own error
-	// rates, or a person's word. soFar.CurrentWave is what the wave did. It should return
-	// when the context ends.
+	// Approve is asked after a wave's soak, unless the wave was the last; an error ends the
+	// rollout. It is the place for what only the service knows: its own error rates, or a person's
+	// word. soFar.CurrentWave is what the wave did. It should return when the context ends.
 	Approve func(ctx context.Context, done Wave, soFar RolloutReport) error
 }
 
@@ -99,55 +96,31 @@ const (
 )
 
 func (c RolloutConfig) withDefaults() RolloutConfig {
-	if c.Workers == 0 {
-		c.Workers = 64
-	}
-	if c.MaxHeld == 0 {
-		c.MaxHeld = 1 << 16
-	}
+	c.Workers, c.MaxHeld, c.AbortLeast = cmp.Or(c.Workers, 64), cmp.Or(c.MaxHeld, 1<<16), cmp.Or(c.AbortLeast, 20)
 	if len(c.Waves) == 0 {
 		c.Waves = []Wave{{Share: 1}}
 	}
 	c.Waves = slices.Clone(c.Waves)
-	if c.AbortLeast == 0 {
-		c.AbortLeast = 20
-	}
 	c.Requeue = c.Requeue.withDefaults()
-	if c.Journal.Every == 0 {
-		c.Journal.Every = 200 * time.Millisecond
-	}
-	if c.Journal.Records == 0 {
-		c.Journal.Records = 512
-	}
+	c.Journal.Every, c.Journal.Records = cmp.Or(c.Journal.Every, 200*time.Millisecond), cmp.Or(c.Journal.Records, 512)
 	return c
 }
 
 // Validate reports everything that is wrong with the configuration, a line each.
 func (c RolloutConfig) Validate() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("rollout: "+format, args...)) }
-	for _, n := range []struct {
-		name   string
-		v, max int
-	}{
-		{"workers", c.Workers, maxRolloutWorkers}, {"abort least", c.AbortLeast, maxAbortLeast},
-		{"journal records", c.Journal.Records, maxJournalRecords},
-	} {
-		if n.v < 0 || n.v > n.max {
-			bad("%s %d: want 0 (the default) to %d", n.name, n.v, n.max)
-		}
-	}
+	m := mistakes{of: "rollout: "}
+	checkMost(&m, "workers", c.Workers, maxRolloutWorkers)
+	checkMost(&m, "abort least", c.AbortLeast, maxAbortLeast)
+	checkMost(&m, "journal records", c.Journal.Records, maxJournalRecords)
 	if c.PerSecond != 0 && !(c.PerSecond >= minPerSecond && c.PerSecond <= maxPerSecond) {
-		bad("per second %v: want 0 (no limit), or %v to %v devices", c.PerSecond, minPerSecond, maxPerSecond)
+		m.add("per second %v: want 0 (no limit), or %v to %v devices", c.PerSecond, minPerSecond, maxPerSecond)
 	}
 	if !isShare(c.AbortShare) {
-		bad("abort share %v: want 0 (never) to 1", c.AbortShare)
+		m.add("abort share %v: want 0 (never) to 1", c.AbortShare)
 	}
-	if c.Journal.Every < 0 || c.Journal.Every > maxJournalEvery {
-		bad("journal every %v: want 0 (the default) to %v", c.Journal.Every, maxJournalEvery)
-	}
-	c.Requeue.validate(bad)
-	validateWaves(c.Waves, bad)
-	errs = append(errs, c.validateLine())
-	return errors.Join(errs...)
+	checkMost(&m, "journal every", c.Journal.Every, maxJournalEvery)
+	c.Requeue.validate(&m)
+	validateWaves(c.Waves, m.add)
+	c.validateLine(&m)
+	return m.err()
 }

@@ -3,8 +3,6 @@ package delivery
 import (
 	"container/heap"
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -298,24 +296,20 @@ const (
 )
 
 // validateLine reports what is wrong with what holds devices back.
-func (c RolloutConfig) validateLine() error {
-	var errs []error
+func (c RolloutConfig) validateLine(m *mistakes) {
 	if len(c.PerLabel) > maxLimitedLabels {
-		errs = append(errs, fmt.Errorf("rollout: per label: %d labels: want at most %d", len(c.PerLabel), maxLimitedLabels))
+		m.add("per label: %d labels: want at most %d", len(c.PerLabel), maxLimitedLabels)
 	}
 	if len(c.PerLabel) > 0 && c.Labels == nil {
-		errs = append(errs, errors.New("rollout: per label: want Labels too, such as Registry.Labels"))
+		m.add("per label: want Labels too, such as Registry.Labels")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.PerLabel)) {
 		if n := c.PerLabel[name]; n < 1 || n > maxRolloutWorkers {
-			errs = append(errs, fmt.Errorf("rollout: per label: %q: %d: want 1 to %d devices at a time", clip(name), n, maxRolloutWorkers))
+			m.add("per label: %q: %d: want 1 to %d devices at a time", clip(name), n, maxRolloutWorkers)
 		}
 	}
-	if c.MaxHeld < 0 || c.MaxHeld > maxHeld {
-		errs = append(errs, fmt.Errorf("rollout: max held %d: want 0 (the default) to %d", c.MaxHeld, maxHeld))
-	}
+	checkMost(m, "max held", c.MaxHeld, maxHeld)
 	if n := c.BytesPerSecond; n != 0 && (n < minBytesPerSecond || n > maxBytesPerSecond) {
-		errs = append(errs, fmt.Errorf("rollout: bytes per second %d: want 0 (no limit), or %d to %d", n, minBytesPerSecond, maxBytesPerSecond))
+		m.add("bytes per second %d: want 0 (no limit), or %d to %d", n, minBytesPerSecond, maxBytesPerSecond)
 	}
-	return errors.Join(errs...)
 }

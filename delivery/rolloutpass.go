@@ -266,7 +266,7 @@ func (r *Rollout) bring(ctx, stopping context.Context, t turn) {
 		if e.Kind == DeviceWaiting {
 			p.Waiting++
 			r.judgeWaiting(&next, class)
-			heap.Push(&r.queue, next)
+			heap.Push(&r.queue, laterTurn{next.notBefore, next})
 		} else {
 			r.judge(p, e.Kind, t, class)
 		}

@@ -152,9 +152,8 @@ func (e *RolloutAbortError) Error() string {
 		e.Number, e.Wave, n, e.Finished, e.Failed, 100*float64(n)/float64(e.Finished), 100*e.Share)
 }
 
-// LogValue is the event as attributes: its kind, the wave, and of a device who it is, what
-// labels and which update it has, and how it ended. It holds nothing of a device's
-// credentials.
+// LogValue is the event as attributes: its kind, the wave, and of a device who it is, what labels
+// and which update it has, and how it ended. It holds nothing of a device's credentials.
 func (e RolloutEvent) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("kind", string(e.Kind)), slog.String("wave", e.Wave.String())}
 	if e.Device != (Device{}) {

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -12,10 +13,9 @@ import (
 // installing, or broke off (every class but ClassPermanent, ClassProtocol and ClassIntegrity).
 // A device is asked what it runs before it is pushed to again.
 //
-// Until then other devices have the worker. A wave isn't over while devices of it wait, and
-// for AbortShare such a device counts as failed until it is updated, unless it named the time
-// itself. With a journal the turn is kept if the rollout is killed. A zero field takes its
-// default.
+// Until then other devices have the worker. A wave isn't over while devices of it wait, and for
+// AbortShare such a device counts as failed until it is updated, unless it named the time itself.
+// With a journal the turn is kept if the rollout is killed. A zero field takes its default.
 type Requeue struct {
 	// Turns is how many further turns a device may have. Default 2; -1: none.
 	Turns int
@@ -41,31 +41,17 @@ func (q Requeue) withDefaults() Requeue {
 	case -1:
 		q.Turns = 0
 	}
-	if q.After == 0 {
-		q.After = 20 * time.Second
-	}
-	if q.MaxWait == 0 {
-		q.MaxWait = time.Hour
-	}
-	if q.Devices == 0 {
-		q.Devices = 16 << 10
-	}
+	q.After, q.MaxWait, q.Devices = cmp.Or(q.After, 20*time.Second), cmp.Or(q.MaxWait, time.Hour), cmp.Or(q.Devices, 16<<10)
 	return q
 }
 
-func (q Requeue) validate(bad func(format string, args ...any)) {
+func (q Requeue) validate(m *mistakes) {
 	if q.Turns < -1 || q.Turns > maxTurns {
-		bad("requeue turns %d: want -1 (none), 0 (the default) to %d", q.Turns, maxTurns)
+		m.add("requeue turns %d: want -1 (none), 0 (the default) to %d", q.Turns, maxTurns)
 	}
-	if q.Devices < 0 || q.Devices > maxRequeueDevices {
-		bad("requeue devices %d: want 0 (the default) to %d", q.Devices, maxRequeueDevices)
-	}
-	if q.After < 0 || q.After > maxTimeout {
-		bad("requeue after %v: want 0 (the default) to %v", q.After, maxTimeout)
-	}
-	if q.MaxWait < 0 || q.MaxWait > maxTimeout {
-		bad("requeue max wait %v: want 0 (the default) to %v", q.MaxWait, maxTimeout)
-	}
+	checkMost(m, "requeue devices", q.Devices, maxRequeueDevices)
+	checkMost(m, "requeue after", q.After, maxTimeout)
+	checkMost(m, "requeue max wait", q.MaxWait, maxTimeout)
 }
 
 // wait is how long a device waits that has had so many further turns, and asked for a pause.
@@ -85,29 +71,6 @@ func (c Class) mayHeal() bool {
 	default:
 		return false
 	}
-}
-
-// waitingTurns is a heap of turns, with the one that is due first in front.
-type waitingTurns []turn
-
-func (w waitingTurns) Len() int           { return len(w) }
-func (w waitingTurns) Less(i, j int) bool { return w[i].notBefore.Before(w[j].notBefore) }
-func (w waitingTurns) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
-
-// Push and Pop are heap's.
-func (w *waitingTurns) Push(x any) {
-	if t, ok := x.(turn); ok {
-		*w = append(*w, t)
-	}
-}
-
-// Pop takes the last one.
-func (w *waitingTurns) Pop() any {
-	last := len(*w) - 1
-	t := (*w)[last]
-	(*w)[last] = turn{} // its strings are free
-	*w = (*w)[:last]
-	return t
 }
 
 // requeue reserves a place for another turn of a device that failed, and reports whether it is
@@ -147,7 +110,7 @@ func (r *Rollout) postpone(t turn) bool {
 	t.notBefore = now.Add(min(at.Sub(now), r.cfg.Requeue.MaxWait))
 	r.queued++
 	r.report.Waiting++
-	heap.Push(&r.queue, t)
+	heap.Push(&r.queue, laterTurn{t.notBefore, t})
 	return true
 }
 
@@ -155,13 +118,13 @@ func (r *Rollout) postpone(t turn) bool {
 func (r *Rollout) startDue(line *line) bool {
 	for {
 		r.mu.Lock()
-		if len(r.queue) == 0 || r.queue[0].notBefore.After(time.Now()) {
+		if len(r.queue) == 0 || r.queue[0].at.After(time.Now()) {
 			r.mu.Unlock()
 			return true
 		}
-		t, _ := heap.Pop(&r.queue).(turn)
+		due, _ := heap.Pop(&r.queue).(laterTurn)
 		r.mu.Unlock()
-		if !line.add(t) {
+		if !line.add(due.turn) {
 			return false
 		}
 	}
@@ -175,7 +138,7 @@ func (r *Rollout) putBack(t turn) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	heap.Push(&r.queue, t)
+	heap.Push(&r.queue, laterTurn{t.notBefore, t})
 }
 
 // startWaiting starts turns as they become due and as the line lets them, until none waits
@@ -185,7 +148,7 @@ func (r *Rollout) startWaiting(stopping context.Context, line *line) {
 		r.mu.Lock()
 		busy, next := r.busy, time.Time{}
 		if len(r.queue) > 0 {
-			next = r.queue[0].notBefore
+			next = r.queue[0].at
 		}
 		r.mu.Unlock()
 		switch next = line.earlier(next); {
@@ -210,7 +173,7 @@ func (r *Rollout) failWaiting() {
 	r.queue = nil
 	r.mu.Unlock()
 	for _, t := range left {
-		r.failWaitingTurn(t)
+		r.failWaitingTurn(t.turn)
 	}
 }
 

@@ -10,9 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// Update is an artifact under a version: what Push, Verify and Deliver bring to a
-// device. Make it once and use it for every device; what goes into the headers is
-// worked out here, not per request.
+// Update is an artifact under a version: what Push, Verify and Deliver bring to a device. Make it
+// once and use it for every device; what goes into the headers is worked out here, not per request.
 type Update struct {
 	version    string
 	artifact   *Artifact
@@ -25,9 +24,8 @@ type Update struct {
 // NewUpdate names an artifact as a version, which is 1 to 128 bytes of UTF-8 without
 // control characters or space around them.
 //
-// The update's Idempotency-Key is derived from version and content. So the same
-// update has the same key in every attempt, and after a restart too, and a device
-// that already applied it can tell.
+// The update's Idempotency-Key is derived from version and content. So the same update has the same
+// key in every attempt, and after a restart too, and a device that already applied it can tell.
 func NewUpdate(version string, artifact *Artifact) (*Update, error) {
 	if artifact == nil {
 		return nil, errors.New("update: artifact is missing")
