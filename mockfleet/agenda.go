@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"cmp"
 	"container/heap"
 	"sync"
 	"time"
@@ -97,10 +98,7 @@ func (f *Fleet) attend() {
 			f.store.moveOn(i)
 			f.setDoors(i, i+1)
 		}
-		if wait == 0 {
-			wait = time.Hour
-		}
-		timer.Reset(wait)
+		timer.Reset(cmp.Or(wait, time.Hour))
 		select {
 		case <-timer.C:
 		case <-f.store.agenda.wake:

@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -38,20 +39,17 @@ type Behavior struct {
 // Validate reports every field that is out of bounds, each as a *ConfigError on a line of its own.
 func (b Behavior) Validate() error {
 	var errs []error
+	bad := func(field, value, want string) {
+		errs = append(errs, &ConfigError{Field: field, Value: value, Want: want})
+	}
 	if b.FailFirst < 0 || b.FailFirst > math.MaxInt32 {
-		errs = append(errs, &ConfigError{
-			Field: "fail_first", Value: strconv.Itoa(b.FailFirst), Want: "0 to " + strconv.Itoa(math.MaxInt32),
-		})
+		bad("fail_first", strconv.Itoa(b.FailFirst), "0 to "+strconv.Itoa(math.MaxInt32))
 	}
 	if b.FailStatus != 0 && (b.FailStatus < 400 || b.FailStatus > 599) {
-		errs = append(errs, &ConfigError{
-			Field: "fail_status", Value: strconv.Itoa(b.FailStatus), Want: "an HTTP status from 400 to 599, or 0 for 503",
-		})
+		bad("fail_status", strconv.Itoa(b.FailStatus), "an HTTP status from 400 to 599, or 0 for 503")
 	}
 	if len(b.Faults) > maxFaults {
-		errs = append(errs, &ConfigError{
-			Field: "faults", Value: strconv.Itoa(len(b.Faults)) + " of them", Want: "at most " + strconv.Itoa(maxFaults),
-		})
+		bad("faults", strconv.Itoa(len(b.Faults))+" of them", "at most "+strconv.Itoa(maxFaults))
 	}
 	errs = append(errs, b.Network.validate()...)
 	errs = append(errs, validateRequire(b.Require)...)
@@ -70,9 +68,7 @@ func (b Behavior) equal(other Behavior) bool {
 }
 
 func (b Behavior) withDefaults() Behavior {
-	if b.FailStatus == 0 {
-		b.FailStatus = http.StatusServiceUnavailable
-	}
+	b.FailStatus = cmp.Or(b.FailStatus, http.StatusServiceUnavailable)
 	b.Faults = slices.Clone(b.Faults) // the caller may go on with his
 	b.Require = slices.Clone(b.Require)
 	return b
@@ -146,9 +142,7 @@ func (n Network) IsZero() bool { return n == Network{} }
 func (n Network) validate() (errs []error) {
 	within := func(field string, value, low, high int) {
 		if value != 0 && (value < low || value > high) {
-			errs = append(errs, &ConfigError{
-				Field: "network." + field, Value: strconv.Itoa(value), Want: fmt.Sprintf("%d to %d, or 0 for none", low, high),
-			})
+			errs = append(errs, &ConfigError{Field: "network." + field, Value: strconv.Itoa(value), Want: fmt.Sprintf("%d to %d, or 0 for none", low, high)})
 		}
 	}
 	within("receive_buffer", n.ReceiveBuffer, leastReceiveBuffer, mostReceiveBuffer)

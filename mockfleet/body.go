@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -83,19 +84,12 @@ func (c *conn) skipTrailer() error {
 		if err != nil {
 			return fmt.Errorf("trailer: %w", err)
 		}
-		if len(line) <= len("\r\n") && len(trimLine(line)) == 0 {
+		if len(line) <= len("\r\n") && len(bytes.TrimRight(line, "\r\n")) == 0 {
 			return nil
 		}
 		left -= len(line)
 	}
 	return fmt.Errorf("trailer: larger than %d bytes", headerLimit)
-}
-
-func trimLine(line []byte) []byte {
-	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
-		line = line[:len(line)-1]
-	}
-	return line
 }
 
 // take hashes the first n bytes of the buffer.

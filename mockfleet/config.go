@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -79,18 +80,9 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // withDefaults returns c with its zero values replaced, Token and MaxConnections excepted: those two
 // need the machine.
 func (c Config) withDefaults() Config {
-	if c.Listen == "" {
-		c.Listen = defaultListen
-	}
-	if c.ControlListen == "" {
-		c.ControlListen = defaultListen
-	}
-	if c.Addressing == "" {
-		c.Addressing = DefaultAddressing()
-	}
-	if c.InitialVersion == "" {
-		c.InitialVersion = defaultInitialVersion
-	}
+	c.Listen, c.ControlListen = cmp.Or(c.Listen, defaultListen), cmp.Or(c.ControlListen, defaultListen)
+	c.Addressing = cmp.Or(c.Addressing, DefaultAddressing())
+	c.InitialVersion = cmp.Or(c.InitialVersion, defaultInitialVersion)
 	c.Behavior = c.Behavior.withDefaults()
 	return c
 }

@@ -23,9 +23,8 @@
 //
 // A listener accepts a connection and reads from its local address which device it is for: device n
 // is 127.1.0.0 + n ([AddressIP], Linux), or a port ([AddressPort]); or the path will say
-// ([AddressPath]). Each open connection has
-// one goroutine and, until a request arrives, no buffers; one that has been idle for a second has neither
-// (on Linux).
+// ([AddressPath]). Each open connection has one goroutine and, until a request arrives, no buffers;
+// one that has been idle for a second has neither (on Linux).
 //
 // The request's head is parsed by fasthttp's codec; what follows is this package's own, so that a
 // device can misbehave below the level of an HTTP library. A small artifact is hashed in the read

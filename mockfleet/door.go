@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"cmp"
 	"math"
 	"net"
 	"sync"
@@ -93,10 +94,7 @@ func (d *door) await(done <-chan struct{}) bool {
 		if open {
 			return true
 		}
-		if wait == 0 {
-			wait = math.MaxInt64
-		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(cmp.Or(wait, math.MaxInt64))
 		select {
 		case <-d.wake:
 			timer.Stop()

@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -105,22 +106,18 @@ type givenParameter struct {
 
 // withDefaults is f with what its kind takes for the parameters that were left out.
 func (f Fault) withDefaults(k kind) Fault {
-	if f.Delay == (Distribution{}) {
-		f.Delay = k.preset.Delay
-	}
-	if f.Status == 0 {
-		f.Status = k.preset.Status
-	}
+	f.Delay, f.Status = cmp.Or(f.Delay, k.preset.Delay), cmp.Or(f.Status, k.preset.Status)
 	return f
 }
 
 // checkReach tells whether all of b can be had at devices that are addressed as a.
 func (b Behavior) checkReach(a Addressing) error {
 	var errs []error
+	bad := func(field, value, want string) {
+		errs = append(errs, &ConfigError{Field: field, Value: value, Want: want})
+	}
 	if n := b.Network.MaxConnections; n > 0 && a == AddressPath {
-		errs = append(errs, &ConfigError{
-			Field: "network.max_connections", Value: strconv.Itoa(n), Want: "ip or port addressing: in path addressing a connection is no device's",
-		})
+		bad("network.max_connections", strconv.Itoa(n), "ip or port addressing: in path addressing a connection is no device's")
 	}
 	table := kinds()
 	for i, f := range b.Faults {
@@ -132,7 +129,7 @@ func (b Behavior) checkReach(a Addressing) error {
 		if !canShut {
 			want = "Linux, and port addressing"
 		}
-		errs = append(errs, &ConfigError{Field: fmt.Sprintf("faults[%d].kind", i), Value: strconv.Quote(f.Kind), Want: want})
+		bad(fmt.Sprintf("faults[%d].kind", i), strconv.Quote(f.Kind), want)
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -154,12 +155,7 @@ func kindNamed(table []kind, name string) (kind, bool) {
 }
 
 func kindIndex(table []kind, name string) int {
-	for i := range table {
-		if table[i].name == name {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(table, func(k kind) bool { return k.name == name })
 }
 
 func kindNames(table []kind) []string {

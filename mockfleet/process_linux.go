@@ -6,8 +6,6 @@ import (
 	"strconv"
 )
 
-const maxrssUnit = 1024 // getrusage(2) counts in KiB
-
 // residentBytes is the resident memory of the process; 0 where it can't be read.
 func residentBytes() uint64 {
 	statm, err := os.ReadFile("/proc/self/statm")

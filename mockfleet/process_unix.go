@@ -4,6 +4,7 @@ package mockfleet
 
 import (
 	"errors"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,5 +29,9 @@ func processorTime() (seconds float64, peak uint64) {
 		return 0, 0
 	}
 	seconds = float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
-	return seconds, uint64(usage.Maxrss) * maxrssUnit
+	peak = uint64(usage.Maxrss)
+	if runtime.GOOS != "darwin" { // where getrusage(2) counts in bytes
+		peak *= 1024
+	}
+	return seconds, peak
 }

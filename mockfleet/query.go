@@ -26,30 +26,35 @@ type Query struct {
 	All     bool   // also devices that received nothing
 }
 
-// counters are the counts of an entry, by their names in JSON.
-func (e *Entry) counters() []counter {
-	return []counter{
-		{"pushes", uint64(e.Pushes)}, {"applied", uint64(e.Applied)}, {"applied_twice", uint64(e.AppliedTwice)},
-		{"repeats", uint64(e.Repeats)}, {"rejected", uint64(e.Rejected)}, {"faulted", uint64(e.Faulted)},
-		{"feigned", uint64(e.Feigned)}, {"unfit", uint64(e.Unfit)}, {"broken", uint64(e.Broken)},
-		{"verifies", uint64(e.Verifies)}, {"misaddressed", uint64(e.Misaddressed)}, {"turned_away", uint64(e.TurnedAway)},
-		{"struck", uint64(e.Struck)}, {"bytes_received", e.BytesReceived},
+// counts are the counts of an entry, by their names in JSON, but for the bytes.
+func (e *Entry) counts() [13]counter {
+	return [...]counter{
+		{"pushes", &e.Pushes}, {"applied", &e.Applied}, {"applied_twice", &e.AppliedTwice}, {"repeats", &e.Repeats},
+		{"rejected", &e.Rejected}, {"faulted", &e.Faulted}, {"feigned", &e.Feigned}, {"unfit", &e.Unfit}, {"broken", &e.Broken},
+		{"verifies", &e.Verifies}, {"misaddressed", &e.Misaddressed}, {"turned_away", &e.TurnedAway}, {"struck", &e.Struck},
 	}
 }
 
+// counter is a count of an entry.
 type counter struct {
 	name  string
-	count uint64
+	count *uint32
 }
 
-// count is the one of that name; without one, it doesn't exist.
-func (e *Entry) count(name string) (uint64, bool) {
-	for _, c := range e.counters() {
+// bytesReceived is the name of an entry's other count.
+const bytesReceived = "bytes_received"
+
+// count is the one of that name; 0 where none has it.
+func (e *Entry) count(name string) uint64 {
+	for _, c := range e.counts() {
 		if c.name == name {
-			return c.count, true
+			return uint64(*c.count)
 		}
 	}
-	return 0, false
+	if name == bytesReceived {
+		return e.BytesReceived
+	}
+	return 0
 }
 
 // validate reports what of q makes no sense for fleet f, each as a *ConfigError.
@@ -67,9 +72,10 @@ func (q Query) validate(f *Fleet) error {
 		return bad("fault", strconv.Quote(q.Fault), "one of "+strings.Join(f.kinds, ", "))
 	}
 	var names []string
-	for _, c := range (&Entry{}).counters() {
+	for _, c := range new(Entry).counts() {
 		names = append(names, c.name)
 	}
+	names = append(names, bytesReceived)
 	for _, asked := range [][2]string{{"has", q.Has}, {"lacks", q.Lacks}} {
 		if asked[1] != "" && !slices.Contains(names, asked[1]) {
 			return bad(asked[0], strconv.Quote(asked[1]), "one of "+strings.Join(names, ", "))
@@ -127,9 +133,8 @@ func (f *Fleet) Find(q Query) (iter.Seq[Entry], error) {
 
 // wants tells whether an entry agrees with what q asks of it.
 func (q *Query) wants(e *Entry) bool {
-	above := func(name string) bool { n, _ := e.count(name); return n > 0 }
 	return (q.Stage == "" || e.Stage == q.Stage) && (q.Version == "" || e.Version == q.Version) &&
-		(q.Fault == "" || e.Faults[q.Fault] > 0) && (q.Has == "" || above(q.Has)) && (q.Lacks == "" || !above(q.Lacks))
+		(q.Fault == "" || e.Faults[q.Fault] > 0) && (q.Has == "" || e.count(q.Has) > 0) && (q.Lacks == "" || e.count(q.Lacks) == 0)
 }
 
 // Values is q as the query of a URL, as the control port takes it.
@@ -216,9 +221,10 @@ func (f *Fleet) Summarize(q Query) (Summary, error) {
 	s := Summary{Counts: map[string]uint64{}, Stages: map[Stage]uint64{}, Faults: map[string]uint64{}, Versions: map[string]uint64{}}
 	for e := range entries {
 		s.Devices++
-		for _, c := range e.counters() {
-			s.Counts[c.name] += c.count
+		for _, c := range e.counts() {
+			s.Counts[c.name] += uint64(*c.count)
 		}
+		s.Counts[bytesReceived] += e.BytesReceived
 		for kind, times := range e.Faults {
 			s.Faults[kind] += uint64(times)
 		}

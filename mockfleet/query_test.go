@@ -155,10 +155,13 @@ func TestEveryCountHasItsName(t *testing.T) {
 		v.Field(i).SetUint(uint64(len(want)))
 	}
 	var got []string
-	for n, c := range e.counters() {
+	for n, c := range e.counts() {
 		got = append(got, c.name)
-		require.EqualValues(t, n+1, c.count)
+		require.EqualValues(t, n+1, *c.count)
+		require.EqualValues(t, n+1, e.count(c.name))
 	}
+	got = append(got, bytesReceived)
+	require.EqualValues(t, len(got), e.count(bytesReceived))
 	require.Equal(t, want, got)
 	asJSON, err := json.Marshal(e)
 	require.NoError(t, err)

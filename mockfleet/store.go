@@ -249,13 +249,7 @@ func (s *store) verify(i int) (device, string) {
 	return s.devices[i], s.versions.slots[s.devices[i].version].quoted
 }
 
-// read returns a copy of device i, with its version.
-func (s *store) read(i int) (device, string) {
-	d, version, _ := s.witness(i)
-	return d, version
-}
-
-// witness returns also what faults did to the device.
+// witness returns a copy of device i, with its version and what faults did to it.
 func (s *store) witness(i int) (d device, version string, t tally) {
 	sh := s.shard(i)
 	sh.mu.Lock()

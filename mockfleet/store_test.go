@@ -80,7 +80,7 @@ func TestAFullVersionTableRefusesAndRecovers(t *testing.T) {
 		return status
 	}
 	require.Equal(t, []int{200, 200, 507, 200}, []int{push(0, "2"), push(1, "3"), push(2, "4"), push(2, "3")})
-	d, version := s.read(2)
+	d, version, _ := s.witness(2)
 	require.Equal(t, []uint32{2, 1, 1}, []uint32{d.pushes, d.rejected, d.applied})
 	require.Equal(t, "3", version)
 	s.reset()
@@ -231,7 +231,7 @@ func TestTheBooksBalanceUnderContention(t *testing.T) {
 	done.Wait()
 	var want totals
 	for i := range 3 {
-		d, _ := s.read(i)
+		d, _, _ := s.witness(i)
 		require.EqualValues(t, 1600, d.pushes)
 		require.Equal(t, d.pushes, d.applied+d.repeats+d.rejected+d.broken)
 		require.LessOrEqual(t, d.faulted, uint32(5))

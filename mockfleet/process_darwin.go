@@ -1,3 +1,0 @@
-package mockfleet
-
-const maxrssUnit = 1 // getrusage(2) counts in bytes
