@@ -26,9 +26,6 @@ type BreakdownOptions struct {
 	// net's dialer is the context's, and what the runtime allocates for it as well.
 	Components []Component
 
-	// Rest names what no component claims. Default "other".
-	Rest string
-
 	// Caller is the prefix of the functions that call sites are told by, such as one's own
 	// package path: of each stack the innermost that has it.
 	Caller string
@@ -89,7 +86,7 @@ func breakDown(p *profile.Profile, objects, bytes int, opts BreakdownOptions) *B
 	for _, c := range opts.Components {
 		b.Components = append(b.Components, Share{Name: c.Name})
 	}
-	b.Components = append(b.Components, Share{Name: cmp.Or(opts.Rest, "other")})
+	b.Components = append(b.Components, Share{Name: "other"})
 	at := map[Site]int{}
 	for _, sample := range p.Sample {
 		n, size := sample.Value[objects], sample.Value[bytes]
@@ -157,9 +154,7 @@ func siteOf(lines []profile.Line, caller string) (s Site) {
 			break
 		}
 	}
-	if s.Function == "" {
-		s.Function = "runtime"
-	}
+	s.Function = cmp.Or(s.Function, "runtime")
 	return s
 }
 
@@ -172,9 +167,7 @@ func largest(sites []Site, n int) []Site {
 	slices.SortFunc(sites, func(a, b Site) int {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Objects, a.Objects), cmp.Compare(a.Function, b.Function), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Caller, b.Caller))
 	})
-	if n == 0 {
-		n = 10
-	}
+	n = cmp.Or(n, 10)
 	if n < 0 || len(sites) <= n+1 { // to sum up one would save nothing
 		return sites
 	}

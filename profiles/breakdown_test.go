@@ -65,7 +65,7 @@ func TestBreakdownAddsUp(t *testing.T) {
 		stacks = append(stacks, madeStack{i, 100 * i, []string{string(rune('a'+i%7)) + ".function", "own.caller"}})
 	}
 	for n := -1; n < 10; n++ {
-		b := breakDown(made(stacks...), 0, 1, BreakdownOptions{Components: []Component{{"a", []string{"a."}}}, Sites: n, Rest: "rest"})
+		b := breakDown(made(stacks...), 0, 1, BreakdownOptions{Components: []Component{{"a", []string{"a."}}}, Sites: n})
 		var components, sites Share
 		for _, c := range b.Components {
 			components.Objects, components.Bytes = components.Objects+c.Objects, components.Bytes+c.Bytes

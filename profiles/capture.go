@@ -52,10 +52,9 @@ type Capture struct {
 // Start begins to profile this process for one repetition, counted from 1, and
 // creates dir if it is missing. With Allocs it collects garbage first.
 //
-// Once ctx is done, goroutines are taken at once if they weren't yet; everything else
-// goes on until Stop, which then writes what there is. Start answers [ErrBusy] while
-// another capture runs, and an error that names the field for a bad cfg; either way
-// nothing is left on.
+// Once ctx is done, goroutines are taken at once if they weren't yet; everything else goes on until
+// Stop, which then writes what there is. Start answers [ErrBusy] while another capture runs, and an
+// error that names the field for a bad cfg; either way nothing is left on.
 func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Capture, error) {
 	cfg, err := cfg.resolve()
 	if err != nil {
@@ -102,13 +101,13 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 	return c, nil
 }
 
-// Stop ends the capture and writes dir/KIND.REPETITION.pb.gz for every kind, in the
-// order of [Kinds]. A file of that name is replaced. With Heap or Allocs it
-// collects garbage.
+// Stop ends the capture and writes dir/KIND.REPETITION.pb.gz for every kind, in the order of
+// [Kinds]. A file of that name is replaced. With Heap or Allocs it collects garbage.
 //
 // It answers the files that were written and an error for those that weren't, and
 // is safe to call again and from several goroutines: all get the same answer.
-// After it the mutex and block profilers are as they were before Start.
+// After it the mutex profiler is as it was before Start, and the block profiler, whose rate the runtime
+// doesn't tell, is off if it was taken.
 func (c *Capture) Stop() ([]File, error) {
 	c.once.Do(c.finish)
 	return slices.Clone(c.files), c.err
@@ -146,7 +145,7 @@ func (c *Capture) setRates() (restore func()) {
 			runtime.SetMutexProfileFraction(fraction)
 		}
 		if block {
-			runtime.SetBlockProfileRate(int(c.cfg.BlockRateAfter))
+			runtime.SetBlockProfileRate(0)
 		}
 	}
 }
@@ -156,8 +155,7 @@ func (c *Capture) setRates() (restore func()) {
 func (c *Capture) begin() error {
 	defer uncounted()()
 	if c.takes(Allocs) {
-		// Allocations appear in the runtime's profile only once a collection has
-		// followed them.
+		// Allocations appear in the runtime's profile only once a collection has followed them.
 		runtime.GC()
 	}
 	for _, k := range c.cfg.Kinds {

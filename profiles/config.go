@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,13 +25,8 @@ type Config struct {
 	MutexFraction int
 
 	// BlockRate samples one blocking event per so much time spent blocked, and every
-	// event that is longer; 1ns to 1s, 0 is 10µs.
+	// event that is longer; 1ns to 1s, 0 is 10µs. After Stop the block profiler is off.
 	BlockRate time.Duration
-
-	// BlockRateAfter is the block profiler's rate after Stop, 0 being off. It is asked
-	// for because the runtime, which tells its mutex fraction, doesn't tell this rate:
-	// only a process that had the block profiler on needs to set it.
-	BlockRateAfter time.Duration
 
 	// GoroutineDelay is how far into the repetition goroutines are taken; 0 is 100ms.
 	// A shorter repetition has them taken at its end.
@@ -68,24 +64,14 @@ func (cfg Config) resolve() (Config, error) {
 	case cfg.BlockRate < 0 || cfg.BlockRate > maxBlockRate:
 		return Config{}, fmt.Errorf("profile configuration: block rate %v: want 1ns to %v, or 0 for %v",
 			cfg.BlockRate, maxBlockRate, defaultBlockRate)
-	case cfg.BlockRateAfter < 0 || cfg.BlockRateAfter > maxBlockRate:
-		return Config{}, fmt.Errorf("profile configuration: block rate after %v: want 0 (off) to %v",
-			cfg.BlockRateAfter, maxBlockRate)
 	case cfg.TraceFor < 0 || cfg.TraceFor > maxTraceFor:
 		return Config{}, fmt.Errorf("profile configuration: trace for %v: want 0 (none) to %v", cfg.TraceFor, maxTraceFor)
 	case cfg.GoroutineDelay < 0:
 		return Config{}, fmt.Errorf("profile configuration: goroutine delay %v: want more than 0, or 0 for %v",
 			cfg.GoroutineDelay, defaultGoroutineDelay)
 	}
-	if cfg.MutexFraction == 0 {
-		cfg.MutexFraction = defaultMutexFraction
-	}
-	if cfg.BlockRate == 0 {
-		cfg.BlockRate = defaultBlockRate
-	}
-	if cfg.GoroutineDelay == 0 {
-		cfg.GoroutineDelay = defaultGoroutineDelay
-	}
+	cfg.MutexFraction, cfg.BlockRate = cmp.Or(cfg.MutexFraction, defaultMutexFraction), cmp.Or(cfg.BlockRate, defaultBlockRate)
+	cfg.GoroutineDelay = cmp.Or(cfg.GoroutineDelay, defaultGoroutineDelay)
 
 	kinds, err := checkKinds(cfg.Kinds)
 	if err != nil {
@@ -151,9 +137,8 @@ func (cfg Config) comments() []string {
 	return comments
 }
 
-// Labels reads back what [Config].Labels put into a profile. Where repetitions with
-// different labels were merged, the last value of a key stands; comments of another
-// shape are left out.
+// Labels reads back what [Config].Labels put into a profile. Where repetitions with different
+// labels were merged, the last value of a key stands; comments of another shape are left out.
 func Labels(p *profile.Profile) map[string]string {
 	labels := make(map[string]string)
 	for _, comment := range p.Comments {

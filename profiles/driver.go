@@ -18,15 +18,13 @@ type view struct {
 	base *profile.Profile // is taken away from p; nil: none
 
 	bools   map[string]bool
-	ints    map[string]int
 	strings map[string]string
 
-	w     io.Writer                          // of a report
 	serve func(*driver.HTTPServerArgs) error // of the pages
 }
 
-// render has pprof's driver show v. The driver is shut in: it is handed the profiles and a writer, and
-// every other way out (files, tools, the network, the terminal) is one of the types below.
+// render has pprof's driver show v. The driver is shut in: it is handed the profiles, and every
+// way out (files, tools, the network, the terminal) is one of the types below.
 //
 // The driver keeps its settings from one call to the next, so each one that matters is given every
 // time, defaults too.
@@ -45,7 +43,6 @@ func render(ctx context.Context, v view) error {
 		},
 	}
 	maps.Copy(flags.bools, v.bools)
-	maps.Copy(flags.ints, v.ints)
 	maps.Copy(flags.strings, v.strings)
 	if v.base != nil {
 		flags.lists = map[string]string{"diff_base": sourceBase}
@@ -58,7 +55,7 @@ func render(ctx context.Context, v view) error {
 	return driver.PProf(&driver.Options{
 		Flagset:       flags,
 		Fetch:         given{v.p, v.base},
-		Writer:        sink{v.w},
+		Writer:        noFiles{},
 		UI:            silent{},
 		Obj:           noTools{},
 		HTTPServer:    v.serve,
@@ -72,8 +69,7 @@ const (
 	sourceBase = "base"
 )
 
-// flagSet is a command line that was never text: the driver's defaults, but for what
-// the maps hold.
+// flagSet is a command line that was never text: the driver's defaults, but for what the maps hold.
 type flagSet struct {
 	bools   map[string]bool
 	ints    map[string]int
@@ -121,14 +117,10 @@ func (g given) Fetch(source string, _, _ time.Duration) (*profile.Profile, strin
 	return g.p, "", nil
 }
 
-// sink is where the driver writes its report, whatever it calls the file.
-type sink struct{ w io.Writer }
+// noFiles keeps the driver from writing files.
+type noFiles struct{}
 
-func (s sink) Open(string) (io.WriteCloser, error) { return keepOpen{s.w}, nil }
-
-type keepOpen struct{ io.Writer }
-
-func (keepOpen) Close() error { return nil }
+func (noFiles) Open(string) (io.WriteCloser, error) { return nil, errShutIn }
 
 // silent is a terminal that isn't there. What the driver would tell it is progress; what
 // fails comes back as an error.

@@ -43,10 +43,9 @@ func ParseKind(s string) (Kind, error) {
 
 // sampleTypes is what a file of this kind holds, nil for an unknown kind.
 //
-// The runtime writes all four columns of the heap into heap and allocs alike. Two of
-// them would be wrong in our files: allocations since the process started, beside
-// one repetition; and growth that may be negative, beside totals. Each file keeps
-// the two that answer its question.
+// The runtime writes all four columns of the heap into heap and allocs alike. Two of them would be
+// wrong in our files: allocations since the process started, beside one repetition; and growth that
+// may be negative, beside totals. Each file keeps the two that answer its question.
 func (k Kind) sampleTypes() []profile.ValueType {
 	switch k {
 	case CPU:

@@ -15,9 +15,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// maxProfile is the largest profile that is read, in bytes, packed and unpacked.
-// A profile of ours is some hundred KiB; the bound is against a file that unpacks
-// without end.
+// maxProfile is the largest profile that is read, in bytes, packed and unpacked. A profile of ours
+// is some hundred KiB; the bound is against a file that unpacks without end.
 const maxProfile = 256 << 20
 
 // FileError says what is wrong with a profile, or with a directory that should hold

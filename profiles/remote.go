@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,9 +68,7 @@ func CaptureRemote(ctx context.Context, client *http.Client, address, dir string
 	if err != nil {
 		return nil, err
 	}
-	if cfg.For == 0 {
-		cfg.For = defaultRemoteFor
-	}
+	cfg.For = cmp.Or(cfg.For, defaultRemoteFor)
 	if cfg.For < time.Second || cfg.For > maxRemoteFor {
 		return nil, fmt.Errorf("profile capture: %v: want 1s to %v", cfg.For, maxRemoteFor)
 	}

@@ -59,8 +59,7 @@ func (o TopOptions) lines() int {
 // where there is more to know. All must be of one kind and hold their own symbols, as those of Go programs do.
 // What can't be printed as it is, such as a function's name with control characters, is quoted.
 //
-// A file that is missing, cut or no profile is a [*FileError], and nothing is
-// written.
+// A file that is missing, cut or no profile is a [*FileError], and nothing is written.
 func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) error {
 	t, err := newTop(ctx, files, opts, shownNames(opts.ByLine))
 	if err != nil {

@@ -30,45 +30,29 @@ func checkTrace(data []byte) error {
 // maxTrace bounds an execution trace, in bytes; one that would be larger ends before.
 const maxTrace = 64 << 20
 
-// FlightConfig bounds a [Flight].
-type FlightConfig struct {
-	// Moments is how much time before a call of Keep it holds at least; 0 is 1s.
-	Moments time.Duration
-	// Bytes is how much it holds at most; 0 is 16 MiB.
-	Bytes uint64
-	// Files is how many are kept at most; 0 is 4.
-	Files int
-}
+// Bounds of a [Flight].
+const (
+	flightMoments = time.Second // before a call of Keep that it holds at least
+	flightBytes   = 16 << 20    // that it holds at most
+	flightFiles   = 4           // that are kept at most
+)
 
 // Flight is a flight recorder: it traces this process all the time, keeps the last moments, and writes
 // them down when something happened that one wants to know the history of.
 type Flight struct {
-	cfg      FlightConfig
 	dir      string
 	recorder *trace.FlightRecorder
 
 	mu   sync.Mutex
-	kept []string
+	kept int
 }
 
 // StartFlight begins to record. Stop must be called. One runs at a time in a process.
-func StartFlight(dir string, cfg FlightConfig) (*Flight, error) {
-	if cfg.Moments < 0 || cfg.Files < 0 {
-		return nil, fmt.Errorf("flight recorder: %v, %d files: want 0 or more", cfg.Moments, cfg.Files)
-	}
-	if cfg.Moments == 0 {
-		cfg.Moments = time.Second
-	}
-	if cfg.Bytes == 0 {
-		cfg.Bytes = 16 << 20
-	}
-	if cfg.Files == 0 {
-		cfg.Files = 4
-	}
+func StartFlight(dir string) (*Flight, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
 	}
-	f := &Flight{cfg: cfg, dir: dir, recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: cfg.Moments, MaxBytes: cfg.Bytes})}
+	f := &Flight{dir: dir, recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightMoments, MaxBytes: flightBytes})}
 	if err := f.recorder.Start(); err != nil {
 		return nil, fmt.Errorf("flight recorder: %w", err)
 	}
@@ -79,7 +63,7 @@ func StartFlight(dir string, cfg FlightConfig) (*Flight, error) {
 func (f *Flight) Keep(name string) (kept bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.kept) >= f.cfg.Files {
+	if f.kept >= flightFiles {
 		return false, nil
 	}
 	var moments bytes.Buffer
@@ -90,14 +74,9 @@ func (f *Flight) Keep(name string) (kept bool, err error) {
 	if err := atomicfile.Write(path, moments.Bytes()); err != nil {
 		return false, fmt.Errorf("flight recorder: %s: %w", path, err)
 	}
-	f.kept = append(f.kept, path)
+	f.kept++
 	return true, nil
 }
 
-// Stop ends the recording, and answers the files that were kept.
-func (f *Flight) Stop() []string {
-	f.recorder.Stop()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.kept
-}
+// Stop ends the recording.
+func (f *Flight) Stop() { f.recorder.Stop() }

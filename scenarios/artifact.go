@@ -60,10 +60,9 @@ func randomBytes(seed uint64) io.Reader {
 	return rand.NewChaCha8(key)
 }
 
-// workloadDigest names the work of a scenario: two runs with the same digest did
-// the same, so that their figures may be compared. How often it was done, what it
-// is called, and where a file lies don't matter; what is in the file does. (A baseline
-// is looked up by the scenario's name first.)
+// workloadDigest names the work of a scenario: two runs with the same digest did the same, so that
+// their figures may be compared. How often it was done, what it is called, and where a file lies
+// don't matter; what is in the file does. (A baseline is looked up by the scenario's name first.)
 func (s Spec) workloadDigest(fleetKind string, devices int, a *delivery.Artifact) (string, error) {
 	s.Name, s.Description, s.Artifact.File, s.Artifact.Size = "", "", "", Bytes(a.Size())
 	s.Artifact.Version = ""

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -53,13 +54,7 @@ func (r *runner) breakpoint(ctx context.Context, step Step) (*measured, error) {
 	r.endProbe()
 	switch {
 	case best == nil:
-		text := "the search has no lower end: " + why
-		if elsewhere != "" {
-			text += "; " + elsewhere
-		} else {
-			text += "; begin lower (load.rate)"
-		}
-		r.invalid(text)
+		r.invalid("the search has no lower end: " + why + "; " + cmp.Or(elsewhere, "begin lower (load.rate)"))
 		ops, _ := merged(nil, load)
 		return &measured{ops: ops, started: time.Now(), counts: r.claims.count(), operations: last.operations}, nil
 	case s.failed == 0:
@@ -142,12 +137,7 @@ func (r *runner) endProbe() {
 }
 
 func (b Breakpoint) withDefaults() Breakpoint {
-	if b.Probe == 0 {
-		b.Probe = defaultProbe
-	}
-	if b.Within == 0 {
-		b.Within = defaultPrecise
-	}
+	b.Probe, b.Within = cmp.Or(b.Probe, defaultProbe), cmp.Or(b.Within, defaultPrecise)
 	return b
 }
 
@@ -187,4 +177,101 @@ func (r *runner) beyond(m *measured, within float64) string {
 		return fmt.Sprintf("%s of %s operations failed", plaintext.Thousands(m.failed), plaintext.Thousands(m.done+m.failed))
 	}
 	return ""
+}
+
+// search looks for the highest rate that holds, between a lowest and a highest one. It is told what
+// became of each rate that it gives, and knows nothing else: a table tests it.
+//
+// It goes up by doubling until a rate fails, then halves the gap, on a scale of
+// ratios. On a machine that is shared a rate may fail for once; so one that failed is
+// tried again before it counts.
+type search struct {
+	from, to float64 // operations a second
+	within   float64 // how exactly the limit is wanted, of itself
+
+	held   float64 // the highest rate that held; 0 is none
+	failed float64 // the lowest that didn't; 0 is none
+	again  bool    // the last rate failed once
+	last   float64
+}
+
+// next is the rate to try; false is that the search is over.
+func (s *search) next() (rate float64, ok bool) {
+	switch {
+	case s.again:
+		return s.last, true
+	case s.held == 0 && s.failed == 0:
+		s.last = s.from
+	case s.held == 0: // the lowest already fails
+		return 0, false
+	case s.failed == 0 && s.held >= s.to: // the limit is above the highest
+		return 0, false
+	case s.failed == 0:
+		s.last = min(2*s.held, s.to)
+	case s.failed/s.held-1 <= s.within:
+		return 0, false
+	default:
+		s.last = math.Sqrt(s.held * s.failed)
+	}
+	return s.last, true
+}
+
+// tell says whether the rate that next gave held.
+func (s *search) tell(held bool) {
+	switch {
+	case held:
+		s.held, s.again = s.last, false
+	case !s.again:
+		s.again = true
+	default:
+		s.failed, s.again = s.last, false
+	}
+}
+
+// trend is how response times went over the time of a load, by quarters of it. Where
+// operations come faster than they are done, each waits longer than the one before.
+type trend struct {
+	lasts    time.Duration
+	quarters [4]moment
+}
+
+// moment is what a mean and its standard error are worked out from.
+type moment struct{ n, sum, squares float64 }
+
+func (m moment) mean() float64 { return m.sum / m.n }
+
+// error2 is the square of the mean's standard error.
+func (m moment) error2() float64 {
+	if m.n < 2 {
+		return 0
+	}
+	return max(0, m.squares-m.sum*m.sum/m.n) / (m.n - 1) / m.n
+}
+
+// add takes an operation by when it was planned.
+func (t *trend) add(planned, response time.Duration) {
+	q := &t.quarters[min(len(t.quarters)-1, int(4*planned/t.lasts))]
+	q.n++
+	q.sum += response.Seconds()
+	q.squares += response.Seconds() * response.Seconds()
+}
+
+func (t *trend) merge(other *trend) {
+	for i, q := range other.quarters {
+		t.quarters[i].n += q.n
+		t.quarters[i].sum += q.sum
+		t.quarters[i].squares += q.squares
+	}
+}
+
+// growth is by how much response times grew over a second of the load, from its second
+// quarter to its last, and the standard error of that. The first quarter is left out: it
+// has the opening of connections. A load at a rate r times what is served grows by (r-1)/r.
+func (t *trend) growth() (perSecond, standardError float64, ok bool) {
+	early, late := t.quarters[1], t.quarters[3]
+	if early.n == 0 || late.n == 0 {
+		return 0, 0, false
+	}
+	apart := t.lasts.Seconds() / 2
+	return (late.mean() - early.mean()) / apart, math.Sqrt(early.error2()+late.error2()) / apart, true
 }

@@ -72,8 +72,7 @@ func Source(name string) ([]byte, error) { return catalog.ReadFile(catalogFile(n
 // maxSuite bounds a suite.
 const maxSuite = 100
 
-// checkSuite reports what of a suite makes no sense. It has its members, and nothing of
-// its own.
+// checkSuite reports what of a suite makes no sense. It has its members, and nothing of its own.
 func (s Spec) checkSuite(bad func(field, format string, args ...any)) {
 	if len(s.Suite) == 0 {
 		return

@@ -59,8 +59,7 @@ func (l *DeviceList) All() iter.Seq[delivery.Device] {
 	}
 }
 
-// deviceListMaker makes a list. Nothing that it has written is copied again as the
-// list grows.
+// deviceListMaker makes a list. Nothing that it has written is copied again as the list grows.
 type deviceListMaker struct {
 	list DeviceList
 	text *strings.Builder // the block under way

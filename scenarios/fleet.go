@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -27,11 +28,11 @@ type fleet interface {
 	close() error
 }
 
-// witness is the fleet's own account of a repetition.
+// witness is the fleet's own account of a repetition, such as its control port.
 type witness interface {
-	reset(ctx context.Context) error
-	ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error]
-	status(ctx context.Context) (mockfleet.Status, error)
+	Reset(ctx context.Context) error
+	Ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error]
+	Status(ctx context.Context) (mockfleet.Status, error)
 }
 
 // FleetConfig is the configuration of the fleet that a scenario asks for.
@@ -42,24 +43,11 @@ func (s Spec) FleetConfig() mockfleet.Config {
 }
 
 func (s Spec) addressing() mockfleet.Addressing {
-	if s.Fleet.Addressing == "" {
-		return mockfleet.DefaultAddressing()
-	}
-	return s.Fleet.Addressing
+	return cmp.Or(s.Fleet.Addressing, mockfleet.DefaultAddressing())
 }
 
-// controlled is a witness behind a control port.
-type controlled struct{ *mockfleet.Control }
-
-func (c controlled) reset(ctx context.Context) error { return c.Reset(ctx) }
-func (c controlled) ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error] {
-	return c.Ledger(ctx)
-}
-func (c controlled) status(ctx context.Context) (mockfleet.Status, error) { return c.Status(ctx) }
-
-// inProcess is a fleet in the driver's own process: for benchmarks and tests, and
-// for systems where a second process is not wanted. Profiles and allocations then
-// hold both sides.
+// inProcess is a fleet in the driver's own process: for benchmarks and tests, and for systems where
+// a second process is not wanted. Profiles and allocations then hold both sides.
 type inProcess struct {
 	fleet *mockfleet.Fleet
 	list  *DeviceList
@@ -84,9 +72,9 @@ func (p *inProcess) authority() string           { return p.fleet.Ready().CA }
 func (p *inProcess) witness() witness            { return p }
 func (p *inProcess) died() <-chan struct{}       { return nil }
 func (p *inProcess) close() error                { return p.fleet.Close() }
-func (p *inProcess) reset(context.Context) error { p.fleet.Reset(); return nil }
+func (p *inProcess) Reset(context.Context) error { p.fleet.Reset(); return nil }
 
-func (p *inProcess) ledger(context.Context) iter.Seq2[mockfleet.Entry, error] {
+func (p *inProcess) Ledger(context.Context) iter.Seq2[mockfleet.Entry, error] {
 	return func(yield func(mockfleet.Entry, error) bool) {
 		for e := range p.fleet.Ledger() {
 			if !yield(e, nil) {
@@ -96,4 +84,4 @@ func (p *inProcess) ledger(context.Context) iter.Seq2[mockfleet.Entry, error] {
 	}
 }
 
-func (p *inProcess) status(context.Context) (mockfleet.Status, error) { return p.fleet.Status(), nil }
+func (p *inProcess) Status(context.Context) (mockfleet.Status, error) { return p.fleet.Status(), nil }

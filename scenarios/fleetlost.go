@@ -55,7 +55,7 @@ func (r *runner) watchFleet(ctx context.Context, lost func(error)) {
 func (r *runner) ask(ctx context.Context, w witness) error {
 	ctx, cancel := context.WithTimeout(ctx, r.vigil.patience)
 	defer cancel()
-	_, err := w.status(ctx)
+	_, err := w.Status(ctx)
 	switch {
 	case err == nil:
 		return nil

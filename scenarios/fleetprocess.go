@@ -165,7 +165,7 @@ func (p *process) kind() string          { return FleetProcess }
 func (p *process) pid() int              { return p.child.Pid() }
 func (p *process) devices() *DeviceList  { return p.list }
 func (p *process) authority() string     { return p.ca }
-func (p *process) witness() witness      { return controlled{p.control} }
+func (p *process) witness() witness      { return p.control }
 func (p *process) died() <-chan struct{} { return p.early }
 
 func (p *process) close() error {

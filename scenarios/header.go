@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// Header is a header field that the client sends. Its value stands in the scenario, or,
-// where it is a secret, in an environment variable that the scenario names: then it is
-// written nowhere.
+// Header is a header field that the client sends. Its value stands in the scenario, or, where it is
+// a secret, in an environment variable that the scenario names: then it is written nowhere.
 type Header struct {
 	Name  string `yaml:"name" json:"name"`
 	Value string `yaml:"value,omitempty" json:"value,omitempty"`
@@ -26,12 +26,8 @@ const headersField = "client.headers"
 // secretive are words in the names of fields whose values are secrets.
 func secretive(name string) bool {
 	name = strings.ToLower(name)
-	for _, word := range []string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "signature", "credential"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
+	words := []string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "signature", "credential"}
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(name, word) })
 }
 
 // maxHeaders bounds the fields, as package delivery does.

@@ -21,19 +21,19 @@ type strained struct {
 
 func (s *strained) witness() witness { return s }
 
-func (s *strained) status(ctx context.Context) (mockfleet.Status, error) {
-	status, err := s.inProcess.status(ctx)
+func (s *strained) Status(ctx context.Context) (mockfleet.Status, error) {
+	status, err := s.inProcess.Status(ctx)
 	if s.statuses++; s.statuses == s.refusesAt {
 		status.Health.Problems = []mockfleet.Problem{{Text: "it refused connections"}}
 	}
 	return status, err
 }
 
-func (s *strained) ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error] {
+func (s *strained) Ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error] {
 	s.ledgers++
 	bad := s.ledgers == s.contradictAt
 	return func(yield func(mockfleet.Entry, error) bool) {
-		for e, err := range s.inProcess.ledger(ctx) {
+		for e, err := range s.inProcess.Ledger(ctx) {
 			if bad {
 				e.AppliedTwice++
 			}

@@ -20,7 +20,7 @@ type standing struct {
 // stand asks the fleet, where it can be asked, and looks at the machine.
 func (r *runner) stand(ctx context.Context) (s standing, err error) {
 	if w := r.fleet.witness(); w != nil {
-		if s.fleet, err = w.status(ctx); err != nil {
+		if s.fleet, err = w.Status(ctx); err != nil {
 			return s, fmt.Errorf("asking the fleet: %w", err)
 		}
 	}
@@ -37,9 +37,8 @@ func (r *runner) stand(ctx context.Context) (s standing, err error) {
 	return s, nil
 }
 
-// machineTime is what all cores have done since the machine's start, by two
-// accounts, and what this run's own processes had of it. The difference of two says
-// what others had.
+// machineTime is what all cores have done since the machine's start, by two accounts, and what this
+// run's own processes had of it. The difference of two says what others had.
 type machineTime struct {
 	wall   time.Time
 	own    time.Duration // the driver and its fleet
@@ -66,14 +65,12 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // interference adds up what else the machine did during the timed repetitions.
 type interference struct{ wall, unaccounted, others, stolen time.Duration }
 
-// add takes one repetition, and gives the shares of all so far; nil where that
-// can't be told.
+// add takes one repetition, and gives the shares of all so far; nil where that can't be told.
 //
-// What others used has two lower bounds, and the higher one holds. The machine's
-// total less our own sees every container's processes, but a process's own account
-// may hold interrupts that it was charged with, and the total's doesn't: then it is
-// too low by a tenth and more under a load on the network. The list of processes has
-// no such gap, but may not show all of them.
+// What others used has two lower bounds, and the higher one holds. The machine's total less our own
+// sees every container's processes, but a process's own account may hold interrupts that it was
+// charged with, and the total's doesn't: then it is too low by a tenth and more under a load on the
+// network. The list of processes has no such gap, but may not show all of them.
 func (i *interference) add(before, after *machineTime) *results.Interference {
 	if before == nil || after == nil {
 		return nil

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"time"
 
@@ -24,20 +25,11 @@ func newLatencyLog(started time.Time) (*latencyLog, rundir.Chunk, error) {
 	l.log = hdrhistogram.NewHistogramLogWriter(&l.text)
 	ms := started.UnixMilli()
 	l.log.SetBaseTime(ms)
-	for _, begin := range []func() error{
-		func() error {
-			return l.log.OutputComment("[Fleetmark: response times in nanoseconds, one interval a repetition and operation]")
-		},
-		l.log.OutputLogFormatVersion,
-		func() error { return l.log.OutputStartTime(ms) },
-		func() error { return l.log.OutputBaseTime(ms) },
-		l.log.OutputLegend,
-	} {
-		if err := begin(); err != nil {
-			return nil, rundir.Chunk{}, err
-		}
-	}
-	return l, l.taken(), nil
+	err := errors.Join(
+		l.log.OutputComment("[Fleetmark: response times in nanoseconds, one interval a repetition and operation]"),
+		l.log.OutputLogFormatVersion(), l.log.OutputStartTime(ms), l.log.OutputBaseTime(ms), l.log.OutputLegend(),
+	)
+	return l, l.taken(), err
 }
 
 // taken is what was written since the last time.

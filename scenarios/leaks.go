@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
@@ -25,7 +26,7 @@ type holdings struct {
 
 // hold takes them as they are. Connections to the fleet's control port are the run's own, and closed.
 func (r *runner) hold() (h holdings, err error) {
-	if w, ok := r.fleet.witness().(controlled); ok {
+	if w, ok := r.fleet.witness().(*mockfleet.Control); ok {
 		w.Close() // idle connections alone: the next question opens another
 	}
 	runtime.GC()

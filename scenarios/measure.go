@@ -33,10 +33,9 @@ type measured struct {
 	limit                 float64         // operations a second that a search has found; 0 without one
 }
 
-// records are the repetition's lines in samples.txt, one an operation. What
-// belongs to the load as a whole (rate, processor time, allocations, requests,
-// memory) stands with the operation that the load asked for, because nobody can
-// tell which half of a delivery allocated.
+// records are the repetition's lines in samples.txt, one an operation. What belongs to the load as
+// a whole (rate, processor time, allocations, requests, memory) stands with the operation that the
+// load asked for, because nobody can tell which half of a delivery allocated.
 func (m *measured) records(s Spec, repetition int) []results.Record {
 	var list []results.Record
 	for _, op := range s.Load.Operations() {

@@ -46,8 +46,7 @@ func until(p pace, end time.Duration) int64 {
 	return int64(n)
 }
 
-// profile is a rate over time: pieces over each of which it is constant, or rises or
-// falls evenly.
+// profile is a rate over time: pieces over each of which it is constant, or rises or falls evenly.
 type profile []piece
 
 type piece struct {

@@ -32,7 +32,7 @@ func (r *runner) keepPartial(ctx context.Context, step Step, m *measured, u *del
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialWithin)
 		defer cancel()
 		// ctx has ended, so that what was under way then is no contradiction.
-		counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.ledger(late))), u, r.spec.Load.Operation)
+		counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.Ledger(late))), u, r.spec.Load.Operation)
 		if err != nil {
 			p.Unwitnessed = err.Error()
 		} else {

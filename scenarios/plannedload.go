@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -44,12 +45,7 @@ func workersFor(perSecond float64, takes time.Duration) int {
 const defaultDrain = Duration(30 * time.Second)
 
 // drain returns how long after the plan's end operations may go on.
-func (l LoadSpec) drain() time.Duration {
-	if l.Drain == 0 {
-		return defaultDrain.Std()
-	}
-	return l.Drain.Std()
-}
+func (l LoadSpec) drain() time.Duration { return cmp.Or(l.Drain, defaultDrain).Std() }
 
 // drains reports whether the load has a plan with an end, after which something may be left.
 func (l LoadSpec) drains() bool {
@@ -198,18 +194,10 @@ const (
 // longest returns how long an operation of the scenario can take, by the client's own deadlines,
 // retries and waits, and under an open load by the wait for a worker. No response time is longer.
 func (s Spec) longest() time.Duration {
-	or := func(d Duration, otherwise time.Duration) float64 {
-		if d == 0 {
-			return otherwise.Seconds()
-		}
-		return d.Std().Seconds()
-	}
+	or := func(d Duration, otherwise time.Duration) float64 { return cmp.Or(d.Std(), otherwise).Seconds() }
 	longest := or(s.Client.TotalTimeout, clientTotal)
 	if s.Load.Operation == Deliver {
-		attempts := float64(s.Client.MaxAttempts)
-		if attempts == 0 {
-			attempts = clientAttempts
-		}
+		attempts := float64(cmp.Or(s.Client.MaxAttempts, clientAttempts))
 		request := longest + or(s.Client.RetryCap, clientRetryCap)
 		settles := attempts*request + or(s.Client.PollFor, clientPollFor) + request
 		longest = attempts * (request + settles)

@@ -39,7 +39,7 @@ func TestConnectionsArePrimed(t *testing.T) {
 				dials := client.Stats().Dials
 				require.GreaterOrEqual(t, dials, uint64(16))
 				var verifies, pushes uint32
-				for e, err := range r.claims.sincePrimed(r.fleet.witness().ledger(t.Context())) {
+				for e, err := range r.claims.sincePrimed(r.fleet.witness().Ledger(t.Context())) {
 					require.NoError(t, err)
 					verifies, pushes = verifies+e.Verifies, pushes+e.Pushes
 				}

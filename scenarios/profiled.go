@@ -1,10 +1,15 @@
 package scenarios
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/fleetmark/fleetmark/profiles"
@@ -112,4 +117,169 @@ func (r *runner) costOfProfiling(step Step, m *measured) {
 	if len(timed) > 0 && len(profiled) > 0 {
 		r.run.Harness.Profiling = results.NewProfiling(timed, profiled)
 	}
+}
+
+// fly records the moments of a repetition, and writes down those before an operation that took longer
+// than the scenario says. landed ends it.
+func (r *runner) fly(repetition int) (landed func() error, err error) {
+	flight, err := profiles.StartFlight(r.dir.ProfilesDir())
+	if err != nil {
+		return nil, err
+	}
+	slow := make(chan time.Duration, 1)
+	for _, rec := range r.recorders {
+		rec.slow, rec.tooSlow = r.spec.SlowTrace.Std(), slow
+	}
+	var writing sync.WaitGroup
+	var written []string // what is said of each trace
+	var failed error
+	done := make(chan struct{})
+	n := 0
+	keep := func(took time.Duration) {
+		n++
+		name := fmt.Sprintf("slow.%d.%d", repetition, n)
+		kept, err := flight.Keep(name)
+		if err != nil {
+			failed = err
+		}
+		if kept {
+			written = append(written, fmt.Sprintf("an operation took %v, more than slow_trace: profiles/%s.out is a trace of the moments before", took.Round(time.Microsecond), name))
+		}
+	}
+	writing.Go(func() {
+		for {
+			select {
+			case took := <-slow:
+				keep(took)
+			case <-done:
+				select {
+				case took := <-slow: // while the last one was written
+					keep(took)
+				default:
+				}
+				return
+			}
+		}
+	})
+	return func() error {
+		for _, rec := range r.recorders {
+			rec.mu.Lock()
+			rec.slow, rec.tooSlow = 0, nil
+			rec.mu.Unlock()
+		}
+		close(done)
+		writing.Wait()
+		flight.Stop()
+		for _, text := range written {
+			r.note(text)
+		}
+		return failed
+	}, nil
+}
+
+// A fleet's process is profiled on the driver's word: after the scenario, each line on its standard input
+// is an order, answered by a line on its standard output. So nothing of it can be had over a network.
+type fleetOrder struct {
+	Profile *fleetProfile `json:"profile,omitempty"` // begins
+	Stop    *int64        `json:"stop,omitempty"`    // ends, after so many operations
+}
+
+type fleetProfile struct {
+	Dir        string            `json:"dir"`
+	Repetition int               `json:"repetition"`
+	Labels     map[string]string `json:"labels"`
+}
+
+type fleetAnswer struct {
+	Error string `json:"error,omitempty"`
+}
+
+// FleetProfiles is where a run directory has the profiles of its fleet, below those of the driver.
+const FleetProfiles = "fleet"
+
+// obey carries out orders until they end.
+func obey(ctx context.Context, orders *bufio.Reader, out io.Writer) {
+	var capture *profiles.Capture
+	stop := func() error {
+		if capture == nil {
+			return nil
+		}
+		_, err := capture.Stop()
+		capture = nil
+		return err
+	}
+	defer func() { _ = stop() }() // the driver is gone: nobody could be told
+	answers := json.NewEncoder(out)
+	for {
+		line, err := orders.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var o fleetOrder
+		if err = json.Unmarshal(line, &o); err == nil {
+			switch {
+			case o.Profile != nil && capture == nil:
+				capture, err = profiles.Start(ctx, o.Profile.Dir, o.Profile.Repetition, profiles.Config{Labels: o.Profile.Labels, TraceFor: traceFor})
+			case o.Stop != nil && capture != nil:
+				err = errors.Join(capture.Label(profiles.OperationsLabel, fmt.Sprint(*o.Stop)), stop())
+			default:
+				err = errors.New("want an order to profile, or one to stop after it")
+			}
+		}
+		var a fleetAnswer
+		if err != nil {
+			a.Error = err.Error()
+		}
+		if answers.Encode(a) != nil {
+			return
+		}
+	}
+}
+
+// fleetOrderWithin is how long an order may take: profiles of a million devices are written in seconds.
+const fleetOrderWithin = time.Minute
+
+// order sends an order to the fleet's process and waits until it is carried out.
+func (p *process) order(ctx context.Context, o fleetOrder) error {
+	if err := p.child.Send(o); err != nil {
+		return err
+	}
+	late := time.NewTimer(fleetOrderWithin)
+	defer late.Stop()
+	select {
+	case line := <-p.answers:
+		var a fleetAnswer
+		if err := json.Unmarshal(line, &a); err != nil {
+			return fmt.Errorf("profiling the fleet: its answer is %.80q", line)
+		}
+		if a.Error != "" {
+			return fmt.Errorf("profiling the fleet: %s", a.Error)
+		}
+		return nil
+	case <-p.child.Ended():
+		return errFleetDied
+	case <-late.C:
+		return fmt.Errorf("profiling the fleet: its process said nothing in %v", fleetOrderWithin)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// profileFleet begins to profile the fleet, where that is asked for. stop ends it.
+func (r *runner) profileFleet(ctx context.Context, repetition int) (stop func(operations int64) error, err error) {
+	p, ok := r.fleet.(*process)
+	if !ok || !r.o.ProfileFleet {
+		return func(int64) error { return nil }, nil
+	}
+	dir, err := filepath.Abs(filepath.Join(r.dir.ProfilesDir(), FleetProfiles))
+	if err != nil {
+		return nil, err
+	}
+	if err := p.order(ctx, fleetOrder{Profile: &fleetProfile{Dir: dir, Repetition: repetition, Labels: r.labels()}}); err != nil {
+		return nil, err
+	}
+	// It is ended also where the run is: what was profiled is kept.
+	return func(operations int64) error {
+		return p.order(context.WithoutCancel(ctx), fleetOrder{Stop: &operations})
+	}, nil
 }

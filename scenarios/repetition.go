@@ -147,7 +147,7 @@ func (r *runner) measureMachine(ctx context.Context, step Step) error {
 // what the load takes for granted. It gives how everything stood then.
 func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, load LoadSpec) (standing, error) {
 	if w := r.fleet.witness(); w != nil {
-		if err := w.reset(ctx); err != nil {
+		if err := w.Reset(ctx); err != nil {
 			return standing{}, fmt.Errorf("resetting the fleet: %w", err)
 		}
 	}
@@ -164,8 +164,7 @@ func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dia
 	return before, err
 }
 
-// measure runs the load, with the watcher told and, in a profiled repetition, the
-// profiles taken.
+// measure runs the load, with the watcher told and, in a profiled repetition, the profiles taken.
 func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, step Step) (*measured, error) {
 	m := &measured{bytes: r.artifact.Size()}
 	profiled, err := r.profile(ctx, step)
@@ -232,7 +231,7 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 		m.counts = r.claims.count()
 		return nil
 	}
-	counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.ledger(ctx))), u, r.spec.Load.Operation)
+	counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.Ledger(ctx))), u, r.spec.Load.Operation)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,12 +170,7 @@ type waves struct {
 }
 
 // least is how many devices of a wave must have finished before they are judged in its course.
-func (s RolloutSpec) least() int {
-	if s.AbortLeast == 0 {
-		return defaultAbortLeast
-	}
-	return s.AbortLeast
-}
+func (s RolloutSpec) least() int { return cmp.Or(s.AbortLeast, defaultAbortLeast) }
 
 // event takes a step of the rollout.
 func (w *waves) event(e delivery.RolloutEvent) {

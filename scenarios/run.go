@@ -126,8 +126,7 @@ type runner struct {
 	vigil  vigil
 	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
 
-	into       *profileTarget // of the block under way; nil: the run directory
-	slowTraces []string       // what is said of those of the repetition under way
+	into *profileTarget // of the block under way; nil: the run directory
 
 	perOperation map[Kind][]float64 // processor time, ns, a repetition each
 	yardstick    []float64          // a block each, ns a round trip
@@ -438,12 +437,9 @@ func (r *runner) note(text string) {
 // invalid notes why the run's figures can't be believed, each reason once.
 func (r *runner) invalid(reason string) {
 	r.run.Valid = false
-	for _, known := range r.run.Invalid {
-		if known == reason {
-			return
-		}
+	if !slices.Contains(r.run.Invalid, reason) {
+		r.run.Invalid = append(r.run.Invalid, reason)
 	}
-	r.run.Invalid = append(r.run.Invalid, reason)
 }
 
 // close closes in the opposite order.

@@ -128,12 +128,9 @@ func (m *mistakes) add(e *SpecError) {
 
 // doubts reports whether a mistake in the field may only come of one that could not be read.
 func (m *mistakes) doubts(field string) bool {
-	for _, unread := range m.unread {
-		if related(unread, field) || slices.ContainsFunc(comesOf(field), func(f string) bool { return related(unread, f) }) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(append(comesOf(field), field), func(f string) bool {
+		return slices.ContainsFunc(m.unread, func(unread string) bool { return related(unread, f) })
+	})
 }
 
 // comesOf are the other fields that a mistake in this one may come of: where one of them could
@@ -279,8 +276,7 @@ func (e *SpecError) excerpt() (line, caret string) {
 	return lead + printable(after), blank(lead) + "^"
 }
 
-// printable is text that a terminal takes as text: a file may hold what would move its
-// cursor.
+// printable is text that a terminal takes as text: a file may hold what would move its cursor.
 func printable(text []rune) string {
 	var b strings.Builder
 	for _, r := range text {

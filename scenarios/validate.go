@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -102,10 +103,7 @@ func (s ClientSpec) check(bad func(field, format string, args ...any), within fu
 }
 
 func (f FleetSpec) check(bad func(field, format string, args ...any), within func(string, int, int, int)) {
-	addressing := f.Addressing
-	if addressing == "" {
-		addressing = mockfleet.DefaultAddressing()
-	}
+	addressing := cmp.Or(f.Addressing, mockfleet.DefaultAddressing())
 	if _, err := mockfleet.ParseAddressing(string(addressing)); err != nil {
 		bad("fleet.addressing", "%q: want ip, port or path", string(f.Addressing))
 		return

@@ -12,10 +12,9 @@ import (
 	"time"
 )
 
-// The yardstick: pairs of bare sockets pass as many bytes to and fro as a push of
-// 1 KiB and its answer, as fast as they can, for a block of time. It uses the
-// machine as a run does (all processors, the scheduler, the loopback interface)
-// and nothing of the code under test.
+// The yardstick: pairs of bare sockets pass as many bytes to and fro as a push of 1 KiB and its
+// answer, as fast as they can, for a block of time. It uses the machine as a run does (all
+// processors, the scheduler, the loopback interface) and nothing of the code under test.
 const (
 	YardstickBlock   = 30 * time.Millisecond // how long one block takes
 	yardstickRequest = 1324                  // bytes: an artifact and its header

@@ -113,8 +113,7 @@ func settle(ctx context.Context, counts *runtime.MemStats) {
 
 const deliveryPackage = "github.com/fleetmark/fleetmark/delivery."
 
-// components say which functions allocate for what. The innermost function that one
-// knows decides.
+// components say which functions allocate for what. The innermost function that one knows decides.
 func components() []profiles.Component {
 	own := func(names ...string) []string {
 		for i, n := range names {

@@ -1,6 +1,5 @@
-// Package anatomy takes single operations of the client apart: how long each of their
-// phases takes, which parts of the code allocate for them, and whether a larger artifact
-// takes more memory.
+// Package anatomy takes single operations of the client apart: how long each of their phases takes,
+// which parts of the code allocate for them, and whether a larger artifact takes more memory.
 //
 // What goes in: the command that starts a fleet, and how many operations to look at.
 // What comes out: numbers, as [Report]. It measures in its own process, one operation at

@@ -26,8 +26,7 @@ type Stream struct {
 	Nanos     int64 `json:"ns"`        // how long it took
 }
 
-// stream pushes a file of the size once, over a connection and with buffers that are
-// there.
+// stream pushes a file of the size once, over a connection and with buffers that are there.
 func (b *bench) stream(ctx context.Context, size int64) (_ Stream, err error) {
 	dir, err := os.MkdirTemp("", "fleetmark-anatomy-")
 	if err != nil {

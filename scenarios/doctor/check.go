@@ -1,6 +1,14 @@
 package doctor
 
-import "slices"
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/scenarios"
+)
 
 // State is how a check came out.
 type State string
@@ -62,4 +70,307 @@ func Fit(checks []Check) bool {
 func worst(a, b State) State {
 	order := []State{OK, Unknown, Warning, Problem}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
+}
+
+// enoughCores is one each for the driver, the fleet, the network's interrupts and
+// whatever else runs.
+const enoughCores = 4
+
+func cores(f Facts) (State, string, string) {
+	found := fmt.Sprintf("%d cores, GOMAXPROCS %d", f.Cores, f.GOMAXPROCS)
+	// Go sets it to what the quota allows, rounded up, but not to 1 for a quota's sake.
+	usable := f.Cores
+	if f.Quota != nil && *f.Quota > 0 {
+		usable = min(usable, max(2, int(math.Ceil(*f.Quota))))
+	}
+	switch {
+	case f.Cores < 2:
+		return Problem, found, "measure on a machine with 4 cores or more; see `taskset -p $$` if it has"
+	case f.GOMAXPROCS < usable:
+		return Warning, found, "unset GOMAXPROCS"
+	case f.GOMAXPROCS > usable:
+		return Warning, found, "unset GOMAXPROCS: more threads than cores take turns"
+	case f.Cores < enoughCores:
+		return Warning, found, fmt.Sprintf("measure on a machine with %d cores or more; use fewer --workers here", enoughCores)
+	}
+	return OK, found, ""
+}
+
+func quota(f Facts) (State, string, string) {
+	switch {
+	case f.Quota == nil:
+		return Unknown, "unknown", "see that no limit of processor time is set for the container"
+	case *f.Quota == 0:
+		return OK, "none", ""
+	}
+	found := fmt.Sprintf("%.2f cores", *f.Quota)
+	const change = "run without a limit: docker without --cpus, Kubernetes without limits.cpu, systemd without CPUQuota"
+	switch {
+	case *f.Quota < 2:
+		return Problem, found, change
+	case *f.Quota < float64(f.Cores):
+		return Warning, found, change
+	}
+	return OK, found, ""
+}
+
+const (
+	muchMemory  = 1 << 30   // a million devices and their driver take 400 MB
+	leastMemory = 256 << 20 // 5,000 devices and theirs, with room for the system
+)
+
+func memory(f Facts) (State, string, string) {
+	if f.MemoryAvailable == nil {
+		return Unknown, "unknown", "see that 1 GiB is free"
+	}
+	available, of := *f.MemoryAvailable, "available"
+	if f.MemoryLeft != nil && *f.MemoryLeft < available {
+		available, of = *f.MemoryLeft, "left to the control group"
+	}
+	found := fmt.Sprintf("%.1f GiB %s", float64(available)/(1<<30), of)
+	const change = "end what else uses memory, or raise the container's limit; 1 GiB does for a million devices"
+	switch {
+	case available < leastMemory:
+		return Problem, found, change
+	case available < muchMemory:
+		return Warning, found, change
+	}
+	return OK, found, ""
+}
+
+func descriptors(f Facts) (State, string, string) {
+	if f.DescriptorLimit == nil {
+		return Unknown, "unknown", "see that a process may open 1,024 files"
+	}
+	limit := *f.DescriptorLimit
+	state, least, wanted := OK, Need{}, Need{}
+	for _, n := range f.Needs {
+		if n.Least > least.Least {
+			least = n
+		}
+		if n.Wanted > wanted.Wanted {
+			wanted = n
+		}
+		if uint64(n.Least) > limit {
+			state = worst(state, Warning)
+		}
+	}
+	found := fmt.Sprintf("%d may be open, %d are wanted (%s)", limit, wanted.Wanted, wanted.Scenario)
+	if uint64(wanted.Wanted) > limit {
+		state = worst(state, Warning)
+	}
+	if len(f.Needs) > 0 && allBeyond(f.Needs, limit) {
+		state = Problem
+	}
+	return state, found, fmt.Sprintf("ulimit -n %d", max(1024, least.Least, wanted.Wanted))
+}
+
+// allBeyond: no scenario could begin.
+func allBeyond(needs []Need, limit uint64) bool {
+	for _, n := range needs {
+		if uint64(n.Least) <= limit {
+			return false
+		}
+	}
+	return true
+}
+
+const performance = "performance"
+
+func governor(f Facts) (State, string, string) {
+	switch {
+	case len(f.Governors) == 0:
+		return Unknown, "unknown (a virtual machine has none of its own)", "see to it on the machine below: cpupower frequency-set -g performance"
+	case len(f.Governors) == 1 && f.Governors[0] == performance:
+		return OK, performance, ""
+	}
+	return Warning, strings.Join(f.Governors, ", "), "sudo cpupower frequency-set -g performance"
+}
+
+func turbo(f Facts) (State, string, string) {
+	const change = "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo, or elsewhere: echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost"
+	switch {
+	case f.Turbo == nil:
+		return Unknown, "unknown", "see to it in the firmware, or on the machine below"
+	case *f.Turbo:
+		return Warning, "on", change
+	}
+	return OK, "off", ""
+}
+
+func smt(f Facts) (State, string, string) {
+	switch {
+	case f.SMT == nil:
+		return Unknown, "unknown", "see to it in the firmware, or on the machine below"
+	case *f.SMT:
+		return Warning, "two threads a core", "echo off | sudo tee /sys/devices/system/cpu/smt/control"
+	}
+	return OK, "a thread a core, as far as this system knows", ""
+}
+
+const (
+	manyPorts   = 10_000 // what a load of some hundred connections a second to one address needs
+	enoughQueue = 1024   // as many workers as may connect at once
+)
+
+func ports(f Facts) (State, string, string) {
+	if f.Ports == nil || f.ReuseTimeWait == nil {
+		return Unknown, "unknown", "see how many local ports connections are given, and how long those that were closed keep theirs"
+	}
+	p := f.Ports
+	n := p.Last - p.First + 1
+	reuse := map[int]string{0: "not reused", 1: "reused", 2: "reused on loopback"}[*f.ReuseTimeWait]
+	// How many are in TIME_WAIT says nothing by itself: each keeps its port from one peer only.
+	found := fmt.Sprintf("%d ports, %d sockets in TIME_WAIT, %s", n, p.TimeWait, reuse)
+	switch {
+	case n < manyPorts:
+		return Warning, found, `sudo sysctl -w net.ipv4.ip_local_port_range="1024 65535"`
+	case *f.ReuseTimeWait == 0:
+		return Warning, found, "sudo sysctl -w net.ipv4.tcp_tw_reuse=2"
+	}
+	return OK, found, ""
+}
+
+func acceptQueue(f Facts) (State, string, string) {
+	if f.AcceptQueue == nil {
+		return Unknown, "unknown", fmt.Sprintf("see that a listener's queue holds %d connections", enoughQueue)
+	}
+	found := fmt.Sprintf("%d connections", *f.AcceptQueue)
+	if *f.AcceptQueue < enoughQueue {
+		return Warning, found, "sudo sysctl -w net.core.somaxconn=4096"
+	}
+	return OK, found, ""
+}
+
+func loopback(f Facts) (State, string, string) {
+	l := f.Loopback
+	name := map[string]string{"ip": "127.0.0.0/8", "port": "a port each", "path": "a path each"}[l.Addressing]
+	six := "::1"
+	if l.NoIPv6 != "" {
+		six = "no ::1"
+	}
+	switch {
+	case l.Addressing == "":
+		return Unknown, "unknown", "see whether a fleet comes up: fleetmark fleet --devices 2"
+	case l.Refused != "" && l.Addressing == "path":
+		return Problem, "no device answers: " + l.Refused, "see what keeps a program from serving on 127.0.0.1"
+	case l.Refused != "":
+		return Warning, fmt.Sprintf("not %s (%s); %s", name, l.Refused, six), "fleetmark run --addressing path"
+	case l.NoIPv6 != "":
+		return Warning, name + ", " + six + ": " + l.NoIPv6, "sudo sysctl -w net.ipv6.conf.lo.disable_ipv6=0, if devices have IPv6 addresses"
+	}
+	return OK, name + ", " + six, ""
+}
+
+const (
+	dearClock  = 200 * time.Nanosecond // a reading without a system call takes 20 to 80
+	slowClock  = time.Microsecond      // some readings an operation are then a tenth of a push
+	lateTimer  = 2 * time.Millisecond  // of the latest hundredth
+	worstTimer = 20 * time.Millisecond
+)
+
+// goodClocks are read without a system call: a processor's counter, or the page that a
+// hypervisor keeps for its guests.
+func goodClocks() []string {
+	return []string{"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "xen", "arch_sys_counter", "vmware-clocksource"}
+}
+
+func clock(f Facts) (State, string, string) {
+	found := fmt.Sprintf("%s, %d ns a reading", f.ClockSource, f.ClockCost.Nanoseconds())
+	change := "boot with clocksource=tsc tsc=reliable, if the machine's counter is well (dmesg | grep -i tsc)"
+	for _, better := range goodClocks() {
+		if better != f.ClockSource && slices.Contains(strings.Fields(f.ClockSources), better) {
+			change = "echo " + better + " | sudo tee /sys/devices/system/clocksource/clocksource0/current_clocksource"
+			break
+		}
+	}
+	var state State
+	switch {
+	case f.ClockSource == "":
+		state, found = Unknown, fmt.Sprintf("source unknown, %d ns a reading", f.ClockCost.Nanoseconds())
+	case slices.Contains(goodClocks(), f.ClockSource):
+		state = OK
+	case f.ClockSource == "hpet" || f.ClockSource == "acpi_pm" || f.ClockSource == "jiffies":
+		state = Problem
+	default:
+		state = Warning
+	}
+	switch {
+	case f.ClockCost > slowClock:
+		state = worst(state, Problem)
+	case f.ClockCost > dearClock:
+		state = worst(state, Warning)
+	}
+	return state, found, change
+}
+
+func timer(f Facts) (State, string, string) {
+	if f.Timer.Turns == 0 {
+		return Unknown, "unknown", "measure again"
+	}
+	round := func(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
+	found := fmt.Sprintf("1 ms wakes %v late, 1 in 100 %v or more", round(f.Timer.P50), round(f.Timer.P99))
+	const change = "end what else runs; on a virtual machine, ask for cores of its own"
+	switch {
+	case f.Timer.P99 > worstTimer:
+		return Problem, found, change
+	case f.Timer.P99 > lateTimer:
+		return Warning, found, change
+	}
+	return OK, found, ""
+}
+
+// quiet is what a machine at rest has at most for others.
+const quiet = 0.02
+
+func neighbours(f Facts) (State, string, string) {
+	n := f.Neighbours
+	if n == nil {
+		return Unknown, "unknown", "see that nothing else runs: top"
+	}
+	found := fmt.Sprintf("others %.1f%% of all cores, hypervisor %.1f%%", 100*n.OthersFraction, 100*n.StolenFraction)
+	change := "end what else runs (top), and measure then"
+	if n.StolenFraction > n.OthersFraction {
+		change = "measure on a machine that isn't shared, or on one with cores of its own"
+	}
+	switch {
+	case n.Exceeds(): // so that a run's times would be inconclusive
+		return Problem, found, change
+	case n.OthersFraction > quiet || n.StolenFraction > quiet:
+		return Warning, found, change
+	}
+	return OK, found, ""
+}
+
+// What a change may be, as a share, for ten pairs of blocks to tell it. Beyond the
+// greater, a run wouldn't tell it from a machine that has become another.
+const (
+	fineChange   = 0.05
+	coarseChange = 0.15
+)
+
+// usualPairs is how many repetitions a run has unless said otherwise.
+func usualPairs() int { return scenarios.Default().Repetitions }
+
+func noise(f Facts) (State, string, string) {
+	n, pairs := f.Noise, usualPairs()
+	change := n.Detectable(pairs)
+	if math.IsNaN(change) || math.IsInf(change, 0) {
+		return Unknown, "unknown", "measure again"
+	}
+	found := fmt.Sprintf("B/A %.3f, spread %.1f%%: %d blocks each can tell %.1f%%, %d can %.1f%%",
+		n.Ratio(), 100*n.Spread(), pairs, 100*change, 10*pairs, 100*n.Detectable(10*pairs))
+	const what = "end what else runs, and see the warnings above; else let runs be longer (--duration, --repeat) and changes larger"
+	state := OK
+	switch {
+	case change > coarseChange:
+		state = Problem
+	case change > fineChange:
+		state = Warning
+	}
+	if n.Differs() {
+		found += "; A and B, which are the same, came out different"
+		state = worst(state, Warning)
+	}
+	return state, found, what
 }

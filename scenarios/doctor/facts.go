@@ -66,23 +66,17 @@ type Loopback struct {
 
 // Options say how facts are gathered.
 type Options struct {
-	Root     string                        // below which the system's files are; empty: "/"
 	Progress func(doing string, n, of int) // is told of each step; may be nil
 }
 
-// Gather looks at the machine. Its error is the context's, or that not even bare sockets
-// work.
+// Gather looks at the machine. Its error is the context's, or that not even bare sockets work.
 func Gather(ctx context.Context, o Options) (Facts, error) {
-	root := o.Root
-	if root == "" {
-		root = "/"
-	}
 	f := Facts{OS: runtime.GOOS, Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
 	steps := []struct {
 		doing string
 		do    func() error
 	}{
-		{"the system's settings", func() error { f.read(root); return f.ask() }},
+		{"the system's settings", func() error { f.read("/"); return f.ask() }},
 		{"what else runs", func() (err error) { f.Neighbours, err = scenarios.Neighbours(ctx, time.Second); return err }},
 		{"the clock", func() error { f.ClockCost = clockCost(); return nil }},
 		{"timers", func() (err error) { f.Timer, err = timers(ctx); return err }},

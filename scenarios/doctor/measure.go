@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/aclements/go-moremath/stats"
+
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
-// clockCost is the median of some batches of readings: an interrupt in one is no cost of
-// the clock.
+// clockCost is the median of some batches of readings: an interrupt in one is no cost of the clock.
 func clockCost() time.Duration {
 	const batches, readings = 21, 5000
 	var costs []time.Duration
@@ -101,4 +103,96 @@ func askSecond(ctx context.Context, addressing mockfleet.Addressing) (err error)
 		err = errors.Join(err, fmt.Errorf("GET /health answers %s", answer.Status))
 	}
 	return errors.Join(err, answer.Body.Close())
+}
+
+// Noise is a comparison of the machine with itself: blocks of the yardstick, by turns
+// called A and B as if they were two versions. Whatever is found between them is noise.
+type Noise struct {
+	A []float64 `json:"a_ns"` // a block each, nanoseconds a round trip
+	B []float64 `json:"b_ns"` // each right after its A
+}
+
+const (
+	mostPairs  = 100
+	leastPairs = 10
+	noiseLimit = 8 * time.Second
+)
+
+// compare measures pairs of blocks, as many as there is time for, and some at least.
+func compare(ctx context.Context, block func(context.Context) (float64, error)) (n Noise, err error) {
+	for began := time.Now(); len(n.B) < leastPairs || len(n.B) < mostPairs && time.Since(began) < noiseLimit; {
+		for _, to := range []*[]float64{&n.A, &n.B} {
+			if err := ctx.Err(); err != nil {
+				return n, err
+			}
+			ns, err := block(ctx)
+			if err != nil {
+				return n, err
+			}
+			*to = append(*to, ns)
+		}
+	}
+	return n, nil
+}
+
+// logRatios are ln(B/A) of the pairs: what is twice as slow and what is twice as fast lie
+// equally far from 0.
+func (n Noise) logRatios() []float64 {
+	list := make([]float64, 0, len(n.B))
+	for i, b := range n.B {
+		if i < len(n.A) && n.A[i] > 0 && b > 0 {
+			list = append(list, math.Log(b/n.A[i]))
+		}
+	}
+	return list
+}
+
+// Ratio is the median of B/A; 1 on a machine without noise, NaN without pairs.
+func (n Noise) Ratio() float64 {
+	list := n.logRatios()
+	if len(list) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(list)
+	middle := (list[(len(list)-1)/2] + list[len(list)/2]) / 2
+	return math.Exp(middle)
+}
+
+// Spread is the standard deviation of the log ratios: about the share by which one block
+// differs from the next. It is NaN for fewer than two pairs.
+func (n Noise) Spread() float64 { return stats.StdDev(n.logRatios()) }
+
+// How sure one wants to be: a change that isn't there is called one in a hundred times
+// at most, and one that is there is found nine times in ten.
+const (
+	alpha = 0.01
+	beta  = 0.10
+)
+
+// Detectable is the least change, as a share, that so many pairs of blocks could tell from noise.
+// It is the difference d for which the two-sided t-test of paired log ratios has the power 1-beta,
+//
+//	d = (t(1-alpha/2, n-1) + t(1-beta, n-1)) * s / sqrt(n)
+//
+// which is the formula for the size of a sample, solved for the difference (NIST/SEMATECH
+// e-Handbook of Statistical Methods, section 7.2.2.2). s is the spread that was found.
+func (n Noise) Detectable(pairs int) float64 {
+	if pairs < 2 {
+		return math.Inf(1)
+	}
+	t := stats.InvCDF(stats.TDist{V: float64(pairs - 1)})
+	d := (t(1-alpha/2) + t(1-beta)) * n.Spread() / math.Sqrt(float64(pairs))
+	return math.Expm1(d)
+}
+
+// Differs reports whether the two-sided t-test finds A and B to differ, which they don't:
+// that happens once in a hundred times, and more often where one block's noise is not
+// independent of the next one's.
+func (n Noise) Differs() bool {
+	list := n.logRatios()
+	if len(list) < 2 {
+		return false
+	}
+	t := stats.InvCDF(stats.TDist{V: float64(len(list) - 1)})
+	return math.Abs(stats.Mean(list)) > t(1-alpha/2)*n.Spread()/math.Sqrt(float64(len(list)))
 }
