@@ -13,6 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // Runs over fleets other than the usual one.
@@ -66,6 +67,16 @@ func TestRunOverAFleetThatIsNotWell(t *testing.T) {
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 40, Updated: 37, Failed: 3}, res.Run.Counts)
+	for _, r := range res.Records {
+		failed := int64(0)
+		if r.Op == string(Deliver) {
+			failed = 3
+		}
+		require.Equal(t, failed, r.Failed, "%s of repetition %d", r.Op, r.Repetition)
+	}
+	run, err := rundir.Load(res.Directory)
+	require.NoError(t, err)
+	require.Equal(t, res.Records, run.Records)
 }
 
 // Devices speak TLS, each group in its way, and the client trusts the fleet's own authority.
