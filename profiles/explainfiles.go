@@ -10,9 +10,10 @@ import (
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
 )
 
-// WriteFiles writes the explanation into a directory, as explain.txt and explain.json, and as flame.html
-// the flame graph of the difference between the profiles base and now. It returns the file of the flame
-// graph. If pprof can't draw that, flameErr says why and err is nil: the explanation is known without it.
+// WriteFiles writes the explanation into a directory, as explain.txt and explain.json, and as
+// flame.html the flame graph of the difference between the profiles base and now. It returns the
+// file of the flame graph. If pprof can't draw that, flameErr says why and err is nil: the
+// explanation is known without it.
 func (e *Explanation) WriteFiles(
 	ctx context.Context, dir string, base, now []string, o FlameOptions,
 ) (flame string, flameErr, err error) {

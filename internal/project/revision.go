@@ -12,9 +12,9 @@ import (
 // UnknownRevision is the revision of a program of which nothing is recorded.
 const UnknownRevision = "unknown"
 
-// Revision returns the revision of the source that the running program was built from: what the build
-// recorded, or, under go run, the commit of the checkout that it is run in. It ends in +dirty if the source
-// was changed since.
+// Revision returns the revision of the source that the running program was built from: what the
+// build recorded, or, under go run, the commit of the checkout that it is run in. It ends in +dirty
+// if the source was changed since.
 func Revision(ctx context.Context) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -30,8 +30,8 @@ func Revision(ctx context.Context) string {
 	return checkoutRevision(ctx, dir, info.Main.Path)
 }
 
-// buildRevision returns what the build recorded: a commit, or the version of a module that was installed
-// by version. It returns "" if the build recorded neither.
+// buildRevision returns what the build recorded: a commit, or the version of a module that was
+// installed by version. It returns "" if the build recorded neither.
 func buildRevision(info *debug.BuildInfo) string {
 	var rev, dirty string
 	for _, s := range info.Settings {
@@ -51,8 +51,8 @@ func buildRevision(info *debug.BuildInfo) string {
 	return ""
 }
 
-// checkoutRevision returns the commit of the checkout that dir is in, if the module is at its root. In
-// another project, whose history says nothing about this program, it returns UnknownRevision.
+// checkoutRevision returns the commit of the checkout that dir is in, if the module is at its root.
+// In another project, whose history says nothing about this program, it returns UnknownRevision.
 func checkoutRevision(ctx context.Context, dir, module string) string {
 	dir, found, err := Module(dir)
 	if err != nil || found != module {

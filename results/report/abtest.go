@@ -102,8 +102,8 @@ func (a ABTest) layouts() string {
 // maxFilesNamed is how many changed files are named in one line.
 const maxFilesNamed = 8
 
-// sidesDiffer says what differs between the working tree and its commit, and between what the two sides
-// are built from, a line each.
+// sidesDiffer says what differs between the working tree and its commit, and between what the two
+// sides are built from, a line each.
 func (a ABTest) sidesDiffer() []string {
 	var lines []string
 	if len(a.Changed) > 0 {

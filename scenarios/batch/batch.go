@@ -1,10 +1,10 @@
 // Package batch runs scenarios one after another, and judges and reports each once.
 //
-// What goes in are scenarios, which [Resolve] finds by their names or files, and a baseline with the
-// policy by which runs are judged. What comes out of [Run] is a [Result] for each: the run, its
+// What goes in are scenarios, which [Resolve] finds by their names or files, and a baseline with
+// the policy by which runs are judged. What comes out of [Run] is a [Result] for each: the run, its
 // judgement, and the document of which it wrote report.md and report.html into the run directory. A
-// scenario that is interrupted, or that can't be run to its end, ends the batch; what was measured is
-// kept.
+// scenario that is interrupted, or that can't be run to its end, ends the batch; what was measured
+// is kept.
 //
 // It knows neither flags nor exit codes, and prints nothing.
 package batch
@@ -58,10 +58,10 @@ type Result struct {
 // Interrupted reports whether the run was broken off.
 func (r *Result) Interrupted() bool { return r.Run.Status == results.StatusInterrupted }
 
-// Run runs scenarios one after another. Of each it takes what differs between scenarios; what o has,
-// it sets. It ends at the first scenario that is interrupted or fails. The results are those of all
-// scenarios that measured anything, the last one included. The error is that of the last result, or
-// says why a scenario couldn't begin: then there is no result of that one.
+// Run runs scenarios one after another. Of each it takes what differs between scenarios; what o
+// has, it sets. It ends at the first scenario that is interrupted or fails. The results are those
+// of all scenarios that measured anything, the last one included. The error is that of the last
+// result, or says why a scenario couldn't begin: then there is no result of that one.
 func Run(ctx context.Context, o Options, list []scenarios.Options) ([]*Result, error) {
 	var all []*Result
 	for _, s := range list {
@@ -80,7 +80,8 @@ func Run(ctx context.Context, o Options, list []scenarios.Options) ([]*Result, e
 	return all, nil
 }
 
-// run runs one scenario, judges it and writes its reports. It returns an error only if nothing was measured.
+// run runs one scenario, judges it and writes its reports. It returns an error only if nothing was
+// measured.
 func (o Options) run(ctx context.Context, s scenarios.Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

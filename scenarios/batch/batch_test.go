@@ -73,7 +73,8 @@ func (v countingView) Progress(scenarios.Step, scenarios.Live)    {}
 func (v countingView) End(scenarios.Step, scenarios.Live)         {}
 func (v countingView) Close()                                     { *v.closed++ }
 
-// TestRun: each scenario is judged by itself, with its thresholds, and its directory says the same as its result.
+// TestRun: each scenario is judged by itself, with its thresholds, and its directory says the same
+// as its result.
 func TestRun(t *testing.T) {
 	o := options(t)
 	var seen []string
@@ -140,7 +141,8 @@ func TestRun_baseline(t *testing.T) {
 	require.True(t, done[0].Document.Results[0].HasBase)
 }
 
-// TestRun_interrupted: a batch ends with the scenario that is interrupted, and keeps what that measured.
+// TestRun_interrupted: a batch ends with the scenario that is interrupted, and keeps what that
+// measured.
 func TestRun_interrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -172,8 +174,8 @@ func TestRun_interrupted(t *testing.T) {
 	require.Empty(t, done)
 }
 
-// TestRun_cantBegin: a scenario that can't begin ends the batch. It leaves no directory, and those before it
-// keep theirs.
+// TestRun_cantBegin: a scenario that can't begin ends the batch. It leaves no directory, and those
+// before it keep theirs.
 func TestRun_cantBegin(t *testing.T) {
 	o := options(t)
 	closed := 0
@@ -190,7 +192,8 @@ func TestRun_cantBegin(t *testing.T) {
 	require.Len(t, dirs, 1)
 }
 
-// TestRun_unwrittenReport: a report that can't be written is an error of its run, which is judged all the same.
+// TestRun_unwrittenReport: a report that can't be written is an error of its run, which is judged
+// all the same.
 func TestRun_unwrittenReport(t *testing.T) {
 	o := options(t)
 	o.View = func() View {

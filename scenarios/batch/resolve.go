@@ -8,8 +8,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// Resolve returns the scenarios that names and files stand for, and the name of the suite if they stand
-// for one, which must then be the only name. Each is parsed once.
+// Resolve returns the scenarios that names and files stand for, and the name of the suite if they
+// stand for one, which must then be the only name. Each is parsed once.
 func Resolve(names []string) (specs []scenarios.Spec, suite string, err error) {
 	for _, name := range names {
 		of, members, err := scenarios.Members(name)
@@ -24,8 +24,9 @@ func Resolve(names []string) (specs []scenarios.Spec, suite string, err error) {
 	return specs, suite, nil
 }
 
-// ResolveDistinct returns the scenarios that names, files and suites stand for, changed as the texts
-// KEY=VALUE in sets say. Two of one name are an error: the samples of one would pass for the other's.
+// ResolveDistinct returns the scenarios that names, files and suites stand for, changed as the
+// texts KEY=VALUE in sets say. Two of one name are an error: the samples of one would pass for the
+// other's.
 func ResolveDistinct(names, sets []string) ([]scenarios.Spec, error) {
 	var specs []scenarios.Spec
 	for _, name := range names {

@@ -32,9 +32,9 @@ type Sides struct {
 	Differences       []checkout.Difference // between the modules and toolchains of the two
 	Same              bool                  // the programs hold the same bytes
 
-	// Relink builds both drivers again, with the same code in another layout: their functions in an order
-	// that seed, which is above 0, draws. Each call overwrites what the one before built. If Relink is nil,
-	// they can't be built again.
+	// Relink builds both drivers again, with the same code in another layout: their functions in an
+	// order that seed, which is above 0, draws. Each call overwrites what the one before built. If
+	// Relink is nil, they can't be built again.
 	Relink func(ctx context.Context, seed uint64) (base, now string, err error)
 }
 
@@ -47,10 +47,11 @@ const (
 // Build makes both drivers, in the directory work, from the source tree that holds the current
 // directory. Now is the tree as it stands, uncommitted changes and all.
 //
-// The base's driver has the delivery package of the revision ref and every package of the module that
-// it imports, embedded files among them, and is built with the modules, vendor directory, workspace and
-// toolchain of that revision. The rest, the harness, is today's, so that both sides measure alike. Only
-// if today's harness does not compile that way is all of the base's driver of the revision.
+// The base's driver has the delivery package of the revision ref and every package of the module
+// that it imports, embedded files among them, and is built with the modules, vendor directory,
+// workspace and toolchain of that revision. The rest, the harness, is today's, so that both sides
+// measure alike. Only if today's harness does not compile that way is all of the base's driver of
+// the revision.
 //
 // An error that the user can mend is a [*checkout.Error].
 func Build(ctx context.Context, ref, work string) (*Sides, error) {
@@ -106,7 +107,8 @@ func compile(ctx context.Context, t *checkout.Tree, to string, flags ...string) 
 	return err
 }
 
-// notLinked words an error for a driver that does compile, and only can't be linked in another layout.
+// notLinked words an error for a driver that does compile, and only can't be linked in another
+// layout.
 func notLinked(t *checkout.Tree, err error) error {
 	if failed, ok := errors.AsType[*checkout.Error](err); ok {
 		failed.Problem = fmt.Sprintf("%s: the driver can't be linked with its functions in another order", t)
@@ -194,7 +196,8 @@ func ownDirs(t *checkout.Tree, packages []checkout.Package) ([]string, error) {
 	return dirs, nil
 }
 
-// isModuleFile reports whether a file decides which modules a build uses, or belongs to one of them.
+// isModuleFile reports whether a file decides which modules a build uses, or belongs to one of
+// them.
 func isModuleFile(path string) bool {
 	switch filepath.Base(path) {
 	case "go.mod", "go.sum", "go.work", "go.work.sum":
@@ -219,8 +222,8 @@ const (
 	ofBase
 )
 
-// sharedNames is the package of names that the delivery package shares with devices, and so with the
-// harness. Another one of it may not compile with today's harness.
+// sharedNames is the package of names that the delivery package shares with devices, and so with
+// the harness. Another one of it may not compile with today's harness.
 const sharedNames = "internal/wire"
 
 // attempts returns the ways to build the base's driver, best first.
@@ -294,8 +297,8 @@ func (b *baseBuild) harnessDirs(ctx context.Context, delivered []string) ([]stri
 	return slices.DeleteFunc(slices.Compact(all), func(dir string) bool { return slices.Contains(delivered, dir) }), nil
 }
 
-// writeOverlay writes a file for go build -overlay, by which directories below root have the files of
-// those below other, and no others.
+// writeOverlay writes a file for go build -overlay, by which directories below root have the files
+// of those below other, and no others.
 func writeOverlay(path, root, other string, dirs []string) error {
 	replace := map[string]string{}
 	for _, dir := range dirs {

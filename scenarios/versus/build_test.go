@@ -16,7 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// A source is a source tree laid out as this one, and small: its driver prints what it was built from.
+// A source is a source tree laid out as this one, and small: its driver prints what it was built
+// from.
 type source struct {
 	t   *testing.T
 	dir string
@@ -107,7 +108,8 @@ func (s *source) renew() {
 	s.rewrite("cmd/fleetmark/harness.go", "old-harness", "new-harness")
 }
 
-// build builds both sides, of which the base is HEAD, and returns what each says that it was built from.
+// build builds both sides, of which the base is HEAD, and returns what each says that it was built
+// from.
 func (s *source) build() (sides *Sides, base, now string) {
 	s.t.Helper()
 	sides, err := Build(s.t.Context(), "HEAD", s.t.TempDir())
@@ -134,8 +136,9 @@ func TestBuild(t *testing.T) {
 	require.ElementsMatch(t, []string{"delivery/old.go", "delivery/new.go", "delivery/banner.txt", "internal/wire/wire.go", "cmd/fleetmark/harness.go"}, sides.NowTree.Changed)
 }
 
-// TestBuild_harnessThatDoesNotFit: if today's harness wants what the base's delivery lacks, the base has
-// its own harness; if it wants only names that delivery shares with devices, it keeps today's.
+// TestBuild_harnessThatDoesNotFit: if today's harness wants what the base's delivery lacks, the
+// base has its own harness; if it wants only names that delivery shares with devices, it keeps
+// today's.
 func TestBuild_harnessThatDoesNotFit(t *testing.T) {
 	s := newSource(t, nil)
 	s.renew()
@@ -153,7 +156,8 @@ func TestBuild_harnessThatDoesNotFit(t *testing.T) {
 	require.Equal(t, sharedNames, sides.Shared)
 }
 
-// TestBuild_modules: each side's delivery is built with its own modules, and the difference is named.
+// TestBuild_modules: each side's delivery is built with its own modules, and the difference is
+// named.
 func TestBuild_modules(t *testing.T) {
 	s := newSource(t, nil)
 	s.renew()

@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 )
 
-// modulesHere makes a module proxy in a directory, and has the go command use it and nothing else. Each
-// module is given as path@version, and has one file.
+// modulesHere makes a module proxy in a directory, and has the go command use it and nothing else.
+// Each module is given as path@version, and has one file.
 func modulesHere(t *testing.T, modules map[string]string) {
 	t.Helper()
 	proxy := t.TempDir()
@@ -46,8 +46,8 @@ func modulesHere(t *testing.T, modules map[string]string) {
 	t.Setenv("GOFLAGS", "-mod=mod -modcacherw") // or the test can't remove its own cache
 }
 
-// TestBuild_moduleVersions: another version in go.mod, without a replace directive, is another module, and
-// a go.sum that doesn't fit it is the side's own mistake.
+// TestBuild_moduleVersions: another version in go.mod, without a replace directive, is another
+// module, and a go.sum that doesn't fit it is the side's own mistake.
 func TestBuild_moduleVersions(t *testing.T) {
 	modulesHere(t, map[string]string{
 		"example.com/dep@v1.0.0": "package dep\n\nconst Name = \"dep-1.0\"\n",
@@ -87,8 +87,8 @@ func (s *source) run(name string, args ...string) {
 	require.NoError(s.t, err, "%s %v: %s", name, args, out)
 }
 
-// TestBuild_goLine: each side's delivery is compiled as the go line of its own go.mod says. Before go 1.22
-// the functions that a loop makes share one variable.
+// TestBuild_goLine: each side's delivery is compiled as the go line of its own go.mod says. Before
+// go 1.22 the functions that a loop makes share one variable.
 func TestBuild_goLine(t *testing.T) {
 	s := newSource(t, map[string]string{
 		"go.mod": "module example.com/tiny\n\ngo 1.21\n",
@@ -143,8 +143,8 @@ func TestBuild_toolchain(t *testing.T) {
 	require.Regexp(t, `^now \(.*\): its Go toolchain can't be used \(go\.mod requires go >= 1\.999 .*\): install it, or set GOTOOLCHAIN [^\n]*$`, err.Error())
 }
 
-// TestBuild_besideTheRepository: a directory beside the repository is the same for both sides, wherever the
-// base's files are; which is said.
+// TestBuild_besideTheRepository: a directory beside the repository is the same for both sides,
+// wherever the base's files are; which is said.
 func TestBuild_besideTheRepository(t *testing.T) {
 	for name, c := range map[string]struct {
 		place   string // of the repository, below a directory

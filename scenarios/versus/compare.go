@@ -34,9 +34,9 @@ type Comparison struct {
 	Stacks      string  // the file with the goroutines of a driver that failed, or ""
 }
 
-// CompareWith builds a driver of a revision and one of the working tree, measures the two by turns, judges
-// them, and looks for the cause of a regression. If ctx ends before the verdict is known, its error is
-// returned; if it ends while a cause is looked for, the verdict stands.
+// CompareWith builds a driver of a revision and one of the working tree, measures the two by turns,
+// judges them, and looks for the cause of a regression. If ctx ends before the verdict is known,
+// its error is returned; if it ends while a cause is looked for, the verdict stands.
 func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err error) {
 	work, err := scratch.New("", "fleetmark-gate")
 	if err != nil {
@@ -66,8 +66,8 @@ func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err erro
 	return c, nil
 }
 
-// keepStacks writes the goroutines of a driver that failed into a new directory below dir, and names the
-// file in the reason.
+// keepStacks writes the goroutines of a driver that failed into a new directory below dir, and
+// names the file in the reason.
 func (c *Comparison) keepStacks(dir string) error {
 	if c.Failed.Stacks == "" {
 		return nil

@@ -16,20 +16,20 @@ import (
 // driverGrace is how long a driver may take to end once its input has.
 const driverGrace = 10 * time.Second
 
-// askLimit is how long a driver may take for one block, which should last some 40 ms, so that a client that never
-// returns doesn't hold up the gate for longer. Blocks of a user's own scenario may last longer; see blockLimit.
-// profileLimit is how long a driver may take for one profile.
+// askLimit is how long a driver may take for one block, which should last some 40 ms, so that a
+// client that never returns doesn't hold up the gate for longer. Blocks of a user's own scenario
+// may last longer; see blockLimit. profileLimit is how long a driver may take for one profile.
 const (
 	askLimit     = 30 * time.Second
 	profileLimit = 5 * time.Minute
 )
 
-// stackBytes is how much of what a driver prints on standard error is kept: the stacks of a thousand
-// goroutines.
+// stackBytes is how much of what a driver prints on standard error is kept: the stacks of a
+// thousand goroutines.
 const stackBytes = 512 << 10
 
-// A SideError says that the driver of one side, which had begun to measure, ended by itself or had to be
-// ended.
+// A SideError says that the driver of one side, which had begun to measure, ended by itself or had
+// to be ended.
 type SideError struct {
 	Side   string // checkout.Base or checkout.Now
 	Text   string // what it did, such as "panic: …"
@@ -47,8 +47,8 @@ type driver struct {
 	stderr childproc.Tail
 }
 
-// startDriver starts a program and gives it its order. It keeps what the program prints on standard error,
-// for the case that it fails.
+// startDriver starts a program and gives it its order. It keeps what the program prints on standard
+// error, for the case that it fails.
 func startDriver(ctx context.Context, side, program string, o order, limit time.Duration) (_ *driver, err error) {
 	d := &driver{side: side, limit: cmp.Or(limit, askLimit), stderr: childproc.Tail{Limit: stackBytes}}
 	if d.child, err = childproc.StartChild([]string{program, "drive"}, &d.stderr, driverGrace); err != nil {
@@ -61,7 +61,8 @@ func startDriver(ctx context.Context, side, program string, o order, limit time.
 			"the driver of %s speaks protocol %d, not %d, for it is of another time than this fleetmark: "+
 				"name a revision that today's harness compiles with, or run the gate of that time", side, a.Protocol, protocol)}
 	case err != nil && ctx.Err() == nil:
-		// It never began, so this says nothing about the code that it would have driven, and is no SideError.
+		// It never began, so this says nothing about the code that it would have driven, and is no
+		// SideError.
 		err = &scenarios.UsageError{What: fmt.Sprintf("the driver of %s can't begin: %v", side, err)}
 	}
 	if err != nil {
@@ -70,8 +71,8 @@ func startDriver(ctx context.Context, side, program string, o order, limit time.
 	return d, nil
 }
 
-// ask sends a line and waits for its answer. If the driver ends instead, or takes too long, the error is a
-// [*SideError].
+// ask sends a line and waits for its answer. If the driver ends instead, or takes too long, the
+// error is a [*SideError].
 func (d *driver) ask(ctx context.Context, line any) (answer, error) {
 	if err := d.child.Send(line); err != nil {
 		return answer{}, err
@@ -101,7 +102,8 @@ func (d *driver) ask(ctx context.Context, line any) (answer, error) {
 	}
 }
 
-// close ends the process and waits for it. A driver that had to be killed is no error: it has measured.
+// close ends the process and waits for it. A driver that had to be killed is no error: it has
+// measured.
 func (d *driver) close() error {
 	if err := d.child.Close(); !errors.Is(err, childproc.ErrKilled) {
 		return err
@@ -109,7 +111,8 @@ func (d *driver) close() error {
 	return nil
 }
 
-// lastWords returns a line that says why the process ended: its panic, or the last line that it printed.
+// lastWords returns a line that says why the process ended: its panic, or the last line that it
+// printed.
 func (d *driver) lastWords() string {
 	text := d.stderr.String()
 	for line := range strings.Lines(text) {

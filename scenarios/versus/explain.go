@@ -24,16 +24,18 @@ type ExplainOptions struct {
 	FleetCommand []string // the program and its arguments that lead to scenarios.ServeFleet
 	Dir          string   // for the profiles, which go into base and now in it
 
-	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. If it is empty, it is profiles.CPU. Profiles of
-	// allocations count each one, in processes that do so from their beginning.
+	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. If it is empty, it is profiles.CPU.
+	// Profiles of allocations count each one, in processes that do so from their beginning.
 	Kind profiles.Kind
 
-	// SampleIndex names the number to explain, such as alloc_objects; empty is the profile's own choice.
+	// SampleIndex names the number to explain, such as alloc_objects; empty is the profile's own
+	// choice.
 	SampleIndex string
 
 	// Pairs is how often each side takes its turn, and Each how long a turn is. If Each is 0, it is
-	// DefaultExplainEach. If Pairs is 0, it is DefaultExplainPairs; for waits, of which all but the shortest are
-	// counted, it is waitPairs, and for allocations, in which there is no noise, exactPairs.
+	// DefaultExplainEach. If Pairs is 0, it is DefaultExplainPairs; for waits, of which all but the
+	// shortest are counted, it is waitPairs, and for allocations, in which there is no noise,
+	// exactPairs.
 	Pairs int
 	Each  time.Duration
 
@@ -47,8 +49,9 @@ type ExplainOptions struct {
 	Progress func(done, of int) // is called after each pair; may be nil
 }
 
-// The defaults give some 2,000 samples a side, so that a function with a twentieth of a push has a hundred. A
-// short turn meets the same machine as the other one of its pair; but to end a profile costs a tenth of a second.
+// The defaults give some 2,000 samples a side, so that a function with a twentieth of a push has a
+// hundred. A short turn meets the same machine as the other one of its pair; but to end a profile
+// costs a tenth of a second.
 const (
 	DefaultExplainPairs = 50
 	DefaultExplainEach  = 500 * time.Millisecond
@@ -57,7 +60,8 @@ const (
 	exactPairs = 8
 )
 
-// An Explained says which functions differ. Profiles of a pair have the same index in BaseFiles and NowFiles.
+// An Explained says which functions differ. Profiles of a pair have the same index in BaseFiles and
+// NowFiles.
 type Explained struct {
 	*profiles.Explanation
 	BaseFiles, NowFiles []string
@@ -149,7 +153,8 @@ func (o ExplainOptions) progress(done int) {
 	}
 }
 
-// start starts a fleet and a driver for each side, which are programs, and warms these up. done ends them.
+// start starts a fleet and a driver for each side, which are programs, and warms these up. done
+// ends them.
 func (o ExplainOptions) start(
 	ctx context.Context, sides map[string]string,
 ) (drivers map[string]*driver, done func() error, err error) {

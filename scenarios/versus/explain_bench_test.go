@@ -72,8 +72,9 @@ func slowdowns() []slowdown {
 	}
 }
 
-// helpers are what the statements stand on, and a stopwatch that looks at one in sixteen of them: an
-// independent witness of what they cost where they are. One that was longer than the clip was interrupted.
+// helpers are what the statements stand on, and a stopwatch that looks at one in sixteen of them:
+// an independent witness of what they cost where they are. One that was longer than the clip was
+// interrupted.
 const helpers = `package delivery
 
 import (
@@ -173,9 +174,10 @@ func explainOptions(tb testing.TB, base, now string, kind profiles.Kind) Explain
 	}
 }
 
-// BenchmarkExplainPlanted: how often what is planted in the source is among the first three causes, and
-// how often its share of the whole difference, by a stopwatch around the statement, lies in the interval; and how often anything is
-// named where nothing was planted. Some 45 minutes: -benchtime 1x -timeout 2h.
+// BenchmarkExplainPlanted: how often what is planted in the source is among the first three causes,
+// and how often its share of the whole difference, by a stopwatch around the statement, lies in the
+// interval; and how often anything is named where nothing was planted. Some 45 minutes: -benchtime
+// 1x -timeout 2h.
 func BenchmarkExplainPlanted(b *testing.B) {
 	for range b.N {
 		root, asItStands := tree(b, b.TempDir())
@@ -238,8 +240,8 @@ func BenchmarkExplainNothing(b *testing.B) {
 	}
 }
 
-// TestPlantedIsFound: the exact call site of an object more, whose count is exact; and the line that waits for a lock that
-// another operation holds.
+// TestPlantedIsFound: the exact call site of an object more, whose count is exact; and the line
+// that waits for a lock that another operation holds.
 func TestPlantedIsFound(t *testing.T) {
 	if os.Getenv("FLEETMARK_TEST_EVERYTHING") == "" {
 		t.Skip("builds six programs: FLEETMARK_TEST_EVERYTHING=1")

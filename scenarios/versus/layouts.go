@@ -12,12 +12,12 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// pairsOfLayout is how many pairs are measured in a layout. More would say more about that layout, and nothing
-// about how much it differs from others, which the judgement rests on.
+// pairsOfLayout is how many pairs are measured in a layout. More would say more about that layout,
+// and nothing about how much it differs from others, which the judgement rests on.
 const pairsOfLayout = 4
 
-// layouts settles what one layout of the code left open: both sides are linked again and again, with
-// their functions in another order, and judged by how they differ across the layouts.
+// layouts settles what one layout of the code left open: both sides are linked again and again,
+// with their functions in another order, and judged by how they differ across the layouts.
 func (r *runner) layouts(ctx context.Context) error {
 	unsettled := r.found.Unsettled()
 	if len(unsettled) == 0 {
@@ -79,7 +79,8 @@ func (r *runner) layouts(ctx context.Context) error {
 	}
 }
 
-// layout measures the drivers of one layout. It returns reasons if what it measured can't be believed.
+// layout measures the drivers of one layout. It returns reasons if what it measured can't be
+// believed.
 func (r *runner) layout(ctx context.Context, specs []int) (all Pair, invalid []judge.Reason, err error) {
 	if err := r.warmUp(ctx, specs); err != nil {
 		return all, nil, err

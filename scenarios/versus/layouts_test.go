@@ -17,8 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// costing returns a driver that says that a push takes so many nanoseconds, and, if fails is given, then fails in that
-// way: see failAfter.
+// costing returns a driver that says that a push takes so many nanoseconds, and, if fails is given,
+// then fails in that way: see failAfter.
 func costing(t *testing.T, nanoseconds float64, fails ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "driver")
@@ -28,8 +28,9 @@ func costing(t *testing.T, nanoseconds float64, fails ...string) string {
 	return path
 }
 
-// TestLayouts: what one layout of the code says of times is held against further ones. Each case has the cost
-// of a push of the base and of now, in the first layout and then in those that follow, in turn.
+// TestLayouts: what one layout of the code says of times is held against further ones. Each case
+// has the cost of a push of the base and of now, in the first layout and then in those that follow,
+// in turn.
 func TestLayouts(t *testing.T) {
 	type costs struct{ base, now float64 }
 	luck := []costs{{100_000, 101_000}, {102_000, 100_500}, {99_000, 100_000}, {101_000, 99_500}}
@@ -84,7 +85,8 @@ func rowOf(t *testing.T, j *judge.Judgement, unit string) judge.Row {
 	return row(t, j, "gate-push", "push", unit)
 }
 
-// TestLayouts_noTime: what little could be measured of other layouts tells nothing, and the note says what would.
+// TestLayouts_noTime: what little could be measured of other layouts tells nothing, and the note
+// says what would.
 func TestLayouts_noTime(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Budget, o.LayoutBudget, o.Layouts = time.Minute, time.Nanosecond, true
@@ -99,8 +101,8 @@ func TestLayouts_noTime(t *testing.T) {
 	require.Regexp(t, `^\+6\.0% in this layout; not decided over 1 layout: allow more time \(--layout-budget\), or measure on a quieter machine$`, report.Note(row))
 }
 
-// TestLayouts_aDriverThatFails in another layout than the first: the working tree's is as bad as a regression,
-// and if it is the base's, nothing is told of the times that layouts were to settle.
+// TestLayouts_aDriverThatFails in another layout than the first: the working tree's is as bad as a
+// regression, and if it is the base's, nothing is told of the times that layouts were to settle.
 func TestLayouts_aDriverThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		side, how string

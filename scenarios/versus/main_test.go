@@ -70,8 +70,8 @@ func (f *failingDriver) fail() {
 	}
 }
 
-// pretendedCost makes a driver measure nothing and say that a push takes so many nanoseconds, give or take
-// a thousandth.
+// pretendedCost makes a driver measure nothing and say that a push takes so many nanoseconds, give
+// or take a thousandth.
 const pretendedCost = "VERSUS_TEST_COST"
 
 func pretend(in io.Reader, out io.Writer, cost string) error {

@@ -16,9 +16,9 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 )
 
-// mergeModules writes a go.mod, for go build -modfile, in which the modules that the base's delivery
-// package uses are those of the base, and the rest are today's. It returns the file's name. A tree with
-// a vendor directory or a workspace has no such go.mod.
+// mergeModules writes a go.mod, for go build -modfile, in which the modules that the base's
+// delivery package uses are those of the base, and the rest are today's. It returns the file's
+// name. A tree with a vendor directory or a workspace has no such go.mod.
 func (b *baseBuild) mergeModules(ctx context.Context) (string, error) {
 	for _, t := range []*checkout.Tree{b.BaseTree, b.NowTree} {
 		if _, err := os.Stat(filepath.Join(t.Root, "vendor")); err == nil {
@@ -115,8 +115,8 @@ func (b *baseBuild) mergeSums() ([]byte, error) {
 	return []byte(strings.TrimSpace(strings.Join(slices.Compact(lines), "\n")) + "\n"), nil
 }
 
-// checkModules returns an error if a module of the base's delivery package isn't selected at the base's
-// version: the rest of today's modules may require a later one.
+// checkModules returns an error if a module of the base's delivery package isn't selected at the
+// base's version: the rest of today's modules may require a later one.
 func (b *baseBuild) checkModules(ctx context.Context, t *checkout.Tree, file string) error {
 	for _, m := range b.baseMods.Modules {
 		got, err := t.Go(ctx, "list", "-m", "-modfile", file, "-f", "{{.Version}}", m.Path)

@@ -12,8 +12,8 @@ import (
 // pushScenario is the scenario whose operations are pushes alone.
 const pushScenario = "gate-push"
 
-// Overhead says how a CPU profile changes a metric of the program that it is taken of. A ratio of 1 is
-// no change.
+// Overhead says how a CPU profile changes a metric of the program that it is taken of. A ratio of 1
+// is no change.
 type Overhead struct {
 	Unit string `json:"unit"`
 	*sequential.Ratio
@@ -24,9 +24,9 @@ func (o Overhead) Percent() (estimate, low, high float64) {
 	return 100 * (o.Estimate - 1), 100 * (o.Low - 1), 100 * (o.High - 1)
 }
 
-// An OverheadError says that the overhead of profiling couldn't be measured. Its verdict is results.Invalid if the
-// measurement can't be trusted, for the reasons of Judgement, and results.Inconclusive if it took too little time;
-// then Judgement is nil.
+// An OverheadError says that the overhead of profiling couldn't be measured. Its verdict is
+// results.Invalid if the measurement can't be trusted, for the reasons of Judgement, and
+// results.Inconclusive if it took too little time; then Judgement is nil.
 type OverheadError struct {
 	Verdict   results.Verdict
 	Judgement *judge.Judgement

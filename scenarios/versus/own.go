@@ -2,8 +2,8 @@ package versus
 
 import "runtime/debug"
 
-// OwnFunctions returns how the names of the functions begin that belong to the running program's module:
-// those that may cause a regression.
+// OwnFunctions returns how the names of the functions begin that belong to the running program's
+// module: those that may cause a regression.
 func OwnFunctions() []string { return []string{ownModule() + "/", "main."} }
 
 // deliveryFunctions returns how the names of the delivery package's functions begin.

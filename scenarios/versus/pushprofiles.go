@@ -16,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// BaselineProfiles is the directory, in the source tree, of the push profiles that belong to the baseline
-// page.
+// BaselineProfiles is the directory, in the source tree, of the push profiles that belong to the
+// baseline page.
 const BaselineProfiles = "profiles/baseline"
 
 // How many profiles of a push there are, and how long each is: enough to compare others with, and
@@ -35,9 +35,9 @@ type PushProfileOptions struct {
 	Progress     func(kind profiles.Kind, done, of int) // may be nil
 }
 
-// TakePushProfiles writes profiles of a push to a directory, of processor time and of every allocation,
-// without anything of this machine in them. Files there with the same names are replaced once all
-// profiles are taken.
+// TakePushProfiles writes profiles of a push to a directory, of processor time and of every
+// allocation, without anything of this machine in them. Files there with the same names are
+// replaced once all profiles are taken.
 func TakePushProfiles(ctx context.Context, o PushProfileOptions) (err error) {
 	spec, err := scenarios.Find(pushScenario)
 	if err != nil {

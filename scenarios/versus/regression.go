@@ -26,11 +26,11 @@ type Cause struct {
 }
 
 // ExplainRegression profiles both sides of a comparison that regressed, in turns, and returns which
-// functions made the difference. It writes the profiles, the explanations and flame graphs into a new
-// directory below out. It calls log with lines about how far it is.
+// functions made the difference. It writes the profiles, the explanations and flame graphs into a
+// new directory below out. It calls log with lines about how far it is.
 //
-// If a cause can't be found, ExplainRegression returns an error beside the causes that it found. The verdict
-// stands either way.
+// If a cause can't be found, ExplainRegression returns an error beside the causes that it found.
+// The verdict stands either way.
 func ExplainRegression(
 	ctx context.Context, o Options, j *judge.Judgement, out string, log func(string),
 ) (causes []Cause, err error) {
@@ -59,9 +59,9 @@ type profileNeed struct {
 	extraNS float64 // for waits: how much longer an operation takes, if known
 }
 
-// planProfiles returns which profiles may explain the regressed rows of j, at most one of each kind: of
-// the scenario of the first such row, since others would show the same. Metrics that count requests are
-// explained by processor time.
+// planProfiles returns which profiles may explain the regressed rows of j, at most one of each
+// kind: of the scenario of the first such row, since others would show the same. Metrics that count
+// requests are explained by processor time.
 func planProfiles(j *judge.Judgement, specs []scenarios.Spec) []profileNeed {
 	var plan []profileNeed
 	need := func(scenario string, n profileNeed) {
@@ -107,9 +107,9 @@ func planProfiles(j *judge.Judgement, specs []scenarios.Spec) []profileNeed {
 	return plan
 }
 
-// classifySlowdown reports whether a time that regressed may be spent waiting, for a lock or for another
-// goroutine, and whether it may be spent working. If processor time did not regress, no function works
-// more. If the time grew by over a tenth more than processor time, something waits.
+// classifySlowdown reports whether a time that regressed may be spent waiting, for a lock or for
+// another goroutine, and whether it may be spent working. If processor time did not regress, no
+// function works more. If the time grew by over a tenth more than processor time, something waits.
 func classifySlowdown(j *judge.Judgement, row judge.Row) (waits, works bool) {
 	const waitRatio = 1.1
 	at := slices.IndexFunc(j.Rows, func(r judge.Row) bool {
@@ -128,8 +128,8 @@ func classifySlowdown(j *judge.Judgement, row judge.Row) (waits, works bool) {
 // LogInterval is how often a function that takes profiles logs how many it has taken.
 const LogInterval = 5 * time.Second
 
-// LogPairs returns a function that logs how many pairs of profiles are done, every few seconds and at
-// the end.
+// LogPairs returns a function that logs how many pairs of profiles are done, every few seconds and
+// at the end.
 func LogPairs(log func(string)) func(done, of int) {
 	last := time.Now()
 	return func(done, of int) {

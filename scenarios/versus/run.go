@@ -23,24 +23,26 @@ type Options struct {
 
 	// Budget bounds the time that is spent measuring. If it is 0, it is DefaultBudget.
 	Budget time.Duration
-	// Layouts says that times which one layout of the code can't settle are measured in further ones; see
-	// [sequential.Result.Unsettled]. It has no effect without Sides.Relink.
+	// Layouts says that times which one layout of the code can't settle are measured in further
+	// ones; see [sequential.Result.Unsettled]. It has no effect without Sides.Relink.
 	Layouts bool
 	// LayoutBudget bounds the time that further layouts take, building included. If it is 0, it is
 	// DefaultLayoutBudget.
 	LayoutBudget time.Duration
-	// Whole says that the whole budget is spent, however soon the verdict is known: the intervals get narrower.
+	// Whole says that the whole budget is spent, however soon the verdict is known: the intervals
+	// get narrower.
 	Whole bool
 	// Seed seeds the order in which the sides take turns.
 	Seed uint64
 
-	// Plant makes the working tree's side worse, and Slower has it spend more processor time in each push, as a
-	// share of what a push of the base takes. A self-test shows that the gate finds them.
+	// Plant makes the working tree's side worse, and Slower has it spend more processor time in
+	// each push, as a share of what a push of the base takes. A self-test shows that the gate finds
+	// them.
 	Plant  scenarios.Plant
 	Slower float64
 
-	// Limit is how long one block may take. If it is 0, a block may take ten times as long as the base's
-	// blocks took, and at least 30 seconds.
+	// Limit is how long one block may take. If it is 0, a block may take ten times as long as the
+	// base's blocks took, and at least 30 seconds.
 	Limit time.Duration
 
 	Stderr   io.Writer      // where the fleet's process writes its errors
@@ -78,14 +80,15 @@ type Outcome struct {
 	Failed         *SideError      // what ended the comparison before it was decided, or nil
 }
 
-// A comparison is invalid if more than maxDroppedShare of its pairs are dropped, and more than minDropped.
+// A comparison is invalid if more than maxDroppedShare of its pairs are dropped, and more than
+// minDropped.
 const (
 	maxDroppedShare = 0.25
 	minDropped      = 5
 )
 
-// Run measures until the verdict is known or the budget is spent. If ctx ends first, it returns the context's
-// error, and there is no verdict.
+// Run measures until the verdict is known or the budget is spent. If ctx ends first, it returns the
+// context's error, and there is no verdict.
 func Run(ctx context.Context, o Options) (_ *Outcome, finally error) {
 	if o.Budget == 0 {
 		o.Budget = DefaultBudget
@@ -124,8 +127,9 @@ func Run(ctx context.Context, o Options) (_ *Outcome, finally error) {
 	return r.outcome, nil
 }
 
-// fail judges a comparison of which one side can't measure any more. If that is the working tree's, it is as bad as
-// a regression, since the base did the same work. If it is the base's, nothing can be told.
+// fail judges a comparison of which one side can't measure any more. If that is the working tree's,
+// it is as bad as a regression, since the base did the same work. If it is the base's, nothing can
+// be told.
 func (r *runner) fail(failed *SideError) {
 	found, _ := r.test.Analyze(true)
 	var unsettled []sequential.Key // times that other layouts were to settle
@@ -185,8 +189,8 @@ func (r *runner) allSpecs() []int {
 	return all
 }
 
-// warmUpBlocks is how many blocks of each scenario are measured and not counted, since caches are cold.
-// costBlocks is how many more say what a push costs, if a share of that is planted.
+// warmUpBlocks is how many blocks of each scenario are measured and not counted, since caches are
+// cold. costBlocks is how many more say what a push costs, if a share of that is planted.
 const (
 	warmUpBlocks = 3
 	costBlocks   = 15
@@ -221,7 +225,8 @@ func (r *runner) plant(ctx context.Context) error {
 	return err
 }
 
-// pushCost returns the processor time of a push in nanoseconds: the median over some blocks of the base.
+// pushCost returns the processor time of a push in nanoseconds: the median over some blocks of the
+// base.
 func (r *runner) pushCost(ctx context.Context) (float64, error) {
 	var costs []float64
 	for i, s := range r.o.Specs {
@@ -282,8 +287,9 @@ func (r *runner) run(ctx context.Context) error {
 // maxBlockRatio is how many times as long as the longest block of the base a block may take.
 const maxBlockRatio = 10
 
-// blockLimit returns how long a driver may take for a block. longest is what the longest block of the base took. If
-// it is 0, there was none, and the first may take as long as the whole comparison.
+// blockLimit returns how long a driver may take for a block. longest is what the longest block of
+// the base took. If it is 0, there was none, and the first may take as long as the whole
+// comparison.
 func blockLimit(longest, budget time.Duration) time.Duration {
 	if longest == 0 {
 		return max(askLimit, budget)
@@ -304,8 +310,9 @@ func (r *runner) block(ctx context.Context, d *driver, scenario int) (answer, er
 	return a, err
 }
 
-// pair measures a pair for the comparison in one layout. It drops a pair with a block that can't be believed, both
-// sides of it. If a ledger contradicts its client, it returns why the comparison is invalid.
+// pair measures a pair for the comparison in one layout. It drops a pair with a block that can't be
+// believed, both sides of it. If a ledger contradicts its client, it returns why the comparison is
+// invalid.
 func (r *runner) pair(ctx context.Context) (invalid []judge.Reason, err error) {
 	p, good, invalid, err := r.blocks(ctx, r.allSpecs())
 	if err != nil {
@@ -323,9 +330,10 @@ func (r *runner) pair(ctx context.Context) (invalid []judge.Reason, err error) {
 	return nil, r.test.Add(p.Base, p.Now)
 }
 
-// blocks measures four blocks of each of some scenarios, the outer ones of one side and the inner ones of the
-// other: what disturbs a machine lasts tens of milliseconds, so the two sides are as close together as can be. It
-// reports whether all blocks can be believed, and returns what a ledger says against its client.
+// blocks measures four blocks of each of some scenarios, the outer ones of one side and the inner
+// ones of the other: what disturbs a machine lasts tens of milliseconds, so the two sides are as
+// close together as can be. It reports whether all blocks can be believed, and returns what a
+// ledger says against its client.
 func (r *runner) blocks(
 	ctx context.Context, specs []int,
 ) (p Pair, good bool, contradicted []judge.Reason, err error) {

@@ -80,8 +80,8 @@ func TestAnAllocationMoreIsFound(t *testing.T) {
 	require.NoError(t, err)
 	r := row(t, out.Judgement, "gate-push", "push", "allocs/op")
 	require.Equal(t, results.Regressed, r.Verdict, "%+v", out.Judgement)
-	// Under the race detector sync.Pool drops a quarter of what it is given, at random, so that a push
-	// allocates 4.9 objects instead of 0.4 and the difference moves by half an object.
+	// Under the race detector sync.Pool drops a quarter of what it is given, at random, so that a
+	// push allocates 4.9 objects instead of 0.4 and the difference moves by half an object.
 	if !raced {
 		require.InDelta(t, 1, r.Now.Median-r.Base.Median, 0.2)
 	}
@@ -156,8 +156,8 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// TestADriverThatFails: one that hangs is ended and one that panics is named, with its goroutines. If it
-// is the working tree's, that is as bad as a regression.
+// TestADriverThatFails: one that hangs is ended and one that panics is named, with its goroutines.
+// If it is the working tree's, that is as bad as a regression.
 func TestADriverThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		side, how string
@@ -194,8 +194,9 @@ func TestADriverThatFails(t *testing.T) {
 	}
 }
 
-// TestBlockLimit: a block may take half a minute, or ten times as long as the longest of the base where that is
-// more. As long as nobody knows how long one takes, it may last as long as the comparison.
+// TestBlockLimit: a block may take half a minute, or ten times as long as the longest of the base
+// where that is more. As long as nobody knows how long one takes, it may last as long as the
+// comparison.
 func TestBlockLimit(t *testing.T) {
 	for _, c := range []struct{ longest, budget, want time.Duration }{
 		{40 * time.Millisecond, 100 * time.Second, 30 * time.Second},

@@ -21,8 +21,9 @@ type Case struct {
 // Worse reports whether one side is made worse.
 func (c Case) Worse() bool { return c.Slower > 0 || c.Plant != (scenarios.Plant{}) }
 
-// Cases returns the cases that show whether a gate can be relied on: that it passes what is unchanged, and
-// that it finds slowdowns, allocations and requests. runs is how often each case with noise is run.
+// Cases returns the cases that show whether a gate can be relied on: that it passes what is
+// unchanged, and that it finds slowdowns, allocations and requests. runs is how often each case
+// with noise is run.
 func Cases(runs int) []Case {
 	few := max(1, runs/4) // a case without noise needs no statistics
 	return []Case{
@@ -44,8 +45,8 @@ type CaseResult struct {
 	Measured []float64 // the relative change of a push's processor time, of each run that judged it
 }
 
-// Rate returns the share of runs that were called regressed, and its 95% interval (E. B. Wilson, "Probable
-// inference, the law of succession, and statistical inference", 1927).
+// Rate returns the share of runs that were called regressed, and its 95% interval (E. B. Wilson,
+// "Probable inference, the law of succession, and statistical inference", 1927).
 func (t CaseResult) Rate() (rate, low, high float64) {
 	n := 0
 	for _, k := range t.Verdicts {
@@ -68,8 +69,9 @@ func wilson(k, n int) (rate, low, high float64) {
 // FalseAlarmRate is the stated chance that a run without any change is called regressed.
 const FalseAlarmRate = 0.01
 
-// Problems returns why a gate with these results can't be relied on here, a clause each: it called more
-// unchanged runs regressed than FalseAlarmRate allows, or it missed something that has no noise.
+// Problems returns why a gate with these results can't be relied on here, a clause each: it called
+// more unchanged runs regressed than FalseAlarmRate allows, or it missed something that has no
+// noise.
 func Problems(list []CaseResult) []string {
 	var problems []string
 	for _, t := range list {
@@ -86,9 +88,9 @@ func Problems(list []CaseResult) []string {
 	return problems
 }
 
-// SelfTest runs cases in turns, so that each meets the machine's quiet and busy times. The sides of o are
-// the same program. It calls done after each run. If ctx ends, it returns the results so far with the
-// context's error.
+// SelfTest runs cases in turns, so that each meets the machine's quiet and busy times. The sides of
+// o are the same program. It calls done after each run. If ctx ends, it returns the results so far
+// with the context's error.
 func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Outcome)) ([]CaseResult, error) {
 	tried := make([]CaseResult, len(cases))
 	for i, c := range cases {

@@ -16,11 +16,12 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// protocol is the version of what the gate and its drivers speak. A driver with another one is refused.
+// protocol is the version of what the gate and its drivers speak. A driver with another one is
+// refused.
 const protocol = 3
 
-// An order is the first line on a driver's standard input. It isn't among the driver's arguments because it holds
-// a token, and anybody on the machine can read those.
+// An order is the first line on a driver's standard input. It isn't among the driver's arguments
+// because it holds a token, and anybody on the machine can read those.
 type order struct {
 	Protocol int    `json:"protocol"`
 	Work     []work `json:"work"`
@@ -65,7 +66,8 @@ type answer struct {
 	Error        string `json:"error,omitempty"`        // why nothing was measured
 }
 
-// Serve is a driver: it reads an order and requests from in, and answers each on out, until in or ctx ends.
+// Serve is a driver: it reads an order and requests from in, and answers each on out, until in or
+// ctx ends.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	decoder, encoder := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
 	var o order

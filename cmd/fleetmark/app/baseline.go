@@ -100,8 +100,8 @@ scenario or a section, or one has changed since.`,
 	return cmd
 }
 
-// checkFlags returns an error for flags that contradict each other and a file that can't be written, before
-// minutes are spent. It sets the defaults that depend on other flags.
+// checkFlags returns an error for flags that contradict each other and a file that can't be
+// written, before minutes are spent. It sets the defaults that depend on other flags.
 func (f *baselineFlags) checkFlags(cmd *cobra.Command) error {
 	if err := cli.RejectEmpty(cmd, "file", "out", "sections", "profiles", "bench-time"); err != nil {
 		return err
@@ -192,8 +192,8 @@ func (f *baselineFlags) render(page *baseline.Page) (cli.Output, error) {
 	return cli.Output{Flag: "file", File: f.file, Data: text.Bytes()}, err
 }
 
-// builder checks what was asked for, reads the old page, and returns the builder of the new one with the
-// options of the scenarios that it runs.
+// builder checks what was asked for, reads the old page, and returns the builder of the new one
+// with the options of the scenarios that it runs.
 func (f *baselineFlags) builder(
 	ctx context.Context, c cli.Console,
 ) (o batch.Options, _ *baselinepage.Builder, _ error) {
@@ -266,8 +266,8 @@ func (f *baselineFlags) run(
 // asItWas says what an interruption means for the page.
 func (f *baselineFlags) asItWas() string { return cli.OutputName(f.file) + " is as it was" }
 
-// unchanged returns the error of a command that ended before it wrote the page. If it was interrupted, the
-// error says that the page is as it was.
+// unchanged returns the error of a command that ended before it wrote the page. If it was
+// interrupted, the error says that the page is as it was.
 func (f *baselineFlags) unchanged(ctx context.Context, err error) error {
 	if ctx.Err() != nil && cli.CodeOf(err) != cli.ExitInterrupted {
 		return &cli.ExitError{Code: cli.ExitInterrupted, Text: "interrupted: " + f.asItWas()}
@@ -305,8 +305,8 @@ func checkSameSource(page *baseline.Page, o batch.Options) error {
 	return nil
 }
 
-// history returns the part of the old page that people write. It returns an error if the page was edited
-// elsewhere, since that would be lost.
+// history returns the part of the old page that people write. It returns an error if the page was
+// edited elsewhere, since that would be lost.
 func (f *baselineFlags) history() (string, error) {
 	info, err := os.Stat(f.file)
 	if f.file == cli.Stdout || err == nil && (info.Size() == 0 || !info.Mode().IsRegular()) { // nothing to lose
@@ -393,8 +393,8 @@ type benchFlags struct {
 // maxBenchCount bounds --bench-count.
 const maxBenchCount = 1000
 
-// check returns an error for values that go test would refuse minutes later. given reports whether a flag
-// was given.
+// check returns an error for values that go test would refuse minutes later. given reports whether
+// a flag was given.
 func (b benchFlags) check(given func(flag string) bool) error {
 	if given("bench-count") && (b.count < 1 || b.count > maxBenchCount) {
 		return cli.Usagef("--bench-count %d: want 1 to %d", b.count, maxBenchCount)

@@ -18,7 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// reported is the only run directory below out. It has its report, like those of run.
+// reported returns the only run directory below out, which has its report.
 func reported(t *testing.T, out string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(out, "*"))
@@ -28,7 +28,8 @@ func reported(t *testing.T, out string) string {
 	return found[0]
 }
 
-// A run that can't be used ends the command at once, and is named with its reason.
+// TestBaselineOfAnInvalidRun: a run that can't be used ends the command at once, and the error
+// names it with the reason.
 func TestBaselineOfAnInvalidRun(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.yaml")

@@ -52,8 +52,8 @@ func TestBaselineInterruptedInASection(t *testing.T) {
 	require.Empty(t, fleets(t))
 }
 
-// TestBaselineInterruptedInABenchmark: an interruption is no failure of the benchmark, and ends the go
-// command with what it started.
+// TestBaselineInterruptedInABenchmark: an interruption is no failure of the benchmark, and ends the
+// go command with what it started.
 func TestBaselineInterruptedInABenchmark(t *testing.T) {
 	cmd, dir := command(t, "run", "--devices", "5", "--repeat", "1", "--out", "out", "--no-progress")
 	require.NoError(t, cmd.Run())

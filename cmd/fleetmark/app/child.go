@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
-// newDrive returns the hidden command that the gate starts, once a side. Its name and what it reads and
-// writes stay as they are: the gate also drives commands that were built from old revisions.
+// newDrive returns the hidden command that the gate starts, once a side. Its name and what it reads
+// and writes stay as they are: the gate also drives commands that were built from old revisions.
 func newDrive(c cli.Console) *cobra.Command {
 	return &cobra.Command{
 		Use: "drive", Short: "Measure blocks for the gate, which starts it", Hidden: true, Args: cobra.NoArgs,
@@ -25,8 +25,9 @@ func newDrive(c cli.Console) *cobra.Command {
 // opcostCommand is the hidden command as which `fleetmark baseline` starts this program again.
 const opcostCommand = "anatomy"
 
-// profileEveryAllocation has each allocation of this process profiled if it runs opcostCommand, until the
-// function is called that it returns. It must be called first: earlier allocations are not in the profile.
+// profileEveryAllocation has each allocation of this process profiled if it runs opcostCommand,
+// until the function is called that it returns. It must be called first: earlier allocations are
+// not in the profile.
 func profileEveryAllocation(args []string) func() {
 	before := runtime.MemProfileRate
 	if len(args) > 0 && args[0] == opcostCommand {

@@ -17,7 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/gatecmd"
 )
 
-// pipeline is a fenced yaml block of docs/ci.md whose first line names the file.
+// pipeline returns the fenced yaml block of docs/ci.md whose first line names the file.
 func pipeline(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/ci.md")
@@ -29,8 +29,8 @@ func pipeline(t *testing.T, file string) string {
 	return body + "\n"
 }
 
-// TestGitHubWorkflow holds the workflow of the documentation against GitHub's syntax, and
-// to what makes it safe for pull requests of strangers.
+// TestGitHubWorkflow checks the workflow of the documentation for GitHub's syntax, and for what
+// makes it safe for pull requests of strangers.
 func TestGitHubWorkflow(t *testing.T) {
 	const path = ".github/workflows/gate.yml"
 	text := pipeline(t, path)
@@ -69,8 +69,8 @@ func TestGitHubWorkflow(t *testing.T) {
 	requireGateFlags(t, text)
 }
 
-// TestGitLabPipeline: GitLab has no linter that works without a server, so what the job
-// is made of is held by hand.
+// TestGitLabPipeline checks the parts of the job by hand, since GitLab has no linter that works
+// without a server.
 func TestGitLabPipeline(t *testing.T) {
 	text := pipeline(t, ".gitlab-ci.yml")
 	var jobs map[string]struct {
@@ -105,7 +105,7 @@ func requireShell(t *testing.T, script string) {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		require.Empty(t, os.Getenv(everything))
+		require.Empty(t, os.Getenv(testEverythingEnv))
 		t.Skip("bash is not installed")
 	}
 	cmd := exec.Command(bash, "-n")
@@ -120,7 +120,7 @@ func requireShell(t *testing.T, script string) {
 	}
 }
 
-// requireGateFlags: what the page has gate do, it can be told.
+// requireGateFlags checks that gate has the flags that a command of the page gives it.
 func requireGateFlags(t *testing.T, text string) {
 	t.Helper()
 	flags := gatecmd.New(cli.Console{}).Flags()

@@ -81,7 +81,8 @@ It shows; it doesn't judge: exit 0 means that it could compare.`,
 	return cmd
 }
 
-// openInput opens an input of compare. before are those that are open; only one may be standard input.
+// openInput opens an input of compare. before are those that are open; only one may be standard
+// input.
 func openInput(path string, before []string, c cli.Console) (compare.Input, error) {
 	label, name, named := strings.Cut(path, "=")
 	if !named {

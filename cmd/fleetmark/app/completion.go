@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// newCompletion returns the command completion. Unlike cobra's own, it fails for a shell that it doesn't
-// know.
+// newCompletion returns the command completion. Unlike cobra's own, it fails for a shell that it
+// doesn't know.
 func newCompletion(c cli.Console) *cobra.Command {
 	const wanted = "want bash, zsh, fish or powershell"
 	return &cobra.Command{
@@ -48,8 +48,8 @@ func newCompletion(c cli.Console) *cobra.Command {
 	}
 }
 
-// completeArguments sets how shells complete the arguments of commands. Files are offered if nothing else
-// begins with what was typed.
+// completeArguments sets how shells complete the arguments of commands. Files are offered if
+// nothing else begins with what was typed.
 func completeArguments(root *cobra.Command) {
 	for path, complete := range map[string]cobra.CompletionFunc{
 		"run": completeScenarios, "gate": completeScenarios, "scenarios show": completeScenarios,
@@ -93,8 +93,8 @@ func completeRuns(_ *cobra.Command, args []string, typed string) ([]cobra.Comple
 	return list, cobra.ShellCompDirectiveDefault | cobra.ShellCompDirectiveKeepOrder
 }
 
-// completeFlag has shells complete a flag by its kind of value. A kind without a completion is completed
-// as a file.
+// completeFlag has shells complete a flag by its kind of value. A kind without a completion is
+// completed as a file.
 func completeFlag(cmd *cobra.Command, f *pflag.Flag, k valueKind) {
 	complete := k.complete
 	if k.values != nil {

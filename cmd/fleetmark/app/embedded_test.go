@@ -24,8 +24,9 @@ func embedded(stdin string, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), said.String()
 }
 
-// TestMain_twice: calls of Main in one process know nothing of each other, and nothing of the arguments that the
-// process has itself. Each writes to its own buffers, and a flag of one isn't set in the next.
+// TestMain_twice: calls of Main in one process know nothing of each other, and nothing of the
+// arguments that the process has itself. Each writes to its own buffers, and a flag of one isn't
+// set in the next.
 func TestMain_twice(t *testing.T) {
 	for _, args := range [][]string{{"report", "-", "--json"}, {"report", "--json", "-", "--base", "a.txt"}} {
 		t.Chdir(t.TempDir())
@@ -48,7 +49,8 @@ func TestMain_twice(t *testing.T) {
 	require.Contains(t, stderr, `fleetmark: scenario "nosuch": no such scenario`)
 }
 
-// TestMain_runsTwice: two runs of one process measure and record each on its own, under different flags.
+// TestMain_runsTwice: two runs of one process measure and record each on its own, under different
+// flags.
 func TestMain_runsTwice(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for i, devices := range []string{"3", "5"} {

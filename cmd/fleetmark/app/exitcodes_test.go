@@ -23,7 +23,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// inputs is a directory with what the commands of TestExitCodes are given.
+// inputs returns a directory with the inputs of the commands of TestExitCodes.
 func inputs(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -76,8 +76,8 @@ func inputs(t *testing.T) string {
 	return dir
 }
 
-// Exit 4 is an invalid run, and nothing else: whatever else keeps a command from judging is exit 2. The
-// table has at least a line of each command.
+// TestExitCodes: exit 4 is an invalid run, and nothing else; whatever else keeps a command from
+// judging is exit 2. The table has at least one line for each command.
 func TestExitCodes(t *testing.T) {
 	dir := inputs(t)
 	const nowhere = "/nonexistent/fleetmark"
@@ -208,7 +208,7 @@ func TestErrorsThatWrapSeveral(t *testing.T) {
 	require.Empty(t, scenarios.SplitErrors(nil))
 }
 
-// A child that dies of the Ctrl-C which its parent receives as well is no failure.
+// A child that the Ctrl-C of its parent ends, too, is no failure.
 func TestInterruptedChild(t *testing.T) {
 	cmd, dir := command(t, "gate", "--base", "HEAD")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "git"), []byte("#!/bin/sh\ntouch started\nexec sleep 60\n"), 0o700))

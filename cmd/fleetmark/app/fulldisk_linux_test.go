@@ -22,7 +22,7 @@ func smallDisk(t *testing.T, at string, size int) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(at, 0o700))
 	if err := unix.Mount("tmpfs", at, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
-		require.Empty(t, os.Getenv(everything), err)
+		require.Empty(t, os.Getenv(testEverythingEnv), err)
 		t.Skipf("no file system can be mounted; .ci/run wants this test: %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(at, 0)) })

@@ -20,8 +20,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// TestGateNeverPassesWhatItCouldNotJudge is a way not to judge a case. None exits 0, and
-// each says why in one line, and in every report.
+// TestGateNeverPassesWhatItCouldNotJudge: each case is a way not to judge. None exits 0, and each
+// says why in one line and in every report.
 func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 	other := func(g *gateFiles) { g.run.Machine.Identity = "ba9876543210" }
 	portable := func(g *gateFiles) { g.args = append(g.args, "--portable") }
@@ -175,8 +175,8 @@ func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 	}
 }
 
-// TestGateRefusesFlags that contradict each other, that are empty or that name what can't be written, in one
-// line. There is no report on that: where it would go may be what is wrong.
+// TestGateRefusesFlags that contradict each other, that are empty or that name what can't be
+// written, in one line. There is no report on that: where it would go may be what is wrong.
 func TestGateRefusesFlags(t *testing.T) {
 	dir := newGateFiles().write(t)
 	finished := []string{"--baseline", "page.md", "--run", "run"}
@@ -214,7 +214,7 @@ func TestGateRefusesFlags(t *testing.T) {
 	}
 }
 
-// requireEnding holds the object of a gate that judged nothing to its contract.
+// requireEnding checks the object of a gate that judged nothing.
 func requireEnding(t *testing.T, text, mode string, code int, reason string) {
 	t.Helper()
 	require.Equal(t, 1, strings.Count(text, "\n"), "one object on one line")
@@ -229,8 +229,8 @@ func requireEnding(t *testing.T, text, mode string, code int, reason string) {
 	require.Equal(t, code, o.ExitCode)
 }
 
-// requireReports wants gate.md and gate.xml to hold the verdict of an exit code, with the reason where nothing was
-// judged, and removes them.
+// requireReports checks that gate.md and gate.xml hold the verdict of an exit code, with the reason
+// if nothing was judged, and removes them.
 func requireReports(t *testing.T, dir string, code int, reason string) {
 	t.Helper()
 	verdict := map[int]string{
@@ -270,7 +270,7 @@ func requireReports(t *testing.T, dir string, code int, reason string) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "gate.xml")))
 }
 
-// requireGateJSON holds the object to its contract.
+// requireGateJSON checks the object of a gate that judged.
 func requireGateJSON(t *testing.T, text string, code int) {
 	t.Helper()
 	require.Equal(t, 1, strings.Count(text, "\n"), "one object on one line")
@@ -291,7 +291,7 @@ func requireGateJSON(t *testing.T, text string, code int) {
 	}
 }
 
-// TestGatePasses: the table above would hold of a command that never passes.
+// TestGatePasses: a gate that never passed would meet the table above, too.
 func TestGatePasses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*gateFiles)
@@ -344,7 +344,8 @@ func TestGateOfOneMachineCatchesWhatIsPortableOnAnother(t *testing.T) {
 	}
 }
 
-// TestGateInterrupted: whatever it was at, it says so in one line and in every report, and judges nothing.
+// TestGateInterrupted: a gate that is interrupted, whenever it is, says so in one line and in every
+// report, and judges nothing.
 func TestGateInterrupted(t *testing.T) {
 	dir := newGateFiles().write(t)
 	t.Chdir(dir)
@@ -368,7 +369,8 @@ func TestGateInterrupted(t *testing.T) {
 	require.NoDirExists(t, "runs")
 }
 
-// TestGateInterruptedInARun: what was measured is kept, every report says where, and nothing is judged.
+// TestGateInterruptedInARun: what was measured is kept, every report says where, and nothing is
+// judged.
 func TestGateInterruptedInARun(t *testing.T) {
 	dir := t.TempDir()
 	const long = "name: long\nfleet: {devices: 500}\nartifact: {size: 1KiB}\nrepetitions: 3\nwarmup: 0\nprofiled: 0\n"

@@ -19,8 +19,9 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
-// TestGateSaysWhy: of two sides of which one allocates more, the gate says so, and then where; in the terminal, in
-// JSON, in the reports and in files. A cause that nobody waits for leaves the verdict as it is.
+// TestGateSaysWhy: of two sides of which one allocates more, the gate says so, and then where; in
+// the terminal, in JSON, in the reports and in files. A cause that nobody waits for leaves the
+// verdict as it is.
 func TestGateSaysWhy(t *testing.T) {
 	onceOnly(t)
 	spec, err := scenarios.Find("gate-push")
@@ -37,7 +38,8 @@ func TestGateSaysWhy(t *testing.T) {
 	}
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, out.Judgement.Verdict, report.Sentence(out.Judgement))
-	// Of the rows only those of allocations, so that the time that is spent is bounded, whatever the machine did to others.
+	// Of the rows only those of allocations, so that the time that is spent is bounded, whatever
+	// the machine did to others.
 	only := *out.Judgement
 	only.Rows = nil
 	for _, r := range out.Judgement.Rows {

@@ -26,7 +26,8 @@ type stalledGate struct {
 	goPID          int
 }
 
-// stallGate starts a gate --base HEAD, in a process group of its own as a shell does, and waits until it builds.
+// stallGate starts a gate --base HEAD, in a process group of its own as a shell does, and waits
+// until it builds.
 func stallGate(t *testing.T, args ...string) *stalledGate {
 	t.Helper()
 	goCommand, err := exec.LookPath("go")
@@ -67,8 +68,8 @@ func stallGate(t *testing.T, args ...string) *stalledGate {
 	return g
 }
 
-// TestGateBase_interruptedWhileBuilding: Ctrl-C is for the gate alone, which ends the build, says so in
-// every report and leaves nothing behind.
+// TestGateBase_interruptedWhileBuilding: Ctrl-C is for the gate alone, which ends the build, says
+// so in every report and leaves nothing behind.
 func TestGateBase_interruptedWhileBuilding(t *testing.T) {
 	for mode, args := range map[string][]string{"base": {"gate-push"}, "bench": {"--bench", "Tiny"}} {
 		t.Run(mode, func(t *testing.T) {

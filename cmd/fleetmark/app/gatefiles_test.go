@@ -17,8 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// gateFiles are a baseline page and a run that passes it, as they are before they are
-// written; a test changes what it is about.
+// gateFiles are a baseline page and a run that passes it, before they are written. A test changes
+// what it tests.
 type gateFiles struct {
 	base    baseline.Page
 	run     results.Run
@@ -95,7 +95,7 @@ func (g *gateFiles) each(unit string, change func(*results.Value)) {
 	}
 }
 
-// rewrite is an after that puts a file's content through a function.
+// rewrite returns a function for gateFiles.after that changes the content of a file.
 func rewrite(name string, change func(string) string) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
 		path := filepath.Join(dir, name)
@@ -117,7 +117,7 @@ func replaced(old, with string) func(string) string {
 
 func firstHalf(text string) string { return text[:len(text)/2] }
 
-// ended is how the command ended.
+// An ended says how a command ended.
 type ended struct {
 	code           int
 	stdout, stderr string

@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// movesVariable is how many changes of each kind TestGateOfChangesThatOnlyMoveCode judges, which takes an hour or
-// two for 20. It wants a machine without other load.
+// movesVariable is how many changes of each kind TestGateOfChangesThatOnlyMoveCode judges, which
+// takes an hour or two for 20. It wants a machine without other load.
 const movesVariable = "FLEETMARK_MOVES"
 
 // A codeChange is made to a copy of the source tree.
@@ -30,7 +30,8 @@ type codeChange struct {
 	make func(t *testing.T, root string)
 }
 
-// codeMoves are changes of the delivery package that do nothing, and have the linker put its functions elsewhere.
+// codeMoves are changes of the delivery package that do nothing, and have the linker put its
+// functions elsewhere.
 func codeMoves(n int) (all []codeChange) {
 	files := []string{"client.go", "lean.go", "exchange.go", "pool.go", "dialect.go", "answer.go"}
 	unused := [][2]string{{"container/ring", "text/scanner"}, {"index/suffixarray", "container/ring"}, {"text/tabwriter", "archive/tar"}, {"encoding/csv", "expvar"}}
@@ -133,7 +134,7 @@ func stepsOf(n int) (sum uint64) {
 	return sum
 }
 
-// judged is what the gate printed.
+// A judged holds what the gate printed.
 type judged struct {
 	Verdict, Reason string
 	Pairs, Layouts  int
@@ -143,8 +144,8 @@ type judged struct {
 	}
 }
 
-// TestGateOfChangesThatOnlyMoveCode is how often `gate --base HEAD` is right on changes that do nothing but move code,
-// and on such changes with 5% more processor time in push.
+// TestGateOfChangesThatOnlyMoveCode is how often `gate --base HEAD` is right on changes that do
+// nothing but move code, and on such changes with 5% more processor time in push.
 func TestGateOfChangesThatOnlyMoveCode(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv(movesVariable))
 	if err != nil {

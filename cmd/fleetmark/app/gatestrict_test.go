@@ -21,12 +21,12 @@ func scatter(records []results.Record, first float64) {
 	}
 }
 
-// TestGateSaysHowManyRepetitionsWouldTell: a time of which the samples scatter so that it may be worse by
-// more than twice its tolerance of 25% doesn't pass, though it is hardly slower.
+// TestGateSaysHowManyRepetitionsWouldTell: a time of which the samples scatter so that it may be
+// worse by more than twice its tolerance of 25% doesn't pass, though it is hardly slower.
 //
-// By hand: the times are 500, 700, … 1500 and 10 more each. Of their 36 differences the largest are 1010,
-// 810 twice and 610 three times, and the bound at 2% is the fifth. The shift is 10, so that the distance of
-// 600 between the two would have to be 490: 6·(600/490)² are 8.996 repetitions.
+// By hand: the times are 500, 700, … 1500 and 10 more each. Of their 36 differences the largest are
+// 1010, 810 twice and 610 three times, and the bound at 2% is the fifth. The shift is 10, so that
+// the distance of 600 between the two would have to be 490: 6·(600/490)² are 8.996 repetitions.
 func TestGateSaysHowManyRepetitionsWouldTell(t *testing.T) {
 	g := newGateFiles()
 	g.base.Scenarios[0].Records = copied(g.records)
@@ -80,7 +80,8 @@ func TestGateSaysHowManyRepetitionsWouldTell(t *testing.T) {
 	require.Equal(t, cli.ExitPass, got.code, got.stderr)
 }
 
-// TestGateOfAMetricNobodyKnows: it is inconclusive and says how to declare the metric; declared, it is judged.
+// TestGateOfAMetricNobodyKnows: it is inconclusive and says how to declare the metric; declared, it
+// is judged.
 func TestGateOfAMetricNobodyKnows(t *testing.T) {
 	g := newGateFiles()
 	widgets := func(records []results.Record, v float64) {

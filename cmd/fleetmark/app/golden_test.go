@@ -350,7 +350,8 @@ func goldenTurns() map[string]*report.Document {
 	return documents
 }
 
-// goldenPages names the inputs of which a page of HTML is kept: each has a section that no other one has.
+// goldenPages names the inputs of which a page of HTML is kept: each has a section that no other
+// one has.
 func goldenPages() []string {
 	return []string{"run-broken_off", "run-hostile", "run-inconclusive", "run-no_baseline", "run-thresholds", "run-waves", "gate-several", "base-regressed"}
 }
@@ -411,8 +412,9 @@ var (
 	drawingOf = regexp.MustCompile(`(?s)(<desc id="[^"]*">[^<]*</desc>)(.*?)(</svg>)`)
 )
 
-// goldenPage returns a page of HTML without its style sheet, and with a digest in the place of each drawing.
-// How the last bit of a coordinate is rounded depends on the processor, so only one kind of them has digests.
+// goldenPage returns a page of HTML without its style sheet, and with a digest in the place of each
+// drawing. How the last bit of a coordinate is rounded depends on the processor, so only one kind
+// of them has digests.
 func goldenPage(page string) string {
 	page = styleOf.ReplaceAllString(page, "<style></style>")
 	return drawingOf.ReplaceAllStringFunc(page, func(svg string) string {
@@ -425,8 +427,8 @@ func goldenPage(page string) string {
 	})
 }
 
-// TestGoldenForms compares every text form of fixed inputs with its golden file. A file holds all inputs of
-// one form.
+// TestGoldenForms compares every text form of fixed inputs with its golden file. A file holds all
+// inputs of one form.
 func TestGoldenForms(t *testing.T) {
 	forms := goldenForms(t)
 	files := map[string]*strings.Builder{}
@@ -514,8 +516,8 @@ func jsonPaths(paths map[string]bool, path string, value any) {
 	}
 }
 
-// TestJSONKeepsItsPaths compares the paths of every object that a command prints with --json with those that
-// stand in a golden file. A path may be added, never go or change its type.
+// TestJSONKeepsItsPaths compares the paths of every object that a command prints with --json with
+// those that stand in a golden file. A path may be added, never go or change its type.
 func TestJSONKeepsItsPaths(t *testing.T) {
 	paths := map[string]bool{}
 	for mode, objects := range goldenObjects(t) {

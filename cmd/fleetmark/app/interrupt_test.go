@@ -93,8 +93,8 @@ func TestInterruptedWhileItAsksTheFleet(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(dir, "runs"))
 }
 
-// A run that was interrupted before it measured anything has no verdict, and says
-// nothing of its baseline.
+// A run that was interrupted before it measured anything has no verdict, and doesn't mention its
+// baseline.
 func TestInterruptedBeforeTheFirstRepetition(t *testing.T) {
 	for _, mode := range []string{"--json", "--no-progress"} {
 		cmd, dir := command(t, "run", "--devices", "200", "--warmup", "1000", mode)

@@ -19,7 +19,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// started is a run under way that has measured at least one repetition.
+// A started is a run under way that has measured at least one repetition.
 func started(t *testing.T, names ...string) (cmd *exec.Cmd, dir, run string, stderr *bytes.Buffer) {
 	t.Helper()
 	cmd, dir = command(t, append([]string{"run"}, names...)...)
@@ -124,8 +124,8 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	compares(t, dir, run)
 }
 
-// TestSecondSignalBeforeTheFirstIsDealtWith: nothing is written any more, so the directory
-// is that of a run that was killed.
+// TestSecondSignalBeforeTheFirstIsDealtWith: the second signal ends the process at once, so the
+// directory is like that of a run that was killed.
 func TestSecondSignalBeforeTheFirstIsDealtWith(t *testing.T) {
 	onceOnly(t)
 	cmd, dir, run, _ := started(t)
@@ -175,7 +175,7 @@ func TestFleetKilledUnderARun(t *testing.T) {
 	compares(t, dir, run)
 }
 
-// compares has the command read a run directory again.
+// compares checks that the command can read a run directory.
 func compares(t *testing.T, dir, run string) string {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(built, "fleetmark"), "compare", run, run)

@@ -53,12 +53,12 @@ func perish(t *testing.T) (cmd *exec.Cmd, dir string) {
 	return cmd, dir
 }
 
-// whole is what a directory holds, by its files, read by themselves.
+// A whole holds what each file of a directory says by itself.
 type whole struct{ intervals, failures, profiles int }
 
-// requireTruth loads a run directory, whatever became of its run, and holds that it
-// says of itself what its files hold: no half of a repetition, nothing that a reader
-// would take for more than it is.
+// requireTruth loads a run directory, whatever became of its run, and checks that it says of itself
+// what its files hold: no half of a repetition, and nothing that a reader would take for more than
+// it is.
 func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 	t.Helper()
 	run, err := rundir.Load(dir)
@@ -112,7 +112,8 @@ func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 	return run, files
 }
 
-// vouched is the part of a file that run.json vouches for; more than that must be told.
+// vouched returns the part of a file that run.json vouches for. Loading the run must warn of more
+// than that.
 func vouched(t *testing.T, run *rundir.Loaded, name, said string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(run.Path, name))
@@ -125,8 +126,8 @@ func vouched(t *testing.T, run *rundir.Loaded, name, said string) []byte {
 	return data[:length]
 }
 
-// runDirectory is the one below dir, or empty where there is none yet: then there may be
-// the hidden one that was to become it, with nothing measured in it.
+// runDirectory returns the run directory below dir, or "" if there is none yet. Then there may be a
+// hidden one, with nothing measured in it, that was to be renamed.
 func runDirectory(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(dir, "runs"))
@@ -156,7 +157,7 @@ type changes struct {
 	at      int
 }
 
-// countChanges begins to count those below dir/runs.
+// countChanges begins to count changes below dir/runs.
 func countChanges(t *testing.T, dir string, at int) *changes {
 	t.Helper()
 	runs := filepath.Join(dir, "runs")
@@ -199,7 +200,7 @@ func (c *changes) count() {
 	}
 }
 
-// end stops counting and gives how many there were.
+// end stops counting, and returns how many there were.
 func (c *changes) end() int {
 	_ = c.events.Close() // which breaks off the read
 	<-c.counted

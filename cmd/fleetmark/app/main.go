@@ -2,8 +2,9 @@
 // that does the work, what it returned printed, its error turned into an exit code. What is of use
 // without a command line belongs to another package.
 //
-// A program of another module may run the commands too, by calling [Main]. A call leaves no state behind: what
-// it changes of the process, such as how signals are handled, is as before when it returns.
+// A program of another module may run the commands too, by calling [Main]. A call leaves no state
+// behind: what it changes of the process, such as how signals are handled, is as before when it
+// returns.
 package app
 
 import (
@@ -17,15 +18,17 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// Options says how Main's commands differ from those of cmd/fleetmark. The zero value changes nothing.
+// Options says how Main's commands differ from those of cmd/fleetmark. The zero value changes
+// nothing.
 type Options struct {
 	In       io.Reader // nil: standard input
 	Out, Err io.Writer // nil: standard output, and standard error
 }
 
-// Main runs the command line args, whose first element is the name of the program, and returns the exit
-// code. While it runs it takes over the signals SIGINT, SIGTERM and SIGPIPE. Call it first in main, since the
-// commands start the program again as a child, with the arguments "fleet", "drive" or "anatomy".
+// Main runs the command line args, whose first element is the name of the program, and returns the
+// exit code. While it runs it takes over the signals SIGINT, SIGTERM and SIGPIPE. Call it first in
+// main, since the commands start the program again as a child, with the arguments "fleet", "drive"
+// or "anatomy".
 func Main(args []string, o Options) int {
 	c := cli.Console{In: os.Stdin, Out: cli.UntilClosed{File: os.Stdout}, Err: os.Stderr}
 	if len(args) > 0 {
@@ -51,12 +54,12 @@ func Main(args []string, o Options) int {
 	return execute(ctx, c)
 }
 
-// sameSignal is how long after a signal another of its kind counts as the same one: timeout and some CI
-// servers pass on one Ctrl-C twice.
+// sameSignal is how long after a signal another of its kind counts as the same one: timeout and
+// some CI servers pass on one Ctrl-C twice.
 const sameSignal = 200 * time.Millisecond
 
-// interruptible returns a context that the first SIGINT or SIGTERM cancels. The second ends the process at
-// once.
+// interruptible returns a context that the first SIGINT or SIGTERM cancels. The second ends the
+// process at once.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -19,12 +19,12 @@ import (
 	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
-// everything, set to anything, makes the tests fail that otherwise would be skipped
-// for want of a program that Go doesn't bring. .ci/run sets it.
-const everything = "FLEETMARK_TEST_EVERYTHING"
+// testEverythingEnv, set to anything, makes tests fail that would be skipped for want of a program
+// that doesn't come with Go. .ci/run sets it.
+const testEverythingEnv = "FLEETMARK_TEST_EVERYTHING"
 
-// built is the directory of the command as users get it, built once for all tests.
-// It is no stand-in: the command starts itself again as the fleet.
+// built is the directory of the command as users get it, built once for all tests. Tests of the
+// test's own program wouldn't do: the command starts itself again as the fleet.
 var built string
 
 func TestMain(m *testing.M) {
@@ -50,8 +50,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// onceOnly skips a test whose subject is the built command. That one is built without the race detector, so with
-// the detector such a test would take its minutes again and find nothing that it didn't find without.
+// onceOnly skips a test of the built command under the race detector. That command is built without
+// the detector, so the test would take its minutes again and find nothing new.
 func onceOnly(t *testing.T) {
 	t.Helper()
 	if raced {
@@ -59,7 +59,7 @@ func onceOnly(t *testing.T) {
 	}
 }
 
-// TestScripts are sessions as users have them: what they type, what they see.
+// TestScripts runs sessions as users have them: what they type, and what they see.
 func TestScripts(t *testing.T) {
 	onceOnly(t)
 	root, err := filepath.Abs("../../..")
@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Condition: func(name string) (bool, error) {
 			if name == "everything" {
-				return os.Getenv(everything) != "", nil
+				return os.Getenv(testEverythingEnv) != "", nil
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
@@ -125,8 +125,9 @@ func oneLine(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// level: level RUN gives every repetition of a run the figures of its first. What a small run allocates varies by
-// a third on a busy machine, so a script that expects a pass of it would judge the machine.
+// level: level RUN gives every repetition of a run the figures of its first. What a small run
+// allocates varies by a third on a busy machine, so a script that expects a pass of it would judge
+// the machine.
 func level(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: level RUN")
@@ -171,8 +172,9 @@ func matching(ts *testscript.TestScript, neg bool, args []string) {
 // notInTable finds the line below a table's rows: what was folded or left out, a note, or nothing.
 var notInTable = regexp.MustCompile(`^(\d+ [a-z]|left out: |shortened: |\(|no ±|$)`)
 
-// fits: fits FILE WIDTH wants tables of which no line is wider, as a terminal shows it. A table is what
-// begins above a rule, is Markdown's, or is of pprof's columns; without any of these every line counts.
+// fits: fits FILE WIDTH wants tables of which no line is wider, as a terminal shows it. A table is
+// what begins above a rule, is Markdown's, or is of pprof's columns; without any of these every
+// line counts.
 func fits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: fits FILE WIDTH")

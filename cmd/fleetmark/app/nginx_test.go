@@ -57,7 +57,7 @@ func TestNginx(t *testing.T) {
 	if err != nil {
 		nginx = "/usr/sbin/nginx" // where Debian has it, outside a user's PATH
 		if _, err := os.Stat(nginx); err != nil {
-			require.Empty(t, os.Getenv(everything), "nginx is not installed (Debian: nginx-light)")
+			require.Empty(t, os.Getenv(testEverythingEnv), "nginx is not installed (Debian: nginx-light)")
 			t.Skip("nginx is not installed (Debian: nginx-light); .ci/run installs it, and then wants this test")
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// What is kept of a soak that is interrupted is on the terminal, in run.json and in the reports; nothing
+// What an interrupted soak measured is on the terminal, in run.json and in the reports. Nothing
 // judges it, and nothing is compared with it.
 func TestInterruptedSoak(t *testing.T) {
 	cmd, dir := command(t, "run", "soak.yaml", "--progress", "json")

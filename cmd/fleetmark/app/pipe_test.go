@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// closedPipe is the writing end of a pipe that nobody reads.
+// closedPipe returns the writing end of a pipe that nobody reads.
 func closedPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -24,8 +24,8 @@ func closedPipe(t *testing.T) *os.File {
 	return w
 }
 
-// A reader that goes away, as head does after its lines, doesn't end the run, and takes no part in what
-// the run came to.
+// TestRunOutlivesItsReaders: a reader that goes away, as head does after its lines, doesn't end the
+// run or change its exit code.
 func TestRunOutlivesItsReaders(t *testing.T) {
 	for name, c := range map[string]struct {
 		out, err bool // whether it is read

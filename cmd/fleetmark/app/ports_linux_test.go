@@ -14,13 +14,13 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// privileged skips a test that takes root's rights, except where everything is wanted.
+// privileged skips a test that needs root, unless testEverythingEnv is set.
 func privileged(t *testing.T, what string) {
 	t.Helper()
 	if os.Geteuid() == 0 {
 		return
 	}
-	require.Empty(t, os.Getenv(everything), "%s takes root", what)
+	require.Empty(t, os.Getenv(testEverythingEnv), "%s takes root", what)
 	t.Skipf("%s takes root; .ci/run wants this test", what)
 }
 
@@ -29,7 +29,7 @@ func privileged(t *testing.T, what string) {
 func TestTooFewLocalPorts(t *testing.T) {
 	privileged(t, "a network of its own")
 	if _, err := exec.LookPath("ip"); err != nil {
-		require.Empty(t, os.Getenv(everything), "iproute2 is not installed")
+		require.Empty(t, os.Getenv(testEverythingEnv), "iproute2 is not installed")
 		t.Skip("iproute2 is not installed; .ci/run wants this test")
 	}
 	inner, _ := command(t, "run", "throughput", "--duration", "200ms", "--repeat", "1", "--warmup", "0", "--set", "profiled=0", "--set", "client.max_attempts=1", "--json", "--no-progress")

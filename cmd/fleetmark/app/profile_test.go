@@ -77,7 +77,8 @@ func TestProfileJSONOfNothingIsAList(t *testing.T) {
 	}
 }
 
-// TestProfileDiffSaysTheLengths: f took two thirds and g a third of either side, of which the second is twice as long.
+// TestProfileDiffSaysTheLengths: f took two thirds and g a third of either side, of which the
+// second is twice as long.
 func TestProfileDiffSaysTheLengths(t *testing.T) {
 	base := profileFile(t, "cpu", "nanoseconds", 10, map[string]int64{"f": 6e9, "g": 3e9})
 	now := profileFile(t, "cpu", "nanoseconds", 20, map[string]int64{"f": 12e9, "g": 6e9})

@@ -93,12 +93,7 @@ func (f *reportFlags) run(cmd *cobra.Command, path string, c cli.Console) error 
 	if err := cmd.Context().Err(); err != nil { // an interrupted command writes nothing
 		return err
 	}
-	for _, o := range outputs {
-		if err := o.Write(c); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.Write(outputs)
 }
 
 // check refuses flags that contradict each other.
@@ -169,8 +164,8 @@ func (f *reportFlags) document(path string, c cli.Console) (*report.Document, er
 	return report.New(report.ModeReport, report.Input{Scenario: run.Scenario, Judgement: j, Base: side, Now: now}), nil
 }
 
-// baselineOf returns what a run is judged by, and the side to show of it: another run, a page that was named, or
-// the default page if there is one.
+// baselineOf returns what a run is judged by, and the side to show of it: another run, a page that
+// was named, or the default page if there is one.
 func (f *reportFlags) baselineOf(run *rundir.Loaded) (*baseline.Page, report.Side, error) {
 	page := f.baseline
 	if f.base != "" {
@@ -190,8 +185,8 @@ func (f *reportFlags) baselineOf(run *rundir.Loaded) (*baseline.Page, report.Sid
 	return base, report.BaselineSide(base, run.Scenario), err
 }
 
-// baseRun returns the run of --base as a baseline. It refuses a run that a judgement can't rest on, as baseline
-// does.
+// baseRun returns the run of --base as a baseline. It refuses a run that a judgement can't rest on,
+// as baseline does.
 func (f *reportFlags) baseRun(run *rundir.Loaded) (*baseline.Page, report.Side, error) {
 	base, err := rundir.Load(f.base)
 	if err != nil {

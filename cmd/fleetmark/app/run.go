@@ -23,8 +23,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
 
-// tokenEnv holds the control token of a fleet that somebody else started. It is no flag, since everybody on
-// the machine sees flags.
+// tokenEnv holds the control token of a fleet that somebody else started. It is no flag, since
+// everybody on the machine sees flags.
 const tokenEnv = "FLEETMARK_FLEET_TOKEN"
 
 // runFlags are the flags of run that are not fields of a scenario.
@@ -83,8 +83,8 @@ func newRun(c cli.Console) *cobra.Command {
 	return cmd
 }
 
-// run runs the scenarios. It refuses what can be refused before the first begins. The exit code is that of
-// the worst verdict.
+// run runs the scenarios. It refuses what can be refused before the first begins. The exit code is
+// that of the worst verdict.
 func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error {
 	if err := f.check(cmd); err != nil {
 		return err
@@ -115,8 +115,8 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 	}
 	var unshown error
 	o.Done = func(r *batch.Result) {
-		// A table that can't be written, as on a full disk, doesn't keep the other scenarios from being measured.
-		// Then, whatever the verdicts, nobody heard them: an error.
+		// A table that can't be written, as on a full disk, doesn't keep the other scenarios from
+		// being measured. Then, whatever the verdicts, nobody heard them: an error.
 		if suite == "" || f.json || r.Interrupted() {
 			unshown = errors.Join(unshown, f.show(r, c))
 		}
@@ -174,7 +174,8 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 // remoteFleet reports whether somebody else started the fleet.
 func (f *runFlags) remoteFleet() bool { return strings.Contains(f.fleet, "://") }
 
-// options returns what differs between the scenarios of a batch: each with the changes of the command line.
+// options returns what differs between the scenarios of a batch: each with the changes of the
+// command line.
 func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Console) ([]scenarios.Options, error) {
 	list := make([]scenarios.Options, len(specs))
 	for i, s := range specs {
@@ -198,7 +199,8 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 	return list, nil
 }
 
-// openBaseline reads the baseline. If there is none, it returns nil and a note that says so: the run goes on.
+// openBaseline reads the baseline. If there is none, it returns nil and a note that says so: the
+// run goes on.
 func (f *runFlags) openBaseline() (*baseline.Page, string, error) {
 	path := cmp.Or(f.baseline, baseline.FileName)
 	base, err := baseline.Read(path)
@@ -220,7 +222,7 @@ func (f *runFlags) show(r *batch.Result, c cli.Console) error {
 	if err != nil {
 		return err
 	}
-	return outputs[0].Write(c)
+	return c.Write(outputs)
 }
 
 // showSuite prints the table of the scenarios of a suite that came to their end, if there are any.

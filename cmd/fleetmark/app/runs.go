@@ -106,7 +106,8 @@ func showRuns(runs []rundir.Entry, folder string, filter rundir.Filter, asJSON b
 	return nil
 }
 
-// parseSince returns the time that text names: how long before now, a day in UTC, or a time as in RFC 3339.
+// parseSince returns the time that text names: how long before now, a day in UTC, or a time as in
+// RFC 3339.
 func parseSince(text string, now time.Time) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if at, err := time.Parse(layout, text); err == nil {

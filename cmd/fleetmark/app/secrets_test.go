@@ -141,7 +141,7 @@ func startFleet(t *testing.T, dir string) (address, control, token string) {
 	return ready.Address, ready.Control, ready.Token
 }
 
-// only is the one run directory in a folder, relative to dir.
+// only returns the only run directory in a folder, relative to dir.
 func only(t *testing.T, dir, folder string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, folder, "*"))

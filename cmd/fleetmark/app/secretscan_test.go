@@ -17,11 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// base64Text is what may be base64, in either alphabet; HdrHistogram's log is.
+// base64Text finds what may be base64, in either alphabet, as in HdrHistogram's log.
 var base64Text = regexp.MustCompile(`[A-Za-z0-9+/_-]{16,}={0,2}`)
 
-// deepest is how many encodings within one another are looked into.
-const deepest = 4
+// maxDepth is how many encodings within one another are looked into.
+const maxDepth = 4
 
 // tells reports whether data holds one of the secrets: as it is, in hexadecimal, as in a
 // URL, or within gzip, zlib or base64, and those within one another.
@@ -34,7 +34,7 @@ func tells(data []byte, secrets []string, depth int) bool {
 			}
 		}
 	}
-	if depth == deepest {
+	if depth == maxDepth {
 		return false
 	}
 	if unpacked := unpack(data); unpacked != nil {
@@ -67,7 +67,8 @@ func tells(data []byte, secrets []string, depth int) bool {
 	return false
 }
 
-// unpack takes gzip or zlib apart, as far as it goes; nil: it is neither.
+// unpack returns what gzip or zlib packed, as far as it can be read. It returns nil if data is
+// neither.
 func unpack(data []byte) []byte {
 	var r io.Reader
 	var err error

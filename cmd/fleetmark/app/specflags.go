@@ -17,8 +17,8 @@ type specFlag struct {
 	kind        valueKind
 	usage       string
 
-	// text sets a field that holds text, such as a file's name, which may be `true` or `a: b`. If it is nil,
-	// the value is read as in a scenario file.
+	// text sets a field that holds text, such as a file's name, which may be `true` or `a: b`. If
+	// it is nil, the value is read as in a scenario file.
 	text func(*scenarios.Spec, string)
 }
 
@@ -48,8 +48,8 @@ func specFlags() []specFlag {
 	}
 }
 
-// specWithFlags returns the scenario with the changes of the command line: those of flags, then those of
-// --set. A mistake names the flag that the user typed last.
+// specWithFlags returns the scenario with the changes of the command line: those of flags, then
+// those of --set. A mistake names the flag that the user typed last.
 func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenarios.Spec, error) {
 	for _, set := range sets {
 		if model, ok := strings.CutPrefix(set, "load.model="); ok {
@@ -101,8 +101,8 @@ func (t flagFields) set(field string) {
 	t[field] = "--set " + field + ":"
 }
 
-// rephrase returns the mistakes in err so that each names the flag that set its field. A mistake about
-// another field stays as it is.
+// rephrase returns the mistakes in err so that each names the flag that set its field. A mistake
+// about another field stays as it is.
 func (t flagFields) rephrase(err error) error {
 	var all []error
 	for _, e := range scenarios.SplitErrors(err) {

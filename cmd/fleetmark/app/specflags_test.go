@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// specOf is the scenario that a command line asks for.
+// specOf returns the scenario that a command line asks for.
 func specOf(t *testing.T, args ...string) (scenarios.Spec, error) {
 	t.Helper()
 	cmd := newRun(cli.Console{})
@@ -36,7 +36,7 @@ func TestTextFlagsAreTakenAsTheyAre(t *testing.T) {
 	}
 }
 
-// The last words on a field are those that get the blame.
+// TestMistakesAreToldInTheUsersWords: a mistake names the flag that set its field last.
 func TestMistakesAreToldInTheUsersWords(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -58,7 +58,8 @@ func TestMistakesAreToldInTheUsersWords(t *testing.T) {
 	}
 }
 
-// Another model drops what the scenario's load has for its own, as in a variant, but nothing that was typed.
+// TestAnotherModelOnTheCommandLine: another model drops the fields of the scenario's own model, as
+// in a variant, but nothing that was typed.
 func TestAnotherModelOnTheCommandLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.yaml")
 	require.NoError(t, os.WriteFile(path, []byte("name: s\nload: {model: ramp, rate: 1/s, ramp: {to: 9/s}, duration: 5s}\n"), 0o600))

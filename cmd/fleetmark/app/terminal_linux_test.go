@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// openTerminal gives a terminal's two ends: what is shown is read from screen.
+// openTerminal returns the two ends of a terminal. What the terminal shows can be read from screen.
 func openTerminal(t *testing.T) (screen, tty *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -32,8 +32,9 @@ func openTerminal(t *testing.T) (screen, tty *os.File) {
 
 // TestTableIsAsWideAsTheTerminal: the terminal's width counts, and before it what COLUMNS says.
 func TestTableIsAsWideAsTheTerminal(t *testing.T) {
-	// The widest cells and heads are began 5, scenario 8, revision 8, unreadable 10, verdict 7, reps 4, size 4 and the
-	// run 51; with seven gaps of 2 that is 111. Without reps, size and began it is 92, without the revision 82.
+	// The widest cells and heads are began 5, scenario 8, revision 8, unreadable 10, verdict 7,
+	// reps 4, size 4 and the run 51; with seven gaps of 2 that is 111. Without reps, size and began
+	// it is 92, without the revision 82.
 	folder := t.TempDir()
 	run := folder + "/20260102T030405Z-a-scenario-with-a-long-name-1a2b3c"
 	require.NoError(t, os.Mkdir(run, 0o700)) // a run that can't be read is a row as well

@@ -46,7 +46,8 @@ func showVersion(ctx context.Context, asJSON bool, c cli.Console) error {
 	return err
 }
 
-// thisVersion returns the version of the running command. Under go run the commit is that of the checkout.
+// thisVersion returns the version of the running command. Under go run the commit is that of the
+// checkout.
 func thisVersion(ctx context.Context) versionJSON {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -55,7 +56,8 @@ func thisVersion(ctx context.Context) versionJSON {
 	return versionOf(info, project.Revision(ctx))
 }
 
-// versionOf returns what a build recorded about itself. revision names its source, as [project.Revision] does.
+// versionOf returns what a build recorded about itself. revision names its source, as
+// [project.Revision] does.
 func versionOf(info *debug.BuildInfo, revision string) versionJSON {
 	v := versionJSON{
 		Module: info.Main.Path, Version: info.Main.Version,
@@ -79,7 +81,8 @@ func versionOf(info *debug.BuildInfo, revision string) versionJSON {
 	return v
 }
 
-// String returns a line such as "fleetmark v1.2.3, commit 8511428a0f6e… (dirty), go1.26.0 linux/amd64".
+// String returns a line such as "fleetmark v1.2.3, commit 8511428a0f6e… (dirty), go1.26.0
+// linux/amd64".
 func (v versionJSON) String() string {
 	commit := "unknown"
 	if v.Commit != "" {

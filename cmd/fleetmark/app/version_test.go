@@ -35,7 +35,7 @@ func TestVersionOf(t *testing.T) {
 	}
 }
 
-// TestHelpNamesKindsOfValues: no flag of any command takes a mere string.
+// TestHelpNamesKindsOfValues: --help names what each text flag of a command takes.
 func TestHelpNamesKindsOfValues(t *testing.T) {
 	untyped := regexp.MustCompile(`(?m)^ +(-\w, )?--\S+ (string|strings|stringArray)\b.*$`)
 	seen := 0

@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
 
-// Batch returns the options of scenarios that a command runs with this program on this machine. out is the
-// directory for run directories, and view returns what shows the next scenario.
+// Batch returns the options of scenarios that a command runs with this program on this machine. out
+// is the directory for run directories, and view returns what shows the next scenario.
 func (c Console) Batch(ctx context.Context, out string, view func() batch.View) (o batch.Options, err error) {
 	o = batch.Options{Out: out, Revision: project.Revision(ctx), Stderr: c.Err, View: view}
 	if o.Machine, err = results.ThisMachine(ctx); err != nil {
@@ -34,10 +34,10 @@ func RunBatch(
 	return done, err
 }
 
-// EndError returns the error of a command that runs scenarios, of which r was interrupted or failed. It
-// returns nil if r came to its end, whatever its verdict. If consequence is empty, the command has
-// printed what became of the run. Otherwise the error names the run's directory, and says what an
-// interruption means for the command.
+// EndError returns the error of a command that runs scenarios, of which r was interrupted or
+// failed. It returns nil if r came to its end, whatever its verdict. If consequence is empty, the
+// command has printed what became of the run. Otherwise the error names the run's directory, and
+// says what an interruption means for the command.
 func EndError(r *batch.Result, consequence string) error {
 	err := r.Err
 	switch {

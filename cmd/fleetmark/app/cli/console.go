@@ -1,6 +1,7 @@
 // Package cli holds what the commands of fleetmark have in common: the streams they read and write,
-// what kind of terminal those are, errors with an exit code, checks of flags, and the files that flags
-// such as --html name, with the reports that go there. It knows nothing of what the commands do.
+// what kind of terminal those are, errors with an exit code, checks of flags, and the files that
+// flags such as --html name, with the reports that go there. It knows nothing of what the commands
+// do.
 package cli
 
 import (
@@ -30,9 +31,10 @@ func (c Console) PrintJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// UntilClosed writes to a file until its reader goes away, as in `fleetmark run | head -1`. It drops
-// what is written later, without an error: the command's outcome doesn't depend on a reader that has
-// gone. The file isn't embedded, since its other methods that write would be promoted, and fail.
+// UntilClosed writes to a file until its reader goes away, as in `fleetmark run | head -1`. It
+// drops what is written later, without an error: the command's outcome doesn't depend on a reader
+// that has gone. The file isn't embedded, since its other methods that write would be promoted, and
+// fail.
 type UntilClosed struct{ File *os.File }
 
 // Write writes p, or drops it.
@@ -44,8 +46,8 @@ func (w UntilClosed) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// FleetCommand returns the command that starts the running program as a fleet which takes its orders on
-// standard input: the program, and its arguments.
+// FleetCommand returns the command that starts the running program as a fleet which takes its
+// orders on standard input: the program, and its arguments.
 func FleetCommand() ([]string, error) {
 	program, err := os.Executable()
 	if err != nil {

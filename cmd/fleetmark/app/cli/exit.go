@@ -17,8 +17,8 @@ const (
 	ExitInterrupted  = 130
 )
 
-// ExitError ends the command with the exit code of a verdict, or with a code of its own. An empty text
-// means that the command has already printed what there is to say.
+// ExitError ends the command with the exit code of a verdict, or with a code of its own. An empty
+// text means that the command has already printed what there is to say.
 type ExitError struct {
 	Verdict results.Verdict // what was judged, if Code is 0
 	Code    int
@@ -28,8 +28,8 @@ type ExitError struct {
 // Error returns the text.
 func (e *ExitError) Error() string { return e.Text }
 
-// VerdictError returns the error of a command that judged: nil for a verdict that passes, or for none. If one was
-// required, judging has made a run without one inconclusive.
+// VerdictError returns the error of a command that judged: nil for a verdict that passes, or for
+// none. If one was required, judging has made a run without one inconclusive.
 func VerdictError(v results.Verdict, text string) error {
 	if e := (&ExitError{Verdict: v, Text: text}); CodeOf(e) != ExitPass {
 		return e

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// RejectEmpty returns an error if a flag that names a file or an address was given an empty value, as
-// --out="$DIR" does where DIR isn't set.
+// RejectEmpty returns an error if a flag that names a file or an address was given an empty value,
+// as --out="$DIR" does where DIR isn't set.
 func RejectEmpty(cmd *cobra.Command, names ...string) error {
 	for _, name := range names {
 		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {

@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
 )
 
-// Stdout stands for standard output where a flag wants a file. Where a command reads a file, the same
-// word stands for standard input.
+// Stdout stands for standard output where a flag wants a file. Where a command reads a file, the
+// same word stands for standard input.
 const Stdout = "-"
 
 // An Output is text on its way to the file that a flag names.
@@ -19,6 +19,16 @@ type Output struct {
 	File   string // or Stdout
 	Data   []byte
 	Append bool // to the file, instead of replacing it
+}
+
+// Write writes outputs, up to the first that can't be written.
+func (c Console) Write(outputs []Output) error {
+	for _, o := range outputs {
+		if err := o.Write(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Write writes the output. The file is replaced as a whole, or not at all.
@@ -40,8 +50,8 @@ func (o Output) Write(c Console) error {
 }
 
 // CheckOutputs returns an error if a file that one of the flags names can't be written, so that a
-// command finds out before it has measured for minutes, or if two outputs have one place. taken is the
-// flag that already prints on standard output; if it is empty, none does.
+// command finds out before it has measured for minutes, or if two outputs have one place. taken is
+// the flag that already prints on standard output; if it is empty, none does.
 func CheckOutputs(cmd *cobra.Command, taken string, flags ...string) error {
 	by := make(map[string]string)
 	if taken != "" {

@@ -43,8 +43,8 @@ func CheckGitHub() error {
 	return nil
 }
 
-// PrintedForm returns the form that a command prints if no file is named: an object in JSON, or tables as
-// wide as the terminal that w is. all says whether the tables have every row.
+// PrintedForm returns the form that a command prints if no file is named: an object in JSON, or
+// tables as wide as the terminal that w is. all says whether the tables have every row.
 func PrintedForm(w io.Writer, asJSON, all bool) Form {
 	if asJSON {
 		return Form{File: Stdout, Render: report.JSON}
@@ -54,8 +54,7 @@ func PrintedForm(w io.Writer, asJSON, all bool) Form {
 	}}
 }
 
-// Render renders a document in every form that is wanted. The caller writes the outputs once all are
-// rendered.
+// Render renders a document in every form that is wanted. [Console.Write] writes the outputs.
 func Render(d *report.Document, forms ...Form) ([]Output, error) {
 	var outputs []Output
 	for _, f := range forms {

@@ -51,8 +51,8 @@ func Width(w io.Writer) int {
 	return width
 }
 
-// TableStyle returns the style of tables that are written to w: the width of the terminal, and colors
-// unless NO_COLOR is set (https://no-color.org).
+// TableStyle returns the style of tables that are written to w: the width of the terminal, and
+// colors unless NO_COLOR is set (https://no-color.org).
 func TableStyle(w io.Writer) texttable.Style {
 	return texttable.Style{Color: CanRedraw(w) && os.Getenv("NO_COLOR") == "", Width: Width(w)}
 }

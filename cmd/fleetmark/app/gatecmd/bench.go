@@ -19,12 +19,12 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
 )
 
-// pageSamples is how often each benchmark is measured that is judged by a page: enough for a test against
-// the page's ten.
+// pageSamples is how often each benchmark is measured that is judged by a page: enough for a test
+// against the page's ten.
 const pageSamples = 6
 
-// benchmarksAgainstPage measures Go benchmarks as those of the baseline page were measured, and judges
-// their allocations by those.
+// benchmarksAgainstPage measures Go benchmarks as those of the baseline page were measured, and
+// judges their allocations by those.
 func (g *gate) benchmarksAgainstPage(ctx context.Context, packages []string) (*outcome, error) {
 	base, err := baseline.ReadBenchmarkFile(g.baseline)
 	if errors.Is(err, fs.ErrNotExist) && !g.pageGiven {
@@ -75,8 +75,8 @@ func benchTitle(packages []string) string {
 	return "Go benchmarks of " + strings.Join(packages, " ")
 }
 
-// benchPackages returns the packages whose benchmarks are judged, and the directory in which they are
-// named: those of the command line, or else those of fleetmark.yaml, or else the current one.
+// benchPackages returns the packages whose benchmarks are judged, and the directory in which they
+// are named: those of the command line, or else those of fleetmark.yaml, or else the current one.
 func benchPackages(here project.Project, named []string) (packages []string, dir string) {
 	if len(named) > 0 {
 		return named, ""
@@ -87,7 +87,8 @@ func benchPackages(here project.Project, named []string) (packages []string, dir
 	return []string{"."}, ""
 }
 
-// matching returns which of the page's benchmarks --bench matches. It returns an error if there are none.
+// matching returns which of the page's benchmarks --bench matches. It returns an error if there are
+// none.
 func (g *gate) matching(base *results.BenchmarkFile) (keep func(results.BenchmarkSample) bool, err error) {
 	matched := map[string]bool{}
 	any := false

@@ -1,8 +1,8 @@
-// Package gatecmd holds the command `fleetmark gate`, which passes or fails a change. Its flags choose one
-// of four ways to judge: runs or Go benchmarks, compared with a baseline page or with another revision.
-// Each is one call into the packages that measure and judge; what comes of it is one document, which the
-// command writes to every report that was asked for, also if nothing could be judged. A fifth way judges
-// the gate itself.
+// Package gatecmd holds the command `fleetmark gate`, which passes or fails a change. Its flags
+// choose one of four ways to judge: runs or Go benchmarks, compared with a baseline page or with
+// another revision. Each is one call into the packages that measure and judge; what comes of it is
+// one document, which the command writes to every report that was asked for, also if nothing could
+// be judged. A fifth way judges the gate itself.
 package gatecmd
 
 import (
@@ -173,8 +173,8 @@ func (g *gate) define(cmd *cobra.Command) {
 	flags.BoolVar(&g.quiet, "no-progress", false, "show no progress")
 }
 
-// check returns an error for flags that contradict each other and files that can't be written, before the
-// gate measures for minutes.
+// check returns an error for flags that contradict each other and files that can't be written,
+// before the gate measures for minutes.
 func (g *gate) check(cmd *cobra.Command) error {
 	if err := cli.RejectEmpty(cmd, "base", "bench", "cpu", "baseline", "out", "html", "markdown", "junit"); err != nil {
 		return err
@@ -267,8 +267,8 @@ func (g *gate) run(
 	return err
 }
 
-// show writes the reports that were asked for, and prints the document. A verdict that can't be written to
-// where it was asked for isn't printed.
+// show writes the reports that were asked for, and prints the document. A verdict that can't be
+// written to where it was asked for isn't printed.
 func (g *gate) show(d *report.Document) error {
 	printed, err := cli.Render(d, cli.PrintedForm(g.Out, g.json, g.all))
 	if err != nil {
@@ -277,7 +277,7 @@ func (g *gate) show(d *report.Document) error {
 	if err := g.writeReports(d); err != nil {
 		return err
 	}
-	return printed[0].Write(g.Console)
+	return g.Write(printed)
 }
 
 // writeReports writes the document to every file that was asked for.
@@ -294,16 +294,12 @@ func (g *gate) writeReports(d *report.Document) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range outputs {
-		if err := o.Write(g.reports); err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.reports.Write(outputs)
 }
 
-// reportEnding writes all reports of a gate that ended without a verdict, and returns the error that ended it. A
-// report that was asked for is written even if nothing was built, measured or finished.
+// reportEnding writes all reports of a gate that ended without a verdict, and returns the error
+// that ended it. A report that was asked for is written even if nothing was built, measured or
+// finished.
 func (g *gate) reportEnding(ctx context.Context, mode report.Mode, title string, cause error) error {
 	text, code := cause.Error(), cli.CodeOf(cause)
 	if _, said := errors.AsType[*cli.ExitError](cause); ctx.Err() != nil && !said { // as the command will say

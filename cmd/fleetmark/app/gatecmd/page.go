@@ -62,8 +62,8 @@ func (g *gate) againstPage(ctx context.Context, names []string) (*outcome, error
 	return &outcome{document: report.FromGate(found, base, sides, facts), verdict: found.Verdict}, nil
 }
 
-// load reads and judges the runs that --run names. One of a scenario that wasn't asked for is a mistake of
-// the command line.
+// load reads and judges the runs that --run names. One of a scenario that wasn't asked for is a
+// mistake of the command line.
 func (g *gate) load(
 	_ context.Context, names []string, base *baseline.Page, policy judge.Policy,
 ) (wanted []string, runs []judgedRun, err error) {
@@ -136,8 +136,8 @@ func (g *gate) measure(
 	return wanted, runs, nil
 }
 
-// specs returns the scenarios to run: those that are named, or the baseline's. It returns an error if the
-// baseline can't judge one of them.
+// specs returns the scenarios to run: those that are named, or the baseline's. It returns an error
+// if the baseline can't judge one of them.
 func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) ([]scenarios.Spec, error) {
 	if len(names) == 0 {
 		for _, s := range base.Scenarios {

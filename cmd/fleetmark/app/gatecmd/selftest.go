@@ -17,8 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
-// judgeItself runs the gate on sides that are the same and on sides of which one is made worse, and shows how
-// often it was right.
+// judgeItself runs the gate on sides that are the same and on sides of which one is made worse, and
+// shows how often it was right.
 func (g *gate) judgeItself(ctx context.Context, names []string) error {
 	o, err := g.turns(names)
 	if err != nil {

@@ -120,8 +120,8 @@ func (g *gate) benchmarksByTurns(ctx context.Context, packages []string) (_ *out
 	return g.turnsOutcome(ctx, report.ModeBench, in, how, found.BaseTree, found.NowTree), nil
 }
 
-// turnsOutcome completes what a document says of two trees that were measured by turns. If ctx has ended, a
-// cause was being looked for: the verdict is known, and shown.
+// turnsOutcome completes what a document says of two trees that were measured by turns. If ctx has
+// ended, a cause was being looked for: the verdict is known, and shown.
 func (g *gate) turnsOutcome(
 	ctx context.Context, mode report.Mode, in report.Input, how report.ABTest, base, now *checkout.Tree,
 ) *outcome {
