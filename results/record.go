@@ -15,7 +15,7 @@ type Record struct {
 	Scenario   string // such as "rollout", or the import path of a benchmark's package
 	Op         string // "push", "verify" or "deliver", or a benchmark such as "Push/size=1KiB-2"
 	Repetition int    // 1-based
-	Ops        int64  // operations that succeeded; the values are over them
+	Ops        int64  // operations that succeeded, or iterations: the values are over them
 	Values     []Value
 
 	// Failed and NotSent count the operations that failed, and those that were planned and never
@@ -31,10 +31,10 @@ type Value struct {
 	Value float64
 }
 
-// SetOutcomes sets Failed and NotSent of the records of a run to what became of the operations of
-// its timed repetitions. Lines of samples hold neither: [ParseSamples] only estimates Failed. A
-// repetition without any success may have no record, so a record is that of the next repetition
-// with as many successes.
+// SetOutcomes sets Failed and NotSent of a run's records to what its operations count, those of the
+// timed repetitions. [ParseSamples] can only estimate Failed, and leaves NotSent 0. Records are matched
+// to repetitions in their order, by the operations that succeeded, because a repetition in which none
+// did may have no record.
 func SetOutcomes(records []Record, list []Operations) {
 	for i := range records {
 		r := &records[i]
