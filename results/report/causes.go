@@ -91,14 +91,14 @@ func (r *Result) causeLines() (lines []string) {
 
 // text writes what a terminal shows of the cause below a verdict.
 func (c Cause) text(b *bytes.Buffer) error {
-	fmt.Fprintf(b, "\nwhy (%s, profiles of kind %s):\n", c.Scenario, c.Kind)
+	fmt.Fprintf(b, "\nwhy (%s, profiles of kind %s):\n", plaintext.Line(c.Scenario), c.Kind)
 	if err := c.WriteText(b); err != nil {
 		return err
 	}
 	if c.FlameErr != nil {
-		fmt.Fprintf(b, "no flame graph of the difference: %v\n", c.FlameErr)
+		fmt.Fprintf(b, "no flame graph of the difference: %s\n", plaintext.Printable(c.FlameErr.Error()))
 	} else {
-		fmt.Fprintf(b, "flame graph of the difference: %s\n", c.Flame)
+		fmt.Fprintf(b, "flame graph of the difference: %s\n", plaintext.Line(c.Flame))
 	}
 	return nil
 }

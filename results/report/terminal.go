@@ -50,7 +50,21 @@ type terminal struct {
 	err error
 }
 
-func (p *terminal) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
+// printf prints text whose arguments may come from anywhere, such as a directory's name: a string is
+// printed on one line, and nothing in it acts on the terminal.
+func (p *terminal) printf(format string, args ...any) {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			args[i] = plaintext.Line(arg)
+		case error:
+			args[i] = plaintext.Printable(arg.Error())
+		case fmt.Stringer:
+			args[i] = plaintext.Line(arg.String())
+		}
+	}
+	fmt.Fprintf(&p.out, format, args...)
+}
 
 func (p *terminal) table(t *Table) {
 	if p.err == nil {
@@ -131,7 +145,7 @@ func (p *terminal) interrupted(run *rundir.Loaded) {
 		}
 	}
 	for _, s := range PartialSentences(run.Partial) {
-		p.printf("partial: %s\n", plaintext.Line(s))
+		p.printf("partial: %s\n", s)
 	}
 	p.printf("interrupted: %d of %d timed repetitions were measured whole; the partial one is kept too (%s, %s), and is judged by nothing\n",
 		run.Repetitions, run.Partial.Of, rundir.RunFile, rundir.PartialLatencyFile)
@@ -201,9 +215,10 @@ func (p *terminal) judgement(r *Result) {
 	}
 	switch {
 	case r.Verdict != "":
-		p.printf("\n%s: %s\n", p.Paint(roleOf(r.Verdict), string(r.Verdict)), plaintext.Line(r.Reason))
+		p.out.WriteString("\n" + p.Paint(roleOf(r.Verdict), string(r.Verdict)))
+		p.printf(": %s\n", r.Reason)
 	case r.Reason != "":
-		p.printf("\n%s: %s\n", noVerdict, plaintext.Line(r.Reason))
+		p.printf("\n%s: %s\n", noVerdict, r.Reason)
 	}
 }
 

@@ -2,10 +2,12 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -46,5 +48,32 @@ func TestTerminalWarnsOfInterference(t *testing.T) {
 		d := New(ModeRun, Input{Judgement: &judge.Judgement{}, Now: RunSide(rundir.Loaded{Path: "run", Run: run})})
 		require.NoError(t, Terminal(&out, d, Style{}))
 		require.Equal(t, want, out.String())
+	}
+}
+
+// TestTerminal_controlCharacters checks that nothing of a run acts on the terminal: not the name of its
+// directory, and not what run.json says.
+func TestTerminal_controlCharacters(t *testing.T) {
+	const evil = "a\x1b]0;title\x07\nb"
+	run := rundir.Loaded{Path: evil, Run: results.Run{
+		Scenario: evil, Notes: []string{evil}, Invalid: []string{evil}, Revision: evil, Status: results.StatusInterrupted,
+		Operations: []results.Operations{{Started: 2, Succeeded: 1, Failed: 1}},
+		Thresholds: []results.ThresholdOutcome{{Threshold: evil, Measured: true}, {Threshold: evil, Undecided: evil}},
+	}}
+	j := &judge.Judgement{Verdict: results.Invalid, Compared: results.Invalid, Reasons: []judge.Reason{{Code: judge.Invalid, Text: evil}}}
+	in := Input{Scenario: evil, Judgement: j, Now: RunSide(run), Causes: []Cause{{
+		Scenario: evil, Dir: evil, FlameErr: errors.New(evil), Explanation: &profiles.Explanation{Notes: []string{evil}},
+	}}}
+	one := New(ModeRun, in)
+	gate := &Document{Mode: ModeBaseline, Verdict: results.Regressed, Reason: evil, Gate: &GateFacts{Baseline: evil, Revision: evil}}
+	gate.Results = []*Result{one.Results[0], {Scenario: evil, Verdict: results.Invalid, Reason: evil}}
+	turns := FromABTest(ModeBase, in, ABTest{Summary: []string{evil}, Unexplained: errors.New(evil)})
+	page := FromBenchmarkPage(in, GateFacts{Baseline: evil, Command: evil})
+	for name, d := range map[string]*Document{"run": one, "gate": gate, "turns": turns, "page": page} {
+		var out bytes.Buffer
+		require.NoError(t, Terminal(&out, d, Style{}), name)
+		require.Contains(t, out.String(), "a\uFFFD]0;title\uFFFD", name)
+		require.NotContains(t, out.String(), "\x1b", name)
+		require.NotContains(t, out.String(), "\x07", name)
 	}
 }

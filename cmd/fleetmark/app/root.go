@@ -11,6 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/gatecmd"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/profilecmd"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -32,7 +33,7 @@ func execute(ctx context.Context, c cli.Console) int {
 		}
 		for line := range strings.SplitSeq(e.Error(), "\n") {
 			// Standard error is where it would be said that this failed.
-			_, _ = fmt.Fprintln(c.Err, "fleetmark:", line)
+			_, _ = fmt.Fprintln(c.Err, "fleetmark:", plaintext.Printable(line))
 		}
 	}
 	return cli.CodeOf(err)

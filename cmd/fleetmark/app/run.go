@@ -15,6 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -215,7 +216,7 @@ func (f *runFlags) openBaseline() (*baseline.Page, string, error) {
 // operations failed, which the exit code needn't tell.
 func (f *runFlags) show(r *batch.Result, c cli.Console) error {
 	if failures := r.Document.Results[0].Failures(); failures != "" {
-		_, _ = fmt.Fprintln(c.Err, "fleetmark:", failures) // a note; the run directory has it all
+		_, _ = fmt.Fprintln(c.Err, "fleetmark:", plaintext.Line(failures)) // a note; the run directory has it all
 	}
 	r.Document.ExitCode = cli.CodeOf(cmp.Or(cli.EndError(r, ""), cli.VerdictError(r.Judgement.Verdict, "")))
 	outputs, err := cli.Render(r.Document, cli.PrintedForm(c.Out, f.json, f.all))
