@@ -6,18 +6,18 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// Where the linker puts functions changes their times by some percent, whatever they do (T. Mytkowicz
-// and others, "Producing wrong data without doing anything obviously wrong!", ASPLOS 2009). So what two
-// programs measure in turns is true of these two programs, and of the change between them only as far
-// as it holds for other layouts of the same code (C. Curtsinger and E. D. Berger, "Stabilizer", ASPLOS
-// 2013).
+// Where the linker puts functions changes their times by some percent, whatever they do (T.
+// Mytkowicz and others, "Producing wrong data without doing anything obviously wrong!", ASPLOS
+// 2009). A difference between two programs is therefore a difference between two versions of the
+// code only if it persists in other layouts of that code (C. Curtsinger and E. D. Berger,
+// "Stabilizer", ASPLOS 2013).
 
-// Unsettled returns the metrics that another layout of the code may settle: times that got worse in the
-// one layout that was measured, or that it didn't decide, and with them whatever else is still open. It
-// returns nil if the outcome doesn't depend on them, as where an allocation more is worse anyway.
+// Unsettled returns the metrics that another layout of the code may settle: times that got worse in
+// the measured layout, or that it left undecided, and all metrics that are still open besides. It
+// returns nil if no time could change the outcome, for example because allocations got worse too.
 func (r Result) Unsettled() []Key {
 	var keys []Key
-	moved := false
+	unclearTime := false // some time is worse or undecided
 	for _, m := range r.Metrics {
 		open := m.Cause == Undecided
 		time := (m.Unit.Class == results.ClassTime || m.Unit.Class == results.ClassCPU) && m.P != nil
@@ -25,23 +25,22 @@ func (r Result) Unsettled() []Key {
 		case m.Decision == Worse && !time:
 			return nil
 		case m.Decision == Worse, open && time:
-			moved = true
+			unclearTime = true
 		case open, m.Decision == Open:
 		default:
 			continue
 		}
 		keys = append(keys, m.Key())
 	}
-	if !moved {
+	if !unclearTime {
 		return nil
 	}
 	return keys
 }
 
-// LayoutWeight returns the weights of the unsettled metrics for [Options.Weight] of the test of further
-// layouts: those that got worse have nine tenths of all, for the question about each of them is whether
-// it is so in any layout, and the others are many. It returns nil, for equal weights, if nothing got
-// worse.
+// LayoutWeight returns the [Options.Weight] for the test of further layouts. The unsettled metrics
+// that got worse share nine tenths of the weight: they are the reason for the test, and the others
+// are many. It returns nil, for equal weights, if all or none of them got worse.
 func (r Result) LayoutWeight() func(Key) float64 {
 	worse, others := map[Key]bool{}, 0
 	for _, key := range r.Unsettled() {
@@ -63,8 +62,9 @@ func (r Result) LayoutWeight() func(Key) float64 {
 	}
 }
 
-// AcrossLayouts returns r, which is of one layout, with the unsettled metrics decided by over, which is of
-// the given number of further layouts of both sides. An unsettled metric that over lacks is unclear.
+// AcrossLayouts returns r, the result of one layout, with its unsettled metrics replaced by those
+// of over, the result of the given number of further layouts of both sides. An unsettled metric
+// that over lacks is unclear.
 func (r Result) AcrossLayouts(over Result, layouts int) Result {
 	settled := Result{Alpha: r.Alpha, Unmeasured: over.Unmeasured}
 	unsettled := r.Unsettled()
@@ -82,7 +82,8 @@ func (r Result) AcrossLayouts(over Result, layouts int) Result {
 	return settled
 }
 
-// acrossLayouts returns over with what it says of one, which a single layout left open or found worse.
+// acrossLayouts returns the metric over with a cause that compares it with one, the same metric in
+// the first layout.
 func acrossLayouts(one, over Metric, layouts int) Metric {
 	open := over.Cause == Undecided
 	if over.Ratio == nil && !open {

@@ -10,8 +10,9 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// TestMeansKeepTheirChances: where layouts differ by 2% and nothing changed, one of a hundred comparisons is
-// called regressed or improved at most; where every layout is 6% slower, few are missed.
+// TestMeansKeepTheirChances: where layouts differ by 2% and nothing changed, one of a hundred
+// comparisons is called regressed or improved at most; where every layout is 6% slower, few are
+// missed.
 func TestMeansKeepTheirChances(t *testing.T) {
 	dice := rand.New(rand.NewPCG(3, 14))
 	const tries = 2000
@@ -48,9 +49,9 @@ func TestMeansKeepTheirChances(t *testing.T) {
 	}
 }
 
-// TestLayouts_amongOpenMetrics has layouts that differ by 5%, as those of a push do, a metric that the first
-// layout found worse, and ten that it left open, as it does when it ends with the first regression. The
-// chances hold, and 5% more processor time is found.
+// TestLayouts_amongOpenMetrics has layouts that differ by 5%, as those of a push do, a metric that
+// the first layout found worse, and ten that it left open, as it does when it ends with the first
+// regression. The chances hold, and 5% more processor time is found.
 func TestLayouts_amongOpenMetrics(t *testing.T) {
 	const tries, open = 300, 10
 	first := Result{}

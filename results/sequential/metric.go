@@ -12,13 +12,13 @@ type metric struct {
 	scenario, op string
 	unit         Unit
 	base, now    []float64 // a value for each block
-	differences  []float64 // a value for each pair: of logarithms, or of the values where zero makes sense
+	differences  []float64 // one for each pair: of logarithms, or of values if the margin is absolute
 	estimate     float64   // of the shift, at the last analysis
-	incomplete   bool      // some block of a side that had it elsewhere lacks it
-	passedAt     int       // after how many pairs it was last unchanged; 0 if never
+	incomplete   bool      // some blocks lack the metric
+	passedAt     int       // how many pairs there were when it was last unchanged; 0 if never
 
 	resting bool    // its operation is decided
-	final   Outcome // of a metric that rests
+	final   Outcome // of a resting metric
 }
 
 // operation returns the key of the metric's operation.
@@ -46,17 +46,17 @@ func (m *metric) add(base, now [][]results.Record) {
 	if m.resting {
 		return
 	}
-	old, new := m.values(base), m.values(now)
-	m.base, m.now = append(m.base, old...), append(m.now, new...)
-	if len(old) < len(base) || len(new) < len(now) {
+	baseValues, nowValues := m.values(base), m.values(now)
+	m.base, m.now = append(m.base, baseValues...), append(m.now, nowValues...)
+	if len(baseValues) < len(base) || len(nowValues) < len(now) {
 		m.incomplete = true
 		return
 	}
-	// An exact metric, too, may turn out to vary.
-	m.differences = append(m.differences, m.mean(new)-m.mean(old))
+	// Even of an exact metric, for it may turn out to vary.
+	m.differences = append(m.differences, m.mean(nowValues)-m.mean(baseValues))
 }
 
-// mean returns the mean of a side's blocks, in the scale of differences.
+// mean returns the mean of a side's values, on the scale of differences.
 func (m *metric) mean(values []float64) float64 {
 	if m.unit.Margin.Absolute {
 		return stats.Mean(values)
@@ -68,10 +68,13 @@ func (m *metric) mean(values []float64) float64 {
 	return stats.Mean(logarithms)
 }
 
-// figures returns the metric's figures, and how much worse it may be, as its logarithm or in its unit.
+// figures returns the metric's figures, and the upper bound of how much worse it is, on the scale
+// of differences.
 func (m *metric) figures(found stats.Location, level float64) (f Metric, worst float64) {
-	f = Metric{Scenario: m.scenario, Op: m.op, Unit: m.unit,
-		Base: results.Summarize(m.base, m.unit.Exact), Now: results.Summarize(m.now, m.unit.Exact)}
+	f = Metric{
+		Scenario: m.scenario, Op: m.op, Unit: m.unit,
+		Base: results.Summarize(m.base, m.unit.Exact), Now: results.Summarize(m.now, m.unit.Exact),
+	}
 	if f.Base != nil && f.Now != nil {
 		f.Delta = results.RelativeChange(f.Base.Median, f.Now.Median)
 	}
@@ -99,27 +102,30 @@ func (m *metric) figures(found stats.Location, level float64) (f Metric, worst f
 		base := f.Base.Median
 		ratio = func(d float64) float64 { return 1 + d/base }
 		if base <= 0 {
-			return f, worst // a share of nothing is none
+			return f, worst // no relative change from zero
 		}
 	}
 	change := ratio(found.Estimate) - 1
 	f.Delta = &change
 	if found.Bounded {
-		f.Ratio = &Ratio{Pairs: len(m.differences), Estimate: ratio(found.Estimate), Low: ratio(found.Low), High: ratio(found.High), Level: level}
+		f.Ratio = &Ratio{
+			Pairs: len(m.differences), Estimate: ratio(found.Estimate), Low: ratio(found.Low), High: ratio(found.High),
+			Level: level,
+		}
 	}
 	return f, worst
 }
 
-// meanUpperBound returns how much worse the mean difference may be. The shift of a count that seldom
-// differs is 0, and so is its interval, whatever the mean; there are pairs enough for the normal
-// distribution.
+// meanUpperBound returns the upper bound of how much worse the mean difference is. It is for counts
+// that seldom differ, whose shift and interval are 0 whatever the mean. The normal distribution
+// suits the number of pairs.
 func (m *metric) meanUpperBound(level float64) float64 {
 	mean := stats.Mean(m.differences) * float64(-m.unit.Better)
 	return mean + math.Sqrt2*math.Erfinv(level)*stats.StandardError(m.differences)
 }
 
-// decide returns the metric's decision, Open if further pairs are wanted. worst is how much worse it may
-// be, as figures returned it.
+// decide returns the metric's decision, which is Open if further pairs are wanted. worst is the
+// bound that figures returned.
 func (m *metric) decide(f *Metric, alpha, worst float64) Outcome {
 	switch {
 	case m.resting:
@@ -145,7 +151,7 @@ func (m *metric) decide(f *Metric, alpha, worst float64) Outcome {
 	if margin.Absolute {
 		allowed = margin.Slack + margin.Relative*math.Abs(f.Base.Median)
 	}
-	if m.unit.Exact { // the median of something rare is 0, and so is the shift: the means tell
+	if m.unit.Exact { // a rare event has a median and a shift of 0, so the means are compared
 		worse = stats.Mean(m.differences) * worsening
 		allowed = margin.Slack + margin.Relative*math.Abs(stats.Mean(m.base))
 	}
@@ -159,7 +165,7 @@ func (m *metric) decide(f *Metric, alpha, worst float64) Outcome {
 	case worst < 2*allowed, worst <= 0:
 		m.passedAt = len(m.differences)
 		return Outcome{Decision: Unchanged, Cause: cause}
-	case m.passedAt > 0: // the chance of being wrong in this was spent then
+	case m.passedAt > 0: // that analysis spent its share of Misses on this
 		return Outcome{Decision: Unchanged, Cause: Passed, PassedAfter: m.passedAt}
 	}
 	return Outcome{Cause: cause}

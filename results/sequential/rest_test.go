@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// benchUnits judge three metrics as a gate of Go benchmarks does: a time, a count that is exact while it
-// is steady, and a metric of which nothing says which way is better.
+// benchUnits judge three metrics as a gate of Go benchmarks does: a time, a count that is exact
+// while it is steady, and a metric of which nothing says which way is better.
 func benchUnits(name string) (Unit, bool) {
 	switch name {
 	case "ns/op":
@@ -23,8 +23,8 @@ func benchUnits(name string) (Unit, bool) {
 	return Unit{}, false
 }
 
-// TestRestingOperations: an operation that is decided is measured no more, its verdict stays, and the
-// others go on after a regression.
+// TestRestingOperations: an operation that is decided is measured no more, its verdict stays, and
+// the others go on after a regression.
 func TestRestingOperations(t *testing.T) {
 	p := New(Options{Units: benchUnits, Rest: true})
 	random := rand.New(rand.NewPCG(1, 2))

@@ -7,11 +7,12 @@ import (
 
 // A Result is what an analysis found.
 type Result struct {
-	Metrics []Metric // scenarios and operations in the order they came, metrics in that of [results.Units]
-	Alpha   float64  // the family-wise error rate
+	// Metrics holds the metrics of one operation after another, in the order in which operations
+	// were first added. An operation's metrics are in the order of [results.Units].
+	Metrics []Metric
 
-	// Unmeasured reports that there is no metric at all, for neither side measured anything.
-	Unmeasured bool
+	Alpha      float64 // the family-wise error rate
+	Unmeasured bool    // neither side measured any metric
 }
 
 // A Metric is one metric of one operation.
@@ -21,8 +22,9 @@ type Metric struct {
 
 	Base, Now *results.Summary // of all blocks of a side; nil if it lacks the metric
 
-	// Delta is the relative change: 0.1 is a tenth more. It is that of the pairs if the metric was tested,
-	// and else that of the medians. It is nil if there is none, as from zero.
+	// Delta is the relative change: 0.1 is a tenth more. If the metric was tested, it is estimated
+	// from pairs, otherwise from the medians. It is nil if a side lacks the metric or the base is
+	// zero.
 	Delta *float64
 
 	P, AdjustedP *float64 // before and after Holm's correction; nil if the metric wasn't tested
@@ -30,8 +32,9 @@ type Metric struct {
 
 	Outcome
 
-	// Layouts is how many further layouts of the code the figures are of, if those of the first didn't
-	// decide: see [Result.AcrossLayouts]. FirstDelta is Delta in the first. They are 0 and nil otherwise.
+	// Layouts counts the further layouts of the code that the figures come from, and FirstDelta is
+	// Delta in the first layout; see [Result.AcrossLayouts]. They are 0 and nil if the first layout
+	// decided.
 	Layouts    int
 	FirstDelta *float64
 }
@@ -51,14 +54,14 @@ type Ratio struct {
 	Level    float64 `json:"level"` // such as 0.99
 }
 
-// An Outcome is a decision and what explains it.
+// An Outcome is a decision and its explanation.
 type Outcome struct {
 	Decision    Decision
 	Cause       Cause
 	PassedAfter int // pairs, for Cause Passed; otherwise 0
 
-	// Given is what the caller of [Test.Decide] or [Test.Abandon] handed in to explain its decision. This
-	// package doesn't look at it.
+	// Given is the explanation that the caller of [Test.Decide] or [Test.Abandon] gave for its
+	// decision. This package doesn't look at it.
 	Given any
 }
 
@@ -84,10 +87,10 @@ const (
 	NotInBase              // the base lacks the metric
 	Missing                // now lacks the metric
 	IncompleteBlocks       // some blocks of a side lack it
-	SomeWorse              // some values of an exact metric are worse than all of the base's, though the median isn't
-	SamplesDiffer          // now's samples of an exact metric differ from each other: the median decided
-	TimingDetermines       // the base's samples of an exact metric differ from each other: it was tested
-	Unsteady               // the samples of a steady metric differ from each other: it was tested
+	SomeWorse              // some values of an exact metric are worse than all of the base's, but not the median
+	SamplesDiffer          // now's samples of an exact metric differ: the median decided
+	TimingDetermines       // the base's samples of an exact metric differ: it was tested
+	Unsteady               // the samples of a steady metric differ: it was tested
 	Undirected             // it changed, and nothing says which way is better
 	Passed                 // an earlier analysis, after PassedAfter pairs, showed that it is no worse
 	Invalidated            // the figures can't be believed
@@ -99,11 +102,12 @@ const (
 	NotInLayouts         // it wasn't measured in other layouts
 )
 
-// Invalidate returns r for pairs of which some can't be believed: its figures, without a decision.
+// Invalidate returns r without its decisions, for pairs that can't all be believed. Metrics that
+// were never measured aren't in it.
 func (r Result) Invalidate() Result {
 	invalid := Result{Alpha: r.Alpha}
 	for _, m := range r.Metrics {
-		if m.Base == nil && m.Now == nil { // only reported
+		if m.Base == nil && m.Now == nil { // the caller decided it
 			continue
 		}
 		m.AdjustedP, m.Outcome = nil, Outcome{Cause: Invalidated}

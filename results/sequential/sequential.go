@@ -11,15 +11,17 @@ import (
 
 // How sure a decision is.
 const (
-	// FalseAlarms bounds the chance that any metric at all is called better or worse if nothing changed.
+	// FalseAlarms bounds the chance that any metric at all is called better or worse if nothing
+	// changed.
 	FalseAlarms = 0.01
 
-	// Misses bounds the chance that a metric is called unchanged that got worse by twice its tolerance.
+	// Misses bounds the chance that a metric is called unchanged though it got worse by twice its
+	// tolerance.
 	Misses = 0.02
 )
 
-// A Test is a group-sequential test of two sides that take turns. Pairs are added until an analysis
-// decides, or no further pair can be had.
+// A Test is a group-sequential test of two sides that take turns. Its caller adds pairs until an
+// analysis decides, or no further pair can be measured.
 type Test struct {
 	options  Options
 	analyses int
@@ -31,50 +33,52 @@ type Test struct {
 
 // Options say what is tested.
 type Options struct {
-	// Units returns how the metric of a name is tested, and whether it is. Nil tests the metrics of
-	// [results.Units] that have a Sequential margin.
+	// Units returns how the named metric is tested. It reports false for a metric that isn't
+	// tested. If Units is nil, the metrics of [results.Units] that have a Sequential margin are
+	// tested.
 	Units func(name string) (Unit, bool)
 
-	// Rest lets an operation rest once each of its metrics is decided: later pairs may leave it out, and
-	// its decisions stay. Then a metric that got worse ends nothing, for other operations are still open.
+	// Rest lets an operation rest once each of its metrics is decided: later pairs may leave it
+	// out, and its decisions stay. A metric that got worse then doesn't end the test, since other
+	// operations are still open.
 	Rest bool
 
-	// Means says that each pair stands for many blocks of each side, such as all those of one layout of
-	// the code, so that a few pairs decide: their mean is tested with Student's t-test.
+	// Means says that each pair averages many blocks of each side, such as all blocks of one layout
+	// of the code, so that a few pairs decide. Their mean is tested with Student's t-test.
 	Means bool
 
-	// Weight returns how much of the chance of a false alarm a metric may spend, as a positive number that
-	// is compared with those of the other metrics. Nil gives all of them the same.
+	// Weight returns how much of FalseAlarms a metric may spend, as a positive number in proportion
+	// to the weights of the other metrics. Nil gives all metrics the same weight.
 	Weight func(Key) float64
 }
 
 // A Unit says how a metric is tested.
 type Unit struct {
-	// Unit names the metric. If Better is 0, nothing says which way is better: a change leaves the metric
-	// unclear, with the cause Undirected. An Exact metric is compared exactly as long as the base's samples
-	// are all the same, and tested once they differ.
+	// Unit names the metric. If Better is 0, nothing says which way is better: a change leaves the
+	// metric unclear, with the cause Undirected. An Exact metric is compared exactly as long as the
+	// base's samples are all the same, and tested once they differ.
 	results.Unit
 
-	// Steady has an Exact metric tested, too, if now's samples differ from each other.
+	// Steady makes an Exact metric tested also if now's samples differ.
 	Steady bool
 
 	// Margin is the smallest change that counts if the metric is tested.
 	Margin results.Margin
 
-	// Undirected is what is wrong with a line that was to say which way is better, or empty. This package doesn't
-	// look at it.
+	// Undirected says what is wrong with the declaration of which way is better, for a metric whose
+	// Better is 0 for that reason. This package doesn't look at it.
 	Undirected string
 }
 
-// scenarioUnit returns how a metric of a scenario is tested. Those that it lacks say the same in other
-// words (ops/s, MB/s), or rest on too few operations of a block to tell anything (p99.9-ns/op); a median
-// jumps if times have two humps.
+// scenarioUnit returns how a metric of a scenario is tested. The metrics that aren't tested repeat
+// others (ops/s, MB/s), rest on too few operations of a block (p99.9-ns/op), or jump if the
+// distribution of times has two modes (p50-ns/op).
 func scenarioUnit(name string) (Unit, bool) {
 	unit, _ := results.LookupUnit(name)
 	return Unit{Unit: unit, Margin: unit.Sequential}, !unit.Sequential.IsZero()
 }
 
-// New returns a test without pairs.
+// New returns a test that has no pairs yet.
 func New(o Options) *Test {
 	if o.Units == nil {
 		o.Units = scenarioUnit
@@ -85,14 +89,14 @@ func New(o Options) *Test {
 // Pairs returns how many pairs were added.
 func (t *Test) Pairs() int { return t.pairs }
 
-// AnalysisDue reports whether there are pairs enough for the next analysis.
+// AnalysisDue reports whether there are enough pairs for the next analysis.
 func (t *Test) AnalysisDue() bool { return t.pairs >= t.options.schedule().pairsAt(t.analyses) }
 
 // CanAddPair reports whether another pair can be added.
-func (t *Test) CanAddPair() bool { return t.pairs < t.options.schedule().most }
+func (t *Test) CanAddPair() bool { return t.pairs < t.options.schedule().maxPairs }
 
-// Add adds a pair: the records of each of the base's blocks, and of each of the other side's. It returns
-// an error if a side has no block, or a record isn't valid.
+// Add adds a pair: the records of each block of the base, and of each block of the other side. It
+// returns an error if a side has no block, or a record isn't valid.
 func (t *Test) Add(base, now [][]results.Record) error {
 	for side, blocks := range map[string][][]results.Record{"base": base, "now": now} {
 		if len(blocks) == 0 {
@@ -120,10 +124,10 @@ func (t *Test) Add(base, now [][]results.Record) error {
 	return nil
 }
 
-// addMetric adds a metric that no earlier record has.
+// addMetric adds a metric of a record, unless an earlier record had it.
 func (t *Test) addMetric(r results.Record, name string) {
 	key := Key{r.Scenario, r.Op, name}
-	if _, met := t.byKey[key]; met {
+	if _, known := t.byKey[key]; known {
 		return
 	}
 	unit, tested := t.options.Units(name)
@@ -135,8 +139,8 @@ func (t *Test) addMetric(r results.Record, name string) {
 	t.metrics = append(t.metrics, t.byKey[key])
 }
 
-// Decide adds a metric that no pair decides, such as one of an operation that can't be measured. It is
-// among the metrics of every later analysis. given explains the decision.
+// Decide adds a metric that the caller has decided, for example because its operation can't be
+// measured. Every later analysis returns it among its metrics. given explains the decision.
 func (t *Test) Decide(key Key, d Decision, given any) {
 	unit, _ := results.LookupUnit(key.Unit)
 	unit.Name = key.Unit
@@ -146,8 +150,8 @@ func (t *Test) Decide(key Key, d Decision, given any) {
 	})
 }
 
-// Abandon decides each metric of the operation of key, which can't be measured any more. If it was never
-// measured, key is a metric of its own, as for [Test.Decide].
+// Abandon decides every metric of key's operation, which can't be measured any more. If the
+// operation was never measured, Abandon adds the metric key, as [Test.Decide] does.
 func (t *Test) Abandon(key Key, d Decision, given any) {
 	measured := false
 	for _, m := range t.metrics {
@@ -167,15 +171,15 @@ func (t *Test) Resting(scenario, op string) bool {
 	})
 }
 
-// Analyze analyzes the pairs that there are. It is called when an analysis is due, and with last once at
-// the end; metrics that are open then are unclear. decided reports whether further pairs would change
-// nothing, as far as is asked.
+// Analyze analyzes all pairs. The caller calls it whenever an analysis is due, and once more with
+// last set, which makes metrics that are still open unclear. decided reports whether the test is
+// over: every metric is decided or, unless operations rest, one got worse.
 func (t *Test) Analyze(last bool) (r Result, decided bool) {
 	share := t.options.schedule().share(t.analyses)
 	t.analyses++
 	level := 1 - 2*Misses*share
 	t.sort()
-	bounds := make([]float64, len(t.metrics)) // how much worse each may be
+	bounds := make([]float64, len(t.metrics)) // of how much worse each metric is
 	criticalRanks := map[int]int{}            // by number of pairs
 	for i, m := range t.metrics {
 		var found stats.Location
@@ -215,7 +219,7 @@ func (t *Test) Analyze(last bool) (r Result, decided bool) {
 	return r, decided
 }
 
-// rest lets the operations rest whose metrics, those of t.metrics, are all decided.
+// rest lets operations rest whose metrics are all decided. metrics are the results of t.metrics.
 func (t *Test) rest(metrics []Metric) {
 	open := map[Key]bool{}
 	for _, m := range metrics {
@@ -230,17 +234,17 @@ func (t *Test) rest(metrics []Metric) {
 	}
 }
 
-// sort sorts the metrics: scenarios and operations as they came, metrics as in [results.Units].
+// sort sorts the metrics as [Result.Metrics] has them.
 func (t *Test) sort() {
-	came := map[Key]int{}
+	added := map[Key]int{} // the place of each operation in the order in which they were added
 	for _, m := range t.metrics {
-		if k := m.operation(); came[k] == 0 {
-			came[k] = len(came) + 1
+		if k := m.operation(); added[k] == 0 {
+			added[k] = len(added) + 1
 		}
 	}
 	slices.SortStableFunc(t.metrics, func(a, b *metric) int {
 		return cmp.Or(
-			cmp.Compare(came[a.operation()], came[b.operation()]),
+			cmp.Compare(added[a.operation()], added[b.operation()]),
 			cmp.Compare(results.UnitOrder(a.unit.Name), results.UnitOrder(b.unit.Name)),
 		)
 	})

@@ -117,8 +117,8 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestTestsWhatTimingDetermines: a count that differs among the base's own blocks is no proof that the
-// other side is another one; one that is worse by far is still found.
+// TestTestsWhatTimingDetermines: a count that differs among the base's own blocks is no proof that
+// the other side is another one; one that is worse by far is still found.
 func TestTestsWhatTimingDetermines(t *testing.T) {
 	for name, row := range map[string]struct {
 		base, now float64 // share of blocks in which a push failed
@@ -207,8 +207,8 @@ func TestNeverPassesWhatIsNotThere(t *testing.T) {
 	require.Equal(t, 1.0, r.Metrics[0].Now.Median)
 }
 
-// TestDriftFallsOut: the machine becomes slower by 30% while it is measured, evenly or all at once, and the ratio of the
-// two sides moves by less than a hundredth.
+// TestDriftFallsOut: the machine becomes slower by 30% while it is measured, evenly or all at once,
+// and the ratio of the two sides moves by less than a hundredth.
 func TestDriftFallsOut(t *testing.T) {
 	const pairs = 54
 	for name, speed := range map[string]func(at float64) float64{
@@ -238,7 +238,8 @@ func TestDriftFallsOut(t *testing.T) {
 	}
 }
 
-// recordedTurns are pairs of a real comparison of identical sides, on a machine with two noisy cores that others used.
+// recordedTurns are pairs of a real comparison of identical sides, on a machine with two noisy
+// cores that others used.
 func recordedTurns(t testing.TB) (pairs [][2][][]results.Record) {
 	t.Helper()
 	side := func(file string) [][]results.Record {
@@ -264,8 +265,8 @@ func recordedTurns(t testing.TB) (pairs [][2][][]results.Record) {
 	return pairs
 }
 
-// resampled runs a comparison of pairs drawn from the recorded ones, the sides of each swapped or not
-// by chance, which is what it means that nothing changed. change makes now's side worse.
+// resampled runs a comparison of pairs drawn from the recorded ones, the sides of each swapped or
+// not by chance, which is what it means that nothing changed. change makes now's side worse.
 func resampled(t testing.TB, random *rand.Rand, pairs [][2][][]results.Record, most int, change func(results.Value) results.Value) Decision {
 	p := New(Options{})
 	for n := 1; ; n++ {
@@ -302,8 +303,8 @@ func changed(blocks [][]results.Record, change func(results.Value) results.Value
 	return worse
 }
 
-// TestFalseAlarmsOnRecordedNoise: of 2,000 comparisons of identical sides not more are called regressed, or
-// improved, than is stated.
+// TestFalseAlarmsOnRecordedNoise: of 2,000 comparisons of identical sides not more are called
+// regressed, or improved, than is stated.
 func TestFalseAlarmsOnRecordedNoise(t *testing.T) {
 	if testing.Short() {
 		t.Skip("some seconds")
