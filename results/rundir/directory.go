@@ -24,35 +24,36 @@ const (
 	HTMLFile     = "report.html"
 	ProfilesName = "profiles"
 
-	// PartialLatencyFile holds the response times of a partial repetition, as latency.hlog holds those of
-	// complete ones.
+	// PartialLatencyFile holds the response times of a partial repetition. It has the format of
+	// latency.hlog, which holds the response times of complete repetitions.
 	PartialLatencyFile = "partial.hlog"
 )
 
-// A Directory is the directory that a run in progress writes. What its methods write is on the disk when
-// they return, so the directory can be read at every moment, whatever happens to the process. The methods
-// may be called from several goroutines.
+// A Directory is the directory that a run in progress writes. What its methods write is on the disk
+// when they return, so the directory can be read at every moment, whatever happens to the process.
+// Its methods may be called concurrently.
 //
-// The directory gets its name with the first WriteRun and is hidden before, so no kill leaves one without
-// run.json. That file says how much of the others belongs to the run (Run.FileLengths): what a kill left beyond
-// that, a line cut in half or samples of a repetition that nobody has judged, is no part of the run.
+// The directory is hidden until the first WriteRun gives it its name, so a kill never leaves one
+// without run.json. That file says how much of the others belongs to the run (Run.FileLengths). What a
+// kill left beyond that, half a line or samples of a repetition that wasn't judged, isn't part of
+// the run.
 type Directory struct {
 	path string
 
 	mu      sync.Mutex
-	current string // where it is: path, or a hidden name before the first WriteRun
+	current string // path, or a hidden name before the first WriteRun
 	samples *results.SampleWriter
-	encoded bytes.Buffer             // what samples has written and no file holds yet
+	encoded bytes.Buffer             // what samples wrote, until it is appended to a file
 	files   map[string]*appendedFile // closed by Close
-	spare   *os.File                 // space for the last run.json on a full disk; nil if none is left
-	failed  error                    // why the files take nothing more
+	spare   *os.File                 // space for the last run.json on a full disk, or nil
+	failed  error                    // why nothing more can be appended, or nil
 	closed  bool
 }
 
 // An appendedFile is a file that grows.
 type appendedFile struct {
 	*os.File
-	size int64 // of what was appended completely
+	size int64 // in bytes, without what was appended in part
 }
 
 // A Chunk is appended to one of a run directory's files. It consists of whole lines.
@@ -61,9 +62,9 @@ type Chunk struct {
 	Data []byte
 }
 
-// Create makes the directory parent/<started, UTC>-<scenario>-<id>, and parent if it is missing. id tells
-// apart runs that start in the same second. If the directory can't be made, the error is an
-// [*results.InputError] and nothing is left behind.
+// Create makes the directory parent/<started, UTC>-<scenario>-<id>, and parent if it is missing. id
+// distinguishes runs that start in the same second. If the directory can't be made, Create returns
+// an [*results.InputError] and leaves nothing behind.
 func Create(parent, scenario string, started time.Time, id string) (*Directory, error) {
 	for what, word := range map[string]string{"scenario": scenario, "run id": id} {
 		if err := results.CheckName(what, word); err != nil {
@@ -79,7 +80,10 @@ func Create(parent, scenario string, started time.Time, id string) (*Directory, 
 	}
 	made, err := mkdirTracked(parent)
 	if err == nil {
-		d := &Directory{path: filepath.Join(parent, name), current: filepath.Join(parent, "."+name+".tmp"), files: make(map[string]*appendedFile)}
+		d := &Directory{
+			path: filepath.Join(parent, name), current: filepath.Join(parent, "."+name+".tmp"),
+			files: make(map[string]*appendedFile),
+		}
 		if _, err = os.Lstat(d.path); err == nil {
 			err = os.ErrExist
 		} else if err = os.Mkdir(d.current, 0o755); err == nil {
@@ -93,21 +97,24 @@ func Create(parent, scenario string, started time.Time, id string) (*Directory, 
 		}
 	}
 	for i := len(made) - 1; i >= 0; i-- {
-		err = errors.Join(err, removeAgain(made[i]))
+		err = errors.Join(err, removeMade(made[i]))
 	}
-	return nil, &results.InputError{Path: parent, Problem: "no run directory can be made in it (" + results.WithoutPath(err) + ")", Want: "name a directory that can be written", Err: err}
+	return nil, &results.InputError{
+		Path: parent, Problem: "no run directory can be made in it (" + results.WithoutPath(err) + ")",
+		Want: "name a directory that can be written", Err: err,
+	}
 }
 
-// removeAgain removes a directory that was just made. It is no error if the directory is gone.
-func removeAgain(dir string) error {
+// removeMade removes a directory that was just made. It returns nil if the directory is gone.
+func removeMade(dir string) error {
 	if err := os.Remove(dir); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-// mkdirTracked makes the directories of path that are missing, as [os.MkdirAll] does. It returns those that
-// it made, outermost first.
+// mkdirTracked makes the missing directories of path, as [os.MkdirAll] does, and returns them,
+// outermost first.
 func mkdirTracked(path string) (made []string, err error) {
 	var missing []string
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
@@ -128,23 +135,23 @@ func mkdirTracked(path string) (made []string, err error) {
 		switch {
 		case err == nil:
 			made = append(made, missing[i])
-		case !errors.Is(err, os.ErrExist): // another run may have made it meanwhile
+		case !errors.Is(err, os.ErrExist): // if it exists, another run has made it meanwhile
 			return made, err
 		}
 	}
 	return made, nil
 }
 
-// Path returns the directory's path: the parent as it was given, and the name below it. The directory exists
-// from the first WriteRun on.
+// Path returns the directory's path: Create's parent as it was given, and the name in it. The
+// directory exists from the first WriteRun on.
 func (d *Directory) Path() string { return d.path }
 
-// ProfilesDir returns the path of the directory for profiles, which exists from the first WriteRun on.
+// ProfilesDir returns the path of the directory for profiles. It exists from the first WriteRun on.
 func (d *Directory) ProfilesDir() string { return filepath.Join(d.path, ProfilesName) }
 
-// WriteRun replaces run.json, atomically. It must be called first, so that no directory holds something
-// without saying what it is. A run that is over is written even if the disk is full: space was kept for
-// that.
+// WriteRun replaces run.json atomically. It must be called before AppendRepetition, so that a
+// directory always says what it holds. If the run is over, WriteRun succeeds even on a full disk:
+// Create reserved space for that.
 func (d *Directory) WriteRun(run results.Run) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -188,14 +195,16 @@ func (d *Directory) publish() error {
 	return atomicfile.SyncDirectory(filepath.Dir(d.path))
 }
 
-// AppendRepetition appends what one repetition measured: a line for each record to samples.txt, and more to
-// other files. All of it is on the disk when it returns, or nothing if it returns an error: then every file
-// ends as it did before, and takes no more. It becomes a part of the run with the next WriteRun.
-func (d *Directory) AppendRepetition(records []results.Record, more ...Chunk) error {
+// AppendRepetition appends what one repetition measured: a line for each record to samples.txt, and
+// each chunk to its file. All of it is on the disk when AppendRepetition returns, and becomes part
+// of the run with the next WriteRun. After an error every file is as it was before, and nothing
+// more can be appended.
+func (d *Directory) AppendRepetition(records []results.Record, chunks ...Chunk) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.samples == nil {
-		return fmt.Errorf("append to %s: run.json with the machine's GOMAXPROCS must be written first", filepath.Join(d.current, SamplesFile))
+		return fmt.Errorf("append to %s: run.json with the machine's GOMAXPROCS must be written first",
+			filepath.Join(d.current, SamplesFile))
 	}
 	if d.failed != nil {
 		return d.failed
@@ -204,7 +213,7 @@ func (d *Directory) AppendRepetition(records []results.Record, more ...Chunk) er
 	if err := d.samples.Write(records...); err != nil {
 		return err
 	}
-	chunks := append([]Chunk{{SamplesFile, d.encoded.Bytes()}}, more...)
+	chunks = append([]Chunk{{SamplesFile, d.encoded.Bytes()}}, chunks...)
 	var touched []*appendedFile
 	for _, c := range chunks {
 		if len(c.Data) == 0 {
@@ -235,7 +244,7 @@ func (d *Directory) AppendRepetition(records []results.Record, more ...Chunk) er
 	return nil
 }
 
-// open returns a file that is appended to, and makes it if it is missing.
+// open returns a file for appending, and creates it if it is missing.
 func (d *Directory) open(name string) (*appendedFile, error) {
 	path, err := d.join(name)
 	if err != nil {
@@ -262,7 +271,8 @@ func (d *Directory) join(name string) (string, error) {
 	return filepath.Join(d.path, name), nil
 }
 
-// Close flushes and closes the files. The directory stays as it is. A second call does nothing.
+// Close flushes and closes the files, and leaves the directory as it is. A second call does
+// nothing.
 func (d *Directory) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -280,7 +290,7 @@ func (d *Directory) Close() error {
 	return nil
 }
 
-// Discard closes the directory and removes it. It is for a directory in which no run was begun.
+// Discard closes the directory and removes it. It is for a run that didn't begin.
 func (d *Directory) Discard() error {
 	return errors.Join(d.Close(), os.RemoveAll(d.current))
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// An Entry describes a run of a folder by its run.json. Its samples aren't read: a folder may hold thousands
-// of runs.
+// An Entry describes a run in a folder, as its run.json does. The run's samples aren't read, since
+// a folder may hold thousands of runs.
 type Entry struct {
 	Path        string          `json:"run"` // the directory
 	Scenario    string          `json:"scenario"`
@@ -26,28 +26,28 @@ type Entry struct {
 	Finished    time.Time       `json:"finished,omitzero"`
 	Status      results.Status  `json:"status"`
 	Valid       bool            `json:"valid"`
-	Verdict     results.Verdict `json:"verdict"` // as it was judged when it ran; empty if it wasn't
+	Verdict     results.Verdict `json:"verdict"` // when it ran; empty if it wasn't judged
 	Repetitions int             `json:"repetitions"`
-	Bytes       int64           `json:"bytes"` // of all its files
+	Bytes       int64           `json:"bytes"` // size of all its files
 
-	// Problem says why the directory can't be read as a run, or not completely; then the other fields hold
-	// as much as could be read.
+	// Problem says why the directory can't be read as a run, or not completely. The other fields
+	// then hold what could be read.
 	Problem string `json:"problem,omitempty"`
 }
 
-// A Filter says which runs to list. A directory that can't be read is listed whatever the filter: nobody
-// knows that it doesn't match.
+// A Filter says which runs to list. A field that isn't set matches any run. A directory that can't be
+// read as a run is always listed, since it may match.
 type Filter struct {
-	Scenario string          // a name, or a pattern of package path such as rollout-*; empty means any
-	Revision string          // its beginning; empty means any
-	Verdict  results.Verdict // empty means any; FilterUnjudged, runs without one
-	Since    time.Time       // begun then or later; zero means any
+	Scenario string          // a name, or a pattern for [path.Match] such as rollout-*
+	Revision string          // how the revision begins
+	Verdict  results.Verdict // FilterUnjudged lists runs without one
+	Since    time.Time       // matches runs that began then or later
 }
 
-// FilterUnjudged is the Verdict of a filter for runs that have none.
+// FilterUnjudged is the Verdict of a [Filter] for runs that have none.
 const FilterUnjudged results.Verdict = "none"
 
-// Check returns an error that names the field if the filter makes no sense.
+// Check returns an error that names the field if a field of the filter isn't valid.
 func (f Filter) Check() error {
 	if _, err := path.Match(f.Scenario, ""); err != nil {
 		return fmt.Errorf("scenario %q: want a name, or a pattern such as rollout-*", f.Scenario)
@@ -61,7 +61,7 @@ func (f Filter) Check() error {
 	return nil
 }
 
-// Matches reports whether the filter takes a run.
+// Matches reports whether a run matches the filter.
 func (f Filter) Matches(e Entry) bool {
 	if f.Scenario != "" {
 		if ok, err := path.Match(f.Scenario, e.Scenario); err != nil || !ok {
@@ -72,15 +72,17 @@ func (f Filter) Matches(e Entry) bool {
 	if f.Verdict == FilterUnjudged && verdict == "" {
 		verdict = FilterUnjudged
 	}
-	return strings.HasPrefix(e.Revision, f.Revision) && (f.Verdict == "" || f.Verdict == verdict) && !e.Started.Before(f.Since)
+	return strings.HasPrefix(e.Revision, f.Revision) && (f.Verdict == "" || f.Verdict == verdict) &&
+		!e.Started.Before(f.Since)
 }
 
 // dirBatch is how many names of a folder are read at a time.
 const dirBatch = 256
 
-// List returns the runs in a folder that the filter takes, newest first, and every directory that can't be
-// read as a run; those without a known beginning come last. It changes nothing. Files beside the runs aren't
-// listed. A run takes no more memory than its entry.
+// List returns the runs in a folder that match the filter, newest first, and every directory that
+// can't be read as a run. Entries whose start isn't known come last. List ignores files beside the
+// runs, and keeps no more of a run in memory than its entry. Errors about the folder are
+// [*results.InputError].
 func List(folder string, filter Filter) ([]Entry, error) {
 	if err := filter.Check(); err != nil {
 		return nil, err
@@ -88,9 +90,10 @@ func List(folder string, filter Filter) ([]Entry, error) {
 	bad := func(problem, want string, err error) ([]Entry, error) {
 		return nil, &results.InputError{Path: folder, Problem: problem, Want: want, Err: err}
 	}
+	const wantFolder = "name a folder of runs, as `fleetmark run` makes them"
 	dir, err := os.Open(folder)
 	if err != nil {
-		return bad("can't be opened ("+results.WithoutPath(err)+")", "name a folder of runs, as `fleetmark run` makes them", err)
+		return bad("can't be opened ("+results.WithoutPath(err)+")", wantFolder, err)
 	}
 	defer dir.Close()
 	if _, err := os.Stat(filepath.Join(folder, RunFile)); err == nil {
@@ -101,7 +104,7 @@ func List(folder string, filter Filter) ([]Entry, error) {
 		names, err := dir.ReadDir(dirBatch)
 		for _, name := range names {
 			path := filepath.Join(folder, name.Name())
-			info, err := os.Stat(path) // a link to a run is as good as the run
+			info, err := os.Stat(path) // follows a link to a run
 			if _, gone := os.Lstat(path); errors.Is(gone, fs.ErrNotExist) || err == nil && !info.IsDir() {
 				continue
 			}
@@ -113,7 +116,7 @@ func List(folder string, filter Filter) ([]Entry, error) {
 			break
 		}
 		if err != nil {
-			return bad("can't be read ("+results.WithoutPath(err)+")", "name a folder of runs, as `fleetmark run` makes them", err)
+			return bad("can't be read ("+results.WithoutPath(err)+")", wantFolder, err)
 		}
 	}
 	slices.SortFunc(all, func(a, b Entry) int {
@@ -122,7 +125,7 @@ func List(folder string, filter Filter) ([]Entry, error) {
 	return all, nil
 }
 
-// readEntry describes a directory by its run.json.
+// readEntry returns the entry of a directory.
 func readEntry(dir string) Entry {
 	e := Entry{Path: dir}
 	var err error
@@ -143,12 +146,13 @@ func readEntry(dir string) Entry {
 		e.Problem = shortError(err)
 		return e
 	}
-	e.Scenario, e.Revision, e.Started, e.Finished = run.Scenario, run.Revision, run.Started.UTC(), run.Finished.UTC()
+	e.Scenario, e.Revision = run.Scenario, run.Revision
+	e.Started, e.Finished = run.Started.UTC(), run.Finished.UTC()
 	e.Status, e.Valid, e.Verdict, e.Repetitions = run.Status, run.Valid, run.Verdict, run.Repetitions
 	return e
 }
 
-// shortError returns the message of an error without the directory, which is shown beside it.
+// shortError returns the message of an error without the path of the run directory.
 func shortError(err error) string {
 	if input, ok := errors.AsType[*results.InputError](err); ok {
 		where := filepath.Base(input.Path)
@@ -160,7 +164,8 @@ func shortError(err error) string {
 	return err.Error()
 }
 
-// sizeOf returns the size of all files of a directory, as far as they can be reached.
+// sizeOf returns the size of all files below dir that can be reached, and the first error about the
+// others.
 func sizeOf(dir string) (total int64, first error) {
 	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
@@ -169,7 +174,8 @@ func sizeOf(dir string) (total int64, first error) {
 				total += info.Size()
 			}
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && first == nil { // a run that goes on replaces files
+		// A file that is gone is no error: a run in progress replaces files.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && first == nil {
 			first = err
 		}
 		return nil

@@ -6,22 +6,23 @@ import (
 	"syscall"
 )
 
-// spareBytes is kept free for the last run.json of a run: that of some hundred repetitions.
+// spareBytes is the space that is reserved for the last run.json of a run. It suffices for some
+// hundred repetitions.
 const spareBytes = 64 << 10
 
-// newSpareSpace takes up space in a directory that can be released when the disk is full. The file has no
-// name, so a kill leaves nothing of it. It returns nil where a file can't be without a name while it is
-// open, as on Windows.
+// newSpareSpace reserves space in a directory, to be released when the disk is full. The file has
+// no name, so a kill leaves nothing of it. newSpareSpace returns nil on systems such as Windows,
+// where an open file must have a name.
 func newSpareSpace(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, ".reserve.*.tmp")
 	if err != nil {
 		return nil, err
 	}
 	unnamed := os.Remove(f.Name()) == nil
-	// Written, and not only made so long: a hole takes up no space.
+	// Written rather than truncated to its length, since a hole takes up no space.
 	_, err = f.Write(make([]byte, spareBytes))
 	if err == nil && unnamed {
-		return f, f.Sync() // some file systems find out only then that they are full
+		return f, f.Sync() // some file systems notice only now that they are full
 	}
 	err = errors.Join(err, f.Close())
 	if !unnamed {
@@ -40,7 +41,7 @@ func (d *Directory) releaseSpare() error {
 	return f.Close()
 }
 
-// isDiskFull reports whether an error says that a disk, or somebody's share of it, is full.
+// isDiskFull reports whether err says that the disk, or the user's quota of it, is full.
 func isDiskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

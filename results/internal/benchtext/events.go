@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// A testEvent is a line of `go test -json`; see `go doc test2json`.
+// A testEvent is a line of the output of `go test -json`; see `go doc test2json`.
 type testEvent struct {
 	Action     string
 	Package    string
 	Test       string
 	Output     string
-	ImportPath string // of a package that is built
+	ImportPath string // of a package that is being built
 }
 
-// maxForeign bounds how many lines may stand before the first event, such as the go command's messages
+// maxForeign bounds how many lines may precede the first event, such as the go command's messages
 // about downloads.
 const maxForeign = 100
 
@@ -28,38 +28,41 @@ func hasTestEvents(text []byte) bool {
 			return false
 		}
 		var e testEvent
-		if line = bytes.TrimSpace(line); bytes.HasPrefix(line, []byte("{")) && json.Unmarshal(line, &e) == nil && e.Action != "" {
+		line = bytes.TrimSpace(line)
+		if bytes.HasPrefix(line, []byte("{")) && json.Unmarshal(line, &e) == nil && e.Action != "" {
 			return true
 		}
 	}
 	return false
 }
 
-// joinEvents sets Data to the lines that the outputs of events make. A line of output may come in several
-// events, with events between them of packages that run at the same time: outputs are joined by package
-// and test. The lines of a package stay together, because a configuration line belongs to those after it.
+// joinEvents sets Data to the lines of output that the events in text carry. A line may come in
+// several events, interleaved with events of packages that run at the same time, so outputs are
+// joined by package and test. The lines of a package stay together, because a configuration line
+// applies to the lines after it.
 func (t *Text) joinEvents(text []byte) {
 	type outputLine struct {
 		text string
-		from int
+		from int // the line of the file
 	}
+	isPackageLine := func(l outputLine) bool { return strings.HasPrefix(l.text, "pkg: ") }
 	type source struct{ pkg, test string }
 	var packages []string
 	whole := map[string][]outputLine{}
-	begun, order := map[source]string{}, []source{}
+	partial, order := map[source]string{}, []source{}
 	n := 0
 	add := func(s source, output string) {
 		if _, ok := whole[s.pkg]; !ok {
 			packages, whole[s.pkg] = append(packages, s.pkg), nil
 		}
-		if _, ok := begun[s]; !ok {
+		if _, ok := partial[s]; !ok {
 			order = append(order, s)
 		}
-		rest := begun[s] + output
+		rest := partial[s] + output
 		for {
 			line, after, ended := strings.Cut(rest, "\n")
 			if !ended {
-				begun[s] = rest
+				partial[s] = rest
 				return
 			}
 			whole[s.pkg] = append(whole[s.pkg], outputLine{line, n})
@@ -73,7 +76,7 @@ func (t *Text) joinEvents(text []byte) {
 		switch {
 		case len(line) == 0:
 		case line[0] != '{':
-			add(source{}, string(line)+"\n") // the go command's own
+			add(source{}, string(line)+"\n") // a message of the go command
 		default:
 			if err := json.Unmarshal(line, &e); err != nil {
 				t.damaged(n, string(line), "no event of go test -json: "+err.Error())
@@ -94,16 +97,16 @@ func (t *Text) joinEvents(text []byte) {
 		t.from = append(t.from, from)
 	}
 	for _, pkg := range packages {
-		if pkg != "" && !slices.ContainsFunc(whole[pkg], func(l outputLine) bool { return strings.HasPrefix(l.text, "pkg: ") }) {
-			write("pkg: "+pkg, 0) // or results would be of the package before
+		if named := slices.ContainsFunc(whole[pkg], isPackageLine); pkg != "" && !named {
+			write("pkg: "+pkg, 0) // otherwise its results would belong to the package before
 		}
 		for _, l := range whole[pkg] {
 			write(l.text, l.from)
 		}
 	}
 	for _, s := range order {
-		if strings.HasPrefix(begun[s], "Benchmark") {
-			t.damaged(n, begun[s], "its end is missing")
+		if strings.HasPrefix(partial[s], "Benchmark") {
+			t.damaged(n, partial[s], "its end is missing")
 		}
 	}
 	t.Data = b.Bytes()

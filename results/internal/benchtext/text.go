@@ -1,8 +1,10 @@
-// Package benchtext reads what go test printed leniently: as lines of the Go benchmark format, whether
-// they stand in a file themselves or in the events of `go test -json`, of which lines may be damaged, and
-// the last one cut short. It counts what it leaves out, and says so in sentences.
+// Package benchtext turns what go test printed into lines of the Go benchmark format, leniently.
+// The lines may be in the file as they are or in the events of `go test -json`; some may be
+// damaged, and the last one cut short. A [Text] counts what is left out, and reports it in
+// sentences.
 //
-// It parses no results: the lines are benchfmt's to read, and its reader tells the Text about each.
+// The package parses no results. Its caller reads [Text.Data] with package benchfmt, and tells the
+// Text which lines held a sample ([Text.AddWhole]) and which were damaged ([Text.AddDamaged]).
 package benchtext
 
 import (
@@ -11,35 +13,34 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/perf/benchfmt"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// A Text is what go test printed, as lines of the Go benchmark format: a file's own lines, or those that
-// the events of `go test -json` carry. It counts what is damaged.
+// A Text is what go test printed, as lines of the Go benchmark format. It counts damaged lines.
 type Text struct {
 	Data     []byte
-	Failures []string // lines that say that go test failed, a sentence each
+	Failures []string // a sentence for each line which says that go test failed
 
 	path       string
 	from       []int          // the line of the file for each line of Data; nil if they are the same
-	benchmarks []string       // as they first appear
-	whole, bad map[string]int // samples of each
-	reasons    []string       // what is wrong with each damaged line, a sentence each
+	benchmarks []string       // in the order in which they first appear
+	whole, bad map[string]int // number of samples by benchmark
+	damage     []string       // a sentence for each damaged line
 }
 
-// maxReasons bounds how many damaged lines, and how many failures, are quoted.
-const maxReasons = 20
+// maxQuotes bounds how many damaged lines, and how many failures, are quoted.
+const maxQuotes = 20
 
-// Verbatim returns the text of a file that is taken as it is. path names it in sentences.
+// Verbatim returns the text of a file whose lines are taken as they are. path names the file in
+// sentences.
 func Verbatim(path string, data []byte) *Text {
 	return &Text{path: path, Data: data, whole: map[string]int{}, bad: map[string]int{}}
 }
 
-// New returns the text of a file that go test wrote. path names it in sentences.
+// New returns the text of a file that go test wrote. path names the file in sentences.
 func New(path string, data []byte) *Text {
 	t := Verbatim(path, data)
 	if hasTestEvents(data) {
@@ -50,10 +51,11 @@ func New(path string, data []byte) *Text {
 	for line := range bytes.Lines(t.Data) {
 		n++
 		if text := strings.TrimSpace(string(line)); isFailure(text) {
-			t.Failures = append(t.Failures, fmt.Sprintf("%s:%d: go test failed there: %s", path, t.Line(n), strconv.Quote(clipped(text))))
+			failure := fmt.Sprintf("%s:%d: go test failed there: %s", path, t.Line(n), quoted(text))
+			t.Failures = append(t.Failures, failure)
 		}
 	}
-	t.Failures = t.Failures[:min(len(t.Failures), maxReasons)]
+	t.Failures = t.Failures[:min(len(t.Failures), maxQuotes)]
 	return t
 }
 
@@ -67,7 +69,8 @@ func isFailure(line string) bool {
 	return line == "FAIL"
 }
 
-// Line returns the file's line for a line of Data. Both count from 1. It returns 0 if there is none.
+// Line returns the line of the file that line n of Data comes from. Both count from 1. It returns 0
+// if the line comes from no line of the file.
 func (t *Text) Line(n int) int {
 	if t.from == nil {
 		return n
@@ -78,7 +81,7 @@ func (t *Text) Line(n int) int {
 	return t.from[n-1]
 }
 
-// lineText returns a line of Data.
+// lineText returns line n of Data, without its line break.
 func (t *Text) lineText(n int) string {
 	for line := range bytes.Lines(t.Data) {
 		if n--; n == 0 {
@@ -90,78 +93,71 @@ func (t *Text) lineText(n int) string {
 
 // AddWhole counts a sample that was read.
 func (t *Text) AddWhole(benchmark string) {
-	t.meet(benchmark)
+	t.addBenchmark(benchmark)
 	t.whole[benchmark]++
 }
 
-// meet adds a benchmark to those that the text has.
-func (t *Text) meet(benchmark string) {
+// addBenchmark adds a benchmark, unless the text has it already.
+func (t *Text) addBenchmark(benchmark string) {
 	if t.whole[benchmark]+t.bad[benchmark] == 0 {
 		t.benchmarks = append(t.benchmarks, benchmark)
 	}
 }
 
-// AddDamaged counts line n of Data, which was not read because of a problem.
+// AddDamaged counts line n of Data as damaged. problem says what is wrong with it.
 func (t *Text) AddDamaged(n int, problem string) {
 	t.damaged(t.Line(n), t.lineText(n), problem)
 }
 
-// damaged counts a damaged line of the file.
+// damaged counts a damaged line of the file. text is what the line holds.
 func (t *Text) damaged(line int, text, problem string) {
 	of := ""
 	if words := strings.Fields(text); len(words) > 0 && strings.HasPrefix(words[0], "Benchmark") {
 		name := strings.TrimPrefix(words[0], "Benchmark")
-		t.meet(name)
+		t.addBenchmark(name)
 		t.bad[name]++
 		of = " of " + name
 	}
-	t.reasons = append(t.reasons, fmt.Sprintf("%s:%d: damaged line%s (%s) is left out: %s", t.path, line, of, problem, strconv.Quote(clipped(text))))
+	t.damage = append(t.damage,
+		fmt.Sprintf("%s:%d: damaged line%s (%s) is left out: %s", t.path, line, of, problem, quoted(text)))
 }
 
-// maxQuoted bounds a quoted line, in bytes.
+// maxQuoted bounds a quoted line, in characters.
 const maxQuoted = 120
 
-func clipped(text string) string {
-	if len(text) <= maxQuoted {
-		return text
-	}
-	end := maxQuoted
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "…"
-}
+func quoted(text string) string { return strconv.Quote(plaintext.Clip(text, maxQuoted)) }
 
-// Warnings returns what the text lacks, once it was read, a sentence each: damaged lines, how many samples
-// are left of each benchmark that lost some, and failures.
+// Warnings returns a sentence for each damaged line, for each benchmark that lost samples, and for
+// each failure. It is complete once all lines were read.
 func (t *Text) Warnings() []string {
-	list := slices.Clone(t.reasons[:min(len(t.reasons), maxReasons)])
-	if more := len(t.reasons) - len(list); more > 0 {
+	list := slices.Clone(t.damage[:min(len(t.damage), maxQuotes)])
+	if more := len(t.damage) - len(list); more > 0 {
 		list = append(list, fmt.Sprintf("%s: %d more damaged lines are left out", t.path, more))
 	}
 	for _, name := range t.benchmarks {
 		if bad := t.bad[name]; bad > 0 {
-			list = append(list, fmt.Sprintf("%s: %s has %d of %s", t.path, name, t.whole[name], plaintext.Count(t.whole[name]+bad, "sample")))
+			all := plaintext.Count(t.whole[name]+bad, "sample")
+			list = append(list, fmt.Sprintf("%s: %s has %d of %s", t.path, name, t.whole[name], all))
 		}
 	}
 	return append(list, t.Failures...)
 }
 
-// WhyEmpty returns why the text holds no result, as the problem of an input.
+// WhyEmpty returns why the text holds no result, as the Problem of an input error.
 func (t *Text) WhyEmpty() string {
 	problem := "holds no benchmark results"
-	if len(t.reasons) == 0 {
+	if len(t.damage) == 0 {
 		return problem
 	}
-	shown := t.reasons[:min(len(t.reasons), 3)]
+	shown := t.damage[:min(len(t.damage), 3)]
 	problem += " that can be read: " + strings.Join(shown, "; ")
-	if more := len(t.reasons) - len(shown); more > 0 {
+	if more := len(t.damage) - len(shown); more > 0 {
 		problem += fmt.Sprintf("; and %d more", more)
 	}
 	return problem
 }
 
-// cutLastLine removes the last line if it has no line break and was cut short: in the middle of its last
+// cutLastLine removes the last line if it has no line break and was cut short: within its last
 // unit, or before values that the benchmark's other samples have.
 func (t *Text) cutLastLine() {
 	at := bytes.LastIndexByte(t.Data, '\n') + 1
@@ -170,9 +166,8 @@ func (t *Text) cutLastLine() {
 	if len(words) < 4 || !strings.HasPrefix(words[0], "Benchmark") {
 		return
 	}
-	ends := words[3:] // the last word of a whole line is a unit
 	if len(words)%2 == 1 {
-		return // a value without a unit: benchfmt says so
+		return // it ends in a value without a unit, which benchfmt reports
 	}
 	own := unitsOf(words)
 	known := map[string]bool{"ns/op": true, "B/op": true, "allocs/op": true, "MB/s": true}
@@ -190,7 +185,7 @@ func (t *Text) cutLastLine() {
 			cut = true
 		}
 	}
-	unit := ends[len(ends)-1]
+	unit := words[len(words)-1]
 	if !known[unit] {
 		for u := range known {
 			cut = cut || strings.HasPrefix(u, unit)
@@ -202,7 +197,7 @@ func (t *Text) cutLastLine() {
 	}
 }
 
-// unitsOf returns the units of a result line's words.
+// unitsOf returns the units in the words of a result line.
 func unitsOf(words []string) (units []string) {
 	for i := 3; i < len(words); i += 2 {
 		units = append(units, words[i])
@@ -210,11 +205,12 @@ func unitsOf(words []string) (units []string) {
 	return units
 }
 
-// UnknownDirection returns what is wrong with a Unit line that should say which way is better. It is empty
-// if nothing is.
+// UnknownDirection returns what is wrong with a Unit line that should say which way is better. It
+// returns "" for a line that is right.
 func UnknownDirection(u *benchfmt.UnitMetadata) string {
 	if u.Key != "better" || u.Value == "higher" || u.Value == "lower" {
 		return ""
 	}
-	return fmt.Sprintf("Unit %s better=%s: want better=higher or better=lower, so nothing says which way is better", u.OrigUnit, u.Value)
+	return fmt.Sprintf("Unit %s better=%s: want better=higher or better=lower, so nothing says which way is better",
+		u.OrigUnit, u.Value)
 }

@@ -1,14 +1,14 @@
-// Package stats holds the statistics that results needs and no library of ours to import has: exact
-// rank tests with the estimates and bounds that belong to them, Student's interval of a mean, and
-// Holm's correction for many tests.
+// Package stats implements the statistics that results needs and no library provides: exact rank
+// tests with their estimates and bounds, Student's interval of a mean, and Holm's correction for
+// many tests.
 //
-// Every function takes values and returns numbers. The package knows nothing of metrics, of which
-// way is better, or of verdicts, and it imports nothing of Fleetmark's.
+// Every function takes values and returns numbers. The package knows no metrics, no directions and
+// no verdicts, and it imports nothing of Fleetmark.
 package stats
 
 import "slices"
 
-// Median returns the median of values, of which there must be one at least. It sorts them in place.
+// Median returns the median of values, which must not be empty. It sorts them in place.
 func Median(values []float64) float64 {
 	slices.Sort(values)
 	mid := len(values) / 2

@@ -6,16 +6,16 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// A Location is where the differences of pairs lie.
+// A Location estimates the center of the differences of pairs.
 type Location struct {
 	Estimate  float64
 	Low, High float64 // the interval around Estimate; 0 unless Bounded
-	Bounded   bool    // there are differences enough for an interval
-	P         float64 // the p-value of the test whether the location is 0
+	Bounded   bool    // there are enough differences for an interval
+	P         float64 // the p-value of the hypothesis that the location is 0
 }
 
-// SignedRanks returns the location by Wilcoxon's signed-rank test. outside is how many of the averages
-// of two differences lie outside the interval at either end, as [SignedRankQuantile] returns it.
+// SignedRanks returns the location by Wilcoxon's signed-rank test. outside is how many averages of
+// two differences lie outside the interval at either end, as [SignedRankQuantile] returns it.
 func SignedRanks(differences []float64, outside int) Location {
 	l := Location{P: signedRankP(differences)}
 	if len(differences) == 0 {
@@ -26,7 +26,8 @@ func SignedRanks(differences []float64, outside int) Location {
 }
 
 // StudentT returns the location by Student's t-test, with an interval of the given confidence. It
-// suits differences that are themselves means of many values, and so close to normally distributed.
+// suits differences that are themselves means of many values, and therefore nearly normally
+// distributed.
 func StudentT(differences []float64, confidence float64) Location {
 	n := float64(len(differences))
 	if n == 0 {
@@ -43,13 +44,13 @@ func StudentT(differences []float64, confidence float64) Location {
 	switch {
 	case deviation > 0:
 		l.P = 2 * t.CDF(-math.Abs(l.Estimate)/deviation)
-	case l.Estimate != 0: // all differ, and by the same
+	case l.Estimate != 0: // all differences are the same
 		l.P = 0
 	}
 	return l
 }
 
-// Mean returns the mean of values, of which there must be one at least.
+// Mean returns the mean of values, which must not be empty.
 func Mean(values []float64) float64 {
 	sum := 0.0
 	for _, v := range values {
@@ -58,7 +59,7 @@ func Mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// StandardError returns the standard error of the mean of values. It is 0 if there is but one.
+// StandardError returns the standard error of the mean of values. It returns 0 for a single value.
 func StandardError(values []float64) float64 {
 	n, mean, squares := float64(len(values)), Mean(values), 0.0
 	for _, v := range values {

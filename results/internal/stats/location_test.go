@@ -6,8 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStudentT: the expectations are from tables of Student's t (0.975 and 0.995 for 4 degrees of freedom: 2.776
-// and 4.604) and arithmetic on paper: the mean of 1 to 5 is 3, its standard error √0.5.
+// TestStudentT: the expectations are from tables of Student's t (0.975 and 0.995 for 4 degrees of
+// freedom: 2.776 and 4.604) and arithmetic on paper: the mean of 1 to 5 is 3, its standard error
+// √0.5.
 func TestStudentT(t *testing.T) {
 	for name, row := range map[string]struct {
 		differences []float64

@@ -7,21 +7,22 @@ import (
 )
 
 // Wilcoxon's signed-rank test (F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics
-// Bulletin 1, 1945) asks whether the differences of pairs lie around zero. It assumes that, if nothing
-// changed, a difference is as likely above zero as the same one below. That holds whatever the machine
-// did if the order of each pair was drawn at random. The estimate that belongs to the test is Hodges
-// and Lehmann's, the median of all averages of two differences (J. L. Hodges and E. L. Lehmann,
-// "Estimates of location based on rank tests", 1963), and its interval holds the averages that the test
-// would not reject (J. W. Tukey, 1949; M. Hollander and D. A. Wolfe, "Nonparametric statistical
-// methods", section 3.3).
+// Bulletin 1, 1945) tests whether the differences of pairs are symmetric around zero. It assumes
+// that, if nothing changed, a difference and its negation are equally likely. That holds whatever
+// the machine did if the order of each pair was drawn at random. The test's estimate is Hodges and
+// Lehmann's, the median of all averages of two differences (J. L. Hodges and E. L. Lehmann,
+// "Estimates of location based on rank tests", 1963), and its interval holds the averages that the
+// test would not reject (J. W. Tukey, 1949; M. Hollander and D. A. Wolfe, "Nonparametric
+// statistical methods", section 3.3).
 
-// MaxExactPairs is the number of pairs up to which the signed-rank test is meant: the distribution of
-// the rank sums is counted out, never approximated, which takes time with the cube of their number.
+// MaxExactPairs is the largest number of pairs for which the signed-rank test is meant. The
+// distribution of the rank sums is computed exactly, in time that grows with the cube of the number
+// of pairs.
 const MaxExactPairs = 400
 
-// signedRankP returns the two-sided p-value of differences. Zeros are left out, as Wilcoxon did;
-// differences of the same size share their ranks, and the distribution is that of the ranks as they
-// are. It returns 1 if there is no difference.
+// signedRankP returns the two-sided p-value of differences. It leaves out zeros, as Wilcoxon did.
+// Differences of the same size share their ranks, and the p-value allows for that. It is 1 if all
+// differences are zero.
 func signedRankP(differences []float64) float64 {
 	var sizes []float64
 	for _, d := range differences {
@@ -34,8 +35,8 @@ func signedRankP(differences []float64) float64 {
 		return 1
 	}
 	slices.SortFunc(sizes, func(a, b float64) int { return cmp.Compare(math.Abs(a), math.Abs(b)) })
-	doubled := make([]int, n) // twice the rank: that of a tie may be a half
-	positive := 0             // sum of the doubled ranks of those above zero
+	doubled := make([]int, n) // twice the ranks, since a shared rank may end in a half
+	positive := 0             // sum of the doubled ranks of the differences above zero
 	for i := 0; i < n; {
 		j := i
 		for j < n && math.Abs(sizes[j]) == math.Abs(sizes[i]) {
@@ -54,7 +55,7 @@ func signedRankP(differences []float64) float64 {
 }
 
 // rankSumTails returns the probabilities that a sum of ranks is at most, and at least, sum, if each
-// rank counts or doesn't with the same chance.
+// rank is in the sum with probability 1/2.
 func rankSumTails(ranks []int, sum int) (atMost, atLeast float64) {
 	chances := rankSumDistribution(ranks)
 	for s, p := range chances {
@@ -89,8 +90,8 @@ func rankSumDistribution(ranks []int) []float64 {
 	return chances
 }
 
-// hodgesLehmann returns the median of the averages of two differences, and the interval that leaves
-// outside of them at either end, as [SignedRankQuantile] returns it. bounded is false if outside is 0.
+// hodgesLehmann returns the median of the averages of two differences, and the interval between
+// them that leaves out the given number at either end. bounded is false if outside is 0.
 func hodgesLehmann(differences []float64, outside int) (estimate, low, high float64, bounded bool) {
 	n := len(differences)
 	averages := make([]float64, 0, n*(n+1)/2)
@@ -107,9 +108,9 @@ func hodgesLehmann(differences []float64, outside int) (estimate, low, high floa
 	return estimate, averages[outside-1], averages[len(averages)-outside], true
 }
 
-// SignedRankQuantile returns how many averages of two of n differences lie outside an interval at either
-// end: the most for which a smaller sum of ranks has a probability of tail at most. It returns 0 if so
-// few differences can't give an interval.
+// SignedRankQuantile returns how many averages of two of n differences an interval leaves out at
+// either end, so that its true value lies beyond that end with a probability of at most tail. It
+// returns 0 if so few differences can't give an interval.
 func SignedRankQuantile(n int, tail float64) int {
 	ranks := make([]int, n)
 	for i := range ranks {

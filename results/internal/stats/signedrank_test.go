@@ -65,16 +65,17 @@ func TestSignedRankP(t *testing.T) {
 	require.Equal(t, 1.0, signedRankP(nil))
 	require.Equal(t, 1.0, signedRankP([]float64{0, 0}))
 
-	// Darwin's maize, cross- against self-fertilized, in eighths of an inch (R. A. Fisher, "The design of
-	// experiments", 1935): 15 pairs. Of the two with a minus the ranks are 11 and 14, W = 24, and of
-	// 32,768 ways to give signs 676 have that sum or less.
+	// Darwin's maize, cross- against self-fertilized, in eighths of an inch (R. A. Fisher, "The
+	// design of experiments", 1935): 15 pairs. Of the two with a minus the ranks are 11 and 14, W =
+	// 24, and of 32,768 ways to give signs 676 have that sum or less.
 	maize := []float64{49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48}
 	require.InDelta(t, 2*676.0/32768, signedRankP(maize), 0.0008)
 	require.InDelta(t, byEnumeration(maize), signedRankP(maize), 1e-12)
 }
 
-// TestSignedRankQuantile against the critical values of Wilcoxon's table, two-sided: the largest sum at
-// which the test refuses at that level. An interval leaves out one average more than that sum.
+// TestSignedRankQuantile against the critical values of Wilcoxon's table, two-sided: the largest
+// sum at which the test refuses at that level. An interval leaves out one average more than that
+// sum.
 func TestSignedRankQuantile(t *testing.T) {
 	for n, critical := range map[int]struct{ at5, at1 int }{
 		6: {0, -1}, 8: {3, 0}, 10: {8, 3}, 12: {13, 7}, 15: {25, 15}, 20: {52, 37}, 25: {89, 68}, 30: {137, 109},
@@ -107,7 +108,8 @@ func TestHodgesLehmann(t *testing.T) {
 	require.InDelta(t, 0.95, float64(within)/trials, 0.012)
 }
 
-// TestHodgesLehmannAgreesWithTheTest: the interval leaves out zero exactly where the test refuses it.
+// TestHodgesLehmannAgreesWithTheTest: the interval leaves out zero exactly where the test refuses
+// it.
 func TestHodgesLehmannAgreesWithTheTest(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 500 {

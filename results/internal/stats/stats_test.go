@@ -12,7 +12,8 @@ func TestMedian(t *testing.T) {
 	require.Equal(t, 7.0, Median([]float64{7}))
 }
 
-// TestHolm by hand: 0.001·5, 0.01·4, 0.02·3 = 0.06, then 0.02·2 = 0.04 is raised to 0.06, and 0.9·1.
+// TestHolm by hand: 0.001·5, 0.01·4, 0.02·3 = 0.06, then 0.02·2 = 0.04 is raised to 0.06, and
+// 0.9·1.
 func TestHolm(t *testing.T) {
 	corrected := Holm([]float64{0.02, 0.001, 0.9, 0.01, 0.02}, nil)
 	require.InDeltaSlice(t, []float64{0.06, 0.005, 0.9, 0.04, 0.06}, corrected, 1e-12)

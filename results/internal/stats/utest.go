@@ -8,15 +8,15 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// The Mann-Whitney U test asks whether the values of one of two samples tend to be larger. The
-// estimate that belongs to it is Hodges and Lehmann's, the median of all differences between a value
-// of one and a value of the other; its bound is the difference that the test would just not reject
-// (J. L. Hodges and E. L. Lehmann, "Estimates of location based on rank tests", 1963; M. Hollander
-// and D. A. Wolfe, "Nonparametric statistical methods", section 4.3).
+// The Mann-Whitney U test tests whether the values of one of two samples tend to be larger. Its
+// estimate is Hodges and Lehmann's, the median of all differences between a value of one sample and
+// a value of the other; its bound is the largest difference that the test would not reject (J. L.
+// Hodges and E. L. Lehmann, "Estimates of location based on rank tests", 1963; M. Hollander and D.
+// A. Wolfe, "Nonparametric statistical methods", section 4.3).
 
-// SmallestU returns the smallest p-value that the U test can give samples of these sizes, when every
-// value of one lies above every value of the other: of the C(n1+n2, n1) equally likely orders, the
-// two extreme ones.
+// SmallestU returns the smallest p-value that the U test can give for samples of these sizes. Every
+// value of one sample then lies above every value of the other: 2 of the C(n1+n2, n1) equally
+// likely orders.
 func SmallestU(n1, n2 int) float64 {
 	orders := 1.0
 	for i := 1; i <= n1; i++ {
@@ -25,8 +25,9 @@ func SmallestU(n1, n2 int) float64 {
 	return min(1, 2/orders)
 }
 
-// ShiftBound returns by how much the values of now are larger than those of old, and the upper bound
-// of that at a confidence of 1-miss. The bound is infinite if the samples are too few for one.
+// ShiftBound returns by how much the values of now are larger than the values of old, and the upper
+// bound of that at a confidence of 1-miss. The bound is infinite if the samples are too small for
+// one.
 func ShiftBound(old, now []float64, miss float64) (shift, bound float64) {
 	differences := make([]float64, 0, len(old)*len(now))
 	for _, a := range old {
@@ -42,11 +43,11 @@ func ShiftBound(old, now []float64, miss float64) (shift, bound float64) {
 	return Median(differences), bound
 }
 
-// maxExactSamples is the size of a sample up to which the distribution of U is counted out.
+// maxExactSamples is the largest sample for which the distribution of U is computed exactly.
 const maxExactSamples = 40
 
-// uQuantile returns how many of the n1·n2 sorted differences lie outside a bound that holds with a
-// confidence of 1-miss. It returns 0 if there is no such bound.
+// uQuantile returns how many of the n1·n2 sorted differences lie beyond a bound with a confidence
+// of 1-miss. It returns 0 if the samples are too small for such a bound.
 func uQuantile(n1, n2 int, miss float64) int {
 	if max(n1, n2) > maxExactSamples {
 		middle, deviation := float64(n1*n2)/2, math.Sqrt(float64(n1*n2*(n1+n2+1))/12)
@@ -57,7 +58,7 @@ func uQuantile(n1, n2 int, miss float64) int {
 }
 
 // MeanShiftBound returns the upper bound, at a confidence of 1-miss, of how much larger the mean of
-// now is than that of old. It takes the means to be normally distributed, so it suits large samples.
+// now is than the mean of old. It assumes normally distributed means, so it suits large samples.
 func MeanShiftBound(old, now []float64, miss float64) float64 {
 	variance := func(values []float64) float64 {
 		if len(values) < 2 {

@@ -34,8 +34,8 @@ func TestUQuantile(t *testing.T) {
 	require.Greater(t, uQuantile(41, 41, 0.02), exact)
 }
 
-// TestShiftBound by hand: of 6 and 6 values the bound at 2% leaves 5 of the 36 differences outside, for
-// P(U <= 4) is 13 of 924, and P(U <= 5) 19 of 924.
+// TestShiftBound by hand: of 6 and 6 values the bound at 2% leaves 5 of the 36 differences outside,
+// for P(U <= 4) is 13 of 924, and P(U <= 5) 19 of 924.
 func TestShiftBound(t *testing.T) {
 	old := []float64{100, 200, 300, 400, 500, 600}
 	now := []float64{110, 210, 310, 410, 510, 610}
@@ -46,8 +46,8 @@ func TestShiftBound(t *testing.T) {
 	require.True(t, math.IsInf(bound, 1))
 }
 
-// TestMeanShiftBound: the means are 2 and 3, the mean of the first has a variance of 1/3 and that of the second none;
-// 97.5% of the normal distribution lie below 1.95996.
+// TestMeanShiftBound: the means are 2 and 3, the mean of the first has a variance of 1/3 and that
+// of the second none; 97.5% of the normal distribution lie below 1.95996.
 func TestMeanShiftBound(t *testing.T) {
 	old, now := []float64{1, 2, 3}, []float64{3, 3, 3}
 	require.InDelta(t, 1+1.95996*math.Sqrt(1.0/3), MeanShiftBound(old, now, 0.025), 1e-4)
