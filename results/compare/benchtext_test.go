@@ -42,8 +42,8 @@ func cells(c *Comparison) map[string]string {
 	return found
 }
 
-// TestTestEvents: what go test -json printed is what go test prints, though two packages run at once and
-// lines are split.
+// TestTestEvents: what go test -json printed is what go test prints, though two packages run at
+// once and lines are split.
 func TestTestEvents(t *testing.T) {
 	text := "go: downloading example.com/x v1.0.0\n" + events(t,
 		[3]string{"a", "", "goos: linux\n"}, [3]string{"b", "", "goos: linux\npkg: b\n"}, [3]string{"a", "", "pkg: a\n"},

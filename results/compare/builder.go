@@ -24,7 +24,7 @@ type cellKey struct{ row, col benchproc.Key }
 // A rawCell holds what was measured of one benchmark in one input.
 type rawCell struct {
 	values  []float64
-	residue map[benchproc.Key]bool // what else tells its results apart
+	residue map[benchproc.Key]bool // the keys in which its results differ besides
 }
 
 func newBuilder(o Options) (*builder, error) {
@@ -33,7 +33,7 @@ func newBuilder(o Options) (*builder, error) {
 	if b.filter, err = benchproc.NewFilter(o.Filter); err != nil {
 		return nil, fmt.Errorf("compare: filter: %w", err)
 	}
-	// The order matters: what an earlier projection names is no part of the later ones, and Residue is what
+	// The order matters: a projection leaves out what an earlier one names, and Residue is what
 	// none of them names.
 	var parser benchproc.ProjectionParser
 	if b.table, b.unit, err = parser.ParseWithUnit(o.Table, b.filter); err != nil {
@@ -52,14 +52,20 @@ func newBuilder(o Options) (*builder, error) {
 	return b, nil
 }
 
-// read adds the results of one input. It returns what it left out as warnings.
-func (b *builder) read(reader *benchfmt.Reader, in Input, text *benchtext.Text, keys *inputKeys) (warnings []string, err error) {
+// read adds the results of one input, whose lines are text and which reader reads. It returns a
+// warning for everything that it left out.
+func (b *builder) read(
+	reader *benchfmt.Reader, in Input, text *benchtext.Text, keys *inputKeys,
+) (warnings []string, err error) {
+	bad := func(line int, problem, want string, err error) ([]string, error) {
+		return nil, &results.InputError{Path: in.Path, Line: line, Problem: problem, Want: want, Err: err}
+	}
 	found := 0
 	for reader.Scan() {
 		switch rec := reader.Result().(type) {
 		case *benchfmt.SyntaxError:
 			if in.rejectsDamage {
-				return nil, &results.InputError{Path: in.Path, Line: rec.Line, Problem: "damaged line (" + rec.Msg + ")", Want: "restore the file, or measure again", Err: rec}
+				return bad(rec.Line, "damaged line ("+rec.Msg+")", "restore the file, or measure again", rec)
 			}
 			text.AddDamaged(rec.Line, rec.Msg)
 		case *benchfmt.UnitMetadata:
@@ -73,7 +79,8 @@ func (b *builder) read(reader *benchfmt.Reader, in Input, text *benchtext.Text, 
 			for _, v := range rec.Values {
 				if !isFinite(v.Value) {
 					_, line := rec.Pos()
-					return nil, &results.InputError{Path: in.Path, Line: text.Line(line), Problem: fmt.Sprintf("the value of %s is %v", v.Unit, v.Value), Want: "measure again: every value must be a finite number"}
+					problem := fmt.Sprintf("the value of %s is %v", v.Unit, v.Value)
+					return bad(text.Line(line), problem, "measure again: every value must be a finite number", nil)
 				}
 			}
 			keep, err := b.filter.Apply(rec)
@@ -87,15 +94,15 @@ func (b *builder) read(reader *benchfmt.Reader, in Input, text *benchtext.Text, 
 		}
 	}
 	if err := reader.Err(); err != nil {
-		return nil, &results.InputError{Path: in.Path, Problem: "can't be read (" + err.Error() + ")", Want: "name a file of benchmark results", Err: err}
+		return bad(0, "can't be read ("+err.Error()+")", "name a file of benchmark results", err)
 	}
 	if found == 0 {
-		return nil, &results.InputError{Path: in.Path, Problem: text.WhyEmpty(), Want: "name a samples file, a run directory or a baseline page"}
+		return bad(0, text.WhyEmpty(), "name a samples file, a run directory or a baseline page", nil)
 	}
 	return append(warnings, text.Warnings()...), nil
 }
 
-// add adds the values of one result to the cells that they belong to.
+// add adds the values of one result to their cells.
 func (b *builder) add(result *benchfmt.Result) {
 	tableKeys := b.table.ProjectValues(result)
 	key := cellKey{b.row.Project(result), b.col.Project(result)}

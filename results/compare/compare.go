@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -9,8 +10,8 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// A Comparison is any number of inputs beside each other, the first being the base. It holds benchstat's
-// numbers: the same packages compute them, in the same order, from the same lines.
+// A Comparison compares any number of inputs with the first, the base. Its numbers are benchstat's:
+// the same packages compute them, in the same order, from the same lines.
 type Comparison struct {
 	Inputs     []string `json:"inputs"` // the columns' names, in order
 	Confidence float64  `json:"confidence"`
@@ -19,34 +20,34 @@ type Comparison struct {
 	Warnings   []string `json:"warnings,omitempty"` // about the inputs, a sentence each
 }
 
-// A Table is one metric of the benchmarks of one configuration.
+// A Table holds one metric of all benchmarks that were measured in one configuration.
 type Table struct {
 	Config  []ConfigValue `json:"config"` // goos, goarch, pkg; without the unit
 	Unit    string        `json:"unit"`   // in base units, as benchstat shows it: "sec/op" for ns/op
-	Better  int           `json:"better"` // as results.Unit.Better; 0 if nothing says
+	Better  int           `json:"better"` // as results.Unit.Better; 0 if unknown
 	Exact   bool          `json:"exact"`
 	Columns []string      `json:"columns"`
 	Rows    []Row         `json:"rows"`
 	Geomean []Geomean     `json:"geomean"` // one for each column
 }
 
-// A ConfigValue is a line of configuration that a table's results share.
+// A ConfigValue is a configuration line that all results of a table share.
 type ConfigValue struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
 }
 
-// A Row is one benchmark.
+// A Row holds one benchmark.
 type Row struct {
 	Name  string  `json:"name"`
 	Cells []*Cell `json:"cells"` // one for each column; nil if the input lacks the benchmark
 }
 
-// A Cell is a benchmark's sample in one input, and how it compares to the sample in the first.
+// A Cell summarizes a benchmark's sample in one input, and compares it with the sample in the base.
 type Cell struct {
 	N        int      `json:"n"`
 	Center   float64  `json:"center"`        // the median; the most frequent value of an exact unit
-	Low      *float64 `json:"low,omitempty"` // of the confidence interval; nil if it has no bound
+	Low      *float64 `json:"low,omitempty"` // of the confidence interval; nil if there is no bound
 	High     *float64 `json:"high,omitempty"`
 	Interval string   `json:"interval"` // half its width, as benchstat prints it: "2%", "∞", "?"
 
@@ -59,7 +60,8 @@ type Cell struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// A Geomean is the geometric mean of a column, and its ratio to that of the first column.
+// A Geomean is the geometric mean of a column, and the geometric mean of the ratios of its cells to
+// the base's.
 type Geomean struct {
 	HasCenter bool     `json:"has_center"`
 	Center    float64  `json:"center"`
@@ -71,8 +73,8 @@ type Geomean struct {
 // A Change is the direction of a change that isn't noise.
 type Change string
 
-// The directions. The empty Change is no change, noise, or a change of a unit of which nothing says which way
-// is better.
+// The directions. The empty Change stands for no change, for noise, and for a change of a metric
+// whose better direction isn't known.
 const (
 	ChangedBetter Change = "better"
 	ChangedWorse  Change = "worse"
@@ -91,20 +93,13 @@ type Options struct {
 
 const defaultConfidence = 0.95
 
-// withDefaults returns o with the defaults of fields that aren't set, or an error about one that makes no
-// sense.
+// withDefaults returns o with defaults in the fields that aren't set. It returns an error about a
+// field that isn't valid.
 func (o Options) withDefaults() (Options, error) {
-	for field, byDefault := range map[*string]string{&o.Table: ".config", &o.Row: ".fullname", &o.Col: ".file", &o.Filter: "*"} {
-		if *field == "" {
-			*field = byDefault
-		}
-	}
-	if o.Confidence == 0 {
-		o.Confidence = defaultConfidence
-	}
-	if o.Alpha == 0 {
-		o.Alpha = benchmath.DefaultThresholds.CompareAlpha
-	}
+	o.Table, o.Row = cmp.Or(o.Table, ".config"), cmp.Or(o.Row, ".fullname")
+	o.Col, o.Filter = cmp.Or(o.Col, ".file"), cmp.Or(o.Filter, "*")
+	o.Confidence = cmp.Or(o.Confidence, defaultConfidence)
+	o.Alpha = cmp.Or(o.Alpha, benchmath.DefaultThresholds.CompareAlpha)
 	if !(o.Confidence > 0 && o.Confidence <= 1) {
 		return o, fmt.Errorf("compare: confidence %v: want above 0 and at most 1", o.Confidence)
 	}
@@ -114,11 +109,11 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Inputs compares inputs, the first being the base. An input that holds no result, or a value that isn't a
-// finite number, is an [*results.InputError].
+// Inputs compares inputs with the first, the base. If an input holds no result, or a value that
+// isn't a finite number, the error is an [*results.InputError].
 //
-// What benchstat doesn't say becomes data: a line that it would skip is in Warnings, and a change has a
-// direction.
+// A Comparison also holds what benchstat doesn't report: the lines that it would skip silently are
+// in Warnings, and changes have a direction.
 func Inputs(inputs []Input, o Options) (*Comparison, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -132,12 +127,12 @@ func Inputs(inputs []Input, o Options) (*Comparison, error) {
 		return nil, err
 	}
 	c := &Comparison{Inputs: columnLabels(inputs), Confidence: o.Confidence, Alpha: o.Alpha}
-	var met []*inputKeys
-	var reader benchfmt.Reader // one for all: metadata of units holds across files
+	var allKeys []*inputKeys
+	var reader benchfmt.Reader // shared, because Unit lines apply to all inputs
 	for i, in := range inputs {
 		c.Warnings = append(c.Warnings, in.Warnings...)
 		text, keys := in.text(), newInputKeys(c.Inputs[i])
-		met = append(met, keys)
+		allKeys = append(allKeys, keys)
 		reader.Reset(bytes.NewReader(text.Data), in.Path, ".file", c.Inputs[i])
 		warnings, err := b.read(&reader, in, text, keys)
 		if err != nil {
@@ -152,8 +147,8 @@ func Inputs(inputs []Input, o Options) (*Comparison, error) {
 	switch {
 	case len(inputs) == 1:
 	case c.Compared() == 0:
-		for _, other := range met[1:] {
-			c.Warnings = append(c.Warnings, nothingInCommon(met[0], other))
+		for _, other := range allKeys[1:] {
+			c.Warnings = append(c.Warnings, nothingInCommon(allKeys[0], other))
 		}
 	case o.Col == ".file":
 		c.Warnings = append(append(c.Warnings, c.missing()...), c.unevenMeans()...)
@@ -161,8 +156,8 @@ func Inputs(inputs []Input, o Options) (*Comparison, error) {
 	return c, nil
 }
 
-// Compared returns the number of cells that were compared with a base. If it is zero, the comparison says
-// nothing about any change.
+// Compared returns how many cells were compared with a cell of the base. If it returns 0, the
+// inputs have no benchmark in common.
 func (c *Comparison) Compared() int {
 	n := 0
 	for _, t := range c.Tables {
@@ -177,8 +172,9 @@ func (c *Comparison) Compared() int {
 	return n
 }
 
-// columnLabels returns the labels of inputs. It makes those of a path that is given more than once distinct,
-// as benchstat does; a label that the user gave stays, so inputs that share one are merged.
+// columnLabels returns the labels of inputs. As in benchstat, a path that is given more than once
+// gets a number, and a label that the user gave stays as it is, so inputs with the same label are
+// merged.
 func columnLabels(inputs []Input) []string {
 	count, seen := make(map[string]int), make(map[string]int)
 	for _, in := range inputs {

@@ -23,7 +23,8 @@ func encodings(text string) map[string]string {
 	return map[string]string{"UTF-8 with a mark": "\ufeff" + text, "UTF-16 as PowerShell writes it": little.String()}
 }
 
-// TestInputEncodings: the first line counts, whatever stands before it, for every file that is read.
+// TestInputEncodings: the first line counts, whatever stands before it, for every file that is
+// read.
 func TestInputEncodings(t *testing.T) {
 	samples := "BenchmarkA-2 10 5 ns/op\nBenchmarkA-2 10 6 ns/op\n"
 	for name, text := range encodings(samples) {

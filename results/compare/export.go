@@ -9,16 +9,20 @@ import (
 	"strings"
 )
 
-// WriteCSV writes a header, and a line for each benchmark, unit and input, with values in full precision.
-// Geometric means have the benchmark "geomean".
+// WriteCSV writes a header, and a line for each benchmark, unit and input, with values in full
+// precision. Geometric means have the benchmark "geomean".
 func (c *Comparison) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	lines := [][]string{{"config", "unit", "benchmark", "input", "n", "center", "low", "high", "interval", "delta", "p", "change", "warnings"}}
+	lines := [][]string{{
+		"config", "unit", "benchmark", "input", "n", "center", "low", "high", "interval", "delta", "p", "change",
+		"warnings",
+	}}
 	for _, t := range c.Tables {
-		config := make([]string, len(t.Config))
+		pairs := make([]string, len(t.Config))
 		for i, v := range t.Config {
-			config[i] = v.Key + "=" + v.Value
+			pairs[i] = v.Key + "=" + v.Value
 		}
+		config := strings.Join(pairs, " ")
 		for _, r := range t.Rows {
 			for i, cell := range r.Cells {
 				if cell == nil {
@@ -28,12 +32,17 @@ func (c *Comparison) WriteCSV(w io.Writer) error {
 				if cell.Compared {
 					p = formatFull(cell.P)
 				}
-				lines = append(lines, []string{strings.Join(config, " "), t.Unit, r.Name, t.Columns[i], strconv.Itoa(cell.N), formatFull(cell.Center),
-					formatBound(cell.Low), formatBound(cell.High), cell.Interval, cell.Delta, p, string(cell.Change), strings.Join(cell.Warnings, "; ")})
+				lines = append(lines, []string{
+					config, t.Unit, r.Name, t.Columns[i], strconv.Itoa(cell.N), formatFull(cell.Center),
+					formatBound(cell.Low), formatBound(cell.High), cell.Interval, cell.Delta, p, string(cell.Change),
+					strings.Join(cell.Warnings, "; "),
+				})
 			}
 		}
 		for i, g := range t.Geomean {
-			line := []string{strings.Join(config, " "), t.Unit, "geomean", t.Columns[i], "", "", "", "", "", "", "", "", strings.Join(g.Warnings, "; ")}
+			line := make([]string, len(lines[0]))
+			line[0], line[1], line[2], line[3] = config, t.Unit, "geomean", t.Columns[i]
+			line[len(line)-1] = strings.Join(g.Warnings, "; ")
 			if g.HasCenter {
 				line[5] = formatFull(g.Center)
 			}
@@ -51,7 +60,7 @@ func (c *Comparison) WriteCSV(w io.Writer) error {
 
 func formatFull(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// formatBound formats a bound of an interval. It returns "" if there is none.
+// formatBound formats a bound of an interval. It returns "" for nil.
 func formatBound(v *float64) string {
 	if v == nil {
 		return ""

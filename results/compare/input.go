@@ -13,22 +13,23 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// An Input is one side of a comparison: results in the Go benchmark format, wherever they are.
+// An Input holds results in the Go benchmark format, to be compared with others.
 type Input struct {
 	Label    string   // the name of its column
 	Path     string   // the file that was read
 	Warnings []string // what was left out of it, a sentence each
 
-	hasLabel      bool // the user gave the label, so it isn't made distinct
-	rejectsDamage bool // the file is ours: a damaged line is an error, not a warning
+	hasLabel      bool // the user gave the label
+	rejectsDamage bool // Fleetmark wrote the file: a damaged line is an error instead of a warning
 	data          []byte
 }
 
-// Open reads a file of samples, a run directory or a baseline page, whichever path names. As with benchstat,
-// "label=path" gives its column another name than the path.
+// Open reads the file of samples, run directory or baseline page that path names. As in benchstat,
+// "label=path" names the column.
 //
-// A run directory and a baseline page are read strictly, and a run that was killed is read up to its last
-// complete line. Any other file is read as benchstat reads it. Errors are [*results.InputError].
+// Open reads a run directory or a baseline page strictly, except that it reads a killed run up to
+// its last complete line. It reads any other file as benchstat does. Errors are
+// [*results.InputError].
 func Open(path string) (Input, error) {
 	in := Input{Label: path, Path: path}
 	if label, rest, ok := strings.Cut(path, "="); ok {
@@ -54,8 +55,8 @@ func Open(path string) (Input, error) {
 	return in, nil
 }
 
-// Read reads results from r, as Open does from a file that is neither a run's nor a baseline. label names the
-// column, and stands for the path in errors.
+// Read reads results from r, as benchstat reads a file. label names the column, and stands for the
+// path in errors.
 func Read(r io.Reader, label string) (Input, error) {
 	data, err := results.ReadAll(r, label, results.MaxSamplesBytes)
 	if err != nil {
@@ -70,7 +71,9 @@ func (in Input) openRun(dir string) (Input, error) {
 		return Input{}, err
 	}
 	if len(run.Records) == 0 {
-		return Input{}, &results.InputError{Path: in.Path, Problem: "the run holds no samples", Want: "name a run that completed a repetition"}
+		return Input{}, &results.InputError{
+			Path: in.Path, Problem: "the run holds no samples", Want: "name a run that completed a repetition",
+		}
 	}
 	in.Path = filepath.Join(dir, rundir.SamplesFile)
 	in.Warnings, in.data, in.rejectsDamage = run.Warnings, run.SampleText(), true
@@ -85,7 +88,7 @@ func isRunDirectory(dir string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// text returns the input's lines. A file of ours is taken as it is.
+// text returns the input's lines.
 func (in Input) text() *benchtext.Text {
 	if in.rejectsDamage {
 		return benchtext.Verbatim(in.Path, in.data)

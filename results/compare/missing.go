@@ -11,14 +11,15 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// procsKey is how projections name the number that ends a benchmark's name.
+// procsKey is the key of projections for the number at the end of a benchmark's name.
 const procsKey = "/gomaxprocs"
 
-// inputKeys holds what tells the benchmarks of an input apart: the values of each key.
+// inputKeys holds the configurations and names of the benchmarks of an input, to explain why none
+// of them could be compared.
 type inputKeys struct {
 	label  string
-	values map[string]map[string]bool // by key: of the configuration, and procsKey
-	names  map[string]bool            // without GOMAXPROCS
+	values map[string]map[string]bool // of each configuration key, and of procsKey
+	names  map[string]bool            // of benchmarks, without GOMAXPROCS
 }
 
 func newInputKeys(label string) *inputKeys {
@@ -56,8 +57,8 @@ func (k *inputKeys) add(result *benchfmt.Result) {
 	}
 }
 
-// nothingInCommon returns why two inputs have no benchmark that can be compared: which keys differ, and the
-// flag that compares them nevertheless.
+// nothingInCommon returns a sentence that says why two inputs have no benchmark to compare: which
+// keys differ, and which flag compares them nevertheless.
 func nothingInCommon(base, other *inputKeys) string {
 	var differ, keys []string
 	all := map[string]bool{}
@@ -68,24 +69,27 @@ func nothingInCommon(base, other *inputKeys) string {
 	}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		a, b := base.values[key], other.values[key]
-		if meet(a, b) {
+		if intersect(a, b) {
 			continue
 		}
-		differ = append(differ, fmt.Sprintf("%s is %s in %s and %s in %s", key, oneOf(a), base.label, oneOf(b), other.label))
+		differ = append(differ,
+			fmt.Sprintf("%s is %s in %s and %s in %s", key, firstFew(a), base.label, firstFew(b), other.label))
 		keys = append(keys, key)
 	}
 	const nothing = "no benchmark of the same configuration and unit is in two inputs, so nothing was compared"
 	switch {
-	case !meet(base.names, other.names):
-		return fmt.Sprintf("%s: %s has %s, and %s %s", nothing, base.label, oneOf(base.names), other.label, oneOf(other.names))
+	case !intersect(base.names, other.names):
+		return fmt.Sprintf("%s: %s has %s, and %s %s",
+			nothing, base.label, firstFew(base.names), other.label, firstFew(other.names))
 	case len(keys) == 0:
 		return nothing
 	}
-	return fmt.Sprintf("%s: %s; --ignore %s lets them meet", nothing, strings.Join(differ, ", "), strings.Join(keys, ","))
+	return fmt.Sprintf("%s: %s; --ignore %s lets them meet",
+		nothing, strings.Join(differ, ", "), strings.Join(keys, ","))
 }
 
-// meet reports whether two sets have a value in common, or are both empty.
-func meet(a, b map[string]bool) bool {
+// intersect reports whether two sets have a value in common, or are both empty.
+func intersect(a, b map[string]bool) bool {
 	for v := range a {
 		if b[v] {
 			return true
@@ -94,8 +98,8 @@ func meet(a, b map[string]bool) bool {
 	return len(a) == 0 && len(b) == 0
 }
 
-// oneOf returns the first few values of a set, as text.
-func oneOf(set map[string]bool) string {
+// firstFew returns the first few values of a set, quoted, and how many there are besides.
+func firstFew(set map[string]bool) string {
 	const most = 3
 	list := slices.Sorted(maps.Keys(set))
 	if len(list) == 0 {
@@ -112,55 +116,70 @@ func oneOf(set map[string]bool) string {
 	return text
 }
 
-// maxMissing bounds how many benchmarks are named that an input lacks or adds.
+// maxMissing bounds how many missing and new benchmarks are named.
 const maxMissing = 20
 
-// missing returns a sentence about each benchmark, and each metric of a benchmark, that another column lacks
-// though the first has it, or has though the first lacks it.
-func (c *Comparison) missing() []string {
-	type row struct{ config, name string }
-	var rows []row
-	units := map[row][]string{}
-	has := map[row]map[string]map[string]bool{} // by column and unit
+// A rowUnits says which metrics of one benchmark the inputs have.
+type rowUnits struct {
+	name  string                     // with what tells it from others of the same name
+	units []string                   // of all inputs
+	has   map[string]map[string]bool // by input and unit
+}
+
+// rowUnits returns the benchmarks of all tables, in their order.
+func (c *Comparison) rowUnits() (rows []*rowUnits) {
+	byName := map[string]*rowUnits{}
 	for _, t := range c.Tables {
-		_, unit := benchunit.Tidy(1, t.Unit) // zeros stand in a table apart
+		_, unit := benchunit.Tidy(1, t.Unit) // zeros are in a table of their own
 		for _, r := range t.Rows {
-			k := row{configText(t.Config), r.Name}
-			if has[k] == nil {
-				has[k] = map[string]map[string]bool{}
-				rows = append(rows, k)
+			name := r.Name + configText(t.Config)
+			row := byName[name]
+			if row == nil {
+				row = &rowUnits{name: name, has: map[string]map[string]bool{}}
+				byName[name], rows = row, append(rows, row)
 			}
-			if !slices.Contains(units[k], unit) {
-				units[k] = append(units[k], unit)
+			if !slices.Contains(row.units, unit) {
+				row.units = append(row.units, unit)
 			}
 			for i, cell := range r.Cells {
 				if cell == nil {
 					continue
 				}
-				if has[k][t.Columns[i]] == nil {
-					has[k][t.Columns[i]] = map[string]bool{}
+				if row.has[t.Columns[i]] == nil {
+					row.has[t.Columns[i]] = map[string]bool{}
 				}
-				has[k][t.Columns[i]][unit] = true
+				row.has[t.Columns[i]][unit] = true
 			}
 		}
 	}
-	var list []string
+	return rows
+}
+
+// missing returns a sentence for each benchmark, and each metric of a benchmark, that the base has
+// and another input lacks, or the other way round.
+func (c *Comparison) missing() (list []string) {
+	rows := c.rowUnits()
 	base := c.Inputs[0]
 	for _, label := range slices.Compact(slices.Clone(c.Inputs[1:])) {
 		if label == base {
 			continue
 		}
-		for _, k := range rows {
-			name, old, now := k.name+k.config, has[k][base], has[k][label]
+		add := func(what string, had bool) {
+			word := "new"
+			if had {
+				word = "missing"
+			}
+			list = append(list, fmt.Sprintf("%s is %s in %s", what, word, label))
+		}
+		for _, row := range rows {
+			old, now := row.has[base], row.has[label]
 			switch {
-			case old == nil && now != nil:
-				list = append(list, fmt.Sprintf("%s is new in %s", name, label))
-			case old != nil && now == nil:
-				list = append(list, fmt.Sprintf("%s is missing in %s", name, label))
+			case (old == nil) != (now == nil):
+				add(row.name, old != nil)
 			case old != nil:
-				for _, u := range units[k] {
-					if old[u] != now[u] {
-						list = append(list, fmt.Sprintf("%s: %s is %s in %s", name, u, map[bool]string{true: "missing", false: "new"}[old[u]], label))
+				for _, unit := range row.units {
+					if old[unit] != now[unit] {
+						add(row.name+": "+unit, old[unit])
 					}
 				}
 			}
@@ -172,7 +191,8 @@ func (c *Comparison) missing() []string {
 	return list
 }
 
-// configText returns what tells benchmarks of the same name apart, such as " (pkg a)".
+// configText returns the package of a benchmark, such as " (pkg a)". It tells benchmarks of the
+// same name apart.
 func configText(config []ConfigValue) string {
 	for _, v := range config {
 		if v.Key == "pkg" && v.Value != "" {
@@ -182,7 +202,8 @@ func configText(config []ConfigValue) string {
 	return ""
 }
 
-// unevenMeans returns a sentence about each unit whose geometric means are over different benchmarks.
+// unevenMeans returns a sentence for each table whose geometric means are over different
+// benchmarks.
 func (c *Comparison) unevenMeans() []string {
 	var list []string
 	for _, t := range c.Tables {
@@ -202,7 +223,8 @@ func (c *Comparison) unevenMeans() []string {
 			counts[i] = fmt.Sprintf("%d in %s", n, col)
 		}
 		if uneven {
-			list = append(list, fmt.Sprintf("the geomeans of %s%s are over different benchmarks (%s): only their ratio is over those that both have", t.Unit, configText(t.Config), strings.Join(counts, ", ")))
+			list = append(list, fmt.Sprintf("the geomeans of %s%s are over different benchmarks (%s): "+
+				"only their ratio is over those that both have", t.Unit, configText(t.Config), strings.Join(counts, ", ")))
 		}
 	}
 	return list

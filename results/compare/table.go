@@ -22,7 +22,8 @@ func (b *builder) build(c *Comparison, units benchfmt.UnitMetadataMap) {
 	}
 	for _, t := range c.Tables {
 		if _, tidied := benchunit.Tidy(1, t.Unit); tidied != t.Unit {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("values of zero %s stand in a table apart from %s, as in benchstat: look at both", t.Unit, tidied))
+			c.Warnings = append(c.Warnings, fmt.Sprintf(
+				"values of zero %s stand in a table apart from %s, as in benchstat: look at both", t.Unit, tidied))
 		}
 	}
 }
@@ -47,7 +48,10 @@ func (b *builder) makeTable(key benchproc.Key, units benchfmt.UnitMetadataMap) T
 
 	unit := key.Get(b.unit)
 	assumption := units.GetAssumption(unit)
-	t := Table{Unit: unit, Better: direction(unit, units), Exact: assumption == benchmath.Assumption(benchmath.AssumeExact)}
+	t := Table{
+		Unit: unit, Better: direction(unit, units),
+		Exact: assumption == benchmath.Assumption(benchmath.AssumeExact),
+	}
 	for _, f := range key.Projection().FlattenedFields() {
 		if f.Name != ".unit" {
 			t.Config = append(t.Config, ConfigValue{f.Name, key.Get(f)})
@@ -82,8 +86,8 @@ func (b *builder) makeTable(key benchproc.Key, units benchfmt.UnitMetadataMap) T
 	return t
 }
 
-// direction returns which way is better, +1 being more and -1 less, by the inputs' Unit lines or else by our
-// own metrics. It returns 0 if neither says.
+// direction returns which way is better: +1 if more is, -1 if less is. It looks at the inputs' Unit
+// lines first, and then at the metrics that package results knows. It returns 0 if neither says.
 func direction(unit string, units benchfmt.UnitMetadataMap) int {
 	if better := units.GetBetter(unit); better != 0 {
 		return better
@@ -93,7 +97,9 @@ func direction(unit string, units benchfmt.UnitMetadataMap) int {
 }
 
 // newCell summarizes a sample.
-func newCell(sample *benchmath.Sample, residue map[benchproc.Key]bool, assumption benchmath.Assumption, confidence float64) *Cell {
+func newCell(
+	sample *benchmath.Sample, residue map[benchproc.Key]bool, assumption benchmath.Assumption, confidence float64,
+) *Cell {
 	summary := assumption.Summary(sample, confidence)
 	cell := &Cell{N: len(sample.Values), Center: summary.Center, Interval: summary.PctRangeString()}
 	if isFinite(summary.Lo) && isFinite(summary.Hi) {
@@ -118,7 +124,7 @@ func (cell *Cell) warn(warnings []error) {
 	}
 }
 
-// compare sets how the cell compares to the base, whose center is given.
+// compare sets how the cell compares with the base, whose center is given.
 func (cell *Cell) compare(test benchmath.Comparison, base float64, better int) {
 	cell.Compared, cell.P, cell.Test = true, test.P, test.String()
 	cell.Delta = test.FormatDelta(base, cell.Center)
@@ -135,8 +141,8 @@ func (cell *Cell) compare(test benchmath.Comparison, base float64, better int) {
 	}
 }
 
-// geomean summarizes a column as benchstat does: by the mean of the ratios, not the ratio of the means, which
-// differ if a column lacks a benchmark.
+// geomean summarizes a column. As in benchstat, its ratio is the mean of the ratios. The ratio of
+// the means would differ if a column lacks a benchmark.
 func (t *Table) geomean(col int) Geomean {
 	var g Geomean
 	var centers, ratios []float64
@@ -156,7 +162,7 @@ func (t *Table) geomean(col int) Geomean {
 		paired++
 		switch {
 		case cell.Center == base.Center:
-			ratios = append(ratios, 1) // zero to zero among them
+			ratios = append(ratios, 1) // both may be zero
 		case base.Center == 0:
 			fromZero = true
 		default:
@@ -166,7 +172,7 @@ func (t *Table) geomean(col int) Geomean {
 	if col > 0 && paired != bases {
 		g.Warnings = append(g.Warnings, "benchmark set differs from baseline; geomeans may not be comparable")
 	}
-	if mean, ok := geometricMean(centers); ok {
+	if mean, ok := geomean(centers); ok {
 		g.HasCenter, g.Center = true, mean
 	} else {
 		g.Warnings = append(g.Warnings, "summaries must be >0 to compute geomean")
@@ -174,7 +180,7 @@ func (t *Table) geomean(col int) Geomean {
 	if col == 0 || fromZero {
 		return g
 	}
-	if mean, ok := geometricMean(ratios); ok {
+	if mean, ok := geomean(ratios); ok {
 		g.HasRatio, g.Ratio = true, mean
 	} else {
 		g.Warnings = append(g.Warnings, "ratios must be >0 to compute geomean")
@@ -182,10 +188,10 @@ func (t *Table) geomean(col int) Geomean {
 	return g
 }
 
-// geometricMean returns the geometric mean of values. It reports false if there is none: a value isn't above
-// zero, or there is no value.
-func geometricMean(values []float64) (float64, bool) {
-	mean := 0.0 // of logarithms, kept as it goes, so that nothing overflows
+// geomean returns the geometric mean of values. It reports false if there are no values, or one
+// isn't above zero.
+func geomean(values []float64) (float64, bool) {
+	mean := 0.0 // of logarithms; a running mean, so that nothing overflows
 	for i, v := range values {
 		if v <= 0 {
 			return 0, false

@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
-// WriteText writes the tables for a terminal: benchstat's columns and numbers, and after each delta which way
-// it went.
+// WriteText writes the tables for a terminal, with benchstat's columns and numbers. A delta that
+// isn't noise is followed by "better" or "worse".
 func (c *Comparison) WriteText(w io.Writer, o texttable.Style) error {
 	var b bytes.Buffer
 	var previous []ConfigValue
@@ -28,7 +28,8 @@ func (c *Comparison) WriteText(w io.Writer, o texttable.Style) error {
 			fmt.Fprintf(&b, "%s: %s\n", plaintext.Line(line.Key), plaintext.Line(line.Value))
 		}
 		previous = t.Config
-		table, notes := t.layout(plaintext.Line, func(ch Change, s string) string { return o.Paint(roleOfChange(ch), s) })
+		paint := func(ch Change, s string) string { return o.Paint(roleOfChange(ch), s) }
+		table, notes := t.layout(plaintext.Line, paint)
 		l, err := table.FitText(&b, o.Width)
 		if err != nil {
 			return err
@@ -89,7 +90,7 @@ func (c *Comparison) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
-// changedConfig returns the configuration that a table doesn't share with the one before.
+// changedConfig returns the lines of a table's configuration that differ from the table before.
 func changedConfig(config, previous []ConfigValue) []ConfigValue {
 	var lines []ConfigValue
 	for i, line := range config {
@@ -101,34 +102,11 @@ func changedConfig(config, previous []ConfigValue) []ConfigValue {
 }
 
 // layout returns the table with scaled values, and its warnings, which the cells number from 1.
-func (t *Table) layout(escape func(string) string, emphasis func(Change, string) string) (texttable.Table, []string) {
-	table := texttable.Table{Header: []string{escape(t.Unit)}, Align: "l", Fold: []texttable.Fold{{Cut: 1}}}
-	many := len(t.Columns)
-	for i, col := range t.Columns {
-		table.Header, table.Align = append(table.Header, escape(col)), table.Align+"r"
-		switch {
-		case many == 1:
-			table.Fold = append(table.Fold, texttable.Fold{})
-		case i == 0: // its values go before those of now
-			table.Fold = append(table.Fold, texttable.Fold{Rank: 2 * many})
-		default: // tests first, then what is farther to the right; the first difference stays
-			table.Header, table.Align = append(table.Header, "vs base", "test"), table.Align+"rl"
-			now, change, test := texttable.Fold{Rank: many + i - 1}, texttable.Fold{Rank: i - 1}, texttable.Fold{Rank: 2*many + 1}
-			table.Fold = append(table.Fold, now, change, test)
-		}
-	}
-	var notes []string
-	marks := func(warnings []string) string {
-		var b strings.Builder
-		for _, w := range warnings {
-			note := escape(w)
-			if !slices.Contains(notes, note) {
-				notes = append(notes, note)
-			}
-			fmt.Fprintf(&b, " (%d)", 1+slices.Index(notes, note))
-		}
-		return b.String()
-	}
+func (t *Table) layout(
+	escape func(string) string, emphasis func(Change, string) string,
+) (table texttable.Table, warnings []string) {
+	table = t.header(escape)
+	notes := footnotes{escape: escape}
 	class := benchunit.ClassOf(t.Unit)
 	for _, r := range t.Rows {
 		scaler := r.scaler(class)
@@ -143,7 +121,7 @@ func (t *Table) layout(escape func(string) string, emphasis func(Change, string)
 			}
 			center := escape(scaler.Format(cell.Center) + " ± " + cell.Interval)
 			if i == 0 {
-				row = append(row, center+marks(cell.Warnings))
+				row = append(row, center+notes.marks(cell.Warnings))
 				continue
 			}
 			test := ""
@@ -153,29 +131,76 @@ func (t *Table) layout(escape func(string) string, emphasis func(Change, string)
 			if cell.Change != "" {
 				test += " " + string(cell.Change)
 			}
-			row = append(row, center, emphasis(cell.Change, escape(cell.Delta)), escape(test)+marks(cell.Warnings))
+			row = append(row, center, emphasis(cell.Change, escape(cell.Delta)), escape(test)+notes.marks(cell.Warnings))
 		}
 		table.Rows = append(table.Rows, row)
 	}
 	if len(t.Rows) > 1 {
-		row := []string{"geomean"}
-		for i, g := range t.Geomean {
-			center, ratio := "", "?"
-			if g.HasCenter {
-				center = escape(benchunit.Scale(g.Center, class))
-			}
-			if g.HasRatio {
-				ratio = fmt.Sprintf("%+.2f%%", (g.Ratio-1)*100)
-			}
-			if i == 0 {
-				row = append(row, center+marks(g.Warnings))
-				continue
-			}
-			row = append(row, center, ratio, strings.TrimPrefix(marks(g.Warnings), " "))
-		}
-		table.Rows = append(table.Rows, row)
+		table.Rows = append(table.Rows, t.geomeanRow(class, &notes))
 	}
-	return table, notes
+	return table, notes.list
+}
+
+// header returns a table that has columns and no rows.
+func (t *Table) header(escape func(string) string) texttable.Table {
+	table := texttable.Table{Header: []string{escape(t.Unit)}, Align: "l", Fold: []texttable.Fold{{Cut: 1}}}
+	n := len(t.Columns)
+	for i, col := range t.Columns {
+		table.Header, table.Align = append(table.Header, escape(col)), table.Align+"r"
+		value := texttable.Fold{}
+		switch {
+		case n == 1:
+		case i == 0: // the base's values are left out before those of now
+			value.Rank = 2 * n
+		default: // tests are left out first, then columns from the right, except for the first difference
+			value.Rank = n + i - 1
+		}
+		table.Fold = append(table.Fold, value)
+		if i > 0 {
+			table.Header, table.Align = append(table.Header, "vs base", "test"), table.Align+"rl"
+			table.Fold = append(table.Fold, texttable.Fold{Rank: i - 1}, texttable.Fold{Rank: 2*n + 1})
+		}
+	}
+	return table
+}
+
+// geomeanRow returns the row of geometric means.
+func (t *Table) geomeanRow(class benchunit.Class, notes *footnotes) []string {
+	row := []string{"geomean"}
+	for i, g := range t.Geomean {
+		center, ratio := "", "?"
+		if g.HasCenter {
+			center = notes.escape(benchunit.Scale(g.Center, class))
+		}
+		if g.HasRatio {
+			ratio = fmt.Sprintf("%+.2f%%", (g.Ratio-1)*100)
+		}
+		if i == 0 {
+			row = append(row, center+notes.marks(g.Warnings))
+			continue
+		}
+		row = append(row, center, ratio, strings.TrimPrefix(notes.marks(g.Warnings), " "))
+	}
+	return row
+}
+
+// footnotes numbers the warnings of a table.
+type footnotes struct {
+	escape func(string) string
+	list   []string // escaped
+}
+
+// marks returns the numbers of warnings, such as " (1) (2)". It adds those that the table lacks.
+func (f *footnotes) marks(warnings []string) string {
+	var b strings.Builder
+	for _, w := range warnings {
+		note := f.escape(w)
+		if !slices.Contains(f.list, note) {
+			f.list = append(f.list, note)
+		}
+		fmt.Fprintf(&b, " (%d)", 1+slices.Index(f.list, note))
+	}
+	return b.String()
 }
 
 // scaler returns the scale of a row's values, one for all, so that they compare at a glance.
