@@ -1,11 +1,12 @@
-// Package atomicfile writes the files that a command is asked for: reports, profiles, samples, pages.
+// Package atomicfile writes files that are replaced as a whole: reports, profiles, samples, pages.
 //
-// [Write] takes a path and everything that the file is to hold. A regular file is replaced as a whole,
-// so that whoever reads it, at any moment and after a kill or a loss of power, finds the old content or
-// the new one. What can't be replaced without becoming another thing (a pipe, a device, a file of
-// another owner) is written in place, as a shell's > does it. [Check] says beforehand whether Write could.
+// [Write] takes a path and the file's whole content. It replaces a regular file atomically: a
+// reader finds the old content or the new one at any moment, also after a kill or a loss of power.
+// A file that a new one can't replace (a pipe, a device, a file of another owner) is written in
+// place, as a shell redirection would do it. [Check] reports beforehand whether Write would
+// succeed.
 //
-// It knows nothing of what it writes.
+// The package doesn't interpret what it writes.
 package atomicfile
 
 import (
@@ -21,9 +22,9 @@ import (
 	"syscall"
 )
 
-// Write makes the file at path hold data. Symbolic links are followed, and stay links. A file that
-// exists keeps its mode and its owner; a new one has the mode that the umask leaves of 0666. The data
-// is on the disk when Write returns. An error names the path.
+// Write makes data the content of the file at path. It follows symbolic links, and leaves them in
+// place. An existing file keeps its mode and owner; a new file has mode 0666 before umask. The data
+// is on the disk when Write returns. Errors name the path.
 func Write(path string, data []byte) error {
 	if err := write(path, data); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -49,7 +50,7 @@ func write(path string, data []byte) error {
 	return err
 }
 
-// Check returns why Write could not write to path now, or nil. It leaves nothing behind.
+// Check returns the error that Write would return for path now, or nil. It leaves nothing behind.
 func Check(path string) error {
 	t, err := find(path)
 	switch {
@@ -73,15 +74,15 @@ func Check(path string) error {
 
 // A target is what a path leads to.
 type target struct {
-	path    string      // without symbolic links in its last part
-	info    fs.FileInfo // nil if there is nothing yet
-	special bool        // it exists and is no regular file, or one that somebody has open as such
+	path    string      // its last element is no symbolic link, unless special is set
+	info    fs.FileInfo // nil if the file doesn't exist
+	special bool        // not a regular file, or an open file of a process such as /dev/stdout
 }
 
 // maxLinks bounds the symbolic links that are followed, as Linux does.
 const maxLinks = 40
 
-// find follows the path's symbolic links, also one that leads to nothing yet.
+// find follows the symbolic links of a path. The last one may lead to a file that doesn't exist.
 func find(path string) (target, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -105,7 +106,7 @@ func find(path string) (target, error) {
 			t.info = link
 			return t, nil
 		}
-		if strings.HasPrefix(t.path, "/proc/") { // an open file of a process, such as /dev/stdout leads to
+		if strings.HasPrefix(t.path, "/proc/") { // an open file of a process: /dev/stdout leads there
 			return target{path: path, info: info, special: true}, nil
 		}
 		to, err := os.Readlink(t.path)
@@ -113,7 +114,7 @@ func find(path string) (target, error) {
 			return t, err
 		}
 		if !filepath.IsAbs(to) {
-			// Not cleaned: the directory may be a link itself, and .. is then elsewhere.
+			// Joined without cleaning: if the directory is a link, its .. is another directory.
 			to = filepath.Dir(t.path) + string(filepath.Separator) + to
 		}
 		t.path = to
@@ -121,7 +122,7 @@ func find(path string) (target, error) {
 	return t, errors.New("too many symbolic links")
 }
 
-// writable returns the system's reason why a file that exists mustn't be changed, or nil.
+// writable returns the system's error if the file exists and must not be written, or nil.
 func (t target) writable() error {
 	if t.info == nil {
 		return nil
@@ -133,18 +134,19 @@ func (t target) writable() error {
 	return f.Close()
 }
 
-// temporary makes an empty file beside the target, with the mode of a new one.
+// temporary creates an empty file beside the target, with mode 0666 before umask.
 func (t target) temporary() (*os.File, error) {
 	dir, name := filepath.Split(t.path)
 	for {
-		f, err := os.OpenFile(filepath.Join(dir, "."+name+"."+strconv.FormatUint(rand.Uint64(), 36)+".tmp"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		unique := "." + name + "." + strconv.FormatUint(rand.Uint64(), 36) + ".tmp"
+		f, err := os.OpenFile(filepath.Join(dir, unique), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}
 	}
 }
 
-// replace puts a new file in the target's place.
+// replace writes data to a new file and renames it to the target.
 func (t target) replace(data []byte) (err error) {
 	f, err := t.temporary()
 	if err != nil {
@@ -178,13 +180,13 @@ func (t target) replace(data []byte) (err error) {
 	return SyncDirectory(filepath.Dir(t.path))
 }
 
-// irreplaceable reports whether err says that no other file may take the target's place: the directory
-// is read-only, the owner can't be kept, or something is mounted on it.
+// irreplaceable reports whether err means that no other file may take the target's place: the
+// directory is read-only, the owner can't be kept, or the target is a mount point.
 func irreplaceable(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EBUSY)
 }
 
-// overwrite writes into what is there.
+// overwrite writes into the existing file.
 func overwrite(path string, data []byte, flag int) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|flag, 0)
 	if err != nil {
@@ -197,10 +199,10 @@ func overwrite(path string, data []byte, flag int) error {
 	return errors.Join(err, f.Close())
 }
 
-// SyncDirectory makes the names in a directory survive a loss of power.
+// SyncDirectory flushes a directory to the disk, so that the names in it survive a loss of power.
 func SyncDirectory(path string) error {
 	if runtime.GOOS == "windows" {
-		return nil // a directory can't be flushed there; the file system journals its names
+		return nil // directories can't be flushed there; the file system journals names
 	}
 	dir, err := os.Open(path)
 	if err != nil {
@@ -209,7 +211,8 @@ func SyncDirectory(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// bare returns the cause of an error of the file system, without a path that its reader didn't name.
+// bare returns the cause of an error of package os, without the path, which may be one that the
+// user didn't name.
 func bare(err error) error {
 	var p *fs.PathError
 	var l *os.LinkError
@@ -222,7 +225,7 @@ func bare(err error) error {
 	return err
 }
 
-// unless returns err, or nil if it is the expected one.
+// unless returns err, or nil if err is expected.
 func unless(err, expected error) error {
 	if errors.Is(err, expected) {
 		return nil

@@ -24,5 +24,6 @@ func keepOwner(f *os.File, old fs.FileInfo) error {
 	return f.Chown(int(was.Uid), int(was.Gid))
 }
 
-// mayWrite asks without opening: a reader of a pipe would see its end.
+// mayWrite returns an error if this process mustn't write to path. It doesn't open the file, since
+// the reader of a pipe would see that as the end of its input.
 func mayWrite(path string) error { return unix.Access(path, unix.W_OK) }

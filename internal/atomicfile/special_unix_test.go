@@ -125,7 +125,8 @@ func TestWriteKeepsTheOwner(t *testing.T) {
 	require.Equal(t, fs.FileMode(0o600), info.Mode())
 }
 
-// As the system says: a file that mustn't be written isn't, and one that may be is, whatever its directory.
+// As the system says: a file that mustn't be written isn't, and one that may be is, whatever its
+// directory.
 func TestWriteAsAUserMay(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may")

@@ -10,15 +10,16 @@ import (
 	"time"
 )
 
-// A Child is a process that takes orders on its standard input and answers on its standard output, each a
-// line of JSON. The end of its standard input is its sign to end, so it ends with its parent, even if that is
+// A Child is a process that takes orders on its standard input and answers on its standard output,
+// each a line of JSON. It exits when its standard input ends, and therefore when its parent is
 // killed. It runs in a process group of its own.
 type Child struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	stdout io.Closer
 
-	// Grace is how long the child may take to end once its input has ended. It may be changed before Close.
+	// Grace is how long the child may take to exit after its input has ended. It may be changed
+	// before Close.
 	Grace time.Duration
 
 	lines chan []byte
@@ -29,15 +30,15 @@ type Child struct {
 // ErrKilled is the error of [Child.Close] if the child had to be killed.
 var ErrKilled = errors.New("the process did not end in time and was killed")
 
-// StartChild starts a program. command is its name and arguments, stderr receives what it prints on standard
-// error, and grace is its Grace. The caller must read Lines, and
-// call Close at the end.
+// StartChild starts a program. command is its name and arguments, stderr receives its standard
+// error, and grace is its Grace. The caller must read Lines, and call Close at the end.
 func StartChild(command []string, stderr io.Writer, grace time.Duration) (*Child, error) {
 	c := &Child{
-		cmd: exec.Command(command[0], command[1:]...), Grace: grace, lines: make(chan []byte), ended: make(chan struct{}),
+		cmd: exec.Command(command[0], command[1:]...), Grace: grace,
+		lines: make(chan []byte), ended: make(chan struct{}),
 	}
 	c.cmd.Stderr = stderr
-	c.cmd.WaitDelay = grace // for a grandchild that holds its standard error
+	c.cmd.WaitDelay = grace // a grandchild may hold its standard error open
 	SetGroup(c.cmd)
 	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
@@ -55,7 +56,7 @@ func StartChild(command []string, stderr io.Writer, grace time.Duration) (*Child
 	return c, nil
 }
 
-// read passes on the lines of the child's output, and then waits for its end.
+// read sends the lines of the child's output to c.lines, and then waits for the child's end.
 func (c *Child) read(stdout io.Reader) {
 	r := bufio.NewReaderSize(stdout, 64<<10)
 	for {
@@ -67,13 +68,13 @@ func (c *Child) read(stdout io.Reader) {
 			break
 		}
 	}
-	c.err = c.cmd.Wait() // only after its output was read
+	c.err = c.cmd.Wait() // Wait closes the pipe, so it comes after the reading
 	close(c.ended)
 	close(c.lines)
 }
 
-// Send writes a value as a line of JSON. It returns an error only if the value can't be encoded. A child that
-// has ended can't be written to; then Lines is closed.
+// Send writes a value as a line of JSON. It returns an error only if the value can't be encoded. It
+// doesn't report that the child has ended, which closes Lines.
 func (c *Child) Send(v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
@@ -89,15 +90,16 @@ func (c *Child) Lines() <-chan []byte { return c.lines }
 // Ended returns a channel that is closed once the child has ended.
 func (c *Child) Ended() <-chan struct{} { return c.ended }
 
-// Err returns how the child ended, such as an *exec.ExitError. It is nil if the child exited with status 0, and
-// must not be called before the child has ended.
+// Err returns how the child ended, such as an *exec.ExitError, or nil if the child exited with
+// status 0. It must not be called before the child has ended.
 func (c *Child) Err() error { return c.err }
 
 // Pid returns the child's process id.
 func (c *Child) Pid() int { return c.cmd.Process.Pid }
 
-// Close ends the child and waits until it has ended, discarding its output. A child that takes longer than its
-// grace is killed with its group, and the error is ErrKilled. It may be called more than once.
+// Close ends the child's input and waits until the child has ended, discarding its output. If the
+// child takes longer than Grace, Close kills its group and returns ErrKilled. It may be called more
+// than once.
 func (c *Child) Close() error {
 	err := c.stdin.Close()
 	if errors.Is(err, os.ErrClosed) { // the child ended, or Close was called before
@@ -106,7 +108,8 @@ func (c *Child) Close() error {
 	return errors.Join(err, c.await())
 }
 
-// Quit makes a Go child print the stacks of its goroutines and end, and waits as Close does.
+// Quit makes a child that is a Go program print the stacks of its goroutines and exit, and waits as
+// Close does.
 func (c *Child) Quit() error {
 	_ = QuitGroup(c.cmd) // it may have just ended
 	return c.await()
@@ -122,7 +125,7 @@ func (c *Child) await() (err error) {
 		case <-c.lines:
 		case <-grace.C:
 			err = errors.Join(ErrKilled, KillGroup(c.cmd))
-			_ = c.stdout.Close() // a grandchild that holds it doesn't keep the reader
+			_ = c.stdout.Close() // a grandchild may hold it open, and the reader would wait
 		}
 	}
 }

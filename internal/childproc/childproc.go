@@ -1,11 +1,11 @@
-// Package childproc runs other programs so that they end when their caller says so.
+// Package childproc runs other programs, and ends them with everything that they started.
 //
-// A terminal sends Ctrl-C to every process of its foreground group. A program started here is in a
-// group of its own: it doesn't receive the signal, and its caller ends it, with everything that it
-// started. So an interruption is never mistaken for a failure of the program.
+// A terminal sends Ctrl-C to every process of its foreground group. A program that this package
+// starts is in a process group of its own: it doesn't receive the signal, and its caller ends it.
+// An interruption is therefore never mistaken for a failure of the program.
 //
-// [Output] and [Run] run a program to its end, and the end of their context ends it. A [Child] is a
-// program that stays, takes orders and answers them.
+// [Output] and [Run] run a program to its end; canceling their context kills it. A [Child] is a
+// program that keeps running, takes orders and answers them.
 package childproc
 
 import (
@@ -20,12 +20,12 @@ import (
 	"time"
 )
 
-// waitDelay is how long Wait waits for the output of a program that was killed. A grandchild that
-// left the group may hold the pipes open.
+// waitDelay is how long Wait waits for the output of a killed program. A grandchild that left the
+// group may hold the pipes open.
 const waitDelay = 5 * time.Second
 
-// Command returns a command that runs in a process group of its own. When ctx ends, the group is
-// killed.
+// Command returns a command that runs in a process group of its own. The group is killed when ctx
+// is done.
 func Command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	SetGroup(cmd)
@@ -34,9 +34,9 @@ func Command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Output runs a program in dir, which may be empty, and returns what it prints on standard output,
-// without white space around it. If the program fails, the error is an [*Error]; if ctx ended, it
-// is the context's error.
+// Output runs a program in the directory dir, and returns its standard output without leading and
+// trailing white space. If dir is empty, the program runs in the current directory. If the program
+// fails, the error is an [*Error]; if ctx is done, it is the context's error.
 func Output(ctx context.Context, dir, program string, args ...string) (string, error) {
 	cmd := Command(ctx, program, args...)
 	cmd.Dir = dir
@@ -45,7 +45,7 @@ func Output(ctx context.Context, dir, program string, args ...string) (string, e
 }
 
 // Run runs a command that [Command] made, whose Stdout and Stderr aren't set, and returns its
-// standard output as it is. Its errors are those of [Output].
+// standard output as it is. It returns the same errors as [Output].
 func Run(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	var stdout bytes.Buffer
 	var stderr Tail
@@ -60,16 +60,16 @@ func Run(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	return stdout.String(), nil
 }
 
-// An Error says that a program could not be started, or failed.
+// An Error reports that a program could not be started, or failed.
 type Error struct {
 	Program string
 	Args    []string
-	Stderr  string // the end of what it printed on standard error, without white space around it
-	Err     error  // such as an *exec.ExitError, or one that errors.Is finds exec.ErrNotFound in
+	Stderr  string // the end of its standard error, without leading and trailing white space
+	Err     error  // such as an *exec.ExitError, or an error that wraps exec.ErrNotFound
 }
 
-// Error returns one line: the program with its first argument, and the first line that it printed on
-// standard error, or the cause if it printed none.
+// Error returns one line: the program with its first argument, and the first line of its standard
+// error, or the cause if it printed none.
 func (e *Error) Error() string {
 	name := e.Program
 	if len(e.Args) > 0 {
@@ -93,18 +93,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // defaultTail is the default limit of a Tail, in bytes.
 const defaultTail = 16 << 10
 
-// A Tail is a writer that keeps the end of what is written to it. It may be used by several
-// goroutines at once. Its zero value is empty and ready for use.
+// A Tail is a writer that keeps the end of what is written to it. Its methods may be called
+// concurrently. The zero value is empty and ready to use.
 type Tail struct {
 	Limit int // in bytes; 0 means 16 KiB. It must not change after the first Write.
 
 	mu   sync.Mutex
-	kept []byte // up to twice the limit, so that few Writes move it
+	kept []byte // up to twice the limit, so that few Writes move bytes
 }
 
 func (t *Tail) limit() int { return cmp.Or(t.Limit, defaultTail) }
 
-// Write keeps the end of text. It never fails.
+// Write appends text. It always returns len(text) and a nil error.
 func (t *Tail) Write(text []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -116,7 +116,7 @@ func (t *Tail) Write(text []byte) (int, error) {
 	return n, nil
 }
 
-// String returns what was kept, without white space around it and as valid UTF-8.
+// String returns what was kept as valid UTF-8, without leading and trailing white space.
 func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

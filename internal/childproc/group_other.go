@@ -4,14 +4,14 @@ package childproc
 
 import "os/exec"
 
-// SetGroup does nothing: there are no process groups here.
+// SetGroup does nothing: this system has no process groups.
 func SetGroup(*exec.Cmd) {}
 
-// KillGroup kills a started command. What the command started may go on.
+// KillGroup kills a started command. Processes that the command started may continue.
 func KillGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
-// QuitGroup kills a started command, since no signal here asks for its stacks.
+// QuitGroup kills a started command, since this system has no signal that asks for its stacks.
 func QuitGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
-// InterruptGroup kills a started command, since no signal here asks it to end.
+// InterruptGroup kills a started command, since this system has no signal that asks it to exit.
 func InterruptGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }

@@ -9,20 +9,22 @@ import (
 	"syscall"
 )
 
-// SetGroup makes a command run in a process group of its own. It must be called before the command starts.
+// SetGroup makes a command run in a process group of its own. It must be called before the command
+// starts.
 func SetGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// KillGroup kills a started command that SetGroup was called for, and everything that it started in its
-// group. It returns os.ErrProcessDone if all of them have ended.
+// KillGroup kills the process group of a started command, for which SetGroup must have been called.
+// It returns os.ErrProcessDone if all processes of the group have ended.
 func KillGroup(cmd *exec.Cmd) error { return signalGroup(cmd, syscall.SIGKILL) }
 
-// QuitGroup sends SIGQUIT to the processes of a command's group. A Go program then prints the stacks of its
-// goroutines and exits. QuitGroup returns os.ErrProcessDone if all of them have ended.
+// QuitGroup sends SIGQUIT to the process group of a started command. A Go program then prints the
+// stacks of its goroutines and exits. QuitGroup returns os.ErrProcessDone if all processes of the
+// group have ended.
 func QuitGroup(cmd *exec.Cmd) error { return signalGroup(cmd, syscall.SIGQUIT) }
 
-// InterruptGroup asks every process of a command's group to end, as Ctrl-C in a terminal does. The go command
-// then removes its temporary files, which it leaves behind when it is killed. InterruptGroup returns
-// os.ErrProcessDone if all of them have ended.
+// InterruptGroup sends SIGINT to the process group of a started command, as Ctrl-C in a terminal
+// does. The go command then removes its temporary files, which it leaves behind when it is killed.
+// InterruptGroup returns os.ErrProcessDone if all processes of the group have ended.
 func InterruptGroup(cmd *exec.Cmd) error { return signalGroup(cmd, syscall.SIGINT) }
 
 func signalGroup(cmd *exec.Cmd, s syscall.Signal) error {

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestInterruptGroup: the signal reaches what a command started, here a shell that a shell waits for.
+// TestInterruptGroup: the signal reaches what a command started, here a shell that a shell waits
+// for.
 func TestInterruptGroup(t *testing.T) {
 	const inner = `trap "echo interrupted; exit" INT; echo ready; while :; do sleep 0.01; done`
 	cmd := exec.Command("sh", "-c", `trap : INT; sh -c '`+inner+`'; exit 7`)

@@ -1,10 +1,11 @@
-// Package markdown writes text from anywhere, such as a scenario's name or a device's answer, as CommonMark
-// (https://spec.commonmark.org) in which it means only itself.
+// Package markdown writes arbitrary text, such as a scenario's name or a device's answer, as
+// CommonMark (https://spec.commonmark.org) in which no character of the text has a special meaning.
 //
-// No line that it writes begins like a line of the Go benchmark format: benchstat reads whole pages, and
-// takes every line that begins with "Benchmark", "Unit" or a lower-case "key: value" for its own.
+// No line that it writes looks like a line of the Go benchmark format. benchstat reads whole pages,
+// and takes every line that begins with "Benchmark", "Unit" or a lower-case "key: value" for its
+// own.
 //
-// Tables are written by package texttable.
+// Package texttable writes tables.
 package markdown
 
 import (
@@ -15,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// Escape returns s as inline Markdown text, on one line. It is safe in a table's cell, and after other text
-// on a line.
+// Escape returns s as inline Markdown text on one line. The result is safe in a table's cell, and
+// after other text on a line.
 func Escape(s string) string {
 	var b strings.Builder
 	for _, r := range plaintext.Line(s) {
@@ -28,14 +29,15 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// Code returns s as a Markdown code span on one line, safe in a table's cell.
+// Code returns s as a Markdown code span on one line. The result is safe in a table's cell, and
+// empty if s is.
 func Code(s string) string {
 	s = plaintext.Line(s)
 	if s == "" {
 		return ""
 	}
 	ticks := strings.Repeat("`", longestRun(s)+1)
-	// Readers strip one space from both sides, so that a span may begin or end with a backtick.
+	// Parsers strip one space from both sides, so that a span may begin or end with a backtick.
 	tick := strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`")
 	if tick || strings.HasPrefix(s, " ") && strings.HasSuffix(s, " ") {
 		s = " " + s + " "
@@ -43,8 +45,8 @@ func Code(s string) string {
 	return ticks + strings.ReplaceAll(s, "|", "\\|") + ticks
 }
 
-// Fence writes body as a fenced code block. It indents each line by two spaces, so that benchstat reads
-// none as a result.
+// Fence writes body as a fenced code block. It indents each line by two spaces, so that benchstat
+// takes none for a result.
 func Fence(w io.Writer, language, body string) error {
 	body = strings.TrimRight(strings.ReplaceAll(body, "\r\n", "\n"), "\n")
 	fence := strings.Repeat("`", max(3, longestRun(body)+1))

@@ -1,9 +1,9 @@
-// Package osinfo asks the operating system about this process and the machine: processor time, memory, file
-// descriptors, ports, and what identifies the machine. It is the one place of the scenarios and results that
-// has code for a system of its own.
+// Package osinfo asks the operating system about this process and the machine: processor time,
+// memory, file descriptors, ports, and what identifies the machine. It keeps code for particular
+// systems out of packages scenarios and results.
 //
-// Everything here works on Linux. Elsewhere a function returns zero, nil or false for what it can't tell, and
-// its comment says so.
+// Everything works on Linux. On other systems a function returns zero, nil or false for what it
+// can't find out, and its comment says so.
 package osinfo
 
 import (
@@ -25,11 +25,11 @@ type Machine struct {
 	MemoryBytes uint64
 	Kernel      string // its version
 
-	MachineID string // stays the same from boot to boot; empty if the system has none
-	BootID    string // differs from boot to boot
+	MachineID string // survives a boot; empty if the system has none
+	BootID    string // changes with every boot
 }
 
-// ThisMachine describes the machine. A field that the system doesn't tell is empty.
+// ThisMachine describes the machine. Fields that the system has no value for are empty.
 func ThisMachine(ctx context.Context) (Machine, error) {
 	fail := func(what string, err error) (Machine, error) {
 		return Machine{}, fmt.Errorf("describe machine: %s: %w", what, err)
@@ -59,8 +59,8 @@ func ThisMachine(ctx context.Context) (Machine, error) {
 	return m, nil
 }
 
-// bootID returns a value that changes with every boot: Linux's own, or elsewhere the time of the boot in Unix
-// seconds.
+// bootID returns a value that changes with every boot: Linux's own, or elsewhere the time of the
+// boot in Unix seconds.
 func bootID(ctx context.Context) (string, error) {
 	if id, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		return strings.TrimSpace(string(id)), nil
@@ -72,13 +72,13 @@ func bootID(ctx context.Context) (string, error) {
 	return strconv.FormatUint(booted, 10), nil
 }
 
-// MachineTime is the time that all cores of the machine have spent since it was started.
+// MachineTime is the time that all cores of the machine together have spent since it was booted.
 type MachineTime struct {
 	Busy   time.Duration // in user and system mode, without interrupts
 	Stolen time.Duration // taken by the hypervisor
 }
 
-// ReadMachineTime returns the machine's times. It reports false if the system doesn't tell them.
+// ReadMachineTime returns the machine's times. It reports false if they can't be read.
 func ReadMachineTime(ctx context.Context) (MachineTime, bool) {
 	total, err := cpu.TimesWithContext(ctx, false)
 	if err != nil || len(total) == 0 {
@@ -91,7 +91,7 @@ func ReadMachineTime(ctx context.Context) (MachineTime, bool) {
 	}, true
 }
 
-// LocalPorts describes the ports that the system gives to connections that don't ask for one.
+// LocalPorts describes the ports that the system assigns to connections that don't ask for one.
 type LocalPorts struct {
 	First, Last int
 	TimeWait    int // number of sockets in TIME_WAIT, to any address

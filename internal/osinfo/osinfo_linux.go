@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadLocalPorts reads the range of local ports and the number of sockets in TIME_WAIT from the proc file
-// system below root, which is "/" outside tests. It returns nil if they can't be read, and on systems other
-// than Linux.
+// ReadLocalPorts reads the range of local ports and the number of sockets in TIME_WAIT from the
+// proc file system below root, which is "/" outside tests. It returns nil if they can't be read,
+// and on systems other than Linux.
 func ReadLocalPorts(root string) *LocalPorts {
 	text, err := os.ReadFile(filepath.Join(root, "proc/sys/net/ipv4/ip_local_port_range"))
 	if err != nil {
@@ -43,8 +43,8 @@ func ReadLocalPorts(root string) *LocalPorts {
 	return nil
 }
 
-// OpenDescriptors returns the number of file descriptors that this process has open. It returns 0 if they
-// can't be read, and on systems other than Linux.
+// OpenDescriptors returns the number of file descriptors that this process has open. It returns 0
+// if they can't be read, and on systems other than Linux.
 func OpenDescriptors() int {
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
@@ -54,12 +54,12 @@ func OpenDescriptors() int {
 	if closeErr := dir.Close(); err != nil || closeErr != nil {
 		return 0
 	}
-	return len(names) - 1 // without the one that lists them
+	return len(names) - 1 // without the descriptor that lists them
 }
 
-// DescriptorNames returns how many descriptors this process has open of each file, by the file's name.
-// Sockets are counted together, under [Sockets]. The map is empty if they can't be read, and on systems other
-// than Linux.
+// DescriptorNames counts the open file descriptors of this process by the name of their file. It
+// counts all sockets together, under [Sockets]. It returns an empty map if descriptors can't be
+// read, and on systems other than Linux.
 func DescriptorNames() map[string]int {
 	names := map[string]int{}
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -69,7 +69,7 @@ func DescriptorNames() map[string]int {
 	for _, e := range entries {
 		to, err := os.Readlink("/proc/self/fd/" + e.Name())
 		switch {
-		case err != nil: // the one that lists them
+		case err != nil: // the descriptor that lists them
 		case strings.HasPrefix(to, Sockets):
 			names[Sockets]++
 		default:
@@ -79,8 +79,8 @@ func DescriptorNames() map[string]int {
 	return names
 }
 
-// PeakResident returns the largest resident memory of this process since [ResetPeakResident], in bytes. It
-// returns 0 if it can't be read, and on systems other than Linux.
+// PeakResident returns the largest resident memory of this process since [ResetPeakResident], in
+// bytes. It returns 0 if it can't be read, and on systems other than Linux.
 func PeakResident() uint64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -98,14 +98,14 @@ func PeakResident() uint64 {
 	return kib << 10
 }
 
-// ResetPeakResident makes the present resident memory the peak (proc_pid_clear_refs(5)). If the system
-// doesn't allow it, the peak remains that of the whole process.
+// ResetPeakResident sets the peak to the present resident memory; see proc_pid_clear_refs(5). If
+// the system doesn't allow that, [PeakResident] continues to cover the whole life of the process.
 func ResetPeakResident() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
-// OtherProcesses returns the processor time, user and system, of all visible processes except ours, with that
-// of their children that have ended. A process passes its time to its parent when it ends, so the difference
-// of two results is what others used in between. It reports false if the processes can't be listed, and on
-// systems other than Linux.
+// OtherProcesses returns the user and system time of all visible processes except ours, including
+// their children that have ended. A process passes its time to its parent when it ends, so the
+// difference of two results is the time that others used in between. OtherProcesses reports false
+// if processes can't be listed, and on systems other than Linux.
 func OtherProcesses(ours ...int) (time.Duration, bool) {
 	all, err := procfs.AllProcs()
 	if err != nil {
@@ -116,7 +116,7 @@ func OtherProcesses(ours ...int) (time.Duration, bool) {
 		if slices.Contains(ours, p.PID) {
 			continue
 		}
-		if s, err := p.Stat(); err == nil { // one that has just ended counts with its parent
+		if s, err := p.Stat(); err == nil { // if it has just ended, its parent has its time
 			ticks += int(s.UTime+s.STime) + s.CUTime + s.CSTime
 		}
 	}
@@ -124,12 +124,12 @@ func OtherProcesses(ours ...int) (time.Duration, bool) {
 	return time.Duration(ticks) * time.Second / perSecond, true
 }
 
-// Sleeper returns a function that sleeps by the system's clock and wakes within microseconds of its time. It
-// changes the timer slack of the calling thread, and may return early. It returns nil on systems other than
-// Linux.
+// Sleeper returns a function that sleeps on the system's clock and wakes within microseconds of its
+// time, or early. Sleeper changes the timer slack of the calling thread. It returns nil on systems
+// other than Linux.
 func Sleeper() func(time.Duration) {
-	// By default the kernel may delay a wake-up by 50 µs, to wake several threads at once. If it refuses the
-	// change, it still does.
+	// By default the kernel may delay a wake-up by 50 µs, to wake several threads at once. If it
+	// refuses the change, that delay remains.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	return func(d time.Duration) {
 		ts := unix.NsecToTimespec(int64(d))

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOtherProcesses checks that the time of a child counts after its end, with its parent, unless the parent
-// is one of ours.
+// TestOtherProcesses checks that the time of a child counts after its end, with its parent, unless
+// the parent is one of ours.
 func TestOtherProcesses(t *testing.T) {
 	child := exec.Command("/bin/sh", "-c", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done")
 	before, ok := OtherProcesses(os.Getpid())

@@ -1,11 +1,12 @@
 // Package plaintext reads the text files of users, and makes text safe and short enough to show.
 //
-// Editors on Windows begin a file with a byte order mark, and PowerShell's redirection writes UTF-16.
-// [Reader] and [Decode] accept either and return UTF-8 without a mark. Every text file that a user names
-// goes through one of the two. Files that the program itself wrote, and whose lengths it keeps, don't.
+// Editors on Windows begin a file with a byte order mark, and PowerShell's redirection writes
+// UTF-16. [Reader] and [Decode] accept either and return UTF-8 without a mark. Every text file that
+// a user names is read through one of the two. Files whose lengths the program itself recorded
+// aren't.
 //
-// Text that comes from elsewhere, such as a device's answer, may hold what moves a terminal's cursor.
-// [Printable] and [Line] replace that.
+// Text from elsewhere, such as a device's answer, may hold control characters that move a
+// terminal's cursor. [Printable] and [Line] replace them.
 package plaintext
 
 import (
@@ -18,14 +19,14 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// Reader returns a reader of the text of r in UTF-8, without a byte order mark. It decodes text that begins
-// with the mark of UTF-16, or in which one of the first two bytes is zero as in UTF-16; what isn't a valid
-// character there becomes U+FFFD. It returns all other text as it is, valid or not.
+// Reader returns a reader of the text of r in UTF-8, without a byte order mark. It decodes UTF-16,
+// which it recognizes by its byte order mark or by a zero among the first two bytes; invalid
+// characters of UTF-16 become U+FFFD. It returns all other text as it is, valid or not.
 func Reader(r io.Reader) io.Reader {
 	return &reader{from: bufio.NewReader(r)}
 }
 
-// reader decides at the first Read, so that making it doesn't wait for input.
+// A reader chooses its decoder at the first Read, so that [Reader] doesn't wait for input.
 type reader struct {
 	from    *bufio.Reader
 	decoded io.Reader // nil until the first Read
@@ -43,7 +44,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	return r.decoded.Read(p)
 }
 
-// decoder returns the transformation to UTF-8 of text that begins with head.
+// decoder returns the decoder to UTF-8 for text that begins with head.
 func decoder(head []byte) transform.Transformer {
 	order := unicode.BigEndian
 	switch {
@@ -59,7 +60,7 @@ func decoder(head []byte) transform.Transformer {
 // Decode returns text as a [Reader] returns it.
 func Decode(text []byte) []byte {
 	decoded, err := io.ReadAll(Reader(bytes.NewReader(text)))
-	if err != nil { // can't happen: reading memory doesn't fail, and the decoders replace what they can't read
+	if err != nil { // can't happen: neither reading memory nor the decoders fail
 		return text
 	}
 	return decoded

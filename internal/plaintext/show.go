@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Printable returns s with U+FFFD in place of every character that a terminal or a page would act on
-// instead of showing it, such as the beginning of a color sequence. Line breaks and tabs stay.
+// Printable returns s with U+FFFD in place of every character that a terminal or a page would act
+// on instead of showing it, such as the escape character. It keeps line breaks and tabs.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if isBreak(r) || unicode.IsPrint(r) {
@@ -19,12 +19,13 @@ func Printable(s string) string {
 	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
 }
 
-// Line returns s as [Printable] does, on one line: a space takes the place of line breaks and tabs.
+// Line returns s as [Printable] does, on one line: it replaces line breaks and tabs by a space.
 func Line(s string) string { return strings.Join(strings.FieldsFunc(Printable(s), isBreak), " ") }
 
 func isBreak(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }
 
-// Clip returns s if it has at most n characters. Otherwise it returns the first n-1 of them and an ellipsis.
+// Clip returns s if it has at most n characters. Otherwise it returns the first n-1 characters and
+// an ellipsis.
 func Clip(s string, n int) string {
 	if len(s) <= n || utf8.RuneCountInString(s) <= n {
 		return s
