@@ -26,7 +26,7 @@ import (
 type Stats struct {
 	Languages []Language // sorted by lines, most first
 	Packages  []Package  // the Go packages, sorted by path
-	Binary    int        // number of files that aren't text; they have no lines
+	Binary    int        // number of files that aren't text, whose lines aren't counted
 }
 
 // A Language holds the lines of all files in one language.
@@ -38,12 +38,12 @@ type Language struct {
 // A Package holds the lines of one Go package.
 type Package struct {
 	Path  string // relative to the module; "." is its root
-	Code  Lines  // of the files that are built
+	Code  Lines  // of files other than tests
 	Tests Lines  // of the _test.go files
 }
 
-// Count counts the files of the checkout whose root is dir, as they are in the working tree: those that
-// git tracks and those that it doesn't ignore.
+// Count counts the files of the checkout whose root is dir, as they are in the working tree. It
+// leaves out files that git ignores.
 func Count(ctx context.Context, dir string) (*Stats, error) {
 	files, err := trackedFiles(ctx, dir)
 	if err != nil {
@@ -54,7 +54,8 @@ func Count(ctx context.Context, dir string) (*Stats, error) {
 
 // trackedFiles returns the files in dir that git doesn't ignore, as slash-separated paths.
 func trackedFiles(ctx context.Context, dir string) ([]string, error) {
-	out, err := childproc.Output(ctx, "", "git", "-C", dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list := []string{"-C", dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard"}
+	out, err := childproc.Output(ctx, "", "git", list...)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -118,8 +119,8 @@ func countFiles(dir string, files []string) (*Stats, error) {
 
 const goLanguage = "Go"
 
-// languageOf returns the language of a file and the marker that begins its comment lines. The marker is
-// empty if the language has no comments of one line.
+// languageOf returns the language of a file and the marker that begins its comment lines. The
+// marker is empty if the language has no line comments.
 func languageOf(name string, text []byte) (language, comment string) {
 	if slices.Contains(strings.Split(name, "/"), "testdata") && !strings.HasSuffix(name, ".txtar") {
 		return "test data", ""
@@ -139,10 +140,15 @@ func languageOf(name string, text []byte) (language, comment string) {
 		return "go.mod", "//"
 	case path.Base(name) == "Makefile":
 		return "Makefile", "#"
-	case ext == ".sh" || bytes.HasPrefix(text, []byte("#!")) && bytes.Contains(text[:min(len(text), 64)], []byte("sh\n")):
+	case ext == ".sh" || isShellScript(text):
 		return "shell", "#"
 	}
 	return "other text", ""
+}
+
+// isShellScript reports whether text begins with the #! line of a shell.
+func isShellScript(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("#!")) && bytes.Contains(text[:min(len(text), 64)], []byte("sh\n"))
 }
 
 // Total returns the sum over all languages.
@@ -154,9 +160,9 @@ func (s *Stats) Total() Lines {
 	return all
 }
 
-// Lines counts the lines of one or more files. A line that holds any code counts as code, one that holds
-// only a comment as comment, and any other as blank. An empty line inside a comment counts as comment,
-// and one inside a string literal as code.
+// Lines counts the lines of one or more files. A line with any code counts as code, a line with
+// only a comment as comment, and any other line as blank. An empty line inside a comment counts as
+// comment, and an empty line inside a string literal as code.
 type Lines struct{ Files, Blank, Comment, Code int }
 
 // All returns the number of lines.
@@ -167,8 +173,8 @@ func (l Lines) Add(o Lines) Lines {
 	return Lines{l.Files + o.Files, l.Blank + o.Blank, l.Comment + o.Comment, l.Code + o.Code}
 }
 
-// countGo counts the lines of a Go file. It uses Go's own scanner, so comment markers inside strings
-// count as code.
+// countGo counts the lines of a Go file. It uses package go/scanner, so comment markers inside
+// strings count as code.
 func countGo(text []byte) Lines {
 	const comment, code = 1, 2
 	set := token.NewFileSet()
@@ -207,8 +213,8 @@ func countGo(text []byte) Lines {
 	return l
 }
 
-// countPlain counts the lines of a file in which a line that begins with mark is a comment. An empty mark
-// means that the language has no such comments.
+// countPlain counts the lines of a file in which a line that begins with mark is a comment. An
+// empty mark means that the language has no line comments.
 func countPlain(text []byte, mark string) Lines {
 	l := Lines{Files: 1}
 	for line := range bytes.Lines(text) {
@@ -225,7 +231,7 @@ func countPlain(text []byte, mark string) Lines {
 	return l
 }
 
-// lineCount returns the number of lines in text, a last line without a line feed included.
+// lineCount returns the number of lines in text. It counts a last line without a line break.
 func lineCount(text []byte) int {
 	n := bytes.Count(text, []byte("\n"))
 	if len(text) > 0 && text[len(text)-1] != '\n' {
@@ -234,12 +240,12 @@ func lineCount(text []byte) int {
 	return n
 }
 
-// TestNames holds the names of the functions that `go test` runs in one package, by kind: Test, Example,
-// Fuzz and Benchmark.
+// TestNames holds the names of the functions that `go test` runs in one package, by kind: Test,
+// Example, Fuzz and Benchmark.
 type TestNames map[string][]string
 
-// Names returns the test names of each package below dir, by its path relative to dir. It reads all test
-// files, whatever system their build constraints name.
+// Names returns the test names of each package below dir, by its path relative to dir. It reads all
+// test files, whatever their build constraints.
 func Names(dir string) (map[string]TestNames, error) {
 	all := map[string]TestNames{}
 	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
@@ -280,8 +286,8 @@ func Names(dir string) (map[string]TestNames, error) {
 // TestKinds returns the kinds of test functions, in the order in which tables list them.
 func TestKinds() []string { return []string{"Test", "Example", "Fuzz", "Benchmark"} }
 
-// kindOf returns the kind of test function that `go test` takes a function with this name for, or "" if
-// it is none.
+// kindOf returns the kind of a test function by its name, as `go test` does. It returns "" for
+// other functions.
 func kindOf(name string) string {
 	for _, kind := range TestKinds() {
 		rest, ok := strings.CutPrefix(name, kind)

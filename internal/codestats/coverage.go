@@ -22,21 +22,21 @@ import (
 
 // A TestReport is the outcome of `go test` for all packages of a module.
 type TestReport struct {
-	Passed, Failed, Skipped int      // tests, examples and fuzz targets on their seeds; no subtests
-	Subtests                int      // number of subtests that passed
+	Passed, Failed, Skipped int      // tests, examples and fuzz targets on their seeds, without subtests
+	Subtests                int      // number of passed subtests
 	FailedNames             []string // sorted, as package.Test
 	Elapsed                 time.Duration
 
-	// Coverage says how many of each package's statements its own tests reach. The keys are paths
-	// relative to the module.
+	// Coverage holds the statements of each package, and how many of them its own tests reach. The
+	// keys are paths relative to the module.
 	Coverage map[string]Coverage
 }
 
 // Coverage counts the statements of a package.
 type Coverage struct{ Statements, Reached int }
 
-// Fraction returns the share of the statements that were reached, from 0 to 1. It is 0 if there are no
-// statements.
+// Fraction returns the share of the statements that were reached, from 0 to 1. It returns 0 if
+// there are no statements.
 func (c Coverage) Fraction() float64 {
 	if c.Statements == 0 {
 		return 0
@@ -47,8 +47,8 @@ func (c Coverage) Fraction() float64 {
 // Command returns the command that [Test] runs, without the options that name its output.
 func Command() string { return "go test -cover ./..." }
 
-// Test runs the tests of the module in dir. Failed tests are part of the report; it is an error if no
-// test ran. If ctx ends first, Test returns its error.
+// Test runs the tests of the module in dir. The report includes failed tests; Test returns an error
+// if no test ran, and the context's error if ctx is done first.
 func Test(ctx context.Context, dir string) (_ *TestReport, err error) {
 	module, err := childproc.Output(ctx, "", "go", "-C", dir, "list", "-m")
 	if ctx.Err() != nil {
@@ -75,16 +75,17 @@ func Test(ctx context.Context, dir string) (_ *TestReport, err error) {
 		return nil, err
 	}
 	t := &TestReport{}
-	read := t.read(out, module)
-	ended := cmd.Wait()
+	readErr := t.read(out, module)
+	exitErr := cmd.Wait()
 	t.Elapsed = time.Since(begun)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case t.Passed+t.Failed+t.Skipped == 0:
-		return nil, errors.Join(fmt.Errorf("no test ran: %s", strings.Join(strings.Fields(errs.String()), " ")), ended, read)
-	case read != nil:
-		return nil, read
+		messages := strings.Join(strings.Fields(errs.String()), " ")
+		return nil, errors.Join(fmt.Errorf("no test ran: %s", messages), exitErr, readErr)
+	case readErr != nil:
+		return nil, readErr
 	}
 	slices.Sort(t.FailedNames)
 	t.Coverage, err = coverage(profile, module)
@@ -94,13 +95,13 @@ func Test(ctx context.Context, dir string) (_ *TestReport, err error) {
 // An event is one line of the output of `go test -json`.
 type event struct{ Action, Package, Test string }
 
-// read adds the events of out.
+// read adds the events in out, the output of `go test -json`.
 func (t *TestReport) read(out io.Reader, module string) error {
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadBytes('\n')
 		var e event
-		if json.Unmarshal(line, &e) == nil { // a failed build prints other lines, and an event as well
+		if json.Unmarshal(line, &e) == nil { // a failed build prints other lines besides its event
 			t.addEvent(e, module)
 		}
 		if errors.Is(err, io.EOF) {
@@ -116,8 +117,9 @@ func (t *TestReport) addEvent(e event, module string) {
 	sub := strings.Contains(e.Test, "/")
 	switch {
 	case e.Action == "fail" && e.Test == "":
-		// A package can fail without a failed test: it didn't build, or its process ended.
-		if !slices.ContainsFunc(t.FailedNames, func(n string) bool { return strings.HasPrefix(n, testName(module, e.Package, "")) }) {
+		// A package may fail without a failed test: it didn't build, or its process ended.
+		ofPackage := func(name string) bool { return strings.HasPrefix(name, testName(module, e.Package, "")) }
+		if !slices.ContainsFunc(t.FailedNames, ofPackage) {
 			t.Failed++
 			t.FailedNames = append(t.FailedNames, relativePath(module, e.Package))
 		}
@@ -143,7 +145,8 @@ func testName(module, pkg, test string) string {
 	return test
 }
 
-// relativePath returns the path of a package relative to its module, "." for the module's root.
+// relativePath returns the path of a package relative to its module. It returns "." for the
+// module's root.
 func relativePath(module, pkg string) string {
 	if rest, ok := strings.CutPrefix(pkg, module+"/"); ok {
 		return rest

@@ -15,14 +15,15 @@ import (
 	"github.com/fleetmark/fleetmark/internal/childproc"
 )
 
-// testEverythingEnv names the variable that makes tests fail that would otherwise be skipped because a program
-// isn't installed. .ci/run sets it.
+// testEverythingEnv names the variable that makes tests fail that would otherwise be skipped
+// because a program isn't installed. .ci/run sets it.
 const testEverythingEnv = "FLEETMARK_TEST_EVERYTHING"
 
-// TestCommandsInTheDocumentation runs every fenced block of README.md, CONTRIBUTING.md and docs/*.md that is
-// marked sh, a page's blocks one after another in one directory, as a reader would type them. It makes two
-// changes: `go run ./cmd/fleetmark` becomes the command built from this tree, and commands that would run
-// these tests again, or take many minutes, are left to the tests that elsewhere names.
+// TestCommandsInTheDocumentation runs every fenced block of README.md, CONTRIBUTING.md and
+// docs/*.md that is marked sh, a page's blocks one after another in one directory, as a reader
+// would type them. It makes two changes: `go run ./cmd/fleetmark` becomes the command built from
+// this tree, and commands that would run these tests again, or take many minutes, are left to the
+// tests that elsewhere names.
 func TestCommandsInTheDocumentation(t *testing.T) {
 	if raced {
 		t.Skip("the commands that it runs are the same without the race detector")
@@ -72,11 +73,11 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 	}
 }
 
-// verdictsAreFine is a script that stands before the command on the path. These tests share the machine with
-// others, so times mean nothing: a run may end regressed (1) or inconclusive (3), and gate --base and profile
-// overhead may find the machine too busy to measure (4). A run that can't begin, or whose counts are wrong,
-// still fails. gate --base runs in the source tree. The script replaces itself with any other command, so that
-// a page can end by process id what it started.
+// verdictsAreFine is a script that stands before the command on the path. These tests share the
+// machine with others, so times mean nothing: a run may end regressed (1) or inconclusive (3), and
+// gate --base and profile overhead may find the machine too busy to measure (4). A run that can't
+// begin, or whose counts are wrong, still fails. gate --base runs in the source tree. The script
+// replaces itself with any other command, so that a page can end by process id what it started.
 const verdictsAreFine = `#!/bin/sh
 case "$1 $2" in "gate --base")
 	cd '%[2]s' && %[1]s "$@"
@@ -183,7 +184,8 @@ func TestMakefile(t *testing.T) {
 	}
 }
 
-// TestNothingOfAMachineIsInTheRepository checks that no file names this machine, its paths or a registry.
+// TestNothingOfAMachineIsInTheRepository checks that no file names this machine, its paths or a
+// registry.
 func TestNothingOfAMachineIsInTheRepository(t *testing.T) {
 	root := repository(t)
 	out, err := exec.Command("git", "-C", root, "ls-files", "-z").Output()

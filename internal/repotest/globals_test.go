@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// constantMakers returns the functions whose results package variables may hold: errors to compare with,
-// patterns, text, and what is computed once.
+// constantMakers returns the functions whose results package variables may hold: errors to compare
+// with, patterns, text, and what is computed once.
 func constantMakers() []string {
 	return []string{"errors.New", "fmt.Errorf", "regexp.MustCompile", "strings.Repeat", "sync.OnceValue"}
 }
@@ -28,8 +28,8 @@ func processWide() map[string]string {
 	}
 }
 
-// TestNothingIsGlobal checks that no code has an init function or a package variable that can change. A
-// variable may hold a table if nothing is ever assigned to it or to a part of it.
+// TestNothingIsGlobal checks that no code has an init function or a package variable that can
+// change. A variable may hold a table if nothing is ever assigned to it or to a part of it.
 func TestNothingIsGlobal(t *testing.T) {
 	root := repository(t)
 	out, err := exec.Command("git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.go").Output()
@@ -105,8 +105,8 @@ func unchanging(v *ast.ValueSpec, i int) bool {
 	return false
 }
 
-// assignedNames returns the names that are assigned to, whole or in part, or whose address is taken. It
-// doesn't tell a local variable from a package variable of the same name.
+// assignedNames returns the names that are assigned to, whole or in part, or whose address is
+// taken. It doesn't tell a local variable from a package variable of the same name.
 func assignedNames(files []*ast.File) map[string]bool {
 	all := map[string]bool{}
 	note := func(e ast.Expr) {

@@ -17,11 +17,12 @@ type packageRule struct {
 	may  string // paths below the module, separated by spaces
 }
 
-// importRules returns one rule for each package. A package stands below those that it may import, so the
-// order shows the layers, and no import can go upwards.
+// importRules returns one rule for each package. A package stands below those that it may import,
+// so the order shows the layers, and no import can go upwards.
 func importRules() []packageRule {
 	return []packageRule{
-		// Helpers that know nothing of the rest. Names on the wire are for delivery and mockfleet alone.
+		// Helpers that know nothing of the rest. Names on the wire are for delivery and mockfleet
+		// alone.
 		{"internal/wire", ""},
 		{"internal/atomicfile", ""},
 		{"internal/scratch", ""},
@@ -36,7 +37,8 @@ func importRules() []packageRule {
 		{"internal/project", "internal/childproc internal/plaintext"},
 		{"internal/repotest", ""},
 
-		// The code under test and its independent witness: neither knows the other, or that it is measured.
+		// The code under test and its independent witness: neither knows the other, or that it is
+		// measured.
 		{"delivery", "internal/wire"},
 		{"mockfleet", "internal/wire"},
 
@@ -77,8 +79,8 @@ func importRules() []packageRule {
 	}
 }
 
-// TestImports checks the imports of every package against its rule. delivery may import only the standard
-// library besides, so a service that takes it in takes in nothing else.
+// TestImports checks the imports of every package against its rule. delivery may import only the
+// standard library besides, so a service that takes it in takes in nothing else.
 func TestImports(t *testing.T) {
 	rules := map[string][]string{}
 	for _, r := range importRules() {

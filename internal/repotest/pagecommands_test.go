@@ -17,9 +17,9 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// shortGo is a script that stands before the go command on the path and makes benchmarks short, since the test
-// is of what a command prints, not of what it measures. A CPU profile needs some time, at a hundred samples a
-// second.
+// shortGo is a script that stands before the go command on the path and makes benchmarks short,
+// since the test is of what a command prints, not of what it measures. A CPU profile needs some
+// time, at a hundred samples a second.
 const shortGo = `#!/bin/sh
 time=
 if [ "$1" = test ]; then
@@ -33,8 +33,8 @@ fi
 exec '%s' "$@" $time
 `
 
-// TestCommandsOfThePage runs each command that BASELINE_METRICS.md names under "How to measure again", as it
-// stands, in a copy of this repository.
+// TestCommandsOfThePage runs each command that BASELINE_METRICS.md names under "How to measure
+// again", as it stands, in a copy of this repository.
 func TestCommandsOfThePage(t *testing.T) {
 	if raced {
 		t.Skip("the commands that it runs are the same without the race detector")
@@ -132,8 +132,8 @@ func pageChecks(dir string) map[string]func(t *testing.T, command, out string, e
 		},
 		"make bench": printing(`^BenchmarkPush-\d+`+result, `^BenchmarkReferenceBareSockets-\d+`+result),
 		"go run ./cmd/fleetmark run large-payload": func(t *testing.T, command, out string, _ error) {
-			// These tests share the machine with others, so a verdict about its speed, and with it the
-			// exit code, says nothing here.
+			// These tests share the machine with others, so a verdict about its speed, and with it
+			// the exit code, says nothing here.
 			require.Regexp(t, regexp.MustCompile(`(?m)^ +MB/s +\d+MB/s`), out, command)
 			require.Contains(t, out, "1 device, 1 updated, 0 failed")
 		},
@@ -177,8 +177,8 @@ func pageProcs(t *testing.T, page []byte) string {
 	return string(found[1])
 }
 
-// sameMachine gives the page in dir the configuration lines of current.txt, as if it had been measured here,
-// because benchstat keeps the times of different machines apart.
+// sameMachine gives the page in dir the configuration lines of current.txt, as if it had been
+// measured here, because benchstat keeps the times of different machines apart.
 func sameMachine(t *testing.T, dir, page string) {
 	t.Helper()
 	current, err := os.ReadFile(filepath.Join(dir, "current.txt"))

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWalkNamesWhatExists checks that docs/design.md leads from a scenario's file to the exit code in 15 steps at
-// most, and that each step names functions that exist.
+// TestWalkNamesWhatExists checks that docs/design.md leads from a scenario's file to the exit code
+// in 15 steps at most, and that each step names functions that exist.
 func TestWalkNamesWhatExists(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "design.md"))
 	require.NoError(t, err)
@@ -34,7 +34,8 @@ func TestWalkNamesWhatExists(t *testing.T) {
 	}
 }
 
-// functions returns the names of the functions of a package, and of its methods with that of their type.
+// functions returns the names of the functions of a package, and of its methods with that of their
+// type.
 func functions(t *testing.T, pkg string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pkg), "*.go"))

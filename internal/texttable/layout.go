@@ -6,19 +6,6 @@ import (
 	"strings"
 )
 
-// A Fold says what a table that is too wide may take from a column. The zero value means nothing.
-type Fold struct {
-	// Rank orders the columns that may be left out: the one with the highest goes first. A column of
-	// rank 0 always stays.
-	Rank int
-
-	// Cut orders the columns whose cells may be shortened if leaving columns out wasn't enough: the one
-	// with the highest goes first. The cells of a column of 0 stay whole.
-	Cut int
-
-	End bool // cells are shortened at the end, as suits prose; otherwise in the middle, as suits names
-}
-
 // A Layout says which parts of a table are shown.
 type Layout struct {
 	Dropped []string // names of the columns that are left out
@@ -29,17 +16,32 @@ type Layout struct {
 	widths  []int // the width of each column that is shown
 }
 
+// A Fold says how a column may shrink in a table that is too wide. A column with the zero value
+// stays whole.
+type Fold struct {
+	// Rank orders the columns that may be left out: the highest rank goes first. A column of rank 0
+	// is never left out.
+	Rank int
+
+	// Cut orders the columns whose cells may be shortened if leaving out columns isn't enough: the
+	// highest goes first. The cells of a column whose Cut is 0 are never shortened.
+	Cut int
+
+	End bool // shorten cells at the end, as suits prose, instead of in the middle, as suits names
+}
+
+// Widths that text is shortened to.
 const (
-	usualCell = 8  // width that cells are shortened to
-	minCell   = 4  // width that they are shortened to if the table is still too wide
-	minHead   = 12 // width that heads are shortened to
+	usualCell = 8  // of cells
+	minCell   = 4  // of cells, if the table is still too wide
+	minHead   = 12 // of heads
 )
 
-// A frame is the space that a renderer needs beside the cells, in terminal columns.
+// A frame is the space that a renderer needs besides the cells, in terminal columns.
 type frame struct {
 	between int // between two cells
 	ends    int // before the first cell and after the last, together
-	minimum int // the least width of a column
+	minimum int // the smallest width of a column
 }
 
 // total returns the width of a line whose cells have these widths.
@@ -51,7 +53,7 @@ func (f frame) total(widths []int) int {
 	return sum
 }
 
-// fold returns what column i may lose.
+// fold returns the Fold of column i.
 func (t Table) fold(i int) Fold {
 	switch {
 	case i < len(t.Fold):
@@ -64,8 +66,8 @@ func (t Table) fold(i int) Fold {
 	return Fold{Rank: i}
 }
 
-// fit chooses what is shown of the table, so that it is no wider than width; 0 or less means no limit.
-// If the columns that always stay are too wide even when they are shortened, so is the table.
+// fit returns a layout no wider than width; 0 or less means no limit. The layout is wider if the
+// columns that are never left out, shortened as far as they may be, are too wide.
 func (t Table) fit(width int, f frame) Layout {
 	heads, cells := t.naturalWidths(f.minimum)
 	columns := make([]int, len(t.Header))
@@ -78,12 +80,12 @@ func (t Table) fit(width int, f frame) Layout {
 		if widths = shortenHeads(columns, heads, cells, width, f); f.total(widths) <= width {
 			break
 		}
-		next := t.leastImportant(columns)
-		if next < 0 {
+		drop := t.leastImportant(columns)
+		if drop < 0 {
 			widths = t.shortenCells(columns, widths, width, f)
 			break
 		}
-		columns = slices.DeleteFunc(columns, func(i int) bool { return i == next })
+		columns = slices.DeleteFunc(columns, func(i int) bool { return i == drop })
 	}
 	l.columns, l.widths = columns, widths
 	for i, name := range t.Header {
@@ -99,7 +101,8 @@ func (t Table) fit(width int, f frame) Layout {
 	return l
 }
 
-// naturalWidths returns the width of each head, and of the widest cell below it, which is at least minimum.
+// naturalWidths returns the width of each head, and of the widest cell below it, which is at least
+// minimum.
 func (t Table) naturalWidths(minimum int) (heads, cells []int) {
 	heads, cells = make([]int, len(t.Header)), make([]int, len(t.Header))
 	for i, name := range t.Header {
@@ -116,7 +119,7 @@ func (t Table) naturalWidths(minimum int) (heads, cells []int) {
 	return heads, cells
 }
 
-// widest returns the width of each of the columns that neither its head nor a cell exceeds.
+// widest returns the width that each of the columns needs for its head and its cells.
 func widest(columns, heads, cells []int) []int {
 	widths := make([]int, len(columns))
 	for at, i := range columns {
@@ -125,8 +128,8 @@ func widest(columns, heads, cells []int) []int {
 	return widths
 }
 
-// shortenHeads returns the widths of columns after shortening heads that are wider than the cells below
-// them, such as the paths of files. It shortens the widest first, and stops once the table fits.
+// shortenHeads returns the widths of columns after shortening heads that are wider than the cells
+// below, such as paths of files. It shortens the widest head first, and stops when the table fits.
 func shortenHeads(columns, heads, cells []int, width int, f frame) []int {
 	widths := widest(columns, heads, cells)
 	for f.total(widths) > width {
@@ -144,19 +147,19 @@ func shortenHeads(columns, heads, cells []int, width int, f frame) []int {
 	return widths
 }
 
-// leastImportant returns which of the columns is left out next, or -1 if all of them stay.
+// leastImportant returns which of the columns to leave out next, or -1 if none may be.
 func (t Table) leastImportant(columns []int) int {
-	next := -1
+	least := -1
 	for _, i := range columns {
-		if rank := t.fold(i).Rank; rank > 0 && (next < 0 || rank >= t.fold(next).Rank) {
-			next = i
+		if rank := t.fold(i).Rank; rank > 0 && (least < 0 || rank >= t.fold(least).Rank) {
+			least = i
 		}
 	}
-	return next
+	return least
 }
 
-// shortenCells returns the widths of columns after shortening cells, one column after another, until the
-// table fits.
+// shortenCells returns the widths of columns after shortening cells, one column after another,
+// until the table fits.
 func (t Table) shortenCells(columns, widths []int, width int, f frame) []int {
 	widths = slices.Clone(widths)
 	var order []int // positions in columns
@@ -166,17 +169,17 @@ func (t Table) shortenCells(columns, widths []int, width int, f frame) []int {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return t.fold(columns[b]).Cut - t.fold(columns[a]).Cut })
-	for _, least := range []int{usualCell, minCell} {
+	for _, narrowest := range []int{usualCell, minCell} {
 		for _, at := range order {
-			if over := f.total(widths) - width; over > 0 {
-				widths[at] = max(min(widths[at], least), widths[at]-over)
+			if excess := f.total(widths) - width; excess > 0 {
+				widths[at] = max(min(widths[at], narrowest), widths[at]-excess)
 			}
 		}
 	}
 	return widths
 }
 
-// Join returns a layout whose note covers several tables that are shown together.
+// Join returns a layout whose [Layout.Note] covers several tables that are shown together.
 func Join(all ...Layout) Layout {
 	var joined Layout
 	for _, l := range all {
@@ -189,7 +192,7 @@ func Join(all ...Layout) Layout {
 }
 
 // Note returns a line that says what isn't shown and how to see it, such as
-// "left out: p, baseline; COLUMNS=112 shows all". It is empty if everything is shown.
+// "left out: p, baseline; COLUMNS=112 shows all". It returns "" if everything is shown.
 func (l Layout) Note() string {
 	var parts []string
 	if len(l.Dropped) > 0 {

@@ -1,11 +1,11 @@
 // Package texttable writes tables for terminals and as Markdown.
 //
-// Its input is a header, rows of cells and the width that the output may have; its output is text. A table
-// that is too wide loses whole columns, the least important first, then the ends or middles of cells. It
-// never wraps a row, and a [Layout] says what it lacks. Text is measured as terminals show it: a CJK
-// character takes two columns, a color sequence none.
+// Its input is a header, rows of cells and the largest width of the output; its output is text. A
+// table that is too wide loses whole columns, the least important first, and then the ends or
+// middles of cells. Rows never wrap, and a [Layout] says what is left out. Text is measured as
+// terminals show it: a CJK character takes two columns, a color sequence none.
 //
-// It knows nothing of what the cells mean.
+// The package doesn't interpret cells.
 package texttable
 
 import (
@@ -19,19 +19,20 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// A Table is a header and rows of cells. A row may be shorter than the header. Cells hold one line; in a
-// terminal they may hold color sequences, and in Markdown they must be Markdown already.
+// A Table is a header and rows of cells. A row may be shorter than the header. A cell holds one
+// line. It may hold color sequences if the table is for a terminal, and must be Markdown if the
+// table is.
 type Table struct {
 	Header []string
 	Align  string // 'l' or 'r' for each column; a column without a letter is aligned to the left
 	Rows   [][]string
 
-	// Fold says what each column may lose if the output is too narrow. If it is nil, the table loses
-	// columns from the right, and then the middles of the cells in its first column.
+	// Fold says how each column may shrink if the output is too narrow. If it is nil, columns are
+	// left out from the right, and then the cells of the first column lose their middles.
 	Fold []Fold
 
-	Headless bool // the header isn't shown; its names still appear in a layout's note
-	Ruleless bool // there is no line below the header in a terminal
+	Headless bool // don't show the header, whose names still appear in a layout's note
+	Ruleless bool // draw no line below the header in a terminal
 }
 
 const (
@@ -45,9 +46,9 @@ func (t Table) Text(w io.Writer) error {
 	return err
 }
 
-// FitText writes the table for a terminal: a line below the header if there are rows, columns two spaces
-// apart, no space at the ends of lines. No line is wider than width, and the layout says what was left out. A width of 0 or
-// less means no limit.
+// FitText writes the table for a terminal, with a line below the header if there are rows, two
+// spaces between columns, and no space at the ends of lines. No line is wider than width; 0 or less
+// means no limit. The layout says what was left out.
 func (t Table) FitText(w io.Writer, width int) (Layout, error) {
 	l := t.fit(width, frame{between: 2})
 	ruled := tw.Off
@@ -65,8 +66,8 @@ func (t Table) FitText(w io.Writer, width int) (Layout, error) {
 	if err != nil {
 		return l, err
 	}
-	// Each cell has a space at both ends, which is one too many at the ends of a line, and the line below
-	// the header spans them.
+	// The renderer puts a space at both ends of each cell. Remove it at both ends of a line, and
+	// shorten the line below the header accordingly.
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, " \n")
@@ -85,8 +86,8 @@ func (t Table) Markdown(w io.Writer) error {
 	return err
 }
 
-// FitMarkdown writes the table in the pipe syntax of GitHub's Markdown. No line is wider than width, and
-// the layout says what was left out. A width of 0 or less means no limit.
+// FitMarkdown writes the table in the pipe syntax of GitHub's Markdown. No line is wider than
+// width; 0 or less means no limit. The layout says what was left out.
 func (t Table) FitMarkdown(w io.Writer, width int) (Layout, error) {
 	l := t.fit(width, frame{between: len(" | "), ends: len("| ") + len(" |"), minimum: 1})
 	text, err := t.render(l, true, renderer.NewMarkdown())
@@ -97,7 +98,7 @@ func (t Table) FitMarkdown(w io.Writer, width int) (Layout, error) {
 	return l, err
 }
 
-// render returns what r makes of the cells that l shows.
+// render returns the cells that l shows, as r renders them.
 func (t Table) render(l Layout, headed bool, r tw.Renderer) (string, error) {
 	align := make(tw.Alignment, len(l.columns))
 	for at, i := range l.columns {
@@ -130,7 +131,7 @@ func (t Table) render(l Layout, headed bool, r tw.Renderer) (string, error) {
 	return out.String(), nil
 }
 
-// cells returns the cells of one row that are shown, shortened if they are too wide.
+// cells returns the cells of one row that l shows, shortened if they are too wide.
 func (t Table) cells(l Layout, row []string) []string {
 	shown := make([]string, len(l.columns))
 	for at, i := range l.columns {
