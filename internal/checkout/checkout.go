@@ -1,13 +1,14 @@
-// Package checkout makes two states of a Go source tree ready to be built side by side: a git
-// revision, and the working tree.
+// Package checkout prepares two states of a Go source tree for building them side by side: a git
+// revision and the working tree.
 //
 // [Pair] writes the files of the revision into a directory of their own. It asks git for every file
-// of the commit, through an index of its own: nothing is added to the repository, attributes such as
-// export-ignore hide no files, and the filters of a checkout (line endings, large files) apply. Each
-// side is a [Tree], in which the go command runs with that side's modules, vendor directory,
-// workspace and toolchain. [Differences] says in which of these the sides differ.
+// of the commit through an index of its own: nothing is added to the repository, attributes such as
+// export-ignore hide no files, and the filters of a checkout (line endings, large files) apply.
+// Each side is a [Tree], in which the go command runs with that side's modules, vendor directory,
+// workspace and toolchain. [Differences] lists the differences between what the sides are built
+// from.
 //
-// It knows nothing of what is built.
+// The package doesn't know what is built.
 package checkout
 
 import (
@@ -23,15 +24,15 @@ import (
 	"github.com/fleetmark/fleetmark/internal/childproc"
 )
 
-// An Error says why a repository or a revision can't be used: what is wrong, and what to do.
+// An Error says why a repository or a revision can't be used, and what to do.
 type Error struct {
 	Problem string
 	Want    string
-	Detail  []string // what another program, such as the compiler, said
+	Detail  []string // messages of another program, such as the compiler
 	Err     error    // the cause, or nil
 }
 
-// Error is one line, and then the lines of Detail, indented.
+// Error returns one line, followed by the lines of Detail, indented.
 func (e *Error) Error() string {
 	text := e.Problem + ": " + e.Want
 	for _, line := range e.Detail {
@@ -48,7 +49,7 @@ type Repository struct {
 	Root string // the top directory of the working tree, without symbolic links
 }
 
-// Find returns the repository that the directory dir lies in. Its error is an [*Error], or the
+// Find returns the repository that contains the directory dir. Errors are [*Error], or the
 // context's.
 func Find(ctx context.Context, dir string) (*Repository, error) {
 	out, err := git(ctx, dir, nil, "rev-parse", "--show-toplevel")
@@ -60,7 +61,8 @@ func Find(ctx context.Context, dir string) (*Repository, error) {
 		return nil, explain(ctx, err, "no git repository here", "run it in a checkout of the source")
 	}
 	if root, err = filepath.EvalSymlinks(filepath.FromSlash(root)); err != nil {
-		return nil, &Error{Problem: "the repository's directory can't be read (" + err.Error() + ")", Want: "run it in a checkout of the source", Err: err}
+		return nil, &Error{Problem: "the repository's directory can't be read (" + err.Error() + ")",
+			Want: "run it in a checkout of the source", Err: err}
 	}
 	return &Repository{Root: root}, nil
 }
@@ -78,8 +80,8 @@ func (r *Repository) Commit(ctx context.Context, ref string) (string, error) {
 	return strings.TrimSpace(commit), nil
 }
 
-// Changed returns the files of the working tree that differ from those of HEAD, or that git doesn't
-// know, as paths from the root. Ignored files aren't among them.
+// Changed returns the files of the working tree that differ from HEAD or aren't in it, as paths
+// from the root, without ignored files.
 func (r *Repository) Changed(ctx context.Context) ([]string, error) {
 	out, err := git(ctx, r.Root, nil, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
 	if err != nil {
@@ -94,8 +96,8 @@ func (r *Repository) Changed(ctx context.Context) ([]string, error) {
 	return files, nil
 }
 
-// differs returns the files of the working tree that differ from those of a commit, or that git
-// doesn't know, as paths from the root.
+// differs returns the files of the working tree that differ from a commit or aren't in it, as
+// sorted paths from the root.
 func (r *Repository) differs(ctx context.Context, commit string) ([]string, error) {
 	var files []string
 	for _, args := range [][]string{
@@ -112,8 +114,8 @@ func (r *Repository) differs(ctx context.Context, commit string) ([]string, erro
 	return files, nil
 }
 
-// Write writes all files of a commit below dir, which it makes. What git couldn't write there is an
-// error.
+// Write writes all files of a commit below dir, which it creates. It returns an error if git can't
+// write all of them.
 func (r *Repository) Write(ctx context.Context, commit, dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -124,19 +126,21 @@ func (r *Repository) Write(ctx context.Context, commit, dir string) (err error) 
 			err = errors.Join(err, removed)
 		}
 	}()
-	// A sparse checkout is a choice for the working tree, which may leave out what this commit needs.
+	// A sparse checkout is set up for the working tree, and may leave out files that this commit
+	// needs.
 	for _, args := range [][]string{
 		{"-c", "core.sparseCheckout=false", "read-tree", commit},
 		{"-c", "core.sparseCheckout=false", "checkout-index", "--all", "--quiet", "--prefix=" + filepath.ToSlash(dir) + "/"},
 	} {
 		if _, err := git(ctx, r.Root, []string{"GIT_INDEX_FILE=" + index}, args...); err != nil {
-			return explain(ctx, err, fmt.Sprintf("commit %.12s can't be written out", commit), "see that the clone is whole (git fsck) and the disk has room")
+			return explain(ctx, err, fmt.Sprintf("commit %.12s can't be written out", commit),
+				"see that the clone is whole (git fsck) and the disk has room")
 		}
 	}
 	return nil
 }
 
-// git runs git in dir with more variables in its environment, and returns what it prints.
+// git runs git in dir with the variables env besides the process's own, and returns its output.
 func git(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := childproc.Command(ctx, "git", args...)
 	cmd.Dir = dir
@@ -144,14 +148,15 @@ func git(ctx context.Context, dir string, env []string, args ...string) (string,
 	return childproc.Run(ctx, cmd)
 }
 
-// explain turns a failure of git into an Error, and keeps the end of a context as it is.
+// explain returns an [*Error] for a failure of git, or the context's error if ctx is done.
 func explain(ctx context.Context, err error, problem, want string) error {
 	var failed *childproc.Error
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return &Error{Problem: "git is not installed, or not in PATH", Want: "install it: the other revision comes from there", Err: err}
+		return &Error{Problem: "git is not installed, or not in PATH",
+			Want: "install it: the other revision comes from there", Err: err}
 	case errors.As(err, &failed) && strings.Contains(failed.Stderr, "dubious ownership"):
 		return &Error{Problem: "git doesn't trust this repository, which belongs to another user",
 			Want: "git config --global --add safe.directory DIRECTORY", Err: err}

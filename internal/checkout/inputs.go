@@ -15,20 +15,20 @@ import (
 	"strings"
 )
 
-// Inputs are what packages of a tree are built from, besides the packages' own files.
+// Inputs are what packages of a tree are built from, besides the packages' own files. Modules are
+// keyed by path.
 type Inputs struct {
 	Toolchain string            // such as "go1.26.8"
-	Modules   map[string]Module // by path; the main modules aren't among them
+	Modules   map[string]Module // without the main modules
 
-	mains map[string]string // directories of the main modules by path
-	lines map[string]string // go lines of the main modules by path
-	dirs  map[string]string // directories of the others by path, if they lie in the tree
-	tree  *Tree
-
-	outside map[string]string // modules in directories outside the repository, as text, by path
+	tree    *Tree
+	mains   map[string]string // directories of the main modules
+	lines   map[string]string // go lines of the main modules
+	dirs    map[string]string // directories of other modules that are in the tree
+	outside map[string]string // modules in directories outside the repository, as text
 }
 
-// Inputs returns what the packages that Deps or TestDeps listed are built from.
+// Inputs returns what packages are built from, as Deps or TestDeps listed them.
 func (t *Tree) Inputs(ctx context.Context, packages []Package) (*Inputs, error) {
 	toolchain, err := t.Go(ctx, "env", "GOVERSION")
 	if err != nil {
@@ -43,10 +43,10 @@ func (t *Tree) Inputs(ctx context.Context, packages []Package) (*Inputs, error) 
 		if m == nil {
 			continue
 		}
-		dir, inside := t.place(p.moduleDir())
+		dir, inside := t.relative(p.moduleDir())
 		if m.Main {
 			if !inside {
-				if dir, err = filepath.EvalSymlinks(dir); err != nil { // the base's is a link
+				if dir, err = filepath.EvalSymlinks(dir); err != nil { // the base has a link to it
 					return nil, err
 				}
 				in.outside[m.Path] = m.Path + " in " + dir
@@ -64,24 +64,25 @@ func (t *Tree) Inputs(ctx context.Context, packages []Package) (*Inputs, error) 
 	return in, nil
 }
 
-// moduleDir returns the directory of the package's module. That of a vendored one is below the vendor
-// directory.
+// moduleDir returns the directory of the package's module, which is below the vendor directory if
+// the module is vendored.
 func (p *Package) moduleDir() string {
 	if p.Module.Dir != "" {
 		return p.Module.Dir
 	}
 	path, _, _ := strings.Cut(p.ImportPath, " ") // a package built for a test is "path [path.test]"
-	return filepath.FromSlash(strings.TrimSuffix(filepath.ToSlash(p.Dir), strings.TrimPrefix(path, p.Module.Path)))
+	below := strings.TrimPrefix(path, p.Module.Path)
+	return filepath.FromSlash(strings.TrimSuffix(filepath.ToSlash(p.Dir), below))
 }
 
-// place returns a directory as a path from the tree's root, with slashes, and reports whether it lies in
-// the tree. If it doesn't, the directory is returned as it is.
-func (t *Tree) place(dir string) (string, bool) {
-	place, err := filepath.Rel(t.Root, dir)
-	if err != nil || !filepath.IsLocal(place) {
+// relative returns a directory of the tree as a path from the root, with slashes. It reports false
+// for a directory outside the tree, which it returns as it is.
+func (t *Tree) relative(dir string) (string, bool) {
+	rel, err := filepath.Rel(t.Root, dir)
+	if err != nil || !filepath.IsLocal(rel) {
 		return dir, false
 	}
-	return filepath.ToSlash(place), true
+	return filepath.ToSlash(rel), true
 }
 
 // module returns a module as text, or "none".
@@ -98,18 +99,22 @@ func (in *Inputs) module(path string) string {
 	return "none"
 }
 
-// A Difference is one between what two sides are built from.
+// A Difference is a difference between what two sides are built from.
 type Difference struct {
 	Module string // the path of the module whose code differs; empty for the toolchain and go lines
 
-	// Text is such as "toolchain: go1.25.1, now go1.26.8", "go line of example.com/m: 1.21, now 1.26", "module: example.com/m v1.2.3, now
-	// example.com/m v1.3.0" or "module: example.com/m v1.2.3 => ./fork: 2 files differ in ./fork".
+	// Text describes the difference in one of these forms:
+	//
+	//	toolchain: go1.25.1, now go1.26.8
+	//	go line of example.com/m: 1.21, now 1.26
+	//	module: example.com/m v1.2.3, now example.com/m v1.3.0
+	//	module: example.com/m v1.2.3 => ./fork: 2 files differ in ./fork
 	Text string
 }
 
-// Differences returns what differs between what two sides are built from: the toolchain, the go lines of
-// the main modules, the versions and places of modules, and files of modules that are vendored or replaced
-// by a directory of the tree.
+// Differences compares what two sides are built from: the toolchain, the go lines of the main
+// modules, the versions and directories of modules, and the files of modules that are vendored or
+// replaced by a directory of the tree.
 func Differences(base, now *Inputs) []Difference {
 	var list []Difference
 	if base.Toolchain != now.Toolchain {
@@ -148,8 +153,8 @@ func Differences(base, now *Inputs) []Difference {
 	return list
 }
 
-// Shared returns what can't differ between the two sides, though it may have changed since the revision:
-// the modules in directories outside the repository.
+// Shared returns the modules in directories outside the repository. They can't differ between the
+// two sides, though they may have changed since the revision.
 func Shared(base *Inputs) []Difference {
 	var list []Difference
 	for _, path := range slices.Sorted(maps.Keys(base.outside)) {
@@ -159,7 +164,7 @@ func Shared(base *Inputs) []Difference {
 	return list
 }
 
-// differing returns how many files below a directory differ from the other side's.
+// differing returns how many files below a directory differ between the two sides.
 func (t *Tree) differing(dir string) (n int) {
 	for _, file := range t.Differs {
 		if strings.HasPrefix(file, dir+"/") {
@@ -178,21 +183,22 @@ func Texts(list []Difference) []string {
 	return texts
 }
 
-// Functions returns how the names of the functions of the modules that differ begin.
+// Functions returns the prefixes of the names of the functions in modules that differ.
 func Functions(list []Difference) []string {
 	var names []string
 	for _, d := range list {
 		if d.Module == "" {
 			continue
 		}
-		// The linker writes a dot in the last element of a path so that it can't be mistaken.
+		// The linker escapes dots in the last element of a path.
 		dir, last := path.Split(d.Module)
 		names = append(names, d.Module+"/", dir+strings.ReplaceAll(last, ".", "%2e")+".")
 	}
 	return names
 }
 
-// SameContent reports whether two files, such as the programs built from two trees, hold the same bytes.
+// SameContent reports whether two files hold the same bytes. It is for the programs built from two
+// trees.
 func SameContent(one, other string) (bool, error) {
 	a, err := digest(one)
 	if err != nil {

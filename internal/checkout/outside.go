@@ -13,40 +13,40 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// A tree's go.mod and go.work files may name directories beside the repository, such as ../dep. No
-// revision has those: both sides see them as they are now. The base lies in a temporary directory, so it
-// gets the repository's name there, and its parents' names, and symbolic links where the directories are
-// beside it.
+// The go.mod and go.work files of a tree may name directories beside the repository, such as
+// ../dep. They belong to no revision, so both sides use them as they are now. The base is in a
+// temporary directory, where such relative paths must lead to the same directories. Therefore the
+// base gets a directory of the repository's name, below directories named after the repository's
+// parents, with symbolic links to the directories beside the repository.
 
 // An outsider is a directory outside the repository that a go.mod or go.work file names.
 type outsider struct {
-	file string // that names it, as a path from the root with slashes
-	path string // as the file names it
-	dir  string // where it is, as a path from the root
+	file string // the file that names it, as a path from the root with slashes
+	path string // how the file names it
+	dir  string // the directory, as a path from the root
 }
 
-// placeOutsiders moves the base's files, which lie below its Root, to where the directories beside the
-// repository have room, and makes links to them. It sets the base's Root. If one isn't there, it is an
-// error only if a module needs it in which the directory dir, a path from the root, lies.
+// placeOutsiders moves the base's files so that there is room beside them, makes links to the
+// directories beside the repository, and sets the base's Root. If such a directory doesn't exist,
+// it returns an error only if the module around dir, a path from the root, needs it.
 func placeOutsiders(base *Tree, repository, dir string) error {
 	outsiders, err := findOutsiders(base.Root)
 	if err != nil || len(outsiders) == 0 {
 		return err
 	}
-	up := 0 // how many directories above the root are named
+	up := 0 // how many parents of the root the paths lead to
 	for _, o := range outsiders {
 		up = max(up, strings.Count(filepath.ToSlash(o.dir)+"/", "../"))
 	}
-	top := base.Root + "-beside"
-	above := repository
+	ancestor := repository
 	for range up {
-		above = filepath.Dir(above)
+		ancestor = filepath.Dir(ancestor)
 	}
-	place, err := filepath.Rel(above, repository)
+	rel, err := filepath.Rel(ancestor, repository)
 	if err != nil {
 		return err
 	}
-	root := filepath.Join(top, place)
+	root := filepath.Join(base.Root+"-beside", rel)
 	if err := os.MkdirAll(filepath.Dir(root), 0o700); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func placeOutsiders(base *Tree, repository, dir string) error {
 		return err
 	}
 	base.Root = root
-	// One that lies in another comes after it, and is found through its link.
+	// A directory within another comes after it, and exists through its link.
 	slices.SortFunc(outsiders, func(a, b outsider) int { return cmp.Compare(len(a.dir), len(b.dir)) })
 	for _, o := range outsiders {
 		target, link := filepath.Join(repository, o.dir), filepath.Join(root, o.dir)
@@ -78,8 +78,8 @@ func placeOutsiders(base *Tree, repository, dir string) error {
 	return nil
 }
 
-// findOutsiders returns the directories outside root that the go.mod and go.work files below it name. A
-// file that can't be parsed names none: the go command says what is wrong with it.
+// findOutsiders returns the directories outside root that the go.mod and go.work files below it
+// name. It ignores a file that can't be parsed: the go command reports what is wrong with it.
 func findOutsiders(root string) (all []outsider, err error) {
 	err = filepath.WalkDir(root, func(file string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() && (e.Name() == "vendor" || e.Name() == "testdata") {

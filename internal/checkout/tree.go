@@ -19,25 +19,25 @@ import (
 // The names of the two sides of a comparison.
 const (
 	Base = "base" // the revision
-	Now  = "now"  // the working tree as it stands, uncommitted changes and all
+	Now  = "now"  // the working tree, with its uncommitted changes
 )
 
-// A Tree is one state of a source tree, in which the go command can be run: with the go.mod, go.sum,
+// A Tree is one state of a source tree, in which the go command runs with the go.mod, go.sum,
 // vendor directory, go.work and toolchain of that state.
 type Tree struct {
 	Side    string   // Base or Now
 	Root    string   // the top directory of its files
 	Dir     string   // the directory in it that corresponds to the one that Pair was given
-	Commit  string   // the revision; of Now, the one that is checked out
-	Changed []string // of Now: files that differ from Commit, as paths from Root
-	Differs []string // files that differ from those of the other side, as paths from Root
+	Commit  string   // Base: the revision; Now: the revision that is checked out
+	Changed []string // Now: files that differ from Commit, as paths from Root
+	Differs []string // files that differ between the two sides, as paths from Root
 
-	Env []string // variables of the go command, besides the process's own
+	Env []string // variables for the go command, besides the process's own
 }
 
-// Pair returns two states of the source tree that holds the directory dir: that of the revision ref,
-// which it writes below the directory into, and the working tree. The go command of either has its
-// temporary files below into as well. Its errors are [*Error], or the context's.
+// Pair returns two states of the source tree that contains the directory dir: the revision ref,
+// which it writes below the directory into, and the working tree. The go command of both sides puts
+// its temporary files below into as well. Errors are [*Error], or the context's.
 func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err error) {
 	dir, err = filepath.Abs(dir)
 	if err == nil {
@@ -67,7 +67,7 @@ func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err erro
 		return nil, nil, err
 	}
 	now.Differs = differs
-	place, err := filepath.Rel(r.Root, dir)
+	rel, err := filepath.Rel(r.Root, dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,28 +75,30 @@ func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err erro
 	if err := r.Write(ctx, commit, root); err != nil {
 		return nil, nil, err
 	}
-	// A go command that is killed leaves its temporary files behind: they belong where the rest is.
+	// A go command that is killed leaves its temporary files behind, so they go where the caller
+	// cleans up.
 	temporary := filepath.Join(into, "go-tmp")
 	if err := os.MkdirAll(temporary, 0o700); err != nil {
 		return nil, nil, err
 	}
 	now.Env = []string{"GOTMPDIR=" + temporary}
 	base = &Tree{Side: Base, Root: root, Commit: commit, Differs: differs, Env: slices.Clone(now.Env)}
-	if err := placeOutsiders(base, r.Root, place); err != nil {
+	if err := placeOutsiders(base, r.Root, rel); err != nil {
 		return nil, nil, err
 	}
-	base.Dir = filepath.Join(base.Root, place)
+	base.Dir = filepath.Join(base.Root, rel)
 	if info, err := os.Stat(base.Dir); err != nil || !info.IsDir() {
-		return nil, nil, &Error{Problem: fmt.Sprintf("%s doesn't have the directory %s", base, filepath.ToSlash(place)),
+		return nil, nil, &Error{Problem: fmt.Sprintf("%s doesn't have the directory %s", base, filepath.ToSlash(rel)),
 			Want: "run it in a directory that both revisions have"}
 	}
 	return base, now, shareWorkspace(ctx, base, now)
 }
 
-// String names the tree for people: "base (0123456789ab)", or "now (0123456789ab and 2 changed files)".
+// String returns the side and the state: "base (0123456789ab)", or
+// "now (0123456789ab and 2 changed files)".
 func (t *Tree) String() string { return fmt.Sprintf("%s (%s)", t.Side, t.State()) }
 
-// State names the files of the tree: "0123456789ab", or "0123456789ab and 2 changed files".
+// State returns what the tree holds: "0123456789ab", or "0123456789ab and 2 changed files".
 func (t *Tree) State() string {
 	commit := fmt.Sprintf("%.12s", t.Commit)
 	switch n := len(t.Changed); n {
@@ -117,8 +119,8 @@ func (t *Tree) Revision() string {
 	return t.Commit
 }
 
-// shareWorkspace makes the base use its own go.work if the working tree uses one. One that lies
-// outside the repository has no state of that revision.
+// shareWorkspace makes the base use its own go.work if the working tree uses one. It returns an
+// error for a go.work outside the repository, which no revision has.
 func shareWorkspace(ctx context.Context, base, now *Tree) error {
 	file, err := now.Go(ctx, "env", "GOWORK")
 	if err != nil {
@@ -129,14 +131,15 @@ func shareWorkspace(ctx context.Context, base, now *Tree) error {
 	}
 	resolved, err := filepath.EvalSymlinks(file)
 	if err != nil {
-		return &Error{Problem: fmt.Sprintf("the workspace file %s can't be read (%v)", file, err), Want: "set GOWORK to a go.work file, or to off", Err: err}
+		return &Error{Problem: fmt.Sprintf("the workspace file %s can't be read (%v)", file, err),
+			Want: "set GOWORK to a go.work file, or to off", Err: err}
 	}
-	place, err := filepath.Rel(now.Root, resolved)
-	if err != nil || !filepath.IsLocal(place) {
-		return &Error{Problem: fmt.Sprintf("the workspace file %s lies outside the repository, so the base has none of its own", file),
-			Want: "set GOWORK=off, or move it into the repository"}
+	rel, err := filepath.Rel(now.Root, resolved)
+	if err != nil || !filepath.IsLocal(rel) {
+		problem := fmt.Sprintf("the workspace file %s lies outside the repository, so the base has none of its own", file)
+		return &Error{Problem: problem, Want: "set GOWORK=off, or move it into the repository"}
 	}
-	own := filepath.Join(base.Root, place)
+	own := filepath.Join(base.Root, rel)
 	if _, err := os.Stat(own); err != nil {
 		own = "off" // the revision had none
 	}
@@ -152,8 +155,9 @@ func (t *Tree) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Go runs the go command in the tree, and returns what it prints without white space around it. Its
-// error is an [*Error] that names the tree and holds what the go command said, or the context's.
+// Go runs the go command in the tree, and returns its output without leading and trailing white
+// space. Its error is an [*Error] that names the tree and holds the go command's messages, or the
+// context's.
 func (t *Tree) Go(ctx context.Context, args ...string) (string, error) {
 	out, err := childproc.Run(ctx, t.Command(ctx, args...))
 	var failed *childproc.Error
@@ -163,22 +167,24 @@ func (t *Tree) Go(ctx context.Context, args ...string) (string, error) {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return "", &Error{Problem: "go is not installed, or not in PATH", Want: "install it, or set PATH: both revisions are built here", Err: err}
+		return "", &Error{Problem: "go is not installed, or not in PATH",
+			Want: "install it, or set PATH: both revisions are built here", Err: err}
 	case errors.As(err, &failed) && toolchainProblem(failed.Stderr) != "":
 		return "", &Error{Problem: fmt.Sprintf("%s: its Go toolchain can't be used (%s)", t, toolchainProblem(failed.Stderr)),
 			Want: "install it, or set GOTOOLCHAIN to one that is here, such as local", Err: err}
 	case errors.As(err, &failed):
-		return "", &Error{Problem: fmt.Sprintf("%s: go %s failed", t, args[0]), Want: "make it work there", Detail: lastLines(failed.Stderr), Err: err}
+		return "", &Error{Problem: fmt.Sprintf("%s: go %s failed", t, args[0]), Want: "make it work there",
+			Detail: lastLines(failed.Stderr), Err: err}
 	}
 	return "", err
 }
 
-// toolchainMessage finds what the go command says if it can't run as the toolchain that a go.mod file,
-// a go.work file or GOTOOLCHAIN asks for.
+// toolchainMessage matches the go command's message that it can't run the toolchain that a go.mod
+// file, a go.work file or GOTOOLCHAIN names.
 var toolchainMessage = regexp.MustCompile(
 	`(?m)^go: (download go\S+ for .*|cannot find "go\S+" in PATH|invalid GOTOOLCHAIN .*|.* requires go >= .*)$`)
 
-// toolchainProblem returns what keeps a toolchain from being used, or "" if messages say nothing of it.
+// toolchainProblem returns why a toolchain can't be used. It returns "" if messages don't say so.
 func toolchainProblem(messages string) string {
 	if found := toolchainMessage.FindStringSubmatch(messages); found != nil {
 		return found[1]
@@ -186,7 +192,7 @@ func toolchainProblem(messages string) string {
 	return ""
 }
 
-// A Package is one of a tree's, as the go command lists it.
+// A Package is a package of a tree, as `go list` describes it.
 type Package struct {
 	ImportPath string
 	Dir        string
@@ -197,7 +203,7 @@ type Package struct {
 	Error *PackageError // why it can't be loaded, or nil
 }
 
-// A PackageError is what the go command says of a package that it can't load.
+// A PackageError is the go command's message about a package that it can't load.
 type PackageError struct{ Err string }
 
 // Exists reports whether the package has any source in the tree.
@@ -206,18 +212,18 @@ func (p *Package) Exists() bool { return len(p.GoFiles)+len(p.CgoFiles) > 0 || p
 // Tests reports whether the package has test files.
 func (p *Package) Tests() bool { return len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 }
 
-// A Module is one that a package comes from.
+// A Module is a module that packages come from.
 type Module struct {
 	Path    string
 	Version string  // empty for the main module
-	Main    bool    // or one of a workspace
-	Dir     string  // where its files are; empty if it is in a vendor directory
-	Replace *Module // nil if it isn't replaced
+	Main    bool    // the main module, or a module of the workspace
+	Dir     string  // the directory with its files; empty if it is vendored
+	Replace *Module // its replacement, or nil
 
 	GoVersion string // of its go line
 }
 
-// String is the module as go.mod says it: "example.com/m v1.2.3 => ../fork".
+// String returns the module as go.mod has it: "example.com/m v1.2.3 => ../fork".
 func (m *Module) String() string {
 	text := strings.TrimSpace(m.Path + " " + m.Version)
 	if m.Replace != nil {
@@ -226,10 +232,11 @@ func (m *Module) String() string {
 	return text
 }
 
-// Packages lists the packages that patterns name, such as "./...". One that the tree lacks, or that
-// can't be loaded, has an Error.
+// Packages lists the packages that match patterns such as "./...". A package that the tree lacks,
+// or that can't be loaded, has an Error.
 func (t *Tree) Packages(ctx context.Context, patterns ...string) ([]Package, error) {
-	return t.list(ctx, "ImportPath,Dir,Module,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Error", slices.Concat([]string{"-e", "--"}, patterns)...)
+	fields := "ImportPath,Dir,Module,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Error"
+	return t.list(ctx, fields, slices.Concat([]string{"-e", "--"}, patterns)...)
 }
 
 // Deps lists packages and all that they import, without their tests.
@@ -242,7 +249,7 @@ func (t *Tree) TestDeps(ctx context.Context, packages ...string) ([]Package, err
 	return t.list(ctx, "ImportPath,Dir,Module", slices.Concat([]string{"-deps", "-test", "--"}, packages)...)
 }
 
-// list lists packages as JSON.
+// list runs `go list` for the given fields of packages.
 func (t *Tree) list(ctx context.Context, fields string, args ...string) ([]Package, error) {
 	out, err := t.Go(ctx, slices.Concat([]string{"list", "-json=" + fields}, args)...)
 	if err != nil {
@@ -261,7 +268,7 @@ func (t *Tree) list(ctx context.Context, fields string, args ...string) ([]Packa
 	}
 }
 
-// maxDetail is how many lines of a program's messages an error shows.
+// maxDetail bounds how many lines of a program's messages an error shows.
 const maxDetail = 20
 
 // lastLines returns the last lines of a program's messages.
@@ -270,8 +277,8 @@ func lastLines(text string) []string {
 	return lines[max(0, len(lines)-maxDetail):]
 }
 
-// Absolute returns a path of a replace directive of the tree's go.mod so that it means the same from
-// another directory. The path of a module is returned as it is.
+// Absolute returns the absolute path of a directory in a replace directive of the tree's go.mod. It
+// returns the path of a module as it is.
 func (t *Tree) Absolute(path string) string {
 	if strings.HasPrefix(path, "./") || strings.HasPrefix(path, "../") {
 		return filepath.Join(t.Root, filepath.FromSlash(path))

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Config is the content of a fleetmark.yaml. Its zero value is that of a project without one.
+// Config is the content of a fleetmark.yaml. The zero value stands for a project without one.
 type Config struct {
 	Benchmarks   []Benchmarks
-	Units        map[string]Unit // of b.ReportMetric, by name
+	Units        map[string]Unit // units of b.ReportMetric, by name
 	Targets      []Target
 	AntiPatterns []AntiPattern
 	Commands     []Command
@@ -35,16 +35,16 @@ func (c Config) BenchmarkPackages() (packages []string) {
 
 // Benchmarks are Go benchmarks that one go test command measures for the baseline page.
 type Benchmarks struct {
-	Packages []string // as go test takes them, relative to the root
-	Run      string   // the regular expression of -bench
-	Skip     string   // that of -skip; empty for none
+	Packages []string // arguments of go test, relative to the root
+	Run      string   // the regular expression for -bench
+	Skip     string   // the regular expression for -skip, or ""
 	Count    int      // samples per benchmark
 
-	// References maps a benchmark to the benchmark that does the least that the same work could
-	// take, both without "Benchmark": {Push: ReferenceBareSockets}. Their ratio means the same on any machine.
+	// References maps a benchmark to one that does the least possible work for the same task, both
+	// without "Benchmark": {Push: ReferenceBareSockets}. Their ratio means the same on any machine.
 	References map[string]string
 
-	Where string // the entry's place, FILE:LINE:COLUMN
+	Where string // the position of the entry, FILE:LINE:COLUMN
 }
 
 // A Unit describes a metric that benchmarks report themselves.
@@ -52,7 +52,7 @@ type Unit struct {
 	HigherIsBetter bool
 }
 
-// A Target is what a figure of the baseline page must keep within.
+// A Target limits a figure of the baseline page.
 type Target struct {
 	Name string
 
@@ -60,35 +60,36 @@ type Target struct {
 	// as "SCENARIO OPERATION METRIC".
 	Figure     string
 	Limit      Limit
-	EnforcedBy string // the test, PACKAGE.TestName, or the file that holds it on every commit; may be empty
+	EnforcedBy string // the test, PACKAGE.TestName, or the file that enforces it on every commit; may be empty
 
-	// Machine is part of the name of the processor that the target was set for. On any other
-	// processor the figure is shown beside it and not judged. Empty: it is judged everywhere.
+	// Machine is part of the name of the processor that the target is for. On any other processor
+	// the page shows the figure beside the target without judging it. If Machine is empty, it
+	// judges the figure on every processor.
 	Machine string
 }
 
 // An AntiPattern is a mistake that is easily made, and the tests that fail when somebody makes it.
 type AntiPattern struct {
 	Name  string
-	Tests []string // PACKAGE.TestName, the package's path being relative to the root
+	Tests []string // PACKAGE.TestName, where PACKAGE is relative to the root
 }
 
-// A Command is a way to measure again, for the readers of the page.
+// A Command tells readers of the page how to measure something again.
 type Command struct {
 	Name string   // what it measures
 	Run  []string // lines for a shell
 }
 
-// A Limit is a range of values, ends included.
+// A Limit is a closed range of values.
 type Limit struct {
-	Low, High float64 // infinite where the range has no such end
-	Form      Form    // how a value is shown
+	Low, High float64 // an infinity if the range has no such end
+	Form      Form    // how values are written
 }
 
 // Holds reports whether v is within the limit.
 func (l Limit) Holds(v float64) bool { return l.Low <= v && v <= l.High }
 
-// Text writes the limit for people, with a function that writes one of its values.
+// Text returns the limit for people, such as "≤ 8 MiB". format formats one of its ends.
 func (l Limit) Text(format func(float64) string) string {
 	switch {
 	case l.Low == l.High:
@@ -104,8 +105,8 @@ func (l Limit) Text(format func(float64) string) string {
 // A Form is how a value is written: the unit that its limit has in the configuration.
 type Form string
 
-// The forms. A value is a plain number, bytes in powers of 1024 or of 1000, nanoseconds, percent, or a
-// multiple of something.
+// The forms. A value is a plain number, bytes in powers of 1024 or of 1000, nanoseconds, percent,
+// or a multiple of something.
 const (
 	FormNumber       Form = ""
 	FormBytes        Form = "bytes"
@@ -115,7 +116,7 @@ const (
 	FormFactor       Form = "factor"
 )
 
-// sizes are the units that a quantity may have. The first that fits is taken.
+// sizes returns the units that a quantity may have. The first whose suffix fits is used.
 func sizes() []sizedUnit {
 	return []sizedUnit{
 		{"KiB", FormBytes, 1 << 10},
@@ -142,7 +143,7 @@ type sizedUnit struct {
 	size   float64
 }
 
-// parseQuantity reads a number with an optional unit, such as 0.01, 8MiB, 35µs, 3% or 1.15x.
+// parseQuantity parses a number with an optional unit, such as 0.01, 8MiB, 35µs, 3% or 1.15x.
 func parseQuantity(text string) (v float64, form Form, ok bool) {
 	number, size := text, 1.0
 	for _, u := range sizes() {

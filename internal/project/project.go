@@ -19,17 +19,17 @@ const ConfigFile = "fleetmark.yaml"
 // maxConfigBytes bounds a configuration.
 const maxConfigBytes = 256 << 10
 
-// A Project is a source tree. The zero Project is none.
+// A Project is a source tree. The zero value means that there is none.
 type Project struct {
-	Root   string // absolute: the nearest directory with a go.mod, or else the root of the git repository
+	Root   string // absolute path of the nearest directory with a go.mod, or of the git repository
 	Module string // path of the module; empty if the root has no go.mod
-	File   string // the configuration, as messages name it; empty if there is none
+	File   string // path of the configuration for messages; empty if there is none
 	Config Config
 }
 
-// Find returns the project that dir lies in, with its configuration. It returns the zero Project if
-// dir lies in neither a module nor a git repository. An error about the configuration joins a
-// [*ConfigError] per mistake.
+// Find returns the project that contains dir, with its configuration. It returns the zero Project
+// if dir is in neither a module nor a git repository. An error about the configuration joins a
+// [*ConfigError] for each mistake.
 func Find(dir string) (Project, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -54,15 +54,16 @@ func Find(dir string) (Project, error) {
 		return p, nil
 	}
 	if err != nil {
-		return Project{}, &ConfigError{File: shown, Problem: withoutPath(err).Error() + ": want a file that can be read", Err: err}
+		problem := withoutPath(err).Error() + ": want a file that can be read"
+		return Project{}, &ConfigError{File: shown, Problem: problem, Err: err}
 	}
 	p.File = shown
 	p.Config, err = ParseConfig(shown, text)
 	return p, err
 }
 
-// Module returns the nearest directory at dir or above it that holds a go.mod, and the path of its
-// module. Both are empty if there is none.
+// Module returns the nearest directory with a go.mod, which is dir or above it, and the path of its
+// module. It returns empty strings if there is none.
 func Module(dir string) (root, path string, err error) {
 	if root, err = above(dir, "go.mod"); err != nil || root == "" {
 		return "", "", err
@@ -74,7 +75,8 @@ func Module(dir string) (root, path string, err error) {
 	return root, modfile.ModulePath(text), nil
 }
 
-// above returns the nearest directory at dir or above it that holds name, or "" if none does.
+// above returns the nearest directory that holds name, which is dir or above it. It returns "" if
+// there is none.
 func above(dir, name string) (string, error) {
 	for {
 		_, err := os.Stat(filepath.Join(dir, name))
@@ -105,7 +107,7 @@ func readConfig(path string) ([]byte, error) {
 	return plaintext.Decode(text), err
 }
 
-// withoutPath returns the cause of an error about a file whose name stands beside it.
+// withoutPath returns the cause of an error, without the path of the file.
 func withoutPath(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err

@@ -12,15 +12,13 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// defaultCount is how many samples a benchmark has if the configuration doesn't say: as many as
-// benchstat's documentation asks for.
-const defaultCount = 10
+const (
+	defaultCount = 10   // samples of a benchmark: as many as benchstat's documentation asks for
+	maxCount     = 1000 // samples of a benchmark
+)
 
-// maxCount bounds the samples of a benchmark.
-const maxCount = 1000
-
-// ParseConfig reads a configuration. file is what messages call it. Its error joins a [*ConfigError]
-// per mistake, in the order of the file; the Config is then not for use.
+// ParseConfig parses a configuration. file names it in errors. The error joins a [*ConfigError] for
+// each mistake, in the order of the file; the Config must then not be used.
 func ParseConfig(file string, text []byte) (Config, error) {
 	t := &tree{file: file}
 	root, err := t.parse(text)
@@ -29,26 +27,33 @@ func ParseConfig(file string, text []byte) (Config, error) {
 	}
 	var c Config
 	t.mapping(root, "",
-		key{"benchmarks", t.each(func(n ast.Node, field string) { c.Benchmarks = append(c.Benchmarks, t.benchmarks(n, field)) })},
+		key{"benchmarks", appendEach(t, &c.Benchmarks, t.benchmarks)},
 		key{"units", func(n ast.Node, field string) { c.Units = t.units(n, field) }},
-		key{"targets", t.each(func(n ast.Node, field string) { c.Targets = append(c.Targets, t.target(n, field, c.Targets)) })},
-		key{"anti_patterns", t.each(func(n ast.Node, field string) { c.AntiPatterns = append(c.AntiPatterns, t.antiPattern(n, field)) })},
-		key{"commands", t.each(func(n ast.Node, field string) { c.Commands = append(c.Commands, t.command(n, field)) })},
+		key{"targets", appendEach(t, &c.Targets, func(n ast.Node, field string) Target {
+			return t.target(n, field, c.Targets)
+		})},
+		key{"anti_patterns", appendEach(t, &c.AntiPatterns, t.antiPattern)},
+		key{"commands", appendEach(t, &c.Commands, t.command)},
 	)
 	return c, t.err()
 }
 
-// each reads a list with read.
+// each returns a function that reads a list, whose values read reads.
 func (t *tree) each(read func(n ast.Node, field string)) func(n ast.Node, field string) {
 	return func(n ast.Node, field string) { t.list(n, field, read) }
 }
 
-// into reads text into s.
+// appendEach returns a function that reads a list into list. read reads a value of it.
+func appendEach[T any](t *tree, list *[]T, read func(n ast.Node, field string) T) func(n ast.Node, field string) {
+	return t.each(func(n ast.Node, field string) { *list = append(*list, read(n, field)) })
+}
+
+// into returns a function that reads text into s.
 func (t *tree) into(s *string) func(n ast.Node, field string) {
 	return func(n ast.Node, field string) { *s, _ = t.text(n, field) }
 }
 
-// intoAll reads a list of texts into s.
+// intoAll returns a function that reads a list of texts into s.
 func (t *tree) intoAll(s *[]string) func(n ast.Node, field string) {
 	return t.each(func(n ast.Node, field string) {
 		if text, ok := t.text(n, field); ok {
@@ -57,7 +62,8 @@ func (t *tree) intoAll(s *[]string) func(n ast.Node, field string) {
 	})
 }
 
-// require rejects a mapping that lacks one of the keys. A nil map is of a node that was rejected already.
+// require rejects a mapping that lacks one of the keys. has is what [tree.mapping] returned;
+// require does nothing if it is nil, since the node was rejected already.
 func (t *tree) require(n ast.Node, field string, has map[string]ast.Node, keys ...string) {
 	for _, k := range keys {
 		if _, ok := has[k]; has != nil && !ok {
@@ -85,7 +91,7 @@ func (t *tree) benchmarks(n ast.Node, field string) Benchmarks {
 	return b
 }
 
-// packagePattern reads a package as go test takes it.
+// packagePattern reads an argument of go test that names packages.
 func (t *tree) packagePattern(n ast.Node, field string) (string, bool) {
 	p, ok := t.text(n, field)
 	if ok && (strings.HasPrefix(p, "-") || strings.ContainsAny(p, " \t'\"\\")) {
@@ -102,7 +108,8 @@ func (t *tree) pattern(n ast.Node, field string) string {
 		return ""
 	}
 	if _, err := regexp.Compile(s); err != nil {
-		t.reject(n, field, "%s: %s: want a regular expression as go test -bench takes it", quoted(s), oneLine(err.Error()))
+		t.reject(n, field, "%s: %s: want a regular expression as go test -bench takes it",
+			quoted(s), oneLine(err.Error()))
 		return ""
 	}
 	return s
@@ -219,7 +226,8 @@ func (t *tree) antiPattern(n ast.Node, field string) AntiPattern {
 	var a AntiPattern
 	has := t.mapping(n, field, key{"name", t.into(&a.Name)}, key{"tests", t.each(func(n ast.Node, field string) {
 		test, ok := t.text(n, field)
-		if pkg, name, found := strings.Cut(test, "."); ok && (!found || pkg == "" || name == "" || strings.Contains(name, "/")) {
+		pkg, name, _ := strings.Cut(test, ".")
+		if ok && (pkg == "" || name == "" || strings.Contains(name, "/")) {
 			t.reject(n, field, "%s: want PACKAGE.TestName, such as delivery.TestAllocations", quoted(test))
 			return
 		}
@@ -242,7 +250,7 @@ func (t *tree) command(n ast.Node, field string) Command {
 	return c
 }
 
-// parseDecimal reads a plain decimal: no exponent, hexadecimal, infinity or NaN.
+// parseDecimal parses a plain decimal, without an exponent. It reports false for any other number.
 func parseDecimal(s string) (float64, bool) {
 	if strings.Trim(strings.TrimPrefix(s, "-"), "0123456789.") != "" {
 		return 0, false
@@ -251,7 +259,7 @@ func parseDecimal(s string) (float64, bool) {
 	return v, err == nil
 }
 
-// Referenced returns the names of the benchmarks that serve as a reference, sorted.
+// Referenced returns the sorted names of the benchmarks that serve as a reference.
 func (b Benchmarks) Referenced() []string {
 	return slices.Compact(slices.Sorted(maps.Values(b.References)))
 }

@@ -82,8 +82,8 @@ func TestParseConfig_empty(t *testing.T) {
 	}
 }
 
-// TestParseConfig_mistakes: each mistake is reported with its place, which « marks here, and with what
-// is wanted.
+// TestParseConfig_mistakes: each mistake is reported with its place, which « marks here, and with
+// what is wanted.
 func TestParseConfig_mistakes(t *testing.T) {
 	const (
 		sections  = "benchmarks, units, targets, anti_patterns, commands"

@@ -15,17 +15,20 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// A ConfigError is one mistake in a configuration: where, what is wrong, what is wanted.
+// A ConfigError is one mistake in a configuration. Line, Column and Field are zero if the mistake
+// concerns the file as a whole.
 type ConfigError struct {
 	File    string
-	Line    int    // 1-based; 0 where the file as a whole is wrong
-	Column  int    // in characters, 1-based; 0 likewise
-	Field   string // such as benchmarks[0].count; empty likewise
-	Problem string // what is wrong and what is wanted
+	Line    int    // counts from 1
+	Column  int    // in characters; counts from 1
+	Field   string // such as benchmarks[0].count
+	Problem string // what is wrong, and what is wanted
 	Err     error  // the cause, or nil
 }
 
-// Error is one line: fleetmark.yaml:12:9: benchmarks[0].count: "ten": want a whole number from 1 to 1000.
+// Error returns one line:
+//
+//	fleetmark.yaml:12:9: benchmarks[0].count: "ten": want a whole number from 1 to 1000
 func (e *ConfigError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.File)
@@ -44,13 +47,13 @@ func (e *ConfigError) Error() string {
 func (e *ConfigError) Unwrap() error { return e.Err }
 
 const (
-	maxMistakes = 20  // told of one file
-	maxNesting  = 100 // of lists and mappings: the parser's time grows with the square of it
-	maxQuoted   = 60  // characters of a wrong value that a message shows
+	maxMistakes = 20  // reported of one file
+	maxNesting  = 100 // of lists and mappings; the parser's time grows with its square
+	maxQuoted   = 60  // characters of a wrong value in a message
 )
 
-// A tree is a YAML document being read. Its methods read one node each and note what is wrong with
-// it; the value that they return is then the zero value.
+// A tree is a YAML document being read. Each of its methods reads a node. If the node isn't valid,
+// it records a mistake and returns the zero value.
 type tree struct {
 	file     string
 	lines    []string
@@ -59,12 +62,13 @@ type tree struct {
 
 // parse returns the document's root, or nil if it is empty. Its error is a *ConfigError.
 func (t *tree) parse(text []byte) (ast.Node, error) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte order mark is no part of the first key
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // the parser takes a byte order mark for part of a key
 	t.lines = strings.Split(string(text), "\n")
 	if line := tooDeep(t.lines); line > 0 {
-		return nil, &ConfigError{File: t.file, Line: line, Column: 1, Problem: fmt.Sprintf("lists and mappings over %d deep: want fewer", maxNesting)}
+		problem := fmt.Sprintf("lists and mappings over %d deep: want fewer", maxNesting)
+		return nil, &ConfigError{File: t.file, Line: line, Column: 1, Problem: problem}
 	}
-	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // which mapping reports
+	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // eachMember reports duplicates
 	if err != nil {
 		e := &ConfigError{File: t.file, Problem: "not YAML: " + oneLine(err.Error()), Err: err}
 		if y, ok := errors.AsType[yaml.Error](err); ok {
@@ -87,8 +91,8 @@ func (t *tree) parse(text []byte) (ast.Node, error) {
 	return root, nil
 }
 
-// tooDeep returns the line on which brackets or dashes nest deeper than in any configuration, or 0.
-// It counts brackets in text as well, which makes no difference at this depth.
+// tooDeep returns the first line on which brackets or dashes nest deeper than maxNesting, or 0. It
+// counts brackets in text as well, which no valid configuration has so many of.
 func tooDeep(lines []string) int {
 	depth := 0
 	for i, line := range lines {
@@ -110,13 +114,16 @@ func tooDeep(lines []string) int {
 	return 0
 }
 
-// reject notes a mistake at a node.
+// reject records a mistake at a node.
 func (t *tree) reject(n ast.Node, field, format string, args ...any) {
 	line, column := position(firstToken(n))
-	t.mistakes = append(t.mistakes, &ConfigError{File: t.file, Line: line, Column: column, Field: field, Problem: fmt.Sprintf(format, args...)})
+	t.mistakes = append(t.mistakes, &ConfigError{
+		File: t.file, Line: line, Column: column, Field: field, Problem: fmt.Sprintf(format, args...),
+	})
 }
 
-// err joins the mistakes in the order of the file, the first of them at most.
+// err joins the first maxMistakes mistakes, in the order of the file. It returns nil if there are
+// none.
 func (t *tree) err() error {
 	slices.SortStableFunc(t.mistakes, func(a, b *ConfigError) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -131,8 +138,8 @@ func (t *tree) err() error {
 	return errors.Join(all...)
 }
 
-// firstToken is where a node begins. The token of a block mapping is its first colon; a person looks
-// for the key.
+// firstToken returns the token at which a node begins. The node's own token won't do for a block
+// mapping: it is the colon after the first key.
 func firstToken(n ast.Node) *token.Token {
 	switch m := n.(type) {
 	case *ast.MappingValueNode:
@@ -152,14 +159,15 @@ func position(t *token.Token) (line, column int) {
 	return t.Position.Line, t.Position.Column
 }
 
-// A key reads the value of one key of a mapping. field is the value's name from the root.
+// A key is a key that a mapping may have, with a function that reads its value. field is the path
+// of the value from the root.
 type key struct {
 	name string
 	read func(n ast.Node, field string)
 }
 
-// mapping reads a mapping that may have these keys, each at most once, and returns which it has. It
-// returns nil if n is no mapping.
+// mapping reads a mapping that may have each of the keys at most once, and returns the keys that it
+// has. It returns nil if n isn't a mapping.
 func (t *tree) mapping(n ast.Node, field string, keys ...key) map[string]ast.Node {
 	var names []string
 	for _, k := range keys {
@@ -181,8 +189,8 @@ func (t *tree) mapping(n ast.Node, field string, keys ...key) map[string]ast.Nod
 	return has
 }
 
-// eachMember calls read for each member of a mapping with its key, which must be text and stand once.
-// It reports whether n is a mapping.
+// eachMember calls read for each member of a mapping, whose key must be text and occur once. It
+// reports whether n is a mapping; want describes the mapping in the mistake if it isn't.
 func (t *tree) eachMember(n ast.Node, field, want string, read func(name string, key, value ast.Node)) bool {
 	var members []*ast.MappingValueNode
 	switch m := n.(type) {
@@ -215,7 +223,7 @@ func (t *tree) eachMember(n ast.Node, field, want string, read func(name string,
 	return true
 }
 
-// list calls read for each value of a list, which must have one.
+// list calls read for each value of a list, which must not be empty.
 func (t *tree) list(n ast.Node, field string, read func(n ast.Node, field string)) {
 	s, ok := n.(*ast.SequenceNode)
 	switch {
@@ -251,7 +259,7 @@ func (t *tree) text(n ast.Node, field string) (string, bool) {
 	return s, true
 }
 
-// scalar returns a value as it was written.
+// scalar returns a string or a number as it was written. It reports false for any other node.
 func (t *tree) scalar(n ast.Node) (string, bool) {
 	switch n := n.(type) {
 	case *ast.StringNode:
@@ -273,7 +281,7 @@ func (t *tree) count(n ast.Node, field string, most int) (int, bool) {
 	return v, true
 }
 
-// kind is what a node is, with its text where it is short.
+// kind describes a node for a message: what it is, or the text of a scalar.
 func kind(n ast.Node) string {
 	switch n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
