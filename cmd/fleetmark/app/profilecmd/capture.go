@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// AuthorizationVariable is the environment variable with the Authorization header for the service that is
-// profiled. It is no flag, since everyone on the machine can read those.
+// AuthorizationVariable is the environment variable with the Authorization header for the profiled
+// service. A flag wouldn't do, since every user of the machine can read a process's arguments.
 const AuthorizationVariable = "FLEETMARK_PROFILE_AUTHORIZATION"
 
 func newCapture(c cli.Console) *cobra.Command {
@@ -45,7 +45,7 @@ held against others by diff and explain; for explain, capture several times, wit
 			cfg.Authorization = os.Getenv(AuthorizationVariable)
 			client := &http.Client{
 				Transport: &http.Transport{DisableKeepAlives: true},
-				// What it authorizes is this address, and no other that it may point to.
+				// The header authorizes requests to this address, not to one that it redirects to.
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			}
 			fmt.Fprintf(c.Err, "profiling for %v\n", cfg.For)

@@ -52,7 +52,8 @@ green. A page is 5 MB at most: where all stacks don't fit, functions with a smal
 	return cmd
 }
 
-// flame returns the profiles of a flame graph and its options. base is nil if there is one argument.
+// flame returns the profiles of a flame graph and its options. base is nil if there is only one
+// argument.
 func (f *flags) flame(
 	cmd *cobra.Command, args []string,
 ) (base, now []string, o profiles.FlameOptions, err error) {
@@ -66,7 +67,8 @@ func (f *flags) flame(
 	}
 	now = files[len(files)-1]
 	o = profiles.FlameOptions{
-		Kind: f.top.Kind, SampleIndex: f.top.SampleIndex, Raw: f.raw, Normalize: f.normalize, Title: names[len(names)-1],
+		Kind: f.top.Kind, SampleIndex: f.top.SampleIndex, Raw: f.raw, Normalize: f.normalize,
+		Title: names[len(names)-1],
 	}
 	if o.Kind != "" {
 		o.Title = string(o.Kind) + " of " + o.Title
@@ -91,7 +93,8 @@ func newWeb(c cli.Console) *cobra.Command {
 	var f flags
 	port := 0
 	cmd := &cobra.Command{
-		Use: "web [BASE] RUN|FILE", Short: "pprof's own pages of a run, or of two, on this machine's loopback until Ctrl-C", Args: cobra.RangeArgs(1, 2),
+		Use: "web [BASE] RUN|FILE", Args: cobra.RangeArgs(1, 2),
+		Short: "pprof's own pages of a run, or of two, on this machine's loopback until Ctrl-C",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			base, now, o, err := f.flame(cmd, args)
 			if err != nil {

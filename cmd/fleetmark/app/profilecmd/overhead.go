@@ -36,8 +36,8 @@ and a service that is profiled in production, are slower by.`,
 				FleetCommand: fleet, Budget: budget, Seed: 1, Stderr: c.Err, Progress: view.Progress,
 			})
 			view.Close()
-			if untold, ok := errors.AsType[*versus.OverheadError](err); ok {
-				return cli.VerdictError(untold.Verdict, OverheadText(untold))
+			if unmeasured, ok := errors.AsType[*versus.OverheadError](err); ok {
+				return cli.VerdictError(unmeasured.Verdict, OverheadText(unmeasured))
 			}
 			if err != nil {
 				return err
@@ -52,7 +52,7 @@ and a service that is profiled in production, are slower by.`,
 	return cmd
 }
 
-// OverheadText says in a line why the overhead of profiling couldn't be measured.
+// OverheadText returns a line that says why the overhead of profiling couldn't be measured.
 func OverheadText(err *versus.OverheadError) string {
 	if err.Judgement == nil {
 		return err.Error() + ": allow more time (--budget)"
@@ -68,7 +68,8 @@ func showOverhead(list []versus.Overhead, asJSON bool, c cli.Console) error {
 	var page bytes.Buffer
 	for _, o := range list {
 		estimate, low, high := o.Percent()
-		fmt.Fprintf(&page, "%-9s %+.1f%% (%+.1f to %+.1f) with a CPU profile, %d pairs of blocks\n", o.Unit, estimate, low, high, o.Pairs)
+		fmt.Fprintf(&page, "%-9s %+.1f%% (%+.1f to %+.1f) with a CPU profile, %d pairs of blocks\n",
+			o.Unit, estimate, low, high, o.Pairs)
 	}
 	_, err := c.Out.Write(page.Bytes())
 	return err

@@ -1,5 +1,6 @@
-// Package profilecmd holds the commands of `fleetmark profile`, which show, compare, explain and take
-// profiles. Each reads its flags and calls package profiles, or package versus where it measures.
+// Package profilecmd implements the commands of `fleetmark profile`, which show, compare, explain
+// and take profiles. Each reads its flags, calls package profiles, or package versus to measure,
+// and prints the result.
 package profilecmd
 
 import (
@@ -49,8 +50,8 @@ func (f *flags) addJSON(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
 }
 
-// files returns the profiles of each argument, a run directory or a file. If a kind was given, or the
-// argument is a directory, whose files are named after kinds, each file must be of that kind.
+// files returns the profiles of each argument, a run directory or a file. Each must be of the kind
+// that --kind names if the flag was given or the argument is a directory.
 func (f *flags) files(cmd *cobra.Command, args []string) ([][]string, error) {
 	k, err := profiles.ParseKind(f.kind)
 	if err != nil {
@@ -68,7 +69,7 @@ func (f *flags) files(cmd *cobra.Command, args []string) ([][]string, error) {
 	return all, nil
 }
 
-// printNotes prints notes about numbers that are printed as JSON.
+// printNotes prints notes on standard error, beside numbers on standard output.
 func printNotes(c cli.Console, notes []string) {
 	for _, n := range notes {
 		fmt.Fprintf(c.Err, "note: %s\n", profiles.Printable(n))

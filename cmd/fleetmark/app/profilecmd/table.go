@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
-// topTable returns pprof's table of functions, without rows. On a narrow terminal it loses sums and shares,
-// which follow from the other columns.
+// topTable returns pprof's table of functions, without rows. A narrow table leaves out sums and
+// shares, which follow from the other columns.
 func topTable() texttable.Table {
 	return texttable.Table{
 		Header: []string{"flat", "flat%", "sum%", "cum", "cum%", "function"}, Align: "rrrrrl", Ruleless: true,
@@ -23,8 +23,8 @@ var (
 	topRow  = regexp.MustCompile(`^ *(\S+) +(\S+) +(\S+) +(\S+) +(\S+)  (.*)$`)
 )
 
-// writeTop writes what write prints, text with pprof's table of functions at its end, so that the table
-// is no wider than width. A table that isn't is left as it is.
+// writeTop writes the text that write prints, which ends in pprof's table of functions. If the
+// table is wider than width, writeTop narrows it.
 func writeTop(w io.Writer, width int, write func(io.Writer) error) error {
 	if width <= 0 {
 		return write(w)
@@ -43,7 +43,7 @@ func writeTop(w io.Writer, width int, write func(io.Writer) error) error {
 	for line := range strings.Lines(string(text.Bytes()[head[1]:])) {
 		line = strings.TrimRight(line, "\n")
 		cells := topRow.FindStringSubmatch(line)
-		if cells == nil { // no table after all
+		if cells == nil { // it isn't pprof's table
 			wide = false
 			break
 		}

@@ -22,7 +22,7 @@ explained without running the old code. Allocations are counted one by one, and 
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := args[0]
-			if left, err := os.ReadDir(dir); err == nil && len(left) > 0 {
+			if files, err := os.ReadDir(dir); err == nil && len(files) > 0 {
 				return cli.Usagef("%s: holds something already: name a new directory", dir)
 			}
 			fleet, err := cli.FleetCommand()

@@ -12,18 +12,18 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// progressBars is for a terminal: a bar for the repetitions of each kind, with a text about the one
-// under way.
+// progressBars shows a run on a terminal: a bar for the repetitions of each kind, with a text about
+// the current repetition.
 type progressBars struct {
 	pool    *mpb.Progress
-	current *progressBar // of the kind under way; nil before the first
+	current *progressBar // of the current kind; nil before the first
 }
 
-// redrawInterval is how often the bars are drawn. A drawing allocates 80 KB in the process whose
-// allocations are being counted, so there are few.
+// redrawInterval is the time between two drawings of the bars. A drawing allocates 80 KB in the
+// process whose allocations are being counted, so there must be few.
 const redrawInterval = 500 * time.Millisecond
 
-// newBars returns bars on w. The options come after its own, for a w that is no terminal.
+// newBars returns bars on w. Tests, whose w isn't a terminal, add options.
 func newBars(w io.Writer, options ...mpb.ContainerOption) *progressBars {
 	own := []mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithRefreshRate(redrawInterval)}
 	return &progressBars{pool: mpb.New(append(own, options...)...)}
@@ -61,8 +61,8 @@ func (b *progressBars) Close() {
 	b.pool.Wait()
 }
 
-// endCurrent ends the current bar, for which the pool waits. The bar may be short of its end, if the
-// run was interrupted or a repetition fell short of its plan.
+// endCurrent ends the current bar, for which the pool waits. The bar isn't full if the run was
+// interrupted, or a repetition did less than planned.
 func (b *progressBars) endCurrent() {
 	if b.current != nil && b.current.drawn != nil {
 		b.current.drawn.Abort(false) // does nothing to a full bar
@@ -74,22 +74,23 @@ type progressBar struct {
 	kind  scenarios.Kind
 	drawn *mpb.Bar // nil if the screen is gone
 
-	mu        sync.Mutex // guards what follows: the drawing goroutine reads it
+	mu        sync.Mutex // guards the fields below, which the drawing goroutine reads
 	eta       eta
-	preparing string // how far the preparation of a repetition is; empty once it has begun
-	number    int    // of the repetition that is prepared
-	count     int    // of repetitions
+	preparing string // how far the preparation of a repetition is; empty once the repetition has begun
+	number    int    // number of the repetition that is being prepared
+	count     int    // number of repetitions
 }
 
-// stepsPerRepetition is how finely a bar shows a repetition.
+// stepsPerRepetition is the number of steps in which a bar shows a repetition.
 const stepsPerRepetition = 1000
 
 func newBar(pool *mpb.Progress, s scenarios.Step) *progressBar {
 	b := &progressBar{kind: s.Kind}
 	// Add fails only if the screen is gone; the run goes on.
+	name := decor.Name(fmt.Sprintf("%s %s ", s.Scenario, s.Kind), decor.WC{W: 22, C: decor.DindentRight})
+	text := decor.Any(func(decor.Statistics) string { return b.text() })
 	b.drawn, _ = pool.Add(int64(s.Of)*stepsPerRepetition, mpb.BarStyle().Build(),
-		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%s %s ", s.Scenario, s.Kind), decor.WC{W: 22, C: decor.DindentRight})),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text() })))
+		mpb.PrependDecorators(name), mpb.AppendDecorators(text))
 	return b
 }
 
@@ -109,7 +110,7 @@ func (b *progressBar) progress(s scenarios.Step, v scenarios.Live) {
 	b.move(s, v)
 }
 
-// end may fill the bar.
+// end shows the end of a repetition. The last one fills the bar.
 func (b *progressBar) end(s scenarios.Step, v scenarios.Live) {
 	b.update(func(e *eta) { e.end(v) })
 	b.moveTo(barPosition(s, v))
@@ -122,7 +123,7 @@ func (b *progressBar) update(change func(*eta)) {
 	change(&b.eta)
 }
 
-// move shows how far the repetition under way is. It never fills the bar, which end does.
+// move shows how far the current repetition is. It never fills the bar.
 func (b *progressBar) move(s scenarios.Step, v scenarios.Live) {
 	b.moveTo(min(barPosition(s, v), int64(s.Of)*stepsPerRepetition-1))
 }
@@ -133,7 +134,7 @@ func (b *progressBar) moveTo(position int64) {
 	}
 }
 
-// text describes the repetition under way, or the last one.
+// text describes the current repetition, or the last one.
 func (b *progressBar) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -143,13 +144,14 @@ func (b *progressBar) text() string {
 	return fmt.Sprintf(" %d/%d  %s", b.eta.step.Number, b.eta.step.Of, b.eta.text())
 }
 
-// barPosition returns where a bar stands: the repetitions before this one, and its fraction.
+// barPosition returns the position of a bar, in steps: the repetitions before s, and the part of s
+// that is done.
 func barPosition(s scenarios.Step, v scenarios.Live) int64 {
 	return int64(s.Number-1)*stepsPerRepetition + int64(stepsPerRepetition*fraction(s, v))
 }
 
-// fraction returns how much of a repetition is done, from 0 to 1: of its operations or of its time,
-// whichever is further.
+// fraction returns which part of a repetition is done, from 0 to 1: of its operations or of its
+// time, whichever is larger.
 func fraction(s scenarios.Step, v scenarios.Live) float64 {
 	var done float64
 	if s.Planned > 0 {

@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// requireCloses closes b. It fails the test if Close doesn't return, which the bubble's clock shows at
-// once.
+// requireCloses closes b. It fails the test if Close doesn't return, which the bubble's clock shows
+// at once.
 func requireCloses(t *testing.T, b *progressBars) {
 	t.Helper()
 	closed := make(chan struct{})

@@ -14,9 +14,9 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// An eta estimates how fast the repetition under way is, and how long it and the others of its kind
-// will take. Call begin, progress and end for each repetition. An eta reads no clock; begin is given
-// the time.
+// An eta estimates how fast the current repetition is, and how long it and the remaining ones of
+// its kind will take. Call begin, progress and end for each repetition. An eta reads no clock;
+// begin is given the time.
 type eta struct {
 	step   scenarios.Step
 	live   scenarios.Live
@@ -24,17 +24,17 @@ type eta struct {
 	recent [maxRecent]scenarios.Live // the repetition in the last seconds, oldest first
 	known  int                       // how many of recent are set
 	first  time.Time                 // when the first repetition of the kind began
-	each   time.Duration             // mean time from one repetition's begin to the next one's; 0 if unknown
+	each   time.Duration             // mean time from one repetition's start to the next one's; 0 if unknown
 }
 
 const (
-	maxRecent    = 64               // more than come in rateWindow
-	rateWindow   = 10 * time.Second // a rate is of so long, so that it follows a load that slows down and doesn't jump
-	minElapsed   = time.Second      // before, there are too few operations to estimate a rate
-	maxRemaining = 1000 * 3600.0    // seconds; a longer time says only that the rate is next to nothing
+	maxRecent    = 64               // more than arrive in a rateWindow
+	rateWindow   = 10 * time.Second // over which a rate is measured: it follows a slowing load without jumping
+	minElapsed   = time.Second      // after which there are enough operations to estimate a rate
+	maxRemaining = 1000 * 3600.0    // seconds; a longer time only means that the rate is close to zero
 )
 
-// begin notes that a repetition begins at the given time.
+// begin records that a repetition begins at the given time.
 func (e *eta) begin(s scenarios.Step, at time.Time) {
 	if s.Number == 1 || e.first.IsZero() || e.step.Kind != s.Kind || e.step.Scenario != s.Scenario {
 		*e = eta{first: at}
@@ -45,7 +45,7 @@ func (e *eta) begin(s scenarios.Step, at time.Time) {
 	e.live, e.recent[0], e.known = scenarios.Live{}, scenarios.Live{}, 1
 }
 
-// progress notes how far the repetition is.
+// progress records how far the repetition is.
 func (e *eta) progress(v scenarios.Live) {
 	e.live = v
 	drop := 0
@@ -57,11 +57,11 @@ func (e *eta) progress(v scenarios.Live) {
 	e.known++
 }
 
-// end notes how the repetition ended.
+// end records how the repetition ended.
 func (e *eta) end(v scenarios.Live) { e.live, e.ended = v, true }
 
-// rates returns how many operations a second succeeded, and how many came to an end: in the last
-// seconds, or, once the repetition has ended, in all of it. It reports whether that is known yet.
+// rates returns how many operations succeeded a second, and how many ended: over the last seconds,
+// or over the whole repetition once it has ended. It reports false while that isn't known.
 func (e *eta) rates() (done, finished float64, ok bool) {
 	from, to := scenarios.Live{}, e.live
 	if !e.ended {
@@ -81,13 +81,13 @@ func (e *eta) rates() (done, finished float64, ok bool) {
 	return done, done + float64(to.Failed-from.Failed)/seconds, true
 }
 
-// remaining returns how many seconds this repetition, and those of its kind after it, will take. It
-// reports whether that can be estimated yet.
+// remaining returns how many more seconds this repetition and the later ones of its kind will take.
+// It reports false while that can't be estimated.
 func (e *eta) remaining() (seconds float64, ok bool) {
 	here, ok := e.remainingHere()
 	after := e.step.Of - e.step.Number
 	switch {
-	case e.ended && (after <= 0 || fraction(e.step, e.live) < 1): // a repetition that was broken off is the last
+	case e.ended && (after <= 0 || fraction(e.step, e.live) < 1): // none follows a repetition that was broken off
 		return 0, false
 	case after <= 0 || !ok:
 		return here, ok
@@ -99,9 +99,9 @@ func (e *eta) remaining() (seconds float64, ok bool) {
 	return here + float64(after)*each, true
 }
 
-// remainingHere returns how many seconds this repetition will take: until its time is over or its
-// operations have ended at the present rate, whichever is later; if neither is known, as long as the
-// ones before it took. It reports whether that can be estimated yet.
+// remainingHere returns how many more seconds this repetition will take: until its time is over or
+// its operations have ended at the present rate, whichever is later; if neither is known, until it
+// has taken as long as the repetitions before it. It reports false while that can't be estimated.
 func (e *eta) remainingHere() (seconds float64, ok bool) {
 	if e.ended {
 		return 0, true
@@ -121,7 +121,7 @@ func (e *eta) remainingHere() (seconds float64, ok bool) {
 	return seconds, ok
 }
 
-// text describes the repetition, as far as it is known:
+// text describes the repetition with the figures that are known:
 //
 //	312,000 of 1,000,000  14,210/s  48s left  3 failed  2 retries
 func (e *eta) text() string { return e.describe(e.count()) }
@@ -164,7 +164,7 @@ func (e *eta) describe(count string) string {
 	return strings.Join(append(parts, extraTexts(e.live)...), "  ")
 }
 
-// extraTexts returns texts on waves, failures and retries, which not every repetition has.
+// extraTexts returns texts about waves, failures and retries, if there are any.
 func extraTexts(v scenarios.Live) (parts []string) {
 	if n := len(v.Waves); n > 0 {
 		parts = append(parts, fmt.Sprintf("wave %d", n))
@@ -201,7 +201,7 @@ func timeText(d time.Duration) string {
 	return d.Round(time.Duration(digits)).String()
 }
 
-// rateText formats a rate: with a decimal below 10, and below 0.1 per minute or hour.
+// rateText formats a rate: with a decimal below 10/s, and per minute or hour below 0.1/s.
 func rateText(perSecond float64) string {
 	switch {
 	case perSecond > 0 && perSecond < 0.1:
@@ -212,7 +212,7 @@ func rateText(perSecond float64) string {
 	return plaintext.Thousands(int64(math.Round(perSecond))) + "/s"
 }
 
-// remainingText formats a remaining time. It rounds up, so that only 0 seconds are "0s left".
+// remainingText formats a remaining time. It rounds up, so that "0s left" means that none is left.
 func remainingText(seconds float64) string {
 	s := int64(math.Ceil(seconds))
 	switch {

@@ -14,18 +14,19 @@ import (
 
 const (
 	statusLogInterval = 5       // statusIntervals between two lines in a log
-	maxDevicesCounted = 100_000 // a larger fleet's devices aren't counted by stage, which takes a while a device
+	maxDevicesCounted = 100_000 // devices of a larger fleet aren't counted by stage, which would take too long
 )
 
-// WatchFleet shows on w how a fleet does until ctx ends: on a terminal in a line that changes every
-// second, otherwise in a line every few seconds in which something happened. If quiet, it shows nothing.
+// WatchFleet shows the status of a fleet on w until ctx is done: on a terminal in a line that
+// changes every second, otherwise in a line every few seconds in which something happened. If quiet
+// is set, it shows nothing.
 func WatchFleet(ctx context.Context, f *mockfleet.Fleet, w io.Writer, quiet bool) {
 	watchFleet(ctx, f, newFleetView(w, quiet))
 }
 
-// A fleetView shows how a fleet does.
+// A fleetView shows the status of a fleet.
 type fleetView interface {
-	// show shows text. changed says whether something happened since the last call.
+	// show shows text. changed says whether something has happened since the last call.
 	show(text string, changed bool)
 	close()
 }
@@ -46,14 +47,14 @@ type noFleetView struct{}
 func (noFleetView) show(string, bool) {}
 func (noFleetView) close()            {}
 
-// logLines writes a line now and then.
+// logLines writes every fifth text to a log if something has happened.
 type logLines struct {
 	w       io.Writer
 	calls   int
 	pending bool // something happened since the last line
 }
 
-// show ignores an error: the fleet goes on without its log.
+// show writes text if it is time. It ignores errors, since the fleet doesn't depend on its log.
 func (l *logLines) show(text string, changed bool) {
 	l.calls++
 	l.pending = l.pending || changed
@@ -78,7 +79,8 @@ func watchFleet(ctx context.Context, f *mockfleet.Fleet, view fleetView) {
 			if f.Devices() <= maxDevicesCounted {
 				stages = sumStages(f.Groups())
 			}
-			view.show(fleetText(before, now, stages), now.Requests != before.Requests || now.Health.Saturated != before.Health.Saturated)
+			changed := now.Requests != before.Requests || now.Health.Saturated != before.Health.Saturated
+			view.show(fleetText(before, now, stages), changed)
 			before = now
 		case <-ctx.Done():
 			return
@@ -97,7 +99,8 @@ func sumStages(groups []mockfleet.GroupStatus) map[mockfleet.Stage]int {
 	return sum
 }
 
-// fleetText describes the fleet now, with its rates since before. stages may be nil.
+// fleetText describes the status now of a fleet, with its rates since the status before. stages may
+// be nil.
 func fleetText(before, now mockfleet.Status, stages map[mockfleet.Stage]int) string {
 	seconds := (now.Uptime - before.Uptime).Seconds()
 	perSecond := func(after, before uint64) float64 {
@@ -113,7 +116,8 @@ func fleetText(before, now mockfleet.Status, stages map[mockfleet.Stage]int) str
 			b.WriteString(", " + plaintext.Thousands(n) + " " + string(stage))
 		}
 	}
-	b.WriteString(" | " + plaintext.Thousands(now.Connections) + " connections, " + rateText(perSecond(now.Requests, before.Requests)) + " requests")
+	requests := rateText(perSecond(now.Requests, before.Requests))
+	b.WriteString(" | " + plaintext.Thousands(now.Connections) + " connections, " + requests + " requests")
 	if now.Injected > 0 {
 		b.WriteString(", " + rateText(perSecond(now.Injected, before.Injected)) + " faults")
 	}

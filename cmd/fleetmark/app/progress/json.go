@@ -9,10 +9,11 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// jsonInterval is how often a JSON object is written.
+// jsonInterval is the time between two JSON objects.
 const jsonInterval = time.Second
 
-// jsonView is for programs: a JSON object a second, and one at the end of each repetition.
+// jsonView shows a run to a program: with a JSON object every second, and one at the end of each
+// repetition.
 type jsonView struct {
 	w        io.Writer
 	last     time.Duration // elapsed when the last object of the repetition was written
@@ -33,7 +34,7 @@ type jsonProgress struct {
 	Retries   int64 `json:"retries"` // requests beyond one push and one verification
 	Planned   int64 `json:"planned"` // operations; 0 if only the time is planned
 	ElapsedNS int64 `json:"elapsed_ns"`
-	LeftNS    int64 `json:"left_ns"` // estimated, of this repetition and those of its kind after it; 0 if unknown
+	LeftNS    int64 `json:"left_ns"` // estimated, for this repetition and the later ones of its kind; 0 if unknown
 
 	OpsPerSecond        float64        `json:"ops/s"`         // over the last seconds
 	PlannedOpsPerSecond float64        `json:"planned_ops/s"` // now; 0 without a plan
@@ -42,8 +43,8 @@ type jsonProgress struct {
 	P99NS               int64          `json:"p99_ns"`
 	Failures            map[string]int `json:"failures,omitempty"` // by class
 
-	Preparing string         `json:"preparing,omitempty"` // what comes before the repetition; done and planned then count devices
-	Invalid   string         `json:"invalid,omitempty"`   // why the run is certain to be invalid
+	Preparing string         `json:"preparing,omitempty"` // what precedes the repetition; then Done and Planned count devices
+	Invalid   string         `json:"invalid,omitempty"`   // why the run will be invalid
 	Waves     []results.Wave `json:"waves,omitempty"`     // of a rollout, so far
 }
 
@@ -52,7 +53,8 @@ func (j *jsonView) Preparing(s scenarios.Step, what string, done, of int) {
 	if now := time.Now(); now.Sub(j.prepared) >= jsonInterval {
 		j.prepared = now
 		_ = json.NewEncoder(j.w).Encode(jsonProgress{
-			Scenario: s.Scenario, Kind: s.Kind, Repetition: s.Number, Of: s.Of, Preparing: what, Done: int64(done), Planned: int64(of),
+			Scenario: s.Scenario, Kind: s.Kind, Repetition: s.Number, Of: s.Of,
+			Preparing: what, Done: int64(done), Planned: int64(of),
 		})
 	}
 }
@@ -81,7 +83,7 @@ func (j *jsonView) End(_ scenarios.Step, v scenarios.Live) {
 // Close implements View.
 func (j *jsonView) Close() {}
 
-// write writes an object. An error is ignored: the run goes on without its reader.
+// write writes an object. It ignores errors, since the run doesn't depend on its reader.
 func (j *jsonView) write() {
 	s, v := j.eta.step, j.eta.live
 	rate, _, _ := j.eta.rates()

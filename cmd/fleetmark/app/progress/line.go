@@ -9,33 +9,33 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
-// A Line shows how far a comparison has come: on a terminal in a line that is written over, otherwise
+// A Line shows the progress of a comparison: on a terminal in a line that is overwritten, otherwise
 // in a line every few seconds.
 type Line struct {
-	Prefix string // of every line
+	Prefix string // begins every line
 
 	w         io.Writer
 	terminal  bool
 	quiet     bool
 	printedAt time.Duration // elapsed when the last line of a log was written
-	open      bool          // the cursor is at the end of a line that will be written over
+	open      bool          // the cursor is at the end of a line that will be overwritten
 }
 
-// NewLine returns a line on w. If quiet, it shows nothing.
+// NewLine returns a Line on w. If quiet is set, it shows nothing.
 func NewLine(w io.Writer, quiet bool) *Line {
 	return &Line{w: w, terminal: cli.IsTerminal(w), quiet: quiet}
 }
 
-// Println writes a line that stays.
+// Println writes a line that isn't overwritten.
 func (l *Line) Println(text string) {
 	if l.quiet {
 		return
 	}
 	l.Close()
-	_, _ = fmt.Fprintf(l.w, "%s%s\n", l.Prefix, text) // the comparison goes on without its log
+	_, _ = fmt.Fprintf(l.w, "%s%s\n", l.Prefix, text) // the comparison doesn't depend on its log
 }
 
-// Progress shows how far the two sides of a comparison have come.
+// Progress shows the progress of a comparison of two builds.
 func (l *Line) Progress(p versus.Progress) {
 	what := fmt.Sprintf("%d pairs", p.Pairs)
 	if p.Layouts > 0 {
@@ -48,8 +48,8 @@ func (l *Line) Progress(p versus.Progress) {
 	l.Update(text, p.Elapsed)
 }
 
-// Update shows text about a comparison that began the given time ago. On a terminal the line replaces
-// the last one.
+// Update shows text about a comparison that has run for the elapsed time. On a terminal it replaces
+// the last text.
 func (l *Line) Update(text string, elapsed time.Duration) {
 	if l.quiet {
 		return
@@ -61,7 +61,7 @@ func (l *Line) Update(text string, elapsed time.Duration) {
 		return
 	}
 	if elapsed < l.printedAt {
-		l.printedAt = 0 // the next comparison
+		l.printedAt = 0 // another comparison has begun
 	}
 	if elapsed-l.printedAt >= LineInterval {
 		_, _ = fmt.Fprintln(l.w, text)
@@ -69,7 +69,7 @@ func (l *Line) Update(text string, elapsed time.Duration) {
 	}
 }
 
-// Close leaves the line on the screen as it is. Another line may follow.
+// Close leaves the line on the screen. More lines may follow.
 func (l *Line) Close() {
 	if l.open {
 		_, _ = fmt.Fprintln(l.w)

@@ -11,18 +11,18 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// statusInterval is how often the status of a fleet is shown.
+// statusInterval is the time between two texts about the status of a fleet.
 const statusInterval = time.Second
 
-// A statusLine shows one text on a terminal, drawn anew as it changes.
+// A statusLine shows a text on a terminal, and redraws it when it changes.
 type statusLine struct {
 	pool *mpb.Progress
 	line *mpb.Bar // nil if the screen is gone
 	text chan string
-	last string // what is shown; only the goroutine that draws uses it
+	last string // the text on the screen; only the drawing goroutine uses it
 }
 
-// newStatusLine returns a status line on w. The options come after its own, for a w that is no terminal.
+// newStatusLine returns a status line on w. Tests, whose w isn't a terminal, add options.
 func newStatusLine(w io.Writer, options ...mpb.ContainerOption) *statusLine {
 	own := []mpb.ContainerOption{mpb.WithOutput(w), mpb.WithRefreshRate(statusInterval / 4)}
 	l := &statusLine{pool: mpb.New(append(own, options...)...), text: make(chan string, 1)}
@@ -38,14 +38,14 @@ func newStatusLine(w io.Writer, options ...mpb.ContainerOption) *statusLine {
 }
 
 func (l *statusLine) show(text string, _ bool) {
-	select { // a text that wasn't drawn yet is out of date
+	select { // discard a text that wasn't drawn yet
 	case <-l.text:
 	default:
 	}
 	l.text <- text
 }
 
-// close leaves the line on the screen as it is.
+// close leaves the line on the screen.
 func (l *statusLine) close() {
 	if l.line != nil {
 		l.line.Abort(false)
@@ -53,8 +53,8 @@ func (l *statusLine) close() {
 	l.pool.Wait()
 }
 
-// Steps shows which of several steps a command is at: on a terminal in a line that changes, otherwise
-// in a line per step.
+// Steps shows which of several steps a command is at: on a terminal in a line that changes,
+// otherwise in a line for each step.
 type Steps struct {
 	name  string
 	w     io.Writer
@@ -62,7 +62,7 @@ type Steps struct {
 	quiet bool
 }
 
-// NewSteps returns a view on w of the steps of the command with this name. If quiet, it shows nothing.
+// NewSteps returns a Steps on w for the named command. If quiet is set, it shows nothing.
 func NewSteps(w io.Writer, name string, quiet bool) *Steps {
 	s := &Steps{name: name, w: w, quiet: quiet}
 	if !quiet && cli.CanRedraw(w) {
@@ -71,7 +71,7 @@ func NewSteps(w io.Writer, name string, quiet bool) *Steps {
 	return s
 }
 
-// Show says that step n of the given number has begun.
+// Show shows that step n of the given number has begun. doing says what it does.
 func (s *Steps) Show(doing string, n, of int) {
 	text := fmt.Sprintf("%s %d/%d: %s", s.name, n, of, doing)
 	switch {
@@ -79,7 +79,7 @@ func (s *Steps) Show(doing string, n, of int) {
 	case s.line != nil:
 		s.line.show(text, true)
 	default:
-		_, _ = fmt.Fprintln(s.w, text) // the command goes on without its log
+		_, _ = fmt.Fprintln(s.w, text) // the command doesn't depend on its log
 	}
 }
 

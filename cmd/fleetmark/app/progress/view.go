@@ -1,6 +1,9 @@
-// Package progress shows on standard error what a command is doing: bars on a terminal, lines in a log,
-// JSON objects for a program. It estimates how long a run takes from what the runner reports
-// ([scenarios.Watcher]), and never touches what is measured. It knows nothing of flags.
+// Package progress shows what a command is doing: with bars on a terminal, lines in a log, or JSON
+// objects for a program.
+//
+// Its input is what the runner of a scenario reports ([scenarios.Watcher]), what a comparison
+// reports, or the status of a fleet; its output goes to standard error. From the reports it also
+// estimates how long a run will take. It never affects what is measured, and doesn't know flags.
 package progress
 
 import (
@@ -13,20 +16,21 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// A View shows a run under way. Close it when the run is over.
+// A View shows a run in progress. Close must be called when the run is over.
 type View interface {
 	scenarios.Watcher
 	Close()
 }
 
-// Mode says how a run under way is shown.
+// A Mode says how a run in progress is shown.
 type Mode string
 
+// The modes.
 const (
 	Auto  Mode = "auto"  // bars on a terminal that can move its cursor, otherwise lines
-	Bars  Mode = "bars"  // a bar per kind of repetition
+	Bars  Mode = "bars"  // a bar for each kind of repetition
 	Lines Mode = "lines" // a line every few seconds
-	JSON  Mode = "json"  // an object a second
+	JSON  Mode = "json"  // an object every second
 	None  Mode = "none"  // nothing
 )
 
@@ -74,23 +78,26 @@ func (noView) Progress(scenarios.Step, scenarios.Live)    {}
 func (noView) End(scenarios.Step, scenarios.Live)         {}
 func (noView) Close()                                     {}
 
-// LineInterval is how often a log gets a line about what is under way.
-const LineInterval = 5 * time.Second
+const (
+	// LineInterval is the time between two lines of a log about what is in progress.
+	LineInterval = 5 * time.Second
 
-// prepareInterval is how often a log gets a line about what comes before a repetition.
-const prepareInterval = time.Second
+	// prepareInterval is the time between two lines of a log about the preparation of a repetition.
+	prepareInterval = time.Second
+)
 
-// lineView is for logs: a line per repetition, and one every few seconds in between.
+// lineView shows a run in a log: with a line for each repetition, and one every few seconds in
+// between.
 type lineView struct {
 	w            io.Writer
 	eta          eta
 	last         time.Duration // elapsed when the last line of the repetition was written
-	prepared     time.Time     // when the last line of its preparation was written
+	prepared     time.Time     // when the last line about its preparation was written
 	wavesPrinted int
-	invalid      string // the last reason for an invalid run that was printed
+	invalid      string // the last printed reason why the run will be invalid
 }
 
-// println writes a line. An error is ignored: the run goes on without its log.
+// println writes a line. It ignores errors, since the run doesn't depend on its log.
 func (l *lineView) println(s scenarios.Step, text string) {
 	_, _ = fmt.Fprintf(l.w, "%s %s %d/%d: %s\n", s.Scenario, s.Kind, s.Number, s.Of, text)
 }
@@ -99,7 +106,7 @@ func (l *lineView) println(s scenarios.Step, text string) {
 func (l *lineView) Preparing(s scenarios.Step, what string, done, of int) {
 	switch now := time.Now(); {
 	case l.prepared.IsZero():
-		l.prepared = now // a preparation that takes no time needs no line
+		l.prepared = now // a short preparation gets no line
 	case now.Sub(l.prepared) >= prepareInterval:
 		l.prepared = now
 		l.println(s, preparingText(what, done, of))
@@ -138,7 +145,7 @@ func (l *lineView) End(s scenarios.Step, v scenarios.Live) {
 	l.println(s, l.eta.endText())
 }
 
-// printWaves prints the waves that ended since the last call.
+// printWaves prints the waves that have ended since the last call.
 func (l *lineView) printWaves(s scenarios.Step, v scenarios.Live) {
 	for l.wavesPrinted < len(v.Waves) && v.Waves[l.wavesPrinted].Ended {
 		l.println(s, v.Waves[l.wavesPrinted].String())
