@@ -12,26 +12,27 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// An ABTest says how two builds were measured by turns. [FromABTest] derives Summary from the rest.
+// An ABTest says how two builds were measured in turns. [FromABTest] derives Summary from the other
+// fields.
 type ABTest struct {
 	Base, Now           string   // revisions
 	BaseState, NowState string   // revisions for people, with the number of files that differ from them
-	Harness             string   // of the base
+	Harness             string   // which harness measured the base
 	Changed             []string // files that differ from the revision Now
 	Differences         []string // in modules and toolchain
 	Shared              string   // a package that both sides have as it is now, or ""
-	Warnings            []string // about what the benchmarks declare
+	Warnings            []string // about declarations of the benchmarks
 	Scenarios           []string
 	Machine             *results.Machine // nil if unknown
 
 	Pairs      int // of blocks of a scenario
-	Dropped    int // pairs that were not to be believed
+	Dropped    int // pairs that couldn't be believed
 	Benchmarks int // that both sides have
-	Rounds     int // in which each undecided benchmark was measured
+	Rounds     int // each measured all undecided benchmarks
 	Elapsed    time.Duration
 	Samples    string // the directory with the benchmarks' samples, or ""
 
-	Layouts        int // of the code that were measured besides the first
+	Layouts        int // layouts of the code that were measured besides the first
 	LayoutsElapsed time.Duration
 	LayoutsErr     error // why no further layouts could be linked, or nil
 
@@ -39,10 +40,10 @@ type ABTest struct {
 	Stacks string // the file with that driver's goroutines, or ""
 
 	Summary     []string // how it was measured, a sentence each
-	Unexplained error    // why a cause couldn't be looked for, or nil
+	Unexplained error    // why no cause could be looked for, or nil
 }
 
-// FromABTest returns the document of two builds that were measured by turns.
+// FromABTest returns the document of two builds that were measured in turns.
 func FromABTest(mode Mode, in Input, how ABTest) *Document {
 	how.Summary = how.scenariosSummary()
 	if mode == ModeBench {
@@ -60,7 +61,7 @@ func FromABTest(mode Mode, in Input, how ABTest) *Document {
 	return d
 }
 
-// scenariosSummary says how two drivers were compared.
+// scenariosSummary returns sentences about how two drivers were compared.
 func (a ABTest) scenariosSummary() []string {
 	text := fmt.Sprintf("base: delivery of %s in %s; now: %s", a.BaseState, a.Harness, a.NowState)
 	if a.Pairs > 0 {
@@ -71,46 +72,49 @@ func (a ABTest) scenariosSummary() []string {
 	}
 	lines := append([]string{text + a.layouts()}, a.sidesDiffer()...)
 	if a.Shared != "" {
-		lines = append(lines, "both sides have "+a.Shared+" as it is now: today's harness doesn't compile with the base's")
+		lines = append(lines,
+			"both sides have "+a.Shared+" as it is now: today's harness doesn't compile with the base's")
 	}
 	return lines
 }
 
-// benchmarksSummary says how the Go benchmarks of two trees were compared.
+// benchmarksSummary returns sentences about how the Go benchmarks of two trees were compared.
 func (a ABTest) benchmarksSummary() []string {
 	lines := append([]string{fmt.Sprintf("base: %s; now: %s", a.BaseState, a.NowState)}, a.sidesDiffer()...)
 	if a.Rounds > 0 {
 		lines = append(lines, fmt.Sprintf("%s, %s of four blocks each in %.0f s%s; samples: %s",
-			plaintext.Count(a.Benchmarks, "benchmark"), plaintext.Count(a.Rounds, "round"), a.Elapsed.Seconds(),
-			a.layouts(), a.Samples))
+			plaintext.Count(a.Benchmarks, "benchmark"), plaintext.Count(a.Rounds, "round"),
+			a.Elapsed.Seconds(), a.layouts(), a.Samples))
 	}
 	return append(lines, a.Warnings...)
 }
 
-// layouts says which further layouts of the code were measured, to follow what was measured before.
+// layouts returns a clause about further layouts of the code, for the end of a sentence. It returns ""
+// if none were wanted.
 func (a ABTest) layouts() string {
 	switch {
 	case a.Layouts > 0:
 		return fmt.Sprintf("; then %s of both sides' code in %.0f s",
 			plaintext.Count(a.Layouts, "layout"), a.LayoutsElapsed.Seconds())
 	case a.LayoutsErr != nil:
-		return "; other layouts of the code couldn't be built: " + strings.ReplaceAll(a.LayoutsErr.Error(), "\n\t", "; ")
+		message := strings.ReplaceAll(a.LayoutsErr.Error(), "\n\t", "; ")
+		return "; other layouts of the code couldn't be built: " + message
 	}
 	return ""
 }
 
-// maxFilesNamed is how many changed files are named in one line.
+// maxFilesNamed bounds how many changed files are named.
 const maxFilesNamed = 8
 
-// sidesDiffer says what differs between the working tree and its commit, and between what the two
-// sides are built from, a line each.
+// sidesDiffer returns lines about the differences between the working tree and its commit, and between
+// what the two sides are built from.
 func (a ABTest) sidesDiffer() []string {
 	var lines []string
 	if len(a.Changed) > 0 {
 		var named []string
 		for _, name := range a.Changed[:min(len(a.Changed), maxFilesNamed)] {
 			if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-				name = strconv.Quote(name) // it must not steer a terminal
+				name = strconv.Quote(name)
 			}
 			named = append(named, name)
 		}

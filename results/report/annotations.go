@@ -9,16 +9,15 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// GitHub shows ten annotations of a level from a step, and silently drops the others.
-const maxAnnotations = 10
+const (
+	maxAnnotations = 10   // of a level; GitHub silently drops more from one step
+	maxAnnotation  = 1000 // runes of a message
+)
 
-// maxAnnotation bounds a message, in runes.
-const maxAnnotation = 1000
-
-// Annotations writes workflow commands for GitHub Actions, one a line: the verdict of each result
-// as an error (invalid, regressed, a failed threshold), a warning (inconclusive, no verdict) or a
-// notice, why it regressed as a notice, and then an error or a warning for each row that regressed
-// or can't be told. See
+// Annotations writes workflow commands for GitHub Actions, one on each line: the verdict of each
+// result as an error (invalid, regressed, a failed threshold), a warning (inconclusive, no verdict)
+// or a notice, the causes of a regression as a notice, and an error or a warning for each row that
+// regressed or is inconclusive. See
 // https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
 func Annotations(w io.Writer, d *Document) error {
 	var b strings.Builder
@@ -32,7 +31,7 @@ func Annotations(w io.Writer, d *Document) error {
 	ordered := worstFirst(d.Results)
 	for _, r := range ordered {
 		h := r.Headline
-		emit(annotationLevel(h.Verdict), "Fleetmark "+r.Scenario+": "+h.Word, h.Reason)
+		emit(lookOf(h.Verdict).level, "Fleetmark "+r.Scenario+": "+h.Word, h.Reason)
 		if lines := r.causeLines(); len(lines) > 0 {
 			emit("notice", "Fleetmark "+r.Scenario+": why", strings.Join(lines, "\n"))
 		}
@@ -41,7 +40,7 @@ func Annotations(w io.Writer, d *Document) error {
 		for _, row := range ChangedRows(r.Rows) {
 			if row.Verdict != results.Improved {
 				title := fmt.Sprintf("%s %s %s: %s", row.Scenario, row.Op, row.Unit.Name, row.Verdict)
-				emit(annotationLevel(row.Verdict), title, row.Sentence())
+				emit(lookOf(row.Verdict).level, title, row.Sentence())
 			}
 		}
 	}
@@ -51,22 +50,13 @@ func Annotations(w io.Writer, d *Document) error {
 	return nil
 }
 
-func annotationLevel(v results.Verdict) string {
-	switch v {
-	case results.Invalid, results.Regressed:
-		return "error"
-	case results.Pass, results.Improved:
-		return "notice"
-	}
-	return "warning"
-}
-
-// escapeData returns a workflow command's message: one line, with what would end it escaped.
+// escapeData returns s as the message of a workflow command, on one line and clipped.
 func escapeData(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(plaintext.Clip(plaintext.Line(s), maxAnnotation))
+	s = plaintext.Clip(plaintext.Line(s), maxAnnotation)
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
 }
 
-// escapeProperty returns the value of one of a workflow command's properties.
+// escapeProperty returns s as the value of a property of a workflow command, clipped.
 func escapeProperty(s string) string {
 	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(escapeData(plaintext.Clip(s, 200)))
 }

@@ -15,7 +15,7 @@ const maxCauses = 5
 // maxNote bounds a note in a comment, in runes.
 const maxNote = 400
 
-// Noun returns what the cause's kind of profile shows.
+// Noun returns what the cause's kind of profile measures.
 func (c Cause) Noun() string {
 	switch c.Kind {
 	case profiles.CPU:
@@ -28,7 +28,7 @@ func (c Cause) Noun() string {
 	return string(c.Kind)
 }
 
-// Sentence says what was profiled, and what came of it.
+// Sentence returns a sentence that says what was profiled, and with what result.
 func (c Cause) Sentence() string {
 	does := "costs"
 	if c.Kind == profiles.Block {
@@ -38,24 +38,24 @@ func (c Cause) Sentence() string {
 		c.Scenario, c.Kind, does, c.Changed(c.Total), c.Explanation.Base, c.Explanation.Now)
 	switch {
 	case len(c.Explanation.Causes) > 0:
+		return text + "."
 	case len(c.Explanation.Functions) > 0:
 		first := c.Explanation.Functions[0]
-		return text + "; no one function accounts for it, but " + FunctionName(first.Name) + " changed by " + c.Changed(first.Change) + "."
-	default:
-		return text + "; no function's cost changed by more than chance would have it."
+		return fmt.Sprintf("%s; no one function accounts for it, but %s changed by %s.",
+			text, FunctionName(first.Name), c.Changed(first.Change))
 	}
-	return text + "."
+	return text + "; no function's cost changed by more than chance would have it."
 }
 
-// Shown returns the functions that a report names, at most limit, and how many others made a
-// difference.
+// Shown returns at most limit functions to be named in a report, and the number of other functions
+// that made a difference.
 func (c Cause) Shown(limit int) (shown []profiles.Cause, omitted int) {
 	list := c.Explanation.Causes
 	n := min(len(list), limit, maxCauses)
 	return list[:n], len(list) - n + c.Explanation.Left
 }
 
-// line says what one function did to an operation, and where.
+// line returns a line about one function: by how much it changed an operation, and where.
 func (c Cause) line(f profiles.Cause) string {
 	text := fmt.Sprintf("%s: %s, %s of the whole", FunctionName(f.Function), c.Changed(f.Change), f.ShareText())
 	if at := Location(f); at != "" {
@@ -64,7 +64,7 @@ func (c Cause) line(f profiles.Cause) string {
 	return text
 }
 
-// lines returns the cause in plain text: what was profiled, and the functions that made the
+// lines returns the cause in plain text: what was profiled, and which functions made the
 // difference.
 func (c Cause) lines() []string {
 	lines := []string{c.Sentence()}
@@ -81,7 +81,7 @@ func (c Cause) lines() []string {
 	return lines
 }
 
-// causeLines returns the causes in plain text.
+// causeLines returns all causes in plain text.
 func (r *Result) causeLines() (lines []string) {
 	for _, c := range r.Causes {
 		lines = append(lines, c.lines()...)
@@ -89,7 +89,7 @@ func (r *Result) causeLines() (lines []string) {
 	return lines
 }
 
-// text writes what a terminal shows of the cause below a verdict.
+// text writes the cause as a terminal shows it below a verdict.
 func (c Cause) text(b *bytes.Buffer) error {
 	fmt.Fprintf(b, "\nwhy (%s, profiles of kind %s):\n", plaintext.Line(c.Scenario), c.Kind)
 	if err := c.WriteText(b); err != nil {
@@ -103,9 +103,9 @@ func (c Cause) text(b *bytes.Buffer) error {
 	return nil
 }
 
-// FunctionName returns a function without the path of its package, if that path begins with a site,
-// as every module's does that isn't Go's own: the profiles have all of it. It is quoted if it can't
-// be printed as it is.
+// FunctionName returns a function's name for people: without the path before its package, unless
+// the package belongs to the standard library, and quoted if it can't be printed as it is. The
+// profiles have the whole name.
 func FunctionName(function string) string { return profiles.Printable(withoutPath(function)) }
 
 func withoutPath(function string) string {
@@ -114,13 +114,13 @@ func withoutPath(function string) string {
 		return function
 	}
 	path := function
-	if at := strings.IndexAny(path, "[("); at >= 0 { // of types, which have paths of their own
+	if at := strings.IndexAny(path, "[("); at >= 0 { // types have paths of their own
 		path = path[:at]
 	}
 	return function[strings.LastIndex(path, "/")+1:]
 }
 
-// Location returns the line of a cause, what it calls and who called it.
+// Location returns the most important line, callee and caller of a cause.
 func Location(f profiles.Cause) string {
 	var parts []string
 	for _, p := range []struct {

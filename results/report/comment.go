@@ -13,15 +13,17 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 )
 
-// MaxComment is how many characters the comment of a pull request may have.
-const MaxComment = 65_536
+const (
+	// MaxComment is the largest number of characters in a comment of a pull request.
+	MaxComment = 65_536
 
-// MaxResults bounds how many scenarios a form that lists them shows.
-const MaxResults = 100
+	// MaxResults bounds how many scenarios a form shows.
+	MaxResults = 100
+)
 
-// Comment writes what stands in a pull request: a paragraph for each result, with the verdict
-// first, and the rest folded. It has at most [MaxComment] characters, whatever the input, and fits
-// GITHUB_STEP_SUMMARY too.
+// Comment writes a comment for a pull request: a paragraph for each result, with the verdict first,
+// and the rest folded. The comment has at most [MaxComment] characters, whatever the input, and is
+// suitable for GITHUB_STEP_SUMMARY too.
 func Comment(w io.Writer, d *Document) error {
 	steps := []bounded.Limits{
 		{Rows: 200, Text: 300, Block: 2000, List: 20},
@@ -62,71 +64,57 @@ type commentPage struct {
 
 func (c *commentPage) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
 
-// prose returns a text within the limits, as Markdown.
-func (c *commentPage) prose(s string) string { return prose(plaintext.Clip(s, c.limits.Text)) }
+// prose returns a text, clipped to the limits, as Markdown.
+func (c *commentPage) prose(s string) string {
+	return escapeComment(plaintext.Clip(s, c.limits.Text))
+}
 
-// code returns an identifier within the limits, as Markdown.
+// code returns an identifier, clipped to the limits, as Markdown.
 func (c *commentPage) code(s string) string {
 	return markdown.Code(plaintext.Clip(s, c.limits.Text))
 }
 
-// badge returns the verdict's symbol as servers show it in color; the word stands beside it.
-func badge(v results.Verdict) string {
-	switch v {
-	case results.Pass, results.Improved:
-		return "✅"
-	case results.Regressed:
-		return "❌"
-	case results.Inconclusive:
-		return "⚠️"
-	case results.Invalid:
-		return "⛔"
-	}
-	return "➖"
-}
-
 func (c *commentPage) write() {
 	h, long := c.r.Headline, max(c.limits.Text, 200)
-	c.printf("%s **%s: %s**: %s.\n\n", badge(h.Verdict), prose(plaintext.Clip(c.r.Scenario, 80)),
-		prose(plaintext.Clip(h.Word, 40)), prose(plaintext.Clip(h.Reason, long)))
+	clipped := func(s string, n int) string { return escapeComment(plaintext.Clip(s, n)) }
+	c.printf("%s **%s: %s**: %s.\n\n", lookOf(h.Verdict).badge,
+		clipped(c.r.Scenario, 80), clipped(h.Word, 40), clipped(h.Reason, long))
 	if c.limits.Brief {
 		return
 	}
 	if c.r.Comparison != "" {
-		c.printf("%s\n\n", prose(plaintext.Clip(c.r.Comparison, long)))
+		c.printf("%s\n\n", clipped(c.r.Comparison, long))
 	}
 	c.sentences("Invalid: ", c.r.Invalid)
-	if c.r.EndState != "" {
-		c.printf("The run is **%s**: it holds the %s that ended before.\n\n", c.r.EndState, plaintext.Count(c.r.Now.Repetitions(), "repetition"))
+	if sentence := c.r.EndSentence("**"); sentence != "" {
+		c.printf("%s\n\n", sentence)
 	}
 	c.rows(ChangedRows(c.r.Rows), min(c.limits.Rows, 15))
 	c.causes()
-	for _, s := range []struct {
-		summary string
-		write   func()
-	}{
-		{c.thresholdSummary(), c.thresholds},
-		{c.metricSummary(), func() { c.rows(c.r.Rows, c.limits.Rows) }},
-		{"What became of the devices", c.outcome},
-		{"Warnings and notes", c.remarks},
-		{"Where it was measured, and how to reproduce", c.circumstances},
-	} {
-		before := c.out.Len()
-		c.printf("<details><summary>%s</summary>\n\n", s.summary)
-		begun := c.out.Len()
-		s.write()
-		if c.out.Len() == begun {
-			c.out.Truncate(before)
-			continue
-		}
-		c.printf("\n</details>\n\n")
-	}
+	c.folded(c.thresholdSummary(), c.thresholds)
+	c.folded(c.metricSummary(), func() { c.rows(c.r.Rows, c.limits.Rows) })
+	c.folded("What became of the devices", c.outcome)
+	c.folded("Warnings and notes", c.remarks)
+	c.folded("Where it was measured, and how to reproduce", c.circumstances)
 }
 
-func (c *commentPage) sentences(before string, list []string) {
+// folded writes a folded block with what write writes, or nothing if it writes nothing.
+func (c *commentPage) folded(summary string, write func()) {
+	start := c.out.Len()
+	c.printf("<details><summary>%s</summary>\n\n", summary)
+	empty := c.out.Len()
+	write()
+	if c.out.Len() == empty {
+		c.out.Truncate(start)
+		return
+	}
+	c.printf("\n</details>\n\n")
+}
+
+func (c *commentPage) sentences(prefix string, list []string) {
 	shown, omitted := bounded.Head(list, c.limits.List)
 	for _, s := range shown {
-		c.printf("- %s%s\n", before, c.prose(s))
+		c.printf("- %s%s\n", prefix, c.prose(s))
 	}
 	if omitted > 0 {
 		c.printf("- %d more\n", omitted)
@@ -145,7 +133,9 @@ func (c *commentPage) table(t *Table) {
 func (c *commentPage) rows(rows []Row, limit int) {
 	shown, omitted := bounded.Head(rows, limit)
 	if len(shown) > 0 {
-		t := RowTable(shown, Layout{Base: "baseline", Now: "now", Spans: SpanScenarios(shown), NoBase: !c.r.HasBaseline})
+		t := RowTable(shown, Layout{
+			Base: "baseline", Now: "now", Spans: SpanScenarios(shown), NoBase: !c.r.HasBaseline,
+		})
 		c.table(t)
 		if len(t.Notes) > 0 {
 			c.printf("\n")
@@ -237,7 +227,8 @@ func (c *commentPage) circumstances() {
 	if len(t.Rows) > 0 {
 		c.table(t)
 	}
-	if command := c.r.Command; command != "" && utf8.RuneCountInString(command) <= c.limits.Block && c.err == nil {
+	command := c.r.Command
+	if command != "" && utf8.RuneCountInString(command) <= c.limits.Block && c.err == nil {
 		c.printf("\n")
 		c.err = markdown.Fence(c.out, "sh", command)
 	}

@@ -1,17 +1,16 @@
-// Package report shows what a run, or a comparison, came to: to a person at a terminal, to
-// reviewers, to servers that run tests, and to programs.
+// Package report presents the outcome of a run or of a comparison to people, servers and programs.
 //
 // Its input is a judgement and the two sides that were judged: run directories as [rundir.Load]
-// reads them, a scenario of a baseline, or no more than records. [New], [FromGate] and [FromABTest]
-// build a [Document] of them, once. All words, rows and samples that a form may need are in it. Its
-// output are the forms, which only choose what they show:
+// reads them, a scenario of a baseline, or only records. [New], [FromGate] and [FromABTest] build a
+// [Document] from them once, with all words, rows and samples. Its output is one of several forms,
+// which only choose what to show of the document:
 //
-//   - [Terminal], tables no wider than the terminal
-//   - [Markdown], the page report.md, from which benchstat reads no result
-//   - [Comment], the verdict in its first line and the rest folded, at most [MaxComment] characters
-//   - [JUnit] and [Annotations], for servers
-//   - [JSON], which [Schema] describes
-//   - the page of HTML with plots that package htmlpage writes
+//   - [Terminal]: tables no wider than the terminal
+//   - [Markdown]: the page report.md, in which benchstat finds no results
+//   - [Comment]: for a pull request, the verdict first, and the rest folded
+//   - [JUnit] and [Annotations]: for servers that run tests
+//   - [JSON]: for programs, described by [Schema]
+//   - package htmlpage: one page of HTML with plots
 //
 // For example:
 //
@@ -22,10 +21,11 @@
 //	})
 //	err := report.Markdown(w, d)
 //
-// The order of what they show is that of a reviewer's questions: what is the verdict and why, which
-// metrics changed, what became of the devices, can the figures be believed, where were they
-// measured, how are they measured again.
+// The forms answer a reviewer's questions in their order: what is the verdict and why, which
+// metrics changed, what became of the devices, can the figures be trusted, where were they
+// measured, and how are they measured again.
 //
-// The package judges nothing, and no form reads a file or a clock: the same document gives the same
-// bytes. Strings of a run mean only themselves in every form.
+// The package judges nothing. Only [Side.Read] reads files; a form reads no file and no clock, so
+// the same document always gives the same bytes. No form gives a special meaning to characters of a
+// run's strings.
 package report

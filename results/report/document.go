@@ -14,27 +14,26 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// A Document is everything that a report says. [New], [FromGate] and [FromABTest] build it once, with all
-// that must be derived; renderers only choose what they show. A document isn't changed after that.
+// A Document is everything that a report says. [New], [FromGate] and [FromABTest] build it, with
+// all derived figures and sentences. Forms only choose what to show of it, and never change it.
 type Document struct {
 	Mode     Mode
 	ExitCode int // of the command that shows the document
 
-	// Verdict and Reason are those over all results. The reason is a sentence without a full stop.
-	Verdict results.Verdict
-	Reason  string
+	Verdict results.Verdict // over all results
+	Reason  string          // of Verdict, a sentence without a full stop
 
-	Results []*Result // one for each run, or one for a comparison by turns
+	Results []*Result // one for each run, or one for a comparison in turns
 
-	Detail []string // why nothing was judged, such as a compiler's lines; see [NotJudged]
+	Detail []string // why nothing was judged, such as a compiler's messages; see [NotJudged]
 
 	Gate   *GateFacts // nil unless runs or benchmarks were compared with a page
-	ABTest *ABTest    // nil unless two builds were measured by turns
+	ABTest *ABTest    // nil unless two builds were measured in turns
 
 	notJudged bool
 }
 
-// A Mode is what a document is about. Objects in JSON have its name.
+// A Mode says what a document is about. It is the value of "mode" in JSON.
 type Mode string
 
 // The modes.
@@ -43,44 +42,44 @@ const (
 	ModeReport   Mode = "report"   // a run, or Go benchmarks, measured earlier
 	ModeBaseline Mode = "baseline" // runs that a gate compares with a page
 	ModeBase     Mode = "base"     // two builds that take turns
-	ModeBench    Mode = "bench"    // Go benchmarks, of two builds that take turns or compared with a page
+	ModeBench    Mode = "bench"    // Go benchmarks of two builds that take turns, or compared with a page
 )
 
-// GateFacts is what was asked of a gate that compares runs or benchmarks with a page.
+// GateFacts says how a gate compared runs or benchmarks with a page.
 type GateFacts struct {
-	Portable bool   // only portable metrics
-	Baseline string // the page's file
-	Revision string // that the page was measured at, or ""
-	Command  string // that measured the benchmarks, or ""
+	Portable bool   // only portable metrics were compared
+	Baseline string // the file of the page
+	Revision string // the revision that the page was measured at, or ""
+	Command  string // the command that measured the benchmarks, or ""
 }
 
-// Input is what one result is made of. Every part but Judgement may be missing; a report then leaves out
-// what it would say of it.
+// An Input holds the parts of one result. All but Judgement may be missing; the result then lacks
+// what follows from them.
 type Input struct {
 	Scenario  string
 	Judgement *judge.Judgement
 	Base, Now Side // Base is the zero Side if Now was compared with nothing
 
 	Causes []Cause  // of a regression
-	Notes  []string // worth knowing beside the figures, a sentence each
+	Notes  []string // a sentence each
 
-	Command  string    // how to do it again; if empty, Now's run says it
-	Measured time.Time // if zero, Now's run says it
+	Command  string    // measures it again; by default the command of Now's run
+	Measured time.Time // by default when Now's run started
 }
 
-// A Result is what came of one run, or of one comparison by turns.
+// A Result is the outcome of one run, or of one comparison in turns.
 type Result struct {
 	Scenario string
-	Run      *rundir.Loaded // what was judged; nil if it has no run directory
+	Run      *rundir.Loaded // the run that was judged; nil if there is no run directory
 
 	Headline   Headline
-	Verdict    results.Verdict // of the comparison, without thresholds; empty if nothing was judged
+	Verdict    results.Verdict // empty if nothing was judged; only the results of a gate include thresholds
 	Reason     string          // of Verdict, a sentence without a full stop
 	Reasons    []judge.Reason  // what Reason says in words, the most important first
 	Comparison string          // which sides were compared, as a sentence; empty if only one has a name
 
-	HasBase     bool // there is a second side to show
-	HasBaseline bool // the rows were compared with something
+	HasBase     bool // there is a second side
+	HasBaseline bool // rows were compared with a second side
 	Base, Now   Side // their labels are never empty
 
 	Rows       []Row
@@ -88,15 +87,15 @@ type Result struct {
 	Thresholds []results.ThresholdOutcome
 	Causes     []Cause
 
-	Invalid  []string // why the figures mean nothing
-	EndState string   // of a run that didn't end as it should: "unfinished", "interrupted" or "failed"
-	Warnings []string // what was found damaged or missing
+	Invalid  []string // why the run is invalid
+	EndState string   // "unfinished", "interrupted" or "failed"; empty for a run that finished
+	Warnings []string // what is damaged or missing
 	Notes    []string
 
-	Command    string // how to do it again, or ""
+	Command    string // measures it again, or ""
 	Measured   time.Time
-	Provenance []Fact   // where and of what it was measured
-	Validity   []string // what bears on whether the figures can be believed, a sentence each
+	Provenance []Fact   // where it was measured, and at which revisions
+	Validity   []string // how far the figures can be trusted, a sentence each
 }
 
 // A Side is one of the two sides of a comparison.
@@ -107,26 +106,26 @@ type Side struct {
 	Records  []results.Record
 
 	Run      *rundir.Loaded // nil if there is no run directory
-	Evidence                // what else its directory holds; [Side.Read] fills it in
+	Evidence                // from the run directory; [Side.Read] fills it in
 }
 
 // A Cause says which functions made a scenario cost more.
 type Cause struct {
 	Scenario string
 	Kind     profiles.Kind
-	Dir      string // with the profiles, or ""
-	Flame    string // the page of their difference, or ""
+	Dir      string // the directory with the profiles, or ""
+	Flame    string // the page with their difference, or ""
 	FlameErr error  // why there is no such page, or nil
 	*profiles.Explanation
 }
 
-// RunSide returns a run as one of two sides.
+// RunSide returns the side of a comparison that a run is.
 func RunSide(run rundir.Loaded) Side {
 	return Side{Revision: run.Revision, Machine: &run.Machine, Records: run.Records, Run: &run}
 }
 
-// BaselineSide returns a baseline's scenario as one of two sides. It returns the zero Side if base is nil
-// or lacks the scenario.
+// BaselineSide returns the side of a comparison that a baseline's scenario is. It returns the zero
+// Side if base is nil or lacks the scenario.
 func BaselineSide(base *baseline.Page, scenario string) Side {
 	if base == nil {
 		return Side{}
@@ -138,7 +137,7 @@ func BaselineSide(base *baseline.Page, scenario string) Side {
 	return Side{Revision: base.Revision, Machine: &base.Machine, Records: s.Records}
 }
 
-// Repetitions returns how often the side was measured.
+// Repetitions returns how many times the side was measured.
 func (s Side) Repetitions() int {
 	if s.Run != nil {
 		return s.Run.Repetitions
@@ -156,23 +155,23 @@ func New(mode Mode, in Input) *Document {
 	return &Document{Mode: mode, Verdict: r.Verdict, Reason: r.Reason, Results: []*Result{r}}
 }
 
-// FromBenchmarkPage returns the document of Go benchmarks that a gate compares with a page.
+// FromBenchmarkPage returns the document of Go benchmarks that a gate compared with a page.
 func FromBenchmarkPage(in Input, facts GateFacts) *Document {
 	d := New(ModeBench, in)
 	d.Gate = &facts
 	return d
 }
 
-// NotJudged returns the document of a gate that judged nothing: its verdict is invalid, its reason says why, and its
-// notes are the detail.
+// NotJudged returns the document of a gate that judged nothing. The reasons of the judgement say
+// why, and the notes become Detail.
 func NotJudged(mode Mode, in Input) *Document {
 	d := New(mode, in)
 	d.Detail, d.notJudged = in.Notes, true
 	return d
 }
 
-// FromGate returns the document of a gate. runs are the sides that it judged, with what their directories
-// hold.
+// FromGate returns the document of a gate that judged runs. runs holds their sides, with their
+// Evidence.
 func FromGate(g *judge.GateResult, base *baseline.Page, runs []Side, facts GateFacts) *Document {
 	d := &Document{Mode: ModeBaseline, Verdict: g.Verdict, Reason: GateSentence(g), Gate: &facts}
 	for _, s := range g.Scenarios {
@@ -187,8 +186,8 @@ func FromGate(g *judge.GateResult, base *baseline.Page, runs []Side, facts GateF
 	return d
 }
 
-// newResult returns the result of one run or comparison. Its verdict includes the run's thresholds if
-// overall is set; otherwise it is the verdict of the comparison alone.
+// newResult returns the result of one run or comparison. Its verdict includes the run's thresholds
+// if overall is set; otherwise it is the verdict of the comparison alone.
 func newResult(in Input, overall bool) *Result {
 	run, j := in.Now.Run, in.Judgement
 	r := &Result{
@@ -224,7 +223,7 @@ func newResult(in Input, overall bool) *Result {
 	return r
 }
 
-// invalidReasons returns why a run's figures mean nothing.
+// invalidReasons returns why a run is invalid. It returns nil for a run that is valid or goes on.
 func invalidReasons(run *rundir.Loaded) []string {
 	switch {
 	case run.Valid || run.Status == results.StatusRunning:
@@ -235,7 +234,7 @@ func invalidReasons(run *rundir.Loaded) []string {
 	return run.Invalid
 }
 
-// endState returns how a run stands that didn't come to its end. It returns "" for all others.
+// endState returns the [Result.EndState] of a run.
 func endState(run *rundir.Loaded) string {
 	switch {
 	case run.Unfinished:
@@ -246,16 +245,23 @@ func endState(run *rundir.Loaded) string {
 	return ""
 }
 
-// onlyPartial reports whether an interruption broke off the run's first repetition, so that only the
-// partial one says what became of the devices.
-func onlyPartial(run *rundir.Loaded) bool {
-	return run.Partial != nil && len(run.RepetitionCounts) == 0
+// EndSentence returns a sentence about a run that didn't finish, in which emphasis is put around
+// the state. It returns "" for a run that finished.
+func (r *Result) EndSentence(emphasis string) string {
+	if r.EndState == "" {
+		return ""
+	}
+	return "The run is " + emphasis + r.EndState + emphasis + ": it holds the " +
+		plaintext.Count(r.Now.Repetitions(), "repetition") + " that ended before."
 }
 
-// OnlyPartial reports whether the run has no figures but those of a repetition that was broken off.
-func (r *Result) OnlyPartial() bool { return r.Run != nil && onlyPartial(r.Run) }
+// OnlyPartial reports whether the run was interrupted in its first repetition, so that it has only
+// the figures of that part.
+func (r *Result) OnlyPartial() bool {
+	return r.Run != nil && r.Run.Partial != nil && len(r.Run.RepetitionCounts) == 0
+}
 
-// WhyNoRows says why the result has no rows.
+// WhyNoRows returns why the result has no rows.
 func (r *Result) WhyNoRows() string {
 	switch {
 	case r.Run != nil && r.Run.Repetitions == 1:
@@ -266,10 +272,10 @@ func (r *Result) WhyNoRows() string {
 	return "no repetition was completed"
 }
 
-// Combined returns one result over all scenarios, for a page about all of them. A document with one result
-// returns that. Otherwise rows and samples stand side by side, and the verdict is that of the worst. What
-// belongs to one run alone (what became of its devices, its thresholds, its scenario, its command) isn't in it,
-// except for the reasons why a run is invalid, which become notes.
+// Combined returns one result for a page about all scenarios. If the document has one result, it
+// returns that. Otherwise it combines rows and samples of all results, with the worst verdict. It
+// leaves out what concerns one run, such as its devices, thresholds, scenario and command, but
+// turns the reasons why runs are invalid into notes.
 func (d *Document) Combined(title string) *Result {
 	if len(d.Results) == 1 {
 		return d.Results[0]
@@ -307,7 +313,8 @@ func (d *Document) Combined(title string) *Result {
 	return all
 }
 
-// combine adds what another scenario measured of the same side. What the two don't have in common is left out.
+// combine adds the records and evidence of the same side in another scenario o. It clears the
+// label, the revision and the machine if they differ.
 func (s *Side) combine(o Side, first bool) {
 	switch {
 	case first:
@@ -328,9 +335,12 @@ func (s *Side) combine(o Side, first bool) {
 	s.Failures = append(s.Failures, o.Failures...)
 }
 
-// worstFirst orders results by how much they must be seen: a comment begins with its worst news.
+// worstFirst returns results in the order in which readers should see them, the worst verdict
+// first.
 func worstFirst(list []*Result) []*Result {
-	order := []results.Verdict{results.Invalid, results.Regressed, results.Inconclusive, "", results.Improved, results.Pass}
+	order := []results.Verdict{
+		results.Invalid, results.Regressed, results.Inconclusive, "", results.Improved, results.Pass,
+	}
 	ordered := slices.Clone(list)
 	slices.SortStableFunc(ordered, func(a, b *Result) int {
 		return slices.Index(order, a.Headline.Verdict) - slices.Index(order, b.Headline.Verdict)
@@ -338,7 +348,8 @@ func worstFirst(list []*Result) []*Result {
 	return ordered
 }
 
-// comparisonSentence says which sides were compared. It returns "" if only one has a name.
+// comparisonSentence returns a sentence that names the two sides. It returns "" if the base has no
+// name.
 func comparisonSentence(base Side, r *Result) string {
 	if base.Label == "" && base.Run == nil {
 		return ""

@@ -17,16 +17,16 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// Evidence is what a run directory holds beside its samples.
+// Evidence is what a run directory holds besides its samples.
 type Evidence struct {
 	Latency  []Latency
 	Failures []Failure
 	Warnings []string // what could not be read, a sentence each
 }
 
-// A Latency holds all response times of an operation's successes, of every timed repetition.
+// A Latency holds the response times of all successes of an operation, in all timed repetitions.
 type Latency struct {
-	Scenario  string // where empty, whichever the side measured
+	Scenario  string // if empty, any scenario of the side
 	Op        string
 	Histogram *hdrhistogram.Histogram // nanoseconds
 }
@@ -42,8 +42,8 @@ type Failure struct {
 	Error      string `json:"error"`
 }
 
-// Bounds on what is read: a file that grew beyond belief makes a shorter report, not a
-// process that the kernel ends.
+// Bounds on what is read, so that an oversized file makes the report shorter, and doesn't exhaust
+// memory.
 const (
 	maxLatencyBytes  = 64 << 20
 	maxFailureBytes  = 32 << 20
@@ -54,9 +54,9 @@ const (
 	maxErrorTextKept = 500
 )
 
-// Read reads the side's latency.hlog and failures.jsonl, as much of them as run.json
-// vouches for. What is missing or damaged is said in Warnings, and the rest is kept: a
-// report with a plot less is better than none. Without a run directory it does nothing.
+// Read reads the side's latency.hlog and failures.jsonl, as far as they belong to the run according
+// to run.json. It keeps what it can read, and adds a warning for the rest: a report without a plot
+// is better than none. Without a run directory, it does nothing.
 func (s *Side) Read() {
 	if s.Run == nil || s.Run.Path == "" {
 		return
@@ -69,7 +69,7 @@ func (s *Side) Read() {
 func (e *Evidence) read(run *rundir.Loaded, name string, limit int64, parse func(io.Reader) error) {
 	path := filepath.Join(run.Path, name)
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) { // a run without a success, or without a failure, has none
+	if errors.Is(err, fs.ErrNotExist) { // a run without any success, or without any failure, has none
 		return
 	}
 	if err == nil {
@@ -122,7 +122,7 @@ func (s *Side) readFailures(r io.Reader) error {
 	return lines.Err()
 }
 
-// A ClassCount is how many failures are of a class.
+// A ClassCount is the number of failures of one class.
 type ClassCount struct {
 	Class string
 	Count int
@@ -130,12 +130,12 @@ type ClassCount struct {
 
 // FailureClasses counts the kept failures, the most frequent class first.
 func (e Evidence) FailureClasses() (counts []ClassCount) {
-	at := make(map[string]int)
+	index := make(map[string]int) // of a class in counts
 	for _, f := range e.Failures {
-		i, ok := at[f.Class]
+		i, ok := index[f.Class]
 		if !ok {
 			i = len(counts)
-			at[f.Class], counts = i, append(counts, ClassCount{Class: f.Class})
+			index[f.Class], counts = i, append(counts, ClassCount{Class: f.Class})
 		}
 		counts[i].Count++
 	}

@@ -10,9 +10,10 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// foldRows returns the rows that a reader wants first, and a line about those that are left out: the key
-// metrics of each operation, judged or not, and below them every other row that was judged. It returns all
-// rows in their order and no line if every row was judged, or if there was no baseline to judge any by.
+// foldRows returns the rows that a terminal shows, and a line about the rows that it leaves out.
+// First come the key metrics of each operation, then all other rows that were judged. If all rows
+// were judged, or none could be for lack of a baseline, foldRows returns all rows as they are, and
+// no line.
 func foldRows(all []Row, hasBaseline bool) (rows []Row, folded string) {
 	var unjudged, key, rest []Row
 	for _, r := range all {
@@ -32,8 +33,8 @@ func foldRows(all []Row, hasBaseline bool) (rows []Row, folded string) {
 	return append(sortKeyMetrics(key), rest...), foldedLine(unjudged)
 }
 
-// sortKeyMetrics returns the rows by operation. One that has a rate, which is the whole delivery, comes first
-// in its scenario.
+// sortKeyMetrics returns rows sorted by operation, and within an operation as [results.Unit.KeyFigure] says.
+// The operation that has a rate, which is the whole delivery, comes first in its scenario.
 func sortKeyMetrics(rows []Row) []Row {
 	of := func(r Row) operation { return operation{r.Scenario, r.Op} }
 	var order []operation
@@ -63,9 +64,9 @@ func sortKeyMetrics(rows []Row) []Row {
 	return sorted
 }
 
-// foldedLine says how many rows weren't judged and why, the most frequent reason first: "22 times and rates
-// aren't judged: the baseline is from another machine; `--all` shows them". It names metrics that are never
-// judged only if it names no others.
+// foldedLine returns a line that says how many rows weren't judged and why, the most frequent
+// reason first: "22 times and rates aren't judged: the baseline is from another machine; `--all`
+// shows them". It mentions metrics that are never judged only if there are no other ones.
 func foldedLine(unjudged []Row) string {
 	var reasons []judge.Code
 	of := map[judge.Code][]Row{}
@@ -101,8 +102,8 @@ func foldedLine(unjudged []Row) string {
 	return strings.Join(append(parts, shows), "; ")
 }
 
-// rowsNoun returns a number of rows and what they are: "22 times and rates", "1 count". The memory of the
-// driver is counted with its times.
+// rowsNoun returns the number of rows and what they are: "22 times and rates", "1 count". It counts
+// the driver's memory among times.
 func rowsNoun(rows []Row) string {
 	var nouns []string
 	for _, r := range rows {
@@ -110,8 +111,9 @@ func rowsNoun(rows []Row) string {
 			nouns = append(nouns, noun)
 		}
 	}
+	onlyMemory := len(rows) == 1 && rows[0].Unit.Class == results.ClassMemory
 	switch {
-	case len(nouns) > 2 || slices.Contains(nouns, "metric"), len(rows) == 1 && rows[0].Unit.Class == results.ClassMemory:
+	case len(nouns) > 2 || slices.Contains(nouns, "metric") || onlyMemory:
 		return plaintext.Count(len(rows), "metric")
 	case len(nouns) == 2:
 		return fmt.Sprintf("%d %ss and %ss", len(rows), nouns[0], nouns[1])

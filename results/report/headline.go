@@ -3,19 +3,20 @@ package report
 import (
 	"strings"
 
+	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A Headline is what a reader must know who reads nothing else.
+// A Headline is the part of a result that every reader sees.
 type Headline struct {
 	Word    string          // the verdict in a word or two
 	Verdict results.Verdict // decides the color; empty if nothing was judged
-	Symbol  string          // says the verdict without color
-	Reason  string          // without a full stop
+	Symbol  string          // tells verdicts apart without color
+	Reason  string          // a sentence without a full stop
 }
 
-// newHeadline returns the headline of a result: its verdict or, if the verdict is better than that,
-// what became of its thresholds.
+// newHeadline returns the headline of a result: the outcome of its thresholds if that is worse than
+// its verdict, or else its verdict.
 func newHeadline(r *Result) Headline {
 	reason := strings.TrimSuffix(strings.TrimSpace(r.Reason), ".")
 	if reason == "" {
@@ -32,7 +33,10 @@ func newHeadline(r *Result) Headline {
 		if verdict == "" {
 			verdict = noVerdict
 		}
-		h = Headline{Word: "threshold failed", Verdict: results.Regressed, Reason: failed + "; against the baseline: " + verdict + ", " + reason}
+		h = Headline{
+			Word: "threshold failed", Verdict: results.Regressed,
+			Reason: failed + "; against the baseline: " + verdict + ", " + reason,
+		}
 	}
 	if undecided != "" && (h.Verdict == "" || h.Verdict == results.Pass || h.Verdict == results.Improved) {
 		h = Headline{Word: "threshold inconclusive", Verdict: results.Inconclusive, Reason: undecided}
@@ -48,23 +52,33 @@ func newHeadline(r *Result) Headline {
 	return h
 }
 
-// noVerdict stands where a verdict would.
+// noVerdict is shown in place of a missing verdict.
 const noVerdict = "no verdict"
 
-// Symbol returns the character that says a verdict without color. It returns "" if there is no
-// verdict.
-func Symbol(v results.Verdict) string {
+// A look is how forms show a verdict.
+type look struct {
+	symbol string         // tells verdicts apart without color
+	badge  string         // a symbol that servers show in color
+	level  string         // of an annotation
+	role   texttable.Role // on a terminal
+}
+
+func lookOf(v results.Verdict) look {
 	switch v {
 	case results.Pass:
-		return "✓"
+		return look{"✓", "✅", "notice", texttable.Plain}
 	case results.Improved:
-		return "▲"
+		return look{"▲", "✅", "notice", texttable.Good}
 	case results.Regressed:
-		return "✗"
+		return look{"✗", "❌", "error", texttable.Bad}
 	case results.Inconclusive:
-		return "?"
+		return look{"?", "⚠️", "warning", texttable.Doubtful}
 	case results.Invalid:
-		return "!"
+		return look{"!", "⛔", "error", texttable.Bad}
 	}
-	return ""
+	return look{"", "➖", "warning", texttable.Plain}
 }
+
+// Symbol returns a character that tells verdicts apart without color. It returns "" if there is no
+// verdict.
+func Symbol(v results.Verdict) string { return lookOf(v).symbol }

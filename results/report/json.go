@@ -9,19 +9,19 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// JSONSchema is the version of what [JSON] writes. A field may be added without a new one, but
-// never change its meaning.
+// JSONSchema is the version of what [JSON] writes. A version may gain fields, but no field changes
+// its meaning.
 const JSONSchema = 1
 
 //go:embed report.schema.json
 var schemaText string
 
-// Schema returns the JSON Schema, draft 2020-12, of an object of [ModeReport] and of the results in
-// every other object.
+// Schema returns the JSON Schema (draft 2020-12) of an object of [ModeReport], and of each result
+// in the objects of other modes.
 func Schema() string { return schemaText }
 
 // JSON writes the document as one object: indented in [ModeReport], and on one line in all other
-// modes. What JSON has no word for, an infinity or what is no number, is null.
+// modes. Infinities and NaN become null.
 func JSON(w io.Writer, d *Document) error {
 	enc := json.NewEncoder(w)
 	var object any
@@ -49,18 +49,18 @@ func JSON(w io.Writer, d *Document) error {
 	return nil
 }
 
-// A reportObject is what `report --json` prints: its one result, and what every object has.
+// A reportObject is what `report --json` prints: its one result, and the fields of every object.
 type reportObject struct {
 	resultJSON
 	Mode     Mode `json:"mode"`
 	ExitCode int  `json:"exit_code"`
 }
 
-// A notJudgedObject is what a gate prints that judged nothing. Scripts rely on it having no more
-// than this.
+// A notJudgedObject is what a gate prints if it judged nothing. Scripts rely on it having no other
+// fields.
 type notJudgedObject struct {
 	outcomeJSON
-	Detail []string `json:"detail,omitempty"` // such as a compiler's lines
+	Detail []string `json:"detail,omitempty"` // such as a compiler's messages
 }
 
 // A runObject is what `run --json` prints.
@@ -90,7 +90,7 @@ type runObject struct {
 	encodedResults
 }
 
-// An outcomeJSON is how the object of a gate begins.
+// An outcomeJSON holds the first fields of a gate's object.
 type outcomeJSON struct {
 	Mode     Mode            `json:"mode"`
 	Verdict  results.Verdict `json:"verdict"`
@@ -102,10 +102,10 @@ func newOutcome(d *Document) outcomeJSON {
 	return outcomeJSON{d.Mode, d.Verdict, d.Reason, d.ExitCode}
 }
 
-// An encodedResults is what every object has but a report's, which is a result itself.
+// An encodedResults holds fields of every object except a report's, which is a result itself.
 type encodedResults struct {
 	Schema  int          `json:"schema"`
-	Results []resultJSON `json:"results"` // as `report --json` prints them, but without samples
+	Results []resultJSON `json:"results"` // as in `report --json`, but without samples
 }
 
 func encodeResults(d *Document) encodedResults {
@@ -120,10 +120,12 @@ func newRunObject(d *Document) runObject {
 	r := d.Results[0]
 	run := r.Run
 	o := runObject{
-		Run: run.Path, Scenario: run.Scenario, Status: run.Status, Verdict: r.Verdict, Reason: r.Reason, Valid: run.Valid, Invalid: run.Invalid,
-		Notes: run.Notes, Repetitions: run.Repetitions, Counts: run.Counts, Operations: run.Operations, Rollouts: run.Rollouts,
-		ClientsWord: run.Unconfirmed, Metrics: results.Medians(r.Now.Records), Fleet: run.Fleet, Harness: run.Harness,
-		Thresholds: newThresholdsJSON(r.Thresholds), Partial: run.Partial, Mode: d.Mode, ExitCode: d.ExitCode, encodedResults: encodeResults(d),
+		Run: run.Path, Scenario: run.Scenario, Status: run.Status, Verdict: r.Verdict, Reason: r.Reason,
+		Valid: run.Valid, Invalid: run.Invalid, Notes: run.Notes, Repetitions: run.Repetitions,
+		Counts: run.Counts, Operations: run.Operations, Rollouts: run.Rollouts, ClientsWord: run.Unconfirmed,
+		Metrics: results.Medians(r.Now.Records), Fleet: run.Fleet, Harness: run.Harness,
+		Thresholds: newThresholdsJSON(r.Thresholds), Partial: run.Partial, Mode: d.Mode, ExitCode: d.ExitCode,
+		encodedResults: encodeResults(d),
 	}
 	if r.HasBaseline {
 		o.Judgement = newRowsJSON(r, inJudgement)
@@ -169,8 +171,9 @@ func newGateObject(d *Document) gateObject {
 	}
 	for _, r := range d.Results {
 		s := gateScenarioJSON{
-			Scenario: r.Scenario, Revision: r.Now.Revision, Verdict: r.Verdict, Reason: r.Reason, Thresholds: newThresholdsJSON(r.Thresholds),
-			Judgement: judgementJSON{r.Verdict, r.Reason, newRowsJSON(r, inJudgement), r.HasBaseline, r.Alpha},
+			Scenario: r.Scenario, Revision: r.Now.Revision, Verdict: r.Verdict, Reason: r.Reason,
+			Judgement:  judgementJSON{r.Verdict, r.Reason, newRowsJSON(r, inJudgement), r.HasBaseline, r.Alpha},
+			Thresholds: newThresholdsJSON(r.Thresholds),
 		}
 		if r.Run != nil {
 			s.Run = r.Run.Path
@@ -212,8 +215,9 @@ func newTurnsObject(d *Document) turnsObject {
 		outcomeJSON: newOutcome(d), Base: how.Base, Harness: how.Harness, Now: how.Now,
 		Changed: emptyNotNull(how.Changed), Differences: how.Differences, Failed: how.Failed, Stacks: how.Stacks,
 		Pairs: how.Pairs, Dropped: how.Dropped, Layouts: how.Layouts, Seconds: how.Elapsed.Seconds(), Alpha: r.Alpha,
-		Rows: emptyNotNull(newRowsJSON(r, inJudgement)), Scenarios: emptyNotNull(how.Scenarios), Causes: newCausesJSON(r.Causes),
-		LayoutsErr: errorText(how.LayoutsErr), Unexplained: errorText(how.Unexplained), encodedResults: encodeResults(d),
+		LayoutsErr: errorText(how.LayoutsErr), Rows: emptyNotNull(newRowsJSON(r, inJudgement)),
+		Scenarios: emptyNotNull(how.Scenarios), Causes: newCausesJSON(r.Causes),
+		Unexplained: errorText(how.Unexplained), encodedResults: encodeResults(d),
 	}
 	if how.Machine != nil {
 		o.Machine = *how.Machine
@@ -238,7 +242,7 @@ type benchObject struct {
 	Alpha       float64         `json:"alpha"` // chance of any false alarm
 	Rows        []rowJSON       `json:"rows"`  // scenario is the package, op the benchmark
 	Machine     results.Machine `json:"machine"`
-	Samples     string          `json:"samples,omitempty"`
+	Samples     string          `json:"samples,omitempty"` // the directory with them
 	Causes      []causeJSON     `json:"causes,omitempty"`
 	Unexplained string          `json:"unexplained,omitempty"`
 
@@ -248,10 +252,11 @@ type benchObject struct {
 func newBenchObject(d *Document) benchObject {
 	r, how, turns := d.Results[0], d.ABTest, newTurnsObject(d)
 	return benchObject{
-		outcomeJSON: newOutcome(d), Base: how.Base, Now: how.Now, Changed: turns.Changed, Differences: emptyNotNull(how.Differences),
-		Warnings: how.Warnings, Benchmarks: how.Benchmarks, Rounds: how.Rounds, Layouts: how.Layouts, LayoutsErr: turns.LayoutsErr, Seconds: turns.Seconds, Alpha: r.Alpha,
-		Rows: turns.Rows, Machine: turns.Machine, Samples: how.Samples, Causes: turns.Causes, Unexplained: turns.Unexplained,
-		encodedResults: turns.encodedResults,
+		outcomeJSON: newOutcome(d), Base: how.Base, Now: how.Now,
+		Changed: turns.Changed, Differences: emptyNotNull(how.Differences), Warnings: how.Warnings,
+		Benchmarks: how.Benchmarks, Rounds: how.Rounds, Layouts: how.Layouts, LayoutsErr: turns.LayoutsErr,
+		Seconds: turns.Seconds, Alpha: r.Alpha, Rows: turns.Rows, Machine: turns.Machine, Samples: how.Samples,
+		Causes: turns.Causes, Unexplained: turns.Unexplained, encodedResults: turns.encodedResults,
 	}
 }
 
@@ -268,5 +273,7 @@ type benchPageObject struct {
 
 func newBenchPageObject(d *Document) benchPageObject {
 	r := d.Results[0]
-	return benchPageObject{newOutcome(d), d.Gate.Baseline, d.Gate.Command, r.Alpha, newRowsJSON(r, inJudgement), encodeResults(d)}
+	return benchPageObject{
+		newOutcome(d), d.Gate.Baseline, d.Gate.Command, r.Alpha, newRowsJSON(r, inJudgement), encodeResults(d),
+	}
 }

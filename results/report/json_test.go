@@ -104,7 +104,8 @@ func TestJSONSays(t *testing.T) {
 	require.Equal(t, "threshold failed", whole["headline"])
 }
 
-// A repetition that an interruption broke off is in every report, and is no row that could be judged.
+// A repetition that an interruption broke off is in every report, and is no row that could be
+// judged.
 func TestPartialRepetition(t *testing.T) {
 	s := runInput(brokenOff(), nil)
 	d := jsonOf(t, s).(map[string]any)
@@ -143,7 +144,8 @@ func TestPartialRepetition(t *testing.T) {
 	}
 }
 
-// TestJSONReasons checks that reasons are codes with their parameters, and that an infinity is null.
+// TestJSONReasons checks that reasons are codes with their parameters, and that an infinity is
+// null.
 func TestJSONReasons(t *testing.T) {
 	in := gateInput()
 	j := *in.Judgement

@@ -35,8 +35,9 @@ func newResultJSON(r *Result, withSamples bool) resultJSON {
 		form = inReport
 	}
 	d := resultJSON{
-		Schema: JSONSchema, Scenario: r.Scenario, Verdict: string(r.Verdict), Reason: r.Reason, Reasons: newReasonsJSON(r.Reasons...),
-		Headline: r.Headline.Word, Command: r.Command, Alpha: r.Alpha, Now: newSideJSON(r.Now), Causes: newCausesJSON(r.Causes),
+		Schema: JSONSchema, Scenario: r.Scenario, Verdict: string(r.Verdict), Reason: r.Reason,
+		Reasons: newReasonsJSON(r.Reasons...), Headline: r.Headline.Word, Command: r.Command, Alpha: r.Alpha,
+		Now: newSideJSON(r.Now), Causes: newCausesJSON(r.Causes),
 		Rows: emptyNotNull(newRowsJSON(r, form)), Thresholds: emptyNotNull(newThresholdsJSON(r.Thresholds)),
 		Invalid: emptyNotNull(r.Invalid), Warnings: emptyNotNull(r.Warnings), Notes: emptyNotNull(r.Notes),
 	}
@@ -60,7 +61,7 @@ type sideJSON struct {
 	Failures    []failuresJSON   `json:"failures,omitempty"`
 }
 
-// A runJSON is what only a run directory tells.
+// A runJSON holds what only a run directory has.
 type runJSON struct {
 	ID             string         `json:"id"`
 	Path           string         `json:"path"`
@@ -76,7 +77,7 @@ type runJSON struct {
 
 	Spec json.RawMessage `json:"spec,omitempty"`
 
-	Partial *results.Partial `json:"partial,omitempty"` // broken off, and judged by nothing
+	Partial *results.Partial `json:"partial,omitempty"` // broken off, and not judged
 }
 
 type latencyJSON struct {
@@ -98,7 +99,10 @@ type failuresJSON struct {
 func newSideJSON(s Side) sideJSON {
 	d := sideJSON{Label: s.Label, Revision: s.Revision, Repetitions: s.Repetitions(), Machine: s.Machine}
 	if run := s.Run; run != nil {
-		d.Run = &runJSON{run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.Unconfirmed, run.Counts, run.Operations, run.Rollouts, run.Spec, run.Partial}
+		d.Run = &runJSON{
+			run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.Unconfirmed,
+			run.Counts, run.Operations, run.Rollouts, run.Spec, run.Partial,
+		}
 		if !json.Valid(run.Spec) {
 			d.Run.Spec = nil
 		}
@@ -121,15 +125,18 @@ type thresholdJSON struct {
 	Op        string   `json:"op"`
 	Unit      string   `json:"unit"`
 	Value     *float64 `json:"value"`
-	Samples   int      `json:"samples"` // repetitions that the value is of
+	Samples   int      `json:"samples"` // number of repetitions behind the value
 	Measured  bool     `json:"measured"`
 	Held      bool     `json:"held"`
-	Undecided string   `json:"undecided,omitempty"` // why it can't be told whether it holds
+	Undecided string   `json:"undecided,omitempty"` // why the threshold couldn't be decided
 }
 
 func newThresholdsJSON(list []results.ThresholdOutcome) (thresholds []thresholdJSON) {
 	for _, o := range list {
-		t := thresholdJSON{Threshold: o.Threshold, Op: o.Op, Unit: o.Unit, Samples: o.Samples, Measured: o.Measured, Held: o.Held, Undecided: o.Undecided}
+		t := thresholdJSON{
+			Threshold: o.Threshold, Op: o.Op, Unit: o.Unit, Samples: o.Samples,
+			Measured: o.Measured, Held: o.Held, Undecided: o.Undecided,
+		}
 		if o.Measured {
 			t.Value = nullIfNotFinite(&o.Value)
 		}
@@ -138,13 +145,13 @@ func newThresholdsJSON(list []results.ThresholdOutcome) (thresholds []thresholdJ
 	return thresholds
 }
 
-// A causeJSON is why a scenario regressed.
+// A causeJSON is a [Cause].
 type causeJSON struct {
 	Scenario string        `json:"scenario"`
 	Kind     profiles.Kind `json:"kind"`
-	Dir      string        `json:"dir,omitempty"`         // with the profiles
-	Flame    string        `json:"flame,omitempty"`       // the page of their difference
-	FlameErr string        `json:"flame_error,omitempty"` // why there is none
+	Dir      string        `json:"dir,omitempty"`
+	Flame    string        `json:"flame,omitempty"`
+	FlameErr string        `json:"flame_error,omitempty"`
 	*profiles.Explanation
 }
 

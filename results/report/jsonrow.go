@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"math"
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -23,27 +24,27 @@ type rowJSON struct {
 	P         *float64        `json:"p,omitempty"`
 	AdjustedP *float64        `json:"adjusted_p,omitempty"`
 	Ratio     *ratioJSON      `json:"ratio,omitempty"`
-	Few       int64           `json:"few_operations,omitempty"` // that a percentile rests on, if they are too few for it
+	Few       int64           `json:"few_operations,omitempty"` // behind a percentile, if they are too few
 }
 
 type summaryJSON struct {
-	N       int        `json:"n"`
-	Median  *float64   `json:"median"`
-	Low     *float64   `json:"low,omitempty"`
-	High    *float64   `json:"high,omitempty"`
-	Samples []*float64 `json:"samples,omitzero"` // empty if only the summary is shown
+	N       int      `json:"n"`
+	Median  number   `json:"median"`
+	Low     *float64 `json:"low,omitempty"`
+	High    *float64 `json:"high,omitempty"`
+	Samples []number `json:"samples,omitzero"` // empty if only the summary is shown
 }
 
 type ratioJSON struct {
-	Pairs    int      `json:"pairs"`
-	Estimate *float64 `json:"estimate"`
-	Low      *float64 `json:"low"`
-	High     *float64 `json:"high"`
-	Level    *float64 `json:"level"`
+	Pairs    int    `json:"pairs"`
+	Estimate number `json:"estimate"`
+	Low      number `json:"low"`
+	High     number `json:"high"`
+	Level    number `json:"level"`
 }
 
-// A rowsForm is the place of rows in an object. It decides whether they hold samples, and what their
-// base is called.
+// A rowsForm is the place of rows in an object. It decides whether they hold samples, and what
+// their base is called.
 type rowsForm int
 
 const (
@@ -55,9 +56,9 @@ const (
 func newRowsJSON(r *Result, form rowsForm) (rows []rowJSON) {
 	for _, row := range r.Rows {
 		o := rowJSON{
-			Scenario: row.Scenario, Op: row.Op, Unit: row.Unit.Name, Verdict: row.Verdict, Note: row.Note, Few: row.Few,
-			Reasons: newReasonsJSON(row.Reason),
-			Base:    newSummaryJSON(row.Base, row.BaseSamples, form), Now: newSummaryJSON(row.Now, row.NowSamples, form),
+			Scenario: row.Scenario, Op: row.Op, Unit: row.Unit.Name, Verdict: row.Verdict, Few: row.Few,
+			Note: row.Note, Reasons: newReasonsJSON(row.Reason),
+			Base: newSummaryJSON(row.Base, row.BaseSamples, form), Now: newSummaryJSON(row.Now, row.NowSamples, form),
 			Delta: nullIfNotFinite(row.Delta), P: nullIfNotFinite(row.P), AdjustedP: nullIfNotFinite(row.AdjustedP),
 		}
 		if form == inJudgement {
@@ -70,7 +71,7 @@ func newRowsJSON(r *Result, form rowsForm) (rows []rowJSON) {
 			o.Better = "lower"
 		}
 		if q := row.Ratio; q != nil {
-			o.Ratio = &ratioJSON{q.Pairs, nullIfNotFinite(&q.Estimate), nullIfNotFinite(&q.Low), nullIfNotFinite(&q.High), nullIfNotFinite(&q.Level)}
+			o.Ratio = &ratioJSON{q.Pairs, number(q.Estimate), number(q.Low), number(q.High), number(q.Level)}
 		}
 		rows = append(rows, o)
 	}
@@ -81,13 +82,15 @@ func newSummaryJSON(s *results.Summary, samples []float64, form rowsForm) *summa
 	if s == nil {
 		return nil
 	}
-	d := &summaryJSON{N: s.N, Median: nullIfNotFinite(&s.Median), Low: nullIfNotFinite(s.Low), High: nullIfNotFinite(s.High)}
+	d := &summaryJSON{
+		N: s.N, Median: number(s.Median), Low: nullIfNotFinite(s.Low), High: nullIfNotFinite(s.High),
+	}
 	if form != inJudgement {
-		d.Samples = []*float64{}
+		d.Samples = []number{}
 	}
 	if form == inReport {
 		for _, v := range samples {
-			d.Samples = append(d.Samples, nullIfNotFinite(&v))
+			d.Samples = append(d.Samples, number(v))
 		}
 	}
 	return d
@@ -147,3 +150,5 @@ func (n number) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(float64(n))
 }
+
+func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -21,11 +21,12 @@ const (
 )
 
 // JUnit writes the document as JUnit's XML, for servers that show tests: a suite for each scenario,
-// with a case "verdict" and one for each judged row and each threshold. What regressed or failed is
-// a failure, an invalid run an error, and what can't be told or isn't judged is skipped.
+// with a case "verdict", and a case for each row and each threshold. A regressed row or a failed
+// threshold is a failure, an invalid run is an error, and a row that is inconclusive or wasn't
+// judged is skipped.
 //
-// The format has no owner. This is the part that both Ant's schema and Jenkins' accept: the
-// attributes and the order of elements are Ant's, the stricter of the two.
+// The format has no owner. The output is valid for the schemas of both Ant and Jenkins: attributes
+// and the order of elements are Ant's, the stricter of the two.
 func JUnit(w io.Writer, d *Document) error {
 	shown, _ := bounded.Head(worstFirst(d.Results), MaxResults)
 	root := junitSuites{}
@@ -60,7 +61,7 @@ type junitSuite struct {
 	ID         int             `xml:"id,attr"`
 	Package    string          `xml:"package,attr"`
 	Timestamp  string          `xml:"timestamp,attr,omitempty"`
-	Hostname   string          `xml:"hostname,attr"` // the schema wants one, and a report names no host
+	Hostname   string          `xml:"hostname,attr"` // required by the schema, though a report names no host
 	Tests      int             `xml:"tests,attr"`
 	Failures   int             `xml:"failures,attr"`
 	Errors     int             `xml:"errors,attr"`
@@ -96,7 +97,7 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
-// junitSuitesOf returns a result's suites, one for each scenario that its rows name.
+// junitSuitesOf returns the suites of a result, one for each scenario of its rows.
 func junitSuitesOf(r *Result) []junitSuite {
 	names := []string{r.Scenario}
 	for _, row := range r.Rows {
@@ -107,8 +108,8 @@ func junitSuitesOf(r *Result) []junitSuite {
 	var list []junitSuite
 	for i, name := range names {
 		suite := junitSuite{
-			Name: caseText(name), Package: "fleetmark", Hostname: "localhost", Time: "0", Properties: junitPropertiesOf(r),
-			Out: caseText(r.Headline.Word + ": " + r.Headline.Reason),
+			Name: caseText(name), Package: "fleetmark", Hostname: "localhost", Time: "0",
+			Properties: junitPropertiesOf(r), Out: caseText(r.Headline.Word + ": " + r.Headline.Reason),
 		}
 		if !r.Measured.IsZero() {
 			suite.Timestamp = r.Measured.Format("2006-01-02T15:04:05")
@@ -150,8 +151,8 @@ func (suite *junitSuite) add(c junitCase) {
 	}
 }
 
-// caseClass returns a case's class. Servers split a class at its dots, so the words have none of
-// their own.
+// caseClass returns the class of a case: the words, separated by dots. Servers split a class at
+// dots, so dots in the words become underscores.
 func caseClass(words ...string) string {
 	for i, w := range words {
 		words[i] = strings.ReplaceAll(caseText(w), ".", "_")
@@ -164,7 +165,9 @@ func caseText(s string) string { return plaintext.Clip(plaintext.Line(s), maxCas
 func verdictCase(r *Result) junitCase {
 	h := r.Headline
 	c := junitCase{Class: caseClass("fleetmark", r.Scenario), Name: "verdict"}
-	message := &junitMessage{Message: caseText(h.Reason), Type: caseText(h.Word), Text: caseText(strings.Join(r.Invalid, "\n"))}
+	message := &junitMessage{
+		Message: caseText(h.Reason), Type: caseText(h.Word), Text: caseText(strings.Join(r.Invalid, "\n")),
+	}
 	for _, line := range r.causeLines() {
 		message.Text += "\n" + caseText(line)
 	}

@@ -8,15 +8,12 @@ import (
 	"path"
 
 	"github.com/fleetmark/fleetmark/internal/markdown"
-	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/shell"
 	"github.com/fleetmark/fleetmark/internal/texttable"
-	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// Markdown writes the whole page about a run or a comparison, report.md. benchstat finds no result
-// in it.
+// Markdown writes report.md, a page about a run or a comparison. benchstat finds no results in it.
 func Markdown(w io.Writer, d *Document) error { return writeMarkdown(w, d, 0) }
 
 // writeMarkdown writes the page with tables no wider than width; 0 means no limit.
@@ -46,7 +43,7 @@ func writeMarkdown(w io.Writer, d *Document, width int) error {
 	return nil
 }
 
-// A markdownPage collects the page. err is the first error of a table.
+// A markdownPage collects a page. err is the first error of a table.
 type markdownPage struct {
 	r     *Result
 	run   *rundir.Loaded // nil if there is no run directory
@@ -61,9 +58,9 @@ func (p *markdownPage) table(t *Table) {
 	if p.err != nil {
 		return
 	}
-	var left texttable.Layout
-	left, p.err = t.markdown(markdown.Escape, markdown.Code).FitMarkdown(&p.out, p.width)
-	if note := left.Note(); note != "" {
+	var fitted texttable.Layout
+	fitted, p.err = t.markdown(markdown.Escape, markdown.Code).FitMarkdown(&p.out, p.width)
+	if note := fitted.Note(); note != "" {
 		p.printf("\n%s\n", markdown.Escape(note))
 	}
 }
@@ -85,17 +82,17 @@ func (p *markdownPage) verdict() {
 		p.printf("The run is **invalid**, and its numbers mean nothing:\n\n")
 		p.list("", p.r.Invalid)
 	}
-	if p.r.EndState != "" {
-		p.printf("The run is **%s**: it holds the %s that ended before.\n\n", p.r.EndState, plaintext.Count(p.run.Repetitions, "repetition"))
+	if sentence := p.r.EndSentence("**"); sentence != "" {
+		p.printf("%s\n\n", sentence)
 	}
 	p.list("Warning: ", p.r.Warnings)
 	p.list("Note: ", p.r.Notes)
 }
 
-// list writes a list of sentences, or nothing if there are none.
-func (p *markdownPage) list(before string, sentences []string) {
+// list writes a list of sentences, each after prefix. It writes nothing if there are none.
+func (p *markdownPage) list(prefix string, sentences []string) {
 	for _, sentence := range sentences {
-		p.printf("- %s%s\n", before, markdown.Escape(sentence))
+		p.printf("- %s%s\n", prefix, markdown.Escape(sentence))
 	}
 	if len(sentences) > 0 {
 		p.printf("\n")
@@ -103,7 +100,7 @@ func (p *markdownPage) list(before string, sentences []string) {
 }
 
 func (p *markdownPage) outcome() {
-	if onlyPartial(p.run) {
+	if p.r.OnlyPartial() {
 		return
 	}
 	p.printf("## Outcome\n\n%s\n\n", p.r.OutcomeLead())
@@ -125,10 +122,8 @@ func (p *markdownPage) thresholds() {
 		return
 	}
 	p.printf("## Thresholds\n\n")
-	for _, summary := range []string{results.ThresholdSummary(p.r.Thresholds), results.UndecidedSummary(p.r.Thresholds)} {
-		if summary != "" {
-			p.printf("**%s**.\n\n", markdown.Escape(summary))
-		}
+	for _, summary := range p.r.thresholdSummaries() {
+		p.printf("**%s**.\n\n", markdown.Escape(summary))
 	}
 	p.table(ThresholdTable(p.r.Thresholds))
 	p.printf("\n")
@@ -146,7 +141,7 @@ func (p *markdownPage) metrics() {
 	}
 	t := RowTable(p.r.Rows, Layout{
 		Base: "baseline", Now: "now", Spans: SpanScenarios(p.r.Rows), NoBase: !p.r.HasBaseline,
-		Numbers: p.width > 0, // which takes less room
+		Numbers: p.width > 0, // footnotes take less room
 	})
 	p.table(t)
 	if len(t.Notes) > 0 {
@@ -176,7 +171,7 @@ func (p *markdownPage) partial() {
 }
 
 func (p *markdownPage) health() {
-	if onlyPartial(p.run) { // neither was asked how it did
+	if p.r.OnlyPartial() { // its health wasn't measured
 		return
 	}
 	p.printf("## Can the numbers be trusted\n\n")
@@ -208,7 +203,7 @@ func (p *markdownPage) reproduce() {
 	p.printf("\n")
 	if p.run != nil {
 		samples := "every sample in " + markdown.Code(rundir.SamplesFile)
-		if onlyPartial(p.run) {
+		if p.r.OnlyPartial() {
 			samples = "the response times of the partial repetition in " + markdown.Code(rundir.PartialLatencyFile)
 		}
 		p.printf("The scenario, whole and resolved, stands in %s; %s.\n\n", markdown.Code(rundir.RunFile), samples)
@@ -216,15 +211,15 @@ func (p *markdownPage) reproduce() {
 }
 
 func (p *markdownPage) profiles() {
-	if onlyPartial(p.run) {
+	if p.r.OnlyPartial() {
 		return
 	}
-	p.printf("## Profiles\n\nIn %s beside this page, one file a kind and profiled repetition; the timed repetitions ran without them.\n\n",
-		markdown.Code(rundir.ProfilesName+"/"))
+	p.printf("## Profiles\n\nIn %s beside this page, one file a kind and profiled repetition; "+
+		"the timed repetitions ran without them.\n\n", markdown.Code(rundir.ProfilesName+"/"))
 	p.command(p.r.ProfileCommand())
 }
 
-// NoDigest stands in the place of a workload digest that a run lacks.
+// NoDigest is shown in place of a missing workload digest.
 const NoDigest = "(no digest)"
 
 // ProfileCommand returns the command that shows the run's profiles.

@@ -3,19 +3,22 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // maxRepetitions bounds the rows of a table of repetitions.
 const maxRepetitions = 60
 
-// OutcomeLead says who tells what became of the devices.
+// OutcomeLead returns a sentence that says who confirmed the outcome of the devices.
 func (r *Result) OutcomeLead() string {
 	if r.Run.Unconfirmed {
 		return "Client's word only: no ledger confirmed what became of the devices."
@@ -23,8 +26,8 @@ func (r *Result) OutcomeLead() string {
 	return "What the client claimed and what the fleet's ledger saw, reconciled."
 }
 
-// OutcomeTable says what became of the devices: a row for each repetition, but at most limit, and
-// one for the worst of all. It also returns how many repetitions it leaves out.
+// OutcomeTable returns the outcome of the devices: a row for each of the first limit repetitions,
+// and one for the worst of all. omitted is the number of repetitions that have no row.
 func (r *Result) OutcomeTable(limit int) (t *Table, omitted int) {
 	t = &Table{Label: "Outcome of the devices", Columns: []Column{{Name: "repetition", Kind: Name}}}
 	for _, name := range []string{"devices", "updated", "failed", "lost", "applied twice"} {
@@ -38,25 +41,22 @@ func (r *Result) OutcomeTable(limit int) (t *Table, omitted int) {
 		}
 		t.Rows = append(t.Rows, cells)
 	}
-	for i, c := range r.Run.RepetitionCounts {
-		if i == limit {
-			omitted = len(r.Run.RepetitionCounts) - limit
-			break
-		}
+	shown, omitted := bounded.Head(r.Run.RepetitionCounts, limit)
+	for i, c := range shown {
 		add(strconv.Itoa(i+1), c)
 	}
 	add("worst of all", r.Run.Counts)
 	return t, omitted
 }
 
-// OperationTable says what became of the operations of each timed repetition. It returns nil if
-// there is none.
+// OperationTable returns the outcome of the operations of each timed repetition. It returns nil if
+// there are no such repetitions.
 func (r *Result) OperationTable() *Table {
 	if r.Run == nil || len(r.Run.Operations) == 0 {
 		return nil
 	}
 	t := &Table{Label: "Operations of the timed repetitions", Columns: []Column{{Name: "repetition", Kind: Name}}}
-	ranks := []int{4, 1, 0, 0, 3, 2, 5, 7, 6} // a narrow terminal still shows how many succeeded and failed
+	ranks := []int{4, 1, 0, 0, 3, 2, 5, 7, 6} // "succeeded" and "failed" are never left out
 	for i, name := range []string{
 		"planned", "started", "succeeded", "failed", "not sent", "broken off", "ended within the plan", "plan", "drain",
 	} {
@@ -68,7 +68,8 @@ func (r *Result) OperationTable() *Table {
 			planned = plaintext.Thousands(o.Planned)
 		}
 		if o.PlanNS > 0 {
-			within, plan, drain = plaintext.Thousands(o.EndedInPlan), time.Duration(o.PlanNS).String(), formatNS(float64(o.DrainNS))
+			within, plan = plaintext.Thousands(o.EndedInPlan), time.Duration(o.PlanNS).String()
+			drain = formatNS(float64(o.DrainNS))
 		}
 		row := []Cell{{Text: strconv.Itoa(i + 1)}, {Text: planned}}
 		for _, n := range []int64{o.Started, o.Succeeded, o.Failed, o.NotSent, o.BrokenOff} {
@@ -79,8 +80,8 @@ func (r *Result) OperationTable() *Table {
 	return t
 }
 
-// WaveTable says what became of the waves of a rollout, in the repetition that came least far. It
-// returns nil if the load is no rollout.
+// WaveTable returns the waves of a rollout, in the repetition that got least far. It returns nil if
+// the load isn't a rollout.
 func (r *Result) WaveTable() *Table {
 	if r.Run == nil {
 		return nil
@@ -117,34 +118,49 @@ func (r *Result) WaveTable() *Table {
 	return t
 }
 
-// HealthTable says how busy the harness and the fleet were.
+// HealthTable returns how busy the harness and the fleet were.
 func (r *Result) HealthTable() *Table {
-	fleet, harness := r.Run.Fleet, r.Run.Harness
+	t := &Table{Label: "The harness and the fleet", Columns: []Column{
+		{Name: "what", Kind: Name, Fold: texttable.Fold{Cut: 1, End: true}},
+		{Name: "driver", Kind: Number},
+		{Name: "fleet", Kind: Number},
+	}}
+	add := func(what, driver, fleet string) {
+		t.Rows = append(t.Rows, []Cell{{Text: what}, {Text: driver}, {Text: fleet}})
+	}
 	saturated := func(is bool) Cell {
 		if is {
 			return Cell{Text: "yes", More: ": it was the bottleneck", Verdict: results.Regressed}
 		}
 		return Cell{Text: "no"}
 	}
-	return &Table{
-		Label:   "The harness and the fleet",
-		Columns: []Column{{Name: "what", Kind: Name, Fold: texttable.Fold{Cut: 1, End: true}}, {Name: "driver", Kind: Number}, {Name: "fleet", Kind: Number}},
-		Rows: [][]Cell{
-			{{Text: "processor, share of all cores"}, {Text: plaintext.Percent(harness.CPUFraction)}, {Text: plaintext.Percent(fleet.CPUFraction)}},
-			{{Text: "peak resident memory"}, {Text: resident(harness.PeakResidentBytes)}, {Text: resident(fleet.PeakResidentBytes)}},
-			{{Text: "saturated"}, saturated(harness.Saturated), saturated(fleet.Saturated)},
-			{{Text: "behind the plan, 99th percentile"}, {Text: time.Duration(harness.LatenessP99NS).String()}, {}},
-			{{Text: "garbage collection, share of its processor time"}, {Text: plaintext.Percent(harness.GCCPUFraction)}, {}},
-		},
-	}
+	fleet, harness := r.Run.Fleet, r.Run.Harness
+	add("processor, share of all cores", plaintext.Percent(harness.CPUFraction), plaintext.Percent(fleet.CPUFraction))
+	add("peak resident memory", formatMemory(harness.PeakResidentBytes), formatMemory(fleet.PeakResidentBytes))
+	t.Rows = append(t.Rows, []Cell{{Text: "saturated"}, saturated(harness.Saturated), saturated(fleet.Saturated)})
+	add("behind the plan, 99th percentile", time.Duration(harness.LatenessP99NS).String(), "")
+	add("garbage collection, share of its processor time", plaintext.Percent(harness.GCCPUFraction), "")
+	return t
 }
 
-// ProvenanceTable says where and of what the result was measured.
-func (r *Result) ProvenanceTable() *Table {
-	t := &Table{
-		Label:   "Where it was measured",
-		Columns: []Column{{Name: "what", Kind: Name, Fold: texttable.Fold{Cut: 1}}, {Name: "value", Fold: texttable.Fold{Cut: 2}}},
+// formatMemory formats a number of bytes. It returns a dash for 0, which means that the memory
+// could not be measured, as with real devices.
+func formatMemory(bytes uint64) string {
+	if bytes == 0 {
+		return "–"
 	}
+	return results.Bytes.Format(float64(bytes))
+}
+
+// formatNS formats a number of nanoseconds with three digits: "15.4µs".
+func formatNS(ns float64) string { return results.Duration.Format(ns) }
+
+// ProvenanceTable returns where the result was measured, and at which revisions.
+func (r *Result) ProvenanceTable() *Table {
+	t := &Table{Label: "Where it was measured", Columns: []Column{
+		{Name: "what", Kind: Name, Fold: texttable.Fold{Cut: 1}},
+		{Name: "value", Fold: texttable.Fold{Cut: 2}},
+	}}
 	for _, f := range r.Provenance {
 		kind := Prose
 		if f.Code {
@@ -155,10 +171,18 @@ func (r *Result) ProvenanceTable() *Table {
 	return t
 }
 
-// ThresholdTable says what became of a run's thresholds.
+// thresholdSummaries returns sentences about failed and undecided thresholds.
+func (r *Result) thresholdSummaries() []string {
+	summaries := []string{results.ThresholdSummary(r.Thresholds), results.UndecidedSummary(r.Thresholds)}
+	return slices.DeleteFunc(summaries, func(s string) bool { return s == "" })
+}
+
+// ThresholdTable returns the outcome of thresholds.
 func ThresholdTable(list []results.ThresholdOutcome) *Table {
 	t := &Table{Label: "Thresholds", Strong: true, Columns: []Column{
-		{Name: "threshold", Kind: Name, Fold: texttable.Fold{Cut: 1}}, {Name: "measured", Kind: Number}, {Name: "result", Fold: texttable.Fold{Cut: 2, End: true}},
+		{Name: "threshold", Kind: Name, Fold: texttable.Fold{Cut: 1}},
+		{Name: "measured", Kind: Number},
+		{Name: "result", Fold: texttable.Fold{Cut: 2, End: true}},
 	}}
 	for _, o := range list {
 		value := "–"
@@ -183,9 +207,11 @@ func thresholdCell(o results.ThresholdOutcome) Cell {
 }
 
 // PartialLead says what the figures of a partial repetition are worth.
-const PartialLead = "An interruption broke it off. Its figures are of a part of the work: no verdict, threshold or baseline uses them."
+const PartialLead = "An interruption broke it off. Its figures are of a part of the work: " +
+	"no verdict, threshold or baseline uses them."
 
-// PartialSentences returns what there is to say of a partial repetition beside its figures.
+// PartialSentences returns sentences about a partial repetition: what became of its work and its
+// devices, and contradictions.
 func PartialSentences(p *results.Partial) []string {
 	witness := "by the fleet's ledger"
 	if p.Unwitnessed != "" {
@@ -198,10 +224,12 @@ func PartialSentences(p *results.Partial) []string {
 	return sentences
 }
 
-// PartialTable has the figures of a partial repetition. Its footnotes explain them.
+// PartialTable returns the figures of a partial repetition. Its footnotes explain them.
 func PartialTable(p *results.Partial) *Table {
 	t := &Table{Label: "Partial repetition", Columns: []Column{
-		{Name: "operation", Fold: texttable.Fold{Cut: 1}}, {Name: "metric", Kind: Name, Fold: texttable.Fold{Cut: 2}}, {Name: "partial, not judged", Kind: Number},
+		{Name: "operation", Fold: texttable.Fold{Cut: 1}},
+		{Name: "metric", Kind: Name, Fold: texttable.Fold{Cut: 2}},
+		{Name: "partial, not judged", Kind: Number},
 	}}
 	previous := ""
 	for _, v := range p.Values {
@@ -212,14 +240,14 @@ func PartialTable(p *results.Partial) *Table {
 		previous = v.Op
 		text := results.FormatValue(v.Value, v.Unit)
 		if v.Few > 0 {
-			text, t.Notes = text+ofFew(v.Few), []string{fewLegend}
+			text, t.Notes = text+fewMark(v.Few), []string{fewLegend}
 		}
 		t.Rows = append(t.Rows, []Cell{{Text: op}, {Text: v.Unit}, {Text: text}})
 	}
 	return t
 }
 
-// deviceCounts says what became of the devices, and who says so.
+// deviceCounts returns a line about the outcome of the devices, and who confirmed it.
 func deviceCounts(run *rundir.Loaded) string {
 	who := "by the fleet's ledger"
 	if run.Unconfirmed {
@@ -232,12 +260,14 @@ func deviceCounts(run *rundir.Loaded) string {
 	return fmt.Sprintf("%v: %s%s", run.Counts, worst, who)
 }
 
-// failures says that operations of a run failed, and which file has more. It returns "" if none
-// did.
-func failures(run *results.Run, file string) string {
+// Failures returns a line which says how many operations of the run failed, and which file has
+// examples. It returns "" if none failed.
+func (r *Result) Failures() string {
+	run, file := &r.Run.Run, filepath.Join(r.Run.Path, rundir.FailuresFile)
 	failed, all := mostFailures(run.Operations)
 	if devices := run.Counts.Failed; failed == 0 && devices > 0 { // in a repetition that isn't timed
-		return fmt.Sprintf("%d of %s failed in the worst repetition; see %s", devices, plaintext.Count(run.Counts.Devices, "device"), file)
+		of := plaintext.Count(run.Counts.Devices, "device")
+		return fmt.Sprintf("%d of %s failed in the worst repetition; see %s", devices, of, file)
 	}
 	if failed == 0 {
 		return ""
@@ -246,11 +276,12 @@ func failures(run *results.Run, file string) string {
 	if len(run.Operations) > 1 {
 		worst = " in the worst repetition"
 	}
-	return fmt.Sprintf("%s of %s operations failed%s; see %s", plaintext.Thousands(failed), plaintext.Thousands(all), worst, file)
+	return fmt.Sprintf("%s of %s operations failed%s; see %s",
+		plaintext.Thousands(failed), plaintext.Thousands(all), worst, file)
 }
 
-// mostFailures counts the failed operations of the repetition that had most of them, and how many
-// of its operations came to an end.
+// mostFailures returns the number of failed operations in the repetition that has most of them, and
+// how many of its operations ended.
 func mostFailures(list []results.Operations) (failed, all int64) {
 	for _, o := range list {
 		if o.Failed > failed {

@@ -11,13 +11,13 @@ import (
 // UnknownRevision is the revision of a tree without version control.
 const UnknownRevision = "unknown"
 
-// A Fact is one thing to know about where and of what something was measured.
+// A Fact is a named fact about where, when or at which revision something was measured.
 type Fact struct {
 	Name, Value string
-	Code        bool // Value is an identifier rather than words
+	Code        bool // Value is an identifier instead of words
 }
 
-// provenance returns what is known of the machines and sources of both sides.
+// provenance returns the facts about the machines and sources of both sides.
 func provenance(r *Result) (facts []Fact) {
 	add := func(name, value string, code bool) {
 		if value != "" {
@@ -45,20 +45,22 @@ func provenance(r *Result) (facts []Fact) {
 	return facts
 }
 
-// validitySentences returns what bears on whether a run's figures can be believed, besides the
-// processors' and the memory's shares, which have a table.
+// validitySentences returns sentences about how far the figures of a run can be trusted, besides
+// what is in [Result.HealthTable].
 func validitySentences(run *rundir.Loaded) (sentences []string) {
 	say := func(format string, args ...any) { sentences = append(sentences, fmt.Sprintf(format, args...)) }
 	harness := run.Harness
 	if o := harness.Pacing; o != nil {
-		say("Of the operations, %s were due while every worker was busy; at most %d workers were busy at once. Where a worker stood ready, the latest hundredth was sent %s late or more.",
+		say("Of the operations, %s were due while every worker was busy; at most %d workers were busy at once. "+
+			"Where a worker stood ready, the latest hundredth was sent %s late or more.",
 			plaintext.Percent(o.StarvedFraction), o.BusyWorkersPeak, time.Duration(o.TimerLatenessP99NS))
 	}
 	if o := harness.Ports; o != nil {
 		say("At most %s.", o)
 	}
 	if y := harness.ReferenceSpeed; y != nil {
-		say("By the yardstick, a round trip between two bare sockets took %s (median of %d blocks).", formatNS(y.RoundTripNS), y.Blocks)
+		say("By the yardstick, a round trip between two bare sockets took %s (median of %d blocks).",
+			formatNS(y.RoundTripNS), y.Blocks)
 	}
 	if i := harness.Interference; i != nil {
 		say("Meanwhile %s.", i)

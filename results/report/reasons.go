@@ -11,7 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// Note returns what a reader must know of a row's verdict, or why it has none. It returns "" if that is plain.
+// Note returns what a reader must know about a row's verdict, or why the row has none. It returns
+// "" if that is plain.
 func Note(r judge.Row) string {
 	switch {
 	case r.Verdict != "":
@@ -24,7 +25,7 @@ func Note(r judge.Row) string {
 	return ""
 }
 
-// unjudged returns why a row has no verdict, as short as a cell wants it.
+// unjudged returns why a row has no verdict, in a few words for a table's cell.
 func unjudged(code judge.Code) string {
 	switch code {
 	case judge.OtherMachine:
@@ -55,7 +56,7 @@ func unjudged(code judge.Code) string {
 	return string(code)
 }
 
-// unjudgedClause returns why rows have no verdict, to follow "22 times aren't judged: ".
+// unjudgedClause returns why rows have no verdict, for the end of "22 times aren't judged: …".
 func unjudgedClause(code judge.Code) string {
 	switch code {
 	case judge.OtherMachine:
@@ -70,13 +71,13 @@ func unjudgedClause(code judge.Code) string {
 	return unjudged(code)
 }
 
-// Words that several reasons share.
+// Words that several reasons have in common.
 const (
 	measureBoth = "measure both sides here and now with `fleetmark gate --base GITREF`"
 	noDirection = "nothing says which way is better"
 )
 
-// judgedNote returns what there is to say of a row's verdict.
+// judgedNote returns the explanation of a row's verdict, with advice if the verdict calls for it.
 func judgedNote(r judge.Row) string {
 	switch reason := r.Reason; reason.Code {
 	case "":
@@ -98,18 +99,20 @@ func judgedNote(r judge.Row) string {
 		}
 		return fmt.Sprintf("%v is no measurement of it: find out why nothing was measured", reason.Value)
 	case judge.SomeWorse:
-		return fmt.Sprintf("worse in some repetitions (%s at worst), though a seed determines it: find out why they differ",
-			results.FormatValue(reason.Value, r.Unit.Name))
+		worst := results.FormatValue(reason.Value, r.Unit.Name)
+		return fmt.Sprintf(
+			"worse in some repetitions (%s at worst), though a seed determines it: find out why they differ", worst)
 	case judge.SamplesDiffer:
 		return "the run's samples differ among themselves, though a seed determines them: the median is judged"
 	case judge.BaselineDiffers:
 		return "the baseline's samples differ among themselves, so timing decides it as well as the seed: " +
 			"it is tested, not compared exactly"
 	case judge.TooFewSamples:
-		return fmt.Sprintf("%d and %d samples are too few to tell a change from noise: repeat more often", r.Base.N, r.Now.N)
+		return fmt.Sprintf("%d and %d samples are too few to tell a change from noise: repeat more often",
+			r.Base.N, r.Now.N)
 	case judge.MaybeChance:
-		return fmt.Sprintf("worse beyond the tolerance, but among so many metrics it may be chance (corrected p=%.3f): repeat more often",
-			*r.AdjustedP)
+		return fmt.Sprintf("worse beyond the tolerance, but among so many metrics it may be chance "+
+			"(corrected p=%.3f): repeat more often", *r.AdjustedP)
 	case judge.WithinNoise:
 		return "beyond the tolerance, but not told from noise"
 	case judge.MayBeWorse:
@@ -117,7 +120,8 @@ func judgedNote(r judge.Row) string {
 	case judge.Interfered:
 		return reason.Others.Excess() + " meanwhile: repeat on a machine at rest"
 	case judge.MeasuredInSome:
-		return fmt.Sprintf("only %d of %d repetitions measured it: find out what became of the others", reason.N, reason.Of)
+		return fmt.Sprintf("only %d of %d repetitions measured it: find out what became of the others",
+			reason.N, reason.Of)
 	case judge.Unconfirmed:
 		return "it is the client's word only: the baseline's was confirmed by the fleet's ledger"
 	case judge.Undirected:
@@ -130,7 +134,7 @@ func judgedNote(r judge.Row) string {
 	return pairedNote(r)
 }
 
-// pairedNote returns what there is to say of the verdict of a row that two sides measured by turns.
+// pairedNote returns the explanation of the verdict of a row that two sides measured in turns.
 func pairedNote(r judge.Row) string {
 	switch reason := r.Reason; reason.Code {
 	case judge.Undecided:
@@ -149,8 +153,8 @@ func pairedNote(r judge.Row) string {
 		if reason.Text != "" {
 			return "it changed, and " + noDirection + ": " + reason.Text
 		}
-		return fmt.Sprintf("it changed, and %s: have the benchmarks print a line \"Unit %s better=lower\" (or higher), "+
-			"or declare it under units in fleetmark.yaml", noDirection, r.Unit.Name)
+		return fmt.Sprintf("it changed, and %s: have the benchmarks print a line \"Unit %s better=lower\" "+
+			"(or higher), or declare it under units in fleetmark.yaml", noDirection, r.Unit.Name)
 	case judge.AcrossLayouts, judge.LayoutAlone, judge.OpenAcrossLayouts:
 		return layoutsNote(r)
 	case judge.NotInOtherLayouts:
@@ -176,7 +180,7 @@ func pairedNote(r judge.Row) string {
 	return string(r.Reason.Code)
 }
 
-// mayBeWorse says by how much a row may be worse, and what would tell.
+// mayBeWorse returns by how much a row may be worse, and how many repetitions would decide.
 func mayBeWorse(r judge.Row) string {
 	text := "it may be worse by any amount"
 	if !math.IsInf(r.Reason.Value, 1) {
@@ -189,7 +193,8 @@ func mayBeWorse(r judge.Row) string {
 	return text + "more repetitions of both sides would tell"
 }
 
-// shareOfBase formats an amount of a row's unit as a share of the baseline, or as it is if the baseline is 0.
+// shareOfBase formats an amount in a row's unit as a share of the baseline, or as it is if the
+// baseline is zero.
 func shareOfBase(r judge.Row, amount float64) string {
 	if base := math.Abs(r.Base.Median); base > 0 {
 		return fmt.Sprintf("%.1f%%", 100*amount/base)
@@ -197,14 +202,15 @@ func shareOfBase(r judge.Row, amount float64) string {
 	return results.FormatValue(amount, r.Unit.Name)
 }
 
-// howToDeclare says how a metric of a benchmark's own gets a direction.
+// howToDeclare returns how to declare which way is better, for a metric that a benchmark reports
+// itself.
 func howToDeclare(unit string) string {
 	return fmt.Sprintf("have the benchmarks print a line such as \"Unit %s better=lower\" (in TestMain, say), "+
 		"or declare it under units in fleetmark.yaml", unit)
 }
 
-// moreTime says what decides a metric that wasn't decided: more time, which a flag allows, unless as much was
-// measured as can be.
+// moreTime returns advice about a metric that wasn't decided: allow more time with a flag, unless
+// the largest number of pairs was measured.
 func moreTime(r judge.Reason, flag string) string {
 	if r.Of > 0 && r.N >= r.Of {
 		return "measure on a quieter machine, for more would not be judged"
@@ -212,14 +218,15 @@ func moreTime(r judge.Reason, flag string) string {
 	return fmt.Sprintf("allow more time (%s), or measure on a quieter machine", flag)
 }
 
-// layoutsNote says what further layouts of the code showed of a row.
+// layoutsNote returns what further layouts of the code showed about a row.
 func layoutsNote(r judge.Row) string {
 	layouts, open := plaintext.Count(r.Reason.N, "layout"), r.Reason.Code == judge.OpenAcrossLayouts
 	var text string
 	if r.Ratio != nil {
 		percent := func(ratio float64) string { return fmt.Sprintf("%+.1f%%", 100*(ratio-1)) }
-		text = fmt.Sprintf("%s (%s to %s) over %s", percent(r.Ratio.Estimate), percent(r.Ratio.Low), percent(r.Ratio.High), layouts)
-	} else { // so few layouts have no interval
+		text = fmt.Sprintf("%s (%s to %s) over %s",
+			percent(r.Ratio.Estimate), percent(r.Ratio.Low), percent(r.Ratio.High), layouts)
+	} else { // there are too few layouts for an interval
 		text = fmt.Sprintf("not decided over %s: %s", layouts, moreTime(r.Reason, "--layout-budget"))
 	}
 	if first := r.Reason.Change; first != nil {
@@ -234,7 +241,7 @@ func layoutsNote(r judge.Row) string {
 	return text
 }
 
-// driftClause says how much slower or faster the machine has become.
+// driftClause returns how much slower or faster the machine has become.
 func driftClause(drift float64) string {
 	if drift < 1 {
 		return fmt.Sprintf("the machine is %.2f times as fast as it was", 1/drift)
@@ -242,7 +249,7 @@ func driftClause(drift float64) string {
 	return fmt.Sprintf("the machine is %.2f times as slow as it was", drift)
 }
 
-// Sentence returns why a judgement's verdict is what it is, without a full stop.
+// Sentence explains a judgement's verdict, without a full stop.
 func Sentence(j *judge.Judgement) string {
 	failed, undecided := results.ThresholdSummary(j.Thresholds), results.UndecidedSummary(j.Thresholds)
 	switch {
@@ -256,22 +263,22 @@ func Sentence(j *judge.Judgement) string {
 	return failed
 }
 
-// ComparedSentence returns why the verdict of the comparison alone is what it is, without a full stop.
+// ComparedSentence explains the verdict of the comparison alone, without a full stop.
 func ComparedSentence(j *judge.Judgement) string {
 	var sentences []string
-	own := 0 // those of the run, which come in the order of the alphabet
+	aboutRun := 0 // the number of reasons about the run, which come first
 	for _, r := range j.ComparisonReasons() {
 		sentences = append(sentences, clause(r, j.Compared))
 		if r.AboutRun() {
-			own++
+			aboutRun++
 		}
 	}
-	slices.Sort(sentences[:own])
+	slices.Sort(sentences[:aboutRun])
 	return strings.Join(sentences, "; ")
 }
 
-// clause returns a reason in words. A reason for which nothing was judged comes with advice if that is
-// inconclusive.
+// clause returns a reason in words. If nothing was judged for this reason, and the verdict v is
+// inconclusive, the words include advice.
 func clause(r judge.Reason, v results.Verdict) string {
 	advise := func(short, advice string) string {
 		if v == results.Inconclusive {
@@ -288,8 +295,8 @@ func clause(r judge.Reason, v results.Verdict) string {
 		if v == "" {
 			return "the baseline measured another workload, so nothing is judged"
 		}
-		return "the baseline measured another workload (devices, size, load, seed or artifact differ): run what it measured, " +
-			"or measure the baseline anew"
+		return "the baseline measured another workload (devices, size, load, seed or artifact differ): " +
+			"run what it measured, or measure the baseline anew"
 	case judge.NoCommonMetric:
 		return "the baseline and the run have no metric in common that can be judged"
 	case judge.WithinTolerance:
@@ -318,8 +325,7 @@ func clause(r judge.Reason, v results.Verdict) string {
 	return invalidClause(r)
 }
 
-// invalidClause returns a reason in words that makes a run or a comparison invalid, or keeps it from being
-// judged.
+// invalidClause returns in words why a run or a comparison is invalid, or couldn't be judged.
 func invalidClause(r judge.Reason) string {
 	switch r.Code {
 	case judge.InvalidWithoutReason:
@@ -359,7 +365,7 @@ func invalidClause(r judge.Reason) string {
 	return string(r.Code)
 }
 
-// rowClause says what became of the row that decided a verdict.
+// rowClause describes the row that decided a verdict.
 func rowClause(r judge.Row) string {
 	text := r.Op + " " + r.Unit.Name + " "
 	switch {
@@ -368,7 +374,8 @@ func rowClause(r judge.Row) string {
 	case r.Verdict == results.Inconclusive:
 		return text + "can't be told: " + Note(r)
 	case r.Base != nil:
-		text += fmt.Sprintf("went from %s to %s", results.FormatValue(r.Base.Median, r.Unit.Name), results.FormatValue(r.Now.Median, r.Unit.Name))
+		text += fmt.Sprintf("went from %s to %s",
+			results.FormatValue(r.Base.Median, r.Unit.Name), results.FormatValue(r.Now.Median, r.Unit.Name))
 		if r.Delta != nil {
 			text += " (" + formatChange(*r.Delta) + ")"
 		}
@@ -376,8 +383,8 @@ func rowClause(r judge.Row) string {
 	return text
 }
 
-// formatChange returns a relative change, such as "+6.8%". A small one has more digits, for an exact metric may
-// change by less than a tenth of a percent.
+// formatChange formats a relative change, such as "+6.8%". A small change has more digits, since an
+// exact metric may change by less than a tenth of a percent.
 func formatChange(change float64) string {
 	switch {
 	case change == 0:
@@ -388,7 +395,8 @@ func formatChange(change float64) string {
 	return fmt.Sprintf("%+.1f%%", 100*change)
 }
 
-// unjudgedCause says in parentheses what kept rows from being judged, if it is one thing.
+// unjudgedCause returns in parentheses why rows weren't judged. It returns "" if there are several
+// causes.
 func unjudgedCause(r judge.Reason) string {
 	switch r.Cause {
 	case judge.NotPortable:
@@ -401,7 +409,7 @@ func unjudgedCause(r judge.Reason) string {
 	return ""
 }
 
-// GateSentence returns why the verdict over several runs is what it is, without a full stop.
+// GateSentence explains the verdict over several runs, without a full stop.
 func GateSentence(g *judge.GateResult) string {
 	for _, r := range g.Reasons {
 		switch r.Code {

@@ -99,7 +99,8 @@ func TestTerminalRowsColor(t *testing.T) {
 	require.Equal(t, plain, regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(colored, ""), "color takes no room")
 }
 
-// Key metrics stand on top, in the order rate, p50, p99, failures, and those of the whole delivery first.
+// Key metrics stand on top, in the order rate, p50, p99, failures, and those of the whole delivery
+// first.
 func TestTerminalRowsOrder(t *testing.T) {
 	var rows []Row
 	for _, name := range []string{"push ns/op", "push p50-ns/op", "push p99-ns/op", "deliver B/op", "deliver p99-ns/op", "deliver p50-ns/op", "deliver failed/device", "deliver ops/s"} {

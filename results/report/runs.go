@@ -15,57 +15,39 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// A runColumn is a column of a table of runs.
-type runColumn struct {
-	name  string
-	align byte
-	fold  texttable.Fold
-	cell  func(e rundir.Entry) string
-}
-
-func runColumns() []runColumn {
-	return []runColumn{
-		{"began", 'l', texttable.Fold{Rank: 3}, func(e rundir.Entry) string {
-			if e.Started.IsZero() {
-				return "–"
-			}
-			return e.Started.Format("2006-01-02 15:04:05")
-		}},
-		{"scenario", 'l', texttable.Fold{Cut: 2}, func(e rundir.Entry) string { return plaintext.Line(cmp.Or(e.Scenario, "–")) }},
-		{"revision", 'l', texttable.Fold{Rank: 2}, func(e rundir.Entry) string { return plaintext.Line(cmp.Or(shortRevision(e.Revision), "–")) }},
-		{"status", 'l', texttable.Fold{Rank: 1}, func(e rundir.Entry) string { return runState(e) }},
-		{"verdict", 'l', texttable.Fold{}, func(e rundir.Entry) string { return plaintext.Line(cmp.Or(string(e.Verdict), "–")) }},
-		{"reps", 'r', texttable.Fold{Rank: 5}, func(e rundir.Entry) string {
-			if e.Status == "" {
-				return "–"
-			}
-			return strconv.Itoa(e.Repetitions)
-		}},
-		{"size", 'r', texttable.Fold{Rank: 4}, func(e rundir.Entry) string { return results.Bytes.Format(float64(e.Bytes)) }},
-		{"run", 'l', texttable.Fold{Cut: 1}, func(e rundir.Entry) string { return plaintext.Line(filepath.Base(e.Path)) }},
-	}
-}
-
-// WriteRuns writes runs as a table for a terminal, and below it why directories can't be read. A terminal that
-// is too narrow has fewer columns, and a line says which are left out.
-func WriteRuns(w io.Writer, runs []rundir.Entry, o texttable.Style) error {
-	t := texttable.Table{}
-	for _, c := range runColumns() {
-		t.Header, t.Align, t.Fold = append(t.Header, c.name), t.Align+string(c.align), append(t.Fold, c.fold)
-	}
+// WriteRuns writes runs as a table for a terminal, and below it why directories can't be read. If
+// the terminal is too narrow for all columns, a line says which are left out.
+func WriteRuns(w io.Writer, runs []rundir.Entry, style texttable.Style) error {
+	t := Table{Columns: []Column{
+		{Name: "began", Fold: texttable.Fold{Rank: 3}},
+		{Name: "scenario", Fold: texttable.Fold{Cut: 2}},
+		{Name: "revision", Fold: texttable.Fold{Rank: 2}},
+		{Name: "status", Fold: texttable.Fold{Rank: 1}},
+		{Name: "verdict"},
+		{Name: "reps", Kind: Number, Fold: texttable.Fold{Rank: 5}},
+		{Name: "size", Kind: Number, Fold: texttable.Fold{Rank: 4}},
+		{Name: "run", Fold: texttable.Fold{Cut: 1}},
+	}}
 	for _, e := range runs {
-		var row []string
-		for _, c := range runColumns() {
-			cell := c.cell(e)
-			if c.name == "verdict" {
-				cell = o.Paint(verdictRole(e.Verdict), cell)
-			}
-			row = append(row, cell)
+		began, repetitions := "", ""
+		if !e.Started.IsZero() {
+			began = e.Started.Format("2006-01-02 15:04:05")
+		}
+		if e.Status != "" {
+			repetitions = strconv.Itoa(e.Repetitions)
+		}
+		row := []Cell{
+			{Text: began}, {Text: e.Scenario}, {Text: shortRevision(e.Revision)}, {Text: runState(e)},
+			{Text: string(e.Verdict), Verdict: e.Verdict}, {Text: repetitions},
+			{Text: results.Bytes.Format(float64(e.Bytes))}, {Text: filepath.Base(e.Path)},
+		}
+		for i, c := range row {
+			row[i].Text = cmp.Or(c.Text, "–")
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	var text bytes.Buffer
-	if err := o.Write(&text, t); err != nil {
+	if err := style.Write(&text, t.text(style)); err != nil {
 		return err
 	}
 	problems := 0
@@ -81,7 +63,8 @@ func WriteRuns(w io.Writer, runs []rundir.Entry, o texttable.Style) error {
 	return err
 }
 
-// runState returns the status of a run for people. A run that still says that it runs may have been killed.
+// runState returns the status of a run for people. A run whose status is "running" may have been
+// killed, so it is unfinished.
 func runState(e rundir.Entry) string {
 	switch {
 	case e.Status == "" || e.Problem != "":
@@ -92,11 +75,11 @@ func runState(e rundir.Entry) string {
 	return string(e.Status)
 }
 
-// shortRevision returns enough of a commit to tell it from others, and "+" if files differed from it.
+// shortRevision returns the first digits of a commit, and "+" if the source differed from it.
 func shortRevision(revision string) string {
 	const enough, dirtyMark = 12, "+dirty"
 	commit, dirty := strings.CutSuffix(revision, dirtyMark)
-	if commit == "" { // the mark alone
+	if commit == "" { // only the mark
 		return revision
 	}
 	if len(commit) == 40 || len(commit) == 64 {
@@ -106,17 +89,4 @@ func shortRevision(revision string) string {
 		commit += "+"
 	}
 	return commit
-}
-
-// verdictRole returns the role in which a table shows a verdict.
-func verdictRole(v results.Verdict) texttable.Role {
-	switch v {
-	case results.Invalid, results.Regressed:
-		return texttable.Bad
-	case results.Inconclusive:
-		return texttable.Doubtful
-	case results.Improved:
-		return texttable.Good
-	}
-	return texttable.Plain
 }

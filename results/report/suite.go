@@ -8,13 +8,13 @@ import (
 	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
-// A Suite is the outcomes of the scenarios of a suite, in the order in which they ran.
+// A Suite holds the outcomes of the scenarios of a suite, in the order in which they ran.
 type Suite []SuiteRow
 
 // A SuiteRow is the outcome of one scenario of a suite.
 type SuiteRow struct {
 	Test     string
-	Result   string // "passed", or how it ended otherwise
+	Result   string // "passed", or why it didn't pass
 	Passed   bool
 	Duration time.Duration
 	Notes    string
@@ -36,7 +36,8 @@ func (s Suite) Table() texttable.Table {
 	t := texttable.Table{Header: []string{"test", "result", "duration", "notes"}, Align: "llrl"}
 	t.Fold = []texttable.Fold{{Cut: 1}, {}, {Rank: 1}, {Cut: 2, End: true}}
 	for _, r := range s {
-		t.Rows = append(t.Rows, []string{r.Test, r.Result, r.Duration.Round(10 * time.Millisecond).String(), r.Notes})
+		duration := r.Duration.Round(10 * time.Millisecond).String()
+		t.Rows = append(t.Rows, []string{r.Test, r.Result, duration, r.Notes})
 	}
 	return t
 }

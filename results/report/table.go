@@ -12,15 +12,15 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A Table is laid out once, and shown by every form in its own way. Its texts may hold any
-// characters: the forms escape them.
+// A Table is a table that every form renders in its own way. Its texts may hold any characters,
+// which the forms escape.
 type Table struct {
 	Label   string
 	Columns []Column
 	Rows    [][]Cell
 	Notes   []string // footnotes, numbered from 1
 
-	Strong bool // a verdict emphasizes all of its cell, rather than only Text
+	Strong bool // a verdict emphasizes its whole cell instead of only its Text
 }
 
 // A Column is a column of a table.
@@ -30,7 +30,7 @@ type Column struct {
 	texttable.Fold
 }
 
-// A Kind is what a cell holds.
+// A Kind is the kind of text in a cell.
 type Kind int
 
 // The kinds.
@@ -46,9 +46,9 @@ const (
 type Cell struct {
 	Text    string
 	More    string          // follows Text, without its emphasis
-	Kind    Kind            // Words stands for the column's kind
-	Verdict results.Verdict // what Text tells the reader; empty for most cells
-	Note    int             // the number of its footnote, or 0
+	Kind    Kind            // Words means the kind of the column
+	Verdict results.Verdict // emphasizes Text; empty for most cells
+	Note    int             // the number of a footnote, or 0
 }
 
 // KindOf returns the kind of the cell in column i.
@@ -59,7 +59,7 @@ func (t *Table) KindOf(c Cell, i int) Kind {
 	return t.Columns[i].Kind
 }
 
-// footnote returns the number of a footnote, which it adds if the table lacks it.
+// footnote returns the number of a footnote. It adds the footnote if the table lacks it.
 func (t *Table) footnote(note string) int {
 	if i := slices.Index(t.Notes, note); i >= 0 {
 		return i + 1
@@ -68,7 +68,8 @@ func (t *Table) footnote(note string) int {
 	return len(t.Notes)
 }
 
-// layout returns the table with the cells that show makes.
+// layout returns the table with the texts that head returns for the names of columns, and show for
+// cells.
 func (t *Table) layout(head func(string) string, show func(Cell, Kind) string) texttable.Table {
 	var out texttable.Table
 	for _, c := range t.Columns {
@@ -100,11 +101,11 @@ func (t *Table) text(style texttable.Style) texttable.Table {
 		if t.Strong {
 			text, more = text+more, ""
 		}
-		return style.Paint(roleOf(c.Verdict), text) + more
+		return style.Paint(lookOf(c.Verdict).role, text) + more
 	})
 }
 
-// markdown returns the table in Markdown. escape makes plain text Markdown.
+// markdown returns the table in Markdown. escape and code return text and identifiers as Markdown.
 func (t *Table) markdown(escape, code func(string) string) texttable.Table {
 	return t.layout(escape, func(c Cell, kind Kind) string {
 		text, more := escape(c.Text), escape(c.More)
@@ -121,33 +122,20 @@ func (t *Table) markdown(escape, code func(string) string) texttable.Table {
 	})
 }
 
-// notes writes the footnotes as a list, with something before each.
-func (t *Table) notes(w io.Writer, before string, escape func(string) string) {
+// notes writes the footnotes, a line each, which begin with prefix.
+func (t *Table) notes(w io.Writer, prefix string, escape func(string) string) {
 	for i, n := range t.Notes {
-		fmt.Fprintf(w, "%s(%d) %s\n", before, i+1, escape(n))
+		fmt.Fprintf(w, "%s(%d) %s\n", prefix, i+1, escape(n))
 	}
 }
 
-// roleOf returns the role in which a terminal shows a verdict.
-func roleOf(v results.Verdict) texttable.Role {
-	switch v {
-	case results.Invalid, results.Regressed:
-		return texttable.Bad
-	case results.Inconclusive:
-		return texttable.Doubtful
-	case results.Improved:
-		return texttable.Good
-	}
-	return texttable.Plain
-}
-
-// prose returns s as Markdown for a comment. Besides what [markdown.Escape] does, nothing in it
-// becomes a link or notifies somebody by name.
-func prose(s string) string {
+// escapeComment returns s as Markdown for a comment. Besides what [markdown.Escape] does, it keeps
+// s from making links and from notifying users by name.
+func escapeComment(s string) string {
 	s = markdown.Escape(s)
 	s = strings.ReplaceAll(s, "://", `\://`)
 	for _, www := range []string{"www.", "WWW.", "Www."} {
 		s = strings.ReplaceAll(s, www, www[:3]+`\.`)
 	}
-	return strings.ReplaceAll(s, "@", "@\u2060") // a word joiner: no name begins with it
+	return strings.ReplaceAll(s, "@", "@\u2060") // no name begins with a word joiner
 }

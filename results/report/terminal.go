@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/texttable"
@@ -17,13 +16,13 @@ import (
 type Style struct {
 	texttable.Style
 
-	// All shows every row. Otherwise those that weren't judged are folded into a line, except for
-	// the key metrics.
+	// All shows every row. Otherwise a line stands for the rows that weren't judged, except for key
+	// metrics.
 	All bool
 }
 
-// Terminal writes the document as the command of its mode shows it: [ModeReport] as the page that
-// [Markdown] writes, all others as tables with a few lines below.
+// Terminal writes the document for the command of its mode: in [ModeReport] as the page that
+// [Markdown] writes, in all other modes as tables followed by a few lines.
 func Terminal(w io.Writer, d *Document, style Style) error {
 	p := &terminal{Style: style}
 	switch d.Mode {
@@ -34,7 +33,7 @@ func Terminal(w io.Writer, d *Document, style Style) error {
 	case ModeBaseline:
 		p.gate(d)
 	default:
-		p.turns(d)
+		p.abtest(d)
 	}
 	if p.err != nil {
 		return p.err
@@ -43,15 +42,15 @@ func Terminal(w io.Writer, d *Document, style Style) error {
 	return err
 }
 
-// terminal collects what is printed. err is the first error of a table.
+// A terminal collects what is printed. err is the first error of a table.
 type terminal struct {
 	Style
 	out bytes.Buffer
 	err error
 }
 
-// printf prints text whose arguments may come from anywhere, such as a directory's name: a string is
-// printed on one line, and nothing in it acts on the terminal.
+// printf prints text whose arguments may come from anywhere, such as a directory's name: a string
+// is printed on one line, and nothing in it acts on the terminal.
 func (p *terminal) printf(format string, args ...any) {
 	for i, arg := range args {
 		switch arg := arg.(type) {
@@ -72,7 +71,7 @@ func (p *terminal) table(t *Table) {
 	}
 }
 
-// run shows one run: its rows, its thresholds, and what became of the devices.
+// run shows a run: its rows, its thresholds, and the outcome of its devices.
 func (p *terminal) run(r *Result) {
 	run := r.Run
 	if len(r.Now.Records) > 0 {
@@ -94,10 +93,8 @@ func (p *terminal) run(r *Result) {
 	for _, note := range run.Notes {
 		p.printf("\nnote: %s\n", note)
 	}
-	for _, summary := range []string{results.ThresholdSummary(r.Thresholds), results.UndecidedSummary(r.Thresholds)} {
-		if summary != "" {
-			p.printf("\n%s\n", summary)
-		}
+	for _, summary := range r.thresholdSummaries() {
+		p.printf("\n%s\n", summary)
 	}
 	if len(run.RepetitionCounts) > 0 {
 		p.printf("\n%s\n", deviceCounts(run))
@@ -108,7 +105,7 @@ func (p *terminal) run(r *Result) {
 	if failures := r.Failures(); failures != "" {
 		p.printf("%s\n", failures)
 	}
-	if len(r.Now.Records) == 0 { // no table says it
+	if len(r.Now.Records) == 0 { // there is no table below which the reasons would be
 		for _, reason := range run.Invalid {
 			p.printf("invalid: %s\n", reason)
 		}
@@ -117,11 +114,11 @@ func (p *terminal) run(r *Result) {
 		p.interrupted(run)
 	}
 	p.printf("run: %s\n", run.Path)
-	text := bytes.TrimLeft(p.out.Bytes(), "\n") // without a table, a paragraph begins it
+	text := bytes.TrimLeft(p.out.Bytes(), "\n") // it begins with a paragraph if there is no table
 	p.out = *bytes.NewBuffer(text)
 }
 
-// ofRepetitions says which repetition something is of, if there are several.
+// ofRepetitions returns which repetition something is about. It returns "" if there is only one.
 func ofRepetitions(repetition, of int) string {
 	if of < 2 {
 		return ""
@@ -129,7 +126,7 @@ func ofRepetitions(repetition, of int) string {
 	return fmt.Sprintf(" of repetition %d, the worst of %d", repetition, of)
 }
 
-// interrupted shows what an interruption left.
+// interrupted shows what was measured of an interrupted run.
 func (p *terminal) interrupted(run *rundir.Loaded) {
 	if run.Partial == nil {
 		p.printf("interrupted: %d of the timed repetitions were measured, and are kept\n", run.Repetitions)
@@ -147,8 +144,8 @@ func (p *terminal) interrupted(run *rundir.Loaded) {
 	for _, s := range PartialSentences(run.Partial) {
 		p.printf("partial: %s\n", s)
 	}
-	p.printf("interrupted: %d of %d timed repetitions were measured whole; the partial one is kept too (%s, %s), and is judged by nothing\n",
-		run.Repetitions, run.Partial.Of, rundir.RunFile, rundir.PartialLatencyFile)
+	p.printf("interrupted: %d of %d timed repetitions were measured whole; the partial one is kept too (%s, %s), "+
+		"and is judged by nothing\n", run.Repetitions, run.Partial.Of, rundir.RunFile, rundir.PartialLatencyFile)
 }
 
 // gate shows a table for each scenario, and the verdict over all.
@@ -176,9 +173,9 @@ func (p *terminal) gate(d *Document) {
 	}
 }
 
-// turns shows a comparison by turns, or of benchmarks with a page: its rows, how it was measured,
+// abtest shows a comparison in turns, or of benchmarks with a page: its rows, how it was measured,
 // and the causes of a regression.
-func (p *terminal) turns(d *Document) {
+func (p *terminal) abtest(d *Document) {
 	r := d.Results[0]
 	if d.Mode == ModeBase && len(r.Rows) == 0 {
 		p.printf("%s: %s\n", r.Verdict, r.Reason)
@@ -215,32 +212,33 @@ func (p *terminal) judgement(r *Result) {
 	}
 	switch {
 	case r.Verdict != "":
-		p.out.WriteString("\n" + p.Paint(roleOf(r.Verdict), string(r.Verdict)))
+		p.out.WriteString("\n" + p.Paint(lookOf(r.Verdict).role, string(r.Verdict)))
 		p.printf(": %s\n", r.Reason)
 	case r.Reason != "":
 		p.printf("\n%s: %s\n", noVerdict, r.Reason)
 	}
 }
 
-// rows shows a table of rows, what is folded or left out, and what explains its cells. A table that
-// is too wide first loses its intervals, which say less than any column.
+// rows shows a table of rows, what is folded or left out, and a legend. If the table is too wide,
+// it first loses intervals, which matter less than any column.
 func (p *terminal) rows(r *Result, rows []Row, folded string) {
 	form := Layout{
-		Order: IntervalDelta, Base: "baseline", Now: "now", Spans: SpanScenarios(r.Rows), NoBase: !r.HasBaseline, NoReasons: folded != "",
+		Order: IntervalDelta, Base: "baseline", Now: "now", Spans: SpanScenarios(r.Rows), NoBase: !r.HasBaseline,
+		NoReasons: folded != "",
 	}
 	t := RowTable(rows, form)
-	text, left, err := fitText(t, p.Style.Style)
-	if left.Note() != "" {
-		whole := left.Whole
+	text, fitted, err := fitText(t, p.Style.Style)
+	if fitted.Note() != "" {
+		whole := fitted.Whole
 		form.NoIntervals = true
 		t = RowTable(rows, form)
-		if text, left, err = fitText(t, p.Style.Style); left.Whole < whole {
-			left.Whole, left.Dropped = whole, append([]string{"intervals"}, left.Dropped...)
+		if text, fitted, err = fitText(t, p.Style.Style); fitted.Whole < whole {
+			fitted.Whole, fitted.Dropped = whole, append([]string{"intervals"}, fitted.Dropped...)
 		}
 	}
 	p.err = cmp.Or(p.err, err)
 	p.out.WriteString(text)
-	for _, line := range []string{folded, left.Note()} {
+	for _, line := range []string{folded, fitted.Note()} {
 		if line != "" {
 			p.printf("%s\n", line)
 		}
@@ -253,12 +251,6 @@ func (p *terminal) rows(r *Result, rows []Row, folded string) {
 
 func fitText(t *Table, style texttable.Style) (string, texttable.Layout, error) {
 	var b bytes.Buffer
-	left, err := t.text(style).FitText(&b, style.Width)
-	return b.String(), left, err
-}
-
-// Failures says that operations of the run failed, and which file has more. It returns "" if none
-// did.
-func (r *Result) Failures() string {
-	return failures(&r.Run.Run, filepath.Join(r.Run.Path, rundir.FailuresFile))
+	fitted, err := t.text(style).FitText(&b, style.Width)
+	return b.String(), fitted, err
 }

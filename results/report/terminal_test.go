@@ -51,8 +51,8 @@ func TestTerminalWarnsOfInterference(t *testing.T) {
 	}
 }
 
-// TestTerminal_controlCharacters checks that nothing of a run acts on the terminal: not the name of its
-// directory, and not what run.json says.
+// TestTerminal_controlCharacters checks that nothing of a run acts on the terminal: not the name of
+// its directory, and not what run.json says.
 func TestTerminal_controlCharacters(t *testing.T) {
 	const evil = "a\x1b]0;title\x07\nb"
 	run := rundir.Loaded{Path: evil, Run: results.Run{

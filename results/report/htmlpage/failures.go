@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
 )
 
-// failureFigures draws how many of the kept failures are of each class.
+// failureFigures draws the number of kept failures of each class.
 func (b *builder) failureFigures() ([]figure, error) {
 	sides := b.sides()
 	var classes []string
@@ -29,20 +29,19 @@ func (b *builder) failureFigures() ([]figure, error) {
 			counts[i][c.Class] = c.Count
 		}
 	}
-	classes, _ = bounded.Head(classes, b.limits.Figures) // the table below has all
+	classes, _ = bounded.Head(classes, b.limits.Figures)
 	if len(classes) == 0 {
 		return nil, nil
 	}
 	most := 0
-	for _, of := range counts {
+	for _, byClass := range counts {
 		for _, class := range classes {
-			most = max(most, of[class])
+			most = max(most, byClass[class])
 		}
 	}
 	p := svgplot.New("kept failures", "")
 	p.X.Min, p.X.Max = 0, float64(most)*1.12
-	whole := slices.DeleteFunc(svgplot.NiceSteps(0, float64(most), 4), func(v float64) bool { return v != float64(int(v)) })
-	p.X.Tick.Marker = svgplot.Ticks(whole, func(v float64) string { return strconv.Itoa(int(v)) })
+	p.X.Tick.Marker = svgplot.Ticks(wholeSteps(0, float64(most), 4), wholeLabel)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(classes))-0.4
 	svgplot.Categories(&p.Y)
 	var names plot.ConstantTicks
@@ -58,8 +57,8 @@ func (b *builder) failureFigures() ([]figure, error) {
 		height := 0.7 / float64(len(sides))
 		for i, class := range classes {
 			for j, side := range sides {
-				top := float64(len(classes)-1-i) + 0.35 - height*float64(j)
-				drawBar(c, at, counts[j][class], top, height, side.role)
+				b := bar{n: counts[j][class], top: float64(len(classes)-1-i) + 0.35 - height*float64(j), height: height}
+				b.draw(c, at, side.role)
 			}
 		}
 	}))
@@ -71,17 +70,22 @@ func (b *builder) failureFigures() ([]figure, error) {
 	return []figure{{Title: "By class", SVG: image}}, nil
 }
 
-// drawBar draws a number as a bar, with the number beside it. The base's bar is an outline, as its
-// marks are.
-func drawBar(c draw.Canvas, at func(x, y float64) vg.Point, n int, top, height float64, role svgplot.Role) {
-	right, bottom := float64(n), top-height*0.86
-	corners := []vg.Point{at(0, top), at(right, top), at(right, bottom), at(0, bottom)}
+// A bar is a horizontal bar that starts at 0.
+type bar struct {
+	n           int // its length
+	top, height float64
+}
+
+// draw draws the bar, with its length beside it. The base's bar is an outline, as its marks are.
+func (b bar) draw(c draw.Canvas, at func(x, y float64) vg.Point, role svgplot.Role) {
+	right, bottom := float64(b.n), b.top-b.height*0.86
+	corners := []vg.Point{at(0, b.top), at(right, b.top), at(right, bottom), at(0, bottom)}
 	if role == svgplot.Base {
 		c.StrokeLines(svgplot.Thin(role), append(corners, corners[0]))
 	} else {
 		c.FillPolygon(role.Color(), corners)
 	}
-	label := at(right, top-height*0.43)
+	label := at(right, b.top-b.height*0.43)
 	label.X += vg.Points(4)
-	c.FillText(svgplot.LabelStyle(), label, strconv.Itoa(n))
+	c.FillText(svgplot.LabelStyle(), label, strconv.Itoa(b.n))
 }

@@ -1,6 +1,10 @@
 package htmlpage
 
 import (
+	"math"
+	"slices"
+	"strconv"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -10,13 +14,13 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
 )
 
-// A plotSide is a side with the role that it has in every plot.
+// A plotSide is a side with its role in plots.
 type plotSide struct {
 	report.Side
 	role svgplot.Role
 }
 
-// sides returns the sides that plots show, the base first.
+// sides returns the sides to be plotted, the base first.
 func (b *builder) sides() (sides []plotSide) {
 	if b.HasBase {
 		sides = append(sides, plotSide{b.Base, svgplot.Base})
@@ -24,7 +28,7 @@ func (b *builder) sides() (sides []plotSide) {
 	return append(sides, plotSide{b.Now, svgplot.Now})
 }
 
-// samples returns the side's values of a row.
+// samples returns the side's samples of a row.
 func (s plotSide) samples(r report.Row) []float64 {
 	if s.role == svgplot.Base {
 		return r.BaseSamples
@@ -40,12 +44,12 @@ func (s plotSide) summary(r report.Row) *results.Summary {
 	return r.Now
 }
 
-// figureTitle names a figure of a row.
+// figureTitle returns the title of a row's figure.
 func (b *builder) figureTitle(r report.Row) string {
 	return b.clip(r.Label(report.SpanScenarios(b.Rows)) + " " + r.Unit.Name)
 }
 
-// primaryOperations returns, by scenario, the operation that the load asked for: it has the most
+// primaryOperations returns the main operation of each scenario, which is the one with the most
 // metrics.
 func primaryOperations(rows []report.Row) map[string]string {
 	n := make(map[[2]string]int)
@@ -59,26 +63,34 @@ func primaryOperations(rows []report.Row) map[string]string {
 	return best
 }
 
-// linear makes a an axis in a metric's unit.
+// linear makes a an axis for values of a metric.
 func linear(a *plot.Axis, s svgplot.Span, unit results.Unit) {
 	svgplot.Linear(a, s, 4, unit.Binary(), func(v float64) string { return results.FormatValue(v, unit.Name) })
 }
 
-// nanoseconds labels a tick with a time.
+// nanoseconds formats a number of nanoseconds as the label of a tick.
 func nanoseconds(v float64) string {
 	return svgplot.TickLabel(v, results.Duration.Format)
 }
 
-// horizontal draws a line of the grid at each tick of the vertical axis.
+// horizontal draws a grid line at each tick of the vertical axis.
 func horizontal(c draw.Canvas, at func(x, y float64) vg.Point, axis plot.Axis, from, to float64) {
 	for _, t := range axis.Tick.Marker.Ticks(axis.Min, axis.Max) {
 		c.StrokeLines(svgplot.Thin(svgplot.Grid), []vg.Point{at(from, t.Value), at(to, t.Value)})
 	}
 }
 
-// vertical draws a line of the grid at each tick of the horizontal axis.
+// vertical draws a grid line at each tick of the horizontal axis.
 func vertical(c draw.Canvas, at func(x, y float64) vg.Point, axis plot.Axis, from, to float64) {
 	for _, t := range axis.Tick.Marker.Ticks(axis.Min, axis.Max) {
 		c.StrokeLines(svgplot.Thin(svgplot.Grid), []vg.Point{at(t.Value, from), at(t.Value, to)})
 	}
 }
+
+// wholeSteps returns about n whole numbers between low and high, for the ticks of an axis.
+func wholeSteps(low, high float64, n int) []float64 {
+	return slices.DeleteFunc(svgplot.NiceSteps(low, high, n), func(v float64) bool { return v != math.Trunc(v) })
+}
+
+// wholeLabel returns the label of a tick at a whole number.
+func wholeLabel(v float64) string { return strconv.Itoa(int(v)) }

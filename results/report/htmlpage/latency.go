@@ -16,22 +16,23 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
 )
 
-// A curve is a side's response times by percentile.
+// A curve holds the response times of a side by percentile.
 type curve struct {
 	role          svgplot.Role
 	label         string
-	points        []point // x is 1/(1-share), so that each step of ten is a nine more
-	fromHistogram bool    // it is of every operation, rather than of a few percentiles
+	points        []point // x is 1/(1-share), so that 10 is 90%, 100 is 99%, and so on
+	fromHistogram bool    // made from every operation instead of a few percentiles
 }
 
 type point struct{ x, y float64 }
 
-// latencyFigures draws response times by percentile, a plot for each operation.
+// latencyFigures draws response times by percentile, with a plot for each operation.
 func (b *builder) latencyFigures() (figures []figure, omitted int, err error) {
-	var ops []report.Row // one of each operation
+	var ops []report.Row // a row of each operation
 	for _, r := range b.Rows {
-		named := r.Unit.Name == results.UnitP50 || r.Unit.Name == results.UnitP99
-		if named && !slices.ContainsFunc(ops, func(o report.Row) bool { return o.Scenario == r.Scenario && o.Op == r.Op }) {
+		hasPercentile := r.Unit.Name == results.UnitP50 || r.Unit.Name == results.UnitP99
+		sameOperation := func(o report.Row) bool { return o.Scenario == r.Scenario && o.Op == r.Op }
+		if hasPercentile && !slices.ContainsFunc(ops, sameOperation) {
 			ops = append(ops, r)
 		}
 	}
@@ -55,24 +56,32 @@ func (b *builder) latencyFigures() (figures []figure, omitted int, err error) {
 }
 
 // curve returns the side's response times of a row's operation: from the histogram if there is one,
-// or else the medians of the percentiles that each repetition recorded.
+// or else the medians of the percentiles that repetitions recorded.
 func (s plotSide) curve(row report.Row) curve {
 	c := curve{role: s.role, label: s.Label}
 	for _, l := range s.Latency {
-		if n := l.Histogram.TotalCount(); l.Op == row.Op && (l.Scenario == "" || l.Scenario == row.Scenario) && n > 0 {
-			c.fromHistogram = true
-			const steps = 16                // for each nine
-			for i := 1; i <= 8*steps; i++ { // from 13% on: how fast the fastest were doesn't matter
-				x := math.Pow(10, float64(i)/steps)
-				if x > float64(n) {
-					break
-				}
-				c.points = append(c.points, point{x, float64(l.Histogram.ValueAtQuantile(100 * (1 - 1/x)))})
+		n := l.Histogram.TotalCount()
+		if l.Op != row.Op || l.Scenario != "" && l.Scenario != row.Scenario || n == 0 {
+			continue
+		}
+		c.fromHistogram = true
+		const steps = 16                // from one power of ten to the next
+		for i := 1; i <= 8*steps; i++ { // from 13% on, since the fastest operations don't matter
+			x := math.Pow(10, float64(i)/steps)
+			if x > float64(n) {
+				break
 			}
-			return c
+			c.points = append(c.points, point{x, float64(l.Histogram.ValueAtQuantile(100 * (1 - 1/x)))})
+		}
+		return c
+	}
+	var records []results.Record
+	for _, r := range s.Records {
+		if r.Op == row.Op && r.Scenario == row.Scenario {
+			records = append(records, r)
 		}
 	}
-	medians := results.Medians(slices.DeleteFunc(slices.Clone(s.Records), func(r results.Record) bool { return r.Op != row.Op || r.Scenario != row.Scenario }))[row.Op]
+	medians := results.Medians(records)[row.Op]
 	for _, p := range []struct {
 		unit string
 		x    float64
@@ -84,11 +93,12 @@ func (s plotSide) curve(row report.Row) curve {
 	return c
 }
 
-// latencyFigure draws the curves of one operation. It returns nil if there is nothing to see.
+// latencyFigure draws the curves of one operation. It returns nil if there are too few points.
 func (b *builder) latencyFigure(op string, n int, curves []curve) (*figure, error) {
 	xs, ys := svgplot.NewSpan(), svgplot.NewSpan()
+	noLogarithm := func(p point) bool { return p.y <= 0 || !svgplot.IsFinite(p.y) }
 	for i := range curves {
-		curves[i].points = slices.DeleteFunc(curves[i].points, func(p point) bool { return p.y <= 0 || !svgplot.IsFinite(p.y) })
+		curves[i].points = slices.DeleteFunc(curves[i].points, noLogarithm)
 		for _, p := range curves[i].points {
 			xs.Include(p.x)
 			ys.Include(p.y)
@@ -100,8 +110,9 @@ func (b *builder) latencyFigure(op string, n int, curves []curve) (*figure, erro
 	p := svgplot.New("percentile", "")
 	svgplot.Logarithmic(&p.X, xs, percentileLabel)
 	svgplot.Logarithmic(&p.Y, svgplot.Span{Low: ys.Low / 1.15, High: ys.High * 1.15}, nanoseconds)
-	nines := slices.DeleteFunc([]float64{2, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7}, func(x float64) bool { return x < xs.Low*0.999 || x > xs.High*1.001 })
-	p.X.Tick.Marker = svgplot.Ticks(nines, percentileLabel)
+	outside := func(x float64) bool { return x < xs.Low*0.999 || x > xs.High*1.001 }
+	ticks := slices.DeleteFunc([]float64{2, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7}, outside)
+	p.X.Tick.Marker = svgplot.Ticks(ticks, percentileLabel)
 	p.Add(svgplot.PlotterFunc(func(c draw.Canvas, at func(x, y float64) vg.Point) {
 		horizontal(c, at, p.Y, xs.Low, xs.High)
 		for _, curve := range curves {
@@ -118,14 +129,15 @@ func (b *builder) latencyFigure(op string, n int, curves []curve) (*figure, erro
 		}
 	}))
 	title := b.clip(op)
-	image, err := svgplot.Render(p, fmt.Sprintf("latency-%d", n), "Response time by percentile: "+title, describeCurves(curves), 230)
+	image, err := svgplot.Render(p, fmt.Sprintf("latency-%d", n), "Response time by percentile: "+title,
+		describeCurves(curves), 230)
 	if err != nil {
 		return nil, err
 	}
 	return &figure{Title: title, SVG: image}, nil
 }
 
-// percentileLabel labels 1/(1-share): 100 is 99%.
+// percentileLabel returns the label of a tick at x, which is 1/(1-share): "99%" for 100.
 func percentileLabel(x float64) string {
 	if x <= 1 {
 		return "0%"
@@ -134,7 +146,7 @@ func percentileLabel(x float64) string {
 	return strconv.FormatFloat(100*(1-1/x), 'f', digits, 64) + "%"
 }
 
-// describeCurves returns the curves in words: "now: 50% within 3.1ms, 99% within 8ms".
+// describeCurves describes curves in words: "now: 50% within 3.1ms, 99% within 8ms."
 func describeCurves(curves []curve) string {
 	var sentences []string
 	for _, c := range curves {

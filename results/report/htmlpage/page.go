@@ -1,11 +1,11 @@
 // Package htmlpage writes a report as one page of HTML, with plots.
 //
-// Its input is a [report.Result]; its output is a page that needs nothing else: no script, no
-// network, no file beside it. The page fits a phone, follows the reader's choice of light or dark,
-// and says of each plot in words what it shows. It is bounded, whatever was measured, and says what
-// it leaves out.
+// Its input is a [report.Document]; its output is a page that needs no script, no network and no
+// other file. The page fits a phone, follows the reader's choice of a light or dark scheme, and
+// describes each plot in words. Its size is bounded, whatever was measured, and it says what it
+// leaves out.
 //
-// The package judges nothing and reads no file: the same result gives the same bytes.
+// The package judges nothing and reads no files: the same document always gives the same bytes.
 package htmlpage
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 )
 
-// MaxSize is how large a page may be, in bytes.
+// MaxSize is the largest size of a page, in bytes.
 const MaxSize = 5 << 20
 
 //go:embed page.html.tmpl
@@ -30,8 +30,8 @@ var pageTemplate string
 //go:embed page.css
 var pageStyle string
 
-// Write writes the page about all results of a document. title names the page if there are several.
-// It has at most [MaxSize] bytes.
+// Write writes a page about all results of a document, of at most [MaxSize] bytes. title names the
+// page if there are several results.
 func Write(w io.Writer, d *report.Document, title string) error {
 	steps := []bounded.Limits{
 		{Rows: 400, Text: 240, Block: 60_000, Figures: 32, Points: 200, List: 100},
@@ -56,8 +56,8 @@ func Write(w io.Writer, d *report.Document, title string) error {
 	})
 }
 
-// printableRune replaces what acts on a page's text instead of being shown: control characters, and
-// those that change the direction of writing.
+// printableRune replaces characters that affect a page's text instead of being shown, such as
+// control characters and those that change the direction of writing.
 func printableRune(r rune) rune {
 	if r == '\n' || r == '\t' || r == ' ' || unicode.IsPrint(r) {
 		return r
@@ -71,7 +71,7 @@ type builder struct {
 	limits bounded.Limits
 }
 
-// page is what the template is given: texts, which it escapes, and drawings.
+// A page is the data of the template: texts, which the template escapes, and drawings.
 type page struct {
 	Style    template.CSS
 	Scenario string
@@ -88,28 +88,28 @@ type page struct {
 	Sections []section
 }
 
-// A headline is the result's, and the class that colors it.
+// A headline is the headline of the result, with the class that colors it.
 type headline struct {
 	report.Headline
 	Class string
 }
 
-// A keyFigure is a figure that everybody asks for.
+// A keyFigure is a figure at the top of the page.
 type keyFigure struct{ Name, Value string }
 
-// A section is a heading and what stands below it. Parts that are empty are left out.
+// A section is a section of the page. Its empty parts are left out.
 type section struct {
 	ID, Title string
 	Lead      []string
-	Key       bool // the figures draw both sides, and need the key to their marks
+	Key       bool // the figures show both sides, and need a key to their marks
 	Figures   []figure
-	More      []figure // folded
+	More      []figure // more figures, folded
 	Table     *table
-	Notes     []string // the table's, numbered
+	Notes     []string // footnotes of the table
 	Code      []string
-	Folded    string // the title of a block that is folded
-	Block     string
-	Omitted   string // what was left out
+	Folded    string // the title of a folded block
+	Block     string // the text of that block
+	Omitted   string // says what was left out
 }
 
 // A figure is a plot and its caption.
@@ -121,18 +121,18 @@ type figure struct {
 	SVG     template.HTML
 }
 
-// A table is a [report.Table] as the template wants it.
+// A table is a [report.Table] for the template.
 type table struct {
 	Label  string
 	Header []cell
 	Rows   [][]cell
 }
 
-// A cell's class is "n" for a number, the name of a verdict, "muted", "wrap", "code", "place" or
-// "".
+// A cell is a cell of a table. Its class is "n" for a number, the name of a verdict, "muted",
+// "wrap", "code", "place" or "".
 type cell struct {
 	Text, Class string
-	Head        bool // it names its row
+	Head        bool // the cell names its row
 }
 
 func (b *builder) page() (*page, error) {
@@ -140,11 +140,10 @@ func (b *builder) page() (*page, error) {
 	h.Word, h.Reason = plaintext.Clip(h.Word, 60), plaintext.Clip(h.Reason, 4*b.limits.Text)
 	p := &page{
 		Style: template.CSS(pageStyle), Scenario: b.clip(b.Scenario), Headline: h, Sides: b.sentence(b.Comparison),
-		Invalid: b.sentences(b.Invalid), Warnings: b.sentences(b.Warnings), Notes: b.sentences(b.Notes), Figures: b.keyFigures(),
-		HasBase: b.HasBase, Base: plaintext.Clip(b.Base.Label, 40), Now: plaintext.Clip(b.Now.Label, 40),
-	}
-	if b.EndState != "" {
-		p.EndState = "The run is " + b.EndState + ": it holds the " + plaintext.Count(b.Now.Repetitions(), "repetition") + " that ended before."
+		Invalid: b.sentences(b.Invalid), Warnings: b.sentences(b.Warnings), Notes: b.sentences(b.Notes),
+		Figures:  b.keyFigures(),
+		EndState: b.EndSentence(""),
+		HasBase:  b.HasBase, Base: plaintext.Clip(b.Base.Label, 40), Now: plaintext.Clip(b.Now.Label, 40),
 	}
 	makers := []func() (section, error){b.changes}
 	for i := range min(len(b.Causes), report.MaxResults) {
@@ -164,10 +163,10 @@ func (b *builder) page() (*page, error) {
 	return p, nil
 }
 
-// clip returns a name or a note within the limits.
+// clip returns a name or a note, clipped to the limits.
 func (b *builder) clip(s string) string { return plaintext.Clip(s, b.limits.Text) }
 
-// sentence returns a sentence within the limits.
+// sentence returns a sentence, clipped to the limits.
 func (b *builder) sentence(s string) string { return plaintext.Clip(s, 2*b.limits.Text) }
 
 func (b *builder) sentences(list []string) (clipped []string) {
@@ -181,7 +180,7 @@ func (b *builder) sentences(list []string) (clipped []string) {
 	return clipped
 }
 
-// table returns a table within the limits.
+// table returns a table whose texts are clipped to the limits.
 func (b *builder) table(t *report.Table) *table {
 	out := &table{Label: t.Label}
 	for _, c := range t.Columns {

@@ -16,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
 )
 
-// ratioFigures draws the ratios of pairs, now to base, with their intervals: what crosses 1 may be
-// no change. It leaves out rows without a ratio.
+// ratioFigures draws the ratios of pairs, now to base, with their intervals. Rows without a ratio
+// aren't drawn.
 func (b *builder) ratioFigures() (figures []figure, omitted int, err error) {
 	rows := slices.DeleteFunc(slices.Clone(b.Rows), func(r report.Row) bool {
 		return r.Ratio == nil || !plottable(r.Ratio.Estimate) || !plottable(r.Ratio.Low) || !plottable(r.Ratio.High)
@@ -33,7 +33,8 @@ func (b *builder) ratioFigures() (figures []figure, omitted int, err error) {
 	xs = xs.Padded(0.06)
 	p := svgplot.New("", "")
 	p.X.Min, p.X.Max = xs.Low, xs.High
-	p.X.Tick.Marker = svgplot.Ticks(svgplot.NiceSteps(xs.Low, xs.High, 4), func(v float64) string { return "×" + strconv.FormatFloat(v, 'g', 4, 64) })
+	ratioLabel := func(v float64) string { return "×" + strconv.FormatFloat(v, 'g', 4, 64) }
+	p.X.Tick.Marker = svgplot.Ticks(svgplot.NiceSteps(xs.Low, xs.High, 4), ratioLabel)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(rows))-0.4
 	svgplot.Categories(&p.Y)
 	spans := report.SpanScenarios(rows)
@@ -52,15 +53,17 @@ func (b *builder) ratioFigures() (figures []figure, omitted int, err error) {
 			drawRatio(c, at, r, float64(len(rows)-1-i))
 		}
 	}))
-	image, err := svgplot.Render(p, "ratios", "Ratio of neighbouring measurements, with intervals", strings.Join(words, "; ")+".", float64(50+17*len(rows)))
+	image, err := svgplot.Render(p, "ratios", "Ratio of neighbouring measurements, with intervals",
+		strings.Join(words, "; ")+".", float64(50+17*len(rows)))
 	if err != nil {
 		return nil, 0, err
 	}
-	return []figure{{Title: plaintext.Clip(b.Now.Label, 40) + " / " + plaintext.Clip(b.Base.Label, 40), Wide: true, SVG: image}}, omitted, nil
+	title := plaintext.Clip(b.Now.Label, 40) + " / " + plaintext.Clip(b.Base.Label, 40)
+	return []figure{{Title: title, Wide: true, SVG: image}}, omitted, nil
 }
 
-// drawRatio draws a ratio as a mark, a square if the row regressed, and its interval as a line with
-// ends.
+// drawRatio draws a ratio as a mark, which is a square if the row regressed, and its interval as a
+// line with ends.
 func drawRatio(c draw.Canvas, at func(x, y float64) vg.Point, r report.Row, y float64) {
 	role := svgplot.Now
 	if r.Verdict == results.Regressed {
@@ -78,6 +81,6 @@ func drawRatio(c draw.Canvas, at func(x, y float64) vg.Point, r report.Row, y fl
 	c.DrawGlyph(mark, at(r.Ratio.Estimate, y))
 }
 
-// plottable reports whether an axis can have the ratio on it. It can't if one side measured
+// plottable reports whether a ratio can be drawn. A ratio can't if one side measured next to
 // nothing.
 func plottable(ratio float64) bool { return svgplot.IsFinite(ratio) && ratio >= 0 && ratio < 1e6 }

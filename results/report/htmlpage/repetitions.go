@@ -3,7 +3,6 @@ package htmlpage
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -16,12 +15,13 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
 )
 
-// repetitionFigures draws rate and latency with a point for each repetition: a machine that warms
-// up, or a leak, is a slope here and only a wide interval elsewhere.
+// repetitionFigures draws the rate and the response times of each repetition. A machine that warms
+// up, or a leak, shows as a slope here, and elsewhere only as a wide interval.
 func (b *builder) repetitionFigures() (figures []figure, err error) {
 	primary := primaryOperations(b.Rows)
+	units := []string{results.UnitRate, results.UnitP50, results.UnitP99}
 	for _, r := range b.Rows {
-		if r.Op != primary[r.Scenario] || !slices.Contains([]string{results.UnitRate, results.UnitP50, results.UnitP99}, r.Unit.Name) || len(figures) >= b.limits.Figures {
+		if r.Op != primary[r.Scenario] || !slices.Contains(units, r.Unit.Name) || len(figures) >= b.limits.Figures {
 			continue
 		}
 		f, err := b.repetitionFigure(r, len(figures))
@@ -35,7 +35,7 @@ func (b *builder) repetitionFigures() (figures []figure, err error) {
 	return figures, nil
 }
 
-// repetitionFigure draws one row. It returns nil if there is no course to see.
+// repetitionFigure draws one row. It returns nil if there are fewer than two repetitions.
 func (b *builder) repetitionFigure(r report.Row, n int) (*figure, error) {
 	ys, longest := svgplot.NewSpan(), 0
 	sides := b.sides()
@@ -53,22 +53,24 @@ func (b *builder) repetitionFigure(r report.Row, n int) (*figure, error) {
 		}
 		lines[i] = bounded.SampleEvenly(kept, b.limits.Points)
 		if len(values) > 0 {
-			words = append(words, fmt.Sprintf("%s: %s, the first %s, the last %s", side.Label, plaintext.Count(len(values), "repetition"),
-				results.FormatValue(values[0], r.Unit.Name), results.FormatValue(values[len(values)-1], r.Unit.Name)))
+			first, last := values[0], values[len(values)-1]
+			words = append(words, fmt.Sprintf("%s: %s, the first %s, the last %s",
+				side.Label, plaintext.Count(len(values), "repetition"),
+				results.FormatValue(first, r.Unit.Name), results.FormatValue(last, r.Unit.Name)))
 		}
 	}
 	if longest < 2 || !ys.Drawable() {
 		return nil, nil
 	}
 	p := svgplot.New("repetition", "")
-	ys.Include(0) // so that a slope is as steep as it is
+	ys.Include(0) // otherwise a small slope would look steep
 	linear(&p.Y, ys.Padded(0.08), r.Unit)
 	p.X.Min, p.X.Max = 1, float64(longest)
-	steps := slices.DeleteFunc(svgplot.NiceSteps(1, float64(longest), 6), func(v float64) bool { return v != float64(int(v)) })
+	steps := wholeSteps(1, float64(longest), 6)
 	if len(steps) == 0 || steps[0] != 1 {
 		steps = append([]float64{1}, steps...)
 	}
-	p.X.Tick.Marker = svgplot.Ticks(steps, func(v float64) string { return strconv.Itoa(int(v)) })
+	p.X.Tick.Marker = svgplot.Ticks(steps, wholeLabel)
 	p.Add(svgplot.PlotterFunc(func(c draw.Canvas, at func(x, y float64) vg.Point) {
 		horizontal(c, at, p.Y, 1, float64(longest))
 		for i, side := range sides {
@@ -81,6 +83,7 @@ func (b *builder) repetitionFigure(r report.Row, n int) (*figure, error) {
 		}
 	}))
 	title := b.figureTitle(r)
-	image, err := svgplot.Render(p, fmt.Sprintf("repetitions-%d", n), title+" by repetition", strings.Join(words, "; ")+".", 190)
+	image, err := svgplot.Render(p, fmt.Sprintf("repetitions-%d", n), title+" by repetition",
+		strings.Join(words, "; ")+".", 190)
 	return &figure{Title: title, SVG: image}, err
 }

@@ -39,7 +39,7 @@ func (b *builder) keyFigures() (figures []keyFigure) {
 	return figures
 }
 
-// outcome says what became of the devices.
+// outcome shows the outcome of the devices.
 func (b *builder) outcome() (section, error) {
 	if b.Run == nil || b.OnlyPartial() {
 		return section{}, nil
@@ -57,8 +57,11 @@ func (b *builder) operations() (section, error) {
 	if t == nil {
 		return section{}, nil
 	}
-	lead := "Rates are over the plan: what succeeded within it, divided by its length. The drain is how much longer the last operation took."
-	return section{ID: "operations", Title: "What became of the operations", Table: b.table(t), Lead: []string{lead}}, nil
+	lead := "Rates are over the plan: what succeeded within it, divided by its length. " +
+		"The drain is how much longer the last operation took."
+	return section{
+		ID: "operations", Title: "What became of the operations", Table: b.table(t), Lead: []string{lead},
+	}, nil
 }
 
 func (b *builder) waves() (section, error) {
@@ -87,8 +90,8 @@ func (b *builder) provenance() (section, error) {
 	return section{ID: "machine", Title: "Where it was measured", Table: b.table(b.ProvenanceTable())}, nil
 }
 
-// spec shows the scenario as run.json holds it, and nothing of where its values came from: what the
-// run didn't write down, such as a secret of the environment, can't be here.
+// spec shows the scenario as run.json holds it, which has no secrets such as values of environment
+// variables.
 func (b *builder) spec() (section, error) {
 	if b.Run == nil || len(b.Run.Spec) == 0 {
 		return section{}, nil
@@ -98,7 +101,8 @@ func (b *builder) spec() (section, error) {
 		text = b.Run.Spec
 	}
 	return section{
-		ID: "scenario", Title: "The scenario", Folded: "Whole and resolved, with every default", Block: plaintext.Clip(string(text), b.limits.Block),
+		ID: "scenario", Title: "The scenario", Folded: "Whole and resolved, with every default",
+		Block: plaintext.Clip(string(text), b.limits.Block),
 	}, nil
 }
 
@@ -109,7 +113,8 @@ func (b *builder) reproduce() (section, error) {
 	s := section{ID: "reproduce", Title: "How to reproduce", Code: []string{plaintext.Clip(b.Command, b.limits.Block)}}
 	if b.Run != nil {
 		digest := b.clip(cmp.Or(b.Run.WorkloadDigest, report.NoDigest))
-		s.Lead = []string{"With seed " + strconv.FormatUint(b.Run.Seed, 10) + ", of the work " + digest + ". The profiles are read by the second command."}
+		s.Lead = []string{"With seed " + strconv.FormatUint(b.Run.Seed, 10) + ", of the work " + digest +
+			". The profiles are read by the second command."}
 		s.Code = append(s.Code, plaintext.Clip(b.ProfileCommand(), b.limits.Block))
 	}
 	return s, nil

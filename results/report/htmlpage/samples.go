@@ -16,9 +16,9 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
 )
 
-// sampleFigures draws every sample of a metric beside its median and interval: first of the rows
-// that a reader must see, then of the load's own operation, then of the rest. Rows whose samples
-// are all the same have nothing to see; constant counts them.
+// sampleFigures draws every sample of a metric beside its median and interval: first changed rows,
+// then rows of the main operation, then all others. Rows whose samples are all the same aren't
+// drawn; constant counts them, and omitted counts the rows beyond the limit.
 func (b *builder) sampleFigures() (figures []figure, constant, omitted int, err error) {
 	rows := report.ChangedRows(b.Rows)
 	primary := primaryOperations(b.Rows)
@@ -74,7 +74,8 @@ func (b *builder) sampleFigure(r report.Row, n int, span svgplot.Span) (figure, 
 			drawInterval(c, at, side.summary(r), y-0.3, side.role)
 			for j, v := range bounded.SampleEvenly(side.samples(r), b.limits.Points) {
 				if svgplot.IsFinite(v) {
-					// Spread by their number, so that equal samples don't hide each other.
+					// Vertical positions differ by number, so that equal samples don't hide each
+					// other.
 					c.DrawGlyph(svgplot.Mark(side.role, 2.8), at(v, y+0.1+0.22*float64(j*5%8)/8))
 				}
 			}
@@ -83,12 +84,14 @@ func (b *builder) sampleFigure(r report.Row, n int, span svgplot.Span) (figure, 
 	var words []string
 	for _, side := range sides {
 		if sum := side.summary(r); sum != nil {
-			words = append(words, fmt.Sprintf("%s: %s, median %s%s", side.Label, plaintext.Count(sum.N, "sample"),
-				results.FormatValue(sum.Median, r.Unit.Name), intervalWords(sum, r.Unit)))
+			median := results.FormatValue(sum.Median, r.Unit.Name)
+			words = append(words, fmt.Sprintf("%s: %s, median %s%s",
+				side.Label, plaintext.Count(sum.N, "sample"), median, intervalWords(sum, r.Unit)))
 		}
 	}
 	title := b.figureTitle(r)
-	image, err := svgplot.Render(p, fmt.Sprintf("samples-%d", n), "Samples of "+title, strings.Join(words, "; ")+".", float64(36+30*len(sides)))
+	image, err := svgplot.Render(p, fmt.Sprintf("samples-%d", n), "Samples of "+title,
+		strings.Join(words, "; ")+".", float64(36+30*len(sides)))
 	return figure{Title: title, Aside: b.figureAside(r), Verdict: string(r.Verdict), SVG: image}, err
 }
 
@@ -97,7 +100,8 @@ func drawInterval(c draw.Canvas, at func(x, y float64) vg.Point, s *results.Summ
 	if s == nil || !svgplot.IsFinite(s.Median) {
 		return
 	}
-	c.StrokeLines(draw.LineStyle{Color: role.Color(), Width: vg.Points(3)}, []vg.Point{at(s.Median, y-0.14), at(s.Median, y+0.14)})
+	thick := draw.LineStyle{Color: role.Color(), Width: vg.Points(3)}
+	c.StrokeLines(thick, []vg.Point{at(s.Median, y-0.14), at(s.Median, y+0.14)})
 	if s.Low == nil || s.High == nil || !svgplot.IsFinite(*s.Low) || !svgplot.IsFinite(*s.High) {
 		return
 	}
@@ -111,10 +115,12 @@ func intervalWords(s *results.Summary, unit results.Unit) string {
 	if s.Low == nil || s.High == nil {
 		return ", too few for an interval"
 	}
-	return fmt.Sprintf(", %s to %s", results.FormatValue(*s.Low, unit.Name), results.FormatValue(*s.High, unit.Name))
+	low, high := results.FormatValue(*s.Low, unit.Name), results.FormatValue(*s.High, unit.Name)
+	return fmt.Sprintf(", %s to %s", low, high)
 }
 
-// figureAside returns what stands beside a figure's title: the change, or the figure itself.
+// figureAside returns the text beside a figure's title: the change, or the median if there is no
+// change.
 func (b *builder) figureAside(r report.Row) string {
 	if delta := r.FormatDelta(); delta != "" {
 		return delta

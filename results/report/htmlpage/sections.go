@@ -10,7 +10,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// changes shows the rows that a reader must see.
+// changes shows the rows that every reader should see.
 func (b *builder) changes() (section, error) {
 	rows, omitted := bounded.Head(report.ChangedRows(b.Rows), min(b.limits.Rows, 40))
 	if len(rows) == 0 {
@@ -62,7 +62,8 @@ func omittedText(n int, noun string) string {
 	if n == 0 {
 		return ""
 	}
-	return plaintext.Count(n, noun) + " left out, to keep this page readable; " + rundir.SamplesFile + " has every sample."
+	return plaintext.Count(n, noun) + " left out, to keep this page readable; " +
+		rundir.SamplesFile + " has every sample."
 }
 
 // partial shows the repetition that an interruption broke off.
@@ -90,10 +91,13 @@ func (b *builder) thresholds() (section, error) {
 	if len(list) == 0 {
 		return section{}, nil
 	}
-	return section{ID: "thresholds", Title: "Thresholds", Table: b.table(report.ThresholdTable(list)), Omitted: omittedText(omitted, "threshold")}, nil
+	return section{
+		ID: "thresholds", Title: "Thresholds", Table: b.table(report.ThresholdTable(list)),
+		Omitted: omittedText(omitted, "threshold"),
+	}, nil
 }
 
-// cause names the functions that made the difference, by the i-th kind of profiles.
+// cause shows the functions that made the difference, according to the i-th cause.
 func (b *builder) cause(i int) section {
 	c := b.Causes[i]
 	s := section{ID: "why", Title: "Why: " + c.Noun(), Lead: []string{b.sentence(c.Sentence())}}
@@ -111,13 +115,15 @@ func (b *builder) cause(i int) section {
 		}
 		s.Lead = append(s.Lead, b.sentence(text+"."))
 		s.Table = &table{Label: "Causes", Header: []cell{
-			{Text: "function"}, {Text: "of an operation", Class: "n"}, {Text: "of the difference", Class: "n"}, {Text: "where"},
+			{Text: "function"}, {Text: "of an operation", Class: "n"}, {Text: "of the difference", Class: "n"},
+			{Text: "where"},
 		}}
 	}
 	for _, f := range shown {
 		s.Table.Rows = append(s.Table.Rows, []cell{
-			{Text: b.clip(report.FunctionName(f.Function)), Head: true}, {Text: b.clip(c.Changed(f.Change)), Class: "n"},
-			{Text: b.clip(f.ShareText()), Class: "n"}, {Text: b.clip(report.Location(f)), Class: "place"},
+			{Text: b.clip(report.FunctionName(f.Function)), Head: true},
+			{Text: b.clip(c.Changed(f.Change)), Class: "n"}, {Text: b.clip(f.ShareText()), Class: "n"},
+			{Text: b.clip(report.Location(f)), Class: "place"},
 		})
 	}
 	s.Omitted = omittedText(omitted, "function")
@@ -129,8 +135,11 @@ func (b *builder) ratios() (section, error) {
 	if len(figures) == 0 || err != nil {
 		return section{}, err
 	}
-	lead := "Both sides were measured in turns, and neighbours compared. An interval that holds 1 may be no change; a square is a row that regressed."
-	return section{ID: "ratios", Title: "Ratios", Figures: figures, Lead: []string{lead}, Omitted: omittedText(omitted, "row")}, nil
+	lead := "Both sides were measured in turns, and neighbours compared. " +
+		"An interval that holds 1 may be no change; a square is a row that regressed."
+	return section{
+		ID: "ratios", Title: "Ratios", Figures: figures, Lead: []string{lead}, Omitted: omittedText(omitted, "row"),
+	}, nil
 }
 
 func (b *builder) latency() (section, error) {
@@ -143,10 +152,12 @@ func (b *builder) latency() (section, error) {
 	case !now && !base:
 		lead += " Only some percentiles are known, the medians of the repetitions."
 	case b.HasBase && !base:
-		lead += " Of " + plaintext.Clip(b.Base.Label, 40) + " only some percentiles are known, the medians of its repetitions."
+		lead += " Of " + plaintext.Clip(b.Base.Label, 40) +
+			" only some percentiles are known, the medians of its repetitions."
 	}
 	return section{
-		ID: "latency", Title: "Response time by percentile", Key: true, Figures: figures, Lead: []string{lead}, Omitted: omittedText(omitted, "operation"),
+		ID: "latency", Title: "Response time by percentile", Key: true, Figures: figures, Lead: []string{lead},
+		Omitted: omittedText(omitted, "operation"),
 	}, nil
 }
 
@@ -157,10 +168,12 @@ func (b *builder) samples() (section, error) {
 	}
 	s := section{
 		ID: "samples", Title: "The samples themselves", Key: true, Omitted: omittedText(omitted, "metric"),
-		Lead: []string{"A mark a repetition; below the marks, the median and its 95% confidence interval, where the samples suffice for one."},
+		Lead: []string{"A mark a repetition; below the marks, the median and its 95% confidence interval, " +
+			"where the samples suffice for one."},
 	}
 	if constant > 0 {
-		s.Lead = append(s.Lead, "Not drawn: "+plaintext.Count(constant, "metric")+" whose samples are all the same.")
+		metrics := plaintext.Count(constant, "metric")
+		s.Lead = append(s.Lead, "Not drawn: "+metrics+" whose samples are all the same.")
 	}
 	shown := min(len(figures), 6)
 	s.Figures, s.More = figures[:shown], figures[shown:]
@@ -173,7 +186,9 @@ func (b *builder) repetitions() (section, error) {
 		return section{}, err
 	}
 	lead := "In the order in which they were measured: a slope is a machine or a client that changed meanwhile."
-	return section{ID: "repetitions", Title: "Over the repetitions", Key: true, Figures: figures, Lead: []string{lead}}, nil
+	return section{
+		ID: "repetitions", Title: "Over the repetitions", Key: true, Figures: figures, Lead: []string{lead},
+	}, nil
 }
 
 func (b *builder) failures() (section, error) {
@@ -183,10 +198,12 @@ func (b *builder) failures() (section, error) {
 	}
 	s := section{
 		ID: "failures", Title: "Failures", Key: b.HasBase, Figures: figures,
-		Lead: []string{"Of each class and repetition the first 20 are kept, so a bar shows which classes there were, not how many failed: that, the outcome below says."},
+		Lead: []string{"Of each class and repetition the first 20 are kept, so a bar shows which classes there were, " +
+			"not how many failed: that, the outcome below says."},
 	}
 	t := &table{Label: "Examples of failures", Header: []cell{
-		{Text: "class"}, {Text: "error"}, {Text: "operation"}, {Text: "repetition", Class: "n"}, {Text: "device", Class: "n"}, {Text: "status", Class: "n"},
+		{Text: "class"}, {Text: "error"}, {Text: "operation"}, {Text: "repetition", Class: "n"},
+		{Text: "device", Class: "n"}, {Text: "status", Class: "n"},
 	}}
 	seen := make(map[string]int)
 	for _, f := range b.Now.Failures {
@@ -199,7 +216,8 @@ func (b *builder) failures() (section, error) {
 		}
 		t.Rows = append(t.Rows, []cell{
 			{Text: b.clip(f.Class), Head: true}, {Text: b.clip(f.Error), Class: "wrap"}, {Text: b.clip(f.Operation)},
-			{Text: strconv.Itoa(f.Repetition), Class: "n"}, {Text: strconv.Itoa(f.Device), Class: "n"}, {Text: status, Class: "n"},
+			{Text: strconv.Itoa(f.Repetition), Class: "n"}, {Text: strconv.Itoa(f.Device), Class: "n"},
+			{Text: status, Class: "n"},
 		})
 	}
 	if len(t.Rows) > 0 {

@@ -1,9 +1,9 @@
-// Package bounded keeps reports to a size that browsers and servers take, whatever was measured.
+// Package bounded keeps reports to a size that browsers and servers accept, whatever was measured.
 //
 // Its input is a function that renders a document within [Limits]; its output is the first document
-// that is small enough. What goes beyond the limits is left out, and the document says how much.
+// that is small enough. The function leaves out what exceeds the limits, and says how much.
 //
-// It knows nothing of what a document says.
+// The package doesn't know what a document says.
 package bounded
 
 import (
@@ -11,27 +11,27 @@ import (
 	"io"
 )
 
-// Limits bounds what a document shows. How a limit applies is the renderer's affair.
+// Limits bounds what a document shows. The renderer decides how each limit applies.
 type Limits struct {
 	Rows    int  // of a table
 	Text    int  // runes of a name, a note or a sentence
-	Block   int  // runes of a block: the scenario, a command
+	Block   int  // runes of a block, such as the scenario or a command
 	Figures int  // of a section
 	Points  int  // of one side in a figure
 	List    int  // sentences of a list
-	Brief   bool // only the verdict and its reason are shown
+	Brief   bool // show only the verdict and its reason
 }
 
-// A Document says what Render writes and how large that may be.
+// A Document describes a document to be rendered.
 type Document struct {
 	Name string           // for errors, such as "comment"
-	Max  int              // the largest size that is allowed
-	Size func([]byte) int // measures a document: [Bytes] or [Characters]
+	Max  int              // the largest allowed size
+	Size func([]byte) int // returns the size of a document: [Bytes] or [Characters]
 }
 
-// Render calls render with one element of steps after the other until its document is small enough,
-// and writes that to w. The steps must become tighter. It returns an error if even the last one is
-// too large.
+// Render calls render with one element of steps after the other, until the document is small
+// enough, and writes it to w. Each step should be tighter than the one before. Render returns an
+// error if the last document is still too large.
 func (d Document) Render(w io.Writer, steps []Limits, render func(Limits) ([]byte, error)) error {
 	for _, l := range steps {
 		page, err := render(l)
@@ -52,7 +52,7 @@ func (d Document) Render(w io.Writer, steps []Limits, render func(Limits) ([]byt
 // Bytes returns the size of a document in bytes.
 func Bytes(page []byte) int { return len(page) }
 
-// Characters returns the size of a document in characters of UTF-16, which servers may count.
+// Characters returns the size of a document in UTF-16 code units, which some servers count.
 func Characters(page []byte) int {
 	n := 0
 	for _, r := range string(page) {
@@ -64,7 +64,7 @@ func Characters(page []byte) int {
 	return n
 }
 
-// Head returns the first n elements of a list, and how many it leaves out.
+// Head returns the first n elements of a list, and the number of elements that it leaves out.
 func Head[T any](list []T, n int) (shown []T, omitted int) {
 	if len(list) <= n {
 		return list, 0
@@ -72,7 +72,7 @@ func Head[T any](list []T, n int) (shown []T, omitted int) {
 	return list[:n], len(list) - n
 }
 
-// SampleEvenly returns at most n elements of a list, evenly spread over it.
+// SampleEvenly returns at most n elements of a list, evenly spaced.
 func SampleEvenly[T any](list []T, n int) []T {
 	if len(list) <= n || n < 2 {
 		return list[:min(len(list), max(0, n))]

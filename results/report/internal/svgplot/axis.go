@@ -22,7 +22,7 @@ func NewSpan(values ...float64) Span {
 // Empty reports whether the span holds no value.
 func (s Span) Empty() bool { return s.Low > s.High }
 
-// Include widens the span to hold the values. It ignores infinities and what is no number.
+// Include widens the span to hold the values. It ignores infinities and NaN.
 func (s *Span) Include(values ...float64) {
 	for _, v := range values {
 		if IsFinite(v) {
@@ -31,8 +31,8 @@ func (s *Span) Include(values ...float64) {
 	}
 }
 
-// Padded returns the span with a margin on both sides, as a share of its length. A span of one
-// value gets room on both sides, and one without negative values gets none.
+// Padded returns the span with a margin on both sides, given as a share of its length. A span of a
+// single value gets a margin too. The result has no negative values if the span has none.
 func (s Span) Padded(share float64) Span {
 	margin := (s.High - s.Low) * share
 	if margin == 0 {
@@ -54,10 +54,10 @@ func (s Span) Drawable() bool {
 	return !s.Empty() && math.Abs(s.Low) < 1e300 && math.Abs(s.High) < 1e300
 }
 
-// IsFinite reports whether x is a number other than an infinity.
+// IsFinite reports whether x is neither an infinity nor NaN.
 func IsFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// TickLabel returns a value as format writes it, without zeros at the end: "1ms" for "1.00ms".
+// TickLabel returns a value as format formats it, without trailing zeros: "1ms" for "1.00ms".
 func TickLabel(v float64, format func(float64) string) string {
 	if v == 0 {
 		return "0"
@@ -71,8 +71,8 @@ func TickLabel(v float64, format func(float64) string) string {
 	return digits + rest
 }
 
-// Linear makes a an axis over s with about n ticks, which format labels. Ticks are round numbers:
-// of bytes, if binary is set, in the power of 1024 that the labels are in.
+// Linear makes a an axis over s with about n ticks, which format labels. Ticks are at round
+// numbers; if binary is set, they are round in the power of 1024 that the labels use.
 func Linear(a *plot.Axis, s Span, n int, binary bool, format func(float64) string) {
 	scale := 1.0
 	for binary && s.High/scale >= 1024 {
@@ -86,7 +86,7 @@ func Linear(a *plot.Axis, s Span, n int, binary bool, format func(float64) strin
 	a.Tick.Marker = Ticks(values, func(v float64) string { return TickLabel(v, format) })
 }
 
-// Logarithmic makes a a logarithmic axis over s, which must lie above zero.
+// Logarithmic makes a a logarithmic axis over s, which must be above zero.
 func Logarithmic(a *plot.Axis, s Span, label func(float64) string) {
 	a.Min, a.Max, a.Scale = s.Low, s.High, plot.LogScale{}
 	steps := logSteps(s.Low, s.High)
@@ -96,29 +96,28 @@ func Logarithmic(a *plot.Axis, s Span, label func(float64) string) {
 	a.Tick.Marker = Ticks(slices.DeleteFunc(steps, func(v float64) bool { return v <= 0 }), label)
 }
 
-// Categories makes a an axis of names beside rows: it has no line, and keeps a distance from the
-// data.
+// Categories makes a an axis of names beside rows, without a line and at a distance from the data.
 func Categories(a *plot.Axis) {
 	a.LineStyle.Width, a.Tick.LineStyle.Width, a.Tick.Length, a.Padding = 0, 0, 0, vg.Points(8)
 }
 
-// Ticks returns ticks at values, with their labels. It leaves out a tick with the label of the one
-// before, from which the digits that are shown can't tell it.
+// Ticks returns ticks at values, with their labels. It leaves out a tick whose label is the same as
+// the label before it.
 func Ticks(values []float64, label func(float64) string) plot.ConstantTicks {
 	var ticks plot.ConstantTicks
 	previous := ""
 	for _, v := range values {
-		words := label(v)
-		if words == previous {
+		text := label(v)
+		if text == previous {
 			continue
 		}
-		previous = words
-		ticks = append(ticks, plot.Tick{Value: v, Label: words})
+		previous = text
+		ticks = append(ticks, plot.Tick{Value: v, Label: text})
 	}
 	return ticks
 }
 
-// NiceSteps returns about n round values between low and high, and at least three if there is room.
+// NiceSteps returns about n round values between low and high, and at least three if possible.
 func NiceSteps(low, high float64, n int) []float64 {
 	values := roundSteps(low, high, n)
 	if len(values) < 3 {
@@ -145,7 +144,7 @@ func roundSteps(low, high float64, n int) (values []float64) {
 	return values
 }
 
-// logSteps returns 1, 2 and 5 times each power of ten between low and high, or the powers alone if
+// logSteps returns 1, 2 and 5 times the powers of ten between low and high, or only the powers if
 // there are many.
 func logSteps(low, high float64) (values []float64) {
 	multiples := []float64{1, 2, 5}

@@ -1,12 +1,12 @@
-// Package svgplot draws plots as SVG elements that take their colors and fonts from the page they
-// are in.
+// Package svgplot draws plots as SVG elements that take their colors and fonts from the page around
+// them.
 //
 // Its input is a gonum plot, with axes and plotters made by this package; its output is one svg
 // element with a title and a description. A page may have a light and a dark scheme, so a plot is
 // drawn in [Role]s, and its colors are the page's style variables --ink-2, --grid, --base, --now
 // and --bad.
 //
-// It knows nothing of what is drawn.
+// The package doesn't know what the plots show.
 package svgplot
 
 import (
@@ -27,26 +27,26 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// width is the width of every plot, in points. A phone shows a point about as large as a pixel, so
-// a label is as large as the text around it there, and larger elsewhere.
+// width is the width of every plot, in points. On a phone, where a point is about a pixel, labels
+// are as large as the text around them. On wider screens they are larger.
 const width = 340
 
-// A Role is what a line, a mark or a text stands for. It decides the color.
+// A Role is the meaning of a line, a mark or a text. It decides the color.
 type Role uint8
 
 // The roles.
 const (
 	Text Role = iota + 1
 	Grid
-	Base // the side that is compared with
+	Base // the base of the comparison
 	Now  // the side that is judged
-	Bad  // what regressed
+	Bad  // a regression
 )
 
-// Color returns the color that stands for the role until [Render] replaces it.
+// Color returns a placeholder for the color of the role, which [Render] replaces.
 func (r Role) Color() color.Color { return color.RGBA{R: 0xA0, G: uint8(r), B: 0x5C, A: 0xFF} }
 
-// variables returns a replacer of each role's color by the variable of the page's style sheet.
+// variables returns a replacer of the placeholders by variables of the page's style sheet.
 func variables() *strings.Replacer {
 	names := map[Role]string{Text: "--ink-2", Grid: "--grid", Base: "--base", Now: "--now", Bad: "--bad"}
 	var pairs []string
@@ -59,19 +59,22 @@ func variables() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// labelFont returns the font whose widths labels are laid out by. The page's style sheet sets
-// labels a tenth smaller, because a browser without this font may use one that is as much wider.
+// labelFont returns the font by whose widths labels are laid out. The page's style sheet makes
+// labels a tenth smaller, because a browser without this font may use one that is a tenth wider.
 func labelFont() plotfont.Font {
 	return plotfont.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(11.5), Weight: font.WeightNormal}
 }
 
 // LabelStyle returns the style of a label to the right of a point.
 func LabelStyle() text.Style {
-	return text.Style{Color: Text.Color(), Font: labelFont(), XAlign: draw.XLeft, YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
+	return text.Style{
+		Color: Text.Color(), Font: labelFont(), XAlign: draw.XLeft, YAlign: draw.YCenter,
+		Handler: plot.DefaultTextHandler,
+	}
 }
 
-// New returns a plot with these names of its axes. It has no title, which the page writes, and no
-// background.
+// New returns a plot with the given names of its axes. It has no title, which the page writes, and
+// no background.
 func New(x, y string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = nil
@@ -87,7 +90,7 @@ func New(x, y string) *plot.Plot {
 	return p
 }
 
-// A PlotterFunc draws on a canvas, with a function that maps values onto it.
+// A PlotterFunc draws on a canvas. at maps values to points of the canvas.
 type PlotterFunc func(c draw.Canvas, at func(x, y float64) vg.Point)
 
 // Plot calls f; it makes a PlotterFunc a [plot.Plotter].
@@ -96,8 +99,8 @@ func (f PlotterFunc) Plot(c draw.Canvas, p *plot.Plot) {
 	f(c, func(a, b float64) vg.Point { return vg.Point{X: x(a), Y: y(b)} })
 }
 
-// Render draws a plot of this height, in points, as an element of a page. The id must be unique in
-// the page. The title and the description are for readers who can't see the drawing.
+// Render draws a plot of the given height, in points, as an element of a page. The id must be
+// unique in the page. The title and the description are for readers who can't see the drawing.
 func Render(p *plot.Plot, id, title, description string, height float64) (template.HTML, error) {
 	canvas := vgsvg.New(width, vg.Length(height))
 	p.Draw(draw.New(canvas))
@@ -110,8 +113,9 @@ func Render(p *plot.Plot, id, title, description string, height float64) (templa
 		return "", fmt.Errorf("draw %s: the drawing has no content", title)
 	}
 	body = withoutFonts(variables().Replace("<g" + body))
-	// A label's element lies below the title's, so a mouse over it would show the title.
-	head := fmt.Sprintf(`<svg class="plot" role="img" aria-labelledby="%[1]s-t %[1]s-d" viewBox="0 0 %[2]d %.[3]f"><title id="%[1]s-t">%[4]s</title><desc id="%[1]s-d">%[5]s</desc>`,
+	// Browsers show the title as the tooltip of everything in the drawing.
+	head := fmt.Sprintf(`<svg class="plot" role="img" aria-labelledby="%[1]s-t %[1]s-d" viewBox="0 0 %[2]d %.[3]f">`+
+		`<title id="%[1]s-t">%[4]s</title><desc id="%[1]s-d">%[5]s</desc>`,
 		id, width, height, html.EscapeString(title), html.EscapeString(description))
 	return template.HTML(head + body), nil
 }
@@ -132,14 +136,14 @@ func withoutFonts(s string) string {
 	}
 }
 
-// Solid returns the style of a whole line.
+// Solid returns the style of a solid line.
 func Solid(r Role) draw.LineStyle { return draw.LineStyle{Color: r.Color(), Width: vg.Points(1.75)} }
 
 // Thin returns the style of a fine line, such as one of the grid.
 func Thin(r Role) draw.LineStyle { return draw.LineStyle{Color: r.Color(), Width: vg.Points(1)} }
 
-// Line returns the style of a side's line: dashed for the base, so that color isn't needed to tell
-// the two sides apart.
+// Line returns the style of a side's line. It is dashed for the base, so that the sides can be told
+// apart without color.
 func Line(r Role) draw.LineStyle {
 	l := Solid(r)
 	if r == Base {
@@ -157,7 +161,8 @@ func Mark(r Role, radius float64) draw.GlyphStyle {
 	return g
 }
 
-// ring is a circle with a heavier line than gonum's, which is hard to see on a light page.
+// A ring is a circle. Its line is heavier than that of gonum's ring, which is hard to see on a
+// light page.
 type ring struct{}
 
 // DrawGlyph draws the circle.
