@@ -9,6 +9,16 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
+// A Cause says which functions made a scenario cost more.
+type Cause struct {
+	Scenario string
+	Kind     profiles.Kind
+	Dir      string // the directory with the profiles, or ""
+	Flame    string // the page with their difference, or ""
+	FlameErr error  // why there is no such page, or nil
+	*profiles.Explanation
+}
+
 // maxCauses bounds how many functions of a cause a report names.
 const maxCauses = 5
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
-	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -96,57 +95,6 @@ type Result struct {
 	Measured   time.Time
 	Provenance []Fact   // where it was measured, and at which revisions
 	Validity   []string // how far the figures can be trusted, a sentence each
-}
-
-// A Side is one of the two sides of a comparison.
-type Side struct {
-	Label    string // its name, such as "main"; [New] fills in "baseline" and "now"
-	Revision string // of the source
-	Machine  *results.Machine
-	Records  []results.Record
-
-	Run      *rundir.Loaded // nil if there is no run directory
-	Evidence                // from the run directory; [Side.Read] fills it in
-}
-
-// A Cause says which functions made a scenario cost more.
-type Cause struct {
-	Scenario string
-	Kind     profiles.Kind
-	Dir      string // the directory with the profiles, or ""
-	Flame    string // the page with their difference, or ""
-	FlameErr error  // why there is no such page, or nil
-	*profiles.Explanation
-}
-
-// RunSide returns the side of a comparison that a run is.
-func RunSide(run rundir.Loaded) Side {
-	return Side{Revision: run.Revision, Machine: &run.Machine, Records: run.Records, Run: &run}
-}
-
-// BaselineSide returns the side of a comparison that a baseline's scenario is. It returns the zero
-// Side if base is nil or lacks the scenario.
-func BaselineSide(base *baseline.Page, scenario string) Side {
-	if base == nil {
-		return Side{}
-	}
-	s, ok := base.Scenario(scenario)
-	if !ok {
-		return Side{}
-	}
-	return Side{Revision: base.Revision, Machine: &base.Machine, Records: s.Records}
-}
-
-// Repetitions returns how many times the side was measured.
-func (s Side) Repetitions() int {
-	if s.Run != nil {
-		return s.Run.Repetitions
-	}
-	most := 0
-	for _, r := range s.Records {
-		most = max(most, r.Repetition)
-	}
-	return most
 }
 
 // New returns the document of one run or comparison.
@@ -311,28 +259,6 @@ func (d *Document) Combined(title string) *Result {
 	all.Headline = newHeadline(all)
 	all.Provenance = provenance(all)
 	return all
-}
-
-// combine adds the records and evidence of the same side in another scenario o. It clears the
-// label, the revision and the machine if they differ.
-func (s *Side) combine(o Side, first bool) {
-	switch {
-	case first:
-		s.Label, s.Revision, s.Machine = o.Label, o.Revision, o.Machine
-	default:
-		if s.Label != o.Label {
-			s.Label = ""
-		}
-		if s.Revision != o.Revision {
-			s.Revision = ""
-		}
-		if s.Machine == nil || o.Machine == nil || *s.Machine != *o.Machine {
-			s.Machine = nil
-		}
-	}
-	s.Records = append(s.Records, o.Records...)
-	s.Latency = append(s.Latency, o.Latency...)
-	s.Failures = append(s.Failures, o.Failures...)
 }
 
 // worstFirst returns results in the order in which readers should see them, the worst verdict
