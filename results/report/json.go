@@ -194,35 +194,55 @@ type turnsObject struct {
 	Failed      string   `json:"failed,omitempty"`
 	Stacks      string   `json:"stacks,omitempty"`
 
-	Pairs       int             `json:"pairs"`
-	Dropped     int             `json:"dropped"`
-	Layouts     int             `json:"layouts,omitempty"`
-	LayoutsErr  string          `json:"layouts_error,omitempty"` // why none could be linked
-	Seconds     float64         `json:"seconds"`
-	Alpha       float64         `json:"alpha"` // chance of any false alarm
-	Rows        []rowJSON       `json:"rows"`
-	Machine     results.Machine `json:"machine"`
-	Scenarios   []string        `json:"scenarios"`
-	Causes      []causeJSON     `json:"causes,omitempty"`      // of a regression
-	Unexplained string          `json:"unexplained,omitempty"` // why a cause couldn't be looked for
+	Pairs   int `json:"pairs"`
+	Dropped int `json:"dropped"`
+	measuredJSON
+	Scenarios []string `json:"scenarios"`
+	explainedJSON
+}
+
+// A measuredJSON holds what was measured in turns.
+type measuredJSON struct {
+	Layouts    int             `json:"layouts,omitempty"`
+	LayoutsErr string          `json:"layouts_error,omitempty"` // why none could be linked
+	Seconds    float64         `json:"seconds"`
+	Alpha      float64         `json:"alpha"` // chance of any false alarm
+	Rows       []rowJSON       `json:"rows"`  // of a benchmark: scenario is the package, op its name
+	Machine    results.Machine `json:"machine"`
+}
+
+func newMeasured(d *Document) measuredJSON {
+	r, how := d.Results[0], d.ABTest
+	m := measuredJSON{
+		Layouts: how.Layouts, LayoutsErr: errorText(how.LayoutsErr), Seconds: how.Elapsed.Seconds(), Alpha: r.Alpha,
+		Rows: emptyNotNull(newRowsJSON(r, inJudgement)),
+	}
+	if how.Machine != nil {
+		m.Machine = *how.Machine
+	}
+	return m
+}
+
+// An explainedJSON holds the last fields of an object about a comparison in turns.
+type explainedJSON struct {
+	Causes      []causeJSON `json:"causes,omitempty"`      // of a regression
+	Unexplained string      `json:"unexplained,omitempty"` // why no cause could be looked for
 
 	encodedResults
 }
 
+func newExplained(d *Document) explainedJSON {
+	return explainedJSON{newCausesJSON(d.Results[0].Causes), errorText(d.ABTest.Unexplained), encodeResults(d)}
+}
+
 func newTurnsObject(d *Document) turnsObject {
-	r, how := d.Results[0], d.ABTest
-	o := turnsObject{
+	how := d.ABTest
+	return turnsObject{
 		outcomeJSON: newOutcome(d), Base: how.Base, Harness: how.Harness, Now: how.Now,
 		Changed: emptyNotNull(how.Changed), Differences: how.Differences, Failed: how.Failed, Stacks: how.Stacks,
-		Pairs: how.Pairs, Dropped: how.Dropped, Layouts: how.Layouts, Seconds: how.Elapsed.Seconds(), Alpha: r.Alpha,
-		LayoutsErr: errorText(how.LayoutsErr), Rows: emptyNotNull(newRowsJSON(r, inJudgement)),
-		Scenarios: emptyNotNull(how.Scenarios), Causes: newCausesJSON(r.Causes),
-		Unexplained: errorText(how.Unexplained), encodedResults: encodeResults(d),
+		Pairs: how.Pairs, Dropped: how.Dropped, measuredJSON: newMeasured(d),
+		Scenarios: emptyNotNull(how.Scenarios), explainedJSON: newExplained(d),
 	}
-	if how.Machine != nil {
-		o.Machine = *how.Machine
-	}
-	return o
 }
 
 // A benchObject is what `gate --base --bench --json` prints.
@@ -234,29 +254,20 @@ type benchObject struct {
 	Differences []string `json:"differences"`
 	Warnings    []string `json:"warnings,omitempty"`
 
-	Benchmarks  int             `json:"benchmarks"`
-	Rounds      int             `json:"rounds"`
-	Layouts     int             `json:"layouts,omitempty"`
-	LayoutsErr  string          `json:"layouts_error,omitempty"` // why none could be linked
-	Seconds     float64         `json:"seconds"`
-	Alpha       float64         `json:"alpha"` // chance of any false alarm
-	Rows        []rowJSON       `json:"rows"`  // scenario is the package, op the benchmark
-	Machine     results.Machine `json:"machine"`
-	Samples     string          `json:"samples,omitempty"` // the directory with them
-	Causes      []causeJSON     `json:"causes,omitempty"`
-	Unexplained string          `json:"unexplained,omitempty"`
-
-	encodedResults
+	Benchmarks int `json:"benchmarks"`
+	Rounds     int `json:"rounds"`
+	measuredJSON
+	Samples string `json:"samples,omitempty"` // the directory with them
+	explainedJSON
 }
 
 func newBenchObject(d *Document) benchObject {
-	r, how, turns := d.Results[0], d.ABTest, newTurnsObject(d)
+	how := d.ABTest
 	return benchObject{
 		outcomeJSON: newOutcome(d), Base: how.Base, Now: how.Now,
-		Changed: turns.Changed, Differences: emptyNotNull(how.Differences), Warnings: how.Warnings,
-		Benchmarks: how.Benchmarks, Rounds: how.Rounds, Layouts: how.Layouts, LayoutsErr: turns.LayoutsErr,
-		Seconds: turns.Seconds, Alpha: r.Alpha, Rows: turns.Rows, Machine: turns.Machine, Samples: how.Samples,
-		Causes: turns.Causes, Unexplained: turns.Unexplained, encodedResults: turns.encodedResults,
+		Changed: emptyNotNull(how.Changed), Differences: emptyNotNull(how.Differences), Warnings: how.Warnings,
+		Benchmarks: how.Benchmarks, Rounds: how.Rounds, measuredJSON: newMeasured(d),
+		Samples: how.Samples, explainedJSON: newExplained(d),
 	}
 }
 

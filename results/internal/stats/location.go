@@ -49,21 +49,3 @@ func StudentT(differences []float64, confidence float64) Location {
 	}
 	return l
 }
-
-// Mean returns the mean of values, which must not be empty.
-func Mean(values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
-}
-
-// StandardError returns the standard error of the mean of values. It returns 0 for a single value.
-func StandardError(values []float64) float64 {
-	n, mean, squares := float64(len(values)), Mean(values), 0.0
-	for _, v := range values {
-		squares += (v - mean) * (v - mean)
-	}
-	return math.Sqrt(squares / max(1, n-1) / n)
-}

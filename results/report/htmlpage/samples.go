@@ -3,6 +3,7 @@ package htmlpage
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -127,3 +128,145 @@ func (b *builder) figureAside(r report.Row) string {
 	}
 	return b.clip(r.FormatMedian())
 }
+
+// repetitionFigures draws the rate and the response times of each repetition. A machine that warms
+// up, or a leak, shows as a slope here, and elsewhere only as a wide interval.
+func (b *builder) repetitionFigures() (figures []figure, err error) {
+	primary := primaryOperations(b.Rows)
+	units := []string{results.UnitRate, results.UnitP50, results.UnitP99}
+	for _, r := range b.Rows {
+		if r.Op != primary[r.Scenario] || !slices.Contains(units, r.Unit.Name) || len(figures) >= b.limits.Figures {
+			continue
+		}
+		f, err := b.repetitionFigure(r, len(figures))
+		if err != nil {
+			return nil, err
+		}
+		if f != nil {
+			figures = append(figures, *f)
+		}
+	}
+	return figures, nil
+}
+
+// repetitionFigure draws one row. It returns nil if there are fewer than two repetitions.
+func (b *builder) repetitionFigure(r report.Row, n int) (*figure, error) {
+	ys, longest := svgplot.NewSpan(), 0
+	sides := b.sides()
+	lines := make([][]point, len(sides))
+	var words []string
+	for i, side := range sides {
+		values := side.samples(r)
+		longest = max(longest, len(values))
+		var kept []point
+		for j, v := range values {
+			if svgplot.IsFinite(v) {
+				kept = append(kept, point{float64(j + 1), v})
+				ys.Include(v)
+			}
+		}
+		lines[i] = bounded.SampleEvenly(kept, b.limits.Points)
+		if len(values) > 0 {
+			first, last := values[0], values[len(values)-1]
+			words = append(words, fmt.Sprintf("%s: %s, the first %s, the last %s",
+				side.Label, plaintext.Count(len(values), "repetition"),
+				results.FormatValue(first, r.Unit.Name), results.FormatValue(last, r.Unit.Name)))
+		}
+	}
+	if longest < 2 || !ys.Drawable() {
+		return nil, nil
+	}
+	p := svgplot.New("repetition", "")
+	ys.Include(0) // otherwise a small slope would look steep
+	linear(&p.Y, ys.Padded(0.08), r.Unit)
+	p.X.Min, p.X.Max = 1, float64(longest)
+	steps := wholeSteps(1, float64(longest), 6)
+	if len(steps) == 0 || steps[0] != 1 {
+		steps = append([]float64{1}, steps...)
+	}
+	p.X.Tick.Marker = svgplot.Ticks(steps, wholeLabel)
+	p.Add(svgplot.PlotterFunc(func(c draw.Canvas, at func(x, y float64) vg.Point) {
+		horizontal(c, at, p.Y, 1, float64(longest))
+		for i, side := range sides {
+			path := make([]vg.Point, len(lines[i]))
+			for j, q := range lines[i] {
+				path[j] = at(q.x, q.y)
+				c.DrawGlyph(svgplot.Mark(side.role, 3), path[j])
+			}
+			c.StrokeLines(svgplot.Line(side.role), path)
+		}
+	}))
+	title := b.figureTitle(r)
+	image, err := svgplot.Render(p, fmt.Sprintf("repetitions-%d", n), title+" by repetition",
+		strings.Join(words, "; ")+".", 190)
+	return &figure{Title: title, SVG: image}, err
+}
+
+// ratioFigures draws the ratios of pairs, now to base, with their intervals. Rows without a ratio
+// aren't drawn.
+func (b *builder) ratioFigures() (figures []figure, omitted int, err error) {
+	rows := slices.DeleteFunc(slices.Clone(b.Rows), func(r report.Row) bool {
+		return r.Ratio == nil || !plottable(r.Ratio.Estimate) || !plottable(r.Ratio.Low) || !plottable(r.Ratio.High)
+	})
+	rows, omitted = bounded.Head(rows, 3*b.limits.Figures)
+	if len(rows) == 0 {
+		return nil, omitted, nil
+	}
+	xs := svgplot.NewSpan(1)
+	for _, r := range rows {
+		xs.Include(r.Ratio.Low, r.Ratio.High, r.Ratio.Estimate)
+	}
+	xs = xs.Padded(0.06)
+	p := svgplot.New("", "")
+	p.X.Min, p.X.Max = xs.Low, xs.High
+	ratioLabel := func(v float64) string { return "×" + strconv.FormatFloat(v, 'g', 4, 64) }
+	p.X.Tick.Marker = svgplot.Ticks(svgplot.NiceSteps(xs.Low, xs.High, 4), ratioLabel)
+	p.Y.Min, p.Y.Max = -0.6, float64(len(rows))-0.4
+	svgplot.Categories(&p.Y)
+	spans := report.SpanScenarios(rows)
+	var names plot.ConstantTicks
+	var words []string
+	for i, r := range rows {
+		name := plaintext.Clip(r.Label(spans)+" "+r.Unit.Name, 26)
+		names = append(names, plot.Tick{Value: float64(len(rows) - 1 - i), Label: name})
+		words = append(words, name+" "+r.FormatRatio())
+	}
+	p.Y.Tick.Marker = names
+	p.Add(svgplot.PlotterFunc(func(c draw.Canvas, at func(x, y float64) vg.Point) {
+		vertical(c, at, p.X, p.Y.Min, p.Y.Max)
+		c.StrokeLines(svgplot.Thin(svgplot.Text), []vg.Point{at(1, p.Y.Min), at(1, p.Y.Max)})
+		for i, r := range rows {
+			drawRatio(c, at, r, float64(len(rows)-1-i))
+		}
+	}))
+	image, err := svgplot.Render(p, "ratios", "Ratio of neighbouring measurements, with intervals",
+		strings.Join(words, "; ")+".", float64(50+17*len(rows)))
+	if err != nil {
+		return nil, 0, err
+	}
+	title := plaintext.Clip(b.Now.Label, 40) + " / " + plaintext.Clip(b.Base.Label, 40)
+	return []figure{{Title: title, Wide: true, SVG: image}}, omitted, nil
+}
+
+// drawRatio draws a ratio as a mark, which is a square if the row regressed, and its interval as a
+// line with ends.
+func drawRatio(c draw.Canvas, at func(x, y float64) vg.Point, r report.Row, y float64) {
+	role := svgplot.Now
+	if r.Verdict == results.Regressed {
+		role = svgplot.Bad
+	}
+	c.StrokeLines(svgplot.Solid(role), []vg.Point{at(r.Ratio.Low, y), at(r.Ratio.High, y)})
+	for _, x := range []float64{r.Ratio.Low, r.Ratio.High} {
+		c.StrokeLines(svgplot.Solid(role), []vg.Point{at(x, y-0.16), at(x, y+0.16)})
+	}
+	mark := svgplot.Mark(role, 3.6)
+	mark.Shape = draw.CircleGlyph{}
+	if role == svgplot.Bad {
+		mark.Shape = draw.BoxGlyph{}
+	}
+	c.DrawGlyph(mark, at(r.Ratio.Estimate, y))
+}
+
+// plottable reports whether a ratio can be drawn. A ratio can't if one side measured next to
+// nothing.
+func plottable(ratio float64) bool { return svgplot.IsFinite(ratio) && ratio >= 0 && ratio < 1e6 }
