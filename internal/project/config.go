@@ -14,7 +14,7 @@ type Config struct {
 	Commands     []Command
 }
 
-// Better returns which way is better for the metrics under units: +1 for more and -1 for less.
+// Better returns which way is better for the metrics in Units: +1 if more is, -1 if less is.
 func (c Config) Better() map[string]int {
 	better := map[string]int{}
 	for name, u := range c.Units {
@@ -25,7 +25,8 @@ func (c Config) Better() map[string]int {
 	return better
 }
 
-// BenchmarkPackages returns the packages whose benchmarks are measured, as go test takes them at the root.
+// BenchmarkPackages returns the packages whose benchmarks are measured, as arguments of go test at
+// the root.
 func (c Config) BenchmarkPackages() (packages []string) {
 	for _, b := range c.Benchmarks {
 		packages = append(packages, b.Packages...)

@@ -9,12 +9,12 @@ import (
 	"github.com/fleetmark/fleetmark/internal/childproc"
 )
 
-// UnknownRevision is the revision of a program of which nothing is recorded.
+// UnknownRevision is the revision of a program whose source isn't known.
 const UnknownRevision = "unknown"
 
 // Revision returns the revision of the source that the running program was built from: what the
-// build recorded, or, under go run, the commit of the checkout that it is run in. It ends in +dirty
-// if the source was changed since.
+// build recorded or, under go run, the commit of the checkout around the current directory. It ends
+// in +dirty if the source differs from that revision.
 func Revision(ctx context.Context) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -51,8 +51,8 @@ func buildRevision(info *debug.BuildInfo) string {
 	return ""
 }
 
-// checkoutRevision returns the commit of the checkout that dir is in, if the module is at its root.
-// In another project, whose history says nothing about this program, it returns UnknownRevision.
+// checkoutRevision returns the commit of the checkout that contains dir, if module is at its root.
+// It returns UnknownRevision in another project, whose history says nothing about this program.
 func checkoutRevision(ctx context.Context, dir, module string) string {
 	dir, found, err := Module(dir)
 	if err != nil || found != module {

@@ -100,13 +100,13 @@ func intersect(a, b map[string]bool) bool {
 
 // firstFew returns the first few values of a set, quoted, and how many there are besides.
 func firstFew(set map[string]bool) string {
-	const most = 3
+	const maxNamed = 3
 	list := slices.Sorted(maps.Keys(set))
 	if len(list) == 0 {
 		return "absent"
 	}
 	var named []string
-	for _, v := range list[:min(len(list), most)] {
+	for _, v := range list[:min(len(list), maxNamed)] {
 		named = append(named, strconv.Quote(v))
 	}
 	text := strings.Join(named, ", ")

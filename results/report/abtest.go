@@ -44,20 +44,20 @@ type ABTest struct {
 }
 
 // FromABTest returns the document of two builds that were measured in turns.
-func FromABTest(mode Mode, in Input, how ABTest) *Document {
-	how.Summary = how.scenariosSummary()
+func FromABTest(mode Mode, in Input, test ABTest) *Document {
+	test.Summary = test.scenariosSummary()
 	if mode == ModeBench {
-		how.Summary = how.benchmarksSummary()
+		test.Summary = test.benchmarksSummary()
 	}
-	in.Notes = slices.Concat(in.Notes, how.Summary)
+	in.Notes = slices.Concat(in.Notes, test.Summary)
 	for _, c := range in.Causes {
 		in.Notes = append(in.Notes, "profiles of kind "+string(c.Kind)+" and their flame graph: "+c.Dir)
 	}
-	if how.Unexplained != nil {
-		in.Notes = append(in.Notes, "the cause could not be looked for: "+how.Unexplained.Error())
+	if test.Unexplained != nil {
+		in.Notes = append(in.Notes, "the cause could not be looked for: "+test.Unexplained.Error())
 	}
 	d := New(mode, in)
-	d.ABTest = &how
+	d.ABTest = &test
 	return d
 }
 
@@ -89,8 +89,8 @@ func (a ABTest) benchmarksSummary() []string {
 	return append(lines, a.Warnings...)
 }
 
-// layouts returns a clause about further layouts of the code, for the end of a sentence. It returns ""
-// if none were wanted.
+// layouts returns a clause about further layouts of the code, for the end of a sentence. It returns
+// "" if none were wanted.
 func (a ABTest) layouts() string {
 	switch {
 	case a.Layouts > 0:
@@ -106,8 +106,8 @@ func (a ABTest) layouts() string {
 // maxFilesNamed bounds how many changed files are named.
 const maxFilesNamed = 8
 
-// sidesDiffer returns lines about the differences between the working tree and its commit, and between
-// what the two sides are built from.
+// sidesDiffer returns lines about the differences between the working tree and its commit, and
+// between what the two sides are built from.
 func (a ABTest) sidesDiffer() []string {
 	var lines []string
 	if len(a.Changed) > 0 {

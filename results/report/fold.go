@@ -33,17 +33,18 @@ func foldRows(all []Row, hasBaseline bool) (rows []Row, folded string) {
 	return append(sortKeyMetrics(key), rest...), foldedLine(unjudged)
 }
 
-// sortKeyMetrics returns rows sorted by operation, and within an operation as [results.Unit.KeyFigure] says.
-// The operation that has a rate, which is the whole delivery, comes first in its scenario.
+// sortKeyMetrics returns rows sorted by operation, and within an operation as
+// [results.Unit.KeyFigure] says. The operation that has a rate, which is the whole delivery, comes
+// first in its scenario.
 func sortKeyMetrics(rows []Row) []Row {
-	of := func(r Row) operation { return operation{r.Scenario, r.Op} }
+	operationOf := func(r Row) operation { return operation{r.Scenario, r.Op} }
 	var order []operation
 	rated := map[operation]bool{}
 	for _, r := range rows {
-		if !slices.Contains(order, of(r)) {
-			order = append(order, of(r))
+		if !slices.Contains(order, operationOf(r)) {
+			order = append(order, operationOf(r))
 		}
-		rated[of(r)] = rated[of(r)] || r.Unit.Quantity == results.Rate
+		rated[operationOf(r)] = rated[operationOf(r)] || r.Unit.Quantity == results.Rate
 	}
 	slices.SortStableFunc(order, func(a, b operation) int {
 		switch {
@@ -56,8 +57,8 @@ func sortKeyMetrics(rows []Row) []Row {
 	})
 	sorted := slices.Clone(rows)
 	slices.SortStableFunc(sorted, func(a, b Row) int {
-		if of(a) != of(b) {
-			return slices.Index(order, of(a)) - slices.Index(order, of(b))
+		if operationOf(a) != operationOf(b) {
+			return slices.Index(order, operationOf(a)) - slices.Index(order, operationOf(b))
 		}
 		return a.Unit.KeyFigure - b.Unit.KeyFigure
 	})
@@ -69,21 +70,21 @@ func sortKeyMetrics(rows []Row) []Row {
 // shows them". It mentions metrics that are never judged only if there are no other ones.
 func foldedLine(unjudged []Row) string {
 	var reasons []judge.Code
-	of := map[judge.Code][]Row{}
+	byReason := map[judge.Code][]Row{}
 	for _, r := range unjudged {
 		code := r.Reason.Code
-		if of[code] == nil {
+		if byReason[code] == nil {
 			reasons = append(reasons, code)
 		}
-		of[code] = append(of[code], r)
+		byReason[code] = append(byReason[code], r)
 	}
-	slices.SortStableFunc(reasons, func(a, b judge.Code) int { return len(of[b]) - len(of[a]) })
+	slices.SortStableFunc(reasons, func(a, b judge.Code) int { return len(byReason[b]) - len(byReason[a]) })
 	if len(reasons) > 1 {
 		reasons = slices.DeleteFunc(reasons, func(code judge.Code) bool { return code == judge.ShownOnly })
 	}
 	var parts []string
 	for _, reason := range reasons {
-		rows := of[reason]
+		rows := byReason[reason]
 		form := "%s aren't judged: %s"
 		switch {
 		case len(parts) == 0 && len(rows) == 1:

@@ -37,7 +37,7 @@ func JSON(w io.Writer, d *Document) error {
 	case d.Mode == ModeBaseline:
 		object = newGateObject(d)
 	case d.Mode == ModeBase:
-		object = newTurnsObject(d)
+		object = newABTestObject(d)
 	case d.ABTest != nil:
 		object = newBenchObject(d)
 	default:
@@ -184,7 +184,7 @@ func newGateObject(d *Document) gateObject {
 }
 
 // A turnsObject is what `gate --base --json` prints.
-type turnsObject struct {
+type abtestObject struct {
 	outcomeJSON
 	Base        string   `json:"base"` // revision
 	Harness     string   `json:"harness"`
@@ -212,13 +212,13 @@ type measuredJSON struct {
 }
 
 func newMeasured(d *Document) measuredJSON {
-	r, how := d.Results[0], d.ABTest
+	r, test := d.Results[0], d.ABTest
 	m := measuredJSON{
-		Layouts: how.Layouts, LayoutsErr: errorText(how.LayoutsErr), Seconds: how.Elapsed.Seconds(), Alpha: r.Alpha,
+		Layouts: test.Layouts, LayoutsErr: errorText(test.LayoutsErr), Seconds: test.Elapsed.Seconds(), Alpha: r.Alpha,
 		Rows: emptyNotNull(newRowsJSON(r, inJudgement)),
 	}
-	if how.Machine != nil {
-		m.Machine = *how.Machine
+	if test.Machine != nil {
+		m.Machine = *test.Machine
 	}
 	return m
 }
@@ -235,13 +235,13 @@ func newExplained(d *Document) explainedJSON {
 	return explainedJSON{newCausesJSON(d.Results[0].Causes), errorText(d.ABTest.Unexplained), encodeResults(d)}
 }
 
-func newTurnsObject(d *Document) turnsObject {
-	how := d.ABTest
-	return turnsObject{
-		outcomeJSON: newOutcome(d), Base: how.Base, Harness: how.Harness, Now: how.Now,
-		Changed: emptyNotNull(how.Changed), Differences: how.Differences, Failed: how.Failed, Stacks: how.Stacks,
-		Pairs: how.Pairs, Dropped: how.Dropped, measuredJSON: newMeasured(d),
-		Scenarios: emptyNotNull(how.Scenarios), explainedJSON: newExplained(d),
+func newABTestObject(d *Document) abtestObject {
+	test := d.ABTest
+	return abtestObject{
+		outcomeJSON: newOutcome(d), Base: test.Base, Harness: test.Harness, Now: test.Now,
+		Changed: emptyNotNull(test.Changed), Differences: test.Differences, Failed: test.Failed, Stacks: test.Stacks,
+		Pairs: test.Pairs, Dropped: test.Dropped, measuredJSON: newMeasured(d),
+		Scenarios: emptyNotNull(test.Scenarios), explainedJSON: newExplained(d),
 	}
 }
 
@@ -262,12 +262,12 @@ type benchObject struct {
 }
 
 func newBenchObject(d *Document) benchObject {
-	how := d.ABTest
+	test := d.ABTest
 	return benchObject{
-		outcomeJSON: newOutcome(d), Base: how.Base, Now: how.Now,
-		Changed: emptyNotNull(how.Changed), Differences: emptyNotNull(how.Differences), Warnings: how.Warnings,
-		Benchmarks: how.Benchmarks, Rounds: how.Rounds, measuredJSON: newMeasured(d),
-		Samples: how.Samples, explainedJSON: newExplained(d),
+		outcomeJSON: newOutcome(d), Base: test.Base, Now: test.Now,
+		Changed: emptyNotNull(test.Changed), Differences: emptyNotNull(test.Differences), Warnings: test.Warnings,
+		Benchmarks: test.Benchmarks, Rounds: test.Rounds, measuredJSON: newMeasured(d),
+		Samples: test.Samples, explainedJSON: newExplained(d),
 	}
 }
 

@@ -181,8 +181,8 @@ func (r *Result) RowsLead() string {
 	level := ""
 	if len(levels) > 0 {
 		level = strconv.FormatFloat(slices.Min(levels), 'g', 4, 64)
-		if most := slices.Max(levels); most > slices.Min(levels) {
-			level += "% to " + strconv.FormatFloat(most, 'g', 4, 64)
+		if highest := slices.Max(levels); highest > slices.Min(levels) {
+			level += "% to " + strconv.FormatFloat(highest, 'g', 4, 64)
 		}
 	}
 	return text + " The ratio is that of neighbouring measurements, now to baseline, with its interval at " + level +

@@ -24,7 +24,8 @@ func sampleOf(unit string, from, step float64, n int) (records []results.Record)
 	return records
 }
 
-// noisyRecords returns repetitions of push and verify with some noise, whose times are multiplied by slower.
+// noisyRecords returns repetitions of push and verify with some noise, whose times are multiplied
+// by slower.
 func noisyRecords(seed uint64, repetitions int, slower float64) (records []results.Record) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	noise := func() float64 { return 1 + 0.05*random.NormFloat64() }
@@ -41,7 +42,8 @@ func noisyRecords(seed uint64, repetitions int, slower float64) (records []resul
 	return records
 }
 
-// judgedBy judges records by those of a baseline of the same machine and workload, once change has changed that.
+// judgedBy judges records by those of a baseline of the same machine and workload, once change has
+// changed that.
 func judgedBy(base, now []results.Record, p judge.Policy, change func(*baseline.Page, *results.Run)) *judge.Judgement {
 	page := &baseline.Page{Machine: results.Machine{Identity: "one"}, Scenarios: []baseline.Scenario{
 		{Name: "rollout", WorkloadDigest: "work", Records: base},
@@ -99,7 +101,8 @@ push       ns/op   13.2µs ± 0%  23.2µs ± 0%  +75.5%     – another machine
 		"no verdict: the baseline and the run have no metric in common that can be judged\n", tableOf(t, other, Style{}))
 }
 
-// The key metrics stand on top, in the order rate, p50, p99, failures, those of the whole delivery first.
+// The key metrics stand on top, in the order rate, p50, p99, failures, those of the whole delivery
+// first.
 func TestTerminal_foldsUnjudgedRows(t *testing.T) {
 	value := func(unit string, v float64) results.Value { return results.Value{Unit: unit, Value: v} }
 	var records []results.Record

@@ -53,11 +53,11 @@ func (s Side) Repetitions() int {
 	if s.Run != nil {
 		return s.Run.Repetitions
 	}
-	most := 0
+	repetitions := 0
 	for _, r := range s.Records {
-		most = max(most, r.Repetition)
+		repetitions = max(repetitions, r.Repetition)
 	}
-	return most
+	return repetitions
 }
 
 // combine adds the records and evidence of the same side in another scenario o. It clears the
@@ -110,13 +110,13 @@ type Failure struct {
 // Bounds on what is read, so that an oversized file makes the report shorter, and doesn't exhaust
 // memory.
 const (
-	maxLatencyBytes  = 64 << 20
-	maxFailureBytes  = 32 << 20
-	maxFailureLine   = 1 << 20
-	maxIntervals     = 20_000
-	maxLatencyOps    = 16
-	maxFailuresKept  = 20_000
-	maxErrorTextKept = 500
+	maxLatencyBytes = 64 << 20
+	maxFailureBytes = 32 << 20
+	maxFailureLine  = 1 << 20
+	maxIntervals    = 20_000
+	maxLatencyOps   = 16
+	maxFailures     = 20_000
+	maxErrorText    = 500
 )
 
 // Read reads the side's latency.hlog and failures.jsonl, as far as they belong to the run according
@@ -127,11 +127,11 @@ func (s *Side) Read() {
 		return
 	}
 	s.Evidence = Evidence{}
-	s.Evidence.read(s.Run, rundir.LatencyFile, maxLatencyBytes, s.readLatency)
-	s.Evidence.read(s.Run, rundir.FailuresFile, maxFailureBytes, s.readFailures)
+	s.Evidence.readFile(s.Run, rundir.LatencyFile, maxLatencyBytes, s.readLatency)
+	s.Evidence.readFile(s.Run, rundir.FailuresFile, maxFailureBytes, s.readFailures)
 }
 
-func (e *Evidence) read(run *rundir.Loaded, name string, limit int64, parse func(io.Reader) error) {
+func (e *Evidence) readFile(run *rundir.Loaded, name string, limit int64, parse func(io.Reader) error) {
 	path := filepath.Join(run.Path, name)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) { // a run without any success, or without any failure, has none
@@ -178,10 +178,10 @@ func (s *Side) readFailures(r io.Reader) error {
 		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
-		f.Error = plaintext.Clip(f.Error, maxErrorTextKept)
+		f.Error = plaintext.Clip(f.Error, maxErrorText)
 		s.Failures = append(s.Failures, f)
-		if len(s.Failures) == maxFailuresKept {
-			return fmt.Errorf("more than %d lines", maxFailuresKept)
+		if len(s.Failures) == maxFailures {
+			return fmt.Errorf("more than %d lines", maxFailures)
 		}
 	}
 	return lines.Err()

@@ -105,7 +105,7 @@ func List(folder string, filter Filter) ([]Entry, error) {
 		for _, name := range names {
 			path := filepath.Join(folder, name.Name())
 			info, err := os.Stat(path) // follows a link to a run
-			if _, gone := os.Lstat(path); errors.Is(gone, fs.ErrNotExist) || err == nil && !info.IsDir() {
+			if _, linkErr := os.Lstat(path); errors.Is(linkErr, fs.ErrNotExist) || err == nil && !info.IsDir() {
 				continue
 			}
 			if e := readEntry(path); e.Problem != "" || filter.Matches(e) {

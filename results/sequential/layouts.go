@@ -64,39 +64,39 @@ func (r Result) LayoutWeight() func(Key) float64 {
 
 // AcrossLayouts returns r, the result of one layout, with its unsettled metrics replaced by those
 // of over, the result of the given number of further layouts of both sides. An unsettled metric
-// that over lacks is unclear.
-func (r Result) AcrossLayouts(over Result, layouts int) Result {
-	settled := Result{Alpha: r.Alpha, Unmeasured: over.Unmeasured}
+// that further lacks is unclear.
+func (r Result) AcrossLayouts(further Result, layouts int) Result {
+	settled := Result{Alpha: r.Alpha, Unmeasured: further.Unmeasured}
 	unsettled := r.Unsettled()
-	for _, one := range r.Metrics {
-		if slices.Contains(unsettled, one.Key()) {
-			at := slices.IndexFunc(over.Metrics, func(m Metric) bool { return m.Key() == one.Key() })
+	for _, first := range r.Metrics {
+		if slices.Contains(unsettled, first.Key()) {
+			at := slices.IndexFunc(further.Metrics, func(m Metric) bool { return m.Key() == first.Key() })
 			if at < 0 {
-				one.Outcome = Outcome{Decision: Unclear, Cause: NotInLayouts}
+				first.Outcome = Outcome{Decision: Unclear, Cause: NotInLayouts}
 			} else {
-				one = acrossLayouts(one, over.Metrics[at], layouts)
+				first = acrossLayouts(first, further.Metrics[at], layouts)
 			}
 		}
-		settled.Metrics = append(settled.Metrics, one)
+		settled.Metrics = append(settled.Metrics, first)
 	}
 	return settled
 }
 
-// acrossLayouts returns the metric over with a cause that compares it with one, the same metric in
-// the first layout.
-func acrossLayouts(one, over Metric, layouts int) Metric {
-	open := over.Cause == Undecided
-	if over.Ratio == nil && !open {
-		return over // decided for another reason than its figures
+// acrossLayouts returns the metric further with a cause that compares it with first, the same
+// metric in the first layout.
+func acrossLayouts(first, further Metric, layouts int) Metric {
+	open := further.Cause == Undecided
+	if further.Ratio == nil && !open {
+		return further // decided for another reason than its figures
 	}
-	over.Layouts, over.FirstDelta = layouts, one.Delta
+	further.Layouts, further.FirstDelta = layouts, first.Delta
 	switch {
 	case open:
-		over.Cause = OpenAcrossLayouts
-	case over.Decision == Unchanged && one.Decision == Worse:
-		over.Cause = LayoutAlone
+		further.Cause = OpenAcrossLayouts
+	case further.Decision == Unchanged && first.Decision == Worse:
+		further.Cause = LayoutAlone
 	default:
-		over.Cause = DecidedAcrossLayouts
+		further.Cause = DecidedAcrossLayouts
 	}
-	return over
+	return further
 }

@@ -24,11 +24,11 @@ type Text struct {
 	Data     []byte
 	Failures []string // a sentence for each line which says that go test failed
 
-	path       string
-	from       []int          // the line of the file for each line of Data; nil if they are the same
-	benchmarks []string       // in the order in which they first appear
-	whole, bad map[string]int // number of samples by benchmark
-	damage     []string       // a sentence for each damaged line
+	path         string
+	from         []int          // the line of the file for each line of Data; nil if they are the same
+	benchmarks   []string       // in the order in which they first appear
+	samples, bad map[string]int // numbers of samples by benchmark: those that were read, and damaged ones
+	damage       []string       // a sentence for each damaged line
 }
 
 // maxQuotes bounds how many damaged lines, and how many failures, are quoted.
@@ -37,7 +37,7 @@ const maxQuotes = 20
 // Verbatim returns the text of a file whose lines are taken as they are. path names the file in
 // sentences.
 func Verbatim(path string, data []byte) *Text {
-	return &Text{path: path, Data: data, whole: map[string]int{}, bad: map[string]int{}}
+	return &Text{path: path, Data: data, samples: map[string]int{}, bad: map[string]int{}}
 }
 
 // New returns the text of a file that go test wrote. path names the file in sentences.
@@ -94,12 +94,12 @@ func (t *Text) lineText(n int) string {
 // AddWhole counts a sample that was read.
 func (t *Text) AddWhole(benchmark string) {
 	t.addBenchmark(benchmark)
-	t.whole[benchmark]++
+	t.samples[benchmark]++
 }
 
 // addBenchmark adds a benchmark, unless the text has it already.
 func (t *Text) addBenchmark(benchmark string) {
-	if t.whole[benchmark]+t.bad[benchmark] == 0 {
+	if t.samples[benchmark]+t.bad[benchmark] == 0 {
 		t.benchmarks = append(t.benchmarks, benchmark)
 	}
 }
@@ -136,8 +136,8 @@ func (t *Text) Warnings() []string {
 	}
 	for _, name := range t.benchmarks {
 		if bad := t.bad[name]; bad > 0 {
-			all := plaintext.Count(t.whole[name]+bad, "sample")
-			list = append(list, fmt.Sprintf("%s: %s has %d of %s", t.path, name, t.whole[name], all))
+			all := plaintext.Count(t.samples[name]+bad, "sample")
+			list = append(list, fmt.Sprintf("%s: %s has %d of %s", t.path, name, t.samples[name], all))
 		}
 	}
 	return append(list, t.Failures...)

@@ -33,15 +33,15 @@ func (b *builder) failureFigures() ([]figure, error) {
 	if len(classes) == 0 {
 		return nil, nil
 	}
-	most := 0
+	highest := 0
 	for _, byClass := range counts {
 		for _, class := range classes {
-			most = max(most, byClass[class])
+			highest = max(highest, byClass[class])
 		}
 	}
 	p := svgplot.New("kept failures", "")
-	p.X.Min, p.X.Max = 0, float64(most)*1.12
-	p.X.Tick.Marker = svgplot.Ticks(wholeSteps(0, float64(most), 4), wholeLabel)
+	p.X.Min, p.X.Max = 0, float64(highest)*1.12
+	p.X.Tick.Marker = svgplot.Ticks(wholeSteps(0, float64(highest), 4), wholeLabel)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(classes))-0.4
 	svgplot.Categories(&p.Y)
 	var names plot.ConstantTicks

@@ -158,14 +158,14 @@ func (b *builder) repetitionFigure(r report.Row, n int) (*figure, error) {
 	for i, side := range sides {
 		values := side.samples(r)
 		longest = max(longest, len(values))
-		var kept []point
+		var finite []point
 		for j, v := range values {
 			if svgplot.IsFinite(v) {
-				kept = append(kept, point{float64(j + 1), v})
+				finite = append(finite, point{float64(j + 1), v})
 				ys.Include(v)
 			}
 		}
-		lines[i] = bounded.SampleEvenly(kept, b.limits.Points)
+		lines[i] = bounded.SampleEvenly(finite, b.limits.Points)
 		if len(values) > 0 {
 			first, last := values[0], values[len(values)-1]
 			words = append(words, fmt.Sprintf("%s: %s, the first %s, the last %s",

@@ -34,7 +34,7 @@ const (
 	None  Mode = "none"  // nothing
 )
 
-// ModeOf returns None if quiet, and otherwise Auto.
+// ModeOf returns None if quiet is set, and Auto otherwise.
 func ModeOf(quiet bool) Mode {
 	if quiet {
 		return None

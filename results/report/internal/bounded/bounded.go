@@ -77,9 +77,9 @@ func SampleEvenly[T any](list []T, n int) []T {
 	if len(list) <= n || n < 2 {
 		return list[:min(len(list), max(0, n))]
 	}
-	kept := make([]T, n)
-	for i := range kept {
-		kept[i] = list[i*(len(list)-1)/(n-1)]
+	sample := make([]T, n)
+	for i := range sample {
+		sample[i] = list[i*(len(list)-1)/(n-1)]
 	}
-	return kept
+	return sample
 }
