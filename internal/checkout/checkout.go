@@ -129,9 +129,10 @@ func (r *Repository) Write(ctx context.Context, commit, dir string) (err error) 
 	// A sparse checkout is set up for the working tree, and may leave out files that this commit
 	// needs.
 	for _, args := range [][]string{
-		{"-c", "core.sparseCheckout=false", "read-tree", commit},
-		{"-c", "core.sparseCheckout=false", "checkout-index", "--all", "--quiet", "--prefix=" + filepath.ToSlash(dir) + "/"},
+		{"read-tree", commit},
+		{"checkout-index", "--all", "--quiet", "--prefix=" + filepath.ToSlash(dir) + "/"},
 	} {
+		args = append([]string{"-c", "core.sparseCheckout=false"}, args...)
 		if _, err := git(ctx, r.Root, []string{"GIT_INDEX_FILE=" + index}, args...); err != nil {
 			return explain(ctx, err, fmt.Sprintf("commit %.12s can't be written out", commit),
 				"see that the clone is whole (git fsck) and the disk has room")

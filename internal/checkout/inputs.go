@@ -158,8 +158,9 @@ func Differences(base, now *Inputs) []Difference {
 func Shared(base *Inputs) []Difference {
 	var list []Difference
 	for _, path := range slices.Sorted(maps.Keys(base.outside)) {
-		text := fmt.Sprintf("module: %s lies outside the repository: both sides have it as it is now", base.outside[path])
-		list = append(list, Difference{Text: text})
+		list = append(list, Difference{
+			Text: "module: " + base.outside[path] + " lies outside the repository: both sides have it as it is now",
+		})
 	}
 	return list
 }

@@ -136,8 +136,10 @@ func shareWorkspace(ctx context.Context, base, now *Tree) error {
 	}
 	rel, err := filepath.Rel(now.Root, resolved)
 	if err != nil || !filepath.IsLocal(rel) {
-		problem := fmt.Sprintf("the workspace file %s lies outside the repository, so the base has none of its own", file)
-		return &Error{Problem: problem, Want: "set GOWORK=off, or move it into the repository"}
+		return &Error{
+			Problem: "the workspace file " + file + " lies outside the repository, so the base has none of its own",
+			Want:    "set GOWORK=off, or move it into the repository",
+		}
 	}
 	own := filepath.Join(base.Root, rel)
 	if _, err := os.Stat(own); err != nil {
@@ -170,8 +172,9 @@ func (t *Tree) Go(ctx context.Context, args ...string) (string, error) {
 		return "", &Error{Problem: "go is not installed, or not in PATH",
 			Want: "install it, or set PATH: both revisions are built here", Err: err}
 	case errors.As(err, &failed) && toolchainProblem(failed.Stderr) != "":
-		return "", &Error{Problem: fmt.Sprintf("%s: its Go toolchain can't be used (%s)", t, toolchainProblem(failed.Stderr)),
-			Want: "install it, or set GOTOOLCHAIN to one that is here, such as local", Err: err}
+		problem := fmt.Sprintf("%s: its Go toolchain can't be used (%s)", t, toolchainProblem(failed.Stderr))
+		return "", &Error{Problem: problem, Want: "install it, or set GOTOOLCHAIN to one that is here, such as local",
+			Err: err}
 	case errors.As(err, &failed):
 		return "", &Error{Problem: fmt.Sprintf("%s: go %s failed", t, args[0]), Want: "make it work there",
 			Detail: lastLines(failed.Stderr), Err: err}

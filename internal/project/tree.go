@@ -174,7 +174,8 @@ func (t *tree) mapping(n ast.Node, field string, keys ...key) map[string]ast.Nod
 		names = append(names, k.name)
 	}
 	has := map[string]ast.Node{}
-	isMapping := t.eachMember(n, field, "a mapping of "+strings.Join(names, ", "), func(name string, keyNode, value ast.Node) {
+	want := "a mapping of " + strings.Join(names, ", ")
+	isMapping := t.eachMember(n, field, want, func(name string, keyNode, value ast.Node) {
 		i := slices.IndexFunc(keys, func(k key) bool { return k.name == name })
 		if i < 0 {
 			t.reject(keyNode, field, "unknown key %s: want one of %s", quoted(name), strings.Join(names, ", "))

@@ -224,7 +224,8 @@ func (c *Comparison) unevenMeans() []string {
 		}
 		if uneven {
 			list = append(list, fmt.Sprintf("the geomeans of %s%s are over different benchmarks (%s): "+
-				"only their ratio is over those that both have", t.Unit, configText(t.Config), strings.Join(counts, ", ")))
+				"only their ratio is over those that both have",
+				t.Unit, configText(t.Config), strings.Join(counts, ", ")))
 		}
 	}
 	return list

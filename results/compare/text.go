@@ -131,7 +131,8 @@ func (t *Table) layout(
 			if cell.Change != "" {
 				test += " " + string(cell.Change)
 			}
-			row = append(row, center, emphasis(cell.Change, escape(cell.Delta)), escape(test)+notes.marks(cell.Warnings))
+			delta := emphasis(cell.Change, escape(cell.Delta))
+			row = append(row, center, delta, escape(test)+notes.marks(cell.Warnings))
 		}
 		table.Rows = append(table.Rows, row)
 	}

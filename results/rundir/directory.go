@@ -45,9 +45,9 @@ const (
 // Its methods may be called concurrently.
 //
 // The directory is hidden until the first WriteRun gives it its name, so a kill never leaves one
-// without run.json. That file says how much of the others belongs to the run (Run.FileLengths). What a
-// kill left beyond that, half a line or samples of a repetition that wasn't judged, isn't part of
-// the run.
+// without run.json. That file says how much of the others belongs to the run (Run.FileLengths).
+// What a kill left beyond that, half a line or samples of a repetition that wasn't judged, isn't
+// part of the run.
 type Directory struct {
 	path string
 

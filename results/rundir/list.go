@@ -35,8 +35,8 @@ type Entry struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// A Filter says which runs to list. A field that isn't set matches any run. A directory that can't be
-// read as a run is always listed, since it may match.
+// A Filter says which runs to list. A field that isn't set matches any run. A directory that can't
+// be read as a run is always listed, since it may match.
 type Filter struct {
 	Scenario string          // a name, or a pattern for [path.Match] such as rollout-*
 	Revision string          // how the revision begins

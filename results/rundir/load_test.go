@@ -28,8 +28,8 @@ func TestLoadTellsOfMissingSamples(t *testing.T) {
 	require.Empty(t, loaded.Warnings)
 }
 
-// A run's records say how many operations failed and weren't sent as the runner counted them. A run of before they
-// were counted in run.json still loads, and says what its shares say.
+// A run's records say how many operations failed and weren't sent as the runner counted them. A run
+// of before they were counted in run.json still loads, and says what its shares say.
 func TestLoadSaysWhatFailed(t *testing.T) {
 	records := []results.Record{
 		{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 2, Failed: 1_000_000, NotSent: 5, Values: []results.Value{

@@ -17,7 +17,8 @@ func newFlame(c cli.Console) *cobra.Command {
 	var f flags
 	out := "flame.html"
 	cmd := &cobra.Command{
-		Use: "flame [BASE] RUN|FILE", Short: "A flame graph as one page of HTML; of two, coloured by what got more or less",
+		Use:   "flame [BASE] RUN|FILE",
+		Short: "A flame graph as one page of HTML; of two, coloured by what got more or less",
 		Long: `A flame graph as one page of HTML, which fetches nothing; of two, what NOW has more is red, and what it has less
 green. A page is 5 MB at most: where all stacks don't fit, functions with a small share of the whole are drawn as
 "(left out)", and a note says how small, and how much they are together.`,
@@ -39,7 +40,8 @@ green. A page is 5 MB at most: where all stacks don't fit, functions with a smal
 				return err
 			}
 			printNotes(c, notes)
-			if err := (cli.Output{Flag: "out", File: out, Data: page.Bytes()}).Write(c); err != nil || out == cli.Stdout {
+			err = cli.Output{Flag: "out", File: out, Data: page.Bytes()}.Write(c)
+			if err != nil || out == cli.Stdout {
 				return err
 			}
 			_, err = fmt.Fprintln(c.Out, out)

@@ -79,7 +79,8 @@ func printNotes(c cli.Console, notes []string) {
 func newTop(c cli.Console) *cobra.Command {
 	var f flags
 	cmd := &cobra.Command{
-		Use: "top RUN|FILE", Short: "The functions that cost most, as go tool pprof -top shows them", Args: cobra.ExactArgs(1),
+		Use: "top RUN|FILE", Args: cobra.ExactArgs(1),
+		Short: "The functions that cost most, as go tool pprof -top shows them",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, err := f.files(cmd, args)
 			if err != nil {
@@ -107,7 +108,8 @@ func newTop(c cli.Console) *cobra.Command {
 func newDiff(c cli.Console) *cobra.Command {
 	var f flags
 	cmd := &cobra.Command{
-		Use: "diff BASE NOW", Short: "What an operation costs more or less in each function, as go tool pprof -diff_base shows it",
+		Use:   "diff BASE NOW",
+		Short: "What an operation costs more or less in each function, as go tool pprof -diff_base shows it",
 		Long: `What an operation costs more or less in each function: NOW less BASE, each a run directory or a file.
 Both are scaled to a million operations first, so that 1s is a microsecond an operation, and 1MB a byte.
 With --raw the files are taken as they are, and the numbers are those of go tool pprof -top -diff_base; a note says

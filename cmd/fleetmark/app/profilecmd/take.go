@@ -15,7 +15,9 @@ import (
 func newTake(c cli.Console) *cobra.Command {
 	quiet := false
 	cmd := &cobra.Command{
-		Use: "take DIR", Short: "Profiles of a push with this delivery package, as " + versus.BaselineProfiles + " has them, to hold against those",
+		Use: "take DIR",
+		Short: "Profiles of a push with this delivery package, as " + versus.BaselineProfiles +
+			" has them, to hold against those",
 		Long: `Takes eight CPU and eight allocation profiles of a push with this delivery package, as fleetmark baseline took those in
 ` + versus.BaselineProfiles + `, in some twenty seconds: with "fleetmark profile explain ` + versus.BaselineProfiles + ` DIR" a change is
 explained without running the old code. Allocations are counted one by one, and are the same on any machine.`,
@@ -40,7 +42,8 @@ explained without running the old code. Allocations are counted one by one, and 
 			if err != nil {
 				return fmt.Errorf("%s: %w", dir, err)
 			}
-			_, err = fmt.Fprintf(c.Out, "fleetmark profile explain %s %s\n", filepath.FromSlash(versus.BaselineProfiles), dir)
+			base := filepath.FromSlash(versus.BaselineProfiles)
+			_, err = fmt.Fprintf(c.Out, "fleetmark profile explain %s %s\n", base, dir)
 			return err
 		},
 	}
