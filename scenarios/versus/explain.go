@@ -17,8 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// ExplainOptions say how two sides are profiled.
-type ExplainOptions struct {
+// profileOptions say how two sides are profiled.
+type profileOptions struct {
 	Sides        Sides
 	Spec         scenarios.Spec
 	FleetCommand []string // the program and its arguments that lead to scenarios.ServeFleet
@@ -33,9 +33,7 @@ type ExplainOptions struct {
 	SampleIndex string
 
 	// Pairs is how often each side takes its turn, and Each how long a turn is. If Each is 0, it is
-	// DefaultExplainEach. If Pairs is 0, it is DefaultExplainPairs; for waits, of which all but the
-	// shortest are counted, it is waitPairs, and for allocations, in which there is no noise,
-	// exactPairs.
+	// turnTime. If Pairs is 0, it is the number of the kind below.
 	Pairs int
 	Each  time.Duration
 
@@ -53,38 +51,38 @@ type ExplainOptions struct {
 // hundred. A short turn meets the same machine as the other one of its pair; but to end a profile
 // costs a tenth of a second.
 const (
-	DefaultExplainPairs = 50
-	DefaultExplainEach  = 500 * time.Millisecond
+	turnTime = 500 * time.Millisecond
 
-	waitPairs  = 20
-	exactPairs = 8
+	cpuPairs   = 50
+	waitPairs  = 20 // all waits are counted but the shortest
+	exactPairs = 8  // of allocations, in which there is no noise
 )
 
-// An Explained says which functions differ. Profiles of a pair have the same index in BaseFiles and
+// An explained says which functions differ. Profiles of a pair have the same index in BaseFiles and
 // NowFiles.
-type Explained struct {
+type explained struct {
 	*profiles.Explanation
 	BaseFiles, NowFiles []string
 }
 
 // withDefaults returns the options with values for those that are zero.
-func (o ExplainOptions) withDefaults() (ExplainOptions, error) {
+func (o profileOptions) withDefaults() (profileOptions, error) {
 	if o.Kind == "" {
 		o.Kind = profiles.CPU
 	}
 	pairs, ok := map[profiles.Kind]int{
-		profiles.CPU: DefaultExplainPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs,
+		profiles.CPU: cpuPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs,
 	}[o.Kind]
 	if !ok {
 		return o, fmt.Errorf("explain: profiles of kind %s: want %s, %s or %s",
 			o.Kind, profiles.CPU, profiles.Block, profiles.Allocs)
 	}
-	o.Pairs, o.Each = cmp.Or(o.Pairs, pairs), cmp.Or(o.Each, DefaultExplainEach)
+	o.Pairs, o.Each = cmp.Or(o.Pairs, pairs), cmp.Or(o.Each, turnTime)
 	return o, nil
 }
 
-// Explain profiles both sides in turns, and says of which functions the cost differs.
-func Explain(ctx context.Context, o ExplainOptions) (_ *Explained, finally error) {
+// explain profiles both sides in turns, and says of which functions the cost differs.
+func explain(ctx context.Context, o profileOptions) (_ *explained, finally error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -113,7 +111,7 @@ func Explain(ctx context.Context, o ExplainOptions) (_ *Explained, finally error
 		}
 		o.progress(n)
 	}
-	e := &Explained{}
+	e := &explained{}
 	if e.BaseFiles, err = profiles.Find(filepath.Join(o.Dir, sideBase), o.Kind); err != nil {
 		return nil, err
 	}
@@ -126,8 +124,8 @@ func Explain(ctx context.Context, o ExplainOptions) (_ *Explained, finally error
 	return e, err
 }
 
-// Take profiles the base's side alone, into Dir.
-func Take(ctx context.Context, o ExplainOptions) (finally error) {
+// takeProfiles profiles the base's side alone, into Dir.
+func takeProfiles(ctx context.Context, o profileOptions) (finally error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return err
@@ -147,7 +145,7 @@ func Take(ctx context.Context, o ExplainOptions) (finally error) {
 }
 
 // progress says that so many pairs are done.
-func (o ExplainOptions) progress(done int) {
+func (o profileOptions) progress(done int) {
 	if o.Progress != nil {
 		o.Progress(done, o.Pairs)
 	}
@@ -155,7 +153,7 @@ func (o ExplainOptions) progress(done int) {
 
 // start starts a fleet and a driver for each side, which are programs, and warms these up. done
 // ends them.
-func (o ExplainOptions) start(
+func (o profileOptions) start(
 	ctx context.Context, sides map[string]string,
 ) (drivers map[string]*driver, done func() error, err error) {
 	var closers []func() error
@@ -206,7 +204,7 @@ func (o ExplainOptions) start(
 }
 
 // take profiles a driver for one turn.
-func (o ExplainOptions) take(ctx context.Context, d *driver, dir string, n int) error {
+func (o profileOptions) take(ctx context.Context, d *driver, dir string, n int) error {
 	_, err := d.ask(ctx, request{Profile: &profileRequest{Dir: dir, Kind: o.Kind, Number: n, Nanoseconds: o.Each}})
 	return err
 }

@@ -164,11 +164,11 @@ func tree(tb testing.TB, work string) (root, program string) {
 	return root, program
 }
 
-func explainOptions(tb testing.TB, base, now string, kind profiles.Kind) ExplainOptions {
+func explainOptions(tb testing.TB, base, now string, kind profiles.Kind) profileOptions {
 	tb.Helper()
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(tb, err)
-	return ExplainOptions{
+	return profileOptions{
 		Sides: Sides{Base: base, Now: now}, Spec: spec, FleetCommand: []string{base, "fleet", "--driven"}, Dir: tb.TempDir(), Kind: kind,
 		Own: []string{"github.com/fleetmark/fleetmark/"},
 	}
@@ -187,7 +187,7 @@ func BenchmarkExplainPlanted(b *testing.B) {
 			program := s.build(b, root, b.TempDir())
 			o := explainOptions(b, asItStands, program, profiles.CPU)
 			o.Seed = uint64(i)
-			e, err := Explain(b.Context(), o)
+			e, err := explain(b.Context(), o)
 			require.NoError(b, err)
 			// The rest of the difference is what a longer push does to everything else.
 			ns := took(b, program)
@@ -224,7 +224,7 @@ func BenchmarkExplainNothing(b *testing.B) {
 		for i := range 20 {
 			o := explainOptions(b, asItStands, asItStands, profiles.CPU)
 			o.Seed = uint64(i)
-			e, err := Explain(b.Context(), o)
+			e, err := explain(b.Context(), o)
 			require.NoError(b, err)
 			if len(e.Causes)+len(e.Functions) > 0 {
 				named++
@@ -255,8 +255,8 @@ func TestPlantedIsFound(t *testing.T) {
 		s.statement, s.imports = "_ = make([]byte, plantedSize)", ""
 		t.Run(s.name, func(t *testing.T) {
 			o := explainOptions(t, asItStands, s.build(t, root, t.TempDir()), profiles.Allocs)
-			o.Each = DefaultExplainEach / 5
-			e, err := Explain(t.Context(), o)
+			o.Each = turnTime / 5
+			e, err := explain(t.Context(), o)
 			require.NoError(t, err)
 			require.NotEmpty(t, e.Causes, "%+v", e.Total)
 			c := e.Causes[0]
@@ -269,8 +269,8 @@ func TestPlantedIsFound(t *testing.T) {
 		s := slowdowns()[0]
 		s.statement, s.imports = "plantedLock.Lock(); plantedHold(); plantedLock.Unlock()", ""
 		o := explainOptions(t, asItStands, s.build(t, root, t.TempDir()), profiles.Block)
-		o.Each, o.Within = DefaultExplainEach/5, []string{ofDelivery}
-		e, err := Explain(t.Context(), o)
+		o.Each, o.Within = turnTime/5, []string{ofDelivery}
+		e, err := explain(t.Context(), o)
 		require.NoError(t, err)
 		require.NotEmpty(t, e.Causes, "%+v", e.Total)
 		c := e.Causes[0]

@@ -43,7 +43,7 @@ func (r *runner) layouts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var p Pair
+		var p blockPair
 		var invalid []judge.Reason
 		err = r.withDrivers(ctx, base, now, func() (err error) {
 			p, invalid, err = r.layout(ctx, specs)
@@ -81,7 +81,7 @@ func (r *runner) layouts(ctx context.Context) error {
 
 // layout measures the drivers of one layout. It returns reasons if what it measured can't be
 // believed.
-func (r *runner) layout(ctx context.Context, specs []int) (all Pair, invalid []judge.Reason, err error) {
+func (r *runner) layout(ctx context.Context, specs []int) (all blockPair, invalid []judge.Reason, err error) {
 	if err := r.warmUp(ctx, specs); err != nil {
 		return all, nil, err
 	}

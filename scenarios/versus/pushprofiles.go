@@ -56,14 +56,14 @@ func TakePushProfiles(ctx context.Context, o PushProfileOptions) (err error) {
 		kind profiles.Kind
 		each time.Duration
 	}{{profiles.CPU, pushProfileTime}, {profiles.Allocs, pushProfileTime / 10}} {
-		e := ExplainOptions{
+		e := profileOptions{
 			Sides: Sides{Base: o.FleetCommand[0]}, Spec: spec, FleetCommand: o.FleetCommand,
 			Dir: work.Path, Kind: k.kind, Pairs: pushProfiles, Each: k.each, Stderr: o.Stderr,
 		}
 		if o.Progress != nil {
 			e.Progress = func(done, of int) { o.Progress(k.kind, done, of) }
 		}
-		if err := Take(ctx, e); err != nil {
+		if err := takeProfiles(ctx, e); err != nil {
 			return err
 		}
 		files, err := profiles.Find(work.Path, k.kind)

@@ -125,15 +125,15 @@ func classifySlowdown(j *judge.Judgement, row judge.Row) (waits, works bool) {
 	return row.Ratio.Estimate > waitRatio*cpu.Ratio.Estimate, true
 }
 
-// LogInterval is how often a function that takes profiles logs how many it has taken.
-const LogInterval = 5 * time.Second
+// logInterval is how often a function that takes profiles logs how many it has taken.
+const logInterval = 5 * time.Second
 
 // LogPairs returns a function that logs how many pairs of profiles are done, every few seconds and
 // at the end.
 func LogPairs(log func(string)) func(done, of int) {
 	last := time.Now()
 	return func(done, of int) {
-		if time.Since(last) >= LogInterval || done == of {
+		if time.Since(last) >= logInterval || done == of {
 			last = time.Now()
 			log(fmt.Sprintf("%d of %d pairs of profiles", done, of))
 		}
@@ -150,7 +150,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 	if n.kind == profiles.Block { // else it is mostly the harness, which waits for the next operation
 		within = deliveryFunctions()
 	}
-	e, err := Explain(ctx, ExplainOptions{
+	e, err := explain(ctx, profileOptions{
 		Sides: o.Sides, Spec: n.spec, FleetCommand: o.FleetCommand, Dir: dir, Kind: n.kind, SampleIndex: n.sample,
 		Own: own, Within: within, Seed: o.Seed, Stderr: o.Stderr, Plant: o.Plant, Progress: LogPairs(log),
 	})

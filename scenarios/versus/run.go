@@ -47,7 +47,6 @@ type Options struct {
 
 	Stderr   io.Writer      // where the fleet's process writes its errors
 	Progress func(Progress) // is called after each pair; may be nil
-	Pair     func(Pair)     // is called with each pair that counts; may be nil
 }
 
 // DefaultBudget leaves time to build in two minutes.
@@ -63,8 +62,8 @@ type Progress struct {
 	Elapsed, Budget time.Duration
 }
 
-// A Pair is what one pair measured: the blocks of either side.
-type Pair struct{ Base, Now [][]results.Record }
+// A blockPair is what one pair measured: the blocks of either side.
+type blockPair struct{ Base, Now [][]results.Record }
 
 // An Outcome is what a comparison measured, and the judgement of it.
 type Outcome struct {
@@ -324,9 +323,6 @@ func (r *runner) pair(ctx context.Context) (invalid []judge.Reason, err error) {
 	}
 	r.outcome.Base = appendBlocks(r.outcome.Base, p.Base, 2*r.test.Pairs())
 	r.outcome.Now = appendBlocks(r.outcome.Now, p.Now, 2*r.test.Pairs())
-	if r.o.Pair != nil {
-		r.o.Pair(p)
-	}
 	return nil, r.test.Add(p.Base, p.Now)
 }
 
@@ -336,8 +332,8 @@ func (r *runner) pair(ctx context.Context) (invalid []judge.Reason, err error) {
 // ledger says against its client.
 func (r *runner) blocks(
 	ctx context.Context, specs []int,
-) (p Pair, good bool, contradicted []judge.Reason, err error) {
-	p, good = Pair{Base: make([][]results.Record, 2), Now: make([][]results.Record, 2)}, true
+) (p blockPair, good bool, contradicted []judge.Reason, err error) {
+	p, good = blockPair{Base: make([][]results.Record, 2), Now: make([][]results.Record, 2)}, true
 	for _, i := range specs {
 		turns := []*driver{r.base, r.now, r.now, r.base}
 		if r.random.IntN(2) == 1 {

@@ -103,7 +103,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, names []string) error {
 			cmd, rest, err := root.Find(names)
 			if err != nil {
-				return &cli.ExitError{Code: cli.ExitUsage, Text: err.Error()}
+				return cli.Usagef("%v", err)
 			}
 			if len(rest) > 0 {
 				return cli.NoSuchCommand(cmd, rest)

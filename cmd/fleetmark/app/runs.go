@@ -40,11 +40,11 @@ listed with why, whatever the filter.`,
 			var err error
 			if since != "" {
 				if filter.Since, err = parseSince(since, time.Now()); err != nil {
-					return &cli.ExitError{Code: cli.ExitUsage, Text: "--since " + err.Error()}
+					return cli.Usagef("--since %v", err)
 				}
 			}
 			if err := filter.Check(); err != nil {
-				return &cli.ExitError{Code: cli.ExitUsage, Text: "--" + err.Error()}
+				return cli.Usagef("--%v", err)
 			}
 			runs, err := rundir.List(folder, filter)
 			if err != nil {

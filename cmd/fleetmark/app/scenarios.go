@@ -25,9 +25,7 @@ func newScenarios(c cli.Console) *cobra.Command {
 				all = append(all, s)
 			}
 			if asJSON {
-				enc := json.NewEncoder(c.Out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(all)
+				return c.PrintJSON(all)
 			}
 			t := texttable.Table{
 				Header: []string{"scenario", "description"}, Fold: []texttable.Fold{{}, {Cut: 1, End: true}}, Headless: true,
