@@ -170,7 +170,6 @@ func hostilePage() Page {
 	b.Scenarios[0].Command, b.Scenarios[0].WorkloadDigest = evil, evil
 	w := NewSection("evil", "Evil `c` | <b>")
 	w.Text("Text: %s", evil)
-	w.Heading(evil)
 	w.Table("lr", []string{evil, "n"}, [][]string{{evil, evil}})
 	w.Commands(strings.ReplaceAll(evil, "<!--", "<!-"))
 	w.Figure(evil, 1)

@@ -15,7 +15,6 @@ func TestSectionWriter(t *testing.T) {
 	w.Commands("fleetmark run", "fleetmark baseline")
 	w.Command("All of *it* with", "fleetmark run '`'")
 	w.Command("Measured with", "go test "+strings.Repeat("x", 100))
-	w.Heading("More")
 	w.Figure("push ns", 1.5)
 	s, err := w.Section()
 	require.NoError(t, err)
@@ -26,7 +25,7 @@ func TestSectionWriter(t *testing.T) {
 | push\| | ` + "`a\\|*b`" + ` |
 | verify |         |
 
-` + "```sh\n  fleetmark run\n  fleetmark baseline\n```\n\nAll of \\*it\\* with ``fleetmark run '`'``.\n\nMeasured with\n`go test " + strings.Repeat("x", 100) + "`.\n\n### More"}, s)
+` + "```sh\n  fleetmark run\n  fleetmark baseline\n```\n\nAll of \\*it\\* with ``fleetmark run '`'``.\n\nMeasured with\n`go test " + strings.Repeat("x", 100) + "`."}, s)
 }
 
 // No line of a paragraph begins as anything but text, wherever it is broken.

@@ -28,12 +28,6 @@ func (w *SectionWriter) Text(format string, args ...any) {
 	w.body.WriteString(wrap(markdown.Escape(fmt.Sprintf(format, args...))) + "\n")
 }
 
-// Heading adds a heading below the section's own.
-func (w *SectionWriter) Heading(text string) {
-	w.separate()
-	w.body.WriteString("### " + markdown.Escape(text) + "\n")
-}
-
 // Table adds a table. align has an l or r for each column. A cell between backticks is code, as are
 // several such texts with a comma between them.
 func (w *SectionWriter) Table(align string, header []string, rows [][]string) {
