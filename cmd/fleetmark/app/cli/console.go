@@ -1,7 +1,8 @@
 // Package cli holds what the commands of fleetmark have in common: the streams they read and write,
-// what kind of terminal those are, errors with an exit code, checks of flags, and the files that
-// flags such as --html name, with the reports that go there. It knows nothing of what the commands
-// do.
+// what kind of terminal those are, checks of flags, the files that flags such as --html name with the
+// reports that go there, the scenarios that several of them run, and errors with an exit code.
+// [CodeOf] is the only place where a verdict becomes an exit code. The package knows nothing of what a
+// single command does.
 package cli
 
 import (

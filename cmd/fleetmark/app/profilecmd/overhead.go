@@ -37,7 +37,7 @@ and a service that is profiled in production, are slower by.`,
 			})
 			view.Close()
 			if unmeasured, ok := errors.AsType[*versus.OverheadError](err); ok {
-				return cli.VerdictError(unmeasured.Verdict, OverheadText(unmeasured))
+				return cli.VerdictError(unmeasured.Verdict, overheadText(unmeasured))
 			}
 			if err != nil {
 				return err
@@ -52,8 +52,8 @@ and a service that is profiled in production, are slower by.`,
 	return cmd
 }
 
-// OverheadText returns a line that says why the overhead of profiling couldn't be measured.
-func OverheadText(err *versus.OverheadError) string {
+// overheadText returns a line that says why the overhead of profiling couldn't be measured.
+func overheadText(err *versus.OverheadError) string {
 	if err.Judgement == nil {
 		return err.Error() + ": allow more time (--budget)"
 	}
