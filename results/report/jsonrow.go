@@ -96,7 +96,7 @@ func newSummaryJSON(s *results.Summary, samples []float64, form rowsForm) *summa
 	return d
 }
 
-// A reasonJSON is a [judge.Reason]. Only its code says which parameters it has, so one that is 0 is
+// A reasonJSON is a [judge.Reason]. Its code says which parameters it has; those that are zero are
 // left out.
 type reasonJSON struct {
 	Code   judge.Code            `json:"code"`
@@ -121,7 +121,7 @@ type rowKeyJSON struct {
 	Unit     string `json:"unit"`
 }
 
-// newReasonsJSON returns reasons without the zero ones, which explain nothing.
+// newReasonsJSON leaves out zero reasons, which explain nothing.
 func newReasonsJSON(reasons ...judge.Reason) (list []reasonJSON) {
 	for _, r := range reasons {
 		if r.Code == "" {

@@ -159,7 +159,7 @@ func (e *eta) describe(count string) string {
 		parts = append(parts, remainingText(seconds))
 	}
 	if e.live.Invalid != "" && !e.ended {
-		parts = append(parts, e.live.Invalid)
+		parts = append(parts, plaintext.Line(e.live.Invalid))
 	}
 	return strings.Join(append(parts, extraTexts(e.live)...), "  ")
 }

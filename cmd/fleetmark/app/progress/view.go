@@ -99,7 +99,7 @@ type lineView struct {
 
 // println writes a line. It ignores errors, since the run doesn't depend on its log.
 func (l *lineView) println(s scenarios.Step, text string) {
-	_, _ = fmt.Fprintf(l.w, "%s %s %d/%d: %s\n", s.Scenario, s.Kind, s.Number, s.Of, text)
+	_, _ = fmt.Fprintf(l.w, "%s %s %d/%d: %s\n", s.Scenario, s.Kind, s.Number, s.Of, plaintext.Line(text))
 }
 
 // Preparing implements scenarios.Watcher.

@@ -44,3 +44,14 @@ func TestLineView(t *testing.T) {
 		"",
 	}, strings.Split(log.String(), "\n"))
 }
+
+// Nothing that a device said acts on the terminal.
+func TestLineView_controlCharacters(t *testing.T) {
+	var log bytes.Buffer
+	l := New(&log, Lines)
+	s := scenarios.Step{Scenario: "rollout", Kind: scenarios.Timed, Number: 1, Of: 1}
+	l.Begin(s)
+	l.Progress(s, scenarios.Live{Invalid: "device 3: \x1b]0;title\x07\nfoo", Elapsed: LineInterval})
+	require.Contains(t, log.String(), "device 3: \uFFFD]0;title\uFFFD foo\n")
+	require.NotContains(t, log.String(), "\x1b")
+}
