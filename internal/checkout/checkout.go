@@ -44,14 +44,14 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// A Repository is a git repository with a working tree.
-type Repository struct {
-	Root string // the top directory of the working tree, without symbolic links
+// A repository is a git repository with a working tree.
+type repository struct {
+	root string // the top directory of the working tree, without symbolic links
 }
 
-// Find returns the repository that contains the directory dir. Errors are [*Error], or the
+// findRepository returns the repository that contains the directory dir. Errors are [*Error], or the
 // context's.
-func Find(ctx context.Context, dir string) (*Repository, error) {
+func findRepository(ctx context.Context, dir string) (*repository, error) {
 	out, err := git(ctx, dir, nil, "rev-parse", "--show-toplevel")
 	root := strings.TrimRight(out, "\r\n")
 	if err == nil && root == "" {
@@ -64,15 +64,15 @@ func Find(ctx context.Context, dir string) (*Repository, error) {
 		return nil, &Error{Problem: "the repository's directory can't be read (" + err.Error() + ")",
 			Want: "run it in a checkout of the source", Err: err}
 	}
-	return &Repository{Root: root}, nil
+	return &repository{root: root}, nil
 }
 
-// Commit returns the full hash of the commit that ref names, such as "main" or "HEAD~1".
-func (r *Repository) Commit(ctx context.Context, ref string) (string, error) {
+// commit returns the full hash of the commit that ref names, such as "main" or "HEAD~1".
+func (r *repository) commit(ctx context.Context, ref string) (string, error) {
 	if ref == "" || strings.HasPrefix(ref, "-") {
 		return "", &Error{Problem: fmt.Sprintf("revision %q", ref), Want: "want a revision such as main or HEAD~1"}
 	}
-	commit, err := git(ctx, r.Root, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
+	commit, err := git(ctx, r.root, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
 	if err != nil {
 		return "", explain(ctx, err, fmt.Sprintf("no such revision here: %q", ref),
 			"want a commit, branch or tag; a shallow clone lacks most (git fetch --unshallow)")
@@ -80,10 +80,10 @@ func (r *Repository) Commit(ctx context.Context, ref string) (string, error) {
 	return strings.TrimSpace(commit), nil
 }
 
-// Changed returns the files of the working tree that differ from HEAD or aren't in it, as paths
+// changed returns the files of the working tree that differ from HEAD or aren't in it, as paths
 // from the root, without ignored files.
-func (r *Repository) Changed(ctx context.Context) ([]string, error) {
-	out, err := git(ctx, r.Root, nil, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+func (r *repository) changed(ctx context.Context) ([]string, error) {
+	out, err := git(ctx, r.root, nil, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
 	if err != nil {
 		return nil, explain(ctx, err, "git status failed", "run it by hand and see what is wrong")
 	}
@@ -98,13 +98,13 @@ func (r *Repository) Changed(ctx context.Context) ([]string, error) {
 
 // differs returns the files of the working tree that differ from a commit or aren't in it, as
 // sorted paths from the root.
-func (r *Repository) differs(ctx context.Context, commit string) ([]string, error) {
+func (r *repository) differs(ctx context.Context, commit string) ([]string, error) {
 	var files []string
 	for _, args := range [][]string{
 		{"diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", commit, "--"},
 		{"ls-files", "--others", "--exclude-standard", "-z"},
 	} {
-		out, err := git(ctx, r.Root, nil, args...)
+		out, err := git(ctx, r.root, nil, args...)
 		if err != nil {
 			return nil, explain(ctx, err, fmt.Sprintf("git %s failed", args[0]), "run it by hand and see what is wrong")
 		}
@@ -114,9 +114,9 @@ func (r *Repository) differs(ctx context.Context, commit string) ([]string, erro
 	return files, nil
 }
 
-// Write writes all files of a commit below dir, which it creates. It returns an error if git can't
+// write writes all files of a commit below dir, which it creates. It returns an error if git can't
 // write all of them.
-func (r *Repository) Write(ctx context.Context, commit, dir string) (err error) {
+func (r *repository) write(ctx context.Context, commit, dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (r *Repository) Write(ctx context.Context, commit, dir string) (err error) 
 		{"checkout-index", "--all", "--quiet", "--prefix=" + filepath.ToSlash(dir) + "/"},
 	} {
 		args = append([]string{"-c", "core.sparseCheckout=false"}, args...)
-		if _, err := git(ctx, r.Root, []string{"GIT_INDEX_FILE=" + index}, args...); err != nil {
+		if _, err := git(ctx, r.root, []string{"GIT_INDEX_FILE=" + index}, args...); err != nil {
 			return explain(ctx, err, fmt.Sprintf("commit %.12s can't be written out", commit),
 				"see that the clone is whole (git fsck) and the disk has room")
 		}

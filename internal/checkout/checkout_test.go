@@ -52,18 +52,18 @@ func TestWriteWritesEveryFileOfTheCommit(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "untracked file"), []byte("u"), 0o644))
 	status := run(t, dir, "status", "--porcelain")
 
-	r, err := Find(t.Context(), filepath.Join(dir, "sub dir"))
+	r, err := findRepository(t.Context(), filepath.Join(dir, "sub dir"))
 	require.NoError(t, err)
-	require.Equal(t, dir, r.Root)
-	got, err := r.Commit(t.Context(), "HEAD~1")
+	require.Equal(t, dir, r.root)
+	got, err := r.commit(t.Context(), "HEAD~1")
 	require.NoError(t, err)
 	require.Equal(t, old, got)
-	changed, err := r.Changed(t.Context())
+	changed, err := r.changed(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"a.go", "untracked file"}, changed)
 
 	to := filepath.Join(t.TempDir(), "with space", "base")
-	require.NoError(t, r.Write(t.Context(), old, to))
+	require.NoError(t, r.write(t.Context(), old, to))
 	for name, want := range map[string]string{"a.go": "one", "sub dir/b.txt": "b", "hidden.txt": "export-ignore hides it from git archive"} {
 		text, err := os.ReadFile(filepath.Join(to, name))
 		require.NoError(t, err)
@@ -79,46 +79,46 @@ func TestWriteOfASparseCheckoutIsWhole(t *testing.T) {
 	dir := repository(t, map[string]string{"in/a": "a", "out/b": "b"})
 	run(t, dir, "sparse-checkout", "set", "in")
 	require.NoFileExists(t, filepath.Join(dir, "out", "b"))
-	r, err := Find(t.Context(), dir)
+	r, err := findRepository(t.Context(), dir)
 	require.NoError(t, err)
-	c, err := r.Commit(t.Context(), "HEAD")
+	c, err := r.commit(t.Context(), "HEAD")
 	require.NoError(t, err)
 	to := filepath.Join(t.TempDir(), "base")
-	require.NoError(t, r.Write(t.Context(), c, to))
+	require.NoError(t, r.write(t.Context(), c, to))
 	require.FileExists(t, filepath.Join(to, "out", "b"))
 }
 
 func TestErrorsSayWhatToDo(t *testing.T) {
 	dir := repository(t, map[string]string{"a": "a"})
-	r, err := Find(t.Context(), dir)
+	r, err := findRepository(t.Context(), dir)
 	require.NoError(t, err)
 	for ref, want := range map[string]string{
 		"nonesuch": "no such revision", "": "want a revision such as", "-x": "want a revision such as", "HEAD~7": "no such revision",
 	} {
-		_, err := r.Commit(t.Context(), ref)
+		_, err := r.commit(t.Context(), ref)
 		var e *Error
 		require.ErrorAs(t, err, &e, ref)
 		require.ErrorContains(t, err, want, ref)
 		require.NotContains(t, err.Error(), "\n", ref)
 	}
-	_, err = Find(t.Context(), t.TempDir())
+	_, err = findRepository(t.Context(), t.TempDir())
 	require.ErrorContains(t, err, "no git repository here")
 
 	bare := t.TempDir()
 	run(t, bare, "init", "-q", "--bare")
-	_, err = Find(t.Context(), bare)
+	_, err = findRepository(t.Context(), bare)
 	require.Error(t, err)
 
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = r.Commit(gone, "HEAD")
+	_, err = r.commit(gone, "HEAD")
 	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorIs(t, r.Write(gone, "HEAD", filepath.Join(t.TempDir(), "x")), context.Canceled)
+	require.ErrorIs(t, r.write(gone, "HEAD", filepath.Join(t.TempDir(), "x")), context.Canceled)
 }
 
 func TestGitIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)
-	_, err := Find(t.Context(), dir)
+	_, err := findRepository(t.Context(), dir)
 	require.EqualError(t, err, "git is not installed, or not in PATH: install it: the other revision comes from there")
 }

@@ -46,20 +46,20 @@ func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := Find(ctx, dir)
+	r, err := findRepository(ctx, dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	commit, err := r.Commit(ctx, ref)
+	commit, err := r.commit(ctx, ref)
 	if err != nil {
 		return nil, nil, err
 	}
-	head, err := r.Commit(ctx, "HEAD")
+	head, err := r.commit(ctx, "HEAD")
 	if err != nil {
 		return nil, nil, err
 	}
-	now = &Tree{Side: Now, Root: r.Root, Dir: dir, Commit: head}
-	if now.Changed, err = r.Changed(ctx); err != nil {
+	now = &Tree{Side: Now, Root: r.root, Dir: dir, Commit: head}
+	if now.Changed, err = r.changed(ctx); err != nil {
 		return nil, nil, err
 	}
 	differs, err := r.differs(ctx, commit)
@@ -67,12 +67,12 @@ func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err erro
 		return nil, nil, err
 	}
 	now.Differs = differs
-	rel, err := filepath.Rel(r.Root, dir)
+	rel, err := filepath.Rel(r.root, dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	root := filepath.Join(into, "tree")
-	if err := r.Write(ctx, commit, root); err != nil {
+	if err := r.write(ctx, commit, root); err != nil {
 		return nil, nil, err
 	}
 	// A go command that is killed leaves its temporary files behind, so they go where the caller
@@ -83,7 +83,7 @@ func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err erro
 	}
 	now.Env = []string{"GOTMPDIR=" + temporary}
 	base = &Tree{Side: Base, Root: root, Commit: commit, Differs: differs, Env: slices.Clone(now.Env)}
-	if err := placeOutsiders(base, r.Root, rel); err != nil {
+	if err := placeOutsiders(base, r.root, rel); err != nil {
 		return nil, nil, err
 	}
 	base.Dir = filepath.Join(base.Root, rel)

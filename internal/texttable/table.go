@@ -136,7 +136,7 @@ func (t Table) cells(l Layout, row []string) []string {
 	shown := make([]string, len(l.columns))
 	for at, i := range l.columns {
 		if i < len(row) {
-			shown[at] = Shorten(row[i], l.widths[at], t.fold(i).End)
+			shown[at] = shorten(row[i], l.widths[at], t.fold(i).End)
 		}
 	}
 	return shown

@@ -13,9 +13,9 @@ func measure() displaywidth.Options { return displaywidth.Options{ControlSequenc
 // Width returns how many columns of a terminal a line of text occupies.
 func Width(s string) int { return measure().String(s) }
 
-// Shorten returns s if it occupies at most width columns. Otherwise it returns as much of s as
+// shorten returns s if it occupies at most width columns. Otherwise it returns as much of s as
 // fits, with an ellipsis in place of the end or of the middle. It keeps color sequences.
-func Shorten(s string, width int, end bool) string {
+func shorten(s string, width int, end bool) string {
 	if Width(s) <= width {
 		return s
 	}

@@ -40,7 +40,7 @@ func TestShorten(t *testing.T) {
 		{"\x1b[31mabcdefgh\x1b[0m", 5, true, "\x1b[31mabcd…\x1b[0m"},
 		{"abc", 1, false, "…"},
 	} {
-		got := Shorten(test.text, test.width, test.end)
+		got := shorten(test.text, test.width, test.end)
 		require.Equal(t, test.want, got, "%q in %d", test.text, test.width)
 	}
 }
@@ -53,7 +53,7 @@ func FuzzShorten(f *testing.F) {
 		if width < 1 || width > 1000 {
 			return
 		}
-		got := Shorten(text, width, end)
+		got := shorten(text, width, end)
 		require.LessOrEqual(t, Width(got), width, "%q in %d", text, width)
 		if Width(text) <= width {
 			require.Equal(t, text, got)

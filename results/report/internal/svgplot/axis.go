@@ -19,9 +19,6 @@ func NewSpan(values ...float64) Span {
 	return s
 }
 
-// Empty reports whether the span holds no value.
-func (s Span) Empty() bool { return s.Low > s.High }
-
 // Include widens the span to hold the values. It ignores infinities and NaN.
 func (s *Span) Include(values ...float64) {
 	for _, v := range values {
@@ -51,7 +48,7 @@ func (s Span) Padded(share float64) Span {
 // Drawable reports whether the span can be mapped onto a canvas: it isn't empty, and floating-point
 // arithmetic on its ends doesn't overflow.
 func (s Span) Drawable() bool {
-	return !s.Empty() && math.Abs(s.Low) < 1e300 && math.Abs(s.High) < 1e300
+	return s.Low <= s.High && math.Abs(s.Low) < 1e300 && math.Abs(s.High) < 1e300
 }
 
 // IsFinite reports whether x is neither an infinity nor NaN.
