@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// repository makes a git repository with one commit of the files.
-func repository(t *testing.T, files map[string]string) string {
+// newRepository makes a git repository with one commit of the files.
+func newRepository(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func run(t *testing.T, dir string, args ...string) string {
 }
 
 func TestWriteWritesEveryFileOfTheCommit(t *testing.T) {
-	dir := repository(t, map[string]string{
+	dir := newRepository(t, map[string]string{
 		"a.go": "one", "sub dir/b.txt": "b", "hidden.txt": "export-ignore hides it from git archive",
 		".gitattributes": "hidden.txt export-ignore\n",
 	})
@@ -76,7 +76,7 @@ func TestWriteWritesEveryFileOfTheCommit(t *testing.T) {
 }
 
 func TestWriteOfASparseCheckoutIsWhole(t *testing.T) {
-	dir := repository(t, map[string]string{"in/a": "a", "out/b": "b"})
+	dir := newRepository(t, map[string]string{"in/a": "a", "out/b": "b"})
 	run(t, dir, "sparse-checkout", "set", "in")
 	require.NoFileExists(t, filepath.Join(dir, "out", "b"))
 	r, err := findRepository(t.Context(), dir)
@@ -89,7 +89,7 @@ func TestWriteOfASparseCheckoutIsWhole(t *testing.T) {
 }
 
 func TestErrorsSayWhatToDo(t *testing.T) {
-	dir := repository(t, map[string]string{"a": "a"})
+	dir := newRepository(t, map[string]string{"a": "a"})
 	r, err := findRepository(t.Context(), dir)
 	require.NoError(t, err)
 	for ref, want := range map[string]string{

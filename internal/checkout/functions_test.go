@@ -26,7 +26,7 @@ func TestFunctions(t *testing.T) {
 		files[side+"/x.go"] = strings.Replace(names, "%s", "dep", 1)
 		files[side+"/sub/x.go"] = strings.Replace(names, "%s", "sub", 1)
 	}
-	dir := repository(t, files)
+	dir := newRepository(t, files)
 	commit(t, dir, map[string]string{"go.mod": strings.ReplaceAll(files["go.mod"], "./one", "./two")})
 	base, now, err := Pair(t.Context(), dir, "HEAD~1", t.TempDir())
 	require.NoError(t, err)
