@@ -2,12 +2,130 @@ package baselinepage
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
+
+// maxSummaryRows bounds the operations that the summary shows.
+const maxSummaryRows = 8
+
+// summary answers a reviewer's first questions: what does an operation cost, against which limit,
+// and are the targets met?
+type summary struct {
+	heading
+	fromPage
+}
+
+func (*summary) write(w *baseline.SectionWriter, c content) {
+	targets := c.evaluate()
+	if len(targets) > 0 {
+		text := countTargets(targets)
+		var unmet []string
+		for _, t := range targets {
+			if t.state == targetUnmet {
+				unmet = append(unmet, fmt.Sprintf("%s is %s, wanted %s", t.Name, t.format(t.value), t.limit()))
+			}
+		}
+		if len(unmet) > 0 {
+			text += ": " + strings.Join(unmet, "; ")
+		}
+		w.Text("%s.", text)
+	}
+	c.summarizeBenchmarks(w, targets)
+	if text := c.summarizeScenarios(); text != "" {
+		w.Text("%s", text)
+	}
+}
+
+// summarizeBenchmarks writes the Go benchmarks that are no references, each figure beside its
+// target.
+func (c content) summarizeBenchmarks(w *baseline.SectionWriter, targets []evaluatedTarget) {
+	byFigure := map[string]evaluatedTarget{}
+	for _, t := range targets {
+		byFigure[t.Figure] = t
+	}
+	var rows [][]string
+	omitted := 0
+	for _, r := range c.benchmarkRows() {
+		if r.isReference {
+			continue
+		}
+		if len(rows) == maxSummaryRows {
+			omitted++
+			continue
+		}
+		figure := benchmarksName + "/" + r.id + " "
+		// beside returns the text of a figure with its target, if it has one, in parentheses.
+		beside := func(text, name string) string {
+			t, ok := byFigure[figure+name]
+			switch {
+			case !ok:
+				return text
+			case t.state == targetForOtherMachine:
+				return fmt.Sprintf("%s (%s on %s)", text, t.limit(), t.Machine)
+			}
+			return fmt.Sprintf("%s (%s)", text, t.limit())
+		}
+		cell := func(unit string) string {
+			s, ok := r.Unit(unit)
+			if !ok {
+				return ""
+			}
+			if t, ok := byFigure[figure+unit]; ok {
+				return beside(t.format(s.Median), unit)
+			}
+			return results.FormatValue(s.Median, unit)
+		}
+		ratio := ""
+		if r.ratio > 0 {
+			ratio = beside(formatFigure(r.ratio, project.FormFactor), "ratio")
+		}
+		rows = append(rows, []string{
+			r.Name, cell(results.UnitMean), ratio, cell(results.UnitAllocations), cell(results.UnitBytes),
+			cell(results.UnitThroughput),
+		})
+	}
+	if len(rows) == 0 {
+		return
+	}
+	w.Text("What one operation costs, by the Go benchmark of that name, and how that compares with its " +
+		"reference, which does the least that the same work could take. In parentheses what is wanted:")
+	w.Table("lrrrrr", []string{"operation", "time", "to its reference", "allocs/op", "B/op", "MB/s"}, rows)
+	if omitted > 0 {
+		w.Text("And %d more, under Go benchmarks.", omitted)
+	}
+}
+
+// summarizeScenarios returns how fast each scenario was, by its first operation that has a rate.
+func (c content) summarizeScenarios() string {
+	var parts []string
+	for _, s := range c.page.Scenarios {
+		medians := results.Medians(s.Records)
+		for _, op := range []string{"deliver", "push", "verify"} {
+			rate, ok := medians[op][results.UnitRate]
+			if !ok {
+				continue
+			}
+			text := fmt.Sprintf("%s: %s %s", s.Name, op, results.Rate.Format(rate))
+			for _, unit := range []string{results.UnitP50, results.UnitP99} {
+				if v, ok := medians[op][unit]; ok {
+					text += ", " + strings.TrimSuffix(unit, "-ns/op") + " " + results.FormatValue(v, unit)
+				}
+			}
+			parts = append(parts, text)
+			break
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Under load, scenario " + strings.Join(parts, "; scenario ") + "."
+}
 
 // A targetState says whether a figure meets its target.
 type targetState int
@@ -139,4 +257,57 @@ func countTargets(targets []evaluatedTarget) string {
 		}
 	}
 	return text
+}
+
+// antiPatterns are mistakes that tests guard against, as fleetmark.yaml lists them.
+type antiPatterns struct {
+	heading
+	fromPage
+}
+
+func (*antiPatterns) write(w *baseline.SectionWriter, c content) {
+	patterns := c.project.Config.AntiPatterns
+	if len(patterns) == 0 {
+		w.Text("There are none: %s.", lacks(c.project, "anti_patterns"))
+		return
+	}
+	w.Text("Mistakes that are easily made here, and the tests that fail when one is.")
+	var rows [][]string
+	var names []string
+	packages := map[string]bool{}
+	for _, p := range patterns {
+		rows = append(rows, []string{p.Name, "`" + strings.Join(p.Tests, "`, `") + "`"})
+		for _, test := range p.Tests {
+			pkg, name, _ := strings.Cut(test, ".")
+			packages["./"+pkg] = true
+			names = append(names, strings.TrimPrefix(name, "Test"))
+		}
+	}
+	w.Table("ll", []string{"anti-pattern", "tests"}, rows)
+	slices.Sort(names)
+	w.Text("All of them at once:")
+	w.Commands(fmt.Sprintf("go test -run '^Test(%s)$' %s", strings.Join(slices.Compact(names), "|"),
+		strings.Join(slices.Sorted(maps.Keys(packages)), " ")))
+}
+
+// again lists the commands that measure again.
+type again struct {
+	heading
+	fromPage
+}
+
+func (*again) write(w *baseline.SectionWriter, c content) {
+	w.Text("Each section ends with its command. The whole page, with its optimization history kept, is measured " +
+		"again by the first of these; the second says whether it may still be believed.")
+	w.Commands("fleetmark baseline", "fleetmark baseline --check")
+	if len(c.project.Config.Commands) == 0 {
+		return
+	}
+	w.Text("Single operations, in the root of the repository:")
+	var lines []string
+	for _, command := range c.project.Config.Commands {
+		lines = append(lines, "# "+command.Name)
+		lines = append(lines, command.Run...)
+	}
+	w.Commands(lines...)
 }

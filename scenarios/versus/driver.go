@@ -1,15 +1,21 @@
 package versus
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/childproc"
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -127,4 +133,173 @@ func (d *driver) lastWords() string {
 		return d.child.Err().Error()
 	}
 	return "without a word"
+}
+
+// protocol is the version of what the gate and its drivers speak. A driver with another one is
+// refused.
+const protocol = 3
+
+// An order is the first line on a driver's standard input. It isn't among the driver's arguments
+// because it holds a token, and anybody on the machine can read those.
+type order struct {
+	Protocol int    `json:"protocol"`
+	Work     []work `json:"work"`
+
+	EveryAllocation bool `json:"every_allocation,omitempty"` // in profiles, rather than a sample
+}
+
+// A work is one scenario and the fleet for it.
+type work struct {
+	Spec    json.RawMessage `json:"spec"`
+	Fleet   string          `json:"fleet"`
+	Control string          `json:"control"`
+	Token   string          `json:"token"`
+	CA      string          `json:"ca,omitempty"`
+
+	Machine string `json:"machine,omitempty"` // goes into profiles
+}
+
+// A request is any later line. Its fields are obeyed in their order.
+type request struct {
+	Plant    *scenarios.Plant `json:"plant,omitempty"`
+	Measure  bool             `json:"measure,omitempty"` // a block
+	Profile  *profileRequest  `json:"profile,omitempty"`
+	Scenario int              `json:"scenario,omitempty"` // an index of the order's work
+}
+
+// A profileRequest asks for a profile of a scenario under way.
+type profileRequest struct {
+	Dir         string        `json:"dir"`
+	Kind        profiles.Kind `json:"kind"`
+	Number      int           `json:"number"`
+	Nanoseconds time.Duration `json:"nanoseconds"`
+}
+
+// An answer is a driver's line for the order, and for each request.
+type answer struct {
+	Protocol int              `json:"protocol"`
+	Records  []results.Record `json:"records,omitempty"`
+	Invalid  []string         `json:"invalid,omitempty"`
+
+	Contradicted bool   `json:"contradicted,omitempty"` // the client was, by the fleet's ledger
+	Error        string `json:"error,omitempty"`        // why nothing was measured
+}
+
+// Serve is a driver: it reads an order and requests from in, and answers each on out, until in or
+// ctx ends.
+func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	decoder, encoder := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
+	var o order
+	if err := decoder.Decode(&o); err != nil {
+		return &scenarios.UsageError{What: "drive: standard input holds no order; it is for the gate, which starts it"}
+	}
+	if o.Protocol != protocol {
+		return encoder.Encode(answer{Protocol: protocol, Error: fmt.Sprintf("it speaks protocol %d, not %d",
+			protocol, o.Protocol)})
+	}
+	if o.EveryAllocation {
+		defer func(before int) { runtime.MemProfileRate = before }(runtime.MemProfileRate)
+		// What the process allocated until now was sampled. Profiles are differences, without that.
+		runtime.MemProfileRate = 1
+	}
+	var all blocks
+	for _, w := range o.Work {
+		b, err := w.open(ctx)
+		if err != nil {
+			return errors.Join(err, all.close(), encoder.Encode(answer{Protocol: protocol, Error: err.Error()}))
+		}
+		all = append(all, b)
+	}
+	return errors.Join(serve(ctx, all, decoder, encoder), all.close())
+}
+
+// open prepares the scenario.
+func (w work) open(ctx context.Context) (*scenarios.Blocks, error) {
+	var spec scenarios.Spec
+	strict := json.NewDecoder(bytes.NewReader(w.Spec)) // without a field it would be another scenario
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&spec); err != nil {
+		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
+	}
+	return scenarios.OpenBlocks(ctx, scenarios.Options{
+		Spec: spec, Fleet: w.Fleet, FleetControl: w.Control, FleetToken: w.Token, FleetCA: w.CA,
+		Machine: results.Machine{Identity: w.Machine},
+	})
+}
+
+// blocks are the scenarios of an order.
+type blocks []*scenarios.Blocks
+
+// plant makes the client worse.
+func (all blocks) plant(p scenarios.Plant) {
+	for _, b := range all {
+		b.Plant(p)
+	}
+}
+
+// measure measures a block of one scenario.
+func (all blocks) measure(ctx context.Context, scenario int) answer {
+	a := answer{Protocol: protocol}
+	if scenario < 0 || scenario >= len(all) {
+		a.Error = fmt.Sprintf("it has no scenario %d, of %d", scenario, len(all))
+		return a
+	}
+	block, err := all[scenario].Measure(ctx)
+	if err != nil {
+		a.Error = err.Error()
+		return a
+	}
+	a.Records, a.Invalid, a.Contradicted = block.Records, block.Invalid, block.Contradicted
+	return a
+}
+
+// profile takes a profile of one scenario.
+func (all blocks) profile(ctx context.Context, scenario int, p *profileRequest) answer {
+	a := answer{Protocol: protocol}
+	if scenario < 0 || scenario >= len(all) {
+		a.Error = fmt.Sprintf("it has no scenario %d, of %d", scenario, len(all))
+		return a
+	}
+	cfg := profiles.Config{Kinds: []profiles.Kind{p.Kind}}
+	if err := all[scenario].Profile(ctx, p.Dir, p.Number, p.Nanoseconds, cfg); err != nil {
+		a.Error = err.Error()
+	}
+	return a
+}
+
+// close ends all scenarios.
+func (all blocks) close() (err error) {
+	for _, b := range all {
+		err = errors.Join(err, b.Close())
+	}
+	return err
+}
+
+// serve answers requests.
+func serve(ctx context.Context, all blocks, decoder *json.Decoder, encoder *json.Encoder) error {
+	if err := encoder.Encode(answer{Protocol: protocol}); err != nil {
+		return err
+	}
+	for {
+		var r request
+		switch err := decoder.Decode(&r); {
+		case errors.Is(err, io.EOF), ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return fmt.Errorf("drive: standard input: %w", err)
+		}
+		if r.Plant != nil {
+			all.plant(*r.Plant)
+		}
+		a := answer{Protocol: protocol}
+		switch {
+		case r.Measure:
+			a = all.measure(ctx, r.Scenario)
+		case r.Profile != nil:
+			a = all.profile(ctx, r.Scenario, r.Profile)
+		}
+		if err := encoder.Encode(a); err != nil {
+			return err
+		}
+	}
 }

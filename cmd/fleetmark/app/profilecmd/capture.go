@@ -1,16 +1,22 @@
 package profilecmd
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // AuthorizationVariable is the environment variable with the Authorization header for the profiled
@@ -80,4 +86,104 @@ func emptyReason(k profiles.Kind) string {
 		return "nobody waited, or the service doesn't call runtime.SetBlockProfileRate"
 	}
 	return "the service was idle"
+}
+
+func newTake(c cli.Console) *cobra.Command {
+	quiet := false
+	cmd := &cobra.Command{
+		Use: "take DIR",
+		Short: "Profiles of a push with this delivery package, as " + versus.BaselineProfiles +
+			" has them, to hold against those",
+		Long: `Takes eight CPU and eight allocation profiles of a push with this delivery package, as fleetmark baseline took those in
+` + versus.BaselineProfiles + `, in some twenty seconds: with "fleetmark profile explain ` + versus.BaselineProfiles + ` DIR" a change is
+explained without running the old code. Allocations are counted one by one, and are the same on any machine.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := args[0]
+			if files, err := os.ReadDir(dir); err == nil && len(files) > 0 {
+				return cli.Usagef("%s: holds something already: name a new directory", dir)
+			}
+			fleet, err := cli.FleetCommand()
+			if err != nil {
+				return err
+			}
+			err = versus.TakePushProfiles(cmd.Context(), versus.PushProfileOptions{
+				FleetCommand: fleet, Dir: dir, Stderr: c.Err,
+				Progress: func(kind profiles.Kind, done, of int) {
+					if !quiet {
+						fmt.Fprintf(c.Err, "%s: %d of %d\n", kind, done, of)
+					}
+				},
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", dir, err)
+			}
+			base := filepath.FromSlash(versus.BaselineProfiles)
+			_, err = fmt.Fprintf(c.Out, "fleetmark profile explain %s %s\n", base, dir)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&quiet, "no-progress", false, "show no progress")
+	return cmd
+}
+
+func newOverhead(c cli.Console) *cobra.Command {
+	var budget time.Duration
+	asJSON, quiet := false, false
+	cmd := &cobra.Command{
+		Use: "overhead", Short: "What a CPU profile at 100 Hz costs a push here: with and without it, by turns",
+		Long: `Measures what a CPU profile at 100 Hz costs the program that it is taken of, on this machine: pushes with and without it, by
+turns of a fraction of a second, as gate --base does. Timed repetitions are never profiled: this is what profiled ones,
+and a service that is profiled in production, are slower by.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cli.CheckBetween("budget", budget, time.Second, 24*time.Hour); err != nil {
+				return err
+			}
+			fleet, err := cli.FleetCommand()
+			if err != nil {
+				return err
+			}
+			view := progress.NewLine(c.Err, quiet)
+			list, err := versus.MeasureOverhead(cmd.Context(), versus.Options{
+				FleetCommand: fleet, Budget: budget, Seed: 1, Stderr: c.Err, Progress: view.Progress,
+			})
+			view.Close()
+			if unmeasured, ok := errors.AsType[*versus.OverheadError](err); ok {
+				return cli.VerdictError(unmeasured.Verdict, overheadText(unmeasured))
+			}
+			if err != nil {
+				return err
+			}
+			return showOverhead(list, asJSON, c)
+		},
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().DurationVar(&budget, "budget", time.Minute, "how long is measured at most")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&quiet, "no-progress", false, "show no progress")
+	return cmd
+}
+
+// overheadText returns a line that says why the overhead of profiling couldn't be measured.
+func overheadText(err *versus.OverheadError) string {
+	if err.Judgement == nil {
+		return err.Error() + ": allow more time (--budget)"
+	}
+	return err.Error() + ": " + report.Sentence(err.Judgement)
+}
+
+// showOverhead prints how a profile changes each metric.
+func showOverhead(list []versus.Overhead, asJSON bool, c cli.Console) error {
+	if asJSON {
+		return c.PrintJSON(list)
+	}
+	var page bytes.Buffer
+	for _, o := range list {
+		estimate, low, high := o.Percent()
+		fmt.Fprintf(&page, "%-9s %+.1f%% (%+.1f to %+.1f) with a CPU profile, %d pairs of blocks\n",
+			o.Unit, estimate, low, high, o.Pairs)
+	}
+	_, err := c.Out.Write(page.Bytes())
+	return err
 }

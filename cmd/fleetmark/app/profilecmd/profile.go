@@ -4,13 +4,18 @@
 package profilecmd
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // New returns the command profile with its subcommands.
@@ -142,4 +147,100 @@ percentage is then a difference of shares, and any two profiles of a kind can be
 	f.addJSON(cmd)
 	cmd.MarkFlagsMutuallyExclusive("by-line", "json")
 	return cmd
+}
+
+func newExplain(c cli.Console) *cobra.Command {
+	var f flags
+	var o profiles.ExplainOptions
+	cmd := &cobra.Command{
+		Use:   "explain BASE NOW",
+		Short: "The functions that made an operation dearer or cheaper, each with its share and how sure that is",
+		Long: `The functions that made an operation dearer or cheaper between two runs: of each whose change is real, by how much, which
+share of the whole difference that is, with its 95% interval, the lines, what it calls, and who calls it. Says nothing
+where nothing is real. Both runs want five profiled repetitions at least, and eight are better:
+fleetmark run --profiled 8.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(o.Own) == 0 {
+				o.Own = versus.OwnFunctions()
+			}
+			files, err := f.files(cmd, args)
+			if err != nil {
+				return err
+			}
+			o.Kind, o.SampleIndex = f.top.Kind, f.top.SampleIndex
+			e, err := profiles.Explain(cmd.Context(), files[0], files[1], o)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return c.PrintJSON(e)
+			}
+			return e.WriteText(c.Out)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringSliceVar(&o.Own, "own", nil,
+		"beginnings of the functions that may be the cause (default: those of this module)")
+	cmd.Flags().StringSliceVar(&o.Within, "within", nil,
+		"count only stacks with a function that begins so, such as the package that waits (default: all)")
+	cmd.Flags().BoolVar(&o.Paired, "paired", false, "the repetitions of both took turns")
+	cmd.Flags().Float64Var(&o.Alpha, "alpha", 0, "the chance that anything is named where nothing changed (0: 1%)")
+	cmd.Flags().IntVar(&o.Causes, "causes", 0, "how many are shown (0: 10)")
+	f.addJSON(cmd)
+	return cmd
+}
+
+// topTable returns pprof's table of functions, without rows. A narrow table leaves out sums and
+// shares, which follow from the other columns.
+func topTable() texttable.Table {
+	return texttable.Table{
+		Header: []string{"flat", "flat%", "sum%", "cum", "cum%", "function"}, Align: "rrrrrl", Ruleless: true,
+		Fold: []texttable.Fold{{}, {Rank: 1}, {Rank: 3}, {}, {Rank: 2}, {Cut: 1}},
+	}
+}
+
+var (
+	topHead = regexp.MustCompile(`(?m)^ +flat +flat% +sum% +cum +cum%\n`)
+	topRow  = regexp.MustCompile(`^ *(\S+) +(\S+) +(\S+) +(\S+) +(\S+)  (.*)$`)
+)
+
+// writeTop writes the text that write prints, which ends in pprof's table of functions. If the
+// table is wider than width, writeTop narrows it.
+func writeTop(w io.Writer, width int, write func(io.Writer) error) error {
+	if width <= 0 {
+		return write(w)
+	}
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		return err
+	}
+	head := topHead.FindIndex(text.Bytes())
+	if head == nil {
+		_, err := w.Write(text.Bytes())
+		return err
+	}
+	t := topTable()
+	wide := false
+	for line := range strings.Lines(string(text.Bytes()[head[1]:])) {
+		line = strings.TrimRight(line, "\n")
+		cells := topRow.FindStringSubmatch(line)
+		if cells == nil { // it isn't pprof's table
+			wide = false
+			break
+		}
+		wide = wide || texttable.Width(line) > width
+		t.Rows = append(t.Rows, cells[1:])
+	}
+	if !wide {
+		_, err := w.Write(text.Bytes())
+		return err
+	}
+	var page bytes.Buffer
+	page.Write(text.Bytes()[:head[0]])
+	if err := (texttable.Style{Width: width}).Write(&page, t); err != nil {
+		return err
+	}
+	_, err := w.Write(page.Bytes())
+	return err
 }

@@ -1,15 +1,138 @@
 package progress
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
+
+const (
+	statusLogInterval = 5       // statusIntervals between two lines in a log
+	maxDevicesCounted = 100_000 // devices of a larger fleet aren't counted by stage, which would take too long
+)
+
+// WatchFleet shows the status of a fleet on w until ctx is done: on a terminal in a line that
+// changes every second, otherwise in a line every few seconds in which something happened. If quiet
+// is set, it shows nothing.
+func WatchFleet(ctx context.Context, f *mockfleet.Fleet, w io.Writer, quiet bool) {
+	watchFleet(ctx, f, newFleetView(w, quiet))
+}
+
+// A fleetView shows the status of a fleet.
+type fleetView interface {
+	// show shows text. changed says whether something has happened since the last call.
+	show(text string, changed bool)
+	close()
+}
+
+func newFleetView(w io.Writer, quiet bool) fleetView {
+	switch {
+	case quiet:
+		return noFleetView{}
+	case cli.CanRedraw(w):
+		return newStatusLine(w)
+	}
+	return &logLines{w: w}
+}
+
+// noFleetView shows nothing.
+type noFleetView struct{}
+
+func (noFleetView) show(string, bool) {}
+func (noFleetView) close()            {}
+
+// logLines writes every fifth text to a log if something has happened.
+type logLines struct {
+	w       io.Writer
+	calls   int
+	pending bool // something happened since the last line
+}
+
+// show writes text if it is time. It ignores errors, since the fleet doesn't depend on its log.
+func (l *logLines) show(text string, changed bool) {
+	l.calls++
+	l.pending = l.pending || changed
+	if l.pending && l.calls%statusLogInterval == 0 {
+		l.pending = false
+		_, _ = fmt.Fprintln(l.w, text)
+	}
+}
+
+func (l *logLines) close() {}
+
+func watchFleet(ctx context.Context, f *mockfleet.Fleet, view fleetView) {
+	tick := time.NewTicker(statusInterval)
+	defer tick.Stop()
+	defer view.close()
+	before := f.Status()
+	for {
+		select {
+		case <-tick.C:
+			now := f.Status()
+			var stages map[mockfleet.Stage]int
+			if f.Devices() <= maxDevicesCounted {
+				stages = sumStages(f.Groups())
+			}
+			changed := now.Requests != before.Requests || now.Health.Saturated != before.Health.Saturated
+			view.show(fleetText(before, now, stages), changed)
+			before = now
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sumStages returns how many devices of all groups are at each stage.
+func sumStages(groups []mockfleet.GroupStatus) map[mockfleet.Stage]int {
+	sum := map[mockfleet.Stage]int{}
+	for _, g := range groups {
+		for stage, n := range g.Stages {
+			sum[stage] += n
+		}
+	}
+	return sum
+}
+
+// fleetText describes the status now of a fleet, with its rates since the status before. stages may
+// be nil.
+func fleetText(before, now mockfleet.Status, stages map[mockfleet.Stage]int) string {
+	seconds := (now.Uptime - before.Uptime).Seconds()
+	perSecond := func(after, before uint64) float64 {
+		if seconds <= 0 || after < before { // it was reset meanwhile
+			return 0
+		}
+		return float64(after-before) / seconds
+	}
+	var b strings.Builder
+	b.WriteString(plaintext.Thousands(now.Devices) + " devices, " + plaintext.Thousands(now.Updated) + " updated")
+	for _, stage := range mockfleet.Stages() {
+		if n := stages[stage]; n > 0 && stage != mockfleet.StageIdle && stage != mockfleet.StageRunning {
+			b.WriteString(", " + plaintext.Thousands(n) + " " + string(stage))
+		}
+	}
+	requests := rateText(perSecond(now.Requests, before.Requests))
+	b.WriteString(" | " + plaintext.Thousands(now.Connections) + " connections, " + requests + " requests")
+	if now.Injected > 0 {
+		b.WriteString(", " + rateText(perSecond(now.Injected, before.Injected)) + " faults")
+	}
+	fmt.Fprintf(&b, " | CPU %.0f%%", 100*now.Health.CPUFraction)
+	if now.Health.Saturated {
+		for i, p := range now.Health.Problems {
+			b.WriteString([]string{" | the bottleneck: ", "; "}[min(i, 1)] + p.Text)
+		}
+	}
+	return b.String()
+}
 
 // statusInterval is the time between two texts about the status of a fleet.
 const statusInterval = time.Second
@@ -87,5 +210,73 @@ func (s *Steps) Show(doing string, n, of int) {
 func (s *Steps) Close() {
 	if s.line != nil {
 		s.line.close()
+	}
+}
+
+// A Line shows the progress of a comparison: on a terminal in a line that is overwritten, otherwise
+// in a line every few seconds.
+type Line struct {
+	Prefix string // begins every line
+
+	w         io.Writer
+	terminal  bool
+	quiet     bool
+	printedAt time.Duration // elapsed when the last line of a log was written
+	open      bool          // the cursor is at the end of a line that will be overwritten
+}
+
+// NewLine returns a Line on w. If quiet is set, it shows nothing.
+func NewLine(w io.Writer, quiet bool) *Line {
+	return &Line{w: w, terminal: cli.IsTerminal(w), quiet: quiet}
+}
+
+// Println writes a line that isn't overwritten.
+func (l *Line) Println(text string) {
+	if l.quiet {
+		return
+	}
+	l.Close()
+	_, _ = fmt.Fprintf(l.w, "%s%s\n", l.Prefix, text) // the comparison doesn't depend on its log
+}
+
+// Progress shows the progress of a comparison of two builds.
+func (l *Line) Progress(p versus.Progress) {
+	what := fmt.Sprintf("%d pairs", p.Pairs)
+	if p.Layouts > 0 {
+		what = fmt.Sprintf("layout %d of the code", p.Layouts)
+	}
+	text := fmt.Sprintf("%s, %.0f s of %.0f s at most", what, p.Elapsed.Seconds(), p.Budget.Seconds())
+	if p.Dropped > 0 {
+		text += fmt.Sprintf(", %d dropped", p.Dropped)
+	}
+	l.Update(text, p.Elapsed)
+}
+
+// Update shows text about a comparison that has run for the elapsed time. On a terminal it replaces
+// the last text.
+func (l *Line) Update(text string, elapsed time.Duration) {
+	if l.quiet {
+		return
+	}
+	text = l.Prefix + text
+	if l.terminal {
+		_, _ = fmt.Fprintf(l.w, "\r\x1b[K%s", text)
+		l.open = true
+		return
+	}
+	if elapsed < l.printedAt {
+		l.printedAt = 0 // another comparison has begun
+	}
+	if elapsed-l.printedAt >= LineInterval {
+		_, _ = fmt.Fprintln(l.w, text)
+		l.printedAt = elapsed
+	}
+}
+
+// Close leaves the line on the screen. More lines may follow.
+func (l *Line) Close() {
+	if l.open {
+		_, _ = fmt.Fprintln(l.w)
+		l.open = false
 	}
 }
