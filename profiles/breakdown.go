@@ -3,9 +3,7 @@ package profiles
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -92,12 +90,12 @@ func breakDown(p *profile.Profile, objects, bytes int, opts BreakdownOptions) *B
 		n, size := sample.Value[objects], sample.Value[bytes]
 		b.Objects += n
 		b.Bytes += size
-		lines := stackLines(sample)
-		share := &b.Components[claim(lines, opts.Components)]
+		stack := frames(sample.Location...)
+		share := &b.Components[claim(stack, opts.Components)]
 		share.Objects += n
 		share.Bytes += size
 
-		site := siteOf(lines, opts.Caller)
+		site := siteOf(stack, opts.Caller)
 		i, ok := at[site]
 		if !ok {
 			i = len(b.Sites)
@@ -111,26 +109,13 @@ func breakDown(p *profile.Profile, objects, bytes int, opts BreakdownOptions) *B
 	return b
 }
 
-// stackLines are a sample's functions from the innermost out, inlined ones included.
-func stackLines(s *profile.Sample) []profile.Line {
-	var lines []profile.Line
-	for _, location := range s.Location {
-		for _, line := range location.Line {
-			if line.Function != nil {
-				lines = append(lines, line)
-			}
-		}
-	}
-	return lines
-}
-
-// claim is the index of the component that a stack belongs to; their number: none.
-func claim(lines []profile.Line, components []Component) int {
-	for _, line := range lines {
+// claim returns the index of the component that a stack belongs to, or their number if there is none.
+func claim(stack []frame, components []Component) int {
+	for _, f := range stack {
 		best, length := len(components), 0
 		for i, c := range components {
 			for _, prefix := range c.Prefixes {
-				if len(prefix) > length && strings.HasPrefix(line.Function.Name, prefix) {
+				if len(prefix) > length && strings.HasPrefix(f.function, prefix) {
 					best, length = i, len(prefix)
 				}
 			}
@@ -143,23 +128,19 @@ func claim(lines []profile.Line, components []Component) int {
 }
 
 // siteOf names where a stack allocated: the innermost function that isn't the runtime's
-// own, and who wanted it.
-func siteOf(lines []profile.Line, caller string) (s Site) {
-	for _, line := range lines {
-		if s.Function == "" && !strings.HasPrefix(line.Function.Name, "runtime.") {
-			s.Function, s.Place = line.Function.Name, place(line)
+// own, and its caller.
+func siteOf(stack []frame, caller string) (s Site) {
+	for _, f := range stack {
+		if s.Function == "" && f.file != "" && !strings.HasPrefix(f.function, "runtime.") {
+			s.Function, s.Place = f.function, f.place()
 		}
-		if caller != "" && strings.HasPrefix(line.Function.Name, caller) {
-			s.Caller, s.Place = line.Function.Name, place(line)
+		if caller != "" && strings.HasPrefix(f.function, caller) {
+			s.Caller, s.Place = f.function, f.place()
 			break
 		}
 	}
 	s.Function = cmp.Or(s.Function, "runtime")
 	return s
-}
-
-func place(line profile.Line) string {
-	return path.Base(line.Function.Filename) + ":" + strconv.FormatInt(line.Line, 10)
 }
 
 // largest keeps the n largest sites and sums up the others.

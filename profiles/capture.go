@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
@@ -66,12 +65,12 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("profile capture %d: not started: %w", repetition, context.Cause(ctx))
 	}
-	if !capturing.tryAcquire() {
+	if !capturing.TryAcquire(1) {
 		return nil, fmt.Errorf("profile capture %d: %w", repetition, ErrBusy)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		capturing.release()
-		return nil, fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
+	if err := makeDirectory(dir); err != nil {
+		capturing.Release(1)
+		return nil, err
 	}
 	c := &Capture{
 		cfg:        cfg,
@@ -85,7 +84,7 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 	c.restore, c.memoryRate = c.setRates(), runtime.MemProfileRate
 	if err := c.begin(); err != nil {
 		c.restore()
-		capturing.release()
+		capturing.Release(1)
 		return nil, fmt.Errorf("profile capture %d: %w", repetition, err)
 	}
 	if c.takes(Goroutine) {
@@ -116,10 +115,8 @@ func (c *Capture) Stop() ([]File, error) {
 // Label adds a label that wasn't known at [Start], such as how many operations there were
 // ([OperationsLabel]). It has the bounds of [Config].Labels, and must come before Stop.
 func (c *Capture) Label(key, value string) error {
-	labels := maps.Clone(c.cfg.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
+	labels := map[string]string{}
+	maps.Copy(labels, c.cfg.Labels)
 	labels[key] = value
 	if err := checkLabels(labels); err != nil {
 		return err
@@ -239,7 +236,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 }
 
 func (c *Capture) finish() {
-	defer capturing.release()
+	defer capturing.Release(1)
 	defer uncounted()()
 
 	// First what the load is still there for, then the profilers that cost, then
@@ -268,14 +265,12 @@ func (c *Capture) finish() {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", k, Unsymbolized, err))
 			continue
 		}
-		p.Comments = append(p.Comments, c.cfg.comments()...)
-		p.Comments = append(p.Comments, c.taken(k)...)
-		path := filepath.Join(c.dir, fileName(k, c.repetition))
-		if err := writeProfile(path, k, p); err != nil {
+		file, err := store(c.dir, k, c.repetition, p, append(comments(c.cfg.Labels), c.taken(k)...))
+		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		c.files = append(c.files, File{Kind: k, Repetition: c.repetition, Path: path, Samples: len(p.Sample)})
+		c.files = append(c.files, file)
 	}
 	errs = append(errs, c.writeTrace(), syncDir(c.dir))
 	c.err = errors.Join(errs...)

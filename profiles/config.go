@@ -128,13 +128,12 @@ func notKeyRune(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
 }
 
-// comments are the labels as a profile carries them.
-func (cfg Config) comments() []string {
-	comments := make([]string, 0, len(cfg.Labels))
-	for _, key := range slices.Sorted(maps.Keys(cfg.Labels)) {
-		comments = append(comments, key+"="+cfg.Labels[key])
+// comments returns labels as a profile carries them.
+func comments(labels map[string]string) (list []string) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		list = append(list, key+"="+labels[key])
 	}
-	return comments
+	return list
 }
 
 // Labels reads back what [Config].Labels put into a profile. Where repetitions with different

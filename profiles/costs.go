@@ -2,10 +2,7 @@ package profiles
 
 import (
 	"context"
-	"fmt"
 	"slices"
-
-	"github.com/google/pprof/profile"
 )
 
 // costs are what an operation cost in each repetition, in every function.
@@ -56,52 +53,32 @@ const (
 
 func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs, error) {
 	c := &costs{at: map[part]int{}, detail: map[detail][]float64{}}
-	var first *profile.Profile
 	var accounts []float64
 	var counted, worth float64
-	for i, path := range files {
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
-		}
-		p, err := Load(path)
-		if err != nil {
-			return nil, err
-		}
-		if err := checkKind(path, p, opts.Kind); err != nil {
-			return nil, err
-		}
-		if err := checkDrawn(path, p); err != nil {
-			return nil, err
-		}
-		if first == nil {
-			first = p
-		} else if !sameTypes(first, p) {
-			return nil, &FileError{Path: path, Problem: OtherKind, Err: fmt.Errorf("it counts %s, they %s", typeNames(p), typeNames(first))}
-		}
-		column, err := TopOptions{Kind: opts.Kind, SampleIndex: opts.SampleIndex}.column(p)
-		if err != nil {
-			return nil, &FileError{Path: path, Problem: NoSuchNumber, Err: err}
-		}
-		if momentary(p.SampleType[column].Type) {
-			return nil, &FileError{Path: path, Problem: OfAMoment,
+	top := TopOptions{Kind: opts.Kind, SampleIndex: opts.SampleIndex}
+	err := eachFile(ctx, files, top, func(path string, s *stackSet) error {
+		c.sample, c.unit = s.about.SampleType[s.column].Type, s.about.SampleType[s.column].Unit
+		if momentary(c.sample) {
+			return &FileError{Path: path, Problem: OfAMoment,
 				Advice: "explain a kind that counts what was done, such as allocs; fleetmark profile diff --raw subtracts this one"}
 		}
-		operations := Operations(p)
-		if operations == 0 {
-			return nil, &FileError{Path: path, Problem: NoOperations,
+		if s.operations == 0 {
+			return &FileError{Path: path, Problem: NoOperations,
 				Advice: "capture it with --operations, or compare shares with fleetmark profile diff --normalize"}
 		}
-		c.sample, c.unit = p.SampleType[column].Type, p.SampleType[column].Unit
-		n, sum := events(p, column)
+		n, sum := s.events()
 		counted, worth = counted+n, worth+sum
-		c.operations = append(c.operations, float64(operations))
-		labels := Labels(p)
+		labels := Labels(s.about)
 		c.machines, c.with, c.sampled = append(c.machines, labels[MachineLabel]), append(c.with, labels[WithLabel]), append(c.sampled, labels[SampledLabel])
-		c.total = append(c.total, 0)
-		c.add(p, column, i, len(files), opts)
+		c.operations, c.total = append(c.operations, float64(s.operations)), append(c.total, 0)
+		c.add(s, len(c.total)-1, len(files), opts)
 		if c.sample == "cpu" && len(opts.Within) == 0 {
-			accounts = append(accounts, float64(number(p, ProcessorLabel))/float64(operations))
+			accounts = append(accounts, float64(number(s.about, ProcessorLabel))/float64(s.operations))
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(accounts) == len(files) && !slices.Contains(accounts, 0) {
 		c.total, c.accounted = accounts, true
@@ -112,27 +89,34 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 	return c, nil
 }
 
-// events counts what a profile counts, and what that comes to: a sample and 10 ms of a processor at 100 Hz.
-func events(p *profile.Profile, column int) (n, sum float64) {
-	if p.SampleType[column].Unit == "nanoseconds" && p.PeriodType != nil && p.PeriodType.Type == "cpu" && p.Period > 0 {
+// events returns how many events a profile counts, and what they come to. At 100 Hz it is one sample, and 10 ms
+// of a processor.
+func (s *stackSet) events() (n, sum float64) {
+	p := s.about
+	if p.SampleType[s.column].Unit == "nanoseconds" && p.PeriodType != nil && p.PeriodType.Type == "cpu" && p.Period > 0 {
 		return 1, float64(p.Period) // also where there are none
 	}
-	for _, s := range p.Sample { // the first column counts events in every kind
-		n, sum = n+float64(s.Value[0]), sum+float64(s.Value[column])
-	}
-	return n, sum
+	sums := s.sums()
+	return sums[0], sums[s.column] // the first column counts events in every kind
 }
 
-// add takes in the profile of repetition i, of so many.
-func (c *costs) add(p *profile.Profile, column, i, all int, opts ExplainOptions) {
+// add takes in the profile of repetition i of all.
+func (c *costs) add(s *stackSet, i, all int, opts ExplainOptions) {
+	at := make([][]frame, len(s.locations))
+	for j, l := range s.locations {
+		at[j] = frames(l)
+	}
 	var stack []frame
 	seen := map[string]bool{}
-	for _, s := range p.Sample {
-		v := float64(s.Value[column]) / c.operations[i]
-		if v == 0 || len(s.Location) == 0 {
+	for sample := range s.samples() {
+		v := float64(s.value(sample)) / c.operations[i]
+		stack = stack[:0]
+		for _, l := range s.stack(sample) {
+			stack = append(stack, at[l]...)
+		}
+		if v == 0 || len(stack) == 0 {
 			continue
 		}
-		stack = frames(s, stack)
 		if len(opts.Within) > 0 && owner(stack, opts.Within) < 0 {
 			continue
 		}

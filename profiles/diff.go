@@ -36,13 +36,11 @@ type DiffOptions struct {
 // A file that is missing, cut, of another kind, without samples or symbols, or without its number of
 // operations, is a [*FileError], and nothing is written.
 func Diff(ctx context.Context, w io.Writer, base, now []string, opts DiffOptions) error {
-	d, err := newDifference(ctx, base, now, opts)
+	t, notes, err := newDifference(ctx, base, now, opts, shownNames(opts.ByLine))
 	if err != nil {
 		return err
 	}
-	t := newTable(d.set, d.column, d.base, opts.TopOptions, shownNames(opts.ByLine))
-	t.saturated = t.saturated || d.saturated
-	if err := t.writeText(w, d.notes); err != nil {
+	if err := t.writeText(w, notes); err != nil {
 		return fmt.Errorf("profile diff: %w", err)
 	}
 	return nil
@@ -51,114 +49,84 @@ func Diff(ctx context.Context, w io.Writer, base, now []string, opts DiffOptions
 // DiffRows returns the functions that differ, in the order of [Diff], with their exact numbers, those that
 // Diff leaves out as noise too. The notes begin the text of Diff.
 func DiffRows(ctx context.Context, base, now []string, opts DiffOptions) (rows []Row, notes []string, err error) {
-	d, err := newDifference(ctx, base, now, opts)
+	t, notes, err := newDifference(ctx, base, now, opts, rawName)
 	if err != nil {
 		return nil, nil, err
 	}
-	t := newTable(d.set, d.column, d.base, opts.TopOptions, rawName)
-	t.saturated = t.saturated || d.saturated
-	return t.rows(0), append(t.notes(), d.notes...), nil
+	return t.rows(0), append(t.notes(), notes...), nil
 }
 
-// A difference is the samples of now, and from base on those of the base, negative.
-type difference struct {
-	set       *stackSet
-	column    int
-	base      int
-	saturated bool
-	notes     []string
-}
-
-func newDifference(ctx context.Context, base, now []string, opts DiffOptions) (*difference, error) {
-	b, n, column, err := bothSides(ctx, base, now, opts)
+// newDifference makes a table of the samples of now, and of the base's, negative.
+func newDifference(ctx context.Context, base, now []string, opts DiffOptions, name naming) (t *table, notes []string, err error) {
+	b, n, err := bothSides(ctx, base, now, opts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	d := &difference{set: n.stackSet, column: column, base: n.samples(), saturated: b.saturated || n.saturated}
-	d.notes = opts.notes(b, n, column)
+	notes = opts.notes(b, n)
 	for i, v := range b.values {
 		b.values[i] = -max(v, -math.MaxInt64)
 	}
-	d.set.append(b.stackSet, ofEither(n.about, b.about))
-	return d, d.set.dropFrames(now[0])
+	n.appendBase(b)
+	if err := n.dropFrames(now[0]); err != nil {
+		return nil, nil, err
+	}
+	return newTable(n, opts.TopOptions, name), notes, nil
 }
 
-// ofEither returns the comments of two sides, each once. What they count isn't counted together.
-func ofEither(n, b *profile.Profile) []string {
-	comments := slices.Clone(n.Comments)
-	for _, c := range b.Comments {
+// appendBase adds the samples of the base, with its comments that s lacks. What the comments count isn't
+// counted together.
+func (s *stackSet) appendBase(b *stackSet) {
+	comments := slices.Clone(s.about.Comments)
+	for _, c := range b.about.Comments {
 		if !slices.Contains(comments, c) {
 			comments = append(comments, c)
 		}
 	}
-	return comments
+	s.append(b, comments)
+	s.ofBase = b.samples()
 }
 
-// A oneSide is one of the two that are compared, scaled.
-type oneSide struct {
-	*stackSet
-	operations int64 // 0: not known
-	saturated  bool
-}
-
-// bothSides reads the two that are held against each other.
-func bothSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n *oneSide, column int, err error) {
+// bothSides reads the base and what is compared with it, each scaled as the options say.
+func bothSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n *stackSet, err error) {
 	if opts.Raw && opts.Normalize {
-		return nil, nil, 0, errors.New("profile diff: raw and normalized: want one of them")
+		return nil, nil, errors.New("profile diff: raw and normalized: want one of them")
 	}
-	if b, _, err = opts.side(ctx, base); err != nil {
-		return nil, nil, 0, err
+	if b, err = opts.side(ctx, base); err != nil {
+		return nil, nil, err
 	}
-	if n, column, err = opts.side(ctx, now); err != nil {
-		return nil, nil, 0, err
+	if n, err = opts.side(ctx, now); err != nil {
+		return nil, nil, err
 	}
 	if !sameTypes(b.about, n.about) {
-		return nil, nil, 0, otherKind(now[0], b.about, n.about)
+		err := fmt.Errorf("it counts %s, the base %s", typeNames(n.about), typeNames(b.about))
+		return nil, nil, &FileError{Path: now[0], Problem: OtherKind, Err: err}
 	}
 	if opts.Normalize {
-		ratios, of := b.sums(), n.sums()
-		for i := range ratios {
-			if of[i] == 0 {
-				ratios[i] = 0
-				continue
+		ratios := b.sums()
+		for i, sum := range n.sums() {
+			if sum == 0 {
+				ratios[i], sum = 0, 1
 			}
-			ratios[i] /= of[i]
+			ratios[i] /= sum
 		}
-		n.saturated = n.scale(ratios)
+		n.scale(ratios)
 	}
-	return b, n, column, nil
-}
-
-func otherKind(path string, base, now *profile.Profile) error {
-	err := fmt.Errorf("it counts %s, the base %s", typeNames(now), typeNames(base))
-	return &FileError{Path: path, Problem: OtherKind, Err: err}
+	return b, n, nil
 }
 
 // side reads one of the two: merged, checked, and of a million operations.
-func (o DiffOptions) side(ctx context.Context, files []string) (*oneSide, int, error) {
-	s := &oneSide{}
-	set, column, err := gather(ctx, files, o.TopOptions, func(path string, f *stackSet) error {
-		if err := o.checkOperations(path, f.about); err != nil {
-			return err
-		}
-		s.operations, _ = addSaturated(s.operations, Operations(f.about))
-		return f.checkDrawn(path)
-	})
+func (o DiffOptions) side(ctx context.Context, files []string) (*stackSet, error) {
+	s, err := gather(ctx, files, o.TopOptions, o.checkOperations)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	s.stackSet = set
-	if set.samples() == 0 {
-		return nil, 0, &FileError{Path: files[0], Problem: NoSamples}
+	if s.samples() == 0 {
+		return nil, &FileError{Path: files[0], Problem: NoSamples}
 	}
 	if o.perOperation() {
-		ratios := make([]float64, set.columns())
-		for i := range ratios {
-			ratios[i] = perOperations / float64(s.operations)
-		}
-		s.saturated = set.scale(ratios)
+		s.scale(slices.Repeat([]float64{perOperations / float64(s.operations)}, s.columns()))
 	}
-	return s, column, nil
+	return s, nil
 }
 
 func (o DiffOptions) perOperation() bool { return !o.Raw && !o.Normalize }
@@ -178,11 +146,11 @@ func (o DiffOptions) checkOperations(path string, p *profile.Profile) error {
 }
 
 // notes says what the numbers are of where they aren't of operations.
-func (o DiffOptions) notes(b, n *oneSide, column int) []string {
+func (o DiffOptions) notes(b, n *stackSet) []string {
 	switch {
 	case o.Normalize:
-		total := int64(min(b.sums()[column], math.MaxInt64))
-		unit := b.about.SampleType[column].Unit
+		total := int64(min(b.sums()[n.column], math.MaxInt64))
+		unit := b.about.SampleType[n.column].Unit
 		return []string{fmt.Sprintf("now is scaled to the sum of base, %s: percentages are differences of shares, "+
 			"whatever the lengths", formatAs(total, unit, "minimum"))}
 	case o.Raw && (b.about.DurationNanos != 0 || n.about.DurationNanos != 0):
@@ -193,7 +161,7 @@ func (o DiffOptions) notes(b, n *oneSide, column int) []string {
 }
 
 // length says over what time a side was taken, and of how many operations it is.
-func (s *oneSide) length() string {
+func (s *stackSet) length() string {
 	text := "an unknown length"
 	if d := s.about.DurationNanos; d != 0 {
 		text = time.Duration(d).Round(time.Millisecond).String()

@@ -3,6 +3,8 @@ package profiles
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -12,45 +14,39 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// A view is what pprof's own driver is to make of a profile, or of two.
+// A view is what pprof's own driver shows of a profile, or of two.
 type view struct {
 	p    *profile.Profile
-	base *profile.Profile // is taken away from p; nil: none
+	base *profile.Profile // subtracted from p; may be nil
 
-	bools   map[string]bool
-	strings map[string]string
+	settings map[string]string // pprof's options that differ from render's
 
 	serve func(*driver.HTTPServerArgs) error // of the pages
 }
 
-// render has pprof's driver show v. The driver is shut in: it is handed the profiles, and every
-// way out (files, tools, the network, the terminal) is one of the types below.
+// render has pprof's driver show v. Each way out of the driver (files, tools, the network, the
+// terminal) is one of the types below, which lead nowhere.
 //
 // The driver keeps its settings from one call to the next, so each one that matters is given every
 // time, defaults too.
 func render(ctx context.Context, v view) error {
-	flags := &flagSet{
-		bools: map[string]bool{
-			"flat": true, "cum": false, "functions": true, "lines": false, "trim": true, "normalize": false,
-			"call_tree": false, "relative_percentages": false, "noinlines": false, "compact_labels": false, "drop_negative": false,
-		},
-		ints:   map[string]int{"nodecount": -1},
-		floats: map[string]float64{"nodefraction": nodeFraction, "edgefraction": edgeFraction, "divide_by": 1},
-		strings: map[string]string{
-			"output": "", "sample_index": "", "unit": "minimum",
-			"focus": "", "ignore": "", "hide": "", "show": "", "show_from": "", "prune_from": "",
-			"tagfocus": "", "tagignore": "", "tagshow": "", "taghide": "", "tagroot": "", "tagleaf": "",
-		},
-	}
-	maps.Copy(flags.bools, v.bools)
-	maps.Copy(flags.strings, v.strings)
+	flags := &commandLine{FlagSet: flag.NewFlagSet("pprof", flag.ContinueOnError), settings: map[string]string{
+		"flat": "true", "cum": "false", "functions": "true", "lines": "false", "trim": "true", "normalize": "false",
+		"call_tree": "false", "relative_percentages": "false", "noinlines": "false", "compact_labels": "false", "drop_negative": "false",
+		"nodecount": "-1", "nodefraction": fmt.Sprint(nodeFraction), "edgefraction": fmt.Sprint(edgeFraction), "divide_by": "1",
+		"output": "", "sample_index": "", "unit": "minimum",
+		"focus": "", "ignore": "", "hide": "", "show": "", "show_from": "", "prune_from": "",
+		"tagfocus": "", "tagignore": "", "tagshow": "", "taghide": "", "tagroot": "", "tagleaf": "",
+		"no_browser": "true", "http": "127.0.0.1:0",
+	}}
+	maps.Copy(flags.settings, v.settings)
 	if v.base != nil {
-		flags.lists = map[string]string{"diff_base": sourceBase}
+		flags.base = []*string{new(sourceBase)}
 	}
-	if err := rendering.acquire(ctx); err != nil {
-		return err
+	if rendering.Acquire(ctx, 1) != nil {
+		return context.Cause(ctx)
 	}
-	defer rendering.release()
+	defer rendering.Release(1)
 
 	return driver.PProf(&driver.Options{
 		Flagset:       flags,
@@ -63,50 +59,39 @@ func render(ctx context.Context, v view) error {
 	})
 }
 
-// sourceNow and sourceBase are what the two profiles are called; they are never the name of a file.
+// sourceNow and sourceBase name the two profiles to the driver. They are no files.
 const (
 	sourceNow  = "profile"
 	sourceBase = "base"
 )
 
-// flagSet is a command line that was never text: the driver's defaults, but for what the maps hold.
-type flagSet struct {
-	bools   map[string]bool
-	ints    map[string]int
-	floats  map[string]float64
-	strings map[string]string
-	lists   map[string]string
+// commandLine stands for the command line that pprof's driver parses. The driver takes its own default
+// of what settings doesn't hold.
+type commandLine struct {
+	*flag.FlagSet
+	settings map[string]string
+	base     []*string // of -diff_base
 }
 
-func (f *flagSet) Bool(name string, def bool, _ string) *bool { return flag(f.bools, name, def) }
-func (f *flagSet) Int(name string, def int, _ string) *int    { return flag(f.ints, name, def) }
-func (f *flagSet) String(name, def string, _ string) *string  { return flag(f.strings, name, def) }
-func (f *flagSet) ExtraUsage() string                         { return "" }
-func (f *flagSet) AddExtraUsage(string)                       {}
+func (*commandLine) ExtraUsage() string   { return "" }
+func (*commandLine) AddExtraUsage(string) {}
 
-func (f *flagSet) StringList(name, _, _ string) *[]*string {
-	var list []*string
-	if v, ok := f.lists[name]; ok {
-		list = append(list, &v)
+func (c *commandLine) StringList(name, _, _ string) *[]*string {
+	if name == "diff_base" {
+		return &c.base
 	}
-	return &list
+	return new([]*string)
 }
 
-func (f *flagSet) Float64(name string, def float64, _ string) *float64 {
-	return flag(f.floats, name, def)
-}
-
-// Parse answers the sources: one, for the fetcher, whose name is never used.
-func (f *flagSet) Parse(func()) []string { return []string{sourceNow} }
-
-func flag[T any](set map[string]T, name string, def T) *T {
-	if v, ok := set[name]; ok {
-		return &v
+// Parse sets the flags. It returns one source, whose name the fetcher doesn't use.
+func (c *commandLine) Parse(func()) []string {
+	for name, value := range c.settings {
+		_ = c.Set(name, value) // fails for an option that this pprof doesn't have
 	}
-	return &def
+	return []string{sourceNow}
 }
 
-// given is a fetcher of the profiles that are at hand.
+// given is a fetcher that returns profiles in memory.
 type given struct{ p, base *profile.Profile }
 
 func (g given) Fetch(source string, _, _ time.Duration) (*profile.Profile, string, error) {
@@ -122,8 +107,7 @@ type noFiles struct{}
 
 func (noFiles) Open(string) (io.WriteCloser, error) { return nil, errShutIn }
 
-// silent is a terminal that isn't there. What the driver would tell it is progress; what
-// fails comes back as an error.
+// silent is a terminal that shows nothing: the driver prints progress, and returns its errors.
 type silent struct{}
 
 func (silent) Print(...any)                        {}

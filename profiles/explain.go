@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
@@ -192,16 +194,16 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 		}
 		e.Operations[side] += int64(operations)
 	}
-	whole := max(mean(c.total[:n]), mean(c.total[n:]))
+	whole := max(stat.Mean(c.total[:n], nil), stat.Mean(c.total[n:], nil))
 	if whole == 0 && len(opts.Within) > 0 {
 		return nil, fmt.Errorf("%w %s: nothing to explain", ErrNothingWithin, strings.Join(opts.Within, " or "))
 	}
 	if whole == 0 {
 		return nil, errors.New("the profiles hold no samples: nothing to explain: profile for longer")
 	}
-	tested, pooled := []int{}, mean(c.total)
+	tested, pooled := []int{}, stat.Mean(c.total, nil)
 	for i, v := range c.values {
-		if mean(v) >= leastShare*pooled {
+		if stat.Mean(v, nil) >= leastShare*pooled {
 			tested = append(tested, i)
 		}
 	}
@@ -257,7 +259,7 @@ func (c *costs) cause(name string, values []float64, ch Change, n int, paired bo
 		if d.cause != name || d.name == "" {
 			continue
 		}
-		p := Portion{Name: d.name, Base: mean(v[:n]), Now: mean(v[n:])}
+		p := Portion{Name: d.name, Base: stat.Mean(v[:n], nil), Now: stat.Mean(v[n:], nil)}
 		if p.Delta = p.Now - p.Base; math.Abs(p.Delta) < leastPortion*math.Abs(ch.Delta) {
 			continue
 		}

@@ -35,20 +35,10 @@ func fileName(k Kind, repetition int) string {
 
 // parseFileName reads what fileName writes and nothing else.
 func parseFileName(name string) (k Kind, repetition int, ok bool) {
-	stem, ok := strings.CutSuffix(name, extension)
-	if !ok {
-		return "", 0, false
-	}
-	kind, number, ok := strings.Cut(stem, ".")
-	if !ok {
-		return "", 0, false
-	}
-	k, err := ParseKind(kind)
-	if err != nil {
-		return "", 0, false
-	}
-	repetition, err = strconv.Atoi(number)
-	if err != nil || repetition < 1 || fileName(k, repetition) != name { // refuses 01 and +1
+	kind, number, _ := strings.Cut(strings.TrimSuffix(name, extension), ".")
+	k, _ = ParseKind(kind)
+	repetition, _ = strconv.Atoi(number)
+	if k == "" || repetition < 1 || fileName(k, repetition) != name { // refuses 01 and +1
 		return "", 0, false
 	}
 	return k, repetition, true
@@ -85,6 +75,23 @@ func checkEncoded(data []byte, k Kind, p *profile.Profile) error {
 		return fmt.Errorf("%d samples of %d", len(back.Sample), len(p.Sample))
 	case !slices.Equal(back.Comments, p.Comments):
 		return errors.New("its labels are gone")
+	}
+	return nil
+}
+
+// store writes p with further comments as dir/KIND.REPETITION.pb.gz.
+func store(dir string, k Kind, repetition int, p *profile.Profile, comments []string) (File, error) {
+	p.Comments = append(p.Comments, comments...)
+	path := filepath.Join(dir, fileName(k, repetition))
+	if err := writeProfile(path, k, p); err != nil {
+		return File{}, err
+	}
+	return File{Kind: k, Repetition: repetition, Path: path, Samples: len(p.Sample)}, nil
+}
+
+func makeDirectory(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
 	}
 	return nil
 }
@@ -158,15 +165,10 @@ func Import(from, dir string, k Kind, repetition int, labels map[string]string, 
 		return slices.ContainsFunc(without, func(name string) bool { return onStack(s, name) })
 	})
 	keepNames(p)
-	p.Comments = append(p.Comments, Config{Labels: labels}.comments()...)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return File{}, fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
-	}
-	path := filepath.Join(dir, fileName(k, repetition))
-	if err := writeProfile(path, k, p); err != nil {
+	if err := makeDirectory(dir); err != nil {
 		return File{}, err
 	}
-	return File{Kind: k, Repetition: repetition, Path: path, Samples: len(p.Sample)}, nil
+	return store(dir, k, repetition, p, comments(labels))
 }
 
 // onStack reports whether a function of the name is on a sample's stack.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,32 +85,33 @@ func Flame(ctx context.Context, w io.Writer, base, now []string, opts FlameOptio
 	}
 }
 
+// sides reads what is drawn. b is nil if there is no base.
+func (o FlameOptions) sides(ctx context.Context, base, now []string) (b, n *stackSet, err error) {
+	d := o.diff()
+	if len(base) > 0 {
+		return bothSides(ctx, base, now, d)
+	}
+	d.Raw, d.Normalize = true, false
+	n, err = d.side(ctx, now)
+	return nil, n, err
+}
+
 // newFlame reads what is drawn.
 func newFlame(ctx context.Context, base, now []string, opts FlameOptions) (f *flame, notes []string, err error) {
-	o := opts.diff()
-	var n *oneSide
-	var column, first int
-	if len(base) == 0 {
-		o.Raw, o.Normalize = true, false
-		if n, column, err = o.side(ctx, now); err != nil {
-			return nil, nil, err
-		}
-		first = n.samples()
-	} else {
-		var b *oneSide
-		if b, n, column, err = bothSides(ctx, base, now, o); err != nil {
-			return nil, nil, err
-		}
-		notes, first = o.notes(b, n, column), n.samples()
-		if n.saturated || b.saturated {
+	b, n, err := opts.sides(ctx, base, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b != nil {
+		notes = opts.diff().notes(b, n)
+		if n.appendBase(b); n.saturated {
 			notes = append(notes, saturatedNote)
 		}
-		n.append(b.stackSet, ofEither(n.about, b.about))
 	}
 	if err := n.dropFrames(now[0]); err != nil {
 		return nil, nil, err
 	}
-	if f = flameOf(n.stackSet, column, first, len(base) > 0); len(opts.Within) > 0 {
+	if f = flameOf(n); len(opts.Within) > 0 {
 		if f.keepWithin(opts.Within); len(f.drawn) == 0 {
 			err := fmt.Errorf("within %s", strings.Join(opts.Within, " or "))
 			return nil, nil, &FileError{Path: now[0], Problem: NoSamples, Err: err}
@@ -120,13 +122,10 @@ func newFlame(ctx context.Context, base, now []string, opts FlameOptions) (f *fl
 
 // page has pprof draw what is left of the stacks.
 func (f *flame) page(ctx context.Context, opts FlameOptions, notes []string) (page []byte, err error) {
-	v := view{
-		bools:   map[string]bool{"no_browser": true},
-		strings: map[string]string{"http": "127.0.0.1:0", "sample_index": ""},
-	}
+	v := view{}
 	v.p, v.base = f.profiles()
 	v.serve = func(args *driver.HTTPServerArgs) error {
-		page, err = get(args.Handlers["/flamegraph"], "/flamegraph", "")
+		page, err = get(args.Handlers["/flamegraph"], "/flamegraph")
 		return err
 	}
 	if err := render(ctx, v); err != nil {
@@ -135,17 +134,13 @@ func (f *flame) page(ctx context.Context, opts FlameOptions, notes []string) (pa
 	return alone(page, opts, notes)
 }
 
-// get asks a page of pprof's for itself.
-func get(handler http.Handler, path, sampleIndex string) ([]byte, error) {
+// get asks pprof for one of its pages.
+func get(handler http.Handler, path string) ([]byte, error) {
 	if handler == nil {
 		return nil, fmt.Errorf("this pprof has no page %s", path)
 	}
-	query := url.Values{}
-	if sampleIndex != "" {
-		query.Set("si", sampleIndex)
-	}
 	answer := &answer{header: http.Header{}, status: http.StatusOK}
-	handler.ServeHTTP(answer, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path, RawQuery: query.Encode()}, Header: http.Header{}})
+	handler.ServeHTTP(answer, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}, Header: http.Header{}})
 	if answer.status != http.StatusOK {
 		return nil, fmt.Errorf("pprof's page %s: %s", path, strings.TrimSpace(answer.body.String()))
 	}
@@ -210,58 +205,57 @@ func Serve(ctx context.Context, listener net.Listener, base, now []string, opts 
 	return closed(listener)
 }
 
-// webView is what pprof's pages are of. Unlike [Flame] they have all of the profile, down to lines and addresses.
+// webView returns what pprof's pages show. Unlike [Flame] they have all of the profile, down to lines and addresses.
 func webView(ctx context.Context, base, now []string, opts FlameOptions) (v view, err error) {
-	o := opts.diff()
-	v = view{
-		bools:   map[string]bool{"no_browser": true, "normalize": o.Normalize && len(base) > 0},
-		strings: map[string]string{"http": "127.0.0.1:0"},
-	}
-	o.Raw = o.Raw || len(base) == 0
-	var column int
-	if v.p, column, err = o.whole(ctx, now); err != nil {
+	b, n, err := opts.sides(ctx, base, now)
+	if err != nil {
 		return v, err
 	}
-	v.strings["sample_index"] = v.p.SampleType[column].Type
-	if len(base) == 0 {
-		return v, nil
+	v.settings = map[string]string{
+		"normalize":    strconv.FormatBool(opts.Normalize && b != nil),
+		"sample_index": n.about.SampleType[n.column].Type,
 	}
-	if v.base, _, err = o.whole(ctx, base); err != nil {
+	perOperation := b != nil && opts.diff().perOperation()
+	if v.p, err = whole(now, n.operations, perOperation); err != nil || b == nil {
 		return v, err
 	}
-	if !sameTypes(v.base, v.p) {
-		return v, otherKind(now[0], v.base, v.p)
-	}
-	return v, nil
+	v.base, err = whole(base, b.operations, perOperation)
+	return v, err
 }
 
-// whole reads one of two sides with all that package profile knows of it: merged, checked, of a million operations, and
-// with names that can be shown.
-func (o DiffOptions) whole(ctx context.Context, files []string) (*profile.Profile, int, error) {
-	operations := int64(0)
-	p, column, err := merged(ctx, files, o.TopOptions, func(path string, p *profile.Profile) error {
-		if err := o.checkOperations(path, p); err != nil {
-			return err
+// whole reads files with all that package profile knows of them: merged, of a million operations if they
+// are compared by operation, and with names that can be shown.
+func whole(files []string, operations int64, perOperation bool) (*profile.Profile, error) {
+	var sum *profile.Profile
+	for _, path := range files {
+		p, err := Load(path)
+		if err != nil {
+			return nil, err
 		}
-		operations, _ = addSaturated(operations, Operations(p))
-		return checkDrawn(path, p)
-	})
-	if err != nil {
-		return nil, 0, err
+		if sum == nil {
+			sum = p // as it is: merged ones are compacted
+			continue
+		}
+		comments := together(sum, p)
+		if sum, err = profile.Merge([]*profile.Profile{sum, p}); err != nil {
+			return nil, &FileError{Path: path, Problem: OtherKind, Err: err}
+		}
+		sum.Comments = comments
 	}
-	if len(p.Sample) == 0 {
-		return nil, 0, &FileError{Path: files[0], Problem: NoSamples}
+	// Frames that the profile itself asks to drop aren't shown by pprof either.
+	if err := sum.RemoveUninteresting(); err != nil {
+		return nil, &FileError{Path: files[0], Problem: NotProfile, Err: err}
 	}
-	if o.perOperation() {
-		p.Scale(perOperations / float64(operations))
+	if perOperation {
+		sum.Scale(perOperations / float64(operations))
 	}
-	for _, f := range p.Function {
+	for _, f := range sum.Function {
 		f.Name, f.SystemName, f.Filename = Printable(f.Name), Printable(f.SystemName), Printable(f.Filename)
 	}
-	for i, c := range p.Comments {
-		p.Comments[i] = Printable(c)
+	for i, c := range sum.Comments {
+		sum.Comments[i] = Printable(c)
 	}
-	return p, column, nil
+	return sum, nil
 }
 
 func closed(listener net.Listener) error {

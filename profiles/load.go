@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
-	"slices"
 
 	"github.com/google/pprof/profile"
 )
@@ -22,7 +22,7 @@ const maxProfile = 256 << 20
 // FileError says what is wrong with a profile, or with a directory that should hold
 // some, in one line.
 type FileError struct {
-	Path    string
+	Path    string // empty for a profile that is in no file
 	Problem Problem
 	Err     error  // the particulars, or nil
 	Advice  string // what to do; empty: what the problem advises
@@ -51,9 +51,15 @@ const (
 	NoSuchKind   Problem = "holds no profiles of the kind"            // a directory with others
 )
 
-// Error is the path, the problem, its particulars and what to do. What a file says of itself is quoted where it
-// can't be printed as it is.
+// Error returns the path, the problem, its particulars and what to do, or without a path the problem and
+// the particulars. It quotes what can't be printed.
 func (e *FileError) Error() string {
+	if e.Path == "" {
+		if e.Err == nil {
+			return string(e.Problem)
+		}
+		return fmt.Sprintf("%s (%v)", e.Problem, e.Err)
+	}
 	text := fmt.Sprintf("profile %s: %s", Printable(e.Path), e.Problem)
 	if e.Err != nil {
 		text += " (" + Printable(e.Err.Error()) + ")"
@@ -61,53 +67,27 @@ func (e *FileError) Error() string {
 	return text + ": " + cmp.Or(e.Advice, e.Problem.advice())
 }
 
-// Unwrap is the cause, such as [fs.ErrNotExist].
+// Unwrap returns the cause, such as [fs.ErrNotExist].
 func (e *FileError) Unwrap() error { return e.Err }
 
 func (p Problem) advice() string {
-	switch p {
-	case Missing, NotProfile:
-		return "name a run directory or a .pb.gz file"
-	case Unreadable:
-		return "name a profile that this user may read"
-	case TooLarge:
-		return fmt.Sprintf("want at most %d MiB", maxProfile>>20)
-	case OtherKind:
-		return "name files of one kind"
-	case NotOfKind:
-		return "name one of that kind, or leave --kind out"
-	case NoProfiles:
-		return "run the scenario with profiles on"
-	case NoSuchNumber, NoSuchKind:
-		return "ask for one that it has"
-	case NoSamples:
-		return "profile for longer, or under load"
-	case Unsymbolized:
-		return "capture it from a Go program, whose profiles hold their functions' names"
-	case OfAMoment:
-		return "--raw takes what was live as it is, --normalize compares shares"
-	case NoOperations:
-		return "--raw holds profiles of the same length against each other as they are, " +
-			"--normalize compares shares of any two"
-	default: // Empty, Cut, Damaged
-		return "capture it again"
-	}
+	advice := map[Problem]string{
+		Missing:      "name a run directory or a .pb.gz file",
+		NotProfile:   "name a run directory or a .pb.gz file",
+		Unreadable:   "name a profile that this user may read",
+		TooLarge:     fmt.Sprintf("want at most %d MiB", maxProfile>>20),
+		OtherKind:    "name files of one kind",
+		NotOfKind:    "name one of that kind, or leave --kind out",
+		NoProfiles:   "run the scenario with profiles on",
+		NoSuchNumber: "ask for one that it has",
+		NoSuchKind:   "ask for one that it has",
+		NoSamples:    "profile for longer, or under load",
+		Unsymbolized: "capture it from a Go program, whose profiles hold their functions' names",
+		OfAMoment:    "--raw takes what was live as it is, --normalize compares shares",
+		NoOperations: "--raw holds profiles of the same length against each other as they are, --normalize compares shares of any two",
+	}[p]
+	return cmp.Or(advice, "capture it again") // Empty, Cut, Damaged
 }
-
-// problem carries a Problem up to where the path is known.
-type problem struct {
-	Problem
-	err error
-}
-
-func (p *problem) Error() string {
-	if p.err == nil {
-		return string(p.Problem)
-	}
-	return fmt.Sprintf("%s (%v)", p.Problem, p.err)
-}
-
-func (p *problem) Unwrap() error { return p.err }
 
 // Load reads a profile, gzipped or not, and checks that it is one. Every error is a
 // [*FileError]. It reads at most 256 MiB.
@@ -118,59 +98,44 @@ func Load(path string) (*profile.Profile, error) {
 	}
 	p, err := decode(data, maxProfile)
 	if err != nil {
-		return nil, fileError(path, err)
+		return nil, inFile(path, err)
 	}
 	return p, nil
 }
 
-// fileError names the file that an error of decode is about.
-func fileError(path string, err error) error {
-	var what *problem
-	if errors.As(err, &what) {
-		return &FileError{Path: path, Problem: what.Problem, Err: what.err}
+// inFile adds the path to an error of decode.
+func inFile(path string, err error) error {
+	if file, ok := errors.AsType[*FileError](err); ok {
+		file.Path = path
 	}
-	return &FileError{Path: path, Problem: NotProfile, Err: err}
+	return err
 }
 
 // checkSymbols refuses a profile most of whose value lies in functions without a name: what is drawn of
 // it would be addresses.
 func checkSymbols(p *profile.Profile) error {
-	var named, nameless int64
-	for _, s := range p.Sample {
-		if len(s.Location) == 0 {
-			continue
+	return mostlyNamed(func(yield func(*profile.Location, int64) bool) {
+		for _, s := range p.Sample {
+			if len(s.Location) > 0 && !yield(s.Location[0], s.Value[0]) {
+				return
+			}
 		}
-		leaf := s.Location[0]
-		if len(leaf.Line) > 0 && leaf.Line[0].Function != nil && leaf.Line[0].Function.Name != "" {
-			named, _ = addSaturated(named, abs(s.Value[0]))
-		} else {
-			nameless, _ = addSaturated(nameless, abs(s.Value[0]))
-		}
-	}
-	return mostlyNamed(named, nameless)
+	})
 }
 
-func mostlyNamed(named, nameless int64) error {
+// mostlyNamed refuses leaves, each with its value, most of which have no name.
+func mostlyNamed(leaves iter.Seq2[*profile.Location, int64]) error {
+	var named, nameless int64
+	for leaf, value := range leaves {
+		if len(leaf.Line) > 0 && leaf.Line[0].Function != nil && leaf.Line[0].Function.Name != "" {
+			named, _ = addSaturated(named, abs(value))
+		} else {
+			nameless, _ = addSaturated(nameless, abs(value))
+		}
+	}
 	if nameless > named {
 		all, _ := addSaturated(named, nameless)
 		return fmt.Errorf("%d of %d samples are in functions without a name", nameless, all)
-	}
-	return nil
-}
-
-// checkDrawn refuses a file of which a picture, or a difference, would say nothing. One without samples is
-// honest where a repetition allocated nothing, or waited for nobody; a processor's that has none wasn't
-// profiled.
-func checkDrawn(path string, p *profile.Profile) error {
-	return checkDrawing(path, p, len(p.Sample), func() error { return checkSymbols(p) })
-}
-
-func checkDrawing(path string, p *profile.Profile, samples int, symbols func() error) error {
-	if samples == 0 && slices.ContainsFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == "cpu" }) {
-		return &FileError{Path: path, Problem: NoSamples}
-	}
-	if err := symbols(); err != nil {
-		return &FileError{Path: path, Problem: Unsymbolized, Err: err}
 	}
 	return nil
 }
@@ -209,14 +174,13 @@ func openError(path string, err error) error {
 
 // bare drops the path that the message holds already.
 func bare(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
 	}
 	return err
 }
 
-// decode parses a profile of at most limit bytes. Its errors are [*problem].
+// decode parses a profile of at most limit bytes. Its errors are [*FileError] without a path.
 func decode(data []byte, limit int) (*profile.Profile, error) {
 	data, err := unpacked(data, limit)
 	if err != nil {
@@ -229,24 +193,24 @@ func decode(data []byte, limit int) (*profile.Profile, error) {
 func parse(data []byte) (*profile.Profile, error) {
 	p, err := profile.ParseUncompressed(data)
 	if err != nil {
-		return nil, &problem{NotProfile, err}
+		return nil, &FileError{Problem: NotProfile, Err: err}
 	}
 	if len(p.SampleType) == 0 {
-		return nil, &problem{NotProfile, errors.New("it has no sample types")}
+		return nil, &FileError{Problem: NotProfile, Err: errors.New("it has no sample types")}
 	}
 	if err := p.CheckValid(); err != nil {
-		return nil, &problem{NotProfile, err}
+		return nil, &FileError{Problem: NotProfile, Err: err}
 	}
 	return p, nil
 }
 
-// unpacked returns the profile of a file of at most limit bytes. Its errors are [*problem].
+// unpacked returns the profile of a file of at most limit bytes. Its errors are [*FileError] without a path.
 func unpacked(data []byte, limit int) ([]byte, error) {
 	if len(data) == 0 {
-		return nil, &problem{Empty, nil}
+		return nil, &FileError{Problem: Empty}
 	}
 	if len(data) > limit {
-		return nil, &problem{TooLarge, nil}
+		return nil, &FileError{Problem: TooLarge}
 	}
 	// 0x1f opens gzip (RFC 1952 §2.3.1) and can't open a protobuf message.
 	if data[0] == 0x1f {
@@ -267,16 +231,16 @@ func unpack(data []byte, limit int) ([]byte, error) {
 	case err != nil:
 		return nil, unpackProblem(err)
 	case len(out) > limit:
-		return nil, &problem{TooLarge, nil}
+		return nil, &FileError{Problem: TooLarge}
 	case len(out) == 0:
-		return nil, &problem{Empty, nil}
+		return nil, &FileError{Problem: Empty}
 	}
 	return out, nil
 }
 
 func unpackProblem(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return &problem{Cut, err}
+		return &FileError{Problem: Cut, Err: err}
 	}
-	return &problem{Damaged, err}
+	return &FileError{Problem: Damaged, Err: err}
 }

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"math"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -130,35 +131,30 @@ type frame struct {
 	line     int64
 }
 
-// place is the file, without the directories that differ from one machine to the next, and the line.
+// place returns the file, without the directories that differ from one machine to the next, and the line.
 func (f frame) place() string {
-	file := f.file
-	if i := strings.LastIndexByte(file, '/'); i >= 0 {
-		file = file[i+1:]
-	}
-	if file == "" {
+	if f.file == "" {
 		return ""
 	}
-	return file + ":" + strconv.FormatInt(f.line, 10)
+	return path.Base(f.file) + ":" + strconv.FormatInt(f.line, 10)
 }
 
-// frames are a sample's, from the innermost out, inlined ones included.
-func frames(s *profile.Sample, into []frame) []frame {
-	into = into[:0]
-	for _, location := range s.Location {
-		if len(location.Line) == 0 {
-			into = append(into, frame{function: binaryName(location)})
-			continue
+// frames returns the functions of locations, from the innermost out, inlined ones included.
+func frames(locations ...*profile.Location) (all []frame) {
+	for _, l := range locations {
+		lines := l.Line
+		if len(lines) == 0 {
+			lines = []profile.Line{{}}
 		}
-		for _, line := range location.Line {
+		for _, line := range lines {
 			if line.Function == nil || line.Function.Name == "" {
-				into = append(into, frame{function: binaryName(location)})
-				continue
+				all = append(all, frame{function: binaryName(l)})
+			} else {
+				all = append(all, frame{line.Function.Name, line.Function.Filename, line.Line})
 			}
-			into = append(into, frame{line.Function.Name, line.Function.Filename, line.Line})
 		}
 	}
-	return into
+	return all
 }
 
 // owner is the place in a stack of the function that pays for it: the innermost that is one's own.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/combin"
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -18,18 +19,18 @@ const mostExchanges = 5000
 // machine's speed, move it by themselves. It doesn't know which side is which, as a test by
 // permutation asks for, and unlike the deviation of a handful of repetitions it is never small by luck.
 func (c *costs) scale(rows [][]float64, n int) []float64 {
-	operations := mean(c.operations)
-	whole := mean(rows[0])
+	operations := stat.Mean(c.operations, nil)
+	whole := stat.Mean(rows[0], nil)
 	// What the total varies by beyond what counting does is the machine's, and moves all alike.
 	counting := c.quantum * whole / operations
 	if c.accounted {
 		counting = 0
 	}
-	machine := max(0, variance(rows[0])-counting) / (whole * whole)
+	machine := max(0, stat.Variance(rows[0], nil)-counting) / (whole * whole)
 	scales := make([]float64, len(rows))
 	repetitions := 1/float64(n) + 1/float64(len(rows[0])-n)
 	for i, r := range rows {
-		m := mean(r)
+		m := stat.Mean(r, nil)
 		// Half an event at least: a function that has none in most repetitions isn't known that well.
 		m = max(m, c.quantum/2/operations)
 		scales[i] = math.Sqrt((c.quantum*m/operations + machine*m*m) * repetitions)
@@ -50,7 +51,7 @@ const tiny = 1e-12
 func permute(ctx context.Context, rows [][]float64, n int, paired bool, scales []float64) ([]float64, error) {
 	observed, order := make([]float64, len(rows)), make([]int, len(rows))
 	for i, r := range rows {
-		observed[i], order[i] = math.Abs(mean(r[n:])-mean(r[:n]))/scales[i], i
+		observed[i], order[i] = math.Abs(stat.Mean(r[n:], nil)-stat.Mean(r[:n], nil))/scales[i], i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(observed[a], observed[b]) }) // the smallest first
 	beyond := make([]int, len(rows))
@@ -134,14 +135,9 @@ func exchange(ctx context.Context, base, now int, paired bool, try func(sign []f
 	return ctx.Err()
 }
 
-// ways is in how many ways so many repetitions are dealt to two sides.
+// ways returns in how many ways so many repetitions are dealt to two sides.
 func ways(base, now int) float64 {
-	return math.Round(math.Exp(lchoose(base+now, base)))
-}
-
-func lchoose(n, k int) float64 {
-	lgamma := func(x int) float64 { v, _ := math.Lgamma(float64(x) + 1); return v }
-	return lgamma(n) - lgamma(k) - lgamma(n-k)
+	return math.Round(combin.GeneralizedBinomial(float64(base+now), float64(base)))
 }
 
 // smallestP is the least that a test can answer: the two sides as they are, and the other way round.
@@ -159,7 +155,7 @@ func smallestP(base, now int, paired bool) float64 {
 
 // change is what became of a row, with Student's interval for its difference.
 func change(values []float64, n int, paired bool, p, alpha float64) Change {
-	ch := Change{Base: mean(values[:n]), Now: mean(values[n:]), P: p, Real: p <= alpha}
+	ch := Change{Base: stat.Mean(values[:n], nil), Now: stat.Mean(values[n:], nil), P: p, Real: p <= alpha}
 	ch.Delta = ch.Now - ch.Base
 	v, _, degrees := spread(values, values, n, paired)
 	half := student(degrees) * math.Sqrt(v)
@@ -182,18 +178,18 @@ func spread(a, b []float64, n int, paired bool) (va, cov, degrees float64) {
 		for i := range n {
 			da[i], db[i] = a[n+i]-a[i], b[n+i]-b[i]
 		}
-		return covariance(da, da) / float64(n), covariance(da, db) / float64(n), float64(n - 1)
+		return stat.Covariance(da, da, nil) / float64(n), stat.Covariance(da, db, nil) / float64(n), float64(n - 1)
 	}
 	m := len(a) - n
-	va = covariance(a[:n], a[:n])/float64(n) + covariance(a[n:], a[n:])/float64(m)
-	cov = covariance(a[:n], b[:n])/float64(n) + covariance(a[n:], b[n:])/float64(m)
+	va = stat.Covariance(a[:n], a[:n], nil)/float64(n) + stat.Covariance(a[n:], a[n:], nil)/float64(m)
+	cov = stat.Covariance(a[:n], b[:n], nil)/float64(n) + stat.Covariance(a[n:], b[n:], nil)/float64(m)
 	return va, cov, float64(min(n, m) - 1)
 }
 
 // fieller is the share that a row's difference has of the total's, with its interval; without one where
 // the total's difference may be nothing.
 func fieller(row, total []float64, n int, paired bool) (share float64, low, high *float64) {
-	part, whole := mean(row[n:])-mean(row[:n]), mean(total[n:])-mean(total[:n])
+	part, whole := stat.Mean(row[n:], nil)-stat.Mean(row[:n], nil), stat.Mean(total[n:], nil)-stat.Mean(total[:n], nil)
 	if whole == 0 {
 		return 0, nil, nil
 	}
@@ -210,25 +206,4 @@ func fieller(row, total []float64, n int, paired bool) (share float64, low, high
 	}
 	l, h := (b-math.Sqrt(root))/a, (b+math.Sqrt(root))/a
 	return share, &l, &h
-}
-
-func mean(values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
-}
-
-func variance(values []float64) float64 { return covariance(values, values) }
-
-func covariance(a, b []float64) float64 {
-	if len(a) < 2 {
-		return 0
-	}
-	ma, mb, sum := mean(a), mean(b), 0.0
-	for i := range a {
-		sum += (a[i] - ma) * (b[i] - mb)
-	}
-	return sum / float64(len(a)-1)
 }

@@ -13,10 +13,7 @@ import (
 // A flame is the stacks of a flame graph: those of one side, or of two that are held against each other. prune makes
 // a tree of them from the root, in which only functions with a share of the whole are followed.
 type flame struct {
-	set    *stackSet
-	column int
-	first  int  // samples from here on are the base's
-	two    bool // there is a base
+	set *stackSet
 
 	drawn []int32      // the samples
 	calls []int32      // of each location, which of frames it is
@@ -53,8 +50,8 @@ const (
 	bytesPerFrame = 20     // of a page, at least
 )
 
-func flameOf(set *stackSet, column, first int, two bool) *flame {
-	f := &flame{set: set, column: column, first: first, two: two, depth: deepestFlame}
+func flameOf(set *stackSet) *flame {
+	f := &flame{set: set, depth: deepestFlame}
 	f.calls = make([]int32, len(set.locations))
 	at := map[string]int32{}
 	for i, l := range set.locations {
@@ -81,7 +78,7 @@ func flameOf(set *stackSet, column, first int, two bool) *flame {
 		f.calls[i] = n
 	}
 	for i := range set.samples() {
-		if set.value(i, column) != 0 {
+		if set.value(i) != 0 {
 			f.drawn = append(f.drawn, int32(i))
 		}
 	}
@@ -102,7 +99,7 @@ func (f *flame) keepWithin(within []string) {
 // fit sums up what is drawn, and divides all values where that is more than 64 bits hold.
 func (f *flame) fit() (notes []string) {
 	for _, i := range f.drawn {
-		f.whole += math.Abs(float64(f.set.value(int(i), f.column)))
+		f.whole += math.Abs(float64(f.set.value(int(i))))
 	}
 	const most = 1 << 62
 	if f.whole <= most {
@@ -210,8 +207,8 @@ func (f *flame) visit(samples, calls []int32) {
 }
 
 func (f *flame) count(c *callee, sample int32) {
-	v, side := f.set.value(int(sample), f.column), 0
-	if int(sample) >= f.first {
+	v, side := f.set.value(int(sample)), 0
+	if f.set.isBase(int(sample)) {
 		side = 1
 	}
 	c.values[side], _ = addSaturated(c.values[side], v)
@@ -248,7 +245,7 @@ const leftOutName = "(left out)"
 // profiles returns what pprof draws: the stacks of now, and those of the base if there is one.
 func (f *flame) profiles() (now, before *profile.Profile) {
 	about := f.set.about
-	t := *about.SampleType[f.column]
+	t := *about.SampleType[f.set.column]
 	t.Type, t.Unit = Printable(t.Type), Printable(t.Unit)
 	all := &profile.Profile{
 		SampleType: []*profile.ValueType{&t}, PeriodType: &profile.ValueType{},
@@ -302,7 +299,7 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 		}
 	}
 	all.Sample = samples[0]
-	if !f.two {
+	if f.set.ofBase == 0 {
 		return all, nil
 	}
 	return all, &profile.Profile{

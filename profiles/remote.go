@@ -9,9 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,8 +81,8 @@ func CaptureRemote(ctx context.Context, client *http.Client, address, dir string
 	if repetition < 1 {
 		return nil, fmt.Errorf("profile capture: repetition %d: want 1 or more", repetition)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
+	if err := makeDirectory(dir); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.For+remoteSlack)
 	defer cancel()
@@ -109,13 +109,8 @@ func CaptureRemote(ctx context.Context, client *http.Client, address, dir string
 		})
 	}
 	all.Wait()
-	written := files[:0]
-	for _, f := range files {
-		if f.Path != "" {
-			written = append(written, f)
-		}
-	}
-	return written, errors.Join(alike(errs), syncDir(dir))
+	files = slices.DeleteFunc(files, func(f File) bool { return f.Path == "" })
+	return files, errors.Join(alike(errs), syncDir(dir))
 }
 
 // waits reports whether a kind is asked for only when time has gone by.
@@ -158,8 +153,8 @@ func alike(errs []error) error {
 
 // nobodyThere reports whether err is that no connection could be made.
 func nobodyThere(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
 }
 
 func remoteAddress(address string) (*url.URL, error) {
@@ -223,12 +218,11 @@ func (r *remote) take(ctx context.Context, k Kind, dir string, repetition int) (
 		return fail(err)
 	}
 	keepNames(p)
-	p.Comments = append(p.Comments, Config{Labels: r.cfg.Labels}.comments()...)
-	file := filepath.Join(dir, fileName(k, repetition))
-	if err := writeProfile(file, k, p); err != nil {
+	file, err := store(dir, k, repetition, p, comments(r.cfg.Labels))
+	if err != nil {
 		return fail(err)
 	}
-	return File{Kind: k, Repetition: repetition, Path: file, Samples: len(p.Sample)}, nil
+	return file, nil
 }
 
 func (r *remote) trace(ctx context.Context, file string) error {
@@ -262,7 +256,7 @@ func (r *remote) get(ctx context.Context, name string, query url.Values) (data [
 		return nil, context.Cause(ctx) // says why, where what was broken off says only that
 	}
 	if err != nil {
-		if wrapped := new(url.Error); errors.As(err, &wrapped) {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // the address is told already
 		}
 		return nil, err

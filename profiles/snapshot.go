@@ -3,7 +3,6 @@ package profiles
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"runtime/pprof"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+	"golang.org/x/sync/semaphore"
 )
 
 // snapshot takes a runtime profile as it stands, with the columns of its kind.
@@ -135,36 +135,12 @@ func ourFunction(name string) bool {
 // profiler such as "go test -cpuprofile", holds this process's profilers.
 var ErrBusy = errors.New("this process is being profiled already: stop the other capture first")
 
-// The runtime keeps its profilers and rates, and pprof's driver its settings, once a
-// process. Two users at a time would mix them up in silence, so what guards them
-// is once a process too: these two slots are the only state of this package.
+// The runtime has one set of profilers and rates a process, and pprof's driver one set of settings. Two
+// users at a time would mix them up in silence, so these two locks are the only state of this package.
 var (
-	capturing = make(slot, 1) // the runtime's profilers
-	rendering = make(slot, 1) // pprof's driver
+	capturing = semaphore.NewWeighted(1) // the runtime's profilers
+	rendering = semaphore.NewWeighted(1) // pprof's driver
 )
-
-// slot is a lock that can be refused or given up waiting for.
-type slot chan struct{}
-
-func (s slot) tryAcquire() bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (s slot) acquire(ctx context.Context) error {
-	select {
-	case s <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (s slot) release() { <-s }
 
 // Goroutines are those of this process at one moment, by their stacks.
 type Goroutines struct {
@@ -192,9 +168,8 @@ func CountGoroutines(prefixes ...string) (*Goroutines, error) {
 		return nil, err
 	}
 	g := &Goroutines{byStack: map[string]int{}}
-	var stack []frame
 	for _, s := range p.Sample {
-		stack = frames(s, stack)
+		stack := frames(s.Location...)
 		if len(prefixes) > 0 && owner(stack, prefixes) < 0 {
 			continue
 		}

@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,11 @@ type stackSet struct {
 	frames []uint32 // of all samples, leaf first: indices of locations
 	ends   []int    // where in frames each sample ends
 	values []int64  // of all samples, a column each per sample
+
+	column     int   // the one to show
+	ofBase     int   // how many samples, the last ones, are of the base that is compared with
+	operations int64 // 0: not known
+	saturated  bool  // a value was too large for 64 bits
 }
 
 func (s *stackSet) columns() int { return len(s.about.SampleType) }
@@ -33,7 +39,10 @@ func (s *stackSet) stack(sample int) []uint32 {
 	return s.frames[s.ends[sample-1]:s.ends[sample]]
 }
 
-func (s *stackSet) value(sample, column int) int64 { return s.values[sample*s.columns()+column] }
+func (s *stackSet) value(sample int) int64 { return s.values[sample*s.columns()+s.column] }
+
+// isBase reports whether a sample is of the base.
+func (s *stackSet) isBase(sample int) bool { return sample >= s.samples()-s.ofBase }
 
 // Fields of a profile's and of a sample's message (profile.proto of pprof).
 const (
@@ -49,31 +58,31 @@ func loadStacks(path string) (*stackSet, error) {
 		return nil, err
 	}
 	if data, err = unpacked(data, maxProfile); err != nil {
-		return nil, fileError(path, err)
+		return nil, inFile(path, err)
 	}
 	s, err := decodeStacks(data)
 	if err != nil {
-		return nil, fileError(path, err)
+		return nil, inFile(path, err)
 	}
 	return s, nil
 }
 
-// decodeStacks parses an unpacked profile. Its errors are [*problem].
+// decodeStacks parses an unpacked profile. Its errors are [*FileError] without a path.
 func decodeStacks(data []byte) (*stackSet, error) {
 	about, samples, numbers, err := divide(data)
 	if err != nil {
-		return nil, &problem{NotProfile, err}
+		return nil, &FileError{Problem: NotProfile, Err: err}
 	}
 	p, err := parse(about)
 	if err != nil {
 		return nil, err
 	}
 	s := &stackSet{
-		about: p, locations: p.Location, frames: make([]uint32, 0, numbers), ends: make([]int, 0, samples),
+		about: p, locations: p.Location, operations: Operations(p), frames: make([]uint32, 0, numbers), ends: make([]int, 0, samples),
 		values: make([]int64, 0, min(numbers, samples*len(p.SampleType))),
 	}
 	if err := s.decodeSamples(data); err != nil {
-		return nil, &problem{NotProfile, err}
+		return nil, &FileError{Problem: NotProfile, Err: err}
 	}
 	return s, nil
 }
@@ -222,6 +231,8 @@ func (s *stackSet) append(o *stackSet, comments []string) {
 		about.TimeNanos = o.about.TimeNanos
 	}
 	about.DurationNanos, _ = addSaturated(about.DurationNanos, o.about.DurationNanos)
+	s.operations, _ = addSaturated(s.operations, o.operations)
+	s.saturated = s.saturated || o.saturated
 }
 
 // dropFrames removes the frames that the first profile, at path, asks not to be shown, as pprof does.
@@ -267,8 +278,8 @@ func (s *stackSet) dropFrames(path string) error {
 	return nil
 }
 
-// scale multiplies each column's values, and reports whether one of them came out too large for 64 bits.
-func (s *stackSet) scale(ratios []float64) (saturated bool) {
+// scale multiplies the values of each column by its ratio.
+func (s *stackSet) scale(ratios []float64) {
 	for i, v := range s.values {
 		ratio := ratios[i%len(ratios)]
 		if ratio == 1 {
@@ -276,14 +287,13 @@ func (s *stackSet) scale(ratios []float64) (saturated bool) {
 		}
 		switch scaled := math.Round(float64(v) * ratio); {
 		case scaled >= math.MaxInt64:
-			s.values[i], saturated = math.MaxInt64, true
+			s.values[i], s.saturated = math.MaxInt64, true
 		case scaled <= -math.MaxInt64:
-			s.values[i], saturated = -math.MaxInt64, true
+			s.values[i], s.saturated = -math.MaxInt64, true
 		default:
 			s.values[i] = int64(scaled)
 		}
 	}
-	return saturated
 }
 
 // sums returns the sum of each column.
@@ -295,65 +305,77 @@ func (s *stackSet) sums() []float64 {
 	return sums
 }
 
-// checkSymbols refuses samples whose value lies mostly in functions without a name.
-func (s *stackSet) checkSymbols() error {
-	var named, nameless int64
-	for i := range s.samples() {
-		stack := s.stack(i)
-		if len(stack) == 0 {
-			continue
-		}
-		v := abs(s.value(i, 0))
-		if leaf := s.locations[stack[0]]; len(leaf.Line) > 0 && leaf.Line[0].Function.Name != "" {
-			named, _ = addSaturated(named, v)
-		} else {
-			nameless, _ = addSaturated(nameless, v)
-		}
-	}
-	return mostlyNamed(named, nameless)
-}
-
-// checkDrawn refuses a file of which a picture, or a difference, would say nothing.
+// checkDrawn refuses a file of which a picture, or a difference, would say nothing: a CPU profile without
+// samples, and one whose functions have no names. In the other kinds a file may hold no samples, such as
+// where nothing waited.
 func (s *stackSet) checkDrawn(path string) error {
-	return checkDrawing(path, s.about, s.samples(), s.checkSymbols)
+	if s.samples() == 0 && column(s.about, "cpu") >= 0 {
+		return &FileError{Path: path, Problem: NoSamples}
+	}
+	err := mostlyNamed(func(yield func(*profile.Location, int64) bool) {
+		for i := range s.samples() {
+			if stack := s.stack(i); len(stack) > 0 && !yield(s.locations[stack[0]], s.values[i*s.columns()]) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return &FileError{Path: path, Problem: Unsymbolized, Err: err}
+	}
+	return nil
 }
 
-// gather reads files of one kind into one set, and returns the column to show. check may refuse one of
-// them, by its path.
-func gather(
-	ctx context.Context, files []string, opts TopOptions, check func(path string, s *stackSet) error,
-) (*stackSet, int, error) {
-	if len(files) == 0 {
-		return nil, 0, errors.New("profile top: no files: name at least one")
-	}
-	var sum *stackSet
+// eachFile reads files of one kind, which must hold something to draw, and calls do with each.
+func eachFile(ctx context.Context, files []string, opts TopOptions, do func(path string, s *stackSet) error) error {
+	var first *profile.Profile
 	for _, path := range files {
-		if err := ctx.Err(); err != nil {
-			return nil, 0, fmt.Errorf("profile top: %w", context.Cause(ctx))
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		s, err := loadStacks(path)
 		if err != nil {
-			return nil, 0, err
+			return err
 		}
 		if err := checkKind(path, s.about, opts.Kind); err != nil {
-			return nil, 0, err
+			return err
 		}
-		if sum != nil && !sameTypes(sum.about, s.about) {
-			err := fmt.Errorf("it counts %s, they %s", typeNames(s.about), typeNames(sum.about))
-			return nil, 0, &FileError{Path: path, Problem: OtherKind, Err: err}
+		if first = cmp.Or(first, s.about); !sameTypes(first, s.about) {
+			err := fmt.Errorf("it counts %s, they %s", typeNames(s.about), typeNames(first))
+			return &FileError{Path: path, Problem: OtherKind, Err: err}
 		}
-		if err := check(path, s); err != nil {
-			return nil, 0, err
+		if err := s.checkDrawn(path); err != nil {
+			return err
+		}
+		if s.column, err = opts.column(s.about); err != nil {
+			return &FileError{Path: path, Problem: NoSuchNumber, Err: err}
+		}
+		if err := do(path, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather reads files of one kind into one set. check may refuse one of them.
+func gather(
+	ctx context.Context, files []string, opts TopOptions, check func(path string, p *profile.Profile) error,
+) (sum *stackSet, err error) {
+	if len(files) == 0 {
+		return nil, errors.New("profile top: no files: name at least one")
+	}
+	err = eachFile(ctx, files, opts, func(path string, s *stackSet) error {
+		if err := check(path, s.about); err != nil {
+			return err
 		}
 		if sum == nil {
 			sum = s
-			continue
+		} else {
+			sum.append(s, together(sum.about, s.about))
 		}
-		sum.append(s, together(sum.about, s.about))
+		return nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("profile top: %w", err)
 	}
-	column, err := opts.column(sum.about)
-	if err != nil {
-		return nil, 0, &FileError{Path: files[0], Problem: NoSuchNumber, Err: err}
-	}
-	return sum, column, nil
+	return sum, err
 }

@@ -23,12 +23,9 @@ const (
 
 // A table is what "go tool pprof -top" shows of a set of samples.
 type table struct {
-	set       *stackSet
-	column    int
-	base      int // samples from here on are the base's, negative
-	opts      TopOptions
-	total     int64
-	saturated bool
+	set   *stackSet // samples of a base are negative
+	opts  TopOptions
+	total int64
 
 	nodes  []node
 	at     map[string]int32 // nodes by name
@@ -41,10 +38,9 @@ type node struct {
 	flat, cum int64
 }
 
-// newTable sums a column of set over functions, or over lines, whose names name gives. Samples from base on are
-// those of a base that is taken away; they are negative already.
-func newTable(set *stackSet, column, base int, opts TopOptions, name naming) *table {
-	t := &table{set: set, column: column, base: base, opts: opts, at: map[string]int32{}}
+// newTable sums the values of set over functions, or over lines, whose names name gives.
+func newTable(set *stackSet, opts TopOptions, name naming) *table {
+	t := &table{set: set, opts: opts, at: map[string]int32{}}
 	t.ofSite = make([][]int32, len(set.locations))
 	for i, l := range set.locations {
 		lines := l.Line
@@ -58,9 +54,9 @@ func newTable(set *stackSet, column, base int, opts TopOptions, name naming) *ta
 	var ofBase int64
 	last := make([]int, len(t.nodes)) // the sample, plus 1, that a node was last seen in: it counts once
 	for i := range set.samples() {
-		value := t.value(i)
+		value := set.value(i)
 		t.total = t.add(t.total, abs(value))
-		if i >= base {
+		if set.isBase(i) {
 			ofBase = t.add(ofBase, abs(value))
 		}
 		if value == 0 {
@@ -86,8 +82,6 @@ func newTable(set *stackSet, column, base int, opts TopOptions, name naming) *ta
 	return t
 }
 
-func (t *table) value(sample int) int64 { return t.set.value(sample, t.column) }
-
 func (t *table) node(name string) int32 {
 	i, ok := t.at[name]
 	if !ok {
@@ -100,7 +94,7 @@ func (t *table) node(name string) int32 {
 
 func (t *table) add(a, b int64) int64 {
 	sum, saturated := addSaturated(a, b)
-	t.saturated = t.saturated || saturated
+	t.set.saturated = t.set.saturated || saturated
 	return sum
 }
 
@@ -138,7 +132,7 @@ func fractionOf(sum int64, fraction float64) int64 { return abs(int64(float64(su
 // rows returns the nodes with at least the share noise, in order.
 func (t *table) rows(noise float64) []Row {
 	shown, _, _ := t.choose(noise)
-	unit := t.set.about.SampleType[t.column].Unit
+	unit := t.set.about.SampleType[t.set.column].Unit
 	rows := make([]Row, len(shown))
 	for i, n := range shown {
 		rows[i] = Row{Function: t.nodes[n].name, Flat: t.nodes[n].flat, Cum: t.nodes[n].cum, Unit: unit}
@@ -148,7 +142,7 @@ func (t *table) rows(noise float64) []Row {
 
 // notes says what became of sums that don't fit.
 func (t *table) notes() []string {
-	if !t.saturated {
+	if !t.set.saturated {
 		return nil
 	}
 	return []string{saturatedNote}
@@ -160,7 +154,7 @@ const saturatedNote = "sums beyond 2^63-1 (9223372036854775807) are shown as tha
 func (t *table) writeText(w io.Writer, notes []string) error {
 	shown, dropped, all := t.choose(nodeFraction)
 	inlined := t.inlined(shown, len(shown) == all && dropped == 0)
-	from := t.set.about.SampleType[t.column].Unit
+	from := t.set.about.SampleType[t.set.column].Unit
 	to := t.unit(shown, from)
 	format := func(v int64) string { return formatAs(v, from, to) }
 
@@ -237,7 +231,7 @@ func (t *table) heading(format func(int64) string) (lines []string) {
 			lines = append(lines, c)
 		}
 	}
-	if kind := p.SampleType[t.column].Type; kind != "" {
+	if kind := p.SampleType[t.set.column].Type; kind != "" {
 		lines = append(lines, "Type: "+kind)
 	}
 	if p.DocURL != "" {
@@ -248,7 +242,7 @@ func (t *table) heading(format func(int64) string) (lines []string) {
 	}
 	if p.DurationNanos != 0 {
 		share := ""
-		if v, name := inUnit(float64(t.total), p.SampleType[t.column].Unit, "nanoseconds"); name == "ns" && v != 0 {
+		if v, name := inUnit(float64(t.total), p.SampleType[t.set.column].Unit, "nanoseconds"); name == "ns" && v != 0 {
 			share = "(" + percentage(int64(v), p.DurationNanos) + ")"
 		}
 		lines = append(lines, fmt.Sprintf("Duration: %s, Total samples = %s %s",
@@ -277,7 +271,7 @@ func (t *table) inlined(shown []int32, all bool) map[int32]string {
 	sums := map[call]*calls{}
 	var seen []call
 	for i := range t.set.samples() {
-		value := t.value(i)
+		value := t.set.value(i)
 		if value == 0 {
 			continue
 		}

@@ -2,7 +2,6 @@ package profiles
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -71,61 +70,6 @@ func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) erro
 	return nil
 }
 
-// merged loads the files one by one into one profile. check may refuse one, by its path; nil doesn't.
-func merged(
-	ctx context.Context, files []string, opts TopOptions, check func(path string, p *profile.Profile) error,
-) (*profile.Profile, int, error) {
-	if len(files) == 0 {
-		return nil, 0, errors.New("profile top: no files: name at least one")
-	}
-	var sum *profile.Profile
-	for _, path := range files {
-		if err := ctx.Err(); err != nil {
-			return nil, 0, fmt.Errorf("profile top: %w", context.Cause(ctx))
-		}
-		p, err := Load(path)
-		if err != nil {
-			return nil, 0, err
-		}
-		if err := checkKind(path, p, opts.Kind); err != nil {
-			return nil, 0, err
-		}
-		if sum, err = add(sum, p); err != nil {
-			return nil, 0, &FileError{Path: path, Problem: OtherKind, Err: err}
-		}
-		if check != nil {
-			if err := check(path, p); err != nil {
-				return nil, 0, err
-			}
-		}
-	}
-	// Frames that the profile itself asks to drop aren't shown by pprof either.
-	if err := sum.RemoveUninteresting(); err != nil {
-		return nil, 0, &FileError{Path: files[0], Problem: NotProfile, Err: err}
-	}
-	index, err := opts.column(sum)
-	if err != nil {
-		return nil, 0, &FileError{Path: files[0], Problem: NoSuchNumber, Err: err}
-	}
-	return sum, index, nil
-}
-
-// add merges p into sum, which is nil at first. The result is compacted as a single file
-// is not, so a single file is left alone.
-func add(sum, p *profile.Profile) (*profile.Profile, error) {
-	if sum == nil {
-		return p, nil
-	}
-	if !sameTypes(sum, p) {
-		return nil, fmt.Errorf("it counts %s, they %s", typeNames(p), typeNames(sum))
-	}
-	all, err := profile.Merge([]*profile.Profile{sum, p})
-	if err == nil {
-		all.Comments = together(sum, p)
-	}
-	return all, err
-}
-
 // together are the comments of two profiles merged: what counts is counted together, the rest said once.
 func together(a, b *profile.Profile) (comments []string) {
 	for _, comment := range slices.Concat(a.Comments, b.Comments) {
@@ -176,14 +120,14 @@ func TopRows(files []string, opts TopOptions) (rows []Row, notes []string, err e
 }
 
 func newTop(ctx context.Context, files []string, opts TopOptions, name naming) (*table, error) {
-	set, column, err := gather(ctx, files, opts, func(path string, s *stackSet) error { return s.checkDrawn(path) })
+	set, err := gather(ctx, files, opts, func(string, *profile.Profile) error { return nil })
 	if err != nil {
 		return nil, err
 	}
 	if err := set.dropFrames(files[0]); err != nil {
 		return nil, err
 	}
-	return newTable(set, column, set.samples(), opts, name), nil
+	return newTable(set, opts, name), nil
 }
 
 // binaryName stands, as in pprof, for a function that has no name.

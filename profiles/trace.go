@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime/trace"
 	"strconv"
@@ -49,8 +48,8 @@ type Flight struct {
 
 // StartFlight begins to record. Stop must be called. One runs at a time in a process.
 func StartFlight(dir string) (*Flight, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("profile directory %s: cannot be made: %w: name one that can be written", dir, bare(err))
+	if err := makeDirectory(dir); err != nil {
+		return nil, err
 	}
 	f := &Flight{dir: dir, recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightMoments, MaxBytes: flightBytes})}
 	if err := f.recorder.Start(); err != nil {
