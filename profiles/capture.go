@@ -132,10 +132,10 @@ func (c *Capture) setRates() (restore func()) {
 	mutex, block := c.takes(Mutex), c.takes(Block)
 	var fraction int
 	if mutex {
-		fraction = runtime.SetMutexProfileFraction(c.cfg.MutexFraction)
+		fraction = runtime.SetMutexProfileFraction(c.cfg.mutexFraction)
 	}
 	if block {
-		runtime.SetBlockProfileRate(int(c.cfg.BlockRate))
+		runtime.SetBlockProfileRate(int(c.cfg.blockRate))
 	}
 	return func() {
 		if mutex {
@@ -187,7 +187,7 @@ func uncounted() (resume func()) {
 // watch takes the goroutines while the load runs.
 func (c *Capture) watch(ctx context.Context) {
 	defer close(c.watched)
-	timer := time.NewTimer(c.cfg.GoroutineDelay)
+	timer := time.NewTimer(c.cfg.goroutineDelay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -21,7 +21,7 @@ import (
 
 // everything catches every event, so that counts can be told by hand.
 func everything(kinds ...profiles.Kind) profiles.Config {
-	return profiles.Config{Kinds: kinds, MutexFraction: 1, BlockRate: time.Nanosecond}
+	return profiles.Config{Kinds: kinds}.CatchingAll()
 }
 
 // capture profiles load as repetition 1.
@@ -228,7 +228,7 @@ func TestProfileWithoutSamples(t *testing.T) {
 func TestCaptureTakesGoroutinesWhileTheLoadRuns(t *testing.T) {
 	unpark := park(t)
 	c, err := profiles.Start(t.Context(), t.TempDir(), 1,
-		profiles.Config{Kinds: []profiles.Kind{profiles.Goroutine}, GoroutineDelay: time.Millisecond})
+		profiles.Config{Kinds: []profiles.Kind{profiles.Goroutine}}.GoroutinesAfter(time.Millisecond))
 	require.NoError(t, err)
 	<-c.Watched()
 	unpark() // the load has gone when Stop is called
@@ -239,14 +239,13 @@ func TestCaptureTakesGoroutinesWhileTheLoadRuns(t *testing.T) {
 
 func TestCaptureTakesGoroutinesOfAShortRepetition(t *testing.T) {
 	park(t)
-	files := capture(t, profiles.Config{Kinds: []profiles.Kind{profiles.Goroutine}, GoroutineDelay: time.Hour}, func() {})
+	files := capture(t, profiles.Config{Kinds: []profiles.Kind{profiles.Goroutine}}.GoroutinesAfter(time.Hour), func() {})
 	require.EqualValues(t, 1, total(t, files[profiles.Goroutine], "goroutine", planted+"waitParked"))
 }
 
 func TestCaptureInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	cfg := everything()
-	cfg.GoroutineDelay = time.Hour
+	cfg := everything().GoroutinesAfter(time.Hour)
 	c, err := profiles.Start(ctx, t.TempDir(), 1, cfg)
 	require.NoError(t, err)
 	park(t)
@@ -372,10 +371,6 @@ func TestStartRefuses(t *testing.T) {
 		"unknown kind":       {repetition: 1, cfg: profiles.Config{Kinds: []profiles.Kind{"cpuu"}}, want: `kind "cpuu": unknown: want one of cpu, heap`},
 		"no kinds":           {repetition: 1, cfg: profiles.Config{Kinds: []profiles.Kind{}}, want: "no kinds"},
 		"a kind twice":       {repetition: 1, cfg: everything(profiles.CPU, profiles.CPU), want: "cpu: named twice"},
-		"mutex fraction":     {repetition: 1, cfg: profiles.Config{MutexFraction: -1}, want: "mutex fraction -1"},
-		"block rate":         {repetition: 1, cfg: profiles.Config{BlockRate: -1}, want: "block rate -1ns"},
-		"block rate, long":   {repetition: 1, cfg: profiles.Config{BlockRate: time.Hour}, want: "block rate 1h0m0s: want 1ns to 1s"},
-		"goroutine delay":    {repetition: 1, cfg: profiles.Config{GoroutineDelay: -1}, want: "goroutine delay -1ns"},
 		"label key":          {repetition: 1, cfg: labeled("a=b", "c"), want: `label "a=b": want a key`},
 		"empty label key":    {repetition: 1, cfg: labeled("", "c"), want: `label "": want a key`},
 		"label with a line":  {repetition: 1, cfg: labeled("a", "b\nc"), want: "label a: want a value"},

@@ -20,18 +20,6 @@ type Config struct {
 	// Kinds to take, each at most once. Nil is all of [Kinds].
 	Kinds []Kind
 
-	// MutexFraction n samples one in n contended unlocks; 0 is 10. The estimate
-	// stays unbiased. It is what it was again after Stop.
-	MutexFraction int
-
-	// BlockRate samples one blocking event per so much time spent blocked, and every
-	// event that is longer; 1ns to 1s, 0 is 10µs. After Stop the block profiler is off.
-	BlockRate time.Duration
-
-	// GoroutineDelay is how far into the repetition goroutines are taken; 0 is 100ms.
-	// A shorter repetition has them taken at its end.
-	GoroutineDelay time.Duration
-
 	// TraceFor is how long an execution trace is taken from the beginning, trace.REPETITION.out; up
 	// to 10s, 0 is none. It costs some percent while it lasts.
 	TraceFor time.Duration
@@ -40,6 +28,11 @@ type Config struct {
 	// operation, transport. At most 16; a key is 1 to 64 of a-z, 0-9, '_', '-' and '.',
 	// a value at most 256 bytes of printable UTF-8.
 	Labels map[string]string
+
+	// For tests; 0 is the default.
+	mutexFraction  int           // one in so many contended unlocks is sampled
+	blockRate      time.Duration // one event per so much time spent blocked is sampled, and every longer one
+	goroutineDelay time.Duration // how far into the repetition goroutines are taken
 }
 
 const (
@@ -47,8 +40,7 @@ const (
 	defaultBlockRate      = 10 * time.Microsecond
 	defaultGoroutineDelay = 100 * time.Millisecond
 
-	maxTraceFor  = 10 * time.Second
-	maxBlockRate = time.Second // the runtime takes an int of nanoseconds, which may have 32 bits
+	maxTraceFor = 10 * time.Second
 
 	maxLabels     = 16
 	maxLabelKey   = 64  // bytes
@@ -57,22 +49,12 @@ const (
 
 // resolve checks cfg and fills in what was left out.
 func (cfg Config) resolve() (Config, error) {
-	switch {
-	case cfg.MutexFraction < 0:
-		return Config{}, fmt.Errorf("profile configuration: mutex fraction %d: want 1 or more, or 0 for %d",
-			cfg.MutexFraction, defaultMutexFraction)
-	case cfg.BlockRate < 0 || cfg.BlockRate > maxBlockRate:
-		return Config{}, fmt.Errorf("profile configuration: block rate %v: want 1ns to %v, or 0 for %v",
-			cfg.BlockRate, maxBlockRate, defaultBlockRate)
-	case cfg.TraceFor < 0 || cfg.TraceFor > maxTraceFor:
+	if cfg.TraceFor < 0 || cfg.TraceFor > maxTraceFor {
 		return Config{}, fmt.Errorf("profile configuration: trace for %v: want 0 (none) to %v", cfg.TraceFor, maxTraceFor)
-	case cfg.GoroutineDelay < 0:
-		return Config{}, fmt.Errorf("profile configuration: goroutine delay %v: want more than 0, or 0 for %v",
-			cfg.GoroutineDelay, defaultGoroutineDelay)
 	}
-	cfg.MutexFraction, cfg.BlockRate = cmp.Or(cfg.MutexFraction, defaultMutexFraction), cmp.Or(cfg.BlockRate, defaultBlockRate)
-	cfg.GoroutineDelay = cmp.Or(cfg.GoroutineDelay, defaultGoroutineDelay)
-
+	cfg.mutexFraction = cmp.Or(cfg.mutexFraction, defaultMutexFraction)
+	cfg.blockRate = cmp.Or(cfg.blockRate, defaultBlockRate)
+	cfg.goroutineDelay = cmp.Or(cfg.goroutineDelay, defaultGoroutineDelay)
 	kinds, err := checkKinds(cfg.Kinds)
 	if err != nil {
 		return Config{}, err

@@ -228,12 +228,8 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 		}
 		e.Functions = append(e.Functions, Function{c.parts[i].name, c.parts[i].how == cumulative, ch})
 	}
-	slices.SortFunc(e.Causes, func(a, b Cause) int {
-		return cmp.Or(cmp.Compare(math.Abs(b.Delta), math.Abs(a.Delta)), cmp.Compare(a.Function, b.Function))
-	})
-	slices.SortFunc(e.Functions, func(a, b Function) int {
-		return cmp.Or(cmp.Compare(math.Abs(b.Delta), math.Abs(a.Delta)), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(e.Causes, func(a, b Cause) int { return byDelta(a.Delta, b.Delta, a.Function, b.Function) })
+	slices.SortFunc(e.Functions, func(a, b Function) int { return byDelta(a.Delta, b.Delta, a.Name, b.Name) })
 	e.Unassigned = e.Total.Delta
 	for _, k := range e.Causes {
 		e.Unassigned -= k.Delta
@@ -243,6 +239,11 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 		e.Causes = slices.Clip(e.Causes[:opts.Causes])
 	}
 	return e, nil
+}
+
+// byDelta compares two changes: the larger comes first, of like ones the first by name.
+func byDelta(a, b float64, nameOfA, nameOfB string) int {
+	return cmp.Or(cmp.Compare(math.Abs(b), math.Abs(a)), cmp.Compare(nameOfA, nameOfB))
 }
 
 // shown is how many portions of each sort a cause shows, and leastPortion which part of its
@@ -263,19 +264,11 @@ func (c *costs) cause(name string, values []float64, ch Change, n int, paired bo
 		if p.Delta = p.Now - p.Base; math.Abs(p.Delta) < leastPortion*math.Abs(ch.Delta) {
 			continue
 		}
-		list := &k.Lines
-		switch d.what {
-		case ofCallee:
-			list = &k.Callees
-		case ofCaller:
-			list = &k.Callers
-		}
+		list := map[detailKind]*[]Portion{ofLine: &k.Lines, ofCallee: &k.Callees, ofCaller: &k.Callers}[d.what]
 		*list = append(*list, p)
 	}
 	for _, list := range []*[]Portion{&k.Lines, &k.Callees, &k.Callers} {
-		slices.SortFunc(*list, func(a, b Portion) int {
-			return cmp.Or(cmp.Compare(math.Abs(b.Delta), math.Abs(a.Delta)), cmp.Compare(a.Name, b.Name))
-		})
+		slices.SortFunc(*list, func(a, b Portion) int { return byDelta(a.Delta, b.Delta, a.Name, b.Name) })
 		*list = slices.Clip((*list)[:min(shown, len(*list))])
 	}
 	return k

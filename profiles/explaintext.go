@@ -97,24 +97,17 @@ func (e *Explanation) Signed(v float64) string {
 
 // amount is a value in the unit in which it reads best, with three digits.
 func (e *Explanation) amount(v float64) string {
-	type scale struct {
-		from float64
-		unit string
-	}
-	steps := []scale{{1, ""}}
+	units, step := []string{""}, 1.0
 	switch e.Unit {
 	case "nanoseconds":
-		steps = []scale{{1, "ns"}, {1e3, "µs"}, {1e6, "ms"}, {1e9, "s"}}
+		units, step = []string{"ns", "µs", "ms", "s"}, 1000
 	case "bytes":
-		steps = []scale{{1, "B"}, {1 << 10, "KiB"}, {1 << 20, "MiB"}}
+		units, step = []string{"B", "KiB", "MiB"}, 1024
 	}
-	step := steps[0]
-	for _, s := range steps {
-		if math.Abs(v) >= s.from {
-			step = s
-		}
+	for ; len(units) > 1 && math.Abs(v) >= step; units = units[1:] {
+		v /= step
 	}
-	return fmt.Sprintf("%.3g%s", v/step.from, step.unit)
+	return fmt.Sprintf("%.3g%s", v, units[0])
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.0f%%", 100*v) }

@@ -47,20 +47,15 @@ func ParseKind(s string) (Kind, error) {
 // wrong in our files: allocations since the process started, beside one repetition; and growth that
 // may be negative, beside totals. Each file keeps the two that answer its question.
 func (k Kind) sampleTypes() []profile.ValueType {
-	switch k {
-	case CPU:
-		return []profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}
-	case Heap:
-		return []profile.ValueType{{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
-	case Allocs:
-		return []profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}}
-	case Goroutine:
-		return []profile.ValueType{{Type: "goroutine", Unit: "count"}}
-	case Mutex, Block:
-		return []profile.ValueType{{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}}
-	default:
-		return nil
-	}
+	waits := []profile.ValueType{{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}}
+	return map[Kind][]profile.ValueType{
+		CPU:       {{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		Heap:      {{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}},
+		Allocs:    {{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}},
+		Goroutine: {{Type: "goroutine", Unit: "count"}},
+		Mutex:     waits,
+		Block:     waits,
+	}[k]
 }
 
 // accumulates says whether the runtime counts this kind from the start of the

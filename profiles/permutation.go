@@ -81,8 +81,8 @@ func permute(ctx context.Context, rows [][]float64, n int, paired bool, scales [
 // exchange calls try with the weights that give the difference of the sides' means for each way to
 // deal the repetitions, the one that was measured first.
 func exchange(ctx context.Context, base, now int, paired bool, try func(sign []float64)) error {
-	sign := make([]float64, base+now)
 	random := rand.New(rand.NewPCG(uint64(base), uint64(now))) // the same answer for the same files
+	sign := make([]float64, base+now)
 	if paired {
 		set := func(flip func(i int) bool) {
 			for i := range base {
@@ -100,9 +100,8 @@ func exchange(ctx context.Context, base, now int, paired bool, try func(sign []f
 			}
 			return ctx.Err()
 		}
-		set(func(int) bool { return false })
-		for k := 1; k < mostExchanges && ctx.Err() == nil; k++ {
-			set(func(int) bool { return random.IntN(2) == 1 })
+		for k := 0; k < mostExchanges && ctx.Err() == nil; k++ {
+			set(func(int) bool { return k > 0 && random.IntN(2) == 1 })
 		}
 		return ctx.Err()
 	}
@@ -116,10 +115,8 @@ func exchange(ctx context.Context, base, now int, paired bool, try func(sign []f
 		try(sign)
 	}
 	if ways(base, now) <= mostExchanges {
-		deal := combin.NewCombinationGenerator(base+now, base)
-		chosen := make([]int, base)
-		for deal.Next() {
-			set(deal.Combination(chosen))
+		for _, ofBase := range combin.Combinations(base+now, base) {
+			set(ofBase)
 		}
 		return ctx.Err()
 	}
@@ -127,10 +124,9 @@ func exchange(ctx context.Context, base, now int, paired bool, try func(sign []f
 	for j := range order {
 		order[j] = j
 	}
-	set(order[:base])
-	for k := 1; k < mostExchanges && ctx.Err() == nil; k++ {
-		random.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
+	for k := 0; k < mostExchanges && ctx.Err() == nil; k++ {
 		set(order[:base])
+		random.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
 	}
 	return ctx.Err()
 }

@@ -3,6 +3,7 @@ package profiles
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -37,19 +38,17 @@ func unitFamilies() []unitFamily {
 	}
 }
 
+// named returns the unit of a name, and whether there is one; otherwise the unit of zero.
 func (f unitFamily) named(name string) (unit, bool) {
 	name = strings.ToLower(name)
 	if utf8.RuneCountInString(name) > 2 {
 		name = strings.TrimSuffix(name, "s")
 	}
-	for _, u := range f.units {
-		for _, spoken := range u.spoken {
-			if spoken == name {
-				return u, true
-			}
-		}
+	i := slices.IndexFunc(f.units, func(u unit) bool { return slices.Contains(u.spoken, name) })
+	if i < 0 {
+		return f.zero, false
 	}
-	return unit{}, false
+	return f.units[i], true
 }
 
 // inUnit converts a value from one unit to another, or with "minimum" to the one in which it reads best.
@@ -62,16 +61,13 @@ func inUnit(value float64, from, to string) (float64, string) {
 		}
 		value *= u.worth
 		if to != "minimum" {
-			as, ok := f.named(to)
-			if !ok {
-				as = f.zero
-			}
+			as, _ := f.named(to)
 			return value / as.worth, as.name
 		}
 		best := f.zero
-		for i, u := range f.units {
+		for _, u := range f.units {
 			if math.Abs(value) >= u.worth {
-				best = f.units[i]
+				best = u
 			}
 		}
 		return value / best.worth, best.name
