@@ -72,6 +72,17 @@ func worst(a, b State) State {
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
+// grade returns how a check came out of which these are true.
+func grade(problem, warning bool) State {
+	switch {
+	case problem:
+		return Problem
+	case warning:
+		return Warning
+	}
+	return OK
+}
+
 // enoughCores is one each for the driver, the fleet, the network's interrupts and
 // whatever else runs.
 const enoughCores = 4
@@ -103,15 +114,8 @@ func quota(f Facts) (State, string, string) {
 	case *f.Quota == 0:
 		return OK, "none", ""
 	}
-	found := fmt.Sprintf("%.2f cores", *f.Quota)
-	const change = "run without a limit: docker without --cpus, Kubernetes without limits.cpu, systemd without CPUQuota"
-	switch {
-	case *f.Quota < 2:
-		return Problem, found, change
-	case *f.Quota < float64(f.Cores):
-		return Warning, found, change
-	}
-	return OK, found, ""
+	return grade(*f.Quota < 2, *f.Quota < float64(f.Cores)), fmt.Sprintf("%.2f cores", *f.Quota),
+		"run without a limit: docker without --cpus, Kubernetes without limits.cpu, systemd without CPUQuota"
 }
 
 const (
@@ -128,14 +132,8 @@ func memory(f Facts) (State, string, string) {
 		available, of = *f.MemoryLeft, "left to the control group"
 	}
 	found := fmt.Sprintf("%.1f GiB %s", float64(available)/(1<<30), of)
-	const change = "end what else uses memory, or raise the container's limit; 1 GiB does for a million devices"
-	switch {
-	case available < leastMemory:
-		return Problem, found, change
-	case available < muchMemory:
-		return Warning, found, change
-	}
-	return OK, found, ""
+	return grade(available < leastMemory, available < muchMemory), found,
+		"end what else uses memory, or raise the container's limit; 1 GiB does for a million devices"
 }
 
 func descriptors(f Facts) (State, string, string) {
@@ -143,36 +141,20 @@ func descriptors(f Facts) (State, string, string) {
 		return Unknown, "unknown", "see that a process may open 1,024 files"
 	}
 	limit := *f.DescriptorLimit
-	state, least, wanted := OK, Need{}, Need{}
+	least, wanted, able := 0, Need{}, 0
 	for _, n := range f.Needs {
-		if n.Least > least.Least {
-			least = n
-		}
+		least = max(least, n.Least)
 		if n.Wanted > wanted.Wanted {
 			wanted = n
 		}
-		if uint64(n.Least) > limit {
-			state = worst(state, Warning)
-		}
-	}
-	found := fmt.Sprintf("%d may be open, %d are wanted (%s)", limit, wanted.Wanted, wanted.Scenario)
-	if uint64(wanted.Wanted) > limit {
-		state = worst(state, Warning)
-	}
-	if len(f.Needs) > 0 && allBeyond(f.Needs, limit) {
-		state = Problem
-	}
-	return state, found, fmt.Sprintf("ulimit -n %d", max(1024, least.Least, wanted.Wanted))
-}
-
-// allBeyond: no scenario could begin.
-func allBeyond(needs []Need, limit uint64) bool {
-	for _, n := range needs {
 		if uint64(n.Least) <= limit {
-			return false
+			able++
 		}
 	}
-	return true
+	none := len(f.Needs) > 0 && able == 0 // no scenario could begin
+	return grade(none, able < len(f.Needs) || uint64(wanted.Wanted) > limit),
+		fmt.Sprintf("%d may be open, %d are wanted (%s)", limit, wanted.Wanted, wanted.Scenario),
+		fmt.Sprintf("ulimit -n %d", max(1024, least, wanted.Wanted))
 }
 
 const performance = "performance"
@@ -188,12 +170,11 @@ func governor(f Facts) (State, string, string) {
 }
 
 func turbo(f Facts) (State, string, string) {
-	const change = "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo, or elsewhere: echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost"
 	switch {
 	case f.Turbo == nil:
 		return Unknown, "unknown", "see to it in the firmware, or on the machine below"
 	case *f.Turbo:
-		return Warning, "on", change
+		return Warning, "on", "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo, or elsewhere: echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost"
 	}
 	return OK, "off", ""
 }
@@ -222,24 +203,18 @@ func ports(f Facts) (State, string, string) {
 	reuse := map[int]string{0: "not reused", 1: "reused", 2: "reused on loopback"}[*f.ReuseTimeWait]
 	// How many are in TIME_WAIT says nothing by itself: each keeps its port from one peer only.
 	found := fmt.Sprintf("%d ports, %d sockets in TIME_WAIT, %s", n, p.TimeWait, reuse)
-	switch {
-	case n < manyPorts:
+	if n < manyPorts {
 		return Warning, found, `sudo sysctl -w net.ipv4.ip_local_port_range="1024 65535"`
-	case *f.ReuseTimeWait == 0:
-		return Warning, found, "sudo sysctl -w net.ipv4.tcp_tw_reuse=2"
 	}
-	return OK, found, ""
+	return grade(false, *f.ReuseTimeWait == 0), found, "sudo sysctl -w net.ipv4.tcp_tw_reuse=2"
 }
 
 func acceptQueue(f Facts) (State, string, string) {
 	if f.AcceptQueue == nil {
 		return Unknown, "unknown", fmt.Sprintf("see that a listener's queue holds %d connections", enoughQueue)
 	}
-	found := fmt.Sprintf("%d connections", *f.AcceptQueue)
-	if *f.AcceptQueue < enoughQueue {
-		return Warning, found, "sudo sysctl -w net.core.somaxconn=4096"
-	}
-	return OK, found, ""
+	return grade(false, *f.AcceptQueue < enoughQueue), fmt.Sprintf("%d connections", *f.AcceptQueue),
+		"sudo sysctl -w net.core.somaxconn=4096"
 }
 
 func loopback(f Facts) (State, string, string) {
@@ -276,7 +251,8 @@ func goodClocks() []string {
 }
 
 func clock(f Facts) (State, string, string) {
-	found := fmt.Sprintf("%s, %d ns a reading", f.ClockSource, f.ClockCost.Nanoseconds())
+	cost := fmt.Sprintf("%d ns a reading", f.ClockCost.Nanoseconds())
+	found := f.ClockSource + ", " + cost
 	change := "boot with clocksource=tsc tsc=reliable, if the machine's counter is well (dmesg | grep -i tsc)"
 	for _, better := range goodClocks() {
 		if better != f.ClockSource && slices.Contains(strings.Fields(f.ClockSources), better) {
@@ -284,24 +260,12 @@ func clock(f Facts) (State, string, string) {
 			break
 		}
 	}
-	var state State
-	switch {
-	case f.ClockSource == "":
-		state, found = Unknown, fmt.Sprintf("source unknown, %d ns a reading", f.ClockCost.Nanoseconds())
-	case slices.Contains(goodClocks(), f.ClockSource):
-		state = OK
-	case f.ClockSource == "hpet" || f.ClockSource == "acpi_pm" || f.ClockSource == "jiffies":
-		state = Problem
-	default:
-		state = Warning
+	slow := f.ClockSource == "hpet" || f.ClockSource == "acpi_pm" || f.ClockSource == "jiffies"
+	state := grade(slow, !slices.Contains(goodClocks(), f.ClockSource))
+	if f.ClockSource == "" {
+		state, found = Unknown, "source unknown, "+cost
 	}
-	switch {
-	case f.ClockCost > slowClock:
-		state = worst(state, Problem)
-	case f.ClockCost > dearClock:
-		state = worst(state, Warning)
-	}
-	return state, found, change
+	return worst(state, grade(f.ClockCost > slowClock, f.ClockCost > dearClock)), found, change
 }
 
 func timer(f Facts) (State, string, string) {
@@ -310,14 +274,8 @@ func timer(f Facts) (State, string, string) {
 	}
 	round := func(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
 	found := fmt.Sprintf("1 ms wakes %v late, 1 in 100 %v or more", round(f.Timer.P50), round(f.Timer.P99))
-	const change = "end what else runs; on a virtual machine, ask for cores of its own"
-	switch {
-	case f.Timer.P99 > worstTimer:
-		return Problem, found, change
-	case f.Timer.P99 > lateTimer:
-		return Warning, found, change
-	}
-	return OK, found, ""
+	return grade(f.Timer.P99 > worstTimer, f.Timer.P99 > lateTimer), found,
+		"end what else runs; on a virtual machine, ask for cores of its own"
 }
 
 // quiet is what a machine at rest has at most for others.
@@ -333,13 +291,8 @@ func neighbours(f Facts) (State, string, string) {
 	if n.StolenFraction > n.OthersFraction {
 		change = "measure on a machine that isn't shared, or on one with cores of its own"
 	}
-	switch {
-	case n.Exceeds(): // so that a run's times would be inconclusive
-		return Problem, found, change
-	case n.OthersFraction > quiet || n.StolenFraction > quiet:
-		return Warning, found, change
-	}
-	return OK, found, ""
+	// Beyond what Exceeds names, a run's times would be inconclusive.
+	return grade(n.Exceeds(), n.OthersFraction > quiet || n.StolenFraction > quiet), found, change
 }
 
 // What a change may be, as a share, for ten pairs of blocks to tell it. Beyond the
@@ -349,28 +302,17 @@ const (
 	coarseChange = 0.15
 )
 
-// usualPairs is how many repetitions a run has unless said otherwise.
-func usualPairs() int { return scenarios.Default().Repetitions }
-
 func noise(f Facts) (State, string, string) {
-	n, pairs := f.Noise, usualPairs()
+	n, pairs := f.Noise, scenarios.Default().Repetitions
 	change := n.Detectable(pairs)
 	if math.IsNaN(change) || math.IsInf(change, 0) {
 		return Unknown, "unknown", "measure again"
 	}
 	found := fmt.Sprintf("B/A %.3f, spread %.1f%%: %d blocks each can tell %.1f%%, %d can %.1f%%",
 		n.Ratio(), 100*n.Spread(), pairs, 100*change, 10*pairs, 100*n.Detectable(10*pairs))
-	const what = "end what else runs, and see the warnings above; else let runs be longer (--duration, --repeat) and changes larger"
-	state := OK
-	switch {
-	case change > coarseChange:
-		state = Problem
-	case change > fineChange:
-		state = Warning
-	}
 	if n.Differs() {
 		found += "; A and B, which are the same, came out different"
-		state = worst(state, Warning)
 	}
-	return state, found, what
+	return grade(change > coarseChange, change > fineChange || n.Differs()), found,
+		"end what else runs, and see the warnings above; else let runs be longer (--duration, --repeat) and changes larger"
 }

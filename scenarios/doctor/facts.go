@@ -64,13 +64,9 @@ type Loopback struct {
 	NoIPv6     string `json:"no_ipv6,omitempty"` // why there is no ::1; empty: there is
 }
 
-// Options say how facts are gathered.
-type Options struct {
-	Progress func(doing string, n, of int) // is told of each step; may be nil
-}
-
-// Gather looks at the machine. Its error is the context's, or that not even bare sockets work.
-func Gather(ctx context.Context, o Options) (Facts, error) {
+// Gather looks at the machine, and calls progress with each step. Its error is the context's, or says that
+// not even bare sockets work.
+func Gather(ctx context.Context, progress func(doing string, n, of int)) (Facts, error) {
 	f := Facts{OS: runtime.GOOS, Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
 	steps := []struct {
 		doing string
@@ -84,9 +80,7 @@ func Gather(ctx context.Context, o Options) (Facts, error) {
 		{"how alike the same is", func() (err error) { f.Noise, err = compare(ctx, scenarios.Yardstick); return err }},
 	}
 	for i, s := range steps {
-		if o.Progress != nil {
-			o.Progress(s.doing, i+1, len(steps))
-		}
+		progress(s.doing, i+1, len(steps))
 		if err := s.do(); err != nil {
 			return f, err
 		}

@@ -31,7 +31,7 @@ func (f *Facts) read(root string) {
 // files is a directory in which the system's files are.
 type files string
 
-// text is a file's, without spaces around it; false where it can't be read.
+// text returns a file's text, without spaces around it, and whether it could be read.
 func (at files) text(path string) (string, bool) {
 	text, err := os.ReadFile(filepath.Join(string(at), filepath.FromSlash(path)))
 	return strings.TrimSpace(string(text)), err == nil
@@ -39,16 +39,16 @@ func (at files) text(path string) (string, bool) {
 
 func (at files) number(path string) *int {
 	text, _ := at.text(path)
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return nil
-	}
-	return &n
+	return known(strconv.Atoi(text))
 }
 
 func (at files) bytes(path string) *uint64 {
 	text, _ := at.text(path)
-	n, err := strconv.ParseUint(text, 10, 64)
+	return known(strconv.ParseUint(text, 10, 64))
+}
+
+// known returns a pointer to n, or nil if there is an error.
+func known[T any](n T, err error) *T {
 	if err != nil {
 		return nil
 	}
@@ -61,8 +61,7 @@ func (at files) flag(path string) *bool {
 	if n == nil || *n < 0 {
 		return nil
 	}
-	on := *n != 0
-	return &on
+	return new(*n != 0)
 }
 
 func (at files) memoryAvailable() *uint64 {
@@ -70,10 +69,8 @@ func (at files) memoryAvailable() *uint64 {
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) == 3 && words[0] == "MemAvailable:" && words[2] == "kB" {
-			if kib, err := strconv.ParseUint(words[1], 10, 54); err == nil {
-				bytes := kib << 10
-				return &bytes
-			}
+			kib, err := strconv.ParseUint(words[1], 10, 54)
+			return known(kib<<10, err)
 		}
 	}
 	return nil
@@ -97,8 +94,7 @@ func (at files) governors() []string {
 // turbo is told by Intel's driver as its absence, by the others as itself.
 func (at files) turbo() *bool {
 	if off := at.flag("sys/devices/system/cpu/intel_pstate/no_turbo"); off != nil {
-		on := !*off
-		return &on
+		return new(!*off)
 	}
 	return at.flag("sys/devices/system/cpu/cpufreq/boost")
 }

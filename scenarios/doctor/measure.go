@@ -153,9 +153,7 @@ func (n Noise) Ratio() float64 {
 	if len(list) == 0 {
 		return math.NaN()
 	}
-	slices.Sort(list)
-	middle := (list[(len(list)-1)/2] + list[len(list)/2]) / 2
-	return math.Exp(middle)
+	return math.Exp(stats.Sample{Xs: list}.Quantile(0.5))
 }
 
 // Spread is the standard deviation of the log ratios: about the share by which one block

@@ -109,14 +109,14 @@ func TestLoopbackHere(t *testing.T) {
 func TestGatherEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var steps []string
-	_, err := Gather(ctx, Options{Progress: func(doing string, n, of int) {
+	_, err := Gather(ctx, func(doing string, n, of int) {
 		steps = append(steps, doing)
 		require.Equal(t, 6, of)
 		require.Len(t, steps, n)
 		if n == 2 {
 			cancel()
 		}
-	}})
+	})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, []string{"the system's settings", "what else runs"}, steps)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/texttable"
@@ -54,15 +55,9 @@ func WriteTable(w io.Writer, checks []Check, o texttable.Style) error {
 
 // role returns the role in which a table shows a state.
 func (s State) role() texttable.Role {
-	switch s {
-	case OK:
-		return texttable.Good
-	case Warning:
-		return texttable.Doubtful
-	case Problem:
-		return texttable.Bad
-	}
-	return texttable.Faint
+	return map[State]texttable.Role{
+		OK: texttable.Good, Warning: texttable.Doubtful, Problem: texttable.Bad, Unknown: texttable.Faint,
+	}[s]
 }
 
 // Verdict returns a line that says whether the machine is fit to measure on, and counts the states of the
@@ -82,19 +77,13 @@ func Verdict(checks []Check) string {
 // wrap breaks a text between words into lines of at most width characters. A longer word gets a line of its
 // own.
 func wrap(text string, width int) (lines []string) {
-	line, length := "", 0
+	line := ""
 	for _, word := range strings.Fields(text) {
-		n := len([]rune(word))
-		if line != "" && length+1+n > width {
-			lines = append(lines, line)
-			line, length = "", 0
+		longer := strings.TrimLeft(line+" "+word, " ")
+		if line != "" && utf8.RuneCountInString(longer) > width {
+			lines, longer = append(lines, line), word
 		}
-		if line != "" {
-			line += " "
-			length++
-		}
-		line += word
-		length += n
+		line = longer
 	}
 	return append(lines, line)
 }

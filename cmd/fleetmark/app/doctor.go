@@ -25,7 +25,7 @@ here; 130 interrupted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			view := progress.NewSteps(c.Err, "doctor", quiet)
-			facts, err := doctor.Gather(cmd.Context(), doctor.Options{Progress: view.Show})
+			facts, err := doctor.Gather(cmd.Context(), view.Show)
 			view.Close()
 			if err != nil {
 				return err
