@@ -25,8 +25,7 @@ type binary struct {
 func build(ctx context.Context, t *checkout.Tree, p checkout.Package, path string, trim bool, flags ...string) (*binary, error) {
 	args := append([]string{"test", "-c", fmt.Sprintf("-trimpath=%t", trim), "-o", path}, flags...)
 	_, err := t.Go(ctx, append(args, p.ImportPath)...)
-	var failed *checkout.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*checkout.Error](err); ok {
 		failed.Problem = fmt.Sprintf("%s: the tests of %s don't compile", t, p.ImportPath)
 		failed.Want = "the compiler says why"
 	}

@@ -281,8 +281,8 @@ func iterationsIn(d time.Duration, b *block) int {
 
 // giveUp decides a target that can't be measured, if err is a [*problem], and returns any other error.
 func (c *comparison) giveUp(t *target, b *binary, err error) error {
-	var p *problem
-	if !errors.As(err, &p) {
+	p, ok := errors.AsType[*problem](err)
+	if !ok {
 		return err
 	}
 	t.failed = true

@@ -12,17 +12,20 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 )
 
-// found is what a package of one side has in benchmarks.
-type found struct {
-	good map[Benchmark]time.Duration // it ran once, and took so long
-	bad  map[Benchmark]*problem      // it could not
+// found holds the benchmarks of a package of one side.
+type found map[Benchmark]trialRun
+
+// A trialRun is one iteration of a benchmark.
+type trialRun struct {
+	took    time.Duration
+	problem *problem // what kept it from running, or nil
 }
 
 // discover runs every benchmark that pattern matches for one iteration: that is how sub-benchmarks
 // are found, and those that can't be measured. One that ends the process is left out of the next try,
 // so that it hides no other.
-func (b *binary) discover(ctx context.Context, pattern string, procs []int, limit time.Duration) (*found, error) {
-	all := &found{good: map[Benchmark]time.Duration{}, bad: map[Benchmark]*problem{}}
+func (b *binary) discover(ctx context.Context, pattern string, procs []int, limit time.Duration) (found, error) {
+	all := found{}
 	cpus := make([]string, len(procs))
 	for i, n := range procs {
 		cpus[i] = strconv.Itoa(n)
@@ -60,7 +63,7 @@ func (b *binary) discover(ctx context.Context, pattern string, procs []int, limi
 
 // sort puts what a process ran among all that was found. It returns the name of the benchmark under
 // which the process ended, if that was before its time.
-func (f *finished) sort(all *found, pkg string, procs []int, limit time.Duration) (ended string) {
+func (f *finished) sort(all found, pkg string, procs []int, limit time.Duration) (ended string) {
 	var names []string // in the order in which they ran; parents too
 	for line := range strings.Lines(f.stdout) {
 		if name, ok := strings.CutPrefix(line, marker+"=== RUN "); ok {
@@ -85,20 +88,16 @@ func (f *finished) sort(all *found, pkg string, procs []int, limit time.Duration
 				_, failed := f.report("FAIL", Benchmark{pkg, child, n})
 				return failed
 			})
-			_, ran := all.good[bench]
-			switch {
-			case name == ended && !f.timedOut:
-				all.bad[bench] = f.problem(bench, limit)
-				delete(all.good, bench)
-			case resultOf(bench).MatchString(f.stdout):
-				all.good[bench] = f.firstIteration(bench)
-				delete(all.bad, bench)
-			case ran:
-			case name == ended:
-				all.bad[bench] = f.problem(bench, limit)
-			case len(children) > 0 && (!failed || explained):
+			before, ran := all[bench]
+			ran = ran && before.problem == nil
+			switch matched := resultOf(bench).MatchString(f.stdout); {
+			case name == ended && !(f.timedOut && (matched || ran)):
+				all[bench] = trialRun{problem: f.problem(bench, limit)}
+			case matched:
+				all[bench] = trialRun{took: f.firstIteration(bench)}
+			case ran, len(children) > 0 && (!failed || explained):
 			default:
-				all.bad[bench] = f.whyNoResult(bench)
+				all[bench] = trialRun{problem: f.whyNoResult(bench)}
 			}
 		}
 	}

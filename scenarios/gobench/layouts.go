@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -115,18 +113,12 @@ func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*b
 		if linked[t.base] != nil {
 			continue
 		}
-		var both [2]*binary
-		links, linking := errgroup.WithContext(ctx)
-		for i, b := range []*binary{t.base, t.now} {
-			links.Go(func() (err error) {
-				both[i], err = build(linking, b.tree, b.pkg, b.path+"-layout", b.trim, fmt.Sprintf("-ldflags=-randlayout=%d", seed))
-				return b.notLinked(err)
-			})
-		}
-		if err := links.Wait(); err != nil {
-			if ctx.Err() != nil {
-				err = ctx.Err()
-			}
+		both, err := bothAtATime(ctx, func(ctx context.Context, side int) (*binary, error) {
+			b := []*binary{t.base, t.now}[side]
+			other, err := build(ctx, b.tree, b.pkg, b.path+"-layout", b.trim, fmt.Sprintf("-ldflags=-randlayout=%d", seed))
+			return other, b.notLinked(err)
+		})
+		if err != nil {
 			return nil, err
 		}
 		linked[t.base], linked[t.now] = both[0], both[1]

@@ -109,11 +109,17 @@ type testReader interface {
 
 	// atLimit tells the reader that the time is up: what follows is a dump of goroutines.
 	atLimit()
+
+	// end tells it that the output has ended.
+	end()
+
+	// running returns the benchmark that was under way at the end.
+	running() (pkg, benchmark string)
 }
 
 // run runs the go command, with what it prints on standard output going to reader, and returns the
 // end of what it printed on standard error. failed reports whether the command failed by itself; err
-// is why it was ended, or could not be started.
+// says why it was ended, or could not be started.
 func (c TestCommand) run(ctx context.Context, reader testReader, args []string) (stderr string, failed bool, err error) {
 	limit := cmp.Or(c.Limit, DefaultTestLimit)
 	limited, stop := context.WithTimeoutCause(ctx, limit, errTestLimit)
@@ -133,14 +139,20 @@ func (c TestCommand) run(ctx context.Context, reader testReader, args []string) 
 		return childproc.InterruptGroup(cmd)
 	}
 	err = cmd.Run()
+	reader.end()
 	if cmd.Process != nil {
 		_ = childproc.KillGroup(cmd) // what didn't end when it was asked to; mostly nothing
 	}
 	switch cause := context.Cause(limited); {
 	case ctx.Err() != nil:
 		return "", false, ctx.Err()
-	case errors.Is(cause, errTestLimit), errors.Is(cause, errTestOutput), errors.Is(cause, errTestEnough):
-		return tail.String(), false, cause
+	case errors.Is(cause, errTestLimit):
+		return "", false, c.tooLong(reader.running())
+	case errors.Is(cause, errTestOutput):
+		pkg, benchmark := reader.running()
+		return "", false, &TestError{Package: pkg, Benchmark: benchmark, Problem: fmt.Sprintf("prints more than %d MiB", maxTestOutput>>20), Want: wantSilence}
+	case errors.Is(cause, errTestEnough):
+		return "", false, cause
 	case errors.Is(err, exec.ErrNotFound):
 		return "", false, &TestError{Problem: "the go command is not installed, or not in PATH", Want: "install Go"}
 	}
@@ -170,11 +182,6 @@ func (o *boundedOutput) Write(output []byte) (int, error) {
 	return len(output), nil
 }
 
-// tooMuchOutput is the error about a benchmark that floods its output.
-func tooMuchOutput(pkg, benchmark string) error {
-	return &TestError{Package: pkg, Benchmark: benchmark, Problem: fmt.Sprintf("prints more than %d MiB", maxTestOutput>>20), Want: wantSilence}
-}
-
 // tooLong is the error about a benchmark that was running when the time was up.
 func (c TestCommand) tooLong(pkg, benchmark string) error {
 	e := &TestError{
@@ -193,18 +200,11 @@ func (t *Trial) Measure(ctx context.Context) (*results.GoBenchmarks, error) {
 	c := t.command
 	reader := newLineReader(t.names, c.count(), c.Progress)
 	stderr, failed, err := c.run(ctx, reader, c.args())
-	reader.end()
 	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case errors.Is(err, errTestLimit):
-		return nil, c.tooLong(reader.running())
-	case errors.Is(err, errTestOutput):
-		return nil, tooMuchOutput(reader.running())
-	case errors.Is(err, errTestEnough), reader.failure != nil:
-		return nil, reader.failure
-	case err != nil:
+	case err != nil && !errors.Is(err, errTestEnough):
 		return nil, err
+	case reader.failure != nil:
+		return nil, reader.failure
 	}
 	if err := reader.complete(stderr, failed); err != nil {
 		return nil, err

@@ -298,11 +298,12 @@ func (r *lineReader) running() (pkg, benchmark string) {
 // complete returns an error if the command failed without a line that says why, or if a benchmark lacks
 // samples.
 func (r *lineReader) complete(stderr string, failed bool) error {
+	said := strings.TrimSpace(strings.Join(r.others, "\n") + "\n" + stderr)
 	for _, n := range r.order {
 		if r.got[n] < r.want[n] {
 			return &TestError{
 				Package: n.pkg, Benchmark: n.name, Problem: fmt.Sprintf("has %d of %d samples", r.got[n], r.want[n]),
-				Want: "see what go test says", Output: strings.TrimSpace(strings.Join(r.others, "\n") + "\n" + stderr),
+				Want: "see what go test says", Output: said,
 			}
 		}
 	}
@@ -312,7 +313,7 @@ func (r *lineReader) complete(stderr string, failed bool) error {
 		}
 	}
 	if failed {
-		return &TestError{Problem: "failed", Want: "see what it says", Output: strings.TrimSpace(strings.Join(r.others, "\n") + "\n" + stderr)}
+		return &TestError{Problem: "failed", Want: "see what it says", Output: said}
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func (p packagePair) of(t *checkout.Tree) *checkout.Package {
 // built is a package of one side with its benchmarks.
 type built struct {
 	*binary
-	*found
+	found
 }
 
 // preparePackage builds a package and sorts its benchmarks into those to measure and those decided.
@@ -154,10 +154,7 @@ func (c *comparison) preparePackage(ctx context.Context, p packagePair, i int) e
 	all := map[Benchmark]bool{}
 	for _, side := range []*built{base, now} {
 		if side != nil {
-			for b := range side.good {
-				all[b] = true
-			}
-			for b := range side.bad {
+			for b := range side.found {
 				all[b] = true
 			}
 		}
@@ -180,8 +177,8 @@ func failures(b *built) int {
 		return 0
 	}
 	n := 0
-	for _, p := range b.bad {
-		if p.kind == broken {
+	for _, run := range b.found {
+		if run.problem != nil && run.problem.kind == broken {
 			n++
 		}
 	}
@@ -196,25 +193,21 @@ func (c *comparison) buildBoth(ctx context.Context, p packagePair, i int, trim b
 	if !trim {
 		name = fmt.Sprintf("%d-with-paths.test", i)
 	}
-	var binaries [2]*binary
-	builds, building := errgroup.WithContext(ctx)
-	for side, t := range []*checkout.Tree{c.base, c.now} {
+	binaries, err := bothAtATime(ctx, func(ctx context.Context, side int) (*binary, error) {
+		t := []*checkout.Tree{c.base, c.now}[side]
 		pkg := p.of(t)
 		if pkg == nil {
-			continue
+			return nil, nil
 		}
 		// As long a path on either side: it is among the arguments of the process.
 		path := filepath.Join(c.Scratch, [2]string{"old", "new"}[side], name)
-		builds.Go(func() (err error) {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				return err
-			}
-			binaries[side], err = build(building, t, *pkg, path, trim)
-			return err
-		})
-	}
-	if err := builds.Wait(); err != nil {
-		return nil, nil, cmp.Or(ctx.Err(), err)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, err
+		}
+		return build(ctx, t, *pkg, path, trim)
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	var sides [2]*built
 	for side, b := range binaries {
@@ -228,6 +221,21 @@ func (c *comparison) buildBoth(ctx context.Context, p packagePair, i int, trim b
 		sides[side] = &built{b, f}
 	}
 	return sides[0], sides[1], nil
+}
+
+// bothAtATime makes the binaries of the base, side 0, and of the working tree, side 1, at the same time.
+func bothAtATime(ctx context.Context, build func(ctx context.Context, side int) (*binary, error)) (binaries [2]*binary, err error) {
+	group, building := errgroup.WithContext(ctx)
+	for side := range binaries {
+		group.Go(func() (err error) {
+			binaries[side], err = build(building, side)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return binaries, cmp.Or(ctx.Err(), err)
+	}
+	return binaries, nil
 }
 
 // identical reports whether two binaries hold the same bytes and no file differs that their benchmarks
@@ -255,17 +263,16 @@ func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
 	var texts [2]string // what kept either side from running it
 	for i, side := range []*built{base, now} {
 		if side.state(b) == bad {
-			text, err := c.describe(side.bad[b], side.binary, b)
-			if err != nil {
+			var err error
+			if texts[i], err = c.describe(side.found[b].problem, side.binary, b); err != nil {
 				return err
 			}
-			texts[i] = text
 		}
 	}
 	decision, reason := sequential.Unclear, judge.Reason{Code: judge.BenchmarkFails, Side: judge.SideNow, Text: texts[1]}
 	switch was, is := base.state(b), now.state(b); {
 	case was == good && is == good && !same:
-		first := map[*binary]time.Duration{base.binary: base.good[b], now.binary: now.good[b]}
+		first := map[*binary]time.Duration{base.binary: base.found[b].took, now.binary: now.found[b].took}
 		c.targets = append(c.targets, &target{Benchmark: b, base: base.binary, now: now.binary, first: first, idle: map[*binary]time.Duration{}, processor: map[*binary]time.Duration{}})
 		return nil
 	case was == good && is == good:
@@ -274,7 +281,7 @@ func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
 		decision, reason = sequential.Open, judge.Reason{Code: judge.NewBenchmark}
 	case was == good && is == absent:
 		reason = judge.Reason{Code: judge.BenchmarkRemoved}
-	case was == good && now.bad[b].kind == broken:
+	case was == good && now.found[b].problem.kind == broken:
 		decision = sequential.Worse
 	case was == good:
 	case is == good:
@@ -303,11 +310,11 @@ func (b *built) state(bench Benchmark) state {
 	if b == nil {
 		return absent
 	}
-	if _, ok := b.good[bench]; ok {
-		return good
-	}
-	if b.bad[bench] != nil {
+	switch run, ok := b.found[bench]; {
+	case !ok:
+		return absent
+	case run.problem != nil:
 		return bad
 	}
-	return absent
+	return good
 }

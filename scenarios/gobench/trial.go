@@ -2,9 +2,9 @@ package gobench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,13 +28,7 @@ func (c TestCommand) Try(ctx context.Context) (*Trial, error) {
 	args := append(c.selection("test", "-json"), "-benchmem", "-benchtime", "1x")
 	reader := &eventReader{explicit: slices.DeleteFunc(slices.Clone(c.Packages), isPattern)}
 	stderr, failed, err := c.run(ctx, reader, append(args, c.Packages...))
-	pkg, running := reader.running()
-	switch {
-	case errors.Is(err, errTestLimit):
-		return nil, c.tooLong(pkg, running)
-	case errors.Is(err, errTestOutput):
-		return nil, tooMuchOutput(pkg, running)
-	case err != nil:
+	if err != nil {
 		return nil, err
 	}
 	if err := reader.problem(c, stderr, failed); err != nil {
@@ -73,6 +67,7 @@ type eventReader struct {
 	partial  []byte
 	packages []*trialPackage
 	build    []string // what the compiler printed
+	suffix   string   // of GOMAXPROCS, as far as it was seen; the same for all benchmarks
 }
 
 type trialPackage struct {
@@ -87,7 +82,6 @@ type trialBenchmark struct {
 	output          []string
 	ran             bool // there is a result
 	skipped, failed bool
-	suffix          string // of GOMAXPROCS, as far as it was seen
 }
 
 // Write takes output.
@@ -106,7 +100,9 @@ func (r *eventReader) Write(output []byte) (int, error) {
 	}
 }
 
-func (r *eventReader) atLimit() {}
+func (*eventReader) atLimit() {}
+
+func (*eventReader) end() {}
 
 func (r *eventReader) take(e testEvent) {
 	if e.Action == "build-output" {
@@ -130,28 +126,26 @@ func (r *eventReader) take(e testEvent) {
 		b.failed = true
 	case "output":
 		b.output = keep(b.output, e.Output)
-		b.see(e.Output)
+		r.see(b, e.Output)
 	}
 }
 
 func (r *eventReader) pkg(path string) *trialPackage {
-	for _, p := range r.packages {
-		if p.path == path {
-			return p
-		}
+	i := slices.IndexFunc(r.packages, func(p *trialPackage) bool { return p.path == path })
+	if i < 0 {
+		i = len(r.packages)
+		r.packages = append(r.packages, &trialPackage{path: path})
 	}
-	r.packages = append(r.packages, &trialPackage{path: path})
-	return r.packages[len(r.packages)-1]
+	return r.packages[i]
 }
 
 func (p *trialPackage) benchmark(name string) *trialBenchmark {
-	for _, b := range p.benchmarks {
-		if b.name == name {
-			return b
-		}
+	i := slices.IndexFunc(p.benchmarks, func(b *trialBenchmark) bool { return b.name == name })
+	if i < 0 {
+		i = len(p.benchmarks)
+		p.benchmarks = append(p.benchmarks, &trialBenchmark{name: name})
 	}
-	p.benchmarks = append(p.benchmarks, &trialBenchmark{name: name})
-	return p.benchmarks[len(p.benchmarks)-1]
+	return p.benchmarks[i]
 }
 
 // keep appends the text of an event, up to a bound.
@@ -166,28 +160,20 @@ func keep(lines []string, text string) []string {
 var oneIteration = regexp.MustCompile(`(^|\t) +1\t`)
 
 // see looks for a result, and for the number that ends the name.
-func (b *trialBenchmark) see(output string) {
+func (r *eventReader) see(b *trialBenchmark, output string) {
 	b.ran = b.ran || oneIteration.MatchString(output)
 	if _, rest, ok := strings.Cut(output, b.name); ok && strings.Contains(rest, "\t") { // text may stand before it
-		b.suffix = procsSuffix.FindString(strings.Fields(rest + " x")[0])
+		r.suffix = cmp.Or(procsSuffix.FindString(strings.Fields(rest + " x")[0]), r.suffix)
 	}
 }
 
 // names returns the benchmarks that have a result, as go test will print them.
 func (r *eventReader) names() []benchmarkName {
-	suffix := "" // the same for all of them
-	for _, p := range r.packages {
-		for _, b := range p.benchmarks {
-			if b.suffix != "" {
-				suffix = b.suffix
-			}
-		}
-	}
 	var names []benchmarkName
 	for _, p := range r.packages {
 		for _, b := range p.benchmarks {
 			if b.ran {
-				names = append(names, benchmarkName{p.path, b.name + suffix})
+				names = append(names, benchmarkName{p.path, b.name + r.suffix})
 			}
 		}
 	}
@@ -279,7 +265,7 @@ func (p *trialPackage) problem(c TestCommand, build []string) error {
 		return e
 	}
 	if p.failed {
-		// While a benchmark panics go test may print a result of nothing, and the panic is then of none.
+		// While a benchmark panics, go test may print a result of nothing, and the panic is then of none.
 		if text, ok := panicIn(p.output); ok && len(p.benchmarks) > 0 {
 			e := &TestError{Package: p.path, Benchmark: p.benchmarks[len(p.benchmarks)-1].name, Problem: "panics (" + text + ")", Want: wantRunnable}
 			if found := inStack.FindStringSubmatch(output); found != nil && !strings.HasPrefix(e.Benchmark, found[1]) {
