@@ -124,7 +124,7 @@ type timeoutError string
 func (e timeoutError) Error() string { return string(e) }
 func (timeoutError) Timeout() bool   { return true }
 
-var (
-	errSlow          error = timeoutError("device takes the artifact too slowly (Timeouts.LeastProgress)")
-	errAnswerTimeout error = timeoutError("no answer within the answer timeout")
+const (
+	errSlow          = timeoutError("device takes the artifact too slowly (Timeouts.LeastProgress)")
+	errAnswerTimeout = timeoutError("no answer within the answer timeout")
 )
