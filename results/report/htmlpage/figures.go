@@ -1,16 +1,20 @@
 package htmlpage
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
 )
 
@@ -94,3 +98,78 @@ func wholeSteps(low, high float64, n int) []float64 {
 
 // wholeLabel returns the label of a tick at a whole number.
 func wholeLabel(v float64) string { return strconv.Itoa(int(v)) }
+
+// failureFigures draws the number of kept failures of each class.
+func (b *builder) failureFigures() ([]figure, error) {
+	sides := b.sides()
+	var classes []string
+	counts := make([]map[string]int, len(sides))
+	for i, side := range sides {
+		counts[i] = make(map[string]int)
+		for _, c := range side.FailureClasses() {
+			if !slices.Contains(classes, c.Class) {
+				classes = append(classes, c.Class)
+			}
+			counts[i][c.Class] = c.Count
+		}
+	}
+	classes, _ = bounded.Head(classes, b.limits.Figures)
+	if len(classes) == 0 {
+		return nil, nil
+	}
+	highest := 0
+	for _, byClass := range counts {
+		for _, class := range classes {
+			highest = max(highest, byClass[class])
+		}
+	}
+	p := svgplot.New("kept failures", "")
+	p.X.Min, p.X.Max = 0, float64(highest)*1.12
+	p.X.Tick.Marker = svgplot.Ticks(wholeSteps(0, float64(highest), 4), wholeLabel)
+	p.Y.Min, p.Y.Max = -0.6, float64(len(classes))-0.4
+	svgplot.Categories(&p.Y)
+	var names plot.ConstantTicks
+	var words []string
+	for i, class := range classes {
+		names = append(names, plot.Tick{Value: float64(len(classes) - 1 - i), Label: plaintext.Clip(class, 18)})
+		for j, side := range sides {
+			words = append(words, fmt.Sprintf("%s, %s: %d", plaintext.Clip(class, 40), side.Label, counts[j][class]))
+		}
+	}
+	p.Y.Tick.Marker = names
+	p.Add(svgplot.PlotterFunc(func(c draw.Canvas, at func(x, y float64) vg.Point) {
+		height := 0.7 / float64(len(sides))
+		for i, class := range classes {
+			for j, side := range sides {
+				b := bar{n: counts[j][class], top: float64(len(classes)-1-i) + 0.35 - height*float64(j), height: height}
+				b.draw(c, at, side.role)
+			}
+		}
+	}))
+	height := float64(44 + 14*len(sides)*len(classes) + 8*len(classes))
+	image, err := svgplot.Render(p, "failures", "Kept failures by class", strings.Join(words, "; ")+".", height)
+	if err != nil {
+		return nil, err
+	}
+	return []figure{{Title: "By class", SVG: image}}, nil
+}
+
+// A bar is a horizontal bar that starts at 0.
+type bar struct {
+	n           int // its length
+	top, height float64
+}
+
+// draw draws the bar, with its length beside it. The base's bar is an outline, as its marks are.
+func (b bar) draw(c draw.Canvas, at func(x, y float64) vg.Point, role svgplot.Role) {
+	right, bottom := float64(b.n), b.top-b.height*0.86
+	corners := []vg.Point{at(0, b.top), at(right, b.top), at(right, bottom), at(0, bottom)}
+	if role == svgplot.Base {
+		c.StrokeLines(svgplot.Thin(role), append(corners, corners[0]))
+	} else {
+		c.FillPolygon(role.Color(), corners)
+	}
+	label := at(right, b.top-b.height*0.43)
+	label.X += vg.Points(4)
+	c.FillText(svgplot.LabelStyle(), label, strconv.Itoa(b.n))
+}
