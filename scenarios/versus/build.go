@@ -62,7 +62,8 @@ func Build(ctx context.Context, ref, work string) (*Sides, error) {
 	for _, dir := range []string{deliveryPackage, driverPackage} {
 		if info, err := os.Stat(filepath.Join(now.Root, dir)); err != nil || !info.IsDir() {
 			return nil, &checkout.Error{
-				Problem: strings.TrimPrefix(dir, "./") + " isn't in the repository", Want: "run it in the source tree of fleetmark",
+				Problem: strings.TrimPrefix(dir, "./") + " isn't in the repository",
+				Want:    "run it in the source tree of fleetmark",
 			}
 		}
 	}

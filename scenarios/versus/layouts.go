@@ -60,7 +60,8 @@ func (r *runner) layouts(ctx context.Context) error {
 		elapsed := time.Since(began)
 		if r.o.Progress != nil {
 			r.o.Progress(Progress{
-				Pairs: r.outcome.Pairs, Dropped: r.outcome.Dropped, Layouts: over.Pairs(), Elapsed: elapsed, Budget: budget,
+				Pairs: r.outcome.Pairs, Dropped: r.outcome.Dropped, Layouts: over.Pairs(),
+				Elapsed: elapsed, Budget: budget,
 			})
 		}
 		last := elapsed >= budget || !over.CanAddPair()

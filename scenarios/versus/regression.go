@@ -164,8 +164,8 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 	c.Explanation = e.Explanation
 	if waits := e.Total.Delta; waits < n.extraNS/2 { // else the numbers say it
 		e.Notes = append(e.Notes, fmt.Sprintf(
-			"an operation takes %s longer, of which these waits are %.0f%%: the rest is work, its turn at a processor, "+
-				"a sleep or a device's late answer, and the last two are in no profile",
+			"an operation takes %s longer, of which these waits are %.0f%%: the rest is work, "+
+				"its turn at a processor, a sleep or a device's late answer, and the last two are in no profile",
 			results.Duration.Format(n.extraNS), 100*max(0, waits)/n.extraNS))
 	}
 	c.Flame, c.FlameErr, err = e.WriteFiles(ctx, dir, e.BaseFiles, e.NowFiles, profiles.FlameOptions{

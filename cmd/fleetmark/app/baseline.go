@@ -93,8 +93,9 @@ scenario or a section, or one has changed since.`,
 	flags.DurationVar(&f.bench.within, "bench-within", gobench.DefaultTestLimit,
 		"how long each command of Go benchmarks may take")
 	flags.DurationVar(&f.testsWithin, "tests-within", 20*time.Minute, "how long the section tests may take")
-	flags.StringVar(&f.profiles, "profiles", "", "where the profiles of a push go that later ones are held against (default "+
-		versus.BaselineProfiles+", with the default page)")
+	flags.StringVar(&f.profiles, "profiles", "",
+		"where the profiles of a push go that later ones are held against (default "+
+			versus.BaselineProfiles+", with the default page)")
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.BoolVar(&f.quiet, "no-progress", false, "show no progress")
 	return cmd

@@ -197,7 +197,8 @@ func (f *reportFlags) baseRun(run *rundir.Loaded) (*baseline.Page, report.Side, 
 	}
 	if base.Scenario != run.Scenario {
 		problem := fmt.Sprintf("is of the scenario %s, and %s of %s", base.Scenario, run.Path, run.Scenario)
-		return nil, report.Side{}, &results.InputError{Path: f.base, Problem: problem, Want: "name two runs of one scenario"}
+		err := &results.InputError{Path: f.base, Problem: problem, Want: "name two runs of one scenario"}
+		return nil, report.Side{}, err
 	}
 	side := report.RunSide(*base)
 	side.Label = "base"

@@ -188,8 +188,8 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 			s.Fleet.Addressing = mockfleet.AddressPath // any client can use it, so a remote fleet has it by default
 		}
 		list[i] = scenarios.Options{
-			Spec: s, Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenEnv), DevicesFrom: f.devicesFrom,
-			ProfileFleet: f.profileFleet, Command: c.CommandLine(),
+			Spec: s, Command: c.CommandLine(), ProfileFleet: f.profileFleet, DevicesFrom: f.devicesFrom,
+			Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenEnv),
 		}
 	}
 	for _, o := range list {

@@ -28,7 +28,8 @@ func newScenarios(c cli.Console) *cobra.Command {
 				return c.PrintJSON(all)
 			}
 			t := texttable.Table{
-				Header: []string{"scenario", "description"}, Fold: []texttable.Fold{{}, {Cut: 1, End: true}}, Headless: true,
+				Header: []string{"scenario", "description"}, Headless: true,
+				Fold: []texttable.Fold{{}, {Cut: 1, End: true}},
 			}
 			for _, s := range all {
 				t.Rows = append(t.Rows, []string{s.Name, s.Description})

@@ -138,7 +138,8 @@ func (g *gate) define(cmd *cobra.Command) {
 	flags.StringVar(&g.base, "base", "",
 		"measure this git reference and the working tree by turns, and compare the two")
 	flags.StringVar(&g.bench, "bench", "",
-		"compare the Go benchmarks that this regular expression matches: with --base two revisions, without it with the page")
+		"compare the Go benchmarks that this regular expression matches: "+
+			"with --base two revisions, without it with the page")
 	flags.StringVar(&g.cpu, "cpu", "",
 		"with --base and --bench: measure at these values of GOMAXPROCS, such as 1,2 (default the current one)")
 	flags.DurationVar(&g.benchTimeout, "bench-timeout", gobench.DefaultLimit,

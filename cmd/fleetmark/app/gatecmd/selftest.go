@@ -68,14 +68,18 @@ func (g *gate) showCases(tried []versus.CaseResult) error {
 	var page bytes.Buffer
 	var rows []caseJSON
 	t := texttable.Table{
-		Header:   []string{"planted", "runs", "verdicts", "called regressed (95%)", "median time", "push cpu-ns/op found"},
+		Header: []string{
+			"planted", "runs", "verdicts", "called regressed (95%)", "median time", "push cpu-ns/op found",
+		},
 		Align:    "lrllll",
 		Fold:     []texttable.Fold{{Cut: 1, End: true}, {Rank: 2}, {Rank: 1}, {}, {Rank: 3}, {Rank: 4}},
 		Ruleless: true,
 	}
 	for _, k := range tried {
 		rate, low, high := k.Rate()
-		rows = append(rows, caseJSON{k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Measured})
+		rows = append(rows, caseJSON{
+			k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Measured,
+		})
 		if len(k.Seconds) == 0 {
 			continue
 		}

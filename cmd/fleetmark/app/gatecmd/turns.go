@@ -104,7 +104,8 @@ func (g *gate) benchmarksByTurns(ctx context.Context, packages []string) (_ *out
 	}
 	how := report.ABTest{
 		Base: found.BaseTree.Commit, Now: found.NowTree.Commit, Differences: found.Differences,
-		Warnings: found.Warnings, Benchmarks: found.Benchmarks, Rounds: found.Rounds, Elapsed: found.Elapsed, Samples: found.Samples,
+		Warnings: found.Warnings, Benchmarks: found.Benchmarks, Rounds: found.Rounds, Elapsed: found.Elapsed,
+		Samples: found.Samples,
 		Layouts: found.Layouts, LayoutsElapsed: found.LayoutsElapsed, LayoutsErr: found.Relinking,
 	}
 	if found.Judgement.Verdict == results.Regressed && !g.noExplain {
