@@ -35,13 +35,8 @@ func (o BenchmarkOptions) command(p project.Project, e project.Benchmarks) goben
 
 // benchmarks are the Go benchmarks that fleetmark.yaml names.
 type benchmarks struct {
-	heading
 	trials []*gobench.Trial // each tried, and measured later
 }
-
-// derived implements section: once their samples are on the page, the benchmarks need not be
-// measured.
-func (*benchmarks) derived(c content) bool { return len(c.page.Benchmarks) > 0 }
 
 // try runs each benchmark once, so that one that can't be measured is found early.
 func (s *benchmarks) try(ctx context.Context, b *Builder) error {
@@ -138,7 +133,7 @@ func usualUnits() []string {
 	return []string{results.UnitMean, results.UnitBytes, results.UnitAllocations, results.UnitThroughput}
 }
 
-func (*benchmarks) write(w *baseline.SectionWriter, c content) {
+func writeBenchmarks(w *baseline.SectionWriter, c content) {
 	w.Text("Single operations as go test measures them: client and device in one process, one operation after " +
 		"another unless the name ends in a number of workers. Medians, the time with the interval that holds it " +
 		"with 95%% confidence. A reference does the least that the same work could take, so its ratio means the " +

@@ -8,8 +8,7 @@
 // A [Builder] measures a new page, in three steps: Try finds out early what can't be measured,
 // AddRuns takes the runs that later runs are compared with, and Measure measures the sections and
 // writes them. [Check] returns why an old page may no longer be believed, and [Rewrite] writes anew
-// what a page takes from the code and from fleetmark.yaml. Each section is a small type that
-// measures its figures and writes its text; sections that show one measurement share it. Those
+// what a page takes from the code and from fleetmark.yaml. newSections lists the sections; those
 // without a measurement of their own are written from the rest of the page.
 //
 // The package knows neither flags nor exit codes, nor what the file of a page looks like: package
@@ -158,10 +157,10 @@ func (b *Builder) runUsable(ctx context.Context, spec scenarios.Spec, command st
 // on anything.
 func (b *Builder) Try(ctx context.Context) error {
 	return b.each(func(s section) error {
-		if t, ok := s.(trier); ok {
-			return t.try(ctx, b)
+		if s.try == nil {
+			return nil
 		}
-		return nil
+		return s.try(ctx, b)
 	})
 }
 
@@ -183,7 +182,7 @@ func (b *Builder) each(f func(section) error) error {
 		if !b.isSelected(name) {
 			continue
 		}
-		i := slices.IndexFunc(b.sections, func(s section) bool { return s.name() == name })
+		i := slices.IndexFunc(b.sections, func(s section) bool { return s.name == name })
 		err := f(b.sections[i])
 		if skipped, ok := errors.AsType[*skippedError](err); ok {
 			b.skipped[name] = skipped.reason
@@ -218,17 +217,17 @@ func (b *Builder) writeSection(s section, old []baseline.Section) (baseline.Sect
 	derived := s.derived(b.content)
 	if !derived {
 		for _, o := range old {
-			if o.Name == s.name() {
+			if o.Name == s.name {
 				return o, nil
 			}
 		}
 	}
-	w := baseline.NewSection(s.name(), s.title())
-	if derived || b.isSelected(s.name()) {
+	w := baseline.NewSection(s.name, s.title)
+	if derived || b.isSelected(s.name) {
 		s.write(w, b.content)
 	} else {
-		w.Command("Not measured: "+cmp.Or(b.skipped[s.name()], "it was not asked for")+". Asked for by",
-			"fleetmark baseline --sections "+s.name())
+		w.Command("Not measured: "+cmp.Or(b.skipped[s.name], "it was not asked for")+". Asked for by",
+			"fleetmark baseline --sections "+s.name)
 	}
 	return w.Section()
 }

@@ -57,7 +57,7 @@ func TestParseSections(t *testing.T) {
 func TestSections(t *testing.T) {
 	empty := content{page: &baseline.Page{}}
 	for _, s := range newSections() {
-		require.Equal(t, !s.derived(empty), slices.Contains(measuringOrder(), s.name()), s.name())
+		require.Equal(t, !s.derived(empty), slices.Contains(measuringOrder(), s.name), s.name)
 	}
 	require.Len(t, Sections(), len(measuringOrder()))
 }

@@ -77,7 +77,7 @@ func staleSections(c content) ([]Stale, error) {
 		names = append(names, s.Name)
 	}
 	for _, s := range b.sections {
-		want = append(want, s.name())
+		want = append(want, s.name)
 	}
 	if !slices.Equal(names, want) {
 		problem := fmt.Sprintf("has the sections %s, and they are %s now", cmp.Or(strings.Join(names, ", "), "none"),

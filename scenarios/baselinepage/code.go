@@ -13,9 +13,8 @@ import (
 )
 
 // sourceMeasurement counts the code of the checkout that the command is run in, once, for the
-// sections that show it. Those embed it.
+// sections that show it.
 type sourceMeasurement struct {
-	fromMeasurement
 	root   string
 	stats  *codestats.Stats
 	err    error                 // why the code couldn't be counted
@@ -38,13 +37,8 @@ func (s *sourceMeasurement) measure(ctx context.Context, b *Builder) error {
 	return s.err
 }
 
-// code says how much there is of each language, and of each package.
-type code struct {
-	heading
-	*sourceMeasurement
-}
-
-func (s *code) write(w *baseline.SectionWriter, _ content) {
+// writeCode says how much there is of each language, and of each package.
+func (s *sourceMeasurement) writeCode(w *baseline.SectionWriter, _ content) {
 	var languages []string
 	for _, l := range s.stats.Languages {
 		languages = append(languages, l.Name+" "+plaintext.Thousands(l.Code)+" in "+filesText(l.Files))
@@ -61,14 +55,9 @@ func (s *code) write(w *baseline.SectionWriter, _ content) {
 	}
 }
 
-// tests says how the tests went, and what they reach.
-type tests struct {
-	heading
-	*sourceMeasurement
-}
-
-func (s *tests) measure(ctx context.Context, b *Builder) error {
-	if err := s.sourceMeasurement.measure(ctx, b); err != nil {
+// test runs the tests.
+func (s *sourceMeasurement) test(ctx context.Context, b *Builder) error {
+	if err := s.measure(ctx, b); err != nil {
 		return err
 	}
 	var err error
@@ -91,7 +80,8 @@ func (s *tests) measure(ctx context.Context, b *Builder) error {
 	return nil
 }
 
-func (s *tests) write(w *baseline.SectionWriter, _ content) {
+// writeTests says how the tests went, and what they reach.
+func (s *sourceMeasurement) writeTests(w *baseline.SectionWriter, _ content) {
 	t := s.tested
 	text := fmt.Sprintf("%s tests, examples and fuzz targets (on their seeds) passed, with %s subtests; "+
 		"%s failed, %s skipped themselves; in %s, by",

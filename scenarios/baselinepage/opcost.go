@@ -17,9 +17,8 @@ import (
 )
 
 // opcostMeasurement takes single operations apart once, in a process of their own, for the sections
-// that show their parts. Those embed it.
+// that show their parts.
 type opcostMeasurement struct {
-	fromMeasurement
 	report *anatomy.Report // nil before it was measured
 }
 
@@ -29,7 +28,7 @@ func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error)
 	}
 	o.report, err = anatomy.Run(ctx, b.options.OpcostCommand, anatomy.Config{
 		Time: b.isSelected(timeName), Allocations: b.isSelected(allocationsName), Streaming: b.isSelected(streamingName),
-		Operations: b.options.Operations, Sizes: streamSizes(),
+		Operations: b.options.Operations, Sizes: []int64{1e6, 10e6, 100e6},
 	}, b.options.Log)
 	return err
 }
@@ -45,20 +44,15 @@ func rowCells(k anatomy.Kind) []string {
 // rowName returns what figures call a row, such as "push lean kept-alive".
 func rowName(k anatomy.Kind) string { return strings.Join(rowCells(k), " ") }
 
-// timing says how long each phase of an operation takes.
-type timing struct {
-	heading
-	*opcostMeasurement
-}
-
-func (t *timing) write(w *baseline.SectionWriter, _ content) {
-	phases := t.report.Phases
+// writeTime says how long each phase of an operation takes.
+func (o *opcostMeasurement) writeTime(w *baseline.SectionWriter, _ content) {
+	phases := o.report.Phases
 	w.Text("One operation at a time against devices in another process on this machine, its phases by the "+
 		"client's own timeline (Config.Observe): medians of %s operations each, of %d bytes. "+
 		"Kept-alive: all to one device over one connection. New: each to a device that the client has not seen, "+
 		"over a connection of its own. Medians of parts need not add up to that of the whole. "+
 		"Stamping costs some 0.1 µs a phase; over nethttp a write that an answer overtook counts until the answer.",
-		plaintext.Thousands(phases[0].N), t.report.ArtifactBytes)
+		plaintext.Thousands(phases[0].N), o.report.ArtifactBytes)
 	phaseNames := []string{"prepare", "connect", "write", "wait", "read", "whole"}
 	var rows [][]string
 	for _, p := range phases {
@@ -83,31 +77,28 @@ func (t *timing) write(w *baseline.SectionWriter, _ content) {
 // tinyAllocations is the component of what the runtime counted and its profile did not see.
 const tinyAllocations = "tiny"
 
-// allocations says which parts of the client allocate, and how much.
-type allocations struct {
-	heading
-	*opcostMeasurement
-}
-
-func (a *allocations) write(w *baseline.SectionWriter, _ content) {
+// writeAllocations says which parts of the client allocate, and how much.
+func (o *opcostMeasurement) writeAllocations(w *baseline.SectionWriter, _ content) {
 	w.Text("By component, from a profile of every allocation (runtime.MemProfileRate 1) over %s operations each, "+
 		"one at a time, in a process that does nothing else. The whole is the runtime's own count; each row adds "+
 		"up to it, but for rounding. An allocation belongs to the innermost function that a component knows. "+
 		"In tiny are objects of under 16 bytes that found room in a block with others, which the runtime counts "+
 		"and its profile does not see. "+
-		"Bytes an operation:", plaintext.Thousands(a.report.Allocations[0].N))
-	a.writeTable(w, results.UnitBytes, func(_, bytes int64) int64 { return bytes })
+		"Bytes an operation:", plaintext.Thousands(o.report.Allocations[0].N))
+	o.writeComponents(w, results.UnitBytes, func(_, bytes int64) int64 { return bytes })
 	w.Text("Allocations an operation:")
-	a.writeTable(w, results.UnitAllocations, func(objects, _ int64) int64 { return objects })
+	o.writeComponents(w, results.UnitAllocations, func(objects, _ int64) int64 { return objects })
 	w.Command("Measured with", opcostCommand)
 	w.Command("The call sites of a push, from profiles that the command of the whole page takes, are shown by",
 		"fleetmark profile top "+versus.BaselineProfiles+" --kind allocs")
 }
 
-// writeTable writes a table of the components of each operation. of chooses the objects or the
+// writeComponents writes a table of the components of each operation. of chooses the objects or the
 // bytes.
-func (a *allocations) writeTable(w *baseline.SectionWriter, unit string, of func(objects, bytes int64) int64) {
-	all := a.report.Allocations
+func (o *opcostMeasurement) writeComponents(
+	w *baseline.SectionWriter, unit string, of func(objects, bytes int64) int64,
+) {
+	all := o.report.Allocations
 	header := []string{"operation", "transport", "connection"}
 	for _, c := range all[0].Profile.Components {
 		header = append(header, c.Name)
@@ -129,20 +120,12 @@ func (a *allocations) writeTable(w *baseline.SectionWriter, unit string, of func
 	w.Table("lll"+strings.Repeat("r", len(header)-3), header, rows)
 }
 
-// streamSizes returns the sizes of the artifacts of the section streaming, in bytes.
-func streamSizes() []int64 { return []int64{1e6, 10e6, 100e6} }
-
-// streaming says whether a larger artifact takes more memory.
-type streaming struct {
-	heading
-	*opcostMeasurement
-}
-
-func (s *streaming) write(w *baseline.SectionWriter, _ content) {
+// writeStreaming says whether a larger artifact takes more memory.
+func (o *opcostMeasurement) writeStreaming(w *baseline.SectionWriter, _ content) {
 	w.Text("Does a larger artifact take more memory? Files pushed one after another over lean, each once; " +
 		"resident memory is the client's whole process, its peak (VmHWM) right before the push and through it.")
 	var rows [][]string
-	for _, stream := range s.report.Streams {
+	for _, stream := range o.report.Streams {
 		size := megabytes(stream.Size)
 		before, peak, growth := "not told here", "not told here", ""
 		if stream.Peak > 0 && stream.PeakBefore > 0 {
@@ -165,8 +148,6 @@ func (s *streaming) write(w *baseline.SectionWriter, _ content) {
 
 // overhead says what a CPU profile costs a push.
 type overhead struct {
-	heading
-	fromMeasurement
 	ratios []versus.Overhead // processor time first
 }
 

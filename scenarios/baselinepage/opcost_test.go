@@ -30,10 +30,10 @@ func rowsOf(s baseline.Section, first string) (rows [][]string) {
 }
 
 // written returns a section as it stands on a page without anything else.
-func written(t *testing.T, s section) baseline.Section {
+func written(t *testing.T, write func(*baseline.SectionWriter, content)) baseline.Section {
 	t.Helper()
 	w := baseline.NewSection("section", "Section")
-	s.write(w, content{page: &baseline.Page{}})
+	write(w, content{page: &baseline.Page{}})
 	section, err := w.Section()
 	require.NoError(t, err)
 	return section
@@ -47,7 +47,7 @@ func TestAllocations_addUp(t *testing.T) {
 		Components: []profiles.Share{{Name: "request", Objects: 1, Bytes: 40}, {Name: "connection", Objects: 85, Bytes: 5000}, {Name: "other"}},
 		Sites:      []profiles.Site{{Function: "net.(*Dialer).DialContext", Caller: "a/b/delivery.dial[go.shape]", Place: "lean.go:1", Objects: 85, Bytes: 5000}, {Objects: 1, Bytes: 40}},
 	}}
-	s := written(t, &allocations{opcostMeasurement: &opcostMeasurement{report: &anatomy.Report{Allocations: []anatomy.Allocations{a}}}})
+	s := written(t, (&opcostMeasurement{report: &anatomy.Report{Allocations: []anatomy.Allocations{a}}}).writeAllocations)
 	rows := rowsOf(s, "push")
 	require.Equal(t, [][]string{
 		{"push", "lean", "new", "13.3", "1666.7", "0", "0", "1680"},
@@ -71,7 +71,7 @@ func TestAllocations_none(t *testing.T) {
 	report := &anatomy.Report{Allocations: []anatomy.Allocations{{
 		Kind: anatomy.Kind{Op: delivery.OpPush, Transport: delivery.Lean}, N: 100, Profile: profiles.Breakdown{Components: []profiles.Share{{Name: "other"}}},
 	}}}
-	s := written(t, &allocations{opcostMeasurement: &opcostMeasurement{report: report}})
+	s := written(t, (&opcostMeasurement{report: report}).writeAllocations)
 	require.Equal(t, [][]string{{"push", "lean", "kept-alive", "0", "0", "0"}, {"push", "lean", "kept-alive", "0", "0", "0"}}, rowsOf(s, "push"))
 }
 
@@ -80,12 +80,12 @@ func TestTimeAndStreaming(t *testing.T) {
 		Phases:  []anatomy.Phases{{Kind: anatomy.Kind{Op: delivery.OpVerify, Transport: delivery.NetHTTP}, N: 7, Prepare: 1000, Connect: 200, Write: 8000, Wait: 10_000, Read: 800, Whole: 20_000, P99: 90_000}},
 		Streams: []anatomy.Stream{{Size: 10e6, PeakBefore: 30 << 20, Peak: 31 << 20, Allocated: 1 << 19, Nanos: 1e7}, {Size: 1e6, Allocated: 1, Nanos: 1e6}},
 	}}
-	s := written(t, &timing{opcostMeasurement: measured})
+	s := written(t, measured.writeTime)
 	require.Equal(t, [][]string{{"verify", "nethttp", "kept-alive", "1.00µs", "200ns", "8.00µs", "10.0µs", "800ns", "20.0µs", "90.0µs"}}, rowsOf(s, "verify"))
 	require.Contains(t, strings.Join(strings.Fields(s.Body), " "), "So 50% of the median verify over nethttp on a connection that stays is waiting for the device, and 10% is the client's own")
 	require.Equal(t, 10_000., s.Figures["verify nethttp kept-alive wait ns"])
 
-	s = written(t, &streaming{opcostMeasurement: measured})
+	s = written(t, measured.writeStreaming)
 	require.Equal(t, [][]string{{"10 MB", "30.0 MiB", "31.0 MiB", "1.0 MiB", "0.5 MiB", "1000MB/s"}}, rowsOf(s, "10 MB"))
 	require.Equal(t, [][]string{{"1 MB", "not told here", "not told here", "", "0.0 MiB", "1000MB/s"}}, rowsOf(s, "1 MB"))
 	require.Equal(t, 1048576., s.Figures["10 MB peak growth B"])
@@ -93,9 +93,9 @@ func TestTimeAndStreaming(t *testing.T) {
 }
 
 func TestOverhead(t *testing.T) {
-	s := written(t, &overhead{ratios: []versus.Overhead{
+	s := written(t, (&overhead{ratios: []versus.Overhead{
 		{Unit: "cpu-ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 1.01, Low: 0.99, High: 1.025}}, {Unit: "ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 0.998, Low: 0.98, High: 1.02}},
-	}})
+	}}).write)
 	require.Equal(t, [][]string{{"cpu-ns/op", "+1.0%", "-1.0% to +2.5%", "40"}}, rowsOf(s, "cpu-ns/op"))
 	require.InDelta(t, 1, s.Figures["push cpu-ns/op percent more"], 1e-9)
 }

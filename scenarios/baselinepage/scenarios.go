@@ -16,9 +16,8 @@ import (
 )
 
 // suiteMeasurement runs the scenarios of the suite integration once, for the sections that show
-// them. Those embed it.
+// them.
 type suiteMeasurement struct {
-	fromMeasurement
 	rows  report.Suite
 	large *batch.Result // of the scenario large-payload
 }
@@ -52,13 +51,8 @@ func (s *suiteMeasurement) measure(ctx context.Context, b *Builder) error {
 	return nil
 }
 
-// integration says whether everything that an updater must do works, end to end.
-type integration struct {
-	heading
-	*suiteMeasurement
-}
-
-func (s *integration) write(w *baseline.SectionWriter, _ content) {
+// writeIntegration says whether everything that an updater must do works, end to end.
+func (s *suiteMeasurement) writeIntegration(w *baseline.SectionWriter, _ content) {
 	w.Text("Does everything that an updater must do work, end to end? The checks of the suite integration, " +
 		"against simulated devices whose ledger was asked:")
 	table := s.rows.Table()
@@ -70,13 +64,8 @@ func (s *integration) write(w *baseline.SectionWriter, _ content) {
 	w.Figure("failed", float64(len(s.rows)-passed))
 }
 
-// largePayload says how fast a large artifact is delivered, and what memory that takes.
-type largePayload struct {
-	heading
-	*suiteMeasurement
-}
-
-func (s *largePayload) write(w *baseline.SectionWriter, _ content) {
+// writeLargePayload says how fast a large artifact is delivered, and what memory that takes.
+func (s *suiteMeasurement) writeLargePayload(w *baseline.SectionWriter, _ content) {
 	w.Text("How fast is a large artifact delivered, and does it take memory? 10 MB from a file to one device " +
 		"over a kept-alive connection, pushed, hashed by the device, and verified.")
 	row := figureCells(w, "", results.Medians(s.large.Records)["deliver"], []string{
@@ -93,8 +82,6 @@ func (s *largePayload) write(w *baseline.SectionWriter, _ content) {
 // operations says what each operation costs under load: in the scenarios that runs are compared
 // with, and in throughput with the other operations.
 type operations struct {
-	heading
-	fromMeasurement
 	extra []extraRun
 }
 

@@ -11,26 +11,26 @@ import (
 )
 
 // A section is a part of the page: what it measures, and how it is written.
-type section interface {
-	name() string  // for programs
-	title() string // for people
+type section struct {
+	name, title string // for programs, and for people
 
-	// derived reports whether the section can be written without measuring anything.
-	derived(c content) bool
+	// try finds out early whether the section can be measured. If it is nil, only measure does. Both
+	// return a [skippedError] if it can't be, for a reason that the page then gives.
+	try func(ctx context.Context, b *Builder) error
 
-	// measure measures what the section shows. It returns a [skippedError] if that can't be
-	// measured here, for a reason that the page then gives.
-	measure(ctx context.Context, b *Builder) error
+	// measure measures what the section shows. If it is nil, the section is written from the rest of
+	// the page.
+	measure func(ctx context.Context, b *Builder) error
 
 	// write writes the section from what was measured and from the rest of the page. The same
 	// figures give the same text.
-	write(w *baseline.SectionWriter, c content)
+	write func(w *baseline.SectionWriter, c content)
 }
 
-// A trier is a section that finds out early whether it can be measured.
-type trier interface {
-	// try returns a [skippedError] if there is nothing to measure.
-	try(ctx context.Context, b *Builder) error
+// derived reports whether the section can be written without measuring anything: the benchmarks
+// can once their samples are on the page.
+func (s section) derived(c content) bool {
+	return s.measure == nil || s.name == benchmarksName && len(c.page.Benchmarks) > 0
 }
 
 // content is what sections are written from, besides what they measured themselves.
@@ -38,23 +38,6 @@ type content struct {
 	page    *baseline.Page
 	project project.Project
 }
-
-// heading implements the first two methods of a section.
-type heading struct{ id, text string }
-
-func (h heading) name() string  { return h.id }
-func (h heading) title() string { return h.text }
-
-// fromPage is embedded in sections that measure nothing.
-type fromPage struct{}
-
-func (fromPage) derived(content) bool                    { return true }
-func (fromPage) measure(context.Context, *Builder) error { return nil }
-
-// fromMeasurement is embedded in sections that have to be measured.
-type fromMeasurement struct{}
-
-func (fromMeasurement) derived(content) bool { return false }
 
 // A skippedError says why a section can't be measured here.
 type skippedError struct{ reason string }
@@ -73,24 +56,25 @@ const (
 	largePayloadName = "large-payload" // also the scenario that it shows
 )
 
-// newSections returns the sections of a page, in its order.
+// newSections returns the sections of a page, in its order. Those that show one measurement share it.
 func newSections() []section {
+	bench, load, profiling := &benchmarks{}, &operations{}, &overhead{}
 	opcost, suite, source := &opcostMeasurement{}, &suiteMeasurement{}, &sourceMeasurement{}
 	return []section{
-		&summary{heading: heading{summaryName, "Summary"}},
-		&targets{heading: heading{targetsName, "Targets"}},
-		&benchmarks{heading: heading{benchmarksName, "Go benchmarks"}},
-		&operations{heading: heading{"operations", "Operations under load"}},
-		&timing{heading{timeName, "Where an operation's time goes"}, opcost},
-		&allocations{heading{allocationsName, "Where an operation's bytes and allocations go"}, opcost},
-		&integration{heading{integrationName, "Integration"}, suite},
-		&largePayload{heading{largePayloadName, "Large payload"}, suite},
-		&streaming{heading{streamingName, "Streaming memory"}, opcost},
-		&overhead{heading: heading{"profiling", "What profiling costs"}},
-		&code{heading{"code", "Code"}, source},
-		&tests{heading{"tests", "Tests and coverage"}, source},
-		&antiPatterns{heading: heading{"anti-patterns", "Anti-patterns"}},
-		&again{heading: heading{"again", "How to measure again"}},
+		{summaryName, "Summary", nil, nil, writeSummary},
+		{targetsName, "Targets", nil, nil, writeTargets},
+		{benchmarksName, "Go benchmarks", bench.try, bench.measure, writeBenchmarks},
+		{"operations", "Operations under load", nil, load.measure, load.write},
+		{timeName, "Where an operation's time goes", nil, opcost.measure, opcost.writeTime},
+		{allocationsName, "Where an operation's bytes and allocations go", nil, opcost.measure, opcost.writeAllocations},
+		{integrationName, "Integration", nil, suite.measure, suite.writeIntegration},
+		{largePayloadName, "Large payload", nil, suite.measure, suite.writeLargePayload},
+		{streamingName, "Streaming memory", nil, opcost.measure, opcost.writeStreaming},
+		{"profiling", "What profiling costs", nil, profiling.measure, profiling.write},
+		{"code", "Code", nil, source.measure, source.writeCode},
+		{"tests", "Tests and coverage", nil, source.test, source.writeTests},
+		{"anti-patterns", "Anti-patterns", nil, nil, writeAntiPatterns},
+		{"again", "How to measure again", nil, nil, writeAgain},
 	}
 }
 
@@ -106,8 +90,8 @@ func measuringOrder() []string {
 // Sections returns the names of the sections that are measured, in the page's order.
 func Sections() (names []string) {
 	for _, s := range newSections() {
-		if slices.Contains(measuringOrder(), s.name()) {
-			names = append(names, s.name())
+		if s.measure != nil {
+			names = append(names, s.name)
 		}
 	}
 	return names

@@ -14,14 +14,9 @@ import (
 // maxSummaryRows bounds the operations that the summary shows.
 const maxSummaryRows = 8
 
-// summary answers a reviewer's first questions: what does an operation cost, against which limit,
-// and are the targets met?
-type summary struct {
-	heading
-	fromPage
-}
-
-func (*summary) write(w *baseline.SectionWriter, c content) {
+// writeSummary answers a reviewer's first questions: what does an operation cost, against which
+// limit, and are the targets met?
+func writeSummary(w *baseline.SectionWriter, c content) {
 	targets := c.evaluate()
 	if len(targets) > 0 {
 		text := countTargets(targets)
@@ -183,13 +178,8 @@ func (c content) figures() map[string]float64 {
 	return figures
 }
 
-// targets are the limits that fleetmark.yaml sets, each beside the figure that was measured.
-type targets struct {
-	heading
-	fromPage
-}
-
-func (*targets) write(w *baseline.SectionWriter, c content) {
+// writeTargets writes the limits that fleetmark.yaml sets, each beside the figure that was measured.
+func writeTargets(w *baseline.SectionWriter, c content) {
 	targets := c.evaluate()
 	if len(targets) == 0 {
 		w.Text("There are none: %s.", lacks(c.project, "targets"))
@@ -259,13 +249,8 @@ func countTargets(targets []evaluatedTarget) string {
 	return text
 }
 
-// antiPatterns are mistakes that tests guard against, as fleetmark.yaml lists them.
-type antiPatterns struct {
-	heading
-	fromPage
-}
-
-func (*antiPatterns) write(w *baseline.SectionWriter, c content) {
+// writeAntiPatterns writes the mistakes that tests guard against, as fleetmark.yaml lists them.
+func writeAntiPatterns(w *baseline.SectionWriter, c content) {
 	patterns := c.project.Config.AntiPatterns
 	if len(patterns) == 0 {
 		w.Text("There are none: %s.", lacks(c.project, "anti_patterns"))
@@ -290,13 +275,8 @@ func (*antiPatterns) write(w *baseline.SectionWriter, c content) {
 		strings.Join(slices.Sorted(maps.Keys(packages)), " ")))
 }
 
-// again lists the commands that measure again.
-type again struct {
-	heading
-	fromPage
-}
-
-func (*again) write(w *baseline.SectionWriter, c content) {
+// writeAgain lists the commands that measure again.
+func writeAgain(w *baseline.SectionWriter, c content) {
 	w.Text("Each section ends with its command. The whole page, with its optimization history kept, is measured " +
 		"again by the first of these; the second says whether it may still be believed.")
 	w.Commands("fleetmark baseline", "fleetmark baseline --check")
