@@ -22,6 +22,7 @@ type Document struct {
 
 	Verdict results.Verdict // over all results
 	Reason  string          // of Verdict, a sentence without a full stop
+	Reasons []judge.Reason  // of a gate: what Reason says in words, the most important first
 
 	Results []*Result // one for each run, or one for a comparison in turns
 
@@ -122,7 +123,9 @@ func NotJudged(mode Mode, in Input) *Document {
 // FromGate returns the document of a gate that judged runs. runs holds their sides, with their
 // Evidence.
 func FromGate(g *judge.GateResult, base *baseline.Page, runs []Side, facts GateFacts) *Document {
-	d := &Document{Mode: ModeBaseline, Verdict: g.Verdict, Reason: GateSentence(g), Gate: &facts}
+	d := &Document{
+		Mode: ModeBaseline, Verdict: g.Verdict, Reason: GateSentence(g), Reasons: g.Reasons, Gate: &facts,
+	}
 	for _, s := range g.Scenarios {
 		in := Input{Scenario: s.Scenario, Judgement: s.Judgement, Base: BaselineSide(base, s.Scenario)}
 		for _, run := range runs {

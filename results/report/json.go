@@ -139,6 +139,7 @@ type gateObject struct {
 	Mode      Mode               `json:"mode"`
 	Verdict   results.Verdict    `json:"verdict"`
 	Reason    string             `json:"reason"`
+	Reasons   []reasonJSON       `json:"reasons,omitempty"`
 	Scenarios []gateScenarioJSON `json:"scenarios"`
 	encodedResults
 	ExitCode int    `json:"exit_code"`
@@ -166,8 +167,8 @@ type judgementJSON struct {
 
 func newGateObject(d *Document) gateObject {
 	o := gateObject{
-		Mode: d.Mode, Verdict: d.Verdict, Reason: d.Reason, encodedResults: encodeResults(d), ExitCode: d.ExitCode,
-		Portable: d.Gate.Portable, Baseline: d.Gate.Baseline,
+		Mode: d.Mode, Verdict: d.Verdict, Reason: d.Reason, Reasons: newReasonsJSON(d.Reasons...),
+		encodedResults: encodeResults(d), ExitCode: d.ExitCode, Portable: d.Gate.Portable, Baseline: d.Gate.Baseline,
 	}
 	for _, r := range d.Results {
 		s := gateScenarioJSON{

@@ -172,6 +172,21 @@ func TestJSONReasons(t *testing.T) {
 	}}}, rows[2].(map[string]any)["reasons"])
 }
 
+// TestJSONReasonsOfGate checks that the object of a gate has the reasons of its verdict over all runs.
+func TestJSONReasonsOfGate(t *testing.T) {
+	g := &judge.GateResult{
+		Verdict: results.Inconclusive,
+		Reasons: []judge.Reason{{Code: judge.WorstScenario, Name: "soak", N: 2}},
+		Scenarios: []judge.ScenarioResult{{Scenario: "soak", Judgement: &judge.Judgement{
+			Verdict: results.Inconclusive, Compared: results.Inconclusive, Reasons: []judge.Reason{{Code: judge.RunMissing, Name: "soak"}},
+		}}},
+	}
+	var b bytes.Buffer
+	require.NoError(t, report.JSON(&b, report.FromGate(g, nil, nil, report.GateFacts{})))
+	require.Contains(t, b.String(), `"reasons":[{"code":"worst-scenario","n":2,"name":"soak"}],"scenarios":`)
+	require.Contains(t, b.String(), `"reasons":[{"code":"run-missing","name":"soak"}]`)
+}
+
 // TestJSONSaysWhyLayoutsAreMissing checks it for both ways to measure in turns.
 func TestJSONSaysWhyLayoutsAreMissing(t *testing.T) {
 	for _, mode := range []report.Mode{report.ModeBase, report.ModeBench} {
