@@ -1,7 +1,9 @@
 package htmlpage
 
 import (
+	"cmp"
 	"fmt"
+	"html/template"
 	"math"
 	"slices"
 	"strconv"
@@ -16,6 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
+	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 // A plotSide is a side with its role in plots.
@@ -46,6 +49,13 @@ func (s plotSide) summary(r report.Row) *results.Summary {
 		return r.Base
 	}
 	return r.Now
+}
+
+// draw draws a plot, which words describe.
+func (b *builder) draw(p *plot.Plot, id, title string, words []string, height int) template.HTML {
+	image, err := svgplot.Render(p, id, title, strings.Join(words, "; ")+".", float64(height))
+	b.err = cmp.Or(b.err, err)
+	return image
 }
 
 // figureTitle returns the title of a row's figure.
@@ -99,8 +109,8 @@ func wholeSteps(low, high float64, n int) []float64 {
 // wholeLabel returns the label of a tick at a whole number.
 func wholeLabel(v float64) string { return strconv.Itoa(int(v)) }
 
-// failureFigures draws the number of kept failures of each class.
-func (b *builder) failureFigures() ([]figure, error) {
+// failures draws the number of kept failures of each class, and shows examples.
+func (b *builder) failures() section {
 	sides := b.sides()
 	var classes []string
 	counts := make([]map[string]int, len(sides))
@@ -115,7 +125,7 @@ func (b *builder) failureFigures() ([]figure, error) {
 	}
 	classes, _ = bounded.Head(classes, b.limits.Figures)
 	if len(classes) == 0 {
-		return nil, nil
+		return section{}
 	}
 	highest := 0
 	for _, byClass := range counts {
@@ -126,17 +136,14 @@ func (b *builder) failureFigures() ([]figure, error) {
 	p := svgplot.New("kept failures", "")
 	p.X.Min, p.X.Max = 0, float64(highest)*1.12
 	p.X.Tick.Marker = svgplot.Ticks(wholeSteps(0, float64(highest), 4), wholeLabel)
-	p.Y.Min, p.Y.Max = -0.6, float64(len(classes))-0.4
-	svgplot.Categories(&p.Y)
-	var names plot.ConstantTicks
-	var words []string
-	for i, class := range classes {
-		names = append(names, plot.Tick{Value: float64(len(classes) - 1 - i), Label: plaintext.Clip(class, 18)})
+	var names, words []string
+	for _, class := range classes {
+		names = append(names, plaintext.Clip(class, 18))
 		for j, side := range sides {
 			words = append(words, fmt.Sprintf("%s, %s: %d", plaintext.Clip(class, 40), side.Label, counts[j][class]))
 		}
 	}
-	p.Y.Tick.Marker = names
+	svgplot.Categories(&p.Y, 0.6, names)
 	p.Add(svgplot.PlotterFunc(func(c draw.Canvas, at func(x, y float64) vg.Point) {
 		height := 0.7 / float64(len(sides))
 		for i, class := range classes {
@@ -146,12 +153,38 @@ func (b *builder) failureFigures() ([]figure, error) {
 			}
 		}
 	}))
-	height := float64(44 + 14*len(sides)*len(classes) + 8*len(classes))
-	image, err := svgplot.Render(p, "failures", "Kept failures by class", strings.Join(words, "; ")+".", height)
-	if err != nil {
-		return nil, err
+	image := b.draw(p, "failures", "Kept failures by class", words, 44+14*len(sides)*len(classes)+8*len(classes))
+	s := section{
+		ID: "failures", Title: "Failures", Key: b.HasBase, Figures: []figure{{Title: "By class", SVG: image}},
+		Lead: []string{"Of each class and repetition the first 20 are kept, so a bar shows which classes there were, " +
+			"not how many failed: that, the outcome below says."},
 	}
-	return []figure{{Title: "By class", SVG: image}}, nil
+	t := &table{Label: "Examples of failures", Header: []cell{
+		{Text: "class"}, {Text: "error"}, {Text: "operation"}, {Text: "repetition", Class: "n"},
+		{Text: "device", Class: "n"}, {Text: "status", Class: "n"},
+	}}
+	seen := make(map[string]int)
+	for _, f := range b.Now.Failures {
+		if seen[f.Class]++; seen[f.Class] > 3 || len(t.Rows) == min(b.limits.Rows, 30) {
+			continue
+		}
+		status := ""
+		if f.Status != 0 {
+			status = strconv.Itoa(f.Status)
+		}
+		t.Rows = append(t.Rows, []cell{
+			{Text: b.clip(f.Class), Head: true}, {Text: b.clip(f.Error), Class: "wrap"}, {Text: b.clip(f.Operation)},
+			{Text: strconv.Itoa(f.Repetition), Class: "n"}, {Text: strconv.Itoa(f.Device), Class: "n"},
+			{Text: status, Class: "n"},
+		})
+	}
+	if len(t.Rows) > 0 {
+		s.Table = t
+		if n := len(b.Now.Failures) - len(t.Rows); n > 0 {
+			s.Omitted = fmt.Sprintf("%d more are in %s.", n, rundir.FailuresFile)
+		}
+	}
+	return s
 }
 
 // A bar is a horizontal bar that starts at 0.

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
@@ -26,8 +27,8 @@ type curve struct {
 
 type point struct{ x, y float64 }
 
-// latencyFigures draws response times by percentile, with a plot for each operation.
-func (b *builder) latencyFigures() (figures []figure, omitted int, err error) {
+// latency draws response times by percentile, with a plot for each operation.
+func (b *builder) latency() section {
 	var ops []report.Row // a row of each operation
 	for _, r := range b.Rows {
 		hasPercentile := r.Unit.Name == results.UnitP50 || r.Unit.Name == results.UnitP99
@@ -36,7 +37,8 @@ func (b *builder) latencyFigures() (figures []figure, omitted int, err error) {
 			ops = append(ops, r)
 		}
 	}
-	ops, omitted = bounded.Head(ops, b.limits.Figures)
+	ops, omitted := bounded.Head(ops, b.limits.Figures)
+	var figures []figure
 	for _, r := range ops {
 		var curves []curve
 		for _, side := range b.sides() {
@@ -44,15 +46,24 @@ func (b *builder) latencyFigures() (figures []figure, omitted int, err error) {
 				curves = append(curves, c)
 			}
 		}
-		f, err := b.latencyFigure(r.Label(report.SpanScenarios(b.Rows)), len(figures), curves)
-		if err != nil {
-			return nil, 0, err
-		}
-		if f != nil {
-			figures = append(figures, *f)
-		}
+		f := b.latencyFigure(r.Label(report.SpanScenarios(b.Rows)), len(figures), curves)
+		figures = append(figures, f...)
 	}
-	return figures, omitted, nil
+	if len(figures) == 0 {
+		return section{}
+	}
+	lead := "Both axes are logarithmic: each nine more is as far as the one before."
+	switch now, base := len(b.Now.Latency) > 0, len(b.Base.Latency) > 0; {
+	case !now && !base:
+		lead += " Only some percentiles are known, the medians of the repetitions."
+	case b.HasBase && !base:
+		lead += " Of " + plaintext.Clip(b.Base.Label, 40) +
+			" only some percentiles are known, the medians of its repetitions."
+	}
+	return section{
+		ID: "latency", Title: "Response time by percentile", Key: true, Figures: figures, Lead: []string{lead},
+		Omitted: omittedText(omitted, "operation"),
+	}
 }
 
 // curve returns the side's response times of a row's operation: from the histogram if there is one,
@@ -94,7 +105,7 @@ func (s plotSide) curve(row report.Row) curve {
 }
 
 // latencyFigure draws the curves of one operation. It returns nil if there are too few points.
-func (b *builder) latencyFigure(op string, n int, curves []curve) (*figure, error) {
+func (b *builder) latencyFigure(op string, n int, curves []curve) []figure {
 	xs, ys := svgplot.NewSpan(), svgplot.NewSpan()
 	noLogarithm := func(p point) bool { return p.y <= 0 || !svgplot.IsFinite(p.y) }
 	for i := range curves {
@@ -105,7 +116,7 @@ func (b *builder) latencyFigure(op string, n int, curves []curve) (*figure, erro
 		}
 	}
 	if !ys.Drawable() || xs.Low == xs.High {
-		return nil, nil
+		return nil
 	}
 	p := svgplot.New("percentile", "")
 	svgplot.Logarithmic(&p.X, xs, percentileLabel)
@@ -129,12 +140,8 @@ func (b *builder) latencyFigure(op string, n int, curves []curve) (*figure, erro
 		}
 	}))
 	title := b.clip(op)
-	image, err := svgplot.Render(p, fmt.Sprintf("latency-%d", n), "Response time by percentile: "+title,
-		describeCurves(curves), 230)
-	if err != nil {
-		return nil, err
-	}
-	return &figure{Title: title, SVG: image}, nil
+	image := b.draw(p, fmt.Sprintf("latency-%d", n), "Response time by percentile: "+title, describeCurves(curves), 230)
+	return []figure{{Title: title, SVG: image}}
 }
 
 // percentileLabel returns the label of a tick at x, which is 1/(1-share): "99%" for 100.
@@ -146,8 +153,8 @@ func percentileLabel(x float64) string {
 	return strconv.FormatFloat(100*(1-1/x), 'f', digits, 64) + "%"
 }
 
-// describeCurves describes curves in words: "now: 50% within 3.1ms, 99% within 8ms."
-func describeCurves(curves []curve) string {
+// describeCurves describes curves in words: "now: 50% within 3.1ms, 99% within 8ms".
+func describeCurves(curves []curve) []string {
 	var sentences []string
 	for _, c := range curves {
 		var parts []string
@@ -161,5 +168,5 @@ func describeCurves(curves []curve) string {
 			sentences = append(sentences, c.label+": "+strings.Join(parts, ", "))
 		}
 	}
-	return strings.Join(sentences, ". ") + "."
+	return []string{strings.Join(sentences, ". ")}
 }

@@ -13,6 +13,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"slices"
 	"unicode"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
@@ -65,10 +66,11 @@ func printableRune(r rune) rune {
 	return unicode.ReplacementChar
 }
 
-// A builder makes the page about one result, within limits.
+// A builder makes the page about one result, within limits. err is the first error of a drawing.
 type builder struct {
 	*report.Result
 	limits bounded.Limits
+	err    error
 }
 
 // A page is the data of the template: texts, which the template escapes, and drawings.
@@ -145,22 +147,15 @@ func (b *builder) page() (*page, error) {
 		EndState: b.EndSentence(""),
 		HasBase:  b.HasBase, Base: plaintext.Clip(b.Base.Label, 40), Now: plaintext.Clip(b.Now.Label, 40),
 	}
-	makers := []func() (section, error){b.changes}
+	sections := []section{b.changes()}
 	for i := range min(len(b.Causes), report.MaxResults) {
-		makers = append(makers, func() (section, error) { return b.cause(i), nil })
+		sections = append(sections, b.cause(i))
 	}
-	makers = append(makers, b.ratios, b.thresholds, b.latency, b.samples, b.repetitions, b.failures, b.metrics,
-		b.partial, b.outcome, b.operations, b.waves, b.validity, b.provenance, b.spec, b.reproduce)
-	for _, make := range makers {
-		s, err := make()
-		if err != nil {
-			return nil, err
-		}
-		if s.Title != "" {
-			p.Sections = append(p.Sections, s)
-		}
-	}
-	return p, nil
+	sections = append(sections, b.ratios(), b.thresholds(), b.latency(), b.samples(), b.repetitions(), b.failures(),
+		b.metrics(), b.partial(), b.outcome(), b.operations(), b.waves(), b.validity(),
+		b.tableSection("machine", "Where it was measured", b.ProvenanceTable()), b.spec(), b.reproduce())
+	p.Sections = slices.DeleteFunc(sections, func(s section) bool { return s.Title == "" })
+	return p, b.err
 }
 
 // clip returns a name or a note, clipped to the limits.
@@ -212,15 +207,7 @@ func (b *builder) cell(c report.Cell, kind report.Kind) cell {
 }
 
 func kindClass(kind report.Kind) string {
-	switch kind {
-	case report.Number:
-		return "n"
-	case report.Prose:
-		return "wrap"
-	case report.Code:
-		return "code"
-	}
-	return ""
+	return map[report.Kind]string{report.Number: "n", report.Prose: "wrap", report.Code: "code"}[kind]
 }
 
 // verdictClass returns the class that colors a verdict.

@@ -1,12 +1,11 @@
 package htmlpage
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -17,10 +16,11 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
 )
 
-// sampleFigures draws every sample of a metric beside its median and interval: first changed rows,
-// then rows of the main operation, then all others. Rows whose samples are all the same aren't
-// drawn; constant counts them, and omitted counts the rows beyond the limit.
-func (b *builder) sampleFigures() (figures []figure, constant, omitted int, err error) {
+// samples draws every sample of a metric beside its median and interval: first changed rows, then
+// rows of the main operation, then all others. Rows whose samples are all the same aren't drawn.
+func (b *builder) samples() section {
+	var figures []figure
+	constant, omitted := 0, 0
 	rows := report.ChangedRows(b.Rows)
 	primary := primaryOperations(b.Rows)
 	for _, ofPrimary := range []bool{true, false} {
@@ -42,17 +42,27 @@ func (b *builder) sampleFigures() (figures []figure, constant, omitted int, err 
 		case len(figures) == b.limits.Figures:
 			omitted++
 		default:
-			f, err := b.sampleFigure(r, len(figures), span)
-			if err != nil {
-				return nil, 0, 0, err
-			}
-			figures = append(figures, f)
+			figures = append(figures, b.sampleFigure(r, len(figures), span))
 		}
 	}
-	return figures, constant, omitted, nil
+	if len(figures) == 0 {
+		return section{}
+	}
+	s := section{
+		ID: "samples", Title: "The samples themselves", Key: true, Omitted: omittedText(omitted, "metric"),
+		Lead: []string{"A mark a repetition; below the marks, the median and its 95% confidence interval, " +
+			"where the samples suffice for one."},
+	}
+	if constant > 0 {
+		metrics := plaintext.Count(constant, "metric")
+		s.Lead = append(s.Lead, "Not drawn: "+metrics+" whose samples are all the same.")
+	}
+	shown := min(len(figures), 6)
+	s.Figures, s.More = figures[:shown], figures[shown:]
+	return s
 }
 
-func (b *builder) sampleFigure(r report.Row, n int, span svgplot.Span) (figure, error) {
+func (b *builder) sampleFigure(r report.Row, n int, span svgplot.Span) figure {
 	sides := b.sides()
 	for _, sum := range []*results.Summary{r.Base, r.Now} {
 		if sum != nil && sum.Low != nil && sum.High != nil {
@@ -61,13 +71,11 @@ func (b *builder) sampleFigure(r report.Row, n int, span svgplot.Span) (figure, 
 	}
 	p := svgplot.New("", "")
 	linear(&p.X, span.Padded(0.06), r.Unit)
-	p.Y.Min, p.Y.Max = -0.5, float64(len(sides))-0.5
-	svgplot.Categories(&p.Y)
-	var names plot.ConstantTicks
-	for i, side := range sides {
-		names = append(names, plot.Tick{Value: float64(len(sides) - 1 - i), Label: plaintext.Clip(side.Label, 14)})
+	var names []string
+	for _, side := range sides {
+		names = append(names, plaintext.Clip(side.Label, 14))
 	}
-	p.Y.Tick.Marker = names
+	svgplot.Categories(&p.Y, 0.5, names)
 	p.Add(svgplot.PlotterFunc(func(c draw.Canvas, at func(x, y float64) vg.Point) {
 		vertical(c, at, p.X, p.Y.Min, p.Y.Max)
 		for i, side := range sides {
@@ -91,9 +99,9 @@ func (b *builder) sampleFigure(r report.Row, n int, span svgplot.Span) (figure, 
 		}
 	}
 	title := b.figureTitle(r)
-	image, err := svgplot.Render(p, fmt.Sprintf("samples-%d", n), "Samples of "+title,
-		strings.Join(words, "; ")+".", float64(36+30*len(sides)))
-	return figure{Title: title, Aside: b.figureAside(r), Verdict: string(r.Verdict), SVG: image}, err
+	image := b.draw(p, fmt.Sprintf("samples-%d", n), "Samples of "+title, words, 36+30*len(sides))
+	aside := cmp.Or(r.FormatDelta(), b.clip(r.FormatMedian())) // the median if there is no change
+	return figure{Title: title, Aside: aside, Verdict: string(r.Verdict), SVG: image}
 }
 
 // drawInterval draws a median as a bar and its interval as a line with ends.
@@ -120,37 +128,29 @@ func intervalWords(s *results.Summary, unit results.Unit) string {
 	return fmt.Sprintf(", %s to %s", low, high)
 }
 
-// figureAside returns the text beside a figure's title: the change, or the median if there is no
-// change.
-func (b *builder) figureAside(r report.Row) string {
-	if delta := r.FormatDelta(); delta != "" {
-		return delta
-	}
-	return b.clip(r.FormatMedian())
-}
-
-// repetitionFigures draws the rate and the response times of each repetition. A machine that warms
-// up, or a leak, shows as a slope here, and elsewhere only as a wide interval.
-func (b *builder) repetitionFigures() (figures []figure, err error) {
+// repetitions draws the rate and the response times of each repetition. A machine that warms up, or
+// a leak, shows as a slope here, and elsewhere only as a wide interval.
+func (b *builder) repetitions() section {
+	var figures []figure
 	primary := primaryOperations(b.Rows)
 	units := []string{results.UnitRate, results.UnitP50, results.UnitP99}
 	for _, r := range b.Rows {
 		if r.Op != primary[r.Scenario] || !slices.Contains(units, r.Unit.Name) || len(figures) >= b.limits.Figures {
 			continue
 		}
-		f, err := b.repetitionFigure(r, len(figures))
-		if err != nil {
-			return nil, err
-		}
-		if f != nil {
-			figures = append(figures, *f)
-		}
+		figures = append(figures, b.repetitionFigure(r, len(figures))...)
 	}
-	return figures, nil
+	if len(figures) == 0 {
+		return section{}
+	}
+	lead := "In the order in which they were measured: a slope is a machine or a client that changed meanwhile."
+	return section{
+		ID: "repetitions", Title: "Over the repetitions", Key: true, Figures: figures, Lead: []string{lead},
+	}
 }
 
 // repetitionFigure draws one row. It returns nil if there are fewer than two repetitions.
-func (b *builder) repetitionFigure(r report.Row, n int) (*figure, error) {
+func (b *builder) repetitionFigure(r report.Row, n int) []figure {
 	ys, longest := svgplot.NewSpan(), 0
 	sides := b.sides()
 	lines := make([][]point, len(sides))
@@ -174,7 +174,7 @@ func (b *builder) repetitionFigure(r report.Row, n int) (*figure, error) {
 		}
 	}
 	if longest < 2 || !ys.Drawable() {
-		return nil, nil
+		return nil
 	}
 	p := svgplot.New("repetition", "")
 	ys.Include(0) // otherwise a small slope would look steep
@@ -197,20 +197,18 @@ func (b *builder) repetitionFigure(r report.Row, n int) (*figure, error) {
 		}
 	}))
 	title := b.figureTitle(r)
-	image, err := svgplot.Render(p, fmt.Sprintf("repetitions-%d", n), title+" by repetition",
-		strings.Join(words, "; ")+".", 190)
-	return &figure{Title: title, SVG: image}, err
+	return []figure{{Title: title, SVG: b.draw(p, fmt.Sprintf("repetitions-%d", n), title+" by repetition", words, 190)}}
 }
 
-// ratioFigures draws the ratios of pairs, now to base, with their intervals. Rows without a ratio
-// aren't drawn.
-func (b *builder) ratioFigures() (figures []figure, omitted int, err error) {
+// ratios draws the ratios of pairs, now to base, with their intervals. Rows without a ratio aren't
+// drawn.
+func (b *builder) ratios() section {
 	rows := slices.DeleteFunc(slices.Clone(b.Rows), func(r report.Row) bool {
 		return r.Ratio == nil || !plottable(r.Ratio.Estimate) || !plottable(r.Ratio.Low) || !plottable(r.Ratio.High)
 	})
-	rows, omitted = bounded.Head(rows, 3*b.limits.Figures)
+	rows, omitted := bounded.Head(rows, 3*b.limits.Figures)
 	if len(rows) == 0 {
-		return nil, omitted, nil
+		return section{}
 	}
 	xs := svgplot.NewSpan(1)
 	for _, r := range rows {
@@ -221,17 +219,13 @@ func (b *builder) ratioFigures() (figures []figure, omitted int, err error) {
 	p.X.Min, p.X.Max = xs.Low, xs.High
 	ratioLabel := func(v float64) string { return "×" + strconv.FormatFloat(v, 'g', 4, 64) }
 	p.X.Tick.Marker = svgplot.Ticks(svgplot.NiceSteps(xs.Low, xs.High, 4), ratioLabel)
-	p.Y.Min, p.Y.Max = -0.6, float64(len(rows))-0.4
-	svgplot.Categories(&p.Y)
 	spans := report.SpanScenarios(rows)
-	var names plot.ConstantTicks
-	var words []string
-	for i, r := range rows {
+	var names, words []string
+	for _, r := range rows {
 		name := plaintext.Clip(r.Label(spans)+" "+r.Unit.Name, 26)
-		names = append(names, plot.Tick{Value: float64(len(rows) - 1 - i), Label: name})
-		words = append(words, name+" "+r.FormatRatio())
+		names, words = append(names, name), append(words, name+" "+r.FormatRatio())
 	}
-	p.Y.Tick.Marker = names
+	svgplot.Categories(&p.Y, 0.6, names)
 	p.Add(svgplot.PlotterFunc(func(c draw.Canvas, at func(x, y float64) vg.Point) {
 		vertical(c, at, p.X, p.Y.Min, p.Y.Max)
 		c.StrokeLines(svgplot.Thin(svgplot.Text), []vg.Point{at(1, p.Y.Min), at(1, p.Y.Max)})
@@ -239,13 +233,14 @@ func (b *builder) ratioFigures() (figures []figure, omitted int, err error) {
 			drawRatio(c, at, r, float64(len(rows)-1-i))
 		}
 	}))
-	image, err := svgplot.Render(p, "ratios", "Ratio of neighbouring measurements, with intervals",
-		strings.Join(words, "; ")+".", float64(50+17*len(rows)))
-	if err != nil {
-		return nil, 0, err
-	}
+	image := b.draw(p, "ratios", "Ratio of neighbouring measurements, with intervals", words, 50+17*len(rows))
 	title := plaintext.Clip(b.Now.Label, 40) + " / " + plaintext.Clip(b.Base.Label, 40)
-	return []figure{{Title: title, Wide: true, SVG: image}}, omitted, nil
+	lead := "Both sides were measured in turns, and neighbours compared. " +
+		"An interval that holds 1 may be no change; a square is a row that regressed."
+	return section{
+		ID: "ratios", Title: "Ratios", Lead: []string{lead}, Omitted: omittedText(omitted, "row"),
+		Figures: []figure{{Title: title, Wide: true, SVG: image}},
+	}
 }
 
 // drawRatio draws a ratio as a mark, which is a square if the row regressed, and its interval as a

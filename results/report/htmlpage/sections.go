@@ -14,21 +14,21 @@ import (
 )
 
 // changes shows the rows that every reader should see.
-func (b *builder) changes() (section, error) {
+func (b *builder) changes() section {
 	rows, omitted := bounded.Head(report.ChangedRows(b.Rows), min(b.limits.Rows, 40))
 	if len(rows) == 0 {
-		return section{}, nil
+		return section{}
 	}
 	s := section{ID: "changes", Title: "What stands out", Omitted: omittedText(omitted, "row")}
 	s.Table, s.Notes = b.rowTable(rows)
-	return s, nil
+	return s
 }
 
-func (b *builder) metrics() (section, error) {
+func (b *builder) metrics() section {
 	s := section{ID: "metrics", Title: "All metrics"}
 	if len(b.Rows) == 0 {
 		s.Lead = []string{"None: " + b.WhyNoRows() + "."}
-		return s, nil
+		return s
 	}
 	s.Lead = []string{b.RowsLead()}
 	for _, sentence := range report.Legend(b.Rows) {
@@ -37,7 +37,7 @@ func (b *builder) metrics() (section, error) {
 	rows, omitted := bounded.Head(b.Rows, b.limits.Rows)
 	s.Table, s.Notes = b.rowTable(rows)
 	s.Omitted = omittedText(omitted, "row")
-	return s, nil
+	return s
 }
 
 // rowTable returns a table of rows and its footnotes.
@@ -70,9 +70,9 @@ func omittedText(n int, noun string) string {
 }
 
 // partial shows the repetition that an interruption broke off.
-func (b *builder) partial() (section, error) {
+func (b *builder) partial() section {
 	if b.Run == nil || b.Run.Partial == nil {
-		return section{}, nil
+		return section{}
 	}
 	s := section{ID: "partial", Title: "Partial repetition", Lead: []string{report.PartialLead}}
 	for _, sentence := range report.PartialSentences(b.Run.Partial) {
@@ -86,18 +86,14 @@ func (b *builder) partial() (section, error) {
 	if t.Rows, omitted = bounded.Head(t.Rows, b.limits.Rows); len(t.Rows) > 0 {
 		s.Omitted, s.Table = omittedText(omitted, "row"), b.table(t)
 	}
-	return s, nil
+	return s
 }
 
-func (b *builder) thresholds() (section, error) {
+func (b *builder) thresholds() section {
 	list, omitted := bounded.Head(b.Thresholds, b.limits.Rows)
-	if len(list) == 0 {
-		return section{}, nil
-	}
-	return section{
-		ID: "thresholds", Title: "Thresholds", Table: b.table(report.ThresholdTable(list)),
-		Omitted: omittedText(omitted, "threshold"),
-	}, nil
+	s := b.tableSection("thresholds", "Thresholds", report.ThresholdTable(list))
+	s.Omitted = omittedText(omitted, "threshold")
+	return s
 }
 
 // cause shows the functions that made the difference, according to the i-th cause.
@@ -133,105 +129,6 @@ func (b *builder) cause(i int) section {
 	return s
 }
 
-func (b *builder) ratios() (section, error) {
-	figures, omitted, err := b.ratioFigures()
-	if len(figures) == 0 || err != nil {
-		return section{}, err
-	}
-	lead := "Both sides were measured in turns, and neighbours compared. " +
-		"An interval that holds 1 may be no change; a square is a row that regressed."
-	return section{
-		ID: "ratios", Title: "Ratios", Figures: figures, Lead: []string{lead}, Omitted: omittedText(omitted, "row"),
-	}, nil
-}
-
-func (b *builder) latency() (section, error) {
-	figures, omitted, err := b.latencyFigures()
-	if len(figures) == 0 || err != nil {
-		return section{}, err
-	}
-	lead := "Both axes are logarithmic: each nine more is as far as the one before."
-	switch now, base := len(b.Now.Latency) > 0, len(b.Base.Latency) > 0; {
-	case !now && !base:
-		lead += " Only some percentiles are known, the medians of the repetitions."
-	case b.HasBase && !base:
-		lead += " Of " + plaintext.Clip(b.Base.Label, 40) +
-			" only some percentiles are known, the medians of its repetitions."
-	}
-	return section{
-		ID: "latency", Title: "Response time by percentile", Key: true, Figures: figures, Lead: []string{lead},
-		Omitted: omittedText(omitted, "operation"),
-	}, nil
-}
-
-func (b *builder) samples() (section, error) {
-	figures, constant, omitted, err := b.sampleFigures()
-	if len(figures) == 0 || err != nil {
-		return section{}, err
-	}
-	s := section{
-		ID: "samples", Title: "The samples themselves", Key: true, Omitted: omittedText(omitted, "metric"),
-		Lead: []string{"A mark a repetition; below the marks, the median and its 95% confidence interval, " +
-			"where the samples suffice for one."},
-	}
-	if constant > 0 {
-		metrics := plaintext.Count(constant, "metric")
-		s.Lead = append(s.Lead, "Not drawn: "+metrics+" whose samples are all the same.")
-	}
-	shown := min(len(figures), 6)
-	s.Figures, s.More = figures[:shown], figures[shown:]
-	return s, nil
-}
-
-func (b *builder) repetitions() (section, error) {
-	figures, err := b.repetitionFigures()
-	if len(figures) == 0 || err != nil {
-		return section{}, err
-	}
-	lead := "In the order in which they were measured: a slope is a machine or a client that changed meanwhile."
-	return section{
-		ID: "repetitions", Title: "Over the repetitions", Key: true, Figures: figures, Lead: []string{lead},
-	}, nil
-}
-
-func (b *builder) failures() (section, error) {
-	figures, err := b.failureFigures()
-	if err != nil || len(figures) == 0 {
-		return section{}, err
-	}
-	s := section{
-		ID: "failures", Title: "Failures", Key: b.HasBase, Figures: figures,
-		Lead: []string{"Of each class and repetition the first 20 are kept, so a bar shows which classes there were, " +
-			"not how many failed: that, the outcome below says."},
-	}
-	t := &table{Label: "Examples of failures", Header: []cell{
-		{Text: "class"}, {Text: "error"}, {Text: "operation"}, {Text: "repetition", Class: "n"},
-		{Text: "device", Class: "n"}, {Text: "status", Class: "n"},
-	}}
-	seen := make(map[string]int)
-	for _, f := range b.Now.Failures {
-		if seen[f.Class]++; seen[f.Class] > 3 || len(t.Rows) == min(b.limits.Rows, 30) {
-			continue
-		}
-		status := ""
-		if f.Status != 0 {
-			status = strconv.Itoa(f.Status)
-		}
-		t.Rows = append(t.Rows, []cell{
-			{Text: b.clip(f.Class), Head: true}, {Text: b.clip(f.Error), Class: "wrap"}, {Text: b.clip(f.Operation)},
-			{Text: strconv.Itoa(f.Repetition), Class: "n"}, {Text: strconv.Itoa(f.Device), Class: "n"},
-			{Text: status, Class: "n"},
-		})
-	}
-	if len(t.Rows) > 0 {
-		s.Table = t
-		if n := len(b.Now.Failures) - len(t.Rows); n > 0 {
-			s.Omitted = fmt.Sprintf("%d more are in %s.", n, rundir.FailuresFile)
-		}
-	}
-	return s, nil
-}
-
 func (b *builder) keyFigures() (figures []keyFigure) {
 	add := func(name, value string) {
 		if value != "" && value != report.UnknownRevision {
@@ -261,61 +158,57 @@ func (b *builder) keyFigures() (figures []keyFigure) {
 }
 
 // outcome shows the outcome of the devices.
-func (b *builder) outcome() (section, error) {
+func (b *builder) outcome() section {
 	if b.Run == nil || b.OnlyPartial() {
-		return section{}, nil
+		return section{}
 	}
 	t, omitted := b.OutcomeTable(min(b.limits.Rows, 60))
-	s := section{ID: "outcome", Title: "What became of the devices", Lead: []string{b.OutcomeLead()}, Table: b.table(t)}
+	s := b.tableSection("outcome", "What became of the devices", t, b.OutcomeLead())
 	if omitted > 0 {
 		s.Omitted = plaintext.Count(omitted, "repetition") + " left out; " + rundir.RunFile + " has them."
 	}
-	return s, nil
+	return s
 }
 
-func (b *builder) operations() (section, error) {
-	t := b.OperationTable()
-	if t == nil {
-		return section{}, nil
+// tableSection returns a section with a table. It returns an empty section if the table is nil or
+// has no rows.
+func (b *builder) tableSection(id, title string, t *report.Table, lead ...string) section {
+	if t == nil || len(t.Rows) == 0 {
+		return section{}
 	}
-	lead := "Rates are over the plan: what succeeded within it, divided by its length. " +
-		"The drain is how much longer the last operation took."
-	return section{
-		ID: "operations", Title: "What became of the operations", Table: b.table(t), Lead: []string{lead},
-	}, nil
+	return section{ID: id, Title: title, Table: b.table(t), Lead: lead}
 }
 
-func (b *builder) waves() (section, error) {
+func (b *builder) operations() section {
+	return b.tableSection("operations", "What became of the operations", b.OperationTable(),
+		"Rates are over the plan: what succeeded within it, divided by its length. "+
+			"The drain is how much longer the last operation took.")
+}
+
+func (b *builder) waves() section {
 	t := b.WaveTable()
 	if t == nil {
-		return section{}, nil
+		return section{}
 	}
-	return section{ID: "waves", Title: "Waves", Table: b.table(t), Lead: []string{t.Label + "."}}, nil
+	return section{ID: "waves", Title: "Waves", Table: b.table(t), Lead: []string{t.Label + "."}}
 }
 
-func (b *builder) validity() (section, error) {
+func (b *builder) validity() section {
 	if b.Run == nil || b.OnlyPartial() {
-		return section{}, nil
+		return section{}
 	}
 	s := section{ID: "trust", Title: "Can the numbers be trusted", Table: b.table(b.HealthTable())}
 	for _, sentence := range b.Validity {
 		s.Lead = append(s.Lead, b.sentence(sentence))
 	}
-	return s, nil
-}
-
-func (b *builder) provenance() (section, error) {
-	if len(b.Provenance) == 0 {
-		return section{}, nil
-	}
-	return section{ID: "machine", Title: "Where it was measured", Table: b.table(b.ProvenanceTable())}, nil
+	return s
 }
 
 // spec shows the scenario as run.json holds it, which has no secrets such as values of environment
 // variables.
-func (b *builder) spec() (section, error) {
+func (b *builder) spec() section {
 	if b.Run == nil || len(b.Run.Spec) == 0 {
-		return section{}, nil
+		return section{}
 	}
 	text, err := yaml.JSONToYAML(b.Run.Spec)
 	if err != nil || len(b.Run.Spec) > b.limits.Block {
@@ -324,12 +217,12 @@ func (b *builder) spec() (section, error) {
 	return section{
 		ID: "scenario", Title: "The scenario", Folded: "Whole and resolved, with every default",
 		Block: plaintext.Clip(string(text), b.limits.Block),
-	}, nil
+	}
 }
 
-func (b *builder) reproduce() (section, error) {
+func (b *builder) reproduce() section {
 	if b.Command == "" {
-		return section{}, nil
+		return section{}
 	}
 	s := section{ID: "reproduce", Title: "How to reproduce", Code: []string{plaintext.Clip(b.Command, b.limits.Block)}}
 	if b.Run != nil {
@@ -338,5 +231,5 @@ func (b *builder) reproduce() (section, error) {
 			". The profiles are read by the second command."}
 		s.Code = append(s.Code, plaintext.Clip(b.ProfileCommand(), b.limits.Block))
 	}
-	return s, nil
+	return s
 }

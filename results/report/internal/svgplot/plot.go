@@ -260,9 +260,17 @@ func Logarithmic(a *plot.Axis, s Span, label func(float64) string) {
 	a.Tick.Marker = Ticks(slices.DeleteFunc(steps, func(v float64) bool { return v <= 0 }), label)
 }
 
-// Categories makes a an axis of names beside rows, without a line and at a distance from the data.
-func Categories(a *plot.Axis) {
+// Categories makes a an axis of names beside rows, the first at the top, without a line and at a
+// distance from the data. margin is the room above the first row and below the last.
+func Categories(a *plot.Axis, margin float64, names []string) {
 	a.LineStyle.Width, a.Tick.LineStyle.Width, a.Tick.Length, a.Padding = 0, 0, 0, vg.Points(8)
+	last := float64(len(names) - 1)
+	a.Min, a.Max = -margin, last+margin
+	var ticks plot.ConstantTicks
+	for i, name := range names {
+		ticks = append(ticks, plot.Tick{Value: last - float64(i), Label: name})
+	}
+	a.Tick.Marker = ticks
 }
 
 // Ticks returns ticks at values, with their labels. It leaves out a tick whose label is the same as
