@@ -110,8 +110,7 @@ func (f *Fleet) attend() {
 
 // moveOn does what the time of device i has brought.
 func (s *store) moveOn(i int) {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	s.catchUp(sh, i)
 	if t := s.trouble(sh, i); t != nil {

@@ -23,7 +23,6 @@ type Control struct {
 	base      *url.URL
 	authorize func(*http.Request) // a function, so that printing a Control can't show the token
 	client    *http.Client
-	transport *http.Transport
 	lease     atomic.Pointer[string] // nil: it has none
 }
 
@@ -67,7 +66,6 @@ func NewControl(address, token string) (*Control, error) {
 	return &Control{
 		base:      base,
 		authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) },
-		transport: transport,
 		client: &http.Client{
 			Transport: transport,
 			// A redirect would take the token to where nobody said that it should go.
@@ -96,12 +94,8 @@ func (c *Control) Lease(ctx context.Context, holder string) error {
 	if had := c.lease.Load(); had != nil {
 		own = *had
 	}
-	body, err := leaseBody(holder, own)
-	if err != nil {
-		return fmt.Errorf("mockfleet: lease: %w", err)
-	}
 	var answer leaseAnswer
-	if err := c.exchange(ctx, http.MethodPost, "/lease", body, &answer); err != nil {
+	if err := c.exchange(ctx, http.MethodPost, "/lease", leaseOrder{holder, own}, &answer); err != nil {
 		return err
 	}
 	c.lease.Store(&answer.Lease)
@@ -126,11 +120,7 @@ func (c *Control) Device(ctx context.Context, i int) (DeviceStatus, error) {
 
 // SetFaults does what Fleet.SetFaults does.
 func (c *Control) SetFaults(ctx context.Context, device int, b Behavior) error {
-	body, err := json.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("mockfleet: behavior: %w", err)
-	}
-	return c.exchange(ctx, http.MethodPut, "/devices/"+strconv.Itoa(device)+"/faults", body, nil)
+	return c.exchange(ctx, http.MethodPut, "/devices/"+strconv.Itoa(device)+"/faults", b, nil)
 }
 
 // Ledger streams the fleet's ledger, which may hold millions of entries. An error comes last, with a
@@ -172,21 +162,13 @@ func (c *Control) Groups(ctx context.Context) ([]GroupStatus, error) {
 
 // SetGroupFaults does what Fleet.SetGroupFaults does.
 func (c *Control) SetGroupFaults(ctx context.Context, group string, b Behavior) error {
-	body, err := json.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("mockfleet: behavior: %w", err)
-	}
-	return c.exchange(ctx, http.MethodPut, groupPath(group, "faults"), body, nil)
+	return c.exchange(ctx, http.MethodPut, groupPath(group, "faults"), b, nil)
 }
 
 // SetOffline does what Fleet.SetOffline does.
 func (c *Control) SetOffline(ctx context.Context, group string, share Share) (int, error) {
-	body, err := json.Marshal(offlineOrder{&share})
-	if err != nil {
-		return 0, fmt.Errorf("mockfleet: share: %w", err)
-	}
 	var answer offlineAnswer
-	err = c.exchange(ctx, http.MethodPut, groupPath(group, "offline"), body, &answer)
+	err := c.exchange(ctx, http.MethodPut, groupPath(group, "offline"), offlineOrder{&share}, &answer)
 	return answer.Offline, err
 }
 
@@ -198,10 +180,18 @@ func (c *Control) Heal(ctx context.Context, group string) error {
 func groupPath(group, what string) string { return "/groups/" + url.PathEscape(group) + "/" + what }
 
 // Close closes the connections that are not in use.
-func (c *Control) Close() { c.transport.CloseIdleConnections() }
+func (c *Control) Close() { c.client.CloseIdleConnections() }
 
-// exchange sends a request and, unless into is nil, decodes the answer into it.
-func (c *Control) exchange(ctx context.Context, method, path string, body []byte, into any) error {
+// exchange sends a request, with order as its body unless that is nil, and decodes the answer into into
+// unless that is nil.
+func (c *Control) exchange(ctx context.Context, method, path string, order, into any) error {
+	var body []byte
+	var err error
+	if order != nil {
+		if body, err = json.Marshal(order); err != nil {
+			return fmt.Errorf("mockfleet: control port: %s %s: %w", method, path, err)
+		}
+	}
 	response, err := c.do(ctx, method, path, nil, body)
 	if err != nil {
 		return err

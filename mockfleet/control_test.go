@@ -371,5 +371,7 @@ func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {
 // (RFC 9110 §9.2.2), so the client has to be the first to give up an idle one.
 func TestTheControlClientGivesUpIdleConnectionsBeforeThePortDoes(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: AddressPath})
-	require.Less(t, openControl(t, f).transport.IdleConnTimeout, f.control.server.IdleTimeout)
+	transport, ok := openControl(t, f).client.Transport.(*http.Transport)
+	require.True(t, ok)
+	require.Less(t, transport.IdleConnTimeout, f.control.server.IdleTimeout)
 }

@@ -194,8 +194,7 @@ func (d *door) control(change func(fd int) error) bool {
 
 // posture is what the port of device i shows: by its behaviour, and by what it is going through.
 func (s *store) posture(i int) posture {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	if s.devices[i].flags&flagOffline != 0 {
 		return posture{show: doorShut}
@@ -214,8 +213,8 @@ func (s *store) usualPosture(i int) posture {
 	for n := range p.levels[levelPort] {
 		a := &p.levels[levelPort][n]
 		st := strike{armed: a, seed: s.seed, device: i}
-		if door, ok := a.act.(portFault); ok && st.shares() {
-			return door.door(st)
+		if a.door != nil && st.shares() {
+			return a.door(st)
 		}
 	}
 	return posture{}

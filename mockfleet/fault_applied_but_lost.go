@@ -2,12 +2,10 @@ package mockfleet
 
 // applied-but-lost: the device applies the update and closes without an answer.
 func appliedButLost() kind {
-	return kind{name: "applied-but-lost", level: levelAnswer, takes: takesFirst, act: lost{}}
+	return kind{name: "applied-but-lost", level: levelAnswer, takes: takesFirst, answer: lost}
 }
 
-type lost struct{}
-
-func (lost) answer(c *conn, _ *request, _ answerHead, _ strike) bool {
+func lost(c *conn, _ *request, _ answerHead, _ strike) bool {
 	c.endGently()
 	return false
 }

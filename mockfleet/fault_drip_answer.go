@@ -6,13 +6,11 @@ import "time"
 func dripAnswer() kind {
 	return kind{
 		name: "drip-answer", level: levelAnswer, takes: takesOn | takesFirst | takesDelay,
-		preset: lasting(100 * time.Millisecond), act: drip{},
+		preset: lasting(100 * time.Millisecond), answer: drip,
 	}
 }
 
-type drip struct{}
-
-func (drip) answer(c *conn, r *request, h answerHead, s strike) bool {
+func drip(c *conn, r *request, h answerHead, s strike) bool {
 	c.work.out = appendAnswer(c.work.out[:0], h, c.fleet.dateLine(), c.work.body, r.method == methodHead)
 	for i := range c.work.out {
 		if i > 0 && !c.pause(s.delay()) || !c.write(c.work.out[i:i+1]) {

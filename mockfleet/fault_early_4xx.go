@@ -6,13 +6,11 @@ import "net/http"
 func early4xx() kind {
 	return kind{
 		name: "early-4xx", level: levelUpload, takes: takesFirst | takesAfter | takesStatus,
-		preset: Fault{Status: http.StatusForbidden}, act: early{},
+		preset: Fault{Status: http.StatusForbidden}, upload: early,
 	}
 }
 
-type early struct{}
-
-func (early) upload(c *conn, r *request, p *push, s strike) verdict {
+func early(c *conn, r *request, p *push, s strike) verdict {
 	if !c.receivePart(r, p, s.afterBytes()) {
 		c.lose(r, p)
 		return ended

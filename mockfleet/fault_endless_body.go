@@ -7,12 +7,10 @@ import (
 
 // endless-body: an answer without end.
 func endlessBody() kind {
-	return kind{name: "endless-body", level: levelAnswer, takes: takesOn | takesFirst, act: endless{}}
+	return kind{name: "endless-body", level: levelAnswer, takes: takesOn | takesFirst, answer: endless}
 }
 
-type endless struct{}
-
-func (endless) answer(c *conn, _ *request, h answerHead, _ strike) bool {
+func endless(c *conn, _ *request, h answerHead, _ strike) bool {
 	if !c.write([]byte(statusLineOK + h.typeLine + "Transfer-Encoding: chunked\r\n\r\n")) {
 		return false
 	}

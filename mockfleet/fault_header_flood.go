@@ -7,12 +7,10 @@ import (
 
 // header-flood: header fields without end.
 func headerFlood() kind {
-	return kind{name: "header-flood", level: levelAnswer, takes: takesOn | takesFirst, act: flood{}}
+	return kind{name: "header-flood", level: levelAnswer, takes: takesOn | takesFirst, answer: flood}
 }
 
-type flood struct{}
-
-func (flood) answer(c *conn, _ *request, _ answerHead, _ strike) bool {
+func flood(c *conn, _ *request, _ answerHead, _ strike) bool {
 	if !c.write([]byte(statusLineOK)) {
 		return false
 	}

@@ -2,14 +2,12 @@ package mockfleet
 
 // no-continue: the device ignores Expect: 100-continue, and waits for the body.
 func noContinue() kind {
-	return kind{name: "no-continue", level: levelUpload, takes: takesFirst, act: deafToExpect{}}
+	return kind{name: "no-continue", level: levelUpload, takes: takesFirst, upload: deafToExpect, strikes: expectsContinue}
 }
 
-type deafToExpect struct{}
+func expectsContinue(w *workspace, _ strike) bool { return w.request.expect == expectContinue }
 
-func (deafToExpect) strikes(w *workspace, _ strike) bool { return w.request.expect == expectContinue }
-
-func (deafToExpect) upload(_ *conn, r *request, _ *push, _ strike) verdict {
+func deafToExpect(_ *conn, r *request, _ *push, _ strike) verdict {
 	r.expect = expectNothing
 	return carryOn
 }

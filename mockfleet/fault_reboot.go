@@ -10,11 +10,9 @@ import (
 func reboot() kind {
 	preset := lasting(time.Second)
 	preset.Status = http.StatusAccepted
-	return kind{name: "reboot", level: levelLife, takes: takesFirst | takesDelay | takesStatus, preset: preset, act: reboots{}}
+	return kind{name: "reboot", level: levelLife, takes: takesFirst | takesDelay | takesStatus, preset: preset, live: reboots}
 }
 
-type reboots struct{}
-
-func (reboots) live(s strike) passage {
+func reboots(s strike) passage {
 	return passage{status: s.Status, message: "rebooting", gone: s.delay()}
 }

@@ -15,22 +15,20 @@ func redirects() []kind {
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		list = append(list, kind{
 			name: "redirect-" + strconv.Itoa(code), level: levelAnswer, takes: takesFirst | takesOrigin,
-			preset: Fault{Status: code}, fate: fateRefused, act: redirect{},
+			preset: Fault{Status: code}, fate: fateRefused, answer: redirect, strikes: isFirst,
 		})
 	}
 	return list
 }
 
-type redirect struct{}
-
 // redirectedQuery marks a request that follows a redirect of this fault, so that it isn't struck again.
 const redirectedQuery = "redirected"
 
-func (redirect) strikes(w *workspace, _ strike) bool {
+func isFirst(w *workspace, _ strike) bool {
 	return !bytes.HasSuffix(w.header.RequestURI(), []byte("?"+redirectedQuery))
 }
 
-func (redirect) answer(c *conn, r *request, h answerHead, s strike) bool {
+func redirect(c *conn, r *request, h answerHead, s strike) bool {
 	h.status = s.Status
 	path := wire.PathUpdate
 	if s.Status < http.StatusTemporaryRedirect {

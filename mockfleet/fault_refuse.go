@@ -2,9 +2,7 @@ package mockfleet
 
 // refuse: nothing listens at the device's port, for the delay or, without one, for good.
 func refuse() kind {
-	return kind{name: "refuse", level: levelPort, takes: takesDelay, needsPort: true, act: refusing{}}
+	return kind{name: "refuse", level: levelPort, takes: takesDelay, needsPort: true, door: refusing}
 }
 
-type refusing struct{}
-
-func (refusing) door(s strike) posture { return posture{show: doorShut, lasts: s.delay()} }
+func refusing(s strike) posture { return posture{show: doorShut, lasts: s.delay()} }

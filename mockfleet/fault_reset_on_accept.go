@@ -2,9 +2,7 @@ package mockfleet
 
 // reset-on-accept: the device accepts and resets at once.
 func resetOnAccept() kind {
-	return kind{name: "reset-on-accept", level: levelPort, takes: takesFirst, act: resetting{}}
+	return kind{name: "reset-on-accept", level: levelPort, takes: takesFirst, connect: resetting}
 }
 
-type resetting struct{}
-
-func (resetting) connect(c *conn, _ strike) { c.reset() }
+func resetting(c *conn, _ strike) { c.reset() }

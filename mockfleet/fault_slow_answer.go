@@ -4,11 +4,9 @@ import "time"
 
 // slow-answer: the answer comes after the delay.
 func slowAnswer() kind {
-	return kind{name: "slow-answer", level: levelAnswer, takes: takesOn | takesFirst | takesDelay, preset: lasting(time.Second), act: late{}}
+	return kind{name: "slow-answer", level: levelAnswer, takes: takesOn | takesFirst | takesDelay, preset: lasting(time.Second), answer: late}
 }
 
-type late struct{}
-
-func (late) answer(c *conn, r *request, h answerHead, s strike) bool {
+func late(c *conn, r *request, h answerHead, s strike) bool {
 	return c.pause(s.delay()) && c.send(r, h)
 }

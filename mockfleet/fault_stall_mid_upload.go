@@ -5,13 +5,11 @@ package mockfleet
 func stallMidUpload() kind {
 	return kind{
 		name: "stall-mid-upload", level: levelUpload, takes: takesFirst | takesAfter | takesDelay,
-		preset: lasting(hangLimit), act: stallMid{},
+		preset: lasting(hangLimit), upload: stallMid,
 	}
 }
 
-type stallMid struct{}
-
-func (stallMid) upload(c *conn, r *request, p *push, s strike) verdict {
+func stallMid(c *conn, r *request, p *push, s strike) verdict {
 	c.shrink(smallBuffer)
 	whole := c.receivePart(r, p, s.afterBytes())
 	c.lose(r, p)

@@ -8,7 +8,7 @@ import (
 
 // statuses: the device answers so, with Retry-After or without, and doesn't apply the update.
 func statuses() []kind {
-	row := kind{name: "status", level: levelAnswer, takes: takesOn | takesFirst | takesStatus | takesRetryAfter, fate: fateRefused, act: status{}}
+	row := kind{name: "status", level: levelAnswer, takes: takesOn | takesFirst | takesStatus | takesRetryAfter, fate: fateRefused, answer: status}
 	list := []kind{row}
 	for _, code := range []int{400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504} {
 		row.name, row.preset, row.takes = "status-"+strconv.Itoa(code), Fault{Status: code}, row.takes&^takesStatus
@@ -17,9 +17,7 @@ func statuses() []kind {
 	return list
 }
 
-type status struct{}
-
-func (status) answer(c *conn, r *request, h answerHead, s strike) bool {
+func status(c *conn, r *request, h answerHead, s strike) bool {
 	h.status = s.Status
 	h.extra = s.RetryAfter.field(time.Unix(0, c.fleet.now.Load()))
 	return c.send(r, h)

@@ -2,9 +2,7 @@ package mockfleet
 
 // wrong-digest: the device tells another digest than that of what it runs.
 func wrongDigest() kind {
-	return kind{name: "wrong-digest", level: levelVerify, takes: takesFirst, act: otherDigest{}}
+	return kind{name: "wrong-digest", level: levelVerify, takes: takesFirst, verify: otherDigest}
 }
 
-type otherDigest struct{}
-
-func (otherDigest) verify(v *view, _ strike) { v.device.digest[0] ^= 1 }
+func otherDigest(v *view, _ strike) { v.device.digest[0] ^= 1 }

@@ -224,8 +224,7 @@ func (f *Fleet) Groups() []GroupStatus {
 
 // stage of device i.
 func (s *store) stage(i int) Stage {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	d := s.shown(sh, i)
 	return d.stage()
@@ -334,8 +333,7 @@ func (f *Fleet) SetOffline(group string, share Share) (int, error) {
 
 // setOffline tells whether that changed anything.
 func (s *store) setOffline(i int, off bool) bool {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	d := &s.devices[i]
 	if was := d.flags&flagOffline != 0; was == off {
@@ -350,8 +348,7 @@ func (s *store) setOffline(i int, off bool) bool {
 
 // behavior of device i.
 func (s *store) behavior(i int) Behavior {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	return s.behaviors.at(s.devices[i].behavior).Behavior
 }

@@ -9,7 +9,7 @@ func (s *store) install(sh *shard, i int, p *push) outcome {
 	}
 	c := p.behavior.Life.passage(s.seed, i, p.attempt).accepted()
 	if life := p.strikes.life; !life.none() {
-		c = life.act.(lifeFault).live(life).within(c)
+		c = life.live(life).within(c)
 	}
 	if c.none() && d.flags&flagTrouble == 0 {
 		return s.apply(sh, d, p)

@@ -7,8 +7,8 @@ import (
 )
 
 // kind is a row of the table of faults. A fault lives in a file of its own, fault_KIND.go: a function
-// that returns its row, and a type with the one method that its level asks for. docs/faults.md shows
-// how to add one.
+// that returns its row, with the one hook that its level asks for. docs/faults.md
+// shows how to add one.
 type kind struct {
 	name      string
 	level     level
@@ -17,7 +17,19 @@ type kind struct {
 	needsPort bool      // only to be had where each device has a port
 	preset    Fault     // Delay and Status where they are left out
 	fate      fate      // of the update, where the fault spoils the answer to it
-	act       any       // what the level asks for: a connectionFault, an uploadFault, …
+	permanent bool      // the device is gone for good
+
+	// The hook that the level asks for, and strikes, which may be beside it.
+	door    func(s strike) posture                               // what a port shows, in port addressing
+	connect func(c *conn, s strike)                              // acts before any answer, and ends the connection
+	upload  func(c *conn, r *request, p *push, s strike) verdict // acts when an update's head is there and its body isn't
+	content func(r *request, p *push, s strike)                  // changes what becomes of the bytes to come
+	live    func(s strike) passage                               // what a device goes through after an update
+	verify  func(v *view, s strike)                              // changes what a device tells of itself
+	strikes func(w *workspace, s strike) bool                    // leaves attempts out; w is nil on levelPort
+	// answer sends the answer of head h and the body in c.work.body, in its own way. Like conn.send, it
+	// reports whether the connection goes on.
+	answer func(c *conn, r *request, h answerHead, s strike) bool
 }
 
 // kinds is the table of all faults.
@@ -54,19 +66,7 @@ const (
 	levelCount
 )
 
-// A portFault says what a device's port shows to who connects, in port addressing.
-type portFault interface{ door(s strike) posture }
-
-// A connectionFault acts on a connection on which no request was answered yet, and the connection ends
-// when it returns.
-type connectionFault interface{ connect(c *conn, s strike) }
-
-// An uploadFault acts on an update whose head is there and whose body is not.
-type uploadFault interface {
-	upload(c *conn, r *request, p *push, s strike) verdict
-}
-
-// verdict is how an update goes on after an uploadFault.
+// verdict is how an update goes on after upload.
 type verdict uint8
 
 const (
@@ -74,29 +74,6 @@ const (
 	refused                // it is answered p.refusal, and not applied
 	ended                  // it was given up with conn.lose, and the connection ends
 )
-
-// A contentFault changes what becomes of the bytes of an update that is about to come in.
-type contentFault interface {
-	content(r *request, p *push, s strike)
-}
-
-// A lifeFault says what a device goes through after it has applied an update.
-type lifeFault interface{ live(s strike) passage }
-
-// An answerFault sends the answer of head h and the body in c.work.body, in its own way. Like
-// conn.send, it returns whether the connection goes on.
-type answerFault interface {
-	answer(c *conn, r *request, h answerHead, s strike) bool
-}
-
-// A verifyFault changes what a device tells of itself.
-type verifyFault interface{ verify(v *view, s strike) }
-
-// A picky fault strikes only some of the attempts that its First lets it strike. w is the request
-// that it would strike; on levelPort, where there is none yet, nil.
-type picky interface {
-	strikes(w *workspace, s strike) bool
-}
 
 // fate is what becomes of an update whose answer is spoiled.
 type fate uint8

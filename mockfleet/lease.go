@@ -3,7 +3,6 @@ package mockfleet
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
@@ -123,6 +122,3 @@ func (s *controlServer) serveLease(w http.ResponseWriter, r *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, leaseAnswer{id, LeaseFor.Seconds()})
 }
-
-// leaseBody is the order of a client.
-func leaseBody(holder, id string) ([]byte, error) { return json.Marshal(leaseOrder{holder, id}) }

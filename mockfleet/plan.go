@@ -61,10 +61,7 @@ func (s *store) choose(p *plan, at level, device int, attempt uint32, w *workspa
 		if a.First > 0 && attempt > uint32(a.First) || !st.shares() {
 			continue
 		}
-		if _, ported := a.act.(portFault); ported && s.doors {
-			continue // the port has seen to it
-		}
-		if choosy, ok := a.act.(picky); ok && !choosy.strikes(w, st) {
+		if a.door != nil && s.doors || a.strikes != nil && !a.strikes(w, st) { // the port has seen to it, or it isn't to
 			continue
 		}
 		return st

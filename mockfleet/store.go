@@ -64,6 +64,13 @@ func newStore(cfg Config, now *atomic.Int64) *store {
 
 func (s *store) shard(i int) *shard { return &s.shards[i&(shardCount-1)] }
 
+// lock locks device i's shard.
+func (s *store) lock(i int) *shard {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	return sh
+}
+
 // outcome is what a device makes of an update.
 type outcome uint8
 
@@ -88,8 +95,7 @@ func (o outcome) goesOn() bool { return o == admitted || o == faulted || o == fe
 // admit takes an update into account before its body is read, and holds the device for it: until
 // settle or abandon, no other update gets past. An outcome that doesn't go on is final.
 func (s *store) admit(i int, p *push) outcome {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	o := s.begin(sh, i, p)
 	if o.goesOn() {
@@ -103,8 +109,7 @@ func (s *store) admit(i int, p *push) outcome {
 
 // settle decides about an update that admit let in, now that its body is here.
 func (s *store) settle(i int, p *push, admission outcome) outcome {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	if p.epoch != s.epoch.Load() {
 		return resetMeanwhile
@@ -115,8 +120,7 @@ func (s *store) settle(i int, p *push, admission outcome) outcome {
 
 // abandon gives up an update that admit let in: its body broke off after p.size bytes.
 func (s *store) abandon(i int, p *push) {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	if p.epoch != s.epoch.Load() {
 		return
@@ -128,16 +132,14 @@ func (s *store) abandon(i int, p *push) {
 
 // decide does all of an update whose body is here already, in one step.
 func (s *store) decide(i int, p *push) outcome {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	return s.finish(sh, i, p, s.begin(sh, i, p))
 }
 
 // lose accounts for an update that broke off before the device had taken it on.
 func (s *store) lose(i int, p *push) {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	s.begin(sh, i, p)
 	s.breakOff(sh, &s.devices[i], p)
@@ -241,8 +243,7 @@ func (s *store) breakOff(sh *shard, d *device, p *push) {
 
 // verify counts a look at device i and returns a copy of it, with its version as a JSON string.
 func (s *store) verify(i int) (device, string) {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	s.devices[i].verifies++
 	sh.totals.verifies++
@@ -251,8 +252,7 @@ func (s *store) verify(i int) (device, string) {
 
 // witness returns a copy of device i, with its version and what faults did to it.
 func (s *store) witness(i int) (d device, version string, t tally) {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	d = s.shown(sh, i)
 	if kept := s.trouble(sh, i); kept != nil {
@@ -268,8 +268,7 @@ func (s *store) setBehavior(i int, b Behavior) error {
 	if err != nil {
 		return err
 	}
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	d := &s.devices[i]
 	s.behaviors.release(d.behavior)

@@ -80,8 +80,7 @@ func (s *store) tidy(sh *shard, i int) {
 
 // note counts a strike.
 func (s *store) note(st strike) {
-	sh := s.shard(st.device)
-	sh.mu.Lock()
+	sh := s.lock(st.device)
 	defer sh.mu.Unlock()
 	s.hit(sh, st)
 }
@@ -104,8 +103,7 @@ type reach struct {
 
 // dial counts a connection to device i, or the first request on one, and tells what comes of it.
 func (s *store) dial(i int) (r reach) {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	d := &s.devices[i]
 	r.plan = s.behaviors.at(d.behavior)
@@ -133,8 +131,7 @@ func (s *store) dial(i int) (r reach) {
 
 // letGo takes the end of a held connection to device i into account.
 func (s *store) letGo(i int) {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	s.devices[i].open--
 }
@@ -142,8 +139,7 @@ func (s *store) letGo(i int) {
 // revisit does the same for a request on a connection that dial has let through; used tells that it is not
 // the first one. A device that is gone for good is so on those connections too.
 func (s *store) revisit(i int, used bool, w *workspace) (r reach) {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	d := &s.devices[i]
 	r.plan = s.behaviors.at(d.behavior)
@@ -173,7 +169,7 @@ func (s *store) goneNow(sh *shard, i int) bool {
 func (s *store) goneForGood(p *plan, i int) bool {
 	for n := range p.levels[levelPort] {
 		a := &p.levels[levelPort][n]
-		if _, ok := a.act.(goneForGood); ok && (strike{armed: a, seed: s.seed, device: i}).shares() {
+		if a.permanent && (strike{armed: a, seed: s.seed, device: i}).shares() {
 			return true
 		}
 	}
@@ -198,8 +194,7 @@ type view struct {
 // examine is verify for a fleet in which not every device is well: it puts what the device tells of itself into
 // w.view, and tells which fault spoils the answer.
 func (s *store) examine(i int, w *workspace) (answer strike) {
-	sh := s.shard(i)
-	sh.mu.Lock()
+	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	s.devices[i].verifies++
 	s.devices[i].looks++
@@ -209,7 +204,7 @@ func (s *store) examine(i int, w *workspace) (answer strike) {
 	w.view = view{index: i, device: d, version: s.versions.slots[d.version].quoted, plan: p, number: d.looks}
 	if st := s.choose(p, levelVerify, i, d.looks, w); !st.none() {
 		s.hit(sh, st)
-		st.act.(verifyFault).verify(&w.view, st)
+		st.verify(&w.view, st)
 	}
 	answer = s.choose(p, levelVersionAnswer, i, d.looks, w)
 	s.looked(sh, i)

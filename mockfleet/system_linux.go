@@ -1,0 +1,203 @@
+package mockfleet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// lot waits for many sockets at once: an epoll instance, for which Go's own poller waits in turn.
+type lot struct {
+	file *os.File
+	raw  syscall.RawConn
+}
+
+func newLot() (*lot, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // a sign to package os: this can be polled
+		_ = unix.Close(fd) // the first failure says it
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	l := &lot{file: os.NewFile(uintptr(fd), "epoll")}
+	if l.raw, err = l.file.SyscallConn(); err != nil {
+		_ = l.file.Close() // likewise
+		return nil, err
+	}
+	return l, nil
+}
+
+// watch waits for something to come at a socket, once. What is there already counts.
+func (l *lot) watch(fd int) bool {
+	event := &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(fd)}
+	var failed error
+	err := l.raw.Control(func(own uintptr) {
+		// A socket that was parked before is still in there, asleep.
+		if failed = unix.EpollCtl(int(own), unix.EPOLL_CTL_MOD, fd, event); failed == unix.ENOENT {
+			failed = unix.EpollCtl(int(own), unix.EPOLL_CTL_ADD, fd, event)
+		}
+	})
+	return err == nil && failed == nil
+}
+
+// await gives the descriptors of sockets at which something has come. It fails where the lot is closed.
+func (l *lot) await(list []int32) (n int, err error) {
+	var events [parkedAtOnce]unix.EpollEvent
+	var failed error
+	err = l.raw.Read(func(own uintptr) bool {
+		for {
+			n, failed = unix.EpollWait(int(own), events[:min(len(events), len(list))], 0)
+			if failed != unix.EINTR {
+				return n != 0
+			}
+		}
+	})
+	if err == nil {
+		err = os.NewSyscallError("epoll_wait", failed)
+	}
+	if err != nil {
+		return 0, err
+	}
+	for i := range n {
+		list[i] = events[i].Fd
+	}
+	return n, nil
+}
+
+func (l *lot) close() error { return l.file.Close() }
+
+// acceptQueue is how many connections wait at a listener to be accepted, and how many may; 0 where that
+// can't be had. Of a listening socket, TCP_INFO tells these two in fields that mean other things of a
+// connection (tcp_get_info in net/ipv4/tcp.c).
+func acceptQueue(l *net.TCPListener) (length, limit int) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return 0, 0
+	}
+	var info *unix.TCPInfo
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	if err != nil || failed != nil || info.State != tcpListen {
+		return 0, 0
+	}
+	return int(info.Unacked), int(info.Sacked)
+}
+
+const tcpListen = 10 // TCP_LISTEN of include/net/tcp_states.h
+
+// acceptOverflows is how often a connection was dropped because a listener's queue was full, on the whole
+// machine, or in the container; 0 where that can't be read.
+func acceptOverflows() uint64 {
+	self, err := procfs.Self()
+	if err != nil {
+		return 0
+	}
+	stat, err := self.Netstat()
+	if err != nil || stat.TcpExt.ListenOverflows == nil {
+		return 0
+	}
+	return uint64(*stat.TcpExt.ListenOverflows)
+}
+
+// listenLoopback listens on every address of the loopback interface, and of no other. Every address
+// of 127.0.0.0/8 being local on Linux, that is one for each device without configuring any.
+func listenLoopback(ctx context.Context, port uint16) (net.Listener, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
+		if err := bindLoopback(rc); err != nil {
+			// Without it, the fleet would listen on the machine's other interfaces too.
+			return fmt.Errorf("%w (SO_BINDTODEVICE: %w)", errNotLoopbackAlone, err)
+		}
+		return nil
+	}}
+	return listen(ctx, lc, "tcp4", netip.AddrPortFrom(netip.IPv4Unspecified(), port))
+}
+
+// preferLoopback binds a socket with a loopback address to the loopback interface. An address alone
+// doesn't keep neighbours out: where route_localnet is set, as machines that run containers have it,
+// packets to 127.0.0.1 come in over other interfaces. Linux before 5.7 wants CAP_NET_RAW for it; there
+// the address has to do, as on other systems.
+func preferLoopback(_, _ string, rc syscall.RawConn) error {
+	_ = bindLoopback(rc) // see above
+	return nil
+}
+
+// bindLoopback binds a socket to the loopback interface: what comes over another doesn't find it.
+func bindLoopback(rc syscall.RawConn) error {
+	var bindErr error
+	err := rc.Control(func(fd uintptr) { bindErr = unix.BindToDevice(int(fd), "lo") })
+	return errors.Join(err, bindErr)
+}
+
+// canShut tells that a port can refuse connections, or stall them, without giving its number away.
+const canShut = true
+
+// shutSocket makes a listening socket refuse. It stays bound, and doesn't share, so that nobody else can
+// get the port.
+func shutSocket(fd int) error {
+	err := unix.Shutdown(fd, unix.SHUT_RD)
+	return errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0))
+}
+
+func openSocket(fd int) error { return listenAgain(fd, unix.SOMAXCONN) }
+
+// stallSocket makes a socket listen with a backlog of one connection: once that is there, the kernel drops
+// every further one that is begun.
+func stallSocket(fd int) error { return listenAgain(fd, 0) }
+
+// listenAgain shares the port once more, with the connections that were accepted at it before.
+func listenAgain(fd, backlog int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return err
+	}
+	return unix.Listen(fd, backlog)
+}
+
+// residentBytes is the resident memory of the process; 0 where it can't be read.
+func residentBytes() uint64 {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(statm)
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseUint(string(fields[1]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * uint64(os.Getpagesize())
+}
+
+// openDescriptors is how many descriptors the process has open; 0 where that can't be read.
+func openDescriptors() int {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	names, err := dir.Readdirnames(-1)
+	if closeErr := dir.Close(); err != nil || closeErr != nil {
+		return 0
+	}
+	return len(names) - 1 // without the one that lists them
+}
+
+// clientLeft tells whether the peer of a socket has closed or reset it. Unread data doesn't hide that.
+func clientLeft(fd uintptr) bool {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(fds[:], 0)
+	return err == nil && n > 0
+}
