@@ -49,8 +49,8 @@ type repository struct {
 	root string // the top directory of the working tree, without symbolic links
 }
 
-// findRepository returns the repository that contains the directory dir. Errors are [*Error], or the
-// context's.
+// findRepository returns the repository that contains the directory dir. Errors are [*Error], or
+// the context's.
 func findRepository(ctx context.Context, dir string) (*repository, error) {
 	out, err := git(ctx, dir, nil, "rev-parse", "--show-toplevel")
 	root := strings.TrimRight(out, "\r\n")

@@ -17,7 +17,8 @@
 //	now := report.RunSide(*run)
 //	now.Read() // latency.hlog and failures.jsonl, for the plots
 //	d := report.New(report.ModeReport, report.Input{
-//		Scenario: run.Scenario, Judgement: judgement, Base: report.BaselineSide(baseline, run.Scenario), Now: now,
+//		Scenario: run.Scenario, Judgement: judgement,
+//		Base: report.BaselineSide(page, run.Scenario), Now: now,
 //	})
 //	err := report.Markdown(w, d)
 //

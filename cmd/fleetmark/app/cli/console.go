@@ -1,8 +1,7 @@
-// Package cli holds what the commands of fleetmark have in common: the streams they read and write,
-// what kind of terminal those are, checks of flags, the files that flags such as --html name with the
-// reports that go there, the scenarios that several of them run, and errors with an exit code.
-// [CodeOf] is the only place where a verdict becomes an exit code. The package knows nothing of what a
-// single command does.
+// Package cli holds what the commands of fleetmark share: the streams that they read and write, the
+// properties of terminals, checks of flags, the reports that go to the files which flags such as
+// --html name, runs of scenarios, and errors with an exit code. [CodeOf] is the only place where a
+// verdict becomes an exit code. The package doesn't know what a single command does.
 package cli
 
 import (
@@ -19,7 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
-// Console is what a command was called with, and where it reads and writes.
+// A Console holds the command line and the standard streams of a command.
 type Console struct {
 	Args     []string // the command line, without the name of the program
 	In       io.Reader
@@ -36,13 +35,12 @@ func (c Console) PrintJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// UntilClosed writes to a file until its reader goes away, as in `fleetmark run | head -1`. It
-// drops what is written later, without an error: the command's outcome doesn't depend on a reader
-// that has gone. The file isn't embedded, since its other methods that write would be promoted, and
-// fail.
+// UntilClosed writes to a file until its reader closes it, as in `fleetmark run | head -1`. It
+// drops later writes without an error, since the outcome of a command doesn't depend on who reads
+// its output. The file isn't embedded: other methods that write would be promoted, and fail.
 type UntilClosed struct{ File *os.File }
 
-// Write writes p, or drops it.
+// Write writes p, or drops it if the file has no reader.
 func (w UntilClosed) Write(p []byte) (int, error) {
 	n, err := w.File.Write(p)
 	if errors.Is(err, syscall.EPIPE) {
@@ -51,8 +49,8 @@ func (w UntilClosed) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// FleetCommand returns the command that starts the running program as a fleet which takes its
-// orders on standard input: the program, and its arguments.
+// FleetCommand returns the program and arguments that start this program as a fleet, which takes
+// its orders on standard input.
 func FleetCommand() ([]string, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -61,7 +59,7 @@ func FleetCommand() ([]string, error) {
 	return []string{program, "fleet", "--driven"}, nil
 }
 
-// fileOf returns the file that w writes to, or nil if it isn't one.
+// fileOf returns the file that w writes to, or nil if w isn't a file.
 func fileOf(w io.Writer) *os.File {
 	switch w := w.(type) {
 	case *os.File:
@@ -78,16 +76,16 @@ func IsTerminal(w io.Writer) bool {
 	return f != nil && term.IsTerminal(int(f.Fd()))
 }
 
-// IsDumb reports whether the terminal takes plain text only: no color, and no line that is written
-// over.
+// IsDumb reports whether the terminal understands no control sequences, and therefore has neither
+// colors nor lines that can be overwritten.
 func IsDumb() bool { return os.Getenv("TERM") == "dumb" }
 
-// CanRedraw reports whether w is a terminal on which a line can be written over.
+// CanRedraw reports whether w is a terminal on which lines can be overwritten.
 func CanRedraw(w io.Writer) bool { return IsTerminal(w) && !IsDumb() }
 
-// Width returns how wide tables on w may be: what COLUMNS says, or else the terminal's width. It
-// returns 0, which is without limit, if neither is known. A COLUMNS that is no number above 0 is
-// ignored, as in other commands.
+// Width returns how wide tables on w may be: the value of COLUMNS, or else the terminal's width. It
+// returns 0, which means no limit, if neither is known. As other commands do, it ignores a COLUMNS
+// that isn't a positive number.
 func Width(w io.Writer) int {
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n

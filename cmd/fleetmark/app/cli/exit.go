@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
 
-// Exit codes, a contract with scripts.
+// The exit codes, a contract with scripts.
 const (
 	ExitPass         = 0
 	ExitRegressed    = 1
@@ -22,8 +22,8 @@ const (
 	ExitInterrupted  = 130
 )
 
-// ExitError ends the command with the exit code of a verdict, or with a code of its own. An empty
-// text means that the command has already printed what there is to say.
+// An ExitError ends the command with the exit code of a verdict, or with a code of its own. Its
+// Text is empty if the command has printed everything already.
 type ExitError struct {
 	Verdict results.Verdict // what was judged, if Code is 0
 	Code    int
@@ -33,8 +33,8 @@ type ExitError struct {
 // Error returns the text.
 func (e *ExitError) Error() string { return e.Text }
 
-// VerdictError returns the error of a command that judged: nil for a verdict that passes, or for
-// none. If one was required, judging has made a run without one inconclusive.
+// VerdictError returns the error of a command that judged. It returns nil for a verdict that
+// passes, and for no verdict: where a policy requires one, package judge has made it inconclusive.
 func VerdictError(v results.Verdict, text string) error {
 	if e := (&ExitError{Verdict: v, Text: text}); CodeOf(e) != ExitPass {
 		return e
@@ -42,13 +42,13 @@ func VerdictError(v results.Verdict, text string) error {
 	return nil
 }
 
-// Usagef returns the error of a command line that can't be obeyed, which exits 2.
+// Usagef returns an error about the command line, which exits 2.
 func Usagef(format string, args ...any) error {
 	return &ExitError{Code: ExitUsage, Text: fmt.Sprintf(format, args...)}
 }
 
-// CodeOf returns the exit code of an error. Only an ExitError says that a run is invalid, or that
-// something was judged otherwise; every other error kept the command from judging anything.
+// CodeOf returns the exit code of an error: the code of an [*ExitError] or of its verdict, or else
+// 2, since any other error kept the command from judging anything. The code of a nil error is 0.
 func CodeOf(err error) int {
 	if err == nil {
 		return ExitPass
@@ -71,8 +71,8 @@ func CodeOf(err error) int {
 	return ExitPass
 }
 
-// Batch returns the options of scenarios that a command runs with this program on this machine. out
-// is the directory for run directories, and view returns what shows the next scenario.
+// Batch returns the options for running scenarios with this program on this machine. out is the
+// directory for run directories, and view returns the view of the next scenario.
 func (c Console) Batch(ctx context.Context, out string, view func() batch.View) (o batch.Options, err error) {
 	o = batch.Options{Out: out, Revision: project.Revision(ctx), Stderr: c.Err, View: view}
 	if o.Machine, err = results.ThisMachine(ctx); err != nil {
@@ -82,7 +82,7 @@ func (c Console) Batch(ctx context.Context, out string, view func() batch.View) 
 	return o, err
 }
 
-// RunBatch runs scenarios, as [batch.Run] does. Its error carries the exit code; see [EndError].
+// RunBatch runs scenarios, as [batch.Run] does. Its error has the exit code; see [EndError].
 func RunBatch(
 	ctx context.Context, o batch.Options, list []scenarios.Options, consequence string,
 ) ([]*batch.Result, error) {
@@ -93,10 +93,10 @@ func RunBatch(
 	return done, err
 }
 
-// EndError returns the error of a command that runs scenarios, of which r was interrupted or
-// failed. It returns nil if r came to its end, whatever its verdict. If consequence is empty, the
-// command has printed what became of the run. Otherwise the error names the run's directory, and
-// says what an interruption means for the command.
+// EndError returns the error of a command whose run r was interrupted or failed. It returns nil if
+// r finished, whatever its verdict. If consequence is empty, the command has printed the outcome of
+// the run. Otherwise the error names the run's directory and, after an interruption, the
+// consequence for the command.
 func EndError(r *batch.Result, consequence string) error {
 	err := r.Err
 	switch {

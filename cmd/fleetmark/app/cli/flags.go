@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// RejectEmpty returns an error if a flag that names a file or an address was given an empty value,
-// as --out="$DIR" does where DIR isn't set.
+// RejectEmpty returns an error if one of the named flags was given an empty value, as by
+// --out="$DIR" if DIR isn't set.
 func RejectEmpty(cmd *cobra.Command, names ...string) error {
 	for _, name := range names {
 		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
@@ -18,7 +18,7 @@ func RejectEmpty(cmd *cobra.Command, names ...string) error {
 	return nil
 }
 
-// CheckBetween returns an error for a time that a flag holds if it isn't from low to high.
+// CheckBetween returns an error if d, the value of a flag, isn't between low and high.
 func CheckBetween(flag string, d, low, high time.Duration) error {
 	if d < low || d > high {
 		return Usagef("--%s %v: want %v to %gh", flag, d, low, high.Hours())
@@ -26,7 +26,7 @@ func CheckBetween(flag string, d, low, high time.Duration) error {
 	return nil
 }
 
-// AllFlag defines --all, which shows rows that were not judged, too.
+// AllFlag defines --all, which also shows rows that weren't judged.
 func AllFlag(flags *pflag.FlagSet, all *bool) {
 	flags.BoolVar(all, "all", false, "show every row of the table, those that weren't judged too")
 }

@@ -13,19 +13,19 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/htmlpage"
 )
 
-// Stdout stands for standard output where a flag wants a file. Where a command reads a file, the
-// same word stands for standard input.
+// Stdout stands for standard output as the value of a flag that names a file. As the name of a file
+// to read, it stands for standard input.
 const Stdout = "-"
 
-// An Output is text on its way to the file that a flag names.
+// An Output is text for the file that a flag names.
 type Output struct {
 	Flag   string // without the dashes
 	File   string // or Stdout
 	Data   []byte
-	Append bool // to the file, instead of replacing it
+	Append bool // append to the file instead of replacing it
 }
 
-// Write writes outputs, up to the first that can't be written.
+// Write writes outputs, up to the first one that can't be written.
 func (c Console) Write(outputs []Output) error {
 	for _, o := range outputs {
 		if err := o.Write(c); err != nil {
@@ -35,7 +35,7 @@ func (c Console) Write(outputs []Output) error {
 	return nil
 }
 
-// Write writes the output. The file is replaced as a whole, or not at all.
+// Write writes the output. Unless it appends, it replaces the file atomically.
 func (o Output) Write(c Console) error {
 	var err error
 	switch {
@@ -53,9 +53,9 @@ func (o Output) Write(c Console) error {
 	return nil
 }
 
-// CheckOutputs returns an error if a file that one of the flags names can't be written, so that a
-// command finds out before it has measured for minutes, or if two outputs have one place. taken is
-// the flag that already prints on standard output; if it is empty, none does.
+// CheckOutputs returns an error if a file that one of the flags names can't be written, or if two
+// flags name the same file. A command that measures for minutes calls it first. taken is the flag
+// that prints on standard output, or "" if none does.
 func CheckOutputs(cmd *cobra.Command, taken string, flags ...string) error {
 	by := make(map[string]string)
 	if taken != "" {
@@ -81,7 +81,7 @@ func CheckOutputs(cmd *cobra.Command, taken string, flags ...string) error {
 	return nil
 }
 
-// OutputName returns the name of an output's file for a message.
+// OutputName returns the name of a file for messages. It returns "standard output" for [Stdout].
 func OutputName(file string) string {
 	if file == Stdout {
 		return "standard output"
@@ -89,7 +89,7 @@ func OutputName(file string) string {
 	return file
 }
 
-// appendFile adds data to a file as a paragraph of its own.
+// appendFile appends data to a file as a paragraph of its own.
 func appendFile(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 	if err != nil {
@@ -107,10 +107,10 @@ func appendFile(path string, data []byte) error {
 
 // A Form is one of the forms in which a command writes a document.
 type Form struct {
-	Flag   string // that names the file
-	File   string // or Stdout; empty: the form isn't wanted
+	Flag   string // the flag that names the file
+	File   string // or Stdout; empty if the form isn't wanted
 	Render func(io.Writer, *report.Document) error
-	Append bool // to the file, instead of replacing it
+	Append bool // append to the file instead of replacing it
 }
 
 // HTMLForm returns the form of --html. title names the page if it is about several scenarios.
@@ -120,7 +120,7 @@ func HTMLForm(file, title string) Form {
 	}}
 }
 
-// StepSummaryEnv names the variable with the file that GitHub Actions shows below a step.
+// StepSummaryEnv is the environment variable with the file that GitHub Actions shows below a step.
 const StepSummaryEnv = "GITHUB_STEP_SUMMARY"
 
 // GitHubForms returns the forms of --github: a comment below the step, and annotations.
@@ -139,8 +139,8 @@ func CheckGitHub() error {
 	return nil
 }
 
-// PrintedForm returns the form that a command prints if no file is named: an object in JSON, or
-// tables as wide as the terminal that w is. all says whether the tables have every row.
+// PrintedForm returns the form that a command prints: a JSON object if asJSON is set, or else
+// tables no wider than w, if that is a terminal. If all is set, the tables have every row.
 func PrintedForm(w io.Writer, asJSON, all bool) Form {
 	if asJSON {
 		return Form{File: Stdout, Render: report.JSON}
@@ -150,7 +150,8 @@ func PrintedForm(w io.Writer, asJSON, all bool) Form {
 	}}
 }
 
-// Render renders a document in every form that is wanted. [Console.Write] writes the outputs.
+// Render renders a document in every form that is wanted, and returns the outputs, so that none is
+// written if one can't be rendered.
 func Render(d *report.Document, forms ...Form) ([]Output, error) {
 	var outputs []Output
 	for _, f := range forms {

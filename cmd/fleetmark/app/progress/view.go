@@ -192,7 +192,7 @@ type jsonProgress struct {
 	P99NS               int64          `json:"p99_ns"`
 	Failures            map[string]int `json:"failures,omitempty"` // by class
 
-	Preparing string         `json:"preparing,omitempty"` // what precedes the repetition; done and planned count devices
+	Preparing string         `json:"preparing,omitempty"` // before the repetition; done and planned count devices
 	Invalid   string         `json:"invalid,omitempty"`   // why the run will be invalid
 	Waves     []results.Wave `json:"waves,omitempty"`     // of a rollout, so far
 }
