@@ -103,7 +103,7 @@ type ThresholdOutcome struct {
 	Undecided string `json:"undecided,omitempty"`
 }
 
-// MarshalJSON writes null for a value that wasn't measured.
+// MarshalJSON writes null for a value that wasn't measured or isn't finite.
 func (o ThresholdOutcome) MarshalJSON() ([]byte, error) {
 	written := struct {
 		Threshold string   `json:"threshold"`
@@ -115,7 +115,7 @@ func (o ThresholdOutcome) MarshalJSON() ([]byte, error) {
 		Held      bool     `json:"held"`
 		Undecided string   `json:"undecided,omitempty"`
 	}{o.Threshold, o.Op, o.Unit, nil, o.Samples, o.Measured, o.Held, o.Undecided}
-	if o.Measured {
+	if o.Measured && isFinite(o.Value) {
 		written.Value = &o.Value
 	}
 	return json.Marshal(written)

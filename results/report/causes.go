@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -27,15 +28,10 @@ const maxNote = 400
 
 // Noun returns what the cause's kind of profile measures.
 func (c Cause) Noun() string {
-	switch c.Kind {
-	case profiles.CPU:
-		return "processor time"
-	case profiles.Block:
-		return "waits"
-	case profiles.Allocs:
-		return "allocations"
+	nouns := map[profiles.Kind]string{
+		profiles.CPU: "processor time", profiles.Block: "waits", profiles.Allocs: "allocations",
 	}
-	return string(c.Kind)
+	return cmp.Or(nouns[c.Kind], string(c.Kind))
 }
 
 // Sentence returns a sentence that says what was profiled, and with what result.

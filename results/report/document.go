@@ -311,10 +311,7 @@ type Headline struct {
 // newHeadline returns the headline of a result: the outcome of its thresholds if that is worse than
 // its verdict, or else its verdict.
 func newHeadline(r *Result) Headline {
-	reason := strings.TrimSuffix(strings.TrimSpace(r.Reason), ".")
-	if reason == "" {
-		reason = "no reason was given"
-	}
+	reason := cmp.Or(strings.TrimSuffix(strings.TrimSpace(r.Reason), "."), "no reason was given")
 	h := Headline{Word: string(r.Verdict), Verdict: r.Verdict, Reason: reason}
 	failed, undecided := results.ThresholdSummary(r.Thresholds), results.UndecidedSummary(r.Thresholds)
 	switch {
@@ -322,13 +319,9 @@ func newHeadline(r *Result) Headline {
 	case r.Verdict == results.Regressed:
 		h.Reason += "; " + failed
 	default:
-		verdict := string(r.Verdict)
-		if verdict == "" {
-			verdict = noVerdict
-		}
 		h = Headline{
 			Word: "threshold failed", Verdict: results.Regressed,
-			Reason: failed + "; against the baseline: " + verdict + ", " + reason,
+			Reason: failed + "; against the baseline: " + cmp.Or(string(r.Verdict), noVerdict) + ", " + reason,
 		}
 	}
 	if undecided != "" && (h.Verdict == "" || h.Verdict == results.Pass || h.Verdict == results.Improved) {
@@ -357,19 +350,14 @@ type look struct {
 }
 
 func lookOf(v results.Verdict) look {
-	switch v {
-	case results.Pass:
-		return look{"✓", "✅", "notice", texttable.Plain}
-	case results.Improved:
-		return look{"▲", "✅", "notice", texttable.Good}
-	case results.Regressed:
-		return look{"✗", "❌", "error", texttable.Bad}
-	case results.Inconclusive:
-		return look{"?", "⚠️", "warning", texttable.Doubtful}
-	case results.Invalid:
-		return look{"!", "⛔", "error", texttable.Bad}
+	looks := map[results.Verdict]look{
+		results.Pass:         {"✓", "✅", "notice", texttable.Plain},
+		results.Improved:     {"▲", "✅", "notice", texttable.Good},
+		results.Regressed:    {"✗", "❌", "error", texttable.Bad},
+		results.Inconclusive: {"?", "⚠️", "warning", texttable.Doubtful},
+		results.Invalid:      {"!", "⛔", "error", texttable.Bad},
 	}
-	return look{"", "➖", "warning", texttable.Plain}
+	return cmp.Or(looks[v], look{"", "➖", "warning", texttable.Plain})
 }
 
 // Symbol returns a character that tells verdicts apart without color. It returns "" if there is no

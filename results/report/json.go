@@ -81,7 +81,7 @@ type runObject struct {
 	Metrics     map[string]map[string]float64 `json:"metrics"` // medians
 	Fleet       results.FleetHealth           `json:"fleet"`
 	Harness     results.HarnessHealth         `json:"harness"`
-	Thresholds  []thresholdJSON               `json:"thresholds,omitempty"`
+	Thresholds  []results.ThresholdOutcome    `json:"thresholds,omitempty"`
 	Judgement   []rowJSON                     `json:"judgement,omitempty"`
 	Partial     *results.Partial              `json:"partial,omitempty"` // broken off; not among the metrics
 	Mode        Mode                          `json:"mode"`
@@ -124,7 +124,7 @@ func newRunObject(d *Document) runObject {
 		Valid: run.Valid, Invalid: run.Invalid, Notes: run.Notes, Repetitions: run.Repetitions,
 		Counts: run.Counts, Operations: run.Operations, Rollouts: run.Rollouts, ClientsWord: run.Unconfirmed,
 		Metrics: results.Medians(r.Now.Records), Fleet: run.Fleet, Harness: run.Harness,
-		Thresholds: newThresholdsJSON(r.Thresholds), Partial: run.Partial, Mode: d.Mode, ExitCode: d.ExitCode,
+		Thresholds: r.Thresholds, Partial: run.Partial, Mode: d.Mode, ExitCode: d.ExitCode,
 		encodedResults: encodeResults(d),
 	}
 	if r.HasBaseline {
@@ -148,13 +148,13 @@ type gateObject struct {
 }
 
 type gateScenarioJSON struct {
-	Scenario   string          `json:"scenario"`
-	Run        string          `json:"run,omitempty"` // the directory
-	Revision   string          `json:"revision,omitempty"`
-	Verdict    results.Verdict `json:"verdict"`
-	Reason     string          `json:"reason"`
-	Judgement  judgementJSON   `json:"judgement"`
-	Thresholds []thresholdJSON `json:"thresholds,omitempty"`
+	Scenario   string                     `json:"scenario"`
+	Run        string                     `json:"run,omitempty"` // the directory
+	Revision   string                     `json:"revision,omitempty"`
+	Verdict    results.Verdict            `json:"verdict"`
+	Reason     string                     `json:"reason"`
+	Judgement  judgementJSON              `json:"judgement"`
+	Thresholds []results.ThresholdOutcome `json:"thresholds,omitempty"`
 }
 
 type judgementJSON struct {
@@ -174,7 +174,7 @@ func newGateObject(d *Document) gateObject {
 		s := gateScenarioJSON{
 			Scenario: r.Scenario, Revision: r.Now.Revision, Verdict: r.Verdict, Reason: r.Reason,
 			Judgement:  judgementJSON{r.Verdict, r.Reason, newRowsJSON(r, inJudgement), r.HasBaseline, r.Alpha},
-			Thresholds: newThresholdsJSON(r.Thresholds),
+			Thresholds: r.Thresholds,
 		}
 		if r.Run != nil {
 			s.Run = r.Run.Path

@@ -12,23 +12,23 @@ import (
 
 // A resultJSON is one result. It is the whole object of `report --json`, which [Schema] describes.
 type resultJSON struct {
-	Schema     int             `json:"schema"`
-	Scenario   string          `json:"scenario"`
-	Verdict    string          `json:"verdict"` // empty: nothing was judged
-	Reason     string          `json:"reason"`
-	Reasons    []reasonJSON    `json:"reasons,omitempty"` // what Reason says in words
-	Headline   string          `json:"headline"`          // the verdict, or that a threshold failed
-	Measured   *time.Time      `json:"measured,omitempty"`
-	Command    string          `json:"command,omitempty"`
-	Alpha      float64         `json:"alpha"`
-	Base       *sideJSON       `json:"base,omitempty"`
-	Now        sideJSON        `json:"now"`
-	Rows       []rowJSON       `json:"rows"`
-	Causes     []causeJSON     `json:"causes,omitempty"`
-	Thresholds []thresholdJSON `json:"thresholds"`
-	Invalid    []string        `json:"invalid"`
-	Warnings   []string        `json:"warnings"`
-	Notes      []string        `json:"notes"`
+	Schema     int                        `json:"schema"`
+	Scenario   string                     `json:"scenario"`
+	Verdict    string                     `json:"verdict"` // empty: nothing was judged
+	Reason     string                     `json:"reason"`
+	Reasons    []reasonJSON               `json:"reasons,omitempty"` // what Reason says in words
+	Headline   string                     `json:"headline"`          // the verdict, or that a threshold failed
+	Measured   *time.Time                 `json:"measured,omitempty"`
+	Command    string                     `json:"command,omitempty"`
+	Alpha      float64                    `json:"alpha"`
+	Base       *sideJSON                  `json:"base,omitempty"`
+	Now        sideJSON                   `json:"now"`
+	Rows       []rowJSON                  `json:"rows"`
+	Causes     []causeJSON                `json:"causes,omitempty"`
+	Thresholds []results.ThresholdOutcome `json:"thresholds"`
+	Invalid    []string                   `json:"invalid"`
+	Warnings   []string                   `json:"warnings"`
+	Notes      []string                   `json:"notes"`
 }
 
 func newResultJSON(r *Result, withSamples bool) resultJSON {
@@ -40,7 +40,7 @@ func newResultJSON(r *Result, withSamples bool) resultJSON {
 		Schema: JSONSchema, Scenario: r.Scenario, Verdict: string(r.Verdict), Reason: r.Reason,
 		Reasons: newReasonsJSON(r.Reasons...), Headline: r.Headline.Word, Command: r.Command, Alpha: r.Alpha,
 		Now: newSideJSON(r.Now), Causes: newCausesJSON(r.Causes),
-		Rows: emptyNotNull(newRowsJSON(r, form)), Thresholds: emptyNotNull(newThresholdsJSON(r.Thresholds)),
+		Rows: emptyNotNull(newRowsJSON(r, form)), Thresholds: emptyNotNull(r.Thresholds),
 		Invalid: emptyNotNull(r.Invalid), Warnings: emptyNotNull(r.Warnings), Notes: emptyNotNull(r.Notes),
 	}
 	if !r.Measured.IsZero() {
@@ -60,7 +60,7 @@ type sideJSON struct {
 	Machine     *results.Machine `json:"machine,omitempty"`
 	Run         *runJSON         `json:"run,omitempty"`
 	Latency     []latencyJSON    `json:"latency,omitempty"`
-	Failures    []failuresJSON   `json:"failures,omitempty"`
+	Failures    []ClassCount     `json:"failures,omitempty"`
 }
 
 // A runJSON holds what only a run directory has.
@@ -93,13 +93,8 @@ type percentileJSON struct {
 	NS         int64   `json:"ns"`
 }
 
-type failuresJSON struct {
-	Class string `json:"class"`
-	Kept  int    `json:"kept"` // in the bounded sample
-}
-
 func newSideJSON(s Side) sideJSON {
-	d := sideJSON{Label: s.Label, Revision: s.Revision, Repetitions: s.Repetitions(), Machine: s.Machine}
+	d := sideJSON{Label: s.Label, Revision: s.Revision, Repetitions: s.Repetitions(), Machine: s.Machine, Failures: s.FailureClasses()}
 	if run := s.Run; run != nil {
 		d.Run = &runJSON{
 			run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.Unconfirmed,
@@ -116,35 +111,7 @@ func newSideJSON(s Side) sideJSON {
 		}
 		d.Latency = append(d.Latency, latency)
 	}
-	for _, c := range s.FailureClasses() {
-		d.Failures = append(d.Failures, failuresJSON{c.Class, c.Count})
-	}
 	return d
-}
-
-type thresholdJSON struct {
-	Threshold string   `json:"threshold"`
-	Op        string   `json:"op"`
-	Unit      string   `json:"unit"`
-	Value     *float64 `json:"value"`
-	Samples   int      `json:"samples"` // number of repetitions behind the value
-	Measured  bool     `json:"measured"`
-	Held      bool     `json:"held"`
-	Undecided string   `json:"undecided,omitempty"` // why the threshold couldn't be decided
-}
-
-func newThresholdsJSON(list []results.ThresholdOutcome) (thresholds []thresholdJSON) {
-	for _, o := range list {
-		t := thresholdJSON{
-			Threshold: o.Threshold, Op: o.Op, Unit: o.Unit, Samples: o.Samples,
-			Measured: o.Measured, Held: o.Held, Undecided: o.Undecided,
-		}
-		if o.Measured {
-			t.Value = nullIfNotFinite(&o.Value)
-		}
-		thresholds = append(thresholds, t)
-	}
-	return thresholds
 }
 
 // A causeJSON is a [Cause].

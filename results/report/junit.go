@@ -1,7 +1,7 @@
 package report
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -36,14 +36,9 @@ func JUnit(w io.Writer, d *Document) error {
 			root.Suites = append(root.Suites, suite)
 		}
 	}
-	var b bytes.Buffer
-	b.WriteString(xml.Header)
-	enc := xml.NewEncoder(&b)
-	enc.Indent("", "  ")
-	err := enc.Encode(root)
+	text, err := xml.MarshalIndent(root, "", "  ")
 	if err == nil {
-		b.WriteByte('\n')
-		_, err = w.Write(b.Bytes())
+		_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, text)
 	}
 	if err != nil {
 		return fmt.Errorf("write JUnit file: %w", err)
@@ -172,32 +167,28 @@ func verdictCase(r *Result) junitCase {
 		message.Text += "\n" + caseText(line)
 	}
 	message.Text = strings.TrimPrefix(message.Text, "\n")
-	switch h.Verdict {
+	c.judge(h.Verdict, message, caseText(h.Word+": "+h.Reason))
+	return c
+}
+
+// judge makes the case a failure, an error or skipped, as the verdict demands.
+func (c *junitCase) judge(v results.Verdict, message *junitMessage, skipped string) {
+	switch v {
 	case results.Invalid:
 		c.Error = message
 	case results.Regressed:
 		c.Failure = message
 	case results.Pass, results.Improved:
 	default:
-		c.Skipped = &junitMessage{Message: caseText(h.Word + ": " + h.Reason)}
+		c.Skipped = &junitMessage{Message: skipped}
 	}
-	return c
 }
 
 func rowCase(r Row) junitCase {
 	c := junitCase{Class: caseClass("fleetmark", r.Scenario, r.Op), Name: caseText(r.Unit.Name)}
 	text := caseText(r.Sentence())
-	switch r.Verdict {
-	case results.Regressed:
-		c.Failure = &junitMessage{Message: text, Type: string(r.Verdict)}
-	case results.Invalid:
-		c.Error = &junitMessage{Message: text, Type: string(r.Verdict)}
-	case results.Pass, results.Improved:
-	case results.Inconclusive:
-		c.Skipped = &junitMessage{Message: "inconclusive: " + text}
-	default:
-		c.Skipped = &junitMessage{Message: "not judged: " + text}
-	}
+	c.judge(r.Verdict, &junitMessage{Message: text, Type: string(r.Verdict)},
+		cmp.Or(string(r.Verdict), "not judged")+": "+text)
 	return c
 }
 

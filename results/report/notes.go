@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -25,48 +26,32 @@ func Note(r judge.Row) string {
 
 // unjudged returns why a row has no verdict, in a few words for a table's cell.
 func unjudged(code judge.Code) string {
-	switch code {
-	case judge.OtherMachine:
-		return "another machine"
-	case judge.MachineDrift:
-		return "the machine moved"
-	case judge.OtherWorkload:
-		return "another workload"
-	case judge.NotInBaseline:
-		return "not in the baseline"
-	case judge.NewBenchmark:
-		return "not in the base"
-	case judge.UnknownMetric:
-		return "unknown metric"
-	case judge.NoDirection:
-		return noDirection
-	case judge.NotPortable:
-		return "not portable"
-	case judge.ShownOnly:
-		return "shown"
-	case judge.RunInvalid:
-		return "invalid run"
-	case judge.SidesInvalid:
-		return "invalid"
-	case judge.DriverFailed:
-		return "not decided before a driver failed"
+	words := map[judge.Code]string{
+		judge.OtherMachine:  "another machine",
+		judge.MachineDrift:  "the machine moved",
+		judge.OtherWorkload: "another workload",
+		judge.NotInBaseline: "not in the baseline",
+		judge.NewBenchmark:  "not in the base",
+		judge.UnknownMetric: "unknown metric",
+		judge.NoDirection:   noDirection,
+		judge.NotPortable:   "not portable",
+		judge.ShownOnly:     "shown",
+		judge.RunInvalid:    "invalid run",
+		judge.SidesInvalid:  "invalid",
+		judge.DriverFailed:  "not decided before a driver failed",
 	}
-	return string(code)
+	return cmp.Or(words[code], string(code))
 }
 
 // unjudgedClause returns why rows have no verdict, for the end of "22 times aren't judged: …".
 func unjudgedClause(code judge.Code) string {
-	switch code {
-	case judge.OtherMachine:
-		return "the baseline is from another machine"
-	case judge.MachineDrift:
-		return "the machine is faster or slower than it was"
-	case judge.OtherWorkload:
-		return "the baseline measured another workload"
-	case judge.ShownOnly:
-		return "for information only"
+	words := map[judge.Code]string{
+		judge.OtherMachine:  "the baseline is from another machine",
+		judge.MachineDrift:  "the machine is faster or slower than it was",
+		judge.OtherWorkload: "the baseline measured another workload",
+		judge.ShownOnly:     "for information only",
 	}
-	return unjudged(code)
+	return cmp.Or(words[code], unjudged(code))
 }
 
 // Words that several reasons have in common.
@@ -80,17 +65,11 @@ func judgedNote(r judge.Row) string {
 	switch reason := r.Reason; reason.Code {
 	case "":
 		return ""
-	case judge.OtherMachine:
-		return "the baseline is from another machine: " + measureBoth
 	case judge.MachineDrift:
 		return driftClause(reason.Value) + ": " + measureBoth
-	case judge.OtherWorkload:
-		return "the baseline measured another workload: measure the baseline anew, or run what it measured"
 	case judge.UnknownMetric:
 		return fmt.Sprintf("this fleetmark doesn't know the metric, and nothing says which way is better: "+
 			"declare it in fleetmark.yaml, as in units: {%q: {better: lower}}", r.Unit.Name)
-	case judge.Missing:
-		return "missing now"
 	case judge.ImpossibleValue:
 		if reason.Side == judge.SideBase {
 			return fmt.Sprintf("the baseline's %v is no measurement of it: measure the baseline anew", reason.Value)
@@ -100,19 +79,12 @@ func judgedNote(r judge.Row) string {
 		worst := results.FormatValue(reason.Value, r.Unit.Name)
 		return fmt.Sprintf(
 			"worse in some repetitions (%s at worst), though a seed determines it: find out why they differ", worst)
-	case judge.SamplesDiffer:
-		return "the run's samples differ among themselves, though a seed determines them: the median is judged"
-	case judge.BaselineDiffers:
-		return "the baseline's samples differ among themselves, so timing decides it as well as the seed: " +
-			"it is tested, not compared exactly"
 	case judge.TooFewSamples:
 		return fmt.Sprintf("%d and %d samples are too few to tell a change from noise: repeat more often",
 			r.Base.N, r.Now.N)
 	case judge.MaybeChance:
 		return fmt.Sprintf("worse beyond the tolerance, but among so many metrics it may be chance "+
 			"(corrected p=%.3f): repeat more often", *r.AdjustedP)
-	case judge.WithinNoise:
-		return "beyond the tolerance, but not told from noise"
 	case judge.MayBeWorse:
 		return mayBeWorse(r)
 	case judge.Interfered:
@@ -120,31 +92,20 @@ func judgedNote(r judge.Row) string {
 	case judge.MeasuredInSome:
 		return fmt.Sprintf("only %d of %d repetitions measured it: find out what became of the others",
 			reason.N, reason.Of)
-	case judge.Unconfirmed:
-		return "it is the client's word only: the baseline's was confirmed by the fleet's ledger"
 	case judge.Undirected:
 		return "it changed, and " + noDirection + ": " + howToDeclare(r.Unit.Name)
 	case judge.UndirectedMayChange:
 		return mayBeWorse(r) + "; and " + noDirection + ": " + howToDeclare(r.Unit.Name)
-	case judge.UndirectedUnchanged:
-		return noDirection + "; it didn't change"
 	}
 	return pairedNote(r)
 }
 
-// pairedNote returns the explanation of the verdict of a row that two sides measured in turns.
+// pairedNote returns the explanation of the verdict of a row that two sides measured in turns, or of
+// any row if it needs no figures.
 func pairedNote(r judge.Row) string {
 	switch reason := r.Reason; reason.Code {
 	case judge.Undecided:
 		return "not decided by then: " + moreTime(reason, "--budget")
-	case judge.NotInBase:
-		return "the base has no such metric: nothing to hold it against"
-	case judge.IncompleteBlocks:
-		return "some blocks lack it: find out what became of them"
-	case judge.TimingDetermines:
-		return "timing determines it too, as the base's own blocks differ: tested"
-	case judge.Unsteady:
-		return "its samples differ among themselves: tested, not compared exactly"
 	case judge.PassedAfter:
 		return fmt.Sprintf("shown after %d pairs", reason.N)
 	case judge.UndirectedInTurns:
@@ -155,12 +116,6 @@ func pairedNote(r judge.Row) string {
 			"(or higher), or declare it under units in fleetmark.yaml", noDirection, r.Unit.Name)
 	case judge.AcrossLayouts, judge.LayoutAlone, judge.OpenAcrossLayouts:
 		return layoutsNote(r)
-	case judge.NotInOtherLayouts:
-		return "not measured in other layouts of the code"
-	case judge.IdenticalBinaries:
-		return "the test binaries of both sides are the same, byte for byte"
-	case judge.BenchmarkRemoved:
-		return "it isn't in the working tree any more: put it back, or leave it out of --bench"
 	case judge.BenchmarkFails:
 		if reason.Side == judge.SideBase {
 			return "in the base it " + reason.Text
@@ -175,7 +130,25 @@ func pairedNote(r judge.Row) string {
 	case judge.FailsInOtherLayout:
 		return fmt.Sprintf("with its functions in another order, %s %s", reason.Side, reason.Text)
 	}
-	return string(r.Reason.Code)
+	notes := map[judge.Code]string{
+		judge.OtherMachine:  "the baseline is from another machine: " + measureBoth,
+		judge.OtherWorkload: "the baseline measured another workload: measure the baseline anew, or run what it measured",
+		judge.Missing:       "missing now",
+		judge.SamplesDiffer: "the run's samples differ among themselves, though a seed determines them: the median is judged",
+		judge.BaselineDiffers: "the baseline's samples differ among themselves, so timing decides it as well as the seed: " +
+			"it is tested, not compared exactly",
+		judge.WithinNoise:         "beyond the tolerance, but not told from noise",
+		judge.Unconfirmed:         "it is the client's word only: the baseline's was confirmed by the fleet's ledger",
+		judge.UndirectedUnchanged: noDirection + "; it didn't change",
+		judge.NotInBase:           "the base has no such metric: nothing to hold it against",
+		judge.IncompleteBlocks:    "some blocks lack it: find out what became of them",
+		judge.TimingDetermines:    "timing determines it too, as the base's own blocks differ: tested",
+		judge.Unsteady:            "its samples differ among themselves: tested, not compared exactly",
+		judge.NotInOtherLayouts:   "not measured in other layouts of the code",
+		judge.IdenticalBinaries:   "the test binaries of both sides are the same, byte for byte",
+		judge.BenchmarkRemoved:    "it isn't in the working tree any more: put it back, or leave it out of --bench",
+	}
+	return cmp.Or(notes[r.Reason.Code], string(r.Reason.Code))
 }
 
 // mayBeWorse returns by how much a row may be worse, and how many repetitions would decide.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
@@ -195,15 +196,9 @@ func ThresholdTable(list []results.ThresholdOutcome) *Table {
 }
 
 func thresholdCell(o results.ThresholdOutcome) Cell {
-	switch {
-	case o.Undecided != "":
-		return Cell{Text: "inconclusive", More: ": " + o.Undecided, Verdict: results.Inconclusive}
-	case !o.Measured:
-		return Cell{Text: "failed", More: ": not measured", Verdict: results.Regressed}
-	case !o.Held:
-		return Cell{Text: "failed", Verdict: results.Regressed}
-	}
-	return Cell{Text: "held", Verdict: results.Pass}
+	text, verdict := o.Result()
+	word, _, _ := strings.Cut(text, ":")
+	return Cell{Text: word, More: text[len(word):], Verdict: verdict}
 }
 
 // PartialLead says what the figures of a partial repetition are worth.

@@ -41,76 +41,61 @@ func ComparedSentence(j *judge.Judgement) string {
 // clause returns a reason in words. If nothing was judged for this reason, and the verdict v is
 // inconclusive, the words include advice.
 func clause(r judge.Reason, v results.Verdict) string {
-	advise := func(short, advice string) string {
-		if v == results.Inconclusive {
-			return short + advice
-		}
-		return short
+	words := map[judge.Code][2]string{ // with advice
+		judge.NoBaseline: {"no baseline to hold the run against"},
+		judge.ScenarioNotInBaseline: {
+			"the baseline doesn't have the scenario " + r.Name, ": `fleetmark baseline --from` takes it up",
+		},
+		judge.NoCommonMetric:       {"the baseline and the run have no metric in common that can be judged"},
+		judge.RunInterrupted:       {"the run was interrupted", ": run it again"},
+		judge.RunUnfinished:        {"the run never ended", ", or goes on: run it again"},
+		judge.RunFailed:            {"the run failed", ": run it again"},
+		judge.NoSamples:            {"the run holds no samples", ": no operation of it succeeded"},
+		judge.RunMissing:           {"the baseline has it, and no run of it was given"},
+		judge.ScenarioUnknown:      {"neither the baseline nor a run has it"},
+		judge.InvalidWithoutReason: {"the run is marked invalid, without a reason"},
+		judge.ValidYetExplained:    {"the run calls itself valid, and says why it isn't"},
+		judge.FleetSaturated:       {"the fleet was the bottleneck"},
+		judge.HarnessSaturated:     {"the harness was the bottleneck"},
+		judge.NothingMeasured:      {"neither side measured anything"},
+		judge.IdenticalDrivers: {
+			"the drivers of both sides are the same, byte for byte: nothing is to be measured",
+		},
+		judge.WithinTolerance: {plaintext.Count(r.N, "metric") + " judged, none beyond its tolerance"},
+		judge.RowsUnjudged:    {plaintext.Count(r.N, "metric") + " not judged" + unjudgedCause(r)},
+		judge.DevicesLost: {
+			plaintext.Count(r.N, "device") + " lost: the client claims updates that the ledger denies",
+		},
+		judge.AppliedTwice:      {plaintext.Count(r.N, "device") + " applied an update twice"},
+		judge.LedgerContradicts: {fmt.Sprintf("%s: %s", r.Side, r.Text)},
+		judge.Invalid:           {r.Text},
+		judge.GoTestFailed:      {r.Text},
+		judge.NotJudged:         {r.Text},
+	}
+	if found, ok := words[r.Code]; ok && v == results.Inconclusive {
+		return found[0] + found[1]
+	} else if ok {
+		return found[0]
 	}
 	switch r.Code {
-	case judge.NoBaseline:
-		return "no baseline to hold the run against"
-	case judge.ScenarioNotInBaseline:
-		return advise("the baseline doesn't have the scenario "+r.Name, ": `fleetmark baseline --from` takes it up")
 	case judge.WorkloadDiffers:
 		if v == "" {
 			return "the baseline measured another workload, so nothing is judged"
 		}
 		return "the baseline measured another workload (devices, size, load, seed or artifact differ): " +
 			"run what it measured, or measure the baseline anew"
-	case judge.NoCommonMetric:
-		return "the baseline and the run have no metric in common that can be judged"
-	case judge.WithinTolerance:
-		return plaintext.Count(r.N, "metric") + " judged, none beyond its tolerance"
 	case judge.WorstRow:
 		text := rowClause(*r.Row)
 		if r.N > 0 {
 			text += ", and " + plaintext.Count(r.N, "other metric")
 		}
 		return text
-	case judge.RowsUnjudged:
-		return plaintext.Count(r.N, "metric") + " not judged" + unjudgedCause(r)
-	case judge.RunInterrupted:
-		return advise("the run was interrupted", ": run it again")
-	case judge.RunUnfinished:
-		return advise("the run never ended", ", or goes on: run it again")
-	case judge.RunFailed:
-		return advise("the run failed", ": run it again")
-	case judge.NoSamples:
-		return advise("the run holds no samples", ": no operation of it succeeded")
-	case judge.RunMissing:
-		return "the baseline has it, and no run of it was given"
-	case judge.ScenarioUnknown:
-		return "neither the baseline nor a run has it"
-	}
-	return invalidClause(r)
-}
-
-// invalidClause returns in words why a run or a comparison is invalid, or couldn't be judged.
-func invalidClause(r judge.Reason) string {
-	switch r.Code {
-	case judge.InvalidWithoutReason:
-		return "the run is marked invalid, without a reason"
-	case judge.ValidYetExplained:
-		return "the run calls itself valid, and says why it isn't"
-	case judge.FleetSaturated:
-		return "the fleet was the bottleneck"
-	case judge.HarnessSaturated:
-		return "the harness was the bottleneck"
-	case judge.DevicesLost:
-		return plaintext.Count(r.N, "device") + " lost: the client claims updates that the ledger denies"
-	case judge.AppliedTwice:
-		return plaintext.Count(r.N, "device") + " applied an update twice"
 	case judge.DamagedSample:
 		holder := "the run"
 		if r.Side == judge.SideBase {
 			holder = "the baseline"
 		}
 		return fmt.Sprintf("%s holds a sample that is no number or has no name (%s)", holder, r.Text)
-	case judge.NothingMeasured:
-		return "neither side measured anything"
-	case judge.IdenticalDrivers:
-		return "the drivers of both sides are the same, byte for byte: nothing is to be measured"
 	case judge.SideFailed:
 		if r.Name != "" {
 			return fmt.Sprintf("%s (stacks in %s)", r.Text, r.Name)
@@ -118,10 +103,6 @@ func invalidClause(r judge.Reason) string {
 		return r.Text
 	case judge.PairsDropped:
 		return fmt.Sprintf("%d of %d pairs were not to be believed, the last for this: %s", r.N, r.Of, r.Text)
-	case judge.LedgerContradicts:
-		return fmt.Sprintf("%s: %s", r.Side, r.Text)
-	case judge.Invalid, judge.GoTestFailed, judge.NotJudged:
-		return r.Text
 	}
 	return string(r.Code)
 }
@@ -159,15 +140,11 @@ func formatChange(change float64) string {
 // unjudgedCause returns in parentheses why rows weren't judged. It returns "" if there are several
 // causes.
 func unjudgedCause(r judge.Reason) string {
-	switch r.Cause {
-	case judge.NotPortable:
-		return " (only portable ones were asked for)"
-	case judge.OtherMachine:
-		return " (the baseline is from another machine)"
-	case judge.MachineDrift:
-		return " (" + driftClause(r.Value) + ")"
-	}
-	return ""
+	return map[judge.Code]string{
+		judge.NotPortable:  " (only portable ones were asked for)",
+		judge.OtherMachine: " (the baseline is from another machine)",
+		judge.MachineDrift: " (" + driftClause(r.Value) + ")",
+	}[r.Cause]
 }
 
 // GateSentence explains the verdict over several runs, without a full stop.

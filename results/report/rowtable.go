@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -237,10 +238,8 @@ func sortKeyMetrics(rows []Row) []Row {
 	})
 	sorted := slices.Clone(rows)
 	slices.SortStableFunc(sorted, func(a, b Row) int {
-		if operationOf(a) != operationOf(b) {
-			return slices.Index(order, operationOf(a)) - slices.Index(order, operationOf(b))
-		}
-		return a.Unit.KeyFigure - b.Unit.KeyFigure
+		return cmp.Or(slices.Index(order, operationOf(a))-slices.Index(order, operationOf(b)),
+			a.Unit.KeyFigure-b.Unit.KeyFigure)
 	})
 	return sorted
 }
@@ -303,15 +302,9 @@ func rowsNoun(rows []Row) string {
 }
 
 func rowNoun(class results.UnitClass) string {
-	switch class {
-	case results.ClassTime, results.ClassCPU, results.ClassMemory:
-		return "time"
-	case results.ClassRate:
-		return "rate"
-	case results.ClassAllocation:
-		return "allocation"
-	case results.ClassCount:
-		return "count"
+	nouns := map[results.UnitClass]string{
+		results.ClassTime: "time", results.ClassCPU: "time", results.ClassMemory: "time", results.ClassRate: "rate",
+		results.ClassAllocation: "allocation", results.ClassCount: "count",
 	}
-	return "metric"
+	return cmp.Or(nouns[class], "metric")
 }

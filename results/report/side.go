@@ -63,19 +63,17 @@ func (s Side) Repetitions() int {
 // combine adds the records and evidence of the same side in another scenario o. It clears the
 // label, the revision and the machine if they differ.
 func (s *Side) combine(o Side, first bool) {
-	switch {
-	case first:
+	if first {
 		s.Label, s.Revision, s.Machine = o.Label, o.Revision, o.Machine
-	default:
-		if s.Label != o.Label {
-			s.Label = ""
-		}
-		if s.Revision != o.Revision {
-			s.Revision = ""
-		}
-		if s.Machine == nil || o.Machine == nil || *s.Machine != *o.Machine {
-			s.Machine = nil
-		}
+	}
+	if s.Label != o.Label {
+		s.Label = ""
+	}
+	if s.Revision != o.Revision {
+		s.Revision = ""
+	}
+	if s.Machine == nil || o.Machine == nil || *s.Machine != *o.Machine {
+		s.Machine = nil
 	}
 	s.Records = append(s.Records, o.Records...)
 	s.Latency = append(s.Latency, o.Latency...)
@@ -189,8 +187,8 @@ func (s *Side) readFailures(r io.Reader) error {
 
 // A ClassCount is the number of failures of one class.
 type ClassCount struct {
-	Class string
-	Count int
+	Class string `json:"class"`
+	Count int    `json:"kept"` // in the bounded sample
 }
 
 // FailureClasses counts the kept failures, the most frequent class first.
