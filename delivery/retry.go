@@ -3,7 +3,9 @@ package delivery
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -110,4 +112,177 @@ func oneRetryAfter(value string, date []byte, now time.Time) time.Duration {
 		now = said
 	}
 	return max(0, min(until.Sub(now), maxRetryAfter))
+}
+
+// RetryBudget bounds the retries of all devices together, so that a fleet that fails
+// isn't met with several times the load: within any TTL, retries are at most Share
+// of the deliveries that succeeded, and PerSecond beside that. It is a variant of Finagle's
+// RetryBudget (com.twitter.finagle.service), which counts requests where this one counts
+// deliveries that succeeded.
+//
+// A retry is a further push, or a further look at a device that didn't answer the last one.
+// The first look after a push is none, nor are polls of a device that installs, nor the looks
+// of a rollout before its push. A Deliver of its own that finds the budget empty ends. One of a
+// [Rollout] waits for a retry and leaves its worker to other devices meanwhile, if the budget
+// grants retries by time (PerSecond times TTL is 1 or more).
+type RetryBudget struct {
+	// Share of the successful deliveries. Default 0.2; −1: none.
+	Share float64
+	// PerSecond is a floor for quiet times and small fleets. Default 10; −1: none.
+	PerSecond float64
+	// TTL is how long a success counts, and a retry. Default 10 s.
+	TTL time.Duration
+	// Off lets every delivery try again as Retry says.
+	Off bool
+}
+
+// ErrRetryBudget is what errors.Is finds in the error of a Deliver that the retry
+// budget ended; its class is that of the last failure.
+var ErrRetryBudget = errors.New("delivery: retry budget is empty")
+
+func (b RetryBudget) withDefaults() RetryBudget {
+	for _, f := range []struct {
+		v  *float64
+		to float64
+	}{{&b.Share, 0.2}, {&b.PerSecond, 10}} {
+		switch *f.v {
+		case 0:
+			*f.v = f.to
+		case -1:
+			*f.v = 0
+		}
+	}
+	b.TTL = cmp.Or(b.TTL, 10*time.Second)
+	return b
+}
+
+// Validate reports everything that is wrong with the budget, a line each.
+func (b RetryBudget) Validate() error {
+	m := mistakes{of: "delivery: budget."}
+	for _, f := range []struct {
+		name string
+		v    float64
+		most float64
+	}{{"share", b.Share, 1000}, {"per_second", b.PerSecond, 1e6}} {
+		if math.IsNaN(f.v) || f.v != -1 && (f.v < 0 || f.v > f.most) {
+			m.add("%s %v: want -1 (none), 0 (the default) to %v", f.name, f.v, f.most)
+		}
+	}
+	checkMost(&m, "ttl", b.TTL, maxTimeout)
+	return m.err()
+}
+
+// budgetSlots is how finely a budget forgets: a tenth of its TTL at a time.
+const budgetSlots = 10
+
+// budget is a RetryBudget at work. It is told the time, which must not go back.
+type budget struct {
+	limits RetryBudget
+
+	queue chan struct{} // holds the waiter that is next; others wait to send
+	more  chan struct{} // holds 1: a delivery has succeeded
+
+	mu    sync.Mutex
+	since time.Time // of the first slot
+	slots [budgetSlots]struct {
+		number             int64
+		successes, retries int64
+	}
+}
+
+func newBudget(limits RetryBudget, now time.Time) *budget {
+	b := &budget{limits: limits, since: now, queue: make(chan struct{}, 1), more: make(chan struct{}, 1)}
+	for i := range b.slots {
+		b.slots[i].number = -1
+	}
+	return b
+}
+
+// success counts a delivery.
+func (b *budget) success(now time.Time) {
+	b.mu.Lock()
+	b.slots[b.slot(now)].successes++
+	b.mu.Unlock()
+	select {
+	case b.more <- struct{}{}:
+	default: // nobody waits, or somebody will see it
+	}
+}
+
+// retry takes a retry from the budget, if there is one.
+func (b *budget) retry(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.left(now) < 1 {
+		return false
+	}
+	b.slots[b.slot(now)].retries++
+	return true
+}
+
+// refills reports whether the budget grants retries by time alone, so that waiting for one ends.
+func (b *budget) refills() bool {
+	return b.limits.Off || b.limits.PerSecond*b.limits.TTL.Seconds() >= 1
+}
+
+// isAwaited reports whether somebody waits for a retry.
+func (b *budget) isAwaited() bool { return len(b.queue) > 0 }
+
+// await takes a retry from the budget when there is one. Who came first has the first one. It
+// returns false if the context ended before.
+func (b *budget) await(ctx context.Context) bool {
+	select {
+	case b.queue <- struct{}{}:
+		defer func() { <-b.queue }()
+	case <-ctx.Done():
+		return false
+	}
+	for now := time.Now(); !b.retry(now); now = time.Now() {
+		if !wakeAfter(ctx, b.nextSlot(now), b.more) {
+			return false
+		}
+	}
+	return true
+}
+
+// nextSlot is how long it takes until the budget forgets some of its retries.
+func (b *budget) nextSlot(now time.Time) time.Duration {
+	slot := max(1, b.limits.TTL/budgetSlots)
+	return max(time.Millisecond, slot-now.Sub(b.since)%slot)
+}
+
+// balance is how many retries are left.
+func (b *budget) balance(now time.Time) float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left(now)
+}
+
+func (b *budget) left(now time.Time) float64 {
+	if b.limits.Off {
+		return math.MaxInt32
+	}
+	number := b.number(now)
+	var successes, retries int64
+	for i := range b.slots {
+		if s := &b.slots[i]; s.number >= 0 && s.number > number-budgetSlots {
+			successes += s.successes
+			retries += s.retries
+		}
+	}
+	return max(0, b.limits.PerSecond*b.limits.TTL.Seconds()+b.limits.Share*float64(successes)-float64(retries))
+}
+
+func (b *budget) number(now time.Time) int64 {
+	return int64(now.Sub(b.since) / max(1, b.limits.TTL/budgetSlots))
+}
+
+// slot is the index of the slot of now, cleared of what was in it a TTL ago.
+func (b *budget) slot(now time.Time) int64 {
+	number := b.number(now)
+	i := number % budgetSlots
+	if s := &b.slots[i]; s.number != number {
+		s.number, s.successes, s.retries = number, 0, 0
+	}
+	return i
 }
