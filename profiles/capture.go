@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/google/pprof/profile"
 
@@ -34,8 +33,8 @@ type Capture struct {
 
 	memoryRate int // bytes allocated a sample, of the process
 
-	stopping   chan struct{} // closed by Stop
-	watched    chan struct{} // closed when watch has ended; then the next two are set
+	stop       context.CancelFunc // ends watch and follow
+	watched    chan struct{}      // closed when watch has ended; then the next two are set
 	goroutines *profile.Profile
 	watchErr   error
 
@@ -77,7 +76,6 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 		dir:        dir,
 		repetition: repetition,
 		base:       make(map[Kind]*profile.Profile),
-		stopping:   make(chan struct{}),
 		watched:    make(chan struct{}),
 		traced:     make(chan struct{}),
 	}
@@ -87,6 +85,7 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 		capturing.Release(1)
 		return nil, fmt.Errorf("profile capture %d: %w", repetition, err)
 	}
+	ctx, c.stop = context.WithCancel(ctx)
 	if c.takes(Goroutine) {
 		go c.watch(ctx)
 	} else {
@@ -187,13 +186,7 @@ func uncounted() (resume func()) {
 // watch takes the goroutines while the load runs.
 func (c *Capture) watch(ctx context.Context) {
 	defer close(c.watched)
-	timer := time.NewTimer(c.cfg.goroutineDelay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-c.stopping:
-	}
+	_ = wait(ctx, c.cfg.goroutineDelay) // a shorter repetition has them taken at its end
 	c.goroutines, c.watchErr = snapshot(Goroutine)
 }
 
@@ -201,34 +194,26 @@ func (c *Capture) watch(ctx context.Context) {
 // as much as anybody reads, and as little as a CPU profile beside it minds.
 func (c *Capture) follow(ctx context.Context) {
 	defer close(c.traced)
-	full := make(chan struct{})
+	ctx, full := context.WithTimeout(ctx, c.cfg.TraceFor)
+	defer full()
 	if c.traceErr = trace.Start(&bounded{w: &c.trace, left: maxTrace, full: full}); c.traceErr != nil {
 		return
 	}
-	timer := time.NewTimer(c.cfg.TraceFor)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-full:
-	case <-ctx.Done():
-	case <-c.stopping:
-	}
+	<-ctx.Done()
 	trace.Stop()
 }
 
-// bounded lets so much through, then says that it is full and forgets the rest.
+// bounded lets left bytes through, then calls full and drops the rest.
 type bounded struct {
 	w    io.Writer
 	left int
-	full chan<- struct{} // closed then
+	full func()
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
 	if b.left < len(p) {
-		if b.left >= 0 {
-			b.left = -1
-			close(b.full)
-		}
+		b.left = -1
+		b.full()
 		return len(p), nil // the tracer has no use for an error
 	}
 	b.left -= len(p)
@@ -241,7 +226,7 @@ func (c *Capture) finish() {
 
 	// First what the load is still there for, then the profilers that cost, then
 	// the collection, whose cost thus shows in none of them.
-	close(c.stopping)
+	c.stop()
 	<-c.watched
 	<-c.traced
 	if c.takes(CPU) {

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/pprof/profile"
 )
@@ -45,6 +43,7 @@ const (
 	maxLabels     = 16
 	maxLabelKey   = 64  // bytes
 	maxLabelValue = 256 // bytes
+	labelKeyRunes = "abcdefghijklmnopqrstuvwxyz0123456789_-."
 )
 
 // resolve checks cfg and fills in what was left out.
@@ -91,23 +90,17 @@ func checkLabels(labels map[string]string) error {
 		return fmt.Errorf("profile configuration: %d labels: want at most %d", len(labels), maxLabels)
 	}
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		if key == "" || len(key) > maxLabelKey || strings.IndexFunc(key, notKeyRune) >= 0 {
+		if key == "" || len(key) > maxLabelKey || strings.Trim(key, labelKeyRunes) != "" {
 			return fmt.Errorf("profile configuration: label %q: want a key of 1 to %d of a-z, 0-9, '_', '-' and '.'",
 				key, maxLabelKey)
 		}
 		value := labels[key]
-		if len(value) > maxLabelValue || !utf8.ValidString(value) || strings.IndexFunc(value, notPrint) >= 0 {
+		if len(value) > maxLabelValue || Printable(value) != value {
 			return fmt.Errorf("profile configuration: label %s: want a value of at most %d bytes of printable text",
 				key, maxLabelValue)
 		}
 	}
 	return nil
-}
-
-func notPrint(r rune) bool { return !unicode.IsPrint(r) }
-
-func notKeyRune(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
 }
 
 // comments returns labels as a profile carries them.
@@ -124,7 +117,7 @@ func Labels(p *profile.Profile) map[string]string {
 	labels := make(map[string]string)
 	for _, comment := range p.Comments {
 		key, value, ok := strings.Cut(comment, "=")
-		if ok && key != "" && strings.IndexFunc(key, notKeyRune) < 0 {
+		if ok && key != "" && strings.Trim(key, labelKeyRunes) == "" {
 			labels[key] = value
 		}
 	}

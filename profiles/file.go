@@ -162,20 +162,13 @@ func Import(from, dir string, k Kind, repetition int, labels map[string]string, 
 		return File{}, &FileError{Path: from, Problem: Unsymbolized, Err: err}
 	}
 	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
-		return slices.ContainsFunc(without, func(name string) bool { return onStack(s, name) })
+		return onStack(s, func(function string) bool { return slices.Contains(without, function) })
 	})
 	keepNames(p)
 	if err := makeDirectory(dir); err != nil {
 		return File{}, err
 	}
 	return store(dir, k, repetition, p, comments(labels))
-}
-
-// onStack reports whether a function of the name is on a sample's stack.
-func onStack(s *profile.Sample, name string) bool {
-	return slices.ContainsFunc(s.Location, func(l *profile.Location) bool {
-		return slices.ContainsFunc(l.Line, func(line profile.Line) bool { return line.Function != nil && line.Function.Name == name })
-	})
 }
 
 // Find answers the profiles of one kind that runOrFile names: of a run directory

@@ -15,10 +15,10 @@ import (
 type flame struct {
 	set *stackSet
 
-	drawn []int32      // the samples
-	calls []int32      // of each location, which of frames it is
-	frame []*flameCall // each distinct one
-	whole float64      // what all of them come to, whatever the sign
+	drawn []int32     // the samples
+	calls []int32     // of each location, which of frames it is
+	frame []flameCall // each distinct one
+	whole float64     // what all of them come to, whatever the sign
 
 	share float64 // of the whole: what has less is left out
 	depth int     // what is deeper is left out
@@ -32,7 +32,7 @@ type flame struct {
 }
 
 // A flameCall is a function and those that are inlined into it there, the innermost first.
-type flameCall struct{ functions []flameFunction }
+type flameCall []flameFunction
 
 type flameFunction struct{ name, file string }
 
@@ -55,18 +55,18 @@ func flameOf(set *stackSet) *flame {
 	f.calls = make([]int32, len(set.locations))
 	at := map[string]int32{}
 	for i, l := range set.locations {
-		call := &flameCall{}
+		var call flameCall
 		var key strings.Builder
 		for _, line := range l.Line {
 			fn := flameFunction{simplified(line.Function), line.Function.Filename}
 			if fn.name == "" {
 				fn.name = binaryName(l)
 			}
-			call.functions = append(call.functions, fn)
+			call = append(call, fn)
 			fmt.Fprintf(&key, "%q %q ", fn.name, fn.file)
 		}
 		if len(l.Line) == 0 {
-			call.functions = []flameFunction{{name: binaryName(l)}}
+			call = flameCall{{name: binaryName(l)}}
 			key.WriteString(binaryName(l))
 		}
 		n, ok := at[key.String()]
@@ -225,7 +225,7 @@ func (f *flame) draw(calls []int32, c callee, leftOut bool) {
 	for i, call := range calls {
 		f.size += 2
 		if !slices.Contains(calls[:i], call) { // the page says once where in a stack a function is
-			f.size += bytesPerFrame * len(f.frame[call].functions)
+			f.size += bytesPerFrame * len(f.frame[call])
 		}
 	}
 }
@@ -261,18 +261,17 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 	all.Mapping = []*profile.Mapping{mapping}
 
 	functions, locations := map[flameFunction]*profile.Function{}, map[int32]*profile.Location{}
-	location := func(id int32, call *flameCall) *profile.Location {
+	location := func(id int32, call flameCall) *profile.Location {
 		l := locations[id]
 		if l != nil {
 			return l
 		}
 		l = &profile.Location{ID: uint64(len(all.Location) + 1), Mapping: mapping, Address: uint64(len(all.Location) + 1)}
-		for _, fn := range call.functions {
+		for _, fn := range call {
 			p := functions[fn]
 			if p == nil {
 				// pprof takes a name that differs from the system's for one that is simplified already.
-				p = &profile.Function{ID: uint64(len(all.Function) + 1), Name: clipped(fn.name), SystemName: "-"}
-				p.Filename = clipped(fn.file)
+				p = &profile.Function{ID: uint64(len(all.Function) + 1), Name: clipped(fn.name), SystemName: "-", Filename: clipped(fn.file)}
 				functions[fn] = p
 				all.Function = append(all.Function, p)
 			}
@@ -289,7 +288,7 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 			stack = append(stack, location(c, f.frame[c]))
 		}
 		if s.leftOut {
-			stack = append(stack, location(-1, &flameCall{[]flameFunction{{name: leftOutName}}}))
+			stack = append(stack, location(-1, flameCall{{name: leftOutName}}))
 		}
 		slices.Reverse(stack)
 		for side, v := range s.values {

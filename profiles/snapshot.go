@@ -98,37 +98,28 @@ func keepNames(p *profile.Profile) {
 	}
 }
 
-// ours tells the work of a capture from the work that it looks at.
+// ours reports whether a stack is of a capture itself.
 func ours(s *profile.Sample) bool {
-	for _, location := range s.Location {
-		for _, line := range location.Line {
-			if line.Function != nil && ourFunction(line.Function.Name) {
-				return true
-			}
-		}
+	const here = "github.com/fleetmark/fleetmark/profiles."
+	// Everything that a capture does begins in one of these. The goroutine with which runtime/pprof collects
+	// CPU samples begins in profileWriter.
+	roots := []string{
+		here + "Start", here + "(*Capture).Stop", here + "(*Capture).watch", here + "(*Capture).follow",
+		"runtime/pprof.profileWriter", "runtime/trace.Start",
 	}
-	return false
+	return onStack(s, func(function string) bool {
+		return slices.ContainsFunc(roots, func(root string) bool {
+			rest, ok := strings.CutPrefix(function, root)
+			return ok && (rest == "" || rest[0] == '.') // itself or a closure of it
+		})
+	})
 }
 
-// The roots of everything that a capture does; profileWriter is the goroutine with
-// which runtime/pprof collects CPU samples.
-const (
-	ownStart  = "github.com/fleetmark/fleetmark/profiles.Start"
-	ownStop   = "github.com/fleetmark/fleetmark/profiles.(*Capture).Stop"
-	ownWatch  = "github.com/fleetmark/fleetmark/profiles.(*Capture).watch"
-	ownFollow = "github.com/fleetmark/fleetmark/profiles.(*Capture).follow"
-	cpuWriter = "runtime/pprof.profileWriter"
-	tracer    = "runtime/trace.Start"
-)
-
-func ourFunction(name string) bool {
-	for _, root := range [...]string{ownStart, ownStop, ownWatch, ownFollow, cpuWriter, tracer} {
-		rest, ok := strings.CutPrefix(name, root)
-		if ok && (rest == "" || rest[0] == '.') { // itself or a closure of it
-			return true
-		}
-	}
-	return false
+// onStack reports whether one of the functions on a sample's stack is one that is looked for.
+func onStack(s *profile.Sample, is func(function string) bool) bool {
+	return slices.ContainsFunc(s.Location, func(l *profile.Location) bool {
+		return slices.ContainsFunc(l.Line, func(line profile.Line) bool { return line.Function != nil && is(line.Function.Name) })
+	})
 }
 
 // ErrBusy answers a Start while another capture, or another user of the CPU
@@ -142,10 +133,8 @@ var (
 	rendering = semaphore.NewWeighted(1) // pprof's driver
 )
 
-// Goroutines are those of this process at one moment, by their stacks.
-type Goroutines struct {
-	byStack map[string]int
-}
+// Goroutines counts the goroutines of this process at one moment, by their stacks.
+type Goroutines map[string]int
 
 // A GoroutineStack is where some goroutines are.
 type GoroutineStack struct {
@@ -160,14 +149,14 @@ func (s GoroutineStack) String() string {
 	return fmt.Sprintf("%d at %s", s.Count, strings.Join(names, " > "))
 }
 
-// CountGoroutines takes those as they are in whose stack is a function whose name begins in one of these
-// ways; without any, all.
-func CountGoroutines(prefixes ...string) (*Goroutines, error) {
+// CountGoroutines counts the goroutines that have a function on their stack whose name begins with one of
+// the prefixes, or all of them without prefixes.
+func CountGoroutines(prefixes ...string) (Goroutines, error) {
 	p, err := snapshot(Goroutine)
 	if err != nil {
 		return nil, err
 	}
-	g := &Goroutines{byStack: map[string]int{}}
+	g := Goroutines{}
 	for _, s := range p.Sample {
 		stack := frames(s.Location...)
 		if len(prefixes) > 0 && owner(stack, prefixes) < 0 {
@@ -177,25 +166,25 @@ func CountGoroutines(prefixes ...string) (*Goroutines, error) {
 		for i, f := range stack {
 			lines[i] = f.function + " " + f.place()
 		}
-		g.byStack[strings.Join(lines, "\n")] += int(s.Value[0])
+		g[strings.Join(lines, "\n")] += int(s.Value[0])
 	}
 	return g, nil
 }
 
-// Count is how many there are.
-func (g *Goroutines) Count() (n int) {
-	for _, count := range g.byStack {
+// Count returns how many there are.
+func (g Goroutines) Count() (n int) {
+	for _, count := range g {
 		n += count
 	}
 	return n
 }
 
-// More are those that g has and before hadn't, the most first. A goroutine of before that has gone on
+// More returns those that g has and before hadn't, the most first. A goroutine of before that has gone on
 // to another line is among them: it is their sum that says whether there are more.
-func (g *Goroutines) More(before *Goroutines) []GoroutineStack {
+func (g Goroutines) More(before Goroutines) []GoroutineStack {
 	var more []GoroutineStack
-	for stack, n := range g.byStack {
-		if n -= before.byStack[stack]; n > 0 {
+	for stack, n := range g {
+		if n -= before[stack]; n > 0 {
 			more = append(more, GoroutineStack{n, strings.Split(stack, "\n")})
 		}
 	}

@@ -90,10 +90,9 @@ func decodeStacks(data []byte) (*stackSet, error) {
 // divide returns the fields of a profile that aren't samples, how many samples there are, and how many
 // numbers are in them, frames and values.
 func divide(data []byte) (about []byte, samples, numbers int, err error) {
-	size := 0
 	err = fields(data, func(number protowire.Number, wire protowire.Type, field, content []byte) error {
 		if number != fieldSample || wire != protowire.BytesType {
-			size += len(field)
+			about = append(about, field...)
 			return nil
 		}
 		samples++
@@ -101,16 +100,6 @@ func divide(data []byte) (about []byte, samples, numbers int, err error) {
 			if b < 0x80 {
 				numbers++
 			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, 0, 0, err
-	}
-	about = make([]byte, 0, size)
-	err = fields(data, func(number protowire.Number, wire protowire.Type, field, _ []byte) error {
-		if number != fieldSample || wire != protowire.BytesType {
-			about = append(about, field...)
 		}
 		return nil
 	})

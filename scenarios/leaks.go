@@ -18,7 +18,7 @@ import (
 // holdings are what a process has that it must give back: whoever leaks one of them an operation, or
 // one a repetition, will run out of it some day in production.
 type holdings struct {
-	goroutines  *profiles.Goroutines
+	goroutines  profiles.Goroutines
 	descriptors map[string]int // by what they are of; empty where the system doesn't tell
 	heap        uint64         // live bytes
 	devices     int            // of which the run keeps account

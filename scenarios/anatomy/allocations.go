@@ -74,7 +74,7 @@ func (b *bench) allocationsOnce(ctx context.Context, k Kind) (_ *Allocations, er
 		return nil, err
 	}
 	runtime.ReadMemStats(&before)
-	ran := b.run(ctx, c, k)
+	ran := b.run(ctx, c, k, 0, b.operations)
 	settle(ctx, &after) // what the last connection's goroutines allocate is
 	if _, err := capture.Stop(); err != nil || ran != nil {
 		return nil, errors.Join(ran, err)

@@ -85,18 +85,20 @@ func (b *bench) client(ctx context.Context, k Kind, observe func(delivery.Timeli
 	if err != nil {
 		return nil, err
 	}
-	for i := range warmup {
-		d := b.devices.At(0)
-		if k.New {
-			d = b.devices.At(b.operations + 1 + i)
-		}
-		if err := b.operate(ctx, c, k, d); err != nil {
-			c.Close()
-			return nil, err
-		}
+	if err := b.run(ctx, c, k, b.operations, warmup); err != nil {
+		c.Close()
+		return nil, err
 	}
 	warm = false
 	return c, nil
+}
+
+// device returns the device of the i-th operation.
+func (b *bench) device(k Kind, i int) delivery.Device {
+	if k.New {
+		return b.devices.At(1 + i)
+	}
+	return b.devices.At(0)
 }
 
 // updateAll brings the update to every device that a kind will ask.
@@ -118,25 +120,18 @@ func (b *bench) updateAll(ctx context.Context, k Kind) error {
 	return nil
 }
 
-// run does the operations that count.
-func (b *bench) run(ctx context.Context, c *delivery.Client, k Kind) error {
-	for i := range b.operations {
-		d := b.devices.At(0)
-		if k.New {
-			d = b.devices.At(1 + i)
-		}
-		if err := b.operate(ctx, c, k, d); err != nil {
+// run does n operations from the first-th on.
+func (b *bench) run(ctx context.Context, c *delivery.Client, k Kind, first, n int) error {
+	operate := c.Push
+	if k.Op == delivery.OpVerify {
+		operate = c.Verify
+	}
+	for i := range n {
+		if err := operate(ctx, b.device(k, first+i), b.update); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (b *bench) operate(ctx context.Context, c *delivery.Client, k Kind, d delivery.Device) error {
-	if k.Op == delivery.OpVerify {
-		return c.Verify(ctx, d, b.update)
-	}
-	return c.Push(ctx, d, b.update)
 }
 
 // Phases are how long the phases of an operation took, by the client's own timeline
@@ -161,7 +156,7 @@ func (b *bench) phases(ctx context.Context, k Kind) (Phases, error) {
 		return Phases{}, err
 	}
 	defer c.Close()
-	if err := b.run(ctx, c, k); err != nil {
+	if err := b.run(ctx, c, k, 0, b.operations); err != nil {
 		return Phases{}, err
 	}
 	return phasesOf(k, lines)
