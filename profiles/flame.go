@@ -21,27 +21,13 @@ import (
 
 // FlameOptions say what a flame graph is of.
 type FlameOptions struct {
-	// Kind is what every file must be of. Empty is any kind.
-	Kind Kind
-
-	// SampleIndex names the number to draw, such as alloc_objects; empty is the last that
-	// Kind lists, or without Kind the profile's own choice.
-	SampleIndex string
+	DiffOptions // how many functions and in which order doesn't matter
 
 	// Within are the beginnings of the names of functions one of which must be on a stack that is drawn. Empty: all are.
 	Within []string
 
-	// Raw draws a difference of the files as they are, and Normalize one of shares, not of a million operations of
-	// either side.
-	Raw, Normalize bool
-
 	// Title and Note are the line above the graph, and what is said of it, as text.
 	Title, Note string
-}
-
-func (o FlameOptions) diff() DiffOptions {
-	top := TopOptions{Kind: o.Kind, SampleIndex: o.SampleIndex}
-	return DiffOptions{TopOptions: top, Raw: o.Raw, Normalize: o.Normalize}
 }
 
 // MaxFlamePage is the largest page that [Flame] writes, in bytes. A browser draws one of this size in a second or two.
@@ -87,12 +73,11 @@ func Flame(ctx context.Context, w io.Writer, base, now []string, opts FlameOptio
 
 // sides reads what is drawn. b is nil if there is no base.
 func (o FlameOptions) sides(ctx context.Context, base, now []string) (b, n *stackSet, err error) {
-	d := o.diff()
 	if len(base) > 0 {
-		return bothSides(ctx, base, now, d)
+		return bothSides(ctx, base, now, o.DiffOptions)
 	}
-	d.Raw, d.Normalize = true, false
-	n, err = d.side(ctx, now)
+	o.Raw, o.Normalize = true, false
+	n, err = o.side(ctx, now)
 	return nil, n, err
 }
 
@@ -103,7 +88,7 @@ func newFlame(ctx context.Context, base, now []string, opts FlameOptions) (f *fl
 		return nil, nil, err
 	}
 	if b != nil {
-		notes = opts.diff().notes(b, n)
+		notes = opts.DiffOptions.notes(b, n)
 		if n.appendBase(b); n.saturated {
 			notes = append(notes, saturatedNote)
 		}
@@ -215,7 +200,7 @@ func webView(ctx context.Context, base, now []string, opts FlameOptions) (v view
 		"normalize":    strconv.FormatBool(opts.Normalize && b != nil),
 		"sample_index": n.about.SampleType[n.column].Type,
 	}
-	perOperation := b != nil && opts.diff().perOperation()
+	perOperation := b != nil && opts.perOperation()
 	if v.p, err = whole(now, n.operations, perOperation); err != nil || b == nil {
 		return v, err
 	}

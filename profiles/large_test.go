@@ -104,7 +104,7 @@ func TestLargeFlame(t *testing.T) {
 	}
 
 	var both bytes.Buffer
-	notes, err := profiles.Flame(t.Context(), &both, []string{path}, []string{path}, profiles.FlameOptions{Raw: true})
+	notes, err := profiles.Flame(t.Context(), &both, []string{path}, []string{path}, profiles.FlameOptions{DiffOptions: profiles.DiffOptions{Raw: true}})
 	require.NoError(t, err)
 	require.LessOrEqual(t, both.Len(), 5_000_000)
 	require.Contains(t, strings.Join(notes, "\n"), "of 100000 stacks end there")

@@ -104,7 +104,7 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 	_, below, _ := strings.Cut(raw, "\n") // all but the note is pprof's
 	require.Equal(t, goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now), below)
 	var page bytes.Buffer
-	notes, err := profiles.Flame(t.Context(), &page, []string{base}, []string{now}, profiles.FlameOptions{Raw: true})
+	notes, err := profiles.Flame(t.Context(), &page, []string{base}, []string{now}, profiles.FlameOptions{DiffOptions: profiles.DiffOptions{Raw: true}})
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(notes, "\n"), "base is of 10s and 1000 operations, now of 20s and")
 	require.Contains(t, page.String(), "base is of 10s and 1000 operations, now of 20s and")
@@ -212,7 +212,7 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 	err := profiles.Top(t.Context(), new(strings.Builder), []string{cpu}, profiles.TopOptions{Kind: profiles.Heap})
 	requireProblem(t, err, cpu, profiles.NotOfKind)
 	require.ErrorContains(t, err, "(heap was asked for; it is of cpu): name one of that kind, or leave --kind out")
-	_, err = profiles.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap}, profiles.FlameOptions{Kind: profiles.CPU})
+	_, err = profiles.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap}, profiles.FlameOptions{DiffOptions: profiles.DiffOptions{TopOptions: profiles.TopOptions{Kind: profiles.CPU}}})
 	requireProblem(t, err, heap, profiles.NotOfKind)
 	four8 := []string{cpu, cpu, cpu, cpu, cpu, cpu, cpu, cpu}
 	_, err = profiles.Explain(t.Context(), four8, four8, profiles.ExplainOptions{Kind: profiles.Allocs, Own: []string{"a"}})

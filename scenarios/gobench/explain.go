@@ -87,7 +87,7 @@ func (e *Explained) write(ctx context.Context) (err error) {
 	e.Flame, e.FlameErr, err = e.WriteFiles(ctx, e.Dir, e.Base, e.Now, profiles.FlameOptions{
 		Title:       fmt.Sprintf("%s of %s: now, less base", e.Kind, e.Short()),
 		Note:        "Of a million iterations of either side: 1s is a microsecond an iteration, 1MB a byte. Red is more, green less.",
-		SampleIndex: e.SampleIndex,
+		DiffOptions: profiles.DiffOptions{TopOptions: profiles.TopOptions{SampleIndex: e.SampleIndex}},
 	})
 	return err
 }

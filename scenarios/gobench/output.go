@@ -191,47 +191,47 @@ func (r *lineReader) takeResult(line string) {
 	}
 	r.started = false
 	samples, err := results.ParseGoBenchmarks([]string{line})
-	switch _, syntax := errors.AsType[*benchfmt.SyntaxError](err); {
+	key := benchmarkName{r.pkg, name}
+	switch {
 	case strings.Contains(line, "--- FAIL: "):
 		r.fail(name, "fails")
 		r.logLines = true
-		return
 	case strings.Contains(line, "--- SKIP: "):
 		r.fail(name, "skips itself")
-		return
 	case err != nil:
-		if how := endedAfterName.FindStringSubmatch(line); how != nil {
-			r.fail(name, "ends the test binary (%s)", how[1])
-			return
-		}
-		if text, ok := panicText(line); ok {
-			r.fail(name, "panics (%s)", text)
-			return
-		}
-		if damaged, ok := errors.AsType[*results.LineError](err); ok && !syntax && len(fields) >= 4 {
-			r.fail(name, "reports what is no measurement (%s)", damaged.Problem)
-			r.perhaps = r.failure != nil // go test prints a result of nothing while a benchmark panics
-			return
-		}
-		r.prints(name)
-		return
-	}
-	key := benchmarkName{r.pkg, name}
-	if r.want[key] == 0 {
+		r.takeDamaged(line, err)
+	case r.want[key] == 0:
 		r.failWanting("give it a name that stays", name, "wasn't there in the first run of the same command")
-		return
-	}
-	if problem := noTime(samples[0]); problem != "" {
-		r.failWanting("measure the work in a loop (for b.Loop() { … })", name, "%s", problem)
-		return
-	}
-	if r.got[key]++; r.got[key] > r.want[key] {
+	case noTime(samples[0]) != "":
+		r.failWanting("measure the work in a loop (for b.Loop() { … })", name, "%s", noTime(samples[0]))
+	case r.got[key] == r.want[key]:
 		r.failWanting(wantSilence, name, "has more than %d samples", r.want[key])
-		return
+	default:
+		r.got[key]++
+		r.lines = append(r.lines, line)
+		if r.done++; r.done == r.of && r.progress != nil {
+			r.progress(SampleProgress{Package: r.pkg, Benchmark: name, Done: r.done, Of: r.of})
+		}
 	}
-	r.lines = append(r.lines, line)
-	if r.done++; r.done == r.of && r.progress != nil {
-		r.progress(SampleProgress{Package: r.pkg, Benchmark: name, Done: r.done, Of: r.of})
+}
+
+// takeDamaged takes a line that begins with the name of a benchmark and can't be read.
+func (r *lineReader) takeDamaged(line string, err error) {
+	fields := strings.Fields(line)
+	how := endedAfterName.FindStringSubmatch(line)
+	text, panicked := panicText(line)
+	_, syntax := errors.AsType[*benchfmt.SyntaxError](err)
+	damaged, whole := errors.AsType[*results.LineError](err)
+	switch name := fields[0]; {
+	case how != nil:
+		r.fail(name, "ends the test binary (%s)", how[1])
+	case panicked:
+		r.fail(name, "panics (%s)", text)
+	case whole && !syntax && len(fields) >= 4:
+		r.fail(name, "reports what is no measurement (%s)", damaged.Problem)
+		r.perhaps = r.failure != nil // go test prints a result of nothing while a benchmark panics
+	default:
+		r.prints(name)
 	}
 }
 

@@ -172,7 +172,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 		Title: fmt.Sprintf("%s of %s: now, less base", c.Kind, c.Scenario),
 		Note: "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. " +
 			"Red is more, green less.",
-		SampleIndex: n.sample, Within: within,
+		DiffOptions: profiles.DiffOptions{TopOptions: profiles.TopOptions{SampleIndex: n.sample}}, Within: within,
 	})
 	return c, err
 }

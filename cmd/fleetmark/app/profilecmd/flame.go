@@ -68,10 +68,7 @@ func (f *flags) flame(
 		names[i] = strings.TrimSuffix(filepath.Base(filepath.Clean(a)), ".pb.gz")
 	}
 	now = files[len(files)-1]
-	o = profiles.FlameOptions{
-		Kind: f.top.Kind, SampleIndex: f.top.SampleIndex, Raw: f.raw, Normalize: f.normalize,
-		Title: names[len(names)-1],
-	}
+	o = profiles.FlameOptions{DiffOptions: f.diff, Title: names[len(names)-1]}
 	if o.Kind != "" {
 		o.Title = string(o.Kind) + " of " + o.Title
 	}
@@ -79,9 +76,9 @@ func (f *flags) flame(
 		base = files[0]
 		o.Title += ", less " + names[0]
 		switch {
-		case f.raw:
+		case f.diff.Raw:
 			o.Note = "The files as they are. Red is more, green less."
-		case f.normalize:
+		case f.diff.Normalize:
 			o.Note = "Differences of shares. Red is more, green less."
 		default:
 			o.Note = "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. " +

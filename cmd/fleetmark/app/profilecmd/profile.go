@@ -26,27 +26,25 @@ func New(c cli.Console) *cobra.Command {
 
 // flags are the flags of the commands that read profiles.
 type flags struct {
-	kind      string
-	json      bool
-	raw       bool
-	normalize bool
-	top       profiles.TopOptions
+	kind string
+	json bool
+	diff profiles.DiffOptions
 }
 
 func (f *flags) add(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&f.kind, "kind", string(profiles.CPU), "cpu, heap, allocs, goroutine, mutex or block")
-	cmd.Flags().StringVar(&f.top.SampleIndex, "sample-index", "", "the number to show, such as alloc_objects")
+	cmd.Flags().StringVar(&f.diff.SampleIndex, "sample-index", "", "the number to show, such as alloc_objects")
 }
 
 func (f *flags) addTable(cmd *cobra.Command) {
-	cmd.Flags().IntVarP(&f.top.Lines, "lines", "n", 0, "how many functions (0: 20; below 0: all)")
-	cmd.Flags().BoolVar(&f.top.Cumulative, "cum", false, "by what a function and all that it called took")
+	cmd.Flags().IntVarP(&f.diff.Lines, "lines", "n", 0, "how many functions (0: 20; below 0: all)")
+	cmd.Flags().BoolVar(&f.diff.Cumulative, "cum", false, "by what a function and all that it called took")
 }
 
 func (f *flags) addRaw(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.raw, "raw", false, "the files as they are, not a million operations of either side")
-	cmd.Flags().BoolVar(&f.normalize, "normalize", false,
+	cmd.Flags().BoolVar(&f.diff.Raw, "raw", false, "the files as they are, not a million operations of either side")
+	cmd.Flags().BoolVar(&f.diff.Normalize, "normalize", false,
 		"compare shares: the second scaled to the sum of the first, as pprof's -normalize does")
 	cmd.MarkFlagsMutuallyExclusive("raw", "normalize")
 }
@@ -68,7 +66,7 @@ func (f *flags) files(cmd *cobra.Command, args []string) ([][]string, error) {
 			return nil, err
 		}
 		if cmd.Flags().Changed("kind") || len(all[i]) != 1 || all[i][0] != arg {
-			f.top.Kind = k
+			f.diff.Kind = k
 		}
 	}
 	return all, nil
@@ -93,10 +91,10 @@ func newTop(c cli.Console) *cobra.Command {
 			}
 			if !f.json {
 				return writeTop(c.Out, cli.Width(c.Out), func(w io.Writer) error {
-					return profiles.Top(cmd.Context(), w, files[0], f.top)
+					return profiles.Top(cmd.Context(), w, files[0], f.diff.TopOptions)
 				})
 			}
-			rows, notes, err := profiles.TopRows(files[0], f.top)
+			rows, notes, err := profiles.TopRows(files[0], f.diff.TopOptions)
 			if err != nil {
 				return err
 			}
@@ -126,13 +124,12 @@ percentage is then a difference of shares, and any two profiles of a kind can be
 			if err != nil {
 				return err
 			}
-			o := profiles.DiffOptions{TopOptions: f.top, Raw: f.raw, Normalize: f.normalize}
 			if !f.json {
 				return writeTop(c.Out, cli.Width(c.Out), func(w io.Writer) error {
-					return profiles.Diff(cmd.Context(), w, files[0], files[1], o)
+					return profiles.Diff(cmd.Context(), w, files[0], files[1], f.diff)
 				})
 			}
-			rows, notes, err := profiles.DiffRows(cmd.Context(), files[0], files[1], o)
+			rows, notes, err := profiles.DiffRows(cmd.Context(), files[0], files[1], f.diff)
 			if err != nil {
 				return err
 			}
@@ -142,7 +139,7 @@ percentage is then a difference of shares, and any two profiles of a kind can be
 	}
 	f.add(cmd)
 	f.addTable(cmd)
-	cmd.Flags().BoolVar(&f.top.ByLine, "by-line", false, "lines rather than functions")
+	cmd.Flags().BoolVar(&f.diff.ByLine, "by-line", false, "lines rather than functions")
 	f.addRaw(cmd)
 	f.addJSON(cmd)
 	cmd.MarkFlagsMutuallyExclusive("by-line", "json")
@@ -168,7 +165,7 @@ fleetmark run --profiled 8.`,
 			if err != nil {
 				return err
 			}
-			o.Kind, o.SampleIndex = f.top.Kind, f.top.SampleIndex
+			o.Kind, o.SampleIndex = f.diff.Kind, f.diff.SampleIndex
 			e, err := profiles.Explain(cmd.Context(), files[0], files[1], o)
 			if err != nil {
 				return err
