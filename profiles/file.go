@@ -2,10 +2,10 @@ package profiles
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -198,12 +198,7 @@ func Find(runOrFile string, kind Kind) ([]string, error) {
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	return pick(runOrFile, dir, entries, kind)
-}
-
-func pick(run, dir string, entries []fs.DirEntry, kind Kind) ([]string, error) {
-	var found []File
-	present := make(map[Kind]bool)
+	found, present := map[int]string{}, map[Kind]bool{}
 	for _, entry := range entries {
 		k, repetition, ok := parseFileName(entry.Name())
 		if !ok || entry.IsDir() {
@@ -211,20 +206,19 @@ func pick(run, dir string, entries []fs.DirEntry, kind Kind) ([]string, error) {
 		}
 		present[k] = true
 		if k == kind {
-			found = append(found, File{Repetition: repetition, Path: filepath.Join(dir, entry.Name())})
+			found[repetition] = filepath.Join(dir, entry.Name())
 		}
 	}
 	if len(present) == 0 {
-		return nil, &FileError{Path: run, Problem: NoProfiles}
+		return nil, &FileError{Path: runOrFile, Problem: NoProfiles}
 	}
 	if len(found) == 0 {
 		has := slices.DeleteFunc(Kinds(), func(k Kind) bool { return !present[k] })
-		return nil, &FileError{Path: run, Problem: NoSuchKind, Err: fmt.Errorf("%s; it has %s", kind, joinKinds(has))}
+		return nil, &FileError{Path: runOrFile, Problem: NoSuchKind, Err: fmt.Errorf("%s; it has %s", kind, joinKinds(has))}
 	}
-	slices.SortFunc(found, func(a, b File) int { return cmp.Compare(a.Repetition, b.Repetition) })
-	paths := make([]string, len(found))
-	for i, f := range found {
-		paths[i] = f.Path
+	var paths []string
+	for _, repetition := range slices.Sorted(maps.Keys(found)) {
+		paths = append(paths, found[repetition])
 	}
 	return paths, nil
 }

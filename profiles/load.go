@@ -97,13 +97,10 @@ func Load(path string) (*profile.Profile, error) {
 		return nil, err
 	}
 	p, err := decode(data, maxProfile)
-	if err != nil {
-		return nil, inFile(path, err)
-	}
-	return p, nil
+	return p, inFile(path, err)
 }
 
-// inFile adds the path to an error of decode.
+// inFile adds the path to an error of decode. It returns nil if there is none.
 func inFile(path string, err error) error {
 	if file, ok := errors.AsType[*FileError](err); ok {
 		file.Path = path

@@ -61,10 +61,7 @@ func loadStacks(path string) (*stackSet, error) {
 		return nil, inFile(path, err)
 	}
 	s, err := decodeStacks(data)
-	if err != nil {
-		return nil, inFile(path, err)
-	}
-	return s, nil
+	return s, inFile(path, err)
 }
 
 // decodeStacks parses an unpacked profile. Its errors are [*FileError] without a path.

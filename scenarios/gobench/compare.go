@@ -180,21 +180,39 @@ func (c *comparison) measure(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, c.samples.Close()) }()
 	out.Samples = c.Out
 	budget := cmp.Or(c.Budget, DefaultBudget(len(c.targets)))
+	c.found, out.Elapsed, err = c.decide(c.test, budget, func() (open int, err error) {
+		err = c.round(ctx)
+		out.Rounds = c.test.Pairs()
+		return len(c.open()), err
+	})
+	if err != nil {
+		return err
+	}
+	out.Judgement = judge.Sequential(c.found, nil)
+	return nil
+}
+
+// decide calls round, which measures what is open and returns how much still is, until the test has
+// decided everything or the budget is spent.
+func (c *comparison) decide(
+	test *sequential.Test, budget time.Duration, round func() (open int, err error),
+) (found sequential.Result, elapsed time.Duration, err error) {
 	for began := time.Now(); ; {
-		if err := c.round(ctx); err != nil {
-			return err
+		open, err := round()
+		if err != nil {
+			return found, 0, err
 		}
-		out.Rounds, out.Elapsed = c.test.Pairs(), time.Since(began)
-		open := c.open()
-		c.Progress(Progress{Open: len(open), Benchmarks: len(c.targets), Rounds: out.Rounds, Elapsed: out.Elapsed, Budget: budget})
-		last := len(open) == 0 || out.Elapsed >= budget || !c.test.CanAddPair()
-		if !last && !c.test.AnalysisDue() {
+		p := Progress{Open: open, Benchmarks: len(c.targets), Rounds: c.test.Pairs(), Elapsed: time.Since(began), Budget: budget}
+		if test != c.test {
+			p.Layouts = test.Pairs()
+		}
+		c.Progress(p)
+		last := open == 0 || p.Elapsed >= budget || !test.CanAddPair()
+		if !last && !test.AnalysisDue() {
 			continue
 		}
-		var decided bool
-		if c.found, decided = c.test.Analyze(last); decided || last {
-			out.Judgement = judge.Sequential(c.found, nil)
-			return nil
+		if found, decided := test.Analyze(last); decided || last {
+			return found, p.Elapsed, nil
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/results"
@@ -32,31 +31,22 @@ func (c *comparison) layouts(ctx context.Context) error {
 			l.targets = append(l.targets, t)
 		}
 	}
-	for began, seed := time.Now(), uint64(1); ; seed++ {
-		err := l.measure(ctx, seed)
-		if failed, ok := errors.AsType[*checkout.Error](err); ok { // the verdict of one layout stands
-			out.Relinking = failed
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		open := l.open()
-		elapsed := time.Since(began)
-		c.Progress(Progress{
-			Open: len(open), Benchmarks: len(c.targets), Rounds: out.Rounds, Layouts: over.Pairs(),
-			Elapsed: elapsed, Budget: c.LayoutBudget,
-		})
-		last := len(open) == 0 || elapsed >= c.LayoutBudget || !over.CanAddPair()
-		if !last && !over.AnalysisDue() {
-			continue
-		}
-		if found, decided := over.Analyze(last); decided || last {
-			out.Layouts, out.LayoutsElapsed = over.Pairs(), elapsed
-			out.Judgement = judge.Sequential(c.found.AcrossLayouts(found, over.Pairs()), nil)
-			return nil
-		}
+	seed := uint64(0)
+	found, elapsed, err := c.decide(over, c.LayoutBudget, func() (open int, err error) {
+		seed++
+		err = l.measure(ctx, seed)
+		return len(l.open()), err
+	})
+	if failed, ok := errors.AsType[*checkout.Error](err); ok { // the verdict of one layout stands
+		out.Relinking = failed
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	out.Layouts, out.LayoutsElapsed = over.Pairs(), elapsed
+	out.Judgement = judge.Sequential(c.found.AcrossLayouts(found, over.Pairs()), nil)
+	return nil
 }
 
 // layouts measures one layout after the other.
