@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
@@ -187,13 +188,7 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 	if opts.Paired {
 		e.Taken = "paired"
 	}
-	for i, operations := range c.operations {
-		side := 0
-		if i >= n {
-			side = 1
-		}
-		e.Operations[side] += int64(operations)
-	}
+	e.Operations = [2]int64{int64(floats.Sum(c.operations[:n])), int64(floats.Sum(c.operations[n:]))}
 	whole := max(stat.Mean(c.total[:n], nil), stat.Mean(c.total[n:], nil))
 	if whole == 0 && len(opts.Within) > 0 {
 		return nil, fmt.Errorf("%w %s: nothing to explain", ErrNothingWithin, strings.Join(opts.Within, " or "))
@@ -201,15 +196,11 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 	if whole == 0 {
 		return nil, errors.New("the profiles hold no samples: nothing to explain: profile for longer")
 	}
-	tested, pooled := []int{}, stat.Mean(c.total, nil)
+	rows, tested := [][]float64{c.total}, []part{{}} // of which the first is all
 	for i, v := range c.values {
-		if stat.Mean(v, nil) >= leastShare*pooled {
-			tested = append(tested, i)
+		if stat.Mean(v, nil) >= leastShare*stat.Mean(c.total, nil) {
+			rows, tested = append(rows, v), append(tested, c.parts[i])
 		}
-	}
-	rows := [][]float64{c.total}
-	for _, i := range tested {
-		rows = append(rows, c.values[i])
 	}
 	e.Tests = len(rows)
 	ps, err := permute(ctx, rows, n, opts.Paired, c.scale(rows, n))
@@ -217,16 +208,14 @@ func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Expla
 		return nil, err
 	}
 	e.Total = change(c.total, n, opts.Paired, ps[0], opts.Alpha)
-	for k, i := range tested {
-		ch := change(c.values[i], n, opts.Paired, ps[k+1], opts.Alpha)
-		if !ch.Real {
-			continue
+	for i := 1; i < len(rows); i++ {
+		switch ch := change(rows[i], n, opts.Paired, ps[i], opts.Alpha); {
+		case !ch.Real:
+		case tested[i].how == asCause:
+			e.Causes = append(e.Causes, c.cause(tested[i].name, rows[i], ch, n, opts.Paired))
+		default:
+			e.Functions = append(e.Functions, Function{tested[i].name, tested[i].how == cumulative, ch})
 		}
-		if c.parts[i].how == asCause {
-			e.Causes = append(e.Causes, c.cause(c.parts[i].name, c.values[i], ch, n, opts.Paired))
-			continue
-		}
-		e.Functions = append(e.Functions, Function{c.parts[i].name, c.parts[i].how == cumulative, ch})
 	}
 	slices.SortFunc(e.Causes, func(a, b Cause) int { return byDelta(a.Delta, b.Delta, a.Function, b.Function) })
 	slices.SortFunc(e.Functions, func(a, b Function) int { return byDelta(a.Delta, b.Delta, a.Name, b.Name) })

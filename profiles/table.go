@@ -121,7 +121,7 @@ func (t *table) choose(noise float64) (shown []int32, dropped, all int) {
 		}
 		return cmp.Or(bySize, cmp.Compare(a.name, b.name))
 	})
-	if most := t.opts.lines(); most > 0 && most < len(shown) {
+	if most := cmp.Or(t.opts.Lines, defaultLines); most > 0 && most < len(shown) {
 		shown = slices.Clip(shown[:most])
 	}
 	return shown, before - all, all
@@ -198,18 +198,11 @@ func (t *table) unit(shown []int32, from string) string {
 	}
 	var least int64
 	for _, n := range shown {
-		v := abs(t.nodes[n].flat)
-		if v == 0 {
-			v = abs(t.nodes[n].cum)
-		}
-		if v > 0 && (least == 0 || v < least) {
+		if v := cmp.Or(abs(t.nodes[n].flat), abs(t.nodes[n].cum)); v > 0 && (least == 0 || v < least) {
 			least = v
 		}
 	}
-	if least == 0 {
-		least = t.total
-	}
-	return bestUnit(least, t.total, from)
+	return bestUnit(cmp.Or(least, t.total), t.total, from)
 }
 
 // heading is what the profile says of itself.
@@ -301,20 +294,20 @@ func (t *table) inlined(shown []int32, all bool) map[int32]string {
 		}
 	}
 	cutoff := fractionOf(flat, edgeFraction)
-	yes, no := map[int32]bool{}, map[int32]bool{}
+	const inline, called = 1, 2
+	how := map[int32]int{}
 	for c, s := range sums {
-		if abs(s.value) >= cutoff {
-			yes[c.to], no[c.to] = yes[c.to] || s.inline, no[c.to] || !s.inline
+		switch {
+		case abs(s.value) < cutoff:
+		case s.inline:
+			how[c.to] |= inline
+		default:
+			how[c.to] |= called
 		}
 	}
 	said := map[int32]string{}
-	for n := range yes {
-		switch {
-		case yes[n] && no[n]:
-			said[n] = " (partial-inline)"
-		case yes[n]:
-			said[n] = " (inline)"
-		}
+	for n, h := range how {
+		said[n] = map[int]string{inline: " (inline)", inline | called: " (partial-inline)"}[h]
 	}
 	return said
 }

@@ -42,18 +42,6 @@ func (o TopOptions) column(p *profile.Profile) (int, error) {
 
 const defaultLines = 20
 
-// lines is how many functions are shown at most, 0 for all.
-func (o TopOptions) lines() int {
-	switch {
-	case o.Lines == 0:
-		return defaultLines
-	case o.Lines < 0:
-		return 0
-	default:
-		return o.Lines
-	}
-}
-
 // Top merges the files and writes to w what "go tool pprof -top" prints of them, below lines that begin with "note: "
 // where there is more to know. All must be of one kind and hold their own symbols, as those of Go programs do.
 // What can't be printed as it is, such as a function's name with control characters, is quoted.

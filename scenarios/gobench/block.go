@@ -67,21 +67,13 @@ func (b *block) elapsed() time.Duration {
 
 // A problem says why a benchmark could not be measured.
 type problem struct {
-	kind   problemKind
+	broken bool   // it failed, panicked or never ended; else it was skipped, or reported nothing that can be judged
 	text   string // what the benchmark did, such as "failed: no such file"
 	stacks string // of the goroutines, if it panicked or never ended
 	panics bool   // it ended its process
 }
 
 func (p *problem) Error() string { return p.text }
-
-type problemKind int
-
-const (
-	skipped problemKind = iota + 1
-	broken              // it failed, panicked or never ended
-	unclear             // it ran, and reported nothing that can be judged
-)
 
 // runBlock measures a benchmark in a process of its own, with n iterations, or for the time that
 // benchtime says. Its error is a [*problem], the context's, or says why nothing could be started.
@@ -120,7 +112,7 @@ func (f *finished) measured(bench Benchmark) (*block, error) {
 		}
 	}
 	if out.line == "" {
-		return nil, &problem{kind: unclear, text: "printed no result"}
+		return nil, &problem{text: "printed no result"}
 	}
 	if err := out.parse(bench); err != nil {
 		return nil, err
@@ -155,14 +147,14 @@ func (b *block) parse(bench Benchmark) error {
 				value = results.Value{Unit: v.OrigUnit, Value: v.OrigValue}
 			}
 			if math.IsNaN(value.Value) || math.IsInf(value.Value, 0) {
-				return &problem{kind: unclear, text: fmt.Sprintf("reports %v %s, which is no number", value.Value, value.Unit)}
+				return &problem{text: fmt.Sprintf("reports %v %s, which is no number", value.Value, value.Unit)}
 			}
 			rec.Values = append(rec.Values, value)
 		}
 		b.record = rec
 	}
 	if err := reader.Err(); err != nil {
-		return &problem{kind: unclear, text: "its result can't be read: " + err.Error()}
+		return &problem{text: "its result can't be read: " + err.Error()}
 	}
 	return b.check()
 }
@@ -178,9 +170,9 @@ func (b *block) check() error {
 	}
 	switch {
 	case len(b.record.Values) == 0:
-		return &problem{kind: unclear, text: "printed a damaged result: " + strconv.Quote(b.line)}
+		return &problem{text: "printed a damaged result: " + strconv.Quote(b.line)}
 	case timed && time <= 0, !timed && own == 0:
-		return &problem{kind: unclear, text: "reports 0 ns/op, which is no measurement: see that its loop does the work, and that its timer runs"}
+		return &problem{text: "reports 0 ns/op, which is no measurement: see that its loop does the work, and that its timer runs"}
 	}
 	return nil
 }
@@ -189,16 +181,16 @@ func (b *block) check() error {
 // nothing is known to have.
 func (f *finished) problem(bench Benchmark, limit time.Duration) *problem {
 	if f.timedOut {
-		return &problem{kind: broken, text: fmt.Sprintf("has not ended after %v", limit), stacks: f.stderr}
+		return &problem{broken: true, text: fmt.Sprintf("has not ended after %v", limit), stacks: f.stderr}
 	}
 	if text, ok := f.report("FAIL", bench); ok {
-		return &problem{kind: broken, text: "failed: " + text}
+		return &problem{broken: true, text: "failed: " + text}
 	}
 	if f.err != nil {
-		return &problem{kind: broken, text: f.panicText(), stacks: f.stderr, panics: f.panicLine() != ""}
+		return &problem{broken: true, text: f.panicText(), stacks: f.stderr, panics: f.panicLine() != ""}
 	}
 	if text, ok := f.report("SKIP", bench); ok {
-		return &problem{kind: skipped, text: "was skipped: " + text}
+		return &problem{text: "was skipped: " + text}
 	}
 	return nil
 }

@@ -268,7 +268,7 @@ func (c *comparison) ramp(ctx context.Context, t *target, b *binary) (int, *bloc
 		case untimed >= mostUntimed && tries < untimedTries:
 			continue // on a busy machine a process may have waited for its turn
 		case untimed >= mostUntimed && elapsed < untimed/10_000, n == mostIterations:
-			return 0, nil, &problem{kind: unclear, text: fmt.Sprintf("reports %v for %d iterations: see that it loops b.N times, or while b.Loop(), and that its timer runs", elapsed, n)}
+			return 0, nil, &problem{text: fmt.Sprintf("reports %v for %d iterations: see that it loops b.N times, or while b.Loop(), and that its timer runs", elapsed, n)}
 		case untimed >= mostUntimed:
 			return n, got, nil
 		}

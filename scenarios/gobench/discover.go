@@ -107,12 +107,12 @@ func (f *finished) sort(all found, pkg string, procs []int, limit time.Duration)
 // whyNoResult says why a benchmark of a process that ran to its end has no result.
 func (f *finished) whyNoResult(bench Benchmark) *problem {
 	if text, ok := f.report("FAIL", bench); ok {
-		return &problem{kind: broken, text: "failed: " + text}
+		return &problem{broken: true, text: "failed: " + text}
 	}
 	if text, ok := f.report("SKIP", bench); ok {
-		return &problem{kind: skipped, text: "was skipped: " + text}
+		return &problem{text: "was skipped: " + text}
 	}
-	return &problem{kind: unclear, text: "printed no result"}
+	return &problem{text: "printed no result"}
 }
 
 // firstIteration returns how long a benchmark's one iteration took, or 0 if it doesn't say.

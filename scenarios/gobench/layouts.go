@@ -24,15 +24,17 @@ func (c *comparison) layouts(ctx context.Context) error {
 	if len(unsettled) == 0 || c.LayoutBudget <= 0 {
 		return nil
 	}
-	over := sequential.New(sequential.Options{Units: c.unit, Rest: true, Means: true, Weight: c.found.LayoutWeight()})
-	l := &layouts{comparison: c, over: over, unsettled: unsettled}
+	again := *c // with a test of its own, of what is unsettled
+	again.test = sequential.New(sequential.Options{Units: c.unit, Rest: true, Means: true, Weight: c.found.LayoutWeight()})
+	again.targets = nil
 	for _, t := range c.targets {
 		if slices.ContainsFunc(unsettled, func(k sequential.Key) bool { return k.Scenario == t.Package && k.Op == t.Short() }) {
-			l.targets = append(l.targets, t)
+			again.targets = append(again.targets, new(*t))
 		}
 	}
+	l := &layouts{&again, unsettled}
 	seed := uint64(0)
-	found, elapsed, err := c.decide(over, c.LayoutBudget, func() (open int, err error) {
+	found, elapsed, err := c.decide(l.test, c.LayoutBudget, func() (open int, err error) {
 		seed++
 		err = l.measure(ctx, seed)
 		return len(l.open()), err
@@ -44,25 +46,15 @@ func (c *comparison) layouts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out.Layouts, out.LayoutsElapsed = over.Pairs(), elapsed
-	out.Judgement = judge.Sequential(c.found.AcrossLayouts(found, over.Pairs()), nil)
+	out.Layouts, out.LayoutsElapsed = l.test.Pairs(), elapsed
+	out.Judgement = judge.Sequential(c.found.AcrossLayouts(found, l.test.Pairs()), nil)
 	return nil
 }
 
 // layouts measures one layout after the other.
 type layouts struct {
 	*comparison
-	over      *sequential.Test
 	unsettled []sequential.Key
-	targets   []*target
-	failed    []*target // in a layout: they are measured no more
-}
-
-// open returns the targets that are still measured.
-func (l *layouts) open() []*target {
-	return slices.DeleteFunc(slices.Clone(l.targets), func(t *target) bool {
-		return slices.Contains(l.failed, t) || l.over.Resting(t.Package, t.Short())
-	})
 }
 
 // measure builds a layout and measures the open targets in it.
@@ -85,14 +77,14 @@ func (l *layouts) measure(ctx context.Context, seed uint64) error {
 			}
 			olds, news = append(olds, blocks[linked[t.base]]...), append(news, blocks[linked[t.now]]...)
 		}
-		if slices.Contains(l.failed, t) {
+		if t.failed {
 			continue
 		}
 		for i := range base {
 			base[i], now[i] = append(base[i], l.only(olds[i])), append(now[i], l.only(news[i]))
 		}
 	}
-	return l.over.Add(base[:], now[:])
+	return l.test.Add(base[:], now[:])
 }
 
 // relink builds the test binaries of some targets again, with their functions in an order drawn by seed,
@@ -131,9 +123,9 @@ func (l *layouts) abandon(t *target, b *binary, err error) error {
 	if !ok {
 		return err
 	}
-	l.failed = append(l.failed, t)
+	t.failed = true
 	text, err := l.describe(p, b, t.Benchmark)
-	l.over.Abandon(t.key(), sequential.Unclear, judge.Reason{Code: judge.FailsInOtherLayout, Side: judge.Side(b.tree.Side), Text: text})
+	l.test.Abandon(t.key(), sequential.Unclear, judge.Reason{Code: judge.FailsInOtherLayout, Side: judge.Side(b.tree.Side), Text: text})
 	return err
 }
 

@@ -178,7 +178,7 @@ func failures(b *built) int {
 	}
 	n := 0
 	for _, run := range b.found {
-		if run.problem != nil && run.problem.kind == broken {
+		if run.problem != nil && run.problem.broken {
 			n++
 		}
 	}
@@ -281,7 +281,7 @@ func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
 		decision, reason = sequential.Open, judge.Reason{Code: judge.NewBenchmark}
 	case was == good && is == absent:
 		reason = judge.Reason{Code: judge.BenchmarkRemoved}
-	case was == good && now.found[b].problem.kind == broken:
+	case was == good && now.found[b].problem.broken:
 		decision = sequential.Worse
 	case was == good:
 	case is == good:
