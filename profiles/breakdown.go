@@ -24,8 +24,8 @@ type BreakdownOptions struct {
 	// net's dialer is the context's, and what the runtime allocates for it as well.
 	Components []Component
 
-	// Caller is the prefix of the functions that call sites are told by, such as one's own
-	// package path: of each stack the innermost that has it.
+	// Caller is a prefix such as your package path. A call site is named by the innermost function of the
+	// stack whose name begins with it.
 	Caller string
 
 	// Sites is how many call sites are given, largest first; the rest are summed up in one

@@ -51,7 +51,7 @@ type Capture struct {
 // creates dir if it is missing. With Allocs it collects garbage first.
 //
 // Once ctx is done, goroutines are taken at once if they weren't yet; everything else goes on until
-// Stop, which then writes what there is. Start answers [ErrBusy] while another capture runs, and an
+// Stop, which then writes what there is. Start returns [ErrBusy] while another capture runs, and an
 // error that names the field for a bad cfg; either way nothing is left on.
 func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Capture, error) {
 	cfg, err := cfg.resolve()
@@ -102,10 +102,9 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 // Stop ends the capture and writes dir/KIND.REPETITION.pb.gz for every kind, in the order of
 // [Kinds]. A file of that name is replaced. With Heap or Allocs it collects garbage.
 //
-// It answers the files that were written and an error for those that weren't, and
-// is safe to call again and from several goroutines: all get the same answer.
-// After it the mutex profiler is as it was before Start, and the block profiler, whose rate the runtime
-// doesn't tell, is off if it was taken.
+// It returns the files that were written and an error for those that weren't. Further calls, from any
+// goroutine, return the same. The mutex profiler gets its rate from before Start back. The block profiler,
+// whose rate the runtime doesn't tell, is off if it was taken.
 func (c *Capture) Stop() ([]File, error) {
 	c.once.Do(c.finish)
 	return slices.Clone(c.files), c.err
@@ -126,7 +125,7 @@ func (c *Capture) Label(key, value string) error {
 
 func (c *Capture) takes(k Kind) bool { return slices.Contains(c.cfg.Kinds, k) }
 
-// setRates turns on the profilers that are wanted and answers how to undo it.
+// setRates turns on the profilers that are wanted. restore undoes it.
 func (c *Capture) setRates() (restore func()) {
 	mutex, block := c.takes(Mutex), c.takes(Block)
 	var fraction int
@@ -295,7 +294,7 @@ func (c *Capture) writeTrace() error {
 	return nil
 }
 
-// take adds to taken those of kinds that are wanted, as they are to be written.
+// take adds the profiles of kinds to taken, but for kinds that aren't wanted.
 func (c *Capture) take(taken map[Kind]*profile.Profile, kinds ...Kind) (errs []error) {
 	for _, k := range kinds {
 		if !c.takes(k) {

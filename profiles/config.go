@@ -66,7 +66,7 @@ func (cfg Config) resolve() (Config, error) {
 	return cfg, nil
 }
 
-// checkKinds answers the kinds in the order of [Kinds].
+// checkKinds returns the kinds in the order of [Kinds].
 func checkKinds(kinds []Kind) ([]Kind, error) {
 	if kinds == nil {
 		return Kinds(), nil

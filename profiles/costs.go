@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// costs are what an operation cost in each repetition, in every function.
+// costs hold the cost of an operation in every function, by repetition.
 type costs struct {
 	sample, unit string
 	quantum      float64  // of what a profile counts: a sample's worth

@@ -40,5 +40,5 @@
 // # One process, one capture
 //
 // The profilers and their rates belong to the process, so one [Capture] runs at a
-// time; a second Start answers [ErrBusy].
+// time; a second Start returns [ErrBusy].
 package profiles

@@ -24,16 +24,16 @@ type ExplainOptions struct {
 	// Kind the profile's own choice.
 	SampleIndex string
 
-	// Own are the beginnings of the names of functions that may be the cause: one's own, such as a
-	// package path. What they call elsewhere counts as theirs. At least one.
+	// Own are prefixes of the names of functions that may be the cause, such as your package path. What
+	// they call elsewhere counts as theirs. At least one.
 	Own []string
 
-	// Within are the beginnings of the names of functions one of which must be on a stack for it to count, such as
-	// the package that an operation goes through: of what waits, most waits for its turn. Empty: all count.
+	// Within are prefixes of function names. A stack counts if it holds such a function; all count if
+	// Within is empty. Of what waits, for example, most waits for its turn.
 	Within []string
 
-	// Paired says that the i-th profiles of either side were taken by turns with each other. Else
-	// the repetitions of a side are taken to be exchangeable.
+	// Paired says that the i-th profiles of both sides were taken by turns. Otherwise the repetitions
+	// of a side are exchangeable.
 	Paired bool
 
 	// Alpha is the chance that anything at all is named where nothing changed. 0: 1%.
@@ -81,7 +81,7 @@ type Change struct {
 	Real  bool    `json:"real"` // P is at most Alpha
 }
 
-// A Cause is a function of one's own, with all that it calls elsewhere.
+// A Cause is one of the Own functions, with all that it calls elsewhere.
 type Cause struct {
 	Function string `json:"function"`
 	Change
@@ -108,7 +108,7 @@ type Function struct {
 	Change
 }
 
-// ErrNothingWithin is that neither side has anything within [ExplainOptions].Within.
+// ErrNothingWithin reports that no stack of either side counts by [ExplainOptions].Within.
 var ErrNothingWithin = errors.New("no stack holds a function that begins with")
 
 // Explain says which functions' cost changed from the profiles base to the profiles now, a file a
@@ -174,8 +174,8 @@ func checkRepetitions(base, now int, opts ExplainOptions) error {
 		who, plaintext.Count(has, "profile"), need, most, opts.Alpha)
 }
 
-// leastShare is what of an operation's cost a function must have to be tested, over both sides together: which
-// functions are tested must not hang on which side they are of.
+// leastShare is the share of an operation's cost from which a function is tested. It is of both sides
+// together: which functions are tested must not depend on the side.
 const leastShare = 0.001
 
 // explain tests, with the first n repetitions being the base's.

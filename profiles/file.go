@@ -171,12 +171,11 @@ func Import(from, dir string, k Kind, repetition int, labels map[string]string, 
 	return store(dir, k, repetition, p, comments(labels))
 }
 
-// Find answers the profiles of one kind that runOrFile names: of a run directory
-// profiles/KIND.*.pb.gz, in the order of repetitions; of a directory without a
-// profiles folder, the files in it; of a file, the file alone, whatever its kind.
+// Find returns the profiles of one kind that runOrFile names, in the order of repetitions: for a run
+// directory profiles/KIND.*.pb.gz, for a directory without a profiles folder the files in it, and for a
+// file the file alone, whatever its kind.
 //
-// Every error is a [*FileError], but for an unknown kind. A directory that has
-// other kinds is answered with which ones.
+// Every error is a [*FileError], but for an unknown kind. It names the kinds that a directory has instead.
 func Find(runOrFile string, kind Kind) ([]string, error) {
 	if _, err := ParseKind(string(kind)); err != nil {
 		return nil, err

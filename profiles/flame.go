@@ -23,10 +23,11 @@ import (
 type FlameOptions struct {
 	DiffOptions // how many functions and in which order doesn't matter
 
-	// Within are the beginnings of the names of functions one of which must be on a stack that is drawn. Empty: all are.
+	// Within are prefixes of function names. A stack is drawn if it holds such a function; all are drawn
+	// if Within is empty.
 	Within []string
 
-	// Title and Note are the line above the graph, and what is said of it, as text.
+	// Title and Note stand above the graph, as text.
 	Title, Note string
 }
 

@@ -41,7 +41,7 @@ func ParseKind(s string) (Kind, error) {
 	return k, nil
 }
 
-// sampleTypes is what a file of this kind holds, nil for an unknown kind.
+// sampleTypes returns the columns of a file of this kind, or nil for an unknown kind.
 //
 // The runtime writes all four columns of the heap into heap and allocs alike. Two of them would be
 // wrong in our files: allocations since the process started, beside one repetition; and growth that
@@ -58,8 +58,8 @@ func (k Kind) sampleTypes() []profile.ValueType {
 	}[k]
 }
 
-// accumulates says whether the runtime counts this kind from the start of the
-// process, so that one repetition is a difference.
+// accumulates reports whether the runtime counts this kind from the start of the process, so that one
+// repetition is a difference.
 func (k Kind) accumulates() bool {
 	return k == Allocs || k == Mutex || k == Block
 }
@@ -111,8 +111,8 @@ const (
 	SampledLabel = "bytes-a-sample"
 )
 
-// perOperations is what a normalized profile is of: so many that what one operation costs survives in
-// whole units, and that a second is a microsecond an operation, a megabyte a byte.
+// perOperations is how many operations a profile is scaled to, so that whole units hold what one costs: a
+// second is then a microsecond an operation, a megabyte a byte.
 const perOperations = 1_000_000
 
 // momentary reports whether a number is of the moment at which it was read, such as what is live.
@@ -120,10 +120,10 @@ func momentary(sampleType string) bool {
 	return strings.HasPrefix(sampleType, "inuse_") || sampleType == "goroutine"
 }
 
-// Operations reads how many operations a profile saw; 0: it doesn't say.
+// Operations returns how many operations a profile saw, or 0 if it doesn't say.
 func Operations(p *profile.Profile) int64 { return number(p, OperationsLabel) }
 
-// number reads a label that is one; 0: there is none.
+// number returns a label that is a number, or 0 if there is none.
 func number(p *profile.Profile, label string) int64 {
 	n, err := strconv.ParseInt(Labels(p)[label], 10, 64)
 	if err != nil || n < 0 {

@@ -28,7 +28,7 @@ type FileError struct {
 	Advice  string // what to do; empty: what the problem advises
 }
 
-// Problem is what a caller may decide on.
+// Problem says what is wrong with a file, for callers that decide on it.
 type Problem string
 
 // What can be wrong with a file.
@@ -153,7 +153,7 @@ func read(path string) ([]byte, error) {
 	return data, nil
 }
 
-// readAll reads up to limit bytes and one more, of which there are about so many.
+// readAll reads up to limit+1 bytes. It makes room for about bytes first.
 func readAll(r io.Reader, about, limit int64) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(int(min(max(0, about), limit)) + bytes.MinRead)

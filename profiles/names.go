@@ -157,8 +157,7 @@ func frames(locations ...*profile.Location) (all []frame) {
 	return all
 }
 
-// owner is the place in a stack of the function that pays for it: the innermost that is one's own.
-// Where none is, it answers -1: the stack is one of the runtime's.
+// owner returns the index of the innermost function of a stack that is one's own, which pays for it, or -1.
 func owner(stack []frame, own []string) int {
 	return slices.IndexFunc(stack, func(f frame) bool { return isOwn(f.function, own) })
 }
@@ -167,7 +166,7 @@ func isOwn(function string, own []string) bool {
 	return slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(function, prefix) })
 }
 
-// nobodys names a stack without any function of one's own by what is at its bottom.
+// nobodys names a stack that holds none of one's own functions, by what is at its bottom.
 func nobodys(stack []frame) string {
 	for i := len(stack) - 1; i >= 0; i-- {
 		switch f := stack[i].function; {

@@ -15,9 +15,9 @@ import (
 // mostExchanges is up to where all exchanges of repetitions are tried; beyond, so many are drawn.
 const mostExchanges = 5000
 
-// scale is what the difference of each row is measured in: how much counting events, and the
-// machine's speed, move it by themselves. It doesn't know which side is which, as a test by
-// permutation asks for, and unlike the deviation of a handful of repetitions it is never small by luck.
+// scale returns the unit in which each row's difference is measured: how much counting events, and the
+// machine's speed, move it by themselves. It doesn't depend on which side is which, as a test by
+// permutation requires, and unlike the deviation of a handful of repetitions it is never small by luck.
 func (c *costs) scale(rows [][]float64, n int) []float64 {
 	operations := stat.Mean(c.operations, nil)
 	whole := stat.Mean(rows[0], nil)
@@ -44,7 +44,7 @@ func (c *costs) scale(rows [][]float64, n int) []float64 {
 // tiny keeps a machine that never varies from dividing by zero.
 const tiny = 1e-12
 
-// permute answers the p-value of each row's difference, corrected for all rows, step by step: the largest
+// permute returns the p-value of each row's difference, corrected for all rows, step by step: the largest
 // difference is held against the largest of each exchange, the second largest against the largest
 // of those without the first, and so on. A function that is new, as a wrapper around everything
 // may be, then doesn't hide what is in it.
@@ -149,7 +149,7 @@ func smallestP(base, now int, paired bool) float64 {
 	return 2 / all
 }
 
-// change is what became of a row, with Student's interval for its difference.
+// change compares the two sides of a row, with Student's interval for the difference.
 func change(values []float64, n int, paired bool, p, alpha float64) Change {
 	ch := Change{Base: stat.Mean(values[:n], nil), Now: stat.Mean(values[n:], nil), P: p, Real: p <= alpha}
 	ch.Delta = ch.Now - ch.Base
@@ -159,7 +159,7 @@ func change(values []float64, n int, paired bool, p, alpha float64) Change {
 	return ch
 }
 
-// level is that of the intervals.
+// level is the confidence level of the intervals.
 const level = 0.95
 
 func student(degrees float64) float64 {

@@ -10,8 +10,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// A flame is the stacks of a flame graph: those of one side, or of two that are held against each other. prune makes
-// a tree of them from the root, in which only functions with a share of the whole are followed.
+// A flame holds the stacks of a flame graph, of one side or of two that are compared. prune makes a tree of
+// them from the root, in which it follows only functions with a share of the whole.
 type flame struct {
 	set *stackSet
 
@@ -145,7 +145,7 @@ func (f *flame) at(sample int32, depth int) (call int32, ok bool) {
 	return f.calls[stack[len(stack)-1-depth]], true
 }
 
-// A callee is what some samples have at the same depth.
+// A callee is a call that samples have in common at some depth.
 type callee struct {
 	call   int32
 	weight float64

@@ -61,8 +61,9 @@ func (e *RemoteError) Unwrap() error { return e.Err }
 
 // CaptureRemote takes profiles of a service that serves net/http/pprof at address, such as
 // http://127.0.0.1:6060/debug/pprof, all over the same time, and writes dir/KIND.REPETITION.pb.gz as
-// [Capture] does. Files that were written are answered also beside an error for the others, which is a
-// [*RemoteError] for all kinds that have the same to say. Where nobody answers, nothing is waited for. The client bounds nothing: the configuration does.
+// [Capture] does. It returns the files that were written, and for the others an error, of one [*RemoteError]
+// for all kinds that failed alike. If nobody answers, it waits for nothing. Time is bounded by cfg, so client
+// needs no timeout.
 func CaptureRemote(ctx context.Context, client *http.Client, address, dir string, repetition int, cfg RemoteConfig) ([]File, error) {
 	base, err := remoteAddress(address)
 	if err != nil {
@@ -151,7 +152,7 @@ func alike(errs []error) error {
 	return errors.Join(each...)
 }
 
-// nobodyThere reports whether err is that no connection could be made.
+// nobodyThere reports whether no connection could be made.
 func nobodyThere(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "dial"

@@ -60,8 +60,8 @@ func keepColumns(p *profile.Profile, want []profile.ValueType) error {
 	return nil
 }
 
-// subtract answers after less base, which it scales in place. The runtime's counts
-// only grow, so what is left is what came between the two; its time is that span.
+// subtract returns after less base, which it scales in place: what was counted between the two, since the
+// runtime's counts only grow. Its time is that span.
 func subtract(after, base *profile.Profile) (*profile.Profile, error) {
 	from, to := base.TimeNanos, after.TimeNanos
 	base.Scale(-1)
@@ -122,8 +122,8 @@ func onStack(s *profile.Sample, is func(function string) bool) bool {
 	})
 }
 
-// ErrBusy answers a Start while another capture, or another user of the CPU
-// profiler such as "go test -cpuprofile", holds this process's profilers.
+// ErrBusy is the error of [Start] while another capture, or another user of the CPU profiler such as
+// "go test -cpuprofile", holds this process's profilers.
 var ErrBusy = errors.New("this process is being profiled already: stop the other capture first")
 
 // The runtime has one set of profilers and rates a process, and pprof's driver one set of settings. Two

@@ -205,7 +205,7 @@ func (t *table) unit(shown []int32, from string) string {
 	return bestUnit(cmp.Or(least, t.total), t.total, from)
 }
 
-// heading is what the profile says of itself.
+// heading returns the lines in which the profile describes itself.
 func (t *table) heading(format func(int64) string) (lines []string) {
 	p := t.set.about
 	if len(p.Mapping) > 0 {

@@ -94,11 +94,9 @@ type Row struct {
 }
 
 // TopRows returns the functions that [Top] shows, in its order, with their exact
-// numbers. Names stand as they are in the profile, where the text simplifies those that
-// look like C++ to pprof, and quotes those that can't be printed. The notes are what one must know of the
-// numbers, such as that they don't fit; they begin the text.
-//
-// Its errors are those of Top. It takes no context: it waits for nobody.
+// numbers. Names stand as they are in the profile, where the text simplifies those that look like C++ to
+// pprof, and quotes those that can't be printed. The notes, which begin the text of Top, qualify the numbers,
+// such as that they don't fit. Its errors are those of Top.
 func TopRows(files []string, opts TopOptions) (rows []Row, notes []string, err error) {
 	t, err := newTop(context.Background(), files, opts, rawName)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
 )
 
-// traceName is that of a repetition's execution trace, which is no profile: go tool trace reads it.
+// traceName returns the file name of a repetition's execution trace, which go tool trace reads.
 func traceName(repetition int) string { return "trace." + strconv.Itoa(repetition) + ".out" }
 
 // traceMagic begins every execution trace.

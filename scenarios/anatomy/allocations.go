@@ -28,7 +28,7 @@ type Allocations struct {
 	Profile profiles.Breakdown `json:"profile"`
 }
 
-// Unseen is what the runtime counted and the profile did not see.
+// Unseen returns what the runtime counted and the profile did not see.
 func (a *Allocations) Unseen() (objects, bytes int64) {
 	return a.Objects - a.Profile.Objects, a.Bytes - a.Profile.Bytes
 }
@@ -91,8 +91,7 @@ func (b *bench) allocationsOnce(ctx context.Context, k Kind) (_ *Allocations, er
 	}, nil
 }
 
-// settle waits until nothing has been allocated for a while, for a second at most, and answers the
-// counts of then.
+// settle waits until nothing has been allocated for a while, but at most a second, and reads the counts.
 func settle(ctx context.Context, counts *runtime.MemStats) {
 	const (
 		pause = 2 * time.Millisecond

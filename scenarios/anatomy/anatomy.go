@@ -35,7 +35,7 @@ type Report struct {
 	Streams       []Stream      `json:"streams,omitempty"`
 }
 
-// artifactBytes is what is pushed where its size is not the question: a packet's worth.
+// artifactBytes is the size of an artifact where size is not the question: a packet's worth.
 const artifactBytes = 1 << 10
 
 // Fleet says how to start the devices' process.

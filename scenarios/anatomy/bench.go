@@ -25,7 +25,7 @@ type Kind struct {
 	New bool `json:"new"`
 }
 
-// String is such as "push over lean, kept-alive connection".
+// String returns a name such as "push over lean, kept-alive connection".
 func (k Kind) String() string {
 	return fmt.Sprintf("%s over %s, %s connection", k.Op, k.Transport, k.Connection())
 }

@@ -13,7 +13,7 @@ import (
 // State is how a check came out.
 type State string
 
-// The states. A problem is what keeps times from being judged here.
+// The states. A problem keeps times from being judged here.
 const (
 	OK      State = "ok"
 	Warning State = "warning"
@@ -72,7 +72,7 @@ func worst(a, b State) State {
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
-// grade returns how a check came out of which these are true.
+// grade returns the state of a check by whether it found a problem, or a warning.
 func grade(problem, warning bool) State {
 	switch {
 	case problem:
@@ -278,7 +278,7 @@ func timer(f Facts) (State, string, string) {
 		"end what else runs; on a virtual machine, ask for cores of its own"
 }
 
-// quiet is what a machine at rest has at most for others.
+// quiet is the largest share of a machine at rest that others use.
 const quiet = 0.02
 
 func neighbours(f Facts) (State, string, string) {

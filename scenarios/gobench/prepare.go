@@ -151,12 +151,10 @@ func (c *comparison) preparePackage(ctx context.Context, p packagePair, i int) e
 			return err
 		}
 	}
-	all := map[Benchmark]bool{}
+	all := found{}
 	for _, side := range []*built{base, now} {
 		if side != nil {
-			for b := range side.found {
-				all[b] = true
-			}
+			maps.Copy(all, side.found)
 		}
 	}
 	c.outcome.Benchmarks += len(all)
@@ -297,7 +295,7 @@ func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
 	return nil
 }
 
-// state is what a side has of a benchmark.
+// state says whether a side has a benchmark, and can measure it.
 type state int
 
 const (

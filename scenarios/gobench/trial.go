@@ -288,7 +288,7 @@ func (p *trialPackage) anyFailed(prefix string) bool {
 	return slices.ContainsFunc(p.benchmarks, func(b *trialBenchmark) bool { return b.failed && strings.HasPrefix(b.name, prefix) })
 }
 
-// said is what the benchmark logged or printed first, in parentheses, or empty.
+// said returns what the benchmark logged or printed first, in parentheses, or "".
 func (b *trialBenchmark) said() string {
 	for _, line := range b.output {
 		text := strings.TrimSpace(line)
@@ -310,7 +310,7 @@ func panicIn(lines []string) (text string, ok bool) {
 	return "", false
 }
 
-// panicText is what of a line is a panic or another fatal error.
+// panicText returns the panic or other fatal error that a line holds, and whether it holds one.
 func panicText(line string) (string, bool) {
 	for _, prefix := range []string{"panic: ", "fatal error: "} {
 		if _, text, found := strings.Cut(line, prefix); found {
