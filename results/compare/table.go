@@ -2,8 +2,10 @@ package compare
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
@@ -29,11 +31,8 @@ func (b *builder) build(c *Comparison, units benchfmt.UnitMetadataMap) {
 	}
 }
 
-func sortedKeys(keys func(func(benchproc.Key) bool)) []benchproc.Key {
-	var sorted []benchproc.Key
-	for k := range keys {
-		sorted = append(sorted, k)
-	}
+func sortedKeys(keys iter.Seq[benchproc.Key]) []benchproc.Key {
+	sorted := slices.Collect(keys)
 	benchproc.SortKeys(sorted)
 	return sorted
 }

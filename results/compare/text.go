@@ -31,7 +31,10 @@ func (c *Comparison) WriteText(w io.Writer, o texttable.Style) error {
 			fmt.Fprintf(&b, "%s: %s\n", plaintext.Line(line.Key), plaintext.Line(line.Value))
 		}
 		previous = t.Config
-		paint := func(ch Change, s string) string { return o.Paint(roleOfChange(ch), s) }
+		paint := func(ch Change, s string) string {
+			roles := map[Change]texttable.Role{ChangedWorse: texttable.Bad, ChangedBetter: texttable.Good}
+			return o.Paint(roles[ch], s)
+		}
 		table, notes := t.layout(plaintext.Line, paint)
 		l, err := table.FitText(&b, o.Width)
 		if err != nil {
@@ -216,17 +219,6 @@ func (r Row) scaler(class benchunit.Class) benchunit.Scaler {
 		}
 	}
 	return benchunit.CommonScale(centers, class)
-}
-
-// roleOfChange returns the role in which a table shows a change.
-func roleOfChange(ch Change) texttable.Role {
-	switch ch {
-	case ChangedWorse:
-		return texttable.Bad
-	case ChangedBetter:
-		return texttable.Good
-	}
-	return texttable.Plain
 }
 
 // writeNotes writes numbered notes, a line each, with a prefix before each.

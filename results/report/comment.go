@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -35,43 +34,28 @@ func Comment(w io.Writer, d *Document) error {
 	}
 	form := bounded.Document{Name: "comment", Max: MaxComment, Size: bounded.Characters}
 	return form.Render(w, steps, func(l bounded.Limits) ([]byte, error) {
-		var b bytes.Buffer
+		c := &commentPage{limits: l}
+		c.prose = func(s string) string { return escapeComment(plaintext.Clip(s, l.Text)) }
+		c.code = func(s string) string { return markdown.Code(plaintext.Clip(s, l.Text)) }
 		shown, omitted := bounded.Head(worstFirst(d.Results), MaxResults)
 		for i, r := range shown {
 			if i > 0 {
-				b.WriteString("\n---\n\n")
+				c.printf("\n---\n\n")
 			}
-			c := &commentPage{r: r, limits: l, out: &b}
+			c.r = r
 			c.write()
-			if c.err != nil {
-				return nil, c.err
-			}
 		}
 		if omitted > 0 {
-			fmt.Fprintf(&b, "\n%s more, none of them worse.\n", plaintext.Count(omitted, "scenario"))
+			c.printf("\n%s more, none of them worse.\n", plaintext.Count(omitted, "scenario"))
 		}
-		return b.Bytes(), nil
+		return c.out.Bytes(), c.err
 	})
 }
 
-// A commentPage writes one result. err is the first error of a table.
+// A commentPage writes one result after the other, clipped to the limits.
 type commentPage struct {
-	r      *Result
+	markdownPage
 	limits bounded.Limits
-	out    *bytes.Buffer
-	err    error
-}
-
-func (c *commentPage) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
-
-// prose returns a text, clipped to the limits, as Markdown.
-func (c *commentPage) prose(s string) string {
-	return escapeComment(plaintext.Clip(s, c.limits.Text))
-}
-
-// code returns an identifier, clipped to the limits, as Markdown.
-func (c *commentPage) code(s string) string {
-	return markdown.Code(plaintext.Clip(s, c.limits.Text))
 }
 
 func (c *commentPage) write() {
@@ -89,10 +73,10 @@ func (c *commentPage) write() {
 	if sentence := c.r.EndSentence("**"); sentence != "" {
 		c.printf("%s\n\n", sentence)
 	}
-	c.rows(ChangedRows(c.r.Rows), min(c.limits.Rows, 15))
+	c.firstRows(ChangedRows(c.r.Rows), min(c.limits.Rows, 15))
 	c.causes()
 	c.folded(c.thresholdSummary(), c.thresholds)
-	c.folded(c.metricSummary(), func() { c.rows(c.r.Rows, c.limits.Rows) })
+	c.folded(c.metricSummary(), func() { c.firstRows(c.r.Rows, c.limits.Rows) })
 	c.folded("What became of the devices", c.outcome)
 	c.folded("Warnings and notes", c.remarks)
 	c.folded("Where it was measured, and how to reproduce", c.circumstances)
@@ -124,23 +108,10 @@ func (c *commentPage) sentences(prefix string, list []string) {
 	}
 }
 
-func (c *commentPage) table(t *Table) {
-	if c.err == nil {
-		c.err = t.markdown(c.prose, c.code).Markdown(c.out)
-	}
-}
-
-func (c *commentPage) rows(rows []Row, limit int) {
+func (c *commentPage) firstRows(rows []Row, limit int) {
 	shown, omitted := bounded.Head(rows, limit)
 	if len(shown) > 0 {
-		t := RowTable(shown, Layout{
-			Base: "baseline", Now: "now", Spans: SpanScenarios(shown), NoBase: !c.r.HasBaseline,
-		})
-		c.table(t)
-		if len(t.Notes) > 0 {
-			c.printf("\n")
-			t.notes(c.out, "- ", c.prose)
-		}
+		c.rows(shown)
 	}
 	if omitted > 0 {
 		c.printf("\n%s left out here.\n", plaintext.Count(omitted, "row"))
@@ -227,9 +198,8 @@ func (c *commentPage) circumstances() {
 	if len(t.Rows) > 0 {
 		c.table(t)
 	}
-	command := c.r.Command
-	if command != "" && utf8.RuneCountInString(command) <= c.limits.Block && c.err == nil {
+	if text := c.r.Command; text != "" && utf8.RuneCountInString(text) <= c.limits.Block {
 		c.printf("\n")
-		c.err = markdown.Fence(c.out, "sh", command)
+		c.command(text)
 	}
 }

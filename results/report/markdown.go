@@ -18,7 +18,7 @@ func Markdown(w io.Writer, d *Document) error { return writeMarkdown(w, d, 0) }
 
 // writeMarkdown writes the page with tables no wider than width; 0 means no limit.
 func writeMarkdown(w io.Writer, d *Document, width int) error {
-	p := &markdownPage{r: d.Results[0], run: d.Results[0].Run, width: width}
+	p := &markdownPage{r: d.Results[0], run: d.Results[0].Run, width: width, prose: markdown.Escape, code: markdown.Code}
 	p.verdict()
 	if p.run != nil {
 		p.outcome()
@@ -50,6 +50,8 @@ type markdownPage struct {
 	width int            // of tables; 0 means no limit
 	out   bytes.Buffer
 	err   error
+
+	prose, code func(string) string // return texts and identifiers as Markdown
 }
 
 func (p *markdownPage) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
@@ -59,7 +61,7 @@ func (p *markdownPage) table(t *Table) {
 		return
 	}
 	var fitted texttable.Layout
-	fitted, p.err = t.markdown(markdown.Escape, markdown.Code).FitMarkdown(&p.out, p.width)
+	fitted, p.err = t.markdown(p.prose, p.code).FitMarkdown(&p.out, p.width)
 	if note := fitted.Note(); note != "" {
 		p.printf("\n%s\n", markdown.Escape(note))
 	}
@@ -139,16 +141,21 @@ func (p *markdownPage) metrics() {
 	for _, sentence := range Legend(p.r.Rows) {
 		p.printf("%s.\n\n", markdown.Escape(sentence))
 	}
-	t := RowTable(p.r.Rows, Layout{
-		Base: "baseline", Now: "now", Spans: SpanScenarios(p.r.Rows), NoBase: !p.r.HasBaseline,
+	p.rows(p.r.Rows)
+	p.printf("\n")
+}
+
+// rows writes a table of rows, and its footnotes.
+func (p *markdownPage) rows(rows []Row) {
+	t := RowTable(rows, Layout{
+		Base: "baseline", Now: "now", Spans: SpanScenarios(rows), NoBase: !p.r.HasBaseline,
 		Numbers: p.width > 0, // footnotes take less room
 	})
 	p.table(t)
 	if len(t.Notes) > 0 {
 		p.printf("\n")
-		t.notes(&p.out, "- ", markdown.Escape)
+		t.notes(&p.out, "- ", p.prose)
 	}
-	p.printf("\n")
 }
 
 // partial shows the repetition that an interruption broke off.
