@@ -231,39 +231,29 @@ func (w work) open(ctx context.Context) (*scenarios.Blocks, error) {
 // blocks are the scenarios of an order.
 type blocks []*scenarios.Blocks
 
-// plant makes the client worse.
-func (all blocks) plant(p scenarios.Plant) {
-	for _, b := range all {
-		b.Plant(p)
-	}
-}
-
-// measure measures a block of one scenario.
-func (all blocks) measure(ctx context.Context, scenario int) answer {
+// obey does what a request asks for.
+func (all blocks) obey(ctx context.Context, r request) answer {
 	a := answer{Protocol: protocol}
-	if scenario < 0 || scenario >= len(all) {
-		a.Error = fmt.Sprintf("it has no scenario %d, of %d", scenario, len(all))
-		return a
+	if r.Plant != nil {
+		for _, b := range all {
+			b.Plant(*r.Plant)
+		}
 	}
-	block, err := all[scenario].Measure(ctx)
+	var err error
+	switch {
+	case !r.Measure && r.Profile == nil:
+	case r.Scenario < 0 || r.Scenario >= len(all):
+		err = fmt.Errorf("it has no scenario %d, of %d", r.Scenario, len(all))
+	case r.Measure:
+		var block scenarios.Block
+		block, err = all[r.Scenario].Measure(ctx)
+		a.Records, a.Invalid, a.Contradicted = block.Records, block.Invalid, block.Contradicted
+	default:
+		p, cfg := r.Profile, profiles.Config{Kinds: []profiles.Kind{r.Profile.Kind}}
+		err = all[r.Scenario].Profile(ctx, p.Dir, p.Number, p.Nanoseconds, cfg)
+	}
 	if err != nil {
-		a.Error = err.Error()
-		return a
-	}
-	a.Records, a.Invalid, a.Contradicted = block.Records, block.Invalid, block.Contradicted
-	return a
-}
-
-// profile takes a profile of one scenario.
-func (all blocks) profile(ctx context.Context, scenario int, p *profileRequest) answer {
-	a := answer{Protocol: protocol}
-	if scenario < 0 || scenario >= len(all) {
-		a.Error = fmt.Sprintf("it has no scenario %d, of %d", scenario, len(all))
-		return a
-	}
-	cfg := profiles.Config{Kinds: []profiles.Kind{p.Kind}}
-	if err := all[scenario].Profile(ctx, p.Dir, p.Number, p.Nanoseconds, cfg); err != nil {
-		a.Error = err.Error()
+		return answer{Protocol: protocol, Error: err.Error()}
 	}
 	return a
 }
@@ -289,17 +279,7 @@ func serve(ctx context.Context, all blocks, decoder *json.Decoder, encoder *json
 		case err != nil:
 			return fmt.Errorf("drive: standard input: %w", err)
 		}
-		if r.Plant != nil {
-			all.plant(*r.Plant)
-		}
-		a := answer{Protocol: protocol}
-		switch {
-		case r.Measure:
-			a = all.measure(ctx, r.Scenario)
-		case r.Profile != nil:
-			a = all.profile(ctx, r.Scenario, r.Profile)
-		}
-		if err := encoder.Encode(a); err != nil {
+		if err := encoder.Encode(all.obey(ctx, r)); err != nil {
 			return err
 		}
 	}

@@ -5,11 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
@@ -25,8 +26,8 @@ type profileOptions struct {
 	FleetCommand []string // the program and its arguments that lead to scenarios.ServeFleet
 	Dir          string   // for the profiles, which go into base and now in it
 
-	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. If it is empty, it is profiles.CPU.
-	// Profiles of allocations count each one, in processes that do so from their beginning.
+	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. Profiles of allocations count each
+	// one, in processes that do so from their beginning.
 	Kind profiles.Kind
 
 	// SampleIndex names the number to explain, such as alloc_objects; empty is the profile's own
@@ -66,53 +67,13 @@ type explained struct {
 	BaseFiles, NowFiles []string
 }
 
-// withDefaults returns the options with values for those that are zero.
-func (o profileOptions) withDefaults() (profileOptions, error) {
-	if o.Kind == "" {
-		o.Kind = profiles.CPU
-	}
-	pairs, ok := map[profiles.Kind]int{
-		profiles.CPU: cpuPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs,
-	}[o.Kind]
-	if !ok {
-		return o, fmt.Errorf("explain: profiles of kind %s: want %s, %s or %s",
-			o.Kind, profiles.CPU, profiles.Block, profiles.Allocs)
-	}
-	o.Pairs, o.Each = cmp.Or(o.Pairs, pairs), cmp.Or(o.Each, turnTime)
-	return o, nil
-}
-
 // explain profiles both sides in turns, and says of which functions the cost differs.
-func explain(ctx context.Context, o profileOptions) (_ *explained, finally error) {
-	o, err := o.withDefaults()
-	if err != nil {
+func explain(ctx context.Context, o profileOptions) (*explained, error) {
+	if err := takeProfiles(ctx, o); err != nil {
 		return nil, err
-	}
-	sides := map[string]string{sideBase: o.Sides.Base, sideNow: o.Sides.Now}
-	drivers, done, err := o.start(ctx, sides)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { finally = errors.Join(finally, done()) }()
-	if o.Plant != (scenarios.Plant{}) {
-		if _, err := drivers[sideNow].ask(ctx, request{Plant: &o.Plant}); err != nil {
-			return nil, err
-		}
-	}
-	random := rand.New(rand.NewPCG(o.Seed, 1))
-	for n := 1; n <= o.Pairs; n++ {
-		turns := []string{sideBase, sideNow}
-		if random.IntN(2) == 1 {
-			turns = []string{sideNow, sideBase}
-		}
-		for _, side := range turns {
-			if err := o.take(ctx, drivers[side], filepath.Join(o.Dir, side), n); err != nil {
-				return nil, err
-			}
-		}
-		o.progress(n)
 	}
 	e := &explained{}
+	var err error
 	if e.BaseFiles, err = profiles.Find(filepath.Join(o.Dir, sideBase), o.Kind); err != nil {
 		return nil, err
 	}
@@ -125,42 +86,46 @@ func explain(ctx context.Context, o profileOptions) (_ *explained, finally error
 	return e, err
 }
 
-// takeProfiles profiles the base's side alone, into Dir.
+// takeProfiles profiles both sides in turns, or the base's alone if there is no other.
 func takeProfiles(ctx context.Context, o profileOptions) (finally error) {
-	o, err := o.withDefaults()
-	if err != nil {
-		return err
-	}
-	drivers, done, err := o.start(ctx, map[string]string{sideBase: o.Sides.Base})
+	pairs := map[profiles.Kind]int{profiles.CPU: cpuPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs}
+	o.Pairs, o.Each = cmp.Or(o.Pairs, pairs[o.Kind]), cmp.Or(o.Each, turnTime)
+	drivers, done, err := o.start(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { finally = errors.Join(finally, done()) }()
-	for n := 1; n <= o.Pairs; n++ {
-		if err := o.take(ctx, drivers[sideBase], o.Dir, n); err != nil {
+	if o.Plant != (scenarios.Plant{}) {
+		if _, err := drivers[sideNow].ask(ctx, request{Plant: &o.Plant}); err != nil {
 			return err
 		}
-		o.progress(n)
+	}
+	random := rand.New(rand.NewPCG(o.Seed, 1))
+	for n := 1; n <= o.Pairs; n++ {
+		turns := slices.Sorted(maps.Keys(drivers)) // the base's first
+		if random.IntN(2) == 1 {
+			slices.Reverse(turns)
+		}
+		for _, side := range turns {
+			take := &profileRequest{Dir: filepath.Join(o.Dir, side), Kind: o.Kind, Number: n, Nanoseconds: o.Each}
+			if _, err := drivers[side].ask(ctx, request{Profile: take}); err != nil {
+				return err
+			}
+		}
+		if o.Progress != nil {
+			o.Progress(n, o.Pairs)
+		}
 	}
 	return nil
 }
 
-// progress says that so many pairs are done.
-func (o profileOptions) progress(done int) {
-	if o.Progress != nil {
-		o.Progress(done, o.Pairs)
-	}
-}
-
-// start starts a fleet and a driver for each side, which are programs, and warms these up. done
-// ends them.
-func (o profileOptions) start(
-	ctx context.Context, sides map[string]string,
-) (drivers map[string]*driver, done func() error, err error) {
+// start starts a fleet and a driver for each side that has a program, and warms these up. done ends
+// them.
+func (o profileOptions) start(ctx context.Context) (drivers map[string]*driver, done func() error, err error) {
 	var closers []func() error
 	end := func() (err error) {
-		for i := len(closers) - 1; i >= 0; i-- {
-			err = errors.Join(err, closers[i]())
+		for _, c := range slices.Backward(closers) {
+			err = errors.Join(err, c())
 		}
 		return err
 	}
@@ -190,7 +155,10 @@ func (o profileOptions) start(
 		}},
 	}
 	drivers = map[string]*driver{}
-	for side, program := range sides {
+	for side, program := range map[string]string{sideBase: o.Sides.Base, sideNow: o.Sides.Now} {
+		if program == "" {
+			continue
+		}
 		d, err := startDriver(ctx, side, program, first, profileLimit)
 		if err != nil {
 			return nil, nil, err
@@ -202,12 +170,6 @@ func (o profileOptions) start(
 		}
 	}
 	return drivers, end, nil
-}
-
-// take profiles a driver for one turn.
-func (o profileOptions) take(ctx context.Context, d *driver, dir string, n int) error {
-	_, err := d.ask(ctx, request{Profile: &profileRequest{Dir: dir, Kind: o.Kind, Number: n, Nanoseconds: o.Each}})
-	return err
 }
 
 // The sides' names, in errors and directories.

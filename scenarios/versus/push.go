@@ -126,7 +126,7 @@ func TakePushProfiles(ctx context.Context, o PushProfileOptions) (err error) {
 		if err := takeProfiles(ctx, e); err != nil {
 			return err
 		}
-		files, err := profiles.Find(work.Path, k.kind)
+		files, err := profiles.Find(filepath.Join(work.Path, sideBase), k.kind)
 		if err != nil {
 			return err
 		}

@@ -96,11 +96,15 @@ func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Out
 	for i, c := range cases {
 		tried[i] = CaseResult{Case: c, Verdicts: map[results.Verdict]int{}}
 	}
+	rounds := 1
+	for _, c := range cases {
+		rounds = max(rounds, c.Runs)
+	}
 	for round, more := 0, true; more; round++ {
 		more = false
 		for i, c := range cases {
 			// A case with half the runs has one every other round.
-			if n := len(tried[i].Pairs); n >= c.Runs || !due(round, c.Runs, most(cases)) {
+			if n := len(tried[i].Pairs); n >= c.Runs || !due(round, c.Runs, rounds) {
 				more = more || n < c.Runs
 				continue
 			}
@@ -131,13 +135,4 @@ func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Out
 // due reports whether a case that runs so often in so many rounds runs in this one.
 func due(round, runs, rounds int) bool {
 	return round*runs/rounds != (round+1)*runs/rounds || round >= rounds
-}
-
-// most returns the largest number of runs of a case.
-func most(cases []Case) int {
-	n := 1
-	for _, c := range cases {
-		n = max(n, c.Runs)
-	}
-	return n
 }
