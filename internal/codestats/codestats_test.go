@@ -1,6 +1,7 @@
 package codestats
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -31,6 +32,15 @@ func TestCountGo(t *testing.T) {
 func TestCountPlain(t *testing.T) {
 	require.Equal(t, Lines{1, 1, 2, 2}, countPlain([]byte("# a\n\n  # b\nc: d # e\nf"), "#"))
 	require.Equal(t, Lines{1, 1, 0, 2}, countPlain([]byte("# a\n\ntext\n"), ""))
+}
+
+// lineCount returns the number of lines in text. It counts a last line without a line break.
+func lineCount(text []byte) int {
+	n := bytes.Count(text, []byte("\n"))
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		n++
+	}
+	return n
 }
 
 func FuzzCountGo(f *testing.F) {

@@ -15,6 +15,7 @@ import (
 	"go/scanner"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -114,10 +115,9 @@ func countFiles(dir string, files []string) (*Stats, error) {
 	slices.SortFunc(stats.Languages, func(a, b Language) int {
 		return cmp.Or(cmp.Compare(b.All(), a.All()), cmp.Compare(a.Name, b.Name))
 	})
-	for _, p := range packages {
-		stats.Packages = append(stats.Packages, p)
-	}
-	slices.SortFunc(stats.Packages, func(a, b Package) int { return cmp.Compare(a.Path, b.Path) })
+	stats.Packages = slices.SortedFunc(maps.Values(packages), func(a, b Package) int {
+		return cmp.Compare(a.Path, b.Path)
+	})
 	return stats, nil
 }
 
@@ -204,8 +204,10 @@ func countGo(text []byte) Lines {
 		}
 	}
 	l := Lines{Files: 1}
-	for i := range lineCount(text) {
-		switch kinds[i+1] {
+	n := 0
+	for range bytes.Lines(text) {
+		n++
+		switch kinds[n] {
 		case code:
 			l.Code++
 		case comment:
@@ -233,15 +235,6 @@ func countPlain(text []byte, mark string) Lines {
 		}
 	}
 	return l
-}
-
-// lineCount returns the number of lines in text. It counts a last line without a line break.
-func lineCount(text []byte) int {
-	n := bytes.Count(text, []byte("\n"))
-	if len(text) > 0 && text[len(text)-1] != '\n' {
-		n++
-	}
-	return n
 }
 
 // TestNames holds the names of the functions that `go test` runs in one package, by kind: Test,

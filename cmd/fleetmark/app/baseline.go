@@ -148,8 +148,8 @@ func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
 	}
 	dirs := f.from
 	if len(dirs) == 0 {
-		if dirs, err = runScenarios(ctx, b, baselinepage.Scenarios()); err != nil {
-			return err
+		if dirs, err = b.RunScenarios(ctx, baselinepage.Scenarios()); err != nil {
+			return invalidRun(err)
 		}
 	}
 	notes, err := b.AddRuns(dirs)
@@ -226,7 +226,11 @@ func (f *baselineFlags) builder(
 		Revision:   o.Revision, FleetCommand: o.FleetCommand, Stderr: c.Err,
 		OpcostCommand: []string{o.FleetCommand[0], opcostCommand},
 		Run: func(ctx context.Context, spec scenarios.Spec, command string) (*batch.Result, error) {
-			return f.run(ctx, o, spec, command)
+			done, err := cli.RunBatch(ctx, o, []scenarios.Options{{Spec: spec, Command: command}}, f.asItWas())
+			if err != nil {
+				return nil, err
+			}
+			return done[0], nil
 		},
 		Log: func(step string) { f.log(c.Err, step) },
 	}), nil
@@ -239,29 +243,12 @@ func (f *baselineFlags) log(w io.Writer, step string) {
 	}
 }
 
-// runScenarios runs scenarios for the page, and returns their directories.
-func runScenarios(ctx context.Context, b *baselinepage.Builder, names []string) ([]string, error) {
-	dirs, err := b.RunScenarios(ctx, names)
-	return dirs, invalidRun(err)
-}
-
 // invalidRun makes the error about a run that can't be part of a page exit 4.
 func invalidRun(err error) error {
 	if _, ok := errors.AsType[*baselinepage.UnusableRunError](err); ok {
 		return cli.VerdictError(results.Invalid, err.Error())
 	}
 	return err
-}
-
-// run runs a scenario to its end.
-func (f *baselineFlags) run(
-	ctx context.Context, o batch.Options, spec scenarios.Spec, command string,
-) (*batch.Result, error) {
-	done, err := cli.RunBatch(ctx, o, []scenarios.Options{{Spec: spec, Command: command}}, f.asItWas())
-	if err != nil {
-		return nil, err
-	}
-	return done[0], nil
 }
 
 // asItWas says what an interruption means for the page.

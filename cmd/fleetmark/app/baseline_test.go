@@ -38,7 +38,8 @@ func TestBaselineOfAnInvalidRun(t *testing.T) {
 	f := baselineFlags{out: out, file: filepath.Join(dir, "unused"), quiet: true, sections: "none", operations: 1, testsWithin: time.Minute}
 	_, b, err := f.builder(t.Context(), cli.Console{In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}})
 	require.NoError(t, err)
-	_, err = runScenarios(t.Context(), b, []string{broken, "rollout"})
+	_, err = b.RunScenarios(t.Context(), []string{broken, "rollout"})
+	err = invalidRun(err)
 	require.ErrorContains(t, err, reported(t, out)+": the run is invalid: no operation succeeded: 5 started, 0 succeeded, 5 failed")
 	require.Equal(t, cli.ExitInvalid, cli.CodeOf(err))
 	require.NotContains(t, err.Error(), "\n")

@@ -214,33 +214,27 @@ func writeTop(w io.Writer, width int, write func(io.Writer) error) error {
 	if err := write(&text); err != nil {
 		return err
 	}
+	t, wide := topTable(), false
 	head := topHead.FindIndex(text.Bytes())
-	if head == nil {
-		_, err := w.Write(text.Bytes())
-		return err
-	}
-	t := topTable()
-	wide := false
-	for line := range strings.Lines(string(text.Bytes()[head[1]:])) {
-		line = strings.TrimRight(line, "\n")
-		cells := topRow.FindStringSubmatch(line)
-		if cells == nil { // it isn't pprof's table
-			wide = false
-			break
+	if head != nil {
+		for line := range strings.Lines(string(text.Bytes()[head[1]:])) {
+			line = strings.TrimRight(line, "\n")
+			cells := topRow.FindStringSubmatch(line)
+			if cells == nil { // it isn't pprof's table
+				wide = false
+				break
+			}
+			wide = wide || texttable.Width(line) > width
+			t.Rows = append(t.Rows, cells[1:])
 		}
-		wide = wide || texttable.Width(line) > width
-		t.Rows = append(t.Rows, cells[1:])
 	}
-	if !wide {
-		_, err := w.Write(text.Bytes())
-		return err
+	if wide {
+		text.Truncate(head[0])
+		if err := (texttable.Style{Width: width}).Write(&text, t); err != nil {
+			return err
+		}
 	}
-	var page bytes.Buffer
-	page.Write(text.Bytes()[:head[0]])
-	if err := (texttable.Style{Width: width}).Write(&page, t); err != nil {
-		return err
-	}
-	_, err := w.Write(page.Bytes())
+	_, err := w.Write(text.Bytes())
 	return err
 }
 

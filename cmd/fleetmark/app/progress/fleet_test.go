@@ -34,14 +34,14 @@ func TestFleetText(t *testing.T) {
 // A log gets a line every five seconds, if something happened since the last.
 func TestLogLines(t *testing.T) {
 	var log bytes.Buffer
-	view := newFleetView(&log, false)
+	view := newStatusView(&log, false, statusLogInterval)
 	for second, changed := range []bool{false, true, false, false, false, false, false, false, false, false, false, false, false, false, true} {
 		view.show(string(rune('a'+second)), changed)
 	}
 	view.close()
 	require.Equal(t, "e\no\n", log.String())
 	log.Reset()
-	off := newFleetView(&log, true)
+	off := newStatusView(&log, true, statusLogInterval)
 	off.show("x", true)
 	off.close()
 	require.Empty(t, log.String())

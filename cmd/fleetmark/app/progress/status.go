@@ -25,44 +25,41 @@ const (
 // changes every second, otherwise in a line every few seconds in which something happened. If quiet
 // is set, it shows nothing.
 func WatchFleet(ctx context.Context, f *mockfleet.Fleet, w io.Writer, quiet bool) {
-	watchFleet(ctx, f, newFleetView(w, quiet))
+	watchFleet(ctx, f, newStatusView(w, quiet, statusLogInterval))
 }
 
-// A fleetView shows the status of a fleet.
-type fleetView interface {
+// A statusView shows a text that changes.
+type statusView interface {
 	// show shows text. changed says whether something has happened since the last call.
 	show(text string, changed bool)
 	close()
 }
 
-func newFleetView(w io.Writer, quiet bool) fleetView {
+// newStatusView returns a line that changes if w is a terminal. Otherwise it returns a log of every
+// nth text.
+func newStatusView(w io.Writer, quiet bool, every int) statusView {
 	switch {
 	case quiet:
-		return noFleetView{}
+		w = io.Discard
 	case cli.CanRedraw(w):
 		return newStatusLine(w)
 	}
-	return &logLines{w: w}
+	return &logLines{w: w, every: every}
 }
 
-// noFleetView shows nothing.
-type noFleetView struct{}
-
-func (noFleetView) show(string, bool) {}
-func (noFleetView) close()            {}
-
-// logLines writes every fifth text to a log if something has happened.
+// logLines writes every nth text to a log if something has happened.
 type logLines struct {
 	w       io.Writer
+	every   int
 	calls   int
 	pending bool // something happened since the last line
 }
 
-// show writes text if it is time. It ignores errors, since the fleet doesn't depend on its log.
+// show writes text if it is time. It ignores errors, since the command doesn't depend on its log.
 func (l *logLines) show(text string, changed bool) {
 	l.calls++
 	l.pending = l.pending || changed
-	if l.pending && l.calls%statusLogInterval == 0 {
+	if l.pending && l.calls%l.every == 0 {
 		l.pending = false
 		_, _ = fmt.Fprintln(l.w, text)
 	}
@@ -70,7 +67,7 @@ func (l *logLines) show(text string, changed bool) {
 
 func (l *logLines) close() {}
 
-func watchFleet(ctx context.Context, f *mockfleet.Fleet, view fleetView) {
+func watchFleet(ctx context.Context, f *mockfleet.Fleet, view statusView) {
 	tick := time.NewTicker(statusInterval)
 	defer tick.Stop()
 	defer view.close()
@@ -179,39 +176,22 @@ func (l *statusLine) close() {
 // Steps shows which of several steps a command is at: on a terminal in a line that changes,
 // otherwise in a line for each step.
 type Steps struct {
-	name  string
-	w     io.Writer
-	line  *statusLine // nil if w isn't a terminal
-	quiet bool
+	name string
+	view statusView
 }
 
 // NewSteps returns a Steps on w for the named command. If quiet is set, it shows nothing.
 func NewSteps(w io.Writer, name string, quiet bool) *Steps {
-	s := &Steps{name: name, w: w, quiet: quiet}
-	if !quiet && cli.CanRedraw(w) {
-		s.line = newStatusLine(w)
-	}
-	return s
+	return &Steps{name, newStatusView(w, quiet, 1)}
 }
 
 // Show shows that step n of the given number has begun. doing says what it does.
 func (s *Steps) Show(doing string, n, of int) {
-	text := fmt.Sprintf("%s %d/%d: %s", s.name, n, of, doing)
-	switch {
-	case s.quiet:
-	case s.line != nil:
-		s.line.show(text, true)
-	default:
-		_, _ = fmt.Fprintln(s.w, text) // the command doesn't depend on its log
-	}
+	s.view.show(fmt.Sprintf("%s %d/%d: %s", s.name, n, of, doing), true)
 }
 
 // Close leaves the last step on the screen.
-func (s *Steps) Close() {
-	if s.line != nil {
-		s.line.close()
-	}
-}
+func (s *Steps) Close() { s.view.close() }
 
 // A Line shows the progress of a comparison: on a terminal in a line that is overwritten, otherwise
 // in a line every few seconds.
@@ -220,21 +200,20 @@ type Line struct {
 
 	w         io.Writer
 	terminal  bool
-	quiet     bool
 	printedAt time.Duration // elapsed when the last line of a log was written
 	open      bool          // the cursor is at the end of a line that will be overwritten
 }
 
 // NewLine returns a Line on w. If quiet is set, it shows nothing.
 func NewLine(w io.Writer, quiet bool) *Line {
-	return &Line{w: w, terminal: cli.IsTerminal(w), quiet: quiet}
+	if quiet {
+		w = io.Discard
+	}
+	return &Line{w: w, terminal: cli.IsTerminal(w)}
 }
 
 // Println writes a line that isn't overwritten.
 func (l *Line) Println(text string) {
-	if l.quiet {
-		return
-	}
 	l.Close()
 	_, _ = fmt.Fprintf(l.w, "%s%s\n", l.Prefix, text) // the comparison doesn't depend on its log
 }
@@ -255,9 +234,6 @@ func (l *Line) Progress(p versus.Progress) {
 // Update shows text about a comparison that has run for the elapsed time. On a terminal it replaces
 // the last text.
 func (l *Line) Update(text string, elapsed time.Duration) {
-	if l.quiet {
-		return
-	}
 	text = l.Prefix + text
 	if l.terminal {
 		_, _ = fmt.Fprintf(l.w, "\r\x1b[K%s", text)
