@@ -114,7 +114,8 @@ func (d *door) step() (wait time.Duration, open bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.opens.IsZero() && !time.Now().Before(d.opens) {
-		d.opens, d.posture.show = time.Time{}, doorOpen
+		// It is as if it had always been open, so that whoever is told so afterwards changes nothing.
+		d.opens, d.posture.show, d.posture.lasts = time.Time{}, doorOpen, 0
 	}
 	switch {
 	case d.posture.show == doorOpen:
