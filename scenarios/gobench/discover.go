@@ -72,8 +72,12 @@ func (f *finished) sort(all found, pkg string, procs []int, limit time.Duration)
 			}
 		}
 	}
-	// While the process ends of a panic, the testing package may go on, and print a result of nothing and FAIL.
+	// While the process ends of a panic, the testing package may go on: it prints a result of nothing and FAIL, and
+	// begins the next benchmark, which this process says nothing of then.
 	if f.timedOut || f.panicLine() != "" || f.err != nil && !strings.Contains(f.stdout, marker+"FAIL") {
+		if i := f.panicked(names); i >= 0 {
+			names = names[:i+1]
+		}
 		if len(names) > 0 {
 			ended = names[len(names)-1]
 		}
@@ -102,6 +106,26 @@ func (f *finished) sort(all found, pkg string, procs []int, limit time.Duration)
 		}
 	}
 	return ended
+}
+
+// panicked returns the index of the last of the names whose function is in the trace of the goroutine that
+// panicked, or -1 if there is none.
+func (f *finished) panicked(names []string) int {
+	line := f.panicLine()
+	if line == "" {
+		return -1
+	}
+	_, trace, _ := strings.Cut(f.stderr+f.stdout, line)
+	_, trace, _ = strings.Cut(trace, " [running]:\n")
+	trace, _, _ = strings.Cut(trace, "\n\n")
+	for i, name := range slices.Backward(names) {
+		top, _, _ := strings.Cut(name, "/")
+		// A call, a function within it, an instance of it, or a goroutine that it started.
+		if regexp.MustCompile(`\.` + regexp.QuoteMeta(top) + `(\(|\.|\[| in goroutine )`).MatchString(trace) {
+			return i
+		}
+	}
+	return -1
 }
 
 // whyNoResult says why a benchmark of a process that ran to its end has no result.
