@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
 // maxText bounds the text of a value that isn't free text, for it is told in mistakes.
@@ -108,9 +110,9 @@ func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 		v = v.Elem()
 	}
 	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		s, ok := scalarText(n)
+		s, ok := yamlnode.Scalar(n)
 		if !ok {
-			b.fail(n, field, "%s: want a single value", kindOf(n))
+			b.fail(n, field, "%s: want a single value", yamlnode.Describe(n))
 			return
 		}
 		if len(s) > maxText {
@@ -118,7 +120,7 @@ func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 			return
 		}
 		if err := text.UnmarshalText([]byte(s)); err != nil {
-			b.fail(n, field, "%s", oneLine(err.Error()))
+			b.fail(n, field, "%s", yamlnode.OneLine(err.Error()))
 		}
 		return
 	}
@@ -126,16 +128,16 @@ func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 	case reflect.Struct:
 		b.bindStruct(n, v, field)
 	case reflect.String:
-		s, ok := textOf(n)
+		s, ok := yamlnode.Text(n)
 		if !ok {
-			b.fail(n, field, "%s: want text; put it in quotes if that is what is meant", kindOf(n))
+			b.fail(n, field, "%s: want text; put it in quotes if that is what is meant", yamlnode.Describe(n))
 			return
 		}
 		v.SetString(s)
 	case reflect.Bool:
 		y, ok := n.(*ast.BoolNode)
 		if !ok {
-			b.fail(n, field, "%s: want true or false", kindOf(n))
+			b.fail(n, field, "%s: want true or false", yamlnode.Describe(n))
 			return
 		}
 		v.SetBool(y.Value)
@@ -150,24 +152,24 @@ func (b *binder) bind(n ast.Node, v reflect.Value, field string) {
 }
 
 func (b *binder) bindInteger(n ast.Node, v reflect.Value, field string) {
-	written, _ := scalarText(n)
+	written, _ := yamlnode.Scalar(n)
 	whole := wholeForm.MatchString(written)
 	digits := strings.TrimLeft(written, "+-")
 	_, integer := n.(*ast.IntegerNode) // which to the parser nothing is that is too large, or 08
 	switch {
 	case whole && quoted(n):
-		b.fail(n, field, "%q: want a whole number, without the quotes", clip(written))
+		b.fail(n, field, "%q: want a whole number, without the quotes", yamlnode.Clip(written))
 		return
 	case whole && len(digits) > 1 && digits[0] == '0':
 		// 8 to YAML 1.1, 10 to YAML 1.2: who wrote it meant one of them.
 		hint := ""
 		if rest := strings.TrimLeft(digits, "0_"); rest != "" && !strings.ContainsAny(rest, "89") {
-			hint = "; as an octal it is 0o" + clip(rest)
+			hint = "; as an octal it is 0o" + yamlnode.Clip(rest)
 		}
-		b.fail(n, field, "%q: want a whole number without leading zeros%s", clip(written), hint)
+		b.fail(n, field, "%q: want a whole number without leading zeros%s", yamlnode.Clip(written), hint)
 		return
 	case !whole && !integer:
-		b.fail(n, field, "%s: want a whole number", kindOf(n))
+		b.fail(n, field, "%s: want a whole number", yamlnode.Describe(n))
 		return
 	}
 	// The node's own value has lost what doesn't fit; its text hasn't.
@@ -189,7 +191,7 @@ func (b *binder) bindInteger(n ast.Node, v reflect.Value, field string) {
 		if v.Kind() != reflect.Uint64 {
 			low, high = strconv.Itoa(math.MinInt64), strconv.Itoa(math.MaxInt64)
 		}
-		b.fail(n, field, "%s: want a whole number from %s to %s", clip(s), low, high)
+		b.fail(n, field, "%s: want a whole number from %s to %s", yamlnode.Clip(s), low, high)
 	}
 }
 
@@ -197,7 +199,7 @@ func (b *binder) bindInteger(n ast.Node, v reflect.Value, field string) {
 func (b *binder) bindList(n ast.Node, v reflect.Value, field string) {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
-		b.fail(n, field, "%s: want a list", kindOf(n))
+		b.fail(n, field, "%s: want a list", yamlnode.Describe(n))
 		return
 	}
 	b.forget(field)
@@ -213,9 +215,9 @@ func (b *binder) bindList(n ast.Node, v reflect.Value, field string) {
 }
 
 func (b *binder) bindStruct(n ast.Node, v reflect.Value, field string) {
-	values, ok := membersOf(n)
+	values, ok := yamlnode.Members(n)
 	if !ok {
-		b.fail(n, field, "%s: want a mapping of %s", kindOf(n), strings.Join(keysAt(v.Type(), field), ", "))
+		b.fail(n, field, "%s: want a mapping of %s", yamlnode.Describe(n), strings.Join(keysAt(v.Type(), field), ", "))
 		return
 	}
 	first := map[string]ast.Node{}
@@ -226,7 +228,7 @@ func (b *binder) bindStruct(n ast.Node, v reflect.Value, field string) {
 			continue
 		}
 		if before, twice := first[key.Value]; twice {
-			b.fail(m.Key, join(field, key.Value), "the key stands here a second time, after line %d: want it once", b.src.place(before).line)
+			b.fail(m.Key, yamlnode.Join(field, key.Value), "the key stands here a second time, after line %d: want it once", b.src.place(before).line)
 			continue
 		}
 		first[key.Value] = m.Key
@@ -243,7 +245,7 @@ func (b *binder) failKey(m *ast.MappingValueNode, v reflect.Value, field string)
 		b.say(m.Key, field, "merge keys (<<) are not supported: want the keys themselves; a scenario that differs a little from another extends it")
 		return
 	}
-	b.say(m.Key, field, "key %s: want one of %s", clip(oneLine(m.Key.String())), strings.Join(keysAt(v.Type(), field), ", "))
+	b.say(m.Key, field, "key %s: want one of %s", yamlnode.Clip(yamlnode.OneLine(m.Key.String())), strings.Join(keysAt(v.Type(), field), ", "))
 }
 
 func (b *binder) bindMember(m *ast.MappingValueNode, key string, v reflect.Value, field string) {
@@ -251,12 +253,12 @@ func (b *binder) bindMember(m *ast.MappingValueNode, key string, v reflect.Value
 	if !ok {
 		keys := keysAt(v.Type(), field)
 		if meant := nearest(key, keys); meant != "" {
-			b.unread = append(b.unread, join(field, meant))
+			b.unread = append(b.unread, yamlnode.Join(field, meant))
 		}
-		b.say(m.Key, field, "unknown key %q%s; want one of %s", clip(key), didYouMean(key, keys), strings.Join(keys, ", "))
+		b.say(m.Key, field, "unknown key %q%s; want one of %s", yamlnode.Clip(key), didYouMean(key, keys), strings.Join(keys, ", "))
 		return
 	}
-	name := join(field, key)
+	name := yamlnode.Join(field, key)
 	if null, ok := m.Value.(*ast.NullNode); ok {
 		var at ast.Node = null
 		if null.GetToken().Position.Offset <= m.Start.Position.Offset { // nothing is written: the parser puts it at the colon

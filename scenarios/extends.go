@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
 // A variant is a scenario that extends another: it says `extends: BASE` and what differs. Its
@@ -34,26 +36,26 @@ func chain(src *source) ([]*source, *SpecError) {
 		wrong := func(format string, args ...any) *SpecError {
 			return last.place(n).at(&SpecError{Field: extendsKey, Problem: fmt.Sprintf(format, args...)})
 		}
-		ref, ok := textOf(n)
+		ref, ok := yamlnode.Text(n)
 		if !ok || ref == "" {
-			return all, wrong("%s: want %s", kindOf(n), baseForms())
+			return all, wrong("%s: want %s", yamlnode.Describe(n), baseForms())
 		}
 		if len(all) > maxBases {
-			return all, wrong("%q: would be the %dth base, one upon another: want %d at most", clip(ref), maxBases+1, maxBases)
+			return all, wrong("%q: would be the %dth base, one upon another: want %d at most", yamlnode.Clip(ref), maxBases+1, maxBases)
 		}
 		base, err := last.base(ref)
 		if err != nil {
 			if mistake, ok := errors.AsType[*SpecError](err); ok {
 				return all, mistake
 			}
-			return all, wrong("%q: %s", clip(ref), err)
+			return all, wrong("%q: %s", yamlnode.Clip(ref), err)
 		}
 		if i := slices.IndexFunc(all, func(s *source) bool { return s.id() == base.id() }); i >= 0 {
 			var circle []string
 			for _, s := range append(all[i:], base) {
 				circle = append(circle, s.file)
 			}
-			return all, wrong("%q: goes in a circle, %s: want a base that extends none of these", clip(ref), strings.Join(circle, " to "))
+			return all, wrong("%q: goes in a circle, %s: want a base that extends none of these", yamlnode.Clip(ref), strings.Join(circle, " to "))
 		}
 		all = append(all, base)
 	}
@@ -66,7 +68,7 @@ func (src *source) extends() ast.Node { return src.find(extendsKey) }
 func (src *source) find(keys ...string) ast.Node {
 	n := src.root
 	for _, key := range keys {
-		members, _ := membersOf(n)
+		members, _ := yamlnode.Members(n)
 		i := slices.IndexFunc(members, func(m *ast.MappingValueNode) bool {
 			k, ok := m.Key.(*ast.StringNode)
 			return ok && k.Value == key
@@ -137,13 +139,13 @@ func (b *binder) ready(s *Spec, variant *source) {
 	if n == nil {
 		return
 	}
-	model, _ := textOf(n)
+	model, _ := yamlnode.Text(n)
 	was := reflect.ValueOf(s.Load)
 	s.Load = s.Load.For(Model(model))
 	is := reflect.ValueOf(s.Load)
 	for i := range is.NumField() {
 		if is.Field(i).IsZero() && !was.Field(i).IsZero() {
-			b.forget(join("load", keyOf(is.Type().Field(i))))
+			b.forget(yamlnode.Join("load", keyOf(is.Type().Field(i))))
 		}
 	}
 }

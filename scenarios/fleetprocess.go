@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/childproc"
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
@@ -236,7 +237,7 @@ func (f *firstWords) words() string {
 	defer f.mu.Unlock()
 	var lines []string
 	for line := range strings.Lines(string(f.kept)) {
-		if line = oneLine(strings.TrimPrefix(line, "fleetmark: ")); line != "" {
+		if line = yamlnode.OneLine(strings.TrimPrefix(line, "fleetmark: ")); line != "" {
 			lines = append(lines, line)
 		}
 	}

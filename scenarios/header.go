@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
 // Header is a header field that the client sends. Its value stands in the scenario, or, where it is
@@ -51,7 +52,7 @@ func (s ClientSpec) checkHeaders(bad func(field, format string, args ...any)) {
 		}
 		alone := delivery.Config{Header: http.Header{h.Name: {h.Value}}}
 		for _, e := range SplitErrors(alone.Validate()) {
-			bad(field, "%s", strings.TrimPrefix(oneLine(e.Error()), "delivery: "))
+			bad(field, "%s", strings.TrimPrefix(yamlnode.OneLine(e.Error()), "delivery: "))
 		}
 	}
 }

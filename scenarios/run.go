@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
@@ -181,7 +182,7 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 		return nil, err
 	}
 	if err = r.clientConfig().Validate(); err != nil { // what only the values show
-		return nil, &UsageError{What: "client: " + oneLine(err.Error())}
+		return nil, &UsageError{What: "client: " + yamlnode.OneLine(err.Error())}
 	}
 	if r.tls, err = r.spec.Client.trust(); err != nil {
 		return nil, err

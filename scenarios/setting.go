@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
 const setFlag = "--set"
@@ -31,7 +33,7 @@ func (s *Spec) Set(assignment string) error {
 	}
 	src, err := newSource(setFlag, []byte(text))
 	if err != nil {
-		return &SpecError{File: setFlag, Field: key, Problem: fmt.Sprintf("%q: want a value", clip(value))}
+		return &SpecError{File: setFlag, Field: key, Problem: fmt.Sprintf("%q: want a value", yamlnode.Clip(value))}
 	}
 	b := binder{src: src, places: map[string]place{}}
 	b.bind(src.root, v, key)
@@ -60,19 +62,19 @@ func fieldNamed(v reflect.Value, key string) (reflect.Value, error) {
 		member, ok := memberOf(v, name)
 		if !ok {
 			keys := keysOf(v.Type())
-			return wrong("unknown key %q%s; want one of %s", clip(name), didYouMean(name, keys), strings.Join(keys, ", "))
+			return wrong("unknown key %q%s; want one of %s", yamlnode.Clip(name), didYouMean(name, keys), strings.Join(keys, ", "))
 		}
-		v, done = member, join(done, name)
+		v, done = member, yamlnode.Join(done, name)
 		if len(name) == len(part) {
 			continue
 		}
 		inside, closed := strings.CutSuffix(indices, "]")
 		if v.Kind() != reflect.Slice {
-			return wrong("%s is no list: want it without [%s", done, clip(indices))
+			return wrong("%s is no list: want it without [%s", done, yamlnode.Clip(indices))
 		}
 		i, err := strconv.ParseUint(inside, 10, 31)
 		if !closed || err != nil {
-			return wrong("%s[%s: want a place in the list, such as %s", done, clip(indices), indexed(done, 0))
+			return wrong("%s[%s: want a place in the list, such as %s", done, yamlnode.Clip(indices), indexed(done, 0))
 		}
 		if n := v.Len(); i >= uint64(n) {
 			return wrong("%s", beyond(done, int(i), n))
@@ -127,13 +129,6 @@ func keysOf(t reflect.Type) []string {
 		}
 	}
 	return keys
-}
-
-func join(field, key string) string {
-	if field == "" {
-		return key
-	}
-	return field + "." + key
 }
 
 // related reports whether one of two fields is the other or a part of it.

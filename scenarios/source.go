@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
 const (
@@ -66,7 +66,8 @@ func newSource(file string, text []byte) (*source, error) {
 	if mistake := src.notUTF8(text); mistake != nil {
 		return nil, mistake
 	}
-	if at := src.tooDeep(); at.line > 0 {
+	if line, column := yamlnode.TooDeep(src.lines, maxNesting); line > 0 {
+		at := place{src, line, column}
 		return nil, at.at(&SpecError{Problem: fmt.Sprintf("lists and mappings within each other, over %d deep: want a scenario", maxNesting)})
 	}
 	// Keys that stand twice are told by the binder, which goes on after them.
@@ -109,12 +110,12 @@ func (src *source) notUTF8(text []byte) *SpecError {
 
 // notYAML is the mistake for which the parser gave up.
 func (src *source) notYAML(err error) *SpecError {
-	e := &SpecError{File: src.file, Problem: "not YAML: " + clip(oneLine(err.Error()))}
+	e := &SpecError{File: src.file, Problem: "not YAML: " + yamlnode.Clip(yamlnode.OneLine(err.Error()))}
 	y, ok := errors.AsType[yaml.Error](err)
 	if !ok {
 		return e
 	}
-	e.Problem = "not YAML: " + oneLine(y.GetMessage())
+	e.Problem = "not YAML: " + yamlnode.OneLine(y.GetMessage())
 	t := y.GetToken()
 	if t == nil {
 		return e
@@ -144,46 +145,8 @@ func (src *source) shown(n int) string {
 	return src.line(n)
 }
 
-// tooDeep is where lists and mappings are nested deeper than in any scenario, by brackets or by
-// the dashes of a line; without a line, nowhere. It takes brackets in text for YAML's own, which
-// over so many makes no difference.
-func (src *source) tooDeep() place {
-	depth := 0
-	for i, line := range src.lines {
-		dashes, leading := 0, true
-		for column, r := range []rune(line) {
-			switch r {
-			case '[', '{':
-				depth++
-			case ']', '}':
-				depth = max(0, depth-1)
-			case '-':
-				if leading {
-					dashes++
-				}
-			}
-			leading = leading && (r == '-' || r == ' ')
-			if depth > maxNesting || dashes > maxNesting {
-				return place{src, i + 1, column + 1}
-			}
-		}
-	}
-	return place{}
-}
-
-// place is where a node begins. A block mapping's own token is its first colon: a person
-// looks for the key.
-func (src *source) place(n ast.Node) place {
-	switch m := n.(type) {
-	case *ast.MappingValueNode:
-		return src.place(m.Key)
-	case *ast.MappingNode:
-		if len(m.Values) > 0 && !m.IsFlowStyle {
-			return src.place(m.Values[0].Key)
-		}
-	}
-	return src.placeOfToken(n.GetToken())
-}
+// place is where a node begins.
+func (src *source) place(n ast.Node) place { return src.placeOfToken(yamlnode.First(n)) }
 
 // placeOfToken is where a token begins. The parser doesn't count the tabs before it in its
 // line, so it is looked for from where the parser says on.
@@ -210,29 +173,6 @@ func (src *source) placeOfToken(t *token.Token) place {
 	return at
 }
 
-// membersOf are the members of a mapping; ok is false for what is none.
-func membersOf(n ast.Node) (values []*ast.MappingValueNode, ok bool) {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return n.Values, true
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}, true
-	}
-	return nil, false
-}
-
-// textOf is what a node says that is text: plain, quoted, or a block.
-func textOf(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	default:
-		return "", false
-	}
-}
-
 // quoted reports whether text was written as such, rather than plain.
 func quoted(n ast.Node) bool {
 	switch n.(type) {
@@ -243,43 +183,3 @@ func quoted(n ast.Node) bool {
 	}
 	return false
 }
-
-// scalarText is a scalar as it was written.
-func scalarText(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode, *ast.LiteralNode:
-		return textOf(n)
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return n.GetToken().Value, true
-	default:
-		return "", false
-	}
-}
-
-// kindOf is what a node is, in the words of YAML, with its text where it is short.
-func kindOf(n ast.Node) string {
-	switch n := n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "a mapping"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.NullNode:
-		return "nothing"
-	default:
-		if s, ok := scalarText(n); ok {
-			return strconv.Quote(clip(s))
-		}
-		return n.Type().String()
-	}
-}
-
-// clip is text at a length that fits a line.
-func clip(s string) string {
-	const most = 60
-	if runes := []rune(s); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return s
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

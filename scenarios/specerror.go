@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"github.com/clipperhouse/displaywidth"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
 // SpecError is one mistake in a scenario: where, what is wrong, what is wanted.
@@ -203,9 +205,9 @@ func Mistakes(file string, err error) []*SpecError {
 	for _, e := range SplitErrors(err) {
 		mistake, ok := errors.AsType[*SpecError](e)
 		if !ok {
-			mistake = &SpecError{File: file, Problem: oneLine(e.Error())}
+			mistake = &SpecError{File: file, Problem: yamlnode.OneLine(e.Error())}
 			if u, ok := errors.AsType[*UsageError](e); ok && u.Err != nil {
-				mistake.Problem = oneLine(u.Err.Error()) // the rest names the file
+				mistake.Problem = yamlnode.OneLine(u.Err.Error()) // the rest names the file
 			}
 		}
 		list = append(list, mistake)

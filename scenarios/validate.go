@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
@@ -98,7 +99,7 @@ func (s ClientSpec) check(bad func(field, format string, args ...any), within fu
 	within("client.good_reads", s.GoodReads, 0, maxAttempts)
 	rest.MaxAttempts, rest.MaxIdle, rest.GoodReads = 0, 0, 0
 	if err := rest.config().Validate(); err != nil {
-		bad("client", "%s", oneLine(err.Error()))
+		bad("client", "%s", yamlnode.OneLine(err.Error()))
 	}
 }
 
@@ -118,7 +119,7 @@ func (f FleetSpec) check(bad func(field, format string, args ...any), within fun
 			var of *mockfleet.ConfigError
 			switch {
 			case !errors.As(e, &of):
-				bad(strings.TrimSuffix(prefix, "."), "%s", oneLine(e.Error()))
+				bad(strings.TrimSuffix(prefix, "."), "%s", yamlnode.OneLine(e.Error()))
 			case wanted(of.Field):
 				bad(prefix+of.Field, "%s: want %s", of.Value, of.Want)
 			}

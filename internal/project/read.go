@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
 const (
@@ -74,7 +76,7 @@ func (t *tree) require(n ast.Node, field string, has map[string]ast.Node, keys .
 
 func (t *tree) benchmarks(n ast.Node, field string) Benchmarks {
 	b := Benchmarks{Count: defaultCount}
-	line, column := position(firstToken(n))
+	line, column := position(yamlnode.First(n))
 	b.Where = fmt.Sprintf("%s:%d:%d", t.file, line, column)
 	has := t.mapping(n, field,
 		key{"packages", t.each(func(n ast.Node, field string) {
@@ -109,7 +111,7 @@ func (t *tree) pattern(n ast.Node, field string) string {
 	}
 	if _, err := regexp.Compile(s); err != nil {
 		t.reject(n, field, "%s: %s: want a regular expression as go test -bench takes it",
-			quoted(s), oneLine(err.Error()))
+			quoted(s), yamlnode.OneLine(err.Error()))
 		return ""
 	}
 	return s
@@ -118,14 +120,14 @@ func (t *tree) pattern(n ast.Node, field string) string {
 func (t *tree) references(n ast.Node, field string) map[string]string {
 	all := map[string]string{}
 	t.eachMember(n, field, "a mapping of benchmarks to their references", func(name string, key, value ast.Node) {
-		reference, ok := t.text(value, join(field, name))
+		reference, ok := t.text(value, yamlnode.Join(field, name))
 		from, to := strings.TrimPrefix(name, "Benchmark"), strings.TrimPrefix(reference, "Benchmark")
 		switch {
 		case !ok:
 		case strings.ContainsAny(from+to, " \t"):
-			t.reject(key, join(field, name), "want the names of two benchmarks, such as Push: ReferenceBareSockets")
+			t.reject(key, yamlnode.Join(field, name), "want the names of two benchmarks, such as Push: ReferenceBareSockets")
 		case from == to:
-			t.reject(key, join(field, name), "is its own reference: want another benchmark")
+			t.reject(key, yamlnode.Join(field, name), "is its own reference: want another benchmark")
 		default:
 			all[from] = to
 		}
@@ -136,7 +138,7 @@ func (t *tree) references(n ast.Node, field string) map[string]string {
 func (t *tree) units(n ast.Node, field string) map[string]Unit {
 	all := map[string]Unit{}
 	t.eachMember(n, field, "a mapping of units to what they are", func(name string, _, value ast.Node) {
-		at := join(field, name)
+		at := yamlnode.Join(field, name)
 		has := t.mapping(value, at, key{"better", func(n ast.Node, field string) {
 			switch s, _ := t.scalar(n); s {
 			case "lower":

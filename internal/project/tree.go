@@ -13,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
 // A ConfigError is one mistake in a configuration. Line, Column and Field are zero if the mistake
@@ -49,7 +51,6 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 const (
 	maxMistakes = 20  // reported of one file
 	maxNesting  = 100 // of lists and mappings; the parser's time grows with its square
-	maxQuoted   = 60  // characters of a wrong value in a message
 )
 
 // A tree is a YAML document being read. Each of its methods reads a node. If the node isn't valid,
@@ -64,15 +65,15 @@ type tree struct {
 func (t *tree) parse(text []byte) (ast.Node, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // the parser takes a byte order mark for part of a key
 	t.lines = strings.Split(string(text), "\n")
-	if line := tooDeep(t.lines); line > 0 {
+	if line, _ := yamlnode.TooDeep(t.lines, maxNesting); line > 0 {
 		problem := fmt.Sprintf("lists and mappings over %d deep: want fewer", maxNesting)
 		return nil, &ConfigError{File: t.file, Line: line, Column: 1, Problem: problem}
 	}
 	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // eachMember reports duplicates
 	if err != nil {
-		e := &ConfigError{File: t.file, Problem: "not YAML: " + oneLine(err.Error()), Err: err}
+		e := &ConfigError{File: t.file, Problem: "not YAML: " + yamlnode.OneLine(err.Error()), Err: err}
 		if y, ok := errors.AsType[yaml.Error](err); ok {
-			e.Problem = "not YAML: " + oneLine(y.GetMessage())
+			e.Problem = "not YAML: " + yamlnode.OneLine(y.GetMessage())
 			e.Line, e.Column = position(y.GetToken())
 		}
 		return nil, e
@@ -83,7 +84,7 @@ func (t *tree) parse(text []byte) (ast.Node, error) {
 			continue
 		}
 		if root != nil {
-			line, column := position(firstToken(doc.Body))
+			line, column := position(yamlnode.First(doc.Body))
 			return nil, &ConfigError{File: t.file, Line: line, Column: column, Problem: "a second document: want one"}
 		}
 		root = doc.Body
@@ -91,32 +92,9 @@ func (t *tree) parse(text []byte) (ast.Node, error) {
 	return root, nil
 }
 
-// tooDeep returns the first line on which brackets or dashes nest deeper than maxNesting, or 0. It
-// counts brackets in text as well, which no valid configuration has so many of.
-func tooDeep(lines []string) int {
-	depth := 0
-	for i, line := range lines {
-		if strings.Count(line, "- ")+strings.Count(line, "? ") > maxNesting {
-			return i + 1
-		}
-		for _, r := range line {
-			switch r {
-			case '[', '{':
-				depth++
-			case ']', '}':
-				depth = max(0, depth-1)
-			}
-			if depth > maxNesting {
-				return i + 1
-			}
-		}
-	}
-	return 0
-}
-
 // reject records a mistake at a node.
 func (t *tree) reject(n ast.Node, field, format string, args ...any) {
-	line, column := position(firstToken(n))
+	line, column := position(yamlnode.First(n))
 	t.mistakes = append(t.mistakes, &ConfigError{
 		File: t.file, Line: line, Column: column, Field: field, Problem: fmt.Sprintf(format, args...),
 	})
@@ -138,20 +116,7 @@ func (t *tree) err() error {
 	return errors.Join(all...)
 }
 
-// firstToken returns the token at which a node begins. The node's own token won't do for a block
-// mapping: it is the colon after the first key.
-func firstToken(n ast.Node) *token.Token {
-	switch m := n.(type) {
-	case *ast.MappingValueNode:
-		return firstToken(m.Key)
-	case *ast.MappingNode:
-		if len(m.Values) > 0 && !m.IsFlowStyle {
-			return firstToken(m.Values[0].Key)
-		}
-	}
-	return n.GetToken()
-}
-
+// position returns where a token stands, counted from 1, or 0, 0 for nil.
 func position(t *token.Token) (line, column int) {
 	if t == nil {
 		return 0, 0
@@ -182,7 +147,7 @@ func (t *tree) mapping(n ast.Node, field string, keys ...key) map[string]ast.Nod
 			return
 		}
 		has[name] = keyNode
-		keys[i].read(value, join(field, name))
+		keys[i].read(value, yamlnode.Join(field, name))
 	})
 	if !isMapping {
 		return nil
@@ -193,13 +158,8 @@ func (t *tree) mapping(n ast.Node, field string, keys ...key) map[string]ast.Nod
 // eachMember calls read for each member of a mapping, whose key must be text and occur once. It
 // reports whether n is a mapping; want describes the mapping in the mistake if it isn't.
 func (t *tree) eachMember(n ast.Node, field, want string, read func(name string, key, value ast.Node)) bool {
-	var members []*ast.MappingValueNode
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		members = m.Values
-	case *ast.MappingValueNode:
-		members = []*ast.MappingValueNode{m}
-	default:
+	members, ok := yamlnode.Members(n)
+	if !ok {
 		t.reject(n, field, "%s: want %s", kind(n), want)
 		return false
 	}
@@ -208,15 +168,15 @@ func (t *tree) eachMember(n ast.Node, field, want string, read func(name string,
 		name, ok := m.Key.(*ast.StringNode)
 		switch {
 		case !ok:
-			t.reject(m.Key, field, "key %s: want text", quoted(oneLine(m.Key.String())))
+			t.reject(m.Key, field, "key %s: want text", quoted(yamlnode.OneLine(m.Key.String())))
 			continue
 		case seen[name.Value]:
-			t.reject(m.Key, join(field, name.Value), "the key stands here a second time: want it once")
+			t.reject(m.Key, yamlnode.Join(field, name.Value), "the key stands here a second time: want it once")
 			continue
 		}
 		seen[name.Value] = true
 		if _, null := m.Value.(*ast.NullNode); null {
-			t.reject(m.Key, join(field, name.Value), "has no value: want one, or the key left out")
+			t.reject(m.Key, yamlnode.Join(field, name.Value), "has no value: want one, or the key left out")
 			continue
 		}
 		read(name.Value, m.Key, m.Value)
@@ -242,13 +202,8 @@ func (t *tree) list(n ast.Node, field string, read func(n ast.Node, field string
 
 // text reads text on one line.
 func (t *tree) text(n ast.Node, field string) (string, bool) {
-	var s string
-	switch n := n.(type) {
-	case *ast.StringNode:
-		s = n.Value
-	case *ast.LiteralNode:
-		s = n.Value.Value
-	default:
+	s, ok := yamlnode.Text(n)
+	if !ok {
 		t.reject(n, field, "%s: want text; put it in quotes if that is what is meant", kind(n))
 		return "", false
 	}
@@ -282,33 +237,13 @@ func (t *tree) count(n ast.Node, field string, most int) (int, bool) {
 	return v, true
 }
 
-// kind describes a node for a message: what it is, or the text of a scalar.
+// kind describes a node for a message: what it is, or the text of a scalar on one line.
 func kind(n ast.Node) string {
 	switch n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "a mapping"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.NullNode:
-		return "nothing"
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
 		return "an anchor, alias or tag"
 	}
-	return quoted(oneLine(n.GetToken().Value))
+	return yamlnode.Describe(n)
 }
 
-func quoted(s string) string {
-	if runes := []rune(s); len(runes) > maxQuoted {
-		s = string(runes[:maxQuoted]) + "…"
-	}
-	return strconv.Quote(s)
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-func join(field, name string) string {
-	if field == "" {
-		return name
-	}
-	return field + "." + name
-}
+func quoted(s string) string { return strconv.Quote(yamlnode.Clip(s)) }

@@ -29,12 +29,13 @@ func importRules() []packageRule {
 		{"internal/childproc", ""},
 		{"internal/osinfo", ""},
 		{"internal/shell", ""},
+		{"internal/yamlnode", ""},
 		{"internal/plaintext", ""},
 		{"internal/texttable", ""},
 		{"internal/markdown", "internal/plaintext"},
 		{"internal/checkout", "internal/childproc"},
 		{"internal/codestats", "internal/childproc internal/scratch"},
-		{"internal/project", "internal/childproc internal/plaintext"},
+		{"internal/project", "internal/childproc internal/plaintext internal/yamlnode"},
 		{"internal/repotest", ""},
 
 		// The code under test and its independent witness: neither knows the other, or that it is
@@ -58,7 +59,7 @@ func importRules() []packageRule {
 		{"results/report/htmlpage", "results results/report results/rundir results/report/internal/bounded results/report/internal/svgplot internal/plaintext"},
 
 		// What measures.
-		{"scenarios", "delivery mockfleet profiles results results/rundir internal/childproc internal/osinfo internal/plaintext"},
+		{"scenarios", "delivery mockfleet profiles results results/rundir internal/childproc internal/osinfo internal/plaintext internal/yamlnode"},
 		{"scenarios/anatomy", "delivery profiles scenarios internal/childproc internal/osinfo"},
 		{"scenarios/doctor", "mockfleet results scenarios internal/osinfo internal/plaintext internal/texttable"},
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},

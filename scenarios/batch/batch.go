@@ -13,10 +13,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -124,4 +128,121 @@ func (r *Result) writeReports() error {
 		write(rundir.ReportFile, func(w io.Writer) error { return report.Markdown(w, r.Document) }),
 		write(rundir.HTMLFile, func(w io.Writer) error { return htmlpage.Write(w, r.Document, "") }),
 	)
+}
+
+// Resolve returns the scenarios that names and files stand for, and the name of the suite if they
+// stand for one, which must then be the only name. Each is parsed once.
+func Resolve(names []string) (specs []scenarios.Spec, suite string, err error) {
+	for _, name := range names {
+		of, members, err := scenarios.Members(name)
+		if err != nil {
+			return nil, "", err
+		}
+		if of != "" && len(names) > 1 {
+			return nil, "", &scenarios.UsageError{What: name + " is a suite: run it alone"}
+		}
+		specs, suite = append(specs, members...), of
+	}
+	return specs, suite, nil
+}
+
+// ResolveDistinct returns the scenarios that names, files and suites stand for, changed as the
+// texts KEY=VALUE in sets say. Two of one name are an error: the samples of one would pass for the
+// other's.
+func ResolveDistinct(names, sets []string) ([]scenarios.Spec, error) {
+	var specs []scenarios.Spec
+	for _, name := range names {
+		_, members, err := scenarios.Members(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range members {
+			for _, set := range sets {
+				err = errors.Join(err, s.Set(set))
+			}
+			if err = errors.Join(err, s.Validate()); err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(specs, func(o scenarios.Spec) bool { return o.Name == s.Name }) {
+				return nil, &scenarios.UsageError{What: "scenario " + s.Name + ": is named twice"}
+			}
+			specs = append(specs, s)
+		}
+	}
+	return specs, nil
+}
+
+// Names returns the names of the scenarios that names, files and suites stand for. A name that the
+// catalog lacks stands for itself: its file may be gone.
+func Names(names []string) ([]string, error) {
+	var all []string
+	for _, name := range names {
+		if !slices.Contains(scenarios.Names(), name) && !strings.ContainsAny(name, `./\`) {
+			all = append(all, name)
+			continue
+		}
+		_, members, err := scenarios.Members(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range members {
+			all = append(all, s.Name)
+		}
+	}
+	return all, nil
+}
+
+// SuiteRow returns the run's row in the table of a suite.
+func (r *Result) SuiteRow() report.SuiteRow {
+	result := "passed"
+	switch v := r.Judgement.Verdict; v {
+	case results.Regressed:
+		result = "failed"
+	case results.Inconclusive, results.Invalid:
+		result = string(v)
+	}
+	return report.SuiteRow{
+		Test: r.Run.Scenario, Result: result, Passed: result == "passed",
+		Duration: r.Run.Finished.Sub(r.Run.Started), Notes: r.note(),
+	}
+}
+
+// note returns why the run failed, or else what it measured, as far as a line has room for it.
+func (r *Result) note() string {
+	run := r.Run
+	switch summary := results.ThresholdSummary(run.Thresholds); {
+	case len(run.Invalid) > 0:
+		return run.Invalid[0]
+	case summary != "":
+		return summary
+	case len(results.UndecidedThresholds(run.Thresholds)) > 0:
+		return results.UndecidedSummary(run.Thresholds)
+	case r.Judgement.Compared == results.Regressed || r.Judgement.Compared == results.Inconclusive:
+		return report.ComparedSentence(r.Judgement)
+	}
+	c := run.Counts
+	parts := []string{
+		fmt.Sprintf("%s of %s devices updated", plaintext.Thousands(c.Updated), plaintext.Thousands(c.Devices)),
+	}
+	if c.Failed > 0 {
+		parts = append(parts, plaintext.Thousands(c.Failed)+" failed")
+	}
+	medians := results.Medians(r.Records)
+	for _, op := range []string{"deliver", "push", "verify"} {
+		of, ok := medians[op]
+		if _, whole := of[results.UnitRate]; !ok || !whole {
+			continue
+		}
+		for _, shown := range []struct{ unit, name string }{
+			{results.UnitP50, "p50 "}, {results.UnitThroughput, ""},
+			{results.UnitRetries, "retries a device "}, {results.UnitFailedP99, "failures within "},
+		} {
+			v, ok := of[shown.unit]
+			if ok && (v != 0 || shown.unit == results.UnitP50) {
+				parts = append(parts, shown.name+results.FormatValue(v, shown.unit))
+			}
+		}
+		break
+	}
+	return strings.Join(parts, ", ")
 }

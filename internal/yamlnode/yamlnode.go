@@ -1,0 +1,122 @@
+// Package yamlnode reads the nodes of a YAML document: where they begin, what they are and what
+// they say. Text for messages is short and on one line. The package knows no document's fields.
+package yamlnode
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// TooDeep returns the line and the column, in characters, at which brackets, or the dashes that
+// begin a line, nest deeper than most. It returns 0, 0 if there are none. The parser's time grows
+// with the square of the depth, so ask before parsing. Brackets in text count as well, which no
+// document of a few settings has so many of.
+func TooDeep(lines []string, most int) (line, column int) {
+	depth := 0
+	for i, text := range lines {
+		dashes, leading := 0, true
+		for column, r := range []rune(text) {
+			switch r {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(0, depth-1)
+			case '-', '?':
+				if leading {
+					dashes++
+				}
+			}
+			leading = leading && strings.ContainsRune("-? ", r)
+			if depth > most || dashes > most {
+				return i + 1, column + 1
+			}
+		}
+	}
+	return 0, 0
+}
+
+// First returns the token at which a node begins. A block mapping's own token is the colon after
+// its first key.
+func First(n ast.Node) *token.Token {
+	switch m := n.(type) {
+	case *ast.MappingValueNode:
+		return First(m.Key)
+	case *ast.MappingNode:
+		if len(m.Values) > 0 && !m.IsFlowStyle {
+			return First(m.Values[0].Key)
+		}
+	}
+	return n.GetToken()
+}
+
+// Members returns the members of a mapping. It reports false for any other node.
+func Members(n ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
+}
+
+// Text returns what a node of text says: plain, quoted, or a block. It reports false for any other
+// node.
+func Text(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	}
+	return "", false
+}
+
+// Scalar returns text, a number or a boolean as it was written. It reports false for any other
+// node.
+func Scalar(n ast.Node) (string, bool) {
+	switch n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	}
+	return Text(n)
+}
+
+// Describe returns what a node is, for a message: its text in quotes, or its kind.
+func Describe(n ast.Node) string {
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.NullNode:
+		return "nothing"
+	}
+	if s, ok := Scalar(n); ok {
+		return strconv.Quote(Clip(s))
+	}
+	return n.Type().String()
+}
+
+// Clip returns text at a length that fits a message.
+func Clip(s string) string {
+	const most = 60
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return s
+}
+
+// OneLine returns text with each run of white space replaced by one space.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// Join returns the path of a key under a field. The root's field is empty.
+func Join(field, key string) string {
+	if field == "" {
+		return key
+	}
+	return field + "." + key
+}

@@ -1,0 +1,93 @@
+package yamlnode_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
+)
+
+// value returns the value of the only member of a document, and the document.
+func value(t *testing.T, text string) (value, root ast.Node) {
+	t.Helper()
+	file, err := parser.ParseBytes([]byte(text), 0)
+	require.NoError(t, err)
+	require.Len(t, file.Docs, 1)
+	root = file.Docs[0].Body
+	members, ok := yamlnode.Members(root)
+	require.True(t, ok)
+	return members[0].Value, root
+}
+
+func TestNodes(t *testing.T) {
+	for _, c := range []struct {
+		text, describe string
+		text1          string // what Text returns; "-" for false
+		scalar         string // what Scalar returns; "-" for false
+	}{
+		{"a: b c", `"b c"`, "b c", "b c"},
+		{"a: \"b\\nc\"", `"b\nc"`, "b\nc", "b\nc"},
+		{"a: |\n  b\n", `"b\n"`, "b\n", "b\n"},
+		{"a: 0x1F", `"0x1F"`, "-", "0x1F"},
+		{"a: 1.50", `"1.50"`, "-", "1.50"},
+		{"a: yes", `"yes"`, "yes", "yes"},
+		{"a: true", `"true"`, "-", "true"},
+		{"a: .inf", `".inf"`, "-", ".inf"},
+		{"a: [1]", "a list", "-", "-"},
+		{"a: {b: 1}", "a mapping", "-", "-"},
+		{"a:\n  b: 1\n", "a mapping", "-", "-"},
+		{"a:", "nothing", "-", "-"},
+		{"a: " + strings.Repeat("ä", 61), `"` + strings.Repeat("ä", 60) + `…"`, strings.Repeat("ä", 61), strings.Repeat("ä", 61)},
+	} {
+		n, _ := value(t, c.text)
+		require.Equal(t, c.describe, yamlnode.Describe(n), c.text)
+		check := func(want, got string, ok bool) {
+			require.Equal(t, want != "-", ok, c.text)
+			if ok {
+				require.Equal(t, want, got, c.text)
+			}
+		}
+		s, ok := yamlnode.Text(n)
+		check(c.text1, s, ok)
+		s, ok = yamlnode.Scalar(n)
+		check(c.scalar, s, ok)
+	}
+}
+
+func TestFirst(t *testing.T) {
+	for text, column := range map[string]int{"  a: 1\n  b: 2\n": 3, "a: 1": 1, " {a: 1}": 2} {
+		_, root := value(t, text)
+		require.Equal(t, column, yamlnode.First(root).Position.Column, "%q", text)
+	}
+}
+
+func TestTooDeep(t *testing.T) {
+	for _, c := range []struct {
+		text         string
+		line, column int
+	}{
+		{"", 0, 0},
+		{"a: [[[1]]]", 0, 0},
+		{"a: [[[[1]]]]", 1, 7},
+		{"a: [\n{[\n{", 3, 1},
+		{"- - - 1", 0, 0},
+		{"a: b\n- - - - 1", 2, 7},
+		{"? ? ? ? 1", 1, 7},
+		{"a - b - c - d - e", 0, 0},
+		{"[][][][]]]]][[[", 0, 0},
+	} {
+		line, column := yamlnode.TooDeep(strings.Split(c.text, "\n"), 3)
+		require.Equal(t, []int{c.line, c.column}, []int{line, column}, "%q", c.text)
+	}
+}
+
+func TestText(t *testing.T) {
+	require.Equal(t, "a b c", yamlnode.OneLine(" a\n\tb  c\n"))
+	require.Equal(t, "", yamlnode.Clip(""))
+	require.Equal(t, "a", yamlnode.Join("", "a"))
+	require.Equal(t, "a[0].b", yamlnode.Join("a[0]", "b"))
+}
