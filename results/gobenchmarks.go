@@ -125,7 +125,7 @@ func benchmarkSample(res *benchfmt.Result) (BenchmarkSample, error) {
 			value = Value{Unit: v.OrigUnit, Value: v.OrigValue}
 		}
 		switch {
-		case !isFinite(value.Value):
+		case !IsFinite(value.Value):
 			return s, fmt.Errorf("%s is %v: want a finite number", value.Unit, value.Value)
 		case slices.ContainsFunc(s.Values, func(v Value) bool { return v.Unit == value.Unit }):
 			return s, fmt.Errorf("%s is given twice: want one value a unit", value.Unit)

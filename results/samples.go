@@ -209,4 +209,5 @@ func parseRecord(res *benchfmt.Result) (Record, error) {
 }
 
 // isFinite reports whether x is a number that JSON and the benchmark format can hold.
-func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+// IsFinite reports whether x is a number: neither infinite nor NaN.
+func IsFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -30,7 +30,7 @@ const confidence = 0.95
 // Summarize returns the summary of values, which may be in any order. If exact, Low and High are
 // the smallest and the largest value. It returns nil if there is no value, or one isn't finite.
 func Summarize(values []float64, exact bool) *Summary {
-	if len(values) == 0 || slices.ContainsFunc(values, func(v float64) bool { return !isFinite(v) }) {
+	if len(values) == 0 || slices.ContainsFunc(values, func(v float64) bool { return !IsFinite(v) }) {
 		return nil
 	}
 	values = slices.Sorted(slices.Values(values))
@@ -43,7 +43,7 @@ func Summarize(values []float64, exact bool) *Summary {
 	sample := benchmath.NewSample(values, &benchmath.DefaultThresholds)
 	summary := benchmath.AssumeNothing.Summary(sample, confidence)
 	s.Median, s.interval = summary.Center, summary.PctRangeString()
-	if isFinite(summary.Lo) && isFinite(summary.Hi) {
+	if IsFinite(summary.Lo) && IsFinite(summary.Hi) {
 		s.Low, s.High = &summary.Lo, &summary.Hi
 	}
 	return s
@@ -74,7 +74,7 @@ func RelativeChange(old, now float64) *float64 {
 	case old == 0:
 		return nil
 	}
-	if !isFinite(change) {
+	if !IsFinite(change) {
 		return nil
 	}
 	return &change

@@ -115,7 +115,7 @@ func (o ThresholdOutcome) MarshalJSON() ([]byte, error) {
 		Held      bool     `json:"held"`
 		Undecided string   `json:"undecided,omitempty"`
 	}{o.Threshold, o.Op, o.Unit, nil, o.Samples, o.Measured, o.Held, o.Undecided}
-	if o.Measured && isFinite(o.Value) {
+	if o.Measured && IsFinite(o.Value) {
 		written.Value = &o.Value
 	}
 	return json.Marshal(written)

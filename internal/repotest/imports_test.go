@@ -70,7 +70,7 @@ func importRules() []packageRule {
 
 		// The command.
 		{"cmd/fleetmark/app/cli", "results results/report results/report/htmlpage scenarios scenarios/batch internal/atomicfile internal/project internal/shell internal/texttable"},
-		{"cmd/fleetmark/app/progress", "mockfleet results scenarios scenarios/versus cmd/fleetmark/app/cli internal/plaintext"},
+		{"cmd/fleetmark/app/progress", "mockfleet results scenarios scenarios/batch scenarios/versus cmd/fleetmark/app/cli internal/plaintext"},
 		{"cmd/fleetmark/app/profilecmd", "profiles results/report scenarios/versus cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/texttable"},
 		{"cmd/fleetmark/app/gatecmd", "results results/baseline results/judge results/report results/rundir scenarios scenarios/batch scenarios/gobench scenarios/versus " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/checkout internal/plaintext internal/project internal/scratch internal/texttable"},

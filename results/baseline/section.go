@@ -1,12 +1,14 @@
 package baseline
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/markdown"
+	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -71,4 +73,126 @@ func (p *Page) writeSections(b *strings.Builder) {
 	if len(p.Sections) > 0 {
 		b.WriteString(markSectionsEnd + "\n\n")
 	}
+}
+
+// A SectionWriter puts a section together. Whatever text it is given means only itself.
+type SectionWriter struct {
+	section Section
+	body    strings.Builder
+	err     error
+}
+
+// NewSection returns the writer of a section.
+func NewSection(name, title string) *SectionWriter {
+	return &SectionWriter{section: Section{Name: name, Title: title}}
+}
+
+// Text adds a paragraph.
+func (w *SectionWriter) Text(format string, args ...any) {
+	w.separate()
+	w.body.WriteString(wrap(markdown.Escape(fmt.Sprintf(format, args...))) + "\n")
+}
+
+// Table adds a table. align has an l or r for each column. A cell between backticks is code, as are
+// several such texts with a comma between them.
+func (w *SectionWriter) Table(align string, header []string, rows [][]string) {
+	w.separate()
+	t := texttable.Table{Header: escapeCells(header), Align: align}
+	for _, r := range rows {
+		t.Rows = append(t.Rows, escapeCells(r))
+	}
+	w.err = errors.Join(w.err, t.Markdown(&w.body))
+}
+
+func escapeCells(cells []string) []string {
+	escaped := make([]string, len(cells))
+	for i, c := range cells {
+		if len(c) <= 2 || c[0] != '`' || c[len(c)-1] != '`' {
+			escaped[i] = markdown.Escape(c)
+			continue
+		}
+		parts := strings.Split(c[1:len(c)-1], "`, `")
+		for k, part := range parts {
+			parts[k] = markdown.Code(part)
+		}
+		escaped[i] = strings.Join(parts, ", ")
+	}
+	return escaped
+}
+
+// Command adds a paragraph that ends in a command of one line, such as "Measured with".
+func (w *SectionWriter) Command(text, command string) {
+	w.separate()
+	w.body.WriteString(withCommand(text, command) + "\n")
+}
+
+// Commands adds a block of shell commands, one on each line.
+func (w *SectionWriter) Commands(lines ...string) {
+	w.separate()
+	w.err = errors.Join(w.err, markdown.Fence(&w.body, "sh", strings.Join(lines, "\n")))
+}
+
+// Figure adds a number for programs. It must be finite.
+func (w *SectionWriter) Figure(name string, v float64) {
+	if w.section.Figures == nil {
+		w.section.Figures = map[string]float64{}
+	}
+	w.section.Figures[name] = v
+}
+
+// separate writes an empty line before a further paragraph.
+func (w *SectionWriter) separate() {
+	if w.body.Len() > 0 {
+		w.body.WriteByte('\n')
+	}
+}
+
+// Section returns the section, or an error if it can't be part of a page.
+func (w *SectionWriter) Section() (Section, error) {
+	if w.err != nil {
+		return Section{}, fmt.Errorf("section %s: %w", w.section.Name, w.err)
+	}
+	s := w.section
+	s.Body = strings.Trim(w.body.String(), "\n")
+	return s, s.validate()
+}
+
+// withCommand returns a paragraph that ends in a command.
+func withCommand(text, command string) string {
+	text, command = wrap(markdown.Escape(text)), markdown.Code(command)+"."
+	last := text[strings.LastIndexByte(text, '\n')+1:]
+	if len(last)+1+len(command) > lineWidth {
+		return text + "\n" + command
+	}
+	return text + " " + command
+}
+
+// lineWidth is the longest line of a paragraph, in bytes.
+const lineWidth = 118
+
+// wrap breaks a paragraph between words, but never before a word that would make benchstat or
+// Markdown take the line for something else than text. It can't move the first word, which validate
+// looks at.
+func wrap(text string) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) > lineWidth && mayStartLine(word):
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+var plainWord = regexp.MustCompile(`^[\pL\\(][^:]*$`)
+
+// mayStartLine reports whether a line of text may begin with a word.
+func mayStartLine(word string) bool {
+	return plainWord.MatchString(word) && !strings.HasPrefix(word, "Benchmark") && !strings.HasPrefix(word, "Unit")
 }

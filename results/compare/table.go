@@ -102,7 +102,7 @@ func newCell(
 ) *Cell {
 	summary := assumption.Summary(sample, confidence)
 	cell := &Cell{N: len(sample.Values), Center: summary.Center, Interval: summary.PctRangeString()}
-	if isFinite(summary.Lo) && isFinite(summary.Hi) {
+	if results.IsFinite(summary.Lo) && results.IsFinite(summary.Hi) {
 		cell.Low, cell.High = &summary.Lo, &summary.Hi
 	}
 	if fields := benchproc.NonSingularFields(sortedKeys(maps.Keys(residue))); len(fields) > 0 {
@@ -201,8 +201,6 @@ func geomean(values []float64) (float64, bool) {
 	return math.Exp(mean), len(values) > 0
 }
 
-func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-
 // A builder sorts results into tables, rows and columns.
 type builder struct {
 	options                  Options
@@ -270,7 +268,7 @@ func (b *builder) read(
 			found++
 			text.AddWhole(rec.Name.String())
 			for _, v := range rec.Values {
-				if !isFinite(v.Value) {
+				if !results.IsFinite(v.Value) {
 					_, line := rec.Pos()
 					problem := fmt.Sprintf("the value of %s is %v", v.Unit, v.Value)
 					return bad(text.Line(line), problem, "measure again: every value must be a finite number", nil)

@@ -23,6 +23,7 @@ func (c *Comparison) WriteText(w io.Writer, o texttable.Style) error {
 	var b bytes.Buffer
 	var previous []ConfigValue
 	var fitted []texttable.Layout
+	roles := map[Change]texttable.Role{ChangedWorse: texttable.Bad, ChangedBetter: texttable.Good}
 	for i, t := range c.Tables {
 		if i > 0 {
 			b.WriteByte('\n')
@@ -31,11 +32,7 @@ func (c *Comparison) WriteText(w io.Writer, o texttable.Style) error {
 			fmt.Fprintf(&b, "%s: %s\n", plaintext.Line(line.Key), plaintext.Line(line.Value))
 		}
 		previous = t.Config
-		paint := func(ch Change, s string) string {
-			roles := map[Change]texttable.Role{ChangedWorse: texttable.Bad, ChangedBetter: texttable.Good}
-			return o.Paint(roles[ch], s)
-		}
-		table, notes := t.layout(plaintext.Line, paint)
+		table, notes := t.layout(plaintext.Line, func(ch Change, s string) string { return o.Paint(roles[ch], s) })
 		l, err := table.FitText(&b, o.Width)
 		if err != nil {
 			return err

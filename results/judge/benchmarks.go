@@ -2,10 +2,14 @@ package judge
 
 import (
 	"maps"
+	"math"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
+	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
 
 // Benchmarks is the judgement of the Go benchmarks of two files.
@@ -51,4 +55,99 @@ func CompareBenchmarks(
 		b.Verdict = results.Inconclusive
 	}
 	return b
+}
+
+// ownTolerance is the smallest relative change that counts for a metric that a benchmark reports
+// itself.
+const ownTolerance = 0.05
+
+// judgeOwn judges the metrics that aren't known, each by its direction if c gives one. rows are
+// those of pairs.
+func (c *conditions) judgeOwn(rows []Row, pairs []*rowSamples) {
+	var own []int
+	for i := range rows {
+		r := &rows[i]
+		if r.Reason.Code != UnknownMetric || !c.OwnUnits && c.Better[r.Unit.Name] == 0 {
+			continue
+		}
+		switch {
+		case isTime(r.Unit.Name) && c.PortableOnly:
+			r.Reason = Reason{Code: NotPortable}
+		case isTime(r.Unit.Name) && !c.SameMachine:
+			r.Reason = Reason{Code: OtherMachine}
+		case isTime(r.Unit.Name) && drifted(c.Drift):
+			r.Reason = Reason{Code: MachineDrift, Value: c.Drift}
+		default:
+			own = append(own, i)
+		}
+	}
+	for _, i := range own {
+		rows[i].Unit.Better = c.Better[rows[i].Unit.Name]
+		rows[i].decideOwn(pairs[i].old, pairs[i].now, c.Strict, alpha/float64(len(own)))
+	}
+}
+
+// isTime reports whether a metric that a benchmark reports itself is a time or a rate, which can't
+// be compared between machines: a part of its name is a unit of time, as in p99-ns/op or tokens/s.
+func isTime(unit string) bool {
+	parts := strings.FieldsFunc(unit, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+	return slices.ContainsFunc(parts, func(part string) bool {
+		switch part {
+		case "ns", "us", "µs", "μs", "ms", "s", "sec", "secs", "second", "seconds", "min", "minute", "minutes":
+			return true
+		}
+		return false
+	})
+}
+
+// decideOwn judges a metric that a benchmark reports itself. If strict, it passes only if it can't
+// be worse by twice the tolerance; without a direction, only if it can't have changed by that much.
+func (r *Row) decideOwn(old, now []float64, strict bool, alpha float64) {
+	better := r.Unit.Better
+	allowed := ownTolerance * math.Abs(r.Base.Median)
+	moved := math.Abs(r.Now.Median-r.Base.Median) > allowed
+	var untold Reason
+	if stats.Differ(old) || stats.Differ(now) {
+		if strict {
+			untold = r.mayBeWorseOwn(old, now, allowed)
+		}
+		p := compareP(slices.Clone(old), slices.Clone(now))
+		r.P, r.AdjustedP = p, p
+		moved = moved && *p < alpha
+	}
+	switch {
+	case better == 0 && moved:
+		r.Verdict, r.Reason = results.Inconclusive, Reason{Code: Undirected}
+	case !moved && untold.Code != "" && better == 0:
+		untold.Code = UndirectedMayChange
+		r.Verdict, r.Reason = results.Inconclusive, untold
+	case !moved && untold.Code != "":
+		r.Verdict, r.Reason = results.Inconclusive, untold
+	case better == 0 && strict:
+		r.Verdict, r.Reason = results.Pass, Reason{Code: UndirectedUnchanged}
+	case better == 0:
+		r.Reason = Reason{Code: NoDirection}
+	case !moved:
+		r.Verdict, r.Reason = results.Pass, Reason{}
+	case (r.Now.Median > r.Base.Median) == (better > 0):
+		r.Verdict, r.Reason = results.Improved, Reason{}
+	default:
+		r.Verdict, r.Reason = results.Regressed, Reason{}
+	}
+}
+
+// mayBeWorseOwn returns why a metric that a benchmark reports itself can't pass, or the zero Reason
+// if it can. One without a direction must have become neither smaller nor larger by twice what is
+// allowed.
+func (r *Row) mayBeWorseOwn(old, now []float64, allowed float64) Reason {
+	directions := []int{r.Unit.Better}
+	if r.Unit.Better == 0 {
+		directions = []int{-1, +1}
+	}
+	for _, d := range directions {
+		if reason := newBound(old, now, results.Unit{Better: d}).mayBeWorse(r, allowed); reason.Code != "" {
+			return reason
+		}
+	}
+	return Reason{}
 }

@@ -85,7 +85,11 @@ type Row struct {
 func (r *Row) Key() RowKey { return RowKey{r.Scenario, r.Op, r.Unit.Name} }
 
 // A RowKey names a row of a judgement.
-type RowKey struct{ Scenario, Op, Unit string }
+type RowKey struct {
+	Scenario string `json:"scenario"`
+	Op       string `json:"op"`
+	Unit     string `json:"unit"`
+}
 
 // A Policy says what is asked of a run. The zero Policy asks for nothing: a run that can't be
 // judged has no verdict.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"math"
 	"time"
 
 	"github.com/fleetmark/fleetmark/profiles"
@@ -140,7 +139,7 @@ func errorText(err error) string {
 }
 
 func nullIfNotFinite(x *float64) *float64 {
-	if x == nil || !isFinite(*x) {
+	if x == nil || !results.IsFinite(*x) {
 		return nil
 	}
 	return x
@@ -255,15 +254,8 @@ type reasonJSON struct {
 	Text   string                `json:"text,omitempty"`
 	Base   string                `json:"base,omitempty"`
 	Cause  judge.Code            `json:"cause,omitempty"`
-	Row    *rowKeyJSON           `json:"row,omitempty"`
+	Row    *judge.RowKey         `json:"row,omitempty"` // of the same result
 	Others *results.Interference `json:"others,omitempty"`
-}
-
-// A rowKeyJSON names a row of the same result.
-type rowKeyJSON struct {
-	Scenario string `json:"scenario"`
-	Op       string `json:"op"`
-	Unit     string `json:"unit"`
 }
 
 // newReasonsJSON leaves out zero reasons, which explain nothing.
@@ -278,7 +270,7 @@ func newReasonsJSON(reasons ...judge.Reason) (list []reasonJSON) {
 			Cause: r.Cause, Others: r.Others,
 		}
 		if r.Row != nil {
-			o.Row = &rowKeyJSON{r.Row.Scenario, r.Row.Op, r.Row.Unit.Name}
+			o.Row = &judge.RowKey{Scenario: r.Row.Scenario, Op: r.Row.Op, Unit: r.Row.Unit.Name}
 		}
 		list = append(list, o)
 	}
@@ -290,10 +282,8 @@ type number float64
 
 // MarshalJSON encodes the number.
 func (n number) MarshalJSON() ([]byte, error) {
-	if !isFinite(float64(n)) {
+	if !results.IsFinite(float64(n)) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(float64(n))
 }
-
-func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -9,22 +9,13 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
-	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
 // A Row is one metric of one operation, as every form shows it.
 type Row struct {
-	Scenario, Op string
-	Unit         results.Unit // of an unknown metric only the name is set
+	judge.Row // with names that are shortened
 
-	Base, Now           *results.Summary // nil if the side wasn't measured
-	Delta, P, AdjustedP *float64         // see judge.Row
-	Ratio               *sequential.Ratio
-	Few                 int64 // how many operations a percentile rests on, if they are too few; or 0
-
-	Verdict results.Verdict // empty if the row isn't judged
-	Note    string          // explains the verdict in a footnote, or says why there is none
-	Reason  judge.Reason    // what Note says in words; its Code is empty if that is plain
+	Note string // explains the verdict in a footnote, or says why there is none: Reason in words
 
 	BaseSamples, NowSamples []float64 // in the order of the repetitions
 }
@@ -38,14 +29,11 @@ func newRows(judged []judge.Row, base, now []results.Record) []Row {
 	baseRecords, nowRecords := byOperation(base), byOperation(now)
 	rows := make([]Row, 0, len(judged))
 	for _, r := range judged {
-		unit, _ := results.LookupUnit(r.Unit.Name)
-		unit.Name = shortened(r.Unit.Name)
-		rows = append(rows, Row{
-			Scenario: shortened(r.Scenario), Op: shortened(r.Op), Unit: unit, Base: r.Base, Now: r.Now,
-			Delta: r.Delta, P: r.P, AdjustedP: r.AdjustedP, Ratio: r.Ratio, Few: r.Few,
-			Verdict: r.Verdict, Note: shortened(Note(r)), Reason: r.Reason,
-			BaseSamples: baseRecords.samples(r), NowSamples: nowRecords.samples(r),
-		})
+		row := Row{Row: r, Note: shortened(Note(r)), BaseSamples: baseRecords.samples(r), NowSamples: nowRecords.samples(r)}
+		row.Scenario, row.Op = shortened(r.Scenario), shortened(r.Op)
+		row.Unit, _ = results.LookupUnit(r.Unit.Name)
+		row.Unit.Name = shortened(r.Unit.Name)
+		rows = append(rows, row)
 	}
 	return rows
 }

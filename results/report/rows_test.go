@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
 )
 
 // row returns a row of ten samples on either side, around these medians.
@@ -25,7 +26,7 @@ func row(op, unit string, base, now float64, verdict results.Verdict, note strin
 		return results.Summarize(values, known.Exact)
 	}
 	delta, p := now/base-1, 0.0001
-	r := Row{Scenario: "rollout", Op: op, Unit: known, Base: around(base), Now: around(now), Delta: &delta, P: &p, Verdict: verdict, Note: note}
+	r := Row{Row: judge.Row{Scenario: "rollout", Op: op, Unit: known, Base: around(base), Now: around(now), Delta: &delta, P: &p, Verdict: verdict}, Note: note}
 	if known.Exact {
 		r.P = nil
 	}

@@ -173,7 +173,7 @@ func (r *Result) RowsLead() string {
 	text += "; p is the Mann-Whitney U test's, before Holm's correction."
 	var levels []float64
 	for _, row := range r.Rows {
-		if row.Ratio != nil && isFinite(row.Ratio.Level) {
+		if row.Ratio != nil && results.IsFinite(row.Ratio.Level) {
 			levels = append(levels, 100*row.Ratio.Level)
 		}
 	}

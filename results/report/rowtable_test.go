@@ -232,7 +232,7 @@ func TestFoldedLine(t *testing.T) {
 	row := func(unit string, code judge.Code) Row {
 		u, _ := results.LookupUnit(unit)
 		u.Name = unit
-		return Row{Unit: u, Reason: judge.Reason{Code: code}}
+		return Row{Row: judge.Row{Unit: u, Reason: judge.Reason{Code: code}}}
 	}
 	rows := []Row{
 		row("B/op", judge.NotInBaseline), row("ns/op", judge.OtherMachine), row("ops/s", judge.OtherMachine),

@@ -94,26 +94,11 @@ func completeRuns(_ *cobra.Command, args []string, typed string) ([]cobra.Comple
 	return list, cobra.ShellCompDirectiveDefault | cobra.ShellCompDirectiveKeepOrder
 }
 
-// completeFlag has shells complete a flag by its kind of value. A kind without a completion is
-// completed as a file.
-func completeFlag(cmd *cobra.Command, f *pflag.Flag, k valueKind) {
-	complete := k.complete
-	if k.values != nil {
-		complete = cobra.FixedCompletions(k.values, cobra.ShellCompDirectiveNoFileComp)
-	}
-	if complete == nil {
-		return
-	}
-	if err := cmd.RegisterFlagCompletionFunc(f.Name, complete); err != nil {
-		panic(err) // the flag is there, and is given one completion
-	}
-}
-
 // A valueKind is a kind of value that text flags take.
 type valueKind struct {
 	name     string               // as --help shows it
 	values   []string             // all possible values, for completion; nil if there are too many
-	complete cobra.CompletionFunc // completes if values is nil; if it is nil too, files are offered
+	complete cobra.CompletionFunc // completes if values is nil; nil: files are offered
 }
 
 // oneOf returns the kind of a flag that takes one of a few values, which --help names.
@@ -186,7 +171,12 @@ func nameKinds(root *cobra.Command) {
 					f.DefValue = ""
 				}
 				f.Value = kindValue{f.Value, k.name}
-				completeFlag(cmd, f, k)
+				if k.values != nil {
+					k.complete = cobra.FixedCompletions(k.values, cobra.ShellCompDirectiveNoFileComp)
+				}
+				if k.complete != nil {
+					_ = cmd.RegisterFlagCompletionFunc(f.Name, k.complete) // fails only without the flag, or twice
+				}
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,11 +61,8 @@ func thisVersion(ctx context.Context) versionJSON {
 // [project.Revision] does.
 func versionOf(info *debug.BuildInfo, revision string) versionJSON {
 	v := versionJSON{
-		Module: info.Main.Path, Version: info.Main.Version,
+		Module: info.Main.Path, Version: cmp.Or(info.Main.Version, "(devel)"),
 		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-	}
-	if v.Version == "" {
-		v.Version = "(devel)"
 	}
 	commit, dirty := strings.CutSuffix(revision, "+dirty")
 	switch commit {
@@ -84,10 +82,7 @@ func versionOf(info *debug.BuildInfo, revision string) versionJSON {
 // String returns a line such as "fleetmark v1.2.3, commit 8511428a0f6e… (dirty), go1.26.0
 // linux/amd64".
 func (v versionJSON) String() string {
-	commit := "unknown"
-	if v.Commit != "" {
-		commit = v.Commit
-	}
+	commit := cmp.Or(v.Commit, "unknown")
 	if v.Dirty != nil && *v.Dirty {
 		commit += " (dirty)"
 	}

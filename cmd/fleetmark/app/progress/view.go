@@ -16,13 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
-
-// A View shows a run in progress. Close must be called when the run is over.
-type View interface {
-	scenarios.Watcher
-	Close()
-}
 
 // A Mode says how a run in progress is shown.
 type Mode string
@@ -54,7 +49,7 @@ func (m Mode) Known() bool {
 }
 
 // New returns a view that shows a run on w.
-func New(w io.Writer, mode Mode) View {
+func New(w io.Writer, mode Mode) batch.View {
 	switch mode {
 	case None:
 		return noView{}
@@ -155,7 +150,7 @@ func (l *lineView) printWaves(s scenarios.Step, v scenarios.Live) {
 	}
 }
 
-// Close implements View.
+// Close implements batch.View.
 func (l *lineView) Close() {}
 
 // jsonInterval is the time between two JSON objects.
@@ -229,7 +224,7 @@ func (j *jsonView) End(_ scenarios.Step, v scenarios.Live) {
 	j.write()
 }
 
-// Close implements View.
+// Close implements batch.View.
 func (j *jsonView) Close() {}
 
 // write writes an object. It ignores errors, since the run doesn't depend on its reader.
