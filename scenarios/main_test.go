@@ -35,6 +35,9 @@ func fleetCommand(t *testing.T) []string {
 
 // Run runs a scenario, and judges it without a baseline.
 func Run(ctx context.Context, o Options) (*Result, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
 	running, err := Start(ctx, o)
 	if err != nil {
 		return nil, err

@@ -73,12 +73,11 @@ type Running struct {
 	result *Result // nil before Measure
 }
 
-// Start begins a run. If it can't (a *SpecError, a *UsageError, or the fleet's *mockfleet.ConfigError), it leaves
-// nothing behind, and nor does a context that ends before the run has begun, which gives the context's error.
+// Start begins a run of options that are valid: see [Options.Validate], which whoever made them calls once, before
+// the first of several runs. If the run can't begin (a *SpecError, a *UsageError, or the fleet's
+// *mockfleet.ConfigError), Start leaves nothing behind, and nor does a context that ends before the run has begun,
+// which gives the context's error.
 func Start(ctx context.Context, o Options) (*Running, error) {
-	if err := o.Validate(); err != nil {
-		return nil, err
-	}
 	r, err := begin(ctx, o)
 	if err != nil {
 		return nil, err
@@ -211,7 +210,8 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 	return r, ctx.Err()
 }
 
-// Validate refuses what no run can begin with, before anything is looked at, as [Run] does itself.
+// Validate returns an error if no run can begin with the options: a *SpecError for each mistake in the scenario, or
+// a *UsageError. It looks at nothing else, such as files.
 func (o Options) Validate() error {
 	if err := o.Spec.Validate(); err != nil {
 		return err

@@ -180,7 +180,7 @@ func (f *runFlags) remoteFleet() bool { return strings.Contains(f.fleet, "://") 
 func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Console) ([]scenarios.Options, error) {
 	list := make([]scenarios.Options, len(specs))
 	for i, s := range specs {
-		s, err := specWithFlags(cmd, s, f.sets)
+		s, typed, err := specWithFlags(cmd, s, f.sets)
 		if err != nil {
 			return nil, err
 		}
@@ -191,9 +191,7 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 			Spec: s, Command: c.CommandLine(), ProfileFleet: f.profileFleet, DevicesFrom: f.devicesFrom,
 			Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenEnv),
 		}
-	}
-	for _, o := range list {
-		if err := o.Validate(); err != nil {
+		if err := typed.rephrase(list[i].Validate()); err != nil {
 			return nil, err
 		}
 	}

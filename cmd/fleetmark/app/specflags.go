@@ -49,8 +49,9 @@ func specFlags() []specFlag {
 }
 
 // specWithFlags returns the scenario with the changes of the command line: those of flags, then
-// those of --set. A mistake names the flag that the user typed last.
-func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenarios.Spec, error) {
+// those of --set. The scenario isn't validated; a mistake that is found in it is to be rephrased
+// with the flags, so that it names the one that the user typed last.
+func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenarios.Spec, flagFields, error) {
 	for _, set := range sets {
 		if model, ok := strings.CutPrefix(set, "load.model="); ok {
 			s.Load = s.Load.For(scenarios.Model(model)) // as in a variant of the scenario
@@ -80,12 +81,12 @@ func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenari
 		typed.set(field)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return s, err
+		return s, nil, err
 	}
 	if s.Load.Planned() && !planned && typed["load.workers"] == "" {
 		s.Load.Workers = 0 // as many as it takes: the scenario's number was for a load that waits for answers
 	}
-	return s, typed.rephrase(s.Validate())
+	return s, typed, nil
 }
 
 // flagFields maps a field to the flag that set it, as a message names it.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
@@ -21,7 +22,16 @@ func specOf(t *testing.T, args ...string) (scenarios.Spec, error) {
 	require.NoError(t, err)
 	s, err := scenarios.Find("rollout")
 	require.NoError(t, err)
-	return specWithFlags(cmd, s, sets)
+	return validWithFlags(cmd, s, sets)
+}
+
+// validWithFlags returns the scenario as run validates it.
+func validWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenarios.Spec, error) {
+	s, typed, err := specWithFlags(cmd, s, sets)
+	if err == nil {
+		err = typed.rephrase(scenarios.Options{Spec: s}.Validate())
+	}
+	return s, err
 }
 
 func TestTextFlagsAreTakenAsTheyAre(t *testing.T) {
@@ -66,9 +76,9 @@ func TestAnotherModelOnTheCommandLine(t *testing.T) {
 	cmd := newRun(cli.Console{})
 	written, err := scenarios.Find(path)
 	require.NoError(t, err)
-	s, err := specWithFlags(cmd, written, []string{"load.model=closed"})
+	s, err := validWithFlags(cmd, written, []string{"load.model=closed"})
 	require.NoError(t, err)
 	require.Equal(t, scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Deliver, Workers: 32, Duration: scenarios.Duration(5 * time.Second)}, s.Load)
-	_, err = specWithFlags(cmd, written, []string{"load.rate=2/s", "load.model=closed"})
+	_, err = validWithFlags(cmd, written, []string{"load.rate=2/s", "load.model=closed"})
 	require.EqualError(t, err, "--set load.rate: 2/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout")
 }
