@@ -46,6 +46,7 @@ func unjudged(code judge.Code) string {
 // unjudgedClause returns why rows have no verdict, for the end of "22 times aren't judged: …".
 func unjudgedClause(code judge.Code) string {
 	words := map[judge.Code]string{
+		"":                  "not decided when the gate could end",
 		judge.OtherMachine:  "the baseline is from another machine",
 		judge.MachineDrift:  "the machine is faster or slower than it was",
 		judge.OtherWorkload: "the baseline measured another workload",

@@ -240,4 +240,5 @@ func TestFoldedLine(t *testing.T) {
 	}
 	require.Equal(t, "2 times and rates aren't judged: the baseline is from another machine; nor are 2 metrics: unknown metric; "+
 		"nor is 1 allocation: not in the baseline; `--all` shows them", foldedLine(rows))
+	require.Equal(t, "1 time isn't judged: not decided when the gate could end; `--all` shows it", foldedLine([]Row{row("ns/op", "")}))
 }
