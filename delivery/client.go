@@ -62,10 +62,10 @@ func (c *Client) Stats() Stats {
 	return s
 }
 
-// Push sends the update to the device, once. nil means that the device says it
-// applied it: its size and digest, where it tells them, are those that were sent. Any other end is an *Error, whose class says whether
-// the update may have been applied nevertheless; ClassPending means that the device
-// took it and is installing.
+// Push sends the update to the device, once. It returns nil if the device says that it applied
+// the update, and names no other size or digest than were sent. Otherwise it returns an *Error,
+// whose class says whether the update may have been applied nevertheless. ClassPending means that
+// the device took the update and is installing it.
 func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
 	e := c.admit(OpPush, d)
 	if e == nil {
@@ -78,9 +78,9 @@ func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
 	return nil
 }
 
-// Verify asks the device what it runs, once. nil means that version and digest are those
-// of the update, and the ID is the Device's, where that has one. ClassPending means that it is installing or rebooting;
-// ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or ErrDeviceFailed.
+// Verify asks the device what it runs, once. It returns nil if the device answers with the update's
+// version and digest, and with d's ID if d has one. ClassPending means that it is installing or
+// rebooting. ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or ErrDeviceFailed.
 func (c *Client) Verify(ctx context.Context, d Device, u *Update) error {
 	e := c.admit(OpVerify, d)
 	if e == nil {

@@ -81,8 +81,8 @@ func TestCredentialsServerName(t *testing.T) {
 	})
 }
 
-// TestCredentialsHeader: a device's own values stand in for those of all devices, and no
-// other device gets them.
+// TestCredentialsHeader checks that a device's own values replace the ones for all devices, and
+// that no other device gets them.
 func TestCredentialsHeader(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		var got seen

@@ -33,8 +33,8 @@ func (r Report) and(next Report) Report {
 	return next
 }
 
-// Deliver pushes the update and verifies it, and tries again within Config.Retry. nil means that
-// the device was seen to run the update; everything else is the *Error that ended it.
+// Deliver pushes the update and verifies it, and tries again within Config.Retry. It returns a nil
+// error if the device was seen to run the update, and otherwise the *Error that ended the attempts.
 //
 // An update that may have been applied is never pushed again on suspicion: after an ambiguous
 // failure Deliver verifies, and pushes again only if the device answers that it lacks the update,
@@ -152,8 +152,8 @@ func afterPush(e *Error) step {
 	}
 }
 
-// settle verifies until the device says what it runs. nil means that it runs the update, and said
-// so as often as Retry.GoodReads asks. A device that is known to install, or that can't be reached
+// settle verifies until the device says what it runs. It returns nil if the device runs the update
+// and said so as often as Retry.GoodReads asks. A device that is known to install, or that can't be reached
 // after it said that it applied the update, may be gone while it reboots: then a failure is looked
 // at again as its own word would be, until PollFor.
 //

@@ -1,4 +1,4 @@
-// Command fleetmark tells whether a change made the delivery of updates slower, heavier or less
+// Command fleetmark reports whether a change made the delivery of updates slower, heavier or less
 // reliable, by how much, and why. Package app holds its commands.
 package main
 

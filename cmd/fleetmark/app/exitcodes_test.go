@@ -68,7 +68,7 @@ func inputs(t *testing.T) string {
 	require.NoError(t, err)
 	run := results.Run{Scenario: "small", Status: results.StatusFinished, Valid: true, Repetitions: 1, Machine: results.Machine{GOMAXPROCS: 1}}
 	require.NoError(t, d.WriteRun(run))
-	require.NoError(t, d.AppendRepetition([]results.Record{results.Record{Scenario: "small", Op: "push", Ops: 1, Values: []results.Value{{Unit: "ns/op", Value: 1}}}}))
+	require.NoError(t, d.AppendRepetition([]results.Record{{Scenario: "small", Op: "push", Ops: 1, Values: []results.Value{{Unit: "ns/op", Value: 1}}}}))
 	require.NoError(t, d.WriteRun(run))
 	require.NoError(t, d.Close())
 	require.NoError(t, os.Rename(d.Path(), filepath.Join(dir, "run")))

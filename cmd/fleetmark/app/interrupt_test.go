@@ -29,7 +29,7 @@ func TestInterruptedBeforeAnythingBegan(t *testing.T) {
 	require.NoError(t, err)
 	measured := results.Run{Scenario: "rollout", Status: results.StatusFinished, Valid: true, Machine: results.Machine{GOMAXPROCS: 1}}
 	require.NoError(t, d.WriteRun(measured))
-	require.NoError(t, d.AppendRepetition([]results.Record{results.Record{Scenario: "rollout", Op: "push", Ops: 1, Values: []results.Value{{Unit: "ns/op", Value: 1}}}}))
+	require.NoError(t, d.AppendRepetition([]results.Record{{Scenario: "rollout", Op: "push", Ops: 1, Values: []results.Value{{Unit: "ns/op", Value: 1}}}}))
 	require.NoError(t, d.WriteRun(measured))
 	require.NoError(t, d.Close())
 	for _, args := range [][]string{

@@ -205,7 +205,7 @@ func (f *reportFlags) baseRun(run *rundir.Loaded) (*baseline.Page, report.Side, 
 	return baseline.FromRun(base.Run, base.Records), side, nil
 }
 
-// benchmarks compares Go benchmarks with those of a file or of the baseline page.
+// benchmarks compares Go benchmarks with the ones in a file or on the baseline page.
 func (f *reportFlags) benchmarks(now *results.BenchmarkFile, c cli.Console) (*report.Document, error) {
 	page := cmp.Or(f.base, f.baseline, baseline.FileName)
 	base, err := baseline.ReadBenchmarkFile(page)

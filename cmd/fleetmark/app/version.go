@@ -47,8 +47,8 @@ func showVersion(ctx context.Context, asJSON bool, c cli.Console) error {
 	return err
 }
 
-// thisVersion returns the version of the running command. Under go run the commit is that of the
-// checkout.
+// thisVersion returns the version of the running command. Under go run it names the commit that is
+// checked out.
 func thisVersion(ctx context.Context) versionJSON {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

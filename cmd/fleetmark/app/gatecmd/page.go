@@ -187,8 +187,8 @@ func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) (
 // against the page's ten.
 const pageSamples = 6
 
-// benchmarksAgainstPage measures Go benchmarks as those of the baseline page were measured, and
-// judges their allocations by those.
+// benchmarksAgainstPage runs Go benchmarks with the flags that the baseline page has of them, and
+// judges their allocations by the page.
 func (g *gate) benchmarksAgainstPage(ctx context.Context, packages []string) (*outcome, error) {
 	base, err := baseline.ReadBenchmarkFile(g.baseline)
 	if errors.Is(err, fs.ErrNotExist) && !g.pageGiven {
@@ -239,8 +239,8 @@ func benchTitle(packages []string) string {
 	return "Go benchmarks of " + strings.Join(packages, " ")
 }
 
-// benchPackages returns the packages whose benchmarks are judged, and the directory in which they
-// are named: those of the command line, or else those of fleetmark.yaml, or else the current one.
+// benchPackages returns the packages whose benchmarks are judged, and the directory that their names
+// are relative to. Packages come from the command line, else from fleetmark.yaml, else it is ".".
 func benchPackages(here project.Project, named []string) (packages []string, dir string) {
 	if len(named) > 0 {
 		return named, ""
