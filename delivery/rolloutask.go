@@ -274,7 +274,7 @@ func (r *Rollout) startWaiting(stopping context.Context, line *line) {
 		case line.freed(): // since it began what it could
 		case !next.IsZero():
 			wakeAfter(stopping, max(0, time.Until(next)), r.settled)
-		case busy > 0:
+		case busy > 0 || line.queued > 0: // a turn that has ended gives up its labels' room a moment later
 			select {
 			case <-r.settled:
 			case <-stopping.Done():

@@ -107,6 +107,25 @@ func TestRolloutPerLabel(t *testing.T) {
 	}
 }
 
+// TestRolloutPerLabelWithASlowEvent: a device's room comes free only once OnEvent has been
+// told of its end, however long that takes; the devices that wait for the room are still
+// reached, though none is under way meanwhile.
+func TestRolloutPerLabelWithASlowEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		devices, labels := sites(t, "a*5")
+		f := &rolloutFleet{takes: time.Second}
+		r := testRollout(t, f, RolloutConfig{PerLabel: map[string]int{"site": 1}, Labels: labels, OnEvent: func(e RolloutEvent) {
+			if e.Kind == DeviceUpdated {
+				time.Sleep(time.Millisecond)
+			}
+		}})
+		report, err := r.Run(t.Context(), devices)
+		require.NoError(t, err)
+		require.Equal(t, 5, report.Updated, "%v", report)
+		require.Zero(t, report.NotReached)
+	})
+}
+
 // TestRolloutPerLabelWhoseDevicesFail: a failure, and a device that could not be given an
 // update, make room as a success does; an abort and a cancel let go of what is held back.
 func TestRolloutPerLabelWhoseDevicesFail(t *testing.T) {
