@@ -1,0 +1,83 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// updateGolden names the variable that makes the tests of this file write what they compare with.
+const updateGolden = "FLEETMARK_UPDATE_GOLDEN"
+
+// requireGolden compares text with a file of testdata.
+func requireGolden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if os.Getenv(updateGolden) != "" {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), got)
+}
+
+// TestSpecAsJSON pins the encoding of a scenario, the order of its fields included: workload digests
+// are made of it, and run.json holds it.
+func TestSpecAsJSON(t *testing.T) {
+	var all strings.Builder
+	for _, name := range Names() {
+		s, err := Find(name)
+		require.NoError(t, err)
+		text, err := json.Marshal(s)
+		require.NoError(t, err)
+		all.WriteString(string(text) + "\n")
+	}
+	requireGolden(t, "specs.jsonl", all.String())
+}
+
+// TestWorkloadDigests pins the digests by which runs find their baselines. Those of rollout and throughput
+// are in BASELINE_METRICS.md, too.
+func TestWorkloadDigests(t *testing.T) {
+	var all strings.Builder
+	for _, name := range Names() {
+		s, err := Find(name)
+		require.NoError(t, err)
+		if s.Artifact.Size > 1<<20 {
+			continue // takes seconds to make
+		}
+		s.Fleet.Addressing = mockfleet.AddressIP // the default depends on the system
+		digest, err := s.WorkloadDigest(t.Context())
+		require.NoError(t, err)
+		all.WriteString(name + " " + digest + "\n")
+	}
+	require.Contains(t, all.String(), "rollout 109e30cf79cc09cb\n")
+	require.Contains(t, all.String(), "throughput 7e15ace2a86f503d\n")
+	requireGolden(t, "digests.txt", all.String())
+}
+
+// TestSchemaText pins the JSON Schema to the byte.
+func TestSchemaText(t *testing.T) {
+	text, err := Schema()
+	require.NoError(t, err)
+	requireGolden(t, "schema.json", string(text))
+}
+
+// TestMistakesWhole pins all that is said of each planted mistake: as JSON, and as a person reads it.
+func TestMistakesWhole(t *testing.T) {
+	var all strings.Builder
+	for _, row := range plantedMistakes() {
+		_, err := Parse("m.yaml", []byte(row.text))
+		for _, mistake := range Mistakes("m.yaml", err) {
+			text, err := json.Marshal(mistake)
+			require.NoError(t, err)
+			all.WriteString(string(text) + "\n" + mistake.Report() + "\n\n")
+		}
+	}
+	requireGolden(t, "mistakes.txt", all.String())
+}
