@@ -113,7 +113,8 @@ func execute(ctx context.Context, c cli.Console) int {
 	root.SetIn(c.In)
 	root.SetOut(c.Out)
 	root.SetErr(c.Err)
-	err := interruption(ctx, root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	err = interruption(ctx, err)
 	for _, e := range scenarios.SplitErrors(err) {
 		if e.Error() == "" {
 			continue
@@ -122,7 +123,7 @@ func execute(ctx context.Context, c cli.Console) int {
 			_, _ = fmt.Fprintln(c.Err, mistake.Report())
 			continue
 		}
-		for line := range strings.SplitSeq(e.Error(), "\n") {
+		for line := range strings.SplitSeq(withFlags(cmd, e), "\n") {
 			// Standard error is where it would be said that this failed.
 			_, _ = fmt.Fprintln(c.Err, "fleetmark:", plaintext.Printable(line))
 		}

@@ -130,3 +130,41 @@ func (t flagFields) flagFor(field string) string {
 	}
 	return ""
 }
+
+// withFlags returns the text of an error. If it is about an option of a run or a field of its
+// scenario, it names the flags that the command has for them.
+func withFlags(cmd *cobra.Command, err error) string {
+	text := err.Error()
+	option, ok := errors.AsType[*scenarios.OptionError](err)
+	if !ok {
+		return text
+	}
+	named := option.Text(func(name string) string {
+		if flag := flagOf(name); cmd.Flags().Lookup(flag) != nil {
+			return "--" + flag
+		}
+		return name
+	})
+	return strings.Replace(text, option.Error(), named, 1)
+}
+
+// flagOf returns the name of the flag of an option of a run or a field of its scenario, or "" if
+// there is none.
+func flagOf(option string) string {
+	switch option {
+	case "Target.Address":
+		return "fleet"
+	case "Target.Control":
+		return "fleet-control"
+	case "Target.DeviceFile":
+		return "devices-from"
+	case "Target.Profile":
+		return "profile-fleet"
+	}
+	for _, f := range specFlags() {
+		if f.field == option {
+			return f.name
+		}
+	}
+	return ""
+}

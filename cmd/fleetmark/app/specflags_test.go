@@ -1,6 +1,8 @@
 package app
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -81,4 +83,18 @@ func TestAnotherModelOnTheCommandLine(t *testing.T) {
 	require.Equal(t, scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Deliver, Workers: 32, Duration: scenarios.Duration(5 * time.Second)}, s.Load)
 	_, err = validWithFlags(cmd, written, []string{"load.rate=2/s", "load.model=closed"})
 	require.EqualError(t, err, "--set load.rate: 2/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout")
+}
+
+// TestOptionsAreNamedByTheirFlags: of a command that has them. Another names the option.
+func TestOptionsAreNamedByTheirFlags(t *testing.T) {
+	for option, flag := range map[string]string{
+		"Target.Address": "--fleet", "Target.Control": "--fleet-control", "Target.DeviceFile": "--devices-from", "Target.Profile": "--profile-fleet",
+		"load.workers": "--workers", "fleet.devices": "--devices", "repetitions": "--repeat", "client.max_idle": "client.max_idle",
+	} {
+		err := fmt.Errorf("run 3: %w", &scenarios.OptionError{Option: option, Value: "7", Problem: "is too much for profiled", Mentions: []string{"profiled"}})
+		require.Equal(t, "run 3: "+flag+" 7: is too much for --profiled", withFlags(newRun(cli.Console{}), err))
+		require.Equal(t, err.Error(), withFlags(newVersion(cli.Console{}), err))
+	}
+	other := errors.New("another error")
+	require.Equal(t, "another error", withFlags(newRun(cli.Console{}), other))
 }
