@@ -60,12 +60,12 @@ func importRules() []packageRule {
 
 		// What measures.
 		{"scenarios", "delivery mockfleet profiles results results/rundir internal/childproc internal/osinfo internal/plaintext internal/yamlnode"},
-		{"scenarios/anatomy", "delivery profiles scenarios internal/childproc internal/osinfo"},
+		{"scenarios/opcost", "delivery profiles scenarios internal/childproc internal/osinfo"},
 		{"scenarios/doctor", "mockfleet results scenarios internal/osinfo internal/plaintext internal/texttable"},
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
 		{"scenarios/versus", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
 		{"scenarios/batch", "results results/baseline results/judge results/report results/report/htmlpage results/rundir scenarios internal/atomicfile internal/plaintext"},
-		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/batch scenarios/anatomy scenarios/gobench scenarios/versus " +
+		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/batch scenarios/opcost scenarios/gobench scenarios/versus " +
 			"internal/codestats internal/plaintext internal/project"},
 
 		// The command.
@@ -74,7 +74,7 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app/profilecmd", "profiles results/report scenarios/versus cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/texttable"},
 		{"cmd/fleetmark/app/gatecmd", "results results/baseline results/judge results/report results/rundir scenarios scenarios/batch scenarios/gobench scenarios/versus " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/checkout internal/plaintext internal/project internal/scratch internal/texttable"},
-		{"cmd/fleetmark/app", "delivery mockfleet results results/baseline results/compare results/judge results/report results/rundir scenarios scenarios/batch scenarios/baselinepage scenarios/anatomy scenarios/doctor scenarios/gobench scenarios/versus " +
+		{"cmd/fleetmark/app", "delivery mockfleet results results/baseline results/compare results/judge results/report results/rundir scenarios scenarios/batch scenarios/baselinepage scenarios/opcost scenarios/doctor scenarios/gobench scenarios/versus " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/gatecmd cmd/fleetmark/app/profilecmd internal/plaintext internal/project internal/texttable"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
 	}

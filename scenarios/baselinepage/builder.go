@@ -44,7 +44,7 @@ type Options struct {
 
 	Revision      string    // of the source of the running program
 	FleetCommand  []string  // the program and its arguments that lead to scenarios.ServeFleet
-	OpcostCommand []string  // the program and its arguments that lead to anatomy.Serve
+	OpcostCommand []string  // the program and its arguments that lead to opcost.Serve
 	Stderr        io.Writer // where a fleet's process writes its errors
 
 	// Run runs a scenario to its end, or returns an error. command is how a reader of the page runs it again.

@@ -12,21 +12,21 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/report"
-	"github.com/fleetmark/fleetmark/scenarios/anatomy"
+	"github.com/fleetmark/fleetmark/scenarios/opcost"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // opcostMeasurement takes single operations apart once, in a process of their own, for the sections
 // that show their parts.
 type opcostMeasurement struct {
-	report *anatomy.Report // nil before it was measured
+	report *opcost.Report // nil before it was measured
 }
 
 func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error) {
 	if o.report != nil {
 		return nil
 	}
-	o.report, err = anatomy.Run(ctx, b.options.OpcostCommand, anatomy.Config{
+	o.report, err = opcost.Run(ctx, b.options.OpcostCommand, opcost.Config{
 		Time: b.isSelected(timeName), Allocations: b.isSelected(allocationsName), Streaming: b.isSelected(streamingName),
 		Operations: b.options.Operations, Sizes: []int64{1e6, 10e6, 100e6},
 	}, b.options.Log)
@@ -37,12 +37,12 @@ func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error)
 const opcostCommand = "fleetmark baseline --sections time,allocations,streaming --file NEW.md"
 
 // rowCells returns the first cells of the row of a kind of operation.
-func rowCells(k anatomy.Kind) []string {
+func rowCells(k opcost.Kind) []string {
 	return []string{string(k.Op), string(k.Transport), k.Connection()}
 }
 
 // rowName returns what figures call a row, such as "push lean kept-alive".
-func rowName(k anatomy.Kind) string { return strings.Join(rowCells(k), " ") }
+func rowName(k opcost.Kind) string { return strings.Join(rowCells(k), " ") }
 
 // writeTime says how long each phase of an operation takes.
 func (o *opcostMeasurement) writeTime(w *baseline.SectionWriter, _ content) {

@@ -20,10 +20,10 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/anatomy"
 	"github.com/fleetmark/fleetmark/scenarios/baselinepage"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
+	"github.com/fleetmark/fleetmark/scenarios/opcost"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
@@ -202,8 +202,8 @@ func (f *baselineFlags) builder(
 	if err != nil {
 		return o, nil, cli.Usagef("--sections %v", err)
 	}
-	if f.operations < 1 || f.operations > anatomy.MaxOperations {
-		return o, nil, cli.Usagef("--operations %d: want 1 to %d", f.operations, anatomy.MaxOperations)
+	if f.operations < 1 || f.operations > opcost.MaxOperations {
+		return o, nil, cli.Usagef("--operations %d: want 1 to %d", f.operations, opcost.MaxOperations)
 	}
 	if f.testsWithin <= 0 {
 		return o, nil, cli.Usagef("--tests-within %v: want a time such as 20m", f.testsWithin)

@@ -26,7 +26,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/profilecmd"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/anatomy"
+	"github.com/fleetmark/fleetmark/scenarios/opcost"
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
@@ -261,7 +261,7 @@ func newOpcost(c cli.Console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return anatomy.Serve(cmd.Context(), c.In, c.Out, anatomy.Fleet{Command: fleet, Stderr: io.Discard})
+			return opcost.Serve(cmd.Context(), c.In, c.Out, opcost.Fleet{Command: fleet, Stderr: io.Discard})
 		},
 	}
 }

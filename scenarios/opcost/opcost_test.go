@@ -1,4 +1,4 @@
-package anatomy
+package opcost
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 const asFleet = "FLEETMARK_TEST_FLEET"
 
 // asChild makes it the process that measures.
-const asChild = "FLEETMARK_TEST_ANATOMY"
+const asChild = "FLEETMARK_TEST_OPCOST"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asFleet) != "" {

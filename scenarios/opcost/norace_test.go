@@ -1,5 +1,5 @@
 //go:build !race
 
-package anatomy
+package opcost
 
 const raceEnabled = false

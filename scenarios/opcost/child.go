@@ -1,4 +1,4 @@
-package anatomy
+package opcost
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package anatomy
+package opcost
 
 import (
 	"context"
@@ -218,7 +218,7 @@ type Stream struct {
 
 // stream pushes a file of the size once, over a connection and with buffers that are there.
 func (b *bench) stream(ctx context.Context, size int64) (_ Stream, err error) {
-	dir, err := os.MkdirTemp("", "fleetmark-anatomy-")
+	dir, err := os.MkdirTemp("", "fleetmark-opcost-")
 	if err != nil {
 		return Stream{}, err
 	}

@@ -1,4 +1,4 @@
-// Package anatomy takes single operations of the client apart: how long each of their phases takes,
+// Package opcost takes single operations of the client apart: how long each of their phases takes,
 // which parts of the code allocate for them, and whether a larger artifact takes more memory.
 //
 // What goes in: the command that starts a fleet, and how many operations to look at.
@@ -14,4 +14,4 @@
 // it did anything; [Measure] refuses another. So the command starts itself again for it.
 //
 // It must never know how its numbers are shown, nor what of them is good.
-package anatomy
+package opcost

@@ -1,4 +1,4 @@
-package anatomy
+package opcost
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func (b *bench) allocationsOnce(ctx context.Context, k Kind) (_ *Allocations, er
 		return nil, err
 	}
 	defer c.Close()
-	dir, err := os.MkdirTemp("", "fleetmark-anatomy-")
+	dir, err := os.MkdirTemp("", "fleetmark-opcost-")
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package anatomy
+package opcost
 
 import (
 	"context"
@@ -50,7 +50,7 @@ func Measure(ctx context.Context, cfg Config, f Fleet, tell func(string)) (_ *Re
 		return nil, err
 	}
 	spec := scenarios.Default()
-	spec.Name, spec.Fleet.Devices = "anatomy", cfg.Operations+devicesSpare
+	spec.Name, spec.Fleet.Devices = "opcost", cfg.Operations+devicesSpare
 	fleet, err := scenarios.StartFleetAlone(ctx, f.Command, spec, f.Stderr)
 	if err != nil {
 		return nil, err
