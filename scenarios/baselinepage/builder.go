@@ -52,7 +52,7 @@ type Options struct {
 	// Log is called with what is being measured.
 	Log func(step string)
 
-	Operations int // that the sections time and allocations look at, of each kind
+	Operations int // of each variant, for the sections time and allocations
 	Benchmarks BenchmarkOptions
 	TestLimit  time.Duration // how long the section tests may take
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
-// opcostMeasurement takes single operations apart once, in a process of their own, for the sections
-// that show their parts.
+// opcostMeasurement measures what single operations cost, once and in a process of their own, for the
+// sections that show it.
 type opcostMeasurement struct {
-	report *opcost.Report // nil before it was measured
+	report *opcost.Report // nil before the measurement
 }
 
 func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error) {
@@ -29,6 +29,7 @@ func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error)
 	o.report, err = opcost.Run(ctx, b.options.OpcostCommand, opcost.Config{
 		Time: b.isSelected(timeName), Allocations: b.isSelected(allocationsName), Streaming: b.isSelected(streamingName),
 		Operations: b.options.Operations, Sizes: []int64{1e6, 10e6, 100e6},
+		Components: opcost.DeliveryComponents(),
 	}, b.options.Log)
 	return err
 }
@@ -36,13 +37,13 @@ func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error)
 // opcostCommand measures the sections of an opcostMeasurement again.
 const opcostCommand = "fleetmark baseline --sections time,allocations,streaming --file NEW.md"
 
-// rowCells returns the first cells of the row of a kind of operation.
-func rowCells(k opcost.Kind) []string {
-	return []string{string(k.Op), string(k.Transport), k.Connection()}
+// rowCells returns the first cells of the row of a variant of an operation.
+func rowCells(v opcost.Variant) []string {
+	return []string{string(v.Op), string(v.Transport), v.Connection()}
 }
 
 // rowName returns what figures call a row, such as "push lean kept-alive".
-func rowName(k opcost.Kind) string { return strings.Join(rowCells(k), " ") }
+func rowName(v opcost.Variant) string { return strings.Join(rowCells(v), " ") }
 
 // writeTime says how long each phase of an operation takes.
 func (o *opcostMeasurement) writeTime(w *baseline.SectionWriter, _ content) {
@@ -56,10 +57,10 @@ func (o *opcostMeasurement) writeTime(w *baseline.SectionWriter, _ content) {
 	phaseNames := []string{"prepare", "connect", "write", "wait", "read", "whole"}
 	var rows [][]string
 	for _, p := range phases {
-		row := rowCells(p.Kind)
+		row := rowCells(p.Variant)
 		for i, ns := range []int64{p.Prepare, p.Connect, p.Write, p.Wait, p.Read, p.Whole} {
 			row = append(row, formatNS(ns))
-			w.Figure(rowName(p.Kind)+" "+phaseNames[i]+" ns", float64(ns))
+			w.Figure(rowName(p.Variant)+" "+phaseNames[i]+" ns", float64(ns))
 		}
 		rows = append(rows, append(row, formatNS(p.P99)))
 	}
@@ -74,7 +75,7 @@ func (o *opcostMeasurement) writeTime(w *baseline.SectionWriter, _ content) {
 	w.Command("Measured with", opcostCommand)
 }
 
-// tinyAllocations is the component of what the runtime counted and its profile did not see.
+// tinyAllocations is the component of what the runtime counted and its profile lacks.
 const tinyAllocations = "tiny"
 
 // writeAllocations says which parts of the client allocate, and how much.
@@ -107,15 +108,15 @@ func (o *opcostMeasurement) writeComponents(
 	var rows [][]string
 	for _, op := range all {
 		perOperation := func(objects, bytes int64) float64 { return float64(of(objects, bytes)) / float64(op.N) }
-		row := rowCells(op.Kind)
+		row := rowCells(op.Variant)
 		for _, c := range op.Profile.Components {
 			v := perOperation(c.Objects, c.Bytes)
 			row = append(row, formatShort(v))
-			w.Figure(rowName(op.Kind)+" "+c.Name+" "+unit, v)
+			w.Figure(rowName(op.Variant)+" "+c.Name+" "+unit, v)
 		}
 		whole := perOperation(op.Objects, op.Bytes)
-		w.Figure(rowName(op.Kind)+" "+unit, whole)
-		rows = append(rows, append(row, formatShort(perOperation(op.Unseen())), formatShort(whole)))
+		w.Figure(rowName(op.Variant)+" "+unit, whole)
+		rows = append(rows, append(row, formatShort(perOperation(op.Unprofiled())), formatShort(whole)))
 	}
 	w.Table("lll"+strings.Repeat("r", len(header)-3), header, rows)
 }
@@ -125,20 +126,20 @@ func (o *opcostMeasurement) writeStreaming(w *baseline.SectionWriter, _ content)
 	w.Text("Does a larger artifact take more memory? Files pushed one after another over lean, each once; " +
 		"resident memory is the client's whole process, its peak (VmHWM) right before the push and through it.")
 	var rows [][]string
-	for _, stream := range o.report.Streams {
-		size := megabytes(stream.Size)
+	for _, push := range o.report.PushMemory {
+		size := megabytes(push.Size)
 		before, peak, growth := "not told here", "not told here", ""
-		if stream.Peak > 0 && stream.PeakBefore > 0 {
-			grown := int64(stream.Peak) - int64(stream.PeakBefore)
-			before, peak, growth = mebibytes(int64(stream.PeakBefore)), mebibytes(int64(stream.Peak)), mebibytes(grown)
+		if push.Peak > 0 && push.PeakBefore > 0 {
+			grown := int64(push.Peak) - int64(push.PeakBefore)
+			before, peak, growth = mebibytes(int64(push.PeakBefore)), mebibytes(int64(push.Peak)), mebibytes(grown)
 			w.Figure(size+" peak growth B", float64(grown))
 		}
 		speed := "–"
-		if stream.Nanos > 0 {
-			speed = results.BytesPerSecond.Format(float64(stream.Size) / 1e6 / (float64(stream.Nanos) / 1e9))
+		if push.Nanos > 0 {
+			speed = results.BytesPerSecond.Format(float64(push.Size) / 1e6 / (float64(push.Nanos) / 1e9))
 		}
-		w.Figure(size+" allocated B", float64(stream.Allocated))
-		rows = append(rows, []string{size, before, peak, growth, mebibytes(stream.Allocated), speed})
+		w.Figure(size+" allocated B", float64(push.Allocated))
+		rows = append(rows, []string{size, before, peak, growth, mebibytes(push.Allocated), speed})
 	}
 	w.Table("rrrrrr", []string{
 		"artifact", "peak before", "peak through the push", "grew by", "heap it asked for", "speed of the one push",

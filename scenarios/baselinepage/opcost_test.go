@@ -41,8 +41,8 @@ func written(t *testing.T, write func(*baseline.SectionWriter, content)) baselin
 
 // The parts on a row add up to its whole, but for rounding, which may take a twentieth of each.
 func TestAllocations_addUp(t *testing.T) {
-	kind := opcost.Kind{Op: delivery.OpPush, Transport: delivery.Lean, New: true}
-	a := opcost.Allocations{Kind: kind, N: 3, Objects: 88, Bytes: 5040, Profile: profiles.Breakdown{
+	variant := opcost.Variant{Op: delivery.OpPush, Transport: delivery.Lean, NewConnection: true}
+	a := opcost.Allocations{Variant: variant, N: 3, Objects: 88, Bytes: 5040, Profile: profiles.Breakdown{
 		Objects: 86, Bytes: 5040,
 		Components: []profiles.Share{{Name: "request", Objects: 1, Bytes: 40}, {Name: "connection", Objects: 85, Bytes: 5000}, {Name: "other"}},
 		Sites:      []profiles.Site{{Function: "net.(*Dialer).DialContext", Caller: "a/b/delivery.dial[go.shape]", Place: "lean.go:1", Objects: 85, Bytes: 5000}, {Objects: 1, Bytes: 40}},
@@ -69,7 +69,7 @@ func TestAllocations_addUp(t *testing.T) {
 
 func TestAllocations_none(t *testing.T) {
 	report := &opcost.Report{Allocations: []opcost.Allocations{{
-		Kind: opcost.Kind{Op: delivery.OpPush, Transport: delivery.Lean}, N: 100, Profile: profiles.Breakdown{Components: []profiles.Share{{Name: "other"}}},
+		Variant: opcost.Variant{Op: delivery.OpPush, Transport: delivery.Lean}, N: 100, Profile: profiles.Breakdown{Components: []profiles.Share{{Name: "other"}}},
 	}}}
 	s := written(t, (&opcostMeasurement{report: report}).writeAllocations)
 	require.Equal(t, [][]string{{"push", "lean", "kept-alive", "0", "0", "0"}, {"push", "lean", "kept-alive", "0", "0", "0"}}, rowsOf(s, "push"))
@@ -77,8 +77,8 @@ func TestAllocations_none(t *testing.T) {
 
 func TestTimeAndStreaming(t *testing.T) {
 	measured := &opcostMeasurement{report: &opcost.Report{
-		Phases:  []opcost.Phases{{Kind: opcost.Kind{Op: delivery.OpVerify, Transport: delivery.NetHTTP}, N: 7, Prepare: 1000, Connect: 200, Write: 8000, Wait: 10_000, Read: 800, Whole: 20_000, P99: 90_000}},
-		Streams: []opcost.Stream{{Size: 10e6, PeakBefore: 30 << 20, Peak: 31 << 20, Allocated: 1 << 19, Nanos: 1e7}, {Size: 1e6, Allocated: 1, Nanos: 1e6}},
+		Phases:     []opcost.Phases{{Variant: opcost.Variant{Op: delivery.OpVerify, Transport: delivery.NetHTTP}, N: 7, Prepare: 1000, Connect: 200, Write: 8000, Wait: 10_000, Read: 800, Whole: 20_000, P99: 90_000}},
+		PushMemory: []opcost.PushMemory{{Size: 10e6, PeakBefore: 30 << 20, Peak: 31 << 20, Allocated: 1 << 19, Nanos: 1e7}, {Size: 1e6, Allocated: 1, Nanos: 1e6}},
 	}}
 	s := written(t, measured.writeTime)
 	require.Equal(t, [][]string{{"verify", "nethttp", "kept-alive", "1.00µs", "200ns", "8.00µs", "10.0µs", "800ns", "20.0µs", "90.0µs"}}, rowsOf(s, "verify"))

@@ -1,7 +1,6 @@
 package opcost
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,64 +12,70 @@ import (
 	"github.com/fleetmark/fleetmark/internal/childproc"
 )
 
-// A message is a line of the child's output: a step that begins, or the report.
+// A message is a line of the child's output: the step that begins, or the report.
 type message struct {
 	Step   string  `json:"step,omitempty"`
 	Report *Report `json:"report,omitempty"`
 }
 
-// Serve is the child's side of [Run]. It reads a [Config] from in, measures, and writes each step and then the
-// report to out, each a line of JSON. It ends when in does, as when its parent has ended.
+// Serve is the child's side of [Run]. It reads a [Config] from in, measures, and writes each step
+// and then the report to out, each a line of JSON. It ends when in does, as it does when its parent
+// has ended.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, f Fleet) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	orders := json.NewDecoder(in)
 	var cfg Config
-	if err := orders.Decode(&cfg); err != nil {
+	if err := json.NewDecoder(in).Decode(&cfg); err != nil {
 		return fmt.Errorf("standard input holds no order: %w", err)
 	}
-	// This goroutine may outlive the function, since a read of standard input can't be canceled. The process
-	// is about to end then.
+	// This goroutine may outlive the function, since a read of standard input can't be canceled. The
+	// process is about to end then.
 	go func() {
 		_, _ = io.Copy(io.Discard, in) // whatever ends it
 		cancel()
 	}()
-	said := json.NewEncoder(out)
-	var unsaid error
-	r, err := Measure(ctx, cfg, f, func(step string) { unsaid = errors.Join(unsaid, said.Encode(message{Step: step})) })
-	if err = errors.Join(err, unsaid); err != nil {
+	messages := json.NewEncoder(out)
+	var unsent error
+	r, err := Measure(ctx, cfg, f, func(step string) {
+		unsent = errors.Join(unsent, messages.Encode(message{Step: step}))
+	})
+	if err = errors.Join(err, unsent); err != nil {
 		return err
 	}
-	return said.Encode(message{Report: r})
+	return messages.Encode(message{Report: r})
 }
 
-// grace is how long the child may take to end, and to end its fleet.
-const grace = 20 * time.Second
+// stopTimeout is how long the child may take to end, and to end its fleet.
+const stopTimeout = 20 * time.Second
 
-// Run starts a child that measures. command is the program and the arguments that lead to [Serve]. Run calls
-// tell with the name of each step as it begins. If the child fails, the error holds what it printed on
-// standard error.
-func Run(ctx context.Context, command []string, cfg Config, tell func(string)) (*Report, error) {
-	var stderr bytes.Buffer
-	child, err := childproc.StartChild(command, &stderr, grace)
+// Run starts a child that measures. command is the program and the arguments that lead to [Serve].
+// Run calls onStep with the name of each step as it begins. If the child fails, the error holds the
+// end of what it printed on standard error.
+func Run(ctx context.Context, command []string, cfg Config, onStep func(string)) (*Report, error) {
+	var stderr childproc.Tail
+	child, err := childproc.StartChild(command, &stderr, stopTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("the measurement's process can't be started: %w", err)
 	}
-	report, err := listen(ctx, child, cfg, tell)
+	report, err := readMessages(ctx, child, cfg, onStep)
 	closed := child.Close()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case child.Err() != nil:
-		return nil, fmt.Errorf("the measurement's process: %w: %s", child.Err(), strings.Join(strings.Fields(stderr.String()), " "))
+		words := strings.Join(strings.Fields(stderr.String()), " ")
+		return nil, fmt.Errorf("the measurement's process: %w: %s", child.Err(), words)
 	case report == nil:
 		return nil, errors.Join(errors.New("the measurement's process ended without a report"), err)
 	}
 	return report, closed
 }
 
-// listen gives the child its order and reads what it says, until its end or ctx's.
-func listen(ctx context.Context, child *childproc.Child, cfg Config, tell func(string)) (report *Report, err error) {
+// readMessages sends the child its order and reads its messages, until the child ends or ctx is
+// done.
+func readMessages(
+	ctx context.Context, child *childproc.Child, cfg Config, onStep func(string),
+) (report *Report, err error) {
 	if err := child.Send(cfg); err != nil {
 		return nil, err
 	}
@@ -83,14 +88,14 @@ func listen(ctx context.Context, child *childproc.Child, cfg Config, tell func(s
 			switch {
 			case !ok:
 				return report, err
-			case err != nil: // so that the child can come to its end
+			case err != nil: // read on, so that the child can end
 				continue
 			}
 			if err = json.Unmarshal(line, &m); err != nil {
 				continue
 			}
 			if m.Step != "" {
-				tell(m.Step)
+				onStep(m.Step)
 			}
 			if m.Report != nil {
 				report = m.Report

@@ -1,17 +1,18 @@
-// Package opcost takes single operations of the client apart: how long each of their phases takes,
-// which parts of the code allocate for them, and whether a larger artifact takes more memory.
+// Package opcost measures what a single operation of the client costs: how long each of its phases
+// takes, which parts of the code allocate for it, and whether a larger artifact takes more memory.
 //
-// What goes in: the command that starts a fleet, and how many operations to look at.
-// What comes out: numbers, as [Report]. It measures in its own process, one operation at
-// a time; the devices are in another.
+// What goes in: a [Config], which says what to measure and how many operations, and the command
+// that starts a fleet. What comes out: numbers, as a [Report]. [Run] starts a child process, whose
+// side is [Serve]; the child calls [Measure], which does one operation at a time against devices in
+// a third process:
 //
 //	fleet's process <── one operation after another ── delivery.Client
 //	                         ├── Config.Observe   ──> Phases, medians
 //	                         ├── profiles.Capture ──> Allocations, by component and call site
-//	                         └── peak of memory   ──> Stream
+//	                         └── peak of memory   ──> PushMemory
 //
-// The allocations are exact only in a process whose runtime.MemProfileRate was 1 before
-// it did anything; [Measure] refuses another. So the command starts itself again for it.
+// The child exists because allocations are exact only in a process whose runtime.MemProfileRate was
+// 1 before it did anything, and which does nothing else. Measure refuses any other process.
 //
-// It must never know how its numbers are shown, nor what of them is good.
+// The package never knows how its numbers are shown, nor which of them are good.
 package opcost

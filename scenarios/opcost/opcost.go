@@ -9,6 +9,7 @@ import (
 	"runtime"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -18,13 +19,16 @@ type Config struct {
 	Allocations bool `json:"allocations"`
 	Streaming   bool `json:"streaming"`
 
-	// Operations is how many are looked at for each row; 1 to 10,000.
+	// Operations is the number of operations for each variant, 1 to MaxOperations.
 	Operations int `json:"operations"`
-	// Sizes are the artifacts of Streaming, in bytes.
+	// Sizes are the sizes of the artifacts of Streaming, in bytes.
 	Sizes []int64 `json:"sizes"`
+	// Components are the parts of the client that allocations are divided into. What belongs to none
+	// of them is the component "other". See [DeliveryComponents].
+	Components []profiles.Component `json:"components"`
 }
 
-// MaxOperations bounds Config.Operations: each may want a device of its own.
+// MaxOperations is the largest Config.Operations. Each operation may need a device of its own.
 const MaxOperations = 10_000
 
 // A Report is what was measured.
@@ -32,25 +36,25 @@ type Report struct {
 	ArtifactBytes int64         `json:"artifact_bytes"` // of Phases and Allocations
 	Phases        []Phases      `json:"phases,omitempty"`
 	Allocations   []Allocations `json:"allocations,omitempty"`
-	Streams       []Stream      `json:"streams,omitempty"`
+	PushMemory    []PushMemory  `json:"streams,omitempty"`
 }
 
-// artifactBytes is the size of an artifact where size is not the question: a packet's worth.
+// artifactBytes is the size of the artifact where the size doesn't matter. It fits into one packet.
 const artifactBytes = 1 << 10
 
-// Fleet says how to start the devices' process.
+// Fleet says how to start the process of the devices.
 type Fleet struct {
-	Command []string  // the program and arguments that lead to scenarios.ServeFleet
-	Stderr  io.Writer // for what it says
+	Command []string  // the program and the arguments that lead to scenarios.ServeFleet
+	Stderr  io.Writer // receives its standard error
 }
 
-// Measure measures. It tells each step before it begins.
-func Measure(ctx context.Context, cfg Config, f Fleet, tell func(string)) (_ *Report, err error) {
+// Measure measures what cfg asks for. It calls onStep with the name of each step as it begins.
+func Measure(ctx context.Context, cfg Config, f Fleet, onStep func(string)) (_ *Report, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
 	spec := scenarios.Default()
-	spec.Name, spec.Fleet.Devices = "opcost", cfg.Operations+devicesSpare
+	spec.Name, spec.Fleet.Devices = "opcost", cfg.Operations+spareDevices
 	fleet, err := scenarios.StartFleetAlone(ctx, f.Command, spec, f.Stderr)
 	if err != nil {
 		return nil, err
@@ -67,9 +71,9 @@ func Measure(ctx context.Context, cfg Config, f Fleet, tell func(string)) (_ *Re
 	r := &Report{ArtifactBytes: artifactBytes}
 	b := bench{update: update, devices: fleet.Devices(), operations: cfg.Operations}
 	if cfg.Time {
-		for _, k := range kinds() {
-			tell("phases of " + k.String())
-			p, err := b.phases(ctx, k)
+		for _, v := range variants() {
+			onStep("phases of " + v.String())
+			p, err := b.phases(ctx, v)
 			if err != nil {
 				return nil, err
 			}
@@ -77,9 +81,9 @@ func Measure(ctx context.Context, cfg Config, f Fleet, tell func(string)) (_ *Re
 		}
 	}
 	if cfg.Allocations {
-		for _, k := range kinds() {
-			tell("allocations of " + k.String())
-			a, err := b.allocations(ctx, k)
+		for _, v := range variants() {
+			onStep("allocations of " + v.String())
+			a, err := b.allocations(ctx, v, cfg.Components)
 			if err != nil {
 				return nil, err
 			}
@@ -88,12 +92,12 @@ func Measure(ctx context.Context, cfg Config, f Fleet, tell func(string)) (_ *Re
 	}
 	if cfg.Streaming {
 		for _, size := range cfg.Sizes {
-			tell(fmt.Sprintf("memory of a push of %d MB", size/1e6))
-			s, err := b.stream(ctx, size)
+			onStep(fmt.Sprintf("memory of a push of %d MB", size/1e6))
+			m, err := b.pushMemory(ctx, size)
 			if err != nil {
 				return nil, err
 			}
-			r.Streams = append(r.Streams, s)
+			r.PushMemory = append(r.PushMemory, m)
 		}
 	}
 	return r, nil
@@ -104,7 +108,8 @@ func (c Config) check() error {
 		return &scenarios.UsageError{What: fmt.Sprintf("operations %d: want 1 to %d", c.Operations, MaxOperations)}
 	}
 	if c.Allocations && runtime.MemProfileRate != 1 {
-		return fmt.Errorf("the rate of the memory profile is %d: want 1 from the process's beginning", runtime.MemProfileRate)
+		return fmt.Errorf("the rate of the memory profile is %d: want 1 from the process's beginning",
+			runtime.MemProfileRate)
 	}
 	for _, size := range c.Sizes {
 		if size < 1 {
@@ -114,7 +119,7 @@ func (c Config) check() error {
 	return nil
 }
 
-// randomBytes are bytes that no transport can make smaller, the same every time.
+// randomBytes returns n bytes that can't be compressed. They are the same every time.
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(b) // it never fails

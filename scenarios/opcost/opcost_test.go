@@ -15,11 +15,12 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// asFleet makes this test's program the fleet's process.
-const asFleet = "FLEETMARK_TEST_FLEET"
-
-// asChild makes it the process that measures.
-const asChild = "FLEETMARK_TEST_OPCOST"
+// These environment variables make the program of this test the process of a fleet, or the one that
+// measures.
+const (
+	asFleet = "FLEETMARK_TEST_FLEET"
+	asChild = "FLEETMARK_TEST_OPCOST"
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asFleet) != "" {
@@ -51,26 +52,25 @@ func measure(t *testing.T, cfg Config) *Report {
 	return r
 }
 
-// TestPhases: every row has its whole, which no phase of it is longer than, and only a
-// new connection is waited for.
+// TestPhases checks that every variant has a whole, and that no phase exceeds its 99th percentile.
 func TestPhases(t *testing.T) {
 	r := measure(t, Config{Time: true, Operations: 50})
 	require.Len(t, r.Phases, 8)
 	for _, p := range r.Phases {
 		require.Equal(t, 50, p.N)
-		require.Positive(t, p.Whole, "%s", p.Kind)
+		require.Positive(t, p.Whole, "%s", p.Variant)
 		require.GreaterOrEqual(t, p.P99, p.Whole)
 		for _, part := range []int64{p.Prepare, p.Connect, p.Write, p.Wait, p.Read} {
 			require.GreaterOrEqual(t, part, int64(0))
-			require.LessOrEqual(t, part, p.P99, "%s", p.Kind)
+			require.LessOrEqual(t, part, p.P99, "%s", p.Variant)
 		}
 	}
 }
 
-// TestAllocations: the parts come to what the profile saw, and that, but for objects
-// that share a block, to what the runtime counted.
+// TestAllocations checks that the parts add up to the profile, and the profile, but for objects that
+// share a block, to what the runtime counted.
 func TestAllocations(t *testing.T) {
-	r := measure(t, Config{Allocations: true, Operations: 200})
+	r := measure(t, Config{Allocations: true, Operations: 200, Components: DeliveryComponents()})
 	require.Len(t, r.Allocations, 8)
 	for _, a := range r.Allocations {
 		var objects, bytes, siteBytes int64
@@ -83,26 +83,26 @@ func TestAllocations(t *testing.T) {
 		require.Equal(t, a.Profile.Objects, objects)
 		require.Equal(t, a.Profile.Bytes, bytes)
 		require.Equal(t, a.Profile.Bytes, siteBytes)
-		unseen, unseenBytes := a.Unseen()
-		require.GreaterOrEqual(t, unseen, int64(0), "%s", a.Kind)
-		require.InDelta(t, 0, unseenBytes, 0.02*float64(a.Bytes)+64<<10, "%s: %d bytes of %d", a.Kind, unseenBytes, a.Bytes)
-		if a.New {
-			require.Greater(t, a.Objects, int64(10*a.N), "%s: a connection isn't for nothing", a.Kind)
+		objectsLeft, bytesLeft := a.Unprofiled()
+		require.GreaterOrEqual(t, objectsLeft, int64(0), "%s", a.Variant)
+		require.InDelta(t, 0, bytesLeft, 0.02*float64(a.Bytes)+64<<10, "%s: %d bytes of %d", a.Variant, bytesLeft, a.Bytes)
+		if a.NewConnection {
+			require.Greater(t, a.Objects, int64(10*a.N), "%s: a connection isn't for nothing", a.Variant)
 		} else if a.Transport == delivery.Lean && !raceEnabled {
-			require.Less(t, a.Objects, int64(a.N), "%s: not one an operation", a.Kind)
+			require.Less(t, a.Objects, int64(a.N), "%s: not one an operation", a.Variant)
 		}
 	}
 }
 
-func TestStream(t *testing.T) {
+func TestPushMemory(t *testing.T) {
 	r := measure(t, Config{Streaming: true, Operations: 1, Sizes: []int64{1e6, 20e6}})
-	require.Len(t, r.Streams, 2)
+	require.Len(t, r.PushMemory, 2)
 	for i, size := range []int64{1e6, 20e6} {
-		s := r.Streams[i]
-		require.Equal(t, size, s.Size)
-		require.Positive(t, s.Nanos)
-		require.GreaterOrEqual(t, s.Peak, s.PeakBefore)
-		require.Less(t, s.Allocated, int64(8<<20))
+		m := r.PushMemory[i]
+		require.Equal(t, size, m.Size)
+		require.Positive(t, m.Nanos)
+		require.GreaterOrEqual(t, m.Peak, m.PeakBefore)
+		require.Less(t, m.Allocated, int64(8<<20))
 	}
 }
 
@@ -116,30 +116,30 @@ func TestMeasureRefuses(t *testing.T) {
 	}
 }
 
-// TestPhasesOf works two requests out by hand.
+// TestPhasesOf compares with medians worked out by hand.
 func TestPhasesOf(t *testing.T) {
 	at := func(ns int64) time.Time { return time.Unix(1, ns) }
-	k := Kind{Op: delivery.OpPush, Transport: delivery.Lean}
+	v := Variant{Op: delivery.OpPush, Transport: delivery.Lean}
 	line := func(slower int64) delivery.Timeline {
 		return delivery.Timeline{Reused: true, Begun: at(0), Prepared: at(1 * slower), Ready: at(3 * slower), Written: at(6 * slower), Answered: at(10 * slower), Ended: at(15 * slower)}
 	}
-	p, err := phasesOf(k, []delivery.Timeline{line(1), line(10), line(100)})
+	p, err := phasesOf(v, []delivery.Timeline{line(1), line(10), line(100)})
 	require.NoError(t, err)
-	require.Equal(t, Phases{Kind: k, N: 3, Prepare: 10, Connect: 20, Write: 30, Wait: 40, Read: 50, Whole: 150, P99: 1500}, p)
+	require.Equal(t, Phases{Variant: v, N: 3, Prepare: 10, Connect: 20, Write: 30, Wait: 40, Read: 50, Whole: 150, P99: 1500}, p)
 
 	overtaken := line(1)
 	overtaken.Written = at(12)
-	p, err = phasesOf(k, []delivery.Timeline{overtaken})
+	p, err = phasesOf(v, []delivery.Timeline{overtaken})
 	require.NoError(t, err)
 	require.Equal(t, []int64{7, 0, 5}, []int64{p.Write, p.Wait, p.Read})
 
 	fresh := line(1)
 	fresh.Reused = false
-	_, err = phasesOf(k, []delivery.Timeline{fresh})
+	_, err = phasesOf(v, []delivery.Timeline{fresh})
 	require.ErrorContains(t, err, "another connection")
 	gap := line(1)
 	gap.Answered = time.Time{}
-	_, err = phasesOf(k, []delivery.Timeline{gap})
+	_, err = phasesOf(v, []delivery.Timeline{gap})
 	require.ErrorContains(t, err, "gap")
 }
 
@@ -160,12 +160,12 @@ func TestRun(t *testing.T) {
 	r, err := Run(t.Context(), thisChild(), Config{Time: true, Streaming: true, Operations: 3, Sizes: []int64{2e6}}, func(s string) { steps = append(steps, s) })
 	require.NoError(t, err)
 	require.Len(t, r.Phases, 8)
-	require.Len(t, r.Streams, 1)
+	require.Len(t, r.PushMemory, 1)
 	require.Len(t, steps, 9)
 	require.Equal(t, "memory of a push of 2 MB", steps[8])
 }
 
-func TestRunThatFails(t *testing.T) {
+func TestRun_fails(t *testing.T) {
 	_, err := Run(t.Context(), thisChild(), Config{}, func(string) {})
 	require.ErrorContains(t, err, "operations 0: want 1 to 10000")
 	_, err = Run(t.Context(), []string{"/bin/sh", "-c", "read order; echo nonsense"}, Config{}, func(string) {})
@@ -174,8 +174,8 @@ func TestRunThatFails(t *testing.T) {
 	require.ErrorContains(t, err, "can't be started")
 }
 
-// TestRunCanceled: the child and its fleet end with the context.
-func TestRunCanceled(t *testing.T) {
+// TestRun_canceled checks that the child and its fleet end with the context.
+func TestRun_canceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := Run(ctx, thisChild(), Config{Time: true, Operations: MaxOperations}, func(string) { cancel() })
 	require.ErrorIs(t, err, context.Canceled)

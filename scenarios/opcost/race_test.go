@@ -2,4 +2,4 @@
 
 package opcost
 
-const raceEnabled = true // its allocations are its own
+const raceEnabled = true // the race detector allocates too

@@ -1,0 +1,57 @@
+package opcost
+
+import "github.com/fleetmark/fleetmark/profiles"
+
+// deliveryPackage begins the name of every function of the client.
+const deliveryPackage = "github.com/fleetmark/fleetmark/delivery."
+
+// DeliveryComponents returns the parts of package delivery, each with the names of the functions
+// that allocate for it: its own, and those of the standard library that it calls. A name stands for
+// every function that begins with it. Of the functions on a stack, the innermost with a component
+// decides, by its longest name.
+//
+// A test fails if a name stands for no function any more, because what a renamed function allocates
+// would move to another component without notice.
+func DeliveryComponents() []profiles.Component {
+	own := func(names ...string) []string {
+		for i, n := range names {
+			names[i] = deliveryPackage + n
+		}
+		return names
+	}
+	return []profiles.Component{
+		{Name: "request", Prefixes: append(
+			own("(*exchangePool).", "(*Client).", "newCall", "(*netHTTP).", "(*call).", "(*stamps)."),
+			"net/http.",
+		)},
+		{Name: "headers", Prefixes: append(
+			own("(*lean).appendHead", "appendField", "(*call).fillHeader", "(*lean).receive", "(*httpAnswer).",
+				"(*exchange).keepField"),
+			"net/http.Header.", "net/http.(*Header).", "net/http.newTransferWriter", "net/http.(*Request).write",
+			"net/http.fixPragmaCacheControl", "net/textproto.", "vendor/golang.org/x/net/http/httpguts.", "mime.",
+		)},
+		{Name: "address", Prefixes: append(
+			own("parseTarget", "Device.", "target.", "(*call).fillURL"),
+			"net/url.", "net/netip.", "net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
+			"net.resolve", "net.parse", "net.internetAddr", "net/http.canonicalAddr",
+			"net/http.(*Transport).connectMethodForRequest", "net/http.(*connectMethod).", "net/http.connectMethod.",
+			"net/http.idnaASCII",
+		)},
+		{Name: "body buffer", Prefixes: append(
+			own("(*chunkPool).", "(*requestBody).", "newConn", "(*connPool).adopt"),
+			"bufio.", "bytes.", "io.", "net/http.(*body).", "net/http.(*bodyEOFSignal).", "net/http.(*transferWriter).",
+		)},
+		{Name: "connection", Prefixes: append(
+			own("(*connPool).", "(*conn).", "(*lean).dial", "dialWithin", "(*probe).", "(*trip).", "newCountedConn",
+				"(*countedConn).", "newAnswerConn", "(*answerConn)."),
+			"net.", "internal/poll.", "os.", "syscall.", "crypto/tls.", "internal/syscall/",
+			"net/http.(*Transport).dialConn", "net/http.(*Transport).queueForDial", "net/http.(*Transport).getConn",
+			"net/http.(*Transport).putOrCloseIdleConn", "net/http.(*Transport).tryPutIdleConn",
+			"net/http.(*persistConn).", "net/http.(*wantConn)", "net/http.(*connLRU).",
+		)},
+		{Name: "context", Prefixes: append(
+			own("(*conn).watch", "(*call).watch", "(*callContext).", "(*callClock)."),
+			"context.", "time.", "net/http/httptrace.", "net/http.setRequestCancel",
+		)},
+	}
+}
