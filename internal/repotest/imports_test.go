@@ -61,7 +61,7 @@ func importRules() []packageRule {
 		// What measures.
 		{"scenarios", "delivery mockfleet profiles results results/rundir internal/childproc internal/osinfo internal/plaintext internal/yamlnode"},
 		{"scenarios/opcost", "delivery profiles scenarios internal/childproc internal/osinfo"},
-		{"scenarios/doctor", "mockfleet results scenarios internal/osinfo internal/plaintext internal/texttable"},
+		{"scenarios/doctor", "mockfleet results scenarios internal/osinfo"},
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
 		{"scenarios/versus", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
 		{"scenarios/batch", "results results/baseline results/judge results/report results/report/htmlpage results/rundir scenarios internal/atomicfile internal/plaintext"},

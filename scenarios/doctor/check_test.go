@@ -10,9 +10,10 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
+// to returns a pointer to v.
 func to[T any](v T) *T { return &v }
 
-// steady is noise of which ten pairs tell a change of some 1.5%.
+// steady returns noise of which ten pairs can tell a change of some 1.5%.
 func steady() Noise {
 	var n Noise
 	for i := range 20 {
@@ -21,8 +22,8 @@ func steady() Noise {
 	return n
 }
 
-// well are the facts of a machine on which everything is as it should be.
-func well() Facts {
+// healthy returns the facts of a machine on which every check is OK.
+func healthy() Facts {
 	return Facts{
 		OS: "linux", Cores: 8, GOMAXPROCS: 8, Quota: to(0.0),
 		MemoryAvailable: to[uint64](16 << 30), DescriptorLimit: to[uint64](1 << 20),
@@ -32,34 +33,34 @@ func well() Facts {
 		ClockSource: "tsc", ClockSources: "tsc hpet acpi_pm", ClockCost: 40 * time.Nanosecond,
 		Timer:     Timer{P50: 60 * time.Microsecond, P99: 200 * time.Microsecond, Turns: 500},
 		Governors: []string{"performance"}, Turbo: to(false), SMT: to(false),
-		Neighbours: &results.Interference{OthersFraction: 0.01}, Noise: steady(), Loopback: Loopback{Addressing: "ip"},
+		Interference: &results.Interference{OthersFraction: 0.01}, Noise: steady(), Loopback: Loopback{Addressing: "ip"},
 	}
 }
 
-func TestWell(t *testing.T) {
-	for _, c := range Examine(well()) {
+func TestExamine_healthy(t *testing.T) {
+	for _, c := range Examine(healthy(), testAdvice()) {
 		require.Equal(t, OK, c.State, "%+v", c)
 		require.NotEmpty(t, c.Found, c.Name)
 		require.NotEmpty(t, c.Why, c.Name)
 		require.Empty(t, c.Change, c.Name)
 	}
-	require.True(t, Fit(Examine(well())))
+	require.True(t, Fit(Examine(healthy(), testAdvice())))
 }
 
-// TestWhatCantBeReadIsNeverOK.
-func TestWhatCantBeReadIsNeverOK(t *testing.T) {
-	for _, c := range Examine(Facts{Cores: 8, GOMAXPROCS: 8}) {
+// TestExamine_unknown checks that a fact which can't be read is never OK.
+func TestExamine_unknown(t *testing.T) {
+	for _, c := range Examine(Facts{Cores: 8, GOMAXPROCS: 8}, testAdvice()) {
 		if c.Name == "cores" {
 			continue
 		}
 		require.Equal(t, Unknown, c.State, "%+v", c)
 		require.NotEmpty(t, c.Change, c.Name)
 	}
-	require.True(t, Fit(Examine(Facts{Cores: 8, GOMAXPROCS: 8})), "what nobody knows is no problem")
+	require.True(t, Fit(Examine(Facts{Cores: 8, GOMAXPROCS: 8}, testAdvice())), "what nobody knows is no problem")
 }
 
-// TestChecks changes one thing about a machine that is well.
-func TestChecks(t *testing.T) {
+// TestExamine changes one fact of a healthy machine.
+func TestExamine(t *testing.T) {
 	for name, row := range map[string]struct {
 		check  string
 		change func(*Facts)
@@ -68,7 +69,7 @@ func TestChecks(t *testing.T) {
 		advice string
 	}{
 		"one core":              {"cores", func(f *Facts) { f.Cores, f.GOMAXPROCS = 1, 1 }, Problem, "1 cores, GOMAXPROCS 1", "4 cores or more"},
-		"two cores":             {"cores", func(f *Facts) { f.Cores, f.GOMAXPROCS = 2, 2 }, Warning, "2 cores", "4 cores or more"},
+		"two cores":             {"cores", func(f *Facts) { f.Cores, f.GOMAXPROCS = 2, 2 }, Warning, "2 cores", "4 cores or more; have fewer workers"},
 		"GOMAXPROCS too low":    {"cores", func(f *Facts) { f.GOMAXPROCS = 4 }, Warning, "8 cores, GOMAXPROCS 4", "unset GOMAXPROCS"},
 		"GOMAXPROCS too high":   {"cores", func(f *Facts) { f.GOMAXPROCS = 16 }, Warning, "GOMAXPROCS 16", "unset GOMAXPROCS"},
 		"GOMAXPROCS of a quota": {"cores", func(f *Facts) { f.GOMAXPROCS, f.Quota = 5, to(4.5) }, OK, "8 cores, GOMAXPROCS 5", ""},
@@ -112,23 +113,23 @@ func TestChecks(t *testing.T) {
 		"turbo":           {"turbo", func(f *Facts) { f.Turbo = to(true) }, Warning, "on", "no_turbo"},
 		"SMT":             {"smt", func(f *Facts) { f.SMT = to(true) }, Warning, "two threads a core", "smt/control"},
 
-		"a little else runs": {"neighbours", func(f *Facts) { f.Neighbours.OthersFraction = 0.05 }, Warning, "others 5.0% of all cores, hypervisor 0.0%", "top"},
-		"much else runs":     {"neighbours", func(f *Facts) { f.Neighbours.OthersFraction = 0.5 }, Problem, "others 50.0%", "top"},
-		"stolen":             {"neighbours", func(f *Facts) { f.Neighbours.StolenFraction = 0.2 }, Problem, "hypervisor 20.0%", "shared"},
+		"a little else runs": {"neighbours", func(f *Facts) { f.Interference.OthersFraction = 0.05 }, Warning, "others 5.0% of all cores, hypervisor 0.0%", "top"},
+		"much else runs":     {"neighbours", func(f *Facts) { f.Interference.OthersFraction = 0.5 }, Problem, "others 50.0%", "top"},
+		"stolen":             {"neighbours", func(f *Facts) { f.Interference.StolenFraction = 0.2 }, Problem, "hypervisor 20.0%", "shared"},
 
-		"noisy":         {"noise", func(f *Facts) { f.Noise = scattered(1.05) }, Warning, "10 blocks each can tell 7.6%, 100 can 2.", "--repeat"},
-		"very noisy":    {"noise", func(f *Facts) { f.Noise = scattered(1.3) }, Problem, "B/A 1.000, spread 26.9%: 10 blocks", "--repeat"},
+		"noisy":         {"noise", func(f *Facts) { f.Noise = scattered(1.05) }, Warning, "10 blocks each can tell 7.6%, 100 can 2.", "(more of them)"},
+		"very noisy":    {"noise", func(f *Facts) { f.Noise = scattered(1.3) }, Problem, "B/A 1.000, spread 26.9%: 10 blocks", "(more of them)"},
 		"unlike itself": {"noise", func(f *Facts) { f.Noise.B = slices.Repeat([]float64{1020, 1010}, 10) }, Warning, "A and B, which are the same, came out different", "end what else runs"},
 
-		"no addresses":      {"loopback", func(f *Facts) { f.Loopback.Refused = "not permitted" }, Warning, "not 127.0.0.0/8 (not permitted); ::1", "--addressing path"},
+		"no addresses":      {"loopback", func(f *Facts) { f.Loopback.Refused = "not permitted" }, Warning, "not 127.0.0.0/8 (not permitted); ::1", "have one address"},
 		"no IPv6":           {"loopback", func(f *Facts) { f.Loopback.NoIPv6 = "no such address" }, Warning, "127.0.0.0/8, no ::1: no such address", "disable_ipv6=0"},
 		"no fleet":          {"loopback", func(f *Facts) { f.Loopback = Loopback{Addressing: "path", Refused: "refused"} }, Problem, "no device answers: refused", "127.0.0.1"},
 		"a path, elsewhere": {"loopback", func(f *Facts) { f.Loopback.Addressing = "path" }, OK, "a path each, ::1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := well()
+			f := healthy()
 			row.change(&f)
-			checks := Examine(f)
+			checks := Examine(f, testAdvice())
 			i := slices.IndexFunc(checks, func(c Check) bool { return c.Name == row.check })
 			c := checks[i]
 			require.Equal(t, row.state, c.State, "%+v", c)
@@ -145,7 +146,15 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// scattered is noise in which B is by turns so many times A, and A so many times B.
+// testAdvice returns the words that checks get from their caller.
+func testAdvice() Advice {
+	return Advice{
+		FewerWorkers: "have fewer workers", LongerRuns: "more of them",
+		PathAddressing: "have one address", StartFleet: "start one",
+	}
+}
+
+// scattered returns noise in which B is by turns so many times A, and A so many times B.
 func scattered(by float64) Noise {
 	var n Noise
 	for i := range 20 {

@@ -1,10 +1,11 @@
-// Package doctor says whether a machine is fit to measure on, and what to change.
+// Package doctor finds out whether a machine is fit to measure on, and what to change.
 //
-// What goes in: a machine. What comes out: [Facts], gathered by [Gather] in some ten
-// seconds, and of these [Checks], each with a [State], what was found, why it
-// matters, and what to do about it. Facts and their judgement are apart: a check is a
-// pure function of facts. What can't be read is unknown, and never well.
+// What goes in: a machine. [Gather] looks at it for some ten seconds and returns [Facts]; [Examine]
+// judges the facts and returns [Check] values, each with a [State], what was found, why it matters
+// and what to do about it. A check is a pure function of facts. A fact that can't be read is
+// unknown, and never counts as OK.
 //
-// It knows what a run needs of a machine ([scenarios.Spec.Descriptors], the yardstick),
-// and must never know a command line or a run's results.
+// The package knows what a run needs of a machine ([scenarios.Spec.Descriptors], the reference
+// benchmark). It never knows a run's results, nor the names of flags: the caller of Examine words
+// the advice that needs them.
 package doctor

@@ -10,20 +10,20 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// Facts are what was found of a machine. A nil pointer or an empty word is a fact that
-// could not be read.
+// Facts is what was found out about a machine. A fact that could not be read is a nil pointer, an
+// empty string or an empty list.
 type Facts struct {
 	OS string `json:"os"`
 
 	Cores      int      `json:"cores"` // that this process may run on
 	GOMAXPROCS int      `json:"gomaxprocs"`
-	Quota      *float64 `json:"cpu_quota_cores"` // of the control group, in cores; 0: it has none
+	Quota      *float64 `json:"cpu_quota_cores"` // of the control group, in cores; 0 means that it has none
 
 	MemoryAvailable *uint64 `json:"memory_available_bytes"` // of the machine
-	MemoryLeft      *uint64 `json:"memory_left_bytes"`      // to the control group's limit; nil: it has none, or unknown
+	MemoryLeft      *uint64 `json:"memory_left_bytes"`      // to the control group's limit; nil also if it has none
 
 	DescriptorLimit *uint64 `json:"descriptor_limit"`
-	Needs           []Need  `json:"needs"` // of the catalogue
+	Needs           []Need  `json:"needs"` // of the scenarios in the catalog
 
 	Ports         *results.LocalPorts `json:"local_ports"`
 	ReuseTimeWait *int                `json:"tcp_tw_reuse"` // 0: no, 1: yes, 2: on the loopback interface
@@ -38,46 +38,46 @@ type Facts struct {
 	Turbo     *bool    `json:"turbo"`
 	SMT       *bool    `json:"smt"` // two threads a core
 
-	Neighbours *results.Interference `json:"neighbours"`
-	Noise      Noise                 `json:"noise"`
-	Loopback   Loopback              `json:"loopback"`
+	Interference *results.Interference `json:"neighbours"`
+	Noise        Noise                 `json:"noise"`
+	Loopback     Loopback              `json:"loopback"`
 }
 
-// Need is how many descriptors a scenario's driver must have and wants.
+// Need is how many descriptors a scenario's driver must have, and how many it can use.
 type Need struct {
 	Scenario string `json:"scenario"`
-	Least    int    `json:"least"`
-	Wanted   int    `json:"wanted"`
+	Min      int    `json:"least"`
+	Want     int    `json:"wanted"`
 }
 
-// Timer is how late a timer of a millisecond wakes who waits for it.
+// Timer is how late a timer of a millisecond fires.
 type Timer struct {
 	P50   time.Duration `json:"p50_ns"`
 	P99   time.Duration `json:"p99_ns"`
 	Turns int           `json:"turns"`
 }
 
-// Loopback is which addresses devices can have.
+// Loopback says which addresses devices can have.
 type Loopback struct {
 	Addressing string `json:"addressing"`        // that was tried
-	Refused    string `json:"refused,omitempty"` // why it can't be had; empty: it can
-	NoIPv6     string `json:"no_ipv6,omitempty"` // why there is no ::1; empty: there is
+	Refused    string `json:"refused,omitempty"` // why it doesn't work; empty if it does
+	NoIPv6     string `json:"no_ipv6,omitempty"` // why there is no ::1; empty if there is
 }
 
-// Gather looks at the machine, and calls progress with each step. Its error is the context's, or says that
-// not even bare sockets work.
+// Gather looks at the machine. It calls progress as each step begins. Its error is the context's, or
+// says that not even bare sockets work.
 func Gather(ctx context.Context, progress func(doing string, n, of int)) (Facts, error) {
 	f := Facts{OS: runtime.GOOS, Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
 	steps := []struct {
 		doing string
 		do    func() error
 	}{
-		{"the system's settings", func() error { f.read("/"); return f.ask() }},
-		{"what else runs", func() (err error) { f.Neighbours, err = scenarios.Neighbours(ctx, time.Second); return err }},
-		{"the clock", func() error { f.ClockCost = clockCost(); return nil }},
-		{"timers", func() (err error) { f.Timer, err = timers(ctx); return err }},
+		{"the system's settings", func() error { f.readSystem("/"); return f.readLimits() }},
+		{"what else runs", func() (err error) { f.Interference, err = scenarios.Neighbours(ctx, time.Second); return err }},
+		{"the clock", func() error { f.ClockCost = measureClock(); return nil }},
+		{"timers", func() (err error) { f.Timer, err = measureTimers(ctx); return err }},
 		{"loopback addresses", func() error { f.Loopback = tryLoopback(ctx); return nil }},
-		{"how alike the same is", func() (err error) { f.Noise, err = compare(ctx, scenarios.Yardstick); return err }},
+		{"how alike the same is", func() (err error) { f.Noise, err = measureNoise(ctx, scenarios.Yardstick); return err }},
 	}
 	for i, s := range steps {
 		progress(s.doing, i+1, len(steps))
@@ -91,8 +91,8 @@ func Gather(ctx context.Context, progress func(doing string, n, of int)) (Facts,
 	return f, nil
 }
 
-// ask takes what this process and this program know.
-func (f *Facts) ask() error {
+// readLimits sets how many descriptors this process may have, and how many scenarios need.
+func (f *Facts) readLimits() error {
 	if limit, known := osinfo.DescriptorLimit(); known {
 		f.DescriptorLimit = &limit
 	}

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,10 +11,10 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// read takes what Linux tells in files, below root. Elsewhere there are none, and the
-// facts stay unknown.
-func (f *Facts) read(root string) {
-	at := files(root)
+// readSystem sets the facts that Linux keeps in files below root. Other systems have no such files,
+// and the facts stay unknown.
+func (f *Facts) readSystem(root string) {
+	at := systemFiles(root)
 	f.Quota, f.MemoryLeft = at.quota(), at.memoryLeft()
 	f.MemoryAvailable = at.memoryAvailable()
 	f.Ports = (*results.LocalPorts)(osinfo.ReadLocalPorts(root))
@@ -28,35 +27,36 @@ func (f *Facts) read(root string) {
 	f.SMT = at.flag("sys/devices/system/cpu/smt/active")
 }
 
-// files is a directory in which the system's files are.
-type files string
+// systemFiles is a directory that holds /proc and /sys.
+type systemFiles string
 
-// text returns a file's text, without spaces around it, and whether it could be read.
-func (at files) text(path string) (string, bool) {
+// text returns the text of a file without spaces around it. It reports whether the file can be read.
+func (at systemFiles) text(path string) (string, bool) {
 	text, err := os.ReadFile(filepath.Join(string(at), filepath.FromSlash(path)))
 	return strings.TrimSpace(string(text)), err == nil
 }
 
-func (at files) number(path string) *int {
+// number returns the number that a file holds, or nil if there is none.
+func (at systemFiles) number(path string) *int {
 	text, _ := at.text(path)
-	return known(strconv.Atoi(text))
+	return orNil(strconv.Atoi(text))
 }
 
-func (at files) bytes(path string) *uint64 {
+func (at systemFiles) bytes(path string) *uint64 {
 	text, _ := at.text(path)
-	return known(strconv.ParseUint(text, 10, 64))
+	return orNil(strconv.ParseUint(text, 10, 64))
 }
 
-// known returns a pointer to n, or nil if there is an error.
-func known[T any](n T, err error) *T {
+// orNil returns a pointer to n, or nil if there is an error.
+func orNil[T any](n T, err error) *T {
 	if err != nil {
 		return nil
 	}
 	return &n
 }
 
-// flag is a file that holds 0 or 1.
-func (at files) flag(path string) *bool {
+// flag reports whether a file holds a number other than 0. It returns nil if that isn't known.
+func (at systemFiles) flag(path string) *bool {
 	n := at.number(path)
 	if n == nil || *n < 0 {
 		return nil
@@ -64,22 +64,23 @@ func (at files) flag(path string) *bool {
 	return new(*n != 0)
 }
 
-func (at files) memoryAvailable() *uint64 {
+// memoryAvailable returns how much memory the machine has left, in bytes, or nil if that isn't known.
+func (at systemFiles) memoryAvailable() *uint64 {
 	text, _ := at.text("proc/meminfo")
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) == 3 && words[0] == "MemAvailable:" && words[2] == "kB" {
 			kib, err := strconv.ParseUint(words[1], 10, 54)
-			return known(kib<<10, err)
+			return orNil(kib<<10, err)
 		}
 	}
 	return nil
 }
 
-// governors are those of all cores, each once; nil where the system has none, as in most
-// virtual machines.
-func (at files) governors() []string {
-	found, _ := filepath.Glob(filepath.Join(string(at), "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")) // the pattern is well
+// governors returns the frequency governors of all cores, each once. It returns nil if there are
+// none, as in most virtual machines.
+func (at systemFiles) governors() []string {
+	found, _ := filepath.Glob(filepath.Join(string(at), "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")) // the pattern is valid
 	var names []string
 	for _, path := range found {
 		text, err := os.ReadFile(path)
@@ -91,107 +92,11 @@ func (at files) governors() []string {
 	return names
 }
 
-// turbo is told by Intel's driver as its absence, by the others as itself.
-func (at files) turbo() *bool {
+// turbo reports whether cores may exceed their nominal frequency. Intel's driver has a file that says
+// whether they may not, and the other drivers have one that says whether they may.
+func (at systemFiles) turbo() *bool {
 	if off := at.flag("sys/devices/system/cpu/intel_pstate/no_turbo"); off != nil {
 		return new(!*off)
 	}
 	return at.flag("sys/devices/system/cpu/cpufreq/boost")
-}
-
-// A control group limits a process, and so do all above it. In version 2 of control
-// groups there is one hierarchy, in version 1 one for each controller; machines that
-// have both keep the second apart.
-
-// quota is how many cores' time the control group may use, 0 where it has no limit; nil
-// where that can't be read.
-func (at files) quota() *float64 {
-	var least *float64
-	lower := func(cores float64) {
-		if least == nil || *least == 0 || cores != 0 && cores < *least {
-			least = &cores
-		}
-	}
-	for _, dir := range at.groups("") {
-		// "max 100000" or "150000 100000": so many of so many microseconds.
-		text, ok := at.text(dir + "/cpu.max")
-		words := strings.Fields(text)
-		if !ok || len(words) != 2 {
-			continue
-		}
-		if words[0] == "max" {
-			lower(0)
-			continue
-		}
-		quota, err := strconv.ParseFloat(words[0], 64)
-		period, err2 := strconv.ParseFloat(words[1], 64)
-		if err == nil && err2 == nil && period > 0 {
-			lower(quota / period)
-		}
-	}
-	for _, dir := range at.groups("cpu") {
-		quota, period := at.number(dir+"/cpu.cfs_quota_us"), at.number(dir+"/cpu.cfs_period_us")
-		switch {
-		case quota == nil || period == nil || *period <= 0:
-		case *quota < 0:
-			lower(0)
-		default:
-			lower(float64(*quota) / float64(*period))
-		}
-	}
-	// The root of a hierarchy has no limit, and says so by having no such file.
-	if least == nil && slices.Contains(at.groups(""), "sys/fs/cgroup") {
-		if _, ok := at.text("sys/fs/cgroup/cgroup.controllers"); ok {
-			lower(0)
-		}
-	}
-	return least
-}
-
-// memoryLeft is how much the control group may take yet; nil where it has no limit, or
-// none that can be read.
-func (at files) memoryLeft() *uint64 {
-	var least *uint64
-	lower := func(limit, used *uint64) {
-		if limit == nil || used == nil || *limit > 1<<60 { // version 1 says so for none
-			return
-		}
-		left := *limit - min(*limit, *used)
-		if least == nil || left < *least {
-			least = &left
-		}
-	}
-	for _, dir := range at.groups("") {
-		lower(at.bytes(dir+"/memory.max"), at.bytes(dir+"/memory.current"))
-	}
-	for _, dir := range at.groups("memory") {
-		lower(at.bytes(dir+"/memory.limit_in_bytes"), at.bytes(dir+"/memory.usage_in_bytes"))
-	}
-	return least
-}
-
-// groups are the directories of this process's control group and of those above it, in
-// the hierarchy of a controller, or in version 2's, which has no name.
-func (at files) groups(controller string) (dirs []string) {
-	text, _ := at.text("proc/self/cgroup")
-	for line := range strings.Lines(text) {
-		// "4:cpu,cpuacct:/a/b", or "0::/a/b" in version 2.
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(parts) != 3 || !slices.Contains(strings.Split(parts[1], ","), controller) {
-			continue
-		}
-		mounts := []string{"sys/fs/cgroup/" + controller, "sys/fs/cgroup/" + parts[1]}
-		if controller == "" {
-			mounts = []string{"sys/fs/cgroup", "sys/fs/cgroup/unified"}
-		}
-		for _, mount := range slices.Compact(mounts) {
-			for dir := path.Clean("/" + parts[2]); ; dir = path.Dir(dir) {
-				dirs = append(dirs, path.Join(mount, dir))
-				if dir == "/" {
-					break
-				}
-			}
-		}
-	}
-	return dirs
 }

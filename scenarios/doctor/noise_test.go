@@ -11,11 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDetectable: with s = 1% and ten pairs, and t(0.995, 9) = 3.2498 and
+// TestNoise_Detectable: with s = 1% and ten pairs, and t(0.995, 9) = 3.2498 and
 // t(0.90, 9) = 1.3830 from a printed table, d = 4.6328 * 0.01 / sqrt(10) = 0.014650, and
 // exp(d) - 1 = 0.014758. For a hundred pairs, with t(0.995, 99) = 2.6264 and
 // t(0.90, 99) = 1.2902, it is 0.0039166 and 0.0039243.
-func TestDetectable(t *testing.T) {
+func TestNoise_Detectable(t *testing.T) {
 	var n Noise
 	for i := range 100 { // ±x have the standard deviation x*sqrt(100/99)
 		x := 0.01 * math.Sqrt(99.0/100)
@@ -39,7 +39,7 @@ func TestDetectable(t *testing.T) {
 	}
 }
 
-func TestNoNoise(t *testing.T) {
+func TestNoise_empty(t *testing.T) {
 	var n Noise
 	require.True(t, math.IsNaN(n.Ratio()))
 	require.True(t, math.IsNaN(n.Detectable(10)))
@@ -47,20 +47,20 @@ func TestNoNoise(t *testing.T) {
 	require.Empty(t, Noise{A: []float64{0, 1}, B: []float64{1, 0}}.logRatios(), "what was not measured is no ratio")
 }
 
-// TestCompare: blocks come by turns, as many as there is time for.
-func TestCompare(t *testing.T) {
+// TestMeasureNoise checks that A and B take turns, for as many pairs as there is time for.
+func TestMeasureNoise(t *testing.T) {
 	for name, row := range map[string]struct {
 		takes time.Duration
 		pairs int
 	}{
-		"usual":           {30 * time.Millisecond, mostPairs},
+		"usual":           {30 * time.Millisecond, maxPairs},
 		"a slow machine":  {100 * time.Millisecond, 40}, // 200 ms a pair, for 8 s
-		"a very slow one": {2 * time.Second, leastPairs},
+		"a very slow one": {2 * time.Second, minPairs},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				turn := 0.0
-				n, err := compare(t.Context(), func(context.Context) (float64, error) {
+				n, err := measureNoise(t.Context(), func(context.Context) (float64, error) {
 					time.Sleep(row.takes)
 					turn++
 					return turn, nil
@@ -74,49 +74,9 @@ func TestCompare(t *testing.T) {
 		})
 	}
 	broken := errors.New("no sockets")
-	_, err := compare(t.Context(), func(context.Context) (float64, error) { return 0, broken })
+	_, err := measureNoise(t.Context(), func(context.Context) (float64, error) { return 0, broken })
 	require.ErrorIs(t, err, broken)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = compare(ctx, func(context.Context) (float64, error) { cancel(); return 1, nil })
+	_, err = measureNoise(ctx, func(context.Context) (float64, error) { cancel(); return 1, nil })
 	require.ErrorIs(t, err, context.Canceled)
-}
-
-func TestSummarize(t *testing.T) {
-	var late []time.Duration
-	for i := 101; i > 0; i-- {
-		late = append(late, time.Duration(i-1))
-	}
-	require.Equal(t, Timer{P50: 50, P99: 99, Turns: 101}, summarize(late))
-	require.Equal(t, Timer{P50: 7, P99: 7, Turns: 1}, summarize([]time.Duration{7}))
-}
-
-func TestTimersInABubble(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		timer, err := timers(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, Timer{Turns: timerTurns}, timer, "where no timer is late")
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		_, err = timers(ctx)
-		require.ErrorIs(t, err, context.Canceled)
-	})
-}
-
-func TestLoopbackHere(t *testing.T) {
-	require.Empty(t, tryLoopback(t.Context()).Refused, "the other tests of this repository need it")
-}
-
-func TestGatherEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var steps []string
-	_, err := Gather(ctx, func(doing string, n, of int) {
-		steps = append(steps, doing)
-		require.Equal(t, 6, of)
-		require.Len(t, steps, n)
-		if n == 2 {
-			cancel()
-		}
-	})
-	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, []string{"the system's settings", "what else runs"}, steps)
 }

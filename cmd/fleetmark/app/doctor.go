@@ -30,12 +30,12 @@ here; 130 interrupted.`,
 			if err != nil {
 				return err
 			}
-			checks := doctor.Examine(facts)
+			checks := doctor.Examine(facts, doctorAdvice())
 			if asJSON {
-				object := doctorJSON{doctor.Fit(checks), doctor.Verdict(checks), checks, facts}
+				object := doctorJSON{doctor.Fit(checks), doctorSummary(checks), checks, facts}
 				err = json.NewEncoder(c.Out).Encode(object)
 			} else {
-				err = doctor.WriteTable(c.Out, checks, cli.TableStyle(c.Out))
+				err = writeDoctorTable(c.Out, checks, cli.TableStyle(c.Out))
 			}
 			if err == nil && !doctor.Fit(checks) {
 				err = cli.VerdictError(results.Inconclusive, "") // the table has said it
@@ -46,6 +46,14 @@ here; 130 interrupted.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: checks and the facts that they were judged by")
 	cmd.Flags().BoolVar(&quiet, "no-progress", false, "don't show what is looked at")
 	return cmd
+}
+
+// doctorAdvice words advice by this program's flags and commands.
+func doctorAdvice() doctor.Advice {
+	return doctor.Advice{
+		FewerWorkers: "use fewer --workers here", LongerRuns: "--duration, --repeat",
+		PathAddressing: "fleetmark run --addressing path", StartFleet: "fleetmark fleet --devices 2",
+	}
 }
 
 // doctorJSON is the object that `doctor --json` prints, a contract with scripts.

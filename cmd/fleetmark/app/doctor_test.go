@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/doctor"
 )
 
-// TestDoctor: the code follows from the checks, and the checks from the facts.
+// TestDoctor checks that the exit code follows from the checks, and the checks from the facts.
 func TestDoctor(t *testing.T) {
 	cmd, _ := command(t, "doctor", "--json")
 	var stdout, stderr bytes.Buffer
@@ -24,7 +24,7 @@ func TestDoctor(t *testing.T) {
 	var o doctorJSON
 	require.NoError(t, json.Unmarshal(stdout.Bytes(), &o), "%s", stderr.String())
 	require.Equal(t, 1, strings.Count(stdout.String(), "\n"))
-	require.Equal(t, doctor.Examine(o.Facts), o.Checks)
+	require.Equal(t, doctor.Examine(o.Facts, doctorAdvice()), o.Checks)
 	require.Equal(t, doctor.Fit(o.Checks), o.Fit)
 	require.Equal(t, map[bool]int{true: cli.ExitPass, false: cli.ExitInconclusive}[o.Fit], cmd.ProcessState.ExitCode())
 	require.Equal(t, o.Fit, err == nil)

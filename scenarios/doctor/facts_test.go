@@ -1,0 +1,36 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestFacts_JSON encodes and decodes facts, also where nothing is known.
+func TestFacts_JSON(t *testing.T) {
+	for _, f := range []Facts{{}, healthy()} {
+		text, err := json.Marshal(f)
+		require.NoError(t, err)
+		var back Facts
+		require.NoError(t, json.Unmarshal(text, &back))
+		require.Equal(t, f, back)
+	}
+}
+
+// TestGather_canceled checks that the steps end with their context.
+func TestGather_canceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var steps []string
+	_, err := Gather(ctx, func(doing string, n, of int) {
+		steps = append(steps, doing)
+		require.Equal(t, 6, of)
+		require.Len(t, steps, n)
+		if n == 2 {
+			cancel()
+		}
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, []string{"the system's settings", "what else runs"}, steps)
+}
