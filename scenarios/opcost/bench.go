@@ -104,14 +104,10 @@ func (b *bench) preload(ctx context.Context, v Variant) error {
 	defer c.Close()
 	n := 1
 	if v.NewConnection {
-		n = b.devices.Len()
+		n = b.operations + warmup
 	}
-	for i := range n {
-		if err := c.Push(ctx, b.devices.At(i), b.update); err != nil {
-			return err
-		}
-	}
-	return nil
+	v.Op = delivery.OpPush
+	return b.run(ctx, c, v, 0, n)
 }
 
 // run does n operations, beginning with number first.

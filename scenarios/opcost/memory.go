@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -28,16 +27,15 @@ type PushMemory struct {
 
 // pushMemory pushes a file of the given size once. The client has a connection and buffers by then.
 func (b *bench) pushMemory(ctx context.Context, size int64) (_ PushMemory, err error) {
-	dir, err := os.MkdirTemp("", "fleetmark-opcost-")
+	file, err := os.CreateTemp("", "fleetmark-opcost-")
 	if err != nil {
 		return PushMemory{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	path := filepath.Join(dir, "firmware.bin")
-	if err := sparseFile(path, size); err != nil {
+	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
+	if err := errors.Join(file.Truncate(size), file.Close()); err != nil { // it takes no room on the disk
 		return PushMemory{}, err
 	}
-	artifact, err := delivery.OpenArtifact(ctx, path)
+	artifact, err := delivery.OpenArtifact(ctx, file.Name())
 	if err != nil {
 		return PushMemory{}, err
 	}
@@ -68,12 +66,4 @@ func (b *bench) pushMemory(ctx context.Context, size int64) (_ PushMemory, err e
 	runtime.ReadMemStats(&after)
 	m.Peak, m.Allocated = osinfo.PeakResident(), int64(after.TotalAlloc-before.TotalAlloc)
 	return m, nil
-}
-
-// sparseFile makes a file of the given size that takes no room on the disk.
-func sparseFile(path string, size int64) error {
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		return err
-	}
-	return os.Truncate(path, size)
 }
