@@ -60,6 +60,7 @@ func importRules() []packageRule {
 
 		// What measures.
 		{"scenarios", "delivery mockfleet profiles results results/rundir internal/childproc internal/osinfo internal/plaintext internal/yamlnode"},
+		{"scenarios/target", "delivery mockfleet profiles scenarios internal/childproc internal/plaintext internal/yamlnode"},
 		{"scenarios/opcost", "delivery profiles scenarios internal/childproc internal/osinfo"},
 		{"scenarios/doctor", "mockfleet results scenarios internal/osinfo"},
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
@@ -74,7 +75,7 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app/profilecmd", "profiles results/report scenarios/versus cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/texttable"},
 		{"cmd/fleetmark/app/gatecmd", "results results/baseline results/judge results/report results/rundir scenarios scenarios/batch scenarios/gobench scenarios/versus " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/checkout internal/plaintext internal/project internal/scratch internal/texttable"},
-		{"cmd/fleetmark/app", "delivery mockfleet results results/baseline results/compare results/judge results/report results/rundir scenarios scenarios/batch scenarios/baselinepage scenarios/opcost scenarios/doctor scenarios/gobench scenarios/versus " +
+		{"cmd/fleetmark/app", "delivery mockfleet results results/baseline results/compare results/judge results/report results/rundir scenarios scenarios/batch scenarios/baselinepage scenarios/opcost scenarios/doctor scenarios/gobench scenarios/target scenarios/versus " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/gatecmd cmd/fleetmark/app/profilecmd internal/plaintext internal/project internal/texttable"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 func newFleet(c cli.Console) *cobra.Command {
@@ -57,7 +58,11 @@ A session with curl:
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			defer lowerGCPercent()()
 			if driven {
-				return scenarios.ServeFleet(cmd.Context(), c.In, c.Out)
+				err := target.Serve(cmd.Context(), c.In, c.Out)
+				if errors.Is(err, target.ErrNotDriven) {
+					err = fmt.Errorf("fleet --driven: %w", err)
+				}
+				return err
 			}
 			if scenario != "" {
 				s, err := scenarios.Find(scenario)

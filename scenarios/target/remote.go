@@ -1,0 +1,162 @@
+package target
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// remote is a fleet that somebody else started. It has a witness only if its control port and the token
+// for that are known.
+type remote struct {
+	known
+	addressing mockfleet.Addressing
+	control    *mockfleet.Control
+	lease      *lease // nil: the fleet hands out none
+}
+
+func (r *remote) Addressing() mockfleet.Addressing { return r.addressing }
+
+func (r *remote) Witness() Witness {
+	if r.control == nil {
+		return nil
+	}
+	return r.control
+}
+
+func (r *remote) Close() error {
+	if r.lease != nil {
+		r.lease.end()
+	}
+	if r.control != nil {
+		r.control.Close()
+	}
+	return nil
+}
+
+// openRemote returns the fleet at an address, once it is certain that it has the scenario's devices:
+// with a smaller one operation after operation would fail.
+func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (_ Target, err error) {
+	cfg := s.FleetConfig()
+	r := &remote{known: known{kind: Remote, mayReboot: mayReboot(cfg)}, addressing: cfg.Addressing}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}()
+	ends, tries := []int{0, cfg.Devices - 1}, 1
+	if o.Control != "" {
+		if err := r.ask(ctx, o, s); err != nil {
+			return nil, err
+		}
+		// It is as large as it should be, and its first device may be told not to answer.
+		ends, tries = ends[:1], nearbyDevices
+	}
+	if r.devices, err = ListDevices(o.Address, r.addressing, cfg.Devices); err != nil {
+		return nil, o.addressError(err, "")
+	}
+	for _, end := range ends {
+		if err := anyHealthy(ctx, r.devices, end, tries, trust); err != nil {
+			return nil, o.addressError(err, "device %d of %d does not answer at %s; is the fleet up, and do fleet.devices and fleet.addressing agree with it?",
+				end, cfg.Devices, r.devices.At(end).Address)
+		}
+	}
+	return r, nil
+}
+
+// addressError returns the error of a fleet at an address. err is its cause, or nil.
+func (o Options) addressError(err error, format string, args ...any) error {
+	return &scenarios.OptionError{
+		Option: "Target.Address", Value: o.Address, Problem: fmt.Sprintf(format, args...), Err: err,
+		Mentions: []string{"fleet.devices", "fleet.addressing"},
+	}
+}
+
+// ask takes the lease of the fleet, and asks its control port whether it is what the scenario wants.
+func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err error) {
+	refused := func(err error) error {
+		return &scenarios.OptionError{Option: "Target.Control", Value: o.Control, Err: err}
+	}
+	if r.control, err = mockfleet.NewControl(o.Control, o.Token); err != nil {
+		return refused(err)
+	}
+	status, err := r.control.Status(ctx)
+	if err != nil {
+		return refused(err)
+	}
+	if !o.Shared {
+		if r.lease, err = takeLease(ctx, r.control, s.Name); err != nil {
+			if e, ok := errors.AsType[*mockfleet.ControlError](err); ok && e.Status == http.StatusConflict {
+				return o.addressError(nil, "%s: wait until the other driver has ended, or drive a fleet of your own", e.Message)
+			}
+			return refused(err)
+		}
+	}
+	if want := s.Fleet.Devices; status.Devices < uint64(want) {
+		return o.addressError(nil, "it has %d devices, the scenario %d: use fleet.devices %d, or a larger fleet", status.Devices, want, status.Devices)
+	}
+	switch want := s.Fleet.Addressing; {
+	case status.Addressing == "": // of a time that didn't tell
+	case want == "":
+		r.addressing = status.Addressing
+	case want != status.Addressing:
+		return o.addressError(nil, "it has %s addressing, the scenario %s: leave the addressing out, or start the fleet with fleet.addressing %s",
+			status.Addressing, want, want)
+	}
+	groups, err := r.control.Groups(ctx)
+	if err != nil {
+		return refused(err)
+	}
+	r.mayReboot = r.mayReboot || slices.ContainsFunc(groups, func(g mockfleet.GroupStatus) bool { return reboots(g.Behavior) })
+	return nil
+}
+
+// nearbyDevices is how many devices are asked until one answers.
+const nearbyDevices = 16
+
+// anyHealthy returns nil if one of n devices answers, from first on, and else why the first doesn't.
+func anyHealthy(ctx context.Context, list *DeviceList, first, n int, trust *tls.Config) error {
+	const timeout = 5 * time.Second // for all of them
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var why error
+	for i := first; i < min(first+n, list.Len()); i++ {
+		err := healthy(ctx, list.At(i).Address, timeout/time.Duration(n), trust)
+		if err == nil {
+			return nil
+		}
+		why = cmp.Or(why, err)
+	}
+	return why
+}
+
+func healthy(ctx context.Context, address string, timeout time.Duration, trust *tls.Config) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/health", nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<10)); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET /health answers %s", resp.Status)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package target
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// ErrNotDriven is the error of [Serve] if its input doesn't begin with a scenario.
+var ErrNotDriven = errors.New("it is for the driver, which starts it")
+
+// Serve is the side of the fleet's process. It reads a scenario from the first line of in, starts its
+// devices, writes where they are as a line to out, and then carries out requests. It returns when in
+// ends or ctx does.
+func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	lines := bufio.NewReader(in)
+	line, err := lines.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("standard input holds no scenario; %w: %w", ErrNotDriven, err)
+	}
+	var s scenarios.Spec
+	if err := json.Unmarshal(line, &s); err != nil {
+		return fmt.Errorf("standard input is not a scenario as JSON; %w: %w", ErrNotDriven, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f, err := mockfleet.Start(ctx, s.FleetConfig())
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(out).Encode(f.Ready()); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	ended := make(chan struct{})
+	// This goroutine can outlive the function only if ctx ended first, and then the process is about to
+	// end: a read of standard input can't be broken off.
+	go func() {
+		defer close(ended)
+		serveRequests(ctx, lines, out)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+	return f.Close()
+}
+
+// A fleet's process is profiled at its driver's request: after the scenario, each line on its standard
+// input is a request, answered by a line on its standard output. So no profile of it can be had over a
+// network.
+type request struct {
+	Profile *profileRequest `json:"profile,omitempty"` // begins
+	Stop    *int64          `json:"stop,omitempty"`    // ends, after so many operations
+}
+
+type profileRequest struct {
+	Dir        string            `json:"dir"`
+	Repetition int               `json:"repetition"`
+	Labels     map[string]string `json:"labels"`
+}
+
+type response struct {
+	Error string `json:"error,omitempty"`
+}
+
+// TraceDuration is how much of a profiled repetition has its execution trace taken: some megabytes.
+const TraceDuration = 100 * time.Millisecond
+
+// ProfilesFolder is where a run directory has the profiles of its fleet, below those of the driver.
+const ProfilesFolder = "fleet"
+
+// serveRequests carries out requests until they end.
+func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
+	var capture *profiles.Capture
+	stop := func() error {
+		if capture == nil {
+			return nil
+		}
+		_, err := capture.Stop()
+		capture = nil
+		return err
+	}
+	defer func() { _ = stop() }() // the driver is gone: nobody could be told
+	responses := json.NewEncoder(out)
+	for {
+		line, err := requests.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var r request
+		if err = json.Unmarshal(line, &r); err == nil {
+			switch {
+			case r.Profile != nil && capture == nil:
+				capture, err = profiles.Start(ctx, r.Profile.Dir, r.Profile.Repetition, profiles.Config{Labels: r.Profile.Labels, TraceFor: TraceDuration})
+			case r.Stop != nil && capture != nil:
+				err = errors.Join(capture.Label(profiles.OperationsLabel, fmt.Sprint(*r.Stop)), stop())
+			default:
+				err = errors.New("want an order to profile, or one to stop after it")
+			}
+		}
+		var answer response
+		if err != nil {
+			answer.Error = err.Error()
+		}
+		if responses.Encode(answer) != nil {
+			return
+		}
+	}
+}
+
+// requestTimeout is how long a request may take: profiles of a million devices are written in seconds.
+const requestTimeout = time.Minute
+
+// call sends a request to the fleet's process and waits until it is carried out.
+func (p *Process) call(ctx context.Context, r request) error {
+	if err := p.child.Send(r); err != nil {
+		return err
+	}
+	late := time.NewTimer(requestTimeout)
+	defer late.Stop()
+	select {
+	case line := <-p.responses:
+		var answer response
+		if err := json.Unmarshal(line, &answer); err != nil {
+			return fmt.Errorf("profiling the fleet: its answer is %.80q", line)
+		}
+		if answer.Error != "" {
+			return fmt.Errorf("profiling the fleet: %s", answer.Error)
+		}
+		return nil
+	case <-p.child.Ended():
+		return ErrExited
+	case <-late.C:
+		return fmt.Errorf("profiling the fleet: its process said nothing in %v", requestTimeout)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// StartProfile has the process profiled; see [Profiler].
+func (p *Process) StartProfile(
+	ctx context.Context, dir string, repetition int, labels map[string]string,
+) (stop func(operations int64) error, err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	if err := p.call(ctx, request{Profile: &profileRequest{dir, repetition, labels}}); err != nil {
+		return nil, err
+	}
+	// It is ended also if the run is: what was profiled is kept.
+	return func(operations int64) error { return p.call(context.WithoutCancel(ctx), request{Stop: &operations}) }, nil
+}
