@@ -10,6 +10,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
 // measured is what one repetition came to.
@@ -215,69 +216,33 @@ func fraction(processor, wall time.Duration) float64 {
 	return processor.Seconds() / wall.Seconds() / float64(runtime.NumCPU())
 }
 
-// spareDescriptors is what a driver has open besides connections: standard files,
-// the run directory's, the poller, the fleet's pipes and control connections.
-const spareDescriptors = 64
-
-// defaultIdle is how many idle connections a driver keeps where neither the
-// scenario nor the descriptor limit says otherwise.
-const defaultIdle = 512
-
-// mostAutoIdle is how many a driver keeps that starts as many workers as it takes.
-const mostAutoIdle = 1024
-
-// Descriptors is how many file descriptors a driver of this scenario wants, with its fleet
-// in a process of its own, and how many it must have at least: with fewer idle
-// connections than it would keep a driver runs, and opens more of them anew.
-func (s Spec) Descriptors() (least, wanted int) {
-	workers, _ := s.Load.workers()
-	if idle := s.Client.MaxIdle; idle != 0 {
-		return workers + idle + spareDescriptors, workers + idle + spareDescriptors
-	}
-	return 2*workers + spareDescriptors, workers + max(defaultIdle, workers) + spareDescriptors
+// connections returns how many connections the scenario asks for.
+func (s Spec) connections() health.Connections {
+	workers, most := s.Load.workers()
+	return health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.Client.MaxIdle}
 }
 
-// limitIdle sees that there are descriptors for every worker, and sizes the pool
-// of idle connections to what is left.
-func (r *runner) limitIdle() error {
-	workers, most := r.spec.Load.workers()
-	idle := &r.spec.Client.MaxIdle
-	explicit := *idle != 0
-	if !explicit {
-		*idle = max(defaultIdle, min(most, mostAutoIdle, maxIdle), workers)
-	}
-	r.mostAuto = most
-	limit, known := osinfo.DescriptorLimit()
-	if !known {
-		return nil
-	}
-	per := 1 // descriptors a connection
+// Descriptors returns how many file descriptors a driver of this scenario must have, with its fleet
+// in another process, and how many it wants.
+func (s Spec) Descriptors() (minimum, want int) { return s.connections().DescriptorNeed() }
+
+// fitConnections sizes the pool of idle connections, and the number of workers that a load starts by
+// itself, to the descriptors that this process may have.
+func (r *runner) fitConnections() error {
+	limit, _ := osinfo.DescriptorLimit()
+	perConnection := 1
 	if r.o.Fleet == FleetInProcess {
-		per = 2
+		perConnection = 2
 	}
-	need := func(idle int) uint64 { return uint64(per*(workers+idle) + spareDescriptors) }
-	least := min(*idle, workers)
-	if explicit {
-		least = *idle
-	}
-	if need(least) > limit {
-		who, otherwise := fmt.Sprintf("--workers %d", workers), "use fewer workers"
-		if explicit {
-			who, otherwise = fmt.Sprintf("%s and client.max_idle %d", who, *idle), "lower either"
+	c := r.spec.connections()
+	fitted, err := c.Fit(limit, perConnection)
+	if err != nil {
+		who, otherwise := fmt.Sprintf("--workers %d", c.Workers), "use fewer workers"
+		if c.MaxIdle != 0 {
+			who, otherwise = fmt.Sprintf("%s and client.max_idle %d", who, c.MaxIdle), "lower either"
 		}
-		return &UsageError{What: fmt.Sprintf("%s: %d file descriptors are needed, the limit is %d: raise it (ulimit -n %d) or %s",
-			who, need(least), limit, need(least), otherwise)}
+		return &UsageError{What: fmt.Sprintf("%s: %v or %s", who, err, otherwise)}
 	}
-	if r.spec.Load.auto() { // as many as there are descriptors for, an idle connection each
-		spare := int(limit)/per - spareDescriptors
-		r.mostAuto = max(workers, min(most, spare/2))
-		if explicit {
-			r.mostAuto = max(workers, min(most, spare-*idle))
-		}
-		workers = r.mostAuto
-	}
-	if free := int(limit) - per*workers - spareDescriptors; !explicit {
-		*idle = min(*idle, free/per)
-	}
+	r.spec.Client.MaxIdle, r.mostAuto = fitted.MaxIdle, fitted.MaxWorkers
 	return nil
 }

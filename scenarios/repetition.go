@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"time"
 
@@ -15,12 +16,13 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
 // repetition runs the load once, reconciles, and writes down what it came to. One
 // that the context breaks off is no sample; see keepPartial.
 func (r *runner) repetition(ctx context.Context, step Step) error {
-	if err := r.measureMachine(ctx, step); err != nil {
+	if err := r.runReference(ctx, step); err != nil {
 		return err
 	}
 	var m *measured
@@ -37,7 +39,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	if err != nil {
 		return err
 	}
-	if err := r.measureMachine(ctx, step); err != nil {
+	if err := r.runReference(ctx, step); err != nil {
 		return err
 	}
 	r.costOfProfiling(step, m)
@@ -129,26 +131,26 @@ func (r *runner) seedOf(step Step) uint64 {
 	return rand.NewPCG(r.spec.Seed, stream).Uint64()
 }
 
-// measureMachine takes a block of the yardstick, before and after a timed repetition.
-func (r *runner) measureMachine(ctx context.Context, step Step) error {
+// runReference takes a block of the reference benchmark, before and after a timed repetition.
+func (r *runner) runReference(ctx context.Context, step Step) error {
 	if step.Kind != Timed {
 		return nil
 	}
-	ns, err := Yardstick(ctx)
+	ns, err := health.ReferenceBenchmark(ctx)
 	if err != nil {
 		return err
 	}
-	r.yardstick = append(r.yardstick, ns)
-	r.run.Harness.ReferenceSpeed = results.NewReferenceSpeed(r.yardstick)
+	r.reference = append(r.reference, ns)
+	r.run.Harness.ReferenceSpeed = results.NewReferenceSpeed(r.reference)
 	return nil
 }
 
 // ready makes a clean slate, of the devices, the counters and the heap, and primes
 // what the load takes for granted. It gives how everything stood then.
-func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, load LoadSpec) (standing, error) {
+func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, load LoadSpec) (snapshot, error) {
 	if w := r.fleet.witness(); w != nil {
 		if err := w.Reset(ctx); err != nil {
-			return standing{}, fmt.Errorf("resetting the fleet: %w", err)
+			return snapshot{}, fmt.Errorf("resetting the fleet: %w", err)
 		}
 	}
 	r.claims.reset()
@@ -157,9 +159,9 @@ func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dia
 		rec.reset()
 	}
 	if err := r.prime(ctx, client, dialer, u, load); err != nil {
-		return standing{}, fmt.Errorf("priming: %w", err)
+		return snapshot{}, fmt.Errorf("priming: %w", err)
 	}
-	before, err := r.stand(ctx)
+	before, err := r.takeSnapshot(ctx)
 	osinfo.ResetPeakResident()
 	return before, err
 }
@@ -209,22 +211,22 @@ func (r *runner) tell(l *load, step Step) (stop func()) {
 // witnessed compares the client's claims with the fleet's, and asks how the fleet was.
 // A contradiction counts in every repetition; how busy the fleet was, in those whose
 // times are recorded.
-func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *delivery.Update, before standing) error {
+func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *delivery.Update, before snapshot) error {
 	w := r.fleet.witness()
 	if w == nil {
 		m.counts = r.claims.count()
 		return nil
 	}
 	// Asked before the ledger is read, which costs the fleet something too.
-	after, err := r.stand(ctx)
+	after, err := r.takeSnapshot(ctx)
 	if err != nil {
 		return err
 	}
 	if step.Kind == Timed {
-		alone := new(interference).add(before.machine, after.machine) // of this repetition
+		alone := new(health.Interference).Add(before.machine, after.machine) // of this repetition
 		m.disturbed = alone.Excess()
 		r.judgeFleet(before.fleet, after.fleet, m.disturbed != "")
-		r.run.Harness.Interference = r.interference.add(before.machine, after.machine)
+		r.run.Harness.Interference = r.interference.Add(before.machine, after.machine)
 	}
 	if after.fleet.Generation != before.fleet.Generation {
 		r.invalid("the fleet was reset while a repetition was under way: its ledger is of a part of it; have it driven by one run at a time")
@@ -242,6 +244,34 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 	}
 	return nil
 }
+
+// A snapshot is the state of the fleet and the machine at one moment.
+type snapshot struct {
+	fleet   mockfleet.Status
+	machine *health.MachineCPU // nil if unknown
+}
+
+// takeSnapshot asks the fleet, if it can be asked, and looks at the machine.
+func (r *runner) takeSnapshot(ctx context.Context) (s snapshot, err error) {
+	if w := r.fleet.witness(); w != nil {
+		if s.fleet, err = w.Status(ctx); err != nil {
+			return s, fmt.Errorf("asking the fleet: %w", err)
+		}
+	}
+	own, ours := osinfo.ProcessorTime(), []int{os.Getpid()}
+	switch r.fleet.kind() {
+	case FleetInProcess:
+	case FleetProcess:
+		own += seconds(s.fleet.CPUSeconds)
+		ours = append(ours, r.fleet.pid())
+	default:
+		return s, nil // its processor time, if it is on this machine, can't be told from that of others
+	}
+	s.machine = health.ReadMachineCPU(ctx, own, ours...)
+	return s, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // seen passes the ledger on and adds to the sampled failures what it says of them.
 func (r *runner) seen(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {

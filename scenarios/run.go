@@ -22,6 +22,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
 // Where a fleet is, as Options.Fleet and run.json name it.
@@ -129,8 +130,8 @@ type runner struct {
 	into *profileTarget // of the block under way; nil: the run directory
 
 	perOperation map[Kind][]float64 // processor time, ns, a repetition each
-	yardstick    []float64          // a block each, ns a round trip
-	interference interference
+	reference    []float64          // ns a round trip, one for each block of the reference benchmark
+	interference health.Interference
 
 	run     results.Run
 	records []results.Record
@@ -170,7 +171,7 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 		}
 		err = errors.Join(err, r.close())
 	}()
-	if err := r.limitIdle(); err != nil {
+	if err := r.fitConnections(); err != nil {
 		return nil, err
 	}
 	if r.artifact, err = r.spec.makeArtifact(ctx); err != nil {

@@ -59,10 +59,11 @@ func importRules() []packageRule {
 		{"results/report/htmlpage", "results results/report results/rundir results/report/internal/bounded results/report/internal/svgplot internal/plaintext"},
 
 		// What measures.
-		{"scenarios", "delivery mockfleet profiles results results/rundir internal/childproc internal/osinfo internal/plaintext internal/yamlnode"},
+		{"scenarios/health", "results internal/osinfo"},
+		{"scenarios", "delivery mockfleet profiles results results/rundir scenarios/health internal/childproc internal/osinfo internal/plaintext internal/yamlnode"},
 		{"scenarios/target", "delivery mockfleet profiles scenarios internal/childproc internal/plaintext internal/yamlnode"},
 		{"scenarios/opcost", "delivery profiles scenarios internal/childproc internal/osinfo"},
-		{"scenarios/doctor", "mockfleet results scenarios internal/osinfo"},
+		{"scenarios/doctor", "mockfleet results scenarios scenarios/health internal/osinfo"},
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
 		{"scenarios/versus", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
 		{"scenarios/batch", "results results/baseline results/judge results/report results/report/htmlpage results/rundir scenarios internal/atomicfile internal/plaintext"},

@@ -8,6 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
 // Facts is what was found out about a machine. A fact that could not be read is a nil pointer, an
@@ -73,11 +74,11 @@ func Gather(ctx context.Context, progress func(doing string, n, of int)) (Facts,
 		do    func() error
 	}{
 		{"the system's settings", func() error { f.readSystem("/"); return f.readLimits() }},
-		{"what else runs", func() (err error) { f.Interference, err = scenarios.Neighbours(ctx, time.Second); return err }},
+		{"what else runs", func() (err error) { f.Interference, err = health.MeasureInterference(ctx, time.Second); return err }},
 		{"the clock", func() error { f.ClockCost = measureClock(); return nil }},
 		{"timers", func() (err error) { f.Timer, err = measureTimers(ctx); return err }},
 		{"loopback addresses", func() error { f.Loopback = tryLoopback(ctx); return nil }},
-		{"how alike the same is", func() (err error) { f.Noise, err = measureNoise(ctx, scenarios.Yardstick); return err }},
+		{"how alike the same is", func() (err error) { f.Noise, err = measureNoise(ctx, health.ReferenceBenchmark); return err }},
 	}
 	for i, s := range steps {
 		progress(s.doing, i+1, len(steps))

@@ -1,4 +1,4 @@
-package scenarios
+package health
 
 import (
 	"context"
@@ -7,22 +7,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestYardstick(t *testing.T) {
-	ns, err := Yardstick(t.Context())
+func TestReferenceBenchmark(t *testing.T) {
+	ns, err := ReferenceBenchmark(t.Context())
 	require.NoError(t, err)
 	require.Positive(t, ns)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = Yardstick(ctx)
+	_, err = ReferenceBenchmark(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// BenchmarkYardstick shows how much the machine moves: run it a few times over.
-func BenchmarkYardstick(b *testing.B) {
+// BenchmarkReference shows how much the machine moves: run it a few times over.
+func BenchmarkReference(b *testing.B) {
 	var sum float64
 	for b.Loop() {
-		ns, err := Yardstick(b.Context())
+		ns, err := ReferenceBenchmark(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}

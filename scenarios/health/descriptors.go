@@ -1,0 +1,72 @@
+package health
+
+import (
+	"fmt"
+)
+
+// How many file descriptors and idle connections a driver has besides those of its workers.
+const (
+	reservedDescriptors = 64   // standard files, the run directory's, the poller, the fleet's pipes and control connections
+	defaultIdle         = 512  // idle connections, unless the scenario or the descriptor limit says otherwise
+	maxAutoIdle         = 1024 // idle connections of a driver that starts as many workers as it needs
+)
+
+// Connections describes how many connections a driver may have.
+type Connections struct {
+	Workers    int // at first
+	MaxWorkers int // more than Workers if the driver starts as many as it needs
+	MaxIdle    int // idle connections that it keeps; 0: as many as are useful
+}
+
+// DescriptorNeed returns how many file descriptors the driver must have if its fleet is in another
+// process, and how many it wants. With fewer idle connections than it wants, a driver runs but opens
+// more connections anew.
+func (c Connections) DescriptorNeed() (min, want int) {
+	if c.MaxIdle != 0 {
+		return c.Workers + c.MaxIdle + reservedDescriptors, c.Workers + c.MaxIdle + reservedDescriptors
+	}
+	return 2*c.Workers + reservedDescriptors, c.Workers + max(defaultIdle, c.Workers) + reservedDescriptors
+}
+
+// A DescriptorError says that a process may have too few file descriptors open.
+type DescriptorError struct{ Need, Limit uint64 }
+
+func (e *DescriptorError) Error() string {
+	return fmt.Sprintf("%d file descriptors are needed, the limit is %d: raise it (ulimit -n %d)", e.Need, e.Limit, e.Need)
+}
+
+// Fit returns c with MaxIdle set, and with both MaxIdle and MaxWorkers lowered to what a limit of
+// file descriptors has room for. A connection takes perConnection of them: one, or two if its other
+// end is in the same process. It returns a *DescriptorError if the limit has no room for the
+// workers, or for a MaxIdle that was set. A limit of 0 is unknown, and has room for everything.
+func (c Connections) Fit(limit uint64, perConnection int) (Connections, error) {
+	auto, explicit := c.MaxWorkers > c.Workers, c.MaxIdle != 0
+	if !explicit {
+		c.MaxIdle = max(defaultIdle, min(c.MaxWorkers, maxAutoIdle), c.Workers)
+	}
+	if limit == 0 {
+		return c, nil
+	}
+	needed := c.MaxIdle
+	if !explicit {
+		needed = min(needed, c.Workers)
+	}
+	if need := uint64(perConnection*(c.Workers+needed) + reservedDescriptors); need > limit {
+		return c, &DescriptorError{Need: need, Limit: limit}
+	}
+	workers := c.Workers
+	if auto { // as many as there are descriptors for, with an idle connection each
+		spare := int(limit)/perConnection - reservedDescriptors
+		if explicit {
+			spare -= c.MaxIdle
+		} else {
+			spare /= 2
+		}
+		c.MaxWorkers = max(c.Workers, min(c.MaxWorkers, spare))
+		workers = c.MaxWorkers
+	}
+	if !explicit {
+		c.MaxIdle = min(c.MaxIdle, (int(limit)-perConnection*workers-reservedDescriptors)/perConnection)
+	}
+	return c, nil
+}
