@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -120,6 +121,14 @@ func Thousands[N ~int | ~int64 | ~uint64](n N) string {
 		digits = digits[:at] + "," + digits[at:]
 	}
 	return sign + digits
+}
+
+// PerSecond returns a rate in operations per second: "1,600/s" or "66.88/s".
+func PerSecond(rate float64) string {
+	if rate >= 1000 {
+		return Thousands(int64(math.Round(rate))) + "/s"
+	}
+	return strconv.FormatFloat(rate, 'g', 4, 64) + "/s"
 }
 
 // Percent returns a fraction in percent, with one decimal: "12.5%".
