@@ -38,10 +38,11 @@ type Run struct {
 	Status      Status `json:"status"`
 	Repetitions int    `json:"repetitions"` // completed timed ones
 
-	Valid       bool     `json:"valid"`
-	Invalid     []string `json:"invalid,omitempty"` // why not, a sentence each
-	Notes       []string `json:"notes,omitempty"`   // about the figures, a sentence each
-	Unconfirmed bool     `json:"clients_word_only"` // no ledger confirms the client's claims
+	Valid       bool      `json:"valid"`
+	Invalid     []string  `json:"invalid,omitempty"`  // why not, a sentence each
+	Findings    []Finding `json:"findings,omitempty"` // the same, by kind; nil in old runs
+	Notes       []string  `json:"notes,omitempty"`    // about the figures, a sentence each
+	Unconfirmed bool      `json:"clients_word_only"`  // no ledger confirms the client's claims
 
 	Counts           Counts        `json:"counts"` // of the whole run
 	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"`
@@ -88,6 +89,13 @@ type Counts struct {
 func (c Counts) String() string {
 	return fmt.Sprintf("%s, %d updated, %d failed, %d lost, %d applied twice",
 		plaintext.Count(c.Devices, "device"), c.Updated, c.Failed, c.Lost, c.AppliedTwice)
+}
+
+// A Finding is a reason why a run's figures can't be believed, for programs that decide by its kind.
+// Package scenarios/health defines the kinds.
+type Finding struct {
+	Kind   string `json:"kind"`
+	Detail string `json:"detail"` // without the words that the sentence in Run.Invalid begins with for this kind
 }
 
 // FleetHealth says whether the simulated fleet kept up with the load.
