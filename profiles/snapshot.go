@@ -149,9 +149,9 @@ func (s GoroutineStack) String() string {
 	return fmt.Sprintf("%d at %s", s.Count, strings.Join(names, " > "))
 }
 
-// CountGoroutines counts the goroutines that have a function on their stack whose name begins with one of
-// the prefixes, or all of them without prefixes.
-func CountGoroutines(prefixes ...string) (Goroutines, error) {
+// CountGoroutines counts the goroutines that have the pprof label, and besides those that have a
+// function on their stack whose name begins with one of the prefixes.
+func CountGoroutines(label, value string, prefixes ...string) (Goroutines, error) {
 	p, err := snapshot(Goroutine)
 	if err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func CountGoroutines(prefixes ...string) (Goroutines, error) {
 	g := Goroutines{}
 	for _, s := range p.Sample {
 		stack := frames(s.Location...)
-		if len(prefixes) > 0 && owner(stack, prefixes) < 0 {
+		if !slices.Contains(s.Label[label], value) && owner(stack, prefixes) < 0 {
 			continue
 		}
 		lines := make([]string, len(stack))

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -127,4 +128,38 @@ func TestLeaksAreFound(t *testing.T) {
 			require.NotContains(t, strings.Join(run.Invalid, "\n"), "a leak")
 		}
 	})
+}
+
+// TestALeakIsFoundByItsPackage: a client that takes the label off its goroutines is told by its packages' names.
+func TestALeakIsFoundByItsPackage(t *testing.T) {
+	for name, packages := range map[string][]string{"named": {"github.com/fleetmark/fleetmark/scenarios.unlabeled."}, "not named": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := small()
+			s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+			end := make(chan struct{})
+			defer close(end)
+			o := options(t, s)
+			o.ClientPackages = packages
+			o.wrap = func(c client) client { return unlabeled{c, end} }
+			r, err := Run(t.Context(), o)
+			require.NoError(t, err)
+			require.Equal(t, packages != nil, strings.Contains(strings.Join(r.Run.Invalid, "\n"), "more goroutines"), "%v", r.Run.Invalid)
+		})
+	}
+}
+
+// unlabeled starts a goroutine for each delivery that sets its labels itself, and that waits for the end.
+type unlabeled struct {
+	client
+	end chan struct{}
+}
+
+func (u unlabeled) Deliver(ctx context.Context, d delivery.Device, update *delivery.Update) (delivery.Report, error) {
+	go u.wait()
+	return u.client.Deliver(ctx, d, update)
+}
+
+func (u unlabeled) wait() {
+	pprof.SetGoroutineLabels(context.Background())
+	<-u.end
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
 // prime collects the heap, and does what a load takes for granted before the clock and
@@ -30,14 +31,16 @@ import (
 // What the devices saw of it is kept apart from what they see of the load.
 func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, load LoadSpec) error {
 	if load.Operation == Verify {
-		if err := r.primeDevices(ctx, u); err != nil {
+		var err error
+		health.DoAsClient(ctx, func(ctx context.Context) { err = r.primeDevices(ctx, u) })
+		if err != nil {
 			return err
 		}
 	}
 	// Before connections are primed: it empties the pools that they fill.
 	runtime.GC()
 	if load.Lasts() > 0 {
-		r.primeConnections(ctx, client, dialer, u)
+		health.DoAsClient(ctx, func(ctx context.Context) { r.primeConnections(ctx, client, dialer, u) })
 	}
 	if err := ctx.Err(); err != nil {
 		return err

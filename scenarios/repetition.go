@@ -57,7 +57,8 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 	// jitter's sequence, is left from the last.
 	cfg, dialer := r.clientConfig(), &dialer{}
 	cfg.Random, cfg.Dial = rand.NewPCG(r.spec.Seed, uint64(step.Number)), dialer.dial
-	client, err := delivery.New(cfg)
+	var client *delivery.Client
+	health.DoAsClient(ctx, func(context.Context) { client, err = delivery.New(cfg) })
 	if err != nil {
 		return nil, err
 	}
@@ -177,13 +178,16 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 	var traffic delivery.Stats
 	var begin gauge
 	l.standing = func() { m.started, traffic, begin = time.Now(), client.Stats(), readGauge() }
-	if l.spec.Model == Rolling {
-		if m.elapsed, m.stopped, err = l.rollOut(ctx); err != nil {
-			told()
-			return m, errors.Join(fmt.Errorf("rolling out: %w", err), profiled.end(0, 0))
+	health.DoAsClient(ctx, func(ctx context.Context) {
+		if l.spec.Model == Rolling {
+			m.elapsed, m.stopped, err = l.rollOut(ctx)
+		} else {
+			m.elapsed = l.run(ctx)
 		}
-	} else {
-		m.elapsed = l.run(ctx)
+	})
+	if err != nil {
+		told()
+		return m, errors.Join(fmt.Errorf("rolling out: %w", err), profiled.end(0, 0))
 	}
 	m.cost = begin.cost(readGauge())
 	m.traffic = difference(client.Stats(), traffic)

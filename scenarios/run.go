@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
+	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios/health"
@@ -52,6 +54,11 @@ type Options struct {
 	Command  string // how the user may do this again; goes into the run directory, so no secrets
 	Revision string // of the source
 	Machine  results.Machine
+
+	// ClientPackages are beginnings of names of functions, such as "example.com/client.", by which the
+	// run knows goroutines of the client that don't have its pprof label, since the client sets labels
+	// itself or a timer started them. None: package delivery.
+	ClientPackages []string
 
 	wrap     func(client) client // by what a test puts around the client; may be nil
 	unleased bool                // for drivers that take turns at one fleet: none keeps the others out
@@ -333,7 +340,7 @@ func (r *runner) repetitions(ctx context.Context) error {
 	if r.fleet.witness() != nil && r.fleet.kind() != FleetInProcess {
 		watching.Go(func() { r.watchFleet(ctx, cancel) })
 	}
-	before, err := r.hold()
+	before, err := r.takeResources()
 	if err != nil {
 		return r.why(ctx, err)
 	}
@@ -348,10 +355,28 @@ func (r *runner) repetitions(ctx context.Context) error {
 			}
 		}
 	}
-	if err := r.judgeLeaks(ctx, before); err != nil {
+	leaks, err := health.AwaitRelease(ctx, before, r.fleet.devices().Len(), r.clientConfig().Timeouts.Dial, r.takeResources)
+	for _, f := range leaks {
+		r.invalid(f.String())
+	}
+	if err != nil {
 		return r.why(ctx, err)
 	}
 	return nil
+}
+
+// takeResources returns what this process holds, except connections to the fleet's control port,
+// which are the run's own.
+func (r *runner) takeResources() (health.ResourceSnapshot, error) {
+	if w, ok := r.fleet.witness().(*mockfleet.Control); ok {
+		w.Close() // idle connections alone: the next question opens another
+	}
+	packages := r.o.ClientPackages
+	if len(packages) == 0 {
+		path := reflect.TypeFor[delivery.Client]().PkgPath()
+		packages = []string{path + ".", path + "/"}
+	}
+	return health.TakeResources(r.dir.Path(), packages...)
 }
 
 // deathKnown is how long it takes, at most, until the end of a fleet's process is known

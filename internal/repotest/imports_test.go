@@ -59,7 +59,7 @@ func importRules() []packageRule {
 		{"results/report/htmlpage", "results results/report results/rundir results/report/internal/bounded results/report/internal/svgplot internal/plaintext"},
 
 		// What measures.
-		{"scenarios/health", "mockfleet results internal/osinfo internal/plaintext"},
+		{"scenarios/health", "mockfleet profiles results internal/osinfo internal/plaintext"},
 		{"scenarios", "delivery mockfleet profiles results results/rundir scenarios/health internal/childproc internal/osinfo internal/plaintext internal/yamlnode"},
 		{"scenarios/target", "delivery mockfleet profiles scenarios internal/childproc internal/plaintext internal/yamlnode"},
 		{"scenarios/opcost", "delivery profiles scenarios internal/childproc internal/osinfo"},

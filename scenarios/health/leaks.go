@@ -1,0 +1,137 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// The label of goroutines that belong to the client under test, and its value.
+const (
+	clientLabel = "fleetmark"
+	clientValue = "client"
+)
+
+// DoAsClient calls f and labels the goroutines that f starts, directly or indirectly, as the
+// client's. A client must be made and driven within it for [TakeResources] to see its goroutines.
+func DoAsClient(ctx context.Context, f func(context.Context)) {
+	pprof.Do(ctx, pprof.Labels(clientLabel, clientValue), f)
+}
+
+// A ResourceSnapshot is what a process has taken at one moment and must give back: a client that
+// leaks one of these per operation, or per repetition, runs out of it some day in production.
+type ResourceSnapshot struct {
+	goroutines  profiles.Goroutines // of the client
+	descriptors map[string]int      // by the names of their files; empty if unknown
+	heap        uint64              // live bytes
+}
+
+// TakeResources collects garbage and returns what this process holds. It counts the goroutines that
+// [DoAsClient] labeled, and besides those with a function on their stack whose name begins with one
+// of clientPackages: a client may label its goroutines itself. It leaves out the open files in the
+// folder runDir.
+func TakeResources(runDir string, clientPackages ...string) (s ResourceSnapshot, err error) {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	s.heap = memory.HeapAlloc
+	s.descriptors = osinfo.DescriptorNames()
+	dir, err := filepath.Abs(runDir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir) // as the system names files
+	}
+	if err != nil {
+		return s, err
+	}
+	within := dir + string(filepath.Separator)
+	maps.DeleteFunc(s.descriptors, func(name string, _ int) bool { return strings.HasPrefix(name, within) })
+	s.goroutines, err = profiles.CountGoroutines(clientLabel, clientValue, clientPackages...)
+	return s, err
+}
+
+// What may differ without being a leak: the run's own records, and what Go's runtime keeps.
+const (
+	heapSlack     = 32 << 20 // bytes
+	heapPerDevice = 1 << 10  // bytes: its outcome, its breaker, and its fault state if the fleet is in this process
+	drainTimeout  = 5 * time.Second
+	drainInterval = 20 * time.Millisecond
+	maxStacks     = 3 // are named
+)
+
+// AwaitRelease takes snapshots until one shows no leak since before, because what ends takes a
+// moment to, and returns no findings then. After some seconds, and the time more that a dial may
+// go on after nobody waits for it, it returns the findings that are left. It returns the cause of
+// ctx's end if that comes first.
+func AwaitRelease(ctx context.Context, before ResourceSnapshot, devices int, dial time.Duration, take func() (ResourceSnapshot, error)) ([]Finding, error) {
+	deadline := time.Now().Add(drainTimeout + dial)
+	for {
+		after, err := take()
+		if err != nil {
+			return nil, err
+		}
+		findings := CheckLeaks(before, after, devices)
+		if len(findings) == 0 || time.Now().After(deadline) {
+			return findings, nil
+		}
+		if err := sleepContext(ctx, drainInterval); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// CheckLeaks returns a finding for each resource that a process holds more of than before. The run
+// keeps account of so many devices.
+func CheckLeaks(before, after ResourceSnapshot, devices int) (findings []Finding) {
+	leak := func(more any, of, details string) {
+		findings = append(findings, Finding{Leak, fmt.Sprintf("%v more %s after the last repetition had drained than before the first%s", more, of, details)})
+	}
+	if more := after.goroutines.Count() - before.goroutines.Count(); more > 0 {
+		stacks := after.goroutines.More(before.goroutines)
+		var named []string
+		for _, s := range stacks[:min(maxStacks, len(stacks))] {
+			named = append(named, s.String())
+		}
+		if rest := len(stacks) - len(named); rest > 0 {
+			named = append(named, fmt.Sprintf("%d more stacks", rest))
+		}
+		leak(more, "goroutines", ": "+strings.Join(named, "; "))
+	}
+	if more := after.descriptors[osinfo.Sockets] - before.descriptors[osinfo.Sockets]; more > 0 {
+		leak(more, "connections open", "")
+	}
+	more, names := 0, []string{}
+	for _, name := range slices.Sorted(maps.Keys(after.descriptors)) {
+		if n := after.descriptors[name] - before.descriptors[name]; n > 0 && name != osinfo.Sockets {
+			more += n
+			names = append(names, name)
+		}
+	}
+	if more > 0 {
+		leak(more, "file descriptors open", ": "+strings.Join(names[:min(maxStacks, len(names))], ", "))
+	}
+	if after.heap > before.heap+heapSlack+heapPerDevice*uint64(devices) {
+		leak(fmt.Sprint((after.heap-before.heap)>>20, " MiB"), "live on the heap", ": see profiles of kind heap")
+	}
+	return findings
+}
+
+// sleepContext waits for d, or returns the cause of ctx's end.
+func sleepContext(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

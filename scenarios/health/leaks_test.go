@@ -1,0 +1,127 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+func TestCheckLeaks(t *testing.T) {
+	before := ResourceSnapshot{
+		goroutines:  profiles.Goroutines{"a.F /a.go:1\na.G /a.go:9": 2},
+		descriptors: map[string]int{osinfo.Sockets: 3, "/dev/null": 1},
+		heap:        5 << 20,
+	}
+	for name, row := range map[string]struct {
+		change func(*ResourceSnapshot)
+		want   string
+	}{
+		"nothing":           {func(*ResourceSnapshot) {}, ""},
+		"others come by":    {func(s *ResourceSnapshot) { s.goroutines = profiles.Goroutines{"a.F /a.go:2\na.G /a.go:9": 2} }, ""},
+		"less than before":  {func(s *ResourceSnapshot) { s.heap, s.goroutines, s.descriptors = 0, nil, nil }, ""},
+		"goroutines":        {func(s *ResourceSnapshot) { s.goroutines["b.F /b.go:1\nb.G /b.go:9"] = 3 }, "a leak: 3 more goroutines after the last repetition had drained than before the first: 3 at b.G /b.go:9 > b.F /b.go:1"},
+		"connections":       {func(s *ResourceSnapshot) { s.descriptors[osinfo.Sockets] = 5 }, "a leak: 2 more connections open after the last repetition had drained than before the first"},
+		"descriptors":       {func(s *ResourceSnapshot) { s.descriptors["/dev/null"], s.descriptors["/dev/zero"] = 3, 1 }, "a leak: 3 more file descriptors open after the last repetition had drained than before the first: /dev/null, /dev/zero"},
+		"memory":            {func(s *ResourceSnapshot) { s.heap += 36<<20 + 1 }, "a leak: 36 MiB more live on the heap after the last repetition had drained than before the first: see profiles of kind heap"},
+		"memory of devices": {func(s *ResourceSnapshot) { s.heap += 36 << 20 }, ""}, // 32 MiB, and 4,096 devices of 1 KiB
+	} {
+		t.Run(name, func(t *testing.T) {
+			after := ResourceSnapshot{goroutines: maps.Clone(before.goroutines), descriptors: maps.Clone(before.descriptors), heap: before.heap}
+			row.change(&after)
+			findings := CheckLeaks(before, after, 4096)
+			if row.want == "" {
+				require.Empty(t, findings)
+				return
+			}
+			require.Len(t, findings, 1)
+			require.Equal(t, Leak, findings[0].Kind)
+			require.Equal(t, row.want, findings[0].String())
+		})
+	}
+}
+
+// TestTakeResources_goroutines checks which goroutines are the client's: those that began within
+// DoAsClient, whoever started them, and those of its packages that took the label off.
+func TestTakeResources_goroutines(t *testing.T) {
+	dir := t.TempDir()
+	count := func(packages ...string) int {
+		s, err := TakeResources(dir, packages...)
+		require.NoError(t, err)
+		return s.goroutines.Count()
+	}
+	require.Zero(t, count())
+	end, began := make(chan struct{}), make(chan struct{})
+	wait := func() { began <- struct{}{}; <-end }
+	DoAsClient(t.Context(), func(context.Context) {
+		go func() { go wait() }()
+		go func() {
+			pprof.SetGoroutineLabels(context.Background())
+			wait()
+		}()
+	})
+	go wait() // nobody's
+	defer close(end)
+	for range 3 {
+		<-began
+	}
+	require.Equal(t, 1, count())
+	require.Equal(t, 4, count("github.com/fleetmark/fleetmark/scenarios/health."), "all three, and this one")
+}
+
+func TestTakeResources_files(t *testing.T) {
+	if osinfo.OpenDescriptors() == 0 {
+		t.Skip("this system doesn't tell")
+	}
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	before, err := TakeResources(dir)
+	require.NoError(t, err)
+	for _, folder := range []string{dir, elsewhere} {
+		f, err := os.Create(filepath.Join(folder, "file"))
+		require.NoError(t, err)
+		defer f.Close()
+	}
+	after, err := TakeResources(dir)
+	require.NoError(t, err)
+	findings := CheckLeaks(before, after, 1)
+	require.Len(t, findings, 1)
+	require.Contains(t, findings[0].Detail, "1 more file descriptors open")
+	_, err = TakeResources(filepath.Join(dir, "missing"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestAwaitRelease checks that a leak is one only if it stays.
+func TestAwaitRelease(t *testing.T) {
+	n, most := 0, ResourceSnapshot{heap: 1 << 40}
+	take := func() (ResourceSnapshot, error) {
+		if n++; n < 3 {
+			return most, nil
+		}
+		return ResourceSnapshot{}, nil
+	}
+	findings, err := AwaitRelease(t.Context(), ResourceSnapshot{}, 1, time.Hour, take)
+	require.NoError(t, err)
+	require.Empty(t, findings)
+	require.Equal(t, 3, n)
+
+	n = -1 << 20
+	findings, err = AwaitRelease(t.Context(), ResourceSnapshot{}, 1, -drainTimeout, take)
+	require.NoError(t, err)
+	require.Len(t, findings, 1)
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	_, err = AwaitRelease(ctx, ResourceSnapshot{}, 1, time.Hour, take)
+	require.ErrorContains(t, err, "enough")
+	_, err = AwaitRelease(t.Context(), ResourceSnapshot{}, 1, 0, func() (ResourceSnapshot, error) { return most, os.ErrInvalid })
+	require.ErrorIs(t, err, os.ErrInvalid)
+}
