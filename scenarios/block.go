@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
 // Blocks measures a scenario in single repetitions, between which the process does nothing: one
@@ -54,7 +55,7 @@ func (b *Blocks) Plant(p Plant) { b.r.plant = p.ready() }
 func (b *Blocks) Measure(ctx context.Context) (Block, error) {
 	r := b.r
 	b.done++
-	r.run.Valid, r.run.Invalid, r.run.Notes, r.contradicted = true, nil, nil, false
+	r.forget()
 	step := Step{Scenario: r.spec.Name, Kind: Timed, Number: b.done, Of: b.done, Duration: r.spec.Load.Lasts()}
 	if r.plant.CPUProfile {
 		if err := pprof.StartCPUProfile(io.Discard); err != nil {
@@ -72,8 +73,13 @@ func (b *Blocks) Measure(ctx context.Context) (Block, error) {
 	asked := slices.DeleteFunc(m.records(r.spec, b.done), func(rec results.Record) bool { return rec.Op != string(r.spec.Load.Operation) })
 	return Block{
 		Records: asked, Counts: m.counts, Invalid: slices.Clone(r.run.Invalid),
-		Contradicted: r.contradicted,
+		Contradicted: health.Has(r.findings, health.Contradiction),
 	}, nil
+}
+
+// forget drops the findings and notes of the repetitions before.
+func (r *runner) forget() {
+	r.findings, r.run.Valid, r.run.Invalid, r.run.Findings, r.run.Notes = nil, true, nil, nil, nil
 }
 
 // Profile runs repetitions for so long, or one where it goes on for a time, and profiles them, as number: where it
@@ -95,7 +101,7 @@ func (b *Blocks) Profile(ctx context.Context, dir string, number int, lasts time
 // profiled is one repetition; without a single operation it is none.
 func (b *Blocks) profiled(ctx context.Context, kind Kind, load LoadSpec) (*measured, error) {
 	b.done++
-	b.r.run.Valid, b.r.run.Invalid, b.r.run.Notes = true, nil, nil
+	b.r.forget()
 	step := Step{Scenario: b.r.spec.Name, Kind: kind, Number: b.done, Of: b.done, Duration: load.Lasts()}
 	m, err := b.r.attempt(ctx, step, load)
 	if err != nil {

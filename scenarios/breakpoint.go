@@ -5,17 +5,16 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
 // probe is one rate of a search under way.
 type probe struct {
-	rate       float64
-	doubts     []string // of the fleet's health and the harness's
-	bottleneck string   // why the rate says nothing of the devices; empty: it does
+	rate     float64
+	findings []health.Finding // of the fleet's health and the harness's
 }
 
 // breakpoint searches the highest rate that still holds, each rate from a clean slate
@@ -47,73 +46,26 @@ func (r *runner) breakpoint(ctx context.Context, step Step) (*measured, error) {
 				quickest = m.takes
 			}
 		} else {
-			why = fmt.Sprintf("%s didn't: %s", perSecondText(rate), problem)
-			elsewhere = r.notTheDevices(m, quickest)
+			why = fmt.Sprintf("%s didn't: %s", plaintext.PerSecond(rate), problem)
+			elsewhere = health.Trial{Rate: rate, To: s.to, Findings: r.probe.findings, Pacing: m.pacing, Quickest: quickest}.LimitElsewhere()
 		}
 	}
 	r.endProbe()
 	switch {
 	case best == nil:
-		r.invalid("the search has no lower end: " + why + "; " + cmp.Or(elsewhere, "begin lower (load.rate)"))
+		r.invalid(health.Finding{Kind: health.NoLimit, Detail: why + "; " + cmp.Or(elsewhere, "begin lower (load.rate)")})
 		ops, _ := merged(nil, load)
 		return &measured{ops: ops, started: time.Now(), counts: r.claims.count(), operations: last.operations}, nil
 	case s.failed == 0:
-		r.note(fmt.Sprintf("%s held, the highest rate that was to be tried (load.breakpoint.to): the limit lies above", perSecondText(s.held)))
+		r.note(fmt.Sprintf("%s held, the highest rate that was to be tried (load.breakpoint.to): the limit lies above", plaintext.PerSecond(s.held)))
 	default:
-		r.note(fmt.Sprintf("%s held; %s", perSecondText(s.held), why))
+		r.note(fmt.Sprintf("%s held; %s", plaintext.PerSecond(s.held), why))
 		if elsewhere != "" {
-			r.invalid(fmt.Sprintf("the limit that was found, %s, isn't the devices': %s", perSecondText(s.held), elsewhere))
+			r.invalid(health.Finding{Kind: health.LimitElsewhere, Detail: fmt.Sprintf("the limit that was found, %s, isn't the devices': %s", plaintext.PerSecond(s.held), elsewhere)})
 		}
 	}
 	best.limit = s.held
 	return best, nil
-}
-
-// perSecondText is a rate in operations a second, such as 1,600/s or 66.88/s.
-func perSecondText(perSecond float64) string {
-	if perSecond >= 1000 {
-		return plaintext.Thousands(int64(math.Round(perSecond))) + "/s"
-	}
-	return strconv.FormatFloat(perSecond, 'g', 4, 64) + "/s"
-}
-
-// slowed is how many times as long operations must have taken as at a rate that held, for a rate that
-// kept all workers busy to be the devices' limit. If they didn't slow down, more workers would have
-// brought more out.
-const slowed = 2
-
-// notTheDevices says what limited a rate that failed, if that wasn't the devices: the fleet's process or
-// the harness, a driver that left operations unsent although workers were free, or workers that were all
-// busy while operations took hardly longer than before. It is empty where it was the devices, as far as
-// can be told.
-func (r *runner) notTheDevices(m *measured, quickest time.Duration) string {
-	if r.probe.bottleneck != "" {
-		return r.probe.bottleneck
-	}
-	switch {
-	case m.plan == nil:
-		return ""
-	case m.busiest < m.most && m.operations.NotSent > 0:
-		return fmt.Sprintf("at %s at most %d of %d workers were busy at once: the driver was too slow, or its machine",
-			perSecondText(r.probe.rate), m.busiest, m.most)
-	case m.busiest < m.most || m.plan.starved.TotalCount() == 0:
-		return ""
-	}
-	if quickest > 0 && m.takes >= slowed*quickest {
-		return ""
-	}
-	takes, to := max(quickest, 0), float64(r.spec.Load.Breakpoint.To)
-	if takes == 0 {
-		takes = m.takes
-	}
-	allow := "set load.workers to that, or leave it out"
-	if r.spec.Load.auto() {
-		allow = "set load.workers to that, for no more are started by themselves, or begin lower (load.rate)"
-	}
-	wants := plaintext.Thousands(int64(workersFor(to, takes)))
-	return fmt.Sprintf("at %s %s, and an operation took %v, hardly longer than before; "+
-		"%s (load.breakpoint.to) wants about %s workers: %s", perSecondText(r.probe.rate), allBusy(m.most),
-		m.takes.Round(10*time.Microsecond), perSecondText(to), wants, allow)
 }
 
 // atRate is the load of one probe.
@@ -171,8 +123,8 @@ func (r *runner) beyond(m *measured, within float64) string {
 		return fmt.Sprintf("%s of %s operations failed, and hardly any succeeded", plaintext.Thousands(m.failed), plaintext.Thousands(m.done+m.failed))
 	case growth > within/2+certainly*uncertain:
 		return fmt.Sprintf("operations pile up: response times grew by %.1f%% of the time that passed", 100*growth)
-	case len(r.probe.doubts) > 0:
-		return r.probe.doubts[0]
+	case len(r.probe.findings) > 0:
+		return r.probe.findings[0].String()
 	case len(r.spec.Thresholds) == 0 && m.failed > 0:
 		return fmt.Sprintf("%s of %s operations failed", plaintext.Thousands(m.failed), plaintext.Thousands(m.done+m.failed))
 	}

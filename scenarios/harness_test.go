@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/results"
 )
 
 // TestStarvation: an operation is starved if every worker was busy when it was due. What
@@ -60,86 +59,6 @@ func TestStarvation(t *testing.T) {
 			})
 		})
 	}
-}
-
-// kept is a plan of so many operations that were late by so much.
-func kept(starved int, by time.Duration, ready int, late time.Duration, last, lag time.Duration) *plan {
-	p := newPlan(leastLongest)
-	for range starved {
-		p.sent(0, by, true)
-	}
-	for range ready {
-		p.sent(0, late, false)
-	}
-	p.lastPlanned, p.last = last, last+lag
-	return p
-}
-
-// TestJudgeHarness: each way in which the driver can be the bottleneck, with its number.
-func TestJudgeHarness(t *testing.T) {
-	busy := func(processor, gc float64) cost { return cost{processor: seconds(processor), gcBusy: gc} }
-	cores := fraction(time.Second, time.Second) // what a core is of all
-	ports := &results.LocalPorts{First: 40000, Last: 40009, TimeWait: 7}
-	for name, row := range map[string]struct {
-		m    measured
-		says string // empty: valid
-	}{
-		"a closed load":          {measured{cost: busy(9, 9)}, ""},
-		"in time":                {measured{busiest: 3, plan: kept(0, 0, 100, time.Millisecond, time.Second, 0)}, ""},
-		"starved, and caught up": {measured{busiest: 4, plan: kept(99, time.Second, 1, 0, 10*time.Second, 0)}, ""},
-		"starved": {measured{busiest: 4, plan: kept(75, 200*time.Millisecond, 25, time.Millisecond, time.Second, 200*time.Millisecond)},
-			"behind schedule: the last operation was sent 200ms after its time, in a plan of 1s; of the latest 1% each was 200.016ms late or more; 75 of 100 operations (75%) were due while all 4 workers were busy: allow more (load.workers), or ask for less; where a worker stood ready the latest 1% was 1ms late or more; the driver used 0% of all cores"},
-		"not sent": {measured{busiest: 4, operations: results.Operations{Planned: 20, NotSent: 16, PlanNS: 1e9}, plan: kept(2, 900*time.Millisecond, 2, 0, 150*time.Millisecond, 900*time.Millisecond)},
-			"behind schedule: 16 of 20 planned operations were not sent; the last operation was sent 900ms after its time, in a plan of 1s; "},
-		"behind with workers to spare": {measured{busiest: 2, disturbed: "others", plan: kept(0, 0, 100, 300*time.Millisecond, time.Second, 300*time.Millisecond)},
-			"at most 2 of 4 workers were busy at once: the driver was too slow"},
-		"late with workers ready": {measured{plan: kept(0, 0, 100, 60*time.Millisecond, 10*time.Second, 60*time.Millisecond)},
-			"the harness was the bottleneck: a tenth of the operations for which a worker stood ready was sent 60.031ms late or more"},
-		"late because of others":  {measured{disturbed: "other processes used 50% of all cores", plan: kept(0, 0, 100, 60*time.Millisecond, 10*time.Second, 60*time.Millisecond)}, ""},
-		"late, but hardly any":    {measured{plan: kept(0, 0, leastReady-1, 60*time.Millisecond, 10*time.Second, 60*time.Millisecond)}, ""},
-		"collecting":              {measured{cost: busy(0.8, 0.4), plan: kept(0, 0, 1, 0, time.Second, 0)}, "garbage collection took 50% of the driver's processor time"},
-		"collecting a quarter":    {measured{cost: busy(0.8, 0.2), plan: kept(0, 0, 1, 0, time.Second, 0)}, ""},
-		"collecting, idle else":   {measured{cost: busy(leastGC/cores, 0.9*leastGC/cores), plan: kept(0, 0, 1, 0, time.Second, 0)}, ""},
-		"collecting, closed load": {measured{cost: busy(0.8, 0.8)}, ""},
-		"no ports": {measured{refused: refusals{noPort: 12}, ports: ports},
-			"the harness was the bottleneck: 12 connections found no free local port or address (EADDRNOTAVAIL); at the end 7 sockets were in TIME_WAIT, and connections have ports 40000 to 40009"},
-		"no ports, who knows why": {measured{refused: refusals{noPort: 12}}, "12 connections found no free local port or address (EADDRNOTAVAIL)"},
-		"no descriptors":          {measured{refused: refusals{noDescriptor: 3}, descriptors: 1024}, "3 connections found no free file descriptor, with 1024 open of"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := &runner{run: results.Run{Valid: true}}
-			r.spec.Load.Workers = 4
-			row.m.elapsed = time.Second
-			r.judgeHarness(&row.m)
-			require.Equal(t, row.says == "", r.run.Valid, "%v", r.run.Invalid)
-			if row.says != "" {
-				require.Len(t, r.run.Invalid, 1)
-				require.Contains(t, r.run.Invalid[0], row.says)
-			}
-			require.Equal(t, row.m.plan != nil, r.run.Harness.Pacing != nil)
-			require.Equal(t, row.m.ports, r.run.Harness.Ports)
-		})
-	}
-}
-
-// TestHarnessHealthIsTheWorst of all timed repetitions.
-func TestHarnessHealthIsTheWorst(t *testing.T) {
-	r := &runner{run: results.Run{Valid: true}}
-	r.spec.Load.Workers = 4
-	for _, m := range []measured{
-		{busiest: 2, descriptors: 30, ports: &results.LocalPorts{First: 1, Last: 9, TimeWait: 5}, plan: kept(1, time.Millisecond, 9, time.Millisecond, time.Second, 0)},
-		{busiest: 4, descriptors: 20, ports: &results.LocalPorts{First: 1, Last: 9, TimeWait: 3}, plan: kept(5, 2*time.Millisecond, 5, 16*time.Nanosecond, time.Second, 0)},
-	} {
-		m.elapsed = time.Second
-		r.judgeHarness(&m)
-	}
-	h := r.run.Harness
-	require.Equal(t, 0.5, h.Pacing.StarvedFraction)
-	require.Equal(t, 4, h.Pacing.BusyWorkersPeak)
-	require.InEpsilon(t, 1e6, h.Pacing.TimerLatenessP99NS, 0.002)
-	require.InEpsilon(t, 2e6, h.LatenessP99NS, 0.002)
-	require.Equal(t, 30, h.Descriptors)
-	require.Equal(t, &results.LocalPorts{First: 1, Last: 9, TimeWait: 5}, h.Ports)
 }
 
 // TestDialerCountsWhatIsOurs: that this side lacked something is counted, that the peer

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/results"
 )
 
 // strained is a fleet that tells of trouble once: in the status or the ledger that
@@ -72,32 +71,6 @@ func TestHealthIsThatOfTimedRepetitions(t *testing.T) {
 			if row.says != "" {
 				require.Len(t, r.run.Invalid, 1)
 				require.Contains(t, r.run.Invalid[0], row.says)
-			}
-		})
-	}
-}
-
-// TestJudgeFleet: that a fleet was late spoils a run, unless others had the machine.
-func TestJudgeFleet(t *testing.T) {
-	for name, row := range map[string]struct {
-		problem   mockfleet.Problem
-		disturbed bool
-		valid     bool
-	}{
-		"late":               {mockfleet.Problem{Starved: true, Text: "it was late"}, false, false},
-		"late, disturbed":    {mockfleet.Problem{Starved: true, Text: "it was late"}, true, true},
-		"refused":            {mockfleet.Problem{Text: "it refused"}, false, false},
-		"refused, disturbed": {mockfleet.Problem{Text: "it refused"}, true, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := &runner{fleet: &inProcess{}, run: results.Run{Valid: true}}
-			var after mockfleet.Status
-			after.Health.Problems = []mockfleet.Problem{row.problem}
-			r.judgeFleet(mockfleet.Status{}, after, row.disturbed)
-			require.Equal(t, row.valid, r.run.Valid)
-			require.Equal(t, !row.valid, r.run.Fleet.Saturated)
-			if !row.valid {
-				require.Equal(t, []string{"the fleet was the bottleneck: " + row.problem.Text}, r.run.Invalid)
 			}
 		})
 	}

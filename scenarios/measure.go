@@ -25,10 +25,11 @@ type measured struct {
 	cost                  cost
 	traffic               delivery.Stats // of this repetition alone
 	ops                   map[Operation]*tally
-	plan                  *plan // nil for a closed load
-	busiest               int   // workers of an open load that were busy at once, at most
+	plan                  *plan          // nil for a closed load
+	pacing                *health.Pacing // likewise, of a timed repetition
+	busiest               int            // workers of an open load that were busy at once, at most
 	refused               refusals
-	disturbed             string              // what else had the machine, in a clause; empty: nothing, or unknown
+	disturbed             bool                // others used much of the machine
 	descriptors           int                 // open when it ended; 0 where unknown
 	ports                 *results.LocalPorts // when it ended; nil where unknown
 	bytes                 int64               // of one artifact
@@ -206,14 +207,6 @@ func (before gauge) cost(after gauge) cost {
 		c.gcBusy = max(0, gc-(after.gcIdle-before.gcIdle))
 	}
 	return c
-}
-
-// fraction is processor time as a share of the whole machine's.
-func fraction(processor, wall time.Duration) float64 {
-	if wall <= 0 {
-		return 0
-	}
-	return processor.Seconds() / wall.Seconds() / float64(runtime.NumCPU())
 }
 
 // connections returns how many connections the scenario asks for.

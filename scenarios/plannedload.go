@@ -3,7 +3,6 @@ package scenarios
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -31,14 +30,6 @@ func (l LoadSpec) workers() (first, most int) {
 
 // auto reports whether an open load starts as many workers as it takes.
 func (l LoadSpec) auto() bool { return l.Workers == 0 && l.open() }
-
-// workersFor returns how many workers keep a rate of operations that take so long: as many as are
-// busy on average (Little's law, L = λW), and twice the square root of that, so that hardly any
-// operation waits where they don't come evenly (the square-root rule of queueing theory).
-func workersFor(perSecond float64, takes time.Duration) int {
-	busy := perSecond * takes.Seconds()
-	return max(1, int(math.Ceil(min(busy+2*math.Sqrt(busy), maxWorkers))))
-}
 
 // defaultDrain is how long operations may go on after the plan's end where load.drain isn't set.
 // k6's gracefulStop is as long.
@@ -165,16 +156,6 @@ func (l LoadSpec) peakRate() float64 {
 		highest = max(highest, p.from, p.to)
 	}
 	return highest
-}
-
-// wantsWorkers says how many workers the load would have taken, where operations kept theirs for so
-// long; empty where that can't be told.
-func (l LoadSpec) wantsWorkers(takes time.Duration) string {
-	rate := l.peakRate()
-	if rate == 0 || takes == 0 {
-		return ""
-	}
-	return fmt.Sprintf("an operation took %v, so that %s wants about %d", takes.Round(10*time.Microsecond), perSecondText(rate), workersFor(rate, takes))
 }
 
 // leastLongest is what histograms reach at least.

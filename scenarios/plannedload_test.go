@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/results"
 )
 
 // TestRatesAreOverThePlan: what succeeded within the plan, divided by its length, whatever the last
@@ -151,14 +150,6 @@ func TestAnOpenLoadStartsItsWorkers(t *testing.T) {
 	})
 }
 
-// TestWorkersFor by hand: L = λW, and twice its root.
-func TestWorkersFor(t *testing.T) {
-	require.Equal(t, 120, workersFor(1000, 100*time.Millisecond)) // 100 + 2·10
-	require.Equal(t, 1, workersFor(0, time.Second))
-	require.Equal(t, 3, workersFor(1, time.Second))
-	require.Equal(t, maxWorkers, workersFor(1e7, time.Hour))
-}
-
 // TestALongOperationIsMeasured: 1 MiB at 8 kB/s takes 131 s, more than a histogram used to hold.
 func TestALongOperationIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -191,33 +182,6 @@ func TestLongest(t *testing.T) {
 		"whatever the client may try": {ClientSpec{TotalTimeout: maxTimeout, MaxAttempts: maxAttempts}, LoadSpec{Model: Once, Operation: Deliver}, mostLongest},
 	} {
 		require.Equal(t, row.want, Spec{Client: row.client, Load: row.load}.longest(), name)
-	}
-}
-
-// TestTheLimitThatASearchFindsIsTheDevices, or else the run is invalid.
-func TestTheLimitThatASearchFindsIsTheDevices(t *testing.T) {
-	limited := func(busiest int, takes time.Duration) *measured {
-		return &measured{busiest: busiest, most: 32, takes: takes, plan: kept(400, time.Second, 100, 0, time.Second, time.Second)}
-	}
-	slow := limited(31, 20*time.Millisecond)
-	slow.operations.NotSent = 40
-	for name, row := range map[string]struct {
-		m          *measured
-		bottleneck string
-		says       string
-	}{
-		// 10,000 a second of 20 ms are 200 at a time, and twice the root of that is 28.3.
-		"all workers busy, operations as quick as ever": {limited(32, 20*time.Millisecond), "", "at 1,600/s all 32 workers were busy, and an operation took 20ms, hardly longer than before; 10,000/s (load.breakpoint.to) wants about 229 workers: set load.workers to that, or leave it out"},
-		"operations slowed down":                        {limited(32, 40*time.Millisecond), "", ""},
-		"workers to spare":                              {limited(31, 20*time.Millisecond), "", ""},
-		"workers to spare, and operations not sent":     {slow, "", "at 1,600/s at most 31 of 32 workers were busy at once: the driver was too slow, or its machine"},
-		"the fleet's process":                           {limited(31, 90*time.Millisecond), "the fleet was the bottleneck", "the fleet was the bottleneck"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := &runner{probe: &probe{rate: 1600, bottleneck: row.bottleneck}, run: results.Run{Valid: true}}
-			r.spec.Load = LoadSpec{Model: Breaking, Workers: 32, Breakpoint: Breakpoint{To: 10_000}}
-			require.Equal(t, row.says, r.notTheDevices(row.m, 20*time.Millisecond))
-		})
 	}
 }
 

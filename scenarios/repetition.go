@@ -105,8 +105,8 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 		r.note(m.stopped)
 	}
 	if step.Kind == Timed {
-		r.judgeRepetition(m)
-		r.judgeHarness(m)
+		r.checkOutcome(m)
+		r.checkHarness(m, spec)
 	}
 	return m, nil
 }
@@ -228,12 +228,15 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 	}
 	if step.Kind == Timed {
 		alone := new(health.Interference).Add(before.machine, after.machine) // of this repetition
-		m.disturbed = alone.Excess()
-		r.judgeFleet(before.fleet, after.fleet, m.disturbed != "")
+		m.disturbed = alone.Exceeds()
+		fleet, findings := health.CheckFleet(before.fleet, after.fleet, r.fleet.kind() == FleetInProcess, m.disturbed)
+		fleet.Saturated = fleet.Saturated && r.probe == nil // in a search only that rate is too high
+		r.run.Fleet = health.WorstFleet(r.run.Fleet, fleet)
+		r.doubt(findings)
 		r.run.Harness.Interference = r.interference.Add(before.machine, after.machine)
 	}
 	if after.fleet.Generation != before.fleet.Generation {
-		r.invalid("the fleet was reset while a repetition was under way: its ledger is of a part of it; have it driven by one run at a time")
+		r.invalid(health.Finding{Kind: health.FleetReset, Detail: "the fleet was reset while a repetition was under way: its ledger is of a part of it; have it driven by one run at a time"})
 		m.counts = r.claims.count()
 		return nil
 	}
@@ -243,8 +246,7 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 	}
 	m.counts = counts
 	if len(contradictions) > 0 {
-		r.contradicted = true
-		r.invalid("the fleet's ledger contradicts the client: " + strings.Join(contradictions, "; "))
+		r.invalid(health.Finding{Kind: health.Contradiction, Detail: strings.Join(contradictions, "; ")})
 	}
 	return nil
 }

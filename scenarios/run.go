@@ -140,11 +140,10 @@ type runner struct {
 	reference    []float64          // ns a round trip, one for each block of the reference benchmark
 	interference health.Interference
 
-	run     results.Run
-	records []results.Record
-	closers []func() error
-
-	contradicted bool // the fleet's ledger contradicts the client, which is among the reasons of an invalid run
+	run      results.Run
+	records  []results.Record
+	closers  []func() error
+	findings []health.Finding // why the run is invalid
 }
 
 // begin readies everything that can be refused, the run directory last.
@@ -356,9 +355,7 @@ func (r *runner) repetitions(ctx context.Context) error {
 		}
 	}
 	leaks, err := health.AwaitRelease(ctx, before, r.fleet.devices().Len(), r.clientConfig().Timeouts.Dial, r.takeResources)
-	for _, f := range leaks {
-		r.invalid(f.String())
-	}
+	r.invalid(leaks...)
 	if err != nil {
 		return r.why(ctx, err)
 	}
@@ -416,8 +413,12 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		}
 	case runErr != nil:
 		r.run.Status = results.StatusFailed
-		for reason := range strings.SplitSeq(runErr.Error(), "\n") { // errors that were joined
-			r.invalid(reason)
+		kind := health.RunFailed
+		if errors.Is(runErr, errFleetDied) || errors.Is(runErr, errFleetLost) {
+			kind = health.TargetLost
+		}
+		for reason := range strings.SplitSeq(runErr.Error(), "\n") { // a line for each of several errors
+			r.invalid(health.Finding{Kind: kind, Detail: reason})
 		}
 	}
 	if r.run.Status == results.StatusFinished {
@@ -435,23 +436,14 @@ func (r *runner) finish(v results.Verdict) error {
 	return errors.Join(r.dir.WriteRun(r.run), r.close())
 }
 
-// bottleneck is a doubt because something other than the devices was what limited the load. Where a
-// limit is searched, the rate that failed for it says nothing of them.
-func (r *runner) bottleneck(reason string) {
+// doubt takes what the checks of one repetition found. While a limit is searched, findings say only
+// that a rate is too high; else they make the run invalid.
+func (r *runner) doubt(findings []health.Finding) {
 	if r.probe != nil {
-		r.probe.bottleneck = reason
-	}
-	r.doubt(reason)
-}
-
-// doubt is invalid for what a figure's own repetition showed. While a limit is searched
-// it says only that a rate is beyond it.
-func (r *runner) doubt(reason string) {
-	if r.probe != nil {
-		r.probe.doubts = append(r.probe.doubts, reason)
+		r.probe.findings = append(r.probe.findings, findings...)
 		return
 	}
-	r.invalid(reason)
+	r.invalid(findings...)
 }
 
 // note adds what is worth knowing of the run beside its figures, each once.
@@ -461,11 +453,15 @@ func (r *runner) note(text string) {
 	}
 }
 
-// invalid notes why the run's figures can't be believed, each reason once.
-func (r *runner) invalid(reason string) {
-	r.run.Valid = false
-	if !slices.Contains(r.run.Invalid, reason) {
-		r.run.Invalid = append(r.run.Invalid, reason)
+// invalid records why the run's figures can't be believed, each reason once.
+func (r *runner) invalid(findings ...health.Finding) {
+	for _, f := range findings {
+		r.run.Valid = false
+		if !slices.Contains(r.findings, f) {
+			r.findings = append(r.findings, f)
+			r.run.Invalid = append(r.run.Invalid, f.String())
+			r.run.Findings = append(r.run.Findings, results.Finding{Kind: string(f.Kind), Detail: f.Detail})
+		}
 	}
 }
 

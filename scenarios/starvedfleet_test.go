@@ -65,7 +65,7 @@ func TestAStarvedFleetMakesTheRunInvalid(t *testing.T) {
 				require.Greater(t, time.Duration(res.Run.Fleet.WakeP90NS), 50*time.Millisecond)
 			}
 			if res.Run.Harness.Interference.Exceeds() {
-				return // others had the machine, which TestJudgeFleet is about
+				return // others had the machine, which health.TestCheckFleet is about
 			}
 			require.Equal(t, starved, res.Run.Fleet.Saturated)
 			require.Equal(t, !starved, res.Run.Valid, "%v", res.Run.Invalid)

@@ -61,7 +61,7 @@ func TestCheckFleet_cores(t *testing.T) {
 			before := status(time.Minute, 7)
 			after := status(time.Minute+row.uptime, 7+row.share*cores*row.uptime.Seconds())
 			h, findings := CheckFleet(before, after, row.inProcess, false)
-			require.InDelta(t, row.want, h.CPUFraction, 1e-9)
+			require.InDelta(t, row.want, h.CPUFraction, 1e-6)
 			require.Equal(t, row.saturated, h.Saturated)
 			if row.saturated {
 				require.Equal(t, []Finding{{FleetSaturated, "it used over 90% of all cores"}}, findings)
