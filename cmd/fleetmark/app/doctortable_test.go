@@ -54,7 +54,7 @@ times can't be judged here: 1 ok, 1 warning, 1 problem, 0 unknown
 func TestDoctorTable_fits(t *testing.T) {
 	f := doctor.Facts{
 		Cores: 2, GOMAXPROCS: 2, Turbo: new(true), SMT: new(true),
-		Noise:    doctor.Noise{A: []float64{1000, 1000, 1000}, B: []float64{1300, 700, 1200}},
+		Noise:    doctor.Noise{A: []float64{1000, 1000, 1000}, B: []float64{1050, 952, 1050}},
 		Loopback: doctor.Loopback{Addressing: "ip", Refused: strings.Repeat("a reason ", 30)},
 	}
 	for _, width := range []int{60, 80, 120} {
