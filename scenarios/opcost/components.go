@@ -33,9 +33,8 @@ func DeliveryComponents() []profiles.Component {
 		{Name: "address", Prefixes: append(
 			own("parseTarget", "Device.", "target.", "(*call).fillURL"),
 			"net/url.", "net/netip.", "net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
-			"net.resolve", "net.parse", "net.internetAddr", "net/http.canonicalAddr",
-			"net/http.(*Transport).connectMethodForRequest", "net/http.(*connectMethod).", "net/http.connectMethod.",
-			"net/http.idnaASCII",
+			"net.parse", "net/http.canonicalAddr", "net/http.(*Transport).connectMethodForRequest",
+			"net/http.(*connectMethod).", "net/http.idnaASCII",
 		)},
 		{Name: "body buffer", Prefixes: append(
 			own("(*chunkPool).", "(*requestBody).", "newConn", "(*connPool).adopt"),
@@ -51,7 +50,7 @@ func DeliveryComponents() []profiles.Component {
 		)},
 		{Name: "context", Prefixes: append(
 			own("(*conn).watch", "(*call).watch", "(*callContext).", "(*callClock)."),
-			"context.", "time.", "net/http/httptrace.", "net/http.setRequestCancel",
+			"context.", "time.", "net/http/httptrace.",
 		)},
 	}
 }
