@@ -1,0 +1,112 @@
+package versus
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// TestProtocol_encoding: the lines of protocol 3, as drivers of old revisions read and write them.
+func TestProtocol_encoding(t *testing.T) {
+	for name, c := range map[string]struct {
+		value any
+		line  string
+	}{
+		"order": {
+			&order{
+				Protocol: 3, EveryAllocation: true,
+				Work: []work{{
+					Spec: json.RawMessage(`{"name":"x"}`), Fleet: "http://127.0.0.1:1", Control: "http://127.0.0.1:2",
+					Token: "secret", CA: "certificates", Machine: "identity",
+				}},
+			},
+			`{"protocol":3,"work":[{"spec":{"name":"x"},"fleet":"http://127.0.0.1:1","control":"http://127.0.0.1:2",` +
+				`"token":"secret","ca":"certificates","machine":"identity"}],"every_allocation":true}`,
+		},
+		"order without what is optional": {
+			&order{Protocol: 3, Work: []work{{Spec: json.RawMessage(`{}`)}}},
+			`{"protocol":3,"work":[{"spec":{},"fleet":"","control":"","token":""}]}`,
+		},
+		"a block":            {&request{Measure: true}, `{"measure":true}`},
+		"of another one":     {&request{Measure: true, Scenario: 2}, `{"measure":true,"scenario":2}`},
+		"nothing is planted": {&request{Plant: &scenarios.Plant{}}, `{"plant":{}}`},
+		"all is planted": {
+			&request{Plant: &scenarios.Plant{Processor: time.Microsecond, Allocations: 2, Requests: 3, CPUProfile: true}},
+			`{"plant":{"processor":1000,"allocations":2,"requests":3,"cpu_profile":true}}`,
+		},
+		"a profile": {
+			&request{Profile: &profileRequest{Dir: "base", Kind: profiles.Allocs, Number: 4, Nanoseconds: time.Second}},
+			`{"profile":{"dir":"base","kind":"allocs","number":4,"nanoseconds":1000000000}}`,
+		},
+		"done": {&answer{Protocol: 3}, `{"protocol":3}`},
+		"records": {
+			&answer{Protocol: 3, Records: []results.Record{{
+				Scenario: "gate-push", Op: "push", Repetition: 1, Ops: 20, Failed: 1, NotSent: 2,
+				Values: []results.Value{{Unit: "ns/op", Value: 12.5}},
+			}}},
+			`{"protocol":3,"records":[{"Scenario":"gate-push","Op":"push","Repetition":1,"Ops":20,` +
+				`"Values":[{"Unit":"ns/op","Value":12.5}],"Failed":1,"NotSent":2}]}`,
+		},
+		"not to be believed": {
+			&answer{Protocol: 3, Invalid: []string{"why"}, Contradicted: true},
+			`{"protocol":3,"invalid":["why"],"contradicted":true}`,
+		},
+		"an error": {&answer{Protocol: 3, Error: "why"}, `{"protocol":3,"error":"why"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			line, err := json.Marshal(c.value)
+			require.NoError(t, err)
+			require.Equal(t, c.line, string(line))
+		})
+	}
+}
+
+// TestProtocol_driver: what a driver answers to a gate's lines, whichever version the two are of.
+func TestProtocol_driver(t *testing.T) {
+	spec, err := scenarios.Find("gate-push")
+	require.NoError(t, err)
+	fleet, err := scenarios.StartFleetAlone(t.Context(), []string{os.Args[0], "fleet"}, spec, os.Stderr)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, fleet.Close()) }()
+	encoded, err := json.Marshal(spec)
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "base")
+	const (
+		done   = `^\{"protocol":3\}$`
+		values = `\[\{"Unit":"ns/op","Value":[0-9.e+]+\}(,\{"Unit":"[^"]+","Value":[0-9.e+]+\})+\]`
+		block  = `^\{"protocol":3,"records":\[\{"Scenario":"gate-push","Op":"push","Repetition":%d,"Ops":[0-9]+,"Values":` +
+			values + `\}\](,"invalid":\["[^"]+"\])?\}$` // a busy machine makes it so
+	)
+	var lines strings.Builder
+	var want []string
+	say := func(line, answer string, args ...any) {
+		fmt.Fprintf(&lines, line+"\n", args...)
+		want = append(want, answer)
+	}
+	say(`{"protocol":3,"work":[{"spec":%s,"fleet":%q,"control":%q,"token":%q,"machine":"identity"}]}`, done,
+		encoded, fleet.Address, fleet.Control, fleet.Token)
+	say(`{"measure":true}`, fmt.Sprintf(block, 1))
+	say(`{"plant":{"processor":1000,"allocations":1,"requests":1}}`, done)
+	say(`{"plant":{"cpu_profile":true},"measure":true,"scenario":0}`, fmt.Sprintf(block, 2))
+	say(`{"measure":true,"scenario":1}`, `^\{"protocol":3,"error":"it has no scenario 1, of 1"\}$`)
+	say(`{"profile":{"dir":%q,"kind":"allocs","number":7,"nanoseconds":50000000}}`, done, dir)
+	say(`{"profile":{"dir":%q,"kind":"nonesuch","number":8,"nanoseconds":1000}}`, `^\{"protocol":3,"error":".*nonesuch.*"\}$`, dir)
+	var out strings.Builder
+	require.NoError(t, Serve(t.Context(), strings.NewReader(lines.String()), &out))
+	answers := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	require.Len(t, answers, len(want), out.String())
+	for i, answer := range answers {
+		require.Regexp(t, want[i], answer)
+	}
+	require.FileExists(t, filepath.Join(dir, "allocs.7.pb.gz"))
+}
