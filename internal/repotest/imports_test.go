@@ -65,18 +65,18 @@ func importRules() []packageRule {
 		{"scenarios/opcost", "delivery profiles scenarios internal/childproc internal/osinfo"},
 		{"scenarios/doctor", "mockfleet results scenarios scenarios/health internal/osinfo"},
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
-		{"scenarios/versus", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
+		{"scenarios/abtest", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
 		{"scenarios/batch", "results results/baseline results/judge results/report results/report/htmlpage results/rundir scenarios internal/atomicfile internal/plaintext"},
-		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/batch scenarios/opcost scenarios/gobench scenarios/versus " +
+		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/batch scenarios/opcost scenarios/gobench scenarios/abtest " +
 			"internal/codestats internal/plaintext internal/project"},
 
 		// The command.
 		{"cmd/fleetmark/app/cli", "results results/report results/report/htmlpage scenarios scenarios/batch internal/atomicfile internal/project internal/shell internal/texttable"},
-		{"cmd/fleetmark/app/progress", "mockfleet results scenarios scenarios/batch scenarios/versus cmd/fleetmark/app/cli internal/plaintext"},
-		{"cmd/fleetmark/app/profilecmd", "profiles results/report scenarios/versus cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/texttable"},
-		{"cmd/fleetmark/app/gatecmd", "results results/baseline results/judge results/report results/rundir scenarios scenarios/batch scenarios/gobench scenarios/versus " +
+		{"cmd/fleetmark/app/progress", "mockfleet results scenarios scenarios/batch scenarios/abtest cmd/fleetmark/app/cli internal/plaintext"},
+		{"cmd/fleetmark/app/profilecmd", "profiles results/report scenarios/abtest cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/texttable"},
+		{"cmd/fleetmark/app/gatecmd", "results results/baseline results/judge results/report results/rundir scenarios scenarios/batch scenarios/gobench scenarios/abtest " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/checkout internal/plaintext internal/project internal/scratch internal/texttable"},
-		{"cmd/fleetmark/app", "delivery mockfleet results results/baseline results/compare results/judge results/report results/rundir scenarios scenarios/batch scenarios/baselinepage scenarios/opcost scenarios/doctor scenarios/gobench scenarios/target scenarios/versus " +
+		{"cmd/fleetmark/app", "delivery mockfleet results results/baseline results/compare results/judge results/report results/rundir scenarios scenarios/batch scenarios/baselinepage scenarios/opcost scenarios/doctor scenarios/gobench scenarios/target scenarios/abtest " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/gatecmd cmd/fleetmark/app/profilecmd internal/plaintext internal/project internal/texttable"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 	"github.com/fleetmark/fleetmark/scenarios/opcost"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // opcostMeasurement measures what single operations cost, once and in a process of their own, for the
@@ -91,7 +91,7 @@ func (o *opcostMeasurement) writeAllocations(w *baseline.SectionWriter, _ conten
 	o.writeComponents(w, results.UnitAllocations, func(objects, _ int64) int64 { return objects })
 	w.Command("Measured with", opcostCommand)
 	w.Command("The call sites of a push, from profiles that the command of the whole page takes, are shown by",
-		"fleetmark profile top "+versus.BaselineProfiles+" --kind allocs")
+		"fleetmark profile top "+abtest.BaselineProfiles+" --kind allocs")
 }
 
 // writeComponents writes a table of the components of each operation. of chooses the objects or the
@@ -149,7 +149,7 @@ func (o *opcostMeasurement) writeStreaming(w *baseline.SectionWriter, _ content)
 
 // overhead says what a CPU profile costs a push.
 type overhead struct {
-	ratios []versus.Overhead // processor time first
+	ratios []abtest.Overhead // processor time first
 }
 
 // overheadBudget is how long the overhead is measured.
@@ -157,10 +157,10 @@ const overheadBudget = 40 * time.Second
 
 func (o *overhead) measure(ctx context.Context, b *Builder) (err error) {
 	b.options.Log("what profiling costs")
-	o.ratios, err = versus.MeasureOverhead(ctx, versus.Options{
+	o.ratios, err = abtest.MeasureOverhead(ctx, abtest.Options{
 		FleetCommand: b.options.FleetCommand, Budget: overheadBudget, Seed: 1, Stderr: b.options.Stderr,
 	})
-	if unmeasured, ok := errors.AsType[*versus.OverheadError](err); ok {
+	if unmeasured, ok := errors.AsType[*abtest.OverheadError](err); ok {
 		why := unmeasured.Error()
 		if unmeasured.Judgement != nil {
 			why += ": " + report.Sentence(unmeasured.Judgement)

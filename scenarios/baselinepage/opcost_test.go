@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/sequential"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 	"github.com/fleetmark/fleetmark/scenarios/opcost"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // rowsOf returns the cells of the rows of a section's tables whose first cell is the given one.
@@ -93,7 +93,7 @@ func TestTimeAndStreaming(t *testing.T) {
 }
 
 func TestOverhead(t *testing.T) {
-	s := written(t, (&overhead{ratios: []versus.Overhead{
+	s := written(t, (&overhead{ratios: []abtest.Overhead{
 		{Unit: "cpu-ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 1.01, Low: 0.99, High: 1.025}}, {Unit: "ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 0.998, Low: 0.98, High: 1.02}},
 	}}).write)
 	require.Equal(t, [][]string{{"cpu-ns/op", "+1.0%", "-1.0% to +2.5%", "40"}}, rowsOf(s, "cpu-ns/op"))

@@ -20,11 +20,11 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 	"github.com/fleetmark/fleetmark/scenarios/baselinepage"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
 	"github.com/fleetmark/fleetmark/scenarios/opcost"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // baselineFlags are the flags of baseline.
@@ -95,7 +95,7 @@ scenario or a section, or one has changed since.`,
 	flags.DurationVar(&f.testsWithin, "tests-within", 20*time.Minute, "how long the section tests may take")
 	flags.StringVar(&f.profiles, "profiles", "",
 		"where the profiles of a push go that later ones are held against (default "+
-			versus.BaselineProfiles+", with the default page)")
+			abtest.BaselineProfiles+", with the default page)")
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.BoolVar(&f.quiet, "no-progress", false, "show no progress")
 	return cmd
@@ -132,7 +132,7 @@ func (f *baselineFlags) checkFlags(cmd *cobra.Command) error {
 		f.sections = "none"
 	}
 	if f.profiles == "" && f.file == baseline.FileName && f.sections == "all" {
-		f.profiles = versus.BaselineProfiles
+		f.profiles = abtest.BaselineProfiles
 	}
 	return cli.CheckOutputs(cmd, "", "file")
 }
@@ -269,7 +269,7 @@ func (f *baselineFlags) takeProfiles(ctx context.Context, o batch.Options) error
 		return nil
 	}
 	f.log(o.Stderr, "profiles of a push")
-	err := versus.TakePushProfiles(ctx, versus.PushProfileOptions{
+	err := abtest.TakePushProfiles(ctx, abtest.PushProfileOptions{
 		FleetCommand: o.FleetCommand, Dir: f.profiles, Stderr: o.Stderr,
 	})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
 
 // TestGateSaysWhy: of two sides of which one allocates more, the gate says so, and then where; in
@@ -27,14 +27,14 @@ func TestGateSaysWhy(t *testing.T) {
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(t, err)
 	program := filepath.Join(built, "fleetmark")
-	o := versus.Options{
-		Sides: versus.Sides{Base: program, Now: program},
+	o := abtest.Options{
+		Sides: abtest.Sides{Base: program, Now: program},
 		Specs: []scenarios.Spec{spec}, FleetCommand: []string{program, "fleet", "--driven"}, Budget: time.Minute, Seed: 1,
 		Plant: scenarios.Plant{Allocations: 2}, Stderr: io.Discard,
 	}
-	out, err := versus.Run(t.Context(), o)
+	out, err := abtest.Run(t.Context(), o)
 	for try := 1; try < 3 && err == nil && out.Judgement.Verdict == results.Invalid; try++ { // others have the machine
-		out, err = versus.Run(t.Context(), o)
+		out, err = abtest.Run(t.Context(), o)
 	}
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, out.Judgement.Verdict, report.Sentence(out.Judgement))
@@ -49,7 +49,7 @@ func TestGateSaysWhy(t *testing.T) {
 	}
 	quiet := func(string) {}
 	dir := t.TempDir()
-	found, unexplained := versus.ExplainRegression(t.Context(), o, &only, dir, quiet)
+	found, unexplained := abtest.ExplainRegression(t.Context(), o, &only, dir, quiet)
 	require.NoError(t, unexplained)
 	require.Len(t, found, 1)
 	cause := found[0]
@@ -87,13 +87,13 @@ func TestGateSaysWhy(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	causes, unable := versus.ExplainRegression(ctx, o, &only, t.TempDir(), quiet)
+	causes, unable := abtest.ExplainRegression(ctx, o, &only, t.TempDir(), quiet)
 	require.Empty(t, causes)
 	require.EqualError(t, unable, "interrupted")
 
 	// One that can't be answered keeps no other from being so.
 	broken := o
 	broken.Sides.Now = filepath.Join(dir, "nowhere")
-	_, unable = versus.ExplainRegression(t.Context(), broken, &only, t.TempDir(), quiet)
+	_, unable = abtest.ExplainRegression(t.Context(), broken, &only, t.TempDir(), quiet)
 	require.ErrorContains(t, unable, "allocs of gate-push: ")
 }

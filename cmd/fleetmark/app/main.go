@@ -26,8 +26,8 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/profilecmd"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 	"github.com/fleetmark/fleetmark/scenarios/opcost"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // Options says how Main's commands differ from those of cmd/fleetmark. The zero value changes
@@ -231,7 +231,7 @@ func newDrive(c cli.Console) *cobra.Command {
 	return &cobra.Command{
 		Use: "drive", Short: "Measure blocks for the gate, which starts it", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return versus.Serve(cmd.Context(), c.In, c.Out)
+			return abtest.Serve(cmd.Context(), c.In, c.Out)
 		},
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // gate is the command with the values of its flags.
@@ -111,7 +111,7 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 			case g.bench != "":
 				return g.run(ctx, g.benchmarksAgainstPage, report.ModeBench, benchTitle(args), args)
 			case g.base != "":
-				return g.run(ctx, g.byTurns, report.ModeBase, scenarioTitle(args, versus.DefaultScenario), args)
+				return g.run(ctx, g.byTurns, report.ModeBase, scenarioTitle(args, abtest.DefaultScenario), args)
 			default:
 				title := scenarioTitle(args, "scenarios of "+g.baseline)
 				return g.run(ctx, g.againstPage, report.ModeBaseline, title, args)
@@ -149,10 +149,10 @@ func (g *gate) define(cmd *cobra.Command) {
 		"ask only for what means the same on any machine: counts, bytes, outcomes, allocations")
 	flags.BoolVar(&g.selfTest, "self-test", false,
 		"show that the gate passes what is unchanged and catches what is worse, on this machine")
-	flags.DurationVar(&g.budget, "budget", versus.DefaultBudget,
+	flags.DurationVar(&g.budget, "budget", abtest.DefaultBudget,
 		"with --base or --self-test: how long one comparison measures at most "+
 			"(with --bench by default 25s a benchmark, at least 1m40s, at most 30m)")
-	flags.DurationVar(&g.layouts, "layout-budget", versus.DefaultLayoutBudget,
+	flags.DurationVar(&g.layouts, "layout-budget", abtest.DefaultLayoutBudget,
 		"with --base: how long further layouts of the code are measured at most before a time is called regressed; "+
 			"0 trusts the one that the linker made")
 	flags.BoolVar(&g.noExplain, "no-explain", false,

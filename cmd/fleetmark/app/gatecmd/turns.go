@@ -21,9 +21,9 @@ import (
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
 )
 
 // byTurns measures the delivery packages of a revision and of the working tree by turns.
@@ -35,7 +35,7 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 	view := progress.NewLine(g.Err, g.quiet)
 	defer view.Close()
 	o.Progress = view.Progress
-	found, err := versus.CompareWith(ctx, versus.CompareOptions{
+	found, err := abtest.CompareWith(ctx, abtest.CompareOptions{
 		Options: o, Ref: g.base, Out: g.out, Explain: !g.noExplain, Log: view.Println,
 	})
 	if err != nil {
@@ -53,7 +53,7 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 		how.Failed = found.Failed.Side
 	}
 	in := report.Input{
-		Scenario: scenarioTitle(names, versus.DefaultScenario), Judgement: found.Judgement,
+		Scenario: scenarioTitle(names, abtest.DefaultScenario), Judgement: found.Judgement,
 		Base: report.Side{Records: found.Base}, Now: report.Side{Records: found.Now},
 	}
 	for _, c := range found.Causes {
@@ -113,7 +113,7 @@ func (g *gate) benchmarksByTurns(ctx context.Context, packages []string) (_ *out
 		Layouts: found.Layouts, LayoutsElapsed: found.LayoutsElapsed, LayoutsErr: found.Relinking,
 	}
 	if found.Judgement.Verdict == results.Regressed && !g.noExplain {
-		causes, err := found.Explain(ctx, o.Out, versus.LogPairs(view.Println))
+		causes, err := found.Explain(ctx, o.Out, abtest.LogPairs(view.Println))
 		how.Unexplained = err
 		for _, e := range causes {
 			in.Causes = append(in.Causes, report.Cause{
@@ -142,16 +142,16 @@ func (g *gate) turnsOutcome(
 }
 
 // turns returns the options of a comparison whose sides are yet to be built.
-func (g *gate) turns(names []string) (versus.Options, error) {
+func (g *gate) turns(names []string) (abtest.Options, error) {
 	if len(names) == 0 {
-		names = []string{versus.DefaultScenario}
+		names = []string{abtest.DefaultScenario}
 	}
 	specs, err := batch.ResolveDistinct(names, g.sets)
 	if err != nil {
-		return versus.Options{}, err
+		return abtest.Options{}, err
 	}
 	fleet, err := cli.FleetCommand()
-	return versus.Options{
+	return abtest.Options{
 		Specs: specs, FleetCommand: fleet, Budget: g.budget, Layouts: g.layouts > 0, LayoutBudget: g.layouts,
 		Seed: g.seed, Stderr: g.Err,
 	}, err
@@ -180,16 +180,16 @@ func (g *gate) judgeItself(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	o.Sides = versus.Sides{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
+	o.Sides = abtest.Sides{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
 	view := progress.NewLine(g.Err, g.quiet)
 	o.Progress = view.Progress
-	cases := versus.Cases(g.tries)
+	cases := abtest.Cases(g.tries)
 	all, n := 0, 0
 	for _, k := range cases {
 		all += k.Runs
 	}
 	view.Prefix = fmt.Sprintf("run 1 of %d: ", all)
-	tried, err := versus.SelfTest(ctx, o, cases, func(k versus.Case, out *versus.Outcome) {
+	tried, err := abtest.SelfTest(ctx, o, cases, func(k abtest.Case, out *abtest.Outcome) {
 		n++
 		view.Println(fmt.Sprintf("%s: %s after %d pairs, %.0f s",
 			k.Name, out.Judgement.Verdict, out.Pairs, out.Elapsed.Seconds()))
@@ -200,7 +200,7 @@ func (g *gate) judgeItself(ctx context.Context, names []string) error {
 		return err
 	}
 	err = errors.Join(g.showCases(tried), err)
-	if problems := versus.Problems(tried); problems != nil {
+	if problems := abtest.Problems(tried); problems != nil {
 		err = errors.Join(err, cli.VerdictError(results.Invalid, "self-test: "+strings.Join(problems, "; ")))
 	}
 	return err
@@ -220,7 +220,7 @@ type caseJSON struct {
 }
 
 // showCases prints how often the gate was right.
-func (g *gate) showCases(tried []versus.CaseResult) error {
+func (g *gate) showCases(tried []abtest.CaseResult) error {
 	var page bytes.Buffer
 	var rows []caseJSON
 	t := texttable.Table{
@@ -254,7 +254,7 @@ func (g *gate) showCases(tried []versus.CaseResult) error {
 	}
 	if g.json {
 		page.Reset()
-		object := map[string]any{"stated_false_alarms": versus.FalseAlarmRate, "cases": rows}
+		object := map[string]any{"stated_false_alarms": abtest.FalseAlarmRate, "cases": rows}
 		if err := json.NewEncoder(&page).Encode(object); err != nil {
 			return err
 		}

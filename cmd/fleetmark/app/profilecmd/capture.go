@@ -16,7 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results/report"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
 
 // AuthorizationVariable is the environment variable with the Authorization header for the profiled
@@ -92,10 +92,10 @@ func newTake(c cli.Console) *cobra.Command {
 	quiet := false
 	cmd := &cobra.Command{
 		Use: "take DIR",
-		Short: "Profiles of a push with this delivery package, as " + versus.BaselineProfiles +
+		Short: "Profiles of a push with this delivery package, as " + abtest.BaselineProfiles +
 			" has them, to hold against those",
 		Long: `Takes eight CPU and eight allocation profiles of a push with this delivery package, as fleetmark baseline took those in
-` + versus.BaselineProfiles + `, in some twenty seconds: with "fleetmark profile explain ` + versus.BaselineProfiles + ` DIR" a change is
+` + abtest.BaselineProfiles + `, in some twenty seconds: with "fleetmark profile explain ` + abtest.BaselineProfiles + ` DIR" a change is
 explained without running the old code. Allocations are counted one by one, and are the same on any machine.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -107,7 +107,7 @@ explained without running the old code. Allocations are counted one by one, and 
 			if err != nil {
 				return err
 			}
-			err = versus.TakePushProfiles(cmd.Context(), versus.PushProfileOptions{
+			err = abtest.TakePushProfiles(cmd.Context(), abtest.PushProfileOptions{
 				FleetCommand: fleet, Dir: dir, Stderr: c.Err,
 				Progress: func(kind profiles.Kind, done, of int) {
 					if !quiet {
@@ -118,7 +118,7 @@ explained without running the old code. Allocations are counted one by one, and 
 			if err != nil {
 				return fmt.Errorf("%s: %w", dir, err)
 			}
-			base := filepath.FromSlash(versus.BaselineProfiles)
+			base := filepath.FromSlash(abtest.BaselineProfiles)
 			_, err = fmt.Fprintf(c.Out, "fleetmark profile explain %s %s\n", base, dir)
 			return err
 		},
@@ -145,11 +145,11 @@ and a service that is profiled in production, are slower by.`,
 				return err
 			}
 			view := progress.NewLine(c.Err, quiet)
-			list, err := versus.MeasureOverhead(cmd.Context(), versus.Options{
+			list, err := abtest.MeasureOverhead(cmd.Context(), abtest.Options{
 				FleetCommand: fleet, Budget: budget, Seed: 1, Stderr: c.Err, Progress: view.Progress,
 			})
 			view.Close()
-			if unmeasured, ok := errors.AsType[*versus.OverheadError](err); ok {
+			if unmeasured, ok := errors.AsType[*abtest.OverheadError](err); ok {
 				return cli.VerdictError(unmeasured.Verdict, overheadText(unmeasured))
 			}
 			if err != nil {
@@ -166,7 +166,7 @@ and a service that is profiled in production, are slower by.`,
 }
 
 // overheadText returns a line that says why the overhead of profiling couldn't be measured.
-func overheadText(err *versus.OverheadError) string {
+func overheadText(err *abtest.OverheadError) string {
 	if err.Judgement == nil {
 		return err.Error() + ": allow more time (--budget)"
 	}
@@ -174,7 +174,7 @@ func overheadText(err *versus.OverheadError) string {
 }
 
 // showOverhead prints how a profile changes each metric.
-func showOverhead(list []versus.Overhead, asJSON bool, c cli.Console) error {
+func showOverhead(list []abtest.Overhead, asJSON bool, c cli.Console) error {
 	if asJSON {
 		return c.PrintJSON(list)
 	}

@@ -1,5 +1,5 @@
 // Package profilecmd implements the commands of `fleetmark profile`, which show, compare, explain
-// and take profiles. Each reads its flags, calls package profiles, or package versus to measure,
+// and take profiles. Each reads its flags, calls package profiles, or package abtest to measure,
 // and prints the result.
 package profilecmd
 
@@ -17,7 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/profiles"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
 
 // New returns the command profile with its subcommands.
@@ -161,7 +161,7 @@ fleetmark run --profiled 8.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(o.Own) == 0 {
-				o.Own = versus.OwnFunctions()
+				o.Own = abtest.OwnFunctions()
 			}
 			files, err := f.files(cmd, args)
 			if err != nil {

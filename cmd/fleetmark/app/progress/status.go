@@ -13,7 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/scenarios/versus"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
 
 const (
@@ -219,7 +219,7 @@ func (l *Line) Println(text string) {
 }
 
 // Progress shows the progress of a comparison of two builds.
-func (l *Line) Progress(p versus.Progress) {
+func (l *Line) Progress(p abtest.Progress) {
 	what := fmt.Sprintf("%d pairs", p.Pairs)
 	if p.Layouts > 0 {
 		what = fmt.Sprintf("layout %d of the code", p.Layouts)

@@ -1,4 +1,4 @@
-// Package versus compares the delivery package of a git revision with that of the working tree.
+// Package abtest compares the delivery package of a git revision with that of the working tree.
 // What goes in is the revision and scenarios. What comes out is a judgement of each metric and,
 // after a regression, the functions that cost more. [CompareWith] does all of it, in four steps:
 //
@@ -13,7 +13,7 @@
 //
 // [SelfTest] compares a program with itself, to show how often that goes right. The package knows
 // no flags, and nothing of how its results are shown.
-package versus
+package abtest
 
 import (
 	"context"

@@ -1,5 +1,5 @@
 //go:build !race
 
-package versus
+package abtest
 
 const raced = false

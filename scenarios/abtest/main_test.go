@@ -1,4 +1,4 @@
-package versus
+package abtest
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 // failAfter makes a driver fail after it has measured a few blocks, in the way that its value says.
-const failAfter = "VERSUS_TEST_FAIL"
+const failAfter = "ABTEST_TEST_FAIL"
 
 // failingDriver passes requests on until the client that is driven fails.
 type failingDriver struct {
@@ -72,7 +72,7 @@ func (f *failingDriver) fail() {
 
 // pretendedCost makes a driver measure nothing and say that a push takes so many nanoseconds, give
 // or take a thousandth.
-const pretendedCost = "VERSUS_TEST_COST"
+const pretendedCost = "ABTEST_TEST_COST"
 
 func pretend(in io.Reader, out io.Writer, cost string) error {
 	nanoseconds, err := strconv.ParseFloat(cost, 64)

@@ -1,4 +1,4 @@
-package versus
+package abtest
 
 import (
 	"archive/zip"
