@@ -57,6 +57,9 @@ type Options struct {
 	// tested.
 	Units func(name string) (Unit, bool)
 
+	// Only names the metrics that are tested, of those that Units has. If it is nil, all are.
+	Only []Key
+
 	// Rest lets an operation rest once each of its metrics is decided: later pairs may leave it
 	// out, and its decisions stay. A metric that got worse then doesn't end the test, since other
 	// operations are still open.
@@ -143,6 +146,18 @@ func (t *Test) Add(base, now [][]results.Record) error {
 	return nil
 }
 
+// AppendBlocks appends the records of blocks to a list, numbered as repetitions: the first block
+// comes after the given number of them.
+func AppendBlocks(list []results.Record, blocks [][]results.Record, before int) []results.Record {
+	for i, b := range blocks {
+		for _, r := range b {
+			r.Repetition = before + i + 1
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
 // addMetric adds a metric of a record, unless an earlier record had it.
 func (t *Test) addMetric(r results.Record, name string) {
 	key := Key{r.Scenario, r.Op, name}
@@ -150,7 +165,7 @@ func (t *Test) addMetric(r results.Record, name string) {
 		return
 	}
 	unit, tested := t.options.Units(name)
-	if !tested {
+	if !tested || t.options.Only != nil && !slices.Contains(t.options.Only, key) {
 		t.byKey[key] = nil
 		return
 	}

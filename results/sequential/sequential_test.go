@@ -322,3 +322,31 @@ func TestFalseAlarmsOnRecordedNoise(t *testing.T) {
 	alarms := verdicts[Worse] + verdicts[Better]
 	require.LessOrEqual(t, float64(alarms)/float64(comparisons), FalseAlarms)
 }
+
+// TestOnly: metrics that nobody asks for have no part in the test, however they changed.
+func TestOnly(t *testing.T) {
+	p := New(Options{Means: true, Only: []Key{{"s", "push", "cpu-ns/op"}}})
+	block := func(scale float64) [][]results.Record {
+		return [][]results.Record{{
+			{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []results.Value{{Unit: "cpu-ns/op", Value: 100}, {Unit: "ns/op", Value: 100 * scale}}},
+			{Scenario: "s", Op: "verify", Repetition: 1, Ops: 1, Values: []results.Value{{Unit: "cpu-ns/op", Value: 100 * scale}}},
+		}}
+	}
+	for p.CanAddPair() {
+		require.NoError(t, p.Add(block(1), block(2)))
+	}
+	r, _ := p.Analyze(true)
+	require.Len(t, r.Metrics, 1)
+	require.Equal(t, Key{"s", "push", "cpu-ns/op"}, r.Metrics[0].Key())
+}
+
+// TestAppendBlocks: the records of a block have its number, which goes on after those before.
+func TestAppendBlocks(t *testing.T) {
+	block := []results.Record{{Op: "push", Repetition: 7}, {Op: "verify", Repetition: 7}}
+	first := AppendBlocks(nil, [][]results.Record{block}, 0)
+	all := AppendBlocks(first, [][]results.Record{block[:1], block}, 1)
+	require.Equal(t, []results.Record{
+		{Op: "push", Repetition: 1}, {Op: "verify", Repetition: 1}, {Op: "push", Repetition: 2}, {Op: "push", Repetition: 3}, {Op: "verify", Repetition: 3},
+	}, all)
+	require.Equal(t, 7, block[0].Repetition, "the blocks stay as they are")
+}

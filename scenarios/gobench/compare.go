@@ -361,7 +361,8 @@ func (c *comparison) round(ctx context.Context) error {
 		}
 	}
 	out := c.outcome
-	out.Base, out.Now = number(out.Base, base, 2*c.test.Pairs()), number(out.Now, now, 2*c.test.Pairs())
+	out.Base = sequential.AppendBlocks(out.Base, base, 2*c.test.Pairs())
+	out.Now = sequential.AppendBlocks(out.Now, now, 2*c.test.Pairs())
 	return c.test.Add(base, now)
 }
 
@@ -381,15 +382,4 @@ func (c *comparison) turns(ctx context.Context, bench Benchmark, iterations int,
 		blocks[b] = append(blocks[b], got)
 	}
 	return blocks, nil, nil
-}
-
-// number appends the records of blocks, numbered as repetitions after those before.
-func number(to []results.Record, blocks [][]results.Record, before int) []results.Record {
-	for i, b := range blocks {
-		for _, r := range b {
-			r.Repetition = before + i + 1
-			to = append(to, r)
-		}
-	}
-	return to
 }

@@ -25,14 +25,16 @@ func (c *comparison) layouts(ctx context.Context) error {
 		return nil
 	}
 	again := *c // with a test of its own, of what is unsettled
-	again.test = sequential.New(sequential.Options{Units: c.unit, Rest: true, Means: true, Weight: c.found.LayoutWeight()})
+	again.test = sequential.New(sequential.Options{
+		Units: c.unit, Only: unsettled, Rest: true, Means: true, Weight: c.found.LayoutWeight(),
+	})
 	again.targets = nil
 	for _, t := range c.targets {
 		if slices.ContainsFunc(unsettled, func(k sequential.Key) bool { return k.Scenario == t.Package && k.Op == t.Short() }) {
 			again.targets = append(again.targets, new(*t))
 		}
 	}
-	l := &layouts{&again, unsettled}
+	l := &layouts{&again}
 	seed := uint64(0)
 	found, elapsed, err := c.decide(l.test, c.LayoutBudget, func() (open int, err error) {
 		seed++
@@ -52,10 +54,7 @@ func (c *comparison) layouts(ctx context.Context) error {
 }
 
 // layouts measures one layout after the other.
-type layouts struct {
-	*comparison
-	unsettled []sequential.Key
-}
+type layouts struct{ *comparison }
 
 // measure builds a layout and measures the open targets in it.
 func (l *layouts) measure(ctx context.Context, seed uint64) error {
@@ -81,7 +80,7 @@ func (l *layouts) measure(ctx context.Context, seed uint64) error {
 			continue
 		}
 		for i := range base {
-			base[i], now[i] = append(base[i], l.only(olds[i])), append(now[i], l.only(news[i]))
+			base[i], now[i] = append(base[i], olds[i].record), append(now[i], news[i].record)
 		}
 	}
 	return l.test.Add(base[:], now[:])
@@ -127,13 +126,4 @@ func (l *layouts) abandon(t *target, b *binary, err error) error {
 	text, err := l.describe(p, b, t.Benchmark)
 	l.test.Abandon(t.key(), sequential.Unclear, judge.Reason{Code: judge.FailsInOtherLayout, Side: judge.Side(b.tree.Side), Text: text})
 	return err
-}
-
-// only keeps the unsettled metrics of a block.
-func (l *layouts) only(b *block) results.Record {
-	r := b.record
-	r.Values = slices.DeleteFunc(slices.Clone(r.Values), func(v results.Value) bool {
-		return !slices.Contains(l.unsettled, sequential.Key{Scenario: r.Scenario, Op: r.Op, Unit: v.Unit})
-	})
-	return r
 }
