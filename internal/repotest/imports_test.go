@@ -65,7 +65,7 @@ func importRules() []packageRule {
 		{"scenarios/opcost", "delivery profiles scenarios internal/childproc internal/osinfo"},
 		{"scenarios/doctor", "mockfleet results scenarios scenarios/health internal/osinfo"},
 		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
-		{"scenarios/abtest", "profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
+		{"scenarios/abtest", "delivery profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
 		{"scenarios/batch", "results results/baseline results/judge results/report results/report/htmlpage results/rundir scenarios internal/atomicfile internal/plaintext"},
 		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/batch scenarios/opcost scenarios/gobench scenarios/abtest " +
 			"internal/codestats internal/plaintext internal/project"},

@@ -18,14 +18,14 @@ import (
 
 // How the base's driver was built: which harness drives the base's delivery package.
 const (
-	HarnessOfToday  = "today's harness"
-	HarnessOfTheDay = "its own harness" // today's does not compile with that delivery package
+	CurrentHarness = "today's harness"
+	OwnHarness     = "its own harness" // today's does not compile with that delivery package
 )
 
-// Sides are two drivers.
-type Sides struct {
+// Builds are the drivers of both sides.
+type Builds struct {
 	Base, Now string // programs
-	Harness   string // of the base: HarnessOfToday or HarnessOfTheDay
+	Harness   string // of the base: CurrentHarness or OwnHarness
 	Shared    string // a package that both have in today's state, though delivery imports it; mostly none
 
 	BaseTree, NowTree *checkout.Tree
@@ -38,41 +38,52 @@ type Sides struct {
 	Relink func(ctx context.Context, seed uint64) (base, now string, err error)
 }
 
-// The packages of a driver.
-const (
-	deliveryPackage = "./delivery"
-	driverPackage   = "./cmd/fleetmark"
-)
+// Packages says which directories of a source tree hold what a driver is made of, such as
+// "delivery".
+type Packages struct {
+	Driver string // the command that has [Serve]
+	Tested string // the package that is compared
+
+	// Shared is a package that the tested one and the harness both import. If the harness doesn't
+	// compile with the base's, both sides have today's. It may be empty.
+	Shared string
+}
+
+// FleetmarkPackages returns the packages of this module.
+func FleetmarkPackages() Packages {
+	return Packages{Driver: "cmd/fleetmark", Tested: "delivery", Shared: "internal/wire"}
+}
 
 // Build makes both drivers, in the directory work, from the source tree that holds the current
 // directory. Now is the tree as it stands, uncommitted changes and all.
 //
-// The base's driver has the delivery package of the revision ref and every package of the module
-// that it imports, embedded files among them, and is built with the modules, vendor directory,
+// The base's driver has the tested package of the revision ref and every package of the module that
+// it imports, embedded files among them, and is built with the modules, vendor directory,
 // workspace and toolchain of that revision. The rest, the harness, is today's, so that both sides
 // measure alike. Only if today's harness does not compile that way is all of the base's driver of
 // the revision.
 //
 // An error that the user can mend is a [*checkout.Error].
-func Build(ctx context.Context, ref, work string) (*Sides, error) {
+func Build(ctx context.Context, ref, work string, p Packages) (*Builds, error) {
 	base, now, err := checkout.Pair(ctx, ".", ref, work)
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{deliveryPackage, driverPackage} {
+	for _, dir := range []string{p.Tested, p.Driver} {
 		if info, err := os.Stat(filepath.Join(now.Root, dir)); err != nil || !info.IsDir() {
 			return nil, &checkout.Error{
-				Problem: strings.TrimPrefix(dir, "./") + " isn't in the repository",
+				Problem: dir + " isn't in the repository",
 				Want:    "run it in the source tree of fleetmark",
 			}
 		}
 	}
 	base.Dir, now.Dir = base.Root, now.Root
-	s := &Sides{Base: filepath.Join(work, "base"), Now: filepath.Join(work, "now"), BaseTree: base, NowTree: now}
-	if err := compile(ctx, now, s.Now); err != nil {
+	s := &Builds{Base: filepath.Join(work, "base"), Now: filepath.Join(work, "now"), BaseTree: base, NowTree: now}
+	ours := recipe{tree: now, driver: p.Driver}
+	if err := ours.compile(ctx, s.Now); err != nil {
 		return nil, err
 	}
-	b := &baseBuild{Sides: s, work: work}
+	b := &baseBuild{Builds: s, packages: p, work: work}
 	if err := b.build(ctx); err != nil {
 		return nil, err
 	}
@@ -81,7 +92,7 @@ func Build(ctx context.Context, ref, work string) (*Sides, error) {
 		programs := []string{s.Base + "-layout", s.Now + "-layout"}
 		links, ctx := errgroup.WithContext(ctx)
 		links.Go(func() error { return notLinked(base, b.recipe.compile(ctx, programs[0], layout)) })
-		links.Go(func() error { return notLinked(now, compile(ctx, now, programs[1], layout)) })
+		links.Go(func() error { return notLinked(now, ours.compile(ctx, programs[1], layout)) })
 		return programs[0], programs[1], links.Wait()
 	}
 	s.Same, err = checkout.SameContent(s.Base, s.Now)
@@ -90,20 +101,17 @@ func Build(ctx context.Context, ref, work string) (*Sides, error) {
 
 // A recipe is how a driver is built.
 type recipe struct {
-	tree  *checkout.Tree
-	flags []string
+	tree   *checkout.Tree
+	driver string // Packages.Driver
+	flags  []string
 }
 
+// compile builds the driver. Both sides are built alike, without paths.
 func (r recipe) compile(ctx context.Context, to string, flags ...string) error {
-	return compile(ctx, r.tree, to, slices.Concat(r.flags, flags)...)
-}
-
-// compile builds the driver of a tree. Both sides are built alike, without paths.
-func compile(ctx context.Context, t *checkout.Tree, to string, flags ...string) error {
-	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-o", to}, flags...)
-	_, err := t.Go(ctx, append(args, driverPackage)...)
+	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-o", to}, r.flags, flags)
+	_, err := r.tree.Go(ctx, append(args, "./"+r.driver)...)
 	if failed, ok := errors.AsType[*checkout.Error](err); ok && failed.Detail != nil { // else go itself couldn't run
-		failed.Problem, failed.Want = fmt.Sprintf("%s: the driver doesn't compile", t), "the compiler says why"
+		failed.Problem, failed.Want = fmt.Sprintf("%s: the driver doesn't compile", r.tree), "the compiler says why"
 	}
 	return err
 }
@@ -120,9 +128,10 @@ func notLinked(t *checkout.Tree, err error) error {
 
 // A baseBuild builds the driver of the base.
 type baseBuild struct {
-	*Sides
+	*Builds
+	packages  Packages
 	work      string
-	delivered []string // directories of the base's delivery package and of what it imports, with slashes
+	tested    []string // directories of the base's tested package and of what it imports, with slashes
 	sameBuild bool     // both sides have the same modules and toolchain
 	baseMods  *checkout.Inputs
 	nowMods   *checkout.Inputs
@@ -137,37 +146,37 @@ func (b *baseBuild) build(ctx context.Context) error {
 	for _, try := range b.attempts() {
 		err := try.build(ctx, b)
 		if err == nil {
-			b.Harness, b.Shared = HarnessOfToday, try.shared
+			b.Harness, b.Shared = CurrentHarness, try.shared
 			return nil
 		}
 		if _, ok := errors.AsType[*checkout.Error](err); !ok {
 			return err // the context's, say
 		}
 	}
-	b.recipe = recipe{tree: b.BaseTree}
+	b.recipe = recipe{tree: b.BaseTree, driver: b.packages.Driver}
 	err := b.recipe.compile(ctx, b.Base)
 	if e, ok := errors.AsType[*checkout.Error](err); ok {
 		e.Problem = fmt.Sprintf("%s: its delivery package compiles neither with today's harness nor with its own",
 			b.BaseTree)
 		e.Want = "name a revision that compiles; the compiler says of its own"
 	}
-	b.Harness = HarnessOfTheDay
+	b.Harness = OwnHarness
 	return err
 }
 
 // compareInputs finds what either side's driver is built from, and in what the two differ.
 func (b *baseBuild) compareInputs(ctx context.Context) error {
-	packages, err := b.BaseTree.Deps(ctx, deliveryPackage)
+	packages, err := b.BaseTree.Deps(ctx, "./"+b.packages.Tested)
 	if err != nil {
 		return err
 	}
-	if b.delivered, err = ownDirs(b.BaseTree, packages); err != nil {
+	if b.tested, err = ownDirs(b.BaseTree, packages); err != nil {
 		return err
 	}
 	if b.baseMods, err = b.BaseTree.Inputs(ctx, packages); err != nil {
 		return err
 	}
-	if packages, err = b.NowTree.Deps(ctx, deliveryPackage); err != nil {
+	if packages, err = b.NowTree.Deps(ctx, "./"+b.packages.Tested); err != nil {
 		return err
 	}
 	if b.nowMods, err = b.NowTree.Inputs(ctx, packages); err != nil {
@@ -223,10 +232,6 @@ const (
 	ofBase
 )
 
-// sharedNames is the package of names that the delivery package shares with devices, and so with
-// the harness. Another one of it may not compile with today's harness.
-const sharedNames = "internal/wire"
-
 // attempts returns the ways to build the base's driver, best first.
 func (b *baseBuild) attempts() []attempt {
 	kinds := []modules{ofToday}
@@ -235,12 +240,12 @@ func (b *baseBuild) attempts() []attempt {
 	}
 	var all []attempt
 	for _, m := range kinds {
-		all = append(all, attempt{modules: m, dirs: b.delivered})
+		all = append(all, attempt{modules: m, dirs: b.tested})
 	}
-	if slices.Contains(b.delivered, sharedNames) {
-		own := slices.DeleteFunc(slices.Clone(b.delivered), func(dir string) bool { return dir == sharedNames })
+	if shared := b.packages.Shared; slices.Contains(b.tested, shared) {
+		own := slices.DeleteFunc(slices.Clone(b.tested), func(dir string) bool { return dir == shared })
 		for _, m := range kinds {
-			all = append(all, attempt{modules: m, dirs: own, shared: sharedNames})
+			all = append(all, attempt{modules: m, dirs: own, shared: shared})
 		}
 	}
 	return all
@@ -262,7 +267,7 @@ func (a attempt) build(ctx context.Context, b *baseBuild) error {
 	}
 	flags := []string{"-overlay", overlay}
 	if a.modules != merged {
-		b.recipe = recipe{at, flags}
+		b.recipe = recipe{at, b.packages.Driver, flags}
 		return b.recipe.compile(ctx, b.Base)
 	}
 	file, err := b.mergeModules(ctx)
@@ -276,15 +281,15 @@ func (a attempt) build(ctx context.Context, b *baseBuild) error {
 	if err := b.checkModules(ctx, &own, file); err != nil {
 		return err
 	}
-	b.recipe = recipe{&own, append(flags, "-modfile", file)}
+	b.recipe = recipe{&own, b.packages.Driver, append(flags, "-modfile", file)}
 	return b.recipe.compile(ctx, b.Base)
 }
 
-// harnessDirs returns the directories of all packages of either driver that aren't among delivered.
-func (b *baseBuild) harnessDirs(ctx context.Context, delivered []string) ([]string, error) {
+// harnessDirs returns the directories of all packages of either driver that aren't among tested.
+func (b *baseBuild) harnessDirs(ctx context.Context, tested []string) ([]string, error) {
 	var all []string
 	for _, t := range []*checkout.Tree{b.NowTree, b.BaseTree} {
-		packages, err := t.Deps(ctx, driverPackage)
+		packages, err := t.Deps(ctx, "./"+b.packages.Driver)
 		if err != nil {
 			return nil, err
 		}
@@ -295,7 +300,7 @@ func (b *baseBuild) harnessDirs(ctx context.Context, delivered []string) ([]stri
 		all = append(all, dirs...)
 	}
 	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(dir string) bool { return slices.Contains(delivered, dir) }), nil
+	return slices.DeleteFunc(slices.Compact(all), func(dir string) bool { return slices.Contains(tested, dir) }), nil
 }
 
 // writeOverlay writes a file for go build -overlay, by which directories below root have the files

@@ -110,30 +110,30 @@ func (s *source) renew() {
 
 // build builds both sides, of which the base is HEAD, and returns what each says that it was built
 // from.
-func (s *source) build() (sides *Sides, base, now string) {
+func (s *source) build() (builds *Builds, base, now string) {
 	s.t.Helper()
-	sides, err := Build(s.t.Context(), "HEAD", s.t.TempDir())
+	builds, err := Build(s.t.Context(), "HEAD", s.t.TempDir(), FleetmarkPackages())
 	require.NoError(s.t, err)
 	said := func(program string) string {
 		out, err := exec.CommandContext(s.t.Context(), program).Output()
 		require.NoError(s.t, err)
 		return string(out)
 	}
-	return sides, said(sides.Base), said(sides.Now)
+	return builds, said(builds.Base), said(builds.Now)
 }
 
 // TestBuild: the base has its own delivery in today's harness, with all that delivery is made of.
 func TestBuild(t *testing.T) {
 	s := newSource(t, nil)
 	s.renew()
-	sides, base, now := s.build()
+	builds, base, now := s.build()
 	require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
 	require.Equal(t, "new-harness new-delivery new-banner new-wire old-dep", now)
-	require.Equal(t, HarnessOfToday, sides.Harness)
-	require.Empty(t, sides.Shared)
-	require.Empty(t, sides.Differences)
-	require.False(t, sides.Same)
-	require.ElementsMatch(t, []string{"delivery/old.go", "delivery/new.go", "delivery/banner.txt", "internal/wire/wire.go", "cmd/fleetmark/harness.go"}, sides.NowTree.Changed)
+	require.Equal(t, CurrentHarness, builds.Harness)
+	require.Empty(t, builds.Shared)
+	require.Empty(t, builds.Differences)
+	require.False(t, builds.Same)
+	require.ElementsMatch(t, []string{"delivery/old.go", "delivery/new.go", "delivery/banner.txt", "internal/wire/wire.go", "cmd/fleetmark/harness.go"}, builds.NowTree.Changed)
 }
 
 // TestBuild_harnessThatDoesNotFit: if today's harness wants what the base's delivery lacks, the
@@ -144,16 +144,16 @@ func TestBuild_harnessThatDoesNotFit(t *testing.T) {
 	s.renew()
 	s.write("delivery/more.go", "package delivery\n\nconst More = true\n")
 	s.write("cmd/fleetmark/more.go", "package main\n\nimport \"example.com/tiny/delivery\"\n\nvar _ = delivery.More\n")
-	sides, base, _ := s.build()
+	builds, base, _ := s.build()
 	require.Equal(t, "old-harness old-delivery old-banner old-wire old-dep", base)
-	require.Equal(t, HarnessOfTheDay, sides.Harness)
+	require.Equal(t, OwnHarness, builds.Harness)
 
 	s.write("internal/wire/more.go", "package wire\n\nconst More = true\n")
 	s.write("cmd/fleetmark/more.go", "package main\n\nimport \"example.com/tiny/internal/wire\"\n\nvar _ = wire.More\n")
-	sides, base, _ = s.build()
+	builds, base, _ = s.build()
 	require.Equal(t, "new-harness old-delivery old-banner new-wire old-dep", base)
-	require.Equal(t, HarnessOfToday, sides.Harness)
-	require.Equal(t, sharedNames, sides.Shared)
+	require.Equal(t, CurrentHarness, builds.Harness)
+	require.Equal(t, FleetmarkPackages().Shared, builds.Shared)
 }
 
 // TestBuild_modules: each side's delivery is built with its own modules, and the difference is
@@ -162,19 +162,19 @@ func TestBuild_modules(t *testing.T) {
 	s := newSource(t, nil)
 	s.renew()
 	s.rewrite("go.mod", "./dep", "./fork")
-	sides, base, now := s.build()
+	builds, base, now := s.build()
 	require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
 	require.Equal(t, "new-harness new-delivery new-banner new-wire fork", now)
-	require.Equal(t, HarnessOfToday, sides.Harness)
-	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep v1.0.0 => ./fork"}, checkout.Texts(sides.Differences))
+	require.Equal(t, CurrentHarness, builds.Harness)
+	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep v1.0.0 => ./fork"}, checkout.Texts(builds.Differences))
 
 	// A change within what both sides are built with.
 	s.commit()
 	s.rewrite("fork/dep.go", "fork", "changed-fork")
-	sides, base, now = s.build()
+	builds, base, now = s.build()
 	require.Equal(t, "new-harness new-delivery new-banner new-wire fork", base)
 	require.Equal(t, "new-harness new-delivery new-banner new-wire changed-fork", now)
-	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./fork: 1 file differs in ./fork"}, checkout.Texts(sides.Differences))
+	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./fork: 1 file differs in ./fork"}, checkout.Texts(builds.Differences))
 
 	// A dependency that only today's harness has.
 	s.commit()
@@ -197,30 +197,30 @@ func TestBuild_vendorAndWorkspace(t *testing.T) {
 		})
 		s.renew()
 		s.rewrite("vendor/example.com/dep/dep.go", "old-vendored", "new-vendored")
-		sides, base, now := s.build()
+		builds, base, now := s.build()
 		require.Equal(t, "new-harness old-delivery old-banner old-wire old-vendored", base)
 		require.Equal(t, "new-harness new-delivery new-banner new-wire new-vendored", now)
-		require.Equal(t, HarnessOfToday, sides.Harness)
-		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep: 1 file differs in ./vendor/example.com/dep"}, checkout.Texts(sides.Differences))
+		require.Equal(t, CurrentHarness, builds.Harness)
+		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep: 1 file differs in ./vendor/example.com/dep"}, checkout.Texts(builds.Differences))
 	})
 	t.Run("workspace", func(t *testing.T) {
 		s := newSource(t, map[string]string{"go.work": "go 1.24\n\nuse (\n\t.\n\t./dep\n)\n"})
 		s.renew()
 		s.rewrite("go.work", "./dep", "./fork")
-		sides, base, now := s.build()
+		builds, base, now := s.build()
 		require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
 		require.Equal(t, "new-harness new-delivery new-banner new-wire fork", now)
-		require.Equal(t, []string{"module: example.com/dep in ./dep, now example.com/dep in ./fork"}, checkout.Texts(sides.Differences))
+		require.Equal(t, []string{"module: example.com/dep in ./dep, now example.com/dep in ./fork"}, checkout.Texts(builds.Differences))
 	})
 	t.Run("a workspace that the base lacked", func(t *testing.T) {
 		s := newSource(t, nil)
 		s.renew()
 		s.write("go.work", "go 1.24\n\nuse (\n\t.\n\t./fork\n)\n")
-		sides, base, now := s.build()
+		builds, base, now := s.build()
 		require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
 		require.Equal(t, "new-harness new-delivery new-banner new-wire fork", now)
-		require.Equal(t, HarnessOfToday, sides.Harness)
-		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep in ./fork"}, checkout.Texts(sides.Differences))
+		require.Equal(t, CurrentHarness, builds.Harness)
+		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep in ./fork"}, checkout.Texts(builds.Differences))
 
 		// And one that only the base had.
 		s.commit()
@@ -241,7 +241,7 @@ func TestBuild_relink(t *testing.T) {
 	text := "#!/bin/sh\ncase \"$2\" in -V*) ;; *) echo \"${1##*/}\" >>'" + tools + "' ;; esac\nexec \"$@\"\n"
 	require.NoError(t, os.WriteFile(trace, []byte(text), 0o700))
 	t.Setenv("GOFLAGS", "-toolexec="+trace)
-	sides, base, now := s.build()
+	builds, base, now := s.build()
 	ran, err := os.ReadFile(tools)
 	require.NoError(t, err)
 	require.Contains(t, string(ran), "compile\n")
@@ -250,7 +250,7 @@ func TestBuild_relink(t *testing.T) {
 	var seen [][sha256.Size]byte // layouts of now
 	for seed := range uint64(3) {
 		programs := make([]string, 2)
-		programs[0], programs[1], err = sides.Relink(t.Context(), seed+1)
+		programs[0], programs[1], err = builds.Relink(t.Context(), seed+1)
 		require.NoError(t, err)
 		for i, want := range []string{base, now} {
 			out, err := exec.CommandContext(t.Context(), programs[i]).Output()
@@ -272,9 +272,9 @@ func TestBuild_same(t *testing.T) {
 	s := newSource(t, nil)
 	s.write("docs/page.md", "changed\n")
 	s.write("delivery/delivery_test.go", "package delivery\n")
-	sides, _, _ := s.build()
-	require.True(t, sides.Same)
-	out, err := Run(t.Context(), Options{Sides: *sides})
+	builds, _, _ := s.build()
+	require.True(t, builds.Same)
+	out, err := Run(t.Context(), Options{Builds: *builds})
 	require.NoError(t, err)
 	require.Equal(t, results.Pass, out.Judgement.Verdict)
 	require.Contains(t, report.Sentence(out.Judgement), "the same, byte for byte")
@@ -286,7 +286,7 @@ func TestBuild_whatDoesNotCompile(t *testing.T) {
 	s := newSource(t, nil)
 	fails := func(ref string, wants ...string) {
 		t.Helper()
-		_, err := Build(t.Context(), ref, t.TempDir())
+		_, err := Build(t.Context(), ref, t.TempDir(), FleetmarkPackages())
 		require.ErrorAs(t, err, new(*checkout.Error))
 		for _, want := range wants {
 			require.ErrorContains(t, err, want)

@@ -60,19 +60,19 @@ func TestBuild_moduleVersions(t *testing.T) {
 	s.renew()
 	s.write("go.mod", module+"v1.1.0\n")
 	s.run("go", "mod", "tidy")
-	sides, base, now := s.build()
+	builds, base, now := s.build()
 	require.Equal(t, "new-harness old-delivery old-banner old-wire dep-1.0", base)
 	require.Equal(t, "new-harness new-delivery new-banner new-wire dep-1.1", now)
-	require.Equal(t, HarnessOfToday, sides.Harness)
-	require.Equal(t, []string{"module: example.com/dep v1.0.0, now example.com/dep v1.1.0"}, checkout.Texts(sides.Differences))
-	require.Subset(t, sides.NowTree.Changed, []string{"go.mod", "go.sum"})
+	require.Equal(t, CurrentHarness, builds.Harness)
+	require.Equal(t, []string{"module: example.com/dep v1.0.0, now example.com/dep v1.1.0"}, checkout.Texts(builds.Differences))
+	require.Subset(t, builds.NowTree.Changed, []string{"go.mod", "go.sum"})
 
 	// The sums of what the base had are what they were, or it isn't built.
 	text, err := os.ReadFile(filepath.Join(s.dir, "go.sum"))
 	require.NoError(t, err)
 	s.write("go.sum", regexp.MustCompile(`h1:.*=`).ReplaceAllString(string(text), "h1:"+strings.Repeat("A", 43)+"="))
 	s.commit()
-	_, err = Build(t.Context(), "HEAD~1", t.TempDir())
+	_, err = Build(t.Context(), "HEAD~1", t.TempDir(), FleetmarkPackages())
 	require.ErrorAs(t, err, new(*checkout.Error))
 	require.ErrorContains(t, err, "now (")
 	require.ErrorContains(t, err, "checksum mismatch")
@@ -104,10 +104,10 @@ func Names() string {
 `,
 	})
 	s.rewrite("go.mod", "go 1.21", "go 1.24")
-	sides, base, now := s.build()
+	builds, base, now := s.build()
 	require.Equal(t, "old-harness old-delivery b", base)
 	require.Equal(t, "old-harness old-delivery a", now)
-	require.Equal(t, []string{"go line of example.com/tiny: 1.21, now 1.24"}, checkout.Texts(sides.Differences))
+	require.Equal(t, []string{"go line of example.com/tiny: 1.21, now 1.24"}, checkout.Texts(builds.Differences))
 }
 
 // TestBuild_toolchain: one that isn't here is named in one line, with the side that asks for it.
@@ -117,7 +117,7 @@ func TestBuild_toolchain(t *testing.T) {
 	const missing = "\n\ngo 1.24\n\ntoolchain go1.999.0\n"
 	fails := func(side string) {
 		t.Helper()
-		_, err := Build(t.Context(), "HEAD", t.TempDir())
+		_, err := Build(t.Context(), "HEAD", t.TempDir(), FleetmarkPackages())
 		require.ErrorAs(t, err, new(*checkout.Error))
 		require.Regexp(t, `^`+side+` \([0-9a-f]{12}( and \d changed files?)?\): its Go toolchain can't be used \(download go1\.999\.0 for \S+: toolchain not available\): `+
 			`install it, or set GOTOOLCHAIN to one that is here, such as local$`, err.Error())
@@ -132,14 +132,14 @@ func TestBuild_toolchain(t *testing.T) {
 	// It does what it advises.
 	s.renew()
 	t.Setenv("GOTOOLCHAIN", "local")
-	sides, base, now := s.build()
+	builds, base, now := s.build()
 	require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
 	require.Equal(t, "new-harness new-delivery new-banner new-wire old-dep", now)
-	require.Empty(t, sides.Differences, "both were compiled by the toolchain that is here")
+	require.Empty(t, builds.Differences, "both were compiled by the toolchain that is here")
 
 	// A go line that none here fits.
 	s.rewrite("go.mod", "go 1.24", "go 1.999")
-	_, err := Build(t.Context(), "HEAD", t.TempDir())
+	_, err := Build(t.Context(), "HEAD", t.TempDir(), FleetmarkPackages())
 	require.Regexp(t, `^now \(.*\): its Go toolchain can't be used \(go\.mod requires go >= 1\.999 .*\): install it, or set GOTOOLCHAIN [^\n]*$`, err.Error())
 }
 
@@ -164,7 +164,7 @@ func TestBuild_besideTheRepository(t *testing.T) {
 			beside.write("dep/go.mod", "module example.com/dep\n\ngo 1.24\n")
 			beside.write("dep/dep.go", "package dep\n\nconst Name = \"beside\"\n")
 			s.renew()
-			sides, base, now := s.build()
+			builds, base, now := s.build()
 			dep := "beside"
 			if c.differs == "" {
 				dep = "fork"
@@ -172,19 +172,19 @@ func TestBuild_besideTheRepository(t *testing.T) {
 			require.Equal(t, "new-harness old-delivery old-banner old-wire "+dep, base)
 			require.Equal(t, "new-harness new-delivery new-banner new-wire "+dep, now)
 			if c.differs == "" {
-				require.Empty(t, sides.Differences)
+				require.Empty(t, builds.Differences)
 				return
 			}
-			require.Len(t, sides.Differences, 1)
-			require.Contains(t, sides.Differences[0].Text, c.differs)
-			require.Empty(t, checkout.Functions(sides.Differences), "what both sides share is no cause")
+			require.Len(t, builds.Differences, 1)
+			require.Contains(t, builds.Differences[0].Text, c.differs)
+			require.Empty(t, checkout.Functions(builds.Differences), "what both sides share is no cause")
 		})
 	}
 
 	// Both have their own of what is in the repository, and the base what it had beside it.
 	s := newSourceIn(t, filepath.Join(t.TempDir(), "repository"), map[string]string{"go.mod": moduleWith("../gone")})
 	s.rewrite("go.mod", "../gone", "./dep")
-	_, err := Build(t.Context(), "HEAD", t.TempDir())
+	_, err := Build(t.Context(), "HEAD", t.TempDir(), FleetmarkPackages())
 	require.ErrorAs(t, err, new(*checkout.Error))
 	require.Regexp(t, `^base \([0-9a-f]{12}\): its go.mod names the directory ../gone, which isn't there beside the repository: put it there, or name a revision that doesn't need it$`, err.Error())
 }

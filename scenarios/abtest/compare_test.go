@@ -38,7 +38,7 @@ func TestComparison_keepStacks(t *testing.T) {
 	failed := func(stacks string) *Comparison {
 		reasons := []judge.Reason{{Code: judge.SideFailed, Side: judge.SideNow}}
 		return &Comparison{Outcome: &Outcome{
-			Failed: &SideError{Side: sideNow, Stacks: stacks}, Judgement: &judge.Judgement{Reasons: reasons},
+			Failed: &SideError{Side: checkout.Now, Stacks: stacks}, Judgement: &judge.Judgement{Reasons: reasons},
 		}}
 	}
 	c := failed("")

@@ -3,16 +3,17 @@ package abtest
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"math/rand/v2"
+	"path"
 	"path/filepath"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
@@ -21,7 +22,7 @@ import (
 
 // profileOptions say how two sides are profiled.
 type profileOptions struct {
-	Sides        Sides
+	Builds       Builds // without Now, the base alone is profiled
 	Spec         scenarios.Spec
 	FleetCommand []string // the program and its arguments that lead to scenarios.ServeFleet
 	Dir          string   // for the profiles, which go into base and now in it
@@ -30,17 +31,10 @@ type profileOptions struct {
 	// one, in processes that do so from their beginning.
 	Kind profiles.Kind
 
-	// SampleIndex names the number to explain, such as alloc_objects; empty is the profile's own
-	// choice.
-	SampleIndex string
-
 	// Pairs is how often each side takes its turn, and Each how long a turn is. If Each is 0, it is
 	// turnTime. If Pairs is 0, it is the number of the kind below.
 	Pairs int
 	Each  time.Duration
-
-	Own    []string // how the names of the functions begin that may be the cause
-	Within []string // how the name of a function begins that a stack must have to count; empty: all count
 
 	Seed  uint64          // of the order in which the sides take turns
 	Plant scenarios.Plant // makes the working tree's side worse
@@ -67,48 +61,64 @@ type explained struct {
 	BaseFiles, NowFiles []string
 }
 
-// explain profiles both sides in turns, and says of which functions the cost differs.
-func explain(ctx context.Context, o profileOptions) (*explained, error) {
+// explain profiles both sides in turns, and says of which functions the cost differs, of those that
+// which asks about.
+func explain(ctx context.Context, o profileOptions, which profiles.ExplainOptions) (*explained, error) {
 	if err := takeProfiles(ctx, o); err != nil {
 		return nil, err
 	}
 	e := &explained{}
 	var err error
-	if e.BaseFiles, err = profiles.Find(filepath.Join(o.Dir, sideBase), o.Kind); err != nil {
+	if e.BaseFiles, err = profiles.Find(filepath.Join(o.Dir, checkout.Base), o.Kind); err != nil {
 		return nil, err
 	}
-	if e.NowFiles, err = profiles.Find(filepath.Join(o.Dir, sideNow), o.Kind); err != nil {
+	if e.NowFiles, err = profiles.Find(filepath.Join(o.Dir, checkout.Now), o.Kind); err != nil {
 		return nil, err
 	}
-	e.Explanation, err = profiles.Explain(ctx, e.BaseFiles, e.NowFiles, profiles.ExplainOptions{
-		SampleIndex: o.SampleIndex, Own: o.Own, Within: o.Within, Paired: true,
-	})
+	which.Paired = true
+	e.Explanation, err = profiles.Explain(ctx, e.BaseFiles, e.NowFiles, which)
 	return e, err
 }
 
-// takeProfiles profiles both sides in turns, or the base's alone if there is no other.
-func takeProfiles(ctx context.Context, o profileOptions) (finally error) {
-	pairs := map[profiles.Kind]int{profiles.CPU: cpuPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs}
-	o.Pairs, o.Each = cmp.Or(o.Pairs, pairs[o.Kind]), cmp.Or(o.Each, turnTime)
-	drivers, done, err := o.start(ctx)
+// takeProfiles profiles both sides in turns.
+func takeProfiles(ctx context.Context, o profileOptions) (err error) {
+	fleets, err := startFleets(ctx, o.FleetCommand, []scenarios.Spec{o.Spec}, o.Stderr)
 	if err != nil {
 		return err
 	}
-	defer func() { finally = errors.Join(finally, done()) }()
-	if o.Plant != (scenarios.Plant{}) {
-		if _, err := drivers[sideNow].ask(ctx, request{Plant: &o.Plant}); err != nil {
+	defer func() { err = errors.Join(err, fleets.close()) }()
+	machine, err := results.ThisMachine(ctx)
+	if err != nil {
+		return err
+	}
+	fleets.work[0].Machine = machine.Identity
+	first := hello{Protocol: protocol, EveryAllocation: o.Kind == profiles.Allocs, Work: fleets.work}
+	sides, err := startDrivers(ctx, o.Builds.Base, o.Builds.Now, first, profileLimit)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sides.close()) }()
+	for _, d := range sides.all() {
+		if _, err := d.call(ctx, request{Measure: true}); err != nil { // caches are cold
 			return err
 		}
 	}
+	if o.Plant != (scenarios.Plant{}) {
+		if _, err := sides.now.call(ctx, request{Plant: &o.Plant}); err != nil {
+			return err
+		}
+	}
+	pairs := map[profiles.Kind]int{profiles.CPU: cpuPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs}
+	o.Pairs, o.Each = cmp.Or(o.Pairs, pairs[o.Kind]), cmp.Or(o.Each, turnTime)
 	random := rand.New(rand.NewPCG(o.Seed, 1))
 	for n := 1; n <= o.Pairs; n++ {
-		turns := slices.Sorted(maps.Keys(drivers)) // the base's first
+		turns := sides.all()
 		if random.IntN(2) == 1 {
 			slices.Reverse(turns)
 		}
-		for _, side := range turns {
-			take := &profileRequest{Dir: filepath.Join(o.Dir, side), Kind: o.Kind, Number: n, Nanoseconds: o.Each}
-			if _, err := drivers[side].ask(ctx, request{Profile: take}); err != nil {
+		for _, d := range turns {
+			take := &profileRequest{Dir: filepath.Join(o.Dir, d.side), Kind: o.Kind, Number: n, Nanoseconds: o.Each}
+			if _, err := d.call(ctx, request{Profile: take}); err != nil {
 				return err
 			}
 		}
@@ -119,77 +129,16 @@ func takeProfiles(ctx context.Context, o profileOptions) (finally error) {
 	return nil
 }
 
-// start starts a fleet and a driver for each side that has a program, and warms these up. done ends
-// them.
-func (o profileOptions) start(ctx context.Context) (drivers map[string]*driver, done func() error, err error) {
-	var closers []func() error
-	end := func() (err error) {
-		for _, c := range slices.Backward(closers) {
-			err = errors.Join(err, c())
-		}
-		return err
+// OwnFunctions returns how the names of the functions begin that may cause a regression: those of
+// the running program's module, and of the module of the delivery package, if that is another.
+func OwnFunctions() []string {
+	own := []string{path.Dir(deliveryPackage()) + "/", "main."}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" && info.Main.Path+"/" != own[0] {
+		own = append(own, info.Main.Path+"/")
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, end())
-		}
-	}()
-	fleet, err := scenarios.StartFleetAlone(ctx, o.FleetCommand, o.Spec, o.Stderr)
-	if err != nil {
-		return nil, nil, err
-	}
-	closers = append(closers, fleet.Close)
-	spec, err := json.Marshal(o.Spec)
-	if err != nil {
-		return nil, nil, err
-	}
-	machine, err := results.ThisMachine(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	first := order{
-		Protocol: protocol, EveryAllocation: o.Kind == profiles.Allocs,
-		Work: []work{{
-			Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority,
-			Machine: machine.Identity,
-		}},
-	}
-	drivers = map[string]*driver{}
-	for side, program := range map[string]string{sideBase: o.Sides.Base, sideNow: o.Sides.Now} {
-		if program == "" {
-			continue
-		}
-		d, err := startDriver(ctx, side, program, first, profileLimit)
-		if err != nil {
-			return nil, nil, err
-		}
-		drivers[side] = d
-		closers = append(closers, d.close)
-		if _, err := d.ask(ctx, request{Measure: true}); err != nil { // caches are cold
-			return nil, nil, err
-		}
-	}
-	return drivers, end, nil
+	return own
 }
 
-// The sides' names, in errors and directories.
-const (
-	sideBase = checkout.Base
-	sideNow  = checkout.Now
-)
-
-// OwnFunctions returns how the names of the functions begin that belong to the running program's
-// module: those that may cause a regression.
-func OwnFunctions() []string { return []string{ownModule() + "/", "main."} }
-
-// deliveryFunctions returns how the names of the delivery package's functions begin.
-func deliveryFunctions() []string { return []string{ownModule() + "/delivery."} }
-
-// ownModule returns the path of the running program's module, which is another in a renamed copy.
-func ownModule() string {
-	const module = "github.com/fleetmark/fleetmark"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
-		return info.Main.Path
-	}
-	return module
-}
+// deliveryPackage returns the import path of the delivery package, which is another in a renamed
+// copy of the module.
+func deliveryPackage() string { return reflect.TypeFor[delivery.Client]().PkgPath() }

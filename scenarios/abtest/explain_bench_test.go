@@ -150,8 +150,13 @@ func (s slowdown) build(tb testing.TB, root, work string) string {
 	require.NoError(tb, err)
 	require.NoError(tb, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
 	program := filepath.Join(dir, "fleetmark")
-	require.NoError(tb, compile(tb.Context(), &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}, program, "-overlay", filepath.Join(dir, "overlay.json")))
+	require.NoError(tb, driverOf(root).compile(tb.Context(), program, "-overlay", filepath.Join(dir, "overlay.json")))
 	return program
+}
+
+// driverOf returns how the driver of a source tree is built.
+func driverOf(root string) recipe {
+	return recipe{tree: &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}, driver: FleetmarkPackages().Driver}
 }
 
 // tree is where this project's source is, and a driver of it as it stands.
@@ -160,7 +165,7 @@ func tree(tb testing.TB, work string) (root, program string) {
 	root, err := childproc.Output(tb.Context(), ".", "go", "list", "-m", "-f", "{{.Dir}}")
 	require.NoError(tb, err)
 	program = filepath.Join(work, "as-it-stands")
-	require.NoError(tb, compile(tb.Context(), &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}, program))
+	require.NoError(tb, driverOf(root).compile(tb.Context(), program))
 	return root, program
 }
 
@@ -169,9 +174,13 @@ func explainOptions(tb testing.TB, base, now string, kind profiles.Kind) profile
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(tb, err)
 	return profileOptions{
-		Sides: Sides{Base: base, Now: now}, Spec: spec, FleetCommand: []string{base, "fleet", "--driven"}, Dir: tb.TempDir(), Kind: kind,
-		Own: []string{"github.com/fleetmark/fleetmark/"},
+		Builds: Builds{Base: base, Now: now}, Spec: spec, FleetCommand: []string{base, "fleet", "--driven"}, Dir: tb.TempDir(), Kind: kind,
 	}
+}
+
+// owned asks which of this project's functions differ.
+func owned() profiles.ExplainOptions {
+	return profiles.ExplainOptions{Own: []string{"github.com/fleetmark/fleetmark/"}}
 }
 
 // BenchmarkExplainPlanted: how often what is planted in the source is among the first three causes,
@@ -187,7 +196,7 @@ func BenchmarkExplainPlanted(b *testing.B) {
 			program := s.build(b, root, b.TempDir())
 			o := explainOptions(b, asItStands, program, profiles.CPU)
 			o.Seed = uint64(i)
-			e, err := explain(b.Context(), o)
+			e, err := explain(b.Context(), o, owned())
 			require.NoError(b, err)
 			// The rest of the difference is what a longer push does to everything else.
 			ns := took(b, program)
@@ -224,7 +233,7 @@ func BenchmarkExplainNothing(b *testing.B) {
 		for i := range 20 {
 			o := explainOptions(b, asItStands, asItStands, profiles.CPU)
 			o.Seed = uint64(i)
-			e, err := explain(b.Context(), o)
+			e, err := explain(b.Context(), o, owned())
 			require.NoError(b, err)
 			if len(e.Causes)+len(e.Functions) > 0 {
 				named++
@@ -256,7 +265,7 @@ func TestPlantedIsFound(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			o := explainOptions(t, asItStands, s.build(t, root, t.TempDir()), profiles.Allocs)
 			o.Each = turnTime / 5
-			e, err := explain(t.Context(), o)
+			e, err := explain(t.Context(), o, owned())
 			require.NoError(t, err)
 			require.NotEmpty(t, e.Causes, "%+v", e.Total)
 			c := e.Causes[0]
@@ -269,8 +278,10 @@ func TestPlantedIsFound(t *testing.T) {
 		s := slowdowns()[0]
 		s.statement, s.imports = "plantedLock.Lock(); plantedHold(); plantedLock.Unlock()", ""
 		o := explainOptions(t, asItStands, s.build(t, root, t.TempDir()), profiles.Block)
-		o.Each, o.Within = turnTime/5, []string{ofDelivery}
-		e, err := explain(t.Context(), o)
+		o.Each = turnTime / 5
+		which := owned()
+		which.Within = []string{ofDelivery}
+		e, err := explain(t.Context(), o, which)
 		require.NoError(t, err)
 		require.NotEmpty(t, e.Causes, "%+v", e.Total)
 		c := e.Causes[0]

@@ -55,14 +55,14 @@ func TestLayouts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := options(t, "gate-push")
-			o.Budget, o.LayoutBudget, o.Layouts = row.budget, time.Hour, true
-			o.Sides = Sides{Base: costing(t, row.first.base), Now: costing(t, row.first.now)}
+			o.Budget, o.LayoutBudget = row.budget, time.Hour
+			o.Builds = Builds{Base: costing(t, row.first.base), Now: costing(t, row.first.now)}
 			var programs [][2]string
 			for _, c := range row.others {
 				programs = append(programs, [2]string{costing(t, c.base), costing(t, c.now)})
 			}
 			var seeds []uint64
-			o.Sides.Relink = func(_ context.Context, seed uint64) (string, string, error) {
+			o.Builds.Relink = func(_ context.Context, seed uint64) (string, string, error) {
 				seeds = append(seeds, seed)
 				p := programs[len(seeds)%len(programs)]
 				return p[0], p[1], nil
@@ -89,9 +89,9 @@ func rowOf(t *testing.T, j *judge.Judgement, unit string) judge.Row {
 // says what would.
 func TestLayouts_noTime(t *testing.T) {
 	o := options(t, "gate-push")
-	o.Budget, o.LayoutBudget, o.Layouts = time.Minute, time.Nanosecond, true
+	o.Budget, o.LayoutBudget = time.Minute, time.Nanosecond
 	base, now := costing(t, 100_000), costing(t, 106_000)
-	o.Sides = Sides{Base: base, Now: now, Relink: func(context.Context, uint64) (string, string, error) { return base, now, nil }}
+	o.Builds = Builds{Base: base, Now: now, Relink: func(context.Context, uint64) (string, string, error) { return base, now, nil }}
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Inconclusive, out.Judgement.Verdict)
@@ -109,22 +109,22 @@ func TestLayouts_aDriverThatFails(t *testing.T) {
 		want      results.Verdict
 		text      string
 	}{
-		"now hangs":   {sideNow, "hang", results.Regressed, "the driver of now didn't answer for 3s"},
-		"base hangs":  {sideBase, "hang", results.Inconclusive, "the driver of base didn't answer for 3s"},
-		"now panics":  {sideNow, "panic", results.Regressed, "the driver of now ended: panic: a client's own"},
-		"base panics": {sideBase, "panic", results.Inconclusive, "the driver of base ended: panic: a client's own"},
+		"now hangs":   {checkout.Now, "hang", results.Regressed, "the driver of now didn't answer for 3s"},
+		"base hangs":  {checkout.Base, "hang", results.Inconclusive, "the driver of base didn't answer for 3s"},
+		"now panics":  {checkout.Now, "panic", results.Regressed, "the driver of now ended: panic: a client's own"},
+		"base panics": {checkout.Base, "panic", results.Inconclusive, "the driver of base ended: panic: a client's own"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := options(t, "gate-push")
-			o.Budget, o.LayoutBudget, o.Layouts, o.Limit = time.Minute, time.Hour, true, 3*time.Second
+			o.Budget, o.LayoutBudget, o.Limit = time.Minute, time.Hour, 3*time.Second
 			base, now := costing(t, 100_000), costing(t, 106_000)
-			o.Sides = Sides{Base: base, Now: now}
-			o.Sides.Relink = func(_ context.Context, seed uint64) (string, string, error) {
+			o.Builds = Builds{Base: base, Now: now}
+			o.Builds.Relink = func(_ context.Context, seed uint64) (string, string, error) {
 				switch {
 				case seed < 3:
 					return base, now, nil
-				case c.side == sideBase:
+				case c.side == checkout.Base:
 					return costing(t, 100_000, c.how), now, nil
 				}
 				return base, costing(t, 106_000, c.how), nil
@@ -145,8 +145,8 @@ func TestLayouts_aDriverThatFails(t *testing.T) {
 // TestLayoutsThatCannotBeBuilt leave the verdict of the one that there is.
 func TestLayoutsThatCannotBeBuilt(t *testing.T) {
 	o := options(t, "gate-push")
-	o.Budget, o.Layouts = time.Minute, true
-	o.Sides = Sides{Base: costing(t, 100_000), Now: costing(t, 104_000), Relink: func(context.Context, uint64) (string, string, error) {
+	o.Budget, o.LayoutBudget = time.Minute, time.Hour
+	o.Builds = Builds{Base: costing(t, 100_000), Now: costing(t, 104_000), Relink: func(context.Context, uint64) (string, string, error) {
 		return "", "", &checkout.Error{Problem: "no such flag", Want: "another Go"}
 	}}
 	out, err := Run(t.Context(), o)
@@ -159,8 +159,8 @@ func TestLayoutsThatCannotBeBuilt(t *testing.T) {
 // TestAnAllocationNeedsNoLayout, for no layout takes it away.
 func TestAnAllocationNeedsNoLayout(t *testing.T) {
 	o := options(t, "gate-push")
-	o.Plant.Requests, o.Layouts = 1, true
-	o.Sides.Relink = func(context.Context, uint64) (string, string, error) { panic("not wanted") }
+	o.Plant.Requests, o.LayoutBudget = 1, time.Hour
+	o.Builds.Relink = func(context.Context, uint64) (string, string, error) { panic("not wanted") }
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, out.Judgement.Verdict)

@@ -86,7 +86,7 @@ func pretend(in io.Reader, out io.Writer, cost string) error {
 		if decoder.Decode(&line) != nil {
 			return nil // the gate has what it wants
 		}
-		a := answer{Protocol: protocol}
+		a := response{Protocol: protocol}
 		if line.Measure {
 			noise := 1 + 0.002*(dice.Float64()-0.5)
 			a.Records = []results.Record{{Scenario: "gate-push", Op: "push", Repetition: 1, Ops: 1, Values: []results.Value{

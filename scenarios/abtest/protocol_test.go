@@ -22,10 +22,10 @@ func TestProtocol_encoding(t *testing.T) {
 		value any
 		line  string
 	}{
-		"order": {
-			&order{
+		"hello": {
+			&hello{
 				Protocol: 3, EveryAllocation: true,
-				Work: []work{{
+				Work: []assignment{{
 					Spec: json.RawMessage(`{"name":"x"}`), Fleet: "http://127.0.0.1:1", Control: "http://127.0.0.1:2",
 					Token: "secret", CA: "certificates", Machine: "identity",
 				}},
@@ -33,8 +33,8 @@ func TestProtocol_encoding(t *testing.T) {
 			`{"protocol":3,"work":[{"spec":{"name":"x"},"fleet":"http://127.0.0.1:1","control":"http://127.0.0.1:2",` +
 				`"token":"secret","ca":"certificates","machine":"identity"}],"every_allocation":true}`,
 		},
-		"order without what is optional": {
-			&order{Protocol: 3, Work: []work{{Spec: json.RawMessage(`{}`)}}},
+		"hello without what is optional": {
+			&hello{Protocol: 3, Work: []assignment{{Spec: json.RawMessage(`{}`)}}},
 			`{"protocol":3,"work":[{"spec":{},"fleet":"","control":"","token":""}]}`,
 		},
 		"a block":            {&request{Measure: true}, `{"measure":true}`},
@@ -48,9 +48,9 @@ func TestProtocol_encoding(t *testing.T) {
 			&request{Profile: &profileRequest{Dir: "base", Kind: profiles.Allocs, Number: 4, Nanoseconds: time.Second}},
 			`{"profile":{"dir":"base","kind":"allocs","number":4,"nanoseconds":1000000000}}`,
 		},
-		"done": {&answer{Protocol: 3}, `{"protocol":3}`},
+		"done": {&response{Protocol: 3}, `{"protocol":3}`},
 		"records": {
-			&answer{Protocol: 3, Records: []results.Record{{
+			&response{Protocol: 3, Records: []results.Record{{
 				Scenario: "gate-push", Op: "push", Repetition: 1, Ops: 20, Failed: 1, NotSent: 2,
 				Values: []results.Value{{Unit: "ns/op", Value: 12.5}},
 			}}},
@@ -58,10 +58,10 @@ func TestProtocol_encoding(t *testing.T) {
 				`"Values":[{"Unit":"ns/op","Value":12.5}],"Failed":1,"NotSent":2}]}`,
 		},
 		"not to be believed": {
-			&answer{Protocol: 3, Invalid: []string{"why"}, Contradicted: true},
+			&response{Protocol: 3, Invalid: []string{"why"}, Contradicted: true},
 			`{"protocol":3,"invalid":["why"],"contradicted":true}`,
 		},
-		"an error": {&answer{Protocol: 3, Error: "why"}, `{"protocol":3,"error":"why"}`},
+		"an error": {&response{Protocol: 3, Error: "why"}, `{"protocol":3,"error":"why"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			line, err := json.Marshal(c.value)

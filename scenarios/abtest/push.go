@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/internal/scratch"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
@@ -46,15 +47,15 @@ type OverheadError struct {
 func (e *OverheadError) Error() string { return "nothing could be told of what profiling costs" }
 
 // MeasureOverhead measures pushes with and without a CPU profile in turns, until the budget of o is
-// spent. It sets the sides and the scenario of o, and returns the ratio of processor time first.
+// spent. It sets the builds and the scenario of o, and returns the ratio of processor time first.
 func MeasureOverhead(ctx context.Context, o Options) ([]Overhead, error) {
 	spec, err := scenarios.Find(pushScenario)
 	if err != nil {
 		return nil, err
 	}
 	o.Specs = []scenarios.Spec{spec}
-	o.Sides = Sides{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
-	o.Plant, o.Whole = scenarios.Plant{CPUProfile: true}, true
+	o.Builds = Builds{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
+	o.Plant, o.SpendBudget = scenarios.Plant{CPUProfile: true}, true
 	out, err := Run(ctx, o)
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func TakePushProfiles(ctx context.Context, o PushProfileOptions) (err error) {
 		each time.Duration
 	}{{profiles.CPU, pushProfileTime}, {profiles.Allocs, pushProfileTime / 10}} {
 		e := profileOptions{
-			Sides: Sides{Base: o.FleetCommand[0]}, Spec: spec, FleetCommand: o.FleetCommand,
+			Builds: Builds{Base: o.FleetCommand[0]}, Spec: spec, FleetCommand: o.FleetCommand,
 			Dir: work.Path, Kind: k.kind, Pairs: pushProfiles, Each: k.each, Stderr: o.Stderr,
 		}
 		if o.Progress != nil {
@@ -126,7 +127,7 @@ func TakePushProfiles(ctx context.Context, o PushProfileOptions) (err error) {
 		if err := takeProfiles(ctx, e); err != nil {
 			return err
 		}
-		files, err := profiles.Find(filepath.Join(work.Path, sideBase), k.kind)
+		files, err := profiles.Find(filepath.Join(work.Path, checkout.Base), k.kind)
 		if err != nil {
 			return err
 		}

@@ -12,25 +12,25 @@ import (
 
 // A Case of a self-test compares a program with itself, of which one side may be made worse.
 type Case struct {
-	Name   string
-	Slower float64         // by which share of a push's processor time one side is slower
-	Plant  scenarios.Plant // what else makes that side worse
-	Runs   int
+	Name     string
+	SlowerBy float64         // by which share of a push's processor time one side is slower
+	Plant    scenarios.Plant // what else makes that side worse
+	Runs     int
 }
 
 // Worse reports whether one side is made worse.
-func (c Case) Worse() bool { return c.Slower > 0 || c.Plant != (scenarios.Plant{}) }
+func (c Case) Worse() bool { return c.SlowerBy > 0 || c.Plant != (scenarios.Plant{}) }
 
-// Cases returns the cases that show whether a gate can be relied on: that it passes what is
+// SelfTestCases returns the cases that show whether a gate can be relied on: that it passes what is
 // unchanged, and that it finds slowdowns, allocations and requests. runs is how often each case
 // with noise is run.
-func Cases(runs int) []Case {
+func SelfTestCases(runs int) []Case {
 	few := max(1, runs/4) // a case without noise needs no statistics
 	return []Case{
 		{Name: "nothing", Runs: 2 * runs},
-		{Name: "push +2% processor time", Slower: 0.02, Runs: runs},
-		{Name: "push +5% processor time", Slower: 0.05, Runs: runs},
-		{Name: "push +10% processor time", Slower: 0.10, Runs: runs},
+		{Name: "push +2% processor time", SlowerBy: 0.02, Runs: runs},
+		{Name: "push +5% processor time", SlowerBy: 0.05, Runs: runs},
+		{Name: "push +10% processor time", SlowerBy: 0.10, Runs: runs},
 		{Name: "push +1 allocation", Plant: scenarios.Plant{Allocations: 1}, Runs: few},
 		{Name: "push +1 request", Plant: scenarios.Plant{Requests: 1}, Runs: few},
 	}
@@ -42,7 +42,7 @@ type CaseResult struct {
 	Verdicts map[results.Verdict]int
 	Seconds  []float64 // how long each run took
 	Pairs    []int
-	Measured []float64 // the relative change of a push's processor time, of each run that judged it
+	Deltas   []float64 // the relative change of a push's processor time, of each run that judged it
 }
 
 // Rate returns the share of runs that were called regressed, and its 95% interval (E. B. Wilson,
@@ -81,7 +81,7 @@ func Problems(list []CaseResult) []string {
 		case !t.Worse() && low > FalseAlarmRate:
 			problems = append(problems, fmt.Sprintf("%.0f%% of runs without any change were called regressed",
 				100*rate))
-		case t.Slower == 0 && t.Worse() && rate < 1:
+		case t.SlowerBy == 0 && t.Worse() && rate < 1:
 			problems = append(problems, fmt.Sprintf("%s was missed in %.0f%% of runs", t.Name, 100-100*rate))
 		}
 	}
@@ -110,7 +110,7 @@ func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Out
 			}
 			more = true
 			run := o
-			run.Slower, run.Plant, run.Seed = c.Slower, c.Plant, o.Seed+uint64(round)<<8+uint64(i)
+			run.SlowerBy, run.Plant, run.Seed = c.SlowerBy, c.Plant, o.Seed+uint64(round)<<8+uint64(i)
 			out, err := Run(ctx, run)
 			if err != nil {
 				return tried, err
@@ -121,7 +121,7 @@ func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Out
 			t.Pairs = append(t.Pairs, out.Pairs)
 			for _, row := range out.Judgement.Rows {
 				if row.Op == string(scenarios.Push) && row.Unit.Name == results.UnitCPU && row.Delta != nil {
-					t.Measured = append(t.Measured, *row.Delta)
+					t.Deltas = append(t.Deltas, *row.Delta)
 				}
 			}
 			if done != nil {

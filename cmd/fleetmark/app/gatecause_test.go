@@ -28,8 +28,8 @@ func TestGateSaysWhy(t *testing.T) {
 	require.NoError(t, err)
 	program := filepath.Join(built, "fleetmark")
 	o := abtest.Options{
-		Sides: abtest.Sides{Base: program, Now: program},
-		Specs: []scenarios.Spec{spec}, FleetCommand: []string{program, "fleet", "--driven"}, Budget: time.Minute, Seed: 1,
+		Builds: abtest.Builds{Base: program, Now: program},
+		Specs:  []scenarios.Spec{spec}, FleetCommand: []string{program, "fleet", "--driven"}, Budget: time.Minute, Seed: 1,
 		Plant: scenarios.Plant{Allocations: 2}, Stderr: io.Discard,
 	}
 	out, err := abtest.Run(t.Context(), o)
@@ -93,7 +93,7 @@ func TestGateSaysWhy(t *testing.T) {
 
 	// One that can't be answered keeps no other from being so.
 	broken := o
-	broken.Sides.Now = filepath.Join(dir, "nowhere")
+	broken.Builds.Now = filepath.Join(dir, "nowhere")
 	_, unable = abtest.ExplainRegression(t.Context(), broken, &only, t.TempDir(), quiet)
 	require.ErrorContains(t, unable, "allocs of gate-push: ")
 }

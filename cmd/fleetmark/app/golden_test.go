@@ -286,7 +286,7 @@ func newGoldenTurn(slower float64) *goldenTurn {
 			Now:  report.Side{Label: "now", Revision: "0badcafebbbbbbbbbbbb+dirty", Machine: &machine, Records: goldenRecords("gate-push", 12, slower, 2)},
 		},
 		how: report.ABTest{
-			Scenarios: []string{"gate-push"}, Machine: &machine, Harness: abtest.HarnessOfToday,
+			Scenarios: []string{"gate-push"}, Machine: &machine, Harness: abtest.CurrentHarness,
 			Base: "5d3d764aaaaaaaaaaaaa", BaseState: "5d3d764aaaaa", Now: "0badcafebbbbbbbbbbbb+dirty", NowState: "0badcafebbbb and 2 changed files",
 			Changed: []string{"delivery/client.go", "a\x1b[31m"}, Differences: []string{"toolchain: go1.25.1, now go1.26.8"},
 			Pairs: 12, Dropped: 1, Elapsed: 34 * time.Second, Layouts: 8, LayoutsElapsed: 61 * time.Second,

@@ -231,7 +231,10 @@ func newDrive(c cli.Console) *cobra.Command {
 	return &cobra.Command{
 		Use: "drive", Short: "Measure blocks for the gate, which starts it", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return abtest.Serve(cmd.Context(), c.In, c.Out)
+			if err := abtest.Serve(cmd.Context(), c.In, c.Out); err != nil {
+				return fmt.Errorf("drive: %w", err)
+			}
+			return nil
 		},
 	}
 }

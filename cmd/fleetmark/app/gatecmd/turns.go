@@ -41,10 +41,10 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, now := found.Sides.BaseTree, found.Sides.NowTree
+	base, now := found.Builds.BaseTree, found.Builds.NowTree
 	how := report.ABTest{
-		Scenarios: found.Scenarios, Base: base.Commit, Now: now.Revision(), Harness: found.Sides.Harness,
-		Shared: found.Sides.Shared, Differences: checkout.Texts(found.Sides.Differences),
+		Scenarios: found.Scenarios, Base: base.Commit, Now: now.Revision(), Harness: found.Builds.Harness,
+		Shared: found.Builds.Shared, Differences: checkout.Texts(found.Builds.Differences),
 		Pairs: found.Pairs, Dropped: found.Dropped, Elapsed: found.Elapsed,
 		Layouts: found.Layouts, LayoutsElapsed: found.LayoutsElapsed, LayoutsErr: found.Relinking,
 		Stacks: found.Stacks, Unexplained: found.Unexplained,
@@ -152,7 +152,7 @@ func (g *gate) turns(names []string) (abtest.Options, error) {
 	}
 	fleet, err := cli.FleetCommand()
 	return abtest.Options{
-		Specs: specs, FleetCommand: fleet, Budget: g.budget, Layouts: g.layouts > 0, LayoutBudget: g.layouts,
+		Specs: specs, FleetCommand: fleet, Budget: g.budget, LayoutBudget: g.layouts,
 		Seed: g.seed, Stderr: g.Err,
 	}, err
 }
@@ -180,10 +180,10 @@ func (g *gate) judgeItself(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	o.Sides = abtest.Sides{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
+	o.Builds = abtest.Builds{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
 	view := progress.NewLine(g.Err, g.quiet)
 	o.Progress = view.Progress
-	cases := abtest.Cases(g.tries)
+	cases := abtest.SelfTestCases(g.tries)
 	all, n := 0, 0
 	for _, k := range cases {
 		all += k.Runs
@@ -234,14 +234,14 @@ func (g *gate) showCases(tried []abtest.CaseResult) error {
 	for _, k := range tried {
 		rate, low, high := k.Rate()
 		rows = append(rows, caseJSON{
-			k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Measured,
+			k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Deltas,
 		})
 		if len(k.Seconds) == 0 {
 			continue
 		}
 		found := ""
-		if len(k.Measured) > 0 {
-			found = fmt.Sprintf("%+.1f%% (median)", 100*upperMedian(k.Measured))
+		if len(k.Deltas) > 0 {
+			found = fmt.Sprintf("%+.1f%% (median)", 100*upperMedian(k.Deltas))
 		}
 		t.Rows = append(t.Rows, []string{
 			k.Name, strconv.Itoa(len(k.Pairs)), verdictsText(k.Verdicts),

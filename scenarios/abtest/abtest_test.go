@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
@@ -20,7 +21,7 @@ import (
 // options are of sides that are the same: this test's program.
 func options(t *testing.T, names ...string) Options {
 	t.Helper()
-	o := Options{Sides: Sides{Base: os.Args[0], Now: os.Args[0]}, FleetCommand: []string{os.Args[0], "fleet"}, Budget: time.Nanosecond}
+	o := Options{Builds: Builds{Base: os.Args[0], Now: os.Args[0]}, FleetCommand: []string{os.Args[0], "fleet"}, Budget: time.Nanosecond}
 	for _, name := range names {
 		s, err := scenarios.Find(name)
 		require.NoError(t, err)
@@ -87,13 +88,13 @@ func TestAnAllocationMoreIsFound(t *testing.T) {
 // TestSlower plants a part of what a push takes.
 func TestSlower(t *testing.T) {
 	o := options(t, "gate-push")
-	o.Slower = 0.5
+	o.SlowerBy = 0.5
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Positive(t, out.Planted.Processor)
 
 	o = options(t, "gate-verify")
-	o.Slower = 0.5
+	o.SlowerBy = 0.5
 	_, err = Run(t.Context(), o)
 	require.ErrorContains(t, err, "no scenario of pushes alone")
 }
@@ -124,7 +125,7 @@ func TestOthersAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t, "gate-push")
-			o.Sides.Base = row.program
+			o.Builds.Base = row.program
 			_, err := Run(t.Context(), o)
 			require.ErrorContains(t, err, row.want)
 		})
@@ -134,7 +135,7 @@ func TestOthersAreRefused(t *testing.T) {
 func TestServeRefuses(t *testing.T) {
 	spec, err := json.Marshal(map[string]any{"name": "x", "new_field": 1})
 	require.NoError(t, err)
-	unknown, err := json.Marshal(order{Protocol: protocol, Work: []work{{Spec: spec}}})
+	unknown, err := json.Marshal(hello{Protocol: protocol, Work: []assignment{{Spec: spec}}})
 	require.NoError(t, err)
 	for in, want := range map[string]string{
 		"":                "standard input holds no order",
@@ -161,21 +162,21 @@ func TestADriverThatFails(t *testing.T) {
 		want      results.Verdict
 		text      string
 	}{
-		"now hangs":    {sideNow, "hang", results.Regressed, "the driver of now didn't answer for 3s"},
-		"base hangs":   {sideBase, "hang", results.Inconclusive, "the driver of base didn't answer for 3s"},
-		"now panics":   {sideNow, "panic", results.Regressed, "the driver of now ended: panic: a client's own"},
-		"base panics":  {sideBase, "panic", results.Inconclusive, "the driver of base ended: panic: a client's own"},
-		"now is ended": {sideNow, "exit", results.Regressed, "the driver of now ended: the last words"},
+		"now hangs":    {checkout.Now, "hang", results.Regressed, "the driver of now didn't answer for 3s"},
+		"base hangs":   {checkout.Base, "hang", results.Inconclusive, "the driver of base didn't answer for 3s"},
+		"now panics":   {checkout.Now, "panic", results.Regressed, "the driver of now ended: panic: a client's own"},
+		"base panics":  {checkout.Base, "panic", results.Inconclusive, "the driver of base ended: panic: a client's own"},
+		"now is ended": {checkout.Now, "exit", results.Regressed, "the driver of now ended: the last words"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t, "gate-push")
 			o.Budget, o.Limit = time.Hour, 3*time.Second
 			program := filepath.Join(t.TempDir(), "driver")
 			require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"+failAfter+"="+c.how+" exec '"+os.Args[0]+"' \"$@\"\n"), 0o700))
-			if c.side == sideNow {
-				o.Sides.Now = program
+			if c.side == checkout.Now {
+				o.Builds.Now = program
 			} else {
-				o.Sides.Base = program
+				o.Builds.Base = program
 			}
 			out, err := Run(t.Context(), o)
 			require.NoError(t, err)

@@ -1,0 +1,60 @@
+package abtest
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// protocol is the version of what the gate and its drivers speak. A driver with another one is
+// refused.
+const protocol = 3
+
+// A hello is the first line on a driver's standard input. It isn't among the driver's arguments
+// because it holds a token, and anybody on the machine can read those.
+type hello struct {
+	Protocol int          `json:"protocol"`
+	Work     []assignment `json:"work"`
+
+	EveryAllocation bool `json:"every_allocation,omitempty"` // in profiles, rather than a sample
+}
+
+// An assignment is one scenario and the fleet for it.
+type assignment struct {
+	Spec    json.RawMessage `json:"spec"`
+	Fleet   string          `json:"fleet"`
+	Control string          `json:"control"`
+	Token   string          `json:"token"`
+	CA      string          `json:"ca,omitempty"`
+
+	Machine string `json:"machine,omitempty"` // goes into profiles
+}
+
+// A request is any later line. The driver does what its fields say, in their order.
+type request struct {
+	Plant    *scenarios.Plant `json:"plant,omitempty"`
+	Measure  bool             `json:"measure,omitempty"` // a block
+	Profile  *profileRequest  `json:"profile,omitempty"`
+	Scenario int              `json:"scenario,omitempty"` // an index of the hello's work
+}
+
+// A profileRequest asks for a profile of a scenario under way.
+type profileRequest struct {
+	Dir         string        `json:"dir"`
+	Kind        profiles.Kind `json:"kind"`
+	Number      int           `json:"number"`
+	Nanoseconds time.Duration `json:"nanoseconds"`
+}
+
+// A response is a driver's line for the hello, and for each request.
+type response struct {
+	Protocol int              `json:"protocol"`
+	Records  []results.Record `json:"records,omitempty"`
+	Invalid  []string         `json:"invalid,omitempty"` // why the records can't be believed
+
+	Contradicted bool   `json:"contradicted,omitempty"` // the client was, by the fleet's ledger
+	Error        string `json:"error,omitempty"`        // why nothing was measured
+}

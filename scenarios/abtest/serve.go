@@ -1,0 +1,115 @@
+package abtest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// Serve is a driver: it reads a hello and requests from in, and answers each on out, until in or
+// ctx ends.
+func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	decoder, encoder := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
+	var first hello
+	if err := decoder.Decode(&first); err != nil {
+		return &scenarios.UsageError{What: "standard input holds no order; it is for the gate, which starts it"}
+	}
+	if first.Protocol != protocol {
+		return encoder.Encode(response{Protocol: protocol, Error: fmt.Sprintf("it speaks protocol %d, not %d",
+			protocol, first.Protocol)})
+	}
+	if first.EveryAllocation {
+		defer func(before int) { runtime.MemProfileRate = before }(runtime.MemProfileRate)
+		// What the process allocated until now was sampled. Profiles are differences, without that.
+		runtime.MemProfileRate = 1
+	}
+	var s server
+	for _, w := range first.Work {
+		b, err := w.open(ctx)
+		if err != nil {
+			return errors.Join(err, s.close(), encoder.Encode(response{Protocol: protocol, Error: err.Error()}))
+		}
+		s.scenarios = append(s.scenarios, b)
+	}
+	return errors.Join(s.serve(ctx, decoder, encoder), s.close())
+}
+
+// open prepares the scenario.
+func (a assignment) open(ctx context.Context) (*scenarios.Blocks, error) {
+	var spec scenarios.Spec
+	strict := json.NewDecoder(bytes.NewReader(a.Spec)) // without a field it would be another scenario
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&spec); err != nil {
+		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
+	}
+	return scenarios.OpenBlocks(ctx, scenarios.Options{
+		Spec: spec, Fleet: a.Fleet, FleetControl: a.Control, FleetToken: a.Token, FleetCA: a.CA,
+		Machine: results.Machine{Identity: a.Machine},
+	})
+}
+
+// A server measures the scenarios of a hello, as requests say.
+type server struct{ scenarios []*scenarios.Blocks }
+
+// serve answers requests.
+func (s server) serve(ctx context.Context, decoder *json.Decoder, encoder *json.Encoder) error {
+	if err := encoder.Encode(response{Protocol: protocol}); err != nil {
+		return err
+	}
+	for {
+		var r request
+		switch err := decoder.Decode(&r); {
+		case errors.Is(err, io.EOF), ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return fmt.Errorf("standard input: %w", err)
+		}
+		a, err := s.do(ctx, r)
+		if err != nil {
+			a = response{Error: err.Error()}
+		}
+		a.Protocol = protocol
+		if err := encoder.Encode(a); err != nil {
+			return err
+		}
+	}
+}
+
+// do does what a request asks for.
+func (s server) do(ctx context.Context, r request) (response, error) {
+	if r.Plant != nil {
+		for _, b := range s.scenarios {
+			b.Plant(*r.Plant)
+		}
+	}
+	if !r.Measure && r.Profile == nil {
+		return response{}, nil
+	}
+	if r.Scenario < 0 || r.Scenario >= len(s.scenarios) {
+		return response{}, fmt.Errorf("it has no scenario %d, of %d", r.Scenario, len(s.scenarios))
+	}
+	b := s.scenarios[r.Scenario]
+	if r.Measure {
+		block, err := b.Measure(ctx)
+		return response{Records: block.Records, Invalid: block.Invalid, Contradicted: block.Contradicted}, err
+	}
+	p := r.Profile
+	return response{}, b.Profile(ctx, p.Dir, p.Number, p.Nanoseconds, profiles.Config{Kinds: []profiles.Kind{p.Kind}})
+}
+
+// close ends all scenarios.
+func (s server) close() (err error) {
+	for _, b := range s.scenarios {
+		err = errors.Join(err, b.Close())
+	}
+	return err
+}
