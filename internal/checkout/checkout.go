@@ -26,6 +26,7 @@ import (
 
 // An Error says why a repository or a revision can't be used, and what to do.
 type Error struct {
+	Option  string // the caller's option that Problem is about, and goes on from; mostly empty
 	Problem string
 	Want    string
 	Detail  []string // messages of another program, such as the compiler
@@ -34,7 +35,7 @@ type Error struct {
 
 // Error returns one line, followed by the lines of Detail, indented.
 func (e *Error) Error() string {
-	text := e.Problem + ": " + e.Want
+	text := e.Option + e.Problem + ": " + e.Want
 	for _, line := range e.Detail {
 		text += "\n\t" + line
 	}

@@ -101,7 +101,8 @@ type Outcome struct {
 
 // Compare measures the benchmarks of a revision and of the working tree by turns until each is
 // decided, or the budget is spent. A mistake that the caller's user can mend is a
-// [*checkout.Error]. If ctx ends, its error is returned; what was measured is in [Options].Out.
+// [*checkout.Error]; if it is about a field of o, its Option is that field's name. If ctx ends, its
+// error is returned; what was measured is in [Options].Out.
 func Compare(ctx context.Context, o Options) (_ *Outcome, err error) {
 	if len(o.Packages) == 0 {
 		o.Packages = []string{"."}

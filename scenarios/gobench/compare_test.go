@@ -449,7 +449,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		files map[string]string
 		want  []string
 	}{
-		{"nothing matches", func(o *Options) { o.Bench = "Nonesuch" }, nil, []string{`--bench "Nonesuch" matches no benchmark of .`}},
+		{"nothing matches", func(o *Options) { o.Bench = "Nonesuch" }, nil, []string{`Bench "Nonesuch" matches no benchmark of .`}},
 		{"bad expression", func(o *Options) { o.Bench = "((" }, nil, []string{"the tests of example.com/m end before any benchmark begins", "invalid regexp"}},
 		{"no such revision", func(o *Options) { o.Base = "nonesuch" }, nil, []string{`no such revision here: "nonesuch"`}},
 		{"no such package", func(o *Options) { o.Packages = []string{"./nonesuch"} }, nil, []string{"package ./nonesuch can't be found"}},

@@ -159,7 +159,7 @@ func Matches(pattern, name string) (bool, error) {
 		for i, expr := range splitOutside(alternative, '/') {
 			re, err := regexp.Compile(strings.ReplaceAll(expr, " ", "_"))
 			if err != nil {
-				return false, fmt.Errorf("--bench %q: %w", pattern, err)
+				return false, fmt.Errorf("%q: %w", pattern, err)
 			}
 			fits = fits && (i >= len(parts) || re.MatchString(parts[i]))
 		}

@@ -345,7 +345,7 @@ func createSamples(dir string) (*sampleFiles, error) {
 }
 
 func outError(dir string, err error) error {
-	return &checkout.Error{Problem: fmt.Sprintf("--out: %s can't be made (%v)", dir, err), Want: "name a directory that can be written", Err: err}
+	return &checkout.Error{Option: "Out", Problem: fmt.Sprintf(": %s can't be made (%v)", dir, err), Want: "name a directory that can be written", Err: err}
 }
 
 // write adds a block's line, with its configuration and units where they aren't those of the line

@@ -40,8 +40,8 @@ func (c *comparison) prepare(ctx context.Context) (err error) {
 		return nil
 	}
 	return &checkout.Error{
-		Problem: fmt.Sprintf("--bench %q matches no benchmark of %s", c.Bench, strings.Join(c.Packages, " ")),
-		Want:    "`go test -list '^Benchmark'` lists those that there are",
+		Option: "Bench", Problem: fmt.Sprintf(" %q matches no benchmark of %s", c.Bench, strings.Join(c.Packages, " ")),
+		Want: "`go test -list '^Benchmark'` lists those that there are",
 	}
 }
 

@@ -258,7 +258,7 @@ func (g *gate) matching(base *results.BenchmarkFile) (keep func(results.Benchmar
 	any := false
 	for _, s := range base.Samples {
 		if matched[s.Name], err = gobench.Matches(g.bench, "Benchmark"+s.Name); err != nil {
-			return nil, cli.Usagef("%v", err)
+			return nil, cli.Usagef("--bench %v", err)
 		}
 		any = any || matched[s.Name]
 	}

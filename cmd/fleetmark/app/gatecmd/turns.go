@@ -98,6 +98,9 @@ func (g *gate) benchmarksByTurns(ctx context.Context, packages []string) (_ *out
 		o.Budget = g.budget
 	}
 	found, err := gobench.Compare(ctx, o)
+	if mistake, ok := errors.AsType[*checkout.Error](err); ok && mistake.Option != "" {
+		mistake.Option = "--" + strings.ToLower(mistake.Option)
+	}
 	if err != nil {
 		return nil, err
 	}
