@@ -14,25 +14,22 @@ import (
 
 // A binary is the test binary of a package, built from one side.
 type binary struct {
-	tree *checkout.Tree
-	pkg  checkout.Package
-	path string
-	trim bool // it holds no path of the machine
+	tree  *checkout.Tree
+	pkg   checkout.Package
+	path  string
+	trim  bool          // it holds no path of the machine, so that the same source gives the same bytes wherever it lies
+	limit time.Duration // how long one benchmark may take in one process
 }
 
-// build builds the test binary of a package. With trim it holds no path of the machine, so that the
-// same source gives the same bytes wherever it lies. The flags are further ones of go test.
-func build(ctx context.Context, t *checkout.Tree, p checkout.Package, path string, trim bool, flags ...string) (*binary, error) {
-	args := append([]string{"test", "-c", fmt.Sprintf("-trimpath=%t", trim), "-o", path}, flags...)
-	_, err := t.Go(ctx, append(args, p.ImportPath)...)
+// build builds the binary. The flags are further ones of go test.
+func (b *binary) build(ctx context.Context, flags ...string) error {
+	args := append([]string{"test", "-c", fmt.Sprintf("-trimpath=%t", b.trim), "-o", b.path}, flags...)
+	_, err := b.tree.Go(ctx, append(args, b.pkg.ImportPath)...)
 	if failed, ok := errors.AsType[*checkout.Error](err); ok {
-		failed.Problem = fmt.Sprintf("%s: the tests of %s don't compile", t, p.ImportPath)
+		failed.Problem = fmt.Sprintf("%s: the tests of %s don't compile", b.tree, b.pkg.ImportPath)
 		failed.Want = "the compiler says why"
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &binary{tree: t, pkg: p, path: path, trim: trim}, nil
+	return err
 }
 
 // Bounds of what is kept of a process's output. The result of a block stands at its end.
@@ -50,14 +47,15 @@ type finished struct {
 	stderr    string // with the stacks of its goroutines if it panicked or timed out
 	err       error  // nil, or an *exec.ExitError
 	timedOut  bool
+	limit     time.Duration // the binary's
 	processor time.Duration // user and system
 	wall      time.Duration
 }
 
 // run runs the binary in its package's directory, as the go command does. If one benchmark takes
-// longer than limit, the process is asked for the stacks of its goroutines and ended. The error is
+// longer than the binary's limit, the process is asked for the stacks of its goroutines and ended. The error is
 // the context's, or says why the process could not be started.
-func (b *binary) run(ctx context.Context, limit time.Duration, args ...string) (*finished, error) {
+func (b *binary) run(ctx context.Context, args ...string) (*finished, error) {
 	cmd := exec.Command(b.path, append([]string{"-test.run=^$", "-test.paniconexit0", "-test.v=test2json"}, args...)...)
 	cmd.Dir = b.pkg.Dir
 	cmd.WaitDelay = dumpDelay
@@ -72,7 +70,7 @@ func (b *binary) run(ctx context.Context, limit time.Duration, args ...string) (
 	done, watched, timedOut := make(chan struct{}), make(chan struct{}), false
 	go func() {
 		defer close(watched)
-		timedOut = watch(ctx, cmd, limit, next, done)
+		timedOut = watch(ctx, cmd, b.limit, next, done)
 	}()
 	err := cmd.Wait()
 	wall := time.Since(began)
@@ -82,7 +80,7 @@ func (b *binary) run(ctx context.Context, limit time.Duration, args ...string) (
 		return nil, ctx.Err()
 	}
 	return &finished{
-		stdout: stdout.String(), stderr: stderr.String(), err: err, timedOut: timedOut, wall: wall,
+		stdout: stdout.String(), stderr: stderr.String(), err: err, timedOut: timedOut, limit: b.limit, wall: wall,
 		processor: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
 	}, nil
 }

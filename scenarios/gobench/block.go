@@ -75,21 +75,21 @@ type problem struct {
 
 func (p *problem) Error() string { return p.text }
 
-// runBlock measures a benchmark in a process of its own, with n iterations, or for the time that
-// benchtime says. Its error is a [*problem], the context's, or says why nothing could be started.
-func (b *binary) runBlock(ctx context.Context, bench Benchmark, benchtime string, limit time.Duration, more ...string) (*block, error) {
-	f, err := b.run(ctx, limit, append([]string{
-		"-test.bench=" + bench.pattern(), "-test.benchtime=" + benchtime, "-test.benchmem", "-test.cpu=" + strconv.Itoa(bench.Procs),
-	}, more...)...)
+// runBlock measures iterations of a benchmark in a process of its own, with further flags. Its error is a [*problem], the context's, or says why nothing could be started.
+func (b *binary) runBlock(ctx context.Context, bench Benchmark, iterations int, flags ...string) (*block, error) {
+	f, err := b.run(ctx, append([]string{
+		"-test.bench=" + bench.pattern(), fmt.Sprintf("-test.benchtime=%dx", iterations), "-test.benchmem",
+		"-test.cpu=" + strconv.Itoa(bench.Procs),
+	}, flags...)...)
 	if err != nil {
 		return nil, err
 	}
-	return f.result(bench, limit)
+	return f.result(bench)
 }
 
 // result finds a benchmark's result in what its process printed.
-func (f *finished) result(bench Benchmark, limit time.Duration) (*block, error) {
-	if p := f.problem(bench, limit); p != nil {
+func (f *finished) result(bench Benchmark) (*block, error) {
+	if p := f.problem(bench); p != nil {
 		return nil, p
 	}
 	return f.measured(bench)
@@ -179,9 +179,9 @@ func (b *block) check() error {
 
 // problem says what kept a process from measuring the benchmark that it ran last. It returns nil if
 // nothing is known to have.
-func (f *finished) problem(bench Benchmark, limit time.Duration) *problem {
+func (f *finished) problem(bench Benchmark) *problem {
 	if f.timedOut {
-		return &problem{broken: true, text: fmt.Sprintf("has not ended after %v", limit), stacks: f.stderr}
+		return &problem{broken: true, text: fmt.Sprintf("has not ended after %v", f.limit), stacks: f.stderr}
 	}
 	if text, ok := f.report("FAIL", bench); ok {
 		return &problem{broken: true, text: "failed: " + text}

@@ -253,7 +253,7 @@ func (c *comparison) ramp(ctx context.Context, t *target, b *binary) (int, *bloc
 	}
 	least := c.Limit // overhead of a process, which the first step has as well
 	for tries := 1; ; tries++ {
-		got, err := b.runBlock(ctx, t.Benchmark, fmt.Sprintf("%dx", n), c.Limit)
+		got, err := b.runBlock(ctx, t.Benchmark, n)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -376,7 +376,7 @@ func (c *comparison) turns(ctx context.Context, bench Benchmark, iterations int,
 	}
 	blocks := map[*binary][]*block{}
 	for _, b := range order {
-		got, err := b.runBlock(ctx, bench, fmt.Sprintf("%dx", iterations), c.Limit)
+		got, err := b.runBlock(ctx, bench, iterations)
 		if err != nil {
 			return blocks, b, err
 		}

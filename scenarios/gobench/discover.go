@@ -24,7 +24,7 @@ type trialRun struct {
 // discover runs every benchmark that pattern matches for one iteration: that is how sub-benchmarks
 // are found, and those that can't be measured. One that ends the process is left out of the next try,
 // so that it hides no other.
-func (b *binary) discover(ctx context.Context, pattern string, procs []int, limit time.Duration) (found, error) {
+func (b *binary) discover(ctx context.Context, pattern string, procs []int) (found, error) {
 	all := found{}
 	cpus := make([]string, len(procs))
 	for i, n := range procs {
@@ -36,19 +36,19 @@ func (b *binary) discover(ctx context.Context, pattern string, procs []int, limi
 		if len(skip) > 0 {
 			args = append(args, "-test.skip="+strings.Join(skip, "|"))
 		}
-		f, err := b.run(ctx, limit, args...)
+		f, err := b.run(ctx, args...)
 		if err != nil {
 			return nil, err
 		}
 		if began := strings.Contains(f.stdout, marker+"=== RUN "); !began && (f.timedOut || f.err != nil) {
 			why := f.panicText()
 			if f.timedOut {
-				why = fmt.Sprintf("has not begun one after %v", limit)
+				why = fmt.Sprintf("has not begun one after %v", b.limit)
 			}
 			return nil, &checkout.Error{Problem: fmt.Sprintf("%s: the tests of %s end before any benchmark begins", b.tree, b.pkg.ImportPath),
 				Want: "make `go test -bench` work there", Detail: []string{why}}
 		}
-		ended := f.sort(all, b.pkg.ImportPath, procs, limit)
+		ended := f.sort(all, b.pkg.ImportPath, procs)
 		if ended == "" {
 			return all, nil
 		}
@@ -63,7 +63,7 @@ func (b *binary) discover(ctx context.Context, pattern string, procs []int, limi
 
 // sort puts what a process ran among all that was found. It returns the name of the benchmark under
 // which the process ended, if that was before its time.
-func (f *finished) sort(all found, pkg string, procs []int, limit time.Duration) (ended string) {
+func (f *finished) sort(all found, pkg string, procs []int) (ended string) {
 	var names []string // in the order in which they ran; parents too
 	for line := range strings.Lines(f.stdout) {
 		if name, ok := strings.CutPrefix(line, marker+"=== RUN "); ok {
@@ -96,7 +96,7 @@ func (f *finished) sort(all found, pkg string, procs []int, limit time.Duration)
 			ran = ran && before.problem == nil
 			switch matched := resultOf(bench).MatchString(f.stdout); {
 			case name == ended && !(f.timedOut && (matched || ran)):
-				all[bench] = trialRun{problem: f.problem(bench, limit)}
+				all[bench] = trialRun{problem: f.problem(bench)}
 			case matched:
 				all[bench] = trialRun{took: f.firstIteration(bench)}
 			case ran, len(children) > 0 && (!failed || explained):

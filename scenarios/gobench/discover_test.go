@@ -3,7 +3,6 @@ package gobench
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -25,7 +24,7 @@ func TestSort_panicOfAnEarlierBenchmark(t *testing.T) {
 				stderr: "panic: oh no\n\ngoroutine 20 [running]:\n" + c.trace + tail, err: errors.New("exit status 2"),
 			}
 			all := found{}
-			require.Equal(t, c.want, f.sort(all, "px", []int{2}, time.Second))
+			require.Equal(t, c.want, f.sort(all, "px", []int{2}))
 			require.Equal(t, trialRun{took: 5}, all[Benchmark{"px", "BenchmarkA", 2}])
 			require.NotNil(t, all[Benchmark{"px", c.want, 2}].problem)
 			if c.want == "BenchmarkB" {

@@ -169,7 +169,7 @@ func (c *comparison) explain(ctx context.Context, p profiling, dir string, progr
 	}
 	if p.kind == profiles.Allocs {
 		pairs, iterations = allocPairs, min(iterations, mostAllocs)
-	} else if one, err := p.target.base.runBlock(ctx, p.target.Benchmark, fmt.Sprintf("%dx", iterations), c.Limit); err != nil {
+	} else if one, err := p.target.base.runBlock(ctx, p.target.Benchmark, iterations); err != nil {
 		return nil, err
 	} else {
 		iterations = iterationsIn(profileBlocks*c.Block, one)
@@ -218,7 +218,7 @@ func (c *comparison) profile(ctx context.Context, p profiling, b *binary, iterat
 	case profiles.Allocs:
 		flags = []string{"-test.memprofile=" + taken, "-test.memprofilerate=1"}
 	}
-	got, err := b.runBlock(ctx, p.target.Benchmark, fmt.Sprintf("%dx", iterations), c.Limit, flags...)
+	got, err := b.runBlock(ctx, p.target.Benchmark, iterations, flags...)
 	if err != nil {
 		return err
 	}

@@ -95,9 +95,9 @@ func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*b
 			continue
 		}
 		both, err := bothAtATime(ctx, func(ctx context.Context, side int) (*binary, error) {
-			b := []*binary{t.base, t.now}[side]
-			other, err := build(ctx, b.tree, b.pkg, b.path+"-layout", b.trim, fmt.Sprintf("-ldflags=-randlayout=%d", seed))
-			return other, b.notLinked(err)
+			b := *[]*binary{t.base, t.now}[side]
+			b.path += "-layout"
+			return &b, b.notLinked(b.build(ctx, fmt.Sprintf("-ldflags=-randlayout=%d", seed)))
 		})
 		if err != nil {
 			return nil, err

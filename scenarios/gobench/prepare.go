@@ -202,7 +202,8 @@ func (c *comparison) buildBoth(ctx context.Context, p packagePair, i int, trim b
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return nil, err
 		}
-		return build(ctx, t, *pkg, path, trim)
+		b := &binary{tree: t, pkg: *pkg, path: path, trim: trim, limit: c.Limit}
+		return b, b.build(ctx)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -212,7 +213,7 @@ func (c *comparison) buildBoth(ctx context.Context, p packagePair, i int, trim b
 		if b == nil {
 			continue
 		}
-		f, err := b.discover(ctx, c.Bench, c.Procs, c.Limit)
+		f, err := b.discover(ctx, c.Bench, c.Procs)
 		if err != nil {
 			return nil, nil, err
 		}
