@@ -12,16 +12,12 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-const (
-	// maxMadeArtifact bounds an artifact made from the seed.
-	maxMadeArtifact Bytes = 1 << 40
-	// inMemory is the largest one that is made in memory rather than in a temporary file.
-	inMemory Bytes = 8 << 20
-)
+// inMemory is the largest artifact that is made in memory rather than in a temporary file.
+const inMemory Bytes = 8 << 20
 
-// makeArtifact gives what the scenario pushes: the file, or bytes from the seed
+// openArtifact returns what the scenario pushes: the file, or bytes from the seed
 // that no transport can make smaller.
-func (s Spec) makeArtifact(ctx context.Context) (*delivery.Artifact, error) {
+func openArtifact(ctx context.Context, s Spec) (*delivery.Artifact, error) {
 	if s.Artifact.File != "" {
 		a, err := delivery.OpenArtifact(ctx, s.Artifact.File)
 		switch {
@@ -63,7 +59,7 @@ func randomBytes(seed uint64) io.Reader {
 // workloadDigest names the work of a scenario: two runs with the same digest did the same, so that
 // their figures may be compared. How often it was done, what it is called, and where a file lies
 // don't matter; what is in the file does. (A baseline is looked up by the scenario's name first.)
-func (s Spec) workloadDigest(fleetKind string, devices int, a *delivery.Artifact) (string, error) {
+func workloadDigest(s Spec, fleetKind string, devices int, a *delivery.Artifact) (string, error) {
 	s.Name, s.Description, s.Artifact.File, s.Artifact.Size = "", "", "", Bytes(a.Size())
 	s.Artifact.Version = ""
 	s.Repetitions, s.Warmup, s.Profiled, s.SlowTrace = 0, 0, 0, 0
@@ -83,11 +79,11 @@ func (s Spec) workloadDigest(fleetKind string, devices int, a *delivery.Artifact
 
 // WorkloadDigest names the work of the scenario over a fleet in a process of its
 // own, as run.json would.
-func (s Spec) WorkloadDigest(ctx context.Context) (_ string, err error) {
-	a, err := s.makeArtifact(ctx)
+func WorkloadDigest(ctx context.Context, s Spec) (_ string, err error) {
+	a, err := openArtifact(ctx, s)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	return s.workloadDigest(FleetProcess, s.Fleet.Devices, a)
+	return workloadDigest(s, FleetProcess, s.Fleet.Devices, a)
 }

@@ -32,7 +32,7 @@ func (r *runner) breakpoint(ctx context.Context, step Step) (*measured, error) {
 	for rate, ok := s.next(); ok; rate, ok = s.next() {
 		r.beginProbe(rate, b)
 		step.Rate, step.Duration = rate, b.Probe.Std()
-		m, err := r.attempt(ctx, step, load.atRate(rate))
+		m, err := r.attempt(ctx, step, atRate(load, rate))
 		if err != nil {
 			r.keepSearch(ctx, step, s, best, began)
 			return nil, err
@@ -68,12 +68,6 @@ func (r *runner) breakpoint(ctx context.Context, step Step) (*measured, error) {
 	return best, nil
 }
 
-// atRate is the load of one probe.
-func (l LoadSpec) atRate(rate float64) LoadSpec {
-	l.Model, l.Rate, l.Duration, l.Breakpoint = Constant, Rate(rate), l.Breakpoint.withDefaults().Probe, Breakpoint{}
-	return l
-}
-
 func (r *runner) beginProbe(rate float64, b Breakpoint) {
 	r.probe = &probe{rate: rate}
 	for _, rec := range r.recorders {
@@ -86,11 +80,6 @@ func (r *runner) endProbe() {
 	for _, rec := range r.recorders {
 		rec.trend = nil
 	}
-}
-
-func (b Breakpoint) withDefaults() Breakpoint {
-	b.Probe, b.Within = cmp.Or(b.Probe, defaultProbe), cmp.Or(b.Within, defaultPrecise)
-	return b
 }
 
 // certainly is how many standard errors growth must be above what is allowed.

@@ -48,6 +48,6 @@ func (m *measured) pacingOf(load LoadSpec) *health.Pacing {
 		Queued: p.starved.TotalCount(), Timer: p.ready.TotalCount(), LatenessP99: p.lateP99(),
 		TimerP90: time.Duration(p.ready.ValueAtQuantile(90)), TimerP99: time.Duration(p.ready.ValueAtQuantile(99)),
 		LastPlanned: p.lastPlanned, Lag: p.lag(), FellBehind: p.behind(load),
-		BusyPeak: m.busiest, MaxWorkers: m.most, AutoWorkers: load.auto(), Took: m.takes, PeakRate: load.peakRate(),
+		BusyPeak: m.busiest, MaxWorkers: m.most, AutoWorkers: load.auto(), Took: m.takes, PeakRate: peakRate(load),
 	}
 }

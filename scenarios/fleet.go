@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,17 +34,6 @@ type witness interface {
 	Reset(ctx context.Context) error
 	Ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error]
 	Status(ctx context.Context) (mockfleet.Status, error)
-}
-
-// FleetConfig is the configuration of the fleet that a scenario asks for.
-func (s Spec) FleetConfig() mockfleet.Config {
-	return mockfleet.Config{
-		Devices: s.Fleet.Devices, Addressing: s.addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS, Capacity: float64(s.Fleet.Capacity),
-	}
-}
-
-func (s Spec) addressing() mockfleet.Addressing {
-	return cmp.Or(s.Fleet.Addressing, mockfleet.DefaultAddressing())
 }
 
 // inProcess is a fleet in the driver's own process: for benchmarks and tests, and for systems where

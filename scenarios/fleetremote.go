@@ -326,7 +326,7 @@ func (k *leaseKeeper) end() {
 }
 
 // mayReboot reports whether devices of the scenario break connections by rebooting.
-func (s Spec) mayReboot() bool {
+func mayReboot(s Spec) bool {
 	behaviors := []mockfleet.Behavior{s.Fleet.Behavior}
 	for _, g := range s.Fleet.Groups {
 		behaviors = append(behaviors, g.Behavior)

@@ -92,7 +92,7 @@ func TestNoPortsMakeTheRunInvalid(t *testing.T) {
 			client, err := delivery.New(cfg)
 			require.NoError(t, err)
 			defer client.Close()
-			a, err := s.makeArtifact(t.Context())
+			a, err := openArtifact(t.Context(), s)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, a.Close()) }()
 			u, err := delivery.NewUpdate("2.0.0", a)

@@ -1,16 +1,11 @@
 package scenarios
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
@@ -55,57 +50,4 @@ func (s ClientSpec) checkHeaders(bad func(field, format string, args ...any)) {
 			bad(field, "%s", strings.TrimPrefix(yamlnode.OneLine(e.Error()), "delivery: "))
 		}
 	}
-}
-
-// header is what the client sends. The environment is asked for values that aren't in
-// the scenario; one that it lacks is a *UsageError.
-func (s ClientSpec) header() (http.Header, error) {
-	if len(s.Headers) == 0 {
-		return nil, nil
-	}
-	h := make(http.Header, len(s.Headers))
-	for _, field := range s.Headers {
-		value := field.Value
-		if field.Env != "" {
-			var set bool
-			if value, set = os.LookupEnv(field.Env); !set || value == "" {
-				return nil, &UsageError{What: fmt.Sprintf("client.headers: %s: the environment variable %s is not set: give it the value", field.Name, field.Env)}
-			}
-		}
-		h.Add(field.Name, value)
-	}
-	return h, nil
-}
-
-// authorities is what a client needs that is to trust the authorities in text, in PEM, and no others; nil where
-// it holds none.
-func authorities(text []byte) *tls.Config {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil
-	}
-	return &tls.Config{RootCAs: roots}
-}
-
-// trust gives whom the client trusts by client.ca; nil is nobody in particular.
-func (s ClientSpec) trust() (*tls.Config, error) {
-	if s.CA == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(s.CA)
-	if err != nil {
-		return nil, usage(pathError(err), "client.ca %s", s.CA)
-	}
-	trusted := authorities(plaintext.Decode(text))
-	if trusted == nil {
-		return nil, &UsageError{What: "client.ca " + s.CA + ": want certificates in PEM, such as the ca of a fleet's first line"}
-	}
-	return trusted, nil
-}
-
-// clientConfig is the client's configuration for this run's devices.
-func (r *runner) clientConfig() delivery.Config {
-	cfg := r.spec.Client.config()
-	cfg.TLS, cfg.Header = r.tls, r.header
-	return cfg
 }

@@ -58,7 +58,7 @@ func (s *standIn) Deliver(ctx context.Context, d delivery.Device, u *delivery.Up
 func newLoad(spec LoadSpec, devices int, c client) *load {
 	l := &load{
 		spec: spec, client: c, devices: listOf(make([]delivery.Device, devices)...), claims: newClaims(devices),
-		failures: newFailures(leastLongest), schedule: spec.schedule(1), recorders: newRecorders(spec, leastLongest),
+		failures: newFailures(leastLongest), schedule: scheduleOf(spec, 1), recorders: newRecorders(spec, leastLongest),
 	}
 	return l
 }

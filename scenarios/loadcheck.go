@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -213,4 +214,9 @@ func (l LoadSpec) known() bool { return slices.Contains(models(), l.Model) }
 
 func models() []Model {
 	return []Model{Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking, Rolling}
+}
+
+func (b Breakpoint) withDefaults() Breakpoint {
+	b.Probe, b.Within = cmp.Or(b.Probe, defaultProbe), cmp.Or(b.Within, defaultPrecise)
+	return b
 }

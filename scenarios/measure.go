@@ -210,14 +210,14 @@ func (before gauge) cost(after gauge) cost {
 }
 
 // connections returns how many connections the scenario asks for.
-func (s Spec) connections() health.Connections {
+func connections(s Spec) health.Connections {
 	workers, most := s.Load.workers()
 	return health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.Client.MaxIdle}
 }
 
-// Descriptors returns how many file descriptors a driver of this scenario must have, with its fleet
+// Descriptors returns how many file descriptors a driver of a scenario must have, with its fleet
 // in another process, and how many it wants.
-func (s Spec) Descriptors() (minimum, want int) { return s.connections().DescriptorNeed() }
+func Descriptors(s Spec) (minimum, want int) { return connections(s).DescriptorNeed() }
 
 // fitConnections sizes the pool of idle connections, and the number of workers that a load starts by
 // itself, to the descriptors that this process may have.
@@ -227,7 +227,7 @@ func (r *runner) fitConnections() error {
 	if r.o.Fleet == FleetInProcess {
 		perConnection = 2
 	}
-	c := r.spec.connections()
+	c := connections(r.spec)
 	fitted, err := c.Fit(limit, perConnection)
 	if err != nil {
 		who, otherwise := fmt.Sprintf("--workers %d", c.Workers), "use fewer workers"

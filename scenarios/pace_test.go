@@ -91,7 +91,7 @@ func TestPlannedTimes(t *testing.T) {
 			map[int64]time.Duration{0: 0, 49: 0, 50: math.MaxInt64}, 50},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := row.load.schedule(1).(*evenly)
+			s := scheduleOf(row.load, 1).(*evenly)
 			for n, want := range row.want {
 				require.InDelta(t, float64(want), float64(s.pace.at(n)), 2, "operation %d", n)
 			}
@@ -113,12 +113,12 @@ func TestPlannedTimes(t *testing.T) {
 
 func TestRateOverTime(t *testing.T) {
 	l := LoadSpec{Model: Staged, Stages: []Stage{{Rate: 100, For: Duration(time.Second)}, {Rate: 100, To: rateOf(300), For: Duration(2 * time.Second)}}}
-	s := l.schedule(1)
+	s := scheduleOf(l, 1)
 	for at, want := range map[time.Duration]float64{0: 100, 999 * time.Millisecond: 100, 2 * time.Second: 200, 2500 * time.Millisecond: 250, 3 * time.Second: 0} {
 		require.InDelta(t, want, s.rate(at), 1e-9, "%v", at)
 	}
-	require.Zero(t, LoadSpec{Model: Bursts, Burst: Burst{Size: 1}}.schedule(1).rate(0))
-	require.Nil(t, LoadSpec{Model: Closed}.schedule(1))
+	require.Zero(t, scheduleOf(LoadSpec{Model: Bursts, Burst: Burst{Size: 1}}, 1).rate(0))
+	require.Nil(t, scheduleOf(LoadSpec{Model: Closed}, 1))
 }
 
 // TestPoissonArrivals tests gaps against the exponential distribution (Kolmogorov and

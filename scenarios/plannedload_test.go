@@ -77,7 +77,7 @@ func TestPoissonWithoutDuration(t *testing.T) {
 		l := newLoad(spec, 1000, &standIn{})
 		l.run(t.Context())
 		require.EqualValues(t, 1000, l.operations(0).Planned)
-		again := spec.schedule(1)
+		again := scheduleOf(spec, 1)
 		var at time.Duration
 		for range 1001 {
 			_, at = again.take()
@@ -156,7 +156,7 @@ func TestALongOperationIsMeasured(t *testing.T) {
 		spec := Default()
 		spec.Load = LoadSpec{Model: Once, Operation: Push, Workers: 1}
 		l := newLoad(spec.Load, 3, &standIn{takes: func(int64) time.Duration { return 131 * time.Second }})
-		l.recorders = newRecorders(spec.Load, spec.longest())
+		l.recorders = newRecorders(spec.Load, longest(spec))
 		l.run(t.Context())
 		ops, _ := merged(l.recorders, spec.Load)
 		require.Zero(t, ops[Push].clipped)
@@ -181,7 +181,7 @@ func TestLongest(t *testing.T) {
 		"one attempt of a delivery":   {ClientSpec{TotalTimeout: second(90), RetryCap: second(10), PollFor: second(50), MaxAttempts: 1}, LoadSpec{Model: Once, Operation: Deliver}, 350 * time.Second},
 		"whatever the client may try": {ClientSpec{TotalTimeout: maxTimeout, MaxAttempts: maxAttempts}, LoadSpec{Model: Once, Operation: Deliver}, mostLongest},
 	} {
-		require.Equal(t, row.want, Spec{Client: row.client, Load: row.load}.longest(), name)
+		require.Equal(t, row.want, longest(Spec{Client: row.client, Load: row.load}), name)
 	}
 }
 

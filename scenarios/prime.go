@@ -70,10 +70,10 @@ func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
 	spec := r.spec.Load
 	spec.Model, spec.Operation, spec.Rate, spec.Duration, spec.Drain = Closed, Deliver, 0, 0, 0
 	devices := r.fleet.devices()
-	longest := r.spec.longest()
+	most := longest(r.spec)
 	l := &load{
 		spec: spec, client: client, devices: devices, update: u,
-		recorders: []*recorder{newRecorder(spec, longest)}, claims: newClaims(devices.Len()), failures: newFailures(longest),
+		recorders: []*recorder{newRecorder(spec, most)}, claims: newClaims(devices.Len()), failures: newFailures(most),
 	}
 	told := r.prepare(r.step, "updating devices", func() (int, int) {
 		done, failed, _ := l.totals()

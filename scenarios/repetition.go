@@ -32,7 +32,7 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 		m, err = r.breakpoint(ctx, step)
 	case load.Model == Breaking: // a search is neither warmed up by another one, nor what a profile is wanted of
 		step.Duration = load.Breakpoint.withDefaults().Probe.Std()
-		m, err = r.attempt(ctx, step, load.atRate(float64(load.Rate)))
+		m, err = r.attempt(ctx, step, atRate(load, float64(load.Rate)))
 	default:
 		m, err = r.attempt(ctx, step, load)
 	}
@@ -70,15 +70,15 @@ func (r *runner) attempt(ctx context.Context, step Step, spec LoadSpec) (*measur
 	}
 	l := &load{
 		spec: spec, client: r.around(client), devices: r.fleet.devices(), update: u,
-		recorders: r.recorders, claims: r.claims, failures: r.failures, mostAuto: r.mostAuto, probes: r.probe != nil, schedule: spec.schedule(r.seedOf(step)), exact: true, seed: r.seedOf(step),
+		recorders: r.recorders, claims: r.claims, failures: r.failures, mostAuto: r.mostAuto, probes: r.probe != nil, schedule: scheduleOf(spec, r.seedOf(step)), exact: true, seed: r.seedOf(step),
 	}
 	r.claims.planted = 0
 	if spec.Operation != Verify { // of which it makes nothing worse
 		r.claims.planted = r.plant.Requests
 	}
 	if spec.Model == Rolling {
-		l.waves = &waves{spec: spec.Rollout, sizes: spec.Rollout.sizes(l.devices.Len())}
-		for _, sentence := range spec.Rollout.tooSmall(l.devices.Len()) {
+		l.waves = &waves{spec: spec.Rollout, sizes: waveSizes(spec.Rollout, l.devices.Len())}
+		for _, sentence := range smallWaves(spec.Rollout, l.devices.Len()) {
 			r.note(sentence)
 		}
 	}

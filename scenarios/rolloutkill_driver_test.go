@@ -48,11 +48,11 @@ func rolloutArtifact(tb testing.TB) *delivery.Artifact {
 
 func (o rolloutOrder) report() string { return filepath.Join(o.Directory, "report.json") }
 
-// longest is a draw of the longest wait that a retry may take, so that seven tries
+// longestRollout is a draw of the longestRollout wait that a retry may take, so that seven tries
 // always outlast a device's reboot: a test must not fail by a throw of dice.
-type longest struct{}
+type longestRollout struct{}
 
-func (longest) Uint64() uint64 { return math.MaxUint64 }
+func (longestRollout) Uint64() uint64 { return math.MaxUint64 }
 
 // carryOut is what the process does. The client's policy is the usual one at a
 // shorter scale. The budget and the breaker would fail devices that a test wants to
@@ -68,7 +68,7 @@ func (o rolloutOrder) carryOut(t *testing.T) {
 			MaxAttempts: 7, Base: 4 * time.Millisecond, Cap: 64 * time.Millisecond,
 			Poll: 5 * time.Millisecond, PollFor: time.Second,
 		},
-		Random:  longest{},
+		Random:  longestRollout{},
 		Budget:  delivery.RetryBudget{Off: true},
 		Breaker: delivery.Breaker{Failures: -1},
 	})

@@ -13,38 +13,12 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
-	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// RolloutSpec configures the rollout model: the client's own rollout over the whole fleet,
-// by load.workers, at load.rate where there is one.
-type RolloutSpec struct {
-	Waves      []WaveSpec      `yaml:"waves,omitempty" json:"waves,omitempty"`             // left out: one wave of everything
-	AbortShare mockfleet.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices that may fail; 0: all
-	AbortLeast int             `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished before it is looked at in a wave's course; 0: the client's own default
-	Requeue    RequeueSpec     `yaml:"requeue,omitzero" json:"requeue,omitzero"`           // of devices that failed
-}
-
-// RequeueSpec configures further turns of devices that failed.
-type RequeueSpec struct {
-	Turns int      `yaml:"turns,omitempty" json:"turns,omitempty"` // 0: the client's own default; -1: none
-	After Duration `yaml:"after,omitempty" json:"after,omitempty"` // before the first of them; 0: the client's own default
-}
-
-// WaveSpec is a step of a rollout.
-type WaveSpec struct {
-	Share mockfleet.Share `yaml:"share" json:"share"`                   // of the fleet that is reached when it is over
-	Soak  Duration        `yaml:"soak,omitempty" json:"soak,omitempty"` // the wait after it
-}
-
-// IsZero tells whether nothing is configured, which is left out of files.
-func (s RolloutSpec) IsZero() bool {
-	return len(s.Waves) == 0 && s.AbortShare == 0 && s.AbortLeast == 0 && s.Requeue == RequeueSpec{}
-}
-
-// config is the client's.
-func (s RolloutSpec) config(l LoadSpec) delivery.RolloutConfig {
+// rolloutConfig returns the configuration of the client's rollout.
+func rolloutConfig(l LoadSpec) delivery.RolloutConfig {
+	s := l.Rollout
 	cfg := delivery.RolloutConfig{
 		Workers: l.Workers, PerSecond: float64(l.Rate), AbortShare: float64(s.AbortShare), AbortLeast: s.AbortLeast,
 		Requeue: delivery.Requeue{Turns: s.Requeue.Turns, After: s.Requeue.After.Std()},
@@ -54,41 +28,6 @@ func (s RolloutSpec) config(l LoadSpec) delivery.RolloutConfig {
 	}
 	return cfg
 }
-
-// Bounds of a rollout, which are those of package delivery.
-const (
-	maxWaves      = 100
-	maxSoak       = Duration(30 * 24 * time.Hour)
-	maxAbortLeast = 1 << 20
-	maxTurns      = 1000
-	mostBegun     = 1_000_000 // devices a second
-)
-
-func (s RolloutSpec) check(bad func(field, format string, args ...any), within func(string, int, int, int)) {
-	if n := len(s.Waves); n > maxWaves {
-		bad("load.rollout.waves", "%d of them: want %d at most", n, maxWaves)
-		return
-	}
-	before := mockfleet.Share(0)
-	for i, w := range s.Waves {
-		field := indexed("load.rollout.waves", i)
-		if w.Share <= before {
-			bad(field+".share", "%v: want more than %v, which has been reached before it, and 1 at most", float64(w.Share), float64(before))
-		}
-		if w.Soak > maxSoak {
-			bad(field+".soak", "%s: want %s at most", w.Soak, maxSoak)
-		}
-		before = max(before, w.Share)
-	}
-	within("load.rollout.abort_least", s.AbortLeast, 0, maxAbortLeast)
-	within("load.rollout.requeue.turns", s.Requeue.Turns, -1, maxTurns)
-	if s.Requeue.After < 0 || s.Requeue.After > maxTimeout {
-		bad("load.rollout.requeue.after", "%s: want 0s, for the client's default, to %s", s.Requeue.After, maxTimeout)
-	}
-}
-
-// mostRolledOut bounds a rollout's fleet: it takes a map of its devices.
-const mostRolledOut = 200_000
 
 // rollsOut is a client that knows rollouts.
 type rollsOut interface {
@@ -106,7 +45,7 @@ func (l *load) rollOut(ctx context.Context) (elapsed time.Duration, stopped stri
 	for i := range l.devices.Len() {
 		index[l.devices.At(i).Address] = i
 	}
-	cfg := l.spec.Rollout.config(l.spec)
+	cfg := rolloutConfig(l.spec)
 	cfg.OnEvent = func(e delivery.RolloutEvent) {
 		l.waves.event(e)
 		l.rolled(e, index[e.Device.Address])
@@ -169,8 +108,8 @@ type waves struct {
 	soaking time.Time // when the soak of the last one began; zero: it hasn't
 }
 
-// least is how many devices of a wave must have finished before they are judged in its course.
-func (s RolloutSpec) least() int { return cmp.Or(s.AbortLeast, defaultAbortLeast) }
+// abortLeast returns how many devices of a wave must have finished before they are judged in its course.
+func abortLeast(s RolloutSpec) int { return cmp.Or(s.AbortLeast, defaultAbortLeast) }
 
 // event takes a step of the rollout.
 func (w *waves) event(e delivery.RolloutEvent) {
@@ -248,9 +187,9 @@ func (w *waves) rows() []results.Wave {
 	return slices.Clone(w.list)
 }
 
-// sizes returns how many devices each wave has, of a fleet of so many. Package delivery divides a fleet
+// waveSizes returns how many devices each wave has, of a fleet of so many. Package delivery divides a fleet
 // so: a wave differs from its share by less than one device, and has one at least, while there are any.
-func (s RolloutSpec) sizes(devices int) []int {
+func waveSizes(s RolloutSpec, devices int) []int {
 	if len(s.Waves) == 0 {
 		return []int{devices}
 	}
@@ -271,13 +210,13 @@ func (s RolloutSpec) sizes(devices int) []int {
 	return sizes
 }
 
-// tooSmall says which waves are smaller than what the rollout judges in a wave's course, a sentence each.
-func (s RolloutSpec) tooSmall(devices int) (sentences []string) {
+// smallWaves says which waves are smaller than what the rollout judges in a wave's course, a sentence each.
+func smallWaves(s RolloutSpec, devices int) (sentences []string) {
 	if s.AbortShare == 0 || len(s.Waves) == 0 {
 		return nil
 	}
-	for i, size := range s.sizes(devices) {
-		if size >= s.least() {
+	for i, size := range waveSizes(s, devices) {
+		if size >= abortLeast(s) {
 			continue
 		}
 		stops := 1
@@ -290,7 +229,7 @@ func (s RolloutSpec) tooSmall(devices int) (sentences []string) {
 		}
 		sentences = append(sentences, fmt.Sprintf("wave %d (%s, %s) is smaller than load.rollout.abort_least (%d): "+
 			"it is judged only at its end, and %s of it %s the rollout", i+1, percents(float64(s.Waves[i].Share)),
-			plaintext.Count(size, "device"), s.least(), plaintext.Count(stops, "failed device"), stop))
+			plaintext.Count(size, "device"), abortLeast(s), plaintext.Count(stops, "failed device"), stop))
 	}
 	return sentences
 }

@@ -194,6 +194,6 @@ func TestSizesOfWaves(t *testing.T) {
 		for _, share := range row.shares {
 			s.Waves = append(s.Waves, WaveSpec{Share: share})
 		}
-		require.Equal(t, row.want, s.sizes(row.devices), "%v of %d", row.shares, row.devices)
+		require.Equal(t, row.want, waveSizes(s, row.devices), "%v of %d", row.shares, row.devices)
 	}
 }

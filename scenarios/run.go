@@ -180,17 +180,17 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 	if err := r.fitConnections(); err != nil {
 		return nil, err
 	}
-	if r.artifact, err = r.spec.makeArtifact(ctx); err != nil {
+	if r.artifact, err = openArtifact(ctx, r.spec); err != nil {
 		return nil, err
 	}
 	r.closers = append(r.closers, r.artifact.Close)
-	if r.header, err = r.spec.Client.header(); err != nil {
+	if r.header, err = resolveHeader(r.spec.Client); err != nil {
 		return nil, err
 	}
 	if err = r.clientConfig().Validate(); err != nil { // what only the values show
 		return nil, &UsageError{What: "client: " + yamlnode.OneLine(err.Error())}
 	}
-	if r.tls, err = r.spec.Client.trust(); err != nil {
+	if r.tls, err = tlsConfig(r.spec.Client); err != nil {
 		return nil, err
 	}
 	if r.fleet, err = o.openFleet(ctx, r.tls); err != nil {
@@ -198,19 +198,19 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 	}
 	r.closers = append(r.closers, r.fleet.close)
 	if r.tls == nil { // the fleet's own authority, or else the system's
-		r.tls = authorities([]byte(cmp.Or(r.fleet.authority(), o.FleetCA)))
+		r.tls = caPool([]byte(cmp.Or(r.fleet.authority(), o.FleetCA)))
 	}
 	if other, ok := r.fleet.(*remote); ok && other.addressing != "" { // as it says itself, if it could be asked
 		r.spec.Fleet.Addressing, r.o.Spec.Fleet.Addressing = other.addressing, other.addressing
 	}
 	n := r.fleet.devices().Len()
 	r.claims = newClaims(n)
-	if other, ok := r.fleet.(*remote); r.spec.mayReboot() || ok && other.reboots {
+	if other, ok := r.fleet.(*remote); mayReboot(r.spec) || ok && other.reboots {
 		_, most := r.spec.Load.workers()
 		r.claims.reboots = uint32(most)
 	}
-	longest := r.spec.longest()
-	r.recorders, r.failures = newRecorders(r.spec.Load, longest), newFailures(longest)
+	most := longest(r.spec)
+	r.recorders, r.failures = newRecorders(r.spec.Load, most), newFailures(most)
 	if err := r.describe(n); err != nil {
 		return nil, err
 	}
@@ -262,7 +262,7 @@ func (r *runner) describe(devices int) error {
 		return err
 	}
 	// The scenario as asked for: what this machine's limits made of it is not the work.
-	digest, err := r.o.Spec.workloadDigest(r.fleet.kind(), devices, r.artifact)
+	digest, err := workloadDigest(r.o.Spec, r.fleet.kind(), devices, r.artifact)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -223,45 +224,13 @@ func (l LoadSpec) Lasts() time.Duration {
 	return sum
 }
 
-// schedule is when operations are planned; nil in a closed model. The seed is for
-// arrivals that are drawn.
-func (l LoadSpec) schedule(seed uint64) schedule {
-	switch l.Model {
-	case Bursts:
-		return &evenly{pace: burstPace{int64(l.Burst.Size), l.Burst.Every.Std()}}
-	case Closed, Once, Rolling:
-		return nil
+// FleetConfig is the configuration of the fleet that a scenario asks for.
+func (s Spec) FleetConfig() mockfleet.Config {
+	return mockfleet.Config{
+		Devices: s.Fleet.Devices, Addressing: s.addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS, Capacity: float64(s.Fleet.Capacity),
 	}
-	p := l.profile()
-	if l.Model == Poisson || l.Arrivals == Independently {
-		return newPoisson(p, seed)
-	}
-	return &evenly{pace: evenPace{p}}
 }
 
-// profile is the rate over time.
-func (l LoadSpec) profile() profile {
-	rate := float64(l.Rate)
-	switch l.Model {
-	case Ramped:
-		return newProfile(piece{length: l.Duration.Std().Seconds(), from: rate, to: float64(l.Ramp.To)})
-	case Spiked:
-		at, long, top := l.Spike.At.Std(), l.Spike.For.Std(), float64(l.Spike.Rate)
-		return newProfile(
-			piece{length: at.Seconds(), from: rate, to: rate},
-			piece{length: long.Seconds(), from: top, to: top},
-			piece{length: (l.Duration.Std() - at - long).Seconds(), from: rate, to: rate},
-		)
-	case Staged:
-		var pieces []piece
-		for _, s := range l.Stages {
-			to := s.Rate
-			if s.To != nil {
-				to = *s.To
-			}
-			pieces = append(pieces, piece{length: s.For.Std().Seconds(), from: float64(s.Rate), to: float64(to)})
-		}
-		return newProfile(pieces...)
-	}
-	return constantProfile(rate)
+func (s Spec) addressing() mockfleet.Addressing {
+	return cmp.Or(s.Fleet.Addressing, mockfleet.DefaultAddressing())
 }

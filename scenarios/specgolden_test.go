@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
 // updateGolden names the variable that makes the tests of this file write what they compare with.
@@ -39,26 +37,6 @@ func TestSpecAsJSON(t *testing.T) {
 		all.WriteString(string(text) + "\n")
 	}
 	requireGolden(t, "specs.jsonl", all.String())
-}
-
-// TestWorkloadDigests pins the digests by which runs find their baselines. Those of rollout and throughput
-// are in BASELINE_METRICS.md, too.
-func TestWorkloadDigests(t *testing.T) {
-	var all strings.Builder
-	for _, name := range Names() {
-		s, err := Find(name)
-		require.NoError(t, err)
-		if s.Artifact.Size > 1<<20 {
-			continue // takes seconds to make
-		}
-		s.Fleet.Addressing = mockfleet.AddressIP // the default depends on the system
-		digest, err := s.WorkloadDigest(t.Context())
-		require.NoError(t, err)
-		all.WriteString(name + " " + digest + "\n")
-	}
-	require.Contains(t, all.String(), "rollout 109e30cf79cc09cb\n")
-	require.Contains(t, all.String(), "throughput 7e15ace2a86f503d\n")
-	requireGolden(t, "digests.txt", all.String())
 }
 
 // TestSchemaText pins the JSON Schema to the byte.

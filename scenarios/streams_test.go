@@ -34,7 +34,7 @@ func TestRepetitionsDrawFromStreamsOfTheirOwn(t *testing.T) {
 // TestPoissonArrivalsDrawFromAStreamOfTheirOwn, which is called by the eight bytes of "\0poisson".
 func TestPoissonArrivalsDrawFromAStreamOfTheirOwn(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 0x00_70_6f_69_73_73_6f_6e))
-	s := LoadSpec{Model: Poisson, Rate: 100}.schedule(7)
+	s := scheduleOf(LoadSpec{Model: Poisson, Rate: 100}, 7)
 	sum := 0.0
 	for range 100 {
 		sum += random.ExpFloat64() / 100 // seconds

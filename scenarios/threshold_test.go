@@ -2,12 +2,10 @@ package scenarios
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
 func TestThresholdsAreRead(t *testing.T) {
@@ -150,29 +148,4 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 		s.Thresholds = []Threshold{threshold}
 		require.ErrorContains(t, s.Validate(), problem)
 	}
-}
-
-func TestARunIsHeldAgainstItsThresholds(t *testing.T) {
-	s := small()
-	s.Profiled = 0
-	for _, text := range []string{"failed/device == 0", "p99-ns/op < 1ns", "ops/s > 1/h"} {
-		var threshold Threshold
-		require.NoError(t, threshold.UnmarshalText([]byte(text)))
-		s.Thresholds = append(s.Thresholds, threshold)
-	}
-	res, err := Run(t.Context(), options(t, s))
-	require.NoError(t, err)
-	require.Len(t, res.Run.Thresholds, 3)
-	require.Equal(t, []bool{true, false, true}, []bool{res.Run.Thresholds[0].Held, res.Run.Thresholds[1].Held, res.Run.Thresholds[2].Held})
-	require.Greater(t, res.Run.Thresholds[1].Value, float64(time.Microsecond))
-	run, err := rundir.Load(res.Directory)
-	require.NoError(t, err)
-	require.Equal(t, res.Run.Thresholds, run.Thresholds)
-	plain := s
-	plain.Thresholds = nil
-	with, err := s.WorkloadDigest(t.Context())
-	require.NoError(t, err)
-	without, err := plain.WorkloadDigest(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, without, with, "what is wanted of the work is no part of it")
 }

@@ -20,9 +20,10 @@ func (s Spec) Validate() error { return joinSpec(s.check()) }
 
 // Bounds of a scenario.
 const (
-	maxWorkers     = 65536
-	maxRepetitions = 10_000
-	maxWarmup      = 1000
+	maxMadeArtifact Bytes = 1 << 40 // made from the seed
+	maxWorkers            = 65536
+	maxRepetitions        = 10_000
+	maxWarmup             = 1000
 )
 
 func (s Spec) check() []*SpecError {

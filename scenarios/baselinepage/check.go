@@ -40,7 +40,7 @@ func Check(ctx context.Context, page *baseline.Page, p project.Project) ([]Stale
 		if err != nil {
 			return nil, err
 		}
-		digest, err := spec.WorkloadDigest(ctx)
+		digest, err := scenarios.WorkloadDigest(ctx, spec)
 		if err != nil {
 			return nil, err
 		}

@@ -102,7 +102,7 @@ func (f *Facts) readLimits() error {
 		if err != nil {
 			return err
 		}
-		least, wanted := s.Descriptors()
+		least, wanted := scenarios.Descriptors(s)
 		f.Needs = append(f.Needs, Need{name, least, wanted})
 	}
 	return nil

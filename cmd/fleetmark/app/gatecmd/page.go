@@ -170,7 +170,7 @@ func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) (
 				"`fleetmark baseline --from RUN` takes it up",
 				g.baseline, s.Name)
 		}
-		digest, err := s.WorkloadDigest(ctx)
+		digest, err := scenarios.WorkloadDigest(ctx, s)
 		if err != nil {
 			return nil, err
 		}
