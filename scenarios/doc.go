@@ -1,46 +1,11 @@
-// Package scenarios says what to measure, and measures it.
+// Package scenarios holds the specification of a scenario: which fleet, which artifact, which
+// client, which load, how often, and what must hold.
 //
-// What goes in: a [Spec], from YAML or code, and [Options]. What comes out: a run
-// directory and a [Result]. It joins the other rooms (delivery, mockfleet,
-// profiles, results), each of which knows nothing of the others. It must never
-// know the command line or how a terminal looks: a [Watcher] is told how a run goes.
+// What goes in: YAML, from a file or the catalog, or a [Spec] made in code. What comes out: a [Spec]
+// that is valid, or every mistake in it with its line and column. The same fields make the JSON
+// Schema, --set and the command's flags.
 //
-// # The way of a run
-//
-// A scenario file is parsed and checked, every mistake with its line and column ([Parse], [Find]).
-// [Run] then readies what may be refused: the artifact, file descriptors, the fleet (in a process
-// of its own, in this one, at an address, or listed in a file), and last the run directory. So a
-// run that can't begin leaves nothing behind.
-//
-// Each repetition starts from a clean slate: the fleet is reset, the heap collected, the recorders
-// emptied. What its load takes for granted is primed: an update to verify, connections that stay.
-// Workers then take operations by number. Under a closed load the next operation begins when the
-// last one ended; under an open load a pace, a pure function of the number, says when each is
-// planned, and latency counts from then, whether or not a worker was free (no coordinated
-// omission). Service time, from when it was sent, stands beside it.
-//
-// Rates are over the plan: what succeeded before its end, divided by its length. What is left then
-// has a drain, which is bounded; an open load that is certain to be behind its plan sends no more.
-// An open load that isn't told how many workers it has starts one whenever an operation is due and
-// none is free.
-//
-// Afterwards the client's claims are reconciled with the fleet's ledger, device by device. A
-// contradiction makes the run invalid, with the reason, and so does, in a repetition whose times
-// are recorded, a saturated fleet or an open load that fell behind its plan.
-//
-// Warm-up repetitions are thrown away; timed ones are recorded; profiled ones are
-// run after them and give profiles but no times, since profiling costs some.
-//
-// # What to know of the figures
-//
-// A delivery's push and verification are its last ones of each kind: where it tried again, the
-// attempts before and the waits between are in the delivery's time alone, as in [delivery.Report].
-//
-// A load that only verifies needs something to verify: each repetition first brings
-// the update to every device, devices from a file too, outside of what is measured.
-//
-// Under a load with a duration connections are opened before it begins, and used: by a
-// push and verifications, which the fleet is made to forget, or, where nobody keeps a
-// ledger, by verifications alone. Without a duration each device is visited once, and
-// opening its connection is part of its operation.
+// [Parse] reads the text of a file into a tree with positions, follows what it extends, binds each
+// key to its field, and checks the whole. [Find] and [Members] do so for a name of the catalog and
+// for a suite. This package measures nothing: package runner does.
 package scenarios

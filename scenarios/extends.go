@@ -99,7 +99,7 @@ func (src *source) base(ref string) (*source, error) {
 	}
 	switch info, err := os.Stat(path); {
 	case err != nil:
-		return nil, fmt.Errorf("%w: want %s", pathError(err), baseForms())
+		return nil, fmt.Errorf("%w: want %s", WithoutPath(err), baseForms())
 	case !info.Mode().IsRegular(): // reading a pipe might wait for ever
 		return nil, fmt.Errorf("no regular file: want %s", baseForms())
 	}

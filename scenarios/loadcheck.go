@@ -107,23 +107,23 @@ func (l LoadSpec) checkStages(bad func(field, format string, args ...any)) {
 
 // What a search may be asked for.
 const (
-	leastProbe     = Duration(100 * time.Millisecond)
-	leastProbed    = 20 // operations
-	mostPrecise    = 0.001
-	leastPrecise   = 0.5
-	defaultProbe   = Duration(3 * time.Second)
-	defaultPrecise = 0.05
+	MinTrialDuration = Duration(100 * time.Millisecond)
+	leastProbed      = 20 // operations
+	mostPrecise      = 0.001
+	leastPrecise     = 0.5
+	defaultProbe     = Duration(3 * time.Second)
+	defaultPrecise   = 0.05
 )
 
 func (b Breakpoint) check(bad func(field, format string, args ...any), from Rate) {
 	if b.To <= from {
 		bad("load.breakpoint.to", "%s: want the highest rate to try, above load.rate, %s", b.To, from)
 	}
-	if probe := b.withDefaults().Probe; from > 0 && float64(from)*probe.Std().Seconds() < leastProbed {
+	if probe := b.WithDefaults().Probe; from > 0 && float64(from)*probe.Std().Seconds() < leastProbed {
 		bad("load.breakpoint.probe", "%s at %s are %.3g operations: want %d at least, so longer, or a higher load.rate", probe, from, float64(from)*probe.Std().Seconds(), leastProbed)
 	}
-	if b.Probe != 0 && b.Probe < leastProbe {
-		bad("load.breakpoint.probe", "%s: want %s or longer, or 0s for %s", b.Probe, leastProbe, defaultProbe)
+	if b.Probe != 0 && b.Probe < MinTrialDuration {
+		bad("load.breakpoint.probe", "%s: want %s or longer, or 0s for %s", b.Probe, MinTrialDuration, defaultProbe)
 	}
 	if b.Within != 0 && (b.Within < mostPrecise || b.Within > leastPrecise) {
 		bad("load.breakpoint.within", "%v: want %v to %v, or 0 for %v", float64(b.Within), mostPrecise, leastPrecise, defaultPrecise)
@@ -143,7 +143,7 @@ type modelField struct {
 func (l LoadSpec) modelFields() []modelField {
 	shaped := l.Model == Ramped || l.Model == Spiked || l.Model == Staged
 	return []modelField{
-		{"load.rate", l.Rate != 0, (l.open() || l.Model == Rolling) && l.Model != Bursts && l.Model != Staged, "constant, poisson, ramp, spike, breakpoint and rollout", l.Rate.String() + ": "},
+		{"load.rate", l.Rate != 0, (l.IsOpen() || l.Model == Rolling) && l.Model != Bursts && l.Model != Staged, "constant, poisson, ramp, spike, breakpoint and rollout", l.Rate.String() + ": "},
 		{"load.drain", l.Drain != 0, l.modelDrains(), "closed, constant, poisson, ramp, stages, spike, burst and breakpoint", l.Drain.String() + ": "},
 		{"load.think", !l.Think.IsZero(), l.Model == Closed || l.Model == Once, "closed and once", l.Think.String() + ": "},
 		{"load.arrivals", l.Arrivals != "", shaped, "ramp, spike and stages", string(l.Arrivals) + ": "},
@@ -184,7 +184,7 @@ func (l LoadSpec) For(m Model) LoadSpec {
 			v.SetZero()
 		}
 	}
-	if of.Workers == 0 && !of.open() { // as many as it takes is a number of the open models'
+	if of.Workers == 0 && !of.IsOpen() { // as many as it takes is a number of the open models'
 		l.Workers = closedWorkers
 	}
 	return l
@@ -216,7 +216,7 @@ func models() []Model {
 	return []Model{Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking, Rolling}
 }
 
-func (b Breakpoint) withDefaults() Breakpoint {
+func (b Breakpoint) WithDefaults() Breakpoint {
 	b.Probe, b.Within = cmp.Or(b.Probe, defaultProbe), cmp.Or(b.Within, defaultPrecise)
 	return b
 }

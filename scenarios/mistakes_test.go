@@ -325,9 +325,9 @@ func TestClientBounds(t *testing.T) {
 		set, setTwo string
 	}{
 		{"client.max_idle", delivery.Config{MaxIdle: maxIdle}, delivery.Config{MaxIdle: maxIdle + 1}, fmt.Sprint(maxIdle), fmt.Sprint(maxIdle + 1)},
-		{"client.max_attempts", delivery.Config{Retry: delivery.Retry{MaxAttempts: maxAttempts}}, delivery.Config{Retry: delivery.Retry{MaxAttempts: maxAttempts + 1}}, fmt.Sprint(maxAttempts), fmt.Sprint(maxAttempts + 1)},
-		{"client.retry_cap", delivery.Config{Retry: delivery.Retry{Cap: maxTimeout.Std()}}, delivery.Config{Retry: delivery.Retry{Cap: maxTimeout.Std() + 1}}, "24h", "24h1ns"},
-		{"client.total_timeout", delivery.Config{Timeouts: delivery.Timeouts{Total: maxTimeout.Std()}}, delivery.Config{Timeouts: delivery.Timeouts{Total: maxTimeout.Std() + 1}}, "24h", "24h1ns"},
+		{"client.max_attempts", delivery.Config{Retry: delivery.Retry{MaxAttempts: MaxAttempts}}, delivery.Config{Retry: delivery.Retry{MaxAttempts: MaxAttempts + 1}}, fmt.Sprint(MaxAttempts), fmt.Sprint(MaxAttempts + 1)},
+		{"client.retry_cap", delivery.Config{Retry: delivery.Retry{Cap: MaxTimeout.Std()}}, delivery.Config{Retry: delivery.Retry{Cap: MaxTimeout.Std() + 1}}, "24h", "24h1ns"},
+		{"client.total_timeout", delivery.Config{Timeouts: delivery.Timeouts{Total: MaxTimeout.Std()}}, delivery.Config{Timeouts: delivery.Timeouts{Total: MaxTimeout.Std() + 1}}, "24h", "24h1ns"},
 	} {
 		require.NoError(t, row.most.Validate())
 		require.Error(t, row.above.Validate())

@@ -59,8 +59,8 @@ func (s RolloutSpec) check(bad func(field, format string, args ...any), within f
 	}
 	within("load.rollout.abort_least", s.AbortLeast, 0, maxAbortLeast)
 	within("load.rollout.requeue.turns", s.Requeue.Turns, -1, maxTurns)
-	if s.Requeue.After < 0 || s.Requeue.After > maxTimeout {
-		bad("load.rollout.requeue.after", "%s: want 0s, for the client's default, to %s", s.Requeue.After, maxTimeout)
+	if s.Requeue.After < 0 || s.Requeue.After > MaxTimeout {
+		bad("load.rollout.requeue.after", "%s: want 0s, for the client's default, to %s", s.Requeue.After, MaxTimeout)
 	}
 }
 

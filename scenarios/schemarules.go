@@ -52,7 +52,7 @@ func modelRules() (all []*schema) {
 			}
 		}
 		least := json.Number("1")
-		if load.open() {
+		if load.IsOpen() {
 			least = "0" // as many as it takes
 		}
 		then.Properties["workers"] = &schema{Minimum: least}

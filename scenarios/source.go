@@ -48,11 +48,11 @@ func readSpecFile(path string) ([]byte, error) {
 }
 
 func unreadable(path string, err error) error {
-	return usage(pathError(err), "scenario file %s", path)
+	return NewUsageError(WithoutPath(err), "scenario file %s", path)
 }
 
-// pathError is err without the path, for where that is named already.
-func pathError(err error) error {
+// WithoutPath is err without the path, for where that is named already.
+func WithoutPath(err error) error {
 	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return p.Err
 	}

@@ -89,8 +89,8 @@ func Default() Spec {
 	}
 }
 
-// config is the client's configuration.
-func (s ClientSpec) config() delivery.Config {
+// Config is the client's configuration.
+func (s ClientSpec) Config() delivery.Config {
 	cfg := delivery.Config{
 		Transport: s.Transport,
 		Timeouts: delivery.Timeouts{
@@ -206,11 +206,11 @@ func (l LoadSpec) Operations() []Operation {
 	return []Operation{l.Operation}
 }
 
-// open reports whether the model is an open one: whether there is a plan.
-func (l LoadSpec) open() bool { return l.Model != Closed && l.Model != Once && l.Model != Rolling }
+// IsOpen reports whether the model is an open one: whether there is a plan.
+func (l LoadSpec) IsOpen() bool { return l.Model != Closed && l.Model != Once && l.Model != Rolling }
 
 // Planned reports whether operations are planned, whether or not the ones before them ended.
-func (l LoadSpec) Planned() bool { return l.known() && l.open() }
+func (l LoadSpec) Planned() bool { return l.known() && l.IsOpen() }
 
 // Lasts is how long the load goes on; 0 is until every device had the operation once.
 func (l LoadSpec) Lasts() time.Duration {
@@ -227,10 +227,10 @@ func (l LoadSpec) Lasts() time.Duration {
 // FleetConfig is the configuration of the fleet that a scenario asks for.
 func (s Spec) FleetConfig() mockfleet.Config {
 	return mockfleet.Config{
-		Devices: s.Fleet.Devices, Addressing: s.addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS, Capacity: float64(s.Fleet.Capacity),
+		Devices: s.Fleet.Devices, Addressing: s.Addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS, Capacity: float64(s.Fleet.Capacity),
 	}
 }
 
-func (s Spec) addressing() mockfleet.Addressing {
+func (s Spec) Addressing() mockfleet.Addressing {
 	return cmp.Or(s.Fleet.Addressing, mockfleet.DefaultAddressing())
 }

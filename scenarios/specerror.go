@@ -61,7 +61,7 @@ func (e *UsageError) Error() string {
 // Unwrap gives the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-func usage(err error, format string, args ...any) error {
+func NewUsageError(err error, format string, args ...any) error {
 	return &UsageError{What: fmt.Sprintf(format, args...), Err: err}
 }
 

@@ -58,7 +58,7 @@ func (src *source) spec() (Spec, error) {
 		b.add(broken)
 		return Spec{}, b.err(files...)
 	}
-	if _, written := b.places["load.workers"]; !written && s.Load.known() && s.Load.open() {
+	if _, written := b.places["load.workers"]; !written && s.Load.known() && s.Load.IsOpen() {
 		s.Load.Workers = 0 // as many as it takes
 	}
 	nameTold := b.checkOwnName(&s, sources, names)

@@ -20,9 +20,9 @@ import (
 // for bytes, a rate for rates, a percentage for shares, or a plain number in the metric's own unit.
 type Threshold struct {
 	text       string
-	unit       string
+	Unit       string
 	op         Operation // empty for the load's own
-	least      int64     // how many operations a percentile is judged by; 0 for the default
+	Min        int64     // how many operations a percentile is judged by; 0 for the default
 	comparison string
 	limit      float64
 }
@@ -87,7 +87,7 @@ func (t *Threshold) readMetric(metric string) error {
 		}
 		return fmt.Errorf("metric %q%s; want one of %s", name, didYouMean(name, names), strings.Join(names, ", "))
 	}
-	t.unit = known.Name
+	t.Unit = known.Name
 	return nil
 }
 
@@ -100,7 +100,7 @@ func (t *Threshold) readFilter(part string) bool {
 		return slices.Contains([]Operation{Push, Verify, Deliver}, t.op)
 	case "min":
 		n, err := strconv.ParseInt(value, 10, 64)
-		t.least = n
+		t.Min = n
 		return err == nil && n > 0
 	}
 	return false
@@ -108,7 +108,7 @@ func (t *Threshold) readFilter(part string) bool {
 
 // metric returns the unit that the threshold is about.
 func (t Threshold) metric() results.Unit {
-	unit, _ := results.LookupUnit(t.unit)
+	unit, _ := results.LookupUnit(t.Unit)
 	return unit
 }
 
@@ -117,25 +117,25 @@ func (t Threshold) MarshalText() ([]byte, error) { return []byte(t.text), nil }
 
 func (t Threshold) String() string { return t.text }
 
-// check compares the records of a run, or of a part of one, with the threshold.
-func (t Threshold) check(load LoadSpec, records []results.Record) results.ThresholdOutcome {
+// Outcome compares the records of a run, or of a part of one, with the threshold.
+func (t Threshold) Outcome(load LoadSpec, records []results.Record) results.ThresholdOutcome {
 	op := t.op
 	if op == "" {
 		op = load.Operation
 	}
 	return results.Threshold{
-		Text: t.text, Op: string(op), Unit: t.unit, Comparison: t.comparison, Limit: t.limit, Least: t.least,
+		Text: t.text, Op: string(op), Unit: t.Unit, Comparison: t.comparison, Limit: t.limit, Least: t.Min,
 	}.Evaluate(records)
 }
 
-// thresholds returns the scenario's thresholds. A rollout that may stop must not, unless a
+// EffectiveThresholds returns the scenario's thresholds. A rollout that may stop must not, unless a
 // threshold says otherwise.
-func (s Spec) thresholds() []Threshold {
+func (s Spec) EffectiveThresholds() []Threshold {
 	if s.Load.Model != Rolling || s.Load.Rollout.AbortShare == 0 ||
-		slices.ContainsFunc(s.Thresholds, func(t Threshold) bool { return t.unit == results.UnitStopped }) {
+		slices.ContainsFunc(s.Thresholds, func(t Threshold) bool { return t.Unit == results.UnitStopped }) {
 		return s.Thresholds
 	}
-	never := Threshold{text: results.UnitStopped + " == 0", unit: results.UnitStopped, comparison: "=="}
+	never := Threshold{text: results.UnitStopped + " == 0", Unit: results.UnitStopped, comparison: "=="}
 	return append(slices.Clip(s.Thresholds), never)
 }
 
@@ -149,12 +149,12 @@ func (s Spec) checkThresholds(bad func(field, format string, args ...any)) {
 		case t.op != "" && !slices.Contains(s.Load.Operations(), t.op):
 			bad(field, "%q: a load of %s has no operation %s", t.text, s.Load.Operation, t.op)
 		case t.op != "" && t.op != s.Load.Operation && scope != results.PerOperation:
-			bad(field, "%q: %s is of the whole load: leave {op=%s} out", t.text, t.unit, t.op)
-		case t.least > 0 && results.WantedOperations(t.unit) == 0:
-			bad(field, "%q: %s is no percentile: leave min=%d out", t.text, t.unit, t.least)
+			bad(field, "%q: %s is of the whole load: leave {op=%s} out", t.text, t.Unit, t.op)
+		case t.Min > 0 && results.WantedOperations(t.Unit) == 0:
+			bad(field, "%q: %s is no percentile: leave min=%d out", t.text, t.Unit, t.Min)
 		case scope == results.WholeRollout && s.Load.Model != Rolling:
-			bad(field, "%q: %s is of a rollout: want load.model: rollout, or failed/device", t.text, t.unit)
-		case t.unit == results.UnitThroughput && s.Load.Operation == Verify:
+			bad(field, "%q: %s is of a rollout: want load.model: rollout, or failed/device", t.text, t.Unit)
+		case t.Unit == results.UnitThroughput && s.Load.Operation == Verify:
 			bad(field, "%q: a verification pushes nothing", t.text)
 		}
 	}

@@ -10,18 +10,18 @@ import (
 
 func TestThresholdsAreRead(t *testing.T) {
 	for text, want := range map[string]Threshold{
-		"p99-ns/op{op=push} < 20ms":   {unit: "p99-ns/op", op: Push, comparison: "<", limit: 20e6},
-		"p99-ns/op<20000000":          {unit: "p99-ns/op", comparison: "<", limit: 20e6},
-		"failed/device == 0":          {unit: "failed/device", comparison: "==", limit: 0},
-		"failed/device <= 1%":         {unit: "failed/device", comparison: "<=", limit: 0.01},
-		"  retries/device != 2  ":     {unit: "retries/device", comparison: "!=", limit: 2},
-		"ops/s >= 2000/s":             {unit: "ops/s", comparison: ">=", limit: 2000},
-		"ops/s > 1.5e3":               {unit: "ops/s", comparison: ">", limit: 1500},
-		"peak-rss-B < 200MiB":         {unit: "peak-rss-B", comparison: "<", limit: 200 << 20},
-		"B/op < 2KiB":                 {unit: "B/op", comparison: "<", limit: 2048},
-		"wire-B/device < 1MB":         {unit: "wire-B/device", comparison: "<", limit: 1e6},
-		"allocs/op{op=deliver} <= 40": {unit: "allocs/op", op: Deliver, comparison: "<=", limit: 40},
-		"MB/s > 100":                  {unit: "MB/s", comparison: ">", limit: 100},
+		"p99-ns/op{op=push} < 20ms":   {Unit: "p99-ns/op", op: Push, comparison: "<", limit: 20e6},
+		"p99-ns/op<20000000":          {Unit: "p99-ns/op", comparison: "<", limit: 20e6},
+		"failed/device == 0":          {Unit: "failed/device", comparison: "==", limit: 0},
+		"failed/device <= 1%":         {Unit: "failed/device", comparison: "<=", limit: 0.01},
+		"  retries/device != 2  ":     {Unit: "retries/device", comparison: "!=", limit: 2},
+		"ops/s >= 2000/s":             {Unit: "ops/s", comparison: ">=", limit: 2000},
+		"ops/s > 1.5e3":               {Unit: "ops/s", comparison: ">", limit: 1500},
+		"peak-rss-B < 200MiB":         {Unit: "peak-rss-B", comparison: "<", limit: 200 << 20},
+		"B/op < 2KiB":                 {Unit: "B/op", comparison: "<", limit: 2048},
+		"wire-B/device < 1MB":         {Unit: "wire-B/device", comparison: "<", limit: 1e6},
+		"allocs/op{op=deliver} <= 40": {Unit: "allocs/op", op: Deliver, comparison: "<=", limit: 40},
+		"MB/s > 100":                  {Unit: "MB/s", comparison: ">", limit: 100},
 	} {
 		var got Threshold
 		require.NoError(t, got.UnmarshalText([]byte(text)), text)
@@ -95,7 +95,7 @@ func TestThresholdsAreHeld(t *testing.T) {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(text)))
 		want.Threshold = text
-		require.Equal(t, want, threshold.check(LoadSpec{Operation: Deliver}, records))
+		require.Equal(t, want, threshold.Outcome(LoadSpec{Operation: Deliver}, records))
 	}
 }
 
@@ -129,7 +129,7 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 	} {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(row.text)))
-		text, verdict := threshold.check(LoadSpec{Operation: Push}, row.records).Result()
+		text, verdict := threshold.Outcome(LoadSpec{Operation: Push}, row.records).Result()
 		require.Equal(t, row.verdict, verdict, row.text)
 		require.Equal(t, row.says, text, row.text)
 	}

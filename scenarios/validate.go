@@ -21,7 +21,7 @@ func (s Spec) Validate() error { return joinSpec(s.check()) }
 // Bounds of a scenario.
 const (
 	maxMadeArtifact Bytes = 1 << 40 // made from the seed
-	maxWorkers            = 65536
+	MaxWorkers            = 65536
 	maxRepetitions        = 10_000
 	maxWarmup             = 1000
 )
@@ -54,8 +54,8 @@ func (s Spec) check() []*SpecError {
 	within("repetitions", s.Repetitions, 1, maxRepetitions)
 	within("warmup", s.Warmup, 0, maxWarmup)
 	within("profiled", s.Profiled, 0, maxWarmup)
-	if s.SlowTrace < 0 || s.SlowTrace > maxTimeout {
-		bad("slow_trace", "%v: want 0s (none) to %v", s.SlowTrace.Std(), maxTimeout.Std())
+	if s.SlowTrace < 0 || s.SlowTrace > MaxTimeout {
+		bad("slow_trace", "%v: want 0s (none) to %v", s.SlowTrace.Std(), MaxTimeout.Std())
 	}
 	if s.SlowTrace > 0 && s.Profiled == 0 {
 		bad("slow_trace", "%v: traces are of profiled repetitions, and there are none: want profiled to be 1 or more", s.SlowTrace.Std())
@@ -65,8 +65,8 @@ func (s Spec) check() []*SpecError {
 
 // Bounds of the client, which are those of package delivery.
 const (
-	maxTimeout  = Duration(24 * time.Hour)
-	maxAttempts = 1000
+	MaxTimeout  = Duration(24 * time.Hour)
+	MaxAttempts = 1000
 	maxIdle     = 1 << 20
 )
 
@@ -91,15 +91,15 @@ func (s ClientSpec) check(bad func(field, format string, args ...any), within fu
 		{"client.poll", s.Poll, &rest.Poll}, {"client.poll_for", s.PollFor, &rest.PollFor},
 		{"client.retry_base", s.RetryBase, &rest.RetryBase}, {"client.retry_cap", s.RetryCap, &rest.RetryCap},
 	} {
-		if *f.rest = 0; f.value < 0 || f.value > maxTimeout {
-			bad(f.field, "%s: want 0s, for the client's default, to %s", f.value, maxTimeout)
+		if *f.rest = 0; f.value < 0 || f.value > MaxTimeout {
+			bad(f.field, "%s: want 0s, for the client's default, to %s", f.value, MaxTimeout)
 		}
 	}
-	within("client.max_attempts", s.MaxAttempts, 0, maxAttempts)
+	within("client.max_attempts", s.MaxAttempts, 0, MaxAttempts)
 	within("client.max_idle", s.MaxIdle, 0, maxIdle)
-	within("client.good_reads", s.GoodReads, 0, maxAttempts)
+	within("client.good_reads", s.GoodReads, 0, MaxAttempts)
 	rest.MaxAttempts, rest.MaxIdle, rest.GoodReads = 0, 0, 0
-	if err := rest.config().Validate(); err != nil {
+	if err := rest.Config().Validate(); err != nil {
 		bad("client", "%s", yamlnode.OneLine(err.Error()))
 	}
 }
@@ -170,12 +170,12 @@ func (l LoadSpec) check(bad func(field, format string, args ...any), within func
 	default:
 		bad("load.operation", "%q: want push, verify or deliver", string(l.Operation))
 	}
-	if l.Workers != 0 || !l.known() || !l.open() {
-		within("load.workers", l.Workers, 1, maxWorkers)
+	if l.Workers != 0 || !l.known() || !l.IsOpen() {
+		within("load.workers", l.Workers, 1, MaxWorkers)
 	}
 	if l.Drain > maxDrain {
-		bad("load.drain", "%s: want %s at most, or 0s for %s", l.Drain, maxDrain, defaultDrain)
-	} else if l.Drain > 0 && l.known() && !l.drains() && l.modelDrains() {
+		bad("load.drain", "%s: want %s at most, or 0s for %s", l.Drain, maxDrain, DefaultDrain)
+	} else if l.Drain > 0 && l.known() && !l.Drains() && l.modelDrains() {
 		bad("load.drain", "%s: the load ends by itself; want a duration (of bursts, burst.every), or no drain", l.Drain)
 	}
 	l.checkModel(bad, within)

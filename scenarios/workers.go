@@ -12,30 +12,30 @@ const (
 	mostAutoWorkers  = 4096 // that an open load comes to
 )
 
-// workers returns how many workers a load begins with, and how many it may come to. They differ
+// WorkerRange returns how many workers a load begins with, and how many it may come to. They differ
 // where an open load starts one whenever an operation is due and none is free.
-func (l LoadSpec) workers() (first, most int) {
+func (l LoadSpec) WorkerRange() (first, most int) {
 	switch {
 	case l.Workers > 0:
 		return l.Workers, l.Workers
-	case l.open():
+	case l.IsOpen():
 		return firstAutoWorkers, mostAutoWorkers
 	}
 	return closedWorkers, closedWorkers
 }
 
-// auto reports whether an open load starts as many workers as it takes.
-func (l LoadSpec) auto() bool { return l.Workers == 0 && l.open() }
+// AutoWorkers reports whether an open load starts as many workers as it takes.
+func (l LoadSpec) AutoWorkers() bool { return l.Workers == 0 && l.IsOpen() }
 
-// defaultDrain is how long operations may go on after the plan's end where load.drain isn't set.
+// DefaultDrain is how long operations may go on after the plan's end where load.drain isn't set.
 // k6's gracefulStop is as long.
-const defaultDrain = Duration(30 * time.Second)
+const DefaultDrain = Duration(30 * time.Second)
 
-// drain returns how long after the plan's end operations may go on.
-func (l LoadSpec) drain() time.Duration { return cmp.Or(l.Drain, defaultDrain).Std() }
+// DrainTime returns how long after the plan's end operations may go on.
+func (l LoadSpec) DrainTime() time.Duration { return cmp.Or(l.Drain, DefaultDrain).Std() }
 
-// drains reports whether the load has a plan with an end, after which something may be left.
-func (l LoadSpec) drains() bool {
+// Drains reports whether the load has a plan with an end, after which something may be left.
+func (l LoadSpec) Drains() bool {
 	switch l.Model {
 	case Once, Rolling:
 		return false

@@ -34,8 +34,8 @@ func importRules() []packageRule {
 		{"internal/texttable", ""},
 		{"internal/markdown", "internal/plaintext"},
 		{"internal/checkout", "internal/childproc"},
-		{"internal/codestats", "internal/childproc internal/scratch"},
-		{"internal/project", "internal/childproc internal/plaintext internal/yamlnode"},
+		{"internal/codestats", "internal/scratch internal/childproc"},
+		{"internal/project", "internal/childproc internal/yamlnode internal/plaintext"},
 		{"internal/repotest", ""},
 
 		// The code under test and its independent witness: neither knows the other, or that it is
@@ -47,37 +47,43 @@ func importRules() []packageRule {
 		{"profiles", "internal/atomicfile internal/plaintext"},
 		{"results/internal/stats", ""},
 		{"results/internal/benchtext", "internal/plaintext"},
-		{"results", "results/internal/benchtext results/internal/stats internal/osinfo internal/plaintext"},
-		{"results/baseline", "results internal/markdown internal/plaintext internal/texttable"},
-		{"results/rundir", "results internal/atomicfile internal/plaintext"},
-		{"results/compare", "results results/baseline results/internal/benchtext results/rundir internal/markdown internal/plaintext internal/texttable"},
-		{"results/sequential", "results results/internal/stats"},
-		{"results/judge", "results results/baseline results/sequential results/internal/stats"},
+		{"results", "internal/osinfo internal/plaintext results/internal/stats results/internal/benchtext"},
+		{"results/baseline", "internal/plaintext internal/texttable internal/markdown results"},
+		{"results/rundir", "internal/atomicfile internal/plaintext results"},
+		{"results/compare", "internal/plaintext internal/texttable internal/markdown results/internal/benchtext results results/baseline results/rundir"},
+		{"results/sequential", "results/internal/stats results"},
+		{"results/judge", "results/internal/stats results results/baseline results/sequential"},
 		{"results/report/internal/bounded", ""},
 		{"results/report/internal/svgplot", ""},
-		{"results/report", "results results/baseline results/judge results/rundir results/sequential profiles results/report/internal/bounded internal/markdown internal/plaintext internal/shell internal/texttable"},
-		{"results/report/htmlpage", "results results/report results/rundir results/report/internal/bounded results/report/internal/svgplot internal/plaintext"},
+		{"results/report", "internal/shell internal/plaintext internal/texttable internal/markdown profiles results " +
+			"results/baseline results/rundir results/judge results/report/internal/bounded"},
+		{"results/report/htmlpage", "internal/plaintext results results/rundir results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// What measures.
-		{"scenarios/health", "mockfleet profiles results internal/osinfo internal/plaintext"},
-		{"scenarios", "delivery mockfleet profiles results results/rundir scenarios/health internal/childproc internal/osinfo internal/plaintext internal/yamlnode"},
-		{"scenarios/target", "delivery mockfleet profiles scenarios internal/childproc internal/plaintext internal/yamlnode"},
-		{"scenarios/opcost", "delivery profiles scenarios internal/childproc internal/osinfo"},
-		{"scenarios/doctor", "mockfleet results scenarios scenarios/health internal/osinfo"},
-		{"scenarios/gobench", "profiles results results/judge results/sequential internal/checkout internal/childproc internal/plaintext internal/shell"},
-		{"scenarios/abtest", "delivery profiles results results/judge results/sequential scenarios internal/atomicfile internal/checkout internal/childproc internal/scratch"},
-		{"scenarios/batch", "results results/baseline results/judge results/report results/report/htmlpage results/rundir scenarios internal/atomicfile internal/plaintext"},
-		{"scenarios/baselinepage", "results results/baseline results/report results/rundir scenarios scenarios/batch scenarios/opcost scenarios/gobench scenarios/abtest " +
-			"internal/codestats internal/plaintext internal/project"},
+		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles results"},
+		{"scenarios", "internal/yamlnode internal/plaintext delivery mockfleet results"},
+		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet profiles scenarios"},
+		{"scenarios/runner", "internal/childproc internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet profiles " +
+			"results results/rundir scenarios/health scenarios"},
+		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles scenarios scenarios/runner"},
+		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios scenarios/runner"},
+		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles results results/sequential results/judge"},
+		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles results " +
+			"results/sequential results/judge scenarios scenarios/runner"},
+		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir results/judge " +
+			"results/report results/report/htmlpage scenarios scenarios/runner"},
+		{"scenarios/baselinepage", "internal/plaintext internal/codestats internal/project results results/baseline results/rundir results/report scenarios " +
+			"scenarios/runner scenarios/opcost scenarios/gobench scenarios/abtest scenarios/batch"},
 
 		// The command.
-		{"cmd/fleetmark/app/cli", "results results/report results/report/htmlpage scenarios scenarios/batch internal/atomicfile internal/project internal/shell internal/texttable"},
-		{"cmd/fleetmark/app/progress", "mockfleet results scenarios scenarios/batch scenarios/abtest cmd/fleetmark/app/cli internal/plaintext"},
-		{"cmd/fleetmark/app/profilecmd", "profiles results/report scenarios/abtest cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/texttable"},
-		{"cmd/fleetmark/app/gatecmd", "results results/baseline results/judge results/report results/rundir scenarios scenarios/batch scenarios/gobench scenarios/abtest " +
-			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress internal/checkout internal/plaintext internal/project internal/scratch internal/texttable"},
-		{"cmd/fleetmark/app", "delivery mockfleet results results/baseline results/compare results/judge results/report results/rundir scenarios scenarios/batch scenarios/baselinepage scenarios/opcost scenarios/doctor scenarios/gobench scenarios/target scenarios/abtest " +
-			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/gatecmd cmd/fleetmark/app/profilecmd internal/plaintext internal/project internal/texttable"},
+		{"cmd/fleetmark/app/cli", "internal/atomicfile internal/shell internal/texttable internal/project results results/report " +
+			"results/report/htmlpage scenarios/runner scenarios/batch"},
+		{"cmd/fleetmark/app/progress", "internal/plaintext mockfleet results scenarios/runner scenarios/abtest scenarios/batch cmd/fleetmark/app/cli"},
+		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles results/report scenarios/abtest cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
+		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report scenarios " +
+			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
+		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet results results/baseline results/rundir results/compare results/judge results/report scenarios scenarios/target scenarios/runner scenarios/opcost scenarios/doctor " +
+			"scenarios/gobench scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
 	}
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/sequential"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // Options say what is measured.
 type Options struct {
 	Builds       Builds
 	Specs        []scenarios.Spec // a block is a repetition of one of them
-	FleetCommand []string         // the program and its arguments that lead to scenarios.ServeFleet
+	FleetCommand []string         // the program and its arguments that lead to runner.ServeFleet
 
 	// Budget bounds the time that is spent measuring. If it is 0, it is DefaultBudget.
 	Budget time.Duration
@@ -36,7 +37,7 @@ type Options struct {
 	// Plant makes the working tree's side worse, and SlowerBy has it spend more processor time in
 	// each push, as a share of what a push of the base takes. A self-test shows that the gate finds
 	// them.
-	Plant    scenarios.Plant
+	Plant    runner.Plant
 	SlowerBy float64
 
 	// Limit is how long one block may take. If it is 0, a block may take ten times as long as the
@@ -67,11 +68,11 @@ type Outcome struct {
 	Pairs          int
 	Dropped        int // pairs with a block that can't be believed
 	Elapsed        time.Duration
-	Layouts        int             // that were measured besides the first
-	LayoutsElapsed time.Duration   // building included
-	Relinking      error           // why no further ones could be built, or nil
-	Planted        scenarios.Plant // by Plant and SlowerBy
-	Failed         *SideError      // what ended the comparison before it was decided, or nil
+	Layouts        int           // that were measured besides the first
+	LayoutsElapsed time.Duration // building included
+	Relinking      error         // why no further ones could be built, or nil
+	Planted        runner.Plant  // by Plant and SlowerBy
+	Failed         *SideError    // what ended the comparison before it was decided, or nil
 }
 
 // Run measures until the verdict is known or the budget is spent. If ctx ends first, it returns the

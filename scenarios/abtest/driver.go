@@ -14,6 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // driverGrace is how long a driver may take to end once its input has.
@@ -135,16 +136,16 @@ func (d *driver) lastWords() string {
 
 // fleets are fleets in processes of their own, one for each of some scenarios.
 type fleets struct {
-	running []*scenarios.FleetAlone
+	running []*runner.FleetAlone
 	work    []assignment // for drivers
 }
 
 // startFleets starts the fleets. command is the program and its arguments that lead to
-// [scenarios.ServeFleet], and stderr is where the fleets write their errors.
+// [runner.ServeFleet], and stderr is where the fleets write their errors.
 func startFleets(ctx context.Context, command []string, specs []scenarios.Spec, stderr io.Writer) (*fleets, error) {
 	f := &fleets{}
 	for _, s := range specs {
-		fleet, err := scenarios.StartFleetAlone(ctx, command, s, stderr)
+		fleet, err := runner.StartFleetAlone(ctx, command, s, stderr)
 		if err != nil {
 			return nil, errors.Join(err, f.close())
 		}

@@ -18,13 +18,14 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // profileOptions say how two sides are profiled.
 type profileOptions struct {
 	Builds       Builds // without Now, the base alone is profiled
 	Spec         scenarios.Spec
-	FleetCommand []string // the program and its arguments that lead to scenarios.ServeFleet
+	FleetCommand []string // the program and its arguments that lead to runner.ServeFleet
 	Dir          string   // for the profiles, which go into base and now in it
 
 	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. Profiles of allocations count each
@@ -36,8 +37,8 @@ type profileOptions struct {
 	Pairs int
 	Each  time.Duration
 
-	Seed  uint64          // of the order in which the sides take turns
-	Plant scenarios.Plant // makes the working tree's side worse
+	Seed  uint64       // of the order in which the sides take turns
+	Plant runner.Plant // makes the working tree's side worse
 
 	Stderr   io.Writer          // where the fleet's process writes its errors
 	Progress func(done, of int) // is called after each pair; may be nil
@@ -103,7 +104,7 @@ func takeProfiles(ctx context.Context, o profileOptions) (err error) {
 			return err
 		}
 	}
-	if o.Plant != (scenarios.Plant{}) {
+	if o.Plant != (runner.Plant{}) {
 		if _, err := sides.now.call(ctx, request{Plant: &o.Plant}); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // TestProtocol_encoding: the lines of protocol 3, as drivers of old revisions read and write them.
@@ -39,9 +40,9 @@ func TestProtocol_encoding(t *testing.T) {
 		},
 		"a block":            {&request{Measure: true}, `{"measure":true}`},
 		"of another one":     {&request{Measure: true, Scenario: 2}, `{"measure":true,"scenario":2}`},
-		"nothing is planted": {&request{Plant: &scenarios.Plant{}}, `{"plant":{}}`},
+		"nothing is planted": {&request{Plant: &runner.Plant{}}, `{"plant":{}}`},
 		"all is planted": {
-			&request{Plant: &scenarios.Plant{Processor: time.Microsecond, Allocations: 2, Requests: 3, CPUProfile: true}},
+			&request{Plant: &runner.Plant{Processor: time.Microsecond, Allocations: 2, Requests: 3, CPUProfile: true}},
 			`{"plant":{"processor":1000,"allocations":2,"requests":3,"cpu_profile":true}}`,
 		},
 		"a profile": {
@@ -75,7 +76,7 @@ func TestProtocol_encoding(t *testing.T) {
 func TestProtocol_driver(t *testing.T) {
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(t, err)
-	fleet, err := scenarios.StartFleetAlone(t.Context(), []string{os.Args[0], "fleet"}, spec, os.Stderr)
+	fleet, err := runner.StartFleetAlone(t.Context(), []string{os.Args[0], "fleet"}, spec, os.Stderr)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, fleet.Close()) }()
 	encoded, err := json.Marshal(spec)

@@ -18,6 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/sequential"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // pushScenario is the scenario whose operations are pushes alone.
@@ -55,7 +56,7 @@ func MeasureOverhead(ctx context.Context, o Options) ([]Overhead, error) {
 	}
 	o.Specs = []scenarios.Spec{spec}
 	o.Builds = Builds{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
-	o.Plant, o.SpendBudget = scenarios.Plant{CPUProfile: true}, true
+	o.Plant, o.SpendBudget = runner.Plant{CPUProfile: true}, true
 	out, err := Run(ctx, o)
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ const (
 
 // PushProfileOptions says where profiles of a push come from and go to.
 type PushProfileOptions struct {
-	FleetCommand []string // the program, which is driven too, and its arguments that lead to scenarios.ServeFleet
+	FleetCommand []string // the program, which is driven too, and its arguments that lead to runner.ServeFleet
 	Dir          string
 	Stderr       io.Writer
 	Progress     func(kind profiles.Kind, done, of int) // may be nil

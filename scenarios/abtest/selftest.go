@@ -8,18 +8,19 @@ import (
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // A Case of a self-test compares a program with itself, of which one side may be made worse.
 type Case struct {
 	Name     string
-	SlowerBy float64         // by which share of a push's processor time one side is slower
-	Plant    scenarios.Plant // what else makes that side worse
+	SlowerBy float64      // by which share of a push's processor time one side is slower
+	Plant    runner.Plant // what else makes that side worse
 	Runs     int
 }
 
 // Worse reports whether one side is made worse.
-func (c Case) Worse() bool { return c.SlowerBy > 0 || c.Plant != (scenarios.Plant{}) }
+func (c Case) Worse() bool { return c.SlowerBy > 0 || c.Plant != (runner.Plant{}) }
 
 // SelfTestCases returns the cases that show whether a gate can be relied on: that it passes what is
 // unchanged, and that it finds slowdowns, allocations and requests. runs is how often each case
@@ -31,8 +32,8 @@ func SelfTestCases(runs int) []Case {
 		{Name: "push +2% processor time", SlowerBy: 0.02, Runs: runs},
 		{Name: "push +5% processor time", SlowerBy: 0.05, Runs: runs},
 		{Name: "push +10% processor time", SlowerBy: 0.10, Runs: runs},
-		{Name: "push +1 allocation", Plant: scenarios.Plant{Allocations: 1}, Runs: few},
-		{Name: "push +1 request", Plant: scenarios.Plant{Requests: 1}, Runs: few},
+		{Name: "push +1 allocation", Plant: runner.Plant{Allocations: 1}, Runs: few},
+		{Name: "push +1 request", Plant: runner.Plant{Requests: 1}, Runs: few},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // Serve is a driver: it reads a hello and requests from in, and answers each on out, until in or
@@ -44,21 +45,21 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 }
 
 // open prepares the scenario.
-func (a assignment) open(ctx context.Context) (*scenarios.Blocks, error) {
+func (a assignment) open(ctx context.Context) (*runner.Blocks, error) {
 	var spec scenarios.Spec
 	strict := json.NewDecoder(bytes.NewReader(a.Spec)) // without a field it would be another scenario
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&spec); err != nil {
 		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
 	}
-	return scenarios.OpenBlocks(ctx, scenarios.Options{
+	return runner.OpenBlocks(ctx, runner.Options{
 		Spec: spec, Fleet: a.Fleet, FleetControl: a.Control, FleetToken: a.Token, FleetCA: a.CA,
 		Machine: results.Machine{Identity: a.Machine},
 	})
 }
 
 // A server measures the scenarios of a hello, as requests say.
-type server struct{ scenarios []*scenarios.Blocks }
+type server struct{ scenarios []*runner.Blocks }
 
 // serve answers requests.
 func (s server) serve(ctx context.Context, decoder *json.Decoder, encoder *json.Encoder) error {

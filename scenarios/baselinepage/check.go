@@ -16,6 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // Stale is a reason why a page may no longer be believed.
@@ -40,7 +41,7 @@ func Check(ctx context.Context, page *baseline.Page, p project.Project) ([]Stale
 		if err != nil {
 			return nil, err
 		}
-		digest, err := scenarios.WorkloadDigest(ctx, spec)
+		digest, err := runner.WorkloadDigest(ctx, spec)
 		if err != nil {
 			return nil, err
 		}

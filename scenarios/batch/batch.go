@@ -28,6 +28,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/htmlpage"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // Options is what the scenarios of a batch have in common.
@@ -36,7 +37,7 @@ type Options struct {
 	Policy   judge.Policy
 
 	Out          string   // the directory in which run directories are made
-	FleetCommand []string // the program and its arguments that lead to scenarios.ServeFleet
+	FleetCommand []string // the program and its arguments that lead to runner.ServeFleet
 	Revision     string   // of the source of the running program
 	Machine      results.Machine
 	Stderr       io.Writer // where a fleet's process writes its errors
@@ -47,13 +48,13 @@ type Options struct {
 
 // A View shows a scenario under way. It is closed when the scenario has ended.
 type View interface {
-	scenarios.Watcher
+	runner.Watcher
 	Close()
 }
 
 // A Result is a run that measured something, the judgement of it, and the document about it.
 type Result struct {
-	*scenarios.Result
+	*runner.Result
 	Judgement *judge.Judgement
 	Document  *report.Document
 	Err       error // what went wrong; nil for a run that came to its end or was only interrupted
@@ -66,7 +67,7 @@ func (r *Result) Interrupted() bool { return r.Run.Status == results.StatusInter
 // has, too. It ends at the first scenario that is interrupted or fails. The results are those of all
 // scenarios that measured anything, the last one included. The error is that of the last result, or
 // says why a scenario couldn't begin: then that one has no result.
-func Run(ctx context.Context, o Options, list []scenarios.Options) ([]*Result, error) {
+func Run(ctx context.Context, o Options, list []runner.Options) ([]*Result, error) {
 	var all []*Result
 	for _, s := range list {
 		r, err := o.run(ctx, s)
@@ -86,7 +87,7 @@ func Run(ctx context.Context, o Options, list []scenarios.Options) ([]*Result, e
 
 // run runs one scenario, judges it and writes its reports. It returns an error only if nothing was
 // measured.
-func (o Options) run(ctx context.Context, s scenarios.Options) (*Result, error) {
+func (o Options) run(ctx context.Context, s runner.Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func (o Options) run(ctx context.Context, s scenarios.Options) (*Result, error) 
 		s.Watcher, closeView = view, view.Close
 	}
 	s.FleetCommand, s.Out, s.Revision, s.Machine, s.Stderr = o.FleetCommand, o.Out, o.Revision, o.Machine, o.Stderr
-	running, err := scenarios.Start(ctx, s)
+	running, err := runner.Start(ctx, s)
 	if err != nil {
 		closeView()
 		return nil, err

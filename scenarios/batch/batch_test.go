@@ -16,6 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // asFleet makes this test's program the fleet's process.
@@ -23,7 +24,7 @@ const asFleet = "FLEETMARK_TEST_FLEET"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asFleet) != "" {
-		if err := scenarios.ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
+		if err := runner.ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -42,14 +43,14 @@ func options(t *testing.T) Options {
 }
 
 // small returns a scenario of a name that takes some milliseconds, changed as KEY=VALUE texts say.
-func small(t *testing.T, name string, sets ...string) scenarios.Options {
+func small(t *testing.T, name string, sets ...string) runner.Options {
 	t.Helper()
 	s := scenarios.Default()
 	s.Name = name
 	for _, set := range append([]string{"fleet.devices=5", "artifact.size=1KiB", "repetitions=1", "warmup=0", "profiled=0"}, sets...) {
 		require.NoError(t, s.Set(set))
 	}
-	return scenarios.Options{Spec: s, Command: "fleetmark run " + name}
+	return runner.Options{Spec: s, Command: "fleetmark run " + name}
 }
 
 // names returns the scenarios of results.
@@ -62,16 +63,16 @@ func names(list []*Result) (all []string) {
 
 // A countingView counts the views that were opened and closed.
 type countingView struct {
-	scenarios.Watcher
-	begin  func(scenarios.Step)
+	runner.Watcher
+	begin  func(runner.Step)
 	closed *int
 }
 
-func (v countingView) Preparing(scenarios.Step, string, int, int) {}
-func (v countingView) Begin(s scenarios.Step)                     { v.begin(s) }
-func (v countingView) Progress(scenarios.Step, scenarios.Live)    {}
-func (v countingView) End(scenarios.Step, scenarios.Live)         {}
-func (v countingView) Close()                                     { *v.closed++ }
+func (v countingView) Preparing(runner.Step, string, int, int) {}
+func (v countingView) Begin(s runner.Step)                     { v.begin(s) }
+func (v countingView) Progress(runner.Step, runner.Live)       {}
+func (v countingView) End(runner.Step, runner.Live)            {}
+func (v countingView) Close()                                  { *v.closed++ }
 
 // TestRun: each scenario is judged by itself, with its thresholds, and its directory says the same
 // as its result.
@@ -80,8 +81,8 @@ func TestRun(t *testing.T) {
 	var seen []string
 	o.Done = func(r *Result) { seen = append(seen, r.Run.Scenario) }
 	closed := 0
-	o.View = func() View { return countingView{begin: func(scenarios.Step) {}, closed: &closed} }
-	done, err := Run(t.Context(), o, []scenarios.Options{
+	o.View = func() View { return countingView{begin: func(runner.Step) {}, closed: &closed} }
+	done, err := Run(t.Context(), o, []runner.Options{
 		small(t, "plain"), small(t, "slow", "thresholds=[ops/s < 1/h]"), small(t, "denied", "fleet.behavior={fail_first: 9}", "client.max_attempts=1"),
 	})
 	require.NoError(t, err)
@@ -120,7 +121,7 @@ func TestRun(t *testing.T) {
 func TestRun_policy(t *testing.T) {
 	o := options(t)
 	o.Policy.Unjudged = judge.RequireVerdict
-	done, err := Run(t.Context(), o, []scenarios.Options{small(t, "plain")})
+	done, err := Run(t.Context(), o, []runner.Options{small(t, "plain")})
 	require.NoError(t, err)
 	require.Equal(t, results.Inconclusive, done[0].Judgement.Verdict)
 	run, err := rundir.Load(done[0].Directory)
@@ -131,11 +132,11 @@ func TestRun_policy(t *testing.T) {
 // TestRun_baseline: a run that is compared with itself passes, and its document has both sides.
 func TestRun_baseline(t *testing.T) {
 	o := options(t)
-	first, err := Run(t.Context(), o, []scenarios.Options{small(t, "plain")})
+	first, err := Run(t.Context(), o, []runner.Options{small(t, "plain")})
 	require.NoError(t, err)
 	run := first[0].Run
 	o.Baseline = baseline.FromRun(run, first[0].Records)
-	done, err := Run(t.Context(), o, []scenarios.Options{small(t, "plain")})
+	done, err := Run(t.Context(), o, []runner.Options{small(t, "plain")})
 	require.NoError(t, err)
 	require.True(t, done[0].Judgement.HasBaseline)
 	require.True(t, done[0].Document.Results[0].HasBase)
@@ -149,13 +150,13 @@ func TestRun_interrupted(t *testing.T) {
 	o := options(t)
 	closed := 0
 	o.View = func() View {
-		return countingView{closed: &closed, begin: func(s scenarios.Step) {
+		return countingView{closed: &closed, begin: func(s runner.Step) {
 			if s.Scenario == "long" && s.Number == 2 {
 				cancel()
 			}
 		}}
 	}
-	done, err := Run(ctx, o, []scenarios.Options{
+	done, err := Run(ctx, o, []runner.Options{
 		small(t, "plain"), small(t, "long", "repetitions=1000"), small(t, "never"),
 	})
 	require.NoError(t, err, "an interruption is no error of the run")
@@ -169,7 +170,7 @@ func TestRun_interrupted(t *testing.T) {
 	require.Equal(t, 1, run.Repetitions)
 	require.FileExists(t, filepath.Join(done[1].Directory, rundir.ReportFile))
 
-	done, err = Run(ctx, o, []scenarios.Options{small(t, "never")})
+	done, err = Run(ctx, o, []runner.Options{small(t, "never")})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, done)
 }
@@ -179,10 +180,10 @@ func TestRun_interrupted(t *testing.T) {
 func TestRun_cantBegin(t *testing.T) {
 	o := options(t)
 	closed := 0
-	o.View = func() View { return countingView{begin: func(scenarios.Step) {}, closed: &closed} }
+	o.View = func() View { return countingView{begin: func(runner.Step) {}, closed: &closed} }
 	gone := small(t, "gone")
 	gone.Fleet = "http://127.0.0.1:1"
-	done, err := Run(t.Context(), o, []scenarios.Options{small(t, "plain"), gone, small(t, "never")})
+	done, err := Run(t.Context(), o, []runner.Options{small(t, "plain"), gone, small(t, "never")})
 	require.ErrorContains(t, err, "does not answer")
 	require.Equal(t, []string{"plain"}, names(done))
 	require.NoError(t, done[0].Err, "the error isn't that of the scenario before")
@@ -198,14 +199,14 @@ func TestRun_unwrittenReport(t *testing.T) {
 	o := options(t)
 	o.View = func() View {
 		closed := 0
-		return countingView{closed: &closed, begin: func(scenarios.Step) {
+		return countingView{closed: &closed, begin: func(runner.Step) {
 			dirs, err := filepath.Glob(filepath.Join(o.Out, "*"))
 			require.NoError(t, err)
 			require.Len(t, dirs, 1)
 			require.NoError(t, os.MkdirAll(filepath.Join(dirs[0], rundir.HTMLFile, "in the way"), 0o700))
 		}}
 	}
-	done, err := Run(t.Context(), o, []scenarios.Options{small(t, "plain", "thresholds=[ops/s < 1/h]"), small(t, "never")})
+	done, err := Run(t.Context(), o, []runner.Options{small(t, "plain", "thresholds=[ops/s < 1/h]"), small(t, "never")})
 	require.ErrorContains(t, err, rundir.HTMLFile)
 	require.Len(t, done, 1)
 	require.Equal(t, err, done[0].Err)

@@ -9,6 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // Facts is what was found out about a machine. A fact that could not be read is a nil pointer, an
@@ -102,7 +103,7 @@ func (f *Facts) readLimits() error {
 		if err != nil {
 			return err
 		}
-		least, wanted := scenarios.Descriptors(s)
+		least, wanted := runner.Descriptors(s)
 		f.Needs = append(f.Needs, Need{name, least, wanted})
 	}
 	return nil

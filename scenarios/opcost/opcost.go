@@ -11,6 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // Config says what to measure.
@@ -44,7 +45,7 @@ const artifactBytes = 1 << 10
 
 // Fleet says how to start the process of the devices.
 type Fleet struct {
-	Command []string  // the program and the arguments that lead to scenarios.ServeFleet
+	Command []string  // the program and the arguments that lead to runner.ServeFleet
 	Stderr  io.Writer // receives its standard error
 }
 
@@ -55,7 +56,7 @@ func Measure(ctx context.Context, cfg Config, f Fleet, onStep func(string)) (_ *
 	}
 	spec := scenarios.Default()
 	spec.Name, spec.Fleet.Devices = "opcost", cfg.Operations+spareDevices
-	fleet, err := scenarios.StartFleetAlone(ctx, f.Command, spec, f.Stderr)
+	fleet, err := runner.StartFleetAlone(ctx, f.Command, spec, f.Stderr)
 	if err != nil {
 		return nil, err
 	}

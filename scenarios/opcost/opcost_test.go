@@ -13,6 +13,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // These environment variables make the program of this test the process of a fleet, or the one that
@@ -24,7 +25,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asFleet) != "" {
-		if err := scenarios.ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
+		if err := runner.ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
 	"github.com/fleetmark/fleetmark/scenarios/opcost"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // baselineFlags are the flags of baseline.
@@ -226,7 +227,7 @@ func (f *baselineFlags) builder(
 		Revision:   o.Revision, FleetCommand: o.FleetCommand, Stderr: c.Err,
 		OpcostCommand: []string{o.FleetCommand[0], opcostCommand},
 		Run: func(ctx context.Context, spec scenarios.Spec, command string) (*batch.Result, error) {
-			done, err := cli.RunBatch(ctx, o, []scenarios.Options{{Spec: spec, Command: command}}, f.asItWas())
+			done, err := cli.RunBatch(ctx, o, []runner.Options{{Spec: spec, Command: command}}, f.asItWas())
 			if err != nil {
 				return nil, err
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // TestGateSaysWhy: of two sides of which one allocates more, the gate says so, and then where; in
@@ -30,7 +31,7 @@ func TestGateSaysWhy(t *testing.T) {
 	o := abtest.Options{
 		Builds: abtest.Builds{Base: program, Now: program},
 		Specs:  []scenarios.Spec{spec}, FleetCommand: []string{program, "fleet", "--driven"}, Budget: time.Minute, Seed: 1,
-		Plant: scenarios.Plant{Allocations: 2}, Stderr: io.Discard,
+		Plant: runner.Plant{Allocations: 2}, Stderr: io.Discard,
 	}
 	out, err := abtest.Run(t.Context(), o)
 	for try := 1; try < 3 && err == nil && out.Judgement.Verdict == results.Invalid; try++ { // others have the machine
@@ -55,7 +56,7 @@ func TestGateSaysWhy(t *testing.T) {
 	cause := found[0]
 	require.Equal(t, profiles.Allocs, cause.Kind)
 	require.Equal(t, "alloc_objects", cause.Sample)
-	require.Contains(t, cause.Causes[0].Function, "scenarios.(*worsened)")
+	require.Contains(t, cause.Causes[0].Function, "runner.(*worsened)")
 	require.InDelta(t, 2, cause.Causes[0].Delta, 0.05) // objects of an operation
 	require.Contains(t, cause.Causes[0].Lines[0].Name, "plant.go:")
 

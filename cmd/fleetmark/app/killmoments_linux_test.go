@@ -23,7 +23,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
-	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // perishable is a run that writes to every file of its directory: a tenth of the devices
@@ -96,7 +96,7 @@ func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 	}
 	require.Len(t, run.Records, files.intervals, "a histogram for each sample")
 	for line := range bytes.Lines(vouched(t, run, rundir.FailuresFile, said)) {
-		var f scenarios.Failure
+		var f runner.Failure
 		require.NoError(t, json.Unmarshal(line, &f), "%q", line)
 		require.LessOrEqual(t, f.Repetition, len(run.RepetitionCounts))
 		files.failures++

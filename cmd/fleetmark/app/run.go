@@ -22,6 +22,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // tokenEnv holds the control token of a fleet that somebody else started. It is no flag, since
@@ -65,14 +66,14 @@ func newRun(c cli.Console) *cobra.Command {
 		flags.String(s.name, "", s.usage)
 	}
 	flags.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE: set any field of the scenario, such as load.workers=64")
-	flags.StringVar(&f.fleet, "fleet", scenarios.FleetProcess,
+	flags.StringVar(&f.fleet, "fleet", runner.FleetProcess,
 		"process, inprocess, or the address of a fleet that is up")
 	flags.StringVar(&f.control, "fleet-control", "",
 		"that fleet's control port, for its ledger (token in "+tokenEnv+")")
 	flags.StringVar(&f.devicesFrom, "devices-from", "",
 		"drive the devices of this file: an address a line, and an ID if there is one")
 	flags.BoolVar(&f.profileFleet, "profile-fleet", false,
-		"profile the fleet's process too, into RUN/profiles/"+scenarios.FleetProfiles)
+		"profile the fleet's process too, into RUN/profiles/"+runner.FleetProfiles)
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.StringVar(&f.baseline, "baseline", "",
 		"compare with this page, and fail if that can't be (default "+baseline.FileName+", where it is)")
@@ -177,8 +178,8 @@ func (f *runFlags) remoteFleet() bool { return strings.Contains(f.fleet, "://") 
 
 // options returns what differs between the scenarios of a batch: each with the changes of the
 // command line.
-func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Console) ([]scenarios.Options, error) {
-	list := make([]scenarios.Options, len(specs))
+func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Console) ([]runner.Options, error) {
+	list := make([]runner.Options, len(specs))
 	for i, s := range specs {
 		s, typed, err := specWithFlags(cmd, s, f.sets)
 		if err != nil {
@@ -187,7 +188,7 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 		if f.remoteFleet() && f.control == "" && s.Fleet.Addressing == "" {
 			s.Fleet.Addressing = mockfleet.AddressPath // any client can use it, so a remote fleet has it by default
 		}
-		list[i] = scenarios.Options{
+		list[i] = runner.Options{
 			Spec: s, Command: c.CommandLine(), ProfileFleet: f.profileFleet, DevicesFrom: f.devicesFrom,
 			Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenEnv),
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // specOf returns the scenario that a command line asks for.
@@ -31,7 +32,7 @@ func specOf(t *testing.T, args ...string) (scenarios.Spec, error) {
 func validWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenarios.Spec, error) {
 	s, typed, err := specWithFlags(cmd, s, sets)
 	if err == nil {
-		err = typed.rephrase(scenarios.Options{Spec: s}.Validate())
+		err = typed.rephrase(runner.Options{Spec: s}.Validate())
 	}
 	return s, err
 }

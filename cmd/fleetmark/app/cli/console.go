@@ -21,8 +21,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/shell"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // A Console holds the command line and the standard streams of a command.
@@ -185,7 +185,7 @@ func (c Console) Batch(ctx context.Context, out string, view func() batch.View) 
 
 // RunBatch runs scenarios, as [batch.Run] does. Its error has the exit code; see [EndError].
 func RunBatch(
-	ctx context.Context, o batch.Options, list []scenarios.Options, consequence string,
+	ctx context.Context, o batch.Options, list []runner.Options, consequence string,
 ) ([]*batch.Result, error) {
 	done, err := batch.Run(ctx, o, list)
 	if n := len(done); n > 0 {

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // TestCodeOf: only an ExitError says that something was judged, wherever it stands among joined
@@ -45,7 +45,7 @@ func TestEndError(t *testing.T) {
 	broken := errors.New("broken")
 	result := func(status results.Status, err error, invalid ...string) *batch.Result {
 		run := results.Run{Status: status, Invalid: invalid}
-		return &batch.Result{Result: &scenarios.Result{Directory: "runs/x", Run: run}, Err: err}
+		return &batch.Result{Result: &runner.Result{Directory: "runs/x", Run: run}, Err: err}
 	}
 	for _, c := range []struct {
 		result      *batch.Result

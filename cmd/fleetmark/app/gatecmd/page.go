@@ -22,6 +22,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // A judgedRun is a run as its directory has it, and the judgement of it.
@@ -119,10 +120,10 @@ func (g *gate) measure(
 	if err != nil {
 		return nil, nil, err
 	}
-	var list []scenarios.Options
+	var list []runner.Options
 	for _, s := range specs {
 		wanted = append(wanted, s.Name)
-		list = append(list, scenarios.Options{Spec: s, Command: g.CommandLine()})
+		list = append(list, runner.Options{Spec: s, Command: g.CommandLine()})
 	}
 	o, err := g.Batch(ctx, g.out, func() batch.View { return progress.New(g.Err, progress.ModeOf(g.quiet)) })
 	if err != nil {
@@ -170,7 +171,7 @@ func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) (
 				"`fleetmark baseline --from RUN` takes it up",
 				g.baseline, s.Name)
 		}
-		digest, err := scenarios.WorkloadDigest(ctx, s)
+		digest, err := runner.WorkloadDigest(ctx, s)
 		if err != nil {
 			return nil, err
 		}

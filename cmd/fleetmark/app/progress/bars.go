@@ -6,10 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-
-	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // progressBars shows a run on a terminal: a bar for the repetitions of each kind, with a text about
@@ -29,31 +28,31 @@ func newBars(w io.Writer, options ...mpb.ContainerOption) *progressBars {
 	return &progressBars{pool: mpb.New(append(own, options...)...)}
 }
 
-// Preparing implements scenarios.Watcher.
-func (b *progressBars) Preparing(s scenarios.Step, what string, done, of int) {
+// Preparing implements runner.Watcher.
+func (b *progressBars) Preparing(s runner.Step, what string, done, of int) {
 	b.selectBar(s)
 	b.current.prepare(s, preparingText(what, done, of))
 }
 
-// Begin implements scenarios.Watcher.
-func (b *progressBars) Begin(s scenarios.Step) {
+// Begin implements runner.Watcher.
+func (b *progressBars) Begin(s runner.Step) {
 	b.selectBar(s)
 	b.current.begin(s)
 }
 
 // selectBar makes the bar of the step's kind the current one.
-func (b *progressBars) selectBar(s scenarios.Step) {
+func (b *progressBars) selectBar(s runner.Step) {
 	if b.current == nil || b.current.kind != s.Kind {
 		b.endCurrent()
 		b.current = newBar(b.pool, s)
 	}
 }
 
-// Progress implements scenarios.Watcher.
-func (b *progressBars) Progress(s scenarios.Step, v scenarios.Live) { b.current.progress(s, v) }
+// Progress implements runner.Watcher.
+func (b *progressBars) Progress(s runner.Step, v runner.Live) { b.current.progress(s, v) }
 
-// End implements scenarios.Watcher.
-func (b *progressBars) End(s scenarios.Step, v scenarios.Live) { b.current.end(s, v) }
+// End implements runner.Watcher.
+func (b *progressBars) End(s runner.Step, v runner.Live) { b.current.end(s, v) }
 
 // Close leaves the bars on the screen as they are, and returns once they are drawn.
 func (b *progressBars) Close() {
@@ -71,7 +70,7 @@ func (b *progressBars) endCurrent() {
 
 // A progressBar stands for the repetitions of one kind.
 type progressBar struct {
-	kind  scenarios.Kind
+	kind  runner.Kind
 	drawn *mpb.Bar // nil if the screen is gone
 
 	mu        sync.Mutex // guards the fields below, which the drawing goroutine reads
@@ -84,7 +83,7 @@ type progressBar struct {
 // stepsPerRepetition is the number of steps in which a bar shows a repetition.
 const stepsPerRepetition = 1000
 
-func newBar(pool *mpb.Progress, s scenarios.Step) *progressBar {
+func newBar(pool *mpb.Progress, s runner.Step) *progressBar {
 	b := &progressBar{kind: s.Kind}
 	// Add fails only if the screen is gone; the run goes on.
 	name := decor.Name(fmt.Sprintf("%s %s ", s.Scenario, s.Kind), decor.WC{W: 22, C: decor.DindentRight})
@@ -94,24 +93,24 @@ func newBar(pool *mpb.Progress, s scenarios.Step) *progressBar {
 	return b
 }
 
-func (b *progressBar) prepare(s scenarios.Step, text string) {
+func (b *progressBar) prepare(s runner.Step, text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.preparing, b.number, b.count = text, s.Number, s.Of
 }
 
-func (b *progressBar) begin(s scenarios.Step) {
+func (b *progressBar) begin(s runner.Step) {
 	b.update(func(e *eta) { e.begin(s, time.Now()) })
-	b.move(s, scenarios.Live{})
+	b.move(s, runner.Live{})
 }
 
-func (b *progressBar) progress(s scenarios.Step, v scenarios.Live) {
+func (b *progressBar) progress(s runner.Step, v runner.Live) {
 	b.update(func(e *eta) { e.progress(v) })
 	b.move(s, v)
 }
 
 // end shows the end of a repetition. The last one fills the bar.
-func (b *progressBar) end(s scenarios.Step, v scenarios.Live) {
+func (b *progressBar) end(s runner.Step, v runner.Live) {
 	b.update(func(e *eta) { e.end(v) })
 	b.moveTo(barPosition(s, v))
 }
@@ -124,7 +123,7 @@ func (b *progressBar) update(change func(*eta)) {
 }
 
 // move shows how far the current repetition is. It never fills the bar.
-func (b *progressBar) move(s scenarios.Step, v scenarios.Live) {
+func (b *progressBar) move(s runner.Step, v runner.Live) {
 	b.moveTo(min(barPosition(s, v), int64(s.Of)*stepsPerRepetition-1))
 }
 
@@ -146,13 +145,13 @@ func (b *progressBar) text() string {
 
 // barPosition returns the position of a bar, in steps: the repetitions before s, and the part of s
 // that is done.
-func barPosition(s scenarios.Step, v scenarios.Live) int64 {
+func barPosition(s runner.Step, v runner.Live) int64 {
 	return int64(s.Number-1)*stepsPerRepetition + int64(stepsPerRepetition*fraction(s, v))
 }
 
 // fraction returns which part of a repetition is done, from 0 to 1: of its operations or of its
 // time, whichever is larger.
-func fraction(s scenarios.Step, v scenarios.Live) float64 {
+func fraction(s runner.Step, v runner.Live) float64 {
 	var done float64
 	if s.Planned > 0 {
 		done = float64(v.Done+v.Failed) / float64(s.Planned)

@@ -7,10 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 	"github.com/stretchr/testify/require"
 	"github.com/vbauerster/mpb/v8"
-
-	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // requireCloses closes b. It fails the test if Close doesn't return, which the bubble's clock shows
@@ -47,22 +46,22 @@ func lastDrawn(t *testing.T, run func(*progressBars)) []string {
 }
 
 // repetition has b show a repetition in which done of 40 operations succeed.
-func repetition(b *progressBars, kind scenarios.Kind, number, of int, done int64) {
-	s := scenarios.Step{Scenario: "small", Kind: kind, Number: number, Of: of, Planned: 40}
+func repetition(b *progressBars, kind runner.Kind, number, of int, done int64) {
+	s := runner.Step{Scenario: "small", Kind: kind, Number: number, Of: of, Planned: 40}
 	b.Begin(s)
 	time.Sleep(redrawInterval) // of the bubble's clock
-	b.Progress(s, scenarios.Live{Done: done / 2, Elapsed: time.Second})
+	b.Progress(s, runner.Live{Done: done / 2, Elapsed: time.Second})
 	time.Sleep(redrawInterval)
-	b.End(s, scenarios.Live{Done: done, Failed: 1, Retries: 2, Elapsed: 2 * time.Second})
+	b.End(s, runner.Live{Done: done, Failed: 1, Retries: 2, Elapsed: 2 * time.Second})
 }
 
 func TestBars(t *testing.T) {
 	whole := func(b *progressBars) {
-		repetition(b, scenarios.WarmUp, 1, 1, 39)
+		repetition(b, runner.WarmUp, 1, 1, 39)
 		for n := range 3 {
-			repetition(b, scenarios.Timed, n+1, 3, 39)
+			repetition(b, runner.Timed, n+1, 3, 39)
 		}
-		repetition(b, scenarios.Profiled, 1, 1, 39)
+		repetition(b, runner.Profiled, 1, 1, 39)
 	}
 	const full = "===]" // no tip: it is at its end
 	for name, c := range map[string]struct {
@@ -76,26 +75,26 @@ func TestBars(t *testing.T) {
 			{"small profiled", full, "1/1  39 of 40  20/s  1 failed  2 retries"},
 		}},
 		"interrupted between repetitions": {func(b *progressBars) {
-			repetition(b, scenarios.WarmUp, 1, 1, 39)
-			repetition(b, scenarios.Timed, 1, 3, 39)
+			repetition(b, runner.WarmUp, 1, 1, 39)
+			repetition(b, runner.Timed, 1, 3, 39)
 		}, [][]string{{"small warm-up", full}, {"small timed", ">---", "1/3"}}},
 		"interrupted within one": {func(b *progressBars) {
-			s := scenarios.Step{Scenario: "small", Kind: scenarios.WarmUp, Number: 1, Of: 1, Planned: 40}
+			s := runner.Step{Scenario: "small", Kind: runner.WarmUp, Number: 1, Of: 1, Planned: 40}
 			b.Begin(s)
-			b.Progress(s, scenarios.Live{Done: 20, Elapsed: time.Second})
+			b.Progress(s, runner.Live{Done: 20, Elapsed: time.Second})
 		}, [][]string{{"small warm-up", ">---", "1/1  20 of 40  20/s  1s left"}}},
 		"the last falls short of its plan": {func(b *progressBars) {
-			repetition(b, scenarios.WarmUp, 1, 1, 10)
-			repetition(b, scenarios.Timed, 1, 2, 10)
-			repetition(b, scenarios.Timed, 2, 2, 10)
-			repetition(b, scenarios.Profiled, 1, 1, 39)
+			repetition(b, runner.WarmUp, 1, 1, 10)
+			repetition(b, runner.Timed, 1, 2, 10)
+			repetition(b, runner.Timed, 2, 2, 10)
+			repetition(b, runner.Profiled, 1, 1, 39)
 		}, [][]string{{"small warm-up", ">---", "1/1"}, {"small timed", ">---", "2/2"}, {"small profiled", full}}},
 		"only time tells": {func(b *progressBars) {
-			s := scenarios.Step{Scenario: "small", Kind: scenarios.Timed, Number: 1, Of: 1, Duration: time.Second}
+			s := runner.Step{Scenario: "small", Kind: runner.Timed, Number: 1, Of: 1, Duration: time.Second}
 			b.Begin(s)
-			b.Progress(s, scenarios.Live{Done: 7, Elapsed: 2 * time.Second}) // over its time, and not at its end
+			b.Progress(s, runner.Live{Done: 7, Elapsed: 2 * time.Second}) // over its time, and not at its end
 			time.Sleep(redrawInterval)
-			b.End(s, scenarios.Live{Done: 7, Elapsed: 2 * time.Second})
+			b.End(s, runner.Live{Done: 7, Elapsed: 2 * time.Second})
 		}, [][]string{{"small timed", full}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,9 +114,9 @@ func TestBars_closedScreen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBars(closedWriter{}, mpb.WithAutoRefresh())
 		for n := range 3 {
-			repetition(b, scenarios.Timed, n+1, 3, 39)
+			repetition(b, runner.Timed, n+1, 3, 39)
 		}
-		repetition(b, scenarios.Profiled, 1, 1, 39)
+		repetition(b, runner.Profiled, 1, 1, 39)
 		requireCloses(t, b)
 	})
 }

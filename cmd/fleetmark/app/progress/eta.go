@@ -11,20 +11,20 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // An eta estimates how fast the current repetition is, and how long it and the remaining ones of
 // its kind will take. Call begin, progress and end for each repetition. An eta reads no clock;
 // begin is given the time.
 type eta struct {
-	step   scenarios.Step
-	live   scenarios.Live
-	ended  bool                      // the repetition is over
-	recent [maxRecent]scenarios.Live // the repetition in the last seconds, oldest first
-	known  int                       // how many of recent are set
-	first  time.Time                 // when the first repetition of the kind began
-	each   time.Duration             // mean time from one repetition's start to the next one's; 0 if unknown
+	step   runner.Step
+	live   runner.Live
+	ended  bool                   // the repetition is over
+	recent [maxRecent]runner.Live // the repetition in the last seconds, oldest first
+	known  int                    // how many of recent are set
+	first  time.Time              // when the first repetition of the kind began
+	each   time.Duration          // mean time from one repetition's start to the next one's; 0 if unknown
 }
 
 const (
@@ -35,18 +35,18 @@ const (
 )
 
 // begin records that a repetition begins at the given time.
-func (e *eta) begin(s scenarios.Step, at time.Time) {
+func (e *eta) begin(s runner.Step, at time.Time) {
 	if s.Number == 1 || e.first.IsZero() || e.step.Kind != s.Kind || e.step.Scenario != s.Scenario {
 		*e = eta{first: at}
 	} else {
 		e.each = at.Sub(e.first) / time.Duration(s.Number-1)
 	}
 	e.step, e.ended = s, false
-	e.live, e.recent[0], e.known = scenarios.Live{}, scenarios.Live{}, 1
+	e.live, e.recent[0], e.known = runner.Live{}, runner.Live{}, 1
 }
 
 // progress records how far the repetition is.
-func (e *eta) progress(v scenarios.Live) {
+func (e *eta) progress(v runner.Live) {
 	e.live = v
 	drop := 0
 	for drop+1 < e.known && (v.Elapsed-e.recent[drop+1].Elapsed >= rateWindow || e.known-drop == maxRecent) {
@@ -58,12 +58,12 @@ func (e *eta) progress(v scenarios.Live) {
 }
 
 // end records how the repetition ended.
-func (e *eta) end(v scenarios.Live) { e.live, e.ended = v, true }
+func (e *eta) end(v runner.Live) { e.live, e.ended = v, true }
 
 // rates returns how many operations succeeded a second, and how many ended: over the last seconds,
 // or over the whole repetition once it has ended. It reports false while that isn't known.
 func (e *eta) rates() (done, finished float64, ok bool) {
-	from, to := scenarios.Live{}, e.live
+	from, to := runner.Live{}, e.live
 	if !e.ended {
 		if e.live.Elapsed < minElapsed {
 			return 0, 0, false
@@ -165,7 +165,7 @@ func (e *eta) describe(count string) string {
 }
 
 // extraTexts returns texts about waves, failures and retries, if there are any.
-func extraTexts(v scenarios.Live) (parts []string) {
+func extraTexts(v runner.Live) (parts []string) {
 	if n := len(v.Waves); n > 0 {
 		parts = append(parts, fmt.Sprintf("wave %d", n))
 	}

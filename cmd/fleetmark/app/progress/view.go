@@ -1,7 +1,7 @@
 // Package progress shows what a command is doing: with bars on a terminal, lines in a log, or JSON
 // objects for a program.
 //
-// Its input is what the runner of a scenario reports ([scenarios.Watcher]), what a comparison
+// Its input is what the runner of a scenario reports ([runner.Watcher]), what a comparison
 // reports, or the status of a fleet; its output goes to standard error. From the reports it also
 // estimates how long a run will take. It never affects what is measured, and doesn't know flags.
 package progress
@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // A Mode says how a run in progress is shown.
@@ -69,11 +69,11 @@ func New(w io.Writer, mode Mode) batch.View {
 // noView shows nothing.
 type noView struct{}
 
-func (noView) Preparing(scenarios.Step, string, int, int) {}
-func (noView) Begin(scenarios.Step)                       {}
-func (noView) Progress(scenarios.Step, scenarios.Live)    {}
-func (noView) End(scenarios.Step, scenarios.Live)         {}
-func (noView) Close()                                     {}
+func (noView) Preparing(runner.Step, string, int, int) {}
+func (noView) Begin(runner.Step)                       {}
+func (noView) Progress(runner.Step, runner.Live)       {}
+func (noView) End(runner.Step, runner.Live)            {}
+func (noView) Close()                                  {}
 
 const (
 	// LineInterval is the time between two lines of a log about what is in progress.
@@ -95,12 +95,12 @@ type lineView struct {
 }
 
 // println writes a line. It ignores errors, since the run doesn't depend on its log.
-func (l *lineView) println(s scenarios.Step, text string) {
+func (l *lineView) println(s runner.Step, text string) {
 	_, _ = fmt.Fprintf(l.w, "%s %s %d/%d: %s\n", s.Scenario, s.Kind, s.Number, s.Of, plaintext.Line(text))
 }
 
-// Preparing implements scenarios.Watcher.
-func (l *lineView) Preparing(s scenarios.Step, what string, done, of int) {
+// Preparing implements runner.Watcher.
+func (l *lineView) Preparing(s runner.Step, what string, done, of int) {
 	switch now := time.Now(); {
 	case l.prepared.IsZero():
 		l.prepared = now // a short preparation gets no line
@@ -115,14 +115,14 @@ func preparingText(what string, done, of int) string {
 	return fmt.Sprintf("%s %s/%s", what, plaintext.Thousands(done), plaintext.Thousands(of))
 }
 
-// Begin implements scenarios.Watcher.
-func (l *lineView) Begin(s scenarios.Step) {
+// Begin implements runner.Watcher.
+func (l *lineView) Begin(s runner.Step) {
 	l.last, l.prepared, l.wavesPrinted, l.invalid = 0, time.Time{}, 0, ""
 	l.eta.begin(s, time.Now())
 }
 
-// Progress implements scenarios.Watcher.
-func (l *lineView) Progress(s scenarios.Step, v scenarios.Live) {
+// Progress implements runner.Watcher.
+func (l *lineView) Progress(s runner.Step, v runner.Live) {
 	l.eta.progress(v)
 	l.printWaves(s, v)
 	if v.Invalid != "" && v.Invalid != l.invalid {
@@ -135,15 +135,15 @@ func (l *lineView) Progress(s scenarios.Step, v scenarios.Live) {
 	}
 }
 
-// End implements scenarios.Watcher.
-func (l *lineView) End(s scenarios.Step, v scenarios.Live) {
+// End implements runner.Watcher.
+func (l *lineView) End(s runner.Step, v runner.Live) {
 	l.eta.end(v)
 	l.printWaves(s, v)
 	l.println(s, l.eta.endText())
 }
 
 // printWaves prints the waves that have ended since the last call.
-func (l *lineView) printWaves(s scenarios.Step, v scenarios.Live) {
+func (l *lineView) printWaves(s runner.Step, v runner.Live) {
 	for l.wavesPrinted < len(v.Waves) && v.Waves[l.wavesPrinted].Ended {
 		l.println(s, v.Waves[l.wavesPrinted].String())
 		l.wavesPrinted++
@@ -167,11 +167,11 @@ type jsonView struct {
 
 // jsonProgress is a JSON object that a jsonView writes, a contract with scripts.
 type jsonProgress struct {
-	Scenario   string         `json:"scenario"`
-	Kind       scenarios.Kind `json:"kind"`
-	Repetition int            `json:"repetition"` // of its kind, from 1
-	Of         int            `json:"of"`
-	Ended      bool           `json:"ended"` // the repetition
+	Scenario   string      `json:"scenario"`
+	Kind       runner.Kind `json:"kind"`
+	Repetition int         `json:"repetition"` // of its kind, from 1
+	Of         int         `json:"of"`
+	Ended      bool        `json:"ended"` // the repetition
 
 	Done      int64 `json:"done"`    // operations that succeeded
 	Failed    int64 `json:"failed"`  // operations that failed
@@ -192,8 +192,8 @@ type jsonProgress struct {
 	Waves     []results.Wave `json:"waves,omitempty"`     // of a rollout, so far
 }
 
-// Preparing implements scenarios.Watcher.
-func (j *jsonView) Preparing(s scenarios.Step, what string, done, of int) {
+// Preparing implements runner.Watcher.
+func (j *jsonView) Preparing(s runner.Step, what string, done, of int) {
 	if now := time.Now(); now.Sub(j.prepared) >= jsonInterval {
 		j.prepared = now
 		_ = json.NewEncoder(j.w).Encode(jsonProgress{
@@ -203,14 +203,14 @@ func (j *jsonView) Preparing(s scenarios.Step, what string, done, of int) {
 	}
 }
 
-// Begin implements scenarios.Watcher.
-func (j *jsonView) Begin(s scenarios.Step) {
+// Begin implements runner.Watcher.
+func (j *jsonView) Begin(s runner.Step) {
 	j.last = 0
 	j.eta.begin(s, time.Now())
 }
 
-// Progress implements scenarios.Watcher.
-func (j *jsonView) Progress(_ scenarios.Step, v scenarios.Live) {
+// Progress implements runner.Watcher.
+func (j *jsonView) Progress(_ runner.Step, v runner.Live) {
 	j.eta.progress(v)
 	if v.Elapsed-j.last >= jsonInterval {
 		j.last = v.Elapsed
@@ -218,8 +218,8 @@ func (j *jsonView) Progress(_ scenarios.Step, v scenarios.Live) {
 	}
 }
 
-// End implements scenarios.Watcher.
-func (j *jsonView) End(_ scenarios.Step, v scenarios.Live) {
+// End implements runner.Watcher.
+func (j *jsonView) End(_ runner.Step, v runner.Live) {
 	j.eta.end(v)
 	j.write()
 }

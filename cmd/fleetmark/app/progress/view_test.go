@@ -7,9 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 	"github.com/stretchr/testify/require"
-
-	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // A preparation that takes a second or more gets lines.
@@ -17,7 +16,7 @@ func TestLineView_preparing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		l := New(&log, Auto)
-		s := scenarios.Step{Scenario: "hung", Kind: scenarios.Timed, Number: 1, Of: 1}
+		s := runner.Step{Scenario: "hung", Kind: runner.Timed, Number: 1, Of: 1}
 		for n := range 8 { // 1.4 s
 			l.Preparing(s, "opening connections", 10*n, 1300)
 			time.Sleep(200 * time.Millisecond)
@@ -30,12 +29,12 @@ func TestLineView_preparing(t *testing.T) {
 func TestLineView(t *testing.T) {
 	var log bytes.Buffer
 	l := New(&log, Auto)
-	s := scenarios.Step{Scenario: "million", Kind: scenarios.Timed, Number: 1, Of: 1, Planned: 1_000_000}
+	s := runner.Step{Scenario: "million", Kind: runner.Timed, Number: 1, Of: 1, Planned: 1_000_000}
 	l.Begin(s)
 	for n := range int64(60) { // 12 s, a fifth of a second apart
-		l.Progress(s, scenarios.Live{Done: (n + 1) * 2000, Elapsed: time.Duration(n+1) * 200 * time.Millisecond})
+		l.Progress(s, runner.Live{Done: (n + 1) * 2000, Elapsed: time.Duration(n+1) * 200 * time.Millisecond})
 	}
-	l.End(s, scenarios.Live{Done: 999_998, Failed: 2, Retries: 3, Elapsed: 100 * time.Second})
+	l.End(s, runner.Live{Done: 999_998, Failed: 2, Retries: 3, Elapsed: 100 * time.Second})
 	l.Close()
 	require.Equal(t, []string{
 		"million timed 1/1: 50,000 of 1,000,000  10,000/s  1m35s left",
@@ -49,9 +48,9 @@ func TestLineView(t *testing.T) {
 func TestLineView_controlCharacters(t *testing.T) {
 	var log bytes.Buffer
 	l := New(&log, Lines)
-	s := scenarios.Step{Scenario: "rollout", Kind: scenarios.Timed, Number: 1, Of: 1}
+	s := runner.Step{Scenario: "rollout", Kind: runner.Timed, Number: 1, Of: 1}
 	l.Begin(s)
-	l.Progress(s, scenarios.Live{Invalid: "device 3: \x1b]0;title\x07\nfoo", Elapsed: LineInterval})
+	l.Progress(s, runner.Live{Invalid: "device 3: \x1b]0;title\x07\nfoo", Elapsed: LineInterval})
 	require.Contains(t, log.String(), "device 3: \uFFFD]0;title\uFFFD foo\n")
 	require.NotContains(t, log.String(), "\x1b")
 }

@@ -1,0 +1,90 @@
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// inMemory is the largest artifact that is made in memory rather than in a temporary file.
+const inMemory scenarios.Bytes = 8 << 20
+
+// openArtifact returns what the scenario pushes: the file, or bytes from the seed
+// that no transport can make smaller.
+func openArtifact(ctx context.Context, s scenarios.Spec) (*delivery.Artifact, error) {
+	if s.Artifact.File != "" {
+		a, err := delivery.OpenArtifact(ctx, s.Artifact.File)
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			return nil, &scenarios.UsageError{What: err.Error() + ": want a file with at least one byte"}
+		}
+		return a, nil
+	}
+	source := randomBytes(s.Seed)
+	if s.Artifact.Size <= inMemory {
+		b := make([]byte, s.Artifact.Size)
+		if _, err := io.ReadFull(source, b); err != nil {
+			return nil, err
+		}
+		return delivery.ArtifactFromBytes(b)
+	}
+	size := int64(s.Artifact.Size)
+	a, err := delivery.ReadArtifact(ctx, io.LimitReader(source, size), "", size)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, scenarios.NewUsageError(err, "artifact.size %s: it can't be made", s.Artifact.Size)
+	}
+	return a, nil
+}
+
+// randomBytes is an endless stream that the seed determines.
+func randomBytes(seed uint64) io.Reader {
+	var key [32]byte
+	for i := range 8 {
+		key[i] = byte(seed >> (8 * i))
+	}
+	return rand.NewChaCha8(key)
+}
+
+// workloadDigest names the work of a scenario: two runs with the same digest did the same, so that
+// their figures may be compared. How often it was done, what it is called, and where a file lies
+// don't matter; what is in the file does. (A baseline is looked up by the scenario's name first.)
+func workloadDigest(s scenarios.Spec, fleetKind string, devices int, a *delivery.Artifact) (string, error) {
+	s.Name, s.Description, s.Artifact.File, s.Artifact.Size = "", "", "", scenarios.Bytes(a.Size())
+	s.Artifact.Version = ""
+	s.Repetitions, s.Warmup, s.Profiled, s.SlowTrace = 0, 0, 0, 0
+	s.Thresholds = nil // what is wanted of the work is no part of it
+	s.Fleet.Addressing, s.Fleet.Devices = s.Addressing(), devices
+	text, err := json.Marshal(struct {
+		Spec   scenarios.Spec
+		Fleet  string
+		Digest string
+	}{s, fleetKind, a.DigestHex()})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8]), nil
+}
+
+// WorkloadDigest names the work of the scenario over a fleet in a process of its
+// own, as run.json would.
+func WorkloadDigest(ctx context.Context, s scenarios.Spec) (_ string, err error) {
+	a, err := openArtifact(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	return workloadDigest(s, FleetProcess, s.Fleet.Devices, a)
+}

@@ -1,0 +1,126 @@
+package runner
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// TestTrend: response times that grow by a tenth of the time that passes, and ones that
+// don't grow, worked out by hand.
+func TestTrend(t *testing.T) {
+	grows, stays := &trend{lasts: 8 * time.Second}, &trend{lasts: 8 * time.Second}
+	for at := time.Duration(0); at < 8*time.Second; at += time.Second {
+		grows.add(at, time.Second+at/10)
+		stays.add(at, time.Second+at%(2*time.Second)/10) // 1 s and 1.1 s in turn
+	}
+	// Second quarter: 1.2 s and 1.3 s; last: 1.6 s and 1.7 s; their middles are 4 s apart. Each has a variance of
+	// 0.005, so an error of the mean of 0.05.
+	growth, uncertain, ok := grows.growth()
+	require.True(t, ok)
+	require.InDelta(t, 0.1, growth, 1e-9)
+	require.InDelta(t, 0.0707/4, uncertain, 1e-4)
+	growth, _, ok = stays.growth()
+	require.True(t, ok)
+	require.InDelta(t, 0, growth, 1e-9)
+	_, _, ok = (&trend{lasts: time.Second}).growth()
+	require.False(t, ok)
+	grows.merge(stays)
+	require.EqualValues(t, 4, grows.quarters[0].n)
+	growth, _, _ = grows.growth()
+	require.InDelta(t, 0.05, growth, 1e-9)
+}
+
+func searching(capacity scenarios.Rate) scenarios.Spec {
+	s := small()
+	s.Fleet.Devices, s.Fleet.Capacity = 20, capacity
+	s.Repetitions, s.Warmup, s.Profiled = 1, 1, 0
+	s.Load = scenarios.LoadSpec{Model: scenarios.Breaking, Operation: scenarios.Push, Workers: 64, Rate: 50, Breakpoint: scenarios.Breakpoint{To: 6400, Probe: scenarios.Duration(time.Second)}}
+	return s
+}
+
+// TestASearchFindsAKnownLimit: of a fleet that answers so many updates a second, and no
+// more. How exactly it finds it is reported by BenchmarkBreakpoint; a busy machine's own
+// limit may be lower.
+func TestASearchFindsAKnownLimit(t *testing.T) {
+	s := searching(200)
+	s.Load.Rate, s.Load.Breakpoint.Probe = 70, scenarios.Duration(300*time.Millisecond)
+	res, err := Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	for _, reason := range res.Run.Invalid { // a busy machine's driver may come to its limit first; that is said
+		require.Contains(t, reason, "isn't the devices': at")
+		require.Contains(t, reason, "the driver was too slow, or its machine")
+	}
+	notes := slices.DeleteFunc(res.Run.Notes, func(note string) bool { // a busy machine's fleet may be slow before the load
+		return strings.Contains(note, "devices did not answer within 500ms before the load")
+	})
+	require.Len(t, notes, 1)
+	require.Regexp(t, `^[\d.]+/s held; [\d.]+/s didn't: `, notes[0])
+	require.Len(t, res.Records, 1)
+	limit, ok := res.Records[0].Value(results.UnitLimit)
+	require.True(t, ok)
+	require.Less(t, limit, 200*1.1)
+	require.Greater(t, limit, 49.0)
+	require.Zero(t, res.Run.Counts.Failed)
+}
+
+func TestASearchThatHasNoEnd(t *testing.T) {
+	s := searching(0)
+	s.Load.Rate, s.Load.Breakpoint.To, s.Load.Breakpoint.Probe = 200, 400, scenarios.MinTrialDuration
+	res, err := Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
+	require.Equal(t, []string{"400/s held, the highest rate that was to be tried (load.breakpoint.to): the limit lies above"}, res.Run.Notes)
+
+	s.Fleet.Behavior.Faults = []mockfleet.Fault{{Kind: "status-400"}}
+	res, err = Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	require.False(t, res.Run.Valid)
+	require.Equal(t, results.Invalid, res.Run.Verdict)
+	require.Contains(t, res.Run.Invalid[0], "the search has no lower end: 200/s didn't: ")
+	require.Empty(t, res.Records)
+}
+
+// TestASearchHoldsItsThresholds: a rate at which answers take too long is beyond the
+// limit, though they don't pile up.
+func TestASearchHoldsItsThresholds(t *testing.T) {
+	s := searching(0)
+	s.Load.Rate, s.Load.Breakpoint.Probe = 200, scenarios.MinTrialDuration
+	s.Fleet.Behavior.Latency = must(mockfleet.Fixed(20 * time.Millisecond))
+	var threshold scenarios.Threshold
+	require.NoError(t, threshold.UnmarshalText([]byte("p50-ns/op < 1ms")))
+	s.Thresholds = []scenarios.Threshold{threshold}
+	res, err := Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	require.Contains(t, res.Run.Invalid[0], "200/s didn't: the threshold p50-ns/op < 1ms failed")
+}
+
+// BenchmarkBreakpoint tells how exactly a search finds the limit of a fleet that has one.
+func BenchmarkBreakpoint(b *testing.B) {
+	machine, err := results.ThisMachine(b.Context())
+	require.NoError(b, err)
+	for _, capacity := range []scenarios.Rate{300, 1000, 3000} {
+		b.Run("capacity="+capacity.String()[:len(capacity.String())-2], func(b *testing.B) {
+			var worst float64
+			for b.Loop() {
+				s := searching(capacity)
+				s.Load.Rate, s.Load.Breakpoint = capacity/7, scenarios.Breakpoint{To: capacity * 8, Probe: scenarios.Duration(3 * time.Second), Within: 0.02}
+				res, err := Run(b.Context(), Options{Machine: machine, Spec: s, Fleet: FleetInProcess, Out: b.TempDir()})
+				require.NoError(b, err)
+				require.Len(b, res.Records, 1, "%v", res.Run.Invalid)
+				limit, _ := res.Records[0].Value(results.UnitLimit)
+				off := (limit - float64(capacity)) / float64(capacity)
+				b.Logf("found %.1f/s of %s: %+.1f%%", limit, capacity, 100*off)
+				worst = max(worst, off, -off)
+			}
+			b.ReportMetric(100*worst, "%-off")
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package runner
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// shortened is a catalogue scenario that takes a second or so: fewer repetitions and,
+// where it is long or large, less time and fewer devices. What it asks stays.
+func shortened(s scenarios.Spec) scenarios.Spec {
+	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+	s.Fleet.Devices = min(s.Fleet.Devices, 2000)
+	if s.Client.Defaults == scenarios.Shipped {
+		s.Fleet.Devices = min(s.Fleet.Devices, 200) // the retry budget lasts for so many, and nobody waits ten seconds for it
+	}
+	if s.Load.Duration > 0 && s.Load.Model != scenarios.Spiked {
+		s.Load.Duration = scenarios.Duration(time.Second)
+	}
+	if s.Load.Model == scenarios.Breaking {
+		s.Load.Breakpoint.To, s.Load.Breakpoint.Probe, s.Load.Breakpoint.Within = 2*s.Load.Rate, scenarios.Duration(300*time.Millisecond), 0.3
+	}
+	return s
+}
+
+// timely are thresholds that a busy machine may fail: tests don't assert times.
+func timely(t scenarios.Threshold) bool {
+	known, _ := results.LookupUnit(t.Unit)
+	return !known.Class.Portable()
+}
+
+// TestEveryScenarioOfTheCatalogueRuns: its thresholds hold, the client's word and the
+// ledger's agree, and it says what it is for.
+func TestEveryScenarioOfTheCatalogueRuns(t *testing.T) {
+	for _, name := range scenarios.Names() {
+		t.Run(name, func(t *testing.T) {
+			s, err := scenarios.Find(name)
+			require.NoError(t, err)
+			source, err := scenarios.Source(name)
+			require.NoError(t, err)
+			comment, _, _ := strings.Cut(string(source), "\nname:")
+			require.True(t, strings.HasPrefix(comment, "# "), "a comment comes first")
+			require.Contains(t, comment, "?", "it says which question it answers")
+			require.Regexp(t, `second|minute`, comment, "and how long it takes")
+			if len(s.Suite) > 0 {
+				return // its members have their own turn
+			}
+			transports := []delivery.Transport{delivery.Lean}
+			if s.Fleet.Devices <= 10 {
+				transports = append(transports, delivery.NetHTTP)
+			}
+			for _, transport := range transports {
+				short := shortened(s)
+				short.Client.Transport = transport
+				o := options(t, short)
+				o.Fleet, o.FleetCommand = FleetProcess, fleetCommand(t)
+				res, err := Run(t.Context(), o)
+				require.NoError(t, err)
+				run := res.Run
+				require.Zero(t, run.Counts.Lost+run.Counts.AppliedTwice)
+				for _, reason := range run.Invalid { // a busy machine is late; nothing else may be wrong
+					require.Regexp(t, `^(behind schedule|the fleet was the bottleneck: .*late|the harness was the bottleneck: (a tenth of the operations|garbage)|the search has no lower end|the limit that was found, .*, isn't the devices')`, reason)
+				}
+				require.Len(t, run.Thresholds, len(s.Thresholds))
+				for i, o := range run.Thresholds {
+					if !timely(s.Thresholds[i]) && len(res.Records) > 0 { // a search that a busy machine gave no lower end measured nothing
+						require.True(t, o.Held, "%+v", o)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestTheCatalogueIsWhole(t *testing.T) {
+	want := strings.Fields(`single-device multiple-devices failure-and-retry concurrent-updates large-payload context-timeout
+		custom-headers integration rollout canary-rollout throughput million constant-rate poisson thundering-herd spike
+		breakpoint slow-devices flaky-network offline-tenth reboot-storm tls mixed-fleet chaos soak gate gate-push
+		gate-verify gate-deliver shipped-defaults`)
+	require.ElementsMatch(t, want, scenarios.Names())
+	page, err := os.ReadFile("../../docs/scenarios.md")
+	require.NoError(t, err)
+	for _, name := range want {
+		require.Contains(t, string(page), "`"+name+"`", "the page of scenarios has them all")
+	}
+	suite, members, err := scenarios.Members("integration")
+	require.NoError(t, err)
+	require.Equal(t, "integration", suite)
+	var found []string
+	for _, s := range members {
+		found = append(found, s.Name)
+	}
+	require.Equal(t, want[:7], found)
+	chaos, err := scenarios.Find("chaos")
+	require.NoError(t, err)
+	struck := map[string]bool{}
+	for _, g := range chaos.Fleet.Groups {
+		for _, f := range g.Behavior.Faults {
+			struck[f.Kind] = true
+		}
+	}
+	for _, name := range append(contract(), beyondContract...) {
+		switch {
+		case strings.HasPrefix(name, "tls-"), name == "refuse", name == "connect-stall": // of the whole fleet, or of ports
+		default:
+			require.True(t, struck[name], "chaos lacks %s", name)
+		}
+	}
+}

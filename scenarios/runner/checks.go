@@ -1,0 +1,54 @@
+package runner
+
+import (
+	"time"
+
+	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/health"
+)
+
+// checkOutcome doubts a timed repetition whose operations ended in ways that its figures don't show.
+func (r *runner) checkOutcome(m *measured) {
+	o := health.Outcome{Operations: m.operations, RolloutStopped: m.rollout.Stopped, Drain: r.spec.Load.DrainTime()}
+	if m.failed > 0 {
+		o.FailureClasses = r.failures.classesText()
+	}
+	for _, op := range r.spec.Load.Operations() {
+		o.Overflows = append(o.Overflows, health.Overflow{Op: string(op), Count: m.ops[op].clipped, Highest: r.recorders[0].highest})
+	}
+	r.doubt(health.CheckOutcome(o))
+}
+
+// checkHarness records how the driver was in a timed repetition of a load, and doubts the repetition
+// if the driver limited it.
+func (r *runner) checkHarness(m *measured, load scenarios.LoadSpec) {
+	m.pacing = m.pacingOf(load)
+	d := health.Driver{
+		Elapsed: m.elapsed, CPU: m.cost.processor, GCFraction: m.cost.gcFraction, GCBusy: seconds(m.cost.gcBusy), PeakResident: m.cost.peakResident, Dials: m.traffic.Dials,
+		Descriptors: m.descriptors, Ports: m.ports, NoPort: m.refused.noPort, NoDescriptor: m.refused.noDescriptor,
+		Disturbed: m.disturbed, Pacing: m.pacing,
+	}
+	d.DescriptorLimit, _ = osinfo.DescriptorLimit()
+	h, findings := health.CheckHarness(d)
+	if r.probe != nil { // a search tries rates that are too high on purpose
+		h.Saturated, h.Pacing, h.LatenessP99NS = false, nil, 0
+	}
+	r.run.Harness = health.WorstHarness(r.run.Harness, h)
+	r.doubt(findings)
+}
+
+// pacingOf returns how the plan of an open load was kept, or nil for a closed load.
+func (m *measured) pacingOf(load scenarios.LoadSpec) *health.Pacing {
+	p := m.plan
+	if p == nil {
+		return nil
+	}
+	return &health.Pacing{
+		Planned: m.operations.Planned, NotSent: m.operations.NotSent, PlanLength: m.plannedFor(),
+		Queued: p.starved.TotalCount(), Timer: p.ready.TotalCount(), LatenessP99: p.lateP99(),
+		TimerP90: time.Duration(p.ready.ValueAtQuantile(90)), TimerP99: time.Duration(p.ready.ValueAtQuantile(99)),
+		LastPlanned: p.lastPlanned, Lag: p.lag(), FellBehind: p.behind(load),
+		BusyPeak: m.busiest, MaxWorkers: m.most, AutoWorkers: load.AutoWorkers(), Took: m.takes, PeakRate: peakRate(load),
+	}
+}

@@ -1,0 +1,224 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+const xDigest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881" // printf x | sha256sum
+
+func xUpdate(t *testing.T) *delivery.Update {
+	a, err := delivery.ArtifactFromBytes([]byte("x"))
+	require.NoError(t, err)
+	u, err := delivery.NewUpdate("2", a)
+	require.NoError(t, err)
+	return u
+}
+
+func ledgerOf(entries ...mockfleet.Entry) iter.Seq2[mockfleet.Entry, error] {
+	return func(yield func(mockfleet.Entry, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// claim has the client say of a device how often it succeeded and failed.
+func claim(c *claims, device int, succeeded, failed uint32) {
+	for range succeeded {
+		c.succeeded(device)
+	}
+	for range failed {
+		c.failed(device)
+	}
+}
+
+func TestReconcile(t *testing.T) {
+	well := mockfleet.Entry{Pushes: 1, Applied: 1, Verifies: 1, Version: "2", Digest: xDigest}
+	at := func(device int, e mockfleet.Entry) mockfleet.Entry {
+		e.Device = device
+		return e
+	}
+	with := func(change func(*mockfleet.Entry)) mockfleet.Entry {
+		e := well
+		change(&e)
+		return e
+	}
+	for name, row := range map[string]struct {
+		succeeded, failed []uint32
+		ledger            []mockfleet.Entry
+		operation         scenarios.Operation
+		want              results.Counts
+		says              string // in the contradictions; empty: there is none
+	}{
+		"all well": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(0, well), at(1, well)}, scenarios.Deliver, results.Counts{Devices: 2, Updated: 2}, ""},
+		"one failed": {[]uint32{1, 0}, []uint32{0, 1}, []mockfleet.Entry{at(0, well)}, scenarios.Deliver,
+			results.Counts{Devices: 2, Updated: 1, Failed: 1}, ""},
+		"failed, though applied": {[]uint32{0}, []uint32{1}, []mockfleet.Entry{well}, scenarios.Deliver, results.Counts{Devices: 1, Failed: 1}, ""},
+		"claimed, never came": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(1, well)}, scenarios.Deliver,
+			results.Counts{Devices: 2, Updated: 1, Lost: 1}, "device 0: the client claims 1 successes, the ledger knows nothing of it"},
+		"claimed, the last never came": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(0, well)}, scenarios.Deliver,
+			results.Counts{Devices: 2, Updated: 1, Lost: 1}, "device 1: the client claims"},
+		"claimed, old version": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Version = "1" })}, scenarios.Deliver,
+			results.Counts{Devices: 1, Lost: 1}, `it runs "1", not "2"`},
+		"claimed, other content": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Digest = "00" })}, scenarios.Deliver,
+			results.Counts{Devices: 1, Lost: 1}, "it runs content 00"},
+		"applied twice": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied, e.AppliedTwice = 2, 1 })}, scenarios.Deliver,
+			results.Counts{Devices: 1, Updated: 1, AppliedTwice: 1}, "applied the same update twice"},
+		"never verified": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 0 })}, scenarios.Deliver,
+			results.Counts{Devices: 1, Lost: 1}, "it was verified 0 times"},
+		"a push needs no verification": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 0 })}, scenarios.Push,
+			results.Counts{Devices: 1, Updated: 1}, ""},
+		"many pushes, as many acknowledged": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Repeats = 4 })}, scenarios.Push,
+			results.Counts{Devices: 1, Updated: 1}, ""},
+		"many pushes, one too few": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Repeats = 3 })}, scenarios.Push,
+			results.Counts{Devices: 1, Lost: 1}, "it acknowledged 4 updates"},
+		"many deliveries, one push": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 5 })}, scenarios.Deliver,
+			results.Counts{Devices: 1, Updated: 1}, ""},
+		"many deliveries, one never looked": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 4 })}, scenarios.Deliver,
+			results.Counts{Devices: 1, Lost: 1}, "it was verified 4 times"},
+		"delivered, nothing acknowledged": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied = 0 })}, scenarios.Deliver,
+			results.Counts{Devices: 1, Lost: 1}, "it acknowledged 0 updates"},
+		"verified, applied before the load": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied = 0 })}, scenarios.Verify,
+			results.Counts{Devices: 1, Updated: 1}, ""},
+		"applied, claimed by nobody": {[]uint32{0}, []uint32{0}, []mockfleet.Entry{well}, scenarios.Deliver,
+			results.Counts{Devices: 1}, "the client claims nothing of"},
+		"meant for another": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Misaddressed = 1 })}, scenarios.Deliver,
+			results.Counts{Devices: 1, Updated: 1}, "meant for another device"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClaims(len(row.succeeded))
+			for i := range row.succeeded {
+				claim(c, i, row.succeeded[i], row.failed[i])
+			}
+			for _, e := range row.ledger {
+				c.sent(e.Device, int(e.Pushes), int(e.Verifies))
+			}
+			got, said, err := c.reconcile(t.Context(), ledgerOf(row.ledger...), xUpdate(t), row.operation)
+			require.NoError(t, err)
+			require.Equal(t, row.want, got)
+			if row.says == "" {
+				require.Empty(t, said)
+				return
+			}
+			require.Len(t, said, 1)
+			require.Contains(t, said[0], row.says)
+		})
+	}
+}
+
+// TestPriming: what the ledger held before the load supports no claim of the load,
+// and contradicts none.
+func TestPriming(t *testing.T) {
+	c := newClaims(3)
+	primed := func(device int, verifies uint32) mockfleet.Entry {
+		return mockfleet.Entry{Device: device, Pushes: 1, Applied: 1, Verifies: verifies, Version: "2", Digest: xDigest}
+	}
+	require.NoError(t, c.discount(ledgerOf(primed(0, 2), primed(1, 2), primed(2, 1))))
+	// Device 0 is verified twice more, and so claimed. Device 1 is claimed too, but
+	// the ledger saw nothing more of it. Nobody got round to device 2.
+	claim(c, 0, 2, 0)
+	c.sent(0, 0, 2)
+	claim(c, 1, 1, 0)
+	c.sent(1, 0, 1)
+	n, said, err := c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(0, 4), primed(1, 2), primed(2, 1))), xUpdate(t), scenarios.Verify)
+	require.NoError(t, err)
+	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Lost: 1}, n)
+	require.Len(t, said, 1)
+	require.Contains(t, said[0], "device 1: the client claims 1 successes, the ledger: it was verified 0 times")
+
+	c.reset()
+	n, _, err = c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(2, 1))), xUpdate(t), scenarios.Verify)
+	require.NoError(t, err)
+	require.Equal(t, results.Counts{Devices: 3}, n, "a reset forgets what was primed, so the update has no claim")
+	require.ErrorContains(t, c.discount(ledgerOf(primed(3, 1))), "device 3")
+}
+
+func TestReconcileNamesAFewAndCountsAll(t *testing.T) {
+	c := newClaims(100)
+	for i := range c.len() {
+		claim(c, i, 1, 0)
+	}
+	n, said, err := c.reconcile(t.Context(), ledgerOf(), xUpdate(t), scenarios.Deliver)
+	require.NoError(t, err)
+	require.Equal(t, 100, n.Lost)
+	require.Len(t, said, maxContradictions+1)
+	require.Equal(t, "and 95 more contradictions", said[maxContradictions])
+}
+
+func TestReconcileNeedsTheWholeLedger(t *testing.T) {
+	c := newClaims(1)
+	_, _, err := c.reconcile(t.Context(), func(yield func(mockfleet.Entry, error) bool) { yield(mockfleet.Entry{}, errors.New("cut")) }, xUpdate(t), scenarios.Deliver)
+	require.ErrorContains(t, err, "cut")
+	_, _, err = c.reconcile(context.Background(), ledgerOf(mockfleet.Entry{Device: 1}), xUpdate(t), scenarios.Deliver)
+	require.ErrorContains(t, err, "ledger has device 1")
+}
+
+func TestClientsWord(t *testing.T) {
+	c := newClaims(3)
+	claim(c, 0, 2, 0)
+	claim(c, 1, 0, 1)
+	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Failed: 1}, c.count())
+	c.reset()
+	require.Equal(t, results.Counts{Devices: 3}, c.count())
+}
+
+// What a device received is held against what the client says it sent to it, request by request.
+func TestSurplus(t *testing.T) {
+	clean := mockfleet.Entry{Pushes: 1, Applied: 1, Verifies: 1, Version: "2", Digest: xDigest}
+	with := func(change func(*mockfleet.Entry)) mockfleet.Entry {
+		e := clean
+		change(&e)
+		return e
+	}
+	for name, row := range map[string]struct {
+		pushes, verifies int // that the client tells of
+		failed           int // operations of the repetition before
+		reboots          uint32
+		e                mockfleet.Entry
+		says             string
+	}{
+		"as told":                     {1, 1, 0, 0, clean, ""},
+		"less than told":              {3, 3, 0, 0, clean, ""},
+		"a push too many":             {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Repeats = 2, 1 }), "received 2 pushes, the client says that it sent 1"},
+		"a push broken off":           {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Broken = 2, 1 }), "received 2 pushes"},
+		"a verification too many":     {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Verifies = 2 }), "received 2 verifications, the client says that it sent 1"},
+		"another driver's":            {0, 0, 0, 0, clean, "received 1 pushes, the client says that it sent 0"},
+		"followed a redirect":         {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"redirect-307": 1} }), ""},
+		"one made two by its network": {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Repeats, e.Faults = 2, 1, map[string]uint32{"duplicate": 1} }), ""},
+		"more than the redirects":     {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Rejected, e.Faults = 3, 1, map[string]uint32{"redirect-307": 1} }), "received 3 pushes"},
+		"sent without Expect":         {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-417": 1} }), ""},
+		"other faults are no excuse":  {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-503": 1} }), "received 2 pushes"},
+		"asked again, connection cut": {1, 1, 0, 0, with(func(e *mockfleet.Entry) { e.Verifies, e.Struck = 2, 1 }), ""},
+		"asked again over a reboot":   {1, 1, 0, 4, with(func(e *mockfleet.Entry) { e.Verifies = 5 }), ""},
+		"late from before":            {1, 1, 1, 0, with(func(e *mockfleet.Entry) { e.Pushes, e.Broken = 2, 1 }), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClaims(1)
+			c.reboots = row.reboots
+			claim(c, 0, 0, uint32(row.failed))
+			c.reset()
+			claim(c, 0, 1, 0)
+			c.sent(0, row.pushes, row.verifies)
+			_, said, err := c.reconcile(t.Context(), ledgerOf(row.e), xUpdate(t), scenarios.Deliver)
+			require.NoError(t, err)
+			if row.says == "" {
+				require.Empty(t, said)
+				return
+			}
+			require.Len(t, said, 1)
+			require.Contains(t, said[0], row.says)
+		})
+	}
+}

@@ -1,0 +1,193 @@
+//go:build unix
+
+package runner
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// shortVigil is for tests; a fleet that is well answers within it also on a busy machine.
+var shortVigil = vigil{every: 50 * time.Millisecond, patience: 2 * time.Second}
+
+// during does something the first time that a repetition of a kind and number does so.
+type during struct {
+	kind     Kind
+	number   int
+	begins   func()
+	progress func()
+	ends     func()
+}
+
+func (d *during) is(s Step) bool { return s.Kind == d.kind && s.Number == d.number }
+
+func (d *during) Begin(s Step) {
+	if d.is(s) && d.begins != nil {
+		d.begins()
+	}
+}
+
+func (d *during) Preparing(Step, string, int, int) {}
+
+func (d *during) Progress(s Step, v Live) {
+	if d.is(s) && d.progress != nil && v.Done > 0 {
+		d.progress()
+		d.progress = nil
+	}
+}
+
+func (d *during) End(s Step, _ Live) {
+	if d.is(s) && d.ends != nil {
+		d.ends()
+	}
+}
+
+// requireLost holds what a run of lostSpec leaves whose second timed repetition lost the
+// fleet: the first one, whole, and why there are no more.
+func requireLost(t *testing.T, r *runner, err, want error, says string) {
+	t.Helper()
+	require.ErrorIs(t, err, want)
+	run, loadErr := rundir.Load(r.dir.Path())
+	require.NoError(t, loadErr)
+	require.Empty(t, run.Warnings)
+	require.Equal(t, results.StatusFailed, run.Status)
+	require.Equal(t, results.Invalid, run.Verdict)
+	require.Equal(t, 1, run.Repetitions)
+	require.Len(t, run.RepetitionCounts, 1)
+	require.Len(t, run.Records, 3)
+	require.Len(t, run.Invalid, 1, "%v", run.Invalid)
+	require.Contains(t, run.Invalid[0], says)
+	requireLatencies(t, run.Path, 3, -1)
+}
+
+// lostSpec is a run that goes on for much longer than a test may.
+func lostSpec() scenarios.Spec {
+	s := small()
+	s.Warmup, s.Profiled, s.Repetitions = 0, 0, 10_000
+	return s
+}
+
+// TestFleetStoppedForGood: a process that was stopped answers nothing and refuses
+// nothing. Whatever the run waits for then, it ends, and says why.
+func TestFleetStoppedForGood(t *testing.T) {
+	for name, row := range map[string]struct {
+		at     func(d *during, stop func())
+		change func(*scenarios.Spec)
+	}{
+		"as operations begin":     {func(d *during, stop func()) { d.number, d.begins = 2, stop }, func(*scenarios.Spec) {}},
+		"between two repetitions": {func(d *during, stop func()) { d.number, d.ends = 1, stop }, func(*scenarios.Spec) {}},
+		"in the middle of a load": {func(d *during, stop func()) { d.number, d.progress = 2, stop }, func(s *scenarios.Spec) {
+			s.Load.Duration = scenarios.Duration(time.Second)
+		}},
+		"an open load": {func(d *during, stop func()) { d.number, d.progress = 2, stop }, func(s *scenarios.Spec) {
+			s.Load.Model, s.Load.Rate, s.Load.Duration = scenarios.Constant, 100, scenarios.Duration(time.Second)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := lostSpec()
+			row.change(&s)
+			o := options(t, s)
+			o.Fleet = FleetProcess
+			command, fleet := tellingItsPID(t)
+			o.FleetCommand = command
+			watch := &during{kind: Timed}
+			row.at(watch, func() { stopProcess(t, fleet()) })
+			o.Watcher = watch
+			r, err := begin(t.Context(), o)
+			require.NoError(t, err)
+			r.vigil = shortVigil
+			p := r.fleet.(*process)
+			p.child.Grace = 100 * time.Millisecond
+			runErr := r.repetitions(t.Context())
+			err = finish(t.Context(), r, runErr)
+			if name == "between two repetitions" { // the first is over for the watcher, and not yet reconciled
+				require.ErrorIs(t, err, errFleetLost)
+				run, loadErr := rundir.Load(r.dir.Path())
+				require.NoError(t, loadErr)
+				require.Equal(t, results.StatusFailed, run.Status)
+				require.Zero(t, run.Repetitions)
+				require.Empty(t, run.Records)
+			} else {
+				requireLost(t, r, err, errFleetLost, "the fleet was lost: nothing comes from its devices, and its control port did not answer within 2s")
+			}
+			require.ErrorContains(t, err, "the fleet's process did not end within 100ms of being told to: it was killed")
+		})
+	}
+}
+
+// TestFleetKilledInTheMiddle keeps what was measured before.
+func TestFleetKilledInTheMiddle(t *testing.T) {
+	o := options(t, lostSpec())
+	o.Fleet = FleetProcess
+	command, fleet := tellingItsPID(t)
+	o.FleetCommand = command
+	o.Watcher = &during{kind: Timed, number: 2, begins: func() { require.NoError(t, fleet().Kill()) }}
+	r, err := begin(t.Context(), o)
+	require.NoError(t, err)
+	err = finish(t.Context(), r, r.repetitions(t.Context()))
+	requireLost(t, r, err, errFleetDied, errFleetDied.Error())
+	require.ErrorContains(t, err, "signal: killed")
+}
+
+// failing passes requests on to a control port until it is told to fail.
+type failing struct {
+	http.Handler
+	how atomic.Pointer[http.HandlerFunc]
+}
+
+func (f *failing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if how := f.how.Load(); how != nil {
+		(*how)(w, r)
+		return
+	}
+	f.Handler.ServeHTTP(w, r)
+}
+
+// TestControlConnectionLost: the devices go on, and the control port is gone. Without
+// the ledger nothing of a repetition is worth anything.
+func TestControlConnectionLost(t *testing.T) {
+	for name, row := range map[string]struct {
+		how  http.HandlerFunc
+		says string
+	}{
+		"mute": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+			"the fleet was lost: nothing comes from its devices, and its control port did not answer within 2s"},
+		"broken off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+		"not itself": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusBadGateway) }, "status 502"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := lostSpec()
+			fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
+			require.NoError(t, err)
+			defer func() { require.NoError(t, fleet.Close()) }()
+			to, err := url.Parse(fleet.Ready().Control)
+			require.NoError(t, err)
+			proxy := httputil.NewSingleHostReverseProxy(to)
+			proxy.Transport = &http.Transport{DisableKeepAlives: true}
+			control := &failing{Handler: proxy}
+			server := httptest.NewServer(control)
+			defer server.Close()
+			o := options(t, s)
+			o.Fleet, o.FleetControl, o.FleetToken = fleet.Ready().Address, server.URL, fleet.Ready().Token
+			o.Watcher = &during{kind: Timed, number: 2, begins: func() { control.how.Store(&row.how) }}
+			r, err := begin(t.Context(), o)
+			require.NoError(t, err)
+			r.vigil = shortVigil
+			runErr := r.repetitions(t.Context())
+			err = finish(t.Context(), r, runErr)
+			requireLost(t, r, err, runErr, row.says)
+		})
+	}
+}

@@ -1,0 +1,77 @@
+package runner
+
+import (
+	"context"
+	"iter"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// strained is a fleet that tells of trouble once: in the status or the ledger that
+// is asked for as the at-th.
+type strained struct {
+	*inProcess
+	statuses, ledgers       int
+	refusesAt, contradictAt int
+}
+
+func (s *strained) witness() witness { return s }
+
+func (s *strained) Status(ctx context.Context) (mockfleet.Status, error) {
+	status, err := s.inProcess.Status(ctx)
+	if s.statuses++; s.statuses == s.refusesAt {
+		status.Health.Problems = []mockfleet.Problem{{Text: "it refused connections"}}
+	}
+	return status, err
+}
+
+func (s *strained) Ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error] {
+	s.ledgers++
+	bad := s.ledgers == s.contradictAt
+	return func(yield func(mockfleet.Entry, error) bool) {
+		for e, err := range s.inProcess.Ledger(ctx) {
+			if bad {
+				e.AppliedTwice++
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestHealthIsThatOfTimedRepetitions: with a repetition of each kind, a fleet that
+// refuses connections spoils the timed one; a ledger that contradicts spoils any.
+func TestHealthIsThatOfTimedRepetitions(t *testing.T) {
+	for name, row := range map[string]struct {
+		fleet strained
+		says  string
+	}{
+		"refuses in the warm-up":              {strained{refusesAt: 2}, ""},
+		"refuses in a timed repetition":       {strained{refusesAt: 4}, "it refused connections"},
+		"refuses in a profiled one":           {strained{refusesAt: 6}, ""},
+		"contradicts in the warm-up":          {strained{contradictAt: 1}, "applied the same update twice"},
+		"contradicts in a timed repetition":   {strained{contradictAt: 2}, "applied the same update twice"},
+		"contradicts in a profiled one":       {strained{contradictAt: 3}, "applied the same update twice"},
+		"neither refuses nor contradicts now": {strained{contradictAt: 4, refusesAt: 7}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := small()
+			s.Repetitions = 1
+			r, err := begin(t.Context(), options(t, s))
+			require.NoError(t, err)
+			fleet := row.fleet
+			fleet.inProcess = r.fleet.(*inProcess)
+			r.fleet = &fleet
+			require.NoError(t, finish(t.Context(), r, r.repetitions(t.Context())))
+			require.Equal(t, row.says == "", r.run.Valid, "%v", r.run.Invalid)
+			if row.says != "" {
+				require.Len(t, r.run.Invalid, 1)
+				require.Contains(t, r.run.Invalid[0], row.says)
+			}
+		})
+	}
+}

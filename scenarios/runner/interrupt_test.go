@@ -1,0 +1,151 @@
+//go:build unix
+
+package runner
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
+	for _, row := range []struct {
+		kind   Kind
+		number int
+		kept   int
+	}{{WarmUp, 1, 0}, {Timed, 2, 1}, {Profiled, 1, 2}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		o := options(t, small())
+		o.Watcher = &atStep{kind: row.kind, number: row.number, do: cancel}
+		res, err := Run(ctx, o)
+		require.NoError(t, err)
+		run, err := rundir.Load(res.Directory)
+		require.NoError(t, err)
+		require.Equal(t, results.StatusInterrupted, run.Status)
+		require.Equal(t, row.kept, run.Repetitions)
+		require.Len(t, run.Records, 3*row.kept)
+		require.Empty(t, run.Verdict, "what was not finished is not judged")
+	}
+}
+
+// canceling is a server that cancels when it is asked for a path, and never answers
+// that; what else it is asked goes to another.
+func canceling(t *testing.T, cancel func(), path, other string) string {
+	to, err := url.Parse(other)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.Transport = &http.Transport{DisableKeepAlives: true}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		cancel()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// TestInterruptBeforeItBegan: a cancel of any step that readies a run is a cancel,
+// not a mistake of the user's, and leaves nothing.
+func TestInterruptBeforeItBegan(t *testing.T) {
+	s := small()
+	s.Fleet.Addressing = mockfleet.AddressPath
+	file := filepath.Join(t.TempDir(), "artifact")
+	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
+	for name, ready := range map[string]func(t *testing.T, o *Options, cancel func()){
+		"a file is hashed":     func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.File = file; cancel() },
+		"an artifact is made":  func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.Size = inMemory + 1; cancel() },
+		"the fleet is started": func(_ *testing.T, _ *Options, cancel func()) { cancel() },
+		"a process is started": func(_ *testing.T, o *Options, cancel func()) { o.Fleet = FleetProcess; cancel() },
+		"devices are listed":   func(_ *testing.T, o *Options, cancel func()) { o.DevicesFrom = file; cancel() },
+		"the fleet comes up": func(t *testing.T, o *Options, cancel func()) {
+			up := filepath.Join(t.TempDir(), "up")
+			require.NoError(t, syscall.Mkfifo(up, 0o600))
+			go func() {
+				_, _ = os.ReadFile(up) // until the process opens it, and closes
+				cancel()
+			}()
+			// It reads its order, says that it lives, and waits for the end of its input.
+			o.Fleet, o.FleetCommand = FleetProcess, []string{"/bin/sh", "-c", "read order; : > " + up + "; read end"}
+		},
+		"a device's health is asked": func(t *testing.T, o *Options, cancel func()) {
+			o.Fleet = canceling(t, cancel, "/d/0/health", "http://127.0.0.1:1")
+		},
+		"the control port is asked": func(t *testing.T, o *Options, cancel func()) {
+			fleet, err := mockfleet.Start(t.Context(), o.Spec.FleetConfig())
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, fleet.Close()) })
+			ready := fleet.Ready()
+			o.Fleet, o.FleetToken = ready.Address, ready.Token
+			o.FleetControl = canceling(t, cancel, "/fleet", ready.Control)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			o := options(t, s)
+			o.FleetCommand = fleetCommand(t)
+			ready(t, &o, cancel)
+			res, err := Run(ctx, o)
+			require.ErrorIs(t, err, context.Canceled)
+			_, usage := errors.AsType[*scenarios.UsageError](err)
+			require.False(t, usage, "%v", err)
+			require.Nil(t, res)
+			require.NoDirExists(t, o.Out)
+		})
+	}
+}
+
+// TestInterruptBeforeTheFirstRepetition: once there is a directory it says that it was
+// interrupted, and nothing of a verdict.
+func TestInterruptBeforeTheFirstRepetition(t *testing.T) {
+	s := small()
+	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, fleet.Close()) }()
+	ready := fleet.Ready()
+	because := errors.New("a signal came")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	o := options(t, s)
+	o.Fleet, o.FleetToken = ready.Address, ready.Token
+	o.FleetControl = canceling(t, func() { cancel(because) }, "/reset", ready.Control)
+	res, err := Run(ctx, o)
+	require.NoError(t, err)
+	run, err := rundir.Load(res.Directory)
+	require.NoError(t, err)
+	require.Equal(t, results.StatusInterrupted, run.Status)
+	require.True(t, run.Valid)
+	require.Empty(t, run.Verdict)
+}
+
+// TestInterruptedWarmUpHasNoVerdict, even one whose ledger contradicts: no repetition
+// was measured that could be invalid.
+func TestInterruptedWarmUpHasNoVerdict(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o := options(t, small())
+	o.Watcher = &atStep{kind: Timed, number: 1, do: cancel}
+	r, err := begin(ctx, o)
+	require.NoError(t, err)
+	r.fleet = &strained{inProcess: r.fleet.(*inProcess), contradictAt: 1}
+	require.NoError(t, finish(ctx, r, r.repetitions(ctx)))
+	require.Equal(t, results.StatusInterrupted, r.run.Status)
+	require.Empty(t, r.run.Verdict)
+}

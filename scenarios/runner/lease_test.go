@@ -1,0 +1,133 @@
+package runner
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// twice does everything once more, and tells of one only.
+type twice struct{ client }
+
+func (c twice) Push(ctx context.Context, d delivery.Device, u *delivery.Update) error {
+	if err := c.client.Push(ctx, d, u); err != nil {
+		return err
+	}
+	return c.client.Push(ctx, d, u)
+}
+
+func (c twice) Verify(ctx context.Context, d delivery.Device, u *delivery.Update) error {
+	if err := c.client.Verify(ctx, d, u); err != nil {
+		return err
+	}
+	return c.client.Verify(ctx, d, u)
+}
+
+func (c twice) Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error) {
+	if _, err := c.client.Deliver(ctx, d, u); err != nil {
+		return delivery.Report{}, err
+	}
+	return c.client.Deliver(ctx, d, u)
+}
+
+// A client that sends more than it says is found, though every device took it as a repeat.
+func TestLedgerFindsAClientThatSendsTwice(t *testing.T) {
+	for operation, says := range map[scenarios.Operation]string{
+		scenarios.Push:    "received 2 pushes, the client says that it sent 1",
+		scenarios.Verify:  "received 2 verifications, the client says that it sent 1",
+		scenarios.Deliver: "received 2 pushes, the client says that it sent 1",
+	} {
+		t.Run(string(operation), func(t *testing.T) {
+			s := small()
+			s.Repetitions, s.Warmup, s.Profiled, s.Load.Operation = 1, 0, 0, operation
+			o := options(t, s)
+			o.wrap = func(c client) client { return twice{c} }
+			res, err := Run(t.Context(), o)
+			require.NoError(t, err)
+			require.Equal(t, results.Invalid, res.Run.Verdict)
+			require.Contains(t, strings.Join(res.Run.Invalid, "\n"), says)
+		})
+	}
+}
+
+// outside starts a fleet as somebody else would, and gives the options that drive it.
+func outside(t *testing.T, s *scenarios.Spec) (*mockfleet.Fleet, Options) {
+	t.Helper()
+	s.Fleet.Addressing = mockfleet.AddressPath
+	f, err := mockfleet.Start(t.Context(), s.FleetConfig())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.Close()) })
+	o := options(t, *s)
+	at := f.Ready()
+	o.Fleet, o.FleetControl, o.FleetToken = at.Address, at.Control, at.Token
+	return f, o
+}
+
+// A fleet is driven by one run at a time.
+func TestSecondDriverIsRefused(t *testing.T) {
+	s := small()
+	_, o := outside(t, &s)
+	second, late := o, o
+	second.Out, late.Out = t.TempDir(), t.TempDir()
+	var refused atomic.Value
+	o.Watcher = &atStep{kind: Timed, number: 1, do: func() {
+		_, err := Run(t.Context(), second)
+		refused.Store(err)
+	}}
+	res, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
+	err, _ = refused.Load().(error)
+	var usage *scenarios.UsageError
+	require.ErrorAs(t, err, &usage)
+	require.Regexp(t, `^--fleet http://\S+: the fleet is driven by "a run of small, process \d+", whose lease lasts \d+s more unless it is renewed: `+
+		`wait until the other driver has ended, or drive a fleet of your own$`, err.Error())
+
+	res, err = Run(t.Context(), late)
+	require.NoError(t, err, "the first has given the lease back")
+	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
+}
+
+// The sides of a comparison take turns at one fleet.
+func TestBlocksShareAFleet(t *testing.T) {
+	s := small()
+	s.Load.Operation = scenarios.Push
+	_, o := outside(t, &s)
+	var sides []*Blocks
+	for range 2 {
+		b, err := OpenBlocks(t.Context(), o)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, b.Close()) }()
+		sides = append(sides, b)
+	}
+	sides[1].Plant(Plant{Requests: 1}) // which the ledger has, and contradicts nothing
+	for range 2 {
+		for _, b := range sides {
+			m, err := b.Measure(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, m.Invalid)
+			require.Equal(t, results.Counts{Devices: 40, Updated: 40}, m.Counts)
+		}
+	}
+}
+
+// A run whose fleet was reset under it is invalid, whoever did it.
+func TestResetUnderARun(t *testing.T) {
+	s := small()
+	f, o := outside(t, &s)
+	o.Watcher = &atStep{kind: Timed, number: 1, do: func() {}, end: f.Reset}
+	res, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, results.Invalid, res.Run.Verdict)
+	// On a busy machine the fleet may have been late besides.
+	require.Contains(t, res.Run.Invalid, "the fleet was reset while a repetition was under way: its ledger is of a part of it; have it driven by one run at a time")
+	require.NotContains(t, strings.Join(res.Run.Invalid, "\n"), "contradicts", "half a ledger contradicts nobody")
+}

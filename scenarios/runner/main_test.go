@@ -1,0 +1,78 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
+)
+
+// asFleet makes this test's program the fleet's process.
+const asFleet = "FLEETMARK_TEST_FLEET"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asFleet) != "" {
+		if err := ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// fleetCommand starts this test's program as the fleet.
+func fleetCommand(t *testing.T) []string {
+	t.Helper()
+	return []string{"/usr/bin/env", asFleet + "=1", os.Args[0]}
+}
+
+// Run runs a scenario, and judges it without a baseline.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	running, err := Start(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	res, err := running.Measure(ctx)
+	return res, errors.Join(err, running.Finish(verdict(res.Run, res.Records)))
+}
+
+func verdict(run results.Run, records []results.Record) results.Verdict {
+	return judge.Judge(nil, run, records, judge.Policy{}).Verdict
+}
+
+// finish ends a run as Run does, after its repetitions.
+func finish(ctx context.Context, r *runner, runErr error) error {
+	err := r.end(ctx, runErr)
+	return errors.Join(err, r.finish(verdict(r.run, r.records)))
+}
+
+// atStep does something when a repetition begins.
+type atStep struct {
+	noWatcher
+	kind   Kind
+	number int
+	do     func()
+	end    func() // when it ends, if not nil
+}
+
+func (a *atStep) Begin(s Step) {
+	if s.Kind == a.kind && s.Number == a.number {
+		a.do()
+	}
+}
+
+func (a *atStep) End(s Step, _ Live) {
+	if s.Kind == a.kind && s.Number == a.number && a.end != nil {
+		a.end()
+	}
+}

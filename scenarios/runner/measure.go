@@ -1,0 +1,242 @@
+package runner
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/metrics"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/health"
+)
+
+// measured is what one repetition came to.
+type measured struct {
+	started               time.Time // by the wall clock
+	elapsed               time.Duration
+	done, failed, retries int64
+	operations            results.Operations
+	takes                 time.Duration // that an operation of an open load kept its worker, on average
+	most                  int           // workers that there may have been
+	failedP99             float64       // response time of the failed ones, ns; 0 where none failed
+	cost                  cost
+	traffic               delivery.Stats // of this repetition alone
+	ops                   map[scenarios.Operation]*tally
+	plan                  *plan          // nil for a closed load
+	pacing                *health.Pacing // likewise, of a timed repetition
+	busiest               int            // workers of an open load that were busy at once, at most
+	refused               refusals
+	disturbed             bool                // others used much of the machine
+	descriptors           int                 // open when it ended; 0 where unknown
+	ports                 *results.LocalPorts // when it ended; nil where unknown
+	bytes                 int64               // of one artifact
+	counts                results.Counts
+	rollout               results.Rollout // the waves; empty where there are none
+	stopped               string          // why a rollout stopped; empty: it didn't
+	limit                 float64         // operations a second that a search has found; 0 without one
+}
+
+// records are the repetition's lines in samples.txt, one an operation. What belongs to the load as
+// a whole (rate, processor time, allocations, requests, memory) stands with the operation that the
+// load asked for, because nobody can tell which half of a delivery allocated.
+func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
+	var list []results.Record
+	for _, op := range s.Load.Operations() {
+		t := m.ops[op]
+		r := results.Record{Scenario: s.Name, Op: string(op), Repetition: repetition, Ops: t.n}
+		if op == s.Load.Operation {
+			r.Failed, r.NotSent = m.failed, m.operations.NotSent
+		}
+		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
+		if t.n == 0 {
+			if op == s.Load.Operation && m.rollout.Stopped { // that none was updated is what became of it
+				m.counted(s, add)
+				list = append(list, r)
+			}
+			continue
+		}
+		add(results.UnitMean, t.mean())
+		for _, p := range []struct {
+			unit    string
+			percent float64
+		}{{results.UnitP50, 50}, {results.UnitP75, 75}, {results.UnitP90, 90}, {results.UnitP95, 95}, {results.UnitP99, 99}, {results.UnitP999, 99.9}} {
+			add(p.unit, quantile(t.response, p.percent))
+		}
+		add(results.UnitMax, float64(t.response.Max()))
+		add(results.UnitServiceP99, quantile(t.service, 99))
+		if op == s.Load.Operation {
+			m.whole(s, op, t, add)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// The runtime counts allocations of the whole process, and some dozens of objects a
+// repetition are nobody's operation: a pool's list that grew, the progress that is
+// shown. Divided by the operations that a machine got round to they would tell
+// machines apart, where an operation that allocates nothing does so on all of them. So
+// the figures go in steps. An operation's own objects are whole ones, of 8 bytes or more.
+const (
+	heapStep       = 8  // bytes
+	stepsPerObject = 20 // 0.05 objects
+)
+
+func (m *measured) whole(s scenarios.Spec, op scenarios.Operation, t *tally, add func(string, float64)) {
+	n, done, seconds := float64(t.n), float64(t.n), m.elapsed.Seconds()
+	if plan := m.plannedFor(); plan > 0 {
+		done, seconds = float64(m.operations.SucceededInPlan), plan.Seconds()
+	}
+	add(results.UnitRate, done/seconds)
+	if m.limit > 0 {
+		add(results.UnitLimit, m.limit)
+	}
+	if op != scenarios.Verify {
+		add(results.UnitThroughput, done*float64(m.bytes)/1e6/seconds)
+	}
+	if m.cost.processor > 0 {
+		add(results.UnitCPU, float64(m.cost.processor)/n)
+	}
+	add(results.UnitBytes, math.Round(float64(m.cost.bytes)/n/heapStep)*heapStep)
+	add(results.UnitAllocations, math.Round(float64(m.cost.objects)/n*stepsPerObject)/stepsPerObject)
+	m.counted(s, add)
+	if m.cost.peakResident > 0 {
+		add(results.UnitPeakMemory, float64(m.cost.peakResident))
+	}
+}
+
+// counted adds what is counted rather than timed, and needs no operation to have succeeded.
+func (m *measured) counted(s scenarios.Spec, add func(string, float64)) {
+	// A device's turn is one operation: each device has one where each is visited
+	// once, and many under a load that goes on for a time.
+	turns := float64(m.done + m.failed)
+	add(results.UnitRequests, float64(m.traffic.Requests)/turns)
+	add(results.UnitWire, math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
+	add(results.UnitRetries, float64(m.retries)/turns)
+	add(results.UnitFailed, float64(m.failed)/turns)
+	if s.Load.Model == scenarios.Rolling {
+		share := func(devices int) float64 { return float64(devices) / float64(max(1, m.counts.Devices)) }
+		reached, stopped := 0, 0.0
+		for _, w := range m.rollout.Waves {
+			reached += w.Reached
+		}
+		if m.rollout.Stopped {
+			stopped = 1
+		}
+		add(results.UnitFailedFleet, share(m.counts.Failed))
+		add(results.UnitUpdatedFleet, share(m.counts.Updated))
+		add(results.UnitReachedFleet, share(reached))
+		add(results.UnitStopped, stopped)
+	}
+	if m.failedP99 > 0 {
+		add(results.UnitFailedP99, m.failedP99)
+	}
+}
+
+// plannedFor returns how long the load's plan was; 0 where there is none.
+func (m *measured) plannedFor() time.Duration { return time.Duration(m.operations.PlanNS) }
+
+// percentiles are the median and the 99th percentile of an operation's response times; 0 where there are none.
+func (m *measured) percentiles(op scenarios.Operation) (p50, p99 time.Duration) {
+	t := m.ops[op]
+	if t == nil || t.n == 0 {
+		return 0, 0
+	}
+	return time.Duration(quantile(t.response, 50)), time.Duration(quantile(t.response, 99))
+}
+
+// difference of two readings of a client's counters.
+func difference(after, before delivery.Stats) delivery.Stats {
+	return delivery.Stats{
+		Requests: after.Requests - before.Requests, Dials: after.Dials - before.Dials, Reused: after.Reused - before.Reused,
+		BytesWritten: after.BytesWritten - before.BytesWritten, BytesRead: after.BytesRead - before.BytesRead,
+	}
+}
+
+// gauge is the process's use of the machine at a moment; the difference of two is
+// what a repetition cost.
+type gauge struct {
+	processor      time.Duration // user and system time
+	gcProcessor    float64       // seconds, estimated by the runtime
+	gcIdle         float64       // of those, what nobody else wanted
+	bytes, objects uint64        // allocated since the start
+}
+
+// metricGC is the collector's processor time, as of its last cycle, and metricGCIdle the
+// part of it on processors that would have been idle.
+const (
+	metricGC     = "/cpu/classes/gc/total:cpu-seconds"
+	metricGCIdle = "/cpu/classes/gc/mark/idle:cpu-seconds"
+)
+
+// readGauge allocates nothing that it counts. It stops the world for some
+// microseconds: the runtime's metrics can be had without, but count an allocation
+// only when the span that it lies in is full, hundreds of them late.
+func readGauge() gauge {
+	gc := []metrics.Sample{{Name: metricGC}, {Name: metricGCIdle}}
+	metrics.Read(gc)
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	return gauge{
+		processor: osinfo.ProcessorTime(),
+		bytes:     mem.TotalAlloc, objects: mem.Mallocs, gcProcessor: gc[0].Value.Float64(), gcIdle: gc[1].Value.Float64(),
+	}
+}
+
+// cost is what happened between two gauges.
+type cost struct {
+	processor      time.Duration
+	gcFraction     float64 // of the processor time
+	gcBusy         float64 // seconds that the collector had and others may have wanted
+	bytes, objects uint64
+	peakResident   uint64 // bytes
+}
+
+func (before gauge) cost(after gauge) cost {
+	c := cost{
+		processor: after.processor - before.processor,
+		bytes:     after.bytes - before.bytes, objects: after.objects - before.objects,
+		peakResident: osinfo.PeakResident(),
+	}
+	if c.processor > 0 {
+		gc := after.gcProcessor - before.gcProcessor
+		c.gcFraction = min(1, gc/c.processor.Seconds())
+		c.gcBusy = max(0, gc-(after.gcIdle-before.gcIdle))
+	}
+	return c
+}
+
+// connections returns how many connections the scenario asks for.
+func connections(s scenarios.Spec) health.Connections {
+	workers, most := s.Load.WorkerRange()
+	return health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.Client.MaxIdle}
+}
+
+// Descriptors returns how many file descriptors a driver of a scenario must have, with its fleet
+// in another process, and how many it wants.
+func Descriptors(s scenarios.Spec) (minimum, want int) { return connections(s).DescriptorNeed() }
+
+// fitConnections sizes the pool of idle connections, and the number of workers that a load starts by
+// itself, to the descriptors that this process may have.
+func (r *runner) fitConnections() error {
+	limit, _ := osinfo.DescriptorLimit()
+	perConnection := 1
+	if r.o.Fleet == FleetInProcess {
+		perConnection = 2
+	}
+	c := connections(r.spec)
+	fitted, err := c.Fit(limit, perConnection)
+	if err != nil {
+		who, otherwise := fmt.Sprintf("--workers %d", c.Workers), "use fewer workers"
+		if c.MaxIdle != 0 {
+			who, otherwise = fmt.Sprintf("%s and client.max_idle %d", who, c.MaxIdle), "lower either"
+		}
+		return &scenarios.UsageError{What: fmt.Sprintf("%s: %v or %s", who, err, otherwise)}
+	}
+	r.spec.Client.MaxIdle, r.mostAuto = fitted.MaxIdle, fitted.MaxWorkers
+	return nil
+}

@@ -1,0 +1,38 @@
+package runner
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/stretchr/testify/require"
+)
+
+// TestHeapFiguresGoInSteps: what a repetition allocates once is the same nothing for a
+// slow machine and a fast one, and what each operation allocates stays.
+func TestHeapFiguresGoInSteps(t *testing.T) {
+	for _, row := range []struct {
+		ops                    int64
+		bytes, objects         uint64
+		perOpBytes, perOpCount float64
+	}{
+		{2_000, 5_000, 40, 0, 0},
+		{200_000, 5_000, 40, 0, 0},
+		{2_000, 2_000*48 + 5_000, 2_000 + 40, 48, 1},
+		{200_000, 200_000*48 + 5_000, 200_000 + 40, 48, 1},
+		{5_000, 13_562_272, 146_696, 2712, 29.35}, // 2,712.45 and 29.3392
+	} {
+		spec := scenarios.Spec{Name: "x", Load: scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Push, Workers: 1}}
+		r := newRecorder(spec.Load, leastLongest)
+		for range row.ops {
+			r.record(scenarios.Push, time.Millisecond, time.Millisecond)
+		}
+		m := &measured{elapsed: time.Second, done: row.ops, cost: cost{bytes: row.bytes, objects: row.objects}}
+		m.ops, _ = merged([]*recorder{r}, spec.Load)
+		list := m.records(spec, 1)
+		require.Len(t, list, 1)
+		bytes, _ := list[0].Value("B/op")
+		objects, _ := list[0].Value("allocs/op")
+		require.Equal(t, []float64{row.perOpBytes, row.perOpCount}, []float64{bytes, objects}, "%+v", row)
+	}
+}

@@ -1,0 +1,155 @@
+package runner
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// whenDone cancels once so many operations have ended in the timed repetition.
+type whenDone struct {
+	noWatcher
+	done int64
+	rate float64 // of a search, from which on; 0: any
+	do   func()
+}
+
+func (w *whenDone) Progress(s Step, l Live) {
+	if s.Kind == Timed && l.Done+l.Failed >= w.done && s.Rate >= w.rate {
+		w.do()
+	}
+}
+
+// interruptedAt runs a scenario, and interrupts it when the watcher says so.
+func interruptedAt(t *testing.T, s scenarios.Spec, w *whenDone) *rundir.Loaded {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w.do = cancel
+	o := options(t, s)
+	o.Watcher = w
+	res, err := Run(ctx, o)
+	require.NoError(t, err)
+	run, err := rundir.Load(res.Directory)
+	require.NoError(t, err)
+	require.Empty(t, run.Damage)
+	require.Equal(t, results.StatusInterrupted, run.Status)
+	require.True(t, run.Valid)
+	require.Empty(t, run.Verdict)
+	require.Empty(t, run.Records, "no sample is made of it")
+	require.Empty(t, run.Thresholds)
+	require.Zero(t, run.Repetitions)
+	require.Empty(t, run.RepetitionCounts)
+	return run
+}
+
+func endless() scenarios.Spec {
+	s := small()
+	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+	s.Load.Model, s.Load.Duration = scenarios.Closed, scenarios.Duration(30*time.Minute)
+	s.Thresholds = make([]scenarios.Threshold, 1)
+	if err := s.Thresholds[0].UnmarshalText([]byte("failed/device == 0")); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// A load that goes on for half an hour is kept as far as it came, with its response times.
+func TestPartialRepetition_load(t *testing.T) {
+	s := endless()
+	s.Load.Operation = scenarios.Push
+	run := interruptedAt(t, s, &whenDone{done: 100})
+	p := run.Partial
+	require.NotNil(t, p)
+	require.Equal(t, 1, p.Repetition)
+	require.Equal(t, 1, p.Of)
+	require.GreaterOrEqual(t, p.Succeeded, int64(100))
+	require.Zero(t, p.Failed)
+	require.Equal(t, 1800.0, p.PlannedSeconds)
+	require.Equal(t, results.Counts{Devices: 40, Updated: 40}, p.Counts)
+	require.Empty(t, p.Unwitnessed)
+	require.Empty(t, p.Contradictions, "what was under way is none")
+	values := map[string]float64{}
+	for _, v := range p.Values {
+		require.Equal(t, "push", v.Op)
+		values[v.Unit] = v.Value
+	}
+	require.InEpsilon(t, float64(p.Succeeded)/p.Seconds, values["ops/s"], 1e-9, "over the time that it went on, not the plan")
+	require.Positive(t, values["p99-ns/op"])
+
+	f, err := os.Open(filepath.Join(run.Path, rundir.PartialLatencyFile))
+	require.NoError(t, err)
+	defer f.Close()
+	h, err := hdrhistogram.NewHistogramLogReader(f).NextIntervalHistogram()
+	require.NoError(t, err)
+	require.Equal(t, p.Succeeded, h.TotalCount())
+}
+
+// Devices that were not reached yet are neither updated nor failed.
+func TestPartialRepetition_once(t *testing.T) {
+	s := endless()
+	s.Load.Model, s.Load.Duration, s.Load.Workers = scenarios.Once, 0, 1
+	s.Fleet.Devices = 1000
+	s.Fleet.Behavior.Latency = must(mockfleet.Fixed(10 * time.Millisecond))
+	p := interruptedAt(t, s, &whenDone{done: 3}).Partial
+	require.NotNil(t, p)
+	require.Equal(t, int64(1000), p.Planned)
+	require.Equal(t, 1000, p.Counts.Devices)
+	require.EqualValues(t, p.Succeeded, p.Counts.Updated)
+	require.Zero(t, p.Counts.Failed+p.Counts.Lost+p.Counts.AppliedTwice)
+}
+
+// A search is kept with the highest rate that held, and says that the limit is not known.
+func TestPartialRepetition_search(t *testing.T) {
+	s := endless()
+	s.Thresholds = nil
+	s.Load = scenarios.LoadSpec{Model: scenarios.Breaking, Operation: scenarios.Push, Workers: 8, Rate: 50, Breakpoint: scenarios.Breakpoint{To: 100_000, Probe: scenarios.Duration(400 * time.Millisecond), Within: 0.5}}
+	p := interruptedAt(t, s, &whenDone{done: 1, rate: 100}).Partial
+	require.NotNil(t, p)
+	require.Contains(t, p.Search, "50/s held, the highest rate that was tried so far: the limit lies above")
+	for _, v := range p.Values {
+		if v.Unit == results.UnitLimit {
+			require.Equal(t, 50.0, v.Value)
+			return
+		}
+	}
+	t.Fatal("the rate that held is no metric")
+}
+
+// Devices without a ledger have the client's word.
+func TestPartialRepetition_unwitnessed(t *testing.T) {
+	s := endless()
+	s.Load.Operation = scenarios.Push
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o := options(t, s)
+	file := filepath.Join(t.TempDir(), "devices")
+	device := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"success": true}`))
+	}))
+	defer device.Close()
+	require.NoError(t, os.WriteFile(file, []byte(device.URL+"\n"), 0o600))
+	o.Fleet, o.DevicesFrom = "", file
+	o.Watcher = &whenDone{done: 20, do: cancel}
+	res, err := Run(ctx, o)
+	require.NoError(t, err)
+	require.Equal(t, "these devices keep no ledger", res.Run.Partial.Unwitnessed)
+	require.Equal(t, results.Counts{Devices: 1, Updated: 1}, res.Run.Partial.Counts)
+	require.GreaterOrEqual(t, res.Run.Partial.Succeeded, int64(20), strconv.Quote(res.Directory))
+}

@@ -1,0 +1,286 @@
+package runner
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// profiling is what is taken of a profiled repetition while it lasts. Nil takes nothing.
+type profiling struct {
+	capture *profiles.Capture
+	fleet   func(operations int64) error // ends that of the fleet
+	flight  func() error                 // ends the flight recorder's
+	note    func(string)                 // of what the reader should know
+}
+
+// traceFor is how much of a profiled repetition has its execution trace taken: some megabytes.
+const traceFor = 100 * time.Millisecond
+
+// labels are what each profile says of itself.
+func (r *runner) labels() map[string]string {
+	labels := map[string]string{
+		"scenario": r.spec.Name, "operation": string(r.spec.Load.Operation), "transport": string(r.spec.Client.Transport),
+	}
+	if id := r.o.Machine.Identity; id != "" {
+		labels[profiles.MachineLabel] = id
+	}
+	return labels
+}
+
+// profileTarget is where the profile of a block goes, which has no run directory.
+type profileTarget struct {
+	dir    string
+	number int
+	cfg    profiles.Config
+}
+
+// profile begins to, in a repetition that is to be profiled. end must be called.
+func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err error) {
+	if step.Kind != Profiled {
+		return nil, nil
+	}
+	if t := r.into; t != nil {
+		capture, err := profiles.Start(ctx, t.dir, t.number, t.cfg)
+		return &profiling{capture: capture, note: r.note}, err
+	}
+	p := &profiling{note: r.note}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.end(0, 0))
+		}
+	}()
+	if p.fleet, err = r.profileFleet(ctx, step.Number); err != nil {
+		return nil, err
+	}
+	p.capture, err = profiles.Start(ctx, r.dir.ProfilesDir(), step.Number, profiles.Config{Labels: r.labels(), TraceFor: traceFor})
+	if err == nil && r.spec.SlowTrace > 0 {
+		p.flight, err = r.fly(step.Number)
+	}
+	return p, err
+}
+
+// label says of how many operations a profile is, and what they took of the processor.
+func label(c *profiles.Capture, operations int64, processor time.Duration) error {
+	return errors.Join(
+		c.Label(profiles.OperationsLabel, strconv.FormatInt(operations, 10)),
+		c.Label(profiles.ProcessorLabel, strconv.FormatInt(int64(processor), 10)))
+}
+
+// end writes what was taken of so many operations.
+func (p *profiling) end(operations int64, processor time.Duration) error {
+	if p == nil {
+		return nil
+	}
+	var errs []error
+	if p.flight != nil {
+		errs = append(errs, p.flight())
+	}
+	if p.capture != nil {
+		errs = append(errs, label(p.capture, operations, processor))
+		files, err := p.capture.Stop()
+		errs = append(errs, err)
+		for _, f := range files {
+			if f.Kind == profiles.CPU && f.Samples == 0 {
+				p.note(filepath.Base(f.Path) + " holds no samples: so short a repetition takes less of the processor than 100 Hz show")
+			}
+		}
+	}
+	if p.fleet != nil {
+		errs = append(errs, p.fleet(operations))
+	}
+	return errors.Join(errs...)
+}
+
+// costOfProfiling holds the processor time of the profiled repetitions against that of the timed ones.
+func (r *runner) costOfProfiling(step Step, m *measured) {
+	operations := m.done + m.failed
+	// A search's timed repetition is one at many rates, and its profiled one at one of them.
+	if r.spec.Load.Model == scenarios.Breaking || operations == 0 || m.cost.processor == 0 {
+		return
+	}
+	if r.perOperation == nil {
+		r.perOperation = map[Kind][]float64{}
+	}
+	r.perOperation[step.Kind] = append(r.perOperation[step.Kind], float64(m.cost.processor)/float64(operations))
+	timed, profiled := r.perOperation[Timed], r.perOperation[Profiled]
+	if len(timed) > 0 && len(profiled) > 0 {
+		r.run.Harness.Profiling = results.NewProfiling(timed, profiled)
+	}
+}
+
+// fly records the moments of a repetition, and writes down those before an operation that took longer
+// than the scenario says. landed ends it.
+func (r *runner) fly(repetition int) (landed func() error, err error) {
+	flight, err := profiles.StartFlight(r.dir.ProfilesDir())
+	if err != nil {
+		return nil, err
+	}
+	slow := make(chan time.Duration, 1)
+	for _, rec := range r.recorders {
+		rec.slow, rec.tooSlow = r.spec.SlowTrace.Std(), slow
+	}
+	var writing sync.WaitGroup
+	var written []string // what is said of each trace
+	var failed error
+	done := make(chan struct{})
+	n := 0
+	keep := func(took time.Duration) {
+		n++
+		name := fmt.Sprintf("slow.%d.%d", repetition, n)
+		kept, err := flight.Keep(name)
+		if err != nil {
+			failed = err
+		}
+		if kept {
+			written = append(written, fmt.Sprintf("an operation took %v, more than slow_trace: profiles/%s.out is a trace of the moments before", took.Round(time.Microsecond), name))
+		}
+	}
+	writing.Go(func() {
+		for {
+			select {
+			case took := <-slow:
+				keep(took)
+			case <-done:
+				select {
+				case took := <-slow: // while the last one was written
+					keep(took)
+				default:
+				}
+				return
+			}
+		}
+	})
+	return func() error {
+		for _, rec := range r.recorders {
+			rec.mu.Lock()
+			rec.slow, rec.tooSlow = 0, nil
+			rec.mu.Unlock()
+		}
+		close(done)
+		writing.Wait()
+		flight.Stop()
+		for _, text := range written {
+			r.note(text)
+		}
+		return failed
+	}, nil
+}
+
+// A fleet's process is profiled on the driver's word: after the scenario, each line on its standard input
+// is an order, answered by a line on its standard output. So nothing of it can be had over a network.
+type fleetOrder struct {
+	Profile *fleetProfile `json:"profile,omitempty"` // begins
+	Stop    *int64        `json:"stop,omitempty"`    // ends, after so many operations
+}
+
+type fleetProfile struct {
+	Dir        string            `json:"dir"`
+	Repetition int               `json:"repetition"`
+	Labels     map[string]string `json:"labels"`
+}
+
+type fleetAnswer struct {
+	Error string `json:"error,omitempty"`
+}
+
+// FleetProfiles is where a run directory has the profiles of its fleet, below those of the driver.
+const FleetProfiles = "fleet"
+
+// obey carries out orders until they end.
+func obey(ctx context.Context, orders *bufio.Reader, out io.Writer) {
+	var capture *profiles.Capture
+	stop := func() error {
+		if capture == nil {
+			return nil
+		}
+		_, err := capture.Stop()
+		capture = nil
+		return err
+	}
+	defer func() { _ = stop() }() // the driver is gone: nobody could be told
+	answers := json.NewEncoder(out)
+	for {
+		line, err := orders.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var o fleetOrder
+		if err = json.Unmarshal(line, &o); err == nil {
+			switch {
+			case o.Profile != nil && capture == nil:
+				capture, err = profiles.Start(ctx, o.Profile.Dir, o.Profile.Repetition, profiles.Config{Labels: o.Profile.Labels, TraceFor: traceFor})
+			case o.Stop != nil && capture != nil:
+				err = errors.Join(capture.Label(profiles.OperationsLabel, fmt.Sprint(*o.Stop)), stop())
+			default:
+				err = errors.New("want an order to profile, or one to stop after it")
+			}
+		}
+		var a fleetAnswer
+		if err != nil {
+			a.Error = err.Error()
+		}
+		if answers.Encode(a) != nil {
+			return
+		}
+	}
+}
+
+// fleetOrderWithin is how long an order may take: profiles of a million devices are written in seconds.
+const fleetOrderWithin = time.Minute
+
+// order sends an order to the fleet's process and waits until it is carried out.
+func (p *process) order(ctx context.Context, o fleetOrder) error {
+	if err := p.child.Send(o); err != nil {
+		return err
+	}
+	late := time.NewTimer(fleetOrderWithin)
+	defer late.Stop()
+	select {
+	case line := <-p.answers:
+		var a fleetAnswer
+		if err := json.Unmarshal(line, &a); err != nil {
+			return fmt.Errorf("profiling the fleet: its answer is %.80q", line)
+		}
+		if a.Error != "" {
+			return fmt.Errorf("profiling the fleet: %s", a.Error)
+		}
+		return nil
+	case <-p.child.Ended():
+		return errFleetDied
+	case <-late.C:
+		return fmt.Errorf("profiling the fleet: its process said nothing in %v", fleetOrderWithin)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// profileFleet begins to profile the fleet, where that is asked for. stop ends it.
+func (r *runner) profileFleet(ctx context.Context, repetition int) (stop func(operations int64) error, err error) {
+	p, ok := r.fleet.(*process)
+	if !ok || !r.o.ProfileFleet {
+		return func(int64) error { return nil }, nil
+	}
+	dir, err := filepath.Abs(filepath.Join(r.dir.ProfilesDir(), FleetProfiles))
+	if err != nil {
+		return nil, err
+	}
+	if err := p.order(ctx, fleetOrder{Profile: &fleetProfile{Dir: dir, Repetition: repetition, Labels: r.labels()}}); err != nil {
+		return nil, err
+	}
+	// It is ended also where the run is: what was profiled is kept.
+	return func(operations int64) error {
+		return p.order(context.WithoutCancel(ctx), fleetOrder{Stop: &operations})
+	}, nil
+}

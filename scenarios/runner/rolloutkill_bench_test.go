@@ -1,0 +1,109 @@
+package runner
+
+import (
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// What a driver keeps resident, with the fleet in a process of its own.
+
+// benchFleet starts so many good devices in another process.
+func benchFleet(b *testing.B, devices int) *process {
+	s := scenarios.Default()
+	s.Fleet.Devices = devices
+	f, err := startProcess(b.Context(), []string{"/usr/bin/env", asFleet + "=1", os.Args[0]}, s, os.Stderr, fleetStart)
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, f.close()) })
+	return f
+}
+
+// oneByOne gives devices as a database would: nothing of them is held.
+func oneByOne(base string, a mockfleet.Addressing, devices int) iter.Seq[delivery.Device] {
+	return func(yield func(delivery.Device) bool) {
+		for i := range devices {
+			address, err := mockfleet.DeviceAddress(base, a, i)
+			if err != nil || !yield(delivery.Device{ID: mockfleet.DeviceID(i), Address: address}) {
+				return
+			}
+		}
+	}
+}
+
+// BenchmarkMillionDevices is a rollout to a million devices, which come one by one,
+// with a new connection to each and a journal. An operation is all of it, and takes
+// minutes: use -benchtime 1x.
+func BenchmarkMillionDevices(b *testing.B) {
+	const devices = 1_000_000
+	artifact, err := delivery.ArtifactFromBytes(make([]byte, 1<<10))
+	require.NoError(b, err)
+	fleet := benchFleet(b, devices)
+	base := strings.Clone(strings.TrimSuffix(fleet.list.At(0).Address, "/d/0")) // in path addressing
+	fleet.list = nil                                                            // the driver is not to hold it
+	for n := 0; b.Loop(); n++ {
+		update, err := delivery.NewUpdate(fmt.Sprintf("2.0.%d", n), artifact)
+		require.NoError(b, err)
+		client, err := delivery.New(delivery.Config{})
+		require.NoError(b, err)
+		debug.FreeOSMemory()
+		osinfo.ResetPeakResident()
+		sequence := oneByOne(base, mockfleet.DefaultAddressing(), devices)
+		report, err := client.Rollout(b.Context(), sequence, update, delivery.RolloutConfig{
+			Journal: delivery.JournalConfig{Path: filepath.Join(b.TempDir(), "journal")},
+		})
+		require.NoError(b, err)
+		require.Equal(b, devices, report.Updated, "%v", report)
+		require.GreaterOrEqual(b, client.Stats().Dials, uint64(devices))
+		client.Close()
+		if peak := osinfo.PeakResident(); peak > 0 { // where the system tells
+			b.ReportMetric(float64(peak), "peak-rss-B")
+		}
+	}
+}
+
+// BenchmarkGigabyteStream is one push of 1 GiB; rss-growth-B is what it adds to the
+// resident memory at most.
+func BenchmarkGigabyteStream(b *testing.B) {
+	const size = 1 << 30
+	path := filepath.Join(b.TempDir(), "firmware.bin")
+	require.NoError(b, os.WriteFile(path, nil, 0o600))
+	require.NoError(b, os.Truncate(path, size)) // a hole: no disk
+	artifact, err := delivery.OpenArtifact(b.Context(), path)
+	require.NoError(b, err)
+	defer func() { require.NoError(b, artifact.Close()) }()
+	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
+		b.Run(string(transport), func(b *testing.B) {
+			device := benchFleet(b, 1).list.At(0)
+			client, err := delivery.New(delivery.Config{Transport: transport})
+			require.NoError(b, err)
+			defer client.Close()
+			b.SetBytes(size)
+			var growth uint64
+			for n := 0; b.Loop(); n++ {
+				update, err := delivery.NewUpdate(fmt.Sprintf("%s-%d", transport, n), artifact)
+				require.NoError(b, err)
+				// What any operation needs is there: this says that it lacks the update.
+				require.ErrorIs(b, client.Verify(b.Context(), device, update), delivery.ErrLacksUpdate)
+				debug.FreeOSMemory()
+				osinfo.ResetPeakResident()
+				before := osinfo.PeakResident()
+				require.NoError(b, client.Push(b.Context(), device, update))
+				growth = max(growth, osinfo.PeakResident()-before)
+			}
+			if osinfo.PeakResident() > 0 { // likewise
+				b.ReportMetric(float64(growth), "rss-growth-B")
+			}
+		})
+	}
+}

@@ -1,0 +1,236 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// rolloutConfig returns the configuration of the client's rollout.
+func rolloutConfig(l scenarios.LoadSpec) delivery.RolloutConfig {
+	s := l.Rollout
+	cfg := delivery.RolloutConfig{
+		Workers: l.Workers, PerSecond: float64(l.Rate), AbortShare: float64(s.AbortShare), AbortLeast: s.AbortLeast,
+		Requeue: delivery.Requeue{Turns: s.Requeue.Turns, After: s.Requeue.After.Std()},
+	}
+	for _, w := range s.Waves {
+		cfg.Waves = append(cfg.Waves, delivery.Wave{Share: float64(w.Share), Soak: w.Soak.Std()})
+	}
+	return cfg
+}
+
+// rollsOut is a client that knows rollouts.
+type rollsOut interface {
+	Rollout(context.Context, iter.Seq[delivery.Device], *delivery.Update, delivery.RolloutConfig) (delivery.RolloutReport, error)
+}
+
+// rollOut does the load as the client's own rollout, and returns how long that took. One
+// that stopped because too many devices failed has done what it is for.
+func (l *load) rollOut(ctx context.Context) (elapsed time.Duration, stopped string, err error) {
+	to, ok := l.client.(rollsOut)
+	if !ok {
+		return 0, "", errors.New("the client has no rollout")
+	}
+	index := make(map[string]int, l.devices.Len())
+	for i := range l.devices.Len() {
+		index[l.devices.At(i).Address] = i
+	}
+	cfg := rolloutConfig(l.spec)
+	cfg.OnEvent = func(e delivery.RolloutEvent) {
+		l.waves.event(e)
+		l.rolled(e, index[e.Device.Address])
+	}
+	if l.standing != nil {
+		l.standing()
+	}
+	l.start = time.Now()
+	report, err := to.Rollout(ctx, l.devices.All(), l.update, cfg)
+	elapsed = time.Since(l.start)
+	abort, aborted := errors.AsType[*delivery.RolloutAbortError](err)
+	if err == nil || aborted {
+		l.waves.end(abort)
+	}
+	if aborted {
+		return elapsed, fmt.Sprintf("%v; %v", abort, report), nil
+	}
+	if ctx.Err() != nil {
+		err = nil // broken off by us
+	}
+	return elapsed, "", err
+}
+
+// rolled takes what became of device i. It is called by one goroutine at a time.
+func (l *load) rolled(e delivery.RolloutEvent, i int) {
+	r, took := l.recorders[0], e.Report.Push+e.Report.Verify+e.Report.Waited
+	if e.Device.Address != "" {
+		l.claims.sent(i, e.Report.Pushes, e.Report.Verifies)
+	}
+	switch e.Kind {
+	case delivery.DeviceUpdated:
+		r.done.Add(1)
+		l.claims.succeeded(i)
+		r.delivered(0, e.Report.Push, e.Report.Verify, took)
+	case delivery.DeviceFailed:
+		r.gaveUp(took)
+		l.claims.failed(i)
+		l.failures.add(i, e.Device, scenarios.Deliver, e.Report, took, e.Err)
+	case delivery.DeviceInterrupted:
+		l.brokenOff.Add(1)
+		l.claims.brokenOff(i)
+		return
+	default:
+		return
+	}
+	r.retries.Add(int64(e.Report.Retries()))
+}
+
+// defaultAbortLeast is how many devices of a wave must have finished before a rollout judges them in the
+// wave's course, where the scenario doesn't say: RolloutConfig.AbortLeast of package delivery.
+const defaultAbortLeast = 20
+
+// waves follows a rollout by its events, a row a wave. Any number of goroutines may ask it.
+type waves struct {
+	spec  scenarios.RolloutSpec
+	sizes []int // of the waves, in devices
+
+	mu      sync.Mutex
+	list    []results.Wave
+	soaking time.Time // when the soak of the last one began; zero: it hasn't
+}
+
+// abortLeast returns how many devices of a wave must have finished before they are judged in its course.
+func abortLeast(s scenarios.RolloutSpec) int { return cmp.Or(s.AbortLeast, defaultAbortLeast) }
+
+// event takes a step of the rollout.
+func (w *waves) event(e delivery.RolloutEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.Kind == delivery.WaveBegun {
+		wave := results.Wave{Number: e.Progress.Wave, Share: e.Wave.Share}
+		if n := len(w.list); n < len(w.sizes) {
+			wave.Size = w.sizes[n]
+		}
+		w.list = append(w.list, wave)
+	}
+	if len(w.list) == 0 {
+		return
+	}
+	// The client counts a device once, however many turns it has.
+	now, counts := &w.list[len(w.list)-1], e.Progress.CurrentWave
+	now.Reached, now.Updated, now.Failed = counts.Devices, counts.Updated+counts.HadIt, counts.Failed.Total()
+	switch e.Kind {
+	case delivery.WaveSoaking:
+		w.soaking = time.Now()
+	case delivery.WavePassed:
+		w.pass(now)
+	}
+}
+
+// pass ends a wave that went well. w.mu is held.
+func (w *waves) pass(now *results.Wave) {
+	if !w.soaking.IsZero() {
+		now.SoakNS, w.soaking = int64(time.Since(w.soaking)), time.Time{}
+	}
+	now.Ended = true
+	finished := now.Updated + now.Failed
+	switch share := float64(now.Failed) / float64(max(1, finished)); {
+	case w.spec.AbortShare == 0:
+		now.Why = "passed: no share of failures stops it (load.rollout.abort_share)"
+	case finished == 0:
+		now.Why = "passed: it had no device"
+	default:
+		now.Why = fmt.Sprintf("passed: %s failed, less than %s", percents(share), percents(float64(w.spec.AbortShare)))
+	}
+}
+
+// end ends the last wave; abort is why the rollout stopped, or nil.
+func (w *waves) end(abort *delivery.RolloutAbortError) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.list) == 0 {
+		return
+	}
+	now := &w.list[len(w.list)-1]
+	if abort == nil {
+		if !now.Ended {
+			w.pass(now)
+		}
+		return
+	}
+	now.Ended, now.Stopped = true, true
+	failed := abort.Failed.Total()
+	share := float64(failed) / float64(max(1, abort.Finished))
+	now.Why = fmt.Sprintf("stopped: %d of %d finished devices failed (%s), %s: want less than %s",
+		failed, abort.Finished, abort.Failed, percents(share), percents(abort.Share))
+}
+
+// percents returns a share of devices as text, such as "1.5%".
+func percents(share float64) string { return results.Share.Format(share) }
+
+// rows returns the waves, as far as they came; nil where w is.
+func (w *waves) rows() []results.Wave {
+	if w == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.list)
+}
+
+// waveSizes returns how many devices each wave has, of a fleet of so many. Package delivery divides a fleet
+// so: a wave differs from its share by less than one device, and has one at least, while there are any.
+func waveSizes(s scenarios.RolloutSpec, devices int) []int {
+	if len(s.Waves) == 0 {
+		return []int{devices}
+	}
+	reached := make([]int, min(len(s.Waves), devices))
+	before := 0
+	for i := range reached {
+		share := int(math.Round(float64(s.Waves[i].Share) * float64(devices)))
+		reached[i] = min(devices, max(share, before+1))
+		before = reached[i]
+	}
+	for i := len(reached) - 2; i >= 0; i-- { // each that follows has one at least
+		reached[i] = min(reached[i], reached[i+1]-1)
+	}
+	sizes := slices.Clone(reached)
+	for i := 1; i < len(sizes); i++ {
+		sizes[i] -= reached[i-1]
+	}
+	return sizes
+}
+
+// smallWaves says which waves are smaller than what the rollout judges in a wave's course, a sentence each.
+func smallWaves(s scenarios.RolloutSpec, devices int) (sentences []string) {
+	if s.AbortShare == 0 || len(s.Waves) == 0 {
+		return nil
+	}
+	for i, size := range waveSizes(s, devices) {
+		if size >= abortLeast(s) {
+			continue
+		}
+		stops := 1
+		for float64(stops)/float64(size) < float64(s.AbortShare) {
+			stops++
+		}
+		stop := "stop"
+		if stops == 1 {
+			stop = "stops"
+		}
+		sentences = append(sentences, fmt.Sprintf("wave %d (%s, %s) is smaller than load.rollout.abort_least (%d): "+
+			"it is judged only at its end, and %s of it %s the rollout", i+1, percents(float64(s.Waves[i].Share)),
+			plaintext.Count(size, "device"), abortLeast(s), plaintext.Count(stops, "failed device"), stop))
+	}
+	return sentences
+}

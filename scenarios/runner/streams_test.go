@@ -1,0 +1,71 @@
+package runner
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// A seed stands for the same run for ever: what is drawn from it must not change. The numbers here
+// were worked out with another implementation of PCG-DXSM (O'Neill, "PCG: A Family of Simple Fast
+// Space-Efficient Statistically Good Algorithms for Random Number Generation", 2014), which agrees
+// with the reference output that math/rand/v2 tests against.
+
+// TestRepetitionsDrawFromStreamsOfTheirOwn: timed repetition n from stream 4n of the scenario's seed,
+// a warm-up from the next one, a profiled repetition from the one after that.
+func TestRepetitionsDrawFromStreamsOfTheirOwn(t *testing.T) {
+	r := &runner{spec: scenarios.Spec{Seed: 7}}
+	for step, want := range map[Step]uint64{
+		{Kind: Timed, Number: 1}:    0xc2c7a14f0f94a112,
+		{Kind: Timed, Number: 2}:    0x8348e0b158e099ec,
+		{Kind: Timed, Number: 10}:   0xc75c824039c9615b,
+		{Kind: WarmUp, Number: 1}:   0xfca7bac57f93ee6c,
+		{Kind: Profiled, Number: 1}: 0xb764d60fc2973cbe,
+		{Kind: Profiled, Number: 2}: 0x36962b9f4656a1fa,
+	} {
+		require.Equal(t, want, r.seedOf(step), "%s %d", step.Kind, step.Number)
+	}
+}
+
+// TestPoissonArrivalsDrawFromAStreamOfTheirOwn, which is called by the eight bytes of "\0poisson".
+func TestPoissonArrivalsDrawFromAStreamOfTheirOwn(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 0x00_70_6f_69_73_73_6f_6e))
+	s := scheduleOf(scenarios.LoadSpec{Model: scenarios.Poisson, Rate: 100}, 7)
+	sum := 0.0
+	for range 100 {
+		sum += random.ExpFloat64() / 100 // seconds
+		_, at := s.take()
+		require.InDelta(t, sum, at.Seconds(), 2e-9)
+	}
+}
+
+// TestJitterIsDrawnByRepetition from stream n of the seed, whatever came before. The first draws of streams
+// 1 to 3 of this seed are 0.9315, 0.0513 and 0.5871, so that the first waits, of 500 ms at most, last
+// 465, 25 and 293 ms.
+func TestJitterIsDrawnByRepetition(t *testing.T) {
+	s := small()
+	s.Seed = 679
+	s.Fleet.Devices, s.Load.Workers, s.Fleet.Behavior.FailFirst = 1, 1, 1
+	s.Client.MaxAttempts, s.Client.RetryBase, s.Client.RetryCap = 2, scenarios.Duration(500*time.Millisecond), scenarios.Duration(500*time.Millisecond)
+	s.Repetitions, s.Warmup, s.Profiled = 3, 0, 0
+	res, err := Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	var took []time.Duration
+	for _, r := range res.Records {
+		if r.Op == "deliver" {
+			ns, _ := r.Value(results.UnitMax)
+			took = append(took, time.Duration(ns))
+		}
+	}
+	require.Len(t, took, 3)
+	for i, least := range []time.Duration{465 * time.Millisecond, 25 * time.Millisecond, 293 * time.Millisecond} {
+		require.GreaterOrEqual(t, took[i], least)
+	}
+	require.Less(t, took[1], 293*time.Millisecond)
+	require.Less(t, took[2], 465*time.Millisecond)
+}

@@ -1,0 +1,67 @@
+package runner
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// resolveHeader returns the header fields that the client sends. Values that are not in the scenario
+// come from the environment; a variable that is not set is a *UsageError.
+func resolveHeader(s scenarios.ClientSpec) (http.Header, error) {
+	if len(s.Headers) == 0 {
+		return nil, nil
+	}
+	h := make(http.Header, len(s.Headers))
+	for _, field := range s.Headers {
+		value := field.Value
+		if field.Env != "" {
+			var set bool
+			if value, set = os.LookupEnv(field.Env); !set || value == "" {
+				return nil, &scenarios.UsageError{What: fmt.Sprintf("client.headers: %s: the environment variable %s is not set: give it the value", field.Name, field.Env)}
+			}
+		}
+		h.Add(field.Name, value)
+	}
+	return h, nil
+}
+
+// caPool returns a TLS configuration that trusts exactly the PEM certificates in text, or nil if there
+// are none.
+func caPool(text []byte) *tls.Config {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil
+	}
+	return &tls.Config{RootCAs: roots}
+}
+
+// tlsConfig returns the TLS configuration for client.ca. It returns nil if the scenario names none; the
+// client then trusts the fleet's own CA, or the system's.
+func tlsConfig(s scenarios.ClientSpec) (*tls.Config, error) {
+	if s.CA == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(s.CA)
+	if err != nil {
+		return nil, scenarios.NewUsageError(scenarios.WithoutPath(err), "client.ca %s", s.CA)
+	}
+	trusted := caPool(plaintext.Decode(text))
+	if trusted == nil {
+		return nil, &scenarios.UsageError{What: "client.ca " + s.CA + ": want certificates in PEM, such as the ca of a fleet's first line"}
+	}
+	return trusted, nil
+}
+
+// clientConfig is the client's configuration for this run's devices.
+func (r *runner) clientConfig() delivery.Config {
+	cfg := r.spec.Client.Config()
+	cfg.TLS, cfg.Header = r.tls, r.header
+	return cfg
+}
