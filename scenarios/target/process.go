@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,16 +49,16 @@ var ErrExited = errors.New("the fleet's process ended in the middle of the run")
 // and its arguments that lead to [Serve]. What the process prints on standard error goes to stderr
 // once the fleet is up; until then it is the reason why it isn't. The process ends with Close.
 func StartProcess(ctx context.Context, command []string, s scenarios.Spec, stderr io.Writer) (*Process, error) {
-	return startProcess(ctx, command, s, stderr, startTimeout)
+	return startProcess(ctx, Options{Command: command, Stderr: stderr}, s, startTimeout)
 }
 
-func startProcess(ctx context.Context, command []string, s scenarios.Spec, stderr io.Writer, timeout time.Duration) (_ *Process, err error) {
+func startProcess(ctx context.Context, o Options, s scenarios.Spec, timeout time.Duration) (_ *Process, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p := &Process{stderr: &startupOutput{to: stderr}, exited: make(chan struct{}), responses: make(chan []byte, 1)}
+	p := &Process{stderr: &startupOutput{to: o.Stderr}, exited: make(chan struct{}), responses: make(chan []byte, 1)}
 	// It has no context: the fleet is closed in order, by Close, also after a cancel.
-	if p.child, err = childproc.StartChild(command, p.stderr, stopTimeout); err != nil {
+	if p.child, err = childproc.StartChild(o.Command, p.stderr, cmp.Or(o.StopTimeout, stopTimeout)); err != nil {
 		return nil, &scenarios.UsageError{What: "the fleet's process can't be started", Err: err}
 	}
 	first := make(chan []byte, 1)

@@ -66,7 +66,7 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 	}
 	for _, end := range ends {
 		if err := anyHealthy(ctx, r.devices, end, tries, trust); err != nil {
-			return nil, o.addressError(err, "device %d of %d does not answer at %s; is the fleet up, and do fleet.devices and fleet.addressing agree with it?",
+			return nil, o.addressError(err, "device %d of %d does not answer at %s; is the fleet up, and do {fleet.devices} and {fleet.addressing} agree with it?",
 				end, cfg.Devices, r.devices.At(end).Address)
 		}
 	}
@@ -75,10 +75,7 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 
 // addressError returns the error of a fleet at an address. err is its cause, or nil.
 func (o Options) addressError(err error, format string, args ...any) error {
-	return &scenarios.OptionError{
-		Option: "Target.Address", Value: o.Address, Problem: fmt.Sprintf(format, args...), Err: err,
-		Mentions: []string{"fleet.devices", "fleet.addressing"},
-	}
+	return &scenarios.OptionError{Option: "Target.Address", Value: o.Address, Problem: fmt.Sprintf(format, args...), Err: err}
 }
 
 // ask takes the lease of the fleet, and asks its control port whether it is what the scenario wants.
@@ -102,14 +99,14 @@ func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err erro
 		}
 	}
 	if want := s.Fleet.Devices; status.Devices < uint64(want) {
-		return o.addressError(nil, "it has %d devices, the scenario %d: use fleet.devices %d, or a larger fleet", status.Devices, want, status.Devices)
+		return o.addressError(nil, "it has %d devices, the scenario %d: use {fleet.devices} %d, or a larger fleet", status.Devices, want, status.Devices)
 	}
 	switch want := s.Fleet.Addressing; {
 	case status.Addressing == "": // of a time that didn't tell
 	case want == "":
 		r.addressing = status.Addressing
 	case want != status.Addressing:
-		return o.addressError(nil, "it has %s addressing, the scenario %s: leave the addressing out, or start the fleet with fleet.addressing %s",
+		return o.addressError(nil, "it has %s addressing, the scenario %s: leave the addressing out, or start the fleet with {fleet.addressing} %s",
 			status.Addressing, want, want)
 	}
 	groups, err := r.control.Groups(ctx)

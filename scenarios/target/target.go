@@ -16,6 +16,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -23,7 +24,7 @@ import (
 
 // A Target is the devices that a run drives.
 type Target interface {
-	Kind() Kind
+	Kind() string         // such as OwnProcess
 	Devices() *DeviceList // a device's place in it is its index
 	Pid() int             // of the process that Open started; 0 if it started none
 
@@ -63,15 +64,12 @@ type Profiler interface {
 	StartProfile(ctx context.Context, dir string, repetition int, labels map[string]string) (stop func(operations int64) error, err error)
 }
 
-// Kind says where the devices are. It stands in run.json.
-type Kind string
-
-// The kinds of targets. The first two are values of Options.Address, too.
+// The kinds of targets say where the devices are. The first two are values of Options.Address, too.
 const (
-	OwnProcess Kind = "process"   // in a process of their own, started and ended by Open and Close
-	InProcess  Kind = "inprocess" // in this process
-	Remote     Kind = "remote"    // at an address, started by somebody else
-	Listed     Kind = "listed"    // from a file
+	OwnProcess = "process"   // in a process of their own, started and ended by Open and Close
+	InProcess  = "inprocess" // in this process
+	Remote     = "remote"    // at an address, started by somebody else
+	Listed     = "listed"    // from a file
 )
 
 // Options say which devices a run drives.
@@ -79,10 +77,11 @@ type Options struct {
 	Address string // OwnProcess, InProcess, or the http address of a fleet, without user or password; empty: OwnProcess
 
 	// Of OwnProcess: the program and its arguments that lead to [Serve], where that process says what
-	// it has to say, and whether it is to be profiled.
-	Command []string
-	Stderr  io.Writer // nil: nowhere
-	Profile bool
+	// it has to say, whether it is to be profiled, and how long it may take to end.
+	Command     []string
+	Stderr      io.Writer // nil: nowhere
+	Profile     bool
+	StopTimeout time.Duration // 0: 10 s
 
 	// Of a fleet at an address: its control port, if it may be asked, the token for that, which is
 	// never written anywhere, and the authority of its devices' certificates, in PEM; empty: the
@@ -103,7 +102,7 @@ func (o Options) Validate() error {
 	if err := checkNoSecret("Target.Address", o.Address); err != nil {
 		return err
 	}
-	if o.Profile && (o.DeviceFile != "" || o.Address != "" && o.Address != string(OwnProcess)) {
+	if o.Profile && (o.DeviceFile != "" || o.Address != "" && o.Address != OwnProcess) {
 		return &scenarios.OptionError{Option: "Target.Profile", Err: ErrNotProfiled}
 	}
 	return checkNoSecret("Target.Control", o.Control)
@@ -128,13 +127,13 @@ func Open(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (
 	switch {
 	case o.DeviceFile != "":
 		return openList(o.DeviceFile)
-	case o.Address == "" || o.Address == string(OwnProcess):
-		p, err := StartProcess(ctx, o.Command, s, o.Stderr)
+	case o.Address == "" || o.Address == OwnProcess:
+		p, err := startProcess(ctx, o, s, startTimeout)
 		if err != nil {
 			return nil, err // not p, which isn't nil as a Target
 		}
 		return p, nil
-	case o.Address == string(InProcess):
+	case o.Address == InProcess:
 		return openInProcess(ctx, s)
 	}
 	return openRemote(ctx, o, s, trust)
@@ -142,12 +141,12 @@ func Open(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (
 
 // known is what every target knows of itself.
 type known struct {
-	kind      Kind
+	kind      string
 	devices   *DeviceList
 	mayReboot bool
 }
 
-func (k *known) Kind() Kind                     { return k.kind }
+func (k *known) Kind() string                   { return k.kind }
 func (k *known) Devices() *DeviceList           { return k.devices }
 func (k *known) MayReboot() bool                { return k.mayReboot }
 func (*known) Pid() int                         { return 0 }
@@ -156,7 +155,7 @@ func (*known) Addressing() mockfleet.Addressing { return "" }
 func (*known) Exited() <-chan struct{}          { return nil }
 
 // knownOf returns what is known of the fleet of a scenario, once it is up at an address.
-func knownOf(kind Kind, s scenarios.Spec, address string) (known, error) {
+func knownOf(kind string, s scenarios.Spec, address string) (known, error) {
 	cfg := s.FleetConfig()
 	devices, err := ListDevices(address, cfg.Addressing, cfg.Devices)
 	return known{kind, devices, mayReboot(cfg)}, err

@@ -29,7 +29,7 @@ func TestOpen(t *testing.T) {
 	require.NoError(t, os.WriteFile(list, []byte(outside.DeviceAddress(7)+"\n"), 0o600))
 	for name, row := range map[string]struct {
 		options    Options
-		kind       Kind
+		kind       string
 		devices    int
 		addressing mockfleet.Addressing
 		pid        bool
