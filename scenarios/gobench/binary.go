@@ -17,11 +17,11 @@ type binary struct {
 	tree  *checkout.Tree
 	pkg   checkout.Package
 	path  string
-	trim  bool          // it holds no path of the machine, so that the same source gives the same bytes wherever it lies
+	trim  bool          // build without paths, so that the same source gives the same bytes in any directory
 	limit time.Duration // how long one benchmark may take in one process
 }
 
-// build builds the binary. The flags are further ones of go test.
+// build builds the binary. flags are further ones of go test.
 func (b *binary) build(ctx context.Context, flags ...string) error {
 	args := append([]string{"test", "-c", fmt.Sprintf("-trimpath=%t", b.trim), "-o", b.path}, flags...)
 	_, err := b.tree.Go(ctx, append(args, b.pkg.ImportPath)...)
@@ -32,29 +32,29 @@ func (b *binary) build(ctx context.Context, flags ...string) error {
 	return err
 }
 
-// Bounds of what is kept of a process's output. The result of a block stands at its end.
+// Limits of the output that is kept of a process, in bytes. The result of a block is at its end.
 const (
 	maxStdout = 8 << 20
 	maxStderr = 256 << 10
 )
 
-// dumpDelay is how long a process that is ended has for printing the stacks of its goroutines.
+// dumpDelay is how long a process may take to print the stacks of its goroutines.
 const dumpDelay = 5 * time.Second
 
-// A finished process of a test binary.
+// A finished is a process of a test binary that has ended.
 type finished struct {
-	stdout    string
-	stderr    string // with the stacks of its goroutines if it panicked or timed out
-	err       error  // nil, or an *exec.ExitError
-	timedOut  bool
-	limit     time.Duration // the binary's
-	processor time.Duration // user and system
-	wall      time.Duration
+	stdout   string
+	stderr   string // with the stacks of its goroutines if it panicked or timed out
+	err      error  // nil, or an *exec.ExitError
+	timedOut bool
+	limit    time.Duration // the binary's
+	cpu      time.Duration // user and system
+	wall     time.Duration
 }
 
-// run runs the binary in its package's directory, as the go command does. If one benchmark takes
-// longer than the binary's limit, the process is asked for the stacks of its goroutines and ended. The error is
-// the context's, or says why the process could not be started.
+// run runs the binary in the directory of its package, as the go command does. If one benchmark takes
+// longer than the limit, run makes the process print the stacks of its goroutines and exit. The error
+// is the context's, or says why the process could not be started.
 func (b *binary) run(ctx context.Context, args ...string) (*finished, error) {
 	cmd := exec.Command(b.path, append([]string{"-test.run=^$", "-test.paniconexit0", "-test.v=test2json"}, args...)...)
 	cmd.Dir = b.pkg.Dir
@@ -81,12 +81,12 @@ func (b *binary) run(ctx context.Context, args ...string) (*finished, error) {
 	}
 	return &finished{
 		stdout: stdout.String(), stderr: stderr.String(), err: err, timedOut: timedOut, limit: b.limit, wall: wall,
-		processor: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+		cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
 	}, nil
 }
 
-// watch ends a process when ctx ends, or when limit passes without a value from next. It returns
-// once done is closed, and reports whether the limit passed.
+// watch ends a process when ctx is done, or when limit passes without a value from next. It returns
+// when done is closed, and reports whether the limit passed.
 func watch(ctx context.Context, cmd *exec.Cmd, limit time.Duration, next, done <-chan struct{}) (timedOut bool) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -99,13 +99,13 @@ func watch(ctx context.Context, cmd *exec.Cmd, limit time.Duration, next, done <
 				timer.Reset(limit)
 			}
 		case <-timer.C:
-			// First it is asked for its stacks, then it is killed.
+			// At first it is asked for its stacks, and the next time it is killed.
 			end := childproc.QuitGroup
 			if timedOut {
 				end = childproc.KillGroup
 			}
 			timedOut = true
-			_ = end(cmd) // one that has just ended needs no end
+			_ = end(cmd) // it may have just ended
 			timer.Reset(dumpDelay)
 		case <-ctx.Done():
 			_ = childproc.KillGroup(cmd)
@@ -115,8 +115,8 @@ func watch(ctx context.Context, cmd *exec.Cmd, limit time.Duration, next, done <
 	}
 }
 
-// pulse is a writer that says on a channel that another benchmark began, or the last one ended.
-// What a benchmark prints itself is no sign of that.
+// A pulse is a writer that signals on a channel when a benchmark begins or ends, which the testing
+// package marks in its output.
 type pulse struct {
 	to   *childproc.Tail
 	next chan<- struct{}
@@ -126,7 +126,7 @@ func (p *pulse) Write(text []byte) (int, error) {
 	if bytes.Contains(text, []byte(marker)) {
 		select {
 		case p.next <- struct{}{}:
-		default: // the last one wasn't taken yet
+		default: // a signal is pending
 		}
 	}
 	return p.to.Write(text)

@@ -15,15 +15,15 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// A Benchmark is one of a package, at one value of GOMAXPROCS.
+// A Benchmark is a benchmark at one value of GOMAXPROCS.
 type Benchmark struct {
 	Package string // import path
 	Name    string // such as "BenchmarkPush/size=1KiB"
 	Procs   int    // GOMAXPROCS
 }
 
-// Result is the name that the testing package prints before the benchmark's figures, and benchstat
-// shows without "Benchmark": the benchmark's own, with GOMAXPROCS unless that is 1.
+// Result returns the name that the testing package prints before the benchmark's figures: Name, with
+// GOMAXPROCS unless that is 1.
 func (b Benchmark) Result() string {
 	if b.Procs == 1 {
 		return b.Name
@@ -31,7 +31,7 @@ func (b Benchmark) Result() string {
 	return b.Name + "-" + strconv.Itoa(b.Procs)
 }
 
-// Short is the name as benchstat shows it, such as "Push/size=1KiB-2".
+// Short returns the name that benchstat shows, such as "Push/size=1KiB-2".
 func (b Benchmark) Short() string { return strings.TrimPrefix(b.Result(), "Benchmark") }
 
 // key returns the key of the benchmark's time in a comparison.
@@ -39,8 +39,8 @@ func (b Benchmark) key() sequential.Key {
 	return sequential.Key{Scenario: b.Package, Op: b.Short(), Unit: results.UnitMean}
 }
 
-// pattern is a value of -test.bench that matches the benchmark and no other. The testing package
-// matches it part by part, as a slash divides the name.
+// pattern returns the value of -test.bench that matches the benchmark and no other. The testing
+// package matches the parts between slashes one by one.
 func (b Benchmark) pattern() string {
 	parts := strings.Split(b.Name, "/")
 	for i, p := range parts {
@@ -51,15 +51,15 @@ func (b Benchmark) pattern() string {
 
 // A block is what one process measured of one benchmark.
 type block struct {
-	record    results.Record
-	line      string        // of the benchmark format, as it was printed
-	units     []string      // Unit lines that were printed before it
-	config    []string      // goos, goarch, pkg and cpu
-	processor time.Duration // of the process in all, user and system
-	overhead  time.Duration // of the process, beyond the measurement
+	record   results.Record
+	line     string        // of the benchmark format, as it was printed
+	units    []string      // Unit lines that were printed before it
+	config   []string      // goos, goarch, pkg and cpu
+	cpu      time.Duration // of the whole process, user and system
+	overhead time.Duration // of the process, beyond the measurement
 }
 
-// elapsed is how long the measurement of a block took, as far as its figures say.
+// elapsed returns how long the iterations of a block took, by its own figures.
 func (b *block) elapsed() time.Duration {
 	ns, _ := b.record.Value(results.UnitMean)
 	return time.Duration(min(ns*float64(b.record.Ops), math.MaxInt64/2))
@@ -67,7 +67,7 @@ func (b *block) elapsed() time.Duration {
 
 // A problem says why a benchmark could not be measured.
 type problem struct {
-	broken bool   // it failed, panicked or never ended; else it was skipped, or reported nothing that can be judged
+	broken bool   // it failed, panicked or never ended; otherwise it was skipped, or has no usable result
 	text   string // what the benchmark did, such as "failed: no such file"
 	stacks string // of the goroutines, if it panicked or never ended
 	panics bool   // it ended its process
@@ -75,7 +75,8 @@ type problem struct {
 
 func (p *problem) Error() string { return p.text }
 
-// runBlock measures iterations of a benchmark in a process of its own, with further flags. Its error is a [*problem], the context's, or says why nothing could be started.
+// runBlock measures iterations of a benchmark in a process of its own. flags are further ones. The
+// error is a [*problem], the context's, or says why the process could not be started.
 func (b *binary) runBlock(ctx context.Context, bench Benchmark, iterations int, flags ...string) (*block, error) {
 	f, err := b.run(ctx, append([]string{
 		"-test.bench=" + bench.pattern(), fmt.Sprintf("-test.benchtime=%dx", iterations), "-test.benchmem",
@@ -87,7 +88,7 @@ func (b *binary) runBlock(ctx context.Context, bench Benchmark, iterations int, 
 	return f.result(bench)
 }
 
-// result finds a benchmark's result in what its process printed.
+// result returns what a process measured, or a [*problem].
 func (f *finished) result(bench Benchmark) (*block, error) {
 	if p := f.problem(bench); p != nil {
 		return nil, p
@@ -95,7 +96,7 @@ func (f *finished) result(bench Benchmark) (*block, error) {
 	return f.measured(bench)
 }
 
-// measured reads the result of a benchmark, whatever became of the process.
+// measured reads the result that a process printed, however the process ended.
 func (f *finished) measured(bench Benchmark) (*block, error) {
 	out := &block{}
 	for line := range strings.Lines(f.stdout) {
@@ -106,7 +107,7 @@ func (f *finished) measured(bench Benchmark) (*block, error) {
 		case configLine.MatchString(line):
 			out.config = append(out.config, line)
 		}
-		// What the benchmark printed may stand before its result, on the same line.
+		// Output of the benchmark itself may precede the result on its line.
 		if at := resultOf(bench).FindStringIndex(line); at != nil {
 			out.line = strings.TrimSpace(line[at[0]:])
 		}
@@ -117,17 +118,17 @@ func (f *finished) measured(bench Benchmark) (*block, error) {
 	if err := out.parse(bench); err != nil {
 		return nil, err
 	}
-	out.processor = f.processor
+	out.cpu = f.cpu
 	out.overhead = max(0, f.wall-out.elapsed())
 	return out, nil
 }
 
-// marker begins a line of the testing package's own that -test.v=test2json makes it print.
+// marker begins each line that the testing package itself prints, because of -test.v=test2json.
 const marker = "\x16"
 
 var configLine = regexp.MustCompile(`^(goos|goarch|pkg|cpu): `)
 
-// resultOf matches where a benchmark's result begins.
+// resultOf returns an expression that matches the beginning of a benchmark's result.
 func resultOf(bench Benchmark) *regexp.Regexp {
 	return regexp.MustCompile(regexp.QuoteMeta(bench.Result()) + ` *\t *[0-9]+\t`)
 }
@@ -159,7 +160,7 @@ func (b *block) parse(bench Benchmark) error {
 	return b.check()
 }
 
-// check refuses a result that holds no measurement.
+// check returns a [*problem] if the result holds no measurement.
 func (b *block) check() error {
 	time, timed := b.record.Value(results.UnitMean)
 	own := 0 // metrics besides what -benchmem adds
@@ -172,13 +173,13 @@ func (b *block) check() error {
 	case len(b.record.Values) == 0:
 		return &problem{text: "printed a damaged result: " + strconv.Quote(b.line)}
 	case timed && time <= 0, !timed && own == 0:
-		return &problem{text: "reports 0 ns/op, which is no measurement: see that its loop does the work, and that its timer runs"}
+		return &problem{text: "reports 0 ns/op, which is no measurement: " +
+			"see that its loop does the work, and that its timer runs"}
 	}
 	return nil
 }
 
-// problem says what kept a process from measuring the benchmark that it ran last. It returns nil if
-// nothing is known to have.
+// problem returns what kept a process from measuring the benchmark that it ran last, or nil.
 func (f *finished) problem(bench Benchmark) *problem {
 	if f.timedOut {
 		return &problem{broken: true, text: fmt.Sprintf("has not ended after %v", f.limit), stacks: f.stderr}
@@ -195,18 +196,18 @@ func (f *finished) problem(bench Benchmark) *problem {
 	return nil
 }
 
-// report finds "--- FAIL: NAME" or "--- SKIP: NAME" and returns what the benchmark logged last, in a
-// line. The testing package prints what is logged as it comes, so it stands before that.
+// report looks for "--- FAIL: NAME", or "--- SKIP: NAME", and returns the last line that the benchmark
+// logged before it. The testing package prints what is logged at once.
 func (f *finished) report(word string, bench Benchmark) (text string, found bool) {
-	const unsaid = "it doesn't say why"
-	text = unsaid
+	const noReason = "it doesn't say why"
+	text = noReason
 	for line := range strings.Lines(f.stdout) {
 		line, marked := strings.CutPrefix(strings.TrimRight(line, "\r\n"), marker)
 		switch {
 		case marked && (line == "--- "+word+": "+bench.Name || line == "--- "+word+": "+bench.Result()):
 			return text, true
 		case marked:
-			text = unsaid
+			text = noReason
 		case logLine.MatchString(line):
 			text = strings.TrimSpace(line)
 		}
@@ -217,14 +218,15 @@ func (f *finished) report(word string, bench Benchmark) (text string, found bool
 // logLine matches the first line of what a benchmark logged.
 var logLine = regexp.MustCompile(`^ {4}\S+:[0-9]+: `)
 
-// panicText says how a process ended that didn't end well, in a line.
+// panicText returns a line that says how a process failed.
 func (f *finished) panicText() string {
 	if line := f.panicLine(); line != "" {
 		return "ended with a " + line
 	}
 	for _, out := range []string{f.stderr, f.stdout} {
 		if out != "" {
-			return fmt.Sprintf("ended with %v: %s", f.err, strings.TrimPrefix(out[strings.LastIndexByte(out, '\n')+1:], marker))
+			last := out[strings.LastIndexByte(out, '\n')+1:]
+			return fmt.Sprintf("ended with %v: %s", f.err, strings.TrimPrefix(last, marker))
 		}
 	}
 	return fmt.Sprintf("ended with %v", f.err)

@@ -20,89 +20,89 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// Options say what Compare measures.
+// Options says what Compare measures.
 type Options struct {
-	Dir      string   // a directory of the source tree, in which Packages are named; empty is the current one
+	Dir      string   // a directory of the source tree, relative to which Packages are named; empty means "."
 	Base     string   // the git revision that the working tree is compared with
-	Bench    string   // which benchmarks: a regular expression as for go test -bench
-	Packages []string // patterns as for go test; none is "."
-	Procs    []int    // the values of GOMAXPROCS, as for go test -cpu; none is the current one
+	Bench    string   // the benchmarks: a regular expression as for go test -bench
+	Packages []string // patterns as for go test; none means "."
+	Procs    []int    // the values of GOMAXPROCS, as for go test -cpu; none means the current one
 
-	// Better says which way is better of metrics that benchmarks report themselves without a Unit
-	// line: +1 is more, -1 is less.
+	// Better holds the direction of metrics that benchmarks report themselves, if no Unit line does:
+	// +1 if more is better, -1 if less is.
 	Better map[string]int
 
-	// Budget is how long is measured at most, building apart. 0 is [DefaultBudget].
+	// Budget limits how long Compare measures, without building. 0 means [DefaultBudget].
 	Budget time.Duration
 
-	// Block is how long one benchmark is measured at a time, at least. 0 is DefaultBlock.
+	// Block is how long one benchmark is measured at a time, at least. 0 means DefaultBlock.
 	Block time.Duration
 
-	// LayoutBudget is how long further layouts of both sides' code are measured at most, building
-	// included, where a time would be called regressed, or is left open. 0: none are.
+	// LayoutBudget limits how long Compare measures further layouts of both sides' code, building
+	// included. It does so if a time would be called regressed, or is left open. 0 means never.
 	LayoutBudget time.Duration
 
-	// Limit is how long one benchmark may take in one process. 0 is DefaultLimit.
+	// Limit is how long one benchmark may take in one process. 0 means DefaultLimit.
 	Limit time.Duration
 
 	Seed    uint64 // of the order in which the sides take turns
 	Scratch string // a directory for the base's files and the test binaries
-	Out     string // a directory that is made for the samples, which are written as they are measured
+	Out     string // the directory to make for the samples, which are written as they are measured
 
-	Log      func(text string) // is called with what is done next; may be nil
-	Progress func(Progress)    // is called after each round; may be nil
+	Log      func(text string) // called with what is done next; may be nil
+	Progress func(Progress)    // called after each round; may be nil
 }
 
-// Lengths of time. A block is so long that starting its process costs less than measuring it, and so
-// short that the four blocks of a pair see the same machine. Where starting takes longer, as when a
-// package reads test data first, a block is as long as that, up to a second.
+// The defaults of [Options]. A block is so long that starting its process costs less than measuring,
+// and so short that the four blocks of a round see the same machine. If starting takes longer, for
+// example because the package reads test data first, a block is as long as that, up to maxBlock.
 const (
 	DefaultLimit = time.Minute
 	DefaultBlock = 50 * time.Millisecond
-	mostBlock    = time.Second
+	maxBlock     = time.Second
 
-	leastBudget = 100 * time.Second
-	perBench    = 25 * time.Second
-	mostBudget  = 30 * time.Minute
+	minBudget          = 100 * time.Second
+	budgetPerBenchmark = 25 * time.Second
+	maxBudget          = 30 * time.Minute
 )
 
-// DefaultBudget returns how long so many benchmarks are measured at most: 25 seconds each, but at
-// least 100 seconds and at most half an hour in all.
+// DefaultBudget returns the budget for a number of benchmarks: 25 seconds each, but at least 100
+// seconds and at most half an hour in all.
 func DefaultBudget(benchmarks int) time.Duration {
-	return min(mostBudget, max(leastBudget, time.Duration(benchmarks)*perBench))
+	return min(maxBudget, max(minBudget, time.Duration(benchmarks)*budgetPerBenchmark))
 }
 
 // Progress is how far a comparison has come.
 type Progress struct {
 	Open, Benchmarks int // still to be decided, and in all
-	Rounds           int // in which each open benchmark was measured four times
-	Layouts          int // of the code that were measured after the first; the times are then of these
+	Rounds           int // in each of which an open benchmark was measured four times
+	Layouts          int // measured besides the first; if not 0, Elapsed and Budget are those of layouts
 	Elapsed, Budget  time.Duration
 }
 
-// An Outcome is what a comparison came to.
+// An Outcome is the result of a comparison.
 type Outcome struct {
 	Judgement         *judge.Judgement
 	Base, Now         []results.Record // one a block
 	BaseTree, NowTree *checkout.Tree
 	Differences       []string // between the sides' modules and toolchains, a line each
-	Warnings          []string // Unit lines that say nothing, a sentence each
-	Benchmarks        int      // on both sides
+	Warnings          []string // about damaged Unit lines, a sentence each
+	Benchmarks        int      // of either side
 	Rounds            int
 	Elapsed           time.Duration
 	Samples           string // the directory with the samples; empty if nothing was measured
 
-	Layouts        int           // of both sides' code that were measured besides the first
+	Layouts        int           // of both sides' code, measured besides the first
 	LayoutsElapsed time.Duration // building included
-	Relinking      error         // why another layout could not be built; nil if none was wanted
+	Relinking      error         // why another layout could not be built, or nil
 
 	comparison *comparison
 }
 
-// Compare measures the benchmarks of a revision and of the working tree by turns until each is
-// decided, or the budget is spent. A mistake that the caller's user can mend is a
-// [*checkout.Error]; if it is about a field of o, its Option is that field's name. If ctx ends, its
-// error is returned; what was measured is in [Options].Out.
+// Compare measures the benchmarks of a revision and of the working tree in turns, until each is
+// decided or the budget is spent. The error is a [*checkout.Error] if a user can mend what is wrong;
+// its Option names the field of o, if it is about one. If ctx is done, the error is the context's, and
+// [Options].Out holds what was measured.
 func Compare(ctx context.Context, o Options) (_ *Outcome, err error) {
 	if len(o.Packages) == 0 {
 		o.Packages = []string{"."}
@@ -133,15 +133,16 @@ func Compare(ctx context.Context, o Options) (_ *Outcome, err error) {
 	return c.outcome, nil
 }
 
+// A comparison is a call of Compare.
 type comparison struct {
 	Options
 	random    *rand.Rand
 	test      *sequential.Test
-	found     sequential.Result // of the last analysis
+	result    sequential.Result // of the last analysis
 	base, now *checkout.Tree
 	targets   []*target
 
-	differences []checkout.Difference // between what the two are built from
+	differences []checkout.Difference // between the sides' modules and toolchains
 
 	declared unitLines
 	samples  *sampleFiles
@@ -151,22 +152,23 @@ type comparison struct {
 // A target is a benchmark that both sides have.
 type target struct {
 	Benchmark
-	base, now  *binary
-	first      map[*binary]time.Duration // what the first iteration took
-	iterations int                       // of a block
-	failed     bool                      // in a block: it is measured no more
+	base, now      *binary
+	firstIteration map[*binary]time.Duration // how long it took
+	iterations     int                       // of a block
+	failed         bool                      // a block failed: the benchmark is no longer measured
 
-	// Processor time: of a process that hardly measures, and of all blocks beyond that.
-	idle, processor map[*binary]time.Duration
-	measured        int64 // iterations of all blocks of a side
+	// idleCPU is the processor time of a process that hardly measures. cpu is the processor time of all
+	// blocks of a side without their idleCPU.
+	idleCPU, cpu map[*binary]time.Duration
+	measured     int64 // iterations of all blocks of a side
 }
 
-// measure takes the targets by turns.
+// measure measures the targets in turns and judges them.
 func (c *comparison) measure(ctx context.Context) (err error) {
 	out := c.outcome
 	if len(c.targets) == 0 {
-		c.found, _ = c.test.Analyze(true)
-		out.Judgement = judge.Sequential(c.found, nil)
+		c.result, _ = c.test.Analyze(true)
+		out.Judgement = judge.Sequential(c.result, nil)
 		return nil
 	}
 	c.Log(fmt.Sprintf("finding out how fast %s are", plaintext.Count(len(c.targets), "benchmark")))
@@ -181,7 +183,7 @@ func (c *comparison) measure(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, c.samples.Close()) }()
 	out.Samples = c.Out
 	budget := cmp.Or(c.Budget, DefaultBudget(len(c.targets)))
-	c.found, out.Elapsed, err = c.decide(c.test, budget, func() (open int, err error) {
+	c.result, out.Elapsed, err = c.decide(c.test, budget, func() (open int, err error) {
 		err = c.round(ctx)
 		out.Rounds = c.test.Pairs()
 		return len(c.open()), err
@@ -189,12 +191,12 @@ func (c *comparison) measure(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	out.Judgement = judge.Sequential(c.found, nil)
+	out.Judgement = judge.Sequential(c.result, nil)
 	return nil
 }
 
-// decide calls round, which measures what is open and returns how much still is, until the test has
-// decided everything or the budget is spent.
+// decide calls round until the test has decided everything or the budget is spent. round measures
+// what is open, and returns how many benchmarks still are.
 func (c *comparison) decide(
 	test *sequential.Test, budget time.Duration, round func() (open int, err error),
 ) (found sequential.Result, elapsed time.Duration, err error) {
@@ -203,7 +205,9 @@ func (c *comparison) decide(
 		if err != nil {
 			return found, 0, err
 		}
-		p := Progress{Open: open, Benchmarks: len(c.targets), Rounds: c.test.Pairs(), Elapsed: time.Since(began), Budget: budget}
+		p := Progress{
+			Open: open, Benchmarks: len(c.targets), Rounds: c.test.Pairs(), Elapsed: time.Since(began), Budget: budget,
+		}
 		if test != c.test {
 			p.Layouts = test.Pairs()
 		}
@@ -225,10 +229,10 @@ func (c *comparison) open() []*target {
 	})
 }
 
-// calibrate finds how many iterations a block of the target has: as many on either side, those of the
-// slower one.
+// calibrate sets how many iterations a block of the target has. Both sides have as many as fill a
+// block of the slower one.
 func (c *comparison) calibrate(ctx context.Context, t *target) error {
-	n, overhead := mostIterations, time.Duration(0)
+	n, overhead := maxIterations, time.Duration(0)
 	for _, b := range []*binary{t.base, t.now} {
 		found, last, err := c.ramp(ctx, t, b)
 		if err != nil {
@@ -237,68 +241,73 @@ func (c *comparison) calibrate(ctx context.Context, t *target) error {
 		c.declared.add(last.units)
 		n, overhead = min(n, found), max(overhead, last.overhead)
 	}
-	if block := min(mostBlock, overhead); block > c.Block {
-		n = int(min(mostIterations, float64(n)*float64(block)/float64(c.Block)))
+	if block := min(maxBlock, overhead); block > c.Block {
+		n = int(min(maxIterations, float64(n)*float64(block)/float64(c.Block)))
 	}
 	t.iterations = max(1, n)
 	return nil
 }
 
-// ramp measures more and more iterations until they take a while, and returns how many fill a block.
-// The first step rests on the one iteration of discovery, which ran with cold caches.
+// ramp measures more and more iterations until they take a while. It returns how many fill a block,
+// and the last step. The first step is estimated from the one iteration of the discovery, which ran
+// with cold caches.
 func (c *comparison) ramp(ctx context.Context, t *target, b *binary) (int, *block, error) {
 	n := 100
-	if first := t.first[b]; first > 0 {
+	if first := t.firstIteration[b]; first > 0 {
 		n = int(max(1, min(float64(rampFactor)*float64(n), float64(c.Block)/float64(first))))
 	}
-	least := c.Limit // overhead of a process, which the first step has as well
+	lowest := c.Limit // overhead of a process
 	for tries := 1; ; tries++ {
 		got, err := b.runBlock(ctx, t.Benchmark, n)
 		if err != nil {
 			return 0, nil, err
 		}
-		least = min(least, got.overhead)
-		if idle, ok := t.idle[b]; !ok || got.processor-got.elapsed() < idle {
-			t.idle[b] = max(0, got.processor-got.elapsed())
+		lowest = min(lowest, got.overhead)
+		if idle, ok := t.idleCPU[b]; !ok || got.cpu-got.elapsed() < idle {
+			t.idleCPU[b] = max(0, got.cpu-got.elapsed())
 		}
-		untimed := got.overhead - least // what the iterations took while the timer stood still
+		untimed := got.overhead - lowest // what the iterations took while the timer was stopped
 		_, timed := got.record.Value(results.UnitMean)
 		switch elapsed := got.elapsed(); {
 		case !timed, elapsed >= c.Block/5:
 			return iterationsIn(c.Block, got), got, nil
-		case untimed >= mostUntimed && tries < untimedTries:
+		case untimed >= maxUntimed && tries < untimedTries:
 			continue // on a busy machine a process may have waited for its turn
-		case untimed >= mostUntimed && elapsed < untimed/10_000, n == mostIterations:
-			return 0, nil, &problem{text: fmt.Sprintf("reports %v for %d iterations: see that it loops b.N times, or while b.Loop(), and that its timer runs", elapsed, n)}
-		case untimed >= mostUntimed:
+		case untimed >= maxUntimed && elapsed < untimed/10_000, n == maxIterations:
+			return 0, nil, &problem{text: fmt.Sprintf("reports %v for %d iterations: "+
+				"see that it loops b.N times, or while b.Loop(), and that its timer runs", elapsed, n)}
+		case untimed >= maxUntimed:
 			return n, got, nil
 		}
 		tries = 0
-		n = max(n+1, min(iterationsIn(c.Block, got), rampFactor*n, int(float64(n)*float64(2*mostUntimed)/float64(untimed+1)), mostIterations))
+		n = max(n+1, min(iterationsIn(c.Block, got), rampFactor*n,
+			int(float64(n)*float64(2*maxUntimed)/float64(untimed+1)), maxIterations))
 	}
 }
 
-// A step of the ramp has at most so many times the iterations of the last one. A benchmark that stops
-// its timer, say to prepare each iteration, has as many iterations as take so long in all.
 const (
-	rampFactor   = 100
-	mostUntimed  = 200 * time.Millisecond
-	untimedTries = 4 // before it is believed
+	// rampFactor is how many times the iterations of the last step a step of the ramp may have.
+	rampFactor = 100
+
+	// maxUntimed is how long the iterations of a block may take while the timer is stopped, as it is in
+	// a benchmark that prepares each iteration. untimedTries is how often that must be seen.
+	maxUntimed   = 200 * time.Millisecond
+	untimedTries = 4
 )
 
-// mostIterations is how many a block has at most, as in the testing package.
-const mostIterations = 1_000_000_000
+// maxIterations limits the iterations of a block. The testing package has the same limit.
+const maxIterations = 1_000_000_000
 
-// iterationsIn returns how many iterations fit into d, by what a block took for its own.
+// iterationsIn returns how many iterations fit into d if each takes as long as those of a block.
 func iterationsIn(d time.Duration, b *block) int {
 	one := float64(b.elapsed()) / float64(max(1, b.record.Ops))
 	if one <= 0 { // it reports no time, only metrics of its own
 		return int(max(1, b.record.Ops))
 	}
-	return int(min(mostIterations, max(1, float64(d)/one)))
+	return int(min(maxIterations, max(1, float64(d)/one)))
 }
 
-// giveUp decides a target that can't be measured, if err is a [*problem], and returns any other error.
+// giveUp decides a target that can't be measured. It returns err if that isn't a [*problem].
 func (c *comparison) giveUp(t *target, b *binary, err error) error {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
@@ -308,7 +317,7 @@ func (c *comparison) giveUp(t *target, b *binary, err error) error {
 	side, decision := judge.SideBase, sequential.Unclear
 	if b == t.now {
 		side = judge.SideNow
-		if p.panics { // as when it does so at once; see sort
+		if p.panics { // as if it had done so in the first iteration; see classify
 			decision = sequential.Worse
 		}
 	}
@@ -317,13 +326,14 @@ func (c *comparison) giveUp(t *target, b *binary, err error) error {
 	return err
 }
 
-// describe says what a problem is. It keeps the stacks of the goroutines in a file, if there are any,
-// and names it.
+// describe returns what a problem is. If there are stacks of goroutines, it writes them to a file and
+// names the file.
 func (c *comparison) describe(p *problem, b *binary, bench Benchmark) (string, error) {
 	if p.stacks == "" {
 		return p.text, nil
 	}
-	file := filepath.Join(c.Out, fmt.Sprintf("goroutines-%s-%s.txt", b.tree.Side, strings.ReplaceAll(bench.Short(), "/", "-")))
+	name := strings.ReplaceAll(bench.Short(), "/", "-")
+	file := filepath.Join(c.Out, fmt.Sprintf("goroutines-%s-%s.txt", b.tree.Side, name))
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
 		return "", outError(c.Out, err)
 	}
@@ -333,7 +343,7 @@ func (c *comparison) describe(p *problem, b *binary, bench Benchmark) (string, e
 	return p.text + " (stacks in " + file + ")", nil
 }
 
-// round measures each open target four times: base, now, now and base, or the other way round.
+// round measures each open target four times, by turns, and hands the pairs to the test.
 func (c *comparison) round(ctx context.Context) error {
 	base, now := make([][]results.Record, 2), make([][]results.Record, 2)
 	for _, t := range c.open() {
@@ -349,7 +359,7 @@ func (c *comparison) round(ctx context.Context) error {
 				if err := c.samples.write(b.tree.Side, got); err != nil {
 					return err
 				}
-				t.processor[b] += max(0, got.processor-t.idle[b])
+				t.cpu[b] += max(0, got.cpu-t.idleCPU[b])
 			}
 		}
 		if t.failed {
@@ -362,14 +372,16 @@ func (c *comparison) round(ctx context.Context) error {
 		}
 	}
 	out := c.outcome
-	out.Base = sequential.AppendBlocks(out.Base, base, 2*c.test.Pairs())
-	out.Now = sequential.AppendBlocks(out.Now, now, 2*c.test.Pairs())
+	before := 2 * c.test.Pairs()
+	out.Base, out.Now = sequential.AppendBlocks(out.Base, base, before), sequential.AppendBlocks(out.Now, now, before)
 	return c.test.Add(base, now)
 }
 
-// turns measures a block of a benchmark four times: base, now, now and base, or the other way round. With
-// an error come the blocks before it and the side that it is of.
-func (c *comparison) turns(ctx context.Context, bench Benchmark, iterations int, base, now *binary) (map[*binary][]*block, *binary, error) {
+// turns measures four blocks of a benchmark: base, now, now and base, or the other way round. If one
+// fails, turns returns the blocks before it, its side and an error.
+func (c *comparison) turns(
+	ctx context.Context, bench Benchmark, iterations int, base, now *binary,
+) (map[*binary][]*block, *binary, error) {
 	order := []*binary{base, now, now, base}
 	if c.random.IntN(2) == 1 {
 		order = []*binary{now, base, base, now}

@@ -12,20 +12,20 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 )
 
-// found holds the benchmarks of a package of one side.
-type found map[Benchmark]trialRun
+// firstRuns holds the benchmarks of a package of one side.
+type firstRuns map[Benchmark]firstRun
 
-// A trialRun is one iteration of a benchmark.
-type trialRun struct {
+// A firstRun is one iteration of a benchmark.
+type firstRun struct {
 	took    time.Duration
 	problem *problem // what kept it from running, or nil
 }
 
-// discover runs every benchmark that pattern matches for one iteration: that is how sub-benchmarks
-// are found, and those that can't be measured. One that ends the process is left out of the next try,
-// so that it hides no other.
-func (b *binary) discover(ctx context.Context, pattern string, procs []int) (found, error) {
-	all := found{}
+// discover runs every benchmark that pattern matches for one iteration, to find sub-benchmarks and
+// benchmarks that can't be measured. If one ends the process, discover tries again without it, so that
+// it hides no other.
+func (b *binary) discover(ctx context.Context, pattern string, procs []int) (firstRuns, error) {
+	all := firstRuns{}
 	cpus := make([]string, len(procs))
 	for i, n := range procs {
 		cpus[i] = strconv.Itoa(n)
@@ -41,14 +41,16 @@ func (b *binary) discover(ctx context.Context, pattern string, procs []int) (fou
 			return nil, err
 		}
 		if began := strings.Contains(f.stdout, marker+"=== RUN "); !began && (f.timedOut || f.err != nil) {
-			why := f.panicText()
+			cause := f.panicText()
 			if f.timedOut {
-				why = fmt.Sprintf("has not begun one after %v", b.limit)
+				cause = fmt.Sprintf("has not begun one after %v", b.limit)
 			}
-			return nil, &checkout.Error{Problem: fmt.Sprintf("%s: the tests of %s end before any benchmark begins", b.tree, b.pkg.ImportPath),
-				Want: "make `go test -bench` work there", Detail: []string{why}}
+			return nil, &checkout.Error{
+				Problem: fmt.Sprintf("%s: the tests of %s end before any benchmark begins", b.tree, b.pkg.ImportPath),
+				Want:    "make `go test -bench` work there", Detail: []string{cause},
+			}
 		}
-		ended := f.sort(all, b.pkg.ImportPath, procs)
+		ended := f.addTo(all, b.pkg.ImportPath, procs)
 		if ended == "" {
 			return all, nil
 		}
@@ -61,9 +63,9 @@ func (b *binary) discover(ctx context.Context, pattern string, procs []int) (fou
 	}
 }
 
-// sort puts what a process ran among all that was found. It returns the name of the benchmark under
-// which the process ended, if that was before its time.
-func (f *finished) sort(all found, pkg string, procs []int) (ended string) {
+// addTo adds the benchmarks that a process ran to all. If the process ended too early, addTo returns
+// the name of the benchmark that ended it.
+func (f *finished) addTo(all firstRuns, pkg string, procs []int) (ended string) {
 	var names []string // in the order in which they ran; parents too
 	for line := range strings.Lines(f.stdout) {
 		if name, ok := strings.CutPrefix(line, marker+"=== RUN "); ok {
@@ -72,8 +74,8 @@ func (f *finished) sort(all found, pkg string, procs []int) (ended string) {
 			}
 		}
 	}
-	// While the process ends of a panic, the testing package may go on: it prints a result of nothing and FAIL, and
-	// begins the next benchmark, which this process says nothing of then.
+	// While a panic ends the process, the testing package may go on: it prints an empty result and FAIL,
+	// and begins the next benchmark. The process then says nothing about that one.
 	if f.timedOut || f.panicLine() != "" || f.err != nil && !strings.Contains(f.stdout, marker+"FAIL") {
 		if i := f.panicked(names); i >= 0 {
 			names = names[:i+1]
@@ -84,7 +86,9 @@ func (f *finished) sort(all found, pkg string, procs []int) (ended string) {
 	}
 	for _, name := range names {
 		// A parent has no result. It fails with its children, or by itself.
-		children := slices.DeleteFunc(slices.Clone(names), func(other string) bool { return !strings.HasPrefix(other, name+"/") })
+		children := slices.DeleteFunc(slices.Clone(names), func(other string) bool {
+			return !strings.HasPrefix(other, name+"/")
+		})
 		for _, n := range procs {
 			bench := Benchmark{Package: pkg, Name: name, Procs: n}
 			_, failed := f.report("FAIL", bench)
@@ -96,19 +100,19 @@ func (f *finished) sort(all found, pkg string, procs []int) (ended string) {
 			ran = ran && before.problem == nil
 			switch matched := resultOf(bench).MatchString(f.stdout); {
 			case name == ended && !(f.timedOut && (matched || ran)):
-				all[bench] = trialRun{problem: f.problem(bench)}
+				all[bench] = firstRun{problem: f.problem(bench)}
 			case matched:
-				all[bench] = trialRun{took: f.firstIteration(bench)}
+				all[bench] = firstRun{took: f.firstIteration(bench)}
 			case ran, len(children) > 0 && (!failed || explained):
 			default:
-				all[bench] = trialRun{problem: f.whyNoResult(bench)}
+				all[bench] = firstRun{problem: f.whyNoResult(bench)}
 			}
 		}
 	}
 	return ended
 }
 
-// panicked returns the index of the last of the names whose function is in the trace of the goroutine that
+// panicked returns the index of the last name whose function is in the trace of the goroutine that
 // panicked, or -1 if there is none.
 func (f *finished) panicked(names []string) int {
 	line := f.panicLine()
@@ -128,7 +132,7 @@ func (f *finished) panicked(names []string) int {
 	return -1
 }
 
-// whyNoResult says why a benchmark of a process that ran to its end has no result.
+// whyNoResult returns why a benchmark has no result, though its process ran to the end.
 func (f *finished) whyNoResult(bench Benchmark) *problem {
 	if text, ok := f.report("FAIL", bench); ok {
 		return &problem{broken: true, text: "failed: " + text}
@@ -149,8 +153,8 @@ func (f *finished) firstIteration(bench Benchmark) time.Duration {
 }
 
 // Matches reports whether go test -bench=pattern runs the benchmark of a name such as
-// "BenchmarkPush/size=1KiB". As in the testing package a bar divides alternatives and a slash the parts
-// of one, each of which is looked for in the part of the name at its place; outside brackets, that is.
+// "BenchmarkPush/size=1KiB". As in the testing package, bars outside of brackets separate
+// alternatives, and slashes separate expressions, each for the part of the name at its place.
 func Matches(pattern, name string) (bool, error) {
 	parts := strings.Split(name, "/")
 	matched := false

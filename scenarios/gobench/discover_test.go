@@ -9,7 +9,7 @@ import (
 
 // While a process ends of a panic, the testing package may begin the next benchmark. It isn't to blame, and this
 // process says nothing of it.
-func TestSort_panicOfAnEarlierBenchmark(t *testing.T) {
+func TestAddTo_panicOfAnEarlierBenchmark(t *testing.T) {
 	const run, tail = marker + "=== RUN   ", "\ntesting.(*B).runN(0x31be457e6308, 0x1)\n\t/go/src/testing/benchmark.go:219 +0x190\n"
 	for _, c := range []struct{ name, trace, want string }{
 		{"its function", "px.BenchmarkB(0x31be457e6308?)", "BenchmarkB"},
@@ -23,9 +23,9 @@ func TestSort_panicOfAnEarlierBenchmark(t *testing.T) {
 				stdout: run + "BenchmarkA\n" + "BenchmarkA-2 \t       1\t       5 ns/op\n" + run + "BenchmarkB\n" + run + "BenchmarkBC\n",
 				stderr: "panic: oh no\n\ngoroutine 20 [running]:\n" + c.trace + tail, err: errors.New("exit status 2"),
 			}
-			all := found{}
-			require.Equal(t, c.want, f.sort(all, "px", []int{2}))
-			require.Equal(t, trialRun{took: 5}, all[Benchmark{"px", "BenchmarkA", 2}])
+			all := firstRuns{}
+			require.Equal(t, c.want, f.addTo(all, "px", []int{2}))
+			require.Equal(t, firstRun{took: 5}, all[Benchmark{"px", "BenchmarkA", 2}])
 			require.NotNil(t, all[Benchmark{"px", c.want, 2}].problem)
 			if c.want == "BenchmarkB" {
 				require.NotContains(t, all, Benchmark{"px", "BenchmarkBC", 2}, "it runs in the next process")

@@ -15,78 +15,81 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// An Explained is why a benchmark regressed: what changed in the profiles of both sides.
-type Explained struct {
+// A Cause says why a benchmark regressed: what differs between the profiles of the two sides.
+type Cause struct {
 	Benchmark
 	Kind        profiles.Kind
-	SampleIndex string // the number that is explained, such as alloc_objects
-	Dir         string // holds the profiles, in base and now, the explanation and the flame graph
-	Base, Now   []string
-	Flame       string // the page with the flame graph of the difference; empty if FlameErr is set
-	FlameErr    error  // why there is no flame graph
+	SampleIndex string   // the value that is explained, such as alloc_objects
+	Dir         string   // holds the profiles, in base and now, the explanation and the flame graph
+	Base, Now   []string // the files of the profiles
+	Flame       string   // the page with the flame graph of the difference; empty if FlameErr is set
+	FlameErr    error    // why there is no flame graph
 	*profiles.Explanation
 }
 
-// How often each side is profiled. Of waits all are counted but the shortest, and in a profile of every
-// allocation there is no noise.
 const (
-	timePairs  = 50
-	waitPairs  = 20
-	allocPairs = 8
-	mostAllocs = 20_000 // iterations, of which each allocation is counted
+	// These are how often each side is profiled.
+	cpuPairs   = 50
+	waitPairs  = 20 // all waits but the shortest are counted
+	exactPairs = 8  // every allocation is counted, so there is no noise
 
-	// profileBlocks is how many times as long as a block is profiled at a time: half a second by
-	// default, of which a profile at 100 Hz has 50 samples.
+	maxAllocIterations = 20_000 // of a profile of every allocation
+
+	// profileBlocks is how many blocks long a profile is. By default that is half a second, in which a
+	// profile at 100 Hz takes 50 samples.
 	profileBlocks = 10
 )
 
-// A profiling is a profile that explains a regressed metric.
-type profiling struct {
+// A profileNeed is a kind of profile that may explain a regressed metric of a target.
+type profileNeed struct {
 	target *target
 	kind   profiles.Kind
 	sample string
 	change float64 // of the metric, relative
 }
 
-// Explain profiles the benchmarks that regressed most, on both sides by turns, and says which functions
-// made the difference: one benchmark for its time and one for its allocations. It writes the profiles, the
-// explanations and flame graphs into dir. What could not be explained is an error beside what could.
-func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, of int)) ([]*Explained, error) {
-	var all []*Explained
+// Explain profiles both sides of the benchmarks that regressed most, in turns, and returns which
+// functions made the difference: one benchmark for its time and one for its allocations. It writes the
+// profiles, the explanations and flame graphs into dir. If something can't be explained, Explain
+// returns an error beside the causes that it found.
+func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, of int)) ([]*Cause, error) {
+	var all []*Cause
 	var errs []error
-	var waits error // that there are none
-	worked := false
-	for queue := o.profilings(); len(queue) > 0; queue = queue[1:] {
+	var noWaits error // if the profile of waits is empty
+	cpuExplains := false
+	for queue := o.planProfiles(); len(queue) > 0; queue = queue[1:] {
 		p := queue[0]
 		e, err := o.comparison.explain(ctx, p, filepath.Join(dir, string(p.kind)), progress)
 		switch {
 		case ctx.Err() != nil:
 			return all, errors.Join(append(errs, errors.New("interrupted"))...)
 		case errors.Is(err, profiles.ErrNothingWithin):
-			waits = fmt.Errorf("%s takes longer by more than its processor time, and waits for no lock and no channel: a sleep, or a system call that waits, is in no profile", p.target.Short())
-			if !slices.ContainsFunc(queue, func(q profiling) bool { return q.kind == profiles.CPU }) {
+			noWaits = fmt.Errorf("%s takes longer by more than its processor time, and waits for no lock and "+
+				"no channel: a sleep, or a system call that waits, is in no profile", p.target.Short())
+			if !slices.ContainsFunc(queue, func(q profileNeed) bool { return q.kind == profiles.CPU }) {
 				p.kind, p.sample = profiles.CPU, ""
 				queue = append(queue, p)
 			}
-		case isEmpty(err) && len(all) > 0: // its waits are explained; it hardly ever had the processor
+		case isEmpty(err) && len(all) > 0: // its waits are explained, and it hardly used the processor
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s of %s: %w", p.kind, p.target.Short(), err))
 		default:
 			all, errs = append(all, e), append(errs, e.write(ctx))
-			worked = worked || p.kind == profiles.CPU && len(e.Causes) > 0
+			cpuExplains = cpuExplains || p.kind == profiles.CPU && len(e.Causes) > 0
 		}
 	}
-	if !worked { // else the processor time tells
-		errs = append(errs, waits)
+	if !cpuExplains {
+		errs = append(errs, noWaits)
 	}
 	return all, errors.Join(errs...)
 }
 
 // write writes the explanation and the flame graph.
-func (e *Explained) write(ctx context.Context) (err error) {
+func (e *Cause) write(ctx context.Context) (err error) {
 	e.Flame, e.FlameErr, err = e.WriteFiles(ctx, e.Dir, e.Base, e.Now, profiles.FlameOptions{
-		Title:       fmt.Sprintf("%s of %s: now, less base", e.Kind, e.Short()),
-		Note:        "Of a million iterations of either side: 1s is a microsecond an iteration, 1MB a byte. Red is more, green less.",
+		Title: fmt.Sprintf("%s of %s: now, less base", e.Kind, e.Short()),
+		Note: "Of a million iterations of either side: 1s is a microsecond an iteration, 1MB a byte. " +
+			"Red is more, green less.",
 		DiffOptions: profiles.DiffOptions{TopOptions: profiles.TopOptions{SampleIndex: e.SampleIndex}},
 	})
 	return err
@@ -98,20 +101,22 @@ func isEmpty(err error) bool {
 	return ok && file.Problem == profiles.NoSamples
 }
 
-// profilings returns what explains the regressed rows: of each kind of profile the benchmark that
-// changed most.
-func (o *Outcome) profilings() []profiling {
-	var list []profiling
+// planProfiles returns which profiles may explain the regressed rows: one of each kind, of the
+// benchmark that changed most.
+func (o *Outcome) planProfiles() []profileNeed {
+	var list []profileNeed
 	for _, row := range o.Judgement.Rows {
 		if row.Verdict != results.Regressed || row.Now == nil || row.Base == nil {
 			continue
 		}
-		at := slices.IndexFunc(o.comparison.targets, func(t *target) bool { return t.Package == row.Scenario && t.Short() == row.Op })
+		at := slices.IndexFunc(o.comparison.targets, func(t *target) bool {
+			return t.Package == row.Scenario && t.Short() == row.Op
+		})
 		if at < 0 {
 			continue
 		}
-		for _, p := range o.comparison.targets[at].profilings(row) {
-			i := slices.IndexFunc(list, func(q profiling) bool { return q.kind == p.kind })
+		for _, p := range o.comparison.targets[at].profileNeeds(row) {
+			i := slices.IndexFunc(list, func(q profileNeed) bool { return q.kind == p.kind })
 			switch {
 			case i < 0:
 				list = append(list, p)
@@ -123,15 +128,15 @@ func (o *Outcome) profilings() []profiling {
 	return list
 }
 
-// profilings returns what explains a regressed row of the target.
-func (t *target) profilings(row judge.Row) []profiling {
-	p := profiling{target: t}
+// profileNeeds returns which profiles may explain a regressed row of the target.
+func (t *target) profileNeeds(row judge.Row) []profileNeed {
+	p := profileNeed{target: t}
 	if row.Delta != nil {
 		p.change = max(*row.Delta, -*row.Delta)
 	}
-	of := func(kind profiles.Kind, sample string) []profiling {
+	of := func(kind profiles.Kind, sample string) []profileNeed {
 		p.kind, p.sample = kind, sample
-		return []profiling{p}
+		return []profileNeed{p}
 	}
 	switch row.Unit.Name {
 	case results.UnitAllocations:
@@ -142,9 +147,9 @@ func (t *target) profilings(row judge.Row) []profiling {
 	if row.Unit.Name != results.UnitMean || row.Ratio == nil || t.measured == 0 {
 		return of(profiles.CPU, "")
 	}
-	longer := row.Base.Median * (row.Ratio.Estimate - 1)
-	works := float64(t.processor[t.now]-t.processor[t.base]) / float64(t.measured)
-	switch share := works / longer; {
+	extra := row.Base.Median * (row.Ratio.Estimate - 1)
+	extraCPU := float64(t.cpu[t.now]-t.cpu[t.base]) / float64(t.measured)
+	switch share := extraCPU / extra; {
 	case share < mostlyWaits:
 		return of(profiles.Block, "delay")
 	case share > mostlyWorks:
@@ -153,25 +158,25 @@ func (t *target) profilings(row judge.Row) []profiling {
 	return slices.Concat(of(profiles.Block, "delay"), of(profiles.CPU, ""))
 }
 
-// Shares of what an iteration takes longer that is processor time. Below the one its waits are
-// explained alone, above the other its work alone, and between them both.
+// Limits of the share of processor time in the extra time of an iteration. Below mostlyWaits only the
+// waits are explained, above mostlyWorks only the processor time, and in between both.
 const (
 	mostlyWaits = 0.2
 	mostlyWorks = 0.8
 )
 
-// explain takes the profiles of one benchmark.
-func (c *comparison) explain(ctx context.Context, p profiling, dir string, progress func(done, of int)) (*Explained, error) {
+// explain takes the profiles of one benchmark and explains their difference.
+func (c *comparison) explain(
+	ctx context.Context, p profileNeed, dir string, progress func(done, of int),
+) (*Cause, error) {
 	c.Log(fmt.Sprintf("profiling %s for %s, both sides by turns", p.target.Short(), p.kind))
-	pairs, iterations := timePairs, p.target.iterations
-	if p.kind == profiles.Block {
-		pairs = waitPairs
-	}
-	if p.kind == profiles.Allocs {
-		pairs, iterations = allocPairs, min(iterations, mostAllocs)
-	} else if one, err := p.target.base.runBlock(ctx, p.target.Benchmark, iterations); err != nil {
-		return nil, err
-	} else {
+	pairs := map[profiles.Kind]int{profiles.CPU: cpuPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs}[p.kind]
+	iterations := min(p.target.iterations, maxAllocIterations)
+	if p.kind != profiles.Allocs {
+		one, err := p.target.base.runBlock(ctx, p.target.Benchmark, p.target.iterations)
+		if err != nil {
+			return nil, err
+		}
 		iterations = iterationsIn(profileBlocks*c.Block, one)
 	}
 	machine, err := results.ThisMachine(ctx)
@@ -184,7 +189,8 @@ func (c *comparison) explain(ctx context.Context, p profiling, dir string, progr
 			slices.Reverse(turns)
 		}
 		for _, b := range turns {
-			if err := c.profile(ctx, p, b, iterations, filepath.Join(dir, b.tree.Side), n, machine.Identity); err != nil {
+			side := filepath.Join(dir, b.tree.Side)
+			if err := c.profile(ctx, p, b, iterations, side, n, machine.Identity); err != nil {
 				return nil, err
 			}
 		}
@@ -192,7 +198,7 @@ func (c *comparison) explain(ctx context.Context, p profiling, dir string, progr
 			progress(n, pairs)
 		}
 	}
-	e := &Explained{Benchmark: p.target.Benchmark, Kind: p.kind, SampleIndex: p.sample, Dir: dir}
+	e := &Cause{Benchmark: p.target.Benchmark, Kind: p.kind, SampleIndex: p.sample, Dir: dir}
 	if e.Base, err = profiles.Find(filepath.Join(dir, checkout.Base), p.kind); err != nil {
 		return nil, err
 	}
@@ -200,16 +206,20 @@ func (c *comparison) explain(ctx context.Context, p profiling, dir string, progr
 		return nil, err
 	}
 	own, within := ownFunctions(p.target.now), []string(nil)
-	if p.kind == profiles.Block { // the testing package waits, too
+	if p.kind == profiles.Block { // the testing package waits as well
 		within = own
 	}
 	own = append(own, checkout.Functions(c.differences)...) // a dependency that changed may be the cause as well
-	e.Explanation, err = profiles.Explain(ctx, e.Base, e.Now, profiles.ExplainOptions{SampleIndex: p.sample, Own: own, Within: within, Paired: true})
+	e.Explanation, err = profiles.Explain(ctx, e.Base, e.Now, profiles.ExplainOptions{
+		SampleIndex: p.sample, Own: own, Within: within, Paired: true,
+	})
 	return e, err
 }
 
-// profile runs one block under the profiler.
-func (c *comparison) profile(ctx context.Context, p profiling, b *binary, iterations int, dir string, n int, machine string) (err error) {
+// profile runs one block of a side under the profiler, and writes the n-th profile into dir.
+func (c *comparison) profile(
+	ctx context.Context, p profileNeed, b *binary, iterations int, dir string, n int, machine string,
+) (err error) {
 	taken := filepath.Join(c.Scratch, "profile")
 	flags := []string{"-test.cpuprofile=" + taken}
 	switch p.kind {
@@ -223,17 +233,19 @@ func (c *comparison) profile(ctx context.Context, p profiling, b *binary, iterat
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(taken)) }()
-	labels := map[string]string{profiles.OperationsLabel: strconv.FormatInt(got.record.Ops, 10), profiles.MachineLabel: machine}
+	labels := map[string]string{
+		profiles.OperationsLabel: strconv.FormatInt(got.record.Ops, 10), profiles.MachineLabel: machine,
+	}
 	var without []string
-	if p.kind == profiles.Block { // for its goroutines, a benchmark waits as long as it lasts
+	if p.kind == profiles.Block { // the testing package waits for a benchmark as long as it lasts
 		without = []string{"testing.(*B).Run", "testing.(*B).RunParallel", "testing.(*B).doBench"}
 	}
 	_, err = profiles.Import(taken, dir, p.kind, n, labels, without...)
 	return err
 }
 
-// ownFunctions returns how the names of functions begin that may be a cause: those of the module, or of
-// the package where there is no module.
+// ownFunctions returns how the names of the functions begin that may be a cause: those of the module,
+// or of the package if there is no module.
 func ownFunctions(b *binary) []string {
 	path := b.pkg.ImportPath
 	if b.pkg.Module != nil {

@@ -12,25 +12,27 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// roundsOfLayout is how often a benchmark is measured in a layout. More would say more of that one, and
-// nothing of how much it differs from others, which is what the judgement wants.
-const roundsOfLayout = 2
+// roundsPerLayout is how often a benchmark is measured in a layout. More would say more about that
+// layout, and nothing about how much it differs from others, which the judgement rests on.
+const roundsPerLayout = 2
 
-// layouts settles what one layout of the code left open: the test binaries of both sides are linked again and
-// again, with their functions in another order, and judged by how they differ across the layouts.
+// layouts settles what one layout of the code left open. It links the test binaries of both sides
+// again and again, with their functions in another order, and judges how they differ across the
+// layouts.
 func (c *comparison) layouts(ctx context.Context) error {
 	out := c.outcome
-	unsettled := c.found.Unsettled()
+	unsettled := c.result.Unsettled()
 	if len(unsettled) == 0 || c.LayoutBudget <= 0 {
 		return nil
 	}
 	again := *c // with a test of its own, of what is unsettled
 	again.test = sequential.New(sequential.Options{
-		Units: c.unit, Only: unsettled, Rest: true, Means: true, Weight: c.found.LayoutWeight(),
+		Units: c.unit, Only: unsettled, Rest: true, Means: true, Weight: c.result.LayoutWeight(),
 	})
 	again.targets = nil
 	for _, t := range c.targets {
-		if slices.ContainsFunc(unsettled, func(k sequential.Key) bool { return k.Scenario == t.Package && k.Op == t.Short() }) {
+		isOf := func(k sequential.Key) bool { return k.Scenario == t.Package && k.Op == t.Short() }
+		if slices.ContainsFunc(unsettled, isOf) {
 			again.targets = append(again.targets, new(*t))
 		}
 	}
@@ -49,11 +51,11 @@ func (c *comparison) layouts(ctx context.Context) error {
 		return err
 	}
 	out.Layouts, out.LayoutsElapsed = l.test.Pairs(), elapsed
-	out.Judgement = judge.Sequential(c.found.AcrossLayouts(found, l.test.Pairs()), nil)
+	out.Judgement = judge.Sequential(c.result.AcrossLayouts(found, l.test.Pairs()), nil)
 	return nil
 }
 
-// layouts measures one layout after the other.
+// A layouts measures one layout after the other.
 type layouts struct{ *comparison }
 
 // measure builds a layout and measures the open targets in it.
@@ -63,10 +65,10 @@ func (l *layouts) measure(ctx context.Context, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	var base, now [2 * roundsOfLayout][]results.Record
+	var base, now [2 * roundsPerLayout][]results.Record
 	for _, t := range open {
 		var olds, news []*block
-		for range roundsOfLayout {
+		for range roundsPerLayout {
 			blocks, broke, err := l.turns(ctx, t.Benchmark, t.iterations, linked[t.base], linked[t.now])
 			if err != nil {
 				if err := l.abandon(t, broke, err); err != nil {
@@ -86,15 +88,15 @@ func (l *layouts) measure(ctx context.Context, seed uint64) error {
 	return l.test.Add(base[:], now[:])
 }
 
-// relink builds the test binaries of some targets again, with their functions in an order drawn by seed,
-// which is the same on either side.
+// relink builds the test binaries of targets again, with their functions in an order that seed draws,
+// the same on either side. It returns the new binary of each old one.
 func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*binary, error) {
 	linked := map[*binary]*binary{}
 	for _, t := range targets {
 		if linked[t.base] != nil {
 			continue
 		}
-		both, err := bothAtATime(ctx, func(ctx context.Context, side int) (*binary, error) {
+		both, err := buildConcurrently(ctx, func(ctx context.Context, side int) (*binary, error) {
 			b := *[]*binary{t.base, t.now}[side]
 			b.path += "-layout"
 			return &b, b.notLinked(b.build(ctx, fmt.Sprintf("-ldflags=-randlayout=%d", seed)))
@@ -107,16 +109,19 @@ func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*b
 	return linked, nil
 }
 
-// notLinked says of an error that it is of another layout of a test binary that did compile.
+// notLinked words an error for a test binary that does compile, and only can't be linked in another
+// layout.
 func (b *binary) notLinked(err error) error {
 	if failed, ok := errors.AsType[*checkout.Error](err); ok {
-		failed.Problem = fmt.Sprintf("%s: the tests of %s can't be linked with their functions in another order", b.tree, b.pkg.ImportPath)
+		failed.Problem = fmt.Sprintf("%s: the tests of %s can't be linked with their functions in another order",
+			b.tree, b.pkg.ImportPath)
 		failed.Want = "the go command says why"
 	}
 	return err
 }
 
-// abandon leaves open a target that can't be measured in a layout, if err is a [*problem], and returns any other error.
+// abandon leaves open a target that can't be measured in a layout. It returns err if that isn't a
+// [*problem].
 func (l *layouts) abandon(t *target, b *binary, err error) error {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
@@ -124,6 +129,7 @@ func (l *layouts) abandon(t *target, b *binary, err error) error {
 	}
 	t.failed = true
 	text, err := l.describe(p, b, t.Benchmark)
-	l.test.Abandon(t.key(), sequential.Unclear, judge.Reason{Code: judge.FailsInOtherLayout, Side: judge.Side(b.tree.Side), Text: text})
+	reason := judge.Reason{Code: judge.FailsInOtherLayout, Side: judge.Side(b.tree.Side), Text: text}
+	l.test.Abandon(t.key(), sequential.Unclear, reason)
 	return err
 }

@@ -27,12 +27,12 @@ type TestCommand struct {
 	Progress func(SampleProgress) // called from one goroutine at a time; may be nil
 }
 
-// DefaultTestLimit is how long a command may take unless it says otherwise.
+// DefaultTestLimit is the default of TestCommand.Limit.
 const DefaultTestLimit = 20 * time.Minute
 
 const defaultSamples = 10
 
-// maxTestOutput bounds what a command may print, in bytes.
+// maxTestOutput limits the output of a command, in bytes.
 const maxTestOutput = 64 << 20
 
 // SampleProgress says how far a measurement is.
@@ -42,17 +42,17 @@ type SampleProgress struct {
 	Done, Of  int    // samples of all benchmarks
 }
 
-// A TestError says why benchmarks can't be measured. Nothing of them is then for use.
+// A TestError says why benchmarks can't be measured. What was measured of them is discarded.
 type TestError struct {
-	Package   string // its import path, or as the command names it; empty if no one package is to blame
-	Benchmark string // with the prefix Benchmark; empty likewise
+	Package   string // import path, or as the command names it; empty if it isn't a single package's fault
+	Benchmark string // with the prefix Benchmark; empty if it isn't a single benchmark's fault
 	Problem   string // what is wrong
 	Want      string // what to do about it
 	Output    string // lines that explain it, such as the compiler's; may be empty
 }
 
-// Error is one line that names the package, the benchmark, what is wrong and what to do. The lines of
-// Output follow.
+// Error returns a line that names the package, the benchmark, what is wrong and what to do, followed
+// by the lines of Output.
 func (e *TestError) Error() string {
 	var b strings.Builder
 	b.WriteString(cmp.Or(e.Package, "go test"))
@@ -72,7 +72,7 @@ func (e *TestError) Error() string {
 
 const wantSilence = "have it print nothing (b.Log is shown after the result), or leave it out with -skip"
 
-// args are the arguments of the go command.
+// args returns the arguments of the go command.
 func (c TestCommand) args() []string {
 	args := c.selection("test")
 	args = append(args, "-benchmem", "-count", strconv.Itoa(c.count()))
@@ -84,7 +84,7 @@ func (c TestCommand) args() []string {
 
 func (c TestCommand) count() int { return cmp.Or(c.Count, defaultSamples) }
 
-// selection appends the flags that select the benchmarks.
+// selection appends the flags that select the benchmarks to args.
 func (c TestCommand) selection(args ...string) []string {
 	args = append(args, "-run", "^$", "-bench", c.Run)
 	if c.Skip != "" {
@@ -99,28 +99,30 @@ func (c TestCommand) String() string { return shell.Join(append([]string{"go"}, 
 var (
 	errTestLimit  = errors.New("the time limit of a benchmark's command")
 	errTestOutput = errors.New("too much output of a benchmark's command")
-	errTestEnough = errors.New("what is wrong with a benchmark is known")
+	errTestFailed = errors.New("what is wrong with a benchmark is known")
 )
 
 // A testReader takes the output of a go test command.
 type testReader interface {
-	// Write takes output, and returns an error when the command is to end.
+	// Write reads output. It returns an error if the command should end.
 	Write(output []byte) (int, error)
 
-	// atLimit tells the reader that the time is up: what follows is a dump of goroutines.
+	// atLimit tells the reader that the time is up, so that a dump of goroutines follows.
 	atLimit()
 
-	// end tells it that the output has ended.
+	// end tells the reader that the output has ended.
 	end()
 
-	// running returns the benchmark that was under way at the end.
+	// running returns the benchmark that was running at the end.
 	running() (pkg, benchmark string)
 }
 
-// run runs the go command, with what it prints on standard output going to reader, and returns the
-// end of what it printed on standard error. failed reports whether the command failed by itself; err
-// says why it was ended, or could not be started.
-func (c TestCommand) run(ctx context.Context, reader testReader, args []string) (stderr string, failed bool, err error) {
+// run runs the go command. It copies the command's standard output to reader, and returns the end of
+// its standard error. failed reports whether the command failed by itself; err says why run ended it,
+// or could not start it.
+func (c TestCommand) run(
+	ctx context.Context, reader testReader, args []string,
+) (stderr string, failed bool, err error) {
 	limit := cmp.Or(c.Limit, DefaultTestLimit)
 	limited, stop := context.WithTimeoutCause(ctx, limit, errTestLimit)
 	defer stop()
@@ -141,7 +143,7 @@ func (c TestCommand) run(ctx context.Context, reader testReader, args []string) 
 	err = cmd.Run()
 	reader.end()
 	if cmd.Process != nil {
-		_ = childproc.KillGroup(cmd) // what didn't end when it was asked to; mostly nothing
+		_ = childproc.KillGroup(cmd) // mostly, all of it has ended
 	}
 	switch cause := context.Cause(limited); {
 	case ctx.Err() != nil:
@@ -150,11 +152,13 @@ func (c TestCommand) run(ctx context.Context, reader testReader, args []string) 
 		return "", false, c.tooLong(reader.running())
 	case errors.Is(cause, errTestOutput):
 		pkg, benchmark := reader.running()
-		return "", false, &TestError{Package: pkg, Benchmark: benchmark, Problem: fmt.Sprintf("prints more than %d MiB", maxTestOutput>>20), Want: wantSilence}
-	case errors.Is(cause, errTestEnough):
+		problem := fmt.Sprintf("prints more than %d MiB", maxTestOutput>>20)
+		return "", false, &TestError{Package: pkg, Benchmark: benchmark, Problem: problem, Want: wantSilence}
+	case errors.Is(cause, errTestFailed):
 		return "", false, cause
 	case errors.Is(err, exec.ErrNotFound):
-		return "", false, &TestError{Problem: "the go command is not installed, or not in PATH", Want: "install Go"}
+		const problem = "the go command is not installed, or not in PATH"
+		return "", false, &TestError{Problem: problem, Want: "install Go"}
 	}
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		return "", false, fmt.Errorf("go test: %w", err)
@@ -162,15 +166,15 @@ func (c TestCommand) run(ctx context.Context, reader testReader, args []string) 
 	return tail.String(), err != nil, nil
 }
 
-// boundedOutput hands output on and ends the command when there is too much of it, or when the reader
-// has seen enough.
+// A boundedOutput passes output on. It ends the command if there is too much of it, or if the reader
+// returns an error.
 type boundedOutput struct {
 	reader testReader
 	end    context.CancelCauseFunc
 	taken  int
 }
 
-// Write never fails: a command whose output nobody reads would block instead of ending.
+// Write never fails, because a command whose output nobody reads would block instead of ending.
 func (o *boundedOutput) Write(output []byte) (int, error) {
 	if o.taken += len(output); o.taken > maxTestOutput {
 		o.end(errTestOutput)
@@ -182,26 +186,27 @@ func (o *boundedOutput) Write(output []byte) (int, error) {
 	return len(output), nil
 }
 
-// tooLong is the error about a benchmark that was running when the time was up.
+// tooLong returns the error about a benchmark that was running when the time was up.
 func (c TestCommand) tooLong(pkg, benchmark string) error {
-	e := &TestError{
-		Package: pkg, Benchmark: benchmark, Problem: fmt.Sprintf("was still running after %v, the time limit of the command", cmp.Or(c.Limit, DefaultTestLimit)),
-		Want: "make it end, leave it out with -skip, or allow more time",
-	}
+	what := "was still running"
 	if benchmark == "" {
-		e.Problem = strings.Replace(e.Problem, "was still running", "had no benchmark running yet", 1)
+		what = "had no benchmark running yet"
 	}
-	return e
+	return &TestError{
+		Package: pkg, Benchmark: benchmark,
+		Problem: fmt.Sprintf("%s after %v, the time limit of the command", what, cmp.Or(c.Limit, DefaultTestLimit)),
+		Want:    "make it end, leave it out with -skip, or allow more time",
+	}
 }
 
-// Measure runs the command. Its error is a [*TestError] if a benchmark gives no usable result, and the
-// context's if that ended.
+// Measure runs the command. The error is a [*TestError] if a benchmark has no usable result, and the
+// context's if ctx is done.
 func (t *Trial) Measure(ctx context.Context) (*results.GoBenchmarks, error) {
 	c := t.command
 	reader := newLineReader(t.names, c.count(), c.Progress)
 	stderr, failed, err := c.run(ctx, reader, c.args())
 	switch {
-	case err != nil && !errors.Is(err, errTestEnough):
+	case err != nil && !errors.Is(err, errTestFailed):
 		return nil, err
 	case reader.failure != nil:
 		return nil, reader.failure

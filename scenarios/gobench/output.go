@@ -17,11 +17,11 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// maxLine bounds a line of output, in bytes. benchfmt reads no longer ones.
+// maxLine limits the length of a line of output, in bytes. benchfmt can't read longer ones.
 const maxLine = 60 << 10
 
-// A lineReader reads what go test prints while it measures, line by line, and ends the command at the
-// first thing that keeps a benchmark from having its result.
+// A lineReader reads what go test prints while it measures, line by line. It ends the command at the
+// first failure that keeps a benchmark from having its result.
 type lineReader struct {
 	want     map[benchmarkName]int // samples that each must have
 	order    []benchmarkName
@@ -30,30 +30,33 @@ type lineReader struct {
 
 	mu      sync.Mutex // atLimit is called from another goroutine
 	limited bool       // the time is up
-	stack   string     // the benchmark that the dump after it shows
+	stack   string     // the benchmark whose function is in the dump that follows
 
-	partial  []byte
-	pkg      string
-	current  string // the benchmark whose name was printed last
-	started  bool   // its sample is under way
-	got      map[benchmarkName]int
-	done     int
-	lines    []string // of the Go benchmark format, as they were printed
-	others   []string // the last lines that are none
-	failure  *TestError
-	logLines bool // the lines of a failure's log follow
-	perhaps  bool // a panic may follow, and would be the cause of the failure
+	partial        []byte // the last line so far
+	pkg            string
+	current        string // the benchmark whose name was printed last
+	started        bool   // its sample is under way
+	got            map[benchmarkName]int
+	done           int
+	lines          []string // of the Go benchmark format, as they were printed
+	otherLines     []string // the last of the other lines
+	failure        *TestError
+	inFailureLog   bool // the log of a failed benchmark follows
+	panicMayFollow bool // a panic may follow, and would be the cause of the failure
 }
 
 func newLineReader(names []benchmarkName, count int, progress func(SampleProgress)) *lineReader {
-	r := &lineReader{want: map[benchmarkName]int{}, order: names, of: len(names) * count, progress: progress, got: map[benchmarkName]int{}}
+	r := &lineReader{
+		want: map[benchmarkName]int{}, order: names, of: len(names) * count, progress: progress,
+		got: map[benchmarkName]int{},
+	}
 	for _, n := range names {
 		r.want[n] = count
 	}
 	return r
 }
 
-// Write takes output. Its error says that the command may end.
+// Write reads output. It returns an error once the outcome is known.
 func (r *lineReader) Write(output []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,7 +67,7 @@ func (r *lineReader) Write(output []byte) (int, error) {
 			break
 		}
 		r.partial = rest
-		r.take(string(line))
+		r.readLine(string(line))
 	}
 	if name, ok := startedName(r.partial); ok && r.failure == nil && !r.started {
 		r.start(name)
@@ -73,18 +76,18 @@ func (r *lineReader) Write(output []byte) (int, error) {
 		r.failWanting(wantSilence, r.current, "prints a line of more than %d KiB", maxLine>>10)
 		r.partial = nil
 	}
-	if r.failure != nil && !r.logLines && !r.perhaps {
-		return 0, errTestEnough
+	if r.failure != nil && !r.inFailureLog && !r.panicMayFollow {
+		return 0, errTestFailed
 	}
 	return len(output), nil
 }
 
-// end takes the last line, which may lack its line feed.
+// end reads the last line, which may lack its line feed.
 func (r *lineReader) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.partial) > 0 {
-		r.take(string(r.partial))
+		r.readLine(string(r.partial))
 		r.partial = nil
 	}
 }
@@ -95,8 +98,8 @@ func (r *lineReader) atLimit() {
 	r.limited = true
 }
 
-// startedName is the name of a benchmark that go test has begun to measure: it prints the name and a
-// tab, and the rest of the line when it is done.
+// startedName returns the name of a benchmark that go test has begun to measure. go test prints the
+// name and a tab then, and the rest of the line at the end.
 func startedName(partial []byte) (string, bool) {
 	if name, _, ok := bytes.Cut(partial, []byte("\t")); ok && bytes.HasPrefix(name, []byte("Benchmark")) {
 		return string(bytes.TrimSpace(name)), true
@@ -113,59 +116,60 @@ func (r *lineReader) start(name string) {
 }
 
 var (
-	// nameless is the rest of a result line whose name stands on the line before, and after a text
-	// without a line feed.
+	// nameless matches the rest of a result whose name is on a line before, because the benchmark
+	// printed in between.
 	nameless = regexp.MustCompile(`^.*?(Benchmark\S*)?\s*\t? *[0-9]+\t +[0-9.e+-]+ \S+`)
 
-	// endedAfterName is what the go command says of a test binary that ended after it had printed a name.
+	// endedAfterName matches what the go command prints if a test binary ends after a name.
 	endedAfterName = regexp.MustCompile(`\t(exit status [0-9]+|signal: .*)$`)
 
-	// inStack is a benchmark's function in a dump of goroutines.
+	// inStack matches a benchmark's function in a dump of goroutines.
 	inStack = regexp.MustCompile(`\.(Benchmark[\pL\pN_]*)(?:\.func|\()`)
 )
 
-func (r *lineReader) take(line string) {
+// readLine reads a line without its line feed.
+func (r *lineReader) readLine(line string) {
 	switch {
 	case r.limited:
 		if found := inStack.FindStringSubmatch(line); found != nil && r.stack == "" {
 			r.stack = found[1]
 		}
-	case r.logLines:
-		r.takeLog(line)
-	case r.perhaps:
+	case r.inFailureLog:
+		r.readFailureLog(line)
+	case r.panicMayFollow:
 		if text, ok := panicText(line); ok {
 			r.failure.Problem = "panics (" + text + ")"
 		}
-		r.perhaps = !strings.HasPrefix(line, "Benchmark") && !strings.HasPrefix(line, "panic: ")
+		r.panicMayFollow = !strings.HasPrefix(line, "Benchmark") && !strings.HasPrefix(line, "panic: ")
 	case r.failure != nil:
 	case strings.HasPrefix(line, "Benchmark"):
-		r.takeResult(line)
+		r.readResult(line)
 	case strings.HasPrefix(line, "--- FAIL: "):
 		r.fail(strings.TrimPrefix(line, "--- FAIL: "), "fails")
-		r.logLines = true
+		r.inFailureLog = true
 	case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
 		text, _ := panicText(line)
 		r.fail(r.current, "panics (%s)", text)
-		if r.failure != nil && !r.started { // its name isn't printed yet: it is the first that isn't complete
+		if r.failure != nil && !r.started { // its name isn't printed yet: it is the first incomplete one
 			r.failure.Package, r.failure.Benchmark = r.incomplete()
 		}
 	case nameless.MatchString(line):
-		r.prints(r.current)
+		r.failPrinting(r.current)
 	case isReadable(line):
 		if pkg, ok := strings.CutPrefix(line, "pkg: "); ok {
 			r.pkg = strings.TrimSpace(pkg)
-			line = "pkg: " + r.pkg // space at its end would be another package to benchstat
+			line = "pkg: " + r.pkg // with a space at the end, it would be another package for benchstat
 		}
 		r.lines = append(r.lines, line)
 	default:
-		if r.others = append(r.others, line); len(r.others) > maxTrialLines {
-			r.others = r.others[1:]
+		if r.otherLines = append(r.otherLines, line); len(r.otherLines) > maxTrialLines {
+			r.otherLines = r.otherLines[1:]
 		}
 	}
 }
 
-// isReadable reports whether benchstat can read a line: what a program prints may only look like one that it
-// can, such as the word Unit alone.
+// isReadable reports whether benchstat can read a line. The output of a program may look like such a
+// line without being one, for example if it is the word Unit alone.
 func isReadable(line string) bool {
 	if !results.IsBenchmarkLine(line) {
 		return false
@@ -174,19 +178,19 @@ func isReadable(line string) bool {
 	return err == nil
 }
 
-// takeLog takes a line after "--- FAIL": the benchmark's log is indented.
-func (r *lineReader) takeLog(line string) {
-	r.logLines = false
+// readFailureLog reads the line after "--- FAIL". If it is indented, it is the benchmark's log.
+func (r *lineReader) readFailureLog(line string) {
+	r.inFailureLog = false
 	if text := firstLine(line); strings.HasPrefix(line, "    ") && text != "" {
 		r.failure.Problem += " (" + text + ")"
 	}
 }
 
-// takeResult takes a line that begins with the name of a benchmark.
-func (r *lineReader) takeResult(line string) {
+// readResult reads a line that begins with the name of a benchmark.
+func (r *lineReader) readResult(line string) {
 	fields := strings.Fields(line)
 	if len(fields) == 1 && !strings.Contains(line, "\t") {
-		return // the name alone, as go test prints it with -v, which GOFLAGS may hold
+		return // go test prints the name alone with -v, which may be set by GOFLAGS
 	}
 	name := fields[0]
 	if !r.started {
@@ -198,11 +202,11 @@ func (r *lineReader) takeResult(line string) {
 	switch {
 	case strings.Contains(line, "--- FAIL: "):
 		r.fail(name, "fails")
-		r.logLines = true
+		r.inFailureLog = true
 	case strings.Contains(line, "--- SKIP: "):
 		r.fail(name, "skips itself")
 	case err != nil:
-		r.takeDamaged(line, err)
+		r.readDamaged(line, err)
 	case r.want[key] == 0:
 		r.failWanting("give it a name that stays", name, "wasn't there in the first run of the same command")
 	case noTime(samples[0]) != "":
@@ -218,8 +222,8 @@ func (r *lineReader) takeResult(line string) {
 	}
 }
 
-// takeDamaged takes a line that begins with the name of a benchmark and can't be read.
-func (r *lineReader) takeDamaged(line string, err error) {
+// readDamaged reads a line that begins with the name of a benchmark and is no result.
+func (r *lineReader) readDamaged(line string, err error) {
 	fields := strings.Fields(line)
 	how := endedAfterName.FindStringSubmatch(line)
 	text, panicked := panicText(line)
@@ -232,22 +236,22 @@ func (r *lineReader) takeDamaged(line string, err error) {
 		r.fail(name, "panics (%s)", text)
 	case whole && !syntax && len(fields) >= 4:
 		r.fail(name, "reports what is no measurement (%s)", damaged.Problem)
-		r.perhaps = r.failure != nil // go test prints a result of nothing while a benchmark panics
+		r.panicMayFollow = r.failure != nil // go test may print an empty result while a benchmark panics
 	default:
-		r.prints(name)
+		r.failPrinting(name)
 	}
 }
 
-// leastTime is less than any processor takes for an iteration, in ns: a benchmark that is faster
-// doesn't loop, and go test divided its time by a number of iterations that never were.
-const leastTime = 0.1
+// minTime is less than any processor takes for an iteration, in ns. A benchmark that is faster doesn't
+// loop, so go test divided its time by iterations that never happened.
+const minTime = 0.1
 
-// noTime says why a sample has no usable time, and is empty if it has. A benchmark may report metrics
-// of its own instead of the time, which then isn't printed.
+// noTime returns why a sample has no usable time, or "". A benchmark may report metrics of its own
+// instead of the time.
 func noTime(s results.BenchmarkSample) string {
 	ns, ok := s.Value(results.UnitMean)
 	switch {
-	case ok && ns >= leastTime/float64(max(1, s.Procs)):
+	case ok && ns >= minTime/float64(max(1, s.Procs)):
 		return ""
 	case ok:
 		return fmt.Sprintf("reports %v ns/op, which is no time that a loop could take", ns)
@@ -260,23 +264,25 @@ func noTime(s results.BenchmarkSample) string {
 	return "reports 0 ns/op"
 }
 
-// fail notes what keeps a benchmark from having its result. What comes after it doesn't count.
+// fail records why a benchmark has no result. Only the first failure counts.
 func (r *lineReader) fail(benchmark, format string, args ...any) {
 	r.failWanting(wantRunnable, benchmark, format, args...)
 }
 
+// failWanting is fail with what to do about it.
 func (r *lineReader) failWanting(want, benchmark, format string, args ...any) {
 	if r.failure == nil && !r.limited {
-		r.failure = &TestError{Package: r.pkg, Benchmark: benchmark, Problem: fmt.Sprintf(format, args...), Want: want}
+		problem := fmt.Sprintf(format, args...)
+		r.failure = &TestError{Package: r.pkg, Benchmark: benchmark, Problem: problem, Want: want}
 	}
 }
 
-// prints notes that a benchmark prints in the middle of its line.
-func (r *lineReader) prints(benchmark string) {
+// failPrinting records that a benchmark prints in the middle of its line.
+func (r *lineReader) failPrinting(benchmark string) {
 	r.failWanting(wantSilence, benchmark, "prints while it is measured, so that its result can't be read")
 }
 
-// incomplete returns the first benchmark that lacks samples. All before it have theirs.
+// incomplete returns the first benchmark that lacks samples.
 func (r *lineReader) incomplete() (pkg, benchmark string) {
 	for _, n := range r.order {
 		if r.got[n] < r.want[n] {
@@ -286,8 +292,8 @@ func (r *lineReader) incomplete() (pkg, benchmark string) {
 	return r.pkg, r.current
 }
 
-// running returns the benchmark that is measured when the time is up. A dump of its goroutines shows its
-// function, which has no parts and no number.
+// running returns the benchmark that was being measured when the time was up. The dump of goroutines
+// shows its function, whose name lacks sub-benchmarks and GOMAXPROCS.
 func (r *lineReader) running() (pkg, benchmark string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -298,35 +304,35 @@ func (r *lineReader) running() (pkg, benchmark string) {
 	return pkg, benchmark
 }
 
-// complete returns an error if the command failed without a line that says why, or if a benchmark lacks
-// samples.
+// complete returns an error if a benchmark lacks samples, or if the command failed without a line that
+// says why.
 func (r *lineReader) complete(stderr string, failed bool) error {
-	said := strings.TrimSpace(strings.Join(r.others, "\n") + "\n" + stderr)
+	output := strings.TrimSpace(strings.Join(r.otherLines, "\n") + "\n" + stderr)
 	for _, n := range r.order {
 		if r.got[n] < r.want[n] {
 			return &TestError{
 				Package: n.pkg, Benchmark: n.name, Problem: fmt.Sprintf("has %d of %d samples", r.got[n], r.want[n]),
-				Want: "see what go test says", Output: said,
+				Want: "see what go test says", Output: output,
 			}
 		}
 	}
-	for _, key := range []string{"goos: ", "goarch: "} { // which text before them would hide
+	for _, key := range []string{"goos: ", "goarch: "} { // which earlier output on their line would hide
 		if !slices.ContainsFunc(r.lines, func(line string) bool { return strings.HasPrefix(line, key) }) {
-			return &TestError{Package: r.pkg, Problem: "prints before its first benchmark, so that go test's line " + key + "can't be read", Want: wantSilence}
+			problem := "prints before its first benchmark, so that go test's line " + key + "can't be read"
+			return &TestError{Package: r.pkg, Problem: problem, Want: wantSilence}
 		}
 	}
 	if failed {
-		return &TestError{Problem: "failed", Want: "see what it says", Output: said}
+		return &TestError{Problem: "failed", Want: "see what it says", Output: output}
 	}
 	return nil
 }
 
-// sampleFiles are base.txt and now.txt, which hold what was measured as the testing package printed
-// it. A line is written as soon as there is one, so a killed comparison leaves what it had, and
-// benchstat reads it.
+// sampleFiles writes base.txt and now.txt, which hold the results as the testing package printed them
+// and can be read by benchstat. A line is written at once, so a killed comparison leaves what it had.
 type sampleFiles struct {
 	files  map[string]*os.File // by side
-	header map[string]string   // what stands above the last line
+	header map[string]string   // above the last line, by side
 }
 
 func createSamples(dir string) (*sampleFiles, error) {
@@ -344,12 +350,16 @@ func createSamples(dir string) (*sampleFiles, error) {
 	return s, nil
 }
 
+// outError returns the error for a directory that can't be written.
 func outError(dir string, err error) error {
-	return &checkout.Error{Option: "Out", Problem: fmt.Sprintf(": %s can't be made (%v)", dir, err), Want: "name a directory that can be written", Err: err}
+	return &checkout.Error{
+		Option: "Out", Problem: fmt.Sprintf(": %s can't be made (%v)", dir, err),
+		Want: "name a directory that can be written", Err: err,
+	}
 }
 
-// write adds a block's line, with its configuration and units where they aren't those of the line
-// before.
+// write writes the line of a block, below its configuration and units if they differ from those of the
+// line before.
 func (s *sampleFiles) write(side string, b *block) error {
 	text := b.line + "\n"
 	header := strings.Join(append(b.units[:len(b.units):len(b.units)], b.config...), "\n") + "\n\n"

@@ -45,7 +45,7 @@ func (c *comparison) prepare(ctx context.Context) (err error) {
 	}
 }
 
-// A packagePair is a package of both sides. One that a side lacks is nil.
+// A packagePair is a package of both sides. It is nil on a side that lacks it.
 type packagePair struct{ base, now *checkout.Package }
 
 func (p packagePair) path() string {
@@ -55,10 +55,10 @@ func (p packagePair) path() string {
 	return p.base.ImportPath
 }
 
-// packages lists the packages that have tests on either side, in the working tree's order.
+// packages returns the packages that have tests on either side, in the working tree's order.
 func (c *comparison) packages(ctx context.Context) ([]packagePair, error) {
 	var pairs []packagePair
-	var missing *checkout.Package // one that neither side has
+	var missing *checkout.Package // that the working tree lacks
 	for _, t := range []*checkout.Tree{c.now, c.base} {
 		list, err := t.Packages(ctx, c.Packages...)
 		if err != nil {
@@ -80,24 +80,29 @@ func (c *comparison) packages(ctx context.Context) ([]packagePair, error) {
 			}
 		}
 	}
+	const want = "name one as for go test, such as ./delivery or ./..."
+	isMissing := func(p packagePair) bool { return p.path() == missing.ImportPath }
 	switch {
-	case missing != nil && !slices.ContainsFunc(pairs, func(p packagePair) bool { return p.path() == missing.ImportPath }):
-		return nil, &checkout.Error{Problem: "package " + missing.ImportPath + " can't be found", Want: "name one as for go test, such as ./delivery or ./...",
-			Detail: []string{strings.TrimSpace(missing.Error.Err)}}
+	case missing != nil && !slices.ContainsFunc(pairs, isMissing):
+		return nil, &checkout.Error{
+			Problem: "package " + missing.ImportPath + " can't be found", Want: want,
+			Detail: []string{strings.TrimSpace(missing.Error.Err)},
+		}
 	case len(pairs) == 0:
-		return nil, &checkout.Error{Problem: fmt.Sprintf("no package with tests in %s", strings.Join(c.Packages, " ")), Want: "name one as for go test, such as ./delivery or ./..."}
+		problem := fmt.Sprintf("no package with tests in %s", strings.Join(c.Packages, " "))
+		return nil, &checkout.Error{Problem: problem, Want: want}
 	}
 	return pairs, nil
 }
 
-// compareInputs finds in which modules and toolchain the sides differ.
+// compareInputs finds out in which modules and toolchain the sides differ.
 func (c *comparison) compareInputs(ctx context.Context, packages []packagePair) error {
 	inputs := map[*checkout.Tree]*checkout.Inputs{}
 	for _, t := range []*checkout.Tree{c.base, c.now} {
 		var paths []string
 		for _, p := range packages {
-			if side := p.of(t); side != nil {
-				paths = append(paths, side.ImportPath)
+			if pkg := p.side(t); pkg != nil {
+				paths = append(paths, pkg.ImportPath)
 			}
 		}
 		if len(paths) == 0 {
@@ -116,20 +121,21 @@ func (c *comparison) compareInputs(ctx context.Context, packages []packagePair) 
 	return nil
 }
 
-func (p packagePair) of(t *checkout.Tree) *checkout.Package {
+// side returns the package of the side of t.
+func (p packagePair) side(t *checkout.Tree) *checkout.Package {
 	if t.Side == checkout.Base {
 		return p.base
 	}
 	return p.now
 }
 
-// built is a package of one side with its benchmarks.
-type built struct {
+// A builtPackage is a package of one side with its benchmarks.
+type builtPackage struct {
 	*binary
-	found
+	runs firstRuns
 }
 
-// preparePackage builds a package and sorts its benchmarks into those to measure and those decided.
+// preparePackage builds a package, and makes targets of its benchmarks or decides them.
 func (c *comparison) preparePackage(ctx context.Context, p packagePair, i int) error {
 	base, now, err := c.buildBoth(ctx, p, i, true)
 	if err != nil {
@@ -151,31 +157,33 @@ func (c *comparison) preparePackage(ctx context.Context, p packagePair, i int) e
 			return err
 		}
 	}
-	all := found{}
-	for _, side := range []*built{base, now} {
+	all := firstRuns{}
+	for _, side := range []*builtPackage{base, now} {
 		if side != nil {
-			maps.Copy(all, side.found)
+			maps.Copy(all, side.runs)
 		}
 	}
 	c.outcome.Benchmarks += len(all)
 	for _, b := range slices.SortedFunc(maps.Keys(all), compareBenchmarks) {
-		if err := c.sort(b, base, now, same); err != nil {
+		if err := c.classify(b, base, now, same); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// compareBenchmarks orders benchmarks by name, and then by GOMAXPROCS.
 func compareBenchmarks(a, b Benchmark) int {
 	return strings.Compare(a.Name+fmt.Sprintf("%6d", a.Procs), b.Name+fmt.Sprintf("%6d", b.Procs))
 }
 
-func failures(b *built) int {
+// failures returns how many benchmarks of a package are broken.
+func failures(b *builtPackage) int {
 	if b == nil {
 		return 0
 	}
 	n := 0
-	for _, run := range b.found {
+	for _, run := range b.runs {
 		if run.problem != nil && run.problem.broken {
 			n++
 		}
@@ -183,21 +191,23 @@ func failures(b *built) int {
 	return n
 }
 
-// buildBoth builds the test binaries of a package, both at a time, and runs each benchmark once. A side
-// that lacks the package is nil.
-func (c *comparison) buildBoth(ctx context.Context, p packagePair, i int, trim bool) (base, now *built, err error) {
+// buildBoth builds both sides' test binaries of the i-th package, and runs each benchmark once. The
+// result is nil on a side that lacks the package.
+func (c *comparison) buildBoth(
+	ctx context.Context, p packagePair, i int, trim bool,
+) (base, now *builtPackage, err error) {
 	c.Log("building the tests of " + p.path())
 	name := fmt.Sprintf("%d.test", i)
 	if !trim {
 		name = fmt.Sprintf("%d-with-paths.test", i)
 	}
-	binaries, err := bothAtATime(ctx, func(ctx context.Context, side int) (*binary, error) {
+	binaries, err := buildConcurrently(ctx, func(ctx context.Context, side int) (*binary, error) {
 		t := []*checkout.Tree{c.base, c.now}[side]
-		pkg := p.of(t)
+		pkg := p.side(t)
 		if pkg == nil {
 			return nil, nil
 		}
-		// As long a path on either side: it is among the arguments of the process.
+		// The paths have the same length, because a path is among the arguments of the process.
 		path := filepath.Join(c.Scratch, [2]string{"old", "new"}[side], name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return nil, err
@@ -208,7 +218,7 @@ func (c *comparison) buildBoth(ctx context.Context, p packagePair, i int, trim b
 	if err != nil {
 		return nil, nil, err
 	}
-	var sides [2]*built
+	var sides [2]*builtPackage
 	for side, b := range binaries {
 		if b == nil {
 			continue
@@ -217,13 +227,16 @@ func (c *comparison) buildBoth(ctx context.Context, p packagePair, i int, trim b
 		if err != nil {
 			return nil, nil, err
 		}
-		sides[side] = &built{b, f}
+		sides[side] = &builtPackage{b, f}
 	}
 	return sides[0], sides[1], nil
 }
 
-// bothAtATime makes the binaries of the base, side 0, and of the working tree, side 1, at the same time.
-func bothAtATime(ctx context.Context, build func(ctx context.Context, side int) (*binary, error)) (binaries [2]*binary, err error) {
+// buildConcurrently calls build for the base, which is side 0, and the working tree, which is side 1,
+// at the same time.
+func buildConcurrently(
+	ctx context.Context, build func(ctx context.Context, side int) (*binary, error),
+) (binaries [2]*binary, err error) {
 	group, building := errgroup.WithContext(ctx)
 	for side := range binaries {
 		group.Go(func() (err error) {
@@ -237,18 +250,18 @@ func bothAtATime(ctx context.Context, build func(ctx context.Context, side int) 
 	return binaries, nil
 }
 
-// identical reports whether two binaries hold the same bytes and no file differs that their benchmarks
-// may read.
+// identical reports whether two binaries hold the same bytes, and the files beside their source, which
+// the benchmarks may read, are the same.
 func (c *comparison) identical(base, now *binary) (bool, error) {
-	place, err := filepath.Rel(c.now.Root, now.pkg.Dir)
+	dir, err := filepath.Rel(c.now.Root, now.pkg.Dir)
 	if err != nil {
 		return false, err
 	}
-	if !filepath.IsLocal(place) { // a dependency's
+	if !filepath.IsLocal(dir) { // it is a dependency
 		return false, nil
 	}
-	prefix := filepath.ToSlash(place) + "/"
-	if place == "." {
+	prefix := filepath.ToSlash(dir) + "/"
+	if dir == "." {
 		prefix = ""
 	}
 	if slices.ContainsFunc(c.now.Differs, func(file string) bool { return strings.HasPrefix(file, prefix) }) {
@@ -257,22 +270,26 @@ func (c *comparison) identical(base, now *binary) (bool, error) {
 	return checkout.SameContent(base.path, now.path)
 }
 
-// sort makes a target of a benchmark that both sides can measure, and decides any other.
-func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
+// classify makes a target of a benchmark that both sides can measure, and decides any other.
+func (c *comparison) classify(b Benchmark, base, now *builtPackage, same bool) error {
 	var texts [2]string // what kept either side from running it
-	for i, side := range []*built{base, now} {
+	for i, side := range []*builtPackage{base, now} {
 		if side.state(b) == bad {
 			var err error
-			if texts[i], err = c.describe(side.found[b].problem, side.binary, b); err != nil {
+			if texts[i], err = c.describe(side.runs[b].problem, side.binary, b); err != nil {
 				return err
 			}
 		}
 	}
-	decision, reason := sequential.Unclear, judge.Reason{Code: judge.BenchmarkFails, Side: judge.SideNow, Text: texts[1]}
+	decision := sequential.Unclear
+	reason := judge.Reason{Code: judge.BenchmarkFails, Side: judge.SideNow, Text: texts[1]}
 	switch was, is := base.state(b), now.state(b); {
 	case was == good && is == good && !same:
-		first := map[*binary]time.Duration{base.binary: base.found[b].took, now.binary: now.found[b].took}
-		c.targets = append(c.targets, &target{Benchmark: b, base: base.binary, now: now.binary, first: first, idle: map[*binary]time.Duration{}, processor: map[*binary]time.Duration{}})
+		first := map[*binary]time.Duration{base.binary: base.runs[b].took, now.binary: now.runs[b].took}
+		c.targets = append(c.targets, &target{
+			Benchmark: b, base: base.binary, now: now.binary, firstIteration: first,
+			idleCPU: map[*binary]time.Duration{}, cpu: map[*binary]time.Duration{},
+		})
 		return nil
 	case was == good && is == good:
 		decision, reason = sequential.Unchanged, judge.Reason{Code: judge.IdenticalBinaries}
@@ -280,7 +297,7 @@ func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
 		decision, reason = sequential.Open, judge.Reason{Code: judge.NewBenchmark}
 	case was == good && is == absent:
 		reason = judge.Reason{Code: judge.BenchmarkRemoved}
-	case was == good && now.found[b].problem.broken:
+	case was == good && now.runs[b].problem.broken:
 		decision = sequential.Worse
 	case was == good:
 	case is == good:
@@ -296,7 +313,7 @@ func (c *comparison) sort(b Benchmark, base, now *built, same bool) error {
 	return nil
 }
 
-// state says whether a side has a benchmark, and can measure it.
+// A state says whether a side has a benchmark, and whether it can be measured.
 type state int
 
 const (
@@ -305,11 +322,11 @@ const (
 	bad
 )
 
-func (b *built) state(bench Benchmark) state {
+func (b *builtPackage) state(bench Benchmark) state {
 	if b == nil {
 		return absent
 	}
-	switch run, ok := b.found[bench]; {
+	switch run, ok := b.runs[bench]; {
 	case !ok:
 		return absent
 	case run.problem != nil:

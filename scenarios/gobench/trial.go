@@ -16,14 +16,14 @@ type Trial struct {
 	names   []benchmarkName
 }
 
-// benchmarkName names what a result line is of.
+// A benchmarkName names the benchmark of a result.
 type benchmarkName struct {
 	pkg  string // import path
 	name string // as go test prints it: BenchmarkPush-2
 }
 
-// Try builds the packages and runs each benchmark once, for a single iteration. Its error is a
-// [*TestError] if something can't be measured, and the context's if that ended.
+// Try builds the packages and runs each benchmark once, for a single iteration. The error is a
+// [*TestError] if something can't be measured, and the context's if ctx is done.
 func (c TestCommand) Try(ctx context.Context) (*Trial, error) {
 	args := append(c.selection("test", "-json"), "-benchmem", "-benchtime", "1x")
 	reader := &eventReader{explicit: slices.DeleteFunc(slices.Clone(c.Packages), isPattern)}
@@ -40,34 +40,34 @@ func (c TestCommand) Try(ctx context.Context) (*Trial, error) {
 // Samples returns how many samples the measurement will take.
 func (t *Trial) Samples() int { return len(t.names) * t.command.count() }
 
-// Has reports whether the trial ran a benchmark, given without "Benchmark" and GOMAXPROCS, in any of
-// the packages.
+// Has reports whether the trial ran a benchmark in any of the packages. The name lacks "Benchmark",
+// and may lack GOMAXPROCS.
 func (t *Trial) Has(name string) bool {
 	return slices.ContainsFunc(t.names, func(n benchmarkName) bool {
-		return trimProcs(strings.TrimPrefix(n.name, "Benchmark")) == name || strings.TrimPrefix(n.name, "Benchmark") == name
+		own := strings.TrimPrefix(n.name, "Benchmark")
+		return own == name || procsSuffix.ReplaceAllString(own, "") == name
 	})
 }
 
+// procsSuffix matches GOMAXPROCS at the end of a benchmark's name.
 var procsSuffix = regexp.MustCompile(`-[0-9]+$`)
-
-func trimProcs(name string) string { return procsSuffix.ReplaceAllString(name, "") }
 
 // isPattern reports whether a package argument may stand for many packages.
 func isPattern(pkg string) bool { return strings.Contains(pkg, "...") }
 
-// A testEvent is a line of go test -json.
+// A testEvent is a line of the output of go test -json.
 type testEvent struct{ Action, ImportPath, Package, Test, Output string }
 
-// maxTrialLines bounds the lines that are kept of one benchmark, package or build.
+// maxTrialLines limits the lines that are kept of one benchmark, package or build.
 const maxTrialLines = 40
 
-// An eventReader reads go test -json.
+// An eventReader reads the output of go test -json.
 type eventReader struct {
 	explicit []string // packages that the command names one by one
-	partial  []byte
+	partial  []byte   // the last line so far
 	packages []*trialPackage
-	build    []string // what the compiler printed
-	suffix   string   // of GOMAXPROCS, as far as it was seen; the same for all benchmarks
+	build    []string // the output of the compiler
+	suffix   string   // GOMAXPROCS in the names of all benchmarks, once a result has shown it
 }
 
 type trialPackage struct {
@@ -84,7 +84,7 @@ type trialBenchmark struct {
 	skipped, failed bool
 }
 
-// Write takes output.
+// Write reads output.
 func (r *eventReader) Write(output []byte) (int, error) {
 	r.partial = append(r.partial, output...)
 	for {
@@ -95,7 +95,7 @@ func (r *eventReader) Write(output []byte) (int, error) {
 		r.partial = rest
 		var e testEvent
 		if json.Unmarshal(line, &e) == nil {
-			r.take(e)
+			r.handle(e)
 		}
 	}
 }
@@ -104,9 +104,9 @@ func (*eventReader) atLimit() {}
 
 func (*eventReader) end() {}
 
-func (r *eventReader) take(e testEvent) {
+func (r *eventReader) handle(e testEvent) {
 	if e.Action == "build-output" {
-		r.build = keep(r.build, e.Output)
+		r.build = appendOutput(r.build, e.Output)
 		return
 	}
 	if e.Package == "" {
@@ -114,7 +114,7 @@ func (r *eventReader) take(e testEvent) {
 	}
 	p := r.pkg(e.Package)
 	if e.Test == "" {
-		p.output = keep(p.output, e.Output)
+		p.output = appendOutput(p.output, e.Output)
 		p.failed = p.failed || e.Action == "fail"
 		return
 	}
@@ -125,8 +125,8 @@ func (r *eventReader) take(e testEvent) {
 	case "fail":
 		b.failed = true
 	case "output":
-		b.output = keep(b.output, e.Output)
-		r.see(b, e.Output)
+		b.output = appendOutput(b.output, e.Output)
+		r.noteResult(b, e.Output)
 	}
 }
 
@@ -148,26 +148,26 @@ func (p *trialPackage) benchmark(name string) *trialBenchmark {
 	return p.benchmarks[i]
 }
 
-// keep appends the text of an event, up to a bound.
-func keep(lines []string, text string) []string {
+// appendOutput appends the text of an event, unless there are maxTrialLines already.
+func appendOutput(lines []string, text string) []string {
 	if text = strings.TrimRight(text, "\n"); text == "" || len(lines) == maxTrialLines {
 		return lines
 	}
 	return append(lines, text)
 }
 
-// oneIteration is the part of a result line after the name: a single iteration.
+// oneIteration matches the part of a result of a single iteration that follows the name.
 var oneIteration = regexp.MustCompile(`(^|\t) +1\t`)
 
-// see looks for a result, and for the number that ends the name.
-func (r *eventReader) see(b *trialBenchmark, output string) {
+// noteResult looks for a result in output, and for the GOMAXPROCS that ends the benchmark's name.
+func (r *eventReader) noteResult(b *trialBenchmark, output string) {
 	b.ran = b.ran || oneIteration.MatchString(output)
-	if _, rest, ok := strings.Cut(output, b.name); ok && strings.Contains(rest, "\t") { // text may stand before it
+	if _, rest, ok := strings.Cut(output, b.name); ok && strings.Contains(rest, "\t") { // text may precede it
 		r.suffix = cmp.Or(procsSuffix.FindString(strings.Fields(rest + " x")[0]), r.suffix)
 	}
 }
 
-// names returns the benchmarks that have a result, as go test will print them.
+// names returns the benchmarks that have a result, by the names that go test prints.
 func (r *eventReader) names() []benchmarkName {
 	var names []benchmarkName
 	for _, p := range r.packages {
@@ -180,7 +180,7 @@ func (r *eventReader) names() []benchmarkName {
 	return names
 }
 
-// running returns what was run last.
+// running returns the benchmark that began last.
 func (r *eventReader) running() (pkg, benchmark string) {
 	for _, p := range r.packages {
 		pkg, benchmark = p.path, ""
@@ -199,23 +199,26 @@ func (r *eventReader) problem(c TestCommand, stderr string, failed bool) error {
 		}
 	}
 	if failed {
-		return &TestError{Problem: "failed", Want: "see what it says", Output: strings.TrimSpace(strings.Join(r.build, "\n") + "\n" + stderr)}
+		output := strings.TrimSpace(strings.Join(r.build, "\n") + "\n" + stderr)
+		return &TestError{Problem: "failed", Want: "see what it says", Output: output}
 	}
 	const want = "want a regular expression that matches one, as go test -bench takes it"
+	problem := "no benchmark matches " + c.quoteRegexp()
 	if len(r.names()) == 0 {
-		return &TestError{Package: strings.Join(c.Packages, " "), Problem: "no benchmark matches " + quoteRegexp(c), Want: want}
+		return &TestError{Package: strings.Join(c.Packages, " "), Problem: problem, Want: want}
 	}
 	for _, name := range r.explicit {
 		for _, p := range r.packages {
 			if len(p.benchmarks) == 0 && isPackage(p.path, name) {
-				return &TestError{Package: name, Problem: "no benchmark matches " + quoteRegexp(c), Want: want + ", or leave the package out"}
+				return &TestError{Package: name, Problem: problem, Want: want + ", or leave the package out"}
 			}
 		}
 	}
 	return nil
 }
 
-func quoteRegexp(c TestCommand) string {
+// quoteRegexp returns the regular expressions of the command for a message.
+func (c TestCommand) quoteRegexp() string {
 	text := `"` + c.Run + `"`
 	if c.Skip != "" {
 		text += ` without "` + c.Skip + `"`
@@ -223,7 +226,8 @@ func quoteRegexp(c TestCommand) string {
 	return text
 }
 
-// isPackage reports whether a package argument without dots names the package of that import path.
+// isPackage reports whether an argument of go test that is no pattern names the package with an import
+// path.
 func isPackage(path, argument string) bool {
 	argument = strings.Trim(strings.TrimPrefix(argument, "./"), "/")
 	return path == argument || argument != "." && strings.HasSuffix(path, "/"+argument)
@@ -231,43 +235,52 @@ func isPackage(path, argument string) bool {
 
 const wantRunnable = "make it run, or leave it out with -skip"
 
+// problem returns what keeps the benchmarks of a package from being measured, or nil. build is the
+// output of the compiler.
 func (p *trialPackage) problem(c TestCommand, build []string) error {
 	output := strings.Join(p.output, "\n")
 	switch {
 	case strings.Contains(output, "[build failed]"):
-		e := &TestError{Package: p.path, Problem: "doesn't compile", Want: "make it build", Output: strings.Join(build, "\n")}
+		e := &TestError{
+			Package: p.path, Problem: "doesn't compile", Want: "make it build", Output: strings.Join(build, "\n"),
+		}
 		if words := strings.Fields(e.Output); len(words) > 1 && words[0] == "#" {
-			e.Package = words[1] // the compiler names it, and go test fails every package beside it
+			e.Package = words[1] // which the compiler names; go test fails the other packages, too
 		}
 		return e
 	case strings.Contains(output, "[setup failed]"):
-		return &TestError{Package: p.path, Problem: "can't be loaded", Want: "name a package that exists", Output: strings.Join(build, "\n")}
+		return &TestError{
+			Package: p.path, Problem: "can't be loaded", Want: "name a package that exists",
+			Output: strings.Join(build, "\n"),
+		}
 	}
 	for i, b := range p.benchmarks {
 		e := &TestError{Package: p.path, Benchmark: b.name, Want: wantRunnable}
 		died := p.failed && i == len(p.benchmarks)-1 && !p.anyFailed("")
 		switch panicked, ok := panicIn(b.output); {
 		case b.skipped:
-			e.Problem = "skips itself" + b.said()
+			e.Problem = "skips itself" + b.firstOutput()
 		case ok && (b.failed || died):
 			e.Problem = "panics (" + panicked + ")"
-		case b.failed && !p.anyFailed(b.name+"/"): // else its part says why
-			e.Problem = "fails" + b.said()
+		case b.failed && !p.anyFailed(b.name+"/"): // otherwise a sub-benchmark says why
+			e.Problem = "fails" + b.firstOutput()
 		case died && !b.ran:
-			e.Problem = "ends the test binary" + b.said()
+			e.Problem = "ends the test binary" + b.firstOutput()
 		case b.ran, p.has(b.name + "/"), b.failed:
 			continue
 		case strings.Contains(c.Run, "/"):
-			continue // it is only there for its parts, of which none matches
+			continue // it only runs sub-benchmarks, and none of those matches
 		default:
-			e.Problem = "gives no result" + b.said()
+			e.Problem = "gives no result" + b.firstOutput()
 		}
 		return e
 	}
 	if p.failed {
-		// While a benchmark panics, go test may print a result of nothing, and the panic is then of none.
+		// While a benchmark panics, go test may print an empty result, and then attributes the panic to no
+		// benchmark.
 		if text, ok := panicIn(p.output); ok && len(p.benchmarks) > 0 {
-			e := &TestError{Package: p.path, Benchmark: p.benchmarks[len(p.benchmarks)-1].name, Problem: "panics (" + text + ")", Want: wantRunnable}
+			last := p.benchmarks[len(p.benchmarks)-1].name
+			e := &TestError{Package: p.path, Benchmark: last, Problem: "panics (" + text + ")", Want: wantRunnable}
 			if found := inStack.FindStringSubmatch(output); found != nil && !strings.HasPrefix(e.Benchmark, found[1]) {
 				e.Benchmark = found[1]
 			}
@@ -280,27 +293,31 @@ func (p *trialPackage) problem(c TestCommand, build []string) error {
 
 // has reports whether there is a benchmark whose name begins with prefix.
 func (p *trialPackage) has(prefix string) bool {
-	return slices.ContainsFunc(p.benchmarks, func(b *trialBenchmark) bool { return strings.HasPrefix(b.name, prefix) })
+	return slices.ContainsFunc(p.benchmarks, func(b *trialBenchmark) bool {
+		return strings.HasPrefix(b.name, prefix)
+	})
 }
 
 // anyFailed reports whether a benchmark failed whose name begins with prefix.
 func (p *trialPackage) anyFailed(prefix string) bool {
-	return slices.ContainsFunc(p.benchmarks, func(b *trialBenchmark) bool { return b.failed && strings.HasPrefix(b.name, prefix) })
+	return slices.ContainsFunc(p.benchmarks, func(b *trialBenchmark) bool {
+		return b.failed && strings.HasPrefix(b.name, prefix)
+	})
 }
 
-// said returns what the benchmark logged or printed first, in parentheses, or "".
-func (b *trialBenchmark) said() string {
+// firstOutput returns the first line that the benchmark logged or printed, in parentheses, or "".
+func (b *trialBenchmark) firstOutput() string {
 	for _, line := range b.output {
 		text := strings.TrimSpace(line)
-		if text == "" || strings.HasPrefix(text, "=== ") || strings.HasPrefix(text, "--- ") || strings.HasPrefix(text, "Benchmark") {
-			continue
+		isOwn := func(prefix string) bool { return strings.HasPrefix(text, prefix) } // go test's own
+		if text != "" && !slices.ContainsFunc([]string{"=== ", "--- ", "Benchmark"}, isOwn) {
+			return " (" + firstLine(text) + ")"
 		}
-		return " (" + firstLine(text) + ")"
 	}
 	return ""
 }
 
-// panicIn returns what the first panic among the lines is about. ok is false if there is none.
+// panicIn returns the text of the first panic in the lines. It reports whether there is one.
 func panicIn(lines []string) (text string, ok bool) {
 	for _, line := range lines {
 		if text, ok = panicText(line); ok {
@@ -310,7 +327,7 @@ func panicIn(lines []string) (text string, ok bool) {
 	return "", false
 }
 
-// panicText returns the panic or other fatal error that a line holds, and whether it holds one.
+// panicText returns the text of the panic or fatal error in a line. It reports whether there is one.
 func panicText(line string) (string, bool) {
 	for _, prefix := range []string{"panic: ", "fatal error: "} {
 		if _, text, found := strings.Cut(line, prefix); found {
@@ -320,12 +337,12 @@ func panicText(line string) (string, bool) {
 	return "", false
 }
 
-// firstLine is text at a length that fits a line of a message.
+// firstLine returns the first line of text, shortened for a message.
 func firstLine(text string) string {
-	const most = 200
+	const maxRunes = 200
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "…"
+	if runes := []rune(text); len(runes) > maxRunes {
+		return string(runes[:maxRunes]) + "…"
 	}
 	return text
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// ownTolerance is the smallest change that counts of a metric that a benchmark reports itself,
-// relative to the base. Nothing is known of its noise: it is as wide as that of a time.
+// ownTolerance is the smallest change that counts for a metric that a benchmark reports itself,
+// relative to the base. Nothing is known about its noise, so it is as wide as that of a time.
 const ownTolerance = 0.05
 
 // unit returns how a metric is tested. MB/s isn't: it is ns/op in other words.
@@ -24,15 +24,15 @@ func (c *comparison) unit(name string) (sequential.Unit, bool) {
 	case name == results.UnitThroughput:
 		return u, false
 	case name == results.UnitAllocations:
-		// The testing package rounds it down to a whole number. Where that is always the same, one
-		// more is one more.
+		// The testing package rounds it down to a whole number. If that is always the same, one more
+		// allocation is a change.
 		u.Exact, u.Steady, u.Margin = true, true, known.Sequential
 		return u, true
 	case known.Name == name && !known.Exact && !known.Sequential.IsZero():
 		u.Margin = known.Sequential
 		return u, true
 	}
-	better, exact := c.declared.of(name)
+	better, exact := c.declared.metadata(name)
 	if better == 0 {
 		better = c.Better[name]
 	}
@@ -45,9 +45,10 @@ func (c *comparison) unit(name string) (sequential.Unit, bool) {
 	return u, true
 }
 
-// unitLines are the Unit lines that benchmarks printed.
+// unitLines holds the Unit lines that benchmarks printed.
 type unitLines struct{ text strings.Builder }
 
+// add adds the lines that aren't there yet.
 func (u *unitLines) add(lines []string) {
 	for _, line := range lines {
 		if !strings.Contains(u.text.String(), line+"\n") {
@@ -56,10 +57,11 @@ func (u *unitLines) add(lines []string) {
 	}
 }
 
-// of returns which way is better of a metric, 0 if no line says so, and whether it is exact.
-func (u *unitLines) of(name string) (better int, exact bool) {
+// metadata returns the direction of a metric, which is 0 if no line declares it, and whether the
+// metric is exact.
+func (u *unitLines) metadata(name string) (better int, exact bool) {
 	reader := benchfmt.NewReader(strings.NewReader(u.text.String()), "")
-	for reader.Scan() { // problems names what is damaged
+	for reader.Scan() { // problems returns what is damaged
 	}
 	_, tidied := benchunit.Tidy(1, name)
 	units := reader.Units()
@@ -83,7 +85,8 @@ func (u *unitLines) problems() (list []unitProblem) {
 			}
 		case *benchfmt.SyntaxError:
 			line := lines[rec.Line-1]
-			p := unitProblem{text: fmt.Sprintf("%s: %s: want a line such as \"Unit probes/op better=lower\"", line, rec.Msg)}
+			text := fmt.Sprintf("%s: %s: want a line such as \"Unit probes/op better=lower\"", line, rec.Msg)
+			p := unitProblem{text: text}
 			if words := strings.Fields(line); len(words) > 1 {
 				p.unit = words[1]
 			}
@@ -93,7 +96,7 @@ func (u *unitLines) problems() (list []unitProblem) {
 	return list
 }
 
-// problemOf returns what is wrong with a line of the metric, or "".
+// problemOf returns what is wrong with a line about the metric, or "".
 func (u *unitLines) problemOf(unit string) string {
 	for _, p := range u.problems() {
 		if p.unit == unit {
