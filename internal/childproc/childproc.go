@@ -90,6 +90,18 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// PanicLine returns the first line of a Go program's output that reports a panic or a fatal error,
+// such as "panic: …", or "" if there is none.
+func PanicLine(output string) string {
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return line
+		}
+	}
+	return ""
+}
+
 // defaultTail is the default limit of a Tail, in bytes.
 const defaultTail = 16 << 10
 

@@ -62,3 +62,14 @@ func TestTailKeepsTheEnd(t *testing.T) {
 	require.Equal(t, "yyyyyyend\uFFFD", tail.String())
 	require.LessOrEqual(t, len(tail.kept), 20)
 }
+
+func TestPanicLine(t *testing.T) {
+	for output, want := range map[string]string{
+		"":                                "",
+		"no panic: here\n":                "",
+		"PASS\n  panic: a\npanic: b\n":    "panic: a",
+		"x\r\nfatal error: deadlock!\r\n": "fatal error: deadlock!",
+	} {
+		require.Equal(t, want, PanicLine(output))
+	}
+}

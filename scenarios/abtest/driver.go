@@ -119,13 +119,10 @@ func (d *driver) close() error {
 // printed.
 func (d *driver) lastWords() string {
 	text := d.stderr.String()
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
-			return line
-		}
-	}
-	switch last := text[strings.LastIndexByte(text, '\n')+1:]; {
+	panicked, last := childproc.PanicLine(text), text[strings.LastIndexByte(text, '\n')+1:]
+	switch {
+	case panicked != "":
+		return panicked
 	case last != "":
 		return last
 	case d.child.Err() != nil:

@@ -1,6 +1,7 @@
 package gobench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
+	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
@@ -237,13 +239,5 @@ func (f *finished) panicLine() string {
 	if f.err == nil {
 		return ""
 	}
-	for _, out := range []string{f.stderr, f.stdout} {
-		for line := range strings.Lines(out) {
-			line = strings.TrimSpace(line)
-			if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
-				return line
-			}
-		}
-	}
-	return ""
+	return cmp.Or(childproc.PanicLine(f.stderr), childproc.PanicLine(f.stdout))
 }
