@@ -42,8 +42,8 @@ func BenchmarkWork(b *testing.B) {
 
 func workOf(n string) string { return test(strings.ReplaceAll(benchWork, "COUNT", n)) }
 
-// TestOneAllocationMoreIsFoundExactly by a single round, with the function that made it.
-func TestOneAllocationMoreIsFoundExactly(t *testing.T) {
+// TestCompare_oneMoreAllocation is decided in a single round, and the function that allocates is named.
+func TestCompare_oneMoreAllocation(t *testing.T) {
 	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": workOf("2")})
 	r.write(map[string]string{"m.go": strings.ReplaceAll(allocating, "range n ", "range n + 1 ")})
 	out, err := Compare(t.Context(), r.options())
@@ -69,8 +69,8 @@ func TestOneAllocationMoreIsFoundExactly(t *testing.T) {
 	require.InDelta(t, 1, found[at].Causes[0].Delta, 0.05)
 }
 
-// TestSamplesAreKept: what was measured is there for benchstat, also if the comparison is broken off.
-func TestSamplesAreKept(t *testing.T) {
+// TestCompare_samples checks that benchstat can read what was measured, also after an interruption.
+func TestCompare_samples(t *testing.T) {
 	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": workOf("1")})
 	r.write(map[string]string{"m_test.go": workOf("2")})
 	o := r.options()
@@ -102,9 +102,9 @@ func TestSamplesAreKept(t *testing.T) {
 	}
 }
 
-// TestEachSideHasItsOwnModules: the base is built with the go.mod of its time, and the difference is
-// named.
-func TestEachSideHasItsOwnModules(t *testing.T) {
+// TestCompare_modulesOfEachSide checks that the base is built with the go.mod of its time, and that the
+// difference is named.
+func TestCompare_modulesOfEachSide(t *testing.T) {
 	mod := "module example.com/m\n\ngo 1.24\n\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./"
 	files := map[string]string{
 		"go.mod": mod + "one\n",
@@ -126,9 +126,9 @@ func BenchmarkDep(b *testing.B) {
 	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./one, now example.com/dep v1.0.0 => ./two"}, out.Differences)
 }
 
-// TestFilesThatABenchmarkReads: each side has its own, embedded or beside its source, also those that
-// git archive would hide.
-func TestFilesThatABenchmarkReads(t *testing.T) {
+// TestCompare_filesRead checks that each side reads its own files, embedded or beside its source, also
+// those that git archive would leave out.
+func TestCompare_filesRead(t *testing.T) {
 	reads := test(`import (
 	_ "embed"
 	"os"
@@ -181,8 +181,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// TestWorkspaces: the base has the go.work of its time, or none.
-func TestWorkspaces(t *testing.T) {
+// TestCompare_workspace checks that the base is built with the go.work of its time, or without one.
+func TestCompare_workspace(t *testing.T) {
 	r := newRepository(t, map[string]string{
 		"go.mod":     "module example.com/m\n\ngo 1.24\n\nrequire example.com/dep v1.0.0\n",
 		"dep/go.mod": "module example.com/dep\n\ngo 1.24\n", "dep/dep.go": "package dep\n\nconst N = 1\n",
@@ -212,8 +212,9 @@ func BenchmarkN(b *testing.B) {
 	require.ErrorContains(t, err, "GOWORK=off")
 }
 
-// TestIdenticalBinariesPassAtOnce, and no change that could matter to a benchmark makes them identical.
-func TestIdenticalBinariesPassAtOnce(t *testing.T) {
+// TestCompare_identicalBinaries checks that identical binaries pass without a measurement, unless a
+// file beside their source differs.
+func TestCompare_identicalBinaries(t *testing.T) {
 	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": workOf("1"), "testdata/x": "1"})
 	r.write(map[string]string{"README": "not in the package's directory\n"})
 	require.NoError(t, os.Remove(filepath.Join(r.dir, "README")))
@@ -229,7 +230,7 @@ func TestIdenticalBinariesPassAtOnce(t *testing.T) {
 	require.Equal(t, 1, out.Rounds, "its benchmarks may read the file")
 }
 
-func TestSubBenchmarksAndProcessors(t *testing.T) {
+func TestCompare_subBenchmarks(t *testing.T) {
 	skipIfRaced(t)
 	bench := test(`import "testing"
 
@@ -263,8 +264,8 @@ func BenchmarkSub(b *testing.B) {
 	require.Equal(t, 1, out.Benchmarks)
 }
 
-// TestMetricsOfItsOwn are judged by their direction, which the benchmark's output or the options say.
-func TestMetricsOfItsOwn(t *testing.T) {
+// TestCompare_ownMetrics takes the direction of metrics from the benchmark's output or the options.
+func TestCompare_ownMetrics(t *testing.T) {
 	skipIfRaced(t)
 	bench := func(v string) string {
 		return test(`import ("fmt"; "testing")
@@ -309,8 +310,8 @@ func BenchmarkOwn(b *testing.B) {
 	}, out.Warnings, "also if the metric didn't move")
 }
 
-// TestBenchmarksThatCannotBeMeasured: each way to report nothing, on either side or both. None passes.
-func TestBenchmarksThatCannotBeMeasured(t *testing.T) {
+// TestCompare_unmeasurable tries each way to have no result, on either side or both. None passes.
+func TestCompare_unmeasurable(t *testing.T) {
 	skipIfRaced(t)
 	bodies := map[string]string{
 		"Good":    `for b.Loop() { Work(1) }`,
@@ -384,8 +385,8 @@ func TestBenchmarksThatCannotBeMeasured(t *testing.T) {
 	}
 }
 
-// TestBenchmarksOfOneSide are named. One that is gone never passes; a new one asks nothing.
-func TestBenchmarksOfOneSide(t *testing.T) {
+// TestCompare_oneSideOnly checks that a removed benchmark never passes, and a new one is only named.
+func TestCompare_oneSideOnly(t *testing.T) {
 	bench := func(names ...string) string {
 		s := "import \"testing\"\n\n"
 		for _, n := range names {
@@ -415,8 +416,8 @@ func TestBenchmarksOfOneSide(t *testing.T) {
 	}
 }
 
-// TestPrintingBesideTheResult is no damage: the result is found wherever it stands on its line.
-func TestPrintingBesideTheResult(t *testing.T) {
+// TestCompare_printsBesideResult checks that a result is found after other output on its line.
+func TestCompare_printsBesideResult(t *testing.T) {
 	bench := func(n string) string {
 		return test(`import ("fmt"; "os"; "testing")
 
@@ -439,7 +440,7 @@ func BenchmarkPrints(b *testing.B) {
 	require.Equal(t, []float64{1, 2}, []float64{row.Base.Median, row.Now.Median})
 }
 
-func TestMistakesAreNamed(t *testing.T) {
+func TestCompare_refuses(t *testing.T) {
 	skipIfRaced(t)
 	const broken = "package m\n\nfunc Work() { undefined() }\n"
 	r := newRepository(t, map[string]string{"m.go": "package m\n\nfunc Work(int) {}\n", "m_test.go": workOf("1"), "empty/e.go": "package e\n", "sub/m.go": broken, "sub/m_test.go": "package m\n"})
@@ -486,8 +487,8 @@ func TestMistakesAreNamed(t *testing.T) {
 	require.True(t, errors.Is(err, context.Canceled), "%v", err)
 }
 
-// TestALockThatIsHeldLongerIsExplained by the profile of waits, where no function works more.
-func TestALockThatIsHeldLongerIsExplained(t *testing.T) {
+// TestExplain_lock has a lock that is held longer, so that only the profile of waits differs.
+func TestExplain_lock(t *testing.T) {
 	skipIfRaced(t)
 	body := func(held string) string {
 		return test(`import ("sync"; "testing"; "time")

@@ -59,8 +59,8 @@ func BenchmarkPlaced(b *testing.B) {
 }
 `
 
-// TestLayouts: a time that is longer in the linker's own order of the functions only is no regression; one
-// that is longer in any order is. For another order nothing is compiled again.
+// TestLayouts checks that a time which is longer only in the linker's own order of the functions is no
+// regression, and one that is longer in any order is. Another order needs no compiler.
 func TestLayouts(t *testing.T) {
 	skipIfRaced(t)
 	base := test(strings.ReplaceAll(placed, "CONDITION", "inOrder() && false"))
@@ -108,7 +108,7 @@ func script(t *testing.T, name, text string) string {
 	return path
 }
 
-// TestLayouts_notLinked: the verdict of the layout that there is stands, and why there is no other is kept.
+// TestLayouts_notLinked checks that the verdict of the first layout stands if no other can be linked.
 func TestLayouts_notLinked(t *testing.T) {
 	skipIfRaced(t)
 	r := newRepository(t, map[string]string{"m_test.go": test(strings.ReplaceAll(placed, "CONDITION", "false"))})
@@ -128,9 +128,9 @@ func TestLayouts_notLinked(t *testing.T) {
 	require.Equal(t, results.Regressed, find(t, out, "Placed-2", results.UnitMean).Verdict)
 }
 
-// TestLayouts_aBenchmarkThatFails in another layout than the first leaves its time untold, and the note says where
-// it failed.
-func TestLayouts_aBenchmarkThatFails(t *testing.T) {
+// TestLayouts_fails has a benchmark fail in another layout than the first. Its time stays open, and the
+// note says where it failed.
+func TestLayouts_fails(t *testing.T) {
 	skipIfRaced(t)
 	const failing = `func() bool { if !inOrder() { b.Fatal("out of order") }; return COST }()`
 	for side, row := range map[string]struct{ base, now string }{

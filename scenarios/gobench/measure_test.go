@@ -136,8 +136,8 @@ func TestTestCommand_String(t *testing.T) {
 		TestCommand{Packages: []string{"./a", "./b"}, Run: ".", Skip: "Own$", Count: 2}.String())
 }
 
-// TestWhatCannotBeMeasured: each is one line that names the package and the benchmark, and no result.
-func TestWhatCannotBeMeasured(t *testing.T) {
+// TestTry_unmeasurable checks that each error is a line that names the package and the benchmark.
+func TestTry_unmeasurable(t *testing.T) {
 	goEnvironment(t)
 	loop := "\tfor b.Loop() {\n\t\tsink++\n\t}\n"
 	bench := func(body string) string { return "func BenchmarkX(b *testing.B) {\n" + body + "\n}\n" }
@@ -218,9 +218,9 @@ func TestWhatCannotBeMeasured(t *testing.T) {
 	}
 }
 
-// TestOneThatNeverEnds: the time limit ends it, and says which benchmark it was: in the first run by
-// the event that began it, in the measurement by its function among the goroutines.
-func TestOneThatNeverEnds(t *testing.T) {
+// TestMeasure_endless checks that the time limit names the benchmark that it ended: in the first run by
+// the event that began it, in the measurement by its function in the dump of goroutines.
+func TestMeasure_endless(t *testing.T) {
 	goEnvironment(t)
 	dir := benchModule(t, `
 func BenchmarkGood(b *testing.B) {
@@ -248,8 +248,8 @@ func BenchmarkEndless(b *testing.B) {
 	require.ErrorContains(t, err, "example.com/m/p: BenchmarkEndless was still running after 3s")
 }
 
-// TestInterrupted: the context ends the command with all that it started, and is the error.
-func TestInterrupted(t *testing.T) {
+// TestMeasure_interrupted checks that the context ends the command with all that it started.
+func TestMeasure_interrupted(t *testing.T) {
 	goEnvironment(t)
 	dir := benchModule(t, "func BenchmarkLong(b *testing.B) {\n\tif b.N > 1 {\n\t\ttime.Sleep(time.Hour)\n\t}\n}\n", nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -261,14 +261,14 @@ func TestInterrupted(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestWithoutTheGoCommand(t *testing.T) {
+func TestTry_withoutGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err := TestCommand{Packages: []string{"./p"}, Run: "."}.Try(t.Context())
 	require.EqualError(t, err, "go test: the go command is not installed, or not in PATH: install Go")
 }
 
-// TestTooMuchOutput: a flood ends the command.
-func TestTooMuchOutput(t *testing.T) {
+// TestMeasure_tooMuchOutput has a benchmark that never stops printing.
+func TestMeasure_tooMuchOutput(t *testing.T) {
 	goEnvironment(t)
 	dir := benchModule(t, "func BenchmarkFlood(b *testing.B) {\n\tfor {\n\t\tfmt.Println(\"hello\")\n\t}\n}\n", nil)
 	_, err := measureAll(t.Context(), TestCommand{Dir: dir, Packages: []string{"./p"}, Run: "."})

@@ -25,7 +25,7 @@ const measuredOutput = "goos: linux\ngoarch: amd64\npkg: example.com/m\ncpu: Exa
 	"--- BENCH: BenchmarkPush-2\n    m_test.go:8: a log\n" +
 	"Unit tokens/op better=higher\nPASS\nok  \texample.com/m\t1.234s\n"
 
-// TestLineReader: the same lines come out however the output is cut into pieces.
+// TestLineReader checks that the pieces in which the output arrives make no difference.
 func TestLineReader(t *testing.T) {
 	for n := 1; n <= len(measuredOutput); n += 7 {
 		r := newLineReader([]benchmarkName{{"example.com/m", "BenchmarkPush-2"}}, 2, nil)
@@ -41,7 +41,7 @@ func TestLineReader(t *testing.T) {
 	}
 }
 
-// TestLineReader_v: with GOFLAGS=-v go test prints each name alone before its results.
+// TestLineReader_v reads the output of go test -v, which prints each name alone before its results.
 func TestLineReader_v(t *testing.T) {
 	r := newLineReader([]benchmarkName{{"example.com/m", "BenchmarkPush-2"}}, 2, nil)
 	require.NoError(t, feed(r, strings.Replace(measuredOutput, "BenchmarkPush", "=== RUN   BenchmarkPush\nBenchmarkPush\nBenchmarkPush", 1), 100))
@@ -50,8 +50,8 @@ func TestLineReader_v(t *testing.T) {
 	require.Len(t, r.lines, 7)
 }
 
-// TestEventReader_panicAfterResult: the panic of a benchmark may come after a result that go test printed
-// of it meanwhile.
+// TestEventReader_panicAfterResult has the panic of a benchmark come after a result that go test printed
+// in the meantime.
 func TestEventReader_panicAfterResult(t *testing.T) {
 	r := &eventReader{}
 	require.NoError(t, feed(r, `{"Action":"run","Package":"example.com/m","Test":"BenchmarkX"}

@@ -20,7 +20,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// strangersVariable is how often TestStrangers runs each case, which takes some hours for 10. It wants
+// strangersVariable is how often TestCompare_otherModules runs each case, which takes some hours for 10. It wants
 // a machine without other load, and the modules in the module cache or within reach.
 const strangersVariable = "FLEETMARK_STRANGERS"
 
@@ -96,10 +96,10 @@ func (s stranger) copyModule(t *testing.T) *repository {
 	return r
 }
 
-// TestStrangers is how often the gate is right on benchmarks that nobody here wrote: where nothing
-// changed, where a hot function takes a tenth longer, and where it allocates once more. Beside it
-// stands benchstat's verdict on the same pair by ten samples of one side and then ten of the other.
-func TestStrangers(t *testing.T) {
+// TestCompare_otherModules counts how often the comparison is right about benchmarks of other modules,
+// if nothing changed, if a hot function takes a tenth longer, and if it allocates once more. Beside that
+// it shows benchstat's verdict on the same pair, by ten samples of one side and then ten of the other.
+func TestCompare_otherModules(t *testing.T) {
 	runs, err := strconv.Atoi(os.Getenv(strangersVariable))
 	if err != nil {
 		t.Skip("set " + strangersVariable + "=10, and take some hours")
