@@ -69,7 +69,7 @@ func importRules() []packageRule {
 		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios scenarios/runner"},
 		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles results results/sequential results/judge"},
 		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles results " +
-			"results/sequential results/judge scenarios scenarios/runner"},
+			"results/sequential results/judge scenarios scenarios/target scenarios/runner"},
 		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir results/judge " +
 			"results/report results/report/htmlpage scenarios scenarios/runner"},
 		{"scenarios/baselinepage", "internal/plaintext internal/codestats internal/project results results/baseline results/rundir results/report scenarios " +

@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Builds       Builds
 	Specs        []scenarios.Spec // a block is a repetition of one of them
-	FleetCommand []string         // the program and its arguments that lead to runner.ServeFleet
+	FleetCommand []string         // the program and its arguments that lead to target.Serve
 
 	// Budget bounds the time that is spent measuring. If it is 0, it is DefaultBudget.
 	Budget time.Duration

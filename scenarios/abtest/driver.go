@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // driverGrace is how long a driver may take to end once its input has.
@@ -133,16 +133,16 @@ func (d *driver) lastWords() string {
 
 // fleets are fleets in processes of their own, one for each of some scenarios.
 type fleets struct {
-	running []*runner.FleetAlone
+	running []*target.Process
 	work    []assignment // for drivers
 }
 
 // startFleets starts the fleets. command is the program and its arguments that lead to
-// [runner.ServeFleet], and stderr is where the fleets write their errors.
+// [target.Serve], and stderr is where the fleets write their errors.
 func startFleets(ctx context.Context, command []string, specs []scenarios.Spec, stderr io.Writer) (*fleets, error) {
 	f := &fleets{}
 	for _, s := range specs {
-		fleet, err := runner.StartFleetAlone(ctx, command, s, stderr)
+		fleet, err := target.StartProcess(ctx, command, s, stderr)
 		if err != nil {
 			return nil, errors.Join(err, f.close())
 		}
@@ -151,9 +151,8 @@ func startFleets(ctx context.Context, command []string, specs []scenarios.Spec, 
 		if err != nil {
 			return nil, errors.Join(err, f.close())
 		}
-		f.work = append(f.work, assignment{
-			Spec: spec, Fleet: fleet.Address, Control: fleet.Control, Token: fleet.Token, CA: fleet.Authority,
-		})
+		at := fleet.Ready
+		f.work = append(f.work, assignment{Spec: spec, Fleet: at.Address, Control: at.Control, Token: at.Token, CA: at.CA})
 	}
 	return f, nil
 }

@@ -25,7 +25,7 @@ import (
 type profileOptions struct {
 	Builds       Builds // without Now, the base alone is profiled
 	Spec         scenarios.Spec
-	FleetCommand []string // the program and its arguments that lead to runner.ServeFleet
+	FleetCommand []string // the program and its arguments that lead to target.Serve
 	Dir          string   // for the profiles, which go into base and now in it
 
 	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. Profiles of allocations count each

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // TestMain makes this test's program the fleet's process and the driver's as well.
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	}
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == "fleet":
-		err = runner.ServeFleet(context.Background(), os.Stdin, os.Stdout)
+		err = target.Serve(context.Background(), os.Stdin, os.Stdout)
 	case len(os.Args) > 1 && os.Args[1] == "drive" && os.Getenv(pretendedCost) != "":
 		err = pretend(in, os.Stdout, os.Getenv(pretendedCost))
 	case len(os.Args) > 1 && os.Args[1] == "drive":

@@ -15,6 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // TestProtocol_encoding: the lines of protocol 3, as drivers of old revisions read and write them.
@@ -76,7 +77,7 @@ func TestProtocol_encoding(t *testing.T) {
 func TestProtocol_driver(t *testing.T) {
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(t, err)
-	fleet, err := runner.StartFleetAlone(t.Context(), []string{os.Args[0], "fleet"}, spec, os.Stderr)
+	fleet, err := target.StartProcess(t.Context(), []string{os.Args[0], "fleet"}, spec, os.Stderr)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, fleet.Close()) }()
 	encoded, err := json.Marshal(spec)
@@ -95,7 +96,7 @@ func TestProtocol_driver(t *testing.T) {
 		want = append(want, answer)
 	}
 	say(`{"protocol":3,"work":[{"spec":%s,"fleet":%q,"control":%q,"token":%q,"machine":"identity"}]}`, done,
-		encoded, fleet.Address, fleet.Control, fleet.Token)
+		encoded, fleet.Ready.Address, fleet.Ready.Control, fleet.Ready.Token)
 	say(`{"measure":true}`, fmt.Sprintf(block, 1))
 	say(`{"plant":{"processor":1000,"allocations":1,"requests":1}}`, done)
 	say(`{"plant":{"cpu_profile":true},"measure":true,"scenario":0}`, fmt.Sprintf(block, 2))

@@ -91,7 +91,7 @@ const (
 
 // PushProfileOptions says where profiles of a push come from and go to.
 type PushProfileOptions struct {
-	FleetCommand []string // the program, which is driven too, and its arguments that lead to runner.ServeFleet
+	FleetCommand []string // the program, which is driven too, and its arguments that lead to target.Serve
 	Dir          string
 	Stderr       io.Writer
 	Progress     func(kind profiles.Kind, done, of int) // may be nil
