@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // A Component is one of the parts that an allocation profile is divided into: what was
@@ -90,12 +92,12 @@ func breakDown(p *profile.Profile, objects, bytes int, opts BreakdownOptions) *B
 		n, size := sample.Value[objects], sample.Value[bytes]
 		b.Objects += n
 		b.Bytes += size
-		stack := frames(sample.Location...)
-		share := &b.Components[claim(stack, opts.Components)]
+		frames := stack.Frames(sample.Location...)
+		share := &b.Components[claim(frames, opts.Components)]
 		share.Objects += n
 		share.Bytes += size
 
-		site := siteOf(stack, opts.Caller)
+		site := siteOf(frames, opts.Caller)
 		i, ok := at[site]
 		if !ok {
 			i = len(b.Sites)
@@ -110,12 +112,12 @@ func breakDown(p *profile.Profile, objects, bytes int, opts BreakdownOptions) *B
 }
 
 // claim returns the index of the component that a stack belongs to, or their number if there is none.
-func claim(stack []frame, components []Component) int {
-	for _, f := range stack {
+func claim(frames []stack.Frame, components []Component) int {
+	for _, f := range frames {
 		best, length := len(components), 0
 		for i, c := range components {
 			for _, prefix := range c.Prefixes {
-				if len(prefix) > length && strings.HasPrefix(f.function, prefix) {
+				if len(prefix) > length && strings.HasPrefix(f.Function, prefix) {
 					best, length = i, len(prefix)
 				}
 			}
@@ -129,13 +131,13 @@ func claim(stack []frame, components []Component) int {
 
 // siteOf names where a stack allocated: the innermost function that isn't the runtime's
 // own, and its caller.
-func siteOf(stack []frame, caller string) (s Site) {
-	for _, f := range stack {
-		if s.Function == "" && f.file != "" && !strings.HasPrefix(f.function, "runtime.") {
-			s.Function, s.Place = f.function, f.place()
+func siteOf(frames []stack.Frame, caller string) (s Site) {
+	for _, f := range frames {
+		if s.Function == "" && f.File != "" && !strings.HasPrefix(f.Function, "runtime.") {
+			s.Function, s.Place = f.Function, f.Position()
 		}
-		if caller != "" && strings.HasPrefix(f.function, caller) {
-			s.Caller, s.Place = f.function, f.place()
+		if caller != "" && strings.HasPrefix(f.Function, caller) {
+			s.Caller, s.Place = f.Function, f.Position()
 			break
 		}
 	}

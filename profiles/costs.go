@@ -3,6 +3,8 @@ package profiles
 import (
 	"context"
 	"slices"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // costs hold the cost of an operation in every function, by repetition.
@@ -102,46 +104,46 @@ func (s *stackSet) events() (n, sum float64) {
 
 // add takes in the profile of repetition i of all.
 func (c *costs) add(s *stackSet, i, all int, opts ExplainOptions) {
-	at := make([][]frame, len(s.locations))
+	at := make([][]stack.Frame, len(s.locations))
 	for j, l := range s.locations {
-		at[j] = frames(l)
+		at[j] = stack.Frames(l)
 	}
-	var stack []frame
+	var frames []stack.Frame
 	seen := map[string]bool{}
 	for sample := range s.samples() {
 		v := float64(s.value(sample)) / c.operations[i]
-		stack = stack[:0]
+		frames = frames[:0]
 		for _, l := range s.stack(sample) {
-			stack = append(stack, at[l]...)
+			frames = append(frames, at[l]...)
 		}
-		if v == 0 || len(stack) == 0 {
+		if v == 0 || len(frames) == 0 {
 			continue
 		}
-		if len(opts.Within) > 0 && owner(stack, opts.Within) < 0 {
+		if len(opts.Within) > 0 && stack.OwnerIndex(frames, opts.Within) < 0 {
 			continue
 		}
 		c.total[i] += v
-		cause := nobodys(stack)
-		if o := owner(stack, opts.Own); o >= 0 {
-			cause = stack[o].function
-			c.of(detail{cause, ofLine, stack[o].place()}, all)[i] += v
+		cause := nobodys(frames)
+		if o := stack.OwnerIndex(frames, opts.Own); o >= 0 {
+			cause = frames[o].Function
+			c.of(detail{cause, ofLine, frames[o].Position()}, all)[i] += v
 			if o > 0 {
-				c.of(detail{cause, ofCallee, stack[0].function}, all)[i] += v
+				c.of(detail{cause, ofCallee, frames[0].Function}, all)[i] += v
 			}
-			if caller := owner(stack[o+1:], opts.Own); caller >= 0 {
-				f := stack[o+1+caller]
-				c.of(detail{cause, ofCaller, f.function + " " + f.place()}, all)[i] += v
+			if caller := stack.OwnerIndex(frames[o+1:], opts.Own); caller >= 0 {
+				f := frames[o+1+caller]
+				c.of(detail{cause, ofCaller, f.Function + " " + f.Position()}, all)[i] += v
 			}
 		} else {
-			c.of(detail{cause, ofCallee, stack[0].function}, all)[i] += v
+			c.of(detail{cause, ofCallee, frames[0].Function}, all)[i] += v
 		}
 		c.part(part{asCause, cause}, all)[i] += v
-		c.part(part{bySelf, stack[0].function}, all)[i] += v
+		c.part(part{bySelf, frames[0].Function}, all)[i] += v
 		clear(seen)
-		for _, f := range stack {
-			if !seen[f.function] {
-				seen[f.function] = true
-				c.part(part{cumulative, f.function}, all)[i] += v
+		for _, f := range frames {
+			if !seen[f.Function] {
+				seen[f.Function] = true
+				c.part(part{cumulative, f.Function}, all)[i] += v
 			}
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // An operation of so many nanoseconds in each of these stacks, of which the innermost function is first.
@@ -124,7 +126,7 @@ func TestExplainFindsWhatWasPlanted(t *testing.T) {
 		for at, s := range push() {
 			cause := ""
 			for _, name := range s.stack {
-				if isOwn(name, []string{"own.", "main."}) {
+				if stack.IsOwn(name, []string{"own.", "main."}) {
 					cause = name
 					break
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // File is a profile as it was written.
@@ -115,7 +116,7 @@ func CopyPortable(from, to string, k Kind) error {
 		f.Filename = portableName(f.Name, f.Filename)
 	}
 	for _, m := range p.Mapping {
-		m.File = base(m.File)
+		m.File = stack.Base(m.File)
 	}
 	return writeProfile(to, k, p)
 }
@@ -129,12 +130,7 @@ func portableName(function, file string) string {
 	function, _, _ = strings.Cut(function, "[") // type arguments hold paths of their own
 	dir, last := path.Split(function)
 	name, _, _ := strings.Cut(last, ".")
-	return path.Join(dir, name, base(file))
-}
-
-// base is a path's last part, whichever system wrote it.
-func base(file string) string {
-	return file[strings.LastIndexAny(file, `/\`)+1:]
+	return path.Join(dir, name, stack.Base(file))
 }
 
 // Import reads a profile that another program took, such as a test binary's -test.cpuprofile, and
@@ -162,7 +158,7 @@ func Import(from, dir string, k Kind, repetition int, labels map[string]string, 
 		return File{}, &FileError{Path: from, Problem: Unsymbolized, Err: err}
 	}
 	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
-		return onStack(s, func(function string) bool { return slices.Contains(without, function) })
+		return stack.Holds(s, func(function string) bool { return slices.Contains(without, function) })
 	})
 	keepNames(p)
 	if err := makeDirectory(dir); err != nil {

@@ -13,6 +13,8 @@ import (
 	"os"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // maxProfile is the largest profile that is read, in bytes, packed and unpacked. A profile of ours
@@ -125,13 +127,13 @@ func mostlyNamed(leaves iter.Seq2[*profile.Location, int64]) error {
 	var named, nameless int64
 	for leaf, value := range leaves {
 		if len(leaf.Line) > 0 && leaf.Line[0].Function != nil && leaf.Line[0].Function.Name != "" {
-			named, _ = addSaturated(named, abs(value))
+			named, _ = stack.AddSaturated(named, stack.Abs(value))
 		} else {
-			nameless, _ = addSaturated(nameless, abs(value))
+			nameless, _ = stack.AddSaturated(nameless, stack.Abs(value))
 		}
 	}
 	if nameless > named {
-		all, _ := addSaturated(named, nameless)
+		all, _ := stack.AddSaturated(named, nameless)
 		return fmt.Errorf("%d of %d samples are in functions without a name", nameless, all)
 	}
 	return nil

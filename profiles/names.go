@@ -1,10 +1,7 @@
 package profiles
 
 import (
-	"math"
-	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,6 +9,8 @@ import (
 
 	"github.com/google/pprof/profile"
 	"github.com/ianlancetaylor/demangle"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // A naming gives a line of a location the name of its node. The line is empty where a location has none.
@@ -20,7 +19,7 @@ type naming func(*profile.Location, profile.Line) string
 // rawName is a function's name as it is in the profile.
 func rawName(l *profile.Location, line profile.Line) string {
 	if line.Function == nil || line.Function.Name == "" {
-		return binaryName(l)
+		return stack.BinaryName(l)
 	}
 	return line.Function.Name
 }
@@ -31,7 +30,7 @@ func shownNames(byLine bool) naming {
 	return func(l *profile.Location, line profile.Line) string {
 		f := line.Function
 		if f == nil {
-			return binaryName(l)
+			return stack.BinaryName(l)
 		}
 		name, ok := simple[f]
 		if !ok {
@@ -39,7 +38,7 @@ func shownNames(byLine bool) naming {
 			simple[f] = name
 		}
 		if name == "" {
-			name = binaryName(l)
+			name = stack.BinaryName(l)
 		}
 		if !byLine || f.Filename == "" && line.Line == 0 {
 			return name
@@ -102,74 +101,10 @@ func Printable(name string) string {
 	return strconv.Quote(name)
 }
 
-// addSaturated returns the sum of a and b, or the nearest number of 64 bits to it, and whether it had to.
-func addSaturated(a, b int64) (sum int64, saturated bool) {
-	sum = a + b
-	switch {
-	case a > 0 && b > 0 && sum < 0:
-		return math.MaxInt64, true
-	case a < 0 && b < 0 && (sum >= 0 || sum == math.MinInt64):
-		return -math.MaxInt64, true
-	}
-	return sum, false
-}
-
-func abs(n int64) int64 {
-	switch {
-	case n == math.MinInt64:
-		return math.MaxInt64
-	case n < 0:
-		return -n
-	}
-	return n
-}
-
-// A frame is a function of a stack, and the line of it that was under way.
-type frame struct {
-	function string
-	file     string
-	line     int64
-}
-
-// place returns the file, without the directories that differ from one machine to the next, and the line.
-func (f frame) place() string {
-	if f.file == "" {
-		return ""
-	}
-	return path.Base(f.file) + ":" + strconv.FormatInt(f.line, 10)
-}
-
-// frames returns the functions of locations, from the innermost out, inlined ones included.
-func frames(locations ...*profile.Location) (all []frame) {
-	for _, l := range locations {
-		lines := l.Line
-		if len(lines) == 0 {
-			lines = []profile.Line{{}}
-		}
-		for _, line := range lines {
-			if line.Function == nil || line.Function.Name == "" {
-				all = append(all, frame{function: binaryName(l)})
-			} else {
-				all = append(all, frame{line.Function.Name, line.Function.Filename, line.Line})
-			}
-		}
-	}
-	return all
-}
-
-// owner returns the index of the innermost function of a stack that is one's own, which pays for it, or -1.
-func owner(stack []frame, own []string) int {
-	return slices.IndexFunc(stack, func(f frame) bool { return isOwn(f.function, own) })
-}
-
-func isOwn(function string, own []string) bool {
-	return slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(function, prefix) })
-}
-
 // nobodys names a stack that holds none of one's own functions, by what is at its bottom.
-func nobodys(stack []frame) string {
-	for i := len(stack) - 1; i >= 0; i-- {
-		switch f := stack[i].function; {
+func nobodys(frames []stack.Frame) string {
+	for i := len(frames) - 1; i >= 0; i-- {
+		switch f := frames[i].Function; {
 		case f == "runtime.gcBgMarkWorker", f == "runtime.bgsweep", f == "runtime.bgscavenge", strings.HasPrefix(f, "runtime.gcStart"):
 			return "(garbage collection)"
 		case f == "runtime.mcall", f == "runtime.mstart", f == "runtime.morestack", f == "runtime.goexit0":

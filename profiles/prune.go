@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // A flame holds the stacks of a flame graph, of one side or of two that are compared. prune makes a tree of
@@ -60,14 +62,14 @@ func flameOf(set *stackSet) *flame {
 		for _, line := range l.Line {
 			fn := flameFunction{simplified(line.Function), line.Function.Filename}
 			if fn.name == "" {
-				fn.name = binaryName(l)
+				fn.name = stack.BinaryName(l)
 			}
 			call = append(call, fn)
 			fmt.Fprintf(&key, "%q %q ", fn.name, fn.file)
 		}
 		if len(l.Line) == 0 {
-			call = flameCall{{name: binaryName(l)}}
-			key.WriteString(binaryName(l))
+			call = flameCall{{name: stack.BinaryName(l)}}
+			key.WriteString(stack.BinaryName(l))
 		}
 		n, ok := at[key.String()]
 		if !ok {
@@ -90,7 +92,7 @@ func (f *flame) keepWithin(within []string) {
 	f.drawn = slices.DeleteFunc(f.drawn, func(i int32) bool {
 		return !slices.ContainsFunc(f.set.stack(int(i)), func(l uint32) bool {
 			return slices.ContainsFunc(f.set.locations[l].Line, func(line profile.Line) bool {
-				return isOwn(line.Function.Name, within)
+				return stack.IsOwn(line.Function.Name, within)
 			})
 		})
 	})
@@ -138,11 +140,11 @@ func (f *flame) prune() bool {
 
 // at returns which call a sample has at a depth from the root, and whether it is that deep.
 func (f *flame) at(sample int32, depth int) (call int32, ok bool) {
-	stack := f.set.stack(int(sample))
-	if depth >= len(stack) {
+	locations := f.set.stack(int(sample))
+	if depth >= len(locations) {
 		return 0, false
 	}
-	return f.calls[stack[len(stack)-1-depth]], true
+	return f.calls[locations[len(locations)-1-depth]], true
 }
 
 // A callee is a call that samples have in common at some depth.
@@ -211,7 +213,7 @@ func (f *flame) count(c *callee, sample int32) {
 	if f.set.isBase(int(sample)) {
 		side = 1
 	}
-	c.values[side], _ = addSaturated(c.values[side], v)
+	c.values[side], _ = stack.AddSaturated(c.values[side], v)
 	c.weight += math.Abs(float64(v))
 	c.count++
 }
@@ -256,7 +258,7 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 	}
 	mapping := &profile.Mapping{ID: 1, HasFunctions: true}
 	if len(about.Mapping) > 0 {
-		mapping.File = clipped(base(about.Mapping[0].File))
+		mapping.File = clipped(stack.Base(about.Mapping[0].File))
 	}
 	all.Mapping = []*profile.Mapping{mapping}
 
@@ -283,17 +285,17 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 	}
 	var samples [2][]*profile.Sample
 	for _, s := range f.stacks {
-		var stack []*profile.Location
+		var leafFirst []*profile.Location
 		for _, c := range s.calls {
-			stack = append(stack, location(c, f.frame[c]))
+			leafFirst = append(leafFirst, location(c, f.frame[c]))
 		}
 		if s.leftOut {
-			stack = append(stack, location(-1, flameCall{{name: leftOutName}}))
+			leafFirst = append(leafFirst, location(-1, flameCall{{name: leftOutName}}))
 		}
-		slices.Reverse(stack)
+		slices.Reverse(leafFirst)
 		for side, v := range s.values {
 			if v != 0 {
-				samples[side] = append(samples[side], &profile.Sample{Location: stack, Value: []int64{v}})
+				samples[side] = append(samples[side], &profile.Sample{Location: leafFirst, Value: []int64{v}})
 			}
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/pprof/profile"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // snapshot takes a runtime profile as it stands, with the columns of its kind.
@@ -107,18 +109,11 @@ func ours(s *profile.Sample) bool {
 		here + "Start", here + "(*Capture).Stop", here + "(*Capture).watch", here + "(*Capture).follow",
 		"runtime/pprof.profileWriter", "runtime/trace.Start",
 	}
-	return onStack(s, func(function string) bool {
+	return stack.Holds(s, func(function string) bool {
 		return slices.ContainsFunc(roots, func(root string) bool {
 			rest, ok := strings.CutPrefix(function, root)
 			return ok && (rest == "" || rest[0] == '.') // itself or a closure of it
 		})
-	})
-}
-
-// onStack reports whether one of the functions on a sample's stack is one that is looked for.
-func onStack(s *profile.Sample, is func(function string) bool) bool {
-	return slices.ContainsFunc(s.Location, func(l *profile.Location) bool {
-		return slices.ContainsFunc(l.Line, func(line profile.Line) bool { return line.Function != nil && is(line.Function.Name) })
 	})
 }
 
@@ -158,13 +153,13 @@ func CountGoroutines(label, value string, prefixes ...string) (Goroutines, error
 	}
 	g := Goroutines{}
 	for _, s := range p.Sample {
-		stack := frames(s.Location...)
-		if !slices.Contains(s.Label[label], value) && owner(stack, prefixes) < 0 {
+		frames := stack.Frames(s.Location...)
+		if !slices.Contains(s.Label[label], value) && stack.OwnerIndex(frames, prefixes) < 0 {
 			continue
 		}
-		lines := make([]string, len(stack))
-		for i, f := range stack {
-			lines[i] = f.function + " " + f.place()
+		lines := make([]string, len(frames))
+		for i, f := range frames {
+			lines[i] = f.Function + " " + f.Position()
 		}
 		g[strings.Join(lines, "\n")] += int(s.Value[0])
 	}
@@ -183,9 +178,9 @@ func (g Goroutines) Count() (n int) {
 // to another line is among them: it is their sum that says whether there are more.
 func (g Goroutines) More(before Goroutines) []GoroutineStack {
 	var more []GoroutineStack
-	for stack, n := range g {
-		if n -= before[stack]; n > 0 {
-			more = append(more, GoroutineStack{n, strings.Split(stack, "\n")})
+	for at, n := range g {
+		if n -= before[at]; n > 0 {
+			more = append(more, GoroutineStack{n, strings.Split(at, "\n")})
 		}
 	}
 	slices.SortFunc(more, func(a, b GoroutineStack) int {

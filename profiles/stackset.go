@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/pprof/profile"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // A stackSet holds the samples of one or more profiles in four bytes a frame. Package profile
@@ -216,8 +218,8 @@ func (s *stackSet) append(o *stackSet, comments []string) {
 	if about.TimeNanos == 0 || o.about.TimeNanos != 0 && o.about.TimeNanos < about.TimeNanos {
 		about.TimeNanos = o.about.TimeNanos
 	}
-	about.DurationNanos, _ = addSaturated(about.DurationNanos, o.about.DurationNanos)
-	s.operations, _ = addSaturated(s.operations, o.operations)
+	about.DurationNanos, _ = stack.AddSaturated(about.DurationNanos, o.about.DurationNanos)
+	s.operations, _ = stack.AddSaturated(s.operations, o.operations)
 	s.saturated = s.saturated || o.saturated
 }
 
@@ -241,10 +243,10 @@ func (s *stackSet) dropFrames(path string) error {
 	cut := func(i uint32) bool { return len(s.locations[i].Line) < lines[i] }
 	kept, ends := s.frames[:0], slices.Clone(s.ends)
 	for sample := range ends {
-		stack := s.stack(sample)
+		locations := s.stack(sample)
 		seen := false // a frame that stays: everything isn't dropped
-		for i := len(stack) - 1; i >= 0; i-- {
-			d, c := dropped(stack[i]), cut(stack[i])
+		for i := len(locations) - 1; i >= 0; i-- {
+			d, c := dropped(locations[i]), cut(locations[i])
 			if !d && !c {
 				seen = true
 				continue
@@ -253,11 +255,11 @@ func (s *stackSet) dropFrames(path string) error {
 				if d {
 					i++
 				}
-				stack = stack[i:]
+				locations = locations[i:]
 				break
 			}
 		}
-		kept = append(kept, stack...)
+		kept = append(kept, locations...)
 		ends[sample] = len(kept)
 	}
 	s.frames, s.ends = kept, ends
@@ -300,7 +302,7 @@ func (s *stackSet) checkDrawn(path string) error {
 	}
 	err := mostlyNamed(func(yield func(*profile.Location, int64) bool) {
 		for i := range s.samples() {
-			if stack := s.stack(i); len(stack) > 0 && !yield(s.locations[stack[0]], s.values[i*s.columns()]) {
+			if at := s.stack(i); len(at) > 0 && !yield(s.locations[at[0]], s.values[i*s.columns()]) {
 				return
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // pprof's defaults of these names: functions, and calls, with less of the total are noise.
@@ -55,9 +56,9 @@ func newTable(set *stackSet, opts TopOptions, name naming) *table {
 	last := make([]int, len(t.nodes)) // the sample, plus 1, that a node was last seen in: it counts once
 	for i := range set.samples() {
 		value := set.value(i)
-		t.total = t.add(t.total, abs(value))
+		t.total = t.add(t.total, stack.Abs(value))
 		if set.isBase(i) {
-			ofBase = t.add(ofBase, abs(value))
+			ofBase = t.add(ofBase, stack.Abs(value))
 		}
 		if value == 0 {
 			continue
@@ -93,7 +94,7 @@ func (t *table) node(name string) int32 {
 }
 
 func (t *table) add(a, b int64) int64 {
-	sum, saturated := addSaturated(a, b)
+	sum, saturated := stack.AddSaturated(a, b)
 	t.set.saturated = t.set.saturated || saturated
 	return sum
 }
@@ -110,14 +111,14 @@ func (t *table) choose(noise float64) (shown []int32, dropped, all int) {
 	}
 	before := len(shown)
 	if cutoff := fractionOf(flat, noise); cutoff > 0 {
-		shown = slices.DeleteFunc(shown, func(i int32) bool { return abs(t.nodes[i].cum) < cutoff })
+		shown = slices.DeleteFunc(shown, func(i int32) bool { return stack.Abs(t.nodes[i].cum) < cutoff })
 	}
 	all = len(shown)
 	slices.SortFunc(shown, func(i, j int32) int {
 		a, b := t.nodes[i], t.nodes[j]
-		bySize := cmp.Compare(abs(b.flat), abs(a.flat))
+		bySize := cmp.Compare(stack.Abs(b.flat), stack.Abs(a.flat))
 		if t.opts.Cumulative {
-			bySize = cmp.Compare(abs(b.cum), abs(a.cum))
+			bySize = cmp.Compare(stack.Abs(b.cum), stack.Abs(a.cum))
 		}
 		return cmp.Or(bySize, cmp.Compare(a.name, b.name))
 	})
@@ -127,7 +128,7 @@ func (t *table) choose(noise float64) (shown []int32, dropped, all int) {
 	return shown, before - all, all
 }
 
-func fractionOf(sum int64, fraction float64) int64 { return abs(int64(float64(sum) * fraction)) }
+func fractionOf(sum int64, fraction float64) int64 { return stack.Abs(int64(float64(sum) * fraction)) }
 
 // rows returns the nodes with at least the share noise, in order.
 func (t *table) rows(noise float64) []Row {
@@ -198,7 +199,7 @@ func (t *table) unit(shown []int32, from string) string {
 	}
 	var least int64
 	for _, n := range shown {
-		if v := cmp.Or(abs(t.nodes[n].flat), abs(t.nodes[n].cum)); v > 0 && (least == 0 || v < least) {
+		if v := cmp.Or(stack.Abs(t.nodes[n].flat), stack.Abs(t.nodes[n].cum)); v > 0 && (least == 0 || v < least) {
 			least = v
 		}
 	}
@@ -255,7 +256,7 @@ func (t *table) inlined(shown []int32, all bool) map[int32]string {
 	kept := make([]bool, len(t.nodes))
 	var flat int64
 	for i, n := range t.nodes {
-		flat, _ = addSaturated(flat, n.flat)
+		flat, _ = stack.AddSaturated(flat, n.flat)
 		kept[i] = all
 	}
 	for _, n := range shown {
@@ -269,9 +270,9 @@ func (t *table) inlined(shown []int32, all bool) map[int32]string {
 			continue
 		}
 		seen = seen[:0]
-		caller, stack := int32(-1), t.set.stack(i)
-		for j := len(stack) - 1; j >= 0; j-- {
-			nodes := t.ofSite[stack[j]]
+		caller, locations := int32(-1), t.set.stack(i)
+		for j := len(locations) - 1; j >= 0; j-- {
+			nodes := t.ofSite[locations[j]]
 			for k := len(nodes) - 1; k >= 0; k-- {
 				n := nodes[k]
 				if !kept[n] {
@@ -285,7 +286,7 @@ func (t *table) inlined(shown []int32, all bool) map[int32]string {
 				seen = append(seen, c)
 				inline := k != len(nodes)-1
 				if s := sums[c]; s != nil {
-					s.value, _ = addSaturated(s.value, value)
+					s.value, _ = stack.AddSaturated(s.value, value)
 					s.inline = s.inline && inline
 				} else {
 					sums[c] = &calls{value, inline}
@@ -298,7 +299,7 @@ func (t *table) inlined(shown []int32, all bool) map[int32]string {
 	how := map[int32]int{}
 	for c, s := range sums {
 		switch {
-		case abs(s.value) < cutoff:
+		case stack.Abs(s.value) < cutoff:
 		case s.inline:
 			how[c.to] |= inline
 		default:

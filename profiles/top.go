@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // TopOptions say which functions are shown and by which number.
@@ -63,7 +64,7 @@ func together(a, b *profile.Profile) (comments []string) {
 	for _, comment := range slices.Concat(a.Comments, b.Comments) {
 		key, _, _ := strings.Cut(comment, "=")
 		if counts := key == OperationsLabel || key == ProcessorLabel; counts && number(a, key) > 0 && number(b, key) > 0 {
-			all, _ := addSaturated(number(a, key), number(b, key))
+			all, _ := stack.AddSaturated(number(a, key), number(b, key))
 			comment = key + "=" + strconv.FormatInt(all, 10)
 		}
 		if !slices.Contains(comments, comment) {
@@ -114,12 +115,4 @@ func newTop(ctx context.Context, files []string, opts TopOptions, name naming) (
 		return nil, err
 	}
 	return newTable(set, opts, name), nil
-}
-
-// binaryName stands, as in pprof, for a function that has no name.
-func binaryName(location *profile.Location) string {
-	if location.Mapping == nil || location.Mapping.File == "" {
-		return "<unknown>"
-	}
-	return "[" + filepath.Base(location.Mapping.File) + "]"
 }

@@ -44,7 +44,8 @@ func importRules() []packageRule {
 		{"mockfleet", "internal/wire"},
 
 		// Profiles, and results with their judgement: they don't know how anything was measured.
-		{"profiles", "internal/atomicfile internal/plaintext"},
+		{"profiles/internal/stack", ""},
+		{"profiles", "internal/atomicfile internal/plaintext profiles/internal/stack"},
 		{"results/internal/stats", ""},
 		{"results/internal/benchtext", "internal/plaintext"},
 		{"results", "internal/osinfo internal/plaintext results/internal/stats results/internal/benchtext"},

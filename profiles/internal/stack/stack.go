@@ -1,0 +1,80 @@
+// Package stack reads the stacks of pprof profiles.
+//
+// It turns the locations of a sample into [Frame] values, from the innermost function out, and says
+// which function of a stack is one's own. It also adds values of samples without overflow. It knows
+// no file and no kind of profile.
+package stack
+
+import (
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// A Frame is a function of a stack, and the line of it that was being executed.
+type Frame struct {
+	Function string
+	File     string
+	Line     int64
+}
+
+// Position returns the file, without its directory, and the line. It returns "" if the file isn't
+// known.
+func (f Frame) Position() string {
+	if f.File == "" {
+		return ""
+	}
+	return Base(f.File) + ":" + strconv.FormatInt(f.Line, 10)
+}
+
+// Frames returns the functions of locations, from the innermost out, inlined ones included.
+func Frames(locations ...*profile.Location) (all []Frame) {
+	for _, l := range locations {
+		lines := l.Line
+		if len(lines) == 0 {
+			lines = []profile.Line{{}}
+		}
+		for _, line := range lines {
+			if line.Function == nil || line.Function.Name == "" {
+				all = append(all, Frame{Function: BinaryName(l)})
+			} else {
+				all = append(all, Frame{line.Function.Name, line.Function.Filename, line.Line})
+			}
+		}
+	}
+	return all
+}
+
+// BinaryName returns the name that pprof shows for a function without a name: that of the program
+// or library that it is in.
+func BinaryName(l *profile.Location) string {
+	if l.Mapping == nil || l.Mapping.File == "" {
+		return "<unknown>"
+	}
+	return "[" + filepath.Base(l.Mapping.File) + "]"
+}
+
+// Base returns the last element of a path, whichever system wrote it.
+func Base(file string) string {
+	return file[strings.LastIndexAny(file, `/\`)+1:]
+}
+
+// OwnerIndex returns the index of the innermost function of a stack that is one's own, or -1.
+func OwnerIndex(stack []Frame, own []string) int {
+	return slices.IndexFunc(stack, func(f Frame) bool { return IsOwn(f.Function, own) })
+}
+
+// IsOwn reports whether the name of a function begins with one of the prefixes in own.
+func IsOwn(function string, own []string) bool {
+	return slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(function, prefix) })
+}
+
+// Holds reports whether is returns true for the name of a function on a sample's stack.
+func Holds(s *profile.Sample, is func(function string) bool) bool {
+	return slices.ContainsFunc(s.Location, func(l *profile.Location) bool {
+		return slices.ContainsFunc(l.Line, func(line profile.Line) bool { return line.Function != nil && is(line.Function.Name) })
+	})
+}
