@@ -71,7 +71,7 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 		n, sum := s.events()
 		counted, worth = counted+n, worth+sum
 		labels := Labels(s.about)
-		c.machines, c.with, c.sampled = append(c.machines, labels[MachineLabel]), append(c.with, labels[WithLabel]), append(c.sampled, labels[SampledLabel])
+		c.machines, c.with, c.sampled = append(c.machines, labels[MachineLabel]), append(c.with, labels[TakenWithLabel]), append(c.sampled, labels[BytesPerSampleLabel])
 		c.operations, c.total = append(c.operations, float64(s.operations)), append(c.total, 0)
 		c.add(s, len(c.total)-1, len(files), opts)
 		if c.sample == "cpu" && len(opts.Within) == 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 )
 
 // someProfiles are two runs' worth of this process's, each of so many operations.
@@ -22,7 +23,7 @@ func someProfiles(t *testing.T, kinds ...profiles.Kind) (base, now string) {
 	t.Helper()
 	dirs := []string{t.TempDir(), t.TempDir()}
 	for i, dir := range dirs {
-		c, err := profiles.Start(t.Context(), dir, 1, profiles.Config{Kinds: kinds})
+		c, err := capture.Start(t.Context(), dir, 1, capture.Config{Kinds: kinds})
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 		for range i + 1 {
@@ -138,9 +139,4 @@ func TestDiffRefuses(t *testing.T) {
 	err = profiles.Diff(t.Context(), &w, cpu, []string{filepath.Join(base, "nowhere.pb.gz")}, profiles.DiffOptions{})
 	require.ErrorContains(t, err, "missing")
 	require.Empty(t, w.String())
-}
-
-func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
-	t.Helper()
-	return context.WithTimeout(t.Context(), d)
 }

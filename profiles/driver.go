@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/pprof/driver"
 	"github.com/google/pprof/profile"
+	"golang.org/x/sync/semaphore"
 )
 
 // A view is what pprof's own driver shows of a profile, or of two.
@@ -23,6 +24,10 @@ type view struct {
 
 	serve func(*driver.HTTPServerArgs) error // of the pages
 }
+
+// rendering is held by who uses pprof's driver. It has one set of settings a process, and two users at a time would mix
+// them up in silence.
+var rendering = semaphore.NewWeighted(1)
 
 // render has pprof's driver show v. Each way out of the driver (files, tools, the network, the
 // terminal) is one of the types below, which lead nowhere.

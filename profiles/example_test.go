@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 )
 
 // One repetition, profiled and read back.
@@ -21,7 +22,7 @@ func Example() {
 	defer os.RemoveAll(run)
 
 	ctx := context.Background()
-	capture, err := profiles.Start(ctx, filepath.Join(run, "profiles"), 1, profiles.Config{
+	running, err := capture.Start(ctx, filepath.Join(run, "profiles"), 1, capture.Config{
 		Kinds:  []profiles.Kind{profiles.Heap, profiles.Allocs},
 		Labels: map[string]string{"scenario": "rollout", "operation": "push"},
 	})
@@ -30,7 +31,7 @@ func Example() {
 		return
 	}
 	fleet := make([]string, 0, 1_000_000) // the load
-	files, err := capture.Stop()
+	files, err := running.Stop()
 	runtime.KeepAlive(fleet) // or it might be gone before the heap is looked at, and nothing else be in use
 	if err != nil {
 		fmt.Println(err)

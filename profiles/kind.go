@@ -3,7 +3,6 @@ package profiles
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -58,12 +57,6 @@ func (k Kind) sampleTypes() []profile.ValueType {
 	}[k]
 }
 
-// accumulates reports whether the runtime counts this kind from the start of the process, so that one
-// repetition is a difference.
-func (k Kind) accumulates() bool {
-	return k == Allocs || k == Mutex || k == Block
-}
-
 // heldBy reports whether a profile counts what one of this kind counts. A heap profile as net/http/pprof serves it
 // holds both heap and allocs; mutex and block can't be told apart.
 func (k Kind) heldBy(p *profile.Profile) bool {
@@ -83,6 +76,7 @@ func checkKind(path string, p *profile.Profile, k Kind) error {
 	return &FileError{Path: path, Problem: NotOfKind, Err: what}
 }
 
+// joinKinds returns the names of kinds, separated by commas.
 func joinKinds(kinds []Kind) string {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
@@ -91,26 +85,6 @@ func joinKinds(kinds []Kind) string {
 	return strings.Join(names, ", ")
 }
 
-// OperationsLabel is the label of a profile that says how many operations it saw. With it the
-// profiles of two runs can be held against each other, however long either of them went on.
-const OperationsLabel = "operations"
-
-// ProcessorLabel is the label of a CPU profile that says how much processor time its operations took by the
-// system's account, in nanoseconds. That is exact, where the samples' sum is known to some percent; so
-// [Explain] takes the whole from there.
-const ProcessorLabel = "processor-ns"
-
-// MachineLabel is the label of a profile that says which machine it was taken on, by a value that tells it
-// from others. With it [Explain] says where a difference in time may be one of machines.
-const MachineLabel = "machine"
-
-// Labels of how a profile was taken: with which kinds at the same time, whose cost is in its processor time; and
-// a sample for how many bytes that were allocated, on average. 1 is each object.
-const (
-	WithLabel    = "taken-with"
-	SampledLabel = "bytes-a-sample"
-)
-
 // perOperations is how many operations a profile is scaled to, so that whole units hold what one costs: a
 // second is then a microsecond an operation, a megabyte a byte.
 const perOperations = 1_000_000
@@ -118,16 +92,4 @@ const perOperations = 1_000_000
 // momentary reports whether a number is of the moment at which it was read, such as what is live.
 func momentary(sampleType string) bool {
 	return strings.HasPrefix(sampleType, "inuse_") || sampleType == "goroutine"
-}
-
-// Operations returns how many operations a profile saw, or 0 if it doesn't say.
-func Operations(p *profile.Profile) int64 { return number(p, OperationsLabel) }
-
-// number returns a label that is a number, or 0 if there is none.
-func number(p *profile.Profile, label string) int64 {
-	n, err := strconv.ParseInt(Labels(p)[label], 10, 64)
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// maxProfile is the largest profile that is read, in bytes, packed and unpacked. A profile of ours
+// MaxSize is the largest profile that is read, in bytes, packed and unpacked. A profile of ours
 // is some hundred KiB; the bound is against a file that unpacks without end.
-const maxProfile = 256 << 20
+const MaxSize = 256 << 20
 
 // FileError says what is wrong with a profile, or with a directory that should hold
 // some, in one line.
@@ -77,7 +77,7 @@ func (p Problem) advice() string {
 		Missing:      "name a run directory or a .pb.gz file",
 		NotProfile:   "name a run directory or a .pb.gz file",
 		Unreadable:   "name a profile that this user may read",
-		TooLarge:     fmt.Sprintf("want at most %d MiB", maxProfile>>20),
+		TooLarge:     fmt.Sprintf("want at most %d MiB", MaxSize>>20),
 		OtherKind:    "name files of one kind",
 		NotOfKind:    "name one of that kind, or leave --kind out",
 		NoProfiles:   "run the scenario with profiles on",
@@ -98,11 +98,11 @@ func Load(path string) (*profile.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := decode(data, maxProfile)
+	p, err := Decode(data, MaxSize)
 	return p, inFile(path, err)
 }
 
-// inFile adds the path to an error of decode. It returns nil if there is none.
+// inFile adds the path to an error of Decode. It returns nil if there is none.
 func inFile(path string, err error) error {
 	if file, ok := errors.AsType[*FileError](err); ok {
 		file.Path = path
@@ -110,9 +110,9 @@ func inFile(path string, err error) error {
 	return err
 }
 
-// checkSymbols refuses a profile most of whose value lies in functions without a name: what is drawn of
+// CheckSymbols refuses a profile most of whose value lies in functions without a name: what is drawn of
 // it would be addresses.
-func checkSymbols(p *profile.Profile) error {
+func CheckSymbols(p *profile.Profile) error {
 	return mostlyNamed(func(yield func(*profile.Location, int64) bool) {
 		for _, s := range p.Sample {
 			if len(s.Location) > 0 && !yield(s.Location[0], s.Value[0]) {
@@ -148,7 +148,7 @@ func read(path string) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		size = info.Size()
 	}
-	data, err := readAll(f, size, maxProfile)
+	data, err := readAll(f, size, MaxSize)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, &FileError{Path: path, Problem: Unreadable, Err: bare(err)}
 	}
@@ -179,8 +179,8 @@ func bare(err error) error {
 	return err
 }
 
-// decode parses a profile of at most limit bytes. Its errors are [*FileError] without a path.
-func decode(data []byte, limit int) (*profile.Profile, error) {
+// Decode parses a profile of at most limit bytes. Its errors are [*FileError] without a path.
+func Decode(data []byte, limit int) (*profile.Profile, error) {
 	data, err := unpacked(data, limit)
 	if err != nil {
 		return nil, err

@@ -37,15 +37,6 @@ const (
 )
 
 //go:noinline
-func allocateBefore() [][]byte {
-	blocks := make([][]byte, 0, blockCount)
-	for range blockCount {
-		blocks = append(blocks, make([]byte, blockBytes))
-	}
-	return blocks
-}
-
-//go:noinline
 func allocateDuring() [][]byte {
 	blocks := make([][]byte, 0, blockCount)
 	for range blockCount {
@@ -54,88 +45,19 @@ func allocateDuring() [][]byte {
 	return blocks
 }
 
-// contentions is how often contendBefore and contendDuring have a goroutine wait for a lock.
-const contentions = 3
-
-func contendBefore(t *testing.T) {
-	for range contentions {
-		holdBefore(t)
-	}
-}
-
+// contendDuring has a goroutine wait for a lock, so that profiles of kind mutex and block hold something.
 func contendDuring(t *testing.T) {
-	for range contentions {
-		holdDuring(t)
-	}
-}
-
-//go:noinline
-func holdBefore(t *testing.T) {
 	var mu sync.Mutex
 	mu.Lock()
-	wait := startWaiter(t, "waitBefore", func() { waitBefore(&mu) })
-	mu.Unlock() // here the mutex profile sees it
-	wait()
-}
-
-//go:noinline
-func holdDuring(t *testing.T) {
-	var mu sync.Mutex
-	mu.Lock()
-	wait := startWaiter(t, "waitDuring", func() { waitDuring(&mu) })
-	mu.Unlock()
-	wait()
-}
-
-//go:noinline
-func waitBefore(mu *sync.Mutex) {
-	mu.Lock() // here the block profile sees it
-	defer mu.Unlock()
-}
-
-//go:noinline
-func waitDuring(mu *sync.Mutex) {
-	mu.Lock()
-	defer mu.Unlock()
-}
-
-// startWaiter runs lock in a goroutine and returns once the scheduler says that the named
-// function waits for a mutex there.
-func startWaiter(t *testing.T, function string, lock func()) (wait func()) {
 	var wg sync.WaitGroup
-	wg.Go(lock)
+	wg.Go(func() {
+		mu.Lock()
+		defer mu.Unlock()
+	})
 	buf := make([]byte, 1<<20)
-	for t.Context().Err() == nil {
-		stacks := string(buf[:runtime.Stack(buf, true)])
-		for stack := range strings.SplitSeq(stacks, "\n\n") {
-			if strings.Contains(stack, "[sync.Mutex.Lock]") && strings.Contains(stack, planted+function+"(") {
-				return wg.Wait
-			}
-		}
+	for t.Context().Err() == nil && !strings.Contains(string(buf[:runtime.Stack(buf, true)]), "[sync.Mutex.Lock]") {
 		runtime.Gosched()
 	}
-	return wg.Wait
-}
-
-// park starts a goroutine that waits in waitParked until the answered function is
-// called, which returns when it has ended.
-func park(t *testing.T) (unpark func()) {
-	t.Helper()
-	gate := make(chan struct{})
-	started := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() { waitParked(started, gate) })
-	<-started
-	unpark = sync.OnceFunc(func() {
-		close(gate)
-		wg.Wait()
-	})
-	t.Cleanup(unpark)
-	return unpark
-}
-
-//go:noinline
-func waitParked(started, gate chan struct{}) {
-	close(started)
-	<-gate
+	mu.Unlock()
+	wg.Wait()
 }

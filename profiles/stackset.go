@@ -59,7 +59,7 @@ func loadStacks(path string) (*stackSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if data, err = unpacked(data, maxProfile); err != nil {
+	if data, err = unpacked(data, MaxSize); err != nil {
 		return nil, inFile(path, err)
 	}
 	s, err := decodeStacks(data)

@@ -5,12 +5,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/google/pprof/profile"
-
-	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // TopOptions say which functions are shown and by which number.
@@ -57,21 +53,6 @@ func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) erro
 		return fmt.Errorf("profile top: %w", err)
 	}
 	return nil
-}
-
-// together are the comments of two profiles merged: what counts is counted together, the rest said once.
-func together(a, b *profile.Profile) (comments []string) {
-	for _, comment := range slices.Concat(a.Comments, b.Comments) {
-		key, _, _ := strings.Cut(comment, "=")
-		if counts := key == OperationsLabel || key == ProcessorLabel; counts && number(a, key) > 0 && number(b, key) > 0 {
-			all, _ := stack.AddSaturated(number(a, key), number(b, key))
-			comment = key + "=" + strconv.FormatInt(all, 10)
-		}
-		if !slices.Contains(comments, comment) {
-			comments = append(comments, comment)
-		}
-	}
-	return comments
 }
 
 func sameTypes(a, b *profile.Profile) bool {

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 )
 
 // pprofTool is the witness: the pprof that comes with Go, built once by the go command.
@@ -44,10 +45,11 @@ func repetitions(t *testing.T) (run string) {
 	t.Helper()
 	run = t.TempDir()
 	for repetition := 1; repetition <= 2; repetition++ {
-		cfg := everything()
-		cfg.Labels = map[string]string{"scenario": "rollout"}
-		c, err := profiles.Start(t.Context(), filepath.Join(run, "profiles"), repetition, cfg)
+		cfg := capture.Config{Labels: map[string]string{"scenario": "rollout"}}
+		c, err := capture.Start(t.Context(), filepath.Join(run, "profiles"), repetition, cfg)
 		require.NoError(t, err)
+		runtime.SetMutexProfileFraction(1) // every event counts; Stop puts the rates back
+		runtime.SetBlockProfileRate(1)
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		plantedLoop(ctx)
 		cancel()
@@ -293,4 +295,12 @@ func TestTopIsShutIn(t *testing.T) {
 	entries, err := os.ReadDir(home)
 	require.NoError(t, err)
 	require.Empty(t, entries)
+}
+
+func functionNames(rows []profiles.Row) []string {
+	names := make([]string, len(rows))
+	for i, r := range rows {
+		names[i] = r.Function
+	}
+	return names
 }

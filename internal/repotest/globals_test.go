@@ -23,8 +23,8 @@ func constantMakers() []string {
 // processWide returns the package variables that hold state nevertheless, with the reason.
 func processWide() map[string]string {
 	return map[string]string{
-		"profiles.capturing": "the runtime has one set of profilers a process",
-		"profiles.rendering": "pprof's driver has one set of options a process",
+		"profiles/capture.capturing": "the runtime has one set of profilers a process",
+		"profiles.rendering":         "pprof's driver has one set of options a process",
 	}
 }
 

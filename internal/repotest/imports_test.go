@@ -46,6 +46,7 @@ func importRules() []packageRule {
 		// Profiles, and results with their judgement: they don't know how anything was measured.
 		{"profiles/internal/stack", ""},
 		{"profiles", "internal/atomicfile internal/plaintext profiles/internal/stack"},
+		{"profiles/capture", "internal/atomicfile profiles profiles/internal/stack"},
 		{"results/internal/stats", ""},
 		{"results/internal/benchtext", "internal/plaintext"},
 		{"results", "internal/osinfo internal/plaintext results/internal/stats results/internal/benchtext"},
@@ -61,16 +62,16 @@ func importRules() []packageRule {
 		{"results/report/htmlpage", "internal/plaintext results results/rundir results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// What measures.
-		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles results"},
+		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/plaintext delivery mockfleet results"},
-		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet profiles scenarios"},
+		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet profiles profiles/capture scenarios"},
 		{"scenarios/runner", "internal/childproc internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet profiles " +
-			"results results/rundir scenarios/health scenarios"},
-		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles scenarios scenarios/runner"},
+			"profiles/capture results results/rundir scenarios/health scenarios"},
+		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/runner"},
 		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios scenarios/runner"},
 		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles results results/sequential results/judge"},
-		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles results " +
-			"results/sequential results/judge scenarios scenarios/target scenarios/runner"},
+		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles profiles/capture " +
+			"results results/sequential results/judge scenarios scenarios/target scenarios/runner"},
 		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir results/judge " +
 			"results/report results/report/htmlpage scenarios scenarios/runner"},
 		{"scenarios/baselinepage", "internal/plaintext internal/codestats internal/project results results/baseline results/rundir results/report scenarios " +
@@ -80,7 +81,8 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app/cli", "internal/atomicfile internal/shell internal/texttable internal/project results results/report " +
 			"results/report/htmlpage scenarios/runner scenarios/batch"},
 		{"cmd/fleetmark/app/progress", "internal/plaintext mockfleet results scenarios/runner scenarios/abtest scenarios/batch cmd/fleetmark/app/cli"},
-		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles results/report scenarios/abtest cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
+		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles profiles/capture results/report scenarios/abtest cmd/fleetmark/app/cli " +
+			"cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report scenarios " +
 			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet results results/baseline results/rundir results/compare results/judge results/report scenarios scenarios/target scenarios/runner scenarios/opcost scenarios/doctor " +

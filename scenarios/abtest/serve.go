@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
@@ -104,7 +105,7 @@ func (s server) do(ctx context.Context, r request) (response, error) {
 		return response{Records: block.Records, Invalid: block.Invalid, Contradicted: block.Contradicted}, err
 	}
 	p := r.Profile
-	return response{}, b.Profile(ctx, p.Dir, p.Number, p.Nanoseconds, profiles.Config{Kinds: []profiles.Kind{p.Kind}})
+	return response{}, b.Profile(ctx, p.Dir, p.Number, p.Nanoseconds, capture.Config{Kinds: []profiles.Kind{p.Kind}})
 }
 
 // close ends all scenarios.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/osinfo"
-	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 )
 
 // The label of goroutines that belong to the client under test, and its value.
@@ -30,9 +30,9 @@ func DoAsClient(ctx context.Context, f func(context.Context)) {
 // A ResourceSnapshot is what a process has taken at one moment and must give back: a client that
 // leaks one of these per operation, or per repetition, runs out of it some day in production.
 type ResourceSnapshot struct {
-	goroutines  profiles.Goroutines // of the client
-	descriptors map[string]int      // by the names of their files; empty if unknown
-	heap        uint64              // live bytes
+	goroutines  capture.Goroutines // of the client
+	descriptors map[string]int     // by the names of their files; empty if unknown
+	heap        uint64             // live bytes
 }
 
 // TakeResources collects garbage and returns what this process holds. It counts the goroutines that
@@ -54,7 +54,7 @@ func TakeResources(runDir string, clientPackages ...string) (s ResourceSnapshot,
 	}
 	within := dir + string(filepath.Separator)
 	maps.DeleteFunc(s.descriptors, func(name string, _ int) bool { return strings.HasPrefix(name, within) })
-	s.goroutines, err = profiles.CountGoroutines(clientLabel, clientValue, clientPackages...)
+	s.goroutines, err = capture.CountGoroutines(clientLabel, clientValue, clientPackages...)
 	return s, err
 }
 

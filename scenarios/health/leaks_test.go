@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/osinfo"
-	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 )
 
 func TestCheckLeaks(t *testing.T) {
 	before := ResourceSnapshot{
-		goroutines:  profiles.Goroutines{"a.F /a.go:1\na.G /a.go:9": 2},
+		goroutines:  capture.Goroutines{"a.F /a.go:1\na.G /a.go:9": 2},
 		descriptors: map[string]int{osinfo.Sockets: 3, "/dev/null": 1},
 		heap:        5 << 20,
 	}
@@ -27,7 +27,7 @@ func TestCheckLeaks(t *testing.T) {
 		want   string
 	}{
 		"nothing":           {func(*ResourceSnapshot) {}, ""},
-		"others come by":    {func(s *ResourceSnapshot) { s.goroutines = profiles.Goroutines{"a.F /a.go:2\na.G /a.go:9": 2} }, ""},
+		"others come by":    {func(s *ResourceSnapshot) { s.goroutines = capture.Goroutines{"a.F /a.go:2\na.G /a.go:9": 2} }, ""},
 		"less than before":  {func(s *ResourceSnapshot) { s.heap, s.goroutines, s.descriptors = 0, nil, nil }, ""},
 		"goroutines":        {func(s *ResourceSnapshot) { s.goroutines["b.F /b.go:1\nb.G /b.go:9"] = 3 }, "a leak: 3 more goroutines after the last repetition had drained than before the first: 3 at b.G /b.go:9 > b.F /b.go:1"},
 		"connections":       {func(s *ResourceSnapshot) { s.descriptors[osinfo.Sockets] = 5 }, "a leak: 2 more connections open after the last repetition had drained than before the first"},

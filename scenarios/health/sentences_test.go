@@ -9,7 +9,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -66,9 +66,9 @@ func TestSentencesOfTheHarness(t *testing.T) {
 }
 
 func TestSentencesOfLeaks(t *testing.T) {
-	before := ResourceSnapshot{goroutines: profiles.Goroutines{"a.f a.go:1": 1}, descriptors: map[string]int{osinfo.Sockets: 1, "/dev/null": 1}, heap: 1 << 20}
+	before := ResourceSnapshot{goroutines: capture.Goroutines{"a.f a.go:1": 1}, descriptors: map[string]int{osinfo.Sockets: 1, "/dev/null": 1}, heap: 1 << 20}
 	after := ResourceSnapshot{
-		goroutines:  profiles.Goroutines{"a.f a.go:1": 3, "b.g b.go:2\nc.h c.go:3": 1, "d d.go:1": 1, "e e.go:1": 1},
+		goroutines:  capture.Goroutines{"a.f a.go:1": 3, "b.g b.go:2\nc.h c.go:3": 1, "d d.go:1": 1, "e e.go:1": 1},
 		descriptors: map[string]int{osinfo.Sockets: 4, "/dev/null": 2, "/tmp/a": 1, "/tmp/b": 1, "/tmp/c": 1}, heap: 41 << 20,
 	}
 	require.Equal(t, []string{

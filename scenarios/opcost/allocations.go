@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 )
 
 // Allocations is what N operations allocated in the client's process.
@@ -73,14 +74,14 @@ func (b *bench) allocationsOnce(
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	var before, after runtime.MemStats
 	waitQuiet(ctx, &before) // what the warmup's connections still allocate doesn't count
-	capture, err := profiles.Start(ctx, dir, 1, profiles.Config{Kinds: []profiles.Kind{profiles.Allocs}})
+	running, err := capture.Start(ctx, dir, 1, capture.Config{Kinds: []profiles.Kind{profiles.Allocs}})
 	if err != nil {
 		return nil, err
 	}
 	runtime.ReadMemStats(&before)
 	ran := b.run(ctx, c, v, 0, b.operations)
 	waitQuiet(ctx, &after) // what the last connection's goroutines still allocate counts
-	if _, err := capture.Stop(); err != nil || ran != nil {
+	if _, err := running.Stop(); err != nil || ran != nil {
 		return nil, errors.Join(ran, err)
 	}
 	parts, err := profiles.BreakDown(filepath.Join(dir, "allocs.1.pb.gz"), profiles.BreakdownOptions{

@@ -8,7 +8,7 @@
 //
 //	fleet's process <── one operation after another ── delivery.Client
 //	                         ├── Config.Observe   ──> Phases, medians
-//	                         ├── profiles.Capture ──> Allocations, by component and call site
+//	                         ├── capture.Capture ──> Allocations, by component and call site
 //	                         └── peak of memory   ──> PushMemory
 //
 // The child exists because allocations are exact only in a process whose runtime.MemProfileRate was

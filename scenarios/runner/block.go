@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
@@ -86,7 +86,7 @@ func (r *runner) forget() {
 // Profile runs repetitions for so long, or one where it goes on for a time, and profiles them, as number: where it
 // goes on, from when its connections stand, so that what is profiled is what is counted; else together, with
 // what was worked between them, little as it is.
-func (b *Blocks) Profile(ctx context.Context, dir string, number int, lasts time.Duration, cfg profiles.Config) error {
+func (b *Blocks) Profile(ctx context.Context, dir string, number int, lasts time.Duration, cfg capture.Config) error {
 	cfg.Labels = b.r.labels()
 	if b.r.spec.Load.Lasts() > 0 {
 		load := b.r.spec.Load
@@ -117,13 +117,13 @@ func (b *Blocks) profiled(ctx context.Context, kind Kind, load scenarios.LoadSpe
 	return m, nil
 }
 
-func (b *Blocks) profileTogether(ctx context.Context, dir string, number int, lasts time.Duration, cfg profiles.Config) (err error) {
-	capture, err := profiles.Start(ctx, dir, number, cfg)
+func (b *Blocks) profileTogether(ctx context.Context, dir string, number int, lasts time.Duration, cfg capture.Config) (err error) {
+	running, err := capture.Start(ctx, dir, number, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		_, stopped := capture.Stop()
+		_, stopped := running.Stop()
 		err = errors.Join(err, stopped)
 	}()
 	began, operations, processor := time.Now(), int64(0), time.Duration(0)
@@ -134,7 +134,7 @@ func (b *Blocks) profileTogether(ctx context.Context, dir string, number int, la
 		}
 		operations, processor = operations+int64(m.done+m.failed), processor+m.cost.processor
 	}
-	return label(capture, operations, processor)
+	return label(running, operations, processor)
 }
 
 // Close ends what OpenBlocks began.

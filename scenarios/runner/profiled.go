@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // profiling is what is taken of a profiled repetition while it lasts. Nil takes nothing.
 type profiling struct {
-	capture *profiles.Capture
+	capture *capture.Capture
 	fleet   func(operations int64) error // ends that of the fleet
 	flight  func() error                 // ends the flight recorder's
 	note    func(string)                 // of what the reader should know
@@ -43,7 +44,7 @@ func (r *runner) labels() map[string]string {
 type profileTarget struct {
 	dir    string
 	number int
-	cfg    profiles.Config
+	cfg    capture.Config
 }
 
 // profile begins to, in a repetition that is to be profiled. end must be called.
@@ -52,8 +53,8 @@ func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err erro
 		return nil, nil
 	}
 	if t := r.into; t != nil {
-		capture, err := profiles.Start(ctx, t.dir, t.number, t.cfg)
-		return &profiling{capture: capture, note: r.note}, err
+		running, err := capture.Start(ctx, t.dir, t.number, t.cfg)
+		return &profiling{capture: running, note: r.note}, err
 	}
 	p := &profiling{note: r.note}
 	defer func() {
@@ -64,7 +65,7 @@ func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err erro
 	if p.fleet, err = r.profileFleet(ctx, step.Number); err != nil {
 		return nil, err
 	}
-	p.capture, err = profiles.Start(ctx, r.dir.ProfilesDir(), step.Number, profiles.Config{Labels: r.labels(), TraceFor: traceFor})
+	p.capture, err = capture.Start(ctx, r.dir.ProfilesDir(), step.Number, capture.Config{Labels: r.labels(), TraceFor: traceFor})
 	if err == nil && r.spec.SlowTrace > 0 {
 		p.flight, err = r.fly(step.Number)
 	}
@@ -72,7 +73,7 @@ func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err erro
 }
 
 // label says of how many operations a profile is, and what they took of the processor.
-func label(c *profiles.Capture, operations int64, processor time.Duration) error {
+func label(c *capture.Capture, operations int64, processor time.Duration) error {
 	return errors.Join(
 		c.Label(profiles.OperationsLabel, strconv.FormatInt(operations, 10)),
 		c.Label(profiles.ProcessorLabel, strconv.FormatInt(int64(processor), 10)))
@@ -123,7 +124,7 @@ func (r *runner) costOfProfiling(step Step, m *measured) {
 // fly records the moments of a repetition, and writes down those before an operation that took longer
 // than the scenario says. landed ends it.
 func (r *runner) fly(repetition int) (landed func() error, err error) {
-	flight, err := profiles.StartFlight(r.dir.ProfilesDir())
+	flight, err := capture.StartFlight(r.dir.ProfilesDir())
 	if err != nil {
 		return nil, err
 	}
@@ -200,13 +201,13 @@ const FleetProfiles = "fleet"
 
 // obey carries out orders until they end.
 func obey(ctx context.Context, orders *bufio.Reader, out io.Writer) {
-	var capture *profiles.Capture
+	var running *capture.Capture
 	stop := func() error {
-		if capture == nil {
+		if running == nil {
 			return nil
 		}
-		_, err := capture.Stop()
-		capture = nil
+		_, err := running.Stop()
+		running = nil
 		return err
 	}
 	defer func() { _ = stop() }() // the driver is gone: nobody could be told
@@ -219,10 +220,10 @@ func obey(ctx context.Context, orders *bufio.Reader, out io.Writer) {
 		var o fleetOrder
 		if err = json.Unmarshal(line, &o); err == nil {
 			switch {
-			case o.Profile != nil && capture == nil:
-				capture, err = profiles.Start(ctx, o.Profile.Dir, o.Profile.Repetition, profiles.Config{Labels: o.Profile.Labels, TraceFor: traceFor})
-			case o.Stop != nil && capture != nil:
-				err = errors.Join(capture.Label(profiles.OperationsLabel, fmt.Sprint(*o.Stop)), stop())
+			case o.Profile != nil && running == nil:
+				running, err = capture.Start(ctx, o.Profile.Dir, o.Profile.Repetition, capture.Config{Labels: o.Profile.Labels, TraceFor: traceFor})
+			case o.Stop != nil && running != nil:
+				err = errors.Join(running.Label(profiles.OperationsLabel, fmt.Sprint(*o.Stop)), stop())
 			default:
 				err = errors.New("want an order to profile, or one to stop after it")
 			}

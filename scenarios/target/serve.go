@@ -12,6 +12,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -80,13 +81,13 @@ const ProfilesFolder = "fleet"
 
 // serveRequests carries out requests until they end.
 func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
-	var capture *profiles.Capture
+	var running *capture.Capture
 	stop := func() error {
-		if capture == nil {
+		if running == nil {
 			return nil
 		}
-		_, err := capture.Stop()
-		capture = nil
+		_, err := running.Stop()
+		running = nil
 		return err
 	}
 	defer func() { _ = stop() }() // the driver is gone: nobody could be told
@@ -99,10 +100,10 @@ func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
 		var r request
 		if err = json.Unmarshal(line, &r); err == nil {
 			switch {
-			case r.Profile != nil && capture == nil:
-				capture, err = profiles.Start(ctx, r.Profile.Dir, r.Profile.Repetition, profiles.Config{Labels: r.Profile.Labels, TraceFor: TraceDuration})
-			case r.Stop != nil && capture != nil:
-				err = errors.Join(capture.Label(profiles.OperationsLabel, fmt.Sprint(*r.Stop)), stop())
+			case r.Profile != nil && running == nil:
+				running, err = capture.Start(ctx, r.Profile.Dir, r.Profile.Repetition, capture.Config{Labels: r.Profile.Labels, TraceFor: TraceDuration})
+			case r.Stop != nil && running != nil:
+				err = errors.Join(running.Label(profiles.OperationsLabel, fmt.Sprint(*r.Stop)), stop())
 			default:
 				err = errors.New("want an order to profile, or one to stop after it")
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
@@ -24,7 +25,7 @@ import (
 const AuthorizationVariable = "FLEETMARK_PROFILE_AUTHORIZATION"
 
 func newCapture(c cli.Console) *cobra.Command {
-	var cfg profiles.RemoteConfig
+	var cfg capture.RemoteConfig
 	var kinds []string
 	dir, repetition, operations := "profiles", 1, int64(0)
 	cmd := &cobra.Command{
@@ -55,7 +56,7 @@ held against others by diff and explain; for explain, capture several times, wit
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			}
 			fmt.Fprintf(c.Err, "profiling for %v\n", cfg.For)
-			files, err := profiles.CaptureRemote(cmd.Context(), client, args[0], dir, repetition, cfg)
+			files, err := capture.Remote(cmd.Context(), client, args[0], dir, repetition, cfg)
 			for _, f := range files {
 				if _, err := fmt.Fprintln(c.Out, f.Path); err != nil {
 					return err

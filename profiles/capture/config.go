@@ -1,4 +1,4 @@
-package profiles
+package capture
 
 import (
 	"cmp"
@@ -6,17 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/google/pprof/profile"
+	"github.com/fleetmark/fleetmark/profiles"
 )
 
 // Config says what a [Capture] takes and how closely. The zero value takes all
 // kinds at rates that a load test hardly feels.
 type Config struct {
-	// Kinds to take, each at most once. Nil is all of [Kinds].
-	Kinds []Kind
+	// Kinds to take, each at most once. Nil is all of [profiles.Kinds].
+	Kinds []profiles.Kind
 
 	// TraceFor is how long an execution trace is taken from the beginning, trace.REPETITION.out; up
 	// to 10s, 0 is none. It costs some percent while it lasts.
@@ -39,11 +38,6 @@ const (
 	defaultGoroutineDelay = 100 * time.Millisecond
 
 	maxTraceFor = 10 * time.Second
-
-	maxLabels     = 16
-	maxLabelKey   = 64  // bytes
-	maxLabelValue = 256 // bytes
-	labelKeyRunes = "abcdefghijklmnopqrstuvwxyz0123456789_-."
 )
 
 // resolve checks cfg and fills in what was left out.
@@ -59,67 +53,28 @@ func (cfg Config) resolve() (Config, error) {
 		return Config{}, err
 	}
 	cfg.Kinds = kinds
-	if err := checkLabels(cfg.Labels); err != nil {
+	if err := profiles.CheckLabels(cfg.Labels); err != nil {
 		return Config{}, err
 	}
 	cfg.Labels = maps.Clone(cfg.Labels)
 	return cfg, nil
 }
 
-// checkKinds returns the kinds in the order of [Kinds].
-func checkKinds(kinds []Kind) ([]Kind, error) {
+// checkKinds returns the kinds in the order of [profiles.Kinds].
+func checkKinds(kinds []profiles.Kind) ([]profiles.Kind, error) {
 	if kinds == nil {
-		return Kinds(), nil
+		return profiles.Kinds(), nil
 	}
 	if len(kinds) == 0 {
 		return nil, errors.New("profile configuration: no kinds: name at least one, or leave them out for all")
 	}
 	for i, k := range kinds {
-		if _, err := ParseKind(string(k)); err != nil {
+		if _, err := profiles.ParseKind(string(k)); err != nil {
 			return nil, fmt.Errorf("profile configuration: %w", err)
 		}
 		if slices.Contains(kinds[:i], k) {
 			return nil, fmt.Errorf("profile configuration: kind %s: named twice: name it once", k)
 		}
 	}
-	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !slices.Contains(kinds, k) }), nil
-}
-
-func checkLabels(labels map[string]string) error {
-	if len(labels) > maxLabels {
-		return fmt.Errorf("profile configuration: %d labels: want at most %d", len(labels), maxLabels)
-	}
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		if key == "" || len(key) > maxLabelKey || strings.Trim(key, labelKeyRunes) != "" {
-			return fmt.Errorf("profile configuration: label %q: want a key of 1 to %d of a-z, 0-9, '_', '-' and '.'",
-				key, maxLabelKey)
-		}
-		value := labels[key]
-		if len(value) > maxLabelValue || Printable(value) != value {
-			return fmt.Errorf("profile configuration: label %s: want a value of at most %d bytes of printable text",
-				key, maxLabelValue)
-		}
-	}
-	return nil
-}
-
-// comments returns labels as a profile carries them.
-func comments(labels map[string]string) (list []string) {
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		list = append(list, key+"="+labels[key])
-	}
-	return list
-}
-
-// Labels reads back what [Config].Labels put into a profile. Where repetitions with different
-// labels were merged, the last value of a key stands; comments of another shape are left out.
-func Labels(p *profile.Profile) map[string]string {
-	labels := make(map[string]string)
-	for _, comment := range p.Comments {
-		key, value, ok := strings.Cut(comment, "=")
-		if ok && key != "" && strings.Trim(key, labelKeyRunes) == "" {
-			labels[key] = value
-		}
-	}
-	return labels
+	return slices.DeleteFunc(profiles.Kinds(), func(k profiles.Kind) bool { return !slices.Contains(kinds, k) }), nil
 }

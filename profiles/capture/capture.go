@@ -1,23 +1,22 @@
-package profiles
+package capture
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"path/filepath"
 	"runtime"
 	"runtime/pprof"
-	"runtime/trace"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/profiles"
 )
 
 // Capture is one repetition being profiled. It holds this process's profilers from
@@ -27,9 +26,9 @@ type Capture struct {
 	dir        string
 	repetition int
 
-	cpu     bytes.Buffer              // written by the runtime when the CPU profiler stops
-	base    map[Kind]*profile.Profile // what stood at Start, for the kinds that accumulate
-	restore func()                    // puts the rates back
+	cpu     bytes.Buffer                       // written by the runtime when the CPU profiler stops
+	base    map[profiles.Kind]*profile.Profile // what stood at Start, for the kinds that accumulate
+	restore func()                             // puts the rates back
 
 	memoryRate int // bytes allocated a sample, of the process
 
@@ -43,7 +42,7 @@ type Capture struct {
 	traceErr error
 
 	once  sync.Once
-	files []File
+	files []profiles.File
 	err   error
 }
 
@@ -67,7 +66,7 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 	if !capturing.TryAcquire(1) {
 		return nil, fmt.Errorf("profile capture %d: %w", repetition, ErrBusy)
 	}
-	if err := makeDirectory(dir); err != nil {
+	if err := profiles.MakeDirectory(dir); err != nil {
 		capturing.Release(1)
 		return nil, err
 	}
@@ -75,7 +74,7 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 		cfg:        cfg,
 		dir:        dir,
 		repetition: repetition,
-		base:       make(map[Kind]*profile.Profile),
+		base:       make(map[profiles.Kind]*profile.Profile),
 		watched:    make(chan struct{}),
 		traced:     make(chan struct{}),
 	}
@@ -86,7 +85,7 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 		return nil, fmt.Errorf("profile capture %d: %w", repetition, err)
 	}
 	ctx, c.stop = context.WithCancel(ctx)
-	if c.takes(Goroutine) {
+	if c.takes(profiles.Goroutine) {
 		go c.watch(ctx)
 	} else {
 		close(c.watched)
@@ -100,34 +99,34 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 }
 
 // Stop ends the capture and writes dir/KIND.REPETITION.pb.gz for every kind, in the order of
-// [Kinds]. A file of that name is replaced. With Heap or Allocs it collects garbage.
+// [profiles.Kinds]. A file of that name is replaced. With Heap or Allocs it collects garbage.
 //
 // It returns the files that were written and an error for those that weren't. Further calls, from any
 // goroutine, return the same. The mutex profiler gets its rate from before Start back. The block profiler,
 // whose rate the runtime doesn't tell, is off if it was taken.
-func (c *Capture) Stop() ([]File, error) {
+func (c *Capture) Stop() ([]profiles.File, error) {
 	c.once.Do(c.finish)
 	return slices.Clone(c.files), c.err
 }
 
 // Label adds a label that wasn't known at [Start], such as how many operations there were
-// ([OperationsLabel]). It has the bounds of [Config].Labels, and must come before Stop.
+// ([profiles.OperationsLabel]). It has the bounds of [Config].Labels, and must come before Stop.
 func (c *Capture) Label(key, value string) error {
 	labels := map[string]string{}
 	maps.Copy(labels, c.cfg.Labels)
 	labels[key] = value
-	if err := checkLabels(labels); err != nil {
+	if err := profiles.CheckLabels(labels); err != nil {
 		return err
 	}
 	c.cfg.Labels = labels
 	return nil
 }
 
-func (c *Capture) takes(k Kind) bool { return slices.Contains(c.cfg.Kinds, k) }
+func (c *Capture) takes(k profiles.Kind) bool { return slices.Contains(c.cfg.Kinds, k) }
 
 // setRates turns on the profilers that are wanted. restore undoes it.
 func (c *Capture) setRates() (restore func()) {
-	mutex, block := c.takes(Mutex), c.takes(Block)
+	mutex, block := c.takes(profiles.Mutex), c.takes(profiles.Block)
 	var fraction int
 	if mutex {
 		fraction = runtime.SetMutexProfileFraction(c.cfg.mutexFraction)
@@ -149,12 +148,12 @@ func (c *Capture) setRates() (restore func()) {
 // of the first isn't in the second.
 func (c *Capture) begin() error {
 	defer uncounted()()
-	if c.takes(Allocs) {
+	if c.takes(profiles.Allocs) {
 		// Allocations appear in the runtime's profile only once a collection has followed them.
 		runtime.GC()
 	}
 	for _, k := range c.cfg.Kinds {
-		if !k.accumulates() {
+		if !accumulates(k) {
 			continue
 		}
 		p, err := snapshot(k)
@@ -163,7 +162,7 @@ func (c *Capture) begin() error {
 		}
 		c.base[k] = p
 	}
-	if c.takes(CPU) {
+	if c.takes(profiles.CPU) {
 		if err := pprof.StartCPUProfile(&c.cpu); err != nil {
 			return fmt.Errorf("%w (%w)", ErrBusy, err)
 		}
@@ -186,37 +185,7 @@ func uncounted() (resume func()) {
 func (c *Capture) watch(ctx context.Context) {
 	defer close(c.watched)
 	_ = wait(ctx, c.cfg.goroutineDelay) // a shorter repetition has them taken at its end
-	c.goroutines, c.watchErr = snapshot(Goroutine)
-}
-
-// follow takes the execution trace. A trace holds every event of every goroutine, so a moment of it is
-// as much as anybody reads, and as little as a CPU profile beside it minds.
-func (c *Capture) follow(ctx context.Context) {
-	defer close(c.traced)
-	ctx, full := context.WithTimeout(ctx, c.cfg.TraceFor)
-	defer full()
-	if c.traceErr = trace.Start(&bounded{w: &c.trace, left: maxTrace, full: full}); c.traceErr != nil {
-		return
-	}
-	<-ctx.Done()
-	trace.Stop()
-}
-
-// bounded lets left bytes through, then calls full and drops the rest.
-type bounded struct {
-	w    io.Writer
-	left int
-	full func()
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.left < len(p) {
-		b.left = -1
-		b.full()
-		return len(p), nil // the tracer has no use for an error
-	}
-	b.left -= len(p)
-	return b.w.Write(p)
+	c.goroutines, c.watchErr = snapshot(profiles.Goroutine)
 }
 
 func (c *Capture) finish() {
@@ -228,16 +197,16 @@ func (c *Capture) finish() {
 	c.stop()
 	<-c.watched
 	<-c.traced
-	if c.takes(CPU) {
+	if c.takes(profiles.CPU) {
 		pprof.StopCPUProfile()
 	}
-	taken := make(map[Kind]*profile.Profile)
-	errs := c.take(taken, Mutex, Block)
+	taken := make(map[profiles.Kind]*profile.Profile)
+	errs := c.take(taken, profiles.Mutex, profiles.Block)
 	c.restore()
-	if c.takes(Heap) || c.takes(Allocs) {
+	if c.takes(profiles.Heap) || c.takes(profiles.Allocs) {
 		runtime.GC()
 	}
-	errs = append(errs, c.take(taken, CPU, Heap, Allocs, Goroutine)...)
+	errs = append(errs, c.take(taken, profiles.CPU, profiles.Heap, profiles.Allocs, profiles.Goroutine)...)
 	c.base, c.goroutines, c.cpu = nil, nil, bytes.Buffer{}
 
 	for _, k := range c.cfg.Kinds {
@@ -245,57 +214,49 @@ func (c *Capture) finish() {
 		if p == nil {
 			continue // its error is among errs
 		}
-		if err := checkSymbols(p); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s: %w", k, Unsymbolized, err))
+		if err := profiles.CheckSymbols(p); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", k, profiles.Unsymbolized, err))
 			continue
 		}
-		file, err := store(c.dir, k, c.repetition, p, append(comments(c.cfg.Labels), c.taken(k)...))
+		p.Comments = append(p.Comments, profiles.Comments(c.cfg.Labels)...)
+		p.Comments = append(p.Comments, c.taken(k)...)
+		file, err := profiles.Write(c.dir, k, c.repetition, p)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		c.files = append(c.files, file)
 	}
-	errs = append(errs, c.writeTrace(), syncDir(c.dir))
+	errs = append(errs, c.keepTrace(), syncDirectory(c.dir))
 	c.err = errors.Join(errs...)
 }
 
-// taken are the labels of how a profile was taken.
-func (c *Capture) taken(k Kind) []string {
-	with := joinKinds(c.cfg.Kinds)
-	if c.cfg.TraceFor > 0 {
-		with += ", " + string(Trace)
+// syncDirectory puts the names in dir on disk.
+func syncDirectory(dir string) error {
+	if err := atomicfile.SyncDirectory(dir); err != nil {
+		return fmt.Errorf("profile directory %s: syncing: %w", dir, err)
 	}
-	labels := []string{WithLabel + "=" + with}
-	if k == Heap || k == Allocs {
-		labels = append(labels, SampledLabel+"="+strconv.Itoa(c.memoryRate))
+	return nil
+}
+
+// taken are the labels of how a profile was taken.
+func (c *Capture) taken(k profiles.Kind) []string {
+	var with []string
+	for _, k := range c.cfg.Kinds {
+		with = append(with, string(k))
+	}
+	if c.cfg.TraceFor > 0 {
+		with = append(with, string(profiles.Trace))
+	}
+	labels := []string{profiles.TakenWithLabel + "=" + strings.Join(with, ", ")}
+	if k == profiles.Heap || k == profiles.Allocs {
+		labels = append(labels, profiles.BytesPerSampleLabel+"="+strconv.Itoa(c.memoryRate))
 	}
 	return labels
 }
 
-// writeTrace writes the trace, if there is one.
-func (c *Capture) writeTrace() error {
-	if c.cfg.TraceFor <= 0 {
-		return nil
-	}
-	path := filepath.Join(c.dir, traceName(c.repetition))
-	err := c.traceErr
-	if err == nil {
-		err = checkTrace(c.trace.Bytes())
-	}
-	if err == nil {
-		err = atomicfile.Write(path, c.trace.Bytes())
-	}
-	if err != nil {
-		return fmt.Errorf("trace %s: %w", path, err)
-	}
-	c.files = append(c.files, File{Kind: Trace, Repetition: c.repetition, Path: path})
-	c.trace = bytes.Buffer{}
-	return nil
-}
-
 // take adds the profiles of kinds to taken, but for kinds that aren't wanted.
-func (c *Capture) take(taken map[Kind]*profile.Profile, kinds ...Kind) (errs []error) {
+func (c *Capture) take(taken map[profiles.Kind]*profile.Profile, kinds ...profiles.Kind) (errs []error) {
 	for _, k := range kinds {
 		if !c.takes(k) {
 			continue
@@ -310,13 +271,13 @@ func (c *Capture) take(taken map[Kind]*profile.Profile, kinds ...Kind) (errs []e
 	return errs
 }
 
-func (c *Capture) repetitionOf(k Kind) (*profile.Profile, error) {
+func (c *Capture) repetitionOf(k profiles.Kind) (*profile.Profile, error) {
 	var p *profile.Profile
 	var err error
 	switch k {
-	case CPU:
+	case profiles.CPU:
 		p, err = parseRuntime(k, c.cpu.Bytes())
-	case Goroutine:
+	case profiles.Goroutine:
 		p, err = c.goroutines, c.watchErr
 	default:
 		p, err = snapshot(k)

@@ -1,4 +1,4 @@
-package profiles
+package capture
 
 import (
 	"cmp"
@@ -18,13 +18,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/profiles"
 )
 
 // RemoteConfig says what is taken of another process.
 type RemoteConfig struct {
-	// Kinds to take, each at most once. Nil is all of [Kinds].
-	Kinds []Kind
+	// Kinds to take, each at most once. Nil is all of [profiles.Kinds].
+	Kinds []profiles.Kind
 
 	// For is how long: 1s to 1h, 0 is 10s. What a process counts from its start is the difference over it.
 	For time.Duration
@@ -59,12 +59,12 @@ func (e *RemoteError) Error() string {
 
 func (e *RemoteError) Unwrap() error { return e.Err }
 
-// CaptureRemote takes profiles of a service that serves net/http/pprof at address, such as
+// Remote takes profiles of a service that serves net/http/pprof at address, such as
 // http://127.0.0.1:6060/debug/pprof, all over the same time, and writes dir/KIND.REPETITION.pb.gz as
 // [Capture] does. It returns the files that were written, and for the others an error, of one [*RemoteError]
 // for all kinds that failed alike. If nobody answers, it waits for nothing. Time is bounded by cfg, so client
 // needs no timeout.
-func CaptureRemote(ctx context.Context, client *http.Client, address, dir string, repetition int, cfg RemoteConfig) ([]File, error) {
+func Remote(ctx context.Context, client *http.Client, address, dir string, repetition int, cfg RemoteConfig) ([]profiles.File, error) {
 	base, err := remoteAddress(address)
 	if err != nil {
 		return nil, err
@@ -76,13 +76,13 @@ func CaptureRemote(ctx context.Context, client *http.Client, address, dir string
 	if cfg.Kinds, err = checkKinds(cfg.Kinds); err != nil {
 		return nil, err
 	}
-	if err := checkLabels(cfg.Labels); err != nil {
+	if err := profiles.CheckLabels(cfg.Labels); err != nil {
 		return nil, err
 	}
 	if repetition < 1 {
 		return nil, fmt.Errorf("profile capture: repetition %d: want 1 or more", repetition)
 	}
-	if err := makeDirectory(dir); err != nil {
+	if err := profiles.MakeDirectory(dir); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.For+remoteSlack)
@@ -95,7 +95,7 @@ func CaptureRemote(ctx context.Context, client *http.Client, address, dir string
 			r.prompt.Add(1)
 		}
 	}
-	files, errs := make([]File, len(cfg.Kinds)), make([]error, len(cfg.Kinds)+1)
+	files, errs := make([]profiles.File, len(cfg.Kinds)), make([]error, len(cfg.Kinds)+1)
 	var all sync.WaitGroup
 	for i, k := range cfg.Kinds {
 		all.Go(func() {
@@ -110,12 +110,12 @@ func CaptureRemote(ctx context.Context, client *http.Client, address, dir string
 		})
 	}
 	all.Wait()
-	files = slices.DeleteFunc(files, func(f File) bool { return f.Path == "" })
-	return files, errors.Join(alike(errs), syncDir(dir))
+	files = slices.DeleteFunc(files, func(f profiles.File) bool { return f.Path == "" })
+	return files, errors.Join(alike(errs), syncDirectory(dir))
 }
 
 // waits reports whether a kind is asked for only when time has gone by.
-func waits(k Kind) bool { return k == Heap || k == Goroutine }
+func waits(k profiles.Kind) bool { return k == profiles.Heap || k == profiles.Goroutine }
 
 // errNoOther is why a kind wasn't asked for that would have been later.
 var errNoOther = errors.New("not asked for, as no other was to be had")
@@ -182,22 +182,22 @@ type remote struct {
 }
 
 // take writes the profile of one kind.
-func (r *remote) take(ctx context.Context, k Kind, dir string, repetition int) (File, error) {
-	fail := func(err error) (File, error) {
-		return File{}, &RemoteError{r.base.Redacted(), string(k), err}
+func (r *remote) take(ctx context.Context, k profiles.Kind, dir string, repetition int) (profiles.File, error) {
+	fail := func(err error) (profiles.File, error) {
+		return profiles.File{}, &RemoteError{r.base.Redacted(), string(k), err}
 	}
 	name, query := string(k), url.Values{}
 	switch seconds := strconv.Itoa(int(r.cfg.For.Round(time.Second).Seconds())); k {
-	case CPU:
+	case profiles.CPU:
 		name = "profile"
 		query.Set("seconds", seconds)
-	case Heap:
+	case profiles.Heap:
 		// What is live at the end, as in a run.
 		if err := wait(ctx, r.cfg.For); err != nil {
 			return fail(err)
 		}
 		query.Set("gc", "1")
-	case Goroutine: // as they are under way
+	case profiles.Goroutine: // as they are under way
 		if err := wait(ctx, r.cfg.For/2); err != nil {
 			return fail(err)
 		}
@@ -208,18 +208,19 @@ func (r *remote) take(ctx context.Context, k Kind, dir string, repetition int) (
 	if err != nil {
 		return fail(err)
 	}
-	p, err := decode(data, maxProfile)
+	p, err := profiles.Decode(data, profiles.MaxSize)
 	if err != nil {
 		return fail(err)
 	}
-	if err := keepColumns(p, k.sampleTypes()); err != nil {
+	if err := profiles.KeepColumns(p, k); err != nil {
 		return fail(err)
 	}
-	if err := checkSymbols(p); err != nil {
+	if err := profiles.CheckSymbols(p); err != nil {
 		return fail(err)
 	}
-	keepNames(p)
-	file, err := store(dir, k, repetition, p, comments(r.cfg.Labels))
+	profiles.KeepNames(p)
+	p.Comments = append(p.Comments, profiles.Comments(r.cfg.Labels)...)
+	file, err := profiles.Write(dir, k, repetition, p)
 	if err != nil {
 		return fail(err)
 	}
@@ -230,10 +231,7 @@ func (r *remote) trace(ctx context.Context, file string) error {
 	lasts := min(remoteTrace, r.cfg.For)
 	data, err := r.get(ctx, "trace", url.Values{"seconds": {strconv.FormatFloat(lasts.Seconds(), 'f', -1, 64)}})
 	if err == nil {
-		err = checkTrace(data)
-	}
-	if err == nil {
-		err = atomicfile.Write(file, data)
+		err = writeTrace(file, data)
 	}
 	if err != nil {
 		return &RemoteError{r.base.Redacted(), "trace", err}
@@ -241,7 +239,7 @@ func (r *remote) trace(ctx context.Context, file string) error {
 	return nil
 }
 
-// get asks for one of the pages, of maxProfile bytes at most.
+// get asks for one of the pages, of [profiles.MaxSize] bytes at most.
 func (r *remote) get(ctx context.Context, name string, query url.Values) (data []byte, err error) {
 	u := *r.base
 	u.Path, u.RawQuery = path.Join(u.Path, name), query.Encode()
@@ -267,7 +265,7 @@ func (r *remote) get(ctx context.Context, name string, query url.Values) (data [
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
 		return nil, fmt.Errorf("it answers %s: %s", resp.Status, strings.Join(strings.Fields(string(text)), " "))
 	}
-	data, err = io.ReadAll(io.LimitReader(resp.Body, maxProfile+1))
+	data, err = io.ReadAll(io.LimitReader(resp.Body, profiles.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("its answer breaks off: %w", err)
 	}

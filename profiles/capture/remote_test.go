@@ -1,10 +1,12 @@
-package profiles_test
+package capture_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/http/pprof"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 )
 
 // service serves what net/http/pprof does, to who shows the secret.
@@ -37,14 +40,14 @@ func TestCaptureRemote(t *testing.T) {
 	const secret = "Bearer of-nobody-else"
 	s, dir := service(t, secret), t.TempDir()
 	done := make(chan struct{})
-	ctx, cancel := contextFor(t, 900*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
 	defer cancel()
 	go func() {
 		defer close(done)
 		plantedLoop(ctx)
 		allocateDuring()
 	}()
-	files, err := profiles.CaptureRemote(t.Context(), s.Client(), s.URL, dir, 3, profiles.RemoteConfig{
+	files, err := capture.Remote(t.Context(), s.Client(), s.URL, dir, 3, capture.RemoteConfig{
 		For: time.Second, Trace: true, Labels: map[string]string{profiles.OperationsLabel: "12"}, Authorization: secret,
 	})
 	<-done
@@ -58,7 +61,8 @@ func TestCaptureRemote(t *testing.T) {
 		data, err := os.ReadFile(f.Path)
 		require.NoError(t, err)
 		require.NotContains(t, string(data), secret)
-		goTool(t, "-top", "-symbolize=none", f.Path)
+		out, err := exec.CommandContext(t.Context(), "go", "tool", "pprof", "-top", "-symbolize=none", f.Path).CombinedOutput()
+		require.NoError(t, err, string(out))
 	}
 	require.FileExists(t, filepath.Join(dir, "trace.3.out"))
 	top, _, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
@@ -74,7 +78,7 @@ func TestCaptureRemoteGivesUp(t *testing.T) {
 		s.URL:                            "it answers 401 Unauthorized: who are you?",
 	} {
 		// An hour would be noticed.
-		files, err := profiles.CaptureRemote(t.Context(), s.Client(), address, t.TempDir(), 1, profiles.RemoteConfig{For: time.Hour, Trace: true})
+		files, err := capture.Remote(t.Context(), s.Client(), address, t.TempDir(), 1, capture.RemoteConfig{For: time.Hour, Trace: true})
 		require.ErrorContains(t, err, says)
 		require.Empty(t, files)
 		for _, k := range profiles.Kinds() {
@@ -89,18 +93,18 @@ func TestCaptureRemoteRefuses(t *testing.T) {
 	s := service(t, "")
 	for name, row := range map[string]struct {
 		address, says string
-		cfg           profiles.RemoteConfig
+		cfg           capture.RemoteConfig
 	}{
-		"a password":   {"http://me:secret@127.0.0.1:1/", "the address (not shown) holds a user or a password", profiles.RemoteConfig{}},
-		"no address":   {"6060", "want http://HOST:PORT/debug/pprof", profiles.RemoteConfig{}},
-		"nobody there": {"http://127.0.0.1:1/debug/pprof", "connection refused", profiles.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
-		"no pprof":     {s.URL + "/other", "404", profiles.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
-		"too short":    {s.URL, "want 1s to 1h", profiles.RemoteConfig{For: time.Millisecond}},
-		"kinds":        {s.URL, "named twice", profiles.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU, profiles.CPU}}},
+		"a password":   {"http://me:secret@127.0.0.1:1/", "the address (not shown) holds a user or a password", capture.RemoteConfig{}},
+		"no address":   {"6060", "want http://HOST:PORT/debug/pprof", capture.RemoteConfig{}},
+		"nobody there": {"http://127.0.0.1:1/debug/pprof", "connection refused", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
+		"no pprof":     {s.URL + "/other", "404", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
+		"too short":    {s.URL, "want 1s to 1h", capture.RemoteConfig{For: time.Millisecond}},
+		"kinds":        {s.URL, "named twice", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU, profiles.CPU}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			files, err := profiles.CaptureRemote(t.Context(), s.Client(), row.address, dir, 1, row.cfg)
+			files, err := capture.Remote(t.Context(), s.Client(), row.address, dir, 1, row.cfg)
 			require.ErrorContains(t, err, row.says)
 			require.NotContains(t, err.Error(), "secret@")
 			require.Empty(t, files)

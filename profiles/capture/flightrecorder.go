@@ -1,33 +1,16 @@
-package profiles
+package capture
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime/trace"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/profiles"
 )
-
-// traceName returns the file name of a repetition's execution trace, which go tool trace reads.
-func traceName(repetition int) string { return "trace." + strconv.Itoa(repetition) + ".out" }
-
-// traceMagic begins every execution trace.
-const traceMagic = "go 1."
-
-func checkTrace(data []byte) error {
-	if !bytes.HasPrefix(data, []byte(traceMagic)) {
-		return errors.New("what came is no execution trace")
-	}
-	return nil
-}
-
-// maxTrace bounds an execution trace, in bytes; one that would be larger ends before.
-const maxTrace = 64 << 20
 
 // Bounds of a [Flight].
 const (
@@ -48,7 +31,7 @@ type Flight struct {
 
 // StartFlight begins to record. Stop must be called. One runs at a time in a process.
 func StartFlight(dir string) (*Flight, error) {
-	if err := makeDirectory(dir); err != nil {
+	if err := profiles.MakeDirectory(dir); err != nil {
 		return nil, err
 	}
 	f := &Flight{dir: dir, recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightMoments, MaxBytes: flightBytes})}

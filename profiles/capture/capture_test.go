@@ -1,4 +1,4 @@
-package profiles_test
+package capture_test
 
 import (
 	"context"
@@ -17,17 +17,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 )
 
 // everything catches every event, so that counts can be told by hand.
-func everything(kinds ...profiles.Kind) profiles.Config {
-	return profiles.Config{Kinds: kinds}.CatchingAll()
+func everything(kinds ...profiles.Kind) capture.Config {
+	return capture.Config{Kinds: kinds}.CatchingAll()
 }
 
-// capture profiles load as repetition 1.
-func capture(t *testing.T, cfg profiles.Config, load func()) map[profiles.Kind]profiles.File {
+// captured profiles load as repetition 1.
+func captured(t *testing.T, cfg capture.Config, load func()) map[profiles.Kind]profiles.File {
 	t.Helper()
-	c, err := profiles.Start(t.Context(), t.TempDir(), 1, cfg)
+	c, err := capture.Start(t.Context(), t.TempDir(), 1, cfg)
 	require.NoError(t, err)
 	load()
 	files, err := c.Stop()
@@ -76,7 +77,7 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 	cfg := everything()
 	cfg.Labels = map[string]string{"transport": "lean", "scenario": "rollout", "operation": "push"}
 	park(t)
-	c, err := profiles.Start(t.Context(), dir, 3, cfg)
+	c, err := capture.Start(t.Context(), dir, 3, cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
@@ -135,7 +136,7 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 			for _, s := range p.Sample {
 				require.Positive(t, s.Value[0])
 				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/profiles.(*Capture)"), "its own work")
-				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/profiles.Start"), "its own work")
+				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/capture.Start"), "its own work")
 			}
 		})
 	}
@@ -145,15 +146,7 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 
 	rows, _, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
 	require.NoError(t, err)
-	require.Contains(t, functionNames(rows), planted+"plantedLoop")
-}
-
-func functionNames(rows []profiles.Row) []string {
-	names := make([]string, len(rows))
-	for i, r := range rows {
-		names[i] = r.Function
-	}
-	return names
+	require.True(t, slices.ContainsFunc(rows, func(r profiles.Row) bool { return r.Function == planted+"plantedLoop" }), rows)
 }
 
 // What accumulates in the runtime is of the repetition alone, to the byte.
@@ -162,13 +155,13 @@ func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
 	runtime.MemProfileRate = 1 // every allocation counts, as it is
 	t.Cleanup(func() { runtime.MemProfileRate = rate })
 	kinds := everything(profiles.Allocs, profiles.Heap, profiles.Mutex, profiles.Block)
-	before := capture(t, kinds, func() { contendBefore(t) })
+	before := captured(t, kinds, func() { contendBefore(t) })
 	require.EqualValues(t, contentions, unlocks(t, before[profiles.Mutex], "holdBefore"))
 	require.EqualValues(t, contentions, total(t, before[profiles.Block], "contentions", planted+"waitBefore"))
 
 	runtime.KeepAlive(allocateBefore())
 	var kept [][]byte
-	during := capture(t, kinds, func() {
+	during := captured(t, kinds, func() {
 		kept = append(kept, allocateDuring()[:10]...) // the other 90 are garbage
 		contendDuring(t)
 	})
@@ -206,29 +199,10 @@ func blocks(t *testing.T, f profiles.File, column, function string) int64 {
 	})
 }
 
-// A repetition that waited for no lock leaves a file all the same. A real one can't be
-// had on demand: the runtime's own locks are in the mutex profile too.
-func TestProfileWithoutSamples(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "mutex.1.pb.gz")
-	p := &profile.Profile{SampleType: []*profile.ValueType{
-		{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}}}
-	require.NoError(t, profiles.WriteProfile(path, profiles.Mutex, p))
-	back, err := profiles.Load(path)
-	require.NoError(t, err)
-	require.Empty(t, back.Sample)
-	info, err := os.Stat(path)
-	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o644), info.Mode().Perm())
-
-	heap := filepath.Join(t.TempDir(), "heap.1.pb.gz")
-	require.ErrorContains(t, profiles.WriteProfile(heap, profiles.Heap, p), "sample types are not those of heap")
-	require.NoFileExists(t, heap)
-}
-
 func TestCaptureTakesGoroutinesWhileTheLoadRuns(t *testing.T) {
 	unpark := park(t)
-	c, err := profiles.Start(t.Context(), t.TempDir(), 1,
-		profiles.Config{Kinds: []profiles.Kind{profiles.Goroutine}}.GoroutinesAfter(time.Millisecond))
+	c, err := capture.Start(t.Context(), t.TempDir(), 1,
+		capture.Config{Kinds: []profiles.Kind{profiles.Goroutine}}.GoroutinesAfter(time.Millisecond))
 	require.NoError(t, err)
 	<-c.Watched()
 	unpark() // the load has gone when Stop is called
@@ -239,14 +213,14 @@ func TestCaptureTakesGoroutinesWhileTheLoadRuns(t *testing.T) {
 
 func TestCaptureTakesGoroutinesOfAShortRepetition(t *testing.T) {
 	park(t)
-	files := capture(t, profiles.Config{Kinds: []profiles.Kind{profiles.Goroutine}}.GoroutinesAfter(time.Hour), func() {})
+	files := captured(t, capture.Config{Kinds: []profiles.Kind{profiles.Goroutine}}.GoroutinesAfter(time.Hour), func() {})
 	require.EqualValues(t, 1, total(t, files[profiles.Goroutine], "goroutine", planted+"waitParked"))
 }
 
 func TestCaptureInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg := everything().GoroutinesAfter(time.Hour)
-	c, err := profiles.Start(ctx, t.TempDir(), 1, cfg)
+	c, err := capture.Start(ctx, t.TempDir(), 1, cfg)
 	require.NoError(t, err)
 	park(t)
 	contendDuring(t)
@@ -261,7 +235,7 @@ func TestCaptureInterrupted(t *testing.T) {
 
 func TestStopIsIdempotent(t *testing.T) {
 	dir := t.TempDir()
-	c, err := profiles.Start(t.Context(), dir, 1, everything(profiles.Heap, profiles.CPU))
+	c, err := capture.Start(t.Context(), dir, 1, everything(profiles.Heap, profiles.CPU))
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	got := make([][]profiles.File, 4)
@@ -290,7 +264,7 @@ func TestCapturePutsRatesBack(t *testing.T) {
 	was := runtime.SetMutexProfileFraction(fraction)
 	t.Cleanup(func() { runtime.SetMutexProfileFraction(was) })
 
-	c, err := profiles.Start(t.Context(), t.TempDir(), 1, profiles.Config{})
+	c, err := capture.Start(t.Context(), t.TempDir(), 1, capture.Config{})
 	require.NoError(t, err)
 	require.Equal(t, 10, runtime.SetMutexProfileFraction(-1))
 	_, err = c.Stop()
@@ -298,7 +272,7 @@ func TestCapturePutsRatesBack(t *testing.T) {
 	require.Equal(t, fraction, runtime.SetMutexProfileFraction(-1))
 	require.Zero(t, blockEvents(t), "the block profiler is still on")
 
-	capture(t, everything(profiles.Block), func() {
+	captured(t, everything(profiles.Block), func() {
 		require.Equal(t, fraction, runtime.SetMutexProfileFraction(-1), "mutex wasn't asked for")
 		require.Positive(t, blockEvents(t))
 	})
@@ -328,15 +302,15 @@ func countBlockEvents(t *testing.T) int64 {
 
 func TestStartRefusesASecondCapture(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "second")
-	first, err := profiles.Start(t.Context(), t.TempDir(), 1, everything(profiles.Heap))
+	first, err := capture.Start(t.Context(), t.TempDir(), 1, everything(profiles.Heap))
 	require.NoError(t, err)
-	_, err = profiles.Start(t.Context(), dir, 2, everything(profiles.Mutex))
-	require.ErrorIs(t, err, profiles.ErrBusy)
+	_, err = capture.Start(t.Context(), dir, 2, everything(profiles.Mutex))
+	require.ErrorIs(t, err, capture.ErrBusy)
 	require.NotContains(t, err.Error(), "\n")
 	require.NoDirExists(t, dir)
 	_, err = first.Stop()
 	require.NoError(t, err)
-	capture(t, everything(profiles.Mutex), func() {}) // free again
+	captured(t, everything(profiles.Mutex), func() {}) // free again
 }
 
 func TestStartRefusesWhileTheProfilerIsTaken(t *testing.T) {
@@ -344,13 +318,13 @@ func TestStartRefusesWhileTheProfilerIsTaken(t *testing.T) {
 	require.NoError(t, pprof.StartCPUProfile(new(strings.Builder)))
 	t.Cleanup(pprof.StopCPUProfile)
 	for range 2 { // the refusal leaves nothing on that would refuse the second
-		_, err := profiles.Start(t.Context(), t.TempDir(), 1, everything())
-		require.ErrorIs(t, err, profiles.ErrBusy)
+		_, err := capture.Start(t.Context(), t.TempDir(), 1, everything())
+		require.ErrorIs(t, err, capture.ErrBusy)
 		require.ErrorContains(t, err, "cpu profiling already in use")
 		require.Equal(t, was, runtime.SetMutexProfileFraction(-1))
 		require.Zero(t, blockEvents(t))
 	}
-	capture(t, everything(profiles.Mutex), func() {})
+	captured(t, everything(profiles.Mutex), func() {})
 }
 
 func TestStartRefuses(t *testing.T) {
@@ -362,14 +336,14 @@ func TestStartRefuses(t *testing.T) {
 		ctx        context.Context
 		dir        string
 		repetition int
-		cfg        profiles.Config
+		cfg        capture.Config
 		want       string
 	}{
 		"repetition 0":       {want: "repetition 0: want 1 or more"},
 		"canceled":           {ctx: canceled, repetition: 1, want: "not started: context canceled"},
 		"a file for a dir":   {dir: file, repetition: 1, want: "cannot be made"},
-		"unknown kind":       {repetition: 1, cfg: profiles.Config{Kinds: []profiles.Kind{"cpuu"}}, want: `kind "cpuu": unknown: want one of cpu, heap`},
-		"no kinds":           {repetition: 1, cfg: profiles.Config{Kinds: []profiles.Kind{}}, want: "no kinds"},
+		"unknown kind":       {repetition: 1, cfg: capture.Config{Kinds: []profiles.Kind{"cpuu"}}, want: `kind "cpuu": unknown: want one of cpu, heap`},
+		"no kinds":           {repetition: 1, cfg: capture.Config{Kinds: []profiles.Kind{}}, want: "no kinds"},
 		"a kind twice":       {repetition: 1, cfg: everything(profiles.CPU, profiles.CPU), want: "cpu: named twice"},
 		"label key":          {repetition: 1, cfg: labeled("a=b", "c"), want: `label "a=b": want a key`},
 		"empty label key":    {repetition: 1, cfg: labeled("", "c"), want: `label "": want a key`},
@@ -385,31 +359,31 @@ func TestStartRefuses(t *testing.T) {
 			if test.dir == "" {
 				test.dir = filepath.Join(t.TempDir(), "new")
 			}
-			c, err := profiles.Start(test.ctx, test.dir, test.repetition, test.cfg)
+			c, err := capture.Start(test.ctx, test.dir, test.repetition, test.cfg)
 			require.ErrorContains(t, err, test.want)
 			require.NotContains(t, err.Error(), "\n")
 			require.Nil(t, c)
 			require.NoDirExists(t, test.dir)
 		})
 	}
-	capture(t, everything(profiles.Heap), func() {}) // no refusal holds the profilers
+	captured(t, everything(profiles.Heap), func() {}) // no refusal holds the profilers
 }
 
-func labeled(key, value string) profiles.Config {
-	return profiles.Config{Labels: map[string]string{key: value}}
+func labeled(key, value string) capture.Config {
+	return capture.Config{Labels: map[string]string{key: value}}
 }
 
-func manyLabels(n int) profiles.Config {
+func manyLabels(n int) capture.Config {
 	labels := make(map[string]string)
 	for i := range n {
 		labels[strings.Repeat("k", i+1)] = "v"
 	}
-	return profiles.Config{Labels: labels}
+	return capture.Config{Labels: labels}
 }
 
 func TestStopWithoutItsDirectory(t *testing.T) {
 	dir := t.TempDir()
-	c, err := profiles.Start(t.Context(), dir, 1, everything(profiles.Heap, profiles.Mutex))
+	c, err := capture.Start(t.Context(), dir, 1, everything(profiles.Heap, profiles.Mutex))
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(dir))
 	files, err := c.Stop()
@@ -418,14 +392,14 @@ func TestStopWithoutItsDirectory(t *testing.T) {
 	require.ErrorContains(t, err, filepath.Join(dir, "heap.1.pb.gz"))
 	require.ErrorContains(t, err, filepath.Join(dir, "mutex.1.pb.gz"))
 	require.NotEqual(t, 1, runtime.SetMutexProfileFraction(-1))
-	capture(t, everything(profiles.CPU), func() {})
+	captured(t, everything(profiles.CPU), func() {})
 }
 
 // A file that can't be put in place doesn't keep the others, and leaves no remains.
 func TestStopWritesWhatItCan(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "heap.1.pb.gz", "in the way"), 0o755))
-	c, err := profiles.Start(t.Context(), dir, 1, everything(profiles.Heap, profiles.Mutex))
+	c, err := capture.Start(t.Context(), dir, 1, everything(profiles.Heap, profiles.Mutex))
 	require.NoError(t, err)
 	files, err := c.Stop()
 	require.ErrorContains(t, err, "heap.1.pb.gz: writing")
@@ -438,11 +412,18 @@ func TestStopWritesWhatItCan(t *testing.T) {
 
 // One address that has no name must not have pprof look for the binary.
 func TestCaptureKeepsNames(t *testing.T) {
-	p := handmade("samples", "count", map[string]int64{"leaf ? root": 1})
-	p.Mapping[0].HasFunctions = false
-	require.True(t, profiles.Clean(p).Mapping[0].HasFunctions)
-
-	nameless := handmade("samples", "count", map[string]int64{"?": 1})
-	nameless.Mapping[0].HasFunctions = false
-	require.False(t, profiles.Clean(nameless).Mapping[0].HasFunctions)
+	named, nameless := &profile.Location{ID: 1, Line: []profile.Line{{Function: &profile.Function{ID: 1, Name: "root"}}}}, &profile.Location{ID: 2}
+	for _, row := range []struct {
+		stack []*profile.Location
+		want  bool
+	}{{[]*profile.Location{nameless, named}, true}, {[]*profile.Location{nameless}, false}} {
+		m := &profile.Mapping{ID: 1, File: "/bin/handmade"}
+		named.Mapping, nameless.Mapping = m, m
+		p := &profile.Profile{
+			SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}}, Mapping: []*profile.Mapping{m},
+			Location: row.stack, Function: []*profile.Function{named.Line[0].Function},
+			Sample: []*profile.Sample{{Location: row.stack, Value: []int64{1}}},
+		}
+		require.Equal(t, row.want, capture.Clean(p).Mapping[0].HasFunctions)
+	}
 }

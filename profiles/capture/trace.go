@@ -1,0 +1,80 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime/trace"
+	"strconv"
+
+	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/profiles"
+)
+
+// traceName returns the file name of a repetition's execution trace, which go tool trace reads.
+func traceName(repetition int) string { return "trace." + strconv.Itoa(repetition) + ".out" }
+
+// traceMagic begins every execution trace.
+const traceMagic = "go 1."
+
+// writeTrace writes an execution trace to path. It returns an error if data is something else.
+func writeTrace(path string, data []byte) error {
+	if !bytes.HasPrefix(data, []byte(traceMagic)) {
+		return errors.New("what came is no execution trace")
+	}
+	return atomicfile.Write(path, data)
+}
+
+// maxTrace bounds an execution trace, in bytes; one that would be larger ends before.
+const maxTrace = 64 << 20
+
+// follow takes the execution trace. A trace holds every event of every goroutine, so a moment of it is
+// as much as anybody reads, and as little as a CPU profile beside it minds.
+func (c *Capture) follow(ctx context.Context) {
+	defer close(c.traced)
+	ctx, full := context.WithTimeout(ctx, c.cfg.TraceFor)
+	defer full()
+	if c.traceErr = trace.Start(&bounded{w: &c.trace, left: maxTrace, full: full}); c.traceErr != nil {
+		return
+	}
+	<-ctx.Done()
+	trace.Stop()
+}
+
+// bounded lets left bytes through, then calls full and drops the rest.
+type bounded struct {
+	w    io.Writer
+	left int
+	full func()
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left < len(p) {
+		b.left = -1
+		b.full()
+		return len(p), nil // the tracer has no use for an error
+	}
+	b.left -= len(p)
+	return b.w.Write(p)
+}
+
+// keepTrace writes the trace, if there is one.
+func (c *Capture) keepTrace() error {
+	if c.cfg.TraceFor <= 0 {
+		return nil
+	}
+	path := filepath.Join(c.dir, traceName(c.repetition))
+	err := c.traceErr
+	if err == nil {
+		err = writeTrace(path, c.trace.Bytes())
+	}
+	if err != nil {
+		return fmt.Errorf("trace %s: %w", path, err)
+	}
+	c.files = append(c.files, profiles.File{Kind: profiles.Trace, Repetition: c.repetition, Path: path})
+	c.trace = bytes.Buffer{}
+	return nil
+}

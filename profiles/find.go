@@ -1,0 +1,62 @@
+package profiles
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Find returns the profiles of one kind that runOrFile names, in the order of repetitions: for a run
+// directory profiles/KIND.*.pb.gz, for a directory without a profiles folder the files in it, and for a
+// file the file alone, whatever its kind.
+//
+// Every error is a [*FileError], but for an unknown kind. It names the kinds that a directory has instead.
+func Find(runOrFile string, kind Kind) ([]string, error) {
+	if _, err := ParseKind(string(kind)); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(runOrFile)
+	if err != nil {
+		return nil, openError(runOrFile, err)
+	}
+	if !info.IsDir() {
+		return []string{runOrFile}, nil
+	}
+
+	dir := filepath.Join(runOrFile, "profiles")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		dir = runOrFile
+		entries, err = os.ReadDir(dir)
+	}
+	if err != nil {
+		return nil, openError(dir, err)
+	}
+	found, present := map[int]string{}, map[Kind]bool{}
+	for _, entry := range entries {
+		k, repetition, ok := parseFileName(entry.Name())
+		if !ok || entry.IsDir() {
+			continue
+		}
+		present[k] = true
+		if k == kind {
+			found[repetition] = filepath.Join(dir, entry.Name())
+		}
+	}
+	if len(present) == 0 {
+		return nil, &FileError{Path: runOrFile, Problem: NoProfiles}
+	}
+	if len(found) == 0 {
+		has := slices.DeleteFunc(Kinds(), func(k Kind) bool { return !present[k] })
+		return nil, &FileError{Path: runOrFile, Problem: NoSuchKind, Err: fmt.Errorf("%s; it has %s", kind, joinKinds(has))}
+	}
+	var paths []string
+	for _, repetition := range slices.Sorted(maps.Keys(found)) {
+		paths = append(paths, found[repetition])
+	}
+	return paths, nil
+}

@@ -1,0 +1,79 @@
+package profiles
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
+)
+
+// Import reads a profile that another program took, such as a test binary's -test.cpuprofile, and
+// writes it as dir/KIND.REPETITION.pb.gz with labels, such as [OperationsLabel]. It keeps the
+// numbers that a file of the kind holds, and leaves out the stacks that one of the functions without
+// is on; dir is made if it is missing. A profile that can't be read is a [*FileError].
+func Import(from, dir string, k Kind, repetition int, labels map[string]string, without ...string) (File, error) {
+	if _, err := ParseKind(string(k)); err != nil {
+		return File{}, err
+	}
+	if repetition < 1 {
+		return File{}, fmt.Errorf("profile import: repetition %d: want 1 or more", repetition)
+	}
+	if err := CheckLabels(labels); err != nil {
+		return File{}, err
+	}
+	p, err := Load(from)
+	if err != nil {
+		return File{}, err
+	}
+	if err := KeepColumns(p, k); err != nil {
+		return File{}, &FileError{Path: from, Problem: OtherKind, Err: err}
+	}
+	if err := CheckSymbols(p); err != nil {
+		return File{}, &FileError{Path: from, Problem: Unsymbolized, Err: err}
+	}
+	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
+		return stack.Holds(s, func(function string) bool { return slices.Contains(without, function) })
+	})
+	KeepNames(p)
+	if err := MakeDirectory(dir); err != nil {
+		return File{}, err
+	}
+	p.Comments = append(p.Comments, Comments(labels)...)
+	return Write(dir, k, repetition, p)
+}
+
+// KeepColumns reduces p to the columns that a file of kind k has, in their order. It returns an error if p lacks one.
+func KeepColumns(p *profile.Profile, k Kind) error {
+	want := k.sampleTypes()
+	index := make([]int, len(want))
+	types := make([]*profile.ValueType, len(want))
+	for i, w := range want {
+		index[i] = slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return *t == w })
+		if index[i] < 0 {
+			return fmt.Errorf("no sample type %s in %s", w.Type, w.Unit)
+		}
+		types[i] = p.SampleType[index[i]]
+	}
+	p.SampleType = types
+	for _, s := range p.Sample {
+		values := make([]int64, len(index))
+		for i, from := range index {
+			values[i] = s.Value[from]
+		}
+		s.Value = values
+	}
+	return nil
+}
+
+// KeepNames tells pprof that the names are in the file. The runtime says so only of a
+// binary whose every address it could name, which cgo and the race detector spoil; pprof
+// then names all of it again from whatever binary lies at that path, inlined calls lost.
+func KeepNames(p *profile.Profile) {
+	for _, location := range p.Location {
+		if location.Mapping != nil && len(location.Line) > 0 {
+			location.Mapping.HasFunctions = true
+		}
+	}
+}
