@@ -3,6 +3,7 @@ package profiles
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
@@ -57,25 +58,25 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 	c := &costs{at: map[part]int{}, detail: map[detail][]float64{}}
 	var accounts []float64
 	var counted, worth float64
-	top := TopOptions{Kind: opts.Kind, SampleIndex: opts.SampleIndex}
-	err := eachFile(ctx, files, top, func(path string, s *stackSet) error {
-		c.sample, c.unit = s.about.SampleType[s.column].Type, s.about.SampleType[s.column].Unit
-		if momentary(c.sample) {
+	sel := Selection{Kind: opts.Kind, SampleIndex: opts.SampleIndex}
+	err := EachFile(ctx, files, sel, func(path string, s *Samples) error {
+		c.sample, c.unit = s.Type().Type, s.Type().Unit
+		if IsSnapshot(c.sample) {
 			return &FileError{Path: path, Problem: OfAMoment,
 				Advice: "explain a kind that counts what was done, such as allocs; fleetmark profile diff --raw subtracts this one"}
 		}
-		if s.operations == 0 {
+		if s.Operations == 0 {
 			return &FileError{Path: path, Problem: NoOperations,
 				Advice: "capture it with --operations, or compare shares with fleetmark profile diff --normalize"}
 		}
-		n, sum := s.events()
+		n, sum := countEvents(s)
 		counted, worth = counted+n, worth+sum
-		labels := Labels(s.about)
+		labels := Labels(s.Header)
 		c.machines, c.with, c.sampled = append(c.machines, labels[MachineLabel]), append(c.with, labels[TakenWithLabel]), append(c.sampled, labels[BytesPerSampleLabel])
-		c.operations, c.total = append(c.operations, float64(s.operations)), append(c.total, 0)
+		c.operations, c.total = append(c.operations, float64(s.Operations)), append(c.total, 0)
 		c.add(s, len(c.total)-1, len(files), opts)
 		if c.sample == "cpu" && len(opts.Within) == 0 {
-			accounts = append(accounts, float64(number(s.about, ProcessorLabel))/float64(s.operations))
+			accounts = append(accounts, float64(intLabel(s.Header, ProcessorLabel))/float64(s.Operations))
 		}
 		return nil
 	})
@@ -91,29 +92,29 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 	return c, nil
 }
 
-// events returns how many events a profile counts, and what they come to. At 100 Hz it is one sample, and 10 ms
+// countEvents returns how many events a profile counts, and what they come to. At 100 Hz it is one sample, and 10 ms
 // of a processor.
-func (s *stackSet) events() (n, sum float64) {
-	p := s.about
-	if p.SampleType[s.column].Unit == "nanoseconds" && p.PeriodType != nil && p.PeriodType.Type == "cpu" && p.Period > 0 {
+func countEvents(s *Samples) (n, sum float64) {
+	p := s.Header
+	if s.Type().Unit == "nanoseconds" && p.PeriodType != nil && p.PeriodType.Type == "cpu" && p.Period > 0 {
 		return 1, float64(p.Period) // also where there are none
 	}
-	sums := s.sums()
-	return sums[0], sums[s.column] // the first column counts events in every kind
+	sums := s.Sums()
+	return sums[0], sums[s.Column] // the first column counts events in every kind
 }
 
 // add takes in the profile of repetition i of all.
-func (c *costs) add(s *stackSet, i, all int, opts ExplainOptions) {
-	at := make([][]stack.Frame, len(s.locations))
-	for j, l := range s.locations {
+func (c *costs) add(s *Samples, i, all int, opts ExplainOptions) {
+	at := make([][]stack.Frame, len(s.Locations))
+	for j, l := range s.Locations {
 		at[j] = stack.Frames(l)
 	}
 	var frames []stack.Frame
 	seen := map[string]bool{}
-	for sample := range s.samples() {
-		v := float64(s.value(sample)) / c.operations[i]
+	for sample := range s.Len() {
+		v := float64(s.Value(sample)) / c.operations[i]
 		frames = frames[:0]
-		for _, l := range s.stack(sample) {
+		for _, l := range s.Stack(sample) {
 			frames = append(frames, at[l]...)
 		}
 		if v == 0 || len(frames) == 0 {
@@ -167,4 +168,17 @@ func (c *costs) of(d detail, all int) []float64 {
 		c.detail[d] = v
 	}
 	return v
+}
+
+// nobodys names a stack that holds none of one's own functions, by what is at its bottom.
+func nobodys(frames []stack.Frame) string {
+	for i := len(frames) - 1; i >= 0; i-- {
+		switch f := frames[i].Function; {
+		case f == "runtime.gcBgMarkWorker", f == "runtime.bgsweep", f == "runtime.bgscavenge", strings.HasPrefix(f, "runtime.gcStart"):
+			return "(garbage collection)"
+		case f == "runtime.mcall", f == "runtime.mstart", f == "runtime.morestack", f == "runtime.goexit0":
+			return "(scheduler)"
+		}
+	}
+	return "(elsewhere)"
 }

@@ -67,10 +67,10 @@ func (e *Explanation) WriteText(w io.Writer) error {
 }
 
 // WriteFiles writes the explanation into a directory, as explain.txt and explain.json, and as flame.html
-// the flame graph of the difference between the profiles base and now. It returns the file of the flame
-// graph. If pprof can't draw that, flameErr says why and err is nil: the explanation is known without it.
+// what draw writes: the flame graph of the difference. It returns the file of the flame
+// graph. If draw fails, flameErr says why and err is nil: the explanation is known without it.
 func (e *Explanation) WriteFiles(
-	ctx context.Context, dir string, base, now []string, o FlameOptions,
+	ctx context.Context, dir string, draw func(io.Writer) error,
 ) (flame string, flameErr, err error) {
 	var text, page bytes.Buffer
 	if err := e.WriteText(&text); err != nil {
@@ -86,7 +86,7 @@ func (e *Explanation) WriteFiles(
 	if err != nil {
 		return "", nil, err
 	}
-	if _, err := Flame(ctx, &page, base, now, o); err != nil { // its notes are in the page
+	if err := draw(&page); err != nil {
 		return "", err, ctx.Err() // pprof's pages want a home directory, which a container may lack
 	}
 	flame = filepath.Join(dir, "flame.html")

@@ -2,7 +2,6 @@ package profiles
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -64,18 +63,6 @@ func (k Kind) heldBy(p *profile.Profile) bool {
 	return column(p, types[len(types)-1].Type) >= 0
 }
 
-// checkKind refuses a profile that isn't of the kind k. An empty kind is any.
-func checkKind(path string, p *profile.Profile, k Kind) error {
-	if k == "" || k.heldBy(p) {
-		return nil
-	}
-	what := fmt.Errorf("%s was asked for; it counts %s", k, typeNames(p))
-	if kinds := slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.heldBy(p) }); len(kinds) > 0 {
-		what = fmt.Errorf("%s was asked for; it is of %s", k, joinKinds(kinds))
-	}
-	return &FileError{Path: path, Problem: NotOfKind, Err: what}
-}
-
 // joinKinds returns the names of kinds, separated by commas.
 func joinKinds(kinds []Kind) string {
 	names := make([]string, len(kinds))
@@ -85,11 +72,7 @@ func joinKinds(kinds []Kind) string {
 	return strings.Join(names, ", ")
 }
 
-// perOperations is how many operations a profile is scaled to, so that whole units hold what one costs: a
-// second is then a microsecond an operation, a megabyte a byte.
-const perOperations = 1_000_000
-
-// momentary reports whether a number is of the moment at which it was read, such as what is live.
-func momentary(sampleType string) bool {
+// IsSnapshot reports whether numbers of a sample type are of the moment at which they were read, such as what is live.
+func IsSnapshot(sampleType string) bool {
 	return strings.HasPrefix(sampleType, "inuse_") || sampleType == "goroutine"
 }

@@ -81,10 +81,10 @@ func CheckLabels(labels map[string]string) error {
 }
 
 // Operations returns how many operations a profile saw, or 0 if it doesn't say.
-func Operations(p *profile.Profile) int64 { return number(p, OperationsLabel) }
+func Operations(p *profile.Profile) int64 { return intLabel(p, OperationsLabel) }
 
-// number returns a label that is a number, or 0 if there is none.
-func number(p *profile.Profile, label string) int64 {
+// intLabel returns a label that is a number, or 0 if there is none.
+func intLabel(p *profile.Profile, label string) int64 {
 	n, err := strconv.ParseInt(Labels(p)[label], 10, 64)
 	if err != nil || n < 0 {
 		return 0
@@ -92,12 +92,12 @@ func number(p *profile.Profile, label string) int64 {
 	return n
 }
 
-// together are the comments of two profiles merged: what counts is counted together, the rest said once.
-func together(a, b *profile.Profile) (comments []string) {
+// mergeComments returns the comments of two profiles that are merged: what they count is added up, the rest is said once.
+func mergeComments(a, b *profile.Profile) (comments []string) {
 	for _, comment := range slices.Concat(a.Comments, b.Comments) {
 		key, _, _ := strings.Cut(comment, "=")
-		if counts := key == OperationsLabel || key == ProcessorLabel; counts && number(a, key) > 0 && number(b, key) > 0 {
-			all, _ := stack.AddSaturated(number(a, key), number(b, key))
+		if counts := key == OperationsLabel || key == ProcessorLabel; counts && intLabel(a, key) > 0 && intLabel(b, key) > 0 {
+			all, _ := stack.AddSaturated(intLabel(a, key), intLabel(b, key))
 			comment = key + "=" + strconv.FormatInt(all, 10)
 		}
 		if !slices.Contains(comments, comment) {

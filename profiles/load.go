@@ -11,6 +11,10 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/pprof/profile"
 
@@ -242,4 +246,13 @@ func unpackProblem(err error) error {
 		return &FileError{Problem: Cut, Err: err}
 	}
 	return &FileError{Problem: Damaged, Err: err}
+}
+
+// Printable returns a name as it may be shown on a terminal: quoted, as Go quotes strings, where it holds
+// characters that would steer it, that can't be seen, or that aren't UTF-8.
+func Printable(name string) string {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return name
+	}
+	return strconv.Quote(name)
 }

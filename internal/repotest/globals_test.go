@@ -24,7 +24,7 @@ func constantMakers() []string {
 func processWide() map[string]string {
 	return map[string]string{
 		"profiles/capture.capturing": "the runtime has one set of profilers a process",
-		"profiles.rendering":         "pprof's driver has one set of options a process",
+		"profiles/view.rendering":    "pprof's driver has one set of options a process",
 	}
 }
 

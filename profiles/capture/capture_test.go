@@ -18,6 +18,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
+	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
 // everything catches every event, so that counts can be told by hand.
@@ -144,9 +145,9 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, len(files), "temporary files stay")
 
-	rows, _, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
+	rows, _, err := view.TopRows([]string{files[0].Path}, view.TopOptions{})
 	require.NoError(t, err)
-	require.True(t, slices.ContainsFunc(rows, func(r profiles.Row) bool { return r.Function == planted+"plantedLoop" }), rows)
+	require.True(t, slices.ContainsFunc(rows, func(r view.Row) bool { return r.Function == planted+"plantedLoop" }), rows)
 }
 
 // What accumulates in the runtime is of the repetition alone, to the byte.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
+	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
 // service serves what net/http/pprof does, to who shows the secret.
@@ -65,7 +66,7 @@ func TestCaptureRemote(t *testing.T) {
 		require.NoError(t, err, string(out))
 	}
 	require.FileExists(t, filepath.Join(dir, "trace.3.out"))
-	top, _, err := profiles.TopRows([]string{files[0].Path}, profiles.TopOptions{})
+	top, _, err := view.TopRows([]string{files[0].Path}, view.TopOptions{})
 	require.NoError(t, err)
 	require.Equal(t, planted+"plantedLoop", top[0].Function)
 }

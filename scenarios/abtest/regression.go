@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/view"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -168,11 +170,16 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 				"its turn at a processor, a sleep or a device's late answer, and the last two are in no profile",
 			results.Duration.Format(n.extraNS), 100*max(0, waits)/n.extraNS))
 	}
-	c.Flame, c.FlameErr, err = e.WriteFiles(ctx, dir, e.BaseFiles, e.NowFiles, profiles.FlameOptions{
+	flame := view.FlameOptions{
 		Title: fmt.Sprintf("%s of %s: now, less base", c.Kind, c.Scenario),
 		Note: "Of a million operations of either side: 1s is a microsecond an operation, 1MB a byte. " +
 			"Red is more, green less.",
-		DiffOptions: profiles.DiffOptions{TopOptions: profiles.TopOptions{SampleIndex: n.sample}}, Within: within,
+		Within: within,
+	}
+	flame.SampleIndex = n.sample
+	c.Flame, c.FlameErr, err = e.WriteFiles(ctx, dir, func(w io.Writer) error {
+		_, err := view.Flame(ctx, w, e.BaseFiles, e.NowFiles, flame) // its notes are in the page
+		return err
 	})
 	return c, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/view"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 )
@@ -86,11 +88,15 @@ func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, o
 
 // write writes the explanation and the flame graph.
 func (e *Cause) write(ctx context.Context) (err error) {
-	e.Flame, e.FlameErr, err = e.WriteFiles(ctx, e.Dir, e.Base, e.Now, profiles.FlameOptions{
+	o := view.FlameOptions{
 		Title: fmt.Sprintf("%s of %s: now, less base", e.Kind, e.Short()),
 		Note: "Of a million iterations of either side: 1s is a microsecond an iteration, 1MB a byte. " +
 			"Red is more, green less.",
-		DiffOptions: profiles.DiffOptions{TopOptions: profiles.TopOptions{SampleIndex: e.SampleIndex}},
+	}
+	o.SampleIndex = e.SampleIndex
+	e.Flame, e.FlameErr, err = e.WriteFiles(ctx, e.Dir, func(w io.Writer) error {
+		_, err := view.Flame(ctx, w, e.Base, e.Now, o) // its notes are in the page
+		return err
 	})
 	return err
 }

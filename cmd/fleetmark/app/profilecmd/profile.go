@@ -17,6 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/view"
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
 
@@ -30,7 +31,7 @@ func New(c cli.Console) *cobra.Command {
 type flags struct {
 	kind string
 	json bool
-	diff profiles.DiffOptions
+	diff view.DiffOptions
 }
 
 func (f *flags) add(cmd *cobra.Command) {
@@ -93,10 +94,10 @@ func newTop(c cli.Console) *cobra.Command {
 			}
 			if !f.json {
 				return writeTop(c.Out, cli.Width(c.Out), func(w io.Writer) error {
-					return profiles.Top(cmd.Context(), w, files[0], f.diff.TopOptions)
+					return view.Top(cmd.Context(), w, files[0], f.diff.TopOptions)
 				})
 			}
-			rows, notes, err := profiles.TopRows(files[0], f.diff.TopOptions)
+			rows, notes, err := view.TopRows(files[0], f.diff.TopOptions)
 			if err != nil {
 				return err
 			}
@@ -128,10 +129,10 @@ percentage is then a difference of shares, and any two profiles of a kind can be
 			}
 			if !f.json {
 				return writeTop(c.Out, cli.Width(c.Out), func(w io.Writer) error {
-					return profiles.Diff(cmd.Context(), w, files[0], files[1], f.diff)
+					return view.Diff(cmd.Context(), w, files[0], files[1], f.diff)
 				})
 			}
-			rows, notes, err := profiles.DiffRows(cmd.Context(), files[0], files[1], f.diff)
+			rows, notes, err := view.DiffRows(cmd.Context(), files[0], files[1], f.diff)
 			if err != nil {
 				return err
 			}
@@ -260,7 +261,7 @@ green. A page is 5 MB at most: where all stacks don't fit, functions with a smal
 				return err
 			}
 			var page bytes.Buffer
-			notes, err := profiles.Flame(cmd.Context(), &page, base, now, o)
+			notes, err := view.Flame(cmd.Context(), &page, base, now, o)
 			if err != nil {
 				return err
 			}
@@ -283,7 +284,7 @@ green. A page is 5 MB at most: where all stacks don't fit, functions with a smal
 // argument.
 func (f *flags) flame(
 	cmd *cobra.Command, args []string,
-) (base, now []string, o profiles.FlameOptions, err error) {
+) (base, now []string, o view.FlameOptions, err error) {
 	files, err := f.files(cmd, args)
 	if err != nil {
 		return nil, nil, o, err
@@ -293,7 +294,7 @@ func (f *flags) flame(
 		names[i] = strings.TrimSuffix(filepath.Base(filepath.Clean(a)), ".pb.gz")
 	}
 	now = files[len(files)-1]
-	o = profiles.FlameOptions{DiffOptions: f.diff, Title: names[len(names)-1]}
+	o = view.FlameOptions{DiffOptions: f.diff, Title: names[len(names)-1]}
 	if o.Kind != "" {
 		o.Title = string(o.Kind) + " of " + o.Title
 	}
@@ -332,7 +333,7 @@ func newWeb(c cli.Console) *cobra.Command {
 			if _, err := fmt.Fprintf(c.Out, "http://%s/ until Ctrl-C\n", listener.Addr()); err != nil {
 				return err
 			}
-			return profiles.Serve(cmd.Context(), listener, base, now, o)
+			return view.Serve(cmd.Context(), listener, base, now, o)
 		},
 	}
 	f.add(cmd)

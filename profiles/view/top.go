@@ -1,16 +1,19 @@
-package profiles
+package view
 
 import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/profiles"
 )
 
 // TopOptions say which functions are shown and by which number.
 type TopOptions struct {
+	profiles.Selection
+
 	// Lines is how many functions are shown: 0 is 20, less than 0 is all. Functions below
 	// half a percent of the total are left out either way, as pprof does.
 	Lines int
@@ -20,21 +23,6 @@ type TopOptions struct {
 
 	// ByLine shows lines of functions, each by itself. [TopRows] doesn't know it.
 	ByLine bool
-
-	// Kind is what every file must be of. Empty is any kind.
-	Kind Kind
-
-	// SampleIndex names the number to show, such as alloc_objects; empty is the last that
-	// Kind lists, or without Kind the profile's own choice.
-	SampleIndex string
-}
-
-// column returns the column to show.
-func (o TopOptions) column(p *profile.Profile) (int, error) {
-	if types := o.Kind.sampleTypes(); o.SampleIndex == "" && types != nil {
-		return column(p, types[len(types)-1].Type), nil
-	}
-	return p.SampleIndexByName(o.SampleIndex)
 }
 
 const defaultLines = 20
@@ -43,7 +31,7 @@ const defaultLines = 20
 // where there is more to know. All must be of one kind and hold their own symbols, as those of Go programs do.
 // What can't be printed as it is, such as a function's name with control characters, is quoted.
 //
-// A file that is missing, cut or no profile is a [*FileError], and nothing is written.
+// A file that is missing, cut or no profile is a [*profiles.FileError], and nothing is written.
 func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) error {
 	t, err := newTop(ctx, files, opts, shownNames(opts.ByLine))
 	if err != nil {
@@ -53,18 +41,6 @@ func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) erro
 		return fmt.Errorf("profile top: %w", err)
 	}
 	return nil
-}
-
-func sameTypes(a, b *profile.Profile) bool {
-	return slices.EqualFunc(a.SampleType, b.SampleType, func(a, b *profile.ValueType) bool { return *a == *b })
-}
-
-func typeNames(p *profile.Profile) []string {
-	names := make([]string, len(p.SampleType))
-	for i, t := range p.SampleType {
-		names[i] = t.Type + "/" + t.Unit
-	}
-	return names
 }
 
 // Row is a function's share of a profile, in whole units.
@@ -88,11 +64,11 @@ func TopRows(files []string, opts TopOptions) (rows []Row, notes []string, err e
 }
 
 func newTop(ctx context.Context, files []string, opts TopOptions, name naming) (*table, error) {
-	set, err := gather(ctx, files, opts, func(string, *profile.Profile) error { return nil })
+	set, err := profiles.ReadSamples(ctx, files, opts.Selection, func(string, *profile.Profile) error { return nil })
 	if err != nil {
 		return nil, err
 	}
-	if err := set.dropFrames(files[0]); err != nil {
+	if err := set.DropFrames(files[0]); err != nil {
 		return nil, err
 	}
 	return newTable(set, opts, name), nil

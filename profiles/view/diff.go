@@ -1,4 +1,4 @@
-package profiles
+package view
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/profiles"
 )
 
 // DiffOptions say how one set of profiles is taken away from another.
@@ -20,7 +21,7 @@ type DiffOptions struct {
 
 	// Raw takes them as they are. Otherwise each side is scaled to a million operations first, so that
 	// a second is a microsecond an operation and a megabyte a byte; then every file must say of how many
-	// operations it is ([OperationsLabel]).
+	// operations it is ([profiles.OperationsLabel]).
 	Raw bool
 
 	// Normalize scales now to the sum of base, as pprof does with -normalize, so that what is left is a difference of
@@ -34,7 +35,7 @@ type DiffOptions struct {
 // they say how long either side is.
 //
 // A file that is missing, cut, of another kind, without samples or symbols, or without its number of
-// operations, is a [*FileError], and nothing is written.
+// operations, is a [*profiles.FileError], and nothing is written.
 func Diff(ctx context.Context, w io.Writer, base, now []string, opts DiffOptions) error {
 	t, notes, err := newDifference(ctx, base, now, opts, shownNames(opts.ByLine))
 	if err != nil {
@@ -63,31 +64,16 @@ func newDifference(ctx context.Context, base, now []string, opts DiffOptions, na
 		return nil, nil, err
 	}
 	notes = opts.notes(b, n)
-	for i, v := range b.values {
-		b.values[i] = -max(v, -math.MaxInt64)
-	}
-	n.appendBase(b)
-	if err := n.dropFrames(now[0]); err != nil {
+	b.Negate()
+	n.AppendBase(b)
+	if err := n.DropFrames(now[0]); err != nil {
 		return nil, nil, err
 	}
 	return newTable(n, opts.TopOptions, name), notes, nil
 }
 
-// appendBase adds the samples of the base, with its comments that s lacks. What the comments count isn't
-// counted together.
-func (s *stackSet) appendBase(b *stackSet) {
-	comments := slices.Clone(s.about.Comments)
-	for _, c := range b.about.Comments {
-		if !slices.Contains(comments, c) {
-			comments = append(comments, c)
-		}
-	}
-	s.append(b, comments)
-	s.ofBase = b.samples()
-}
-
 // bothSides reads the base and what is compared with it, each scaled as the options say.
-func bothSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n *stackSet, err error) {
+func bothSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n *profiles.Samples, err error) {
 	if opts.Raw && opts.Normalize {
 		return nil, nil, errors.New("profile diff: raw and normalized: want one of them")
 	}
@@ -97,37 +83,41 @@ func bothSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n 
 	if n, err = opts.side(ctx, now); err != nil {
 		return nil, nil, err
 	}
-	if !sameTypes(b.about, n.about) {
-		err := fmt.Errorf("it counts %s, the base %s", typeNames(n.about), typeNames(b.about))
-		return nil, nil, &FileError{Path: now[0], Problem: OtherKind, Err: err}
+	if !slices.Equal(b.TypeNames(), n.TypeNames()) {
+		err := fmt.Errorf("it counts %s, the base %s", n.TypeNames(), b.TypeNames())
+		return nil, nil, &profiles.FileError{Path: now[0], Problem: profiles.OtherKind, Err: err}
 	}
 	if opts.Normalize {
-		ratios := b.sums()
-		for i, sum := range n.sums() {
+		ratios := b.Sums()
+		for i, sum := range n.Sums() {
 			if sum == 0 {
 				ratios[i], sum = 0, 1
 			}
 			ratios[i] /= sum
 		}
-		n.scale(ratios)
+		n.Scale(ratios)
 	}
 	return b, n, nil
 }
 
 // side reads one of the two: merged, checked, and of a million operations.
-func (o DiffOptions) side(ctx context.Context, files []string) (*stackSet, error) {
-	s, err := gather(ctx, files, o.TopOptions, o.checkOperations)
+func (o DiffOptions) side(ctx context.Context, files []string) (*profiles.Samples, error) {
+	s, err := profiles.ReadSamples(ctx, files, o.Selection, o.checkOperations)
 	if err != nil {
 		return nil, err
 	}
-	if s.samples() == 0 {
-		return nil, &FileError{Path: files[0], Problem: NoSamples}
+	if s.Len() == 0 {
+		return nil, &profiles.FileError{Path: files[0], Problem: profiles.NoSamples}
 	}
 	if o.perOperation() {
-		s.scale(slices.Repeat([]float64{perOperations / float64(s.operations)}, s.columns()))
+		s.Scale(slices.Repeat([]float64{normalizedOperations / float64(s.Operations)}, s.Columns()))
 	}
 	return s, nil
 }
+
+// normalizedOperations is how many operations a profile is scaled to, so that whole units hold what one costs: a
+// second is then a microsecond an operation, a megabyte a byte.
+const normalizedOperations = 1_000_000
 
 func (o DiffOptions) perOperation() bool { return !o.Raw && !o.Normalize }
 
@@ -136,38 +126,38 @@ func (o DiffOptions) checkOperations(path string, p *profile.Profile) error {
 	if !o.perOperation() {
 		return nil
 	}
-	if momentary(p.SampleType[len(p.SampleType)-1].Type) {
-		return &FileError{Path: path, Problem: OfAMoment}
+	if profiles.IsSnapshot(p.SampleType[len(p.SampleType)-1].Type) {
+		return &profiles.FileError{Path: path, Problem: profiles.OfAMoment}
 	}
-	if Operations(p) == 0 {
-		return &FileError{Path: path, Problem: NoOperations}
+	if profiles.Operations(p) == 0 {
+		return &profiles.FileError{Path: path, Problem: profiles.NoOperations}
 	}
 	return nil
 }
 
 // notes says what the numbers are of where they aren't of operations.
-func (o DiffOptions) notes(b, n *stackSet) []string {
+func (o DiffOptions) notes(b, n *profiles.Samples) []string {
 	switch {
 	case o.Normalize:
-		total := int64(min(b.sums()[n.column], math.MaxInt64))
-		unit := b.about.SampleType[n.column].Unit
+		total := int64(min(b.Sums()[n.Column], math.MaxInt64))
+		unit := n.Type().Unit
 		return []string{fmt.Sprintf("now is scaled to the sum of base, %s: percentages are differences of shares, "+
 			"whatever the lengths", formatAs(total, unit, "minimum"))}
-	case o.Raw && (b.about.DurationNanos != 0 || n.about.DurationNanos != 0):
+	case o.Raw && (b.Header.DurationNanos != 0 || n.Header.DurationNanos != 0):
 		return []string{fmt.Sprintf("base is of %s, now of %s: --raw subtracts them as they are; "+
-			"--normalize compares shares, whatever the lengths", b.length(), n.length())}
+			"--normalize compares shares, whatever the lengths", lengthOf(b), lengthOf(n))}
 	}
 	return nil
 }
 
-// length says over what time a side was taken, and of how many operations it is.
-func (s *stackSet) length() string {
+// lengthOf says over what time a side was taken, and of how many operations it is.
+func lengthOf(s *profiles.Samples) string {
 	text := "an unknown length"
-	if d := s.about.DurationNanos; d != 0 {
+	if d := s.Header.DurationNanos; d != 0 {
 		text = time.Duration(d).Round(time.Millisecond).String()
 	}
-	if s.operations > 0 {
-		text += fmt.Sprintf(" and %s", plaintext.Count(int(s.operations), "operation"))
+	if s.Operations > 0 {
+		text += fmt.Sprintf(" and %s", plaintext.Count(int(s.Operations), "operation"))
 	}
 	return text
 }

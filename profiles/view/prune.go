@@ -1,4 +1,4 @@
-package profiles
+package view
 
 import (
 	"fmt"
@@ -9,13 +9,14 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
 // A flame holds the stacks of a flame graph, of one side or of two that are compared. prune makes a tree of
 // them from the root, in which it follows only functions with a share of the whole.
 type flame struct {
-	set *stackSet
+	set *profiles.Samples
 
 	drawn []int32     // the samples
 	calls []int32     // of each location, which of frames it is
@@ -52,11 +53,11 @@ const (
 	bytesPerFrame = 20     // of a page, at least
 )
 
-func flameOf(set *stackSet) *flame {
+func flameOf(set *profiles.Samples) *flame {
 	f := &flame{set: set, depth: deepestFlame}
-	f.calls = make([]int32, len(set.locations))
+	f.calls = make([]int32, len(set.Locations))
 	at := map[string]int32{}
-	for i, l := range set.locations {
+	for i, l := range set.Locations {
 		var call flameCall
 		var key strings.Builder
 		for _, line := range l.Line {
@@ -79,19 +80,19 @@ func flameOf(set *stackSet) *flame {
 		}
 		f.calls[i] = n
 	}
-	for i := range set.samples() {
-		if set.value(i) != 0 {
+	for i := range set.Len() {
+		if set.Value(i) != 0 {
 			f.drawn = append(f.drawn, int32(i))
 		}
 	}
 	return f
 }
 
-// keepWithin leaves the stacks that one of those functions is on.
-func (f *flame) keepWithin(within []string) {
+// filterStacks leaves the stacks that one of those functions is on.
+func (f *flame) filterStacks(within []string) {
 	f.drawn = slices.DeleteFunc(f.drawn, func(i int32) bool {
-		return !slices.ContainsFunc(f.set.stack(int(i)), func(l uint32) bool {
-			return slices.ContainsFunc(f.set.locations[l].Line, func(line profile.Line) bool {
+		return !slices.ContainsFunc(f.set.Stack(int(i)), func(l uint32) bool {
+			return slices.ContainsFunc(f.set.Locations[l].Line, func(line profile.Line) bool {
 				return stack.IsOwn(line.Function.Name, within)
 			})
 		})
@@ -101,15 +102,15 @@ func (f *flame) keepWithin(within []string) {
 // fit sums up what is drawn, and divides all values where that is more than 64 bits hold.
 func (f *flame) fit() (notes []string) {
 	for _, i := range f.drawn {
-		f.whole += math.Abs(float64(f.set.value(int(i))))
+		f.whole += math.Abs(float64(f.set.Value(int(i))))
 	}
 	const most = 1 << 62
 	if f.whole <= most {
 		return nil
 	}
 	by := math.Exp2(math.Ceil(math.Log2(f.whole / most)))
-	ratios := slices.Repeat([]float64{1 / by}, f.set.columns())
-	f.set.scale(ratios)
+	ratios := slices.Repeat([]float64{1 / by}, f.set.Columns())
+	f.set.Scale(ratios)
 	f.whole /= by
 	return []string{fmt.Sprintf("the values come to more than 2^63-1 (9223372036854775807): all are divided by %.0f", by)}
 }
@@ -140,7 +141,7 @@ func (f *flame) prune() bool {
 
 // at returns which call a sample has at a depth from the root, and whether it is that deep.
 func (f *flame) at(sample int32, depth int) (call int32, ok bool) {
-	locations := f.set.stack(int(sample))
+	locations := f.set.Stack(int(sample))
 	if depth >= len(locations) {
 		return 0, false
 	}
@@ -209,8 +210,8 @@ func (f *flame) visit(samples, calls []int32) {
 }
 
 func (f *flame) count(c *callee, sample int32) {
-	v, side := f.set.value(int(sample)), 0
-	if f.set.isBase(int(sample)) {
+	v, side := f.set.Value(int(sample)), 0
+	if f.set.IsBase(int(sample)) {
 		side = 1
 	}
 	c.values[side], _ = stack.AddSaturated(c.values[side], v)
@@ -246,9 +247,9 @@ const leftOutName = "(left out)"
 
 // profiles returns what pprof draws: the stacks of now, and those of the base if there is one.
 func (f *flame) profiles() (now, before *profile.Profile) {
-	about := f.set.about
-	t := *about.SampleType[f.set.column]
-	t.Type, t.Unit = Printable(t.Type), Printable(t.Unit)
+	about := f.set.Header
+	t := *f.set.Type()
+	t.Type, t.Unit = profiles.Printable(t.Type), profiles.Printable(t.Unit)
 	all := &profile.Profile{
 		SampleType: []*profile.ValueType{&t}, PeriodType: &profile.ValueType{},
 		TimeNanos: about.TimeNanos, DurationNanos: about.DurationNanos,
@@ -300,7 +301,7 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 		}
 	}
 	all.Sample = samples[0]
-	if f.set.ofBase == 0 {
+	if !f.set.HasBase() {
 		return all, nil
 	}
 	return all, &profile.Profile{
@@ -318,5 +319,5 @@ func clipped(name string) string {
 		}
 		name = name[:end] + "…"
 	}
-	return Printable(name)
+	return profiles.Printable(name)
 }

@@ -1,4 +1,4 @@
-package profiles_test
+package view_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 // Work whose place in a profile is known. None of it is inlined, so that each has
 // its own name in the stacks.
 
-const planted = "github.com/fleetmark/fleetmark/profiles_test."
+const planted = "github.com/fleetmark/fleetmark/profiles/view_test."
 
 // plantedLoop burns CPU until ctx is done, and never less than some tenths of a
 // second's worth, so that samples fall into it however busy the machine is.

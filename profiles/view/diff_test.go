@@ -1,4 +1,4 @@
-package profiles_test
+package view_test
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
+	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
 // someProfiles are two runs' worth of this process's, each of so many operations.
@@ -68,15 +69,15 @@ func TestDiffIsPprofs(t *testing.T) {
 	base, now := someProfiles(t, profiles.CPU, profiles.Allocs)
 	for _, row := range []struct {
 		kind profiles.Kind
-		opts profiles.DiffOptions
+		opts view.DiffOptions
 		args []string
 	}{
-		{profiles.CPU, profiles.DiffOptions{}, nil},
-		{profiles.CPU, profiles.DiffOptions{TopOptions: profiles.TopOptions{Cumulative: true, Lines: -1}}, []string{"-cum", "-nodecount=0"}},
-		{profiles.CPU, profiles.DiffOptions{TopOptions: profiles.TopOptions{ByLine: true}}, []string{"-lines", "-nodecount=20"}},
-		{profiles.CPU, profiles.DiffOptions{TopOptions: profiles.TopOptions{SampleIndex: "samples"}}, []string{"-sample_index=samples"}},
-		{profiles.Allocs, profiles.DiffOptions{}, nil},
-		{profiles.Allocs, profiles.DiffOptions{TopOptions: profiles.TopOptions{SampleIndex: "alloc_objects"}}, []string{"-sample_index=alloc_objects"}},
+		{profiles.CPU, view.DiffOptions{}, nil},
+		{profiles.CPU, view.DiffOptions{TopOptions: view.TopOptions{Cumulative: true, Lines: -1}}, []string{"-cum", "-nodecount=0"}},
+		{profiles.CPU, view.DiffOptions{TopOptions: view.TopOptions{ByLine: true}}, []string{"-lines", "-nodecount=20"}},
+		{profiles.CPU, view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{SampleIndex: "samples"}}}, []string{"-sample_index=samples"}},
+		{profiles.Allocs, view.DiffOptions{}, nil},
+		{profiles.Allocs, view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{SampleIndex: "alloc_objects"}}}, []string{"-sample_index=alloc_objects"}},
 	} {
 		name := string(row.kind) + strings.Join(row.args, "")
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +87,7 @@ func TestDiffIsPprofs(t *testing.T) {
 			require.NoError(t, err)
 			row.opts.Raw = true
 			var ours bytes.Buffer
-			require.NoError(t, profiles.Diff(t.Context(), &ours, b, n, row.opts))
+			require.NoError(t, view.Diff(t.Context(), &ours, b, n, row.opts))
 			args := append([]string{"-top"}, row.args...)
 			if len(row.args) == 0 || !strings.Contains(strings.Join(row.args, ""), "nodecount") {
 				args = append(args, "-nodecount=20")
@@ -110,7 +111,7 @@ func TestDiffIsOfAnOperation(t *testing.T) {
 	n, err := profiles.Find(now, profiles.Allocs)
 	require.NoError(t, err)
 	of := func(raw bool) (flat int64) {
-		rows, _, err := profiles.DiffRows(t.Context(), b, n, profiles.DiffOptions{TopOptions: profiles.TopOptions{Lines: -1, SampleIndex: "alloc_objects"}, Raw: raw})
+		rows, _, err := view.DiffRows(t.Context(), b, n, view.DiffOptions{TopOptions: view.TopOptions{Lines: -1, Selection: profiles.Selection{SampleIndex: "alloc_objects"}}, Raw: raw})
 		require.NoError(t, err)
 		for _, r := range rows {
 			if r.Function == planted+"allocateDuring" {
@@ -130,13 +131,13 @@ func TestDiffRefuses(t *testing.T) {
 	goroutines, err := profiles.Find(now, profiles.Goroutine)
 	require.NoError(t, err)
 	var w bytes.Buffer
-	err = profiles.Diff(t.Context(), &w, cpu, goroutines, profiles.DiffOptions{Raw: true})
+	err = view.Diff(t.Context(), &w, cpu, goroutines, view.DiffOptions{Raw: true})
 	require.ErrorContains(t, err, "of another kind")
-	err = profiles.Diff(t.Context(), &w, goroutines, goroutines, profiles.DiffOptions{})
+	err = view.Diff(t.Context(), &w, goroutines, goroutines, view.DiffOptions{})
 	require.ErrorContains(t, err, "is of a moment, not of operations")
 	_, err = profiles.Explain(t.Context(), slices.Repeat(goroutines, 8), slices.Repeat(goroutines, 8), profiles.ExplainOptions{Own: []string{"x"}})
 	require.ErrorContains(t, err, "is of a moment, not of operations")
-	err = profiles.Diff(t.Context(), &w, cpu, []string{filepath.Join(base, "nowhere.pb.gz")}, profiles.DiffOptions{})
+	err = view.Diff(t.Context(), &w, cpu, []string{filepath.Join(base, "nowhere.pb.gz")}, view.DiffOptions{})
 	require.ErrorContains(t, err, "missing")
 	require.Empty(t, w.String())
 }

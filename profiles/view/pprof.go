@@ -1,4 +1,4 @@
-package profiles
+package view
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// A view is what pprof's own driver shows of a profile, or of two.
-type view struct {
+// driverOptions are what pprof's own driver shows of a profile, or of two.
+type driverOptions struct {
 	p    *profile.Profile
 	base *profile.Profile // subtracted from p; may be nil
 
@@ -29,12 +29,12 @@ type view struct {
 // them up in silence.
 var rendering = semaphore.NewWeighted(1)
 
-// render has pprof's driver show v. Each way out of the driver (files, tools, the network, the
+// render has pprof's driver show what o says. Each way out of the driver (files, tools, the network, the
 // terminal) is one of the types below, which lead nowhere.
 //
 // The driver keeps its settings from one call to the next, so each one that matters is given every
 // time, defaults too.
-func render(ctx context.Context, v view) error {
+func render(ctx context.Context, o driverOptions) error {
 	flags := &commandLine{FlagSet: flag.NewFlagSet("pprof", flag.ContinueOnError), settings: map[string]string{
 		"flat": "true", "cum": "false", "functions": "true", "lines": "false", "trim": "true", "normalize": "false",
 		"call_tree": "false", "relative_percentages": "false", "noinlines": "false", "compact_labels": "false", "drop_negative": "false",
@@ -44,8 +44,8 @@ func render(ctx context.Context, v view) error {
 		"tagfocus": "", "tagignore": "", "tagshow": "", "taghide": "", "tagroot": "", "tagleaf": "",
 		"no_browser": "true", "http": "127.0.0.1:0",
 	}}
-	maps.Copy(flags.settings, v.settings)
-	if v.base != nil {
+	maps.Copy(flags.settings, o.settings)
+	if o.base != nil {
 		flags.base = []*string{new(sourceBase)}
 	}
 	if rendering.Acquire(ctx, 1) != nil {
@@ -55,11 +55,11 @@ func render(ctx context.Context, v view) error {
 
 	return driver.PProf(&driver.Options{
 		Flagset:       flags,
-		Fetch:         given{v.p, v.base},
+		Fetch:         fetcher{o.p, o.base},
 		Writer:        noFiles{},
-		UI:            silent{},
+		UI:            noUI{},
 		Obj:           noTools{},
-		HTTPServer:    v.serve,
+		HTTPServer:    o.serve,
 		HTTPTransport: noNetwork{},
 	})
 }
@@ -96,10 +96,10 @@ func (c *commandLine) Parse(func()) []string {
 	return []string{sourceNow}
 }
 
-// given is a fetcher that returns profiles in memory.
-type given struct{ p, base *profile.Profile }
+// A fetcher returns profiles in memory.
+type fetcher struct{ p, base *profile.Profile }
 
-func (g given) Fetch(source string, _, _ time.Duration) (*profile.Profile, string, error) {
+func (g fetcher) Fetch(source string, _, _ time.Duration) (*profile.Profile, string, error) {
 	// No URL: it wasn't fetched from elsewhere, so the driver saves no copy of it.
 	if source == sourceBase {
 		return g.base, "", nil
@@ -110,32 +110,32 @@ func (g given) Fetch(source string, _, _ time.Duration) (*profile.Profile, strin
 // noFiles keeps the driver from writing files.
 type noFiles struct{}
 
-func (noFiles) Open(string) (io.WriteCloser, error) { return nil, errShutIn }
+func (noFiles) Open(string) (io.WriteCloser, error) { return nil, errSandboxed }
 
-// silent is a terminal that shows nothing: the driver prints progress, and returns its errors.
-type silent struct{}
+// noUI is a terminal that shows nothing: the driver prints progress, and returns its errors.
+type noUI struct{}
 
-func (silent) Print(...any)                        {}
-func (silent) PrintErr(...any)                     {}
-func (silent) ReadLine(string) (string, error)     { return "", io.EOF }
-func (silent) IsTerminal() bool                    { return false }
-func (silent) WantBrowser() bool                   { return false }
-func (silent) SetAutoComplete(func(string) string) {}
+func (noUI) Print(...any)                        {}
+func (noUI) PrintErr(...any)                     {}
+func (noUI) ReadLine(string) (string, error)     { return "", io.EOF }
+func (noUI) IsTerminal() bool                    { return false }
+func (noUI) WantBrowser() bool                   { return false }
+func (noUI) SetAutoComplete(func(string) string) {}
 
-var errShutIn = errors.New("pprof works on the profile alone here")
+var errSandboxed = errors.New("pprof works on the profile alone here")
 
 // noTools keeps the driver from running binutils: Go profiles hold their symbols.
 type noTools struct{}
 
 func (noTools) Open(string, uint64, uint64, uint64, string) (driver.ObjFile, error) {
-	return nil, errShutIn
+	return nil, errSandboxed
 }
 
 func (noTools) Disasm(string, uint64, uint64, bool) ([]driver.Inst, error) {
-	return nil, errShutIn
+	return nil, errSandboxed
 }
 
 // noNetwork keeps the driver from fetching profiles or symbols.
 type noNetwork struct{}
 
-func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) { return nil, errShutIn }
+func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) { return nil, errSandboxed }

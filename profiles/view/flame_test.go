@@ -1,4 +1,4 @@
-package profiles_test
+package view_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
 func TestFlameIsAPageByItself(t *testing.T) {
@@ -28,7 +29,7 @@ func TestFlameIsAPageByItself(t *testing.T) {
 	for name, from := range map[string][]string{"one": nil, "two": b} {
 		t.Run(name, func(t *testing.T) {
 			var w bytes.Buffer
-			notes, err := profiles.Flame(t.Context(), &w, from, n, profiles.FlameOptions{Title: "cpu of <this>", Note: "1 & 2"})
+			notes, err := view.Flame(t.Context(), &w, from, n, view.FlameOptions{Title: "cpu of <this>", Note: "1 & 2"})
 			require.NoError(t, err)
 			require.Empty(t, notes)
 			page := w.String()
@@ -79,16 +80,16 @@ func TestFlameRefusesWhatItCannotDraw(t *testing.T) {
 	} {
 		t.Run(says, func(t *testing.T) {
 			var w bytes.Buffer
-			_, err := profiles.Flame(t.Context(), &w, nil, []string{path}, profiles.FlameOptions{})
+			_, err := view.Flame(t.Context(), &w, nil, []string{path}, view.FlameOptions{})
 			require.ErrorContains(t, err, says)
-			_, err = profiles.Flame(t.Context(), &w, files, []string{path}, profiles.FlameOptions{})
+			_, err = view.Flame(t.Context(), &w, files, []string{path}, view.FlameOptions{})
 			require.ErrorContains(t, err, says)
-			require.ErrorContains(t, profiles.Top(t.Context(), &w, []string{path}, profiles.TopOptions{}), says)
-			_, _, err = profiles.TopRows([]string{path}, profiles.TopOptions{})
+			require.ErrorContains(t, view.Top(t.Context(), &w, []string{path}, view.TopOptions{}), says)
+			_, _, err = view.TopRows([]string{path}, view.TopOptions{})
 			require.ErrorContains(t, err, says)
-			require.ErrorContains(t, profiles.Diff(t.Context(), &w, []string{path}, files, profiles.DiffOptions{Raw: true}), says)
+			require.ErrorContains(t, view.Diff(t.Context(), &w, []string{path}, files, view.DiffOptions{Raw: true}), says)
 			// One among good ones is named too.
-			_, err = profiles.Flame(t.Context(), &w, nil, append(slices.Clone(files), path), profiles.FlameOptions{})
+			_, err = view.Flame(t.Context(), &w, nil, append(slices.Clone(files), path), view.FlameOptions{})
 			require.ErrorContains(t, err, says)
 			require.ErrorContains(t, err, path)
 			_, err = profiles.Explain(t.Context(), slices.Repeat(files, 8), append(slices.Repeat(files, 7), path), profiles.ExplainOptions{Own: []string{planted}})
@@ -108,7 +109,7 @@ func TestServeShowsThePages(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- profiles.Serve(ctx, listener, nil, files, profiles.FlameOptions{}) }()
+	go func() { ended <- view.Serve(ctx, listener, nil, files, view.FlameOptions{}) }()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	get := func(path, host string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+path, nil)

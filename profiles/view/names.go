@@ -1,11 +1,9 @@
-package profiles
+package view
 
 import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/pprof/profile"
 	"github.com/ianlancetaylor/demangle"
@@ -90,26 +88,4 @@ func without(name string, open, end byte) string {
 		}
 	}
 	return name
-}
-
-// Printable returns a name as it may be shown on a terminal: quoted, as Go quotes strings, where it holds
-// characters that would steer it, that can't be seen, or that aren't UTF-8.
-func Printable(name string) string {
-	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return name
-	}
-	return strconv.Quote(name)
-}
-
-// nobodys names a stack that holds none of one's own functions, by what is at its bottom.
-func nobodys(frames []stack.Frame) string {
-	for i := len(frames) - 1; i >= 0; i-- {
-		switch f := frames[i].Function; {
-		case f == "runtime.gcBgMarkWorker", f == "runtime.bgsweep", f == "runtime.bgscavenge", strings.HasPrefix(f, "runtime.gcStart"):
-			return "(garbage collection)"
-		case f == "runtime.mcall", f == "runtime.mstart", f == "runtime.morestack", f == "runtime.goexit0":
-			return "(scheduler)"
-		}
-	}
-	return "(elsewhere)"
 }

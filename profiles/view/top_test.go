@@ -1,4 +1,4 @@
-package profiles_test
+package view_test
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
+	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
 // pprofTool is the witness: the pprof that comes with Go, built once by the go command.
@@ -62,10 +63,10 @@ func repetitions(t *testing.T) (run string) {
 	return run
 }
 
-func top(t *testing.T, files []string, opts profiles.TopOptions) string {
+func top(t *testing.T, files []string, opts view.TopOptions) string {
 	t.Helper()
 	var text strings.Builder
-	require.NoError(t, profiles.Top(t.Context(), &text, files, opts))
+	require.NoError(t, view.Top(t.Context(), &text, files, opts))
 	return text.String()
 }
 
@@ -77,15 +78,15 @@ func TestTopIsWhatGoToolPprofPrints(t *testing.T) {
 		require.Len(t, files, 2)
 		for name, test := range map[string]struct {
 			files []string
-			opts  profiles.TopOptions
+			opts  view.TopOptions
 			args  []string
 		}{
-			"one file":   {files[:1], profiles.TopOptions{}, []string{"-nodecount=20"}},
-			"two files":  {files, profiles.TopOptions{}, []string{"-nodecount=20"}},
-			"five lines": {files, profiles.TopOptions{Lines: 5}, []string{"-nodecount=5"}},
-			"all":        {files, profiles.TopOptions{Lines: -1}, nil},
-			"cumulative": {files, profiles.TopOptions{Cumulative: true}, []string{"-nodecount=20", "-cum"}},
-			"first column": {files, profiles.TopOptions{Lines: -1, SampleIndex: "0"},
+			"one file":   {files[:1], view.TopOptions{}, []string{"-nodecount=20"}},
+			"two files":  {files, view.TopOptions{}, []string{"-nodecount=20"}},
+			"five lines": {files, view.TopOptions{Lines: 5}, []string{"-nodecount=5"}},
+			"all":        {files, view.TopOptions{Lines: -1}, nil},
+			"cumulative": {files, view.TopOptions{Cumulative: true}, []string{"-nodecount=20", "-cum"}},
+			"first column": {files, view.TopOptions{Lines: -1, Selection: profiles.Selection{SampleIndex: "0"}},
 				[]string{"-sample_index=0"}},
 		} {
 			t.Run(string(k)+"/"+name, func(t *testing.T) {
@@ -99,9 +100,9 @@ func TestTopIsWhatGoToolPprofPrints(t *testing.T) {
 }
 
 // requireRowsOf holds the rows to go tool pprof's numbers in whole units.
-func requireRowsOf(t *testing.T, files []string, opts profiles.TopOptions, args []string) {
+func requireRowsOf(t *testing.T, files []string, opts view.TopOptions, args []string) {
 	t.Helper()
-	rows, _, err := profiles.TopRows(files, opts)
+	rows, _, err := view.TopRows(files, opts)
 	require.NoError(t, err)
 	require.NotEmpty(t, rows)
 	got := make([]string, len(rows))
@@ -150,7 +151,7 @@ func TestTopRowsByHand(t *testing.T) {
 		"zero root":           0,
 	})))
 	ns := "nanoseconds"
-	want := []profiles.Row{
+	want := []view.Row{
 		{Function: "leaf", Flat: 100, Cum: 100, Unit: ns},
 		{Function: "back", Flat: -60, Cum: -60, Unit: ns},
 		{Function: "loop", Flat: 50, Cum: 50, Unit: ns},
@@ -162,20 +163,20 @@ func TestTopRowsByHand(t *testing.T) {
 		{Function: "outer", Flat: 0, Cum: 40, Unit: ns},
 		{Function: "root", Flat: 0, Cum: 196, Unit: ns},
 	}
-	rows, _, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	rows, _, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
 	require.Equal(t, want, rows)
 
-	rows, _, err = profiles.TopRows([]string{path}, profiles.TopOptions{Cumulative: true, Lines: 2})
+	rows, _, err = view.TopRows([]string{path}, view.TopOptions{Cumulative: true, Lines: 2})
 	require.NoError(t, err)
-	require.Equal(t, []profiles.Row{want[9], want[4]}, rows)
+	require.Equal(t, []view.Row{want[9], want[4]}, rows)
 
-	rows, _, err = profiles.TopRows([]string{path, path}, profiles.TopOptions{Lines: 1})
+	rows, _, err = view.TopRows([]string{path, path}, view.TopOptions{Lines: 1})
 	require.NoError(t, err)
-	require.Equal(t, []profiles.Row{{Function: "leaf", Flat: 200, Cum: 200, Unit: ns}}, rows)
+	require.Equal(t, []view.Row{{Function: "leaf", Flat: 200, Cum: 200, Unit: ns}}, rows)
 
 	for _, files := range [][]string{{path}, {path, path}} {
-		require.Equal(t, goToolTop(t, files), top(t, files, profiles.TopOptions{Lines: -1}))
+		require.Equal(t, goToolTop(t, files), top(t, files, view.TopOptions{Lines: -1}))
 	}
 }
 
@@ -183,15 +184,15 @@ func TestTopRowsDropsNoise(t *testing.T) {
 	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{
 		"hot": 995, "noise": 4, "edge": 5, // the cutoff is 1004 × 0.005, rounded down: 5
 	})))
-	rows, _, err := profiles.TopRows([]string{path}, profiles.TopOptions{Lines: -1})
+	rows, _, err := view.TopRows([]string{path}, view.TopOptions{Lines: -1})
 	require.NoError(t, err)
 	require.Equal(t, []string{"hot", "edge"}, functionNames(rows))
 }
 
 func TestTopOfNoSamples(t *testing.T) {
 	path := write(t, t.TempDir(), "mutex.1.pb.gz", encode(t, handmade("delay", "nanoseconds", nil)))
-	require.Equal(t, goToolTop(t, []string{path}), top(t, []string{path}, profiles.TopOptions{}))
-	rows, _, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	require.Equal(t, goToolTop(t, []string{path}), top(t, []string{path}, view.TopOptions{}))
+	rows, _, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
 	require.Empty(t, rows)
 }
@@ -204,31 +205,31 @@ func TestTopRefuses(t *testing.T) {
 	bad := handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})
 	bad.DropFrames = "("
 	regexp := write(t, dir, "cpu.3.pb.gz", encode(t, bad))
-	refused := func(files []string, opts profiles.TopOptions) error {
+	refused := func(files []string, opts view.TopOptions) error {
 		var text strings.Builder
-		err := profiles.Top(t.Context(), &text, files, opts)
+		err := view.Top(t.Context(), &text, files, opts)
 		require.Error(t, err)
 		require.Empty(t, text.String())
 		require.NotContains(t, err.Error(), "\n")
-		_, _, rowsErr := profiles.TopRows(files, opts)
+		_, _, rowsErr := view.TopRows(files, opts)
 		require.EqualError(t, rowsErr, err.Error())
 		return err
 	}
 
-	requireProblem(t, refused([]string{cpu, mutex}, profiles.TopOptions{}), mutex, profiles.OtherKind)
-	requireProblem(t, refused([]string{cpu, cut}, profiles.TopOptions{}), cut, profiles.Cut)
-	requireProblem(t, refused([]string{regexp}, profiles.TopOptions{}), regexp, profiles.NotProfile)
-	requireProblem(t, refused([]string{"http://127.0.0.1:1/debug/pprof/heap"}, profiles.TopOptions{}),
+	requireProblem(t, refused([]string{cpu, mutex}, view.TopOptions{}), mutex, profiles.OtherKind)
+	requireProblem(t, refused([]string{cpu, cut}, view.TopOptions{}), cut, profiles.Cut)
+	requireProblem(t, refused([]string{regexp}, view.TopOptions{}), regexp, profiles.NotProfile)
+	requireProblem(t, refused([]string{"http://127.0.0.1:1/debug/pprof/heap"}, view.TopOptions{}),
 		"http://127.0.0.1:1/debug/pprof/heap", profiles.Missing)
-	require.ErrorContains(t, refused([]string{cpu}, profiles.TopOptions{SampleIndex: "bytes"}),
+	require.ErrorContains(t, refused([]string{cpu}, view.TopOptions{Selection: profiles.Selection{SampleIndex: "bytes"}}),
 		cpu+`: holds no such number (sample_index "bytes" must be one of: [cpu])`)
-	require.ErrorContains(t, refused(nil, profiles.TopOptions{}), "no files")
+	require.ErrorContains(t, refused(nil, view.TopOptions{}), "no files")
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("the user left"))
-	require.ErrorContains(t, profiles.Top(ctx, new(strings.Builder), []string{cpu}, profiles.TopOptions{}), "the user left")
+	require.ErrorContains(t, view.Top(ctx, new(strings.Builder), []string{cpu}, view.TopOptions{}), "the user left")
 
-	require.ErrorIs(t, profiles.Top(t.Context(), brokenPipe{}, []string{cpu}, profiles.TopOptions{}), errBroken)
+	require.ErrorIs(t, view.Top(t.Context(), brokenPipe{}, []string{cpu}, view.TopOptions{}), errBroken)
 }
 
 var errBroken = errors.New("broken pipe")
@@ -242,7 +243,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, errBroken }
 func TestTopSideBySide(t *testing.T) {
 	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds",
 		map[string]int64{"a c": 10, "b c": 20, "c": 5})))
-	variants := []profiles.TopOptions{{}, {Cumulative: true}, {Lines: 1}, {Lines: 2, Cumulative: true}, {SampleIndex: "cpu"}}
+	variants := []view.TopOptions{{}, {Cumulative: true}, {Lines: 1}, {Lines: 2, Cumulative: true}, {Selection: profiles.Selection{SampleIndex: "cpu"}}}
 	want := make([]string, len(variants))
 	for i, opts := range variants {
 		want[i] = top(t, []string{path}, opts)
@@ -253,7 +254,7 @@ func TestTopSideBySide(t *testing.T) {
 	for i := range got {
 		wg.Go(func() {
 			var text strings.Builder
-			err := profiles.Top(context.Background(), &text, []string{path}, variants[i%len(variants)])
+			err := view.Top(context.Background(), &text, []string{path}, variants[i%len(variants)])
 			got[i] = text.String() + fmt.Sprint(err)
 		})
 	}
@@ -282,8 +283,8 @@ func TestTopIsShutIn(t *testing.T) {
 	stdout, stderr := os.Stdout, os.Stderr
 	os.Stdout, os.Stderr = out, out
 	t.Cleanup(func() { os.Stdout, os.Stderr = stdout, stderr })
-	topErr := profiles.Top(t.Context(), new(strings.Builder), []string{path}, profiles.TopOptions{})
-	brokenErr := profiles.Top(t.Context(), brokenPipe{}, []string{path}, profiles.TopOptions{})
+	topErr := view.Top(t.Context(), new(strings.Builder), []string{path}, view.TopOptions{})
+	brokenErr := view.Top(t.Context(), brokenPipe{}, []string{path}, view.TopOptions{})
 	os.Stdout, os.Stderr = stdout, stderr
 	require.NoError(t, out.Close())
 
@@ -297,7 +298,7 @@ func TestTopIsShutIn(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-func functionNames(rows []profiles.Row) []string {
+func functionNames(rows []view.Row) []string {
 	names := make([]string, len(rows))
 	for i, r := range rows {
 		names[i] = r.Function

@@ -1,4 +1,4 @@
-package profiles
+package view
 
 import (
 	"cmp"
@@ -13,6 +13,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
@@ -24,7 +25,7 @@ const (
 
 // A table is what "go tool pprof -top" shows of a set of samples.
 type table struct {
-	set   *stackSet // samples of a base are negative
+	set   *profiles.Samples // samples of a base are negative
 	opts  TopOptions
 	total int64
 
@@ -40,10 +41,10 @@ type node struct {
 }
 
 // newTable sums the values of set over functions, or over lines, whose names name gives.
-func newTable(set *stackSet, opts TopOptions, name naming) *table {
+func newTable(set *profiles.Samples, opts TopOptions, name naming) *table {
 	t := &table{set: set, opts: opts, at: map[string]int32{}}
-	t.ofSite = make([][]int32, len(set.locations))
-	for i, l := range set.locations {
+	t.ofSite = make([][]int32, len(set.Locations))
+	for i, l := range set.Locations {
 		lines := l.Line
 		if len(lines) == 0 {
 			lines = []profile.Line{{}}
@@ -54,17 +55,17 @@ func newTable(set *stackSet, opts TopOptions, name naming) *table {
 	}
 	var ofBase int64
 	last := make([]int, len(t.nodes)) // the sample, plus 1, that a node was last seen in: it counts once
-	for i := range set.samples() {
-		value := set.value(i)
+	for i := range set.Len() {
+		value := set.Value(i)
 		t.total = t.add(t.total, stack.Abs(value))
-		if set.isBase(i) {
+		if set.IsBase(i) {
 			ofBase = t.add(ofBase, stack.Abs(value))
 		}
 		if value == 0 {
 			continue
 		}
 		leaf := true
-		for _, location := range set.stack(i) {
+		for _, location := range set.Stack(i) {
 			for _, n := range t.ofSite[location] {
 				if leaf {
 					t.nodes[n].flat = t.add(t.nodes[n].flat, value)
@@ -95,7 +96,7 @@ func (t *table) node(name string) int32 {
 
 func (t *table) add(a, b int64) int64 {
 	sum, saturated := stack.AddSaturated(a, b)
-	t.set.saturated = t.set.saturated || saturated
+	t.set.Saturated = t.set.Saturated || saturated
 	return sum
 }
 
@@ -133,7 +134,7 @@ func fractionOf(sum int64, fraction float64) int64 { return stack.Abs(int64(floa
 // rows returns the nodes with at least the share noise, in order.
 func (t *table) rows(noise float64) []Row {
 	shown, _, _ := t.choose(noise)
-	unit := t.set.about.SampleType[t.set.column].Unit
+	unit := t.set.Type().Unit
 	rows := make([]Row, len(shown))
 	for i, n := range shown {
 		rows[i] = Row{Function: t.nodes[n].name, Flat: t.nodes[n].flat, Cum: t.nodes[n].cum, Unit: unit}
@@ -143,7 +144,7 @@ func (t *table) rows(noise float64) []Row {
 
 // notes says what became of sums that don't fit.
 func (t *table) notes() []string {
-	if !t.set.saturated {
+	if !t.set.Saturated {
 		return nil
 	}
 	return []string{saturatedNote}
@@ -155,12 +156,12 @@ const saturatedNote = "sums beyond 2^63-1 (9223372036854775807) are shown as tha
 func (t *table) writeText(w io.Writer, notes []string) error {
 	shown, dropped, all := t.choose(nodeFraction)
 	inlined := t.inlined(shown, len(shown) == all && dropped == 0)
-	from := t.set.about.SampleType[t.set.column].Unit
+	from := t.set.Type().Unit
 	to := t.unit(shown, from)
 	format := func(v int64) string { return formatAs(v, from, to) }
 
 	var text strings.Builder
-	line := func(s string) { text.WriteString(Printable(s) + "\n") }
+	line := func(s string) { text.WriteString(profiles.Printable(s) + "\n") }
 	for _, n := range slices.Concat(t.notes(), notes) {
 		line("note: " + n)
 	}
@@ -186,7 +187,7 @@ func (t *table) writeText(w io.Writer, notes []string) error {
 		sum = t.add(sum, node.flat)
 		fmt.Fprintf(&text, "%10s %s %s %10s %s  %s%s\n",
 			format(node.flat), percentage(node.flat, t.total), percentage(sum, t.total),
-			format(node.cum), percentage(node.cum, t.total), Printable(node.name), inlined[n])
+			format(node.cum), percentage(node.cum, t.total), profiles.Printable(node.name), inlined[n])
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
@@ -208,7 +209,7 @@ func (t *table) unit(shown []int32, from string) string {
 
 // heading returns the lines in which the profile describes itself.
 func (t *table) heading(format func(int64) string) (lines []string) {
-	p := t.set.about
+	p := t.set.Header
 	if len(p.Mapping) > 0 {
 		m := p.Mapping[0]
 		u, err := url.Parse(m.File)
@@ -225,7 +226,7 @@ func (t *table) heading(format func(int64) string) (lines []string) {
 			lines = append(lines, c)
 		}
 	}
-	if kind := p.SampleType[t.set.column].Type; kind != "" {
+	if kind := t.set.Type().Type; kind != "" {
 		lines = append(lines, "Type: "+kind)
 	}
 	if p.DocURL != "" {
@@ -236,7 +237,7 @@ func (t *table) heading(format func(int64) string) (lines []string) {
 	}
 	if p.DurationNanos != 0 {
 		share := ""
-		if v, name := inUnit(float64(t.total), p.SampleType[t.set.column].Unit, "nanoseconds"); name == "ns" && v != 0 {
+		if v, name := inUnit(float64(t.total), t.set.Type().Unit, "nanoseconds"); name == "ns" && v != 0 {
 			share = "(" + percentage(int64(v), p.DurationNanos) + ")"
 		}
 		lines = append(lines, fmt.Sprintf("Duration: %s, Total samples = %s %s",
@@ -264,13 +265,13 @@ func (t *table) inlined(shown []int32, all bool) map[int32]string {
 	}
 	sums := map[call]*calls{}
 	var seen []call
-	for i := range t.set.samples() {
-		value := t.set.value(i)
+	for i := range t.set.Len() {
+		value := t.set.Value(i)
 		if value == 0 {
 			continue
 		}
 		seen = seen[:0]
-		caller, locations := int32(-1), t.set.stack(i)
+		caller, locations := int32(-1), t.set.Stack(i)
 		for j := len(locations) - 1; j >= 0; j-- {
 			nodes := t.ofSite[locations[j]]
 			for k := len(nodes) - 1; k >= 0; k-- {

@@ -1,4 +1,4 @@
-package profiles_test
+package view_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
 // The shape of a large profile: calls fan out, with a few that are taken often, so that some functions
@@ -87,7 +87,7 @@ func TestLargeFlame(t *testing.T) {
 	var notes []string
 	took := allocated(func() {
 		var err error
-		notes, err = profiles.Flame(t.Context(), &page, nil, []string{path}, profiles.FlameOptions{Title: "large"})
+		notes, err = view.Flame(t.Context(), &page, nil, []string{path}, view.FlameOptions{Title: "large"})
 		require.NoError(t, err)
 	})
 	require.LessOrEqual(t, page.Len(), 5_000_000)
@@ -99,12 +99,12 @@ func TestLargeFlame(t *testing.T) {
 	require.Contains(t, page.String(), `"FullName":"(left out)"`)
 	require.Contains(t, page.String(), fmt.Sprintf(`{"Total":%d,`, whole), "nothing is lost of the whole")
 	// What is garbage counts too, so that the heap at its largest is less. To draw all stacks takes 1 GB.
-	if !profiles.Raced { // whose sync.Pool drops a part of what it is given
+	if !view.Raced { // whose sync.Pool drops a part of what it is given
 		require.Less(t, took, uint64(300<<20))
 	}
 
 	var both bytes.Buffer
-	notes, err := profiles.Flame(t.Context(), &both, []string{path}, []string{path}, profiles.FlameOptions{DiffOptions: profiles.DiffOptions{Raw: true}})
+	notes, err := view.Flame(t.Context(), &both, []string{path}, []string{path}, view.FlameOptions{DiffOptions: view.DiffOptions{Raw: true}})
 	require.NoError(t, err)
 	require.LessOrEqual(t, both.Len(), 5_000_000)
 	require.Contains(t, strings.Join(notes, "\n"), "of 100000 stacks end there")
@@ -119,7 +119,7 @@ func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
 	p := handmade("cpu", "nanoseconds", map[string]int64{strings.Join(frames, " "): 1})
 	path := write(t, t.TempDir(), "deep.pb.gz", encode(t, p))
 	var page bytes.Buffer
-	notes, err := profiles.Flame(t.Context(), &page, nil, []string{path}, profiles.FlameOptions{})
+	notes, err := view.Flame(t.Context(), &page, nil, []string{path}, view.FlameOptions{})
 	require.NoError(t, err)
 	require.LessOrEqual(t, page.Len(), 5_000_000)
 	require.Contains(t, strings.Join(notes, "\n"), "1 of 1 stacks end there, with 100% of the whole")
@@ -131,9 +131,9 @@ func TestLargeTablesArePprofs(t *testing.T) {
 	dir := t.TempDir()
 	base := write(t, dir, "base.pb.gz", encode(t, largeProfile(rand.New(rand.NewPCG(1, 2)), 20_000)))
 	now := write(t, dir, "now.pb.gz", encode(t, largeProfile(rand.New(rand.NewPCG(3, 4)), 20_000)))
-	require.Equal(t, goToolTop(t, []string{now}, "-nodecount=20"), top(t, []string{now}, profiles.TopOptions{}))
+	require.Equal(t, goToolTop(t, []string{now}, "-nodecount=20"), top(t, []string{now}, view.TopOptions{}))
 	theirs := goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now)
-	require.Equal(t, rows(theirs), rows(diff(t, base, now, profiles.DiffOptions{Raw: true})))
+	require.Equal(t, rows(theirs), rows(diff(t, base, now, view.DiffOptions{Raw: true})))
 
 	data, err := os.ReadFile(now)
 	require.NoError(t, err)
@@ -141,6 +141,6 @@ func TestLargeTablesArePprofs(t *testing.T) {
 		_, err := profile.ParseData(data)
 		require.NoError(t, err)
 	})
-	ours := allocated(func() { top(t, []string{now}, profiles.TopOptions{}) })
+	ours := allocated(func() { top(t, []string{now}, view.TopOptions{}) })
 	require.Less(t, ours, theirBytes)
 }

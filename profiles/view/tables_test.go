@@ -1,4 +1,4 @@
-package profiles_test
+package view_test
 
 import (
 	"bytes"
@@ -13,12 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
-func diff(t *testing.T, base, now string, opts profiles.DiffOptions) string {
+func diff(t *testing.T, base, now string, opts view.DiffOptions) string {
 	t.Helper()
 	var text strings.Builder
-	require.NoError(t, profiles.Diff(t.Context(), &text, []string{base}, []string{now}, opts))
+	require.NoError(t, view.Diff(t.Context(), &text, []string{base}, []string{now}, opts))
 	return text.String()
 }
 
@@ -68,14 +69,14 @@ func TestTablesOfTangledStacksArePprofs(t *testing.T) {
 		}
 		base, now := write(t, dir, "base.pb.gz", encode(t, b)), write(t, dir, "now.pb.gz", encode(t, n))
 		for _, cum := range []bool{false, true} {
-			opts := profiles.TopOptions{Lines: 6, Cumulative: cum, ByLine: cum}
+			opts := view.TopOptions{Lines: 6, Cumulative: cum, ByLine: cum}
 			args := []string{"-symbolize=none", "-nodecount=6"}
 			if cum {
 				args = append(args, "-cum", "-lines")
 			}
 			require.Equal(t, goToolTop(t, []string{now}, args...), top(t, []string{now}, opts))
 			theirs := goTool(t, append(args, "-top", "-diff_base="+base, now)...)
-			require.Equal(t, rows(theirs), rows(diff(t, base, now, profiles.DiffOptions{TopOptions: opts, Raw: true})))
+			require.Equal(t, rows(theirs), rows(diff(t, base, now, view.DiffOptions{TopOptions: opts, Raw: true})))
 		}
 	}
 }
@@ -89,22 +90,22 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 	b.Comments, n.Comments = []string{"operations=1000", "scenario=s"}, []string{"operations=3000", "scenario=s"}
 	base, now := write(t, dir, "base.pb.gz", encode(t, b)), write(t, dir, "now.pb.gz", encode(t, n))
 
-	text := diff(t, base, now, profiles.DiffOptions{Normalize: true})
+	text := diff(t, base, now, view.DiffOptions{Normalize: true})
 	require.Equal(t, rows(goTool(t, "-top", "-normalize", "-diff_base="+base, now)), rows(text))
 	require.Contains(t, text, "note: now is scaled to the sum of base, 100ns: percentages are differences of shares")
-	got, _, err := profiles.DiffRows(t.Context(), []string{base}, []string{now}, profiles.DiffOptions{Normalize: true})
+	got, _, err := view.DiffRows(t.Context(), []string{base}, []string{now}, view.DiffOptions{Normalize: true})
 	require.NoError(t, err)
-	require.Equal(t, []profiles.Row{
+	require.Equal(t, []view.Row{
 		{Function: "a", Flat: -10, Cum: -10, Unit: "nanoseconds"}, {Function: "b", Flat: 10, Cum: 10, Unit: "nanoseconds"},
 	}, got)
 
-	raw := diff(t, base, now, profiles.DiffOptions{Raw: true})
+	raw := diff(t, base, now, view.DiffOptions{Raw: true})
 	require.True(t, strings.HasPrefix(raw, "note: base is of 10s and 1000 operations, now of 20s and 3000 operations: "+
 		"--raw subtracts them as they are; --normalize compares shares, whatever the lengths\n"), raw)
 	_, below, _ := strings.Cut(raw, "\n") // all but the note is pprof's
 	require.Equal(t, goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now), below)
 	var page bytes.Buffer
-	notes, err := profiles.Flame(t.Context(), &page, []string{base}, []string{now}, profiles.FlameOptions{DiffOptions: profiles.DiffOptions{Raw: true}})
+	notes, err := view.Flame(t.Context(), &page, []string{base}, []string{now}, view.FlameOptions{DiffOptions: view.DiffOptions{Raw: true}})
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(notes, "\n"), "base is of 10s and 1000 operations, now of 20s and")
 	require.Contains(t, page.String(), "base is of 10s and 1000 operations, now of 20s and")
@@ -116,8 +117,8 @@ func TestNormalizedTakesAMoment(t *testing.T) {
 	base := write(t, dir, "base.pb.gz", encode(t, handmade("goroutine", "count", map[string]int64{"a": 3, "b": 1})))
 	now := write(t, dir, "now.pb.gz", encode(t, handmade("goroutine", "count", map[string]int64{"a": 4, "b": 4})))
 	theirs := goTool(t, "-top", "-normalize", "-diff_base="+base, now)
-	require.Equal(t, rows(theirs), rows(diff(t, base, now, profiles.DiffOptions{Normalize: true})))
-	err := profiles.Diff(t.Context(), new(strings.Builder), []string{base}, []string{now}, profiles.DiffOptions{})
+	require.Equal(t, rows(theirs), rows(diff(t, base, now, view.DiffOptions{Normalize: true})))
+	err := view.Diff(t.Context(), new(strings.Builder), []string{base}, []string{now}, view.DiffOptions{})
 	require.ErrorContains(t, err, "--normalize compares shares")
 }
 
@@ -126,30 +127,30 @@ func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
 	dir := t.TempDir()
 	large := handmade("cpu", "nanoseconds", map[string]int64{"a root": math.MaxInt64, "b root": math.MaxInt64 / 2})
 	path := write(t, dir, "cpu.1.pb.gz", encode(t, large))
-	got, notes, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	got, notes, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
-	require.Equal(t, []profiles.Row{
+	require.Equal(t, []view.Row{
 		{Function: "a", Flat: math.MaxInt64, Cum: math.MaxInt64, Unit: "nanoseconds"},
 		{Function: "b", Flat: math.MaxInt64 / 2, Cum: math.MaxInt64 / 2, Unit: "nanoseconds"},
 		{Function: "root", Flat: 0, Cum: math.MaxInt64, Unit: "nanoseconds"},
 	}, got)
 	require.Contains(t, strings.Join(notes, "\n"), named)
-	text := top(t, []string{path}, profiles.TopOptions{})
+	text := top(t, []string{path}, view.TopOptions{})
 	require.True(t, strings.HasPrefix(text, "note: "+named), text)
 	_, below, _ := strings.Cut(text, "\n")
 	require.NotContains(t, below, "-")
 
 	// The other way round: all of it went away.
 	nothing := write(t, dir, "cpu.2.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"a root": 1})))
-	opts := profiles.DiffOptions{Raw: true, TopOptions: profiles.TopOptions{Cumulative: true, Lines: 1}}
-	got, notes, err = profiles.DiffRows(t.Context(), []string{path}, []string{nothing}, opts)
+	opts := view.DiffOptions{Raw: true, TopOptions: view.TopOptions{Cumulative: true, Lines: 1}}
+	got, notes, err = view.DiffRows(t.Context(), []string{path}, []string{nothing}, opts)
 	require.NoError(t, err)
 	require.EqualValues(t, -math.MaxInt64, got[0].Cum)
 	require.Contains(t, strings.Join(notes, "\n"), named)
 
 	// A graph's areas are right, whatever is divided: 3/2 of 2^63 are drawn as 3/8 of it.
 	var page bytes.Buffer
-	notes, err = profiles.Flame(t.Context(), &page, nil, []string{path}, profiles.FlameOptions{})
+	notes, err = view.Flame(t.Context(), &page, nil, []string{path}, view.FlameOptions{})
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(notes, "\n"), "all are divided by 4")
 	require.Contains(t, page.String(), `"Total":3458764513820540928,`)
@@ -164,14 +165,14 @@ func TestNamesDoNotSteerTheTerminal(t *testing.T) {
 	p.Function[0].Filename = "file\x1b.go"
 	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, p))
 	shown := map[string]string{
-		"top":  top(t, []string{path}, profiles.TopOptions{}),
-		"diff": diff(t, path, path, profiles.DiffOptions{Raw: true}),
+		"top":  top(t, []string{path}, view.TopOptions{}),
+		"diff": diff(t, path, path, view.DiffOptions{Raw: true}),
 	}
 	require.Contains(t, shown["top"], `"evil\x1b[2J"`)
 	require.Contains(t, shown["top"], `"turned\u202egnp"`)
 	require.Contains(t, shown["top"], " plain\n")
 	var page bytes.Buffer
-	_, err := profiles.Flame(t.Context(), &page, nil, []string{path}, profiles.FlameOptions{Title: "of \x1b this"})
+	_, err := view.Flame(t.Context(), &page, nil, []string{path}, view.FlameOptions{Title: "of \x1b this"})
 	require.NoError(t, err)
 	require.Contains(t, page.String(), `\"evil\\x1b[2J\"`) // quoted, in a string of the page's script
 	shown["flame"] = page.String()
@@ -186,7 +187,7 @@ func TestNamesDoNotSteerTheTerminal(t *testing.T) {
 	require.Contains(t, text.String(), `1. "evil\x1b[2J": `)
 	shown["explain"] = text.String()
 	other := write(t, t.TempDir(), "x.pb.gz", encode(t, handmade("cp\x1bu", "count", nil)))
-	_, _, err = profiles.TopRows([]string{path, other}, profiles.TopOptions{})
+	_, _, err = view.TopRows([]string{path, other}, view.TopOptions{})
 	require.Error(t, err)
 	shown["error"] = err.Error()
 	for where, text := range shown {
@@ -209,30 +210,30 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 	four.Sample = []*profile.Sample{{Location: four.Location, Value: []int64{1, 20, 3, 40}}}
 	heap := write(t, dir, "heap.pb.gz", encode(t, four))
 
-	err := profiles.Top(t.Context(), new(strings.Builder), []string{cpu}, profiles.TopOptions{Kind: profiles.Heap})
+	err := view.Top(t.Context(), new(strings.Builder), []string{cpu}, view.TopOptions{Selection: profiles.Selection{Kind: profiles.Heap}})
 	requireProblem(t, err, cpu, profiles.NotOfKind)
 	require.ErrorContains(t, err, "(heap was asked for; it is of cpu): name one of that kind, or leave --kind out")
-	_, err = profiles.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap}, profiles.FlameOptions{DiffOptions: profiles.DiffOptions{TopOptions: profiles.TopOptions{Kind: profiles.CPU}}})
+	_, err = view.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap}, view.FlameOptions{DiffOptions: view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{Kind: profiles.CPU}}}})
 	requireProblem(t, err, heap, profiles.NotOfKind)
 	four8 := []string{cpu, cpu, cpu, cpu, cpu, cpu, cpu, cpu}
 	_, err = profiles.Explain(t.Context(), four8, four8, profiles.ExplainOptions{Kind: profiles.Allocs, Own: []string{"a"}})
 	requireProblem(t, err, cpu, profiles.NotOfKind)
 
 	for kind, want := range map[profiles.Kind]int64{profiles.Heap: 40, profiles.Allocs: 20, "": 40} {
-		got, _, err := profiles.TopRows([]string{heap}, profiles.TopOptions{Kind: kind})
+		got, _, err := view.TopRows([]string{heap}, view.TopOptions{Selection: profiles.Selection{Kind: kind}})
 		require.NoError(t, err)
-		require.Equal(t, []profiles.Row{{Function: "f", Flat: want, Cum: want, Unit: "bytes"}}, got)
+		require.Equal(t, []view.Row{{Function: "f", Flat: want, Cum: want, Unit: "bytes"}}, got)
 	}
 }
 
 func TestNoRowsAreAnEmptyList(t *testing.T) {
 	path := write(t, t.TempDir(), "mutex.pb.gz", encode(t, handmade("delay", "nanoseconds", nil)))
 	same := write(t, t.TempDir(), "cpu.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
-	top, _, err := profiles.TopRows([]string{path}, profiles.TopOptions{})
+	top, _, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
-	diff, _, err := profiles.DiffRows(t.Context(), []string{same}, []string{same}, profiles.DiffOptions{Raw: true})
+	diff, _, err := view.DiffRows(t.Context(), []string{same}, []string{same}, view.DiffOptions{Raw: true})
 	require.NoError(t, err)
-	for _, list := range [][]profiles.Row{top, diff} {
+	for _, list := range [][]view.Row{top, diff} {
 		text, err := json.Marshal(list)
 		require.NoError(t, err)
 		require.Equal(t, "[]", string(text))

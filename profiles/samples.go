@@ -1,0 +1,169 @@
+package profiles
+
+import (
+	"math"
+	"slices"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/stack"
+)
+
+// Samples holds the samples of one or more profiles in four bytes a frame. Package profile
+// takes about fifteen times that, which for half a million stacks is more than a gigabyte.
+type Samples struct {
+	Header    *profile.Profile    // what the files say beside their samples
+	Locations []*profile.Location // that stacks are made of
+
+	Column     int   // the sample type that Value returns, of those in Header
+	Operations int64 // that the profiles saw, or 0 if they don't say
+	Saturated  bool  // a value was too large for 64 bits, and is the largest that fits
+
+	frames  []uint32 // of all samples, leaf first: indices of Locations
+	ends    []int    // where in frames each sample ends
+	values  []int64  // of all samples, a column each per sample
+	baseLen int      // how many samples, the last ones, are of the base that is compared with
+}
+
+// Len returns the number of samples.
+func (s *Samples) Len() int { return len(s.ends) }
+
+// Columns returns the number of values of a sample.
+func (s *Samples) Columns() int { return len(s.Header.SampleType) }
+
+// Type returns the sample type of Column.
+func (s *Samples) Type() *profile.ValueType { return s.Header.SampleType[s.Column] }
+
+// TypeNames returns the sample types, such as cpu/nanoseconds.
+func (s *Samples) TypeNames() []string { return typeNames(s.Header) }
+
+// Stack returns the locations of a sample, leaf first, as indices of Locations.
+func (s *Samples) Stack(sample int) []uint32 {
+	if sample == 0 {
+		return s.frames[:s.ends[0]]
+	}
+	return s.frames[s.ends[sample-1]:s.ends[sample]]
+}
+
+// Value returns the value of a sample in Column.
+func (s *Samples) Value(sample int) int64 { return s.values[sample*s.Columns()+s.Column] }
+
+// HasBase reports whether [Samples.AppendBase] was called with any samples.
+func (s *Samples) HasBase() bool { return s.baseLen > 0 }
+
+// IsBase reports whether a sample is of the base.
+func (s *Samples) IsBase(sample int) bool { return sample >= s.Len()-s.baseLen }
+
+// append adds the samples of o, which has the same sample types. comments become those of both.
+func (s *Samples) append(o *Samples, comments []string) {
+	locations, frames := uint32(len(s.Locations)), len(s.frames)
+	s.frames = slices.Grow(s.frames, len(o.frames))
+	for _, f := range o.frames {
+		s.frames = append(s.frames, f+locations)
+	}
+	s.ends = slices.Grow(s.ends, len(o.ends))
+	for _, e := range o.ends {
+		s.ends = append(s.ends, e+frames)
+	}
+	s.values = append(s.values, o.values...)
+	s.Locations = append(s.Locations, o.Locations...)
+
+	about := s.Header
+	about.Comments = comments
+	if about.TimeNanos == 0 || o.Header.TimeNanos != 0 && o.Header.TimeNanos < about.TimeNanos {
+		about.TimeNanos = o.Header.TimeNanos
+	}
+	about.DurationNanos, _ = stack.AddSaturated(about.DurationNanos, o.Header.DurationNanos)
+	s.Operations, _ = stack.AddSaturated(s.Operations, o.Operations)
+	s.Saturated = s.Saturated || o.Saturated
+}
+
+// DropFrames removes the frames that the first profile, at path, asks not to be shown, as pprof does. Its error is a [*FileError].
+func (s *Samples) DropFrames(path string) error {
+	if s.Header.DropFrames == "" {
+		return nil
+	}
+	// Package profile knows which: it is asked about each location below one that stays.
+	stays := &profile.Location{ID: uint64(len(s.Locations) + 1)}
+	asked := &profile.Profile{DropFrames: s.Header.DropFrames, KeepFrames: s.Header.KeepFrames, Location: s.Locations}
+	lines := make([]int, len(s.Locations))
+	for i, l := range s.Locations {
+		l.ID, lines[i] = uint64(i+1), len(l.Line)
+		asked.Sample = append(asked.Sample, &profile.Sample{Location: []*profile.Location{l, stays}})
+	}
+	if err := asked.RemoveUninteresting(); err != nil {
+		return &FileError{Path: path, Problem: NotProfile, Err: err}
+	}
+	dropped := func(i uint32) bool { return len(asked.Sample[i].Location) == 1 }
+	cut := func(i uint32) bool { return len(s.Locations[i].Line) < lines[i] }
+	kept, ends := s.frames[:0], slices.Clone(s.ends)
+	for sample := range ends {
+		locations := s.Stack(sample)
+		seen := false // a frame that stays: everything isn't dropped
+		for i := len(locations) - 1; i >= 0; i-- {
+			d, c := dropped(locations[i]), cut(locations[i])
+			if !d && !c {
+				seen = true
+				continue
+			}
+			if seen {
+				if d {
+					i++
+				}
+				locations = locations[i:]
+				break
+			}
+		}
+		kept = append(kept, locations...)
+		ends[sample] = len(kept)
+	}
+	s.frames, s.ends = kept, ends
+	return nil
+}
+
+// Negate changes the sign of all values.
+func (s *Samples) Negate() {
+	for i, v := range s.values {
+		s.values[i] = -max(v, -math.MaxInt64)
+	}
+}
+
+// Scale multiplies the values of each column by its ratio.
+func (s *Samples) Scale(ratios []float64) {
+	for i, v := range s.values {
+		ratio := ratios[i%len(ratios)]
+		if ratio == 1 {
+			continue
+		}
+		switch scaled := math.Round(float64(v) * ratio); {
+		case scaled >= math.MaxInt64:
+			s.values[i], s.Saturated = math.MaxInt64, true
+		case scaled <= -math.MaxInt64:
+			s.values[i], s.Saturated = -math.MaxInt64, true
+		default:
+			s.values[i] = int64(scaled)
+		}
+	}
+}
+
+// Sums returns the sum of each column.
+func (s *Samples) Sums() []float64 {
+	sums := make([]float64, s.Columns())
+	for i, v := range s.values {
+		sums[i%len(sums)] += float64(v)
+	}
+	return sums
+}
+
+// AppendBase adds the samples of the base that s is compared with, and the comments of it that s lacks. What comments
+// count isn't counted together.
+func (s *Samples) AppendBase(b *Samples) {
+	comments := slices.Clone(s.Header.Comments)
+	for _, c := range b.Header.Comments {
+		if !slices.Contains(comments, c) {
+			comments = append(comments, c)
+		}
+	}
+	s.append(b, comments)
+	s.baseLen = b.Len()
+}
