@@ -1,9 +1,9 @@
-// Package profiles reads pprof profiles of repetitions, and says where the time and the memory of a run went.
+// Package profiles reads, merges and writes pprof profiles of repetitions.
 //
-// What goes in: files of profiles, such as those that package capture takes. What comes out: their samples, merged, and
-// which functions made two sides differ. Package view shows them.
+// What goes in: files of profiles, such as those that package capture takes. What comes out: their samples and labels,
+// and what was allocated for what. Package view shows profiles, package explain compares them.
 //
-//	dir/KIND.REPETITION.pb.gz ──> Find ──> Load, ReadSamples ──> BreakDown, Explain, package view
+//	dir/KIND.REPETITION.pb.gz ──> Find ──> Load, ReadSamples ──> BreakDown, package view, package explain
 //
 // [Find] turns a run directory and a [Kind] into files. [Load] reads one, and names what is wrong
 // with it in a [FileError]. [ReadSamples] merges the samples of repetitions in four bytes a frame, so that large profiles

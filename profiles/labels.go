@@ -18,11 +18,11 @@ const OperationsLabel = "operations"
 
 // ProcessorLabel is the label of a CPU profile that says how much processor time its operations took by the
 // system's account, in nanoseconds. That is exact, where the samples' sum is known to some percent; so
-// [Explain] takes the whole from there.
+// package explain takes the whole from there.
 const ProcessorLabel = "processor-ns"
 
 // MachineLabel is the label of a profile that says which machine it was taken on, by a value that tells it
-// from others. With it [Explain] says where a difference in time may be one of machines.
+// from others. With it package explain says where a difference in time may be one of machines.
 const MachineLabel = "machine"
 
 // Labels of how a profile was taken: with which kinds at the same time, whose cost is in its processor time; and
@@ -81,10 +81,10 @@ func CheckLabels(labels map[string]string) error {
 }
 
 // Operations returns how many operations a profile saw, or 0 if it doesn't say.
-func Operations(p *profile.Profile) int64 { return intLabel(p, OperationsLabel) }
+func Operations(p *profile.Profile) int64 { return IntLabel(p, OperationsLabel) }
 
-// intLabel returns a label that is a number, or 0 if there is none.
-func intLabel(p *profile.Profile, label string) int64 {
+// IntLabel returns a label that is a number, or 0 if there is none.
+func IntLabel(p *profile.Profile, label string) int64 {
 	n, err := strconv.ParseInt(Labels(p)[label], 10, 64)
 	if err != nil || n < 0 {
 		return 0
@@ -96,8 +96,8 @@ func intLabel(p *profile.Profile, label string) int64 {
 func mergeComments(a, b *profile.Profile) (comments []string) {
 	for _, comment := range slices.Concat(a.Comments, b.Comments) {
 		key, _, _ := strings.Cut(comment, "=")
-		if counts := key == OperationsLabel || key == ProcessorLabel; counts && intLabel(a, key) > 0 && intLabel(b, key) > 0 {
-			all, _ := stack.AddSaturated(intLabel(a, key), intLabel(b, key))
+		if counts := key == OperationsLabel || key == ProcessorLabel; counts && IntLabel(a, key) > 0 && IntLabel(b, key) > 0 {
+			all, _ := stack.AddSaturated(IntLabel(a, key), IntLabel(b, key))
 			comment = key + "=" + strconv.FormatInt(all, 10)
 		}
 		if !slices.Contains(comments, comment) {

@@ -45,9 +45,10 @@ func importRules() []packageRule {
 
 		// Profiles, and results with their judgement: they don't know how anything was measured.
 		{"profiles/internal/stack", ""},
-		{"profiles", "internal/atomicfile internal/plaintext profiles/internal/stack"},
+		{"profiles", "internal/atomicfile profiles/internal/stack"},
 		{"profiles/capture", "internal/atomicfile profiles profiles/internal/stack"},
 		{"profiles/view", "internal/plaintext profiles profiles/internal/stack"},
+		{"profiles/explain", "internal/atomicfile internal/plaintext profiles profiles/internal/stack"},
 		{"results/internal/stats", ""},
 		{"results/internal/benchtext", "internal/plaintext"},
 		{"results", "internal/osinfo internal/plaintext results/internal/stats results/internal/benchtext"},
@@ -58,7 +59,7 @@ func importRules() []packageRule {
 		{"results/judge", "results/internal/stats results results/baseline results/sequential"},
 		{"results/report/internal/bounded", ""},
 		{"results/report/internal/svgplot", ""},
-		{"results/report", "internal/shell internal/plaintext internal/texttable internal/markdown profiles results " +
+		{"results/report", "internal/shell internal/plaintext internal/texttable internal/markdown profiles profiles/explain results " +
 			"results/baseline results/rundir results/judge results/report/internal/bounded"},
 		{"results/report/htmlpage", "internal/plaintext results results/rundir results/report/internal/bounded results/report/internal/svgplot results/report"},
 
@@ -70,10 +71,11 @@ func importRules() []packageRule {
 			"profiles/capture results results/rundir scenarios/health scenarios"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/runner"},
 		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios scenarios/runner"},
-		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles profiles/view results " +
-			"results/sequential results/judge"},
+		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles profiles/explain profiles/view " +
+			"results results/sequential results/judge"},
 		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles profiles/capture " +
-			"profiles/view results results/sequential results/judge scenarios scenarios/target scenarios/runner"},
+			"profiles/explain profiles/view results results/sequential results/judge scenarios scenarios/target " +
+			"scenarios/runner"},
 		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir results/judge " +
 			"results/report results/report/htmlpage scenarios scenarios/runner"},
 		{"scenarios/baselinepage", "internal/plaintext internal/codestats internal/project results results/baseline results/rundir results/report scenarios " +
@@ -83,7 +85,7 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app/cli", "internal/atomicfile internal/shell internal/texttable internal/project results results/report " +
 			"results/report/htmlpage scenarios/runner scenarios/batch"},
 		{"cmd/fleetmark/app/progress", "internal/plaintext mockfleet results scenarios/runner scenarios/abtest scenarios/batch cmd/fleetmark/app/cli"},
-		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles profiles/capture profiles/view results/report scenarios/abtest " +
+		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles profiles/capture profiles/explain profiles/view results/report scenarios/abtest " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report scenarios " +
 			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},

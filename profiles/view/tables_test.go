@@ -176,16 +176,6 @@ func TestNamesDoNotSteerTheTerminal(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, page.String(), `\"evil\\x1b[2J\"`) // quoted, in a string of the page's script
 	shown["flame"] = page.String()
-	var text strings.Builder
-	e := profiles.Explanation{
-		Sample: "cpu\a", Unit: "count", Notes: []string{"on \x1bc"}, Functions: []profiles.Function{{Name: turn}},
-		Causes: []profiles.Cause{{
-			Function: clear, Lines: []profiles.Portion{{Name: turn}}, Callers: []profiles.Portion{{Name: clear}},
-		}},
-	}
-	require.NoError(t, e.WriteText(&text))
-	require.Contains(t, text.String(), `1. "evil\x1b[2J": `)
-	shown["explain"] = text.String()
 	other := write(t, t.TempDir(), "x.pb.gz", encode(t, handmade("cp\x1bu", "count", nil)))
 	_, _, err = view.TopRows([]string{path, other}, view.TopOptions{})
 	require.Error(t, err)
@@ -215,9 +205,6 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "(heap was asked for; it is of cpu): name one of that kind, or leave --kind out")
 	_, err = view.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap}, view.FlameOptions{DiffOptions: view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{Kind: profiles.CPU}}}})
 	requireProblem(t, err, heap, profiles.NotOfKind)
-	four8 := []string{cpu, cpu, cpu, cpu, cpu, cpu, cpu, cpu}
-	_, err = profiles.Explain(t.Context(), four8, four8, profiles.ExplainOptions{Kind: profiles.Allocs, Own: []string{"a"}})
-	requireProblem(t, err, cpu, profiles.NotOfKind)
 
 	for kind, want := range map[profiles.Kind]int64{profiles.Heap: 40, profiles.Allocs: 20, "": 40} {
 		got, _, err := view.TopRows([]string{heap}, view.TopOptions{Selection: profiles.Selection{Kind: kind}})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 )
 
 // A Cause says which functions made a scenario cost more.
@@ -17,7 +18,7 @@ type Cause struct {
 	Dir      string // the directory with the profiles, or ""
 	Flame    string // the page with their difference, or ""
 	FlameErr error  // why there is no such page, or nil
-	*profiles.Explanation
+	*explain.Explanation
 }
 
 // maxCauses bounds how many functions of a cause a report names.
@@ -55,14 +56,14 @@ func (c Cause) Sentence() string {
 
 // Shown returns at most limit functions to be named in a report, and the number of other functions
 // that made a difference.
-func (c Cause) Shown(limit int) (shown []profiles.Cause, omitted int) {
+func (c Cause) Shown(limit int) (shown []explain.Cause, omitted int) {
 	list := c.Explanation.Causes
 	n := min(len(list), limit, maxCauses)
 	return list[:n], len(list) - n + c.Explanation.Left
 }
 
 // line returns a line about one function: by how much it changed an operation, and where.
-func (c Cause) line(f profiles.Cause) string {
+func (c Cause) line(f explain.Cause) string {
 	text := fmt.Sprintf("%s: %s, %s of the whole", FunctionName(f.Function), c.Changed(f.Change), f.ShareText())
 	if at := Location(f); at != "" {
 		text += ", " + at
@@ -127,11 +128,11 @@ func withoutPath(function string) string {
 }
 
 // Location returns the most important line, callee and caller of a cause.
-func Location(f profiles.Cause) string {
+func Location(f explain.Cause) string {
 	var parts []string
 	for _, p := range []struct {
 		before string
-		list   []profiles.Portion
+		list   []explain.Portion
 	}{{"at ", f.Lines}, {"in ", f.Callees}, {"for ", f.Callers}} {
 		if len(p.list) > 0 {
 			parts = append(parts, p.before+FunctionName(p.list[0].Name))

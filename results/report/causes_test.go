@@ -10,7 +10,7 @@ import (
 	"github.com/joshdk/go-junit"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
@@ -18,18 +18,18 @@ import (
 func explained() *report.Input {
 	low, high := 0.7, 1.2
 	s := gateInput()
-	s.Causes = []report.Cause{{Scenario: "gate-push", Kind: "cpu", Explanation: &profiles.Explanation{
+	s.Causes = []report.Cause{{Scenario: "gate-push", Kind: "cpu", Explanation: &explain.Explanation{
 		Unit: "nanoseconds", Sample: "cpu", Taken: "paired", Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
-		Total: profiles.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Real: true},
-		Causes: []profiles.Cause{{
-			Function: "own/<delivery>.(*Client).push", Change: profiles.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Real: true},
+		Total: explain.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Real: true},
+		Causes: []explain.Cause{{
+			Function: "own/<delivery>.(*Client).push", Change: explain.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Real: true},
 			Share: 0.93, ShareLow: &low, ShareHigh: &high,
-			Lines: []profiles.Portion{{Name: "client.go:77", Delta: 1300}}, Callees: []profiles.Portion{{Name: "crypto/sha256.block", Delta: 1200}},
-			Callers: []profiles.Portion{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
+			Lines: []explain.Portion{{Name: "client.go:77", Delta: 1300}}, Callees: []explain.Portion{{Name: "crypto/sha256.block", Delta: 1200}},
+			Callers: []explain.Portion{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
 		}},
-		Functions: []profiles.Function{{Name: "crypto/sha256.block", Change: profiles.Change{Delta: 1200, Real: true}}},
-	}}, {Scenario: "gate-push", Kind: "allocs", Explanation: &profiles.Explanation{
-		Unit: "bytes", Sample: "alloc_space", Taken: "paired", Base: 8, Now: 8, Causes: []profiles.Cause{}, Functions: []profiles.Function{},
+		Functions: []explain.Function{{Name: "crypto/sha256.block", Change: explain.Change{Delta: 1200, Real: true}}},
+	}}, {Scenario: "gate-push", Kind: "allocs", Explanation: &explain.Explanation{
+		Unit: "bytes", Sample: "alloc_space", Taken: "paired", Base: 8, Now: 8, Causes: []explain.Cause{}, Functions: []explain.Function{},
 	}}}
 	return s
 }

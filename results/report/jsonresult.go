@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 )
@@ -120,7 +121,7 @@ type causeJSON struct {
 	Dir      string        `json:"dir,omitempty"`
 	Flame    string        `json:"flame,omitempty"`
 	FlameErr string        `json:"flame_error,omitempty"`
-	*profiles.Explanation
+	*explain.Explanation
 }
 
 func newCausesJSON(causes []Cause) (all []causeJSON) {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -62,7 +62,7 @@ func TestTerminal_controlCharacters(t *testing.T) {
 	}}
 	j := &judge.Judgement{Verdict: results.Invalid, Compared: results.Invalid, Reasons: []judge.Reason{{Code: judge.Invalid, Text: evil}}}
 	in := Input{Scenario: evil, Judgement: j, Now: RunSide(run), Causes: []Cause{{
-		Scenario: evil, Dir: evil, FlameErr: errors.New(evil), Explanation: &profiles.Explanation{Notes: []string{evil}},
+		Scenario: evil, Dir: evil, FlameErr: errors.New(evil), Explanation: &explain.Explanation{Notes: []string{evil}},
 	}}}
 	one := New(ModeRun, in)
 	gate := &Document{Mode: ModeBaseline, Verdict: results.Regressed, Reason: evil, Gate: &GateFacts{Baseline: evil, Revision: evil}}

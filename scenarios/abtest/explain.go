@@ -16,6 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
@@ -58,13 +59,13 @@ const (
 // An explained says which functions differ. Profiles of a pair have the same index in BaseFiles and
 // NowFiles.
 type explained struct {
-	*profiles.Explanation
+	*explain.Explanation
 	BaseFiles, NowFiles []string
 }
 
-// explain profiles both sides in turns, and says of which functions the cost differs, of those that
+// explainSides profiles both sides in turns, and says of which functions the cost differs, of those that
 // which asks about.
-func explain(ctx context.Context, o profileOptions, which profiles.ExplainOptions) (*explained, error) {
+func explainSides(ctx context.Context, o profileOptions, which explain.Options) (*explained, error) {
 	if err := takeProfiles(ctx, o); err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func explain(ctx context.Context, o profileOptions, which profiles.ExplainOption
 		return nil, err
 	}
 	which.Paired = true
-	e.Explanation, err = profiles.Explain(ctx, e.BaseFiles, e.NowFiles, which)
+	e.Explanation, err = explain.Explain(ctx, e.BaseFiles, e.NowFiles, which)
 	return e, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -179,8 +180,8 @@ func explainOptions(tb testing.TB, base, now string, kind profiles.Kind) profile
 }
 
 // owned asks which of this project's functions differ.
-func owned() profiles.ExplainOptions {
-	return profiles.ExplainOptions{Own: []string{"github.com/fleetmark/fleetmark/"}}
+func owned() explain.Options {
+	return explain.Options{Own: []string{"github.com/fleetmark/fleetmark/"}}
 }
 
 // BenchmarkExplainPlanted: how often what is planted in the source is among the first three causes,
@@ -196,7 +197,7 @@ func BenchmarkExplainPlanted(b *testing.B) {
 			program := s.build(b, root, b.TempDir())
 			o := explainOptions(b, asItStands, program, profiles.CPU)
 			o.Seed = uint64(i)
-			e, err := explain(b.Context(), o, owned())
+			e, err := explainSides(b.Context(), o, owned())
 			require.NoError(b, err)
 			// The rest of the difference is what a longer push does to everything else.
 			ns := took(b, program)
@@ -233,7 +234,7 @@ func BenchmarkExplainNothing(b *testing.B) {
 		for i := range 20 {
 			o := explainOptions(b, asItStands, asItStands, profiles.CPU)
 			o.Seed = uint64(i)
-			e, err := explain(b.Context(), o, owned())
+			e, err := explainSides(b.Context(), o, owned())
 			require.NoError(b, err)
 			if len(e.Causes)+len(e.Functions) > 0 {
 				named++
@@ -265,7 +266,7 @@ func TestPlantedIsFound(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			o := explainOptions(t, asItStands, s.build(t, root, t.TempDir()), profiles.Allocs)
 			o.Each = turnTime / 5
-			e, err := explain(t.Context(), o, owned())
+			e, err := explainSides(t.Context(), o, owned())
 			require.NoError(t, err)
 			require.NotEmpty(t, e.Causes, "%+v", e.Total)
 			c := e.Causes[0]
@@ -281,7 +282,7 @@ func TestPlantedIsFound(t *testing.T) {
 		o.Each = turnTime / 5
 		which := owned()
 		which.Within = []string{ofDelivery}
-		e, err := explain(t.Context(), o, which)
+		e, err := explainSides(t.Context(), o, which)
 		require.NoError(t, err)
 		require.NotEmpty(t, e.Causes, "%+v", e.Total)
 		c := e.Causes[0]

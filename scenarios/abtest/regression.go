@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/profiles/view"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -24,7 +25,7 @@ type Cause struct {
 	Dir      string // holds the profiles, the explanation and the flame graph
 	Flame    string // the page with the flame graph of the difference; empty if FlameErr is set
 	FlameErr error  // why there is no flame graph
-	*profiles.Explanation
+	*explain.Explanation
 }
 
 // ExplainRegression profiles both sides of a comparison that regressed, in turns, and returns which
@@ -152,11 +153,11 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 	if n.kind == profiles.Block { // else it is mostly the harness, which waits for the next operation
 		within = []string{deliveryPackage() + "."}
 	}
-	e, err := explain(ctx, profileOptions{
+	e, err := explainSides(ctx, profileOptions{
 		Builds: o.Builds, Spec: n.spec, FleetCommand: o.FleetCommand, Dir: dir, Kind: n.kind,
 		Seed: o.Seed, Stderr: o.Stderr, Plant: o.Plant, Progress: LogPairs(log),
-	}, profiles.ExplainOptions{SampleIndex: n.sample, Own: own, Within: within})
-	if n.kind == profiles.Block && errors.Is(err, profiles.ErrNothingWithin) {
+	}, explain.Options{Selection: profiles.Selection{SampleIndex: n.sample}, Own: own, Within: within})
+	if n.kind == profiles.Block && errors.Is(err, explain.ErrNothingWithin) {
 		return c, errors.New("nobody waits for anybody in the delivery package: " +
 			"a sleep, or an answer that comes late, is in no profile")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/profiles/view"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -26,7 +27,7 @@ type Cause struct {
 	Base, Now   []string // the files of the profiles
 	Flame       string   // the page with the flame graph of the difference; empty if FlameErr is set
 	FlameErr    error    // why there is no flame graph
-	*profiles.Explanation
+	*explain.Explanation
 }
 
 const (
@@ -65,7 +66,7 @@ func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, o
 		switch {
 		case ctx.Err() != nil:
 			return all, errors.Join(append(errs, errors.New("interrupted"))...)
-		case errors.Is(err, profiles.ErrNothingWithin):
+		case errors.Is(err, explain.ErrNothingWithin):
 			noWaits = fmt.Errorf("%s takes longer by more than its processor time, and waits for no lock and "+
 				"no channel: a sleep, or a system call that waits, is in no profile", p.target.Short())
 			if !slices.ContainsFunc(queue, func(q profileNeed) bool { return q.kind == profiles.CPU }) {
@@ -216,8 +217,8 @@ func (c *comparison) explain(
 		within = own
 	}
 	own = append(own, checkout.Functions(c.differences)...) // a dependency that changed may be the cause as well
-	e.Explanation, err = profiles.Explain(ctx, e.Base, e.Now, profiles.ExplainOptions{
-		SampleIndex: p.sample, Own: own, Within: within, Paired: true,
+	e.Explanation, err = explain.Explain(ctx, e.Base, e.Now, explain.Options{
+		Selection: profiles.Selection{SampleIndex: p.sample}, Own: own, Within: within, Paired: true,
 	})
 	return e, err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/profiles/view"
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
@@ -151,7 +152,7 @@ percentage is then a difference of shares, and any two profiles of a kind can be
 
 func newExplain(c cli.Console) *cobra.Command {
 	var f flags
-	var o profiles.ExplainOptions
+	var o explain.Options
 	cmd := &cobra.Command{
 		Use:   "explain BASE NOW",
 		Short: "The functions that made an operation dearer or cheaper, each with its share and how sure that is",
@@ -168,8 +169,8 @@ fleetmark run --profiled 8.`,
 			if err != nil {
 				return err
 			}
-			o.Kind, o.SampleIndex = f.diff.Kind, f.diff.SampleIndex
-			e, err := profiles.Explain(cmd.Context(), files[0], files[1], o)
+			o.Selection = f.diff.Selection
+			e, err := explain.Explain(cmd.Context(), files[0], files[1], o)
 			if err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-package profiles_test
+package explain_test
 
 import (
 	"path/filepath"
@@ -7,13 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 )
 
 // TestBaselineProfiles: those that later ones are held against are there, say of how many operations they are, and
 // name no machine's paths.
 func TestBaselineProfiles(t *testing.T) {
 	for _, kind := range []profiles.Kind{profiles.CPU, profiles.Allocs} {
-		files, err := profiles.Find("baseline", kind)
+		files, err := profiles.Find(filepath.Join("..", "baseline"), kind)
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, len(files), 8)
 		for _, file := range files {
@@ -27,7 +28,7 @@ func TestBaselineProfiles(t *testing.T) {
 				require.False(t, filepath.IsAbs(m.File), m.File)
 			}
 		}
-		_, err = profiles.Explain(t.Context(), files[:5], files[3:8], profiles.ExplainOptions{Own: []string{"github.com/fleetmark/fleetmark/"}})
+		_, err = explain.Explain(t.Context(), files[:5], files[3:8], explain.Options{Own: []string{"github.com/fleetmark/fleetmark/"}})
 		require.NoError(t, err)
 	}
 }

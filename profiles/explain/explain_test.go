@@ -1,4 +1,4 @@
-package profiles
+package explain
 
 import (
 	"context"
@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
@@ -45,7 +47,6 @@ func push() []synthetic {
 func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations int64, machine []float64, op []synthetic) (files []string) {
 	t.Helper()
 	const period = 10_000_000
-	require.NoError(t, os.MkdirAll(dir, 0o755))
 	whole := 0.0
 	for _, s := range op {
 		whole += s.ns
@@ -54,7 +55,7 @@ func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations 
 		p := &profile.Profile{
 			SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
 			PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: period,
-			Comments: []string{fmt.Sprintf("%s=%d", OperationsLabel, operations), fmt.Sprintf("%s=%.0f", ProcessorLabel, machine[i]*whole*float64(operations))},
+			Comments: []string{fmt.Sprintf("%s=%d", profiles.OperationsLabel, operations), fmt.Sprintf("%s=%.0f", profiles.ProcessorLabel, machine[i]*whole*float64(operations))},
 		}
 		functions := map[string]*profile.Location{}
 		for _, s := range op {
@@ -75,11 +76,18 @@ func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations 
 			}
 			p.Sample = append(p.Sample, sample)
 		}
-		path := filepath.Join(dir, fileName(CPU, i+1))
-		require.NoError(t, writeProfile(path, CPU, p))
-		files = append(files, path)
+		files = append(files, written(t, dir, i+1, p))
 	}
 	return files
+}
+
+// written writes a CPU profile as a repetition, and returns its file.
+func written(t testing.TB, dir string, repetition int, p *profile.Profile) string {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	file, err := profiles.Write(dir, profiles.CPU, repetition, p)
+	require.NoError(t, err)
+	return file.Path
 }
 
 // speeds are a machine's in n repetitions of either side: those of a pair are alike.
@@ -108,7 +116,7 @@ func tried(t *testing.T, random *rand.Rand, pairs int, at int, share float64) *E
 	e, err := Explain(t.Context(),
 		repetitions(t, filepath.Join(dir, "base"), random, pairs, operations, base, push()),
 		repetitions(t, filepath.Join(dir, "now"), random, pairs, operations, now, changed),
-		ExplainOptions{Own: []string{"own.", "main."}, Paired: true})
+		Options{Own: []string{"own.", "main."}, Paired: true})
 	require.NoError(t, err)
 	return e
 }
@@ -179,16 +187,16 @@ func TestExplainWithin(t *testing.T) {
 	base := repetitions(t, filepath.Join(dir, "base"), random, 12, 100_000, ones, push())
 	now := repetitions(t, filepath.Join(dir, "now"), random, 12, 100_000, ones, changed)
 	own := []string{"own."}
-	all, err := Explain(t.Context(), base, now, ExplainOptions{Own: own})
+	all, err := Explain(t.Context(), base, now, Options{Own: own})
 	require.NoError(t, err)
 	require.Len(t, all.Causes, 2)
-	e, err := Explain(t.Context(), base, now, ExplainOptions{Own: own, Within: []string{"own.(*conn)."}})
+	e, err := Explain(t.Context(), base, now, Options{Own: own, Within: []string{"own.(*conn)."}})
 	require.NoError(t, err)
 	require.Len(t, e.Causes, 1)
 	require.Equal(t, "own.(*conn).receive", e.Causes[0].Function)
 	require.InEpsilon(t, 6000+3000+1500, e.Total.Base, 0.05)
 	require.InEpsilon(t, 1, e.Causes[0].Share, 0.35)
-	_, err = Explain(t.Context(), base, now, ExplainOptions{Own: own, Within: []string{"nobody."}})
+	_, err = Explain(t.Context(), base, now, Options{Own: own, Within: []string{"nobody."}})
 	require.ErrorContains(t, err, "no stack holds a function that begins with nobody.")
 }
 
@@ -199,12 +207,12 @@ func TestExplainSaysOfMachines(t *testing.T) {
 	on := func(name string, machines ...string) []string {
 		files := repetitions(t, filepath.Join(dir, name), random, 8, 25_000, ones, push())
 		for i, path := range files {
-			p, err := Load(path)
+			p, err := profiles.Load(path)
 			require.NoError(t, err)
 			if m := machines[i%len(machines)]; m != "" {
-				p.Comments = append(p.Comments, MachineLabel+"="+m)
+				p.Comments = append(p.Comments, profiles.MachineLabel+"="+m)
 			}
-			require.NoError(t, writeProfile(path, CPU, p))
+			written(t, filepath.Dir(path), i+1, p)
 		}
 		return files
 	}
@@ -230,7 +238,7 @@ func TestExplainSaysOfMachines(t *testing.T) {
 		"samples": {one, other, "profiled on different machines", "samples"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, err := Explain(t.Context(), row.base, row.now, ExplainOptions{Own: []string{"own."}, SampleIndex: row.sample})
+			e, err := Explain(t.Context(), row.base, row.now, Options{Own: []string{"own."}, Selection: profiles.Selection{SampleIndex: row.sample}})
 			require.NoError(t, err)
 			var text strings.Builder
 			require.NoError(t, e.WriteText(&text))
@@ -259,7 +267,7 @@ func TestExplainNamesNothing(t *testing.T) {
 	}
 	t.Logf("%d of %d named something", named, all)
 	// Beyond this the stated 1% is refuted, at the 99.9% level.
-	most := distuv.Binomial{N: float64(all), P: defaultExplainAlpha}
+	most := distuv.Binomial{N: float64(all), P: defaultAlpha}
 	limit := 0
 	for most.CDF(float64(limit)) < 0.999 {
 		limit++
@@ -310,48 +318,119 @@ func TestExplainRefuses(t *testing.T) {
 	unlabelled := make([]string, 0, 8)
 	nameless := make([]string, 0, 8)
 	for i, path := range good {
-		p, err := Load(path)
+		p, err := profiles.Load(path)
 		require.NoError(t, err)
 		p.Comments = nil
-		unlabelled = append(unlabelled, filepath.Join(dir, fmt.Sprintf("u%d.pb.gz", i)))
-		require.NoError(t, writeProfile(unlabelled[i], CPU, p))
-		p.Comments = []string{OperationsLabel + "=5"}
+		unlabelled = append(unlabelled, written(t, filepath.Join(dir, "unlabelled"), i+1, p))
+		p.Comments = []string{profiles.OperationsLabel + "=5"}
 		for _, l := range p.Location {
 			l.Line = nil
 			l.Address = l.ID
 		}
-		nameless = append(nameless, filepath.Join(dir, fmt.Sprintf("n%d.pb.gz", i)))
-		require.NoError(t, writeProfile(nameless[i], CPU, p))
+		nameless = append(nameless, written(t, filepath.Join(dir, "nameless"), i+1, p))
 	}
 	for name, row := range map[string]struct {
 		base, now []string
-		opts      ExplainOptions
+		opts      Options
 		says      string
 	}{
-		"no own functions":  {good, good, ExplainOptions{}, "no functions of one's own"},
-		"too few":           {good[:3], good, ExplainOptions{Own: own}, "the first has 3 profiles: want 5 to 400"},
-		"too few for alpha": {good[:4], good[:4], ExplainOptions{Own: own}, "either side has 4 profiles: want 5 to 400"},
+		"no own functions":  {good, good, Options{}, "no functions of one's own"},
+		"too few":           {good[:3], good, Options{Own: own}, "the first has 3 profiles: want 5 to 400"},
+		"too few for alpha": {good[:4], good[:4], Options{Own: own}, "either side has 4 profiles: want 5 to 400"},
 		// 2 of the 2^7 ways to exchange pairs are as they are and all the other way round: 1.6%.
-		"too few pairs":        {good[:7], good[:7], ExplainOptions{Own: own, Paired: true}, "either side has 7 profiles: want 8 to 400"},
-		"alpha of nothing":     {good, good, ExplainOptions{Own: own, Alpha: 1e-9}, "alpha 1e-09: want at least 0.0004"},
-		"odd pairs":            {good[:7], good, ExplainOptions{Own: own, Paired: true}, "7 and 8 repetitions"},
-		"missing":              {good, append([]string{"nowhere.pb.gz"}, good[1:]...), ExplainOptions{Own: own}, "missing"},
-		"without operations":   {good, unlabelled, ExplainOptions{Own: own}, "doesn't say of how many operations it is"},
-		"not symbolized":       {nameless, good, ExplainOptions{Own: own}, "not symbolized"},
-		"no such sample index": {good, good, ExplainOptions{Own: own, SampleIndex: "inuse_space"}, "inuse_space"},
-		"alpha":                {good, good, ExplainOptions{Own: own, Alpha: 1}, "alpha 1"},
+		"too few pairs":        {good[:7], good[:7], Options{Own: own, Paired: true}, "either side has 7 profiles: want 8 to 400"},
+		"alpha of nothing":     {good, good, Options{Own: own, Alpha: 1e-9}, "alpha 1e-09: want at least 0.0004"},
+		"odd pairs":            {good[:7], good, Options{Own: own, Paired: true}, "7 and 8 repetitions"},
+		"missing":              {good, append([]string{"nowhere.pb.gz"}, good[1:]...), Options{Own: own}, "missing"},
+		"without operations":   {good, unlabelled, Options{Own: own}, "doesn't say of how many operations it is"},
+		"not symbolized":       {nameless, good, Options{Own: own}, "not symbolized"},
+		"no such sample index": {good, good, Options{Own: own, Selection: profiles.Selection{SampleIndex: "inuse_space"}}, "inuse_space"},
+		"alpha":                {good, good, Options{Own: own, Alpha: 1}, "alpha 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Explain(t.Context(), row.base, row.now, row.opts)
 			require.ErrorContains(t, err, row.says)
 		})
 	}
-	_, err := Explain(t.Context(), good[:5], good[:5], ExplainOptions{Own: own}) // 2 of 252 ways to deal ten: 0.8%
+	_, err := Explain(t.Context(), good[:5], good[:5], Options{Own: own}) // 2 of 252 ways to deal ten: 0.8%
 	require.NoError(t, err)
-	_, err = Explain(t.Context(), good[:4], good[:4], ExplainOptions{Own: own, Alpha: 0.05}) // 2 of 70: 2.9%
+	_, err = Explain(t.Context(), good[:4], good[:4], Options{Own: own, Alpha: 0.05}) // 2 of 70: 2.9%
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = Explain(ctx, good, good, ExplainOptions{Own: own})
+	_, err = Explain(ctx, good, good, Options{Own: own})
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestExplainNamesTheBadFile: one among good ones is named.
+func TestExplainNamesTheBadFile(t *testing.T) {
+	dir, random := t.TempDir(), rand.New(rand.NewPCG(11, 12))
+	good := repetitions(t, filepath.Join(dir, "good"), random, 8, 100_000, []float64{1, 1, 1, 1, 1, 1, 1, 1}, push())
+	data, err := os.ReadFile(good[0])
+	require.NoError(t, err)
+	raw := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		return path
+	}
+	changed := func(name string, change func(*profile.Profile)) string {
+		p, err := profiles.Load(good[0])
+		require.NoError(t, err)
+		change(p)
+		return written(t, filepath.Join(dir, name), 1, p)
+	}
+	for says, path := range map[string]string{
+		"empty":            raw("empty.pb.gz", nil),
+		"cut short":        raw("cut.pb.gz", data[:len(data)/2]),
+		"not a pprof":      raw("text.pb.gz", []byte("no profile")),
+		"holds no samples": changed("none", func(p *profile.Profile) { p.Sample = nil }),
+		"not symbolized": changed("nameless", func(p *profile.Profile) {
+			for i, l := range p.Location {
+				l.Line, l.Address = nil, uint64(i+1)
+			}
+		}),
+	} {
+		_, err := Explain(t.Context(), good, append(slices.Clone(good[:7]), path), Options{Own: []string{"own."}})
+		require.ErrorContains(t, err, says)
+		require.ErrorContains(t, err, path)
+	}
+}
+
+// TestExplainRefusesOtherKinds: a profile of another kind than asked for, and one of a moment.
+func TestExplainRefusesOtherKinds(t *testing.T) {
+	dir := t.TempDir()
+	cpu := repetitions(t, filepath.Join(dir, "cpu"), rand.New(rand.NewPCG(13, 14)), 8, 100_000, []float64{1, 1, 1, 1, 1, 1, 1, 1}, push())
+	_, err := Explain(t.Context(), cpu, cpu, Options{Selection: profiles.Selection{Kind: profiles.Allocs}, Own: []string{"a"}})
+	var file *profiles.FileError
+	require.ErrorAs(t, err, &file)
+	require.Equal(t, profiles.NotOfKind, file.Problem)
+	require.Equal(t, cpu[0], file.Path)
+
+	p, err := profiles.Load(cpu[0])
+	require.NoError(t, err)
+	p.SampleType = []*profile.ValueType{{Type: "goroutine", Unit: "count"}}
+	for _, s := range p.Sample {
+		s.Value = s.Value[:1]
+	}
+	moment, err := profiles.Write(dir, profiles.Goroutine, 1, p)
+	require.NoError(t, err)
+	files := slices.Repeat([]string{moment.Path}, 8)
+	_, err = Explain(t.Context(), files, files, Options{Own: []string{"x"}})
+	require.ErrorContains(t, err, "is of a moment, not of operations")
+}
+
+// TestWriteTextDoesNotSteerTheTerminal: what a profile says of itself is quoted.
+func TestWriteTextDoesNotSteerTheTerminal(t *testing.T) {
+	const clear, turn = "evil\x1b[2J", "turned\u202egnp"
+	var text strings.Builder
+	e := Explanation{
+		Sample: "cpu\a", Unit: "count", Notes: []string{"on \x1bc"}, Functions: []Function{{Name: turn}},
+		Causes: []Cause{{
+			Function: clear, Lines: []Portion{{Name: turn}}, Callers: []Portion{{Name: clear}},
+		}},
+	}
+	require.NoError(t, e.WriteText(&text))
+	require.Contains(t, text.String(), `1. "evil\x1b[2J": `)
+	at := strings.IndexFunc(text.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
+	require.Negative(t, at, "%q", text.String())
 }

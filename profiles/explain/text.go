@@ -1,4 +1,4 @@
-package profiles
+package explain
 
 import (
 	"bytes"
@@ -9,10 +9,10 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
+	"github.com/fleetmark/fleetmark/profiles"
 )
 
 // WriteText writes an explanation for people, the largest cause first.
@@ -22,10 +22,10 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	if e.Taken == "paired" {
 		together = "repetitions that took turns"
 	}
-	fmt.Fprintf(&t, "%s of an operation: %s, was %s: %s; %d and %d %s, %d and %d operations\n", Printable(e.Sample),
+	fmt.Fprintf(&t, "%s of an operation: %s, was %s: %s; %d and %d %s, %d and %d operations\n", profiles.Printable(e.Sample),
 		e.amount(e.Total.Now), e.amount(e.Total.Base), e.Changed(e.Total), e.Base, e.Now, together, e.Operations[0], e.Operations[1])
 	for _, note := range e.Notes {
-		fmt.Fprintf(&t, "note: %s\n", Printable(note))
+		fmt.Fprintf(&t, "note: %s\n", profiles.Printable(note))
 	}
 	switch {
 	case len(e.Causes) > 0:
@@ -37,7 +37,7 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	}
 	for i, c := range e.Causes {
 		fmt.Fprintf(&t, "%d. %s: %s, %s of the whole, p %.3g\n",
-			i+1, Printable(c.Function), e.Changed(c.Change), c.ShareText(), c.P)
+			i+1, profiles.Printable(c.Function), e.Changed(c.Change), c.ShareText(), c.P)
 		e.portions(&t, "at", c.Lines)
 		e.portions(&t, "in", c.Callees)
 		e.portions(&t, "for", c.Callers)
@@ -60,7 +60,7 @@ func (e *Explanation) WriteText(w io.Writer) error {
 		if f.Cumulative {
 			how = "cum"
 		}
-		fmt.Fprintf(&t, "  %-4s %s: %s\n", how, Printable(f.Name), e.Changed(f.Change))
+		fmt.Fprintf(&t, "  %-4s %s: %s\n", how, profiles.Printable(f.Name), e.Changed(f.Change))
 	}
 	_, err := io.WriteString(w, t.String())
 	return err
@@ -106,7 +106,7 @@ const mostFunctions = 10
 
 func (e *Explanation) portions(t *strings.Builder, word string, list []Portion) {
 	for _, p := range list {
-		fmt.Fprintf(t, "     %-3s %s: %s\n", word, Printable(p.Name), e.Signed(p.Delta))
+		fmt.Fprintf(t, "     %-3s %s: %s\n", word, profiles.Printable(p.Name), e.Signed(p.Delta))
 	}
 }
 
@@ -145,27 +145,3 @@ func (e *Explanation) amount(v float64) string {
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.0f%%", 100*v) }
-
-// notes say what else than the code may make the difference between the first n repetitions and the others.
-func (c *costs) notes(n int) (notes []string) {
-	memory := strings.HasPrefix(c.sample, "alloc_")
-	differ := func(labels []string, format string) {
-		base, now := distinct(labels[:n]), distinct(labels[n:])
-		if len(base) > 0 && len(now) > 0 && (len(base)+len(now) > 2 || base[0] != now[0]) {
-			notes = append(notes, fmt.Sprintf(format, strings.Join(base, "; "), strings.Join(now, "; ")))
-		}
-	}
-	if memory { // what is allocated is the same on any machine, whatever else is taken
-		differ(c.sampled, "allocations were counted in different ways (a sample for %s bytes, and now for %s): one a sample counts each, others estimate")
-		return notes
-	}
-	differ(c.machines, "profiled on different machines (%s, and now %s): time may differ because they do; allocations (--kind allocs) don't")
-	differ(c.with, "profiled together with different kinds (%s, and now %s): what those cost is in it")
-	return notes
-}
-
-// distinct are the values that are known, each once, in order.
-func distinct(labels []string) []string {
-	all := slices.Compact(slices.Sorted(slices.Values(labels)))
-	return slices.DeleteFunc(all, func(l string) bool { return l == "" })
-}

@@ -1,6 +1,6 @@
-//go:build race
+//go:build !race
 
-package profiles
+package explain
 
 // Raced says whether the test has the race detector.
-const Raced = true
+const Raced = false

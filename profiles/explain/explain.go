@@ -1,4 +1,4 @@
-package profiles
+package explain
 
 import (
 	"cmp"
@@ -13,16 +13,12 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// ExplainOptions say what is explained, and how sure one wants to be.
-type ExplainOptions struct {
-	// Kind is what every file must be of. Empty is any kind.
-	Kind Kind
-
-	// SampleIndex names the number to explain, such as alloc_objects; empty is the last that Kind lists, or without
-	// Kind the profile's own choice.
-	SampleIndex string
+// Options say what is explained, and how sure one wants to be.
+type Options struct {
+	profiles.Selection // of what is explained
 
 	// Own are prefixes of the names of functions that may be the cause, such as your package path. What
 	// they call elsewhere counts as theirs. At least one.
@@ -45,8 +41,8 @@ type ExplainOptions struct {
 
 // The defaults, and the bounds of what is tested.
 const (
-	defaultExplainAlpha = 0.01
-	defaultCauses       = 10
+	defaultAlpha  = 0.01
+	defaultCauses = 10
 
 	fewest = 4   // repetitions a side: with fewer nothing could be told from chance
 	most   = 400 // repetitions a side
@@ -108,7 +104,7 @@ type Function struct {
 	Change
 }
 
-// ErrNothingWithin reports that no stack of either side counts by [ExplainOptions].Within.
+// ErrNothingWithin reports that no stack of either side counts by [Options].Within.
 var ErrNothingWithin = errors.New("no stack holds a function that begins with")
 
 // Explain says which functions' cost changed from the profiles base to the profiles now, a file a
@@ -121,8 +117,8 @@ var ErrNothingWithin = errors.New("no stack holds a function that begins with")
 // naming anything is Alpha for all tests together, however they hang together (P. H. Westfall and
 // S. S. Young, "Resampling-based multiple testing", 1993). Shares have Fieller's interval (E. C.
 // Fieller, "Some problems in interval estimation", 1954).
-func Explain(ctx context.Context, base, now []string, opts ExplainOptions) (*Explanation, error) {
-	opts.Alpha, opts.Causes = cmp.Or(opts.Alpha, defaultExplainAlpha), cmp.Or(opts.Causes, defaultCauses)
+func Explain(ctx context.Context, base, now []string, opts Options) (*Explanation, error) {
+	opts.Alpha, opts.Causes = cmp.Or(opts.Alpha, defaultAlpha), cmp.Or(opts.Causes, defaultCauses)
 	switch {
 	case len(opts.Own) == 0:
 		return nil, errors.New("profile explain: no functions of one's own: name the beginning of their package path (--own)")
@@ -149,7 +145,7 @@ func Explain(ctx context.Context, base, now []string, opts ExplainOptions) (*Exp
 }
 
 // checkRepetitions refuses sides that have too few profiles for anything to be told from chance, or too many.
-func checkRepetitions(base, now int, opts ExplainOptions) error {
+func checkRepetitions(base, now int, opts Options) error {
 	need := fewest
 	for need < most && smallestP(need, need, opts.Paired) > opts.Alpha {
 		need++
@@ -179,7 +175,7 @@ func checkRepetitions(base, now int, opts ExplainOptions) error {
 const leastShare = 0.001
 
 // explain tests, with the first n repetitions being the base's.
-func (c *costs) explain(ctx context.Context, n int, opts ExplainOptions) (*Explanation, error) {
+func (c *costs) explain(ctx context.Context, n int, opts Options) (*Explanation, error) {
 	all := len(c.total)
 	e := &Explanation{
 		Unit: c.unit, Sample: c.sample, Taken: "unpaired", Base: n, Now: all - n, Alpha: opts.Alpha,

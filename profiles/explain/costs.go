@@ -1,10 +1,11 @@
-package profiles
+package explain
 
 import (
 	"context"
 	"slices"
 	"strings"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
@@ -54,29 +55,28 @@ const (
 	ofCaller
 )
 
-func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs, error) {
+func newCosts(ctx context.Context, files []string, opts Options) (*costs, error) {
 	c := &costs{at: map[part]int{}, detail: map[detail][]float64{}}
 	var accounts []float64
 	var counted, worth float64
-	sel := Selection{Kind: opts.Kind, SampleIndex: opts.SampleIndex}
-	err := EachFile(ctx, files, sel, func(path string, s *Samples) error {
+	err := profiles.EachFile(ctx, files, opts.Selection, func(path string, s *profiles.Samples) error {
 		c.sample, c.unit = s.Type().Type, s.Type().Unit
-		if IsSnapshot(c.sample) {
-			return &FileError{Path: path, Problem: OfAMoment,
+		if profiles.IsSnapshot(c.sample) {
+			return &profiles.FileError{Path: path, Problem: profiles.OfAMoment,
 				Advice: "explain a kind that counts what was done, such as allocs; fleetmark profile diff --raw subtracts this one"}
 		}
 		if s.Operations == 0 {
-			return &FileError{Path: path, Problem: NoOperations,
+			return &profiles.FileError{Path: path, Problem: profiles.NoOperations,
 				Advice: "capture it with --operations, or compare shares with fleetmark profile diff --normalize"}
 		}
 		n, sum := countEvents(s)
 		counted, worth = counted+n, worth+sum
-		labels := Labels(s.Header)
-		c.machines, c.with, c.sampled = append(c.machines, labels[MachineLabel]), append(c.with, labels[TakenWithLabel]), append(c.sampled, labels[BytesPerSampleLabel])
+		labels := profiles.Labels(s.Header)
+		c.machines, c.with, c.sampled = append(c.machines, labels[profiles.MachineLabel]), append(c.with, labels[profiles.TakenWithLabel]), append(c.sampled, labels[profiles.BytesPerSampleLabel])
 		c.operations, c.total = append(c.operations, float64(s.Operations)), append(c.total, 0)
 		c.add(s, len(c.total)-1, len(files), opts)
 		if c.sample == "cpu" && len(opts.Within) == 0 {
-			accounts = append(accounts, float64(intLabel(s.Header, ProcessorLabel))/float64(s.Operations))
+			accounts = append(accounts, float64(profiles.IntLabel(s.Header, profiles.ProcessorLabel))/float64(s.Operations))
 		}
 		return nil
 	})
@@ -94,7 +94,7 @@ func newCosts(ctx context.Context, files []string, opts ExplainOptions) (*costs,
 
 // countEvents returns how many events a profile counts, and what they come to. At 100 Hz it is one sample, and 10 ms
 // of a processor.
-func countEvents(s *Samples) (n, sum float64) {
+func countEvents(s *profiles.Samples) (n, sum float64) {
 	p := s.Header
 	if s.Type().Unit == "nanoseconds" && p.PeriodType != nil && p.PeriodType.Type == "cpu" && p.Period > 0 {
 		return 1, float64(p.Period) // also where there are none
@@ -104,7 +104,7 @@ func countEvents(s *Samples) (n, sum float64) {
 }
 
 // add takes in the profile of repetition i of all.
-func (c *costs) add(s *Samples, i, all int, opts ExplainOptions) {
+func (c *costs) add(s *profiles.Samples, i, all int, opts Options) {
 	at := make([][]stack.Frame, len(s.Locations))
 	for j, l := range s.Locations {
 		at[j] = stack.Frames(l)
@@ -124,7 +124,7 @@ func (c *costs) add(s *Samples, i, all int, opts ExplainOptions) {
 			continue
 		}
 		c.total[i] += v
-		cause := nobodys(frames)
+		cause := unownedGroup(frames)
 		if o := stack.OwnerIndex(frames, opts.Own); o >= 0 {
 			cause = frames[o].Function
 			c.of(detail{cause, ofLine, frames[o].Position()}, all)[i] += v
@@ -170,8 +170,8 @@ func (c *costs) of(d detail, all int) []float64 {
 	return v
 }
 
-// nobodys names a stack that holds none of one's own functions, by what is at its bottom.
-func nobodys(frames []stack.Frame) string {
+// unownedGroup names a stack that holds none of one's own functions, by what is at its bottom.
+func unownedGroup(frames []stack.Frame) string {
 	for i := len(frames) - 1; i >= 0; i-- {
 		switch f := frames[i].Function; {
 		case f == "runtime.gcBgMarkWorker", f == "runtime.bgsweep", f == "runtime.bgscavenge", strings.HasPrefix(f, "runtime.gcStart"):
