@@ -69,7 +69,7 @@ func importRules() []packageRule {
 		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet profiles profiles/capture scenarios"},
 		{"scenarios/runner", "internal/childproc internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet profiles " +
 			"profiles/capture results results/rundir scenarios/health scenarios"},
-		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/runner"},
+		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},
 		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios scenarios/runner"},
 		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles profiles/explain profiles/view " +
 			"results results/sequential results/judge"},

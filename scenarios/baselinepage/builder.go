@@ -43,7 +43,7 @@ type Options struct {
 	Sections []string        // that are measured
 
 	Revision      string    // of the source of the running program
-	FleetCommand  []string  // the program and its arguments that lead to runner.ServeFleet
+	FleetCommand  []string  // the program and its arguments that lead to target.Serve
 	OpcostCommand []string  // the program and its arguments that lead to opcost.Serve
 	Stderr        io.Writer // where a fleet's process writes its errors
 

@@ -19,7 +19,7 @@ type Check struct {
 	State  State  `json:"state"`
 	Found  string `json:"found"`            // with its unit
 	Why    string `json:"why"`              // it matters, in a clause
-	Change string `json:"change,omitempty"` // what to do, with a command if there is one; empty if the state is OK
+	Change string `json:"change,omitempty"` // what to do, such as a command; empty if the state is OK
 }
 
 // Advice words what checks advise that only a command line knows how to do.

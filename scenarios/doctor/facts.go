@@ -19,16 +19,16 @@ type Facts struct {
 
 	Cores      int      `json:"cores"` // that this process may run on
 	GOMAXPROCS int      `json:"gomaxprocs"`
-	Quota      *float64 `json:"cpu_quota_cores"` // of the control group, in cores; 0 means that it has none
+	Quota      *float64 `json:"cpu_quota_cores"` // of the control group; 0 if it has none
 
 	MemoryAvailable *uint64 `json:"memory_available_bytes"` // of the machine
-	MemoryLeft      *uint64 `json:"memory_left_bytes"`      // to the control group's limit; nil also if it has none
+	MemoryLeft      *uint64 `json:"memory_left_bytes"`      // to the control group's limit, if it has one
 
 	DescriptorLimit *uint64 `json:"descriptor_limit"`
 	Needs           []Need  `json:"needs"` // of the scenarios in the catalog
 
 	Ports         *results.LocalPorts `json:"local_ports"`
-	ReuseTimeWait *int                `json:"tcp_tw_reuse"` // 0: no, 1: yes, 2: on the loopback interface
+	ReuseTimeWait *int                `json:"tcp_tw_reuse"` // 0: no, 1: yes, 2: on loopback
 	AcceptQueue   *int                `json:"somaxconn"`
 
 	ClockSource  string        `json:"clock_source"`

@@ -64,7 +64,8 @@ func (at systemFiles) flag(path string) *bool {
 	return new(*n != 0)
 }
 
-// memoryAvailable returns how much memory the machine has left, in bytes, or nil if that isn't known.
+// memoryAvailable returns how much memory the machine has left, in bytes, or nil if that isn't
+// known.
 func (at systemFiles) memoryAvailable() *uint64 {
 	text, _ := at.text("proc/meminfo")
 	for line := range strings.Lines(text) {
@@ -92,8 +93,8 @@ func (at systemFiles) governors() []string {
 	return names
 }
 
-// turbo reports whether cores may exceed their nominal frequency. Intel's driver has a file that says
-// whether they may not, and the other drivers have one that says whether they may.
+// turbo reports whether cores may exceed their nominal frequency. Intel's driver has a file that
+// says whether they may not, and the other drivers have one that says whether they may.
 func (at systemFiles) turbo() *bool {
 	if off := at.flag("sys/devices/system/cpu/intel_pstate/no_turbo"); off != nil {
 		return new(!*off)

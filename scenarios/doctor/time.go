@@ -68,9 +68,9 @@ func interference(f Facts) (State, string, string) {
 	return grade(n.Exceeds(), n.OthersFraction > maxIdleShare || n.StolenFraction > maxIdleShare), found, change
 }
 
-// Limits of the smallest change that a run's repetitions can detect, as a share. Above warnDetectable
-// it is a warning. Above maxDetectable it is a problem: a run couldn't tell such a change of the code
-// from a change of the machine.
+// Limits of the smallest change that a run's repetitions can detect, as a share. Above
+// warnDetectable it is a warning. Above maxDetectable it is a problem: a run couldn't tell such a
+// change of the code from a change of the machine.
 const (
 	warnDetectable = 0.05
 	maxDetectable  = 0.15

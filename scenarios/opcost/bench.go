@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // A Variant is one way to do an operation. Each is measured by itself.
@@ -45,7 +45,7 @@ func variants() (all []Variant) {
 // A bench does operations, one at a time.
 type bench struct {
 	update     *delivery.Update
-	devices    *runner.DeviceList // operations and spareDevices
+	devices    *target.DeviceList // operations and spareDevices
 	operations int
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // Config says what to measure.
@@ -45,7 +45,7 @@ const artifactBytes = 1 << 10
 
 // Fleet says how to start the process of the devices.
 type Fleet struct {
-	Command []string  // the program and the arguments that lead to runner.ServeFleet
+	Command []string  // the program and the arguments that lead to target.Serve
 	Stderr  io.Writer // receives its standard error
 }
 
@@ -56,7 +56,7 @@ func Measure(ctx context.Context, cfg Config, f Fleet, onStep func(string)) (_ *
 	}
 	spec := scenarios.Default()
 	spec.Name, spec.Fleet.Devices = "opcost", cfg.Operations+spareDevices
-	fleet, err := runner.StartFleetAlone(ctx, f.Command, spec, f.Stderr)
+	fleet, err := target.StartProcess(ctx, f.Command, spec, f.Stderr)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // These environment variables make the program of this test the process of a fleet, or the one that
@@ -25,7 +25,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asFleet) != "" {
-		if err := runner.ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
+		if err := target.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
