@@ -10,10 +10,9 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/codestats"
 	"github.com/fleetmark/fleetmark/internal/project"
-	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// An anti-pattern or a target whose test is gone promises nothing.
+// TestConfigurationNamesWhatExists checks that every test and file that fleetmark.yaml names exists.
 func TestConfigurationNamesWhatExists(t *testing.T) {
 	root := repository(t)
 	there, err := codestats.Names(root)
@@ -34,13 +33,13 @@ func TestConfigurationNamesWhatExists(t *testing.T) {
 	}
 	require.NotEmpty(t, config.Targets)
 	for _, target := range config.Targets {
-		switch file := filepath.Join(root, target.EnforcedBy); {
+		switch {
 		case target.EnforcedBy == "":
 			require.NotEmpty(t, target.Machine, "%s: nothing holds it", target.Name)
-		case strings.Contains(target.EnforcedBy, "/") || target.EnforcedBy == baseline.FileName:
-			require.FileExists(t, file)
-		default:
+		case strings.Contains(target.EnforcedBy, ".Test"):
 			check(target.EnforcedBy)
+		default:
+			require.FileExists(t, filepath.Join(root, target.EnforcedBy))
 		}
 	}
 	for _, e := range config.Benchmarks {
