@@ -23,7 +23,7 @@ func TestParse_notUTF8(t *testing.T) {
 		mistakes := Mistakes("a.yaml", err)
 		require.Len(t, mistakes, 1, "%q", text)
 		require.Equal(t, at, [2]int{mistakes[0].Line, mistakes[0].Column}, "%q", text)
-		require.Contains(t, mistakes[0].Problem, "is not UTF-8: want the file in UTF-8")
+		require.ErrorContains(t, mistakes[0], "is not UTF-8: want the file in UTF-8")
 	}
 	wide := []byte{0xff, 0xfe} // the byte order mark of UTF-16
 	for _, unit := range utf16.Encode([]rune("name: a\ndescription: schön\n")) {

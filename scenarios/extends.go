@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -33,29 +34,31 @@ func chain(src *source) ([]*source, *SpecError) {
 		if n == nil {
 			return all, nil
 		}
-		wrong := func(format string, args ...any) *SpecError {
-			return last.place(n).at(&SpecError{Field: extendsKey, Problem: fmt.Sprintf(format, args...)})
+		wrong := func(problem, want string) *SpecError {
+			return last.position(n).attach(&SpecError{Field: extendsKey, Problem: problem, Want: want})
 		}
 		ref, ok := yamlnode.Text(n)
 		if !ok || ref == "" {
-			return all, wrong("%s: want %s", yamlnode.Describe(n), baseForms())
+			return all, wrong(yamlnode.Describe(n), baseForms())
 		}
+		quoted := strconv.Quote(yamlnode.Clip(ref)) + ": "
 		if len(all) > maxBases {
-			return all, wrong("%q: would be the %dth base, one upon another: want %d at most", yamlnode.Clip(ref), maxBases+1, maxBases)
+			return all, wrong(fmt.Sprintf("%swould be the %dth base, one upon another", quoted, maxBases+1), fmt.Sprintf("%d at most", maxBases))
 		}
 		base, err := last.base(ref)
 		if err != nil {
 			if mistake, ok := errors.AsType[*SpecError](err); ok {
 				return all, mistake
 			}
-			return all, wrong("%q: %s", yamlnode.Clip(ref), err)
+			w := wrongOf(err)
+			return all, wrong(quoted+w.Problem, w.Want)
 		}
 		if i := slices.IndexFunc(all, func(s *source) bool { return s.id() == base.id() }); i >= 0 {
 			var circle []string
 			for _, s := range append(all[i:], base) {
 				circle = append(circle, s.file)
 			}
-			return all, wrong("%q: goes in a circle, %s: want a base that extends none of these", yamlnode.Clip(ref), strings.Join(circle, " to "))
+			return all, wrong(quoted+"goes in a circle, "+strings.Join(circle, " to "), "a base that extends none of these")
 		}
 		all = append(all, base)
 	}
@@ -86,12 +89,12 @@ func (src *source) base(ref string) (*source, error) {
 	if !isFile(ref) {
 		base, err := catalogued(ref)
 		if err != nil {
-			return nil, fmt.Errorf("no such scenario%s; want %s", didYouMean(ref, Names()), baseForms())
+			return nil, &Wrong{"no such scenario" + didYouMean(ref, Names()) + ";", baseForms()}
 		}
 		return base, nil
 	}
 	if src.catalogued {
-		return nil, errors.New("a file: want a name of the catalogue, which holds no other files")
+		return nil, &Wrong{"a file", "a name of the catalogue, which holds no other files"}
 	}
 	path := filepath.FromSlash(ref)
 	if !filepath.IsAbs(path) {
@@ -99,13 +102,13 @@ func (src *source) base(ref string) (*source, error) {
 	}
 	switch info, err := os.Stat(path); {
 	case err != nil:
-		return nil, fmt.Errorf("%w: want %s", WithoutPath(err), baseForms())
+		return nil, &Wrong{WithoutPath(err).Error(), baseForms()}
 	case !info.Mode().IsRegular(): // reading a pipe might wait for ever
-		return nil, fmt.Errorf("no regular file: want %s", baseForms())
+		return nil, &Wrong{"no regular file", baseForms()}
 	}
 	text, err := readSpecFile(path)
-	if usage, ok := errors.AsType[*UsageError](err); ok {
-		return nil, fmt.Errorf("%w: want %s", usage.Err, baseForms())
+	if e, ok := errors.AsType[*SpecError](err); ok && e.Err != nil {
+		return nil, &Wrong{e.Problem, baseForms()}
 	}
 	if err != nil {
 		return nil, err
@@ -131,39 +134,39 @@ func (src *source) id() string {
 
 // ready makes what the base said ready to have the variant put over it: without what is not
 // inherited, and without what a load of another model has no use for.
-func (b *binder) ready(s *Spec, variant *source) {
+func (d *decoder) ready(s *Spec, variant *source) {
 	s.Name, s.Description = "", ""
-	b.forget("name")
-	b.forget("description")
+	d.dropPositions("name")
+	d.dropPositions("description")
 	n := variant.find("load", "model")
 	if n == nil {
 		return
 	}
 	model, _ := yamlnode.Text(n)
-	was := reflect.ValueOf(s.Load)
+	before := reflect.ValueOf(s.Load)
 	s.Load = s.Load.For(Model(model))
-	is := reflect.ValueOf(s.Load)
-	for i := range is.NumField() {
-		if is.Field(i).IsZero() && !was.Field(i).IsZero() {
-			b.forget(yamlnode.Join("load", keyOf(is.Type().Field(i))))
+	after := reflect.ValueOf(s.Load)
+	for _, f := range sections()[after.Type()].fields {
+		if after.Field(f.index).IsZero() && !before.Field(f.index).IsZero() {
+			d.dropPositions("load." + f.Key)
 		}
 	}
 }
 
 // checkOwnName reports a variant that has no name of its own; told is that it did.
-func (b *binder) checkOwnName(s *Spec, sources []*source, names []string) (told bool) {
-	if len(sources) == 1 || b.doubts("name") {
+func (d *decoder) checkOwnName(s *Spec, sources []*source, names []string) (told bool) {
+	e, at := SpecError{Field: "name"}, d.positionOf("name", nil)
+	switch {
+	case len(sources) == 1, overlapsAny("name", d.undecoded):
+		return false
+	case s.Name == "":
+		at = sources[0].position(sources[0].extends())
+		e.Problem, e.Want = "is not inherited", "one of its own, 1 to 64 lower-case letters, digits and dashes"
+	case slices.Contains(names, s.Name):
+		e.Problem, e.Want = strconv.Quote(s.Name)+": is that of its base", "one of its own"
+	default:
 		return false
 	}
-	wrong := func(at place, format string, args ...any) {
-		b.add(at.at(&SpecError{Field: "name", Problem: fmt.Sprintf(format, args...)}))
-		told = true
-	}
-	switch {
-	case s.Name == "":
-		wrong(sources[0].place(sources[0].extends()), "is not inherited: want one of its own, 1 to 64 lower-case letters, digits and dashes")
-	case slices.Contains(names, s.Name):
-		wrong(b.placeOf("name"), "%q: is that of its base: want one of its own", s.Name)
-	}
-	return told
+	d.add(at.attach(&e))
+	return true
 }

@@ -177,7 +177,7 @@ func TestMistakesOfVariants(t *testing.T) {
 	_, err := LoadFile("1.yaml")
 	require.NoError(t, err, "as deep as may be")
 	s := Default()
-	require.EqualError(t, s.Set("extends=rollout"), "--set extends: a base is named in a file: want a file that says extends: rollout")
+	require.EqualError(t, s.Set("extends=rollout"), "extends: a base is named in a file: want a file that says extends: rollout")
 	src, err := newSource("catalog/x.yaml", []byte("name: x\nextends: ./rollout.yaml\n"))
 	require.NoError(t, err)
 	src.catalogued = true

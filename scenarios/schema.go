@@ -2,17 +2,12 @@ package scenarios
 
 import (
 	"bytes"
-	"encoding"
 	"encoding/json"
-	"fmt"
 	"reflect"
-	"regexp"
+	"slices"
 	"strconv"
-	"strings"
 
-	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/results"
 )
 
 // schema is a JSON Schema, draft 2020-12, as far as scenarios need one.
@@ -51,207 +46,244 @@ type schema struct {
 	Defs map[string]*schema `json:"$defs,omitempty"`
 }
 
-// Schema is the JSON Schema (draft 2020-12) of scenario files, by which an editor completes and
-// checks them. It is made of the types, of what facets says of their fields, and of the rules
-// that hold between fields. What it refuses Parse refuses; Parse refuses more: a schema can't
-// compare two values, and knows nothing of a base.
+// Schema returns the JSON Schema (draft 2020-12) of scenario files, by which an editor completes and
+// checks them. It is made of the table of fields and of the rules that a schema can express. What it refuses
+// Parse refuses; Parse refuses more: a schema can't compare two values, and knows nothing of a base.
 func Schema() ([]byte, error) {
-	m := schemaMaker{facets: facets(), defs: map[string]*schema{}, of: map[string]reflect.Type{}}
-	root, err := m.structure(reflect.ValueOf(Default()))
-	if err != nil {
-		return nil, err
-	}
+	b := schemaBuilder{}
+	root := b.object(reflect.ValueOf(Default()))
 	root.Dialect = "https://json-schema.org/draft/2020-12/schema"
 	root.Title = "Fleetmark scenario"
 	root.Description = "Which fleet, which artifact, which client, which load, how often. Every key is optional but the name."
 	root.Properties[extendsKey] = &schema{
 		Description: "The scenario of which this is a variant: a name of the catalogue, or a file by its path from here. Mappings are put over its own key by key, everything else whole; name and description are not inherited.",
 		Type:        "string",
-		AnyOf:       []*schema{{Enum: texts(Names()...)}, {Pattern: `\.ya?ml$|[/\\]`}},
+		AnyOf:       []*schema{{Enum: enumOf(Names()...)}, {Pattern: `\.ya?ml$|[/\\]`}},
 	}
-	root.AllOf = append(root.AllOf, rules())
-	root.Defs = m.defs
+	// In a variant these rules hold of what comes of it and its base, which nobody knows who sees the
+	// one file.
+	speaksNoTLS := &schema{AnyOf: []*schema{{Not: &schema{Required: []string{"tls"}}}, propertyIn("tls", true, "")}}
+	root.AllOf = append(root.AllOf, &schema{
+		If: &schema{Required: []string{extendsKey}},
+		Else: &schema{Properties: map[string]*schema{
+			"load":  {AllOf: modelRules()},
+			"fleet": {If: speaksNoTLS, Then: property("groups", &schema{Items: property("tls", &schema{Enum: []any{""}})})},
+		}},
+	})
+	root.Defs = b
 
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(root); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return text.Bytes(), nil
 }
 
-// schemaMaker makes a schema by reflection. Each named type that isn't a scenario's part of
-// its own is defined once.
-type schemaMaker struct {
-	facets map[string]facet
-	defs   map[string]*schema
-	of     map[string]reflect.Type // the definitions' types, for two may share a name
+// A schemaBuilder has the definitions of a schema, by name.
+type schemaBuilder map[string]*schema
+
+// define returns a reference to a definition, which is made once.
+func (b schemaBuilder) define(name string, of func() *schema) *schema {
+	if b[name] == nil {
+		b[name] = &schema{} // for mappings within themselves
+		b[name] = of()
+	}
+	return &schema{Ref: "#/$defs/" + name}
 }
 
-// value is the schema of a value; what v holds is the default.
-func (m *schemaMaker) value(v reflect.Value) (*schema, error) {
-	t := v.Type()
-	if t.Kind() == reflect.Pointer {
-		return m.value(reflect.Zero(t.Elem()))
+// object returns the schema of a mapping, whose defaults are in v.
+func (b schemaBuilder) object(v reflect.Value) *schema {
+	no := false
+	s := &schema{Type: "object", Properties: map[string]*schema{}, Closed: &no}
+	switch v.Type() {
+	case reflect.TypeFor[FleetSpec]():
+		s.AllOf = addressingRules()
+	case reflect.TypeFor[mockfleet.Fault]():
+		s.AllOf = faultRules()
 	}
-	if _, text := reflect.New(t).Interface().(encoding.TextUnmarshaler); text || t.Kind() == reflect.String && t != reflect.TypeFor[string]() {
-		return m.defined(t, func() (*schema, error) { return textSchema(t) })
-	}
-	switch t.Kind() {
-	case reflect.Struct:
-		return m.defined(t, func() (*schema, error) { return m.structure(v) })
-	case reflect.Slice:
-		items, err := m.value(reflect.Zero(t.Elem()))
-		return &schema{Type: "array", Items: items}, err
-	case reflect.String:
-		return &schema{Type: "string"}, nil
-	case reflect.Bool:
-		return &schema{Type: "boolean"}, nil
-	case reflect.Int, reflect.Int64, reflect.Uint64:
-		return &schema{Type: "integer"}, nil
-	}
-	return nil, fmt.Errorf("scenarios: schema: no rule for %s", t)
-}
-
-// defined refers to the definition of a type, which is made once.
-func (m *schemaMaker) defined(t reflect.Type, made func() (*schema, error)) (*schema, error) {
-	name := t.Name()
-	ref := &schema{Ref: "#/$defs/" + name}
-	if before, ok := m.of[name]; ok {
-		if before != t {
-			return nil, fmt.Errorf("scenarios: schema: two types are called %s: %s and %s", name, before, t)
+	for _, f := range sections()[v.Type()].fields {
+		value := v.Field(f.index)
+		of := value
+		if value.Kind() == reflect.Pointer {
+			of = reflect.Zero(value.Type().Elem())
 		}
-		return ref, nil
-	}
-	m.of[name] = t
-	s, err := made()
-	m.defs[name] = s
-	return ref, err
-}
-
-// structure is the schema of a mapping.
-func (m *schemaMaker) structure(v reflect.Value) (*schema, error) {
-	t, no := v.Type(), false
-	s := &schema{Type: "object", Properties: map[string]*schema{}, Closed: &no, AllOf: typeRules(t)}
-	for i := range t.NumField() {
-		key := keyOf(t.Field(i))
-		about, ok := m.facets[t.Name()+"."+key]
-		if !ok {
-			return nil, fmt.Errorf("scenarios: schema: nothing is said of %s.%s: want it in facets", t.Name(), key)
-		}
-		member, err := m.value(v.Field(i))
-		if err != nil {
-			return nil, err
-		}
-		about.put(member)
-		s.Properties[key] = member
-		if about.required {
-			s.Required = append(s.Required, key)
+		member := f.Value.schema(b, of)
+		member.Description = f.doc()
+		s.Properties[f.Key] = member
+		switch form := f.Value.(type) {
+		case Mapping, List:
 			continue
+		case Integer:
+			if form.check(value) != nil {
+				continue // no default: something has to be said
+			}
 		}
-		without := member.Type == "array" || v.Field(i).Kind() == reflect.Pointer || m.isMapping(member)
-		if value := v.Field(i).Interface(); !without && !about.bars(value) {
-			if member.Default, err = json.Marshal(value); err != nil {
-				return nil, err
+		if f.Required {
+			s.Required = append(s.Required, f.Key)
+		} else if value.Kind() != reflect.Pointer {
+			text, err := json.Marshal(value.Interface())
+			if err != nil {
+				panic(err) // values of scenarios are text and numbers
+			}
+			member.Default = text
+		}
+	}
+	return s
+}
+
+// modelRules returns what each load model needs, and what it has no use for.
+func modelRules() (all []*schema) {
+	load := reflect.TypeFor[LoadSpec]()
+	for _, model := range models() {
+		least := "1"
+		if (LoadSpec{Model: model}).IsOpen() {
+			least = "0" // as many as it takes
+		}
+		then := property("workers", &schema{Minimum: json.Number(least)})
+		if model == Rolling {
+			then.Properties["operation"] = &schema{Enum: enumOf(Deliver)}
+		}
+		for _, f := range sections()[load].fields {
+			switch {
+			case slices.Contains(f.NeededBy, model):
+				then.Required = append(then.Required, f.Key)
+				then.Properties[f.Key] = mustBeSet(f, load.Field(f.index).Type, model)
+			case !f.usedBy(model):
+				then.Properties[f.Key] = mustBeZero(f)
+			}
+		}
+		all = append(all, &schema{If: propertyIn("model", model != Default().Load.Model, string(model)), Then: then})
+	}
+	return all
+}
+
+// mustBeSet returns the schema of a field that may not have its zero value.
+func mustBeSet(f Field, t reflect.Type, model Model) *schema {
+	s := &schema{}
+	switch form := f.Value.(type) {
+	case Quantity:
+		s.Not = mustBeZero(f)
+		if form.form.number != "" {
+			s.Type = "string" // which a number, 0, isn't
+		}
+	case List:
+		s.MinItems = 1
+	case Mapping:
+		for _, inner := range sections()[t].fields {
+			if slices.Contains(inner.NeededBy, model) {
+				s.Required = append(s.Required, inner.Key)
 			}
 		}
 	}
-	return s, nil
+	return s
 }
 
-func (m *schemaMaker) isMapping(s *schema) bool {
-	def := m.defs[strings.TrimPrefix(s.Ref, "#/$defs/")]
-	return def != nil && def.Type == "object"
+// mustBeZero returns the schema of a field that has its zero value, or isn't there.
+func mustBeZero(f Field) *schema {
+	switch form := f.Value.(type) {
+	case Quantity:
+		return &schema{Pattern: form.form.zero}
+	case Text:
+		return &schema{Enum: []any{""}}
+	case List:
+		return &schema{MaxItems: new(int)}
+	}
+	return absent()
 }
 
-// texts are values of an enum.
-func texts[T ~string](list ...T) []any {
-	values := make([]any, len(list))
-	for i, text := range list {
-		values[i] = string(text)
+// orZero returns the schema that takes the bounds of a number: s, or one beside which 0 is valid.
+func (s *schema) orZero(is bool) *schema {
+	if !is {
+		return s
+	}
+	bounds := &schema{}
+	s.AnyOf = []*schema{{Enum: []any{0}}, bounds}
+	return bounds
+}
+
+// addressingRules returns what can't be had where devices are addressed in some way.
+func addressingRules() []*schema {
+	path, port := string(mockfleet.AddressPath), string(mockfleet.AddressPort)
+	var wantPort []string
+	for _, k := range mockfleet.FaultKinds() {
+		if k.NeedsPort {
+			wantPort = append(wantPort, k.Name)
+		}
+	}
+	onePort := property("faults", &schema{Items: property("kind", &schema{Not: &schema{Enum: enumOf(wantPort...)}})})
+	everyBehavior := func(s *schema) *schema {
+		return &schema{Properties: map[string]*schema{"behavior": s, "groups": {Items: property("behavior", s)}}}
+	}
+	return []*schema{
+		{If: propertyIn("addressing", true, port), Then: property("devices", &schema{Maximum: jsonInt(int64(mockfleet.AddressPort.Capacity()))})},
+		{If: propertyIn("addressing", true, path), Then: everyBehavior(property("network", property("max_connections", absent())))},
+		{If: propertyIn("addressing", true, path), Then: property("groups", &schema{Items: property("tls", &schema{Enum: []any{""}})})},
+		{If: propertyIn("addressing", true, path, string(mockfleet.AddressIP)), Then: everyBehavior(onePort)},
+	}
+}
+
+// faultRules returns what each kind of fault takes. Kinds that take the same share a rule.
+func faultRules() (all []*schema) {
+	type rule struct {
+		kinds []string
+		like  mockfleet.FaultKind
+	}
+	var list []rule
+	for _, k := range mockfleet.FaultKinds() {
+		i := slices.IndexFunc(list, func(r rule) bool {
+			return slices.Equal(r.like.Takes, k.Takes) && slices.Equal(r.like.Needs, k.Needs) && r.like.LowStatus == k.LowStatus && r.like.TopStatus == k.TopStatus
+		})
+		if i < 0 {
+			list = append(list, rule{like: k})
+			i = len(list) - 1
+		}
+		list[i].kinds = append(list[i].kinds, k.Name)
+	}
+	for _, r := range list {
+		then := &schema{Properties: map[string]*schema{}, Required: r.like.Needs}
+		for _, p := range mockfleet.FaultParameters() {
+			if !slices.Contains(r.like.Takes, p) {
+				then.Properties[p] = absent()
+			}
+		}
+		if slices.Contains(r.like.Takes, "status") {
+			status := Integer{Min: int64(r.like.LowStatus), Max: uint64(r.like.TopStatus), OrZero: !slices.Contains(r.like.Needs, "status")}
+			then.Properties["status"] = status.schema(nil, reflect.Value{})
+			then.Properties["status"].Type = nil // which the field's own says
+		}
+		all = append(all, &schema{If: propertyIn("kind", true, enumOf(r.kinds...)...), Then: then})
+	}
+	return all
+}
+
+// absent is the schema of what may not be there.
+func absent() *schema { return &schema{Not: &schema{}} }
+
+// propertyIn is a mapping in which a key has one of the values. Without the key it passes, unless
+// that is wanted.
+func propertyIn(key string, wanted bool, values ...any) *schema {
+	s := property(key, &schema{Enum: values})
+	if wanted {
+		s.Required = []string{key}
+	}
+	return s
+}
+
+// property is a mapping with this member, as far as it has it.
+func property(key string, member *schema) *schema {
+	return &schema{Properties: map[string]*schema{key: member}}
+}
+
+// enumOf returns the values of an enum.
+func enumOf[T ~string](list ...T) []any {
+	var values []any
+	for _, text := range list {
+		values = append(values, string(text))
 	}
 	return values
 }
 
-// The text forms as regular expressions, in what ECMA-262 and RE2 have in common. They know
-// no bounds, and not that the lower of two numbers comes first.
-const (
-	decimalText  = `([0-9]+(\.[0-9]*)?|\.[0-9]+)`
-	durationText = `\+?(0|(` + decimalText + `(ns|us|µs|μs|ms|s|m|h))+)`
-	amountText   = `(\+?[0-9]+\s*B?|` + decimalText + `\s*(kB|MB|GB|KiB|MiB|GiB))(\s*/s)?`
-	bytesText    = decimalText + `\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?`
-	rateText     = decimalText + `\s*/\s*(s|min|m|h)`
-	shareText    = `\+?` + decimalText + `([eE][+-]?[0-9]+)?%?`
-
-	zeroText         = `(0+(\.0*)?|\.0+)`
-	zeroRateText     = zeroText + `\s*/\s*(s|min|m|h)`
-	zeroDurationText = `\+?(0|(` + zeroText + `(ns|us|µs|μs|ms|s|m|h))+)`
-)
-
-// spaced is a pattern for all of a text but space around it.
-func spaced(text string) string { return `^\s*(` + text + `)\s*$` }
-
-// distributed is a distribution of numbers of a form; empty is the zero value.
-func distributed(number string) string {
-	two := func(name, first, second string) string {
-		return name + `\s*\(\s*` + first + number + `\s*,\s*` + second + number + `\s*\)`
-	}
-	return `(` + number + `|` + two("uniform", "", "") + `|` + two("lognormal", `p50=\s*`, `p99=\s*`) + `)?`
-}
-
-// thresholdText is a threshold: a metric, a comparison, a limit.
-func thresholdText() string {
-	var names []string
-	for _, u := range results.Units() {
-		names = append(names, regexp.QuoteMeta(u.Name))
-	}
-	part := `\s*(op=(push|verify|deliver)|min=\+?0*[1-9][0-9]*)\s*`
-	return spaced(`(` + strings.Join(names, "|") + `)\s*(\{` + part + `(,` + part + `)*\})?\s*(<=|>=|==|!=|<|>)\s*[0-9.+-].*`)
-}
-
-// textSchema is the schema of a type that is one value in a file.
-func textSchema(t reflect.Type) (*schema, error) {
-	either := func(number string, low, high int64, text string, examples ...string) *schema {
-		return &schema{
-			Type: []string{"string", number}, Pattern: text, Example: examples,
-			Minimum: whole(low), Maximum: whole(high),
-		}
-	}
-	switch t {
-	case reflect.TypeFor[Duration](): // 0 needs no unit
-		return either("integer", 0, 0, spaced(durationText), "5s", "250ms", "1m30s"), nil
-	case reflect.TypeFor[Rate]():
-		return &schema{Type: "string", Pattern: spaced(rateText), Example: []string{"2000/s", "90/m"}}, nil
-	case reflect.TypeFor[Bytes]():
-		return either("integer", 0, int64(results.MaxBytes), spaced(bytesText), "64KiB", "10MB"), nil
-	case reflect.TypeFor[mockfleet.Distribution]():
-		return either("integer", 0, 0, spaced(distributed(durationText)), "5ms", "uniform(1ms, 5ms)", "lognormal(p50=5ms, p99=50ms)"), nil
-	case reflect.TypeFor[mockfleet.Amount]():
-		return either("integer", 0, mockfleet.MaxAmount, spaced(distributed(amountText)), "4096", "20kB/s", "uniform(1000, 50000)", "lognormal(p50=1000, p99=50000)"), nil
-	case reflect.TypeFor[mockfleet.Share]():
-		return either("number", 0, 1, `^`+shareText+`$`, "10%"), nil
-	case reflect.TypeFor[mockfleet.RetryAfter]():
-		return &schema{Type: "string", Pattern: `^(` + durationText + `|date\(` + durationText + `\))$`, Example: []string{"2s", "date(2s)"}}, nil
-	case reflect.TypeFor[Threshold]():
-		return &schema{Type: "string", Pattern: thresholdText(), Example: []string{"p99-ns/op{op=push} < 20ms", "failed/device == 0"}}, nil
-	case reflect.TypeFor[Model]():
-		return &schema{Enum: texts(models()...)}, nil
-	case reflect.TypeFor[Operation]():
-		return &schema{Enum: texts(Push, Verify, Deliver)}, nil
-	case reflect.TypeFor[Arrivals]():
-		return &schema{Enum: texts("", Even, Independently)}, nil
-	case reflect.TypeFor[Defaults]():
-		return &schema{Enum: texts("", Shipped)}, nil
-	case reflect.TypeFor[delivery.Transport]():
-		return &schema{Enum: texts(delivery.Lean, delivery.NetHTTP)}, nil
-	case reflect.TypeFor[mockfleet.Addressing]():
-		return &schema{Enum: texts("", mockfleet.AddressIP, mockfleet.AddressPort, mockfleet.AddressPath)}, nil
-	case reflect.TypeFor[mockfleet.TLS]():
-		return &schema{Enum: texts(mockfleet.TLSNone, mockfleet.TLSGood, mockfleet.TLSExpired, mockfleet.TLSWrongName, mockfleet.TLSUnknownCA, mockfleet.TLS11, mockfleet.TLSStall)}, nil
-	}
-	return nil, fmt.Errorf("scenarios: schema: no text form is known of %s: want it in textSchema", t)
-}
-
-func whole(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
+func jsonInt(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }

@@ -131,27 +131,92 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 	}
 }
 
-// TestFacets: of every field something is said, and of nothing else.
-func TestFacets(t *testing.T) {
-	unsaid := facets()
-	var walk func(reflect.Type)
-	walk = func(of reflect.Type) {
-		if of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
-			walk(of.Elem())
-			return
+// TestFieldTable: it has every field of every struct, in order, and nothing else.
+func TestFieldTable(t *testing.T) {
+	seen := map[reflect.Type]bool{}
+	var walk func(reflect.Type, Value)
+	walk = func(of reflect.Type, form Value) {
+		if of.Kind() == reflect.Pointer {
+			of = of.Elem()
 		}
-		if _, text := reflect.New(of).Interface().(encoding.TextUnmarshaler); text || of.Kind() != reflect.Struct {
-			return
-		}
-		for i := range of.NumField() {
-			key := of.Name() + "." + keyOf(of.Field(i))
-			require.NotEmpty(t, facets()[key].doc, "%s: say in facets what it is", key)
-			delete(unsaid, key)
-			walk(of.Field(i).Type)
+		_, text := reflect.New(of).Interface().(encoding.TextUnmarshaler)
+		switch form := form.(type) {
+		case Mapping:
+			require.Equal(t, reflect.Struct, of.Kind(), of)
+			require.False(t, text, of)
+			table := sections()[of]
+			var keys []string
+			for i := range of.NumField() {
+				f := of.Field(i)
+				key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+				inJSON, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				require.Equal(t, key, inJSON)
+				keys = append(keys, key)
+				in, ok := table.field(key)
+				require.True(t, ok, "%s.%s: say in the table of fields what it is", of, key)
+				require.Equal(t, i, in.index, "%s.%s", of, key)
+				require.NotEmpty(t, in.Doc, "%s.%s", of, key)
+				require.NotContains(t, in.doc(), "{", "%s.%s", of, key)
+				if !seen[of] {
+					walk(f.Type, in.Value)
+				}
+			}
+			require.Equal(t, keys, table.keys(), of)
+			seen[of] = true
+		case List:
+			require.Equal(t, reflect.Slice, of.Kind())
+			walk(of.Elem(), form.Of)
+		case Quantity:
+			require.True(t, text, "%s has no text form", of)
+		case Text:
+			require.Equal(t, reflect.String, of.Kind())
+			require.Equal(t, form.Type != "", of != reflect.TypeFor[string](), of)
+		case Boolean:
+			require.Equal(t, reflect.Bool, of.Kind())
+		case Integer:
+			require.Contains(t, []reflect.Kind{reflect.Int, reflect.Uint64}, of.Kind())
 		}
 	}
-	walk(reflect.TypeFor[Spec]())
-	require.Empty(t, unsaid)
+	walk(reflect.TypeFor[Spec](), Mapping{})
+	require.Len(t, sections(), len(seen), "the table has a struct that no scenario has")
+}
+
+// A bound is what the table says of the numbers that a field may have.
+type bound struct {
+	low, high json.Number
+	orZero    bool
+	most      int // members of a list
+}
+
+// tableBounds are those of the table, by section and key.
+func tableBounds() map[string]bound {
+	all := map[string]bound{}
+	for _, s := range sections() {
+		for _, f := range s.fields {
+			var b bound
+			switch form := f.Value.(type) {
+			case Integer:
+				b.orZero = form.OrZero
+				if form.Min != noMin {
+					b.low = json.Number(strconv.FormatInt(form.Min, 10))
+				}
+				if form.Max > 0 {
+					b.high = json.Number(strconv.FormatUint(form.Max, 10))
+				}
+			case Quantity:
+				if form.form.high > 0 && form.Max > 0 {
+					b.low, b.high = json.Number(fmt.Sprint(form.Min)), json.Number(fmt.Sprint(form.Max))
+					b.orZero = form.OrZero
+				} else if form.form.high > 0 && form.Min > 0 {
+					b.low = json.Number(fmt.Sprint(form.Min))
+				}
+			case List:
+				b.most = form.Max
+			}
+			all[s.name+"."+f.Key] = b
+		}
+	}
+	return all
 }
 
 // TestSchemaBounds: the bounds of whole numbers are those that Validate has.
@@ -204,7 +269,7 @@ func TestSchemaBounds(t *testing.T) {
 		return strconv.FormatInt(i+by, 10)
 	}
 	checked := 0
-	for field, f := range facets() {
+	for field, f := range tableBounds() {
 		if f.low != "" {
 			require.True(t, well(field, string(f.low)), "%s: %s", field, f.low)
 			require.False(t, well(field, next(f.low, -1)) && !(f.orZero && next(f.low, -1) == "0"), "%s below %s", field, f.low)
@@ -237,25 +302,21 @@ func TestSchemaBounds(t *testing.T) {
 			}
 			return []byte("name: x\n" + list.before + strings.Join(all, ", ") + list.after)
 		}
-		_, err := Parse("x.yaml", text(facets()[list.key].most))
+		_, err := Parse("x.yaml", text(tableBounds()[list.key].most))
 		require.NoError(t, err, list.key)
-		_, err = Parse("x.yaml", text(facets()[list.key].most+1))
+		_, err = Parse("x.yaml", text(tableBounds()[list.key].most+1))
 		require.Error(t, err, list.key)
 	}
 }
 
-// textTypes are those that are one value in a file.
-func textTypes() []encoding.TextUnmarshaler {
-	return []encoding.TextUnmarshaler{
-		new(Duration), new(Rate), new(Bytes), new(mockfleet.Distribution), new(mockfleet.Amount), new(mockfleet.Share), new(mockfleet.RetryAfter),
+// textTypes are those that are one value in a file, with what a schema says of them.
+func textTypes() map[encoding.TextUnmarshaler]*regexp.Regexp {
+	pattern := func(f textForm) *regexp.Regexp { return regexp.MustCompile(f.pattern) }
+	return map[encoding.TextUnmarshaler]*regexp.Regexp{
+		new(Duration): pattern(durationForm()), new(Rate): pattern(rateForm()), new(Bytes): pattern(bytesForm()),
+		new(mockfleet.Distribution): pattern(distributionForm()), new(mockfleet.Amount): pattern(amountForm()),
+		new(mockfleet.Share): pattern(shareForm()), new(mockfleet.RetryAfter): pattern(retryAfterForm()),
 	}
-}
-
-func patternOf(t testing.TB, v encoding.TextUnmarshaler) *regexp.Regexp {
-	t.Helper()
-	s, err := textSchema(reflect.TypeOf(v).Elem())
-	require.NoError(t, err)
-	return regexp.MustCompile(s.Pattern)
 }
 
 // TestTextPatterns: a pattern takes what UnmarshalText takes, but for bounds.
@@ -267,8 +328,8 @@ func TestTextPatterns(t *testing.T) {
 		"uniform(1ms, 5ms)", "uniform ( 1ms,5ms )", "uniform(1ms)", "uniform(1ms, 5ms", "uniform(1, 5)", "lognormal(p50=5ms, p99=50ms)", "lognormal(5ms, 50ms)", "lognormal(p50=5, p99=50)", "lognormal(p50= 5, p99= 50)",
 		"normal(1ms, 5ms)", "4096", "4096.0", "0.5", "50%", "1e-1", "1%%", "% 5", ".5", "5.", "0.5 ", "2s", "date(2s)", "date()", "date(2)", "soon",
 	}
-	for _, v := range textTypes() {
-		pattern, taken := patternOf(t, v), 0
+	for v, pattern := range textTypes() {
+		taken := 0
 		for _, text := range texts {
 			err := v.UnmarshalText([]byte(text))
 			if err != nil && outOfBounds(v, text) {
@@ -306,9 +367,9 @@ func FuzzTextPatterns(f *testing.F) {
 		if strings.ContainsAny(text, "-xX_\v") || strings.HasPrefix(text, "date(") && !strings.HasSuffix(text, ")") || !isASCII(text) {
 			return
 		}
-		for _, v := range textTypes() {
+		for v, pattern := range textTypes() {
 			if v.UnmarshalText([]byte(text)) == nil {
-				require.Regexp(t, patternOf(t, v), text, "%T", v)
+				require.Regexp(t, pattern, text, "%T", v)
 			}
 		}
 	})

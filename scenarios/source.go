@@ -31,27 +31,49 @@ type source struct {
 	catalogued bool // it is of the catalogue, and no file
 }
 
+// A position is where something was written; without a line, nowhere.
+type position struct {
+	src          *source
+	line, column int
+}
+
+// attach puts a mistake into its place.
+func (p position) attach(e *SpecError) *SpecError {
+	if p.src == nil {
+		return e
+	}
+	e.File = p.src.file
+	if p.line > 0 {
+		e.Line, e.Column = p.line, p.column
+		if !isWithin(e.Field, headersField) {
+			e.Source = p.src.shown(p.line)
+		}
+	}
+	return e
+}
+
 func readSpecFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, unreadable(path, err)
+		return nil, cannotRead(path, err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	text, err := io.ReadAll(io.LimitReader(f, maxSpecFile+1))
 	if err != nil {
-		return nil, unreadable(path, err)
+		return nil, cannotRead(path, err)
 	}
 	if len(text) > maxSpecFile {
-		return nil, &SpecError{File: path, Problem: fmt.Sprintf("over %d bytes: want a scenario", maxSpecFile)}
+		return nil, &SpecError{File: path, Problem: fmt.Sprintf("over %d bytes", maxSpecFile), Want: "a scenario"}
 	}
 	return text, nil
 }
 
-func unreadable(path string, err error) error {
-	return NewUsageError(WithoutPath(err), "scenario file %s", path)
+func cannotRead(path string, err error) error {
+	err = WithoutPath(err)
+	return &SpecError{File: path, Problem: err.Error(), Err: err}
 }
 
-// WithoutPath is err without the path, for where that is named already.
+// WithoutPath returns err without the path, for where that is named already.
 func WithoutPath(err error) error {
 	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return p.Err
@@ -67,8 +89,8 @@ func newSource(file string, text []byte) (*source, error) {
 		return nil, mistake
 	}
 	if line, column := yamlnode.TooDeep(src.lines, maxNesting); line > 0 {
-		at := place{src, line, column}
-		return nil, at.at(&SpecError{Problem: fmt.Sprintf("lists and mappings within each other, over %d deep: want a scenario", maxNesting)})
+		at := position{src, line, column}
+		return nil, at.attach(&SpecError{Problem: fmt.Sprintf("lists and mappings within each other, over %d deep", maxNesting), Want: "a scenario"})
 	}
 	// Keys that stand twice are told by the binder, which goes on after them.
 	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
@@ -80,12 +102,12 @@ func newSource(file string, text []byte) (*source, error) {
 			continue
 		}
 		if src.root != nil {
-			return nil, src.place(doc.Body).at(&SpecError{Problem: "a second document: want one scenario a file"})
+			return nil, src.position(doc.Body).attach(&SpecError{Problem: "a second document", Want: "one scenario a file"})
 		}
 		src.root = doc.Body
 	}
 	if _, null := src.root.(*ast.NullNode); src.root == nil || null {
-		return nil, &SpecError{File: file, Problem: "is empty: want a scenario, at least its name"}
+		return nil, &SpecError{File: file, Problem: "is empty", Want: "a scenario, at least its name"}
 	}
 	return src, nil
 }
@@ -98,8 +120,8 @@ func (src *source) notUTF8(text []byte) *SpecError {
 		r, n := utf8.DecodeRune(text)
 		switch {
 		case r == utf8.RuneError && n <= 1:
-			at := place{src, line, column}
-			return at.at(&SpecError{Problem: fmt.Sprintf("byte 0x%02X is not UTF-8: want the file in UTF-8; it may be in Latin-1 or Windows-1252", text[0])})
+			at := position{src, line, column}
+			return at.attach(&SpecError{Problem: fmt.Sprintf("byte 0x%02X is not UTF-8", text[0]), Want: "the file in UTF-8; it may be in Latin-1 or Windows-1252"})
 		case r == '\n':
 			line, column = line+1, 0
 		}
@@ -120,11 +142,11 @@ func (src *source) notYAML(err error) *SpecError {
 	if t == nil {
 		return e
 	}
-	at := place{src, t.Position.Line, t.Position.Column}
+	at := position{src, t.Position.Line, t.Position.Column}
 	if line := src.line(at.line); at.column <= len(line) && at.column > 0 && line[at.column-1] == '\t' {
-		e.Problem = "not YAML: a tab where a line is indented: want spaces"
+		e.Problem, e.Want = "not YAML: a tab where a line is indented", "spaces"
 	}
-	return at.at(e)
+	return at.attach(e)
 }
 
 // line is the n-th line, counted from 1, or empty if there is none.
@@ -145,16 +167,16 @@ func (src *source) shown(n int) string {
 	return src.line(n)
 }
 
-// place is where a node begins.
-func (src *source) place(n ast.Node) place { return src.placeOfToken(yamlnode.First(n)) }
+// position returns where a node begins.
+func (src *source) position(n ast.Node) position { return src.tokenPosition(yamlnode.First(n)) }
 
-// placeOfToken is where a token begins. The parser doesn't count the tabs before it in its
+// tokenPosition returns where a token begins. The parser doesn't count the tabs before it in its
 // line, so it is looked for from where the parser says on.
-func (src *source) placeOfToken(t *token.Token) place {
+func (src *source) tokenPosition(t *token.Token) position {
 	if t == nil {
-		return place{}
+		return position{}
 	}
-	at := place{src, t.Position.Line, t.Position.Column}
+	at := position{src, t.Position.Line, t.Position.Column}
 	line := strings.TrimRight(src.line(at.line), " \t\r")
 	runes := []rune(line)
 	if at.column > len(runes) && len(runes) > 0 {
@@ -171,15 +193,4 @@ func (src *source) placeOfToken(t *token.Token) place {
 		}
 	}
 	return at
-}
-
-// quoted reports whether text was written as such, rather than plain.
-func quoted(n ast.Node) bool {
-	switch n.(type) {
-	case *ast.StringNode:
-		return n.GetToken().Type != token.StringType
-	case *ast.LiteralNode:
-		return true
-	}
-	return false
 }

@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"cmp"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -134,17 +136,16 @@ type Model string
 // are open, operations are planned whether or not the ones before them ended, and
 // response times count from when they were planned.
 const (
-	Closed     Model = "closed"     // each worker begins its next operation when its last one ended, and has thought
-	Once       Model = "once"       // closed, until every device had the operation once
-	Constant   Model = "constant"   // at a constant rate, evenly spaced
-	Poisson    Model = "poisson"    // at a constant rate, as callers come that know nothing of each other
-	Ramped     Model = "ramp"       // at a rate that rises or falls evenly
-	Staged     Model = "stages"     // at one rate after another
-	Spiked     Model = "spike"      // at a constant rate, but for a while at another
-	Bursts     Model = "burst"      // many at once, again and again
-	Breaking   Model = "breakpoint" // searches the highest constant rate that still holds the thresholds
-	Rolling    Model = "rollout"    // the client's own rollout, in waves
-	modelForms       = "closed, once, constant, poisson, ramp, stages, spike, burst, breakpoint or rollout"
+	Closed   Model = "closed"     // each worker begins its next operation when its last one ended, and has thought
+	Once     Model = "once"       // closed, until every device had the operation once
+	Constant Model = "constant"   // at a constant rate, evenly spaced
+	Poisson  Model = "poisson"    // at a constant rate, as callers come that know nothing of each other
+	Ramped   Model = "ramp"       // at a rate that rises or falls evenly
+	Staged   Model = "stages"     // at one rate after another
+	Spiked   Model = "spike"      // at a constant rate, but for a while at another
+	Bursts   Model = "burst"      // many at once, again and again
+	Breaking Model = "breakpoint" // searches the highest constant rate that still holds the thresholds
+	Rolling  Model = "rollout"    // the client's own rollout, in waves
 )
 
 // Arrivals is how the operations of an open model lie in time.
@@ -188,6 +189,12 @@ type Breakpoint struct {
 	Within mockfleet.Share `yaml:"within" json:"within"` // how exactly the limit is wanted, of itself
 }
 
+// WithDefaults returns the search with the defaults of what is left out.
+func (b Breakpoint) WithDefaults() Breakpoint {
+	b.Probe, b.Within = cmp.Or(b.Probe, defaultProbe), cmp.Or(b.Within, defaultPrecise)
+	return b
+}
+
 // Operation is what is done with a device.
 type Operation string
 
@@ -224,6 +231,33 @@ func (l LoadSpec) Lasts() time.Duration {
 	return sum
 }
 
+// For is the load without what it would be a mistake to have in a load of model m; its own model stays.
+func (l LoadSpec) For(m Model) LoadSpec {
+	of := l
+	of.Model = m
+	if !of.known() {
+		return l
+	}
+	v := reflect.ValueOf(&l).Elem()
+	for _, f := range sections()[v.Type()].fields {
+		if !f.usedBy(m) {
+			v.Field(f.index).SetZero()
+		}
+	}
+	if of.Workers == 0 && !of.IsOpen() { // as many as it takes is a number of the open models'
+		l.Workers = closedWorkers
+	}
+	return l
+}
+
+func (l LoadSpec) known() bool { return l.Model.known() }
+
+func (m Model) known() bool { return slices.Contains(models(), m) }
+
+func models() []Model {
+	return []Model{Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking, Rolling}
+}
+
 // FleetConfig is the configuration of the fleet that a scenario asks for.
 func (s Spec) FleetConfig() mockfleet.Config {
 	return mockfleet.Config{
@@ -231,6 +265,7 @@ func (s Spec) FleetConfig() mockfleet.Config {
 	}
 }
 
+// Addressing returns how devices are addressed, by the system's default if the scenario leaves it out.
 func (s Spec) Addressing() mockfleet.Addressing {
 	return cmp.Or(s.Fleet.Addressing, mockfleet.DefaultAddressing())
 }

@@ -27,7 +27,7 @@ type Threshold struct {
 	limit      float64
 }
 
-const thresholdForm = `want METRIC < LIMIT, such as "p99-ns/op{op=push} < 20ms" or "failed/device == 0"`
+const thresholdSyntax = `METRIC < LIMIT, such as "p99-ns/op{op=push} < 20ms" or "failed/device == 0"`
 
 // UnmarshalText reads a threshold.
 func (t *Threshold) UnmarshalText(text []byte) error {
@@ -36,14 +36,14 @@ func (t *Threshold) UnmarshalText(text []byte) error {
 	if open := strings.IndexByte(s, '{'); open >= 0 && open < at { // that is the = of op=
 		end := strings.IndexByte(s, '}')
 		if end < 0 {
-			return fmt.Errorf("%q: %s", text, thresholdForm)
+			return &Wrong{strconv.Quote(string(text)), thresholdSyntax}
 		}
 		if at = strings.IndexAny(s[end:], "<>=!"); at >= 0 {
 			at += end
 		}
 	}
 	if at < 0 {
-		return fmt.Errorf("%q: %s", text, thresholdForm)
+		return &Wrong{strconv.Quote(string(text)), thresholdSyntax}
 	}
 	metric, rest := strings.TrimSpace(s[:at]), s[at:]
 	parsed := Threshold{text: s}
@@ -54,7 +54,7 @@ func (t *Threshold) UnmarshalText(text []byte) error {
 		}
 	}
 	if parsed.comparison == "" || rest == "" {
-		return fmt.Errorf("%q: %s", text, thresholdForm)
+		return &Wrong{strconv.Quote(string(text)), thresholdSyntax}
 	}
 	if err := parsed.readMetric(metric); err != nil {
 		return fmt.Errorf("%q: %w", text, err)
@@ -137,25 +137,4 @@ func (s Spec) EffectiveThresholds() []Threshold {
 	}
 	never := Threshold{text: results.UnitStopped + " == 0", Unit: results.UnitStopped, comparison: "=="}
 	return append(slices.Clip(s.Thresholds), never)
-}
-
-// checkThresholds reports thresholds on metrics that no run of the scenario has.
-func (s Spec) checkThresholds(bad func(field, format string, args ...any)) {
-	for i, t := range s.Thresholds {
-		field, scope := indexed("thresholds", i), t.metric().Scope
-		switch {
-		case t.text == "":
-			bad(field, "is empty: %s", thresholdForm)
-		case t.op != "" && !slices.Contains(s.Load.Operations(), t.op):
-			bad(field, "%q: a load of %s has no operation %s", t.text, s.Load.Operation, t.op)
-		case t.op != "" && t.op != s.Load.Operation && scope != results.PerOperation:
-			bad(field, "%q: %s is of the whole load: leave {op=%s} out", t.text, t.Unit, t.op)
-		case t.Min > 0 && results.WantedOperations(t.Unit) == 0:
-			bad(field, "%q: %s is no percentile: leave min=%d out", t.text, t.Unit, t.Min)
-		case scope == results.WholeRollout && s.Load.Model != Rolling:
-			bad(field, "%q: %s is of a rollout: want load.model: rollout, or failed/device", t.text, t.Unit)
-		case t.Unit == results.UnitThroughput && s.Load.Operation == Verify:
-			bad(field, "%q: a verification pushes nothing", t.text)
-		}
-	}
 }

@@ -85,6 +85,17 @@ func Scalar(n ast.Node) (string, bool) {
 	return Text(n)
 }
 
+// IsQuoted reports whether text was written as such, rather than plain.
+func IsQuoted(n ast.Node) bool {
+	switch n.(type) {
+	case *ast.StringNode:
+		return n.GetToken().Type != token.StringType
+	case *ast.LiteralNode:
+		return true
+	}
+	return false
+}
+
 // Describe returns what a node is, for a message: its text in quotes, or its kind.
 func Describe(n ast.Node) string {
 	switch n.(type) {

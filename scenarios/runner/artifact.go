@@ -61,10 +61,8 @@ func randomBytes(seed uint64) io.Reader {
 // their figures may be compared. How often it was done, what it is called, and where a file lies
 // don't matter; what is in the file does. (A baseline is looked up by the scenario's name first.)
 func workloadDigest(s scenarios.Spec, fleetKind string, devices int, a *delivery.Artifact) (string, error) {
-	s.Name, s.Description, s.Artifact.File, s.Artifact.Size = "", "", "", scenarios.Bytes(a.Size())
-	s.Artifact.Version = ""
-	s.Repetitions, s.Warmup, s.Profiled, s.SlowTrace = 0, 0, 0, 0
-	s.Thresholds = nil // what is wanted of the work is no part of it
+	s = s.Workload()
+	s.Artifact.Size = scenarios.Bytes(a.Size())
 	s.Fleet.Addressing, s.Fleet.Devices = s.Addressing(), devices
 	text, err := json.Marshal(struct {
 		Spec   scenarios.Spec

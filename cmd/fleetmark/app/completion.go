@@ -138,12 +138,11 @@ func valueKinds() map[string]valueKind {
 		"verdict":  some("verdict", "pass", "improved", "regressed", "inconclusive", "invalid", "none"),
 		"tls":      some("form", "good", "expired", "wrong-name", "unknown-ca", "tls-1.1", "stall"),
 
-		"addressing": oneOf("ip", "port", "path"),
-		"kind":       some("kind", profile...), "profile capture --kind": some("kinds", profile...),
+		"kind": some("kind", profile...), "profile capture --kind": some("kinds", profile...),
 	}
-	for _, s := range specFlags() {
-		if _, ok := kinds[s.name]; !ok {
-			kinds[s.name] = s.kind
+	for _, f := range scenarios.FlagFields() {
+		if _, ok := kinds[f.Flag]; !ok {
+			kinds[f.Flag] = flagKind(f)
 		}
 	}
 	return kinds

@@ -115,7 +115,7 @@ func execute(ctx context.Context, c cli.Console) int {
 	root.SetErr(c.Err)
 	cmd, err := root.ExecuteContextC(ctx)
 	err = interruption(ctx, err)
-	for _, e := range scenarios.SplitErrors(err) {
+	for _, e := range scenarios.SplitErrors(nameSet(err)) {
 		if e.Error() == "" {
 			continue
 		}
@@ -131,9 +131,9 @@ func execute(ctx context.Context, c cli.Console) int {
 	return cli.CodeOf(err)
 }
 
-// hasFilePosition reports whether the mistake is in a file, rather than in the command line.
+// hasFilePosition reports whether the mistake is in a file that could be read.
 func hasFilePosition(mistake *scenarios.SpecError) bool {
-	return mistake.File != "" && !strings.HasPrefix(mistake.File, "--")
+	return mistake.File != "" && mistake.Err == nil
 }
 
 // interruption returns err, or that the command was interrupted if that is why it failed. A command

@@ -62,8 +62,8 @@ func newRun(c cli.Console) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	for _, s := range specFlags() {
-		flags.String(s.name, "", s.usage)
+	for _, f := range scenarios.FlagFields() {
+		flags.String(f.Flag, "", f.Usage)
 	}
 	flags.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE: set any field of the scenario, such as load.workers=64")
 	flags.StringVar(&f.fleet, "fleet", runner.FleetProcess,

@@ -2,50 +2,29 @@ package app
 
 import (
 	"errors"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// A specFlag is a flag that sets a field of the scenario.
-type specFlag struct {
-	name, field string
-	kind        valueKind
-	usage       string
-
-	// text sets a field that holds text, such as a file's name, which may be `true` or `a: b`. If
-	// it is nil, the value is read as in a scenario file.
-	text func(*scenarios.Spec, string)
-}
-
-func specFlags() []specFlag {
-	number := valueKind{name: "int", complete: cobra.NoFileCompletions}
-	quantity := func(name string) valueKind { return valueKind{name: name, complete: cobra.NoFileCompletions} }
-	return []specFlag{
-		{"devices", "fleet.devices", number, "how many devices", nil},
-		{"addressing", "fleet.addressing", oneOf("ip", "port", "path"),
-			"how a device is told from another: ip, port or path (default ip on Linux, else path)",
-			func(s *scenarios.Spec, v string) { s.Fleet.Addressing = mockfleet.Addressing(v) }},
-		{"artifact", "artifact.file", valueKind{name: "file"}, "push this file",
-			func(s *scenarios.Spec, v string) { s.Artifact.File = v }},
-		{"size", "artifact.size", quantity("size"), "push this much made from the seed, such as 64KiB", nil},
-		{"transport", "client.transport", oneOf("lean", "nethttp"), "lean or nethttp",
-			func(s *scenarios.Spec, v string) { s.Client.Transport = delivery.Transport(v) }},
-		{"workers", "load.workers", number,
-			"operations at the same time, at most (0, of an open model: as many as it takes)", nil},
-		{"rate", "load.rate", quantity("rate"),
-			"operations per second planned, such as 500/s, whatever the answers (an open model)", nil},
-		{"duration", "load.duration", quantity("duration"),
-			"how long a repetition lasts, such as 5s (0s: each device once)", nil},
-		{"repeat", "repetitions", number, "timed repetitions", nil},
-		{"warmup", "warmup", number, "repetitions before them that aren't recorded", nil},
-		{"profiled", "profiled", number, "repetitions after them that are profiled and not timed", nil},
-		{"seed", "seed", quantity("uint"), "of the artifact, the devices' behaviour and the retries", nil},
+// flagKind returns what the flag of a field takes.
+func flagKind(f scenarios.Field) valueKind {
+	switch value := f.Value.(type) {
+	case scenarios.Text:
+		if value.Words != nil {
+			return oneOf(value.Choices()...)
+		}
+		return valueKind{name: "file"}
+	case scenarios.Integer:
+		if value.Max > math.MaxInt64 {
+			return valueKind{name: "uint", complete: cobra.NoFileCompletions}
+		}
+		return valueKind{name: "int", complete: cobra.NoFileCompletions}
 	}
+	return valueKind{name: f.Flag, complete: cobra.NoFileCompletions} // size, rate, duration
 }
 
 // specWithFlags returns the scenario with the changes of the command line: those of flags, then
@@ -60,23 +39,18 @@ func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenari
 	planned := s.Load.Planned()
 	typed := flagFields{}
 	var errs []error
-	for _, f := range specFlags() {
-		if !cmd.Flags().Changed(f.name) {
+	for field, f := range scenarios.FlagFields() {
+		if !cmd.Flags().Changed(f.Flag) {
 			continue
 		}
-		value := cmd.Flags().Lookup(f.name).Value.String()
-		typed[f.field] = "--" + f.name
-		if f.text != nil {
-			f.text(&s, value)
-		} else {
-			errs = append(errs, typed.rephrase(s.Set(f.field+"="+value)))
-		}
-		if f.field == "load.rate" && (s.Load.Model == scenarios.Closed || s.Load.Model == scenarios.Once) {
+		typed[field] = "--" + f.Flag
+		errs = append(errs, typed.rephrase(s.SetText(field, cmd.Flags().Lookup(f.Flag).Value.String())))
+		if field == "load.rate" && (s.Load.Model == scenarios.Closed || s.Load.Model == scenarios.Once) {
 			s.Load.Model = scenarios.Constant
 		}
 	}
 	for _, set := range sets {
-		errs = append(errs, s.Set(set))
+		errs = append(errs, nameSet(s.Set(set)))
 		field, _, _ := strings.Cut(set, "=")
 		typed.set(field)
 	}
@@ -109,8 +83,24 @@ func (t flagFields) rephrase(err error) error {
 	for _, e := range scenarios.SplitErrors(err) {
 		if mistake, ok := errors.AsType[*scenarios.SpecError](e); ok {
 			if words := t.flagFor(mistake.Field); words != "" {
-				e = &scenarios.UsageError{What: words + " " + mistake.Problem}
+				e = &scenarios.UsageError{What: words + " " + mistake.Text()}
 			}
+		}
+		all = append(all, e)
+	}
+	return errors.Join(all...)
+}
+
+// nameSet returns the mistakes in err so that those in an assignment name --set, which it stood in.
+func nameSet(err error) error {
+	var all []error
+	for _, e := range scenarios.SplitErrors(err) {
+		if mistake, ok := errors.AsType[*scenarios.SpecError](e); ok && mistake.Origin == scenarios.InAssignment {
+			flag := "--set "
+			if mistake.Field == "" {
+				flag = "--set: "
+			}
+			e = &scenarios.UsageError{What: flag + mistake.Error()}
 		}
 		all = append(all, e)
 	}
@@ -161,9 +151,9 @@ func flagOf(option string) string {
 	case "Target.Profile":
 		return "profile-fleet"
 	}
-	for _, f := range specFlags() {
-		if f.field == option {
-			return f.name
+	for field, f := range scenarios.FlagFields() {
+		if field == option {
+			return f.Flag
 		}
 	}
 	return ""

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,33 +16,101 @@ import (
 
 // SpecError is one mistake in a scenario: where, what is wrong, what is wanted.
 type SpecError struct {
-	File    string `json:"file"`    // as the user named it; "--set" for a flag; empty for a Spec made in code
-	Line    int    `json:"line"`    // 1-based; 0 where nothing was written
-	Column  int    `json:"column"`  // in characters, 1-based; 0 likewise
-	Field   string `json:"field"`   // fleet.devices; empty where the file as a whole is wrong
-	Problem string `json:"problem"` // what is wrong and what is wanted
-	Source  string `json:"-"`       // the line of the file; empty likewise
+	Origin  Origin
+	File    string // as the user named it; empty unless Origin is InFile
+	Line    int    // 1-based; 0 if nothing was written
+	Column  int    // in characters, 1-based; 0 likewise
+	Field   string // fleet.devices; empty if the file as a whole is wrong
+	Problem string // what is wrong
+	Want    string // what is wanted instead, or ""
+	Source  string // the line of the file; empty if nothing was written, or a secret may be in it
+	Err     error  // why the file can't be read, or nil
 }
 
-// Error is one line: scenario rollout.yaml:12:9: load.rate: "10 per s": want a rate such as 10/s.
+// Origin is where a mistake was made.
+type Origin int
+
+// The origins.
+const (
+	InFile       Origin = iota
+	InAssignment        // of [Spec.Set]
+	InCode
+)
+
+// Error returns one line: scenario rollout.yaml:12:9: load.rate: "10 per s": want a rate such as 10/s.
 func (e *SpecError) Error() string {
-	if strings.HasPrefix(e.File, "--") { // a flag
-		return strings.TrimSuffix(e.File+" "+e.Field, " ") + ": " + e.Problem
+	prefix := "scenario: "
+	switch {
+	case e.Origin == InAssignment:
+		prefix = ""
+	case e.Err != nil:
+		prefix = "scenario file "
+	case e.File != "":
+		prefix = "scenario "
 	}
+	return prefix + e.place() + e.Text()
+}
+
+// place returns "FILE:LINE:COLUMN: FIELD: ", as far as there are such.
+func (e *SpecError) place() string {
 	var b strings.Builder
-	b.WriteString("scenario")
-	if e.File != "" {
-		b.WriteString(" " + e.File)
-	}
+	b.WriteString(e.File)
 	if e.Line > 0 {
 		fmt.Fprintf(&b, ":%d:%d", e.Line, e.Column)
 	}
-	b.WriteString(": ")
+	if b.Len() > 0 {
+		b.WriteString(": ")
+	}
 	if e.Field != "" {
 		b.WriteString(e.Field + ": ")
 	}
-	b.WriteString(e.Problem)
 	return b.String()
+}
+
+// Text returns what is wrong and what is wanted.
+func (e *SpecError) Text() string { return (&Wrong{e.Problem, e.Want}).Error() }
+
+// Unwrap returns why the file can't be read, or nil.
+func (e *SpecError) Unwrap() error { return e.Err }
+
+// MarshalJSON writes file, line, column, field and problem, which says what is wanted, too.
+func (e *SpecError) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		File    string `json:"file"`
+		Line    int    `json:"line"`
+		Column  int    `json:"column"`
+		Field   string `json:"field"`
+		Problem string `json:"problem"`
+	}{e.File, e.Line, e.Column, e.Field, e.Text()})
+}
+
+// Wrong is what is wrong with a value, and what is wanted instead. Want is empty if that goes without
+// saying. A Problem that is a sentence and has a Want ends in a semicolon.
+type Wrong struct{ Problem, Want string }
+
+// Error returns both on one line.
+func (w *Wrong) Error() string {
+	switch {
+	case w.Want == "":
+		return w.Problem
+	case strings.HasSuffix(w.Problem, ";"):
+		return w.Problem + " want " + w.Want
+	}
+	return w.Problem + ": want " + w.Want
+}
+
+// wrongOf returns what a value's UnmarshalText, or a package's validation, says of it. Such a text ends in
+// what is wanted.
+func wrongOf(err error) *Wrong {
+	if w, ok := errors.AsType[*Wrong](err); ok {
+		return w
+	}
+	text := yamlnode.OneLine(err.Error())
+	at := max(strings.LastIndex(text, ": want "), strings.LastIndex(text, "; want "))
+	if at < 0 {
+		return &Wrong{Problem: text}
+	}
+	return &Wrong{strings.TrimSuffix(text[:at+1], ":"), text[at+len(": want "):]}
 }
 
 // UsageError is something about the command, the machine or what was named on the
@@ -110,109 +179,85 @@ const (
 	maxKept     = 5000 // that are kept, to be sorted: a file may be one mistake a line
 )
 
-// mistakes are those of a scenario, as they are found.
-type mistakes struct {
-	list []*SpecError
-	more int // that were found and not kept
-
-	// unread are the fields that could not be read and so have the value that they had before:
-	// what is wrong with that is no mistake of the file.
-	unread []string
+// problems are the mistakes in a scenario, as they are found.
+type problems struct {
+	found []*SpecError
+	more  int // that were found and not kept
 }
 
-func (m *mistakes) add(e *SpecError) {
-	if len(m.list) == maxKept {
-		m.more++
+func (p *problems) add(e *SpecError) {
+	if len(p.found) == maxKept {
+		p.more++
 		return
 	}
-	m.list = append(m.list, e)
-}
-
-// doubts reports whether a mistake in the field may only come of one that could not be read.
-func (m *mistakes) doubts(field string) bool {
-	return slices.ContainsFunc(append(comesOf(field), field), func(f string) bool {
-		return slices.ContainsFunc(m.unread, func(unread string) bool { return related(unread, f) })
-	})
-}
-
-// comesOf are the other fields that a mistake in this one may come of: where one of them could
-// not be read there may be no mistake, and where this one wasn't written, the first of them that
-// was is the place to look.
-func comesOf(field string) []string {
-	var of []string
-	for _, row := range []struct {
-		whole string
-		of    []string
-	}{
-		{"load.spike", []string{"load.duration"}},
-		{"load.burst", []string{"load.duration"}},
-		{"load.ramp", []string{"load.rate"}},
-		{"load.breakpoint", []string{"load.rate"}},
-		{"thresholds", []string{"load.operation"}},
-		{"fleet.devices", []string{"fleet.addressing", "load.model"}},
-		{"fleet.behavior", []string{"fleet.addressing"}},
-		{"fleet.groups", []string{"fleet.addressing", "fleet.tls"}},
-		{"artifact.size", []string{"artifact.file"}},
-	} {
-		if isPart(field, row.whole) {
-			of = row.of
-		}
-	}
-	if isPart(field, "load") && field != "load.workers" && field != "load.operation" {
-		of = append([]string{"load.model"}, of...)
-	}
-	return of
+	p.found = append(p.found, e)
 }
 
 // err joins the mistakes in the order of the files, those of the first file first, and
 // says how many there are beyond those that it tells.
-func (m *mistakes) err(files ...string) error {
-	if len(m.list) == 0 {
-		return nil
-	}
+func (p *problems) err(files ...string) error {
 	order := func(file string) int {
 		if i := slices.Index(files, file); i >= 0 {
 			return i
 		}
 		return len(files) // a base that couldn't be read
 	}
-	slices.SortStableFunc(m.list, func(a, b *SpecError) int {
+	slices.SortStableFunc(p.found, func(a, b *SpecError) int {
 		return cmp.Or(
 			cmp.Compare(order(a.File), order(b.File)),
 			cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 		)
 	})
-	told := m.list[:min(len(m.list), maxMistakes)]
-	if n := len(m.list) + m.more - len(told); n > 0 {
+	told := p.found[:min(len(p.found), maxMistakes)]
+	if n := len(p.found) + p.more - len(told); n > 0 {
 		told = append(slices.Clone(told), &SpecError{File: told[len(told)-1].File, Problem: fmt.Sprintf("and %d more", n)})
 	}
-	return joinSpec(told)
+	return joinProblems(told)
 }
 
-// joinSpec makes one error of many, in order.
-func joinSpec(errs []*SpecError) error {
-	all := make([]error, len(errs))
-	for i, e := range errs {
+// joinProblems makes one error of many, in order. It returns nil if there are none.
+func joinProblems(list []*SpecError) error {
+	all := make([]error, len(list))
+	for i, e := range list {
 		all[i] = e
 	}
 	return errors.Join(all...)
 }
 
 // Mistakes takes an error of LoadFile, Parse, Find or Validate apart into the mistakes that it
-// joins. What is wrong with the file rather than in it is one, of the file as a whole.
+// joins. Any other error is a mistake of the file as a whole.
 func Mistakes(file string, err error) []*SpecError {
 	var list []*SpecError
 	for _, e := range SplitErrors(err) {
 		mistake, ok := errors.AsType[*SpecError](e)
 		if !ok {
 			mistake = &SpecError{File: file, Problem: yamlnode.OneLine(e.Error())}
-			if u, ok := errors.AsType[*UsageError](e); ok && u.Err != nil {
-				mistake.Problem = yamlnode.OneLine(u.Err.Error()) // the rest names the file
-			}
 		}
 		list = append(list, mistake)
 	}
 	return list
+}
+
+// SplitErrors returns the errors that err joins, as [errors.Join] does. An error that wraps several others and
+// has a text of its own, as with two %w, stays whole. It returns nil if err is nil.
+func SplitErrors(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var parts []error
+	var lines []string
+	for _, e := range joined.Unwrap() {
+		parts = append(parts, SplitErrors(e)...)
+		lines = append(lines, e.Error())
+	}
+	if err.Error() != strings.Join(lines, "\n") {
+		return []error{err}
+	}
+	return parts
 }
 
 const (
@@ -228,36 +273,17 @@ const (
 //	            ^
 //	    want a rate such as 10/s
 func (e *SpecError) Report() string {
-	var b strings.Builder
-	b.WriteString(e.File)
-	if e.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", e.Line, e.Column)
+	text := e.place() + e.Problem
+	if e.Want != "" {
+		text = strings.TrimSuffix(text, ";")
 	}
-	if b.Len() > 0 {
-		b.WriteString(": ")
-	}
-	if e.Field != "" {
-		b.WriteString(e.Field + ": ")
-	}
-	problem, want := e.parts()
-	b.WriteString(problem)
 	if line, caret := e.excerpt(); line != "" {
-		b.WriteString("\n" + excerptIndent + line + "\n" + excerptIndent + caret)
+		text += "\n" + excerptIndent + line + "\n" + excerptIndent + caret
 	}
-	if want != "" {
-		b.WriteString("\n" + excerptIndent + want)
+	if e.Want != "" {
+		text += "\n" + excerptIndent + "want " + e.Want
 	}
-	return b.String()
-}
-
-// parts takes the problem apart into what is wrong and what is wanted. A value that is
-// told comes before what is wanted, so that the last "want" is ours.
-func (e *SpecError) parts() (problem, want string) {
-	at := max(strings.LastIndex(e.Problem, ": want "), strings.LastIndex(e.Problem, "; want "))
-	if at < 0 {
-		return e.Problem, ""
-	}
-	return e.Problem[:at], e.Problem[at+len(": "):]
+	return text
 }
 
 // excerpt is the source line and a line with a caret under the column.

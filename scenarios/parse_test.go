@@ -178,18 +178,18 @@ func TestSet(t *testing.T) {
 	require.Equal(t, "it's", s.Artifact.File)
 	require.Equal(t, "a: b # c", s.Description)
 	for set, want := range map[string]string{
-		"load.workers":         `--set: "load.workers": want KEY=VALUE`,
-		"load.wrkers=3":        `--set load.wrkers: unknown key "wrkers": did you mean workers?`,
-		"load.workers.x=3":     `--set load.workers.x: load.workers has no fields`,
-		"load.workers=three":   `--set load.workers: "three": want a whole number`,
-		"load.workers=":        `--set load.workers: "": want a value`,
-		"load=3":               `--set load: "3": want a mapping`,
-		"load.rate=3":          `--set load.rate: "3": want a rate`,
-		"load.workers=[":       `--set load.workers: "[": want a value`,
-		"client.transport={a}": `--set client.transport`,
+		"load.workers":         `"load.workers": want KEY=VALUE`,
+		"load.wrkers=3":        `load.wrkers: unknown key "wrkers": did you mean workers?`,
+		"load.workers.x=3":     `load.workers.x: load.workers has no fields`,
+		"load.workers=three":   `load.workers: "three": want a whole number`,
+		"load.workers=":        `load.workers: "": want a value`,
+		"load=3":               `load: "3": want a mapping`,
+		"load.rate=3":          `load.rate: "3": want a rate`,
+		"load.workers=[":       `load.workers: "[": want a value`,
+		"client.transport={a}": `client.transport`,
 	} {
 		err := s.Set(set)
-		if want == `--set client.transport` {
+		if want == `client.transport` {
 			require.NoError(t, err) // text is taken as it is; validation refuses it
 			require.Error(t, s.Validate())
 			continue
@@ -232,23 +232,23 @@ load:
 	require.Equal(t, string(was), string(still))
 
 	for set, want := range map[string]string{
-		"fleet.groups[2].share=1%":      "--set fleet.groups[2].share: there is no fleet.groups[2] in a list of 2: want fleet.groups[0] to fleet.groups[1], or the whole list, fleet.groups=[…]",
-		"load.stages[0].to.x=1":         "--set load.stages[0].to.x: load.stages[0].to has no fields",
-		"fleet.groups[-1].share=1%":     "--set fleet.groups[-1].share: fleet.groups[-1]: want a place in the list, such as fleet.groups[0]",
-		"fleet.groups[].share=1%":       "--set fleet.groups[].share: fleet.groups[]: want a place in the list, such as fleet.groups[0]",
-		"fleet.groups[0.share=1%":       "--set fleet.groups[0.share: fleet.groups[0: want a place in the list, such as fleet.groups[0]",
-		"fleet.groups[0][1].share=1%":   "--set fleet.groups[0][1].share: fleet.groups[0][1]: want a place in the list, such as fleet.groups[0]",
-		"fleet.groups.share=1%":         "--set fleet.groups.share: fleet.groups has no fields",
-		"fleet[0].devices=1":            "--set fleet[0].devices: fleet is no list: want it without [0]",
-		"fleet.groups[0].shar=1%":       `--set fleet.groups[0].shar: unknown key "shar": did you mean share?; want one of name, share, behavior, tls`,
-		"fleet.groups[0].share=lots":    `--set fleet.groups[0].share: share "lots": want a number from 0 to 1, or a percentage`,
-		"fleet.groups[0]={shar: 1%}":    `--set fleet.groups[0]: unknown key "shar": did you mean share?; want one of name, share, behavior, tls`,
-		"fleet.behavior.faults[0].on=x": "--set fleet.behavior.faults[0].on: fleet.behavior.faults is empty: want the whole list, fleet.behavior.faults=[…]",
+		"fleet.groups[2].share=1%":      "fleet.groups[2].share: there is no fleet.groups[2] in a list of 2: want fleet.groups[0] to fleet.groups[1], or the whole list, fleet.groups=[…]",
+		"load.stages[0].to.x=1":         "load.stages[0].to.x: load.stages[0].to has no fields",
+		"fleet.groups[-1].share=1%":     "fleet.groups[-1].share: fleet.groups[-1]: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups[].share=1%":       "fleet.groups[].share: fleet.groups[]: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups[0.share=1%":       "fleet.groups[0.share: fleet.groups[0: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups[0][1].share=1%":   "fleet.groups[0][1].share: fleet.groups[0][1]: want a place in the list, such as fleet.groups[0]",
+		"fleet.groups.share=1%":         "fleet.groups.share: fleet.groups has no fields",
+		"fleet[0].devices=1":            "fleet[0].devices: fleet is no list: want it without [0]",
+		"fleet.groups[0].shar=1%":       `fleet.groups[0].shar: unknown key "shar": did you mean share?; want one of name, share, behavior, tls`,
+		"fleet.groups[0].share=lots":    `fleet.groups[0].share: share "lots": want a number from 0 to 1, or a percentage`,
+		"fleet.groups[0]={shar: 1%}":    `fleet.groups[0]: unknown key "shar": did you mean share?; want one of name, share, behavior, tls`,
+		"fleet.behavior.faults[0].on=x": "fleet.behavior.faults[0].on: fleet.behavior.faults is empty: want the whole list, fleet.behavior.faults=[…]",
 	} {
 		require.EqualError(t, s.Set(set), want)
 	}
 	require.NoError(t, s.Set("fleet.groups=[{name: d, share: 1}]"))
-	require.EqualError(t, s.Set("fleet.groups[7].share=1%"), "--set fleet.groups[7].share: there is no fleet.groups[7] in a list of one: want fleet.groups[0], or the whole list, fleet.groups=[…]")
+	require.EqualError(t, s.Set("fleet.groups[7].share=1%"), "fleet.groups[7].share: there is no fleet.groups[7] in a list of one: want fleet.groups[0], or the whole list, fleet.groups=[…]")
 }
 
 func TestFind(t *testing.T) {

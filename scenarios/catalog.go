@@ -1,0 +1,95 @@
+package scenarios
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+//go:embed catalog/*.yaml
+var catalog embed.FS
+
+// Names lists the catalogue's scenarios, sorted.
+func Names() []string {
+	files, err := fs.Glob(catalog, "catalog/*.yaml")
+	if err != nil { // only for a malformed pattern
+		panic(err)
+	}
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = strings.TrimSuffix(path.Base(f), ".yaml")
+	}
+	return names
+}
+
+// Find gives a scenario: one of the catalogue by its name, or a file's by its path,
+// which ends in .yaml or .yml or has a separator in it.
+func Find(nameOrFile string) (Spec, error) {
+	if isFile(nameOrFile) {
+		return LoadFile(nameOrFile)
+	}
+	src, err := catalogued(nameOrFile)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		names := Names()
+		return Spec{}, &UsageError{What: fmt.Sprintf("scenario %q: no such scenario%s; want one of %s, or a file FILE.yaml",
+			nameOrFile, didYouMean(nameOrFile, names), strings.Join(names, ", "))}
+	}
+	if err != nil {
+		return Spec{}, err
+	}
+	return src.spec()
+}
+
+// isFile tells a file's path from a name of the catalogue.
+func isFile(nameOrFile string) bool {
+	return strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") || strings.ContainsAny(nameOrFile, `/\`)
+}
+
+// catalogued reads a scenario of the catalogue.
+func catalogued(name string) (*source, error) {
+	text, err := Source(name)
+	if err != nil {
+		return nil, err
+	}
+	src, err := newSource(catalogFile(name), text)
+	if err != nil {
+		return nil, err
+	}
+	src.catalogued = true
+	return src, nil
+}
+
+func catalogFile(name string) string { return "catalog/" + name + ".yaml" }
+
+// Source gives a catalogue scenario's file as it is written, comments and all.
+func Source(name string) ([]byte, error) { return catalog.ReadFile(catalogFile(name)) }
+
+// Members returns the scenarios that a name or a file stands for: that one, or those of a suite, with the
+// suite's name. A suite's file names others relative to itself.
+func Members(nameOrFile string) (suite string, members []Spec, err error) {
+	s, err := Find(nameOrFile)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(s.Suite) == 0 {
+		return "", []Spec{s}, nil
+	}
+	for _, name := range s.Suite {
+		if isFile(name) && isFile(nameOrFile) && !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(nameOrFile), name)
+		}
+		of, err := Find(name)
+		if err != nil {
+			return "", nil, fmt.Errorf("suite %s: %w", nameOrFile, err)
+		}
+		if len(of.Suite) > 0 {
+			return "", nil, &UsageError{What: fmt.Sprintf("suite %s: %s is a suite itself: name its scenarios", nameOrFile, name)}
+		}
+		members = append(members, of)
+	}
+	return s.Name, members, nil
+}

@@ -1,0 +1,168 @@
+package scenarios
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
+)
+
+// A decoder puts YAML documents into a Spec by the table of fields, strictly: an unknown key, a value of
+// another type, a fraction where a whole number belongs are mistakes, and all of them are found, each
+// with its place. goccy/go-yaml parses; its own decoder turns 1.5 into 1 without a word and loses the
+// place of what UnmarshalText refuses.
+type decoder struct {
+	problems
+	src       *source             // that is being decoded
+	positions map[string]position // where each field was written last
+
+	// undecoded are the fields that could not be read and so have the value that they had before:
+	// what is wrong with that is no mistake of the file.
+	undecoded []string
+}
+
+// reject notes a mistake at n, because of which the field at path keeps the value that it had. form is
+// the field's, or nil.
+func (d *decoder) reject(n ast.Node, path string, form Value, w Wrong) {
+	d.undecoded = append(d.undecoded, path)
+	if t, ok := form.(Text); ok && t.Secret {
+		w.Problem = "(not shown)"
+	}
+	d.reportAt(n, path, w)
+}
+
+// reportAt notes a mistake at n that leaves the field as it should be.
+func (d *decoder) reportAt(n ast.Node, path string, w Wrong) {
+	d.add(d.src.position(n).attach(&SpecError{Field: path, Problem: w.Problem, Want: w.Want}))
+}
+
+// positionOf returns where to look for a mistake in a field: where it was written, or else the nearest
+// thing that it is part of. If that is no less than a section of the scenario, what the mistake comes of
+// says more.
+func (d *decoder) positionOf(path string, because []string) position {
+	for f := path; strings.ContainsAny(f, ".["); f = parentPath(f) {
+		if at, written := d.positions[f]; written {
+			return at
+		}
+	}
+	section, _, _ := strings.Cut(path, ".")
+	for _, f := range append(because[:len(because):len(because)], section) {
+		if at, written := d.positions[f]; written {
+			return at
+		}
+	}
+	return d.positions[""]
+}
+
+// dropPositions forgets where a field and its parts were written, since they are replaced.
+func (d *decoder) dropPositions(path string) {
+	for f := range d.positions {
+		if isWithin(f, path) {
+			delete(d.positions, f)
+		}
+	}
+}
+
+// decode puts node into v, which has a form; path is the field's.
+func (d *decoder) decode(n ast.Node, v reflect.Value, form Value, path string) {
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode:
+		d.reject(n, path, form, Wrong{"anchors (&) and aliases (*) are not supported", "the value itself; a scenario that differs a little from another extends it"})
+		return
+	case *ast.TagNode:
+		d.reject(n, path, form, Wrong{"tags (!) are not supported", "the value alone"})
+		return
+	}
+	d.positions[path] = d.src.position(n)
+	if v.Kind() == reflect.Pointer { // a field of which it matters whether it was written
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	switch of := form.(type) {
+	case Mapping:
+		d.mapping(n, v, path)
+	case List:
+		d.list(n, v, of, path)
+	default:
+		if w := form.decode(n, v); w != nil {
+			d.reject(n, path, form, *w)
+		}
+	}
+}
+
+// list makes v a list of what n lists; the members' paths are path[0] and up.
+func (d *decoder) list(n ast.Node, v reflect.Value, form List, path string) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.reject(n, path, form, Wrong{yamlnode.Describe(n), "a list"})
+		return
+	}
+	d.dropPositions(path)
+	d.positions[path] = d.src.position(n)
+	if len(list.Values) == 0 {
+		v.SetZero() // as if it had not been written, which is how it is shown
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
+	for i, value := range list.Values {
+		d.decode(value, v.Index(i), form.Of, indexPath(path, i))
+	}
+}
+
+func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
+	of := sections()[v.Type()]
+	keys := of.keys()
+	if path == "" {
+		keys = append(keys, extendsKey)
+	}
+	members, ok := yamlnode.Members(n)
+	if !ok {
+		d.reject(n, path, nil, Wrong{yamlnode.Describe(n), "a mapping of " + strings.Join(keys, ", ")})
+		return
+	}
+	first := map[string]ast.Node{}
+	for _, m := range members {
+		key, ok := m.Key.(*ast.StringNode)
+		if _, merge := m.Key.(*ast.MergeKeyNode); merge {
+			d.reportAt(m.Key, path, Wrong{"merge keys (<<) are not supported", "the keys themselves; a scenario that differs a little from another extends it"})
+			continue
+		}
+		if !ok {
+			d.reportAt(m.Key, path, Wrong{"key " + yamlnode.Clip(yamlnode.OneLine(m.Key.String())), "one of " + strings.Join(keys, ", ")})
+			continue
+		}
+		f, known := of.field(key.Value)
+		at := yamlnode.Join(path, key.Value)
+		before, twice := first[key.Value]
+		if !twice {
+			first[key.Value] = m.Key
+		}
+		switch null, isNull := m.Value.(*ast.NullNode); {
+		case twice:
+			d.reject(m.Key, at, f.Value, Wrong{fmt.Sprintf("the key stands here a second time, after line %d", d.src.position(before).line), "it once"})
+		case path == "" && key.Value == extendsKey: // it has been followed already
+		case !known:
+			if meant := nearest(key.Value, keys); meant != "" {
+				d.undecoded = append(d.undecoded, yamlnode.Join(path, meant))
+			}
+			d.reportAt(m.Key, path, *unknownKey(key.Value, keys))
+		case isNull:
+			var place ast.Node = null
+			if null.GetToken().Position.Offset <= m.Start.Position.Offset { // nothing is written: the parser puts it at the colon
+				place = m.Key
+			}
+			d.reject(place, at, f.Value, Wrong{"has no value", "one, or the key left out for the default"})
+		default:
+			d.decode(m.Value, v.Field(f.index), f.Value, at)
+		}
+	}
+}
+
+// unknownKey says that a mapping has no such key.
+func unknownKey(key string, keys []string) *Wrong {
+	return &Wrong{"unknown key " + strconv.Quote(yamlnode.Clip(key)) + didYouMean(key, keys) + ";", "one of " + strings.Join(keys, ", ")}
+}

@@ -1,0 +1,182 @@
+package scenarios
+
+import (
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
+)
+
+// A Field describes one key of a scenario. All code that knows a key by name reads it from the table
+// of fields: files and assignments are decoded by it, values checked, flags made, and the JSON Schema and
+// the reference page written.
+type Field struct {
+	Key   string // in YAML and JSON
+	Value Value  // its form and bounds
+	Doc   string // what it is, and what leaving it out means. {max} stands for the upper bound
+
+	Required bool    // whether a mapping lacks something without it. A base may have it instead
+	Models   []Model // the load models that use it; nil: all
+	NeededBy []Model // the load models that require it
+	Wants    string  // what such a model wants: "wants a rate such as 100/s"
+
+	// Instead has what to say of a model that has no use for the field, where more can be said than that.
+	Instead map[Model]Wrong
+
+	ByRule          bool // a rule checks it, and all that is in it
+	OutsideWorkload bool // two runs that differ in it do the same work
+
+	Flag, Usage string // a flag that sets it, without dashes, and its help; empty: none
+
+	index int // in the Go struct
+}
+
+// doc returns what the field is, bounds included.
+func (f Field) doc() string { return strings.ReplaceAll(f.Doc, "{max}", upperBound(f.Value)) }
+
+// usedBy reports whether loads of a model use the field.
+func (f Field) usedBy(m Model) bool { return f.Models == nil || slices.Contains(f.Models, m) }
+
+// FlagFields returns the fields that have a flag, in order, by their paths.
+func FlagFields() iter.Seq2[string, Field] {
+	return func(yield func(string, Field) bool) {
+		eachField(reflect.ValueOf(Default()), "", func(path string, f Field, _ reflect.Value) bool {
+			return f.Flag == "" || yield(path, f)
+		})
+	}
+}
+
+// Workload returns the scenario without what isn't part of the work that it does.
+func (s Spec) Workload() Spec {
+	eachField(reflect.ValueOf(&s).Elem(), "", func(_ string, f Field, v reflect.Value) bool {
+		if f.OutsideWorkload {
+			v.SetZero()
+		}
+		return true
+	})
+	return s
+}
+
+// eachField calls do for the fields of a mapping at path and of those within it, lists apart, until it
+// returns false. It reports whether it never did.
+func eachField(v reflect.Value, path string, do func(path string, f Field, v reflect.Value) bool) bool {
+	for _, f := range sections()[v.Type()].fields {
+		at, member := yamlnode.Join(path, f.Key), v.Field(f.index)
+		if !do(at, f, member) || f.Value == (Mapping{}) && !eachField(member, at, do) {
+			return false
+		}
+	}
+	return true
+}
+
+// A section is a mapping of a scenario: a Go struct, and its fields in order.
+type section struct {
+	name   string // of its definition in the JSON Schema
+	fields []Field
+}
+
+// sections returns the table of fields, by Go struct: parts of a scenario of the same kind share one.
+var sections = sync.OnceValue(func() map[reflect.Type]section {
+	table := fieldTable()
+	for t, s := range table {
+		for i := range s.fields {
+			s.fields[i].index = slices.IndexFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
+				key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+				return key == s.fields[i].Key
+			})
+		}
+	}
+	return table
+})
+
+// field returns the field of a key. It reports false if the section has none.
+func (s section) field(key string) (Field, bool) {
+	i := slices.IndexFunc(s.fields, func(f Field) bool { return f.Key == key })
+	if i < 0 {
+		return Field{}, false
+	}
+	return s.fields[i], true
+}
+
+func (s section) keys() []string {
+	keys := make([]string, len(s.fields))
+	for i, f := range s.fields {
+		keys[i] = f.Key
+	}
+	return keys
+}
+
+// fieldAt returns the value and the form of the field at a path from v, a Spec. It copies the lists
+// on the way, since other specs may share them.
+func fieldAt(v reflect.Value, path string) (reflect.Value, Value, *Wrong) {
+	wrong := func(problem, want string) (reflect.Value, Value, *Wrong) { return v, nil, &Wrong{problem, want} }
+	var form Value = Mapping{}
+	done := ""
+	for part := range strings.SplitSeq(path, ".") {
+		key, indices, _ := strings.Cut(part, "[")
+		if _, ok := form.(Mapping); !ok {
+			return wrong(done+" has no fields", "")
+		}
+		of := sections()[v.Type()]
+		f, ok := of.field(key)
+		if !ok {
+			return v, nil, unknownKey(key, of.keys())
+		}
+		v, form, done = v.Field(f.index), f.Value, yamlnode.Join(done, key)
+		if len(key) == len(part) {
+			continue
+		}
+		list, ok := form.(List)
+		if !ok {
+			return wrong(done+" is no list", "it without ["+yamlnode.Clip(indices))
+		}
+		inside, closed := strings.CutSuffix(indices, "]")
+		i, err := strconv.ParseUint(inside, 10, 31)
+		if !closed || err != nil {
+			return wrong(done+"["+yamlnode.Clip(indices), "a place in the list, such as "+indexPath(done, 0))
+		}
+		if i >= uint64(v.Len()) {
+			return v, nil, indexError(done, int(i), v.Len())
+		}
+		v.Set(reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()), v))
+		v, form, done = v.Index(int(i)), list.Of, indexPath(done, int(i))
+	}
+	return v, form, nil
+}
+
+// indexError says that a list of n members has no i-th one.
+func indexError(list string, i, n int) *Wrong {
+	whole := "the whole list, " + list + "=[…]"
+	switch n {
+	case 0:
+		return &Wrong{list + " is empty", whole}
+	case 1:
+		return &Wrong{fmt.Sprintf("there is no %s in a list of one", indexPath(list, i)), indexPath(list, 0) + ", or " + whole}
+	}
+	return &Wrong{fmt.Sprintf("there is no %s in a list of %d", indexPath(list, i), n), fmt.Sprintf("%s to %s, or %s", indexPath(list, 0), indexPath(list, n-1), whole)}
+}
+
+// A path is the keys that lead to a field from the root of the document, with places in lists:
+// fleet.groups[0].share.
+
+// indexPath returns the path of a member of the list at path.
+func indexPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// parentPath returns the path of what the field at path is part of.
+func parentPath(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
+
+// overlapsAny reports whether a field is one of several, a part of one, or has one in it.
+func overlapsAny(path string, list []string) bool {
+	return slices.ContainsFunc(list, func(other string) bool { return isWithin(path, other) || isWithin(other, path) })
+}
+
+// isWithin reports whether the field at path is whole or a part of it.
+func isWithin(path, whole string) bool {
+	rest, ok := strings.CutPrefix(path, whole)
+	return ok && (rest == "" || whole == "" || rest[0] == '.' || rest[0] == '[')
+}

@@ -1,0 +1,260 @@
+package scenarios
+
+import (
+	"math"
+	"reflect"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
+)
+
+// Bounds. Those of the client and of rollouts are package delivery's, those of behavior mockfleet's; tests
+// hold that they are the same.
+const (
+	maxSuite       = 100
+	maxRepetitions = 10_000
+	maxWarmup      = 1000
+	MaxWorkers     = 65536
+	maxDrain       = Duration(24 * time.Hour)
+	maxStages      = 64
+	maxBurst       = 1 << 24 // as many devices as there can be
+
+	MaxTimeout  = Duration(24 * time.Hour)
+	MaxAttempts = 1000
+	maxIdle     = 1 << 20
+	maxHeaders  = 64
+
+	maxWaves      = 100
+	maxSoak       = Duration(30 * 24 * time.Hour)
+	maxAbortLeast = 1 << 20
+	maxTurns      = 1000
+
+	MinTrialDuration = Duration(100 * time.Millisecond)
+	mostPrecise      = 0.001
+	leastPrecise     = 0.5
+	defaultProbe     = Duration(3 * time.Second)
+	defaultPrecise   = 0.05
+)
+
+// fieldTable returns the fields of each Go struct that is a mapping in a file, in the struct's order.
+// It is a table beside the structs rather than tags on them, because bounds are constants, which no tag can
+// hold, and because mockfleet's structs are to know nothing of schemas.
+func fieldTable() map[reflect.Type]section {
+	duration, rate, share, distribution := durationForm(), rateForm(), shareForm(), distributionForm()
+	timeout := Quantity{form: duration, Max: float64(MaxTimeout), Want: "0s, for the client's default, to " + MaxTimeout.String()}
+	delay := Quantity{form: distribution, Max: float64(mockfleet.MaxDelay)}
+	tls := words("TLS", mockfleet.TLSNone, mockfleet.TLSGood, mockfleet.TLSExpired, mockfleet.TLSWrongName, mockfleet.TLSUnknownCA, mockfleet.TLS11, mockfleet.TLSStall)
+	var kinds []string
+	for _, k := range mockfleet.FaultKinds() {
+		kinds = append(kinds, k.Name)
+	}
+	return map[reflect.Type]section{
+		reflect.TypeFor[Spec](): {"Spec", []Field{
+			{Key: "name", Value: Text{Pattern: `^[a-z0-9][a-z0-9-]{0,63}$`, Want: "1 to 64 lower-case letters, digits and dashes"}, Required: true, OutsideWorkload: true,
+				Doc: "Its name: 1 to 64 lower-case letters, digits and dashes. It becomes part of benchmark names."},
+			{Key: "description", Value: Text{}, OutsideWorkload: true,
+				Doc: "The question that the scenario answers, in a line."},
+			{Key: "suite", Value: List{Of: Text{}, Max: maxSuite, Noun: "scenarios"},
+				Doc: "Scenarios that are run instead, one after another: names of the catalogue, or files by their paths from here; {max} at most. A suite has nothing else but name and description."},
+			{Key: "fleet", Value: Mapping{}, Doc: "Which devices there are, and how they behave."},
+			{Key: "artifact", Value: Mapping{}, Doc: "What is pushed."},
+			{Key: "client", Value: Mapping{}, Doc: "How the production client is configured."},
+			{Key: "load", Value: Mapping{}, Doc: "Who asks for what, when."},
+			{Key: "thresholds", Value: List{Of: Quantity{form: thresholdForm()}}, OutsideWorkload: true,
+				Doc: "What must hold, or the run fails with exit code 1: METRIC < LIMIT, a metric as in samples.txt. Left out of a metric, the operation is the load's own."},
+			{Key: "repetitions", Value: Integer{Min: 1, Max: maxRepetitions}, OutsideWorkload: true, Flag: "repeat", Usage: "timed repetitions",
+				Doc: "Repetitions that are timed and recorded, each a sample: 1 to {max}."},
+			{Key: "warmup", Value: Integer{Max: maxWarmup}, OutsideWorkload: true, Flag: "warmup", Usage: "repetitions before them that aren't recorded",
+				Doc: "Repetitions before them that are thrown away: 0 to {max}."},
+			{Key: "profiled", Value: Integer{Max: maxWarmup}, OutsideWorkload: true, Flag: "profiled", Usage: "repetitions after them that are profiled and not timed",
+				Doc: "Repetitions after them that give profiles and no times: 0 to {max}."},
+			{Key: "slow_trace", Value: Quantity{form: duration, Max: float64(MaxTimeout), Want: "0s (none) to " + MaxTimeout.String()}, OutsideWorkload: true,
+				Doc: "An operation of a profiled repetition that takes longer leaves an execution trace of the second before its end, 4 a repetition at most. 0s: none does."},
+			{Key: "seed", Value: Integer{Max: math.MaxUint64}, Flag: "seed", Usage: "of the artifact, the devices' behaviour and the retries",
+				Doc: "Of the artifact, the devices' behaviour and the retries' jitter. The same seed replays the same faults."},
+		}},
+
+		reflect.TypeFor[FleetSpec](): {"FleetSpec", []Field{
+			{Key: "devices", Value: Integer{Min: 1, Max: uint64(mockfleet.AddressPath.Capacity())}, ByRule: true, Flag: "devices", Usage: "how many devices",
+				Doc: "How many devices: 1 to {max}, in port addressing to 5000."},
+			{Key: "addressing", Value: words("Addressing", "", mockfleet.AddressIP, mockfleet.AddressPort, mockfleet.AddressPath),
+				Flag: "addressing", Usage: "how a device is told from another: ip, port or path (default ip on Linux, else path)",
+				Doc: "How a device is told from another: ip (an address each, Linux only), port (a port each) or path (/d/INDEX, all on one port). Empty: ip on Linux, path elsewhere."},
+			{Key: "behavior", Value: Mapping{}, ByRule: true, Doc: "How the devices behave that are in no group."},
+			{Key: "groups", Value: List{Of: Mapping{}, Max: 64}, ByRule: true,
+				Doc: "Parts of the fleet that behave otherwise, {max} at most; their shares come to 1 at most."},
+			{Key: "capacity", Value: Quantity{form: rate}, ByRule: true,
+				Doc: "Updates that all devices together answer in a time, 1000000/s at most; further ones wait their turn. 0/s: no limit."},
+			{Key: "tls", Value: tls, ByRule: true, Doc: "How devices speak TLS. Empty: not at all."},
+		}},
+
+		reflect.TypeFor[ArtifactSpec](): {"ArtifactSpec", []Field{
+			{Key: "size", Value: Quantity{form: bytesForm(), Min: 1}, Flag: "size", Usage: "push this much made from the seed, such as 64KiB",
+				Doc: "Of the artifact that is made from the seed: 1B to 1TiB. Not used with a file."},
+			{Key: "file", Value: Text{}, OutsideWorkload: true, Flag: "artifact", Usage: "push this file",
+				Doc: "A real file to push instead."},
+			{Key: "version", Value: Text{}, OutsideWorkload: true, Doc: "The version that it brings. Empty: the harness chooses."},
+		}},
+
+		reflect.TypeFor[ClientSpec](): {"ClientSpec", []Field{
+			{Key: "transport", Value: words("Transport", delivery.Lean, delivery.NetHTTP), Flag: "transport", Usage: "lean or nethttp",
+				Doc: "lean: the client's own over bare connections; nethttp: package net/http."},
+			{Key: "dial_timeout", Value: timeout, Doc: "For opening a connection, {max} at most. 0s: the client's default."},
+			{Key: "answer_timeout", Value: timeout, Doc: "From a request's end to its answer, {max} at most. 0s: the client's default."},
+			{Key: "total_timeout", Value: timeout, Doc: "For a request as a whole, {max} at most. 0s: the client's default."},
+			{Key: "max_attempts", Value: Integer{Max: MaxAttempts},
+				Doc: "How often an update is pushed to a device in one delivery: 1 to {max}. 0: the client's default."},
+			{Key: "retry_base", Value: timeout, Doc: "The widest first wait before a retry, {max} at most. 0s: the client's default."},
+			{Key: "retry_cap", Value: timeout, Doc: "The widest wait before any retry, {max} at most. 0s: the client's default."},
+			{Key: "max_idle", Value: Integer{Max: maxIdle},
+				Doc: "Kept-alive connections that no operation uses: 1 to {max}. 0: the client's default."},
+			{Key: "good_reads", Value: Integer{Max: MaxAttempts},
+				Doc: "Answers in a row that must say that a device runs the update before a delivery counts: 1 to {max}. 0: the client's default."},
+			{Key: "poll", Value: timeout, Doc: "Between two looks at a device that installs or reboots, {max} at most. 0s: the client's default."},
+			{Key: "poll_for", Value: timeout,
+				Doc: "How long such a device is looked at before the delivery ends as pending, {max} at most. 0s: the client's default."},
+			{Key: "defaults", Value: Text{Type: "Defaults", Words: []string{"", string(Shipped)}, Want: "shipped, or nothing"},
+				Doc: "shipped: the retry budget and the breaker as the client has them by default. Empty: neither, so that how often a device is tried depends on the seed alone."},
+			{Key: "headers", Value: List{Of: Mapping{}, Max: maxHeaders}, Doc: "Header fields that are sent with every request, {max} at most."},
+			{Key: "ca", Value: Text{},
+				Doc: "A file in PEM: whom to trust for devices' certificates. Empty: the fleet's own authority, or else the system's."},
+		}},
+		reflect.TypeFor[Header](): {"Header", []Field{
+			{Key: "name", Value: Text{Pattern: tokenPattern}, Required: true, Doc: "The field's name. Those that the client sets itself can't be had."},
+			{Key: "value", Value: Text{Secret: true}, Doc: "Its value, where that is no secret."},
+			{Key: "env", Value: Text{}, Doc: "The environment variable that holds the value, which is then written nowhere."},
+		}},
+
+		reflect.TypeFor[LoadSpec](): {"LoadSpec", []Field{
+			{Key: "model", Value: words("Model", models()...),
+				Doc: "How load comes. closed and once: workers wait for the answers. The others are open: operations are planned, whatever the answers."},
+			{Key: "operation", Value: words("Operation", Push, Verify, Deliver),
+				Doc: "What is done with a device: push; verify; or deliver, which is both, with retries."},
+			{Key: "workers", Value: Integer{Min: noMin, Max: MaxWorkers}, ByRule: true,
+				Flag: "workers", Usage: "operations at the same time, at most (0, of an open model: as many as it takes)",
+				Doc: "Operations at the same time, at most: 1 to {max}. Left out, or 0, in an open model: as many as it takes, 4096 at most. Left out of the others: 32."},
+			{Key: "rate", Value: Quantity{form: rate}, Models: []Model{Constant, Poisson, Ramped, Spiked, Breaking, Rolling},
+				NeededBy: []Model{Constant, Poisson, Spiked, Breaking}, Wants: "wants a rate such as 100/s",
+				Flag: "rate", Usage: "operations per second planned, such as 500/s, whatever the answers (an open model)",
+				Doc: "Of constant, poisson, spike and breakpoint: operations begun per s, m or h. Of ramp: where it begins."},
+			{Key: "duration", Value: Quantity{form: duration}, Models: []Model{Closed, Constant, Poisson, Ramped, Spiked, Bursts},
+				NeededBy: []Model{Ramped, Spiked}, Wants: "wants to know how long, such as 30s",
+				Instead: map[Model]Wrong{
+					Once:     {"the once model ends when every device had the operation;", "model: closed, or no duration"},
+					Staged:   {"the stages say how long; leave it out", ""},
+					Rolling:  {"a rollout ends when it is through; leave it out", ""},
+					Breaking: {"a search ends when it has found what it searches;", "breakpoint.probe instead"},
+				},
+				Flag: "duration", Usage: "how long a repetition lasts, such as 5s (0s: each device once)",
+				Doc: "How long a repetition lasts. 0s: until every device had the operation once."},
+			{Key: "drain", Value: Quantity{form: duration, Max: float64(maxDrain), Want: maxDrain.String() + " at most, or 0s for " + DefaultDrain.String()},
+				Models: []Model{Closed, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking},
+				Doc:    "How long after the plan's end operations may be sent and may end, {max} at most; what is under way then is broken off. 0s: an open load that is certain to be invalid sends no more, and what is under way has 30s."},
+			{Key: "think", Value: delay, Models: []Model{Closed, Once},
+				Doc: "Of closed and once: how long a worker waits after each operation, {max} at most."},
+			{Key: "arrivals", Value: words("Arrivals", "", Even, Independently), Models: []Model{Ramped, Spiked, Staged},
+				Doc: "Of ramp, spike and stages: even, or poisson, as callers come that know nothing of each other. Empty: even."},
+			{Key: "ramp", Value: Mapping{}, Models: []Model{Ramped}, NeededBy: []Model{Ramped},
+				Doc: "Of model ramp: where the rate goes, evenly, over the duration."},
+			{Key: "spike", Value: Mapping{}, Models: []Model{Spiked}, NeededBy: []Model{Spiked},
+				Doc: "Of model spike: a while at another rate."},
+			{Key: "burst", Value: Mapping{}, Models: []Model{Bursts}, NeededBy: []Model{Bursts},
+				Doc: "Of model burst: many operations at once."},
+			{Key: "stages", Value: List{Of: Mapping{}, Max: maxStages}, ByRule: true, Models: []Model{Staged}, NeededBy: []Model{Staged},
+				Doc: "Of model stages: one rate after another, 1 to {max}."},
+			{Key: "breakpoint", Value: Mapping{}, Models: []Model{Breaking}, NeededBy: []Model{Breaking},
+				Doc: "Of model breakpoint: a search from the load's rate upwards."},
+			{Key: "rollout", Value: Mapping{}, Models: []Model{Rolling}, Doc: "Of model rollout: waves, and when to stop."},
+		}},
+		reflect.TypeFor[Ramp](): {"Ramp", []Field{
+			{Key: "to", Value: Quantity{form: rate}, Doc: "The rate at its end; may be 0/s."},
+		}},
+		reflect.TypeFor[Spike](): {"Spike", []Field{
+			{Key: "rate", Value: Quantity{form: rate}, Doc: "The rate while it lasts; may be 0/s."},
+			{Key: "at", Value: Quantity{form: duration}, Doc: "When it begins, from the beginning of the load."},
+			{Key: "for", Value: Quantity{form: duration}, NeededBy: []Model{Spiked}, Doc: "How long it lasts; it ends within the load's duration."},
+		}},
+		reflect.TypeFor[Burst](): {"Burst", []Field{
+			{Key: "size", Value: Integer{Min: 1, Max: maxBurst}, NeededBy: []Model{Bursts}, Doc: "Operations in a burst: 1 to {max}."},
+			{Key: "every", Value: Quantity{form: duration}, Doc: "From one burst to the next. 0s: there is one."},
+		}},
+		reflect.TypeFor[Stage](): {"Stage", []Field{
+			{Key: "rate", Value: Quantity{form: rate}, Doc: "The rate at its beginning; may be 0/s."},
+			{Key: "to", Value: Quantity{form: rate}, Doc: "The rate at its end. Left out: the same."},
+			{Key: "for", Value: Quantity{form: duration}, Required: true, Doc: "How long it lasts."},
+		}},
+		reflect.TypeFor[Breakpoint](): {"Breakpoint", []Field{
+			{Key: "to", Value: Quantity{form: rate}, NeededBy: []Model{Breaking}, Doc: "The highest rate that is tried."},
+			{Key: "probe", Value: Quantity{form: duration, Min: float64(MinTrialDuration), OrZero: true, Want: MinTrialDuration.String() + " or longer, or 0s for " + defaultProbe.String()},
+				Doc: "How long each rate is tried, 100ms or longer. 0s: 3s."},
+			{Key: "within", Value: Quantity{form: share, Min: mostPrecise, Max: leastPrecise, OrZero: true, Want: "0.001 to 0.5, or 0 for 0.05"},
+				Doc: "How exactly the limit is wanted, of itself: 0.1% to 50%. 0: 5%."},
+		}},
+		reflect.TypeFor[RolloutSpec](): {"RolloutSpec", []Field{
+			{Key: "waves", Value: List{Of: Mapping{}, Max: maxWaves}, Doc: "Steps of the rollout, {max} at most. Left out: one wave of everything."},
+			{Key: "abort_share", Value: Quantity{form: share}, Doc: "Of a wave's finished devices: where so many have failed, the rollout stops. 0: never."},
+			{Key: "abort_least", Value: Integer{Max: maxAbortLeast},
+				Doc: "Devices of a wave that must have finished before they are judged in its course: 1 to {max}. 0: the client's default."},
+			{Key: "requeue", Value: Mapping{}, Doc: "Further turns of devices that failed in a way that time may heal."},
+		}},
+		reflect.TypeFor[RequeueSpec](): {"RequeueSpec", []Field{
+			{Key: "turns", Value: Integer{Min: -1, Max: maxTurns}, Doc: "How many a device has, to {max}. 0: the client's default; -1: none."},
+			{Key: "after", Value: timeout,
+				Doc: "The wait before the first of them, doubled before each further one, {max} at most. 0s: the client's default."},
+		}},
+		reflect.TypeFor[WaveSpec](): {"WaveSpec", []Field{
+			{Key: "share", Value: Quantity{form: share, Above: true}, Required: true, Doc: "Of the fleet, reached when the wave is over: more than the wave before."},
+			{Key: "soak", Value: Quantity{form: duration, Max: float64(maxSoak), Want: maxSoak.String() + " at most"}, Doc: "The wait after it, {max} at most."},
+		}},
+
+		reflect.TypeFor[mockfleet.Group](): {"Group", []Field{
+			{Key: "name", Value: Text{Pattern: `^[a-z0-9][a-z0-9-]{0,31}$`, Forbidden: []any{mockfleet.GroupAll, mockfleet.GroupRest}}, Required: true,
+				Doc: "Its name, which no other group has: 1 to 32 lower-case letters, digits and dashes; not all and not rest."},
+			{Key: "share", Value: Quantity{form: share, Above: true}, Required: true, Doc: "Of all devices, above 0."},
+			{Key: "behavior", Value: Mapping{}, Doc: "Of its devices, instead of the fleet's."},
+			{Key: "tls", Value: tls, Doc: "How its devices speak TLS, where the fleet does. Empty: as the fleet. Not in path addressing."},
+		}},
+		reflect.TypeFor[mockfleet.Behavior](): {"Behavior", []Field{
+			{Key: "latency", Value: delay, Doc: "From an update's last byte to its answer, {max} at most."},
+			{Key: "fail_first", Value: Integer{Max: math.MaxInt32},
+				Doc: "How many updates, from the first that reaches a device, it answers fail_status and does not apply."},
+			{Key: "fail_status", Value: Integer{Min: 400, Max: 599, OrZero: true}, Doc: "That HTTP status, 400 to {max}. 0: 503."},
+			{Key: "faults", Value: List{Of: Mapping{}, Max: 32}, Doc: "Further ways to misbehave, {max} at most; docs/faults.md has them all."},
+			{Key: "require", Value: List{Of: Mapping{}, Max: 8}, Doc: "Header fields without which a device refuses an update with 400, {max} at most."},
+			{Key: "life", Value: Mapping{}, Doc: "What a device goes through after it took an update."},
+			{Key: "network", Value: Mapping{}, Doc: "What lies between a device and its clients."},
+		}},
+		reflect.TypeFor[mockfleet.HeaderField](): {"HeaderField", []Field{
+			{Key: "name", Value: Text{Pattern: tokenPattern}, Required: true, Doc: "The field's name."},
+			{Key: "value", Value: Text{}, Doc: "The value that it must have. Empty: any."},
+		}},
+		reflect.TypeFor[mockfleet.Life](): {"Life", []Field{
+			{Key: "install", Value: delay, Doc: "How long a device installs, {max} at most: it answers the update 202 and others 409, and shows what it ran before."},
+			{Key: "reboot", Value: delay, Doc: "How long it then can't be reached, {max} at most."},
+		}},
+		reflect.TypeFor[mockfleet.Network](): {"Network", []Field{
+			{Key: "rtt", Value: delay, Doc: "How much later every answer leaves, {max} at most."},
+			{Key: "bandwidth", Value: Quantity{form: amountForm()}, Doc: "Bytes a second that a device reads of a body, such as 20kB/s. 0: as they come."},
+			{Key: "receive_buffer", Value: Integer{Min: 1024, Max: 16 << 20, OrZero: true}, Doc: "Of the socket, in bytes: 1024 to {max}. 0: the kernel's choice."},
+			{Key: "max_connections", Value: Integer{Max: 1<<16 - 1},
+				Doc: "Connections that a device has open at a time, 1 to {max}; further ones are reset. 0: no limit. Not in path addressing."},
+			{Key: "max_requests", Value: Integer{Max: 1 << 30}, Doc: "Requests on a connection before the device closes it: 1 to {max}. 0: no limit."},
+			{Key: "http_1_0", Value: Boolean{}, Doc: "The device answers HTTP/1.0 and closes."},
+		}},
+		reflect.TypeFor[mockfleet.Fault](): {"Fault", []Field{
+			{Key: "kind", Value: Text{Words: kinds}, Required: true, Doc: "Which fault; docs/faults.md says what each does and takes."},
+			{Key: "on", Value: Text{Words: []string{"", "update", "version"}},
+				Doc: "Of a fault in answers: those to updates, or those to looks at the version. Empty: update."},
+			{Key: "first", Value: Integer{Max: math.MaxInt32}, Doc: "Strikes only the first so many attempts. 0: all."},
+			{Key: "share", Value: Quantity{form: share}, Doc: "Strikes this share of the devices. 0: all."},
+			{Key: "after_bytes", Value: Quantity{form: amountForm()}, Doc: "Bytes of the artifact that come in first."},
+			{Key: "rate", Value: Quantity{form: amountForm()}, Doc: "Bytes a second."},
+			{Key: "delay", Value: delay, Doc: "How long it waits, hangs or lasts, {max} at most; each kind says which."},
+			{Key: "status", Value: Integer{Min: noMin}, Doc: "HTTP status to answer. 0: the kind's own."},
+			{Key: "retry_after", Value: Quantity{form: retryAfterForm()}, Doc: "The Retry-After field with that status: in seconds, or as a date. 1h at most."},
+			{Key: "origin", Value: Text{Words: []string{"", "same", "other"}},
+				Doc: "Where a redirect leads: to the same origin or another. Empty: same."},
+		}},
+	}
+}

@@ -1,0 +1,249 @@
+package scenarios
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/results"
+)
+
+// A rule holds between fields, or is one of another package.
+type rule struct {
+	// fields are the one that it is about and those that it compares that with. It is silent if one of the
+	// others could not be read or is out of its own bounds. A mistake in a field that isn't written stands at
+	// the first of them that is.
+	fields []string
+
+	models []Model // the load models for which it holds; nil: all
+	check  func(s *Spec, report reporter)
+}
+
+// A reporter takes a mistake in the field at a path.
+type reporter func(path, problem, want string)
+
+// Bounds that rules check.
+const (
+	maxMadeArtifact Bytes = 1 << 40 // an artifact made from the seed
+	mostRolledOut         = 200_000 // devices of a rollout, which takes a map of them
+	mostBegun             = 1_000_000
+	leastProbed           = 20 // operations of a breakpoint's probe
+)
+
+func rules() []rule {
+	of := func(fields ...string) []string { return fields }
+	return []rule{
+		{of("suite"), nil, checkSuite},
+		{of("fleet.devices", "fleet.addressing"), nil, checkDevices},
+		{of("fleet.behavior", "fleet.addressing"), nil, checkBehavior},
+		{of("fleet.groups", "fleet.addressing", "fleet.tls"), nil, checkGroups},
+		{of("fleet.tls"), nil, checkFleet},
+		{of("artifact.size", "artifact.file"), nil, func(s *Spec, report reporter) {
+			if a := s.Artifact; a.File == "" && (a.Size < 1 || a.Size > maxMadeArtifact) {
+				report("artifact.size", a.Size.String(), fmt.Sprintf("1B to %s; a larger artifact is pushed from a file", maxMadeArtifact))
+			}
+		}},
+		{of("client.headers"), nil, checkHeaders},
+		{of("load.workers"), nil, func(s *Spec, report reporter) {
+			if n := s.Load.Workers; n < 0 || n > MaxWorkers || n == 0 && !s.Load.Planned() {
+				report("load.workers", fmt.Sprint(n), fmt.Sprintf("1 to %d", MaxWorkers))
+			}
+		}},
+		{of("load.drain", "load.model"), nil, func(s *Spec, report reporter) {
+			if l := s.Load; l.Drain > 0 && l.Drain <= maxDrain && l.known() && !l.Drains() && l.Model != Once && l.Model != Rolling {
+				report("load.drain", l.Drain.String()+": the load ends by itself;", "a duration (of bursts, burst.every), or no drain")
+			}
+		}},
+		{of("load.ramp", "load.rate"), []Model{Ramped}, func(s *Spec, report reporter) {
+			if l := s.Load; l.Rate+l.Ramp.To <= 0 {
+				report("load.ramp", fmt.Sprintf("from %s to %s", l.Rate, l.Ramp.To), "a rate above 0/s at one end")
+			}
+		}},
+		{of("load.spike"), []Model{Spiked}, func(s *Spec, report reporter) {
+			if s.Load.Spike.For == 0 {
+				report("load.spike.for", "0s", "how long the spike lasts, such as 5s")
+			}
+		}},
+		{of("load.spike", "load.duration"), []Model{Spiked}, func(s *Spec, report reporter) {
+			if l := s.Load; l.Duration > 0 && l.Spike.At+l.Spike.For > l.Duration {
+				report("load.spike", fmt.Sprintf("it begins at %s and lasts %s", l.Spike.At, l.Spike.For), "an end within load.duration, "+l.Duration.String())
+			}
+		}},
+		{of("load.burst", "load.duration"), []Model{Bursts}, func(s *Spec, report reporter) {
+			if s.Load.Burst.Every == 0 && s.Load.Duration > 0 {
+				report("load.burst.every", "0s: there would be one burst;", "a time between two, or no duration")
+			}
+		}},
+		{of("load.stages"), []Model{Staged}, checkStages},
+		{of("load.breakpoint", "load.rate"), []Model{Breaking}, checkBreakpoint},
+		{of("load.operation"), []Model{Rolling}, func(s *Spec, report reporter) {
+			if op := s.Load.Operation; op != Deliver {
+				report("load.operation", string(op)+": a rollout delivers; leave it out", "")
+			}
+		}},
+		{of("load.rollout"), []Model{Rolling}, checkWaves},
+		{of("load.rate"), []Model{Rolling}, func(s *Spec, report reporter) {
+			if s.Load.Rate > mostBegun {
+				report("load.rate", s.Load.Rate.String(), Rate(mostBegun).String()+" at most, or none for no limit")
+			}
+		}},
+		{of("thresholds", "load.operation"), nil, checkThresholds},
+		{of("fleet.devices"), []Model{Rolling}, func(s *Spec, report reporter) {
+			if n := s.Fleet.Devices; n > mostRolledOut {
+				report("fleet.devices", fmt.Sprintf("%d: a rollout takes at most %d", n, mostRolledOut), "")
+			}
+		}},
+		{of("slow_trace", "profiled"), nil, func(s *Spec, report reporter) {
+			if s.SlowTrace > 0 && s.Profiled == 0 {
+				report("slow_trace", s.SlowTrace.String()+": traces are of profiled repetitions, and there are none", "profiled to be 1 or more")
+			}
+		}},
+	}
+}
+
+// checkSuite reports what of a suite makes no sense. It has its members, and nothing of its own.
+func checkSuite(s *Spec, report reporter) {
+	if len(s.Suite) == 0 {
+		return
+	}
+	bare := Default()
+	bare.Name, bare.Description, bare.Suite = s.Name, s.Description, s.Suite
+	if !reflect.DeepEqual(*s, bare) {
+		report("suite", "a suite runs its scenarios as they are", "nothing beside it but name and description")
+	}
+	for i, name := range s.Suite {
+		if name == "" || slices.Contains(s.Suite[:i], name) {
+			report(indexPath("suite", i), fmt.Sprintf("%q", name), "each scenario once")
+		}
+	}
+}
+
+func checkDevices(s *Spec, report reporter) {
+	addressing, n := s.Addressing(), s.Fleet.Devices
+	switch limit := addressing.Capacity(); {
+	case n > limit && addressing == mockfleet.AddressPort:
+		report("fleet.devices", fmt.Sprintf("%d: addressing port holds at most %d; use ip or path addressing", n, limit), "")
+	case n > limit:
+		report("fleet.devices", fmt.Sprintf("%d: addressing %s holds at most %d;", n, addressing, limit), "fewer devices")
+	case n < 1:
+		report("fleet.devices", fmt.Sprint(n), fmt.Sprintf("1 to %d", limit))
+	}
+}
+
+func checkBehavior(s *Spec, report reporter) {
+	reportFleet(mockfleet.Config{Devices: 1, Addressing: s.Addressing(), Behavior: s.Fleet.Behavior}, "fleet.behavior.", report, "")
+}
+
+func checkGroups(s *Spec, report reporter) {
+	reportFleet(s.withoutBehavior(), "fleet.", report, "groups")
+}
+
+func checkFleet(s *Spec, report reporter) {
+	reportFleet(s.withoutBehavior(), "fleet.", report, "tls", "capacity")
+}
+
+func (s Spec) withoutBehavior() mockfleet.Config {
+	cfg := s.FleetConfig()
+	cfg.Devices, cfg.Behavior = min(max(cfg.Devices, 1), cfg.Addressing.Capacity()), mockfleet.Behavior{}
+	return cfg
+}
+
+// reportFleet reports the mistakes that mockfleet finds in fields that begin with one of the prefixes.
+func reportFleet(cfg mockfleet.Config, path string, report reporter, prefixes ...string) {
+	for _, e := range SplitErrors(cfg.Validate()) {
+		of, ok := errors.AsType[*mockfleet.ConfigError](e)
+		if !ok {
+			report(strings.TrimSuffix(path, "."), yamlnode.OneLine(e.Error()), "")
+		} else if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(of.Field, p) }) {
+			report(path+of.Field, of.Value, of.Want)
+		}
+	}
+}
+
+// checkHeaders reports headers that can't be sent, and secrets in a file.
+func checkHeaders(s *Spec, report reporter) {
+	for i, h := range s.Client.Headers {
+		field := indexPath(headersField, i)
+		switch {
+		case h.Name == "":
+			report(field+".name", "is empty", "a field's name, such as X-Tenant")
+			continue
+		case (h.Value == "") == (h.Env == ""):
+			report(field, h.Name, "either a value, or the name of an environment variable that holds it")
+		case h.Value != "" && secretive(h.Name):
+			report(field+".value", "(not shown): "+h.Name+" is a secret", "env: VARIABLE instead, so that it is written nowhere")
+		}
+		alone := delivery.Config{Header: http.Header{h.Name: {h.Value}}}
+		for _, e := range SplitErrors(alone.Validate()) {
+			w := wrongOf(e)
+			report(field, strings.TrimPrefix(w.Problem, "delivery: "), w.Want)
+		}
+	}
+}
+
+func checkStages(s *Spec, report reporter) {
+	stages := s.Load.Stages
+	if n := len(stages); n == 0 || n > maxStages {
+		report("load.stages", fmt.Sprintf("%d of them", n), fmt.Sprintf("1 to %d, such as [{rate: 100/s, for: 10s}]", maxStages))
+		return
+	}
+	for i, stage := range stages {
+		if stage.For <= 0 {
+			report(indexPath("load.stages", i)+".for", stage.For.String(), "how long the stage lasts, such as 10s")
+		}
+	}
+	if !slices.ContainsFunc(stages, func(s Stage) bool { return s.Rate > 0 || s.To != nil && *s.To > 0 }) {
+		report("load.stages", "no stage has a rate above 0/s", "")
+	}
+}
+
+func checkBreakpoint(s *Spec, report reporter) {
+	b, from := s.Load.Breakpoint, s.Load.Rate
+	if b.To <= from {
+		report("load.breakpoint.to", b.To.String(), "the highest rate to try, above load.rate, "+from.String())
+	}
+	probe := cmp.Or(b.Probe, defaultProbe)
+	if n := float64(from) * probe.Std().Seconds(); from > 0 && n < leastProbed {
+		report("load.breakpoint.probe", fmt.Sprintf("%s at %s are %.3g operations", probe, from, n), fmt.Sprintf("%d at least, so longer, or a higher load.rate", leastProbed))
+	}
+}
+
+func checkWaves(s *Spec, report reporter) {
+	before := mockfleet.Share(0)
+	for i, w := range s.Load.Rollout.Waves {
+		if w.Share <= before {
+			report(indexPath("load.rollout.waves", i)+".share", fmt.Sprint(float64(w.Share)), fmt.Sprintf("more than %v, which has been reached before it, and 1 at most", float64(before)))
+		}
+		before = max(before, w.Share)
+	}
+}
+
+// checkThresholds reports thresholds on metrics that no run of the scenario has.
+func checkThresholds(s *Spec, report reporter) {
+	for i, t := range s.Thresholds {
+		bad := func(format string, args ...any) {
+			report(indexPath("thresholds", i), fmt.Sprintf("%q: ", t.text)+fmt.Sprintf(format, args...), "")
+		}
+		switch scope := t.metric().Scope; {
+		case t.text == "":
+			report(indexPath("thresholds", i), "is empty", thresholdSyntax)
+		case t.op != "" && !slices.Contains(s.Load.Operations(), t.op):
+			bad("a load of %s has no operation %s", s.Load.Operation, t.op)
+		case t.op != "" && t.op != s.Load.Operation && scope != results.PerOperation:
+			bad("%s is of the whole load: leave {op=%s} out", t.Unit, t.op)
+		case t.Min > 0 && results.WantedOperations(t.Unit) == 0:
+			bad("%s is no percentile: leave min=%d out", t.Unit, t.Min)
+		case scope == results.WholeRollout && s.Load.Model != Rolling:
+			report(indexPath("thresholds", i), fmt.Sprintf("%q: %s is of a rollout", t.text, t.Unit), "load.model: rollout, or failed/device")
+		case t.Unit == results.UnitThroughput && s.Load.Operation == Verify:
+			bad("a verification pushes nothing")
+		}
+	}
+}
