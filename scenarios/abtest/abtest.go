@@ -13,7 +13,6 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/sequential"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // Options say what is measured.
@@ -34,11 +33,11 @@ type Options struct {
 	// Seed seeds the order in which the sides take turns.
 	Seed uint64
 
-	// Plant makes the working tree's side worse, and SlowerBy has it spend more processor time in
+	// Injection makes the working tree's side worse, and SlowerBy has it spend more processor time in
 	// each push, as a share of what a push of the base takes. A self-test shows that the gate finds
 	// them.
-	Plant    runner.Plant
-	SlowerBy float64
+	Injection Injection
+	SlowerBy  float64
 
 	// Limit is how long one block may take. If it is 0, a block may take ten times as long as the
 	// base's blocks took, and at least 30 seconds.
@@ -71,7 +70,7 @@ type Outcome struct {
 	Layouts        int           // that were measured besides the first
 	LayoutsElapsed time.Duration // building included
 	Relinking      error         // why no further ones could be built, or nil
-	Planted        runner.Plant  // by Plant and SlowerBy
+	Injected       Injection     // by Injection and SlowerBy
 	Failed         *SideError    // what ended the comparison before it was decided, or nil
 }
 
@@ -120,7 +119,7 @@ func (c *comparison) run(ctx context.Context) error {
 		if err := c.warmUp(ctx, c.indices(all)); err != nil {
 			return err
 		}
-		if err := c.plant(ctx); err != nil {
+		if err := c.inject(ctx); err != nil {
 			return err
 		}
 		return c.measure(ctx)
@@ -172,7 +171,7 @@ func (c *comparison) indices(wanted func(scenarios.Spec) bool) (list []int) {
 func all(scenarios.Spec) bool { return true }
 
 // warmUpBlocks is how many blocks of each scenario are measured and not counted, since caches are
-// cold. costBlocks is how many more say what a push costs, if a share of that is planted.
+// cold. costBlocks is how many more say what a push costs, if a share of that is injected.
 const (
 	warmUpBlocks = 3
 	costBlocks   = 15
@@ -192,18 +191,18 @@ func (c *comparison) warmUp(ctx context.Context, specs []int) error {
 	return nil
 }
 
-// plant makes the working tree's side worse, as Plant and SlowerBy say.
-func (c *comparison) plant(ctx context.Context) error {
-	plant := c.Plant
+// inject makes the working tree's side worse, as Injection and SlowerBy say.
+func (c *comparison) inject(ctx context.Context) error {
+	injection := c.Injection
 	if c.SlowerBy > 0 {
 		push, err := c.pushCost(ctx)
 		if err != nil {
 			return err
 		}
-		plant.Processor += time.Duration(c.SlowerBy * push)
+		injection.Processor += time.Duration(c.SlowerBy * push)
 	}
-	c.outcome.Planted = plant
-	_, err := c.now.call(ctx, request{Plant: &plant})
+	c.outcome.Injected = injection
+	_, err := c.now.call(ctx, request{Injection: &injection})
 	return err
 }
 

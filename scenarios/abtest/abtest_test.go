@@ -16,7 +16,6 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // options are of sides that are the same: this test's program.
@@ -62,7 +61,7 @@ func TestOnePair(t *testing.T) {
 // TestARequestMoreIsFoundAtOnce, in each scenario that pushes.
 func TestARequestMoreIsFoundAtOnce(t *testing.T) {
 	o := options(t, "gate-push", "gate-deliver")
-	o.Plant = runner.Plant{Requests: 1}
+	o.Injection = Injection{Requests: 1}
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, out.Judgement.Verdict, report.Sentence(out.Judgement))
@@ -74,7 +73,7 @@ func TestARequestMoreIsFoundAtOnce(t *testing.T) {
 // TestAnAllocationMoreIsFound: it has no noise, so that the first look has it.
 func TestAnAllocationMoreIsFound(t *testing.T) {
 	o := options(t, "gate-push")
-	o.Plant, o.Budget = runner.Plant{Allocations: 1}, time.Minute
+	o.Injection, o.Budget = Injection{Allocations: 1}, time.Minute
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	r := row(t, out.Judgement, "gate-push", "push", "allocs/op")
@@ -92,7 +91,7 @@ func TestSlower(t *testing.T) {
 	o.SlowerBy = 0.5
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
-	require.Positive(t, out.Planted.Processor)
+	require.Positive(t, out.Injected.Processor)
 
 	o = options(t, "gate-verify")
 	o.SlowerBy = 0.5
@@ -230,7 +229,7 @@ func TestWilson(t *testing.T) {
 func TestSelfTest(t *testing.T) {
 	var order []string
 	o := options(t, "gate-push")
-	tried, err := SelfTest(t.Context(), o, []Case{{Name: "nothing", Runs: 3}, {Name: "a request", Plant: runner.Plant{Requests: 1}, Runs: 2}},
+	tried, err := SelfTest(t.Context(), o, []Case{{Name: "nothing", Runs: 3}, {Name: "a request", Injection: Injection{Requests: 1}, Runs: 2}},
 		func(c Case, _ *Outcome) { order = append(order, c.Name) })
 	require.NoError(t, err)
 	require.Equal(t, map[results.Verdict]int{results.Inconclusive: 3}, tried[0].Verdicts)

@@ -19,7 +19,6 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // profileOptions say how two sides are profiled.
@@ -38,8 +37,8 @@ type profileOptions struct {
 	Pairs int
 	Each  time.Duration
 
-	Seed  uint64       // of the order in which the sides take turns
-	Plant runner.Plant // makes the working tree's side worse
+	Seed      uint64    // of the order in which the sides take turns
+	Injection Injection // makes the working tree's side worse
 
 	Stderr   io.Writer          // where the fleet's process writes its errors
 	Progress func(done, of int) // is called after each pair; may be nil
@@ -105,8 +104,8 @@ func takeProfiles(ctx context.Context, o profileOptions) (err error) {
 			return err
 		}
 	}
-	if o.Plant != (runner.Plant{}) {
-		if _, err := sides.now.call(ctx, request{Plant: &o.Plant}); err != nil {
+	if o.Injection != (Injection{}) {
+		if _, err := sides.now.call(ctx, request{Injection: &o.Injection}); err != nil {
 			return err
 		}
 	}

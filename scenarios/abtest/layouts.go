@@ -61,7 +61,7 @@ func (c *comparison) layout(ctx context.Context, specs []int) (all blockPair, er
 	if err := c.warmUp(ctx, specs); err != nil {
 		return all, err
 	}
-	if _, err := c.now.call(ctx, request{Plant: &c.outcome.Planted}); err != nil {
+	if _, err := c.now.call(ctx, request{Injection: &c.outcome.Injected}); err != nil {
 		return all, err
 	}
 	for pairs, dropped := 0, 0; pairs < pairsOfLayout; {

@@ -159,7 +159,7 @@ func TestLayoutsThatCannotBeBuilt(t *testing.T) {
 // TestAnAllocationNeedsNoLayout, for no layout takes it away.
 func TestAnAllocationNeedsNoLayout(t *testing.T) {
 	o := options(t, "gate-push")
-	o.Plant.Requests, o.LayoutBudget = 1, time.Hour
+	o.Injection.Requests, o.LayoutBudget = 1, time.Hour
 	o.Builds.Relink = func(context.Context, uint64) (string, string, error) { panic("not wanted") }
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // protocol is the version of what the gate and its drivers speak. A driver with another one is
@@ -35,10 +34,10 @@ type assignment struct {
 
 // A request is any later line. The driver does what its fields say, in their order.
 type request struct {
-	Plant    *runner.Plant   `json:"plant,omitempty"`
-	Measure  bool            `json:"measure,omitempty"` // a block
-	Profile  *profileRequest `json:"profile,omitempty"`
-	Scenario int             `json:"scenario,omitempty"` // an index of the hello's work
+	Injection *Injection      `json:"plant,omitempty"`
+	Measure   bool            `json:"measure,omitempty"` // a block
+	Profile   *profileRequest `json:"profile,omitempty"`
+	Scenario  int             `json:"scenario,omitempty"` // an index of the hello's work
 }
 
 // A profileRequest asks for a profile of a scenario under way.

@@ -14,7 +14,6 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -41,9 +40,9 @@ func TestProtocol_encoding(t *testing.T) {
 		},
 		"a block":            {&request{Measure: true}, `{"measure":true}`},
 		"of another one":     {&request{Measure: true, Scenario: 2}, `{"measure":true,"scenario":2}`},
-		"nothing is planted": {&request{Plant: &runner.Plant{}}, `{"plant":{}}`},
+		"nothing is planted": {&request{Injection: &Injection{}}, `{"plant":{}}`},
 		"all is planted": {
-			&request{Plant: &runner.Plant{Processor: time.Microsecond, Allocations: 2, Requests: 3, CPUProfile: true}},
+			&request{Injection: &Injection{Processor: time.Microsecond, Allocations: 2, Requests: 3, CPUProfile: true}},
 			`{"plant":{"processor":1000,"allocations":2,"requests":3,"cpu_profile":true}}`,
 		},
 		"a profile": {

@@ -18,7 +18,6 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/sequential"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // pushScenario is the scenario whose operations are pushes alone.
@@ -56,7 +55,7 @@ func MeasureOverhead(ctx context.Context, o Options) ([]Overhead, error) {
 	}
 	o.Specs = []scenarios.Spec{spec}
 	o.Builds = Builds{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
-	o.Plant, o.SpendBudget = runner.Plant{CPUProfile: true}, true
+	o.Injection, o.SpendBudget = Injection{CPUProfile: true}, true
 	out, err := Run(ctx, o)
 	if err != nil {
 		return nil, err

@@ -155,7 +155,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 	}
 	e, err := explainSides(ctx, profileOptions{
 		Builds: o.Builds, Spec: n.spec, FleetCommand: o.FleetCommand, Dir: dir, Kind: n.kind,
-		Seed: o.Seed, Stderr: o.Stderr, Plant: o.Plant, Progress: LogPairs(log),
+		Seed: o.Seed, Stderr: o.Stderr, Injection: o.Injection, Progress: LogPairs(log),
 	}, explain.Options{Selection: profiles.Selection{SampleIndex: n.sample}, Own: own, Within: within})
 	if n.kind == profiles.Block && errors.Is(err, explain.ErrNothingWithin) {
 		return c, errors.New("nobody waits for anybody in the delivery package: " +

@@ -8,19 +8,18 @@ import (
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // A Case of a self-test compares a program with itself, of which one side may be made worse.
 type Case struct {
-	Name     string
-	SlowerBy float64      // by which share of a push's processor time one side is slower
-	Plant    runner.Plant // what else makes that side worse
-	Runs     int
+	Name      string
+	SlowerBy  float64   // by which share of a push's processor time one side is slower
+	Injection Injection // what else makes that side worse
+	Runs      int
 }
 
 // Worse reports whether one side is made worse.
-func (c Case) Worse() bool { return c.SlowerBy > 0 || c.Plant != (runner.Plant{}) }
+func (c Case) Worse() bool { return c.SlowerBy > 0 || c.Injection != (Injection{}) }
 
 // SelfTestCases returns the cases that show whether a gate can be relied on: that it passes what is
 // unchanged, and that it finds slowdowns, allocations and requests. runs is how often each case
@@ -32,8 +31,8 @@ func SelfTestCases(runs int) []Case {
 		{Name: "push +2% processor time", SlowerBy: 0.02, Runs: runs},
 		{Name: "push +5% processor time", SlowerBy: 0.05, Runs: runs},
 		{Name: "push +10% processor time", SlowerBy: 0.10, Runs: runs},
-		{Name: "push +1 allocation", Plant: runner.Plant{Allocations: 1}, Runs: few},
-		{Name: "push +1 request", Plant: runner.Plant{Requests: 1}, Runs: few},
+		{Name: "push +1 allocation", Injection: Injection{Allocations: 1}, Runs: few},
+		{Name: "push +1 request", Injection: Injection{Requests: 1}, Runs: few},
 	}
 }
 
@@ -111,7 +110,7 @@ func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Out
 			}
 			more = true
 			run := o
-			run.SlowerBy, run.Plant, run.Seed = c.SlowerBy, c.Plant, o.Seed+uint64(round)<<8+uint64(i)
+			run.SlowerBy, run.Injection, run.Seed = c.SlowerBy, c.Injection, o.Seed+uint64(round)<<8+uint64(i)
 			out, err := Run(ctx, run)
 			if err != nil {
 				return tried, err

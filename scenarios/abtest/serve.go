@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/pprof"
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
@@ -60,10 +61,13 @@ func (a assignment) open(ctx context.Context) (*runner.Blocks, error) {
 }
 
 // A server measures the scenarios of a hello, as requests say.
-type server struct{ scenarios []*runner.Blocks }
+type server struct {
+	scenarios []*runner.Blocks
+	injection calibrated
+}
 
 // serve answers requests.
-func (s server) serve(ctx context.Context, decoder *json.Decoder, encoder *json.Encoder) error {
+func (s *server) serve(ctx context.Context, decoder *json.Decoder, encoder *json.Encoder) error {
 	if err := encoder.Encode(response{Protocol: protocol}); err != nil {
 		return err
 	}
@@ -87,10 +91,11 @@ func (s server) serve(ctx context.Context, decoder *json.Decoder, encoder *json.
 }
 
 // do does what a request asks for.
-func (s server) do(ctx context.Context, r request) (response, error) {
-	if r.Plant != nil {
+func (s *server) do(ctx context.Context, r request) (response, error) {
+	if r.Injection != nil {
+		s.injection = r.Injection.calibrate()
 		for _, b := range s.scenarios {
-			b.Plant(*r.Plant)
+			b.Wrap(s.injection.wrap, s.injection.Requests)
 		}
 	}
 	if !r.Measure && r.Profile == nil {
@@ -101,6 +106,12 @@ func (s server) do(ctx context.Context, r request) (response, error) {
 	}
 	b := s.scenarios[r.Scenario]
 	if r.Measure {
+		if s.injection.CPUProfile {
+			if err := pprof.StartCPUProfile(io.Discard); err != nil {
+				return response{}, err
+			}
+			defer pprof.StopCPUProfile()
+		}
 		block, err := b.Measure(ctx)
 		return response{Records: block.Records, Invalid: block.Invalid, Contradicted: block.Contradicted}, err
 	}
@@ -109,7 +120,7 @@ func (s server) do(ctx context.Context, r request) (response, error) {
 }
 
 // close ends all scenarios.
-func (s server) close() (err error) {
+func (s *server) close() (err error) {
 	for _, b := range s.scenarios {
 		err = errors.Join(err, b.Close())
 	}

@@ -3,8 +3,6 @@ package runner
 import (
 	"context"
 	"errors"
-	"io"
-	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -49,8 +47,14 @@ func OpenBlocks(ctx context.Context, o Options) (*Blocks, error) {
 	return &Blocks{r: r}, nil
 }
 
-// Plant has everything that is measured from now on be worse by that; the zero Plant by nothing.
-func (b *Blocks) Plant(p Plant) { b.r.plant = p.ready() }
+// A Client is the delivery client that blocks drive.
+type Client = client
+
+// Wrap puts something around the client of every block from now on. It sends so many verifications
+// more than the client says in each operation that pushes.
+func (b *Blocks) Wrap(wrap func(Client) Client, verifications int) {
+	b.r.o.wrap, b.r.addedVerifications = wrap, verifications
+}
 
 // Measure runs one repetition. One that ctx breaks off is an error.
 func (b *Blocks) Measure(ctx context.Context) (Block, error) {
@@ -58,15 +62,7 @@ func (b *Blocks) Measure(ctx context.Context) (Block, error) {
 	b.done++
 	r.forget()
 	step := Step{Scenario: r.spec.Name, Kind: Timed, Number: b.done, Of: b.done, Duration: r.spec.Load.Lasts()}
-	if r.plant.CPUProfile {
-		if err := pprof.StartCPUProfile(io.Discard); err != nil {
-			return Block{}, err
-		}
-	}
 	m, err := r.attempt(ctx, step, r.spec.Load)
-	if r.plant.CPUProfile {
-		pprof.StopCPUProfile()
-	}
 	if err != nil {
 		return Block{}, r.why(ctx, err)
 	}

@@ -22,7 +22,7 @@ type claims struct {
 	primed   []primed  // what the ledger held before the load; empty: nothing
 	late     []uint32  // operations that failed in the repetition before, whose requests may come yet; nil: none
 	reboots  uint32    // connections that break when a device reboots, at most; 0: none does
-	planted  int       // verifications besides that each operation sends, of a client that is made worse; see Plant
+	added    int       // verifications that each operation sends besides; see Blocks.Wrap
 
 	brokenMu sync.Mutex
 	broken   map[int]bool // devices that an operation was broken off of: what came of it, nobody claims
@@ -50,7 +50,7 @@ func (c *claims) sent(i, pushes, verifies int) {
 	for range pushes {
 		c.requests.succeeded(i)
 	}
-	for range verifies + c.planted {
+	for range verifies + c.added {
 		c.requests.failed(i)
 	}
 }

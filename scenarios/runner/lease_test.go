@@ -96,6 +96,14 @@ func TestSecondDriverIsRefused(t *testing.T) {
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
 }
 
+// verifiesFirst sends a request more with each push.
+type verifiesFirst struct{ client }
+
+func (c verifiesFirst) Push(ctx context.Context, d delivery.Device, u *delivery.Update) error {
+	_ = c.Verify(ctx, d, u) // the device runs another update yet
+	return c.client.Push(ctx, d, u)
+}
+
 // The sides of a comparison take turns at one fleet.
 func TestBlocksShareAFleet(t *testing.T) {
 	s := small()
@@ -108,7 +116,8 @@ func TestBlocksShareAFleet(t *testing.T) {
 		defer func() { require.NoError(t, b.Close()) }()
 		sides = append(sides, b)
 	}
-	sides[1].Plant(Plant{Requests: 1}) // which the ledger has, and contradicts nothing
+	// A request more, which the ledger has, contradicts nothing.
+	sides[1].Wrap(func(c Client) Client { return verifiesFirst{c} }, 1)
 	for range 2 {
 		for _, b := range sides {
 			m, err := b.Measure(t.Context())

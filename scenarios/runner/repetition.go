@@ -73,9 +73,9 @@ func (r *runner) attempt(ctx context.Context, step Step, spec scenarios.LoadSpec
 		spec: spec, client: r.around(client), devices: r.fleet.devices(), update: u,
 		recorders: r.recorders, claims: r.claims, failures: r.failures, mostAuto: r.mostAuto, probes: r.probe != nil, schedule: scheduleOf(spec, r.seedOf(step)), exact: true, seed: r.seedOf(step),
 	}
-	r.claims.planted = 0
+	r.claims.added = 0
 	if spec.Operation != scenarios.Verify { // of which it makes nothing worse
-		r.claims.planted = r.plant.Requests
+		r.claims.added = r.addedVerifications
 	}
 	if spec.Model == scenarios.Rolling {
 		l.waves = &waves{spec: spec.Rollout, sizes: waveSizes(spec.Rollout, l.devices.Len())}
@@ -112,12 +112,12 @@ func (r *runner) attempt(ctx context.Context, step Step, spec scenarios.LoadSpec
 	return m, nil
 }
 
-// around is the client with what it is made worse by.
+// around returns the client with what [Options] put around it.
 func (r *runner) around(c client) client {
 	if r.o.wrap != nil {
 		c = r.o.wrap(c)
 	}
-	return r.plant.around(c)
+	return c
 }
 
 // seedOf is that of what a repetition draws. Each draws its own: ten times the same arrivals would

@@ -130,12 +130,12 @@ type runner struct {
 	unopened     map[int]bool // devices whose connection could not be opened before a load
 	step         Step         // under way
 
-	probe  *probe      // of a search, under way; else nil
-	plant  plantedWork // what the client is made worse by
+	probe  *probe // of a search, under way; else nil
 	vigil  vigil
 	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
 
-	into *profileTarget // of the block under way; nil: the run directory
+	into               *profileTarget // of the block under way; nil: the run directory
+	addedVerifications int            // that Options.wrap's client sends in each operation that pushes
 
 	perOperation map[Kind][]float64 // processor time, ns, a repetition each
 	reference    []float64          // ns a round trip, one for each block of the reference benchmark

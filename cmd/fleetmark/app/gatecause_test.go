@@ -17,7 +17,6 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // TestGateSaysWhy: of two sides of which one allocates more, the gate says so, and then where; in
@@ -31,7 +30,7 @@ func TestGateSaysWhy(t *testing.T) {
 	o := abtest.Options{
 		Builds: abtest.Builds{Base: program, Now: program},
 		Specs:  []scenarios.Spec{spec}, FleetCommand: []string{program, "fleet", "--driven"}, Budget: time.Minute, Seed: 1,
-		Plant: runner.Plant{Allocations: 2}, Stderr: io.Discard,
+		Injection: abtest.Injection{Allocations: 2}, Stderr: io.Discard,
 	}
 	out, err := abtest.Run(t.Context(), o)
 	for try := 1; try < 3 && err == nil && out.Judgement.Verdict == results.Invalid; try++ { // others have the machine
@@ -56,16 +55,16 @@ func TestGateSaysWhy(t *testing.T) {
 	cause := found[0]
 	require.Equal(t, profiles.Allocs, cause.Kind)
 	require.Equal(t, "alloc_objects", cause.Sample)
-	require.Contains(t, cause.Causes[0].Function, "runner.(*worsened)")
+	require.Contains(t, cause.Causes[0].Function, "abtest.(*degradedClient)")
 	require.InDelta(t, 2, cause.Causes[0].Delta, 0.05) // objects of an operation
-	require.Contains(t, cause.Causes[0].Lines[0].Name, "plant.go:")
+	require.Contains(t, cause.Causes[0].Lines[0].Name, "injection.go:")
 
 	for _, name := range []string{"explain.txt", "explain.json", "flame.html"} {
 		require.FileExists(t, filepath.Join(cause.Dir, name))
 	}
 	page, err := os.ReadFile(cause.Flame)
 	require.NoError(t, err)
-	require.Contains(t, string(page), "worsened")
+	require.Contains(t, string(page), "degradedClient")
 	require.Contains(t, string(page), "alloc_objects") // what was explained
 
 	document := report.FromABTest(report.ModeBase, report.Input{
@@ -76,7 +75,7 @@ func TestGateSaysWhy(t *testing.T) {
 	var text, data bytes.Buffer
 	require.NoError(t, report.Terminal(&text, document, report.Style{}))
 	require.Contains(t, text.String(), "why (gate-push, profiles of kind allocs)")
-	require.Contains(t, text.String(), "(*worsened)")
+	require.Contains(t, text.String(), "(*degradedClient)")
 	require.NoError(t, report.JSON(&data, document))
 	var object struct {
 		Causes      []struct{ Flame string }

@@ -1,0 +1,98 @@
+package abtest
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
+)
+
+// An Injection says how a client is made worse, to see whether that is noticed. It is put around
+// the client, within what is measured of it.
+type Injection struct {
+	Processor   time.Duration `json:"processor,omitempty"`   // busy time that is added to each push
+	Allocations int           `json:"allocations,omitempty"` // heap objects of 64 bytes that each push allocates besides
+	Requests    int           `json:"requests,omitempty"`    // requests to the device that precede each push
+	CPUProfile  bool          `json:"cpu_profile,omitempty"` // whether the process is profiled, at 100 Hz
+}
+
+// A calibrated is an Injection whose processor time has been turned into steps that take so long.
+type calibrated struct {
+	Injection
+	steps int
+}
+
+// calibrate measures how fast this processor is.
+func (i Injection) calibrate() calibrated {
+	if i.Processor <= 0 {
+		return calibrated{Injection: i}
+	}
+	const steps, tries = 1 << 20, 5 // a millisecond or so each
+	fastest := time.Duration(math.MaxInt64)
+	for range tries {
+		began := time.Now()
+		runtime.KeepAlive(spin(steps))
+		fastest = min(fastest, time.Since(began)) // the others were disturbed
+	}
+	return calibrated{i, int(math.Round(float64(i.Processor) / float64(fastest) * steps))}
+}
+
+// spin keeps a processor busy without memory, since other programs may take its caches, and without
+// reading the clock, which takes 50 ns: a tenth of 2% of a push. It isn't inlined, so that the
+// compiler doesn't see that nobody uses the result.
+//
+//go:noinline
+func spin(steps int) uint64 {
+	x := uint64(1)
+	for range steps {
+		x = x*6364136223846793005 + 1442695040888963407 // each step waits for the last one
+	}
+	return x
+}
+
+// wrap returns the client with the injection around it, or the client itself if nothing is injected.
+func (c calibrated) wrap(client runner.Client) runner.Client {
+	if c == (calibrated{}) {
+		return client
+	}
+	return &degradedClient{Client: client, injected: c}
+}
+
+// A degradedClient is a client that is worse.
+type degradedClient struct {
+	runner.Client
+	injected calibrated
+	sink     atomic.Pointer[[64]byte] // so that what is allocated is on the heap
+}
+
+// Push is the client's, made worse.
+func (c *degradedClient) Push(ctx context.Context, d delivery.Device, u *delivery.Update) error {
+	c.degrade(ctx, d, u)
+	return c.Client.Push(ctx, d, u)
+}
+
+// Deliver is the client's, with a worse push.
+func (c *degradedClient) Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error) {
+	began := time.Now()
+	c.degrade(ctx, d, u)
+	more := time.Since(began)
+	report, err := c.Client.Deliver(ctx, d, u)
+	report.Push += more
+	return report, err
+}
+
+func (c *degradedClient) degrade(ctx context.Context, d delivery.Device, u *delivery.Update) {
+	for range c.injected.Allocations {
+		c.sink.Store(new([64]byte))
+	}
+	for range c.injected.Requests {
+		_ = c.Client.Verify(ctx, d, u) // the request counts, not what comes of it
+	}
+	if c.injected.steps > 0 {
+		runtime.KeepAlive(spin(c.injected.steps))
+	}
+}
