@@ -32,14 +32,14 @@ type Capture struct {
 
 	memoryRate int // bytes allocated a sample, of the process
 
-	stop       context.CancelFunc // ends watch and follow
-	watched    chan struct{}      // closed when watch has ended; then the next two are set
-	goroutines *profile.Profile
-	watchErr   error
+	stop           context.CancelFunc // ends takeGoroutines and takeTrace
+	goroutinesDone chan struct{}      // closed when takeGoroutines has ended; then the next two are set
+	goroutines     *profile.Profile
+	goroutinesErr  error
 
-	traced   chan struct{} // closed when the trace has ended; then the next two are set
-	trace    bytes.Buffer
-	traceErr error
+	traceDone chan struct{} // closed when the trace has ended; then the next two are set
+	trace     bytes.Buffer
+	traceErr  error
 
 	once  sync.Once
 	files []profiles.File
@@ -71,12 +71,12 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 		return nil, err
 	}
 	c := &Capture{
-		cfg:        cfg,
-		dir:        dir,
-		repetition: repetition,
-		base:       make(map[profiles.Kind]*profile.Profile),
-		watched:    make(chan struct{}),
-		traced:     make(chan struct{}),
+		cfg:            cfg,
+		dir:            dir,
+		repetition:     repetition,
+		base:           make(map[profiles.Kind]*profile.Profile),
+		goroutinesDone: make(chan struct{}),
+		traceDone:      make(chan struct{}),
 	}
 	c.restore, c.memoryRate = c.setRates(), runtime.MemProfileRate
 	if err := c.begin(); err != nil {
@@ -86,14 +86,14 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 	}
 	ctx, c.stop = context.WithCancel(ctx)
 	if c.takes(profiles.Goroutine) {
-		go c.watch(ctx)
+		go c.takeGoroutines(ctx)
 	} else {
-		close(c.watched)
+		close(c.goroutinesDone)
 	}
-	if cfg.TraceFor > 0 {
-		go c.follow(ctx)
+	if cfg.TraceDuration > 0 {
+		go c.takeTrace(ctx)
 	} else {
-		close(c.traced)
+		close(c.traceDone)
 	}
 	return c, nil
 }
@@ -147,7 +147,7 @@ func (c *Capture) setRates() (restore func()) {
 // begin takes the bases and starts the CPU profiler, in this order, so that the cost
 // of the first isn't in the second.
 func (c *Capture) begin() error {
-	defer uncounted()()
+	defer pauseMemProfile()()
 	if c.takes(profiles.Allocs) {
 		// Allocations appear in the runtime's profile only once a collection has followed them.
 		runtime.GC()
@@ -170,10 +170,10 @@ func (c *Capture) begin() error {
 	return nil
 }
 
-// uncounted ends the counting of allocations until resume is called, where each one is counted: reading
+// pauseMemProfile ends the counting of allocations until resume is called, where each one is counted: reading
 // profiles allocates more than most of what is profiled, and each of its own would be in the next one's way. A
 // rate by which counts are scaled stays as it is.
-func uncounted() (resume func()) {
+func pauseMemProfile() (resume func()) {
 	if runtime.MemProfileRate != 1 {
 		return func() {}
 	}
@@ -181,22 +181,22 @@ func uncounted() (resume func()) {
 	return func() { runtime.MemProfileRate = 1 }
 }
 
-// watch takes the goroutines while the load runs.
-func (c *Capture) watch(ctx context.Context) {
-	defer close(c.watched)
+// takeGoroutines takes the goroutines while the load runs.
+func (c *Capture) takeGoroutines(ctx context.Context) {
+	defer close(c.goroutinesDone)
 	_ = wait(ctx, c.cfg.goroutineDelay) // a shorter repetition has them taken at its end
-	c.goroutines, c.watchErr = snapshot(profiles.Goroutine)
+	c.goroutines, c.goroutinesErr = snapshot(profiles.Goroutine)
 }
 
 func (c *Capture) finish() {
 	defer capturing.Release(1)
-	defer uncounted()()
+	defer pauseMemProfile()()
 
 	// First what the load is still there for, then the profilers that cost, then
 	// the collection, whose cost thus shows in none of them.
 	c.stop()
-	<-c.watched
-	<-c.traced
+	<-c.goroutinesDone
+	<-c.traceDone
 	if c.takes(profiles.CPU) {
 		pprof.StopCPUProfile()
 	}
@@ -219,7 +219,7 @@ func (c *Capture) finish() {
 			continue
 		}
 		p.Comments = append(p.Comments, profiles.Comments(c.cfg.Labels)...)
-		p.Comments = append(p.Comments, c.taken(k)...)
+		p.Comments = append(p.Comments, c.captureLabels(k)...)
 		file, err := profiles.Write(c.dir, k, c.repetition, p)
 		if err != nil {
 			errs = append(errs, err)
@@ -239,13 +239,13 @@ func syncDirectory(dir string) error {
 	return nil
 }
 
-// taken are the labels of how a profile was taken.
-func (c *Capture) taken(k profiles.Kind) []string {
+// captureLabels returns the labels of how a profile of kind k was taken.
+func (c *Capture) captureLabels(k profiles.Kind) []string {
 	var with []string
 	for _, k := range c.cfg.Kinds {
 		with = append(with, string(k))
 	}
-	if c.cfg.TraceFor > 0 {
+	if c.cfg.TraceDuration > 0 {
 		with = append(with, string(profiles.Trace))
 	}
 	labels := []string{profiles.TakenWithLabel + "=" + strings.Join(with, ", ")}
@@ -278,7 +278,7 @@ func (c *Capture) repetitionOf(k profiles.Kind) (*profile.Profile, error) {
 	case profiles.CPU:
 		p, err = parseRuntime(k, c.cpu.Bytes())
 	case profiles.Goroutine:
-		p, err = c.goroutines, c.watchErr
+		p, err = c.goroutines, c.goroutinesErr
 	default:
 		p, err = snapshot(k)
 	}
@@ -290,5 +290,5 @@ func (c *Capture) repetitionOf(k profiles.Kind) (*profile.Profile, error) {
 			return nil, fmt.Errorf("%s profile: subtracting what stood before the repetition: %w", k, err)
 		}
 	}
-	return clean(p), nil
+	return dropOwn(p), nil
 }

@@ -205,7 +205,7 @@ func TestCaptureTakesGoroutinesWhileTheLoadRuns(t *testing.T) {
 	c, err := capture.Start(t.Context(), t.TempDir(), 1,
 		capture.Config{Kinds: []profiles.Kind{profiles.Goroutine}}.GoroutinesAfter(time.Millisecond))
 	require.NoError(t, err)
-	<-c.Watched()
+	<-c.GoroutinesTaken()
 	unpark() // the load has gone when Stop is called
 	files, err := c.Stop()
 	require.NoError(t, err)
@@ -226,7 +226,7 @@ func TestCaptureInterrupted(t *testing.T) {
 	park(t)
 	contendDuring(t)
 	cancel()
-	<-c.Watched() // at once, not after an hour
+	<-c.GoroutinesTaken() // at once, not after an hour
 	files, err := c.Stop()
 	require.NoError(t, err)
 	require.Len(t, files, len(profiles.Kinds()))
@@ -425,6 +425,6 @@ func TestCaptureKeepsNames(t *testing.T) {
 			Location: row.stack, Function: []*profile.Function{named.Line[0].Function},
 			Sample: []*profile.Sample{{Location: row.stack, Value: []int64{1}}},
 		}
-		require.Equal(t, row.want, capture.Clean(p).Mapping[0].HasFunctions)
+		require.Equal(t, row.want, capture.DropOwn(p).Mapping[0].HasFunctions)
 	}
 }

@@ -17,9 +17,9 @@ type Config struct {
 	// Kinds to take, each at most once. Nil is all of [profiles.Kinds].
 	Kinds []profiles.Kind
 
-	// TraceFor is how long an execution trace is taken from the beginning, trace.REPETITION.out; up
+	// TraceDuration is how long an execution trace is taken from the beginning, trace.REPETITION.out; up
 	// to 10s, 0 is none. It costs some percent while it lasts.
-	TraceFor time.Duration
+	TraceDuration time.Duration
 
 	// Labels go into every file as comments "key=value", sorted by key: scenario,
 	// operation, transport. At most 16; a key is 1 to 64 of a-z, 0-9, '_', '-' and '.',
@@ -37,13 +37,13 @@ const (
 	defaultBlockRate      = 10 * time.Microsecond
 	defaultGoroutineDelay = 100 * time.Millisecond
 
-	maxTraceFor = 10 * time.Second
+	maxTraceDuration = 10 * time.Second
 )
 
 // resolve checks cfg and fills in what was left out.
 func (cfg Config) resolve() (Config, error) {
-	if cfg.TraceFor < 0 || cfg.TraceFor > maxTraceFor {
-		return Config{}, fmt.Errorf("profile configuration: trace for %v: want 0 (none) to %v", cfg.TraceFor, maxTraceFor)
+	if cfg.TraceDuration < 0 || cfg.TraceDuration > maxTraceDuration {
+		return Config{}, fmt.Errorf("profile configuration: trace for %v: want 0 (none) to %v", cfg.TraceDuration, maxTraceDuration)
 	}
 	cfg.mutexFraction = cmp.Or(cfg.mutexFraction, defaultMutexFraction)
 	cfg.blockRate = cmp.Or(cfg.blockRate, defaultBlockRate)

@@ -21,7 +21,7 @@
 // file, synced, renamed. Only repetitions that are profiled pay: nothing is left on between them.
 //
 // [Remote] takes the same of a service that serves net/http/pprof. It is all that opens connections here, and only to
-// the address that it is given. [StartFlight] traces this process all the time, and writes down the last moments on
+// the address that it is given. [StartFlightRecorder] traces this process all the time, and writes down the last moments on
 // demand. [CountGoroutines] counts goroutines by their stacks.
 //
 // The package never knows the load: neither the client under test nor the simulated devices, nor the scenario that

@@ -14,8 +14,8 @@ func (cfg Config) GoroutinesAfter(d time.Duration) Config {
 	return cfg
 }
 
-// Watched is closed once the capture has taken its goroutines.
-func (c *Capture) Watched() <-chan struct{} { return c.watched }
+// GoroutinesTaken is closed once the capture has taken its goroutines.
+func (c *Capture) GoroutinesTaken() <-chan struct{} { return c.goroutinesDone }
 
-// Clean is what the tests look at from outside.
-var Clean = clean
+// DropOwn is what the tests look at from outside.
+var DropOwn = dropOwn

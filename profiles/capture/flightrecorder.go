@@ -12,16 +12,16 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// Bounds of a [Flight].
+// Bounds of a [FlightRecorder].
 const (
-	flightMoments = time.Second // before a call of Keep that it holds at least
-	flightBytes   = 16 << 20    // that it holds at most
-	flightFiles   = 4           // that are kept at most
+	flightWindow = time.Second // before a call of Dump that it holds at least
+	flightBytes  = 16 << 20    // that it holds at most
+	flightFiles  = 4           // that are kept at most
 )
 
-// Flight is a flight recorder: it traces this process all the time, keeps the last moments, and writes
+// FlightRecorder is a flight recorder: it traces this process all the time, keeps the last moments, and writes
 // them down when something happened that one wants to know the history of.
-type Flight struct {
+type FlightRecorder struct {
 	dir      string
 	recorder *trace.FlightRecorder
 
@@ -29,20 +29,20 @@ type Flight struct {
 	kept int
 }
 
-// StartFlight begins to record. Stop must be called. One runs at a time in a process.
-func StartFlight(dir string) (*Flight, error) {
+// StartFlightRecorder begins to record. Stop must be called. One runs at a time in a process.
+func StartFlightRecorder(dir string) (*FlightRecorder, error) {
 	if err := profiles.MakeDirectory(dir); err != nil {
 		return nil, err
 	}
-	f := &Flight{dir: dir, recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightMoments, MaxBytes: flightBytes})}
+	f := &FlightRecorder{dir: dir, recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightWindow, MaxBytes: flightBytes})}
 	if err := f.recorder.Start(); err != nil {
 		return nil, fmt.Errorf("flight recorder: %w", err)
 	}
 	return f, nil
 }
 
-// Keep writes the last moments to dir/NAME.out. kept is false where as many as may be are kept already.
-func (f *Flight) Keep(name string) (kept bool, err error) {
+// Dump writes the last moments to dir/NAME.out. kept is false where as many as may be are kept already.
+func (f *FlightRecorder) Dump(name string) (kept bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.kept >= flightFiles {
@@ -61,4 +61,4 @@ func (f *Flight) Keep(name string) (kept bool, err error) {
 }
 
 // Stop ends the recording.
-func (f *Flight) Stop() { f.recorder.Stop() }
+func (f *FlightRecorder) Stop() { f.recorder.Stop() }

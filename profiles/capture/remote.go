@@ -26,8 +26,8 @@ type RemoteConfig struct {
 	// Kinds to take, each at most once. Nil is all of [profiles.Kinds].
 	Kinds []profiles.Kind
 
-	// For is how long: 1s to 1h, 0 is 10s. What a process counts from its start is the difference over it.
-	For time.Duration
+	// Duration is how long: 1s to 1h, 0 is 10s. What a process counts from its start is the difference over it.
+	Duration time.Duration
 
 	// Trace takes an execution trace of the first second as well, as trace.N.out.
 	Trace bool
@@ -40,10 +40,10 @@ type RemoteConfig struct {
 }
 
 const (
-	defaultRemoteFor = 10 * time.Second
-	maxRemoteFor     = time.Hour
-	remoteTrace      = time.Second
-	remoteSlack      = 30 * time.Second // that an answer may take beyond what it was asked to last
+	defaultRemoteDuration = 10 * time.Second
+	maxRemoteDuration     = time.Hour
+	remoteTrace           = time.Second
+	remoteSlack           = 30 * time.Second // that an answer may take beyond what it was asked to last
 )
 
 // A RemoteError says why a service gave no profile, in one line.
@@ -69,9 +69,9 @@ func Remote(ctx context.Context, client *http.Client, address, dir string, repet
 	if err != nil {
 		return nil, err
 	}
-	cfg.For = cmp.Or(cfg.For, defaultRemoteFor)
-	if cfg.For < time.Second || cfg.For > maxRemoteFor {
-		return nil, fmt.Errorf("profile capture: %v: want 1s to %v", cfg.For, maxRemoteFor)
+	cfg.Duration = cmp.Or(cfg.Duration, defaultRemoteDuration)
+	if cfg.Duration < time.Second || cfg.Duration > maxRemoteDuration {
+		return nil, fmt.Errorf("profile capture: %v: want 1s to %v", cfg.Duration, maxRemoteDuration)
 	}
 	if cfg.Kinds, err = checkKinds(cfg.Kinds); err != nil {
 		return nil, err
@@ -85,14 +85,14 @@ func Remote(ctx context.Context, client *http.Client, address, dir string, repet
 	if err := profiles.MakeDirectory(dir); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, cfg.For+remoteSlack)
+	ctx, cancel := context.WithTimeout(ctx, cfg.Duration+remoteSlack)
 	defer cancel()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	r := &remote{client: client, base: base, cfg: cfg, giveUp: giveUp}
 	for _, k := range cfg.Kinds {
-		if !waits(k) {
-			r.prompt.Add(1)
+		if !deferred(k) {
+			r.immediate.Add(1)
 		}
 	}
 	files, errs := make([]profiles.File, len(cfg.Kinds)), make([]error, len(cfg.Kinds)+1)
@@ -100,7 +100,7 @@ func Remote(ctx context.Context, client *http.Client, address, dir string, repet
 	for i, k := range cfg.Kinds {
 		all.Go(func() {
 			files[i], errs[i] = r.take(ctx, k, dir, repetition)
-			r.failed(errs[i], !waits(k))
+			r.failed(errs[i], !deferred(k))
 		})
 	}
 	if cfg.Trace {
@@ -111,29 +111,29 @@ func Remote(ctx context.Context, client *http.Client, address, dir string, repet
 	}
 	all.Wait()
 	files = slices.DeleteFunc(files, func(f profiles.File) bool { return f.Path == "" })
-	return files, errors.Join(alike(errs), syncDirectory(dir))
+	return files, errors.Join(groupErrors(errs), syncDirectory(dir))
 }
 
-// waits reports whether a kind is asked for only when time has gone by.
-func waits(k profiles.Kind) bool { return k == profiles.Heap || k == profiles.Goroutine }
+// deferred reports whether a kind is asked for only when time has gone by.
+func deferred(k profiles.Kind) bool { return k == profiles.Heap || k == profiles.Goroutine }
 
 // errNoOther is why a kind wasn't asked for that would have been later.
 var errNoOther = errors.New("not asked for, as no other was to be had")
 
 // failed takes how it went with a kind, nil: well. Where nobody is there, or none of those that are asked for at
 // once was to be had, what waits for its time needn't.
-func (r *remote) failed(err error, prompt bool) {
+func (r *remote) failed(err error, immediate bool) {
 	switch {
 	case err == nil:
-	case nobodyThere(err):
+	case isDialError(err):
 		r.giveUp(errors.Unwrap(err))
-	case prompt && r.prompt.Add(-1) == 0:
+	case immediate && r.immediate.Add(-1) == 0:
 		r.giveUp(errNoOther)
 	}
 }
 
-// alike joins errors, and says once what several kinds of profiles have to say.
-func alike(errs []error) error {
+// groupErrors joins errors, and says once what several kinds of profiles have to say.
+func groupErrors(errs []error) error {
 	var each []error
 	at := map[string]*RemoteError{}
 	for _, err := range errs {
@@ -152,8 +152,8 @@ func alike(errs []error) error {
 	return errors.Join(each...)
 }
 
-// nobodyThere reports whether no connection could be made.
-func nobodyThere(err error) bool {
+// isDialError reports whether no connection could be made.
+func isDialError(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "dial"
 }
@@ -177,8 +177,8 @@ type remote struct {
 	base   *url.URL
 	cfg    RemoteConfig
 
-	giveUp context.CancelCauseFunc // ends what is under way, and what waits for its time
-	prompt atomic.Int32            // kinds that are asked for at once, and haven't failed
+	giveUp    context.CancelCauseFunc // ends what is under way, and what waits for its time
+	immediate atomic.Int32            // kinds that are asked for at once, and haven't failed
 }
 
 // take writes the profile of one kind.
@@ -187,18 +187,18 @@ func (r *remote) take(ctx context.Context, k profiles.Kind, dir string, repetiti
 		return profiles.File{}, &RemoteError{r.base.Redacted(), string(k), err}
 	}
 	name, query := string(k), url.Values{}
-	switch seconds := strconv.Itoa(int(r.cfg.For.Round(time.Second).Seconds())); k {
+	switch seconds := strconv.Itoa(int(r.cfg.Duration.Round(time.Second).Seconds())); k {
 	case profiles.CPU:
 		name = "profile"
 		query.Set("seconds", seconds)
 	case profiles.Heap:
 		// What is live at the end, as in a run.
-		if err := wait(ctx, r.cfg.For); err != nil {
+		if err := wait(ctx, r.cfg.Duration); err != nil {
 			return fail(err)
 		}
 		query.Set("gc", "1")
 	case profiles.Goroutine: // as they are under way
-		if err := wait(ctx, r.cfg.For/2); err != nil {
+		if err := wait(ctx, r.cfg.Duration/2); err != nil {
 			return fail(err)
 		}
 	default:
@@ -228,7 +228,7 @@ func (r *remote) take(ctx context.Context, k profiles.Kind, dir string, repetiti
 }
 
 func (r *remote) trace(ctx context.Context, file string) error {
-	lasts := min(remoteTrace, r.cfg.For)
+	lasts := min(remoteTrace, r.cfg.Duration)
 	data, err := r.get(ctx, "trace", url.Values{"seconds": {strconv.FormatFloat(lasts.Seconds(), 'f', -1, 64)}})
 	if err == nil {
 		err = writeTrace(file, data)

@@ -49,7 +49,7 @@ func TestCaptureRemote(t *testing.T) {
 		allocateDuring()
 	}()
 	files, err := capture.Remote(t.Context(), s.Client(), s.URL, dir, 3, capture.RemoteConfig{
-		For: time.Second, Trace: true, Labels: map[string]string{profiles.OperationsLabel: "12"}, Authorization: secret,
+		Duration: time.Second, Trace: true, Labels: map[string]string{profiles.OperationsLabel: "12"}, Authorization: secret,
 	})
 	<-done
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestCaptureRemoteGivesUp(t *testing.T) {
 		s.URL:                            "it answers 401 Unauthorized: who are you?",
 	} {
 		// An hour would be noticed.
-		files, err := capture.Remote(t.Context(), s.Client(), address, t.TempDir(), 1, capture.RemoteConfig{For: time.Hour, Trace: true})
+		files, err := capture.Remote(t.Context(), s.Client(), address, t.TempDir(), 1, capture.RemoteConfig{Duration: time.Hour, Trace: true})
 		require.ErrorContains(t, err, says)
 		require.Empty(t, files)
 		for _, k := range profiles.Kinds() {
@@ -100,7 +100,7 @@ func TestCaptureRemoteRefuses(t *testing.T) {
 		"no address":   {"6060", "want http://HOST:PORT/debug/pprof", capture.RemoteConfig{}},
 		"nobody there": {"http://127.0.0.1:1/debug/pprof", "connection refused", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
 		"no pprof":     {s.URL + "/other", "404", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
-		"too short":    {s.URL, "want 1s to 1h", capture.RemoteConfig{For: time.Millisecond}},
+		"too short":    {s.URL, "want 1s to 1h", capture.RemoteConfig{Duration: time.Millisecond}},
 		"kinds":        {s.URL, "named twice", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU, profiles.CPU}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,22 +58,22 @@ func subtract(after, base *profile.Profile) (*profile.Profile, error) {
 	return p, nil
 }
 
-// clean drops samples that count nothing and those of the capture itself.
+// dropOwn drops samples that count nothing and those of the capture itself.
 //
 // A sample that counts no event but some nanoseconds is the rest of rounding cycles
 // to nanoseconds twice, so the first column, which is a count in every kind, decides.
-func clean(p *profile.Profile) *profile.Profile {
+func dropOwn(p *profile.Profile) *profile.Profile {
 	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
-		return s.Value[0] <= 0 || ours(s)
+		return s.Value[0] <= 0 || isOwn(s)
 	})
 	p = p.Compact()
 	profiles.KeepNames(p)
 	return p
 }
 
-// ours reports whether a stack is of a capture itself: whether a function of this package is on it, or that of the
+// isOwn reports whether a stack is of a capture itself: whether a function of this package is on it, or that of the
 // goroutine with which the runtime collects CPU samples, or the one that writes a trace.
-func ours(s *profile.Sample) bool {
+func isOwn(s *profile.Sample) bool {
 	roots := []string{reflect.TypeFor[Capture]().PkgPath() + ".", "runtime/pprof.profileWriter", "runtime/trace.Start."}
 	return stack.Holds(s, func(function string) bool { return stack.IsOwn(function, roots) })
 }

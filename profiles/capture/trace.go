@@ -31,27 +31,27 @@ func writeTrace(path string, data []byte) error {
 // maxTrace bounds an execution trace, in bytes; one that would be larger ends before.
 const maxTrace = 64 << 20
 
-// follow takes the execution trace. A trace holds every event of every goroutine, so a moment of it is
+// takeTrace takes the execution trace. A trace holds every event of every goroutine, so a moment of it is
 // as much as anybody reads, and as little as a CPU profile beside it minds.
-func (c *Capture) follow(ctx context.Context) {
-	defer close(c.traced)
-	ctx, full := context.WithTimeout(ctx, c.cfg.TraceFor)
+func (c *Capture) takeTrace(ctx context.Context) {
+	defer close(c.traceDone)
+	ctx, full := context.WithTimeout(ctx, c.cfg.TraceDuration)
 	defer full()
-	if c.traceErr = trace.Start(&bounded{w: &c.trace, left: maxTrace, full: full}); c.traceErr != nil {
+	if c.traceErr = trace.Start(&limitedWriter{w: &c.trace, left: maxTrace, full: full}); c.traceErr != nil {
 		return
 	}
 	<-ctx.Done()
 	trace.Stop()
 }
 
-// bounded lets left bytes through, then calls full and drops the rest.
-type bounded struct {
+// limitedWriter lets left bytes through, then calls full and drops the rest.
+type limitedWriter struct {
 	w    io.Writer
 	left int
 	full func()
 }
 
-func (b *bounded) Write(p []byte) (int, error) {
+func (b *limitedWriter) Write(p []byte) (int, error) {
 	if b.left < len(p) {
 		b.left = -1
 		b.full()
@@ -63,7 +63,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 // keepTrace writes the trace, if there is one.
 func (c *Capture) keepTrace() error {
-	if c.cfg.TraceFor <= 0 {
+	if c.cfg.TraceDuration <= 0 {
 		return nil
 	}
 	path := filepath.Join(c.dir, traceName(c.repetition))

@@ -65,7 +65,7 @@ func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err erro
 	if p.fleet, err = r.profileFleet(ctx, step.Number); err != nil {
 		return nil, err
 	}
-	p.capture, err = capture.Start(ctx, r.dir.ProfilesDir(), step.Number, capture.Config{Labels: r.labels(), TraceFor: traceFor})
+	p.capture, err = capture.Start(ctx, r.dir.ProfilesDir(), step.Number, capture.Config{Labels: r.labels(), TraceDuration: traceFor})
 	if err == nil && r.spec.SlowTrace > 0 {
 		p.flight, err = r.fly(step.Number)
 	}
@@ -124,7 +124,7 @@ func (r *runner) costOfProfiling(step Step, m *measured) {
 // fly records the moments of a repetition, and writes down those before an operation that took longer
 // than the scenario says. landed ends it.
 func (r *runner) fly(repetition int) (landed func() error, err error) {
-	flight, err := capture.StartFlight(r.dir.ProfilesDir())
+	flight, err := capture.StartFlightRecorder(r.dir.ProfilesDir())
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (r *runner) fly(repetition int) (landed func() error, err error) {
 	keep := func(took time.Duration) {
 		n++
 		name := fmt.Sprintf("slow.%d.%d", repetition, n)
-		kept, err := flight.Keep(name)
+		kept, err := flight.Dump(name)
 		if err != nil {
 			failed = err
 		}
@@ -221,7 +221,7 @@ func obey(ctx context.Context, orders *bufio.Reader, out io.Writer) {
 		if err = json.Unmarshal(line, &o); err == nil {
 			switch {
 			case o.Profile != nil && running == nil:
-				running, err = capture.Start(ctx, o.Profile.Dir, o.Profile.Repetition, capture.Config{Labels: o.Profile.Labels, TraceFor: traceFor})
+				running, err = capture.Start(ctx, o.Profile.Dir, o.Profile.Repetition, capture.Config{Labels: o.Profile.Labels, TraceDuration: traceFor})
 			case o.Stop != nil && running != nil:
 				err = errors.Join(running.Label(profiles.OperationsLabel, fmt.Sprint(*o.Stop)), stop())
 			default:

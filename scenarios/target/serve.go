@@ -101,7 +101,7 @@ func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
 		if err = json.Unmarshal(line, &r); err == nil {
 			switch {
 			case r.Profile != nil && running == nil:
-				running, err = capture.Start(ctx, r.Profile.Dir, r.Profile.Repetition, capture.Config{Labels: r.Profile.Labels, TraceFor: TraceDuration})
+				running, err = capture.Start(ctx, r.Profile.Dir, r.Profile.Repetition, capture.Config{Labels: r.Profile.Labels, TraceDuration: TraceDuration})
 			case r.Stop != nil && running != nil:
 				err = errors.Join(running.Label(profiles.OperationsLabel, fmt.Sprint(*r.Stop)), stop())
 			default:

@@ -55,7 +55,7 @@ held against others by diff and explain; for explain, capture several times, wit
 				// The header authorizes requests to this address, not to one that it redirects to.
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			}
-			fmt.Fprintf(c.Err, "profiling for %v\n", cfg.For)
+			fmt.Fprintf(c.Err, "profiling for %v\n", cfg.Duration)
 			files, err := capture.Remote(cmd.Context(), client, args[0], dir, repetition, cfg)
 			for _, f := range files {
 				if _, err := fmt.Fprintln(c.Out, f.Path); err != nil {
@@ -72,7 +72,7 @@ held against others by diff and explain; for explain, capture several times, wit
 	cmd.Flags().StringVar(&dir, "out", dir, "the directory that they go to")
 	cmd.Flags().IntVar(&repetition, "repetition", repetition, "N in the files' names")
 	cmd.Flags().StringSliceVar(&kinds, "kind", nil, "cpu, heap, allocs, goroutine, mutex, block (default all)")
-	cmd.Flags().DurationVar(&cfg.For, "for", 10*time.Second, "how long: 1s to 1h")
+	cmd.Flags().DurationVar(&cfg.Duration, "for", 10*time.Second, "how long: 1s to 1h")
 	cmd.Flags().BoolVar(&cfg.Trace, "trace", false, "an execution trace of the first second as well, DIR/trace.N.out")
 	cmd.Flags().Int64Var(&operations, "operations", 0, "of how many operations they are")
 	return cmd
