@@ -60,7 +60,7 @@ func (k Kind) sampleTypes() []profile.ValueType {
 // holds both heap and allocs; mutex and block can't be told apart.
 func (k Kind) heldBy(p *profile.Profile) bool {
 	types := k.sampleTypes()
-	return column(p, types[len(types)-1].Type) >= 0
+	return valueIndex(p, types[len(types)-1].Type) >= 0
 }
 
 // joinKinds returns the names of kinds, separated by commas.

@@ -29,32 +29,32 @@ const MaxSize = 256 << 20
 // some, in one line.
 type FileError struct {
 	Path    string // empty for a profile that is in no file
-	Problem Problem
+	Problem FileProblem
 	Err     error  // the particulars, or nil
 	Advice  string // what to do; empty: what the problem advises
 }
 
-// Problem says what is wrong with a file, for callers that decide on it.
-type Problem string
+// FileProblem says what is wrong with a file, for callers that decide on it.
+type FileProblem string
 
 // What can be wrong with a file.
 const (
-	Missing      Problem = "missing"                                  // there is nothing at that path
-	Unreadable   Problem = "cannot be read"                           // permissions, a directory, a failing disk
-	Empty        Problem = "empty"                                    // no bytes
-	Cut          Problem = "cut short"                                // ends before it should
-	Damaged      Problem = "damaged"                                  // its checksum or packing is wrong
-	TooLarge     Problem = "too large"                                // more than 256 MiB, packed or unpacked
-	NotProfile   Problem = "not a pprof profile"                      // something else
-	OtherKind    Problem = "of another kind than the others"          // cannot be merged with them
-	NotOfKind    Problem = "of another kind than asked for"           // such as a CPU profile where heap was asked for
-	NoProfiles   Problem = "holds no profiles"                        // a directory without any
-	NoSamples    Problem = "holds no samples"                         // nothing was under way, or for too short a time
-	Unsymbolized Problem = "is not symbolized"                        // addresses, where functions should be
-	NoOperations Problem = "doesn't say of how many operations it is" // so that two can't be held against each other
-	OfAMoment    Problem = "is of a moment, not of operations"        // what is live can't be divided by what was done
-	NoSuchNumber Problem = "holds no such number"                     // of those that a kind counts
-	NoSuchKind   Problem = "holds no profiles of the kind"            // a directory with others
+	Missing          FileProblem = "missing"                                  // there is nothing at that path
+	Unreadable       FileProblem = "cannot be read"                           // permissions, a directory, a failing disk
+	Empty            FileProblem = "empty"                                    // no bytes
+	Cut              FileProblem = "cut short"                                // ends before it should
+	Damaged          FileProblem = "damaged"                                  // its checksum or packing is wrong
+	TooLarge         FileProblem = "too large"                                // more than 256 MiB, packed or unpacked
+	NotProfile       FileProblem = "not a pprof profile"                      // something else
+	OtherKind        FileProblem = "of another kind than the others"          // cannot be merged with them
+	NotOfKind        FileProblem = "of another kind than asked for"           // such as a CPU profile where heap was asked for
+	NoProfiles       FileProblem = "holds no profiles"                        // a directory without any
+	NoSamples        FileProblem = "holds no samples"                         // nothing was under way, or for too short a time
+	Unsymbolized     FileProblem = "is not symbolized"                        // addresses, where functions should be
+	NoOperations     FileProblem = "doesn't say of how many operations it is" // so that two can't be held against each other
+	NotPerOperation  FileProblem = "is of a moment, not of operations"        // what is live can't be divided by what was done
+	NoSuchSampleType FileProblem = "holds no such number"                     // of those that a kind counts
+	NoSuchKind       FileProblem = "holds no profiles of the kind"            // a directory with others
 )
 
 // Error returns the path, the problem, its particulars and what to do, or without a path the problem and
@@ -76,21 +76,21 @@ func (e *FileError) Error() string {
 // Unwrap returns the cause, such as [fs.ErrNotExist].
 func (e *FileError) Unwrap() error { return e.Err }
 
-func (p Problem) advice() string {
-	advice := map[Problem]string{
-		Missing:      "name a run directory or a .pb.gz file",
-		NotProfile:   "name a run directory or a .pb.gz file",
-		Unreadable:   "name a profile that this user may read",
-		TooLarge:     fmt.Sprintf("want at most %d MiB", MaxSize>>20),
-		OtherKind:    "name files of one kind",
-		NotOfKind:    "name one of that kind, or leave --kind out",
-		NoProfiles:   "run the scenario with profiles on",
-		NoSuchNumber: "ask for one that it has",
-		NoSuchKind:   "ask for one that it has",
-		NoSamples:    "profile for longer, or under load",
-		Unsymbolized: "capture it from a Go program, whose profiles hold their functions' names",
-		OfAMoment:    "--raw takes what was live as it is, --normalize compares shares",
-		NoOperations: "--raw holds profiles of the same length against each other as they are, --normalize compares shares of any two",
+func (p FileProblem) advice() string {
+	advice := map[FileProblem]string{
+		Missing:          "name a run directory or a .pb.gz file",
+		NotProfile:       "name a run directory or a .pb.gz file",
+		Unreadable:       "name a profile that this user may read",
+		TooLarge:         fmt.Sprintf("want at most %d MiB", MaxSize>>20),
+		OtherKind:        "name files of one kind",
+		NotOfKind:        "name one of that kind, or leave --kind out",
+		NoProfiles:       "run the scenario with profiles on",
+		NoSuchSampleType: "ask for one that it has",
+		NoSuchKind:       "ask for one that it has",
+		NoSamples:        "profile for longer, or under load",
+		Unsymbolized:     "capture it from a Go program, whose profiles hold their functions' names",
+		NotPerOperation:  "--raw takes what was live as it is, --normalize compares shares",
+		NoOperations:     "--raw holds profiles of the same length against each other as they are, --normalize compares shares of any two",
 	}[p]
 	return cmp.Or(advice, "capture it again") // Empty, Cut, Damaged
 }

@@ -74,7 +74,7 @@ func write(t testing.TB, dir, name string, data []byte) string {
 	return path
 }
 
-func requireProblem(t *testing.T, err error, path string, want profiles.Problem) {
+func requireProblem(t *testing.T, err error, path string, want profiles.FileProblem) {
 	t.Helper()
 	var fileErr *profiles.FileError
 	require.ErrorAs(t, err, &fileErr)
@@ -96,7 +96,7 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		data []byte
-		want profiles.Problem
+		want profiles.FileProblem
 	}{
 		"empty":                {nil, profiles.Empty},
 		"gzip of nothing":      {packed(t, nil), profiles.Empty},

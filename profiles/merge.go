@@ -23,7 +23,7 @@ type Selection struct {
 // column returns the column of p that is selected.
 func (s Selection) column(p *profile.Profile) (int, error) {
 	if types := s.Kind.sampleTypes(); s.SampleIndex == "" && types != nil {
-		return column(p, types[len(types)-1].Type), nil
+		return valueIndex(p, types[len(types)-1].Type), nil
 	}
 	return p.SampleIndexByName(s.SampleIndex)
 }
@@ -32,7 +32,7 @@ func (s Selection) column(p *profile.Profile) (int, error) {
 // samples, and one whose functions have no names. In the other kinds a file may hold no samples, such as
 // where nothing waited.
 func (s *Samples) checkUsable(path string) error {
-	if s.Len() == 0 && column(s.Header, "cpu") >= 0 {
+	if s.Len() == 0 && valueIndex(s.Header, "cpu") >= 0 {
 		return &FileError{Path: path, Problem: NoSamples}
 	}
 	err := mostlyNamed(func(yield func(*profile.Location, int64) bool) {
@@ -71,7 +71,7 @@ func EachFile(ctx context.Context, files []string, sel Selection, do func(path s
 			return err
 		}
 		if s.Column, err = sel.column(s.Header); err != nil {
-			return &FileError{Path: path, Problem: NoSuchNumber, Err: err}
+			return &FileError{Path: path, Problem: NoSuchSampleType, Err: err}
 		}
 		if err := do(path, s); err != nil {
 			return err

@@ -9,25 +9,25 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// costs hold the cost of an operation in every function, by repetition.
-type costs struct {
+// A costTable holds the cost of an operation in every function, by repetition.
+type costTable struct {
 	sample, unit string
-	quantum      float64  // of what a profile counts: a sample's worth
+	eventCost    float64  // of what a profile counts: a sample's worth
 	machines     []string // where known, as are the next two
 	with         []string // other kinds
 	sampled      []string // bytes a sample
 	operations   []float64
 	total        []float64
-	accounted    bool // the total is the system's account, and holds no noise of counting
-	at           map[part]int
-	parts        []part
+	fromRusage   bool // the total is the system's account, and holds no noise of counting
+	at           map[costKey]int
+	keys         []costKey
 	values       [][]float64 // by part, then by repetition
 
 	detail map[detail][]float64 // by repetition
 }
 
-// A part is a function, counted in one of three ways.
-type part struct {
+// A costKey is a function, counted in one of three ways.
+type costKey struct {
 	how  counting
 	name string
 }
@@ -35,9 +35,9 @@ type part struct {
 type counting int
 
 const (
-	asCause    counting = iota // it and all that it called that isn't one's own
-	bySelf                     // it alone
-	cumulative                 // it and all that it called
+	owned counting = iota // it and all that it called that isn't one's own
+	flat                  // it alone
+	cum                   // it and all that it called
 )
 
 // A detail of a cause: where in it, through whom, and for whom.
@@ -55,14 +55,14 @@ const (
 	ofCaller
 )
 
-func newCosts(ctx context.Context, files []string, opts Options) (*costs, error) {
-	c := &costs{at: map[part]int{}, detail: map[detail][]float64{}}
+func newCostTable(ctx context.Context, files []string, opts Options) (*costTable, error) {
+	c := &costTable{at: map[costKey]int{}, detail: map[detail][]float64{}}
 	var accounts []float64
 	var counted, worth float64
 	err := profiles.EachFile(ctx, files, opts.Selection, func(path string, s *profiles.Samples) error {
 		c.sample, c.unit = s.Type().Type, s.Type().Unit
 		if profiles.IsSnapshot(c.sample) {
-			return &profiles.FileError{Path: path, Problem: profiles.OfAMoment,
+			return &profiles.FileError{Path: path, Problem: profiles.NotPerOperation,
 				Advice: "explain a kind that counts what was done, such as allocs; fleetmark profile diff --raw subtracts this one"}
 		}
 		if s.Operations == 0 {
@@ -84,10 +84,10 @@ func newCosts(ctx context.Context, files []string, opts Options) (*costs, error)
 		return nil, err
 	}
 	if len(accounts) == len(files) && !slices.Contains(accounts, 0) {
-		c.total, c.accounted = accounts, true
+		c.total, c.fromRusage = accounts, true
 	}
-	if c.quantum = 1; counted > 0 && worth > 0 {
-		c.quantum = worth / counted
+	if c.eventCost = 1; counted > 0 && worth > 0 {
+		c.eventCost = worth / counted
 	}
 	return c, nil
 }
@@ -104,7 +104,7 @@ func countEvents(s *profiles.Samples) (n, sum float64) {
 }
 
 // add takes in the profile of repetition i of all.
-func (c *costs) add(s *profiles.Samples, i, all int, opts Options) {
+func (c *costTable) add(s *profiles.Samples, i, all int, opts Options) {
 	at := make([][]stack.Frame, len(s.Locations))
 	for j, l := range s.Locations {
 		at[j] = stack.Frames(l)
@@ -127,41 +127,41 @@ func (c *costs) add(s *profiles.Samples, i, all int, opts Options) {
 		cause := unownedGroup(frames)
 		if o := stack.OwnerIndex(frames, opts.Own); o >= 0 {
 			cause = frames[o].Function
-			c.of(detail{cause, ofLine, frames[o].Position()}, all)[i] += v
+			c.detailRow(detail{cause, ofLine, frames[o].Position()}, all)[i] += v
 			if o > 0 {
-				c.of(detail{cause, ofCallee, frames[0].Function}, all)[i] += v
+				c.detailRow(detail{cause, ofCallee, frames[0].Function}, all)[i] += v
 			}
 			if caller := stack.OwnerIndex(frames[o+1:], opts.Own); caller >= 0 {
 				f := frames[o+1+caller]
-				c.of(detail{cause, ofCaller, f.Function + " " + f.Position()}, all)[i] += v
+				c.detailRow(detail{cause, ofCaller, f.Function + " " + f.Position()}, all)[i] += v
 			}
 		} else {
-			c.of(detail{cause, ofCallee, frames[0].Function}, all)[i] += v
+			c.detailRow(detail{cause, ofCallee, frames[0].Function}, all)[i] += v
 		}
-		c.part(part{asCause, cause}, all)[i] += v
-		c.part(part{bySelf, frames[0].Function}, all)[i] += v
+		c.row(costKey{owned, cause}, all)[i] += v
+		c.row(costKey{flat, frames[0].Function}, all)[i] += v
 		clear(seen)
 		for _, f := range frames {
 			if !seen[f.Function] {
 				seen[f.Function] = true
-				c.part(part{cumulative, f.Function}, all)[i] += v
+				c.row(costKey{cum, f.Function}, all)[i] += v
 			}
 		}
 	}
 }
 
-func (c *costs) part(p part, all int) []float64 {
-	i, ok := c.at[p]
+func (c *costTable) row(key costKey, all int) []float64 {
+	i, ok := c.at[key]
 	if !ok {
-		i = len(c.parts)
-		c.at[p] = i
-		c.parts = append(c.parts, p)
+		i = len(c.keys)
+		c.at[key] = i
+		c.keys = append(c.keys, key)
 		c.values = append(c.values, make([]float64, all))
 	}
 	return c.values[i]
 }
 
-func (c *costs) of(d detail, all int) []float64 {
+func (c *costTable) detailRow(d detail, all int) []float64 {
 	v, ok := c.detail[d]
 	if !ok {
 		v = make([]float64, all)

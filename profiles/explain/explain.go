@@ -44,53 +44,53 @@ const (
 	defaultAlpha  = 0.01
 	defaultCauses = 10
 
-	fewest = 4   // repetitions a side: with fewer nothing could be told from chance
-	most   = 400 // repetitions a side
+	minRepetitions = 4   // repetitions a side: with fewer nothing could be told from chance
+	maxRepetitions = 400 // repetitions a side
 )
 
 // An Explanation says which functions made an operation cost more or less.
 type Explanation struct {
-	Unit       string     `json:"unit"`            // of an operation's cost: nanoseconds, bytes or count
-	Sample     string     `json:"sample"`          // cpu, alloc_space, …
-	Taken      string     `json:"taken"`           // "paired" or "unpaired" repetitions
-	Base       int        `json:"base"`            // repetitions
-	Now        int        `json:"now"`             // repetitions
-	Operations [2]int64   `json:"operations"`      // that either side's profiles saw
-	Alpha      float64    `json:"alpha"`           // the chance that anything is named where nothing changed
-	Tests      int        `json:"tests"`           // functions times ways to count them
-	Total      Change     `json:"total"`           // of everything
-	Causes     []Cause    `json:"causes"`          // whose change is real, largest first; none: nothing is
-	Left       int        `json:"left"`            // causes beyond those that were asked for
-	Functions  []Function `json:"functions"`       // whose own or whole cost changed really
-	Unassigned float64    `json:"unexplained"`     // of the whole difference, what no cause accounts for
-	Notes      []string   `json:"notes,omitempty"` // what bears on whether it is the code that differs
+	Unit        string     `json:"unit"`            // of an operation's cost: nanoseconds, bytes or count
+	Sample      string     `json:"sample"`          // cpu, alloc_space, …
+	Taken       string     `json:"taken"`           // "paired" or "unpaired" repetitions
+	Base        int        `json:"base"`            // repetitions
+	Now         int        `json:"now"`             // repetitions
+	Operations  [2]int64   `json:"operations"`      // that either side's profiles saw
+	Alpha       float64    `json:"alpha"`           // the chance that anything is named where nothing changed
+	Tests       int        `json:"tests"`           // functions times ways to count them
+	Total       Change     `json:"total"`           // of everything
+	Causes      []Cause    `json:"causes"`          // whose change is real, largest first; none: nothing is
+	Omitted     int        `json:"left"`            // causes beyond those that were asked for
+	Functions   []Function `json:"functions"`       // whose own or whole cost changed really
+	Unexplained float64    `json:"unexplained"`     // of the whole difference, what no cause accounts for
+	Notes       []string   `json:"notes,omitempty"` // what bears on whether it is the code that differs
 }
 
 // A Change is of the cost of an operation.
 type Change struct {
-	Base  float64 `json:"base"`
-	Now   float64 `json:"now"`
-	Delta float64 `json:"delta"`
-	Low   float64 `json:"low"`  // of the 95% interval of Delta
-	High  float64 `json:"high"` // of the 95% interval of Delta
-	P     float64 `json:"p"`    // corrected for all tests
-	Real  bool    `json:"real"` // P is at most Alpha
+	Base        float64 `json:"base"`
+	Now         float64 `json:"now"`
+	Delta       float64 `json:"delta"`
+	Low         float64 `json:"low"`  // of the 95% interval of Delta
+	High        float64 `json:"high"` // of the 95% interval of Delta
+	P           float64 `json:"p"`    // corrected for all tests
+	Significant bool    `json:"real"` // P is at most Alpha
 }
 
 // A Cause is one of the Own functions, with all that it calls elsewhere.
 type Cause struct {
 	Function string `json:"function"`
 	Change
-	Share     float64   `json:"share"` // of the whole difference
-	ShareLow  *float64  `json:"share_low"`
-	ShareHigh *float64  `json:"share_high"` // of its 95% interval; none: the whole difference may be nothing
-	Lines     []Portion `json:"lines"`      // of it, that changed most
-	Callees   []Portion `json:"callees"`    // where the processor was, or what was allocated by
-	Callers   []Portion `json:"callers"`    // who pays
+	Share     float64        `json:"share"` // of the whole difference
+	ShareLow  *float64       `json:"share_low"`
+	ShareHigh *float64       `json:"share_high"` // of its 95% interval; none: the whole difference may be nothing
+	Lines     []Contribution `json:"lines"`      // of it, that changed most
+	Callees   []Contribution `json:"callees"`    // where the processor was, or what was allocated by
+	Callers   []Contribution `json:"callers"`    // who pays
 }
 
-// A Portion is a part of a cause's difference.
-type Portion struct {
+// A Contribution is a part of a cause's difference.
+type Contribution struct {
 	Name  string  `json:"name"`
 	Base  float64 `json:"base"`
 	Now   float64 `json:"now"`
@@ -104,8 +104,8 @@ type Function struct {
 	Change
 }
 
-// ErrNothingWithin reports that no stack of either side counts by [Options].Within.
-var ErrNothingWithin = errors.New("no stack holds a function that begins with")
+// ErrNoMatchingStacks reports that no stack of either side counts by [Options].Within.
+var ErrNoMatchingStacks = errors.New("no stack holds a function that begins with")
 
 // Explain says which functions' cost changed from the profiles base to the profiles now, a file a
 // repetition. All must be of one kind, hold their symbols, and say of how many operations they are.
@@ -132,7 +132,7 @@ func Explain(ctx context.Context, base, now []string, opts Options) (*Explanatio
 	if err := checkRepetitions(len(base), len(now), opts); err != nil {
 		return nil, err
 	}
-	c, err := newCosts(ctx, slices.Concat(base, now), opts)
+	c, err := newCostTable(ctx, slices.Concat(base, now), opts)
 	if err != nil {
 		return nil, err
 	}
@@ -146,20 +146,20 @@ func Explain(ctx context.Context, base, now []string, opts Options) (*Explanatio
 
 // checkRepetitions refuses sides that have too few profiles for anything to be told from chance, or too many.
 func checkRepetitions(base, now int, opts Options) error {
-	need := fewest
-	for need < most && smallestP(need, need, opts.Paired) > opts.Alpha {
+	need := minRepetitions
+	for need < maxRepetitions && smallestP(need, need, opts.Paired) > opts.Alpha {
 		need++
 	}
 	if smallestP(need, need, opts.Paired) > opts.Alpha {
 		return fmt.Errorf("profile explain: alpha %v: want at least %.2g, the least that exchanges can tell",
-			opts.Alpha, smallestP(most, most, opts.Paired))
+			opts.Alpha, smallestP(maxRepetitions, maxRepetitions, opts.Paired))
 	}
-	enough := base >= fewest && now >= fewest && smallestP(base, now, opts.Paired) <= opts.Alpha
-	if enough && base <= most && now <= most {
+	enough := base >= minRepetitions && now >= minRepetitions && smallestP(base, now, opts.Paired) <= opts.Alpha
+	if enough && base <= maxRepetitions && now <= maxRepetitions {
 		return nil
 	}
 	who, has := "the first has", base
-	switch tooMany := base > most || now > most; {
+	switch tooMany := base > maxRepetitions || now > maxRepetitions; {
 	case base == now:
 		who = "either side has"
 	case (now < base) != tooMany:
@@ -167,15 +167,15 @@ func checkRepetitions(base, now int, opts Options) error {
 	}
 	return fmt.Errorf("profile explain: %s %s: want %d to %d: with fewer no function could be told from chance at %v: "+
 		"take more, with fleetmark run --profiled 8 or fleetmark profile capture --repetition N",
-		who, plaintext.Count(has, "profile"), need, most, opts.Alpha)
+		who, plaintext.Count(has, "profile"), need, maxRepetitions, opts.Alpha)
 }
 
-// leastShare is the share of an operation's cost from which a function is tested. It is of both sides
+// minShare is the share of an operation's cost from which a function is tested. It is of both sides
 // together: which functions are tested must not depend on the side.
-const leastShare = 0.001
+const minShare = 0.001
 
 // explain tests, with the first n repetitions being the base's.
-func (c *costs) explain(ctx context.Context, n int, opts Options) (*Explanation, error) {
+func (c *costTable) explain(ctx context.Context, n int, opts Options) (*Explanation, error) {
 	all := len(c.total)
 	e := &Explanation{
 		Unit: c.unit, Sample: c.sample, Taken: "unpaired", Base: n, Now: all - n, Alpha: opts.Alpha,
@@ -187,40 +187,40 @@ func (c *costs) explain(ctx context.Context, n int, opts Options) (*Explanation,
 	e.Operations = [2]int64{int64(floats.Sum(c.operations[:n])), int64(floats.Sum(c.operations[n:]))}
 	whole := max(stat.Mean(c.total[:n], nil), stat.Mean(c.total[n:], nil))
 	if whole == 0 && len(opts.Within) > 0 {
-		return nil, fmt.Errorf("%w %s: nothing to explain", ErrNothingWithin, strings.Join(opts.Within, " or "))
+		return nil, fmt.Errorf("%w %s: nothing to explain", ErrNoMatchingStacks, strings.Join(opts.Within, " or "))
 	}
 	if whole == 0 {
 		return nil, errors.New("the profiles hold no samples: nothing to explain: profile for longer")
 	}
-	rows, tested := [][]float64{c.total}, []part{{}} // of which the first is all
+	rows, tested := [][]float64{c.total}, []costKey{{}} // of which the first is all
 	for i, v := range c.values {
-		if stat.Mean(v, nil) >= leastShare*stat.Mean(c.total, nil) {
-			rows, tested = append(rows, v), append(tested, c.parts[i])
+		if stat.Mean(v, nil) >= minShare*stat.Mean(c.total, nil) {
+			rows, tested = append(rows, v), append(tested, c.keys[i])
 		}
 	}
 	e.Tests = len(rows)
-	ps, err := permute(ctx, rows, n, opts.Paired, c.scale(rows, n))
+	ps, err := permutationTest(ctx, rows, n, opts.Paired, c.standardErrors(rows, n))
 	if err != nil {
 		return nil, err
 	}
 	e.Total = change(c.total, n, opts.Paired, ps[0], opts.Alpha)
 	for i := 1; i < len(rows); i++ {
 		switch ch := change(rows[i], n, opts.Paired, ps[i], opts.Alpha); {
-		case !ch.Real:
-		case tested[i].how == asCause:
+		case !ch.Significant:
+		case tested[i].how == owned:
 			e.Causes = append(e.Causes, c.cause(tested[i].name, rows[i], ch, n, opts.Paired))
 		default:
-			e.Functions = append(e.Functions, Function{tested[i].name, tested[i].how == cumulative, ch})
+			e.Functions = append(e.Functions, Function{tested[i].name, tested[i].how == cum, ch})
 		}
 	}
 	slices.SortFunc(e.Causes, func(a, b Cause) int { return byDelta(a.Delta, b.Delta, a.Function, b.Function) })
 	slices.SortFunc(e.Functions, func(a, b Function) int { return byDelta(a.Delta, b.Delta, a.Name, b.Name) })
-	e.Unassigned = e.Total.Delta
+	e.Unexplained = e.Total.Delta
 	for _, k := range e.Causes {
-		e.Unassigned -= k.Delta
+		e.Unexplained -= k.Delta
 	}
 	if len(e.Causes) > opts.Causes {
-		e.Left = len(e.Causes) - opts.Causes
+		e.Omitted = len(e.Causes) - opts.Causes
 		e.Causes = slices.Clip(e.Causes[:opts.Causes])
 	}
 	return e, nil
@@ -231,30 +231,30 @@ func byDelta(a, b float64, nameOfA, nameOfB string) int {
 	return cmp.Or(cmp.Compare(math.Abs(b), math.Abs(a)), cmp.Compare(nameOfA, nameOfB))
 }
 
-// shown is how many portions of each sort a cause shows, and leastPortion which part of its
+// maxContributions is how many contributions of each sort a cause shows, and minContribution which part of its
 // difference one must be.
 const (
-	shown        = 3
-	leastPortion = 0.1
+	maxContributions = 3
+	minContribution  = 0.1
 )
 
-func (c *costs) cause(name string, values []float64, ch Change, n int, paired bool) Cause {
-	k := Cause{Function: name, Change: ch, Lines: []Portion{}, Callees: []Portion{}, Callers: []Portion{}}
+func (c *costTable) cause(name string, values []float64, ch Change, n int, paired bool) Cause {
+	k := Cause{Function: name, Change: ch, Lines: []Contribution{}, Callees: []Contribution{}, Callers: []Contribution{}}
 	k.Share, k.ShareLow, k.ShareHigh = fieller(values, c.total, n, paired)
 	for d, v := range c.detail {
 		if d.cause != name || d.name == "" {
 			continue
 		}
-		p := Portion{Name: d.name, Base: stat.Mean(v[:n], nil), Now: stat.Mean(v[n:], nil)}
-		if p.Delta = p.Now - p.Base; math.Abs(p.Delta) < leastPortion*math.Abs(ch.Delta) {
+		p := Contribution{Name: d.name, Base: stat.Mean(v[:n], nil), Now: stat.Mean(v[n:], nil)}
+		if p.Delta = p.Now - p.Base; math.Abs(p.Delta) < minContribution*math.Abs(ch.Delta) {
 			continue
 		}
-		list := map[detailKind]*[]Portion{ofLine: &k.Lines, ofCallee: &k.Callees, ofCaller: &k.Callers}[d.what]
+		list := map[detailKind]*[]Contribution{ofLine: &k.Lines, ofCallee: &k.Callees, ofCaller: &k.Callers}[d.what]
 		*list = append(*list, p)
 	}
-	for _, list := range []*[]Portion{&k.Lines, &k.Callees, &k.Callers} {
-		slices.SortFunc(*list, func(a, b Portion) int { return byDelta(a.Delta, b.Delta, a.Name, b.Name) })
-		*list = slices.Clip((*list)[:min(shown, len(*list))])
+	for _, list := range []*[]Contribution{&k.Lines, &k.Callees, &k.Callers} {
+		slices.SortFunc(*list, func(a, b Contribution) int { return byDelta(a.Delta, b.Delta, a.Name, b.Name) })
+		*list = slices.Clip((*list)[:min(maxContributions, len(*list))])
 	}
 	return k
 }

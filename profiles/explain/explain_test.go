@@ -217,7 +217,7 @@ func TestExplainSaysOfMachines(t *testing.T) {
 		return files
 	}
 	two := func(sample string, machines, with, sampled []string) []string {
-		return (&costs{sample: sample, machines: machines, with: with, sampled: sampled}).notes(1)
+		return (&costTable{sample: sample, machines: machines, with: with, sampled: sampled}).notes(1)
 	}
 	same, others := []string{"x", "x"}, []string{"a1", "b2"}
 	require.Empty(t, two("alloc_space", others, others, same), "what is allocated is the same anywhere")
@@ -280,19 +280,19 @@ func TestPermutationIsExact(t *testing.T) {
 	one := []float64{1}
 	// Of the 6 ways to deal 4 values 2 and 2, the largest difference is that which was measured, and the
 	// other way round.
-	p, err := permute(t.Context(), [][]float64{{1, 2, 11, 12}}, 2, false, one)
+	p, err := permutationTest(t.Context(), [][]float64{{1, 2, 11, 12}}, 2, false, one)
 	require.NoError(t, err)
 	require.InDelta(t, 2.0/6, p[0], 1e-12)
 	// 5, 12 against 1, 11: |12-5| / 2 = 2.5 is reached or passed by all but those that come nearer.
-	p, err = permute(t.Context(), [][]float64{{1, 11, 5, 12}}, 2, false, one)
+	p, err = permutationTest(t.Context(), [][]float64{{1, 11, 5, 12}}, 2, false, one)
 	require.NoError(t, err)
 	require.InDelta(t, 4.0/6, p[0], 1e-12) // 1,5|11,12: 8.5; 1,11|5,12: 2.5; 1,12|5,11: 1.5
 	// Three pairs: of 8 signs only all alike come to as much.
-	p, err = permute(t.Context(), [][]float64{{0, 0, 0, 1, 2, 3}}, 3, true, one)
+	p, err = permutationTest(t.Context(), [][]float64{{0, 0, 0, 1, 2, 3}}, 3, true, one)
 	require.NoError(t, err)
 	require.InDelta(t, 2.0/8, p[0], 1e-12)
 	// Beside a row that reaches as much by chance, a row's p-value is at least that row's.
-	p, err = permute(t.Context(), [][]float64{{0, 0, 0, 1, 2, 3}, {0, 0, 0, 6, -6, 0}}, 3, true, []float64{1, 1})
+	p, err = permutationTest(t.Context(), [][]float64{{0, 0, 0, 1, 2, 3}, {0, 0, 0, 6, -6, 0}}, 3, true, []float64{1, 1})
 	require.NoError(t, err)
 	require.InDelta(t, 6.0/8, p[0], 1e-12) // the second row comes to 4 in 4 of 8
 }
@@ -426,7 +426,7 @@ func TestWriteTextDoesNotSteerTheTerminal(t *testing.T) {
 	e := Explanation{
 		Sample: "cpu\a", Unit: "count", Notes: []string{"on \x1bc"}, Functions: []Function{{Name: turn}},
 		Causes: []Cause{{
-			Function: clear, Lines: []Portion{{Name: turn}}, Callers: []Portion{{Name: clear}},
+			Function: clear, Lines: []Contribution{{Name: turn}}, Callers: []Contribution{{Name: clear}},
 		}},
 	}
 	require.NoError(t, e.WriteText(&text))

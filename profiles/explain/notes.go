@@ -7,7 +7,7 @@ import (
 )
 
 // notes say what else than the code may make the difference between the first n repetitions and the others.
-func (c *costs) notes(n int) (notes []string) {
+func (c *costTable) notes(n int) (notes []string) {
 	memory := strings.HasPrefix(c.sample, "alloc_")
 	differ := func(labels []string, format string) {
 		base, now := distinct(labels[:n]), distinct(labels[n:])

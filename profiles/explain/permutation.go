@@ -12,18 +12,18 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// mostExchanges is up to where all exchanges of repetitions are tried; beyond, so many are drawn.
-const mostExchanges = 5000
+// maxPermutations is up to where all exchanges of repetitions are tried; beyond, so many are drawn.
+const maxPermutations = 5000
 
-// scale returns the unit in which each row's difference is measured: how much counting events, and the
+// standardErrors returns the unit in which each row's difference is measured: how much counting events, and the
 // machine's speed, move it by themselves. It doesn't depend on which side is which, as a test by
 // permutation requires, and unlike the deviation of a handful of repetitions it is never small by luck.
-func (c *costs) scale(rows [][]float64, n int) []float64 {
+func (c *costTable) standardErrors(rows [][]float64, n int) []float64 {
 	operations := stat.Mean(c.operations, nil)
 	whole := stat.Mean(rows[0], nil)
 	// What the total varies by beyond what counting does is the machine's, and moves all alike.
-	counting := c.quantum * whole / operations
-	if c.accounted {
+	counting := c.eventCost * whole / operations
+	if c.fromRusage {
 		counting = 0
 	}
 	machine := max(0, stat.Variance(rows[0], nil)-counting) / (whole * whole)
@@ -32,10 +32,10 @@ func (c *costs) scale(rows [][]float64, n int) []float64 {
 	for i, r := range rows {
 		m := stat.Mean(r, nil)
 		// Half an event at least: a function that has none in most repetitions isn't known that well.
-		m = max(m, c.quantum/2/operations)
-		scales[i] = math.Sqrt((c.quantum*m/operations + machine*m*m) * repetitions)
+		m = max(m, c.eventCost/2/operations)
+		scales[i] = math.Sqrt((c.eventCost*m/operations + machine*m*m) * repetitions)
 	}
-	if c.accounted {
+	if c.fromRusage {
 		scales[0] = whole * math.Sqrt(max(machine, tiny)*repetitions)
 	}
 	return scales
@@ -44,11 +44,11 @@ func (c *costs) scale(rows [][]float64, n int) []float64 {
 // tiny keeps a machine that never varies from dividing by zero.
 const tiny = 1e-12
 
-// permute returns the p-value of each row's difference, corrected for all rows, step by step: the largest
+// permutationTest returns the p-value of each row's difference, corrected for all rows, step by step: the largest
 // difference is held against the largest of each exchange, the second largest against the largest
 // of those without the first, and so on. A function that is new, as a wrapper around everything
 // may be, then doesn't hide what is in it.
-func permute(ctx context.Context, rows [][]float64, n int, paired bool, scales []float64) ([]float64, error) {
+func permutationTest(ctx context.Context, rows [][]float64, n int, paired bool, scales []float64) ([]float64, error) {
 	observed, order := make([]float64, len(rows)), make([]int, len(rows))
 	for i, r := range rows {
 		observed[i], order[i] = math.Abs(stat.Mean(r[n:], nil)-stat.Mean(r[:n], nil))/scales[i], i
@@ -56,7 +56,7 @@ func permute(ctx context.Context, rows [][]float64, n int, paired bool, scales [
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(observed[a], observed[b]) }) // the smallest first
 	beyond := make([]int, len(rows))
 	exchanges := 0
-	err := exchange(ctx, n, len(rows[0])-n, paired, func(sign []float64) {
+	err := permutations(ctx, n, len(rows[0])-n, paired, func(sign []float64) {
 		exchanges++
 		largest := 0.0
 		for _, i := range order {
@@ -78,9 +78,9 @@ func permute(ctx context.Context, rows [][]float64, n int, paired bool, scales [
 	return ps, err
 }
 
-// exchange calls try with the weights that give the difference of the sides' means for each way to
+// permutations calls try with the weights that give the difference of the sides' means for each way to
 // deal the repetitions, the one that was measured first.
-func exchange(ctx context.Context, base, now int, paired bool, try func(sign []float64)) error {
+func permutations(ctx context.Context, base, now int, paired bool, try func(sign []float64)) error {
 	random := rand.New(rand.NewPCG(uint64(base), uint64(now))) // the same answer for the same files
 	sign := make([]float64, base+now)
 	if paired {
@@ -94,13 +94,13 @@ func exchange(ctx context.Context, base, now int, paired bool, try func(sign []f
 			}
 			try(sign)
 		}
-		if base < 63 && 1<<base <= mostExchanges {
+		if base < 63 && 1<<base <= maxPermutations {
 			for mask := range 1 << base {
 				set(func(i int) bool { return mask>>i&1 == 1 })
 			}
 			return ctx.Err()
 		}
-		for k := 0; k < mostExchanges && ctx.Err() == nil; k++ {
+		for k := 0; k < maxPermutations && ctx.Err() == nil; k++ {
 			set(func(int) bool { return k > 0 && random.IntN(2) == 1 })
 		}
 		return ctx.Err()
@@ -114,7 +114,7 @@ func exchange(ctx context.Context, base, now int, paired bool, try func(sign []f
 		}
 		try(sign)
 	}
-	if ways(base, now) <= mostExchanges {
+	if arrangements(base, now) <= maxPermutations {
 		for _, ofBase := range combin.Combinations(base+now, base) {
 			set(ofBase)
 		}
@@ -124,25 +124,25 @@ func exchange(ctx context.Context, base, now int, paired bool, try func(sign []f
 	for j := range order {
 		order[j] = j
 	}
-	for k := 0; k < mostExchanges && ctx.Err() == nil; k++ {
+	for k := 0; k < maxPermutations && ctx.Err() == nil; k++ {
 		set(order[:base])
 		random.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
 	}
 	return ctx.Err()
 }
 
-// ways returns in how many ways so many repetitions are dealt to two sides.
-func ways(base, now int) float64 {
+// arrangements returns in how many ways so many repetitions are dealt to two sides.
+func arrangements(base, now int) float64 {
 	return math.Round(combin.GeneralizedBinomial(float64(base+now), float64(base)))
 }
 
 // smallestP is the least that a test can answer: the two sides as they are, and the other way round.
 func smallestP(base, now int, paired bool) float64 {
-	all := ways(base, now)
+	all := arrangements(base, now)
 	if paired {
 		all = math.Pow(2, float64(base))
 	}
-	all = min(all, mostExchanges)
+	all = min(all, maxPermutations)
 	if !paired && base != now {
 		return 1 / all // the other way round is no way to deal them
 	}
@@ -151,10 +151,10 @@ func smallestP(base, now int, paired bool) float64 {
 
 // change compares the two sides of a row, with Student's interval for the difference.
 func change(values []float64, n int, paired bool, p, alpha float64) Change {
-	ch := Change{Base: stat.Mean(values[:n], nil), Now: stat.Mean(values[n:], nil), P: p, Real: p <= alpha}
+	ch := Change{Base: stat.Mean(values[:n], nil), Now: stat.Mean(values[n:], nil), P: p, Significant: p <= alpha}
 	ch.Delta = ch.Now - ch.Base
-	v, _, degrees := spread(values, values, n, paired)
-	half := student(degrees) * math.Sqrt(v)
+	v, _, degrees := differenceVariance(values, values, n, paired)
+	half := tQuantile(degrees) * math.Sqrt(v)
 	ch.Low, ch.High = ch.Delta-half, ch.Delta+half
 	return ch
 }
@@ -162,13 +162,13 @@ func change(values []float64, n int, paired bool, p, alpha float64) Change {
 // level is the confidence level of the intervals.
 const level = 0.95
 
-func student(degrees float64) float64 {
+func tQuantile(degrees float64) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: max(1, degrees)}.Quantile(1 - (1-level)/2)
 }
 
-// spread is the variance of the difference of a's means between the sides, its covariance with b's, and
+// differenceVariance returns the variance of the difference of a's means between the sides, its covariance with b's, and
 // their degrees of freedom.
-func spread(a, b []float64, n int, paired bool) (va, cov, degrees float64) {
+func differenceVariance(a, b []float64, n int, paired bool) (va, cov, degrees float64) {
 	if paired {
 		da, db := make([]float64, n), make([]float64, n)
 		for i := range n {
@@ -190,9 +190,9 @@ func fieller(row, total []float64, n int, paired bool) (share float64, low, high
 		return 0, nil, nil
 	}
 	share = part / whole
-	vp, cov, degrees := spread(row, total, n, paired)
-	vw, _, _ := spread(total, total, n, paired)
-	t := student(degrees)
+	vp, cov, degrees := differenceVariance(row, total, n, paired)
+	vw, _, _ := differenceVariance(total, total, n, paired)
+	t := tQuantile(degrees)
 	// The shares s for which part - s·whole isn't beyond t standard errors from 0 lie between
 	// the roots of a·s² - 2·b·s + c.
 	a, b, c := whole*whole-t*t*vw, part*whole-t*t*cov, part*part-t*t*vp

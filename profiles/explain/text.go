@@ -38,21 +38,21 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	for i, c := range e.Causes {
 		fmt.Fprintf(&t, "%d. %s: %s, %s of the whole, p %.3g\n",
 			i+1, profiles.Printable(c.Function), e.Changed(c.Change), c.ShareText(), c.P)
-		e.portions(&t, "at", c.Lines)
-		e.portions(&t, "in", c.Callees)
-		e.portions(&t, "for", c.Callers)
+		e.contributions(&t, "at", c.Lines)
+		e.contributions(&t, "in", c.Callees)
+		e.contributions(&t, "for", c.Callers)
 	}
-	if e.Left > 0 {
-		fmt.Fprintf(&t, "and %d more causes that are real\n", e.Left)
+	if e.Omitted > 0 {
+		fmt.Fprintf(&t, "and %d more causes that are real\n", e.Omitted)
 	}
 	if len(e.Causes) > 0 {
-		fmt.Fprintf(&t, "%s of the difference is of no function whose change is real\n", e.Signed(e.Unassigned))
+		fmt.Fprintf(&t, "%s of the difference is of no function whose change is real\n", e.Signed(e.Unexplained))
 	}
 	for i, f := range e.Functions {
 		if i == 0 {
 			t.WriteString("functions whose cost is really another, by themselves (flat) or with all they call (cum):\n")
 		}
-		if i == mostFunctions {
+		if i == maxFunctions {
 			fmt.Fprintf(&t, "  and %d more (--json has all)\n", len(e.Functions)-i)
 			break
 		}
@@ -101,21 +101,21 @@ func (c *Cause) ShareText() string {
 	return fmt.Sprintf("%s (%s to %s)", percent(c.Share), percent(*c.ShareLow), percent(*c.ShareHigh))
 }
 
-// mostFunctions is how many of those whose cost changed are listed below the causes.
-const mostFunctions = 10
+// maxFunctions is how many of those whose cost changed are listed below the causes.
+const maxFunctions = 10
 
-func (e *Explanation) portions(t *strings.Builder, word string, list []Portion) {
+func (e *Explanation) contributions(t *strings.Builder, word string, list []Contribution) {
 	for _, p := range list {
 		fmt.Fprintf(t, "     %-3s %s: %s\n", word, profiles.Printable(p.Name), e.Signed(p.Delta))
 	}
 }
 
-const mostRelative = 10
+const maxRelative = 10
 
 // Changed is a difference with its interval, and relative to what was, as text.
 func (e *Explanation) Changed(c Change) string {
 	text := fmt.Sprintf("%s (%s to %s)", e.Signed(c.Delta), e.Signed(c.Low), e.Signed(c.High))
-	if c.Base > 0 && math.Abs(c.Delta) < mostRelative*c.Base { // of next to nothing a percentage says nothing
+	if c.Base > 0 && math.Abs(c.Delta) < maxRelative*c.Base { // of next to nothing a percentage says nothing
 		text += fmt.Sprintf(", %+.1f%%", 100*c.Delta/c.Base)
 	}
 	return text

@@ -59,7 +59,7 @@ func DiffRows(ctx context.Context, base, now []string, opts DiffOptions) (rows [
 
 // newDifference makes a table of the samples of now, and of the base's, negative.
 func newDifference(ctx context.Context, base, now []string, opts DiffOptions, name naming) (t *table, notes []string, err error) {
-	b, n, err := bothSides(ctx, base, now, opts)
+	b, n, err := loadSides(ctx, base, now, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,15 +72,15 @@ func newDifference(ctx context.Context, base, now []string, opts DiffOptions, na
 	return newTable(n, opts.TopOptions, name), notes, nil
 }
 
-// bothSides reads the base and what is compared with it, each scaled as the options say.
-func bothSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n *profiles.Samples, err error) {
+// loadSides reads the base and what is compared with it, each scaled as the options say.
+func loadSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n *profiles.Samples, err error) {
 	if opts.Raw && opts.Normalize {
 		return nil, nil, errors.New("profile diff: raw and normalized: want one of them")
 	}
-	if b, err = opts.side(ctx, base); err != nil {
+	if b, err = opts.loadSide(ctx, base); err != nil {
 		return nil, nil, err
 	}
-	if n, err = opts.side(ctx, now); err != nil {
+	if n, err = opts.loadSide(ctx, now); err != nil {
 		return nil, nil, err
 	}
 	if !slices.Equal(b.TypeNames(), n.TypeNames()) {
@@ -100,8 +100,8 @@ func bothSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n 
 	return b, n, nil
 }
 
-// side reads one of the two: merged, checked, and of a million operations.
-func (o DiffOptions) side(ctx context.Context, files []string) (*profiles.Samples, error) {
+// loadSide reads one of the two: merged, checked, and of a million operations.
+func (o DiffOptions) loadSide(ctx context.Context, files []string) (*profiles.Samples, error) {
 	s, err := profiles.ReadSamples(ctx, files, o.Selection, o.checkOperations)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (o DiffOptions) checkOperations(path string, p *profile.Profile) error {
 		return nil
 	}
 	if profiles.IsSnapshot(p.SampleType[len(p.SampleType)-1].Type) {
-		return &profiles.FileError{Path: path, Problem: profiles.OfAMoment}
+		return &profiles.FileError{Path: path, Problem: profiles.NotPerOperation}
 	}
 	if profiles.Operations(p) == 0 {
 		return &profiles.FileError{Path: path, Problem: profiles.NoOperations}

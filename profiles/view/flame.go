@@ -70,19 +70,19 @@ func Flame(ctx context.Context, w io.Writer, base, now []string, opts FlameOptio
 	}
 }
 
-// sides reads what is drawn. b is nil if there is no base.
-func (o FlameOptions) sides(ctx context.Context, base, now []string) (b, n *profiles.Samples, err error) {
+// loadFlameSides reads what is drawn. b is nil if there is no base.
+func (o FlameOptions) loadFlameSides(ctx context.Context, base, now []string) (b, n *profiles.Samples, err error) {
 	if len(base) > 0 {
-		return bothSides(ctx, base, now, o.DiffOptions)
+		return loadSides(ctx, base, now, o.DiffOptions)
 	}
 	o.Raw, o.Normalize = true, false
-	n, err = o.side(ctx, now)
+	n, err = o.loadSide(ctx, now)
 	return nil, n, err
 }
 
 // newFlame reads what is drawn.
 func newFlame(ctx context.Context, base, now []string, opts FlameOptions) (f *flame, notes []string, err error) {
-	b, n, err := opts.sides(ctx, base, now)
+	b, n, err := opts.loadFlameSides(ctx, base, now)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -62,7 +62,7 @@ func write(t testing.TB, dir, name string, data []byte) string {
 	return path
 }
 
-func requireProblem(t *testing.T, err error, path string, want profiles.Problem) {
+func requireProblem(t *testing.T, err error, path string, want profiles.FileProblem) {
 	t.Helper()
 	var fileErr *profiles.FileError
 	require.ErrorAs(t, err, &fileErr)

@@ -41,7 +41,7 @@ func Serve(ctx context.Context, listener net.Listener, base, now []string, opts 
 
 // webView returns what pprof's pages show. Unlike [Flame] they have all of the profile, down to lines and addresses.
 func webView(ctx context.Context, base, now []string, opts FlameOptions) (v driverOptions, err error) {
-	b, n, err := opts.sides(ctx, base, now)
+	b, n, err := opts.loadFlameSides(ctx, base, now)
 	if err != nil {
 		return v, err
 	}

@@ -59,7 +59,7 @@ func (c Cause) Sentence() string {
 func (c Cause) Shown(limit int) (shown []explain.Cause, omitted int) {
 	list := c.Explanation.Causes
 	n := min(len(list), limit, maxCauses)
-	return list[:n], len(list) - n + c.Explanation.Left
+	return list[:n], len(list) - n + c.Explanation.Omitted
 }
 
 // line returns a line about one function: by how much it changed an operation, and where.
@@ -132,7 +132,7 @@ func Location(f explain.Cause) string {
 	var parts []string
 	for _, p := range []struct {
 		before string
-		list   []explain.Portion
+		list   []explain.Contribution
 	}{{"at ", f.Lines}, {"in ", f.Callees}, {"for ", f.Callers}} {
 		if len(p.list) > 0 {
 			parts = append(parts, p.before+FunctionName(p.list[0].Name))

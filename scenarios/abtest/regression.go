@@ -157,7 +157,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 		Builds: o.Builds, Spec: n.spec, FleetCommand: o.FleetCommand, Dir: dir, Kind: n.kind,
 		Seed: o.Seed, Stderr: o.Stderr, Injection: o.Injection, Progress: LogPairs(log),
 	}, explain.Options{Selection: profiles.Selection{SampleIndex: n.sample}, Own: own, Within: within})
-	if n.kind == profiles.Block && errors.Is(err, explain.ErrNothingWithin) {
+	if n.kind == profiles.Block && errors.Is(err, explain.ErrNoMatchingStacks) {
 		return c, errors.New("nobody waits for anybody in the delivery package: " +
 			"a sleep, or an answer that comes late, is in no profile")
 	}

@@ -44,8 +44,8 @@ func TestAllocations_addUp(t *testing.T) {
 	variant := opcost.Variant{Op: delivery.OpPush, Transport: delivery.Lean, NewConnection: true}
 	a := opcost.Allocations{Variant: variant, N: 3, Objects: 88, Bytes: 5040, Profile: profiles.Breakdown{
 		Objects: 86, Bytes: 5040,
-		Components: []profiles.Share{{Name: "request", Objects: 1, Bytes: 40}, {Name: "connection", Objects: 85, Bytes: 5000}, {Name: "other"}},
-		Sites:      []profiles.Site{{Function: "net.(*Dialer).DialContext", Caller: "a/b/delivery.dial[go.shape]", Place: "lean.go:1", Objects: 85, Bytes: 5000}, {Objects: 1, Bytes: 40}},
+		Components: []profiles.ComponentTotal{{Name: "request", Objects: 1, Bytes: 40}, {Name: "connection", Objects: 85, Bytes: 5000}, {Name: "other"}},
+		Sites:      []profiles.Site{{Function: "net.(*Dialer).DialContext", Caller: "a/b/delivery.dial[go.shape]", Position: "lean.go:1", Objects: 85, Bytes: 5000}, {Objects: 1, Bytes: 40}},
 	}}
 	s := written(t, (&opcostMeasurement{report: &opcost.Report{Allocations: []opcost.Allocations{a}}}).writeAllocations)
 	rows := rowsOf(s, "push")
@@ -69,7 +69,7 @@ func TestAllocations_addUp(t *testing.T) {
 
 func TestAllocations_none(t *testing.T) {
 	report := &opcost.Report{Allocations: []opcost.Allocations{{
-		Variant: opcost.Variant{Op: delivery.OpPush, Transport: delivery.Lean}, N: 100, Profile: profiles.Breakdown{Components: []profiles.Share{{Name: "other"}}},
+		Variant: opcost.Variant{Op: delivery.OpPush, Transport: delivery.Lean}, N: 100, Profile: profiles.Breakdown{Components: []profiles.ComponentTotal{{Name: "other"}}},
 	}}}
 	s := written(t, (&opcostMeasurement{report: report}).writeAllocations)
 	require.Equal(t, [][]string{{"push", "lean", "kept-alive", "0", "0", "0"}, {"push", "lean", "kept-alive", "0", "0", "0"}}, rowsOf(s, "push"))

@@ -84,7 +84,7 @@ func (b *bench) allocationsOnce(
 	if _, err := running.Stop(); err != nil || ran != nil {
 		return nil, errors.Join(ran, err)
 	}
-	parts, err := profiles.BreakDown(filepath.Join(dir, "allocs.1.pb.gz"), profiles.BreakdownOptions{
+	parts, err := profiles.BreakdownOf(filepath.Join(dir, "allocs.1.pb.gz"), profiles.BreakdownOptions{
 		Components: components, Caller: deliveryPackage, Sites: 5,
 	})
 	if err != nil {

@@ -315,14 +315,14 @@ func (g *goldenTurn) explain() {
 	low, high := 0.7, 1.2
 	g.in.Causes = []report.Cause{{Scenario: "gate-push", Kind: profiles.CPU, Dir: "runs/explained/cpu", Flame: "runs/explained/cpu/flame.html", Explanation: &explain.Explanation{
 		Unit: "nanoseconds", Sample: "cpu", Taken: "paired", Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
-		Total: explain.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Real: true},
+		Total: explain.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Significant: true},
 		Causes: []explain.Cause{{
-			Function: "own/<delivery>.(*Client).push", Change: explain.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Real: true},
+			Function: "own/<delivery>.(*Client).push", Change: explain.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Significant: true},
 			Share: 0.93, ShareLow: &low, ShareHigh: &high,
-			Lines: []explain.Portion{{Name: "client.go:77", Delta: 1300}}, Callees: []explain.Portion{{Name: "crypto/sha256.block", Delta: 1200}},
-			Callers: []explain.Portion{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
+			Lines: []explain.Contribution{{Name: "client.go:77", Delta: 1300}}, Callees: []explain.Contribution{{Name: "crypto/sha256.block", Delta: 1200}},
+			Callers: []explain.Contribution{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
 		}},
-		Functions: []explain.Function{{Name: "crypto/sha256.block", Change: explain.Change{Delta: 1200, Real: true}}},
+		Functions: []explain.Function{{Name: "crypto/sha256.block", Change: explain.Change{Delta: 1200, Significant: true}}},
 	}}, {Scenario: "gate-push", Kind: profiles.Allocs, Dir: "runs/explained/allocs", FlameErr: errors.New("no home"), Explanation: &explain.Explanation{
 		Unit: "bytes", Sample: "alloc_space", Taken: "paired", Base: 8, Now: 8, Causes: []explain.Cause{}, Functions: []explain.Function{},
 	}}}

@@ -39,7 +39,7 @@ func TestBreakdown(t *testing.T) {
 		madeStack{5, 5, []string{"strange.thing", "own.verify"}},
 		madeStack{7, 70, []string{"runtime.malg"}},
 	)
-	got := breakDown(p, 0, 1, BreakdownOptions{
+	got := newBreakdown(p, 0, 1, BreakdownOptions{
 		Components: []Component{
 			{"request", []string{"net/http."}}, {"headers", []string{"net/http.Header."}},
 			{"connection", []string{"net."}}, {"context", []string{"context."}}, {"none", []string{"nowhere."}},
@@ -48,7 +48,7 @@ func TestBreakdown(t *testing.T) {
 	})
 	require.Equal(t, &Breakdown{
 		Objects: 19, Bytes: 685,
-		Components: []Share{{"request", 1, 60}, {"headers", 1, 50}, {"connection", 3, 300}, {"context", 2, 200}, {"none", 0, 0}, {"other", 12, 75}},
+		Components: []ComponentTotal{{"request", 1, 60}, {"headers", 1, 50}, {"connection", 3, 300}, {"context", 2, 200}, {"none", 0, 0}, {"other", 12, 75}},
 		Sites: []Site{
 			{"net.(*netFD).connect", "own.dial", "own.go:30", 3, 300},
 			{"context.WithDeadline", "own.dial", "own.go:40", 2, 200},
@@ -65,22 +65,22 @@ func TestBreakdownAddsUp(t *testing.T) {
 		stacks = append(stacks, madeStack{i, 100 * i, []string{string(rune('a'+i%7)) + ".function", "own.caller"}})
 	}
 	for n := -1; n < 10; n++ {
-		b := breakDown(made(stacks...), 0, 1, BreakdownOptions{Components: []Component{{"a", []string{"a."}}}, Sites: n})
-		var components, sites Share
+		b := newBreakdown(made(stacks...), 0, 1, BreakdownOptions{Components: []Component{{"a", []string{"a."}}}, Sites: n})
+		var components, sites ComponentTotal
 		for _, c := range b.Components {
 			components.Objects, components.Bytes = components.Objects+c.Objects, components.Bytes+c.Bytes
 		}
 		for _, s := range b.Sites {
 			sites.Objects, sites.Bytes = sites.Objects+s.Objects, sites.Bytes+s.Bytes
 		}
-		want := Share{"", 29 * 30 / 2, 100 * 29 * 30 / 2}
+		want := ComponentTotal{"", 29 * 30 / 2, 100 * 29 * 30 / 2}
 		require.Equal(t, want, components)
 		require.Equal(t, want, sites)
 	}
 }
 
-func TestBreakDownRefuses(t *testing.T) {
-	_, err := BreakDown("nowhere.pb.gz", BreakdownOptions{})
+func TestBreakdownOfRefuses(t *testing.T) {
+	_, err := BreakdownOf("nowhere.pb.gz", BreakdownOptions{})
 	var file *FileError
 	require.ErrorAs(t, err, &file)
 	require.Equal(t, Missing, file.Problem)

@@ -38,14 +38,14 @@ type BreakdownOptions struct {
 // A Breakdown divides an allocation profile in two ways, which have the same sum: that
 // of the profile.
 type Breakdown struct {
-	Objects    int64   `json:"objects"`
-	Bytes      int64   `json:"bytes"`
-	Components []Share `json:"components"` // in the order asked for, the rest last; each is there, were it 0
-	Sites      []Site  `json:"sites"`      // by bytes; the last one may sum up those that are left out
+	Objects    int64            `json:"objects"`
+	Bytes      int64            `json:"bytes"`
+	Components []ComponentTotal `json:"components"` // in the order asked for, the rest last; each is there, were it 0
+	Sites      []Site           `json:"sites"`      // by bytes; the last one may sum up those that are left out
 }
 
-// A Share is what a component allocated.
-type Share struct {
+// A ComponentTotal is what a component allocated.
+type ComponentTotal struct {
 	Name    string `json:"name"`
 	Objects int64  `json:"objects"`
 	Bytes   int64  `json:"bytes"`
@@ -55,45 +55,45 @@ type Share struct {
 type Site struct {
 	Function string `json:"function"` // that allocated; empty in the sum of the ones left out
 	Caller   string `json:"caller"`   // the innermost of the asked-for package below it; empty: none is on the stack
-	Place    string `json:"place"`    // file:line in the caller, or else in the function; the file without its directory
+	Position string `json:"place"`    // file:line in the caller, or else in the function; the file without its directory
 	Objects  int64  `json:"objects"`
 	Bytes    int64  `json:"bytes"`
 }
 
-// BreakDown divides the allocation profile of a file, as [Capture] writes it. Its sums
+// BreakdownOf divides the allocation profile of a file, as package capture writes it. Its sums
 // are exact if the process ran with runtime.MemProfileRate 1 from the beginning; otherwise
 // they are the estimate that the profile is.
 //
 // A file that is missing, cut, or no profile of allocations is a [*FileError].
-func BreakDown(path string, opts BreakdownOptions) (*Breakdown, error) {
+func BreakdownOf(path string, opts BreakdownOptions) (*Breakdown, error) {
 	p, err := Load(path)
 	if err != nil {
 		return nil, err
 	}
-	objects, bytes := column(p, "alloc_objects"), column(p, "alloc_space")
+	objects, bytes := valueIndex(p, "alloc_objects"), valueIndex(p, "alloc_space")
 	if objects < 0 || bytes < 0 {
 		return nil, &FileError{Path: path, Problem: OtherKind, Err: fmt.Errorf("it counts %s, not allocations", typeNames(p))}
 	}
-	return breakDown(p, objects, bytes, opts), nil
+	return newBreakdown(p, objects, bytes, opts), nil
 }
 
-func column(p *profile.Profile, name string) int {
+func valueIndex(p *profile.Profile, name string) int {
 	return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name })
 }
 
-func breakDown(p *profile.Profile, objects, bytes int, opts BreakdownOptions) *Breakdown {
+func newBreakdown(p *profile.Profile, objects, bytes int, opts BreakdownOptions) *Breakdown {
 	b := &Breakdown{}
 	for _, c := range opts.Components {
-		b.Components = append(b.Components, Share{Name: c.Name})
+		b.Components = append(b.Components, ComponentTotal{Name: c.Name})
 	}
-	b.Components = append(b.Components, Share{Name: "other"})
+	b.Components = append(b.Components, ComponentTotal{Name: "other"})
 	at := map[Site]int{}
 	for _, sample := range p.Sample {
 		n, size := sample.Value[objects], sample.Value[bytes]
 		b.Objects += n
 		b.Bytes += size
 		frames := stack.Frames(sample.Location...)
-		share := &b.Components[claim(frames, opts.Components)]
+		share := &b.Components[componentOf(frames, opts.Components)]
 		share.Objects += n
 		share.Bytes += size
 
@@ -111,8 +111,8 @@ func breakDown(p *profile.Profile, objects, bytes int, opts BreakdownOptions) *B
 	return b
 }
 
-// claim returns the index of the component that a stack belongs to, or their number if there is none.
-func claim(frames []stack.Frame, components []Component) int {
+// componentOf returns the index of the component that a stack belongs to, or their number if there is none.
+func componentOf(frames []stack.Frame, components []Component) int {
 	for _, f := range frames {
 		best, length := len(components), 0
 		for i, c := range components {
@@ -134,10 +134,10 @@ func claim(frames []stack.Frame, components []Component) int {
 func siteOf(frames []stack.Frame, caller string) (s Site) {
 	for _, f := range frames {
 		if s.Function == "" && f.File != "" && !strings.HasPrefix(f.Function, "runtime.") {
-			s.Function, s.Place = f.Function, f.Position()
+			s.Function, s.Position = f.Function, f.Position()
 		}
 		if caller != "" && strings.HasPrefix(f.Function, caller) {
-			s.Caller, s.Place = f.Function, f.Position()
+			s.Caller, s.Position = f.Function, f.Position()
 			break
 		}
 	}
@@ -148,7 +148,7 @@ func siteOf(frames []stack.Frame, caller string) (s Site) {
 // largest keeps the n largest sites and sums up the others.
 func largest(sites []Site, n int) []Site {
 	slices.SortFunc(sites, func(a, b Site) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Objects, a.Objects), cmp.Compare(a.Function, b.Function), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Caller, b.Caller))
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Objects, a.Objects), cmp.Compare(a.Function, b.Function), cmp.Compare(a.Position, b.Position), cmp.Compare(a.Caller, b.Caller))
 	})
 	n = cmp.Or(n, 10)
 	if n < 0 || len(sites) <= n+1 { // to sum up one would save nothing
