@@ -110,20 +110,13 @@ type recipe struct {
 func (r recipe) compile(ctx context.Context, to string, flags ...string) error {
 	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-o", to}, r.flags, flags)
 	_, err := r.tree.Go(ctx, append(args, "./"+r.driver)...)
-	if failed, ok := errors.AsType[*checkout.Error](err); ok && failed.Detail != nil { // else go itself couldn't run
-		failed.Problem, failed.Want = fmt.Sprintf("%s: the driver doesn't compile", r.tree), "the compiler says why"
-	}
-	return err
+	return r.tree.BuildError(err, "the driver doesn't compile", "the compiler says why")
 }
 
 // notLinked words an error for a driver that does compile, and only can't be linked in another
 // layout.
 func notLinked(t *checkout.Tree, err error) error {
-	if failed, ok := errors.AsType[*checkout.Error](err); ok {
-		failed.Problem = fmt.Sprintf("%s: the driver can't be linked with its functions in another order", t)
-		failed.Want = "the go command says why"
-	}
-	return err
+	return t.BuildError(err, "the driver can't be linked with its functions in another order", "the go command says why")
 }
 
 // A baseBuild builds the driver of the base.

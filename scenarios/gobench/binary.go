@@ -3,7 +3,6 @@ package gobench
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"time"
@@ -25,11 +24,7 @@ type binary struct {
 func (b *binary) build(ctx context.Context, flags ...string) error {
 	args := append([]string{"test", "-c", fmt.Sprintf("-trimpath=%t", b.trim), "-o", b.path}, flags...)
 	_, err := b.tree.Go(ctx, append(args, b.pkg.ImportPath)...)
-	if failed, ok := errors.AsType[*checkout.Error](err); ok {
-		failed.Problem = fmt.Sprintf("%s: the tests of %s don't compile", b.tree, b.pkg.ImportPath)
-		failed.Want = "the compiler says why"
-	}
-	return err
+	return b.tree.BuildError(err, "the tests of "+b.pkg.ImportPath+" don't compile", "the compiler says why")
 }
 
 // Limits of the output that is kept of a process, in bytes. The result of a block is at its end.

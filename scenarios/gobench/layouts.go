@@ -99,7 +99,9 @@ func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*b
 		both, err := buildConcurrently(ctx, func(ctx context.Context, side int) (*binary, error) {
 			b := *[]*binary{t.base, t.now}[side]
 			b.path += "-layout"
-			return &b, b.notLinked(b.build(ctx, fmt.Sprintf("-ldflags=-randlayout=%d", seed)))
+			problem := "the tests of " + b.pkg.ImportPath + " can't be linked with their functions in another order"
+			err := b.build(ctx, fmt.Sprintf("-ldflags=-randlayout=%d", seed))
+			return &b, b.tree.BuildError(err, problem, "the go command says why")
 		})
 		if err != nil {
 			return nil, err
@@ -107,17 +109,6 @@ func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*b
 		linked[t.base], linked[t.now] = both[0], both[1]
 	}
 	return linked, nil
-}
-
-// notLinked words an error for a test binary that does compile, and only can't be linked in another
-// layout.
-func (b *binary) notLinked(err error) error {
-	if failed, ok := errors.AsType[*checkout.Error](err); ok {
-		failed.Problem = fmt.Sprintf("%s: the tests of %s can't be linked with their functions in another order",
-			b.tree, b.pkg.ImportPath)
-		failed.Want = "the go command says why"
-	}
-	return err
 }
 
 // abandon leaves open a target that can't be measured in a layout. It returns err if that isn't a
