@@ -29,10 +29,10 @@ func Names() []string {
 // Find gives a scenario: one of the catalogue by its name, or a file's by its path,
 // which ends in .yaml or .yml or has a separator in it.
 func Find(nameOrFile string) (Spec, error) {
-	if isFile(nameOrFile) {
+	if isPath(nameOrFile) {
 		return LoadFile(nameOrFile)
 	}
-	src, err := catalogued(nameOrFile)
+	src, err := openCatalog(nameOrFile)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		names := Names()
 		return Spec{}, &UsageError{What: fmt.Sprintf("scenario %q: no such scenario%s; want one of %s, or a file FILE.yaml",
@@ -44,13 +44,13 @@ func Find(nameOrFile string) (Spec, error) {
 	return src.spec()
 }
 
-// isFile tells a file's path from a name of the catalogue.
-func isFile(nameOrFile string) bool {
+// isPath tells a file's path from a name of the catalogue.
+func isPath(nameOrFile string) bool {
 	return strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") || strings.ContainsAny(nameOrFile, `/\`)
 }
 
-// catalogued reads a scenario of the catalogue.
-func catalogued(name string) (*source, error) {
+// openCatalog reads a scenario of the catalogue.
+func openCatalog(name string) (*source, error) {
 	text, err := Source(name)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func catalogued(name string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src.catalogued = true
+	src.fromCatalog = true
 	return src, nil
 }
 
@@ -79,7 +79,7 @@ func Members(nameOrFile string) (suite string, members []Spec, err error) {
 		return "", []Spec{s}, nil
 	}
 	for _, name := range s.Suite {
-		if isFile(name) && isFile(nameOrFile) && !filepath.IsAbs(name) {
+		if isPath(name) && isPath(nameOrFile) && !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(nameOrFile), name)
 		}
 		of, err := Find(name)

@@ -146,7 +146,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 			d.reject(m.Key, at, f.Value, Wrong{fmt.Sprintf("the key stands here a second time, after line %d", d.src.position(before).line), "it once"})
 		case path == "" && key.Value == extendsKey: // it has been followed already
 		case !known:
-			if meant := nearest(key.Value, keys); meant != "" {
+			if meant := closest(key.Value, keys); meant != "" {
 				d.undecoded = append(d.undecoded, yamlnode.Join(path, meant))
 			}
 			d.reportAt(m.Key, path, *unknownKey(key.Value, keys))

@@ -24,9 +24,9 @@ const (
 	maxBases   = 8 // one upon another
 )
 
-// chain is src and what it extends, each before its base, as far as they can be read; the
+// baseChain is src and what it extends, each before its base, as far as they can be read; the
 // mistake is why it is no further.
-func chain(src *source) ([]*source, *SpecError) {
+func baseChain(src *source) ([]*source, *SpecError) {
 	all := []*source{src}
 	for {
 		last := all[len(all)-1]
@@ -39,13 +39,13 @@ func chain(src *source) ([]*source, *SpecError) {
 		}
 		ref, ok := yamlnode.Text(n)
 		if !ok || ref == "" {
-			return all, wrong(yamlnode.Describe(n), baseForms())
+			return all, wrong(yamlnode.Describe(n), baseSyntax())
 		}
 		quoted := strconv.Quote(yamlnode.Clip(ref)) + ": "
 		if len(all) > maxBases {
 			return all, wrong(fmt.Sprintf("%swould be the %dth base, one upon another", quoted, maxBases+1), fmt.Sprintf("%d at most", maxBases))
 		}
-		base, err := last.base(ref)
+		base, err := last.openBase(ref)
 		if err != nil {
 			if mistake, ok := errors.AsType[*SpecError](err); ok {
 				return all, mistake
@@ -53,7 +53,7 @@ func chain(src *source) ([]*source, *SpecError) {
 			w := wrongOf(err)
 			return all, wrong(quoted+w.Problem, w.Want)
 		}
-		if i := slices.IndexFunc(all, func(s *source) bool { return s.id() == base.id() }); i >= 0 {
+		if i := slices.IndexFunc(all, func(s *source) bool { return s.identity() == base.identity() }); i >= 0 {
 			var circle []string
 			for _, s := range append(all[i:], base) {
 				circle = append(circle, s.file)
@@ -84,16 +84,16 @@ func (src *source) find(keys ...string) ast.Node {
 	return n
 }
 
-// base reads what a scenario extends. Its error is a *SpecError where that can be read and is wrong.
-func (src *source) base(ref string) (*source, error) {
-	if !isFile(ref) {
-		base, err := catalogued(ref)
+// openBase reads what a scenario extends. Its error is a *SpecError where that can be read and is wrong.
+func (src *source) openBase(ref string) (*source, error) {
+	if !isPath(ref) {
+		base, err := openCatalog(ref)
 		if err != nil {
-			return nil, &Wrong{"no such scenario" + didYouMean(ref, Names()) + ";", baseForms()}
+			return nil, &Wrong{"no such scenario" + didYouMean(ref, Names()) + ";", baseSyntax()}
 		}
 		return base, nil
 	}
-	if src.catalogued {
+	if src.fromCatalog {
 		return nil, &Wrong{"a file", "a name of the catalogue, which holds no other files"}
 	}
 	path := filepath.FromSlash(ref)
@@ -102,13 +102,13 @@ func (src *source) base(ref string) (*source, error) {
 	}
 	switch info, err := os.Stat(path); {
 	case err != nil:
-		return nil, &Wrong{WithoutPath(err).Error(), baseForms()}
+		return nil, &Wrong{WithoutPath(err).Error(), baseSyntax()}
 	case !info.Mode().IsRegular(): // reading a pipe might wait for ever
-		return nil, &Wrong{"no regular file", baseForms()}
+		return nil, &Wrong{"no regular file", baseSyntax()}
 	}
 	text, err := readSpecFile(path)
 	if e, ok := errors.AsType[*SpecError](err); ok && e.Err != nil {
-		return nil, &Wrong{e.Problem, baseForms()}
+		return nil, &Wrong{e.Problem, baseSyntax()}
 	}
 	if err != nil {
 		return nil, err
@@ -116,13 +116,13 @@ func (src *source) base(ref string) (*source, error) {
 	return newSource(path, text)
 }
 
-func baseForms() string {
+func baseSyntax() string {
 	return "one of " + strings.Join(Names(), ", ") + ", or a file FILE.yaml, by its path from here"
 }
 
-// id tells a source from others, whatever path led to it.
-func (src *source) id() string {
-	if src.catalogued {
+// identity tells a source from others, whatever path led to it.
+func (src *source) identity() string {
+	if src.fromCatalog {
 		return src.file
 	}
 	path, err := filepath.Abs(src.file)
@@ -132,9 +132,9 @@ func (src *source) id() string {
 	return path
 }
 
-// ready makes what the base said ready to have the variant put over it: without what is not
+// prepareForVariant makes what the base said ready to have the variant put over it: without what is not
 // inherited, and without what a load of another model has no use for.
-func (d *decoder) ready(s *Spec, variant *source) {
+func (d *decoder) prepareForVariant(s *Spec, variant *source) {
 	s.Name, s.Description = "", ""
 	d.dropPositions("name")
 	d.dropPositions("description")
@@ -153,8 +153,8 @@ func (d *decoder) ready(s *Spec, variant *source) {
 	}
 }
 
-// checkOwnName reports a variant that has no name of its own; told is that it did.
-func (d *decoder) checkOwnName(s *Spec, sources []*source, names []string) (told bool) {
+// checkVariantName reports a variant that has no name of its own. It reports whether it did.
+func (d *decoder) checkVariantName(s *Spec, sources []*source, names []string) (reported bool) {
 	e, at := SpecError{Field: "name"}, d.positionOf("name", nil)
 	switch {
 	case len(sources) == 1, overlapsAny("name", d.undecoded):

@@ -180,7 +180,7 @@ func TestMistakesOfVariants(t *testing.T) {
 	require.EqualError(t, s.Set("extends=rollout"), "extends: a base is named in a file: want a file that says extends: rollout")
 	src, err := newSource("catalog/x.yaml", []byte("name: x\nextends: ./rollout.yaml\n"))
 	require.NoError(t, err)
-	src.catalogued = true
+	src.fromCatalog = true
 	_, err = src.spec()
 	require.ErrorContains(t, err, `extends: "./rollout.yaml": a file: want a name of the catalogue`)
 }

@@ -25,16 +25,16 @@ const (
 	maxIdle     = 1 << 20
 	maxHeaders  = 64
 
-	maxWaves      = 100
-	maxSoak       = Duration(30 * 24 * time.Hour)
-	maxAbortLeast = 1 << 20
-	maxTurns      = 1000
+	maxWaves        = 100
+	maxSoak         = Duration(30 * 24 * time.Hour)
+	maxAbortMinimum = 1 << 20
+	maxTurns        = 1000
 
-	MinTrialDuration = Duration(100 * time.Millisecond)
-	mostPrecise      = 0.001
-	leastPrecise     = 0.5
-	defaultProbe     = Duration(3 * time.Second)
-	defaultPrecise   = 0.05
+	MinTrialDuration     = Duration(100 * time.Millisecond)
+	minTolerance         = 0.001
+	maxTolerance         = 0.5
+	defaultTrialDuration = Duration(3 * time.Second)
+	defaultTolerance     = 0.05
 )
 
 // fieldTable returns the fields of each Go struct that is a mapping in a file, in the struct's order.
@@ -53,8 +53,7 @@ func fieldTable() map[reflect.Type]section {
 		reflect.TypeFor[Spec](): {"Spec", []Field{
 			{Key: "name", Value: Text{Pattern: `^[a-z0-9][a-z0-9-]{0,63}$`, Want: "1 to 64 lower-case letters, digits and dashes"}, Required: true, OutsideWorkload: true,
 				Doc: "Its name: 1 to 64 lower-case letters, digits and dashes. It becomes part of benchmark names."},
-			{Key: "description", Value: Text{}, OutsideWorkload: true,
-				Doc: "The question that the scenario answers, in a line."},
+			{Key: "description", Value: Text{}, OutsideWorkload: true, Doc: "The question that the scenario answers, in a line."},
 			{Key: "suite", Value: List{Of: Text{}, Max: maxSuite, Noun: "scenarios"},
 				Doc: "Scenarios that are run instead, one after another: names of the catalogue, or files by their paths from here; {max} at most. A suite has nothing else but name and description."},
 			{Key: "fleet", Value: Mapping{}, Doc: "Which devices there are, and how they behave."},
@@ -82,18 +81,15 @@ func fieldTable() map[reflect.Type]section {
 				Flag: "addressing", Usage: "how a device is told from another: ip, port or path (default ip on Linux, else path)",
 				Doc: "How a device is told from another: ip (an address each, Linux only), port (a port each) or path (/d/INDEX, all on one port). Empty: ip on Linux, path elsewhere."},
 			{Key: "behavior", Value: Mapping{}, ByRule: true, Doc: "How the devices behave that are in no group."},
-			{Key: "groups", Value: List{Of: Mapping{}, Max: 64}, ByRule: true,
-				Doc: "Parts of the fleet that behave otherwise, {max} at most; their shares come to 1 at most."},
-			{Key: "capacity", Value: Quantity{form: rate}, ByRule: true,
-				Doc: "Updates that all devices together answer in a time, 1000000/s at most; further ones wait their turn. 0/s: no limit."},
+			{Key: "groups", Value: List{Of: Mapping{}, Max: 64}, ByRule: true, Doc: "Parts of the fleet that behave otherwise, {max} at most; their shares come to 1 at most."},
+			{Key: "capacity", Value: Quantity{form: rate}, ByRule: true, Doc: "Updates that all devices together answer in a time, 1000000/s at most; further ones wait their turn. 0/s: no limit."},
 			{Key: "tls", Value: tls, ByRule: true, Doc: "How devices speak TLS. Empty: not at all."},
 		}},
 
 		reflect.TypeFor[ArtifactSpec](): {"ArtifactSpec", []Field{
 			{Key: "size", Value: Quantity{form: bytesForm(), Min: 1}, Flag: "size", Usage: "push this much made from the seed, such as 64KiB",
 				Doc: "Of the artifact that is made from the seed: 1B to 1TiB. Not used with a file."},
-			{Key: "file", Value: Text{}, OutsideWorkload: true, Flag: "artifact", Usage: "push this file",
-				Doc: "A real file to push instead."},
+			{Key: "file", Value: Text{}, OutsideWorkload: true, Flag: "artifact", Usage: "push this file", Doc: "A real file to push instead."},
 			{Key: "version", Value: Text{}, OutsideWorkload: true, Doc: "The version that it brings. Empty: the harness chooses."},
 		}},
 
@@ -103,22 +99,17 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "dial_timeout", Value: timeout, Doc: "For opening a connection, {max} at most. 0s: the client's default."},
 			{Key: "answer_timeout", Value: timeout, Doc: "From a request's end to its answer, {max} at most. 0s: the client's default."},
 			{Key: "total_timeout", Value: timeout, Doc: "For a request as a whole, {max} at most. 0s: the client's default."},
-			{Key: "max_attempts", Value: Integer{Max: MaxAttempts},
-				Doc: "How often an update is pushed to a device in one delivery: 1 to {max}. 0: the client's default."},
+			{Key: "max_attempts", Value: Integer{Max: MaxAttempts}, Doc: "How often an update is pushed to a device in one delivery: 1 to {max}. 0: the client's default."},
 			{Key: "retry_base", Value: timeout, Doc: "The widest first wait before a retry, {max} at most. 0s: the client's default."},
 			{Key: "retry_cap", Value: timeout, Doc: "The widest wait before any retry, {max} at most. 0s: the client's default."},
-			{Key: "max_idle", Value: Integer{Max: maxIdle},
-				Doc: "Kept-alive connections that no operation uses: 1 to {max}. 0: the client's default."},
-			{Key: "good_reads", Value: Integer{Max: MaxAttempts},
-				Doc: "Answers in a row that must say that a device runs the update before a delivery counts: 1 to {max}. 0: the client's default."},
+			{Key: "max_idle", Value: Integer{Max: maxIdle}, Doc: "Kept-alive connections that no operation uses: 1 to {max}. 0: the client's default."},
+			{Key: "good_reads", Value: Integer{Max: MaxAttempts}, Doc: "Answers in a row that must say that a device runs the update before a delivery counts: 1 to {max}. 0: the client's default."},
 			{Key: "poll", Value: timeout, Doc: "Between two looks at a device that installs or reboots, {max} at most. 0s: the client's default."},
-			{Key: "poll_for", Value: timeout,
-				Doc: "How long such a device is looked at before the delivery ends as pending, {max} at most. 0s: the client's default."},
+			{Key: "poll_for", Value: timeout, Doc: "How long such a device is looked at before the delivery ends as pending, {max} at most. 0s: the client's default."},
 			{Key: "defaults", Value: Text{Type: "Defaults", Words: []string{"", string(Shipped)}, Want: "shipped, or nothing"},
 				Doc: "shipped: the retry budget and the breaker as the client has them by default. Empty: neither, so that how often a device is tried depends on the seed alone."},
 			{Key: "headers", Value: List{Of: Mapping{}, Max: maxHeaders}, Doc: "Header fields that are sent with every request, {max} at most."},
-			{Key: "ca", Value: Text{},
-				Doc: "A file in PEM: whom to trust for devices' certificates. Empty: the fleet's own authority, or else the system's."},
+			{Key: "ca", Value: Text{}, Doc: "A file in PEM: whom to trust for devices' certificates. Empty: the fleet's own authority, or else the system's."},
 		}},
 		reflect.TypeFor[Header](): {"Header", []Field{
 			{Key: "name", Value: Text{Pattern: tokenPattern}, Required: true, Doc: "The field's name. Those that the client sets itself can't be had."},
@@ -129,8 +120,7 @@ func fieldTable() map[reflect.Type]section {
 		reflect.TypeFor[LoadSpec](): {"LoadSpec", []Field{
 			{Key: "model", Value: words("Model", models()...),
 				Doc: "How load comes. closed and once: workers wait for the answers. The others are open: operations are planned, whatever the answers."},
-			{Key: "operation", Value: words("Operation", Push, Verify, Deliver),
-				Doc: "What is done with a device: push; verify; or deliver, which is both, with retries."},
+			{Key: "operation", Value: words("Operation", Push, Verify, Deliver), Doc: "What is done with a device: push; verify; or deliver, which is both, with retries."},
 			{Key: "workers", Value: Integer{Min: noMin, Max: MaxWorkers}, ByRule: true,
 				Flag: "workers", Usage: "operations at the same time, at most (0, of an open model: as many as it takes)",
 				Doc: "Operations at the same time, at most: 1 to {max}. Left out, or 0, in an open model: as many as it takes, 4096 at most. Left out of the others: 32."},
@@ -151,20 +141,14 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "drain", Value: Quantity{form: duration, Max: float64(maxDrain), Want: maxDrain.String() + " at most, or 0s for " + DefaultDrain.String()},
 				Models: []Model{Closed, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking},
 				Doc:    "How long after the plan's end operations may be sent and may end, {max} at most; what is under way then is broken off. 0s: an open load that is certain to be invalid sends no more, and what is under way has 30s."},
-			{Key: "think", Value: delay, Models: []Model{Closed, Once},
-				Doc: "Of closed and once: how long a worker waits after each operation, {max} at most."},
+			{Key: "think", Value: delay, Models: []Model{Closed, Once}, Doc: "Of closed and once: how long a worker waits after each operation, {max} at most."},
 			{Key: "arrivals", Value: words("Arrivals", "", Even, Independently), Models: []Model{Ramped, Spiked, Staged},
 				Doc: "Of ramp, spike and stages: even, or poisson, as callers come that know nothing of each other. Empty: even."},
-			{Key: "ramp", Value: Mapping{}, Models: []Model{Ramped}, NeededBy: []Model{Ramped},
-				Doc: "Of model ramp: where the rate goes, evenly, over the duration."},
-			{Key: "spike", Value: Mapping{}, Models: []Model{Spiked}, NeededBy: []Model{Spiked},
-				Doc: "Of model spike: a while at another rate."},
-			{Key: "burst", Value: Mapping{}, Models: []Model{Bursts}, NeededBy: []Model{Bursts},
-				Doc: "Of model burst: many operations at once."},
-			{Key: "stages", Value: List{Of: Mapping{}, Max: maxStages}, ByRule: true, Models: []Model{Staged}, NeededBy: []Model{Staged},
-				Doc: "Of model stages: one rate after another, 1 to {max}."},
-			{Key: "breakpoint", Value: Mapping{}, Models: []Model{Breaking}, NeededBy: []Model{Breaking},
-				Doc: "Of model breakpoint: a search from the load's rate upwards."},
+			{Key: "ramp", Value: Mapping{}, Models: []Model{Ramped}, NeededBy: []Model{Ramped}, Doc: "Of model ramp: where the rate goes, evenly, over the duration."},
+			{Key: "spike", Value: Mapping{}, Models: []Model{Spiked}, NeededBy: []Model{Spiked}, Doc: "Of model spike: a while at another rate."},
+			{Key: "burst", Value: Mapping{}, Models: []Model{Bursts}, NeededBy: []Model{Bursts}, Doc: "Of model burst: many operations at once."},
+			{Key: "stages", Value: List{Of: Mapping{}, Max: maxStages}, ByRule: true, Models: []Model{Staged}, NeededBy: []Model{Staged}, Doc: "Of model stages: one rate after another, 1 to {max}."},
+			{Key: "breakpoint", Value: Mapping{}, Models: []Model{Breaking}, NeededBy: []Model{Breaking}, Doc: "Of model breakpoint: a search from the load's rate upwards."},
 			{Key: "rollout", Value: Mapping{}, Models: []Model{Rolling}, Doc: "Of model rollout: waves, and when to stop."},
 		}},
 		reflect.TypeFor[Ramp](): {"Ramp", []Field{
@@ -186,22 +170,20 @@ func fieldTable() map[reflect.Type]section {
 		}},
 		reflect.TypeFor[Breakpoint](): {"Breakpoint", []Field{
 			{Key: "to", Value: Quantity{form: rate}, NeededBy: []Model{Breaking}, Doc: "The highest rate that is tried."},
-			{Key: "probe", Value: Quantity{form: duration, Min: float64(MinTrialDuration), OrZero: true, Want: MinTrialDuration.String() + " or longer, or 0s for " + defaultProbe.String()},
+			{Key: "probe", Value: Quantity{form: duration, Min: float64(MinTrialDuration), OrZero: true, Want: MinTrialDuration.String() + " or longer, or 0s for " + defaultTrialDuration.String()},
 				Doc: "How long each rate is tried, 100ms or longer. 0s: 3s."},
-			{Key: "within", Value: Quantity{form: share, Min: mostPrecise, Max: leastPrecise, OrZero: true, Want: "0.001 to 0.5, or 0 for 0.05"},
+			{Key: "within", Value: Quantity{form: share, Min: minTolerance, Max: maxTolerance, OrZero: true, Want: "0.001 to 0.5, or 0 for 0.05"},
 				Doc: "How exactly the limit is wanted, of itself: 0.1% to 50%. 0: 5%."},
 		}},
 		reflect.TypeFor[RolloutSpec](): {"RolloutSpec", []Field{
 			{Key: "waves", Value: List{Of: Mapping{}, Max: maxWaves}, Doc: "Steps of the rollout, {max} at most. Left out: one wave of everything."},
 			{Key: "abort_share", Value: Quantity{form: share}, Doc: "Of a wave's finished devices: where so many have failed, the rollout stops. 0: never."},
-			{Key: "abort_least", Value: Integer{Max: maxAbortLeast},
-				Doc: "Devices of a wave that must have finished before they are judged in its course: 1 to {max}. 0: the client's default."},
+			{Key: "abort_least", Value: Integer{Max: maxAbortMinimum}, Doc: "Devices of a wave that must have finished before they are judged in its course: 1 to {max}. 0: the client's default."},
 			{Key: "requeue", Value: Mapping{}, Doc: "Further turns of devices that failed in a way that time may heal."},
 		}},
 		reflect.TypeFor[RequeueSpec](): {"RequeueSpec", []Field{
 			{Key: "turns", Value: Integer{Min: -1, Max: maxTurns}, Doc: "How many a device has, to {max}. 0: the client's default; -1: none."},
-			{Key: "after", Value: timeout,
-				Doc: "The wait before the first of them, doubled before each further one, {max} at most. 0s: the client's default."},
+			{Key: "after", Value: timeout, Doc: "The wait before the first of them, doubled before each further one, {max} at most. 0s: the client's default."},
 		}},
 		reflect.TypeFor[WaveSpec](): {"WaveSpec", []Field{
 			{Key: "share", Value: Quantity{form: share, Above: true}, Required: true, Doc: "Of the fleet, reached when the wave is over: more than the wave before."},
@@ -217,8 +199,7 @@ func fieldTable() map[reflect.Type]section {
 		}},
 		reflect.TypeFor[mockfleet.Behavior](): {"Behavior", []Field{
 			{Key: "latency", Value: delay, Doc: "From an update's last byte to its answer, {max} at most."},
-			{Key: "fail_first", Value: Integer{Max: math.MaxInt32},
-				Doc: "How many updates, from the first that reaches a device, it answers fail_status and does not apply."},
+			{Key: "fail_first", Value: Integer{Max: math.MaxInt32}, Doc: "How many updates, from the first that reaches a device, it answers fail_status and does not apply."},
 			{Key: "fail_status", Value: Integer{Min: 400, Max: 599, OrZero: true}, Doc: "That HTTP status, 400 to {max}. 0: 503."},
 			{Key: "faults", Value: List{Of: Mapping{}, Max: 32}, Doc: "Further ways to misbehave, {max} at most; docs/faults.md has them all."},
 			{Key: "require", Value: List{Of: Mapping{}, Max: 8}, Doc: "Header fields without which a device refuses an update with 400, {max} at most."},
@@ -237,15 +218,13 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "rtt", Value: delay, Doc: "How much later every answer leaves, {max} at most."},
 			{Key: "bandwidth", Value: Quantity{form: amountForm()}, Doc: "Bytes a second that a device reads of a body, such as 20kB/s. 0: as they come."},
 			{Key: "receive_buffer", Value: Integer{Min: 1024, Max: 16 << 20, OrZero: true}, Doc: "Of the socket, in bytes: 1024 to {max}. 0: the kernel's choice."},
-			{Key: "max_connections", Value: Integer{Max: 1<<16 - 1},
-				Doc: "Connections that a device has open at a time, 1 to {max}; further ones are reset. 0: no limit. Not in path addressing."},
+			{Key: "max_connections", Value: Integer{Max: 1<<16 - 1}, Doc: "Connections that a device has open at a time, 1 to {max}; further ones are reset. 0: no limit. Not in path addressing."},
 			{Key: "max_requests", Value: Integer{Max: 1 << 30}, Doc: "Requests on a connection before the device closes it: 1 to {max}. 0: no limit."},
 			{Key: "http_1_0", Value: Boolean{}, Doc: "The device answers HTTP/1.0 and closes."},
 		}},
 		reflect.TypeFor[mockfleet.Fault](): {"Fault", []Field{
 			{Key: "kind", Value: Text{Words: kinds}, Required: true, Doc: "Which fault; docs/faults.md says what each does and takes."},
-			{Key: "on", Value: Text{Words: []string{"", "update", "version"}},
-				Doc: "Of a fault in answers: those to updates, or those to looks at the version. Empty: update."},
+			{Key: "on", Value: Text{Words: []string{"", "update", "version"}}, Doc: "Of a fault in answers: those to updates, or those to looks at the version. Empty: update."},
 			{Key: "first", Value: Integer{Max: math.MaxInt32}, Doc: "Strikes only the first so many attempts. 0: all."},
 			{Key: "share", Value: Quantity{form: share}, Doc: "Strikes this share of the devices. 0: all."},
 			{Key: "after_bytes", Value: Quantity{form: amountForm()}, Doc: "Bytes of the artifact that come in first."},
@@ -253,8 +232,7 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "delay", Value: delay, Doc: "How long it waits, hangs or lasts, {max} at most; each kind says which."},
 			{Key: "status", Value: Integer{Min: noMin}, Doc: "HTTP status to answer. 0: the kind's own."},
 			{Key: "retry_after", Value: Quantity{form: retryAfterForm()}, Doc: "The Retry-After field with that status: in seconds, or as a date. 1h at most."},
-			{Key: "origin", Value: Text{Words: []string{"", "same", "other"}},
-				Doc: "Where a redirect leads: to the same origin or another. Empty: same."},
+			{Key: "origin", Value: Text{Words: []string{"", "same", "other"}}, Doc: "Where a redirect leads: to the same origin or another. Empty: same."},
 		}},
 	}
 }

@@ -15,8 +15,8 @@ type Header struct {
 
 const headersField = "client.headers"
 
-// secretive are words in the names of fields whose values are secrets.
-func secretive(name string) bool {
+// isSecretName reports whether a field of this name holds a secret.
+func isSecretName(name string) bool {
 	name = strings.ToLower(name)
 	words := []string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "signature", "credential"}
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(name, word) })

@@ -1,12 +1,11 @@
 package scenarios
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 )
@@ -34,14 +33,14 @@ func Parse(file string, text []byte) (Spec, error) {
 
 // spec is the scenario that a source says, what it extends included.
 func (src *source) spec() (Spec, error) {
-	sources, broken := chain(src)
+	sources, broken := baseChain(src)
 	d := decoder{positions: map[string]position{}}
 	s := Default()
 	var files, names []string
 	for i, layer := range slices.Backward(sources) {
 		if i < len(sources)-1 {
 			names = append(names, s.Name)
-			d.ready(&s, layer)
+			d.prepareForVariant(&s, layer)
 		}
 		d.src = layer
 		d.decode(layer.root, reflect.ValueOf(&s).Elem(), Mapping{}, "")
@@ -53,12 +52,12 @@ func (src *source) spec() (Spec, error) {
 		d.add(broken)
 		return Spec{}, d.err(files...)
 	}
-	if _, written := d.positions["load.workers"]; !written && s.Load.known() && s.Load.IsOpen() {
+	if _, written := d.positions["load.workers"]; !written && s.Load.valid() && s.Load.IsOpen() {
 		s.Load.Workers = 0 // as many as it takes
 	}
-	nameTold := d.checkOwnName(&s, sources, names)
+	nameReported := d.checkVariantName(&s, sources, names)
 	for _, f := range s.check(d.undecoded) {
-		if !nameTold || f.path != "name" {
+		if !nameReported || f.path != "name" {
 			d.add(d.positionOf(f.path, f.because).attach(&SpecError{Field: f.path, Problem: f.Problem, Want: f.Want}))
 		}
 	}
@@ -75,34 +74,10 @@ func (s Spec) YAML() ([]byte, error) {
 		if !strings.ContainsFunc(text, unprintable) {
 			return yaml.Marshal(text)
 		}
-		return doubleQuoted(text), nil
+		return []byte(strconv.Quote(strings.ToValidUTF8(text, "\ufffd"))), nil // Go's escapes are YAML's, too (YAML 1.2.2, 5.7)
 	}))
 }
 
 // unprintable reports whether a character is no letter, mark, number, sign or space that is seen as such; a line
 // feed is.
 func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
-
-// doubleQuoted is a text in YAML's double quotes, with escapes (YAML 1.2.2, section 5.7).
-func doubleQuoted(text string) []byte {
-	b := []byte{'"'}
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r == '\t':
-			b = append(b, `\t`...)
-		case unprintable(r) && r <= 0xff:
-			b = fmt.Appendf(b, `\x%02x`, r)
-		case unprintable(r) && r <= 0xffff:
-			b = fmt.Appendf(b, `\u%04x`, r)
-		case unprintable(r):
-			b = fmt.Appendf(b, `\U%08x`, r)
-		default:
-			b = utf8.AppendRune(b, r)
-		}
-	}
-	return append(b, '"')
-}

@@ -102,7 +102,7 @@ func (w *Wrong) Error() string {
 // wrongOf returns what a value's UnmarshalText, or a package's validation, says of it. Such a text ends in
 // what is wanted.
 func wrongOf(err error) *Wrong {
-	if w, ok := errors.AsType[*Wrong](err); ok {
+	if w, ok := err.(*Wrong); ok {
 		return w
 	}
 	text := yamlnode.OneLine(err.Error())
@@ -134,8 +134,8 @@ func NewUsageError(err error, format string, args ...any) error {
 	return &UsageError{What: fmt.Sprintf(format, args...), Err: err}
 }
 
-// nearest gives the candidate most like name, or "" if none is like it at all.
-func nearest(name string, candidates []string) string {
+// closest returns the candidate most like name, or "" if none is like it at all.
+func closest(name string, candidates []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, c := range candidates {
 		if d := editDistance(strings.ToLower(name), strings.ToLower(c)); d < least {
@@ -168,15 +168,15 @@ func editDistance(a, b string) int {
 
 // didYouMean is ": did you mean NEAREST?", or empty.
 func didYouMean(name string, candidates []string) string {
-	if n := nearest(name, candidates); n != "" {
+	if n := closest(name, candidates); n != "" {
 		return ": did you mean " + n + "?"
 	}
 	return ""
 }
 
 const (
-	maxMistakes = 20   // that are told of one scenario
-	maxKept     = 5000 // that are kept, to be sorted: a file may be one mistake a line
+	maxReported  = 20   // that are told of one scenario
+	maxCollected = 5000 // that are kept, to be sorted: a file may be one mistake a line
 )
 
 // problems are the mistakes in a scenario, as they are found.
@@ -186,7 +186,7 @@ type problems struct {
 }
 
 func (p *problems) add(e *SpecError) {
-	if len(p.found) == maxKept {
+	if len(p.found) == maxCollected {
 		p.more++
 		return
 	}
@@ -208,7 +208,7 @@ func (p *problems) err(files ...string) error {
 			cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 		)
 	})
-	told := p.found[:min(len(p.found), maxMistakes)]
+	told := p.found[:min(len(p.found), maxReported)]
 	if n := len(p.found) + p.more - len(told); n > 0 {
 		told = append(slices.Clone(told), &SpecError{File: told[len(told)-1].File, Problem: fmt.Sprintf("and %d more", n)})
 	}
@@ -301,7 +301,7 @@ func (e *SpecError) excerpt() (line, caret string) {
 		after = append(append([]rune(nil), after[:excerptReach]...), '…')
 	}
 	lead := printable(before)
-	return lead + printable(after), blank(lead) + "^"
+	return lead + printable(after), caretIndent(lead) + "^"
 }
 
 // printable is text that a terminal takes as text: a file may hold what would move its cursor.
@@ -316,8 +316,8 @@ func printable(text []rune) string {
 	return b.String()
 }
 
-// blank is as wide as text. A tab stays one, for it is as wide as the terminal has it.
-func blank(text string) string {
+// caretIndent is as wide as text. A tab stays one, for it is as wide as the terminal has it.
+func caretIndent(text string) string {
 	parts := strings.Split(text, "\t")
 	for i, part := range parts {
 		parts[i] = strings.Repeat(" ", displaywidth.String(part))

@@ -31,10 +31,10 @@ type reporter func(path, problem, want string)
 
 // Bounds that rules check.
 const (
-	maxMadeArtifact Bytes = 1 << 40 // an artifact made from the seed
-	mostRolledOut         = 200_000 // devices of a rollout, which takes a map of them
-	mostBegun             = 1_000_000
-	leastProbed           = 20 // operations of a breakpoint's probe
+	maxGeneratedArtifact Bytes = 1 << 40 // an artifact made from the seed
+	maxRolloutDevices          = 200_000 // devices of a rollout, which takes a map of them
+	maxRolloutRate             = 1_000_000
+	minTrialOperations         = 20 // operations of a breakpoint's probe
 )
 
 func rules() []rule {
@@ -46,8 +46,8 @@ func rules() []rule {
 		{of("fleet.groups", "fleet.addressing", "fleet.tls"), nil, checkGroups},
 		{of("fleet.tls"), nil, checkFleet},
 		{of("artifact.size", "artifact.file"), nil, func(s *Spec, report reporter) {
-			if a := s.Artifact; a.File == "" && (a.Size < 1 || a.Size > maxMadeArtifact) {
-				report("artifact.size", a.Size.String(), fmt.Sprintf("1B to %s; a larger artifact is pushed from a file", maxMadeArtifact))
+			if a := s.Artifact; a.File == "" && (a.Size < 1 || a.Size > maxGeneratedArtifact) {
+				report("artifact.size", a.Size.String(), fmt.Sprintf("1B to %s; a larger artifact is pushed from a file", maxGeneratedArtifact))
 			}
 		}},
 		{of("client.headers"), nil, checkHeaders},
@@ -57,7 +57,7 @@ func rules() []rule {
 			}
 		}},
 		{of("load.drain", "load.model"), nil, func(s *Spec, report reporter) {
-			if l := s.Load; l.Drain > 0 && l.Drain <= maxDrain && l.known() && !l.Drains() && l.Model != Once && l.Model != Rolling {
+			if l := s.Load; l.Drain > 0 && l.Drain <= maxDrain && l.valid() && !l.Drains() && l.Model != Once && l.Model != Rolling {
 				report("load.drain", l.Drain.String()+": the load ends by itself;", "a duration (of bursts, burst.every), or no drain")
 			}
 		}},
@@ -90,14 +90,14 @@ func rules() []rule {
 		}},
 		{of("load.rollout"), []Model{Rolling}, checkWaves},
 		{of("load.rate"), []Model{Rolling}, func(s *Spec, report reporter) {
-			if s.Load.Rate > mostBegun {
-				report("load.rate", s.Load.Rate.String(), Rate(mostBegun).String()+" at most, or none for no limit")
+			if s.Load.Rate > maxRolloutRate {
+				report("load.rate", s.Load.Rate.String(), Rate(maxRolloutRate).String()+" at most, or none for no limit")
 			}
 		}},
 		{of("thresholds", "load.operation"), nil, checkThresholds},
 		{of("fleet.devices"), []Model{Rolling}, func(s *Spec, report reporter) {
-			if n := s.Fleet.Devices; n > mostRolledOut {
-				report("fleet.devices", fmt.Sprintf("%d: a rollout takes at most %d", n, mostRolledOut), "")
+			if n := s.Fleet.Devices; n > maxRolloutDevices {
+				report("fleet.devices", fmt.Sprintf("%d: a rollout takes at most %d", n, maxRolloutDevices), "")
 			}
 		}},
 		{of("slow_trace", "profiled"), nil, func(s *Spec, report reporter) {
@@ -177,7 +177,7 @@ func checkHeaders(s *Spec, report reporter) {
 			continue
 		case (h.Value == "") == (h.Env == ""):
 			report(field, h.Name, "either a value, or the name of an environment variable that holds it")
-		case h.Value != "" && secretive(h.Name):
+		case h.Value != "" && isSecretName(h.Name):
 			report(field+".value", "(not shown): "+h.Name+" is a secret", "env: VARIABLE instead, so that it is written nowhere")
 		}
 		alone := delivery.Config{Header: http.Header{h.Name: {h.Value}}}
@@ -209,9 +209,9 @@ func checkBreakpoint(s *Spec, report reporter) {
 	if b.To <= from {
 		report("load.breakpoint.to", b.To.String(), "the highest rate to try, above load.rate, "+from.String())
 	}
-	probe := cmp.Or(b.Probe, defaultProbe)
-	if n := float64(from) * probe.Std().Seconds(); from > 0 && n < leastProbed {
-		report("load.breakpoint.probe", fmt.Sprintf("%s at %s are %.3g operations", probe, from, n), fmt.Sprintf("%d at least, so longer, or a higher load.rate", leastProbed))
+	probe := cmp.Or(b.Probe, defaultTrialDuration)
+	if n := float64(from) * probe.Std().Seconds(); from > 0 && n < minTrialOperations {
+		report("load.breakpoint.probe", fmt.Sprintf("%s at %s are %.3g operations", probe, from, n), fmt.Sprintf("%d at least, so longer, or a higher load.rate", minTrialOperations))
 	}
 }
 

@@ -28,7 +28,7 @@ type source struct {
 	lines []string // of its text
 	root  ast.Node
 
-	catalogued bool // it is of the catalogue, and no file
+	fromCatalog bool // it is of the catalogue, and no file
 }
 
 // A position is where something was written; without a line, nowhere.
@@ -46,7 +46,7 @@ func (p position) attach(e *SpecError) *SpecError {
 	if p.line > 0 {
 		e.Line, e.Column = p.line, p.column
 		if !isWithin(e.Field, headersField) {
-			e.Source = p.src.shown(p.line)
+			e.Source = p.src.visibleLine(p.line)
 		}
 	}
 	return e
@@ -92,10 +92,10 @@ func newSource(file string, text []byte) (*source, error) {
 		at := position{src, line, column}
 		return nil, at.attach(&SpecError{Problem: fmt.Sprintf("lists and mappings within each other, over %d deep", maxNesting), Want: "a scenario"})
 	}
-	// Keys that stand twice are told by the binder, which goes on after them.
+	// Keys that stand twice are told by the decoder, which goes on after them.
 	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return nil, src.notYAML(err)
+		return nil, src.syntaxError(err)
 	}
 	for _, doc := range tree.Docs {
 		if doc.Body == nil {
@@ -130,8 +130,8 @@ func (src *source) notUTF8(text []byte) *SpecError {
 	return nil
 }
 
-// notYAML is the mistake for which the parser gave up.
-func (src *source) notYAML(err error) *SpecError {
+// syntaxError is the mistake for which the parser gave up.
+func (src *source) syntaxError(err error) *SpecError {
 	e := &SpecError{File: src.file, Problem: "not YAML: " + yamlnode.Clip(yamlnode.OneLine(err.Error()))}
 	y, ok := errors.AsType[yaml.Error](err)
 	if !ok {
@@ -157,10 +157,10 @@ func (src *source) line(n int) string {
 	return src.lines[n-1]
 }
 
-// shown is the n-th line where it may be shown: empty if it, or one beside it, tells of a secret.
-func (src *source) shown(n int) string {
+// visibleLine is the n-th line where it may be shown: empty if it, or one beside it, tells of a secret.
+func (src *source) visibleLine(n int) string {
 	for i := n - 1; i <= n+1; i++ {
-		if secretive(src.line(i)) {
+		if isSecretName(src.line(i)) {
 			return ""
 		}
 	}

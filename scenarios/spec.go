@@ -191,7 +191,7 @@ type Breakpoint struct {
 
 // WithDefaults returns the search with the defaults of what is left out.
 func (b Breakpoint) WithDefaults() Breakpoint {
-	b.Probe, b.Within = cmp.Or(b.Probe, defaultProbe), cmp.Or(b.Within, defaultPrecise)
+	b.Probe, b.Within = cmp.Or(b.Probe, defaultTrialDuration), cmp.Or(b.Within, defaultTolerance)
 	return b
 }
 
@@ -217,7 +217,7 @@ func (l LoadSpec) Operations() []Operation {
 func (l LoadSpec) IsOpen() bool { return l.Model != Closed && l.Model != Once && l.Model != Rolling }
 
 // Planned reports whether operations are planned, whether or not the ones before them ended.
-func (l LoadSpec) Planned() bool { return l.known() && l.IsOpen() }
+func (l LoadSpec) Planned() bool { return l.valid() && l.IsOpen() }
 
 // Lasts is how long the load goes on; 0 is until every device had the operation once.
 func (l LoadSpec) Lasts() time.Duration {
@@ -235,7 +235,7 @@ func (l LoadSpec) Lasts() time.Duration {
 func (l LoadSpec) For(m Model) LoadSpec {
 	of := l
 	of.Model = m
-	if !of.known() {
+	if !of.valid() {
 		return l
 	}
 	v := reflect.ValueOf(&l).Elem()
@@ -250,9 +250,9 @@ func (l LoadSpec) For(m Model) LoadSpec {
 	return l
 }
 
-func (l LoadSpec) known() bool { return l.Model.known() }
+func (l LoadSpec) valid() bool { return l.Model.valid() }
 
-func (m Model) known() bool { return slices.Contains(models(), m) }
+func (m Model) valid() bool { return slices.Contains(models(), m) }
 
 func models() []Model {
 	return []Model{Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking, Rolling}

@@ -37,8 +37,8 @@ func distributed(number string) string {
 	return `(` + number + `|` + two("uniform", "", "") + `|` + two("lognormal", `p50=\s*`, `p99=\s*`) + `)?`
 }
 
-// thresholdPattern returns the pattern of a threshold: a metric, a comparison, a limit.
-func thresholdPattern() string {
+// thresholdSchemaPattern returns the pattern of a threshold: a metric, a comparison, a limit.
+func thresholdSchemaPattern() string {
 	var names []string
 	for _, u := range results.Units() {
 		names = append(names, regexp.QuoteMeta(u.Name))
@@ -97,5 +97,5 @@ func retryAfterForm() textForm {
 }
 
 func thresholdForm() textForm {
-	return textForm{"Threshold", "threshold", "", 0, 0, thresholdPattern(), "", []string{"p99-ns/op{op=push} < 20ms", "failed/device == 0"}}
+	return textForm{"Threshold", "threshold", "", 0, 0, thresholdSchemaPattern(), "", []string{"p99-ns/op{op=push} < 20ms", "failed/device == 0"}}
 }

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,57 +30,37 @@ type Threshold struct {
 
 const thresholdSyntax = `METRIC < LIMIT, such as "p99-ns/op{op=push} < 20ms" or "failed/device == 0"`
 
+// thresholdPattern finds the metric, its filter, the comparison and the limit.
+var thresholdPattern = regexp.MustCompile(`(?s)^([^{<>=!]*)(\{[^}]*\})?\s*(<=|>=|==|!=|<|>)\s*(.+)$`)
+
 // UnmarshalText reads a threshold.
 func (t *Threshold) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
-	at := strings.IndexAny(s, "<>=!")
-	if open := strings.IndexByte(s, '{'); open >= 0 && open < at { // that is the = of op=
-		end := strings.IndexByte(s, '}')
-		if end < 0 {
-			return &Wrong{strconv.Quote(string(text)), thresholdSyntax}
-		}
-		if at = strings.IndexAny(s[end:], "<>=!"); at >= 0 {
-			at += end
-		}
-	}
-	if at < 0 {
+	parts := thresholdPattern.FindStringSubmatch(s)
+	if parts == nil {
 		return &Wrong{strconv.Quote(string(text)), thresholdSyntax}
 	}
-	metric, rest := strings.TrimSpace(s[:at]), s[at:]
-	parsed := Threshold{text: s}
-	for _, c := range []string{"<=", ">=", "==", "!=", "<", ">"} {
-		if after, ok := strings.CutPrefix(rest, c); ok {
-			parsed.comparison, rest = c, strings.TrimSpace(after)
-			break
-		}
-	}
-	if parsed.comparison == "" || rest == "" {
-		return &Wrong{strconv.Quote(string(text)), thresholdSyntax}
-	}
-	if err := parsed.readMetric(metric); err != nil {
+	parsed := Threshold{text: s, comparison: parts[3]}
+	if err := parsed.readMetric(strings.TrimSpace(parts[1]), parts[2]); err != nil {
 		return fmt.Errorf("%q: %w", text, err)
 	}
 	var err error
-	if parsed.limit, err = parsed.metric().Quantity.ParseLimit(rest); err != nil {
+	if parsed.limit, err = parsed.metric().Quantity.ParseLimit(parts[4]); err != nil {
 		return fmt.Errorf("%q: limit %w", text, err)
 	}
 	*t = parsed
 	return nil
 }
 
-// readMetric reads a metric and its filter.
-func (t *Threshold) readMetric(metric string) error {
-	name, filter, filtered := strings.Cut(metric, "{")
-	if filtered {
-		inner, closed := strings.CutSuffix(filter, "}")
-		for part := range strings.SplitSeq(inner, ",") {
-			if !closed || !t.readFilter(strings.TrimSpace(part)) {
-				return fmt.Errorf("{%s: want {op=push}, {op=verify} or {op=deliver}, "+
-					"and of a percentile {min=100}, the operations from which on it is judged", filter)
-			}
+// readMetric reads a metric and its filter, which is in braces or empty.
+func (t *Threshold) readMetric(name, filter string) error {
+	for part := range strings.SplitSeq(strings.Trim(filter, "{}"), ",") {
+		if filter != "" && !t.readFilter(strings.TrimSpace(part)) {
+			return fmt.Errorf("%s: want {op=push}, {op=verify} or {op=deliver}, "+
+				"and of a percentile {min=100}, the operations from which on it is judged", filter)
 		}
 	}
-	known, ok := results.LookupUnit(strings.TrimSpace(name))
+	known, ok := results.LookupUnit(name)
 	if !ok {
 		var names []string
 		for _, u := range results.Units() {

@@ -95,7 +95,7 @@ func (c *checker) section(v reflect.Value, path string, because []string) {
 // model checks that the load's model uses a field that is set, and needs none that isn't.
 func (c *checker) model(f Field, v reflect.Value, path string, because []string) {
 	model := c.load.Model
-	if !model.known() || c.doubts("load.model") {
+	if !model.valid() || c.doubts("load.model") {
 		return
 	}
 	value := fmt.Sprint(v.Interface()) + ": "
