@@ -65,7 +65,7 @@ func importRules() []packageRule {
 
 		// What measures.
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
-		{"scenarios", "internal/yamlnode internal/plaintext delivery mockfleet results"},
+		{"scenarios", "internal/yamlnode internal/markdown internal/plaintext delivery mockfleet results"},
 		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet profiles profiles/capture scenarios"},
 		{"scenarios/runner", "internal/childproc internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet profiles " +
 			"profiles/capture results results/rundir scenarios/health scenarios"},

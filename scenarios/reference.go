@@ -1,0 +1,114 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/internal/markdown"
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
+)
+
+// Reference returns the reference page of scenario files as Markdown: a table of fields for each
+// mapping, made of the table of fields.
+func Reference() string {
+	var p page
+	p.section(reflect.ValueOf(Default()), "")
+	var b strings.Builder
+	b.WriteString(`# Fields of a scenario
+
+<!-- Written by scenarios.Reference from the table of fields (scenarios/fieldtable.go); a test compares the two. -->
+
+Every key that a [scenario](scenarios.md) file can have, with what it has if it is left out. A path such as
+` + "`fleet.groups[].share`" + ` leads through mappings and lists; ` + "`--set`" + ` takes it with a place in the list, ` + "`fleet.groups[0].share=10%`" + `.
+`)
+	for _, s := range p.sections {
+		b.WriteString("\n## " + strings.Join(s.titles, ", ") + "\n\n" + s.table)
+	}
+	return b.String()
+}
+
+// A page collects the tables of a reference page. Mappings of the same kind share one.
+type page struct{ sections []*pageSection }
+
+type pageSection struct {
+	of     reflect.Type
+	titles []string
+	table  string
+}
+
+// section adds the mapping at a path, whose defaults are in v, and those within it.
+func (p *page) section(v reflect.Value, path string) {
+	title := "The scenario"
+	if path != "" {
+		title = markdown.Code(path)
+	}
+	if i := slices.IndexFunc(p.sections, func(s *pageSection) bool { return s.of == v.Type() }); i >= 0 {
+		p.sections[i].titles = append(p.sections[i].titles, title)
+		return
+	}
+	s := &pageSection{of: v.Type(), titles: []string{title}}
+	p.sections = append(p.sections, s)
+	fields := sections()[v.Type()].fields
+	byModel := slices.ContainsFunc(fields, func(f Field) bool { return f.Models != nil })
+	head, rule := "| key | value | left out | what it is |", "|---|---|---|---|"
+	if byModel {
+		head, rule = head+" models |", rule+"---|"
+	}
+	s.table = head + "\n" + rule + "\n"
+	for _, f := range fields {
+		member := v.Field(f.index)
+		s.table += fmt.Sprintf("| %s | %s | %s | %s |", markdown.Code(f.Key), f.Value, leftOut(f, member), markdown.Escape(f.doc()))
+		if byModel {
+			s.table += " " + modelsOf(f) + " |"
+		}
+		s.table += "\n"
+	}
+	for _, f := range fields {
+		at := yamlnode.Join(path, f.Key)
+		switch form := f.Value.(type) {
+		case Mapping:
+			p.section(v.Field(f.index), at)
+		case List:
+			if _, ok := form.Of.(Mapping); ok {
+				p.section(reflect.Zero(v.Field(f.index).Type().Elem()), at+"[]")
+			}
+		}
+	}
+}
+
+// leftOut returns what a field has if it is left out.
+func leftOut(f Field, v reflect.Value) string {
+	if f.Required {
+		return "not possible"
+	}
+	if v.Kind() == reflect.Pointer || isZero(v) && v.Kind() != reflect.Int {
+		return ""
+	}
+	if _, ok := f.Value.(Mapping); ok {
+		return ""
+	}
+	text, err := json.Marshal(v.Interface())
+	if err != nil {
+		return ""
+	}
+	return markdown.Code(strings.Trim(string(text), `"`))
+}
+
+// modelsOf returns the load models that use a field; those that need it are bold.
+func modelsOf(f Field) string {
+	if f.Models == nil {
+		return "all"
+	}
+	var all []string
+	for _, m := range f.Models {
+		name := markdown.Code(string(m))
+		if slices.Contains(f.NeededBy, m) {
+			name = "**" + name + "**"
+		}
+		all = append(all, name)
+	}
+	return strings.Join(all, ", ")
+}
