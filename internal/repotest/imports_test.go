@@ -67,8 +67,8 @@ func importRules() []packageRule {
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/markdown internal/plaintext delivery mockfleet results"},
 		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet profiles profiles/capture scenarios"},
-		{"scenarios/runner", "internal/childproc internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet profiles " +
-			"profiles/capture results results/rundir scenarios/health scenarios"},
+		{"scenarios/runner", "internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet profiles " +
+			"profiles/capture results results/rundir scenarios/health scenarios scenarios/target"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},
 		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios scenarios/runner"},
 		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles profiles/explain profiles/view " +

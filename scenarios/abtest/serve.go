@@ -16,6 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // Serve is a driver: it reads a hello and requests from in, and answers each on out, until in or
@@ -55,7 +56,8 @@ func (a assignment) open(ctx context.Context) (*runner.Blocks, error) {
 		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
 	}
 	return runner.OpenBlocks(ctx, runner.Options{
-		Spec: spec, Fleet: a.Fleet, FleetControl: a.Control, FleetToken: a.Token, FleetCA: a.CA,
+		Spec:    spec,
+		Target:  target.Options{Address: a.Fleet, Control: a.Control, Token: a.Token, CA: a.CA},
 		Machine: results.Machine{Identity: a.Machine},
 	})
 }

@@ -37,7 +37,7 @@ type Options struct {
 	Policy   judge.Policy
 
 	Out          string   // the directory in which run directories are made
-	FleetCommand []string // the program and its arguments that lead to runner.ServeFleet
+	FleetCommand []string // the program and its arguments that lead to target.Serve
 	Revision     string   // of the source of the running program
 	Machine      results.Machine
 	Stderr       io.Writer // where a fleet's process writes its errors
@@ -96,7 +96,7 @@ func (o Options) run(ctx context.Context, s runner.Options) (*Result, error) {
 		view := o.View()
 		s.Watcher, closeView = view, view.Close
 	}
-	s.FleetCommand, s.Out, s.Revision, s.Machine, s.Stderr = o.FleetCommand, o.Out, o.Revision, o.Machine, o.Stderr
+	s.Target.Command, s.Target.Stderr, s.Out, s.Revision, s.Machine = o.FleetCommand, o.Stderr, o.Out, o.Revision, o.Machine
 	running, err := runner.Start(ctx, s)
 	if err != nil {
 		closeView()

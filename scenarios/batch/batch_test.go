@@ -17,6 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // asFleet makes this test's program the fleet's process.
@@ -24,7 +25,7 @@ const asFleet = "FLEETMARK_TEST_FLEET"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asFleet) != "" {
-		if err := runner.ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
+		if err := target.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -182,7 +183,7 @@ func TestRun_cantBegin(t *testing.T) {
 	closed := 0
 	o.View = func() View { return countingView{begin: func(runner.Step) {}, closed: &closed} }
 	gone := small(t, "gone")
-	gone.Fleet = "http://127.0.0.1:1"
+	gone.Target.Address = "http://127.0.0.1:1"
 	done, err := Run(t.Context(), o, []runner.Options{small(t, "plain"), gone, small(t, "never")})
 	require.ErrorContains(t, err, "does not answer")
 	require.Equal(t, []string{"plain"}, names(done))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // inMemory is the largest artifact that is made in memory rather than in a temporary file.
@@ -84,5 +85,5 @@ func WorkloadDigest(ctx context.Context, s scenarios.Spec) (_ string, err error)
 		return "", err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	return workloadDigest(s, FleetProcess, s.Fleet.Devices, a)
+	return workloadDigest(s, target.OwnProcess, s.Fleet.Devices, a)
 }

@@ -39,7 +39,7 @@ func OpenBlocks(ctx context.Context, o Options) (*Blocks, error) {
 	if o.Spec.Load.Model == scenarios.Breaking {
 		return nil, &scenarios.UsageError{What: "scenario " + o.Spec.Name + ": a search can't be cut into blocks: want another load.model"}
 	}
-	o.Watcher, o.unleased = nil, true
+	o.Watcher, o.Target.Shared = nil, true
 	r, err := prepare(ctx, o)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (b *Blocks) Profile(ctx context.Context, dir string, number int, lasts time
 	if b.r.spec.Load.Lasts() > 0 {
 		load := b.r.spec.Load
 		load.Duration = scenarios.Duration(lasts)
-		b.r.into = &profileTarget{dir, number, cfg}
+		b.r.into = &blockProfile{dir, number, cfg}
 		defer func() { b.r.into = nil }()
 		_, err := b.profiled(ctx, Profiled, load)
 		return err

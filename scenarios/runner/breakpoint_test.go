@@ -11,6 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // TestTrend: response times that grow by a tenth of the time that passes, and ones that
@@ -112,7 +113,7 @@ func BenchmarkBreakpoint(b *testing.B) {
 			for b.Loop() {
 				s := searching(capacity)
 				s.Load.Rate, s.Load.Breakpoint = capacity/7, scenarios.Breakpoint{To: capacity * 8, Probe: scenarios.Duration(3 * time.Second), Within: 0.02}
-				res, err := Run(b.Context(), Options{Machine: machine, Spec: s, Fleet: FleetInProcess, Out: b.TempDir()})
+				res, err := Run(b.Context(), Options{Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess}, Out: b.TempDir()})
 				require.NoError(b, err)
 				require.Len(b, res.Records, 1, "%v", res.Run.Invalid)
 				limit, _ := res.Records[0].Value(results.UnitLimit)

@@ -11,6 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // shortened is a catalogue scenario that takes a second or so: fewer repetitions and,
@@ -60,7 +61,7 @@ func TestEveryScenarioOfTheCatalogueRuns(t *testing.T) {
 				short := shortened(s)
 				short.Client.Transport = transport
 				o := options(t, short)
-				o.Fleet, o.FleetCommand = FleetProcess, fleetCommand(t)
+				o.Target.Address, o.Target.Command = target.OwnProcess, fleetCommand(t)
 				res, err := Run(t.Context(), o)
 				require.NoError(t, err)
 				run := res.Run

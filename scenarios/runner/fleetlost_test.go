@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // shortVigil is for tests; a fleet that is well answers within it also on a busy machine.
@@ -99,17 +101,14 @@ func TestFleetStoppedForGood(t *testing.T) {
 			s := lostSpec()
 			row.change(&s)
 			o := options(t, s)
-			o.Fleet = FleetProcess
 			command, fleet := tellingItsPID(t)
-			o.FleetCommand = command
+			o.Target = target.Options{Command: command, Stderr: os.Stderr, StopTimeout: 100 * time.Millisecond}
 			watch := &during{kind: Timed}
 			row.at(watch, func() { stopProcess(t, fleet()) })
 			o.Watcher = watch
 			r, err := begin(t.Context(), o)
 			require.NoError(t, err)
 			r.vigil = shortVigil
-			p := r.fleet.(*process)
-			p.child.Grace = 100 * time.Millisecond
 			runErr := r.repetitions(t.Context())
 			err = finish(t.Context(), r, runErr)
 			if name == "between two repetitions" { // the first is over for the watcher, and not yet reconciled
@@ -130,14 +129,14 @@ func TestFleetStoppedForGood(t *testing.T) {
 // TestFleetKilledInTheMiddle keeps what was measured before.
 func TestFleetKilledInTheMiddle(t *testing.T) {
 	o := options(t, lostSpec())
-	o.Fleet = FleetProcess
+	o.Target.Address = target.OwnProcess
 	command, fleet := tellingItsPID(t)
-	o.FleetCommand = command
+	o.Target.Command = command
 	o.Watcher = &during{kind: Timed, number: 2, begins: func() { require.NoError(t, fleet().Kill()) }}
 	r, err := begin(t.Context(), o)
 	require.NoError(t, err)
 	err = finish(t.Context(), r, r.repetitions(t.Context()))
-	requireLost(t, r, err, errFleetDied, errFleetDied.Error())
+	requireLost(t, r, err, target.ErrExited, target.ErrExited.Error())
 	require.ErrorContains(t, err, "signal: killed")
 }
 
@@ -180,7 +179,7 @@ func TestControlConnectionLost(t *testing.T) {
 			server := httptest.NewServer(control)
 			defer server.Close()
 			o := options(t, s)
-			o.Fleet, o.FleetControl, o.FleetToken = fleet.Ready().Address, server.URL, fleet.Ready().Token
+			o.Target.Address, o.Target.Control, o.Target.Token = fleet.Ready().Address, server.URL, fleet.Ready().Token
 			o.Watcher = &during{kind: Timed, number: 2, begins: func() { control.how.Store(&row.how) }}
 			r, err := begin(t.Context(), o)
 			require.NoError(t, err)

@@ -8,20 +8,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // strained is a fleet that tells of trouble once: in the status or the ledger that
 // is asked for as the at-th.
 type strained struct {
-	*inProcess
+	target.Target
 	statuses, ledgers       int
 	refusesAt, contradictAt int
 }
 
-func (s *strained) witness() witness { return s }
+func (s *strained) Witness() target.Witness { return s }
+
+func (s *strained) Reset(ctx context.Context) error { return s.Target.Witness().Reset(ctx) }
 
 func (s *strained) Status(ctx context.Context) (mockfleet.Status, error) {
-	status, err := s.inProcess.Status(ctx)
+	status, err := s.Target.Witness().Status(ctx)
 	if s.statuses++; s.statuses == s.refusesAt {
 		status.Health.Problems = []mockfleet.Problem{{Text: "it refused connections"}}
 	}
@@ -32,7 +35,7 @@ func (s *strained) Ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error]
 	s.ledgers++
 	bad := s.ledgers == s.contradictAt
 	return func(yield func(mockfleet.Entry, error) bool) {
-		for e, err := range s.inProcess.Ledger(ctx) {
+		for e, err := range s.Target.Witness().Ledger(ctx) {
 			if bad {
 				e.AppliedTwice++
 			}
@@ -64,8 +67,8 @@ func TestHealthIsThatOfTimedRepetitions(t *testing.T) {
 			r, err := begin(t.Context(), options(t, s))
 			require.NoError(t, err)
 			fleet := row.fleet
-			fleet.inProcess = r.fleet.(*inProcess)
-			r.fleet = &fleet
+			fleet.Target = r.target
+			r.target = &fleet
 			require.NoError(t, finish(t.Context(), r, r.repetitions(t.Context())))
 			require.Equal(t, row.says == "", r.run.Valid, "%v", r.run.Invalid)
 			if row.says != "" {

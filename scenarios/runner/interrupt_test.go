@@ -20,6 +20,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
@@ -72,8 +73,8 @@ func TestInterruptBeforeItBegan(t *testing.T) {
 		"a file is hashed":     func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.File = file; cancel() },
 		"an artifact is made":  func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.Size = inMemory + 1; cancel() },
 		"the fleet is started": func(_ *testing.T, _ *Options, cancel func()) { cancel() },
-		"a process is started": func(_ *testing.T, o *Options, cancel func()) { o.Fleet = FleetProcess; cancel() },
-		"devices are listed":   func(_ *testing.T, o *Options, cancel func()) { o.DevicesFrom = file; cancel() },
+		"a process is started": func(_ *testing.T, o *Options, cancel func()) { o.Target.Address = target.OwnProcess; cancel() },
+		"devices are listed":   func(_ *testing.T, o *Options, cancel func()) { o.Target.DeviceFile = file; cancel() },
 		"the fleet comes up": func(t *testing.T, o *Options, cancel func()) {
 			up := filepath.Join(t.TempDir(), "up")
 			require.NoError(t, syscall.Mkfifo(up, 0o600))
@@ -82,30 +83,31 @@ func TestInterruptBeforeItBegan(t *testing.T) {
 				cancel()
 			}()
 			// It reads its order, says that it lives, and waits for the end of its input.
-			o.Fleet, o.FleetCommand = FleetProcess, []string{"/bin/sh", "-c", "read order; : > " + up + "; read end"}
+			o.Target.Address, o.Target.Command = target.OwnProcess, []string{"/bin/sh", "-c", "read order; : > " + up + "; read end"}
 		},
 		"a device's health is asked": func(t *testing.T, o *Options, cancel func()) {
-			o.Fleet = canceling(t, cancel, "/d/0/health", "http://127.0.0.1:1")
+			o.Target.Address = canceling(t, cancel, "/d/0/health", "http://127.0.0.1:1")
 		},
 		"the control port is asked": func(t *testing.T, o *Options, cancel func()) {
 			fleet, err := mockfleet.Start(t.Context(), o.Spec.FleetConfig())
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, fleet.Close()) })
 			ready := fleet.Ready()
-			o.Fleet, o.FleetToken = ready.Address, ready.Token
-			o.FleetControl = canceling(t, cancel, "/fleet", ready.Control)
+			o.Target.Address, o.Target.Token = ready.Address, ready.Token
+			o.Target.Control = canceling(t, cancel, "/fleet", ready.Control)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			o := options(t, s)
-			o.FleetCommand = fleetCommand(t)
+			o.Target.Command = fleetCommand(t)
 			ready(t, &o, cancel)
 			res, err := Run(ctx, o)
 			require.ErrorIs(t, err, context.Canceled)
 			_, usage := errors.AsType[*scenarios.UsageError](err)
-			require.False(t, usage, "%v", err)
+			_, option := errors.AsType[*scenarios.OptionError](err)
+			require.False(t, usage || option, "%v", err)
 			require.Nil(t, res)
 			require.NoDirExists(t, o.Out)
 		})
@@ -124,8 +126,8 @@ func TestInterruptBeforeTheFirstRepetition(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	o := options(t, s)
-	o.Fleet, o.FleetToken = ready.Address, ready.Token
-	o.FleetControl = canceling(t, func() { cancel(because) }, "/reset", ready.Control)
+	o.Target.Address, o.Target.Token = ready.Address, ready.Token
+	o.Target.Control = canceling(t, func() { cancel(because) }, "/reset", ready.Control)
 	res, err := Run(ctx, o)
 	require.NoError(t, err)
 	run, err := rundir.Load(res.Directory)
@@ -144,7 +146,7 @@ func TestInterruptedWarmUpHasNoVerdict(t *testing.T) {
 	o.Watcher = &atStep{kind: Timed, number: 1, do: cancel}
 	r, err := begin(ctx, o)
 	require.NoError(t, err)
-	r.fleet = &strained{inProcess: r.fleet.(*inProcess), contradictAt: 1}
+	r.target = &strained{Target: r.target, contradictAt: 1}
 	require.NoError(t, finish(ctx, r, r.repetitions(ctx)))
 	require.Equal(t, results.StatusInterrupted, r.run.Status)
 	require.Empty(t, r.run.Verdict)

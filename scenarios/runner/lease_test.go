@@ -67,7 +67,7 @@ func outside(t *testing.T, s *scenarios.Spec) (*mockfleet.Fleet, Options) {
 	t.Cleanup(func() { require.NoError(t, f.Close()) })
 	o := options(t, *s)
 	at := f.Ready()
-	o.Fleet, o.FleetControl, o.FleetToken = at.Address, at.Control, at.Token
+	o.Target.Address, o.Target.Control, o.Target.Token = at.Address, at.Control, at.Token
 	return f, o
 }
 
@@ -86,9 +86,8 @@ func TestSecondDriverIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
 	err, _ = refused.Load().(error)
-	var usage *scenarios.UsageError
-	require.ErrorAs(t, err, &usage)
-	require.Regexp(t, `^--fleet http://\S+: the fleet is driven by "a run of small, process \d+", whose lease lasts \d+s more unless it is renewed: `+
+	require.ErrorAs(t, err, new(*scenarios.OptionError))
+	require.Regexp(t, `^Target\.Address http://\S+: the fleet is driven by "a run of small, process \d+", whose lease lasts \d+s more unless it is renewed: `+
 		`wait until the other driver has ended, or drive a fleet of your own$`, err.Error())
 
 	res, err = Run(t.Context(), late)

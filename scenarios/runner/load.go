@@ -10,6 +10,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // client is what the load drives: the production client, or a stand-in where a
@@ -24,7 +25,7 @@ type client interface {
 type load struct {
 	spec      scenarios.LoadSpec
 	client    client
-	devices   *DeviceList
+	devices   *target.DeviceList
 	update    *delivery.Update
 	recorders []*recorder
 	claims    *claims

@@ -13,8 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // standIn is a client that takes as long as it is told, in the time of a synctest
@@ -58,7 +60,7 @@ func (s *standIn) Deliver(ctx context.Context, d delivery.Device, u *delivery.Up
 
 func newLoad(spec scenarios.LoadSpec, devices int, c client) *load {
 	l := &load{
-		spec: spec, client: c, devices: listOf(make([]delivery.Device, devices)...), claims: newClaims(devices),
+		spec: spec, client: c, devices: listOf(devices), claims: newClaims(devices),
 		failures: newFailures(leastLongest), schedule: scheduleOf(spec, 1), recorders: newRecorders(spec, leastLongest),
 	}
 	return l
@@ -316,4 +318,9 @@ func TestBurst(t *testing.T) {
 		require.Equal(t, 15e6, ops[scenarios.Push].mean(), "response counts from when it was planned")
 		require.InEpsilon(t, 10e6, float64(plan.late().Max()), 0.002)
 	})
+}
+
+// listOf returns the devices of a fleet that nobody has started.
+func listOf(devices int) *target.DeviceList {
+	return must(target.ListDevices("http://127.0.0.1:1", mockfleet.AddressPath, devices))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // asFleet makes this test's program the fleet's process.
@@ -18,7 +19,7 @@ const asFleet = "FLEETMARK_TEST_FLEET"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asFleet) != "" {
-		if err := ServeFleet(context.Background(), os.Stdin, os.Stdout); err != nil {
+		if err := target.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

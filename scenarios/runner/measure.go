@@ -12,6 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // measured is what one repetition came to.
@@ -225,17 +226,17 @@ func Descriptors(s scenarios.Spec) (minimum, want int) { return connections(s).D
 func (r *runner) fitConnections() error {
 	limit, _ := osinfo.DescriptorLimit()
 	perConnection := 1
-	if r.o.Fleet == FleetInProcess {
+	if r.o.Target.Address == target.InProcess {
 		perConnection = 2
 	}
 	c := connections(r.spec)
 	fitted, err := c.Fit(limit, perConnection)
 	if err != nil {
-		who, otherwise := fmt.Sprintf("--workers %d", c.Workers), "use fewer workers"
+		who, otherwise := fmt.Sprint(c.Workers), "use fewer workers"
 		if c.MaxIdle != 0 {
 			who, otherwise = fmt.Sprintf("%s and client.max_idle %d", who, c.MaxIdle), "lower either"
 		}
-		return &scenarios.UsageError{What: fmt.Sprintf("%s: %v or %s", who, err, otherwise)}
+		return &scenarios.OptionError{Option: "load.workers", Value: who, Problem: fmt.Sprintf("%v or %s", err, otherwise)}
 	}
 	r.spec.Client.MaxIdle, r.mostAuto = fitted.MaxIdle, fitted.MaxWorkers
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // TestASmallMillion is the scenario with a fiftieth of its devices: each is updated
@@ -23,7 +24,7 @@ func TestASmallMillion(t *testing.T) {
 	s.Fleet.Devices = devices
 
 	o := options(t, s)
-	o.Fleet, o.FleetCommand = FleetProcess, fleetCommand(t)
+	o.Target.Address, o.Target.Command = target.OwnProcess, fleetCommand(t)
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	whole := results.Counts{Devices: devices, Updated: devices}
@@ -45,7 +46,7 @@ func TestEachDeviceHasItsAddress(t *testing.T) {
 	defer func() { require.NoError(t, fleet.Close()) }()
 	o := options(t, s)
 	ready := fleet.Ready()
-	o.Fleet, o.FleetControl, o.FleetToken = ready.Address, ready.Control, ready.Token
+	o.Target.Address, o.Target.Control, o.Target.Token = ready.Address, ready.Control, ready.Token
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	status := fleet.Status()

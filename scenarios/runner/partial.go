@@ -11,6 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // partialWithin is how long an interrupted run may take to read the ledger of what was broken off.
@@ -19,7 +20,7 @@ const partialWithin = 10 * time.Second
 // keepPartial keeps what a timed repetition came to that an interruption broke off, half an hour of a
 // soak as it may be. A probe of a search is a part of it only; see keepSearch.
 func (r *runner) keepPartial(ctx context.Context, step Step, m *measured, u *delivery.Update) {
-	if cause := context.Cause(ctx); errors.Is(cause, errFleetDied) || errors.Is(cause, errFleetLost) {
+	if cause := context.Cause(ctx); errors.Is(cause, target.ErrExited) || errors.Is(cause, errFleetLost) {
 		return // not broken off by the user: nothing of it can be believed
 	}
 	if step.Kind != Timed || r.probe != nil || m.done+m.failed == 0 {
@@ -28,7 +29,7 @@ func (r *runner) keepPartial(ctx context.Context, step Step, m *measured, u *del
 	p := r.newPartial(step, m)
 	p.PlannedSeconds, p.Planned = step.Duration.Seconds(), step.Planned
 	p.Counts, p.Unwitnessed = r.claims.count(), "these devices keep no ledger"
-	if w := r.fleet.witness(); w != nil {
+	if w := r.target.Witness(); w != nil {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialWithin)
 		defer cancel()
 		// ctx has ended, so that what was under way then is no contradiction.
@@ -44,7 +45,7 @@ func (r *runner) keepPartial(ctx context.Context, step Step, m *measured, u *del
 
 // keepSearch keeps how far a search had come: the highest rate that held, and how that went.
 func (r *runner) keepSearch(ctx context.Context, step Step, s *search, best *measured, began time.Time) {
-	if cause := context.Cause(ctx); ctx.Err() == nil || errors.Is(cause, errFleetDied) || errors.Is(cause, errFleetLost) || best == nil {
+	if cause := context.Cause(ctx); ctx.Err() == nil || errors.Is(cause, target.ErrExited) || errors.Is(cause, errFleetLost) || best == nil {
 		return
 	}
 	best.limit = s.held
@@ -54,7 +55,7 @@ func (r *runner) keepSearch(ctx context.Context, step Step, s *search, best *mea
 	if s.failed > 0 {
 		p.Search = fmt.Sprintf("%.4g/s held so far, %.4g/s didn't: the limit lies between", s.held, s.failed)
 	}
-	if r.fleet.witness() == nil {
+	if r.target.Witness() == nil {
 		p.Unwitnessed = "these devices keep no ledger"
 	}
 	r.addPartial(step, best, p)

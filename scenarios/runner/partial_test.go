@@ -145,7 +145,7 @@ func TestPartialRepetition_unwitnessed(t *testing.T) {
 	}))
 	defer device.Close()
 	require.NoError(t, os.WriteFile(file, []byte(device.URL+"\n"), 0o600))
-	o.Fleet, o.DevicesFrom = "", file
+	o.Target.Address, o.Target.DeviceFile = "", file
 	o.Watcher = &whenDone{done: 20, do: cancel}
 	res, err := Run(ctx, o)
 	require.NoError(t, err)

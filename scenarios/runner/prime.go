@@ -46,7 +46,7 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := r.fleet.witness()
+	w := r.target.Witness()
 	switch {
 	case w == nil:
 		return nil
@@ -70,7 +70,7 @@ func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
 	defer client.Close()
 	spec := r.spec.Load
 	spec.Model, spec.Operation, spec.Rate, spec.Duration, spec.Drain = scenarios.Closed, scenarios.Deliver, 0, 0, 0
-	devices := r.fleet.devices()
+	devices := r.target.Devices()
 	most := longest(r.spec)
 	l := &load{
 		spec: spec, client: client, devices: devices, update: u,
@@ -102,7 +102,7 @@ const (
 // primeConnections opens the connections that the load will keep, and uses each. The load says what
 // fails; a device that fails here is left alone until an operation of the load succeeds with it.
 func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) {
-	devices := r.fleet.devices()
+	devices := r.target.Devices()
 	workers, _ := r.spec.Load.WorkerRange()
 	// Each worker has a device in turn, as under the load. Where there are more
 	// devices than connections are kept, none lasts until its device's next turn, and
@@ -113,7 +113,7 @@ func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, 
 	}
 	// A client makes other things for a push than for a verification. One push a worker
 	// will do; the fleet forgets it afterwards, where there is a way to tell it to.
-	push := r.spec.Load.Operation != scenarios.Verify && r.fleet.witness() != nil
+	push := r.spec.Load.Operation != scenarios.Verify && r.target.Witness() != nil
 	o := &opening{unopened: r.unopened}
 	told := r.prepare(r.step, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
 	defer told()
@@ -157,7 +157,7 @@ func (r *runner) forgive() {
 func (r *runner) noteUnopened() {
 	if r.mostUnopened > 0 {
 		r.note(fmt.Sprintf("%s of %s devices did not answer within %v before the load, so that their connections were opened in it",
-			plaintext.Thousands(r.mostUnopened), plaintext.Thousands(r.fleet.devices().Len()), openingEach))
+			plaintext.Thousands(r.mostUnopened), plaintext.Thousands(r.target.Devices().Len()), openingEach))
 	}
 }
 

@@ -40,14 +40,14 @@ func TestConnectionsArePrimed(t *testing.T) {
 				dials := client.Stats().Dials
 				require.GreaterOrEqual(t, dials, uint64(16))
 				var verifies, pushes uint32
-				for e, err := range r.claims.sincePrimed(r.fleet.witness().Ledger(t.Context())) {
+				for e, err := range r.claims.sincePrimed(r.target.Witness().Ledger(t.Context())) {
 					require.NoError(t, err)
 					verifies, pushes = verifies+e.Verifies, pushes+e.Pushes
 				}
 				require.Equal(t, []uint32{0, 0}, []uint32{verifies, pushes})
 
 				l := &load{
-					spec: r.spec.Load, client: client, devices: r.fleet.devices(), update: u,
+					spec: r.spec.Load, client: client, devices: r.target.Devices(), update: u,
 					recorders: r.recorders, claims: r.claims, failures: r.failures,
 				}
 				m, err := r.measure(t.Context(), client, l, Step{Kind: Timed, Number: 1})

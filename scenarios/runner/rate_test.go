@@ -15,6 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // witnessClient notes when each operation reached it, and does nothing.
@@ -146,7 +147,7 @@ func BenchmarkThrottled(b *testing.B) {
 			for b.Loop() {
 				invalid := 0
 				for range 20 {
-					res, err := Run(b.Context(), Options{Machine: machine, Spec: overloaded(throttled), Fleet: FleetInProcess, Out: b.TempDir()})
+					res, err := Run(b.Context(), Options{Machine: machine, Spec: overloaded(throttled), Target: target.Options{Address: target.InProcess}, Out: b.TempDir()})
 					require.NoError(b, err)
 					if !res.Run.Valid {
 						invalid++

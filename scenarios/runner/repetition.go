@@ -18,6 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // repetition runs the load once, reconciles, and writes down what it came to. One
@@ -70,7 +71,7 @@ func (r *runner) attempt(ctx context.Context, step Step, spec scenarios.LoadSpec
 		return nil, err
 	}
 	l := &load{
-		spec: spec, client: r.around(client), devices: r.fleet.devices(), update: u,
+		spec: spec, client: r.around(client), devices: r.target.Devices(), update: u,
 		recorders: r.recorders, claims: r.claims, failures: r.failures, mostAuto: r.mostAuto, probes: r.probe != nil, schedule: scheduleOf(spec, r.seedOf(step)), exact: true, seed: r.seedOf(step),
 	}
 	r.claims.added = 0
@@ -150,7 +151,7 @@ func (r *runner) runReference(ctx context.Context, step Step) error {
 // ready makes a clean slate, of the devices, the counters and the heap, and primes
 // what the load takes for granted. It gives how everything stood then.
 func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, load scenarios.LoadSpec) (snapshot, error) {
-	if w := r.fleet.witness(); w != nil {
+	if w := r.target.Witness(); w != nil {
 		if err := w.Reset(ctx); err != nil {
 			return snapshot{}, fmt.Errorf("resetting the fleet: %w", err)
 		}
@@ -217,7 +218,7 @@ func (r *runner) tell(l *load, step Step) (stop func()) {
 // A contradiction counts in every repetition; how busy the fleet was, in those whose
 // times are recorded.
 func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *delivery.Update, before snapshot) error {
-	w := r.fleet.witness()
+	w := r.target.Witness()
 	if w == nil {
 		m.counts = r.claims.count()
 		return nil
@@ -230,7 +231,7 @@ func (r *runner) witnessed(ctx context.Context, step Step, m *measured, u *deliv
 	if step.Kind == Timed {
 		alone := new(health.Interference).Add(before.machine, after.machine) // of this repetition
 		m.disturbed = alone.Exceeds()
-		fleet, findings := health.CheckFleet(before.fleet, after.fleet, r.fleet.kind() == FleetInProcess, m.disturbed)
+		fleet, findings := health.CheckFleet(before.fleet, after.fleet, r.target.Kind() == target.InProcess, m.disturbed)
 		fleet.Saturated = fleet.Saturated && r.probe == nil // in a search only that rate is too high
 		r.run.Fleet = health.WorstFleet(r.run.Fleet, fleet)
 		r.doubt(findings)
@@ -260,17 +261,17 @@ type snapshot struct {
 
 // takeSnapshot asks the fleet, if it can be asked, and looks at the machine.
 func (r *runner) takeSnapshot(ctx context.Context) (s snapshot, err error) {
-	if w := r.fleet.witness(); w != nil {
+	if w := r.target.Witness(); w != nil {
 		if s.fleet, err = w.Status(ctx); err != nil {
 			return s, fmt.Errorf("asking the fleet: %w", err)
 		}
 	}
 	own, ours := osinfo.ProcessorTime(), []int{os.Getpid()}
-	switch r.fleet.kind() {
-	case FleetInProcess:
-	case FleetProcess:
+	switch r.target.Kind() {
+	case target.InProcess:
+	case target.OwnProcess:
 		own += seconds(s.fleet.CPUSeconds)
-		ours = append(ours, r.fleet.pid())
+		ours = append(ours, r.target.Pid())
 	default:
 		return s, nil // its processor time, if it is on this machine, can't be told from that of others
 	}

@@ -1,32 +1,38 @@
 package runner
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // What a driver keeps resident, with the fleet in a process of its own.
 
 // benchFleet starts so many good devices in another process.
-func benchFleet(b *testing.B, devices int) *process {
+// This one holds nothing of them.
+func benchFleet(b *testing.B, devices int) (ready mockfleet.Ready) {
 	s := scenarios.Default()
 	s.Fleet.Devices = devices
-	f, err := startProcess(b.Context(), []string{"/usr/bin/env", asFleet + "=1", os.Args[0]}, s, os.Stderr, fleetStart)
+	child, err := childproc.StartChild([]string{"/usr/bin/env", asFleet + "=1", os.Args[0]}, os.Stderr, time.Minute)
 	require.NoError(b, err)
-	b.Cleanup(func() { require.NoError(b, f.close()) })
-	return f
+	b.Cleanup(func() { require.NoError(b, child.Close()) })
+	require.NoError(b, child.Send(s))
+	require.NoError(b, json.Unmarshal(<-child.Lines(), &ready))
+	return ready
 }
 
 // oneByOne gives devices as a database would: nothing of them is held.
@@ -48,9 +54,7 @@ func BenchmarkMillionDevices(b *testing.B) {
 	const devices = 1_000_000
 	artifact, err := delivery.ArtifactFromBytes(make([]byte, 1<<10))
 	require.NoError(b, err)
-	fleet := benchFleet(b, devices)
-	base := strings.Clone(strings.TrimSuffix(fleet.list.At(0).Address, "/d/0")) // in path addressing
-	fleet.list = nil                                                            // the driver is not to hold it
+	base := benchFleet(b, devices).Address
 	for n := 0; b.Loop(); n++ {
 		update, err := delivery.NewUpdate(fmt.Sprintf("2.0.%d", n), artifact)
 		require.NoError(b, err)
@@ -84,7 +88,7 @@ func BenchmarkGigabyteStream(b *testing.B) {
 	defer func() { require.NoError(b, artifact.Close()) }()
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 		b.Run(string(transport), func(b *testing.B) {
-			device := benchFleet(b, 1).list.At(0)
+			device := must(target.ListDevices(benchFleet(b, 1).Address, mockfleet.DefaultAddressing(), 1)).At(0)
 			client, err := delivery.New(delivery.Config{Transport: transport})
 			require.NoError(b, err)
 			defer client.Close()

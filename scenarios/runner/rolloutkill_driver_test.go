@@ -16,6 +16,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // A rollout in a process of its own, so that it can be killed: this test's program
@@ -58,7 +59,7 @@ func (longestRollout) Uint64() uint64 { return math.MaxUint64 }
 // shorter scale. The budget and the breaker would fail devices that a test wants to
 // see healthy: that is what they are for, and other tests hold them.
 func (o rolloutOrder) carryOut(t *testing.T) {
-	devices, err := addressed(o.Address, o.Addressing, o.Devices)
+	devices, err := target.ListDevices(o.Address, o.Addressing, o.Devices)
 	require.NoError(t, err)
 	update, err := delivery.NewUpdate(rolloutVersion, rolloutArtifact(t))
 	require.NoError(t, err)

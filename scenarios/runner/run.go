@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
@@ -26,30 +25,16 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
-)
-
-// Where a fleet is, as Options.Fleet and run.json name it.
-const (
-	FleetProcess   = "process"   // in a process of its own, started and ended by the run
-	FleetInProcess = "inprocess" // in the driver's
-	FleetRemote    = "remote"    // at an address, started by somebody else
-	FleetListed    = "listed"    // devices from a file
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // Options say how a scenario is run. Everything outside the process comes in here.
 type Options struct {
 	Spec scenarios.Spec
 
-	Fleet        string   // FleetProcess, FleetInProcess, or the http address of a fleet, without user or password; empty: FleetProcess
-	FleetCommand []string // for FleetProcess: the program and arguments that lead to ServeFleet
-	FleetControl string   // for a fleet at an address: its control port, if it may be asked
-	FleetToken   string   // and the token for that; never written anywhere
-	FleetCA      string   // for a fleet at an address: the authority of its devices' certificates, in PEM; empty: the system's
-	DevicesFrom  string   // a file of devices instead of a fleet
-
-	// ProfileFleet has the fleet's process profiled too, in the profiled repetitions, into the folder
-	// FleetProfiles of the run's profiles. It wants FleetProcess.
-	ProfileFleet bool
+	// Target says which devices are driven. Profiles of their process go into the folder
+	// [target.ProfilesFolder] of the profiles of the run.
+	Target target.Options
 
 	Out      string // where run directories are made
 	Command  string // how the user may do this again; goes into the run directory, so no secrets
@@ -61,11 +46,9 @@ type Options struct {
 	// itself or a timer started them. None: package delivery.
 	ClientPackages []string
 
-	wrap     func(client) client // by what a test puts around the client; may be nil
-	unleased bool                // for drivers that take turns at one fleet: none keeps the others out
+	wrap func(client) client // by what a test puts around the client; may be nil
 
-	Watcher Watcher   // may be nil
-	Stderr  io.Writer // where the fleet's process says what it has to say
+	Watcher Watcher // may be nil
 }
 
 // A Result is what a run measured.
@@ -114,7 +97,7 @@ func (r *Running) Finish(v results.Verdict) error {
 type runner struct {
 	o         Options
 	spec      scenarios.Spec
-	fleet     fleet
+	target    target.Target
 	artifact  *delivery.Artifact
 	tls       *tls.Config // whom the client trusts; nil: the system
 	header    http.Header // that the client sends
@@ -134,8 +117,8 @@ type runner struct {
 	vigil  vigil
 	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
 
-	into               *profileTarget // of the block under way; nil: the run directory
-	addedVerifications int            // that Options.wrap's client sends in each operation that pushes
+	into               *blockProfile // of the block under way; nil: the run directory
+	addedVerifications int           // that Options.wrap's client sends in each operation that pushes
 
 	perOperation map[Kind][]float64 // processor time, ns, a repetition each
 	reference    []float64          // ns a round trip, one for each block of the reference benchmark
@@ -194,19 +177,19 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 	if r.tls, err = tlsConfig(r.spec.Client); err != nil {
 		return nil, err
 	}
-	if r.fleet, err = o.openFleet(ctx, r.tls); err != nil {
+	if r.target, err = target.Open(ctx, o.Target, o.Spec, r.tls); err != nil {
 		return nil, err
 	}
-	r.closers = append(r.closers, r.fleet.close)
+	r.closers = append(r.closers, r.target.Close)
 	if r.tls == nil { // the fleet's own authority, or else the system's
-		r.tls = caPool([]byte(cmp.Or(r.fleet.authority(), o.FleetCA)))
+		r.tls = caPool([]byte(cmp.Or(r.target.CA(), o.Target.CA)))
 	}
-	if other, ok := r.fleet.(*remote); ok && other.addressing != "" { // as it says itself, if it could be asked
-		r.spec.Fleet.Addressing, r.o.Spec.Fleet.Addressing = other.addressing, other.addressing
+	if a := r.target.Addressing(); a != "" { // as it says itself
+		r.spec.Fleet.Addressing, r.o.Spec.Fleet.Addressing = a, a
 	}
-	n := r.fleet.devices().Len()
+	n := r.target.Devices().Len()
 	r.claims = newClaims(n)
-	if other, ok := r.fleet.(*remote); mayReboot(r.spec) || ok && other.reboots {
+	if r.target.MayReboot() {
 		_, most := r.spec.Load.WorkerRange()
 		r.claims.reboots = uint32(most)
 	}
@@ -227,33 +210,15 @@ func (o Options) Validate() error {
 	if len(o.Spec.Suite) > 0 {
 		return &scenarios.UsageError{What: "scenario " + o.Spec.Name + " is a suite: run its scenarios"}
 	}
-	if err := checkNoSecret("--fleet", o.Fleet); err != nil {
+	if err := o.Target.Validate(); err != nil {
 		return err
 	}
-	if o.ProfileFleet && (o.DevicesFrom != "" || o.Fleet != "" && o.Fleet != FleetProcess) {
-		return &scenarios.UsageError{What: "--profile-fleet: only a fleet in a process of its own is profiled (--fleet process): of another take profiles with fleetmark profile capture"}
-	}
-	if o.ProfileFleet && o.Spec.Profiled == 0 {
-		return &scenarios.UsageError{What: "--profile-fleet: scenario " + o.Spec.Name + " has no profiled repetition: add --profiled 1"}
-	}
-	return checkNoSecret("--fleet-control", o.FleetControl)
-}
-
-func (o Options) openFleet(ctx context.Context, trust *tls.Config) (fleet, error) {
-	switch {
-	case o.DevicesFrom != "":
-		return listed(o.DevicesFrom)
-	case o.Fleet == "" || o.Fleet == FleetProcess:
-		p, err := startProcess(ctx, o.FleetCommand, o.Spec, o.Stderr, fleetStart)
-		if err != nil {
-			return nil, err // not p: a fleet that holds no process isn't nil
+	if o.Target.Profile && o.Spec.Profiled == 0 {
+		return &scenarios.OptionError{
+			Option: "Target.Profile", Problem: "scenario " + o.Spec.Name + " has no profiled repetition", Want: "add {profiled} 1",
 		}
-		return p, nil
-	case o.Fleet == FleetInProcess:
-		return startInProcess(ctx, o.Spec)
-	default:
-		return o.attach(ctx, trust)
 	}
+	return nil
 }
 
 // describe fills in what is known before the first repetition.
@@ -263,7 +228,7 @@ func (r *runner) describe(devices int) error {
 		return err
 	}
 	// The scenario as asked for: what this machine's limits made of it is not the work.
-	digest, err := workloadDigest(r.o.Spec, r.fleet.kind(), devices, r.artifact)
+	digest, err := workloadDigest(r.o.Spec, r.target.Kind(), devices, r.artifact)
 	if err != nil {
 		return err
 	}
@@ -271,12 +236,12 @@ func (r *runner) describe(devices int) error {
 	r.run = results.Run{
 		ID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff), Scenario: r.spec.Name, Spec: spec, WorkloadDigest: digest,
 		Command: r.o.Command, Seed: r.spec.Seed, Machine: r.o.Machine, Revision: r.o.Revision, Started: started,
-		Status: results.StatusRunning, Valid: true, Unconfirmed: r.fleet.witness() == nil,
+		Status: results.StatusRunning, Valid: true, Unconfirmed: r.target.Witness() == nil,
 		Counts:    results.Counts{Devices: devices},
 		Transport: string(r.spec.Client.Transport), Addressing: string(r.spec.Addressing()),
 	}
-	if r.fleet.kind() == FleetListed {
-		r.run.Addressing = FleetListed
+	if r.target.Kind() == target.Listed {
+		r.run.Addressing = target.Listed
 	}
 	return nil
 }
@@ -311,7 +276,7 @@ func (r *runner) update(kind Kind, n int) (*delivery.Update, error) {
 	version := r.spec.Artifact.Version
 	switch {
 	case version != "":
-	case r.fleet.witness() != nil:
+	case r.target.Witness() != nil:
 		version = "2.0.0"
 	default:
 		version = "2.0.0-" + r.run.ID + "." + string(kind[:1]) + strconv.Itoa(100_000 + n)[1:]
@@ -319,25 +284,22 @@ func (r *runner) update(kind Kind, n int) (*delivery.Update, error) {
 	return delivery.NewUpdate(version, r.artifact)
 }
 
-// errFleetDied ends a run whose fleet is gone.
-var errFleetDied = errors.New("the fleet's process ended in the middle of the run")
-
 // repetitions runs all of them, and stops at the first that can't be had.
 func (r *runner) repetitions(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel(nil)
-	if died := r.fleet.died(); died != nil {
+	if died := r.target.Exited(); died != nil {
 		watching.Go(func() {
 			select {
 			case <-died:
-				cancel(errFleetDied)
+				cancel(target.ErrExited)
 			case <-ctx.Done():
 			}
 		})
 	}
-	if r.fleet.witness() != nil && r.fleet.kind() != FleetInProcess {
+	if r.target.Witness() != nil && r.target.Kind() != target.InProcess {
 		watching.Go(func() { r.watchFleet(ctx, cancel) })
 	}
 	before, err := r.takeResources()
@@ -355,7 +317,7 @@ func (r *runner) repetitions(ctx context.Context) error {
 			}
 		}
 	}
-	leaks, err := health.AwaitRelease(ctx, before, r.fleet.devices().Len(), r.clientConfig().Timeouts.Dial, r.takeResources)
+	leaks, err := health.AwaitRelease(ctx, before, r.target.Devices().Len(), r.clientConfig().Timeouts.Dial, r.takeResources)
 	r.invalid(leaks...)
 	if err != nil {
 		return r.why(ctx, err)
@@ -366,7 +328,7 @@ func (r *runner) repetitions(ctx context.Context) error {
 // takeResources returns what this process holds, except connections to the fleet's control port,
 // which are the run's own.
 func (r *runner) takeResources() (health.ResourceSnapshot, error) {
-	if w, ok := r.fleet.witness().(*mockfleet.Control); ok {
+	if w, ok := r.target.Witness().(*mockfleet.Control); ok {
 		w.Close() // idle connections alone: the next question opens another
 	}
 	packages := r.o.ClientPackages
@@ -385,17 +347,17 @@ const deathKnown = time.Second
 // never that.
 func (r *runner) why(ctx context.Context, err error) error {
 	_, file := errors.AsType[*fs.PathError](err)
-	if died := r.fleet.died(); died != nil && !file && ctx.Err() == nil {
+	if died := r.target.Exited(); died != nil && !file && ctx.Err() == nil {
 		late := time.NewTimer(deathKnown)
 		defer late.Stop()
 		select {
 		case <-died:
-			return errFleetDied
+			return target.ErrExited
 		case <-ctx.Done():
 		case <-late.C:
 		}
 	}
-	if cause := context.Cause(ctx); errors.Is(cause, errFleetDied) || errors.Is(cause, errFleetLost) {
+	if cause := context.Cause(ctx); errors.Is(cause, target.ErrExited) || errors.Is(cause, errFleetLost) {
 		return cause
 	}
 	return err
@@ -415,7 +377,7 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	case runErr != nil:
 		r.run.Status = results.StatusFailed
 		kind := health.RunFailed
-		if errors.Is(runErr, errFleetDied) || errors.Is(runErr, errFleetLost) {
+		if errors.Is(runErr, target.ErrExited) || errors.Is(runErr, errFleetLost) {
 			kind = health.TargetLost
 		}
 		for reason := range strings.SplitSeq(runErr.Error(), "\n") { // a line for each of several errors

@@ -21,6 +21,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 func small() scenarios.Spec {
@@ -36,17 +37,17 @@ func small() scenarios.Spec {
 func options(t *testing.T, s scenarios.Spec) Options {
 	machine, err := results.ThisMachine(t.Context())
 	require.NoError(t, err)
-	return Options{Machine: machine, Spec: s, Fleet: FleetInProcess, Out: filepath.Join(t.TempDir(), "runs"), Command: "fleetmark run small", Revision: "r1", Stderr: os.Stderr}
+	return Options{Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess, Stderr: os.Stderr}, Out: filepath.Join(t.TempDir(), "runs"), Command: "fleetmark run small", Revision: "r1"}
 }
 
 func TestRun(t *testing.T) {
-	for _, kind := range []string{FleetInProcess, FleetProcess} {
+	for _, kind := range []string{target.InProcess, target.OwnProcess} {
 		for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 			t.Run(kind+" "+string(transport), func(t *testing.T) {
 				s := small()
 				s.Client.Transport = transport
 				o := options(t, s)
-				o.Fleet, o.FleetCommand = kind, fleetCommand(t)
+				o.Target.Address, o.Target.Command = kind, fleetCommand(t)
 				watch := &steps{}
 				o.Watcher = watch
 				res, err := Run(t.Context(), o)
@@ -284,7 +285,7 @@ func TestRunARealFile(t *testing.T) {
 	defer fleet.Close()
 	ready := fleet.Ready()
 	o := options(t, s)
-	o.Fleet, o.FleetControl, o.FleetToken = ready.Address, ready.Control, ready.Token
+	o.Target.Address, o.Target.Control, o.Target.Token = ready.Address, ready.Control, ready.Token
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 5, Updated: 5}, res.Run.Counts)
@@ -309,16 +310,18 @@ func TestRunARealFile(t *testing.T) {
 
 func TestWhatCantBeginLeavesNothing(t *testing.T) {
 	for name, change := range map[string]func(*Options){
-		"scenario":       func(o *Options) { o.Spec.Repetitions = 0 },
-		"artifact":       func(o *Options) { o.Spec.Artifact.File = "missing" },
-		"directory":      func(o *Options) { o.Spec.Artifact.File = os.TempDir() },
-		"devices file":   func(o *Options) { o.DevicesFrom = "missing" },
-		"fleet address":  func(o *Options) { o.Fleet = "http://127.0.0.1:1" },
-		"fleet program":  func(o *Options) { o.Fleet, o.FleetCommand = FleetProcess, []string{"/nonexistent"} },
-		"fleet is mute":  func(o *Options) { o.Fleet, o.FleetCommand = FleetProcess, []string{"/bin/true"} },
-		"fleet is wrong": func(o *Options) { o.Fleet, o.FleetCommand = FleetProcess, []string{"/bin/echo", "hello"} },
-		"out":            func(o *Options) { o.Out = "/proc/nowhere" },
-		"descriptors":    func(o *Options) { o.Spec.Load.Workers, o.Spec.Client.MaxIdle = 65536, 1<<20 },
+		"scenario":      func(o *Options) { o.Spec.Repetitions = 0 },
+		"artifact":      func(o *Options) { o.Spec.Artifact.File = "missing" },
+		"directory":     func(o *Options) { o.Spec.Artifact.File = os.TempDir() },
+		"devices file":  func(o *Options) { o.Target.DeviceFile = "missing" },
+		"fleet address": func(o *Options) { o.Target.Address = "http://127.0.0.1:1" },
+		"fleet program": func(o *Options) { o.Target.Address, o.Target.Command = target.OwnProcess, []string{"/nonexistent"} },
+		"fleet is mute": func(o *Options) { o.Target.Address, o.Target.Command = target.OwnProcess, []string{"/bin/true"} },
+		"fleet is wrong": func(o *Options) {
+			o.Target.Address, o.Target.Command = target.OwnProcess, []string{"/bin/echo", "hello"}
+		},
+		"out":         func(o *Options) { o.Out = "/proc/nowhere" },
+		"descriptors": func(o *Options) { o.Spec.Load.Workers, o.Spec.Client.MaxIdle = 65536, 1<<20 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t, small())

@@ -15,6 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // Runs over fleets other than the usual one.
@@ -26,7 +27,7 @@ func TestRunOverSomebodyElsesFleet(t *testing.T) {
 	require.NoError(t, err)
 	defer fleet.Close()
 	o := options(t, s)
-	o.Fleet = fleet.Ready().Address
+	o.Target.Address = fleet.Ready().Address
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.True(t, res.Run.Unconfirmed)
@@ -41,12 +42,12 @@ func TestRunOverSomebodyElsesFleet(t *testing.T) {
 	o.Spec.Fleet.Devices = 41
 	_, err = Run(t.Context(), o)
 	require.ErrorContains(t, err, "device 40 of 41 does not answer")
-	o.FleetControl, o.FleetToken = fleet.Ready().Control, fleet.Ready().Token
+	o.Target.Control, o.Target.Token = fleet.Ready().Control, fleet.Ready().Token
 	_, err = Run(t.Context(), o)
-	require.ErrorContains(t, err, "it has 40 devices, the scenario 41: use --devices 40, or a larger fleet")
-	o.Spec.Fleet.Devices, o.FleetToken = 40, "wrong"
+	require.ErrorContains(t, err, "it has 40 devices, the scenario 41: use fleet.devices 40, or a larger fleet")
+	o.Spec.Fleet.Devices, o.Target.Token = 40, "wrong"
 	_, err = Run(t.Context(), o)
-	require.ErrorContains(t, err, "--fleet-control")
+	require.ErrorContains(t, err, "Target.Control http")
 	require.NotContains(t, err.Error(), "wrong\"")
 }
 
@@ -61,10 +62,10 @@ func TestRunOverAFleetThatIsNotWell(t *testing.T) {
 	}
 	s.Client.MaxAttempts = 1
 	o := options(t, s)
-	o.Fleet = fleet.Ready().Address
+	o.Target.Address = fleet.Ready().Address
 	_, err = Run(t.Context(), o)
 	require.ErrorContains(t, err, "device 0 of 40 does not answer")
-	o.FleetControl, o.FleetToken = fleet.Ready().Control, fleet.Ready().Token
+	o.Target.Control, o.Target.Token = fleet.Ready().Control, fleet.Ready().Token
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 40, Updated: 37, Failed: 3}, res.Run.Counts)
@@ -82,7 +83,7 @@ func TestRunOverAFleetThatIsNotWell(t *testing.T) {
 
 // Devices speak TLS, each group in its way, and the client trusts the fleet's own authority.
 func TestRunOverTLS(t *testing.T) {
-	for _, kind := range []string{FleetInProcess, FleetProcess} {
+	for _, kind := range []string{target.InProcess, target.OwnProcess} {
 		for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 			t.Run(kind+" "+string(transport), func(t *testing.T) {
 				s := small()
@@ -93,7 +94,7 @@ func TestRunOverTLS(t *testing.T) {
 					s.Fleet.Groups = []mockfleet.Group{{Name: "old", Share: 0.1, TLS: mockfleet.TLSExpired}}
 				}
 				o := options(t, s)
-				o.Fleet, o.FleetCommand = kind, fleetCommand(t)
+				o.Target.Address, o.Target.Command = kind, fleetCommand(t)
 				res, err := Run(t.Context(), o)
 				require.NoError(t, err)
 				bad := len(s.Fleet.Groups) * 4
@@ -113,7 +114,7 @@ func TestRunTrustsWhomItIsTold(t *testing.T) {
 	require.NoError(t, err)
 	defer fleet.Close()
 	o := options(t, s)
-	o.Fleet = fleet.Ready().Address
+	o.Target.Address = fleet.Ready().Address
 	_, err = Run(t.Context(), o)
 	require.ErrorContains(t, err, "certificate signed by unknown authority")
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -142,8 +143,8 @@ func TestRunListedDevices(t *testing.T) {
 	defer fleet.Close()
 	list := "# two of them\n" + fleet.DeviceAddress(3) + "\n\n" + strings.TrimPrefix(fleet.DeviceAddress(7), "http://") + "  " + mockfleet.DeviceID(7) + " # with its ID\n"
 	o := options(t, s)
-	o.DevicesFrom = filepath.Join(t.TempDir(), "devices")
-	require.NoError(t, os.WriteFile(o.DevicesFrom, []byte(list), 0o600))
+	o.Target.DeviceFile = filepath.Join(t.TempDir(), "devices")
+	require.NoError(t, os.WriteFile(o.Target.DeviceFile, []byte(list), 0o600))
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.True(t, res.Run.Unconfirmed)

@@ -30,7 +30,7 @@ func TestSlowIsToldHoweverItEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			slow := make(chan time.Duration, 1)
 			spec := scenarios.LoadSpec{Operation: scenarios.Push, Workers: 1}
-			l := &load{spec: spec, client: ending{row.err}, devices: listOf(device), claims: newClaims(1), failures: newFailures(leastLongest), start: time.Now()}
+			l := &load{spec: spec, client: ending{row.err}, devices: listOf(1), claims: newClaims(1), failures: newFailures(leastLongest), start: time.Now()}
 			watched := func(spec scenarios.LoadSpec) *recorder {
 				r := newRecorder(spec, leastLongest)
 				r.slow, r.tooSlow = row.most, slow

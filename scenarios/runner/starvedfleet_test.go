@@ -13,6 +13,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // starve lets a process run for a fifteenth of the time, until stop is closed, and then freely again.
@@ -47,7 +48,7 @@ func TestAStarvedFleetMakesTheRunInvalid(t *testing.T) {
 			s.Load.Duration, s.Load.Workers, s.Repetitions, s.Warmup, s.Profiled = scenarios.Duration(2*time.Second), 4, 1, 0, 0
 			o := options(t, s)
 			command, fleet := tellingItsPID(t)
-			o.Fleet, o.FleetCommand = FleetProcess, command
+			o.Target.Address, o.Target.Command = target.OwnProcess, command
 			stop := make(chan struct{})
 			var starving sync.WaitGroup
 			var failed error

@@ -23,6 +23,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // tokenEnv holds the control token of a fleet that somebody else started. It is no flag, since
@@ -66,14 +67,14 @@ func newRun(c cli.Console) *cobra.Command {
 		flags.String(f.Flag, "", f.Usage)
 	}
 	flags.StringArrayVar(&f.sets, "set", nil, "KEY=VALUE: set any field of the scenario, such as load.workers=64")
-	flags.StringVar(&f.fleet, "fleet", runner.FleetProcess,
+	flags.StringVar(&f.fleet, "fleet", target.OwnProcess,
 		"process, inprocess, or the address of a fleet that is up")
 	flags.StringVar(&f.control, "fleet-control", "",
 		"that fleet's control port, for its ledger (token in "+tokenEnv+")")
 	flags.StringVar(&f.devicesFrom, "devices-from", "",
 		"drive the devices of this file: an address a line, and an ID if there is one")
 	flags.BoolVar(&f.profileFleet, "profile-fleet", false,
-		"profile the fleet's process too, into RUN/profiles/"+runner.FleetProfiles)
+		"profile the fleet's process too, into RUN/profiles/"+target.ProfilesFolder)
 	flags.StringVar(&f.out, "out", "runs", "where run directories are made")
 	flags.StringVar(&f.baseline, "baseline", "",
 		"compare with this page, and fail if that can't be (default "+baseline.FileName+", where it is)")
@@ -189,8 +190,9 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 			s.Fleet.Addressing = mockfleet.AddressPath // any client can use it, so a remote fleet has it by default
 		}
 		list[i] = runner.Options{
-			Spec: s, Command: c.CommandLine(), ProfileFleet: f.profileFleet, DevicesFrom: f.devicesFrom,
-			Fleet: f.fleet, FleetControl: f.control, FleetToken: os.Getenv(tokenEnv),
+			Spec: s, Command: c.CommandLine(), Target: target.Options{
+				Address: f.fleet, Control: f.control, Token: os.Getenv(tokenEnv), DeviceFile: f.devicesFrom, Profile: f.profileFleet,
+			},
 		}
 		if err := typed.rephrase(list[i].Validate()); err != nil {
 			return nil, err

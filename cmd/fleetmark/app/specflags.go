@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // flagKind returns what the flag of a field takes.
@@ -135,6 +136,9 @@ func withFlags(cmd *cobra.Command, err error) string {
 		}
 		return name
 	})
+	if errors.Is(option, target.ErrNotProfiled) {
+		named += " (--fleet process): of another take profiles with fleetmark profile capture"
+	}
 	return strings.Replace(text, option.Error(), named, 1)
 }
 

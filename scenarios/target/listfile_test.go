@@ -1,9 +1,6 @@
-package runner
+package target
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,8 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 func TestReadDevices(t *testing.T) {
@@ -57,30 +52,6 @@ func TestReadDevices_forms(t *testing.T) {
 	}, slices.Collect(list.All()))
 }
 
-// Who can ask the control port needn't be told the addressing; who says another is told of it.
-func TestAddressingIsAgreed(t *testing.T) {
-	s := small()
-	s.Repetitions, s.Warmup, s.Profiled, s.Fleet.Devices = 1, 0, 0, 3
-	for _, at := range []mockfleet.Addressing{mockfleet.AddressPath, mockfleet.AddressPort} {
-		cfg := s.FleetConfig()
-		cfg.Addressing = at
-		f, err := mockfleet.Start(t.Context(), cfg)
-		require.NoError(t, err)
-		o := options(t, s)
-		o.Fleet, o.FleetControl, o.FleetToken = f.Ready().Address, f.Ready().Control, f.Ready().Token
-		res, err := Run(t.Context(), o)
-		require.NoError(t, err)
-		require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
-		require.Equal(t, string(at), res.Run.Addressing)
-		require.Equal(t, 3, res.Run.Counts.Updated)
-
-		o.Spec.Fleet.Addressing = mockfleet.AddressIP
-		_, err = Run(t.Context(), o)
-		require.ErrorContains(t, err, fmt.Sprintf("it has %s addressing, the scenario ip: leave the addressing out, or start the fleet with --addressing ip", at))
-		require.NoError(t, f.Close())
-	}
-}
-
 func FuzzReadDevices(f *testing.F) {
 	f.Add("127.0.0.1:80 till # x\n\nhttps://[::1]\n")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -93,37 +64,4 @@ func FuzzReadDevices(f *testing.F) {
 			require.NoError(t, d.Validate())
 		}
 	})
-}
-
-// TestNoSecretIsShown: an address with a password in it is refused before anything is
-// written, and no error quotes it.
-func TestNoSecretIsShown(t *testing.T) {
-	for name, change := range map[string]func(*Options){
-		"fleet":                func(o *Options) { o.Fleet = "http://user:hunter2@127.0.0.1:1" },
-		"fleet that can't be":  func(o *Options) { o.Fleet = "http://user:hunter2%zz@127.0.0.1:1" },
-		"fleet without scheme": func(o *Options) { o.Fleet = "user:hunter2@127.0.0.1:1" },
-		"control":              func(o *Options) { o.FleetControl = "http://user:hunter2@127.0.0.1:1" },
-		"control that can't be": func(o *Options) {
-			o.Fleet, o.FleetControl = "http://127.0.0.1:1", "http://user:hunter2@127.0.0.1:port"
-		},
-		"listed":                   func(o *Options) { o.DevicesFrom = "http://user:hunter2@127.0.0.1:80" },
-		"listed, cut by a comment": func(o *Options) { o.DevicesFrom = "http://user:hunter2#@127.0.0.1:80" },
-		"listed, no scheme":        func(o *Options) { o.DevicesFrom = "user:hunter2@127.0.0.1:80 till" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := options(t, small())
-			o.Command = "fleetmark run --fleet http://user:hunter2@127.0.0.1:1"
-			change(&o)
-			if o.DevicesFrom != "" {
-				list := filepath.Join(t.TempDir(), "devices")
-				require.NoError(t, os.WriteFile(list, []byte("127.0.0.1:80\n"+o.DevicesFrom+"\n"), 0o600))
-				o.DevicesFrom = list
-			}
-			_, err := Run(t.Context(), o)
-			require.ErrorAs(t, err, new(*scenarios.UsageError))
-			require.ErrorContains(t, err, "user or a password")
-			require.NotContains(t, err.Error(), "hunter2")
-			require.NoDirExists(t, o.Out)
-		})
-	}
 }

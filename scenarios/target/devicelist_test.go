@@ -1,4 +1,4 @@
-package runner
+package target
 
 import (
 	"runtime"
@@ -14,13 +14,13 @@ import (
 
 // listOf packs devices, of which a test has few.
 func listOf(devices ...delivery.Device) *DeviceList {
-	m := newDeviceListMaker(0)
+	m := newDeviceListBuilder(0)
 	for _, d := range devices {
 		if err := addDevice(m, d.ID, d.Address); err != nil {
 			panic(err)
 		}
 	}
-	return m.made()
+	return m.build()
 }
 
 func TestDeviceList(t *testing.T) {
@@ -48,14 +48,14 @@ func TestDeviceList(t *testing.T) {
 		"an ID longer than its length can say": {ID: text(256)},
 		"more than a block":                    {Address: text(listBlock + 1)},
 	} {
-		require.ErrorContains(t, addDevice(newDeviceListMaker(0), d.ID, d.Address), "device 0: ", name)
+		require.ErrorContains(t, addDevice(newDeviceListBuilder(0), d.ID, d.Address), "device 0: ", name)
 	}
 }
 
 func TestTheDevicesOfAFleet(t *testing.T) {
 	for _, a := range []mockfleet.Addressing{mockfleet.AddressIP, mockfleet.AddressPort, mockfleet.AddressPath} {
 		const base = "http://127.0.0.1:4000"
-		list, err := addressed(base, a, 5000)
+		list, err := ListDevices(base, a, 5000)
 		require.NoError(t, err)
 		require.Equal(t, 5000, list.Len())
 		for i, d := range slices.Collect(list.All()) {
@@ -64,9 +64,9 @@ func TestTheDevicesOfAFleet(t *testing.T) {
 			require.Equal(t, delivery.Device{ID: mockfleet.DeviceID(i), Address: address}, d)
 		}
 	}
-	_, err := addressed("127.0.0.1", mockfleet.AddressIP, 1)
+	_, err := ListDevices("127.0.0.1", mockfleet.AddressIP, 1)
 	require.Error(t, err)
-	_, err = addressed("http://127.0.0.1:65000", mockfleet.AddressPort, 1000)
+	_, err = ListDevices("http://127.0.0.1:65000", mockfleet.AddressPort, 1000)
 	require.ErrorContains(t, err, "port 65536")
 }
 
@@ -76,7 +76,7 @@ func TestAListIsMadeWithoutGarbage(t *testing.T) {
 	const devices = 200_000
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	list, err := addressed("http://127.0.0.1:40000", mockfleet.AddressIP, devices)
+	list, err := ListDevices("http://127.0.0.1:40000", mockfleet.AddressIP, devices)
 	runtime.ReadMemStats(&after)
 	require.NoError(t, err)
 	text := 0

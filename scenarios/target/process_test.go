@@ -1,0 +1,61 @@
+package target
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// TestFleetThatDoesNotComeUp is one line, in the fleet's own words where it had any.
+func TestFleetThatDoesNotComeUp(t *testing.T) {
+	for script, want := range map[string]string{
+		"echo 'fleetmark: mockfleet: listen: address in use' >&2; exit 2": "the fleet did not come up: mockfleet: listen: address in use",
+		"echo 'fleetmark: one' >&2; echo 'fleetmark: two' >&2; exit 2":    "the fleet did not come up: one; two",
+		"exit 7":     "the fleet did not come up: exit status 7",
+		":":          "the fleet did not come up: its process ended without a word",
+		"echo hello": "the fleet did not come up: its first line is \"hello\\n\": want one that says where it is, as {\"address\":…,\"control\":…,\"token\":…}",
+	} {
+		var stderr bytes.Buffer
+		_, err := Open(t.Context(), Options{Command: []string{"/bin/sh", "-c", script}, Stderr: &stderr}, small(), nil)
+		require.EqualError(t, err, want)
+		require.ErrorAs(t, err, new(*scenarios.UsageError))
+		require.Empty(t, stderr.String(), "it is said once")
+	}
+}
+
+// stubborn is a fleet's process that comes up and stays when it is told to end.
+const stubborn = `read order; echo early >&2; echo '{"address":"http://127.0.0.1:1","control":"http://127.0.0.1:1","token":"t"}'; echo late >&2; exec 2>&- ; sleep 1000 & wait`
+
+// TestFleetThatDoesNotEnd is killed, and that is said. What it started has its output
+// and doesn't keep us.
+func TestFleetThatDoesNotEnd(t *testing.T) {
+	var stderr bytes.Buffer
+	p, err := Open(t.Context(), Options{Command: []string{"/bin/sh", "-c", stubborn}, Stderr: &stderr, StopTimeout: time.Millisecond}, small(), nil)
+	require.NoError(t, err)
+	require.EqualError(t, p.Close(), "the fleet's process did not end within 1ms of being told to: it was killed")
+	require.Equal(t, "early\nlate\n", stderr.String(), "what a fleet says that is up is passed on")
+}
+
+// TestFleetThatEndedFirst: that its input is closed already is no error of its own.
+func TestFleetThatEndedFirst(t *testing.T) {
+	f, err := StartProcess(t.Context(), []string{"/bin/sh", "-c", strings.Replace(stubborn, "sleep 1000 & wait", "exit 0", 1)}, small(), nil)
+	require.NoError(t, err)
+	<-f.Exited()
+	<-f.child.Ended()
+	require.NoError(t, f.Close())
+}
+
+func TestFleetThatNeverSpeaks(t *testing.T) {
+	command := []string{"/bin/sh", "-c", "read order; read end"}
+	_, err := startProcess(t.Context(), Options{Command: command, Stderr: io.Discard}, small(), time.Millisecond)
+	require.EqualError(t, err, "the fleet did not come up: its process said nothing in 1ms")
+	_, usage := errors.AsType[*scenarios.UsageError](err)
+	require.True(t, usage)
+}
