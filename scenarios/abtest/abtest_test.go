@@ -85,7 +85,7 @@ func TestAnAllocationMoreIsFound(t *testing.T) {
 	}
 }
 
-// TestSlower plants a part of what a push takes.
+// TestSlower injects a part of what a push takes.
 func TestSlower(t *testing.T) {
 	o := options(t, "gate-push")
 	o.SlowerBy = 0.5

@@ -62,9 +62,9 @@ type explained struct {
 	BaseFiles, NowFiles []string
 }
 
-// explainSides profiles both sides in turns, and says of which functions the cost differs, of those that
-// which asks about.
-func explainSides(ctx context.Context, o profileOptions, which explain.Options) (*explained, error) {
+// explainSides profiles both sides in turns, and returns of which functions the cost differs. how
+// selects the functions that may be the cause, and the stacks that count.
+func explainSides(ctx context.Context, o profileOptions, how explain.Options) (*explained, error) {
 	if err := takeProfiles(ctx, o); err != nil {
 		return nil, err
 	}
@@ -76,8 +76,8 @@ func explainSides(ctx context.Context, o profileOptions, which explain.Options) 
 	if e.NowFiles, err = profiles.Find(filepath.Join(o.Dir, checkout.Now), o.Kind); err != nil {
 		return nil, err
 	}
-	which.Paired = true
-	e.Explanation, err = explain.Explain(ctx, e.BaseFiles, e.NowFiles, which)
+	how.Paired = true
+	e.Explanation, err = explain.Explain(ctx, e.BaseFiles, e.NowFiles, how)
 	return e, err
 }
 

@@ -54,7 +54,8 @@ func spin(steps int) uint64 {
 	return x
 }
 
-// wrap returns the client with the injection around it, or the client itself if nothing is injected.
+// wrap returns the client with the injection around it. It returns the client itself if nothing is
+// injected.
 func (c calibrated) wrap(client runner.Client) runner.Client {
 	if c == (calibrated{}) {
 		return client
