@@ -196,12 +196,12 @@ func (b Breakpoint) WithDefaults() Breakpoint {
 }
 
 // Operation is what is done with a device.
-type Operation string
+type Operation = delivery.Op
 
 // The operations.
 const (
-	Push    Operation = "push"
-	Verify  Operation = "verify"
+	Push              = delivery.OpPush
+	Verify            = delivery.OpVerify
 	Deliver Operation = "deliver" // push, then verify, with retries
 )
 

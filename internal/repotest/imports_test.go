@@ -64,18 +64,19 @@ func importRules() []packageRule {
 		{"results/report/htmlpage", "internal/plaintext results results/rundir results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// What measures.
+		{"scenarios/load", "internal/osinfo delivery"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/markdown internal/plaintext delivery mockfleet results"},
 		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet profiles profiles/capture scenarios"},
 		{"scenarios/runner", "internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet profiles " +
-			"profiles/capture results results/rundir scenarios/health scenarios scenarios/target"},
+			"profiles/capture results results/rundir scenarios/load scenarios/health scenarios scenarios/target"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},
 		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios scenarios/runner"},
 		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles profiles/explain profiles/view " +
 			"results results/sequential results/judge"},
 		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles profiles/capture " +
 			"profiles/explain profiles/view results results/sequential results/judge scenarios scenarios/target " +
-			"scenarios/runner"},
+			"scenarios/load scenarios/runner"},
 		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir results/judge " +
 			"results/report results/report/htmlpage scenarios scenarios/runner"},
 		{"scenarios/baselinepage", "internal/plaintext internal/codestats internal/project results results/baseline results/rundir results/report scenarios " +

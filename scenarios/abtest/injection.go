@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // An Injection says how a client is made worse, to see whether that is noticed. It is put around
@@ -56,7 +56,7 @@ func spin(steps int) uint64 {
 
 // wrap returns the client with the injection around it. It returns the client itself if nothing is
 // injected.
-func (c calibrated) wrap(client runner.Client) runner.Client {
+func (c calibrated) wrap(client load.Client) load.Client {
 	if c == (calibrated{}) {
 		return client
 	}
@@ -65,7 +65,7 @@ func (c calibrated) wrap(client runner.Client) runner.Client {
 
 // A degradedClient is a client that is worse.
 type degradedClient struct {
-	runner.Client
+	load.Client
 	injected calibrated
 	sink     atomic.Pointer[[64]byte] // so that what is allocated is on the heap
 }

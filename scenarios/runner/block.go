@@ -11,6 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // Blocks measures a scenario in single repetitions, between which the process does nothing: one
@@ -47,12 +48,9 @@ func OpenBlocks(ctx context.Context, o Options) (*Blocks, error) {
 	return &Blocks{r: r}, nil
 }
 
-// A Client is the delivery client that blocks drive.
-type Client = client
-
 // Wrap puts something around the client of every block from now on. It sends so many verifications
 // more than the client says in each operation that pushes.
-func (b *Blocks) Wrap(wrap func(Client) Client, verifications int) {
+func (b *Blocks) Wrap(wrap func(load.Client) load.Client, verifications int) {
 	b.r.o.wrap, b.r.addedVerifications = wrap, verifications
 }
 

@@ -14,31 +14,6 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// TestTrend: response times that grow by a tenth of the time that passes, and ones that
-// don't grow, worked out by hand.
-func TestTrend(t *testing.T) {
-	grows, stays := &trend{lasts: 8 * time.Second}, &trend{lasts: 8 * time.Second}
-	for at := time.Duration(0); at < 8*time.Second; at += time.Second {
-		grows.add(at, time.Second+at/10)
-		stays.add(at, time.Second+at%(2*time.Second)/10) // 1 s and 1.1 s in turn
-	}
-	// Second quarter: 1.2 s and 1.3 s; last: 1.6 s and 1.7 s; their middles are 4 s apart. Each has a variance of
-	// 0.005, so an error of the mean of 0.05.
-	growth, uncertain, ok := grows.growth()
-	require.True(t, ok)
-	require.InDelta(t, 0.1, growth, 1e-9)
-	require.InDelta(t, 0.0707/4, uncertain, 1e-4)
-	growth, _, ok = stays.growth()
-	require.True(t, ok)
-	require.InDelta(t, 0, growth, 1e-9)
-	_, _, ok = (&trend{lasts: time.Second}).growth()
-	require.False(t, ok)
-	grows.merge(stays)
-	require.EqualValues(t, 4, grows.quarters[0].n)
-	growth, _, _ = grows.growth()
-	require.InDelta(t, 0.05, growth, 1e-9)
-}
-
 func searching(capacity scenarios.Rate) scenarios.Spec {
 	s := small()
 	s.Fleet.Devices, s.Fleet.Capacity = 20, capacity

@@ -12,18 +12,18 @@ import (
 func (r *runner) checkOutcome(m *measured) {
 	o := health.Outcome{Operations: m.operations, RolloutStopped: m.rollout.Stopped, Drain: r.spec.Load.DrainTime()}
 	if m.failed > 0 {
-		o.FailureClasses = r.failures.classesText()
+		o.FailureClasses = classesText(r.recording.Failures)
 	}
 	for _, op := range r.spec.Load.Operations() {
-		o.Overflows = append(o.Overflows, health.Overflow{Op: string(op), Count: m.ops[op].clipped, Highest: r.recorders[0].highest})
+		o.Overflows = append(o.Overflows, health.Overflow{Op: string(op), Count: m.ops[op].Overflow, Highest: r.recording.Longest()})
 	}
 	r.doubt(health.CheckOutcome(o))
 }
 
 // checkHarness records how the driver was in a timed repetition of a load, and doubts the repetition
 // if the driver limited it.
-func (r *runner) checkHarness(m *measured, load scenarios.LoadSpec) {
-	m.pacing = m.pacingOf(load)
+func (r *runner) checkHarness(m *measured, spec scenarios.LoadSpec) {
+	m.pacing = m.pacingOf(spec)
 	d := health.Driver{
 		Elapsed: m.elapsed, CPU: m.cost.processor, GCFraction: m.cost.gcFraction, GCBusy: seconds(m.cost.gcBusy), PeakResident: m.cost.peakResident, Dials: m.traffic.Dials,
 		Descriptors: m.descriptors, Ports: m.ports, NoPort: m.refused.noPort, NoDescriptor: m.refused.noDescriptor,
@@ -39,16 +39,16 @@ func (r *runner) checkHarness(m *measured, load scenarios.LoadSpec) {
 }
 
 // pacingOf returns how the plan of an open load was kept, or nil for a closed load.
-func (m *measured) pacingOf(load scenarios.LoadSpec) *health.Pacing {
+func (m *measured) pacingOf(spec scenarios.LoadSpec) *health.Pacing {
 	p := m.plan
 	if p == nil {
 		return nil
 	}
 	return &health.Pacing{
 		Planned: m.operations.Planned, NotSent: m.operations.NotSent, PlanLength: m.plannedFor(),
-		Queued: p.starved.TotalCount(), Timer: p.ready.TotalCount(), LatenessP99: p.lateP99(),
-		TimerP90: time.Duration(p.ready.ValueAtQuantile(90)), TimerP99: time.Duration(p.ready.ValueAtQuantile(99)),
-		LastPlanned: p.lastPlanned, Lag: p.lag(), FellBehind: p.behind(load),
-		BusyPeak: m.busiest, MaxWorkers: m.most, AutoWorkers: load.AutoWorkers(), Took: m.takes, PeakRate: peakRate(load),
+		Queued: p.Queued.TotalCount(), Timer: p.Timer.TotalCount(), LatenessP99: time.Duration(p.All().ValueAtQuantile(99)),
+		TimerP90: time.Duration(p.Timer.ValueAtQuantile(90)), TimerP99: time.Duration(p.Timer.ValueAtQuantile(99)),
+		LastPlanned: p.LastPlanned, Lag: p.FinalLag(), FellBehind: p.FellBehind(pacerOf(spec)),
+		BusyPeak: m.busiest, MaxWorkers: m.most, AutoWorkers: spec.AutoWorkers(), Took: m.takes, PeakRate: peakRate(spec),
 	}
 }

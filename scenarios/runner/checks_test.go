@@ -9,17 +9,18 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // TestPacingOf: of four operations two were queued, and the last of these was sent 900 ms after its
 // time; two waited for a timer, 1 ms and 60 ms late.
 func TestPacingOf(t *testing.T) {
 	const ms = time.Millisecond
-	p := newPlan(leastLongest)
-	p.sent(10*ms, 11*ms, false)
-	p.sent(20*ms, 80*ms, false)
-	p.sent(100*ms, 600*ms, true)
-	p.sent(150*ms, 1050*ms, true)
+	p := load.NewLateness(leastLongest)
+	p.Add(10*ms, 11*ms, false)
+	p.Add(20*ms, 80*ms, false)
+	p.Add(100*ms, 600*ms, true)
+	p.Add(150*ms, 1050*ms, true)
 	m := &measured{plan: p, busiest: 4, most: 4, takes: 20 * ms, operations: results.Operations{Planned: 20, NotSent: 16, PlanNS: 1e9}}
 	got := m.pacingOf(scenarios.LoadSpec{Model: scenarios.Constant, Rate: 20})
 	near := func(want time.Duration, got *time.Duration) { // what a histogram rounds

@@ -6,75 +6,44 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // claims is what the client says of each device in one repetition.
 type claims struct {
-	*outcomes
-	requests *outcomes // that the client says it sent: pushes as succeeded, verifications as failed
-	primed   []primed  // what the ledger held before the load; empty: nothing
-	late     []uint32  // operations that failed in the repetition before, whose requests may come yet; nil: none
-	reboots  uint32    // connections that break when a device reboots, at most; 0: none does
-	added    int       // verifications that each operation sends besides; see Blocks.Wrap
-
-	brokenMu sync.Mutex
-	broken   map[int]bool // devices that an operation was broken off of: what came of it, nobody claims
-}
-
-// brokenOff notes that an operation of device i was broken off.
-func (c *claims) brokenOff(i int) {
-	c.brokenMu.Lock()
-	defer c.brokenMu.Unlock()
-	if c.broken == nil {
-		c.broken = map[int]bool{}
-	}
-	c.broken[i] = true
+	*load.Outcomes
+	primed  []primed // what the ledger held before the load; empty: nothing
+	late    []uint32 // operations that failed in the repetition before, whose requests may come yet; nil: none
+	reboots uint32   // connections that break when a device reboots, at most; 0: none does
+	added   uint64   // verifications that each operation sends besides; see Blocks.Wrap
 }
 
 // primed is the part of a device's ledger that the load has no claim to.
 type primed struct{ pushes, applied, repeats, verifies uint32 }
 
-func newClaims(devices int) *claims {
-	return &claims{outcomes: newOutcomes(devices), requests: newOutcomes(devices)}
-}
-
-// sent takes how many requests of either kind the client says it sent to device i for one operation.
-func (c *claims) sent(i, pushes, verifies int) {
-	for range pushes {
-		c.requests.succeeded(i)
-	}
-	for range verifies + c.added {
-		c.requests.failed(i)
-	}
-}
-
+// reset keeps of the last repetition which operations failed, before its outcomes are reset.
 func (c *claims) reset() {
 	clear(c.late)
-	for i := range c.len() {
-		if failed := c.of(i).failed; failed > 0 {
+	for i := range c.Len() {
+		if failed := c.Of(i).Failed; failed > 0 {
 			if c.late == nil {
-				c.late = make([]uint32, c.len())
+				c.late = make([]uint32, c.Len())
 			}
 			c.late[i] = failed
 		}
 	}
-	c.outcomes.reset()
-	c.requests.reset()
 	c.primed = c.primed[:0]
-	clear(c.broken)
 }
 
 // discount notes what the ledger holds before the load begins, so that it supports
 // no claim of the load, and contradicts none.
 func (c *claims) discount(ledger iter.Seq2[mockfleet.Entry, error]) error {
-	c.primed = slices.Grow(c.primed[:0], c.len())[:c.len()]
+	c.primed = slices.Grow(c.primed[:0], c.Len())[:c.Len()]
 	clear(c.primed)
 	for e, err := range ledger {
 		if err != nil {
@@ -89,7 +58,7 @@ func (c *claims) discount(ledger iter.Seq2[mockfleet.Entry, error]) error {
 }
 
 func (c *claims) unknownDevice(i int) error {
-	return fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", i, c.len())
+	return fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", i, c.Len())
 }
 
 // sincePrimed is a ledger without what it held before the load. What a device should
@@ -114,12 +83,12 @@ func (c *claims) sincePrimed(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2
 
 // count is the outcome by the client's word alone.
 func (c *claims) count() results.Counts {
-	n := results.Counts{Devices: c.len()}
-	for i := range c.len() {
-		switch claimed := c.of(i); {
-		case claimed.succeeded > 0:
+	n := results.Counts{Devices: c.Len()}
+	for i := range c.Len() {
+		switch claimed := c.Of(i); {
+		case claimed.Succeeded > 0:
 			n.Updated++
-		case claimed.failed > 0:
+		case claimed.Failed > 0:
 			n.Failed++
 		}
 	}
@@ -136,7 +105,7 @@ const maxContradictions = 5
 // A failure that the ledger knows as applied is none: after a lost answer a client
 // may rightly say that it doesn't know.
 func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry, error], u *delivery.Update, op scenarios.Operation) (results.Counts, []string, error) {
-	n := results.Counts{Devices: c.len()}
+	n := results.Counts{Devices: c.Len()}
 	var said []string
 	contradictions := 0
 	contradict := func(device int, format string, args ...any) {
@@ -148,11 +117,11 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 	next := 0 // the first device that hasn't been judged
 	silent := func(until int) {
 		for ; next < until; next++ {
-			claimed := c.of(next)
-			if claimed.succeeded > 0 {
+			claimed := c.Of(next)
+			if claimed.Succeeded > 0 {
 				n.Lost++
-				contradict(next, "the client claims %d successes, the ledger knows nothing of it", claimed.succeeded)
-			} else if claimed.failed > 0 {
+				contradict(next, "the client claims %d successes, the ledger knows nothing of it", claimed.Succeeded)
+			} else if claimed.Failed > 0 {
 				n.Failed++
 			}
 		}
@@ -161,12 +130,12 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 		if err != nil {
 			return n, nil, fmt.Errorf("reading the fleet's ledger: %w", err)
 		}
-		if e.Device >= c.len() {
+		if e.Device >= c.Len() {
 			return n, nil, c.unknownDevice(e.Device)
 		}
 		silent(e.Device)
 		next = e.Device + 1
-		claimed := c.of(e.Device)
+		claimed := c.Of(e.Device)
 		if e.AppliedTwice > 0 {
 			n.AppliedTwice++
 			contradict(e.Device, "applied the same update twice (%d times too often)", e.AppliedTwice)
@@ -179,21 +148,21 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 		if surplus != "" && ctx.Err() == nil {
 			contradict(e.Device, "%s", surplus)
 		}
-		if problem := lacks(e, u, op, claimed.succeeded); claimed.succeeded > 0 && problem != "" {
+		if problem := lacks(e, u, op, claimed.Succeeded); claimed.Succeeded > 0 && problem != "" {
 			n.Lost++
-			contradict(e.Device, "the client claims %d successes, the ledger: %s", claimed.succeeded, problem)
+			contradict(e.Device, "the client claims %d successes, the ledger: %s", claimed.Succeeded, problem)
 			continue
 		}
 		switch {
-		case claimed.succeeded > 0: // whatever else failed under a load that goes on: it runs the update
+		case claimed.Succeeded > 0: // whatever else failed under a load that goes on: it runs the update
 			n.Updated++
-		case claimed.failed > 0:
+		case claimed.Failed > 0:
 			n.Failed++
-		case e.Applied > 0 && surplus == "" && !c.broken[e.Device] && ctx.Err() == nil:
+		case e.Applied > 0 && surplus == "" && claimed.BrokenOff == 0 && ctx.Err() == nil:
 			contradict(e.Device, "applied an update that the client claims nothing of")
 		}
 	}
-	silent(c.len())
+	silent(c.Len())
 	if contradictions > maxContradictions {
 		said = append(said, fmt.Sprintf("and %d more contradictions", contradictions-maxContradictions))
 	}
@@ -204,8 +173,9 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 // client may send once more what a device redirected, without a word; and a question, where a
 // connection broke before its answer.
 func (c *claims) surplus(e mockfleet.Entry) string {
-	said := c.requests.of(e.Device)
-	pushes, verifies := uint64(said.succeeded), uint64(said.failed)
+	said := c.Of(e.Device)
+	pushes, verifies := uint64(said.Pushes), uint64(said.Verifies)
+	verifies += c.added * (uint64(said.Succeeded) + uint64(said.Failed) + uint64(said.BrokenOff))
 	mayPush, mayVerify := pushes, verifies+uint64(e.Struck)+uint64(e.TurnedAway)
 	for kind, times := range e.Faults {
 		if strings.HasPrefix(kind, "redirect") || kind == "status-417" || kind == "duplicate" { // the last makes two of one
@@ -243,79 +213,4 @@ func lacks(e mockfleet.Entry, u *delivery.Update, op scenarios.Operation, claime
 		return fmt.Sprintf("it was verified %d times", e.Verifies)
 	}
 	return ""
-}
-
-// outcomes counts how each device's operations ended by the client's word: 4 bytes a
-// device, since most have a single one. Any number of goroutines may add.
-type outcomes struct {
-	words []atomic.Uint32 // in the low half what succeeded, in the high half what failed
-
-	mu   sync.Mutex
-	over map[int]outcome // what the halves were too small for: under a load that goes on, a few devices have many
-}
-
-// outcome is one device's.
-type outcome struct{ succeeded, failed uint32 }
-
-// The halves of a word.
-const (
-	halfSucceeded = 0
-	halfFailed    = 16
-	halfLimit     = 1 << 16
-)
-
-func newOutcomes(devices int) *outcomes {
-	return &outcomes{words: make([]atomic.Uint32, devices), over: map[int]outcome{}}
-}
-
-func (o *outcomes) len() int { return len(o.words) }
-
-func (o *outcomes) succeeded(i int) { o.add(i, halfSucceeded) }
-func (o *outcomes) failed(i int)    { o.add(i, halfFailed) }
-
-func (o *outcomes) add(i int, half uint) {
-	full := uint32(halfLimit-1) << half
-	for {
-		word := o.words[i].Load()
-		if word&full != full {
-			if o.words[i].CompareAndSwap(word, word+1<<half) {
-				return
-			}
-		} else if o.words[i].CompareAndSwap(word, word&^full) {
-			o.carry(i, half)
-			return
-		}
-	}
-}
-
-// carry keeps what a half that began again had counted, the operation included that didn't fit.
-func (o *outcomes) carry(i int, half uint) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	sum := o.over[i]
-	if half == halfSucceeded {
-		sum.succeeded += halfLimit
-	} else {
-		sum.failed += halfLimit
-	}
-	o.over[i] = sum
-}
-
-// of is what there is of device i. It is whole when nobody adds any more.
-func (o *outcomes) of(i int) outcome {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	sum, word := o.over[i], o.words[i].Load()
-	sum.succeeded += word % halfLimit
-	sum.failed += word / halfLimit
-	return sum
-}
-
-func (o *outcomes) reset() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	clear(o.over)
-	for i := range o.words {
-		o.words[i].Store(0)
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 const xDigest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881" // printf x | sha256sum
@@ -34,13 +35,15 @@ func ledgerOf(entries ...mockfleet.Entry) iter.Seq2[mockfleet.Entry, error] {
 	}
 }
 
+func newClaims(devices int) *claims { return &claims{Outcomes: load.NewOutcomes(devices)} }
+
 // claim has the client say of a device how often it succeeded and failed.
 func claim(c *claims, device int, succeeded, failed uint32) {
 	for range succeeded {
-		c.succeeded(device)
+		c.Succeed(device)
 	}
 	for range failed {
-		c.failed(device)
+		c.Fail(device)
 	}
 }
 
@@ -103,7 +106,7 @@ func TestReconcile(t *testing.T) {
 				claim(c, i, row.succeeded[i], row.failed[i])
 			}
 			for _, e := range row.ledger {
-				c.sent(e.Device, int(e.Pushes), int(e.Verifies))
+				c.Sent(e.Device, int(e.Pushes), int(e.Verifies))
 			}
 			got, said, err := c.reconcile(t.Context(), ledgerOf(row.ledger...), xUpdate(t), row.operation)
 			require.NoError(t, err)
@@ -129,9 +132,9 @@ func TestPriming(t *testing.T) {
 	// Device 0 is verified twice more, and so claimed. Device 1 is claimed too, but
 	// the ledger saw nothing more of it. Nobody got round to device 2.
 	claim(c, 0, 2, 0)
-	c.sent(0, 0, 2)
+	c.Sent(0, 0, 2)
 	claim(c, 1, 1, 0)
-	c.sent(1, 0, 1)
+	c.Sent(1, 0, 1)
 	n, said, err := c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(0, 4), primed(1, 2), primed(2, 1))), xUpdate(t), scenarios.Verify)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Lost: 1}, n)
@@ -139,6 +142,7 @@ func TestPriming(t *testing.T) {
 	require.Contains(t, said[0], "device 1: the client claims 1 successes, the ledger: it was verified 0 times")
 
 	c.reset()
+	c.Reset()
 	n, _, err = c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(2, 1))), xUpdate(t), scenarios.Verify)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 3}, n, "a reset forgets what was primed, so the update has no claim")
@@ -147,7 +151,7 @@ func TestPriming(t *testing.T) {
 
 func TestReconcileNamesAFewAndCountsAll(t *testing.T) {
 	c := newClaims(100)
-	for i := range c.len() {
+	for i := range c.Len() {
 		claim(c, i, 1, 0)
 	}
 	n, said, err := c.reconcile(t.Context(), ledgerOf(), xUpdate(t), scenarios.Deliver)
@@ -171,6 +175,7 @@ func TestClientsWord(t *testing.T) {
 	claim(c, 1, 0, 1)
 	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Failed: 1}, c.count())
 	c.reset()
+	c.Reset()
 	require.Equal(t, results.Counts{Devices: 3}, c.count())
 }
 
@@ -209,8 +214,9 @@ func TestSurplus(t *testing.T) {
 			c.reboots = row.reboots
 			claim(c, 0, 0, uint32(row.failed))
 			c.reset()
+			c.Reset()
 			claim(c, 0, 1, 0)
-			c.sent(0, row.pushes, row.verifies)
+			c.Sent(0, row.pushes, row.verifies)
 			_, said, err := c.reconcile(t.Context(), ledgerOf(row.e), xUpdate(t), scenarios.Deliver)
 			require.NoError(t, err)
 			if row.says == "" {

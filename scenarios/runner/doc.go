@@ -10,12 +10,9 @@
 // of its own, in this one, at an address, or listed in a file), and last the run directory. So a
 // run that can't begin leaves nothing behind.
 //
-// Each repetition starts from a clean slate: the fleet is reset, the heap collected, the recorders
+// Each repetition starts from a clean slate: the fleet is reset, the heap collected, the recording
 // emptied. What its load takes for granted is primed: an update to verify, connections that stay.
-// Workers then take operations by number. Under a closed load the next operation begins when the
-// last one ended; under an open load a pace, a pure function of the number, says when each is
-// planned, and latency counts from then, whether or not a worker was free (no coordinated
-// omission). Service time, from when it was sent, stands beside it.
+// Then an executor of package load does the operations, and records them.
 //
 // Rates are over the plan: what succeeded before its end, divided by its length. What is left then
 // has a drain, which is bounded; an open load that is certain to be behind its plan sends no more.

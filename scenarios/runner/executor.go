@@ -2,51 +2,74 @@ package runner
 
 import (
 	"cmp"
-	"github.com/fleetmark/fleetmark/scenarios"
+	"math"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// scheduleOf returns when operations are planned. It returns nil for a closed model. The seed is for
-// arrivals that are drawn.
-func scheduleOf(l scenarios.LoadSpec, seed uint64) schedule {
+// executorOf returns how the operations of a load come. One that starts workers by itself starts so many at
+// most. A rollout's events are told to onEvent.
+func executorOf(l scenarios.LoadSpec, mostAuto int, onEvent func(delivery.RolloutEvent)) load.Executor {
+	workers, most := l.WorkerRange()
 	switch l.Model {
-	case scenarios.Bursts:
-		return &evenly{pace: burstPace{int64(l.Burst.Size), l.Burst.Every.Std()}}
-	case scenarios.Closed, scenarios.Once, scenarios.Rolling:
-		return nil
+	case scenarios.Rolling:
+		return load.Rollout{Config: rolloutConfig(l, onEvent)}
+	case scenarios.Closed, scenarios.Once:
+		x := load.ClosedLoop{Workers: workers, Duration: l.Duration.Std(), Drain: l.DrainTime()}
+		if !l.Think.IsZero() {
+			x.Think = l.Think.Sample
+		}
+		return x
 	}
-	p := profileOf(l)
-	if l.Model == scenarios.Poisson || l.Arrivals == scenarios.Independently {
-		return newPoisson(p, seed)
+	if l.AutoWorkers() && mostAuto > 0 {
+		most = mostAuto
 	}
-	return &evenly{pace: evenPace{p}}
+	return load.ArrivalRate{
+		Pacer: pacerOf(l), Duration: l.Lasts(), Workers: min(workers, most), MaxWorkers: most,
+		Drain: l.DrainTime(), StopBehind: l.Drain == 0,
+	}
 }
 
-// profileOf returns the rate of an open load over time.
-func profileOf(l scenarios.LoadSpec) profile {
-	rate := float64(l.Rate)
+// pacerOf returns when the operations of an open load are planned.
+func pacerOf(l scenarios.LoadSpec) load.Pacer {
+	if l.Model == scenarios.Bursts {
+		return load.Bursts{Size: int64(l.Burst.Size), Every: l.Burst.Every.Std()}
+	}
+	var segments []load.Segment
+	for _, s := range stagesOf(l) {
+		segments = append(segments, load.Segment{Length: s.For.Std(), From: float64(s.Rate), To: float64(endRate(s))})
+	}
+	schedule := load.NewRateSchedule(segments...)
+	if l.Model == scenarios.Poisson || l.Arrivals == scenarios.Independently {
+		return load.Poisson{RateSchedule: schedule}
+	}
+	return schedule
+}
+
+// stagesOf returns the rate of an open load over time. The models that have one are short ways to write
+// stages.
+func stagesOf(l scenarios.LoadSpec) []scenarios.Stage {
 	switch l.Model {
 	case scenarios.Ramped:
-		return newProfile(piece{length: l.Duration.Std().Seconds(), from: rate, to: float64(l.Ramp.To)})
+		return []scenarios.Stage{{Rate: l.Rate, To: &l.Ramp.To, For: l.Duration}}
 	case scenarios.Spiked:
-		at, long, top := l.Spike.At.Std(), l.Spike.For.Std(), float64(l.Spike.Rate)
-		return newProfile(
-			piece{length: at.Seconds(), from: rate, to: rate},
-			piece{length: long.Seconds(), from: top, to: top},
-			piece{length: (l.Duration.Std() - at - long).Seconds(), from: rate, to: rate},
-		)
+		at, long := l.Spike.At, l.Spike.For
+		return []scenarios.Stage{{Rate: l.Rate, For: at}, {Rate: l.Spike.Rate, For: long}, {Rate: l.Rate, For: l.Duration - at - long}}
 	case scenarios.Staged:
-		var pieces []piece
-		for _, s := range l.Stages {
-			to := s.Rate
-			if s.To != nil {
-				to = *s.To
-			}
-			pieces = append(pieces, piece{length: s.For.Std().Seconds(), from: float64(s.Rate), to: float64(to)})
-		}
-		return newProfile(pieces...)
+		return l.Stages
 	}
-	return constantProfile(rate)
+	return []scenarios.Stage{{Rate: l.Rate, For: math.MaxInt64}}
+}
+
+// endRate returns the rate at the end of a stage.
+func endRate(s scenarios.Stage) scenarios.Rate {
+	if s.To != nil {
+		return *s.To
+	}
+	return s.Rate
 }
 
 // peakRate returns the highest rate of the plan, in operations a second. It is 0 for bursts, whose
@@ -55,11 +78,11 @@ func peakRate(l scenarios.LoadSpec) float64 {
 	if !l.IsOpen() || l.Model == scenarios.Bursts {
 		return 0
 	}
-	highest := 0.0
-	for _, p := range profileOf(l) {
-		highest = max(highest, p.from, p.to)
+	highest := scenarios.Rate(0)
+	for _, s := range stagesOf(l) {
+		highest = max(highest, s.Rate, endRate(s))
 	}
-	return highest
+	return float64(highest)
 }
 
 // leastLongest is what histograms reach at least.

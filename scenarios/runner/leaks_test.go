@@ -16,11 +16,12 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // leaky leaves one of something behind in every few deliveries.
 type leaky struct {
-	client
+	load.Client
 	leave func(delivery.Device, *delivery.Update)
 	every int64
 	n     *atomic.Int64
@@ -30,7 +31,7 @@ func (l leaky) Deliver(ctx context.Context, d delivery.Device, u *delivery.Updat
 	if l.n.Add(1)%l.every == 0 {
 		l.leave(d, u)
 	}
-	return l.client.Deliver(ctx, d, u)
+	return l.Client.Deliver(ctx, d, u)
 }
 
 // left is what was left behind, and put away after the test.
@@ -94,7 +95,7 @@ func leak(t *testing.T, kind string, every int64) results.Run {
 		},
 	}[kind]
 	if leave != nil {
-		o.wrap = func(c client) client { return leaky{c, leave, every, &n} }
+		o.wrap = func(c load.Client) load.Client { return leaky{c, leave, every, &n} }
 	}
 	r, err := Run(t.Context(), o)
 	require.NoError(t, err)
@@ -140,7 +141,7 @@ func TestALeakIsFoundByItsPackage(t *testing.T) {
 			defer close(end)
 			o := options(t, s)
 			o.ClientPackages = packages
-			o.wrap = func(c client) client { return unlabeled{c, end} }
+			o.wrap = func(c load.Client) load.Client { return unlabeled{c, end} }
 			r, err := Run(t.Context(), o)
 			require.NoError(t, err)
 			require.Equal(t, packages != nil, strings.Contains(strings.Join(r.Run.Invalid, "\n"), "more goroutines"), "%v", r.Run.Invalid)
@@ -150,13 +151,13 @@ func TestALeakIsFoundByItsPackage(t *testing.T) {
 
 // unlabeled starts a goroutine for each delivery that sets its labels itself, and that waits for the end.
 type unlabeled struct {
-	client
+	load.Client
 	end chan struct{}
 }
 
 func (u unlabeled) Deliver(ctx context.Context, d delivery.Device, update *delivery.Update) (delivery.Report, error) {
 	go u.wait()
-	return u.client.Deliver(ctx, d, update)
+	return u.Client.Deliver(ctx, d, update)
 }
 
 func (u unlabeled) wait() {

@@ -12,30 +12,31 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // twice does everything once more, and tells of one only.
-type twice struct{ client }
+type twice struct{ load.Client }
 
 func (c twice) Push(ctx context.Context, d delivery.Device, u *delivery.Update) error {
-	if err := c.client.Push(ctx, d, u); err != nil {
+	if err := c.Client.Push(ctx, d, u); err != nil {
 		return err
 	}
-	return c.client.Push(ctx, d, u)
+	return c.Client.Push(ctx, d, u)
 }
 
 func (c twice) Verify(ctx context.Context, d delivery.Device, u *delivery.Update) error {
-	if err := c.client.Verify(ctx, d, u); err != nil {
+	if err := c.Client.Verify(ctx, d, u); err != nil {
 		return err
 	}
-	return c.client.Verify(ctx, d, u)
+	return c.Client.Verify(ctx, d, u)
 }
 
 func (c twice) Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error) {
-	if _, err := c.client.Deliver(ctx, d, u); err != nil {
+	if _, err := c.Client.Deliver(ctx, d, u); err != nil {
 		return delivery.Report{}, err
 	}
-	return c.client.Deliver(ctx, d, u)
+	return c.Client.Deliver(ctx, d, u)
 }
 
 // A client that sends more than it says is found, though every device took it as a repeat.
@@ -49,7 +50,7 @@ func TestLedgerFindsAClientThatSendsTwice(t *testing.T) {
 			s := small()
 			s.Repetitions, s.Warmup, s.Profiled, s.Load.Operation = 1, 0, 0, operation
 			o := options(t, s)
-			o.wrap = func(c client) client { return twice{c} }
+			o.wrap = func(c load.Client) load.Client { return twice{c} }
 			res, err := Run(t.Context(), o)
 			require.NoError(t, err)
 			require.Equal(t, results.Invalid, res.Run.Verdict)
@@ -96,11 +97,11 @@ func TestSecondDriverIsRefused(t *testing.T) {
 }
 
 // verifiesFirst sends a request more with each push.
-type verifiesFirst struct{ client }
+type verifiesFirst struct{ load.Client }
 
 func (c verifiesFirst) Push(ctx context.Context, d delivery.Device, u *delivery.Update) error {
 	_ = c.Verify(ctx, d, u) // the device runs another update yet
-	return c.client.Push(ctx, d, u)
+	return c.Client.Push(ctx, d, u)
 }
 
 // The sides of a comparison take turns at one fleet.
@@ -116,7 +117,7 @@ func TestBlocksShareAFleet(t *testing.T) {
 		sides = append(sides, b)
 	}
 	// A request more, which the ledger has, contradicts nothing.
-	sides[1].Wrap(func(c Client) Client { return verifiesFirst{c} }, 1)
+	sides[1].Wrap(func(c load.Client) load.Client { return verifiesFirst{c} }, 1)
 	for range 2 {
 		for _, b := range sides {
 			m, err := b.Measure(t.Context())

@@ -7,11 +7,14 @@ import (
 	"runtime/metrics"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -26,8 +29,8 @@ type measured struct {
 	failedP99             float64       // response time of the failed ones, ns; 0 where none failed
 	cost                  cost
 	traffic               delivery.Stats // of this repetition alone
-	ops                   map[scenarios.Operation]*tally
-	plan                  *plan          // nil for a closed load
+	ops                   map[scenarios.Operation]*load.Latencies
+	plan                  *load.Lateness // nil for a closed load
 	pacing                *health.Pacing // likewise, of a timed repetition
 	busiest               int            // workers of an open load that were busy at once, at most
 	refused               refusals
@@ -48,27 +51,27 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 	var list []results.Record
 	for _, op := range s.Load.Operations() {
 		t := m.ops[op]
-		r := results.Record{Scenario: s.Name, Op: string(op), Repetition: repetition, Ops: t.n}
+		r := results.Record{Scenario: s.Name, Op: string(op), Repetition: repetition, Ops: t.Count}
 		if op == s.Load.Operation {
 			r.Failed, r.NotSent = m.failed, m.operations.NotSent
 		}
 		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
-		if t.n == 0 {
+		if t.Count == 0 {
 			if op == s.Load.Operation && m.rollout.Stopped { // that none was updated is what became of it
 				m.counted(s, add)
 				list = append(list, r)
 			}
 			continue
 		}
-		add(results.UnitMean, t.mean())
+		add(results.UnitMean, t.Mean())
 		for _, p := range []struct {
 			unit    string
 			percent float64
 		}{{results.UnitP50, 50}, {results.UnitP75, 75}, {results.UnitP90, 90}, {results.UnitP95, 95}, {results.UnitP99, 99}, {results.UnitP999, 99.9}} {
-			add(p.unit, quantile(t.response, p.percent))
+			add(p.unit, quantile(t.Response, p.percent))
 		}
-		add(results.UnitMax, float64(t.response.Max()))
-		add(results.UnitServiceP99, quantile(t.service, 99))
+		add(results.UnitMax, float64(t.Response.Max()))
+		add(results.UnitServiceP99, quantile(t.Service, 99))
 		if op == s.Load.Operation {
 			m.whole(s, op, t, add)
 		}
@@ -87,8 +90,8 @@ const (
 	stepsPerObject = 20 // 0.05 objects
 )
 
-func (m *measured) whole(s scenarios.Spec, op scenarios.Operation, t *tally, add func(string, float64)) {
-	n, done, seconds := float64(t.n), float64(t.n), m.elapsed.Seconds()
+func (m *measured) whole(s scenarios.Spec, op scenarios.Operation, t *load.Latencies, add func(string, float64)) {
+	n, done, seconds := float64(t.Count), float64(t.Count), m.elapsed.Seconds()
 	if plan := m.plannedFor(); plan > 0 {
 		done, seconds = float64(m.operations.SucceededInPlan), plan.Seconds()
 	}
@@ -144,10 +147,15 @@ func (m *measured) plannedFor() time.Duration { return time.Duration(m.operation
 // percentiles are the median and the 99th percentile of an operation's response times; 0 where there are none.
 func (m *measured) percentiles(op scenarios.Operation) (p50, p99 time.Duration) {
 	t := m.ops[op]
-	if t == nil || t.n == 0 {
+	if t == nil || t.Count == 0 {
 		return 0, 0
 	}
-	return time.Duration(quantile(t.response, 50)), time.Duration(quantile(t.response, 99))
+	return time.Duration(quantile(t.Response, 50)), time.Duration(quantile(t.Response, 99))
+}
+
+// quantile returns a percentile in nanoseconds.
+func quantile(h *hdrhistogram.Histogram, percent float64) float64 {
+	return float64(h.ValueAtQuantile(percent))
 }
 
 // difference of two readings of a client's counters.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/stretchr/testify/require"
 )
 
@@ -23,12 +24,12 @@ func TestHeapFiguresGoInSteps(t *testing.T) {
 		{5_000, 13_562_272, 146_696, 2712, 29.35}, // 2,712.45 and 29.3392
 	} {
 		spec := scenarios.Spec{Name: "x", Load: scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Push, Workers: 1}}
-		r := newRecorder(spec.Load, leastLongest)
+		pushes := load.NewLatencies(false, leastLongest)
 		for range row.ops {
-			r.record(scenarios.Push, time.Millisecond, time.Millisecond)
+			pushes.Add(time.Millisecond, time.Millisecond)
 		}
 		m := &measured{elapsed: time.Second, done: row.ops, cost: cost{bytes: row.bytes, objects: row.objects}}
-		m.ops, _ = merged([]*recorder{r}, spec.Load)
+		m.ops = map[scenarios.Operation]*load.Latencies{scenarios.Push: pushes}
 		list := m.records(spec, 1)
 		require.Len(t, list, 1)
 		bytes, _ := list[0].Value("B/op")

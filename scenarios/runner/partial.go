@@ -11,6 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -44,16 +45,16 @@ func (r *runner) keepPartial(ctx context.Context, step Step, m *measured, u *del
 }
 
 // keepSearch keeps how far a search had come: the highest rate that held, and how that went.
-func (r *runner) keepSearch(ctx context.Context, step Step, s *search, best *measured, began time.Time) {
+func (r *runner) keepSearch(ctx context.Context, step Step, s *load.Search, best *measured, began time.Time) {
 	if cause := context.Cause(ctx); ctx.Err() == nil || errors.Is(cause, target.ErrExited) || errors.Is(cause, errFleetLost) || best == nil {
 		return
 	}
-	best.limit = s.held
+	best.limit = s.Held
 	p := r.newPartial(step, best)
 	p.Seconds, p.Counts = time.Since(began).Seconds(), best.counts
-	p.Search = fmt.Sprintf("%.4g/s held, the highest rate that was tried so far: the limit lies above", s.held)
-	if s.failed > 0 {
-		p.Search = fmt.Sprintf("%.4g/s held so far, %.4g/s didn't: the limit lies between", s.held, s.failed)
+	p.Search = fmt.Sprintf("%.4g/s held, the highest rate that was tried so far: the limit lies above", s.Held)
+	if s.Failed > 0 {
+		p.Search = fmt.Sprintf("%.4g/s held so far, %.4g/s didn't: the limit lies between", s.Held, s.Failed)
 	}
 	if r.target.Witness() == nil {
 		p.Unwitnessed = "these devices keep no ledger"

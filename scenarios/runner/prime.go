@@ -17,6 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // prime collects the heap, and does what a load takes for granted before the clock and
@@ -30,8 +31,8 @@ import (
 //     would be other allocations an operation on every machine.
 //
 // What the devices saw of it is kept apart from what they see of the load.
-func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, load scenarios.LoadSpec) error {
-	if load.Operation == scenarios.Verify {
+func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, spec scenarios.LoadSpec) error {
+	if spec.Operation == scenarios.Verify {
 		var err error
 		health.DoAsClient(ctx, func(ctx context.Context) { err = r.primeDevices(ctx, u) })
 		if err != nil {
@@ -40,7 +41,7 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 	}
 	// Before connections are primed: it empties the pools that they fill.
 	runtime.GC()
-	if load.Lasts() > 0 {
+	if spec.Lasts() > 0 {
 		health.DoAsClient(ctx, func(ctx context.Context) { r.primeConnections(ctx, client, dialer, u) })
 	}
 	if err := ctx.Err(); err != nil {
@@ -50,9 +51,9 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 	switch {
 	case w == nil:
 		return nil
-	case load.Operation == scenarios.Verify: // a reset would take the update away again
+	case spec.Operation == scenarios.Verify: // a reset would take the update away again
 		return r.claims.discount(w.Ledger(ctx))
-	case load.Lasts() > 0:
+	case spec.Lasts() > 0:
 		return w.Reset(ctx)
 	}
 	return nil
@@ -69,21 +70,20 @@ func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
 	}
 	defer client.Close()
 	spec := r.spec.Load
-	spec.Model, spec.Operation, spec.Rate, spec.Duration, spec.Drain = scenarios.Closed, scenarios.Deliver, 0, 0, 0
+	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.Closed, 0, 0, 0
 	devices := r.target.Devices()
-	most := longest(r.spec)
-	l := &load{
-		spec: spec, client: client, devices: devices, update: u,
-		recorders: []*recorder{newRecorder(spec, most)}, claims: newClaims(devices.Len()), failures: newFailures(most),
-	}
+	record := load.NewRecording(load.RecordingConfig{Op: scenarios.Deliver, Devices: devices.Len(), Workers: 1, Longest: longest(r.spec)})
 	told := r.prepare(r.step, "updating devices", func() (int, int) {
-		done, failed, _ := l.totals()
-		return int(done + failed), devices.Len()
+		t := record.Totals()
+		return int(t.Succeeded + t.Failed), devices.Len()
 	})
-	l.run(ctx)
+	_, err = executorOf(spec, 0, nil).Run(ctx, load.Env{Client: production{client}, Op: scenarios.Deliver, Devices: devices, Update: u, Record: record})
 	told()
-	if _, failed, _ := l.totals(); failed > 0 && ctx.Err() == nil {
-		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %s", failed, devices.Len(), l.failures.classesText())
+	if err != nil {
+		return err
+	}
+	if failed := record.Totals().Failed; failed > 0 && ctx.Err() == nil {
+		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %s", failed, devices.Len(), classesText(record.Failures))
 	}
 	return ctx.Err()
 }
@@ -147,7 +147,7 @@ func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, 
 // it was the machine that was slow.
 func (r *runner) forgive() {
 	for device := range r.unopened {
-		if r.claims.of(device).succeeded > 0 {
+		if r.claims.Of(device).Succeeded > 0 {
 			delete(r.unopened, device)
 		}
 	}

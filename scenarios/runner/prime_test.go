@@ -46,11 +46,8 @@ func TestConnectionsArePrimed(t *testing.T) {
 				}
 				require.Equal(t, []uint32{0, 0}, []uint32{verifies, pushes})
 
-				l := &load{
-					spec: r.spec.Load, client: client, devices: r.target.Devices(), update: u,
-					recorders: r.recorders, claims: r.claims, failures: r.failures,
-				}
-				m, err := r.measure(t.Context(), client, l, Step{Kind: Timed, Number: 1})
+				step := Step{Kind: Timed, Number: 1}
+				m, err := r.measure(t.Context(), client, r.newDrive(step, r.spec.Load, production{client}, u), step)
 				require.NoError(t, err)
 				require.Positive(t, m.done)
 				require.Zero(t, m.traffic.Dials)

@@ -13,6 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -21,6 +22,7 @@ type profiling struct {
 	capture *capture.Capture
 	fleet   func(operations int64) error // ends that of the fleet
 	flight  func() error                 // ends the flight recorder's
+	slow    load.Hook                    // tells of slow operations; nil: nobody is told
 	note    func(string)                 // of what the reader should know
 }
 
@@ -62,7 +64,7 @@ func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err erro
 	}
 	p.capture, err = capture.Start(ctx, r.dir.ProfilesDir(), step.Number, capture.Config{Labels: r.labels(), TraceDuration: target.TraceDuration})
 	if err == nil && r.spec.SlowTrace > 0 {
-		p.flight, err = r.fly(step.Number)
+		p.slow, p.flight, err = r.fly(step.Number)
 	}
 	return p, err
 }
@@ -118,15 +120,12 @@ func (r *runner) costOfProfiling(step Step, m *measured) {
 
 // fly records the moments of a repetition, and writes down those before an operation that took longer
 // than the scenario says. landed ends it.
-func (r *runner) fly(repetition int) (landed func() error, err error) {
+func (r *runner) fly(repetition int) (hook load.Hook, landed func() error, err error) {
 	flight, err := capture.StartFlightRecorder(r.dir.ProfilesDir())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slow := make(chan time.Duration, 1)
-	for _, rec := range r.recorders {
-		rec.slow, rec.tooSlow = r.spec.SlowTrace.Std(), slow
-	}
 	var writing sync.WaitGroup
 	var written []string // what is said of each trace
 	var failed error
@@ -158,12 +157,7 @@ func (r *runner) fly(repetition int) (landed func() error, err error) {
 			}
 		}
 	})
-	return func() error {
-		for _, rec := range r.recorders {
-			rec.mu.Lock()
-			rec.slow, rec.tooSlow = 0, nil
-			rec.mu.Unlock()
-		}
+	return slowHook{r.spec.SlowTrace.Std(), slow}, func() error {
 		close(done)
 		writing.Wait()
 		flight.Stop()
@@ -172,6 +166,22 @@ func (r *runner) fly(repetition int) (landed func() error, err error) {
 		}
 		return failed
 	}, nil
+}
+
+// slowHook tells of operations that took longer than they may, however they ended.
+type slowHook struct {
+	most time.Duration
+	slow chan<- time.Duration // what is not taken at once is left untold
+}
+
+func (h slowHook) Operation(_, response time.Duration, _ bool) {
+	if response <= h.most {
+		return
+	}
+	select {
+	case h.slow <- response:
+	default:
+	}
 }
 
 // profileTarget has the fleet's process profiled, if that is asked for. stop ends it.

@@ -18,6 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -29,14 +30,14 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	}
 	var m *measured
 	var err error
-	switch load := r.spec.Load; {
-	case load.Model == scenarios.Breaking && step.Kind == Timed:
+	switch spec := r.spec.Load; {
+	case spec.Model == scenarios.Breaking && step.Kind == Timed:
 		m, err = r.breakpoint(ctx, step)
-	case load.Model == scenarios.Breaking: // a search is neither warmed up by another one, nor what a profile is wanted of
-		step.Duration = load.Breakpoint.WithDefaults().Probe.Std()
-		m, err = r.attempt(ctx, step, atRate(load, float64(load.Rate)))
+	case spec.Model == scenarios.Breaking: // a search is neither warmed up by another one, nor what a profile is wanted of
+		step.Duration = spec.Breakpoint.WithDefaults().Probe.Std()
+		m, err = r.attempt(ctx, step, atRate(spec, float64(spec.Rate)))
 	default:
-		m, err = r.attempt(ctx, step, load)
+		m, err = r.attempt(ctx, step, spec)
 	}
 	if err != nil {
 		return err
@@ -64,31 +65,28 @@ func (r *runner) attempt(ctx context.Context, step Step, spec scenarios.LoadSpec
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close()
+	driven := r.around(production{client})
+	defer func() { _ = driven.Close() }()
 	r.client.Store(client)
 	before, err := r.ready(ctx, client, dialer, u, spec)
 	if err != nil {
 		return nil, err
 	}
-	l := &load{
-		spec: spec, client: r.around(client), devices: r.target.Devices(), update: u,
-		recorders: r.recorders, claims: r.claims, failures: r.failures, mostAuto: r.mostAuto, probes: r.probe != nil, schedule: scheduleOf(spec, r.seedOf(step)), exact: true, seed: r.seedOf(step),
-	}
+	d := r.newDrive(step, spec, driven, u)
 	r.claims.added = 0
 	if spec.Operation != scenarios.Verify { // of which it makes nothing worse
-		r.claims.added = r.addedVerifications
+		r.claims.added = uint64(r.addedVerifications)
 	}
 	if spec.Model == scenarios.Rolling {
-		l.waves = &waves{spec: spec.Rollout, sizes: waveSizes(spec.Rollout, l.devices.Len())}
-		for _, sentence := range smallWaves(spec.Rollout, l.devices.Len()) {
+		for _, sentence := range smallWaves(spec.Rollout, r.target.Devices().Len()) {
 			r.note(sentence)
 		}
 	}
-	step.Planned = l.planned()
+	step.Planned = d.expect.Operations
 	r.watcher.Begin(step)
-	m, err := r.measure(ctx, client, l, step)
+	m, err := r.measure(ctx, client, d, step)
 	m.refused = dialer.refused()
-	end := l.live(&liveView{}, m.elapsed)
+	end := d.live(&load.LatencyWindow{}, m.elapsed)
 	end.P50, end.P99 = m.percentiles(spec.Operation)
 	end.Plan, end.DoneInPlan = m.plannedFor(), m.operations.SucceededInPlan
 	r.forgive()
@@ -114,7 +112,7 @@ func (r *runner) attempt(ctx context.Context, step Step, spec scenarios.LoadSpec
 }
 
 // around returns the client with what [Options] put around it.
-func (r *runner) around(c client) client {
+func (r *runner) around(c load.Client) load.Client {
 	if r.o.wrap != nil {
 		c = r.o.wrap(c)
 	}
@@ -150,18 +148,16 @@ func (r *runner) runReference(ctx context.Context, step Step) error {
 
 // ready makes a clean slate, of the devices, the counters and the heap, and primes
 // what the load takes for granted. It gives how everything stood then.
-func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, load scenarios.LoadSpec) (snapshot, error) {
+func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, spec scenarios.LoadSpec) (snapshot, error) {
 	if w := r.target.Witness(); w != nil {
 		if err := w.Reset(ctx); err != nil {
 			return snapshot{}, fmt.Errorf("resetting the fleet: %w", err)
 		}
 	}
 	r.claims.reset()
-	r.failures.reset()
-	for _, rec := range r.recorders {
-		rec.reset()
-	}
-	if err := r.prime(ctx, client, dialer, u, load); err != nil {
+	r.recording.Reset()
+	r.excerpts = nil
+	if err := r.prime(ctx, client, dialer, u, spec); err != nil {
 		return snapshot{}, fmt.Errorf("priming: %w", err)
 	}
 	before, err := r.takeSnapshot(ctx)
@@ -170,23 +166,22 @@ func (r *runner) ready(ctx context.Context, client *delivery.Client, dialer *dia
 }
 
 // measure runs the load, with the watcher told and, in a profiled repetition, the profiles taken.
-func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, step Step) (*measured, error) {
+func (r *runner) measure(ctx context.Context, client load.StatsReporter, d *drive, step Step) (*measured, error) {
 	m := &measured{bytes: r.artifact.Size()}
 	profiled, err := r.profile(ctx, step)
 	if err != nil {
 		return m, fmt.Errorf("profiling: %w", err)
 	}
-	told := r.tell(l, step)
+	if profiled != nil && profiled.slow != nil {
+		d.env.Hook = func() load.Hook { return profiled.slow }
+	}
+	told := r.tell(d, step)
 	var traffic delivery.Stats
 	var begin gauge
-	l.standing = func() { m.started, traffic, begin = time.Now(), client.Stats(), readGauge() }
-	health.DoAsClient(ctx, func(ctx context.Context) {
-		if l.spec.Model == scenarios.Rolling {
-			m.elapsed, m.stopped, err = l.rollOut(ctx)
-		} else {
-			m.elapsed = l.run(ctx)
-		}
-	})
+	d.env.OnReady = func() { m.started, traffic, begin = time.Now(), client.Stats(), readGauge() }
+	var result load.Result
+	health.DoAsClient(ctx, func(ctx context.Context) { result, err = d.run(ctx) })
+	m.elapsed = result.Elapsed
 	if err != nil {
 		told()
 		return m, errors.Join(fmt.Errorf("rolling out: %w", err), profiled.end(0, 0))
@@ -194,13 +189,16 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 	m.cost = begin.cost(readGauge())
 	m.traffic = difference(client.Stats(), traffic)
 	told()
-	m.done, m.failed, m.retries = l.totals()
-	m.rollout = results.Rollout{Stopped: m.stopped != "", Waves: l.waves.rows()}
-	m.operations, m.takes = l.operations(m.elapsed), l.meanBusy()
-	m.most = l.most
-	m.ops, m.plan = merged(r.recorders, l.spec)
-	m.failedP99 = r.failures.p99()
-	m.busiest = int(l.crowd.most.Load())
+	totals := r.recording.Totals()
+	m.done, m.failed, m.retries = totals.Succeeded, totals.Failed, totals.Retries
+	m.rollout = results.Rollout{Stopped: result.Stopped != nil, Waves: d.waves.rows()}
+	if result.Stopped != nil {
+		m.stopped = result.Stopped.Error()
+	}
+	m.operations, m.takes = results.Operations(result.Operations), result.MeanBusy
+	m.most, m.busiest = result.Workers, result.InFlightPeak
+	m.ops, m.plan = r.recording.Merge()
+	m.failedP99 = r.recording.Failures.P99()
 	m.descriptors, m.ports = osinfo.OpenDescriptors(), (*results.LocalPorts)(osinfo.ReadLocalPorts("/"))
 	if err := profiled.end(int64(m.done+m.failed), m.cost.processor); err != nil {
 		return m, fmt.Errorf("profiling: %w", err)
@@ -209,9 +207,9 @@ func (r *runner) measure(ctx context.Context, client *delivery.Client, l *load, 
 }
 
 // tell keeps the watcher informed until the function that it gives is called.
-func (r *runner) tell(l *load, step Step) (stop func()) {
-	started, view := time.Now(), &liveView{}
-	return everyNowAndThen(func() { r.watcher.Progress(step, l.live(view, time.Since(started))) })
+func (r *runner) tell(d *drive, step Step) (stop func()) {
+	started, window := time.Now(), &load.LatencyWindow{}
+	return everyNowAndThen(func() { r.watcher.Progress(step, d.live(window, time.Since(started))) })
 }
 
 // witnessed compares the client's claims with the fleet's, and asks how the fleet was.
@@ -281,12 +279,16 @@ func (r *runner) takeSnapshot(ctx context.Context) (s snapshot, err error) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// seen passes the ledger on and adds to the sampled failures what it says of them.
+// seen passes the ledger on, and keeps what it says of the devices of the sampled failures.
 func (r *runner) seen(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {
+	r.excerpts = map[int]*FleetSaw{}
+	for _, f := range r.recording.Failures.Sample() {
+		r.excerpts[f.Device] = nil
+	}
 	return func(yield func(mockfleet.Entry, error) bool) {
 		for e, err := range ledger {
-			if err == nil {
-				r.failures.saw(e)
+			if _, sampled := r.excerpts[e.Device]; sampled && err == nil {
+				r.excerpts[e.Device] = newFleetSaw(e)
 			}
 			if !yield(e, err) {
 				return
@@ -345,6 +347,6 @@ func (r *runner) failed(step Step) (rundir.Chunk, error) {
 		number += r.spec.Repetitions
 	}
 	var lines bytes.Buffer
-	err := r.failures.write(&lines, number)
+	err := writeFailures(&lines, number, r.recording.Failures.Sample(), r.excerpts)
 	return rundir.Chunk{Name: rundir.FailuresFile, Data: lines.Bytes()}, err
 }

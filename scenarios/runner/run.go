@@ -25,6 +25,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -46,7 +47,7 @@ type Options struct {
 	// itself or a timer started them. None: package delivery.
 	ClientPackages []string
 
-	wrap func(client) client // by what a test puts around the client; may be nil
+	wrap func(load.Client) load.Client // by what a test puts around the client; may be nil
 
 	Watcher Watcher // may be nil
 }
@@ -103,9 +104,9 @@ type runner struct {
 	header    http.Header // that the client sends
 	dir       *rundir.Directory
 	latency   *latencyLog
-	failures  *failures
-	recorders []*recorder
+	recording *load.Recording
 	claims    *claims
+	excerpts  map[int]*FleetSaw // what the ledger says of the devices of the last repetition's sampled failures
 	watcher   Watcher
 
 	mostAuto     int          // workers that a load starts by itself, at most
@@ -188,13 +189,14 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 		r.spec.Fleet.Addressing, r.o.Spec.Fleet.Addressing = a, a
 	}
 	n := r.target.Devices().Len()
-	r.claims = newClaims(n)
+	_, most := r.spec.Load.WorkerRange()
+	r.recording = load.NewRecording(load.RecordingConfig{
+		Op: r.spec.Load.Operation, Planned: r.spec.Load.IsOpen(), Devices: n, Workers: most, Longest: longest(r.spec),
+	})
+	r.claims = &claims{Outcomes: r.recording.Outcomes}
 	if r.target.MayReboot() {
-		_, most := r.spec.Load.WorkerRange()
 		r.claims.reboots = uint32(most)
 	}
-	most := longest(r.spec)
-	r.recorders, r.failures = newRecorders(r.spec.Load, most), newFailures(most)
 	if err := r.describe(n); err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func TestSentencesOfContradictions(t *testing.T) {
 		c := newClaims(5)
 		for device := range 5 {
 			claim(c, device, row.claimed, 0)
-			c.sent(device, row.sent, row.sent)
+			c.Sent(device, row.sent, row.sent)
 		}
 		_, said, err := c.reconcile(t.Context(), ledgerOf(row.ledger...), xUpdate(t), row.op)
 		require.NoError(t, err)

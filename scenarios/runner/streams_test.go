@@ -35,12 +35,13 @@ func TestRepetitionsDrawFromStreamsOfTheirOwn(t *testing.T) {
 // TestPoissonArrivalsDrawFromAStreamOfTheirOwn, which is called by the eight bytes of "\0poisson".
 func TestPoissonArrivalsDrawFromAStreamOfTheirOwn(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 0x00_70_6f_69_73_73_6f_6e))
-	s := scheduleOf(scenarios.LoadSpec{Model: scenarios.Poisson, Rate: 100}, 7)
-	sum := 0.0
-	for range 100 {
+	n, sum := 0, 0.0
+	for at := range pacerOf(scenarios.LoadSpec{Model: scenarios.Poisson, Rate: 100}).Arrivals(7) {
 		sum += random.ExpFloat64() / 100 // seconds
-		_, at := s.take()
 		require.InDelta(t, sum, at.Seconds(), 2e-9)
+		if n++; n == 100 {
+			break
+		}
 	}
 }
 

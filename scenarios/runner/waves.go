@@ -2,10 +2,7 @@ package runner
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"slices"
 	"sync"
@@ -18,81 +15,16 @@ import (
 )
 
 // rolloutConfig returns the configuration of the client's rollout.
-func rolloutConfig(l scenarios.LoadSpec) delivery.RolloutConfig {
+func rolloutConfig(l scenarios.LoadSpec, onEvent func(delivery.RolloutEvent)) delivery.RolloutConfig {
 	s := l.Rollout
 	cfg := delivery.RolloutConfig{
 		Workers: l.Workers, PerSecond: float64(l.Rate), AbortShare: float64(s.AbortShare), AbortLeast: s.AbortLeast,
-		Requeue: delivery.Requeue{Turns: s.Requeue.Turns, After: s.Requeue.After.Std()},
+		Requeue: delivery.Requeue{Turns: s.Requeue.Turns, After: s.Requeue.After.Std()}, OnEvent: onEvent,
 	}
 	for _, w := range s.Waves {
 		cfg.Waves = append(cfg.Waves, delivery.Wave{Share: float64(w.Share), Soak: w.Soak.Std()})
 	}
 	return cfg
-}
-
-// rollsOut is a client that knows rollouts.
-type rollsOut interface {
-	Rollout(context.Context, iter.Seq[delivery.Device], *delivery.Update, delivery.RolloutConfig) (delivery.RolloutReport, error)
-}
-
-// rollOut does the load as the client's own rollout, and returns how long that took. One
-// that stopped because too many devices failed has done what it is for.
-func (l *load) rollOut(ctx context.Context) (elapsed time.Duration, stopped string, err error) {
-	to, ok := l.client.(rollsOut)
-	if !ok {
-		return 0, "", errors.New("the client has no rollout")
-	}
-	index := make(map[string]int, l.devices.Len())
-	for i := range l.devices.Len() {
-		index[l.devices.At(i).Address] = i
-	}
-	cfg := rolloutConfig(l.spec)
-	cfg.OnEvent = func(e delivery.RolloutEvent) {
-		l.waves.event(e)
-		l.rolled(e, index[e.Device.Address])
-	}
-	if l.standing != nil {
-		l.standing()
-	}
-	l.start = time.Now()
-	report, err := to.Rollout(ctx, l.devices.All(), l.update, cfg)
-	elapsed = time.Since(l.start)
-	abort, aborted := errors.AsType[*delivery.RolloutAbortError](err)
-	if err == nil || aborted {
-		l.waves.end(abort)
-	}
-	if aborted {
-		return elapsed, fmt.Sprintf("%v; %v", abort, report), nil
-	}
-	if ctx.Err() != nil {
-		err = nil // broken off by us
-	}
-	return elapsed, "", err
-}
-
-// rolled takes what became of device i. It is called by one goroutine at a time.
-func (l *load) rolled(e delivery.RolloutEvent, i int) {
-	r, took := l.recorders[0], e.Report.Push+e.Report.Verify+e.Report.Waited
-	if e.Device.Address != "" {
-		l.claims.sent(i, e.Report.Pushes, e.Report.Verifies)
-	}
-	switch e.Kind {
-	case delivery.DeviceUpdated:
-		r.done.Add(1)
-		l.claims.succeeded(i)
-		r.delivered(0, e.Report.Push, e.Report.Verify, took)
-	case delivery.DeviceFailed:
-		r.gaveUp(took)
-		l.claims.failed(i)
-		l.failures.add(i, e.Device, scenarios.Deliver, e.Report, took, e.Err)
-	case delivery.DeviceInterrupted:
-		l.brokenOff.Add(1)
-		l.claims.brokenOff(i)
-		return
-	default:
-		return
-	}
-	r.retries.Add(int64(e.Report.Retries()))
 }
 
 // defaultAbortLeast is how many devices of a wave must have finished before a rollout judges them in the

@@ -1,0 +1,280 @@
+package load
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// aMinute is a drain that nothing needs.
+const aMinute = time.Minute
+
+// TestCoordinatedOmission is the reason for planned times. 1,000 operations a
+// second are planned for 10 s, a millisecond apart; each takes no time, but the
+// device stalls once, for 1 s, from operation 5,000 on. There is one worker, so
+// operations 5,000 to 5,999 wait: operation 5,000 takes 1,000 ms, the next 999, and
+// so on, 1 ms for operation 5,999. So of 10,000 response times 9,000 are 0 and the
+// others 1, 2, …, 1,000 ms. By rank: p50 is 0, p90 (rank 9,000) 0, p99 (rank 9,900)
+// 900 ms, p99.9 (rank 9,990) 990 ms. Service time shows the stall once.
+func TestCoordinatedOmission(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{takes: func(n int64) time.Duration {
+			if n == 5000 {
+				return time.Second
+			}
+			return 0
+		}}
+		_, record := run(t.Context(), ArrivalRate{Pacer: ConstantRate(1000), Workers: 1, Duration: 10 * time.Second, Drain: aMinute}, 1, c)
+		latencies, lateness := record.Merge()
+		h := latencies[Push].Response
+		require.EqualValues(t, 10_000, h.TotalCount())
+		require.Less(t, h.ValueAtQuantile(50), int64(histLowest)) // zero, to the histogram's resolution
+		require.Less(t, h.ValueAtQuantile(90), int64(histLowest))
+		require.InEpsilon(t, 900e6, h.ValueAtQuantile(99), 0.002)
+		require.InEpsilon(t, 990e6, h.ValueAtQuantile(99.9), 0.002)
+		require.InEpsilon(t, 1000e6, h.Max(), 0.002)
+		require.InEpsilon(t, 50.05e6, latencies[Push].Mean(), 1e-9) // (1 + … + 1,000) ms / 10,000
+
+		service := latencies[Push].Service
+		require.Less(t, service.ValueAtQuantile(99.9), int64(histLowest))
+		require.InEpsilon(t, 1000e6, service.Max(), 0.002)
+		require.InEpsilon(t, 899e6, lateness.All().ValueAtQuantile(99), 0.003) // operation 5,000 itself was in time
+	})
+}
+
+func TestConstantRateKeepsItsPlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rate := ArrivalRate{Pacer: ConstantRate(2000), Workers: 16, Duration: 2 * time.Second, Drain: aMinute}
+		require.EqualValues(t, 4000, rate.Expect(10).Operations)
+		result, record := run(t.Context(), rate, 10, &standIn{takes: each(3 * time.Millisecond)})
+		require.Equal(t, 2*time.Second-500*time.Microsecond+3*time.Millisecond, result.Elapsed, "the last is planned at 1,999.5 ms")
+		require.EqualValues(t, 4000, record.Totals().Succeeded)
+		latencies, lateness := record.Merge()
+		require.Equal(t, 3e6, latencies[Push].Mean())
+		require.Less(t, lateness.All().Max(), int64(histLowest), "there was always a free worker")
+	})
+}
+
+// TestLag: a load is behind its plan if operations are sent late to the end, not if
+// the last answers take long, nor if it was late for a while.
+func TestLag(t *testing.T) {
+	for name, row := range map[string]struct {
+		takes   func(n int64) time.Duration
+		workers int
+		lag     time.Duration
+		behind  bool
+	}{
+		"a slow last answer": {func(n int64) time.Duration {
+			if n == 99 {
+				return 10 * time.Second
+			}
+			return 0
+		}, 1, 0, false},
+		"all answers slow, workers enough": {each(5 * time.Second), 100, 0, false},
+		"a stall, made up for": {func(n int64) time.Duration {
+			if n == 10 {
+				return 500 * time.Millisecond
+			}
+			return 0
+		}, 1, 0, false},
+		// 100 operations, 10 ms apart, by one worker that takes 20 ms each: the last is
+		// planned at 990 ms and sent after 99 others, at 1,980 ms.
+		"half as fast as planned": {each(20 * time.Millisecond), 1, 990 * time.Millisecond, true},
+		// 10.4 ms each: sent at 1,029.6 ms.
+		"within the tolerance": {each(10400 * time.Microsecond), 1, 39600 * time.Microsecond, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rate := ArrivalRate{Pacer: ConstantRate(100), Workers: row.workers, Duration: time.Second, Drain: aMinute}
+				_, record := run(t.Context(), rate, 1, &standIn{takes: row.takes})
+				_, lateness := record.Merge()
+				require.Equal(t, row.lag, lateness.FinalLag())
+				require.Equal(t, row.behind, lateness.FellBehind(rate.Pacer))
+			})
+		})
+	}
+}
+
+// TestQueued: an operation is queued if every worker was busy when it was due. What
+// is expected is worked out by hand at each row.
+func TestQueued(t *testing.T) {
+	second := func(workers int, rate float64) ArrivalRate {
+		return ArrivalRate{Pacer: ConstantRate(rate), Workers: workers, Duration: time.Second, Drain: aMinute}
+	}
+	for name, row := range map[string]struct {
+		load    ArrivalRate
+		devices int
+		takes   func(n int64) time.Duration
+		queued  int64
+		of      int64
+		peak    int
+		late    time.Duration // the latest that was queued
+	}{
+		// Every 5 ms one that takes 12: there are three at a time.
+		"workers enough": {second(3, 200), 1, each(12 * time.Millisecond), 0, 200, 3, 0},
+		"and to spare":   {second(50, 200), 1, each(12 * time.Millisecond), 0, 200, 3, 0},
+		// One that takes as long as is planned is free again the moment the next is due.
+		"just enough": {second(1, 100), 1, each(10 * time.Millisecond), 0, 100, 1, 0},
+		// 10 ms planned, 20 taken: all but the first wait; the last, planned at 990 ms, is sent at 1,980.
+		"half as fast": {second(1, 100), 1, each(20 * time.Millisecond), 99, 100, 1, 990 * time.Millisecond},
+		// 5 due at once, and 2 workers that take 10 ms: 3 wait, the last until 20 ms.
+		"a burst": {ArrivalRate{Pacer: Bursts{Size: 5}, Workers: 2, Drain: aMinute}, 5, each(10 * time.Millisecond), 3, 5, 2, 20 * time.Millisecond},
+		// The one stall of 1 s keeps the 999 that are due in it, at 1,000 a second.
+		"a stall": {ArrivalRate{Pacer: ConstantRate(1000), Workers: 1, Duration: 3 * time.Second, Drain: aMinute}, 1, func(n int64) time.Duration {
+			if n == 1000 {
+				return time.Second
+			}
+			return 0
+		}, 999, 3000, 1, 999 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				result, record := run(t.Context(), row.load, row.devices, &standIn{takes: row.takes})
+				_, l := record.Merge()
+				require.Equal(t, row.queued, l.Queued.TotalCount())
+				require.Equal(t, row.of, l.Count())
+				require.Equal(t, float64(row.queued)/float64(row.of), l.QueuedFraction())
+				require.Equal(t, row.peak, result.InFlightPeak)
+				require.Zero(t, record.inFlight.now.Load())
+				require.InDelta(t, float64(row.late), float64(l.Queued.Max()), histLowest+0.002*float64(row.late))
+				require.Less(t, l.Timer.Max(), int64(histLowest), "in a bubble a timer is never late")
+			})
+		})
+	}
+}
+
+// TestBurst: all of a burst is sent at once, as far as there are workers.
+func TestBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{takes: each(10 * time.Millisecond)}
+		burst := ArrivalRate{Pacer: Bursts{Size: 100}, Workers: 50, Drain: aMinute}
+		require.EqualValues(t, 100, burst.Expect(100).Operations)
+		result, record := run(t.Context(), burst, 100, c)
+		require.Equal(t, 20*time.Millisecond, result.Elapsed, "the second half waits for the first")
+		require.EqualValues(t, 50, c.most.Load())
+		latencies, lateness := record.Merge()
+		require.Equal(t, 15e6, latencies[Push].Mean(), "response counts from when it was planned")
+		require.InEpsilon(t, 10e6, lateness.All().Max(), 0.002)
+	})
+}
+
+// TestPoissonWithoutDuration: the plan ends when one more operation would be due, and n operations in the
+// time of n+1 arrivals are an unbiased estimate of the rate.
+func TestPoissonWithoutDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := Poisson{ConstantRate(100)}
+		result, _ := run(t.Context(), ArrivalRate{Pacer: p, Workers: 32, Drain: aMinute}, 1000, &standIn{})
+		require.EqualValues(t, 1000, result.Operations.Planned)
+		require.EqualValues(t, arrivalsOf(p, 1, 1001)[1000], result.Operations.PlanNS)
+	})
+}
+
+// TestTheDrainIsBounded: what is certain to be invalid ends, and so does what is under way.
+func TestTheDrainIsBounded(t *testing.T) {
+	rate := func(workers int, perSecond float64, d time.Duration) ArrivalRate {
+		return ArrivalRate{Pacer: ConstantRate(perSecond), Workers: workers, Duration: d, Drain: 30 * time.Second, StopBehind: true}
+	}
+	own := rate(2, 20, time.Second)
+	own.Drain, own.StopBehind = 2500*time.Millisecond, false
+	for name, row := range map[string]struct {
+		load                       Executor
+		takes                      time.Duration
+		lasts                      time.Duration
+		started, notSent, brokenOf int64
+		behind                     bool
+	}{
+		// 5 workers of 50 ms, for 5 s and the 250 ms in which the plan may still be kept: the first sends one at 0, 50, …, 5,250 ms,
+		// the others begin 1 to 4 ms later and so send one less. What was sent is waited for.
+		"too few workers": {rate(5, 1000, 5*time.Second), 50 * time.Millisecond, 5300 * time.Millisecond, 106 + 4*105, 5000 - 526, 0, true},
+		// Two each second until 3 s: at 0, 1 and 2 s, and those that are sent at 3 s are broken off at once.
+		"a drain of its own": {own, time.Second, 3500 * time.Millisecond, 8, 12, 2, true},
+		"nobody answers":     {rate(10, 5, time.Second), time.Hour, 31 * time.Second, 5, 0, 5, false},
+		"closed":             {ClosedLoop{Workers: 3, Duration: time.Second, Drain: time.Second}, time.Hour, 2 * time.Second, 3, 0, 3, false},
+		"in time":            {rate(10, 20, time.Second), 100 * time.Millisecond, 1050 * time.Millisecond, 20, 0, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				result, record := run(t.Context(), row.load, 1, &standIn{takes: each(row.takes)})
+				require.Equal(t, row.lasts, result.Elapsed)
+				o := result.Operations
+				require.Equal(t, []int64{row.started, row.notSent, row.brokenOf}, []int64{o.Started, o.NotSent, o.BrokenOff})
+				require.Equal(t, o.Started, o.Succeeded+o.Failed+o.BrokenOff)
+				require.Equal(t, row.behind, record.Behind(row.lasts))
+			})
+		})
+	}
+}
+
+// TestWhatIsBrokenOffIsNoClaim: the fleet may have applied it, and that contradicts nothing.
+func TestWhatIsBrokenOffIsNoClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rate := ArrivalRate{Pacer: ConstantRate(2), Workers: 32, Duration: time.Second, Drain: 30 * time.Second}
+		_, record := run(t.Context(), rate, 1, &standIn{takes: each(time.Hour)})
+		require.Equal(t, Outcome{BrokenOff: 2, Pushes: 2}, record.Outcomes.Of(0))
+	})
+}
+
+// TestArrivalRateStartsItsWorkers: as many as it takes, and no more than it may.
+func TestArrivalRateStartsItsWorkers(t *testing.T) {
+	rate := ArrivalRate{Pacer: ConstantRate(1000), Workers: 32, MaxWorkers: 4096, Duration: time.Second, Drain: 30 * time.Second, StopBehind: true}
+	takes := each(100 * time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		result, record := run(t.Context(), rate, 1, &standIn{takes: takes})
+		require.Equal(t, 1099*time.Millisecond, result.Elapsed)
+		_, lateness := record.Merge()
+		require.Zero(t, lateness.Queued.TotalCount())
+		require.InDelta(t, 100, result.InFlightPeak, 1, "Little's law: 1,000 a second of 100 ms each")
+		require.Equal(t, 100*time.Millisecond, result.MeanBusy)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		rate.MaxWorkers = 40
+		result, _ := run(t.Context(), rate, 1, &standIn{takes: takes})
+		require.EqualValues(t, 40, result.InFlightPeak)
+		require.NotZero(t, result.Operations.NotSent)
+	})
+}
+
+// TestOperationsOfThePlan: what ended within the plan, whatever the last answers took. Each row's figures are
+// worked out by hand.
+func TestOperationsOfThePlan(t *testing.T) {
+	quick := each(5 * time.Millisecond)
+	rate := func(p Pacer, d time.Duration) ArrivalRate {
+		return ArrivalRate{Pacer: p, Workers: 64, Duration: d, Drain: 30 * time.Second}
+	}
+	for name, row := range map[string]struct {
+		load    Executor
+		devices int
+		takes   func(n int64) time.Duration
+		planned int64
+		ended   int64
+		plan    time.Duration
+		drain   time.Duration
+	}{
+		"one a second": {rate(ConstantRate(1), 2*time.Second), 1, quick, 2, 2, 2 * time.Second, 0},
+		// At 0, 3.33, 6.67, 10, 13.33 and 16.67 s.
+		"0.3 a second": {rate(ConstantRate(0.3), 20*time.Second), 1, quick, 6, 6, 20 * time.Second, 0},
+		"bursts":       {rate(Bursts{50, 2 * time.Second}, 4*time.Second), 1, quick, 100, 100, 4 * time.Second, 0},
+		// Every tenth hangs: 15 of 150. The last one, operation 140, is planned at 2.8 s and ends at 12.8 s.
+		"a tenth hangs": {rate(ConstantRate(50), 3*time.Second), 1, func(n int64) time.Duration {
+			if n%10 == 0 {
+				return 10 * time.Second
+			}
+			return 5 * time.Millisecond
+		}, 150, 135, 3 * time.Second, 9800 * time.Millisecond},
+		// A 51st would be due after 500 ms.
+		"each device once": {rate(ConstantRate(100), 0), 50, quick, 50, 50, 500 * time.Millisecond, 0},
+		"a closed loop":    {ClosedLoop{Workers: 2, Duration: time.Second, Drain: aMinute}, 1, each(300 * time.Millisecond), 0, 6, time.Second, 200 * time.Millisecond},
+		"once":             {ClosedLoop{Workers: 5}, 50, quick, 0, 50, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				result, _ := run(t.Context(), row.load, row.devices, &standIn{takes: row.takes})
+				o := result.Operations
+				require.Equal(t, []int64{row.planned, row.ended, int64(row.plan), int64(row.drain)}, []int64{o.Planned, o.EndedInPlan, o.PlanNS, o.DrainNS})
+				require.Equal(t, row.ended, o.SucceededInPlan)
+			})
+		})
+	}
+}

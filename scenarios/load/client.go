@@ -1,0 +1,58 @@
+// Package load drives a delivery client: with workers that wait for each answer, at a planned rate, or by
+// the client's own rollout.
+//
+// An [Executor] says how operations come, and is given an [Env]: the client, the operation, the devices and
+// the [Recording] that counts. Under a [ClosedLoop], each worker begins its next operation when its last one
+// has ended. Under an [ArrivalRate], a [Pacer] plans when each operation is due, whether or not the ones
+// before it have ended; a dispatcher hands it out at that time, and the worker that has been free the longest
+// takes it. A [Rollout] leaves that to the client.
+//
+// Each operation has three times, counted from the load's start: when it was planned, when it was sent, and
+// when it was done. Its response time counts from when it was planned, so that the wait for a free worker is
+// part of it (no coordinated omission), and its service time from when it was sent. Under a closed loop and a
+// rollout nothing is planned, and the two are the same.
+//
+// The package knows no scenario, no fleet and no file, and judges nothing.
+package load
+
+import (
+	"context"
+	"iter"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+// A Client is the delivery client under test. Any number of goroutines use it at once.
+type Client interface {
+	// Push brings a device the update.
+	Push(ctx context.Context, d delivery.Device, u *delivery.Update) error
+	// Verify returns nil if the device runs the update.
+	Verify(ctx context.Context, d delivery.Device, u *delivery.Update) error
+	// Deliver pushes the update and verifies it, with as many attempts as the client makes. Its report
+	// counts every request that it sent, also if it returns an error.
+	Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error)
+	// Close ends the client's connections.
+	Close() error
+}
+
+// The operations of a load. Push and Verify are single requests, whose names are those of package delivery.
+const (
+	Push                = delivery.OpPush
+	Verify              = delivery.OpVerify
+	Deliver delivery.Op = "deliver" // push, then verify, with retries
+)
+
+// A StatsReporter is a [Client] that counts its requests, connections and bytes.
+type StatsReporter interface{ Stats() delivery.Stats }
+
+// A Rollouter is a [Client] that can update many devices by itself. Its error is a
+// *[delivery.RolloutAbortError] if too many devices failed.
+type Rollouter interface {
+	Rollout(context.Context, iter.Seq[delivery.Device], *delivery.Update, delivery.RolloutConfig) (delivery.RolloutReport, error)
+}
+
+// Devices are those that a load is for. Their index is who they are in a [Recording].
+type Devices interface {
+	Len() int
+	At(i int) delivery.Device
+}

@@ -1,0 +1,84 @@
+package load
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestClosedLoopVisitsEveryDeviceOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{takes: each(10 * time.Millisecond)}
+		loop := ClosedLoop{Workers: 4}
+		require.EqualValues(t, 100, loop.Expect(100).Operations)
+		result, record := run(t.Context(), loop, 100, c)
+		// 100 operations of 10 ms by 4 workers: 25 rounds.
+		require.Equal(t, 250*time.Millisecond, result.Elapsed)
+		require.EqualValues(t, 4, c.most.Load())
+		for i := range 100 {
+			require.Equal(t, Outcome{Succeeded: 1, Pushes: 1}, record.Outcomes.Of(i), "device %d", i)
+		}
+		latencies, lateness := record.Merge()
+		require.Nil(t, lateness)
+		require.EqualValues(t, 100, latencies[Push].Count)
+		require.Equal(t, 10e6, latencies[Push].Mean())
+	})
+}
+
+func TestClosedLoopLastsItsDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		loop := ClosedLoop{Workers: 2, Duration: time.Second, Drain: time.Minute}
+		result, record := run(t.Context(), loop, 3, &standIn{takes: each(10 * time.Millisecond)})
+		require.Equal(t, time.Second, result.Elapsed)
+		require.Equal(t, Totals{Succeeded: 200}, record.Totals())
+		require.EqualValues(t, 67, record.Outcomes.Of(0).Succeeded, "200 over 3 devices, in turn")
+		require.Zero(t, loop.Expect(3).Operations, "only time tells")
+	})
+}
+
+func TestFailuresAndDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &standIn{fails: func(n int64) bool { return n%10 == 0 }, takes: each(4 * time.Millisecond)}
+		loop := ClosedLoop{Workers: 1}
+		e := newEnv(loop, Deliver, 100, c)
+		_, err := loop.Run(t.Context(), e)
+		require.NoError(t, err)
+		require.Equal(t, Totals{Succeeded: 90, Failed: 10, Retries: 300}, e.Record.Totals(), "3 pushes and 2 verifications are 3 too many")
+		require.Equal(t, Outcome{Failed: 1, Pushes: 3, Verifies: 2}, e.Record.Outcomes.Of(0))
+		require.Equal(t, map[string]int{"unknown": 10}, e.Record.Failures.ByClass())
+		require.Len(t, e.Record.Failures.Sample(), 10)
+		l, _ := e.Record.Merge()
+		require.Equal(t, []float64{2e6, 1e6, 4e6}, []float64{l[Push].Mean(), l[Verify].Mean(), l[Deliver].Mean()})
+		require.EqualValues(t, 90, l[Deliver].Count, "a failure is counted, its time isn't")
+	})
+}
+
+func TestLoadEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, x := range []Executor{
+			ClosedLoop{Workers: 3, Duration: time.Hour, Drain: time.Minute},
+			ArrivalRate{Workers: 3, Pacer: ConstantRate(0.1), Duration: time.Hour, Drain: time.Minute},
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+			result, record := run(ctx, x, 1, &standIn{takes: each(10 * time.Second)})
+			require.Equal(t, 25*time.Second, result.Elapsed)
+			cancel()
+			require.Zero(t, record.Totals().Failed, "what we break off is no failure of the device")
+		}
+	})
+}
+
+// TestThinking: a worker waits after each operation, and the wait is in no latency.
+func TestThinking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		think := func(float64) time.Duration { return 90 * time.Millisecond }
+		result, record := run(t.Context(), ClosedLoop{Workers: 2, Duration: time.Second, Drain: time.Minute, Think: think}, 1, &standIn{takes: each(10 * time.Millisecond)})
+		require.Equal(t, time.Second, result.Elapsed)
+		require.EqualValues(t, 20, record.Totals().Succeeded, "2 workers, an operation each 100 ms")
+		latencies, _ := record.Merge()
+		require.Equal(t, 10e6, latencies[Push].Mean())
+	})
+}

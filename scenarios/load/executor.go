@@ -1,0 +1,193 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+// An Executor is a way in which operations come.
+type Executor interface {
+	// Run does the operations, and returns when the last one has ended. If ctx ends, no further operation
+	// is sent, and those under way are broken off: they count neither as succeeded nor as failed, and Run
+	// returns no error for that.
+	Run(ctx context.Context, e Env) (Result, error)
+	// Expect returns what is known of the load before it begins, on so many devices.
+	Expect(devices int) Expectation
+}
+
+// An Env is what an [Executor] works on.
+type Env struct {
+	Client  Client
+	Op      delivery.Op
+	Devices Devices // which take turns
+	Update  *delivery.Update
+	Record  *Recording // empty
+	Seed    uint64     // of what is drawn: the times of arrivals, and how long workers think
+
+	// Hook makes one Hook for each recorder. If it is nil, there are none.
+	Hook func() Hook
+	// OnReady, if not nil, is called when every worker is ready and none has begun, so that the cost of
+	// making workers is no part of the operations.
+	OnReady func()
+	// SystemClock has short waits kept by the system's clock instead of Go's timers.
+	SystemClock bool
+}
+
+// An Expectation is what is known of a load before it begins.
+type Expectation struct {
+	Operations int64                       // 0 if only time tells
+	RateAt     func(time.Duration) float64 // operations per second that are planned at that time; nil without a plan
+}
+
+// A Result is how a load went, beside what its [Recording] holds.
+type Result struct {
+	Elapsed      time.Duration // from the start to the last operation's end
+	Operations   Operations
+	Workers      int           // that there may have been at once
+	InFlightPeak int           // the most operations under way at once; 0 without a plan
+	MeanBusy     time.Duration // for which an operation kept its worker, however it ended; 0 without a plan
+	Stopped      error         // why a rollout stopped, a *delivery.RolloutAbortError and its report; nil if it didn't
+}
+
+// Operations counts what became of the operations of a load.
+type Operations struct {
+	Planned   int64 // sent or not; 0 without a plan
+	Started   int64
+	Succeeded int64
+	Failed    int64
+	NotSent   int64 // planned, but not started before the load ended
+	BrokenOff int64 // still under way when the load ended
+
+	PlanNS          int64 // length of the plan; 0 for a load that ends with its operations
+	DrainNS         int64 // how much longer the last operations took
+	EndedInPlan     int64 // succeeded or failed before the plan's end
+	SucceededInPlan int64
+}
+
+// errDrained ends the operations that are under way when the load's drain is over.
+var errDrained = errors.New("the load's drain is over")
+
+const never = time.Duration(math.MaxInt64)
+
+// loop is a load under way.
+type loop struct {
+	Env
+	devices  int64
+	duration time.Duration // 0: until every device had the operation once
+	start    time.Time
+	plan     time.Duration // how long it is; 0: there is no plan, or none that says anything of time
+	drained  time.Duration // what is under way then is broken off
+	workers  sync.WaitGroup
+}
+
+// newLoop returns a loop with a plan so long, after which operations may go on for the drain.
+func newLoop(e Env, duration, plan, drain time.Duration) *loop {
+	l := &loop{Env: e, devices: int64(e.Devices.Len()), duration: duration, plan: plan, drained: never}
+	if plan > 0 {
+		l.drained = plan + drain
+	}
+	e.Record.observe(e.Hook)
+	return l
+}
+
+// run runs the tasks at the same time, and those that they add to l.workers, and returns how long that took.
+func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.Duration {
+	ctx, breakOff := context.WithCancelCause(caller)
+	defer breakOff(nil)
+	var ready sync.WaitGroup
+	begin := make(chan struct{})
+	ready.Add(len(tasks))
+	for _, task := range tasks {
+		l.workers.Go(func() {
+			ready.Done()
+			<-begin
+			task(ctx)
+		})
+	}
+	ready.Wait()
+	if l.OnReady != nil {
+		l.OnReady()
+	}
+	l.start = time.Now()
+	if l.drained < never {
+		defer time.AfterFunc(l.drained, func() { breakOff(errDrained) }).Stop()
+	}
+	close(begin)
+	l.workers.Wait()
+	elapsed := time.Since(l.start)
+	if caller.Err() != nil { // then there was time for so much of the plan alone
+		l.plan = min(l.plan, elapsed)
+	}
+	return elapsed
+}
+
+// finished reports whether operation n, which begins at that time, is beyond the load's end.
+func (l *loop) finished(n int64, at time.Duration) bool {
+	if l.duration > 0 {
+		return at >= l.duration
+	}
+	return n >= l.devices
+}
+
+// operate does operation n, for the device whose turn it is, and returns when that was done.
+func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent time.Duration) time.Duration {
+	i := int(n % l.devices)
+	device := l.Devices.At(i)
+	var err error
+	var report delivery.Report
+	pushes, verifies := 0, 0
+	switch l.Op {
+	case Push:
+		err, pushes = l.Client.Push(ctx, device, l.Update), 1
+	case Verify:
+		err, verifies = l.Client.Verify(ctx, device, l.Update), 1
+	default:
+		report, err = l.Client.Deliver(ctx, device, l.Update)
+		pushes, verifies = report.Pushes, report.Verifies
+	}
+	done := time.Since(l.start)
+	outcomes := l.Record.Outcomes
+	outcomes.Sent(i, pushes, verifies)
+	r.retries.Add(int64(report.Retries()))
+	late := l.plan > 0 && done > l.plan
+	switch {
+	case err == nil:
+		outcomes.Succeed(i)
+		r.succeeded(planned, sent, done, report)
+		if late {
+			r.succeededLate.Add(1)
+		}
+	case ctx.Err() != nil: // broken off by us: neither a success nor a failure of the device
+		outcomes.BreakOff(i)
+		l.Record.brokenOff.Add(1)
+	default:
+		outcomes.Fail(i)
+		r.gaveUp(planned, done-planned)
+		if late {
+			r.failedLate.Add(1)
+		}
+		l.Record.Failures.add(i, device, l.Op, report, done-planned, err)
+	}
+	return done
+}
+
+// result returns how the load went, which took so long, of so many planned operations.
+func (l *loop) result(elapsed time.Duration, planned int64) Result {
+	r := l.Record
+	t := r.Totals()
+	o := Operations{Planned: planned, Succeeded: t.Succeeded, Failed: t.Failed, BrokenOff: r.brokenOff.Load()}
+	o.Started = o.Succeeded + o.Failed + o.BrokenOff
+	o.NotSent = max(0, planned-o.Started)
+	o.SucceededInPlan, o.EndedInPlan = o.Succeeded-t.succeededLate, o.Succeeded+o.Failed-t.succeededLate-t.failedLate
+	if l.plan > 0 {
+		o.PlanNS, o.DrainNS = int64(l.plan), int64(max(0, elapsed-l.plan))
+	}
+	return Result{
+		Elapsed: elapsed, Operations: o, InFlightPeak: int(r.inFlight.peak.Load()), MeanBusy: t.busy / time.Duration(max(1, o.Started)),
+	}
+}

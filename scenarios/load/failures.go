@@ -1,0 +1,90 @@
+package load
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+// Failures counts failed operations, and keeps a bounded sample of them: the first few of each class. Any number
+// of goroutines may use it.
+type Failures struct {
+	mu     sync.Mutex
+	sample []Failure
+	class  map[string]int          // by name
+	took   *hdrhistogram.Histogram // response times of all that failed
+}
+
+const failuresPerClass = 20
+
+// A Failure is one failed operation.
+type Failure struct {
+	Device    int         `json:"device"` // index
+	ID        string      `json:"id,omitempty"`
+	Address   string      `json:"address"`
+	Operation delivery.Op `json:"operation"`
+	Class     string      `json:"class"`
+	Status    int         `json:"status,omitempty"`
+	Attempts  int         `json:"attempts,omitempty"` // pushes, where the operation retries
+	Error     string      `json:"error"`
+}
+
+// newFailures returns no failures, and keeps response times up to longest.
+func newFailures(longest time.Duration) *Failures {
+	return &Failures{class: map[string]int{}, took: newHistogram(longest)}
+}
+
+func (f *Failures) reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sample = nil
+	clear(f.class)
+	f.took.Reset()
+}
+
+// add takes a failed operation, and its response time.
+func (f *Failures) add(i int, d delivery.Device, op delivery.Op, report delivery.Report, took time.Duration, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	recordClamped(f.took, took) // one beyond the histogram counts as its highest
+	class := delivery.ClassOf(err).String()
+	if f.class[class]++; f.class[class] > failuresPerClass {
+		return
+	}
+	failure := Failure{Device: i, ID: d.ID, Address: d.Address, Operation: op, Class: class, Attempts: report.Pushes, Error: err.Error()}
+	if e, ok := errors.AsType[*delivery.Error](err); ok {
+		failure.Status = e.Status
+	}
+	f.sample = append(f.sample, failure)
+}
+
+// Sample returns the sample, in the order in which operations failed.
+func (f *Failures) Sample() []Failure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.sample)
+}
+
+// P99 returns the response time, in nanoseconds, that 99% of the failed operations kept within. It is 0 if none
+// failed.
+func (f *Failures) P99() float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.took.TotalCount() == 0 {
+		return 0
+	}
+	return float64(f.took.ValueAtQuantile(99))
+}
+
+// ByClass counts the failures by the name of their class.
+func (f *Failures) ByClass() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.class)
+}

@@ -1,0 +1,89 @@
+package load
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Bounds of the histograms, in nanoseconds. Resolution is 0.1% from 16 µs on and 16 ns below.
+const (
+	histLowest = 16
+	histDigits = 3
+)
+
+// defaultLongest is what histograms hold if nothing longer is asked for.
+const defaultLongest = 100 * time.Second
+
+// Latencies are the times of an operation's successes.
+type Latencies struct {
+	Response *hdrhistogram.Histogram // from planned to done, in nanoseconds
+	Service  *hdrhistogram.Histogram // from sent to done; the same histogram without a plan
+	Count    int64
+	Overflow int64 // times beyond the histogram, which are in it as its highest value
+
+	sum int64 // of response times, ns: the mean needs no histogram
+}
+
+// NewLatencies returns no times yet, which may be up to longest. With a plan, response times are no service times.
+func NewLatencies(planned bool, longest time.Duration) *Latencies {
+	l := &Latencies{Response: newHistogram(longest)}
+	l.Service = l.Response
+	if planned {
+		l.Service = newHistogram(longest)
+	}
+	return l
+}
+
+func (l *Latencies) reset() {
+	l.Response.Reset()
+	l.Service.Reset()
+	l.sum, l.Count, l.Overflow = 0, 0, 0
+}
+
+// Add takes the times of a success.
+func (l *Latencies) Add(response, service time.Duration) {
+	l.Count++
+	l.sum += int64(response)
+	if !recordClamped(l.Response, response) {
+		l.Overflow++
+	}
+	if l.Service != l.Response && !recordClamped(l.Service, service) {
+		l.Overflow++
+	}
+}
+
+func (l *Latencies) merge(o *Latencies) {
+	l.Response.Merge(o.Response)
+	if l.Service != l.Response {
+		l.Service.Merge(o.Service)
+	}
+	l.sum += o.sum
+	l.Count += o.Count
+	l.Overflow += o.Overflow
+}
+
+// Mean returns the mean response time in nanoseconds. It is 0 if there is none.
+func (l *Latencies) Mean() float64 {
+	if l.Count == 0 {
+		return 0
+	}
+	return float64(l.sum) / float64(l.Count)
+}
+
+// newHistogram returns a histogram of times up to longest.
+func newHistogram(longest time.Duration) *hdrhistogram.Histogram {
+	return hdrhistogram.New(histLowest, int64(longest), histDigits)
+}
+
+// recordClamped puts a time into a histogram, and reports whether it is within its bounds.
+func recordClamped(h *hdrhistogram.Histogram, d time.Duration) bool {
+	highest := h.HighestTrackableValue()
+	v := min(max(int64(d), 0), highest)
+	// In range, a histogram takes every value: an error would be ours.
+	if err := h.RecordValue(v); err != nil {
+		panic(fmt.Sprintf("load: recorder: %v", err))
+	}
+	return int64(d) <= highest
+}

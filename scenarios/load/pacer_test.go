@@ -1,0 +1,192 @@
+package load
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestArrivals holds each pacer to times worked out by hand.
+func TestArrivals(t *testing.T) {
+	const ms = time.Millisecond
+	for name, row := range map[string]struct {
+		pacer Pacer
+		want  []time.Duration // of the first operations
+		ends  bool            // there is no further one
+	}{
+		"constant": {ConstantRate(100), []time.Duration{0, 10 * ms, 20 * ms, 30 * ms}, false},
+		// From 0/s to 200/s in 1 s: after t seconds there were 100 t² operations, so operation n
+		// is planned at the square root of n/100.
+		"a ramp from nothing": {NewRateSchedule(Segment{time.Second, 0, 200}), []time.Duration{0, 100 * ms, 141421356, 173205081, 200 * ms}, false},
+		// From 20/s to 0/s in 1 s: 20 t - 10 t² = n; the 10th never.
+		"a ramp to nothing": {NewRateSchedule(Segment{time.Second, 20, 0}),
+			[]time.Duration{0, 51316702, 105572809, 163339973, 225403331, 292893219, 367544468, 452277442, 552786405, 683772234}, true},
+		"a pause":   {NewRateSchedule(Segment{100 * ms, 20, 20}, Segment{Length: time.Second}, Segment{100 * ms, 10, 10}), []time.Duration{0, 50 * ms, 1100 * ms}, true},
+		"bursts":    {Bursts{2, time.Second}, []time.Duration{0, 0, time.Second, time.Second, 2 * time.Second}, false},
+		"one burst": {Bursts{Size: 3}, []time.Duration{0, 0, 0}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []time.Duration
+			for planned := range row.pacer.Arrivals(1) {
+				if got = append(got, planned); len(got) == len(row.want)+1 {
+					break
+				}
+			}
+			require.Equal(t, row.ends, len(got) == len(row.want))
+			for n, want := range row.want {
+				require.InDelta(t, float64(want), float64(got[n]), 2, "operation %d", n)
+				require.Equal(t, got[n], row.pacer.At(int64(n), 1))
+			}
+		})
+	}
+}
+
+func TestConstantRate(t *testing.T) {
+	for _, row := range []struct {
+		perSecond float64
+		n         int64
+		want      time.Duration
+	}{
+		{1, 0, 0}, {1, 1, time.Second}, {1000, 1, time.Millisecond}, {1000, 1500, 1500 * time.Millisecond},
+		{3, 1, 333333333}, {3, 3, time.Second}, {0.5, 3, 6 * time.Second}, {1e7, 1, 100},
+		{3, 3_000_000, 1_000_000 * time.Second}, // no drift: the millionth second is as exact as the first
+	} {
+		require.Equal(t, row.want, ConstantRate(row.perSecond).At(row.n, 0), "%v/s, operation %d", row.perSecond, row.n)
+	}
+}
+
+func TestConstantRate_tiny(t *testing.T) {
+	// 1e-300 a second: every operation but the first is beyond what a Duration holds.
+	r := ConstantRate(1e-300)
+	require.Zero(t, r.At(0, 0))
+	for _, n := range []int64{1, 2, 1 << 40, math.MaxInt64} {
+		require.Equal(t, never, r.At(n, 0))
+	}
+	require.Equal(t, never, ConstantRate(1).At(1<<60, 0))
+	require.EqualValues(t, 1, r.CountBy(time.Hour))
+}
+
+func TestCountBy(t *testing.T) {
+	for _, row := range []struct {
+		perSecond float64
+		end       time.Duration
+		want      int64
+	}{
+		{10, time.Second, 10},                     // at 0, 100, … 900 ms
+		{10, 1001 * time.Millisecond, 11},         // and at 1 s
+		{0.5, time.Second, 1},                     // at 0 alone
+		{3, time.Second, 3},                       // at 0, 333,333,333 and 666,666,667 ns
+		{3, 666_666_667, 2},                       // the end is no part
+		{3, 666_666_668, 3},                       //
+		{400, 200 * time.Millisecond, 80},         //
+		{1e7, 24 * time.Hour, 10_000_000 * 86400}, //
+	} {
+		require.Equal(t, row.want, ConstantRate(row.perSecond).CountBy(row.end), "%v/s for %v", row.perSecond, row.end)
+	}
+}
+
+func TestAllowedLag(t *testing.T) {
+	for _, row := range []struct {
+		pacer               Pacer
+		lastPlanned, allows time.Duration
+	}{
+		{ConstantRate(1), time.Second, 100 * time.Millisecond},
+		{ConstantRate(1), 10 * time.Second, 500 * time.Millisecond},
+		{Poisson{ConstantRate(1)}, 10 * time.Second, 500 * time.Millisecond},
+		{Bursts{1, time.Second}, 10 * time.Second, time.Second},
+		{Bursts{Size: 1}, 0, never},
+	} {
+		require.Equal(t, row.allows, row.pacer.AllowedLag(row.lastPlanned), "%v", row)
+	}
+}
+
+// arrivalsOf returns the first n times of a pacer.
+func arrivalsOf(p Pacer, seed uint64, n int) []time.Duration {
+	list := make([]time.Duration, 0, n)
+	for planned := range p.Arrivals(seed) {
+		if list = append(list, planned); len(list) == n {
+			break
+		}
+	}
+	return list
+}
+
+// TestPoissonArrivals tests gaps against the exponential distribution (Kolmogorov and
+// Smirnov), and counts in windows against the Poisson one, whose variance is its mean.
+func TestPoissonArrivals(t *testing.T) {
+	const rate, n = 1000.0, 100_000
+	for seed := range uint64(5) {
+		gaps := make([]float64, n)
+		counts := make([]float64, n/int(rate)*10) // of 100 ms
+		var last time.Duration
+		for i, at := range arrivalsOf(Poisson{ConstantRate(rate)}, seed, n) {
+			gaps[i] = (at - last).Seconds()
+			last = at
+			if w := int(at / (100 * time.Millisecond)); w < len(counts) {
+				counts[w]++
+			}
+		}
+		// At 1%, the statistic is below 1.63 over the square root of n.
+		require.Less(t, kolmogorov(gaps, func(x float64) float64 { return 1 - math.Exp(-rate*x) }), 1.63/math.Sqrt(n), "seed %d", seed)
+		counts = counts[:int(last/(100*time.Millisecond))]
+		mean, variance := moments(counts)
+		require.InEpsilon(t, rate/10, mean, 0.02)
+		require.InEpsilon(t, mean, variance, 0.2) // of a thousand windows: its own deviation is 4.5%
+	}
+}
+
+// TestPoissonRamp: where the rate changes, the times at rate 1 are a Poisson process's.
+func TestPoissonRamp(t *testing.T) {
+	const n = 20_000
+	p := Poisson{NewRateSchedule(Segment{100 * time.Second, 0, 500})} // 2.5 t²: 25,000 in all
+	gaps := make([]float64, n)
+	var last float64
+	for i, at := range arrivalsOf(p, 7, n) {
+		unit := 2.5 * at.Seconds() * at.Seconds()
+		gaps[i] = unit - last
+		last = unit
+	}
+	require.Less(t, kolmogorov(gaps, func(x float64) float64 { return 1 - math.Exp(-x) }), 1.63/math.Sqrt(n))
+	require.EqualValues(t, 25_000, p.CountBy(100*time.Second))
+	require.EqualValues(t, 6250, p.CountBy(50*time.Second))
+	require.InDelta(t, 250, p.RateAt(50*time.Second), 1e-9)
+}
+
+func TestTheSeedDeterminesArrivals(t *testing.T) {
+	p := Poisson{ConstantRate(100)}
+	require.Equal(t, arrivalsOf(p, 3, 50), arrivalsOf(p, 3, 50))
+	require.NotEqual(t, arrivalsOf(p, 3, 50), arrivalsOf(p, 4, 50))
+	again := p.Arrivals(3)
+	for range 2 { // a sequence begins anew each time
+		for planned := range again {
+			require.Equal(t, p.At(0, 3), planned)
+			break
+		}
+	}
+	require.Equal(t, arrivalsOf(p, 3, 50)[49], p.At(49, 3))
+}
+
+// kolmogorov is the statistic of Kolmogorov and Smirnov: the largest distance between a
+// sample's distribution and another one.
+func kolmogorov(sample []float64, distribution func(float64) float64) (most float64) {
+	sorted := slices.Sorted(slices.Values(sample))
+	n := float64(len(sorted))
+	for i, x := range sorted {
+		f := distribution(x)
+		most = max(most, math.Abs(f-float64(i)/n), math.Abs(float64(i+1)/n-f))
+	}
+	return most
+}
+
+func moments(sample []float64) (mean, variance float64) {
+	for _, x := range sample {
+		mean += x / float64(len(sample))
+	}
+	for _, x := range sample {
+		variance += (x - mean) * (x - mean) / float64(len(sample)-1)
+	}
+	return mean, variance
+}

@@ -1,0 +1,159 @@
+package load
+
+import (
+	"iter"
+	"math"
+	"math/rand/v2"
+	"sort"
+	"time"
+)
+
+// A Segment is a time over which a rate is constant, or rises or falls evenly.
+type Segment struct {
+	Length   time.Duration // math.MaxInt64 goes on for ever
+	From, To float64       // operations per second, at its start and its end
+}
+
+// A RateSchedule plans operations as evenly as a rate over time lets it: operation n is planned when the rate
+// has come to n operations. It is a [Pacer].
+type RateSchedule []segment
+
+// segment is a Segment with its place in the schedule.
+type segment struct {
+	length, from, to float64 // seconds, and operations per second
+
+	start      float64 // seconds from the load's start
+	cumulative float64 // operations planned up to its end, were they to come evenly
+}
+
+// NewRateSchedule returns the schedule of segments that follow one another.
+func NewRateSchedule(segments ...Segment) RateSchedule {
+	r := make(RateSchedule, len(segments))
+	var start, count float64
+	for i, s := range segments {
+		length := s.Length.Seconds()
+		count += length * (s.From + s.To) / 2
+		r[i] = segment{length: length, from: s.From, to: s.To, start: start, cumulative: count}
+		start += length
+	}
+	return r
+}
+
+// ConstantRate returns the schedule of a rate that never changes or ends.
+func ConstantRate(perSecond float64) RateSchedule {
+	return NewRateSchedule(Segment{Length: never, From: perSecond, To: perSecond})
+}
+
+// timeOf returns when the schedule has come to so many operations, or never. It is exact to a nanosecond or
+// so, however long the load goes on.
+func (r RateSchedule) timeOf(count float64) time.Duration {
+	i := sort.Search(len(r), func(i int) bool { return r[i].cumulative > count })
+	if i == len(r) {
+		return never
+	}
+	if i > 0 {
+		count -= r[i-1].cumulative
+	}
+	if ns := math.Round((r[i].start + r[i].timeOf(count)) * float64(time.Second)); ns < math.MaxInt64 {
+		return time.Duration(ns)
+	}
+	return never
+}
+
+// timeOf returns after how many seconds the segment has come to so many operations, which are
+// from*x + (to-from)/(2*length)*x². This form of the solution keeps its figures also
+// where the rate hardly changes.
+func (s segment) timeOf(count float64) float64 {
+	switch {
+	case count == 0:
+		return 0
+	case s.from == s.to:
+		return count / s.from
+	}
+	return 2 * count / (s.from + math.Sqrt(s.from*s.from+2*(s.to-s.from)/s.length*count))
+}
+
+// rateAt returns the rate after x seconds of the segment.
+func (s segment) rateAt(x float64) float64 {
+	if s.from == s.to {
+		return s.from
+	}
+	return s.from + (s.to-s.from)*x/s.length
+}
+
+// At implements [Pacer].
+func (r RateSchedule) At(n int64, _ uint64) time.Duration { return r.timeOf(float64(n)) }
+
+// Arrivals implements [Pacer].
+func (r RateSchedule) Arrivals(uint64) iter.Seq[time.Duration] {
+	return arrivals(func(n int64) time.Duration { return r.timeOf(float64(n)) })
+}
+
+// CountBy implements [Pacer].
+func (r RateSchedule) CountBy(end time.Duration) int64 {
+	return countBy(end, func(n int64) time.Duration { return r.timeOf(float64(n)) })
+}
+
+// RateAt implements [Pacer].
+func (r RateSchedule) RateAt(at time.Duration) float64 {
+	for _, s := range r {
+		if x := at.Seconds() - s.start; x < s.length {
+			return s.rateAt(x)
+		}
+	}
+	return 0
+}
+
+// How far behind its plan a load may be in the end, whichever is more.
+const (
+	maxLag = 0.05                   // of the time that was planned
+	minLag = 100 * time.Millisecond // a shorter lag is a busy machine's hiccup
+)
+
+// AllowedLag implements [Pacer]. It returns 5% of the time, but 100 ms at least.
+func (r RateSchedule) AllowedLag(lastPlanned time.Duration) time.Duration {
+	return max(minLag, time.Duration(maxLag*float64(lastPlanned)))
+}
+
+// Poisson plans independent arrivals, a Poisson process with the rate of the schedule. It comes from one with
+// rate 1, whose gaps are exponential, by a change of time (Çinlar, "Introduction to Stochastic Processes",
+// 1975, ch. 4.7). It is a [Pacer].
+type Poisson struct{ RateSchedule }
+
+// poissonSeed sets the arrivals' random numbers apart from others of the seed.
+const poissonSeed = 0x706f6973736f6e
+
+// Arrivals implements [Pacer].
+func (p Poisson) Arrivals(seed uint64) iter.Seq[time.Duration] {
+	return func(yield func(time.Duration) bool) {
+		rng := rand.New(rand.NewPCG(seed, poissonSeed))
+		operations := 0.0 // by which an arrival at rate 1 would be due
+		for {
+			operations += rng.ExpFloat64()
+			if planned := p.timeOf(operations); planned == never || !yield(planned) {
+				return
+			}
+		}
+	}
+}
+
+// At implements [Pacer]. It draws the times of the operations before n as well.
+func (p Poisson) At(n int64, seed uint64) time.Duration {
+	for planned := range p.Arrivals(seed) {
+		if n == 0 {
+			return planned
+		}
+		n--
+	}
+	return never
+}
+
+// CountBy implements [Pacer]. It returns the mean of what may be drawn.
+func (p Poisson) CountBy(end time.Duration) int64 {
+	var sum float64
+	for _, s := range p.RateSchedule {
+		x := max(0, min(s.length, end.Seconds()-s.start))
+		sum += x * (s.from + s.rateAt(x)) / 2
+	}
+	return int64(math.Round(min(sum, 1<<62)))
+}

@@ -1,0 +1,221 @@
+package load
+
+import (
+	"cmp"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+// A Recording counts what becomes of the operations of a load. It is large, and is reset and used again for
+// the next one.
+type Recording struct {
+	Outcomes *Outcomes // of each device
+	Failures *Failures
+
+	config    RecordingConfig
+	recorders []*recorder
+	brokenOff atomic.Int64 // operations that were under way when the load was over, or its context ended
+
+	// Of an ArrivalRate.
+	behindAfter atomic.Int64 // the time after which unsent operations put the load behind its plan for certain; 0: none does
+	handed      atomic.Int64 // operations that were due and handed out
+	allHanded   atomic.Bool  // there are no more
+	inFlight    inFlight
+}
+
+// A RecordingConfig says what load a [Recording] is for.
+type RecordingConfig struct {
+	Op      delivery.Op
+	Planned bool // an ArrivalRate: it has a Lateness, and response times that aren't service times
+	Devices int
+	Workers int           // at most
+	Longest time.Duration // time that histograms hold; 0: 100 s. A longer one is counted as that, and as an overflow
+}
+
+// How many recorders the workers share: a few for each that can run at a time, so that
+// they seldom meet at one. Each has a histogram of 190 KB an operation, so that one for
+// each of 64 workers would take more memory than anything else of a usual run.
+const (
+	recordersPerCore = 4
+	maxRecorders     = 64
+)
+
+// NewRecording returns an empty recording.
+func NewRecording(c RecordingConfig) *Recording {
+	c.Longest = cmp.Or(c.Longest, defaultLongest)
+	r := &Recording{Outcomes: NewOutcomes(c.Devices), Failures: newFailures(c.Longest), config: c}
+	r.recorders = make([]*recorder, min(c.Workers, recordersPerCore*runtime.GOMAXPROCS(0), maxRecorders))
+	for i := range r.recorders {
+		r.recorders[i] = newRecorder(c)
+	}
+	return r
+}
+
+// Longest returns the longest time that the histograms hold.
+func (r *Recording) Longest() time.Duration { return r.config.Longest }
+
+// Reset empties the recording.
+func (r *Recording) Reset() {
+	r.Outcomes.Reset()
+	r.Failures.reset()
+	for _, rec := range r.recorders {
+		rec.reset()
+	}
+	r.allHanded.Store(false)
+	f := &r.inFlight
+	for _, n := range []*atomic.Int64{&r.brokenOff, &r.behindAfter, &r.handed, &f.now, &f.peak, &f.begun} {
+		n.Store(0)
+	}
+}
+
+// A Hook hears of each operation that ended.
+type Hook interface {
+	// Operation is told when an operation was planned, how long after that it ended, and whether it
+	// succeeded. It must not block. It is called by one goroutine at a time.
+	Operation(planned, response time.Duration, succeeded bool)
+}
+
+// observe gives each recorder a hook, or none if newHook is nil.
+func (r *Recording) observe(newHook func() Hook) {
+	for _, rec := range r.recorders {
+		if rec.hook = nil; newHook != nil {
+			rec.hook = newHook()
+		}
+	}
+}
+
+// recorder returns the recorder of worker i.
+func (r *Recording) recorder(i int) *recorder { return r.recorders[i%len(r.recorders)] }
+
+// Totals counts the operations that ended.
+type Totals struct {
+	Succeeded, Failed, Retries int64
+
+	succeededLate, failedLate int64         // after the plan's end
+	busy                      time.Duration // that workers of an arrival rate spent on operations
+}
+
+// Totals counts the operations that have ended so far.
+func (r *Recording) Totals() Totals {
+	var t Totals
+	for _, rec := range r.recorders {
+		t.Succeeded += rec.done.Load()
+		t.Failed += rec.failed.Load()
+		t.Retries += rec.retries.Load()
+		t.succeededLate += rec.succeededLate.Load()
+		t.failedLate += rec.failedLate.Load()
+		t.busy += time.Duration(rec.busy.Load())
+	}
+	return t
+}
+
+// Behind reports whether a load under way is certain to be behind its plan, after so long: whether operations
+// that were due are not sent yet, later than they may be.
+func (r *Recording) Behind(elapsed time.Duration) bool {
+	after := time.Duration(r.behindAfter.Load())
+	return after > 0 && elapsed > after && (!r.allHanded.Load() || r.inFlight.begun.Load() < r.handed.Load())
+}
+
+// Merge adds up what the workers recorded: the times of each operation, of those that succeeded, and how the
+// plan was kept, which is nil without one.
+func (r *Recording) Merge() (map[delivery.Op]*Latencies, *Lateness) {
+	sum := newRecorder(r.config)
+	for _, rec := range r.recorders {
+		for i, l := range rec.latencies {
+			sum.latencies[i].merge(l)
+		}
+		if sum.lateness != nil {
+			sum.lateness.merge(rec.lateness)
+		}
+	}
+	latencies := map[delivery.Op]*Latencies{}
+	for i, op := range operations(r.config.Op) {
+		latencies[op] = sum.latencies[i]
+	}
+	return latencies, sum.lateness
+}
+
+// operations lists the operations that are recorded under a load of op.
+func operations(op delivery.Op) []delivery.Op {
+	if op == Deliver {
+		return []delivery.Op{Push, Verify, Deliver}
+	}
+	return []delivery.Op{op}
+}
+
+// recorder counts for one worker, or for a few that share it. Recording allocates
+// nothing and waits for nobody but them.
+type recorder struct {
+	mu        sync.Mutex
+	latencies []*Latencies    // by operation, in the order of operations
+	lateness  *Lateness       // nil without a plan
+	recent    recentLatencies // since somebody last looked
+	hook      Hook            // nil: there is none
+
+	done, failed, retries, succeededLate, failedLate, busy atomic.Int64 // see Totals
+
+	_ [64]byte // neighbors' counters lie on other cache lines
+}
+
+func newRecorder(c RecordingConfig) *recorder {
+	r := &recorder{}
+	for range operations(c.Op) {
+		r.latencies = append(r.latencies, NewLatencies(c.Planned, c.Longest))
+	}
+	if c.Planned {
+		r.lateness = NewLateness(c.Longest)
+	}
+	return r
+}
+
+func (r *recorder) reset() {
+	for _, l := range r.latencies {
+		l.reset()
+	}
+	if r.lateness != nil {
+		r.lateness.reset()
+	}
+	r.recent, r.hook = recentLatencies{}, nil
+	for _, n := range []*atomic.Int64{&r.done, &r.failed, &r.retries, &r.succeededLate, &r.failedLate, &r.busy} {
+		n.Store(0)
+	}
+}
+
+// dispatched records when an operation of an arrival rate was planned, and sent.
+func (r *recorder) dispatched(planned, sent time.Duration, queued bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lateness.Add(planned, sent, queued)
+}
+
+// succeeded records an operation that succeeded, and the push and the verification in it, if it is a delivery.
+func (r *recorder) succeeded(planned, sent, done time.Duration, report delivery.Report) {
+	r.done.Add(1)
+	response, service := done-planned, done-sent
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.latencies) > 1 {
+		r.latencies[0].Add(sent-planned+report.Push, report.Push)
+		r.latencies[1].Add(report.Verify, report.Verify)
+	}
+	r.latencies[len(r.latencies)-1].Add(response, service)
+	r.recent.add(response)
+	if r.hook != nil {
+		r.hook.Operation(planned, response, true)
+	}
+}
+
+// gaveUp records an operation that failed. Its time is no latency of the operation; see Failures.
+func (r *recorder) gaveUp(planned, response time.Duration) {
+	r.failed.Add(1)
+	if r.hook == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hook.Operation(planned, response, false)
+}

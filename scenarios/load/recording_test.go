@@ -1,0 +1,77 @@
+package load
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+func TestRecording(t *testing.T) {
+	record := NewRecording(RecordingConfig{Op: Push, Workers: 1})
+	r := record.recorder(0)
+	for ms := 1; ms <= 1000; ms++ {
+		r.succeeded(0, 0, time.Duration(ms)*time.Millisecond, delivery.Report{})
+	}
+	r.succeeded(0, 0, 200*time.Second, delivery.Report{})
+	latencies, _ := record.Merge()
+	h := latencies[Push].Response
+	require.InEpsilon(t, 500e6, h.ValueAtQuantile(50), 0.003)
+	require.InEpsilon(t, 990e6, h.ValueAtQuantile(99), 0.003)
+	require.EqualValues(t, 1, latencies[Push].Overflow)
+	record.Reset()
+	latencies, _ = record.Merge()
+	require.Zero(t, latencies[Push].Count)
+	require.Zero(t, latencies[Push].Response.TotalCount())
+	require.Zero(t, latencies[Push].Mean())
+}
+
+// TestRecordersAreFew: their memory is bounded, however many workers there are.
+func TestRecordersAreFew(t *testing.T) {
+	require.Len(t, NewRecording(RecordingConfig{Op: Push, Workers: 1}).recorders, 1)
+	many := NewRecording(RecordingConfig{Op: Push, Workers: 1 << 16}).recorders
+	require.LessOrEqual(t, len(many), maxRecorders)
+	require.LessOrEqual(t, len(many), recordersPerCore*runtime.GOMAXPROCS(0))
+}
+
+func TestRecordingAllocatesNothing(t *testing.T) {
+	record := NewRecording(RecordingConfig{Op: Deliver, Planned: true, Devices: 1, Workers: 1})
+	r := record.recorder(0)
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		record.Outcomes.Sent(0, 1, 1)
+		record.Outcomes.Succeed(0)
+		r.succeeded(0, time.Millisecond, 2*time.Millisecond, delivery.Report{Push: time.Millisecond, Verify: time.Millisecond})
+		r.dispatched(time.Millisecond, 2*time.Millisecond, true)
+	}))
+}
+
+// BenchmarkHarness is what the harness spends around one call of the client, with
+// one that does nothing.
+func BenchmarkHarness(b *testing.B) {
+	bench := func(name string, x Executor, op delivery.Op) {
+		b.Run(name, func(b *testing.B) {
+			x := x
+			if a, ok := x.(ArrivalRate); ok && a.Pacer == nil { // one burst: all is due at once, so that nobody waits
+				a.Pacer = Bursts{Size: int64(b.N)}
+				x = a
+			}
+			e := newEnv(x, op, b.N, nothing{})
+			b.ReportAllocs()
+			b.ResetTimer()
+			_, err := x.Run(b.Context(), e)
+			require.NoError(b, err)
+		})
+	}
+	const maxRate = 10_000_000 // that nobody keeps: what it costs, not when it comes
+	for _, workers := range []int{1, 64} {
+		for _, op := range []delivery.Op{Push, Deliver} {
+			bench(fmt.Sprintf("%s/model=closed/workers=%d", op, workers), ClosedLoop{Workers: workers}, op)
+			bench(fmt.Sprintf("%s/model=constant/workers=%d", op, workers), ArrivalRate{Pacer: ConstantRate(maxRate), Workers: workers, Drain: 30 * time.Second, StopBehind: true}, op)
+		}
+		bench(fmt.Sprintf("open/workers=%d", workers), ArrivalRate{Workers: workers, Drain: 30 * time.Second, StopBehind: true}, Deliver)
+	}
+}

@@ -1,0 +1,88 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+// A Rollout is the client's own rollout over all devices. Its client must be a [Rollouter].
+type Rollout struct {
+	Config delivery.RolloutConfig // OnEvent, if not nil, hears of every event, too
+}
+
+// Expect implements [Executor].
+func (r Rollout) Expect(devices int) Expectation { return Expectation{Operations: int64(devices)} }
+
+// Run implements [Executor]. A rollout that stops because too many devices failed is no error: it has done what
+// it is for, and Result.Stopped says why.
+func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
+	client, ok := e.Client.(Rollouter)
+	if !ok {
+		return Result{}, errors.New("the client has no rollout")
+	}
+	index := make(map[string]int, e.Devices.Len())
+	for i := range e.Devices.Len() {
+		index[e.Devices.At(i).Address] = i
+	}
+	l := newLoop(e, 0, 0, 0)
+	onEvent := r.Config.OnEvent
+	r.Config.OnEvent = func(event delivery.RolloutEvent) {
+		if onEvent != nil {
+			onEvent(event)
+		}
+		l.recordEvent(event, index[event.Device.Address])
+	}
+	if e.OnReady != nil {
+		e.OnReady()
+	}
+	l.start = time.Now()
+	report, err := client.Rollout(ctx, all(e.Devices), e.Update, r.Config)
+	result := l.result(time.Since(l.start), 0)
+	if _, aborted := errors.AsType[*delivery.RolloutAbortError](err); aborted {
+		result.Stopped = fmt.Errorf("%w; %v", err, report)
+		return result, nil
+	}
+	if ctx.Err() != nil {
+		err = nil // broken off by us
+	}
+	return result, err
+}
+
+// recordEvent records what became of device i. It is called by one goroutine at a time.
+func (l *loop) recordEvent(e delivery.RolloutEvent, i int) {
+	r, outcomes, took := l.Record.recorder(0), l.Record.Outcomes, e.Report.Push+e.Report.Verify+e.Report.Waited
+	if e.Device.Address != "" {
+		outcomes.Sent(i, e.Report.Pushes, e.Report.Verifies)
+	}
+	switch e.Kind {
+	case delivery.DeviceUpdated:
+		outcomes.Succeed(i)
+		r.succeeded(0, 0, took, e.Report)
+	case delivery.DeviceFailed:
+		outcomes.Fail(i)
+		r.gaveUp(0, took)
+		l.Record.Failures.add(i, e.Device, Deliver, e.Report, took, e.Err)
+	case delivery.DeviceInterrupted:
+		l.Record.brokenOff.Add(1)
+		outcomes.BreakOff(i)
+		return
+	default:
+		return
+	}
+	r.retries.Add(int64(e.Report.Retries()))
+}
+
+func all(d Devices) iter.Seq[delivery.Device] {
+	return func(yield func(delivery.Device) bool) {
+		for i := range d.Len() {
+			if !yield(d.At(i)) {
+				return
+			}
+		}
+	}
+}

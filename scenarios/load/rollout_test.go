@@ -1,0 +1,86 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+// rollsOut is a client whose rollout has the events that it is told, and its error.
+type rollsOut struct {
+	nothing
+	events []delivery.RolloutEvent
+	err    error
+	saw    []delivery.Device
+}
+
+func (r *rollsOut) Rollout(_ context.Context, devices iter.Seq[delivery.Device], _ *delivery.Update, cfg delivery.RolloutConfig) (delivery.RolloutReport, error) {
+	r.saw = slices.Collect(devices)
+	for _, e := range r.events {
+		cfg.OnEvent(e)
+	}
+	return delivery.RolloutReport{}, r.err
+}
+
+// devices are some by their addresses.
+type devices []delivery.Device
+
+func (d devices) Len() int                 { return len(d) }
+func (d devices) At(i int) delivery.Device { return d[i] }
+
+var three = devices{{ID: "a", Address: "http://a"}, {ID: "b", Address: "http://b"}, {ID: "c", Address: "http://c"}}
+
+func TestRolloutRecordsItsEvents(t *testing.T) {
+	event := func(kind delivery.RolloutEventKind, i int, report delivery.Report, err error) delivery.RolloutEvent {
+		return delivery.RolloutEvent{Kind: kind, Device: three[i], Report: report, Err: err}
+	}
+	done := delivery.Report{Pushes: 2, Verifies: 1, Push: time.Second, Verify: 2 * time.Second, Waited: 3 * time.Second}
+	client := &rollsOut{events: []delivery.RolloutEvent{
+		{Kind: delivery.WaveBegun},
+		event(delivery.DeviceUpdated, 0, done, nil),
+		event(delivery.DeviceFailed, 1, delivery.Report{Pushes: 1}, errors.New("no")),
+		event(delivery.DeviceInterrupted, 2, delivery.Report{Pushes: 1}, context.Canceled),
+	}}
+	record := NewRecording(RecordingConfig{Op: Deliver, Devices: 3, Workers: 1})
+	var heard []delivery.RolloutEventKind
+	x := Rollout{Config: delivery.RolloutConfig{OnEvent: func(e delivery.RolloutEvent) { heard = append(heard, e.Kind) }}}
+	result, err := x.Run(t.Context(), Env{Client: client, Op: Deliver, Devices: three, Record: record})
+	require.NoError(t, err)
+	require.Equal(t, []delivery.Device(three), client.saw)
+	require.Equal(t, []delivery.RolloutEventKind{delivery.WaveBegun, delivery.DeviceUpdated, delivery.DeviceFailed, delivery.DeviceInterrupted}, heard)
+	require.Equal(t, Operations{Started: 3, Succeeded: 1, Failed: 1, BrokenOff: 1, SucceededInPlan: 1, EndedInPlan: 2}, result.Operations)
+	require.Equal(t, Totals{Succeeded: 1, Failed: 1, Retries: 1}, record.Totals())
+	require.Equal(t, []Outcome{{Succeeded: 1, Pushes: 2, Verifies: 1}, {Failed: 1, Pushes: 1}, {BrokenOff: 1, Pushes: 1}},
+		[]Outcome{record.Outcomes.Of(0), record.Outcomes.Of(1), record.Outcomes.Of(2)})
+	l, lateness := record.Merge()
+	require.Nil(t, lateness)
+	require.Equal(t, []float64{1e9, 2e9, 6e9}, []float64{l[Push].Mean(), l[Verify].Mean(), l[Deliver].Mean()})
+	require.EqualValues(t, 3, x.Expect(3).Operations)
+}
+
+// TestRolloutStops: too many failures are what a rollout is for, not an error.
+func TestRolloutStops(t *testing.T) {
+	run := func(ctx context.Context, c Client) (Result, error) {
+		return Rollout{}.Run(ctx, Env{Client: c, Op: Deliver, Devices: three, Record: NewRecording(RecordingConfig{Op: Deliver, Devices: 3, Workers: 1})})
+	}
+	abort := &delivery.RolloutAbortError{Number: 1, Finished: 3, Share: 0.5}
+	result, err := run(t.Context(), &rollsOut{err: abort})
+	require.NoError(t, err)
+	require.ErrorIs(t, result.Stopped, abort)
+	_, err = run(t.Context(), &rollsOut{err: errors.New("no journal")})
+	require.EqualError(t, err, "no journal")
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	result, err = run(over, &rollsOut{err: context.Canceled})
+	require.NoError(t, err)
+	require.NoError(t, result.Stopped)
+	_, err = run(t.Context(), nothing{})
+	require.EqualError(t, err, "the client has no rollout")
+}

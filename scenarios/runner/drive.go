@@ -1,0 +1,88 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/load"
+)
+
+// drive is the load of one repetition.
+type drive struct {
+	spec     scenarios.LoadSpec
+	executor load.Executor
+	env      load.Env
+	expect   load.Expectation
+	waves    *waves // of a rollout; nil without one
+	trial    bool   // it tries a rate for a search
+}
+
+func (r *runner) newDrive(step Step, spec scenarios.LoadSpec, c load.Client, u *delivery.Update) *drive {
+	devices := r.target.Devices()
+	d := &drive{spec: spec, trial: r.probe != nil, env: load.Env{
+		Client: c, Op: spec.Operation, Devices: devices, Update: u, Record: r.recording, Seed: r.seedOf(step), SystemClock: true,
+	}}
+	if d.trial {
+		d.env.Hook = r.probe.trend
+	}
+	var onEvent func(delivery.RolloutEvent)
+	if spec.Model == scenarios.Rolling {
+		d.waves = &waves{spec: spec.Rollout, sizes: waveSizes(spec.Rollout, devices.Len())}
+		onEvent = d.waves.event
+	}
+	d.executor = executorOf(spec, r.mostAuto, onEvent)
+	d.expect = d.executor.Expect(devices.Len())
+	return d
+}
+
+// run does the operations.
+func (d *drive) run(ctx context.Context) (load.Result, error) {
+	result, err := d.executor.Run(ctx, d.env)
+	if d.waves != nil && err == nil && (ctx.Err() == nil || result.Stopped != nil) {
+		abort, _ := errors.AsType[*delivery.RolloutAbortError](result.Stopped)
+		d.waves.end(abort)
+	}
+	return result, err
+}
+
+// live returns how the load stands after so long.
+func (d *drive) live(window *load.LatencyWindow, elapsed time.Duration) Live {
+	record := d.env.Record
+	t := record.Totals()
+	v := Live{Done: t.Succeeded, Failed: t.Failed, Retries: t.Retries, Elapsed: elapsed, Waves: d.waves.rows()}
+	v.P50, v.P99 = window.Sample(record)
+	if d.expect.RateAt != nil {
+		v.PlannedRate = d.expect.RateAt(elapsed)
+	}
+	if v.Failed > 0 {
+		v.Classes = record.Failures.ByClass()
+	}
+	if record.Behind(elapsed) {
+		v.Invalid = behindForCertain
+		if d.trial {
+			v.Invalid = beyondForCertain
+		}
+		if d.spec.Drain == 0 {
+			v.Invalid += "; nothing more is sent"
+		}
+	}
+	return v
+}
+
+// behindForCertain is what a load says of itself while it goes on.
+const (
+	behindForCertain = "the run is invalid already: the plan is over, and operations of it are not sent yet"
+	beyondForCertain = "the rate is beyond the limit: its time is over, and operations of it are not sent yet"
+)
+
+// production is the client that a run drives, unless it is given another one.
+type production struct{ *delivery.Client }
+
+// Close implements [load.Client].
+func (p production) Close() error {
+	p.Client.Close()
+	return nil
+}

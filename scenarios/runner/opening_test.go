@@ -1,0 +1,36 @@
+package runner
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/stretchr/testify/require"
+)
+
+// TestHungDevicesAreLeftAlone: what doesn't answer before the load holds nobody up.
+func TestHungDevicesAreLeftAlone(t *testing.T) {
+	s := small()
+	s.Fleet.Devices, s.Repetitions, s.Warmup, s.Profiled = 40, 1, 0, 0
+	s.Fleet.Groups = []mockfleet.Group{{Name: "hung", Share: 0.05, Behavior: mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "blackhole"}}}}}
+	s.Client.AnswerTimeout = scenarios.Duration(time.Minute)
+	s.Load = scenarios.LoadSpec{Model: scenarios.Constant, Operation: scenarios.Push, Rate: 10, Duration: scenarios.Duration(100 * time.Millisecond), Drain: scenarios.Duration(100 * time.Millisecond), Workers: 8}
+	o, watch := options(t, s), &steps{}
+	o.Watcher = watch
+	res, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.NotEmpty(t, watch.prepared)
+	require.Regexp(t, `^opening connections \d+/40$`, watch.prepared[0])
+	require.NotEqual(t, "opening connections 40/40", watch.prepared[0])
+	require.Contains(t, res.Run.Notes, "2 of 40 devices did not answer within 500ms before the load, so that their connections were opened in it")
+}
+
+// TestADeviceThatAnswersTheLoadIsForgiven: the machine may have been slow when its connection was opened.
+func TestADeviceThatAnswersTheLoadIsForgiven(t *testing.T) {
+	r := &runner{claims: newClaims(3), unopened: map[int]bool{0: true, 1: true, 2: true}}
+	r.claims.Succeed(1)
+	r.claims.Fail(2)
+	r.forgive()
+	require.Equal(t, map[int]bool{0: true, 2: true}, r.unopened)
+}
