@@ -70,7 +70,8 @@ func BreakdownOf(path string, opts BreakdownOptions) (*Breakdown, error) {
 	if err != nil {
 		return nil, err
 	}
-	objects, bytes := valueIndex(p, "alloc_objects"), valueIndex(p, "alloc_space")
+	types := Allocs.sampleTypes()
+	objects, bytes := valueIndex(p, types[0].Type), valueIndex(p, types[1].Type)
 	if objects < 0 || bytes < 0 {
 		return nil, &FileError{Path: path, Problem: OtherKind, Err: fmt.Errorf("it counts %s, not allocations", typeNames(p))}
 	}

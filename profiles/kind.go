@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -25,9 +26,36 @@ const (
 // trace reads it.
 const Trace Kind = "trace"
 
+// A kindEntry says what the profiles of a kind hold.
+type kindEntry struct {
+	kind     Kind
+	types    []profile.ValueType // the columns of a file
+	snapshot bool                // it counts what there is at a moment
+}
+
+// kindTable returns what is known of every kind, in the order in which they are written and shown.
+//
+// The runtime writes all four columns of the heap into heap and allocs alike. Two of them would be
+// wrong in our files: allocations since the process started, beside one repetition; and growth that
+// may be negative, beside totals. Each file keeps the two that answer its question.
+func kindTable() []kindEntry {
+	waits := []profile.ValueType{{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}}
+	return []kindEntry{
+		{CPU, []profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}, false},
+		{Heap, []profile.ValueType{{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}, true},
+		{Allocs, []profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}}, false},
+		{Goroutine, []profile.ValueType{{Type: "goroutine", Unit: "count"}}, true},
+		{Mutex, waits, false},
+		{Block, waits, false},
+	}
+}
+
 // Kinds lists every kind, in the order in which they are written and shown.
-func Kinds() []Kind {
-	return []Kind{CPU, Heap, Allocs, Goroutine, Mutex, Block}
+func Kinds() (kinds []Kind) {
+	for _, e := range kindTable() {
+		kinds = append(kinds, e.kind)
+	}
+	return kinds
 }
 
 // ParseKind reads the name of a kind. It is exact: lower case, no spaces.
@@ -40,20 +68,13 @@ func ParseKind(s string) (Kind, error) {
 }
 
 // sampleTypes returns the columns of a file of this kind, or nil for an unknown kind.
-//
-// The runtime writes all four columns of the heap into heap and allocs alike. Two of them would be
-// wrong in our files: allocations since the process started, beside one repetition; and growth that
-// may be negative, beside totals. Each file keeps the two that answer its question.
 func (k Kind) sampleTypes() []profile.ValueType {
-	waits := []profile.ValueType{{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}}
-	return map[Kind][]profile.ValueType{
-		CPU:       {{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
-		Heap:      {{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}},
-		Allocs:    {{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}},
-		Goroutine: {{Type: "goroutine", Unit: "count"}},
-		Mutex:     waits,
-		Block:     waits,
-	}[k]
+	for _, e := range kindTable() {
+		if e.kind == k {
+			return e.types
+		}
+	}
+	return nil
 }
 
 // heldBy reports whether a profile counts what one of this kind counts. A heap profile as net/http/pprof serves it
@@ -72,7 +93,17 @@ func joinKinds(kinds []Kind) string {
 	return strings.Join(names, ", ")
 }
 
+// KindOf returns the first kind whose profiles have a sample type of that name, or "" for another program's own.
+func KindOf(sampleType string) Kind { return entryOf(sampleType).kind }
+
 // IsSnapshot reports whether numbers of a sample type are of the moment at which they were read, such as what is live.
-func IsSnapshot(sampleType string) bool {
-	return strings.HasPrefix(sampleType, "inuse_") || sampleType == "goroutine"
+func IsSnapshot(sampleType string) bool { return entryOf(sampleType).snapshot }
+
+func entryOf(sampleType string) kindEntry {
+	for _, e := range kindTable() {
+		if slices.ContainsFunc(e.types, func(t profile.ValueType) bool { return t.Type == sampleType }) {
+			return e
+		}
+	}
+	return kindEntry{}
 }

@@ -32,7 +32,7 @@ func (s Selection) column(p *profile.Profile) (int, error) {
 // samples, and one whose functions have no names. In the other kinds a file may hold no samples, such as
 // where nothing waited.
 func (s *Samples) checkUsable(path string) error {
-	if s.Len() == 0 && valueIndex(s.Header, "cpu") >= 0 {
+	if s.Len() == 0 && CPU.heldBy(s.Header) {
 		return &FileError{Path: path, Problem: NoSamples}
 	}
 	err := mostlyNamed(func(yield func(*profile.Location, int64) bool) {
