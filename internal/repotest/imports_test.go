@@ -140,3 +140,15 @@ func TestPackagesHaveComments(t *testing.T) {
 		require.Greater(t, len(doc), 30, "%s has no package comment", pkg)
 	}
 }
+
+// TestReadingProfilesOpensNoConnection checks what the comments of these packages promise: they
+// don't import what opens connections.
+func TestReadingProfilesOpensNoConnection(t *testing.T) {
+	for _, pkg := range []string{"profiles", "profiles/explain", "profiles/internal/stack"} {
+		out, err := exec.Command("go", "list", "-f", `{{range .Imports}}{{.}} {{end}}`, module+"/"+pkg).Output()
+		require.NoError(t, err)
+		for to := range strings.FieldsSeq(string(out)) {
+			require.False(t, to == "net" || strings.HasPrefix(to, "net/"), "%s imports %s", pkg, to)
+		}
+	}
+}
