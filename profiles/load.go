@@ -83,14 +83,14 @@ func (p FileProblem) advice() string {
 		Unreadable:       "name a profile that this user may read",
 		TooLarge:         fmt.Sprintf("want at most %d MiB", MaxSize>>20),
 		OtherKind:        "name files of one kind",
-		NotOfKind:        "name one of that kind, or leave --kind out",
+		NotOfKind:        "name one of that kind",
 		NoProfiles:       "run the scenario with profiles on",
 		NoSuchSampleType: "ask for one that it has",
 		NoSuchKind:       "ask for one that it has",
 		NoSamples:        "profile for longer, or under load",
 		Unsymbolized:     "capture it from a Go program, whose profiles hold their functions' names",
-		NotPerOperation:  "--raw takes what was live as it is, --normalize compares shares",
-		NoOperations:     "--raw holds profiles of the same length against each other as they are, --normalize compares shares of any two",
+		NotPerOperation:  "subtract it as it is, or compare shares",
+		NoOperations:     "capture it with its number of operations, or compare shares",
 	}[p]
 	return cmp.Or(advice, "capture it again") // Empty, Cut, Damaged
 }

@@ -63,11 +63,10 @@ func newCostTable(ctx context.Context, files []string, opts Options) (*costTable
 		c.sample, c.unit = s.Type().Type, s.Type().Unit
 		if profiles.IsSnapshot(c.sample) {
 			return &profiles.FileError{Path: path, Problem: profiles.NotPerOperation,
-				Advice: "explain a kind that counts what was done, such as allocs; fleetmark profile diff --raw subtracts this one"}
+				Advice: "explain a kind that counts what was done, such as allocs"}
 		}
 		if s.Operations == 0 {
-			return &profiles.FileError{Path: path, Problem: profiles.NoOperations,
-				Advice: "capture it with --operations, or compare shares with fleetmark profile diff --normalize"}
+			return &profiles.FileError{Path: path, Problem: profiles.NoOperations}
 		}
 		n, sum := countEvents(s)
 		counted, worth = counted+n, worth+sum
@@ -75,7 +74,7 @@ func newCostTable(ctx context.Context, files []string, opts Options) (*costTable
 		c.machines, c.with, c.sampled = append(c.machines, labels[profiles.MachineLabel]), append(c.with, labels[profiles.TakenWithLabel]), append(c.sampled, labels[profiles.BytesPerSampleLabel])
 		c.operations, c.total = append(c.operations, float64(s.Operations)), append(c.total, 0)
 		c.add(s, len(c.total)-1, len(files), opts)
-		if c.sample == "cpu" && len(opts.Within) == 0 {
+		if profiles.KindOf(c.sample) == profiles.CPU && c.unit == "nanoseconds" && len(opts.Within) == 0 {
 			accounts = append(accounts, float64(profiles.IntLabel(s.Header, profiles.ProcessorLabel))/float64(s.Operations))
 		}
 		return nil

@@ -52,7 +52,7 @@ const (
 type Explanation struct {
 	Unit        string     `json:"unit"`            // of an operation's cost: nanoseconds, bytes or count
 	Sample      string     `json:"sample"`          // cpu, alloc_space, …
-	Taken       string     `json:"taken"`           // "paired" or "unpaired" repetitions
+	Paired      Pairing    `json:"taken"`           // whether the repetitions of the two sides took turns
 	Base        int        `json:"base"`            // repetitions
 	Now         int        `json:"now"`             // repetitions
 	Operations  [2]int64   `json:"operations"`      // that either side's profiles saw
@@ -64,6 +64,17 @@ type Explanation struct {
 	Functions   []Function `json:"functions"`       // whose own or whole cost changed really
 	Unexplained float64    `json:"unexplained"`     // of the whole difference, what no cause accounts for
 	Notes       []string   `json:"notes,omitempty"` // what bears on whether it is the code that differs
+}
+
+// Pairing reports whether repetitions of two sides took turns. As text it is "paired" or "unpaired".
+type Pairing bool
+
+// MarshalText returns the pairing as text. It never fails.
+func (p Pairing) MarshalText() ([]byte, error) {
+	if p {
+		return []byte("paired"), nil
+	}
+	return []byte("unpaired"), nil
 }
 
 // A Change is of the cost of an operation.
@@ -121,7 +132,7 @@ func Explain(ctx context.Context, base, now []string, opts Options) (*Explanatio
 	opts.Alpha, opts.Causes = cmp.Or(opts.Alpha, defaultAlpha), cmp.Or(opts.Causes, defaultCauses)
 	switch {
 	case len(opts.Own) == 0:
-		return nil, errors.New("profile explain: no functions of one's own: name the beginning of their package path (--own)")
+		return nil, errors.New("profile explain: no functions of one's own: name the beginning of their package path")
 	case !(opts.Alpha > 0 && opts.Alpha < 1):
 		return nil, fmt.Errorf("profile explain: alpha %v: want above 0 and below 1", opts.Alpha)
 	case opts.Causes < 0:
@@ -165,9 +176,20 @@ func checkRepetitions(base, now int, opts Options) error {
 	case (now < base) != tooMany:
 		who, has = "the second has", now
 	}
-	return fmt.Errorf("profile explain: %s %s: want %d to %d: with fewer no function could be told from chance at %v: "+
-		"take more, with fleetmark run --profiled 8 or fleetmark profile capture --repetition N",
-		who, plaintext.Count(has, "profile"), need, maxRepetitions, opts.Alpha)
+	return &RepetitionsError{Side: who, Has: has, Min: need, Max: maxRepetitions, Alpha: opts.Alpha}
+}
+
+// A RepetitionsError says that a side has too few profiles for anything to be told from chance, or too many.
+type RepetitionsError struct {
+	Side     string // such as "the first has"
+	Has      int
+	Min, Max int
+	Alpha    float64
+}
+
+func (e *RepetitionsError) Error() string {
+	return fmt.Sprintf("profile explain: %s %s: want %d to %d: with fewer no function could be told from chance at %v: take more",
+		e.Side, plaintext.Count(e.Has, "profile"), e.Min, e.Max, e.Alpha)
 }
 
 // minShare is the share of an operation's cost from which a function is tested. It is of both sides
@@ -178,11 +200,8 @@ const minShare = 0.001
 func (c *costTable) explain(ctx context.Context, n int, opts Options) (*Explanation, error) {
 	all := len(c.total)
 	e := &Explanation{
-		Unit: c.unit, Sample: c.sample, Taken: "unpaired", Base: n, Now: all - n, Alpha: opts.Alpha,
+		Unit: c.unit, Sample: c.sample, Paired: Pairing(opts.Paired), Base: n, Now: all - n, Alpha: opts.Alpha,
 		Causes: []Cause{}, Functions: []Function{},
-	}
-	if opts.Paired {
-		e.Taken = "paired"
 	}
 	e.Operations = [2]int64{int64(floats.Sum(c.operations[:n])), int64(floats.Sum(c.operations[n:]))}
 	whole := max(stat.Mean(c.total[:n], nil), stat.Mean(c.total[n:], nil))

@@ -4,22 +4,23 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/fleetmark/fleetmark/profiles"
 )
 
 // notes say what else than the code may make the difference between the first n repetitions and the others.
 func (c *costTable) notes(n int) (notes []string) {
-	memory := strings.HasPrefix(c.sample, "alloc_")
 	differ := func(labels []string, format string) {
 		base, now := distinct(labels[:n]), distinct(labels[n:])
 		if len(base) > 0 && len(now) > 0 && (len(base)+len(now) > 2 || base[0] != now[0]) {
 			notes = append(notes, fmt.Sprintf(format, strings.Join(base, "; "), strings.Join(now, "; ")))
 		}
 	}
-	if memory { // what is allocated is the same on any machine, whatever else is taken
+	if profiles.KindOf(c.sample) == profiles.Allocs { // what is allocated is the same on any machine, whatever else is taken
 		differ(c.sampled, "allocations were counted in different ways (a sample for %s bytes, and now for %s): one a sample counts each, others estimate")
 		return notes
 	}
-	differ(c.machines, "profiled on different machines (%s, and now %s): time may differ because they do; allocations (--kind allocs) don't")
+	differ(c.machines, "profiled on different machines (%s, and now %s): time may differ because they do; allocations don't")
 	differ(c.with, "profiled together with different kinds (%s, and now %s): what those cost is in it")
 	return notes
 }

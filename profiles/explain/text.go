@@ -19,7 +19,7 @@ import (
 func (e *Explanation) WriteText(w io.Writer) error {
 	var t strings.Builder
 	together := "repetitions"
-	if e.Taken == "paired" {
+	if e.Paired {
 		together = "repetitions that took turns"
 	}
 	fmt.Fprintf(&t, "%s of an operation: %s, was %s: %s; %d and %d %s, %d and %d operations\n", profiles.Printable(e.Sample),
@@ -53,7 +53,7 @@ func (e *Explanation) WriteText(w io.Writer) error {
 			t.WriteString("functions whose cost is really another, by themselves (flat) or with all they call (cum):\n")
 		}
 		if i == maxFunctions {
-			fmt.Fprintf(&t, "  and %d more (--json has all)\n", len(e.Functions)-i)
+			fmt.Fprintf(&t, "  and %d more (JSON has all)\n", len(e.Functions)-i)
 			break
 		}
 		how := "flat"

@@ -27,6 +27,9 @@ type DiffOptions struct {
 	// Normalize scales now to the sum of base, as pprof does with -normalize, so that what is left is a difference of
 	// shares. It takes any two profiles of a kind, of any lengths. Raw and Normalize exclude each other.
 	Normalize bool
+
+	// RawAdvice follows the note that says how long the sides of a raw difference are. Empty is none.
+	RawAdvice string
 }
 
 // Diff writes what "go tool pprof -top -diff_base" prints of now less base, each of one or more
@@ -144,8 +147,11 @@ func (o DiffOptions) notes(b, n *profiles.Samples) []string {
 		return []string{fmt.Sprintf("now is scaled to the sum of base, %s: percentages are differences of shares, "+
 			"whatever the lengths", formatAs(total, unit, "minimum"))}
 	case o.Raw && (b.Header.DurationNanos != 0 || n.Header.DurationNanos != 0):
-		return []string{fmt.Sprintf("base is of %s, now of %s: --raw subtracts them as they are; "+
-			"--normalize compares shares, whatever the lengths", lengthOf(b), lengthOf(n))}
+		note := fmt.Sprintf("base is of %s, now of %s", lengthOf(b), lengthOf(n))
+		if o.RawAdvice != "" {
+			note += ": " + o.RawAdvice
+		}
+		return []string{note}
 	}
 	return nil
 }

@@ -27,6 +27,9 @@ type FlameOptions struct {
 
 	// Title and Note stand above the graph, as text.
 	Title, Note string
+
+	// NoScript says what to do instead where the page's script isn't allowed, such as read a table. Empty is nothing.
+	NoScript string
 }
 
 // MaxFlamePage is the largest page that [Flame] writes, in bytes. A browser draws one of this size in a second or two.
@@ -162,6 +165,10 @@ func standalonePage(page []byte, opts FlameOptions, notes []string) ([]byte, err
 	for _, n := range notes {
 		of += `<div>` + html.EscapeString(profiles.Printable(n)) + `</div>`
 	}
-	of += `<noscript> The graph is drawn by a script of this page: allow it, or read "fleetmark profile top".</noscript></div>`
+	of += `<noscript> The graph is drawn by a script of this page: allow it`
+	if opts.NoScript != "" {
+		of += ", or " + html.EscapeString(opts.NoScript)
+	}
+	of += `.</noscript></div>`
 	return []byte(strings.Replace(text, body, body+"\n  "+of, 1)), nil
 }

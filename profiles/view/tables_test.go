@@ -99,9 +99,8 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 		{Function: "a", Flat: -10, Cum: -10, Unit: "nanoseconds"}, {Function: "b", Flat: 10, Cum: 10, Unit: "nanoseconds"},
 	}, got)
 
-	raw := diff(t, base, now, view.DiffOptions{Raw: true})
-	require.True(t, strings.HasPrefix(raw, "note: base is of 10s and 1000 operations, now of 20s and 3000 operations: "+
-		"--raw subtracts them as they are; --normalize compares shares, whatever the lengths\n"), raw)
+	raw := diff(t, base, now, view.DiffOptions{Raw: true, RawAdvice: "as they are"})
+	require.True(t, strings.HasPrefix(raw, "note: base is of 10s and 1000 operations, now of 20s and 3000 operations: as they are\n"), raw)
 	_, below, _ := strings.Cut(raw, "\n") // all but the note is pprof's
 	require.Equal(t, goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now), below)
 	var page bytes.Buffer
@@ -119,7 +118,7 @@ func TestNormalizedTakesAMoment(t *testing.T) {
 	theirs := goTool(t, "-top", "-normalize", "-diff_base="+base, now)
 	require.Equal(t, rows(theirs), rows(diff(t, base, now, view.DiffOptions{Normalize: true})))
 	err := view.Diff(t.Context(), new(strings.Builder), []string{base}, []string{now}, view.DiffOptions{})
-	require.ErrorContains(t, err, "--normalize compares shares")
+	require.ErrorContains(t, err, "is of a moment, not of operations: subtract it as it is, or compare shares")
 }
 
 func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
@@ -202,7 +201,7 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 
 	err := view.Top(t.Context(), new(strings.Builder), []string{cpu}, view.TopOptions{Selection: profiles.Selection{Kind: profiles.Heap}})
 	requireProblem(t, err, cpu, profiles.NotOfKind)
-	require.ErrorContains(t, err, "(heap was asked for; it is of cpu): name one of that kind, or leave --kind out")
+	require.ErrorContains(t, err, "(heap was asked for; it is of cpu): name one of that kind")
 	_, err = view.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap}, view.FlameOptions{DiffOptions: view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{Kind: profiles.CPU}}}})
 	requireProblem(t, err, heap, profiles.NotOfKind)
 

@@ -19,7 +19,7 @@ func explained() *report.Input {
 	low, high := 0.7, 1.2
 	s := gateInput()
 	s.Causes = []report.Cause{{Scenario: "gate-push", Kind: "cpu", Explanation: &explain.Explanation{
-		Unit: "nanoseconds", Sample: "cpu", Taken: "paired", Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
+		Unit: "nanoseconds", Sample: "cpu", Paired: true, Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
 		Total: explain.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Significant: true},
 		Causes: []explain.Cause{{
 			Function: "own/<delivery>.(*Client).push", Change: explain.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Significant: true},
@@ -29,7 +29,7 @@ func explained() *report.Input {
 		}},
 		Functions: []explain.Function{{Name: "crypto/sha256.block", Change: explain.Change{Delta: 1200, Significant: true}}},
 	}}, {Scenario: "gate-push", Kind: "allocs", Explanation: &explain.Explanation{
-		Unit: "bytes", Sample: "alloc_space", Taken: "paired", Base: 8, Now: 8, Causes: []explain.Cause{}, Functions: []explain.Function{},
+		Unit: "bytes", Sample: "alloc_space", Paired: true, Base: 8, Now: 8, Causes: []explain.Cause{}, Functions: []explain.Function{},
 	}}}
 	return s
 }

@@ -314,7 +314,7 @@ func newGoldenTurn(slower float64) *goldenTurn {
 func (g *goldenTurn) explain() {
 	low, high := 0.7, 1.2
 	g.in.Causes = []report.Cause{{Scenario: "gate-push", Kind: profiles.CPU, Dir: "runs/explained/cpu", Flame: "runs/explained/cpu/flame.html", Explanation: &explain.Explanation{
-		Unit: "nanoseconds", Sample: "cpu", Taken: "paired", Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
+		Unit: "nanoseconds", Sample: "cpu", Paired: true, Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
 		Total: explain.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Significant: true},
 		Causes: []explain.Cause{{
 			Function: "own/<delivery>.(*Client).push", Change: explain.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Significant: true},
@@ -324,7 +324,7 @@ func (g *goldenTurn) explain() {
 		}},
 		Functions: []explain.Function{{Name: "crypto/sha256.block", Change: explain.Change{Delta: 1200, Significant: true}}},
 	}}, {Scenario: "gate-push", Kind: profiles.Allocs, Dir: "runs/explained/allocs", FlameErr: errors.New("no home"), Explanation: &explain.Explanation{
-		Unit: "bytes", Sample: "alloc_space", Taken: "paired", Base: 8, Now: 8, Causes: []explain.Cause{}, Functions: []explain.Function{},
+		Unit: "bytes", Sample: "alloc_space", Paired: true, Base: 8, Now: 8, Causes: []explain.Cause{}, Functions: []explain.Function{},
 	}}}
 	g.how.Unexplained = errors.New("block of gate-push: nobody waits")
 }

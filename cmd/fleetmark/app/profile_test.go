@@ -121,3 +121,22 @@ func TestProfileExplainAdvisesOnlyWhatIsThere(t *testing.T) {
 		"capture it with --operations, or compare shares with fleetmark profile diff --normalize")
 	require.NotContains(t, stderr, "--raw")
 }
+
+// TestProfileOfAMomentIsNotDividedByOperations: each command advises what helps with it.
+func TestProfileOfAMomentIsNotDividedByOperations(t *testing.T) {
+	dir := t.TempDir()
+	data, err := os.ReadFile(profileFile(t, "goroutine", "count", 0, map[string]int64{"f": 7}))
+	require.NoError(t, err)
+	for _, n := range []string{"1", "2", "3", "4", "5"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "goroutine."+n+".pb.gz"), data, 0o600))
+	}
+	for name, advice := range map[string]string{
+		"diff":    "--raw takes what was live as it is, --normalize compares shares\n",
+		"flame":   "--raw takes what was live as it is, --normalize compares shares\n",
+		"explain": "explain a kind that counts what was done, such as allocs; fleetmark profile diff --raw subtracts this one\n",
+	} {
+		code, _, stderr := profileCommand(t, name, dir, dir, "--kind", "goroutine")
+		require.Equal(t, cli.ExitUsage, code)
+		require.Contains(t, stderr, "goroutine.1.pb.gz: is of a moment, not of operations: "+advice, name)
+	}
+}

@@ -5,6 +5,8 @@ package profilecmd
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,7 +27,47 @@ import (
 // New returns the command profile with its subcommands.
 func New(c cli.Console) *cobra.Command {
 	return cli.Group("profile", "Read the profiles of a run, and say why one is slower than another",
-		newTop(c), newDiff(c), newExplain(c), newFlame(c), newWeb(c), newCapture(c), newTake(c), newOverhead(c))
+		advising(newTop(c), viewAdvice()), advising(newDiff(c), viewAdvice()), advising(newExplain(c), explainAdvice()),
+		advising(newFlame(c), viewAdvice()), advising(newWeb(c), viewAdvice()), newCapture(c), newTake(c), newOverhead(c))
+}
+
+// anyKindAdvice says how a file is read whatever its kind.
+const anyKindAdvice = "name one of that kind, or leave --kind out"
+
+// viewAdvice says what to do about a file that can't be shown, in terms of flags.
+func viewAdvice() map[profiles.FileProblem]string {
+	return map[profiles.FileProblem]string{
+		profiles.NotOfKind:       anyKindAdvice,
+		profiles.NotPerOperation: "--raw takes what was live as it is, --normalize compares shares",
+		profiles.NoOperations: "--raw holds profiles of the same length against each other as they are, " +
+			"--normalize compares shares of any two",
+	}
+}
+
+// explainAdvice says what to do about a file that can't be explained.
+func explainAdvice() map[profiles.FileProblem]string {
+	return map[profiles.FileProblem]string{
+		profiles.NotOfKind: anyKindAdvice,
+		profiles.NotPerOperation: "explain a kind that counts what was done, such as allocs; " +
+			"fleetmark profile diff --raw subtracts this one",
+		profiles.NoOperations: "capture it with --operations, or compare shares with fleetmark profile diff --normalize",
+	}
+}
+
+// advising makes cmd end the errors of packages with advice that names flags.
+func advising(cmd *cobra.Command, advice map[profiles.FileProblem]string) *cobra.Command {
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := run(cmd, args)
+		if file, ok := errors.AsType[*profiles.FileError](err); ok {
+			file.Advice = cmp.Or(advice[file.Problem], file.Advice)
+		}
+		if _, ok := errors.AsType[*explain.RepetitionsError](err); ok {
+			return fmt.Errorf("%w, with fleetmark run --profiled 8 or fleetmark profile capture --repetition N", err)
+		}
+		return err
+	}
+	return cmd
 }
 
 // flags are the flags of the commands that read profiles.
@@ -51,6 +93,7 @@ func (f *flags) addRaw(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.diff.Normalize, "normalize", false,
 		"compare shares: the second scaled to the sum of the first, as pprof's -normalize does")
 	cmd.MarkFlagsMutuallyExclusive("raw", "normalize")
+	f.diff.RawAdvice = "--raw subtracts them as they are; --normalize compares shares, whatever the lengths"
 }
 
 func (f *flags) addJSON(cmd *cobra.Command) {
@@ -295,7 +338,7 @@ func (f *flags) flame(
 		names[i] = strings.TrimSuffix(filepath.Base(filepath.Clean(a)), ".pb.gz")
 	}
 	now = files[len(files)-1]
-	o = view.FlameOptions{DiffOptions: f.diff, Title: names[len(names)-1]}
+	o = view.FlameOptions{DiffOptions: f.diff, Title: names[len(names)-1], NoScript: `read "fleetmark profile top"`}
 	if o.Kind != "" {
 		o.Title = string(o.Kind) + " of " + o.Title
 	}
