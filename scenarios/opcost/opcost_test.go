@@ -69,7 +69,7 @@ func TestPhases(t *testing.T) {
 }
 
 // TestAllocations checks that the parts add up to the profile, and the profile, but for objects that
-// share a block, to what the runtime counted.
+// share a block, to what the runtime counted. Hardly anything may be in no component.
 func TestAllocations(t *testing.T) {
 	r := measure(t, Config{Allocations: true, Operations: 200, Components: DeliveryComponents()})
 	require.Len(t, r.Allocations, 8)
@@ -87,6 +87,9 @@ func TestAllocations(t *testing.T) {
 		objectsLeft, bytesLeft := a.Unprofiled()
 		require.GreaterOrEqual(t, objectsLeft, int64(0), "%s", a.Variant)
 		require.InDelta(t, 0, bytesLeft, 0.02*float64(a.Bytes)+64<<10, "%s: %d bytes of %d", a.Variant, bytesLeft, a.Bytes)
+		other := a.Profile.Components[len(a.Profile.Components)-1]
+		require.Equal(t, "other", other.Name)
+		require.LessOrEqual(t, float64(other.Bytes), 0.02*float64(a.Bytes)+64<<10, "%s: in no component", a.Variant)
 		if a.NewConnection {
 			require.Greater(t, a.Objects, int64(10*a.N), "%s: a connection isn't for nothing", a.Variant)
 		} else if a.Transport == delivery.Lean && !raceEnabled {
