@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/pprof/profile"
 
@@ -120,6 +121,14 @@ func (c *Capture) Label(key, value string) error {
 	}
 	c.cfg.Labels = labels
 	return nil
+}
+
+// LabelOperations labels the profiles with how many operations they are of, and with the processor time
+// that these took.
+func (c *Capture) LabelOperations(operations int64, cpu time.Duration) error {
+	return errors.Join(
+		c.Label(profiles.OperationsLabel, strconv.FormatInt(operations, 10)),
+		c.Label(profiles.ProcessorLabel, strconv.FormatInt(int64(cpu), 10)))
 }
 
 func (c *Capture) takes(k profiles.Kind) bool { return slices.Contains(c.cfg.Kinds, k) }

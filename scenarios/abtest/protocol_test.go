@@ -111,3 +111,29 @@ func TestProtocol_driver(t *testing.T) {
 	}
 	require.FileExists(t, filepath.Join(dir, "allocs.7.pb.gz"))
 }
+
+// TestServe_profilesRepeatedly: a load without a duration is repeated for as long as a profile is to
+// be, and the profile says of how many operations it is.
+func TestServe_profilesRepeatedly(t *testing.T) {
+	spec, err := scenarios.Find("gate-push")
+	require.NoError(t, err)
+	spec.Load.Duration, spec.Fleet.Devices = 0, 10
+	require.NoError(t, spec.Validate())
+	fleet, err := target.StartProcess(t.Context(), []string{os.Args[0], "fleet"}, spec, os.Stderr)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, fleet.Close()) }()
+	encoded, err := json.Marshal(spec)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	at := fleet.Ready
+	lines := fmt.Sprintf(`{"protocol":3,"work":[{"spec":%s,"fleet":%q,"control":%q,"token":%q}]}`+"\n"+
+		`{"profile":{"dir":%q,"kind":"allocs","number":1,"nanoseconds":50000000}}`, encoded, at.Address, at.Control, at.Token, dir)
+	var out strings.Builder
+	require.NoError(t, Serve(t.Context(), strings.NewReader(lines), &out))
+	require.Equal(t, strings.Repeat(`{"protocol":3}`+"\n", 2), out.String())
+	p, err := profiles.Load(filepath.Join(dir, "allocs.1.pb.gz"))
+	require.NoError(t, err)
+	operations := profiles.Operations(p)
+	require.Positive(t, operations)
+	require.Zero(t, operations%10, "whole repetitions of ten devices each")
+}

@@ -2,7 +2,6 @@ package abtest
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,12 +10,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 
-	"github.com/fleetmark/fleetmark/profiles"
-	"github.com/fleetmark/fleetmark/profiles/capture"
-	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
-	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // Serve is a driver: it reads a hello and requests from in, and answers each on out, until in or
@@ -47,24 +41,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	return errors.Join(s.serve(ctx, decoder, encoder), s.close())
 }
 
-// open prepares the scenario.
-func (a assignment) open(ctx context.Context) (*runner.Blocks, error) {
-	var spec scenarios.Spec
-	strict := json.NewDecoder(bytes.NewReader(a.Spec)) // without a field it would be another scenario
-	strict.DisallowUnknownFields()
-	if err := strict.Decode(&spec); err != nil {
-		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
-	}
-	return runner.OpenBlocks(ctx, runner.Options{
-		Spec:    spec,
-		Target:  target.Options{Address: a.Fleet, Control: a.Control, Token: a.Token, CA: a.CA},
-		Machine: results.Machine{Identity: a.Machine},
-	})
-}
-
 // A server measures the scenarios of a hello, as requests say.
 type server struct {
-	scenarios []*runner.Blocks
+	scenarios []*blocks
 	injection calibrated
 }
 
@@ -114,11 +93,9 @@ func (s *server) do(ctx context.Context, r request) (response, error) {
 			}
 			defer pprof.StopCPUProfile()
 		}
-		block, err := b.Measure(ctx)
-		return response{Records: block.Records, Invalid: block.Invalid, Contradicted: block.Contradicted}, err
+		return b.measure(ctx)
 	}
-	p := r.Profile
-	return response{}, b.Profile(ctx, p.Dir, p.Number, p.Nanoseconds, capture.Config{Kinds: []profiles.Kind{p.Kind}})
+	return response{}, b.profile(ctx, *r.Profile)
 }
 
 // close ends all scenarios.

@@ -20,7 +20,7 @@ type claims struct {
 	primed  []primed // what the ledger held before the load; empty: nothing
 	late    []uint32 // operations that failed in the repetition before, whose requests may come yet; nil: none
 	reboots uint32   // connections that break when a device reboots, at most; 0: none does
-	added   uint64   // verifications that each operation sends besides; see Blocks.Wrap
+	added   uint64   // verifications that each operation sends besides; see Session.Wrap
 }
 
 // primed is the part of a device's ledger that the load has no claim to.

@@ -105,24 +105,24 @@ func (c verifiesFirst) Push(ctx context.Context, d delivery.Device, u *delivery.
 }
 
 // The sides of a comparison take turns at one fleet.
-func TestBlocksShareAFleet(t *testing.T) {
+func TestSession_sharesAFleet(t *testing.T) {
 	s := small()
 	s.Load.Operation = scenarios.Push
 	_, o := outside(t, &s)
-	var sides []*Blocks
+	var sides []*Session
 	for range 2 {
-		b, err := OpenBlocks(t.Context(), o)
+		one, err := OpenSession(t.Context(), o)
 		require.NoError(t, err)
-		defer func() { require.NoError(t, b.Close()) }()
-		sides = append(sides, b)
+		defer func() { require.NoError(t, one.Close()) }()
+		sides = append(sides, one)
 	}
 	// A request more, which the ledger has, contradicts nothing.
 	sides[1].Wrap(func(c load.Client) load.Client { return verifiesFirst{c} }, 1)
 	for range 2 {
-		for _, b := range sides {
-			m, err := b.Measure(t.Context())
+		for _, one := range sides {
+			m, err := one.Repeat(t.Context(), s.Load, Timed, nil)
 			require.NoError(t, err)
-			require.Empty(t, m.Invalid)
+			require.Empty(t, m.Findings)
 			require.Equal(t, results.Counts{Devices: 40, Updated: 40}, m.Counts)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -37,20 +36,13 @@ func (r *runner) labels() map[string]string {
 	return labels
 }
 
-// blockProfile is where the profile of a block goes, which has no run directory.
-type blockProfile struct {
-	dir    string
-	number int
-	cfg    capture.Config
-}
-
 // profile begins to, in a repetition that is to be profiled. end must be called.
 func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err error) {
 	if step.Kind != Profiled {
 		return nil, nil
 	}
 	if t := r.into; t != nil {
-		running, err := capture.Start(ctx, t.dir, t.number, t.cfg)
+		running, err := capture.Start(ctx, t.Dir, t.Number, t.Config)
 		return &profiling{capture: running, note: r.note}, err
 	}
 	p := &profiling{note: r.note}
@@ -69,13 +61,6 @@ func (r *runner) profile(ctx context.Context, step Step) (_ *profiling, err erro
 	return p, err
 }
 
-// label says of how many operations a profile is, and what they took of the processor.
-func label(c *capture.Capture, operations int64, processor time.Duration) error {
-	return errors.Join(
-		c.Label(profiles.OperationsLabel, strconv.FormatInt(operations, 10)),
-		c.Label(profiles.ProcessorLabel, strconv.FormatInt(int64(processor), 10)))
-}
-
 // end writes what was taken of so many operations.
 func (p *profiling) end(operations int64, processor time.Duration) error {
 	if p == nil {
@@ -86,7 +71,7 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 		errs = append(errs, p.flight())
 	}
 	if p.capture != nil {
-		errs = append(errs, label(p.capture, operations, processor))
+		errs = append(errs, p.capture.LabelOperations(operations, processor))
 		files, err := p.capture.Stop()
 		errs = append(errs, err)
 		for _, f := range files {

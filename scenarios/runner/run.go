@@ -118,8 +118,8 @@ type runner struct {
 	vigil  vigil
 	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
 
-	into               *blockProfile // of the block under way; nil: the run directory
-	addedVerifications int           // that Options.wrap's client sends in each operation that pushes
+	into               *ProfileTarget // of a session's repetition; nil: the run directory
+	addedVerifications int            // that Options.wrap's client sends in each operation that pushes
 
 	perOperation map[Kind][]float64 // processor time, ns, a repetition each
 	reference    []float64          // ns a round trip, one for each block of the reference benchmark

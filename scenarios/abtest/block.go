@@ -1,0 +1,114 @@
+package abtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
+)
+
+// blocks measures a scenario in blocks: repetitions of a session.
+type blocks struct {
+	*runner.Session
+	load scenarios.LoadSpec
+}
+
+// open prepares the scenario.
+func (a assignment) open(ctx context.Context) (*blocks, error) {
+	var spec scenarios.Spec
+	strict := json.NewDecoder(bytes.NewReader(a.Spec)) // without a field it would be another scenario
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&spec); err != nil {
+		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
+	}
+	if spec.Load.Model == scenarios.Breaking {
+		return nil, fmt.Errorf("scenario %s: a search can't be cut into blocks: want another load.model", spec.Name)
+	}
+	session, err := runner.OpenSession(ctx, runner.Options{
+		Spec:    spec,
+		Target:  target.Options{Address: a.Fleet, Control: a.Control, Token: a.Token, CA: a.CA},
+		Machine: results.Machine{Identity: a.Machine},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &blocks{session, spec.Load}, nil
+}
+
+// measure measures one block.
+func (b *blocks) measure(ctx context.Context) (response, error) {
+	m, err := b.Repeat(ctx, b.load, runner.Timed, nil)
+	return response{
+		Records: m.Records, Invalid: sentences(m.Findings), Contradicted: health.Has(m.Findings, health.Contradiction),
+	}, err
+}
+
+func sentences(findings []health.Finding) (list []string) {
+	for _, f := range findings {
+		list = append(list, f.String())
+	}
+	return list
+}
+
+// profile takes a profile. A load with a duration goes on for the time that p says, and is profiled
+// from when its connections are ready: what is profiled is what is counted.
+func (b *blocks) profile(ctx context.Context, p profileRequest) error {
+	cfg := capture.Config{Kinds: []profiles.Kind{p.Kind}, Labels: b.Labels()}
+	if b.load.Lasts() == 0 {
+		return b.profileRepeatedly(ctx, p, cfg)
+	}
+	load := b.load
+	load.Duration = scenarios.Duration(p.Nanoseconds)
+	_, err := b.repeat(ctx, load, runner.Profiled, &runner.ProfileTarget{Dir: p.Dir, Number: p.Number, Config: cfg})
+	return err
+}
+
+// profileRepeatedly takes one profile of as many repetitions as begin in the time that p says. It
+// holds the little that the process does between them as well.
+func (b *blocks) profileRepeatedly(ctx context.Context, p profileRequest, cfg capture.Config) (err error) {
+	running, err := capture.Start(ctx, p.Dir, p.Number, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_, stopped := running.Stop()
+		err = errors.Join(err, stopped)
+	}()
+	began, operations, cpu := time.Now(), int64(0), time.Duration(0)
+	for operations == 0 || time.Since(began) < p.Nanoseconds {
+		m, err := b.repeat(ctx, b.load, runner.WarmUp, nil)
+		if err != nil {
+			return err
+		}
+		operations, cpu = operations+m.Operations, cpu+m.CPU
+	}
+	return running.LabelOperations(operations, cpu)
+}
+
+// repeat runs a repetition that is profiled. It returns an error for one without any operation, and for
+// one with findings: whatever that is a profile of, it isn't the operation that is asked about.
+func (b *blocks) repeat(
+	ctx context.Context, load scenarios.LoadSpec, kind runner.Kind, into *runner.ProfileTarget,
+) (runner.Measurement, error) {
+	m, err := b.Repeat(ctx, load, kind, into)
+	switch {
+	case err != nil:
+		return m, err
+	case m.Operations == 0:
+		return m, errors.New("no operation came to an end while it was profiled")
+	case len(m.Findings) > 0:
+		return m, errors.New(strings.Join(sentences(m.Findings), "; "))
+	}
+	return m, nil
+}
