@@ -26,8 +26,8 @@ type BreakdownOptions struct {
 	// net's dialer is the context's, and what the runtime allocates for it as well.
 	Components []Component
 
-	// Caller is a prefix such as your package path. A call site is named by the innermost function of the
-	// stack whose name begins with it.
+	// Caller is a prefix such as your package path. A call site is named by the innermost function
+	// of the stack whose name begins with it.
 	Caller string
 
 	// Sites is how many call sites are given, largest first; the rest are summed up in one
@@ -112,7 +112,8 @@ func newBreakdown(p *profile.Profile, objects, bytes int, opts BreakdownOptions)
 	return b
 }
 
-// componentOf returns the index of the component that a stack belongs to, or their number if there is none.
+// componentOf returns the index of the component that a stack belongs to, or their number if there
+// is none.
 func componentOf(frames []stack.Frame, components []Component) int {
 	for _, f := range frames {
 		best, length := len(components), 0

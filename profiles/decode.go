@@ -47,8 +47,8 @@ func decodeSet(data []byte) (*Samples, error) {
 	return s, nil
 }
 
-// divide returns the fields of a profile that aren't samples, how many samples there are, and how many
-// numbers are in them, frames and values.
+// divide returns the fields of a profile that aren't samples, how many samples there are, and how
+// many numbers are in them, frames and values.
 func divide(data []byte) (about []byte, samples, numbers int, err error) {
 	err = fields(data, func(number protowire.Number, wire protowire.Type, field, content []byte) error {
 		if number != fieldSample || wire != protowire.BytesType {

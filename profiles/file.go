@@ -76,8 +76,9 @@ func checkEncoded(data []byte, k Kind, p *profile.Profile) error {
 	return nil
 }
 
-// Write writes p as dir/KIND.REPETITION.pb.gz. It checks that the file reads back as what p is, and replaces a file of
-// that name whole or not at all. dir must exist, and p have the columns of kind k ([KeepColumns]).
+// Write writes p as dir/KIND.REPETITION.pb.gz. It checks that the file reads back as what p is, and
+// replaces a file of that name whole or not at all. dir must exist, and p have the columns of kind
+// k ([KeepColumns]).
 func Write(dir string, k Kind, repetition int, p *profile.Profile) (File, error) {
 	path := filepath.Join(dir, fileName(k, repetition))
 	if err := writeProfile(path, k, p); err != nil {

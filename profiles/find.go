@@ -10,11 +10,12 @@ import (
 	"slices"
 )
 
-// Find returns the profiles of one kind that runOrFile names, in the order of repetitions: for a run
-// directory profiles/KIND.*.pb.gz, for a directory without a profiles folder the files in it, and for a
-// file the file alone, whatever its kind.
+// Find returns the profiles of one kind that runOrFile names, in the order of repetitions: for a
+// run directory profiles/KIND.*.pb.gz, for a directory without a profiles folder the files in it,
+// and for a file the file alone, whatever its kind.
 //
-// Every error is a [*FileError], but for an unknown kind. It names the kinds that a directory has instead.
+// Every error is a [*FileError], but for an unknown kind. It names the kinds that a directory has
+// instead.
 func Find(runOrFile string, kind Kind) ([]string, error) {
 	if _, err := ParseKind(string(kind)); err != nil {
 		return nil, err

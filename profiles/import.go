@@ -11,8 +11,8 @@ import (
 
 // Import reads a profile that another program took, such as a test binary's -test.cpuprofile, and
 // writes it as dir/KIND.REPETITION.pb.gz with labels, such as [OperationsLabel]. It keeps the
-// numbers that a file of the kind holds, and leaves out the stacks that one of the functions without
-// is on; dir is made if it is missing. A profile that can't be read is a [*FileError].
+// numbers that a file of the kind holds, and leaves out the stacks that one of the functions
+// without is on; dir is made if it is missing. A profile that can't be read is a [*FileError].
 func Import(from, dir string, k Kind, repetition int, labels map[string]string, without ...string) (File, error) {
 	if _, err := ParseKind(string(k)); err != nil {
 		return File{}, err
@@ -44,7 +44,8 @@ func Import(from, dir string, k Kind, repetition int, labels map[string]string, 
 	return Write(dir, k, repetition, p)
 }
 
-// KeepColumns reduces p to the columns that a file of kind k has, in their order. It returns an error if p lacks one.
+// KeepColumns reduces p to the columns that a file of kind k has, in their order. It returns an
+// error if p lacks one.
 func KeepColumns(p *profile.Profile, k Kind) error {
 	want := k.sampleTypes()
 	index := make([]int, len(want))

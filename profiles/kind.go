@@ -22,8 +22,8 @@ const (
 	Block     Kind = "block"     // contentions (count), delay (nanoseconds): who waited
 )
 
-// Trace is the kind of an execution trace's [File]. It is no profile, so it is none of [Kinds]: go tool
-// trace reads it.
+// Trace is the kind of an execution trace's [File]. It is no profile, so it is none of [Kinds]: go
+// tool trace reads it.
 const Trace Kind = "trace"
 
 // A kindEntry says what the profiles of a kind hold.
@@ -77,8 +77,8 @@ func (k Kind) sampleTypes() []profile.ValueType {
 	return nil
 }
 
-// heldBy reports whether a profile counts what one of this kind counts. A heap profile as net/http/pprof serves it
-// holds both heap and allocs; mutex and block can't be told apart.
+// heldBy reports whether a profile counts what one of this kind counts. A heap profile as
+// net/http/pprof serves it holds both heap and allocs; mutex and block can't be told apart.
 func (k Kind) heldBy(p *profile.Profile) bool {
 	types := k.sampleTypes()
 	return valueIndex(p, types[len(types)-1].Type) >= 0
@@ -93,10 +93,12 @@ func joinKinds(kinds []Kind) string {
 	return strings.Join(names, ", ")
 }
 
-// KindOf returns the first kind whose profiles have a sample type of that name, or "" for another program's own.
+// KindOf returns the first kind whose profiles have a sample type of that name, or "" for another
+// program's own.
 func KindOf(sampleType string) Kind { return entryOf(sampleType).kind }
 
-// IsSnapshot reports whether numbers of a sample type are of the moment at which they were read, such as what is live.
+// IsSnapshot reports whether numbers of a sample type are of the moment at which they were read,
+// such as what is live.
 func IsSnapshot(sampleType string) bool { return entryOf(sampleType).snapshot }
 
 func entryOf(sampleType string) kindEntry {

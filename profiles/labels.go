@@ -16,17 +16,19 @@ import (
 // profiles of two runs can be held against each other, however long either of them went on.
 const OperationsLabel = "operations"
 
-// ProcessorLabel is the label of a CPU profile that says how much processor time its operations took by the
-// system's account, in nanoseconds. That is exact, where the samples' sum is known to some percent; so
-// package explain takes the whole from there.
+// ProcessorLabel is the label of a CPU profile that says how much processor time its operations
+// took by the system's account, in nanoseconds. That is exact, where the samples' sum is known to
+// some percent; so package explain takes the whole from there.
 const ProcessorLabel = "processor-ns"
 
-// MachineLabel is the label of a profile that says which machine it was taken on, by a value that tells it
-// from others. With it package explain says where a difference in time may be one of machines.
+// MachineLabel is the label of a profile that says which machine it was taken on, by a value that
+// tells it from others. With it package explain says where a difference in time may be one of
+// machines.
 const MachineLabel = "machine"
 
-// Labels of how a profile was taken: with which kinds at the same time, whose cost is in its processor time; and
-// a sample for how many bytes that were allocated, on average. 1 is each object.
+// Labels of how a profile was taken: with which kinds at the same time, whose cost is in its
+// processor time; and a sample for how many bytes that were allocated, on average. 1 is each
+// object.
 const (
 	TakenWithLabel      = "taken-with"
 	BytesPerSampleLabel = "bytes-a-sample"
@@ -60,8 +62,8 @@ func Comments(labels map[string]string) (list []string) {
 	return list
 }
 
-// CheckLabels returns an error that names a label that a profile can't carry. There may be 16; a key is 1 to 64 of
-// a-z, 0-9, '_', '-' and '.', a value at most 256 bytes of printable UTF-8.
+// CheckLabels returns an error that names a label that a profile can't carry. There may be 16; a
+// key is 1 to 64 of a-z, 0-9, '_', '-' and '.', a value at most 256 bytes of printable UTF-8.
 func CheckLabels(labels map[string]string) error {
 	if len(labels) > maxLabels {
 		return fmt.Errorf("profile configuration: %d labels: want at most %d", len(labels), maxLabels)
@@ -92,7 +94,8 @@ func IntLabel(p *profile.Profile, label string) int64 {
 	return n
 }
 
-// mergeComments returns the comments of two profiles that are merged: what they count is added up, the rest is said once.
+// mergeComments returns the comments of two profiles that are merged: what they count is added up,
+// the rest is said once.
 func mergeComments(a, b *profile.Profile) (comments []string) {
 	for _, comment := range slices.Concat(a.Comments, b.Comments) {
 		key, _, _ := strings.Cut(comment, "=")

@@ -57,8 +57,8 @@ const (
 	NoSuchKind       FileProblem = "holds no profiles of the kind"            // a directory with others
 )
 
-// Error returns the path, the problem, its particulars and what to do, or without a path the problem and
-// the particulars. It quotes what can't be printed.
+// Error returns the path, the problem, its particulars and what to do, or without a path the
+// problem and the particulars. It quotes what can't be printed.
 func (e *FileError) Error() string {
 	if e.Path == "" {
 		if e.Err == nil {
@@ -106,7 +106,7 @@ func Load(path string) (*profile.Profile, error) {
 	return p, inFile(path, err)
 }
 
-// inFile adds the path to an error of Decode. It returns nil if there is none.
+// inFile adds the path to an error of [Decode]. It returns nil if err is nil.
 func inFile(path string, err error) error {
 	if file, ok := errors.AsType[*FileError](err); ok {
 		file.Path = path
@@ -114,8 +114,8 @@ func inFile(path string, err error) error {
 	return err
 }
 
-// CheckSymbols refuses a profile most of whose value lies in functions without a name: what is drawn of
-// it would be addresses.
+// CheckSymbols refuses a profile most of whose value lies in functions without a name: what is
+// drawn of it would be addresses.
 func CheckSymbols(p *profile.Profile) error {
 	return mostlyNamed(func(yield func(*profile.Location, int64) bool) {
 		for _, s := range p.Sample {
@@ -207,7 +207,8 @@ func parse(data []byte) (*profile.Profile, error) {
 	return p, nil
 }
 
-// unpacked returns the profile of a file of at most limit bytes. Its errors are [*FileError] without a path.
+// unpacked returns the profile of a file of at most limit bytes. Its errors are [*FileError]
+// without a path.
 func unpacked(data []byte, limit int) ([]byte, error) {
 	if len(data) == 0 {
 		return nil, &FileError{Problem: Empty}
@@ -227,7 +228,8 @@ func unpack(data []byte, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, unpackProblem(err)
 	}
-	// The last four bytes say how many there are (RFC 1952 §2.3.1), which deflate makes at most 1032 times fewer.
+	// The last four bytes say how many there are (RFC 1952 §2.3.1), which deflate makes at most
+	// 1032 times fewer.
 	about := min(int64(binary.LittleEndian.Uint32(data[len(data)-4:])), 1032*int64(len(data)))
 	out, err := readAll(zr, about, int64(limit))
 	switch {
@@ -248,8 +250,8 @@ func unpackProblem(err error) error {
 	return &FileError{Problem: Damaged, Err: err}
 }
 
-// Printable returns a name as it may be shown on a terminal: quoted, as Go quotes strings, where it holds
-// characters that would steer it, that can't be seen, or that aren't UTF-8.
+// Printable returns a name as it may be shown on a terminal: quoted, as Go quotes strings, where it
+// holds characters that would steer it, that can't be seen, or that aren't UTF-8.
 func Printable(name string) string {
 	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return name

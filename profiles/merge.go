@@ -15,8 +15,8 @@ type Selection struct {
 	// Kind is what every file must be of. Empty is any kind.
 	Kind Kind
 
-	// SampleIndex names the number, such as alloc_objects. Empty is the last one that Kind lists, or without Kind the
-	// profile's own choice.
+	// SampleIndex names the number, such as alloc_objects. Empty is the last one that Kind lists,
+	// or without Kind the profile's own choice.
 	SampleIndex string
 }
 
@@ -28,9 +28,9 @@ func (s Selection) column(p *profile.Profile) (int, error) {
 	return p.SampleIndexByName(s.SampleIndex)
 }
 
-// checkUsable refuses a file of which a table, a picture or a difference would say nothing: a CPU profile without
-// samples, and one whose functions have no names. In the other kinds a file may hold no samples, such as
-// where nothing waited.
+// checkUsable refuses a file of which a table, a picture or a difference would say nothing: a CPU
+// profile without samples, and one whose functions have no names. In the other kinds a file may
+// hold no samples, such as where nothing waited.
 func (s *Samples) checkUsable(path string) error {
 	if s.Len() == 0 && CPU.heldBy(s.Header) {
 		return &FileError{Path: path, Problem: NoSamples}
@@ -48,8 +48,8 @@ func (s *Samples) checkUsable(path string) error {
 	return nil
 }
 
-// EachFile reads files of one kind, and calls do with each, and with its path. A file that can't be read, is of another
-// kind, or of which nothing could be said is a [*FileError].
+// EachFile reads files of one kind, and calls do with each, and with its path. A file that can't be
+// read, is of another kind, or of which nothing could be said is a [*FileError].
 func EachFile(ctx context.Context, files []string, sel Selection, do func(path string, s *Samples) error) error {
 	var first *profile.Profile
 	for _, path := range files {
@@ -80,8 +80,8 @@ func EachFile(ctx context.Context, files []string, sel Selection, do func(path s
 	return nil
 }
 
-// ReadSamples reads files of one kind and merges them. check may refuse one of them. Its errors are those of
-// [EachFile].
+// ReadSamples reads files of one kind and merges them. check may refuse one of them. Its errors are
+// those of [EachFile].
 func ReadSamples(
 	ctx context.Context, files []string, sel Selection, check func(path string, p *profile.Profile) error,
 ) (sum *Samples, err error) {
@@ -105,7 +105,8 @@ func ReadSamples(
 	return sum, err
 }
 
-// LoadMerged reads files of one kind as [Load] does, with all that package profile knows of them, and merges them.
+// LoadMerged reads files of one kind as [Load] does, with all that package profile knows of them,
+// and merges them.
 func LoadMerged(files []string) (sum *profile.Profile, err error) {
 	for _, path := range files {
 		p, err := Load(path)

@@ -7,8 +7,9 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// CopyPortable writes the profile of kind k at from to the path to, without what tells one machine from another: files
-// are named by their package's path, as go build -trimpath does, the program by its name alone.
+// CopyPortable writes the profile of kind k at from to the path to, without what tells one machine
+// from another: files are named by their package's path, as go build -trimpath does, the program by
+// its name alone.
 func CopyPortable(from, to string, k Kind) error {
 	p, err := Load(from)
 	if err != nil {

@@ -78,7 +78,8 @@ func (s *Samples) append(o *Samples, comments []string) {
 	s.Saturated = s.Saturated || o.Saturated
 }
 
-// DropFrames removes the frames that the first profile, at path, asks not to be shown, as pprof does. Its error is a [*FileError].
+// DropFrames removes the frames that the first profile, at path, asks not to be shown, as pprof
+// does. Its error is a [*FileError].
 func (s *Samples) DropFrames(path string) error {
 	if s.Header.DropFrames == "" {
 		return nil
@@ -155,8 +156,8 @@ func (s *Samples) Sums() []float64 {
 	return sums
 }
 
-// AppendBase adds the samples of the base that s is compared with, and the comments of it that s lacks. What comments
-// count isn't counted together.
+// AppendBase adds the samples of the base that s is compared with, and the comments of it that s
+// lacks. What comments count isn't counted together.
 func (s *Samples) AppendBase(b *Samples) {
 	comments := slices.Clone(s.Header.Comments)
 	for _, c := range b.Header.Comments {

@@ -102,9 +102,9 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 // Stop ends the capture and writes dir/KIND.REPETITION.pb.gz for every kind, in the order of
 // [profiles.Kinds]. A file of that name is replaced. With Heap or Allocs it collects garbage.
 //
-// It returns the files that were written and an error for those that weren't. Further calls, from any
-// goroutine, return the same. The mutex profiler gets its rate from before Start back. The block profiler,
-// whose rate the runtime doesn't tell, is off if it was taken.
+// It returns the files that were written and an error for those that weren't. Further calls, from
+// any goroutine, return the same. The mutex profiler gets its rate from before Start back. The
+// block profiler, whose rate the runtime doesn't tell, is off if it was taken.
 func (c *Capture) Stop() ([]profiles.File, error) {
 	c.once.Do(c.finish)
 	return slices.Clone(c.files), c.err
@@ -179,9 +179,9 @@ func (c *Capture) begin() error {
 	return nil
 }
 
-// pauseMemProfile ends the counting of allocations until resume is called, where each one is counted: reading
-// profiles allocates more than most of what is profiled, and each of its own would be in the next one's way. A
-// rate by which counts are scaled stays as it is.
+// pauseMemProfile ends the counting of allocations until resume is called, where each one is
+// counted: reading profiles allocates more than most of what is profiled, and each of its own would
+// be in the next one's way. A rate by which counts are scaled stays as it is.
 func pauseMemProfile() (resume func()) {
 	if runtime.MemProfileRate != 1 {
 		return func() {}

@@ -17,8 +17,8 @@ type Config struct {
 	// Kinds to take, each at most once. Nil is all of [profiles.Kinds].
 	Kinds []profiles.Kind
 
-	// TraceDuration is how long an execution trace is taken from the beginning, trace.REPETITION.out; up
-	// to 10s, 0 is none. It costs some percent while it lasts.
+	// TraceDuration is how long an execution trace is taken from the beginning,
+	// trace.REPETITION.out; up to 10s, 0 is none. It costs some percent while it lasts.
 	TraceDuration time.Duration
 
 	// Labels go into every file as comments "key=value", sorted by key: scenario,

@@ -19,8 +19,8 @@ const (
 	flightFiles  = 4           // that are kept at most
 )
 
-// FlightRecorder is a flight recorder: it traces this process all the time, keeps the last moments, and writes
-// them down when something happened that one wants to know the history of.
+// FlightRecorder is a flight recorder: it traces this process all the time, keeps the last moments,
+// and writes them down when something happened that one wants to know the history of.
 type FlightRecorder struct {
 	dir      string
 	recorder *trace.FlightRecorder
@@ -41,7 +41,8 @@ func StartFlightRecorder(dir string) (*FlightRecorder, error) {
 	return f, nil
 }
 
-// Dump writes the last moments to dir/NAME.out. kept is false where as many as may be are kept already.
+// Dump writes the last moments to dir/NAME.out. kept is false where as many as may be are kept
+// already.
 func (f *FlightRecorder) Dump(name string) (kept bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

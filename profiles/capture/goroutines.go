@@ -19,7 +19,7 @@ type GoroutineStack struct {
 	Frames []string // the innermost function first: its name, and file:line
 }
 
-// String is the stack on one line, from the goroutine's beginning on.
+// String returns the stack on one line, from the goroutine's beginning on.
 func (s GoroutineStack) String() string {
 	names := slices.Clone(s.Frames)
 	slices.Reverse(names)
@@ -48,7 +48,7 @@ func CountGoroutines(label, value string, prefixes ...string) (Goroutines, error
 	return g, nil
 }
 
-// Count returns how many there are.
+// Count returns the number of goroutines.
 func (g Goroutines) Count() (n int) {
 	for _, count := range g {
 		n += count
@@ -56,8 +56,8 @@ func (g Goroutines) Count() (n int) {
 	return n
 }
 
-// More returns those that g has and before hadn't, the most first. A goroutine of before that has gone on
-// to another line is among them: it is their sum that says whether there are more.
+// More returns the stacks that more goroutines are at than before, the most first. A goroutine that
+// has moved on to another line is among them; whether there are more in all, their counts tell.
 func (g Goroutines) More(before Goroutines) []GoroutineStack {
 	var more []GoroutineStack
 	for at, n := range g {

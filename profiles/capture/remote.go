@@ -26,7 +26,8 @@ type RemoteConfig struct {
 	// Kinds to take, each at most once. Nil is all of [profiles.Kinds].
 	Kinds []profiles.Kind
 
-	// Duration is how long: 1s to 1h, 0 is 10s. What a process counts from its start is the difference over it.
+	// Duration is how long: 1s to 1h, 0 is 10s. What a process counts from its start is the
+	// difference over it.
 	Duration time.Duration
 
 	// Trace takes an execution trace of the first second as well, as trace.N.out.
@@ -60,10 +61,10 @@ func (e *RemoteError) Error() string {
 func (e *RemoteError) Unwrap() error { return e.Err }
 
 // Remote takes profiles of a service that serves net/http/pprof at address, such as
-// http://127.0.0.1:6060/debug/pprof, all over the same time, and writes dir/KIND.REPETITION.pb.gz as
-// [Capture] does. It returns the files that were written, and for the others an error, of one [*RemoteError]
-// for all kinds that failed alike. If nobody answers, it waits for nothing. Time is bounded by cfg, so client
-// needs no timeout.
+// http://127.0.0.1:6060/debug/pprof, all over the same time, and writes dir/KIND.REPETITION.pb.gz
+// as [Capture] does. It returns the files that were written, and for the others an error, of one
+// [*RemoteError] for all kinds that failed alike. If nobody answers, it waits for nothing. Time is
+// bounded by cfg, so client needs no timeout.
 func Remote(ctx context.Context, client *http.Client, address, dir string, repetition int, cfg RemoteConfig) ([]profiles.File, error) {
 	base, err := remoteAddress(address)
 	if err != nil {
@@ -120,8 +121,8 @@ func deferred(k profiles.Kind) bool { return k == profiles.Heap || k == profiles
 // errNoOther is why a kind wasn't asked for that would have been later.
 var errNoOther = errors.New("not asked for, as no other was to be had")
 
-// failed takes how it went with a kind, nil: well. Where nobody is there, or none of those that are asked for at
-// once was to be had, what waits for its time needn't.
+// failed records the error of taking a kind, or nil. If no connection can be made, or all kinds that
+// are asked for at once failed, it cancels those that still wait for their time.
 func (r *remote) failed(err error, immediate bool) {
 	switch {
 	case err == nil:

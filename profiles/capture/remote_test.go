@@ -71,7 +71,8 @@ func TestCaptureRemote(t *testing.T) {
 	require.Equal(t, planted+"plantedLoop", top[0].Function)
 }
 
-// TestCaptureRemoteGivesUp: where nobody is there, or serves no profiles, that is said in one line, and at once.
+// TestCaptureRemoteGivesUp: where nobody is there, or serves no profiles, that is said in one line,
+// and at once.
 func TestCaptureRemoteGivesUp(t *testing.T) {
 	s := service(t, "Bearer secret")
 	for address, says := range map[string]string{

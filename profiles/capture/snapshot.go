@@ -38,14 +38,14 @@ func parseRuntime(k profiles.Kind, data []byte) (*profile.Profile, error) {
 	return p, nil
 }
 
-// accumulates reports whether the runtime counts kind k from the start of the process, so that one repetition is a
-// difference.
+// accumulates reports whether the runtime counts kind k from the start of the process, so that one
+// repetition is a difference.
 func accumulates(k profiles.Kind) bool {
 	return k == profiles.Allocs || k == profiles.Mutex || k == profiles.Block
 }
 
-// subtract returns after less base, which it scales in place: what was counted between the two, since the
-// runtime's counts only grow. Its time is that span.
+// subtract returns after less base, which it scales in place: what was counted between the two,
+// since the runtime's counts only grow. Its time is that span.
 func subtract(after, base *profile.Profile) (*profile.Profile, error) {
 	from, to := base.TimeNanos, after.TimeNanos
 	base.Scale(-1)
@@ -71,8 +71,9 @@ func dropOwn(p *profile.Profile) *profile.Profile {
 	return p
 }
 
-// isOwn reports whether a stack is of a capture itself: whether a function of this package is on it, or that of the
-// goroutine with which the runtime collects CPU samples, or the one that writes a trace.
+// isOwn reports whether a stack is of a capture itself: whether a function of this package is on
+// it, or that of the goroutine with which the runtime collects CPU samples, or the one that writes
+// a trace.
 func isOwn(s *profile.Sample) bool {
 	roots := []string{reflect.TypeFor[Capture]().PkgPath() + ".", "runtime/pprof.profileWriter", "runtime/trace.Start."}
 	return stack.Holds(s, func(function string) bool { return stack.IsOwn(function, roots) })

@@ -31,8 +31,8 @@ func writeTrace(path string, data []byte) error {
 // maxTrace bounds an execution trace, in bytes; one that would be larger ends before.
 const maxTrace = 64 << 20
 
-// takeTrace takes the execution trace. A trace holds every event of every goroutine, so a moment of it is
-// as much as anybody reads, and as little as a CPU profile beside it minds.
+// takeTrace takes the execution trace. A trace holds every event of every goroutine, so a moment of
+// it is as much as anybody reads, and as little as a CPU profile beside it minds.
 func (c *Capture) takeTrace(ctx context.Context) {
 	defer close(c.traceDone)
 	ctx, full := context.WithTimeout(ctx, c.cfg.TraceDuration)

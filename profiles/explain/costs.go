@@ -91,8 +91,8 @@ func newCostTable(ctx context.Context, files []string, opts Options) (*costTable
 	return c, nil
 }
 
-// countEvents returns how many events a profile counts, and what they come to. At 100 Hz it is one sample, and 10 ms
-// of a processor.
+// countEvents returns how many events a profile counts, and what they come to. At 100 Hz it is one
+// sample, and 10 ms of a processor.
 func countEvents(s *profiles.Samples) (n, sum float64) {
 	p := s.Header
 	if s.Type().Unit == "nanoseconds" && p.PeriodType != nil && p.PeriodType.Type == "cpu" && p.Period > 0 {

@@ -20,16 +20,16 @@ import (
 type Options struct {
 	profiles.Selection // of what is explained
 
-	// Own are prefixes of the names of functions that may be the cause, such as your package path. What
-	// they call elsewhere counts as theirs. At least one.
+	// Own are prefixes of the names of functions that may be the cause, such as your package path.
+	// What they call elsewhere counts as theirs. At least one.
 	Own []string
 
-	// Within are prefixes of function names. A stack counts if it holds such a function; all count if
-	// Within is empty. Of what waits, for example, most waits for its turn.
+	// Within are prefixes of function names. A stack counts if it holds such a function; all count
+	// if Within is empty. Of what waits, for example, most waits for its turn.
 	Within []string
 
-	// Paired says that the i-th profiles of both sides were taken by turns. Otherwise the repetitions
-	// of a side are exchangeable.
+	// Paired says that the i-th profiles of both sides were taken by turns. Otherwise the
+	// repetitions of a side are exchangeable.
 	Paired bool
 
 	// Alpha is the chance that anything at all is named where nothing changed. 0: 1%.
@@ -66,7 +66,8 @@ type Explanation struct {
 	Notes       []string   `json:"notes,omitempty"` // what bears on whether it is the code that differs
 }
 
-// Pairing reports whether repetitions of two sides took turns. As text it is "paired" or "unpaired".
+// Pairing reports whether repetitions of two sides took turns. As text it is "paired" or
+// "unpaired".
 type Pairing bool
 
 // MarshalText returns the pairing as text. It never fails.
@@ -123,8 +124,8 @@ var ErrNoMatchingStacks = errors.New("no stack holds a function that begins with
 //
 // The cost of an operation in each function is tested by permutation: were the two sides alike, any
 // exchange of repetitions between them (of the two of a pair, where they are Paired) would be as
-// likely as what was measured. The largest standardized difference over all functions, counted
-// by themselves, with all they call, and as causes, is taken of each exchange, so that the chance of
+// likely as what was measured. The largest standardized difference over all functions, counted by
+// themselves, with all they call, and as causes, is taken of each exchange, so that the chance of
 // naming anything is Alpha for all tests together, however they hang together (P. H. Westfall and
 // S. S. Young, "Resampling-based multiple testing", 1993). Shares have Fieller's interval (E. C.
 // Fieller, "Some problems in interval estimation", 1954).
@@ -155,7 +156,8 @@ func Explain(ctx context.Context, base, now []string, opts Options) (*Explanatio
 	return e, nil
 }
 
-// checkRepetitions refuses sides that have too few profiles for anything to be told from chance, or too many.
+// checkRepetitions refuses sides that have too few profiles for anything to be told from chance, or
+// too many.
 func checkRepetitions(base, now int, opts Options) error {
 	need := minRepetitions
 	for need < maxRepetitions && smallestP(need, need, opts.Paired) > opts.Alpha {
@@ -179,7 +181,8 @@ func checkRepetitions(base, now int, opts Options) error {
 	return &RepetitionsError{Side: who, Has: has, Min: need, Max: maxRepetitions, Alpha: opts.Alpha}
 }
 
-// A RepetitionsError says that a side has too few profiles for anything to be told from chance, or too many.
+// A RepetitionsError says that a side has too few profiles for anything to be told from chance, or
+// too many.
 type RepetitionsError struct {
 	Side     string // such as "the first has"
 	Has      int
@@ -250,8 +253,8 @@ func byDelta(a, b float64, nameOfA, nameOfB string) int {
 	return cmp.Or(cmp.Compare(math.Abs(b), math.Abs(a)), cmp.Compare(nameOfA, nameOfB))
 }
 
-// maxContributions is how many contributions of each sort a cause shows, and minContribution which part of its
-// difference one must be.
+// maxContributions is how many contributions of each sort a cause shows, and minContribution which
+// part of its difference one must be.
 const (
 	maxContributions = 3
 	minContribution  = 0.1

@@ -20,7 +20,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// An operation of so many nanoseconds in each of these stacks, of which the innermost function is first.
+// An operation of so many nanoseconds in each of these stacks, of which the innermost function is
+// first.
 type synthetic struct {
 	ns    float64
 	stack []string
@@ -42,8 +43,8 @@ func push() []synthetic {
 	}
 }
 
-// repetitions writes so many profiles of an operation, with the noise of counting samples at 100 Hz and
-// that of a machine whose speed moves.
+// repetitions writes so many profiles of an operation, with the noise of counting samples at 100 Hz
+// and that of a machine whose speed moves.
 func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations int64, machine []float64, op []synthetic) (files []string) {
 	t.Helper()
 	const period = 10_000_000
@@ -121,8 +122,8 @@ func tried(t *testing.T, random *rand.Rand, pairs int, at int, share float64) *E
 	return e
 }
 
-// TestExplainFindsWhatWasPlanted: 5 to 15% of an operation in one function after the other. The share of
-// the whole difference is 1, as nothing else changed.
+// TestExplainFindsWhatWasPlanted: 5 to 15% of an operation in one function after the other. The
+// share of the whole difference is 1, as nothing else changed.
 func TestExplainFindsWhatWasPlanted(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	found, held, widths, all := 0, 0, 0.0, 0
@@ -163,12 +164,14 @@ func TestExplainFindsWhatWasPlanted(t *testing.T) {
 		require.GreaterOrEqual(t, float64(held), 0.85*float64(all))
 		return
 	}
-	// Of so few tries one missed more or less is chance: what refutes those rates does it at the 99.9% level.
+	// Of so few tries one missed more or less is chance: what refutes those rates does it at the
+	// 99.9% level.
 	require.GreaterOrEqual(t, found, leastOf(all, 0.95))
 	require.GreaterOrEqual(t, held, leastOf(all, 0.85))
 }
 
-// leastOf is what so many tries, each of which succeeds with that chance, come to at least, but for once in 1,000.
+// leastOf is what so many tries, each of which succeeds with that chance, come to at least, but for
+// once in 1,000.
 func leastOf(tries int, chance float64) int {
 	least := 0
 	for (distuv.Binomial{N: float64(tries), P: chance}).CDF(float64(least)) < 0.001 {
@@ -200,7 +203,8 @@ func TestExplainWithin(t *testing.T) {
 	require.ErrorContains(t, err, "no stack holds a function that begins with nobody.")
 }
 
-// TestExplainSaysOfMachines: that the two sides come from different ones, where it bears on what is explained.
+// TestExplainSaysOfMachines: that the two sides come from different ones, where it bears on what is
+// explained.
 func TestExplainSaysOfMachines(t *testing.T) {
 	random, dir := rand.New(rand.NewPCG(7, 8)), t.TempDir()
 	ones := []float64{1, 1, 1, 1, 1, 1, 1, 1}
@@ -278,8 +282,8 @@ func TestExplainNamesNothing(t *testing.T) {
 // TestPermutationIsExact: p-values counted by hand.
 func TestPermutationIsExact(t *testing.T) {
 	one := []float64{1}
-	// Of the 6 ways to deal 4 values 2 and 2, the largest difference is that which was measured, and the
-	// other way round.
+	// Of the 6 ways to deal 4 values 2 and 2, the largest difference is that which was measured,
+	// and the other way round.
 	p, err := permutationTest(t.Context(), [][]float64{{1, 2, 11, 12}}, 2, false, one)
 	require.NoError(t, err)
 	require.InDelta(t, 2.0/6, p[0], 1e-12)
@@ -297,7 +301,8 @@ func TestPermutationIsExact(t *testing.T) {
 	require.InDelta(t, 6.0/8, p[0], 1e-12) // the second row comes to 4 in 4 of 8
 }
 
-// TestFieller: of a part that is half of the whole in each pair, the share is a half, without doubt.
+// TestFieller: of a part that is half of the whole in each pair, the share is a half, without
+// doubt.
 func TestFieller(t *testing.T) {
 	whole, part := []float64{0, 0, 0, 0, 10, 12, 9, 11}, []float64{0, 0, 0, 0, 5, 6, 4.5, 5.5}
 	share, low, high := fieller(part, whole, 4, true)

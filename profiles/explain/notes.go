@@ -8,7 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// notes say what else than the code may make the difference between the first n repetitions and the others.
+// notes returns what besides the code may make the first n repetitions differ from the others.
 func (c *costTable) notes(n int) (notes []string) {
 	differ := func(labels []string, format string) {
 		base, now := distinct(labels[:n]), distinct(labels[n:])
@@ -25,7 +25,7 @@ func (c *costTable) notes(n int) (notes []string) {
 	return notes
 }
 
-// distinct are the values that are known, each once, in order.
+// distinct returns the known values, each once, in order.
 func distinct(labels []string) []string {
 	all := slices.Compact(slices.Sorted(slices.Values(labels)))
 	return slices.DeleteFunc(all, func(l string) bool { return l == "" })

@@ -15,9 +15,10 @@ import (
 // maxPermutations is up to where all exchanges of repetitions are tried; beyond, so many are drawn.
 const maxPermutations = 5000
 
-// standardErrors returns the unit in which each row's difference is measured: how much counting events, and the
-// machine's speed, move it by themselves. It doesn't depend on which side is which, as a test by
-// permutation requires, and unlike the deviation of a handful of repetitions it is never small by luck.
+// standardErrors returns the unit in which each row's difference is measured: how much counting
+// events, and the machine's speed, move it by themselves. It doesn't depend on which side is which,
+// as a test by permutation requires, and unlike the deviation of a handful of repetitions it is
+// never small by luck.
 func (c *costTable) standardErrors(rows [][]float64, n int) []float64 {
 	operations := stat.Mean(c.operations, nil)
 	whole := stat.Mean(rows[0], nil)
@@ -31,7 +32,8 @@ func (c *costTable) standardErrors(rows [][]float64, n int) []float64 {
 	repetitions := 1/float64(n) + 1/float64(len(rows[0])-n)
 	for i, r := range rows {
 		m := stat.Mean(r, nil)
-		// Half an event at least: a function that has none in most repetitions isn't known that well.
+		// Half an event at least: a function that has none in most repetitions isn't known that
+		// well.
 		m = max(m, c.eventCost/2/operations)
 		scales[i] = math.Sqrt((c.eventCost*m/operations + machine*m*m) * repetitions)
 	}
@@ -44,10 +46,10 @@ func (c *costTable) standardErrors(rows [][]float64, n int) []float64 {
 // tiny keeps a machine that never varies from dividing by zero.
 const tiny = 1e-12
 
-// permutationTest returns the p-value of each row's difference, corrected for all rows, step by step: the largest
-// difference is held against the largest of each exchange, the second largest against the largest
-// of those without the first, and so on. A function that is new, as a wrapper around everything
-// may be, then doesn't hide what is in it.
+// permutationTest returns the p-value of each row's difference, corrected for all rows, step by
+// step: the largest difference is held against the largest of each exchange, the second largest
+// against the largest of those without the first, and so on. A function that is new, as a wrapper
+// around everything may be, then doesn't hide what is in it.
 func permutationTest(ctx context.Context, rows [][]float64, n int, paired bool, scales []float64) ([]float64, error) {
 	observed, order := make([]float64, len(rows)), make([]int, len(rows))
 	for i, r := range rows {
@@ -78,8 +80,8 @@ func permutationTest(ctx context.Context, rows [][]float64, n int, paired bool, 
 	return ps, err
 }
 
-// permutations calls try with the weights that give the difference of the sides' means for each way to
-// deal the repetitions, the one that was measured first.
+// permutations calls try with the weights that give the difference of the sides' means for each way
+// to deal the repetitions, the one that was measured first.
 func permutations(ctx context.Context, base, now int, paired bool, try func(sign []float64)) error {
 	random := rand.New(rand.NewPCG(uint64(base), uint64(now))) // the same answer for the same files
 	sign := make([]float64, base+now)
@@ -136,7 +138,8 @@ func arrangements(base, now int) float64 {
 	return math.Round(combin.GeneralizedBinomial(float64(base+now), float64(base)))
 }
 
-// smallestP is the least that a test can answer: the two sides as they are, and the other way round.
+// smallestP is the least that a test can answer: the two sides as they are, and the other way
+// round.
 func smallestP(base, now int, paired bool) float64 {
 	all := arrangements(base, now)
 	if paired {
@@ -166,8 +169,8 @@ func tQuantile(degrees float64) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: max(1, degrees)}.Quantile(1 - (1-level)/2)
 }
 
-// differenceVariance returns the variance of the difference of a's means between the sides, its covariance with b's, and
-// their degrees of freedom.
+// differenceVariance returns the variance of the difference of a's means between the sides, its
+// covariance with b's, and their degrees of freedom.
 func differenceVariance(a, b []float64, n int, paired bool) (va, cov, degrees float64) {
 	if paired {
 		da, db := make([]float64, n), make([]float64, n)
@@ -182,8 +185,8 @@ func differenceVariance(a, b []float64, n int, paired bool) (va, cov, degrees fl
 	return va, cov, float64(min(n, m) - 1)
 }
 
-// fieller is the share that a row's difference has of the total's, with its interval; without one where
-// the total's difference may be nothing.
+// fieller returns the share that a row's difference has of the total's, with its interval. The interval
+// is nil if the total may not differ at all.
 func fieller(row, total []float64, n int, paired bool) (share float64, low, high *float64) {
 	part, whole := stat.Mean(row[n:], nil)-stat.Mean(row[:n], nil), stat.Mean(total[n:], nil)-stat.Mean(total[:n], nil)
 	if whole == 0 {

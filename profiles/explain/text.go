@@ -66,8 +66,8 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	return err
 }
 
-// WriteFiles writes the explanation into a directory, as explain.txt and explain.json, and as flame.html
-// what draw writes: the flame graph of the difference. It returns the file of the flame
+// WriteFiles writes the explanation into a directory, as explain.txt and explain.json, and as
+// flame.html what draw writes: the flame graph of the difference. It returns the file of the flame
 // graph. If draw fails, flameErr says why and err is nil: the explanation is known without it.
 func (e *Explanation) WriteFiles(
 	ctx context.Context, dir string, draw func(io.Writer) error,
@@ -93,7 +93,7 @@ func (e *Explanation) WriteFiles(
 	return flame, nil, atomicfile.Write(flame, page.Bytes())
 }
 
-// ShareText is the share of the whole difference, with its interval if there is one.
+// ShareText returns the share of the whole difference, with its interval if there is one.
 func (c *Cause) ShareText() string {
 	if c.ShareLow == nil { // the whole may be nothing
 		return percent(c.Share)
@@ -112,7 +112,7 @@ func (e *Explanation) contributions(t *strings.Builder, word string, list []Cont
 
 const maxRelative = 10
 
-// Changed is a difference with its interval, and relative to what was, as text.
+// Changed returns a difference as text, with its interval and relative to the base.
 func (e *Explanation) Changed(c Change) string {
 	text := fmt.Sprintf("%s (%s to %s)", e.Signed(c.Delta), e.Signed(c.Low), e.Signed(c.High))
 	if c.Base > 0 && math.Abs(c.Delta) < maxRelative*c.Base { // of next to nothing a percentage says nothing
@@ -121,7 +121,7 @@ func (e *Explanation) Changed(c Change) string {
 	return text
 }
 
-// Signed is a difference as text, in the unit in which it reads best.
+// Signed returns a difference as text, in the unit in which it reads best.
 func (e *Explanation) Signed(v float64) string {
 	if v < 0 {
 		return "-" + e.amount(-v)
@@ -129,7 +129,7 @@ func (e *Explanation) Signed(v float64) string {
 	return "+" + e.amount(v)
 }
 
-// amount is a value in the unit in which it reads best, with three digits.
+// amount returns a value in the unit in which it reads best, with three digits.
 func (e *Explanation) amount(v float64) string {
 	units, step := []string{""}, 1.0
 	switch e.Unit {

@@ -19,26 +19,28 @@ import (
 type DiffOptions struct {
 	TopOptions
 
-	// Raw takes them as they are. Otherwise each side is scaled to a million operations first, so that
-	// a second is a microsecond an operation and a megabyte a byte; then every file must say of how many
-	// operations it is ([profiles.OperationsLabel]).
+	// Raw takes them as they are. Otherwise each side is scaled to a million operations first, so
+	// that a second is a microsecond an operation and a megabyte a byte; then every file must say
+	// of how many operations it is ([profiles.OperationsLabel]).
 	Raw bool
 
-	// Normalize scales now to the sum of base, as pprof does with -normalize, so that what is left is a difference of
-	// shares. It takes any two profiles of a kind, of any lengths. Raw and Normalize exclude each other.
+	// Normalize scales now to the sum of base, as pprof does with -normalize, so that what is left
+	// is a difference of shares. It takes any two profiles of a kind, of any lengths. Raw and
+	// Normalize exclude each other.
 	Normalize bool
 
-	// RawAdvice follows the note that says how long the sides of a raw difference are. Empty is none.
+	// RawAdvice follows the note that says how long the sides of a raw difference are. Empty is
+	// none.
 	RawAdvice string
 }
 
 // Diff writes what "go tool pprof -top -diff_base" prints of now less base, each of one or more
-// files that are merged: the numbers of either side scaled to a million operations; with Raw those of the files
-// themselves, and with Normalize those of -normalize. Lines that begin with "note: " come first; with Raw
-// they say how long either side is.
+// files that are merged: the numbers of either side scaled to a million operations; with Raw those
+// of the files themselves, and with Normalize those of -normalize. Lines that begin with "note: "
+// come first; with Raw they say how long either side is.
 //
-// A file that is missing, cut, of another kind, without samples or symbols, or without its number of
-// operations, is a [*profiles.FileError], and nothing is written.
+// A file that is missing, cut, of another kind, without samples or symbols, or without its number
+// of operations, is a [*profiles.FileError], and nothing is written.
 func Diff(ctx context.Context, w io.Writer, base, now []string, opts DiffOptions) error {
 	t, notes, err := newDifference(ctx, base, now, opts, shownNames(opts.ByLine))
 	if err != nil {
@@ -50,8 +52,8 @@ func Diff(ctx context.Context, w io.Writer, base, now []string, opts DiffOptions
 	return nil
 }
 
-// DiffRows returns the functions that differ, in the order of [Diff], with their exact numbers, those that
-// Diff leaves out as noise too. The notes begin the text of Diff.
+// DiffRows returns the functions that differ, in the order of [Diff], with their exact numbers,
+// those that Diff leaves out as noise too. The notes begin the text of Diff.
 func DiffRows(ctx context.Context, base, now []string, opts DiffOptions) (rows []Row, notes []string, err error) {
 	t, notes, err := newDifference(ctx, base, now, opts, rawName)
 	if err != nil {
@@ -118,8 +120,8 @@ func (o DiffOptions) loadSide(ctx context.Context, files []string) (*profiles.Sa
 	return s, nil
 }
 
-// normalizedOperations is how many operations a profile is scaled to, so that whole units hold what one costs: a
-// second is then a microsecond an operation, a megabyte a byte.
+// normalizedOperations is how many operations a profile is scaled to, so that whole units hold what
+// one costs: a second is then a microsecond an operation, a megabyte a byte.
 const normalizedOperations = 1_000_000
 
 func (o DiffOptions) perOperation() bool { return !o.Raw && !o.Normalize }
@@ -138,7 +140,7 @@ func (o DiffOptions) checkOperations(path string, p *profile.Profile) error {
 	return nil
 }
 
-// notes says what the numbers are of where they aren't of operations.
+// notes returns what the numbers mean where they aren't per operation.
 func (o DiffOptions) notes(b, n *profiles.Samples) []string {
 	switch {
 	case o.Normalize:
@@ -156,7 +158,7 @@ func (o DiffOptions) notes(b, n *profiles.Samples) []string {
 	return nil
 }
 
-// lengthOf says over what time a side was taken, and of how many operations it is.
+// lengthOf returns over what time a side was taken, and of how many operations it is.
 func lengthOf(s *profiles.Samples) string {
 	text := "an unknown length"
 	if d := s.Header.DurationNanos; d != 0 {

@@ -98,8 +98,8 @@ func TestDiffIsPprofs(t *testing.T) {
 	}
 }
 
-// TestDiffIsOfAnOperation: the second run has twice the operations and twice the work, so that there is
-// no difference of either's operation; a raw one there is.
+// TestDiffIsOfAnOperation: the second run has twice the operations and twice the work, so that
+// there is no difference of either's operation; a raw one there is.
 func TestDiffIsOfAnOperation(t *testing.T) {
 	rate := runtime.MemProfileRate
 	runtime.MemProfileRate = 1 // every allocation counts, as it is

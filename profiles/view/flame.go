@@ -21,29 +21,33 @@ import (
 type FlameOptions struct {
 	DiffOptions // how many functions and in which order doesn't matter
 
-	// Within are prefixes of function names. A stack is drawn if it holds such a function; all are drawn
-	// if Within is empty.
+	// Within are prefixes of function names. A stack is drawn if it holds such a function; all are
+	// drawn if Within is empty.
 	Within []string
 
 	// Title and Note stand above the graph, as text.
 	Title, Note string
 
-	// NoScript says what to do instead where the page's script isn't allowed, such as read a table. Empty is nothing.
+	// NoScript says what to do instead where the page's script isn't allowed, such as read a table.
+	// Empty is nothing.
 	NoScript string
 }
 
-// MaxFlamePage is the largest page that [Flame] writes, in bytes. A browser draws one of this size in a second or two.
+// MaxFlamePage is the largest page that [Flame] writes, in bytes. A browser draws one of this size
+// in a second or two.
 const MaxFlamePage = 5_000_000
 
 // Flame writes pprof's own flame graph as a page of HTML that needs nothing else: of now alone, or,
 // where base is not empty, of now less base, in which what got more is drawn in red and what got
 // less in green. Its pictures are drawn by the page's script; no request leaves it.
 //
-// A page that would be larger than [MaxFlamePage] leaves out functions below a share of the whole, as small
-// a share as fits; what they took is drawn as "(left out)" on top of their callers. The notes say what was left
-// out, and for a raw difference how long either side is; the page says so, too.
+// A page that would be larger than [MaxFlamePage] leaves out functions below a share of the whole,
+// as small a share as fits; what they took is drawn as "(left out)" on top of their callers. The
+// notes say what was left out, and for a raw difference how long either side is; the page says so,
+// too.
 //
-// What can't be read, holds no samples or no names is a [*profiles.FileError], and nothing is written.
+// What can't be read, holds no samples or no names is a [*profiles.FileError], and nothing is
+// written.
 func Flame(ctx context.Context, w io.Writer, base, now []string, opts FlameOptions) (notes []string, err error) {
 	f, notes, err := newFlame(ctx, base, now, opts)
 	if err != nil {
@@ -145,8 +149,8 @@ func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
-// standalonePage readies a page of pprof's for a life without its server: nothing may be fetched, the menus
-// that would ask the server for another page are gone, and a line says what it is of.
+// standalonePage readies a page of pprof's for a life without its server: nothing may be fetched,
+// the menus that would ask the server for another page are gone, and a line says what it is of.
 func standalonePage(page []byte, opts FlameOptions, notes []string) ([]byte, error) {
 	const head, body = "<head>", "<body>"
 	text := string(page)

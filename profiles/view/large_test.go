@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
-// The shape of a large profile: calls fan out, with a few that are taken often, so that some functions
-// have a large share and most stacks are seen once.
+// The shape of a large profile: calls fan out, with a few that are taken often, so that some
+// functions have a large share and most stacks are seen once.
 const (
 	largeFunctions = 4000
 	largeLines     = 5 // call sites of a function
@@ -73,8 +73,8 @@ func allocated(do func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestLargeFlame: a page is bounded, whatever the profile, and says what it leaves out. All stacks of this one would
-// make a page of 65 MB.
+// TestLargeFlame: a page is bounded, whatever the profile, and says what it leaves out. All stacks
+// of this one would make a page of 65 MB.
 func TestLargeFlame(t *testing.T) {
 	const stacks = 50_000
 	p := largeProfile(rand.New(rand.NewPCG(1, 2)), stacks)
@@ -98,7 +98,8 @@ func TestLargeFlame(t *testing.T) {
 	require.Contains(t, page.String(), notes[0])
 	require.Contains(t, page.String(), `"FullName":"(left out)"`)
 	require.Contains(t, page.String(), fmt.Sprintf(`{"Total":%d,`, whole), "nothing is lost of the whole")
-	// What is garbage counts too, so that the heap at its largest is less. To draw all stacks takes 1 GB.
+	// What is garbage counts too, so that the heap at its largest is less. To draw all stacks takes
+	// 1 GB.
 	if !view.Raced { // whose sync.Pool drops a part of what it is given
 		require.Less(t, took, uint64(300<<20))
 	}
@@ -125,8 +126,8 @@ func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
 	require.Contains(t, strings.Join(notes, "\n"), "1 of 1 stacks end there, with 100% of the whole")
 }
 
-// TestLargeTablesArePprofs: the numbers are those of go tool pprof, for less than package profile allocates to read
-// the file.
+// TestLargeTablesArePprofs: the numbers are those of go tool pprof, for less than package profile
+// allocates to read the file.
 func TestLargeTablesArePprofs(t *testing.T) {
 	dir := t.TempDir()
 	base := write(t, dir, "base.pb.gz", encode(t, largeProfile(rand.New(rand.NewPCG(1, 2)), 20_000)))

@@ -11,7 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// A naming gives a line of a location the name of its node. The line is empty where a location has none.
+// A naming gives a line of a location the name of its node. The line is empty where a location has
+// none.
 type naming func(*profile.Location, profile.Line) string
 
 // rawName is a function's name as it is in the profile.
@@ -22,7 +23,8 @@ func rawName(l *profile.Location, line profile.Line) string {
 	return line.Function.Name
 }
 
-// shownNames returns the names that pprof gives functions, or lines: it simplifies those that look like C++ to it.
+// shownNames returns the names that pprof gives functions, or lines: it simplifies those that look
+// like C++ to it.
 func shownNames(byLine bool) naming {
 	simple := map[*profile.Function]string{}
 	return func(l *profile.Location, line profile.Line) string {
@@ -69,7 +71,8 @@ func simplified(f *profile.Function) string {
 	return without(without(name, '(', ')'), '<', '>')
 }
 
-// without removes what is between brackets, and them. It returns a name whose brackets don't match as it is from there.
+// without removes what is between brackets, and them. It returns a name whose brackets don't match
+// as it is from there.
 func without(name string, open, end byte) string {
 	for depth, first, i := 0, 0, 0; i < len(name); i++ {
 		switch name[i] {

@@ -45,7 +45,8 @@ func allocateDuring() [][]byte {
 	return blocks
 }
 
-// contendDuring has a goroutine wait for a lock, so that profiles of kind mutex and block hold something.
+// contendDuring has a goroutine wait for a lock, so that profiles of kind mutex and block hold
+// something.
 func contendDuring(t *testing.T) {
 	var mu sync.Mutex
 	mu.Lock()

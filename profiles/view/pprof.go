@@ -25,12 +25,12 @@ type driverOptions struct {
 	serve func(*driver.HTTPServerArgs) error // of the pages
 }
 
-// rendering is held by who uses pprof's driver. It has one set of settings a process, and two users at a time would mix
-// them up in silence.
+// rendering is held by who uses pprof's driver. It has one set of settings a process, and two users
+// at a time would mix them up in silence.
 var rendering = semaphore.NewWeighted(1)
 
-// render has pprof's driver show what o says. Each way out of the driver (files, tools, the network, the
-// terminal) is one of the types below, which lead nowhere.
+// render has pprof's driver show what o says. Each way out of the driver (files, tools, the
+// network, the terminal) is one of the types below, which lead nowhere.
 //
 // The driver keeps its settings from one call to the next, so each one that matters is given every
 // time, defaults too.
@@ -70,8 +70,8 @@ const (
 	sourceBase = "base"
 )
 
-// commandLine stands for the command line that pprof's driver parses. The driver takes its own default
-// of what settings doesn't hold.
+// commandLine stands for the command line that pprof's driver parses. The driver takes its own
+// default of what settings doesn't hold.
 type commandLine struct {
 	*flag.FlagSet
 	settings map[string]string

@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// A flame holds the stacks of a flame graph, of one side or of two that are compared. prune makes a tree of
-// them from the root, in which it follows only functions with a share of the whole.
+// A flame holds the stacks of a flame graph, of one side or of two that are compared. prune makes a
+// tree of them from the root, in which it follows only functions with a share of the whole.
 type flame struct {
 	set *profiles.Samples
 
@@ -273,7 +273,8 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 		for _, fn := range call {
 			p := functions[fn]
 			if p == nil {
-				// pprof takes a name that differs from the system's for one that is simplified already.
+				// pprof takes a name that differs from the system's for one that is simplified
+				// already.
 				p = &profile.Function{ID: uint64(len(all.Function) + 1), Name: clipped(fn.name), SystemName: "-", Filename: clipped(fn.file)}
 				functions[fn] = p
 				all.Function = append(all.Function, p)

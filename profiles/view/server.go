@@ -39,7 +39,8 @@ func Serve(ctx context.Context, listener net.Listener, base, now []string, opts 
 	return closed(listener)
 }
 
-// webView returns what pprof's pages show. Unlike [Flame] they have all of the profile, down to lines and addresses.
+// webView returns what pprof's pages show. Unlike [Flame] they have all of the profile, down to
+// lines and addresses.
 func webView(ctx context.Context, base, now []string, opts FlameOptions) (v driverOptions, err error) {
 	b, n, err := opts.loadFlameSides(ctx, base, now)
 	if err != nil {
@@ -57,8 +58,8 @@ func webView(ctx context.Context, base, now []string, opts FlameOptions) (v driv
 	return v, err
 }
 
-// whole reads files with all that package profile knows of them: merged, of a million operations if they
-// are compared by operation, and with names that can be shown.
+// whole reads files with all that package profile knows of them: merged, of a million operations if
+// they are compared by operation, and with names that can be shown.
 func whole(files []string, operations int64, perOperation bool) (*profile.Profile, error) {
 	sum, err := profiles.LoadMerged(files)
 	if err != nil {

@@ -100,8 +100,8 @@ func (t *table) add(a, b int64) int64 {
 	return sum
 }
 
-// choose returns the nodes that are shown, in order, how many were left out as noise, and how many there are
-// without those.
+// choose returns the nodes that are shown, in order, how many were left out as noise, and how many
+// there are without those.
 func (t *table) choose(noise float64) (shown []int32, dropped, all int) {
 	var flat int64
 	for i, n := range t.nodes {
@@ -246,8 +246,9 @@ func (t *table) heading(format func(int64) string) (lines []string) {
 	return lines
 }
 
-// inlined says of each node that is shown whether those that call it hold it inlined. Calls through functions that
-// aren't shown count, as pprof has it; all says that none is left out, not even one whose values cancel out.
+// inlined says of each node that is shown whether those that call it hold it inlined. Calls through
+// functions that aren't shown count, as pprof has it; all says that none is left out, not even one
+// whose values cancel out.
 func (t *table) inlined(shown []int32, all bool) map[int32]string {
 	type call struct{ from, to int32 }
 	type calls struct {

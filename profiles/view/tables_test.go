@@ -23,8 +23,8 @@ func diff(t *testing.T, base, now string, opts view.DiffOptions) string {
 	return text.String()
 }
 
-// tangled is a profile of random stacks: functions that call themselves, are inlined here and called there, take
-// something away, or have no name.
+// tangled is a profile of random stacks: functions that call themselves, are inlined here and
+// called there, take something away, or have no name.
 func tangled(random *rand.Rand) *profile.Profile {
 	stacks := map[string]int64{}
 	name := func() string { return string(rune('a' + random.IntN(12))) }
@@ -81,7 +81,8 @@ func TestTablesOfTangledStacksArePprofs(t *testing.T) {
 	}
 }
 
-// TestDiffNormalizedIsOfShares: a has 60 of 100 and then 100 of 200, so a tenth of the whole less; b has as much more.
+// TestDiffNormalizedIsOfShares: a has 60 of 100 and then 100 of 200, so a tenth of the whole less;
+// b has as much more.
 func TestDiffNormalizedIsOfShares(t *testing.T) {
 	dir := t.TempDir()
 	b := handmade("cpu", "nanoseconds", map[string]int64{"a": 60, "b": 40})
@@ -110,7 +111,8 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 	require.Contains(t, page.String(), "base is of 10s and 1000 operations, now of 20s and")
 }
 
-// TestNormalizedTakesAMoment: shares of what is live can be compared, where it can't be divided by operations.
+// TestNormalizedTakesAMoment: shares of what is live can be compared, where it can't be divided by
+// operations.
 func TestNormalizedTakesAMoment(t *testing.T) {
 	dir := t.TempDir()
 	base := write(t, dir, "base.pb.gz", encode(t, handmade("goroutine", "count", map[string]int64{"a": 3, "b": 1})))

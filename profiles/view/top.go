@@ -27,9 +27,10 @@ type TopOptions struct {
 
 const defaultLines = 20
 
-// Top merges the files and writes to w what "go tool pprof -top" prints of them, below lines that begin with "note: "
-// where there is more to know. All must be of one kind and hold their own symbols, as those of Go programs do.
-// What can't be printed as it is, such as a function's name with control characters, is quoted.
+// Top merges the files and writes to w what "go tool pprof -top" prints of them, below lines that
+// begin with "note: " where there is more to know. All must be of one kind and hold their own
+// symbols, as those of Go programs do. What can't be printed as it is, such as a function's name
+// with control characters, is quoted.
 //
 // A file that is missing, cut or no profile is a [*profiles.FileError], and nothing is written.
 func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) error {
@@ -51,10 +52,10 @@ type Row struct {
 	Unit     string `json:"unit"`     // nanoseconds, bytes or count
 }
 
-// TopRows returns the functions that [Top] shows, in its order, with their exact
-// numbers. Names stand as they are in the profile, where the text simplifies those that look like C++ to
-// pprof, and quotes those that can't be printed. The notes, which begin the text of Top, qualify the numbers,
-// such as that they don't fit. Its errors are those of Top.
+// TopRows returns the functions that [Top] shows, in its order, with their exact numbers. Names
+// stand as they are in the profile, where the text simplifies those that look like C++ to pprof,
+// and quotes those that can't be printed. The notes, which begin the text of Top, qualify the
+// numbers, such as that they don't fit. Its errors are those of Top.
 func TopRows(files []string, opts TopOptions) (rows []Row, notes []string, err error) {
 	t, err := newTop(context.Background(), files, opts, rawName)
 	if err != nil {

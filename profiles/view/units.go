@@ -16,7 +16,8 @@ type unit struct {
 	spoken []string
 }
 
-// A unitFamily is units of one quantity, the smallest first; zero is the one that a zero is shown in.
+// A unitFamily is units of one quantity, the smallest first; zero is the one that a zero is shown
+// in.
 type unitFamily struct {
 	units []unit
 	zero  unit
@@ -51,8 +52,9 @@ func (f unitFamily) named(name string) (unit, bool) {
 	return f.units[i], true
 }
 
-// inUnit converts a value from one unit to another, or with "minimum" to the one in which it reads best.
-// It returns the number and the name of its unit, which is empty where there is nothing to say.
+// inUnit converts a value from one unit to another, or with "minimum" to the one in which it reads
+// best. It returns the number and the name of its unit, which is empty where there is nothing to
+// say.
 func inUnit(value float64, from, to string) (float64, string) {
 	for _, f := range unitFamilies() {
 		u, ok := f.named(from)
@@ -89,8 +91,8 @@ func formatAs(value int64, from, to string) string {
 	return text + name
 }
 
-// bestUnit is the unit for a table whose smallest value is least, and the largest most: the smallest's, unless that is
-// so much smaller that two decimals of a larger one do.
+// bestUnit is the unit for a table whose smallest value is least, and the largest most: the
+// smallest's, unless that is so much smaller that two decimals of a larger one do.
 func bestUnit(least, most int64, from string) string {
 	_, ofLeast := inUnit(float64(least), from, "minimum")
 	_, ofMost := inUnit(float64(most), from, "minimum")

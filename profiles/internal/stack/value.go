@@ -2,8 +2,8 @@ package stack
 
 import "math"
 
-// AddSaturated returns the sum of a and b. If the sum doesn't fit into 64 bits, AddSaturated returns
-// the nearest number that does, with saturated set.
+// AddSaturated returns the sum of a and b. If the sum doesn't fit into 64 bits, AddSaturated
+// returns the nearest number that does, with saturated set.
 func AddSaturated(a, b int64) (sum int64, saturated bool) {
 	sum = a + b
 	switch {
