@@ -182,9 +182,9 @@ func (t *Tree) Go(ctx context.Context, args ...string) (string, error) {
 	return "", err
 }
 
-// BuildError words the error of a go command that was to build something in the tree. problem says what
-// is wrong, such as "the driver doesn't compile", and want which program says why. An error of another
-// kind, such as that there is no go command, stays as it is.
+// BuildError words the error of a go command that was to build something in the tree. problem says
+// what is wrong, such as "the driver doesn't compile", and want which program says why. An error of
+// another kind, such as that there is no go command, stays as it is.
 func (t *Tree) BuildError(err error, problem, want string) error {
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Detail != nil {
 		failed.Problem, failed.Want = t.String()+": "+problem, want

@@ -47,7 +47,8 @@ type Options struct {
 	OpcostCommand []string  // the program and its arguments that lead to opcost.Serve
 	Stderr        io.Writer // where a fleet's process writes its errors
 
-	// Run runs a scenario to its end, or returns an error. command is how a reader of the page runs it again.
+	// Run runs a scenario to its end, or returns an error. command is how a reader of the page runs it
+	// again.
 	Run func(ctx context.Context, spec scenarios.Spec, command string) (*batch.Result, error)
 	// Log is called with what is being measured.
 	Log func(step string)
@@ -279,7 +280,8 @@ const (
 	largePayloadName = "large-payload" // also the scenario that it shows
 )
 
-// newSections returns the sections of a page, in its order. Those that show one measurement share it.
+// newSections returns the sections of a page, in its order. Those that show one measurement share
+// it.
 func newSections() []section {
 	bench, load, profiling := &benchmarks{}, &operations{}, &overhead{}
 	opcost, suite, source := &opcostMeasurement{}, &suiteMeasurement{}, &sourceMeasurement{}

@@ -16,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/opcost"
 )
 
-// opcostMeasurement measures what single operations cost, once and in a process of their own, for the
-// sections that show it.
+// opcostMeasurement measures what single operations cost, once and in a process of their own, for
+// the sections that show it.
 type opcostMeasurement struct {
 	report *opcost.Report // nil before the measurement
 }

@@ -178,7 +178,8 @@ func (c content) figures() map[string]float64 {
 	return figures
 }
 
-// writeTargets writes the limits that fleetmark.yaml sets, each beside the figure that was measured.
+// writeTargets writes the limits that fleetmark.yaml sets, each beside the figure that was
+// measured.
 func writeTargets(w *baseline.SectionWriter, c content) {
 	targets := c.evaluate()
 	if len(targets) == 0 {

@@ -8,8 +8,8 @@ import (
 )
 
 // A control group limits a process, and so do all groups above it. Version 2 of control groups has
-// one hierarchy, version 1 has one for each controller. Machines that have both mount version 2 in a
-// directory of its own.
+// one hierarchy, version 1 has one for each controller. Machines that have both mount version 2 in
+// a directory of its own.
 
 // quota returns how many cores the control group may keep busy. It returns 0 if the group has no
 // limit, and nil if that isn't known.
@@ -56,8 +56,8 @@ func (at systemFiles) quota() *float64 {
 	return least
 }
 
-// memoryLeft returns how much more memory the control group may use, in bytes. It returns nil if the
-// group has no limit, and if that isn't known.
+// memoryLeft returns how much more memory the control group may use, in bytes. It returns nil if
+// the group has no limit, and if that isn't known.
 func (at systemFiles) memoryLeft() *uint64 {
 	var least *uint64
 	keepLowest := func(limit, used *uint64) {

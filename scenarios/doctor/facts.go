@@ -66,8 +66,8 @@ type Loopback struct {
 	NoIPv6     string `json:"no_ipv6,omitempty"` // why there is no ::1; empty if there is
 }
 
-// Gather looks at the machine. It calls progress as each step begins. Its error is the context's, or
-// says that not even bare sockets work.
+// Gather looks at the machine. It calls progress as each step begins. Its error is the context's,
+// or says that not even bare sockets work.
 func Gather(ctx context.Context, progress func(doing string, n, of int)) (Facts, error) {
 	f := Facts{OS: runtime.GOOS, Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
 	steps := []struct {
@@ -75,11 +75,17 @@ func Gather(ctx context.Context, progress func(doing string, n, of int)) (Facts,
 		do    func() error
 	}{
 		{"the system's settings", func() error { f.readSystem("/"); return f.readLimits() }},
-		{"what else runs", func() (err error) { f.Interference, err = health.MeasureInterference(ctx, time.Second); return err }},
+		{"what else runs", func() (err error) {
+			f.Interference, err = health.MeasureInterference(ctx, time.Second)
+			return err
+		}},
 		{"the clock", func() error { f.ClockCost = measureClock(); return nil }},
 		{"timers", func() (err error) { f.Timer, err = measureTimers(ctx); return err }},
 		{"loopback addresses", func() error { f.Loopback = tryLoopback(ctx); return nil }},
-		{"how alike the same is", func() (err error) { f.Noise, err = measureNoise(ctx, health.ReferenceBenchmark); return err }},
+		{"how alike the same is", func() (err error) {
+			f.Noise, err = measureNoise(ctx, health.ReferenceBenchmark)
+			return err
+		}},
 	}
 	for i, s := range steps {
 		progress(s.doing, i+1, len(steps))

@@ -30,7 +30,8 @@ func (f *Facts) readSystem(root string) {
 // systemFiles is a directory that holds /proc and /sys.
 type systemFiles string
 
-// text returns the text of a file without spaces around it. It reports whether the file can be read.
+// text returns the text of a file without spaces around it. It reports whether the file can be
+// read.
 func (at systemFiles) text(path string) (string, bool) {
 	text, err := os.ReadFile(filepath.Join(string(at), filepath.FromSlash(path)))
 	return strings.TrimSpace(string(text)), err == nil
@@ -81,7 +82,8 @@ func (at systemFiles) memoryAvailable() *uint64 {
 // governors returns the frequency governors of all cores, each once. It returns nil if there are
 // none, as in most virtual machines.
 func (at systemFiles) governors() []string {
-	found, _ := filepath.Glob(filepath.Join(string(at), "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")) // the pattern is valid
+	pattern := filepath.Join(string(at), "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
+	found, _ := filepath.Glob(pattern) // the pattern is valid
 	var names []string
 	for _, path := range found {
 		text, err := os.ReadFile(path)

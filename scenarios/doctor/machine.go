@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// recommendedCores is one core each for the driver, the fleet, the network's interrupts and whatever
-// else runs.
+// recommendedCores is one core each for the driver, the fleet, the network's interrupts and
+// whatever else runs.
 const recommendedCores = 4
 
 func cores(f Facts, a Advice) (State, string, string) {

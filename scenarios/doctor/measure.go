@@ -78,8 +78,8 @@ func tryLoopback(ctx context.Context) Loopback {
 	return l
 }
 
-// pingSecondDevice requests the health of the second device of a fleet. The first may have an address
-// that every machine has.
+// pingSecondDevice requests the health of the second device of a fleet. The first may have an
+// address that every machine has.
 func pingSecondDevice(ctx context.Context, addressing mockfleet.Addressing) (err error) {
 	fleet, err := mockfleet.Start(ctx, mockfleet.Config{Devices: 2, Addressing: addressing})
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// Noise is a comparison of the machine with itself: blocks of the reference benchmark, called A and B
-// in turns as if they were two versions. Any difference between the two is noise.
+// Noise is a comparison of the machine with itself: blocks of the reference benchmark, called A and
+// B in turns as if they were two versions. Any difference between the two is noise.
 type Noise struct {
 	A []float64 `json:"a_ns"` // nanoseconds a round trip, one value a block
 	B []float64 `json:"b_ns"` // each right after its A
@@ -21,7 +21,8 @@ const (
 	noiseLimit = 8 * time.Second
 )
 
-// measureNoise measures pairs of blocks: for noiseLimit, but minPairs at least and maxPairs at most.
+// measureNoise measures pairs of blocks: for noiseLimit, but minPairs at least and maxPairs at
+// most.
 func measureNoise(ctx context.Context, block func(context.Context) (float64, error)) (n Noise, err error) {
 	for began := time.Now(); len(n.B) < minPairs || len(n.B) < maxPairs && time.Since(began) < noiseLimit; {
 		for _, to := range []*[]float64{&n.A, &n.B} {
@@ -49,7 +50,8 @@ func (n Noise) logRatios() []float64 {
 	return list
 }
 
-// Ratio returns the median of B/A. It is 1 on a machine without noise, and NaN if there are no pairs.
+// Ratio returns the median of B/A. It is 1 on a machine without noise, and NaN if there are no
+// pairs.
 func (n Noise) Ratio() float64 {
 	list := n.logRatios()
 	if len(list) == 0 {
@@ -75,8 +77,8 @@ const (
 //
 //	d = (t(1-alpha/2, n-1) + t(1-beta, n-1)) * s / sqrt(n)
 //
-// which is the formula for the size of a sample, solved for the difference (NIST/SEMATECH e-Handbook
-// of Statistical Methods, section 7.2.2.2). s is the measured spread.
+// which is the formula for the size of a sample, solved for the difference (NIST/SEMATECH
+// e-Handbook of Statistical Methods, section 7.2.2.2). s is the measured spread.
 func (n Noise) Detectable(pairs int) float64 {
 	if pairs < 2 {
 		return math.Inf(1)

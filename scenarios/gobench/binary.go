@@ -47,9 +47,9 @@ type finished struct {
 	wall     time.Duration
 }
 
-// run runs the binary in the directory of its package, as the go command does. If one benchmark takes
-// longer than the limit, run makes the process print the stacks of its goroutines and exit. The error
-// is the context's, or says why the process could not be started.
+// run runs the binary in the directory of its package, as the go command does. If one benchmark
+// takes longer than the limit, run makes the process print the stacks of its goroutines and exit.
+// The error is the context's, or says why the process could not be started.
 func (b *binary) run(ctx context.Context, args ...string) (*finished, error) {
 	cmd := exec.Command(b.path, append([]string{"-test.run=^$", "-test.paniconexit0", "-test.v=test2json"}, args...)...)
 	cmd.Dir = b.pkg.Dir

@@ -24,8 +24,8 @@ type Benchmark struct {
 	Procs   int    // GOMAXPROCS
 }
 
-// Result returns the name that the testing package prints before the benchmark's figures: Name, with
-// GOMAXPROCS unless that is 1.
+// Result returns the name that the testing package prints before the benchmark's figures: Name,
+// with GOMAXPROCS unless that is 1.
 func (b Benchmark) Result() string {
 	if b.Procs == 1 {
 		return b.Name
@@ -198,8 +198,8 @@ func (f *finished) problem(bench Benchmark) *problem {
 	return nil
 }
 
-// report looks for "--- FAIL: NAME", or "--- SKIP: NAME", and returns the last line that the benchmark
-// logged before it. The testing package prints what is logged at once.
+// report looks for "--- FAIL: NAME", or "--- SKIP: NAME", and returns the last line that the
+// benchmark logged before it. The testing package prints what is logged at once.
 func (f *finished) report(word string, bench Benchmark) (text string, found bool) {
 	const noReason = "it doesn't say why"
 	text = noReason

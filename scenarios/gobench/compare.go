@@ -53,9 +53,10 @@ type Options struct {
 	Progress func(Progress)    // called after each round; may be nil
 }
 
-// The defaults of [Options]. A block is so long that starting its process costs less than measuring,
-// and so short that the four blocks of a round see the same machine. If starting takes longer, for
-// example because the package reads test data first, a block is as long as that, up to maxBlock.
+// The defaults of [Options]. A block is so long that starting its process costs less than
+// measuring, and so short that the four blocks of a round see the same machine. If starting takes
+// longer, for example because the package reads test data first, a block is as long as that, up to
+// maxBlock.
 const (
 	DefaultLimit = time.Minute
 	DefaultBlock = 50 * time.Millisecond
@@ -100,9 +101,9 @@ type Outcome struct {
 }
 
 // Compare measures the benchmarks of a revision and of the working tree in turns, until each is
-// decided or the budget is spent. The error is a [*checkout.Error] if a user can mend what is wrong;
-// its Option names the field of o, if it is about one. If ctx is done, the error is the context's, and
-// [Options].Out holds what was measured.
+// decided or the budget is spent. The error is a [*checkout.Error] if a user can mend what is
+// wrong; its Option names the field of o, if it is about one. If ctx is done, the error is the
+// context's, and [Options].Out holds what was measured.
 func Compare(ctx context.Context, o Options) (_ *Outcome, err error) {
 	if len(o.Packages) == 0 {
 		o.Packages = []string{"."}
@@ -157,8 +158,8 @@ type target struct {
 	iterations     int                       // of a block
 	failed         bool                      // a block failed: the benchmark is no longer measured
 
-	// idleCPU is the processor time of a process that hardly measures. cpu is the processor time of all
-	// blocks of a side without their idleCPU.
+	// idleCPU is the processor time of a process that hardly measures. cpu is the processor time of
+	// all blocks of a side without their idleCPU.
 	idleCPU, cpu map[*binary]time.Duration
 	measured     int64 // iterations of all blocks of a side
 }
@@ -248,8 +249,8 @@ func (c *comparison) giveUp(t *target, b *binary, err error) error {
 	return err
 }
 
-// describe returns what a problem is. If there are stacks of goroutines, it writes them to a file and
-// names the file.
+// describe returns what a problem is. If there are stacks of goroutines, it writes them to a file
+// and names the file.
 func (c *comparison) describe(p *problem, b *binary, bench Benchmark) (string, error) {
 	if p.stacks == "" {
 		return p.text, nil
@@ -299,8 +300,8 @@ func (c *comparison) round(ctx context.Context) error {
 	return c.test.Add(base, now)
 }
 
-// turns measures four blocks of a benchmark: base, now, now and base, or the other way round. If one
-// fails, turns returns the blocks before it, its side and an error.
+// turns measures four blocks of a benchmark: base, now, now and base, or the other way round. If
+// one fails, turns returns the blocks before it, its side and an error.
 func (c *comparison) turns(
 	ctx context.Context, bench Benchmark, iterations int, base, now *binary,
 ) (map[*binary][]*block, *binary, error) {

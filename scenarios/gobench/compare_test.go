@@ -42,7 +42,8 @@ func BenchmarkWork(b *testing.B) {
 
 func workOf(n string) string { return test(strings.ReplaceAll(benchWork, "COUNT", n)) }
 
-// TestCompare_oneMoreAllocation is decided in a single round, and the function that allocates is named.
+// TestCompare_oneMoreAllocation is decided in a single round, and the function that allocates is
+// named.
 func TestCompare_oneMoreAllocation(t *testing.T) {
 	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": workOf("2")})
 	r.write(map[string]string{"m.go": strings.ReplaceAll(allocating, "range n ", "range n + 1 ")})
@@ -102,8 +103,8 @@ func TestCompare_samples(t *testing.T) {
 	}
 }
 
-// TestCompare_modulesOfEachSide checks that the base is built with the go.mod of its time, and that the
-// difference is named.
+// TestCompare_modulesOfEachSide checks that the base is built with the go.mod of its time, and that
+// the difference is named.
 func TestCompare_modulesOfEachSide(t *testing.T) {
 	mod := "module example.com/m\n\ngo 1.24\n\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./"
 	files := map[string]string{
@@ -126,8 +127,8 @@ func BenchmarkDep(b *testing.B) {
 	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./one, now example.com/dep v1.0.0 => ./two"}, out.Differences)
 }
 
-// TestCompare_filesRead checks that each side reads its own files, embedded or beside its source, also
-// those that git archive would leave out.
+// TestCompare_filesRead checks that each side reads its own files, embedded or beside its source,
+// also those that git archive would leave out.
 func TestCompare_filesRead(t *testing.T) {
 	reads := test(`import (
 	_ "embed"
@@ -385,7 +386,8 @@ func TestCompare_unmeasurable(t *testing.T) {
 	}
 }
 
-// TestCompare_oneSideOnly checks that a removed benchmark never passes, and a new one is only named.
+// TestCompare_oneSideOnly checks that a removed benchmark never passes, and a new one is only
+// named.
 func TestCompare_oneSideOnly(t *testing.T) {
 	bench := func(names ...string) string {
 		s := "import \"testing\"\n\n"

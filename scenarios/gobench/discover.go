@@ -22,8 +22,8 @@ type firstRun struct {
 }
 
 // discover runs every benchmark that pattern matches for one iteration, to find sub-benchmarks and
-// benchmarks that can't be measured. If one ends the process, discover tries again without it, so that
-// it hides no other.
+// benchmarks that can't be measured. If one ends the process, discover tries again without it, so
+// that it hides no other.
 func (b *binary) discover(ctx context.Context, pattern string, procs []int) (firstRuns, error) {
 	all := firstRuns{}
 	cpus := make([]string, len(procs))
@@ -63,8 +63,8 @@ func (b *binary) discover(ctx context.Context, pattern string, procs []int) (fir
 	}
 }
 
-// addTo adds the benchmarks that a process ran to all. If the process ended too early, addTo returns
-// the name of the benchmark that ended it.
+// addTo adds the benchmarks that a process ran to all. If the process ended too early, addTo
+// returns the name of the benchmark that ended it.
 func (f *finished) addTo(all firstRuns, pkg string, procs []int) (ended string) {
 	var names []string // in the order in which they ran; parents too
 	for line := range strings.Lines(f.stdout) {
@@ -74,8 +74,8 @@ func (f *finished) addTo(all firstRuns, pkg string, procs []int) (ended string) 
 			}
 		}
 	}
-	// While a panic ends the process, the testing package may go on: it prints an empty result and FAIL,
-	// and begins the next benchmark. The process then says nothing about that one.
+	// While a panic ends the process, the testing package may go on: it prints an empty result and
+	// FAIL, and begins the next benchmark. The process then says nothing about that one.
 	if f.timedOut || f.panicLine() != "" || f.err != nil && !strings.Contains(f.stdout, marker+"FAIL") {
 		if i := f.panicked(names); i >= 0 {
 			names = names[:i+1]

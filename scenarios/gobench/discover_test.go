@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAddTo_panicOfAnEarlierBenchmark has the testing package begin the next benchmark while a panic
-// ends the process. That one isn't to blame, and the process says nothing about it.
+// TestAddTo_panicOfAnEarlierBenchmark has the testing package begin the next benchmark while a
+// panic ends the process. That one isn't to blame, and the process says nothing about it.
 func TestAddTo_panicOfAnEarlierBenchmark(t *testing.T) {
 	const run, tail = marker + "=== RUN   ", "\ntesting.(*B).runN(0x31be457e6308, 0x1)\n\t/go/src/testing/benchmark.go:219 +0x190\n"
 	for _, c := range []struct{ name, trace, want string }{

@@ -14,10 +14,10 @@
 //
 // [Outcome.Explain] profiles what regressed on both sides, in turns again, and names the functions.
 //
-// A [TestCommand] is the `go test -bench` command that fills a baseline page. [TestCommand.Try] runs
-// each benchmark once, which finds in seconds what can't be measured. [Trial.Measure] then runs
-// exactly the command, and returns the lines of go test with the samples in them. A benchmark without
-// a usable result is a [*TestError], never a missing result.
+// A [TestCommand] is the `go test -bench` command that fills a baseline page. [TestCommand.Try]
+// runs each benchmark once, which finds in seconds what can't be measured. [Trial.Measure] then
+// runs exactly the command, and returns the lines of go test with the samples in them. A benchmark
+// without a usable result is a [*TestError], never a missing result.
 //
 // The package knows nothing of scenarios, devices or the delivery client, and prints nothing.
 package gobench

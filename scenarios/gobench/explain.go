@@ -52,9 +52,9 @@ type profileNeed struct {
 }
 
 // Explain profiles both sides of the benchmarks that regressed most, in turns, and returns which
-// functions made the difference: one benchmark for its time and one for its allocations. It writes the
-// profiles, the explanations and flame graphs into dir. If something can't be explained, Explain
-// returns an error beside the causes that it found.
+// functions made the difference: one benchmark for its time and one for its allocations. It writes
+// the profiles, the explanations and flame graphs into dir. If something can't be explained,
+// Explain returns an error beside the causes that it found.
 func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, of int)) ([]*Cause, error) {
 	var all []*Cause
 	var errs []error
@@ -165,8 +165,8 @@ func (t *target) profileNeeds(row judge.Row) []profileNeed {
 	return slices.Concat(of(profiles.Block, "delay"), of(profiles.CPU, ""))
 }
 
-// Limits of the share of processor time in the extra time of an iteration. Below mostlyWaits only the
-// waits are explained, above mostlyWorks only the processor time, and in between both.
+// Limits of the share of processor time in the extra time of an iteration. Below mostlyWaits only
+// the waits are explained, above mostlyWorks only the processor time, and in between both.
 const (
 	mostlyWaits = 0.2
 	mostlyWorks = 0.8
@@ -251,8 +251,8 @@ func (c *comparison) profile(
 	return err
 }
 
-// ownFunctions returns how the names of the functions begin that may be a cause: those of the module,
-// or of the package if there is no module.
+// ownFunctions returns how the names of the functions begin that may be a cause: those of the
+// module, or of the package if there is no module.
 func ownFunctions(b *binary) []string {
 	path := b.pkg.ImportPath
 	if b.pkg.Module != nil {

@@ -88,8 +88,8 @@ func (l *layouts) measure(ctx context.Context, seed uint64) error {
 	return l.test.Add(base[:], now[:])
 }
 
-// relink builds the test binaries of targets again, with their functions in an order that seed draws,
-// the same on either side. It returns the new binary of each old one.
+// relink builds the test binaries of targets again, with their functions in an order that seed
+// draws, the same on either side. It returns the new binary of each old one.
 func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*binary, error) {
 	linked := map[*binary]*binary{}
 	for _, t := range targets {

@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// placed is a benchmark that reports EXTRA nanoseconds more where its functions lie in the order of the
-// source, as the linker puts them unless it is told another order.
+// placed is a benchmark that reports EXTRA nanoseconds more where its functions lie in the order of
+// the source, as the linker puts them unless it is told another order.
 const placed = `import (
 	"reflect"
 	"testing"
@@ -59,8 +59,8 @@ func BenchmarkPlaced(b *testing.B) {
 }
 `
 
-// TestLayouts checks that a time which is longer only in the linker's own order of the functions is no
-// regression, and one that is longer in any order is. Another order needs no compiler.
+// TestLayouts checks that a time which is longer only in the linker's own order of the functions is
+// no regression, and one that is longer in any order is. Another order needs no compiler.
 func TestLayouts(t *testing.T) {
 	skipIfRaced(t)
 	base := test(strings.ReplaceAll(placed, "CONDITION", "inOrder() && false"))
@@ -108,7 +108,8 @@ func script(t *testing.T, name, text string) string {
 	return path
 }
 
-// TestLayouts_notLinked checks that the verdict of the first layout stands if no other can be linked.
+// TestLayouts_notLinked checks that the verdict of the first layout stands if no other can be
+// linked.
 func TestLayouts_notLinked(t *testing.T) {
 	skipIfRaced(t)
 	r := newRepository(t, map[string]string{"m_test.go": test(strings.ReplaceAll(placed, "CONDITION", "false"))})
@@ -128,8 +129,8 @@ func TestLayouts_notLinked(t *testing.T) {
 	require.Equal(t, results.Regressed, find(t, out, "Placed-2", results.UnitMean).Verdict)
 }
 
-// TestLayouts_fails has a benchmark fail in another layout than the first. Its time stays open, and the
-// note says where it failed.
+// TestLayouts_fails has a benchmark fail in another layout than the first. Its time stays open, and
+// the note says where it failed.
 func TestLayouts_fails(t *testing.T) {
 	skipIfRaced(t)
 	const failing = `func() bool { if !inOrder() { b.Fatal("out of order") }; return COST }()`

@@ -51,8 +51,8 @@ type TestError struct {
 	Output    string // lines that explain it, such as the compiler's; may be empty
 }
 
-// Error returns a line that names the package, the benchmark, what is wrong and what to do, followed
-// by the lines of Output.
+// Error returns a line that names the package, the benchmark, what is wrong and what to do,
+// followed by the lines of Output.
 func (e *TestError) Error() string {
 	var b strings.Builder
 	b.WriteString(cmp.Or(e.Package, "go test"))
@@ -117,9 +117,9 @@ type testReader interface {
 	running() (pkg, benchmark string)
 }
 
-// run runs the go command. It copies the command's standard output to reader, and returns the end of
-// its standard error. failed reports whether the command failed by itself; err says why run ended it,
-// or could not start it.
+// run runs the go command. It copies the command's standard output to reader, and returns the end
+// of its standard error. failed reports whether the command failed by itself; err says why run
+// ended it, or could not start it.
 func (c TestCommand) run(
 	ctx context.Context, reader testReader, args []string,
 ) (stderr string, failed bool, err error) {
@@ -166,8 +166,8 @@ func (c TestCommand) run(
 	return tail.String(), err != nil, nil
 }
 
-// A boundedOutput passes output on. It ends the command if there is too much of it, or if the reader
-// returns an error.
+// A boundedOutput passes output on. It ends the command if there is too much of it, or if the
+// reader returns an error.
 type boundedOutput struct {
 	reader testReader
 	end    context.CancelCauseFunc
@@ -199,8 +199,8 @@ func (c TestCommand) tooLong(pkg, benchmark string) error {
 	}
 }
 
-// Measure runs the command. The error is a [*TestError] if a benchmark has no usable result, and the
-// context's if ctx is done.
+// Measure runs the command. The error is a [*TestError] if a benchmark has no usable result, and
+// the context's if ctx is done.
 func (t *Trial) Measure(ctx context.Context) (*results.GoBenchmarks, error) {
 	c := t.command
 	reader := newLineReader(t.names, c.count(), c.Progress)

@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// benchModule writes a module of its own, whose package p has a file of benchmarks with this body, and
-// returns its directory.
+// benchModule writes a module of its own, whose package p has a file of benchmarks with this body,
+// and returns its directory.
 func benchModule(t *testing.T, body string, more map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -218,8 +218,8 @@ func TestTry_unmeasurable(t *testing.T) {
 	}
 }
 
-// TestMeasure_endless checks that the time limit names the benchmark that it ended: in the first run by
-// the event that began it, in the measurement by its function in the dump of goroutines.
+// TestMeasure_endless checks that the time limit names the benchmark that it ended: in the first
+// run by the event that began it, in the measurement by its function in the dump of goroutines.
 func TestMeasure_endless(t *testing.T) {
 	goEnvironment(t)
 	dir := benchModule(t, `

@@ -17,8 +17,8 @@ import (
 // maxLine limits the length of a line of output, in bytes. benchfmt can't read longer ones.
 const maxLine = 60 << 10
 
-// A lineReader reads what go test prints while it measures, line by line. It ends the command at the
-// first failure that keeps a benchmark from having its result.
+// A lineReader reads what go test prints while it measures, line by line. It ends the command at
+// the first failure that keeps a benchmark from having its result.
 type lineReader struct {
 	want     map[benchmarkName]int // samples that each must have
 	order    []benchmarkName
@@ -165,8 +165,8 @@ func (r *lineReader) readLine(line string) {
 	}
 }
 
-// isReadable reports whether benchstat can read a line. The output of a program may look like such a
-// line without being one, for example if it is the word Unit alone.
+// isReadable reports whether benchstat can read a line. The output of a program may look like such
+// a line without being one, for example if it is the word Unit alone.
 func isReadable(line string) bool {
 	if !results.IsBenchmarkLine(line) {
 		return false
@@ -239,8 +239,8 @@ func (r *lineReader) readDamaged(line string, err error) {
 	}
 }
 
-// minTime is less than any processor takes for an iteration, in ns. A benchmark that is faster doesn't
-// loop, so go test divided its time by iterations that never happened.
+// minTime is less than any processor takes for an iteration, in ns. A benchmark that is faster
+// doesn't loop, so go test divided its time by iterations that never happened.
 const minTime = 0.1
 
 // noTime returns why a sample has no usable time, or "". A benchmark may report metrics of its own
@@ -289,8 +289,8 @@ func (r *lineReader) incomplete() (pkg, benchmark string) {
 	return r.pkg, r.current
 }
 
-// running returns the benchmark that was being measured when the time was up. The dump of goroutines
-// shows its function, whose name lacks sub-benchmarks and GOMAXPROCS.
+// running returns the benchmark that was being measured when the time was up. The dump of
+// goroutines shows its function, whose name lacks sub-benchmarks and GOMAXPROCS.
 func (r *lineReader) running() (pkg, benchmark string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -301,8 +301,8 @@ func (r *lineReader) running() (pkg, benchmark string) {
 	return pkg, benchmark
 }
 
-// complete returns an error if a benchmark lacks samples, or if the command failed without a line that
-// says why.
+// complete returns an error if a benchmark lacks samples, or if the command failed without a line
+// that says why.
 func (r *lineReader) complete(stderr string, failed bool) error {
 	output := strings.TrimSpace(strings.Join(r.otherLines, "\n") + "\n" + stderr)
 	for _, n := range r.order {

@@ -50,8 +50,8 @@ func TestLineReader_v(t *testing.T) {
 	require.Len(t, r.lines, 7)
 }
 
-// TestEventReader_panicAfterResult has the panic of a benchmark come after a result that go test printed
-// in the meantime.
+// TestEventReader_panicAfterResult has the panic of a benchmark come after a result that go test
+// printed in the meantime.
 func TestEventReader_panicAfterResult(t *testing.T) {
 	r := &eventReader{}
 	require.NoError(t, feed(r, `{"Action":"run","Package":"example.com/m","Test":"BenchmarkX"}
@@ -82,8 +82,8 @@ func TestNoTime(t *testing.T) {
 	}
 }
 
-// FuzzLineReader: whatever a test binary prints, each benchmark has exactly its samples or there is an
-// error that names what is wrong.
+// FuzzLineReader: whatever a test binary prints, each benchmark has exactly its samples or there is
+// an error that names what is wrong.
 func FuzzLineReader(f *testing.F) {
 	f.Add(measuredOutput, 10)
 	f.Add("goos: x\ngoarch: y\npkg: example.com/m\nBenchmarkPush-2 \thello\n 10\t 5 ns/op\n", 3)

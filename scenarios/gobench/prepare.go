@@ -232,8 +232,8 @@ func (c *comparison) buildBoth(
 	return sides[0], sides[1], nil
 }
 
-// buildConcurrently calls build for the base, which is side 0, and the working tree, which is side 1,
-// at the same time.
+// buildConcurrently calls build for the base, which is side 0, and the working tree, which is side
+// 1, at the same time.
 func buildConcurrently(
 	ctx context.Context, build func(ctx context.Context, side int) (*binary, error),
 ) (binaries [2]*binary, err error) {
@@ -250,8 +250,8 @@ func buildConcurrently(
 	return binaries, nil
 }
 
-// identical reports whether two binaries hold the same bytes, and the files beside their source, which
-// the benchmarks may read, are the same.
+// identical reports whether two binaries hold the same bytes, and the files beside their source,
+// which the benchmarks may read, are the same.
 func (c *comparison) identical(base, now *binary) (bool, error) {
 	dir, err := filepath.Rel(c.now.Root, now.pkg.Dir)
 	if err != nil {

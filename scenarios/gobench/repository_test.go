@@ -86,7 +86,8 @@ func find(t *testing.T, out *Outcome, op, unit string) judge.Row {
 // test is a test file of the package m.
 func test(body string) string { return "package m\n\n" + body }
 
-// skipIfRaced skips a test that spends its time in other programs, which the race detector doesn't see.
+// skipIfRaced skips a test that spends its time in other programs, which the race detector doesn't
+// see.
 func skipIfRaced(t *testing.T) {
 	t.Helper()
 	if raced {

@@ -10,8 +10,9 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 )
 
-// sampleFiles writes base.txt and now.txt, which hold the results as the testing package printed them
-// and can be read by benchstat. A line is written at once, so a killed comparison leaves what it had.
+// sampleFiles writes base.txt and now.txt, which hold the results as the testing package printed
+// them and can be read by benchstat. A line is written at once, so a killed comparison leaves what
+// it had.
 type sampleFiles struct {
 	files  map[string]*os.File // by side
 	header map[string]string   // above the last line, by side
@@ -41,8 +42,8 @@ func outError(dir string, err error) error {
 	}
 }
 
-// write writes the line of a block, below its configuration and units if they differ from those of the
-// line before.
+// write writes the line of a block, below its configuration and units if they differ from those of
+// the line before.
 func (s *sampleFiles) write(side string, b *block) error {
 	text := b.line + "\n"
 	header := strings.Join(append(b.units[:len(b.units):len(b.units)], b.config...), "\n") + "\n\n"

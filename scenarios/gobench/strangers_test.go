@@ -20,8 +20,9 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// strangersVariable is how often TestCompare_otherModules runs each case, which takes some hours for 10. It wants
-// a machine without other load, and the modules in the module cache or within reach.
+// strangersVariable is how often TestCompare_otherModules runs each case, which takes some hours
+// for 10. It wants a machine without other load, and the modules in the module cache or within
+// reach.
 const strangersVariable = "FLEETMARK_STRANGERS"
 
 // A stranger is a module that nobody here wrote, with a hot function that can be made worse.
@@ -96,9 +97,10 @@ func (s stranger) copyModule(t *testing.T) *repository {
 	return r
 }
 
-// TestCompare_otherModules counts how often the comparison is right about benchmarks of other modules,
-// if nothing changed, if a hot function takes a tenth longer, and if it allocates once more. Beside that
-// it shows benchstat's verdict on the same pair, by ten samples of one side and then ten of the other.
+// TestCompare_otherModules counts how often the comparison is right about benchmarks of other
+// modules, if nothing changed, if a hot function takes a tenth longer, and if it allocates once
+// more. Beside that it shows benchstat's verdict on the same pair, by ten samples of one side and
+// then ten of the other.
 func TestCompare_otherModules(t *testing.T) {
 	runs, err := strconv.Atoi(os.Getenv(strangersVariable))
 	if err != nil {
@@ -175,9 +177,9 @@ func (s stranger) named(t *testing.T, out *Outcome, name string) string {
 	return "none"
 }
 
-// benchstat measures ten samples of the base and then ten of the working tree, as is usual, and returns
-// what benchstat says of the times and whether it is right: that nothing changed, or that everything
-// is slower.
+// benchstat measures ten samples of the base and then ten of the working tree, as is usual, and
+// returns what benchstat says of the times and whether it is right: that nothing changed, or that
+// everything is slower.
 func (s stranger) benchstat(t *testing.T, repo *repository, want results.Verdict) (text string, right bool) {
 	var inputs []compare.Input
 	for _, side := range []string{"base", "now"} {

@@ -226,8 +226,8 @@ func (c TestCommand) quoteRegexp() string {
 	return text
 }
 
-// isPackage reports whether an argument of go test that is no pattern names the package with an import
-// path.
+// isPackage reports whether an argument of go test that is no pattern names the package with an
+// import path.
 func isPackage(path, argument string) bool {
 	argument = strings.Trim(strings.TrimPrefix(argument, "./"), "/")
 	return path == argument || argument != "." && strings.HasSuffix(path, "/"+argument)
@@ -276,8 +276,8 @@ func (p *trialPackage) problem(c TestCommand, build []string) error {
 		return e
 	}
 	if p.failed {
-		// While a benchmark panics, go test may print an empty result, and then attributes the panic to no
-		// benchmark.
+		// While a benchmark panics, go test may print an empty result, and then attributes the panic to
+		// no benchmark.
 		if text, ok := panicIn(p.output); ok && len(p.benchmarks) > 0 {
 			last := p.benchmarks[len(p.benchmarks)-1].name
 			e := &TestError{Package: p.path, Benchmark: last, Problem: "panics (" + text + ")", Want: wantRunnable}
@@ -327,7 +327,8 @@ func panicIn(lines []string) (text string, ok bool) {
 	return "", false
 }
 
-// panicText returns the text of the panic or fatal error in a line. It reports whether there is one.
+// panicText returns the text of the panic or fatal error in a line. It reports whether there is
+// one.
 func panicText(line string) (string, bool) {
 	for _, prefix := range []string{"panic: ", "fatal error: "} {
 		if _, text, found := strings.Cut(line, prefix); found {

@@ -35,9 +35,9 @@ func (a *Allocations) Unprofiled() (objects, bytes int64) {
 }
 
 // allocations measures the allocations of a variant. If the profile has more objects than the
-// runtime counted, it measures again, a few times at most: what the runtime allocates by itself, for
-// a new thread, between reading its counts and the begin or end of the profile, is in one of the two
-// only.
+// runtime counted, it measures again, a few times at most: what the runtime allocates by itself,
+// for a new thread, between reading its counts and the begin or end of the profile, is in one of
+// the two only.
 func (b *bench) allocations(ctx context.Context, v Variant, components []profiles.Component) (*Allocations, error) {
 	const maxTries = 4
 	for try := 1; ; try++ {

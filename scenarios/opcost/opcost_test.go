@@ -68,8 +68,8 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// TestAllocations checks that the parts add up to the profile, and the profile, but for objects that
-// share a block, to what the runtime counted. Hardly anything may be in no component.
+// TestAllocations checks that the parts add up to the profile, and the profile, but for objects
+// that share a block, to what the runtime counted. Hardly anything may be in no component.
 func TestAllocations(t *testing.T) {
 	r := measure(t, Config{Allocations: true, Operations: 200, Components: DeliveryComponents()})
 	require.Len(t, r.Allocations, 8)

@@ -77,8 +77,8 @@ func doctorSummary(checks []doctor.Check) string {
 	return "times can't be judged here: " + counts
 }
 
-// wrapWords breaks a text between words into lines of at most width characters. A longer word gets a
-// line of its own.
+// wrapWords breaks a text between words into lines of at most width characters. A longer word gets
+// a line of its own.
 func wrapWords(text string, width int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {
