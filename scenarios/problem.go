@@ -130,10 +130,6 @@ func (e *UsageError) Error() string {
 // Unwrap gives the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-func NewUsageError(err error, format string, args ...any) error {
-	return &UsageError{What: fmt.Sprintf(format, args...), Err: err}
-}
-
 // closest returns the candidate most like name, or "" if none is like it at all.
 func closest(name string, candidates []string) string {
 	best, least := "", max(2, len(name)/3)+1

@@ -44,7 +44,7 @@ func openArtifact(ctx context.Context, s scenarios.Spec) (*delivery.Artifact, er
 	case ctx.Err() != nil && err != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, scenarios.NewUsageError(err, "artifact.size %s: it can't be made", s.Artifact.Size)
+		return nil, &scenarios.OptionError{Option: "artifact.size", Value: s.Artifact.Size.String(), Problem: "it can't be made", Err: err}
 	}
 	return a, nil
 }

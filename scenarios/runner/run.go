@@ -67,7 +67,7 @@ type Running struct {
 }
 
 // Start begins a run of options that are valid: see [Options.Validate], which whoever made them calls once, before
-// the first of several runs. If the run can't begin (a *SpecError, a *UsageError, or the fleet's
+// the first of several runs. If the run can't begin (a *SpecError, an *OptionError, a *UsageError, or the fleet's
 // *mockfleet.ConfigError), Start leaves nothing behind, and nor does a context that ends before the run has begun,
 // which gives the context's error.
 func Start(ctx context.Context, o Options) (*Running, error) {
@@ -173,7 +173,7 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 		return nil, err
 	}
 	if err = r.clientConfig().Validate(); err != nil { // what only the values show
-		return nil, &scenarios.UsageError{What: "client: " + yamlnode.OneLine(err.Error())}
+		return nil, &scenarios.OptionError{Option: "client", Problem: yamlnode.OneLine(err.Error())}
 	}
 	if r.tls, err = tlsConfig(r.spec.Client); err != nil {
 		return nil, err
@@ -204,7 +204,7 @@ func prepare(ctx context.Context, o Options) (_ *runner, err error) {
 }
 
 // Validate returns an error if no run can begin with the options: a *SpecError for each mistake in the scenario, or
-// a *UsageError. It looks at nothing else, such as files.
+// an *OptionError or a *UsageError. It looks at nothing else, such as files.
 func (o Options) Validate() error {
 	if err := o.Spec.Validate(); err != nil {
 		return err

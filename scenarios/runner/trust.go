@@ -13,7 +13,7 @@ import (
 )
 
 // resolveHeader returns the header fields that the client sends. Values that are not in the scenario
-// come from the environment; a variable that is not set is a *UsageError.
+// come from the environment; a variable that is not set is a *scenarios.OptionError.
 func resolveHeader(s scenarios.ClientSpec) (http.Header, error) {
 	if len(s.Headers) == 0 {
 		return nil, nil
@@ -24,7 +24,9 @@ func resolveHeader(s scenarios.ClientSpec) (http.Header, error) {
 		if field.Env != "" {
 			var set bool
 			if value, set = os.LookupEnv(field.Env); !set || value == "" {
-				return nil, &scenarios.UsageError{What: fmt.Sprintf("client.headers: %s: the environment variable %s is not set: give it the value", field.Name, field.Env)}
+				return nil, &scenarios.OptionError{
+					Option: "client.headers", Problem: fmt.Sprintf("%s: the environment variable %s is not set", field.Name, field.Env), Want: "give it the value",
+				}
 			}
 		}
 		h.Add(field.Name, value)
@@ -50,11 +52,11 @@ func tlsConfig(s scenarios.ClientSpec) (*tls.Config, error) {
 	}
 	text, err := os.ReadFile(s.CA)
 	if err != nil {
-		return nil, scenarios.NewUsageError(scenarios.WithoutPath(err), "client.ca %s", s.CA)
+		return nil, &scenarios.OptionError{Option: "client.ca", Value: s.CA, Err: scenarios.WithoutPath(err)}
 	}
 	trusted := caPool(plaintext.Decode(text))
 	if trusted == nil {
-		return nil, &scenarios.UsageError{What: "client.ca " + s.CA + ": want certificates in PEM, such as the ca of a fleet's first line"}
+		return nil, &scenarios.OptionError{Option: "client.ca", Value: s.CA, Want: "want certificates in PEM, such as the ca of a fleet's first line"}
 	}
 	return trusted, nil
 }
