@@ -44,8 +44,8 @@ func (r *runner) breakpoint(ctx context.Context, step Step) (*measured, error) {
 		s.Report(problem == "")
 		if problem == "" {
 			best = m
-			if quickest == 0 || m.takes < quickest {
-				quickest = m.takes
+			if quickest == 0 || m.MeanBusy < quickest {
+				quickest = m.MeanBusy
 			}
 		} else {
 			why = fmt.Sprintf("%s didn't: %s", plaintext.PerSecond(rate), problem)
@@ -57,8 +57,10 @@ func (r *runner) breakpoint(ctx context.Context, step Step) (*measured, error) {
 	case best == nil:
 		r.invalid(health.Finding{Kind: health.NoLimit, Detail: why + "; " + cmp.Or(elsewhere, "begin lower (load.rate)")})
 		none := load.NewRecording(load.RecordingConfig{Op: spec.Operation, Planned: true})
-		ops, _ := none.Merge()
-		return &measured{ops: ops, started: time.Now(), counts: r.claims.count(), operations: last.operations}, nil
+		m := &measured{started: time.Now(), counts: r.claims.count()}
+		m.latencies, _ = none.Merge()
+		m.Operations = last.Operations
+		return m, nil
 	case s.Failed == 0:
 		r.note(fmt.Sprintf("%s held, the highest rate that was to be tried (load.breakpoint.to): the limit lies above", plaintext.PerSecond(s.Held)))
 	default:
@@ -92,7 +94,7 @@ func (r *runner) beyond(m *measured, within float64) string {
 		all.Merge(t)
 	}
 	growth, uncertain, known := all.Growth()
-	if o := m.operations; o.NotSent > 0 {
+	if o := m.Operations; o.NotSent > 0 {
 		return fmt.Sprintf("%s of %s operations were not sent in time", plaintext.Thousands(o.NotSent), plaintext.Thousands(o.Planned))
 	}
 	if records := m.records(r.spec, 1); len(records) > 0 {
@@ -105,13 +107,13 @@ func (r *runner) beyond(m *measured, within float64) string {
 	}
 	switch {
 	case !known:
-		return fmt.Sprintf("%s of %s operations failed, and hardly any succeeded", plaintext.Thousands(m.failed), plaintext.Thousands(m.done+m.failed))
+		return fmt.Sprintf("%s of %s operations failed, and hardly any succeeded", plaintext.Thousands(m.Failed), plaintext.Thousands(m.Succeeded+m.Failed))
 	case growth > within/2+certainly*uncertain:
 		return fmt.Sprintf("operations pile up: response times grew by %.1f%% of the time that passed", 100*growth)
 	case len(r.probe.findings) > 0:
 		return r.probe.findings[0].String()
-	case len(r.spec.Thresholds) == 0 && m.failed > 0:
-		return fmt.Sprintf("%s of %s operations failed", plaintext.Thousands(m.failed), plaintext.Thousands(m.done+m.failed))
+	case len(r.spec.Thresholds) == 0 && m.Failed > 0:
+		return fmt.Sprintf("%s of %s operations failed", plaintext.Thousands(m.Failed), plaintext.Thousands(m.Succeeded+m.Failed))
 	}
 	return ""
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
@@ -202,9 +201,9 @@ func TestRatesAreOverThePlan(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				row.spec.Operation = scenarios.Push
 				result, record := runLoad(t, row.spec, row.devices, 0, row.takes)
-				m := &measured{bytes: 2e6, elapsed: result.Elapsed, operations: results.Operations(result.Operations), done: record.Totals().Succeeded}
-				m.ops, m.plan = record.Merge()
-				o := m.operations
+				m := &measured{bytes: 2e6, Result: result, Totals: record.Totals()}
+				m.latencies, m.lateness = record.Merge()
+				o := m.Operations
 				require.Equal(t, []int64{row.planned, row.ended, int64(row.plan), int64(row.drain)}, []int64{o.Planned, row.ended, o.PlanNS, o.DrainNS})
 				if row.plan > 0 {
 					require.Equal(t, row.ended, o.EndedInPlan)

@@ -41,9 +41,9 @@ func (l *latencyLog) taken() rundir.Chunk {
 
 // interval is a repetition's part of the log.
 func (l *latencyLog) interval(spec scenarios.LoadSpec, m *measured) (rundir.Chunk, error) {
-	start, end := m.started.UnixMilli(), m.started.Add(m.elapsed).UnixMilli()
+	start, end := m.started.UnixMilli(), m.started.Add(m.Elapsed).UnixMilli()
 	for _, op := range spec.Operations() {
-		h := m.ops[op].Response
+		h := m.latencies[op].Response
 		h.SetTag(string(op))
 		h.SetStartTimeMs(start)
 		h.SetEndTimeMs(end)

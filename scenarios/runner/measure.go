@@ -20,28 +20,24 @@ import (
 
 // measured is what one repetition came to.
 type measured struct {
-	started               time.Time // by the wall clock
-	elapsed               time.Duration
-	done, failed, retries int64
-	operations            results.Operations
-	takes                 time.Duration // that an operation of an open load kept its worker, on average
-	most                  int           // workers that there may have been
-	failedP99             float64       // response time of the failed ones, ns; 0 where none failed
-	cost                  cost
-	traffic               delivery.Stats // of this repetition alone
-	ops                   map[scenarios.Operation]*load.Latencies
-	plan                  *load.Lateness // nil for a closed load
-	pacing                *health.Pacing // likewise, of a timed repetition
-	busiest               int            // workers of an open load that were busy at once, at most
-	refused               refusals
-	disturbed             bool                // others used much of the machine
-	descriptors           int                 // open when it ended; 0 where unknown
-	ports                 *results.LocalPorts // when it ended; nil where unknown
-	bytes                 int64               // of one artifact
-	counts                results.Counts
-	rollout               results.Rollout // the waves; empty where there are none
-	stopped               string          // why a rollout stopped; empty: it didn't
-	limit                 float64         // operations a second that a search has found; 0 without one
+	load.Result
+	load.Totals
+
+	started     time.Time // by the wall clock
+	failedP99   float64   // response time of the failed ones, ns; 0 where none failed
+	cost        cost
+	traffic     delivery.Stats // of this repetition alone
+	latencies   map[scenarios.Operation]*load.Latencies
+	lateness    *load.Lateness // nil for a closed load
+	pacing      *health.Pacing // likewise, of a timed repetition
+	refused     refusals
+	disturbed   bool                // others used much of the machine
+	descriptors int                 // open when it ended; 0 where unknown
+	ports       *results.LocalPorts // when it ended; nil where unknown
+	bytes       int64               // of one artifact
+	counts      results.Counts
+	rollout     results.Rollout // the waves; empty where there are none
+	limit       float64         // operations a second that a search has found; 0 without one
 }
 
 // records are the repetition's lines in samples.txt, one an operation. What belongs to the load as
@@ -50,10 +46,10 @@ type measured struct {
 func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 	var list []results.Record
 	for _, op := range s.Load.Operations() {
-		t := m.ops[op]
+		t := m.latencies[op]
 		r := results.Record{Scenario: s.Name, Op: string(op), Repetition: repetition, Ops: t.Count}
 		if op == s.Load.Operation {
-			r.Failed, r.NotSent = m.failed, m.operations.NotSent
+			r.Failed, r.NotSent = m.Failed, m.Operations.NotSent
 		}
 		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
 		if t.Count == 0 {
@@ -91,9 +87,9 @@ const (
 )
 
 func (m *measured) whole(s scenarios.Spec, op scenarios.Operation, t *load.Latencies, add func(string, float64)) {
-	n, done, seconds := float64(t.Count), float64(t.Count), m.elapsed.Seconds()
+	n, done, seconds := float64(t.Count), float64(t.Count), m.Elapsed.Seconds()
 	if plan := m.plannedFor(); plan > 0 {
-		done, seconds = float64(m.operations.SucceededInPlan), plan.Seconds()
+		done, seconds = float64(m.Operations.SucceededInPlan), plan.Seconds()
 	}
 	add(results.UnitRate, done/seconds)
 	if m.limit > 0 {
@@ -117,11 +113,11 @@ func (m *measured) whole(s scenarios.Spec, op scenarios.Operation, t *load.Laten
 func (m *measured) counted(s scenarios.Spec, add func(string, float64)) {
 	// A device's turn is one operation: each device has one where each is visited
 	// once, and many under a load that goes on for a time.
-	turns := float64(m.done + m.failed)
+	turns := float64(m.Succeeded + m.Failed)
 	add(results.UnitRequests, float64(m.traffic.Requests)/turns)
 	add(results.UnitWire, math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
-	add(results.UnitRetries, float64(m.retries)/turns)
-	add(results.UnitFailed, float64(m.failed)/turns)
+	add(results.UnitRetries, float64(m.Retries)/turns)
+	add(results.UnitFailed, float64(m.Failed)/turns)
 	if s.Load.Model == scenarios.Rolling {
 		share := func(devices int) float64 { return float64(devices) / float64(max(1, m.counts.Devices)) }
 		reached, stopped := 0, 0.0
@@ -142,11 +138,11 @@ func (m *measured) counted(s scenarios.Spec, add func(string, float64)) {
 }
 
 // plannedFor returns how long the load's plan was; 0 where there is none.
-func (m *measured) plannedFor() time.Duration { return time.Duration(m.operations.PlanNS) }
+func (m *measured) plannedFor() time.Duration { return time.Duration(m.Operations.PlanNS) }
 
 // percentiles are the median and the 99th percentile of an operation's response times; 0 where there are none.
 func (m *measured) percentiles(op scenarios.Operation) (p50, p99 time.Duration) {
-	t := m.ops[op]
+	t := m.latencies[op]
 	if t == nil || t.Count == 0 {
 		return 0, 0
 	}

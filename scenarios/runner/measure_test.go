@@ -28,8 +28,8 @@ func TestHeapFiguresGoInSteps(t *testing.T) {
 		for range row.ops {
 			pushes.Add(time.Millisecond, time.Millisecond)
 		}
-		m := &measured{elapsed: time.Second, done: row.ops, cost: cost{bytes: row.bytes, objects: row.objects}}
-		m.ops = map[scenarios.Operation]*load.Latencies{scenarios.Push: pushes}
+		m := &measured{Result: load.Result{Elapsed: time.Second}, Totals: load.Totals{Succeeded: row.ops}, cost: cost{bytes: row.bytes, objects: row.objects}}
+		m.latencies = map[scenarios.Operation]*load.Latencies{scenarios.Push: pushes}
 		list := m.records(spec, 1)
 		require.Len(t, list, 1)
 		bytes, _ := list[0].Value("B/op")

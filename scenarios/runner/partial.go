@@ -24,7 +24,7 @@ func (r *runner) keepPartial(ctx context.Context, step Step, m *measured, u *del
 	if cause := context.Cause(ctx); errors.Is(cause, target.ErrExited) || errors.Is(cause, errFleetLost) {
 		return // not broken off by the user: nothing of it can be believed
 	}
-	if step.Kind != Timed || r.probe != nil || m.done+m.failed == 0 {
+	if step.Kind != Timed || r.probe != nil || m.Succeeded+m.Failed == 0 {
 		return
 	}
 	p := r.newPartial(step, m)
@@ -63,7 +63,7 @@ func (r *runner) keepSearch(ctx context.Context, step Step, s *load.Search, best
 }
 
 func (r *runner) newPartial(step Step, m *measured) *results.Partial {
-	p := &results.Partial{Repetition: step.Number, Of: step.Of, Seconds: m.elapsed.Seconds(), Succeeded: m.done, Failed: m.failed}
+	p := &results.Partial{Repetition: step.Number, Of: step.Of, Seconds: m.Elapsed.Seconds(), Succeeded: m.Succeeded, Failed: m.Failed}
 	p.Take(m.records(r.spec, step.Number))
 	return p
 }

@@ -49,7 +49,7 @@ func TestConnectionsArePrimed(t *testing.T) {
 				step := Step{Kind: Timed, Number: 1}
 				m, err := r.measure(t.Context(), client, r.newDrive(step, r.spec.Load, production{client}, u), step)
 				require.NoError(t, err)
-				require.Positive(t, m.done)
+				require.Positive(t, m.Succeeded)
 				require.Zero(t, m.traffic.Dials)
 				require.Equal(t, dials, client.Stats().Dials)
 			})

@@ -88,7 +88,7 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 
 // costOfProfiling holds the processor time of the profiled repetitions against that of the timed ones.
 func (r *runner) costOfProfiling(step Step, m *measured) {
-	operations := m.done + m.failed
+	operations := m.Succeeded + m.Failed
 	// A search's timed repetition is one at many rates, and its profiled one at one of them.
 	if r.spec.Load.Model == scenarios.Breaking || operations == 0 || m.cost.processor == 0 {
 		return

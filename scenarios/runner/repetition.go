@@ -86,9 +86,9 @@ func (r *runner) attempt(ctx context.Context, step Step, spec scenarios.LoadSpec
 	r.watcher.Begin(step)
 	m, err := r.measure(ctx, client, d, step)
 	m.refused = dialer.refused()
-	end := d.live(&load.LatencyWindow{}, m.elapsed)
+	end := d.live(&load.LatencyWindow{}, m.Elapsed)
 	end.P50, end.P99 = m.percentiles(spec.Operation)
-	end.Plan, end.DoneInPlan = m.plannedFor(), m.operations.SucceededInPlan
+	end.Plan, end.DoneInPlan = m.plannedFor(), m.Operations.SucceededInPlan
 	r.forgive()
 	r.watcher.End(step, end)
 	if err != nil {
@@ -101,8 +101,8 @@ func (r *runner) attempt(ctx context.Context, step Step, spec scenarios.LoadSpec
 	if err := r.witnessed(ctx, step, m, u, before); err != nil {
 		return nil, err
 	}
-	if m.stopped != "" {
-		r.note(m.stopped)
+	if m.Stopped != nil {
+		r.note(m.Stopped.Error())
 	}
 	if step.Kind == Timed {
 		r.checkOutcome(m)
@@ -179,9 +179,7 @@ func (r *runner) measure(ctx context.Context, client load.StatsReporter, d *driv
 	var traffic delivery.Stats
 	var begin gauge
 	d.env.OnReady = func() { m.started, traffic, begin = time.Now(), client.Stats(), readGauge() }
-	var result load.Result
-	health.DoAsClient(ctx, func(ctx context.Context) { result, err = d.run(ctx) })
-	m.elapsed = result.Elapsed
+	health.DoAsClient(ctx, func(ctx context.Context) { m.Result, err = d.run(ctx) })
 	if err != nil {
 		told()
 		return m, errors.Join(fmt.Errorf("rolling out: %w", err), profiled.end(0, 0))
@@ -189,18 +187,12 @@ func (r *runner) measure(ctx context.Context, client load.StatsReporter, d *driv
 	m.cost = begin.cost(readGauge())
 	m.traffic = difference(client.Stats(), traffic)
 	told()
-	totals := r.recording.Totals()
-	m.done, m.failed, m.retries = totals.Succeeded, totals.Failed, totals.Retries
-	m.rollout = results.Rollout{Stopped: result.Stopped != nil, Waves: d.waves.rows()}
-	if result.Stopped != nil {
-		m.stopped = result.Stopped.Error()
-	}
-	m.operations, m.takes = results.Operations(result.Operations), result.MeanBusy
-	m.most, m.busiest = result.Workers, result.InFlightPeak
-	m.ops, m.plan = r.recording.Merge()
+	m.Totals = r.recording.Totals()
+	m.rollout = results.Rollout{Stopped: m.Stopped != nil, Waves: d.waves.rows()}
+	m.latencies, m.lateness = r.recording.Merge()
 	m.failedP99 = r.recording.Failures.P99()
 	m.descriptors, m.ports = osinfo.OpenDescriptors(), (*results.LocalPorts)(osinfo.ReadLocalPorts("/"))
-	if err := profiled.end(int64(m.done+m.failed), m.cost.processor); err != nil {
+	if err := profiled.end(m.Succeeded+m.Failed, m.cost.processor); err != nil {
 		return m, fmt.Errorf("profiling: %w", err)
 	}
 	return m, nil
@@ -322,7 +314,7 @@ func (r *runner) write(step Step, m *measured) error {
 	if step.Kind == Timed {
 		r.records = append(r.records, records...)
 		r.run.Repetitions = step.Number
-		r.run.Operations = append(r.run.Operations, m.operations)
+		r.run.Operations = append(r.run.Operations, results.Operations(m.Operations))
 		if r.spec.Load.Model == scenarios.Rolling {
 			r.run.Rollouts = append(r.run.Rollouts, m.rollout)
 		}

@@ -120,8 +120,8 @@ func TestLatencyLogIntervals(t *testing.T) {
 	spec := scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Push, Workers: 1}
 	pushes := load.NewLatencies(false, leastLongest)
 	pushes.Add(time.Millisecond, time.Millisecond)
-	m := &measured{started: began.Add(7 * time.Second), elapsed: 1500 * time.Millisecond}
-	m.ops = map[scenarios.Operation]*load.Latencies{scenarios.Push: pushes}
+	m := &measured{started: began.Add(7 * time.Second), Result: load.Result{Elapsed: 1500 * time.Millisecond}}
+	m.latencies = map[scenarios.Operation]*load.Latencies{scenarios.Push: pushes}
 	part, err := l.interval(spec, m)
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(part.Data), "Tag=push,7.000000,1.500000,"))

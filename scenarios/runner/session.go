@@ -70,7 +70,7 @@ func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, kind Kind
 	if err != nil {
 		return Measurement{}, r.why(ctx, err)
 	}
-	result := Measurement{Counts: m.counts, Findings: slices.Clone(r.findings), Operations: int64(m.done + m.failed), CPU: m.cost.processor}
+	result := Measurement{Counts: m.counts, Findings: slices.Clone(r.findings), Operations: m.Succeeded + m.Failed, CPU: m.cost.processor}
 	if kind == Timed {
 		// The times of a delivery's parts rest on what a part of so short a repetition happened to meet.
 		result.Records = slices.DeleteFunc(m.records(r.spec, s.repetitions), func(rec results.Record) bool {
