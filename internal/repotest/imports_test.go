@@ -71,7 +71,7 @@ func importRules() []packageRule {
 		{"scenarios/runner", "internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet profiles " +
 			"profiles/capture results results/rundir scenarios/load scenarios/health scenarios scenarios/target"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},
-		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios scenarios/runner"},
+		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios"},
 		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles profiles/explain profiles/view " +
 			"results results/sequential results/judge"},
 		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles profiles/capture " +

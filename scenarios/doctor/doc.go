@@ -5,7 +5,7 @@
 // and what to do about it. A check is a pure function of facts. A fact that can't be read is
 // unknown, and never counts as OK.
 //
-// The package knows what a run needs of a machine ([runner.Descriptors],
+// The package knows what a run needs of a machine ([health.Connections],
 // [health.ReferenceBenchmark]). It never knows a run's results, nor the names of flags: the caller
 // of Examine words the advice that needs them.
 package doctor

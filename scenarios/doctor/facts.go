@@ -9,7 +9,6 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
-	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
 // Facts is what was found out about a machine. A fact that could not be read is a nil pointer, an
@@ -109,7 +108,8 @@ func (f *Facts) readLimits() error {
 		if err != nil {
 			return err
 		}
-		least, wanted := runner.Descriptors(s)
+		workers, most := s.Load.WorkerRange()
+		least, wanted := health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.Client.MaxIdle}.DescriptorNeed()
 		f.Needs = append(f.Needs, Need{name, least, wanted})
 	}
 	return nil

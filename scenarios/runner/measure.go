@@ -221,10 +221,6 @@ func connections(s scenarios.Spec) health.Connections {
 	return health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.Client.MaxIdle}
 }
 
-// Descriptors returns how many file descriptors a driver of a scenario must have, with its fleet
-// in another process, and how many it wants.
-func Descriptors(s scenarios.Spec) (minimum, want int) { return connections(s).DescriptorNeed() }
-
 // fitConnections sizes the pool of idle connections, and the number of workers that a load starts by
 // itself, to the descriptors that this process may have.
 func (r *runner) fitConnections() error {
