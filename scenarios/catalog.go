@@ -13,8 +13,8 @@ import (
 //go:embed catalog/*.yaml
 var catalog embed.FS
 
-// Names lists the catalogue's scenarios, sorted.
-func Names() []string {
+// CatalogNames returns the names of the catalog's scenarios, sorted.
+func CatalogNames() []string {
 	files, err := fs.Glob(catalog, "catalog/*.yaml")
 	if err != nil { // only for a malformed pattern
 		panic(err)
@@ -26,7 +26,7 @@ func Names() []string {
 	return names
 }
 
-// Find gives a scenario: one of the catalogue by its name, or a file's by its path,
+// Find returns a scenario: one of the catalog by its name, or a file's by its path,
 // which ends in .yaml or .yml or has a separator in it.
 func Find(nameOrFile string) (Spec, error) {
 	if isPath(nameOrFile) {
@@ -34,7 +34,7 @@ func Find(nameOrFile string) (Spec, error) {
 	}
 	src, err := openCatalog(nameOrFile)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		names := Names()
+		names := CatalogNames()
 		return Spec{}, &UsageError{What: fmt.Sprintf("scenario %q: no such scenario%s; want one of %s, or a file FILE.yaml",
 			nameOrFile, didYouMean(nameOrFile, names), strings.Join(names, ", "))}
 	}
@@ -51,11 +51,11 @@ func isPath(nameOrFile string) bool {
 
 // openCatalog reads a scenario of the catalogue.
 func openCatalog(name string) (*source, error) {
-	text, err := Source(name)
+	text, err := CatalogFile(name)
 	if err != nil {
 		return nil, err
 	}
-	src, err := newSource(catalogFile(name), text)
+	src, err := newSource(catalogPath(name), text)
 	if err != nil {
 		return nil, err
 	}
@@ -63,14 +63,14 @@ func openCatalog(name string) (*source, error) {
 	return src, nil
 }
 
-func catalogFile(name string) string { return "catalog/" + name + ".yaml" }
+func catalogPath(name string) string { return "catalog/" + name + ".yaml" }
 
-// Source gives a catalogue scenario's file as it is written, comments and all.
-func Source(name string) ([]byte, error) { return catalog.ReadFile(catalogFile(name)) }
+// CatalogFile returns the file of a scenario of the catalog as it is written, comments and all.
+func CatalogFile(name string) ([]byte, error) { return catalog.ReadFile(catalogPath(name)) }
 
-// Members returns the scenarios that a name or a file stands for: that one, or those of a suite, with the
+// ExpandSuite returns the scenarios that a name or a file stands for: that one, or those of a suite, with the
 // suite's name. A suite's file names others relative to itself.
-func Members(nameOrFile string) (suite string, members []Spec, err error) {
+func ExpandSuite(nameOrFile string) (suite string, members []Spec, err error) {
 	s, err := Find(nameOrFile)
 	if err != nil {
 		return "", nil, err

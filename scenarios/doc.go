@@ -6,6 +6,6 @@
 // Schema, --set and the command's flags.
 //
 // [Parse] reads the text of a file into a tree with positions, follows what it extends, binds each
-// key to its field, and checks the whole. [Find] and [Members] do so for a name of the catalog and
+// key to its field, and checks the whole. [Find] and [ExpandSuite] do so for a name of the catalog and
 // for a suite. This package measures nothing: package runner does.
 package scenarios

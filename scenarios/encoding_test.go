@@ -20,7 +20,7 @@ func TestParse_notUTF8(t *testing.T) {
 		"\ufeffname: a\nfleet: {devices: 3} # \x80\n": {2, 23},
 	} {
 		_, err := Parse("a.yaml", []byte(text))
-		mistakes := Mistakes("a.yaml", err)
+		mistakes := Problems("a.yaml", err)
 		require.Len(t, mistakes, 1, "%q", text)
 		require.Equal(t, at, [2]int{mistakes[0].Line, mistakes[0].Column}, "%q", text)
 		require.ErrorContains(t, mistakes[0], "is not UTF-8: want the file in UTF-8")

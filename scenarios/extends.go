@@ -89,7 +89,7 @@ func (src *source) openBase(ref string) (*source, error) {
 	if !isPath(ref) {
 		base, err := openCatalog(ref)
 		if err != nil {
-			return nil, &Wrong{"no such scenario" + didYouMean(ref, Names()) + ";", baseSyntax()}
+			return nil, &Wrong{"no such scenario" + didYouMean(ref, CatalogNames()) + ";", baseSyntax()}
 		}
 		return base, nil
 	}
@@ -117,7 +117,7 @@ func (src *source) openBase(ref string) (*source, error) {
 }
 
 func baseSyntax() string {
-	return "one of " + strings.Join(Names(), ", ") + ", or a file FILE.yaml, by its path from here"
+	return "one of " + strings.Join(CatalogNames(), ", ") + ", or a file FILE.yaml, by its path from here"
 }
 
 // identity tells a source from others, whatever path led to it.
@@ -144,7 +144,7 @@ func (d *decoder) prepareForVariant(s *Spec, variant *source) {
 	}
 	model, _ := yamlnode.Text(n)
 	before := reflect.ValueOf(s.Load)
-	s.Load = s.Load.For(Model(model))
+	s.Load = s.Load.ForModel(Model(model))
 	after := reflect.ValueOf(s.Load)
 	for _, f := range sections()[after.Type()].fields {
 		if after.Field(f.index).IsZero() && !before.Field(f.index).IsZero() {

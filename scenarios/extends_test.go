@@ -166,9 +166,9 @@ func TestMistakesOfVariants(t *testing.T) {
 			for i, want := range row.want {
 				require.True(t, strings.HasPrefix(said[i], "scenario "+want), "said %s\nwant %s", said[i], want)
 			}
-			for _, mistake := range Mistakes("m.yaml", err) {
+			for _, mistake := range Problems("m.yaml", err) {
 				if mistake.Line > 0 {
-					require.Regexp(t, `\n +\^(\n|$)`, mistake.Report())
+					require.Regexp(t, `\n +\^(\n|$)`, mistake.Excerpt())
 				}
 			}
 		})

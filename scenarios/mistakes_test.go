@@ -261,13 +261,13 @@ func TestAllMistakesAtOnce(t *testing.T) {
 // TestMistakesAreBounded: a file that is no scenario at all is told so in a page.
 func TestMistakesAreBounded(t *testing.T) {
 	_, err := Parse("m.yaml", []byte("name: x\n"+strings.Repeat("a: 1\n", 40)))
-	list := Mistakes("m.yaml", err)
+	list := Problems("m.yaml", err)
 	require.Len(t, list, maxReported+1)
 	require.Equal(t, &SpecError{File: "m.yaml", Problem: "and 20 more"}, list[maxReported])
-	require.Equal(t, "m.yaml: and 20 more", list[maxReported].Report())
+	require.Equal(t, "m.yaml: and 20 more", list[maxReported].Excerpt())
 
 	_, err = Parse("m.yaml", []byte("name: x\nfleet: {groups: ["+strings.Repeat("a,", 2*maxCollected)+"]}\n"))
-	list = Mistakes("m.yaml", err)
+	list = Problems("m.yaml", err)
 	require.Len(t, list, maxReported+1)
 	require.Equal(t, "and 9980 more", list[maxReported].Problem)
 
@@ -296,12 +296,12 @@ func TestReport(t *testing.T) {
 		{"\n", "m.yaml: is empty\n    want a scenario, at least its name"},
 	} {
 		_, err := Parse("m.yaml", []byte(row.text))
-		list := Mistakes("m.yaml", err)
+		list := Problems("m.yaml", err)
 		require.Len(t, list, 1)
-		require.Equal(t, row.want, list[0].Report())
+		require.Equal(t, row.want, list[0].Excerpt())
 	}
 	e := &SpecError{Origin: InCode, Field: "load.workers", Problem: "0", Want: "1 to 65536"}
-	require.Equal(t, "load.workers: 0\n    want 1 to 65536", e.Report(), "a spec made in code has no file")
+	require.Equal(t, "load.workers: 0\n    want 1 to 65536", e.Excerpt(), "a spec made in code has no file")
 }
 
 // TestMistakesOfTheFileAsAWhole: it isn't there, or too large.
@@ -309,9 +309,9 @@ func TestMistakesOfTheFileAsAWhole(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	_, err := LoadFile(missing)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.Equal(t, []*SpecError{{File: missing, Problem: "no such file or directory", Err: syscall.ENOENT}}, Mistakes(missing, err))
+	require.Equal(t, []*SpecError{{File: missing, Problem: "no such file or directory", Err: syscall.ENOENT}}, Problems(missing, err))
 	require.EqualError(t, err, "scenario file "+missing+": no such file or directory")
-	require.Empty(t, Mistakes(missing, nil))
+	require.Empty(t, Problems(missing, nil))
 
 	text, err := json.Marshal(&SpecError{File: "m.yaml", Line: 2, Column: 7, Field: "seed", Problem: "a", Want: "b", Source: "seed: a"})
 	require.NoError(t, err)
@@ -358,8 +358,8 @@ func TestMistakesTellNoSecret(t *testing.T) {
 		_, err := Parse("m.yaml", []byte(text))
 		require.Error(t, err, text)
 		require.NotContains(t, err.Error(), "8161", text)
-		for _, mistake := range Mistakes("m.yaml", err) {
-			require.NotContains(t, mistake.Report(), "8161", text)
+		for _, mistake := range Problems("m.yaml", err) {
+			require.NotContains(t, mistake.Excerpt(), "8161", text)
 			asJSON, err := json.Marshal(mistake)
 			require.NoError(t, err)
 			require.NotContains(t, string(asJSON), "8161", text)

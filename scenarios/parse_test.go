@@ -50,7 +50,7 @@ seed: 18446744073709551615
 	require.Equal(t, ArtifactSpec{Size: 10_000_000, Version: "2.1"}, s.Artifact)
 	require.Equal(t, delivery.NetHTTP, s.Client.Transport)
 	require.Equal(t, 2*time.Second, s.Client.AnswerTimeout.Std())
-	require.Equal(t, LoadSpec{Model: Constant, Operation: Push, Workers: 8, Rate: 500, Duration: Duration(time.Minute)}, s.Load)
+	require.Equal(t, LoadSpec{Model: ConstantRate, Operation: Push, Workers: 8, Rate: 500, Duration: Duration(time.Minute)}, s.Load)
 	require.Equal(t, []int{3, 0, 1}, []int{s.Repetitions, s.Warmup, s.Profiled}, "what is left out has its default")
 	require.Equal(t, uint64(1<<64-1), s.Seed)
 }
@@ -129,7 +129,7 @@ fleet:
 }
 
 func TestYAMLRoundTrip(t *testing.T) {
-	for _, name := range Names() {
+	for _, name := range CatalogNames() {
 		s, err := Find(name)
 		require.NoError(t, err)
 		text, err := s.YAML()
@@ -252,17 +252,17 @@ load:
 }
 
 func TestFind(t *testing.T) {
-	for _, name := range Names() {
+	for _, name := range CatalogNames() {
 		s, err := Find(name)
 		require.NoError(t, err)
 		require.Equal(t, name, s.Name, "a scenario is found by its own name")
 		require.NotEmpty(t, s.Description)
-		source, err := Source(name)
+		source, err := CatalogFile(name)
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(string(source), "# "), "%s begins with the question that it answers", name)
 	}
-	require.Contains(t, Names(), "rollout")
-	require.Contains(t, Names(), "throughput")
+	require.Contains(t, CatalogNames(), "rollout")
+	require.Contains(t, CatalogNames(), "throughput")
 	_, err := Find("rolout")
 	require.ErrorContains(t, err, `scenario "rolout": no such scenario: did you mean rollout?`)
 	_, err = Find("xyzzy")
@@ -297,8 +297,8 @@ func TestEditDistance(t *testing.T) {
 
 // FuzzParse: no text makes it panic, and what it takes it can write and take again, as can an editor.
 func FuzzParse(f *testing.F) {
-	for _, name := range Names() {
-		text, err := Source(name)
+	for _, name := range CatalogNames() {
+		text, err := CatalogFile(name)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -317,8 +317,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Parse("f.yaml", []byte(text))
 		if err != nil {
-			for _, mistake := range Mistakes("f.yaml", err) {
-				require.NotEmpty(t, mistake.Report())
+			for _, mistake := range Problems("f.yaml", err) {
+				require.NotEmpty(t, mistake.Excerpt())
 			}
 			return
 		}

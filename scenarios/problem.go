@@ -220,9 +220,9 @@ func joinProblems(list []*SpecError) error {
 	return errors.Join(all...)
 }
 
-// Mistakes takes an error of LoadFile, Parse, Find or Validate apart into the mistakes that it
+// Problems takes an error of LoadFile, Parse, Find or Validate apart into the mistakes that it
 // joins. Any other error is a mistake of the file as a whole.
-func Mistakes(file string, err error) []*SpecError {
+func Problems(file string, err error) []*SpecError {
 	var list []*SpecError
 	for _, e := range SplitErrors(err) {
 		mistake, ok := errors.AsType[*SpecError](e)
@@ -261,19 +261,19 @@ const (
 	excerptReach  = 70 // characters shown on either side of the place: a file may be one long line
 )
 
-// Report is the mistake as a person reads it, over several lines: where and what, in the
+// Excerpt returns the mistake as a person reads it, over several lines: where and what, in the
 // form that editors jump by; the line that it is in and a caret below the place; what is wanted.
 //
 //	rollout.yaml:12:9: load.rate: "10 per s"
 //	      rate: 10 per s
 //	            ^
 //	    want a rate such as 10/s
-func (e *SpecError) Report() string {
+func (e *SpecError) Excerpt() string {
 	text := e.place() + e.Problem
 	if e.Want != "" {
 		text = strings.TrimSuffix(text, ";")
 	}
-	if line, caret := e.excerpt(); line != "" {
+	if line, caret := e.sourceLine(); line != "" {
 		text += "\n" + excerptIndent + line + "\n" + excerptIndent + caret
 	}
 	if e.Want != "" {
@@ -282,8 +282,8 @@ func (e *SpecError) Report() string {
 	return text
 }
 
-// excerpt is the source line and a line with a caret under the column.
-func (e *SpecError) excerpt() (line, caret string) {
+// sourceLine returns the source line and a line with a caret under the column.
+func (e *SpecError) sourceLine() (line, caret string) {
 	runes := []rune(strings.TrimRight(e.Source, "\r\n"))
 	at := e.Column - 1
 	if len(runes) == 0 || at < 0 || at > len(runes) {

@@ -5,10 +5,10 @@ import "github.com/fleetmark/fleetmark/mockfleet"
 // RolloutSpec configures the rollout model: the client's own rollout over the whole fleet,
 // by load.workers, at load.rate where there is one.
 type RolloutSpec struct {
-	Waves      []WaveSpec      `yaml:"waves,omitempty" json:"waves,omitempty"`             // left out: one wave of everything
-	AbortShare mockfleet.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices that may fail; 0: all
-	AbortLeast int             `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished before it is looked at in a wave's course; 0: the client's own default
-	Requeue    RequeueSpec     `yaml:"requeue,omitzero" json:"requeue,omitzero"`           // of devices that failed
+	Waves        []WaveSpec      `yaml:"waves,omitempty" json:"waves,omitempty"`             // left out: one wave of everything
+	AbortShare   mockfleet.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices that may fail; 0: all
+	AbortMinimum int             `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished before it is looked at in a wave's course; 0: the client's own default
+	Requeue      RequeueSpec     `yaml:"requeue,omitzero" json:"requeue,omitzero"`           // of devices that failed
 }
 
 // RequeueSpec configures further turns of devices that failed.
@@ -25,5 +25,5 @@ type WaveSpec struct {
 
 // IsZero reports whether nothing is configured. Files leave it out then.
 func (s RolloutSpec) IsZero() bool {
-	return len(s.Waves) == 0 && s.AbortShare == 0 && s.AbortLeast == 0 && s.Requeue == RequeueSpec{}
+	return len(s.Waves) == 0 && s.AbortShare == 0 && s.AbortMinimum == 0 && s.Requeue == RequeueSpec{}
 }

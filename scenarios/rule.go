@@ -57,45 +57,45 @@ func rules() []rule {
 			}
 		}},
 		{of("load.drain", "load.model"), nil, func(s *Spec, report reporter) {
-			if l := s.Load; l.Drain > 0 && l.Drain <= maxDrain && l.valid() && !l.Drains() && l.Model != Once && l.Model != Rolling {
+			if l := s.Load; l.Drain > 0 && l.Drain <= maxDrain && l.valid() && !l.Drains() && l.Model != Once && l.Model != Rollout {
 				report("load.drain", l.Drain.String()+": the load ends by itself;", "a duration (of bursts, burst.every), or no drain")
 			}
 		}},
-		{of("load.ramp", "load.rate"), []Model{Ramped}, func(s *Spec, report reporter) {
+		{of("load.ramp", "load.rate"), []Model{RampingRate}, func(s *Spec, report reporter) {
 			if l := s.Load; l.Rate+l.Ramp.To <= 0 {
 				report("load.ramp", fmt.Sprintf("from %s to %s", l.Rate, l.Ramp.To), "a rate above 0/s at one end")
 			}
 		}},
-		{of("load.spike"), []Model{Spiked}, func(s *Spec, report reporter) {
+		{of("load.spike"), []Model{Spike}, func(s *Spec, report reporter) {
 			if s.Load.Spike.For == 0 {
 				report("load.spike.for", "0s", "how long the spike lasts, such as 5s")
 			}
 		}},
-		{of("load.spike", "load.duration"), []Model{Spiked}, func(s *Spec, report reporter) {
+		{of("load.spike", "load.duration"), []Model{Spike}, func(s *Spec, report reporter) {
 			if l := s.Load; l.Duration > 0 && l.Spike.At+l.Spike.For > l.Duration {
 				report("load.spike", fmt.Sprintf("it begins at %s and lasts %s", l.Spike.At, l.Spike.For), "an end within load.duration, "+l.Duration.String())
 			}
 		}},
-		{of("load.burst", "load.duration"), []Model{Bursts}, func(s *Spec, report reporter) {
+		{of("load.burst", "load.duration"), []Model{Burst}, func(s *Spec, report reporter) {
 			if s.Load.Burst.Every == 0 && s.Load.Duration > 0 {
 				report("load.burst.every", "0s: there would be one burst;", "a time between two, or no duration")
 			}
 		}},
-		{of("load.stages"), []Model{Staged}, checkStages},
-		{of("load.breakpoint", "load.rate"), []Model{Breaking}, checkBreakpoint},
-		{of("load.operation"), []Model{Rolling}, func(s *Spec, report reporter) {
+		{of("load.stages"), []Model{Stages}, checkStages},
+		{of("load.breakpoint", "load.rate"), []Model{Breakpoint}, checkBreakpoint},
+		{of("load.operation"), []Model{Rollout}, func(s *Spec, report reporter) {
 			if op := s.Load.Operation; op != Deliver {
 				report("load.operation", string(op)+": a rollout delivers; leave it out", "")
 			}
 		}},
-		{of("load.rollout"), []Model{Rolling}, checkWaves},
-		{of("load.rate"), []Model{Rolling}, func(s *Spec, report reporter) {
+		{of("load.rollout"), []Model{Rollout}, checkWaves},
+		{of("load.rate"), []Model{Rollout}, func(s *Spec, report reporter) {
 			if s.Load.Rate > maxRolloutRate {
 				report("load.rate", s.Load.Rate.String(), Rate(maxRolloutRate).String()+" at most, or none for no limit")
 			}
 		}},
 		{of("thresholds", "load.operation"), nil, checkThresholds},
-		{of("fleet.devices"), []Model{Rolling}, func(s *Spec, report reporter) {
+		{of("fleet.devices"), []Model{Rollout}, func(s *Spec, report reporter) {
 			if n := s.Fleet.Devices; n > maxRolloutDevices {
 				report("fleet.devices", fmt.Sprintf("%d: a rollout takes at most %d", n, maxRolloutDevices), "")
 			}
@@ -199,7 +199,7 @@ func checkStages(s *Spec, report reporter) {
 			report(indexPath("load.stages", i)+".for", stage.For.String(), "how long the stage lasts, such as 10s")
 		}
 	}
-	if !slices.ContainsFunc(stages, func(s Stage) bool { return s.Rate > 0 || s.To != nil && *s.To > 0 }) {
+	if !slices.ContainsFunc(stages, func(s StageSpec) bool { return s.Rate > 0 || s.To != nil && *s.To > 0 }) {
 		report("load.stages", "no stage has a rate above 0/s", "")
 	}
 }
@@ -209,7 +209,7 @@ func checkBreakpoint(s *Spec, report reporter) {
 	if b.To <= from {
 		report("load.breakpoint.to", b.To.String(), "the highest rate to try, above load.rate, "+from.String())
 	}
-	probe := cmp.Or(b.Probe, defaultTrialDuration)
+	probe := cmp.Or(b.TrialDuration, defaultTrialDuration)
 	if n := float64(from) * probe.Std().Seconds(); from > 0 && n < minTrialOperations {
 		report("load.breakpoint.probe", fmt.Sprintf("%s at %s are %.3g operations", probe, from, n), fmt.Sprintf("%d at least, so longer, or a higher load.rate", minTrialOperations))
 	}
@@ -240,7 +240,7 @@ func checkThresholds(s *Spec, report reporter) {
 			bad("%s is of the whole load: leave {op=%s} out", t.Unit, t.op)
 		case t.Min > 0 && results.WantedOperations(t.Unit) == 0:
 			bad("%s is no percentile: leave min=%d out", t.Unit, t.Min)
-		case scope == results.WholeRollout && s.Load.Model != Rolling:
+		case scope == results.WholeRollout && s.Load.Model != Rollout:
 			report(indexPath("thresholds", i), fmt.Sprintf("%q: %s is of a rollout", t.text, t.Unit), "load.model: rollout, or failed/device")
 		case t.Unit == results.UnitThroughput && s.Load.Operation == Verify:
 			bad("a verification pushes nothing")

@@ -58,7 +58,7 @@ func Schema() ([]byte, error) {
 	root.Properties[extendsKey] = &schema{
 		Description: "The scenario of which this is a variant: a name of the catalogue, or a file by its path from here. Mappings are put over its own key by key, everything else whole; name and description are not inherited.",
 		Type:        "string",
-		AnyOf:       []*schema{{Enum: enumOf(Names()...)}, {Pattern: `\.ya?ml$|[/\\]`}},
+		AnyOf:       []*schema{{Enum: enumOf(CatalogNames()...)}, {Pattern: `\.ya?ml$|[/\\]`}},
 	}
 	// In a variant these rules hold of what comes of it and its base, which nobody knows who sees the
 	// one file.
@@ -143,7 +143,7 @@ func modelRules() (all []*schema) {
 			least = "0" // as many as it takes
 		}
 		then := property("workers", &schema{Minimum: json.Number(least)})
-		if model == Rolling {
+		if model == Rollout {
 			then.Properties["operation"] = &schema{Enum: enumOf(Deliver)}
 		}
 		for _, f := range sections()[load].fields {

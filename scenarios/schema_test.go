@@ -57,8 +57,8 @@ func requireWell(t testing.TB, s *jsonschema.Schema, text []byte) {
 
 func TestSchemaTakesWhatIsWell(t *testing.T) {
 	s := compiledSchema(t)
-	for _, name := range Names() {
-		source, err := Source(name)
+	for _, name := range CatalogNames() {
+		source, err := CatalogFile(name)
 		require.NoError(t, err)
 		requireWell(t, s, source)
 		spec, err := Find(name)

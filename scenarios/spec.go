@@ -61,9 +61,9 @@ type ClientSpec struct {
 	RetryBase     Duration           `yaml:"retry_base" json:"retry_base"`
 	RetryCap      Duration           `yaml:"retry_cap" json:"retry_cap"`
 	MaxIdle       int                `yaml:"max_idle" json:"max_idle"`                         // kept-alive connections that no operation uses
-	GoodReads     int                `yaml:"good_reads,omitempty" json:"good_reads,omitempty"` // answers in a row by which a delivery counts; 0: the client's own default
-	Poll          Duration           `yaml:"poll,omitempty" json:"poll,omitempty"`             // between two looks at a device that installs
-	PollFor       Duration           `yaml:"poll_for,omitempty" json:"poll_for,omitempty"`     // how long it is looked at
+	ConfirmReads  int                `yaml:"good_reads,omitempty" json:"good_reads,omitempty"` // answers in a row by which a delivery counts; 0: the client's own default
+	PollInterval  Duration           `yaml:"poll,omitempty" json:"poll,omitempty"`             // between two looks at a device that installs
+	PollTimeout   Duration           `yaml:"poll_for,omitempty" json:"poll_for,omitempty"`     // how long it is looked at
 	Defaults      Defaults           `yaml:"defaults,omitempty" json:"defaults,omitempty"`     // of the retry budget and the breaker
 	Headers       []Header           `yaml:"headers,omitempty" json:"headers,omitempty"`       // sent with every request
 	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"`                 // file in PEM: whom to trust for devices' certificates; empty: the fleet's own authority, or else the system's
@@ -83,7 +83,7 @@ func Default() Spec {
 		Fleet:       FleetSpec{Devices: 5000},
 		Artifact:    ArtifactSpec{Size: 64 << 10},
 		Client:      ClientSpec{Transport: delivery.Lean},
-		Load:        LoadSpec{Model: Closed, Operation: Deliver, Workers: 32},
+		Load:        LoadSpec{Model: ClosedLoop, Operation: Deliver, Workers: 32},
 		Repetitions: 10,
 		Warmup:      1,
 		Profiled:    1,
@@ -98,7 +98,7 @@ func (s ClientSpec) Config() delivery.Config {
 		Timeouts: delivery.Timeouts{
 			Dial: s.DialTimeout.Std(), Answer: s.AnswerTimeout.Std(), Total: s.TotalTimeout.Std(),
 		},
-		Retry:   delivery.Retry{MaxAttempts: s.MaxAttempts, Base: s.RetryBase.Std(), Cap: s.RetryCap.Std(), GoodReads: s.GoodReads, Poll: s.Poll.Std(), PollFor: s.PollFor.Std()},
+		Retry:   delivery.Retry{MaxAttempts: s.MaxAttempts, Base: s.RetryBase.Std(), Cap: s.RetryCap.Std(), GoodReads: s.ConfirmReads, Poll: s.PollInterval.Std(), PollFor: s.PollTimeout.Std()},
 		MaxIdle: s.MaxIdle,
 	}
 	if s.Defaults != Shipped {
@@ -121,11 +121,11 @@ type LoadSpec struct {
 
 	Think      mockfleet.Distribution `yaml:"think,omitzero" json:"think,omitzero"`         // closed: how long a worker waits after each operation
 	Arrivals   Arrivals               `yaml:"arrivals,omitempty" json:"arrivals,omitempty"` // ramp, spike and stages: even or poisson; empty: even
-	Ramp       Ramp                   `yaml:"ramp,omitzero" json:"ramp,omitzero"`
-	Spike      Spike                  `yaml:"spike,omitzero" json:"spike,omitzero"`
-	Burst      Burst                  `yaml:"burst,omitzero" json:"burst,omitzero"`
-	Stages     []Stage                `yaml:"stages,omitempty" json:"stages,omitempty"`
-	Breakpoint Breakpoint             `yaml:"breakpoint,omitzero" json:"breakpoint,omitzero"`
+	Ramp       RampSpec               `yaml:"ramp,omitzero" json:"ramp,omitzero"`
+	Spike      SpikeSpec              `yaml:"spike,omitzero" json:"spike,omitzero"`
+	Burst      BurstSpec              `yaml:"burst,omitzero" json:"burst,omitzero"`
+	Stages     []StageSpec            `yaml:"stages,omitempty" json:"stages,omitempty"`
+	Breakpoint BreakpointSpec         `yaml:"breakpoint,omitzero" json:"breakpoint,omitzero"`
 	Rollout    RolloutSpec            `yaml:"rollout,omitzero" json:"rollout,omitzero"`
 }
 
@@ -136,16 +136,16 @@ type Model string
 // are open, operations are planned whether or not the ones before them ended, and
 // response times count from when they were planned.
 const (
-	Closed   Model = "closed"     // each worker begins its next operation when its last one ended, and has thought
-	Once     Model = "once"       // closed, until every device had the operation once
-	Constant Model = "constant"   // at a constant rate, evenly spaced
-	Poisson  Model = "poisson"    // at a constant rate, as callers come that know nothing of each other
-	Ramped   Model = "ramp"       // at a rate that rises or falls evenly
-	Staged   Model = "stages"     // at one rate after another
-	Spiked   Model = "spike"      // at a constant rate, but for a while at another
-	Bursts   Model = "burst"      // many at once, again and again
-	Breaking Model = "breakpoint" // searches the highest constant rate that still holds the thresholds
-	Rolling  Model = "rollout"    // the client's own rollout, in waves
+	ClosedLoop   Model = "closed"     // each worker begins its next operation when its last one ended, and has thought
+	Once         Model = "once"       // closed, until every device had the operation once
+	ConstantRate Model = "constant"   // at a constant rate, evenly spaced
+	Poisson      Model = "poisson"    // at a constant rate, as callers come that know nothing of each other
+	RampingRate  Model = "ramp"       // at a rate that rises or falls evenly
+	Stages       Model = "stages"     // at one rate after another
+	Spike        Model = "spike"      // at a constant rate, but for a while at another
+	Burst        Model = "burst"      // many at once, again and again
+	Breakpoint   Model = "breakpoint" // searches the highest constant rate that still holds the thresholds
+	Rollout      Model = "rollout"    // the client's own rollout, in waves
 )
 
 // Arrivals is how the operations of an open model lie in time.
@@ -153,45 +153,45 @@ type Arrivals string
 
 // The ways of arriving.
 const (
-	Even          Arrivals = "even"    // as far apart as the rate says
-	Independently Arrivals = "poisson" // a Poisson process of that rate
+	EvenArrivals    Arrivals = "even"    // as far apart as the rate says
+	PoissonArrivals Arrivals = "poisson" // a Poisson process of that rate
 )
 
-// Ramp is where a rate goes that begins at load.rate, over load.duration.
-type Ramp struct {
+// RampSpec is where a rate goes that begins at load.rate, over load.duration.
+type RampSpec struct {
 	To Rate `yaml:"to" json:"to"` // may be 0/s
 }
 
-// Spike is a while at another rate than load.rate.
-type Spike struct {
+// SpikeSpec is a while at another rate than load.rate.
+type SpikeSpec struct {
 	Rate Rate     `yaml:"rate" json:"rate"` // may be 0/s
 	At   Duration `yaml:"at" json:"at"`     // when it begins
 	For  Duration `yaml:"for" json:"for"`   // how long it lasts
 }
 
-// Burst is many operations at once.
-type Burst struct {
+// BurstSpec is many operations at once.
+type BurstSpec struct {
 	Size  int      `yaml:"size" json:"size"`   // operations
 	Every Duration `yaml:"every" json:"every"` // from one burst to the next; 0: there is one
 }
 
-// Stage is a while at a rate, which may change evenly over it.
-type Stage struct {
+// StageSpec is a while at a rate, which may change evenly over it.
+type StageSpec struct {
 	Rate Rate     `yaml:"rate" json:"rate"`                 // at its beginning
 	To   *Rate    `yaml:"to,omitempty" json:"to,omitempty"` // at its end; left out: the same
 	For  Duration `yaml:"for" json:"for"`                   // how long it lasts
 }
 
-// Breakpoint is a search from load.rate upwards.
-type Breakpoint struct {
-	To     Rate            `yaml:"to" json:"to"`         // the highest rate that is tried
-	Probe  Duration        `yaml:"probe" json:"probe"`   // how long each rate is tried
-	Within mockfleet.Share `yaml:"within" json:"within"` // how exactly the limit is wanted, of itself
+// BreakpointSpec is a search from load.rate upwards.
+type BreakpointSpec struct {
+	To            Rate            `yaml:"to" json:"to"`         // the highest rate that is tried
+	TrialDuration Duration        `yaml:"probe" json:"probe"`   // how long each rate is tried
+	Tolerance     mockfleet.Share `yaml:"within" json:"within"` // how exactly the limit is wanted, of itself
 }
 
 // WithDefaults returns the search with the defaults of what is left out.
-func (b Breakpoint) WithDefaults() Breakpoint {
-	b.Probe, b.Within = cmp.Or(b.Probe, defaultTrialDuration), cmp.Or(b.Within, defaultTolerance)
+func (b BreakpointSpec) WithDefaults() BreakpointSpec {
+	b.TrialDuration, b.Tolerance = cmp.Or(b.TrialDuration, defaultTrialDuration), cmp.Or(b.Tolerance, defaultTolerance)
 	return b
 }
 
@@ -214,14 +214,17 @@ func (l LoadSpec) Operations() []Operation {
 }
 
 // IsOpen reports whether the model is an open one: whether there is a plan.
-func (l LoadSpec) IsOpen() bool { return l.Model != Closed && l.Model != Once && l.Model != Rolling }
+func (l LoadSpec) IsOpen() bool {
+	return l.Model != ClosedLoop && l.Model != Once && l.Model != Rollout
+}
 
 // Planned reports whether operations are planned, whether or not the ones before them ended.
 func (l LoadSpec) Planned() bool { return l.valid() && l.IsOpen() }
 
-// Lasts is how long the load goes on; 0 is until every device had the operation once.
-func (l LoadSpec) Lasts() time.Duration {
-	if l.Model != Staged {
+// TotalDuration returns how long the load goes on. It returns 0 if that is until every device had the
+// operation once.
+func (l LoadSpec) TotalDuration() time.Duration {
+	if l.Model != Stages {
 		return l.Duration.Std()
 	}
 	var sum time.Duration
@@ -231,8 +234,9 @@ func (l LoadSpec) Lasts() time.Duration {
 	return sum
 }
 
-// For is the load without what it would be a mistake to have in a load of model m; its own model stays.
-func (l LoadSpec) For(m Model) LoadSpec {
+// ForModel returns the load without what it would be a mistake to have in a load of model m. Its own
+// model stays.
+func (l LoadSpec) ForModel(m Model) LoadSpec {
 	of := l
 	of.Model = m
 	if !of.valid() {
@@ -255,7 +259,7 @@ func (l LoadSpec) valid() bool { return l.Model.valid() }
 func (m Model) valid() bool { return slices.Contains(models(), m) }
 
 func models() []Model {
-	return []Model{Closed, Once, Constant, Poisson, Ramped, Staged, Spiked, Bursts, Breaking, Rolling}
+	return []Model{ClosedLoop, Once, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint, Rollout}
 }
 
 // FleetConfig is the configuration of the fleet that a scenario asks for.

@@ -29,7 +29,7 @@ func requireGolden(t *testing.T, name, got string) {
 // are made of it, and run.json holds it.
 func TestSpecAsJSON(t *testing.T) {
 	var all strings.Builder
-	for _, name := range Names() {
+	for _, name := range CatalogNames() {
 		s, err := Find(name)
 		require.NoError(t, err)
 		text, err := json.Marshal(s)
@@ -51,10 +51,10 @@ func TestMistakesWhole(t *testing.T) {
 	var all strings.Builder
 	for _, row := range plantedMistakes() {
 		_, err := Parse("m.yaml", []byte(row.text))
-		for _, mistake := range Mistakes("m.yaml", err) {
+		for _, mistake := range Problems("m.yaml", err) {
 			text, err := json.Marshal(mistake)
 			require.NoError(t, err)
-			all.WriteString(string(text) + "\n" + mistake.Report() + "\n\n")
+			all.WriteString(string(text) + "\n" + mistake.Excerpt() + "\n\n")
 		}
 	}
 	requireGolden(t, "mistakes.txt", all.String())

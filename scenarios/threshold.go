@@ -112,7 +112,7 @@ func (t Threshold) Outcome(load LoadSpec, records []results.Record) results.Thre
 // EffectiveThresholds returns the scenario's thresholds. A rollout that may stop must not, unless a
 // threshold says otherwise.
 func (s Spec) EffectiveThresholds() []Threshold {
-	if s.Load.Model != Rolling || s.Load.Rollout.AbortShare == 0 ||
+	if s.Load.Model != Rollout || s.Load.Rollout.AbortShare == 0 ||
 		slices.ContainsFunc(s.Thresholds, func(t Threshold) bool { return t.Unit == results.UnitStopped }) {
 		return s.Thresholds
 	}

@@ -37,11 +37,11 @@ func (l LoadSpec) DrainTime() time.Duration { return cmp.Or(l.Drain, DefaultDrai
 // Drains reports whether the load has a plan with an end, after which something may be left.
 func (l LoadSpec) Drains() bool {
 	switch l.Model {
-	case Once, Rolling:
+	case Once, Rollout:
 		return false
-	case Closed:
+	case ClosedLoop:
 		return l.Duration > 0
-	case Bursts:
+	case Burst:
 		return l.Burst.Every > 0
 	}
 	return true

@@ -32,7 +32,7 @@ func (a assignment) open(ctx context.Context) (*blocks, error) {
 	if err := strict.Decode(&spec); err != nil {
 		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
 	}
-	if spec.Load.Model == scenarios.Breaking {
+	if spec.Load.Model == scenarios.Breakpoint {
 		return nil, fmt.Errorf("scenario %s: a search can't be cut into blocks: want another load.model", spec.Name)
 	}
 	session, err := runner.OpenSession(ctx, runner.Options{
@@ -65,7 +65,7 @@ func sentences(findings []health.Finding) (list []string) {
 // from when its connections are ready: what is profiled is what is counted.
 func (b *blocks) profile(ctx context.Context, p profileRequest) error {
 	cfg := capture.Config{Kinds: []profiles.Kind{p.Kind}, Labels: b.Labels()}
-	if b.load.Lasts() == 0 {
+	if b.load.TotalDuration() == 0 {
 		return b.profileRepeatedly(ctx, p, cfg)
 	}
 	load := b.load

@@ -31,7 +31,7 @@ func (s *suiteMeasurement) measure(ctx context.Context, b *Builder) error {
 	if b.isSelected(integrationName) {
 		name = integrationName
 	}
-	_, members, err := scenarios.Members(name)
+	_, members, err := scenarios.ExpandSuite(name)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func (r *Result) writeReports() error {
 // stand for one, which must then be the only name. Each is parsed once.
 func Resolve(names []string) (specs []scenarios.Spec, suite string, err error) {
 	for _, name := range names {
-		of, members, err := scenarios.Members(name)
+		of, members, err := scenarios.ExpandSuite(name)
 		if err != nil {
 			return nil, "", err
 		}
@@ -153,7 +153,7 @@ func Resolve(names []string) (specs []scenarios.Spec, suite string, err error) {
 func ResolveDistinct(names, sets []string) ([]scenarios.Spec, error) {
 	var specs []scenarios.Spec
 	for _, name := range names {
-		_, members, err := scenarios.Members(name)
+		_, members, err := scenarios.ExpandSuite(name)
 		if err != nil {
 			return nil, err
 		}
@@ -178,11 +178,11 @@ func ResolveDistinct(names, sets []string) ([]scenarios.Spec, error) {
 func Names(names []string) ([]string, error) {
 	var all []string
 	for _, name := range names {
-		if !slices.Contains(scenarios.Names(), name) && !strings.ContainsAny(name, `./\`) {
+		if !slices.Contains(scenarios.CatalogNames(), name) && !strings.ContainsAny(name, `./\`) {
 			all = append(all, name)
 			continue
 		}
-		_, members, err := scenarios.Members(name)
+		_, members, err := scenarios.ExpandSuite(name)
 		if err != nil {
 			return nil, err
 		}

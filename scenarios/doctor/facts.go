@@ -103,7 +103,7 @@ func (f *Facts) readLimits() error {
 	if limit, known := osinfo.DescriptorLimit(); known {
 		f.DescriptorLimit = &limit
 	}
-	for _, name := range scenarios.Names() {
+	for _, name := range scenarios.CatalogNames() {
 		s, err := scenarios.Find(name)
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ type probe struct {
 func (r *runner) breakpoint(ctx context.Context, step Step) (*measured, error) {
 	spec := r.spec.Load
 	b := spec.Breakpoint.WithDefaults()
-	s := &load.Search{From: float64(spec.Rate), To: float64(b.To), Tolerance: float64(b.Within)}
+	s := &load.Search{From: float64(spec.Rate), To: float64(b.To), Tolerance: float64(b.Tolerance)}
 	defer func() { r.probe = nil }()
 	began := time.Now()
 	var best, last *measured
@@ -32,8 +32,8 @@ func (r *runner) breakpoint(ctx context.Context, step Step) (*measured, error) {
 	var elsewhere string       // and, where that isn't the devices' doing, what limited it
 	var quickest time.Duration // operations of a rate that held took so long
 	for rate, ok := s.Next(); ok; rate, ok = s.Next() {
-		r.probe = &probe{rate: rate, lasts: b.Probe.Std()}
-		step.Rate, step.Duration = rate, b.Probe.Std()
+		r.probe = &probe{rate: rate, lasts: b.TrialDuration.Std()}
+		step.Rate, step.Duration = rate, b.TrialDuration.Std()
 		m, err := r.attempt(ctx, step, atRate(spec, rate))
 		if err != nil {
 			r.keepSearch(ctx, step, s, best, began)

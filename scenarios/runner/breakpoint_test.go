@@ -18,7 +18,7 @@ func searching(capacity scenarios.Rate) scenarios.Spec {
 	s := small()
 	s.Fleet.Devices, s.Fleet.Capacity = 20, capacity
 	s.Repetitions, s.Warmup, s.Profiled = 1, 1, 0
-	s.Load = scenarios.LoadSpec{Model: scenarios.Breaking, Operation: scenarios.Push, Workers: 64, Rate: 50, Breakpoint: scenarios.Breakpoint{To: 6400, Probe: scenarios.Duration(time.Second)}}
+	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: scenarios.Push, Workers: 64, Rate: 50, Breakpoint: scenarios.BreakpointSpec{To: 6400, TrialDuration: scenarios.Duration(time.Second)}}
 	return s
 }
 
@@ -27,7 +27,7 @@ func searching(capacity scenarios.Rate) scenarios.Spec {
 // limit may be lower.
 func TestASearchFindsAKnownLimit(t *testing.T) {
 	s := searching(200)
-	s.Load.Rate, s.Load.Breakpoint.Probe = 70, scenarios.Duration(300*time.Millisecond)
+	s.Load.Rate, s.Load.Breakpoint.TrialDuration = 70, scenarios.Duration(300*time.Millisecond)
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	for _, reason := range res.Run.Invalid { // a busy machine's driver may come to its limit first; that is said
@@ -49,7 +49,7 @@ func TestASearchFindsAKnownLimit(t *testing.T) {
 
 func TestASearchThatHasNoEnd(t *testing.T) {
 	s := searching(0)
-	s.Load.Rate, s.Load.Breakpoint.To, s.Load.Breakpoint.Probe = 200, 400, scenarios.MinTrialDuration
+	s.Load.Rate, s.Load.Breakpoint.To, s.Load.Breakpoint.TrialDuration = 200, 400, scenarios.MinTrialDuration
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
@@ -68,7 +68,7 @@ func TestASearchThatHasNoEnd(t *testing.T) {
 // limit, though they don't pile up.
 func TestASearchHoldsItsThresholds(t *testing.T) {
 	s := searching(0)
-	s.Load.Rate, s.Load.Breakpoint.Probe = 200, scenarios.MinTrialDuration
+	s.Load.Rate, s.Load.Breakpoint.TrialDuration = 200, scenarios.MinTrialDuration
 	s.Fleet.Behavior.Latency = must(mockfleet.Fixed(20 * time.Millisecond))
 	var threshold scenarios.Threshold
 	require.NoError(t, threshold.UnmarshalText([]byte("p50-ns/op < 1ms")))
@@ -87,7 +87,7 @@ func BenchmarkBreakpoint(b *testing.B) {
 			var worst float64
 			for b.Loop() {
 				s := searching(capacity)
-				s.Load.Rate, s.Load.Breakpoint = capacity/7, scenarios.Breakpoint{To: capacity * 8, Probe: scenarios.Duration(3 * time.Second), Within: 0.02}
+				s.Load.Rate, s.Load.Breakpoint = capacity/7, scenarios.BreakpointSpec{To: capacity * 8, TrialDuration: scenarios.Duration(3 * time.Second), Tolerance: 0.02}
 				res, err := Run(b.Context(), Options{Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess}, Out: b.TempDir()})
 				require.NoError(b, err)
 				require.Len(b, res.Records, 1, "%v", res.Run.Invalid)

@@ -22,11 +22,11 @@ func shortened(s scenarios.Spec) scenarios.Spec {
 	if s.Client.Defaults == scenarios.Shipped {
 		s.Fleet.Devices = min(s.Fleet.Devices, 200) // the retry budget lasts for so many, and nobody waits ten seconds for it
 	}
-	if s.Load.Duration > 0 && s.Load.Model != scenarios.Spiked {
+	if s.Load.Duration > 0 && s.Load.Model != scenarios.Spike {
 		s.Load.Duration = scenarios.Duration(time.Second)
 	}
-	if s.Load.Model == scenarios.Breaking {
-		s.Load.Breakpoint.To, s.Load.Breakpoint.Probe, s.Load.Breakpoint.Within = 2*s.Load.Rate, scenarios.Duration(300*time.Millisecond), 0.3
+	if s.Load.Model == scenarios.Breakpoint {
+		s.Load.Breakpoint.To, s.Load.Breakpoint.TrialDuration, s.Load.Breakpoint.Tolerance = 2*s.Load.Rate, scenarios.Duration(300*time.Millisecond), 0.3
 	}
 	return s
 }
@@ -40,11 +40,11 @@ func timely(t scenarios.Threshold) bool {
 // TestEveryScenarioOfTheCatalogueRuns: its thresholds hold, the client's word and the
 // ledger's agree, and it says what it is for.
 func TestEveryScenarioOfTheCatalogueRuns(t *testing.T) {
-	for _, name := range scenarios.Names() {
+	for _, name := range scenarios.CatalogNames() {
 		t.Run(name, func(t *testing.T) {
 			s, err := scenarios.Find(name)
 			require.NoError(t, err)
-			source, err := scenarios.Source(name)
+			source, err := scenarios.CatalogFile(name)
 			require.NoError(t, err)
 			comment, _, _ := strings.Cut(string(source), "\nname:")
 			require.True(t, strings.HasPrefix(comment, "# "), "a comment comes first")
@@ -85,13 +85,13 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 		custom-headers integration rollout canary-rollout throughput million constant-rate poisson thundering-herd spike
 		breakpoint slow-devices flaky-network offline-tenth reboot-storm tls mixed-fleet chaos soak gate gate-push
 		gate-verify gate-deliver shipped-defaults`)
-	require.ElementsMatch(t, want, scenarios.Names())
+	require.ElementsMatch(t, want, scenarios.CatalogNames())
 	page, err := os.ReadFile("../../docs/scenarios.md")
 	require.NoError(t, err)
 	for _, name := range want {
 		require.Contains(t, string(page), "`"+name+"`", "the page of scenarios has them all")
 	}
-	suite, members, err := scenarios.Members("integration")
+	suite, members, err := scenarios.ExpandSuite("integration")
 	require.NoError(t, err)
 	require.Equal(t, "integration", suite)
 	var found []string

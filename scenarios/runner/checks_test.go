@@ -23,7 +23,7 @@ func TestPacingOf(t *testing.T) {
 	m := &measured{lateness: p, Result: load.Result{
 		InFlightPeak: 4, Workers: 4, MeanBusy: 20 * ms, Operations: load.Operations{Planned: 20, NotSent: 16, PlanNS: 1e9},
 	}}
-	got := m.pacingOf(scenarios.LoadSpec{Model: scenarios.Constant, Rate: 20})
+	got := m.pacingOf(scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 20})
 	near := func(want time.Duration, got *time.Duration) { // what a histogram rounds
 		require.InEpsilon(t, want, *got, 0.001)
 		*got = want
@@ -36,6 +36,6 @@ func TestPacingOf(t *testing.T) {
 		LatenessP99: 900 * ms, TimerP90: 60 * ms, TimerP99: 60 * ms, LastPlanned: 150 * ms, Lag: 900 * ms, FellBehind: true,
 		BusyPeak: 4, MaxWorkers: 4, AutoWorkers: true, Took: 20 * ms, PeakRate: 20,
 	}, got)
-	require.False(t, m.pacingOf(scenarios.LoadSpec{Model: scenarios.Constant, Rate: 20, Workers: 4}).AutoWorkers)
-	require.Nil(t, (&measured{}).pacingOf(scenarios.LoadSpec{Model: scenarios.Closed}))
+	require.False(t, m.pacingOf(scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 20, Workers: 4}).AutoWorkers)
+	require.Nil(t, (&measured{}).pacingOf(scenarios.LoadSpec{Model: scenarios.ClosedLoop}))
 }

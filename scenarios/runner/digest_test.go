@@ -15,7 +15,7 @@ import (
 // are in BASELINE_METRICS.md, too.
 func TestWorkloadDigests(t *testing.T) {
 	var all strings.Builder
-	for _, name := range scenarios.Names() {
+	for _, name := range scenarios.CatalogNames() {
 		s, err := scenarios.Find(name)
 		require.NoError(t, err)
 		if s.Artifact.Size > 1<<20 {

@@ -29,7 +29,7 @@ func (r *runner) newDrive(step Step, spec scenarios.LoadSpec, c load.Client, u *
 		d.env.Hook = r.probe.trend
 	}
 	var onEvent func(delivery.RolloutEvent)
-	if spec.Model == scenarios.Rolling {
+	if spec.Model == scenarios.Rollout {
 		d.waves = &waves{spec: spec.Rollout, sizes: waveSizes(spec.Rollout, devices.Len())}
 		onEvent = d.waves.event
 	}

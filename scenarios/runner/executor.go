@@ -15,9 +15,9 @@ import (
 func executorOf(l scenarios.LoadSpec, mostAuto int, onEvent func(delivery.RolloutEvent)) load.Executor {
 	workers, most := l.WorkerRange()
 	switch l.Model {
-	case scenarios.Rolling:
+	case scenarios.Rollout:
 		return load.Rollout{Config: rolloutConfig(l, onEvent)}
-	case scenarios.Closed, scenarios.Once:
+	case scenarios.ClosedLoop, scenarios.Once:
 		x := load.ClosedLoop{Workers: workers, Duration: l.Duration.Std(), Drain: l.DrainTime()}
 		if !l.Think.IsZero() {
 			x.Think = l.Think.Sample
@@ -28,14 +28,14 @@ func executorOf(l scenarios.LoadSpec, mostAuto int, onEvent func(delivery.Rollou
 		most = mostAuto
 	}
 	return load.ArrivalRate{
-		Pacer: pacerOf(l), Duration: l.Lasts(), Workers: min(workers, most), MaxWorkers: most,
+		Pacer: pacerOf(l), Duration: l.TotalDuration(), Workers: min(workers, most), MaxWorkers: most,
 		Drain: l.DrainTime(), StopBehind: l.Drain == 0,
 	}
 }
 
 // pacerOf returns when the operations of an open load are planned.
 func pacerOf(l scenarios.LoadSpec) load.Pacer {
-	if l.Model == scenarios.Bursts {
+	if l.Model == scenarios.Burst {
 		return load.Bursts{Size: int64(l.Burst.Size), Every: l.Burst.Every.Std()}
 	}
 	var segments []load.Segment
@@ -43,7 +43,7 @@ func pacerOf(l scenarios.LoadSpec) load.Pacer {
 		segments = append(segments, load.Segment{Length: s.For.Std(), From: float64(s.Rate), To: float64(endRate(s))})
 	}
 	schedule := load.NewRateSchedule(segments...)
-	if l.Model == scenarios.Poisson || l.Arrivals == scenarios.Independently {
+	if l.Model == scenarios.Poisson || l.Arrivals == scenarios.PoissonArrivals {
 		return load.Poisson{RateSchedule: schedule}
 	}
 	return schedule
@@ -51,21 +51,21 @@ func pacerOf(l scenarios.LoadSpec) load.Pacer {
 
 // stagesOf returns the rate of an open load over time. The models that have one are short ways to write
 // stages.
-func stagesOf(l scenarios.LoadSpec) []scenarios.Stage {
+func stagesOf(l scenarios.LoadSpec) []scenarios.StageSpec {
 	switch l.Model {
-	case scenarios.Ramped:
-		return []scenarios.Stage{{Rate: l.Rate, To: &l.Ramp.To, For: l.Duration}}
-	case scenarios.Spiked:
+	case scenarios.RampingRate:
+		return []scenarios.StageSpec{{Rate: l.Rate, To: &l.Ramp.To, For: l.Duration}}
+	case scenarios.Spike:
 		at, long := l.Spike.At, l.Spike.For
-		return []scenarios.Stage{{Rate: l.Rate, For: at}, {Rate: l.Spike.Rate, For: long}, {Rate: l.Rate, For: l.Duration - at - long}}
-	case scenarios.Staged:
+		return []scenarios.StageSpec{{Rate: l.Rate, For: at}, {Rate: l.Spike.Rate, For: long}, {Rate: l.Rate, For: l.Duration - at - long}}
+	case scenarios.Stages:
 		return l.Stages
 	}
-	return []scenarios.Stage{{Rate: l.Rate, For: math.MaxInt64}}
+	return []scenarios.StageSpec{{Rate: l.Rate, For: math.MaxInt64}}
 }
 
 // endRate returns the rate at the end of a stage.
-func endRate(s scenarios.Stage) scenarios.Rate {
+func endRate(s scenarios.StageSpec) scenarios.Rate {
 	if s.To != nil {
 		return *s.To
 	}
@@ -75,7 +75,7 @@ func endRate(s scenarios.Stage) scenarios.Rate {
 // peakRate returns the highest rate of the plan, in operations a second. It is 0 for bursts, whose
 // operations come all at once.
 func peakRate(l scenarios.LoadSpec) float64 {
-	if !l.IsOpen() || l.Model == scenarios.Bursts {
+	if !l.IsOpen() || l.Model == scenarios.Burst {
 		return 0
 	}
 	highest := scenarios.Rate(0)
@@ -109,7 +109,7 @@ func longest(s scenarios.Spec) time.Duration {
 	if s.Load.Operation == scenarios.Deliver {
 		attempts := float64(cmp.Or(s.Client.MaxAttempts, clientAttempts))
 		request := most + or(s.Client.RetryCap, clientRetryCap)
-		settles := attempts*request + or(s.Client.PollFor, clientPollFor) + request
+		settles := attempts*request + or(s.Client.PollTimeout, clientPollFor) + request
 		most = attempts * (request + settles)
 	}
 	if s.Load.IsOpen() {
@@ -123,6 +123,6 @@ func longest(s scenarios.Spec) time.Duration {
 
 // atRate returns the load that a search for the breakpoint tries at one rate.
 func atRate(l scenarios.LoadSpec, rate float64) scenarios.LoadSpec {
-	l.Model, l.Rate, l.Duration, l.Breakpoint = scenarios.Constant, scenarios.Rate(rate), l.Breakpoint.WithDefaults().Probe, scenarios.Breakpoint{}
+	l.Model, l.Rate, l.Duration, l.Breakpoint = scenarios.ConstantRate, scenarios.Rate(rate), l.Breakpoint.WithDefaults().TrialDuration, scenarios.BreakpointSpec{}
 	return l
 }

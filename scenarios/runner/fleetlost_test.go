@@ -94,7 +94,7 @@ func TestFleetStoppedForGood(t *testing.T) {
 			s.Load.Duration = scenarios.Duration(time.Second)
 		}},
 		"an open load": {func(d *during, stop func()) { d.number, d.progress = 2, stop }, func(s *scenarios.Spec) {
-			s.Load.Model, s.Load.Rate, s.Load.Duration = scenarios.Constant, 100, scenarios.Duration(time.Second)
+			s.Load.Model, s.Load.Rate, s.Load.Duration = scenarios.ConstantRate, 100, scenarios.Duration(time.Second)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

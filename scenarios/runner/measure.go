@@ -118,7 +118,7 @@ func (m *measured) counted(s scenarios.Spec, add func(string, float64)) {
 	add(results.UnitWire, math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
 	add(results.UnitRetries, float64(m.Retries)/turns)
 	add(results.UnitFailed, float64(m.Failed)/turns)
-	if s.Load.Model == scenarios.Rolling {
+	if s.Load.Model == scenarios.Rollout {
 		share := func(devices int) float64 { return float64(devices) / float64(max(1, m.counts.Devices)) }
 		reached, stopped := 0, 0.0
 		for _, w := range m.rollout.Waves {

@@ -23,7 +23,7 @@ func TestHeapFiguresGoInSteps(t *testing.T) {
 		{200_000, 200_000*48 + 5_000, 200_000 + 40, 48, 1},
 		{5_000, 13_562_272, 146_696, 2712, 29.35}, // 2,712.45 and 29.3392
 	} {
-		spec := scenarios.Spec{Name: "x", Load: scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Push, Workers: 1}}
+		spec := scenarios.Spec{Name: "x", Load: scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: scenarios.Push, Workers: 1}}
 		pushes := load.NewLatencies(false, leastLongest)
 		for range row.ops {
 			pushes.Add(time.Millisecond, time.Millisecond)

@@ -60,7 +60,7 @@ func interruptedAt(t *testing.T, s scenarios.Spec, w *whenDone) *rundir.Loaded {
 func endless() scenarios.Spec {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
-	s.Load.Model, s.Load.Duration = scenarios.Closed, scenarios.Duration(30*time.Minute)
+	s.Load.Model, s.Load.Duration = scenarios.ClosedLoop, scenarios.Duration(30*time.Minute)
 	s.Thresholds = make([]scenarios.Threshold, 1)
 	if err := s.Thresholds[0].UnmarshalText([]byte("failed/device == 0")); err != nil {
 		panic(err)
@@ -117,7 +117,7 @@ func TestPartialRepetition_once(t *testing.T) {
 func TestPartialRepetition_search(t *testing.T) {
 	s := endless()
 	s.Thresholds = nil
-	s.Load = scenarios.LoadSpec{Model: scenarios.Breaking, Operation: scenarios.Push, Workers: 8, Rate: 50, Breakpoint: scenarios.Breakpoint{To: 100_000, Probe: scenarios.Duration(400 * time.Millisecond), Within: 0.5}}
+	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: scenarios.Push, Workers: 8, Rate: 50, Breakpoint: scenarios.BreakpointSpec{To: 100_000, TrialDuration: scenarios.Duration(400 * time.Millisecond), Tolerance: 0.5}}
 	p := interruptedAt(t, s, &whenDone{done: 1, rate: 100}).Partial
 	require.NotNil(t, p)
 	require.Contains(t, p.Search, "50/s held, the highest rate that was tried so far: the limit lies above")

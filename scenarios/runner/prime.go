@@ -41,7 +41,7 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 	}
 	// Before connections are primed: it empties the pools that they fill.
 	runtime.GC()
-	if spec.Lasts() > 0 {
+	if spec.TotalDuration() > 0 {
 		health.DoAsClient(ctx, func(ctx context.Context) { r.primeConnections(ctx, client, dialer, u) })
 	}
 	if err := ctx.Err(); err != nil {
@@ -53,7 +53,7 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 		return nil
 	case spec.Operation == scenarios.Verify: // a reset would take the update away again
 		return r.claims.discount(w.Ledger(ctx))
-	case spec.Lasts() > 0:
+	case spec.TotalDuration() > 0:
 		return w.Reset(ctx)
 	}
 	return nil
@@ -70,7 +70,7 @@ func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
 	}
 	defer client.Close()
 	spec := r.spec.Load
-	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.Closed, 0, 0, 0
+	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.ClosedLoop, 0, 0, 0
 	devices := r.target.Devices()
 	record := load.NewRecording(load.RecordingConfig{Op: scenarios.Deliver, Devices: devices.Len(), Workers: 1, Longest: longest(r.spec)})
 	told := r.prepare(r.step, "updating devices", func() (int, int) {

@@ -90,7 +90,7 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 func (r *runner) costOfProfiling(step Step, m *measured) {
 	operations := m.Succeeded + m.Failed
 	// A search's timed repetition is one at many rates, and its profiled one at one of them.
-	if r.spec.Load.Model == scenarios.Breaking || operations == 0 || m.cost.processor == 0 {
+	if r.spec.Load.Model == scenarios.Breakpoint || operations == 0 || m.cost.processor == 0 {
 		return
 	}
 	if r.perOperation == nil {

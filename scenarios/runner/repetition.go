@@ -31,10 +31,10 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	var m *measured
 	var err error
 	switch spec := r.spec.Load; {
-	case spec.Model == scenarios.Breaking && step.Kind == Timed:
+	case spec.Model == scenarios.Breakpoint && step.Kind == Timed:
 		m, err = r.breakpoint(ctx, step)
-	case spec.Model == scenarios.Breaking: // a search is neither warmed up by another one, nor what a profile is wanted of
-		step.Duration = spec.Breakpoint.WithDefaults().Probe.Std()
+	case spec.Model == scenarios.Breakpoint: // a search is neither warmed up by another one, nor what a profile is wanted of
+		step.Duration = spec.Breakpoint.WithDefaults().TrialDuration.Std()
 		m, err = r.attempt(ctx, step, atRate(spec, float64(spec.Rate)))
 	default:
 		m, err = r.attempt(ctx, step, spec)
@@ -77,7 +77,7 @@ func (r *runner) attempt(ctx context.Context, step Step, spec scenarios.LoadSpec
 	if spec.Operation != scenarios.Verify { // of which it makes nothing worse
 		r.claims.added = uint64(r.addedVerifications)
 	}
-	if spec.Model == scenarios.Rolling {
+	if spec.Model == scenarios.Rollout {
 		for _, sentence := range smallWaves(spec.Rollout, r.target.Devices().Len()) {
 			r.note(sentence)
 		}
@@ -315,7 +315,7 @@ func (r *runner) write(step Step, m *measured) error {
 		r.records = append(r.records, records...)
 		r.run.Repetitions = step.Number
 		r.run.Operations = append(r.run.Operations, results.Operations(m.Operations))
-		if r.spec.Load.Model == scenarios.Rolling {
+		if r.spec.Load.Model == scenarios.Rollout {
 			r.run.Rollouts = append(r.run.Rollouts, m.rollout)
 		}
 	}

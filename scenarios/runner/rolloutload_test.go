@@ -17,8 +17,8 @@ func rollingOut() scenarios.Spec {
 	s := small()
 	s.Fleet.Devices = 400
 	s.Repetitions, s.Warmup, s.Profiled = 2, 0, 0
-	s.Load.Model = scenarios.Rolling
-	s.Load.Rollout = scenarios.RolloutSpec{Waves: []scenarios.WaveSpec{{Share: 0.05}, {Share: 1}}, AbortShare: 0.2, AbortLeast: 5}
+	s.Load.Model = scenarios.Rollout
+	s.Load.Rollout = scenarios.RolloutSpec{Waves: []scenarios.WaveSpec{{Share: 0.05}, {Share: 1}}, AbortShare: 0.2, AbortMinimum: 5}
 	return s
 }
 
@@ -46,7 +46,7 @@ func TestARolloutStopsWithItsCanaries(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions = 1
 	s.Fleet.Behavior.Faults = []mockfleet.Fault{{Kind: "failed-install", Share: 0.6, Delay: must(mockfleet.Fixed(1e6))}}
-	s.Client.MaxAttempts, s.Client.Poll, s.Client.RetryBase = 1, 1e6, 1e6
+	s.Client.MaxAttempts, s.Client.PollInterval, s.Client.RetryBase = 1, 1e6, 1e6
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)

@@ -313,7 +313,7 @@ func (r *runner) repetitions(ctx context.Context) error {
 		n    int
 	}{{WarmUp, r.spec.Warmup}, {Timed, r.spec.Repetitions}, {Profiled, r.spec.Profiled}} {
 		for n := 1; n <= part.n; n++ {
-			step := Step{Scenario: r.spec.Name, Kind: part.kind, Number: n, Of: part.n, Duration: r.spec.Load.Lasts()}
+			step := Step{Scenario: r.spec.Name, Kind: part.kind, Number: n, Of: part.n, Duration: r.spec.Load.TotalDuration()}
 			if err := r.repetition(ctx, step); err != nil {
 				return r.why(ctx, err)
 			}

@@ -117,7 +117,7 @@ func TestLatencyLogIntervals(t *testing.T) {
 	l, head, err := newLatencyLog(began)
 	require.NoError(t, err)
 	require.Contains(t, string(head.Data), "\n#[BaseTime: 1767323045 ")
-	spec := scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Push, Workers: 1}
+	spec := scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: scenarios.Push, Workers: 1}
 	pushes := load.NewLatencies(false, leastLongest)
 	pushes.Add(time.Millisecond, time.Millisecond)
 	m := &measured{started: began.Add(7 * time.Second), Result: load.Result{Elapsed: 1500 * time.Millisecond}}
@@ -176,13 +176,13 @@ func TestRunOtherOperationsAndModels(t *testing.T) {
 			s.Artifact.Size, s.Client.MaxAttempts = 256<<10, 20
 		},
 		"constant, answers slower than the plan": func(s *scenarios.Spec) {
-			s.Load.Model, s.Load.Rate, s.Load.Workers = scenarios.Constant, 400, 40
+			s.Load.Model, s.Load.Rate, s.Load.Workers = scenarios.ConstantRate, 400, 40
 			s.Fleet.Behavior.Latency = must(mockfleet.Fixed(300 * time.Millisecond))
 		},
 		"deliver for a time": func(s *scenarios.Spec) { s.Load.Duration = scenarios.Duration(100 * time.Millisecond) },
-		"constant once":      func(s *scenarios.Spec) { s.Load.Model, s.Load.Rate = scenarios.Constant, 400 },
+		"constant once":      func(s *scenarios.Spec) { s.Load.Model, s.Load.Rate = scenarios.ConstantRate, 400 },
 		"constant for a time": func(s *scenarios.Spec) {
-			s.Load.Model, s.Load.Rate, s.Load.Duration = scenarios.Constant, 400, scenarios.Duration(200*time.Millisecond)
+			s.Load.Model, s.Load.Rate, s.Load.Duration = scenarios.ConstantRate, 400, scenarios.Duration(200*time.Millisecond)
 		},
 		"a device each path":   func(s *scenarios.Spec) { s.Fleet.Addressing = mockfleet.AddressPath },
 		"a device each port":   func(s *scenarios.Spec) { s.Fleet.Addressing = mockfleet.AddressPort },
@@ -339,7 +339,7 @@ func TestWhatCantBeginLeavesNothing(t *testing.T) {
 func TestAFleetBehindScheduleIsInvalid(t *testing.T) {
 	s := small()
 	s.Fleet.Behavior.Latency = must(mockfleet.Fixed(20 * time.Millisecond))
-	s.Load = scenarios.LoadSpec{Model: scenarios.Constant, Operation: scenarios.Push, Workers: 1, Rate: 200, Duration: scenarios.Duration(300 * time.Millisecond)}
+	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: scenarios.Push, Workers: 1, Rate: 200, Duration: scenarios.Duration(300 * time.Millisecond)}
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)

@@ -65,7 +65,7 @@ func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, kind Kind
 	s.repetitions++
 	r.findings, r.run.Valid, r.run.Invalid, r.run.Findings, r.run.Notes = nil, true, nil, nil, nil
 	r.into = into
-	step := Step{Scenario: r.spec.Name, Kind: kind, Number: s.repetitions, Of: s.repetitions, Duration: spec.Lasts()}
+	step := Step{Scenario: r.spec.Name, Kind: kind, Number: s.repetitions, Of: s.repetitions, Duration: spec.TotalDuration()}
 	m, err := r.attempt(ctx, step, spec)
 	if err != nil {
 		return Measurement{}, r.why(ctx, err)

@@ -16,7 +16,7 @@ import (
 func overloaded(throttled bool) scenarios.Spec {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
-	s.Load = scenarios.LoadSpec{Model: scenarios.Constant, Operation: scenarios.Push, Workers: 16, Rate: 400, Duration: scenarios.Duration(time.Second)}
+	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: scenarios.Push, Workers: 16, Rate: 400, Duration: scenarios.Duration(time.Second)}
 	if throttled {
 		s.Fleet.Capacity = 200
 	}

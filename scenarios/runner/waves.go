@@ -18,7 +18,7 @@ import (
 func rolloutConfig(l scenarios.LoadSpec, onEvent func(delivery.RolloutEvent)) delivery.RolloutConfig {
 	s := l.Rollout
 	cfg := delivery.RolloutConfig{
-		Workers: l.Workers, PerSecond: float64(l.Rate), AbortShare: float64(s.AbortShare), AbortLeast: s.AbortLeast,
+		Workers: l.Workers, PerSecond: float64(l.Rate), AbortShare: float64(s.AbortShare), AbortLeast: s.AbortMinimum,
 		Requeue: delivery.Requeue{Turns: s.Requeue.Turns, After: s.Requeue.After.Std()}, OnEvent: onEvent,
 	}
 	for _, w := range s.Waves {
@@ -42,7 +42,7 @@ type waves struct {
 }
 
 // abortLeast returns how many devices of a wave must have finished before they are judged in its course.
-func abortLeast(s scenarios.RolloutSpec) int { return cmp.Or(s.AbortLeast, defaultAbortLeast) }
+func abortLeast(s scenarios.RolloutSpec) int { return cmp.Or(s.AbortMinimum, defaultAbortLeast) }
 
 // event takes a step of the rollout.
 func (w *waves) event(e delivery.RolloutEvent) {

@@ -66,7 +66,7 @@ func completeArguments(root *cobra.Command) {
 
 func completeScenarios(_ *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var list []cobra.Completion
-	for _, name := range scenarios.Names() {
+	for _, name := range scenarios.CatalogNames() {
 		s, err := scenarios.Find(name)
 		if err == nil && strings.HasPrefix(name, typed) && !slices.Contains(args, name) {
 			list = append(list, cobra.CompletionWithDesc(name, s.Description))

@@ -120,7 +120,7 @@ func execute(ctx context.Context, c cli.Console) int {
 			continue
 		}
 		if mistake, ok := errors.AsType[*scenarios.SpecError](e); ok && hasFilePosition(mistake) {
-			_, _ = fmt.Fprintln(c.Err, mistake.Report())
+			_, _ = fmt.Fprintln(c.Err, mistake.Excerpt())
 			continue
 		}
 		for line := range strings.SplitSeq(withFlags(cmd, e), "\n") {

@@ -17,7 +17,7 @@ func newScenarios(c cli.Console) *cobra.Command {
 		Use: "list", Short: "List the catalogue", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			var all []scenarios.Spec
-			for _, name := range scenarios.Names() {
+			for _, name := range scenarios.CatalogNames() {
 				s, err := scenarios.Find(name)
 				if err != nil {
 					return err
@@ -76,7 +76,7 @@ func newValidate(c cli.Console) *cobra.Command {
 			all := []*scenarios.SpecError{} // for JSON: a list, not null
 			for _, file := range files {
 				_, err := scenarios.LoadFile(file)
-				found := scenarios.Mistakes(file, err)
+				found := scenarios.Problems(file, err)
 				all = append(all, found...)
 				if asJSON {
 					continue
@@ -110,7 +110,7 @@ func printMistakes(c cli.Console, file string, found []*scenarios.SpecError) err
 		return err
 	}
 	for _, mistake := range found {
-		if _, err := fmt.Fprintln(c.Err, mistake.Report()); err != nil {
+		if _, err := fmt.Fprintln(c.Err, mistake.Excerpt()); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func flagKind(f scenarios.Field) valueKind {
 func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenarios.Spec, flagFields, error) {
 	for _, set := range sets {
 		if model, ok := strings.CutPrefix(set, "load.model="); ok {
-			s.Load = s.Load.For(scenarios.Model(model)) // as in a variant of the scenario
+			s.Load = s.Load.ForModel(scenarios.Model(model)) // as in a variant of the scenario
 		}
 	}
 	planned := s.Load.Planned()
@@ -46,8 +46,8 @@ func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenari
 		}
 		typed[field] = "--" + f.Flag
 		errs = append(errs, typed.rephrase(s.SetText(field, cmd.Flags().Lookup(f.Flag).Value.String())))
-		if field == "load.rate" && (s.Load.Model == scenarios.Closed || s.Load.Model == scenarios.Once) {
-			s.Load.Model = scenarios.Constant
+		if field == "load.rate" && (s.Load.Model == scenarios.ClosedLoop || s.Load.Model == scenarios.Once) {
+			s.Load.Model = scenarios.ConstantRate
 		}
 	}
 	for _, set := range sets {

@@ -81,7 +81,7 @@ func TestAnotherModelOnTheCommandLine(t *testing.T) {
 	require.NoError(t, err)
 	s, err := validWithFlags(cmd, written, []string{"load.model=closed"})
 	require.NoError(t, err)
-	require.Equal(t, scenarios.LoadSpec{Model: scenarios.Closed, Operation: scenarios.Deliver, Workers: 32, Duration: scenarios.Duration(5 * time.Second)}, s.Load)
+	require.Equal(t, scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: scenarios.Deliver, Workers: 32, Duration: scenarios.Duration(5 * time.Second)}, s.Load)
 	_, err = validWithFlags(cmd, written, []string{"load.rate=2/s", "load.model=closed"})
 	require.EqualError(t, err, "--set load.rate: 2/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout")
 }

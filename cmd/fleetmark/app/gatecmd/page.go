@@ -149,7 +149,7 @@ func (g *gate) measure(
 func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) ([]scenarios.Spec, error) {
 	if len(names) == 0 {
 		for _, s := range base.Scenarios {
-			if !slices.Contains(scenarios.Names(), s.Name) {
+			if !slices.Contains(scenarios.CatalogNames(), s.Name) {
 				return nil, cli.Usagef("%s has the scenario %s, which the catalogue lacks: "+
 					"name its file, or a finished run with --run",
 					g.baseline, s.Name)
