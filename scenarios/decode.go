@@ -11,10 +11,10 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// A decoder puts YAML documents into a Spec by the table of fields, strictly: an unknown key, a value of
-// another type, a fraction where a whole number belongs are mistakes, and all of them are found, each
-// with its place. goccy/go-yaml parses; its own decoder turns 1.5 into 1 without a word and loses the
-// place of what UnmarshalText refuses.
+// A decoder puts YAML documents into a Spec by the table of fields, strictly: an unknown key, a
+// value of another type, a fraction where a whole number belongs are mistakes, and all of them are
+// found, each with its place. goccy/go-yaml parses; its own decoder turns 1.5 into 1 without a word
+// and loses the place of what UnmarshalText refuses.
 type decoder struct {
 	problems
 	src       *source             // that is being decoded
@@ -25,8 +25,8 @@ type decoder struct {
 	undecoded []string
 }
 
-// reject notes a mistake at n, because of which the field at path keeps the value that it had. form is
-// the field's, or nil.
+// reject notes a mistake at n, because of which the field at path keeps the value that it had. form
+// is the field's, or nil.
 func (d *decoder) reject(n ast.Node, path string, form Value, w Wrong) {
 	d.undecoded = append(d.undecoded, path)
 	if t, ok := form.(Text); ok && t.Secret {
@@ -40,9 +40,9 @@ func (d *decoder) reportAt(n ast.Node, path string, w Wrong) {
 	d.add(d.src.position(n).attach(&SpecError{Field: path, Problem: w.Problem, Want: w.Want}))
 }
 
-// positionOf returns where to look for a mistake in a field: where it was written, or else the nearest
-// thing that it is part of. If that is no less than a section of the scenario, what the mistake comes of
-// says more.
+// positionOf returns where to look for a mistake in a field: where it was written, or else the
+// nearest thing that it is part of. If that is no less than a section of the scenario, what the
+// mistake comes of says more.
 func (d *decoder) positionOf(path string, because []string) position {
 	for f := path; strings.ContainsAny(f, ".["); f = parentPath(f) {
 		if at, written := d.positions[f]; written {

@@ -64,10 +64,10 @@ func baseChain(src *source) ([]*source, *SpecError) {
 	}
 }
 
-// extends is the node that names the base, or nil.
+// extends returns the node that names the base, or nil.
 func (src *source) extends() ast.Node { return src.find(extendsKey) }
 
-// find is the value that the keys lead to, or nil.
+// find returns the value that the keys lead to, or nil.
 func (src *source) find(keys ...string) ast.Node {
 	n := src.root
 	for _, key := range keys {
@@ -84,7 +84,8 @@ func (src *source) find(keys ...string) ast.Node {
 	return n
 }
 
-// openBase reads what a scenario extends. Its error is a *SpecError where that can be read and is wrong.
+// openBase reads what a scenario extends. Its error is a *SpecError where that can be read and is
+// wrong.
 func (src *source) openBase(ref string) (*source, error) {
 	if !isPath(ref) {
 		base, err := openCatalog(ref)
@@ -132,8 +133,8 @@ func (src *source) identity() string {
 	return path
 }
 
-// prepareForVariant makes what the base said ready to have the variant put over it: without what is not
-// inherited, and without what a load of another model has no use for.
+// prepareForVariant makes what the base said ready to have the variant put over it: without what is
+// not inherited, and without what a load of another model has no use for.
 func (d *decoder) prepareForVariant(s *Spec, variant *source) {
 	s.Name, s.Description = "", ""
 	d.dropPositions("name")

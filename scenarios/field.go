@@ -12,9 +12,9 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// A Field describes one key of a scenario. All code that knows a key by name reads it from the table
-// of fields: files and assignments are decoded by it, values checked, flags made, and the JSON Schema and
-// the reference page written.
+// A Field describes one key of a scenario. All code that knows a key by name reads it from the
+// table of fields: files and assignments are decoded by it, values checked, flags made, and the
+// JSON Schema and the reference page written.
 type Field struct {
 	Key   string // in YAML and JSON
 	Value Value  // its form and bounds
@@ -25,7 +25,8 @@ type Field struct {
 	NeededBy []Model // the load models that require it
 	Wants    string  // what such a model wants: "wants a rate such as 100/s"
 
-	// Instead has what to say of a model that has no use for the field, where more can be said than that.
+	// Instead has what to say of a model that has no use for the field, where more can be said than
+	// that.
 	Instead map[Model]Wrong
 
 	ByRule          bool // a rule checks it, and all that is in it
@@ -62,8 +63,8 @@ func (s Spec) Workload() Spec {
 	return s
 }
 
-// eachField calls do for the fields of a mapping at path and of those within it, lists apart, until it
-// returns false. It reports whether it never did.
+// eachField calls do for the fields of a mapping at path and of those within it, lists apart, until
+// it returns false. It reports whether it never did.
 func eachField(v reflect.Value, path string, do func(path string, f Field, v reflect.Value) bool) bool {
 	for _, f := range sections()[v.Type()].fields {
 		at, member := yamlnode.Join(path, f.Key), v.Field(f.index)
@@ -80,7 +81,8 @@ type section struct {
 	fields []Field
 }
 
-// sections returns the table of fields, by Go struct: parts of a scenario of the same kind share one.
+// sections returns the table of fields, by Go struct: parts of a scenario of the same kind share
+// one.
 var sections = sync.OnceValue(func() map[reflect.Type]section {
 	table := fieldTable()
 	for t, s := range table {

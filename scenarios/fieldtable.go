@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
-// Bounds. Those of the client and of rollouts are package delivery's, those of behavior mockfleet's; tests
-// hold that they are the same.
+// Bounds. Those of the client and of rollouts are package delivery's, those of behavior
+// mockfleet's; tests hold that they are the same.
 const (
 	maxSuite       = 100
 	maxRepetitions = 10_000
@@ -37,9 +37,9 @@ const (
 	defaultTolerance     = 0.05
 )
 
-// fieldTable returns the fields of each Go struct that is a mapping in a file, in the struct's order.
-// It is a table beside the structs rather than tags on them, because bounds are constants, which no tag can
-// hold, and because mockfleet's structs are to know nothing of schemas.
+// fieldTable returns the fields of each Go struct that is a mapping in a file, in the struct's
+// order. It is a table beside the structs rather than tags on them, because bounds are constants,
+// which no tag can hold, and because mockfleet's structs are to know nothing of schemas.
 func fieldTable() map[reflect.Type]section {
 	duration, rate, share, distribution := durationForm(), rateForm(), shareForm(), distributionForm()
 	timeout := Quantity{form: duration, Max: float64(MaxTimeout), Want: "0s, for the client's default, to " + MaxTimeout.String()}

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// An OptionError reports an option of a run, or a field of its scenario, that no run can begin with.
-// Packages name options and fields; a command that knows flags for them says so by [OptionError.Text].
+// An OptionError reports an option of a run, or a field of its scenario, that no run can begin
+// with. Packages name options and fields; a command that knows flags for them says so by
+// [OptionError.Text].
 type OptionError struct {
 	Option  string // the field of an Options struct, such as Target.Address, or of a scenario, such as load.workers
 	Value   string // what it was set to; empty if that isn't to be shown
@@ -15,7 +16,8 @@ type OptionError struct {
 	Err     error  // the cause, or nil
 }
 
-// Error returns one line: load.workers 9000: 18064 file descriptors are needed, …: use fewer workers.
+// Error returns one line: load.workers 9000: 18064 file descriptors are needed, …: use fewer
+// workers.
 func (e *OptionError) Error() string { return e.Text(func(option string) string { return option }) }
 
 // Text returns the error with every option and field called as name calls it, such as by a flag.

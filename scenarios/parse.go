@@ -10,7 +10,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// LoadFile reads a scenario file. Its error is as that of Parse, or tells why the file can't be read.
+// LoadFile reads a scenario file. Its error is as that of Parse, or tells why the file can't be
+// read.
 func LoadFile(path string) (Spec, error) {
 	text, err := readSpecFile(path)
 	if err != nil {
@@ -67,8 +68,8 @@ func (src *source) spec() (Spec, error) {
 	return s, nil
 }
 
-// YAML writes the whole scenario, defaults and all, so that Parse reads it back. What a terminal would
-// take for an order, or not show, is escaped.
+// YAML writes the whole scenario, defaults and all, so that Parse reads it back. What a terminal
+// would take for an order, or not show, is escaped.
 func (s Spec) YAML() ([]byte, error) {
 	return yaml.MarshalWithOptions(s, yaml.CustomMarshaler(func(text string) ([]byte, error) {
 		if !strings.ContainsFunc(text, unprintable) {
@@ -78,6 +79,6 @@ func (s Spec) YAML() ([]byte, error) {
 	}))
 }
 
-// unprintable reports whether a character is no letter, mark, number, sign or space that is seen as such; a line
-// feed is.
+// unprintable reports whether a character is no letter, mark, number, sign or space that is seen as
+// such; a line feed is.
 func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }

@@ -37,7 +37,8 @@ const (
 	InCode
 )
 
-// Error returns one line: scenario rollout.yaml:12:9: load.rate: "10 per s": want a rate such as 10/s.
+// Error returns one line: scenario rollout.yaml:12:9: load.rate: "10 per s": want a rate such as
+// 10/s.
 func (e *SpecError) Error() string {
 	prefix := "scenario: "
 	switch {
@@ -84,8 +85,8 @@ func (e *SpecError) MarshalJSON() ([]byte, error) {
 	}{e.File, e.Line, e.Column, e.Field, e.Text()})
 }
 
-// Wrong is what is wrong with a value, and what is wanted instead. Want is empty if that goes without
-// saying. A Problem that is a sentence and has a Want ends in a semicolon.
+// Wrong is what is wrong with a value, and what is wanted instead. Want is empty if that goes
+// without saying. A Problem that is a sentence and has a Want ends in a semicolon.
 type Wrong struct{ Problem, Want string }
 
 // Error returns both on one line.
@@ -99,8 +100,8 @@ func (w *Wrong) Error() string {
 	return w.Problem + ": want " + w.Want
 }
 
-// wrongOf returns what a value's UnmarshalText, or a package's validation, says of it. Such a text ends in
-// what is wanted.
+// wrongOf returns what a value's UnmarshalText, or a package's validation, says of it. Such a text
+// ends in what is wanted.
 func wrongOf(err error) *Wrong {
 	if w, ok := err.(*Wrong); ok {
 		return w
@@ -141,7 +142,7 @@ func closest(name string, candidates []string) string {
 	return best
 }
 
-// editDistance is Levenshtein's, over bytes.
+// editDistance returns Levenshtein's distance, over bytes.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -162,7 +163,7 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// didYouMean is ": did you mean NEAREST?", or empty.
+// didYouMean returns ": did you mean NEAREST?", or empty.
 func didYouMean(name string, candidates []string) string {
 	if n := closest(name, candidates); n != "" {
 		return ": did you mean " + n + "?"
@@ -234,8 +235,8 @@ func Problems(file string, err error) []*SpecError {
 	return list
 }
 
-// SplitErrors returns the errors that err joins, as [errors.Join] does. An error that wraps several others and
-// has a text of its own, as with two %w, stays whole. It returns nil if err is nil.
+// SplitErrors returns the errors that err joins, as [errors.Join] does. An error that wraps several
+// others and has a text of its own, as with two %w, stays whole. It returns nil if err is nil.
 func SplitErrors(err error) []error {
 	if err == nil {
 		return nil
@@ -300,7 +301,7 @@ func (e *SpecError) sourceLine() (line, caret string) {
 	return lead + printable(after), caretIndent(lead) + "^"
 }
 
-// printable is text that a terminal takes as text: a file may hold what would move its cursor.
+// printable returns text that a terminal takes as text: a file may hold what would move its cursor.
 func printable(text []rune) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -312,7 +313,8 @@ func printable(text []rune) string {
 	return b.String()
 }
 
-// caretIndent is as wide as text. A tab stays one, for it is as wide as the terminal has it.
+// caretIndent returns white space as wide as text. A tab stays one, for it is as wide as the
+// terminal has it.
 func caretIndent(text string) string {
 	parts := strings.Split(text, "\t")
 	for i, part := range parts {

@@ -17,9 +17,9 @@ import (
 
 // A rule holds between fields, or is one of another package.
 type rule struct {
-	// fields are the one that it is about and those that it compares that with. It is silent if one of the
-	// others could not be read or is out of its own bounds. A mistake in a field that isn't written stands at
-	// the first of them that is.
+	// fields are the one that it is about and those that it compares that with. It is silent if one
+	// of the others could not be read or is out of its own bounds. A mistake in a field that isn't
+	// written stands at the first of them that is.
 	fields []string
 
 	models []Model // the load models for which it holds; nil: all
@@ -155,7 +155,8 @@ func (s Spec) withoutBehavior() mockfleet.Config {
 	return cfg
 }
 
-// reportFleet reports the mistakes that mockfleet finds in fields that begin with one of the prefixes.
+// reportFleet reports the mistakes that mockfleet finds in fields that begin with one of the
+// prefixes.
 func reportFleet(cfg mockfleet.Config, path string, report reporter, prefixes ...string) {
 	for _, e := range SplitErrors(cfg.Validate()) {
 		of, ok := errors.AsType[*mockfleet.ConfigError](e)

@@ -46,9 +46,10 @@ type schema struct {
 	Defs map[string]*schema `json:"$defs,omitempty"`
 }
 
-// Schema returns the JSON Schema (draft 2020-12) of scenario files, by which an editor completes and
-// checks them. It is made of the table of fields and of the rules that a schema can express. What it refuses
-// Parse refuses; Parse refuses more: a schema can't compare two values, and knows nothing of a base.
+// Schema returns the JSON Schema (draft 2020-12) of scenario files, by which an editor completes
+// and checks them. It is made of the table of fields and of the rules that a schema can express.
+// What it refuses Parse refuses; Parse refuses more: a schema can't compare two values, and knows
+// nothing of a base.
 func Schema() ([]byte, error) {
 	b := schemaBuilder{}
 	root := b.object(reflect.ValueOf(Default()))
@@ -60,8 +61,8 @@ func Schema() ([]byte, error) {
 		Type:        "string",
 		AnyOf:       []*schema{{Enum: enumOf(CatalogNames()...)}, {Pattern: `\.ya?ml$|[/\\]`}},
 	}
-	// In a variant these rules hold of what comes of it and its base, which nobody knows who sees the
-	// one file.
+	// In a variant these rules hold of what comes of it and its base, which nobody knows who sees
+	// the one file.
 	speaksNoTLS := &schema{AnyOf: []*schema{{Not: &schema{Required: []string{"tls"}}}, propertyIn("tls", true, "")}}
 	root.AllOf = append(root.AllOf, &schema{
 		If: &schema{Required: []string{extendsKey}},
@@ -259,11 +260,11 @@ func faultRules() (all []*schema) {
 	return all
 }
 
-// absent is the schema of what may not be there.
+// absent returns the schema of what may not be there.
 func absent() *schema { return &schema{Not: &schema{}} }
 
-// propertyIn is a mapping in which a key has one of the values. Without the key it passes, unless
-// that is wanted.
+// propertyIn returns the schema of a mapping in which a key has one of the values. Without the key
+// it passes, unless that is wanted.
 func propertyIn(key string, wanted bool, values ...any) *schema {
 	s := property(key, &schema{Enum: values})
 	if wanted {
@@ -272,7 +273,7 @@ func propertyIn(key string, wanted bool, values ...any) *schema {
 	return s
 }
 
-// property is a mapping with this member, as far as it has it.
+// property returns the schema of a mapping with this member, as far as it has it.
 func property(key string, member *schema) *schema {
 	return &schema{Properties: map[string]*schema{key: member}}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// Set changes one field by an assignment KEY=VALUE: KEY is its path from the root, such as load.rate or
-// fleet.groups[0].share, and VALUE is as in a file. Text needs no quotes: artifact.version=2.0 means the
-// text 2.0. The error is a *SpecError.
+// Set changes one field by an assignment KEY=VALUE: KEY is its path from the root, such as
+// load.rate or fleet.groups[0].share, and VALUE is as in a file. Text needs no quotes:
+// artifact.version=2.0 means the text 2.0. The error is a *SpecError.
 func (s *Spec) Set(assignment string) error {
 	path, value, ok := strings.Cut(assignment, "=")
 	if !ok {

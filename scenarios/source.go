@@ -112,8 +112,9 @@ func newSource(file string, text []byte) (*source, error) {
 	return src, nil
 }
 
-// notUTF8 is the first byte that is no UTF-8, as in files of another encoding, or nil. The parser would
-// put another character in its place without a word.
+// notUTF8 reports the first byte that is not UTF-8, as in files of another encoding. It returns nil
+// if there is none. The parser
+// would put another character in its place without a word.
 func (src *source) notUTF8(text []byte) *SpecError {
 	line, column := 1, 1
 	for len(text) > 0 {
@@ -130,7 +131,7 @@ func (src *source) notUTF8(text []byte) *SpecError {
 	return nil
 }
 
-// syntaxError is the mistake for which the parser gave up.
+// syntaxError returns the mistake for which the parser gave up.
 func (src *source) syntaxError(err error) *SpecError {
 	e := &SpecError{File: src.file, Problem: "not YAML: " + yamlnode.Clip(yamlnode.OneLine(err.Error()))}
 	y, ok := errors.AsType[yaml.Error](err)
@@ -149,7 +150,7 @@ func (src *source) syntaxError(err error) *SpecError {
 	return at.attach(e)
 }
 
-// line is the n-th line, counted from 1, or empty if there is none.
+// line returns the n-th line, counted from 1, or empty if there is none.
 func (src *source) line(n int) string {
 	if n < 1 || n > len(src.lines) {
 		return ""
@@ -157,7 +158,8 @@ func (src *source) line(n int) string {
 	return src.lines[n-1]
 }
 
-// visibleLine is the n-th line where it may be shown: empty if it, or one beside it, tells of a secret.
+// visibleLine returns the n-th line where it may be shown: empty if it, or one beside it, tells of
+// a secret.
 func (src *source) visibleLine(n int) string {
 	for i := n - 1; i <= n+1; i++ {
 		if isSecretName(src.line(i)) {

@@ -115,8 +115,8 @@ type LoadSpec struct {
 	Rate      Rate      `yaml:"rate" json:"rate"`         // of the open models: at which they begin, and all of constant and poisson
 	Duration  Duration  `yaml:"duration" json:"duration"` // 0: until every device had the operation once
 
-	// Drain is how long after the plan's end operations may be sent and may end. 0: an open load that
-	// is certain to be behind its plan sends no more, and what is under way has defaultDrain.
+	// Drain is how long after the plan's end operations may be sent and may end. 0: an open load
+	// that is certain to be behind its plan sends no more, and what is under way has defaultDrain.
 	Drain Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
 
 	Think      mockfleet.Distribution `yaml:"think,omitzero" json:"think,omitzero"`         // closed: how long a worker waits after each operation
@@ -221,8 +221,8 @@ func (l LoadSpec) IsOpen() bool {
 // Planned reports whether operations are planned, whether or not the ones before them ended.
 func (l LoadSpec) Planned() bool { return l.valid() && l.IsOpen() }
 
-// TotalDuration returns how long the load goes on. It returns 0 if that is until every device had the
-// operation once.
+// TotalDuration returns how long the load goes on. It returns 0 if that is until every device had
+// the operation once.
 func (l LoadSpec) TotalDuration() time.Duration {
 	if l.Model != Stages {
 		return l.Duration.Std()
@@ -234,8 +234,8 @@ func (l LoadSpec) TotalDuration() time.Duration {
 	return sum
 }
 
-// ForModel returns the load without what it would be a mistake to have in a load of model m. Its own
-// model stays.
+// ForModel returns the load without what it would be a mistake to have in a load of model m. Its
+// own model stays.
 func (l LoadSpec) ForModel(m Model) LoadSpec {
 	of := l
 	of.Model = m
@@ -269,7 +269,8 @@ func (s Spec) FleetConfig() mockfleet.Config {
 	}
 }
 
-// Addressing returns how devices are addressed, by the system's default if the scenario leaves it out.
+// Addressing returns how devices are addressed, by the system's default if the scenario leaves it
+// out.
 func (s Spec) Addressing() mockfleet.Addressing {
 	return cmp.Or(s.Fleet.Addressing, mockfleet.DefaultAddressing())
 }

@@ -24,9 +24,9 @@ func (s Spec) Validate() error {
 	return joinProblems(all)
 }
 
-// check compares the values of a scenario with the table of fields, and then with the rules. It reports
-// no mistake that may only come of a field in undecoded, which couldn't be read and has another value
-// than it should.
+// check compares the values of a scenario with the table of fields, and then with the rules. It
+// reports no mistake that may only come of a field in undecoded, which couldn't be read and has
+// another value than it should.
 func (s Spec) check(undecoded []string) []finding {
 	c := checker{load: s.Load, undecoded: undecoded}
 	c.section(reflect.ValueOf(s), "", nil)

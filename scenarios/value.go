@@ -23,7 +23,8 @@ import (
 type Value interface {
 	// String returns what the value is, such as "whole number".
 	String() string
-	// decode puts what n says into v, whatever its bounds. [Mapping] and [List] leave that to the decoder.
+	// decode puts what n says into v, whatever its bounds. [Mapping] and [List] leave that to the
+	// decoder.
 	decode(n ast.Node, v reflect.Value) *Wrong
 	// check compares v with the bounds, unless a rule does.
 	check(v reflect.Value) *Wrong
@@ -190,8 +191,8 @@ func (t Text) schema(b schemaBuilder, _ reflect.Value) *schema {
 	return s
 }
 
-// Quantity is a number with a unit, or another value that its Go type reads from text. Min and Max bound it, a
-// duration in nanoseconds; they are 0 if there is no such bound, or a rule checks it.
+// Quantity is a number with a unit, or another value that its Go type reads from text. Min and Max
+// bound it, a duration in nanoseconds; they are 0 if there is no such bound, or a rule checks it.
 type Quantity struct {
 	form     textForm
 	Min, Max float64
