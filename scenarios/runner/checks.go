@@ -9,21 +9,29 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
-// checkOutcome doubts a timed repetition whose operations ended in ways that its figures don't show.
-func (r *runner) checkOutcome(m *measured) {
-	o := health.Outcome{Operations: results.Operations(m.Operations), RolloutStopped: m.rollout.Stopped, Drain: r.spec.Load.DrainTime()}
-	if m.Failed > 0 {
-		o.FailureClasses = classesText(r.recording.Failures)
-	}
-	for _, op := range r.spec.Load.Operations() {
-		o.Overflows = append(o.Overflows, health.Overflow{Op: string(op), Count: m.latencies[op].Overflow, Highest: r.recording.Longest()})
-	}
-	r.doubt(health.CheckOutcome(o))
+// checkFleet adds how the fleet was in a timed repetition, and what else had the machine.
+func (m *measured) checkFleet(before, after snapshot, inProcess bool) {
+	m.before, m.after = before.machine, after.machine
+	m.disturbed = new(health.Interference).Add(m.before, m.after).Exceeds()
+	fleet, findings := health.CheckFleet(before.fleet, after.fleet, inProcess, m.disturbed)
+	m.fleet, m.findings = &fleet, append(m.findings, findings...)
 }
 
-// checkHarness records how the driver was in a timed repetition of a load, and doubts the repetition
-// if the driver limited it.
-func (r *runner) checkHarness(m *measured, spec scenarios.LoadSpec) {
+// checkOutcome adds findings if a timed repetition's operations ended in ways that its figures don't
+// show.
+func (s *Session) checkOutcome(m *measured) {
+	o := health.Outcome{Operations: results.Operations(m.Operations), RolloutStopped: m.rollout.Stopped, Drain: s.spec.Load.DrainTime()}
+	if m.Failed > 0 {
+		o.FailureClasses = classesText(s.recording.Failures)
+	}
+	for _, op := range s.spec.Load.Operations() {
+		o.Overflows = append(o.Overflows, health.Overflow{Op: string(op), Count: m.latencies[op].Overflow, Highest: s.recording.Longest()})
+	}
+	m.findings = append(m.findings, health.CheckOutcome(o)...)
+}
+
+// checkHarness adds how the driver was in a timed repetition of a load.
+func (m *measured) checkHarness(spec scenarios.LoadSpec) {
 	m.pacing = m.pacingOf(spec)
 	d := health.Driver{
 		Elapsed: m.Elapsed, CPU: m.cost.processor, GCFraction: m.cost.gcFraction, GCBusy: seconds(m.cost.gcBusy), PeakResident: m.cost.peakResident, Dials: m.traffic.Dials,
@@ -32,11 +40,7 @@ func (r *runner) checkHarness(m *measured, spec scenarios.LoadSpec) {
 	}
 	d.DescriptorLimit, _ = osinfo.DescriptorLimit()
 	h, findings := health.CheckHarness(d)
-	if r.probe != nil { // a search tries rates that are too high on purpose
-		h.Saturated, h.Pacing, h.LatenessP99NS = false, nil, 0
-	}
-	r.run.Harness = health.WorstHarness(r.run.Harness, h)
-	r.doubt(findings)
+	m.harness, m.findings = &h, append(m.findings, findings...)
 }
 
 // pacingOf returns how the plan of an open load was kept, or nil for a closed load.

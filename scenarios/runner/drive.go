@@ -12,28 +12,24 @@ import (
 
 // drive is the load of one repetition.
 type drive struct {
-	spec     scenarios.LoadSpec
+	task     task
 	executor load.Executor
 	env      load.Env
 	expect   load.Expectation
 	waves    *waves // of a rollout; nil without one
-	trial    bool   // it tries a rate for a search
 }
 
-func (r *runner) newDrive(step Step, spec scenarios.LoadSpec, c load.Client, u *delivery.Update) *drive {
-	devices := r.target.Devices()
-	d := &drive{spec: spec, trial: r.probe != nil, env: load.Env{
-		Client: c, Op: spec.Operation, Devices: devices, Update: u, Record: r.recording, Seed: r.seedOf(step), SystemClock: true,
+func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
+	devices := s.target.Devices()
+	d := &drive{task: t, env: load.Env{
+		Client: c, Op: t.load.Operation, Devices: devices, Update: u, Record: s.recording, Hook: t.hook, Seed: s.repetitionSeed(t.Step), SystemClock: true,
 	}}
-	if d.trial {
-		d.env.Hook = r.probe.trend
-	}
 	var onEvent func(delivery.RolloutEvent)
-	if spec.Model == scenarios.Rollout {
-		d.waves = &waves{spec: spec.Rollout, sizes: waveSizes(spec.Rollout, devices.Len())}
+	if t.load.Model == scenarios.Rollout {
+		d.waves = &waves{spec: t.load.Rollout, sizes: waveSizes(t.load.Rollout, devices.Len())}
 		onEvent = d.waves.event
 	}
-	d.executor = executorOf(spec, r.mostAuto, onEvent)
+	d.executor = executorOf(t.load, s.maxWorkers, onEvent)
 	d.expect = d.executor.Expect(devices.Len())
 	return d
 }
@@ -62,10 +58,10 @@ func (d *drive) live(window *load.LatencyWindow, elapsed time.Duration) Live {
 	}
 	if record.Behind(elapsed) {
 		v.Invalid = behindForCertain
-		if d.trial {
+		if d.task.isTrial() {
 			v.Invalid = beyondForCertain
 		}
-		if d.spec.Drain == 0 {
+		if d.task.load.Drain == 0 {
 			v.Invalid += "; nothing more is sent"
 		}
 	}

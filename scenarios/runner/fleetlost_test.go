@@ -21,8 +21,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// shortVigil is for tests; a fleet that is well answers within it also on a busy machine.
-var shortVigil = vigil{every: 50 * time.Millisecond, patience: 2 * time.Second}
+// shortWatch is for tests; a fleet that is well answers within it also on a busy machine.
+var shortWatch = watchdog{interval: 50 * time.Millisecond, timeout: 2 * time.Second}
 
 // during does something the first time that a repetition of a kind and number does so.
 type during struct {
@@ -108,7 +108,7 @@ func TestFleetStoppedForGood(t *testing.T) {
 			o.Watcher = watch
 			r, err := begin(t.Context(), o)
 			require.NoError(t, err)
-			r.vigil = shortVigil
+			r.watchdog = shortWatch
 			runErr := r.repetitions(t.Context())
 			err = finish(t.Context(), r, runErr)
 			if name == "between two repetitions" { // the first is over for the watcher, and not yet reconciled
@@ -183,7 +183,7 @@ func TestControlConnectionLost(t *testing.T) {
 			o.Watcher = &during{kind: Timed, number: 2, begins: func() { control.how.Store(&row.how) }}
 			r, err := begin(t.Context(), o)
 			require.NoError(t, err)
-			r.vigil = shortVigil
+			r.watchdog = shortWatch
 			runErr := r.repetitions(t.Context())
 			err = finish(t.Context(), r, runErr)
 			requireLost(t, r, err, runErr, row.says)

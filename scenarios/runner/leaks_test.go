@@ -133,7 +133,7 @@ func TestLeaksAreFound(t *testing.T) {
 
 // TestALeakIsFoundByItsPackage: a client that takes the label off its goroutines is told by its packages' names.
 func TestALeakIsFoundByItsPackage(t *testing.T) {
-	for name, packages := range map[string][]string{"named": {"github.com/fleetmark/fleetmark/scenarios.unlabeled."}, "not named": nil} {
+	for name, packages := range map[string][]string{"named": {"github.com/fleetmark/fleetmark/scenarios/runner.unlabeled."}, "not named": nil} {
 		t.Run(name, func(t *testing.T) {
 			s := small()
 			s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0

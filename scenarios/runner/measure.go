@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"fmt"
 	"math"
 	"runtime"
 	"runtime/metrics"
@@ -15,7 +14,6 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
-	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // measured is what one repetition came to.
@@ -38,6 +36,19 @@ type measured struct {
 	counts      results.Counts
 	rollout     results.Rollout // the waves; empty where there are none
 	limit       float64         // operations a second that a search has found; 0 without one
+
+	failures []load.Failure    // a sample
+	excerpts map[int]*FleetSaw // what the ledger says of their devices; nil: nothing
+	notes    []string          // of what the reader should know
+	findings []health.Finding  // why the figures can't be believed
+
+	// Of a timed repetition whose checks were made; else nil.
+	fleet   *results.FleetHealth
+	harness *results.HarnessHealth
+	// likewise, nil also where unknown
+	before, after *health.MachineCPU
+
+	partial *results.Partial // what is kept of a repetition that was broken off; nil: nothing
 }
 
 // records are the repetition's lines in samples.txt, one an operation. What belongs to the load as
@@ -213,31 +224,4 @@ func (before gauge) cost(after gauge) cost {
 		c.gcBusy = max(0, gc-(after.gcIdle-before.gcIdle))
 	}
 	return c
-}
-
-// connections returns how many connections the scenario asks for.
-func connections(s scenarios.Spec) health.Connections {
-	workers, most := s.Load.WorkerRange()
-	return health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.Client.MaxIdle}
-}
-
-// fitConnections sizes the pool of idle connections, and the number of workers that a load starts by
-// itself, to the descriptors that this process may have.
-func (r *runner) fitConnections() error {
-	limit, _ := osinfo.DescriptorLimit()
-	perConnection := 1
-	if r.o.Target.Address == target.InProcess {
-		perConnection = 2
-	}
-	c := connections(r.spec)
-	fitted, err := c.Fit(limit, perConnection)
-	if err != nil {
-		who, otherwise := fmt.Sprint(c.Workers), "use fewer workers"
-		if c.MaxIdle != 0 {
-			who, otherwise = fmt.Sprintf("%s and client.max_idle %d", who, c.MaxIdle), "lower either"
-		}
-		return &scenarios.OptionError{Option: "load.workers", Value: who, Problem: fmt.Sprintf("%v or %s", err, otherwise)}
-	}
-	r.spec.Client.MaxIdle, r.mostAuto = fitted.MaxIdle, fitted.MaxWorkers
-	return nil
 }

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,83 +10,88 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
-	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// partialWithin is how long an interrupted run may take to read the ledger of what was broken off.
-const partialWithin = 10 * time.Second
+// partialTimeout is how long an interrupted run may take to read the ledger of what was broken off.
+const partialTimeout = 10 * time.Second
 
-// keepPartial keeps what a timed repetition came to that an interruption broke off, half an hour of a
-// soak as it may be. A probe of a search is a part of it only; see keepSearch.
-func (r *runner) keepPartial(ctx context.Context, step Step, m *measured, u *delivery.Update) {
-	if cause := context.Cause(ctx); errors.Is(cause, target.ErrExited) || errors.Is(cause, errFleetLost) {
-		return // not broken off by the user: nothing of it can be believed
+const noLedger = "these devices keep no ledger"
+
+// keepPartial returns what a timed repetition came to that an interruption broke off, half an hour of a
+// soak as it may be. It returns nil if nothing of it is worth keeping: a trial of a search is kept with
+// the search, and nothing can be believed if the fleet was lost.
+func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *delivery.Update) *results.Partial {
+	if isFleetLost(context.Cause(ctx)) || t.Kind != Timed || t.isTrial() || m.Succeeded+m.Failed == 0 {
+		return nil
 	}
-	if step.Kind != Timed || r.probe != nil || m.Succeeded+m.Failed == 0 {
-		return
-	}
-	p := r.newPartial(step, m)
-	p.PlannedSeconds, p.Planned = step.Duration.Seconds(), step.Planned
-	p.Counts, p.Unwitnessed = r.claims.count(), "these devices keep no ledger"
-	if w := r.target.Witness(); w != nil {
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialWithin)
+	p := newPartial(t.Step, s.spec, m)
+	p.PlannedSeconds, p.Planned = t.Duration.Seconds(), t.Planned
+	p.Counts, p.Unwitnessed = s.claims.count(), noLedger
+	if w := s.target.Witness(); w != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialTimeout)
 		defer cancel()
 		// ctx has ended, so that what was under way then is no contradiction.
-		counts, contradictions, err := r.claims.reconcile(ctx, r.seen(r.claims.sincePrimed(w.Ledger(late))), u, r.spec.Load.Operation)
+		counts, contradictions, err := s.claims.reconcile(ctx, m.annotateFailures(s.claims.sincePrimed(w.Ledger(late))), u, s.spec.Load.Operation)
 		if err != nil {
 			p.Unwitnessed = err.Error()
 		} else {
 			p.Counts, p.Unwitnessed, p.Contradictions = counts, "", contradictions
 		}
 	}
-	r.addPartial(step, m, p)
+	return p
 }
 
-// keepSearch keeps how far a search had come: the highest rate that held, and how that went.
-func (r *runner) keepSearch(ctx context.Context, step Step, s *load.Search, best *measured, began time.Time) {
-	if cause := context.Cause(ctx); ctx.Err() == nil || errors.Is(cause, target.ErrExited) || errors.Is(cause, errFleetLost) || best == nil {
+func newPartial(step Step, spec scenarios.Spec, m *measured) *results.Partial {
+	p := &results.Partial{Repetition: step.Number, Of: step.Of, Seconds: m.Elapsed.Seconds(), Succeeded: m.Succeeded, Failed: m.Failed}
+	p.Take(m.records(spec, step.Number))
+	return p
+}
+
+// keepSearch keeps how far an interrupted search had come: the highest rate that held, and how that
+// went. Of the rate under way, which is nil if it had not begun, it keeps the failures.
+func (r *runner) keepSearch(ctx context.Context, step Step, s *load.Search, best, underWay *measured, began time.Time) {
+	if ctx.Err() == nil || isFleetLost(context.Cause(ctx)) || best == nil {
 		return
 	}
-	best.limit = s.Held
-	p := r.newPartial(step, best)
+	best.limit, best.failures, best.excerpts = s.Held, nil, nil
+	if underWay != nil {
+		best.failures, best.excerpts = underWay.failures, underWay.excerpts
+	}
+	p := newPartial(step, r.spec, best)
 	p.Seconds, p.Counts = time.Since(began).Seconds(), best.counts
 	p.Search = fmt.Sprintf("%.4g/s held, the highest rate that was tried so far: the limit lies above", s.Held)
 	if s.Failed > 0 {
 		p.Search = fmt.Sprintf("%.4g/s held so far, %.4g/s didn't: the limit lies between", s.Held, s.Failed)
 	}
 	if r.target.Witness() == nil {
-		p.Unwitnessed = "these devices keep no ledger"
+		p.Unwitnessed = noLedger
 	}
-	r.addPartial(step, best, p)
+	best.partial = p
+	r.appendPartial(step, r.spec, best)
 }
 
-func (r *runner) newPartial(step Step, m *measured) *results.Partial {
-	p := &results.Partial{Repetition: step.Number, Of: step.Of, Seconds: m.Elapsed.Seconds(), Succeeded: m.Succeeded, Failed: m.Failed}
-	p.Take(m.records(r.spec, step.Number))
-	return p
-}
-
-// addPartial puts it into the run, and its response times and failures beside. What can't be written is
-// noted: the figures stand in run.json.
-func (r *runner) addPartial(step Step, m *measured, p *results.Partial) {
-	r.run.Partial = p
-	log, head, err := newLatencyLog(r.run.Started)
+// appendPartial puts what an interrupted repetition came to into the run, and its response times and
+// failures beside. What can't be written is noted: the figures stand in run.json.
+func (j *journal) appendPartial(step Step, spec scenarios.Spec, m *measured) {
+	j.run.Partial = m.partial
+	log, head, err := newLatencyLog(j.run.Started)
 	var parts []rundir.Chunk
 	if err == nil {
 		var latencies rundir.Chunk
-		latencies, err = log.interval(r.spec.Load, m)
+		latencies, err = log.interval(spec.Load, m)
 		parts = append(parts, rundir.Chunk{Name: rundir.PartialLatencyFile, Data: slices.Concat(head.Data, latencies.Data)})
 	}
 	if err == nil {
 		var failed rundir.Chunk
-		failed, err = r.failed(step)
+		failed, err = m.failureLines(step, spec)
 		parts = append(parts, failed)
 	}
 	if err == nil {
-		err = r.dir.AppendRepetition(nil, parts...)
+		err = j.dir.AppendRepetition(nil, parts...)
 	}
 	if err != nil {
-		r.note("the response times of the partial repetition could not be kept: " + strings.ReplaceAll(err.Error(), "\n", "; "))
+		j.note("the response times of the partial repetition could not be kept: " + strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 }

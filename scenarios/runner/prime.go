@@ -31,10 +31,11 @@ import (
 //     would be other allocations an operation on every machine.
 //
 // What the devices saw of it is kept apart from what they see of the load.
-func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update, spec scenarios.LoadSpec) error {
+func (s *Session) prime(ctx context.Context, t task, c repetitionClient, u *delivery.Update) error {
+	spec := t.load
 	if spec.Operation == scenarios.Verify {
 		var err error
-		health.DoAsClient(ctx, func(ctx context.Context) { err = r.primeDevices(ctx, u) })
+		health.DoAsClient(ctx, func(ctx context.Context) { err = s.primeDevices(ctx, t.Step, u) })
 		if err != nil {
 			return err
 		}
@@ -42,17 +43,17 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 	// Before connections are primed: it empties the pools that they fill.
 	runtime.GC()
 	if spec.TotalDuration() > 0 {
-		health.DoAsClient(ctx, func(ctx context.Context) { r.primeConnections(ctx, client, dialer, u) })
+		health.DoAsClient(ctx, func(ctx context.Context) { s.primeConnections(ctx, t.Step, c, u) })
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := r.target.Witness()
+	w := s.target.Witness()
 	switch {
 	case w == nil:
 		return nil
 	case spec.Operation == scenarios.Verify: // a reset would take the update away again
-		return r.claims.discount(w.Ledger(ctx))
+		return s.claims.discount(w.Ledger(ctx))
 	case spec.TotalDuration() > 0:
 		return w.Reset(ctx)
 	}
@@ -61,19 +62,19 @@ func (r *runner) prime(ctx context.Context, client *delivery.Client, dialer *dia
 
 // primeDevices brings the update to every device, by a client of its own: the load's
 // begins without connections.
-func (r *runner) primeDevices(ctx context.Context, u *delivery.Update) error {
-	cfg := r.clientConfig()
-	cfg.Random = rand.NewPCG(r.spec.Seed, 0) // the repetitions count from 1
+func (s *Session) primeDevices(ctx context.Context, step Step, u *delivery.Update) error {
+	cfg := s.clients.config
+	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // the repetitions count from 1
 	client, err := delivery.New(cfg)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	spec := r.spec.Load
+	spec := s.spec.Load
 	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.ClosedLoop, 0, 0, 0
-	devices := r.target.Devices()
-	record := load.NewRecording(load.RecordingConfig{Op: scenarios.Deliver, Devices: devices.Len(), Workers: 1, Longest: longest(r.spec)})
-	told := r.prepare(r.step, "updating devices", func() (int, int) {
+	devices := s.target.Devices()
+	record := load.NewRecording(load.RecordingConfig{Op: scenarios.Deliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec)})
+	told := s.tellPreparing(step, "updating devices", func() (int, int) {
 		t := record.Totals()
 		return int(t.Succeeded + t.Failed), devices.Len()
 	})
@@ -101,64 +102,72 @@ const (
 
 // primeConnections opens the connections that the load will keep, and uses each. The load says what
 // fails; a device that fails here is left alone until an operation of the load succeeds with it.
-func (r *runner) primeConnections(ctx context.Context, client *delivery.Client, dialer *dialer, u *delivery.Update) {
-	devices := r.target.Devices()
-	workers, _ := r.spec.Load.WorkerRange()
+func (s *Session) primeConnections(ctx context.Context, step Step, c repetitionClient, u *delivery.Update) {
+	devices := s.target.Devices()
+	workers, _ := s.spec.Load.WorkerRange()
 	// Each worker has a device in turn, as under the load. Where there are more
 	// devices than connections are kept, none lasts until its device's next turn, and
 	// opening one is a part of each operation.
 	rounds, wanted := 1, workers
-	if kept := devices.Len(); kept > workers && kept <= r.spec.Client.MaxIdle {
+	if kept := devices.Len(); kept > workers && kept <= s.spec.Client.MaxIdle {
 		rounds, wanted = kept/workers+1, kept
 	}
 	// A client makes other things for a push than for a verification. One push a worker
 	// will do; the fleet forgets it afterwards, where there is a way to tell it to.
-	push := r.spec.Load.Operation != scenarios.Verify && r.target.Witness() != nil
-	o := &opening{unopened: r.unopened}
-	told := r.prepare(r.step, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
+	push := s.spec.Load.Operation != scenarios.Verify && s.target.Witness() != nil
+	o := &opening{unopened: s.unopened.devices}
+	told := s.tellPreparing(step, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
 	defer told()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer time.AfterFunc(openingAll, cancel).Stop()
-	meeting := dialer.meet(workers)
-	defer time.AfterFunc(openingEach/2, dialer.part).Stop() // who waits longer for the others is no failure
+	meeting := c.dialer.meet(workers)
+	defer time.AfterFunc(openingEach/2, c.dialer.part).Stop() // who waits longer for the others is no failure
 	var all sync.WaitGroup
 	for i := range workers {
 		all.Go(func() {
 			for turn := 0; turn < primings*rounds && ctx.Err() == nil; turn++ {
 				device := (turn*workers + i) % devices.Len()
-				o.use(ctx, device, turn < rounds, func(ctx context.Context) error { return client.Verify(ctx, devices.At(device), u) })
+				o.use(ctx, device, turn < rounds, func(ctx context.Context) error { return c.Verify(ctx, devices.At(device), u) })
 				if turn == 0 {
 					meeting.leave(1)
 				}
 				if turn == 0 && push && !o.failed(device) { // a slow push is no reason to leave a device alone
-					_ = within(ctx, func(ctx context.Context) error { return client.Push(ctx, devices.At(device), u) })
+					_ = within(ctx, func(ctx context.Context) error { return c.Push(ctx, devices.At(device), u) })
 				}
 			}
 		})
 	}
 	all.Wait()
-	dialer.part()
-	r.unopened = o.unopened
-	r.mostUnopened = max(r.mostUnopened, len(o.unopened))
+	c.dialer.part()
+	s.unopened.devices = o.unopened
+	s.unopened.most = max(s.unopened.most, len(o.unopened))
+}
+
+// unopened counts devices whose connection could not be opened before a load.
+type unopened struct {
+	devices map[int]bool // that are left alone
+	most    int          // of them, at a time
 }
 
 // forgive has devices that an operation of the load succeeded with be tried again before the next one:
 // it was the machine that was slow.
-func (r *runner) forgive() {
-	for device := range r.unopened {
-		if r.claims.Of(device).Succeeded > 0 {
-			delete(r.unopened, device)
+func (u *unopened) forgive(c *claims) {
+	for device := range u.devices {
+		if c.Of(device).Succeeded > 0 {
+			delete(u.devices, device)
 		}
 	}
 }
 
-// noteUnopened says how many connections were not opened before the load, by the worst of its repetitions.
-func (r *runner) noteUnopened() {
-	if r.mostUnopened > 0 {
-		r.note(fmt.Sprintf("%s of %s devices did not answer within %v before the load, so that their connections were opened in it",
-			plaintext.Thousands(r.mostUnopened), plaintext.Thousands(r.target.Devices().Len()), openingEach))
+// text says how many connections were not opened before the load, by the worst of the repetitions, of
+// so many devices. It returns "" if all were.
+func (u *unopened) text(devices int) string {
+	if u.most == 0 {
+		return ""
 	}
+	return fmt.Sprintf("%s of %s devices did not answer within %v before the load, so that their connections were opened in it",
+		plaintext.Thousands(u.most), plaintext.Thousands(devices), openingEach)
 }
 
 // opening is connections on their way to be open. Any number of goroutines may use it.
@@ -219,12 +228,12 @@ func within(ctx context.Context, request func(context.Context) error) error {
 	return request(ctx)
 }
 
-// prepare tells the watcher how far something is that comes before a repetition, until the function that
+// tellPreparing tells the watcher how far something is that comes before a repetition, until the function that
 // it returns is called.
-func (r *runner) prepare(step Step, what string, sofar func() (done, of int)) (stop func()) {
+func (s *Session) tellPreparing(step Step, what string, sofar func() (done, of int)) (stop func()) {
 	return everyNowAndThen(func() {
 		done, of := sofar()
-		r.watcher.Preparing(step, what, done, of)
+		s.watcher.Preparing(step, what, done, of)
 	})
 }
 

@@ -26,18 +26,16 @@ func TestConnectionsArePrimed(t *testing.T) {
 				r, err := begin(t.Context(), options(t, s))
 				require.NoError(t, err)
 				defer func() { require.NoError(t, r.close()) }()
-				dialer := &dialer{}
-				cfg := r.spec.Client.Config()
-				cfg.Dial = dialer.dial
-				client, err := delivery.New(cfg)
+				c, err := r.clients.open(t.Context(), 1)
 				require.NoError(t, err)
-				defer client.Close()
+				defer c.Client.Close()
 				u, err := r.update(Timed, 1)
 				require.NoError(t, err)
 
-				_, err = r.ready(t.Context(), client, dialer, u, r.spec.Load)
+				work := task{Step: Step{Kind: Timed, Number: 1}, load: r.spec.Load}
+				_, err = r.prepare(t.Context(), work, c, u)
 				require.NoError(t, err)
-				dials := client.Stats().Dials
+				dials := c.Stats().Dials
 				require.GreaterOrEqual(t, dials, uint64(16))
 				var verifies, pushes uint32
 				for e, err := range r.claims.sincePrimed(r.target.Witness().Ledger(t.Context())) {
@@ -46,12 +44,11 @@ func TestConnectionsArePrimed(t *testing.T) {
 				}
 				require.Equal(t, []uint32{0, 0}, []uint32{verifies, pushes})
 
-				step := Step{Kind: Timed, Number: 1}
-				m, err := r.measure(t.Context(), client, r.newDrive(step, r.spec.Load, production{client}, u), step)
+				m, err := r.drive(t.Context(), work, c, r.newDrive(work, c.driven, u))
 				require.NoError(t, err)
 				require.Positive(t, m.Succeeded)
 				require.Zero(t, m.traffic.Dials)
-				require.Equal(t, dials, client.Stats().Dials)
+				require.Equal(t, dials, c.Stats().Dials)
 			})
 		}
 	}

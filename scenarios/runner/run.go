@@ -1,25 +1,14 @@
 package runner
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
-	"math/rand/v2"
-	"net/http"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/internal/yamlnode"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -94,113 +83,38 @@ func (r *Running) Finish(v results.Verdict) error {
 	return r.r.finish(v)
 }
 
-// runner is a run under way.
+// runner is a run under way: a session whose repetitions go into a journal.
 type runner struct {
-	o         Options
-	spec      scenarios.Spec
-	target    target.Target
-	artifact  *delivery.Artifact
-	tls       *tls.Config // whom the client trusts; nil: the system
-	header    http.Header // that the client sends
-	dir       *rundir.Directory
-	latency   *latencyLog
-	recording *load.Recording
-	claims    *claims
-	excerpts  map[int]*FleetSaw // what the ledger says of the devices of the last repetition's sampled failures
-	watcher   Watcher
-
-	mostAuto     int          // workers that a load starts by itself, at most
-	mostUnopened int          // at a time
-	unopened     map[int]bool // devices whose connection could not be opened before a load
-	step         Step         // under way
-
-	probe  *probe // of a search, under way; else nil
-	vigil  vigil
-	client atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
-
-	into               *ProfileTarget // of a session's repetition; nil: the run directory
-	addedVerifications int            // that Options.wrap's client sends in each operation that pushes
-
-	perOperation map[Kind][]float64 // processor time, ns, a repetition each
-	reference    []float64          // ns a round trip, one for each block of the reference benchmark
-	interference health.Interference
-
-	run      results.Run
-	records  []results.Record
-	closers  []func() error
-	findings []health.Finding // why the run is invalid
+	*Session
+	*journal
+	o        Options
+	watchdog watchdog
 }
 
-// begin readies everything that can be refused, the run directory last.
-func begin(ctx context.Context, o Options) (*runner, error) {
-	r, err := prepare(ctx, o)
+// begin makes ready everything that can be refused, the run directory last.
+func begin(ctx context.Context, o Options) (_ *runner, err error) {
+	s, err := openSession(ctx, o)
 	if err != nil {
 		return nil, err
-	}
-	dir, err := rundir.Create(o.Out, r.spec.Name, r.run.Started, r.run.ID)
-	if err == nil {
-		err = r.enter(dir)
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.close())
-	}
-	return r, nil
-}
-
-// prepare readies everything but the run directory.
-func prepare(ctx context.Context, o Options) (_ *runner, err error) {
-	r := &runner{o: o, spec: o.Spec, watcher: o.Watcher, vigil: vigil{vigilEvery, vigilPatience}}
-	if r.watcher == nil {
-		r.watcher = noWatcher{}
 	}
 	defer func() {
-		if err == nil {
-			return
+		if err != nil {
+			err = errors.Join(err, s.Close())
 		}
-		if ctx.Err() != nil {
-			err = ctx.Err() // what it broke off has other words for it
-		}
-		err = errors.Join(err, r.close())
 	}()
-	if err := r.fitConnections(); err != nil {
+	run, err := s.newRun(o)
+	if err != nil {
 		return nil, err
 	}
-	if r.artifact, err = openArtifact(ctx, r.spec); err != nil {
+	dir, err := rundir.Create(o.Out, run.Scenario, run.Started, run.ID)
+	if err != nil {
 		return nil, err
 	}
-	r.closers = append(r.closers, r.artifact.Close)
-	if r.header, err = resolveHeader(r.spec.Client); err != nil {
+	j, err := newJournal(dir, run)
+	if err != nil {
 		return nil, err
 	}
-	if err = r.clientConfig().Validate(); err != nil { // what only the values show
-		return nil, &scenarios.OptionError{Option: "client", Problem: yamlnode.OneLine(err.Error())}
-	}
-	if r.tls, err = tlsConfig(r.spec.Client); err != nil {
-		return nil, err
-	}
-	if r.target, err = target.Open(ctx, o.Target, o.Spec, r.tls); err != nil {
-		return nil, err
-	}
-	r.closers = append(r.closers, r.target.Close)
-	if r.tls == nil { // the fleet's own authority, or else the system's
-		r.tls = caPool([]byte(cmp.Or(r.target.CA(), o.Target.CA)))
-	}
-	if a := r.target.Addressing(); a != "" { // as it says itself
-		r.spec.Fleet.Addressing, r.o.Spec.Fleet.Addressing = a, a
-	}
-	n := r.target.Devices().Len()
-	_, most := r.spec.Load.WorkerRange()
-	r.recording = load.NewRecording(load.RecordingConfig{
-		Op: r.spec.Load.Operation, Planned: r.spec.Load.IsOpen(), Devices: n, Workers: most, Longest: longest(r.spec),
-	})
-	r.claims = &claims{Outcomes: r.recording.Outcomes}
-	if r.target.MayReboot() {
-		r.claims.reboots = uint32(most)
-	}
-	if err := r.describe(n); err != nil {
-		return nil, err
-	}
-	return r, ctx.Err()
+	return &runner{s, j, o, watchdog{watchInterval, watchTimeout}}, nil
 }
 
 // Validate returns an error if no run can begin with the options: a *SpecError for each mistake in the scenario, or
@@ -223,69 +137,6 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// describe fills in what is known before the first repetition.
-func (r *runner) describe(devices int) error {
-	spec, err := json.Marshal(r.spec)
-	if err != nil {
-		return err
-	}
-	// The scenario as asked for: what this machine's limits made of it is not the work.
-	digest, err := workloadDigest(r.o.Spec, r.target.Kind(), devices, r.artifact)
-	if err != nil {
-		return err
-	}
-	started := time.Now().UTC()
-	r.run = results.Run{
-		ID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff), Scenario: r.spec.Name, Spec: spec, WorkloadDigest: digest,
-		Command: r.o.Command, Seed: r.spec.Seed, Machine: r.o.Machine, Revision: r.o.Revision, Started: started,
-		Status: results.StatusRunning, Valid: true, Unconfirmed: r.target.Witness() == nil,
-		Counts:    results.Counts{Devices: devices},
-		Transport: string(r.spec.Client.Transport), Addressing: string(r.spec.Addressing()),
-	}
-	if r.target.Kind() == target.Listed {
-		r.run.Addressing = target.Listed
-	}
-	return nil
-}
-
-// enter begins the files of a fresh run directory. One that can't hold them is
-// removed again: nothing was measured yet.
-func (r *runner) enter(dir *rundir.Directory) (err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, dir.Discard())
-		}
-	}()
-	if err := dir.WriteRun(r.run); err != nil {
-		return err
-	}
-	var head rundir.Chunk
-	if r.latency, head, err = newLatencyLog(r.run.Started); err != nil {
-		return err
-	}
-	if err := dir.AppendRepetition(nil, head); err != nil {
-		return err
-	}
-	r.dir = dir
-	r.closers = append(r.closers, dir.Close)
-	return nil
-}
-
-// update names the artifact for one repetition. Where the fleet can be reset every
-// repetition brings the same version; where it can't, each brings one of its own,
-// or a device could pass for updated by what it got before.
-func (r *runner) update(kind Kind, n int) (*delivery.Update, error) {
-	version := r.spec.Artifact.Version
-	switch {
-	case version != "":
-	case r.target.Witness() != nil:
-		version = "2.0.0"
-	default:
-		version = "2.0.0-" + r.run.ID + "." + string(kind[:1]) + strconv.Itoa(100_000 + n)[1:]
-	}
-	return delivery.NewUpdate(version, r.artifact)
-}
-
 // repetitions runs all of them, and stops at the first that can't be had.
 func (r *runner) repetitions(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -302,11 +153,11 @@ func (r *runner) repetitions(ctx context.Context) error {
 		})
 	}
 	if r.target.Witness() != nil && r.target.Kind() != target.InProcess {
-		watching.Go(func() { r.watchFleet(ctx, cancel) })
+		watching.Go(func() { r.watchdog.watch(ctx, r.Session, cancel) })
 	}
 	before, err := r.takeResources()
 	if err != nil {
-		return r.why(ctx, err)
+		return r.endCause(ctx, err)
 	}
 	for _, part := range []struct {
 		kind Kind
@@ -315,14 +166,14 @@ func (r *runner) repetitions(ctx context.Context) error {
 		for n := 1; n <= part.n; n++ {
 			step := Step{Scenario: r.spec.Name, Kind: part.kind, Number: n, Of: part.n, Duration: r.spec.Load.TotalDuration()}
 			if err := r.repetition(ctx, step); err != nil {
-				return r.why(ctx, err)
+				return r.endCause(ctx, err)
 			}
 		}
 	}
-	leaks, err := health.AwaitRelease(ctx, before, r.target.Devices().Len(), r.clientConfig().Timeouts.Dial, r.takeResources)
+	leaks, err := health.AwaitRelease(ctx, before, r.target.Devices().Len(), r.clients.config.Timeouts.Dial, r.takeResources)
 	r.invalid(leaks...)
 	if err != nil {
-		return r.why(ctx, err)
+		return r.endCause(ctx, err)
 	}
 	return nil
 }
@@ -341,34 +192,12 @@ func (r *runner) takeResources() (health.ResourceSnapshot, error) {
 	return health.TakeResources(r.dir.Path(), packages...)
 }
 
-// deathKnown is how long it takes, at most, until the end of a fleet's process is known
-// after its connections broke.
-const deathKnown = time.Second
-
-// why is the reason for an error: that the fleet is gone, if it is. What a file refuses is
-// never that.
-func (r *runner) why(ctx context.Context, err error) error {
-	_, file := errors.AsType[*fs.PathError](err)
-	if died := r.target.Exited(); died != nil && !file && ctx.Err() == nil {
-		late := time.NewTimer(deathKnown)
-		defer late.Stop()
-		select {
-		case <-died:
-			return target.ErrExited
-		case <-ctx.Done():
-		case <-late.C:
-		}
-	}
-	if cause := context.Cause(ctx); errors.Is(cause, target.ErrExited) || errors.Is(cause, errFleetLost) {
-		return cause
-	}
-	return err
-}
-
 // end records how the run ended. It returns runErr, or nil if that is but the interruption.
 func (r *runner) end(ctx context.Context, runErr error) error {
 	r.run.Finished = time.Now().UTC()
-	r.noteUnopened()
+	if text := r.unopened.text(r.target.Devices().Len()); text != "" {
+		r.note(text)
+	}
 	r.run.Status = results.StatusFinished
 	switch {
 	case ctx.Err() != nil:
@@ -379,7 +208,7 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	case runErr != nil:
 		r.run.Status = results.StatusFailed
 		kind := health.RunFailed
-		if errors.Is(runErr, target.ErrExited) || errors.Is(runErr, errFleetLost) {
+		if isFleetLost(runErr) {
 			kind = health.TargetLost
 		}
 		for reason := range strings.SplitSeq(runErr.Error(), "\n") { // a line for each of several errors
@@ -401,41 +230,63 @@ func (r *runner) finish(v results.Verdict) error {
 	return errors.Join(r.dir.WriteRun(r.run), r.close())
 }
 
-// doubt takes what the checks of one repetition found. While a limit is searched, findings say only
-// that a rate is too high; else they make the run invalid.
-func (r *runner) doubt(findings []health.Finding) {
-	if r.probe != nil {
-		r.probe.findings = append(r.probe.findings, findings...)
-		return
+// close closes the run directory, and then what the session opened.
+func (r *runner) close() error { return errors.Join(r.dir.Close(), r.Session.Close()) }
+
+// repetition runs the load once, and writes down what it came to. One that the context breaks off is no
+// sample; see keepPartial.
+func (r *runner) repetition(ctx context.Context, step Step) error {
+	if err := r.runReference(ctx, step); err != nil {
+		return err
 	}
-	r.invalid(findings...)
+	t := task{Step: step, load: r.spec.Load}
+	if step.Kind == Profiled {
+		t.profile = func(ctx context.Context) (*profiling, error) { return r.startProfiles(ctx, step.Number) }
+	}
+	var m *measured
+	var err error
+	switch search := t.load.Model == scenarios.Breakpoint; {
+	case search && step.Kind == Timed:
+		m, err = r.findBreakpoint(ctx, step)
+	case search: // a search is neither warmed up by another one, nor what a profile is wanted of
+		t.Duration = t.load.Breakpoint.WithDefaults().TrialDuration.Std()
+		t.load = atRate(t.load, float64(t.load.Rate))
+		m, err = r.attempt(ctx, t)
+	default:
+		m, err = r.attempt(ctx, t)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.runReference(ctx, step); err != nil {
+		return err
+	}
+	r.addProfilingCost(step, r.spec, m)
+	return r.append(step, r.spec, m)
 }
 
-// note adds what is worth knowing of the run beside its figures, each once.
-func (r *runner) note(text string) {
-	if !slices.Contains(r.run.Notes, text) {
-		r.run.Notes = append(r.run.Notes, text)
-	}
-}
-
-// invalid records why the run's figures can't be believed, each reason once.
-func (r *runner) invalid(findings ...health.Finding) {
-	for _, f := range findings {
-		r.run.Valid = false
-		if !slices.Contains(r.findings, f) {
-			r.findings = append(r.findings, f)
-			r.run.Invalid = append(r.run.Invalid, f.String())
-			r.run.Findings = append(r.run.Findings, results.Finding{Kind: string(f.Kind), Detail: f.Detail})
+// attempt does a repetition and records what it found, however it ended.
+func (r *runner) attempt(ctx context.Context, t task) (*measured, error) {
+	m, err := r.repeat(ctx, t)
+	if m != nil {
+		r.observe(m, t.isTrial())
+		if m.partial != nil {
+			r.appendPartial(t.Step, r.spec, m)
 		}
 	}
+	return m, err
 }
 
-// close closes in the opposite order.
-func (r *runner) close() error {
-	var err error
-	for i := len(r.closers) - 1; i >= 0; i-- {
-		err = errors.Join(err, r.closers[i]())
+// runReference takes a block of the reference benchmark, before and after a timed repetition.
+func (r *runner) runReference(ctx context.Context, step Step) error {
+	if step.Kind != Timed {
+		return nil
 	}
-	r.closers = nil
-	return err
+	ns, err := health.ReferenceBenchmark(ctx)
+	if err != nil {
+		return err
+	}
+	r.reference = append(r.reference, ns)
+	r.run.Harness.ReferenceSpeed = results.NewReferenceSpeed(r.reference)
+	return nil
 }

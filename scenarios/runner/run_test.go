@@ -102,10 +102,10 @@ func TestADirectoryThatCantBeFilledIsRemoved(t *testing.T) {
 	o := options(t, small())
 	dir, err := rundir.Create(o.Out, "small", time.Now(), "1a2b3c")
 	require.NoError(t, err)
-	r := &runner{o: o, spec: o.Spec, run: results.Run{Scenario: "small", Machine: o.Machine}}
-	require.NoError(t, dir.WriteRun(r.run))
+	run := results.Run{Scenario: "small", Machine: o.Machine}
+	require.NoError(t, dir.WriteRun(run))
 	require.NoError(t, os.Mkdir(filepath.Join(dir.Path(), rundir.LatencyFile), 0o700))
-	err = r.enter(dir)
+	_, err = newJournal(dir, run)
 	require.ErrorContains(t, err, rundir.LatencyFile)
 	require.NotContains(t, err.Error(), "\n")
 	require.NoDirExists(t, dir.Path())

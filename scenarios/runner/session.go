@@ -1,22 +1,51 @@
 package runner
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// A Session repeats the load of a scenario whenever it is told to, and writes no run directory. Between
-// repetitions the process does nothing. Several sessions may take turns at one fleet.
+// A Session repeats the load of a scenario. It holds what repetitions share: the devices, the artifact,
+// how a client is made, and what is recorded. It writes no run directory. One repetition is under way
+// at a time, and between them the process does nothing; several sessions may take turns at one fleet.
 type Session struct {
-	r           *runner
-	repetitions int
+	spec     scenarios.Spec // with client.max_idle fitted to this machine
+	target   target.Target
+	artifact *delivery.Artifact
+	clients  clientFactory
+	watcher  Watcher
+
+	recording *load.Recording // large, so that it is reset and used again
+	claims    *claims
+
+	runID      string            // part of versions if the fleet can't be reset
+	labels     map[string]string // of profiles
+	maxWorkers int               // that a load comes to if it starts workers by itself
+	unopened   unopened
+	current    atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
+	closers    []func() error
+
+	repetitions int // by Repeat
 }
 
 // OpenSession opens what repetitions share. It uses neither Options.Out nor Options.Watcher, and takes
@@ -26,21 +55,17 @@ func OpenSession(ctx context.Context, o Options) (*Session, error) {
 		return nil, err
 	}
 	o.Watcher, o.Target.Shared = nil, true
-	r, err := prepare(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return &Session{r: r}, nil
+	return openSession(ctx, o)
 }
 
 // Wrap puts something around the client of every later repetition. It sends so many verifications more
 // than the client says in each operation that pushes.
 func (s *Session) Wrap(wrap func(load.Client) load.Client, verifications int) {
-	s.r.o.wrap, s.r.addedVerifications = wrap, verifications
+	s.clients.wrap, s.clients.added = wrap, verifications
 }
 
 // Labels returns what a profile of the session says of itself.
-func (s *Session) Labels() map[string]string { return s.r.labels() }
+func (s *Session) Labels() map[string]string { return s.labels }
 
 // A Measurement is what came of one repetition of a session.
 type Measurement struct {
@@ -61,24 +86,186 @@ type ProfileTarget struct {
 // Repeat runs a load once, from a clean slate. A Profiled repetition is profiled into the target from
 // when its connections are ready. If ctx ends, Repeat returns an error.
 func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, kind Kind, into *ProfileTarget) (Measurement, error) {
-	r := s.r
 	s.repetitions++
-	r.findings, r.run.Valid, r.run.Invalid, r.run.Findings, r.run.Notes = nil, true, nil, nil, nil
-	r.into = into
-	step := Step{Scenario: r.spec.Name, Kind: kind, Number: s.repetitions, Of: s.repetitions, Duration: spec.TotalDuration()}
-	m, err := r.attempt(ctx, step, spec)
-	if err != nil {
-		return Measurement{}, r.why(ctx, err)
+	t := task{load: spec, Step: Step{Scenario: s.spec.Name, Kind: kind, Number: s.repetitions, Of: s.repetitions, Duration: spec.TotalDuration()}}
+	if kind == Profiled {
+		t.profile = func(ctx context.Context) (*profiling, error) {
+			running, err := capture.Start(ctx, into.Dir, into.Number, into.Config)
+			return &profiling{capture: running}, err
+		}
 	}
-	result := Measurement{Counts: m.counts, Findings: slices.Clone(r.findings), Operations: m.Succeeded + m.Failed, CPU: m.cost.processor}
+	m, err := s.repeat(ctx, t)
+	if err != nil {
+		return Measurement{}, s.endCause(ctx, err)
+	}
+	result := Measurement{Counts: m.counts, Findings: m.findings, Operations: m.Succeeded + m.Failed, CPU: m.cost.processor}
 	if kind == Timed {
 		// The times of a delivery's parts rest on what a part of so short a repetition happened to meet.
-		result.Records = slices.DeleteFunc(m.records(r.spec, s.repetitions), func(rec results.Record) bool {
+		result.Records = slices.DeleteFunc(m.records(s.spec, s.repetitions), func(rec results.Record) bool {
 			return rec.Op != string(spec.Operation)
 		})
 	}
 	return result, nil
 }
 
-// Close ends what OpenSession began.
-func (s *Session) Close() error { return s.r.close() }
+// openSession makes ready what all repetitions share. If it can't, it leaves nothing behind.
+func openSession(ctx context.Context, o Options) (_ *Session, err error) {
+	s := &Session{spec: o.Spec, watcher: o.Watcher, runID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff)}
+	if s.watcher == nil {
+		s.watcher = noWatcher{}
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			err = ctx.Err() // what it broke off has other words for it
+		}
+		err = errors.Join(err, s.Close())
+	}()
+	if err := s.fitConnections(o.Target.Address == target.InProcess); err != nil {
+		return nil, err
+	}
+	if s.artifact, err = openArtifact(ctx, s.spec); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.artifact.Close)
+	s.clients = clientFactory{config: s.spec.Client.Config(), seed: s.spec.Seed, wrap: o.wrap}
+	client := &s.clients.config
+	if client.Header, err = resolveHeader(s.spec.Client); err != nil {
+		return nil, err
+	}
+	if err = client.Validate(); err != nil { // what only the values show
+		return nil, &scenarios.OptionError{Option: "client", Problem: yamlnode.OneLine(err.Error())}
+	}
+	if client.TLS, err = tlsConfig(s.spec.Client); err != nil {
+		return nil, err
+	}
+	if s.target, err = target.Open(ctx, o.Target, o.Spec, client.TLS); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.target.Close)
+	if client.TLS == nil { // the fleet's own authority, or else the system's
+		client.TLS = caPool([]byte(cmp.Or(s.target.CA(), o.Target.CA)))
+	}
+	if a := s.target.Addressing(); a != "" { // as it says itself
+		s.spec.Fleet.Addressing = a
+	}
+	_, most := s.spec.Load.WorkerRange()
+	s.recording = load.NewRecording(load.RecordingConfig{
+		Op: s.spec.Load.Operation, Planned: s.spec.Load.IsOpen(), Devices: s.target.Devices().Len(), Workers: most, Longest: longest(s.spec),
+	})
+	s.claims = &claims{Outcomes: s.recording.Outcomes}
+	if s.target.MayReboot() {
+		s.claims.reboots = uint32(most)
+	}
+	s.labels = map[string]string{
+		"scenario": s.spec.Name, "operation": string(s.spec.Load.Operation), "transport": string(s.spec.Client.Transport),
+	}
+	if id := o.Machine.Identity; id != "" {
+		s.labels[profiles.MachineLabel] = id
+	}
+	return s, ctx.Err()
+}
+
+// newRun returns what run.json says before the first repetition.
+func (s *Session) newRun(o Options) (results.Run, error) {
+	spec, err := json.Marshal(s.spec)
+	if err != nil {
+		return results.Run{}, err
+	}
+	asked := o.Spec // what this machine's limits made of the scenario is not the work
+	asked.Fleet.Addressing = s.spec.Fleet.Addressing
+	devices := s.target.Devices().Len()
+	digest, err := workloadDigest(asked, s.target.Kind(), devices, s.artifact)
+	if err != nil {
+		return results.Run{}, err
+	}
+	run := results.Run{
+		ID: s.runID, Scenario: s.spec.Name, Spec: spec, WorkloadDigest: digest,
+		Command: o.Command, Seed: s.spec.Seed, Machine: o.Machine, Revision: o.Revision, Started: time.Now().UTC(),
+		Status: results.StatusRunning, Valid: true, Unconfirmed: s.target.Witness() == nil,
+		Counts:    results.Counts{Devices: devices},
+		Transport: string(s.spec.Client.Transport), Addressing: string(s.spec.Addressing()),
+	}
+	if s.target.Kind() == target.Listed {
+		run.Addressing = target.Listed
+	}
+	return run, nil
+}
+
+// update names the artifact for one repetition. Where the fleet can be reset every repetition brings
+// the same version; where it can't, each brings one of its own, or a device could pass for updated
+// by what it got before.
+func (s *Session) update(kind Kind, n int) (*delivery.Update, error) {
+	version := s.spec.Artifact.Version
+	switch {
+	case version != "":
+	case s.target.Witness() != nil:
+		version = "2.0.0"
+	default:
+		version = "2.0.0-" + s.runID + "." + string(kind[:1]) + strconv.Itoa(100_000 + n)[1:]
+	}
+	return delivery.NewUpdate(version, s.artifact)
+}
+
+// Close closes what was opened, in the opposite order.
+func (s *Session) Close() error {
+	var err error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.closers[i]())
+	}
+	s.closers = nil
+	return err
+}
+
+// exitDelay is how long it takes, at most, until the end of a fleet's process is known after its
+// connections broke.
+const exitDelay = time.Second
+
+// endCause returns the reason for an error: that the fleet is gone, if it is. What a file refuses is
+// never that.
+func (s *Session) endCause(ctx context.Context, err error) error {
+	_, file := errors.AsType[*fs.PathError](err)
+	if died := s.target.Exited(); died != nil && !file && ctx.Err() == nil {
+		late := time.NewTimer(exitDelay)
+		defer late.Stop()
+		select {
+		case <-died:
+			return target.ErrExited
+		case <-ctx.Done():
+		case <-late.C:
+		}
+	}
+	if cause := context.Cause(ctx); isFleetLost(cause) {
+		return cause
+	}
+	return err
+}
+
+// isFleetLost reports whether an error says that the fleet ended, or stopped answering.
+func isFleetLost(err error) bool {
+	return errors.Is(err, target.ErrExited) || errors.Is(err, errFleetLost)
+}
+
+// fitConnections sizes the pool of idle connections, and the number of workers that a load starts by
+// itself, to the descriptors that this process may have.
+func (s *Session) fitConnections(inProcess bool) error {
+	limit, _ := osinfo.DescriptorLimit()
+	perConnection := 1
+	if inProcess {
+		perConnection = 2
+	}
+	workers, most := s.spec.Load.WorkerRange()
+	c := health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.spec.Client.MaxIdle}
+	fitted, err := c.Fit(limit, perConnection)
+	if err != nil {
+		who, otherwise := strconv.Itoa(c.Workers), "use fewer workers"
+		if c.MaxIdle != 0 {
+			who, otherwise = fmt.Sprintf("%s and client.max_idle %d", who, c.MaxIdle), "lower either"
+		}
+		return &scenarios.OptionError{Option: "load.workers", Value: who, Problem: fmt.Sprintf("%v or %s", err, otherwise)}
+	}
+	s.spec.Client.MaxIdle, s.maxWorkers = fitted.MaxIdle, fitted.MaxWorkers
+	return nil
+}

@@ -21,10 +21,9 @@ func TestSlowIsToldHoweverItEnds(t *testing.T) {
 		"within":        {time.Hour, true, false},
 		"failed within": {took, false, false},
 	} {
-		slow := make(chan time.Duration, 1)
-		h := slowHook{row.most, slow}
-		h.Operation(0, took, row.succeeded)
-		h.Operation(0, took, row.succeeded) // there is no room for it: nothing waits
-		require.Equal(t, row.told, len(slow) == 1, name)
+		s := &slowTraces{longest: row.most, slow: make(chan time.Duration, 1)}
+		s.Operation(0, took, row.succeeded)
+		s.Operation(0, took, row.succeeded) // there is no room for it: nothing waits
+		require.Equal(t, row.told, len(s.slow) == 1, name)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // TestRepetitionsDrawFromStreamsOfTheirOwn: timed repetition n from stream 4n of the scenario's seed,
 // a warm-up from the next one, a profiled repetition from the one after that.
 func TestRepetitionsDrawFromStreamsOfTheirOwn(t *testing.T) {
-	r := &runner{spec: scenarios.Spec{Seed: 7}}
+	s := &Session{spec: scenarios.Spec{Seed: 7}}
 	for step, want := range map[Step]uint64{
 		{Kind: Timed, Number: 1}:    0xc2c7a14f0f94a112,
 		{Kind: Timed, Number: 2}:    0x8348e0b158e099ec,
@@ -28,7 +28,7 @@ func TestRepetitionsDrawFromStreamsOfTheirOwn(t *testing.T) {
 		{Kind: Profiled, Number: 1}: 0xb764d60fc2973cbe,
 		{Kind: Profiled, Number: 2}: 0x36962b9f4656a1fa,
 	} {
-		require.Equal(t, want, r.seedOf(step), "%s %d", step.Kind, step.Number)
+		require.Equal(t, want, s.repetitionSeed(step), "%s %d", step.Kind, step.Number)
 	}
 }
 

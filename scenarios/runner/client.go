@@ -1,15 +1,19 @@
 package runner
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/health"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // resolveHeader returns the header fields that the client sends. Values that are not in the scenario
@@ -61,9 +65,34 @@ func tlsConfig(s scenarios.ClientSpec) (*tls.Config, error) {
 	return trusted, nil
 }
 
-// clientConfig is the client's configuration for this run's devices.
-func (r *runner) clientConfig() delivery.Config {
-	cfg := r.spec.Client.Config()
-	cfg.TLS, cfg.Header = r.tls, r.header
-	return cfg
+// A clientFactory makes the client of each repetition.
+type clientFactory struct {
+	config delivery.Config
+	seed   uint64
+	wrap   func(load.Client) load.Client // what is put around each client; nil: nothing
+	added  int                           // verifications that a wrapped client sends in each operation that pushes, besides those that it says
+}
+
+// A repetitionClient is the client of one repetition.
+type repetitionClient struct {
+	*delivery.Client
+	driven load.Client // the client with what stands around it
+	dialer *dialer
+}
+
+// open makes the client of a repetition. Each repetition has a client of its own: no connection, and no
+// place in the jitter's sequence, is left from the last.
+func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClient, err error) {
+	c.dialer = &dialer{}
+	cfg := f.config
+	cfg.Random, cfg.Dial = rand.NewPCG(f.seed, uint64(number)), c.dialer.dial
+	health.DoAsClient(ctx, func(context.Context) { c.Client, err = delivery.New(cfg) })
+	if err != nil {
+		return c, err
+	}
+	c.driven = production{c.Client}
+	if f.wrap != nil {
+		c.driven = f.wrap(c.driven)
+	}
+	return c, nil
 }

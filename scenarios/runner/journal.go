@@ -1,0 +1,147 @@
+package runner
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/health"
+)
+
+// A journal is a run directory under way, and what its run.json will say.
+type journal struct {
+	dir     *rundir.Directory
+	latency *latencyLog
+	run     results.Run
+	records []results.Record
+
+	findings     []health.Finding // why the run is invalid
+	reference    []float64        // ns a round trip, one for each block of the reference benchmark
+	interference health.Interference
+	perOperation map[Kind][]float64 // processor time in ns, one for each repetition
+}
+
+// newJournal begins the files of a fresh run directory. One that can't hold them is removed again:
+// nothing was measured yet.
+func newJournal(dir *rundir.Directory, run results.Run) (*journal, error) {
+	j := &journal{dir: dir, run: run}
+	err := dir.WriteRun(run)
+	var head rundir.Chunk
+	if err == nil {
+		j.latency, head, err = newLatencyLog(run.Started)
+	}
+	if err == nil {
+		err = dir.AppendRepetition(nil, head)
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Discard())
+	}
+	return j, nil
+}
+
+// note adds what is worth knowing of the run beside its figures, each once.
+func (j *journal) note(text string) {
+	if !slices.Contains(j.run.Notes, text) {
+		j.run.Notes = append(j.run.Notes, text)
+	}
+}
+
+// invalid records why the run's figures can't be believed, each reason once.
+func (j *journal) invalid(findings ...health.Finding) {
+	for _, f := range findings {
+		j.run.Valid = false
+		if !slices.Contains(j.findings, f) {
+			j.findings = append(j.findings, f)
+			j.run.Invalid = append(j.run.Invalid, f.String())
+			j.run.Findings = append(j.run.Findings, results.Finding{Kind: string(f.Kind), Detail: f.Detail})
+		}
+	}
+}
+
+// observe records what a repetition found and noted, however it ended. A trial of a search tries rates
+// that are too high on purpose, so of its findings only those make the run invalid that the ledger shows.
+func (j *journal) observe(m *measured, isTrial bool) {
+	for _, text := range m.notes {
+		j.note(text)
+	}
+	findings := m.findings
+	if isTrial {
+		findings = slices.DeleteFunc(slices.Clone(findings), isOfRate)
+	}
+	j.invalid(findings...)
+	if m.fleet != nil {
+		fleet := *m.fleet
+		fleet.Saturated = fleet.Saturated && !isTrial
+		j.run.Fleet = health.WorstFleet(j.run.Fleet, fleet)
+		j.run.Harness.Interference = j.interference.Add(m.before, m.after)
+	}
+	if m.harness != nil {
+		harness := *m.harness
+		if isTrial {
+			harness.Saturated, harness.Pacing, harness.LatenessP99NS = false, nil, 0
+		}
+		j.run.Harness = health.WorstHarness(j.run.Harness, harness)
+	}
+}
+
+// isOfRate reports whether a finding may be due to the rate that a trial tried.
+func isOfRate(f health.Finding) bool {
+	return f.Kind != health.Contradiction && f.Kind != health.FleetReset
+}
+
+// append puts a repetition into the run directory: all of it, or nothing.
+func (j *journal) append(step Step, spec scenarios.Spec, m *measured) error {
+	if step.Kind == WarmUp {
+		return nil
+	}
+	var records []results.Record
+	var parts []rundir.Chunk
+	if step.Kind == Timed {
+		records = m.records(spec, step.Number)
+		latencies, err := j.latency.interval(spec.Load, m)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, latencies)
+	}
+	failed, err := m.failureLines(step, spec)
+	if err != nil {
+		return err
+	}
+	if err := j.dir.AppendRepetition(records, append(parts, failed)...); err != nil {
+		return err
+	}
+	if step.Kind == Timed {
+		j.records = append(j.records, records...)
+		j.run.Repetitions = step.Number
+		j.run.Operations = append(j.run.Operations, results.Operations(m.Operations))
+		if spec.Load.Model == scenarios.Rollout {
+			j.run.Rollouts = append(j.run.Rollouts, m.rollout)
+		}
+	}
+	c := &j.run.Counts
+	if len(j.run.RepetitionCounts) == 0 {
+		*c = m.counts
+	}
+	// The run's counts are those of its worst repetition.
+	c.Updated = min(c.Updated, m.counts.Updated)
+	c.Failed = max(c.Failed, m.counts.Failed)
+	c.Lost = max(c.Lost, m.counts.Lost)
+	c.AppliedTwice = max(c.AppliedTwice, m.counts.AppliedTwice)
+	j.run.RepetitionCounts = append(j.run.RepetitionCounts, m.counts)
+	return j.dir.WriteRun(j.run)
+}
+
+// failureLines returns the sample of what failed in a repetition; empty where nothing did.
+func (m *measured) failureLines(step Step, spec scenarios.Spec) (rundir.Chunk, error) {
+	number := step.Number
+	if step.Kind == Profiled {
+		number += spec.Repetitions
+	}
+	var lines bytes.Buffer
+	err := writeFailures(&lines, number, m.failures, m.excerpts)
+	return rundir.Chunk{Name: rundir.FailuresFile, Data: lines.Bytes()}, err
+}
