@@ -215,6 +215,9 @@ func (a *httpAnswer) field(line []byte, old bool) error {
 			*to = value
 		}
 	}
+	if value == nil { // Trim's empty value is nil, but the first field counts even if it is empty
+		value = line[:0]
+	}
 	switch len(name) {
 	case len("date"):
 		if equalFoldASCII(name, "date") {

@@ -245,6 +245,7 @@ func FuzzHTTPAnswer(f *testing.F) {
 		jsonAnswer("200 OK", goodPush), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nx", "\r\nHTTP/1.1 200 OK\n\nx",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX: y\r\n\r\n", "HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 B\r\nRetry-After: 1\r\nRetry-After: 2\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 307 A\r\nLocation: /a\r\nlocation: /b\r\nDate: x\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.0 200 \nLoCAtion:\nloCAtion:0\n\n",
 	} {
 		f.Add([]byte(s))
 	}
