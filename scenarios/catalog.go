@@ -68,8 +68,9 @@ func catalogPath(name string) string { return "catalog/" + name + ".yaml" }
 // CatalogFile returns the file of a scenario of the catalog as it is written, comments and all.
 func CatalogFile(name string) ([]byte, error) { return catalog.ReadFile(catalogPath(name)) }
 
-// ExpandSuite returns the scenarios that a name or a file stands for: that one, or those of a
-// suite, with the suite's name. A suite's file names others relative to itself.
+// ExpandSuite returns the scenarios to run for a name or a file. For a suite these are its members,
+// and suite is its name; for any other scenario it is that scenario alone, and suite is empty. A
+// suite's file names others relative to itself.
 func ExpandSuite(nameOrFile string) (suite string, members []Spec, err error) {
 	s, err := Find(nameOrFile)
 	if err != nil {

@@ -58,7 +58,7 @@ func subtract(after, base *profile.Profile) (*profile.Profile, error) {
 	return p, nil
 }
 
-// dropOwn drops samples that count nothing and those of the capture itself.
+// dropOwn drops samples whose values are zero, and samples of the capture itself.
 //
 // A sample that counts no event but some nanoseconds is the rest of rounding cycles
 // to nanoseconds twice, so the first column, which is a count in every kind, decides.

@@ -40,7 +40,7 @@ const (
 	cum                   // it and all that it called
 )
 
-// A detail of a cause: where in it, through whom, and for whom.
+// A detail of a cause: the line, the function that it calls, or the function that calls it.
 type detail struct {
 	cause string
 	what  detailKind

@@ -282,8 +282,8 @@ func TestExplainNamesNothing(t *testing.T) {
 // TestPermutationIsExact: p-values counted by hand.
 func TestPermutationIsExact(t *testing.T) {
 	one := []float64{1}
-	// Of the 6 ways to deal 4 values 2 and 2, the largest difference is that which was measured,
-	// and the other way round.
+	// There are 6 ways to divide 4 values into two pairs. The measured one and its mirror image have
+	// the largest difference.
 	p, err := permutationTest(t.Context(), [][]float64{{1, 2, 11, 12}}, 2, false, one)
 	require.NoError(t, err)
 	require.InDelta(t, 2.0/6, p[0], 1e-12)
@@ -301,8 +301,7 @@ func TestPermutationIsExact(t *testing.T) {
 	require.InDelta(t, 6.0/8, p[0], 1e-12) // the second row comes to 4 in 4 of 8
 }
 
-// TestFieller: of a part that is half of the whole in each pair, the share is a half, without
-// doubt.
+// TestFieller checks that a part that is half of the whole in each pair has a share of exactly a half.
 func TestFieller(t *testing.T) {
 	whole, part := []float64{0, 0, 0, 0, 10, 12, 9, 11}, []float64{0, 0, 0, 0, 5, 6, 4.5, 5.5}
 	share, low, high := fieller(part, whole, 4, true)

@@ -82,6 +82,6 @@ func (c *Comparison) keepStacks(dir string) error {
 	if err := atomicfile.Write(c.Stacks, []byte(c.Failed.Stacks+"\n")); err != nil {
 		return err
 	}
-	c.Judgement.Reasons[0].Name = c.Stacks // the reason is that a side failed
+	c.Judgement.Reasons[0].Name = c.Stacks // the first reason says which side failed
 	return nil
 }

@@ -130,8 +130,8 @@ func takeProfiles(ctx context.Context, o profileOptions) (err error) {
 	return nil
 }
 
-// OwnFunctions returns how the names of the functions begin that may cause a regression: those of
-// the running program's module, and of the module of the delivery package, if that is another.
+// OwnFunctions returns prefixes of function names. A function with one of them may cause a regression:
+// it is in the running program's module, or in that of the delivery package if that is another.
 func OwnFunctions() []string {
 	own := []string{path.Dir(deliveryPackage()) + "/", "main."}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" && info.Main.Path+"/" != own[0] {

@@ -77,7 +77,7 @@ const (
 // maxIterations limits the iterations of a block. The testing package has the same limit.
 const maxIterations = 1_000_000_000
 
-// iterationsIn returns how many iterations fit into d if each takes as long as those of a block.
+// iterationsIn returns how many iterations fit into d, by the mean time of one in a block.
 func iterationsIn(d time.Duration, b *block) int {
 	one := float64(b.elapsed()) / float64(max(1, b.record.Ops))
 	if one <= 0 { // it reports no time, only metrics of its own

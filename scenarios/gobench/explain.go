@@ -251,8 +251,8 @@ func (c *comparison) profile(
 	return err
 }
 
-// ownFunctions returns how the names of the functions begin that may be a cause: those of the
-// module, or of the package if there is no module.
+// ownFunctions returns prefixes of function names. A function with one of them may be a cause: it is
+// in the benchmark's module, or in its package if there is no module.
 func ownFunctions(b *binary) []string {
 	path := b.pkg.ImportPath
 	if b.pkg.Module != nil {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// How many file descriptors and idle connections a driver has besides those of its workers.
+// File descriptors and idle connections of a driver, in addition to its workers' connections.
 const (
 	reservedDescriptors = 64   // standard files, the run directory's, the poller, the fleet's pipes and control connections
 	defaultIdle         = 512  // idle connections, unless the scenario or the descriptor limit says otherwise

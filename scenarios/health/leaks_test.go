@@ -80,7 +80,7 @@ func TestTakeResources_goroutines(t *testing.T) {
 
 func TestTakeResources_files(t *testing.T) {
 	if osinfo.OpenDescriptors() == 0 {
-		t.Skip("this system doesn't tell")
+		t.Skip("this system doesn't say which descriptors are open")
 	}
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	before, err := TakeResources(dir)

@@ -29,7 +29,7 @@ func TestMistakesAboutAFleetNameTheirFlags(t *testing.T) {
 
 	for _, c := range []struct {
 		token, args string
-		want        string // a regular expression, in which ADDRESS and CONTROL are those of the first fleet
+		want        string // a regular expression; ADDRESS and CONTROL stand for the first fleet's addresses
 	}{
 		{"", "--fleet http://me:word@127.0.0.1:1", `--fleet: the address \(not shown\) holds a user or a password: want http://HOST:PORT`},
 		{"", "--fleet ADDRESS --fleet-control http://me:word@127.0.0.1:1", `--fleet-control: the address \(not shown\) holds a user or a password: want http://HOST:PORT`},
