@@ -53,8 +53,8 @@ func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
 		tasks = append(tasks, l.worker(i))
 	}
 	elapsed := l.run(ctx, tasks)
-	planned := e.Record.handed.Load()
-	if !e.Record.allHanded.Load() {
+	planned := e.Record.dispatched.Load()
+	if !e.Record.allDispatched.Load() {
 		planned = max(planned, a.Expect(e.Devices.Len()).Operations)
 	}
 	result := l.result(elapsed, planned)
@@ -87,7 +87,7 @@ func (l *openLoop) worker(i int) func(context.Context) {
 				continue // it stays unsent
 			}
 			inFlight.start()
-			r.dispatched(a.planned, sent, freed > a.planned)
+			r.recordDispatch(a.planned, sent, freed > a.planned)
 			freed = l.operate(ctx, r, a.n, a.planned, sent)
 			r.busy.Add(int64(freed - sent))
 			inFlight.done()

@@ -45,8 +45,8 @@ func (l *openLoop) dispatch(ctx context.Context) {
 		if !w.wait(ctx, planned) || time.Since(l.start) > l.unsentAfter {
 			return
 		}
-		handed := record.handed.Add(1)
-		if workers < l.MaxWorkers && handed-record.inFlight.ended() > int64(workers) {
+		dispatched := record.dispatched.Add(1)
+		if workers < l.MaxWorkers && dispatched-record.inFlight.ended() > int64(workers) {
 			another := l.worker(workers)
 			l.workers.Go(func() { another(ctx) })
 			workers++
@@ -58,7 +58,7 @@ func (l *openLoop) dispatch(ctx context.Context) {
 		}
 		n++
 	}
-	record.allHanded.Store(true)
+	record.allDispatched.Store(true)
 }
 
 // waiter waits until times that are counted from a start.

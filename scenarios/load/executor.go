@@ -158,7 +158,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 	switch {
 	case err == nil:
 		outcomes.Succeed(i)
-		r.succeeded(planned, sent, done, report)
+		r.recordSuccess(planned, sent, done, report)
 		if late {
 			r.succeededLate.Add(1)
 		}
@@ -167,7 +167,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 		l.Record.brokenOff.Add(1)
 	default:
 		outcomes.Fail(i)
-		r.gaveUp(planned, done-planned)
+		r.recordFailure(planned, done-planned)
 		if late {
 			r.failedLate.Add(1)
 		}

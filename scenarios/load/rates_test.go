@@ -103,7 +103,7 @@ func BenchmarkRates(b *testing.B) {
 			for b.Loop() {
 				sent, record := sentBy(b.Context(), rate, poisson, true)
 				_, lateness := record.Merge()
-				b.ReportMetric(100*(float64(len(sent))/float64(record.handed.Load())-1), "%-off")
+				b.ReportMetric(100*(float64(len(sent))/float64(record.dispatched.Load())-1), "%-off")
 				b.ReportMetric(float64(lateness.All().ValueAtQuantile(50))/1e3, "late-p50-µs")
 				b.ReportMetric(float64(lateness.All().ValueAtQuantile(99))/1e3, "late-p99-µs")
 				if poisson {

@@ -21,10 +21,10 @@ type Recording struct {
 	brokenOff atomic.Int64 // operations that were under way when the load was over, or its context ended
 
 	// Of an ArrivalRate.
-	behindAfter atomic.Int64 // the time after which unsent operations put the load behind its plan for certain; 0: none does
-	handed      atomic.Int64 // operations that were due and handed out
-	allHanded   atomic.Bool  // there are no more
-	inFlight    inFlight
+	behindAfter   atomic.Int64 // the time after which unsent operations put the load behind its plan for certain; 0: none does
+	dispatched    atomic.Int64 // operations that were due and handed out
+	allDispatched atomic.Bool  // there are no more
+	inFlight      inFlight
 }
 
 // A RecordingConfig says what load a [Recording] is for.
@@ -65,9 +65,9 @@ func (r *Recording) Reset() {
 	for _, rec := range r.recorders {
 		rec.reset()
 	}
-	r.allHanded.Store(false)
+	r.allDispatched.Store(false)
 	f := &r.inFlight
-	for _, n := range []*atomic.Int64{&r.brokenOff, &r.behindAfter, &r.handed, &f.now, &f.peak, &f.begun} {
+	for _, n := range []*atomic.Int64{&r.brokenOff, &r.behindAfter, &r.dispatched, &f.now, &f.peak, &f.begun} {
 		n.Store(0)
 	}
 }
@@ -103,7 +103,7 @@ type Totals struct {
 func (r *Recording) Totals() Totals {
 	var t Totals
 	for _, rec := range r.recorders {
-		t.Succeeded += rec.done.Load()
+		t.Succeeded += rec.succeeded.Load()
 		t.Failed += rec.failed.Load()
 		t.Retries += rec.retries.Load()
 		t.succeededLate += rec.succeededLate.Load()
@@ -117,7 +117,7 @@ func (r *Recording) Totals() Totals {
 // that were due are not sent yet, later than they may be.
 func (r *Recording) Behind(elapsed time.Duration) bool {
 	after := time.Duration(r.behindAfter.Load())
-	return after > 0 && elapsed > after && (!r.allHanded.Load() || r.inFlight.begun.Load() < r.handed.Load())
+	return after > 0 && elapsed > after && (!r.allDispatched.Load() || r.inFlight.begun.Load() < r.dispatched.Load())
 }
 
 // Merge adds up what the workers recorded: the times of each operation, of those that succeeded, and how the
@@ -156,7 +156,7 @@ type recorder struct {
 	recent    recentLatencies // since somebody last looked
 	hook      Hook            // nil: there is none
 
-	done, failed, retries, succeededLate, failedLate, busy atomic.Int64 // see Totals
+	succeeded, failed, retries, succeededLate, failedLate, busy atomic.Int64 // see Totals
 
 	_ [64]byte // neighbors' counters lie on other cache lines
 }
@@ -180,21 +180,21 @@ func (r *recorder) reset() {
 		r.lateness.reset()
 	}
 	r.recent, r.hook = recentLatencies{}, nil
-	for _, n := range []*atomic.Int64{&r.done, &r.failed, &r.retries, &r.succeededLate, &r.failedLate, &r.busy} {
+	for _, n := range []*atomic.Int64{&r.succeeded, &r.failed, &r.retries, &r.succeededLate, &r.failedLate, &r.busy} {
 		n.Store(0)
 	}
 }
 
-// dispatched records when an operation of an arrival rate was planned, and sent.
-func (r *recorder) dispatched(planned, sent time.Duration, queued bool) {
+// recordDispatch records when an operation of an arrival rate was planned, and sent.
+func (r *recorder) recordDispatch(planned, sent time.Duration, queued bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lateness.Add(planned, sent, queued)
 }
 
-// succeeded records an operation that succeeded, and the push and the verification in it, if it is a delivery.
-func (r *recorder) succeeded(planned, sent, done time.Duration, report delivery.Report) {
-	r.done.Add(1)
+// recordSuccess records an operation that succeeded, and the push and the verification in it, if it is a delivery.
+func (r *recorder) recordSuccess(planned, sent, done time.Duration, report delivery.Report) {
+	r.succeeded.Add(1)
 	response, service := done-planned, done-sent
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,8 +209,8 @@ func (r *recorder) succeeded(planned, sent, done time.Duration, report delivery.
 	}
 }
 
-// gaveUp records an operation that failed. Its time is no latency of the operation; see Failures.
-func (r *recorder) gaveUp(planned, response time.Duration) {
+// recordFailure records an operation that failed. Its time is no latency of the operation; see Failures.
+func (r *recorder) recordFailure(planned, response time.Duration) {
 	r.failed.Add(1)
 	if r.hook == nil {
 		return

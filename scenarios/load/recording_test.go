@@ -15,9 +15,9 @@ func TestRecording(t *testing.T) {
 	record := NewRecording(RecordingConfig{Op: Push, Workers: 1})
 	r := record.recorder(0)
 	for ms := 1; ms <= 1000; ms++ {
-		r.succeeded(0, 0, time.Duration(ms)*time.Millisecond, delivery.Report{})
+		r.recordSuccess(0, 0, time.Duration(ms)*time.Millisecond, delivery.Report{})
 	}
-	r.succeeded(0, 0, 200*time.Second, delivery.Report{})
+	r.recordSuccess(0, 0, 200*time.Second, delivery.Report{})
 	latencies, _ := record.Merge()
 	h := latencies[Push].Response
 	require.InEpsilon(t, 500e6, h.ValueAtQuantile(50), 0.003)
@@ -44,8 +44,8 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		record.Outcomes.Sent(0, 1, 1)
 		record.Outcomes.Succeed(0)
-		r.succeeded(0, time.Millisecond, 2*time.Millisecond, delivery.Report{Push: time.Millisecond, Verify: time.Millisecond})
-		r.dispatched(time.Millisecond, 2*time.Millisecond, true)
+		r.recordSuccess(0, time.Millisecond, 2*time.Millisecond, delivery.Report{Push: time.Millisecond, Verify: time.Millisecond})
+		r.recordDispatch(time.Millisecond, 2*time.Millisecond, true)
 	}))
 }
 

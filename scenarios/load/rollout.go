@@ -62,10 +62,10 @@ func (l *loop) recordEvent(e delivery.RolloutEvent, i int) {
 	switch e.Kind {
 	case delivery.DeviceUpdated:
 		outcomes.Succeed(i)
-		r.succeeded(0, 0, took, e.Report)
+		r.recordSuccess(0, 0, took, e.Report)
 	case delivery.DeviceFailed:
 		outcomes.Fail(i)
-		r.gaveUp(0, took)
+		r.recordFailure(0, took)
 		l.Record.Failures.add(i, e.Device, Deliver, e.Report, took, e.Err)
 	case delivery.DeviceInterrupted:
 		l.Record.brokenOff.Add(1)
