@@ -50,13 +50,14 @@ func (c Class) String() string {
 	return fmt.Sprintf("class(%d)", uint8(c))
 }
 
-// Op names an operation of the device interface.
+// Op names an operation of a client. That of an [Error] is a single request: OpPush or OpVerify.
 type Op string
 
 // The operations.
 const (
-	OpPush   Op = "push"
-	OpVerify Op = "verify"
+	OpPush    Op = "push"
+	OpVerify  Op = "verify"
+	OpDeliver Op = "deliver" // push, then verify, with retries
 )
 
 // What a device can say, to a verification or to a push. They are wrapped in an *Error.

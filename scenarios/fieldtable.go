@@ -120,7 +120,7 @@ func fieldTable() map[reflect.Type]section {
 		reflect.TypeFor[LoadSpec](): {"LoadSpec", []Field{
 			{Key: "model", Value: words("Model", models()...),
 				Doc: "How load comes. closed and once: workers wait for the answers. The others are open: operations are planned, whatever the answers."},
-			{Key: "operation", Value: words("Operation", Push, Verify, Deliver), Doc: "What is done with a device: push; verify; or deliver, which is both, with retries."},
+			{Key: "operation", Value: words("Operation", delivery.OpPush, delivery.OpVerify, delivery.OpDeliver), Doc: "What is done with a device: push; verify; or deliver, which is both, with retries."},
 			{Key: "workers", Value: Integer{Min: noMin, Max: MaxWorkers}, ByRule: true,
 				Flag: "workers", Usage: "operations at the same time, at most (0, of an open model: as many as it takes)",
 				Doc: "Operations at the same time, at most: 1 to {max}. Left out, or 0, in an open model: as many as it takes, 4096 at most. Left out of the others: 32."},

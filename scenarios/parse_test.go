@@ -50,7 +50,7 @@ seed: 18446744073709551615
 	require.Equal(t, ArtifactSpec{Size: 10_000_000, Version: "2.1"}, s.Artifact)
 	require.Equal(t, delivery.NetHTTP, s.Client.Transport)
 	require.Equal(t, 2*time.Second, s.Client.AnswerTimeout.Std())
-	require.Equal(t, LoadSpec{Model: ConstantRate, Operation: Push, Workers: 8, Rate: 500, Duration: Duration(time.Minute)}, s.Load)
+	require.Equal(t, LoadSpec{Model: ConstantRate, Operation: delivery.OpPush, Workers: 8, Rate: 500, Duration: Duration(time.Minute)}, s.Load)
 	require.Equal(t, []int{3, 0, 1}, []int{s.Repetitions, s.Warmup, s.Profiled}, "what is left out has its default")
 	require.Equal(t, uint64(1<<64-1), s.Seed)
 }

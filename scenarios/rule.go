@@ -84,7 +84,7 @@ func rules() []rule {
 		{of("load.stages"), []Model{Stages}, checkStages},
 		{of("load.breakpoint", "load.rate"), []Model{Breakpoint}, checkBreakpoint},
 		{of("load.operation"), []Model{Rollout}, func(s *Spec, report reporter) {
-			if op := s.Load.Operation; op != Deliver {
+			if op := s.Load.Operation; op != delivery.OpDeliver {
 				report("load.operation", string(op)+": a rollout delivers; leave it out", "")
 			}
 		}},
@@ -243,7 +243,7 @@ func checkThresholds(s *Spec, report reporter) {
 			bad("%s is no percentile: leave min=%d out", t.Unit, t.Min)
 		case scope == results.WholeRollout && s.Load.Model != Rollout:
 			report(indexPath("thresholds", i), fmt.Sprintf("%q: %s is of a rollout", t.text, t.Unit), "load.model: rollout, or failed/device")
-		case t.Unit == results.UnitThroughput && s.Load.Operation == Verify:
+		case t.Unit == results.UnitThroughput && s.Load.Operation == delivery.OpVerify:
 			bad("a verification pushes nothing")
 		}
 	}

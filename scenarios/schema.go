@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
@@ -145,7 +146,7 @@ func modelRules() (all []*schema) {
 		}
 		then := property("workers", &schema{Minimum: json.Number(least)})
 		if model == Rollout {
-			then.Properties["operation"] = &schema{Enum: enumOf(Deliver)}
+			then.Properties["operation"] = &schema{Enum: enumOf(delivery.OpDeliver)}
 		}
 		for _, f := range sections()[load].fields {
 			switch {

@@ -83,7 +83,7 @@ func Default() Spec {
 		Fleet:       FleetSpec{Devices: 5000},
 		Artifact:    ArtifactSpec{Size: 64 << 10},
 		Client:      ClientSpec{Transport: delivery.Lean},
-		Load:        LoadSpec{Model: ClosedLoop, Operation: Deliver, Workers: 32},
+		Load:        LoadSpec{Model: ClosedLoop, Operation: delivery.OpDeliver, Workers: 32},
 		Repetitions: 10,
 		Warmup:      1,
 		Profiled:    1,
@@ -109,11 +109,11 @@ func (s ClientSpec) Config() delivery.Config {
 
 // LoadSpec says who asks for what, when.
 type LoadSpec struct {
-	Model     Model     `yaml:"model" json:"model"`
-	Operation Operation `yaml:"operation" json:"operation"`
-	Workers   int       `yaml:"workers" json:"workers"`   // operations at the same time, at most: 1 to 65536; 0, of an open model: as many as it takes, up to mostAutoWorkers
-	Rate      Rate      `yaml:"rate" json:"rate"`         // of the open models: at which they begin, and all of constant and poisson
-	Duration  Duration  `yaml:"duration" json:"duration"` // 0: until every device had the operation once
+	Model     Model       `yaml:"model" json:"model"`
+	Operation delivery.Op `yaml:"operation" json:"operation"`
+	Workers   int         `yaml:"workers" json:"workers"`   // operations at the same time, at most: 1 to 65536; 0, of an open model: as many as it takes, up to mostAutoWorkers
+	Rate      Rate        `yaml:"rate" json:"rate"`         // of the open models: at which they begin, and all of constant and poisson
+	Duration  Duration    `yaml:"duration" json:"duration"` // 0: until every device had the operation once
 
 	// Drain is how long after the plan's end operations may be sent and may end. 0: an open load
 	// that is certain to be behind its plan sends no more, and what is under way has defaultDrain.
@@ -195,22 +195,12 @@ func (b BreakpointSpec) WithDefaults() BreakpointSpec {
 	return b
 }
 
-// Operation is what is done with a device.
-type Operation = delivery.Op
-
-// The operations.
-const (
-	Push              = delivery.OpPush
-	Verify            = delivery.OpVerify
-	Deliver Operation = "deliver" // push, then verify, with retries
-)
-
 // Operations lists the operations that are measured, in the order of reports.
-func (l LoadSpec) Operations() []Operation {
-	if l.Operation == Deliver {
-		return []Operation{Push, Verify, Deliver}
+func (l LoadSpec) Operations() []delivery.Op {
+	if l.Operation == delivery.OpDeliver {
+		return []delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver}
 	}
-	return []Operation{l.Operation}
+	return []delivery.Op{l.Operation}
 }
 
 // IsOpen reports whether the model is an open one: whether there is a plan.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -22,8 +23,8 @@ import (
 type Threshold struct {
 	text       string
 	Unit       string
-	op         Operation // empty for the load's own
-	Min        int64     // how many operations a percentile is judged by; 0 for the default
+	op         delivery.Op // empty for the load's own
+	Min        int64       // how many operations a percentile is judged by; 0 for the default
 	comparison string
 	limit      float64
 }
@@ -77,8 +78,8 @@ func (t *Threshold) readFilter(part string) bool {
 	key, value, _ := strings.Cut(part, "=")
 	switch key {
 	case "op":
-		t.op = Operation(value)
-		return slices.Contains([]Operation{Push, Verify, Deliver}, t.op)
+		t.op = delivery.Op(value)
+		return slices.Contains([]delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver}, t.op)
 	case "min":
 		n, err := strconv.ParseInt(value, 10, 64)
 		t.Min = n

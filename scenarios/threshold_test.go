@@ -5,12 +5,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 )
 
 func TestThresholdsAreRead(t *testing.T) {
 	for text, want := range map[string]Threshold{
-		"p99-ns/op{op=push} < 20ms":   {Unit: "p99-ns/op", op: Push, comparison: "<", limit: 20e6},
+		"p99-ns/op{op=push} < 20ms":   {Unit: "p99-ns/op", op: delivery.OpPush, comparison: "<", limit: 20e6},
 		"p99-ns/op<20000000":          {Unit: "p99-ns/op", comparison: "<", limit: 20e6},
 		"failed/device == 0":          {Unit: "failed/device", comparison: "==", limit: 0},
 		"failed/device <= 1%":         {Unit: "failed/device", comparison: "<=", limit: 0.01},
@@ -20,7 +21,7 @@ func TestThresholdsAreRead(t *testing.T) {
 		"peak-rss-B < 200MiB":         {Unit: "peak-rss-B", comparison: "<", limit: 200 << 20},
 		"B/op < 2KiB":                 {Unit: "B/op", comparison: "<", limit: 2048},
 		"wire-B/device < 1MB":         {Unit: "wire-B/device", comparison: "<", limit: 1e6},
-		"allocs/op{op=deliver} <= 40": {Unit: "allocs/op", op: Deliver, comparison: "<=", limit: 40},
+		"allocs/op{op=deliver} <= 40": {Unit: "allocs/op", op: delivery.OpDeliver, comparison: "<=", limit: 40},
 		"MB/s > 100":                  {Unit: "MB/s", comparison: ">", limit: 100},
 	} {
 		var got Threshold
@@ -95,7 +96,7 @@ func TestThresholdsAreHeld(t *testing.T) {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(text)))
 		want.Threshold = text
-		require.Equal(t, want, threshold.Outcome(LoadSpec{Operation: Deliver}, records))
+		require.Equal(t, want, threshold.Outcome(LoadSpec{Operation: delivery.OpDeliver}, records))
 	}
 }
 
@@ -129,7 +130,7 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 	} {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(row.text)))
-		text, verdict := threshold.Outcome(LoadSpec{Operation: Push}, row.records).Result()
+		text, verdict := threshold.Outcome(LoadSpec{Operation: delivery.OpPush}, row.records).Result()
 		require.Equal(t, row.verdict, verdict, row.text)
 		require.Equal(t, row.says, text, row.text)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/sequential"
@@ -211,7 +212,7 @@ func (c *comparison) inject(ctx context.Context) error {
 func (c *comparison) pushCost(ctx context.Context) (float64, error) {
 	var costs []float64
 	for i, s := range c.Specs {
-		if s.Load.Operation != scenarios.Push {
+		if s.Load.Operation != delivery.OpPush {
 			continue
 		}
 		for range costBlocks {
@@ -220,7 +221,7 @@ func (c *comparison) pushCost(ctx context.Context) (float64, error) {
 				return 0, err
 			}
 			for _, rec := range r.Records {
-				if v, ok := rec.Value(results.UnitCPU); ok && rec.Op == string(scenarios.Push) {
+				if v, ok := rec.Value(results.UnitCPU); ok && rec.Op == string(delivery.OpPush) {
 					costs = append(costs, v)
 				}
 			}

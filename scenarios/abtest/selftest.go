@@ -6,8 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // A Case of a self-test compares a program with itself, of which one side may be made worse.
@@ -120,7 +120,7 @@ func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Out
 			t.Seconds = append(t.Seconds, out.Elapsed.Round(time.Millisecond).Seconds())
 			t.Pairs = append(t.Pairs, out.Pairs)
 			for _, row := range out.Judgement.Rows {
-				if row.Op == string(scenarios.Push) && row.Unit.Name == results.UnitCPU && row.Delta != nil {
+				if row.Op == string(delivery.OpPush) && row.Unit.Name == results.UnitCPU && row.Delta != nil {
 					t.Deltas = append(t.Deltas, *row.Delta)
 				}
 			}

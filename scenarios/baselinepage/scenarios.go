@@ -88,7 +88,7 @@ type operations struct {
 // An extraRun is the scenario throughput with another operation.
 type extraRun struct {
 	label, command string
-	operation      scenarios.Operation
+	operation      string
 	records        []results.Record // once it was run
 }
 
@@ -96,9 +96,9 @@ type extraRun struct {
 const extraRepetitions = 3
 
 func extraRuns() (runs []extraRun) {
-	for _, op := range []scenarios.Operation{scenarios.Verify, scenarios.Deliver} {
+	for _, op := range []string{"verify", "deliver"} {
 		command := fmt.Sprintf("fleetmark run throughput --set load.operation=%s --repeat %d", op, extraRepetitions)
-		runs = append(runs, extraRun{label: "throughput of " + string(op), command: command, operation: op})
+		runs = append(runs, extraRun{label: "throughput of " + op, command: command, operation: op})
 	}
 	return runs
 }
@@ -109,7 +109,10 @@ func (o *operations) measure(ctx context.Context, b *Builder) error {
 		if err != nil {
 			return err
 		}
-		spec.Load.Operation, spec.Repetitions, spec.Profiled = e.operation, extraRepetitions, 0
+		if err := spec.Set("load.operation=" + e.operation); err != nil {
+			return err
+		}
+		spec.Repetitions, spec.Profiled = extraRepetitions, 0
 		run, err := b.runUsable(ctx, spec, e.command)
 		if err != nil {
 			return err

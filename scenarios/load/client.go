@@ -35,11 +35,11 @@ type Client interface {
 	Close() error
 }
 
-// The operations of a load. Push and Verify are single requests, whose names are those of package delivery.
+// The operations of a load.
 const (
-	Push                = delivery.OpPush
-	Verify              = delivery.OpVerify
-	Deliver delivery.Op = "deliver" // push, then verify, with retries
+	Push    = delivery.OpPush
+	Verify  = delivery.OpVerify
+	Deliver = delivery.OpDeliver
 )
 
 // A StatsReporter is a [Client] that counts its requests, connections and bytes.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -18,7 +19,7 @@ func searching(capacity scenarios.Rate) scenarios.Spec {
 	s := small()
 	s.Fleet.Devices, s.Fleet.Capacity = 20, capacity
 	s.Repetitions, s.Warmup, s.Profiled = 1, 1, 0
-	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: scenarios.Push, Workers: 64, Rate: 50, Breakpoint: scenarios.BreakpointSpec{To: 6400, TrialDuration: scenarios.Duration(time.Second)}}
+	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: delivery.OpPush, Workers: 64, Rate: 50, Breakpoint: scenarios.BreakpointSpec{To: 6400, TrialDuration: scenarios.Duration(time.Second)}}
 	return s
 }
 

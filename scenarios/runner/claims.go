@@ -10,7 +10,6 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
@@ -104,7 +103,7 @@ const maxContradictions = 5
 //
 // A failure that the ledger knows as applied is none: after a lost answer a client
 // may rightly say that it doesn't know.
-func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry, error], u *delivery.Update, op scenarios.Operation) (results.Counts, []string, error) {
+func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry, error], u *delivery.Update, op delivery.Op) (results.Counts, []string, error) {
 	n := results.Counts{Devices: c.Len()}
 	var said []string
 	contradictions := 0
@@ -201,15 +200,15 @@ func (c *claims) surplus(e mockfleet.Entry) string {
 // A push that succeeded was acknowledged, each one. A delivery needn't have been:
 // where several bring the device the same update at once, one pushes it, and the
 // others are told to wait and find it there. But each has looked.
-func lacks(e mockfleet.Entry, u *delivery.Update, op scenarios.Operation, claimed uint32) string {
+func lacks(e mockfleet.Entry, u *delivery.Update, op delivery.Op, claimed uint32) string {
 	switch {
 	case e.Version != u.Version():
 		return fmt.Sprintf("it runs %q, not %q", e.Version, u.Version())
 	case e.Digest != u.Artifact().DigestHex():
 		return fmt.Sprintf("it runs content %s, not %s", e.Digest, u.Artifact().DigestHex())
-	case op == scenarios.Push && e.Applied+e.Repeats < claimed, op == scenarios.Deliver && e.Applied+e.Repeats == 0:
+	case op == delivery.OpPush && e.Applied+e.Repeats < claimed, op == delivery.OpDeliver && e.Applied+e.Repeats == 0:
 		return fmt.Sprintf("it acknowledged %d updates", e.Applied+e.Repeats)
-	case op != scenarios.Push && e.Verifies < claimed:
+	case op != delivery.OpPush && e.Verifies < claimed:
 		return fmt.Sprintf("it was verified %d times", e.Verifies)
 	}
 	return ""

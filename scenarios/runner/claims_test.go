@@ -11,7 +11,6 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
@@ -61,43 +60,43 @@ func TestReconcile(t *testing.T) {
 	for name, row := range map[string]struct {
 		succeeded, failed []uint32
 		ledger            []mockfleet.Entry
-		operation         scenarios.Operation
+		operation         delivery.Op
 		want              results.Counts
 		says              string // in the contradictions; empty: there is none
 	}{
-		"all well": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(0, well), at(1, well)}, scenarios.Deliver, results.Counts{Devices: 2, Updated: 2}, ""},
-		"one failed": {[]uint32{1, 0}, []uint32{0, 1}, []mockfleet.Entry{at(0, well)}, scenarios.Deliver,
+		"all well": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(0, well), at(1, well)}, delivery.OpDeliver, results.Counts{Devices: 2, Updated: 2}, ""},
+		"one failed": {[]uint32{1, 0}, []uint32{0, 1}, []mockfleet.Entry{at(0, well)}, delivery.OpDeliver,
 			results.Counts{Devices: 2, Updated: 1, Failed: 1}, ""},
-		"failed, though applied": {[]uint32{0}, []uint32{1}, []mockfleet.Entry{well}, scenarios.Deliver, results.Counts{Devices: 1, Failed: 1}, ""},
-		"claimed, never came": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(1, well)}, scenarios.Deliver,
+		"failed, though applied": {[]uint32{0}, []uint32{1}, []mockfleet.Entry{well}, delivery.OpDeliver, results.Counts{Devices: 1, Failed: 1}, ""},
+		"claimed, never came": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(1, well)}, delivery.OpDeliver,
 			results.Counts{Devices: 2, Updated: 1, Lost: 1}, "device 0: the client claims 1 successes, the ledger knows nothing of it"},
-		"claimed, the last never came": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(0, well)}, scenarios.Deliver,
+		"claimed, the last never came": {[]uint32{1, 1}, []uint32{0, 0}, []mockfleet.Entry{at(0, well)}, delivery.OpDeliver,
 			results.Counts{Devices: 2, Updated: 1, Lost: 1}, "device 1: the client claims"},
-		"claimed, old version": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Version = "1" })}, scenarios.Deliver,
+		"claimed, old version": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Version = "1" })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, `it runs "1", not "2"`},
-		"claimed, other content": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Digest = "00" })}, scenarios.Deliver,
+		"claimed, other content": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Digest = "00" })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, "it runs content 00"},
-		"applied twice": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied, e.AppliedTwice = 2, 1 })}, scenarios.Deliver,
+		"applied twice": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied, e.AppliedTwice = 2, 1 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Updated: 1, AppliedTwice: 1}, "applied the same update twice"},
-		"never verified": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 0 })}, scenarios.Deliver,
+		"never verified": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 0 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, "it was verified 0 times"},
-		"a push needs no verification": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 0 })}, scenarios.Push,
+		"a push needs no verification": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 0 })}, delivery.OpPush,
 			results.Counts{Devices: 1, Updated: 1}, ""},
-		"many pushes, as many acknowledged": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Repeats = 4 })}, scenarios.Push,
+		"many pushes, as many acknowledged": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Repeats = 4 })}, delivery.OpPush,
 			results.Counts{Devices: 1, Updated: 1}, ""},
-		"many pushes, one too few": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Repeats = 3 })}, scenarios.Push,
+		"many pushes, one too few": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Repeats = 3 })}, delivery.OpPush,
 			results.Counts{Devices: 1, Lost: 1}, "it acknowledged 4 updates"},
-		"many deliveries, one push": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 5 })}, scenarios.Deliver,
+		"many deliveries, one push": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 5 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Updated: 1}, ""},
-		"many deliveries, one never looked": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 4 })}, scenarios.Deliver,
+		"many deliveries, one never looked": {[]uint32{5}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Verifies = 4 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, "it was verified 4 times"},
-		"delivered, nothing acknowledged": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied = 0 })}, scenarios.Deliver,
+		"delivered, nothing acknowledged": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied = 0 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, "it acknowledged 0 updates"},
-		"verified, applied before the load": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied = 0 })}, scenarios.Verify,
+		"verified, applied before the load": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Applied = 0 })}, delivery.OpVerify,
 			results.Counts{Devices: 1, Updated: 1}, ""},
-		"applied, claimed by nobody": {[]uint32{0}, []uint32{0}, []mockfleet.Entry{well}, scenarios.Deliver,
+		"applied, claimed by nobody": {[]uint32{0}, []uint32{0}, []mockfleet.Entry{well}, delivery.OpDeliver,
 			results.Counts{Devices: 1}, "the client claims nothing of"},
-		"meant for another": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Misaddressed = 1 })}, scenarios.Deliver,
+		"meant for another": {[]uint32{1}, []uint32{0}, []mockfleet.Entry{with(func(e *mockfleet.Entry) { e.Misaddressed = 1 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Updated: 1}, "meant for another device"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +134,7 @@ func TestPriming(t *testing.T) {
 	c.Sent(0, 0, 2)
 	claim(c, 1, 1, 0)
 	c.Sent(1, 0, 1)
-	n, said, err := c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(0, 4), primed(1, 2), primed(2, 1))), xUpdate(t), scenarios.Verify)
+	n, said, err := c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(0, 4), primed(1, 2), primed(2, 1))), xUpdate(t), delivery.OpVerify)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Lost: 1}, n)
 	require.Len(t, said, 1)
@@ -143,7 +142,7 @@ func TestPriming(t *testing.T) {
 
 	c.reset()
 	c.Reset()
-	n, _, err = c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(2, 1))), xUpdate(t), scenarios.Verify)
+	n, _, err = c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(2, 1))), xUpdate(t), delivery.OpVerify)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 3}, n, "a reset forgets what was primed, so the update has no claim")
 	require.ErrorContains(t, c.discount(ledgerOf(primed(3, 1))), "device 3")
@@ -154,7 +153,7 @@ func TestReconcileNamesAFewAndCountsAll(t *testing.T) {
 	for i := range c.Len() {
 		claim(c, i, 1, 0)
 	}
-	n, said, err := c.reconcile(t.Context(), ledgerOf(), xUpdate(t), scenarios.Deliver)
+	n, said, err := c.reconcile(t.Context(), ledgerOf(), xUpdate(t), delivery.OpDeliver)
 	require.NoError(t, err)
 	require.Equal(t, 100, n.Lost)
 	require.Len(t, said, maxContradictions+1)
@@ -163,9 +162,9 @@ func TestReconcileNamesAFewAndCountsAll(t *testing.T) {
 
 func TestReconcileNeedsTheWholeLedger(t *testing.T) {
 	c := newClaims(1)
-	_, _, err := c.reconcile(t.Context(), func(yield func(mockfleet.Entry, error) bool) { yield(mockfleet.Entry{}, errors.New("cut")) }, xUpdate(t), scenarios.Deliver)
+	_, _, err := c.reconcile(t.Context(), func(yield func(mockfleet.Entry, error) bool) { yield(mockfleet.Entry{}, errors.New("cut")) }, xUpdate(t), delivery.OpDeliver)
 	require.ErrorContains(t, err, "cut")
-	_, _, err = c.reconcile(context.Background(), ledgerOf(mockfleet.Entry{Device: 1}), xUpdate(t), scenarios.Deliver)
+	_, _, err = c.reconcile(context.Background(), ledgerOf(mockfleet.Entry{Device: 1}), xUpdate(t), delivery.OpDeliver)
 	require.ErrorContains(t, err, "ledger has device 1")
 }
 
@@ -217,7 +216,7 @@ func TestSurplus(t *testing.T) {
 			c.Reset()
 			claim(c, 0, 1, 0)
 			c.Sent(0, row.pushes, row.verifies)
-			_, said, err := c.reconcile(t.Context(), ledgerOf(row.e), xUpdate(t), scenarios.Deliver)
+			_, said, err := c.reconcile(t.Context(), ledgerOf(row.e), xUpdate(t), delivery.OpDeliver)
 			require.NoError(t, err)
 			if row.says == "" {
 				require.Empty(t, said)

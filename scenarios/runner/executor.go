@@ -106,7 +106,7 @@ func longest(s scenarios.Spec) time.Duration {
 		return cmp.Or(d.Std(), otherwise).Seconds()
 	}
 	most := or(s.Client.TotalTimeout, clientTotal)
-	if s.Load.Operation == scenarios.Deliver {
+	if s.Load.Operation == delivery.OpDeliver {
 		attempts := float64(cmp.Or(s.Client.MaxAttempts, clientAttempts))
 		request := most + or(s.Client.RetryCap, clientRetryCap)
 		settles := attempts*request + or(s.Client.PollTimeout, clientPollFor) + request

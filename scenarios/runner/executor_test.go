@@ -122,13 +122,13 @@ func TestLongest(t *testing.T) {
 		load   scenarios.LoadSpec
 		want   time.Duration
 	}{
-		"the client's own deadline":   {scenarios.ClientSpec{}, scenarios.LoadSpec{Model: scenarios.Once, Operation: scenarios.Push}, 5 * time.Minute},
-		"short":                       {scenarios.ClientSpec{TotalTimeout: second(1)}, scenarios.LoadSpec{Model: scenarios.Once, Operation: scenarios.Push}, leastLongest},
-		"long":                        {scenarios.ClientSpec{TotalTimeout: second(3600)}, scenarios.LoadSpec{Model: scenarios.Once, Operation: scenarios.Verify}, time.Hour},
-		"and the wait of a drain":     {scenarios.ClientSpec{TotalTimeout: second(3600)}, scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1, Operation: scenarios.Verify, Drain: second(60)}, time.Hour + time.Minute},
-		"and of a burst's queue":      {scenarios.ClientSpec{TotalTimeout: second(100)}, scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 10}, Workers: 5, Operation: scenarios.Push}, 330 * time.Second},
-		"one attempt of a delivery":   {scenarios.ClientSpec{TotalTimeout: second(90), RetryCap: second(10), PollTimeout: second(50), MaxAttempts: 1}, scenarios.LoadSpec{Model: scenarios.Once, Operation: scenarios.Deliver}, 350 * time.Second},
-		"whatever the client may try": {scenarios.ClientSpec{TotalTimeout: scenarios.MaxTimeout, MaxAttempts: scenarios.MaxAttempts}, scenarios.LoadSpec{Model: scenarios.Once, Operation: scenarios.Deliver}, mostLongest},
+		"the client's own deadline":   {scenarios.ClientSpec{}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpPush}, 5 * time.Minute},
+		"short":                       {scenarios.ClientSpec{TotalTimeout: second(1)}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpPush}, leastLongest},
+		"long":                        {scenarios.ClientSpec{TotalTimeout: second(3600)}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpVerify}, time.Hour},
+		"and the wait of a drain":     {scenarios.ClientSpec{TotalTimeout: second(3600)}, scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1, Operation: delivery.OpVerify, Drain: second(60)}, time.Hour + time.Minute},
+		"and of a burst's queue":      {scenarios.ClientSpec{TotalTimeout: second(100)}, scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 10}, Workers: 5, Operation: delivery.OpPush}, 330 * time.Second},
+		"one attempt of a delivery":   {scenarios.ClientSpec{TotalTimeout: second(90), RetryCap: second(10), PollTimeout: second(50), MaxAttempts: 1}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpDeliver}, 350 * time.Second},
+		"whatever the client may try": {scenarios.ClientSpec{TotalTimeout: scenarios.MaxTimeout, MaxAttempts: scenarios.MaxAttempts}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpDeliver}, mostLongest},
 	} {
 		require.Equal(t, row.want, longest(scenarios.Spec{Client: row.client, Load: row.load}), name)
 	}
@@ -155,8 +155,8 @@ func (s *standIn) Push(ctx context.Context, _ delivery.Device, _ *delivery.Updat
 // runLoad runs a load of pushes to so many devices, which take so long, and no longer than longest.
 func runLoad(t *testing.T, spec scenarios.LoadSpec, devices int, longest time.Duration, takes func(n int64) time.Duration) (load.Result, *load.Recording) {
 	_, most := spec.WorkerRange()
-	record := load.NewRecording(load.RecordingConfig{Op: scenarios.Push, Planned: spec.IsOpen(), Devices: devices, Workers: most, Longest: longest})
-	e := load.Env{Client: &standIn{takes: takes}, Op: scenarios.Push, Devices: must(target.ListDevices("http://127.0.0.1:1", mockfleet.AddressPath, devices)), Record: record, Seed: 1}
+	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpPush, Planned: spec.IsOpen(), Devices: devices, Workers: most, Longest: longest})
+	e := load.Env{Client: &standIn{takes: takes}, Op: delivery.OpPush, Devices: must(target.ListDevices("http://127.0.0.1:1", mockfleet.AddressPath, devices)), Record: record, Seed: 1}
 	result, err := executorOf(spec, 0, nil).Run(t.Context(), e)
 	require.NoError(t, err)
 	return result, record
@@ -199,7 +199,7 @@ func TestRatesAreOverThePlan(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				row.spec.Operation = scenarios.Push
+				row.spec.Operation = delivery.OpPush
 				result, record := runLoad(t, row.spec, row.devices, 0, row.takes)
 				m := &measured{bytes: 2e6, Result: result, Totals: record.Totals()}
 				m.latencies, m.lateness = record.Merge()
@@ -222,11 +222,11 @@ func TestRatesAreOverThePlan(t *testing.T) {
 func TestALongOperationIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		spec := scenarios.Default()
-		spec.Load = scenarios.LoadSpec{Model: scenarios.Once, Operation: scenarios.Push, Workers: 1}
+		spec.Load = scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpPush, Workers: 1}
 		_, record := runLoad(t, spec.Load, 3, longest(spec), func(int64) time.Duration { return 131 * time.Second })
 		ops, _ := record.Merge()
-		require.Zero(t, ops[scenarios.Push].Overflow)
-		require.InEpsilon(t, 131e9, quantile(ops[scenarios.Push].Response, 50), 0.002)
-		require.InEpsilon(t, 131e9, quantile(ops[scenarios.Push].Response, 99), 0.002)
+		require.Zero(t, ops[delivery.OpPush].Overflow)
+		require.InEpsilon(t, 131e9, quantile(ops[delivery.OpPush].Response, 50), 0.002)
+		require.InEpsilon(t, 131e9, quantile(ops[delivery.OpPush].Response, 99), 0.002)
 	})
 }

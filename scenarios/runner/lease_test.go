@@ -41,10 +41,10 @@ func (c twice) Deliver(ctx context.Context, d delivery.Device, u *delivery.Updat
 
 // A client that sends more than it says is found, though every device took it as a repeat.
 func TestLedgerFindsAClientThatSendsTwice(t *testing.T) {
-	for operation, says := range map[scenarios.Operation]string{
-		scenarios.Push:    "received 2 pushes, the client says that it sent 1",
-		scenarios.Verify:  "received 2 verifications, the client says that it sent 1",
-		scenarios.Deliver: "received 2 pushes, the client says that it sent 1",
+	for operation, says := range map[delivery.Op]string{
+		delivery.OpPush:    "received 2 pushes, the client says that it sent 1",
+		delivery.OpVerify:  "received 2 verifications, the client says that it sent 1",
+		delivery.OpDeliver: "received 2 pushes, the client says that it sent 1",
 	} {
 		t.Run(string(operation), func(t *testing.T) {
 			s := small()
@@ -107,7 +107,7 @@ func (c verifiesFirst) Push(ctx context.Context, d delivery.Device, u *delivery.
 // The sides of a comparison take turns at one fleet.
 func TestSession_sharesAFleet(t *testing.T) {
 	s := small()
-	s.Load.Operation = scenarios.Push
+	s.Load.Operation = delivery.OpPush
 	_, o := outside(t, &s)
 	var sides []*Session
 	for range 2 {

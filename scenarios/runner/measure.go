@@ -25,7 +25,7 @@ type measured struct {
 	failedP99   float64   // response time of the failed ones, ns; 0 where none failed
 	cost        cost
 	traffic     delivery.Stats // of this repetition alone
-	latencies   map[scenarios.Operation]*load.Latencies
+	latencies   map[delivery.Op]*load.Latencies
 	lateness    *load.Lateness // nil for a closed load
 	pacing      *health.Pacing // likewise, of a timed repetition
 	refused     refusals
@@ -97,7 +97,7 @@ const (
 	stepsPerObject = 20 // 0.05 objects
 )
 
-func (m *measured) whole(s scenarios.Spec, op scenarios.Operation, t *load.Latencies, add func(string, float64)) {
+func (m *measured) whole(s scenarios.Spec, op delivery.Op, t *load.Latencies, add func(string, float64)) {
 	n, done, seconds := float64(t.Count), float64(t.Count), m.Elapsed.Seconds()
 	if plan := m.plannedFor(); plan > 0 {
 		done, seconds = float64(m.Operations.SucceededInPlan), plan.Seconds()
@@ -106,7 +106,7 @@ func (m *measured) whole(s scenarios.Spec, op scenarios.Operation, t *load.Laten
 	if m.limit > 0 {
 		add(results.UnitLimit, m.limit)
 	}
-	if op != scenarios.Verify {
+	if op != delivery.OpVerify {
 		add(results.UnitThroughput, done*float64(m.bytes)/1e6/seconds)
 	}
 	if m.cost.processor > 0 {
@@ -152,7 +152,7 @@ func (m *measured) counted(s scenarios.Spec, add func(string, float64)) {
 func (m *measured) plannedFor() time.Duration { return time.Duration(m.Operations.PlanNS) }
 
 // percentiles are the median and the 99th percentile of an operation's response times; 0 where there are none.
-func (m *measured) percentiles(op scenarios.Operation) (p50, p99 time.Duration) {
+func (m *measured) percentiles(op delivery.Op) (p50, p99 time.Duration) {
 	t := m.latencies[op]
 	if t == nil || t.Count == 0 {
 		return 0, 0

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/stretchr/testify/require"
@@ -23,13 +24,13 @@ func TestHeapFiguresGoInSteps(t *testing.T) {
 		{200_000, 200_000*48 + 5_000, 200_000 + 40, 48, 1},
 		{5_000, 13_562_272, 146_696, 2712, 29.35}, // 2,712.45 and 29.3392
 	} {
-		spec := scenarios.Spec{Name: "x", Load: scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: scenarios.Push, Workers: 1}}
+		spec := scenarios.Spec{Name: "x", Load: scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: delivery.OpPush, Workers: 1}}
 		pushes := load.NewLatencies(false, leastLongest)
 		for range row.ops {
 			pushes.Add(time.Millisecond, time.Millisecond)
 		}
 		m := &measured{Result: load.Result{Elapsed: time.Second}, Totals: load.Totals{Succeeded: row.ops}, cost: cost{bytes: row.bytes, objects: row.objects}}
-		m.latencies = map[scenarios.Operation]*load.Latencies{scenarios.Push: pushes}
+		m.latencies = map[delivery.Op]*load.Latencies{delivery.OpPush: pushes}
 		list := m.records(spec, 1)
 		require.Len(t, list, 1)
 		bytes, _ := list[0].Value("B/op")

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ func TestHungDevicesAreLeftAlone(t *testing.T) {
 	s.Fleet.Devices, s.Repetitions, s.Warmup, s.Profiled = 40, 1, 0, 0
 	s.Fleet.Groups = []mockfleet.Group{{Name: "hung", Share: 0.05, Behavior: mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "blackhole"}}}}}
 	s.Client.AnswerTimeout = scenarios.Duration(time.Minute)
-	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: scenarios.Push, Rate: 10, Duration: scenarios.Duration(100 * time.Millisecond), Drain: scenarios.Duration(100 * time.Millisecond), Workers: 8}
+	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Rate: 10, Duration: scenarios.Duration(100 * time.Millisecond), Drain: scenarios.Duration(100 * time.Millisecond), Workers: 8}
 	o, watch := options(t, s), &steps{}
 	o.Watcher = watch
 	res, err := Run(t.Context(), o)

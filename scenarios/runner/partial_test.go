@@ -14,6 +14,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -71,7 +72,7 @@ func endless() scenarios.Spec {
 // A load that goes on for half an hour is kept as far as it came, with its response times.
 func TestPartialRepetition_load(t *testing.T) {
 	s := endless()
-	s.Load.Operation = scenarios.Push
+	s.Load.Operation = delivery.OpPush
 	run := interruptedAt(t, s, &whenDone{done: 100})
 	p := run.Partial
 	require.NotNil(t, p)
@@ -117,7 +118,7 @@ func TestPartialRepetition_once(t *testing.T) {
 func TestPartialRepetition_search(t *testing.T) {
 	s := endless()
 	s.Thresholds = nil
-	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: scenarios.Push, Workers: 8, Rate: 50, Breakpoint: scenarios.BreakpointSpec{To: 100_000, TrialDuration: scenarios.Duration(400 * time.Millisecond), Tolerance: 0.5}}
+	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: delivery.OpPush, Workers: 8, Rate: 50, Breakpoint: scenarios.BreakpointSpec{To: 100_000, TrialDuration: scenarios.Duration(400 * time.Millisecond), Tolerance: 0.5}}
 	p := interruptedAt(t, s, &whenDone{done: 1, rate: 100}).Partial
 	require.NotNil(t, p)
 	require.Contains(t, p.Search, "50/s held, the highest rate that was tried so far: the limit lies above")
@@ -133,7 +134,7 @@ func TestPartialRepetition_search(t *testing.T) {
 // Devices without a ledger have the client's word.
 func TestPartialRepetition_unwitnessed(t *testing.T) {
 	s := endless()
-	s.Load.Operation = scenarios.Push
+	s.Load.Operation = delivery.OpPush
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o := options(t, s)

@@ -33,7 +33,7 @@ import (
 // What the devices saw of it is kept apart from what they see of the load.
 func (s *Session) prime(ctx context.Context, t task, c repetitionClient, u *delivery.Update) error {
 	spec := t.load
-	if spec.Operation == scenarios.Verify {
+	if spec.Operation == delivery.OpVerify {
 		var err error
 		health.DoAsClient(ctx, func(ctx context.Context) { err = s.primeDevices(ctx, t.Step, u) })
 		if err != nil {
@@ -52,7 +52,7 @@ func (s *Session) prime(ctx context.Context, t task, c repetitionClient, u *deli
 	switch {
 	case w == nil:
 		return nil
-	case spec.Operation == scenarios.Verify: // a reset would take the update away again
+	case spec.Operation == delivery.OpVerify: // a reset would take the update away again
 		return s.claims.discount(w.Ledger(ctx))
 	case spec.TotalDuration() > 0:
 		return w.Reset(ctx)
@@ -73,12 +73,12 @@ func (s *Session) primeDevices(ctx context.Context, step Step, u *delivery.Updat
 	spec := s.spec.Load
 	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.ClosedLoop, 0, 0, 0
 	devices := s.target.Devices()
-	record := load.NewRecording(load.RecordingConfig{Op: scenarios.Deliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec)})
+	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpDeliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec)})
 	told := s.tellPreparing(step, "updating devices", func() (int, int) {
 		t := record.Totals()
 		return int(t.Succeeded + t.Failed), devices.Len()
 	})
-	_, err = executorOf(spec, 0, nil).Run(ctx, load.Env{Client: production{client}, Op: scenarios.Deliver, Devices: devices, Update: u, Record: record})
+	_, err = executorOf(spec, 0, nil).Run(ctx, load.Env{Client: production{client}, Op: delivery.OpDeliver, Devices: devices, Update: u, Record: record})
 	told()
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (s *Session) primeConnections(ctx context.Context, step Step, c repetitionC
 	}
 	// A client makes other things for a push than for a verification. One push a worker
 	// will do; the fleet forgets it afterwards, where there is a way to tell it to.
-	push := s.spec.Load.Operation != scenarios.Verify && s.target.Witness() != nil
+	push := s.spec.Load.Operation != delivery.OpVerify && s.target.Witness() != nil
 	o := &opening{unopened: s.unopened.devices}
 	told := s.tellPreparing(step, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
 	defer told()

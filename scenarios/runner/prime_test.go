@@ -18,7 +18,7 @@ import (
 // each worker, and the ledger knows of nothing but the load.
 func TestConnectionsArePrimed(t *testing.T) {
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
-		for _, operation := range []scenarios.Operation{scenarios.Push, scenarios.Verify, scenarios.Deliver} {
+		for _, operation := range []delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver} {
 			t.Run(string(transport)+" "+string(operation), func(t *testing.T) {
 				s := small()
 				s.Fleet.Devices, s.Client.Transport = 1, transport

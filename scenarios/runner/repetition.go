@@ -102,7 +102,7 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 	s.claims.reset()
 	s.recording.Reset()
 	s.claims.added = 0
-	if t.load.Operation != scenarios.Verify {
+	if t.load.Operation != delivery.OpVerify {
 		s.claims.added = uint64(s.clients.added)
 	}
 	if err := s.prime(ctx, t, c, u); err != nil {

@@ -117,11 +117,11 @@ func TestLatencyLogIntervals(t *testing.T) {
 	l, head, err := newLatencyLog(began)
 	require.NoError(t, err)
 	require.Contains(t, string(head.Data), "\n#[BaseTime: 1767323045 ")
-	spec := scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: scenarios.Push, Workers: 1}
+	spec := scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: delivery.OpPush, Workers: 1}
 	pushes := load.NewLatencies(false, leastLongest)
 	pushes.Add(time.Millisecond, time.Millisecond)
 	m := &measured{started: began.Add(7 * time.Second), Result: load.Result{Elapsed: 1500 * time.Millisecond}}
-	m.latencies = map[scenarios.Operation]*load.Latencies{scenarios.Push: pushes}
+	m.latencies = map[delivery.Op]*load.Latencies{delivery.OpPush: pushes}
 	part, err := l.interval(spec, m)
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(part.Data), "Tag=push,7.000000,1.500000,"))
@@ -161,15 +161,15 @@ func (s *steps) End(p Step, v Live) {
 
 func TestRunOtherOperationsAndModels(t *testing.T) {
 	for name, change := range map[string]func(*scenarios.Spec){
-		"verify": func(s *scenarios.Spec) { s.Load.Operation = scenarios.Verify },
+		"verify": func(s *scenarios.Spec) { s.Load.Operation = delivery.OpVerify },
 		"push for a time": func(s *scenarios.Spec) {
-			s.Load.Operation, s.Load.Duration = scenarios.Push, scenarios.Duration(100*time.Millisecond)
+			s.Load.Operation, s.Load.Duration = delivery.OpPush, scenarios.Duration(100*time.Millisecond)
 		},
 		"verify for a time": func(s *scenarios.Spec) {
-			s.Load.Operation, s.Load.Duration = scenarios.Verify, scenarios.Duration(100*time.Millisecond)
+			s.Load.Operation, s.Load.Duration = delivery.OpVerify, scenarios.Duration(100*time.Millisecond)
 		},
 		"verify for less than a round": func(s *scenarios.Spec) {
-			s.Fleet.Devices, s.Load.Operation, s.Load.Duration = 500, scenarios.Verify, scenarios.Duration(time.Millisecond)
+			s.Fleet.Devices, s.Load.Operation, s.Load.Duration = 500, delivery.OpVerify, scenarios.Duration(time.Millisecond)
 		},
 		"deliver by more workers than devices": func(s *scenarios.Spec) {
 			s.Fleet.Devices, s.Load.Workers, s.Load.Duration = 1, 16, scenarios.Duration(100*time.Millisecond)
@@ -268,7 +268,7 @@ func TestRunIsTheSameFromTheSameSeed(t *testing.T) {
 	require.Equal(t, same, digest(func(s *scenarios.Spec) { s.Repetitions, s.Description, s.Name = 2, "other words", "other-name" }))
 	for name, change := range map[string]func(*scenarios.Spec){
 		"seed": func(s *scenarios.Spec) { s.Seed = 2 }, "devices": func(s *scenarios.Spec) { s.Fleet.Devices++ }, "size": func(s *scenarios.Spec) { s.Artifact.Size++ },
-		"workers": func(s *scenarios.Spec) { s.Load.Workers++ }, "operation": func(s *scenarios.Spec) { s.Load.Operation = scenarios.Push },
+		"workers": func(s *scenarios.Spec) { s.Load.Workers++ }, "operation": func(s *scenarios.Spec) { s.Load.Operation = delivery.OpPush },
 		"transport": func(s *scenarios.Spec) { s.Client.Transport = delivery.NetHTTP }, "addressing": func(s *scenarios.Spec) { s.Fleet.Addressing = mockfleet.AddressPath },
 	} {
 		require.NotEqual(t, same, digest(change), name)
@@ -339,7 +339,7 @@ func TestWhatCantBeginLeavesNothing(t *testing.T) {
 func TestAFleetBehindScheduleIsInvalid(t *testing.T) {
 	s := small()
 	s.Fleet.Behavior.Latency = must(mockfleet.Fixed(20 * time.Millisecond))
-	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: scenarios.Push, Workers: 1, Rate: 200, Duration: scenarios.Duration(300 * time.Millisecond)}
+	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Workers: 1, Rate: 200, Duration: scenarios.Duration(300 * time.Millisecond)}
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)

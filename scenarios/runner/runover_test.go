@@ -14,7 +14,6 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
-	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -71,7 +70,7 @@ func TestRunOverAFleetThatIsNotWell(t *testing.T) {
 	require.Equal(t, results.Counts{Devices: 40, Updated: 37, Failed: 3}, res.Run.Counts)
 	for _, r := range res.Records {
 		failed := int64(0)
-		if r.Op == string(scenarios.Deliver) {
+		if r.Op == string(delivery.OpDeliver) {
 			failed = 3
 		}
 		require.Equal(t, failed, r.Failed, "%s of repetition %d", r.Op, r.Repetition)

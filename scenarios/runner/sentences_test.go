@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // What run.json says under "invalid" is read by scripts and printed by reports, to the letter. Here stand
@@ -21,13 +21,13 @@ func TestSentencesOfContradictions(t *testing.T) {
 		return e
 	}
 	for _, row := range []struct {
-		op       scenarios.Operation
+		op       delivery.Op
 		claimed  uint32 // by the client, of devices 0 to 4
 		sent     int    // pushes and verifications that it tells of, of each
 		ledger   []mockfleet.Entry
 		sentence string
 	}{
-		{scenarios.Deliver, 1, 9, []mockfleet.Entry{
+		{delivery.OpDeliver, 1, 9, []mockfleet.Entry{
 			entry(0, func(e *mockfleet.Entry) { e.AppliedTwice = 1 }),
 			entry(1, func(e *mockfleet.Entry) { e.Misaddressed = 3 }),
 			entry(2, func(e *mockfleet.Entry) { e.Version = "1" }),
@@ -36,14 +36,14 @@ func TestSentencesOfContradictions(t *testing.T) {
 			`device 2: the client claims 1 successes, the ledger: it runs "1", not "2"; ` +
 			"device 3: the client claims 1 successes, the ledger: it runs content other, not " + well + "; " +
 			"device 4: the client claims 1 successes, the ledger knows nothing of it"},
-		{scenarios.Push, 2, 9, []mockfleet.Entry{
+		{delivery.OpPush, 2, 9, []mockfleet.Entry{
 			entry(0, func(e *mockfleet.Entry) {}),
 			entry(1, func(e *mockfleet.Entry) { e.Applied, e.Repeats = 1, 1 }),
 		}, "device 0: the client claims 2 successes, the ledger: it acknowledged 1 updates; " +
 			"device 2: the client claims 2 successes, the ledger knows nothing of it; " +
 			"device 3: the client claims 2 successes, the ledger knows nothing of it; " +
 			"device 4: the client claims 2 successes, the ledger knows nothing of it"},
-		{scenarios.Deliver, 0, 1, []mockfleet.Entry{
+		{delivery.OpDeliver, 0, 1, []mockfleet.Entry{
 			entry(0, func(e *mockfleet.Entry) { e.Pushes = 2 }),
 			entry(1, func(e *mockfleet.Entry) { e.Verifies = 2 }),
 			entry(2, func(e *mockfleet.Entry) {}),

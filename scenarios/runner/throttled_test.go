@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/target"
@@ -16,7 +17,7 @@ import (
 func overloaded(throttled bool) scenarios.Spec {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
-	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: scenarios.Push, Workers: 16, Rate: 400, Duration: scenarios.Duration(time.Second)}
+	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Workers: 16, Rate: 400, Duration: scenarios.Duration(time.Second)}
 	if throttled {
 		s.Fleet.Capacity = 200
 	}

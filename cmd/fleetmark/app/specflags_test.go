@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
@@ -81,7 +82,7 @@ func TestAnotherModelOnTheCommandLine(t *testing.T) {
 	require.NoError(t, err)
 	s, err := validWithFlags(cmd, written, []string{"load.model=closed"})
 	require.NoError(t, err)
-	require.Equal(t, scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: scenarios.Deliver, Workers: 32, Duration: scenarios.Duration(5 * time.Second)}, s.Load)
+	require.Equal(t, scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: delivery.OpDeliver, Workers: 32, Duration: scenarios.Duration(5 * time.Second)}, s.Load)
 	_, err = validWithFlags(cmd, written, []string{"load.rate=2/s", "load.model=closed"})
 	require.EqualError(t, err, "--set load.rate: 2/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout")
 }
