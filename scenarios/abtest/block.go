@@ -99,9 +99,9 @@ func (b *blocks) profileRepeatedly(ctx context.Context, p profileRequest, cfg ca
 // repeat runs a repetition that is profiled. It returns an error for one without any operation, and for
 // one with findings: whatever that is a profile of, it isn't the operation that is asked about.
 func (b *blocks) repeat(
-	ctx context.Context, load scenarios.LoadSpec, kind runner.Kind, into *runner.ProfileTarget,
+	ctx context.Context, load scenarios.LoadSpec, phase runner.Phase, into *runner.ProfileTarget,
 ) (runner.Measurement, error) {
-	m, err := b.Repeat(ctx, load, kind, into)
+	m, err := b.Repeat(ctx, load, phase, into)
 	switch {
 	case err != nil:
 		return m, err

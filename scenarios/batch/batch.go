@@ -48,7 +48,7 @@ type Options struct {
 
 // A View shows a scenario under way. It is closed when the scenario has ended.
 type View interface {
-	runner.Watcher
+	runner.Observer
 	Close()
 }
 
@@ -94,7 +94,7 @@ func (o Options) run(ctx context.Context, s runner.Options) (*Result, error) {
 	closeView := func() {}
 	if o.View != nil {
 		view := o.View()
-		s.Watcher, closeView = view, view.Close
+		s.Observer, closeView = view, view.Close
 	}
 	s.Target.Command, s.Target.Stderr, s.Out, s.Revision, s.Machine = o.FleetCommand, o.Stderr, o.Out, o.Revision, o.Machine
 	running, err := runner.Start(ctx, s)

@@ -64,16 +64,16 @@ func names(list []*Result) (all []string) {
 
 // A countingView counts the views that were opened and closed.
 type countingView struct {
-	runner.Watcher
-	begin  func(runner.Step)
+	runner.Observer
+	begin  func(runner.Repetition)
 	closed *int
 }
 
-func (v countingView) Preparing(runner.Step, string, int, int) {}
-func (v countingView) Begin(s runner.Step)                     { v.begin(s) }
-func (v countingView) Progress(runner.Step, runner.Live)       {}
-func (v countingView) End(runner.Step, runner.Live)            {}
-func (v countingView) Close()                                  { *v.closed++ }
+func (v countingView) Preparing(runner.Repetition, string, int, int) {}
+func (v countingView) Begin(s runner.Repetition)                     { v.begin(s) }
+func (v countingView) Progress(runner.Repetition, runner.Progress)   {}
+func (v countingView) End(runner.Repetition, runner.Progress)        {}
+func (v countingView) Close()                                        { *v.closed++ }
 
 // TestRun: each scenario is judged by itself, with its thresholds, and its directory says the same
 // as its result.
@@ -82,7 +82,7 @@ func TestRun(t *testing.T) {
 	var seen []string
 	o.Done = func(r *Result) { seen = append(seen, r.Run.Scenario) }
 	closed := 0
-	o.View = func() View { return countingView{begin: func(runner.Step) {}, closed: &closed} }
+	o.View = func() View { return countingView{begin: func(runner.Repetition) {}, closed: &closed} }
 	done, err := Run(t.Context(), o, []runner.Options{
 		small(t, "plain"), small(t, "slow", "thresholds=[ops/s < 1/h]"), small(t, "denied", "fleet.behavior={fail_first: 9}", "client.max_attempts=1"),
 	})
@@ -151,7 +151,7 @@ func TestRun_interrupted(t *testing.T) {
 	o := options(t)
 	closed := 0
 	o.View = func() View {
-		return countingView{closed: &closed, begin: func(s runner.Step) {
+		return countingView{closed: &closed, begin: func(s runner.Repetition) {
 			if s.Scenario == "long" && s.Number == 2 {
 				cancel()
 			}
@@ -181,7 +181,7 @@ func TestRun_interrupted(t *testing.T) {
 func TestRun_cantBegin(t *testing.T) {
 	o := options(t)
 	closed := 0
-	o.View = func() View { return countingView{begin: func(runner.Step) {}, closed: &closed} }
+	o.View = func() View { return countingView{begin: func(runner.Repetition) {}, closed: &closed} }
 	gone := small(t, "gone")
 	gone.Target.Address = "http://127.0.0.1:1"
 	done, err := Run(t.Context(), o, []runner.Options{small(t, "plain"), gone, small(t, "never")})
@@ -200,7 +200,7 @@ func TestRun_unwrittenReport(t *testing.T) {
 	o := options(t)
 	o.View = func() View {
 		closed := 0
-		return countingView{closed: &closed, begin: func(runner.Step) {
+		return countingView{closed: &closed, begin: func(runner.Repetition) {
 			dirs, err := filepath.Glob(filepath.Join(o.Out, "*"))
 			require.NoError(t, err)
 			require.Len(t, dirs, 1)

@@ -15,7 +15,7 @@ import (
 
 // findBreakpoint searches the highest rate that still holds. Each rate is tried from a clean slate and
 // for breakpoint.probe. It returns how the highest one went.
-func (r *runner) findBreakpoint(ctx context.Context, step Step) (*measured, error) {
+func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured, error) {
 	spec := r.spec.Load
 	b := spec.Breakpoint.WithDefaults()
 	s := &load.Search{From: float64(spec.Rate), To: float64(b.To), Tolerance: float64(b.Tolerance)}
@@ -25,11 +25,11 @@ func (r *runner) findBreakpoint(ctx context.Context, step Step) (*measured, erro
 	var elsewhere string       // and, where that isn't the devices' doing, what limited it
 	var quickest time.Duration // operations of a rate that held took so long
 	for rate, ok := s.Next(); ok; rate, ok = s.Next() {
-		step.Rate, step.Duration = rate, b.TrialDuration.Std()
+		rep.Rate, rep.Duration = rate, b.TrialDuration.Std()
 		trends := &trends{lasts: b.TrialDuration.Std()}
-		m, err := r.attempt(ctx, task{Step: step, load: atRate(spec, rate), hook: trends.hook})
+		m, err := r.attempt(ctx, task{Repetition: rep, load: atRate(spec, rate), hook: trends.hook})
 		if err != nil {
-			r.keepSearch(ctx, step, s, best, m, began)
+			r.keepSearch(ctx, rep, s, best, m, began)
 			return nil, err
 		}
 		last = m

@@ -2,7 +2,7 @@
 //
 // What goes in: a valid scenario and [Options]. What comes out: a run directory and a [Result]. It
 // joins delivery, mockfleet, profiles and results, each of which knows nothing of the others. It
-// judges nothing and prints nothing: a [Watcher] is told how a run goes.
+// judges nothing and prints nothing: a [Observer] is told how a run goes.
 //
 // # The way of a run
 //

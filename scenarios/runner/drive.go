@@ -22,7 +22,7 @@ type drive struct {
 func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 	devices := s.target.Devices()
 	d := &drive{task: t, env: load.Env{
-		Client: c, Op: t.load.Operation, Devices: devices, Update: u, Record: s.recording, Hook: t.hook, Seed: s.repetitionSeed(t.Step), SystemClock: true,
+		Client: c, Op: t.load.Operation, Devices: devices, Update: u, Record: s.recording, Hook: t.hook, Seed: s.repetitionSeed(t.Repetition), SystemClock: true,
 	}}
 	var onEvent func(delivery.RolloutEvent)
 	if t.load.Model == scenarios.Rollout {
@@ -45,10 +45,10 @@ func (d *drive) run(ctx context.Context) (load.Result, error) {
 }
 
 // live returns how the load stands after so long.
-func (d *drive) live(window *load.LatencyWindow, elapsed time.Duration) Live {
+func (d *drive) live(window *load.LatencyWindow, elapsed time.Duration) Progress {
 	record := d.env.Record
 	t := record.Totals()
-	v := Live{Done: t.Succeeded, Failed: t.Failed, Retries: t.Retries, Elapsed: elapsed, Waves: d.waves.rows()}
+	v := Progress{Done: t.Succeeded, Failed: t.Failed, Retries: t.Retries, Elapsed: elapsed, Waves: d.waves.rows()}
 	v.P50, v.P99 = window.Sample(record)
 	if d.expect.RateAt != nil {
 		v.PlannedRate = d.expect.RateAt(elapsed)

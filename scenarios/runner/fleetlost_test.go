@@ -24,33 +24,33 @@ import (
 // shortWatch is for tests; a fleet that is well answers within it also on a busy machine.
 var shortWatch = watchdog{interval: 50 * time.Millisecond, timeout: 2 * time.Second}
 
-// during does something the first time that a repetition of a kind and number does so.
+// during does something the first time that a repetition of a phase and number does so.
 type during struct {
-	kind     Kind
+	phase    Phase
 	number   int
 	begins   func()
 	progress func()
 	ends     func()
 }
 
-func (d *during) is(s Step) bool { return s.Kind == d.kind && s.Number == d.number }
+func (d *during) is(s Repetition) bool { return s.Phase == d.phase && s.Number == d.number }
 
-func (d *during) Begin(s Step) {
+func (d *during) Begin(s Repetition) {
 	if d.is(s) && d.begins != nil {
 		d.begins()
 	}
 }
 
-func (d *during) Preparing(Step, string, int, int) {}
+func (d *during) Preparing(Repetition, string, int, int) {}
 
-func (d *during) Progress(s Step, v Live) {
+func (d *during) Progress(s Repetition, v Progress) {
 	if d.is(s) && d.progress != nil && v.Done > 0 {
 		d.progress()
 		d.progress = nil
 	}
 }
 
-func (d *during) End(s Step, _ Live) {
+func (d *during) End(s Repetition, _ Progress) {
 	if d.is(s) && d.ends != nil {
 		d.ends()
 	}
@@ -103,15 +103,15 @@ func TestFleetStoppedForGood(t *testing.T) {
 			o := options(t, s)
 			command, fleet := tellingItsPID(t)
 			o.Target = target.Options{Command: command, Stderr: os.Stderr, StopTimeout: 100 * time.Millisecond}
-			watch := &during{kind: Timed}
+			watch := &during{phase: Timed}
 			row.at(watch, func() { stopProcess(t, fleet()) })
-			o.Watcher = watch
+			o.Observer = watch
 			r, err := begin(t.Context(), o)
 			require.NoError(t, err)
 			r.watchdog = shortWatch
 			runErr := r.repetitions(t.Context())
 			err = finish(t.Context(), r, runErr)
-			if name == "between two repetitions" { // the first is over for the watcher, and not yet reconciled
+			if name == "between two repetitions" { // the first is over for the observer, and not yet reconciled
 				require.ErrorIs(t, err, errFleetLost)
 				run, loadErr := rundir.Load(r.dir.Path())
 				require.NoError(t, loadErr)
@@ -132,7 +132,7 @@ func TestFleetKilledInTheMiddle(t *testing.T) {
 	o.Target.Address = target.OwnProcess
 	command, fleet := tellingItsPID(t)
 	o.Target.Command = command
-	o.Watcher = &during{kind: Timed, number: 2, begins: func() { require.NoError(t, fleet().Kill()) }}
+	o.Observer = &during{phase: Timed, number: 2, begins: func() { require.NoError(t, fleet().Kill()) }}
 	r, err := begin(t.Context(), o)
 	require.NoError(t, err)
 	err = finish(t.Context(), r, r.repetitions(t.Context()))
@@ -180,7 +180,7 @@ func TestControlConnectionLost(t *testing.T) {
 			defer server.Close()
 			o := options(t, s)
 			o.Target.Address, o.Target.Control, o.Target.Token = fleet.Ready().Address, server.URL, fleet.Ready().Token
-			o.Watcher = &during{kind: Timed, number: 2, begins: func() { control.how.Store(&row.how) }}
+			o.Observer = &during{phase: Timed, number: 2, begins: func() { control.how.Store(&row.how) }}
 			r, err := begin(t.Context(), o)
 			require.NoError(t, err)
 			r.watchdog = shortWatch

@@ -46,7 +46,7 @@ func (s *strained) Ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error]
 	}
 }
 
-// TestHealthIsThatOfTimedRepetitions: with a repetition of each kind, a fleet that
+// TestHealthIsThatOfTimedRepetitions: with a repetition of each phase, a fleet that
 // refuses connections spoils the timed one; a ledger that contradicts spoils any.
 func TestHealthIsThatOfTimedRepetitions(t *testing.T) {
 	for name, row := range map[string]struct {

@@ -25,13 +25,13 @@ import (
 
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 	for _, row := range []struct {
-		kind   Kind
+		phase  Phase
 		number int
 		kept   int
 	}{{WarmUp, 1, 0}, {Timed, 2, 1}, {Profiled, 1, 2}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		o := options(t, small())
-		o.Watcher = &atStep{kind: row.kind, number: row.number, do: cancel}
+		o.Observer = &atRepetition{phase: row.phase, number: row.number, do: cancel}
 		res, err := Run(ctx, o)
 		require.NoError(t, err)
 		run, err := rundir.Load(res.Directory)
@@ -143,7 +143,7 @@ func TestInterruptedWarmUpHasNoVerdict(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o := options(t, small())
-	o.Watcher = &atStep{kind: Timed, number: 1, do: cancel}
+	o.Observer = &atRepetition{phase: Timed, number: 1, do: cancel}
 	r, err := begin(ctx, o)
 	require.NoError(t, err)
 	r.target = &strained{Target: r.target, contradictAt: 1}

@@ -21,7 +21,7 @@ type journal struct {
 	findings     []health.Finding // why the run is invalid
 	reference    []float64        // ns a round trip, one for each block of the reference benchmark
 	interference health.Interference
-	perOperation map[Kind][]float64 // processor time in ns, one for each repetition
+	perOperation map[Phase][]float64 // processor time in ns, one for each repetition
 }
 
 // newJournal begins the files of a fresh run directory. One that can't hold them is removed again:
@@ -93,30 +93,30 @@ func isOfRate(f health.Finding) bool {
 }
 
 // append puts a repetition into the run directory: all of it, or nothing.
-func (j *journal) append(step Step, spec scenarios.Spec, m *measured) error {
-	if step.Kind == WarmUp {
+func (j *journal) append(rep Repetition, spec scenarios.Spec, m *measured) error {
+	if rep.Phase == WarmUp {
 		return nil
 	}
 	var records []results.Record
 	var parts []rundir.Chunk
-	if step.Kind == Timed {
-		records = m.records(spec, step.Number)
+	if rep.Phase == Timed {
+		records = m.records(spec, rep.Number)
 		latencies, err := j.latency.interval(spec.Load, m)
 		if err != nil {
 			return err
 		}
 		parts = append(parts, latencies)
 	}
-	failed, err := m.failureLines(step, spec)
+	failed, err := m.failureLines(rep, spec)
 	if err != nil {
 		return err
 	}
 	if err := j.dir.AppendRepetition(records, append(parts, failed)...); err != nil {
 		return err
 	}
-	if step.Kind == Timed {
+	if rep.Phase == Timed {
 		j.records = append(j.records, records...)
-		j.run.Repetitions = step.Number
+		j.run.Repetitions = rep.Number
 		j.run.Operations = append(j.run.Operations, results.Operations(m.Operations))
 		if spec.Load.Model == scenarios.Rollout {
 			j.run.Rollouts = append(j.run.Rollouts, m.rollout)
@@ -136,9 +136,9 @@ func (j *journal) append(step Step, spec scenarios.Spec, m *measured) error {
 }
 
 // failureLines returns the sample of what failed in a repetition; empty where nothing did.
-func (m *measured) failureLines(step Step, spec scenarios.Spec) (rundir.Chunk, error) {
-	number := step.Number
-	if step.Kind == Profiled {
+func (m *measured) failureLines(rep Repetition, spec scenarios.Spec) (rundir.Chunk, error) {
+	number := rep.Number
+	if rep.Phase == Profiled {
 		number += spec.Repetitions
 	}
 	var lines bytes.Buffer

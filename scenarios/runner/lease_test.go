@@ -79,7 +79,7 @@ func TestSecondDriverIsRefused(t *testing.T) {
 	second, late := o, o
 	second.Out, late.Out = t.TempDir(), t.TempDir()
 	var refused atomic.Value
-	o.Watcher = &atStep{kind: Timed, number: 1, do: func() {
+	o.Observer = &atRepetition{phase: Timed, number: 1, do: func() {
 		_, err := Run(t.Context(), second)
 		refused.Store(err)
 	}}
@@ -132,7 +132,7 @@ func TestSession_sharesAFleet(t *testing.T) {
 func TestResetUnderARun(t *testing.T) {
 	s := small()
 	f, o := outside(t, &s)
-	o.Watcher = &atStep{kind: Timed, number: 1, do: func() {}, end: f.Reset}
+	o.Observer = &atRepetition{phase: Timed, number: 1, do: func() {}, end: f.Reset}
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Invalid, res.Run.Verdict)

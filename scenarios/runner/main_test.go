@@ -57,23 +57,23 @@ func finish(ctx context.Context, r *runner, runErr error) error {
 	return errors.Join(err, r.finish(verdict(r.run, r.records)))
 }
 
-// atStep does something when a repetition begins.
-type atStep struct {
-	noWatcher
-	kind   Kind
+// atRepetition does something when a repetition begins.
+type atRepetition struct {
+	discard
+	phase  Phase
 	number int
 	do     func()
 	end    func() // when it ends, if not nil
 }
 
-func (a *atStep) Begin(s Step) {
-	if s.Kind == a.kind && s.Number == a.number {
+func (a *atRepetition) Begin(s Repetition) {
+	if s.Phase == a.phase && s.Number == a.number {
 		a.do()
 	}
 }
 
-func (a *atStep) End(s Step, _ Live) {
-	if s.Kind == a.kind && s.Number == a.number && a.end != nil {
+func (a *atRepetition) End(s Repetition, _ Progress) {
+	if s.Phase == a.phase && s.Number == a.number && a.end != nil {
 		a.end()
 	}
 }

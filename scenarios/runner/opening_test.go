@@ -18,7 +18,7 @@ func TestHungDevicesAreLeftAlone(t *testing.T) {
 	s.Client.AnswerTimeout = scenarios.Duration(time.Minute)
 	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Rate: 10, Duration: scenarios.Duration(100 * time.Millisecond), Drain: scenarios.Duration(100 * time.Millisecond), Workers: 8}
 	o, watch := options(t, s), &steps{}
-	o.Watcher = watch
+	o.Observer = watch
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.NotEmpty(t, watch.prepared)

@@ -23,10 +23,10 @@ const noLedger = "these devices keep no ledger"
 // soak as it may be. It returns nil if nothing of it is worth keeping: a trial of a search is kept with
 // the search, and nothing can be believed if the fleet was lost.
 func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *delivery.Update) *results.Partial {
-	if isFleetLost(context.Cause(ctx)) || t.Kind != Timed || t.isTrial() || m.Succeeded+m.Failed == 0 {
+	if isFleetLost(context.Cause(ctx)) || t.Phase != Timed || t.isTrial() || m.Succeeded+m.Failed == 0 {
 		return nil
 	}
-	p := newPartial(t.Step, s.spec, m)
+	p := newPartial(t.Repetition, s.spec, m)
 	p.PlannedSeconds, p.Planned = t.Duration.Seconds(), t.Planned
 	p.Counts, p.Unwitnessed = s.claims.count(), noLedger
 	if w := s.target.Witness(); w != nil {
@@ -43,15 +43,15 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 	return p
 }
 
-func newPartial(step Step, spec scenarios.Spec, m *measured) *results.Partial {
-	p := &results.Partial{Repetition: step.Number, Of: step.Of, Seconds: m.Elapsed.Seconds(), Succeeded: m.Succeeded, Failed: m.Failed}
-	p.Take(m.records(spec, step.Number))
+func newPartial(rep Repetition, spec scenarios.Spec, m *measured) *results.Partial {
+	p := &results.Partial{Repetition: rep.Number, Of: rep.Total, Seconds: m.Elapsed.Seconds(), Succeeded: m.Succeeded, Failed: m.Failed}
+	p.Take(m.records(spec, rep.Number))
 	return p
 }
 
 // keepSearch keeps how far an interrupted search had come: the highest rate that held, and how that
 // went. Of the rate under way, which is nil if it had not begun, it keeps the failures.
-func (r *runner) keepSearch(ctx context.Context, step Step, s *load.Search, best, underWay *measured, began time.Time) {
+func (r *runner) keepSearch(ctx context.Context, rep Repetition, s *load.Search, best, underWay *measured, began time.Time) {
 	if ctx.Err() == nil || isFleetLost(context.Cause(ctx)) || best == nil {
 		return
 	}
@@ -59,7 +59,7 @@ func (r *runner) keepSearch(ctx context.Context, step Step, s *load.Search, best
 	if underWay != nil {
 		best.failures, best.excerpts = underWay.failures, underWay.excerpts
 	}
-	p := newPartial(step, r.spec, best)
+	p := newPartial(rep, r.spec, best)
 	p.Seconds, p.Counts = time.Since(began).Seconds(), best.counts
 	p.Search = fmt.Sprintf("%.4g/s held, the highest rate that was tried so far: the limit lies above", s.Held)
 	if s.Failed > 0 {
@@ -69,12 +69,12 @@ func (r *runner) keepSearch(ctx context.Context, step Step, s *load.Search, best
 		p.Unwitnessed = noLedger
 	}
 	best.partial = p
-	r.appendPartial(step, r.spec, best)
+	r.appendPartial(rep, r.spec, best)
 }
 
 // appendPartial puts what an interrupted repetition came to into the run, and its response times and
 // failures beside. What can't be written is noted: the figures stand in run.json.
-func (j *journal) appendPartial(step Step, spec scenarios.Spec, m *measured) {
+func (j *journal) appendPartial(rep Repetition, spec scenarios.Spec, m *measured) {
 	j.run.Partial = m.partial
 	log, head, err := newLatencyLog(j.run.Started)
 	var parts []rundir.Chunk
@@ -85,7 +85,7 @@ func (j *journal) appendPartial(step Step, spec scenarios.Spec, m *measured) {
 	}
 	if err == nil {
 		var failed rundir.Chunk
-		failed, err = m.failureLines(step, spec)
+		failed, err = m.failureLines(rep, spec)
 		parts = append(parts, failed)
 	}
 	if err == nil {

@@ -23,26 +23,26 @@ import (
 
 // whenDone cancels once so many operations have ended in the timed repetition.
 type whenDone struct {
-	noWatcher
+	discard
 	done int64
 	rate float64 // of a search, from which on; 0: any
 	do   func()
 }
 
-func (w *whenDone) Progress(s Step, l Live) {
-	if s.Kind == Timed && l.Done+l.Failed >= w.done && s.Rate >= w.rate {
+func (w *whenDone) Progress(s Repetition, l Progress) {
+	if s.Phase == Timed && l.Done+l.Failed >= w.done && s.Rate >= w.rate {
 		w.do()
 	}
 }
 
-// interruptedAt runs a scenario, and interrupts it when the watcher says so.
+// interruptedAt runs a scenario, and interrupts it when the observer says so.
 func interruptedAt(t *testing.T, s scenarios.Spec, w *whenDone) *rundir.Loaded {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	w.do = cancel
 	o := options(t, s)
-	o.Watcher = w
+	o.Observer = w
 	res, err := Run(ctx, o)
 	require.NoError(t, err)
 	run, err := rundir.Load(res.Directory)
@@ -147,7 +147,7 @@ func TestPartialRepetition_unwitnessed(t *testing.T) {
 	defer device.Close()
 	require.NoError(t, os.WriteFile(file, []byte(device.URL+"\n"), 0o600))
 	o.Target.Address, o.Target.DeviceFile = "", file
-	o.Watcher = &whenDone{done: 20, do: cancel}
+	o.Observer = &whenDone{done: 20, do: cancel}
 	res, err := Run(ctx, o)
 	require.NoError(t, err)
 	require.Equal(t, "these devices keep no ledger", res.Run.Partial.Unwitnessed)

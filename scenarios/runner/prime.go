@@ -35,7 +35,7 @@ func (s *Session) prime(ctx context.Context, t task, c repetitionClient, u *deli
 	spec := t.load
 	if spec.Operation == delivery.OpVerify {
 		var err error
-		health.DoAsClient(ctx, func(ctx context.Context) { err = s.primeDevices(ctx, t.Step, u) })
+		health.DoAsClient(ctx, func(ctx context.Context) { err = s.primeDevices(ctx, t.Repetition, u) })
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (s *Session) prime(ctx context.Context, t task, c repetitionClient, u *deli
 	// Before connections are primed: it empties the pools that they fill.
 	runtime.GC()
 	if spec.TotalDuration() > 0 {
-		health.DoAsClient(ctx, func(ctx context.Context) { s.primeConnections(ctx, t.Step, c, u) })
+		health.DoAsClient(ctx, func(ctx context.Context) { s.primeConnections(ctx, t.Repetition, c, u) })
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (s *Session) prime(ctx context.Context, t task, c repetitionClient, u *deli
 
 // primeDevices brings the update to every device, by a client of its own: the load's
 // begins without connections.
-func (s *Session) primeDevices(ctx context.Context, step Step, u *delivery.Update) error {
+func (s *Session) primeDevices(ctx context.Context, rep Repetition, u *delivery.Update) error {
 	cfg := s.clients.config
 	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // the repetitions count from 1
 	client, err := delivery.New(cfg)
@@ -74,7 +74,7 @@ func (s *Session) primeDevices(ctx context.Context, step Step, u *delivery.Updat
 	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.ClosedLoop, 0, 0, 0
 	devices := s.target.Devices()
 	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpDeliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec)})
-	told := s.tellPreparing(step, "updating devices", func() (int, int) {
+	told := s.tellPreparing(rep, "updating devices", func() (int, int) {
 		t := record.Totals()
 		return int(t.Succeeded + t.Failed), devices.Len()
 	})
@@ -102,7 +102,7 @@ const (
 
 // primeConnections opens the connections that the load will keep, and uses each. The load says what
 // fails; a device that fails here is left alone until an operation of the load succeeds with it.
-func (s *Session) primeConnections(ctx context.Context, step Step, c repetitionClient, u *delivery.Update) {
+func (s *Session) primeConnections(ctx context.Context, rep Repetition, c repetitionClient, u *delivery.Update) {
 	devices := s.target.Devices()
 	workers, _ := s.spec.Load.WorkerRange()
 	// Each worker has a device in turn, as under the load. Where there are more
@@ -116,7 +116,7 @@ func (s *Session) primeConnections(ctx context.Context, step Step, c repetitionC
 	// will do; the fleet forgets it afterwards, where there is a way to tell it to.
 	push := s.spec.Load.Operation != delivery.OpVerify && s.target.Witness() != nil
 	o := &opening{unopened: s.unopened.devices}
-	told := s.tellPreparing(step, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
+	told := s.tellPreparing(rep, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
 	defer told()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -228,12 +228,12 @@ func within(ctx context.Context, request func(context.Context) error) error {
 	return request(ctx)
 }
 
-// tellPreparing tells the watcher how far something is that comes before a repetition, until the function that
+// tellPreparing tells the observer how far something is that comes before a repetition, until the function that
 // it returns is called.
-func (s *Session) tellPreparing(step Step, what string, sofar func() (done, of int)) (stop func()) {
+func (s *Session) tellPreparing(rep Repetition, what string, sofar func() (done, of int)) (stop func()) {
 	return everyNowAndThen(func() {
 		done, of := sofar()
-		s.watcher.Preparing(step, what, done, of)
+		s.observer.Preparing(rep, what, done, of)
 	})
 }
 
@@ -242,7 +242,7 @@ func everyNowAndThen(what func()) (stop func()) {
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(progressEvery)
+		tick := time.NewTicker(progressInterval)
 		defer tick.Stop()
 		for {
 			select {

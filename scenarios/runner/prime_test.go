@@ -32,7 +32,7 @@ func TestConnectionsArePrimed(t *testing.T) {
 				u, err := r.update(Timed, 1)
 				require.NoError(t, err)
 
-				work := task{Step: Step{Kind: Timed, Number: 1}, load: r.spec.Load}
+				work := task{Repetition: Repetition{Phase: Timed, Number: 1}, load: r.spec.Load}
 				_, err = r.prepare(t.Context(), work, c, u)
 				require.NoError(t, err)
 				dials := c.Stats().Dials

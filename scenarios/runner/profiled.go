@@ -67,16 +67,16 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 }
 
 // addProfilingCost compares the processor time of the profiled repetitions with that of the timed ones.
-func (j *journal) addProfilingCost(step Step, spec scenarios.Spec, m *measured) {
+func (j *journal) addProfilingCost(rep Repetition, spec scenarios.Spec, m *measured) {
 	operations := m.Succeeded + m.Failed
 	// A search's timed repetition is one at many rates, and its profiled one at one of them.
 	if spec.Load.Model == scenarios.Breakpoint || operations == 0 || m.cost.processor == 0 {
 		return
 	}
 	if j.perOperation == nil {
-		j.perOperation = map[Kind][]float64{}
+		j.perOperation = map[Phase][]float64{}
 	}
-	j.perOperation[step.Kind] = append(j.perOperation[step.Kind], float64(m.cost.processor)/float64(operations))
+	j.perOperation[rep.Phase] = append(j.perOperation[rep.Phase], float64(m.cost.processor)/float64(operations))
 	timed, profiled := j.perOperation[Timed], j.perOperation[Profiled]
 	if len(timed) > 0 && len(profiled) > 0 {
 		j.run.Harness.Profiling = results.NewProfiling(timed, profiled)

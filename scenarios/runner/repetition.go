@@ -22,7 +22,7 @@ import (
 
 // A task is one repetition that a session is to do.
 type task struct {
-	Step
+	Repetition
 	load    scenarios.LoadSpec
 	hook    func() load.Hook                          // hears of the operations; nil: nothing does
 	profile func(context.Context) (*profiling, error) // begins to profile; nil: the repetition isn't profiled
@@ -34,7 +34,7 @@ func (t task) isTrial() bool { return t.Rate > 0 }
 // repeat runs a load once, from a clean slate, and reconciles. If it returns an error, what was
 // measured until then is nil or incomplete.
 func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
-	u, err := s.update(t.Kind, t.Number)
+	u, err := s.update(t.Phase, t.Number)
 	if err != nil {
 		return nil, err
 	}
@@ -50,14 +50,14 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 	}
 	d := s.newDrive(t, c.driven, u)
 	t.Planned = d.expect.Operations
-	s.watcher.Begin(t.Step)
+	s.observer.Begin(t.Repetition)
 	m, err := s.drive(ctx, t, c, d)
 	m.refused, m.failures = c.dialer.refused(), s.recording.Failures.Sample()
 	end := d.live(&load.LatencyWindow{}, m.Elapsed)
 	end.P50, end.P99 = m.percentiles(t.load.Operation)
 	end.Plan, end.DoneInPlan = m.plannedFor(), m.Operations.SucceededInPlan
 	s.unopened.forgive(s.claims)
-	s.watcher.End(t.Step, end)
+	s.observer.End(t.Repetition, end)
 	switch {
 	case err != nil:
 		return m, err
@@ -71,7 +71,7 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 	if m.Stopped != nil {
 		m.notes = append(m.notes, m.Stopped.Error())
 	}
-	if t.Kind == Timed {
+	if t.Phase == Timed {
 		s.checkOutcome(m)
 		m.checkHarness(t.load)
 	}
@@ -80,9 +80,9 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 
 // repetitionSeed returns the random seed of one repetition, so that repetitions are independent
 // samples.
-func (s *Session) repetitionSeed(step Step) uint64 {
-	stream := uint64(step.Number) << 2
-	switch step.Kind {
+func (s *Session) repetitionSeed(rep Repetition) uint64 {
+	stream := uint64(rep.Number) << 2
+	switch rep.Phase {
 	case WarmUp:
 		stream++
 	case Profiled:
@@ -113,7 +113,7 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 	return before, err
 }
 
-// drive runs the load. Meanwhile the watcher hears of it, and in a profiled repetition the profiles
+// drive runs the load. Meanwhile the observer hears of it, and in a profiled repetition the profiles
 // are taken.
 func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *drive) (*measured, error) {
 	m := &measured{bytes: s.artifact.Size()}
@@ -137,7 +137,7 @@ func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *driv
 		}
 		return err
 	}
-	told := s.tell(d, t.Step)
+	told := s.tell(d, t.Repetition)
 	var traffic delivery.Stats
 	var begin gauge
 	d.env.OnReady = func() { m.started, traffic, begin = time.Now(), c.Stats(), readGauge() }
@@ -160,10 +160,10 @@ func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *driv
 	return m, nil
 }
 
-// tell keeps the watcher informed until the function that it returns is called.
-func (s *Session) tell(d *drive, step Step) (stop func()) {
+// tell keeps the observer informed until the function that it returns is called.
+func (s *Session) tell(d *drive, rep Repetition) (stop func()) {
 	started, window := time.Now(), &load.LatencyWindow{}
-	return everyNowAndThen(func() { s.watcher.Progress(step, d.live(window, time.Since(started))) })
+	return everyNowAndThen(func() { s.observer.Progress(rep, d.live(window, time.Since(started))) })
 }
 
 // reconcile compares the client's claims with the fleet's ledger, and asks how the fleet was. A
@@ -180,7 +180,7 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 	if err != nil {
 		return err
 	}
-	if t.Kind == Timed {
+	if t.Phase == Timed {
 		m.checkFleet(before, after, s.target.Kind() == target.InProcess)
 	}
 	if after.fleet.Generation != before.fleet.Generation {

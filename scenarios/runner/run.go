@@ -38,7 +38,7 @@ type Options struct {
 
 	wrap func(load.Client) load.Client // by what a test puts around the client; may be nil
 
-	Watcher Watcher // may be nil
+	Observer Observer // may be nil
 }
 
 // A Result is what a run measured.
@@ -160,12 +160,12 @@ func (r *runner) repetitions(ctx context.Context) error {
 		return r.endCause(ctx, err)
 	}
 	for _, part := range []struct {
-		kind Kind
-		n    int
+		phase Phase
+		n     int
 	}{{WarmUp, r.spec.Warmup}, {Timed, r.spec.Repetitions}, {Profiled, r.spec.Profiled}} {
 		for n := 1; n <= part.n; n++ {
-			step := Step{Scenario: r.spec.Name, Kind: part.kind, Number: n, Of: part.n, Duration: r.spec.Load.TotalDuration()}
-			if err := r.repetition(ctx, step); err != nil {
+			rep := Repetition{Scenario: r.spec.Name, Phase: part.phase, Number: n, Total: part.n, Duration: r.spec.Load.TotalDuration()}
+			if err := r.repetition(ctx, rep); err != nil {
 				return r.endCause(ctx, err)
 			}
 		}
@@ -235,19 +235,19 @@ func (r *runner) close() error { return errors.Join(r.dir.Close(), r.Session.Clo
 
 // repetition runs the load once, and writes down what it came to. One that the context breaks off is no
 // sample; see keepPartial.
-func (r *runner) repetition(ctx context.Context, step Step) error {
-	if err := r.runReference(ctx, step); err != nil {
+func (r *runner) repetition(ctx context.Context, rep Repetition) error {
+	if err := r.runReference(ctx, rep); err != nil {
 		return err
 	}
-	t := task{Step: step, load: r.spec.Load}
-	if step.Kind == Profiled {
-		t.profile = func(ctx context.Context) (*profiling, error) { return r.startProfiles(ctx, step.Number) }
+	t := task{Repetition: rep, load: r.spec.Load}
+	if rep.Phase == Profiled {
+		t.profile = func(ctx context.Context) (*profiling, error) { return r.startProfiles(ctx, rep.Number) }
 	}
 	var m *measured
 	var err error
 	switch search := t.load.Model == scenarios.Breakpoint; {
-	case search && step.Kind == Timed:
-		m, err = r.findBreakpoint(ctx, step)
+	case search && rep.Phase == Timed:
+		m, err = r.findBreakpoint(ctx, rep)
 	case search: // a search is neither warmed up by another one, nor what a profile is wanted of
 		t.Duration = t.load.Breakpoint.WithDefaults().TrialDuration.Std()
 		t.load = atRate(t.load, float64(t.load.Rate))
@@ -258,11 +258,11 @@ func (r *runner) repetition(ctx context.Context, step Step) error {
 	if err != nil {
 		return err
 	}
-	if err := r.runReference(ctx, step); err != nil {
+	if err := r.runReference(ctx, rep); err != nil {
 		return err
 	}
-	r.addProfilingCost(step, r.spec, m)
-	return r.append(step, r.spec, m)
+	r.addProfilingCost(rep, r.spec, m)
+	return r.append(rep, r.spec, m)
 }
 
 // attempt does a repetition and records what it found, however it ended.
@@ -271,15 +271,15 @@ func (r *runner) attempt(ctx context.Context, t task) (*measured, error) {
 	if m != nil {
 		r.observe(m, t.isTrial())
 		if m.partial != nil {
-			r.appendPartial(t.Step, r.spec, m)
+			r.appendPartial(t.Repetition, r.spec, m)
 		}
 	}
 	return m, err
 }
 
 // runReference takes a block of the reference benchmark, before and after a timed repetition.
-func (r *runner) runReference(ctx context.Context, step Step) error {
-	if step.Kind != Timed {
+func (r *runner) runReference(ctx context.Context, rep Repetition) error {
+	if rep.Phase != Timed {
 		return nil
 	}
 	ns, err := health.ReferenceBenchmark(ctx)

@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 				o := options(t, s)
 				o.Target.Address, o.Target.Command = kind, fleetCommand(t)
 				watch := &steps{}
-				o.Watcher = watch
+				o.Observer = watch
 				res, err := Run(t.Context(), o)
 				require.NoError(t, err)
 
@@ -147,16 +147,16 @@ func requireLatencies(t *testing.T, dir string, intervals, each int) {
 	}
 }
 
-// steps writes down what a watcher is told.
+// steps writes down what an observer is told.
 type steps struct{ ended, prepared []string }
 
-func (s *steps) Begin(Step)          {}
-func (s *steps) Progress(Step, Live) {}
-func (s *steps) Preparing(_ Step, what string, done, of int) {
+func (s *steps) Begin(Repetition)              {}
+func (s *steps) Progress(Repetition, Progress) {}
+func (s *steps) Preparing(_ Repetition, what string, done, of int) {
 	s.prepared = append(s.prepared, fmt.Sprintf("%s %d/%d", what, done, of))
 }
-func (s *steps) End(p Step, v Live) {
-	s.ended = append(s.ended, fmt.Sprintf("%s %d/%d %d", p.Kind, p.Number, p.Of, v.Done))
+func (s *steps) End(p Repetition, v Progress) {
+	s.ended = append(s.ended, fmt.Sprintf("%s %d/%d %d", p.Phase, p.Number, p.Total, v.Done))
 }
 
 func TestRunOtherOperationsAndModels(t *testing.T) {

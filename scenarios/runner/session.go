@@ -33,7 +33,7 @@ type Session struct {
 	target   target.Target
 	artifact *delivery.Artifact
 	clients  clientFactory
-	watcher  Watcher
+	observer Observer
 
 	recording *load.Recording // large, so that it is reset and used again
 	claims    *claims
@@ -48,13 +48,13 @@ type Session struct {
 	repetitions int // by Repeat
 }
 
-// OpenSession opens what repetitions share. It uses neither Options.Out nor Options.Watcher, and takes
+// OpenSession opens what repetitions share. It uses neither Options.Out nor Options.Observer, and takes
 // no lease of the fleet. What it refuses, [Start] refuses as well.
 func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o.Watcher, o.Target.Shared = nil, true
+	o.Observer, o.Target.Shared = nil, true
 	return openSession(ctx, o)
 }
 
@@ -85,10 +85,10 @@ type ProfileTarget struct {
 
 // Repeat runs a load once, from a clean slate. A Profiled repetition is profiled into the target from
 // when its connections are ready. If ctx ends, Repeat returns an error.
-func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, kind Kind, into *ProfileTarget) (Measurement, error) {
+func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, phase Phase, into *ProfileTarget) (Measurement, error) {
 	s.repetitions++
-	t := task{load: spec, Step: Step{Scenario: s.spec.Name, Kind: kind, Number: s.repetitions, Of: s.repetitions, Duration: spec.TotalDuration()}}
-	if kind == Profiled {
+	t := task{load: spec, Repetition: Repetition{Scenario: s.spec.Name, Phase: phase, Number: s.repetitions, Total: s.repetitions, Duration: spec.TotalDuration()}}
+	if phase == Profiled {
 		t.profile = func(ctx context.Context) (*profiling, error) {
 			running, err := capture.Start(ctx, into.Dir, into.Number, into.Config)
 			return &profiling{capture: running}, err
@@ -99,7 +99,7 @@ func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, kind Kind
 		return Measurement{}, s.endCause(ctx, err)
 	}
 	result := Measurement{Counts: m.counts, Findings: m.findings, Operations: m.Succeeded + m.Failed, CPU: m.cost.processor}
-	if kind == Timed {
+	if phase == Timed {
 		// The times of a delivery's parts rest on what a part of so short a repetition happened to meet.
 		result.Records = slices.DeleteFunc(m.records(s.spec, s.repetitions), func(rec results.Record) bool {
 			return rec.Op != string(spec.Operation)
@@ -110,9 +110,9 @@ func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, kind Kind
 
 // openSession makes ready what all repetitions share. If it can't, it leaves nothing behind.
 func openSession(ctx context.Context, o Options) (_ *Session, err error) {
-	s := &Session{spec: o.Spec, watcher: o.Watcher, runID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff)}
-	if s.watcher == nil {
-		s.watcher = noWatcher{}
+	s := &Session{spec: o.Spec, observer: o.Observer, runID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff)}
+	if s.observer == nil {
+		s.observer = discard{}
 	}
 	defer func() {
 		if err == nil {
@@ -197,14 +197,14 @@ func (s *Session) newRun(o Options) (results.Run, error) {
 // update names the artifact for one repetition. Where the fleet can be reset every repetition brings
 // the same version; where it can't, each brings one of its own, or a device could pass for updated
 // by what it got before.
-func (s *Session) update(kind Kind, n int) (*delivery.Update, error) {
+func (s *Session) update(phase Phase, n int) (*delivery.Update, error) {
 	version := s.spec.Artifact.Version
 	switch {
 	case version != "":
 	case s.target.Witness() != nil:
 		version = "2.0.0"
 	default:
-		version = "2.0.0-" + s.runID + "." + string(kind[:1]) + strconv.Itoa(100_000 + n)[1:]
+		version = "2.0.0-" + s.runID + "." + string(phase[:1]) + strconv.Itoa(100_000 + n)[1:]
 	}
 	return delivery.NewUpdate(version, s.artifact)
 }

@@ -53,7 +53,7 @@ func TestAStarvedFleetMakesTheRunInvalid(t *testing.T) {
 			var starving sync.WaitGroup
 			var failed error
 			if starved {
-				o.Watcher = &atStep{kind: Timed, number: 1, do: func() {
+				o.Observer = &atRepetition{phase: Timed, number: 1, do: func() {
 					starving.Go(func() { failed = starve(fleet(), stop) })
 				}, end: func() {
 					close(stop)

@@ -20,15 +20,15 @@ import (
 // a warm-up from the next one, a profiled repetition from the one after that.
 func TestRepetitionsDrawFromStreamsOfTheirOwn(t *testing.T) {
 	s := &Session{spec: scenarios.Spec{Seed: 7}}
-	for step, want := range map[Step]uint64{
-		{Kind: Timed, Number: 1}:    0xc2c7a14f0f94a112,
-		{Kind: Timed, Number: 2}:    0x8348e0b158e099ec,
-		{Kind: Timed, Number: 10}:   0xc75c824039c9615b,
-		{Kind: WarmUp, Number: 1}:   0xfca7bac57f93ee6c,
-		{Kind: Profiled, Number: 1}: 0xb764d60fc2973cbe,
-		{Kind: Profiled, Number: 2}: 0x36962b9f4656a1fa,
+	for rep, want := range map[Repetition]uint64{
+		{Phase: Timed, Number: 1}:    0xc2c7a14f0f94a112,
+		{Phase: Timed, Number: 2}:    0x8348e0b158e099ec,
+		{Phase: Timed, Number: 10}:   0xc75c824039c9615b,
+		{Phase: WarmUp, Number: 1}:   0xfca7bac57f93ee6c,
+		{Phase: Profiled, Number: 1}: 0xb764d60fc2973cbe,
+		{Phase: Profiled, Number: 2}: 0x36962b9f4656a1fa,
 	} {
-		require.Equal(t, want, s.repetitionSeed(step), "%s %d", step.Kind, step.Number)
+		require.Equal(t, want, s.repetitionSeed(rep), "%s %d", rep.Phase, rep.Number)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestFleetThatDies(t *testing.T) {
 	o.Target.Address = target.OwnProcess
 	command, fleet := tellingItsPID(t)
 	o.Target.Command = command
-	o.Watcher = &atStep{kind: Timed, number: 1, do: func() { require.NoError(t, fleet().Kill()) }}
+	o.Observer = &atRepetition{phase: Timed, number: 1, do: func() { require.NoError(t, fleet().Kill()) }}
 	o.Spec.Warmup = 0
 	res, err := Run(t.Context(), o)
 	require.ErrorIs(t, err, target.ErrExited)

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/fleetmark/fleetmark/scenarios/target"
 	"time"
+
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // errFleetLost ends a run whose fleet is there and says nothing.

@@ -11,11 +11,11 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// progressBars shows a run on a terminal: a bar for the repetitions of each kind, with a text about
+// progressBars shows a run on a terminal: a bar for the repetitions of each phase, with a text about
 // the current repetition.
 type progressBars struct {
 	pool    *mpb.Progress
-	current *progressBar // of the current kind; nil before the first
+	current *progressBar // of the current phase; nil before the first
 }
 
 // redrawInterval is the time between two drawings of the bars. A drawing allocates 80 KB in the
@@ -28,31 +28,31 @@ func newBars(w io.Writer, options ...mpb.ContainerOption) *progressBars {
 	return &progressBars{pool: mpb.New(append(own, options...)...)}
 }
 
-// Preparing implements runner.Watcher.
-func (b *progressBars) Preparing(s runner.Step, what string, done, of int) {
+// Preparing implements runner.Observer.
+func (b *progressBars) Preparing(s runner.Repetition, what string, done, of int) {
 	b.selectBar(s)
 	b.current.prepare(s, preparingText(what, done, of))
 }
 
-// Begin implements runner.Watcher.
-func (b *progressBars) Begin(s runner.Step) {
+// Begin implements runner.Observer.
+func (b *progressBars) Begin(s runner.Repetition) {
 	b.selectBar(s)
 	b.current.begin(s)
 }
 
-// selectBar makes the bar of the step's kind the current one.
-func (b *progressBars) selectBar(s runner.Step) {
-	if b.current == nil || b.current.kind != s.Kind {
+// selectBar makes the bar of the repetition's phase the current one.
+func (b *progressBars) selectBar(s runner.Repetition) {
+	if b.current == nil || b.current.phase != s.Phase {
 		b.endCurrent()
 		b.current = newBar(b.pool, s)
 	}
 }
 
-// Progress implements runner.Watcher.
-func (b *progressBars) Progress(s runner.Step, v runner.Live) { b.current.progress(s, v) }
+// Progress implements runner.Observer.
+func (b *progressBars) Progress(s runner.Repetition, v runner.Progress) { b.current.progress(s, v) }
 
-// End implements runner.Watcher.
-func (b *progressBars) End(s runner.Step, v runner.Live) { b.current.end(s, v) }
+// End implements runner.Observer.
+func (b *progressBars) End(s runner.Repetition, v runner.Progress) { b.current.end(s, v) }
 
 // Close leaves the bars on the screen as they are, and returns once they are drawn.
 func (b *progressBars) Close() {
@@ -68,9 +68,9 @@ func (b *progressBars) endCurrent() {
 	}
 }
 
-// A progressBar stands for the repetitions of one kind.
+// A progressBar stands for the repetitions of one phase.
 type progressBar struct {
-	kind  runner.Kind
+	phase runner.Phase
 	drawn *mpb.Bar // nil if the screen is gone
 
 	mu        sync.Mutex // guards the fields below, which the drawing goroutine reads
@@ -83,34 +83,34 @@ type progressBar struct {
 // stepsPerRepetition is the number of steps in which a bar shows a repetition.
 const stepsPerRepetition = 1000
 
-func newBar(pool *mpb.Progress, s runner.Step) *progressBar {
-	b := &progressBar{kind: s.Kind}
+func newBar(pool *mpb.Progress, s runner.Repetition) *progressBar {
+	b := &progressBar{phase: s.Phase}
 	// Add fails only if the screen is gone; the run goes on.
-	name := decor.Name(fmt.Sprintf("%s %s ", s.Scenario, s.Kind), decor.WC{W: 22, C: decor.DindentRight})
+	name := decor.Name(fmt.Sprintf("%s %s ", s.Scenario, s.Phase), decor.WC{W: 22, C: decor.DindentRight})
 	text := decor.Any(func(decor.Statistics) string { return b.text() })
-	b.drawn, _ = pool.Add(int64(s.Of)*stepsPerRepetition, mpb.BarStyle().Build(),
+	b.drawn, _ = pool.Add(int64(s.Total)*stepsPerRepetition, mpb.BarStyle().Build(),
 		mpb.PrependDecorators(name), mpb.AppendDecorators(text))
 	return b
 }
 
-func (b *progressBar) prepare(s runner.Step, text string) {
+func (b *progressBar) prepare(s runner.Repetition, text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.preparing, b.number, b.count = text, s.Number, s.Of
+	b.preparing, b.number, b.count = text, s.Number, s.Total
 }
 
-func (b *progressBar) begin(s runner.Step) {
+func (b *progressBar) begin(s runner.Repetition) {
 	b.update(func(e *eta) { e.begin(s, time.Now()) })
-	b.move(s, runner.Live{})
+	b.move(s, runner.Progress{})
 }
 
-func (b *progressBar) progress(s runner.Step, v runner.Live) {
+func (b *progressBar) progress(s runner.Repetition, v runner.Progress) {
 	b.update(func(e *eta) { e.progress(v) })
 	b.move(s, v)
 }
 
 // end shows the end of a repetition. The last one fills the bar.
-func (b *progressBar) end(s runner.Step, v runner.Live) {
+func (b *progressBar) end(s runner.Repetition, v runner.Progress) {
 	b.update(func(e *eta) { e.end(v) })
 	b.moveTo(barPosition(s, v))
 }
@@ -123,8 +123,8 @@ func (b *progressBar) update(change func(*eta)) {
 }
 
 // move shows how far the current repetition is. It never fills the bar.
-func (b *progressBar) move(s runner.Step, v runner.Live) {
-	b.moveTo(min(barPosition(s, v), int64(s.Of)*stepsPerRepetition-1))
+func (b *progressBar) move(s runner.Repetition, v runner.Progress) {
+	b.moveTo(min(barPosition(s, v), int64(s.Total)*stepsPerRepetition-1))
 }
 
 func (b *progressBar) moveTo(position int64) {
@@ -140,18 +140,18 @@ func (b *progressBar) text() string {
 	if b.preparing != "" {
 		return fmt.Sprintf(" %d/%d  %s", b.number, b.count, b.preparing)
 	}
-	return fmt.Sprintf(" %d/%d  %s", b.eta.step.Number, b.eta.step.Of, b.eta.text())
+	return fmt.Sprintf(" %d/%d  %s", b.eta.rep.Number, b.eta.rep.Total, b.eta.text())
 }
 
 // barPosition returns the position of a bar, in steps: the repetitions before s, and the part of s
 // that is done.
-func barPosition(s runner.Step, v runner.Live) int64 {
+func barPosition(s runner.Repetition, v runner.Progress) int64 {
 	return int64(s.Number-1)*stepsPerRepetition + int64(stepsPerRepetition*fraction(s, v))
 }
 
 // fraction returns which part of a repetition is done, from 0 to 1: of its operations or of its
 // time, whichever is larger.
-func fraction(s runner.Step, v runner.Live) float64 {
+func fraction(s runner.Repetition, v runner.Progress) float64 {
 	var done float64
 	if s.Planned > 0 {
 		done = float64(v.Done+v.Failed) / float64(s.Planned)

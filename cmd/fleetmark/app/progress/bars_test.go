@@ -46,13 +46,13 @@ func lastDrawn(t *testing.T, run func(*progressBars)) []string {
 }
 
 // repetition has b show a repetition in which done of 40 operations succeed.
-func repetition(b *progressBars, kind runner.Kind, number, of int, done int64) {
-	s := runner.Step{Scenario: "small", Kind: kind, Number: number, Of: of, Planned: 40}
+func repetition(b *progressBars, phase runner.Phase, number, of int, done int64) {
+	s := runner.Repetition{Scenario: "small", Phase: phase, Number: number, Total: of, Planned: 40}
 	b.Begin(s)
 	time.Sleep(redrawInterval) // of the bubble's clock
-	b.Progress(s, runner.Live{Done: done / 2, Elapsed: time.Second})
+	b.Progress(s, runner.Progress{Done: done / 2, Elapsed: time.Second})
 	time.Sleep(redrawInterval)
-	b.End(s, runner.Live{Done: done, Failed: 1, Retries: 2, Elapsed: 2 * time.Second})
+	b.End(s, runner.Progress{Done: done, Failed: 1, Retries: 2, Elapsed: 2 * time.Second})
 }
 
 func TestBars(t *testing.T) {
@@ -79,9 +79,9 @@ func TestBars(t *testing.T) {
 			repetition(b, runner.Timed, 1, 3, 39)
 		}, [][]string{{"small warm-up", full}, {"small timed", ">---", "1/3"}}},
 		"interrupted within one": {func(b *progressBars) {
-			s := runner.Step{Scenario: "small", Kind: runner.WarmUp, Number: 1, Of: 1, Planned: 40}
+			s := runner.Repetition{Scenario: "small", Phase: runner.WarmUp, Number: 1, Total: 1, Planned: 40}
 			b.Begin(s)
-			b.Progress(s, runner.Live{Done: 20, Elapsed: time.Second})
+			b.Progress(s, runner.Progress{Done: 20, Elapsed: time.Second})
 		}, [][]string{{"small warm-up", ">---", "1/1  20 of 40  20/s  1s left"}}},
 		"the last falls short of its plan": {func(b *progressBars) {
 			repetition(b, runner.WarmUp, 1, 1, 10)
@@ -90,11 +90,11 @@ func TestBars(t *testing.T) {
 			repetition(b, runner.Profiled, 1, 1, 39)
 		}, [][]string{{"small warm-up", ">---", "1/1"}, {"small timed", ">---", "2/2"}, {"small profiled", full}}},
 		"only time tells": {func(b *progressBars) {
-			s := runner.Step{Scenario: "small", Kind: runner.Timed, Number: 1, Of: 1, Duration: time.Second}
+			s := runner.Repetition{Scenario: "small", Phase: runner.Timed, Number: 1, Total: 1, Duration: time.Second}
 			b.Begin(s)
-			b.Progress(s, runner.Live{Done: 7, Elapsed: 2 * time.Second}) // over its time, and not at its end
+			b.Progress(s, runner.Progress{Done: 7, Elapsed: 2 * time.Second}) // over its time, and not at its end
 			time.Sleep(redrawInterval)
-			b.End(s, runner.Live{Done: 7, Elapsed: 2 * time.Second})
+			b.End(s, runner.Progress{Done: 7, Elapsed: 2 * time.Second})
 		}, [][]string{{"small timed", full}}},
 	} {
 		t.Run(name, func(t *testing.T) {

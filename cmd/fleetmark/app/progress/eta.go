@@ -18,13 +18,13 @@ import (
 // its kind will take. Call begin, progress and end for each repetition. An eta reads no clock;
 // begin is given the time.
 type eta struct {
-	step   runner.Step
-	live   runner.Live
-	ended  bool                   // the repetition is over
-	recent [maxRecent]runner.Live // the repetition in the last seconds, oldest first
-	known  int                    // how many of recent are set
-	first  time.Time              // when the first repetition of the kind began
-	each   time.Duration          // mean time from one repetition's start to the next one's; 0 if unknown
+	rep    runner.Repetition
+	live   runner.Progress
+	ended  bool                       // the repetition is over
+	recent [maxRecent]runner.Progress // the repetition in the last seconds, oldest first
+	known  int                        // how many of recent are set
+	first  time.Time                  // when the first repetition of the phase began
+	each   time.Duration              // mean time from one repetition's start to the next one's; 0 if unknown
 }
 
 const (
@@ -35,18 +35,18 @@ const (
 )
 
 // begin records that a repetition begins at the given time.
-func (e *eta) begin(s runner.Step, at time.Time) {
-	if s.Number == 1 || e.first.IsZero() || e.step.Kind != s.Kind || e.step.Scenario != s.Scenario {
+func (e *eta) begin(s runner.Repetition, at time.Time) {
+	if s.Number == 1 || e.first.IsZero() || e.rep.Phase != s.Phase || e.rep.Scenario != s.Scenario {
 		*e = eta{first: at}
 	} else {
 		e.each = at.Sub(e.first) / time.Duration(s.Number-1)
 	}
-	e.step, e.ended = s, false
-	e.live, e.recent[0], e.known = runner.Live{}, runner.Live{}, 1
+	e.rep, e.ended = s, false
+	e.live, e.recent[0], e.known = runner.Progress{}, runner.Progress{}, 1
 }
 
 // progress records how far the repetition is.
-func (e *eta) progress(v runner.Live) {
+func (e *eta) progress(v runner.Progress) {
 	e.live = v
 	drop := 0
 	for drop+1 < e.known && (v.Elapsed-e.recent[drop+1].Elapsed >= rateWindow || e.known-drop == maxRecent) {
@@ -58,12 +58,12 @@ func (e *eta) progress(v runner.Live) {
 }
 
 // end records how the repetition ended.
-func (e *eta) end(v runner.Live) { e.live, e.ended = v, true }
+func (e *eta) end(v runner.Progress) { e.live, e.ended = v, true }
 
 // rates returns how many operations succeeded a second, and how many ended: over the last seconds,
 // or over the whole repetition once it has ended. It reports false while that isn't known.
 func (e *eta) rates() (done, finished float64, ok bool) {
-	from, to := runner.Live{}, e.live
+	from, to := runner.Progress{}, e.live
 	if !e.ended {
 		if e.live.Elapsed < minElapsed {
 			return 0, 0, false
@@ -81,13 +81,13 @@ func (e *eta) rates() (done, finished float64, ok bool) {
 	return done, done + float64(to.Failed-from.Failed)/seconds, true
 }
 
-// remaining returns how many more seconds this repetition and the later ones of its kind will take.
+// remaining returns how many more seconds this repetition and the later ones of its phase will take.
 // It reports false while that can't be estimated.
 func (e *eta) remaining() (seconds float64, ok bool) {
 	here, ok := e.remainingHere()
-	after := e.step.Of - e.step.Number
+	after := e.rep.Total - e.rep.Number
 	switch {
-	case e.ended && (after <= 0 || fraction(e.step, e.live) < 1): // none follows a repetition that was broken off
+	case e.ended && (after <= 0 || fraction(e.rep, e.live) < 1): // none follows a repetition that was broken off
 		return 0, false
 	case after <= 0 || !ok:
 		return here, ok
@@ -106,14 +106,14 @@ func (e *eta) remainingHere() (seconds float64, ok bool) {
 	if e.ended {
 		return 0, true
 	}
-	if e.step.Duration > 0 {
-		seconds, ok = max(0, (e.step.Duration-e.live.Elapsed).Seconds()), true
+	if e.rep.Duration > 0 {
+		seconds, ok = max(0, (e.rep.Duration-e.live.Elapsed).Seconds()), true
 	}
 	_, finished, known := e.rates()
 	switch {
-	case e.step.Planned == 0:
+	case e.rep.Planned == 0:
 	case known && finished > 0:
-		operations := max(0, e.step.Planned-e.live.Done-e.live.Failed)
+		operations := max(0, e.rep.Planned-e.live.Done-e.live.Failed)
 		seconds, ok = max(seconds, float64(operations)/finished), true
 	case !ok && e.each > 0:
 		seconds, ok = max(0, (e.each-e.live.Elapsed).Seconds()), true
@@ -134,16 +134,16 @@ func (e *eta) endText() string {
 }
 
 func (e *eta) count() string {
-	if e.step.Planned == 0 {
+	if e.rep.Planned == 0 {
 		return plaintext.Thousands(e.live.Done)
 	}
-	return plaintext.Thousands(e.live.Done) + " of " + plaintext.Thousands(e.step.Planned)
+	return plaintext.Thousands(e.live.Done) + " of " + plaintext.Thousands(e.rep.Planned)
 }
 
 func (e *eta) describe(count string) string {
 	parts := []string{count}
-	if e.step.Rate > 0 {
-		parts = append([]string{"trying " + rateText(e.step.Rate)}, parts...)
+	if e.rep.Rate > 0 {
+		parts = append([]string{"trying " + rateText(e.rep.Rate)}, parts...)
 	}
 	if done, _, ok := e.rates(); ok {
 		rate := rateText(done)
@@ -165,7 +165,7 @@ func (e *eta) describe(count string) string {
 }
 
 // extraTexts returns texts about waves, failures and retries, if there are any.
-func extraTexts(v runner.Live) (parts []string) {
+func extraTexts(v runner.Progress) (parts []string) {
 	if n := len(v.Waves); n > 0 {
 		parts = append(parts, fmt.Sprintf("wave %d", n))
 	}

@@ -9,9 +9,9 @@ import (
 )
 
 // etaOf returns an eta that was given the states of one repetition.
-func etaOf(s runner.Step, states ...runner.Live) *eta {
+func etaOf(s runner.Repetition, states ...runner.Progress) *eta {
 	var e eta
-	s.Scenario, s.Kind, s.Number, s.Of = "small", runner.Timed, max(s.Number, 1), max(s.Of, 1)
+	s.Scenario, s.Phase, s.Number, s.Total = "small", runner.Timed, max(s.Number, 1), max(s.Total, 1)
 	e.begin(s, time.Time{}.Add(time.Hour))
 	for _, v := range states {
 		e.progress(v)
@@ -20,9 +20,9 @@ func etaOf(s runner.Step, states ...runner.Live) *eta {
 }
 
 // every returns a state per second, each with done more operations.
-func every(seconds int, done int64) (states []runner.Live) {
+func every(seconds int, done int64) (states []runner.Progress) {
 	for s := range seconds {
-		states = append(states, runner.Live{Done: int64(s+1) * done, Elapsed: time.Duration(s+1) * time.Second})
+		states = append(states, runner.Progress{Done: int64(s+1) * done, Elapsed: time.Duration(s+1) * time.Second})
 	}
 	return states
 }
@@ -32,39 +32,39 @@ func TestETA(t *testing.T) {
 	// 20 s at 20,000 a second, then 10 s at 10,000: 500,000 after 30 s.
 	slower := every(20, 20_000)
 	for n := range int64(10) {
-		slower = append(slower, runner.Live{Done: 400_000 + (n+1)*10_000, Elapsed: time.Duration(21+n) * s})
+		slower = append(slower, runner.Progress{Done: 400_000 + (n+1)*10_000, Elapsed: time.Duration(21+n) * s})
 	}
-	million := runner.Step{Planned: 1_000_000}
+	million := runner.Repetition{Planned: 1_000_000}
 	for name, row := range map[string]struct {
-		step   runner.Step
-		states []runner.Live
+		rep    runner.Repetition
+		states []runner.Progress
 		want   string
 	}{
 		"nothing happened yet":        {million, nil, "0 of 1,000,000"},
-		"too early to say":            {million, []runner.Live{{Done: 999, Elapsed: 999 * time.Millisecond}}, "999 of 1,000,000"},
-		"the first that can be said":  {million, []runner.Live{{Done: 1000, Elapsed: s}}, "1,000 of 1,000,000  1,000/s  16m39s left"},
-		"well under way":              {million, []runner.Live{{Done: 312_000, Elapsed: 22 * s}}, "312,000 of 1,000,000  14,182/s  49s left"}, // 688,000 / 14,181.8 = 48.5
+		"too early to say":            {million, []runner.Progress{{Done: 999, Elapsed: 999 * time.Millisecond}}, "999 of 1,000,000"},
+		"the first that can be said":  {million, []runner.Progress{{Done: 1000, Elapsed: s}}, "1,000 of 1,000,000  1,000/s  16m39s left"},
+		"well under way":              {million, []runner.Progress{{Done: 312_000, Elapsed: 22 * s}}, "312,000 of 1,000,000  14,182/s  49s left"}, // 688,000 / 14,181.8 = 48.5
 		"the load has slowed down":    {million, slower, "500,000 of 1,000,000  10,000/s  50s left"},
 		"the last second":             {million, every(99, 10_000), "990,000 of 1,000,000  10,000/s  1s left"},
 		"all done, not yet over":      {million, every(100, 10_000), "1,000,000 of 1,000,000  10,000/s  0s left"},
 		"hours":                       {million, every(10, 100), "1,000 of 1,000,000  100/s  2h46m left"}, // 999,000 / 100 = 9,990 s
-		"a slow one has a decimal":    {runner.Step{Planned: 10}, []runner.Live{{Done: 3, Elapsed: 2 * s}}, "3 of 10  1.5/s  5s left"},
-		"less than one a second":      {runner.Step{Planned: 10}, []runner.Live{{Done: 1, Elapsed: 65 * s}}, "1 of 10  55.4/h  9m45s left"},
-		"nothing moves any more":      {million, append(every(1, 500), runner.Live{Done: 500, Elapsed: 11 * s}), "500 of 1,000,000  0.0/s"},
-		"it would take years":         {runner.Step{Planned: 1 << 62}, every(10, 1), "10 of 4,611,686,018,427,387,904  1.0/s"},
-		"failures count as ended":     {million, []runner.Live{{Done: 5000, Failed: 5000, Retries: 1234, Elapsed: s}}, "5,000 of 1,000,000  5,000/s  1m39s left  5,000 failed  1,234 retries"},
-		"nothing but failures":        {million, []runner.Live{{Failed: 1000, Elapsed: s}}, "0 of 1,000,000  0.0/s  16m39s left  1,000 failed"},
-		"for a time":                  {runner.Step{Duration: 3 * s}, []runner.Live{{Done: 80_000, Elapsed: s}}, "80,000  80,000/s  2s left"},
-		"for a time, just begun":      {runner.Step{Duration: 3 * s}, nil, "0  3s left"},
-		"for a time, and it is over":  {runner.Step{Duration: 3 * s}, []runner.Live{{Done: 80_000, Elapsed: 4 * s}}, "80,000  20,000/s  0s left"},
-		"planned for a time, in time": {runner.Step{Planned: 1000, Duration: 10 * s}, every(4, 100), "400 of 1,000  100/s  6s left"},
+		"a slow one has a decimal":    {runner.Repetition{Planned: 10}, []runner.Progress{{Done: 3, Elapsed: 2 * s}}, "3 of 10  1.5/s  5s left"},
+		"less than one a second":      {runner.Repetition{Planned: 10}, []runner.Progress{{Done: 1, Elapsed: 65 * s}}, "1 of 10  55.4/h  9m45s left"},
+		"nothing moves any more":      {million, append(every(1, 500), runner.Progress{Done: 500, Elapsed: 11 * s}), "500 of 1,000,000  0.0/s"},
+		"it would take years":         {runner.Repetition{Planned: 1 << 62}, every(10, 1), "10 of 4,611,686,018,427,387,904  1.0/s"},
+		"failures count as ended":     {million, []runner.Progress{{Done: 5000, Failed: 5000, Retries: 1234, Elapsed: s}}, "5,000 of 1,000,000  5,000/s  1m39s left  5,000 failed  1,234 retries"},
+		"nothing but failures":        {million, []runner.Progress{{Failed: 1000, Elapsed: s}}, "0 of 1,000,000  0.0/s  16m39s left  1,000 failed"},
+		"for a time":                  {runner.Repetition{Duration: 3 * s}, []runner.Progress{{Done: 80_000, Elapsed: s}}, "80,000  80,000/s  2s left"},
+		"for a time, just begun":      {runner.Repetition{Duration: 3 * s}, nil, "0  3s left"},
+		"for a time, and it is over":  {runner.Repetition{Duration: 3 * s}, []runner.Progress{{Done: 80_000, Elapsed: 4 * s}}, "80,000  20,000/s  0s left"},
+		"planned for a time, in time": {runner.Repetition{Planned: 1000, Duration: 10 * s}, every(4, 100), "400 of 1,000  100/s  6s left"},
 		// 50 a second where 100 are planned: 800 are left after 4 s.
-		"planned for a time, behind": {runner.Step{Planned: 1000, Duration: 10 * s}, every(4, 50), "200 of 1,000  50/s  16s left"},
+		"planned for a time, behind": {runner.Repetition{Planned: 1000, Duration: 10 * s}, every(4, 50), "200 of 1,000  50/s  16s left"},
 		// 3 s are left here; the two repetitions after it take as long as this one, 4 s.
-		"the first of three":  {runner.Step{Planned: 4000, Of: 3}, every(1, 1000), "1,000 of 4,000  1,000/s  11s left"},
-		"of three for a time": {runner.Step{Duration: 3 * s, Of: 3}, every(1, 1000), "1,000  1,000/s  8s left"},
+		"the first of three":  {runner.Repetition{Planned: 4000, Total: 3}, every(1, 1000), "1,000 of 4,000  1,000/s  11s left"},
+		"of three for a time": {runner.Repetition{Duration: 3 * s, Total: 3}, every(1, 1000), "1,000  1,000/s  8s left"},
 	} {
-		require.Equal(t, row.want, etaOf(row.step, row.states...).text(), name)
+		require.Equal(t, row.want, etaOf(row.rep, row.states...).text(), name)
 	}
 }
 
@@ -73,41 +73,41 @@ func TestETA_ofRepetitions(t *testing.T) {
 	const s = time.Second
 	var e eta
 	at := time.Time{}.Add(time.Hour)
-	step := func(kind runner.Kind, number, of int) runner.Step {
-		return runner.Step{Scenario: "small", Kind: kind, Number: number, Of: of, Planned: 100}
+	rep := func(phase runner.Phase, number, of int) runner.Repetition {
+		return runner.Repetition{Scenario: "small", Phase: phase, Number: number, Total: of, Planned: 100}
 	}
-	e.begin(step(runner.Timed, 1, 4), at)
+	e.begin(rep(runner.Timed, 1, 4), at)
 	require.Equal(t, "0 of 100", e.text())
-	e.end(runner.Live{Done: 100, Elapsed: s / 2})
+	e.end(runner.Progress{Done: 100, Elapsed: s / 2})
 	require.Equal(t, "100 of 100 operations in 0.5s  200/s  2s left", e.endText(), "three of half a second, as far as is known")
 
 	at = at.Add(2 * s) // half a second's load, and 1.5 s of other things
-	e.begin(step(runner.Timed, 2, 4), at)
+	e.begin(rep(runner.Timed, 2, 4), at)
 	require.Equal(t, "0 of 100  6s left", e.text(), "three that take 2 s each")
-	e.progress(runner.Live{Done: 50, Elapsed: 400 * time.Millisecond})
+	e.progress(runner.Progress{Done: 50, Elapsed: 400 * time.Millisecond})
 	require.Equal(t, "50 of 100  6s left", e.text(), "5.6")
-	e.end(runner.Live{Done: 100, Elapsed: s})
+	e.end(runner.Progress{Done: 100, Elapsed: s})
 	require.Equal(t, "100 of 100 operations in 1.0s  100/s  4s left", e.endText())
 
 	at = at.Add(4 * s)
-	e.begin(step(runner.Timed, 3, 4), at)
+	e.begin(rep(runner.Timed, 3, 4), at)
 	require.Equal(t, "0 of 100  6s left", e.text(), "two that take 3 s each, the mean of 2 and 4")
-	e.begin(step(runner.Timed, 4, 4), at.Add(3*s))
-	e.end(runner.Live{Done: 99, Failed: 1, Elapsed: s})
+	e.begin(rep(runner.Timed, 4, 4), at.Add(3*s))
+	e.end(runner.Progress{Done: 99, Failed: 1, Elapsed: s})
 	require.Equal(t, "99 of 100 operations in 1.0s  99/s  1 failed", e.endText(), "nothing is left")
 
-	e.begin(step(runner.Timed, 3, 4), at.Add(6*s))
-	e.end(runner.Live{Done: 40, Elapsed: s})
+	e.begin(rep(runner.Timed, 3, 4), at.Add(6*s))
+	e.end(runner.Progress{Done: 40, Elapsed: s})
 	require.Equal(t, "40 of 100 operations in 1.0s  40/s", e.endText(), "it was interrupted: none will come")
 
-	e.begin(step(runner.Profiled, 1, 2), at.Add(10*s))
-	require.Equal(t, "0 of 100", e.text(), "another kind takes its own time")
+	e.begin(rep(runner.Profiled, 1, 2), at.Add(10*s))
+	require.Equal(t, "0 of 100", e.text(), "another phase takes its own time")
 }
 
 func TestETA_keepsABoundedNumberOfStates(t *testing.T) {
-	e := etaOf(runner.Step{Planned: 1 << 30})
-	for n := range int64(10_000) { // more often than a watcher is told
-		e.progress(runner.Live{Done: n, Elapsed: time.Second + time.Duration(n)*time.Millisecond})
+	e := etaOf(runner.Repetition{Planned: 1 << 30})
+	for n := range int64(10_000) { // more often than an observer is told
+		e.progress(runner.Progress{Done: n, Elapsed: time.Second + time.Duration(n)*time.Millisecond})
 	}
 	done, _, ok := e.rates()
 	require.True(t, ok)
@@ -116,8 +116,8 @@ func TestETA_keepsABoundedNumberOfStates(t *testing.T) {
 
 // An eta is in the process whose allocations are counted.
 func TestETA_allocatesNothing(t *testing.T) {
-	e := etaOf(runner.Step{Planned: 1000})
-	v := runner.Live{}
+	e := etaOf(runner.Repetition{Planned: 1000})
+	v := runner.Progress{}
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		v.Done, v.Elapsed = v.Done+1, v.Elapsed+200*time.Millisecond
 		e.progress(v)

@@ -15,12 +15,12 @@ func TestJSONView(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		o := New(&out, JSON)
-		s := runner.Step{Scenario: "x", Kind: runner.Timed, Number: 2, Of: 3, Planned: 1000, Duration: 4 * time.Second, Rate: 300}
+		s := runner.Repetition{Scenario: "x", Phase: runner.Timed, Number: 2, Total: 3, Planned: 1000, Duration: 4 * time.Second, Rate: 300}
 		o.Begin(s)
 		for at := 200 * time.Millisecond; at <= 2*time.Second; at += 200 * time.Millisecond {
-			o.Progress(s, runner.Live{Done: int64(at / (4 * time.Millisecond)), Failed: 2, Elapsed: at, PlannedRate: 250, P50: 1, P99: 2, Classes: map[string]int{"timeout": 2}})
+			o.Progress(s, runner.Progress{Done: int64(at / (4 * time.Millisecond)), Failed: 2, Elapsed: at, PlannedRate: 250, P50: 1, P99: 2, Classes: map[string]int{"timeout": 2}})
 		}
-		o.End(s, runner.Live{Done: 1000, Elapsed: 4 * time.Second})
+		o.End(s, runner.Progress{Done: 1000, Elapsed: 4 * time.Second})
 		o.Close()
 		var got []jsonProgress
 		for lines := json.NewDecoder(&out); lines.More(); {

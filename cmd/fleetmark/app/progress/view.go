@@ -1,7 +1,7 @@
 // Package progress shows what a command is doing: with bars on a terminal, lines in a log, or JSON
 // objects for a program.
 //
-// Its input is what the runner of a scenario reports ([runner.Watcher]), what a comparison
+// Its input is what the runner of a scenario reports ([runner.Observer]), what a comparison
 // reports, or the status of a fleet; its output goes to standard error. From the reports it also
 // estimates how long a run will take. It never affects what is measured, and doesn't know flags.
 package progress
@@ -25,7 +25,7 @@ type Mode string
 // The modes.
 const (
 	Auto  Mode = "auto"  // bars on a terminal that can move its cursor, otherwise lines
-	Bars  Mode = "bars"  // a bar for each kind of repetition
+	Bars  Mode = "bars"  // a bar for each phase of a run
 	Lines Mode = "lines" // a line every few seconds
 	JSON  Mode = "json"  // an object every second
 	None  Mode = "none"  // nothing
@@ -69,11 +69,11 @@ func New(w io.Writer, mode Mode) batch.View {
 // noView shows nothing.
 type noView struct{}
 
-func (noView) Preparing(runner.Step, string, int, int) {}
-func (noView) Begin(runner.Step)                       {}
-func (noView) Progress(runner.Step, runner.Live)       {}
-func (noView) End(runner.Step, runner.Live)            {}
-func (noView) Close()                                  {}
+func (noView) Preparing(runner.Repetition, string, int, int) {}
+func (noView) Begin(runner.Repetition)                       {}
+func (noView) Progress(runner.Repetition, runner.Progress)   {}
+func (noView) End(runner.Repetition, runner.Progress)        {}
+func (noView) Close()                                        {}
 
 const (
 	// LineInterval is the time between two lines of a log about what is in progress.
@@ -95,12 +95,12 @@ type lineView struct {
 }
 
 // println writes a line. It ignores errors, since the run doesn't depend on its log.
-func (l *lineView) println(s runner.Step, text string) {
-	_, _ = fmt.Fprintf(l.w, "%s %s %d/%d: %s\n", s.Scenario, s.Kind, s.Number, s.Of, plaintext.Line(text))
+func (l *lineView) println(s runner.Repetition, text string) {
+	_, _ = fmt.Fprintf(l.w, "%s %s %d/%d: %s\n", s.Scenario, s.Phase, s.Number, s.Total, plaintext.Line(text))
 }
 
-// Preparing implements runner.Watcher.
-func (l *lineView) Preparing(s runner.Step, what string, done, of int) {
+// Preparing implements runner.Observer.
+func (l *lineView) Preparing(s runner.Repetition, what string, done, of int) {
 	switch now := time.Now(); {
 	case l.prepared.IsZero():
 		l.prepared = now // a short preparation gets no line
@@ -115,14 +115,14 @@ func preparingText(what string, done, of int) string {
 	return fmt.Sprintf("%s %s/%s", what, plaintext.Thousands(done), plaintext.Thousands(of))
 }
 
-// Begin implements runner.Watcher.
-func (l *lineView) Begin(s runner.Step) {
+// Begin implements runner.Observer.
+func (l *lineView) Begin(s runner.Repetition) {
 	l.last, l.prepared, l.wavesPrinted, l.invalid = 0, time.Time{}, 0, ""
 	l.eta.begin(s, time.Now())
 }
 
-// Progress implements runner.Watcher.
-func (l *lineView) Progress(s runner.Step, v runner.Live) {
+// Progress implements runner.Observer.
+func (l *lineView) Progress(s runner.Repetition, v runner.Progress) {
 	l.eta.progress(v)
 	l.printWaves(s, v)
 	if v.Invalid != "" && v.Invalid != l.invalid {
@@ -135,15 +135,15 @@ func (l *lineView) Progress(s runner.Step, v runner.Live) {
 	}
 }
 
-// End implements runner.Watcher.
-func (l *lineView) End(s runner.Step, v runner.Live) {
+// End implements runner.Observer.
+func (l *lineView) End(s runner.Repetition, v runner.Progress) {
 	l.eta.end(v)
 	l.printWaves(s, v)
 	l.println(s, l.eta.endText())
 }
 
 // printWaves prints the waves that have ended since the last call.
-func (l *lineView) printWaves(s runner.Step, v runner.Live) {
+func (l *lineView) printWaves(s runner.Repetition, v runner.Progress) {
 	for l.wavesPrinted < len(v.Waves) && v.Waves[l.wavesPrinted].Ended {
 		l.println(s, v.Waves[l.wavesPrinted].String())
 		l.wavesPrinted++
@@ -167,18 +167,18 @@ type jsonView struct {
 
 // jsonProgress is a JSON object that a jsonView writes, a contract with scripts.
 type jsonProgress struct {
-	Scenario   string      `json:"scenario"`
-	Kind       runner.Kind `json:"kind"`
-	Repetition int         `json:"repetition"` // of its kind, from 1
-	Of         int         `json:"of"`
-	Ended      bool        `json:"ended"` // the repetition
+	Scenario   string       `json:"scenario"`
+	Kind       runner.Phase `json:"kind"`
+	Repetition int          `json:"repetition"` // of its phase, from 1
+	Of         int          `json:"of"`
+	Ended      bool         `json:"ended"` // the repetition
 
 	Done      int64 `json:"done"`    // operations that succeeded
 	Failed    int64 `json:"failed"`  // operations that failed
 	Retries   int64 `json:"retries"` // requests beyond one push and one verification
 	Planned   int64 `json:"planned"` // operations; 0 if only the time is planned
 	ElapsedNS int64 `json:"elapsed_ns"`
-	LeftNS    int64 `json:"left_ns"` // estimated, for this repetition and the later ones of its kind; 0 if unknown
+	LeftNS    int64 `json:"left_ns"` // estimated, for this repetition and the later ones of its phase; 0 if unknown
 
 	OpsPerSecond        float64        `json:"ops/s"`         // over the last seconds
 	PlannedOpsPerSecond float64        `json:"planned_ops/s"` // now; 0 without a plan
@@ -192,25 +192,25 @@ type jsonProgress struct {
 	Waves     []results.Wave `json:"waves,omitempty"`     // of a rollout, so far
 }
 
-// Preparing implements runner.Watcher.
-func (j *jsonView) Preparing(s runner.Step, what string, done, of int) {
+// Preparing implements runner.Observer.
+func (j *jsonView) Preparing(s runner.Repetition, what string, done, of int) {
 	if now := time.Now(); now.Sub(j.prepared) >= jsonInterval {
 		j.prepared = now
 		_ = json.NewEncoder(j.w).Encode(jsonProgress{
-			Scenario: s.Scenario, Kind: s.Kind, Repetition: s.Number, Of: s.Of,
+			Scenario: s.Scenario, Kind: s.Phase, Repetition: s.Number, Of: s.Total,
 			Preparing: what, Done: int64(done), Planned: int64(of),
 		})
 	}
 }
 
-// Begin implements runner.Watcher.
-func (j *jsonView) Begin(s runner.Step) {
+// Begin implements runner.Observer.
+func (j *jsonView) Begin(s runner.Repetition) {
 	j.last = 0
 	j.eta.begin(s, time.Now())
 }
 
-// Progress implements runner.Watcher.
-func (j *jsonView) Progress(_ runner.Step, v runner.Live) {
+// Progress implements runner.Observer.
+func (j *jsonView) Progress(_ runner.Repetition, v runner.Progress) {
 	j.eta.progress(v)
 	if v.Elapsed-j.last >= jsonInterval {
 		j.last = v.Elapsed
@@ -218,8 +218,8 @@ func (j *jsonView) Progress(_ runner.Step, v runner.Live) {
 	}
 }
 
-// End implements runner.Watcher.
-func (j *jsonView) End(_ runner.Step, v runner.Live) {
+// End implements runner.Observer.
+func (j *jsonView) End(_ runner.Repetition, v runner.Progress) {
 	j.eta.end(v)
 	j.write()
 }
@@ -229,10 +229,10 @@ func (j *jsonView) Close() {}
 
 // write writes an object. It ignores errors, since the run doesn't depend on its reader.
 func (j *jsonView) write() {
-	s, v := j.eta.step, j.eta.live
+	s, v := j.eta.rep, j.eta.live
 	rate, _, _ := j.eta.rates()
 	object := jsonProgress{
-		Scenario: s.Scenario, Kind: s.Kind, Repetition: s.Number, Of: s.Of, Ended: j.eta.ended,
+		Scenario: s.Scenario, Kind: s.Phase, Repetition: s.Number, Of: s.Total, Ended: j.eta.ended,
 		Done: v.Done, Failed: v.Failed, Retries: v.Retries, Planned: s.Planned, ElapsedNS: int64(v.Elapsed),
 		OpsPerSecond: rate, PlannedOpsPerSecond: v.PlannedRate, TryingOpsPerSecond: s.Rate,
 		P50NS: int64(v.P50), P99NS: int64(v.P99), Failures: v.Classes,

@@ -16,7 +16,7 @@ func TestLineView_preparing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		l := New(&log, Auto)
-		s := runner.Step{Scenario: "hung", Kind: runner.Timed, Number: 1, Of: 1}
+		s := runner.Repetition{Scenario: "hung", Phase: runner.Timed, Number: 1, Total: 1}
 		for n := range 8 { // 1.4 s
 			l.Preparing(s, "opening connections", 10*n, 1300)
 			time.Sleep(200 * time.Millisecond)
@@ -29,12 +29,12 @@ func TestLineView_preparing(t *testing.T) {
 func TestLineView(t *testing.T) {
 	var log bytes.Buffer
 	l := New(&log, Auto)
-	s := runner.Step{Scenario: "million", Kind: runner.Timed, Number: 1, Of: 1, Planned: 1_000_000}
+	s := runner.Repetition{Scenario: "million", Phase: runner.Timed, Number: 1, Total: 1, Planned: 1_000_000}
 	l.Begin(s)
 	for n := range int64(60) { // 12 s, a fifth of a second apart
-		l.Progress(s, runner.Live{Done: (n + 1) * 2000, Elapsed: time.Duration(n+1) * 200 * time.Millisecond})
+		l.Progress(s, runner.Progress{Done: (n + 1) * 2000, Elapsed: time.Duration(n+1) * 200 * time.Millisecond})
 	}
-	l.End(s, runner.Live{Done: 999_998, Failed: 2, Retries: 3, Elapsed: 100 * time.Second})
+	l.End(s, runner.Progress{Done: 999_998, Failed: 2, Retries: 3, Elapsed: 100 * time.Second})
 	l.Close()
 	require.Equal(t, []string{
 		"million timed 1/1: 50,000 of 1,000,000  10,000/s  1m35s left",
@@ -48,9 +48,9 @@ func TestLineView(t *testing.T) {
 func TestLineView_controlCharacters(t *testing.T) {
 	var log bytes.Buffer
 	l := New(&log, Lines)
-	s := runner.Step{Scenario: "rollout", Kind: runner.Timed, Number: 1, Of: 1}
+	s := runner.Repetition{Scenario: "rollout", Phase: runner.Timed, Number: 1, Total: 1}
 	l.Begin(s)
-	l.Progress(s, runner.Live{Invalid: "device 3: \x1b]0;title\x07\nfoo", Elapsed: LineInterval})
+	l.Progress(s, runner.Progress{Invalid: "device 3: \x1b]0;title\x07\nfoo", Elapsed: LineInterval})
 	require.Contains(t, log.String(), "device 3: \uFFFD]0;title\uFFFD foo\n")
 	require.NotContains(t, log.String(), "\x1b")
 }
