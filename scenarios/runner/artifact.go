@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// inMemory is the largest artifact that is made in memory rather than in a temporary file.
-const inMemory scenarios.Bytes = 8 << 20
+// maxInMemory is the largest artifact that is made in memory rather than in a temporary file.
+const maxInMemory scenarios.Bytes = 8 << 20
 
 // openArtifact returns what the scenario pushes: the file, or bytes from the seed
 // that no transport can make smaller.
@@ -31,7 +31,7 @@ func openArtifact(ctx context.Context, s scenarios.Spec) (*delivery.Artifact, er
 		return a, nil
 	}
 	source := randomBytes(s.Seed)
-	if s.Artifact.Size <= inMemory {
+	if s.Artifact.Size <= maxInMemory {
 		b := make([]byte, s.Artifact.Size)
 		if _, err := io.ReadFull(source, b); err != nil {
 			return nil, err

@@ -96,3 +96,12 @@ func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClien
 	}
 	return c, nil
 }
+
+// production is the client that a run drives, unless it is given another one.
+type production struct{ *delivery.Client }
+
+// Close implements [load.Client].
+func (p production) Close() error {
+	p.Client.Close()
+	return nil
+}

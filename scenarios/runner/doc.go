@@ -11,7 +11,7 @@
 // run that can't begin leaves nothing behind.
 //
 // Each repetition starts from a clean slate: the fleet is reset, the heap collected, the recording
-// emptied. What its load takes for granted is primed: an update to verify, connections that stay.
+// emptied. What its load takes for granted is made ready: an update to verify, connections that stay.
 // Then an executor of package load does the operations, and records them.
 //
 // Rates are over the plan: what succeeded before its end, divided by its length. What is left then

@@ -19,11 +19,11 @@ type Failure struct {
 	load.Failure
 
 	// Fleet is what the device itself saw in this repetition; nil where there is no ledger.
-	Fleet *FleetSaw `json:"fleet,omitempty"`
+	Fleet *LedgerExcerpt `json:"fleet,omitempty"`
 }
 
-// FleetSaw is the ledger's part of a failure.
-type FleetSaw struct {
+// LedgerExcerpt is the ledger's part of a failure.
+type LedgerExcerpt struct {
 	Pushes   uint32            `json:"pushes"`
 	Applied  uint32            `json:"applied"`
 	Rejected uint32            `json:"rejected"`
@@ -35,12 +35,12 @@ type FleetSaw struct {
 	Version  string            `json:"version"`
 }
 
-func newFleetSaw(e mockfleet.Entry) *FleetSaw {
-	return &FleetSaw{e.Pushes, e.Applied, e.Rejected, e.Faulted, e.Broken, e.Verifies, e.Struck, e.Faults, e.Version}
+func newLedgerExcerpt(e mockfleet.Entry) *LedgerExcerpt {
+	return &LedgerExcerpt{e.Pushes, e.Applied, e.Rejected, e.Faulted, e.Broken, e.Verifies, e.Struck, e.Faults, e.Version}
 }
 
 // writeFailures appends a repetition's sample, a JSON object a line, with what the ledger says of the devices.
-func writeFailures(w io.Writer, repetition int, sample []load.Failure, ledger map[int]*FleetSaw) error {
+func writeFailures(w io.Writer, repetition int, sample []load.Failure, ledger map[int]*LedgerExcerpt) error {
 	enc := json.NewEncoder(w)
 	for _, f := range sample {
 		if err := enc.Encode(Failure{repetition, f, ledger[f.Device]}); err != nil {

@@ -112,14 +112,14 @@ func TestFleetStoppedForGood(t *testing.T) {
 			runErr := r.repetitions(t.Context())
 			err = finish(t.Context(), r, runErr)
 			if name == "between two repetitions" { // the first is over for the observer, and not yet reconciled
-				require.ErrorIs(t, err, errFleetLost)
+				require.ErrorIs(t, err, errTargetSilent)
 				run, loadErr := rundir.Load(r.dir.Path())
 				require.NoError(t, loadErr)
 				require.Equal(t, results.StatusFailed, run.Status)
 				require.Zero(t, run.Repetitions)
 				require.Empty(t, run.Records)
 			} else {
-				requireLost(t, r, err, errFleetLost, "the fleet was lost: nothing comes from its devices, and its control port did not answer within 2s")
+				requireLost(t, r, err, errTargetSilent, "the fleet was lost: nothing comes from its devices, and its control port did not answer within 2s")
 			}
 			require.ErrorContains(t, err, "the fleet's process did not end within 100ms of being told to: it was killed")
 		})

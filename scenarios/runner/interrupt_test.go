@@ -71,7 +71,7 @@ func TestInterruptBeforeItBegan(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
 	for name, ready := range map[string]func(t *testing.T, o *Options, cancel func()){
 		"a file is hashed":     func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.File = file; cancel() },
-		"an artifact is made":  func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.Size = inMemory + 1; cancel() },
+		"an artifact is made":  func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.Size = maxInMemory + 1; cancel() },
 		"the fleet is started": func(_ *testing.T, _ *Options, cancel func()) { cancel() },
 		"a process is started": func(_ *testing.T, o *Options, cancel func()) { o.Target.Address = target.OwnProcess; cancel() },
 		"devices are listed":   func(_ *testing.T, o *Options, cancel func()) { o.Target.DeviceFile = file; cancel() },

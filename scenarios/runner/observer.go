@@ -69,3 +69,23 @@ func (discard) End(Repetition, Progress)               {}
 
 // progressInterval is how often an observer hears of a repetition.
 const progressInterval = 200 * time.Millisecond
+
+// everyInterval calls report once every progressInterval until stop is called. When stop has returned,
+// report isn't called any more.
+func everyInterval(report func()) (stop func()) {
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(progressInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-tick.C:
+				report()
+			}
+		}
+	}()
+	return func() { close(ended); <-done }
+}

@@ -32,6 +32,6 @@ func TestADeviceThatAnswersTheLoadIsForgiven(t *testing.T) {
 	c, u := newClaims(3), unopened{devices: map[int]bool{0: true, 1: true, 2: true}}
 	c.Succeed(1)
 	c.Fail(2)
-	u.forgive(c)
+	u.dropResponsive(c)
 	require.Equal(t, map[int]bool{0: true, 2: true}, u.devices)
 }

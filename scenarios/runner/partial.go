@@ -23,7 +23,7 @@ const noLedger = "these devices keep no ledger"
 // soak as it may be. It returns nil if nothing of it is worth keeping: a trial of a search is kept with
 // the search, and nothing can be believed if the fleet was lost.
 func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *delivery.Update) *results.Partial {
-	if isFleetLost(context.Cause(ctx)) || t.Phase != Timed || t.isTrial() || m.Succeeded+m.Failed == 0 {
+	if isTargetLost(context.Cause(ctx)) || t.Phase != Timed || t.isTrial() || m.Succeeded+m.Failed == 0 {
 		return nil
 	}
 	p := newPartial(t.Repetition, s.spec, m)
@@ -33,7 +33,7 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialTimeout)
 		defer cancel()
 		// ctx has ended, so that what was under way then is no contradiction.
-		counts, contradictions, err := s.claims.reconcile(ctx, m.annotateFailures(s.claims.sincePrimed(w.Ledger(late))), u, s.spec.Load.Operation)
+		counts, contradictions, err := s.claims.reconcile(ctx, m.annotateFailures(s.claims.minusOffset(w.Ledger(late))), u, s.spec.Load.Operation)
 		if err != nil {
 			p.Unwitnessed = err.Error()
 		} else {
@@ -52,7 +52,7 @@ func newPartial(rep Repetition, spec scenarios.Spec, m *measured) *results.Parti
 // keepSearch keeps how far an interrupted search had come: the highest rate that held, and how that
 // went. Of the rate under way, which is nil if it had not begun, it keeps the failures.
 func (r *runner) keepSearch(ctx context.Context, rep Repetition, s *load.Search, best, underWay *measured, began time.Time) {
-	if ctx.Err() == nil || isFleetLost(context.Cause(ctx)) || best == nil {
+	if ctx.Err() == nil || isTargetLost(context.Cause(ctx)) || best == nil {
 		return
 	}
 	best.limit, best.failures, best.excerpts = s.Held, nil, nil

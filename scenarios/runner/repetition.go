@@ -52,11 +52,11 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 	t.Planned = d.expect.Operations
 	s.observer.Begin(t.Repetition)
 	m, err := s.drive(ctx, t, c, d)
-	m.refused, m.failures = c.dialer.refused(), s.recording.Failures.Sample()
-	end := d.live(&load.LatencyWindow{}, m.Elapsed)
+	m.dialErrors, m.failures = c.dialer.errors(), s.recording.Failures.Sample()
+	end := d.progress(&load.LatencyWindow{}, m.Elapsed)
 	end.P50, end.P99 = m.percentiles(t.load.Operation)
 	end.Plan, end.DoneInPlan = m.plannedFor(), m.Operations.SucceededInPlan
-	s.unopened.forgive(s.claims)
+	s.unopened.dropResponsive(s.claims)
 	s.observer.End(t.Repetition, end)
 	switch {
 	case err != nil:
@@ -105,7 +105,7 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 	if t.load.Operation != delivery.OpVerify {
 		s.claims.added = uint64(s.clients.added)
 	}
-	if err := s.prime(ctx, t, c, u); err != nil {
+	if err := s.precondition(ctx, t, c, u); err != nil {
 		return snapshot{}, fmt.Errorf("priming: %w", err)
 	}
 	before, err := s.takeSnapshot(ctx)
@@ -137,33 +137,33 @@ func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *driv
 		}
 		return err
 	}
-	told := s.tell(d, t.Repetition)
+	stop := s.reportProgress(d, t.Repetition)
 	var traffic delivery.Stats
-	var begin gauge
-	d.env.OnReady = func() { m.started, traffic, begin = time.Now(), c.Stats(), readGauge() }
+	var begin usageSnapshot
+	d.env.OnReady = func() { m.started, traffic, begin = time.Now(), c.Stats(), takeUsage() }
 	health.DoAsClient(ctx, func(ctx context.Context) { m.Result, err = d.run(ctx) })
 	if err != nil {
-		told()
+		stop()
 		return m, errors.Join(fmt.Errorf("rolling out: %w", err), endProfiling(0, 0))
 	}
-	m.cost = begin.cost(readGauge())
+	m.usage = begin.until(takeUsage())
 	m.traffic = difference(c.Stats(), traffic)
-	told()
+	stop()
 	m.Totals = s.recording.Totals()
 	m.rollout = results.Rollout{Stopped: m.Stopped != nil, Waves: d.waves.rows()}
 	m.latencies, m.lateness = s.recording.Merge()
 	m.failedP99 = s.recording.Failures.P99()
 	m.descriptors, m.ports = osinfo.OpenDescriptors(), (*results.LocalPorts)(osinfo.ReadLocalPorts("/"))
-	if err := endProfiling(m.Succeeded+m.Failed, m.cost.processor); err != nil {
+	if err := endProfiling(m.Succeeded+m.Failed, m.usage.cpu); err != nil {
 		return m, fmt.Errorf("profiling: %w", err)
 	}
 	return m, nil
 }
 
 // tell keeps the observer informed until the function that it returns is called.
-func (s *Session) tell(d *drive, rep Repetition) (stop func()) {
+func (s *Session) reportProgress(d *drive, rep Repetition) (stop func()) {
 	started, window := time.Now(), &load.LatencyWindow{}
-	return everyNowAndThen(func() { s.observer.Progress(rep, d.live(window, time.Since(started))) })
+	return everyInterval(func() { s.observer.Progress(rep, d.progress(window, time.Since(started))) })
 }
 
 // reconcile compares the client's claims with the fleet's ledger, and asks how the fleet was. A
@@ -189,7 +189,7 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 		m.counts = s.claims.count()
 		return nil
 	}
-	counts, contradictions, err := s.claims.reconcile(ctx, m.annotateFailures(s.claims.sincePrimed(w.Ledger(ctx))), u, s.spec.Load.Operation)
+	counts, contradictions, err := s.claims.reconcile(ctx, m.annotateFailures(s.claims.minusOffset(w.Ledger(ctx))), u, s.spec.Load.Operation)
 	if err != nil {
 		return err
 	}
@@ -203,14 +203,14 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 // annotateFailures passes the ledger on, and keeps what it says of the devices of the sampled
 // failures.
 func (m *measured) annotateFailures(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {
-	m.excerpts = map[int]*FleetSaw{}
+	m.excerpts = map[int]*LedgerExcerpt{}
 	for _, f := range m.failures {
 		m.excerpts[f.Device] = nil
 	}
 	return func(yield func(mockfleet.Entry, error) bool) {
 		for e, err := range ledger {
 			if _, sampled := m.excerpts[e.Device]; sampled && err == nil {
-				m.excerpts[e.Device] = newFleetSaw(e)
+				m.excerpts[e.Device] = newLedgerExcerpt(e)
 			}
 			if !yield(e, err) {
 				return

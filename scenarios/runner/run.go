@@ -208,7 +208,7 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	case runErr != nil:
 		r.run.Status = results.StatusFailed
 		kind := health.RunFailed
-		if isFleetLost(runErr) {
+		if isTargetLost(runErr) {
 			kind = health.TargetLost
 		}
 		for reason := range strings.SplitSeq(runErr.Error(), "\n") { // a line for each of several errors

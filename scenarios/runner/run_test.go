@@ -118,7 +118,7 @@ func TestLatencyLogIntervals(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(head.Data), "\n#[BaseTime: 1767323045 ")
 	spec := scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: delivery.OpPush, Workers: 1}
-	pushes := load.NewLatencies(false, leastLongest)
+	pushes := load.NewLatencies(false, minLongest)
 	pushes.Add(time.Millisecond, time.Millisecond)
 	m := &measured{started: began.Add(7 * time.Second), Result: load.Result{Elapsed: 1500 * time.Millisecond}}
 	m.latencies = map[delivery.Op]*load.Latencies{delivery.OpPush: pushes}
@@ -186,7 +186,7 @@ func TestRunOtherOperationsAndModels(t *testing.T) {
 		},
 		"a device each path":   func(s *scenarios.Spec) { s.Fleet.Addressing = mockfleet.AddressPath },
 		"a device each port":   func(s *scenarios.Spec) { s.Fleet.Addressing = mockfleet.AddressPort },
-		"a large artifact":     func(s *scenarios.Spec) { s.Artifact.Size = inMemory + 1; s.Fleet.Devices = 3 },
+		"a large artifact":     func(s *scenarios.Spec) { s.Artifact.Size = maxInMemory + 1; s.Fleet.Devices = 3 },
 		"a version of its own": func(s *scenarios.Spec) { s.Artifact.Version = "9.9.9" },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -98,7 +98,7 @@ func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, phase Pha
 	if err != nil {
 		return Measurement{}, s.endCause(ctx, err)
 	}
-	result := Measurement{Counts: m.counts, Findings: m.findings, Operations: m.Succeeded + m.Failed, CPU: m.cost.processor}
+	result := Measurement{Counts: m.counts, Findings: m.findings, Operations: m.Succeeded + m.Failed, CPU: m.usage.cpu}
 	if phase == Timed {
 		// The times of a delivery's parts rest on what a part of so short a repetition happened to meet.
 		result.Records = slices.DeleteFunc(m.records(s.spec, s.repetitions), func(rec results.Record) bool {
@@ -237,15 +237,15 @@ func (s *Session) endCause(ctx context.Context, err error) error {
 		case <-late.C:
 		}
 	}
-	if cause := context.Cause(ctx); isFleetLost(cause) {
+	if cause := context.Cause(ctx); isTargetLost(cause) {
 		return cause
 	}
 	return err
 }
 
-// isFleetLost reports whether an error says that the fleet ended, or stopped answering.
-func isFleetLost(err error) bool {
-	return errors.Is(err, target.ErrExited) || errors.Is(err, errFleetLost)
+// isTargetLost reports whether an error says that the fleet ended, or stopped answering.
+func isTargetLost(err error) bool {
+	return errors.Is(err, target.ErrExited) || errors.Is(err, errTargetSilent)
 }
 
 // fitConnections sizes the pool of idle connections, and the number of workers that a load starts by

@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// errFleetLost ends a run whose fleet is there and says nothing.
-var errFleetLost = errors.New("the fleet was lost")
+// errTargetSilent ends a run whose fleet is there and says nothing.
+var errTargetSilent = errors.New("the fleet was lost")
 
 // A watchdog finds out that a fleet is lost. A process that was stopped, or a machine that hangs, refuses
 // nothing: every operation would wait for its deadline, for hours where there are many devices, and a
@@ -61,7 +61,7 @@ func (w watchdog) ping(ctx context.Context, fleet target.Witness) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w: nothing comes from its devices, and its control port did not answer within %v", errFleetLost, w.timeout)
+		return fmt.Errorf("%w: nothing comes from its devices, and its control port did not answer within %v", errTargetSilent, w.timeout)
 	}
-	return fmt.Errorf("%w: nothing comes from its devices, and its control port can't be asked: %w", errFleetLost, err)
+	return fmt.Errorf("%w: nothing comes from its devices, and its control port can't be asked: %w", errTargetSilent, err)
 }

@@ -3,7 +3,9 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/fleetmark/fleetmark/profiles"
@@ -70,14 +72,14 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 func (j *journal) addProfilingCost(rep Repetition, spec scenarios.Spec, m *measured) {
 	operations := m.Succeeded + m.Failed
 	// A search's timed repetition is one at many rates, and its profiled one at one of them.
-	if spec.Load.Model == scenarios.Breakpoint || operations == 0 || m.cost.processor == 0 {
+	if spec.Load.Model == scenarios.Breakpoint || operations == 0 || m.usage.cpu == 0 {
 		return
 	}
-	if j.perOperation == nil {
-		j.perOperation = map[Phase][]float64{}
+	if j.cpuPerOp == nil {
+		j.cpuPerOp = map[Phase][]float64{}
 	}
-	j.perOperation[rep.Phase] = append(j.perOperation[rep.Phase], float64(m.cost.processor)/float64(operations))
-	timed, profiled := j.perOperation[Timed], j.perOperation[Profiled]
+	j.cpuPerOp[rep.Phase] = append(j.cpuPerOp[rep.Phase], float64(m.usage.cpu)/float64(operations))
+	timed, profiled := j.cpuPerOp[Timed], j.cpuPerOp[Profiled]
 	if len(timed) > 0 && len(profiled) > 0 {
 		j.run.Harness.Profiling = results.NewProfiling(timed, profiled)
 	}
@@ -90,4 +92,78 @@ func (r *runner) profileTarget(ctx context.Context, repetition int) (stop func(o
 		return func(int64) error { return nil }, nil
 	}
 	return p.StartProfile(ctx, filepath.Join(r.dir.ProfilesDir(), target.ProfilesFolder), repetition, r.labels)
+}
+
+// slowTraces records the moments of a repetition, and writes down those before an operation that took
+// longer than it may, however it ended. It is a [load.Hook].
+type slowTraces struct {
+	flight     *capture.FlightRecorder
+	repetition int
+	longest    time.Duration
+	slow       chan time.Duration // operations that took longer; what isn't taken at once is left out
+	done       chan struct{}
+	writing    sync.WaitGroup
+
+	// Of the goroutine that writes, until it has ended.
+	written []string // a sentence for each trace
+	n       int
+	failed  error
+}
+
+// startSlowTraces begins to record. stop must be called.
+func startSlowTraces(dir string, repetition int, longest time.Duration) (*slowTraces, error) {
+	flight, err := capture.StartFlightRecorder(dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &slowTraces{flight: flight, repetition: repetition, longest: longest, slow: make(chan time.Duration, 1), done: make(chan struct{})}
+	t.writing.Go(t.write)
+	return t, nil
+}
+
+// Operation implements [load.Hook].
+func (t *slowTraces) Operation(_, response time.Duration, _ bool) {
+	if response <= t.longest {
+		return
+	}
+	select {
+	case t.slow <- response:
+	default:
+	}
+}
+
+func (t *slowTraces) write() {
+	for {
+		select {
+		case took := <-t.slow:
+			t.keep(took)
+		case <-t.done:
+			select {
+			case took := <-t.slow: // while the last one was written
+				t.keep(took)
+			default:
+			}
+			return
+		}
+	}
+}
+
+func (t *slowTraces) keep(took time.Duration) {
+	t.n++
+	name := fmt.Sprintf("slow.%d.%d", t.repetition, t.n)
+	kept, err := t.flight.Dump(name)
+	if err != nil {
+		t.failed = err
+	}
+	if kept {
+		t.written = append(t.written, fmt.Sprintf("an operation took %v, more than slow_trace: profiles/%s.out is a trace of the moments before", took.Round(time.Microsecond), name))
+	}
+}
+
+// stop ends the recording, and returns the error of the last trace that could not be written.
+func (t *slowTraces) stop() error {
+	close(t.done)
+	t.writing.Wait()
+	t.flight.Stop()
+	return t.failed
 }

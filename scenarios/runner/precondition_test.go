@@ -1,11 +1,7 @@
 package runner
 
 import (
-	"context"
-	"runtime"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -38,7 +34,7 @@ func TestConnectionsArePrimed(t *testing.T) {
 				dials := c.Stats().Dials
 				require.GreaterOrEqual(t, dials, uint64(16))
 				var verifies, pushes uint32
-				for e, err := range r.claims.sincePrimed(r.target.Witness().Ledger(t.Context())) {
+				for e, err := range r.claims.minusOffset(r.target.Witness().Ledger(t.Context())) {
 					require.NoError(t, err)
 					verifies, pushes = verifies+e.Verifies, pushes+e.Pushes
 				}
@@ -62,53 +58,4 @@ func TestARolloutIsNotPrimed(t *testing.T) {
 	requests, _ := res.Records[2].Value("requests/device")
 	require.Equal(t, 2.0, requests)
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
-}
-
-// TestMeeting: all wait for the last one, who may leave instead of coming.
-func TestMeeting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := &dialer{}
-		m := d.meet(3)
-		var all sync.WaitGroup
-		for range 2 {
-			all.Go(func() { m.arrive(t.Context()) })
-		}
-		synctest.Wait()
-		select {
-		case <-m.all:
-			t.Fatal("they didn't wait for the third")
-		default:
-		}
-		m.leave(1)
-		all.Wait()
-
-		// Who waits for nobody to come goes when its context ends.
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		d.meet(2).arrive(ctx)
-		require.Error(t, ctx.Err())
-
-		// The end of a meeting is for who still waits.
-		m = d.meet(3)
-		all.Go(func() { m.arrive(t.Context()) })
-		synctest.Wait()
-		d.part()
-		all.Wait()
-		m.leave(1)
-	})
-}
-
-// TestGauge: an allocation is counted when it is made, not when the runtime gets
-// round to it.
-func TestGauge(t *testing.T) {
-	const n = 100
-	kept := make([]*[48]byte, n)
-	begin := readGauge()
-	for i := range kept {
-		kept[i] = new([48]byte)
-	}
-	cost := begin.cost(readGauge())
-	runtime.KeepAlive(kept)
-	require.InDelta(t, n, cost.objects, 20, "but for what other goroutines make")
-	require.InDelta(t, 48*n, cost.bytes, 4096)
 }

@@ -3,8 +3,11 @@ package runner
 import (
 	"context"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,7 +17,7 @@ import (
 // TestDialerCountsWhatIsOurs: that this side lacked something is counted, that the peer
 // refused isn't.
 func TestDialerCountsWhatIsOurs(t *testing.T) {
-	for err, want := range map[syscall.Errno]refusals{
+	for err, want := range map[syscall.Errno]dialErrors{
 		syscall.EADDRNOTAVAIL: {noPort: 1},
 		syscall.EMFILE:        {noDescriptor: 1},
 		syscall.ENFILE:        {noDescriptor: 1},
@@ -23,7 +26,7 @@ func TestDialerCountsWhatIsOurs(t *testing.T) {
 		d := &dialer{net: net.Dialer{Control: func(string, string, syscall.RawConn) error { return err }}}
 		_, failed := d.dial(t.Context(), "tcp", "127.0.0.1:9")
 		require.ErrorIs(t, failed, err)
-		require.Equal(t, want, d.refused(), "%v", err)
+		require.Equal(t, want, d.errors(), "%v", err)
 	}
 }
 
@@ -48,7 +51,41 @@ func TestNoPortsMakeTheRunInvalid(t *testing.T) {
 			u, err := delivery.NewUpdate("2.0.0", a)
 			require.NoError(t, err)
 			require.Equal(t, delivery.ClassNotSent, delivery.ClassOf(client.Push(t.Context(), delivery.Device{Address: "http://127.0.0.1:9"}, u)))
-			require.Equal(t, refusals{noPort: 1}, d.refused())
+			require.Equal(t, dialErrors{noPort: 1}, d.errors())
 		})
 	}
+}
+
+// TestBarrier: all wait for the last one, who may be done instead of coming.
+func TestBarrier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &dialer{}
+		b := d.hold(3)
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() { b.wait(t.Context()) })
+		}
+		synctest.Wait()
+		select {
+		case <-b.all:
+			t.Fatal("they didn't wait for the third")
+		default:
+		}
+		b.done(1)
+		all.Wait()
+
+		// Who waits for nobody to come goes when its context ends.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		d.hold(2).wait(ctx)
+		require.Error(t, ctx.Err())
+
+		// A release is for who still waits.
+		b = d.hold(3)
+		all.Go(func() { b.wait(t.Context()) })
+		synctest.Wait()
+		d.release()
+		all.Wait()
+		b.done(1)
+	})
 }

@@ -15,7 +15,7 @@ import (
 // time; two waited for a timer, 1 ms and 60 ms late.
 func TestPacingOf(t *testing.T) {
 	const ms = time.Millisecond
-	p := load.NewLateness(leastLongest)
+	p := load.NewLateness(minLongest)
 	p.Add(10*ms, 11*ms, false)
 	p.Add(20*ms, 80*ms, false)
 	p.Add(100*ms, 600*ms, true)

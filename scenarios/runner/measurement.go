@@ -2,8 +2,6 @@ package runner
 
 import (
 	"math"
-	"runtime"
-	"runtime/metrics"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -23,12 +21,12 @@ type measured struct {
 
 	started     time.Time // by the wall clock
 	failedP99   float64   // response time of the failed ones, ns; 0 where none failed
-	cost        cost
+	usage       usage
 	traffic     delivery.Stats // of this repetition alone
 	latencies   map[delivery.Op]*load.Latencies
 	lateness    *load.Lateness // nil for a closed load
 	pacing      *health.Pacing // likewise, of a timed repetition
-	refused     refusals
+	dialErrors  dialErrors
 	disturbed   bool                // others used much of the machine
 	descriptors int                 // open when it ended; 0 where unknown
 	ports       *results.LocalPorts // when it ended; nil where unknown
@@ -37,10 +35,10 @@ type measured struct {
 	rollout     results.Rollout // the waves; empty where there are none
 	limit       float64         // operations a second that a search has found; 0 without one
 
-	failures []load.Failure    // a sample
-	excerpts map[int]*FleetSaw // what the ledger says of their devices; nil: nothing
-	notes    []string          // of what the reader should know
-	findings []health.Finding  // why the figures can't be believed
+	failures []load.Failure         // a sample
+	excerpts map[int]*LedgerExcerpt // what the ledger says of their devices; nil: nothing
+	notes    []string               // of what the reader should know
+	findings []health.Finding       // why the figures can't be believed
 
 	// Of a timed repetition whose checks were made; else nil.
 	fleet   *results.FleetHealth
@@ -65,7 +63,7 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
 		if t.Count == 0 {
 			if op == s.Load.Operation && m.rollout.Stopped { // that none was updated is what became of it
-				m.counted(s, add)
+				m.addCounts(s, add)
 				list = append(list, r)
 			}
 			continue
@@ -80,7 +78,7 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 		add(results.UnitMax, float64(t.Response.Max()))
 		add(results.UnitServiceP99, quantile(t.Service, 99))
 		if op == s.Load.Operation {
-			m.whole(s, op, t, add)
+			m.addLoadValues(s, op, t, add)
 		}
 		list = append(list, r)
 	}
@@ -97,7 +95,7 @@ const (
 	stepsPerObject = 20 // 0.05 objects
 )
 
-func (m *measured) whole(s scenarios.Spec, op delivery.Op, t *load.Latencies, add func(string, float64)) {
+func (m *measured) addLoadValues(s scenarios.Spec, op delivery.Op, t *load.Latencies, add func(string, float64)) {
 	n, done, seconds := float64(t.Count), float64(t.Count), m.Elapsed.Seconds()
 	if plan := m.plannedFor(); plan > 0 {
 		done, seconds = float64(m.Operations.SucceededInPlan), plan.Seconds()
@@ -109,19 +107,19 @@ func (m *measured) whole(s scenarios.Spec, op delivery.Op, t *load.Latencies, ad
 	if op != delivery.OpVerify {
 		add(results.UnitThroughput, done*float64(m.bytes)/1e6/seconds)
 	}
-	if m.cost.processor > 0 {
-		add(results.UnitCPU, float64(m.cost.processor)/n)
+	if m.usage.cpu > 0 {
+		add(results.UnitCPU, float64(m.usage.cpu)/n)
 	}
-	add(results.UnitBytes, math.Round(float64(m.cost.bytes)/n/heapStep)*heapStep)
-	add(results.UnitAllocations, math.Round(float64(m.cost.objects)/n*stepsPerObject)/stepsPerObject)
-	m.counted(s, add)
-	if m.cost.peakResident > 0 {
-		add(results.UnitPeakMemory, float64(m.cost.peakResident))
+	add(results.UnitBytes, math.Round(float64(m.usage.bytes)/n/heapStep)*heapStep)
+	add(results.UnitAllocations, math.Round(float64(m.usage.objects)/n*stepsPerObject)/stepsPerObject)
+	m.addCounts(s, add)
+	if m.usage.peakResident > 0 {
+		add(results.UnitPeakMemory, float64(m.usage.peakResident))
 	}
 }
 
 // counted adds what is counted rather than timed, and needs no operation to have succeeded.
-func (m *measured) counted(s scenarios.Spec, add func(string, float64)) {
+func (m *measured) addCounts(s scenarios.Spec, add func(string, float64)) {
 	// A device's turn is one operation: each device has one where each is visited
 	// once, and many under a load that goes on for a time.
 	turns := float64(m.Succeeded + m.Failed)
@@ -173,55 +171,51 @@ func difference(after, before delivery.Stats) delivery.Stats {
 	}
 }
 
-// gauge is the process's use of the machine at a moment; the difference of two is
-// what a repetition cost.
-type gauge struct {
-	processor      time.Duration // user and system time
-	gcProcessor    float64       // seconds, estimated by the runtime
-	gcIdle         float64       // of those, what nobody else wanted
-	bytes, objects uint64        // allocated since the start
+// checkFleet adds how the fleet was in a timed repetition, and what else had the machine.
+func (m *measured) checkFleet(before, after snapshot, inProcess bool) {
+	m.before, m.after = before.machine, after.machine
+	m.disturbed = new(health.Interference).Add(m.before, m.after).Exceeds()
+	fleet, findings := health.CheckFleet(before.fleet, after.fleet, inProcess, m.disturbed)
+	m.fleet, m.findings = &fleet, append(m.findings, findings...)
 }
 
-// metricGC is the collector's processor time, as of its last cycle, and metricGCIdle the
-// part of it on processors that would have been idle.
-const (
-	metricGC     = "/cpu/classes/gc/total:cpu-seconds"
-	metricGCIdle = "/cpu/classes/gc/mark/idle:cpu-seconds"
-)
-
-// readGauge allocates nothing that it counts. It stops the world for some
-// microseconds: the runtime's metrics can be had without, but count an allocation
-// only when the span that it lies in is full, hundreds of them late.
-func readGauge() gauge {
-	gc := []metrics.Sample{{Name: metricGC}, {Name: metricGCIdle}}
-	metrics.Read(gc)
-	var mem runtime.MemStats
-	runtime.ReadMemStats(&mem)
-	return gauge{
-		processor: osinfo.ProcessorTime(),
-		bytes:     mem.TotalAlloc, objects: mem.Mallocs, gcProcessor: gc[0].Value.Float64(), gcIdle: gc[1].Value.Float64(),
+// checkOutcome adds findings if a timed repetition's operations ended in ways that its figures don't
+// show.
+func (s *Session) checkOutcome(m *measured) {
+	o := health.Outcome{Operations: results.Operations(m.Operations), RolloutStopped: m.rollout.Stopped, Drain: s.spec.Load.DrainTime()}
+	if m.Failed > 0 {
+		o.FailureClasses = classesText(s.recording.Failures)
 	}
+	for _, op := range s.spec.Load.Operations() {
+		o.Overflows = append(o.Overflows, health.Overflow{Op: string(op), Count: m.latencies[op].Overflow, Highest: s.recording.Longest()})
+	}
+	m.findings = append(m.findings, health.CheckOutcome(o)...)
 }
 
-// cost is what happened between two gauges.
-type cost struct {
-	processor      time.Duration
-	gcFraction     float64 // of the processor time
-	gcBusy         float64 // seconds that the collector had and others may have wanted
-	bytes, objects uint64
-	peakResident   uint64 // bytes
+// checkHarness adds how the driver was in a timed repetition of a load.
+func (m *measured) checkHarness(spec scenarios.LoadSpec) {
+	m.pacing = m.pacingOf(spec)
+	d := health.Driver{
+		Elapsed: m.Elapsed, CPU: m.usage.cpu, GCFraction: m.usage.gcFraction, GCBusy: seconds(m.usage.gcBusy), PeakResident: m.usage.peakResident, Dials: m.traffic.Dials,
+		Descriptors: m.descriptors, Ports: m.ports, NoPort: m.dialErrors.noPort, NoDescriptor: m.dialErrors.noDescriptor,
+		Disturbed: m.disturbed, Pacing: m.pacing,
+	}
+	d.DescriptorLimit, _ = osinfo.DescriptorLimit()
+	h, findings := health.CheckHarness(d)
+	m.harness, m.findings = &h, append(m.findings, findings...)
 }
 
-func (before gauge) cost(after gauge) cost {
-	c := cost{
-		processor: after.processor - before.processor,
-		bytes:     after.bytes - before.bytes, objects: after.objects - before.objects,
-		peakResident: osinfo.PeakResident(),
+// pacingOf returns how the plan of an open load was kept, or nil for a closed load.
+func (m *measured) pacingOf(spec scenarios.LoadSpec) *health.Pacing {
+	p := m.lateness
+	if p == nil {
+		return nil
 	}
-	if c.processor > 0 {
-		gc := after.gcProcessor - before.gcProcessor
-		c.gcFraction = min(1, gc/c.processor.Seconds())
-		c.gcBusy = max(0, gc-(after.gcIdle-before.gcIdle))
+	return &health.Pacing{
+		Planned: m.Operations.Planned, NotSent: m.Operations.NotSent, PlanLength: m.plannedFor(),
+		Queued: p.Queued.TotalCount(), Timer: p.Timer.TotalCount(), LatenessP99: time.Duration(p.All().ValueAtQuantile(99)),
+		TimerP90: time.Duration(p.Timer.ValueAtQuantile(90)), TimerP99: time.Duration(p.Timer.ValueAtQuantile(99)),
+		LastPlanned: p.LastPlanned, Lag: p.FinalLag(), FellBehind: p.FellBehind(pacerOf(spec)),
+		BusyPeak: m.InFlightPeak, MaxWorkers: m.Workers, AutoWorkers: spec.AutoWorkers(), Took: m.MeanBusy, PeakRate: peakRate(spec),
 	}
-	return c
 }

@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
-	"net"
 	"runtime"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -20,30 +16,30 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// prime collects the heap, and does what a load takes for granted before the clock and
-// the gauge start:
+// precondition collects the heap, and does what a load takes for granted before the clock and the
+// usage start:
 //
-//   - There is something to verify: where the load verifies alone, every device is
-//     brought the update.
-//   - Connections stand, where the load goes on for a time. Opening them is part of
-//     a rollout, where each device has one operation. Under a load that goes on it
-//     is a fixed cost, which divided by the operations that a machine gets round to
-//     would be other allocations an operation on every machine.
+//   - It brings the update to every device if the load verifies alone, so that there is something to
+//     verify.
+//   - It opens connections and uses them if the load has a duration. Opening them is part of a rollout,
+//     where each device has one operation. Under a load with a duration it is a fixed cost: divided by
+//     the operations that a machine gets round to, it would be different allocations per operation on
+//     every machine.
 //
 // What the devices saw of it is kept apart from what they see of the load.
-func (s *Session) prime(ctx context.Context, t task, c repetitionClient, u *delivery.Update) error {
+func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, u *delivery.Update) error {
 	spec := t.load
 	if spec.Operation == delivery.OpVerify {
 		var err error
-		health.DoAsClient(ctx, func(ctx context.Context) { err = s.primeDevices(ctx, t.Repetition, u) })
+		health.DoAsClient(ctx, func(ctx context.Context) { err = s.updateDevices(ctx, t.Repetition, u) })
 		if err != nil {
 			return err
 		}
 	}
-	// Before connections are primed: it empties the pools that they fill.
+	// Before connections are warmed: it empties the pools that they fill.
 	runtime.GC()
 	if spec.TotalDuration() > 0 {
-		health.DoAsClient(ctx, func(ctx context.Context) { s.primeConnections(ctx, t.Repetition, c, u) })
+		health.DoAsClient(ctx, func(ctx context.Context) { s.warmConnections(ctx, t.Repetition, c, u) })
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -53,16 +49,16 @@ func (s *Session) prime(ctx context.Context, t task, c repetitionClient, u *deli
 	case w == nil:
 		return nil
 	case spec.Operation == delivery.OpVerify: // a reset would take the update away again
-		return s.claims.discount(w.Ledger(ctx))
+		return s.claims.setOffset(w.Ledger(ctx))
 	case spec.TotalDuration() > 0:
 		return w.Reset(ctx)
 	}
 	return nil
 }
 
-// primeDevices brings the update to every device, by a client of its own: the load's
-// begins without connections.
-func (s *Session) primeDevices(ctx context.Context, rep Repetition, u *delivery.Update) error {
+// updateDevices brings the update to every device, by a client of its own, because the load's begins
+// without connections.
+func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery.Update) error {
 	cfg := s.clients.config
 	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // the repetitions count from 1
 	client, err := delivery.New(cfg)
@@ -74,12 +70,12 @@ func (s *Session) primeDevices(ctx context.Context, rep Repetition, u *delivery.
 	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.ClosedLoop, 0, 0, 0
 	devices := s.target.Devices()
 	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpDeliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec)})
-	told := s.tellPreparing(rep, "updating devices", func() (int, int) {
+	stop := s.reportPreparing(rep, "updating devices", func() (int, int) {
 		t := record.Totals()
 		return int(t.Succeeded + t.Failed), devices.Len()
 	})
 	_, err = executorOf(spec, 0, nil).Run(ctx, load.Env{Client: production{client}, Op: delivery.OpDeliver, Devices: devices, Update: u, Record: record})
-	told()
+	stop()
 	if err != nil {
 		return err
 	}
@@ -89,9 +85,9 @@ func (s *Session) primeDevices(ctx context.Context, rep Repetition, u *delivery.
 	return ctx.Err()
 }
 
-// primings is how often each connection is used before the load: a client may make
-// one thing at a connection's first use, and another at its second.
-const primings = 4
+// warmRounds is how often each connection is used before the load: a client may make one thing at a
+// connection's first use, and another at its second.
+const warmRounds = 4
 
 // Opening connections has deadlines of its own, for a device that hangs would hold a worker as long as
 // the client's own let it.
@@ -100,9 +96,9 @@ const (
 	openingAll  = 5 * time.Second        // of all of them; what isn't open then is opened in the load
 )
 
-// primeConnections opens the connections that the load will keep, and uses each. The load says what
+// warmConnections opens the connections that the load will keep, and uses each. The load says what
 // fails; a device that fails here is left alone until an operation of the load succeeds with it.
-func (s *Session) primeConnections(ctx context.Context, rep Repetition, c repetitionClient, u *delivery.Update) {
+func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetitionClient, u *delivery.Update) {
 	devices := s.target.Devices()
 	workers, _ := s.spec.Load.WorkerRange()
 	// Each worker has a device in turn, as under the load. Where there are more
@@ -116,21 +112,21 @@ func (s *Session) primeConnections(ctx context.Context, rep Repetition, c repeti
 	// will do; the fleet forgets it afterwards, where there is a way to tell it to.
 	push := s.spec.Load.Operation != delivery.OpVerify && s.target.Witness() != nil
 	o := &opening{unopened: s.unopened.devices}
-	told := s.tellPreparing(rep, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
-	defer told()
+	stop := s.reportPreparing(rep, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
+	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer time.AfterFunc(openingAll, cancel).Stop()
-	meeting := c.dialer.meet(workers)
-	defer time.AfterFunc(openingEach/2, c.dialer.part).Stop() // who waits longer for the others is no failure
+	barrier := c.dialer.hold(workers)
+	defer time.AfterFunc(openingEach/2, c.dialer.release).Stop() // who waits longer for the others is no failure
 	var all sync.WaitGroup
 	for i := range workers {
 		all.Go(func() {
-			for turn := 0; turn < primings*rounds && ctx.Err() == nil; turn++ {
+			for turn := 0; turn < warmRounds*rounds && ctx.Err() == nil; turn++ {
 				device := (turn*workers + i) % devices.Len()
 				o.use(ctx, device, turn < rounds, func(ctx context.Context) error { return c.Verify(ctx, devices.At(device), u) })
 				if turn == 0 {
-					meeting.leave(1)
+					barrier.done(1)
 				}
 				if turn == 0 && push && !o.failed(device) { // a slow push is no reason to leave a device alone
 					_ = within(ctx, func(ctx context.Context) error { return c.Push(ctx, devices.At(device), u) })
@@ -139,7 +135,7 @@ func (s *Session) primeConnections(ctx context.Context, rep Repetition, c repeti
 		})
 	}
 	all.Wait()
-	c.dialer.part()
+	c.dialer.release()
 	s.unopened.devices = o.unopened
 	s.unopened.most = max(s.unopened.most, len(o.unopened))
 }
@@ -150,9 +146,9 @@ type unopened struct {
 	most    int          // of them, at a time
 }
 
-// forgive has devices that an operation of the load succeeded with be tried again before the next one:
-// it was the machine that was slow.
-func (u *unopened) forgive(c *claims) {
+// dropResponsive removes devices that an operation of the load succeeded with, so that they are tried
+// again before the next load: it was the machine that was slow.
+func (u *unopened) dropResponsive(c *claims) {
 	for device := range u.devices {
 		if c.Of(device).Succeeded > 0 {
 			delete(u.devices, device)
@@ -228,123 +224,10 @@ func within(ctx context.Context, request func(context.Context) error) error {
 	return request(ctx)
 }
 
-// tellPreparing tells the observer how far something is that comes before a repetition, until the function that
-// it returns is called.
-func (s *Session) tellPreparing(rep Repetition, what string, sofar func() (done, of int)) (stop func()) {
-	return everyNowAndThen(func() {
+// reportPreparing tells the observer how far the preparation of a repetition is, until stop is called.
+func (s *Session) reportPreparing(rep Repetition, what string, sofar func() (done, of int)) (stop func()) {
+	return everyInterval(func() {
 		done, of := sofar()
 		s.observer.Preparing(rep, what, done, of)
 	})
-}
-
-// everyNowAndThen calls what some times a second until the function that it returns is called.
-func everyNowAndThen(what func()) (stop func()) {
-	ended, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(progressInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ended:
-				return
-			case <-tick.C:
-				what()
-			}
-		}
-	}()
-	return func() { close(ended); <-done }
-}
-
-// dialer opens the client's connections. While connections are primed it holds each
-// back until every worker has one of its own: else the first ones would be free
-// again before the last worker began, and fewer be opened than the load needs.
-type dialer struct {
-	net     net.Dialer
-	mu      sync.Mutex
-	meeting *meeting
-
-	noPort, noDescriptor atomic.Int64
-}
-
-// refusals are connections that this side could not begin, for want of something of
-// its own: such a failure is no device's.
-type refusals struct {
-	noPort       int64 // no local port was free, or no local address fits the peer's
-	noDescriptor int64
-}
-
-func (d *dialer) refused() refusals { return refusals{d.noPort.Load(), d.noDescriptor.Load()} }
-
-// count takes note of why a connection could not be begun.
-func (d *dialer) count(err error) {
-	switch {
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		d.noPort.Add(1)
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		d.noDescriptor.Add(1)
-	}
-}
-
-// meeting is workers that wait for each other, once.
-type meeting struct {
-	mu      sync.Mutex
-	missing int
-	all     chan struct{} // closed when none is missing
-}
-
-// meet begins a meeting: as many connections are opened as there are workers, but
-// for those that leave, before the first of them is used.
-func (d *dialer) meet(workers int) *meeting {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.meeting = &meeting{missing: workers, all: make(chan struct{})}
-	return d.meeting
-}
-
-// part ends a meeting, whoever is missing.
-func (d *dialer) part() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.meeting != nil {
-		d.meeting.leave(math.MaxInt)
-		d.meeting = nil
-	}
-}
-
-func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := d.net.DialContext(ctx, network, address)
-	if err != nil {
-		d.count(err)
-		return nil, err
-	}
-	d.mu.Lock()
-	m := d.meeting
-	d.mu.Unlock()
-	if m != nil {
-		m.arrive(ctx)
-	}
-	return c, nil
-}
-
-// arrive waits for the others, as long as the context lets it.
-func (m *meeting) arrive(ctx context.Context) {
-	m.leave(1)
-	select {
-	case <-m.all:
-	case <-ctx.Done():
-	}
-}
-
-// leave is for n that needn't be waited for any longer. A worker that dialed and then
-// leaves counts twice; by then all have come, or dialing fails.
-func (m *meeting) leave(n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.missing <= 0 {
-		return
-	}
-	if m.missing -= n; m.missing <= 0 {
-		close(m.all)
-	}
 }

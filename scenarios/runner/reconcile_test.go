@@ -124,17 +124,17 @@ func TestReconcile(t *testing.T) {
 // and contradicts none.
 func TestPriming(t *testing.T) {
 	c := newClaims(3)
-	primed := func(device int, verifies uint32) mockfleet.Entry {
+	entry := func(device int, verifies uint32) mockfleet.Entry {
 		return mockfleet.Entry{Device: device, Pushes: 1, Applied: 1, Verifies: verifies, Version: "2", Digest: xDigest}
 	}
-	require.NoError(t, c.discount(ledgerOf(primed(0, 2), primed(1, 2), primed(2, 1))))
+	require.NoError(t, c.setOffset(ledgerOf(entry(0, 2), entry(1, 2), entry(2, 1))))
 	// Device 0 is verified twice more, and so claimed. Device 1 is claimed too, but
 	// the ledger saw nothing more of it. Nobody got round to device 2.
 	claim(c, 0, 2, 0)
 	c.Sent(0, 0, 2)
 	claim(c, 1, 1, 0)
 	c.Sent(1, 0, 1)
-	n, said, err := c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(0, 4), primed(1, 2), primed(2, 1))), xUpdate(t), delivery.OpVerify)
+	n, said, err := c.reconcile(t.Context(), c.minusOffset(ledgerOf(entry(0, 4), entry(1, 2), entry(2, 1))), xUpdate(t), delivery.OpVerify)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Lost: 1}, n)
 	require.Len(t, said, 1)
@@ -142,10 +142,10 @@ func TestPriming(t *testing.T) {
 
 	c.reset()
 	c.Reset()
-	n, _, err = c.reconcile(t.Context(), c.sincePrimed(ledgerOf(primed(2, 1))), xUpdate(t), delivery.OpVerify)
+	n, _, err = c.reconcile(t.Context(), c.minusOffset(ledgerOf(entry(2, 1))), xUpdate(t), delivery.OpVerify)
 	require.NoError(t, err)
-	require.Equal(t, results.Counts{Devices: 3}, n, "a reset forgets what was primed, so the update has no claim")
-	require.ErrorContains(t, c.discount(ledgerOf(primed(3, 1))), "device 3")
+	require.Equal(t, results.Counts{Devices: 3}, n, "a reset forgets what was preconditioned, so the update has no claim")
+	require.ErrorContains(t, c.setOffset(ledgerOf(entry(3, 1))), "device 3")
 }
 
 func TestReconcileNamesAFewAndCountsAll(t *testing.T) {

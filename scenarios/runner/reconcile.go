@@ -16,14 +16,14 @@ import (
 // claims is what the client says of each device in one repetition.
 type claims struct {
 	*load.Outcomes
-	primed  []primed // what the ledger held before the load; empty: nothing
-	late    []uint32 // operations that failed in the repetition before, whose requests may come yet; nil: none
-	reboots uint32   // connections that break when a device reboots, at most; 0: none does
-	added   uint64   // verifications that each operation sends besides; see Session.Wrap
+	offsets []ledgerOffset // what the ledger held before the load; empty: nothing
+	late    []uint32       // operations that failed in the repetition before, whose requests may come yet; nil: none
+	reboots uint32         // connections that break when a device reboots, at most; 0: none does
+	added   uint64         // verifications that each operation sends besides; see Session.Wrap
 }
 
-// primed is the part of a device's ledger that the load has no claim to.
-type primed struct{ pushes, applied, repeats, verifies uint32 }
+// A ledgerOffset is what the ledger held of a device before the load, which has no claim to it.
+type ledgerOffset struct{ pushes, applied, repeats, verifies uint32 }
 
 // reset keeps of the last repetition which operations failed, before its outcomes are reset.
 func (c *claims) reset() {
@@ -36,22 +36,22 @@ func (c *claims) reset() {
 			c.late[i] = failed
 		}
 	}
-	c.primed = c.primed[:0]
+	c.offsets = c.offsets[:0]
 }
 
-// discount notes what the ledger holds before the load begins, so that it supports
-// no claim of the load, and contradicts none.
-func (c *claims) discount(ledger iter.Seq2[mockfleet.Entry, error]) error {
-	c.primed = slices.Grow(c.primed[:0], c.Len())[:c.Len()]
-	clear(c.primed)
+// setOffset notes what the ledger holds before the load begins, so that it supports no claim of the
+// load, and contradicts none.
+func (c *claims) setOffset(ledger iter.Seq2[mockfleet.Entry, error]) error {
+	c.offsets = slices.Grow(c.offsets[:0], c.Len())[:c.Len()]
+	clear(c.offsets)
 	for e, err := range ledger {
 		if err != nil {
 			return fmt.Errorf("reading the fleet's ledger: %w", err)
 		}
-		if e.Device >= len(c.primed) {
+		if e.Device >= len(c.offsets) {
 			return c.unknownDevice(e.Device)
 		}
-		c.primed[e.Device] = primed{e.Pushes, e.Applied, e.Repeats, e.Verifies}
+		c.offsets[e.Device] = ledgerOffset{e.Pushes, e.Applied, e.Repeats, e.Verifies}
 	}
 	return nil
 }
@@ -60,14 +60,14 @@ func (c *claims) unknownDevice(i int) error {
 	return fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", i, c.Len())
 }
 
-// sincePrimed is a ledger without what it held before the load. What a device should
-// never have done (an update applied twice, or another's) stays in it.
-func (c *claims) sincePrimed(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {
+// minusOffset returns the ledger without what it held before the load. What a device should never have
+// done (an update applied twice, or another's) stays in it.
+func (c *claims) minusOffset(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {
 	less := func(count *uint32, by uint32) { *count -= min(*count, by) }
 	return func(yield func(mockfleet.Entry, error) bool) {
 		for e, err := range ledger {
-			if err == nil && e.Device < len(c.primed) {
-				p := c.primed[e.Device]
+			if err == nil && e.Device < len(c.offsets) {
+				p := c.offsets[e.Device]
 				less(&e.Pushes, p.pushes)
 				less(&e.Applied, p.applied)
 				less(&e.Repeats, p.repeats)
@@ -80,7 +80,7 @@ func (c *claims) sincePrimed(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2
 	}
 }
 
-// count is the outcome by the client's word alone.
+// count returns the outcome by the client's word alone.
 func (c *claims) count() results.Counts {
 	n := results.Counts{Devices: c.Len()}
 	for i := range c.Len() {
@@ -97,12 +97,11 @@ func (c *claims) count() results.Counts {
 // maxContradictions bounds how many are named; all are counted.
 const maxContradictions = 5
 
-// reconcile compares the client's claims with the fleet's ledger, device by
-// device. Every contradiction is a sentence; one is enough to make a run invalid,
-// because then no other number of it can be believed.
+// reconcile compares the client's claims with the fleet's ledger, device by device. Every contradiction
+// is a sentence; one is enough to make a run invalid, because then no other number of it can be believed.
 //
-// A failure that the ledger knows as applied is none: after a lost answer a client
-// may rightly say that it doesn't know.
+// A failure that the ledger knows as applied is no contradiction: after a lost answer a client may
+// rightly say that it doesn't know.
 func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry, error], u *delivery.Update, op delivery.Op) (results.Counts, []string, error) {
 	n := results.Counts{Devices: c.Len()}
 	var said []string
@@ -114,7 +113,7 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 		}
 	}
 	next := 0 // the first device that hasn't been judged
-	silent := func(until int) {
+	absentUntil := func(until int) {
 		for ; next < until; next++ {
 			claimed := c.Of(next)
 			if claimed.Succeeded > 0 {
@@ -132,7 +131,7 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 		if e.Device >= c.Len() {
 			return n, nil, c.unknownDevice(e.Device)
 		}
-		silent(e.Device)
+		absentUntil(e.Device)
 		next = e.Device + 1
 		claimed := c.Of(e.Device)
 		if e.AppliedTwice > 0 {
@@ -147,7 +146,7 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 		if surplus != "" && ctx.Err() == nil {
 			contradict(e.Device, "%s", surplus)
 		}
-		if problem := lacks(e, u, op, claimed.Succeeded); claimed.Succeeded > 0 && problem != "" {
+		if problem := missing(e, u, op, claimed.Succeeded); claimed.Succeeded > 0 && problem != "" {
 			n.Lost++
 			contradict(e.Device, "the client claims %d successes, the ledger: %s", claimed.Succeeded, problem)
 			continue
@@ -161,16 +160,16 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 			contradict(e.Device, "applied an update that the client claims nothing of")
 		}
 	}
-	silent(c.Len())
+	absentUntil(c.Len())
 	if contradictions > maxContradictions {
 		said = append(said, fmt.Sprintf("and %d more contradictions", contradictions-maxContradictions))
 	}
 	return n, said, nil
 }
 
-// surplus says what a device received beyond what the client says it sent to it; empty is nothing. A
-// client may send once more what a device redirected, without a word; and a question, where a
-// connection broke before its answer.
+// surplus says what a device received beyond what the client says it sent to it. It returns "" if there
+// is nothing. A client may send once more what a device redirected, without a word; and a verification,
+// if a connection broke before its answer.
 func (c *claims) surplus(e mockfleet.Entry) string {
 	said := c.Of(e.Device)
 	pushes, verifies := uint64(said.Pushes), uint64(said.Verifies)
@@ -196,11 +195,11 @@ func (c *claims) surplus(e mockfleet.Entry) string {
 	return ""
 }
 
-// lacks says what is missing for the successes that the client claims, if anything.
-// A push that succeeded was acknowledged, each one. A delivery needn't have been:
-// where several bring the device the same update at once, one pushes it, and the
-// others are told to wait and find it there. But each has looked.
-func lacks(e mockfleet.Entry, u *delivery.Update, op delivery.Op, claimed uint32) string {
+// missing says what the ledger has no evidence of, of the successes that the client claims. It returns
+// "" if nothing is missing. Each push that succeeded was acknowledged. A delivery needn't have been: if
+// several bring the device the same update at once, one pushes it, and the others are told to wait and
+// find it there. But each has looked.
+func missing(e mockfleet.Entry, u *delivery.Update, op delivery.Op, claimed uint32) string {
 	switch {
 	case e.Version != u.Version():
 		return fmt.Sprintf("it runs %q, not %q", e.Version, u.Version())
