@@ -54,27 +54,29 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 }
 
 // recordEvent records what became of device i. It is called by one goroutine at a time.
+//
+// Only the event that ends a device counts. Its report is of all the device's turns, so it includes what
+// an event of a turn that is to be repeated (delivery.DeviceWaiting) has reported before.
 func (l *loop) recordEvent(e delivery.RolloutEvent, i int) {
 	r, outcomes, took := l.Record.recorder(0), l.Record.Outcomes, e.Report.Push+e.Report.Verify+e.Report.Waited
-	if e.Device.Address != "" {
-		outcomes.Sent(i, e.Report.Pushes, e.Report.Verifies)
-	}
 	switch e.Kind {
+	case delivery.DeviceHadIt:
 	case delivery.DeviceUpdated:
 		outcomes.Succeed(i)
 		r.recordSuccess(0, 0, took, e.Report)
+		r.retries.Add(int64(e.Report.Retries()))
 	case delivery.DeviceFailed:
 		outcomes.Fail(i)
 		r.recordFailure(0, took)
+		r.retries.Add(int64(e.Report.Retries()))
 		l.Record.Failures.add(i, e.Device, Deliver, e.Report, took, e.Err)
 	case delivery.DeviceInterrupted:
-		l.Record.brokenOff.Add(1)
 		outcomes.BreakOff(i)
-		return
+		l.Record.brokenOff.Add(1)
 	default:
 		return
 	}
-	r.retries.Add(int64(e.Report.Retries()))
+	outcomes.Sent(i, e.Report.Pushes, e.Report.Verifies)
 }
 
 func all(d Devices) iter.Seq[delivery.Device] {

@@ -65,6 +65,35 @@ func TestRolloutRecordsItsEvents(t *testing.T) {
 	require.EqualValues(t, 3, x.Expect(3).Operations)
 }
 
+// TestRolloutCountsRequestsOnce checks that the requests of a device that had several turns are those of
+// its last report, which is of all its turns.
+func TestRolloutCountsRequestsOnce(t *testing.T) {
+	event := func(kind delivery.RolloutEventKind, i, pushes, verifies int) delivery.RolloutEvent {
+		e := delivery.RolloutEvent{Kind: kind, Device: three[i], Report: delivery.Report{Pushes: pushes, Verifies: verifies}}
+		if kind == delivery.DeviceWaiting || kind == delivery.DeviceFailed {
+			e.Err = errors.New("no")
+		}
+		return e
+	}
+	client := &rollsOut{events: []delivery.RolloutEvent{
+		event(delivery.DeviceBegun, 0, 0, 0),
+		event(delivery.DeviceWaiting, 0, 1, 0),
+		event(delivery.DeviceBegun, 0, 0, 0),
+		event(delivery.DeviceWaiting, 0, 2, 1),
+		event(delivery.DeviceBegun, 0, 0, 0),
+		event(delivery.DeviceUpdated, 0, 3, 3),
+		event(delivery.DeviceWaiting, 1, 1, 1),
+		event(delivery.DeviceFailed, 1, 1, 1), // the rollout stops: it has no further turn
+		event(delivery.DeviceHadIt, 2, 0, 1),
+	}}
+	record := NewRecording(RecordingConfig{Op: Deliver, Devices: 3, Workers: 1})
+	_, err := Rollout{}.Run(t.Context(), Env{Client: client, Op: Deliver, Devices: three, Record: record})
+	require.NoError(t, err)
+	require.Equal(t, []Outcome{{Succeeded: 1, Pushes: 3, Verifies: 3}, {Failed: 1, Pushes: 1, Verifies: 1}, {Verifies: 1}},
+		[]Outcome{record.Outcomes.Of(0), record.Outcomes.Of(1), record.Outcomes.Of(2)})
+	require.EqualValues(t, 4, record.Totals().Retries, "of three pushes and three verifications, all but the first")
+}
+
 // TestRolloutStops: too many failures are what a rollout is for, not an error.
 func TestRolloutStops(t *testing.T) {
 	run := func(ctx context.Context, c Client) (Result, error) {
