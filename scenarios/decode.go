@@ -25,11 +25,10 @@ type decoder struct {
 	undecoded []string
 }
 
-// reject notes a mistake at n, because of which the field at path keeps the value that it had. form
-// is the field's, or nil.
-func (d *decoder) reject(n ast.Node, path string, form Value, w Wrong) {
+// reject notes a mistake at n, because of which the field at path, f, keeps the value that it had.
+func (d *decoder) reject(n ast.Node, path string, f Field, w Wrong) {
 	d.undecoded = append(d.undecoded, path)
-	if t, ok := form.(Text); ok && t.Secret {
+	if f.Secret {
 		w.Problem = "(not shown)"
 	}
 	d.reportAt(n, path, w)
@@ -67,14 +66,14 @@ func (d *decoder) dropPositions(path string) {
 	}
 }
 
-// decode puts node into v, which has a form; path is the field's.
-func (d *decoder) decode(n ast.Node, v reflect.Value, form Value, path string) {
+// decode puts what n says into v, the value of the field f at path.
+func (d *decoder) decode(n ast.Node, v reflect.Value, f Field, path string) {
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode:
-		d.reject(n, path, form, Wrong{"anchors (&) and aliases (*) are not supported", "the value itself; a scenario that differs a little from another extends it"})
+		d.reject(n, path, f, Wrong{"anchors (&) and aliases (*) are not supported", "the value itself; a scenario that differs a little from another extends it"})
 		return
 	case *ast.TagNode:
-		d.reject(n, path, form, Wrong{"tags (!) are not supported", "the value alone"})
+		d.reject(n, path, f, Wrong{"tags (!) are not supported", "the value alone"})
 		return
 	}
 	d.positions[path] = d.src.position(n)
@@ -82,23 +81,23 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, form Value, path string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	switch of := form.(type) {
-	case Mapping:
-		d.mapping(n, v, path)
-	case List:
-		d.list(n, v, of, path)
+	switch {
+	case f.isMapping():
+		d.mapping(n, v, f, path)
+	case f.isList():
+		d.list(n, v, f, path)
 	default:
-		if w := form.decode(n, v); w != nil {
-			d.reject(n, path, form, *w)
+		if w := f.decodeScalar(n, v); w != nil {
+			d.reject(n, path, f, *w)
 		}
 	}
 }
 
 // list makes v a list of what n lists; the members' paths are path[0] and up.
-func (d *decoder) list(n ast.Node, v reflect.Value, form List, path string) {
+func (d *decoder) list(n ast.Node, v reflect.Value, f Field, path string) {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
-		d.reject(n, path, form, Wrong{yamlnode.Describe(n), "a list"})
+		d.reject(n, path, f, Wrong{yamlnode.Describe(n), "a list"})
 		return
 	}
 	d.dropPositions(path)
@@ -109,19 +108,19 @@ func (d *decoder) list(n ast.Node, v reflect.Value, form List, path string) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
 	for i, value := range list.Values {
-		d.decode(value, v.Index(i), form.Of, indexPath(path, i))
+		d.decode(value, v.Index(i), f.member(), indexPath(path, i))
 	}
 }
 
-func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
-	of := sections()[v.Type()]
-	keys := of.keys()
+func (d *decoder) mapping(n ast.Node, v reflect.Value, of Field, path string) {
+	table := sections()[of.Type]
+	keys := table.keys()
 	if path == "" {
 		keys = append(keys, extendsKey)
 	}
 	members, ok := yamlnode.Members(n)
 	if !ok {
-		d.reject(n, path, nil, Wrong{yamlnode.Describe(n), "a mapping of " + strings.Join(keys, ", ")})
+		d.reject(n, path, of, Wrong{yamlnode.Describe(n), "a mapping of " + strings.Join(keys, ", ")})
 		return
 	}
 	first := map[string]ast.Node{}
@@ -135,7 +134,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 			d.reportAt(m.Key, path, Wrong{"key " + yamlnode.Clip(yamlnode.OneLine(m.Key.String())), "one of " + strings.Join(keys, ", ")})
 			continue
 		}
-		f, known := of.field(key.Value)
+		f, known := table.field(key.Value)
 		at := yamlnode.Join(path, key.Value)
 		before, twice := first[key.Value]
 		if !twice {
@@ -143,7 +142,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 		}
 		switch null, isNull := m.Value.(*ast.NullNode); {
 		case twice:
-			d.reject(m.Key, at, f.Value, Wrong{fmt.Sprintf("the key stands here a second time, after line %d", d.src.position(before).line), "it once"})
+			d.reject(m.Key, at, f, Wrong{fmt.Sprintf("the key stands here a second time, after line %d", d.src.position(before).line), "it once"})
 		case path == "" && key.Value == extendsKey: // it has been followed already
 		case !known:
 			if meant := closest(key.Value, keys); meant != "" {
@@ -155,9 +154,9 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 			if null.GetToken().Position.Offset <= m.Start.Position.Offset { // nothing is written: the parser puts it at the colon
 				place = m.Key
 			}
-			d.reject(place, at, f.Value, Wrong{"has no value", "one, or the key left out for the default"})
+			d.reject(place, at, f, Wrong{"has no value", "one, or the key left out for the default"})
 		default:
-			d.decode(m.Value, v.Field(f.index), f.Value, at)
+			d.decode(m.Value, v.Field(f.index), f, at)
 		}
 	}
 }

@@ -16,9 +16,23 @@ import (
 // table of fields: files and assignments are decoded by it, values checked, flags made, and the
 // JSON Schema and the reference page written.
 type Field struct {
-	Key   string // in YAML and JSON
-	Value Value  // its form and bounds
-	Doc   string // what it is, and what leaving it out means. {max} stands for the upper bound
+	Key  string       // in YAML and JSON
+	Doc  string       // what it is, and what leaving it out means. {max} stands for the upper bound
+	Type reflect.Type // its type in Go, of which its form follows. The table leaves it out
+
+	// What its value may be, beyond what the type says. A zero value is no bound.
+	Min, Max  float64  // of a number, a duration in nanoseconds; Max of a list's members
+	Above     bool     // Min itself is too low
+	OrZero    bool     // 0 is valid as well
+	Words     []string // all text that is valid. "" is among them if the field may be left empty
+	Pattern   string   // of text
+	Forbidden []any    // text that has the pattern and is invalid all the same
+	Noun      string   // of a list's members, in messages; empty: "of them"
+	Secret    bool     // messages don't tell the value
+
+	// Want is what is wanted of a value out of bounds. Empty: the numbers or words that are valid; but
+	// of text with a pattern and of a number with a unit, a rule checks it.
+	Want string
 
 	Required bool    // whether a mapping lacks something without it. A base may have it instead
 	Models   []Model // the load models that use it; nil: all
@@ -34,11 +48,12 @@ type Field struct {
 
 	Flag, Usage string // a flag that sets it, without dashes, and its help; empty: none
 
-	index int // in the Go struct
+	index int      // in the Go struct
+	form  typeForm // of its type
 }
 
 // doc returns what the field is, bounds included.
-func (f Field) doc() string { return strings.ReplaceAll(f.Doc, "{max}", upperBound(f.Value)) }
+func (f Field) doc() string { return strings.ReplaceAll(f.Doc, "{max}", f.upperBound()) }
 
 // usedBy reports whether loads of a model use the field.
 func (f Field) usedBy(m Model) bool { return f.Models == nil || slices.Contains(f.Models, m) }
@@ -68,7 +83,7 @@ func (s Spec) Workload() Spec {
 func eachField(v reflect.Value, path string, do func(path string, f Field, v reflect.Value) bool) bool {
 	for _, f := range sections()[v.Type()].fields {
 		at, member := yamlnode.Join(path, f.Key), v.Field(f.index)
-		if !do(at, f, member) || f.Value == (Mapping{}) && !eachField(member, at, do) {
+		if !do(at, f, member) || f.isMapping() && !eachField(member, at, do) {
 			return false
 		}
 	}
@@ -86,15 +101,19 @@ type section struct {
 var sections = sync.OnceValue(func() map[reflect.Type]section {
 	table := fieldTable()
 	for t, s := range table {
-		for i := range s.fields {
-			s.fields[i].index = slices.IndexFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
-				key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-				return key == s.fields[i].Key
+		for i, f := range s.fields {
+			f.index = slices.IndexFunc(reflect.VisibleFields(t), func(in reflect.StructField) bool {
+				key, _, _ := strings.Cut(in.Tag.Get("yaml"), ",")
+				return key == f.Key
 			})
+			s.fields[i] = f.withType(t.Field(f.index).Type)
 		}
 	}
 	return table
 })
+
+// specField stands for a scenario as a whole.
+func specField() Field { return Field{}.withType(reflect.TypeFor[Spec]()) }
 
 // field returns the field of a key. It reports false if the section has none.
 func (s section) field(key string) (Field, bool) {
@@ -113,28 +132,25 @@ func (s section) keys() []string {
 	return keys
 }
 
-// fieldAt returns the value and the form of the field at a path from v, a Spec. It copies the lists
-// on the way, since other specs may share them.
-func fieldAt(v reflect.Value, path string) (reflect.Value, Value, *Wrong) {
-	wrong := func(problem, want string) (reflect.Value, Value, *Wrong) { return v, nil, &Wrong{problem, want} }
-	var form Value = Mapping{}
-	done := ""
+// fieldAt returns the value of the field at a path from v, a Spec, and the field. It copies the
+// lists on the way, since other specs may share them.
+func fieldAt(v reflect.Value, path string) (reflect.Value, Field, *Wrong) {
+	f, done := specField(), ""
+	wrong := func(problem, want string) (reflect.Value, Field, *Wrong) { return v, f, &Wrong{problem, want} }
 	for part := range strings.SplitSeq(path, ".") {
 		key, indices, _ := strings.Cut(part, "[")
-		if _, ok := form.(Mapping); !ok {
+		if !f.isMapping() {
 			return wrong(done+" has no fields", "")
 		}
-		of := sections()[v.Type()]
-		f, ok := of.field(key)
-		if !ok {
-			return v, nil, unknownKey(key, of.keys())
+		of, ok := sections()[f.Type], false
+		if f, ok = of.field(key); !ok {
+			return v, f, unknownKey(key, of.keys())
 		}
-		v, form, done = v.Field(f.index), f.Value, yamlnode.Join(done, key)
+		v, done = v.Field(f.index), yamlnode.Join(done, key)
 		if len(key) == len(part) {
 			continue
 		}
-		list, ok := form.(List)
-		if !ok {
+		if !f.isList() {
 			return wrong(done+" is no list", "it without ["+yamlnode.Clip(indices))
 		}
 		inside, closed := strings.CutSuffix(indices, "]")
@@ -143,12 +159,12 @@ func fieldAt(v reflect.Value, path string) (reflect.Value, Value, *Wrong) {
 			return wrong(done+"["+yamlnode.Clip(indices), "a place in the list, such as "+indexPath(done, 0))
 		}
 		if i >= uint64(v.Len()) {
-			return v, nil, indexError(done, int(i), v.Len())
+			return v, f, indexError(done, int(i), v.Len())
 		}
 		v.Set(reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()), v))
-		v, form, done = v.Index(int(i)), list.Of, indexPath(done, int(i))
+		v, f, done = v.Index(int(i)), f.member(), indexPath(done, int(i))
 	}
-	return v, form, nil
+	return v, f, nil
 }
 
 // indexError says that a list of n members has no i-th one.

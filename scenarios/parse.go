@@ -44,7 +44,7 @@ func (src *source) spec() (Spec, error) {
 			d.prepareForVariant(&s, layer)
 		}
 		d.src = layer
-		d.decode(layer.root, reflect.ValueOf(&s).Elem(), Mapping{}, "")
+		d.decode(layer.root, reflect.ValueOf(&s).Elem(), specField(), "")
 	}
 	for _, layer := range sources {
 		files = append(files, layer.file)

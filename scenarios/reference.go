@@ -60,7 +60,7 @@ func (p *page) section(v reflect.Value, path string) {
 	s.table = head + "\n" + rule + "\n"
 	for _, f := range fields {
 		member := v.Field(f.index)
-		s.table += fmt.Sprintf("| %s | %s | %s | %s |", markdown.Code(f.Key), f.Value, leftOut(f, member), markdown.Escape(f.doc()))
+		s.table += fmt.Sprintf("| %s | %s | %s | %s |", markdown.Code(f.Key), f.kind(), leftOut(f, member), markdown.Escape(f.doc()))
 		if byModel {
 			s.table += " " + modelsOf(f) + " |"
 		}
@@ -68,13 +68,10 @@ func (p *page) section(v reflect.Value, path string) {
 	}
 	for _, f := range fields {
 		at := yamlnode.Join(path, f.Key)
-		switch form := f.Value.(type) {
-		case Mapping:
+		if f.isMapping() {
 			p.section(v.Field(f.index), at)
-		case List:
-			if _, ok := form.Of.(Mapping); ok {
-				p.section(reflect.Zero(v.Field(f.index).Type().Elem()), at+"[]")
-			}
+		} else if f.isList() && f.member().isMapping() {
+			p.section(reflect.Zero(f.Type.Elem()), at+"[]")
 		}
 	}
 }
@@ -84,10 +81,7 @@ func leftOut(f Field, v reflect.Value) string {
 	if f.Required {
 		return "not possible"
 	}
-	if v.Kind() == reflect.Pointer || isZero(v) && v.Kind() != reflect.Int {
-		return ""
-	}
-	if _, ok := f.Value.(Mapping); ok {
+	if v.Kind() == reflect.Pointer || isZero(v) && v.Kind() != reflect.Int || f.isMapping() {
 		return ""
 	}
 	text, err := json.Marshal(v.Interface())

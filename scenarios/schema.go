@@ -3,6 +3,7 @@ package scenarios
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -108,24 +109,15 @@ func (b schemaBuilder) object(v reflect.Value) *schema {
 	}
 	for _, f := range sections()[v.Type()].fields {
 		value := v.Field(f.index)
-		of := value
-		if value.Kind() == reflect.Pointer {
-			of = reflect.Zero(value.Type().Elem())
-		}
-		member := f.Value.schema(b, of)
+		member := b.value(f, value)
 		member.Description = f.doc()
 		s.Properties[f.Key] = member
-		switch form := f.Value.(type) {
-		case Mapping, List:
-			continue
-		case Integer:
-			if form.check(value) != nil {
-				continue // no default: something has to be said
-			}
-		}
-		if f.Required {
+		switch {
+		case f.isMapping(), f.isList():
+		case f.Type.Kind() == reflect.Int && f.check(value) != nil: // no default: something has to be said
+		case f.Required:
 			s.Required = append(s.Required, f.Key)
-		} else if value.Kind() != reflect.Pointer {
+		case value.Kind() != reflect.Pointer:
 			text, err := json.Marshal(value.Interface())
 			if err != nil {
 				panic(err) // values of scenarios are text and numbers
@@ -136,9 +128,63 @@ func (b schemaBuilder) object(v reflect.Value) *schema {
 	return s
 }
 
+// value returns the schema of a field's value, which is v by default.
+func (b schemaBuilder) value(f Field, v reflect.Value) *schema {
+	s := &schema{}
+	switch {
+	case f.isMapping():
+		return b.define(sections()[f.Type].name, func() *schema { return b.object(v) })
+	case f.isList():
+		s.Type, s.Items = "array", b.value(f.member(), reflect.Zero(f.Type.Elem()))
+		if f.Max > 0 {
+			s.MaxItems = new(int(f.Max))
+		}
+		return s
+	case f.form.name != "":
+		s = b.define(f.form.name, f.form.schema)
+		if f.form.high == 0 {
+			return s // text passes the bounds of a number
+		}
+	case f.isText():
+		s.Type, s.Pattern, s.Enum = "string", f.Pattern, enumOf(f.Words...)
+		if f.Forbidden != nil {
+			s.Not = &schema{Enum: f.Forbidden}
+		}
+		return s
+	case f.Type.Kind() == reflect.Bool:
+		s.Type = "boolean"
+		return s
+	default:
+		s.Type = "integer"
+	}
+	f.bound(s)
+	return s
+}
+
+// bound adds the bounds of a number.
+func (f Field) bound(s *schema) {
+	if f.OrZero {
+		bounds := &schema{}
+		s.AnyOf = []*schema{{Enum: []any{0}}, bounds}
+		s = bounds
+	}
+	number := func(x float64) json.Number { return json.Number(strconv.FormatFloat(x, 'f', -1, 64)) }
+	switch {
+	case f.Above:
+		s.Above = number(f.Min)
+	case f.Min > 0 || !f.isQuantity() && f.Min != noMin:
+		s.Minimum = number(f.Min)
+	}
+	switch {
+	case f.Max > 0:
+		s.Maximum = number(f.Max)
+	case f.Type.Kind() == reflect.Uint64:
+		s.Maximum = json.Number(strconv.FormatUint(math.MaxUint64, 10)) // which no float64 is
+	}
+}
+
 // modelRules returns what each load model needs, and what it has no use for.
 func modelRules() (all []*schema) {
-	load := reflect.TypeFor[LoadSpec]()
 	for _, model := range models() {
 		least := "1"
 		if (LoadSpec{Model: model}).IsOpen() {
@@ -148,11 +194,11 @@ func modelRules() (all []*schema) {
 		if model == Rollout {
 			then.Properties["operation"] = &schema{Enum: enumOf(delivery.OpDeliver)}
 		}
-		for _, f := range sections()[load].fields {
+		for _, f := range sections()[reflect.TypeFor[LoadSpec]()].fields {
 			switch {
 			case slices.Contains(f.NeededBy, model):
 				then.Required = append(then.Required, f.Key)
-				then.Properties[f.Key] = mustBeSet(f, load.Field(f.index).Type, model)
+				then.Properties[f.Key] = mustBeSet(f, model)
 			case !f.usedBy(model):
 				then.Properties[f.Key] = mustBeZero(f)
 			}
@@ -163,18 +209,18 @@ func modelRules() (all []*schema) {
 }
 
 // mustBeSet returns the schema of a field that may not have its zero value.
-func mustBeSet(f Field, t reflect.Type, model Model) *schema {
+func mustBeSet(f Field, model Model) *schema {
 	s := &schema{}
-	switch form := f.Value.(type) {
-	case Quantity:
+	switch {
+	case f.isQuantity():
 		s.Not = mustBeZero(f)
-		if form.form.number != "" {
+		if f.form.number != "" {
 			s.Type = "string" // which a number, 0, isn't
 		}
-	case List:
+	case f.isList():
 		s.MinItems = 1
-	case Mapping:
-		for _, inner := range sections()[t].fields {
+	case f.isMapping():
+		for _, inner := range sections()[f.Type].fields {
 			if slices.Contains(inner.NeededBy, model) {
 				s.Required = append(s.Required, inner.Key)
 			}
@@ -185,25 +231,15 @@ func mustBeSet(f Field, t reflect.Type, model Model) *schema {
 
 // mustBeZero returns the schema of a field that has its zero value, or isn't there.
 func mustBeZero(f Field) *schema {
-	switch form := f.Value.(type) {
-	case Quantity:
-		return &schema{Pattern: form.form.zero}
-	case Text:
+	switch {
+	case f.isQuantity():
+		return &schema{Pattern: f.form.zero}
+	case f.isText():
 		return &schema{Enum: []any{""}}
-	case List:
+	case f.isList():
 		return &schema{MaxItems: new(int)}
 	}
 	return absent()
-}
-
-// orZero returns the schema that takes the bounds of a number: s, or one beside which 0 is valid.
-func (s *schema) orZero(is bool) *schema {
-	if !is {
-		return s
-	}
-	bounds := &schema{}
-	s.AnyOf = []*schema{{Enum: []any{0}}, bounds}
-	return bounds
 }
 
 // addressingRules returns what can't be had where devices are addressed in some way.
@@ -252,9 +288,12 @@ func faultRules() (all []*schema) {
 			}
 		}
 		if slices.Contains(r.like.Takes, "status") {
-			status := Integer{Min: int64(r.like.LowStatus), Max: uint64(r.like.TopStatus), OrZero: !slices.Contains(r.like.Needs, "status")}
-			then.Properties["status"] = status.schema(nil, reflect.Value{})
-			then.Properties["status"].Type = nil // which the field's own says
+			status := Field{
+				Min: float64(r.like.LowStatus), Max: float64(r.like.TopStatus),
+				OrZero: !slices.Contains(r.like.Needs, "status"),
+			}.withType(reflect.TypeFor[int]())
+			then.Properties["status"] = &schema{}
+			status.bound(then.Properties["status"])
 		}
 		all = append(all, &schema{If: propertyIn("kind", true, enumOf(r.kinds...)...), Then: then})
 	}

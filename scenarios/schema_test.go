@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -134,16 +135,13 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 // TestFieldTable: it has every field of every struct, in order, and nothing else.
 func TestFieldTable(t *testing.T) {
 	seen := map[reflect.Type]bool{}
-	var walk func(reflect.Type, Value)
-	walk = func(of reflect.Type, form Value) {
-		if of.Kind() == reflect.Pointer {
-			of = of.Elem()
-		}
+	var walk func(Field)
+	walk = func(in Field) {
+		of := in.Type
 		_, text := reflect.New(of).Interface().(encoding.TextUnmarshaler)
-		switch form := form.(type) {
-		case Mapping:
-			require.Equal(t, reflect.Struct, of.Kind(), of)
-			require.False(t, text, of)
+		require.Equal(t, text, in.isQuantity(), "%s: say in typeForms how it is written", of)
+		switch {
+		case in.isMapping():
 			table := sections()[of]
 			var keys []string
 			for i := range of.NumField() {
@@ -158,26 +156,21 @@ func TestFieldTable(t *testing.T) {
 				require.NotEmpty(t, in.Doc, "%s.%s", of, key)
 				require.NotContains(t, in.doc(), "{", "%s.%s", of, key)
 				if !seen[of] {
-					walk(f.Type, in.Value)
+					walk(in)
 				}
 			}
 			require.Equal(t, keys, table.keys(), of)
 			seen[of] = true
-		case List:
-			require.Equal(t, reflect.Slice, of.Kind())
-			walk(of.Elem(), form.Of)
-		case Quantity:
-			require.True(t, text, "%s has no text form", of)
-		case Text:
-			require.Equal(t, reflect.String, of.Kind())
-			require.Equal(t, form.Type != "", of != reflect.TypeFor[string](), of)
-		case Boolean:
-			require.Equal(t, reflect.Bool, of.Kind())
-		case Integer:
-			require.Contains(t, []reflect.Kind{reflect.Int, reflect.Uint64}, of.Kind())
+		case in.isList():
+			walk(in.member())
+		case in.isQuantity():
+		case in.isText():
+			require.Equal(t, in.form.name != "", of != reflect.TypeFor[string](), of)
+		default:
+			require.Contains(t, []reflect.Kind{reflect.Bool, reflect.Int, reflect.Uint64}, of.Kind())
 		}
 	}
-	walk(reflect.TypeFor[Spec](), Mapping{})
+	walk(specField())
 	require.Len(t, sections(), len(seen), "the table has a struct that no scenario has")
 }
 
@@ -194,24 +187,27 @@ func tableBounds() map[string]bound {
 	for _, s := range sections() {
 		for _, f := range s.fields {
 			var b bound
-			switch form := f.Value.(type) {
-			case Integer:
-				b.orZero = form.OrZero
-				if form.Min != noMin {
-					b.low = json.Number(strconv.FormatInt(form.Min, 10))
+			number := func(x float64) json.Number { return json.Number(fmt.Sprint(x)) }
+			switch {
+			case f.isMapping():
+			case f.isQuantity():
+				if f.form.high > 0 && f.Max > 0 {
+					b.low, b.high, b.orZero = number(f.Min), number(f.Max), f.OrZero
+				} else if f.form.high > 0 && f.Min > 0 {
+					b.low = number(f.Min)
 				}
-				if form.Max > 0 {
-					b.high = json.Number(strconv.FormatUint(form.Max, 10))
+			case f.isList():
+				b.most = int(f.Max)
+			case f.Type.Kind() == reflect.Int:
+				b.orZero = f.OrZero
+				if f.Min != noMin {
+					b.low = json.Number(strconv.FormatInt(int64(f.Min), 10))
 				}
-			case Quantity:
-				if form.form.high > 0 && form.Max > 0 {
-					b.low, b.high = json.Number(fmt.Sprint(form.Min)), json.Number(fmt.Sprint(form.Max))
-					b.orZero = form.OrZero
-				} else if form.form.high > 0 && form.Min > 0 {
-					b.low = json.Number(fmt.Sprint(form.Min))
+				if f.Max > 0 {
+					b.high = json.Number(strconv.FormatInt(int64(f.Max), 10))
 				}
-			case List:
-				b.most = form.Max
+			case f.Type.Kind() == reflect.Uint64:
+				b.low, b.high = "0", json.Number(strconv.FormatUint(math.MaxUint64, 10))
 			}
 			all[s.name+"."+f.Key] = b
 		}
@@ -311,12 +307,13 @@ func TestSchemaBounds(t *testing.T) {
 
 // textTypes are those that are one value in a file, with what a schema says of them.
 func textTypes() map[encoding.TextUnmarshaler]*regexp.Regexp {
-	pattern := func(f textForm) *regexp.Regexp { return regexp.MustCompile(f.pattern) }
-	return map[encoding.TextUnmarshaler]*regexp.Regexp{
-		new(Duration): pattern(durationForm()), new(Rate): pattern(rateForm()), new(Bytes): pattern(bytesForm()),
-		new(mockfleet.Distribution): pattern(distributionForm()), new(mockfleet.Amount): pattern(amountForm()),
-		new(mockfleet.Share): pattern(shareForm()), new(mockfleet.RetryAfter): pattern(retryAfterForm()),
+	all := map[encoding.TextUnmarshaler]*regexp.Regexp{}
+	for t, form := range typeForms() {
+		if v, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler); ok && t != reflect.TypeFor[Threshold]() {
+			all[v] = regexp.MustCompile(form.pattern)
+		}
 	}
+	return all
 }
 
 // TestTextPatterns: a pattern takes what UnmarshalText takes, but for bounds.

@@ -20,12 +20,12 @@ func (s *Spec) Set(assignment string) error {
 		return &SpecError{Origin: InAssignment, Field: path, Problem: "a base is named in a file", Want: "a file that says extends: " + value}
 	}
 	changed := *s
-	v, form, wrong := fieldAt(reflect.ValueOf(&changed).Elem(), path)
+	v, f, wrong := fieldAt(reflect.ValueOf(&changed).Elem(), path)
 	if wrong != nil {
 		return &SpecError{Origin: InAssignment, Field: path, Problem: wrong.Problem, Want: wrong.Want}
 	}
 	text := value
-	if _, ok := form.(Text); ok && !strings.HasPrefix(value, `"`) {
+	if f.isText() && !strings.HasPrefix(value, `"`) {
 		text = "'" + strings.ReplaceAll(value, "'", "''") + "'"
 	}
 	src, err := newSource("", []byte(text))
@@ -33,7 +33,7 @@ func (s *Spec) Set(assignment string) error {
 		return &SpecError{Origin: InAssignment, Field: path, Problem: strconv.Quote(yamlnode.Clip(value)), Want: "a value"}
 	}
 	d := decoder{src: src, positions: map[string]position{}}
-	d.decode(src.root, v, form, path)
+	d.decode(src.root, v, f, path)
 	for _, e := range d.found {
 		e.Origin, e.Line, e.Column, e.Source = InAssignment, 0, 0, "" // the place says nothing of an assignment
 	}
@@ -47,8 +47,8 @@ func (s *Spec) Set(assignment string) error {
 // SetText changes one field as Set does, but takes text as it is, quotes included.
 func (s *Spec) SetText(path, value string) error {
 	changed := *s
-	v, form, _ := fieldAt(reflect.ValueOf(&changed).Elem(), path)
-	if _, ok := form.(Text); !ok {
+	v, f, wrong := fieldAt(reflect.ValueOf(&changed).Elem(), path)
+	if wrong != nil || !f.isText() {
 		return s.Set(path + "=" + value)
 	}
 	v.SetString(value)

@@ -1,9 +1,12 @@
 package scenarios
 
 import (
+	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 )
@@ -47,10 +50,13 @@ func thresholdSchemaPattern() string {
 	return anchored(`(` + strings.Join(names, "|") + `)\s*(\{` + part + `(,` + part + `)*\})?\s*(<=|>=|==|!=|<|>)\s*[0-9.+-].*`)
 }
 
-// A textForm is the text form of a Go type.
-type textForm struct {
-	name      string // of its definition in the schema
-	what      string
+// A typeForm is how the values of a Go type are written, where its kind alone doesn't say: as one of
+// a few words, or as text that the type reads.
+type typeForm struct {
+	name  string   // of its definition in the schema
+	words []string // "" is among them if a field may be left empty
+
+	what      string // for people
 	number    string // the JSON type of a number that a file may have instead; empty: none
 	low, high int64  // bounds of that number; both 0: only 0, which needs no unit
 	pattern   string // of all of the text
@@ -58,44 +64,72 @@ type textForm struct {
 	examples  []string
 }
 
-func (f textForm) schema() *schema {
-	s := &schema{Type: "string", Pattern: f.pattern, Example: f.examples}
+func (f typeForm) schema() *schema {
+	s := &schema{Enum: enumOf(f.words...)}
+	if f.pattern != "" {
+		s = &schema{Type: "string", Pattern: f.pattern, Example: f.examples}
+	}
 	if f.number != "" {
 		s.Type, s.Minimum, s.Maximum = []string{"string", f.number}, jsonInt(f.low), jsonInt(f.high)
 	}
 	return s
 }
 
-func durationForm() textForm {
-	return textForm{"Duration", "duration", "integer", 0, 0, anchored(durationPattern), anchored(zeroDurationPattern), []string{"5s", "250ms", "1m30s"}}
+// wordsOf returns the form of a type that is one of a few words.
+func wordsOf[T ~string](name string, words ...T) typeForm {
+	f := typeForm{name: name}
+	for _, w := range words {
+		f.words = append(f.words, string(w))
+	}
+	return f
 }
 
-func rateForm() textForm {
-	return textForm{"Rate", "rate", "", 0, 0, anchored(ratePattern), anchored(zeroRatePattern), []string{"2000/s", "90/m"}}
-}
+// typeForms returns the form of each Go type of a field that has one.
+var typeForms = sync.OnceValue(func() map[reflect.Type]typeForm {
+	return map[reflect.Type]typeForm{
+		reflect.TypeFor[Model]():              wordsOf("Model", models()...),
+		reflect.TypeFor[delivery.Op]():        wordsOf("Operation", delivery.OpPush, delivery.OpVerify, delivery.OpDeliver),
+		reflect.TypeFor[Arrivals]():           wordsOf("Arrivals", "", EvenArrivals, PoissonArrivals),
+		reflect.TypeFor[Defaults]():           wordsOf("Defaults", "", Shipped),
+		reflect.TypeFor[delivery.Transport](): wordsOf("Transport", delivery.Lean, delivery.NetHTTP),
+		reflect.TypeFor[mockfleet.Addressing](): wordsOf("Addressing",
+			"", mockfleet.AddressIP, mockfleet.AddressPort, mockfleet.AddressPath),
+		reflect.TypeFor[mockfleet.TLS](): wordsOf("TLS", mockfleet.TLSNone, mockfleet.TLSGood, mockfleet.TLSExpired,
+			mockfleet.TLSWrongName, mockfleet.TLSUnknownCA, mockfleet.TLS11, mockfleet.TLSStall),
 
-func bytesForm() textForm {
-	return textForm{"Bytes", "amount of data", "integer", 0, results.MaxBytes, anchored(bytesPattern), "", []string{"64KiB", "10MB"}}
-}
-
-func distributionForm() textForm {
-	return textForm{"Distribution", "duration, or distribution of durations,", "integer", 0, 0, anchored(distributed(durationPattern)), anchored(`(` + zeroDurationPattern + `)?`),
-		[]string{"5ms", "uniform(1ms, 5ms)", "lognormal(p50=5ms, p99=50ms)"}}
-}
-
-func amountForm() textForm {
-	return textForm{"Amount", "amount, or distribution of amounts,", "integer", 0, mockfleet.MaxAmount, anchored(distributed(amountPattern)), "",
-		[]string{"4096", "20kB/s", "uniform(1000, 50000)", "lognormal(p50=1000, p99=50000)"}}
-}
-
-func shareForm() textForm {
-	return textForm{"Share", "share", "number", 0, 1, `^` + sharePattern + `$`, "", []string{"10%"}}
-}
-
-func retryAfterForm() textForm {
-	return textForm{"RetryAfter", "time", "", 0, 0, `^(` + durationPattern + `|date\(` + durationPattern + `\))$`, "", []string{"2s", "date(2s)"}}
-}
-
-func thresholdForm() textForm {
-	return textForm{"Threshold", "threshold", "", 0, 0, thresholdSchemaPattern(), "", []string{"p99-ns/op{op=push} < 20ms", "failed/device == 0"}}
-}
+		reflect.TypeFor[Duration](): {
+			name: "Duration", what: "duration", examples: []string{"5s", "250ms", "1m30s"}, number: "integer",
+			pattern: anchored(durationPattern), zero: anchored(zeroDurationPattern),
+		},
+		reflect.TypeFor[Rate](): {
+			name: "Rate", what: "rate", examples: []string{"2000/s", "90/m"},
+			pattern: anchored(ratePattern), zero: anchored(zeroRatePattern),
+		},
+		reflect.TypeFor[Bytes](): {
+			name: "Bytes", what: "amount of data", examples: []string{"64KiB", "10MB"}, number: "integer", high: results.MaxBytes,
+			pattern: anchored(bytesPattern),
+		},
+		reflect.TypeFor[mockfleet.Distribution](): {
+			name: "Distribution", what: "duration, or distribution of durations,", number: "integer",
+			examples: []string{"5ms", "uniform(1ms, 5ms)", "lognormal(p50=5ms, p99=50ms)"},
+			pattern:  anchored(distributed(durationPattern)), zero: anchored(`(` + zeroDurationPattern + `)?`),
+		},
+		reflect.TypeFor[mockfleet.Amount](): {
+			name: "Amount", what: "amount, or distribution of amounts,", number: "integer", high: mockfleet.MaxAmount,
+			examples: []string{"4096", "20kB/s", "uniform(1000, 50000)", "lognormal(p50=1000, p99=50000)"},
+			pattern:  anchored(distributed(amountPattern)),
+		},
+		reflect.TypeFor[mockfleet.Share](): {
+			name: "Share", what: "share", examples: []string{"10%"}, number: "number", high: 1,
+			pattern: `^` + sharePattern + `$`,
+		},
+		reflect.TypeFor[mockfleet.RetryAfter](): {
+			name: "RetryAfter", what: "time", examples: []string{"2s", "date(2s)"},
+			pattern: `^(` + durationPattern + `|date\(` + durationPattern + `\))$`,
+		},
+		reflect.TypeFor[Threshold](): {
+			name: "Threshold", what: "threshold", examples: []string{"p99-ns/op{op=push} < 20ms", "failed/device == 0"},
+			pattern: thresholdSchemaPattern(),
+		},
+	}
+})

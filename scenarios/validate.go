@@ -72,21 +72,18 @@ func (c *checker) section(v reflect.Value, path string, because []string) {
 		if f.ByRule {
 			continue
 		}
-		if w := f.Value.check(member); w != nil {
+		if w := f.check(member); w != nil {
 			c.bad = append(c.bad, at)
 			c.report(at, *w, because)
 		}
 		if !f.usedBy(c.load.Model) {
 			continue
 		}
-		switch form := f.Value.(type) {
-		case Mapping:
+		if f.isMapping() {
 			c.section(member, at, because)
-		case List:
-			if _, ok := form.Of.(Mapping); ok {
-				for i := range member.Len() {
-					c.section(member.Index(i), indexPath(at, i), because)
-				}
+		} else if f.isList() && f.member().isMapping() {
+			for i := range member.Len() {
+				c.section(member.Index(i), indexPath(at, i), because)
 			}
 		}
 	}
@@ -99,8 +96,7 @@ func (c *checker) model(f Field, v reflect.Value, path string, because []string)
 		return
 	}
 	value := fmt.Sprint(v.Interface()) + ": "
-	switch f.Value.(type) {
-	case Mapping, List:
+	if f.isMapping() || f.isList() {
 		value = ""
 	}
 	switch used, set := f.usedBy(model), !isZero(v); {

@@ -2,7 +2,7 @@ package app
 
 import (
 	"errors"
-	"math"
+	"reflect"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,16 +13,15 @@ import (
 
 // flagKind returns what the flag of a field takes.
 func flagKind(f scenarios.Field) valueKind {
-	switch value := f.Value.(type) {
-	case scenarios.Text:
-		if value.Words != nil {
-			return oneOf(value.Choices()...)
+	switch f.Type.Kind() {
+	case reflect.String:
+		if choices := f.Choices(); len(choices) > 0 {
+			return oneOf(choices...)
 		}
 		return valueKind{name: "file"}
-	case scenarios.Integer:
-		if value.Max > math.MaxInt64 {
-			return valueKind{name: "uint", complete: cobra.NoFileCompletions}
-		}
+	case reflect.Uint64:
+		return valueKind{name: "uint", complete: cobra.NoFileCompletions}
+	case reflect.Int:
 		return valueKind{name: "int", complete: cobra.NoFileCompletions}
 	}
 	return valueKind{name: f.Flag, complete: cobra.NoFileCompletions} // size, rate, duration
