@@ -111,7 +111,7 @@ func parseTarget(address string) (target, error) {
 	return t, nil
 }
 
-// validHost takes HOST, HOST:PORT, [IPv6] and [IPv6]:PORT.
+// validHost reports whether host is a host with or without a port. An IPv6 address is in brackets.
 func validHost(host string) bool {
 	name, port, hasPort := host, "", false
 	if strings.HasPrefix(host, "[") {

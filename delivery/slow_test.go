@@ -426,8 +426,8 @@ func TestAnEarlyRefusalFromADeviceThatStopsReading(t *testing.T) {
 	})
 }
 
-// TestAnUploadAnEarlyWordDoesntStop: over TLS, where a look at the answer reads whatever TLS
-// has to say, such as tickets and its keys' updates, beside the upload.
+// TestTLSSpeaksWhileItUploads checks an upload over TLS, where a look for an early answer reads
+// whatever TLS has to say, such as session tickets and key updates.
 func TestTLSSpeaksWhileItUploads(t *testing.T) {
 	const size = 16 << 20
 	overWires(t, 64<<10, func(d *socketDevice, _ int, c net.Conn) {

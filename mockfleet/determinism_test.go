@@ -23,7 +23,7 @@ import (
 
 // The whole of it takes minutes:
 //
-//	go test -run SeedDetermines -timeout 1h ./mockfleet -determinism.devices 10000 -determinism.seeds 20
+//	go test -run TestTheSeedDeterminesTheOutcome -timeout 1h ./mockfleet -determinism.devices 10000 -determinism.seeds 20
 var (
 	determinismDevices = flag.Int("determinism.devices", 300, "devices of TestTheSeedDeterminesTheOutcome")
 	determinismSeeds   = flag.Int("determinism.seeds", 2, "its seeds, from 1 on")

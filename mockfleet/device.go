@@ -69,8 +69,9 @@ func (d *device) touched() bool { return d.pushes > 0 || d.verifies > 0 || d.fla
 // it has the states of wire.State, and a device that reboots or is offline says nothing.
 type Stage string
 
-// The stages. An update takes a device from Idle or Running through Receiving, Installing and Rebooting, as
-// far as its behaviour has them, to Running; a fault may end it in Failed or RolledBack instead.
+// The stages. An update takes a device from StageIdle or StageRunning through StageReceiving,
+// StageInstalling and StageRebooting, as far as its behavior has them, to StageRunning. A fault may end it
+// in StageFailed or StageRolledBack instead.
 const (
 	StageIdle       Stage = "idle"        // runs what it ran at the start: no update was applied
 	StageReceiving  Stage = "receiving"   // an update is coming in

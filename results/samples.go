@@ -208,6 +208,6 @@ func parseRecord(res *benchfmt.Result) (Record, error) {
 	return record, record.Validate()
 }
 
-// isFinite reports whether x is a number that JSON and the benchmark format can hold.
-// IsFinite reports whether x is a number: neither infinite nor NaN.
+// IsFinite reports whether x is a number that JSON and the benchmark format can hold: neither
+// infinite nor NaN.
 func IsFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -116,7 +116,7 @@ type LoadSpec struct {
 	Duration  Duration    `yaml:"duration" json:"duration"` // 0: until every device had the operation once
 
 	// Drain is how long after the plan's end operations may be sent and may end. 0: an open load
-	// that is certain to be behind its plan sends no more, and what is under way has defaultDrain.
+	// that is certain to be behind its plan sends no more, and what is under way has DefaultDrain.
 	Drain Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
 
 	Think      mockfleet.Distribution `yaml:"think,omitzero" json:"think,omitzero"`         // closed: how long a worker waits after each operation

@@ -184,7 +184,7 @@ func newGateObject(d *Document) gateObject {
 	return o
 }
 
-// A turnsObject is what `gate --base --json` prints.
+// An abtestObject is what `gate --base --json` prints.
 type abtestObject struct {
 	outcomeJSON
 	Base        string   `json:"base"` // revision

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	statusLogInterval = 5       // statusIntervals between two lines in a log
+	statusLogInterval = 5       // seconds between two lines in a log
 	maxDevicesCounted = 100_000 // devices of a larger fleet aren't counted by stage, which would take too long
 )
 
