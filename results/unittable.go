@@ -148,7 +148,7 @@ var unitTable = [...]Unit{
 	{
 		Name: UnitWire, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Bytes,
 		InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
-		Doc: "bytes written to the network a device",
+		Doc: "bytes sent and received over the network a device",
 	},
 	{
 		Name: UnitRetries, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Ratio,

@@ -10,10 +10,10 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -152,7 +152,9 @@ func newNamesOf(t *testing.T) *namesOf {
 		notNames: regexp.MustCompile(`https?://\S+`),
 		link:     regexp.MustCompile(`\[\*?((?:[a-z0-9]+/)*[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,2})\](?:[^(:\w]|$)`),
 	}
-	files, err := filepath.Glob(filepath.Join(runtime.GOROOT(), "api", "go1*.txt"))
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(root)), "api", "go1*.txt"))
 	require.NoError(t, err)
 	if len(files) == 0 {
 		t.Skip("this Go comes without its list of the standard library's names")
