@@ -45,7 +45,6 @@ func TestAllocations_addUp(t *testing.T) {
 	a := opcost.Allocations{Variant: variant, N: 3, Objects: 88, Bytes: 5040, Profile: profiles.Breakdown{
 		Objects: 86, Bytes: 5040,
 		Components: []profiles.ComponentTotal{{Name: "request", Objects: 1, Bytes: 40}, {Name: "connection", Objects: 85, Bytes: 5000}, {Name: "other"}},
-		Sites:      []profiles.Site{{Function: "net.(*Dialer).DialContext", Caller: "a/b/delivery.dial[go.shape]", Position: "lean.go:1", Objects: 85, Bytes: 5000}, {Objects: 1, Bytes: 40}},
 	}}
 	s := written(t, (&opcostMeasurement{report: &opcost.Report{Allocations: []opcost.Allocations{a}}}).writeAllocations)
 	rows := rowsOf(s, "push")

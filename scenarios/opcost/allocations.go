@@ -84,9 +84,7 @@ func (b *bench) allocationsOnce(
 	if _, err := running.Stop(); err != nil || ran != nil {
 		return nil, errors.Join(ran, err)
 	}
-	parts, err := profiles.BreakdownOf(filepath.Join(dir, "allocs.1.pb.gz"), profiles.BreakdownOptions{
-		Components: components, Caller: deliveryPackage, Sites: 5,
-	})
+	parts, err := profiles.BreakdownOf(filepath.Join(dir, "allocs.1.pb.gz"), components)
 	if err != nil {
 		return nil, err
 	}

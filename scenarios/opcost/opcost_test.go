@@ -74,16 +74,12 @@ func TestAllocations(t *testing.T) {
 	r := measure(t, Config{Allocations: true, Operations: 200, Components: DeliveryComponents()})
 	require.Len(t, r.Allocations, 8)
 	for _, a := range r.Allocations {
-		var objects, bytes, siteBytes int64
+		var objects, bytes int64
 		for _, c := range a.Profile.Components {
 			objects, bytes = objects+c.Objects, bytes+c.Bytes
 		}
-		for _, s := range a.Profile.Sites {
-			siteBytes += s.Bytes
-		}
 		require.Equal(t, a.Profile.Objects, objects)
 		require.Equal(t, a.Profile.Bytes, bytes)
-		require.Equal(t, a.Profile.Bytes, siteBytes)
 		objectsLeft, bytesLeft := a.Unprofiled()
 		require.GreaterOrEqual(t, objectsLeft, int64(0), "%s", a.Variant)
 		require.InDelta(t, 0, bytesLeft, 0.02*float64(a.Bytes)+64<<10, "%s: %d bytes of %d", a.Variant, bytesLeft, a.Bytes)
