@@ -46,7 +46,7 @@ func (e *Explanation) WriteText(w io.Writer) error {
 		fmt.Fprintf(&t, "and %d more causes that are real\n", e.Omitted)
 	}
 	if len(e.Causes) > 0 {
-		fmt.Fprintf(&t, "%s of the difference is of no function whose change is real\n", e.Signed(e.Unexplained))
+		fmt.Fprintf(&t, "%s of the difference is of no function whose change is real\n", e.signed(e.Unexplained))
 	}
 	for i, f := range e.Functions {
 		if i == 0 {
@@ -106,7 +106,7 @@ const maxFunctions = 10
 
 func (e *Explanation) contributions(t *strings.Builder, word string, list []Contribution) {
 	for _, p := range list {
-		fmt.Fprintf(t, "     %-3s %s: %s\n", word, profiles.Printable(p.Name), e.Signed(p.Delta))
+		fmt.Fprintf(t, "     %-3s %s: %s\n", word, profiles.Printable(p.Name), e.signed(p.Delta))
 	}
 }
 
@@ -114,15 +114,15 @@ const maxRelative = 10
 
 // Changed returns a difference as text, with its interval and relative to the base.
 func (e *Explanation) Changed(c Change) string {
-	text := fmt.Sprintf("%s (%s to %s)", e.Signed(c.Delta), e.Signed(c.Low), e.Signed(c.High))
+	text := fmt.Sprintf("%s (%s to %s)", e.signed(c.Delta), e.signed(c.Low), e.signed(c.High))
 	if c.Base > 0 && math.Abs(c.Delta) < maxRelative*c.Base { // of next to nothing a percentage says nothing
 		text += fmt.Sprintf(", %+.1f%%", 100*c.Delta/c.Base)
 	}
 	return text
 }
 
-// Signed returns a difference as text, in the unit in which it reads best.
-func (e *Explanation) Signed(v float64) string {
+// signed returns a difference as text, in the unit in which it reads best.
+func (e *Explanation) signed(v float64) string {
 	if v < 0 {
 		return "-" + e.amount(-v)
 	}
