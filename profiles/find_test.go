@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 )
 
 func TestFind(t *testing.T) {
@@ -20,9 +21,9 @@ func TestFind(t *testing.T) {
 	}
 	for _, name := range []string{"cpu.10.pb.gz", "cpu.2.pb.gz", "cpu.1.pb.gz", "heap.1.pb.gz",
 		".cpu.3.pb.gz.tmp-1", "cpu.03.pb.gz", "cpu.0.pb.gz", "cpu.pb.gz", "notes.txt", "cpu.4.pb.gz/file"} {
-		write(t, filepath.Join(run, "profiles"), name, []byte("x"))
+		profiletest.Write(t, filepath.Join(run, "profiles"), name, []byte("x"))
 	}
-	write(t, run, "samples.txt", nil)
+	profiletest.Write(t, run, "samples.txt", nil)
 
 	files, err := profiles.Find(run, profiles.CPU)
 	require.NoError(t, err)
@@ -37,16 +38,16 @@ func TestFind(t *testing.T) {
 	require.Equal(t, in("heap.1.pb.gz"), files)
 
 	_, err = profiles.Find(run, profiles.Mutex)
-	requireProblem(t, err, run, profiles.NoSuchKind)
+	profiletest.RequireProblem(t, err, run, profiles.NoSuchKind)
 	require.ErrorContains(t, err, "(mutex; it has cpu, heap)")
 
 	empty := t.TempDir()
 	_, err = profiles.Find(empty, profiles.CPU)
-	requireProblem(t, err, empty, profiles.NoProfiles)
+	profiletest.RequireProblem(t, err, empty, profiles.NoProfiles)
 
 	gone := filepath.Join(empty, "gone")
 	_, err = profiles.Find(gone, profiles.CPU)
-	requireProblem(t, err, gone, profiles.Missing)
+	profiletest.RequireProblem(t, err, gone, profiles.Missing)
 
 	_, err = profiles.Find(run, "cpuu")
 	require.ErrorContains(t, err, `profile kind "cpuu": unknown: want one of cpu, heap, allocs, goroutine, mutex, block`)

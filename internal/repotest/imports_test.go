@@ -46,6 +46,7 @@ func importRules() []packageRule {
 		// Profiles, and results with their judgement: they don't know how anything was measured.
 		{"profiles/internal/stack", ""},
 		{"profiles", "internal/atomicfile profiles/internal/stack"},
+		{"profiles/internal/profiletest", "profiles"},
 		{"profiles/capture", "internal/atomicfile profiles profiles/internal/stack"},
 		{"profiles/view", "internal/plaintext profiles profiles/internal/stack"},
 		{"profiles/explain", "internal/atomicfile internal/plaintext profiles profiles/internal/stack"},

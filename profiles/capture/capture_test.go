@@ -18,6 +18,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
+	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
@@ -82,7 +83,7 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	plantedLoop(ctx)
+	profiletest.Loop(ctx)
 	contendDuring(t)
 	live := allocateDuring()
 	files, err := c.Stop()
@@ -98,12 +99,12 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 		profiles.Block:     "contentions/count delay/nanoseconds",
 	}
 	functions := map[profiles.Kind]string{
-		profiles.CPU:       "plantedLoop",
-		profiles.Heap:      "allocateDuring",
-		profiles.Allocs:    "allocateDuring",
-		profiles.Goroutine: "waitParked",
-		profiles.Mutex:     "holdDuring",
-		profiles.Block:     "waitDuring",
+		profiles.CPU:       profiletest.Path + "Loop",
+		profiles.Heap:      planted + "allocateDuring",
+		profiles.Allocs:    planted + "allocateDuring",
+		profiles.Goroutine: planted + "waitParked",
+		profiles.Mutex:     planted + "holdDuring",
+		profiles.Block:     planted + "waitDuring",
 	}
 	require.Len(t, files, len(profiles.Kinds()))
 	for i, k := range profiles.Kinds() {
@@ -130,14 +131,13 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 			for key, value := range cfg.Labels {
 				require.Equal(t, value, profiles.Labels(p)[key])
 			}
-			require.Positive(t, total(t, f, "0", planted+functions[k]))
+			require.Positive(t, total(t, f, "0", functions[k]))
 			if k != profiles.Heap && k != profiles.Goroutine { // which are of a moment
 				require.Positive(t, p.DurationNanos)
 			}
 			for _, s := range p.Sample {
 				require.Positive(t, s.Value[0])
-				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/profiles.(*Capture)"), "its own work")
-				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/capture.Start"), "its own work")
+				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/profiles/capture."), "its own work")
 			}
 		})
 	}
@@ -147,7 +147,7 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 
 	rows, _, err := view.TopRows([]string{files[0].Path}, view.TopOptions{})
 	require.NoError(t, err)
-	require.True(t, slices.ContainsFunc(rows, func(r view.Row) bool { return r.Function == planted+"plantedLoop" }), rows)
+	require.True(t, slices.ContainsFunc(rows, func(r view.Row) bool { return r.Function == profiletest.Path+"Loop" }), rows)
 }
 
 // What accumulates in the runtime is of the repetition alone, to the byte.
@@ -176,10 +176,10 @@ func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
 	require.Positive(t, total(t, during[profiles.Block], "delay", planted+"waitDuring"))
 
 	require.Zero(t, blocks(t, during[profiles.Allocs], "alloc_objects", "allocateBefore"))
-	require.EqualValues(t, blockCount, blocks(t, during[profiles.Allocs], "alloc_objects", "allocateDuring"))
-	require.EqualValues(t, blockCount*blockBytes, blocks(t, during[profiles.Allocs], "alloc_space", "allocateDuring"))
+	require.EqualValues(t, profiletest.Blocks, blocks(t, during[profiles.Allocs], "alloc_objects", "allocateDuring"))
+	require.EqualValues(t, profiletest.Blocks*profiletest.BlockBytes, blocks(t, during[profiles.Allocs], "alloc_space", "allocateDuring"))
 	require.EqualValues(t, 10, blocks(t, during[profiles.Heap], "inuse_objects", "allocateDuring"))
-	require.EqualValues(t, 10*blockBytes, blocks(t, during[profiles.Heap], "inuse_space", "allocateDuring"))
+	require.EqualValues(t, 10*profiletest.BlockBytes, blocks(t, during[profiles.Heap], "inuse_space", "allocateDuring"))
 }
 
 // unlocks counts the contended unlocks of a function. The locks of the runtime itself are
@@ -196,7 +196,7 @@ func unlocks(t *testing.T, f profiles.File, function string) int64 {
 func blocks(t *testing.T, f profiles.File, column, function string) int64 {
 	t.Helper()
 	return sum(t, f, column, func(s *profile.Sample) bool {
-		return inStack(s, planted+function) && slices.Equal(s.NumLabel["bytes"], []int64{blockBytes})
+		return inStack(s, planted+function) && slices.Equal(s.NumLabel["bytes"], []int64{profiletest.BlockBytes})
 	})
 }
 

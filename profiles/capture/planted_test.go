@@ -1,58 +1,21 @@
 package capture_test
 
 import (
-	"context"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
+
+	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 )
 
-// Work whose place in a profile is known. None of it is inlined, so that each has
-// its own name in the stacks.
-
+// planted begins the names of the functions below in a profile. Each is called before or during a
+// capture, and none is inlined.
 const planted = "github.com/fleetmark/fleetmark/profiles/capture_test."
 
-// plantedLoop burns CPU until ctx is done, and never less than some tenths of a
-// second's worth, so that samples fall into it however busy the machine is.
-//
 //go:noinline
-func plantedLoop(ctx context.Context) uint64 {
-	x := uint64(88172645463325252)
-	for round := 0; round < 300 || ctx.Err() == nil; round++ {
-		for range 1_000_000 {
-			x ^= x << 13
-			x ^= x >> 7
-			x ^= x << 17
-		}
-	}
-	return x
-}
-
-// At the runtime's rate of a sample per 512 KiB, not one of these 25 MiB being sampled has a
-// probability of e^-50.
-const (
-	blockBytes = 256 << 10
-	blockCount = 100
-)
+func allocateBefore() [][]byte { return profiletest.Allocate() }
 
 //go:noinline
-func allocateBefore() [][]byte {
-	blocks := make([][]byte, 0, blockCount)
-	for range blockCount {
-		blocks = append(blocks, make([]byte, blockBytes))
-	}
-	return blocks
-}
-
-//go:noinline
-func allocateDuring() [][]byte {
-	blocks := make([][]byte, 0, blockCount)
-	for range blockCount {
-		blocks = append(blocks, make([]byte, blockBytes))
-	}
-	return blocks
-}
+func allocateDuring() [][]byte { return profiletest.Allocate() }
 
 // contentions is how often contendBefore and contendDuring have a goroutine wait for a lock.
 const contentions = 3
@@ -73,7 +36,7 @@ func contendDuring(t *testing.T) {
 func holdBefore(t *testing.T) {
 	var mu sync.Mutex
 	mu.Lock()
-	wait := startWaiter(t, "waitBefore", func() { waitBefore(&mu) })
+	wait := profiletest.StartWaiter(t, func() { waitBefore(&mu) })
 	mu.Unlock() // here the mutex profile sees it
 	wait()
 }
@@ -82,7 +45,7 @@ func holdBefore(t *testing.T) {
 func holdDuring(t *testing.T) {
 	var mu sync.Mutex
 	mu.Lock()
-	wait := startWaiter(t, "waitDuring", func() { waitDuring(&mu) })
+	wait := profiletest.StartWaiter(t, func() { waitDuring(&mu) })
 	mu.Unlock()
 	wait()
 }
@@ -97,24 +60,6 @@ func waitBefore(mu *sync.Mutex) {
 func waitDuring(mu *sync.Mutex) {
 	mu.Lock()
 	defer mu.Unlock()
-}
-
-// startWaiter runs lock in a goroutine and returns once the scheduler says that the named
-// function waits for a mutex there.
-func startWaiter(t *testing.T, function string, lock func()) (wait func()) {
-	var wg sync.WaitGroup
-	wg.Go(lock)
-	buf := make([]byte, 1<<20)
-	for t.Context().Err() == nil {
-		stacks := string(buf[:runtime.Stack(buf, true)])
-		for stack := range strings.SplitSeq(stacks, "\n\n") {
-			if strings.Contains(stack, "[sync.Mutex.Lock]") && strings.Contains(stack, planted+function+"(") {
-				return wg.Wait
-			}
-		}
-		runtime.Gosched()
-	}
-	return wg.Wait
 }
 
 // park starts a goroutine that waits in waitParked until the answered function is

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
+	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
@@ -45,7 +46,7 @@ func TestCaptureRemote(t *testing.T) {
 	defer cancel()
 	go func() {
 		defer close(done)
-		plantedLoop(ctx)
+		profiletest.Loop(ctx)
 		allocateDuring()
 	}()
 	files, err := capture.Remote(t.Context(), s.Client(), s.URL, dir, 3, capture.RemoteConfig{
@@ -68,7 +69,7 @@ func TestCaptureRemote(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "trace.3.out"))
 	top, _, err := view.TopRows([]string{files[0].Path}, view.TopOptions{})
 	require.NoError(t, err)
-	require.Equal(t, planted+"plantedLoop", top[0].Function)
+	require.Equal(t, profiletest.Path+"Loop", top[0].Function)
 }
 
 // TestCaptureRemoteGivesUp: where nobody is there, or serves no profiles, that is said in one line,

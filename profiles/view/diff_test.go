@@ -15,6 +15,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
+	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
@@ -27,8 +28,8 @@ func someProfiles(t *testing.T, kinds ...profiles.Kind) (base, now string) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 		for range i + 1 {
-			plantedLoop(ctx)
-			allocateDuring()
+			profiletest.Loop(ctx)
+			profiletest.Allocate()
 		}
 		cancel()
 		require.NoError(t, c.Label(profiles.OperationsLabel, []string{"1000", "2000"}[i]))
@@ -113,13 +114,13 @@ func TestDiffIsOfAnOperation(t *testing.T) {
 		rows, _, err := view.DiffRows(t.Context(), b, n, view.DiffOptions{TopOptions: view.TopOptions{Lines: -1, Selection: profiles.Selection{SampleIndex: "alloc_objects"}}, Raw: raw})
 		require.NoError(t, err)
 		for _, r := range rows {
-			if r.Function == planted+"allocateDuring" {
+			if r.Function == profiletest.Path+"Allocate" {
 				flat = r.Flat
 			}
 		}
 		return flat
 	}
-	require.InDelta(t, blockCount, of(true), 2)
+	require.InDelta(t, profiletest.Blocks, of(true), 2)
 	require.InDelta(t, 0, of(false), 1_000_000/1000) // a hundred objects in 1000 operations are 100,000 in a million
 }
 

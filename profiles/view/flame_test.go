@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
@@ -36,7 +37,7 @@ func TestFlameIsAPageByItself(t *testing.T) {
 			require.Contains(t, page, "cpu of &lt;this&gt;")
 			require.Contains(t, page, "1 &amp; 2")
 			require.Contains(t, page, "default-src 'none'")
-			require.Contains(t, page, planted+"plantedLoop")
+			require.Contains(t, page, profiletest.Path+"Loop")
 			require.Equal(t, 1, strings.Count(page, "<html>"))
 			// Nothing is fetched: no source, no sheet, no address but of a name space.
 			for _, m := range regexp.MustCompile(`(?i)(src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
@@ -122,7 +123,7 @@ func TestServeShowsThePages(t *testing.T) {
 	for _, path := range []string{"/", "/top", "/flamegraph", "/peek"} {
 		status, body := get(path, listener.Addr().String())
 		require.Equal(t, http.StatusOK, status, path)
-		require.Contains(t, body, "plantedLoop", path)
+		require.Contains(t, body, "profiletest.Loop", path)
 	}
 	status, _ := get("/saveconfig?config=x", listener.Addr().String())
 	require.Equal(t, http.StatusNotFound, status)

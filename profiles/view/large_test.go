@@ -12,6 +12,7 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
@@ -82,7 +83,7 @@ func TestLargeFlame(t *testing.T) {
 	for _, s := range p.Sample {
 		whole += s.Value[1]
 	}
-	path := write(t, t.TempDir(), "large.pb.gz", encode(t, p))
+	path := profiletest.Write(t, t.TempDir(), "large.pb.gz", profiletest.Encode(t, p))
 	var page bytes.Buffer
 	var notes []string
 	took := allocated(func() {
@@ -117,8 +118,8 @@ func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
 	for i := range frames {
 		frames[i] = fmt.Sprintf("%s%05d", strings.Repeat("x/", 500), i)
 	}
-	p := handmade("cpu", "nanoseconds", map[string]int64{strings.Join(frames, " "): 1})
-	path := write(t, t.TempDir(), "deep.pb.gz", encode(t, p))
+	p := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{strings.Join(frames, " "): 1})
+	path := profiletest.Write(t, t.TempDir(), "deep.pb.gz", profiletest.Encode(t, p))
 	var page bytes.Buffer
 	notes, err := view.Flame(t.Context(), &page, nil, []string{path}, view.FlameOptions{})
 	require.NoError(t, err)
@@ -130,8 +131,8 @@ func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
 // allocates to read the file.
 func TestLargeTablesArePprofs(t *testing.T) {
 	dir := t.TempDir()
-	base := write(t, dir, "base.pb.gz", encode(t, largeProfile(rand.New(rand.NewPCG(1, 2)), 20_000)))
-	now := write(t, dir, "now.pb.gz", encode(t, largeProfile(rand.New(rand.NewPCG(3, 4)), 20_000)))
+	base := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, largeProfile(rand.New(rand.NewPCG(1, 2)), 20_000)))
+	now := profiletest.Write(t, dir, "now.pb.gz", profiletest.Encode(t, largeProfile(rand.New(rand.NewPCG(3, 4)), 20_000)))
 	require.Equal(t, goToolTop(t, []string{now}, "-nodecount=20"), top(t, []string{now}, view.TopOptions{}))
 	theirs := goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now)
 	require.Equal(t, rows(theirs), rows(diff(t, base, now, view.DiffOptions{Raw: true})))

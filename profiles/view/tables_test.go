@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
@@ -46,7 +47,7 @@ func tangled(random *rand.Rand) *profile.Profile {
 		}
 		stacks[strings.Join(frames, " ")] = value * value * value
 	}
-	p := handmade("cpu", "nanoseconds", stacks)
+	p := profiletest.Handmade("cpu", "nanoseconds", stacks)
 	for _, l := range p.Location {
 		for i := range l.Line {
 			l.Line[i].Line = random.Int64N(4)
@@ -67,7 +68,7 @@ func TestTablesOfTangledStacksArePprofs(t *testing.T) {
 		if seed == 3 {
 			n.DropFrames, n.KeepFrames = "[a-e]", "b"
 		}
-		base, now := write(t, dir, "base.pb.gz", encode(t, b)), write(t, dir, "now.pb.gz", encode(t, n))
+		base, now := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, b)), profiletest.Write(t, dir, "now.pb.gz", profiletest.Encode(t, n))
 		for _, cum := range []bool{false, true} {
 			opts := view.TopOptions{Lines: 6, Cumulative: cum, ByLine: cum}
 			args := []string{"-symbolize=none", "-nodecount=6"}
@@ -85,11 +86,11 @@ func TestTablesOfTangledStacksArePprofs(t *testing.T) {
 // b has as much more.
 func TestDiffNormalizedIsOfShares(t *testing.T) {
 	dir := t.TempDir()
-	b := handmade("cpu", "nanoseconds", map[string]int64{"a": 60, "b": 40})
-	n := handmade("cpu", "nanoseconds", map[string]int64{"a": 100, "b": 100})
+	b := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 60, "b": 40})
+	n := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 100, "b": 100})
 	b.DurationNanos, n.DurationNanos = 10e9, 20e9
 	b.Comments, n.Comments = []string{"operations=1000", "scenario=s"}, []string{"operations=3000", "scenario=s"}
-	base, now := write(t, dir, "base.pb.gz", encode(t, b)), write(t, dir, "now.pb.gz", encode(t, n))
+	base, now := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, b)), profiletest.Write(t, dir, "now.pb.gz", profiletest.Encode(t, n))
 
 	text := diff(t, base, now, view.DiffOptions{Normalize: true})
 	require.Equal(t, rows(goTool(t, "-top", "-normalize", "-diff_base="+base, now)), rows(text))
@@ -115,8 +116,8 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 // operations.
 func TestNormalizedTakesAMoment(t *testing.T) {
 	dir := t.TempDir()
-	base := write(t, dir, "base.pb.gz", encode(t, handmade("goroutine", "count", map[string]int64{"a": 3, "b": 1})))
-	now := write(t, dir, "now.pb.gz", encode(t, handmade("goroutine", "count", map[string]int64{"a": 4, "b": 4})))
+	base := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, profiletest.Handmade("goroutine", "count", map[string]int64{"a": 3, "b": 1})))
+	now := profiletest.Write(t, dir, "now.pb.gz", profiletest.Encode(t, profiletest.Handmade("goroutine", "count", map[string]int64{"a": 4, "b": 4})))
 	theirs := goTool(t, "-top", "-normalize", "-diff_base="+base, now)
 	require.Equal(t, rows(theirs), rows(diff(t, base, now, view.DiffOptions{Normalize: true})))
 	err := view.Diff(t.Context(), new(strings.Builder), []string{base}, []string{now}, view.DiffOptions{})
@@ -126,8 +127,8 @@ func TestNormalizedTakesAMoment(t *testing.T) {
 func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
 	const named = "sums beyond 2^63-1 (9223372036854775807) are shown as that"
 	dir := t.TempDir()
-	large := handmade("cpu", "nanoseconds", map[string]int64{"a root": math.MaxInt64, "b root": math.MaxInt64 / 2})
-	path := write(t, dir, "cpu.1.pb.gz", encode(t, large))
+	large := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a root": math.MaxInt64, "b root": math.MaxInt64 / 2})
+	path := profiletest.Write(t, dir, "cpu.1.pb.gz", profiletest.Encode(t, large))
 	got, notes, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
 	require.Equal(t, []view.Row{
@@ -142,7 +143,7 @@ func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
 	require.NotContains(t, below, "-")
 
 	// The other way round: all of it went away.
-	nothing := write(t, dir, "cpu.2.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"a root": 1})))
+	nothing := profiletest.Write(t, dir, "cpu.2.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a root": 1})))
 	opts := view.DiffOptions{Raw: true, TopOptions: view.TopOptions{Cumulative: true, Lines: 1}}
 	got, notes, err = view.DiffRows(t.Context(), []string{path}, []string{nothing}, opts)
 	require.NoError(t, err)
@@ -160,11 +161,11 @@ func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
 // TestNamesDoNotSteerTheTerminal: what a profile says of itself is quoted wherever it is shown.
 func TestNamesDoNotSteerTheTerminal(t *testing.T) {
 	const clear, turn = "evil\x1b[2J", "turned\u202egnp"
-	p := handmade("cpu", "nanoseconds", map[string]int64{clear: 5, turn: 3, "plain": 1})
+	p := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{clear: 5, turn: 3, "plain": 1})
 	p.Comments = []string{"comment\x1b]0;title\a"}
 	p.Mapping[0].File = "/bin/pro\rgram"
 	p.Function[0].Filename = "file\x1b.go"
-	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, p))
+	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz", profiletest.Encode(t, p))
 	shown := map[string]string{
 		"top":  top(t, []string{path}, view.TopOptions{}),
 		"diff": diff(t, path, path, view.DiffOptions{Raw: true}),
@@ -177,7 +178,7 @@ func TestNamesDoNotSteerTheTerminal(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, page.String(), `\"evil\\x1b[2J\"`) // quoted, in a string of the page's script
 	shown["flame"] = page.String()
-	other := write(t, t.TempDir(), "x.pb.gz", encode(t, handmade("cp\x1bu", "count", nil)))
+	other := profiletest.Write(t, t.TempDir(), "x.pb.gz", profiletest.Encode(t, profiletest.Handmade("cp\x1bu", "count", nil)))
 	_, _, err = view.TopRows([]string{path, other}, view.TopOptions{})
 	require.Error(t, err)
 	shown["error"] = err.Error()
@@ -189,7 +190,7 @@ func TestNamesDoNotSteerTheTerminal(t *testing.T) {
 
 func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	cpu := write(t, dir, "cpu.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
+	cpu := profiletest.Write(t, dir, "cpu.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
 	four := &profile.Profile{ // as net/http/pprof serves a heap
 		SampleType: []*profile.ValueType{
 			{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"},
@@ -199,13 +200,13 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 	}
 	four.Location = []*profile.Location{{ID: 1, Line: []profile.Line{{Function: four.Function[0]}}}}
 	four.Sample = []*profile.Sample{{Location: four.Location, Value: []int64{1, 20, 3, 40}}}
-	heap := write(t, dir, "heap.pb.gz", encode(t, four))
+	heap := profiletest.Write(t, dir, "heap.pb.gz", profiletest.Encode(t, four))
 
 	err := view.Top(t.Context(), new(strings.Builder), []string{cpu}, view.TopOptions{Selection: profiles.Selection{Kind: profiles.Heap}})
-	requireProblem(t, err, cpu, profiles.NotOfKind)
+	profiletest.RequireProblem(t, err, cpu, profiles.NotOfKind)
 	require.ErrorContains(t, err, "(heap was asked for; it is of cpu): name one of that kind")
 	_, err = view.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap}, view.FlameOptions{DiffOptions: view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{Kind: profiles.CPU}}}})
-	requireProblem(t, err, heap, profiles.NotOfKind)
+	profiletest.RequireProblem(t, err, heap, profiles.NotOfKind)
 
 	for kind, want := range map[profiles.Kind]int64{profiles.Heap: 40, profiles.Allocs: 20, "": 40} {
 		got, _, err := view.TopRows([]string{heap}, view.TopOptions{Selection: profiles.Selection{Kind: kind}})
@@ -215,8 +216,8 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 }
 
 func TestNoRowsAreAnEmptyList(t *testing.T) {
-	path := write(t, t.TempDir(), "mutex.pb.gz", encode(t, handmade("delay", "nanoseconds", nil)))
-	same := write(t, t.TempDir(), "cpu.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
+	path := profiletest.Write(t, t.TempDir(), "mutex.pb.gz", profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", nil)))
+	same := profiletest.Write(t, t.TempDir(), "cpu.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
 	top, _, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
 	diff, _, err := view.DiffRows(t.Context(), []string{same}, []string{same}, view.DiffOptions{Raw: true})

@@ -20,6 +20,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
+	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
@@ -52,15 +53,27 @@ func repetitions(t *testing.T) (run string) {
 		runtime.SetMutexProfileFraction(1) // every event counts; Stop puts the rates back
 		runtime.SetBlockProfileRate(1)
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		plantedLoop(ctx)
+		profiletest.Loop(ctx)
 		cancel()
-		contendDuring(t)
-		live := allocateDuring()
+		contend(t)
+		live := profiletest.Allocate()
 		_, err = c.Stop()
 		require.NoError(t, err)
 		runtime.KeepAlive(live)
 	}
 	return run
+}
+
+// contend has a goroutine wait for a lock, so that profiles of kind mutex and block hold something.
+func contend(t *testing.T) {
+	var mu sync.Mutex
+	mu.Lock()
+	wait := profiletest.StartWaiter(t, func() {
+		mu.Lock()
+		defer mu.Unlock()
+	})
+	mu.Unlock()
+	wait()
 }
 
 func top(t *testing.T, files []string, opts view.TopOptions) string {
@@ -139,7 +152,7 @@ func wholeUnits(t *testing.T, s string) int64 {
 }
 
 func TestTopRowsByHand(t *testing.T) {
-	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{
+	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{
 		"leaf mid root":       100,
 		"mid root":            30,
 		"loop loop loop root": 50, // calls itself: counted once
@@ -181,7 +194,7 @@ func TestTopRowsByHand(t *testing.T) {
 }
 
 func TestTopRowsDropsNoise(t *testing.T) {
-	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{
+	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{
 		"hot": 995, "noise": 4, "edge": 5, // the cutoff is 1004 × 0.005, rounded down: 5
 	})))
 	rows, _, err := view.TopRows([]string{path}, view.TopOptions{Lines: -1})
@@ -190,7 +203,7 @@ func TestTopRowsDropsNoise(t *testing.T) {
 }
 
 func TestTopOfNoSamples(t *testing.T) {
-	path := write(t, t.TempDir(), "mutex.1.pb.gz", encode(t, handmade("delay", "nanoseconds", nil)))
+	path := profiletest.Write(t, t.TempDir(), "mutex.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", nil)))
 	require.Equal(t, goToolTop(t, []string{path}), top(t, []string{path}, view.TopOptions{}))
 	rows, _, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
@@ -199,12 +212,12 @@ func TestTopOfNoSamples(t *testing.T) {
 
 func TestTopRefuses(t *testing.T) {
 	dir := t.TempDir()
-	cpu := write(t, dir, "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})))
-	mutex := write(t, dir, "mutex.1.pb.gz", encode(t, handmade("delay", "nanoseconds", map[string]int64{"leaf": 1})))
-	cut := write(t, dir, "cpu.2.pb.gz", encode(t, handmade("cpu", "nanoseconds", nil))[:20])
-	bad := handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})
+	cpu := profiletest.Write(t, dir, "cpu.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})))
+	mutex := profiletest.Write(t, dir, "mutex.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", map[string]int64{"leaf": 1})))
+	cut := profiletest.Write(t, dir, "cpu.2.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", nil))[:20])
+	bad := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})
 	bad.DropFrames = "("
-	regexp := write(t, dir, "cpu.3.pb.gz", encode(t, bad))
+	regexp := profiletest.Write(t, dir, "cpu.3.pb.gz", profiletest.Encode(t, bad))
 	refused := func(files []string, opts view.TopOptions) error {
 		var text strings.Builder
 		err := view.Top(t.Context(), &text, files, opts)
@@ -216,10 +229,10 @@ func TestTopRefuses(t *testing.T) {
 		return err
 	}
 
-	requireProblem(t, refused([]string{cpu, mutex}, view.TopOptions{}), mutex, profiles.OtherKind)
-	requireProblem(t, refused([]string{cpu, cut}, view.TopOptions{}), cut, profiles.Cut)
-	requireProblem(t, refused([]string{regexp}, view.TopOptions{}), regexp, profiles.NotProfile)
-	requireProblem(t, refused([]string{"http://127.0.0.1:1/debug/pprof/heap"}, view.TopOptions{}),
+	profiletest.RequireProblem(t, refused([]string{cpu, mutex}, view.TopOptions{}), mutex, profiles.OtherKind)
+	profiletest.RequireProblem(t, refused([]string{cpu, cut}, view.TopOptions{}), cut, profiles.Cut)
+	profiletest.RequireProblem(t, refused([]string{regexp}, view.TopOptions{}), regexp, profiles.NotProfile)
+	profiletest.RequireProblem(t, refused([]string{"http://127.0.0.1:1/debug/pprof/heap"}, view.TopOptions{}),
 		"http://127.0.0.1:1/debug/pprof/heap", profiles.Missing)
 	require.ErrorContains(t, refused([]string{cpu}, view.TopOptions{Selection: profiles.Selection{SampleIndex: "bytes"}}),
 		cpu+`: holds no such number (sample_index "bytes" must be one of: [cpu])`)
@@ -241,7 +254,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, errBroken }
 // The driver keeps its settings between calls and its users apart from nobody, so each
 // call is held to the answer that it got alone.
 func TestTopSideBySide(t *testing.T) {
-	path := write(t, t.TempDir(), "cpu.1.pb.gz", encode(t, handmade("cpu", "nanoseconds",
+	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds",
 		map[string]int64{"a c": 10, "b c": 20, "c": 5})))
 	variants := []view.TopOptions{{}, {Cumulative: true}, {Lines: 1}, {Lines: 2, Cumulative: true}, {Selection: profiles.Selection{SampleIndex: "cpu"}}}
 	want := make([]string, len(variants))
@@ -267,11 +280,11 @@ func TestTopSideBySide(t *testing.T) {
 // Nothing comes out but through the writer.
 func TestTopIsShutIn(t *testing.T) {
 	dir := t.TempDir()
-	p := handmade("cpu", "nanoseconds", map[string]int64{"leaf": 2, "? leaf": 1})
+	p := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf": 2, "? leaf": 1})
 	// A mapping that pprof would symbolize: with a tool, or over the network.
 	p.Mapping[0].HasFunctions = false
 	p.Mapping[0].File = "http://127.0.0.1:1/binary"
-	path := write(t, dir, "cpu.1.pb.gz", encode(t, p))
+	path := profiletest.Write(t, dir, "cpu.1.pb.gz", profiletest.Encode(t, p))
 	home := t.TempDir()
 	for _, name := range []string{"HOME", "TMPDIR", "PPROF_TMPDIR", "XDG_CONFIG_HOME"} {
 		t.Setenv(name, home)

@@ -1,4 +1,4 @@
-package view_test
+package profiletest
 
 import (
 	"bytes"
@@ -13,9 +13,9 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// handmade is a profile of one column with a stack a sample, leaf first. A frame
-// "a+b" is a, inlined into b; "" has no name.
-func handmade(column, unit string, stacks map[string]int64) *profile.Profile {
+// Handmade returns a profile of one column. stacks holds the value of each stack, whose frames are
+// separated by spaces, leaf first. A frame "a+b" is a, inlined into b; "?" has no name.
+func Handmade(column, unit string, stacks map[string]int64) *profile.Profile {
 	p := &profile.Profile{
 		SampleType: []*profile.ValueType{{Type: column, Unit: unit}},
 		Mapping:    []*profile.Mapping{{ID: 1, File: "/bin/handmade", HasFunctions: true}},
@@ -47,14 +47,16 @@ func handmade(column, unit string, stacks map[string]int64) *profile.Profile {
 	return p
 }
 
-func encode(t testing.TB, p *profile.Profile) []byte {
+// Encode returns the file of a profile.
+func Encode(t testing.TB, p *profile.Profile) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	require.NoError(t, p.Write(&buf))
 	return buf.Bytes()
 }
 
-func write(t testing.TB, dir, name string, data []byte) string {
+// Write writes a file and the directories that it lacks. It returns the file's path.
+func Write(t testing.TB, dir, name string, data []byte) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -62,12 +64,13 @@ func write(t testing.TB, dir, name string, data []byte) string {
 	return path
 }
 
-func requireProblem(t *testing.T, err error, path string, want profiles.FileProblem) {
+// RequireProblem fails the test unless err is one line that says which problem the file at path has.
+func RequireProblem(t testing.TB, err error, path string, want profiles.FileProblem) {
 	t.Helper()
-	var fileErr *profiles.FileError
-	require.ErrorAs(t, err, &fileErr)
-	require.Equal(t, want, fileErr.Problem, "%v", err)
-	require.Equal(t, path, fileErr.Path)
+	var file *profiles.FileError
+	require.ErrorAs(t, err, &file)
+	require.Equal(t, want, file.Problem, "%v", err)
+	require.Equal(t, path, file.Path)
 	require.Equal(t, 1, strings.Count(err.Error(), path), "the path, once: %v", err)
 	require.NotContains(t, err.Error(), "\n")
 	require.NotContains(t, err.Error(), "nil")
