@@ -8,11 +8,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 )
 
 // openTerminal returns the two ends of a terminal. What the terminal shows can be read from screen.
@@ -103,6 +105,28 @@ func TestTerminal(t *testing.T) {
 			require.Equal(t, c.bars, strings.Contains(text, bar), "%s", text)
 			require.Equal(t, !c.bars, strings.Contains(text, "late timed 2/2: 20 of 20 operations"), "%s", text)
 			require.Equal(t, c.color, strings.Contains(text, color), "%s", text)
+		})
+	}
+}
+
+// TestLineOfTerminal checks that a line of progress is overwritten only where the terminal can do
+// that.
+func TestLineOfTerminal(t *testing.T) {
+	for kind, want := range map[string]string{
+		"xterm": "\r\x1b[Kfirst\r\x1b[Ksecond\r\n",
+		"dumb":  "first\r\nsecond\r\n",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Setenv("TERM", kind)
+			screen, tty := openTerminal(t)
+			line := progress.NewLine(tty, false)
+			line.Update("first", time.Hour)
+			line.Update("second", 2*time.Hour)
+			line.Close()
+			require.NoError(t, tty.Close())
+			shown, err := io.ReadAll(screen)
+			require.ErrorIs(t, err, syscall.EIO) // Linux's word for the end
+			require.Equal(t, want, string(shown))
 		})
 	}
 }

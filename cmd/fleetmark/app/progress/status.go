@@ -193,13 +193,13 @@ func (s *Steps) Show(doing string, n, of int) {
 // Close leaves the last step on the screen.
 func (s *Steps) Close() { s.view.close() }
 
-// A Line shows the progress of a comparison: on a terminal in a line that is overwritten, otherwise
-// in a line every few seconds.
+// A Line shows the progress of a comparison: in a line that is overwritten if the terminal can do
+// that, otherwise in a line every few seconds.
 type Line struct {
 	Prefix string // begins every line
 
 	w         io.Writer
-	terminal  bool
+	redraws   bool          // the line can be overwritten
 	printedAt time.Duration // elapsed when the last line of a log was written
 	open      bool          // the cursor is at the end of a line that will be overwritten
 }
@@ -209,7 +209,7 @@ func NewLine(w io.Writer, quiet bool) *Line {
 	if quiet {
 		w = io.Discard
 	}
-	return &Line{w: w, terminal: cli.IsTerminal(w)}
+	return &Line{w: w, redraws: cli.CanRedraw(w)}
 }
 
 // Println writes a line that isn't overwritten.
@@ -231,11 +231,11 @@ func (l *Line) Progress(p abtest.Progress) {
 	l.Update(text, p.Elapsed)
 }
 
-// Update shows text about a comparison that has run for the elapsed time. On a terminal it replaces
-// the last text.
+// Update shows text about a comparison that has run for the elapsed time. It replaces the last text
+// if the line can be overwritten.
 func (l *Line) Update(text string, elapsed time.Duration) {
 	text = l.Prefix + text
-	if l.terminal {
+	if l.redraws {
 		_, _ = fmt.Fprintf(l.w, "\r\x1b[K%s", text)
 		l.open = true
 		return
