@@ -303,7 +303,7 @@ func (g *gate) writeReports(d *report.Document) error {
 // finished.
 func (g *gate) reportEnding(ctx context.Context, mode report.Mode, title string, cause error) error {
 	text, code := cause.Error(), cli.CodeOf(cause)
-	if _, said := errors.AsType[*cli.ExitError](cause); ctx.Err() != nil && !said { // as the command will say
+	if interrupted(ctx, cause) {
 		text, code = "interrupted: nothing is judged", cli.ExitInterrupted
 		if !errors.Is(cause, context.Canceled) {
 			text += "\n" + cause.Error()
@@ -324,4 +324,11 @@ func (g *gate) reportEnding(ctx context.Context, mode report.Mode, title string,
 		err = errors.Join(err, report.JSON(g.Out, d))
 	}
 	return errors.Join(cause, err)
+}
+
+// interrupted reports whether an interruption ended the gate, with an error that doesn't say so
+// itself. The command then says it, and exits 130.
+func interrupted(ctx context.Context, err error) bool {
+	_, said := errors.AsType[*cli.ExitError](err)
+	return ctx.Err() != nil && err != nil && !said
 }

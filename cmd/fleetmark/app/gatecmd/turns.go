@@ -1,7 +1,6 @@
 package gatecmd
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -179,12 +178,28 @@ func parseProcs(list string) ([]int, error) {
 // judgeItself runs the gate on sides that are the same and on sides of which one is made worse, and
 // shows how often it was right.
 func (g *gate) judgeItself(ctx context.Context, names []string) error {
+	tried, err := g.trySelf(ctx, names)
+	if problems := abtest.Problems(tried); problems != nil {
+		err = errors.Join(err, cli.VerdictError(results.Invalid, "self-test: "+strings.Join(problems, "; ")))
+	}
+	if g.json {
+		return errors.Join(g.printCases(ctx, tried, err), err)
+	}
+	if !slices.ContainsFunc(tried, func(k abtest.CaseResult) bool { return len(k.Pairs) > 0 }) && err != nil {
+		return err // without a table that has no rows
+	}
+	return errors.Join(g.showCases(tried), err)
+}
+
+// trySelf runs the cases of a self-test. After an error it returns those that were run.
+func (g *gate) trySelf(ctx context.Context, names []string) ([]abtest.CaseResult, error) {
 	o, err := g.turns(names)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o.Builds = abtest.Builds{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
 	view := progress.NewLine(g.Err, g.quiet)
+	defer view.Close()
 	o.Progress = view.Progress
 	cases := abtest.SelfTestCases(g.tries)
 	all, n := 0, 0
@@ -192,21 +207,20 @@ func (g *gate) judgeItself(ctx context.Context, names []string) error {
 		all += k.Runs
 	}
 	view.Prefix = fmt.Sprintf("run 1 of %d: ", all)
-	tried, err := abtest.SelfTest(ctx, o, cases, func(k abtest.Case, out *abtest.Outcome) {
+	return abtest.SelfTest(ctx, o, cases, func(k abtest.Case, out *abtest.Outcome) {
 		n++
 		view.Println(fmt.Sprintf("%s: %s after %d pairs, %.0f s",
 			k.Name, out.Judgement.Verdict, out.Pairs, out.Elapsed.Seconds()))
 		view.Prefix = fmt.Sprintf("run %d of %d: ", n+1, all)
 	})
-	view.Close()
-	if n == 0 && err != nil {
-		return err
-	}
-	err = errors.Join(g.showCases(tried), err)
-	if problems := abtest.Problems(tried); problems != nil {
-		err = errors.Join(err, cli.VerdictError(results.Invalid, "self-test: "+strings.Join(problems, "; ")))
-	}
-	return err
+}
+
+// selfTestJSON is what `gate --self-test --json` prints.
+type selfTestJSON struct {
+	Cases       []caseJSON `json:"cases"` // none if the test could not begin
+	FalseAlarms float64    `json:"stated_false_alarms"`
+	ExitCode    int        `json:"exit_code"`
+	Reason      string     `json:"reason,omitempty"` // of an exit code that isn't 0
 }
 
 // caseJSON is a row of what `gate --self-test --json` prints.
@@ -222,10 +236,26 @@ type caseJSON struct {
 	Measured  []float64               `json:"measured_push_cpu"` // relative change of a push's processor time
 }
 
-// showCases prints how often the gate was right.
+// printCases prints how often the gate was right, and what ended the test, as JSON.
+func (g *gate) printCases(ctx context.Context, tried []abtest.CaseResult, err error) error {
+	object := selfTestJSON{Cases: []caseJSON{}, FalseAlarms: abtest.FalseAlarmRate, ExitCode: cli.CodeOf(err)}
+	switch {
+	case interrupted(ctx, err):
+		object.ExitCode, object.Reason = cli.ExitInterrupted, "interrupted"
+	case err != nil:
+		object.Reason = err.Error()
+	}
+	for _, k := range tried {
+		rate, low, high := k.Rate()
+		object.Cases = append(object.Cases, caseJSON{
+			k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Deltas,
+		})
+	}
+	return json.NewEncoder(g.Out).Encode(object)
+}
+
+// showCases prints how often the gate was right, as a table.
 func (g *gate) showCases(tried []abtest.CaseResult) error {
-	var page bytes.Buffer
-	var rows []caseJSON
 	t := texttable.Table{
 		Header: []string{
 			"planted", "runs", "verdicts", "called regressed (95%)", "median time", "push cpu-ns/op found",
@@ -235,13 +265,10 @@ func (g *gate) showCases(tried []abtest.CaseResult) error {
 		Ruleless: true,
 	}
 	for _, k := range tried {
-		rate, low, high := k.Rate()
-		rows = append(rows, caseJSON{
-			k.Name, k.Worse(), len(k.Pairs), k.Verdicts, rate, low, high, k.Seconds, k.Deltas,
-		})
 		if len(k.Seconds) == 0 {
 			continue
 		}
+		rate, low, high := k.Rate()
 		found := ""
 		if len(k.Deltas) > 0 {
 			found = fmt.Sprintf("%+.1f%% (median)", 100*upperMedian(k.Deltas))
@@ -252,18 +279,7 @@ func (g *gate) showCases(tried []abtest.CaseResult) error {
 			fmt.Sprintf("%.0f s", upperMedian(k.Seconds)), found,
 		})
 	}
-	if err := cli.TableStyle(g.Out).Write(&page, t); err != nil {
-		return err
-	}
-	if g.json {
-		page.Reset()
-		object := map[string]any{"stated_false_alarms": abtest.FalseAlarmRate, "cases": rows}
-		if err := json.NewEncoder(&page).Encode(object); err != nil {
-			return err
-		}
-	}
-	_, err := g.Out.Write(page.Bytes())
-	return err
+	return cli.TableStyle(g.Out).Write(g.Out, t)
 }
 
 // upperMedian returns the median of values; of an even number, the larger of the two in the middle.
