@@ -28,6 +28,9 @@ type Samples struct {
 // Len returns the number of samples.
 func (s *Samples) Len() int { return len(s.ends) }
 
+// Frames returns the number of frames of all stacks.
+func (s *Samples) Frames() int { return len(s.frames) }
+
 // Columns returns the number of values of a sample.
 func (s *Samples) Columns() int { return len(s.Header.SampleType) }
 

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
@@ -145,4 +148,20 @@ func TestLargeTablesArePprofs(t *testing.T) {
 	})
 	ours := allocated(func() { top(t, []string{now}, view.TopOptions{}) })
 	require.Less(t, ours, theirBytes)
+}
+
+// TestServeRefusesLargeProfiles: two sides of 5.5 million frames each are too many together.
+func TestServeRefusesLargeProfiles(t *testing.T) {
+	p := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})
+	deep := p.Sample[0]
+	deep.Location = slices.Repeat(deep.Location, 5000)
+	p.Sample = slices.Repeat(p.Sample, 1100)
+	files := []string{profiletest.Write(t, t.TempDir(), "large.pb.gz", profiletest.Encode(t, p))}
+	var l net.ListenConfig
+	listener, err := l.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	opts := view.FlameOptions{DiffOptions: view.DiffOptions{Raw: true}}
+	err = view.Serve(t.Context(), listener, files, files, opts)
+	profiletest.RequireProblem(t, err, files[0], profiles.TooLarge)
+	require.ErrorContains(t, err, "(stacks of 11000000 frames in all): want at most 10000000 for pages, or draw a flame graph")
 }

@@ -12,13 +12,21 @@ import (
 
 	"github.com/google/pprof/driver"
 	"github.com/google/pprof/profile"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
+// maxServedFrames bounds the stacks that [Serve] holds, of both sides together. Package profile takes
+// about 60 bytes a frame, and pprof a copy of that for a page.
+const maxServedFrames = 10_000_000
+
 // Serve shows pprof's own pages of now, less base if there is one, on a listener of this machine's
 // loopback, until ctx is done. It closes the listener. Nothing but the pages is to be had: pprof's
 // settings can't be changed through it.
+//
+// Stacks of more than 10 million frames in all are too large for pages, which hold everything: the
+// error is a [*profiles.FileError]. Pages are made one at a time.
 func Serve(ctx context.Context, listener net.Listener, base, now []string, opts FlameOptions) error {
 	v, err := webView(ctx, base, now, opts)
 	if err != nil {
@@ -45,6 +53,16 @@ func webView(ctx context.Context, base, now []string, opts FlameOptions) (v driv
 	b, n, err := opts.loadFlameSides(ctx, base, now)
 	if err != nil {
 		return v, err
+	}
+	frames := n.Frames()
+	if b != nil {
+		frames += b.Frames()
+	}
+	if frames > maxServedFrames {
+		return v, &profiles.FileError{
+			Path: now[0], Problem: profiles.TooLarge, Err: fmt.Errorf("stacks of %d frames in all", frames),
+			Advice: fmt.Sprintf("want at most %d for pages, or draw a flame graph", maxServedFrames),
+		}
 	}
 	v.settings = map[string]string{
 		"normalize":    strconv.FormatBool(opts.Normalize && b != nil),
@@ -99,6 +117,7 @@ func pages(handlers map[string]http.Handler) http.Handler {
 			mux.Handle(path, handler)
 		}
 	}
+	making := semaphore.NewWeighted(1) // held by the page that is made: pprof copies the profile for each
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A page from elsewhere may have had its name point here (DNS rebinding).
 		host, _, err := net.SplitHostPort(r.Host)
@@ -106,6 +125,10 @@ func pages(handlers map[string]http.Handler) http.Handler {
 			http.Error(w, "want this machine's loopback address", http.StatusForbidden)
 			return
 		}
+		if making.Acquire(r.Context(), 1) != nil {
+			return // who asked has gone
+		}
+		defer making.Release(1)
 		mux.ServeHTTP(w, r)
 	})
 }
