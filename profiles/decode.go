@@ -38,7 +38,8 @@ func decodeSet(data []byte) (*Samples, error) {
 		return nil, err
 	}
 	s := &Samples{
-		Header: p, Locations: p.Location, Operations: Operations(p), frames: make([]uint32, 0, numbers), ends: make([]int, 0, samples),
+		Header: p, Locations: p.Location, Operations: Operations(p),
+		frames: make([]uint32, 0, numbers), ends: make([]int, 0, samples),
 		values: make([]int64, 0, min(numbers, samples*len(p.SampleType))),
 	}
 	if err := s.decodeSamples(data); err != nil {

@@ -47,12 +47,12 @@ const (
 	TooLarge         FileProblem = "too large"                                // more than 256 MiB, packed or unpacked
 	NotProfile       FileProblem = "not a pprof profile"                      // something else
 	OtherKind        FileProblem = "of another kind than the others"          // cannot be merged with them
-	NotOfKind        FileProblem = "of another kind than asked for"           // such as a CPU profile where heap was asked for
+	NotOfKind        FileProblem = "of another kind than asked for"           // such as cpu where heap was asked for
 	NoProfiles       FileProblem = "holds no profiles"                        // a directory without any
-	NoSamples        FileProblem = "holds no samples"                         // nothing was under way, or for too short a time
+	NoSamples        FileProblem = "holds no samples"                         // nothing ran, or for too short a time
 	Unsymbolized     FileProblem = "is not symbolized"                        // addresses, where functions should be
-	NoOperations     FileProblem = "doesn't say of how many operations it is" // so that two can't be held against each other
-	NotPerOperation  FileProblem = "is of a moment, not of operations"        // what is live can't be divided by what was done
+	NoOperations     FileProblem = "doesn't say of how many operations it is" // so two can't be compared by operation
+	NotPerOperation  FileProblem = "is of a moment, not of operations"        // what is live isn't of what was done
 	NoSuchSampleType FileProblem = "holds no such number"                     // of those that a kind counts
 	NoSuchKind       FileProblem = "holds no profiles of the kind"            // a directory with others
 )

@@ -43,7 +43,8 @@ const (
 // resolve checks cfg and fills in what was left out.
 func (cfg Config) resolve() (Config, error) {
 	if cfg.TraceDuration < 0 || cfg.TraceDuration > maxTraceDuration {
-		return Config{}, fmt.Errorf("profile configuration: trace for %v: want 0 (none) to %v", cfg.TraceDuration, maxTraceDuration)
+		return Config{}, fmt.Errorf("profile configuration: trace for %v: want 0 (none) to %v",
+			cfg.TraceDuration, maxTraceDuration)
 	}
 	cfg.mutexFraction = cmp.Or(cfg.mutexFraction, defaultMutexFraction)
 	cfg.blockRate = cmp.Or(cfg.blockRate, defaultBlockRate)

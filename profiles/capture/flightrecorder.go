@@ -19,8 +19,8 @@ const (
 	flightFiles  = 4           // that are kept at most
 )
 
-// FlightRecorder is a flight recorder: it traces this process all the time, keeps the last moments,
-// and writes them down when something happened that one wants to know the history of.
+// A FlightRecorder traces this process all the time and keeps the last moments, so that they can be
+// written down when something happened whose history is of interest.
 type FlightRecorder struct {
 	dir      string
 	recorder *trace.FlightRecorder
@@ -34,15 +34,15 @@ func StartFlightRecorder(dir string) (*FlightRecorder, error) {
 	if err := profiles.MakeDirectory(dir); err != nil {
 		return nil, err
 	}
-	f := &FlightRecorder{dir: dir, recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightWindow, MaxBytes: flightBytes})}
-	if err := f.recorder.Start(); err != nil {
+	recorder := trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightWindow, MaxBytes: flightBytes})
+	if err := recorder.Start(); err != nil {
 		return nil, fmt.Errorf("flight recorder: %w", err)
 	}
-	return f, nil
+	return &FlightRecorder{dir: dir, recorder: recorder}, nil
 }
 
-// Dump writes the last moments to dir/NAME.out. kept is false where as many as may be are kept
-// already.
+// Dump writes the last moments to dir/NAME.out. It reports whether it did: after four files it
+// writes no more.
 func (f *FlightRecorder) Dump(name string) (kept bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -65,7 +65,9 @@ func (e *RemoteError) Unwrap() error { return e.Err }
 // as [Capture] does. It returns the files that were written, and for the others an error, of one
 // [*RemoteError] for all kinds that failed alike. If nobody answers, it waits for nothing. Time is
 // bounded by cfg, so client needs no timeout.
-func Remote(ctx context.Context, client *http.Client, address, dir string, repetition int, cfg RemoteConfig) ([]profiles.File, error) {
+func Remote(
+	ctx context.Context, client *http.Client, address, dir string, repetition int, cfg RemoteConfig,
+) ([]profiles.File, error) {
 	base, err := remoteAddress(address)
 	if err != nil {
 		return nil, err
@@ -163,7 +165,8 @@ func remoteAddress(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	switch {
 	case strings.Contains(address, "@"):
-		return nil, errors.New("profile capture: the address (not shown) holds a user or a password: want http://HOST:PORT/debug/pprof")
+		return nil, errors.New("profile capture: the address (not shown) holds a user or a password: " +
+			"want http://HOST:PORT/debug/pprof")
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return nil, fmt.Errorf("profile capture: %q: want http://HOST:PORT/debug/pprof", address)
 	case u.Path == "" || u.Path == "/":

@@ -71,7 +71,9 @@ func newCostTable(ctx context.Context, files []string, opts Options) (*costTable
 		n, sum := countEvents(s)
 		counted, worth = counted+n, worth+sum
 		labels := profiles.Labels(s.Header)
-		c.machines, c.with, c.sampled = append(c.machines, labels[profiles.MachineLabel]), append(c.with, labels[profiles.TakenWithLabel]), append(c.sampled, labels[profiles.BytesPerSampleLabel])
+		c.machines = append(c.machines, labels[profiles.MachineLabel])
+		c.with = append(c.with, labels[profiles.TakenWithLabel])
+		c.sampled = append(c.sampled, labels[profiles.BytesPerSampleLabel])
 		c.operations, c.total = append(c.operations, float64(s.Operations)), append(c.total, 0)
 		c.add(s, len(c.total)-1, len(files), opts)
 		if profiles.KindOf(c.sample) == profiles.CPU && c.unit == "nanoseconds" && len(opts.Within) == 0 {
@@ -173,7 +175,8 @@ func (c *costTable) detailRow(d detail, all int) []float64 {
 func unownedGroup(frames []stack.Frame) string {
 	for i := len(frames) - 1; i >= 0; i-- {
 		switch f := frames[i].Function; {
-		case f == "runtime.gcBgMarkWorker", f == "runtime.bgsweep", f == "runtime.bgscavenge", strings.HasPrefix(f, "runtime.gcStart"):
+		case f == "runtime.gcBgMarkWorker", f == "runtime.bgsweep", f == "runtime.bgscavenge",
+			strings.HasPrefix(f, "runtime.gcStart"):
 			return "(garbage collection)"
 		case f == "runtime.mcall", f == "runtime.mstart", f == "runtime.morestack", f == "runtime.goexit0":
 			return "(scheduler)"

@@ -139,7 +139,8 @@ func Explain(ctx context.Context, base, now []string, opts Options) (*Explanatio
 	case opts.Causes < 0:
 		return nil, fmt.Errorf("profile explain: %d causes: want 1 or more, or 0 for %d", opts.Causes, defaultCauses)
 	case opts.Paired && len(base) != len(now):
-		return nil, fmt.Errorf("profile explain: %d and %d repetitions: want as many of either side, taken by turns", len(base), len(now))
+		return nil, fmt.Errorf("profile explain: %d and %d repetitions: want as many of either side, taken by turns",
+			len(base), len(now))
 	}
 	if err := checkRepetitions(len(base), len(now), opts); err != nil {
 		return nil, err
@@ -191,7 +192,8 @@ type RepetitionsError struct {
 }
 
 func (e *RepetitionsError) Error() string {
-	return fmt.Sprintf("profile explain: %s %s: want %d to %d: with fewer no function could be told from chance at %v: take more",
+	return fmt.Sprintf("profile explain: %s %s: want %d to %d: "+
+		"with fewer no function could be told from chance at %v: take more",
 		e.Side, plaintext.Count(e.Has, "profile"), e.Min, e.Max, e.Alpha)
 }
 

@@ -16,11 +16,14 @@ func (c *costTable) notes(n int) (notes []string) {
 			notes = append(notes, fmt.Sprintf(format, strings.Join(base, "; "), strings.Join(now, "; ")))
 		}
 	}
-	if profiles.KindOf(c.sample) == profiles.Allocs { // what is allocated is the same on any machine, whatever else is taken
-		differ(c.sampled, "allocations were counted in different ways (a sample for %s bytes, and now for %s): one a sample counts each, others estimate")
+	// What is allocated is the same on any machine, whatever else is taken.
+	if profiles.KindOf(c.sample) == profiles.Allocs {
+		differ(c.sampled, "allocations were counted in different ways (a sample for %s bytes, and now for %s): "+
+			"one a sample counts each, others estimate")
 		return notes
 	}
-	differ(c.machines, "profiled on different machines (%s, and now %s): time may differ because they do; allocations don't")
+	differ(c.machines, "profiled on different machines (%s, and now %s): "+
+		"time may differ because they do; allocations don't")
 	differ(c.with, "profiled together with different kinds (%s, and now %s): what those cost is in it")
 	return notes
 }

@@ -22,17 +22,20 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	if e.Paired {
 		together = "repetitions that took turns"
 	}
-	fmt.Fprintf(&t, "%s of an operation: %s, was %s: %s; %d and %d %s, %d and %d operations\n", profiles.Printable(e.Sample),
-		e.amount(e.Total.Now), e.amount(e.Total.Base), e.Changed(e.Total), e.Base, e.Now, together, e.Operations[0], e.Operations[1])
+	fmt.Fprintf(&t, "%s of an operation: %s, was %s: %s; %d and %d %s, %d and %d operations\n",
+		profiles.Printable(e.Sample), e.amount(e.Total.Now), e.amount(e.Total.Base), e.Changed(e.Total),
+		e.Base, e.Now, together, e.Operations[0], e.Operations[1])
 	for _, note := range e.Notes {
 		fmt.Fprintf(&t, "note: %s\n", profiles.Printable(note))
 	}
 	switch {
 	case len(e.Causes) > 0:
 	case len(e.Functions) > 0:
-		t.WriteString("no one function of yours accounts for it: see those below, whose cost changed wherever they were called\n")
+		t.WriteString("no one function of yours accounts for it: " +
+			"see those below, whose cost changed wherever they were called\n")
 	default:
-		fmt.Fprintf(&t, "nothing to explain: no function's cost changed by more than chance would have it (%d tests together, chance of naming any %s)\n",
+		fmt.Fprintf(&t, "nothing to explain: no function's cost changed by more than chance would have it "+
+			"(%d tests together, chance of naming any %s)\n",
 			e.Tests, percent(e.Alpha))
 	}
 	for i, c := range e.Causes {

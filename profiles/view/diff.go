@@ -63,7 +63,9 @@ func DiffRows(ctx context.Context, base, now []string, opts DiffOptions) (rows [
 }
 
 // newDifference makes a table of the samples of now, and of the base's, negative.
-func newDifference(ctx context.Context, base, now []string, opts DiffOptions, name naming) (t *table, notes []string, err error) {
+func newDifference(
+	ctx context.Context, base, now []string, opts DiffOptions, name naming,
+) (t *table, notes []string, err error) {
 	b, n, err := loadSides(ctx, base, now, opts)
 	if err != nil {
 		return nil, nil, err

@@ -158,16 +158,18 @@ func standalonePage(page []byte, opts FlameOptions, notes []string) ([]byte, err
 		return nil, errors.New("pprof's page is another than it was: its head and body can't be told")
 	}
 	text = strings.Replace(text, head, head+`
-  <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
+  <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; `+
+		`script-src 'unsafe-inline'; img-src data:">
   <meta name="viewport" content="width=device-width">
   <style>
     #view, #sample, #refine, #config, #download, .header .title a[href="./"], #action-menu { display: none !important; }
     #of { font: 14px sans-serif; padding: 8px 12px; }
     #of b { margin-right: 1em; }
   </style>`, 1)
-	of := `<div id="of"><b>` + html.EscapeString(profiles.Printable(opts.Title)) + `</b>` + html.EscapeString(profiles.Printable(opts.Note))
+	shown := func(text string) string { return html.EscapeString(profiles.Printable(text)) }
+	of := `<div id="of"><b>` + shown(opts.Title) + `</b>` + shown(opts.Note)
 	for _, n := range notes {
-		of += `<div>` + html.EscapeString(profiles.Printable(n)) + `</div>`
+		of += `<div>` + shown(n) + `</div>`
 	}
 	of += `<noscript> The graph is drawn by a script of this page: allow it`
 	if opts.NoScript != "" {

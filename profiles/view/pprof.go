@@ -37,8 +37,9 @@ var rendering = semaphore.NewWeighted(1)
 func render(ctx context.Context, o driverOptions) error {
 	flags := &commandLine{FlagSet: flag.NewFlagSet("pprof", flag.ContinueOnError), settings: map[string]string{
 		"flat": "true", "cum": "false", "functions": "true", "lines": "false", "trim": "true", "normalize": "false",
-		"call_tree": "false", "relative_percentages": "false", "noinlines": "false", "compact_labels": "false", "drop_negative": "false",
-		"nodecount": "-1", "nodefraction": fmt.Sprint(nodeFraction), "edgefraction": fmt.Sprint(edgeFraction), "divide_by": "1",
+		"call_tree": "false", "relative_percentages": "false", "noinlines": "false", "compact_labels": "false",
+		"drop_negative": "false", "nodecount": "-1", "nodefraction": fmt.Sprint(nodeFraction),
+		"edgefraction": fmt.Sprint(edgeFraction), "divide_by": "1",
 		"output": "", "sample_index": "", "unit": "minimum",
 		"focus": "", "ignore": "", "hide": "", "show": "", "show_from": "", "prune_from": "",
 		"tagfocus": "", "tagignore": "", "tagshow": "", "taghide": "", "tagroot": "", "tagleaf": "",

@@ -275,7 +275,9 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 			if p == nil {
 				// pprof takes a name that differs from the system's for one that is simplified
 				// already.
-				p = &profile.Function{ID: uint64(len(all.Function) + 1), Name: clipped(fn.name), SystemName: "-", Filename: clipped(fn.file)}
+				p = &profile.Function{
+					ID: uint64(len(all.Function) + 1), Name: clipped(fn.name), SystemName: "-", Filename: clipped(fn.file),
+				}
 				functions[fn] = p
 				all.Function = append(all.Function, p)
 			}

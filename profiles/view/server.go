@@ -91,7 +91,8 @@ func whole(files []string, operations int64, perOperation bool) (*profile.Profil
 		sum.Scale(normalizedOperations / float64(operations))
 	}
 	for _, f := range sum.Function {
-		f.Name, f.SystemName, f.Filename = profiles.Printable(f.Name), profiles.Printable(f.SystemName), profiles.Printable(f.Filename)
+		f.Name, f.SystemName = profiles.Printable(f.Name), profiles.Printable(f.SystemName)
+		f.Filename = profiles.Printable(f.Filename)
 	}
 	for i, c := range sum.Comments {
 		sum.Comments[i] = profiles.Printable(c)

@@ -175,7 +175,8 @@ func (t *table) writeText(w io.Writer, notes []string) error {
 	line(fmt.Sprintf("Showing nodes accounting for %s, %s of %s total",
 		format(sum), strings.TrimSpace(percentage(sum, t.total)), format(t.total)))
 	if t.total != 0 && dropped > 0 {
-		line(fmt.Sprintf("Dropped %s (cum <= %s)", plaintext.Count(dropped, "node"), format(fractionOf(t.total, nodeFraction))))
+		cutoff := format(fractionOf(t.total, nodeFraction))
+		line(fmt.Sprintf("Dropped %s (cum <= %s)", plaintext.Count(dropped, "node"), cutoff))
 	}
 	if t.total != 0 && len(shown) > 0 && len(shown) < all {
 		line(fmt.Sprintf("Showing top %d nodes out of %d", len(shown), all))

@@ -75,6 +75,8 @@ func IsOwn(function string, own []string) bool {
 // Holds reports whether is returns true for the name of a function on a sample's stack.
 func Holds(s *profile.Sample, is func(function string) bool) bool {
 	return slices.ContainsFunc(s.Location, func(l *profile.Location) bool {
-		return slices.ContainsFunc(l.Line, func(line profile.Line) bool { return line.Function != nil && is(line.Function.Name) })
+		return slices.ContainsFunc(l.Line, func(line profile.Line) bool {
+			return line.Function != nil && is(line.Function.Name)
+		})
 	})
 }
