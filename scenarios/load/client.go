@@ -35,6 +35,10 @@ type Client interface {
 	Close() error
 }
 
+// A NewClient makes the client of one repetition. What it doesn't understand of cfg it ignores. A client
+// that opens its connections by cfg.Dial has them warmed together, and local dial errors counted.
+type NewClient func(cfg delivery.Config) (Client, error)
+
 // The operations of a load.
 const (
 	Push    = delivery.OpPush
@@ -42,7 +46,8 @@ const (
 	Deliver = delivery.OpDeliver
 )
 
-// A StatsReporter is a [Client] that counts its requests, connections and bytes.
+// A StatsReporter is a [Client] that counts its requests, connections and bytes. A run reports none of
+// these of a client that doesn't.
 type StatsReporter interface{ Stats() delivery.Stats }
 
 // A Rollouter is a [Client] that can update many devices by itself. Its error is a

@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -53,15 +54,47 @@ func (f *Failures) add(i int, d delivery.Device, op delivery.Op, report delivery
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	recordClamped(f.took, took) // one beyond the histogram counts as its highest
-	class := delivery.ClassOf(err).String()
+	class := classOf(err)
 	if f.class[class]++; f.class[class] > failuresPerClass {
 		return
 	}
-	failure := Failure{Device: i, ID: d.ID, Address: d.Address, Operation: op, Class: class, Attempts: report.Pushes, Error: err.Error()}
+	f.sample = append(f.sample, Failure{
+		Device: i, ID: d.ID, Address: d.Address, Operation: op, Class: class, Status: statusOf(err), Attempts: report.Pushes, Error: err.Error(),
+	})
+}
+
+// classOf returns the name of an error's class: that of package delivery, or of the error's method
+// FailureClass. Of an error that has neither, it is timeout for a deadline, or else unknown.
+func classOf(err error) string {
 	if e, ok := errors.AsType[*delivery.Error](err); ok {
-		failure.Status = e.Status
+		return e.Class.String()
 	}
-	f.sample = append(f.sample, failure)
+	if e, ok := errors.AsType[interface {
+		error
+		FailureClass() string
+	}](err); ok {
+		return e.FailureClass()
+	}
+	// That of a context and that of package os are such errors, too.
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return delivery.ClassTimeout.String()
+	}
+	return delivery.ClassUnknown.String()
+}
+
+// statusOf returns the HTTP status of the answer that an error is about: that of package delivery, or
+// of the error's method StatusCode. It is 0 if there is none.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*delivery.Error](err); ok {
+		return e.Status
+	}
+	if e, ok := errors.AsType[interface {
+		error
+		StatusCode() int
+	}](err); ok {
+		return e.StatusCode()
+	}
+	return 0
 }
 
 // Sample returns the sample, in the order in which operations failed.

@@ -199,8 +199,12 @@ func (r *recorder) recordSuccess(planned, sent, done time.Duration, report deliv
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.latencies) > 1 {
-		r.latencies[0].Add(sent-planned+report.Push, report.Push)
-		r.latencies[1].Add(report.Verify, report.Verify)
+		if report.Push > 0 { // a client may not time the parts of a delivery
+			r.latencies[0].Add(sent-planned+report.Push, report.Push)
+		}
+		if report.Verify > 0 {
+			r.latencies[1].Add(report.Verify, report.Verify)
+		}
 	}
 	r.latencies[len(r.latencies)-1].Add(response, service)
 	r.recent.add(response)

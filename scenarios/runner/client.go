@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"reflect"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
@@ -67,6 +69,7 @@ func tlsConfig(s scenarios.ClientSpec) (*tls.Config, error) {
 
 // A clientFactory makes the client of each repetition.
 type clientFactory struct {
+	make   load.NewClient
 	config delivery.Config
 	seed   uint64
 	wrap   func(load.Client) load.Client // what is put around each client; nil: nothing
@@ -75,9 +78,18 @@ type clientFactory struct {
 
 // A repetitionClient is the client of one repetition.
 type repetitionClient struct {
-	*delivery.Client
+	load.Client
 	driven load.Client // the client with what stands around it
 	dialer *dialer
+}
+
+// stats returns what the client has counted, or nil if it doesn't count.
+func (c repetitionClient) stats() *delivery.Stats {
+	if r, ok := c.Client.(load.StatsReporter); ok {
+		stats := r.Stats()
+		return &stats
+	}
+	return nil
 }
 
 // open makes the client of a repetition. Each repetition has a client of its own: no connection, and no
@@ -86,19 +98,44 @@ func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClien
 	c.dialer = &dialer{}
 	cfg := f.config
 	cfg.Random, cfg.Dial = rand.NewPCG(f.seed, uint64(number)), c.dialer.dial
-	health.DoAsClient(ctx, func(context.Context) { c.Client, err = delivery.New(cfg) })
+	health.DoAsClient(ctx, func(context.Context) { c.Client, err = f.make(cfg) })
 	if err != nil {
 		return c, err
 	}
-	c.driven = production{c.Client}
+	c.driven = c.Client
 	if f.wrap != nil {
 		c.driven = f.wrap(c.driven)
 	}
 	return c, nil
 }
 
+// check makes a client of another module once, and closes it, so that a run that can't have it doesn't
+// begin. It returns the import path of the client's package.
+func (f *clientFactory) check(model scenarios.Model) (path string, err error) {
+	c, err := f.make(f.config)
+	if err != nil {
+		return "", &scenarios.OptionError{Option: "Client", Problem: "it can't be made", Err: err}
+	}
+	if _, ok := c.(load.Rollouter); !ok && model == scenarios.Rollout {
+		err = &scenarios.OptionError{Option: "load.model", Value: string(model), Problem: "the client has no rollout of its own", Want: "give it a method Rollout, or choose another model"}
+	}
+	t := reflect.TypeOf(c)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath(), errors.Join(err, c.Close())
+}
+
 // production is the client that a run drives, unless it is given another one.
 type production struct{ *delivery.Client }
+
+func newProduction(cfg delivery.Config) (load.Client, error) {
+	c, err := delivery.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return production{c}, nil
+}
 
 // Close implements [load.Client].
 func (p production) Close() error {

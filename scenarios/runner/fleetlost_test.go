@@ -14,10 +14,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -189,4 +191,17 @@ func TestControlConnectionLost(t *testing.T) {
 			requireLost(t, r, err, runErr, row.says)
 		})
 	}
+}
+
+// TestActivity: a client that counts no bytes is active when operations end.
+func TestActivity(t *testing.T) {
+	s := &Session{recording: load.NewRecording(load.RecordingConfig{Op: delivery.OpPush, Devices: 3, Workers: 1})}
+	require.Zero(t, s.activity(), "there is no client yet")
+	c := &standIn{takes: func(int64) time.Duration { return 0 }}
+	s.current.Store(&repetitionClient{Client: c})
+	require.Zero(t, s.activity())
+	devices := must(target.ListDevices("http://127.0.0.1:1", mockfleet.AddressPath, 3))
+	_, err := load.ClosedLoop{Workers: 1}.Run(t.Context(), load.Env{Client: c, Op: delivery.OpPush, Devices: devices, Record: s.recording})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, s.activity())
 }

@@ -22,7 +22,7 @@ type measured struct {
 	started     time.Time // by the wall clock
 	failedP99   float64   // response time of the failed ones, ns; 0 where none failed
 	usage       usage
-	traffic     delivery.Stats // of this repetition alone
+	traffic     *delivery.Stats // of this repetition alone; nil where the client counts nothing
 	latencies   map[delivery.Op]*load.Latencies
 	lateness    *load.Lateness // nil for a closed load
 	pacing      *health.Pacing // likewise, of a timed repetition
@@ -123,8 +123,10 @@ func (m *measured) addCounts(s scenarios.Spec, add func(string, float64)) {
 	// A device's turn is one operation: each device has one where each is visited
 	// once, and many under a load that goes on for a time.
 	turns := float64(m.Succeeded + m.Failed)
-	add(results.UnitRequests, float64(m.traffic.Requests)/turns)
-	add(results.UnitWire, math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
+	if m.traffic != nil {
+		add(results.UnitRequests, float64(m.traffic.Requests)/turns)
+		add(results.UnitWire, math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
+	}
 	add(results.UnitRetries, float64(m.Retries)/turns)
 	add(results.UnitFailed, float64(m.Failed)/turns)
 	if s.Load.Model == scenarios.Rollout {
@@ -163,9 +165,12 @@ func quantile(h *hdrhistogram.Histogram, percent float64) float64 {
 	return float64(h.ValueAtQuantile(percent))
 }
 
-// difference of two readings of a client's counters.
-func difference(after, before delivery.Stats) delivery.Stats {
-	return delivery.Stats{
+// difference returns what a client counted between two readings, or nil if it doesn't count.
+func difference(after, before *delivery.Stats) *delivery.Stats {
+	if after == nil || before == nil {
+		return nil
+	}
+	return &delivery.Stats{
 		Requests: after.Requests - before.Requests, Dials: after.Dials - before.Dials, Reused: after.Reused - before.Reused,
 		BytesWritten: after.BytesWritten - before.BytesWritten, BytesRead: after.BytesRead - before.BytesRead,
 	}
@@ -196,9 +201,12 @@ func (s *Session) checkOutcome(m *measured) {
 func (m *measured) checkHarness(spec scenarios.LoadSpec) {
 	m.pacing = m.pacingOf(spec)
 	d := health.Driver{
-		Elapsed: m.Elapsed, CPU: m.usage.cpu, GCFraction: m.usage.gcFraction, GCBusy: seconds(m.usage.gcBusy), PeakResident: m.usage.peakResident, Dials: m.traffic.Dials,
+		Elapsed: m.Elapsed, CPU: m.usage.cpu, GCFraction: m.usage.gcFraction, GCBusy: seconds(m.usage.gcBusy), PeakResident: m.usage.peakResident,
 		Descriptors: m.descriptors, Ports: m.ports, NoPort: m.dialErrors.noPort, NoDescriptor: m.dialErrors.noDescriptor,
 		Disturbed: m.disturbed, Pacing: m.pacing,
+	}
+	if m.traffic != nil {
+		d.Dials = m.traffic.Dials
 	}
 	d.DescriptorLimit, _ = osinfo.DescriptorLimit()
 	h, findings := health.CheckHarness(d)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"sync"
 	"time"
@@ -61,11 +62,11 @@ func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, 
 func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery.Update) error {
 	cfg := s.clients.config
 	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // the repetitions count from 1
-	client, err := delivery.New(cfg)
+	client, err := s.clients.make(cfg)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	spec := s.spec.Load
 	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.ClosedLoop, 0, 0, 0
 	devices := s.target.Devices()
@@ -74,7 +75,7 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 		t := record.Totals()
 		return int(t.Succeeded + t.Failed), devices.Len()
 	})
-	_, err = executorOf(spec, 0, nil).Run(ctx, load.Env{Client: production{client}, Op: delivery.OpDeliver, Devices: devices, Update: u, Record: record})
+	_, err = executorOf(spec, 0, nil).Run(ctx, load.Env{Client: client, Op: delivery.OpDeliver, Devices: devices, Update: u, Record: record})
 	stop()
 	if err != nil {
 		return err
@@ -199,8 +200,11 @@ func unanswered(err error) bool {
 	if err == nil || delivery.ClassOf(err) == delivery.ClassIntegrity {
 		return false
 	}
-	e, ok := errors.AsType[*delivery.Error](err)
-	return !ok || e.Status == 0
+	if e, ok := errors.AsType[*delivery.Error](err); ok {
+		return e.Status == 0
+	}
+	_, network := errors.AsType[net.Error](err) // of another client; a context's deadline is one, too
+	return network || errors.Is(err, context.Canceled)
 }
 
 func (o *opening) failed(device int) bool {

@@ -31,7 +31,7 @@ func TestConnectionsArePrimed(t *testing.T) {
 				work := task{Repetition: Repetition{Phase: Timed, Number: 1}, load: r.spec.Load}
 				_, err = r.prepare(t.Context(), work, c, u)
 				require.NoError(t, err)
-				dials := c.Stats().Dials
+				dials := c.stats().Dials
 				require.GreaterOrEqual(t, dials, uint64(16))
 				var verifies, pushes uint32
 				for e, err := range r.claims.minusOffset(r.target.Witness().Ledger(t.Context())) {
@@ -44,7 +44,7 @@ func TestConnectionsArePrimed(t *testing.T) {
 				require.NoError(t, err)
 				require.Positive(t, m.Succeeded)
 				require.Zero(t, m.traffic.Dials)
-				require.Equal(t, dials, c.Stats().Dials)
+				require.Equal(t, dials, c.stats().Dials)
 			})
 		}
 	}

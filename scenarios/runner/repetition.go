@@ -43,7 +43,7 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 		return nil, err
 	}
 	defer func() { _ = c.driven.Close() }()
-	s.current.Store(c.Client)
+	s.current.Store(&c)
 	before, err := s.prepare(ctx, t, c, u)
 	if err != nil {
 		return nil, err
@@ -138,16 +138,16 @@ func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *driv
 		return err
 	}
 	stop := s.reportProgress(d, t.Repetition)
-	var traffic delivery.Stats
+	var traffic *delivery.Stats
 	var begin usageSnapshot
-	d.env.OnReady = func() { m.started, traffic, begin = time.Now(), c.Stats(), takeUsage() }
+	d.env.OnReady = func() { m.started, traffic, begin = time.Now(), c.stats(), takeUsage() }
 	health.DoAsClient(ctx, func(ctx context.Context) { m.Result, err = d.run(ctx) })
 	if err != nil {
 		stop()
 		return m, errors.Join(fmt.Errorf("rolling out: %w", err), endProfiling(0, 0))
 	}
 	m.usage = begin.until(takeUsage())
-	m.traffic = difference(c.Stats(), traffic)
+	m.traffic = difference(c.stats(), traffic)
 	stop()
 	m.Totals = s.recording.Totals()
 	m.rollout = results.Rollout{Stopped: m.Stopped != nil, Waves: d.waves.rows()}

@@ -3,12 +3,10 @@ package runner
 import (
 	"context"
 	"errors"
-	"reflect"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -31,9 +29,14 @@ type Options struct {
 	Revision string // of the source
 	Machine  results.Machine
 
+	// Client makes the client that is driven. Nil: the client of package delivery. What a client doesn't
+	// report is left out of the records: requests and bytes if it isn't a [load.StatsReporter], and the
+	// parts of a delivery if its reports have no times of them.
+	Client load.NewClient
+
 	// ClientPackages are beginnings of names of functions, such as "example.com/client.", by which the
 	// run knows goroutines of the client that don't have its pprof label, since the client sets labels
-	// itself or a timer started them. None: package delivery.
+	// itself or a timer started them. None: the package of the client's type.
 	ClientPackages []string
 
 	wrap func(load.Client) load.Client // by what a test puts around the client; may be nil
@@ -186,8 +189,7 @@ func (r *runner) takeResources() (health.ResourceSnapshot, error) {
 	}
 	packages := r.o.ClientPackages
 	if len(packages) == 0 {
-		path := reflect.TypeFor[delivery.Client]().PkgPath()
-		packages = []string{path + ".", path + "/"}
+		packages = []string{r.clientPackage + ".", r.clientPackage + "/"}
 	}
 	return health.TakeResources(r.dir.Path(), packages...)
 }

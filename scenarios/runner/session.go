@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -38,12 +39,13 @@ type Session struct {
 	recording *load.Recording // large, so that it is reset and used again
 	claims    *claims
 
-	runID      string            // part of versions if the fleet can't be reset
-	labels     map[string]string // of profiles
-	maxWorkers int               // that a load comes to if it starts workers by itself
-	unopened   unopened
-	current    atomic.Pointer[delivery.Client] // of the repetition under way, or the last one
-	closers    []func() error
+	runID         string            // part of versions if the fleet can't be reset
+	labels        map[string]string // of profiles
+	maxWorkers    int               // that a load comes to if it starts workers by itself
+	unopened      unopened
+	current       atomic.Pointer[repetitionClient] // of the repetition under way, or the last one
+	clientPackage string                           // its import path
+	closers       []func() error
 
 	repetitions int // by Repeat
 }
@@ -130,7 +132,7 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.artifact.Close)
-	s.clients = clientFactory{config: s.spec.Client.Config(), seed: s.spec.Seed, wrap: o.wrap}
+	s.clients = clientFactory{make: newProduction, config: s.spec.Client.Config(), seed: s.spec.Seed, wrap: o.wrap}
 	client := &s.clients.config
 	if client.Header, err = resolveHeader(s.spec.Client); err != nil {
 		return nil, err
@@ -140,6 +142,13 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	}
 	if client.TLS, err = tlsConfig(s.spec.Client); err != nil {
 		return nil, err
+	}
+	s.clientPackage = reflect.TypeFor[delivery.Client]().PkgPath()
+	if o.Client != nil {
+		s.clients.make = o.Client
+		if s.clientPackage, err = s.clients.check(s.spec.Load.Model); err != nil {
+			return nil, err
+		}
 	}
 	if s.target, err = target.Open(ctx, o.Target, o.Spec, client.TLS); err != nil {
 		return nil, err

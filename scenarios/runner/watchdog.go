@@ -39,17 +39,29 @@ func (w watchdog) watch(ctx context.Context, s *Session, lost func(error)) {
 		case <-ctx.Done():
 			return
 		}
-		if c := s.current.Load(); c != nil {
-			if read := c.Stats().BytesRead; read != last {
-				last = read
-				continue
-			}
+		if now := s.activity(); now != last {
+			last = now
+			continue
 		}
 		if err := w.ping(ctx, s.target.Witness()); err != nil && ctx.Err() == nil {
 			lost(err)
 			return
 		}
 	}
+}
+
+// activity returns a number that changes when something comes from the devices: bytes that the client
+// read, or operations that ended if it doesn't count bytes.
+func (s *Session) activity() uint64 {
+	c := s.current.Load()
+	if c == nil {
+		return 0
+	}
+	if stats := c.stats(); stats != nil {
+		return stats.BytesRead
+	}
+	t := s.recording.Totals()
+	return uint64(t.Succeeded + t.Failed)
 }
 
 // ping asks the control port for a sign of life.
