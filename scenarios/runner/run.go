@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -213,8 +214,8 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		if isTargetLost(runErr) {
 			kind = health.TargetLost
 		}
-		for reason := range strings.SplitSeq(runErr.Error(), "\n") { // a line for each of several errors
-			r.invalid(health.Finding{Kind: kind, Detail: reason})
+		for _, err := range unjoin(runErr) {
+			r.invalid(health.Finding{Kind: kind, Detail: strings.ReplaceAll(err.Error(), "\n", "; ")})
 		}
 	}
 	if r.run.Status == results.StatusFinished {
@@ -223,6 +224,18 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		}
 	}
 	return runErr
+}
+
+// unjoin returns the errors that [errors.Join] made err of, or err itself.
+func unjoin(err error) (list []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || reflect.TypeOf(err) != reflect.TypeOf(errors.Join(err)) {
+		return []error{err}
+	}
+	for _, e := range joined.Unwrap() {
+		list = append(list, unjoin(e)...)
+	}
+	return list
 }
 
 // finish writes the run with its verdict, and closes everything. The directory is written before anything else is
