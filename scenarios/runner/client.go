@@ -18,8 +18,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// resolveHeader returns the header fields that the client sends. Values that are not in the scenario
-// come from the environment; a variable that is not set is a *scenarios.OptionError.
+// resolveHeader returns the header fields that the client sends. Values that are not in the
+// scenario come from the environment; a variable that is not set is a *scenarios.OptionError.
 func resolveHeader(s scenarios.ClientSpec) (http.Header, error) {
 	if len(s.Headers) == 0 {
 		return nil, nil
@@ -40,8 +40,8 @@ func resolveHeader(s scenarios.ClientSpec) (http.Header, error) {
 	return h, nil
 }
 
-// caPool returns a TLS configuration that trusts exactly the PEM certificates in text, or nil if there
-// are none.
+// caPool returns a TLS configuration that trusts exactly the PEM certificates in text, or nil if
+// there are none.
 func caPool(text []byte) *tls.Config {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(text) {
@@ -50,8 +50,8 @@ func caPool(text []byte) *tls.Config {
 	return &tls.Config{RootCAs: roots}
 }
 
-// tlsConfig returns the TLS configuration for client.ca. It returns nil if the scenario names none; the
-// client then trusts the fleet's own CA, or the system's.
+// tlsConfig returns the TLS configuration for client.ca. It returns nil if the scenario names none;
+// the client then trusts the fleet's own CA, or the system's.
 func tlsConfig(s scenarios.ClientSpec) (*tls.Config, error) {
 	if s.CA == "" {
 		return nil, nil
@@ -92,8 +92,8 @@ func (c repetitionClient) stats() *delivery.Stats {
 	return nil
 }
 
-// open makes the client of a repetition. Each repetition has a client of its own: no connection, and no
-// place in the jitter's sequence, is left from the last.
+// open makes the client of a repetition. Each repetition has a client of its own: no connection,
+// and no place in the jitter's sequence, is left from the last.
 func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClient, err error) {
 	c.dialer = &dialer{}
 	cfg := f.config
@@ -109,8 +109,8 @@ func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClien
 	return c, nil
 }
 
-// check makes a client of another module once, and closes it, so that a run that can't have it doesn't
-// begin. It returns the import path of the client's package.
+// check makes a client of another module once, and closes it, so that a run that can't have it
+// doesn't begin. It returns the import path of the client's package.
 func (f *clientFactory) check(model scenarios.Model) (path string, err error) {
 	c, err := f.make(f.config)
 	if err != nil {

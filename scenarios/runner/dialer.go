@@ -21,8 +21,8 @@ type dialer struct {
 	noPort, noDescriptor atomic.Int64
 }
 
-// dialErrors counts connections that this side could not begin, for want of something of its own: such
-// a failure is no device's.
+// dialErrors counts connections that this side could not begin, for want of something of its own:
+// such a failure is no device's.
 type dialErrors struct {
 	noPort       int64 // no local port was free, or no local address fits the peer's
 	noDescriptor int64

@@ -2,17 +2,17 @@
 //
 // What goes in: a valid scenario and [Options]. What comes out: a run directory and a [Result]. It
 // joins delivery, mockfleet, profiles and results, each of which knows nothing of the others. It
-// judges nothing and prints nothing: a [Observer] is told how a run goes.
+// judges nothing and prints nothing: an [Observer] hears how a run goes.
 //
-// # The way of a run
+// # How a run goes
 //
-// [Start] readies what may be refused: the artifact, file descriptors, the fleet (in a process
+// [Start] opens what may be refused: the artifact, file descriptors, the fleet (in a process
 // of its own, in this one, at an address, or listed in a file), and last the run directory. So a
 // run that can't begin leaves nothing behind.
 //
 // Each repetition starts from a clean slate: the fleet is reset, the heap collected, the recording
-// emptied. What its load takes for granted is made ready: an update to verify, connections that stay.
-// Then an executor of package load does the operations, and records them.
+// emptied. What its load takes for granted is made ready: an update to verify, connections that
+// stay. Then an executor of package load does the operations, and records them.
 //
 // Rates are over the plan: what succeeded before its end, divided by its length. What is left then
 // has a drain, which is bounded; an open load that is certain to be behind its plan sends no more.

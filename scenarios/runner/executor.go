@@ -76,8 +76,8 @@ const (
 	beyondForCertain = "the rate is beyond the limit: its time is over, and operations of it are not sent yet"
 )
 
-// executorOf returns how the operations of a load come. One that starts workers by itself starts so many at
-// most. A rollout's events are told to onEvent.
+// executorOf returns how the operations of a load come. One that starts workers by itself starts so
+// many at most. A rollout's events are told to onEvent.
 func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(delivery.RolloutEvent)) load.Executor {
 	workers, most := l.WorkerRange()
 	switch l.Model {
@@ -115,8 +115,8 @@ func pacerOf(l scenarios.LoadSpec) load.Pacer {
 	return schedule
 }
 
-// stagesOf returns the rate of an open load over time. The models that have one are short ways to write
-// stages.
+// stagesOf returns the rate of an open load over time. The models that have one are short ways to
+// write stages.
 func stagesOf(l scenarios.LoadSpec) []scenarios.StageSpec {
 	switch l.Model {
 	case scenarios.RampingRate:

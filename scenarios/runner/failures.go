@@ -39,7 +39,8 @@ func newLedgerExcerpt(e mockfleet.Entry) *LedgerExcerpt {
 	return &LedgerExcerpt{e.Pushes, e.Applied, e.Rejected, e.Faulted, e.Broken, e.Verifies, e.Struck, e.Faults, e.Version}
 }
 
-// writeFailures appends a repetition's sample, a JSON object a line, with what the ledger says of the devices.
+// writeFailures appends a repetition's sample, a JSON object a line, with what the ledger says of
+// the devices.
 func writeFailures(w io.Writer, repetition int, sample []load.Failure, ledger map[int]*LedgerExcerpt) error {
 	enc := json.NewEncoder(w)
 	for _, f := range sample {
@@ -50,7 +51,8 @@ func writeFailures(w io.Writer, repetition int, sample []load.Failure, ledger ma
 	return nil
 }
 
-// classesText names the classes of the repetition's failures, most frequent first: "12 timeout, 3 refused".
+// classesText names the classes of the repetition's failures, most frequent first: "12 timeout, 3
+// refused".
 func classesText(f *load.Failures) string {
 	classes := f.ByClass()
 	names := slices.SortedFunc(maps.Keys(classes), func(a, b string) int {

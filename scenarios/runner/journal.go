@@ -63,8 +63,9 @@ func (j *journal) invalid(findings ...health.Finding) {
 	}
 }
 
-// observe records what a repetition found and noted, however it ended. A trial of a search tries rates
-// that are too high on purpose, so of its findings only those make the run invalid that the ledger shows.
+// observe records what a repetition found and noted, however it ended. A trial of a search tries
+// rates that are too high on purpose, so of its findings only those make the run invalid that the
+// ledger shows.
 func (j *journal) observe(m *measured, isTrial bool) {
 	for _, text := range m.notes {
 		j.note(text)

@@ -151,7 +151,8 @@ func (m *measured) addCounts(s scenarios.Spec, add func(string, float64)) {
 // plannedFor returns how long the load's plan was; 0 where there is none.
 func (m *measured) plannedFor() time.Duration { return time.Duration(m.Operations.PlanNS) }
 
-// percentiles are the median and the 99th percentile of an operation's response times; 0 where there are none.
+// percentiles returns the median and the 99th percentile of an operation's response times. They are
+// 0 if there are none.
 func (m *measured) percentiles(op delivery.Op) (p50, p99 time.Duration) {
 	t := m.latencies[op]
 	if t == nil || t.Count == 0 {
@@ -184,8 +185,8 @@ func (m *measured) checkFleet(before, after snapshot, inProcess bool) {
 	m.fleet, m.findings = &fleet, append(m.findings, findings...)
 }
 
-// checkOutcome adds findings if a timed repetition's operations ended in ways that its figures don't
-// show.
+// checkOutcome adds findings if a timed repetition's operations ended in ways that its figures
+// don't show.
 func (s *Session) checkOutcome(m *measured) {
 	o := health.Outcome{Operations: results.Operations(m.Operations), RolloutStopped: m.rollout.Stopped, Drain: s.spec.Load.DrainTime()}
 	if m.Failed > 0 {

@@ -47,8 +47,8 @@ type Progress struct {
 	Waves []results.Wave // of a rollout, as far as it came
 }
 
-// An Observer hears how a run goes, from one goroutine at a time. Every view of a run under way (bars,
-// lines, pages) is one.
+// An Observer hears how a run goes, from one goroutine at a time. Every view of a run under way
+// (bars, lines, pages) is one.
 type Observer interface {
 	Begin(Repetition)
 	Progress(Repetition, Progress) // some times a second
@@ -70,8 +70,8 @@ func (discard) End(Repetition, Progress)               {}
 // progressInterval is how often an observer hears of a repetition.
 const progressInterval = 200 * time.Millisecond
 
-// everyInterval calls report once every progressInterval until stop is called. When stop has returned,
-// report isn't called any more.
+// everyInterval calls report once every progressInterval until stop is called. When stop has
+// returned, report isn't called any more.
 func everyInterval(report func()) (stop func()) {
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {

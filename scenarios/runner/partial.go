@@ -19,9 +19,9 @@ const partialTimeout = 10 * time.Second
 
 const noLedger = "these devices keep no ledger"
 
-// keepPartial returns what a timed repetition came to that an interruption broke off, half an hour of a
-// soak as it may be. It returns nil if nothing of it is worth keeping: a trial of a search is kept with
-// the search, and nothing can be believed if the fleet was lost.
+// keepPartial returns what a timed repetition came to that an interruption broke off, half an hour
+// of a soak as it may be. It returns nil if nothing of it is worth keeping: a trial of a search is
+// kept with the search, and nothing can be believed if the fleet was lost.
 func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *delivery.Update) *results.Partial {
 	if isTargetLost(context.Cause(ctx)) || t.Phase != Timed || t.isTrial() || m.Succeeded+m.Failed == 0 {
 		return nil
@@ -72,8 +72,8 @@ func (r *runner) keepSearch(ctx context.Context, rep Repetition, s *load.Search,
 	r.appendPartial(rep, r.spec, best)
 }
 
-// appendPartial puts what an interrupted repetition came to into the run, and its response times and
-// failures beside. What can't be written is noted: the figures stand in run.json.
+// appendPartial puts what an interrupted repetition came to into the run, and its response times
+// and failures beside. What can't be written is noted: the figures stand in run.json.
 func (j *journal) appendPartial(rep Repetition, spec scenarios.Spec, m *measured) {
 	j.run.Partial = m.partial
 	log, head, err := newLatencyLog(j.run.Started)

@@ -57,8 +57,8 @@ func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, 
 	return nil
 }
 
-// updateDevices brings the update to every device, by a client of its own, because the load's begins
-// without connections.
+// updateDevices brings the update to every device, by a client of its own, because the load's
+// begins without connections.
 func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery.Update) error {
 	cfg := s.clients.config
 	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // the repetitions count from 1
@@ -90,8 +90,8 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 // connection's first use, and another at its second.
 const warmRounds = 4
 
-// Opening connections has deadlines of its own, for a device that hangs would hold a worker as long as
-// the client's own let it.
+// Opening connections has deadlines of its own, for a device that hangs would hold a worker as long
+// as the client's own let it.
 const (
 	openingEach = 500 * time.Millisecond // of a request
 	openingAll  = 5 * time.Second        // of all of them; what isn't open then is opened in the load
@@ -147,8 +147,8 @@ type unopened struct {
 	most    int          // of them, at a time
 }
 
-// dropResponsive removes devices that an operation of the load succeeded with, so that they are tried
-// again before the next load: it was the machine that was slow.
+// dropResponsive removes devices that an operation of the load succeeded with, so that they are
+// tried again before the next load: it was the machine that was slow.
 func (u *unopened) dropResponsive(c *claims) {
 	for device := range u.devices {
 		if c.Of(device).Succeeded > 0 {
@@ -157,8 +157,8 @@ func (u *unopened) dropResponsive(c *claims) {
 	}
 }
 
-// text says how many connections were not opened before the load, by the worst of the repetitions, of
-// so many devices. It returns "" if all were.
+// text says how many connections were not opened before the load, by the worst of the repetitions,
+// of so many devices. It returns "" if all were.
 func (u *unopened) text(devices int) string {
 	if u.most == 0 {
 		return ""
@@ -174,9 +174,9 @@ type opening struct {
 	done     int          // connections that were opened, or can't be
 }
 
-// use does something over a device's connection, unless the device has failed. first says that nobody
-// has yet. A request that doesn't answer an opened connection is a failure as any, but for those that
-// ctx broke off.
+// use does something over a device's connection, unless the device has failed. first says that
+// nobody has yet. A request that doesn't answer an opened connection is a failure as any, but for
+// those that ctx broke off.
 func (o *opening) use(ctx context.Context, device int, first bool, request func(context.Context) error) {
 	failed := o.failed(device)
 	if !failed && unanswered(within(ctx, request)) && ctx.Err() == nil {
@@ -195,7 +195,8 @@ func (o *opening) use(ctx context.Context, device int, first bool, request func(
 	}
 }
 
-// unanswered reports whether a request failed for want of an answer: what the device says doesn't matter.
+// unanswered reports whether a request failed for want of an answer: what the device says doesn't
+// matter.
 func unanswered(err error) bool {
 	if err == nil || delivery.ClassOf(err) == delivery.ClassIntegrity {
 		return false
@@ -219,8 +220,8 @@ func (o *opening) count() int {
 	return o.done
 }
 
-// within gives a request its time. The context has no deadline, as those of the load have none: a client
-// may do other things where there is one.
+// within gives a request its time. The context has no deadline, as those of the load have none: a
+// client may do other things where there is one.
 func within(ctx context.Context, request func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -228,7 +229,8 @@ func within(ctx context.Context, request func(context.Context) error) error {
 	return request(ctx)
 }
 
-// reportPreparing tells the observer how far the preparation of a repetition is, until stop is called.
+// reportPreparing tells the observer how far the preparation of a repetition is, until stop is
+// called.
 func (s *Session) reportPreparing(rep Repetition, what string, sofar func() (done, of int)) (stop func()) {
 	return everyInterval(func() {
 		done, of := sofar()

@@ -68,7 +68,8 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// addProfilingCost compares the processor time of the profiled repetitions with that of the timed ones.
+// addProfilingCost compares the processor time of the profiled repetitions with that of the timed
+// ones.
 func (j *journal) addProfilingCost(rep Repetition, spec scenarios.Spec, m *measured) {
 	operations := m.Succeeded + m.Failed
 	// A search's timed repetition is one at many rates, and its profiled one at one of them.
@@ -94,8 +95,8 @@ func (r *runner) profileTarget(ctx context.Context, repetition int) (stop func(o
 	return p.StartProfile(ctx, filepath.Join(r.dir.ProfilesDir(), target.ProfilesFolder), repetition, r.labels)
 }
 
-// slowTraces records the moments of a repetition, and writes down those before an operation that took
-// longer than it may, however it ended. It is a [load.Hook].
+// slowTraces records the moments of a repetition, and writes down those before an operation that
+// took longer than it may, however it ended. It is a [load.Hook].
 type slowTraces struct {
 	flight     *capture.FlightRecorder
 	repetition int

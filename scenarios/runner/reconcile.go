@@ -60,8 +60,8 @@ func (c *claims) unknownDevice(i int) error {
 	return fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", i, c.Len())
 }
 
-// minusOffset returns the ledger without what it held before the load. What a device should never have
-// done (an update applied twice, or another's) stays in it.
+// minusOffset returns the ledger without what it held before the load. What a device should never
+// have done (an update applied twice, or another's) stays in it.
 func (c *claims) minusOffset(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {
 	less := func(count *uint32, by uint32) { *count -= min(*count, by) }
 	return func(yield func(mockfleet.Entry, error) bool) {
@@ -97,8 +97,9 @@ func (c *claims) count() results.Counts {
 // maxContradictions bounds how many are named; all are counted.
 const maxContradictions = 5
 
-// reconcile compares the client's claims with the fleet's ledger, device by device. Every contradiction
-// is a sentence; one is enough to make a run invalid, because then no other number of it can be believed.
+// reconcile compares the client's claims with the fleet's ledger, device by device. Every
+// contradiction is a sentence; one is enough to make a run invalid, because then no other number of
+// it can be believed.
 //
 // A failure that the ledger knows as applied is no contradiction: after a lost answer a client may
 // rightly say that it doesn't know.
@@ -167,9 +168,9 @@ func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry
 	return n, said, nil
 }
 
-// surplus says what a device received beyond what the client says it sent to it. It returns "" if there
-// is nothing. A client may send once more what a device redirected, without a word; and a verification,
-// if a connection broke before its answer.
+// surplus says what a device received beyond what the client says it sent to it. It returns "" if
+// there is nothing. A client may send once more what a device redirected, without a word; and a
+// verification, if a connection broke before its answer.
 func (c *claims) surplus(e mockfleet.Entry) string {
 	said := c.Of(e.Device)
 	pushes, verifies := uint64(said.Pushes), uint64(said.Verifies)
@@ -195,10 +196,10 @@ func (c *claims) surplus(e mockfleet.Entry) string {
 	return ""
 }
 
-// missing says what the ledger has no evidence of, of the successes that the client claims. It returns
-// "" if nothing is missing. Each push that succeeded was acknowledged. A delivery needn't have been: if
-// several bring the device the same update at once, one pushes it, and the others are told to wait and
-// find it there. But each has looked.
+// missing says what the ledger has no evidence of, of the successes that the client claims. It
+// returns "" if nothing is missing. Each push that succeeded was acknowledged. A delivery needn't
+// have been: if several bring the device the same update at once, one pushes it, and the others are
+// told to wait and find it there. But each has looked.
 func missing(e mockfleet.Entry, u *delivery.Update, op delivery.Op, claimed uint32) string {
 	switch {
 	case e.Version != u.Version():

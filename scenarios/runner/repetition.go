@@ -91,8 +91,8 @@ func (s *Session) repetitionSeed(rep Repetition) uint64 {
 	return rand.NewPCG(s.spec.Seed, stream).Uint64()
 }
 
-// prepare resets the fleet, the counters and the heap before a repetition, and preconditions what the
-// load takes for granted. It returns the state of fleet and machine after that.
+// prepare resets the fleet, the counters and the heap before a repetition, and preconditions what
+// the load takes for granted. It returns the state of fleet and machine after that.
 func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *delivery.Update) (snapshot, error) {
 	if w := s.target.Witness(); w != nil {
 		if err := w.Reset(ctx); err != nil {
@@ -113,8 +113,8 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 	return before, err
 }
 
-// drive runs the load. Meanwhile the observer hears of it, and in a profiled repetition the profiles
-// are taken.
+// drive runs the load. Meanwhile the observer hears of it, and in a profiled repetition the
+// profiles are taken.
 func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *drive) (*measured, error) {
 	m := &measured{bytes: s.artifact.Size()}
 	if t.load.Model == scenarios.Rollout {

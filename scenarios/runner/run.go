@@ -30,14 +30,14 @@ type Options struct {
 	Revision string // of the source
 	Machine  results.Machine
 
-	// Client makes the client that is driven. Nil: the client of package delivery. What a client doesn't
-	// report is left out of the records: requests and bytes if it isn't a [load.StatsReporter], and the
-	// parts of a delivery if its reports have no times of them.
+	// Client makes the client that is driven. Nil: the client of package delivery. What a client
+	// doesn't report is left out of the records: requests and bytes if it isn't a
+	// [load.StatsReporter], and the parts of a delivery if its reports have no times of them.
 	Client load.NewClient
 
-	// ClientPackages are beginnings of names of functions, such as "example.com/client.", by which the
-	// run knows goroutines of the client that don't have its pprof label, since the client sets labels
-	// itself or a timer started them. None: the package of the client's type.
+	// ClientPackages are beginnings of names of functions, such as "example.com/client.", by which
+	// the run knows goroutines of the client that don't have its pprof label, since the client sets
+	// labels itself or a timer started them. None: the package of the client's type.
 	ClientPackages []string
 
 	wrap func(load.Client) load.Client // by what a test puts around the client; may be nil
@@ -52,17 +52,17 @@ type Result struct {
 	Records   []results.Record
 }
 
-// A Running is a run that has begun: its fleet stands, and its directory exists. [Running.Measure] measures, and
-// [Running.Finish] ends it, with the verdict that the caller has come to between the two.
+// A Running is a run that has begun: its fleet is up, and its directory exists. Call
+// [Running.Measure], judge what it returns, and call [Running.Finish] with the verdict.
 type Running struct {
 	r      *runner
 	result *Result // nil before Measure
 }
 
-// Start begins a run of options that are valid: see [Options.Validate], which whoever made them calls once, before
-// the first of several runs. If the run can't begin (a *SpecError, an *OptionError, a *UsageError, or the fleet's
-// *mockfleet.ConfigError), Start leaves nothing behind, and nor does a context that ends before the run has begun,
-// which gives the context's error.
+// Start begins a run. The options must be valid: whoever makes them calls [Options.Validate] once,
+// before the first of several runs. If the run can't begin, Start leaves nothing behind and returns
+// a *SpecError, an *OptionError, a *UsageError, or the fleet's *mockfleet.ConfigError; if ctx ends
+// before the run has begun, it returns ctx's error.
 func Start(ctx context.Context, o Options) (*Running, error) {
 	r, err := begin(ctx, o)
 	if err != nil {
@@ -71,8 +71,8 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 	return &Running{r: r}, nil
 }
 
-// Measure runs all repetitions, and returns what they came to: always a result, and also an error if one of
-// them failed. A context that ends leaves the run interrupted, with no error. The directory holds what was
+// Measure runs all repetitions. It always returns a result, and also an error if a repetition
+// failed. If ctx ends, the run is interrupted, which is no error. The directory holds what was
 // measured, but its run.json says that the run goes on until Finish is called.
 func (r *Running) Measure(ctx context.Context) (*Result, error) {
 	err := r.r.end(ctx, r.r.repetitions(ctx))
@@ -80,8 +80,8 @@ func (r *Running) Measure(ctx context.Context) (*Result, error) {
 	return r.result, err
 }
 
-// Finish writes run.json with the verdict and how far the run came, and closes everything. It must be called
-// once, after Measure. The verdict is in the result of Measure afterwards.
+// Finish writes run.json with the verdict and how far the run came, and closes everything. It must
+// be called once, after Measure. The verdict is in the result of Measure afterwards.
 func (r *Running) Finish(v results.Verdict) error {
 	r.result.Run.Verdict = v
 	return r.r.finish(v)
@@ -121,8 +121,8 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	return &runner{s, j, o, watchdog{watchInterval, watchTimeout}}, nil
 }
 
-// Validate returns an error if no run can begin with the options: a *SpecError for each mistake in the scenario, or
-// an *OptionError or a *UsageError. It looks at nothing else, such as files.
+// Validate returns an error if no run can begin with the options: a *SpecError for each mistake in
+// the scenario, or an *OptionError or a *UsageError. It looks at nothing else, such as files.
 func (o Options) Validate() error {
 	if err := o.Spec.Validate(); err != nil {
 		return err
@@ -238,8 +238,8 @@ func unjoin(err error) (list []error) {
 	return list
 }
 
-// finish writes the run with its verdict, and closes everything. The directory is written before anything else is
-// closed: that could fail.
+// finish writes the run with its verdict, and closes everything. The directory is written before
+// anything else is closed: that could fail.
 func (r *runner) finish(v results.Verdict) error {
 	r.run.Verdict = v
 	return errors.Join(r.dir.WriteRun(r.run), r.close())
@@ -248,8 +248,8 @@ func (r *runner) finish(v results.Verdict) error {
 // close closes the run directory, and then what the session opened.
 func (r *runner) close() error { return errors.Join(r.dir.Close(), r.Session.Close()) }
 
-// repetition runs the load once, and writes down what it came to. One that the context breaks off is no
-// sample; see keepPartial.
+// repetition runs the load once, and writes down what it came to. One that the context breaks off
+// is no sample; see keepPartial.
 func (r *runner) repetition(ctx context.Context, rep Repetition) error {
 	if err := r.runReference(ctx, rep); err != nil {
 		return err

@@ -26,9 +26,10 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// A Session repeats the load of a scenario. It holds what repetitions share: the devices, the artifact,
-// how a client is made, and what is recorded. It writes no run directory. One repetition is under way
-// at a time, and between them the process does nothing; several sessions may take turns at one fleet.
+// A Session repeats the load of a scenario. It holds what repetitions share: the devices, the
+// artifact, how a client is made, and what is recorded. It writes no run directory. One repetition
+// is under way at a time, and between them the process does nothing; several sessions may take
+// turns at one fleet.
 type Session struct {
 	spec     scenarios.Spec // with client.max_idle fitted to this machine
 	target   target.Target
@@ -50,8 +51,8 @@ type Session struct {
 	repetitions int // by Repeat
 }
 
-// OpenSession opens what repetitions share. It uses neither Options.Out nor Options.Observer, and takes
-// no lease of the fleet. What it refuses, [Start] refuses as well.
+// OpenSession opens what repetitions share. It uses neither Options.Out nor Options.Observer, and
+// takes no lease of the fleet. What it refuses, [Start] refuses as well.
 func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -60,8 +61,8 @@ func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	return openSession(ctx, o)
 }
 
-// Wrap puts something around the client of every later repetition. It sends so many verifications more
-// than the client says in each operation that pushes.
+// Wrap puts something around the client of every later repetition. It sends so many verifications
+// more than the client says in each operation that pushes.
 func (s *Session) Wrap(wrap func(load.Client) load.Client, verifications int) {
 	s.clients.wrap, s.clients.added = wrap, verifications
 }
@@ -85,8 +86,8 @@ type ProfileTarget struct {
 	Config capture.Config
 }
 
-// Repeat runs a load once, from a clean slate. A Profiled repetition is profiled into the target from
-// when its connections are ready. If ctx ends, Repeat returns an error.
+// Repeat runs a load once, from a clean slate. A Profiled repetition is profiled into the target
+// from when its connections are ready. If ctx ends, Repeat returns an error.
 func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, phase Phase, into *ProfileTarget) (Measurement, error) {
 	s.repetitions++
 	t := task{load: spec, Repetition: Repetition{Scenario: s.spec.Name, Phase: phase, Number: s.repetitions, Total: s.repetitions, Duration: spec.TotalDuration()}}
@@ -102,7 +103,8 @@ func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, phase Pha
 	}
 	result := Measurement{Counts: m.counts, Findings: m.findings, Operations: m.Succeeded + m.Failed, CPU: m.usage.cpu}
 	if phase == Timed {
-		// The times of a delivery's parts rest on what a part of so short a repetition happened to meet.
+		// The times of a delivery's parts rest on what a part of so short a repetition happened to
+		// meet.
 		result.Records = slices.DeleteFunc(m.records(s.spec, s.repetitions), func(rec results.Record) bool {
 			return rec.Op != string(spec.Operation)
 		})
@@ -203,9 +205,9 @@ func (s *Session) newRun(o Options) (results.Run, error) {
 	return run, nil
 }
 
-// update names the artifact for one repetition. Where the fleet can be reset every repetition brings
-// the same version; where it can't, each brings one of its own, or a device could pass for updated
-// by what it got before.
+// update names the artifact for one repetition. Where the fleet can be reset every repetition
+// brings the same version; where it can't, each brings one of its own, or a device could pass for
+// updated by what it got before.
 func (s *Session) update(phase Phase, n int) (*delivery.Update, error) {
 	version := s.spec.Artifact.Version
 	switch {
@@ -232,8 +234,8 @@ func (s *Session) Close() error {
 // connections broke.
 const exitDelay = time.Second
 
-// endCause returns the reason for an error: that the fleet is gone, if it is. What a file refuses is
-// never that.
+// endCause returns the reason for an error: that the fleet is gone, if it is. What a file refuses
+// is never that.
 func (s *Session) endCause(ctx context.Context, err error) error {
 	_, file := errors.AsType[*fs.PathError](err)
 	if died := s.target.Exited(); died != nil && !file && ctx.Err() == nil {
@@ -257,8 +259,8 @@ func isTargetLost(err error) bool {
 	return errors.Is(err, target.ErrExited) || errors.Is(err, errTargetSilent)
 }
 
-// fitConnections sizes the pool of idle connections, and the number of workers that a load starts by
-// itself, to the descriptors that this process may have.
+// fitConnections sizes the pool of idle connections, and the number of workers that a load starts
+// by itself, to the descriptors that this process may have.
 func (s *Session) fitConnections(inProcess bool) error {
 	limit, _ := osinfo.DescriptorLimit()
 	perConnection := 1

@@ -25,16 +25,16 @@ type usageSnapshot struct {
 	bytes, objects uint64
 }
 
-// metricGC is the collector's processor time, as of its last cycle, and metricGCIdle the part of it on
-// processors that would have been idle.
+// metricGC is the collector's processor time, as of its last cycle, and metricGCIdle the part of it
+// on processors that would have been idle.
 const (
 	metricGC     = "/cpu/classes/gc/total:cpu-seconds"
 	metricGCIdle = "/cpu/classes/gc/mark/idle:cpu-seconds"
 )
 
-// takeUsage allocates nothing that it counts. It stops the world for some microseconds: the runtime's
-// metrics can be had without, but count an allocation only when the span that it lies in is full,
-// hundreds of them late.
+// takeUsage allocates nothing that it counts. It stops the world for some microseconds: the
+// runtime's metrics can be had without, but count an allocation only when the span that it lies in
+// is full, hundreds of them late.
 func takeUsage() usageSnapshot {
 	gc := []metrics.Sample{{Name: metricGC}, {Name: metricGCIdle}}
 	metrics.Read(gc)

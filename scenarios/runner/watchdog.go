@@ -12,23 +12,23 @@ import (
 // errTargetSilent ends a run whose fleet is there and says nothing.
 var errTargetSilent = errors.New("the fleet was lost")
 
-// A watchdog finds out that a fleet is lost. A process that was stopped, or a machine that hangs, refuses
-// nothing: every operation would wait for its deadline, for hours where there are many devices, and a
-// question at the control port for its own.
+// A watchdog notices a fleet that stopped answering. A process that was stopped, or a machine that
+// hangs, refuses nothing: every operation would wait for its deadline, for hours if there are many
+// devices.
 type watchdog struct {
 	interval time.Duration // how often it looks whether anything came from the devices
 	timeout  time.Duration // how long the control port may then take to answer
 }
 
-// The usual watchdog costs a run nothing while anything comes from the devices, and is more patient than
-// a fleet is slow that is starved of its processor.
+// The usual watchdog costs a run nothing while anything comes from the devices, and waits longer
+// than a fleet that is starved of its processor takes to answer.
 const (
 	watchInterval = 5 * time.Second
 	watchTimeout  = 20 * time.Second
 )
 
-// watch calls lost, once, when nothing came from the devices for a while and the control port doesn't
-// answer. It returns then, or when ctx ends.
+// watch calls lost, once, when nothing came from the devices for a while and the control port
+// doesn't answer. It returns then, or when ctx ends.
 func (w watchdog) watch(ctx context.Context, s *Session, lost func(error)) {
 	tick := time.NewTicker(w.interval)
 	defer tick.Stop()
@@ -50,8 +50,8 @@ func (w watchdog) watch(ctx context.Context, s *Session, lost func(error)) {
 	}
 }
 
-// activity returns a number that changes when something comes from the devices: bytes that the client
-// read, or operations that ended if it doesn't count bytes.
+// activity returns a number that changes when something comes from the devices: bytes that the
+// client read, or operations that ended if it doesn't count bytes.
 func (s *Session) activity() uint64 {
 	c := s.current.Load()
 	if c == nil {

@@ -27,8 +27,9 @@ func rolloutConfig(l scenarios.LoadSpec, onEvent func(delivery.RolloutEvent)) de
 	return cfg
 }
 
-// defaultAbortLeast is how many devices of a wave must have finished before a rollout judges them in the
-// wave's course, where the scenario doesn't say: RolloutConfig.AbortLeast of package delivery.
+// defaultAbortLeast is how many devices of a wave must have finished before a rollout judges them
+// in the wave's course, where the scenario doesn't say: RolloutConfig.AbortLeast of package
+// delivery.
 const defaultAbortLeast = 20
 
 // waves follows a rollout by its events, a row a wave. Any number of goroutines may ask it.
@@ -41,7 +42,8 @@ type waves struct {
 	soaking time.Time // when the soak of the last one began; zero: it hasn't
 }
 
-// abortLeast returns how many devices of a wave must have finished before they are judged in its course.
+// abortLeast returns how many devices of a wave must have finished before they are judged in its
+// course.
 func abortLeast(s scenarios.RolloutSpec) int { return cmp.Or(s.AbortMinimum, defaultAbortLeast) }
 
 // event takes a step of the rollout.
@@ -120,8 +122,9 @@ func (w *waves) rows() []results.Wave {
 	return slices.Clone(w.list)
 }
 
-// waveSizes returns how many devices each wave has, of a fleet of so many. Package delivery divides a fleet
-// so: a wave differs from its share by less than one device, and has one at least, while there are any.
+// waveSizes returns how many devices each wave has, of a fleet of so many. Package delivery divides
+// a fleet so: a wave differs from its share by less than one device, and has one at least, while
+// there are any.
 func waveSizes(s scenarios.RolloutSpec, devices int) []int {
 	if len(s.Waves) == 0 {
 		return []int{devices}
@@ -143,7 +146,8 @@ func waveSizes(s scenarios.RolloutSpec, devices int) []int {
 	return sizes
 }
 
-// smallWaves says which waves are smaller than what the rollout judges in a wave's course, a sentence each.
+// smallWaves says which waves are smaller than what the rollout judges in a wave's course, a
+// sentence each.
 func smallWaves(s scenarios.RolloutSpec, devices int) (sentences []string) {
 	if s.AbortShare == 0 || len(s.Waves) == 0 {
 		return nil
