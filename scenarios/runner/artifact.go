@@ -44,7 +44,9 @@ func openArtifact(ctx context.Context, s scenarios.Spec) (*delivery.Artifact, er
 	case ctx.Err() != nil && err != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, &scenarios.OptionError{Option: "artifact.size", Value: s.Artifact.Size.String(), Problem: "it can't be made", Err: err}
+		return nil, &scenarios.OptionError{
+			Option: "artifact.size", Value: s.Artifact.Size.String(), Problem: "it can't be made", Err: err,
+		}
 	}
 	return a, nil
 }

@@ -31,7 +31,8 @@ func resolveHeader(s scenarios.ClientSpec) (http.Header, error) {
 			var set bool
 			if value, set = os.LookupEnv(field.Env); !set || value == "" {
 				return nil, &scenarios.OptionError{
-					Option: "client.headers", Problem: fmt.Sprintf("%s: the environment variable %s is not set", field.Name, field.Env), Want: "give it the value",
+					Option: "client.headers", Want: "give it the value",
+					Problem: fmt.Sprintf("%s: the environment variable %s is not set", field.Name, field.Env),
 				}
 			}
 		}
@@ -62,7 +63,9 @@ func tlsConfig(s scenarios.ClientSpec) (*tls.Config, error) {
 	}
 	trusted := caPool(plaintext.Decode(text))
 	if trusted == nil {
-		return nil, &scenarios.OptionError{Option: "client.ca", Value: s.CA, Want: "want certificates in PEM, such as the ca of a fleet's first line"}
+		return nil, &scenarios.OptionError{
+			Option: "client.ca", Value: s.CA, Want: "want certificates in PEM, such as the ca of a fleet's first line",
+		}
 	}
 	return trusted, nil
 }
@@ -73,7 +76,10 @@ type clientFactory struct {
 	config delivery.Config
 	seed   uint64
 	wrap   func(load.Client) load.Client // what is put around each client; nil: nothing
-	added  int                           // verifications that a wrapped client sends in each operation that pushes, besides those that it says
+
+	// added is how many verifications a wrapped client sends in each operation that pushes, besides
+	// those that it says.
+	added int
 }
 
 // A repetitionClient is the client of one repetition.
@@ -117,7 +123,10 @@ func (f *clientFactory) check(model scenarios.Model) (path string, err error) {
 		return "", &scenarios.OptionError{Option: "Client", Problem: "it can't be made", Err: err}
 	}
 	if _, ok := c.(load.Rollouter); !ok && model == scenarios.Rollout {
-		err = &scenarios.OptionError{Option: "load.model", Value: string(model), Problem: "the client has no rollout of its own", Want: "give it a method Rollout, or choose another model"}
+		err = &scenarios.OptionError{
+			Option: "load.model", Value: string(model), Problem: "the client has no rollout of its own",
+			Want: "give it a method Rollout, or choose another model",
+		}
 	}
 	t := reflect.TypeOf(c)
 	if t.Kind() == reflect.Pointer {

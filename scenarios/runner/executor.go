@@ -24,7 +24,8 @@ type drive struct {
 func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 	devices := s.target.Devices()
 	d := &drive{task: t, env: load.Env{
-		Client: c, Op: t.load.Operation, Devices: devices, Update: u, Record: s.recording, Hook: t.hook, Seed: s.repetitionSeed(t.Repetition), SystemClock: true,
+		Client: c, Op: t.load.Operation, Devices: devices, Update: u, Record: s.recording,
+		Hook: t.hook, Seed: s.repetitionSeed(t.Repetition), SystemClock: true,
 	}}
 	var onEvent func(delivery.RolloutEvent)
 	if t.load.Model == scenarios.Rollout {
@@ -123,7 +124,9 @@ func stagesOf(l scenarios.LoadSpec) []scenarios.StageSpec {
 		return []scenarios.StageSpec{{Rate: l.Rate, To: &l.Ramp.To, For: l.Duration}}
 	case scenarios.Spike:
 		at, long := l.Spike.At, l.Spike.For
-		return []scenarios.StageSpec{{Rate: l.Rate, For: at}, {Rate: l.Spike.Rate, For: long}, {Rate: l.Rate, For: l.Duration - at - long}}
+		return []scenarios.StageSpec{
+			{Rate: l.Rate, For: at}, {Rate: l.Spike.Rate, For: long}, {Rate: l.Rate, For: l.Duration - at - long},
+		}
 	case scenarios.Stages:
 		return l.Stages
 	}
@@ -189,6 +192,7 @@ func longest(s scenarios.Spec) time.Duration {
 
 // atRate returns the load that a search for the breakpoint tries at one rate.
 func atRate(l scenarios.LoadSpec, rate float64) scenarios.LoadSpec {
-	l.Model, l.Rate, l.Duration, l.Breakpoint = scenarios.ConstantRate, scenarios.Rate(rate), l.Breakpoint.WithDefaults().TrialDuration, scenarios.BreakpointSpec{}
+	l.Model, l.Rate, l.Duration = scenarios.ConstantRate, scenarios.Rate(rate), l.Breakpoint.WithDefaults().TrialDuration
+	l.Breakpoint = scenarios.BreakpointSpec{}
 	return l
 }

@@ -72,7 +72,10 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 		for _, p := range []struct {
 			unit    string
 			percent float64
-		}{{results.UnitP50, 50}, {results.UnitP75, 75}, {results.UnitP90, 90}, {results.UnitP95, 95}, {results.UnitP99, 99}, {results.UnitP999, 99.9}} {
+		}{
+			{results.UnitP50, 50}, {results.UnitP75, 75}, {results.UnitP90, 90},
+			{results.UnitP95, 95}, {results.UnitP99, 99}, {results.UnitP999, 99.9},
+		} {
 			add(p.unit, quantile(t.Response, p.percent))
 		}
 		add(results.UnitMax, float64(t.Response.Max()))
@@ -188,12 +191,16 @@ func (m *measured) checkFleet(before, after snapshot, inProcess bool) {
 // checkOutcome adds findings if a timed repetition's operations ended in ways that its figures
 // don't show.
 func (s *Session) checkOutcome(m *measured) {
-	o := health.Outcome{Operations: results.Operations(m.Operations), RolloutStopped: m.rollout.Stopped, Drain: s.spec.Load.DrainTime()}
+	o := health.Outcome{
+		Operations: results.Operations(m.Operations), RolloutStopped: m.rollout.Stopped, Drain: s.spec.Load.DrainTime(),
+	}
 	if m.Failed > 0 {
 		o.FailureClasses = classesText(s.recording.Failures)
 	}
 	for _, op := range s.spec.Load.Operations() {
-		o.Overflows = append(o.Overflows, health.Overflow{Op: string(op), Count: m.latencies[op].Overflow, Highest: s.recording.Longest()})
+		o.Overflows = append(o.Overflows, health.Overflow{
+			Op: string(op), Count: m.latencies[op].Overflow, Highest: s.recording.Longest(),
+		})
 	}
 	m.findings = append(m.findings, health.CheckOutcome(o)...)
 }
@@ -202,8 +209,9 @@ func (s *Session) checkOutcome(m *measured) {
 func (m *measured) checkHarness(spec scenarios.LoadSpec) {
 	m.pacing = m.pacingOf(spec)
 	d := health.Driver{
-		Elapsed: m.Elapsed, CPU: m.usage.cpu, GCFraction: m.usage.gcFraction, GCBusy: seconds(m.usage.gcBusy), PeakResident: m.usage.peakResident,
-		Descriptors: m.descriptors, Ports: m.ports, NoPort: m.dialErrors.noPort, NoDescriptor: m.dialErrors.noDescriptor,
+		Elapsed: m.Elapsed, CPU: m.usage.cpu, GCFraction: m.usage.gcFraction, GCBusy: seconds(m.usage.gcBusy),
+		PeakResident: m.usage.peakResident,
+		Descriptors:  m.descriptors, Ports: m.ports, NoPort: m.dialErrors.noPort, NoDescriptor: m.dialErrors.noDescriptor,
 		Disturbed: m.disturbed, Pacing: m.pacing,
 	}
 	if m.traffic != nil {
@@ -225,6 +233,7 @@ func (m *measured) pacingOf(spec scenarios.LoadSpec) *health.Pacing {
 		Queued: p.Queued.TotalCount(), Timer: p.Timer.TotalCount(), LatenessP99: time.Duration(p.All().ValueAtQuantile(99)),
 		TimerP90: time.Duration(p.Timer.ValueAtQuantile(90)), TimerP99: time.Duration(p.Timer.ValueAtQuantile(99)),
 		LastPlanned: p.LastPlanned, Lag: p.FinalLag(), FellBehind: p.FellBehind(pacerOf(spec)),
-		BusyPeak: m.InFlightPeak, MaxWorkers: m.Workers, AutoWorkers: spec.AutoWorkers(), Took: m.MeanBusy, PeakRate: peakRate(spec),
+		BusyPeak: m.InFlightPeak, MaxWorkers: m.Workers, AutoWorkers: spec.AutoWorkers(),
+		Took: m.MeanBusy, PeakRate: peakRate(spec),
 	}
 }

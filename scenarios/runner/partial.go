@@ -33,7 +33,8 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialTimeout)
 		defer cancel()
 		// ctx has ended, so that what was under way then is no contradiction.
-		counts, contradictions, err := s.claims.reconcile(ctx, m.annotateFailures(s.claims.minusOffset(w.Ledger(late))), u, s.spec.Load.Operation)
+		ledger := m.annotateFailures(s.claims.minusOffset(w.Ledger(late)))
+		counts, contradictions, err := s.claims.reconcile(ctx, ledger, u, s.spec.Load.Operation)
 		if err != nil {
 			p.Unwitnessed = err.Error()
 		} else {
@@ -44,14 +45,18 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 }
 
 func newPartial(rep Repetition, spec scenarios.Spec, m *measured) *results.Partial {
-	p := &results.Partial{Repetition: rep.Number, Of: rep.Total, Seconds: m.Elapsed.Seconds(), Succeeded: m.Succeeded, Failed: m.Failed}
+	p := &results.Partial{
+		Repetition: rep.Number, Of: rep.Total, Seconds: m.Elapsed.Seconds(), Succeeded: m.Succeeded, Failed: m.Failed,
+	}
 	p.Take(m.records(spec, rep.Number))
 	return p
 }
 
 // keepSearch keeps how far an interrupted search had come: the highest rate that held, and how that
 // went. Of the rate under way, which is nil if it had not begun, it keeps the failures.
-func (r *runner) keepSearch(ctx context.Context, rep Repetition, s *load.Search, best, underWay *measured, began time.Time) {
+func (r *runner) keepSearch(
+	ctx context.Context, rep Repetition, s *load.Search, best, underWay *measured, began time.Time,
+) {
 	if ctx.Err() == nil || isTargetLost(context.Cause(ctx)) || best == nil {
 		return
 	}
@@ -92,6 +97,7 @@ func (j *journal) appendPartial(rep Repetition, spec scenarios.Spec, m *measured
 		err = j.dir.AppendRepetition(nil, parts...)
 	}
 	if err != nil {
-		j.note("the response times of the partial repetition could not be kept: " + strings.ReplaceAll(err.Error(), "\n", "; "))
+		j.note("the response times of the partial repetition could not be kept: " +
+			strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 }

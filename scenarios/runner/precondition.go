@@ -70,18 +70,23 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 	spec := s.spec.Load
 	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.ClosedLoop, 0, 0, 0
 	devices := s.target.Devices()
-	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpDeliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec)})
+	record := load.NewRecording(load.RecordingConfig{
+		Op: delivery.OpDeliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec),
+	})
 	stop := s.reportPreparing(rep, "updating devices", func() (int, int) {
 		t := record.Totals()
 		return int(t.Succeeded + t.Failed), devices.Len()
 	})
-	_, err = executorOf(spec, 0, nil).Run(ctx, load.Env{Client: client, Op: delivery.OpDeliver, Devices: devices, Update: u, Record: record})
+	_, err = executorOf(spec, 0, nil).Run(ctx, load.Env{
+		Client: client, Op: delivery.OpDeliver, Devices: devices, Update: u, Record: record,
+	})
 	stop()
 	if err != nil {
 		return err
 	}
 	if failed := record.Totals().Failed; failed > 0 && ctx.Err() == nil {
-		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %s", failed, devices.Len(), classesText(record.Failures))
+		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %s",
+			failed, devices.Len(), classesText(record.Failures))
 	}
 	return ctx.Err()
 }
@@ -163,7 +168,8 @@ func (u *unopened) text(devices int) string {
 	if u.most == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s of %s devices did not answer within %v before the load, so that their connections were opened in it",
+	return fmt.Sprintf("%s of %s devices did not answer within %v before the load, "+
+		"so that their connections were opened in it",
 		plaintext.Thousands(u.most), plaintext.Thousands(devices), openingEach)
 }
 

@@ -35,7 +35,8 @@ func (r *runner) startProfiles(ctx context.Context, repetition int) (_ *profilin
 	if p.fleet, err = r.profileTarget(ctx, repetition); err != nil {
 		return nil, err
 	}
-	p.capture, err = capture.Start(ctx, r.dir.ProfilesDir(), repetition, capture.Config{Labels: r.labels, TraceDuration: target.TraceDuration})
+	cfg := capture.Config{Labels: r.labels, TraceDuration: target.TraceDuration}
+	p.capture, err = capture.Start(ctx, r.dir.ProfilesDir(), repetition, cfg)
 	if err == nil && r.spec.SlowTrace > 0 {
 		p.slow, err = startSlowTraces(r.dir.ProfilesDir(), repetition, r.spec.SlowTrace.Std())
 	}
@@ -58,7 +59,8 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 		errs = append(errs, err)
 		for _, f := range files {
 			if f.Kind == profiles.CPU && f.Samples == 0 {
-				p.notes = append(p.notes, filepath.Base(f.Path)+" holds no samples: so short a repetition takes less of the processor than 100 Hz show")
+				p.notes = append(p.notes, filepath.Base(f.Path)+
+					" holds no samples: so short a repetition takes less of the processor than 100 Hz show")
 			}
 		}
 	}
@@ -117,7 +119,10 @@ func startSlowTraces(dir string, repetition int, longest time.Duration) (*slowTr
 	if err != nil {
 		return nil, err
 	}
-	t := &slowTraces{flight: flight, repetition: repetition, longest: longest, slow: make(chan time.Duration, 1), done: make(chan struct{})}
+	t := &slowTraces{
+		flight: flight, repetition: repetition, longest: longest,
+		slow: make(chan time.Duration, 1), done: make(chan struct{}),
+	}
 	t.writing.Go(t.write)
 	return t, nil
 }
@@ -157,7 +162,9 @@ func (t *slowTraces) keep(took time.Duration) {
 		t.failed = err
 	}
 	if kept {
-		t.written = append(t.written, fmt.Sprintf("an operation took %v, more than slow_trace: profiles/%s.out is a trace of the moments before", took.Round(time.Microsecond), name))
+		t.written = append(t.written, fmt.Sprintf(
+			"an operation took %v, more than slow_trace: profiles/%s.out is a trace of the moments before",
+			took.Round(time.Microsecond), name))
 	}
 }
 

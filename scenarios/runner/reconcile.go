@@ -103,7 +103,9 @@ const maxContradictions = 5
 //
 // A failure that the ledger knows as applied is no contradiction: after a lost answer a client may
 // rightly say that it doesn't know.
-func (c *claims) reconcile(ctx context.Context, ledger iter.Seq2[mockfleet.Entry, error], u *delivery.Update, op delivery.Op) (results.Counts, []string, error) {
+func (c *claims) reconcile(
+	ctx context.Context, ledger iter.Seq2[mockfleet.Entry, error], u *delivery.Update, op delivery.Op,
+) (results.Counts, []string, error) {
 	n := results.Counts{Devices: c.Len()}
 	var said []string
 	contradictions := 0
@@ -187,11 +189,12 @@ func (c *claims) surplus(e mockfleet.Entry) string {
 		mayPush += uint64(c.late[e.Device])
 		mayVerify += uint64(c.late[e.Device])
 	}
+	const advice = "another driver, or a client that doesn't tell all"
 	switch {
 	case uint64(e.Pushes) > mayPush:
-		return fmt.Sprintf("it received %d pushes, the client says that it sent %d: another driver, or a client that doesn't tell all", e.Pushes, pushes)
+		return fmt.Sprintf("it received %d pushes, the client says that it sent %d: %s", e.Pushes, pushes, advice)
 	case uint64(e.Verifies) > mayVerify:
-		return fmt.Sprintf("it received %d verifications, the client says that it sent %d: another driver, or a client that doesn't tell all", e.Verifies, verifies)
+		return fmt.Sprintf("it received %d verifications, the client says that it sent %d: %s", e.Verifies, verifies, advice)
 	}
 	return ""
 }

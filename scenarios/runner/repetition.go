@@ -185,17 +185,21 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 	}
 	if after.fleet.Generation != before.fleet.Generation {
 		m.findings = append(m.findings, health.Finding{Kind: health.FleetReset,
-			Detail: "the fleet was reset while a repetition was under way: its ledger is of a part of it; have it driven by one run at a time"})
+			Detail: "the fleet was reset while a repetition was under way: its ledger is of a part of it; " +
+				"have it driven by one run at a time"})
 		m.counts = s.claims.count()
 		return nil
 	}
-	counts, contradictions, err := s.claims.reconcile(ctx, m.annotateFailures(s.claims.minusOffset(w.Ledger(ctx))), u, s.spec.Load.Operation)
+	ledger := m.annotateFailures(s.claims.minusOffset(w.Ledger(ctx)))
+	counts, contradictions, err := s.claims.reconcile(ctx, ledger, u, s.spec.Load.Operation)
 	if err != nil {
 		return err
 	}
 	m.counts = counts
 	if len(contradictions) > 0 {
-		m.findings = append(m.findings, health.Finding{Kind: health.Contradiction, Detail: strings.Join(contradictions, "; ")})
+		m.findings = append(m.findings, health.Finding{
+			Kind: health.Contradiction, Detail: strings.Join(contradictions, "; "),
+		})
 	}
 	return nil
 }

@@ -135,7 +135,8 @@ func (o Options) Validate() error {
 	}
 	if o.Target.Profile && o.Spec.Profiled == 0 {
 		return &scenarios.OptionError{
-			Option: "Target.Profile", Problem: "scenario " + o.Spec.Name + " has no profiled repetition", Want: "add {profiled} 1",
+			Option: "Target.Profile", Want: "add {profiled} 1",
+			Problem: "scenario " + o.Spec.Name + " has no profiled repetition",
 		}
 	}
 	return nil
@@ -168,13 +169,16 @@ func (r *runner) repetitions(ctx context.Context) error {
 		n     int
 	}{{WarmUp, r.spec.Warmup}, {Timed, r.spec.Repetitions}, {Profiled, r.spec.Profiled}} {
 		for n := 1; n <= part.n; n++ {
-			rep := Repetition{Scenario: r.spec.Name, Phase: part.phase, Number: n, Total: part.n, Duration: r.spec.Load.TotalDuration()}
+			rep := Repetition{
+				Scenario: r.spec.Name, Phase: part.phase, Number: n, Total: part.n, Duration: r.spec.Load.TotalDuration(),
+			}
 			if err := r.repetition(ctx, rep); err != nil {
 				return r.endCause(ctx, err)
 			}
 		}
 	}
-	leaks, err := health.AwaitRelease(ctx, before, r.target.Devices().Len(), r.clients.config.Timeouts.Dial, r.takeResources)
+	dial := r.clients.config.Timeouts.Dial
+	leaks, err := health.AwaitRelease(ctx, before, r.target.Devices().Len(), dial, r.takeResources)
 	r.invalid(leaks...)
 	if err != nil {
 		return r.endCause(ctx, err)

@@ -88,9 +88,13 @@ type ProfileTarget struct {
 
 // Repeat runs a load once, from a clean slate. A Profiled repetition is profiled into the target
 // from when its connections are ready. If ctx ends, Repeat returns an error.
-func (s *Session) Repeat(ctx context.Context, spec scenarios.LoadSpec, phase Phase, into *ProfileTarget) (Measurement, error) {
+func (s *Session) Repeat(
+	ctx context.Context, spec scenarios.LoadSpec, phase Phase, into *ProfileTarget,
+) (Measurement, error) {
 	s.repetitions++
-	t := task{load: spec, Repetition: Repetition{Scenario: s.spec.Name, Phase: phase, Number: s.repetitions, Total: s.repetitions, Duration: spec.TotalDuration()}}
+	t := task{load: spec, Repetition: Repetition{
+		Scenario: s.spec.Name, Phase: phase, Number: s.repetitions, Total: s.repetitions, Duration: spec.TotalDuration(),
+	}}
 	if phase == Profiled {
 		t.profile = func(ctx context.Context) (*profiling, error) {
 			running, err := capture.Start(ctx, into.Dir, into.Number, into.Config)
@@ -164,7 +168,8 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	}
 	_, most := s.spec.Load.WorkerRange()
 	s.recording = load.NewRecording(load.RecordingConfig{
-		Op: s.spec.Load.Operation, Planned: s.spec.Load.IsOpen(), Devices: s.target.Devices().Len(), Workers: most, Longest: longest(s.spec),
+		Op: s.spec.Load.Operation, Planned: s.spec.Load.IsOpen(), Devices: s.target.Devices().Len(),
+		Workers: most, Longest: longest(s.spec),
 	})
 	s.claims = &claims{Outcomes: s.recording.Outcomes}
 	if s.target.MayReboot() {

@@ -73,7 +73,8 @@ func (w watchdog) ping(ctx context.Context, fleet target.Witness) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w: nothing comes from its devices, and its control port did not answer within %v", errTargetSilent, w.timeout)
+		return fmt.Errorf("%w: nothing comes from its devices, and its control port did not answer within %v",
+			errTargetSilent, w.timeout)
 	}
 	return fmt.Errorf("%w: nothing comes from its devices, and its control port can't be asked: %w", errTargetSilent, err)
 }
