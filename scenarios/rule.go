@@ -57,7 +57,7 @@ func rules() []rule {
 			}
 		}},
 		{of("load.drain", "load.model"), nil, func(s *Spec, report reporter) {
-			if l := s.Load; l.Drain > 0 && l.Drain <= maxDrain && l.valid() && !l.Drains() && l.Model != Once && l.Model != Rollout {
+			if l := s.Load; l.Drain > 0 && l.Drain <= maxDrain && l.Model.valid() && !l.Drains() && l.Model != Once && l.Model != Rollout {
 				report("load.drain", l.Drain.String()+": the load ends by itself;", "a duration (of bursts, burst.every), or no drain")
 			}
 		}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -195,4 +196,13 @@ func (src *source) tokenPosition(t *token.Token) position {
 		}
 	}
 	return at
+}
+
+const headersField = "client.headers"
+
+// isSecretName reports whether a field of this name holds a secret.
+func isSecretName(name string) bool {
+	name = strings.ToLower(name)
+	words := []string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "signature", "credential"}
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(name, word) })
 }

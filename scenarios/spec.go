@@ -1,3 +1,13 @@
+// Package scenarios holds the specification of a scenario: which fleet, which artifact, which
+// client, which load, how often, and what must hold.
+//
+// What goes in: YAML, from a file or the catalog, or a [Spec] made in code. What comes out: a
+// [Spec] that is valid, or every mistake in it with its line and column. The same fields make the
+// JSON Schema, --set and the command's flags.
+//
+// [Parse] reads the text of a file into a tree with positions, follows what it extends, binds each
+// key to its field, and checks the whole. [Find] and [ExpandSuite] do so for a name of the catalog
+// and for a suite. This package measures nothing: package runner does.
 package scenarios
 
 import (
@@ -12,12 +22,14 @@ import (
 
 // Spec is a scenario: which fleet, which artifact, which client, which load, how
 // often. It is written as YAML, every key optional but the name; what is left out
-// has the value of Default. Units and bounds are at each field.
+// has the value of Default. The table of fields says what each is, with its unit and bounds;
+// docs/scenario-fields.md is made of it.
 type Spec struct {
-	Name        string `yaml:"name" json:"name"`               // lower-case letters, digits and dashes; it becomes part of benchmark names
+	Name        string `yaml:"name" json:"name"`               // part of benchmark names
 	Description string `yaml:"description" json:"description"` // the question that the scenario answers
 
-	Suite []string `yaml:"suite,omitempty" json:"suite,omitempty"` // scenarios that are run instead, one after another: names, or files beside this one
+	// Suite has the scenarios that are run instead, one after another: names, or files beside this one.
+	Suite []string `yaml:"suite,omitempty" json:"suite,omitempty"`
 
 	Fleet    FleetSpec    `yaml:"fleet" json:"fleet"`
 	Artifact ArtifactSpec `yaml:"artifact" json:"artifact"`
@@ -26,22 +38,22 @@ type Spec struct {
 
 	Thresholds []Threshold `yaml:"thresholds,omitempty" json:"thresholds,omitempty"` // what must hold, or the run fails
 
-	Repetitions int      `yaml:"repetitions" json:"repetitions"`                   // timed and recorded: 1 to 10000
-	Warmup      int      `yaml:"warmup" json:"warmup"`                             // before them, thrown away: 0 to 1000
-	Profiled    int      `yaml:"profiled" json:"profiled"`                         // after them, profiled and not timed: 0 to 1000
-	SlowTrace   Duration `yaml:"slow_trace,omitempty" json:"slow_trace,omitempty"` // an operation of a profiled repetition beyond it leaves a trace of the moments before; 0: none does
+	Repetitions int      `yaml:"repetitions" json:"repetitions"`                   // timed and recorded
+	Warmup      int      `yaml:"warmup" json:"warmup"`                             // before them, thrown away
+	Profiled    int      `yaml:"profiled" json:"profiled"`                         // after them, profiled and not timed
+	SlowTrace   Duration `yaml:"slow_trace,omitempty" json:"slow_trace,omitempty"` // slower operations leave a trace
 
 	Seed uint64 `yaml:"seed" json:"seed"` // of the artifact, the devices' behaviour and the retries' jitter
 }
 
 // FleetSpec says which devices there are.
 type FleetSpec struct {
-	Devices    int                  `yaml:"devices" json:"devices"`       // 1 to what the addressing holds
-	Addressing mockfleet.Addressing `yaml:"addressing" json:"addressing"` // ip, port or path; empty: ip on Linux, path elsewhere
-	Behavior   mockfleet.Behavior   `yaml:"behavior" json:"behavior"`     // of the devices that are in no group
+	Devices    int                  `yaml:"devices" json:"devices"` // 1 to what the addressing holds
+	Addressing mockfleet.Addressing `yaml:"addressing" json:"addressing"`
+	Behavior   mockfleet.Behavior   `yaml:"behavior" json:"behavior"` // of the devices that are in no group
 	Groups     []mockfleet.Group    `yaml:"groups,omitempty" json:"groups,omitempty"`
-	Capacity   Rate                 `yaml:"capacity,omitempty" json:"capacity,omitempty"` // updates that all devices together answer; 0: no limit
-	TLS        mockfleet.TLS        `yaml:"tls,omitempty" json:"tls,omitempty"`           // how devices speak TLS; empty: not at all
+	Capacity   Rate                 `yaml:"capacity,omitempty" json:"capacity,omitempty"` // of all devices together
+	TLS        mockfleet.TLS        `yaml:"tls,omitempty" json:"tls,omitempty"`
 }
 
 // ArtifactSpec says what is pushed.
@@ -60,13 +72,21 @@ type ClientSpec struct {
 	MaxAttempts   int                `yaml:"max_attempts" json:"max_attempts"`
 	RetryBase     Duration           `yaml:"retry_base" json:"retry_base"`
 	RetryCap      Duration           `yaml:"retry_cap" json:"retry_cap"`
-	MaxIdle       int                `yaml:"max_idle" json:"max_idle"`                         // kept-alive connections that no operation uses
-	ConfirmReads  int                `yaml:"good_reads,omitempty" json:"good_reads,omitempty"` // answers in a row by which a delivery counts; 0: the client's own default
-	PollInterval  Duration           `yaml:"poll,omitempty" json:"poll,omitempty"`             // between two looks at a device that installs
-	PollTimeout   Duration           `yaml:"poll_for,omitempty" json:"poll_for,omitempty"`     // how long it is looked at
-	Defaults      Defaults           `yaml:"defaults,omitempty" json:"defaults,omitempty"`     // of the retry budget and the breaker
-	Headers       []Header           `yaml:"headers,omitempty" json:"headers,omitempty"`       // sent with every request
-	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"`                 // file in PEM: whom to trust for devices' certificates; empty: the fleet's own authority, or else the system's
+	MaxIdle       int                `yaml:"max_idle" json:"max_idle"`
+	ConfirmReads  int                `yaml:"good_reads,omitempty" json:"good_reads,omitempty"` // answers in a row
+	PollInterval  Duration           `yaml:"poll,omitempty" json:"poll,omitempty"`             // between two looks
+	PollTimeout   Duration           `yaml:"poll_for,omitempty" json:"poll_for,omitempty"`
+	Defaults      Defaults           `yaml:"defaults,omitempty" json:"defaults,omitempty"`
+	Headers       []Header           `yaml:"headers,omitempty" json:"headers,omitempty"` // sent with every request
+	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"`           // a file in PEM
+}
+
+// Header is a header field that the client sends. Its value stands in the scenario, or, where it is
+// a secret, in an environment variable that the scenario names: then it is written nowhere.
+type Header struct {
+	Name  string `yaml:"name" json:"name"`
+	Value string `yaml:"value,omitempty" json:"value,omitempty"`
+	Env   string `yaml:"env,omitempty" json:"env,omitempty"` // the variable that holds the value
 }
 
 // Defaults says what a client has of what depends on the clock, and so not on the seed alone.
@@ -98,7 +118,10 @@ func (s ClientSpec) Config() delivery.Config {
 		Timeouts: delivery.Timeouts{
 			Dial: s.DialTimeout.Std(), Answer: s.AnswerTimeout.Std(), Total: s.TotalTimeout.Std(),
 		},
-		Retry:   delivery.Retry{MaxAttempts: s.MaxAttempts, Base: s.RetryBase.Std(), Cap: s.RetryCap.Std(), GoodReads: s.ConfirmReads, Poll: s.PollInterval.Std(), PollFor: s.PollTimeout.Std()},
+		Retry: delivery.Retry{
+			MaxAttempts: s.MaxAttempts, Base: s.RetryBase.Std(), Cap: s.RetryCap.Std(), GoodReads: s.ConfirmReads,
+			Poll: s.PollInterval.Std(), PollFor: s.PollTimeout.Std(),
+		},
 		MaxIdle: s.MaxIdle,
 	}
 	if s.Defaults != Shipped {
@@ -111,16 +134,16 @@ func (s ClientSpec) Config() delivery.Config {
 type LoadSpec struct {
 	Model     Model       `yaml:"model" json:"model"`
 	Operation delivery.Op `yaml:"operation" json:"operation"`
-	Workers   int         `yaml:"workers" json:"workers"`   // operations at the same time, at most: 1 to 65536; 0, of an open model: as many as it takes, up to mostAutoWorkers
-	Rate      Rate        `yaml:"rate" json:"rate"`         // of the open models: at which they begin, and all of constant and poisson
+	Workers   int         `yaml:"workers" json:"workers"`   // operations at the same time, at most
+	Rate      Rate        `yaml:"rate" json:"rate"`         // at which operations begin
 	Duration  Duration    `yaml:"duration" json:"duration"` // 0: until every device had the operation once
 
 	// Drain is how long after the plan's end operations may be sent and may end. 0: an open load
 	// that is certain to be behind its plan sends no more, and what is under way has DefaultDrain.
 	Drain Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
 
-	Think      mockfleet.Distribution `yaml:"think,omitzero" json:"think,omitzero"`         // closed: how long a worker waits after each operation
-	Arrivals   Arrivals               `yaml:"arrivals,omitempty" json:"arrivals,omitempty"` // ramp, spike and stages: even or poisson; empty: even
+	Think      mockfleet.Distribution `yaml:"think,omitzero" json:"think,omitzero"` // a worker's, after each operation
+	Arrivals   Arrivals               `yaml:"arrivals,omitempty" json:"arrivals,omitempty"`
 	Ramp       RampSpec               `yaml:"ramp,omitzero" json:"ramp,omitzero"`
 	Spike      SpikeSpec              `yaml:"spike,omitzero" json:"spike,omitzero"`
 	Burst      BurstSpec              `yaml:"burst,omitzero" json:"burst,omitzero"`
@@ -195,6 +218,32 @@ func (b BreakpointSpec) WithDefaults() BreakpointSpec {
 	return b
 }
 
+// RolloutSpec configures the rollout model: the client's own rollout over the whole fleet,
+// by load.workers, at load.rate where there is one.
+type RolloutSpec struct {
+	Waves        []WaveSpec      `yaml:"waves,omitempty" json:"waves,omitempty"`
+	AbortShare   mockfleet.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices
+	AbortMinimum int             `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished
+	Requeue      RequeueSpec     `yaml:"requeue,omitzero" json:"requeue,omitzero"`           // of devices that failed
+}
+
+// RequeueSpec configures further turns of devices that failed.
+type RequeueSpec struct {
+	Turns int      `yaml:"turns,omitempty" json:"turns,omitempty"` // 0: the client's own default; -1: none
+	After Duration `yaml:"after,omitempty" json:"after,omitempty"` // before the first of them; 0: the client's own default
+}
+
+// WaveSpec is a step of a rollout.
+type WaveSpec struct {
+	Share mockfleet.Share `yaml:"share" json:"share"`                   // of the fleet that is reached when it is over
+	Soak  Duration        `yaml:"soak,omitempty" json:"soak,omitempty"` // the wait after it
+}
+
+// IsZero reports whether nothing is configured. Files leave it out then.
+func (s RolloutSpec) IsZero() bool {
+	return len(s.Waves) == 0 && s.AbortShare == 0 && s.AbortMinimum == 0 && s.Requeue == RequeueSpec{}
+}
+
 // Operations lists the operations that are measured, in the order of reports.
 func (l LoadSpec) Operations() []delivery.Op {
 	if l.Operation == delivery.OpDeliver {
@@ -209,7 +258,7 @@ func (l LoadSpec) IsOpen() bool {
 }
 
 // Planned reports whether operations are planned, whether or not the ones before them ended.
-func (l LoadSpec) Planned() bool { return l.valid() && l.IsOpen() }
+func (l LoadSpec) Planned() bool { return l.Model.valid() && l.IsOpen() }
 
 // TotalDuration returns how long the load goes on. It returns 0 if that is until every device had
 // the operation once.
@@ -229,7 +278,7 @@ func (l LoadSpec) TotalDuration() time.Duration {
 func (l LoadSpec) ForModel(m Model) LoadSpec {
 	of := l
 	of.Model = m
-	if !of.valid() {
+	if !m.valid() {
 		return l
 	}
 	v := reflect.ValueOf(&l).Elem()
@@ -244,18 +293,59 @@ func (l LoadSpec) ForModel(m Model) LoadSpec {
 	return l
 }
 
-func (l LoadSpec) valid() bool { return l.Model.valid() }
-
 func (m Model) valid() bool { return slices.Contains(models(), m) }
 
 func models() []Model {
 	return []Model{ClosedLoop, Once, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint, Rollout}
 }
 
+// Workers that nobody asked for.
+const (
+	closedWorkers    = 32   // of a load that waits for the answers
+	firstAutoWorkers = 32   // that an open load begins with
+	mostAutoWorkers  = 4096 // that an open load comes to
+)
+
+// WorkerRange returns how many workers a load begins with, and how many it may come to. They differ
+// where an open load starts one whenever an operation is due and none is free.
+func (l LoadSpec) WorkerRange() (first, most int) {
+	switch {
+	case l.Workers > 0:
+		return l.Workers, l.Workers
+	case l.IsOpen():
+		return firstAutoWorkers, mostAutoWorkers
+	}
+	return closedWorkers, closedWorkers
+}
+
+// AutoWorkers reports whether an open load starts as many workers as it takes.
+func (l LoadSpec) AutoWorkers() bool { return l.Workers == 0 && l.IsOpen() }
+
+// DefaultDrain is how long operations may go on after the plan's end where load.drain isn't set.
+// k6's gracefulStop is as long.
+const DefaultDrain = Duration(30 * time.Second)
+
+// DrainTime returns how long after the plan's end operations may go on.
+func (l LoadSpec) DrainTime() time.Duration { return cmp.Or(l.Drain, DefaultDrain).Std() }
+
+// Drains reports whether the load has a plan with an end, after which something may be left.
+func (l LoadSpec) Drains() bool {
+	switch l.Model {
+	case Once, Rollout:
+		return false
+	case ClosedLoop:
+		return l.Duration > 0
+	case Burst:
+		return l.Burst.Every > 0
+	}
+	return true
+}
+
 // FleetConfig is the configuration of the fleet that a scenario asks for.
 func (s Spec) FleetConfig() mockfleet.Config {
 	return mockfleet.Config{
-		Devices: s.Fleet.Devices, Addressing: s.Addressing(), Seed: s.Seed, Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS, Capacity: float64(s.Fleet.Capacity),
+		Devices: s.Fleet.Devices, Addressing: s.Addressing(), Seed: s.Seed,
+		Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS, Capacity: float64(s.Fleet.Capacity),
 	}
 }
 
