@@ -69,7 +69,7 @@ func (src *source) extends() ast.Node { return src.find(extendsKey) }
 
 // find returns the value that the keys lead to, or nil.
 func (src *source) find(keys ...string) ast.Node {
-	n := src.root
+	n := src.Root
 	for _, key := range keys {
 		members, _ := yamlnode.Members(n)
 		i := slices.IndexFunc(members, func(m *ast.MappingValueNode) bool {

@@ -45,7 +45,7 @@ func (src *source) spec() (Spec, error) {
 			d.prepareForVariant(&s, layer)
 		}
 		d.src = layer
-		d.decode(layer.root, reflect.ValueOf(&s).Elem(), specField(), "")
+		d.decode(layer.Root, reflect.ValueOf(&s).Elem(), specField(), "")
 	}
 	for _, layer := range sources {
 		files = append(files, layer.file)
@@ -94,7 +94,7 @@ func (s *Spec) Set(assignment string) error {
 		return &SpecError{Origin: InAssignment, Field: path, Problem: strconv.Quote(yamlnode.Clip(value)), Want: "a value"}
 	}
 	d := decoder{src: src, positions: map[string]position{}}
-	d.decode(src.root, v, f, path)
+	d.decode(src.Root, v, f, path)
 	for _, e := range d.found {
 		e.Origin, e.Line, e.Column, e.Source = InAssignment, 0, 0, "" // the place says nothing of an assignment
 	}

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/clipperhouse/displaywidth"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
@@ -297,20 +297,9 @@ func (e *SpecError) sourceLine() (line, caret string) {
 	if len(after) > excerptReach {
 		after = append(append([]rune(nil), after[:excerptReach]...), '…')
 	}
+	printable := func(text []rune) string { return plaintext.Printable(strings.ReplaceAll(string(text), "\r", "\ufffd")) }
 	lead := printable(before)
 	return lead + printable(after), caretIndent(lead) + "^"
-}
-
-// printable returns text that a terminal takes as text: a file may hold what would move its cursor.
-func printable(text []rune) string {
-	var b strings.Builder
-	for _, r := range text {
-		if r != '\t' && !unicode.IsPrint(r) {
-			r = unicode.ReplacementChar
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
 
 // caretIndent returns white space as wide as text. A tab stays one, for it is as wide as the

@@ -1,4 +1,4 @@
-// Package yamlnode reads the nodes of a YAML document: where they begin, what they are and what
+// Package yamlnode reads a YAML document and its nodes: where they begin, what they are and what
 // they say. Text for messages is short and on one line. The package knows no document's fields.
 package yamlnode
 

@@ -91,3 +91,26 @@ func TestText(t *testing.T) {
 	require.Equal(t, "a", yamlnode.Join("", "a"))
 	require.Equal(t, "a[0].b", yamlnode.Join("a[0]", "b"))
 }
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]*yamlnode.SyntaxError{
+		"a: 1\na: 2\n":      nil,
+		"":                  nil,
+		"a: \xff\n":         {Line: 1, Column: 4, Problem: "byte 0xFF is not UTF-8", Want: "the file in UTF-8; it may be in Latin-1 or Windows-1252"},
+		"a: [[[[1]]]]":      {Line: 1, Column: 7, Problem: "lists and mappings within each other, over 3 deep", Want: "a page"},
+		"a: 1\n---\nb: 2\n": {Line: 3, Column: 1, Problem: "a second document", Want: "one page a file"},
+		"a:\n\tb: 1\n":      {Line: 2, Column: 1, Problem: "not YAML: a tab where a line is indented", Want: "spaces"},
+	} {
+		d, mistake := yamlnode.Parse([]byte(text), "page", 3)
+		require.Equal(t, want, mistake, "%q", text)
+		require.Len(t, d.Lines, strings.Count(text, "\n")+1)
+		if mistake == nil {
+			require.Equal(t, text != "", d.Root != nil, "%q", text)
+		}
+	}
+	d, mistake := yamlnode.Parse([]byte("a:\tb\n"), "page", 3)
+	require.Nil(t, mistake)
+	members, _ := yamlnode.Members(d.Root)
+	line, column := d.Position(members[0].Value)
+	require.Equal(t, []int{1, 4}, []int{line, column}, "a tab is a column")
+}
