@@ -65,7 +65,7 @@ func importRules() []packageRule {
 		{"results/report/htmlpage", "internal/plaintext results results/rundir results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// What measures.
-		{"scenarios/load", "internal/osinfo delivery"},
+		{"scenarios/load", "internal/osinfo delivery results"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/markdown internal/plaintext delivery mockfleet results"},
 		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet profiles profiles/capture scenarios"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/results"
 )
 
 // An Executor is a way in which operations come.
@@ -29,8 +30,8 @@ type Env struct {
 	Record  *Recording // empty
 	Seed    uint64     // of what is drawn: the times of arrivals, and how long workers think
 
-	// Hook makes one Hook for each recorder. If it is nil, there are none.
-	Hook func() Hook
+	// NewHook makes one Hook for each recorder. If it is nil, there are none.
+	NewHook func() Hook
 	// OnReady, if not nil, is called when every worker is ready and none has begun, so that the cost of
 	// making workers is no part of the operations.
 	OnReady func()
@@ -47,26 +48,11 @@ type Expectation struct {
 // A Result is how a load went, beside what its [Recording] holds.
 type Result struct {
 	Elapsed      time.Duration // from the start to the last operation's end
-	Operations   Operations
+	Operations   results.Operations
 	Workers      int           // that there may have been at once
 	InFlightPeak int           // the most operations under way at once; 0 without a plan
 	MeanBusy     time.Duration // for which an operation kept its worker, however it ended; 0 without a plan
 	Stopped      error         // why a rollout stopped, a *delivery.RolloutAbortError and its report; nil if it didn't
-}
-
-// Operations counts what became of the operations of a load.
-type Operations struct {
-	Planned   int64 // sent or not; 0 without a plan
-	Started   int64
-	Succeeded int64
-	Failed    int64
-	NotSent   int64 // planned, but not started before the load ended
-	BrokenOff int64 // still under way when the load ended
-
-	PlanNS          int64 // length of the plan; 0 for a load that ends with its operations
-	DrainNS         int64 // how much longer the last operations took
-	EndedInPlan     int64 // succeeded or failed before the plan's end
-	SucceededInPlan int64
 }
 
 // errDrained ends the operations that are under way when the load's drain is over.
@@ -91,7 +77,7 @@ func newLoop(e Env, duration, plan, drain time.Duration) *loop {
 	if plan > 0 {
 		l.drained = plan + drain
 	}
-	e.Record.observe(e.Hook)
+	e.Record.observe(e.NewHook)
 	return l
 }
 
@@ -180,7 +166,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 func (l *loop) result(elapsed time.Duration, planned int64) Result {
 	r := l.Record
 	t := r.Totals()
-	o := Operations{Planned: planned, Succeeded: t.Succeeded, Failed: t.Failed, BrokenOff: r.brokenOff.Load()}
+	o := results.Operations{Planned: planned, Succeeded: t.Succeeded, Failed: t.Failed, BrokenOff: r.brokenOff.Load()}
 	o.Started = o.Succeeded + o.Failed + o.BrokenOff
 	o.NotSent = max(0, planned-o.Started)
 	o.SucceededInPlan, o.EndedInPlan = o.Succeeded-t.succeededLate, o.Succeeded+o.Failed-t.succeededLate-t.failedLate

@@ -32,7 +32,7 @@ func TestHooksHearOfEveryOperation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var heard []time.Duration
 			e := newEnv(ClosedLoop{Workers: 1}, Push, 1, ending{err: err})
-			e.Hook = func() Hook {
+			e.NewHook = func() Hook {
 				return hookFunc(func(planned, response time.Duration, succeeded bool) {
 					require.Equal(t, err == nil, succeeded)
 					heard = append(heard, planned, response)

@@ -61,17 +61,6 @@ func (l *Lateness) All() *hdrhistogram.Histogram {
 	return all
 }
 
-// Count returns how many operations were sent.
-func (l *Lateness) Count() int64 { return l.Queued.TotalCount() + l.Timer.TotalCount() }
-
-// QueuedFraction returns the share of operations that were due while every worker was busy.
-func (l *Lateness) QueuedFraction() float64 {
-	if l.Count() == 0 {
-		return 0
-	}
-	return float64(l.Queued.TotalCount()) / float64(l.Count())
-}
-
 // FinalLag returns how far behind its plan the load was in the end.
 func (l *Lateness) FinalLag() time.Duration { return l.LastSent - l.LastPlanned }
 

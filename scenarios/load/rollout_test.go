@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/results"
 )
 
 // rollsOut is a client whose rollout has the events that it is told, and its error.
@@ -55,7 +56,7 @@ func TestRolloutRecordsItsEvents(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []delivery.Device(three), client.saw)
 	require.Equal(t, []delivery.RolloutEventKind{delivery.WaveBegun, delivery.DeviceUpdated, delivery.DeviceFailed, delivery.DeviceInterrupted}, heard)
-	require.Equal(t, Operations{Started: 3, Succeeded: 1, Failed: 1, BrokenOff: 1, SucceededInPlan: 1, EndedInPlan: 2}, result.Operations)
+	require.Equal(t, results.Operations{Started: 3, Succeeded: 1, Failed: 1, BrokenOff: 1, SucceededInPlan: 1, EndedInPlan: 2}, result.Operations)
 	require.Equal(t, Totals{Succeeded: 1, Failed: 1, Retries: 1}, record.Totals())
 	require.Equal(t, []Outcome{{Succeeded: 1, Pushes: 2, Verifies: 1}, {Failed: 1, Pushes: 1}, {BrokenOff: 1, Pushes: 1}},
 		[]Outcome{record.Outcomes.Of(0), record.Outcomes.Of(1), record.Outcomes.Of(2)})

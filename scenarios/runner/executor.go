@@ -25,7 +25,7 @@ func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 	devices := s.target.Devices()
 	d := &drive{task: t, env: load.Env{
 		Client: c, Op: t.load.Operation, Devices: devices, Update: u, Record: s.recording,
-		Hook: t.hook, Seed: s.repetitionSeed(t.Repetition), SystemClock: true,
+		NewHook: t.hook, Seed: s.repetitionSeed(t.Repetition), SystemClock: true,
 	}}
 	var onEvent func(delivery.RolloutEvent)
 	if t.load.Model == scenarios.Rollout {

@@ -120,7 +120,7 @@ func (j *journal) append(rep Repetition, spec scenarios.Spec, m *measured) error
 	if rep.Phase == Timed {
 		j.records = append(j.records, records...)
 		j.run.Repetitions = rep.Number
-		j.run.Operations = append(j.run.Operations, results.Operations(m.Operations))
+		j.run.Operations = append(j.run.Operations, m.Operations)
 		if spec.Load.Model == scenarios.Rollout {
 			j.run.Rollouts = append(j.run.Rollouts, m.rollout)
 		}

@@ -192,7 +192,7 @@ func (m *measured) checkFleet(before, after snapshot, inProcess bool) {
 // don't show.
 func (s *Session) checkOutcome(m *measured) {
 	o := health.Outcome{
-		Operations: results.Operations(m.Operations), RolloutStopped: m.rollout.Stopped, Drain: s.spec.Load.DrainTime(),
+		Operations: m.Operations, RolloutStopped: m.rollout.Stopped, Drain: s.spec.Load.DrainTime(),
 	}
 	if m.Failed > 0 {
 		o.FailureClasses = classesText(s.recording.Failures)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
@@ -21,7 +22,7 @@ func TestPacingOf(t *testing.T) {
 	p.Add(100*ms, 600*ms, true)
 	p.Add(150*ms, 1050*ms, true)
 	m := &measured{lateness: p, Result: load.Result{
-		InFlightPeak: 4, Workers: 4, MeanBusy: 20 * ms, Operations: load.Operations{Planned: 20, NotSent: 16, PlanNS: 1e9},
+		InFlightPeak: 4, Workers: 4, MeanBusy: 20 * ms, Operations: results.Operations{Planned: 20, NotSent: 16, PlanNS: 1e9},
 	}}
 	got := m.pacingOf(scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 20})
 	near := func(want time.Duration, got *time.Duration) { // what a histogram rounds

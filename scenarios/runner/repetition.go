@@ -127,7 +127,7 @@ func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *driv
 			return m, fmt.Errorf("profiling: %w", err)
 		}
 		if profiled.slow != nil {
-			d.env.Hook = func() load.Hook { return profiled.slow }
+			d.env.NewHook = func() load.Hook { return profiled.slow }
 		}
 	}
 	endProfiling := func(operations int64, processor time.Duration) error {
