@@ -34,9 +34,9 @@ type Options struct {
 	// Seed seeds the order in which the sides take turns.
 	Seed uint64
 
-	// Injection makes the working tree's side worse, and SlowerBy has it spend more processor time in
-	// each push, as a share of what a push of the base takes. A self-test shows that the gate finds
-	// them.
+	// Injection makes the working tree's side worse, and SlowerBy has it spend more processor time
+	// in each push, as a share of what a push of the base takes. A self-test shows that the gate
+	// finds them.
 	Injection Injection
 	SlowerBy  float64
 

@@ -96,8 +96,8 @@ func (b *blocks) profileRepeatedly(ctx context.Context, p profileRequest, cfg ca
 	return running.LabelOperations(operations, cpu)
 }
 
-// repeat runs a repetition that is profiled. It returns an error for one without any operation, and for
-// one with findings: whatever that is a profile of, it isn't the operation that is asked about.
+// repeat runs a repetition that is profiled. It returns an error for one without any operation, and
+// for one with findings: whatever that is a profile of, it isn't the operation that is asked about.
 func (b *blocks) repeat(
 	ctx context.Context, load scenarios.LoadSpec, phase runner.Phase, into *runner.ProfileTarget,
 ) (runner.Measurement, error) {

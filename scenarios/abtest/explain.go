@@ -130,8 +130,9 @@ func takeProfiles(ctx context.Context, o profileOptions) (err error) {
 	return nil
 }
 
-// OwnFunctions returns prefixes of function names. A function with one of them may cause a regression:
-// it is in the running program's module, or in that of the delivery package if that is another.
+// OwnFunctions returns prefixes of function names. A function with one of them may cause a
+// regression: it is in the running program's module, or in that of the delivery package if that is
+// another.
 func OwnFunctions() []string {
 	own := []string{path.Dir(deliveryPackage()) + "/", "main."}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" && info.Main.Path+"/" != own[0] {

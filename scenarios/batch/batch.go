@@ -63,10 +63,10 @@ type Result struct {
 // Interrupted reports whether the run was broken off.
 func (r *Result) Interrupted() bool { return r.Run.Status == results.StatusInterrupted }
 
-// Run runs the scenarios of list, which must be valid, one after another. It overwrites the fields of their options that o
-// has, too. It ends at the first scenario that is interrupted or fails. The results are those of all
-// scenarios that measured anything, the last one included. The error is that of the last result, or
-// says why a scenario couldn't begin: then that one has no result.
+// Run runs the scenarios of list, which must be valid, one after another. It overwrites the fields
+// of their options that o has, too. It ends at the first scenario that is interrupted or fails. The
+// results are those of all scenarios that measured anything, the last one included. The error is
+// that of the last result, or says why a scenario couldn't begin: then that one has no result.
 func Run(ctx context.Context, o Options, list []runner.Options) ([]*Result, error) {
 	var all []*Result
 	for _, s := range list {

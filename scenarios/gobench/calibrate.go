@@ -68,8 +68,8 @@ const (
 	// rampFactor is how many times the iterations of the last step a step of the ramp may have.
 	rampFactor = 100
 
-	// maxUntimed is how long the iterations of a block may take while the timer is stopped, as it is
-	// in a benchmark that prepares each iteration. untimedTries is how often that must be seen.
+	// maxUntimed is how long the iterations of a block may take while the timer is stopped, as it
+	// is in a benchmark that prepares each iteration. untimedTries is how often that must be seen.
 	maxUntimed   = 200 * time.Millisecond
 	untimedTries = 4
 )

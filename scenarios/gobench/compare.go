@@ -28,8 +28,8 @@ type Options struct {
 	Packages []string // patterns as for go test; none means "."
 	Procs    []int    // the values of GOMAXPROCS, as for go test -cpu; none means the current one
 
-	// Better holds the direction of metrics that benchmarks report themselves, if no Unit line does:
-	// +1 if more is better, -1 if less is.
+	// Better holds the direction of metrics that benchmarks report themselves, if no Unit line
+	// does: +1 if more is better, -1 if less is.
 	Better map[string]int
 
 	// Budget limits how long Compare measures, without building. 0 means [DefaultBudget].

@@ -38,8 +38,8 @@ const (
 
 	maxAllocIterations = 20_000 // of a profile of every allocation
 
-	// profileBlocks is how many blocks long a profile is. By default that is half a second, in which a
-	// profile at 100 Hz takes 50 samples.
+	// profileBlocks is how many blocks long a profile is. By default that is half a second, in
+	// which a profile at 100 Hz takes 50 samples.
 	profileBlocks = 10
 )
 
@@ -251,8 +251,8 @@ func (c *comparison) profile(
 	return err
 }
 
-// ownFunctions returns prefixes of function names. A function with one of them may be a cause: it is
-// in the benchmark's module, or in its package if there is no module.
+// ownFunctions returns prefixes of function names. A function with one of them may be a cause: it
+// is in the benchmark's module, or in its package if there is no module.
 func ownFunctions(b *binary) []string {
 	path := b.pkg.ImportPath
 	if b.pkg.Module != nil {

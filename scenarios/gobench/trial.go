@@ -276,8 +276,8 @@ func (p *trialPackage) problem(c TestCommand, build []string) error {
 		return e
 	}
 	if p.failed {
-		// While a benchmark panics, go test may print an empty result, and then attributes the panic to
-		// no benchmark.
+		// While a benchmark panics, go test may print an empty result, and then attributes the
+		// panic to no benchmark.
 		if text, ok := panicIn(p.output); ok && len(p.benchmarks) > 0 {
 			last := p.benchmarks[len(p.benchmarks)-1].name
 			e := &TestError{Package: p.path, Benchmark: last, Problem: "panics (" + text + ")", Want: wantRunnable}

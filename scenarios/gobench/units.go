@@ -24,8 +24,8 @@ func (c *comparison) unit(name string) (sequential.Unit, bool) {
 	case name == results.UnitThroughput:
 		return u, false
 	case name == results.UnitAllocations:
-		// The testing package rounds it down to a whole number. If that is always the same, one more
-		// allocation is a change.
+		// The testing package rounds it down to a whole number. If that is always the same, one
+		// more allocation is a change.
 		u.Exact, u.Steady, u.Margin = true, true, known.Sequential
 		return u, true
 	case known.Name == name && !known.Exact && !known.Sequential.IsZero():

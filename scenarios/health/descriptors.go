@@ -1,12 +1,10 @@
 package health
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // File descriptors and idle connections of a driver, in addition to its workers' connections.
 const (
-	reservedDescriptors = 64   // standard files, the run directory's, the poller, the fleet's pipes and control connections
+	reservedDescriptors = 64   // standard files, run directory, poller, the fleet's pipes and control connections
 	defaultIdle         = 512  // idle connections, unless the scenario or the descriptor limit says otherwise
 	maxAutoIdle         = 1024 // idle connections of a driver that starts as many workers as it needs
 )
@@ -19,8 +17,8 @@ type Connections struct {
 }
 
 // DescriptorNeed returns how many file descriptors the driver must have if its fleet is in another
-// process, and how many it wants. With fewer idle connections than it wants, a driver runs but opens
-// more connections anew.
+// process, and how many it wants. With fewer idle connections than it wants, a driver runs but
+// opens more connections anew.
 func (c Connections) DescriptorNeed() (min, want int) {
 	if c.MaxIdle != 0 {
 		return c.Workers + c.MaxIdle + reservedDescriptors, c.Workers + c.MaxIdle + reservedDescriptors
@@ -28,17 +26,10 @@ func (c Connections) DescriptorNeed() (min, want int) {
 	return 2*c.Workers + reservedDescriptors, c.Workers + max(defaultIdle, c.Workers) + reservedDescriptors
 }
 
-// A DescriptorError says that a process may have too few file descriptors open.
-type DescriptorError struct{ Need, Limit uint64 }
-
-func (e *DescriptorError) Error() string {
-	return fmt.Sprintf("%d file descriptors are needed, the limit is %d: raise it (ulimit -n %d)", e.Need, e.Limit, e.Need)
-}
-
 // Fit returns c with MaxIdle set, and with both MaxIdle and MaxWorkers lowered to what a limit of
 // file descriptors has room for. A connection takes perConnection of them: one, or two if its other
-// end is in the same process. It returns a *DescriptorError if the limit has no room for the
-// workers, or for a MaxIdle that was set. A limit of 0 is unknown, and has room for everything.
+// end is in the same process. It returns an error if the limit has no room for the workers, or for
+// a MaxIdle that was set. A limit of 0 is unknown, and has room for everything.
 func (c Connections) Fit(limit uint64, perConnection int) (Connections, error) {
 	auto, explicit := c.MaxWorkers > c.Workers, c.MaxIdle != 0
 	if !explicit {
@@ -52,7 +43,7 @@ func (c Connections) Fit(limit uint64, perConnection int) (Connections, error) {
 		needed = min(needed, c.Workers)
 	}
 	if need := uint64(perConnection*(c.Workers+needed) + reservedDescriptors); need > limit {
-		return c, &DescriptorError{Need: need, Limit: limit}
+		return c, fmt.Errorf("%d file descriptors are needed, the limit is %d: raise it (ulimit -n %[1]d)", need, limit)
 	}
 	workers := c.Workers
 	if auto { // as many as there are descriptors for, with an idle connection each

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,7 +49,7 @@ func TestFit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := row.c.Fit(row.limit, row.perConnection)
 			if row.need > 0 {
-				require.Equal(t, &DescriptorError{Need: row.need, Limit: row.limit}, err)
+				require.EqualError(t, err, fmt.Sprintf("%d file descriptors are needed, the limit is %d: raise it (ulimit -n %[1]d)", row.need, row.limit))
 				return
 			}
 			require.NoError(t, err)

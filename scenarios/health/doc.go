@@ -2,8 +2,8 @@
 // measured: the harness, the simulated fleet, or whatever else the machine did.
 //
 // Numbers go in: how busy and how late driver and fleet were, and what a process held before and
-// after. Findings come out, each a kind and a sentence, and the numbers that run.json keeps of them.
-// The checks are pure functions; only [ReferenceBenchmark], [MeasureInterference] and
+// after. Findings come out, each a kind and a sentence, and the numbers that run.json keeps of
+// them. The checks are pure functions; only [ReferenceBenchmark], [MeasureInterference] and
 // [ReadMachineCPU] measure something themselves.
 //
 // The package must never know scenarios or files, nor what a finding means for a run: a finding

@@ -22,7 +22,8 @@ func CheckFleet(before, after mockfleet.Status, inProcess, disturbed bool) (resu
 	observed := after.Uptime - before.Uptime // by the fleet's own clock
 	h := results.FleetHealth{
 		PeakResidentBytes: after.PeakResidentBytes, Descriptors: after.Descriptors,
-		WakeP90NS: int64(after.Health.WakeP90), LateAnswers: after.Health.Late, AcceptQueuePeak: after.Health.AcceptQueuePeak,
+		WakeP90NS: int64(after.Health.WakeP90), LateAnswers: after.Health.Late,
+		AcceptQueuePeak: after.Health.AcceptQueuePeak,
 	}
 	if !inProcess {
 		busy := time.Duration((after.CPUSeconds - before.CPUSeconds) * float64(time.Second))
@@ -30,7 +31,8 @@ func CheckFleet(before, after mockfleet.Status, inProcess, disturbed bool) (resu
 	}
 	var findings []Finding
 	if h.CPUFraction > maxFleetFraction && observed > minObserved {
-		findings = append(findings, Finding{FleetSaturated, fmt.Sprintf("it used over %.0f%% of all cores", 100*maxFleetFraction)})
+		text := fmt.Sprintf("it used over %.0f%% of all cores", 100*maxFleetFraction)
+		findings = append(findings, Finding{FleetSaturated, text})
 	}
 	for _, problem := range after.Health.Problems { // since the reset before the repetition
 		if problem.Starved && disturbed {

@@ -15,10 +15,10 @@ const (
 	maxTimerLate  = 50 * time.Millisecond
 	minTimerCount = 25 // as many operations are needed for a tenth to say anything
 
-	// maxGCFraction is the garbage collector's share of the driver's processor time in an open load.
-	// Go gives its collector a quarter of the processors while it works, and slows down those that
-	// allocate beyond that (go.dev/doc/gc-guide): a driver that spends so much overall is collecting
-	// all the time, and its latencies include that.
+	// maxGCFraction is the garbage collector's share of the driver's processor time in an open
+	// load. Go gives its collector a quarter of the processors while it works, and slows down those
+	// that allocate beyond that (go.dev/doc/gc-guide): a driver that spends so much overall is
+	// collecting all the time, and its latencies include that.
 	maxGCFraction = 0.25
 	// minGCFraction is the share of all cores below which the collector is in nobody's way, however
 	// little else the driver does.
@@ -45,14 +45,14 @@ type Driver struct {
 	Pacing    *Pacing // nil for a closed load, which has no plan
 }
 
-// CheckHarness returns how the driver was in a timed repetition, and a finding for each way in which
-// it, rather than the client or the fleet, limited the load. The driver of a closed load may use all
-// the processor time it gets, since such a load asks for as much as is possible. The driver of an
-// open load is judged by its plan, whatever kept it from it.
+// CheckHarness returns how the driver was in a timed repetition, and a finding for each way in
+// which it, rather than the client or the fleet, limited the load. The driver of a closed load may
+// use all the processor time it gets, since such a load asks for as much as is possible. The driver
+// of an open load is judged by its plan, whatever kept it from it.
 func CheckHarness(d Driver) (results.HarnessHealth, []Finding) {
 	h := results.HarnessHealth{
-		CPUFraction: cpuFraction(d.CPU, d.Elapsed), GCCPUFraction: d.GCFraction, PeakResidentBytes: d.PeakResident, Dials: d.Dials,
-		Descriptors: d.Descriptors, DescriptorLimit: d.DescriptorLimit, Ports: d.Ports,
+		CPUFraction: cpuFraction(d.CPU, d.Elapsed), GCCPUFraction: d.GCFraction, PeakResidentBytes: d.PeakResident,
+		Dials: d.Dials, Descriptors: d.Descriptors, DescriptorLimit: d.DescriptorLimit, Ports: d.Ports,
 	}
 	var findings []Finding
 	saturated := func(format string, args ...any) {
@@ -60,27 +60,33 @@ func CheckHarness(d Driver) (results.HarnessHealth, []Finding) {
 		findings = append(findings, Finding{HarnessSaturated, fmt.Sprintf(format, args...)})
 	}
 	if d.NoPort > 0 {
-		saturated("%d connections found no free local port or address (EADDRNOTAVAIL)%s", d.NoPort, portsClause(d.Ports))
+		saturated("%d connections found no free local port or address (EADDRNOTAVAIL)%s",
+			d.NoPort, portsClause(d.Ports))
 	}
 	if d.NoDescriptor > 0 {
-		saturated("%d connections found no free file descriptor, with %d open of %d", d.NoDescriptor, d.Descriptors, d.DescriptorLimit)
+		saturated("%d connections found no free file descriptor, with %d open of %d",
+			d.NoDescriptor, d.Descriptors, d.DescriptorLimit)
 	}
 	p := d.Pacing
 	if p == nil {
 		return h, findings
 	}
 	h.LatenessP99NS = int64(p.LatenessP99)
-	h.Pacing = &results.Pacing{StarvedFraction: p.queuedFraction(), BusyWorkersPeak: p.BusyPeak, TimerLatenessP99NS: int64(p.TimerP99)}
+	h.Pacing = &results.Pacing{
+		StarvedFraction: p.queuedFraction(), BusyWorkersPeak: p.BusyPeak, TimerLatenessP99NS: int64(p.TimerP99),
+	}
 	if p.NotSent > 0 || p.FellBehind {
 		findings = append(findings, Finding{BehindSchedule, p.behindSchedule(h.CPUFraction)})
 	}
 	if p.TimerP90 > maxTimerLate && p.Timer >= minTimerCount && !d.Disturbed {
-		saturated("a tenth of the operations for which a worker stood ready was sent %v late or more", p.TimerP90.Round(time.Microsecond))
+		saturated("a tenth of the operations for which a worker stood ready was sent %v late or more",
+			p.TimerP90.Round(time.Microsecond))
 	}
 	collecting := d.GCBusy.Seconds() / d.Elapsed.Seconds() / float64(runtime.NumCPU()) // of all cores
 	share := d.GCBusy.Seconds() / d.CPU.Seconds()
 	if d.CPU > 0 && share > maxGCFraction && collecting > minGCFraction {
-		saturated("garbage collection took %.0f%% of the driver's processor time, %.0f%% of all cores", 100*share, 100*collecting)
+		saturated("garbage collection took %.0f%% of the driver's processor time, %.0f%% of all cores",
+			100*share, 100*collecting)
 	}
 	return h, findings
 }

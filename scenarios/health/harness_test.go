@@ -1,6 +1,7 @@
 package health
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -51,16 +52,18 @@ func TestCheckHarness(t *testing.T) {
 			"at most 2 of 4 workers were busy at once: the driver was too slow"},
 		"late with workers ready": {Driver{Pacing: pacing(0, 0, 100, 60*ms, 10*time.Second, 60*ms)}, HarnessSaturated,
 			"the harness was the bottleneck: a tenth of the operations for which a worker stood ready was sent 60ms late or more"},
-		"late because of others":  {Driver{Disturbed: true, Pacing: pacing(0, 0, 100, 60*ms, 10*time.Second, 60*ms)}, "", ""},
-		"late, but hardly any":    {Driver{Pacing: pacing(0, 0, minTimerCount-1, 60*ms, 10*time.Second, 60*ms)}, "", ""},
-		"collecting":              {Driver{CPU: 800 * ms, GCBusy: 400 * ms, Pacing: pacing(0, 0, 1, 0, time.Second, 0)}, HarnessSaturated, "garbage collection took 50% of the driver's processor time"},
+		"late because of others": {Driver{Disturbed: true, Pacing: pacing(0, 0, 100, 60*ms, 10*time.Second, 60*ms)}, "", ""},
+		"late, but hardly any":   {Driver{Pacing: pacing(0, 0, minTimerCount-1, 60*ms, 10*time.Second, 60*ms)}, "", ""},
+		"collecting": {Driver{CPU: 800 * ms, GCBusy: 400 * ms, Pacing: pacing(0, 0, 1, 0, time.Second, 0)}, HarnessSaturated,
+			fmt.Sprintf("the harness was the bottleneck: garbage collection took 50%% of the driver's processor time, %.0f%% of all cores", 40*core)},
 		"collecting a quarter":    {Driver{CPU: 800 * ms, GCBusy: 200 * ms, Pacing: pacing(0, 0, 1, 0, time.Second, 0)}, "", ""},
 		"collecting, idle else":   {Driver{CPU: idle, GCBusy: idle * 9 / 10, Pacing: pacing(0, 0, 1, 0, time.Second, 0)}, "", ""},
 		"collecting, closed load": {Driver{CPU: 800 * ms, GCBusy: 800 * ms}, "", ""},
 		"no ports": {Driver{NoPort: 12, Ports: ports}, HarnessSaturated,
 			"the harness was the bottleneck: 12 connections found no free local port or address (EADDRNOTAVAIL); at the end 7 sockets were in TIME_WAIT, and connections have ports 40000 to 40009"},
 		"no ports, who knows why": {Driver{NoPort: 12}, HarnessSaturated, "12 connections found no free local port or address (EADDRNOTAVAIL)"},
-		"no descriptors":          {Driver{NoDescriptor: 3, Descriptors: 1024, DescriptorLimit: 1025}, HarnessSaturated, "3 connections found no free file descriptor, with 1024 open of 1025"},
+		"no descriptors": {Driver{NoDescriptor: 3, Descriptors: 1024, DescriptorLimit: 1025}, HarnessSaturated,
+			"the harness was the bottleneck: 3 connections found no free file descriptor, with 1024 open of 1025"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			row.d.Elapsed = time.Second

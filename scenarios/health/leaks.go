@@ -67,32 +67,38 @@ const (
 	maxStacks     = 3 // are named
 )
 
-// AwaitRelease takes snapshots until one shows no leak since before, because what ends takes a
-// moment to, and returns no findings then. After some seconds, and the time more that a dial may
-// go on after nobody waits for it, it returns the findings that are left. It returns the cause of
-// ctx's end if that comes first.
-func AwaitRelease(ctx context.Context, before ResourceSnapshot, devices int, dial time.Duration, take func() (ResourceSnapshot, error)) ([]Finding, error) {
+// AwaitRelease takes snapshots until one shows no leak since before, for ending takes a moment. If
+// none does within some seconds, and the time that an abandoned dial may take besides, it returns
+// the findings of the last one. If ctx ends first, it returns the cause.
+func AwaitRelease(
+	ctx context.Context, before ResourceSnapshot, devices int, dial time.Duration, take func() (ResourceSnapshot, error),
+) ([]Finding, error) {
 	deadline := time.Now().Add(drainTimeout + dial)
+	again := time.NewTicker(drainInterval)
+	defer again.Stop()
 	for {
 		after, err := take()
 		if err != nil {
 			return nil, err
 		}
-		findings := CheckLeaks(before, after, devices)
+		findings := checkLeaks(before, after, devices)
 		if len(findings) == 0 || time.Now().After(deadline) {
 			return findings, nil
 		}
-		if err := sleepContext(ctx, drainInterval); err != nil {
-			return nil, err
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-// CheckLeaks returns a finding for each resource that a process holds more of than before. The run
+// checkLeaks returns a finding for each resource that a process holds more of than before. The run
 // keeps account of so many devices.
-func CheckLeaks(before, after ResourceSnapshot, devices int) (findings []Finding) {
+func checkLeaks(before, after ResourceSnapshot, devices int) (findings []Finding) {
 	leak := func(more any, of, details string) {
-		findings = append(findings, Finding{Leak, fmt.Sprintf("%v more %s after the last repetition had drained than before the first%s", more, of, details)})
+		findings = append(findings, Finding{Leak, fmt.Sprintf(
+			"%v more %s after the last repetition had drained than before the first%s", more, of, details)})
 	}
 	if more := after.goroutines.Count() - before.goroutines.Count(); more > 0 {
 		stacks := after.goroutines.More(before.goroutines)
@@ -122,16 +128,4 @@ func CheckLeaks(before, after ResourceSnapshot, devices int) (findings []Finding
 		leak(fmt.Sprint((after.heap-before.heap)>>20, " MiB"), "live on the heap", ": see profiles of kind heap")
 	}
 	return findings
-}
-
-// sleepContext waits for d, or returns the cause of ctx's end.
-func sleepContext(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -24,28 +24,37 @@ func TestCheckLeaks(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		change func(*ResourceSnapshot)
-		want   string
+		want   []string
 	}{
-		"nothing":           {func(*ResourceSnapshot) {}, ""},
-		"others come by":    {func(s *ResourceSnapshot) { s.goroutines = capture.Goroutines{"a.F /a.go:2\na.G /a.go:9": 2} }, ""},
-		"less than before":  {func(s *ResourceSnapshot) { s.heap, s.goroutines, s.descriptors = 0, nil, nil }, ""},
-		"goroutines":        {func(s *ResourceSnapshot) { s.goroutines["b.F /b.go:1\nb.G /b.go:9"] = 3 }, "a leak: 3 more goroutines after the last repetition had drained than before the first: 3 at b.G /b.go:9 > b.F /b.go:1"},
-		"connections":       {func(s *ResourceSnapshot) { s.descriptors[osinfo.Sockets] = 5 }, "a leak: 2 more connections open after the last repetition had drained than before the first"},
-		"descriptors":       {func(s *ResourceSnapshot) { s.descriptors["/dev/null"], s.descriptors["/dev/zero"] = 3, 1 }, "a leak: 3 more file descriptors open after the last repetition had drained than before the first: /dev/null, /dev/zero"},
-		"memory":            {func(s *ResourceSnapshot) { s.heap += 36<<20 + 1 }, "a leak: 36 MiB more live on the heap after the last repetition had drained than before the first: see profiles of kind heap"},
-		"memory of devices": {func(s *ResourceSnapshot) { s.heap += 36 << 20 }, ""}, // 32 MiB, and 4,096 devices of 1 KiB
+		"nothing":           {func(*ResourceSnapshot) {}, nil},
+		"others come by":    {func(s *ResourceSnapshot) { s.goroutines = capture.Goroutines{"a.F /a.go:2\na.G /a.go:9": 2} }, nil},
+		"less than before":  {func(s *ResourceSnapshot) { s.heap, s.goroutines, s.descriptors = 0, nil, nil }, nil},
+		"goroutines":        {func(s *ResourceSnapshot) { s.goroutines["b.F /b.go:1\nb.G /b.go:9"] = 3 }, []string{"a leak: 3 more goroutines after the last repetition had drained than before the first: 3 at b.G /b.go:9 > b.F /b.go:1"}},
+		"connections":       {func(s *ResourceSnapshot) { s.descriptors[osinfo.Sockets] = 5 }, []string{"a leak: 2 more connections open after the last repetition had drained than before the first"}},
+		"descriptors":       {func(s *ResourceSnapshot) { s.descriptors["/dev/null"], s.descriptors["/dev/zero"] = 3, 1 }, []string{"a leak: 3 more file descriptors open after the last repetition had drained than before the first: /dev/null, /dev/zero"}},
+		"memory":            {func(s *ResourceSnapshot) { s.heap += 36<<20 + 1 }, []string{"a leak: 36 MiB more live on the heap after the last repetition had drained than before the first: see profiles of kind heap"}},
+		"memory of devices": {func(s *ResourceSnapshot) { s.heap += 36 << 20 }, nil}, // 32 MiB, and 4,096 devices of 1 KiB
+		"all of these, and more than are named": {func(s *ResourceSnapshot) {
+			s.goroutines = capture.Goroutines{"a.F /a.go:1\na.G /a.go:9": 4, "b.g b.go:2\nc.h c.go:3": 1, "d d.go:1": 1, "e e.go:1": 1}
+			s.descriptors = map[string]int{osinfo.Sockets: 6, "/dev/null": 2, "/tmp/a": 1, "/tmp/b": 1, "/tmp/c": 1}
+			s.heap += 40 << 20
+		}, []string{
+			"a leak: 5 more goroutines after the last repetition had drained than before the first: 2 at a.G /a.go:9 > a.F /a.go:1; 1 at c.h c.go:3 > b.g b.go:2; 1 at d d.go:1; 1 more stacks",
+			"a leak: 3 more connections open after the last repetition had drained than before the first",
+			"a leak: 4 more file descriptors open after the last repetition had drained than before the first: /dev/null, /tmp/a, /tmp/b",
+			"a leak: 40 MiB more live on the heap after the last repetition had drained than before the first: see profiles of kind heap",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			after := ResourceSnapshot{goroutines: maps.Clone(before.goroutines), descriptors: maps.Clone(before.descriptors), heap: before.heap}
 			row.change(&after)
-			findings := CheckLeaks(before, after, 4096)
-			if row.want == "" {
-				require.Empty(t, findings)
-				return
+			findings := checkLeaks(before, after, 4096)
+			var said []string
+			for _, f := range findings {
+				require.Equal(t, Leak, f.Kind)
+				said = append(said, f.String())
 			}
-			require.Len(t, findings, 1)
-			require.Equal(t, Leak, findings[0].Kind)
-			require.Equal(t, row.want, findings[0].String())
+			require.Equal(t, row.want, said)
 		})
 	}
 }
@@ -92,7 +101,7 @@ func TestTakeResources_files(t *testing.T) {
 	}
 	after, err := TakeResources(dir)
 	require.NoError(t, err)
-	findings := CheckLeaks(before, after, 1)
+	findings := checkLeaks(before, after, 1)
 	require.Len(t, findings, 1)
 	require.Contains(t, findings[0].Detail, "1 more file descriptors open")
 	_, err = TakeResources(filepath.Join(dir, "missing"))

@@ -8,20 +8,21 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// maxWorkers is how many workers a scenario may have.
+// maxWorkers bounds what workersFor returns. It is scenarios.MaxWorkers, which a test compares.
 const maxWorkers = 65536
 
-// WorkersFor returns how many workers sustain a rate of operations that each keep one for so long:
-// as many as are busy on average (Little's law, L = λW), plus twice the square root of that, so that
-// hardly any operation waits if they don't come evenly (the square-root rule of queueing theory).
-func WorkersFor(perSecond float64, took time.Duration) int {
+// workersFor returns how many workers sustain a rate of operations that each keep one for so long:
+// as many as are busy on average (Little's law, L = λW), plus twice the square root of that, so
+// that hardly any operation waits if they don't come evenly (the square-root rule of queueing
+// theory).
+func workersFor(perSecond float64, took time.Duration) int {
 	busy := perSecond * took.Seconds()
 	return max(1, int(math.Ceil(min(busy+2*math.Sqrt(busy), maxWorkers))))
 }
 
-// minSlowdown is how many times as long operations must take as at a rate that held, for a rate that
-// kept all workers busy to be the devices' limit. If they didn't slow down, more workers would have
-// reached a higher rate.
+// minSlowdown is how many times as long operations must take as at a rate that held, for a rate
+// that kept all workers busy to be the devices' limit. If they didn't slow down, more workers would
+// have reached a higher rate.
 const minSlowdown = 2
 
 // A Trial is a rate that a search for the highest one tried, and that didn't hold.
@@ -33,10 +34,10 @@ type Trial struct {
 	Quickest time.Duration // an operation kept its worker so long at a rate that held; 0 if none did
 }
 
-// LimitElsewhere says what limited the trial's rate, if that wasn't the devices: the fleet's process
-// or the harness, a driver that left operations unsent although workers were idle, or workers that
-// were all busy while operations took hardly longer than before. It returns "" if it was the
-// devices, as far as can be told.
+// LimitElsewhere says what limited the trial's rate, if that wasn't the devices: the fleet's
+// process or the harness, a driver that left operations unsent although workers were idle, or
+// workers that were all busy while operations took hardly longer than before. It returns "" if it
+// was the devices, as far as the numbers show.
 func (t Trial) LimitElsewhere() string {
 	for i := len(t.Findings) - 1; i >= 0; i-- {
 		if f := t.Findings[i]; f.Kind == FleetSaturated || f.Kind == HarnessSaturated {
@@ -63,7 +64,7 @@ func (t Trial) LimitElsewhere() string {
 	if p.AutoWorkers {
 		allow = "set load.workers to that, for no more are started by themselves, or begin lower (load.rate)"
 	}
-	return fmt.Sprintf("at %s %s, and an operation took %v, hardly longer than before; %s (load.breakpoint.to) wants about %s workers: %s",
-		plaintext.PerSecond(t.Rate), allBusy(p.MaxWorkers), p.Took.Round(10*time.Microsecond),
-		plaintext.PerSecond(t.To), plaintext.Thousands(WorkersFor(t.To, took)), allow)
+	return fmt.Sprintf("at %s %s, and an operation took %v, hardly longer than before; "+
+		"%s (load.breakpoint.to) wants about %s workers: %s", plaintext.PerSecond(t.Rate), allBusy(p.MaxWorkers), p.Took.Round(10*time.Microsecond),
+		plaintext.PerSecond(t.To), plaintext.Thousands(workersFor(t.To, took)), allow)
 }

@@ -5,14 +5,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // TestWorkersFor is worked out by hand: L = λW, and twice its root.
 func TestWorkersFor(t *testing.T) {
-	require.Equal(t, 120, WorkersFor(1000, 100*time.Millisecond)) // 100 + 2·10
-	require.Equal(t, 1, WorkersFor(0, time.Second))
-	require.Equal(t, 3, WorkersFor(1, time.Second))
-	require.Equal(t, maxWorkers, WorkersFor(1e7, time.Hour))
+	require.Equal(t, 120, workersFor(1000, 100*time.Millisecond)) // 100 + 2·10
+	require.Equal(t, 1, workersFor(0, time.Second))
+	require.Equal(t, 3, workersFor(1, time.Second))
+	require.Equal(t, maxWorkers, workersFor(1e7, time.Hour))
+	require.EqualValues(t, scenarios.MaxWorkers, maxWorkers)
 }
 
 // TestLimitElsewhere is of a rate that didn't hold, after one at which operations took 20 ms.

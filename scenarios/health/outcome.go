@@ -39,7 +39,8 @@ func CheckOutcome(o Outcome) (findings []Finding) {
 			were = "was"
 		}
 		findings = append(findings, Finding{BrokenOff,
-			fmt.Sprintf("%s of %s operations %[3]s still under way %[4]v after the plan's end and %[3]s broken off, so that the longest times are missing: allow more (load.drain), or shorter deadlines of the client",
+			fmt.Sprintf("%s of %s operations %[3]s still under way %[4]v after the plan's end and %[3]s broken off, "+
+				"so that the longest times are missing: allow more (load.drain), or shorter deadlines of the client",
 				plaintext.Thousands(n), plaintext.Thousands(o.Operations.Started), were, o.Drain)})
 	}
 	for _, v := range o.Overflows {

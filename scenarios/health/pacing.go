@@ -7,9 +7,9 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// Pacing is how the plan of an open load was kept. An operation is sent late for one of two reasons:
-// it was queued, since every worker was busy when it was due, or a worker was idle and its timer
-// woke late.
+// Pacing is how the plan of an open load was kept. An operation is sent late for one of two
+// reasons: it was queued, since every worker was busy when it was due, or a worker was idle and its
+// timer woke late.
 type Pacing struct {
 	Planned, NotSent int64         // operations
 	PlanLength       time.Duration // 0: the plan says nothing of time
@@ -40,10 +40,12 @@ func (p *Pacing) behindSchedule(share float64) string {
 	notSent, length := "", p.LastPlanned
 	if p.NotSent > 0 {
 		length = max(length, p.PlanLength)
-		notSent = fmt.Sprintf("%s of %s planned operations were not sent; ", plaintext.Thousands(p.NotSent), plaintext.Thousands(p.Planned))
+		notSent = fmt.Sprintf("%s of %s planned operations were not sent; ",
+			plaintext.Thousands(p.NotSent), plaintext.Thousands(p.Planned))
 	}
-	return notSent + fmt.Sprintf("the last operation was sent %v after its time, in a plan of %v; of the latest 1%% each was %v late or more; %s; where a worker stood ready the latest 1%% was %v late or more; the driver used %.0f%% of all cores",
-		p.Lag.Round(time.Microsecond), length.Round(time.Microsecond), p.LatenessP99.Round(time.Microsecond), p.cause(),
+	return notSent + fmt.Sprintf("the last operation was sent %v after its time, in a plan of %v; "+
+		"of the latest 1%% each was %v late or more; %s; where a worker stood ready the latest 1%% was %v late or more; "+
+		"the driver used %.0f%% of all cores", p.Lag.Round(time.Microsecond), length.Round(time.Microsecond), p.LatenessP99.Round(time.Microsecond), p.cause(),
 		p.TimerP99.Round(time.Microsecond), 100*share)
 }
 
@@ -51,7 +53,8 @@ func (p *Pacing) behindSchedule(share float64) string {
 // workers were idle.
 func (p *Pacing) cause() string {
 	if p.BusyPeak < p.MaxWorkers {
-		return fmt.Sprintf("at most %d of %d workers were busy at once: the driver was too slow", p.BusyPeak, p.MaxWorkers)
+		return fmt.Sprintf("at most %d of %d workers were busy at once: the driver was too slow",
+			p.BusyPeak, p.MaxWorkers)
 	}
 	allow := "allow more (load.workers), or ask for less"
 	if p.AutoWorkers {
@@ -59,10 +62,11 @@ func (p *Pacing) cause() string {
 	}
 	if p.PeakRate > 0 && p.Took > 0 {
 		allow = fmt.Sprintf("an operation took %v, so that %s wants about %d: %s",
-			p.Took.Round(10*time.Microsecond), plaintext.PerSecond(p.PeakRate), WorkersFor(p.PeakRate, p.Took), allow)
+			p.Took.Round(10*time.Microsecond), plaintext.PerSecond(p.PeakRate), workersFor(p.PeakRate, p.Took), allow)
 	}
 	return fmt.Sprintf("%s of %s operations (%.0f%%) were due while %s: %s",
-		plaintext.Thousands(p.Queued), plaintext.Thousands(p.Queued+p.Timer), 100*p.queuedFraction(), allBusy(p.MaxWorkers), allow)
+		plaintext.Thousands(p.Queued), plaintext.Thousands(p.Queued+p.Timer), 100*p.queuedFraction(),
+		allBusy(p.MaxWorkers), allow)
 }
 
 func allBusy(workers int) string {

@@ -14,13 +14,13 @@ import (
 
 // The reference benchmark sends as many bytes to and fro as a push of 1 KiB and its answer.
 const (
-	ReferenceDuration = 30 * time.Millisecond // of one block
+	referenceDuration = 30 * time.Millisecond // of one block
 	referenceRequest  = 1324                  // bytes: an artifact and its header
 	referenceAnswer   = 250                   // bytes
 	pairsPerCore      = 4
 )
 
-// ReferenceBenchmark measures the machine for [ReferenceDuration] and returns nanoseconds per round
+// ReferenceBenchmark measures the machine for [referenceDuration] and returns nanoseconds per round
 // trip: pairs of bare sockets send requests and answers as fast as they can. It uses the machine as
 // a run does, with all processors, Go's scheduler and the loopback interface, but nothing of the
 // code under test.
@@ -42,7 +42,7 @@ func ReferenceBenchmark(ctx context.Context) (_ float64, err error) {
 	errs := make([]error, 2*len(pairs))
 	began := time.Now()
 	for i, p := range pairs {
-		workers.Go(func() { errs[2*i] = ping(p.near, began.Add(ReferenceDuration), &roundTrips) })
+		workers.Go(func() { errs[2*i] = ping(p.near, began.Add(referenceDuration), &roundTrips) })
 		workers.Go(func() { errs[2*i+1] = echo(p.far) })
 	}
 	workers.Wait()

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// An ArrivalRate is operations at times that a [Pacer] plans, whether or not the ones before them have ended.
-// Workers take those that are due, in order. If all are busy, operations wait, and their response times count
-// that.
+// An ArrivalRate begins operations at the times that a [Pacer] plans, whether or not the ones
+// before have ended (an open load). If every worker is busy, operations wait in order, and the wait
+// counts as part of their response times.
 type ArrivalRate struct {
 	Pacer      Pacer
 	Duration   time.Duration // 0: until every device had the operation once
-	Workers    int           // that it begins with
-	MaxWorkers int           // one is started whenever an operation is due and none is free, up to so many
+	Workers    int           // at the beginning
+	MaxWorkers int           // a worker is started whenever an operation is due and none is free, up to this many
 	Drain      time.Duration // how long operations may go on after the plan's end
 
-	// StopBehind has nothing more sent once the plan can't be kept, whatever comes: when it is over, and
-	// longer than [Pacer].AllowedLag, and operations of it are not sent yet.
+	// StopBehind ends the load once its plan can't be kept any more: when some operations are still
+	// unsent [Pacer].AllowedLag after the plan's end.
 	StopBehind bool
 }
 
@@ -33,8 +33,8 @@ func (a ArrivalRate) Expect(devices int) Expectation {
 
 // Run implements [Executor].
 func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
-	// Without a duration, the plan ends when an operation after the last one would be due. If that is at
-	// once, or never, the plan says nothing of time.
+	// Without a duration, the plan ends when one more operation would be due. If that is at once,
+	// or never, the plan has no length.
 	plan := a.Duration
 	if end := a.Pacer.At(int64(e.Devices.Len()), e.Seed); plan == 0 && end < never {
 		plan = end
@@ -62,22 +62,22 @@ func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
 	return result, nil
 }
 
-// openLoop is an arrival rate under way.
+// An openLoop is an arrival rate under way.
 type openLoop struct {
 	*loop
 	ArrivalRate
-	due         chan arrival  // what the dispatcher hands out; closed when there is no more
-	unsentAfter time.Duration // from then on nothing more is sent
+	due         chan arrival  // from the dispatcher, which closes it
+	unsentAfter time.Duration // operations are no longer sent after this
 }
 
-// worker returns worker i, which does what is due until there is no more.
+// worker returns worker i, which does operations as they become due, until there are no more.
 //
-// Operations are taken in order, each by the worker that has waited the longest. So if that one was still busy
-// when its operation was due, all were, and the operation was queued.
+// The worker that has been free the longest takes the next operation. So if that worker was still
+// busy when its operation was due, all were, and the operation was queued.
 func (l *openLoop) worker(i int) func(context.Context) {
 	r, inFlight := l.Record.recorder(i), &l.Record.inFlight
 	return func(ctx context.Context) {
-		var freed time.Duration // when it was done with its last one
+		var freed time.Duration // when its last operation was done
 		for a := range l.due {
 			if ctx.Err() != nil {
 				return

@@ -117,7 +117,8 @@ func TestQueued(t *testing.T) {
 		"and to spare":   {second(50, 200), 1, each(12 * time.Millisecond), 0, 200, 3, 0},
 		// One that takes as long as is planned is free again the moment the next is due.
 		"just enough": {second(1, 100), 1, each(10 * time.Millisecond), 0, 100, 1, 0},
-		// 10 ms planned, 20 taken: all but the first wait; the last, planned at 990 ms, is sent at 1,980.
+		// 10 ms planned, 20 taken: all but the first wait; the last, planned at 990 ms, is sent at
+		// 1,980.
 		"half as fast": {second(1, 100), 1, each(20 * time.Millisecond), 99, 100, 1, 990 * time.Millisecond},
 		// 5 due at once, and 2 workers that take 10 ms: 3 wait, the last until 20 ms.
 		"a burst": {ArrivalRate{Pacer: Bursts{Size: 5}, Workers: 2, Drain: aMinute}, 5, each(10 * time.Millisecond), 3, 5, 2, 20 * time.Millisecond},
@@ -159,8 +160,8 @@ func TestBurst(t *testing.T) {
 	})
 }
 
-// TestPoissonWithoutDuration: the plan ends when one more operation would be due, and n operations in the
-// time of n+1 arrivals are an unbiased estimate of the rate.
+// TestPoissonWithoutDuration: the plan ends when one more operation would be due, and n operations
+// in the time of n+1 arrivals are an unbiased estimate of the rate.
 func TestPoissonWithoutDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := Poisson{ConstantRate(100)}
@@ -184,10 +185,12 @@ func TestTheDrainIsBounded(t *testing.T) {
 		started, notSent, brokenOf int64
 		behind                     bool
 	}{
-		// 5 workers of 50 ms, for 5 s and the 250 ms in which the plan may still be kept: the first sends one at 0, 50, …, 5,250 ms,
-		// the others begin 1 to 4 ms later and so send one less. What was sent is waited for.
+		// 5 workers of 50 ms, for 5 s and the 250 ms in which the plan may still be kept: the first
+		// sends one at 0, 50, …, 5,250 ms, the others begin 1 to 4 ms later and so send one less.
+		// What was sent is waited for.
 		"too few workers": {rate(5, 1000, 5*time.Second), 50 * time.Millisecond, 5300 * time.Millisecond, 106 + 4*105, 5000 - 526, 0, true},
-		// Two each second until 3 s: at 0, 1 and 2 s, and those that are sent at 3 s are broken off at once.
+		// Two each second until 3 s: at 0, 1 and 2 s, and those that are sent at 3 s are broken off
+		// at once.
 		"a drain of its own": {own, time.Second, 3500 * time.Millisecond, 8, 12, 2, true},
 		"nobody answers":     {rate(10, 5, time.Second), time.Hour, 31 * time.Second, 5, 0, 5, false},
 		"closed":             {ClosedLoop{Workers: 3, Duration: time.Second, Drain: time.Second}, time.Hour, 2 * time.Second, 3, 0, 3, false},
@@ -235,8 +238,8 @@ func TestArrivalRateStartsItsWorkers(t *testing.T) {
 	})
 }
 
-// TestOperationsOfThePlan: what ended within the plan, whatever the last answers took. Each row's figures are
-// worked out by hand.
+// TestOperationsOfThePlan: what ended within the plan, whatever the last answers took. Each row's
+// figures are worked out by hand.
 func TestOperationsOfThePlan(t *testing.T) {
 	quick := each(5 * time.Millisecond)
 	rate := func(p Pacer, d time.Duration) ArrivalRate {
@@ -255,7 +258,8 @@ func TestOperationsOfThePlan(t *testing.T) {
 		// At 0, 3.33, 6.67, 10, 13.33 and 16.67 s.
 		"0.3 a second": {rate(ConstantRate(0.3), 20*time.Second), 1, quick, 6, 6, 20 * time.Second, 0},
 		"bursts":       {rate(Bursts{50, 2 * time.Second}, 4*time.Second), 1, quick, 100, 100, 4 * time.Second, 0},
-		// Every tenth hangs: 15 of 150. The last one, operation 140, is planned at 2.8 s and ends at 12.8 s.
+		// Every tenth hangs: 15 of 150. The last one, operation 140, is planned at 2.8 s and ends
+		// at 12.8 s.
 		"a tenth hangs": {rate(ConstantRate(50), 3*time.Second), 1, func(n int64) time.Duration {
 			if n%10 == 0 {
 				return 10 * time.Second

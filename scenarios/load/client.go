@@ -1,18 +1,20 @@
-// Package load drives a delivery client: with workers that wait for each answer, at a planned rate, or by
-// the client's own rollout.
+// Package load drives a delivery client: with workers that wait for each answer, at a planned rate,
+// or by the client's own rollout.
 //
-// An [Executor] says how operations come, and is given an [Env]: the client, the operation, the devices and
-// the [Recording] that counts. Under a [ClosedLoop], each worker begins its next operation when its last one
-// has ended. Under an [ArrivalRate], a [Pacer] plans when each operation is due, whether or not the ones
-// before it have ended; a dispatcher hands it out at that time, and the worker that has been free the longest
-// takes it. A [Rollout] leaves that to the client.
+// What goes in is an [Env]: the client, the operation, the devices, and a [Recording] to count in.
+// An [Executor] begins the operations. A [ClosedLoop] has workers that each begin an operation when
+// their last one has ended. An [ArrivalRate] begins operations at the times that a [Pacer] plans,
+// whether or not the ones before have ended: a dispatcher hands each out when it is due, and the
+// worker that has been free the longest does it. A [Rollout] leaves the order to the client. What
+// comes out is a [Result], and in the Recording the times of operations ([Latencies]), how well the
+// plan was kept ([Lateness]), and what became of each device ([Outcomes], [Failures]).
 //
-// Each operation has three times, counted from the load's start: when it was planned, when it was sent, and
-// when it was done. Its response time counts from when it was planned, so that the wait for a free worker is
-// part of it (no coordinated omission), and its service time from when it was sent. Under a closed loop and a
-// rollout nothing is planned, and the two are the same.
+// An operation has three times, counted from the load's start: when it was planned, sent and done.
+// Its response time counts from when it was planned, so that the wait for a free worker is part of
+// it (no coordinated omission). Its service time counts from when it was sent. In a closed loop and
+// in a rollout nothing is planned, and the two are the same.
 //
-// The package knows no scenario, no fleet and no file, and judges nothing.
+// The package must never know scenarios, fleets or files, nor what a good result is.
 package load
 
 import (
@@ -28,8 +30,8 @@ type Client interface {
 	Push(ctx context.Context, d delivery.Device, u *delivery.Update) error
 	// Verify returns nil if the device runs the update.
 	Verify(ctx context.Context, d delivery.Device, u *delivery.Update) error
-	// Deliver pushes the update and verifies it, with as many attempts as the client makes. Its report
-	// counts every request that it sent, also if it returns an error.
+	// Deliver pushes the update and verifies it, with as many attempts as the client makes. Its
+	// report counts every request that it sent, also if it returns an error.
 	Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error)
 	// Close ends the client's connections.
 	Close() error
@@ -53,10 +55,12 @@ type StatsReporter interface{ Stats() delivery.Stats }
 // A Rollouter is a [Client] that can update many devices by itself. Its error is a
 // *[delivery.RolloutAbortError] if too many devices failed.
 type Rollouter interface {
-	Rollout(context.Context, iter.Seq[delivery.Device], *delivery.Update, delivery.RolloutConfig) (delivery.RolloutReport, error)
+	Rollout(
+		context.Context, iter.Seq[delivery.Device], *delivery.Update, delivery.RolloutConfig,
+	) (delivery.RolloutReport, error)
 }
 
-// Devices are those that a load is for. Their index is who they are in a [Recording].
+// Devices lists the devices that a load is for. A [Recording] knows a device by its index.
 type Devices interface {
 	Len() int
 	At(i int) delivery.Device

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A ClosedLoop is workers that each begin their next operation when their last one has ended. How fast
-// operations come depends on how fast they are done.
+// A ClosedLoop has workers that each begin their next operation when their last one has ended, so
+// that operations come as fast as they are done.
 type ClosedLoop struct {
 	Workers  int
 	Duration time.Duration // 0: until every device had the operation once
 	Drain    time.Duration // how long operations may go on after Duration
 
-	// Think returns how long a worker waits after an operation, by a number from 0 to 1 that is drawn. If
+	// Think returns how long a worker waits after an operation, given a random number in [0, 1). If
 	// it is nil, workers don't wait.
 	Think func(u float64) time.Duration
 }
@@ -31,7 +31,7 @@ func (c ClosedLoop) Expect(devices int) Expectation {
 func (c ClosedLoop) Run(ctx context.Context, e Env) (Result, error) {
 	l := newLoop(e, c.Duration, c.Duration, c.Drain)
 	var next struct {
-		_ [64]byte // what others write lies on other cache lines
+		_ [64]byte // keeps n on a cache line of its own
 		n atomic.Int64
 		_ [64]byte
 	}
@@ -56,8 +56,8 @@ func (c ClosedLoop) Run(ctx context.Context, e Env) (Result, error) {
 	return result, nil
 }
 
-// thinker returns a function that waits as long as worker i thinks, or until ctx ends. It returns nil if
-// workers don't think.
+// thinker returns a function that waits for worker i's next think time, or until ctx ends. It
+// returns nil if workers don't think.
 func (c ClosedLoop) thinker(seed uint64, i int) func(ctx context.Context) {
 	if c.Think == nil {
 		return nil

@@ -9,26 +9,26 @@ import (
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 )
 
-// arrival is an operation that is due.
+// An arrival is an operation that is due.
 type arrival struct {
 	n       int64
 	planned time.Duration
 }
 
-// preciseWait is what is left to the system's clock.
+// preciseWait is how much of a wait is left to the system's clock.
 const preciseWait = 3 * time.Millisecond
 
-// dispatchBuffer is how many operations may be due and not taken before the dispatcher waits for a
-// worker as well: where many are due at once, neither then waits for the other.
+// dispatchBuffer is how many operations may be due before the dispatcher waits for a worker to take
+// one. It keeps dispatcher and workers from waiting for each other where many are due at once.
 const dispatchBuffer = 256
 
-// dispatch hands out the load's operations, each when it is planned: one goroutine waits for the next,
-// whoever is free takes it. If nobody is, the operation waits, and those behind it; when somebody is again,
-// all that are due by then come at once. None is left out, and each keeps the time that it was planned for.
+// dispatch hands out the load's operations, each when it is due, to whichever worker is free. If
+// none is, the operation waits, and those behind it wait, too. None is left out, and each keeps its
+// planned time.
 //
-// Go's own timers wake a process that sleeps up to a millisecond late, since its poller counts in whole ones
-// (netpoll in runtime/netpoll_epoll.go). At a thousand operations a second that would be their distance. So
-// short waits are the system's, in a thread of their own.
+// Go's own timers may wake a sleeping process a millisecond late, since the runtime's poller counts
+// in whole milliseconds (netpoll in runtime/netpoll_epoll.go). At a thousand operations a second
+// they are that far apart. So short waits use the system's clock, in a thread of their own.
 func (l *openLoop) dispatch(ctx context.Context) {
 	defer close(l.due)
 	w := waiter{start: l.start, timer: time.NewTimer(time.Hour)}
@@ -61,14 +61,14 @@ func (l *openLoop) dispatch(ctx context.Context) {
 	record.allDispatched.Store(true)
 }
 
-// waiter waits until times that are counted from a start.
+// A waiter waits until times that are counted from a start.
 type waiter struct {
 	start        time.Time
 	timer        *time.Timer
 	preciseSleep func(time.Duration) // nil: there is none
 }
 
-// wait waits until an operation is due. It reports whether ctx goes on.
+// wait waits until an operation is due. It returns false if ctx ends first.
 func (w *waiter) wait(ctx context.Context, planned time.Duration) bool {
 	for {
 		wait := planned - time.Since(w.start)
@@ -91,9 +91,9 @@ func (w *waiter) wait(ctx context.Context, planned time.Duration) bool {
 	}
 }
 
-// inFlight counts the operations of an arrival rate that are under way, each of which keeps a worker busy.
+// inFlight counts the operations of an arrival rate that are under way. Each keeps a worker busy.
 type inFlight struct {
-	_                [64]byte // what others write lies on other cache lines
+	_                [64]byte // keeps the counters on cache lines of their own
 	now, peak, begun atomic.Int64
 	_                [64]byte
 }
@@ -107,5 +107,5 @@ func (f *inFlight) start() {
 
 func (f *inFlight) done() { f.now.Add(-1) }
 
-// ended returns how many operations were begun and have ended, or a few less.
+// ended returns how many operations have ended, or a few less: begun is read before now is.
 func (f *inFlight) ended() int64 { return f.begun.Load() - f.now.Load() }

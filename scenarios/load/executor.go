@@ -11,31 +11,31 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// An Executor is a way in which operations come.
+// An Executor decides when operations begin, and runs them.
 type Executor interface {
-	// Run does the operations, and returns when the last one has ended. If ctx ends, no further operation
-	// is sent, and those under way are broken off: they count neither as succeeded nor as failed, and Run
-	// returns no error for that.
+	// Run runs the operations, and returns when the last one has ended. If ctx ends, Run sends no
+	// further operation and breaks off those under way, which count neither as succeeded nor as
+	// failed. It returns no error then.
 	Run(ctx context.Context, e Env) (Result, error)
-	// Expect returns what is known of the load before it begins, on so many devices.
+	// Expect returns what is known before a load on so many devices begins.
 	Expect(devices int) Expectation
 }
 
-// An Env is what an [Executor] works on.
+// An Env is what an [Executor] drives, and where it counts.
 type Env struct {
 	Client  Client
 	Op      delivery.Op
-	Devices Devices // which take turns
+	Devices Devices // operation n is for device n modulo their number
 	Update  *delivery.Update
 	Record  *Recording // empty
-	Seed    uint64     // of what is drawn: the times of arrivals, and how long workers think
+	Seed    uint64     // seeds the times of Poisson arrivals, and how long workers think
 
 	// NewHook makes one Hook for each recorder. If it is nil, there are none.
 	NewHook func() Hook
-	// OnReady, if not nil, is called when every worker is ready and none has begun, so that the cost of
-	// making workers is no part of the operations.
+	// OnReady, if not nil, is called when every worker is ready and none has begun, so that the
+	// cost of making workers is no part of the operations.
 	OnReady func()
-	// SystemClock has short waits kept by the system's clock instead of Go's timers.
+	// SystemClock has the dispatcher sleep by the system's clock instead of Go's timers.
 	SystemClock bool
 }
 
@@ -49,9 +49,9 @@ type Expectation struct {
 type Result struct {
 	Elapsed      time.Duration // from the start to the last operation's end
 	Operations   results.Operations
-	Workers      int           // that there may have been at once
+	Workers      int           // the most workers that there may have been at once
 	InFlightPeak int           // the most operations under way at once; 0 without a plan
-	MeanBusy     time.Duration // for which an operation kept its worker, however it ended; 0 without a plan
+	MeanBusy     time.Duration // how long an operation kept its worker, however it ended; 0 without a plan
 	Stopped      error         // why a rollout stopped, a *delivery.RolloutAbortError and its report; nil if it didn't
 }
 
@@ -66,12 +66,13 @@ type loop struct {
 	devices  int64
 	duration time.Duration // 0: until every device had the operation once
 	start    time.Time
-	plan     time.Duration // how long it is; 0: there is no plan, or none that says anything of time
-	drained  time.Duration // what is under way then is broken off
+	plan     time.Duration // the plan's length; 0: there is no plan, or its operations are due at once or never
+	drained  time.Duration // when operations under way are broken off
 	workers  sync.WaitGroup
 }
 
-// newLoop returns a loop with a plan so long, after which operations may go on for the drain.
+// newLoop returns a loop whose plan has the given length, and whose operations may go on for the
+// drain after it.
 func newLoop(e Env, duration, plan, drain time.Duration) *loop {
 	l := &loop{Env: e, devices: int64(e.Devices.Len()), duration: duration, plan: plan, drained: never}
 	if plan > 0 {
@@ -81,7 +82,8 @@ func newLoop(e Env, duration, plan, drain time.Duration) *loop {
 	return l
 }
 
-// run runs the tasks at the same time, and those that they add to l.workers, and returns how long that took.
+// run runs the tasks concurrently, and returns how long they took, those included that they add to
+// l.workers.
 func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.Duration {
 	ctx, breakOff := context.WithCancelCause(caller)
 	defer breakOff(nil)
@@ -112,7 +114,7 @@ func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.D
 	return elapsed
 }
 
-// finished reports whether operation n, which begins at that time, is beyond the load's end.
+// finished reports whether the load ends before operation n, which would begin at the given time.
 func (l *loop) finished(n int64, at time.Duration) bool {
 	if l.duration > 0 {
 		return at >= l.duration
@@ -120,7 +122,7 @@ func (l *loop) finished(n int64, at time.Duration) bool {
 	return n >= l.devices
 }
 
-// operate does operation n, for the device whose turn it is, and returns when that was done.
+// operate does operation n and records it. It returns when the operation was done.
 func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent time.Duration) time.Duration {
 	i := int(n % l.devices)
 	device := l.Devices.At(i)
@@ -162,7 +164,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 	return done
 }
 
-// result returns how the load went, which took so long, of so many planned operations.
+// result returns how the load went.
 func (l *loop) result(elapsed time.Duration, planned int64) Result {
 	r := l.Record
 	t := r.Totals()
@@ -174,6 +176,7 @@ func (l *loop) result(elapsed time.Duration, planned int64) Result {
 		o.PlanNS, o.DrainNS = int64(l.plan), int64(max(0, elapsed-l.plan))
 	}
 	return Result{
-		Elapsed: elapsed, Operations: o, InFlightPeak: int(r.inFlight.peak.Load()), MeanBusy: t.busy / time.Duration(max(1, o.Started)),
+		Elapsed: elapsed, Operations: o, InFlightPeak: int(r.inFlight.peak.Load()),
+		MeanBusy: t.busy / time.Duration(max(1, o.Started)),
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// Failures counts failed operations, and keeps a bounded sample of them: the first few of each class. Any number
-// of goroutines may use it.
+// Failures counts failed operations by class, and keeps the first few of each class. Any number of
+// goroutines may use it.
 type Failures struct {
 	mu     sync.Mutex
 	sample []Failure
@@ -36,7 +36,7 @@ type Failure struct {
 	Error     string      `json:"error"`
 }
 
-// newFailures returns no failures, and keeps response times up to longest.
+// newFailures returns empty failures that record response times up to longest.
 func newFailures(longest time.Duration) *Failures {
 	return &Failures{class: map[string]int{}, took: newHistogram(longest)}
 }
@@ -49,8 +49,10 @@ func (f *Failures) reset() {
 	f.took.Reset()
 }
 
-// add takes a failed operation, and its response time.
-func (f *Failures) add(i int, d delivery.Device, op delivery.Op, report delivery.Report, took time.Duration, err error) {
+// add adds a failed operation of device i, which took so long to fail.
+func (f *Failures) add(
+	i int, d delivery.Device, op delivery.Op, report delivery.Report, took time.Duration, err error,
+) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	recordClamped(f.took, took) // one beyond the histogram counts as its highest
@@ -97,15 +99,15 @@ func statusOf(err error) int {
 	return 0
 }
 
-// Sample returns the sample, in the order in which operations failed.
+// Sample returns the failures that were kept, in the order in which they happened.
 func (f *Failures) Sample() []Failure {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.sample)
 }
 
-// P99 returns the response time, in nanoseconds, that 99% of the failed operations kept within. It is 0 if none
-// failed.
+// P99 returns the 99th percentile of the response times of failed operations, in nanoseconds. It
+// returns 0 if none failed.
 func (f *Failures) P99() float64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -115,7 +117,7 @@ func (f *Failures) P99() float64 {
 	return float64(f.took.ValueAtQuantile(99))
 }
 
-// ByClass counts the failures by the name of their class.
+// ByClass returns how many operations failed, by the name of the failure's class.
 func (f *Failures) ByClass() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -18,7 +18,7 @@ func (f hookFunc) Operation(planned, response time.Duration, succeeded bool) {
 	f(planned, response, succeeded)
 }
 
-// ending is a client whose operations end as it is told.
+// ending is a client whose pushes return an error, or nil.
 type ending struct {
 	nothing
 	err error
@@ -26,7 +26,8 @@ type ending struct {
 
 func (e ending) Push(context.Context, delivery.Device, *delivery.Update) error { return e.err }
 
-// TestHooksHearOfEveryOperation, however it ended: through a worker as through the client's own rollout.
+// TestHooksHearOfEveryOperation, however it ended: through a worker as through the client's own
+// rollout.
 func TestHooksHearOfEveryOperation(t *testing.T) {
 	for name, err := range map[string]error{"succeeded": nil, "failed": errors.New("gone")} {
 		t.Run(name, func(t *testing.T) {

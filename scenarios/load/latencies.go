@@ -13,20 +13,21 @@ const (
 	histDigits = 3
 )
 
-// defaultLongest is what histograms hold if nothing longer is asked for.
+// defaultLongest is the longest time that histograms hold unless a longer one is wanted.
 const defaultLongest = 100 * time.Second
 
-// Latencies are the times of an operation's successes.
+// Latencies holds the times of one operation's successes.
 type Latencies struct {
 	Response *hdrhistogram.Histogram // from planned to done, in nanoseconds
 	Service  *hdrhistogram.Histogram // from sent to done; the same histogram without a plan
 	Count    int64
 	Overflow int64 // times beyond the histogram, which are in it as its highest value
 
-	sum int64 // of response times, ns: the mean needs no histogram
+	sum int64 // of response times, in nanoseconds, for an exact mean
 }
 
-// NewLatencies returns no times yet, which may be up to longest. With a plan, response times are no service times.
+// NewLatencies returns empty latencies for times up to longest. If operations are planned, it keeps
+// service times apart from response times.
 func NewLatencies(planned bool, longest time.Duration) *Latencies {
 	l := &Latencies{Response: newHistogram(longest)}
 	l.Service = l.Response
@@ -42,7 +43,7 @@ func (l *Latencies) reset() {
 	l.sum, l.Count, l.Overflow = 0, 0, 0
 }
 
-// Add takes the times of a success.
+// Add adds the times of a success.
 func (l *Latencies) Add(response, service time.Duration) {
 	l.Count++
 	l.sum += int64(response)
@@ -64,7 +65,7 @@ func (l *Latencies) merge(o *Latencies) {
 	l.Overflow += o.Overflow
 }
 
-// Mean returns the mean response time in nanoseconds. It is 0 if there is none.
+// Mean returns the mean response time in nanoseconds, or 0 if nothing succeeded.
 func (l *Latencies) Mean() float64 {
 	if l.Count == 0 {
 		return 0
@@ -77,7 +78,8 @@ func newHistogram(longest time.Duration) *hdrhistogram.Histogram {
 	return hdrhistogram.New(histLowest, int64(longest), histDigits)
 }
 
-// recordClamped puts a time into a histogram, and reports whether it is within its bounds.
+// recordClamped adds a time to a histogram. It reports whether the time is within the histogram's
+// bounds; one beyond them counts as the highest.
 func recordClamped(h *hdrhistogram.Histogram, d time.Duration) bool {
 	highest := h.HighestTrackableValue()
 	v := min(max(int64(d), 0), highest)

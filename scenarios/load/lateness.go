@@ -6,11 +6,12 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Lateness is how the plan of an [ArrivalRate] was kept: how long after it was planned each operation was sent.
+// Lateness says how well the plan of an [ArrivalRate] was kept: how long after its planned time
+// each operation was sent.
 //
-// An operation is late for one of two reasons, and each is kept by itself. It was queued: every worker was busy
-// when it was due, so that none had taken it yet. Or a worker was ready for it, and woke late: that is the
-// driver's own doing, or its machine's.
+// An operation is late for one of two reasons, which are counted apart. Either it was queued, since
+// every worker was busy when it was due. Or a worker was free and its timer woke late, which is the
+// driver's fault, or its machine's.
 type Lateness struct {
 	Queued, Timer *hdrhistogram.Histogram // in nanoseconds
 
@@ -18,7 +19,7 @@ type Lateness struct {
 	LastPlanned, LastSent time.Duration
 }
 
-// NewLateness returns an empty lateness, which holds times up to longest.
+// NewLateness returns an empty Lateness for times up to longest.
 func NewLateness(longest time.Duration) *Lateness {
 	return &Lateness{Queued: newHistogram(longest), Timer: newHistogram(longest)}
 }
@@ -29,10 +30,12 @@ func (l *Lateness) reset() {
 	l.LastPlanned, l.LastSent = 0, 0
 }
 
-// Add takes when an operation was planned, when it was sent, and whether every worker was busy when it was due.
+// Add adds an operation: when it was planned and sent, and whether every worker was busy when it
+// was due.
 func (l *Lateness) Add(planned, sent time.Duration, queued bool) {
 	l.trackLast(planned, sent)
-	// A time beyond the histogram isn't counted here: its response time is longer still.
+	// A time beyond the histogram is no Overflow here, since the response time, which is longer, is
+	// one.
 	if queued {
 		recordClamped(l.Queued, sent-planned)
 	} else {
@@ -46,7 +49,7 @@ func (l *Lateness) trackLast(planned, sent time.Duration) {
 	}
 }
 
-// merge takes another part of the same load.
+// merge adds another part of the same load.
 func (l *Lateness) merge(o *Lateness) {
 	l.Queued.Merge(o.Queued)
 	l.Timer.Merge(o.Timer)
@@ -61,10 +64,10 @@ func (l *Lateness) All() *hdrhistogram.Histogram {
 	return all
 }
 
-// FinalLag returns how far behind its plan the load was in the end.
+// FinalLag returns how far behind its plan the load was at its end.
 func (l *Lateness) FinalLag() time.Duration { return l.LastSent - l.LastPlanned }
 
-// FellBehind reports whether the load fell behind the plan of p for good, so that its rate was another than the
-// planned one. A load that was late for a while and caught up kept its plan: its response times count the
-// waiting. How long the last answers took doesn't matter either.
+// FellBehind reports whether the load was behind the plan of p at its end, so that its rate wasn't
+// the planned one. A load that was late for a while and caught up kept its plan, and its response
+// times show the wait. How long the last answers took doesn't matter.
 func (l *Lateness) FellBehind(p Pacer) bool { return l.FinalLag() > p.AllowedLag(l.LastPlanned) }

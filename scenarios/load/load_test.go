@@ -9,8 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// standIn is a client that takes as long as it is told, in the time of a synctest
-// bubble.
+// A standIn is a client whose operations take a given time, in a synctest bubble.
 type standIn struct {
 	takes func(n int64) time.Duration
 	fails func(n int64) bool

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Outcomes counts what became of each device's operations, by the client's word. Any number of goroutines may
-// add to it. A device takes 8 bytes, since most have a single operation.
+// Outcomes counts, for each device, what the client says became of its operations. Any number of
+// goroutines may add to it. A device takes 8 bytes, since most have a single operation.
 type Outcomes struct {
 	ended    pairs // operations that succeeded, and that failed
 	requests pairs // pushes and verifications that the client says it sent
@@ -15,14 +15,14 @@ type Outcomes struct {
 	brokenOff map[int]uint32
 }
 
-// An Outcome is one device's.
+// An Outcome is what became of one device's operations.
 type Outcome struct {
 	Succeeded, Failed uint32 // operations
-	BrokenOff         uint32 // operations: what came of them, nobody claims
+	BrokenOff         uint32 // operations of which the client doesn't say what became
 	Pushes, Verifies  uint32 // requests that the client says it sent
 }
 
-// NewOutcomes returns the outcomes of so many devices, which had no operation yet.
+// NewOutcomes returns the outcomes of so many devices, none of which had an operation yet.
 func NewOutcomes(devices int) *Outcomes {
 	return &Outcomes{ended: newPairs(devices), requests: newPairs(devices), brokenOff: map[int]uint32{}}
 }
@@ -73,12 +73,12 @@ func (o *Outcomes) Reset() {
 	clear(o.brokenOff)
 }
 
-// pairs counts two things of each device, in the halves of a word.
+// pairs holds two counters for each device, in the halves of a word.
 type pairs struct {
 	words []atomic.Uint32
 
 	mu       sync.Mutex
-	overflow map[int][2]uint32 // what the halves were too small for: under a load that goes on, a few devices have many
+	overflow map[int][2]uint32 // what didn't fit into the halves, in a long load on few devices
 }
 
 // The halves of a word.
@@ -107,7 +107,7 @@ func (p *pairs) add(i int, half uint) {
 	}
 }
 
-// carry keeps what a half that began again had counted, and the one that didn't fit.
+// carry adds a full half, which was set to 0, and the one that didn't fit to the overflow.
 func (p *pairs) carry(i int, half uint) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

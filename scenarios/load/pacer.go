@@ -7,23 +7,27 @@ import (
 	"time"
 )
 
-// A Pacer plans when the operations of an [ArrivalRate] are due. It is pure: the same pacer and seed give the
-// same times. Times are counted from the load's start.
+// A Pacer plans when the operations of an [ArrivalRate] are due. It is pure: the same pacer and
+// seed give the same times, which count from the load's start.
 type Pacer interface {
-	// Arrivals yields when each operation is planned, in order. The sequence ends if there is no further one.
+	// Arrivals yields the planned time of each operation, in order.
 	Arrivals(seed uint64) iter.Seq[time.Duration]
-	// At returns when operation n, from 0, is planned. It returns math.MaxInt64 if it never is.
+	// At returns the planned time of operation n, counted from 0, or math.MaxInt64 if there is
+	// none.
 	At(n int64, seed uint64) time.Duration
-	// CountBy returns how many operations are planned before a time, or about how many if times are drawn.
+	// CountBy returns how many operations are planned before end, on average if their times are
+	// random.
 	CountBy(end time.Duration) int64
-	// RateAt returns the operations per second at a time. It returns 0 if that says nothing.
+	// RateAt returns the planned operations per second at a time, or 0 if operations come in
+	// bursts.
 	RateAt(at time.Duration) float64
-	// AllowedLag returns how late the last operation may be sent, if it was planned for that time, in a
-	// load that keeps its plan.
+	// AllowedLag returns how late the last operation of a load may be sent. A load that sends it
+	// later has not kept its plan.
 	AllowedLag(lastPlanned time.Duration) time.Duration
 }
 
-// Bursts plans operations in bursts of Size at once, one burst each Every. If Every is 0, there is one burst.
+// Bursts plans operations in bursts of Size at once, one burst each Every. If Every is 0, there is
+// one burst.
 type Bursts struct {
 	Size  int64
 	Every time.Duration
@@ -54,8 +58,8 @@ func (b Bursts) CountBy(end time.Duration) int64 {
 // RateAt implements [Pacer]. It returns 0.
 func (b Bursts) RateAt(time.Duration) float64 { return 0 }
 
-// AllowedLag implements [Pacer]. A burst is worked off after its time, by as many workers as there are: that is
-// what it is for. It is late only if the next one comes before that.
+// AllowedLag implements [Pacer]. The workers need some time for a burst, which is the point of one.
+// It is late only if it isn't sent when the next burst is due.
 func (b Bursts) AllowedLag(time.Duration) time.Duration {
 	if b.Every == 0 {
 		return never

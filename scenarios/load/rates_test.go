@@ -33,7 +33,8 @@ func (w *witnessClient) Push(context.Context, delivery.Device, *delivery.Update)
 
 const ratesLast = 10 * time.Second
 
-// eachRate calls test for each rate that loads are held to, evenly spaced and with independent arrivals.
+// eachRate calls test for each rate that loads are held to, evenly spaced and with independent
+// arrivals.
 func eachRate(test func(name string, rate float64, poisson bool)) {
 	for _, poisson := range []bool{false, true} {
 		for _, rate := range []float64{100, 1000, 10_000} {
@@ -46,7 +47,8 @@ func eachRate(test func(name string, rate float64, poisson bool)) {
 	}
 }
 
-// sentBy runs a load of a rate against a client that notes when, and returns its sorted times and its record.
+// sentBy runs a load of a rate against a client that notes when, and returns its sorted times and
+// its record.
 func sentBy(ctx context.Context, rate float64, poisson, systemClock bool) ([]time.Duration, *Recording) {
 	w := &witnessClient{sent: make([]time.Duration, 0, int(1.1*rate*ratesLast.Seconds()))}
 	x := ArrivalRate{Pacer: ConstantRate(rate), Workers: 64, Duration: ratesLast, Drain: time.Minute}

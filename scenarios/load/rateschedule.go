@@ -10,20 +10,20 @@ import (
 
 // A Segment is a time over which a rate is constant, or rises or falls evenly.
 type Segment struct {
-	Length   time.Duration // math.MaxInt64 goes on for ever
+	Length   time.Duration // math.MaxInt64 never ends
 	From, To float64       // operations per second, at its start and its end
 }
 
-// A RateSchedule plans operations as evenly as a rate over time lets it: operation n is planned when the rate
-// has come to n operations. It is a [Pacer].
+// A RateSchedule is a rate that changes over time. It plans operations evenly: operation n is due
+// when the rate, summed up over time, has come to n. It is a [Pacer].
 type RateSchedule []segment
 
-// segment is a Segment with its place in the schedule.
+// A segment is a [Segment] with its place in the schedule.
 type segment struct {
 	length, from, to float64 // seconds, and operations per second
 
 	start      float64 // seconds from the load's start
-	cumulative float64 // operations planned up to its end, were they to come evenly
+	cumulative float64 // operations planned up to its end
 }
 
 // NewRateSchedule returns the schedule of segments that follow one another.
@@ -44,8 +44,8 @@ func ConstantRate(perSecond float64) RateSchedule {
 	return NewRateSchedule(Segment{Length: never, From: perSecond, To: perSecond})
 }
 
-// timeOf returns when the schedule has come to so many operations, or never. It is exact to a nanosecond or
-// so, however long the load goes on.
+// timeOf returns when the schedule has come to count operations, or never. It is exact to about a
+// nanosecond, however long the load lasts.
 func (r RateSchedule) timeOf(count float64) time.Duration {
 	i := sort.Search(len(r), func(i int) bool { return r[i].cumulative > count })
 	if i == len(r) {
@@ -60,9 +60,8 @@ func (r RateSchedule) timeOf(count float64) time.Duration {
 	return never
 }
 
-// timeOf returns after how many seconds the segment has come to so many operations, which are
-// from*x + (to-from)/(2*length)*x². This form of the solution keeps its figures also
-// where the rate hardly changes.
+// timeOf returns after how many seconds x the segment has come to count operations. It solves count
+// = from*x + (to-from)/(2*length)*x² in a form that stays exact where the rate hardly changes.
 func (s segment) timeOf(count float64) float64 {
 	switch {
 	case count == 0:
@@ -104,30 +103,30 @@ func (r RateSchedule) RateAt(at time.Duration) float64 {
 	return 0
 }
 
-// How far behind its plan a load may be in the end, whichever is more.
+// How far behind its plan a load may be at its end: whichever is more.
 const (
 	maxLag = 0.05                   // of the time that was planned
-	minLag = 100 * time.Millisecond // a shorter lag is a busy machine's hiccup
+	minLag = 100 * time.Millisecond // a busy machine may pause for as long
 )
 
-// AllowedLag implements [Pacer]. It returns 5% of the time, but 100 ms at least.
+// AllowedLag implements [Pacer]. It returns 5% of lastPlanned, but at least 100 ms.
 func (r RateSchedule) AllowedLag(lastPlanned time.Duration) time.Duration {
 	return max(minLag, time.Duration(maxLag*float64(lastPlanned)))
 }
 
-// Poisson plans independent arrivals, a Poisson process with the rate of the schedule. It comes from one with
-// rate 1, whose gaps are exponential, by a change of time (Çinlar, "Introduction to Stochastic Processes",
-// 1975, ch. 4.7). It is a [Pacer].
+// Poisson plans independent arrivals: a Poisson process with the rate of the schedule. It is made
+// from a process of rate 1, whose gaps are exponential, by a change of time (Çinlar, "Introduction
+// to Stochastic Processes", 1975, ch. 4.7). It is a [Pacer].
 type Poisson struct{ RateSchedule }
 
-// poissonSeed sets the arrivals' random numbers apart from others of the seed.
+// poissonSeed keeps the arrivals' random numbers independent of others that have the same seed.
 const poissonSeed = 0x706f6973736f6e
 
 // Arrivals implements [Pacer].
 func (p Poisson) Arrivals(seed uint64) iter.Seq[time.Duration] {
 	return func(yield func(time.Duration) bool) {
 		rng := rand.New(rand.NewPCG(seed, poissonSeed))
-		operations := 0.0 // by which an arrival at rate 1 would be due
+		operations := 0.0 // when the next one arrives in a process of rate 1
 		for {
 			operations += rng.ExpFloat64()
 			if planned := p.timeOf(operations); planned == never || !yield(planned) {
@@ -137,7 +136,7 @@ func (p Poisson) Arrivals(seed uint64) iter.Seq[time.Duration] {
 	}
 }
 
-// At implements [Pacer]. It draws the times of the operations before n as well.
+// At implements [Pacer]. It takes time in proportion to n.
 func (p Poisson) At(n int64, seed uint64) time.Duration {
 	for planned := range p.Arrivals(seed) {
 		if n == 0 {
@@ -148,7 +147,7 @@ func (p Poisson) At(n int64, seed uint64) time.Duration {
 	return never
 }
 
-// CountBy implements [Pacer]. It returns the mean of what may be drawn.
+// CountBy implements [Pacer]. It returns the mean.
 func (p Poisson) CountBy(end time.Duration) int64 {
 	var sum float64
 	for _, s := range p.RateSchedule {

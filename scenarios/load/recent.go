@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// A LatencyWindow tells the percentiles of the last seconds of a load under way. The zero value is ready for
-// use, by one goroutine.
+// A LatencyWindow returns percentiles over the last seconds of a load under way. The zero value is
+// ready for use by one goroutine.
 type LatencyWindow struct {
 	samples [windowSamples]recentLatencies
 	turn    int
 }
 
-// windowSamples is how many samples the percentiles are of.
+// windowSamples is how many samples a window has.
 const windowSamples = 10
 
-// Sample takes the response times that r recorded since it was last sampled, and returns the percentiles of the
-// last ten samples. They are 0 if there are none.
+// Sample takes the response times that r recorded since the last call, and returns the median and
+// the 99th percentile of the last ten samples. They are 0 if the samples are empty.
 func (w *LatencyWindow) Sample(r *Recording) (p50, p99 time.Duration) {
 	now := &w.samples[w.turn%windowSamples]
 	w.turn++
@@ -35,12 +35,12 @@ func (w *LatencyWindow) Sample(r *Recording) (p50, p99 time.Duration) {
 	return all.quantile(0.5), all.quantile(0.99)
 }
 
-// recentLatencies counts response times coarsely: the histograms that are recorded are too large to be looked
-// at several times a second. A bucket is an eighth of a power of two wide.
+// recentLatencies is a coarse histogram of response times, small enough to be read several times a
+// second. A bucket is an eighth of a power of two wide.
 type recentLatencies struct{ counts [recentBuckets]uint32 }
 
 const (
-	recentFraction = 3                          // bits below the highest
+	recentFraction = 3                          // bits below the highest that choose a bucket
 	recentBuckets  = (45 + 1) << recentFraction // up to 2^45 ns, which is 9.8 h
 )
 
@@ -60,7 +60,7 @@ func midpoint(bucket int) time.Duration {
 	return time.Duration(uint64(1)<<top + uint64(bucket&(1<<recentFraction-1))*width + width/2)
 }
 
-// drainTo adds what r counted to another, and empties r.
+// drainTo moves r's counts to another histogram.
 func (r *recentLatencies) drainTo(to *recentLatencies) {
 	for i, n := range r.counts {
 		to.counts[i] += n
@@ -68,7 +68,8 @@ func (r *recentLatencies) drainTo(to *recentLatencies) {
 	*r = recentLatencies{}
 }
 
-// quantile returns the time that a share of what was counted kept within. It is 0 if nothing was.
+// quantile returns the time that the given share of response times don't exceed, or 0 if there are
+// none.
 func (r *recentLatencies) quantile(share float64) time.Duration {
 	var all uint64
 	for _, n := range r.counts {

@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// A Recording counts what becomes of the operations of a load. It is large, and is reset and used again for
-// the next one.
+// A Recording counts what becomes of a load's operations. It is large, so it is reset and used
+// again for the next load.
 type Recording struct {
 	Outcomes *Outcomes // of each device
 	Failures *Failures
@@ -21,24 +21,24 @@ type Recording struct {
 	brokenOff atomic.Int64 // operations that were under way when the load was over, or its context ended
 
 	// Of an ArrivalRate.
-	behindAfter   atomic.Int64 // the time after which unsent operations put the load behind its plan for certain; 0: none does
-	dispatched    atomic.Int64 // operations that were due and handed out
+	behindAfter   atomic.Int64 // when unsent operations put the load behind its plan for certain; 0: never
+	dispatched    atomic.Int64 // operations that the dispatcher handed out
 	allDispatched atomic.Bool  // there are no more
 	inFlight      inFlight
 }
 
-// A RecordingConfig says what load a [Recording] is for.
+// A RecordingConfig describes the load that a [Recording] is for.
 type RecordingConfig struct {
 	Op      delivery.Op
 	Planned bool // an ArrivalRate: it has a Lateness, and response times that aren't service times
 	Devices int
 	Workers int           // at most
-	Longest time.Duration // time that histograms hold; 0: 100 s. A longer one is counted as that, and as an overflow
+	Longest time.Duration // the longest time that histograms hold; 0: 100 s
 }
 
-// How many recorders the workers share: a few for each that can run at a time, so that
-// they seldom meet at one. Each has a histogram of 190 KB an operation, so that one for
-// each of 64 workers would take more memory than anything else of a usual run.
+// How many recorders the workers share: a few for each core, so that workers seldom wait for each
+// other at one. Each recorder has a histogram of 190 KB for each operation, so one for each worker
+// would take too much memory.
 const (
 	recordersPerCore = 4
 	maxRecorders     = 64
@@ -72,10 +72,10 @@ func (r *Recording) Reset() {
 	}
 }
 
-// A Hook hears of each operation that ended.
+// A Hook is called for each operation that ends.
 type Hook interface {
-	// Operation is told when an operation was planned, how long after that it ended, and whether it
-	// succeeded. It must not block. It is called by one goroutine at a time.
+	// Operation receives when an operation was planned, how long after that it ended, and whether
+	// it succeeded. It must not block. One goroutine calls it at a time.
 	Operation(planned, response time.Duration, succeeded bool)
 }
 
@@ -96,7 +96,7 @@ type Totals struct {
 	Succeeded, Failed, Retries int64
 
 	succeededLate, failedLate int64         // after the plan's end
-	busy                      time.Duration // that workers of an arrival rate spent on operations
+	busy                      time.Duration // time that workers of an ArrivalRate spent on operations
 }
 
 // Totals counts the operations that have ended so far.
@@ -113,15 +113,15 @@ func (r *Recording) Totals() Totals {
 	return t
 }
 
-// Behind reports whether a load under way is certain to be behind its plan, after so long: whether operations
-// that were due are not sent yet, later than they may be.
+// Behind reports whether a load under way is certain not to keep its plan: whether operations are
+// still unsent at a time at which all had to be.
 func (r *Recording) Behind(elapsed time.Duration) bool {
 	after := time.Duration(r.behindAfter.Load())
 	return after > 0 && elapsed > after && (!r.allDispatched.Load() || r.inFlight.begun.Load() < r.dispatched.Load())
 }
 
-// Merge adds up what the workers recorded: the times of each operation, of those that succeeded, and how the
-// plan was kept, which is nil without one.
+// Merge adds up what the workers recorded: the latencies of each operation, and the lateness, which
+// is nil for a load without a plan.
 func (r *Recording) Merge() (map[delivery.Op]*Latencies, *Lateness) {
 	sum := newRecorder(r.config)
 	for _, rec := range r.recorders {
@@ -147,18 +147,17 @@ func operations(op delivery.Op) []delivery.Op {
 	return []delivery.Op{op}
 }
 
-// recorder counts for one worker, or for a few that share it. Recording allocates
-// nothing and waits for nobody but them.
+// A recorder counts for one worker, or for a few that share it. It allocates nothing.
 type recorder struct {
 	mu        sync.Mutex
 	latencies []*Latencies    // by operation, in the order of operations
 	lateness  *Lateness       // nil without a plan
-	recent    recentLatencies // since somebody last looked
+	recent    recentLatencies // since the last sample
 	hook      Hook            // nil: there is none
 
 	succeeded, failed, retries, succeededLate, failedLate, busy atomic.Int64 // see Totals
 
-	_ [64]byte // neighbors' counters lie on other cache lines
+	_ [64]byte // keeps the counters of neighbors on other cache lines
 }
 
 func newRecorder(c RecordingConfig) *recorder {
@@ -185,14 +184,15 @@ func (r *recorder) reset() {
 	}
 }
 
-// recordDispatch records when an operation of an arrival rate was planned, and sent.
+// recordDispatch records when an operation of an ArrivalRate was planned and sent.
 func (r *recorder) recordDispatch(planned, sent time.Duration, queued bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lateness.Add(planned, sent, queued)
 }
 
-// recordSuccess records an operation that succeeded, and the push and the verification in it, if it is a delivery.
+// recordSuccess records an operation that succeeded and, if it is a delivery, its push and
+// verification.
 func (r *recorder) recordSuccess(planned, sent, done time.Duration, report delivery.Report) {
 	r.succeeded.Add(1)
 	response, service := done-planned, done-sent
@@ -213,7 +213,8 @@ func (r *recorder) recordSuccess(planned, sent, done time.Duration, report deliv
 	}
 }
 
-// recordFailure records an operation that failed. Its time is no latency of the operation; see Failures.
+// recordFailure records an operation that failed. Its response time is not among the Latencies but
+// in [Failures].
 func (r *recorder) recordFailure(planned, response time.Duration) {
 	r.failed.Add(1)
 	if r.hook == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// rollsOut is a client whose rollout has the events that it is told, and its error.
+// rollsOut is a client whose rollout has the given events and error.
 type rollsOut struct {
 	nothing
 	events []delivery.RolloutEvent

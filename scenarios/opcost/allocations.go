@@ -19,13 +19,13 @@ type Allocations struct {
 	Variant
 	N int `json:"n"`
 
-	// Objects and Bytes are the runtime's own counts (runtime.MemStats), from which allocs/op and B/op
-	// are computed.
+	// Objects and Bytes are the runtime's own counts (runtime.MemStats), from which allocs/op and
+	// B/op are computed.
 	Objects int64 `json:"objects"`
 	Bytes   int64 `json:"bytes"`
 
-	// Profile divides what the memory profile has. It lacks objects of under 16 bytes without pointers
-	// that found room in a block with others; see Unprofiled.
+	// Profile divides what the memory profile has. It lacks objects of under 16 bytes without
+	// pointers that found room in a block with others; see Unprofiled.
 	Profile profiles.Breakdown `json:"profile"`
 }
 

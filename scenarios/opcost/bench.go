@@ -12,8 +12,8 @@ import (
 type Variant struct {
 	Op        delivery.Op        `json:"op"` // push or verify
 	Transport delivery.Transport `json:"transport"`
-	// If NewConnection is set, each operation is to a device that the client has not seen, over a new
-	// connection. Otherwise all operations are to one device, over one kept-alive connection.
+	// If NewConnection is set, each operation is to a device that the client has not seen, over a
+	// new connection. Otherwise all operations are to one device, over one kept-alive connection.
 	NewConnection bool `json:"new"`
 }
 
@@ -50,8 +50,9 @@ type bench struct {
 }
 
 const (
-	// warmup is the number of operations before the measured ones. They fill the client's buffers and
-	// pools. Over new connections they go to the last devices, which no measured operation goes to.
+	// warmup is the number of operations before the measured ones. They fill the client's buffers
+	// and pools. Over new connections they go to the last devices, which no measured operation goes
+	// to.
 	warmup       = 32
 	spareDevices = warmup + 1 // the first device has all operations over a kept-alive connection
 )

@@ -28,8 +28,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, f Fleet) error {
 	if err := json.NewDecoder(in).Decode(&cfg); err != nil {
 		return fmt.Errorf("standard input holds no order: %w", err)
 	}
-	// This goroutine may outlive the function, since a read of standard input can't be canceled. The
-	// process is about to end then.
+	// This goroutine may outlive the function, since a read of standard input can't be canceled.
+	// The process is about to end then.
 	go func() {
 		_, _ = io.Copy(io.Discard, in) // whatever ends it
 		cancel()

@@ -24,8 +24,8 @@ type Config struct {
 	Operations int `json:"operations"`
 	// Sizes are the sizes of the artifacts of Streaming, in bytes.
 	Sizes []int64 `json:"sizes"`
-	// Components are the parts of the client that allocations are divided into. What belongs to none
-	// of them is the component "other". See [DeliveryComponents].
+	// Components are the parts of the client that allocations are divided into. What belongs to
+	// none of them is the component "other". See [DeliveryComponents].
 	Components []profiles.Component `json:"components"`
 }
 

@@ -47,8 +47,8 @@ func phasesOf(v Variant, timelines []delivery.Timeline) (Phases, error) {
 			return Phases{}, fmt.Errorf("%s: a request went over another connection", v)
 		}
 		if l.Written.After(l.Answered) && !l.Answered.IsZero() {
-			// net/http reports a write from a goroutine of its own, which the answer may overtake. The
-			// request had been written by then.
+			// net/http reports a write from a goroutine of its own, which the answer may overtake.
+			// The request had been written by then.
 			l.Written = l.Answered
 		}
 		ends := []time.Time{l.Begun, l.Prepared, l.Ready, l.Written, l.Answered, l.Ended}

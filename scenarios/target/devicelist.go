@@ -10,20 +10,20 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
-// A DeviceList is the devices of a run, packed: text in blocks, and 5 bytes a device that say where in
-// it. A million of them as a slice of delivery.Device would take 32 MB beside their text, and the
-// garbage collector would look at an address of each.
+// A DeviceList is the devices of a run, packed: text in blocks, and 5 bytes a device that say where
+// in it. A million of them as a slice of delivery.Device would take 32 MB beside their text, and
+// the garbage collector would look at an address of each.
 type DeviceList struct {
 	blocks []string
-	// starts holds where the text of each device begins, the number of the block before the position in
-	// it, and last where a further one would begin. A device's text is in one block. It ends where the
-	// next one begins, or with the block.
+	// starts holds where the text of each device begins, the number of the block before the
+	// position in it, and last where a further one would begin. A device's text is in one block. It
+	// ends where the next one begins, or with the block.
 	starts []uint32
 	ids    []uint8 // how many bytes of that are its ID; the address is the rest
 }
 
-// A block is so small that the last one, half empty, is nothing beside a short list, and that a position
-// in one of 65,536 fits into 32 bits.
+// A block is so small that the last one, half empty, is nothing beside a short list, and that a
+// position in one of 65,536 fits into 32 bits.
 const (
 	listBlockBits = 16
 	listBlock     = 1 << listBlockBits

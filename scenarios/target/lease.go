@@ -12,16 +12,16 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
-// A lease of a fleet that somebody else started is renewed until it is ended, so that no second driver
-// resets the fleet's ledger meanwhile.
+// A lease of a fleet that somebody else started is renewed until it is ended, so that no second
+// driver resets the fleet's ledger meanwhile.
 type lease struct {
 	control *mockfleet.Control
 	stop    context.CancelFunc
 	renewal sync.WaitGroup
 }
 
-// takeLease takes the lease for a run of a scenario. It returns nil if the fleet is of a time that knew
-// none.
+// takeLease takes the lease for a run of a scenario. It returns nil if the fleet is of a time that
+// knew none.
 func takeLease(ctx context.Context, control *mockfleet.Control, scenario string) (*lease, error) {
 	holder := fmt.Sprintf("a run of %s, process %d", scenario, os.Getpid())
 	if err := control.Lease(ctx, holder); err != nil {
@@ -49,7 +49,8 @@ func takeLease(ctx context.Context, control *mockfleet.Control, scenario string)
 	return l, nil
 }
 
-// releaseTimeout is how long giving the lease back may take. A fleet that is gone has none to give back.
+// releaseTimeout is how long giving the lease back may take. A fleet that is gone has none to give
+// back.
 const releaseTimeout = 2 * time.Second
 
 func (l *lease) end() {

@@ -20,11 +20,11 @@ import (
 // maxListedDevices bounds a device list.
 const maxListedDevices = 1 << 24
 
-// ReadDevices reads a list of devices from r: one address a line, followed by an ID if the device is to
-// be asked for it. # begins a comment, at a line's beginning and after white space. An address without
-// a scheme is http. ReadDevices ignores a byte order mark. It returns a [*scenarios.UsageError] that
-// names the line, after name, if a line is no device, or one that an earlier line has, however its
-// address is written there.
+// ReadDevices reads a list of devices from r: one address a line, followed by an ID if the device
+// is to be asked for it. # begins a comment, at a line's beginning and after white space. An
+// address without a scheme is http. ReadDevices ignores a byte order mark. It returns a
+// [*scenarios.UsageError] that names the line, after name, if a line is no device, or one that an
+// earlier line has, however its address is written there.
 func ReadDevices(name string, r io.Reader) (*DeviceList, error) {
 	all := newDeviceListBuilder(0)
 	lines := bufio.NewScanner(plaintext.Reader(r))
@@ -90,9 +90,9 @@ func withoutComment(line string) string {
 	return line
 }
 
-// normalized returns an address, which delivery takes, in the one form that all its spellings have (RFC
-// 3986, section 6.2): the host in lower case, an IP address as it is usually written, no default port and
-// no slash at the end.
+// normalized returns an address, which delivery takes, in the one form that all its spellings have
+// (RFC 3986, section 6.2): the host in lower case, an IP address as it is usually written, no
+// default port and no slash at the end.
 func normalized(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

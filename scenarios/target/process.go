@@ -19,8 +19,8 @@ import (
 
 // A Process is a fleet in a process of its own, seen from its driver. The driver starts its own
 // program again, sends it the scenario as the first line of its standard input, and reads from the
-// first line of its standard output where the fleet is. The process ends with its standard input, and
-// therefore with its driver.
+// first line of its standard output where the fleet is. The process ends with its standard input,
+// and therefore with its driver.
 type Process struct {
 	known
 	Ready mockfleet.Ready // where the fleet is, and the token for its control port
@@ -94,8 +94,8 @@ func startProcess(ctx context.Context, o Options, s scenarios.Spec, timeout time
 	return p, nil
 }
 
-// read sends the first line of the process's output to first, or nil if it ends without one, and the
-// later ones to responses, until the process has ended.
+// read sends the first line of the process's output to first, or nil if it ends without one, and
+// the later ones to responses, until the process has ended.
 func (p *Process) read(first chan<- []byte) {
 	first <- <-p.child.Lines()
 	for line := range p.child.Lines() {
@@ -111,8 +111,8 @@ func (p *Process) read(first chan<- []byte) {
 	}
 }
 
-// startupError ends the process and returns an error of one line that says why the fleet did not come
-// up, in its own words if it had any.
+// startupError ends the process and returns an error of one line that says why the fleet did not
+// come up, in its own words if it had any.
 func (p *Process) startupError(ctx context.Context, line []byte) error {
 	if err := p.end(); err != nil {
 		return err
@@ -177,8 +177,8 @@ func (p *Process) end() error {
 	return err
 }
 
-// A startupOutput keeps what a process prints, up to a bound, until it is known whether the fleet came
-// up. From then on it passes everything on.
+// A startupOutput keeps what a process prints, up to a bound, until it is known whether the fleet
+// came up. From then on it passes everything on.
 type startupOutput struct {
 	mu   sync.Mutex
 	to   io.Writer // may be nil

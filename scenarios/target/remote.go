@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// remote is a fleet that somebody else started. It has a witness only if its control port and the token
-// for that are known.
+// remote is a fleet that somebody else started. It has a witness only if its control port and the
+// token for that are known.
 type remote struct {
 	known
 	addressing mockfleet.Addressing
@@ -43,8 +43,8 @@ func (r *remote) Close() error {
 	return nil
 }
 
-// openRemote returns the fleet at an address, once it is certain that it has the scenario's devices:
-// with a smaller one operation after operation would fail.
+// openRemote returns the fleet at an address, once it is certain that it has the scenario's
+// devices: with a smaller one operation after operation would fail.
 func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (_ Target, err error) {
 	cfg := s.FleetConfig()
 	r := &remote{known: known{kind: Remote, mayReboot: mayReboot(cfg)}, addressing: cfg.Addressing}
@@ -78,7 +78,8 @@ func (o Options) addressError(err error, format string, args ...any) error {
 	return &scenarios.OptionError{Option: "Target.Address", Value: o.Address, Problem: fmt.Sprintf(format, args...), Err: err}
 }
 
-// ask takes the lease of the fleet, and asks its control port whether it is what the scenario wants.
+// ask takes the lease of the fleet, and asks its control port whether it is what the scenario
+// wants.
 func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err error) {
 	refused := func(err error) error {
 		return &scenarios.OptionError{Option: "Target.Control", Value: o.Control, Err: err}
@@ -120,7 +121,8 @@ func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err erro
 // nearbyDevices is how many devices are asked until one answers.
 const nearbyDevices = 16
 
-// anyHealthy returns nil if one of n devices answers, from first on, and else why the first doesn't.
+// anyHealthy returns nil if one of n devices answers, from first on, and else why the first
+// doesn't.
 func anyHealthy(ctx context.Context, list *DeviceList, first, n int, trust *tls.Config) error {
 	const timeout = 5 * time.Second // for all of them
 	ctx, cancel := context.WithTimeout(ctx, timeout)

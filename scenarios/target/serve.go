@@ -19,9 +19,9 @@ import (
 // ErrNotDriven is the error of [Serve] if its input doesn't begin with a scenario.
 var ErrNotDriven = errors.New("it is for the driver, which starts it")
 
-// Serve is the side of the fleet's process. It reads a scenario from the first line of in, starts its
-// devices, writes where they are as a line to out, and then carries out requests. It returns when in
-// ends or ctx does.
+// Serve is the side of the fleet's process. It reads a scenario from the first line of in, starts
+// its devices, writes where they are as a line to out, and then carries out requests. It returns
+// when in ends or ctx does.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
 	line, err := lines.ReadBytes('\n')
@@ -42,8 +42,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		return errors.Join(err, f.Close())
 	}
 	ended := make(chan struct{})
-	// This goroutine can outlive the function only if ctx ended first, and then the process is about to
-	// end: a read of standard input can't be broken off.
+	// This goroutine can outlive the function only if ctx ended first, and then the process is
+	// about to end: a read of standard input can't be broken off.
 	go func() {
 		defer close(ended)
 		serveRequests(ctx, lines, out)
@@ -55,9 +55,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	return f.Close()
 }
 
-// A fleet's process is profiled at its driver's request: after the scenario, each line on its standard
-// input is a request, answered by a line on its standard output. So no profile of it can be had over a
-// network.
+// A fleet's process is profiled at its driver's request: after the scenario, each line on its
+// standard input is a request, answered by a line on its standard output. So no profile of it can
+// be had over a network.
 type request struct {
 	Profile *profileRequest `json:"profile,omitempty"` // begins
 	Stop    *int64          `json:"stop,omitempty"`    // ends, after so many operations
@@ -118,7 +118,8 @@ func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
 	}
 }
 
-// requestTimeout is how long a request may take: profiles of a million devices are written in seconds.
+// requestTimeout is how long a request may take: profiles of a million devices are written in
+// seconds.
 const requestTimeout = time.Minute
 
 // call sends a request to the fleet's process and waits until it is carried out.

@@ -1,9 +1,9 @@
 // Package target provides the devices that a run drives, wherever they are: in a process of their
 // own, in this process, at an address where somebody else started them, or listed in a file.
 //
-// [Open] starts or finds them, as [Options] say, and returns a [Target]: the list of the devices, and
-// a [Witness] that tells what the devices saw, unless nobody does. A [Process] is a fleet for drivers
-// that are processes themselves.
+// [Open] starts or finds them, as [Options] say, and returns a [Target]: the list of the devices,
+// and a [Witness] that tells what the devices saw, unless nobody does. A [Process] is a fleet for
+// drivers that are processes themselves.
 //
 // The package doesn't know what is done with the devices, what is measured or what is written down.
 package target
@@ -59,8 +59,8 @@ type Witness interface {
 
 // A Profiler is a Target whose process can be profiled.
 type Profiler interface {
-	// StartProfile begins to profile a repetition into the directory dir. stop ends that, says of how
-	// many operations the profiles are, and must be called.
+	// StartProfile begins to profile a repetition into the directory dir. stop ends that, says of
+	// how many operations the profiles are, and must be called.
 	StartProfile(ctx context.Context, dir string, repetition int, labels map[string]string) (stop func(operations int64) error, err error)
 }
 
@@ -76,8 +76,8 @@ const (
 type Options struct {
 	Address string // OwnProcess, InProcess, or the http address of a fleet, without user or password; empty: OwnProcess
 
-	// Of OwnProcess: the program and its arguments that lead to [Serve], where that process says what
-	// it has to say, whether it is to be profiled, and how long it may take to end.
+	// Of OwnProcess: the program and its arguments that lead to [Serve], where that process says
+	// what it has to say, whether it is to be profiled, and how long it may take to end.
 	Command     []string
 	Stderr      io.Writer // nil: nowhere
 	Profile     bool
@@ -96,8 +96,8 @@ type Options struct {
 // ErrNotProfiled is the cause of an [*scenarios.OptionError] about Target.Profile.
 var ErrNotProfiled = errors.New("only a fleet in a process of its own is profiled")
 
-// Validate returns a [*scenarios.OptionError] if the options can't be used. It asks nobody and reads
-// no file.
+// Validate returns a [*scenarios.OptionError] if the options can't be used. It asks nobody and
+// reads no file.
 func (o Options) Validate() error {
 	if err := checkNoSecret("Target.Address", o.Address); err != nil {
 		return err
