@@ -228,8 +228,8 @@ func (c *comparison) pushCost(ctx context.Context) (float64, error) {
 		}
 	}
 	if len(costs) == 0 {
-		return 0, &scenarios.UsageError{What: "no scenario of pushes alone, or no processor time on this system: " +
-			"want one with load.operation push to plant something in it"}
+		return 0, errors.New("no scenario of pushes alone, or no processor time on this system: " +
+			"want one with load.operation push to plant something in it")
 	}
 	slices.Sort(costs)
 	return costs[len(costs)/2], nil

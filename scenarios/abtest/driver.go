@@ -56,18 +56,17 @@ type driver struct {
 func startDriver(ctx context.Context, side, program string, first hello, limit time.Duration) (_ *driver, err error) {
 	d := &driver{side: side, limit: cmp.Or(limit, minBlockLimit), stderr: childproc.Tail{Limit: stackBytes}}
 	if d.child, err = childproc.StartChild([]string{program, "drive"}, &d.stderr, driverGrace); err != nil {
-		return nil, &scenarios.UsageError{What: "the driver of " + side + " can't be started", Err: err}
+		return nil, fmt.Errorf("the driver of %s can't be started: %w", side, err)
 	}
 	r, err := d.call(ctx, first)
 	switch {
 	case err == nil && r.Protocol != protocol:
-		err = &scenarios.UsageError{What: fmt.Sprintf(
-			"the driver of %s speaks protocol %d, not %d, for it is of another time than this fleetmark: "+
-				"name a revision that today's harness compiles with, or run the gate of that time", side, r.Protocol, protocol)}
+		err = fmt.Errorf("the driver of %s speaks protocol %d, not %d, for it is of another time than this fleetmark: "+
+			"name a revision that today's harness compiles with, or run the gate of that time", side, r.Protocol, protocol)
 	case err != nil && ctx.Err() == nil:
-		// It never began, so this says nothing about the code that it would have driven, and is no
-		// SideError.
-		err = &scenarios.UsageError{What: fmt.Sprintf("the driver of %s can't begin: %v", side, err)}
+		// It never began, so this says nothing about the code that it would have driven: %v, not
+		// %w, since that is no SideError.
+		err = fmt.Errorf("the driver of %s can't begin: %v", side, err)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -152,7 +151,9 @@ func startFleets(ctx context.Context, command []string, specs []scenarios.Spec, 
 			return nil, errors.Join(err, f.close())
 		}
 		at := fleet.Ready
-		f.work = append(f.work, assignment{Spec: spec, Fleet: at.Address, Control: at.Control, Token: at.Token, CA: at.CA})
+		f.work = append(f.work, assignment{
+			Spec: spec, Fleet: at.Address, Control: at.Control, Token: at.Token, CA: at.CA,
+		})
 	}
 	return f, nil
 }

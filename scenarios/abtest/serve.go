@@ -9,8 +9,6 @@ import (
 	"io"
 	"runtime"
 	"runtime/pprof"
-
-	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // Serve is a driver: it reads a hello and requests from in, and answers each on out, until in or
@@ -19,7 +17,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	decoder, encoder := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
 	var first hello
 	if err := decoder.Decode(&first); err != nil {
-		return &scenarios.UsageError{What: "standard input holds no order; it is for the gate, which starts it"}
+		return errors.New("standard input holds no order; it is for the gate, which starts it")
 	}
 	if first.Protocol != protocol {
 		return encoder.Encode(response{Protocol: protocol, Error: fmt.Sprintf("it speaks protocol %d, not %d",

@@ -96,7 +96,8 @@ func (o Options) run(ctx context.Context, s runner.Options) (*Result, error) {
 		view := o.View()
 		s.Observer, closeView = view, view.Close
 	}
-	s.Target.Command, s.Target.Stderr, s.Out, s.Revision, s.Machine = o.FleetCommand, o.Stderr, o.Out, o.Revision, o.Machine
+	s.Target.Command, s.Target.Stderr = o.FleetCommand, o.Stderr
+	s.Out, s.Revision, s.Machine = o.Out, o.Revision, o.Machine
 	running, err := runner.Start(ctx, s)
 	if err != nil {
 		closeView()
@@ -140,7 +141,7 @@ func Resolve(names []string) (specs []scenarios.Spec, suite string, err error) {
 			return nil, "", err
 		}
 		if of != "" && len(names) > 1 {
-			return nil, "", &scenarios.UsageError{What: name + " is a suite: run it alone"}
+			return nil, "", errors.New(name + " is a suite: run it alone")
 		}
 		specs, suite = append(specs, members...), of
 	}
@@ -165,7 +166,7 @@ func ResolveDistinct(names, sets []string) ([]scenarios.Spec, error) {
 				return nil, err
 			}
 			if slices.ContainsFunc(specs, func(o scenarios.Spec) bool { return o.Name == s.Name }) {
-				return nil, &scenarios.UsageError{What: "scenario " + s.Name + ": is named twice"}
+				return nil, fmt.Errorf("scenario %s: is named twice", s.Name)
 			}
 			specs = append(specs, s)
 		}

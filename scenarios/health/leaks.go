@@ -71,7 +71,8 @@ const (
 // none does within some seconds, and the time that an abandoned dial may take besides, it returns
 // the findings of the last one. If ctx ends first, it returns the cause.
 func AwaitRelease(
-	ctx context.Context, before ResourceSnapshot, devices int, dial time.Duration, take func() (ResourceSnapshot, error),
+	ctx context.Context, before ResourceSnapshot, devices int, dial time.Duration,
+	take func() (ResourceSnapshot, error),
 ) ([]Finding, error) {
 	deadline := time.Now().Add(drainTimeout + dial)
 	again := time.NewTicker(drainInterval)

@@ -65,6 +65,7 @@ func (t Trial) LimitElsewhere() string {
 		allow = "set load.workers to that, for no more are started by themselves, or begin lower (load.rate)"
 	}
 	return fmt.Sprintf("at %s %s, and an operation took %v, hardly longer than before; "+
-		"%s (load.breakpoint.to) wants about %s workers: %s", plaintext.PerSecond(t.Rate), allBusy(p.MaxWorkers), p.Took.Round(10*time.Microsecond),
+		"%s (load.breakpoint.to) wants about %s workers: %s",
+		plaintext.PerSecond(t.Rate), allBusy(p.MaxWorkers), p.Took.Round(10*time.Microsecond),
 		plaintext.PerSecond(t.To), plaintext.Thousands(workersFor(t.To, took)), allow)
 }

@@ -44,8 +44,9 @@ func (p *Pacing) behindSchedule(share float64) string {
 			plaintext.Thousands(p.NotSent), plaintext.Thousands(p.Planned))
 	}
 	return notSent + fmt.Sprintf("the last operation was sent %v after its time, in a plan of %v; "+
-		"of the latest 1%% each was %v late or more; %s; where a worker stood ready the latest 1%% was %v late or more; "+
-		"the driver used %.0f%% of all cores", p.Lag.Round(time.Microsecond), length.Round(time.Microsecond), p.LatenessP99.Round(time.Microsecond), p.cause(),
+		"of the latest 1%% each was %v late or more; %s; "+
+		"where a worker stood ready the latest 1%% was %v late or more; the driver used %.0f%% of all cores",
+		p.Lag.Round(time.Microsecond), length.Round(time.Microsecond), p.LatenessP99.Round(time.Microsecond), p.cause(),
 		p.TimerP99.Round(time.Microsecond), 100*share)
 }
 

@@ -18,8 +18,8 @@ type Rollout struct {
 // Expect implements [Executor].
 func (r Rollout) Expect(devices int) Expectation { return Expectation{Operations: int64(devices)} }
 
-// Run implements [Executor]. A rollout that stops because too many devices failed is no error: it has done what
-// it is for, and Result.Stopped says why.
+// Run implements [Executor]. A rollout that stops because too many devices failed is no error: it
+// has done what it is for, and Result.Stopped says why.
 func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 	client, ok := e.Client.(Rollouter)
 	if !ok {

@@ -2,11 +2,12 @@ package load
 
 import "math"
 
-// A Search looks for the highest rate that holds, from From to To operations per second. It is told what became
-// of each rate that it gives, and knows nothing else.
+// A Search looks for the highest rate that holds, from From to To operations per second. It is told
+// what became of each rate that it gives, and knows nothing else.
 //
-// It goes up by doubling until a rate fails, then halves the gap, on a scale of ratios. On a machine that is
-// shared a rate may fail for once; so one that failed is tried again before it counts.
+// It goes up by doubling until a rate fails, then halves the gap, on a scale of ratios. On a
+// machine that is shared a rate may fail for once; so one that failed is tried again before it
+// counts.
 type Search struct {
 	From, To  float64
 	Tolerance float64 // how exactly the limit is wanted, as a share of itself

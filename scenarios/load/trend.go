@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Trend is how response times went over a time, by quarters of it. Where operations come faster than they are
-// done, each waits longer than the one before. It is a [Hook].
+// A Trend is how response times went over a time, by quarters of it. Where operations come faster
+// than they are done, each waits longer than the one before. It is a [Hook].
 type Trend struct {
 	lasts    time.Duration
 	quarters [4]sums
@@ -48,9 +48,10 @@ func (t *Trend) Merge(other *Trend) {
 	}
 }
 
-// Growth returns by how much response times grew over a second of the load, from its second quarter to its last,
-// and the standard error of that. ok is false if one of the two has no operation. The first quarter is left out:
-// it has the opening of connections. A load at a rate r times what is served grows by (r-1)/r.
+// Growth returns by how much response times grew over a second of the load, from its second quarter
+// to its last, and the standard error of that. ok is false if one of the two has no operation. The
+// first quarter is left out: it has the opening of connections. A load at a rate r times what is
+// served grows by (r-1)/r.
 func (t *Trend) Growth() (perSecond, standardError float64, ok bool) {
 	early, late := t.quarters[1], t.quarters[3]
 	if early.n == 0 || late.n == 0 {

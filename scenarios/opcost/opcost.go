@@ -106,7 +106,7 @@ func Measure(ctx context.Context, cfg Config, f Fleet, onStep func(string)) (_ *
 
 func (c Config) check() error {
 	if c.Operations < 1 || c.Operations > MaxOperations {
-		return &scenarios.UsageError{What: fmt.Sprintf("operations %d: want 1 to %d", c.Operations, MaxOperations)}
+		return fmt.Errorf("operations %d: want 1 to %d", c.Operations, MaxOperations)
 	}
 	if c.Allocations && runtime.MemProfileRate != 1 {
 		return fmt.Errorf("the rate of the memory profile is %d: want 1 from the process's beginning",
@@ -114,7 +114,7 @@ func (c Config) check() error {
 	}
 	for _, size := range c.Sizes {
 		if size < 1 {
-			return &scenarios.UsageError{What: fmt.Sprintf("artifact of %d bytes: want one at least", size)}
+			return fmt.Errorf("artifact of %d bytes: want one at least", size)
 		}
 	}
 	return nil

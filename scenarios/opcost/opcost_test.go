@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -107,12 +106,13 @@ func TestPushMemory(t *testing.T) {
 }
 
 func TestMeasureRefuses(t *testing.T) {
-	for name, cfg := range map[string]Config{
-		"none": {}, "too many": {Operations: MaxOperations + 1}, "an empty artifact": {Operations: 1, Sizes: []int64{0}},
+	for want, cfg := range map[string]Config{
+		"operations 0: want 1 to 10000":          {},
+		"operations 10001: want 1 to 10000":      {Operations: MaxOperations + 1},
+		"artifact of 0 bytes: want one at least": {Operations: 1, Sizes: []int64{0}},
 	} {
 		_, err := Measure(t.Context(), cfg, Fleet{}, nil)
-		var usage *scenarios.UsageError
-		require.ErrorAs(t, err, &usage, name)
+		require.EqualError(t, err, want)
 	}
 }
 

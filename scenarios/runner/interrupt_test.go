@@ -108,6 +108,7 @@ func TestInterruptBeforeItBegan(t *testing.T) {
 			_, usage := errors.AsType[*scenarios.UsageError](err)
 			_, option := errors.AsType[*scenarios.OptionError](err)
 			require.False(t, usage || option, "%v", err)
+			require.NotContains(t, err.Error(), "did not come up")
 			require.Nil(t, res)
 			require.NoDirExists(t, o.Out)
 		})

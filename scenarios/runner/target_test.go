@@ -61,9 +61,7 @@ func TestNoSecretIsShown(t *testing.T) {
 				o.Target.DeviceFile = list
 			}
 			_, err := Run(t.Context(), o)
-			if o.Target.DeviceFile != "" {
-				require.ErrorAs(t, err, new(*scenarios.UsageError))
-			} else {
+			if o.Target.DeviceFile == "" {
 				require.ErrorAs(t, err, new(*scenarios.OptionError))
 			}
 			require.ErrorContains(t, err, "user or a password")

@@ -74,7 +74,8 @@ func newDeviceListBuilder(n int) *deviceListBuilder {
 func addDevice[T string | []byte](b *deviceListBuilder, id, address T) error {
 	length := len(id) + len(address)
 	if len(id) > maxListID || length > listBlock {
-		return fmt.Errorf("device %d: an ID of %d bytes and an address of %d are too long", b.list.Len(), len(id), len(address))
+		return fmt.Errorf("device %d: an ID of %d bytes and an address of %d are too long",
+			b.list.Len(), len(id), len(address))
 	}
 	// Behind a full block there is no position, not even for no text.
 	if b.text == nil || b.text.Len() == listBlock || b.text.Len()+length > listBlock {

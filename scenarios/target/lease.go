@@ -58,5 +58,5 @@ func (l *lease) end() {
 	l.renewal.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
-	_ = l.control.Release(ctx) // if it can't be told, the lease ends by itself soon
+	_ = l.control.Release(ctx) // if this fails, the lease ends by itself soon
 }

@@ -20,17 +20,17 @@ import (
 // maxListedDevices bounds a device list.
 const maxListedDevices = 1 << 24
 
-// ReadDevices reads a list of devices from r: one address a line, followed by an ID if the device
+// readDevices reads a list of devices from r: one address a line, followed by an ID if the device
 // is to be asked for it. # begins a comment, at a line's beginning and after white space. An
-// address without a scheme is http. ReadDevices ignores a byte order mark. It returns a
-// [*scenarios.UsageError] that names the line, after name, if a line is no device, or one that an
-// earlier line has, however its address is written there.
-func ReadDevices(name string, r io.Reader) (*DeviceList, error) {
+// address without a scheme is http. readDevices ignores a byte order mark. Its error names the
+// line, after name, that is no device, or that has the same one as an earlier line, however it is
+// spelled there.
+func readDevices(name string, r io.Reader) (*DeviceList, error) {
 	all := newDeviceListBuilder(0)
 	lines := bufio.NewScanner(plaintext.Reader(r))
 	n := 0
 	bad := func(format string, args ...any) error {
-		return &scenarios.UsageError{What: fmt.Sprintf("devices %s:%d: ", name, n) + fmt.Sprintf(format, args...)}
+		return fmt.Errorf("devices %s:%d: "+format, append([]any{name, n}, args...)...)
 	}
 	seed, lineOf := maphash.MakeSeed(), map[uint64]int{} // of an address, as it is compared
 	for lines.Scan() {
@@ -54,7 +54,8 @@ func ReadDevices(name string, r io.Reader) (*DeviceList, error) {
 		}
 		if err := d.Validate(); err != nil {
 			if strings.Contains(text, "@") { // the error may quote what is secret
-				return nil, bad("the address (not shown) isn't one, or holds a user or a password: want http://HOST[:PORT][/PATH]")
+				return nil, bad("the address (not shown) isn't one, or holds a user or a password: " +
+					"want http://HOST[:PORT][/PATH]")
 			}
 			return nil, bad("%v", err)
 		}
@@ -72,10 +73,10 @@ func ReadDevices(name string, r io.Reader) (*DeviceList, error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, &scenarios.UsageError{What: fmt.Sprintf("devices %s:%d", name, n+1), Err: err}
+		return nil, fmt.Errorf("devices %s:%d: %w", name, n+1, err)
 	}
 	if all.list.Len() == 0 {
-		return nil, &scenarios.UsageError{What: fmt.Sprintf("devices %s: holds no device: want one address a line", name)}
+		return nil, fmt.Errorf("devices %s: holds no device: want one address a line", name)
 	}
 	return all.build(), nil
 }
@@ -117,7 +118,7 @@ func openList(path string) (Target, error) {
 		return nil, &scenarios.OptionError{Option: "Target.DeviceFile", Err: err}
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	devices, err := ReadDevices(path, f)
+	devices, err := readDevices(path, f)
 	if err != nil {
 		return nil, err
 	}

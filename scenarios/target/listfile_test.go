@@ -11,10 +11,10 @@ import (
 )
 
 func TestReadDevices(t *testing.T) {
-	list, err := ReadDevices("d", strings.NewReader("127.0.0.1:80\nhttps://[::1]:8443/x till-17\n"))
+	list, err := readDevices("d", strings.NewReader("127.0.0.1:80\nhttps://[::1]:8443/x till-17\n"))
 	require.NoError(t, err)
 	require.Equal(t, []delivery.Device{{Address: "http://127.0.0.1:80"}, {ID: "till-17", Address: "https://[::1]:8443/x"}}, slices.Collect(list.All()))
-	list, err = ReadDevices("d", strings.NewReader("\xff\xfea\x00:\x008\x000\x00\n\x00"))
+	list, err = readDevices("d", strings.NewReader("\xff\xfea\x00:\x008\x000\x00\n\x00"))
 	require.NoError(t, err, "UTF-16, as PowerShell writes it")
 	require.Equal(t, []delivery.Device{{Address: "http://a:80"}}, slices.Collect(list.All()))
 	for text, want := range map[string]string{
@@ -31,21 +31,21 @@ func TestReadDevices(t *testing.T) {
 		"a/x\na/%78":                        "devices d:2: device address",
 		"a/x#y":                             "devices d:1: device address",
 	} {
-		_, err := ReadDevices("d", strings.NewReader(text))
+		_, err := readDevices("d", strings.NewReader(text))
 		require.ErrorContains(t, err, want)
 	}
 }
 
 // Addresses that differ are of different devices, however alike they look.
 func TestReadDevices_alike(t *testing.T) {
-	list, err := ReadDevices("d", strings.NewReader("a/x/y\na/x\nA/X/y\nhttps://a/x/y\na:8080/x/y\n"))
+	list, err := readDevices("d", strings.NewReader("a/x/y\na/x\nA/X/y\nhttps://a/x/y\na:8080/x/y\n"))
 	require.NoError(t, err)
 	require.Equal(t, 5, list.Len())
 }
 
 // Lists come from editors and exports of all kinds.
 func TestReadDevices_forms(t *testing.T) {
-	list, err := ReadDevices("d", strings.NewReader("\ufeffHTTP://127.0.0.1:80 till#7 # the first\r\n#comment\r\n\t# another\r\nHttpS://a/x\t#z\r\na:81\r\na:82"))
+	list, err := readDevices("d", strings.NewReader("\ufeffHTTP://127.0.0.1:80 till#7 # the first\r\n#comment\r\n\t# another\r\nHttpS://a/x\t#z\r\na:81\r\na:82"))
 	require.NoError(t, err)
 	require.Equal(t, []delivery.Device{
 		{ID: "till#7", Address: "http://127.0.0.1:80"}, {Address: "https://a/x"}, {Address: "http://a:81"}, {Address: "http://a:82"},
@@ -55,7 +55,7 @@ func TestReadDevices_forms(t *testing.T) {
 func FuzzReadDevices(f *testing.F) {
 	f.Add("127.0.0.1:80 till # x\n\nhttps://[::1]\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		list, err := ReadDevices("d", strings.NewReader(text))
+		list, err := readDevices("d", strings.NewReader(text))
 		if err != nil {
 			return
 		}

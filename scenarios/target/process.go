@@ -59,7 +59,7 @@ func startProcess(ctx context.Context, o Options, s scenarios.Spec, timeout time
 	p := &Process{stderr: &startupOutput{to: o.Stderr}, exited: make(chan struct{}), responses: make(chan []byte, 1)}
 	// It has no context: the fleet is closed in order, by Close, also after a cancel.
 	if p.child, err = childproc.StartChild(o.Command, p.stderr, cmp.Or(o.StopTimeout, stopTimeout)); err != nil {
-		return nil, &scenarios.UsageError{What: "the fleet's process can't be started", Err: err}
+		return nil, fmt.Errorf("the fleet's process can't be started: %w", err)
 	}
 	first := make(chan []byte, 1)
 	p.reading.Go(func() { p.read(first) })
@@ -81,9 +81,14 @@ func startProcess(ctx context.Context, o Options, s scenarios.Spec, timeout time
 	case <-late.C:
 		return nil, notUp("its process said nothing in %v", timeout)
 	}
-	if err := json.Unmarshal(line, &p.Ready); err != nil {
+	var answer firstLine
+	if err := json.Unmarshal(line, &answer); err != nil {
 		return nil, p.startupError(ctx, line)
 	}
+	if answer.Error != "" {
+		return nil, notUp("%s", answer.Error)
+	}
+	p.Ready = answer.Ready
 	if p.known, err = knownOf(OwnProcess, s, p.Ready.Address); err != nil {
 		return nil, err
 	}
@@ -111,8 +116,8 @@ func (p *Process) read(first chan<- []byte) {
 	}
 }
 
-// startupError ends the process and returns an error of one line that says why the fleet did not
-// come up, in its own words if it had any.
+// startupError ends a process that didn't say what became of its fleet, and returns an error that
+// quotes what it printed instead.
 func (p *Process) startupError(ctx context.Context, line []byte) error {
 	if err := p.end(); err != nil {
 		return err
@@ -124,7 +129,8 @@ func (p *Process) startupError(ctx context.Context, line []byte) error {
 	case words != "":
 		return notUp("%s", words)
 	case len(line) > 0:
-		return notUp(`its first line is %.80q: want one that says where it is, as {"address":…,"control":…,"token":…}`, line)
+		return notUp(`its first line is %.80q: want one that says where it is, `+
+			`as {"address":…,"control":…,"token":…}`, line)
 	case p.child.Err() != nil:
 		return notUp("%w", p.child.Err())
 	}
@@ -133,7 +139,7 @@ func (p *Process) startupError(ctx context.Context, line []byte) error {
 
 // notUp returns the error of a fleet that did not come up.
 func notUp(format string, args ...any) error {
-	return &scenarios.UsageError{What: "the fleet did not come up", Err: fmt.Errorf(format, args...)}
+	return fmt.Errorf("the fleet did not come up: "+format, args...)
 }
 
 // CA returns what the fleet said of its authority.
@@ -211,13 +217,13 @@ func (o *startupOutput) pass() {
 	o.kept = nil
 }
 
-// words returns what was kept, on one line and without the command's name before each message.
+// words returns what was kept, on one line.
 func (o *startupOutput) words() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var lines []string
 	for line := range strings.Lines(string(o.kept)) {
-		if line = yamlnode.OneLine(strings.TrimPrefix(line, "fleetmark: ")); line != "" {
+		if line = yamlnode.OneLine(line); line != "" {
 			lines = append(lines, line)
 		}
 	}

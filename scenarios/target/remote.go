@@ -58,7 +58,7 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 		if err := r.ask(ctx, o, s); err != nil {
 			return nil, err
 		}
-		// It is as large as it should be, and its first device may be told not to answer.
+		// It is as large as it should be, and its first device may be one that never answers.
 		ends, tries = ends[:1], nearbyDevices
 	}
 	if r.devices, err = ListDevices(o.Address, r.addressing, cfg.Devices); err != nil {
@@ -66,7 +66,8 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 	}
 	for _, end := range ends {
 		if err := anyHealthy(ctx, r.devices, end, tries, trust); err != nil {
-			return nil, o.addressError(err, "device %d of %d does not answer at %s; is the fleet up, and do {fleet.devices} and {fleet.addressing} agree with it?",
+			return nil, o.addressError(err, "device %d of %d does not answer at %s; "+
+				"is the fleet up, and do {fleet.devices} and {fleet.addressing} agree with it?",
 				end, cfg.Devices, r.devices.At(end).Address)
 		}
 	}
@@ -75,7 +76,8 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 
 // addressError returns the error of a fleet at an address. err is its cause, or nil.
 func (o Options) addressError(err error, format string, args ...any) error {
-	return &scenarios.OptionError{Option: "Target.Address", Value: o.Address, Problem: fmt.Sprintf(format, args...), Err: err}
+	problem := fmt.Sprintf(format, args...)
+	return &scenarios.OptionError{Option: "Target.Address", Value: o.Address, Problem: problem, Err: err}
 }
 
 // ask takes the lease of the fleet, and asks its control port whether it is what the scenario
@@ -94,27 +96,30 @@ func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err erro
 	if !o.Shared {
 		if r.lease, err = takeLease(ctx, r.control, s.Name); err != nil {
 			if e, ok := errors.AsType[*mockfleet.ControlError](err); ok && e.Status == http.StatusConflict {
-				return o.addressError(nil, "%s: wait until the other driver has ended, or drive a fleet of your own", e.Message)
+				return o.addressError(nil, "%s: wait until the other driver has ended, or drive a fleet of your own",
+					e.Message)
 			}
 			return refused(err)
 		}
 	}
 	if want := s.Fleet.Devices; status.Devices < uint64(want) {
-		return o.addressError(nil, "it has %d devices, the scenario %d: use {fleet.devices} %d, or a larger fleet", status.Devices, want, status.Devices)
+		return o.addressError(nil, "it has %d devices, the scenario %d: use {fleet.devices} %[1]d, or a larger fleet",
+			status.Devices, want)
 	}
 	switch want := s.Fleet.Addressing; {
 	case status.Addressing == "": // of a time that didn't tell
 	case want == "":
 		r.addressing = status.Addressing
 	case want != status.Addressing:
-		return o.addressError(nil, "it has %s addressing, the scenario %s: leave the addressing out, or start the fleet with {fleet.addressing} %s",
-			status.Addressing, want, want)
+		return o.addressError(nil, "it has %s addressing, the scenario %s: "+
+			"leave the addressing out, or start the fleet with {fleet.addressing} %[2]s", status.Addressing, want)
 	}
 	groups, err := r.control.Groups(ctx)
 	if err != nil {
 		return refused(err)
 	}
-	r.mayReboot = r.mayReboot || slices.ContainsFunc(groups, func(g mockfleet.GroupStatus) bool { return reboots(g.Behavior) })
+	inGroup := func(g mockfleet.GroupStatus) bool { return reboots(g.Behavior) }
+	r.mayReboot = r.mayReboot || slices.ContainsFunc(groups, inGroup)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
@@ -19,9 +20,9 @@ import (
 // ErrNotDriven is the error of [Serve] if its input doesn't begin with a scenario.
 var ErrNotDriven = errors.New("it is for the driver, which starts it")
 
-// Serve is the side of the fleet's process. It reads a scenario from the first line of in, starts
-// its devices, writes where they are as a line to out, and then carries out requests. It returns
-// when in ends or ctx does.
+// Serve is the fleet's process's side of a [Process]. It reads a scenario from the first line of
+// in, starts its devices, writes where they are to out as a line, or why they didn't come up, and
+// then carries out requests. It returns when in ends or ctx does.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
 	line, err := lines.ReadBytes('\n')
@@ -34,11 +35,13 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	first := json.NewEncoder(out)
 	f, err := mockfleet.Start(ctx, s.FleetConfig())
 	if err != nil {
-		return err
+		text := strings.ReplaceAll(err.Error(), "\n", "; ")
+		return errors.Join(err, first.Encode(firstLine{Error: text}))
 	}
-	if err := json.NewEncoder(out).Encode(f.Ready()); err != nil {
+	if err := first.Encode(firstLine{Ready: f.Ready()}); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	ended := make(chan struct{})
@@ -53,6 +56,13 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	case <-ctx.Done():
 	}
 	return f.Close()
+}
+
+// A firstLine is the first line of the standard output of a fleet's process: where the fleet is, or
+// why it didn't come up.
+type firstLine struct {
+	mockfleet.Ready
+	Error string `json:"error,omitempty"`
 }
 
 // A fleet's process is profiled at its driver's request: after the scenario, each line on its
@@ -101,7 +111,8 @@ func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
 		if err = json.Unmarshal(line, &r); err == nil {
 			switch {
 			case r.Profile != nil && running == nil:
-				running, err = capture.Start(ctx, r.Profile.Dir, r.Profile.Repetition, capture.Config{Labels: r.Profile.Labels, TraceDuration: TraceDuration})
+				cfg := capture.Config{Labels: r.Profile.Labels, TraceDuration: TraceDuration}
+				running, err = capture.Start(ctx, r.Profile.Dir, r.Profile.Repetition, cfg)
 			case r.Stop != nil && running != nil:
 				err = errors.Join(running.Label(profiles.OperationsLabel, fmt.Sprint(*r.Stop)), stop())
 			default:

@@ -61,7 +61,9 @@ type Witness interface {
 type Profiler interface {
 	// StartProfile begins to profile a repetition into the directory dir. stop ends that, says of
 	// how many operations the profiles are, and must be called.
-	StartProfile(ctx context.Context, dir string, repetition int, labels map[string]string) (stop func(operations int64) error, err error)
+	StartProfile(
+		ctx context.Context, dir string, repetition int, labels map[string]string,
+	) (stop func(operations int64) error, err error)
 }
 
 // The kinds of targets say where the devices are. The first two are values of Options.Address, too.
@@ -90,7 +92,7 @@ type Options struct {
 
 	Shared bool // for drivers that take turns at one fleet: take no lease, which would keep the others out
 
-	DeviceFile string // a file of devices, instead of a fleet; see [ReadDevices]
+	DeviceFile string // a file of devices, one address a line, instead of a fleet
 }
 
 // ErrNotProfiled is the cause of an [*scenarios.OptionError] about Target.Profile.
@@ -121,8 +123,7 @@ func checkNoSecret(option, address string) error {
 
 // Open starts or finds the devices of a scenario. trust is for asking devices at an address whether
 // they are there; nil trusts the system's authorities. If it can't, it returns a
-// [*scenarios.OptionError], a [*scenarios.UsageError] or the fleet's [*mockfleet.ConfigError], and
-// leaves nothing behind.
+// [*scenarios.OptionError] or another error, and leaves nothing behind.
 func Open(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (Target, error) {
 	switch {
 	case o.DeviceFile != "":
@@ -163,9 +164,11 @@ func knownOf(kind string, s scenarios.Spec, address string) (known, error) {
 
 // mayReboot reports whether devices of a fleet break connections by rebooting.
 func mayReboot(c mockfleet.Config) bool {
-	return reboots(c.Behavior) || slices.ContainsFunc(c.Groups, func(g mockfleet.Group) bool { return reboots(g.Behavior) })
+	inGroup := func(g mockfleet.Group) bool { return reboots(g.Behavior) }
+	return reboots(c.Behavior) || slices.ContainsFunc(c.Groups, inGroup)
 }
 
 func reboots(b mockfleet.Behavior) bool {
-	return b.Life != (mockfleet.Life{}) || slices.ContainsFunc(b.Faults, func(f mockfleet.Fault) bool { return f.Kind == "reboot" })
+	isReboot := func(f mockfleet.Fault) bool { return f.Kind == "reboot" }
+	return b.Life != (mockfleet.Life{}) || slices.ContainsFunc(b.Faults, isReboot)
 }
