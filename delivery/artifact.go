@@ -12,6 +12,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
@@ -225,8 +226,8 @@ func NewUpdate(version string, artifact *Artifact) (*Update, error) {
 	if artifact == nil {
 		return nil, errors.New("update: artifact is missing")
 	}
-	if version == "" || len(version) > wire.MaxVersion || !isName(version) {
-		return nil, fmt.Errorf("update version %q: want 1 to %d bytes of UTF-8 without control characters or space around them", clip(version), wire.MaxVersion)
+	if version == "" || len(version) > wire.MaxVersion || !check.IsPrintable(version) {
+		return nil, fmt.Errorf("update version %q: want 1 to %d bytes of UTF-8 without control characters or space around them", check.Truncate(version), wire.MaxVersion)
 	}
 	digest := artifact.Digest()
 	h := sha256.New()

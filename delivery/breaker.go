@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
 // Breaker spares a device that can't be reached, and those who wait for it: after so
@@ -44,13 +46,13 @@ func (b Breaker) withDefaults() Breaker {
 
 // Validate reports everything that is wrong with the breaker, a line each.
 func (b Breaker) Validate() error {
-	m := mistakes{of: "delivery: breaker."}
+	m := check.Mistakes{Prefix: "delivery: breaker."}
 	if b.Failures < -1 || b.Failures > maxAttempts {
-		m.add("failures %d: want -1 (never), 0 (the default) to %d", b.Failures, maxAttempts)
+		m.Add("failures %d: want -1 (never), 0 (the default) to %d", b.Failures, maxAttempts)
 	}
-	checkMost(&m, "cool_down", b.CoolDown, maxTimeout)
-	checkMost(&m, "devices", b.Devices, maxBreakerDevices)
-	return m.err()
+	check.AtMost(&m, "cool_down", b.CoolDown, check.MaxTimeout)
+	check.AtMost(&m, "devices", b.Devices, maxBreakerDevices)
+	return m.Err()
 }
 
 // outcome is what an operation says of a device.

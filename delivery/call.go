@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // maxFields is how many fields a dialect adds to a request, at most.
@@ -215,7 +217,7 @@ func (c *call) request(ctx context.Context, x *exchange) *http.Request {
 		trace := c.trace
 		req = req.WithContext(httptrace.WithClientTrace(&callContext{c.base, ctx}, &trace))
 	}
-	req.Method, req.Host, req.Body, req.ContentLength = x.method, x.to.host, nil, 0
+	req.Method, req.Host, req.Body, req.ContentLength = x.method, x.to.Host, nil, 0
 	if x.body != nil {
 		// No GetBody: net/http must not send an update again on its own account.
 		req.Body, req.ContentLength = &c.body, x.body.size
@@ -259,16 +261,16 @@ func (c *call) fillHeader(x *exchange) {
 }
 
 // fillURL keeps the path as it was given: Path alone would be escaped beyond need.
-func (c *call) fillURL(to target, path string) {
+func (c *call) fillURL(to endpoint.Target, path string) {
 	scheme := "http"
-	if to.secure {
+	if to.TLS {
 		scheme = "https"
 	}
 	raw := path
-	if to.prefix != "" {
-		raw = to.prefix + path
+	if to.PathPrefix != "" {
+		raw = to.PathPrefix + path
 	}
-	c.url = url.URL{Scheme: scheme, Host: to.host, Path: raw, RawPath: raw}
+	c.url = url.URL{Scheme: scheme, Host: to.Host, Path: raw, RawPath: raw}
 	if path, query, found := strings.Cut(raw, "?"); found || strings.IndexByte(raw, '%') >= 0 { // a redirect's
 		c.url.Path, c.url.RawPath, c.url.RawQuery = path, path, query
 		if plain, err := url.PathUnescape(path); err == nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // Client delivers updates to devices. It is safe for concurrent use; one client
@@ -205,7 +207,7 @@ func (c *Client) send(ctx context.Context, op Op, d Device, x *exchange) error {
 			if err != nil {
 				return &redirectError{err}
 			}
-			x.to.prefix, x.path = path, ""
+			x.to.PathPrefix, x.path = path, ""
 		default:
 			return nil
 		}
@@ -254,13 +256,13 @@ var (
 // same origin (RFC 6454 §4: scheme, host and port): the request carries an artifact
 // and perhaps credentials, which are for this device alone. Location may hold
 // anything; what isn't plain printable ASCII is refused.
-func follow(to target, path, location string) (string, error) {
+func follow(to endpoint.Target, path, location string) (string, error) {
 	scheme := "http"
-	if to.secure {
+	if to.TLS {
 		scheme = "https"
 	}
-	base, err := url.Parse(scheme + "://" + to.host + to.prefix + path)
-	if err != nil || location == "" || len(location) > maxAddress {
+	base, err := url.Parse(scheme + "://" + to.Host + to.PathPrefix + path)
+	if err != nil || location == "" || len(location) > endpoint.MaxAddress {
 		return "", errLocation
 	}
 	u, err := base.Parse(location)
@@ -283,10 +285,10 @@ func follow(to target, path, location string) (string, error) {
 }
 
 // sameHost compares a host with the target's: in any case, its port spelt out or not.
-func sameHost(to target, host string) bool {
-	if !validHost(host) {
+func sameHost(to endpoint.Target, host string) bool {
+	if !endpoint.ValidHost(host) {
 		return false
 	}
-	other := target{secure: to.secure, host: host}
-	return strings.EqualFold(to.dialAddress(), other.dialAddress())
+	other := endpoint.Target{TLS: to.TLS, Host: host}
+	return strings.EqualFold(to.DialAddr(), other.DialAddr())
 }

@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
@@ -128,7 +127,7 @@ const (
 	maxAnswer    = 16 << 20
 	maxHead      = 1 << 20
 	defaultTotal = 5 * time.Minute
-	maxTimeout   = 24 * time.Hour
+
 	maxHeaders   = 64
 	maxHeaderLen = 4 << 10
 )
@@ -157,62 +156,43 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// mistakes collects what is wrong with a configuration.
-type mistakes struct {
-	of   string // in front of each
-	errs []error
-}
-
-func (m *mistakes) add(format string, args ...any) {
-	m.errs = append(m.errs, fmt.Errorf(m.of+format, args...))
-}
-
-func (m *mistakes) err() error { return errors.Join(m.errs...) }
-
-// checkMost adds a mistake unless v is from 0, which stands for the default, to most.
-func checkMost[N int | time.Duration](m *mistakes, name string, v, most N) {
-	if v < 0 || v > most {
-		m.add("%s %v: want 0 (the default) to %v", name, v, most)
-	}
-}
-
 // Validate reports everything that is wrong with the configuration, a line each.
 func (c Config) Validate() error {
-	m := mistakes{of: "delivery: "}
+	m := check.Mistakes{Prefix: "delivery: "}
 	switch c.Transport {
 	case "", Lean, NetHTTP:
 	default:
-		m.add("transport %q: want %s or %s", string(c.Transport), Lean, NetHTTP)
+		m.Add("transport %q: want %s or %s", string(c.Transport), Lean, NetHTTP)
 	}
 	if t := c.TLS; t != nil && t.InsecureSkipVerify && !c.InsecureSkipVerify && t.VerifyConnection == nil && t.VerifyPeerCertificate == nil {
-		m.add("TLS.InsecureSkipVerify: certificates would not be verified: want Config.InsecureSkipVerify too, or verification of your own")
+		m.Add("TLS.InsecureSkipVerify: certificates would not be verified: want Config.InsecureSkipVerify too, or verification of your own")
 	}
 	if c.RoundTripper != nil && c.Transport != NetHTTP {
-		m.add("round tripper: transport lean has none: want transport nethttp")
+		m.Add("round tripper: transport lean has none: want transport nethttp")
 	}
-	checkMost(&m, "timeouts.dial", c.Timeouts.Dial, maxTimeout)
-	checkMost(&m, "timeouts.tls", c.Timeouts.TLS, maxTimeout)
-	checkMost(&m, "timeouts.answer", c.Timeouts.Answer, maxTimeout)
-	checkMost(&m, "timeouts.total", c.Timeouts.Total, maxTimeout)
-	checkMost(&m, "idle timeout", c.IdleTimeout, maxTimeout)
-	checkMost(&m, "timeouts.continue", c.Timeouts.Continue, maxTimeout)
-	checkMost(&m, "timeouts.least_progress.window", c.Timeouts.LeastProgress.Window, maxTimeout)
-	checkMost(&m, "max idle", c.MaxIdle, maxIdle)
-	checkMost(&m, "max idle per device", c.MaxIdlePerDevice, maxIdle)
-	checkMost(&m, "max answer", c.MaxAnswer, maxAnswer)
-	checkMost(&m, "max answer head", c.MaxAnswerHead, maxHead)
+	check.AtMost(&m, "timeouts.dial", c.Timeouts.Dial, check.MaxTimeout)
+	check.AtMost(&m, "timeouts.tls", c.Timeouts.TLS, check.MaxTimeout)
+	check.AtMost(&m, "timeouts.answer", c.Timeouts.Answer, check.MaxTimeout)
+	check.AtMost(&m, "timeouts.total", c.Timeouts.Total, check.MaxTimeout)
+	check.AtMost(&m, "idle timeout", c.IdleTimeout, check.MaxTimeout)
+	check.AtMost(&m, "timeouts.continue", c.Timeouts.Continue, check.MaxTimeout)
+	check.AtMost(&m, "timeouts.least_progress.window", c.Timeouts.LeastProgress.Window, check.MaxTimeout)
+	check.AtMost(&m, "max idle", c.MaxIdle, maxIdle)
+	check.AtMost(&m, "max idle per device", c.MaxIdlePerDevice, maxIdle)
+	check.AtMost(&m, "max answer", c.MaxAnswer, maxAnswer)
+	check.AtMost(&m, "max answer head", c.MaxAnswerHead, maxHead)
 	if c.TLSSessions < -1 || c.TLSSessions > maxIdle {
-		m.add("tls sessions %d: want -1 (none), 0 (the default) to %d", c.TLSSessions, maxIdle)
+		m.Add("tls sessions %d: want -1 (none), 0 (the default) to %d", c.TLSSessions, maxIdle)
 	}
 	if c.ExpectFrom < 0 {
-		m.add("expect from %d: want 0 (never) or a size in bytes", c.ExpectFrom)
+		m.Add("expect from %d: want 0 (never) or a size in bytes", c.ExpectFrom)
 	}
 	if p := c.Timeouts.LeastProgress.PerSecond; p < -1 || p > maxLeastProgress {
-		m.add("timeouts.least_progress.per_second %d: want -1 (none), 0 (the default) to %d", p, maxLeastProgress)
+		m.Add("timeouts.least_progress.per_second %d: want -1 (none), 0 (the default) to %d", p, maxLeastProgress)
 	}
-	m.errs = append(m.errs, c.Retry.Validate(), c.Budget.Validate(), c.Breaker.Validate())
-	m.errs = append(m.errs, validateHeader(c.Header)...)
-	return m.err()
+	m.Errs = append(m.Errs, c.Retry.Validate(), c.Budget.Validate(), c.Breaker.Validate())
+	m.Errs = append(m.Errs, validateHeader(c.Header)...)
+	return m.Err()
 }
 
 // reservedHeaders are the ones that this package or net/http sets; a second
@@ -239,31 +219,31 @@ func hasUserAgent(h http.Header) bool {
 
 // validateHeader names headers, never their values: those may be secrets.
 func validateHeader(h http.Header) []error {
-	m := mistakes{of: "delivery: "}
+	m := check.Mistakes{Prefix: "delivery: "}
 	if len(h) > maxHeaders {
-		m.add("%d headers: want at most %d", len(h), maxHeaders)
+		m.Add("%d headers: want at most %d", len(h), maxHeaders)
 	}
 	reserved, seen := reservedHeaders(), make(map[string]bool, len(h))
 	for name, values := range h {
 		canonical := http.CanonicalHeaderKey(name)
-		if !isToken(name) {
-			m.add("header name %q: want an HTTP token (RFC 9110 §5.1)", name)
+		if !check.IsToken(name) {
+			m.Add("header name %q: want an HTTP token (RFC 9110 §5.1)", name)
 		}
 		if slices.ContainsFunc(reserved, func(r string) bool { return http.CanonicalHeaderKey(r) == canonical }) {
-			m.add("header %s is set by the client itself: leave it out", canonical)
+			m.Add("header %s is set by the client itself: leave it out", canonical)
 		}
 		if seen[canonical] {
-			m.add("header %s is there twice, in another case: want its values in one", canonical)
+			m.Add("header %s is there twice, in another case: want its values in one", canonical)
 		}
 		if canonical == headerUserAgent && len(values) != 1 {
-			m.add("header %s: %d values: want one", canonical, len(values))
+			m.Add("header %s: %d values: want one", canonical, len(values))
 		}
 		seen[canonical] = true
 		for _, v := range values {
-			if len(v) > maxHeaderLen || !isFieldValue(v) {
-				m.add("header %s: value (not shown) is over %d bytes or holds a control character", canonical, maxHeaderLen)
+			if len(v) > maxHeaderLen || !check.IsHeaderValue(v) {
+				m.Add("header %s: value (not shown) is over %d bytes or holds a control character", canonical, maxHeaderLen)
 			}
 		}
 	}
-	return m.errs
+	return m.Errs
 }

@@ -16,6 +16,9 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // Credentials is what a client shows to one device and expects of it, beside what Config says for
@@ -44,7 +47,7 @@ func (c Credentials) String() string {
 	for name := range sortedHeader(c.Header) {
 		s += name + "=(hidden) "
 	}
-	return s + fmt.Sprintf("certificates=%d serverName=%q}", len(c.Certificates), clip(c.ServerName))
+	return s + fmt.Sprintf("certificates=%d serverName=%q}", len(c.Certificates), check.Truncate(c.ServerName))
 }
 
 // Format is String for every verb.
@@ -58,8 +61,8 @@ const maxServerName = 253 // bytes of a DNS name (RFC 1035 §2.3.4)
 // validate reports everything that is wrong, a line each. It shows no values.
 func (c Credentials) validate() error {
 	errs := validateHeader(c.Header)
-	if len(c.ServerName) > maxServerName || !isFieldValue(c.ServerName) {
-		errs = append(errs, fmt.Errorf("delivery: server name %q: want at most %d bytes without control characters", clip(c.ServerName), maxServerName))
+	if len(c.ServerName) > maxServerName || !check.IsHeaderValue(c.ServerName) {
+		errs = append(errs, fmt.Errorf("delivery: server name %q: want at most %d bytes without control characters", check.Truncate(c.ServerName), maxServerName))
 	}
 	for i, cert := range c.Certificates {
 		if len(cert.Certificate) == 0 || cert.PrivateKey == nil {
@@ -299,18 +302,18 @@ func (s *addressSessions) Put(key string, state *tls.ClientSessionState) {
 
 // handshakeConfig returns the TLS configuration of a handshake with a target, and its
 // sessions, nil if none are kept.
-func handshakeConfig(base *tls.Config, to target) (*tls.Config, *addressSessions) {
+func handshakeConfig(base *tls.Config, to endpoint.Target) (*tls.Config, *addressSessions) {
 	if base.ServerName != "" && base.ClientSessionCache == nil {
 		return base, nil
 	}
 	cfg := base.Clone()
 	if cfg.ServerName == "" {
-		cfg.ServerName = to.serverName()
+		cfg.ServerName = to.ServerName()
 	}
 	if cfg.ClientSessionCache == nil {
 		return cfg, nil
 	}
-	sessions := &addressSessions{ClientSessionCache: cfg.ClientSessionCache, address: to.dialAddress()}
+	sessions := &addressSessions{ClientSessionCache: cfg.ClientSessionCache, address: to.DialAddr()}
 	cfg.ClientSessionCache = sessions
 	return cfg, sessions
 }

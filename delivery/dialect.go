@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
@@ -80,7 +81,7 @@ func (plain) readPush(x *exchange, u *Update) (Class, error) {
 	}
 	// Size and digest may be left out; where they are told, they must be right.
 	if len(a.digest) != 0 && !equalFoldASCII(a.digest, u.digestHex) || a.size != 0 && a.size != u.artifact.size {
-		return ClassIntegrity, fmt.Errorf("%w: %d bytes, SHA-256 %q", errWrongTaken, a.size, clip(string(a.digest)))
+		return ClassIntegrity, fmt.Errorf("%w: %d bytes, SHA-256 %q", errWrongTaken, a.size, check.Truncate(string(a.digest)))
 	}
 	return ClassUnknown, nil
 }
@@ -89,7 +90,7 @@ func (plain) readPush(x *exchange, u *Update) (Class, error) {
 func (v *updateView) refusal() error {
 	switch {
 	case len(v.message) > 0:
-		return fmt.Errorf("%w: %q", ErrNotTaken, clip(string(v.message)))
+		return fmt.Errorf("%w: %q", ErrNotTaken, check.Truncate(string(v.message)))
 	case v.told:
 		return ErrNotTaken
 	default:
@@ -144,7 +145,7 @@ func (x *exchange) corrupted(u *Update) bool {
 func refusal(x *exchange) error {
 	var a updateView
 	if isJSON(x.contentType) && a.parse(x.answer) == nil && len(a.message) > 0 {
-		return fmt.Errorf("%w: %q", errStatus, clip(string(a.message)))
+		return fmt.Errorf("%w: %q", errStatus, check.Truncate(string(a.message)))
 	}
 	return errStatus
 }
@@ -178,15 +179,15 @@ func equalFoldASCII(b []byte, lower string) bool {
 func (v *versionView) judge(d Device, u *Update) (Class, error) {
 	switch {
 	case d.ID != "" && string(v.deviceID) != d.ID:
-		return ClassIntegrity, fmt.Errorf("%w: %q", ErrWrongDevice, clip(string(v.deviceID)))
+		return ClassIntegrity, fmt.Errorf("%w: %q", ErrWrongDevice, check.Truncate(string(v.deviceID)))
 	case string(v.state) == string(wire.StateInstalling), string(v.state) == string(wire.StateRebooting):
 		return ClassPending, errStillBusy
 	case string(v.state) == string(wire.StateFailed):
 		return ClassIntegrity, ErrDeviceFailed
 	case string(v.version) != u.version:
-		return ClassIntegrity, fmt.Errorf("%w: it runs %q, want %q", ErrLacksUpdate, clip(string(v.version)), u.version)
+		return ClassIntegrity, fmt.Errorf("%w: it runs %q, want %q", ErrLacksUpdate, check.Truncate(string(v.version)), u.version)
 	case !equalFoldASCII(v.digest, u.digestHex):
-		return ClassIntegrity, fmt.Errorf("%w: SHA-256 %q, want %s", ErrWrongDigest, clip(string(v.digest)), u.digestHex)
+		return ClassIntegrity, fmt.Errorf("%w: SHA-256 %q, want %s", ErrWrongDigest, check.Truncate(string(v.digest)), u.digestHex)
 	}
 	return ClassUnknown, nil
 }

@@ -11,15 +11,15 @@
 // then sent to any number of devices with constant memory. An [Update] is an
 // artifact under a version. A [Client] brings it to a [Device]:
 //
-//	client, err := delivery.New(delivery.Config{})
-//	artifact, err := delivery.OpenArtifact(ctx, "firmware.bin")
-//	update, err := delivery.NewUpdate("2.1.0", artifact)
-//	report, err := client.Deliver(ctx, delivery.Device{ID: "till-17", Address: "http://192.0.2.17:8080"}, update)
+//	client, err := New(Config{})
+//	artifact, err := OpenArtifact(ctx, "firmware.bin")
+//	update, err := NewUpdate("2.1.0", artifact)
+//	report, err := client.Deliver(ctx, Device{ID: "till-17", Address: "http://192.0.2.17:8080"}, update)
 //
 // [Client.Push] and [Client.Verify] are one request each. [Client.Deliver] is the
 // whole way: push, verify, and retries with full jitter. [Client.Rollout] delivers to
 // any sequence of devices: in waves, bounded, each device once, and after a crash it
-// goes on where its journal ends. A [Registry] reads devices from a file.
+// goes on where its journal ends. Package inventory reads devices from a file.
 //
 // # Errors
 //

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
 // Class says what a failure means for the device: whether the update may have been applied, and so
@@ -161,7 +163,7 @@ func (e *exchangeError) Unwrap() error { return e.err }
 // quotes the answer, whole, and a device may have put anything there.
 type clippedError struct{ err error }
 
-func (e *clippedError) Error() string { return clip(e.err.Error()) }
+func (e *clippedError) Error() string { return check.Truncate(e.err.Error()) }
 func (e *clippedError) Unwrap() error { return e.err }
 
 // timeouter is what net errors and context.DeadlineExceeded share.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // transport moves one request to a device and its answer back. Its errors are
@@ -19,7 +21,7 @@ type transport interface {
 // request, a transport fills in the answer, and nothing in it outlives exchangePool.put.
 type exchange struct {
 	// The request.
-	to     target
+	to     endpoint.Target
 	who    *identity // the device's own credentials; nil: it has none
 	method string
 	path   string
@@ -83,7 +85,7 @@ func (p *exchangePool) get() *exchange {
 
 func (p *exchangePool) put(x *exchange) {
 	x.method, x.path, x.body, x.expect, x.fresh, x.stamps = "", "", nil, false, false, nil
-	x.to, x.who, x.header, x.own, x.rate = target{}, nil, nil, field{}, nil
+	x.to, x.who, x.header, x.own, x.rate = endpoint.Target{}, nil, nil, field{}, nil
 	x.forget()
 	p.pool.Put(x)
 }
@@ -103,10 +105,10 @@ func (x *exchange) isGet() bool { return x.method == http.MethodGet }
 func (l *lean) appendHead(b []byte, x *exchange) []byte {
 	b = append(b, x.method...)
 	b = append(b, ' ')
-	b = append(b, x.to.prefix...)
+	b = append(b, x.to.PathPrefix...)
 	b = append(b, x.path...)
 	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(b, x.to.host...)
+	b = append(b, x.to.Host...)
 	b = append(b, "\r\n"...)
 	if x.who != nil {
 		b = append(b, x.who.lines.lines...)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
 // httpAnswer is an answer of HTTP/1.x, as it comes off a connection (RFC 9112). Both
@@ -258,10 +260,10 @@ func (a *httpAnswer) field(line []byte, old bool) error {
 	return nil
 }
 
-// isTokenBytes is isToken for bytes.
+// isTokenBytes is IsToken for bytes.
 func isTokenBytes(b []byte) bool {
 	for _, c := range b {
-		if !isAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+		if !check.IsAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
 			return false
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // # The journal's format
@@ -149,7 +152,7 @@ func parseJournalLine(line []byte) (journalRecord, error) {
 // openJournal locks the journal, reads it into marks, and readies it for writing. A
 // file that is missing or empty is begun, and on the disk before this returns.
 // failed is called once, from another goroutine, if it can no longer be written.
-func openJournal(cfg JournalConfig, u *Update, marks map[deviceKey]mark, failed func(error)) (_ *journal, found journalFound, err error) {
+func openJournal(cfg JournalConfig, u *Update, marks map[endpoint.Key]mark, failed func(error)) (_ *journal, found journalFound, err error) {
 	fail := func(err error) error {
 		if p, ok := errors.AsType[*os.PathError](err); ok {
 			err = p.Err // the path is named once
@@ -168,7 +171,7 @@ func openJournal(cfg JournalConfig, u *Update, marks map[deviceKey]mark, failed 
 }
 
 // readyJournal reads f and leaves it where the next line goes.
-func readyJournal(f *os.File, u *Update, marks map[deviceKey]mark) (journalFound, error) {
+func readyJournal(f *os.File, u *Update, marks map[endpoint.Key]mark) (journalFound, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return journalFound{}, errors.Join(err, errors.New("want a regular file"))
 	}
@@ -206,6 +209,6 @@ func otherUpdate(theirs, ours journalRecord) error {
 		return fmt.Errorf("%w: it is of format %d, want %d", ErrJournalForeign, theirs.Format, ours.Format)
 	default:
 		return fmt.Errorf("%w: it belongs to version %q (SHA-256 %s), this is %q (%s): give each update a journal of its own",
-			ErrJournalForeign, clip(theirs.Version), clip(theirs.SHA256), clip(ours.Version), ours.SHA256)
+			ErrJournalForeign, check.Truncate(theirs.Version), check.Truncate(theirs.SHA256), check.Truncate(ours.Version), ours.SHA256)
 	}
 }

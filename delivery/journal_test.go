@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 func journalPath(t testing.TB) string { return filepath.Join(t.TempDir(), "rollout.journal") }
@@ -114,7 +116,7 @@ func TestRolloutDoesNotSoakTwice(t *testing.T) {
 			}
 			return ClassUnknown
 		}}
-		_, place := fingerprint(Device{ID: "till-0"})
+		_, place := endpoint.Fingerprint("till-0", "")
 		require.Less(t, place, 0.5, "it is in the first wave")
 		var waves []string
 		cfg := RolloutConfig{
@@ -195,13 +197,13 @@ func TestJournalTornAnywhere(t *testing.T) {
 	require.NoError(t, err)
 	text := journalText(t, header)
 	for cut := range len(text) + 1 {
-		marks := map[deviceKey]mark{}
+		marks := map[endpoint.Key]mark{}
 		found, err := readJournal(bytes.NewReader(text[:cut]), header, marks)
 		require.NoError(t, err, "cut after %d bytes", cut)
 		require.Equal(t, cut >= len(header), found.begun)
 		require.EqualValues(t, cut, found.whole+int64(found.torn))
 		// The line of device 0 that says done is the fifth; of device 1, only begun.
-		require.Equal(t, bytes.Count(text[:cut], []byte("\n")) >= 5, marks[deviceKey{}] == markDone)
+		require.Equal(t, bytes.Count(text[:cut], []byte("\n")) >= 5, marks[endpoint.Key{}] == markDone)
 	}
 }
 
@@ -237,7 +239,7 @@ func TestJournalWithATailOfNULs(t *testing.T) {
 		"another file, then NULs":             {"", "a letter" + nuls(20), ErrJournalForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
-			marks := map[deviceKey]mark{}
+			marks := map[endpoint.Key]mark{}
 			found, err := readJournal(strings.NewReader(row.whole+row.tail), header, marks)
 			if row.want != nil {
 				require.ErrorIs(t, err, row.want)
@@ -247,10 +249,10 @@ func TestJournalWithATailOfNULs(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, len(row.whole), found.whole)
 			require.Equal(t, len(row.tail), found.torn)
-			require.Equal(t, row.whole == text, marks[deviceKey{}] == markDone)
+			require.Equal(t, row.whole == text, marks[endpoint.Key{}] == markDone)
 		})
 	}
-	_, err = readJournal(io.MultiReader(strings.NewReader(text+nuls(10)), &failingReader{}), header, map[deviceKey]mark{})
+	_, err = readJournal(io.MultiReader(strings.NewReader(text+nuls(10)), &failingReader{}), header, map[endpoint.Key]mark{})
 	require.ErrorContains(t, err, "line gone")
 }
 
@@ -287,7 +289,7 @@ func TestJournalDamagedAnywhere(t *testing.T) {
 	for at := range len(text) - 1 {
 		damaged := bytes.Clone(text)
 		damaged[at] ^= 1 << (at % 8)
-		found, err := readJournal(bytes.NewReader(damaged), header, map[deviceKey]mark{})
+		found, err := readJournal(bytes.NewReader(damaged), header, map[endpoint.Key]mark{})
 		line := 1 + bytes.Count(text[:at], []byte("\n"))
 		if line == 1 {
 			require.ErrorIs(t, err, ErrJournalForeign)
@@ -320,7 +322,7 @@ func journalText(t testing.TB, header []byte) []byte {
 func TestJournalOfADoneDevice(t *testing.T) {
 	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
 	require.NoError(t, err)
-	text, marks := bytes.Clone(header), map[deviceKey]mark{}
+	text, marks := bytes.Clone(header), map[endpoint.Key]mark{}
 	for _, event := range []string{eventBegun, eventDone, eventBegun, eventFailed} {
 		line, err := journalRecord{Event: event, Device: fmt.Sprintf("%032x", 0)}.line()
 		require.NoError(t, err)
@@ -328,7 +330,7 @@ func TestJournalOfADoneDevice(t *testing.T) {
 	}
 	found, err := readJournal(bytes.NewReader(text), header, marks)
 	require.NoError(t, err)
-	require.Equal(t, map[deviceKey]mark{{}: markDone}, marks)
+	require.Equal(t, map[endpoint.Key]mark{{}: markDone}, marks)
 	require.Equal(t, JournalState{Done: 1}, found.state())
 }
 
@@ -345,12 +347,12 @@ func TestJournalLinesThatMakeNoSense(t *testing.T) {
 	} {
 		line, err := r.line()
 		require.NoError(t, err)
-		found, err := readJournal(bytes.NewReader(append(bytes.Clone(header), line...)), header, map[deviceKey]mark{})
+		found, err := readJournal(bytes.NewReader(append(bytes.Clone(header), line...)), header, map[endpoint.Key]mark{})
 		require.ErrorIs(t, err, ErrJournalDamaged)
 		require.ErrorContains(t, err, want)
 		require.Equal(t, 2, found.badLine)
 	}
-	_, err = readJournal(io.MultiReader(bytes.NewReader(header), &failingReader{}), header, map[deviceKey]mark{})
+	_, err = readJournal(io.MultiReader(bytes.NewReader(header), &failingReader{}), header, map[endpoint.Key]mark{})
 	require.ErrorContains(t, err, "line gone")
 	require.ErrorContains(t, &JournalError{Path: "p", Line: 7, Err: ErrJournalDamaged}, "rollout journal p:7: damaged: cut the file before this line")
 
@@ -423,7 +425,7 @@ func FuzzJournal(f *testing.F) {
 		if cut%2 == 0 {
 			text = withChecksums(header, text)
 		}
-		marks := map[deviceKey]mark{}
+		marks := map[endpoint.Key]mark{}
 		found, err := readJournal(bytes.NewReader(text), header, marks)
 		total := 0
 		for _, n := range found.counts {
@@ -445,7 +447,7 @@ func FuzzJournal(f *testing.F) {
 			t.Fatalf("%+v of %d bytes", found, len(text))
 		}
 		cut = max(0, min(cut, len(text)))
-		if _, err := readJournal(bytes.NewReader(text[:cut]), header, map[deviceKey]mark{}); err != nil {
+		if _, err := readJournal(bytes.NewReader(text[:cut]), header, map[endpoint.Key]mark{}); err != nil {
 			t.Fatalf("cut after %d bytes: %v", cut, err)
 		}
 	})

@@ -8,17 +8,20 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // journalFound is what was in a journal.
 type journalFound struct {
-	begun   bool                    // it has its first line: an earlier run may have begun devices
-	whole   int64                   // bytes of whole lines
-	torn    int                     // bytes after them
-	badLine int                     // where reading failed, from 1
-	passed  Wave                    // the farthest wave that was passed, in both measures
-	counts  [markSeen]int           // devices by mark
-	pauses  map[deviceKey]time.Time // when devices that failed are to have their turn, where that is known
+	begun   bool                       // it has its first line: an earlier run may have begun devices
+	whole   int64                      // bytes of whole lines
+	torn    int                        // bytes after them
+	badLine int                        // where reading failed, from 1
+	passed  Wave                       // the farthest wave that was passed, in both measures
+	counts  [markSeen]int              // devices by mark
+	pauses  map[endpoint.Key]time.Time // when devices that failed are to have their turn, where that is known
 }
 
 func (f journalFound) state() JournalState {
@@ -29,7 +32,7 @@ func (f journalFound) state() JournalState {
 // out what a crash leaves at the end: a last line without its end, or, after a power
 // failure on many file systems, blocks of NULs that were allocated and never written.
 // Memory is bounded by a line, and what marks takes.
-func readJournal(r io.Reader, header []byte, marks map[deviceKey]mark) (found journalFound, err error) {
+func readJournal(r io.Reader, header []byte, marks map[endpoint.Key]mark) (found journalFound, err error) {
 	lines := bufio.NewReaderSize(r, maxJournalLine)
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
@@ -134,7 +137,7 @@ func foreignTo(header, line []byte) error {
 }
 
 // take takes a line that isn't the first.
-func (f *journalFound) take(line []byte, marks map[deviceKey]mark) error {
+func (f *journalFound) take(line []byte, marks map[endpoint.Key]mark) error {
 	r, err := parseJournalLine(line)
 	if err != nil {
 		return err
@@ -154,13 +157,13 @@ func (f *journalFound) take(line []byte, marks map[deviceKey]mark) error {
 		f.passed.Share, f.passed.Devices = max(f.passed.Share, r.Share), max(f.passed.Devices, r.Devices)
 		return nil
 	default:
-		return fmt.Errorf("event %q: want %s, %s, %s or %s", clip(r.Event), eventBegun, eventDone, eventFailed, eventWave)
+		return fmt.Errorf("event %q: want %s, %s, %s or %s", check.Truncate(r.Event), eventBegun, eventDone, eventFailed, eventWave)
 	}
 	key, err := hex.DecodeString(r.Device)
-	if err != nil || len(key) != len(deviceKey{}) {
-		return fmt.Errorf("device %q: want %d hex digits", clip(r.Device), 2*len(deviceKey{}))
+	if err != nil || len(key) != len(endpoint.Key{}) {
+		return fmt.Errorf("device %q: want %d hex digits", check.Truncate(r.Device), 2*len(endpoint.Key{}))
 	}
-	work := deviceKey(key)
+	work := endpoint.Key(key)
 	if r.Update != "" {
 		work = workKey(work, r.Update)
 	}
@@ -172,10 +175,10 @@ func (f *journalFound) take(line []byte, marks map[deviceKey]mark) error {
 	if r.NotBefore != "" {
 		at, err := time.Parse(time.RFC3339, r.NotBefore)
 		if err != nil {
-			return fmt.Errorf("not_before %q: want a time as in RFC 3339", clip(r.NotBefore))
+			return fmt.Errorf("not_before %q: want a time as in RFC 3339", check.Truncate(r.NotBefore))
 		}
 		if f.pauses == nil {
-			f.pauses = map[deviceKey]time.Time{}
+			f.pauses = map[endpoint.Key]time.Time{}
 		}
 		f.pauses[work] = at
 	}

@@ -83,7 +83,7 @@ func (l *lean) roundTrip(ctx context.Context, x *exchange) error {
 
 // connect gives a connection that is the caller's alone.
 func (l *lean) connect(ctx context.Context, x *exchange, now time.Time) (c *conn, reused bool, err error) {
-	key := connKey{x.to.host, x.to.secure, x.who}
+	key := connKey{x.to.Host, x.to.TLS, x.who}
 	for {
 		if c, err = l.pool.get(key, now); err != nil {
 			return nil, false, &exchangeError{phase: phaseConnect, err: err}
@@ -105,12 +105,12 @@ func (l *lean) connect(ctx context.Context, x *exchange, now time.Time) (c *conn
 
 func (l *lean) dial(ctx context.Context, x *exchange) (net.Conn, error) {
 	l.stats.dials.Add(1)
-	nc, err := dialWithin(ctx, l.cfg, x.to.dialAddress(), x.deadline)
+	nc, err := dialWithin(ctx, l.cfg, x.to.DialAddr(), x.deadline)
 	if err != nil {
 		return nil, &exchangeError{phase: phaseConnect, err: err}
 	}
 	x.stamps.stamp(atConnected)
-	if !x.to.secure {
+	if !x.to.TLS {
 		return nc, nil
 	}
 	nc, resuming, err := l.handshake(ctx, nc, x)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // seen keeps what a scripted device was asked.
@@ -57,7 +59,7 @@ func TestRedirects(t *testing.T) {
 		"not an address":     {307, "http://[", 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
 		"opaque":             {307, "mailto:a", 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
 		"beyond ASCII":       {307, "/?\xe9", 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
-		"endless":            {307, "/" + strings.Repeat("x", maxAddress), 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
+		"endless":            {307, "/" + strings.Repeat("x", endpoint.MaxAddress), 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
 		"301 drops the body": {301, "/here", 1, ClassPermanent, errMethodLost, []string{"POST /d/7/update x"}},
 		"302 drops the body": {302, "/here", 1, ClassPermanent, errMethodLost, []string{"POST /d/7/update x"}},
 		"303 drops the body": {303, "/here", 1, ClassPermanent, errMethodLost, []string{"POST /d/7/update x"}},
@@ -107,7 +109,7 @@ func TestRedirectedVerify(t *testing.T) {
 // TestRedirectBetweenSchemes: the port that isn't spelt out is the scheme's, and what was
 // asked under TLS isn't asked again without it.
 func TestRedirectBetweenSchemes(t *testing.T) {
-	secure := target{secure: true, host: "till"}
+	secure := endpoint.Target{TLS: true, Host: "till"}
 	for location, want := range map[string]string{"https://till:443/here": "/here", "https://till": "/", "here": "/here"} {
 		path, err := follow(secure, "/update", location)
 		require.NoError(t, err)
@@ -141,7 +143,7 @@ func TestSameHost(t *testing.T) {
 		{false, "till", "till", true}, {false, "till", "TILL:80", true}, {false, "till:80", "till", true}, {true, "till", "till:443", true},
 		{true, "till", "till:80", false}, {false, "till", "till.example", false}, {false, "[::1]", "[::1]:80", true}, {false, "till", "till:", false},
 	} {
-		require.Equal(t, row.want, sameHost(target{secure: row.secure, host: row.host}, row.then), "%+v", row)
+		require.Equal(t, row.want, sameHost(endpoint.Target{TLS: row.secure, Host: row.host}, row.then), "%+v", row)
 	}
 }
 
@@ -152,7 +154,7 @@ func FuzzFollow(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, location string) {
-		path, err := follow(target{host: "till", prefix: "/d/7"}, "/update", location)
+		path, err := follow(endpoint.Target{Host: "till", PathPrefix: "/d/7"}, "/update", location)
 		if err == nil && (path == "" || path[0] != '/' || strings.ContainsAny(path, " \r\n\x00#")) {
 			t.Fatalf("%q leads to %q", location, path)
 		}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
 // Retry bounds how Deliver tries again. A zero field takes its default.
@@ -43,14 +45,14 @@ func (r Retry) withDefaults() Retry {
 
 // Validate reports everything that is wrong with the policy, a line each.
 func (r Retry) Validate() error {
-	m := mistakes{of: "delivery: retry."}
-	checkMost(&m, "max_attempts", r.MaxAttempts, maxAttempts)
-	checkMost(&m, "good_reads", r.GoodReads, maxAttempts)
-	checkMost(&m, "base", r.Base, maxTimeout)
-	checkMost(&m, "cap", r.Cap, maxTimeout)
-	checkMost(&m, "poll", r.Poll, maxTimeout)
-	checkMost(&m, "poll_for", r.PollFor, maxTimeout)
-	return m.err()
+	m := check.Mistakes{Prefix: "delivery: retry."}
+	check.AtMost(&m, "max_attempts", r.MaxAttempts, maxAttempts)
+	check.AtMost(&m, "good_reads", r.GoodReads, maxAttempts)
+	check.AtMost(&m, "base", r.Base, check.MaxTimeout)
+	check.AtMost(&m, "cap", r.Cap, check.MaxTimeout)
+	check.AtMost(&m, "poll", r.Poll, check.MaxTimeout)
+	check.AtMost(&m, "poll_for", r.PollFor, check.MaxTimeout)
+	return m.Err()
 }
 
 // Delay is the wait before retry n (the first is 1), for a draw from [0, 1). Full
@@ -158,18 +160,18 @@ func (b RetryBudget) withDefaults() RetryBudget {
 
 // Validate reports everything that is wrong with the budget, a line each.
 func (b RetryBudget) Validate() error {
-	m := mistakes{of: "delivery: budget."}
+	m := check.Mistakes{Prefix: "delivery: budget."}
 	for _, f := range []struct {
 		name string
 		v    float64
 		most float64
 	}{{"share", b.Share, 1000}, {"per_second", b.PerSecond, 1e6}} {
 		if math.IsNaN(f.v) || f.v != -1 && (f.v < 0 || f.v > f.most) {
-			m.add("%s %v: want -1 (none), 0 (the default) to %v", f.name, f.v, f.most)
+			m.Add("%s %v: want -1 (none), 0 (the default) to %v", f.name, f.v, f.most)
 		}
 	}
-	checkMost(&m, "ttl", b.TTL, maxTimeout)
-	return m.err()
+	check.AtMost(&m, "ttl", b.TTL, check.MaxTimeout)
+	return m.Err()
 }
 
 // budgetSlots is how finely a budget forgets: a tenth of its TTL at a time.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // Rollout brings an update to any number of devices: in waves, by a bounded number
@@ -21,7 +23,7 @@ import (
 // They come as a sequence, which is gone through once a wave in the goroutine of Run, and of which
 // nothing is held but 16 bytes a device (about 30 with what keeps them). Where there are several
 // waves, or one of a part, it is gone through before them, too, to divide it: then it must be
-// repeatable. A slice, a [Registry] or a query are, a channel is not. It should not block for long,
+// repeatable. A slice, an inventory.Inventory or a query are, a channel is not. It should not block for long,
 // for Run can't end while it does. A device that comes twice is updated once: devices are told
 // apart by ID, or by address where they have none.
 //
@@ -63,9 +65,9 @@ type Rollout struct {
 	settled chan struct{} // holds 1: what the next device waits for may have changed
 	bytes   *byteRate     // nil: no limit
 	journal *journal
-	marks   map[deviceKey]mark      // of the devices seen; belongs to the goroutine of Run
-	pauses  map[deviceKey]time.Time // when devices that failed in an earlier run have their turn; likewise
-	asking  bool                    // whether devices are asked before they are pushed to
+	marks   map[endpoint.Key]mark      // of the devices seen; belongs to the goroutine of Run
+	pauses  map[endpoint.Key]time.Time // when devices that failed in an earlier run have their turn; likewise
+	asking  bool                       // whether devices are asked before they are pushed to
 	stop    context.CancelCauseFunc
 
 	telling sync.Mutex // held while counts change and OnEvent is told, so that the two agree
@@ -145,7 +147,7 @@ func newRollout(to deliverer, u *Update, cfg RolloutConfig, retry Retry, draw fu
 	cfg = cfg.withDefaults()
 	return &Rollout{
 		to: to, update: u, cfg: cfg, retry: retry.withDefaults(), draw: draw,
-		marks: make(map[deviceKey]mark), asking: cfg.SkipUpdated,
+		marks: make(map[endpoint.Key]mark), asking: cfg.SkipUpdated,
 		slots: make(chan struct{}, cfg.Workers), settled: make(chan struct{}, 1),
 		resting: make(chan struct{}, maxResting), bytes: newByteRate(cfg.BytesPerSecond),
 	}
@@ -257,7 +259,7 @@ func (r *Rollout) divide(ctx, stopping context.Context, devices iter.Seq[Device]
 		}
 		drawn++
 		r.saw(drawn)
-		_, place := fingerprint(d)
+		_, place := endpoint.Fingerprint(d.ID, d.Address)
 		places = append(places, place)
 	}
 	r.sawAll(drawn)

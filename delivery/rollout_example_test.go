@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/inventory"
 )
 
 // shop is many devices behind one address, /d/NAME each.
@@ -79,12 +80,12 @@ func ExampleClient_Rollout() {
 	for i := range 200 {
 		fmt.Fprintf(&file, "till-%d,%s/d/till-%d,%s\n", i, server.URL, i, []string{"north", "south"}[i%2])
 	}
-	registry, err := delivery.ReadRegistry(strings.NewReader(file.String()), "devices.csv", delivery.RegistryConfig{})
+	registry, err := inventory.Read(strings.NewReader(file.String()), "devices.csv", inventory.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	north := registry.Match(delivery.Filter{Labels: map[string]string{"site": "north"}})
+	north := registry.Select(inventory.Filter{Labels: map[string]string{"site": "north"}})
 	cfg := delivery.RolloutConfig{
 		Workers:    16,
 		Waves:      []delivery.Wave{{Share: 0.1, Soak: time.Millisecond}, {Share: 1}},
@@ -138,34 +139,4 @@ func ExampleRollout() {
 	// no till failed: permanent - pausing until somebody has looked
 	// till-2 runs 2.0.0
 	// 2 updated, 0 skipped, 1 failed (1 permanent), 0 not reached <nil>
-}
-
-// Bad lines are named; KeepGoing keeps the others.
-func ExampleRegistry() {
-	file := `id,address,location,version,label.kind
-till-1,http://192.0.2.1:8080,Oslo,1.0.0,till
-till-2,192.0.2.2:8080,Oslo,1.0.0,till
-door-1,https://192.0.2.3,Bergen,1.4.2,door
-till-1,http://192.0.2.4:8080,Bergen,2.0.0,till
-till-5,http://192.0.2.5:8080,Bergen,2.0.0,till
-`
-	_, err := delivery.ReadRegistry(strings.NewReader(file), "devices.csv", delivery.RegistryConfig{})
-	fmt.Println(err)
-
-	registry, err := delivery.ReadRegistry(strings.NewReader(file), "devices.csv", delivery.RegistryConfig{KeepGoing: true})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	_, bad := registry.Bad()
-	fmt.Println(registry.Len(), "devices,", bad, "bad lines")
-	tills := delivery.Filter{Labels: map[string]string{"kind": "till"}, NotVersion: "2.0.0"}
-	for device := range registry.Match(tills) {
-		fmt.Println(device.ID, "at", device.Address, "wants 2.0.0")
-	}
-	// Output:
-	// devices.csv:3: address: device address "192.0.2.2:8080": want http://HOST[:PORT][/PATH] or https://…, without user, query or fragment
-	// devices.csv:5: id: "till-1": is that of line 2 already: want each device once
-	// 3 devices, 2 bad lines
-	// till-1 at http://192.0.2.1:8080 wants 2.0.0
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/inventory"
 )
 
 // A rollout in a process of its own, so that it can be killed. The test binary is
@@ -39,7 +40,7 @@ func TestRolloutProcess(t *testing.T) {
 	}
 	var order rolloutOrder
 	require.NoError(t, json.Unmarshal([]byte(text), &order))
-	devices, err := delivery.OpenRegistry(order.Devices, delivery.RegistryConfig{})
+	devices, err := inventory.Open(order.Devices, inventory.Options{})
 	require.NoError(t, err)
 	artifact, err := delivery.ArtifactFromBytes([]byte(order.Content))
 	require.NoError(t, err)

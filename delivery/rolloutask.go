@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // ask finds out whether a device runs the update, before it is pushed to. An error
@@ -114,9 +117,9 @@ func (r *Rollout) ready(t *turn) mark {
 
 // workKey stands for a device and an update that isn't the rollout's own, in what a
 // rollout remembers. The journal has the two beside one another.
-func workKey(device deviceKey, update string) deviceKey {
+func workKey(device endpoint.Key, update string) endpoint.Key {
 	sum := sha256.Sum256(append(device[:], update...))
-	return deviceKey(sum[:len(device)])
+	return endpoint.Key(sum[:len(device)])
 }
 
 // noUpdate is the error of a device that has no update.
@@ -164,13 +167,13 @@ func (q Requeue) withDefaults() Requeue {
 	return q
 }
 
-func (q Requeue) validate(m *mistakes) {
+func (q Requeue) validate(m *check.Mistakes) {
 	if q.Turns < -1 || q.Turns > maxTurns {
-		m.add("requeue turns %d: want -1 (none), 0 (the default) to %d", q.Turns, maxTurns)
+		m.Add("requeue turns %d: want -1 (none), 0 (the default) to %d", q.Turns, maxTurns)
 	}
-	checkMost(m, "requeue devices", q.Devices, maxRequeueDevices)
-	checkMost(m, "requeue after", q.After, maxTimeout)
-	checkMost(m, "requeue max wait", q.MaxWait, maxTimeout)
+	check.AtMost(m, "requeue devices", q.Devices, maxRequeueDevices)
+	check.AtMost(m, "requeue after", q.After, check.MaxTimeout)
+	check.AtMost(m, "requeue max wait", q.MaxWait, check.MaxTimeout)
 }
 
 // wait is how long a device waits that has had so many further turns, and asked for a pause.

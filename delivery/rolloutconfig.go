@@ -3,12 +3,12 @@ package delivery
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
 // RolloutConfig says how a Rollout works. The zero value is useful: 64 workers, one
@@ -36,7 +36,7 @@ type RolloutConfig struct {
 	// MaxHeld bounds how many devices PerLabel and Window hold back, some 100 bytes each:
 	// where there are as many, the sequence isn't gone on with. Default 65536.
 	MaxHeld int
-	// Labels returns a device's labels, as Registry.Labels does: for PerLabel and for events.
+	// Labels returns a device's labels, as Inventory.Labels does: for PerLabel and for events.
 	// It is called in the goroutine of Run, once a device, and should be quick.
 	Labels func(d Device) map[string]string
 	// UpdateFor returns the update of a device: the artifact for its hardware, or a delta from the
@@ -112,21 +112,21 @@ func (c RolloutConfig) withDefaults() RolloutConfig {
 
 // Validate reports everything that is wrong with the configuration, a line each.
 func (c RolloutConfig) Validate() error {
-	m := mistakes{of: "rollout: "}
-	checkMost(&m, "workers", c.Workers, maxRolloutWorkers)
-	checkMost(&m, "abort least", c.AbortLeast, maxAbortLeast)
-	checkMost(&m, "journal records", c.Journal.Records, maxJournalRecords)
+	m := check.Mistakes{Prefix: "rollout: "}
+	check.AtMost(&m, "workers", c.Workers, maxRolloutWorkers)
+	check.AtMost(&m, "abort least", c.AbortLeast, maxAbortLeast)
+	check.AtMost(&m, "journal records", c.Journal.Records, maxJournalRecords)
 	if c.PerSecond != 0 && !(c.PerSecond >= minPerSecond && c.PerSecond <= maxPerSecond) {
-		m.add("per second %v: want 0 (no limit), or %v to %v devices", c.PerSecond, minPerSecond, maxPerSecond)
+		m.Add("per second %v: want 0 (no limit), or %v to %v devices", c.PerSecond, minPerSecond, maxPerSecond)
 	}
 	if !isShare(c.AbortShare) {
-		m.add("abort share %v: want 0 (never) to 1", c.AbortShare)
+		m.Add("abort share %v: want 0 (never) to 1", c.AbortShare)
 	}
-	checkMost(&m, "journal every", c.Journal.Every, maxJournalEvery)
+	check.AtMost(&m, "journal every", c.Journal.Every, maxJournalEvery)
 	c.Requeue.validate(&m)
-	validateWaves(c.Waves, m.add)
+	validateWaves(c.Waves, m.Add)
 	c.validateLine(&m)
-	return m.err()
+	return m.Err()
 }
 
 // Wave is a step of a rollout: it goes on until a share of the devices is reached, or a
@@ -241,23 +241,6 @@ func waveEnds(waves []Wave, places []float64) []waveEnd {
 		}
 	}
 	return ends
-}
-
-// deviceKey stands for a device in what a rollout and its journal remember: 16
-// bytes of a SHA-256, so that no two devices of any fleet share one.
-type deviceKey [16]byte
-
-// fingerprint gives a device's key and its place from 0 to 1 (exclusive) in the
-// order of the waves. Both are part of the journal's format: they never change.
-func fingerprint(d Device) (deviceKey, float64) {
-	text := append(make([]byte, 0, 192), 'i')
-	text = append(text, d.ID...)
-	if d.ID == "" {
-		text = appendAddress(append(text[:0], 'a'), d.Address)
-	}
-	sum := sha256.Sum256(text)
-	place := float64(binary.BigEndian.Uint64(sum[24:])>>11) / (1 << 53) // 53 bits: what a float64 holds exactly
-	return deviceKey(sum[:16]), place
 }
 
 // isShare reports whether f is a number from 0 to 1.

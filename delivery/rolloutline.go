@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
 // line is the devices of one pass that have their turn, in the order in which they may
@@ -296,20 +298,20 @@ const (
 )
 
 // validateLine reports what is wrong with what holds devices back.
-func (c RolloutConfig) validateLine(m *mistakes) {
+func (c RolloutConfig) validateLine(m *check.Mistakes) {
 	if len(c.PerLabel) > maxLimitedLabels {
-		m.add("per label: %d labels: want at most %d", len(c.PerLabel), maxLimitedLabels)
+		m.Add("per label: %d labels: want at most %d", len(c.PerLabel), maxLimitedLabels)
 	}
 	if len(c.PerLabel) > 0 && c.Labels == nil {
-		m.add("per label: want Labels too, such as Registry.Labels")
+		m.Add("per label: want Labels too, such as Inventory.Labels")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.PerLabel)) {
 		if n := c.PerLabel[name]; n < 1 || n > maxRolloutWorkers {
-			m.add("per label: %q: %d: want 1 to %d devices at a time", clip(name), n, maxRolloutWorkers)
+			m.Add("per label: %q: %d: want 1 to %d devices at a time", check.Truncate(name), n, maxRolloutWorkers)
 		}
 	}
-	checkMost(m, "max held", c.MaxHeld, maxHeld)
+	check.AtMost(m, "max held", c.MaxHeld, maxHeld)
 	if n := c.BytesPerSecond; n != 0 && (n < minBytesPerSecond || n > maxBytesPerSecond) {
-		m.add("bytes per second %d: want 0 (no limit), or %d to %d", n, minBytesPerSecond, maxBytesPerSecond)
+		m.Add("bytes per second %d: want 0 (no limit), or %d to %d", n, minBytesPerSecond, maxBytesPerSecond)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/inventory"
 )
 
 // A rollout's events in a log: waves and failures, and each device's steps for whoever wants
@@ -19,7 +20,7 @@ func ExampleRolloutEvent_LogValue() {
 	client, update := updateOfOneByte()
 	defer client.Close()
 	file := fmt.Sprintf("id,address,label.site\ntill-1,%[1]s/d/till-1,north\nno till,%[1]s/d/no-till,south\n", server.URL)
-	registry, err := delivery.ReadRegistry(strings.NewReader(file), "devices.csv", delivery.RegistryConfig{})
+	registry, err := inventory.Read(strings.NewReader(file), "devices.csv", inventory.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -72,7 +73,7 @@ func ExampleRolloutConfig() {
 	for i := range 12 {
 		fmt.Fprintf(&file, "till-%d,%s/d/till-%d,site-%d,%s\n", i, server.URL, i, i%3, []string{"new", "old"}[i%2])
 	}
-	registry, err := delivery.ReadRegistry(strings.NewReader(file.String()), "devices.csv", delivery.RegistryConfig{})
+	registry, err := inventory.Read(strings.NewReader(file.String()), "devices.csv", inventory.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

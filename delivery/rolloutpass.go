@@ -7,17 +7,19 @@ import (
 	"iter"
 	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // turn is a device's turn to be updated.
 type turn struct {
 	device Device
-	key    deviceKey
+	key    endpoint.Key
 	begun  bool // by the run before, which doesn't say how it ended
 
 	update *Update
 	own    string            // its key, if it isn't the rollout's own update
-	work   deviceKey         // stands for the device and its update in marks and pauses
+	work   endpoint.Key      // stands for the device and its update in marks and pauses
 	labels map[string]string // nil: none, or nobody asks
 	unable error             // why there is no update
 
@@ -64,7 +66,7 @@ func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[Device], 
 		}
 		drawn++
 		r.saw(drawn)
-		key, place := fingerprint(d)
+		key, place := endpoint.Fingerprint(d.ID, d.Address)
 		if place < from || place >= to {
 			continue
 		}
@@ -103,7 +105,7 @@ func (r *Rollout) sawAll(drawn int) {
 
 // hasTurn marks the device as seen, and reports whether it is to be updated, by what
 // was known of it before.
-func (r *Rollout) hasTurn(key deviceKey, before mark) bool {
+func (r *Rollout) hasTurn(key endpoint.Key, before mark) bool {
 	r.marks[key] = markSeen
 	if before != markDone && before != markSeen {
 		return true

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // wireFleet is devices behind bare connections, in memory: a test of hours takes a moment
@@ -107,7 +109,7 @@ func journalOf(t testing.TB, u *Update, records ...journalRecord) string {
 }
 
 func recordOf(d Device, event string) journalRecord {
-	key, _ := fingerprint(d)
+	key, _ := endpoint.Fingerprint(d.ID, d.Address)
 	return turn{device: d, key: key}.record(event)
 }
 

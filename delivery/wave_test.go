@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // TestPlacesAreEven: the hash gives every share of the places its share of the devices.
 func TestPlacesAreEven(t *testing.T) {
 	below := map[float64]int{}
 	for d := range rolloutDevices(100_000) {
-		_, place := fingerprint(d)
+		_, place := endpoint.Fingerprint(d.ID, d.Address)
 		if place < 0 || place >= 1 {
 			t.Fatal(d, place)
 		}
@@ -122,23 +124,6 @@ func TestWavesAreWithinOneOfTheirShare(t *testing.T) {
 		}
 		require.Equal(t, n, before)
 	}
-}
-
-// What sha256sum says of "itill-17": the first 16 bytes, and the last 8 as a share of 2^64.
-const (
-	tillKey   = "299cec1141bb353875f4c54d8a723135"
-	tillPlace = 0.1879038999138294
-)
-
-// TestFingerprint holds what journals and waves rest on.
-func TestFingerprint(t *testing.T) {
-	key, place := fingerprint(Device{ID: "till-17", Address: "http://a"})
-	require.Equal(t, tillKey, fmt.Sprintf("%x", key))
-	require.InDelta(t, tillPlace, place, 1e-12)
-	same, _ := fingerprint(Device{ID: "till-17", Address: "http://b"})
-	require.Equal(t, key, same)
-	byAddress, _ := fingerprint(Device{Address: "till-17"})
-	require.NotEqual(t, key, byAddress)
 }
 
 func TestRolloutStopsWhereTooManyFail(t *testing.T) {

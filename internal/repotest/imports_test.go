@@ -40,7 +40,10 @@ func importRules() []packageRule {
 
 		// The code under test and its independent witness: neither knows the other, or that it is
 		// measured.
-		{"delivery", "internal/wire"},
+		{"delivery/internal/check", ""},
+		{"delivery/internal/endpoint", "delivery/internal/check"},
+		{"delivery", "internal/wire delivery/internal/check delivery/internal/endpoint"},
+		{"delivery/inventory", "internal/wire delivery/internal/check delivery/internal/endpoint delivery"},
 		{"mockfleet", "internal/wire"},
 
 		// Profiles, and results with their judgement: they don't know how anything was measured.

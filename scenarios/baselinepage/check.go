@@ -6,8 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -148,23 +149,20 @@ func ownSource(p project.Project) (root string, ok bool) {
 	return p.Root, ok && p.Module != "" && p.Module == info.Main.Path
 }
 
-// sourceDigest returns the digest of the files of a package that are built.
+// sourceDigest returns the digest of the files of a package, and of those below it, that are built.
 func sourceDigest(root, dir string) (string, error) {
-	files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+	h := sha256.New()
+	err := fs.WalkDir(os.DirFS(root), dir, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		text, err := fs.ReadFile(os.DirFS(root), file)
+		fmt.Fprintf(h, "%s %d\n", file, len(text))
+		h.Write(text)
+		return err
+	})
 	if err != nil {
 		return "", err
-	}
-	h := sha256.New()
-	for _, file := range files { // sorted
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(h, "%s %d\n", filepath.Base(file), len(text))
-		h.Write(text)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }

@@ -31,8 +31,8 @@ func DeliveryComponents() []profiles.Component {
 			"net/http.fixPragmaCacheControl", "net/textproto.", "vendor/golang.org/x/net/http/httpguts.", "mime.",
 		)},
 		{Name: "address", Prefixes: append(
-			own("parseTarget", "Device.", "target.", "(*call).fillURL"),
-			"net/url.", "net/netip.", "net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
+			own("Device.", "(*call).fillURL"),
+			"github.com/fleetmark/fleetmark/delivery/internal/endpoint.", "net/url.", "net/netip.", "net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
 			"net.parse", "net/http.canonicalAddr", "net/http.(*Transport).connectMethodForRequest",
 			"net/http.(*connectMethod).", "net/http.idnaASCII",
 		)},

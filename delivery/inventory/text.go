@@ -1,4 +1,4 @@
-package delivery
+package inventory
 
 import (
 	"bufio"
@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
 // spaces says which white space a text may have inside.
@@ -23,21 +25,21 @@ const (
 // checkText refuses what can't be told apart on a screen, or in a header.
 func checkText(s string, most int, spaces spaces) error {
 	if len(s) > most {
-		return fmt.Errorf("%q: %d bytes, want at most %d", clip(s), len(s), most)
+		return fmt.Errorf("%q: %d bytes, want at most %d", check.Truncate(s), len(s), most)
 	}
 	if isPlainASCII(s) {
 		return nil
 	}
 	// U+FFFD stands where a program gave up on a character: two of them may be one.
-	if !isName(s) || strings.ContainsRune(s, utf8.RuneError) || s != strings.TrimSpace(s) {
-		return fmt.Errorf("%q: want neither control characters nor U+FFFD, and no space around it", clip(s))
+	if !check.IsPrintable(s) || strings.ContainsRune(s, utf8.RuneError) || s != strings.TrimSpace(s) {
+		return fmt.Errorf("%q: want neither control characters nor U+FFFD, and no space around it", check.Truncate(s))
 	}
 	for _, r := range s {
 		if isInvisible(r) {
-			return fmt.Errorf("%q: U+%04X can't be seen, or turns the text around: leave it out", clip(s), r)
+			return fmt.Errorf("%q: U+%04X can't be seen, or turns the text around: leave it out", check.Truncate(s), r)
 		}
 		if spaces == plainSpaces && r != ' ' && unicode.IsSpace(r) {
-			return fmt.Errorf("%q: U+%04X looks like a space: want a plain one", clip(s), r)
+			return fmt.Errorf("%q: U+%04X looks like a space: want a plain one", check.Truncate(s), r)
 		}
 	}
 	return nil
@@ -92,7 +94,7 @@ func misspelled(name, want string) error {
 	if want == labelColumn {
 		want += "NAME"
 	}
-	return fmt.Errorf("%q: want %s, in lower case and without space", clip(name), want)
+	return fmt.Errorf("%q: want %s, in lower case and without space", check.Truncate(name), want)
 }
 
 var errUTF32 = errors.New("text is UTF-32: want UTF-8 (iconv -f UTF-32 -t UTF-8 converts it)")

@@ -1,4 +1,4 @@
-package delivery
+package inventory
 
 import (
 	"encoding/csv"
@@ -8,13 +8,15 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
 // loadCSV reads a header row and then a device a line. Lines are cut before
 // encoding/csv sees them: so a quote that isn't closed costs its own line and not the
 // rest of the file, and memory is bounded.
-func (l *registryLoader) loadCSV(lines *lineReader) error {
-	feed := &lineFeed{}
+func (l *loader) loadCSV(lines *lineReader) error {
+	feed := &oneLineReader{}
 	reader := csv.NewReader(feed)
 	reader.FieldsPerRecord = -1
 	begun := false
@@ -68,15 +70,15 @@ func (l *registryLoader) loadCSV(lines *lineReader) error {
 			return l.readError(err)
 		}
 		fields = withoutEmptyEnd(fields, len(header))
-		var d RegisteredDevice
+		var d Entry
 		switch {
 		case e != nil:
 		case len(fields) != len(header):
 			e = &fieldError{err: fmt.Errorf("%d fields: want %d, as the header row has", len(fields), len(header))}
 		default:
-			d = deviceOf(header, fields)
+			d = fromRow(header, fields)
 		}
-		if err := l.keep(lines.line, d, e); err != nil {
+		if err := l.add(lines.line, d, e); err != nil {
 			return err
 		}
 	}
@@ -85,19 +87,19 @@ func (l *registryLoader) loadCSV(lines *lineReader) error {
 const labelColumn = "label."
 
 // checkColumns says what is wrong with the header row.
-func (l *registryLoader) checkColumns(header []string) *fieldError {
+func (l *loader) checkColumns(header []string) *fieldError {
 	header = withoutEmptyEnd(header, 0)
 	for i, name := range header {
 		if want := knownField(name); want != "" && want != "labels" {
-			return &fieldError{field: clip(name), err: misspelled(name, want)}
+			return &fieldError{field: check.Truncate(name), err: misspelled(name, want)}
 		}
 		if label, ok := strings.CutPrefix(name, labelColumn); ok {
-			if err := checkText(label, maxRegistryText, plainSpaces); err != nil {
-				return &fieldError{field: clip(name), err: err}
+			if err := checkText(label, maxText, plainSpaces); err != nil {
+				return &fieldError{field: check.Truncate(name), err: err}
 			}
 		}
 		if name != "" && slices.Contains(header[:i], name) {
-			return &fieldError{field: clip(name), err: errors.New("two columns of this name: want each once")}
+			return &fieldError{field: check.Truncate(name), err: errors.New("two columns of this name: want each once")}
 		}
 	}
 	if !slices.Contains(header, "address") {
@@ -106,18 +108,18 @@ func (l *registryLoader) checkColumns(header []string) *fieldError {
 	for i, name := range header {
 		label, isLabel := strings.CutPrefix(name, labelColumn)
 		switch {
-		case l.cfg.KeepGoing, isLabel && label != "", slices.Contains(fieldNames()[:numTextFields], name):
+		case l.cfg.SkipInvalid, isLabel && label != "", slices.Contains(fieldNames()[:numTextFields], name):
 		case name == "":
 			return &fieldError{err: fmt.Errorf("column %d has no name: want id, address, location, version or label.NAME", i+1)}
 		default:
-			return &fieldError{field: clip(name), err: errors.New("unknown column: want id, address, location, version or label.NAME")}
+			return &fieldError{field: check.Truncate(name), err: errors.New("unknown column: want id, address, location, version or label.NAME")}
 		}
 	}
 	return nil
 }
 
-// deviceOf puts a row's fields where the header row says. An empty label is none.
-func deviceOf(header, fields []string) (d RegisteredDevice) {
+// fromRow puts a row's fields where the header row says. An empty label is none.
+func fromRow(header, fields []string) (d Entry) {
 	for i, name := range header {
 		// A field is a part of its whole line: what is kept is cut out of it.
 		switch name {
@@ -143,10 +145,10 @@ func deviceOf(header, fields []string) (d RegisteredDevice) {
 	return d
 }
 
-// lineFeed gives a csv.Reader one line, and then an end that isn't for good.
-type lineFeed struct{ line []byte }
+// oneLineReader gives a csv.Reader one line, and then an end that isn't for good.
+type oneLineReader struct{ line []byte }
 
-func (f *lineFeed) Read(p []byte) (int, error) {
+func (f *oneLineReader) Read(p []byte) (int, error) {
 	if len(f.line) == 0 {
 		return 0, io.EOF
 	}

@@ -1,4 +1,9 @@
-package delivery
+// Package inventory reads the devices of a fleet from a file: JSON, JSON Lines or CSV. It gives
+// them, whole or filtered by label, location or version, as the sequence that a rollout takes.
+//
+// What goes in: text, of which nothing is trusted; each line that holds no device is named. What comes
+// out: an [Inventory] in memory, which doesn't change. It opens no connection.
+package inventory
 
 import (
 	"cmp"
@@ -11,14 +16,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
-// Registry is a list of devices in memory: read from a file, filtered, and handed to a [Rollout].
+// Inventory is a list of devices in memory: read from a file, filtered, and handed to a [delivery.Rollout].
 // It doesn't change after it was read, so it may be used by any number of goroutines.
 //
 // The files that it reads have, for each device:
 //
-//	id        who it must say it is; may be missing, see [Device]
+//	id        who it must say it is; may be missing, see [delivery.Device]
 //	address   where it answers: http://HOST[:PORT][/PREFIX] or https://…
 //	location  where it stands, in any words
 //	version   what it is thought to run
@@ -31,18 +40,18 @@ import (
 // without. A device must have an address; no two may have the same ID, or the same address,
 // however it is written (http://H1, http://h1:80/), where they have none. Texts hold no
 // character that can't be seen or that turns the text around.
-type Registry struct {
-	devices []RegisteredDevice
-	bad     []*BadLine
-	numBad  int
+type Inventory struct {
+	devices    []Entry
+	skipped    []*LineError
+	errorCount int
 
 	once  sync.Once
-	index map[deviceKey]uint32 // a device's place; made when one is first looked up
+	index map[endpoint.Key]uint32 // a device's place; made when one is first looked up
 }
 
-// RegisteredDevice is a device with what a registry knows of it.
-type RegisteredDevice struct {
-	Device
+// Entry is a device with what an inventory knows of it.
+type Entry struct {
+	delivery.Device
 	// Labels may be shared between devices: don't change it.
 	Labels   map[string]string
 	Location string
@@ -58,7 +67,7 @@ type Filter struct {
 }
 
 // Match reports whether the filter picks the device.
-func (f Filter) Match(d RegisteredDevice) bool {
+func (f Filter) Match(d Entry) bool {
 	for name, value := range f.Labels {
 		if has, ok := d.Labels[name]; !ok || has != value {
 			return false
@@ -70,16 +79,16 @@ func (f Filter) Match(d RegisteredDevice) bool {
 }
 
 // Len is the number of devices.
-func (r *Registry) Len() int { return len(r.devices) }
+func (r *Inventory) Len() int { return len(r.devices) }
 
 // All gives every device, in the order of the file. It can be gone through any
-// number of times, as [Rollout.Run] wants it.
-func (r *Registry) All() iter.Seq[Device] { return r.Match(Filter{}) }
+// number of times, as [delivery.Rollout.Run] wants it.
+func (r *Inventory) All() iter.Seq[delivery.Device] { return r.Select(Filter{}) }
 
-// Match gives the devices that the filter picks, likewise.
-func (r *Registry) Match(f Filter) iter.Seq[Device] {
-	return func(yield func(Device) bool) {
-		for d := range r.Registered(f) {
+// Select gives the devices that the filter picks, likewise.
+func (r *Inventory) Select(f Filter) iter.Seq[delivery.Device] {
+	return func(yield func(delivery.Device) bool) {
+		for d := range r.Entries(f) {
 			if !yield(d.Device) {
 				return
 			}
@@ -87,9 +96,9 @@ func (r *Registry) Match(f Filter) iter.Seq[Device] {
 	}
 }
 
-// Registered gives them with what is known of them.
-func (r *Registry) Registered(f Filter) iter.Seq[RegisteredDevice] {
-	return func(yield func(RegisteredDevice) bool) {
+// Entries gives them with what is known of them.
+func (r *Inventory) Entries(f Filter) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
 		for _, d := range r.devices {
 			if f.Match(d) && !yield(d) {
 				return
@@ -100,68 +109,70 @@ func (r *Registry) Registered(f Filter) iter.Seq[RegisteredDevice] {
 
 // Lookup returns what is known of a device, by its ID, or by its address where it has
 // none. The first call makes an index of some 40 bytes a device.
-func (r *Registry) Lookup(d Device) (RegisteredDevice, bool) {
+func (r *Inventory) Lookup(d delivery.Device) (Entry, bool) {
 	r.once.Do(func() {
-		r.index = make(map[deviceKey]uint32, len(r.devices))
+		r.index = make(map[endpoint.Key]uint32, len(r.devices))
 		for i, d := range r.devices {
-			key, _ := fingerprint(d.Device)
-			r.index[key] = uint32(i) // maxRegistryDevices fits
+			key, _ := endpoint.Fingerprint(d.ID, d.Address)
+			r.index[key] = uint32(i) // maxDevices fits
 		}
 	})
-	key, _ := fingerprint(d)
+	key, _ := endpoint.Fingerprint(d.ID, d.Address)
 	i, ok := r.index[key]
 	if !ok {
-		return RegisteredDevice{}, false
+		return Entry{}, false
 	}
 	return r.devices[i], true
 }
 
 // Labels returns a device's labels, or nil if it has none: see RolloutConfig.Labels. They
 // may be shared between devices: don't change them.
-func (r *Registry) Labels(d Device) map[string]string {
+func (r *Inventory) Labels(d delivery.Device) map[string]string {
 	known, _ := r.Lookup(d)
 	return known.Labels
 }
 
-// Bad gives the lines that were left out (RegistryConfig.KeepGoing): at most as many
+// Skipped gives the lines that were left out (Options.SkipInvalid): at most as many
 // as MaxBad, and how many there were in all.
-func (r *Registry) Bad() (lines []*BadLine, total int) { return slices.Clone(r.bad), r.numBad }
+func (r *Inventory) Skipped() (lines []*LineError, total int) {
+	return slices.Clone(r.skipped), r.errorCount
+}
 
-// RegistryFormat names how a file of devices is written.
-type RegistryFormat string
+// Format names how a file of devices is written.
+type Format string
 
 // The formats.
 const (
-	FormatJSON      RegistryFormat = "json"  // an array of objects
-	FormatJSONLines RegistryFormat = "jsonl" // an object a line
-	FormatCSV       RegistryFormat = "csv"   // RFC 4180, with a header row
+	FormatJSON      Format = "json"  // an array of objects
+	FormatJSONLines Format = "jsonl" // an object a line
+	FormatCSV       Format = "csv"   // RFC 4180, with a header row
 )
 
-// RegistryConfig says how a file of devices is read. The zero value is strict and
+// Options says how a file of devices is read. The zero value is strict and
 // takes the format from the file's name.
-type RegistryConfig struct {
+type Options struct {
 	// Format of the file. Default: by the name's ending, which is .json, .jsonl, .ndjson or .csv.
-	Format RegistryFormat
-	// KeepGoing leaves bad lines out and keeps the rest; Registry.Bad says which they
+	Format Format
+	// KeepGoing leaves bad lines out and keeps the rest; Inventory.Skipped says which they
 	// were. Fields that a device doesn't have are ignored then, unless their name is that
 	// of one that it has but for case or space. Otherwise any of these refuses the whole
 	// file. What can't be gone on after is an error either way.
-	KeepGoing bool
+	SkipInvalid bool
 	// MaxDevices bounds the file. Default 2,000,000.
 	MaxDevices int
 	// MaxLine bounds a line, or an object of a JSON array, in bytes. Default 64 KiB.
 	MaxLine int
 	// MaxBad bounds how many bad lines are told of; all are counted. Default 100.
-	MaxBad int
+	MaxErrors int
 }
 
 const (
-	maxRegistryDevices = 100_000_000
-	maxRegistryLine    = 16 << 20
-	maxRegistryBad     = 1 << 20
+	maxDevices = 100_000_000
+	maxLine    = 16 << 20
+	maxErrors  = 1 << 20
 )
 
-func (c RegistryConfig) withDefaults(name string) RegistryConfig {
+func (c Options) withDefaults(name string) Options {
 	if c.Format == "" {
 		switch strings.ToLower(filepath.Ext(name)) {
 		case ".json":
@@ -172,26 +183,26 @@ func (c RegistryConfig) withDefaults(name string) RegistryConfig {
 			c.Format = FormatCSV
 		}
 	}
-	c.MaxDevices, c.MaxLine, c.MaxBad = cmp.Or(c.MaxDevices, 2_000_000), cmp.Or(c.MaxLine, 64<<10), cmp.Or(c.MaxBad, 100)
+	c.MaxDevices, c.MaxLine, c.MaxErrors = cmp.Or(c.MaxDevices, 2_000_000), cmp.Or(c.MaxLine, 64<<10), cmp.Or(c.MaxErrors, 100)
 	return c
 }
 
 // Validate reports everything that is wrong with the configuration, a line each.
-func (c RegistryConfig) Validate() error {
-	m := mistakes{of: "registry: "}
+func (c Options) Validate() error {
+	m := check.Mistakes{Prefix: "registry: "}
 	switch c.Format {
 	case "", FormatJSON, FormatJSONLines, FormatCSV:
 	default:
-		m.add("format %q: want %s, %s or %s", string(c.Format), FormatJSON, FormatJSONLines, FormatCSV)
+		m.Add("format %q: want %s, %s or %s", string(c.Format), FormatJSON, FormatJSONLines, FormatCSV)
 	}
-	checkMost(&m, "max devices", c.MaxDevices, maxRegistryDevices)
-	checkMost(&m, "max line", c.MaxLine, maxRegistryLine)
-	checkMost(&m, "max bad", c.MaxBad, maxRegistryBad)
-	return m.err()
+	check.AtMost(&m, "max devices", c.MaxDevices, maxDevices)
+	check.AtMost(&m, "max line", c.MaxLine, maxLine)
+	check.AtMost(&m, "max bad", c.MaxErrors, maxErrors)
+	return m.Err()
 }
 
-// BadLine is a line that doesn't hold a device.
-type BadLine struct {
+// LineError is a line that doesn't hold a device.
+type LineError struct {
 	File  string
 	Line  int    // from 1, where the field or the device begins; 0 where the whole file is meant
 	Field string // as the file names it; empty if it isn't about one
@@ -199,7 +210,7 @@ type BadLine struct {
 }
 
 // Error is FILE:LINE: FIELD: what is wrong.
-func (b *BadLine) Error() string {
+func (b *LineError) Error() string {
 	s := b.File
 	if b.Line > 0 {
 		s += fmt.Sprintf(":%d", b.Line)
@@ -211,16 +222,16 @@ func (b *BadLine) Error() string {
 }
 
 // Unwrap gives what is wrong.
-func (b *BadLine) Unwrap() error { return b.Err }
+func (b *LineError) Unwrap() error { return b.Err }
 
-// RegistryError refuses a file that has bad lines.
-type RegistryError struct {
-	Bad   []*BadLine // the first of them, RegistryConfig.MaxBad at most
+// InvalidError refuses a file that has bad lines.
+type InvalidError struct {
+	Bad   []*LineError // the first of them, Options.MaxErrors at most
 	Total int
 }
 
 // Error has a line for each, and says how many more there are.
-func (e *RegistryError) Error() string {
+func (e *InvalidError) Error() string {
 	var b strings.Builder
 	for i, bad := range e.Bad {
 		if i > 0 {
@@ -235,7 +246,7 @@ func (e *RegistryError) Error() string {
 }
 
 // Unwrap gives the bad lines.
-func (e *RegistryError) Unwrap() []error {
+func (e *InvalidError) Unwrap() []error {
 	errs := make([]error, len(e.Bad))
 	for i, bad := range e.Bad {
 		errs[i] = bad
@@ -243,8 +254,8 @@ func (e *RegistryError) Unwrap() []error {
 	return errs
 }
 
-// OpenRegistry reads a file of devices.
-func OpenRegistry(path string, cfg RegistryConfig) (*Registry, error) {
+// Open reads a file of devices.
+func Open(path string, cfg Options) (*Inventory, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		if p, ok := errors.AsType[*os.PathError](err); ok {
@@ -252,15 +263,15 @@ func OpenRegistry(path string, cfg RegistryConfig) (*Registry, error) {
 		}
 		return nil, fmt.Errorf("registry %s: %w", path, err)
 	}
-	r, err := ReadRegistry(f, path, cfg)
+	r, err := Read(f, path, cfg)
 	// Nothing was written: that a file can't be closed says nothing about the devices.
 	_ = f.Close()
 	return r, err
 }
 
-// ReadRegistry reads devices from r to its end; name is what errors call it. Its error is a
-// *RegistryError where lines are bad, a *BadLine where it can't go on after one, or the reader's.
-func ReadRegistry(r io.Reader, name string, cfg RegistryConfig) (*Registry, error) {
+// Read reads devices from r to its end; name is what errors call it. Its error is a
+// *InvalidError where lines are bad, a *LineError where it can't go on after one, or the reader's.
+func Read(r io.Reader, name string, cfg Options) (*Inventory, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -268,13 +279,13 @@ func ReadRegistry(r io.Reader, name string, cfg RegistryConfig) (*Registry, erro
 	if cfg.Format == "" {
 		return nil, fmt.Errorf("registry %s: want a name that ends in .json, .jsonl, .ndjson or .csv, or a format", name)
 	}
-	l := newRegistryLoader(name, cfg)
+	l := newLoader(name, cfg)
 	if err := l.load(r); err != nil {
 		return nil, err
 	}
-	if l.reg.numBad > 0 && !cfg.KeepGoing {
-		return nil, &RegistryError{Bad: l.reg.bad, Total: l.reg.numBad}
+	if l.inventory.errorCount > 0 && !cfg.SkipInvalid {
+		return nil, &InvalidError{Bad: l.inventory.skipped, Total: l.inventory.errorCount}
 	}
-	l.reg.devices = slices.Clip(l.reg.devices)
-	return l.reg, nil
+	l.inventory.devices = slices.Clip(l.inventory.devices)
+	return l.inventory, nil
 }

@@ -1,4 +1,4 @@
-package delivery
+package inventory
 
 import (
 	"bufio"
@@ -8,26 +8,28 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
-func (l *registryLoader) loadJSONLines(lines *lineReader) error {
+func (l *loader) loadJSONLines(lines *lineReader) error {
 	for {
 		text, long, err := lines.next()
 		if err != nil {
 			return l.readError(err)
 		}
 		if long {
-			l.refuse(lines.line, l.tooLong())
+			l.addError(lines.line, l.tooLong())
 			continue
 		}
 		d, e := l.parseJSON(text)
-		if err := l.keep(lines.line, d, e); err != nil {
+		if err := l.add(lines.line, d, e); err != nil {
 			return err
 		}
 	}
 }
 
-func (l *registryLoader) loadJSONArray(elements *elementReader) error {
+func (l *loader) loadJSONArray(elements *arrayReader) error {
 	for {
 		text, line, err := elements.next()
 		if e, ok := errors.AsType[arrayError](err); ok {
@@ -37,7 +39,7 @@ func (l *registryLoader) loadJSONArray(elements *elementReader) error {
 			return l.readError(err)
 		}
 		d, e := l.parseJSON(text)
-		if err := l.keep(line, d, e); err != nil {
+		if err := l.add(line, d, e); err != nil {
 			return err
 		}
 	}
@@ -45,14 +47,14 @@ func (l *registryLoader) loadJSONArray(elements *elementReader) error {
 
 // parseJSON reads one device. It goes token by token, because encoding/json would
 // take the last of two equal fields, and one in another case, without a word.
-func (l *registryLoader) parseJSON(text []byte) (d RegisteredDevice, _ *fieldError) {
+func (l *loader) parseJSON(text []byte) (d Entry, _ *fieldError) {
 	if !utf8.Valid(text) {
 		return d, &fieldError{err: errNotUTF8}
 	}
 	if d, ok := l.fastJSON(text); ok {
 		return d, nil
 	}
-	p := &jsonDevice{text: text, dec: json.NewDecoder(bytes.NewReader(text)), strict: !l.cfg.KeepGoing}
+	p := &deviceParser{text: text, dec: json.NewDecoder(bytes.NewReader(text)), strict: !l.cfg.SkipInvalid}
 	err := p.object("an object", func(field string) (err error) {
 		p.field = field
 		switch field {
@@ -81,11 +83,11 @@ func (l *registryLoader) parseJSON(text []byte) (d RegisteredDevice, _ *fieldErr
 		return d, nil
 	}
 	at := min(p.dec.InputOffset(), int64(len(text)))
-	return d, &fieldError{field: clip(p.field), line: bytes.Count(text[:at], []byte("\n")), err: err}
+	return d, &fieldError{field: check.Truncate(p.field), line: bytes.Count(text[:at], []byte("\n")), err: err}
 }
 
-// jsonDevice is a device being read.
-type jsonDevice struct {
+// deviceParser is a device being read.
+type deviceParser struct {
 	text   []byte
 	dec    *json.Decoder
 	strict bool
@@ -93,13 +95,13 @@ type jsonDevice struct {
 }
 
 // object reads an object, and calls member for each of its members when it is up to the value.
-func (p *jsonDevice) object(want string, member func(name string) error) error {
+func (p *deviceParser) object(want string, member func(name string) error) error {
 	t, err := p.token()
 	if err != nil {
 		return err
 	}
 	if t != json.Delim('{') {
-		return fmt.Errorf("%s: want %s", kindOf(t), want)
+		return fmt.Errorf("%s: want %s", tokenName(t), want)
 	}
 	names := make(map[string]bool)
 	for p.dec.More() {
@@ -109,10 +111,10 @@ func (p *jsonDevice) object(want string, member func(name string) error) error {
 		}
 		name, ok := t.(string)
 		if !ok {
-			return fmt.Errorf("%s: want a name in quotes", kindOf(t)) // the decoder itself says so first
+			return fmt.Errorf("%s: want a name in quotes", tokenName(t)) // the decoder itself says so first
 		}
 		if names[name] {
-			return fmt.Errorf("%q twice: want each field once", clip(name))
+			return fmt.Errorf("%q twice: want each field once", check.Truncate(name))
 		}
 		names[name] = true
 		if err := member(name); err != nil {
@@ -123,7 +125,7 @@ func (p *jsonDevice) object(want string, member func(name string) error) error {
 	return err
 }
 
-func (p *jsonDevice) token() (json.Token, error) {
+func (p *deviceParser) token() (json.Token, error) {
 	t, err := p.dec.Token()
 	if errors.Is(err, io.EOF) {
 		err = errors.New("it ends in the middle: want a whole JSON object")
@@ -131,19 +133,19 @@ func (p *jsonDevice) token() (json.Token, error) {
 	return t, err
 }
 
-func (p *jsonDevice) string() (string, error) {
+func (p *deviceParser) string() (string, error) {
 	t, err := p.token()
 	if err != nil {
 		return "", err
 	}
 	s, ok := t.(string)
 	if !ok {
-		return "", fmt.Errorf("%s: want a text in quotes, or leave the field out", kindOf(t))
+		return "", fmt.Errorf("%s: want a text in quotes, or leave the field out", tokenName(t))
 	}
 	return s, nil
 }
 
-func (p *jsonDevice) labels() (map[string]string, error) {
+func (p *deviceParser) labels() (map[string]string, error) {
 	labels := make(map[string]string)
 	err := p.object(`an object of texts, as in {"site": "north"}`, func(name string) error {
 		value, err := p.string()
@@ -154,7 +156,7 @@ func (p *jsonDevice) labels() (map[string]string, error) {
 }
 
 // unknown reads over a field that a device doesn't have.
-func (p *jsonDevice) unknown() error {
+func (p *deviceParser) unknown() error {
 	if want := knownField(p.field); want != "" {
 		return misspelled(p.field, want)
 	}
@@ -166,14 +168,14 @@ func (p *jsonDevice) unknown() error {
 }
 
 // end reports what follows the object.
-func (p *jsonDevice) end() error {
+func (p *deviceParser) end() error {
 	if rest := bytes.TrimSpace(p.text[p.dec.InputOffset():]); len(rest) > 0 {
-		return fmt.Errorf("%q after the object: want one object", clip(string(rest)))
+		return fmt.Errorf("%q after the object: want one object", check.Truncate(string(rest)))
 	}
 	return nil
 }
 
-func kindOf(t json.Token) string {
+func tokenName(t json.Token) string {
 	switch t.(type) {
 	case nil:
 		return "null"
@@ -187,9 +189,9 @@ func kindOf(t json.Token) string {
 	return "a list or an object"
 }
 
-// elementReader takes a JSON array apart into its elements, each within bounds,
+// arrayReader takes a JSON array apart into its elements, each within bounds,
 // without asking whether they are right: so a bad one costs only itself.
-type elementReader struct {
+type arrayReader struct {
 	br    *bufio.Reader
 	most  int
 	line  int // where reading is, from 1
@@ -205,7 +207,7 @@ type arrayError string
 func (e arrayError) Error() string { return string(e) }
 
 // next gives an element and the line that it begins on, or io.EOF.
-func (r *elementReader) next() (text []byte, line int, err error) {
+func (r *arrayReader) next() (text []byte, line int, err error) {
 	c, err := r.skipSpace()
 	if !r.begun {
 		if errors.Is(err, io.EOF) || err == nil && c != '[' {
@@ -235,7 +237,7 @@ func (r *elementReader) next() (text []byte, line int, err error) {
 }
 
 // element reads on to the comma or bracket that ends the element, which begins with c.
-func (r *elementReader) element(c byte) ([]byte, error) {
+func (r *arrayReader) element(c byte) ([]byte, error) {
 	r.buf = r.buf[:0]
 	depth, quoted, escaped := 0, false, false
 	for {
@@ -274,14 +276,14 @@ func (r *elementReader) element(c byte) ([]byte, error) {
 }
 
 // lost says what can't be gone on after, and what may have led there.
-func (r *elementReader) lost(what string) error {
+func (r *arrayReader) lost(what string) error {
 	if r.open > 0 {
 		return arrayError(fmt.Sprintf("%s (a quote is not closed on line %d)", what, r.open))
 	}
 	return arrayError(what + " (is a bracket left open?)")
 }
 
-func (r *elementReader) skipSpace() (byte, error) {
+func (r *arrayReader) skipSpace() (byte, error) {
 	for {
 		c, err := r.byte()
 		if err != nil || c != ' ' && c != '\t' && c != '\n' && c != '\r' {
@@ -290,7 +292,7 @@ func (r *elementReader) skipSpace() (byte, error) {
 	}
 }
 
-func (r *elementReader) byte() (byte, error) {
+func (r *arrayReader) byte() (byte, error) {
 	c, err := r.br.ReadByte()
 	if c == '\n' {
 		r.line++

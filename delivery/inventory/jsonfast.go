@@ -1,4 +1,4 @@
-package delivery
+package inventory
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 // fastJSON reads a device as most files write it: an object of texts without escapes. It
 // reports false for everything else, right or wrong, which parseJSON reads and names. The
 // text is UTF-8. What devices have in common is shared without being allocated.
-func (l *registryLoader) fastJSON(text []byte) (d RegisteredDevice, ok bool) {
+func (l *loader) fastJSON(text []byte) (d Entry, ok bool) {
 	s := textScanner{rest: text}
 	var f deviceFields
 	if !s.object(func(name []byte) bool { return f.member(&s, name) }) || !s.end() {
@@ -42,7 +42,7 @@ func (l *registryLoader) fastJSON(text []byte) (d RegisteredDevice, ok bool) {
 }
 
 // known returns a text that is held already, without an allocation.
-func (l *registryLoader) known(texts map[string]string, b []byte) (string, bool) {
+func (l *loader) known(texts map[string]string, b []byte) (string, bool) {
 	if len(b) == 0 {
 		return "", true
 	}
@@ -108,7 +108,7 @@ func (f *deviceFields) member(s *textScanner, name []byte) bool {
 		}
 		value, ok := s.text()
 		f.labels = append(f.labels, labelText{name, value})
-		return ok && len(f.labels) <= maxRegistryLabels
+		return ok && len(f.labels) <= maxLabels
 	})
 }
 
@@ -177,3 +177,5 @@ func (s *textScanner) end() bool {
 	s.space()
 	return len(s.rest) == 0
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

@@ -1,4 +1,4 @@
-package delivery
+package inventory
 
 import (
 	"bufio"
@@ -11,21 +11,23 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
 const (
-	maxRegistryText   = 256 // bytes of a location, a label's name or its value
-	maxRegistryLabels = 64
-	maxInterned       = 1 << 16
+	maxText     = 256 // bytes of a location, a label's name or its value
+	maxLabels   = 64
+	maxInterned = 1 << 16
 )
 
-// registryLoader reads one file.
-type registryLoader struct {
-	name string
-	cfg  RegistryConfig
-	reg  *Registry
-	seen map[deviceKey]uint32 // the line that a device stands on
+// loader reads one file.
+type loader struct {
+	name      string
+	cfg       Options
+	inventory *Inventory
+	seen      map[endpoint.Key]uint32 // the line that a device stands on
 
 	// What many devices have in common is held once, and was checked once.
 	texts  map[string]string            // versions, and names and values of labels
@@ -36,14 +38,14 @@ type registryLoader struct {
 	own []byte // an ID and an address, likewise
 }
 
-func newRegistryLoader(name string, cfg RegistryConfig) *registryLoader {
-	return &registryLoader{
-		name: name, cfg: cfg, reg: &Registry{}, seen: make(map[deviceKey]uint32),
+func newLoader(name string, cfg Options) *loader {
+	return &loader{
+		name: name, cfg: cfg, inventory: &Inventory{}, seen: make(map[endpoint.Key]uint32),
 		texts: make(map[string]string), places: make(map[string]string), labels: make(map[string]map[string]string),
 	}
 }
 
-func (l *registryLoader) load(r io.Reader) error {
+func (l *loader) load(r io.Reader) error {
 	br, err := decodeText(bufio.NewReaderSize(r, 64<<10))
 	if err != nil {
 		return l.badLine(0, &fieldError{err: err})
@@ -54,7 +56,7 @@ func (l *registryLoader) load(r io.Reader) error {
 	case FormatJSONLines:
 		return l.loadJSONLines(&lineReader{br: br, most: l.cfg.MaxLine})
 	default:
-		return l.loadJSONArray(&elementReader{br: br, most: l.cfg.MaxLine, line: 1})
+		return l.loadJSONArray(&arrayReader{br: br, most: l.cfg.MaxLine, line: 1})
 	}
 }
 
@@ -65,65 +67,65 @@ type fieldError struct {
 	err   error
 }
 
-// refuse takes down a bad line.
-func (l *registryLoader) refuse(line int, e *fieldError) {
-	l.reg.numBad++
-	if len(l.reg.bad) < l.cfg.MaxBad {
-		l.reg.bad = append(l.reg.bad, l.badLine(line, e))
+// addError takes down a bad line.
+func (l *loader) addError(line int, e *fieldError) {
+	l.inventory.errorCount++
+	if len(l.inventory.skipped) < l.cfg.MaxErrors {
+		l.inventory.skipped = append(l.inventory.skipped, l.badLine(line, e))
 	}
 }
 
-func (l *registryLoader) badLine(line int, e *fieldError) *BadLine {
-	return &BadLine{File: l.name, Line: line + e.line, Field: e.field, Err: e.err}
+func (l *loader) badLine(line int, e *fieldError) *LineError {
+	return &LineError{File: l.name, Line: line + e.line, Field: e.field, Err: e.err}
 }
 
-// keep takes a device, or what is wrong with it. Its error ends the reading.
-func (l *registryLoader) keep(line int, d RegisteredDevice, e *fieldError) error {
+// add takes a device, or what is wrong with it. Its error ends the reading.
+func (l *loader) add(line int, d Entry, e *fieldError) error {
 	if e == nil {
-		e = l.check(&d)
+		e = l.validate(&d)
 	}
 	if e != nil {
-		l.refuse(line, e)
+		l.addError(line, e)
 		return nil
 	}
-	key, _ := fingerprint(d.Device)
+	key, _ := endpoint.Fingerprint(d.ID, d.Address)
 	if first, ok := l.seen[key]; ok {
-		field, what, spelled := "id", clip(d.ID), ""
+		field, what, spelled := "id", check.Truncate(d.ID), ""
 		if d.ID == "" {
-			field, what, spelled = "address", clip(d.Address), ", perhaps written in another way"
+			field, what, spelled = "address", check.Truncate(d.Address), ", perhaps written in another way"
 		}
-		l.refuse(line, &fieldError{field: field, err: fmt.Errorf("%q: is that of line %d already%s: want each device once", what, first, spelled)})
+		l.addError(line, &fieldError{field: field, err: fmt.Errorf("%q: is that of line %d already%s: want each device once", what, first, spelled)})
 		return nil
 	}
-	if len(l.reg.devices) >= l.cfg.MaxDevices {
+	if len(l.inventory.devices) >= l.cfg.MaxDevices {
 		return l.badLine(line, &fieldError{err: fmt.Errorf("more than %d devices: want a smaller file, or a higher bound", l.cfg.MaxDevices)})
 	}
 	l.seen[key] = uint32(min(line, math.MaxUint32))
-	l.reg.devices = append(l.reg.devices, d)
+	l.inventory.devices = append(l.inventory.devices, d)
 	return nil
 }
 
-// check says what is wrong with a device's fields. Otherwise it has what the device has in
+// validate says what is wrong with a device's fields. Otherwise it has what the device has in
 // common with others shared.
-func (l *registryLoader) check(d *RegisteredDevice) *fieldError {
+func (l *loader) validate(d *Entry) *fieldError {
 	if d.Address == "" {
 		return &fieldError{field: "address", err: errors.New("is missing: want http://HOST[:PORT][/PATH] or https://…")}
 	}
-	if _, err := parseTarget(d.Address); err != nil {
+	if _, err := endpoint.Parse(d.Address); err != nil {
 		return &fieldError{field: "address", err: err}
 	}
 	if err := checkText(d.ID, wire.MaxDeviceID, plainSpaces); err != nil {
 		return &fieldError{field: "id", err: err}
 	}
 	var err error
-	if d.Location, err = share(l.places, d.Location, maxRegistryText, anySpaces); err != nil {
+	if d.Location, err = share(l.places, d.Location, maxText, anySpaces); err != nil {
 		return &fieldError{field: "location", err: err}
 	}
 	if d.Version, err = share(l.texts, d.Version, wire.MaxVersion, plainSpaces); err != nil {
 		return &fieldError{field: "version", err: err}
 	}
 	var e *fieldError
-	d.Labels, e = l.labelSet(d.Labels)
+	d.Labels, e = l.internLabels(d.Labels)
 	return e
 }
 
@@ -142,8 +144,8 @@ func share(known map[string]string, s string, most int, spaces spaces) (string, 
 	return s, nil
 }
 
-// labelSet checks a set of labels, and returns an equal one that others may hold too.
-func (l *registryLoader) labelSet(labels map[string]string) (map[string]string, *fieldError) {
+// internLabels checks a set of labels, and returns an equal one that others may hold too.
+func (l *loader) internLabels(labels map[string]string) (map[string]string, *fieldError) {
 	if len(labels) == 0 {
 		return nil, nil
 	}
@@ -154,17 +156,17 @@ func (l *registryLoader) labelSet(labels map[string]string) (map[string]string, 
 	if same, ok := l.labels[string(l.key)]; ok {
 		return same, nil
 	}
-	if len(labels) > maxRegistryLabels {
-		return nil, &fieldError{field: "labels", err: fmt.Errorf("%d of them: want at most %d", len(labels), maxRegistryLabels)}
+	if len(labels) > maxLabels {
+		return nil, &fieldError{field: "labels", err: fmt.Errorf("%d of them: want at most %d", len(labels), maxLabels)}
 	}
 	own := make(map[string]string, len(labels))
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		name, err := share(l.texts, name, maxRegistryText, plainSpaces)
+		name, err := share(l.texts, name, maxText, plainSpaces)
 		if err != nil {
 			return nil, &fieldError{field: "labels", err: fmt.Errorf("name %w", err)}
 		}
-		if own[name], err = share(l.texts, labels[name], maxRegistryText, plainSpaces); err != nil {
-			return nil, &fieldError{field: "label." + clip(name), err: err}
+		if own[name], err = share(l.texts, labels[name], maxText, plainSpaces); err != nil {
+			return nil, &fieldError{field: "label." + check.Truncate(name), err: err}
 		}
 	}
 	if len(l.labels) < maxInterned {
@@ -212,12 +214,12 @@ func (r *lineReader) one() (text []byte, long bool, err error) {
 	}
 }
 
-func (l *registryLoader) tooLong() *fieldError {
+func (l *loader) tooLong() *fieldError {
 	return &fieldError{err: fmt.Errorf("longer than %d bytes", l.cfg.MaxLine)}
 }
 
 // readError is a failure that isn't the file's end.
-func (l *registryLoader) readError(err error) error {
+func (l *loader) readError(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}

@@ -1,15 +1,18 @@
-package delivery
+package endpoint
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
-func TestParseTarget(t *testing.T) {
-	for address, want := range map[string]target{
+func TestParse(t *testing.T) {
+	for address, want := range map[string]Target{
 		"http://127.1.0.0:8080":          {false, "127.1.0.0:8080", ""},
 		"http://127.1.0.0:8080/":         {false, "127.1.0.0:8080", ""},
 		"http://127.0.0.1:8080/d/17":     {false, "127.0.0.1:8080", "/d/17"},
@@ -18,22 +21,22 @@ func TestParseTarget(t *testing.T) {
 		"https://[::1]":                  {true, "[::1]", ""},
 		"https://[2001:db8::1]:8443/a/b": {true, "[2001:db8::1]:8443", "/a/b"},
 	} {
-		got, err := parseTarget(address)
+		got, err := Parse(address)
 		require.NoError(t, err, address)
 		require.Equal(t, want, got, address)
 	}
 	for _, address := range []string{
 		"", "till-17", "//till-17", "ftp://a", "HTTP://a", "http://", "http:///d/1", "http://a:", "http://a:0", "http://a:65536",
 		"http://a:http", "http://a b", "http://a\r\n", "http://a/\x00", "http://a/%0d%0a", "http://user@a", "http://a?b", "http://a#b",
-		"http://[::1", "http://[::1]x", "http://[zz]", "http://a:1:2", "http://é", "http://a/" + strings.Repeat("x", maxAddress),
+		"http://[::1", "http://[::1]x", "http://[zz]", "http://a:1:2", "http://é", "http://a/" + strings.Repeat("x", MaxAddress),
 	} {
-		_, err := parseTarget(address)
+		_, err := Parse(address)
 		require.Error(t, err, "%q", address)
 		require.Less(t, len(err.Error()), 400, "the error doesn't repeat what is endless")
 	}
 }
 
-func TestDialAddress(t *testing.T) {
+func TestDialAddr(t *testing.T) {
 	for address, want := range map[string][2]string{
 		"http://a":           {"a:80", "a"},
 		"https://a":          {"a:443", "a"},
@@ -41,20 +44,20 @@ func TestDialAddress(t *testing.T) {
 		"https://[::1]":      {"[::1]:443", "::1"},
 		"https://[::1]:8443": {"[::1]:8443", "::1"},
 	} {
-		to, err := parseTarget(address)
+		to, err := Parse(address)
 		require.NoError(t, err)
-		require.Equal(t, want, [2]string{to.dialAddress(), to.serverName()}, address)
+		require.Equal(t, want, [2]string{to.DialAddr(), to.ServerName()}, address)
 	}
 }
 
-// FuzzParseTarget: what is taken, net/url takes too, and understands alike; and
+// FuzzParse: what is taken, net/url takes too, and understands alike; and
 // nothing in it could end a header line.
-func FuzzParseTarget(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{"http://127.1.0.0:8080/d/17", "https://[::1]:8443", "http://a", "http://a\r\nX: y", "http://u:p@a/?q#f"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, address string) {
-		to, err := parseTarget(address)
+		to, err := Parse(address)
 		if err != nil {
 			return
 		}
@@ -62,14 +65,31 @@ func FuzzParseTarget(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: net/url: %v", address, err)
 		}
-		if u.Host != to.host || (u.Scheme == "https") != to.secure ||
-			strings.TrimRight(u.Path, "/") != to.prefix {
+		if u.Host != to.Host || (u.Scheme == "https") != to.TLS ||
+			strings.TrimRight(u.Path, "/") != to.PathPrefix {
 			t.Fatalf("%q: %+v, net/url %+v", address, to, u)
 		}
-		if !isFieldValue(to.host) || !isFieldValue(to.prefix) {
+		if !check.IsHeaderValue(to.Host) || !check.IsHeaderValue(to.PathPrefix) {
 			t.Fatalf("%q: control character", address)
 		}
-		to.dialAddress()
-		to.serverName()
+		to.DialAddr()
+		to.ServerName()
 	})
+}
+
+// What sha256sum says of "itill-17": the first 16 bytes, and the last 8 as a share of 2^64.
+const (
+	tillKey   = "299cec1141bb353875f4c54d8a723135"
+	tillPlace = 0.1879038999138294
+)
+
+// TestFingerprint holds what journals and waves rest on.
+func TestFingerprint(t *testing.T) {
+	key, place := Fingerprint("till-17", "http://a")
+	require.Equal(t, tillKey, fmt.Sprintf("%x", key))
+	require.InDelta(t, tillPlace, place, 1e-12)
+	same, _ := Fingerprint("till-17", "http://b")
+	require.Equal(t, key, same)
+	byAddress, _ := Fingerprint("", "till-17")
+	require.NotEqual(t, key, byAddress)
 }

@@ -1,4 +1,4 @@
-package delivery
+package inventory
 
 import (
 	"bytes"
@@ -19,10 +19,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
 // The same three devices in each format.
-var registryFiles = map[string]string{
+var inventoryFiles = map[string]string{
 	"devices.json": `[
   {"id": "till-1", "address": "http://192.0.2.1", "location": "Oslo", "version": "1.0.0", "labels": {"site": "north", "kind": "till"}},
   {"id": "till-2", "address": "https://[2001:db8::2]:8443/a", "location": "Bergen", "version": "2.0.0", "labels": {"site": "north"}},
@@ -41,24 +45,24 @@ var registryFiles = map[string]string{
 		",http://192.0.2.3,,,,\r\n",
 }
 
-func registered(r *Registry) []RegisteredDevice { return slices.Collect(r.Registered(Filter{})) }
+func registered(r *Inventory) []Entry { return slices.Collect(r.Entries(Filter{})) }
 
-func TestRegistryFormats(t *testing.T) {
-	want := []RegisteredDevice{
-		{Device{"till-1", "http://192.0.2.1"}, map[string]string{"site": "north", "kind": "till"}, "Oslo", "1.0.0"},
-		{Device{"till-2", "https://[2001:db8::2]:8443/a"}, map[string]string{"site": "north"}, "Bergen", "2.0.0"},
-		{Device: Device{"", "http://192.0.2.3"}},
+func TestInventoryFormats(t *testing.T) {
+	want := []Entry{
+		{delivery.Device{ID: "till-1", Address: "http://192.0.2.1"}, map[string]string{"site": "north", "kind": "till"}, "Oslo", "1.0.0"},
+		{delivery.Device{ID: "till-2", Address: "https://[2001:db8::2]:8443/a"}, map[string]string{"site": "north"}, "Bergen", "2.0.0"},
+		{Device: delivery.Device{Address: "http://192.0.2.3"}},
 	}
-	for name, text := range registryFiles {
+	for name, text := range inventoryFiles {
 		t.Run(name, func(t *testing.T) {
 			for _, mark := range []string{"", "\ufeff"} {
 				path := filepath.Join(t.TempDir(), name)
 				require.NoError(t, os.WriteFile(path, []byte(mark+text), 0o600))
-				r, err := OpenRegistry(path, RegistryConfig{})
+				r, err := Open(path, Options{})
 				require.NoError(t, err)
 				require.Equal(t, want, registered(r))
 				require.Equal(t, 3, r.Len())
-				bad, total := r.Bad()
+				bad, total := r.Skipped()
 				require.Empty(t, bad)
 				require.Zero(t, total)
 				for range 2 { // as often as one likes
@@ -66,9 +70,9 @@ func TestRegistryFormats(t *testing.T) {
 				}
 			}
 			for cut := range text { // no file is read half without a word
-				r, err := ReadRegistry(strings.NewReader(text[:cut]), name, RegistryConfig{KeepGoing: true})
+				r, err := Read(strings.NewReader(text[:cut]), name, Options{SkipInvalid: true})
 				if err == nil {
-					_, bad := r.Bad()
+					_, bad := r.Skipped()
 					if name == "devices.json" && cut < strings.LastIndex(text, "]") {
 						t.Fatalf("cut after %d bytes: %v", cut, registered(r))
 					}
@@ -77,20 +81,20 @@ func TestRegistryFormats(t *testing.T) {
 			}
 		})
 	}
-	_, err := OpenRegistry(filepath.Join(t.TempDir(), "missing.json"), RegistryConfig{})
+	_, err := Open(filepath.Join(t.TempDir(), "missing.json"), Options{})
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = ReadRegistry(strings.NewReader(""), "devices", RegistryConfig{})
+	_, err = Read(strings.NewReader(""), "devices", Options{})
 	require.ErrorContains(t, err, "registry devices: want a name that ends in")
-	r, err := ReadRegistry(strings.NewReader(registryFiles["devices.csv"]), "devices", RegistryConfig{Format: FormatCSV})
+	r, err := Read(strings.NewReader(inventoryFiles["devices.csv"]), "devices", Options{Format: FormatCSV})
 	require.NoError(t, err)
 	require.Equal(t, 3, r.Len())
-	_, err = ReadRegistry(strings.NewReader(""), "x.ndjson", RegistryConfig{})
+	_, err = Read(strings.NewReader(""), "x.ndjson", Options{})
 	require.NoError(t, err)
 }
 
-func TestRegistryFilter(t *testing.T) {
-	for name, text := range registryFiles {
-		r, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{})
+func TestInventoryFilter(t *testing.T) {
+	for name, text := range inventoryFiles {
+		r, err := Read(strings.NewReader(text), name, Options{})
 		require.NoError(t, err)
 		for want, f := range map[string]Filter{
 			"1 2 3": {},
@@ -103,7 +107,7 @@ func TestRegistryFilter(t *testing.T) {
 			" ":     {Location: "Bergen", Version: "1.0.0"},
 		} {
 			var got []string
-			for d := range r.Match(f) {
+			for d := range r.Select(f) {
 				got = append(got, map[string]string{"http://192.0.2.1": "1", "https://[2001:db8::2]:8443/a": "2", "http://192.0.2.3": "3"}[d.Address])
 			}
 			require.Equal(t, strings.TrimSpace(want), strings.Join(got, " "))
@@ -114,9 +118,9 @@ func TestRegistryFilter(t *testing.T) {
 	}
 }
 
-// TestRegistryBadLines: what is wrong with a line, how it is named, and that those
+// TestInventoryBadLines: what is wrong with a line, how it is named, and that those
 // around it are kept, or the file refused.
-func TestRegistryBadLines(t *testing.T) {
+func TestInventoryBadLines(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	for _, row := range []struct{ name, bad, want string }{
 		{"f.jsonl", `{"id":"b"}`, "f.jsonl:2: address: is missing: want http://HOST"},
@@ -172,7 +176,7 @@ func TestRegistryBadLines(t *testing.T) {
 		{"f.csv", "b,http://b,\x01", `f.csv:3: label.site: "\x01": want`},
 		{"f.csv", "b,http://b," + strings.Repeat("x", 5000), `f.csv:3: longer than 4096 bytes`},
 	} {
-		t.Run(row.name+"/"+clip(row.bad), func(t *testing.T) {
+		t.Run(row.name+"/"+check.Truncate(row.bad), func(t *testing.T) {
 			good := [2]string{`{"id":"a","address":"http://a"}`, `{"address":"http://n"}`}
 			text := good[0] + "\n" + row.bad + "\n" + good[1] + "\n"
 			switch {
@@ -186,22 +190,22 @@ func TestRegistryBadLines(t *testing.T) {
 				text = good[0] + "\n\n" + good[1] + "\n" + row.bad + "\n"
 				row.want = strings.Replace(row.want, ":2:", ":4:", 1)
 			}
-			cfg := RegistryConfig{MaxLine: 4096}
-			_, err := ReadRegistry(strings.NewReader(text), row.name, cfg)
+			cfg := Options{MaxLine: 4096}
+			_, err := Read(strings.NewReader(text), row.name, cfg)
 			require.ErrorContains(t, err, row.want)
-			refused, ok := errors.AsType[*RegistryError](err)
+			refused, ok := errors.AsType[*InvalidError](err)
 			require.True(t, ok)
 			require.Equal(t, 1, refused.Total)
-			line, ok := errors.AsType[*BadLine](err)
+			line, ok := errors.AsType[*LineError](err)
 			require.True(t, ok)
 			require.ErrorIs(t, err, line.Err)
 			require.Less(t, len(err.Error()), 400, "the error doesn't repeat what is endless")
 
-			cfg.KeepGoing = true
-			r, err := ReadRegistry(strings.NewReader(text), row.name, cfg)
+			cfg.SkipInvalid = true
+			r, err := Read(strings.NewReader(text), row.name, cfg)
 			require.NoError(t, err)
-			require.Equal(t, []Device{{ID: "a", Address: "http://a"}, {Address: "http://n"}}, slices.Collect(r.All()))
-			bad, total := r.Bad()
+			require.Equal(t, []delivery.Device{{ID: "a", Address: "http://a"}, {Address: "http://n"}}, slices.Collect(r.All()))
+			bad, total := r.Skipped()
 			require.Equal(t, 1, total)
 			require.ErrorContains(t, bad[0], row.want)
 		})
@@ -216,27 +220,27 @@ func manyLabels(n int) string {
 	return strings.Join(parts, ",")
 }
 
-// TestRegistryUnknownFields: an error, or not looked at.
-func TestRegistryUnknownFields(t *testing.T) {
+// TestInventoryUnknownFields: an error, or not looked at.
+func TestInventoryUnknownFields(t *testing.T) {
 	for name, text := range map[string]string{
 		"f.jsonl": `{"address":"http://a","name":"x","colour":{"a":[1,2]}}`,
 		"f.json":  `[{"address":"http://a","name":"x","colour":{"a":[1,2]}}]`,
 		"f.csv":   "address,name,label.\nhttp://a,x,y",
 	} {
-		_, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{})
+		_, err := Read(strings.NewReader(text), name, Options{})
 		require.ErrorContains(t, err, name+":1: name: unknown")
-		r, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{KeepGoing: true})
+		r, err := Read(strings.NewReader(text), name, Options{SkipInvalid: true})
 		require.NoError(t, err)
-		require.Equal(t, []RegisteredDevice{{Device: Device{Address: "http://a"}}}, registered(r))
+		require.Equal(t, []Entry{{Device: delivery.Device{Address: "http://a"}}}, registered(r))
 	}
-	r, err := ReadRegistry(strings.NewReader(`{"address":"http://a","colour":}`), "f.jsonl", RegistryConfig{KeepGoing: true})
+	r, err := Read(strings.NewReader(`{"address":"http://a","colour":}`), "f.jsonl", Options{SkipInvalid: true})
 	require.NoError(t, err)
-	_, bad := r.Bad()
+	_, bad := r.Skipped()
 	require.Equal(t, 1, bad)
 }
 
-// TestRegistryFilesThatCannotBeGoneOnWith are errors however patient one is.
-func TestRegistryFilesThatCannotBeGoneOnWith(t *testing.T) {
+// TestInventoryFilesThatCannotBeGoneOnWith are errors however patient one is.
+func TestInventoryFilesThatCannotBeGoneOnWith(t *testing.T) {
 	for _, row := range []struct{ name, text, want string }{
 		{"f.json", ``, "f.json:1: want a JSON array: [ {…}, … ]"},
 		{"f.json", "\n{}", "f.json:2: want a JSON array"},
@@ -254,55 +258,55 @@ func TestRegistryFilesThatCannotBeGoneOnWith(t *testing.T) {
 		{"f.csv", strings.Repeat("x", 5000), "f.csv:1: longer than 4096 bytes"},
 		{"f.csv", "\xff", "f.csv:1: not UTF-8"},
 	} {
-		_, err := ReadRegistry(strings.NewReader(row.text), row.name, RegistryConfig{KeepGoing: true, MaxLine: 4096})
+		_, err := Read(strings.NewReader(row.text), row.name, Options{SkipInvalid: true, MaxLine: 4096})
 		require.ErrorContains(t, err, row.want)
-		_, ok := errors.AsType[*BadLine](err)
+		_, ok := errors.AsType[*LineError](err)
 		require.True(t, ok)
 	}
 	for _, row := range []struct{ name, before string }{
 		{"f.json", ""}, {"f.json", "["}, {"f.json", "[{"}, {"f.jsonl", "{"}, {"f.csv", ""}, {"f.csv", "address\n"},
 	} {
-		_, err := ReadRegistry(io.MultiReader(strings.NewReader(row.before), &failingReader{}), row.name, RegistryConfig{KeepGoing: true})
+		_, err := Read(io.MultiReader(strings.NewReader(row.before), iotest.ErrReader(errors.New("line gone"))), row.name, Options{SkipInvalid: true})
 		require.ErrorContains(t, err, "registry "+row.name+": line gone", row.before)
 	}
-	require.Equal(t, "f.csv: x", (&BadLine{File: "f.csv", Err: errors.New("x")}).Error())
+	require.Equal(t, "f.csv: x", (&LineError{File: "f.csv", Err: errors.New("x")}).Error())
 }
 
-func TestRegistryIsBounded(t *testing.T) {
-	for name, text := range registryFiles {
-		_, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxDevices: 2, KeepGoing: true})
+func TestInventoryIsBounded(t *testing.T) {
+	for name, text := range inventoryFiles {
+		_, err := Read(strings.NewReader(text), name, Options{MaxDevices: 2, SkipInvalid: true})
 		require.ErrorContains(t, err, "more than 2 devices: want a smaller file")
-		_, err = ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxDevices: 3})
+		_, err = Read(strings.NewReader(text), name, Options{MaxDevices: 3})
 		require.NoError(t, err)
 	}
 	bad := strings.Repeat("x\n", 250)
-	_, err := ReadRegistry(strings.NewReader(bad), "f.jsonl", RegistryConfig{})
-	refused, ok := errors.AsType[*RegistryError](err)
+	_, err := Read(strings.NewReader(bad), "f.jsonl", Options{})
+	refused, ok := errors.AsType[*InvalidError](err)
 	require.True(t, ok)
 	require.Len(t, refused.Bad, 100)
 	require.Equal(t, 250, refused.Total)
 	require.True(t, strings.HasSuffix(err.Error(), "\nand 150 more"))
-	r, err := ReadRegistry(strings.NewReader(bad), "f.jsonl", RegistryConfig{KeepGoing: true, MaxBad: 7})
+	r, err := Read(strings.NewReader(bad), "f.jsonl", Options{SkipInvalid: true, MaxErrors: 7})
 	require.NoError(t, err)
-	lines, total := r.Bad()
+	lines, total := r.Skipped()
 	require.Len(t, lines, 7)
 	require.Equal(t, 250, total)
 
 	// A line without an end is read over, not held.
 	endless := io.MultiReader(io.LimitReader(zeros{}, 64<<20), strings.NewReader("\n{\"address\":\"http://a\"}"))
-	r, err = ReadRegistry(endless, "f.jsonl", RegistryConfig{KeepGoing: true})
+	r, err = Read(endless, "f.jsonl", Options{SkipInvalid: true})
 	require.NoError(t, err)
 	require.Equal(t, 1, r.Len())
-	_, err = ReadRegistry(io.MultiReader(strings.NewReader("[1"), zeros{}), "f.json", RegistryConfig{})
+	_, err = Read(io.MultiReader(strings.NewReader("[1"), zeros{}), "f.json", Options{})
 	require.ErrorContains(t, err, "an element is longer than 65536 bytes")
 
-	for want, cfg := range map[string]RegistryConfig{
+	for want, cfg := range map[string]Options{
 		`registry: format "xml": want json, jsonl or csv`:        {Format: "xml"},
 		"registry: max devices -1: want 0 (the default) to 1000": {MaxDevices: -1},
 		"registry: max line 16777217: want":                      {MaxLine: 16<<20 + 1},
-		"registry: max bad -1: want":                             {MaxBad: -1},
+		"registry: max bad -1: want":                             {MaxErrors: -1},
 	} {
-		_, err := ReadRegistry(strings.NewReader(""), "f.json", cfg)
+		_, err := Read(strings.NewReader(""), "f.json", cfg)
 		require.ErrorContains(t, err, want)
 	}
 }
@@ -311,14 +315,14 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestRegistrySharesWhatDevicesHaveInCommon: a million devices of one site hold the
+// TestInventorySharesWhatDevicesHaveInCommon: a million devices of one site hold the
 // site's name once.
-func TestRegistrySharesWhatDevicesHaveInCommon(t *testing.T) {
+func TestInventorySharesWhatDevicesHaveInCommon(t *testing.T) {
 	var text strings.Builder
 	for i := range 100 {
 		fmt.Fprintf(&text, `{"address":"http://a/%d","labels":{"kind":"till","site":"s%d"}}`+"\n", i, i%2)
 	}
-	r, err := ReadRegistry(strings.NewReader(text.String()), "f.jsonl", RegistryConfig{})
+	r, err := Read(strings.NewReader(text.String()), "f.jsonl", Options{})
 	require.NoError(t, err)
 	distinct := map[uintptr]bool{}
 	for _, d := range registered(r) {
@@ -327,9 +331,9 @@ func TestRegistrySharesWhatDevicesHaveInCommon(t *testing.T) {
 	require.Len(t, distinct, 2)
 }
 
-// TestRegistryMisspelledFields: a name that differs from a known one only in case, space or
+// TestInventoryMisspelledFields: a name that differs from a known one only in case, space or
 // what can't be seen is refused however patient one is. The devices would lack what it holds.
-func TestRegistryMisspelledFields(t *testing.T) {
+func TestInventoryMisspelledFields(t *testing.T) {
 	for _, patient := range []bool{false, true} {
 		for header, want := range map[string]string{
 			"address,ID":               `f.csv:1: ID: "ID": want id, in lower case and without space`,
@@ -345,17 +349,17 @@ func TestRegistryMisspelledFields(t *testing.T) {
 			"address,label.site ":      `label.site : "site ": want neither control characters nor U+FFFD, and no space around it`,
 			"address,label.\u202esite": `"\u202esite": U+202E can't be seen`,
 		} {
-			_, err := ReadRegistry(strings.NewReader(header+"\nx,y\n"), "f.csv", RegistryConfig{KeepGoing: patient})
+			_, err := Read(strings.NewReader(header+"\nx,y\n"), "f.csv", Options{SkipInvalid: patient})
 			require.ErrorContains(t, err, want, header)
 		}
 		for field, want := range map[string]string{"ID": "id", "Address": "address", "id ": "id", "Labels": "labels", "VERSION": "version"} {
 			line := fmt.Sprintf(`{"address":"http://a",%q:"x"}`, field)
 			for name, text := range map[string]string{"f.jsonl": line, "f.json": "[" + line + "]"} {
-				r, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{KeepGoing: patient})
+				r, err := Read(strings.NewReader(text), name, Options{SkipInvalid: patient})
 				if patient {
 					require.NoError(t, err)
 					require.Zero(t, r.Len(), "a device without what the line says of it")
-					bad, _ := r.Bad()
+					bad, _ := r.Skipped()
 					err = bad[0]
 				}
 				require.ErrorContains(t, err, fmt.Sprintf("%s:1: %s: %q: want %s, in lower case", name, field, field, want))
@@ -364,11 +368,11 @@ func TestRegistryMisspelledFields(t *testing.T) {
 	}
 }
 
-// TestRegistrySpreadsheets: what spreadsheets write is read, or named with the remedy.
-func TestRegistrySpreadsheets(t *testing.T) {
-	want := []RegisteredDevice{
-		{Device: Device{"a", "http://a"}, Labels: map[string]string{"site": "north"}},
-		{Device: Device{"b", "http://b"}},
+// TestInventorySpreadsheets: what spreadsheets write is read, or named with the remedy.
+func TestInventorySpreadsheets(t *testing.T) {
+	want := []Entry{
+		{Device: delivery.Device{ID: "a", Address: "http://a"}, Labels: map[string]string{"site": "north"}},
+		{Device: delivery.Device{ID: "b", Address: "http://b"}},
 	}
 	for name, text := range map[string]string{
 		"commas":                     "id,address,label.site\na,http://a,north\nb,http://b,\n",
@@ -381,7 +385,7 @@ func TestRegistrySpreadsheets(t *testing.T) {
 		"tabs":                       "id\taddress\tlabel.site\na\thttp://a\tnorth\nb\thttp://b\t\n",
 	} {
 		for _, mark := range []string{"", "\ufeff"} {
-			r, err := ReadRegistry(strings.NewReader(mark+text), "f.csv", RegistryConfig{})
+			r, err := Read(strings.NewReader(mark+text), "f.csv", Options{})
 			require.NoError(t, err, name)
 			require.Equal(t, want, registered(r), name)
 		}
@@ -393,14 +397,14 @@ func TestRegistrySpreadsheets(t *testing.T) {
 		"id|address\na|http://a\n":       "columns are divided by commas, semicolons or tabs",
 		"id,address\na,http://a\n\ufeff": `f.csv:3: 1 fields: want 2`,
 	} {
-		_, err := ReadRegistry(strings.NewReader(text), "f.csv", RegistryConfig{})
+		_, err := Read(strings.NewReader(text), "f.csv", Options{})
 		require.ErrorContains(t, err, want, text)
 	}
 }
 
-// TestRegistryEncodings: a file is read alike in UTF-8 and in UTF-16, with a byte order mark and
+// TestInventoryEncodings: a file is read alike in UTF-8 and in UTF-16, with a byte order mark and
 // without.
-func TestRegistryEncodings(t *testing.T) {
+func TestInventoryEncodings(t *testing.T) {
 	files := map[string]string{
 		"f.csv":   "id,address,location\r\na,http://a,Tromsø 😀\r\n",
 		"f.json":  `[{"id":"a","address":"http://a","location":"Tromsø 😀"}]`,
@@ -428,10 +432,10 @@ func TestRegistryEncodings(t *testing.T) {
 				for kind, r := range map[string]io.Reader{
 					"whole": bytes.NewReader(whole), "a byte at a time": iotest.OneByteReader(bytes.NewReader(whole)),
 				} {
-					reg, err := ReadRegistry(r, file, RegistryConfig{})
+					reg, err := Read(r, file, Options{})
 					require.NoError(t, err, "%s, %s, mark %q, %s", file, name, mark, kind)
 					all := slices.Collect(reg.All())
-					require.Equal(t, []Device{{ID: "a", Address: "http://a"}}, all, name)
+					require.Equal(t, []delivery.Device{{ID: "a", Address: "http://a"}}, all, name)
 					known, _ := reg.Lookup(all[0])
 					require.Equal(t, "Tromsø 😀", known.Location)
 				}
@@ -446,14 +450,14 @@ func TestRegistryEncodings(t *testing.T) {
 		"\x00\x00\xfe\xff\x00\x00\x00i":    "f.csv: text is UTF-32: want UTF-8",
 		"id,address\nTroms\xf8,http://a\n": "f.csv:2: ",
 	} {
-		_, err := ReadRegistry(strings.NewReader(text), "f.csv", RegistryConfig{})
+		_, err := Read(strings.NewReader(text), "f.csv", Options{})
 		require.ErrorContains(t, err, want, "%q", text)
 	}
 }
 
-// TestRegistryOneAddress: an address that is written in several ways is one device, in
-// the registry and in a rollout.
-func TestRegistryOneAddress(t *testing.T) {
+// TestInventoryOneAddress: an address that is written in several ways is one device, in
+// the inventory and in a rollout.
+func TestInventoryOneAddress(t *testing.T) {
 	for _, row := range []struct {
 		one, other string
 		same       bool
@@ -475,25 +479,25 @@ func TestRegistryOneAddress(t *testing.T) {
 			"f.csv":   "address\n" + row.one + "\n" + row.other + "\n",
 			"f.jsonl": fmt.Sprintf("\n{\"address\":%q}\n{\"address\":%q}\n", row.one, row.other),
 		} {
-			_, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{})
+			_, err := Read(strings.NewReader(text), name, Options{})
 			if row.same {
 				require.ErrorContains(t, err, fmt.Sprintf("%s:3: address: %q: is that of line 2 already, perhaps written in another way", name, row.other))
 			} else {
 				require.NoError(t, err, row)
 			}
 		}
-		one, _ := fingerprint(Device{Address: row.one})
-		other, _ := fingerprint(Device{Address: row.other})
+		one, _ := endpoint.Fingerprint("", row.one)
+		other, _ := endpoint.Fingerprint("", row.other)
 		require.Equal(t, row.same, one == other, row)
 	}
 	// The form of an address that is written so already is part of the journal's format.
 	for _, plain := range []string{"http://h1", "http://h1:8080/a", "https://[2001:db8::1]:8443/d/7"} {
-		require.Equal(t, plain, string(appendAddress(nil, plain)))
+		require.Equal(t, plain, string(endpoint.AppendCanonical(nil, plain)))
 	}
 }
 
-// TestRegistryInvisibleCharacters: texts that look the same are the same.
-func TestRegistryInvisibleCharacters(t *testing.T) {
+// TestInventoryInvisibleCharacters: texts that look the same are the same.
+func TestInventoryInvisibleCharacters(t *testing.T) {
 	for _, bad := range []string{
 		"till\u200b1", "till\u202e1", "till\u2066x\u2069", "\u200etill", "till\u00ad1", "till\ufeff1", "till\u2060", "till\u200d1",
 		"till\u034f1", "till\u3164", "till\ufe0f", "till\U000e0041", "till\u2028x", "till\u2800x", "till\u180e1",
@@ -505,11 +509,11 @@ func TestRegistryInvisibleCharacters(t *testing.T) {
 				value = `{"site":` + value + `}`
 			}
 			text := fmt.Sprintf(`{"address":"http://a",%q:%s}`, field, value)
-			_, err := ReadRegistry(strings.NewReader(text), "f.jsonl", RegistryConfig{})
+			_, err := Read(strings.NewReader(text), "f.jsonl", Options{})
 			require.ErrorContains(t, err, "can't be seen, or turns the text around", "%q in %s", bad, field)
 			require.ErrorContains(t, err, "U+")
 			raw := "address," + strings.Replace(field, "labels", "label.site", 1) + "\nhttp://a," + bad + "\n"
-			_, err = ReadRegistry(strings.NewReader(raw), "f.csv", RegistryConfig{})
+			_, err = Read(strings.NewReader(raw), "f.csv", Options{})
 			require.ErrorContains(t, err, "f.csv:2: ", "%q in %s", bad, field)
 		}
 	}
@@ -524,36 +528,36 @@ func TestRegistryInvisibleCharacters(t *testing.T) {
 		`{"address":"http://a","location":"Oslo\u3000"}`:                           false,
 		`{"address":"http://a","id":"\u0627\u0644\u0642\u0627\u0647\u0631\u0629"}`: true, // right to left by itself
 	} {
-		_, err := ReadRegistry(strings.NewReader(text), "f.jsonl", RegistryConfig{})
+		_, err := Read(strings.NewReader(text), "f.jsonl", Options{})
 		require.Equal(t, good, err == nil, "%s: %v", text, err)
 	}
 }
 
-func TestRegistryLookup(t *testing.T) {
-	for name, text := range registryFiles {
-		r, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{})
+func TestInventoryLookup(t *testing.T) {
+	for name, text := range inventoryFiles {
+		r, err := Read(strings.NewReader(text), name, Options{})
 		require.NoError(t, err)
-		for d := range r.Registered(Filter{}) {
+		for d := range r.Entries(Filter{}) {
 			got, ok := r.Lookup(d.Device)
 			require.True(t, ok)
 			require.Equal(t, d, got)
 			require.Equal(t, d.Labels, r.Labels(d.Device))
 		}
-		for _, d := range []Device{{ID: "till-9", Address: "http://192.0.2.1"}, {Address: "http://192.0.2.1"}, {}} {
+		for _, d := range []delivery.Device{{ID: "till-9", Address: "http://192.0.2.1"}, {Address: "http://192.0.2.1"}, {}} {
 			_, ok := r.Lookup(d)
 			require.False(t, ok)
 			require.Nil(t, r.Labels(d))
 		}
-		got, ok := r.Lookup(Device{Address: "http://192.0.2.3:80/"})
+		got, ok := r.Lookup(delivery.Device{Address: "http://192.0.2.3:80/"})
 		require.True(t, ok)
 		require.Equal(t, "http://192.0.2.3", got.Address)
 	}
 }
 
-// fuzzRegistry holds what is true of any file: bounds, and that a device that was
+// fuzzInventory holds what is true of any file: bounds, and that a device that was
 // taken is one that a client takes.
-func fuzzRegistry(f *testing.F, name string) {
-	f.Add(registryFiles[name])
+func fuzzInventory(f *testing.F, name string) {
+	f.Add(inventoryFiles[name])
 	f.Add("")
 	f.Add("[{\"address\":\"http://a\",\"labels\":{\"a\":\"\\u0041\"}}]")
 	f.Add("{\"address\":\"http://a\"}\n{\"address\":")
@@ -562,8 +566,8 @@ func fuzzRegistry(f *testing.F, name string) {
 	f.Add("{\"address\":\"http://a\",\"labels\":{\"b\":\"\u00e5\",\"a\":\"x\"}}\n{\"address\":\"http://A:80/\",\"labels\":{\"a\":\"x\",\"b\":\"\u202e\"}}")
 	f.Add("\xff\xfei\x00d\x00")
 	f.Fuzz(func(t *testing.T, text string) {
-		strict, err := ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxLine: 200, MaxDevices: 50, MaxBad: 5})
-		lenient, lenientErr := ReadRegistry(strings.NewReader(text), name, RegistryConfig{MaxLine: 200, MaxDevices: 50, MaxBad: 5, KeepGoing: true})
+		strict, err := Read(strings.NewReader(text), name, Options{MaxLine: 200, MaxDevices: 50, MaxErrors: 5})
+		lenient, lenientErr := Read(strings.NewReader(text), name, Options{MaxLine: 200, MaxDevices: 50, MaxErrors: 5, SkipInvalid: true})
 		if err == nil {
 			if lenientErr != nil || !slices.EqualFunc(registered(strict), registered(lenient), sameDevice) {
 				t.Fatalf("strict takes it, lenient otherwise: %v", lenientErr)
@@ -572,21 +576,21 @@ func fuzzRegistry(f *testing.F, name string) {
 		if lenientErr != nil {
 			return
 		}
-		if bad, total := lenient.Bad(); len(bad) > 5 || len(bad) > total || lenient.Len() > 50 {
+		if bad, total := lenient.Skipped(); len(bad) > 5 || len(bad) > total || lenient.Len() > 50 {
 			t.Fatalf("%d bad of %d, %d devices", len(bad), total, lenient.Len())
 		}
 		if lenient.Len() > strings.Count(text, "http") {
 			t.Fatal("more devices than addresses")
 		}
-		seen := map[deviceKey]bool{}
+		seen := map[endpoint.Key]bool{}
 		for d := range lenient.All() {
-			key, _ := fingerprint(d)
+			key, _ := endpoint.Fingerprint(d.ID, d.Address)
 			if seen[key] || d.Validate() != nil {
 				t.Fatalf("%+v: twice, or %v", d, d.Validate())
 			}
 			seen[key] = true
 		}
-		for d := range lenient.Registered(Filter{}) {
+		for d := range lenient.Entries(Filter{}) {
 			for _, s := range append(slices.Collect(maps.Values(d.Labels)), d.ID, d.Location, d.Version) {
 				if strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) || unicode.IsControl(r) }) || strings.TrimSpace(s) != s {
 					t.Fatalf("%q was taken", s)
@@ -599,9 +603,9 @@ func fuzzRegistry(f *testing.F, name string) {
 	})
 }
 
-// FuzzRegistryFast holds the fast reader to encoding/json: what it takes, that takes too,
+// FuzzFast holds the fast reader to encoding/json: what it takes, that takes too,
 // with the same values.
-func FuzzRegistryFast(f *testing.F) {
+func FuzzFast(f *testing.F) {
 	f.Add(`{"id":"a","address":"http://a","labels":{"b":"c","a":"d"},"location":"\u00e5","version":"1"}`)
 	f.Add(`{"id":"a","address":"http://\u00e5"}`)
 	f.Add(` { "id" : "a\"", "labels" : { } } `)
@@ -611,7 +615,7 @@ func FuzzRegistryFast(f *testing.F) {
 			return
 		}
 		{
-			l := newRegistryLoader("f.jsonl", RegistryConfig{}.withDefaults("f.jsonl"))
+			l := newLoader("f.jsonl", Options{}.withDefaults("f.jsonl"))
 			var want struct {
 				ID, Address, Location, Version string
 				Labels                         map[string]string
@@ -627,17 +631,17 @@ func FuzzRegistryFast(f *testing.F) {
 			if !ok {
 				return
 			}
-			if wrong != nil || !sameDevice(got, RegisteredDevice{Device{want.ID, want.Address}, want.Labels, want.Location, want.Version}) {
+			if wrong != nil || !sameDevice(got, Entry{delivery.Device{ID: want.ID, Address: want.Address}, want.Labels, want.Location, want.Version}) {
 				t.Fatalf("got %+v, want %+v, %v", got, want, wrong)
 			}
 		}
 	})
 }
 
-func sameDevice(a, b RegisteredDevice) bool {
+func sameDevice(a, b Entry) bool {
 	return a.Device == b.Device && a.Location == b.Location && a.Version == b.Version && maps.Equal(a.Labels, b.Labels)
 }
 
-func FuzzRegistryJSON(f *testing.F)      { fuzzRegistry(f, "devices.json") }
-func FuzzRegistryJSONLines(f *testing.F) { fuzzRegistry(f, "devices.jsonl") }
-func FuzzRegistryCSV(f *testing.F)       { fuzzRegistry(f, "devices.csv") }
+func FuzzJSON(f *testing.F)      { fuzzInventory(f, "devices.json") }
+func FuzzJSONLines(f *testing.F) { fuzzInventory(f, "devices.jsonl") }
+func FuzzCSV(f *testing.F)       { fuzzInventory(f, "devices.csv") }
