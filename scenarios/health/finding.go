@@ -25,7 +25,7 @@ const (
 	Leak             Kind = "leak"              // the client kept resources
 	NoLimit          Kind = "no-limit"          // a search for the highest rate found none that holds
 	LimitElsewhere   Kind = "limit-elsewhere"   // the highest rate that a search found isn't limited by the devices
-	RateExceeded     Kind = "rate-exceeded"     // a rate that a search tried doesn't hold; not in run.json
+	LimitUncertain   Kind = "limit-uncertain"   // the highest rate that a search found may be too low: a higher one was unclear
 	TargetLost       Kind = "target-lost"       // the fleet ended or stopped answering
 	RunFailed        Kind = "run-failed"        // another error ended the run
 )

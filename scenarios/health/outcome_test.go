@@ -42,7 +42,7 @@ func TestFinding_String(t *testing.T) {
 	for kind, want := range map[Kind]string{
 		Contradiction: "the fleet's ledger contradicts the client: x", FleetSaturated: "the fleet was the bottleneck: x",
 		HarnessSaturated: "the harness was the bottleneck: x", BehindSchedule: "behind schedule: x", NothingSucceeded: "no operation succeeded: x",
-		Leak: "a leak: x", NoLimit: "the search has no lower end: x", BrokenOff: "x", LatencyOverflow: "x", FleetReset: "x", LimitElsewhere: "x", TargetLost: "x", RunFailed: "x",
+		Leak: "a leak: x", NoLimit: "the search has no lower end: x", BrokenOff: "x", LatencyOverflow: "x", FleetReset: "x", LimitElsewhere: "x", LimitUncertain: "x", TargetLost: "x", RunFailed: "x",
 	} {
 		require.Equal(t, want, Finding{kind, "x"}.String())
 	}

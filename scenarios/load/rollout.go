@@ -55,8 +55,8 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 
 // recordEvent records what became of device i. It is called by one goroutine at a time.
 //
-// Only the event that ends a device counts. Its report is of all the device's turns, so it includes what
-// an event of a turn that is to be repeated (delivery.DeviceWaiting) has reported before.
+// Only the event that ends a device counts. Its report is of all the device's turns, so it includes
+// what an event of a turn that is to be repeated (delivery.DeviceWaiting) has reported before.
 func (l *loop) recordEvent(e delivery.RolloutEvent, i int) {
 	r, outcomes, took := l.Record.recorder(0), l.Record.Outcomes, e.Report.Push+e.Report.Verify+e.Report.Waited
 	switch e.Kind {

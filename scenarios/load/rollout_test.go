@@ -66,8 +66,8 @@ func TestRolloutRecordsItsEvents(t *testing.T) {
 	require.EqualValues(t, 3, x.Expect(3).Operations)
 }
 
-// TestRolloutCountsRequestsOnce checks that the requests of a device that had several turns are those of
-// its last report, which is of all its turns.
+// TestRolloutCountsRequestsOnce checks that the requests of a device that had several turns are
+// those of its last report, which is of all its turns.
 func TestRolloutCountsRequestsOnce(t *testing.T) {
 	event := func(kind delivery.RolloutEventKind, i, pushes, verifies int) delivery.RolloutEvent {
 		e := delivery.RolloutEvent{Kind: kind, Device: three[i], Report: delivery.Report{Pushes: pushes, Verifies: verifies}}

@@ -6,48 +6,72 @@ import "math"
 // what became of each rate that it gives, and knows nothing else.
 //
 // It goes up by doubling until a rate fails, then halves the gap, on a scale of ratios. On a
-// machine that is shared a rate may fail for once; so one that failed is tried again before it
-// counts.
+// machine that is shared a rate may fail for once; so one that exceeded the limit is tried again
+// before it counts. A rate of which a trial couldn't tell is tried for longer: the longer
+// operations pile up the more they wait, whatever else delays them.
 type Search struct {
 	From, To  float64
 	Tolerance float64 // how exactly the limit is wanted, as a share of itself
 
-	Held   float64 // the highest rate that held; 0: none
-	Failed float64 // the lowest that didn't; 0: none
+	Held      float64 // the highest rate that held; 0: none
+	Failed    float64 // the lowest that didn't; 0: none
+	Uncertain bool    // Failed may hold: not even the longest trial could tell
 
 	last     float64
-	retrying bool // the last rate failed once
+	times    int  // how many times as long as usual last is tried
+	retrying bool // last is to be tried again
+	exceeded bool // a trial of last exceeded the limit
 }
 
-// Next returns the rate to try. It reports false if the search is over.
-func (s *Search) Next() (rate float64, ok bool) {
+// maxTimes is how many times as long as usual a rate is tried at most. Times double, and one trial
+// may be repeated, so that all trials of a rate take less than 3*maxTimes times the usual time.
+const maxTimes = 8
+
+// A TrialOutcome is what became of a rate that was tried.
+type TrialOutcome int
+
+// The outcomes of a trial.
+const (
+	Unclear  TrialOutcome = iota // it can't be told from the trial
+	Held                         // the rate holds
+	Exceeded                     // it is above the limit
+)
+
+// Next returns the rate to try, and how many times as long as usual. It reports false if the search
+// is over.
+func (s *Search) Next() (rate float64, times int, ok bool) {
+	if s.retrying {
+		return s.last, s.times, true
+	}
+	s.times, s.exceeded = 1, false
 	switch {
-	case s.retrying:
-		return s.last, true
 	case s.Held == 0 && s.Failed == 0:
 		s.last = s.From
 	case s.Held == 0: // the lowest already fails
-		return 0, false
+		return 0, 0, false
 	case s.Failed == 0 && s.Held >= s.To: // the limit is above the highest
-		return 0, false
+		return 0, 0, false
 	case s.Failed == 0:
 		s.last = min(2*s.Held, s.To)
 	case s.Failed/s.Held-1 <= s.Tolerance:
-		return 0, false
+		return 0, 0, false
 	default:
 		s.last = math.Sqrt(s.Held * s.Failed)
 	}
-	return s.last, true
+	return s.last, s.times, true
 }
 
-// Report says whether the rate that Next gave held.
-func (s *Search) Report(held bool) {
+// Report says what became of the rate that Next returned.
+func (s *Search) Report(o TrialOutcome) {
+	s.retrying = false
 	switch {
-	case held:
-		s.Held, s.retrying = s.last, false
-	case !s.retrying:
-		s.retrying = true
+	case o == Held:
+		s.Held = s.last
+	case o == Exceeded && !s.exceeded:
+		s.exceeded, s.retrying = true, true
+	case o == Unclear && s.times < maxTimes:
+		s.times, s.retrying = 2*s.times, true
 	default:
-		s.Failed, s.retrying = s.last, false
+		s.Failed, s.Uncertain = s.last, o == Unclear
 	}
 }

@@ -3,60 +3,102 @@ package load
 import (
 	"math"
 	"time"
+
+	"github.com/aclements/go-moremath/stats"
 )
 
-// A Trend is how response times went over a time, by quarters of it. Where operations come faster
-// than they are done, each waits longer than the one before. It is a [Hook].
+// A Trend is how response times went over a time, by parts of equal length. If operations come
+// faster than they are done, each waits longer than the one before. It is a [Hook].
 type Trend struct {
-	lasts    time.Duration
-	quarters [4]sums
+	lasts time.Duration
+	parts [trendParts]sums
 }
+
+const (
+	trendParts = 16
+	// openingParts is how many parts Growth leaves out: they have the opening of connections.
+	openingParts = trendParts / 4
+)
 
 // NewTrend returns the trend of a load that lasts so long.
 func NewTrend(lasts time.Duration) *Trend { return &Trend{lasts: lasts} }
 
-// sums is what a mean and its standard error are worked out from.
-type sums struct{ n, sum, squares float64 }
-
-func (s sums) mean() float64 { return s.sum / s.n }
-
-// squaredError returns the square of the mean's standard error.
-func (s sums) squaredError() float64 {
-	if s.n < 2 {
-		return 0
-	}
-	return max(0, s.squares-s.sum*s.sum/s.n) / (s.n - 1) / s.n
-}
+// sums is what the means of a part are worked out from, in seconds.
+type sums struct{ n, planned, response float64 }
 
 // Operation implements [Hook]. It leaves out operations that failed.
 func (t *Trend) Operation(planned, response time.Duration, succeeded bool) {
 	if !succeeded {
 		return
 	}
-	q := &t.quarters[min(len(t.quarters)-1, int(4*planned/t.lasts))]
-	q.n++
-	q.sum += response.Seconds()
-	q.squares += response.Seconds() * response.Seconds()
+	part := &t.parts[min(trendParts-1, int(trendParts*planned/t.lasts))]
+	part.n++
+	part.planned += planned.Seconds()
+	part.response += response.Seconds()
 }
 
-// Merge adds another part of the same load.
+// Merge adds another trend of the same load.
 func (t *Trend) Merge(other *Trend) {
-	for i, q := range other.quarters {
-		t.quarters[i].n += q.n
-		t.quarters[i].sum += q.sum
-		t.quarters[i].squares += q.squares
+	for i, part := range other.parts {
+		t.parts[i].n += part.n
+		t.parts[i].planned += part.planned
+		t.parts[i].response += part.response
 	}
 }
 
-// Growth returns by how much response times grew over a second of the load, from its second quarter
-// to its last, and the standard error of that. ok is false if one of the two has no operation. The
-// first quarter is left out: it has the opening of connections. A load at a rate r times what is
-// served grows by (r-1)/r.
-func (t *Trend) Growth() (perSecond, standardError float64, ok bool) {
-	early, late := t.quarters[1], t.quarters[3]
-	if early.n == 0 || late.n == 0 {
-		return 0, 0, false
+// Growth returns how response times grow after the first quarter of the load: the slope of the line
+// through the means of the parts, by weighted least squares, with its margin.
+//
+// The margin is worked out from how far the parts are off the line, not the operations. Operations
+// of a moment aren't independent of each other: if the machine does something else for a while, all
+// of them are late. Taken one by one they would prove much by that moment.
+func (t *Trend) Growth() Growth {
+	var n, x, y, used float64
+	for _, part := range t.parts[openingParts:] {
+		n, x, y = n+part.n, x+part.planned, y+part.response
+		if part.n > 0 {
+			used++
+		}
 	}
-	apart := t.lasts.Seconds() / 2
-	return (late.mean() - early.mean()) / apart, math.Sqrt(early.squaredError()+late.squaredError()) / apart, true
+	if used < 3 { // a line goes through any two
+		return Growth{Margin: math.Inf(1)}
+	}
+	x, y = x/n, y/n // means
+	var xx, xy, yy float64
+	for _, part := range t.parts[openingParts:] {
+		if part.n > 0 {
+			dx, dy := part.planned/part.n-x, part.response/part.n-y
+			xx, xy, yy = xx+part.n*dx*dx, xy+part.n*dx*dy, yy+part.n*dy*dy
+		}
+	}
+	slope := xy / xx
+	squaredError := max(0, yy-slope*xy) / (used - 2) / xx
+	return Growth{PerSecond: slope, Margin: stats.InvCDF(stats.TDist{V: used - 2})(confidence) * math.Sqrt(squaredError)}
+}
+
+// confidence is the probability that the true growth is at most Margin above what was measured. It
+// is as probable that it is at most Margin below.
+const confidence = 0.975
+
+// Growth is by how much response times grow over a second of a load, in seconds. A load at r times
+// the rate that is served grows by r-1: after a second, (r-1) seconds' worth of what is served
+// waits.
+type Growth struct {
+	PerSecond float64
+	Margin    float64 // how far off PerSecond may be, to either side; +Inf if operations were too few to tell
+}
+
+// Outcome returns what the growth says of a rate that was tried, for a limit that is wanted to the
+// given share of itself. The rate exceeds the limit if it is certainly more than half of that above
+// it, and it holds only if it is certainly no more than all of that above it. If neither is
+// certain, the outcome is Unclear.
+func (g Growth) Outcome(tolerance float64) TrialOutcome {
+	switch {
+	case g.PerSecond-g.Margin > tolerance/2:
+		return Exceeded
+	case g.PerSecond+g.Margin <= tolerance:
+		return Held
+	default:
+		return Unclear
+	}
 }

@@ -1,34 +1,115 @@
 package load
 
 import (
+	"math"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// TestTrend: response times that grow by a tenth of the time that passes, and ones that
-// don't grow, worked out by hand.
-func TestTrend(t *testing.T) {
-	grows, stays := NewTrend(8*time.Second), NewTrend(8*time.Second)
-	for at := time.Duration(0); at < 8*time.Second; at += time.Second {
-		grows.Operation(at, time.Second+at/10, true)
-		grows.Operation(at, time.Hour, false)                        // a failure is no response
-		stays.Operation(at, time.Second+at%(2*time.Second)/10, true) // 1 s and 1.1 s in turn
+// trendOf returns the trend of a load of 16 s that plans an operation each second, in its middle,
+// so that each part has one. The first four, which are left out, take an hour.
+func trendOf(response func(second int) time.Duration) *Trend {
+	trend := NewTrend(16 * time.Second)
+	for second := range 16 {
+		took := time.Hour
+		if second >= 4 {
+			took = response(second)
+		}
+		trend.Operation(time.Duration(second)*time.Second+500*time.Millisecond, took, true)
+		trend.Operation(time.Duration(second)*time.Second, time.Hour, false) // a failure is no response
 	}
-	// Second quarter: 1.2 s and 1.3 s; last: 1.6 s and 1.7 s; their middles are 4 s apart. Each has a variance of
-	// 0.005, so an error of the mean of 0.05.
-	growth, uncertain, ok := grows.Growth()
-	require.True(t, ok)
-	require.InDelta(t, 0.1, growth, 1e-9)
-	require.InDelta(t, 0.0707/4, uncertain, 1e-4)
-	growth, _, ok = stays.Growth()
-	require.True(t, ok)
-	require.InDelta(t, 0, growth, 1e-9)
-	_, _, ok = NewTrend(time.Second).Growth()
-	require.False(t, ok)
-	grows.Merge(stays)
-	require.EqualValues(t, 4, grows.quarters[0].n)
-	growth, _, _ = grows.Growth()
-	require.InDelta(t, 0.05, growth, 1e-9)
+	return trend
+}
+
+// TestTrend checks slopes and margins that were worked out by hand. The twelve parts are 1 s apart,
+// so that the sum of the squares of their distances from the middle is (12³-12)/12 = 143, and
+// Student's t of 97.5% is 2.228, for ten degrees of freedom.
+func TestTrend(t *testing.T) {
+	const tenth = 100 * time.Millisecond
+	for name, row := range map[string]struct {
+		response          func(second int) time.Duration
+		perSecond, margin float64
+		outcome           TrialOutcome // for a tolerance of 5%
+	}{
+		"stays": {func(int) time.Duration { return time.Second }, 0, 0, Held},
+		"grows": {func(second int) time.Duration { return time.Second + time.Duration(second)*tenth }, 0.1, 0, Exceeded},
+		// 0.1 s off the line, twelve times, by + - - + and so on, which doesn't turn the line: a
+		// variance of 12·0.1²/10 = 0.012, and a margin of 2.228·√(0.012/143).
+		"grows, unsteadily": {func(second int) time.Duration {
+			off := tenth
+			if second%4 == 1 || second%4 == 2 {
+				off = -tenth
+			}
+			return time.Second + time.Duration(second)*tenth + off
+		}, 0.1, 0.02041, Exceeded},
+		"stays, unsteadily": {func(second int) time.Duration {
+			off := 5 * tenth
+			if second%4 == 1 || second%4 == 2 {
+				off = -5 * tenth
+			}
+			return time.Second + off
+		}, 0, 0.10206, Unclear},
+		// At 1.4 times the limit, and in the second quarter the driver was kept from its answers
+		// for 3.2 s: the means of the second quarter and of the last are the same, 6.4 s. The line
+		// is turned by (0+1+2+3-4·5.5)·3.2/143 = -0.358. Of the squares, 4·3.2²-12.8²/12, it leaves
+		// 8.975: a margin of 2.228·√(8.975/10/143).
+		"grows, and was disturbed": {func(second int) time.Duration {
+			response := time.Second + time.Duration(second-4)*4*tenth
+			if second < 8 {
+				response += 32 * tenth
+			}
+			return response
+		}, 0.04196, 0.17652, Unclear},
+	} {
+		t.Run(name, func(t *testing.T) {
+			growth := trendOf(row.response).Growth()
+			require.InDelta(t, row.perSecond, growth.PerSecond, 1e-5)
+			require.InDelta(t, row.margin, growth.Margin, 1e-5)
+			require.Equal(t, row.outcome, growth.Outcome(0.05))
+		})
+	}
+}
+
+// TestTrend_fewOperations checks that a line through two points has no margin: it could be any.
+func TestTrend_fewOperations(t *testing.T) {
+	trend := NewTrend(16 * time.Second)
+	for _, at := range []time.Duration{0, time.Second, 5 * time.Second, 15 * time.Second, 16 * time.Second} {
+		trend.Operation(at, time.Second, true)
+	}
+	growth := trend.Growth()
+	require.True(t, math.IsInf(growth.Margin, 1))
+	require.Equal(t, Unclear, growth.Outcome(0.05))
+	trend.Operation(10*time.Second, time.Second, true)
+	require.Equal(t, Growth{}, trend.Growth())
+}
+
+// TestTrendMerge checks that two parts of a load weigh as much as their operations.
+func TestTrendMerge(t *testing.T) {
+	trend := trendOf(func(second int) time.Duration { return time.Duration(second) * time.Second })
+	for range 3 {
+		trend.Merge(trendOf(func(int) time.Duration { return time.Second }))
+	}
+	require.EqualValues(t, 4, trend.parts[0].n)
+	require.InDelta(t, 0.25, trend.Growth().PerSecond, 1e-9)
+}
+
+func TestGrowthOutcome(t *testing.T) {
+	for _, row := range []struct {
+		perSecond, margin float64
+		want              TrialOutcome
+	}{
+		{0.4, 0.02, Exceeded},
+		{0.04, 0.01, Exceeded}, // 3% at least, and half of 5% is less
+		{0.04, 0.02, Unclear},  // 2% to 6%
+		{0.02, 0.02, Held},     // 4% at most
+		{0.02, 0.04, Unclear},  // 6% is possible
+		{0, 0.06, Unclear},     // nothing is proved, either way
+		{0.3, 0.4, Unclear},
+		{-0.1, 0.1, Held},
+		{0, math.Inf(1), Unclear},
+	} {
+		require.Equal(t, row.want, Growth{row.perSecond, row.margin}.Outcome(0.05), "%v ± %v", row.perSecond, row.margin)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -14,50 +15,69 @@ import (
 )
 
 // findBreakpoint searches the highest rate that still holds. Each rate is tried from a clean slate and
-// for breakpoint.probe. It returns how the highest one went.
+// for breakpoint.probe, or longer if such a trial can't tell. It returns how the highest one went.
 func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured, error) {
 	spec := r.spec.Load
 	b := spec.Breakpoint.WithDefaults()
 	s := &load.Search{From: float64(spec.Rate), To: float64(b.To), Tolerance: float64(b.Tolerance)}
 	began := time.Now()
 	var best, last *measured
-	var why string             // the lowest rate that failed did so
+	var why string             // the lowest rate that failed did so, or is unclear
 	var elsewhere string       // and, where that isn't the devices' doing, what limited it
 	var quickest time.Duration // operations of a rate that held took so long
-	for rate, ok := s.Next(); ok; rate, ok = s.Next() {
-		rep.Rate, rep.Duration = rate, b.TrialDuration.Std()
-		trends := &trends{lasts: b.TrialDuration.Std()}
-		m, err := r.attempt(ctx, task{Repetition: rep, load: atRate(spec, rate), hook: trends.hook})
+	for rate, times, ok := s.Next(); ok; rate, times, ok = s.Next() {
+		lasts := time.Duration(times) * b.TrialDuration.Std()
+		rep.Rate, rep.Duration = rate, lasts
+		trial, trends := atRate(spec, rate), &trends{lasts: lasts}
+		trial.Duration = scenarios.Duration(lasts)
+		m, err := r.attempt(ctx, task{Repetition: rep, load: trial, hook: trends.hook})
 		if err != nil {
 			r.keepSearch(ctx, rep, s, best, m, began)
 			return nil, err
 		}
 		last = m
-		reason := exceeded(r.spec, m, trends.sum(), s.Tolerance)
-		s.Report(reason == nil)
-		if reason == nil {
+		outcome, reason := judgeTrial(r.spec, m, trends.sum().Growth(), s.Tolerance)
+		s.Report(outcome)
+		switch rate {
+		case s.Held:
 			best = m
 			if quickest == 0 || m.MeanBusy < quickest {
 				quickest = m.MeanBusy
 			}
-		} else {
-			why = fmt.Sprintf("%s didn't: %v", plaintext.PerSecond(rate), reason)
-			elsewhere = health.Trial{Rate: rate, To: s.To, Findings: m.findings, Pacing: m.pacing, Quickest: quickest}.LimitElsewhere()
+		case s.Failed:
+			what := "didn't"
+			if s.Uncertain {
+				what = "is unclear"
+			}
+			why = fmt.Sprintf("%s %s: %s", plaintext.PerSecond(rate), what, reason)
+			elsewhere = health.Trial{
+				Rate: rate, To: s.To, Findings: m.findings, Pacing: m.pacing, Quickest: quickest,
+			}.LimitElsewhere()
 		}
 	}
 	switch {
 	case best == nil:
-		r.invalid(health.Finding{Kind: health.NoLimit, Detail: why + "; " + cmp.Or(elsewhere, "begin lower (load.rate)")})
+		advice := "begin lower (load.rate)"
+		if s.Uncertain {
+			advice = calmerTrial
+		}
+		r.invalid(health.Finding{Kind: health.NoLimit, Detail: why + "; " + cmp.Or(elsewhere, advice)})
 		none := load.NewRecording(load.RecordingConfig{Op: spec.Operation, Planned: true})
 		best = &measured{started: time.Now(), counts: r.claims.count()}
 		best.latencies, _ = none.Merge()
 		best.Operations = last.Operations
 	case s.Failed == 0:
-		r.note(fmt.Sprintf("%s held, the highest rate that was to be tried (load.breakpoint.to): the limit lies above", plaintext.PerSecond(s.Held)))
+		r.note(fmt.Sprintf("%s held, the highest rate that was to be tried (load.breakpoint.to): the limit lies above",
+			plaintext.PerSecond(s.Held)))
 	default:
-		r.note(fmt.Sprintf("%s held; %s", plaintext.PerSecond(s.Held), why))
+		held := plaintext.PerSecond(s.Held)
+		r.note(fmt.Sprintf("%s held; %s", held, why))
 		if elsewhere != "" {
-			r.invalid(health.Finding{Kind: health.LimitElsewhere, Detail: fmt.Sprintf("the limit that was found, %s, isn't the devices': %s", plaintext.PerSecond(s.Held), elsewhere)})
+			r.invalid(health.Finding{Kind: health.LimitElsewhere,
+				Detail: fmt.Sprintf("the limit that was found, %s, isn't the devices': %s", held, elsewhere)})
+		} else if s.Uncertain {
+			r.invalid(health.Finding{Kind: health.LimitUncertain,
+				Detail: fmt.Sprintf("the limit that was found, %s, may be too low: %s; %s", held, why, calmerTrial)})
 		}
 	}
 	best.limit = s.Held
@@ -85,40 +105,49 @@ func (t *trends) sum() *load.Trend {
 	return sum
 }
 
-// zScore is how many standard errors growth must be above what is allowed.
-const zScore = 2
+// calmerTrial is what to do if trials couldn't tell.
+const calmerTrial = "have the machine to yourself, or try longer (load.breakpoint.probe)"
 
-// exceeded returns the reason why the rate of a trial doesn't hold, or nil if it does.
+// judgeTrial returns what became of a rate that was tried, and the reason why it doesn't hold, or why
+// that can't be told. The reason is empty if the rate holds.
 //
 // Whatever the thresholds say, a rate is beyond the limit where operations pile up: each second's wait
 // longer than those of the second before. At half of the tolerance above the limit, they do so by that
 // half.
-func exceeded(s scenarios.Spec, m *measured, trend *load.Trend, tolerance float64) *health.Finding {
-	because := func(format string, args ...any) *health.Finding {
-		return &health.Finding{Kind: health.RateExceeded, Detail: fmt.Sprintf(format, args...)}
+func judgeTrial(s scenarios.Spec, m *measured, growth load.Growth, tolerance float64) (load.TrialOutcome, string) {
+	exceeded := func(format string, args ...any) (load.TrialOutcome, string) {
+		return load.Exceeded, fmt.Sprintf(format, args...)
 	}
-	growth, uncertain, known := trend.Growth()
 	ended := m.Succeeded + m.Failed
 	if o := m.Operations; o.NotSent > 0 {
-		return because("%s of %s operations were not sent in time", plaintext.Thousands(o.NotSent), plaintext.Thousands(o.Planned))
+		return exceeded("%s of %s operations were not sent in time",
+			plaintext.Thousands(o.NotSent), plaintext.Thousands(o.Planned))
 	}
 	if records := m.records(s, 1); len(records) > 0 {
 		for _, t := range s.Thresholds {
 			t.Min = 1 // a trial is short, and judged by what it has
 			if o := t.Outcome(s.Load, records); !o.Held {
-				return because("the threshold %s failed", t)
+				return exceeded("the threshold %s failed", t)
 			}
 		}
 	}
+	outcome, tooFew := growth.Outcome(tolerance), math.IsInf(growth.Margin, 1)
 	switch i := slices.IndexFunc(m.findings, isOfRate); {
-	case !known:
-		return because("%s of %s operations failed, and hardly any succeeded", plaintext.Thousands(m.Failed), plaintext.Thousands(ended))
-	case growth > tolerance/2+zScore*uncertain:
-		return because("operations pile up: response times grew by %.1f%% of the time that passed", 100*growth)
+	case tooFew && m.Failed > 0:
+		return exceeded("%s of %s operations failed, and hardly any succeeded",
+			plaintext.Thousands(m.Failed), plaintext.Thousands(ended))
+	case outcome == load.Exceeded:
+		return exceeded("operations pile up: response times grew by %.1f%% of the time that passed", 100*growth.PerSecond)
 	case i >= 0:
-		return &m.findings[i]
+		return exceeded("%v", m.findings[i])
 	case len(s.Thresholds) == 0 && m.Failed > 0:
-		return because("%s of %s operations failed", plaintext.Thousands(m.Failed), plaintext.Thousands(ended))
+		return exceeded("%s of %s operations failed", plaintext.Thousands(m.Failed), plaintext.Thousands(ended))
+	case tooFew:
+		return load.Unclear, fmt.Sprintf("%s operations are too few to tell whether they pile up", plaintext.Thousands(ended))
+	case outcome == load.Unclear:
+		return load.Unclear, fmt.Sprintf(
+			"response times grew by %.1f%% of the time that passed, give or take %.1f%%, where up to %.1f%% would do",
+			100*growth.PerSecond, 100*growth.Margin, 100*tolerance)
 	}
-	return nil
+	return load.Held, ""
 }

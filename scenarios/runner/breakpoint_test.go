@@ -25,21 +25,24 @@ func searching(capacity scenarios.Rate) scenarios.Spec {
 
 // TestASearchFindsAKnownLimit: of a fleet that answers so many updates a second, and no
 // more. How exactly it finds it is reported by BenchmarkBreakpoint; a busy machine's own
-// limit may be lower.
+// limit may be lower, or a higher rate unclear, which the run says.
 func TestASearchFindsAKnownLimit(t *testing.T) {
 	s := searching(200)
 	s.Load.Rate, s.Load.Breakpoint.TrialDuration = 70, scenarios.Duration(300*time.Millisecond)
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
+	if reasons := strings.Join(res.Run.Invalid, "\n"); strings.HasPrefix(reasons, "the search has no lower end: 70/s is unclear: ") {
+		require.Empty(t, res.Records, "nothing is said of the limit")
+		return
+	}
 	for _, reason := range res.Run.Invalid { // a busy machine's driver may come to its limit first; that is said
-		require.Contains(t, reason, "isn't the devices': at")
-		require.Contains(t, reason, "the driver was too slow, or its machine")
+		require.Regexp(t, `^the limit that was found, [\d.]+/s, (isn't the devices': at .* the driver was too slow, or its machine|may be too low: [\d.]+/s is unclear: )`, reason)
 	}
 	notes := slices.DeleteFunc(res.Run.Notes, func(note string) bool { // a busy machine's fleet may be slow before the load
 		return strings.Contains(note, "devices did not answer within 500ms before the load")
 	})
 	require.Len(t, notes, 1)
-	require.Regexp(t, `^[\d.]+/s held; [\d.]+/s didn't: `, notes[0])
+	require.Regexp(t, `^[\d.]+/s held; [\d.]+/s (didn't|is unclear): `, notes[0])
 	require.Len(t, res.Records, 1)
 	limit, ok := res.Records[0].Value(results.UnitLimit)
 	require.True(t, ok)
