@@ -35,8 +35,8 @@ func Find(nameOrFile string) (Spec, error) {
 	src, err := openCatalog(nameOrFile)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		names := CatalogNames()
-		return Spec{}, &UsageError{What: fmt.Sprintf("scenario %q: no such scenario%s; want one of %s, or a file FILE.yaml",
-			nameOrFile, didYouMean(nameOrFile, names), strings.Join(names, ", "))}
+		return Spec{}, fmt.Errorf("scenario %q: no such scenario%s; want one of %s, or a file FILE.yaml",
+			nameOrFile, didYouMean(nameOrFile, names), strings.Join(names, ", "))
 	}
 	if err != nil {
 		return Spec{}, err
@@ -88,7 +88,7 @@ func ExpandSuite(nameOrFile string) (suite string, members []Spec, err error) {
 			return "", nil, fmt.Errorf("suite %s: %w", nameOrFile, err)
 		}
 		if len(of.Suite) > 0 {
-			return "", nil, &UsageError{What: fmt.Sprintf("suite %s: %s is a suite itself: name its scenarios", nameOrFile, name)}
+			return "", nil, fmt.Errorf("suite %s: %s is a suite itself: name its scenarios", nameOrFile, name)
 		}
 		members = append(members, of)
 	}

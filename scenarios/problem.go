@@ -114,23 +114,6 @@ func wrongOf(err error) *Wrong {
 	return &Wrong{strings.TrimSuffix(text[:at+1], ":"), text[at+len(": want "):]}
 }
 
-// UsageError is something about the command, the machine or what was named on the
-// command line that keeps a run from beginning. Nothing was measured or written.
-type UsageError struct {
-	What string // the thing, what is wrong with it and what to do
-	Err  error  // the cause, or nil
-}
-
-func (e *UsageError) Error() string {
-	if e.Err == nil {
-		return e.What
-	}
-	return e.What + ": " + e.Err.Error()
-}
-
-// Unwrap gives the cause.
-func (e *UsageError) Unwrap() error { return e.Err }
-
 // closest returns the candidate most like name, or "" if none is like it at all.
 func closest(name string, candidates []string) string {
 	best, least := "", max(2, len(name)/3)+1

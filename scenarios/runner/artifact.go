@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 
@@ -26,7 +27,7 @@ func openArtifact(ctx context.Context, s scenarios.Spec) (*delivery.Artifact, er
 		case ctx.Err() != nil && err != nil:
 			return nil, ctx.Err()
 		case err != nil:
-			return nil, &scenarios.UsageError{What: err.Error() + ": want a file with at least one byte"}
+			return nil, fmt.Errorf("%w: want a file with at least one byte", err)
 		}
 		return a, nil
 	}

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"sync"
@@ -61,7 +62,7 @@ type Running struct {
 
 // Start begins a run. The options must be valid: whoever makes them calls [Options.Validate] once,
 // before the first of several runs. If the run can't begin, Start leaves nothing behind and returns
-// a *SpecError, an *OptionError, a *UsageError, or the fleet's *mockfleet.ConfigError; if ctx ends
+// an error, such as a *SpecError, an *OptionError, or the fleet's *mockfleet.ConfigError; if ctx ends
 // before the run has begun, it returns ctx's error.
 func Start(ctx context.Context, o Options) (*Running, error) {
 	r, err := begin(ctx, o)
@@ -122,13 +123,14 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 }
 
 // Validate returns an error if no run can begin with the options: a *SpecError for each mistake in
-// the scenario, or an *OptionError or a *UsageError. It looks at nothing else, such as files.
+// the scenario, an *OptionError, or an error that says that the scenario is a suite. It looks at
+// nothing else, such as files.
 func (o Options) Validate() error {
 	if err := o.Spec.Validate(); err != nil {
 		return err
 	}
 	if len(o.Spec.Suite) > 0 {
-		return &scenarios.UsageError{What: "scenario " + o.Spec.Name + " is a suite: run its scenarios"}
+		return fmt.Errorf("scenario %s is a suite: run its scenarios", o.Spec.Name)
 	}
 	if err := o.Target.Validate(); err != nil {
 		return err

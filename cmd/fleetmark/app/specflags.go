@@ -83,7 +83,7 @@ func (t flagFields) rephrase(err error) error {
 	for _, e := range scenarios.SplitErrors(err) {
 		if mistake, ok := errors.AsType[*scenarios.SpecError](e); ok {
 			if words := t.flagFor(mistake.Field); words != "" {
-				e = &scenarios.UsageError{What: words + " " + mistake.Text()}
+				e = errors.New(words + " " + mistake.Text())
 			}
 		}
 		all = append(all, e)
@@ -100,7 +100,7 @@ func nameSet(err error) error {
 			if mistake.Field == "" {
 				flag = "--set: "
 			}
-			e = &scenarios.UsageError{What: flag + mistake.Error()}
+			e = errors.New(flag + mistake.Error())
 		}
 		all = append(all, e)
 	}
