@@ -2,10 +2,7 @@ package results
 
 import (
 	"fmt"
-	"go/parser"
-	"go/token"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -105,30 +102,6 @@ func TestLookupUnit(t *testing.T) {
 		_, ok := LookupUnit(name)
 		require.False(t, ok, name)
 	}
-}
-
-// TestImports holds what results may import: itself and, in its reports, profiles. Files are
-// read and written, and tables and Markdown made, by the packages below internal.
-func TestImports(t *testing.T) {
-	found := 0
-	for _, pattern := range []string{"*.go", "report/*.go", "internal/*/*.go"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		for _, file := range files {
-			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
-			require.NoError(t, err)
-			for _, spec := range parsed.Imports {
-				room, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), "github.com/fleetmark/fleetmark/")
-				if ours {
-					found++
-					shared := strings.HasPrefix(room, "internal/")
-					profiles := room == "profiles" || room == "profiles/explain"
-					require.True(t, room == "results" || shared || strings.HasPrefix(room, "results/") || profiles && strings.HasPrefix(file, "report/"), "%s imports %s", file, room)
-				}
-			}
-		}
-	}
-	require.Positive(t, found)
 }
 
 // metricTable is the table of metrics that docs/running.md has.
