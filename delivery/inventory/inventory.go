@@ -133,7 +133,7 @@ func (r *Inventory) Labels(d delivery.Device) map[string]string {
 }
 
 // Skipped gives the lines that were left out (Options.SkipInvalid): at most as many
-// as MaxBad, and how many there were in all.
+// as MaxErrors, and how many there were in all.
 func (r *Inventory) Skipped() (lines []*LineError, total int) {
 	return slices.Clone(r.skipped), r.errorCount
 }
@@ -153,7 +153,7 @@ const (
 type Options struct {
 	// Format of the file. Default: by the name's ending, which is .json, .jsonl, .ndjson or .csv.
 	Format Format
-	// KeepGoing leaves bad lines out and keeps the rest; Inventory.Skipped says which they
+	// SkipInvalid leaves bad lines out and keeps the rest; Inventory.Skipped says which they
 	// were. Fields that a device doesn't have are ignored then, unless their name is that
 	// of one that it has but for case or space. Otherwise any of these refuses the whole
 	// file. What can't be gone on after is an error either way.
@@ -162,7 +162,7 @@ type Options struct {
 	MaxDevices int
 	// MaxLine bounds a line, or an object of a JSON array, in bytes. Default 64 KiB.
 	MaxLine int
-	// MaxBad bounds how many bad lines are told of; all are counted. Default 100.
+	// MaxErrors bounds how many bad lines are told of; all are counted. Default 100.
 	MaxErrors int
 }
 
