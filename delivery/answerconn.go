@@ -38,7 +38,7 @@ type answerConn struct {
 	stale    bool  // refuses the next request
 	cut      bool  // the last success came, and the body never went out
 	told     error // what the device's answer, or alert, was refused for
-	stamps   *stamps
+	trace    *trace
 }
 
 // connMode is what is known of a connection's use.
@@ -60,10 +60,10 @@ func (c *answerConn) NetConn() net.Conn { return c.Conn }
 
 // begin readies the connection for a request with a body of that size, 0 for none. One
 // that is to be the first of its connection is refused by another.
-func (c *answerConn) begin(size int64, refuse bool, s *stamps) {
+func (c *answerConn) begin(size int64, refuse bool, s *trace) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.upload, c.sending, c.stale, c.cut, c.stamps = size, size > 0, c.stale || refuse, false, s
+	c.upload, c.sending, c.stale, c.cut, c.trace = size, size > 0, c.stale || refuse, false, s
 	c.wrote = false
 }
 
@@ -196,8 +196,8 @@ func (c *answerConn) isDue() bool {
 		c.stale = true
 		return false
 	}
-	c.stamps.stamp(atAnswered)
-	c.stamps = nil
+	c.trace.mark(atAnswered)
+	c.trace = nil
 	return true
 }
 

@@ -214,7 +214,7 @@ type Update struct {
 	key        string // Idempotency-Key
 	reprDigest string // Repr-Digest, RFC 9530
 	digestHex  string
-	plain      header // of a push in the plain dialect
+	pushHeader header // of a push in the native protocol
 }
 
 // NewUpdate names an artifact as a version, which is 1 to 128 bytes of UTF-8 without
@@ -242,7 +242,7 @@ func NewUpdate(version string, artifact *Artifact) (*Update, error) {
 		reprDigest: "sha-256=:" + base64.StdEncoding.EncodeToString(digest[:]) + ":",
 		digestHex:  artifact.DigestHex(),
 	}
-	u.plain = plain{}.pushHeader(u)
+	u.pushHeader = native{}.pushHeader(u)
 	return u, nil
 }
 

@@ -13,28 +13,28 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
-// maxFields is how many fields a dialect adds to a request, at most.
+// maxFields is how many fields a protocol adds to a request, at most.
 const maxFields = 5
 
 // call is what one request of the nethttp transport needs besides net/http's own: the
 // request and its context, made once. It is used again only after a request that
 // net/http is known to be done with.
 type call struct {
-	t       *netHTTP
-	req     *http.Request
-	url     url.URL
-	header  http.Header
-	values  [maxFields][1]string
-	answers *answerConn // what carries the request alone; nil: HTTP/2, or nothing yet
-	fresh   bool        // it must carry nothing before
-	reused  bool        // it carried something before
-	size    int64       // of the body
-	body    requestBody
-	clock   callClock
-	base    context.Context // ends with the call
-	ctx     callContext     // base with the trace, and the caller's values
-	trace   httptrace.ClientTrace
-	stamps  *stamps
+	t           *netHTTP
+	req         *http.Request
+	url         url.URL
+	header      http.Header
+	values      [maxFields][1]string
+	answers     *answerConn // what carries the request alone; nil: HTTP/2, or nothing yet
+	fresh       bool        // it must carry nothing before
+	reused      bool        // it carried something before
+	size        int64       // of the body
+	body        requestBody
+	timer       requestTimer
+	base        context.Context // ends with the call
+	ctx         callContext     // base with the trace, and the caller's values
+	clientTrace httptrace.ClientTrace
+	trace       *trace
 
 	connected   atomic.Bool
 	handshaking atomic.Bool
@@ -51,27 +51,27 @@ type call struct {
 
 func newCall(t *netHTTP) *call {
 	c := &call{t: t, header: make(http.Header, maxFields+len(t.extra)+2)}
-	c.body.clock, c.clock.body = &c.clock, &c.body
-	c.trace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, WroteRequest: c.wroteRequest}
+	c.body.timer, c.timer.body = &c.timer, &c.body
+	c.clientTrace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, WroteRequest: c.wroteRequest}
 	if t.cfg.Observe != nil {
-		c.trace.TLSHandshakeStart = func() {
+		c.clientTrace.TLSHandshakeStart = func() {
 			if !c.handshaking.Swap(true) { // of HTTP/2 net/http tells a second time
-				c.stamps.stamp(atConnected)
+				c.trace.mark(atConnected)
 			}
 		}
-		c.trace.TLSHandshakeDone = func(_ tls.ConnectionState, err error) {
+		c.clientTrace.TLSHandshakeDone = func(_ tls.ConnectionState, err error) {
 			if err == nil {
-				c.stamps.stamp(atSecured)
+				c.trace.mark(atSecured)
 			}
 		}
-		c.trace.GotFirstResponseByte = func() {
+		c.clientTrace.GotFirstResponseByte = func() {
 			if c.answers == nil { // else that has told
-				c.stamps.stamp(atAnswered)
+				c.trace.mark(atAnswered)
 			}
 		}
 	}
-	c.base, c.clock.cancel = context.WithCancel(context.Background())
-	c.ctx.Context = httptrace.WithClientTrace(c.base, &c.trace)
+	c.base, c.timer.cancel = context.WithCancel(context.Background())
+	c.ctx.Context = httptrace.WithClientTrace(c.base, &c.clientTrace)
 	c.req = (&http.Request{URL: &c.url, Header: c.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(&c.ctx)
 	return c
 }
@@ -104,7 +104,7 @@ func (c *call) watch(ctx context.Context) bool {
 	}
 	c.steady, c.lastFor = c.lastFor == done, done
 	if done != nil {
-		c.armed, c.disarm = done, context.AfterFunc(ctx, c.clock.expire)
+		c.armed, c.disarm = done, context.AfterFunc(ctx, c.timer.cancelRequest)
 	}
 	return true
 }
@@ -165,11 +165,11 @@ func (p *callPool) close() {
 func (c *call) getConn(string) {
 	c.connected.Store(false) // net/http tries a GET again by itself
 	c.handshaking.Store(false)
-	c.stamps.stamp(atPrepared)
+	c.trace.mark(atPrepared)
 }
 
 func (c *call) gotConn(info httptrace.GotConnInfo) {
-	c.stamps.connection(info.Reused)
+	c.trace.gotConn(info.Reused)
 	c.connected.Store(true)
 	c.reused = info.Reused
 	c.once = c.once || !info.WasIdle // net/http may be dialing in its name yet
@@ -178,25 +178,25 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 	switch nc := info.Conn.(type) {
 	case *answerConn:
 		c.answers, counted = nc, nc.counted
-		nc.begin(c.size, c.fresh && info.Reused, c.stamps)
+		nc.begin(c.size, c.fresh && info.Reused, c.trace)
 	case *tls.Conn:
 		c.once = true // HTTP/2 has a goroutine that looks at the request to its end
 		counted, _ = nc.NetConn().(*countedConn)
 	}
-	c.clock.on(counted, c.answers)
+	c.timer.setConn(counted, c.answers)
 	c.t.stats.requests.Add(1)
 	if info.Reused {
 		c.t.stats.reused.Add(1)
 	}
 	if c.bodiless {
-		c.clock.sent()
+		c.timer.requestWritten()
 	}
 }
 
 func (c *call) wroteRequest(httptrace.WroteRequestInfo) {
 	c.written.Store(true)
-	c.stamps.stamp(atWritten)
-	c.clock.sent()
+	c.trace.mark(atWritten)
+	c.timer.requestWritten()
 }
 
 // request readies the call for an exchange.
@@ -208,13 +208,13 @@ func (c *call) request(ctx context.Context, x *exchange) *http.Request {
 		c.size = x.body.size
 	}
 	c.once = c.t.cfg.RoundTripper != nil // who knows what that keeps
-	c.ctx.caller, c.stamps = ctx, x.stamps
+	c.ctx.caller, c.trace = ctx, x.trace
 	c.fillHeader(x)
 	c.fillURL(x.to, x.path)
 	req := c.req
 	if httptrace.ContextClientTrace(ctx) != nil { // the caller watches as well
 		c.once = true
-		trace := c.trace
+		trace := c.clientTrace
 		req = req.WithContext(httptrace.WithClientTrace(&callContext{c.base, ctx}, &trace))
 	}
 	req.Method, req.Host, req.Body, req.ContentLength = x.method, x.to.Host, nil, 0
@@ -223,7 +223,7 @@ func (c *call) request(ctx context.Context, x *exchange) *http.Request {
 		req.Body, req.ContentLength = &c.body, x.body.size
 	}
 	c.body.attach(x.body, x.rate)
-	c.clock.begin(c.t.cfg.Timeouts, c.t.cfg.Timeouts.total(x.body), c.size)
+	c.timer.start(c.t.cfg.Timeouts, c.t.cfg.Timeouts.total(x.body), c.size)
 	return req
 }
 

@@ -17,7 +17,7 @@ import (
 // serves any number of devices and keeps a bounded number of connections to them.
 type Client struct {
 	cfg       Config
-	dialect   dialect
+	protocol  protocol
 	transport transport
 	exchanges exchangePool
 	stats     counters
@@ -35,7 +35,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	c := &Client{cfg: cfg, dialect: plain{}, dice: newDice(cfg.Random), budget: newBudget(cfg.Budget, time.Now()), breakers: newBreakers(cfg.Breaker)}
+	c := &Client{cfg: cfg, protocol: native{}, dice: newDice(cfg.Random), budget: newBudget(cfg.Budget, time.Now()), breakers: newBreakers(cfg.Breaker)}
 	c.secrets = secretsOf(cfg.Header)
 	if cfg.ForDevice != nil {
 		c.known = newIdentities(cfg)
@@ -118,12 +118,12 @@ func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Err
 	if u == nil {
 		return &Error{Op: OpPush, Device: d.name(), Class: ClassPermanent, Err: errNoUpdate}
 	}
-	c.dialect.askPush(x, d, u)
+	c.protocol.askPush(x, d, u)
 	x.rate, x.fresh = byteRateOf(ctx), fresh
 	if e := c.do(ctx, OpPush, d, x); e != nil {
 		return e
 	}
-	if class, err := c.dialect.readPush(x, u); err != nil {
+	if class, err := c.protocol.readPush(x, u); err != nil {
 		return c.answered(OpPush, d, x, class, err)
 	}
 	return nil
@@ -135,11 +135,11 @@ func (c *Client) verify(ctx context.Context, d Device, u *Update) *Error {
 	if u == nil {
 		return &Error{Op: OpVerify, Device: d.name(), Class: ClassPermanent, Err: errNoUpdate}
 	}
-	c.dialect.askVersion(x, d)
+	c.protocol.askVersion(x, d)
 	if e := c.do(ctx, OpVerify, d, x); e != nil {
 		return e
 	}
-	class, err := c.dialect.readVersion(x)
+	class, err := c.protocol.readVersion(x)
 	if err == nil {
 		class, err = x.version.judge(d, u)
 	}
@@ -220,9 +220,9 @@ func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) er
 	if c.cfg.Observe == nil {
 		return c.transport.roundTrip(ctx, x)
 	}
-	x.stamps = &stamps{line: Timeline{Op: op, Device: d.name(), Begun: time.Now()}}
+	x.trace = &trace{line: Timeline{Op: op, Device: d.name(), Begun: time.Now()}}
 	err := c.transport.roundTrip(ctx, x)
-	line := x.stamps.take()
+	line := x.trace.snapshot()
 	line.Status, line.Err, line.Ended = x.status, redact(err, c.secretsFor(x)), time.Now()
 	c.cfg.Observe(line)
 	return err

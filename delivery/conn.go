@@ -28,23 +28,23 @@ type conn struct {
 	key connKey
 	br  *bufio.Reader // over the conn itself, which counts
 
-	traffic traffic
-	stamps  *stamps // of the request under way
-	failed  bool    // its last operation did
-	silent  bool    // no byte of the answer has come
-	readErr error   // what the connection, rather than its reader, last said
-	probe   probe
-	trip    trip
-	sendBy  time.Time // until when a stuck write goes on; zero: it ends with its deadline
-	pace    pace      // of the upload
-	sent    int64     // bytes that the socket took, since the upload began
-	agreed  bool      // a success was told before the upload's end: it goes on
+	traffic   traffic
+	trace     *trace // of the request under way
+	failed    bool   // its last operation did
+	silent    bool   // no byte of the answer has come
+	readErr   error  // what the connection, rather than its reader, last said
+	probe     probe
+	writeWait writeWaiter
+	sendBy    time.Time // until when a stuck write goes on; zero: it ends with its deadline
+	pace      pace      // of the upload
+	sent      int64     // bytes that the socket took, since the upload began
+	agreed    bool      // a success was told before the upload's end: it goes on
 	// The upload is out, and the device's system hasn't all of it yet, or wasn't seen to.
 	draining bool
 	began    time.Time // when the upload did
 	size     int64
 	limits   *Timeouts
-	up       *uplink // beneath TLS; nil: plain
+	raw      *rawConn // beneath TLS; nil: plain
 
 	// The watch: a cancel of the context cuts the operation short by a deadline in
 	// the past, without a goroutine an operation. Arming it costs allocations, so
@@ -78,14 +78,14 @@ func newConn() *conn {
 // open takes a fresh network connection.
 func (c *conn) open(key connKey, nc net.Conn) {
 	c.nc, c.key, c.traffic, c.readErr = nc, key, traffic{}, nil
-	c.failed, c.up = false, nil
+	c.failed, c.raw = false, nil
 	if t, ok := nc.(*tls.Conn); ok {
-		if up, ok := t.NetConn().(*uplink); ok {
-			up.c, c.up = c, up
+		if up, ok := t.NetConn().(*rawConn); ok {
+			up.c, c.raw = c, up
 		}
 	}
 	c.probe.open(nc)
-	c.trip.open(nc, &c.probe)
+	c.writeWait.open(nc, &c.probe)
 	c.br.Reset(c)
 }
 
@@ -97,7 +97,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.traffic.read += uint64(n)
 		if n > 0 && c.silent {
 			c.silent = false
-			c.stamps.stamp(atAnswered)
+			c.trace.mark(atAnswered)
 		}
 		if n == 0 && c.draining && errors.Is(err, os.ErrDeadlineExceeded) {
 			if err = c.keepWaiting(); err == nil {
@@ -142,7 +142,7 @@ func (c *conn) canTell() bool {
 // Write counts.
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := 0, error(nil)
-	if c.up != nil {
+	if c.raw != nil {
 		n, err = c.writeSecure(p)
 	} else {
 		n, err = c.writeOn(c.nc, p)
@@ -153,15 +153,15 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // writeSecure writes over TLS, a record at a time. TLS can't go on after a write that met
 // its deadline, and must not read in the middle of one: to answer what it then may read,
-// it would write. So it never waits: the uplink keeps its records, and they are sent here.
+// it would write. So it never waits: the rawConn keeps its records, and they are sent here.
 func (c *conn) writeSecure(p []byte) (done int, err error) {
-	defer c.up.release()
+	defer c.raw.release()
 	for len(p) > 0 && err == nil {
 		const record = 16 << 10 // RFC 8446 §5.1
 		piece := p[:min(len(p), record)]
-		c.up.keep = true
+		c.raw.keep = true
 		if _, err = c.nc.Write(piece); err == nil {
-			if err = c.up.flush(); err == nil || c.up.moved {
+			if err = c.raw.flush(); err == nil || c.raw.moved {
 				done += len(piece)
 			}
 		}
@@ -176,8 +176,8 @@ var errStale error = &exchangeError{phase: phaseConnect, err: errors.New("kept-a
 // writeWhole writes a request that is complete, over a connection that lay idle or not,
 // and may wait for the answer to begin.
 func (c *conn) writeWhole(b []byte, idled bool) error {
-	if c.trip.bare() {
-		n, err := c.trip.send(b, idled, c.stamps)
+	if c.writeWait.available() {
+		n, err := c.writeWait.send(b, idled, c.trace)
 		c.traffic.written += uint64(n)
 		if err != nil || n == len(b) {
 			return err
@@ -185,7 +185,7 @@ func (c *conn) writeWhole(b []byte, idled bool) error {
 		b = b[n:]
 	}
 	_, err := c.Write(b)
-	c.stamps.stamp(atWritten)
+	c.trace.mark(atWritten)
 	return err
 }
 
@@ -208,8 +208,8 @@ func (c *conn) writeOn(socket net.Conn, p []byte) (int, error) {
 	}
 }
 
-// uplink is the socket beneath TLS.
-type uplink struct {
+// rawConn is the socket beneath TLS.
+type rawConn struct {
 	net.Conn
 	c     *conn // nil during the handshake
 	keep  bool  // what is written is kept, for flush
@@ -218,7 +218,7 @@ type uplink struct {
 	kept  []byte
 }
 
-func (u *uplink) Write(p []byte) (int, error) {
+func (u *rawConn) Write(p []byte) (int, error) {
 	if u.keep {
 		u.kept = append(u.kept, p...)
 		return len(p), nil
@@ -227,7 +227,7 @@ func (u *uplink) Write(p []byte) (int, error) {
 }
 
 // Read gives nothing, as at a deadline, if it would wait and must not.
-func (u *uplink) Read(p []byte) (int, error) {
+func (u *rawConn) Read(p []byte) (int, error) {
 	if u.look && u.c.probe.quiet() {
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -235,7 +235,7 @@ func (u *uplink) Read(p []byte) (int, error) {
 }
 
 // flush sends what was kept, and what TLS adds to it meanwhile.
-func (u *uplink) flush() error {
+func (u *rawConn) flush() error {
 	u.moved = false
 	for at := 0; at < len(u.kept); {
 		n, err := u.c.writeOn(u.Conn, u.kept[at:])
@@ -250,10 +250,10 @@ func (u *uplink) flush() error {
 }
 
 // release ends the keeping.
-func (u *uplink) release() { u.keep, u.kept = false, u.kept[:0] }
+func (u *rawConn) release() { u.keep, u.kept = false, u.kept[:0] }
 
 // slim lets go of the memory that an upload took: a connection may lie idle for long.
-func (u *uplink) slim() {
+func (u *rawConn) slim() {
 	if cap(u.kept) > readBuffer {
 		u.kept = nil
 	}
@@ -311,7 +311,7 @@ func (c *conn) answered() bool {
 		if err != nil {
 			return true
 		}
-		if c.up == nil {
+		if c.raw == nil {
 			break
 		}
 		// TLS may hold more than it gave, which no look at the socket shows.
@@ -329,9 +329,9 @@ func (c *conn) answered() bool {
 
 // peekNow reads what the connection has, without waiting.
 func (c *conn) peekNow() ([]byte, error) {
-	if c.up != nil {
-		c.up.look = true
-		defer func() { c.up.look = false }()
+	if c.raw != nil {
+		c.raw.look = true
+		defer func() { c.raw.look = false }()
 	}
 	return c.br.Peek(c.br.Buffered() + 1)
 }
@@ -384,7 +384,7 @@ func beneath(nc net.Conn) net.Conn {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
 	}
-	if up, ok := nc.(*uplink); ok {
+	if up, ok := nc.(*rawConn); ok {
 		nc = up.Conn
 	}
 	return nc
@@ -491,7 +491,7 @@ func (c *conn) rest() bool { return c.steady || c.unwatch() }
 // not if a watch may still be running.
 func (c *conn) shut() bool {
 	c.unwatch()
-	c.lastFor, c.steady, c.disarm, c.up = nil, false, nil, nil
+	c.lastFor, c.steady, c.disarm, c.raw = nil, false, nil, nil
 	// Whatever there was to say on this connection has been said, or has failed already.
 	nc := c.nc
 	if c.failed {

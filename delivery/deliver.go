@@ -171,7 +171,7 @@ func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error
 		}
 	}
 	started := time.Now()
-	looks := sightings{rebooted: installs}
+	looks := versionChecks{outage: installs}
 	for failures := 0; ; {
 		seen := r.verify(ctx)
 		pause := retry.Poll
@@ -210,26 +210,26 @@ func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error
 	}
 }
 
-// sightings are what the looks at a device have shown, until it is settled what it runs.
-type sightings struct {
-	good     int  // looks in a row that found it running the update
-	ran      bool // it said that it runs the update, in this row or before
-	rebooted bool // it installed or was gone: it may come up right, and then go back
+// versionChecks are what the looks at a device have shown, until it is settled what it runs.
+type versionChecks struct {
+	consecutive int  // looks in a row that found it running the update
+	ran         bool // it said that it runs the update, in this row or before
+	outage      bool // it installed or was gone: it may come up right, and then go back
 }
 
 // settle takes what one more look saw, and reports whether it is settled that the device runs the
 // update. Any other end of a look ends the row: a device that couldn't be reached, or answered 500,
 // may have rebooted since. Of a device that ran the update and went back, the error says so.
-func (s *sightings) settle(seen *Error, goodReads int) bool {
+func (s *versionChecks) settle(seen *Error, goodReads int) bool {
 	if seen == nil {
-		s.good++
+		s.consecutive++
 		s.ran = true
-		return s.good >= goodReads && (s.good > 1 || !s.rebooted)
+		return s.consecutive >= goodReads && (s.consecutive > 1 || !s.outage)
 	}
-	s.good = 0
+	s.consecutive = 0
 	switch {
 	case seen.Class == ClassPending, seen.gone():
-		s.rebooted = true
+		s.outage = true
 	case s.ran && seen.Class == ClassIntegrity:
 		seen.Err = fmt.Errorf("%w: %w", ErrRolledBack, seen.Err)
 	}

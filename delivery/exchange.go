@@ -17,7 +17,7 @@ type transport interface {
 	close()
 }
 
-// exchange is one request and its answer. It is reused: a dialect fills in the
+// exchange is one request and its answer. It is reused: a protocol fills in the
 // request, a transport fills in the answer, and nothing in it outlives exchangePool.put.
 type exchange struct {
 	// The request.
@@ -25,11 +25,11 @@ type exchange struct {
 	who    *identity // the device's own credentials; nil: it has none
 	method string
 	path   string
-	header *header // what the dialect adds to every request of its kind; nil: nothing
+	header *header // what the protocol adds to every request of its kind; nil: nothing
 	own    field   // and to this one; name "": nothing
 	body   *Artifact
 	rate   *byteRate // that the body keeps to; nil: none
-	stamps *stamps   // of its phases; nil: nobody wants them
+	trace  *trace    // of its phases; nil: nobody wants them
 	expect bool      // ask before the body is sent (Expect: 100-continue)
 	fresh  bool      // over a connection that nothing else was sent over
 
@@ -41,7 +41,7 @@ type exchange struct {
 	date        []byte
 	encoding    []byte      // Content-Encoding
 	location    []byte      // of a redirect
-	version     versionView // what a dialect read from it, for a verification
+	version     versionView // what a protocol read from it, for a verification
 
 	kept   []byte // what the nethttp transport read
 	fields []byte // and the header values in it
@@ -84,7 +84,7 @@ func (p *exchangePool) get() *exchange {
 }
 
 func (p *exchangePool) put(x *exchange) {
-	x.method, x.path, x.body, x.expect, x.fresh, x.stamps = "", "", nil, false, false, nil
+	x.method, x.path, x.body, x.expect, x.fresh, x.trace = "", "", nil, false, false, nil
 	x.to, x.who, x.header, x.own, x.rate = endpoint.Target{}, nil, nil, field{}, nil
 	x.forget()
 	p.pool.Put(x)

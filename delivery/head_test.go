@@ -28,7 +28,7 @@ func FuzzHead(f *testing.F) {
 			return
 		}
 		x := exchange{to: to}
-		plain{}.askPush(&x, d, u)
+		native{}.askPush(&x, d, u)
 		out := bytes.NewBuffer(newLean(cfg.withDefaults(), &counters{}).appendHead(nil, &x))
 		out.WriteByte('x')
 		r, err := http.ReadRequest(bufio.NewReader(out))

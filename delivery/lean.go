@@ -60,7 +60,7 @@ func (l *lean) roundTrip(ctx context.Context, x *exchange) error {
 		x.deadline = d
 	}
 	for ; ; now = time.Now() {
-		x.stamps.stamp(atPrepared)
+		x.trace.mark(atPrepared)
 		c, reused, err := l.connect(ctx, x, now)
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (l *lean) roundTrip(ctx context.Context, x *exchange) error {
 		if !reused {
 			now = time.Now()
 		}
-		x.stamps.connection(reused)
+		x.trace.gotConn(reused)
 		unseen, err := l.exchange(ctx, c, reused, x, now)
 		if err == nil {
 			return nil
@@ -109,7 +109,7 @@ func (l *lean) dial(ctx context.Context, x *exchange) (net.Conn, error) {
 	if err != nil {
 		return nil, &exchangeError{phase: phaseConnect, err: err}
 	}
-	x.stamps.stamp(atConnected)
+	x.trace.mark(atConnected)
 	if !x.to.TLS {
 		return nc, nil
 	}
@@ -118,7 +118,7 @@ func (l *lean) dial(ctx context.Context, x *exchange) (net.Conn, error) {
 		return l.dial(ctx, x) // the session is forgotten: this handshake is a whole one
 	}
 	if err == nil {
-		x.stamps.stamp(atSecured)
+		x.trace.mark(atSecured)
 	}
 	return nc, err
 }
@@ -138,7 +138,7 @@ func (l *lean) handshake(ctx context.Context, nc net.Conn, x *exchange) (_ net.C
 		base = x.who.tls
 	}
 	cfg, sessions := handshakeConfig(base, x.to)
-	tc := tls.Client(&uplink{Conn: nc}, cfg)
+	tc := tls.Client(&rawConn{Conn: nc}, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		return nil, sessions != nil && sessions.offered, &exchangeError{phase: phaseConnect, secure: isRefusedPeer(err), err: errors.Join(fmt.Errorf("TLS: %w", err), ignoreClosed(nc.Close()))}
 	}
@@ -165,11 +165,11 @@ func earlier(a, b time.Time) time.Time {
 // the request comes again: it can't have come, or only asks.
 func (l *lean) exchange(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) (unseen bool, err error) {
 	before := c.traffic
-	c.silent, c.agreed, c.stamps = true, false, x.stamps
+	c.silent, c.agreed, c.trace = true, false, x.trace
 	err = l.sendAndRead(ctx, c, reused, x, now)
-	c.sendBy, c.draining, c.failed, c.stamps = time.Time{}, false, c.failed || err != nil, nil
-	if c.up != nil {
-		c.up.slim()
+	c.sendBy, c.draining, c.failed, c.trace = time.Time{}, false, c.failed || err != nil, nil
+	if c.raw != nil {
+		c.raw.slim()
 	}
 	if err == errStale {
 		l.pool.discard(c)
@@ -201,7 +201,7 @@ func connectionFailed(err error) bool {
 
 func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) error {
 	whole := l.fitsOneWrite(x)
-	if reused && !(whole && c.trip.bare()) && !c.quiet() { // a trip looks for itself
+	if reused && !(whole && c.writeWait.available()) && !c.quiet() { // a writeWaiter looks for itself
 		return errStale
 	}
 	// The deadline is set before the context is looked at: a cancel that comes later
@@ -218,7 +218,7 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchang
 		return sendErr
 	}
 	if !whole {
-		x.stamps.stamp(atWritten)
+		x.trace.mark(atWritten)
 	}
 	early := sendErr != nil && errors.Is(sendErr, errAnswered)
 	var err error

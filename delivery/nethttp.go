@@ -145,7 +145,7 @@ func (t *netHTTP) roundTripOnce(ctx context.Context, x *exchange) error {
 	defer t.release(c)
 	req := c.request(ctx, x)
 	if ctx.Err() != nil {
-		c.clock.expire() // the watch may have struck before the clock ran
+		c.timer.cancelRequest() // the watch may have struck before the timer ran
 	}
 	round := t.around
 	own := t.carry(x.who)
@@ -156,7 +156,7 @@ func (t *netHTTP) roundTripOnce(ctx context.Context, x *exchange) error {
 	resp, err := round.RoundTrip(req)
 	if err == nil {
 		if x.body != nil && resp.StatusCode/100 == 2 {
-			c.clock.awaitSent(c.base.Done())
+			c.timer.awaitSent(c.base.Done())
 		}
 		err = t.read(resp, x)
 	}
@@ -164,7 +164,7 @@ func (t *netHTTP) roundTripOnce(ctx context.Context, x *exchange) error {
 		err = errUnfinished
 	}
 	c.body.detach()
-	why, well := c.clock.end()
+	why, well := c.timer.stop()
 	if t.closed.Load() {
 		t.base.CloseIdleConnections() // the request may have begun after close did so
 	}
@@ -206,7 +206,7 @@ func (t *netHTTP) call(ctx context.Context) *call {
 func (t *netHTTP) release(c *call) {
 	if c.once {
 		c.unwatch()
-		c.clock.cancel()
+		c.timer.cancel()
 		return
 	}
 	t.calls.put(c)

@@ -13,10 +13,10 @@ func (*probe) quiet() bool                   { return true }
 func (*probe) ended() bool                   { return false }
 func (*probe) unsent() (n int64, known bool) { return 0, false }
 
-// trip is for systems whose sockets can be written to while a read is prepared.
-type trip struct{}
+// writeWaiter is for systems whose sockets can be written to while a read is prepared.
+type writeWaiter struct{}
 
-func (*trip) open(net.Conn, *probe) {}
-func (*trip) bare() bool            { return false }
+func (*writeWaiter) open(net.Conn, *probe) {}
+func (*writeWaiter) available() bool       { return false }
 
-func (*trip) send([]byte, bool, *stamps) (int, error) { return 0, nil }
+func (*writeWaiter) send([]byte, bool, *trace) (int, error) { return 0, nil }

@@ -62,26 +62,26 @@ func (p *probe) peek(fd uintptr) {
 	}
 }
 
-// trip writes a whole request to a bare socket and waits for the answer to begin. The
+// writeWaiter writes a whole request to a bare socket and waits for the answer to begin. The
 // usual way would read right after the write, which finds nothing and costs a system
 // call; to be told of the answer the wait must be prepared before the write, and only
 // here can it be. It also looks at an idle connection when that is as good as sent.
-type trip struct {
+type writeWaiter struct {
 	raw     syscall.RawConn // nil: not a bare socket
 	run     func(fd uintptr) (done bool)
 	probe   *probe
-	idled   bool // the connection is not fresh
+	reused  bool // the connection is not fresh
 	request []byte
-	stamps  *stamps
+	trace   *trace
 	written int
 	err     error
 }
 
-// open turns the trip to a network connection, which the probe is turned to already. One
+// open turns t to a network connection, which the probe is turned to already. One
 // that wraps a socket may want to see what is written.
-func (t *trip) open(nc net.Conn, p *probe) {
+func (t *writeWaiter) open(nc net.Conn, p *probe) {
 	if t.run == nil {
-		t.run = t.writeThenWait // once, so that a trip allocates nothing
+		t.run = t.writeThenWait // once, so that no request allocates it
 	}
 	t.raw, t.probe = nil, p
 	if _, ok := nc.(*net.TCPConn); ok {
@@ -89,29 +89,29 @@ func (t *trip) open(nc net.Conn, p *probe) {
 	}
 }
 
-func (t *trip) bare() bool { return t.raw != nil }
+func (t *writeWaiter) available() bool { return t.raw != nil }
 
 // send returns when the answer has begun to come, or the wait for it has failed: then reading it
 // will say why. written is what the socket took of the request, err what kept it from the rest.
 // errStale: nothing was written, because the connection holds something already or has ended.
-func (t *trip) send(request []byte, idled bool, s *stamps) (written int, err error) {
-	t.request, t.idled, t.stamps, t.written, t.err = request, idled, s, 0, nil
+func (t *writeWaiter) send(request []byte, reused bool, s *trace) (written int, err error) {
+	t.request, t.reused, t.trace, t.written, t.err = request, reused, s, 0, nil
 	err = t.raw.Read(t.run)
-	t.request, t.stamps = nil, nil
+	t.request, t.trace = nil, nil
 	if t.err != nil || t.written > 0 {
 		err = t.err
 	}
 	return t.written, err
 }
 
-func (t *trip) writeThenWait(fd uintptr) (done bool) {
+func (t *writeWaiter) writeThenWait(fd uintptr) (done bool) {
 	if t.written > 0 {
 		return true // woken
 	}
 	// The wait sees only what comes after it was prepared. A device may have spoken
 	// before, unasked, and have no more to say.
 	t.probe.peek(fd)
-	if !t.probe.calm && t.idled {
+	if !t.probe.calm && t.reused {
 		t.err = errStale
 		return true
 	}
@@ -127,7 +127,7 @@ func (t *trip) writeThenWait(fd uintptr) (done bool) {
 			return true
 		}
 		t.written = n
-		t.stamps.stamp(atWritten)
+		t.trace.mark(atWritten)
 		return n < len(t.request) || !t.probe.calm
 	}
 }

@@ -37,7 +37,7 @@ func (r *Rollout) ask(ctx context.Context, t turn, report *Report) (has bool, e 
 // look looks at a device until ask has its answer, and returns what the last look saw, too.
 func (r *Rollout) look(ctx context.Context, t turn, report *Report) (has bool, seen, e *Error) {
 	started, patient, strict := time.Now(), t.begun, t.begun || t.report.Pushes > 0
-	var looks sightings
+	var looks versionChecks
 	for failures := 0; ; {
 		report.Verifies++
 		asked := time.Now()

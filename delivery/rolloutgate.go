@@ -173,14 +173,14 @@ func (b *requestBody) hold(n int64) (int64, error) {
 	}
 	n = min(n, b.rate.piece())
 	wait, from := b.rate.take(time.Now(), n), b.from
-	b.clock.hold(wait)
+	b.timer.hold(wait)
 	for wait > 0 {
 		slice := min(wait, 20*time.Millisecond)
 		wait -= slice
 		b.mu.Unlock()
 		time.Sleep(slice)
 		b.mu.Lock()
-		if b.from != from || b.clock.hasEnded() {
+		if b.from != from || b.timer.hasEnded() {
 			return 0, errDetached
 		}
 	}
@@ -189,22 +189,22 @@ func (b *requestBody) hold(n int64) (int64, error) {
 
 // hasEnded reports whether the request is over, or was ended: net/http waits for its body
 // to be let go of.
-func (k *callClock) hasEnded() bool {
+func (k *requestTimer) hasEnded() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.over
+	return k.finished
 }
 
-// hold puts off what the clock would strike for, by a wait that is ours.
-func (k *callClock) hold(wait time.Duration) {
+// hold puts off what the timer would end the request for, by a wait that is ours.
+func (k *requestTimer) hold(wait time.Duration) {
 	if wait == 0 {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.over {
+	if k.finished {
 		return
 	}
-	k.total, k.began, k.pace.since = k.total.Add(wait), k.began.Add(wait), k.pace.since.Add(wait)
-	k.set(time.Now())
+	k.requestDeadline, k.began, k.pace.since = k.requestDeadline.Add(wait), k.began.Add(wait), k.pace.since.Add(wait)
+	k.reset(time.Now())
 }

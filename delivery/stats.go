@@ -72,16 +72,16 @@ type Timeline struct {
 	Ended     time.Time // it was read to its end, or the request failed
 }
 
-// stamps collects a Timeline. net/http tells it from goroutines of its own, and
+// trace collects a Timeline. net/http tells it from goroutines of its own, and
 // sometimes of another connection than the one that the request got in the end. A nil
 // one takes nothing and costs nothing.
-type stamps struct {
+type trace struct {
 	mu   sync.Mutex
 	line Timeline
 }
 
-// stamp notes that a phase has ended, the last time that it does.
-func (s *stamps) stamp(at func(*Timeline) *time.Time) {
+// mark notes that a phase has ended, the last time that it does.
+func (s *trace) mark(at func(*Timeline) *time.Time) {
 	if s == nil {
 		return
 	}
@@ -91,8 +91,8 @@ func (s *stamps) stamp(at func(*Timeline) *time.Time) {
 	*at(&s.line) = now
 }
 
-// connection is a new beginning: the request has one, or has another one.
-func (s *stamps) connection(reused bool) {
+// gotConn is a new beginning: the request has one, or has another one.
+func (s *trace) gotConn(reused bool) {
 	if s == nil {
 		return
 	}
@@ -109,8 +109,8 @@ func (s *stamps) connection(reused bool) {
 	}
 }
 
-// take gives the timeline as it is.
-func (s *stamps) take() Timeline {
+// snapshot gives the timeline as it is.
+func (s *trace) snapshot() Timeline {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.line

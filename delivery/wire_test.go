@@ -367,8 +367,8 @@ func TestBodyLetsGoOfItsArtifact(t *testing.T) {
 	a, err := ArtifactFromBytes([]byte("abc"))
 	require.NoError(t, err)
 	b := &newCall(newNetHTTP(Config{}.withDefaults(), &counters{})).body
-	b.clock.begin(Timeouts{}.withDefaults(), time.Minute, a.Size())
-	defer b.clock.end()
+	b.timer.start(Timeouts{}.withDefaults(), time.Minute, a.Size())
+	defer b.timer.stop()
 	b.attach(a, nil)
 	n, err := b.Read(make([]byte, 2))
 	require.Equal(t, 2, n)

@@ -21,7 +21,7 @@ func DeliveryComponents() []profiles.Component {
 	}
 	return []profiles.Component{
 		{Name: "request", Prefixes: append(
-			own("(*exchangePool).", "(*Client).", "newCall", "(*netHTTP).", "(*call).", "(*stamps)."),
+			own("(*exchangePool).", "(*Client).", "newCall", "(*netHTTP).", "(*call).", "(*trace)."),
 			"net/http.",
 		)},
 		{Name: "headers", Prefixes: append(
@@ -41,7 +41,7 @@ func DeliveryComponents() []profiles.Component {
 			"bufio.", "bytes.", "io.", "net/http.(*body).", "net/http.(*bodyEOFSignal).", "net/http.(*transferWriter).",
 		)},
 		{Name: "connection", Prefixes: append(
-			own("(*connPool).", "(*conn).", "(*lean).dial", "dialWithin", "(*probe).", "(*trip).", "newCountedConn",
+			own("(*connPool).", "(*conn).", "(*lean).dial", "dialWithin", "(*probe).", "(*writeWaiter).", "newCountedConn",
 				"(*countedConn).", "newAnswerConn", "(*answerConn)."),
 			"net.", "internal/poll.", "os.", "syscall.", "crypto/tls.", "internal/syscall/",
 			"net/http.(*Transport).dialConn", "net/http.(*Transport).queueForDial", "net/http.(*Transport).getConn",
@@ -49,7 +49,7 @@ func DeliveryComponents() []profiles.Component {
 			"net/http.(*persistConn).", "net/http.(*wantConn)", "net/http.(*connLRU).",
 		)},
 		{Name: "context", Prefixes: append(
-			own("(*conn).watch", "(*call).watch", "(*callContext).", "(*callClock)."),
+			own("(*conn).watch", "(*call).watch", "(*callContext).", "(*requestTimer)."),
 			"context.", "time.", "net/http/httptrace.",
 		)},
 	}

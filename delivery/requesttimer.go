@@ -9,63 +9,63 @@ import (
 	"time"
 )
 
-// callClock cancels a request of net/http when it takes too long: as a whole, in
+// requestTimer cancels a request of net/http when it takes too long: as a whole, in
 // the progress of its upload, or in its answer, which counts from when the device's system
 // has all of the request. It has one timer and no goroutine. What struck is kept, so that
 // it isn't taken for the caller's cancel.
-type callClock struct {
-	mu       sync.Mutex
-	timer    *time.Timer
-	cancel   context.CancelFunc // ends the request, for good
-	limits   Timeouts
-	size     int64 // of the upload
-	total    time.Time
-	answerBy time.Time // zero: not known yet
-	sending  bool      // the upload has begun
-	began    time.Time // when it did
-	out      bool      // the request is out
-	draining bool      // and the device's system is seen to lack some of it
-	pace     pace
-	body     *requestBody
-	conn     *countedConn  // nil: not known, or not one of ours
-	answers  *answerConn   // over it, where it carries this request alone; else nil
-	waiting  chan struct{} // closed when the request is out or over; nil: nobody waits
-	over     bool
-	why      error
+type requestTimer struct {
+	mu              sync.Mutex
+	timer           *time.Timer
+	cancel          context.CancelFunc // ends the request, for good
+	limits          Timeouts
+	size            int64 // of the upload
+	requestDeadline time.Time
+	answerBy        time.Time // zero: not known yet
+	sending         bool      // the upload has begun
+	began           time.Time // when it did
+	out             bool      // the request is out
+	draining        bool      // and the device's system is seen to lack some of it
+	pace            pace
+	body            *requestBody
+	conn            *countedConn  // nil: not known, or not one of ours
+	answers         *answerConn   // over it, where it carries this request alone; else nil
+	waiting         chan struct{} // closed when the request is out or over; nil: nobody waits
+	finished        bool
+	cause           error
 }
 
-// begin starts the clock of one request, with an upload of that size.
-func (k *callClock) begin(limits Timeouts, total time.Duration, size int64) {
+// start starts the timer for one request, with an upload of that size.
+func (k *requestTimer) start(limits Timeouts, total time.Duration, size int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.limits, k.total, k.size = limits, time.Now().Add(total), size
-	k.answerBy, k.sending, k.out, k.draining, k.over, k.why = time.Time{}, false, false, false, false, nil
+	k.limits, k.requestDeadline, k.size = limits, time.Now().Add(total), size
+	k.answerBy, k.sending, k.out, k.draining, k.finished, k.cause = time.Time{}, false, false, false, false, nil
 	k.conn, k.answers, k.waiting = nil, nil, nil
 	if k.timer == nil {
-		k.timer = time.AfterFunc(total, k.strike)
+		k.timer = time.AfterFunc(total, k.onTimer)
 	} else {
 		k.timer.Reset(total)
 	}
 }
 
-// upload is called before the first byte of the body is read.
-func (k *callClock) upload() {
+// bodyStarted is called before the first byte of the body is read.
+func (k *requestTimer) bodyStarted() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.over || k.sending || k.out {
+	if k.finished || k.sending || k.out {
 		return
 	}
 	now := time.Now()
 	k.sending, k.began = true, now
 	k.pace.begin(now, k.moved(), k.limits.LeastProgress)
-	k.set(now)
+	k.reset(now)
 }
 
-// sent is called when the request is out; only the first call counts.
-func (k *callClock) sent() {
+// requestWritten is called when the request is out; only the first call counts.
+func (k *requestTimer) requestWritten() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.over || k.out {
+	if k.finished || k.out {
 		return
 	}
 	k.out = true
@@ -93,11 +93,11 @@ func (k *callClock) sent() {
 	case bounded:
 		k.answerBy = now.Add(blind)
 	}
-	k.set(now)
+	k.reset(now)
 }
 
 // wake ends the wait of awaitSent.
-func (k *callClock) wake() {
+func (k *requestTimer) wake() {
 	if k.waiting != nil {
 		close(k.waiting)
 		k.waiting = nil
@@ -105,9 +105,9 @@ func (k *callClock) wake() {
 }
 
 // awaitSent waits until the request is out, or over.
-func (k *callClock) awaitSent(over <-chan struct{}) {
+func (k *requestTimer) awaitSent(over <-chan struct{}) {
 	k.mu.Lock()
-	if k.out || k.over {
+	if k.out || k.finished {
 		k.mu.Unlock()
 		return
 	}
@@ -120,8 +120,8 @@ func (k *callClock) awaitSent(over <-chan struct{}) {
 	}
 }
 
-// on names the connection, and what it is to net/http where it carries this request alone.
-func (k *callClock) on(c *countedConn, answers *answerConn) {
+// setConn names the connection, and what it is to net/http where it carries this request alone.
+func (k *requestTimer) setConn(c *countedConn, answers *answerConn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.conn, k.answers = c, answers
@@ -129,16 +129,16 @@ func (k *callClock) on(c *countedConn, answers *answerConn) {
 
 // moved is how far the upload has come. A connection that others may be using as well
 // (HTTP/2) can't tell; there it is what net/http has read.
-func (k *callClock) moved() int64 {
+func (k *requestTimer) moved() int64 {
 	if k.answers != nil {
 		return k.conn.moved()
 	}
 	return k.body.passed()
 }
 
-// set sets the timer to what comes next.
-func (k *callClock) set(now time.Time) {
-	next := k.total
+// reset sets the timer to what comes next.
+func (k *requestTimer) reset(now time.Time) {
+	next := k.requestDeadline
 	if !k.answerBy.IsZero() {
 		next = earlier(next, k.answerBy)
 	}
@@ -151,10 +151,10 @@ func (k *callClock) set(now time.Time) {
 	k.timer.Reset(next.Sub(now))
 }
 
-func (k *callClock) strike() {
+func (k *requestTimer) onTimer() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.over {
+	if k.finished {
 		return
 	}
 	now := time.Now()
@@ -167,32 +167,32 @@ func (k *callClock) strike() {
 		}
 	}
 	switch {
-	case !now.Before(k.total):
-		k.why = context.DeadlineExceeded
+	case !now.Before(k.requestDeadline):
+		k.cause = context.DeadlineExceeded
 	case !k.answerBy.IsZero() && !now.Before(k.answerBy):
-		k.why = errAnswerTimeout
+		k.cause = errAnswerTimeout
 	case (k.draining && k.answers != nil || !k.out && k.sending) && k.pace.slow(now, k.moved()):
-		k.why = errSlow
+		k.cause = errSlow
 	}
-	if k.why != nil {
-		k.stop()
+	if k.cause != nil {
+		k.abort()
 		return
 	}
-	k.set(now)
+	k.reset(now)
 }
 
-// expire ends the request because its caller's context has ended.
-func (k *callClock) expire() {
+// cancelRequest ends the request because its caller's context has ended.
+func (k *requestTimer) cancelRequest() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.over {
-		k.stop()
+	if !k.finished {
+		k.abort()
 	}
 }
 
-// stop ends the request, and its connection with it.
-func (k *callClock) stop() {
-	k.over = true
+// abort ends the request, and its connection with it.
+func (k *requestTimer) abort() {
+	k.finished = true
 	k.wake()
 	if k.answers != nil {
 		k.conn.abandon()
@@ -200,26 +200,26 @@ func (k *callClock) stop() {
 	k.cancel()
 }
 
-// end stops the clock. It gives what struck, nil if nothing did, and reports whether
-// the clock may be used again: not if it has ended the request, or may be doing so.
-func (k *callClock) end() (why error, reusable bool) {
+// stop stops the timer. It returns what ended the request, nil if nothing did, and reports whether
+// the timer may be used again: not if it has ended the request, or may be doing so.
+func (k *requestTimer) stop() (why error, reusable bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	ran := !k.over
-	k.over = true
-	return k.why, k.timer.Stop() && ran
+	ran := !k.finished
+	k.finished = true
+	return k.cause, k.timer.Stop() && ran
 }
 
-// requestBody reads an artifact for net/http, and tells its clock when it is first
+// requestBody reads an artifact for net/http, and tells its timer when it is first
 // read and when it has been read to its end.
 type requestBody struct {
-	clock *callClock
+	timer *requestTimer
 
 	mu   sync.Mutex
 	from *Artifact // nil: detached
 	at   int64
 	rate *byteRate    // nil: no limit
-	read atomic.Int64 // at, for the clock, which must not wait for a read
+	read atomic.Int64 // at, for the timer, which must not wait for a read
 }
 
 var errDetached = errors.New("the operation is over")
@@ -252,11 +252,11 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if b.at == 0 {
-		b.clock.upload()
+		b.timer.bodyStarted()
 	}
 	p = p[:min(int64(len(p)), b.from.size-b.at)]
 	if len(p) == 0 {
-		b.clock.sent()
+		b.timer.requestWritten()
 		return 0, io.EOF
 	}
 	most, err := b.hold(int64(len(p)))
@@ -267,7 +267,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.from.source.ReadAt(p, b.at)
 	b.moved(n)
 	if n < len(p) {
-		b.clock.sent()
+		b.timer.requestWritten()
 		return n, cutShort(b.at, err)
 	}
 	return n, nil
@@ -281,7 +281,7 @@ func (b *requestBody) sendTo(c *countedConn, limit int64) (int64, error) {
 		return 0, errDetached
 	}
 	if b.at == 0 {
-		b.clock.upload()
+		b.timer.bodyStarted()
 	}
 	begun, end := b.at, min(b.at+limit, b.from.size)
 	for b.at < end {
@@ -304,6 +304,6 @@ func (b *requestBody) moved(n int) {
 }
 
 func (b *requestBody) Close() error {
-	b.clock.sent()
+	b.timer.requestWritten()
 	return nil
 }

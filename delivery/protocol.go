@@ -11,31 +11,31 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// dialect is the shape of a push and of a verification: what a request says and
+// protocol is the shape of a push and of a verification: what a request says and
 // what an answer means. Devices that take another shape of push (a multipart
-// upload, say) are another dialect; everything else stays.
+// upload, say) are another protocol; everything else stays.
 //
 // The ask methods fill in a request; the read methods judge an answer that came
 // whole, and give nil or what *Error is to say: a class and a cause.
-type dialect interface {
+type protocol interface {
 	askPush(x *exchange, d Device, u *Update)
 	readPush(x *exchange, u *Update) (Class, error)
 	askVersion(x *exchange, d Device)
 	readVersion(x *exchange) (Class, error) // into x.version
 }
 
-// plain is the device interface of this project: the artifact as the body of a
+// native is the device interface of this project: the artifact as the body of a
 // POST, and a JSON document that says what the device runs.
-type plain struct{}
+type native struct{}
 
-func (plain) askPush(x *exchange, d Device, u *Update) {
+func (native) askPush(x *exchange, d Device, u *Update) {
 	x.method, x.path, x.body = http.MethodPost, wire.PathUpdate, u.artifact
-	x.header = &u.plain
+	x.header = &u.pushHeader
 	x.nameDevice(d)
 }
 
 // pushHeader is what every push of an update says.
-func (plain) pushHeader(u *Update) header {
+func (native) pushHeader(u *Update) header {
 	return newHeader([]field{
 		{"Content-Type", wire.TypeArtifact},
 		{wire.HeaderUpdateVersion, u.version},
@@ -59,7 +59,7 @@ var (
 	errWrongTaken = errors.New("device took other bytes than were sent")
 )
 
-func (plain) readPush(x *exchange, u *Update) (Class, error) {
+func (native) readPush(x *exchange, u *Update) (Class, error) {
 	if x.status == http.StatusAccepted {
 		return ClassPending, errAccepted
 	}
@@ -98,12 +98,12 @@ func (v *updateView) refusal() error {
 	}
 }
 
-func (plain) askVersion(x *exchange, d Device) {
+func (native) askVersion(x *exchange, d Device) {
 	x.method, x.path = http.MethodGet, wire.PathVersion
 	x.nameDevice(d)
 }
 
-func (plain) readVersion(x *exchange) (Class, error) {
+func (native) readVersion(x *exchange) (Class, error) {
 	if x.status != http.StatusOK {
 		return x.refused()
 	}

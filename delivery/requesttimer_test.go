@@ -10,35 +10,35 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAClockOfARequestWithoutItsBody: net/http calls a request out whose write failed before its body was
+// TestATimerOfARequestWithoutItsBody: net/http calls a request out whose write failed before its body was
 // asked for, such as one to a device that refuses the client's certificate. Its answer, which says why,
 // has the answer timeout from then on.
-func TestAClockOfARequestWithoutItsBody(t *testing.T) {
+func TestATimerOfARequestWithoutItsBody(t *testing.T) {
 	dev := rawDevice(t, func(net.Conn) { <-t.Context().Done() })
 	nc, err := net.Dial("tcp", dev.Address[len("http://"):])
 	require.NoError(t, err)
 	defer nc.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	k := &callClock{cancel: cancel}
+	k := &requestTimer{cancel: cancel}
 	limits := Timeouts{Answer: time.Hour, Total: 2 * time.Hour, LeastProgress: LeastProgress{}.withDefaults()}
-	k.begin(limits, limits.Total, 1<<20)
+	k.start(limits, limits.Total, 1<<20)
 	// The device reads nothing, so that its system leaves some of what was written unacknowledged.
 	conn := newCountedConn(nc, &counters{}, nil)
 	require.NoError(t, nc.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
 	_, err = nc.Write(make([]byte, 32<<20))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	k.on(conn, newAnswerConn(nc, conn, answerLimits{}))
-	k.sent()
+	k.setConn(conn, newAnswerConn(nc, conn, answerLimits{}))
+	k.requestWritten()
 	_, known := conn.unsent()
 	k.mu.Lock()
 	require.Equal(t, known, k.draining)
 	k.draining = true // as where a later look finds everything acknowledged
 	k.mu.Unlock()
 	for range 3 {
-		k.strike()
+		k.onTimer()
 	}
-	why, _ := k.end()
+	why, _ := k.stop()
 	require.NoError(t, why)
 	require.NoError(t, ctx.Err())
 }
