@@ -5,10 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
-	"github.com/goccy/go-yaml"
 )
 
 // LoadFile reads a scenario file. Its error is as that of Parse, or tells why the file can't be
@@ -116,18 +114,3 @@ func (s *Spec) SetText(path, value string) error {
 	*s = changed
 	return nil
 }
-
-// YAML writes the whole scenario, defaults and all, so that Parse reads it back. What a terminal
-// would take for an order, or not show, is escaped.
-func (s Spec) YAML() ([]byte, error) {
-	return yaml.MarshalWithOptions(s, yaml.CustomMarshaler(func(text string) ([]byte, error) {
-		if !strings.ContainsFunc(text, unprintable) {
-			return yaml.Marshal(text)
-		}
-		return []byte(strconv.Quote(strings.ToValidUTF8(text, "\ufffd"))), nil // Go's escapes are YAML's, too (YAML 1.2.2, 5.7)
-	}))
-}
-
-// unprintable reports whether a character is no letter, mark, number, sign or space that is seen as
-// such; a line feed is.
-func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }

@@ -12,7 +12,7 @@ import (
 )
 
 func newScenarios(c cli.Console) *cobra.Command {
-	var asJSON bool
+	var asJSON, comments bool
 	list := &cobra.Command{
 		Use: "list", Short: "List the catalogue", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -45,7 +45,11 @@ func newScenarios(c cli.Console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := s.YAML()
+			write := s.YAML
+			if comments {
+				write = s.CommentedYAML
+			}
+			text, err := write()
 			if err != nil {
 				return err
 			}
@@ -53,6 +57,7 @@ func newScenarios(c cli.Console) *cobra.Command {
 			return err
 		},
 	}
+	show.Flags().BoolVar(&comments, "comments", false, "say above each key what it is")
 	schema := &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of scenario files, for editors", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

@@ -1,0 +1,87 @@
+package scenarios
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/fleetmark/fleetmark/internal/yamlnode"
+)
+
+// YAML writes the whole scenario, defaults and all, so that Parse reads it back. What a terminal
+// would take for an order, or not show, is escaped.
+func (s Spec) YAML() ([]byte, error) {
+	return yaml.MarshalWithOptions(s, yaml.CustomMarshaler(marshalText))
+}
+
+// CommentedYAML writes the scenario as YAML does, with a comment above each key that says what it
+// is. In a list only the first of the same keys has one.
+func (s Spec) CommentedYAML() ([]byte, error) {
+	root, err := yaml.ValueToNode(s, yaml.CustomMarshaler(marshalText))
+	if err != nil {
+		return nil, err
+	}
+	addComments(root, specField(), "", 0, map[string]bool{})
+	return []byte(root.String() + "\n"), nil
+}
+
+// marshalText writes text so that a terminal shows it as it is.
+func marshalText(text string) ([]byte, error) {
+	if !strings.ContainsFunc(text, unprintable) {
+		return yaml.Marshal(text)
+	}
+	return []byte(strconv.Quote(strings.ToValidUTF8(text, "\ufffd"))), nil // Go's escapes are YAML's, too (YAML 1.2.2, 5.7)
+}
+
+// unprintable reports whether a character is no letter, mark, number, sign or space that is seen as
+// such; a line feed is.
+func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+
+// commentWidth is how many columns a line with a comment has, unless one word is longer.
+const commentWidth = 90
+
+// addComments adds to each key in n, the value of the field f, a comment. indent is the column of its
+// keys, counted from 0. commented has the paths
+// of keys that have a comment; a path is the same for every member of a list.
+func addComments(n ast.Node, f Field, path string, indent int, commented map[string]bool) {
+	if list, ok := n.(*ast.SequenceNode); ok {
+		for _, member := range list.Values {
+			addComments(member, f.member(), path+"[]", indent+len("- "), commented)
+		}
+		return
+	}
+	members, _ := yamlnode.Members(n)
+	for _, m := range members {
+		inner, _ := sections()[f.Type].field(m.Key.(*ast.StringNode).Value)
+		at := yamlnode.Join(path, inner.Key)
+		if !commented[at] {
+			commented[at] = true
+			var lines []*token.Token
+			for _, line := range wrap(inner.doc(), commentWidth-indent-len("# ")) {
+				lines = append(lines, token.New(" "+line, "", nil))
+			}
+			if err := m.SetComment(ast.CommentGroup(lines)); err != nil {
+				panic(err) // no node refuses one
+			}
+		}
+		addComments(m.Value, inner, at, indent+len("  "), commented)
+	}
+}
+
+// wrap breaks text into lines of at most width bytes, unless one word is longer.
+func wrap(text string, width int) []string {
+	var lines []string
+	for _, word := range strings.Fields(text) {
+		last := len(lines) - 1
+		if last >= 0 && len(lines[last])+len(" ")+len(word) <= width {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
+}
