@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 // Not under the race detector: there, sync.Pool drops what it is given at random.
@@ -26,17 +29,17 @@ func TestAnAnswerAllocatesNothing(t *testing.T) {
 // Where not every device is well, an answer still costs at most two allocations: for what is kept of the device
 // while it goes through something.
 func TestAnAnswerOfADeviceThatIsNotWellAllocatesLittle(t *testing.T) {
-	var life Life
+	var life behavior.InstallTimes
 	require.NoError(t, life.Install.UnmarshalText([]byte("1ns")))
 	for name, test := range map[string]struct {
-		behavior Behavior
+		behavior behavior.Behavior
 		most     float64
 	}{
-		"a fault that strikes no more": {withFaults(Fault{Kind: "status-500", First: 1}), 0},
-		"a fault that strikes":         {withFaults(Fault{Kind: "wrong-version"}), 0},
-		"a refusal":                    {withFaults(Fault{Kind: "status-503"}), 0},
-		"a network":                    {Behavior{Network: Network{MaxRequests: mostRequests}}, 0},
-		"a life":                       {Behavior{Life: life}, 2},
+		"a fault that strikes no more": {withFaults(fault.Fault{Kind: "status-500", First: 1}), 0},
+		"a fault that strikes":         {withFaults(fault.Fault{Kind: "wrong-version"}), 0},
+		"a refusal":                    {withFaults(fault.Fault{Kind: "status-503"}), 0},
+		"a network":                    {behavior.Behavior{Network: behavior.Network{MaxRequests: 1 << 30}}, 0},
+		"a life":                       {behavior.Behavior{Life: life}, 2},
 	} {
 		for _, p := range hotPaths[:3] {
 			t.Run(name+"/"+p.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // replayConn is a connection in memory: it reads the same request again and again, and forgets what
@@ -92,7 +93,7 @@ func BenchmarkAnswerVerify(b *testing.B) { benchmarkAnswer(b, 2) }
 func BenchmarkServer(b *testing.B) {
 	request := pushRequest(wire.PathUpdate, bytes.Repeat([]byte("a"), 1024))
 	b.Run("server=device", func(b *testing.B) {
-		f := startFleet(b, Config{Devices: 8, Addressing: AddressPort})
+		f := startFleet(b, Config{Devices: 8, Addressing: address.Port})
 		drive(b, f.DeviceAddress(7), request)
 	})
 	b.Run("server=fasthttp", func(b *testing.B) { drive(b, startBareServer(b, false), request) })

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http/httputil"
 	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 const (
@@ -42,25 +44,25 @@ func (c *conn) dropSink() {
 }
 
 // receive reads a body to its end, counting and hashing it into p. It fails where the body breaks off.
-func (c *conn) receive(r *request, p *push) error {
+func (c *conn) receive(r *request, p *upload) error {
 	s := c.takeSink()
 	defer c.dropSink()
 	s.sum.Reset()
 	var err error
-	if r.length == unknownLength {
+	if r.Length == fault.UnknownLength {
 		err = c.receiveChunked(s, p)
 	} else {
-		err = c.drink(s, r.length, p)
+		err = c.drink(s, r.Length, p)
 	}
 	if err != nil {
 		return err
 	}
-	r.bodyTaken = true
-	s.sum.Sum(p.digest[:0])
+	r.BodyRead = true
+	s.sum.Sum(p.Digest[:0])
 	return nil
 }
 
-func (c *conn) receiveChunked(s *sink, p *push) error {
+func (c *conn) receiveChunked(s *sink, p *upload) error {
 	chunks := httputil.NewChunkedReader(c.work.reader)
 	for {
 		n, err := chunks.Read(s.buffer[:p.piece(sinkSize)])
@@ -93,16 +95,16 @@ func (c *conn) skipTrailer() error {
 }
 
 // take hashes the first n bytes of the buffer.
-func (s *sink) take(n int, p *push) {
-	if at := p.corrupt - 1 - p.size; p.corrupt > 0 && at >= 0 && at < int64(n) {
+func (s *sink) take(n int, p *upload) {
+	if at := p.corrupt - 1 - p.Size; p.corrupt > 0 && at >= 0 && at < int64(n) {
 		s.buffer[at] ^= 1
 	}
 	s.sum.Write(s.buffer[:n])
-	p.size += int64(n)
+	p.Size += int64(n)
 }
 
 // drink hashes exactly n bytes of the connection.
-func (c *conn) drink(s *sink, n int64, p *push) error {
+func (c *conn) drink(s *sink, n int64, p *upload) error {
 	for n > 0 {
 		got, err := c.work.reader.Read(s.buffer[:min(n, p.piece(sinkSize))])
 		s.take(got, p)
@@ -120,17 +122,17 @@ func (c *conn) drink(s *sink, n int64, p *push) error {
 // discardBody gets an unwanted body out of the way if that is cheap; false means that it isn't, and
 // that the connection must end with the answer.
 func (c *conn) discardBody(r *request) bool {
-	if r.bodyTaken {
+	if r.BodyRead {
 		return true
 	}
 	// A client that waits for a 100 may never send the body, so its end can't be waited for.
-	if r.length == unknownLength || r.length > discardLimit || r.expect != expectNothing {
+	if r.Length == fault.UnknownLength || r.Length > discardLimit || r.Expect != fault.ExpectNothing {
 		return false
 	}
-	if _, err := c.work.reader.Discard(int(r.length)); err != nil {
+	if _, err := c.work.reader.Discard(int(r.Length)); err != nil {
 		return false
 	}
-	r.bodyTaken = true
+	r.BodyRead = true
 	return true
 }
 
@@ -155,7 +157,7 @@ func (c *conn) linger() {
 const piecesPerSecond = 10
 
 // piece is how much of p is read at a time, of most bytes at most.
-func (p *push) piece(most int64) int64 {
+func (p *upload) piece(most int64) int64 {
 	if p.pace == 0 {
 		return most
 	}
@@ -164,7 +166,7 @@ func (p *push) piece(most int64) int64 {
 
 // dwell waits for as long as n bytes of p may take at its pace; false is that the fleet closes. It
 // doesn't look whether the client has left: it may have, having sent all.
-func (c *conn) dwell(n int, p *push) bool {
+func (c *conn) dwell(n int, p *upload) bool {
 	if p.pace == 0 || n == 0 {
 		return true
 	}
@@ -179,7 +181,7 @@ var errClosing = errors.New("the fleet closes")
 
 // receivePart reads up to n bytes of a body, having asked for it; false is that it broke off. A body that
 // isn't longer counts as taken.
-func (c *conn) receivePart(r *request, p *push, n int64) bool {
+func (c *conn) receivePart(r *request, p *upload, n int64) bool {
 	if n <= 0 {
 		return true
 	}
@@ -189,18 +191,18 @@ func (c *conn) receivePart(r *request, p *push, n int64) bool {
 	s := c.takeSink()
 	defer c.dropSink()
 	s.sum.Reset()
-	if r.length != unknownLength {
-		err := c.drink(s, min(n, r.length), p)
-		r.bodyTaken = p.size == r.length
+	if r.Length != fault.UnknownLength {
+		err := c.drink(s, min(n, r.Length), p)
+		r.BodyRead = p.Size == r.Length
 		return err == nil
 	}
 	chunks := httputil.NewChunkedReader(c.work.reader)
-	for p.size < n {
-		got, err := chunks.Read(s.buffer[:min(n-p.size, sinkSize)])
+	for p.Size < n {
+		got, err := chunks.Read(s.buffer[:min(n-p.Size, sinkSize)])
 		s.take(got, p)
 		if errors.Is(err, io.EOF) {
-			r.bodyTaken = c.skipTrailer() == nil
-			return r.bodyTaken
+			r.BodyRead = c.skipTrailer() == nil
+			return r.BodyRead
 		}
 		if err != nil {
 			return false

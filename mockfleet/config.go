@@ -6,27 +6,33 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
 // Config says which fleet to start. Every field but Devices has a useful zero value.
 type Config struct {
-	Devices        int        // how many devices: 1 to Addressing.Capacity()
-	Listen         string     // host:port of the devices; "" is 127.0.0.1:0, any free port
-	ControlListen  string     // host:port of the control port; "" is 127.0.0.1:0
-	Addressing     Addressing // how a device is told from another; "" is DefaultAddressing()
-	Seed           uint64     // what every random choice of the fleet derives from
-	InitialVersion string     // the version each device starts with; "" is "1.0.0"
-	Behavior       Behavior   // how devices answer; the zero value answers at once and never fails
-	Groups         []Group    // parts of the fleet that behave otherwise; at most 64
-	Capacity       float64    // updates a second that all devices together answer; further ones wait their turn; 0 is no limit
-	TLS            TLS        // how devices speak TLS; "" is plain http
-	Token          Secret     // bearer token of the control port; "" is 32 random bytes in hex
-	AllowRemote    bool       // lets Listen and ControlListen be other than loopback addresses
-	MaxConnections int        // open connections at most; 0 is 65536, or what the descriptor limit allows
+	Devices        int               // how many devices: 1 to Addressing.Capacity()
+	Listen         string            // host:port of the devices; "" is 127.0.0.1:0, any free port
+	ControlListen  string            // host:port of the control port; "" is 127.0.0.1:0
+	Addressing     address.Mode      // how a device is told from another; "" is DefaultMode()
+	Seed           uint64            // what every random choice of the fleet derives from
+	InitialVersion string            // the version each device starts with; "" is "1.0.0"
+	Behavior       behavior.Behavior // how devices answer; the zero value answers at once and never fails
+	Groups         []behavior.Group  // parts of the fleet that behave otherwise; at most 64
+	Capacity       float64           // updates a second that all devices together answer; further ones wait their turn; 0 is no limit
+	TLS            behavior.TLSMode  // how devices speak TLS; "" is plain http
+	Token          Secret            // bearer token of the control port; "" is 32 random bytes in hex
+	AllowRemote    bool              // lets Listen and ControlListen be other than loopback addresses
+	MaxConnections int               // open connections at most; 0 is 65536, or what the descriptor limit allows
 }
 
 const (
@@ -40,21 +46,7 @@ const (
 
 // ConfigError is a field of a Config that cannot be used as it stands: outside its bounds, or refused
 // by the machine (an address in use, a limit too low). Callers find it with errors.As.
-type ConfigError struct {
-	Field string // as in the flags of `fleetmark fleet`: devices, listen, addressing
-	Value string // what it was
-	Want  string // what is wanted instead
-	Err   error  // what the machine said, or nil
-}
-
-func (e *ConfigError) Error() string {
-	if e.Err != nil {
-		return fmt.Sprintf("mockfleet: %s: %s: %v: %s", e.Field, e.Value, e.Err, e.Want)
-	}
-	return fmt.Sprintf("mockfleet: %s: %s: want %s", e.Field, e.Value, e.Want)
-}
-
-func (e *ConfigError) Unwrap() error { return e.Err }
+type ConfigError = field.Error
 
 // Secret is text that never shows itself: every way of printing or encoding it yields "[redacted]".
 // Convert it to a string to read it.
@@ -77,13 +69,13 @@ func (s Secret) Format(f fmt.State, _ rune) {
 // MarshalText keeps the text out of JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// withDefaults returns c with its zero values replaced, Token and MaxConnections excepted: those two
+// WithDefaults returns c with its zero values replaced, Token and MaxConnections excepted: those two
 // need the machine.
 func (c Config) withDefaults() Config {
 	c.Listen, c.ControlListen = cmp.Or(c.Listen, defaultListen), cmp.Or(c.ControlListen, defaultListen)
-	c.Addressing = cmp.Or(c.Addressing, DefaultAddressing())
+	c.Addressing = cmp.Or(c.Addressing, address.DefaultMode())
 	c.InitialVersion = cmp.Or(c.InitialVersion, defaultInitialVersion)
-	c.Behavior = c.Behavior.withDefaults()
+	c.Behavior = c.Behavior.WithDefaults()
 	return c
 }
 
@@ -91,15 +83,15 @@ func (c Config) withDefaults() Config {
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	var errs []error
-	bad := func(field, value, want string) {
-		errs = append(errs, &ConfigError{Field: field, Value: value, Want: want})
+	bad := func(name, value, want string) {
+		errs = append(errs, &field.Error{Field: name, Value: value, Want: want})
 	}
-	if _, err := ParseAddressing(string(c.Addressing)); err != nil {
+	if _, err := address.ParseMode(string(c.Addressing)); err != nil {
 		errs = append(errs, err)
 	} else if c.Devices < 1 || c.Devices > c.Addressing.Capacity() {
 		want := fmt.Sprintf("1 to %d devices in %s addressing", c.Addressing.Capacity(), c.Addressing)
-		if c.Addressing == AddressPort && c.Devices > c.Addressing.Capacity() && c.Devices <= AddressPath.Capacity() {
-			want += fmt.Sprintf("; %s and %s addressing hold up to %d", AddressIP, AddressPath, AddressPath.Capacity())
+		if c.Addressing == address.Port && c.Devices > c.Addressing.Capacity() && c.Devices <= address.Path.Capacity() {
+			want += fmt.Sprintf("; %s and %s addressing hold up to %d", address.IP, address.Path, address.Path.Capacity())
 		}
 		bad("devices", strconv.Itoa(c.Devices), want)
 	}
@@ -108,21 +100,21 @@ func (c Config) Validate() error {
 			errs = append(errs, err)
 		}
 	}
-	if problem := versionProblem([]byte(c.InitialVersion)); problem != "" {
+	if problem := device.CheckVersion([]byte(c.InitialVersion)); problem != "" {
 		bad("initial-version", strconv.Quote(c.InitialVersion),
 			fmt.Sprintf("1 to %d bytes of UTF-8 without control characters or space around them", wire.MaxVersion))
 	}
 	if err := c.Behavior.Validate(); err != nil {
 		errs = append(errs, err)
-	} else if err := c.Behavior.checkReach(c.Addressing); err != nil {
+	} else if err := checkReach(c.Behavior, c.Addressing); err != nil {
 		errs = append(errs, err)
 	}
 	errs = append(errs, c.checkGroups()...)
 	if !(c.Capacity >= 0 && c.Capacity <= maxCapacity) {
 		bad("capacity", strconv.FormatFloat(c.Capacity, 'g', -1, 64), fmt.Sprintf("updates a second from 0 to %d", maxCapacity))
 	}
-	if !c.TLS.known() {
-		bad("tls", strconv.Quote(string(c.TLS)), tlsForms)
+	if !c.TLS.Known() {
+		bad("tls", strconv.Quote(string(c.TLS)), behavior.TLSForms)
 	}
 	if len(c.Token) > maxToken || strings.ContainsFunc(string(c.Token), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		bad("token", redacted, fmt.Sprintf("up to %d visible ASCII characters", maxToken))
@@ -134,9 +126,9 @@ func (c Config) Validate() error {
 }
 
 // checkListen tells whether address can be listened on: an IP address (or localhost) and a port.
-func checkListen(field, address string, allowRemote bool) error {
+func checkListen(name, address string, allowRemote bool) error {
 	bad := func(want string) error {
-		return &ConfigError{Field: field, Value: strconv.Quote(address), Want: want}
+		return &field.Error{Field: name, Value: strconv.Quote(address), Want: want}
 	}
 	host, _, err := splitListen(address)
 	switch {
@@ -167,3 +159,81 @@ func splitListen(address string) (netip.Addr, uint16, error) {
 	ip, err := netip.ParseAddr(host)
 	return ip.Unmap(), uint16(port), err
 }
+
+// checkReach tells whether all of b can be had at devices that are addressed as a.
+func checkReach(b behavior.Behavior, a address.Mode) error {
+	var errs []error
+	bad := func(name, value, want string) {
+		errs = append(errs, &field.Error{Field: name, Value: value, Want: want})
+	}
+	if n := b.Network.MaxConnections; n > 0 && a == address.Path {
+		bad("network.max_connections", strconv.Itoa(n), "ip or port addressing: in path addressing a connection is no device's")
+	}
+	for i, f := range b.Faults {
+		k, _ := fault.Lookup(f.Kind)
+		if !k.NeedsPort || a == address.Port && canShut {
+			continue
+		}
+		want := "port addressing: in " + string(a) + " addressing one listener serves all devices"
+		if !canShut {
+			want = "Linux, and port addressing"
+		}
+		bad(fmt.Sprintf("faults[%d].kind", i), strconv.Quote(f.Kind), want)
+	}
+	return errors.Join(errs...)
+}
+
+var groupForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// checkGroups reports what is wrong with the groups, each as a *ConfigError.
+func (c Config) checkGroups() (errs []error) {
+	if len(c.Groups) > behavior.MaxGroups {
+		return []error{&field.Error{Field: "groups", Value: strconv.Itoa(len(c.Groups)) + " of them", Want: "at most " + strconv.Itoa(behavior.MaxGroups)}}
+	}
+	seen := map[string]bool{behavior.RestGroup: true, behavior.AllGroups: true}
+	var sum float64
+	for i, g := range c.Groups {
+		at := fmt.Sprintf("groups[%d].", i)
+		bad := func(name, value, want string) {
+			errs = append(errs, &field.Error{Field: at + name, Value: value, Want: want})
+		}
+		switch {
+		case !groupForm.MatchString(g.Name):
+			bad("name", strconv.Quote(g.Name), "1 to 32 lower-case letters, digits and dashes")
+		case seen[g.Name]:
+			bad("name", strconv.Quote(g.Name), `a name that no other group has, other than "all" and "rest"`)
+		}
+		seen[g.Name] = true
+		if !(g.Share > 0 && g.Share <= 1) {
+			bad("share", fmt.Sprint(float64(g.Share)), "above 0, and 1 at most")
+		}
+		before := sum
+		switch sum += float64(g.Share); {
+		case sum > 1+shareSlack && before <= 1+shareSlack:
+			bad("share", fmt.Sprint(float64(g.Share)), fmt.Sprintf("%.4g at most: the groups before it have the rest", max(0, 1-before)))
+		case g.Share > 0 && c.Devices > 0 && behavior.GroupEnd(c.Devices, sum) == behavior.GroupEnd(c.Devices, before) && sum <= 1+shareSlack:
+			share := percents(float64(g.Share))
+			bad("share", share, fmt.Sprintf("%s at least, or more devices: %s of %d is none", percents(1/float64(c.Devices)), share, c.Devices))
+		}
+		err := g.Behavior.Validate()
+		if err == nil {
+			err = checkReach(g.Behavior, c.Addressing)
+		}
+		errs = append(errs, field.Within(at+"behavior.", err)...)
+		switch {
+		case !g.TLS.Known():
+			bad("tls", strconv.Quote(string(g.TLS)), behavior.TLSForms)
+		case g.TLS != behavior.TLSNone && c.TLS == behavior.TLSNone:
+			bad("tls", strconv.Quote(string(g.TLS)), "a fleet that speaks TLS: set its own as well, such as good")
+		case g.TLS != behavior.TLSNone && c.Addressing == address.Path:
+			bad("tls", strconv.Quote(string(g.TLS)), "ip or port addressing: in path addressing the handshake comes before the path")
+		}
+	}
+	return errs
+}
+
+// percents returns a share as percents of up to four digits that count, such as "2%".
+func percents(share float64) string { return strconv.FormatFloat(100*share, 'g', 4, 64) + "%" }
+
+// shareSlack is what decimal shares may miss 1 by in binary.
+const shareSlack = 1e-9

@@ -10,25 +10,30 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 func TestValidateNamesEveryBadField(t *testing.T) {
-	good := Config{Devices: 1, Addressing: AddressPath}
+	good := Config{Devices: 1, Addressing: address.Path}
 	tests := map[string]struct {
 		change func(*Config)
 		want   []string // a line each; none is valid
 	}{
 		"the least":     {func(*Config) {}, nil},
 		"the most":      {func(c *Config) { c.Devices = 16_711_679 }, nil},
-		"the most ips":  {func(c *Config) { c.Devices, c.Addressing = 16_711_679, AddressIP }, nil},
-		"the most port": {func(c *Config) { c.Devices, c.Addressing = 5000, AddressPort }, nil},
+		"the most ips":  {func(c *Config) { c.Devices, c.Addressing = 16_711_679, address.IP }, nil},
+		"the most port": {func(c *Config) { c.Devices, c.Addressing = 5000, address.Port }, nil},
 		"localhost":     {func(c *Config) { c.Listen = "localhost:0" }, nil},
 		"IPv6":          {func(c *Config) { c.Listen = "[::1]:80" }, nil},
 		"remote":        {func(c *Config) { c.Listen, c.ControlListen, c.AllowRemote = ":80", "192.0.2.1:1", true }, nil},
 		"no devices":    {func(c *Config) { c.Devices = 0 }, []string{"devices: 0: want 1 to 16711679 devices in path addressing"}},
 		"fewer":         {func(c *Config) { c.Devices = -1 }, []string{"devices: -1: want 1 to"}},
 		"too many":      {func(c *Config) { c.Devices = 16_711_680 }, []string{"devices: 16711680: want 1 to 16711679"}},
-		"too many ports": {func(c *Config) { c.Devices, c.Addressing = 5001, AddressPort },
+		"too many ports": {func(c *Config) { c.Devices, c.Addressing = 5001, address.Port },
 			[]string{"devices: 5001: want 1 to 5000 devices in port addressing; ip and path addressing hold up to 16711679"}},
 		"addressing":    {func(c *Config) { c.Addressing = "IP" }, []string{`addressing: "IP": want ip, port or path`}},
 		"no port":       {func(c *Config) { c.Listen = "127.0.0.1" }, []string{`listen: "127.0.0.1": want HOST:PORT`}},
@@ -44,10 +49,10 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		"token":         {func(c *Config) { c.Token = "a secret" }, []string{"token: [redacted]: want up to 512 visible"}},
 		"connections":   {func(c *Config) { c.MaxConnections = -1 }, []string{"max-connections: -1: want 0 to"}},
 		"capacity":      {func(c *Config) { c.Capacity = -1 }, []string{"capacity: -1: want updates a second from 0 to 1000000"}},
-		"behavior":      {func(c *Config) { c.Behavior = Behavior{FailStatus: 200} }, []string{"fail_status: 200: want"}},
+		"behavior":      {func(c *Config) { c.Behavior = behavior.Behavior{FailStatus: 200} }, []string{"fail_status: 200: want"}},
 		"everything": {func(c *Config) {
 			*c = Config{Devices: -1, Listen: "x", ControlListen: "y", InitialVersion: "\x00", MaxConnections: -1,
-				Behavior: Behavior{FailFirst: -1, FailStatus: 1}}
+				Behavior: behavior.Behavior{FailFirst: -1, FailStatus: 1}}
 		}, []string{"devices", "listen", "control-listen", "initial-version", "fail_first", "fail_status", "max-connections"}},
 	}
 	for name, test := range tests {
@@ -59,7 +64,7 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			var bad *ConfigError
+			var bad *field.Error
 			require.ErrorAs(t, err, &bad)
 			lines := strings.Split(err.Error(), "\n")
 			require.Len(t, lines, len(test.want))
@@ -75,68 +80,68 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 func TestAddressing(t *testing.T) {
 	const base = "http://127.0.0.1:8080"
 	tests := []struct {
-		addressing Addressing
+		addressing address.Mode
 		device     int
 		want       string // "" is an error
 	}{
-		{AddressIP, 0, "http://127.1.0.0:8080"},
-		{AddressIP, 255, "http://127.1.0.255:8080"},
-		{AddressIP, 256, "http://127.1.1.0:8080"},
-		{AddressIP, 65536, "http://127.2.0.0:8080"},
-		{AddressIP, 16_711_678, "http://127.255.255.254:8080"},
-		{AddressIP, 16_711_679, ""},
-		{AddressIP, -1, ""},
-		{AddressPort, 0, "http://127.0.0.1:8080"},
-		{AddressPort, 4999, "http://127.0.0.1:13079"},
-		{AddressPort, 5000, ""},
-		{AddressPath, 0, "http://127.0.0.1:8080/d/0"},
-		{AddressPath, 16_711_678, "http://127.0.0.1:8080/d/16711678"},
-		{AddressPath, 16_711_679, ""},
+		{address.IP, 0, "http://127.1.0.0:8080"},
+		{address.IP, 255, "http://127.1.0.255:8080"},
+		{address.IP, 256, "http://127.1.1.0:8080"},
+		{address.IP, 65536, "http://127.2.0.0:8080"},
+		{address.IP, 16_711_678, "http://127.255.255.254:8080"},
+		{address.IP, 16_711_679, ""},
+		{address.IP, -1, ""},
+		{address.Port, 0, "http://127.0.0.1:8080"},
+		{address.Port, 4999, "http://127.0.0.1:13079"},
+		{address.Port, 5000, ""},
+		{address.Path, 0, "http://127.0.0.1:8080/d/0"},
+		{address.Path, 16_711_678, "http://127.0.0.1:8080/d/16711678"},
+		{address.Path, 16_711_679, ""},
 		{"other", 0, ""},
 	}
 	for _, test := range tests {
-		got, err := DeviceAddress(base, test.addressing, test.device)
+		got, err := address.DeviceAddress(base, test.addressing, test.device)
 		require.Equal(t, test.want, got)
 		require.Equal(t, test.want == "", err != nil)
 	}
 	for _, bad := range []string{"", "127.0.0.1:80", "http://localhost:80", "http://127.0.0.1", "http://127.0.0.1:65536", "http://[::1"} {
-		_, err := DeviceAddress(bad, AddressPath, 0)
+		_, err := address.DeviceAddress(bad, address.Path, 0)
 		require.Error(t, err, bad)
 	}
-	_, err := DeviceAddress("http://127.0.0.1:65535", AddressPort, 1)
+	_, err := address.DeviceAddress("http://127.0.0.1:65535", address.Port, 1)
 	require.ErrorContains(t, err, "port 65536 is beyond 65535")
-	v6, err := DeviceAddress("http://[::1]:80", AddressPort, 2)
+	v6, err := address.DeviceAddress("http://[::1]:80", address.Port, 2)
 	require.NoError(t, err)
 	require.Equal(t, "http://[::1]:82", v6)
 
 	for _, i := range []int{0, 1, 255, 256, 70_000, 16_711_678} {
-		require.Equal(t, i, deviceOfIP(deviceIP(i)))
+		require.Equal(t, i, address.DeviceOfIP(address.DeviceIP(i)))
 	}
-	require.Equal(t, "device-00000042", DeviceID(42))
-	require.Equal(t, "device-16711678", DeviceID(16_711_678))
+	require.Equal(t, "device-00000042", address.DeviceID(42))
+	require.Equal(t, "device-16711678", address.DeviceID(16_711_678))
 
-	want := AddressPath
+	want := address.Path
 	if runtime.GOOS == "linux" {
-		want = AddressIP
+		want = address.IP
 	}
-	require.Equal(t, want, DefaultAddressing())
-	for _, a := range []Addressing{AddressIP, AddressPort, AddressPath} {
-		got, err := ParseAddressing(string(a))
+	require.Equal(t, want, address.DefaultMode())
+	for _, a := range []address.Mode{address.IP, address.Port, address.Path} {
+		got, err := address.ParseMode(string(a))
 		require.NoError(t, err)
 		require.Equal(t, a, got)
 	}
-	_, err = ParseAddressing("")
+	_, err = address.ParseMode("")
 	require.Error(t, err)
 }
 
 func TestAFleetKnowsNoOtherDevices(t *testing.T) {
-	f := startFleet(t, Config{Devices: 2, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 2, Addressing: address.Path})
 	require.Empty(t, f.DeviceAddress(-1))
 	require.Empty(t, f.DeviceAddress(2))
 	_, err := f.Device(2)
 	require.EqualError(t, err, "mockfleet: device 2: the fleet has devices 0 to 1")
-	require.Error(t, f.SetFaults(-1, Behavior{}))
-	require.Error(t, f.SetFaults(0, Behavior{FailStatus: 1}))
+	require.Error(t, f.SetFaults(-1, behavior.Behavior{}))
+	require.Error(t, f.SetFaults(0, behavior.Behavior{FailStatus: 1}))
 	client := newClient(t)
 	for _, path := range []string{"/d/2/version", "/d/00/version", "/d/-1/version", "/d/1x/version", "/d//version", "/d/99999999999999999999/version", "/version", "/d/1"} {
 		response, err := client.Get(f.Ready().Address + path)
@@ -148,23 +153,23 @@ func TestAFleetKnowsNoOtherDevices(t *testing.T) {
 
 func TestABehaviorIsWrittenAsItIsRead(t *testing.T) {
 	const asJSON = `{"latency":"lognormal(p50=5ms, p99=50ms)","fail_first":2,"fail_status":500}`
-	latency, err := ParseDistribution("lognormal(p50=5ms, p99=50ms)")
+	latency, err := random.ParseDuration("lognormal(p50=5ms, p99=50ms)")
 	require.NoError(t, err)
-	want := Behavior{Latency: latency, FailFirst: 2, FailStatus: 500}
+	want := behavior.Behavior{Latency: latency, FailFirst: 2, FailStatus: 500}
 
-	var got Behavior
+	var got behavior.Behavior
 	require.NoError(t, json.Unmarshal([]byte(asJSON), &got))
 	require.Equal(t, want, got)
 	written, err := json.Marshal(want)
 	require.NoError(t, err)
 	require.Equal(t, asJSON, string(written))
 
-	got = Behavior{}
+	got = behavior.Behavior{}
 	require.NoError(t, yaml.UnmarshalWithOptions([]byte("latency: lognormal(p50=5ms, p99=50ms)\nfail_first: 2\nfail_status: 500\n"), &got, yaml.Strict()))
 	require.Equal(t, want, got)
 	written, err = yaml.Marshal(want)
 	require.NoError(t, err)
-	got = Behavior{}
+	got = behavior.Behavior{}
 	require.NoError(t, yaml.Unmarshal(written, &got))
 	require.Equal(t, want, got)
 
@@ -173,7 +178,7 @@ func TestABehaviorIsWrittenAsItIsRead(t *testing.T) {
 
 func TestAConfigErrorShowsItsCause(t *testing.T) {
 	cause := errors.New("cause")
-	err := fmt.Errorf("outer: %w", &ConfigError{Field: "listen", Value: "v", Want: "w", Err: cause})
+	err := fmt.Errorf("outer: %w", &field.Error{Field: "listen", Value: "v", Want: "w", Err: cause})
 	require.ErrorIs(t, err, cause)
 	require.EqualError(t, err, "outer: mockfleet: listen: v: cause: w")
 }

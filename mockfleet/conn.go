@@ -12,6 +12,9 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 const (
@@ -55,19 +58,20 @@ type conn struct {
 
 // workspace is what serving one request takes, pooled across connections.
 type workspace struct {
-	reader  *bufio.Reader
-	header  fasthttp.RequestHeader
-	request request
-	push    push
-	view    view  // of a device that is asked for its version
-	sink    *sink // for a large body, until it is read
-	body    []byte
-	out     []byte
+	reader   *bufio.Reader
+	header   fasthttp.RequestHeader
+	request  request
+	push     upload
+	view     device.Report  // of a device that is asked for its version
+	response fault.Response // that a fault changes
+	sink     *sink          // for a large body, until it is read
+	body     []byte
+	out      []byte
 }
 
 func newWorkspace() *workspace {
 	w := &workspace{reader: bufio.NewReaderSize(nil, headerLimit), body: make([]byte, 0, 512), out: make([]byte, 0, 1024)}
-	w.push.work = w
+	w.push.Request, w.push.Header = &w.request.Request, &w.header
 	return w
 }
 
@@ -118,7 +122,7 @@ func (c *conn) resume() {
 func (c *conn) end() {
 	c.dropWorkspace()
 	if c.held {
-		c.fleet.store.letGo(c.device)
+		c.fleet.store.Disconnect(c.device)
 	}
 	c.fleet.registry.remove(c)
 	_ = c.Close() // it ends either way
@@ -186,7 +190,7 @@ func (c *conn) readHead() {
 		return
 	}
 	c.traffic.requests.Add(1)
-	w.request.read(&w.header, c.device, len(c.fleet.store.devices))
+	w.request.read(&w.header, c.device, c.fleet.store.Len())
 }
 
 // respond answers a request whose head was read; false ends the connection.
@@ -200,7 +204,7 @@ func (c *conn) respond(r *request) bool {
 		return c.fail(r, http.StatusNotFound, "no such device or path", "")
 	case !r.methodAllowed():
 		return c.fail(r, http.StatusMethodNotAllowed, "method not allowed", "Allow: "+r.route.allowed()+"\r\n")
-	case r.expect == expectOther:
+	case r.Expect == fault.ExpectOther:
 		return c.fail(r, http.StatusExpectationFailed, "only 100-continue can be expected", "")
 	case r.route == routeUpdate:
 		return c.answerUpdate(r)
@@ -209,15 +213,14 @@ func (c *conn) respond(r *request) bool {
 	case r.route == routeVersion && r.plan != nil:
 		return c.answerVersion(r)
 	case r.route == routeVersion:
-		d, version := c.fleet.store.verify(r.device)
-		w.body = appendVersionAnswer(w.body[:0], r.device, &d, version)
-		return c.send(r, answerHead{status: http.StatusOK, typeLine: typeJSONLine})
+		w.body = c.fleet.store.AppendReport(w.body[:0], r.device)
+		return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: w.body})
 	}
-	if r.plan != nil && !c.pause(r.plan.Network.rtt(c.fleet.store.seed, r.device, 0, purposeRTT)) {
+	if r.plan != nil && !c.pause(r.plan.Network.ExtraDelay(c.fleet.store.Seed(), r.device, 0, random.StreamRTT)) {
 		return false
 	}
 	w.body = append(w.body[:0], wire.HealthBody...)
-	return c.send(r, answerHead{status: http.StatusOK, typeLine: typeTextLine})
+	return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeTextLine, Body: w.body})
 }
 
 // refuseHeader answers what isn't a request, unless the connection itself broke.
@@ -227,7 +230,7 @@ func (c *conn) refuseHeader(err error) bool {
 	}
 	c.traffic.malformed.Add(1)
 	r := &c.work.request
-	*r = request{close: true, length: unknownLength}
+	*r = request{Request: fault.Request{Close: true, Length: fault.UnknownLength}}
 	var tooLarge *fasthttp.ErrSmallBuffer
 	if errors.As(err, &tooLarge) {
 		return c.fail(r, http.StatusRequestHeaderFieldsTooLarge, "the request head is larger than 8 KiB", "")
@@ -239,32 +242,30 @@ func (c *conn) refuseHeader(err error) bool {
 func (c *conn) fail(r *request, status int, message, extra string) bool {
 	c.discardBody(r)
 	c.work.body = appendErrorAnswer(c.work.body[:0], message)
-	return c.send(r, answerHead{status: status, typeLine: typeJSONLine, extra: extra})
+	return c.send(r, fault.Response{Status: status, ContentType: typeJSONLine, Header: extra, Body: c.work.body})
 }
 
-// send writes the answer whose body is in the workspace, in one write. An unread rest of the request
+// send writes a response in one write. An unread rest of the request
 // ends the connection, since the next request can't be found behind it.
-func (c *conn) send(r *request, h answerHead) bool {
+func (c *conn) send(r *request, h fault.Response) bool {
 	w := c.work
-	h.close = r.close || !r.bodyTaken || r.answer10
-	h.old = h.old || r.answer10
-	h.keepAlive = r.http10
-	w.out = appendAnswer(w.out[:0], h, c.fleet.dateLine(), w.body, r.method == methodHead)
+	ends := r.Close || !r.BodyRead || r.answer10
+	h.HTTP10 = h.HTTP10 || r.answer10
+	connection := ""
+	switch {
+	case ends:
+		connection = "Connection: close\r\n"
+	case r.http10: // which needs to be told
+		connection = "Connection: keep-alive\r\n"
+	}
+	w.out = appendAnswer(w.out[:0], &h, connection, c.fleet.dateLine(), r.Head)
 	if !c.write(w.out) {
 		return false
 	}
-	if !r.bodyTaken {
+	if !r.BodyRead {
 		c.linger()
 	}
-	return !h.close
-}
-
-// sendRaw writes b as the last bytes of the connection; always false.
-func (c *conn) sendRaw(b []byte) bool {
-	if c.write(b) {
-		c.endGently()
-	}
-	return false
+	return !ends
 }
 
 func (c *conn) write(b []byte) bool {

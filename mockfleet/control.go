@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // Control is a client of a fleet's control port, for a driver in another process.
@@ -119,31 +122,33 @@ func (c *Control) Device(ctx context.Context, i int) (DeviceStatus, error) {
 }
 
 // SetFaults does what Fleet.SetFaults does.
-func (c *Control) SetFaults(ctx context.Context, device int, b Behavior) error {
+func (c *Control) SetFaults(ctx context.Context, device int, b behavior.Behavior) error {
 	return c.exchange(ctx, http.MethodPut, "/devices/"+strconv.Itoa(device)+"/faults", b, nil)
 }
 
 // Ledger streams the fleet's ledger, which may hold millions of entries. An error comes last, with a
 // zero Entry; without one, the ledger was read whole.
-func (c *Control) Ledger(ctx context.Context) iter.Seq2[Entry, error] { return c.Find(ctx, Query{}) }
+func (c *Control) Ledger(ctx context.Context) iter.Seq2[ledger.Entry, error] {
+	return c.Find(ctx, ledger.Query{})
+}
 
 // Find streams the entries of the ledger that q wants, as Ledger does all of them.
-func (c *Control) Find(ctx context.Context, q Query) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func (c *Control) Find(ctx context.Context, q ledger.Query) iter.Seq2[ledger.Entry, error] {
+	return func(yield func(ledger.Entry, error) bool) {
 		response, err := c.do(ctx, http.MethodGet, "/ledger", q.Values(), nil)
 		if err != nil {
-			yield(Entry{}, err)
+			yield(ledger.Entry{}, err)
 			return
 		}
 		defer closeBody(response)
-		lines := newLedgerReader(response.Body)
+		lines := ledger.NewReader(response.Body)
 		for {
-			entry, err := lines.next()
+			entry, err := lines.Next()
 			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("mockfleet: ledger: %w", err))
+				yield(ledger.Entry{}, fmt.Errorf("mockfleet: ledger: %w", err))
 				return
 			}
 			if !yield(entry, nil) {
@@ -161,12 +166,12 @@ func (c *Control) Groups(ctx context.Context) ([]GroupStatus, error) {
 }
 
 // SetGroupFaults does what Fleet.SetGroupFaults does.
-func (c *Control) SetGroupFaults(ctx context.Context, group string, b Behavior) error {
+func (c *Control) SetGroupFaults(ctx context.Context, group string, b behavior.Behavior) error {
 	return c.exchange(ctx, http.MethodPut, groupPath(group, "faults"), b, nil)
 }
 
 // SetOffline does what Fleet.SetOffline does.
-func (c *Control) SetOffline(ctx context.Context, group string, share Share) (int, error) {
+func (c *Control) SetOffline(ctx context.Context, group string, share random.Share) (int, error) {
 	var answer offlineAnswer
 	err := c.exchange(ctx, http.MethodPut, groupPath(group, "offline"), offlineOrder{&share}, &answer)
 	return answer.Offline, err

@@ -17,6 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // openControl opens the control port of f.
@@ -34,7 +39,7 @@ func openControlAt(t testing.TB, ready Ready) *Control {
 }
 
 func TestControlTellsWhatTheFleetTells(t *testing.T) {
-	f := startFleet(t, Config{Devices: 100, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 100, Addressing: address.Path})
 	client, control, ctx := newClient(t), openControl(t, f), t.Context()
 	for i := 0; i < 100; i += 7 {
 		status, _ := update{artifact: fmt.Appendf(nil, "for %d", i), key: "k"}.send(t, client, f.DeviceAddress(i))
@@ -42,7 +47,7 @@ func TestControlTellsWhatTheFleetTells(t *testing.T) {
 	}
 	getVersion(t, client, f.DeviceAddress(50))
 
-	var fromFleet, fromControl []Entry
+	var fromFleet, fromControl []ledger.Entry
 	for e := range f.Ledger() {
 		fromFleet = append(fromFleet, e)
 	}
@@ -72,9 +77,9 @@ func TestControlTellsWhatTheFleetTells(t *testing.T) {
 	require.Equal(t, want, device)
 	require.Equal(t, f.DeviceAddress(14), device.Address)
 
-	latency, err := Uniform(time.Millisecond, 2*time.Millisecond)
+	latency, err := random.Uniform(time.Millisecond, 2*time.Millisecond)
 	require.NoError(t, err)
-	faults := Behavior{Latency: latency, FailFirst: 1, FailStatus: 500}
+	faults := behavior.Behavior{Latency: latency, FailFirst: 1, FailStatus: 500}
 	require.NoError(t, control.SetFaults(ctx, 14, faults))
 	device, err = control.Device(ctx, 14)
 	require.NoError(t, err)
@@ -89,13 +94,13 @@ func TestControlTellsWhatTheFleetTells(t *testing.T) {
 	device, err = control.Device(ctx, 14)
 	require.NoError(t, err)
 	require.Equal(t, faults, device.Behavior)
-	require.Equal(t, Entry{Device: 14, ID: DeviceID(14), Version: "1.0.0", State: wire.StateIdle, Stage: StageIdle}, device.Entry)
+	require.Equal(t, ledger.Entry{Device: 14, ID: address.DeviceID(14), Version: "1.0.0", State: wire.StateIdle, Stage: ledger.StageIdle}, device.Entry)
 }
 
 func TestControlChangesGroups(t *testing.T) {
-	f := mixed(t, AddressPath)
+	f := mixed(t, address.Path)
 	client, control, ctx := newClient(t), openControl(t, f), t.Context()
-	require.NoError(t, control.SetGroupFaults(ctx, "slow", withFaults(Fault{Kind: "status-429"})))
+	require.NoError(t, control.SetGroupFaults(ctx, "slow", withFaults(fault.Fault{Kind: "status-429"})))
 	slow := membersOf(f, "slow")
 	status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(slow[0]))
 	require.Equal(t, http.StatusTooManyRequests, status)
@@ -105,7 +110,7 @@ func TestControlChangesGroups(t *testing.T) {
 	groups, err := control.Groups(ctx)
 	require.NoError(t, err)
 	require.Equal(t, f.Groups(), groups)
-	require.Equal(t, map[Stage]int{StageOffline: 3, StageIdle: 7}, groups[1].Stages)
+	require.Equal(t, map[ledger.Stage]int{ledger.StageOffline: 3, ledger.StageIdle: 7}, groups[1].Stages)
 
 	request, err := http.NewRequest(http.MethodGet, f.Ready().Control+"/metrics", nil)
 	require.NoError(t, err)
@@ -121,13 +126,13 @@ func TestControlChangesGroups(t *testing.T) {
 	require.NoError(t, control.Heal(ctx, "slow"))
 	groups, err = control.Groups(ctx)
 	require.NoError(t, err)
-	require.Equal(t, map[Stage]int{StageIdle: 10}, groups[1].Stages)
+	require.Equal(t, map[ledger.Stage]int{ledger.StageIdle: 10}, groups[1].Stages)
 	status, _ = update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(slow[0]))
 	require.Equal(t, http.StatusOK, status)
 }
 
 func TestTheLedgerCanBeLeftEarly(t *testing.T) {
-	f := startFleet(t, Config{Devices: 3, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 3, Addressing: address.Path})
 	client, control := newClient(t), openControl(t, f)
 	for i := range 3 {
 		getVersion(t, client, f.DeviceAddress(i))
@@ -144,7 +149,7 @@ func TestTheLedgerCanBeLeftEarly(t *testing.T) {
 }
 
 func TestTheControlPortRefusesWithAClearError(t *testing.T) {
-	f := startFleet(t, Config{Devices: 10, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 10, Addressing: address.Path})
 	token := "Bearer " + f.Ready().Token
 	tests := []struct {
 		name, method, path, authorization, body string
@@ -209,7 +214,7 @@ func TestTheControlPortRefusesWithAClearError(t *testing.T) {
 }
 
 func TestControlReportsWhatWentWrong(t *testing.T) {
-	f := startFleet(t, Config{Devices: 10, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 10, Addressing: address.Path})
 	ctx := t.Context()
 	stranger, err := NewControl(f.Ready().Control, "not the token")
 	require.NoError(t, err)
@@ -228,7 +233,7 @@ func TestControlReportsWhatWentWrong(t *testing.T) {
 	_, err = control.Device(ctx, 10)
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, http.StatusNotFound, refusal.Status)
-	require.ErrorContains(t, control.SetFaults(ctx, 0, Behavior{FailStatus: 99}), "fail_status: 99")
+	require.ErrorContains(t, control.SetFaults(ctx, 0, behavior.Behavior{FailStatus: 99}), "fail_status: 99")
 
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
@@ -277,9 +282,9 @@ func TestControlTakesNoWordOfAnotherServer(t *testing.T) {
 }
 
 func TestALedgerCutShortByCloseDoesNotLookWhole(t *testing.T) {
-	f := startFleet(t, Config{Devices: 200_000, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 200_000, Addressing: address.Path})
 	for i := range f.Devices() {
-		f.store.verify(i)
+		f.store.Report(i)
 	}
 	control := openControl(t, f)
 	closed := make(chan error, 1)
@@ -298,9 +303,9 @@ func TestALedgerCutShortByCloseDoesNotLookWhole(t *testing.T) {
 }
 
 func TestAClientThatDoesNotReadCannotHoldUpClose(t *testing.T) {
-	f := startFleet(t, Config{Devices: 200_000, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 200_000, Addressing: address.Path})
 	for i := range f.Devices() {
-		f.store.verify(i)
+		f.store.Report(i)
 	}
 	for range openControl(t, f).Ledger(t.Context()) {
 		require.NoError(t, f.Close())
@@ -310,7 +315,7 @@ func TestAClientThatDoesNotReadCannotHoldUpClose(t *testing.T) {
 
 // Prometheus's own reader takes the page.
 func TestMetricsAreInPrometheusTextFormat(t *testing.T) {
-	f := startFleet(t, Config{Devices: 10, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 10, Addressing: address.Path})
 	status, _ := update{artifact: []byte("x")}.send(t, newClient(t), f.DeviceAddress(3))
 	require.Equal(t, http.StatusOK, status)
 	request, err := http.NewRequest(http.MethodGet, f.Ready().Control+"/metrics", nil)
@@ -334,7 +339,7 @@ func TestMetricsAreInPrometheusTextFormat(t *testing.T) {
 	require.EqualValues(t, 1, families["fleetmark_fleet_applied"].GetMetric()[0].GetGauge().GetValue())
 	require.EqualValues(t, 1, families["fleetmark_fleet_requests_total"].GetMetric()[0].GetCounter().GetValue())
 	stages := families["fleetmark_fleet_stage_devices"].GetMetric()
-	require.Len(t, stages, len(Stages()))
+	require.Len(t, stages, len(ledger.Stages()))
 	sum := 0.0
 	for _, m := range stages {
 		sum += m.GetGauge().GetValue()
@@ -344,7 +349,7 @@ func TestMetricsAreInPrometheusTextFormat(t *testing.T) {
 
 func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {
 	const token = "do-not-show-this"
-	cfg := Config{Devices: 1, Addressing: AddressPath, Token: token}
+	cfg := Config{Devices: 1, Addressing: address.Path, Token: token}
 	f := startFleet(t, cfg)
 	ready, err := json.Marshal(f.Ready())
 	require.NoError(t, err)
@@ -362,7 +367,7 @@ func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {
 	require.NotContains(t, printed.String(), fmt.Sprintf("%x", token))
 	require.Contains(t, printed.String(), redacted)
 
-	a, b := startFleet(t, Config{Devices: 1, Addressing: AddressPath}), startFleet(t, Config{Devices: 1, Addressing: AddressPath})
+	a, b := startFleet(t, Config{Devices: 1, Addressing: address.Path}), startFleet(t, Config{Devices: 1, Addressing: address.Path})
 	require.Regexp(t, "^[0-9a-f]{64}$", a.Ready().Token)
 	require.NotEqual(t, a.Ready().Token, b.Ready().Token)
 }
@@ -370,7 +375,7 @@ func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {
 // A POST is not sent again over another connection when the server closed the one it went out on
 // (RFC 9110 §9.2.2), so the client has to be the first to give up an idle one.
 func TestTheControlClientGivesUpIdleConnectionsBeforeThePortDoes(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Path})
 	transport, ok := openControl(t, f).client.Transport.(*http.Transport)
 	require.True(t, ok)
 	require.Less(t, transport.IdleConnTimeout, f.control.server.IdleTimeout)

@@ -18,6 +18,10 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // controlServer is the port over which a fleet is watched and changed. It is apart from the devices'
@@ -194,7 +198,7 @@ func (s *controlServer) getLedger(w http.ResponseWriter, r *http.Request) {
 	out := bufio.NewWriterSize(piece, 32<<10)
 	var line []byte
 	for entry := range entries {
-		line = entry.appendLine(line[:0])
+		line = entry.AppendLine(line[:0])
 		if _, err := out.Write(line); err != nil || r.Context().Err() != nil {
 			panic(http.ErrAbortHandler)
 		}
@@ -273,7 +277,7 @@ func (s *controlServer) putGroupFaults(w http.ResponseWriter, r *http.Request) {
 
 // offlineOrder is the body of PUT /groups/{group}/offline.
 type offlineOrder struct {
-	Share *Share `json:"share"`
+	Share *random.Share `json:"share"`
 }
 
 // offlineAnswer is the answer to it.
@@ -310,11 +314,11 @@ func (s *controlServer) postHealDevice(w http.ResponseWriter, r *http.Request) {
 }
 
 // query reads what a request asks of the ledger; where that can't be read, it has answered 400.
-func (s *controlServer) query(w http.ResponseWriter, r *http.Request) (Query, bool) {
-	q, err := ParseQuery(r.URL.Query())
+func (s *controlServer) query(w http.ResponseWriter, r *http.Request) (ledger.Query, bool) {
+	q, err := ledger.ParseQuery(r.URL.Query())
 	if err != nil {
 		writeError(w, http.StatusBadRequest, err)
-		return Query{}, false
+		return ledger.Query{}, false
 	}
 	return q, true
 }
@@ -333,7 +337,7 @@ func (s *controlServer) getSummary(w http.ResponseWriter, r *http.Request) {
 }
 
 // readBehavior reads a request's body; where that is no behaviour, it has answered 400.
-func readBehavior(w http.ResponseWriter, r *http.Request) (b Behavior, ok bool) {
+func readBehavior(w http.ResponseWriter, r *http.Request) (b behavior.Behavior, ok bool) {
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, controlBodyLimit), &b); err != nil {
 		writeError(w, http.StatusBadRequest, fmt.Errorf("behavior: %w", err))
 		return b, false
@@ -357,7 +361,7 @@ func (s *controlServer) done(w http.ResponseWriter, err error) {
 // statusOf a failure to change the fleet: 404 for a group that it lacks, 400 for what it can't be told, and
 // 507 where it has no room for one more behaviour.
 func statusOf(err error) int {
-	var bad *ConfigError
+	var bad *field.Error
 	switch {
 	case !errors.As(err, &bad):
 		return http.StatusInsufficientStorage

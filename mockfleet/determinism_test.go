@@ -19,6 +19,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // The whole of it takes minutes:
@@ -32,54 +38,54 @@ var (
 // everyFault is a group for each kind of fault that devices with an address each can have, one for each way of
 // having a life and a network, and some that have several at once. A wait is either short, or longer than the test:
 // what depends on which of two things comes first is no function of the seed.
-func everyFault(t testing.TB) (groups []Group) {
+func everyFault(t testing.TB) (groups []behavior.Group) {
 	const short = 2 * time.Millisecond
-	long := delayOf(t, MaxDelay)
-	uneven, err := Uniform(0, short)
+	long := delayOf(t, random.MaxDuration)
+	uneven, err := random.Uniform(0, short)
 	require.NoError(t, err)
-	bytesIn, err := ParseAmount("uniform(1, 1000)")
+	bytesIn, err := random.ParseInt("uniform(1, 1000)")
 	require.NoError(t, err)
-	add := func(name string, b Behavior) {
-		groups = append(groups, Group{Name: strings.ReplaceAll(name, ".", "-"), Behavior: b})
+	add := func(name string, b behavior.Behavior) {
+		groups = append(groups, behavior.Group{Name: strings.ReplaceAll(name, ".", "-"), Behavior: b})
 	}
-	for _, k := range kinds() {
-		if k.needsPort {
+	for _, k := range fault.Table() {
+		if k.NeedsPort {
 			continue
 		}
-		f := Fault{Kind: k.name}
-		if k.takes&takesFirst != 0 {
+		f := fault.Fault{Kind: k.Name}
+		if k.Params&fault.ParamFirst != 0 {
 			f.First = 2
 		}
-		if k.takes&takesDelay != 0 {
+		if k.Params&fault.ParamDelay != 0 {
 			f.Delay = uneven
 		}
-		switch k.name {
+		switch k.Name {
 		case "status-202", "reboot", "failed-install":
 			f.Delay = long
 		case "rollback":
-			f.Delay = Distribution{}
+			f.Delay = random.Duration{}
 		case "drip-answer":
 			f.Delay, f.First = delayOf(t, 1), 1 // some hundred waits an answer
 		}
-		if k.takes&takesAfter != 0 {
+		if k.Params&fault.ParamAfterBytes != 0 {
 			f.AfterBytes = bytesIn
 		}
-		if k.needsRate {
+		if k.NeedsRate {
 			f.Rate = exactly(t, 1_000_000)
 		}
-		if k.takes&takesStatus != 0 && k.name == "status" {
+		if k.Params&fault.ParamStatus != 0 && k.Name == "status" {
 			f.Status = 418
 		}
-		add(k.name, Behavior{Latency: uneven, Faults: []Fault{f}})
+		add(k.Name, behavior.Behavior{Latency: uneven, Faults: []fault.Fault{f}})
 	}
-	half := func(kind string, first int) Fault { return Fault{Kind: kind, Share: 0.5, First: first} }
-	add("several", Behavior{FailFirst: 1, Faults: []Fault{
+	half := func(kind string, first int) fault.Fault { return fault.Fault{Kind: kind, Share: 0.5, First: first} }
+	add("several", behavior.Behavior{FailFirst: 1, Faults: []fault.Fault{
 		half("close-on-accept", 2), half("idle-close", 3), half("corrupt", 2), half("status-503", 3), half("wrong-version", 2), half("duplicate", 0),
 	}})
-	add("life", Behavior{Life: Life{Install: long}})
-	add("network", Behavior{Network: Network{RTT: uneven, Bandwidth: exactly(t, 1_000_000), MaxRequests: 3, HTTP10: false}})
+	add("life", behavior.Behavior{Life: behavior.InstallTimes{Install: long}})
+	add("network", behavior.Behavior{Network: behavior.Network{RTT: uneven, Bandwidth: exactly(t, 1_000_000), MaxRequests: 3, HTTP10: false}})
 	for i := range groups {
-		groups[i].Share = Share(0.99 / float64(len(groups)))
+		groups[i].Share = random.Share(0.99 / float64(len(groups)))
 	}
 	return groups
 }
@@ -87,7 +93,7 @@ func everyFault(t testing.TB) (groups []Group) {
 // outcomes has one client talk to every device in its own way, which depends on the device's answers alone, and
 // gives what it saw and what the ledger has, a line a device, in order.
 func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
-	f := startFleet(t, Config{Devices: devices, Addressing: AddressIP, Seed: seed, Groups: everyFault(t)})
+	f := startFleet(t, Config{Devices: devices, Addressing: address.IP, Seed: seed, Groups: everyFault(t)})
 	saw := make([]string, devices)
 	var next atomic.Int64
 	var all sync.WaitGroup
@@ -105,7 +111,7 @@ func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
 	all.Wait()
 	require.Eventually(t, func() bool { return f.Status().Connections == 0 }, testDeadline, time.Millisecond)
 	var out bytes.Buffer
-	entries, err := f.Find(Query{All: true})
+	entries, err := f.Find(ledger.Query{All: true})
 	require.NoError(t, err)
 	for e := range entries {
 		balanced(t, e)
@@ -123,7 +129,7 @@ func converse(f *Fleet, i int) string {
 	var said []string
 	artifact := bytes.Repeat([]byte{byte(i)}, 1500)
 	for range 4 {
-		v := &visitor{address: net.JoinHostPort(deviceIP(i).String(), fmt.Sprint(f.address.Port()))}
+		v := &visitor{address: net.JoinHostPort(address.DeviceIP(i).String(), fmt.Sprint(f.address.Port()))}
 		said = append(said, v.ask(string(pushRequest("/update", artifact))))
 		for range 2 {
 			answer := v.ask(askVersion)
@@ -198,7 +204,7 @@ func TestTheSeedDeterminesTheOutcome(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return // devices with an address each are to be had on Linux alone
 	}
-	require.LessOrEqual(t, len(everyFault(t)), maxGroups)
+	require.LessOrEqual(t, len(everyFault(t)), behavior.MaxGroups)
 	var before []byte
 	for seed := range uint64(*determinismSeeds) {
 		var first []byte

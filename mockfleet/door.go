@@ -7,21 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
-)
 
-// posture is what a port shows to who connects.
-type posture struct {
-	show  doorState
-	lasts time.Duration // then it opens; 0 is for good
-	again time.Duration // after each connection, it shuts for so long; 0 is never
-}
-
-type doorState uint8
-
-const (
-	doorOpen doorState = iota
-	doorShut
-	doorStalled
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 // door is the port of one device, in port addressing. Whoever calls assume sets what it shows; the goroutine
@@ -31,12 +18,12 @@ type door struct {
 	socket   syscall.RawConn
 
 	mu      sync.Mutex
-	posture posture
-	opens   time.Time     // when it does by itself; zero is never
-	shows   doorState     // that the socket is in
-	stalled chan struct{} // closed once the socket is stalled, as the posture wants it; nil otherwise
-	wake    chan struct{} // of capacity 1: the posture has changed
-	plug    net.Conn      // fills the backlog of a stalled port
+	posture fault.PortState
+	opens   time.Time      // when it does by itself; zero is never
+	shows   fault.PortShow // that the socket is in
+	stalled chan struct{}  // closed once the socket is stalled, as the posture wants it; nil otherwise
+	wake    chan struct{}  // of capacity 1: the posture has changed
+	plug    net.Conn       // fills the backlog of a stalled port
 }
 
 func newDoor(l net.Listener) *door {
@@ -53,24 +40,24 @@ func newDoor(l net.Listener) *door {
 }
 
 // assume makes the port show p, and returns when it does.
-func (d *door) assume(p posture, done <-chan struct{}) {
+func (d *door) assume(p fault.PortState, done <-chan struct{}) {
 	d.mu.Lock()
-	if p == (posture{}) && d.posture == p {
+	if p == (fault.PortState{}) && d.posture == p {
 		d.mu.Unlock()
 		return
 	}
 	d.posture, d.opens, d.stalled = p, time.Time{}, nil
-	if p.lasts > 0 {
-		d.opens = time.Now().Add(p.lasts)
+	if p.For > 0 {
+		d.opens = time.Now().Add(p.For)
 	}
 	// Shut first, whatever comes: that wakes the goroutine that accepts, and keeps what is in the
 	// backlog from being taken for a connection under the new posture.
 	d.shut()
-	if p.show == doorOpen {
+	if p.Show == fault.PortOpen {
 		d.open()
 	}
 	var stalled chan struct{}
-	if p.show == doorStalled {
+	if p.Show == fault.PortStalled {
 		stalled = make(chan struct{})
 		d.stalled = stalled
 	}
@@ -115,15 +102,15 @@ func (d *door) step() (wait time.Duration, open bool) {
 	defer d.mu.Unlock()
 	if !d.opens.IsZero() && !time.Now().Before(d.opens) {
 		// It is as if it had always been open, so that whoever is told so afterwards changes nothing.
-		d.opens, d.posture.show, d.posture.lasts = time.Time{}, doorOpen, 0
+		d.opens, d.posture.Show, d.posture.For = time.Time{}, fault.PortOpen, 0
 	}
 	switch {
-	case d.posture.show == doorOpen:
-		if d.shows != doorOpen && !d.open() {
+	case d.posture.Show == fault.PortOpen:
+		if d.shows != fault.PortOpen && !d.open() {
 			return acceptBackoff, false // as for want of memory: it is tried again
 		}
 		return 0, true
-	case d.posture.show == doorStalled && d.shows != doorStalled:
+	case d.posture.Show == fault.PortStalled && d.shows != fault.PortStalled:
 		d.stall()
 	}
 	if d.stalled != nil {
@@ -140,15 +127,15 @@ func (d *door) step() (wait time.Duration, open bool) {
 func (d *door) passed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.posture.again > 0 && d.posture.show == doorOpen {
-		d.posture.show, d.opens = doorShut, time.Now().Add(d.posture.again)
+	if d.posture.CloseAfterEach > 0 && d.posture.Show == fault.PortOpen {
+		d.posture.Show, d.opens = fault.PortClosed, time.Now().Add(d.posture.CloseAfterEach)
 		d.shut()
 	}
 }
 
 func (d *door) shut() {
 	d.unplug()
-	d.shows = doorShut
+	d.shows = fault.PortClosed
 	d.control(shutSocket)
 }
 
@@ -157,7 +144,7 @@ func (d *door) open() bool {
 	if !d.control(openSocket) {
 		return false
 	}
-	d.shows = doorOpen
+	d.shows = fault.PortOpen
 	return true
 }
 
@@ -166,7 +153,7 @@ const plugLimit = time.Second
 
 // stall is called while nobody accepts: what fills the backlog stays in it.
 func (d *door) stall() {
-	d.shows = doorStalled
+	d.shows = fault.PortStalled
 	d.control(stallSocket)
 	at := d.listener.Addr().(*net.TCPAddr)
 	host := at.IP
@@ -193,42 +180,14 @@ func (d *door) control(change func(fd int) error) bool {
 	return err == nil && changed == nil
 }
 
-// posture is what the port of device i shows: by its behaviour, and by what it is going through.
-func (s *store) posture(i int) posture {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
-	if s.devices[i].flags&flagOffline != 0 {
-		return posture{show: doorShut}
-	}
-	usual := s.usualPosture(i)
-	s.catchUp(sh, i)
-	if t := s.trouble(sh, i); t != nil && t.phase == rebooting {
-		// The agenda may be late; then the door opens by itself.
-		return posture{show: doorShut, lasts: max(1, time.Until(t.until)), again: usual.again}
-	}
-	return usual
-}
-
-func (s *store) usualPosture(i int) posture {
-	p := s.behaviors.at(s.devices[i].behavior)
-	for n := range p.levels[levelPort] {
-		a := &p.levels[levelPort][n]
-		st := strike{armed: a, seed: s.seed, device: i}
-		if a.door != nil && st.shares() {
-			return a.door(st)
-		}
-	}
-	return posture{}
-}
-
 // setDoors makes the ports of devices from first to before end show what their behaviours say.
 func (f *Fleet) setDoors(first, end int) {
-	if !f.store.behaviors.eventful.Load() {
+	if !f.store.HasBehavior() {
 		return
 	}
 	for i := first; i < end && i < len(f.doors); i++ {
 		if f.doors[i] != nil {
-			f.doors[i].assume(f.store.posture(i), f.done)
+			f.doors[i].assume(f.store.PortState(i), f.done)
 		}
 	}
 }

@@ -14,6 +14,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 func connects(f *Fleet) error {
@@ -29,13 +34,13 @@ const health = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 func TestAPortTrulyRefuses(t *testing.T) {
 	for _, kind := range []string{"refuse", "offline"} {
 		t.Run(kind, func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 2, Addressing: AddressPort, Behavior: withFaults(Fault{Kind: kind})})
+			f := startFleet(t, Config{Devices: 2, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: kind})})
 			require.ErrorIs(t, connects(f), syscall.ECONNREFUSED)
 			_, err := net.Listen("tcp", strings.TrimPrefix(f.DeviceAddress(0), "http://"))
 			require.ErrorIs(t, err, syscall.EADDRINUSE, "the port stays the device's")
-			require.NoError(t, f.SetFaults(0, Behavior{}))
+			require.NoError(t, f.SetFaults(0, behavior.Behavior{}))
 			require.Contains(t, exchange(t, f, health), "200 OK")
-			require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: kind})))
+			require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: kind})))
 			require.ErrorIs(t, connects(f), syscall.ECONNREFUSED)
 			f.Reset()
 			require.ErrorIs(t, connects(f), syscall.ECONNREFUSED, "behaviours stay")
@@ -45,7 +50,7 @@ func TestAPortTrulyRefuses(t *testing.T) {
 }
 
 func TestAShareOfPortsRefuses(t *testing.T) {
-	f := startFleet(t, Config{Devices: 200, Addressing: AddressPort, Seed: 5, Behavior: withFaults(Fault{Kind: "refuse", Share: 0.3})})
+	f := startFleet(t, Config{Devices: 200, Addressing: address.Port, Seed: 5, Behavior: withFaults(fault.Fault{Kind: "refuse", Share: 0.3})})
 	refusing := 0
 	for i := range f.Devices() {
 		if _, err := dialDevice(t, f, i); err != nil {
@@ -57,8 +62,8 @@ func TestAShareOfPortsRefuses(t *testing.T) {
 }
 
 func TestAPortThatRefusesOpensAfterItsDelay(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
-	require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: "refuse", Delay: delayOf(t, 300*time.Millisecond)})))
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
+	require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "refuse", Delay: delayOf(t, 300*time.Millisecond)})))
 	require.ErrorIs(t, connects(f), syscall.ECONNREFUSED)
 	require.Eventually(t, func() bool { return connects(f) == nil }, testDeadline, time.Millisecond)
 }
@@ -82,24 +87,24 @@ func stalls(t *testing.T, f *Fleet) bool {
 }
 
 func TestAPortStallsConnections(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(Fault{Kind: "connect-stall"})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "connect-stall"})})
 	for range 3 {
 		require.True(t, stalls(t, f))
 	}
-	require.NoError(t, f.SetFaults(0, Behavior{}))
+	require.NoError(t, f.SetFaults(0, behavior.Behavior{}))
 	require.Contains(t, exchange(t, f, health), "200 OK")
-	require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: "connect-stall"})))
+	require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "connect-stall"})))
 	require.True(t, stalls(t, f))
-	require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: "refuse"})))
+	require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "refuse"})))
 	require.ErrorIs(t, connects(f), syscall.ECONNREFUSED)
-	require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: "connect-stall"})))
+	require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "connect-stall"})))
 	require.True(t, stalls(t, f))
 	require.Zero(t, f.Status().Connections)
 }
 
 func TestAFlappingPortRefusesBeforeEachConnection(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
-	require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: "flapping", Delay: delayOf(t, 200*time.Millisecond)})))
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
+	require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "flapping", Delay: delayOf(t, 200*time.Millisecond)})))
 	for range 3 {
 		require.ErrorIs(t, connects(f), syscall.ECONNREFUSED)
 		var c bareClient
@@ -118,7 +123,7 @@ func TestAFlappingPortRefusesBeforeEachConnection(t *testing.T) {
 func TestADeviceThatRebootsIsGone(t *testing.T) {
 	for _, a := range addressings() {
 		t.Run(string(a), func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: withFaults(Fault{Kind: "reboot", First: 1, Delay: delayOf(t, MaxDelay)})})
+			f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: withFaults(fault.Fault{Kind: "reboot", First: 1, Delay: delayOf(t, random.MaxDuration)})})
 			kept := mustDialDevice(t, f, 0)
 			version := "GET " + path(f, 0, "/version") + " HTTP/1.1\r\nHost: a\r\n\r\n"
 			kept.send([]byte(version))
@@ -130,7 +135,7 @@ func TestADeviceThatRebootsIsGone(t *testing.T) {
 			require.True(t, response.Close)
 			require.Contains(t, body, `"success":true,"message":"rebooting"`)
 
-			if a == AddressPort {
+			if a == address.Port {
 				require.ErrorIs(t, connects(f), syscall.ECONNREFUSED)
 			} else {
 				_, end := visit(t, f, 0, version)
@@ -140,7 +145,7 @@ func TestADeviceThatRebootsIsGone(t *testing.T) {
 			_, end := kept.rest()
 			require.Equal(t, "reset", end)
 
-			require.NoError(t, f.SetFaults(0, Behavior{})) // it is back
+			require.NoError(t, f.SetFaults(0, behavior.Behavior{})) // it is back
 			require.Contains(t, exchangeWith(t, f, 0, version), `"version":"2.0.0"`)
 			e := settled(t, f, 0)
 			require.Equal(t, map[string]uint32{"reboot": 1}, e.Faults)
@@ -150,7 +155,7 @@ func TestADeviceThatRebootsIsGone(t *testing.T) {
 }
 
 func TestADeviceIsBackAfterItsReboot(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(Fault{Kind: "reboot", Delay: delayOf(t, 100*time.Millisecond)})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "reboot", Delay: delayOf(t, 100*time.Millisecond)})})
 	require.Contains(t, exchange(t, f, string(pushRequest("/update", []byte("x")))), "202 Accepted")
 	require.Eventually(t, func() bool { return connects(f) == nil }, testDeadline, time.Millisecond)
 	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), `"version":"2.0.0"`)
@@ -168,14 +173,14 @@ func TestADoorThatOpenedKeepsWhoCame(t *testing.T) {
 	t.Cleanup(func() { _ = l.Close() })
 	d := newDoor(l)
 	require.NotNil(t, d)
-	d.assume(posture{show: doorShut, lasts: 1}, nil)
+	d.assume(fault.PortState{Show: fault.PortClosed, For: 1}, nil)
 	require.Eventually(t, func() bool { _, open := d.step(); return open }, testDeadline, time.Millisecond)
 	client, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(testDeadline)))
 
-	d.assume(posture{}, nil)
+	d.assume(fault.PortState{}, nil)
 	server, err := l.Accept()
 	require.NoError(t, err)
 	_, err = server.Write([]byte("x"))
@@ -188,7 +193,7 @@ func TestADoorThatOpenedKeepsWhoCame(t *testing.T) {
 
 // Whatever is asked of a port while clients come and go, it ends up as it was told last.
 func TestADoorIsAsItWasToldLast(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	for range 2 {
@@ -203,15 +208,15 @@ func TestADoorIsAsItWasToldLast(t *testing.T) {
 	}
 	for n := range 100 {
 		kind := []string{"refuse", "connect-stall", "flapping", ""}[n%4]
-		b := Behavior{}
+		b := behavior.Behavior{}
 		if kind != "" {
-			b = withFaults(Fault{Kind: kind})
+			b = withFaults(fault.Fault{Kind: kind})
 		}
 		require.NoError(t, f.SetFaults(0, b))
 	}
 	cancel()
 	clients.Wait()
 	require.Contains(t, exchange(t, f, health), "200 OK")
-	require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: "refuse"})))
+	require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "refuse"})))
 	require.ErrorIs(t, connects(f), syscall.ECONNREFUSED)
 }

@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // A fleet of three devices, one of which any HTTP client updates.
 func ExampleStart() {
 	fleet, err := mockfleet.Start(context.Background(), mockfleet.Config{
 		Devices:    3,
-		Addressing: mockfleet.AddressPath,
+		Addressing: address.Path,
 		Seed:       1,
 	})
 	if err != nil {
@@ -50,14 +51,4 @@ func ExampleStart() {
 	// 200
 	// OK
 	// device-00000002 sha256-c3bf47ea1f4a applied: 1
-}
-
-// A distribution reads and writes as text, and its samples depend on nothing but it and a number.
-func ExampleParseDistribution() {
-	latency, err := mockfleet.ParseDistribution("lognormal(p50=5ms, p99=50ms)")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(latency, latency.Sample(0.5))
-	// Output: lognormal(p50=5ms, p99=50ms) 5ms
 }

@@ -12,36 +12,39 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 // What a device answers an update under each fault, and whether it was applied.
 func TestSpoiledAnswersToAnUpdate(t *testing.T) {
 	const whole = `,"message":"applied","size":8,"digest":"`
 	for _, test := range []struct {
-		fault   Fault
+		fault   fault.Fault
 		has     []string // that the answer contains
 		hasNot  []string
 		applied uint32
 	}{
-		{Fault{Kind: "status-503"}, []string{"HTTP/1.1 503 Service Unavailable\r\n", `"success":false`}, []string{"Retry-After"}, 0},
-		{Fault{Kind: "status-429", RetryAfter: RetryAfter{After: 1500 * time.Millisecond}}, []string{"HTTP/1.1 429 Too Many Requests\r\n", "\r\nRetry-After: 2\r\n"}, nil, 0},
-		{Fault{Kind: "status", Status: 418}, []string{"HTTP/1.1 418 I'm a teapot\r\n"}, nil, 0},
-		{Fault{Kind: "status-408"}, []string{"HTTP/1.1 408 Request Timeout\r\n"}, nil, 0},
-		{Fault{Kind: "truncated-json"}, []string{"HTTP/1.1 200 OK\r\n", `{"success":true`}, []string{`"}`}, 1},
-		{Fault{Kind: "wrong-content-type"}, []string{"Content-Type: text/html", "<!DOCTYPE html>"}, []string{"json"}, 1},
-		{Fault{Kind: "http-1.0"}, []string{"HTTP/1.0 200 OK\r\n", whole}, []string{"HTTP/1.1", "keep-alive"}, 1},
-		{Fault{Kind: "applied-but-lost"}, nil, []string{"H"}, 1},
-		{Fault{Kind: "ok-but-not-applied"}, []string{"HTTP/1.1 200 OK\r\n", `"success":true` + whole + sha([]byte("artifact"))}, nil, 0},
-		{Fault{Kind: "redirect-302"}, []string{"HTTP/1.1 302 Found\r\n", "\r\nLocation: /version?redirected\r\n"}, nil, 0},
-		{Fault{Kind: "redirect-307"}, []string{"HTTP/1.1 307 Temporary Redirect\r\n", "\r\nLocation: /update?redirected\r\n"}, nil, 0},
-		{Fault{Kind: "redirect-loop"}, []string{"HTTP/1.1 307 Temporary Redirect\r\n", "\r\nLocation: /update\r\n"}, nil, 0},
-		{Fault{Kind: "garbage"}, nil, []string{"HTTP"}, 1},
-		{Fault{Kind: "slow-answer", Delay: delayOf(t, time.Millisecond)}, []string{"HTTP/1.1 200 OK\r\n", whole}, nil, 1},
-		{Fault{Kind: "drip-answer", Delay: delayOf(t, time.Microsecond)}, []string{"HTTP/1.1 200 OK\r\n", whole}, nil, 1},
+		{fault.Fault{Kind: "status-503"}, []string{"HTTP/1.1 503 Service Unavailable\r\n", `"success":false`}, []string{"Retry-After"}, 0},
+		{fault.Fault{Kind: "status-429", RetryAfter: fault.RetryAfter{After: 1500 * time.Millisecond}}, []string{"HTTP/1.1 429 Too Many Requests\r\n", "\r\nRetry-After: 2\r\n"}, nil, 0},
+		{fault.Fault{Kind: "status", Status: 418}, []string{"HTTP/1.1 418 I'm a teapot\r\n"}, nil, 0},
+		{fault.Fault{Kind: "status-408"}, []string{"HTTP/1.1 408 Request Timeout\r\n"}, nil, 0},
+		{fault.Fault{Kind: "truncated-json"}, []string{"HTTP/1.1 200 OK\r\n", `{"success":true`}, []string{`"}`}, 1},
+		{fault.Fault{Kind: "wrong-content-type"}, []string{"Content-Type: text/html", "<!DOCTYPE html>"}, []string{"json"}, 1},
+		{fault.Fault{Kind: "http-1.0"}, []string{"HTTP/1.0 200 OK\r\n", whole}, []string{"HTTP/1.1", "keep-alive"}, 1},
+		{fault.Fault{Kind: "applied-but-lost"}, nil, []string{"H"}, 1},
+		{fault.Fault{Kind: "ok-but-not-applied"}, []string{"HTTP/1.1 200 OK\r\n", `"success":true` + whole + sha([]byte("artifact"))}, nil, 0},
+		{fault.Fault{Kind: "redirect-302"}, []string{"HTTP/1.1 302 Found\r\n", "\r\nLocation: /version?redirected\r\n"}, nil, 0},
+		{fault.Fault{Kind: "redirect-307"}, []string{"HTTP/1.1 307 Temporary Redirect\r\n", "\r\nLocation: /update?redirected\r\n"}, nil, 0},
+		{fault.Fault{Kind: "redirect-loop"}, []string{"HTTP/1.1 307 Temporary Redirect\r\n", "\r\nLocation: /update\r\n"}, nil, 0},
+		{fault.Fault{Kind: "garbage"}, nil, []string{"HTTP"}, 1},
+		{fault.Fault{Kind: "slow-answer", Delay: delayOf(t, time.Millisecond)}, []string{"HTTP/1.1 200 OK\r\n", whole}, nil, 1},
+		{fault.Fault{Kind: "drip-answer", Delay: delayOf(t, time.Microsecond)}, []string{"HTTP/1.1 200 OK\r\n", whole}, nil, 1},
 	} {
 		t.Run(test.fault.Kind, func(t *testing.T) {
 			test.fault.First = 1
-			f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
+			f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 			require.NoError(t, f.SetFaults(0, withFaults(test.fault)))
 			c := mustDialDevice(t, f, 0)
 			request := bytes.Replace(pushRequest("/update", []byte("artifact")), []byte("Host:"), []byte("Connection: close\r\nHost:"), 1)
@@ -68,16 +71,16 @@ func TestSpoiledAnswersToAnUpdate(t *testing.T) {
 
 // Every status of the table is on the wire as it is called.
 func TestStatuses(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
-	for _, k := range statuses() {
-		if k.preset.Status == 0 {
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
+	for _, k := range fault.Table() {
+		if k.Point != fault.PointResponse || k.Params&fault.ParamRetryAfter == 0 || k.Defaults.Status == 0 {
 			continue
 		}
-		require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: k.name, RetryAfter: RetryAfter{After: time.Hour, Date: true}})))
+		require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: k.Name, RetryAfter: fault.RetryAfter{After: time.Hour, Date: true}})))
 		c := mustDialDevice(t, f, 0)
 		c.send(pushRequest("/update", []byte("artifact")))
 		response, _ := c.response(bufio.NewReader(c))
-		require.Equal(t, k.name, fmt.Sprintf("status-%d", response.StatusCode))
+		require.Equal(t, k.Name, fmt.Sprintf("status-%d", response.StatusCode))
 		date, err := http.ParseTime(response.Header.Get("Date"))
 		require.NoError(t, err)
 		after, err := http.ParseTime(response.Header.Get("Retry-After"))
@@ -89,7 +92,7 @@ func TestStatuses(t *testing.T) {
 }
 
 func TestAnAnswerThatIsCutShort(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(Fault{Kind: "truncated-body"}, Fault{Kind: "truncated-body", On: "version"})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "truncated-body"}, fault.Fault{Kind: "truncated-body", On: "version"})})
 	for _, request := range []string{string(pushRequest("/update", []byte("x"))), "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"} {
 		c := mustDialDevice(t, f, 0)
 		c.send([]byte(request))
@@ -107,16 +110,16 @@ func TestAnAnswerThatIsCutShort(t *testing.T) {
 }
 
 func TestAnswersWithoutEnd(t *testing.T) {
-	for fault, pattern := range map[string]string{"header-flood": "\r\nX-Flood: 000", "endless-body": "\r\n4000\r\n    "} {
-		t.Run(fault, func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(Fault{Kind: fault, On: "version"})})
+	for injected, pattern := range map[string]string{"header-flood": "\r\nX-Flood: 000", "endless-body": "\r\n4000\r\n    "} {
+		t.Run(injected, func(t *testing.T) {
+			f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: injected, On: "version"})})
 			c := mustDialDevice(t, f, 0)
 			c.send([]byte("GET /version HTTP/1.1\r\nHost: a\r\n\r\n"))
 			begin := make([]byte, 4<<10)
 			_, err := io.ReadFull(c, begin)
 			require.NoError(t, err)
 			require.Contains(t, string(begin), pattern)
-			require.Equal(t, fault == "endless-body", bytes.Contains(begin, []byte("\r\n\r\n")))
+			require.Equal(t, injected == "endless-body", bytes.Contains(begin, []byte("\r\n\r\n")))
 			_, err = io.CopyN(io.Discard, c, 20<<20)
 			require.NoError(t, err)
 			require.NoError(t, c.Close())
@@ -126,7 +129,7 @@ func TestAnswersWithoutEnd(t *testing.T) {
 }
 
 func TestAGzipBombIsSmallOnTheWire(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(Fault{Kind: "gzip-bomb"})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "gzip-bomb"})})
 	c := mustDialDevice(t, f, 0)
 	c.send(pushRequest("/update", []byte("x")))
 	response, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -148,8 +151,8 @@ func TestAGzipBombIsSmallOnTheWire(t *testing.T) {
 }
 
 func TestSlowAnswersTakeTheirTime(t *testing.T) {
-	b := withFaults(Fault{Kind: "slow-answer", Delay: delayOf(t, time.Minute)}, Fault{Kind: "drip-answer", On: "version", Delay: delayOf(t, time.Second)})
-	inBubble(t, Config{Devices: 1, Addressing: AddressPort, Behavior: b}, func(t *testing.T, _ *Fleet, client net.Conn) {
+	b := withFaults(fault.Fault{Kind: "slow-answer", Delay: delayOf(t, time.Minute)}, fault.Fault{Kind: "drip-answer", On: "version", Delay: delayOf(t, time.Second)})
+	inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b}, func(t *testing.T, _ *Fleet, client net.Conn) {
 		answers := bufio.NewReaderSize(client, 16)
 		begun := time.Now()
 		_, err := client.Write(pushRequest("/update", []byte("x")))
@@ -177,7 +180,7 @@ func TestRedirectsLeadWhereTheySay(t *testing.T) {
 	for _, a := range addressings() {
 		t.Run(string(a), func(t *testing.T) {
 			f := startFleet(t, Config{Devices: 2, Addressing: a})
-			ask := func(fault Fault) string {
+			ask := func(fault fault.Fault) string {
 				require.NoError(t, f.SetFaults(0, withFaults(fault)))
 				c := mustDialDevice(t, f, 0)
 				c.send(pushRequest(path(f, 0, "/update"), []byte("x")))
@@ -186,15 +189,15 @@ func TestRedirectsLeadWhereTheySay(t *testing.T) {
 				return response.Header.Get("Location")
 			}
 			for _, code := range []int{301, 302, 303} {
-				location := ask(Fault{Kind: fmt.Sprintf("redirect-%d", code)})
+				location := ask(fault.Fault{Kind: fmt.Sprintf("redirect-%d", code)})
 				require.Contains(t, exchangeWith(t, f, 0, "GET "+location+" HTTP/1.1\r\nHost: a\r\n\r\n"), "200 OK")
 			}
 			for _, code := range []int{307, 308} {
-				location := ask(Fault{Kind: fmt.Sprintf("redirect-%d", code), Origin: "same"})
+				location := ask(fault.Fault{Kind: fmt.Sprintf("redirect-%d", code), Origin: "same"})
 				answer := exchangeWith(t, f, 0, string(pushRequest(location, []byte("x"))))
 				require.Contains(t, answer, `"success":true`)
-				location = ask(Fault{Kind: fmt.Sprintf("redirect-%d", code), Origin: "other"})
-				if a == AddressPath {
+				location = ask(fault.Fault{Kind: fmt.Sprintf("redirect-%d", code), Origin: "other"})
+				if a == address.Path {
 					require.Regexp(t, `^http://localhost:\d+/d/0/update\?redirected$`, location)
 				} else {
 					require.Equal(t, f.DeviceAddress(1)+"/update?redirected", location)

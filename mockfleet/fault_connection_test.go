@@ -8,14 +8,20 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // addressings are those that this system has.
-func addressings() []Addressing {
-	if DefaultAddressing() == AddressIP {
-		return []Addressing{AddressIP, AddressPort, AddressPath}
+func addressings() []address.Mode {
+	if address.DefaultMode() == address.IP {
+		return []address.Mode{address.IP, address.Port, address.Path}
 	}
-	return []Addressing{AddressPort, AddressPath}
+	return []address.Mode{address.Port, address.Path}
 }
 
 func TestFaultsOfAConnection(t *testing.T) {
@@ -30,11 +36,11 @@ func TestFaultsOfAConnection(t *testing.T) {
 		for _, a := range addressings() {
 			t.Run(test.fault+"/"+string(a), func(t *testing.T) {
 				f := startFleet(t, Config{Devices: 2, Addressing: a})
-				require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: test.fault, First: 2})))
+				require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: test.fault, First: 2})))
 				request := []byte(strings.ReplaceAll(get, "%", path(f, 0, "")))
 				for range 2 {
 					asked := ""
-					if a == AddressPath { // elsewhere, the device does it unasked
+					if a == address.Path { // elsewhere, the device does it unasked
 						asked = string(request)
 					}
 					all, end := visit(t, f, 0, asked)
@@ -43,8 +49,8 @@ func TestFaultsOfAConnection(t *testing.T) {
 				require.Contains(t, exchangeWith(t, f, 0, string(request)), "200 OK")
 				require.Contains(t, exchangeWith(t, f, 1, strings.ReplaceAll(get, "%", path(f, 1, ""))), "200 OK")
 				e := settled(t, f, 0)
-				require.Equal(t, Entry{
-					ID: DeviceID(0), Struck: 2, Faults: map[string]uint32{test.fault: 2}, Version: "1.0.0", State: "idle", Stage: StageIdle,
+				require.Equal(t, ledger.Entry{
+					ID: address.DeviceID(0), Counts: ledger.Counts[uint32]{Struck: 2}, Faults: map[string]uint32{test.fault: 2}, Version: "1.0.0", State: "idle", Stage: ledger.StageIdle,
 				}, e)
 				require.EqualValues(t, 2, f.Status().Struck)
 			})
@@ -55,7 +61,7 @@ func TestFaultsOfAConnection(t *testing.T) {
 func TestABlackholeReadsAndSaysNothingUntilItsClientLeaves(t *testing.T) {
 	for _, a := range addressings() {
 		t.Run(string(a), func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: withFaults(Fault{Kind: "blackhole"})})
+			f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: withFaults(fault.Fault{Kind: "blackhole"})})
 			c := mustDialDevice(t, f, 0)
 			_, err := c.Write(pushRequest(path(f, 0, "/update"), make([]byte, 8<<20))) // more than the kernel holds
 			require.NoError(t, err)
@@ -70,12 +76,12 @@ func TestABlackholeReadsAndSaysNothingUntilItsClientLeaves(t *testing.T) {
 }
 
 func TestAHangEndsWithItsClient(t *testing.T) {
-	for name, b := range map[string]Behavior{
-		"latency":          {Latency: delayOf(t, MaxDelay)},
-		"slow-answer":      withFaults(Fault{Kind: "slow-answer", Delay: delayOf(t, MaxDelay)}),
-		"drip-answer":      withFaults(Fault{Kind: "drip-answer", Delay: delayOf(t, MaxDelay)}),
-		"stall-mid-upload": withFaults(Fault{Kind: "stall-mid-upload", AfterBytes: exactly(t, 100)}),
-		"blackhole":        withFaults(Fault{Kind: "blackhole"}),
+	for name, b := range map[string]behavior.Behavior{
+		"latency":          {Latency: delayOf(t, random.MaxDuration)},
+		"slow-answer":      withFaults(fault.Fault{Kind: "slow-answer", Delay: delayOf(t, random.MaxDuration)}),
+		"drip-answer":      withFaults(fault.Fault{Kind: "drip-answer", Delay: delayOf(t, random.MaxDuration)}),
+		"stall-mid-upload": withFaults(fault.Fault{Kind: "stall-mid-upload", AfterBytes: exactly(t, 100)}),
+		"blackhole":        withFaults(fault.Fault{Kind: "blackhole"}),
 	} {
 		for leaving, leave := range map[string]func(c bareClient){
 			"close": func(c bareClient) { require.NoError(t, c.Close()) },
@@ -84,12 +90,12 @@ func TestAHangEndsWithItsClient(t *testing.T) {
 				require.NoError(t, c.Close())
 			},
 		} {
-			for _, mode := range []TLS{TLSNone, TLSGood} {
+			for _, mode := range []behavior.TLSMode{behavior.TLSNone, behavior.TLSGood} {
 				t.Run(name+"/"+leaving+"/tls="+string(mode), func(t *testing.T) {
-					f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: b, TLS: mode})
+					f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: b, TLS: mode})
 					c := mustDialDevice(t, f, 0)
 					var over io.ReadWriter = c
-					if mode != TLSNone && name != "blackhole" {
+					if mode != behavior.TLSNone && name != "blackhole" {
 						over = clientTLS(t, f, c)
 					}
 					_, err := over.Write(pushRequest("/update", make([]byte, 5000)))
@@ -110,7 +116,7 @@ func TestAHangEndsWithItsClient(t *testing.T) {
 func TestIdleCloseClosesAConnectionThatIsUsedAgain(t *testing.T) {
 	for _, a := range addressings() {
 		t.Run(string(a), func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: withFaults(Fault{Kind: "idle-close", First: 1})})
+			f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: withFaults(fault.Fault{Kind: "idle-close", First: 1})})
 			request := []byte("GET " + path(f, 0, "/version") + " HTTP/1.1\r\nHost: a\r\n\r\n")
 			c := mustDialDevice(t, f, 0)
 			answers := bufio.NewReader(c)
@@ -138,7 +144,7 @@ func TestIdleCloseClosesAConnectionThatIsUsedAgain(t *testing.T) {
 
 func TestOfflineAndFlappingWhereDevicesShareAListener(t *testing.T) {
 	for _, a := range addressings() {
-		if a == AddressPort {
+		if a == address.Port {
 			continue
 		}
 		t.Run(string(a), func(t *testing.T) {
@@ -147,14 +153,14 @@ func TestOfflineAndFlappingWhereDevicesShareAListener(t *testing.T) {
 			kept := mustDialDevice(t, f, 0)
 			kept.send([]byte(request))
 			kept.response(bufio.NewReader(kept))
-			require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: "offline"})))
+			require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "offline"})))
 			kept.send([]byte(request))
 			_, end := kept.rest()
 			require.Equal(t, "reset", end)
 			_, end = visit(t, f, 0, request)
 			require.Equal(t, "reset", end)
 
-			require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: "flapping"})))
+			require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "flapping"})))
 			for n := range 4 {
 				if all, end := visit(t, f, 0, request); n%2 == 0 {
 					require.Equal(t, []string{"", "reset"}, []string{all, end})

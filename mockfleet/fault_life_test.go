@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 // asked sends a request over a connection in memory and decodes its answer.
@@ -28,8 +30,8 @@ func asked(t *testing.T, client net.Conn, request string, into any) int {
 const askVersion = "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"
 
 func TestADeviceInstallsForAWhile(t *testing.T) {
-	b := withFaults(Fault{Kind: "status-202", First: 1, Delay: delayOf(t, time.Minute)})
-	inBubble(t, Config{Devices: 1, Addressing: AddressPort, Behavior: b}, func(t *testing.T, f *Fleet, client net.Conn) {
+	b := withFaults(fault.Fault{Kind: "status-202", First: 1, Delay: delayOf(t, time.Minute)})
+	inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b}, func(t *testing.T, f *Fleet, client net.Conn) {
 		var answer wire.UpdateAnswer
 		var told wire.VersionAnswer
 		require.Equal(t, 202, asked(t, client, string(pushRequest("/update", []byte("x"))), &answer))
@@ -37,7 +39,7 @@ func TestADeviceInstallsForAWhile(t *testing.T) {
 		require.Equal(t, "installing", answer.Message)
 		time.Sleep(time.Minute - time.Millisecond) // the bubble's clock
 		asked(t, client, askVersion, &told)
-		require.Equal(t, wire.VersionAnswer{DeviceID: DeviceID(0), Version: "1.0.0", State: wire.StateInstalling}, told)
+		require.Equal(t, wire.VersionAnswer{DeviceID: address.DeviceID(0), Version: "1.0.0", State: wire.StateInstalling}, told)
 		require.Equal(t, "1.0.0", entryOf(t, f, 0).Version)
 		require.Equal(t, 409, asked(t, client, string(pushRequest("/update", []byte("y"))), &answer))
 		time.Sleep(time.Millisecond)
@@ -53,8 +55,8 @@ func TestADeviceInstallsForAWhile(t *testing.T) {
 func TestADeviceRollsBack(t *testing.T) {
 	for name, delay := range map[string]time.Duration{"after a look": 0, "after a while": time.Minute} {
 		t.Run(name, func(t *testing.T) {
-			b := withFaults(Fault{Kind: "rollback", First: 2, Delay: delayOf(t, delay)})
-			inBubble(t, Config{Devices: 1, Addressing: AddressPort, Behavior: b}, func(t *testing.T, f *Fleet, client net.Conn) {
+			b := withFaults(fault.Fault{Kind: "rollback", First: 2, Delay: delayOf(t, delay)})
+			inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b}, func(t *testing.T, f *Fleet, client net.Conn) {
 				var answer wire.UpdateAnswer
 				for round := range 3 {
 					require.Equal(t, 200, asked(t, client, string(pushRequest("/update", []byte("x"))), &answer))
@@ -79,11 +81,11 @@ func TestADeviceRollsBack(t *testing.T) {
 }
 
 func TestADeviceTellsWhatIsNotSo(t *testing.T) {
-	f := startFleet(t, Config{Devices: 2, Addressing: AddressPort, Behavior: withFaults(
-		Fault{Kind: "wrong-version", First: 1}, Fault{Kind: "wrong-digest", First: 2}, Fault{Kind: "wrong-device", First: 3},
+	f := startFleet(t, Config{Devices: 2, Addressing: address.Port, Behavior: withFaults(
+		fault.Fault{Kind: "wrong-version", First: 1}, fault.Fault{Kind: "wrong-digest", First: 2}, fault.Fault{Kind: "wrong-device", First: 3},
 	)})
 	require.Contains(t, exchange(t, f, string(pushRequest("/update", []byte("x")))), "200 OK")
-	right := wire.VersionAnswer{DeviceID: DeviceID(0), Version: "2.0.0", Digest: sha([]byte("x")), State: wire.StateIdle}
+	right := wire.VersionAnswer{DeviceID: address.DeviceID(0), Version: "2.0.0", Digest: sha([]byte("x")), State: wire.StateIdle}
 	var told [4]wire.VersionAnswer
 	client := newClient(t)
 	for i := range told {
@@ -96,7 +98,7 @@ func TestADeviceTellsWhatIsNotSo(t *testing.T) {
 	want[1].Digest = told[1].Digest
 	require.NotEqual(t, right.Digest, told[1].Digest)
 	require.Len(t, told[1].Digest, 64)
-	want[2].DeviceID = DeviceID(1)
+	want[2].DeviceID = address.DeviceID(1)
 	require.Equal(t, want, told)
 	e := entryOf(t, f, 0)
 	require.Equal(t, []string{right.Version, right.Digest}, []string{e.Version, e.Digest}, "the ledger knows better")

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +18,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // bareClient is a socket and nothing else: what it sees is what is on the wire.
@@ -107,67 +112,42 @@ func (c bareClient) response(b *bufio.Reader) (*http.Response, string) {
 
 // path is that of a device, for a request target.
 func path(f *Fleet, i int, p string) string {
-	if f.cfg.Addressing == AddressPath {
-		return fmt.Sprintf("%s%d%s", devicePrefix, i, p)
+	if f.cfg.Addressing == address.Path {
+		return fmt.Sprintf("%s%d%s", address.PathPrefix, i, p)
 	}
 	return p
 }
 
-func exactly(t testing.TB, n int64) Amount {
+func exactly(t testing.TB, n int64) random.Int {
 	t.Helper()
-	a, err := Exactly(n)
+	a, err := random.FixedInt(n)
 	require.NoError(t, err)
 	return a
 }
 
-func delayOf(t testing.TB, d time.Duration) Distribution {
+func delayOf(t testing.TB, d time.Duration) random.Duration {
 	t.Helper()
-	fixed, err := Fixed(d)
+	fixed, err := random.Fixed(d)
 	require.NoError(t, err)
 	return fixed
 }
 
-func withFaults(faults ...Fault) Behavior { return Behavior{Faults: faults} }
+func withFaults(faults ...fault.Fault) behavior.Behavior { return behavior.Behavior{Faults: faults} }
 
 // balanced checks what is true of every entry at every moment at which nothing is under way.
-func balanced(t testing.TB, e Entry) {
+func balanced(t testing.TB, e ledger.Entry) {
 	t.Helper()
 	require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.Feigned+e.Unfit+e.Broken, "%+v", e)
 }
 
 // settled waits until device i has no update under way and the fleet no connection.
-func settled(t testing.TB, f *Fleet, i int) Entry {
+func settled(t testing.TB, f *Fleet, i int) ledger.Entry {
 	t.Helper()
 	require.Eventually(t, func() bool { return f.Status().Connections == 0 }, testDeadline, time.Millisecond)
 	d, err := f.Device(i)
 	require.NoError(t, err)
 	balanced(t, d.Entry)
 	return d.Entry
-}
-
-func TestEveryFaultOfTheTableIsTestedAndDocumented(t *testing.T) {
-	page, err := os.ReadFile("../docs/faults.md")
-	require.NoError(t, err)
-	names := map[string]bool{}
-	for _, k := range kinds() {
-		require.False(t, names[k.name], k.name)
-		names[k.name] = true
-		require.Contains(t, string(page), "`"+k.name+"`")
-		require.True(t, acts(k), "%s has not the hook of its level", k.name)
-	}
-	require.LessOrEqual(t, int(purposeFault)+maxFaults*int(choiceCount), 256)
-}
-
-// acts tells whether a row of the table has what its level asks for, and nothing of another.
-func acts(k kind) bool {
-	has := []bool{k.connect != nil || k.door != nil, k.upload != nil, k.content != nil, k.live != nil, k.answer != nil, k.verify != nil}
-	want := map[level]int{levelPort: 0, levelReuse: 0, levelUpload: 1, levelContent: 2, levelLife: 3, levelAnswer: 4, levelVerify: 5}[k.level]
-	for i := range has {
-		if has[i] != (i == want) {
-			return false
-		}
-	}
-	return k.door == nil || k.needsPort || k.connect != nil
 }
 
 func TestAFaultIsWrittenAsItIsRead(t *testing.T) {
@@ -177,7 +157,7 @@ func TestAFaultIsWrittenAsItIsRead(t *testing.T) {
 		`{"kind":"reset-mid-upload","after_bytes":4096},` +
 		`{"kind":"stall-mid-upload","after_bytes":"lognormal(p50=100, p99=1000)","delay":"uniform(1s, 2s)"},` +
 		`{"kind":"redirect-307","origin":"other"}]}`
-	var b Behavior
+	var b behavior.Behavior
 	require.NoError(t, json.Unmarshal([]byte(asJSON), &b))
 	require.NoError(t, b.Validate())
 	written, err := json.Marshal(b)
@@ -185,9 +165,9 @@ func TestAFaultIsWrittenAsItIsRead(t *testing.T) {
 	require.Equal(t, asJSON, string(written))
 	asYAML, err := yaml.Marshal(b)
 	require.NoError(t, err)
-	var again Behavior
+	var again behavior.Behavior
 	require.NoError(t, yaml.UnmarshalWithOptions(asYAML, &again, yaml.Strict()), string(asYAML))
-	require.True(t, b.equal(again), string(asYAML))
+	require.True(t, b.Equal(again), string(asYAML))
 }
 
 func TestAFaultThatCannotBeMeantIsRefused(t *testing.T) {
@@ -208,74 +188,38 @@ func TestAFaultThatCannotBeMeantIsRefused(t *testing.T) {
 		`{"kind":"reset-mid-upload","after_bytes":1.5}`:  `amount "1.5"`,
 		`{"kind":"status-503","retry_after":"tomorrow"}`: `retry-after "tomorrow": want a duration such as 2s`,
 	} {
-		var b Behavior
+		var b behavior.Behavior
 		err := json.Unmarshal([]byte(`{"faults":[`+given+`]}`), &b)
 		if err == nil {
 			err = b.Validate()
 		}
 		require.ErrorContains(t, err, want, given)
 	}
-	require.ErrorContains(t, Behavior{Faults: make([]Fault, maxFaults+1)}.Validate(), "faults: 33 of them: want at most 32")
-	require.Error(t, Fault{Kind: "garbage", Share: -1}.validate(0, kinds())[0])
+	require.ErrorContains(t, behavior.Behavior{Faults: make([]fault.Fault, fault.MaxPerDevice+1)}.Validate(), "faults: 33 of them: want at most 32")
+	require.NotEmpty(t, fault.Validate([]fault.Fault{{Kind: "garbage", Share: -1}}))
 }
 
 func TestFaultsOfAPortNeedPorts(t *testing.T) {
-	for _, a := range []Addressing{AddressIP, AddressPath} {
+	for _, a := range []address.Mode{address.IP, address.Path} {
 		for _, kind := range []string{"refuse", "connect-stall"} {
-			b := withFaults(Fault{Kind: kind})
+			b := withFaults(fault.Fault{Kind: kind})
 			err := Config{Devices: 1, Addressing: a, Behavior: b}.Validate()
-			var bad *ConfigError
+			var bad *field.Error
 			require.ErrorAs(t, err, &bad)
 			require.ErrorContains(t, err, `faults[0].kind: "`+kind+`": want`)
 			require.ErrorContains(t, err, "port addressing")
 		}
 	}
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPath})
-	require.ErrorContains(t, f.SetFaults(0, withFaults(Fault{Kind: "refuse"})), "port addressing")
-}
-
-// Which devices a fault strikes, at which attempts and with which amounts depends on the seed alone, and
-// the shares are as they were asked for.
-func TestStrikesAreAPureFunction(t *testing.T) {
-	spread, err := ParseAmount("uniform(0, 100000)")
-	require.NoError(t, err)
-	b := withFaults(Fault{Kind: "reset-mid-upload", Share: 0.25, First: 2, AfterBytes: spread}, Fault{Kind: "status-500", Share: 0.5})
-	outcome := func(seed uint64, order func(n int) int) (out []string, struck int) {
-		const devices = 4000
-		s := newStore(Config{Devices: devices, Seed: seed, Behavior: b}.withDefaults(), nil)
-		out = make([]string, devices)
-		for n := range devices {
-			i := order(n) % devices
-			for attempt := range uint32(3) {
-				st := s.strikesOn(s.behaviors.at(0), i, attempt+1, newWorkspace())
-				if !st.upload.none() {
-					require.Less(t, attempt, uint32(2))
-					out[i] += fmt.Sprint(st.upload.afterBytes(), " ")
-				}
-				if !st.answer.none() {
-					out[i] += "500 "
-				}
-			}
-			if strings.Count(out[i], " ") >= 5 || strings.Count(out[i], " ") == 2 {
-				struck++
-			}
-		}
-		return out, struck
-	}
-	forward, struck := outcome(7, func(n int) int { return n })
-	again, _ := outcome(7, func(n int) int { return 3999 - n })
-	require.Equal(t, forward, again)
-	other, _ := outcome(8, func(n int) int { return n })
-	require.NotEqual(t, forward, other)
-	require.InDelta(t, 1000, struck, 120, "a quarter of them")
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Path})
+	require.ErrorContains(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "refuse"})), "port addressing")
 }
 
 // Of the faults of one place, the first in the list that strikes is the one that acts; those of other
 // places strike beside it.
 func TestFaultsStandInOrder(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(
-		Fault{Kind: "status-500", First: 1}, Fault{Kind: "status-503", First: 2}, Fault{Kind: "wrong-content-type", First: 3},
-		Fault{Kind: "wrong-device", First: 1}, Fault{Kind: "corrupt", First: 2},
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
+		fault.Fault{Kind: "status-500", First: 1}, fault.Fault{Kind: "status-503", First: 2}, fault.Fault{Kind: "wrong-content-type", First: 3},
+		fault.Fault{Kind: "wrong-device", First: 1}, fault.Fault{Kind: "corrupt", First: 2},
 	)})
 	artifact := []byte("artifact")
 	for _, want := range []string{"500", "503", "200 OK\r\nDate", "200 OK\r\nDate"} {
@@ -285,8 +229,8 @@ func TestFaultsStandInOrder(t *testing.T) {
 		all, _ := c.rest()
 		require.Contains(t, all, "HTTP/1.1 "+want)
 	}
-	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), DeviceID(1))
-	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), DeviceID(0))
+	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), address.DeviceID(1))
+	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), address.DeviceID(0))
 	e := settled(t, f, 0)
 	require.Equal(t, map[string]uint32{"status-500": 1, "status-503": 1, "wrong-content-type": 1, "wrong-device": 1, "corrupt": 2}, e.Faults)
 	require.Equal(t, []uint32{4, 2, 1, 1}, []uint32{e.Pushes, e.Rejected, e.Applied, e.Repeats})
@@ -295,18 +239,18 @@ func TestFaultsStandInOrder(t *testing.T) {
 
 // Whatever mix of faults and of clients' ways a device meets, its books balance.
 func TestTheBooksBalanceUnderFaults(t *testing.T) {
-	var faults []Fault
-	for _, k := range kinds() {
-		if k.level == levelPort || k.level == levelReuse || k.name == "stall-mid-upload" || k.name == "slow-read" || k.name == "status" ||
-			k.name == "drip-answer" || k.name == "slow-answer" || k.name == "reboot" || k.name == "status-202" {
+	var faults []fault.Fault
+	for _, k := range fault.Table() {
+		if k.Point == fault.PointConnect || k.Point == fault.PointReuse || k.Name == "stall-mid-upload" || k.Name == "slow-read" || k.Name == "status" ||
+			k.Name == "drip-answer" || k.Name == "slow-answer" || k.Name == "reboot" || k.Name == "status-202" {
 			continue
 		}
-		faults = append(faults, Fault{Kind: k.name, Share: 0.5})
+		faults = append(faults, fault.Fault{Kind: k.Name, Share: 0.5})
 	}
-	f := startFleet(t, Config{Devices: 64, Addressing: AddressPath, Seed: 3})
+	f := startFleet(t, Config{Devices: 64, Addressing: address.Path, Seed: 3})
 	for i := range f.Devices() {
 		n := i * 7 % len(faults)
-		b := withFaults(faults[n], faults[(n+3)%len(faults)], faults[(n+11)%len(faults)], Fault{Kind: "status-202", Delay: delayOf(t, time.Millisecond)})
+		b := withFaults(faults[n], faults[(n+3)%len(faults)], faults[(n+11)%len(faults)], fault.Fault{Kind: "status-202", Delay: delayOf(t, time.Millisecond)})
 		require.NoError(t, f.SetFaults(i, b))
 	}
 	for round := range 6 {
@@ -343,13 +287,7 @@ func TestTheBooksBalanceUnderFaults(t *testing.T) {
 		require.Fail(t, "the ledger is not empty", "%+v", e)
 	}
 	require.Zero(t, f.Status().Injected)
-	for i := range f.store.versions.slots {
-		if n := f.store.versions.slots[i].refs.Load(); i > 0 {
-			require.Zero(t, n, "a version that no device runs is held")
-		} else {
-			require.EqualValues(t, 65, n, "the initial version is that of the fleet and of each device")
-		}
-	}
+	require.Equal(t, map[string]int{"1.0.0": 65}, f.store.Kept().Versions, "the initial version is that of the fleet and of each device")
 	require.Equal(t, wire.HealthBody, strings.SplitN(exchangeWith(t, f, 0, "GET "+path(f, 0, "/health")+" HTTP/1.1\r\nHost: a\r\n\r\n"), "\r\n\r\n", 2)[1])
 }
 

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 const uploadSize = 3 << 20
@@ -22,13 +25,13 @@ func chunked(fields string, artifact []byte) []byte {
 
 func TestUploadsThatBreakOff(t *testing.T) {
 	const after = 100_000
-	for fault, ends := range map[string]string{"reset-mid-upload": "reset", "close-mid-upload": "closed"} {
+	for injected, ends := range map[string]string{"reset-mid-upload": "reset", "close-mid-upload": "closed"} {
 		for form, request := range map[string][]byte{
 			"length": pushRequest("/update", make([]byte, uploadSize)), "chunked": chunked("", make([]byte, uploadSize)),
 		} {
-			t.Run(fault+"/"+form, func(t *testing.T) {
-				f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
-				require.NoError(t, f.SetFaults(0, withFaults(Fault{Kind: fault, First: 2, AfterBytes: exactly(t, after)})))
+			t.Run(injected+"/"+form, func(t *testing.T) {
+				f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
+				require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: injected, First: 2, AfterBytes: exactly(t, after)})))
 				for range 2 {
 					c := mustDialDevice(t, f, 0)
 					c.send(request)
@@ -40,7 +43,7 @@ func TestUploadsThatBreakOff(t *testing.T) {
 				e := settled(t, f, 0)
 				require.Equal(t, []uint32{2, 2, 0}, []uint32{e.Pushes, e.Broken, e.Applied})
 				require.EqualValues(t, 2*after, e.BytesReceived)
-				require.Equal(t, map[string]uint32{fault: 2}, e.Faults)
+				require.Equal(t, map[string]uint32{injected: 2}, e.Faults)
 				require.Contains(t, exchange(t, f, string(request)), `"message":"applied"`)
 			})
 		}
@@ -49,7 +52,7 @@ func TestUploadsThatBreakOff(t *testing.T) {
 
 // A body that ends before the fault was to strike is struck at its end: it is never applied.
 func TestAnUploadShorterThanTheFaultsPlaceBreaksOffToo(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(Fault{Kind: "close-mid-upload", AfterBytes: exactly(t, 1000)})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "close-mid-upload", AfterBytes: exactly(t, 1000)})})
 	require.Empty(t, exchange(t, f, string(pushRequest("/update", []byte("short")))))
 	require.Empty(t, exchange(t, f, string(chunked("", []byte("short")))))
 	e := settled(t, f, 0)
@@ -83,8 +86,8 @@ func written(t *testing.T, c bareClient, head string, stopped func() bool) (n in
 // The client feels that the device doesn't read: the kernel's buffers don't swallow megabytes.
 func TestAClientFeelsThatTheDeviceStopsReading(t *testing.T) {
 	const after = 256 << 10
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(
-		Fault{Kind: "stall-mid-upload", First: 1, AfterBytes: exactly(t, after)},
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
+		fault.Fault{Kind: "stall-mid-upload", First: 1, AfterBytes: exactly(t, after)},
 	)})
 	c := mustDialDevice(t, f, 0)
 	n := written(t, c, fmt.Sprintf("POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", 100<<20),
@@ -102,8 +105,8 @@ func TestAClientFeelsThatTheDeviceStopsReading(t *testing.T) {
 }
 
 func TestAStalledUploadEndsAfterItsDelay(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(
-		Fault{Kind: "stall-mid-upload", Delay: delayOf(t, 50*time.Millisecond)},
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
+		fault.Fault{Kind: "stall-mid-upload", Delay: delayOf(t, 50*time.Millisecond)},
 	)})
 	c := mustDialDevice(t, f, 0)
 	c.send(pushRequest("/update", make([]byte, 100_000)))
@@ -112,12 +115,12 @@ func TestAStalledUploadEndsAfterItsDelay(t *testing.T) {
 }
 
 func TestASlowReaderReadsAtItsRate(t *testing.T) {
-	b := withFaults(Fault{Kind: "slow-read", Rate: exactly(t, 1000)})
+	b := withFaults(fault.Fault{Kind: "slow-read", Rate: exactly(t, 1000)})
 	for form, request := range map[string][]byte{
 		"length": pushRequest("/update", make([]byte, 60_000)), "chunked": chunked("", make([]byte, 60_000)),
 	} {
 		t.Run(form, func(t *testing.T) {
-			inBubble(t, Config{Devices: 1, Addressing: AddressPort, Behavior: b}, func(t *testing.T, f *Fleet, client net.Conn) {
+			inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b}, func(t *testing.T, f *Fleet, client net.Conn) {
 				begun := time.Now()
 				_, err := client.Write(request)
 				require.NoError(t, err)
@@ -129,15 +132,15 @@ func TestASlowReaderReadsAtItsRate(t *testing.T) {
 			})
 		})
 	}
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: b})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: b})
 	n := written(t, mustDialDevice(t, f, 0), fmt.Sprintf("POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", 100<<20),
 		func() bool { return f.Status().Injected == 1 })
 	require.Less(t, n, int64(512<<10))
 }
 
 func TestAnEarlyAnswerComesBeforeTheBodyIsThere(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(
-		Fault{Kind: "early-4xx", First: 1, AfterBytes: exactly(t, 1000)}, Fault{Kind: "early-4xx", First: 2, Status: 413},
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
+		fault.Fault{Kind: "early-4xx", First: 1, AfterBytes: exactly(t, 1000)}, fault.Fault{Kind: "early-4xx", First: 2, Status: 413},
 	)})
 	for _, status := range []int{403, 413} {
 		c := mustDialDevice(t, f, 0)
@@ -160,8 +163,8 @@ func TestAnEarlyAnswerComesBeforeTheBodyIsThere(t *testing.T) {
 func TestExpectations(t *testing.T) {
 	const expect = "Expect: 100-continue\r\n"
 	head := "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n" + expect + "\r\n"
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(
-		Fault{Kind: "status-417", First: 1}, Fault{Kind: "no-continue"}, Fault{Kind: "no-chunked", First: 2},
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
+		fault.Fault{Kind: "status-417", First: 1}, fault.Fault{Kind: "no-continue"}, fault.Fault{Kind: "no-chunked", First: 2},
 	)})
 	require.Contains(t, exchange(t, f, head), "HTTP/1.1 417 Expectation Failed\r\n")
 
@@ -189,8 +192,8 @@ func TestExpectations(t *testing.T) {
 func TestTheContentThatADeviceMakesOfABody(t *testing.T) {
 	turned := make([]byte, 20_000)
 	for _, test := range []struct{ after, turned int64 }{{0, 0}, {15_000, 15_000}, {99_999, 19_999}} {
-		f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(
-			Fault{Kind: "corrupt", First: 2, AfterBytes: exactly(t, test.after)},
+		f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
+			fault.Fault{Kind: "corrupt", First: 2, AfterBytes: exactly(t, test.after)},
 		)})
 		require.Contains(t, exchange(t, f, string(pushRequest("/update", make([]byte, 20_000)))), "the artifact does not have the announced digest")
 		clear(turned)
@@ -199,7 +202,7 @@ func TestTheContentThatADeviceMakesOfABody(t *testing.T) {
 		require.Equal(t, sha(turned), settled(t, f, 0).Digest)
 	}
 
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: withFaults(Fault{Kind: "duplicate", First: 1})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "duplicate", First: 1})})
 	require.Contains(t, exchange(t, f, string(pushRequest("/update", []byte("x")))), `"message":"applied"`)
 	e := settled(t, f, 0)
 	require.Equal(t, []uint32{2, 1, 1, 0}, []uint32{e.Pushes, e.Applied, e.Repeats, e.AppliedTwice})

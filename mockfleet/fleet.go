@@ -12,12 +12,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
 // Fleet is a running fleet of simulated devices.
 type Fleet struct {
 	cfg        Config
-	store      *store
+	store      *device.Store
 	registry   registry
 	traffic    trafficStripes
 	workspaces sync.Pool    // of *workspace; as many in use as connections have a request
@@ -111,10 +116,10 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	}
 	f.watch.reset(acceptOverflows(), 0, 0)
 	f.running.Go(f.keepHouse)
-	f.running.Go(f.attend)
+	f.running.Go(func() { f.store.RunTimers(f.done, func(i int) { f.setDoors(i, i+1) }) })
 	f.running.Go(f.watchItself)
-	if cfg.Addressing == AddressPort && canShut {
-		f.store.doors = true
+	if cfg.Addressing == address.Port && canShut {
+		f.store.GatePorts()
 		for _, l := range f.listeners {
 			f.doors = append(f.doors, newDoor(l))
 		}
@@ -129,17 +134,16 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 
 // newFleet makes a fleet that doesn't listen yet.
 func newFleet(cfg Config) *Fleet {
-	f := &Fleet{cfg: cfg, started: time.Now(), done: make(chan struct{}), kinds: kindNames(kinds()), watch: newWatch(), turnstile: newTurnstile(cfg.Capacity)}
+	f := &Fleet{cfg: cfg, started: time.Now(), done: make(chan struct{}), kinds: fault.Names(), watch: newWatch(), turnstile: newTurnstile(cfg.Capacity)}
 	f.lease.now = time.Now
 	f.generation = drawn.Uint32() // not of the seed: two fleets of one seed aren't one
 	f.workspaces.New = func() any { return newWorkspace() }
 	f.sinks.New = func() any { return newSink() }
 	f.registry.limit = connectionLimit(cfg)
 	f.setClock(f.started)
-	f.store = newStore(cfg, &f.now)
-	if cfg.Capacity > 0 {
-		f.store.behaviors.eventful.Store(true)
-	}
+	f.store = device.New(device.Config{
+		Devices: cfg.Devices, Seed: cfg.Seed, InitialVersion: cfg.InitialVersion, Behavior: cfg.Behavior, Groups: cfg.Groups, Queued: cfg.Capacity > 0,
+	}, &f.now)
 	return f
 }
 
@@ -160,22 +164,22 @@ func (f *Fleet) scheme() string {
 }
 
 // Devices is how many devices the fleet has: their indices are 0 to Devices-1.
-func (f *Fleet) Devices() int { return len(f.store.devices) }
+func (f *Fleet) Devices() int { return f.store.Len() }
 
 // DeviceAddress is the address of device i, an index of the fleet; "" for any other.
 func (f *Fleet) DeviceAddress(i int) string {
 	if f.checkDevice(i) != nil {
 		return ""
 	}
-	address, err := Addresses{f.scheme(), f.address, f.cfg.Addressing}.Append(nil, i)
+	at, err := address.NewBase(f.scheme(), f.address, f.cfg.Addressing).Append(nil, i)
 	if err != nil {
 		return ""
 	}
-	return string(address)
+	return string(at)
 }
 
 // SetFaults gives device i a behaviour of its own and counts its attempts anew. It outlives Reset.
-func (f *Fleet) SetFaults(i int, b Behavior) error {
+func (f *Fleet) SetFaults(i int, b behavior.Behavior) error {
 	if err := f.checkDevice(i); err != nil {
 		return err
 	}
@@ -184,7 +188,7 @@ func (f *Fleet) SetFaults(i int, b Behavior) error {
 	}
 	f.changing.Lock()
 	defer f.changing.Unlock()
-	if err := f.store.setBehavior(i, b); err != nil {
+	if err := f.store.SetBehavior(i, b); err != nil {
 		return err
 	}
 	f.setDoors(i, i+1)
@@ -194,18 +198,18 @@ func (f *Fleet) SetFaults(i int, b Behavior) error {
 // Reset puts every device back to its initial version and empties the ledger, the attempts included.
 // Behaviours set for single devices stay. An update under way is answered 503 and not applied.
 func (f *Fleet) Reset() {
-	f.store.reset()
+	f.store.Reset()
 	_, _, _, noRoom := f.registry.counts()
 	f.watch.reset(acceptOverflows(), f.acceptErrors.Load(), noRoom)
 	f.setDoors(0, len(f.doors))
 }
 
 // checkBehavior tells whether devices of the fleet can behave so.
-func (f *Fleet) checkBehavior(b Behavior) error {
+func (f *Fleet) checkBehavior(b behavior.Behavior) error {
 	if err := b.Validate(); err != nil {
 		return err
 	}
-	return b.checkReach(f.cfg.Addressing)
+	return checkReach(b, f.cfg.Addressing)
 }
 
 func (f *Fleet) checkDevice(i int) error {

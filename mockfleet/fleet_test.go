@@ -16,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
 func TestMain(m *testing.M) {
@@ -95,7 +97,7 @@ func getVersion(t testing.TB, client *http.Client, address string) wire.VersionA
 }
 
 // entryOf is what the ledger says of device i.
-func entryOf(t testing.TB, f *Fleet, i int) Entry {
+func entryOf(t testing.TB, f *Fleet, i int) ledger.Entry {
 	t.Helper()
 	for e := range f.Ledger() {
 		if e.Device == i {
@@ -103,35 +105,35 @@ func entryOf(t testing.TB, f *Fleet, i int) Entry {
 		}
 	}
 	require.Failf(t, "no entry", "device %d", i)
-	return Entry{}
+	return ledger.Entry{}
 }
 
 func TestEveryAddressingUpdatesAndVerifiesEachDevice(t *testing.T) {
-	for _, a := range []Addressing{AddressIP, AddressPort, AddressPath} {
+	for _, a := range []address.Mode{address.IP, address.Port, address.Path} {
 		t.Run(string(a), func(t *testing.T) {
 			f := startFleet(t, Config{Devices: 20, Addressing: a, Seed: 7})
 			client := newClient(t)
 			for i := range f.Devices() {
-				address := f.DeviceAddress(i)
-				derived, err := DeviceAddress(f.Ready().Address, a, i)
+				at := f.DeviceAddress(i)
+				derived, err := address.DeviceAddress(f.Ready().Address, a, i)
 				require.NoError(t, err)
-				require.Equal(t, address, derived)
+				require.Equal(t, at, derived)
 
-				before := getVersion(t, client, address)
-				require.Equal(t, wire.VersionAnswer{DeviceID: DeviceID(i), Version: "1.0.0", State: wire.StateIdle}, before)
+				before := getVersion(t, client, at)
+				require.Equal(t, wire.VersionAnswer{DeviceID: address.DeviceID(i), Version: "1.0.0", State: wire.StateIdle}, before)
 
 				artifact := fmt.Appendf(nil, "firmware of device %d", i)
-				status, answer := update{artifact: artifact, version: "2.0.0", id: DeviceID(i), digest: reprDigest(artifact)}.
-					send(t, client, address)
+				status, answer := update{artifact: artifact, version: "2.0.0", id: address.DeviceID(i), digest: reprDigest(artifact)}.
+					send(t, client, at)
 				require.Equal(t, http.StatusOK, status)
 				require.Equal(t, wire.UpdateAnswer{Success: true, Message: "applied", Size: int64(len(artifact)), Digest: sha(artifact)}, answer)
 
-				after := getVersion(t, client, address)
+				after := getVersion(t, client, at)
 				require.Equal(t, "2.0.0", after.Version)
 				require.Equal(t, sha(artifact), after.Digest)
 				require.NotEmpty(t, after.UpdatedAt)
 
-				response, err := client.Get(address + wire.PathHealth)
+				response, err := client.Get(at + wire.PathHealth)
 				require.NoError(t, err)
 				body, err := io.ReadAll(response.Body)
 				require.NoError(t, err)

@@ -8,104 +8,20 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-func TestAPermutationIsOne(t *testing.T) {
-	for _, n := range []int{1, 2, 3, 4, 5, 63, 64, 65, 1000, 4097} {
-		for seed := range uint64(3) {
-			p := newPermutation(n, seed, purposeMember)
-			seen := make([]bool, n)
-			for i := range n {
-				at := p.of(i)
-				require.False(t, seen[at], "%d of %d", i, n)
-				seen[at] = true
-			}
-		}
-	}
-}
-
-// Neighbours end up anywhere: of each quarter of the places, about a quarter comes from each quarter of the devices.
-func TestAPermutationShuffles(t *testing.T) {
-	const n, parts = 10_000, 4
-	var from [parts][parts]int
-	p, other, offline := newPermutation(n, 1, purposeMember), newPermutation(n, 2, purposeMember), newPermutation(n, 1, purposeOffline)
-	same, sameOffline := 0, 0
-	for i := range n {
-		from[i*parts/n][p.of(i)*parts/n]++
-		if p.of(i) == other.of(i) {
-			same++
-		}
-		if p.of(i) == offline.of(i) {
-			sameOffline++
-		}
-	}
-	for _, row := range from {
-		for _, count := range row {
-			require.InDelta(t, n/parts/parts, count, 120) // five standard deviations of 21.7 are 108
-		}
-	}
-	require.Less(t, same, 10)
-	require.Less(t, sameOffline, 10)
-}
-
-func BenchmarkPermutation(b *testing.B) {
-	p := newPermutation(1_000_000, 1, purposeMember)
-	i := 0
-	for b.Loop() {
-		if i++; i == 1_000_000 {
-			i = 0
-		}
-		p.of(i)
-	}
-}
-
-func groupsOf(shares ...Share) (list []Group) {
-	for i, s := range shares {
-		list = append(list, Group{Name: fmt.Sprintf("g%d", i), Share: s})
-	}
-	return list
-}
-
-// Groups have as many devices as their shares say, to the device, whatever the seed.
-func TestSharesAreExact(t *testing.T) {
-	for _, test := range []struct {
-		devices int
-		shares  []Share
-		want    []int // the rest last
-	}{
-		{1000, []Share{0.9, 0.08, 0.02}, []int{900, 80, 20, 0}},
-		{1000, []Share{0.08, 0.02}, []int{80, 20, 900}},
-		{10, []Share{0.25, 0.25}, []int{3, 2, 5}}, // 2.5 and 5, rounded
-		{3, []Share{1.0 / 3, 1.0 / 3, 1.0 / 3}, []int{1, 1, 1, 0}},
-		{7, []Share{0.1, 0.2, 0.3, 0.4}, []int{1, 1, 2, 3, 0}},
-		{1, []Share{0.4, 0.6}, []int{0, 1, 0}},
-		{5, nil, []int{5}},
-	} {
-		var before []int
-		for seed := range uint64(4) {
-			p := newPopulation(Config{Devices: test.devices, Seed: seed, Groups: groupsOf(test.shares...)})
-			counts, members := make([]int, len(test.want)), make([]int, test.devices)
-			for i := range test.devices {
-				members[i] = p.of(i)
-				counts[members[i]]++
-			}
-			require.Equal(t, test.want, counts)
-			for g, n := range test.want {
-				require.Equal(t, n, p.size(g))
-			}
-			if test.devices == 1000 {
-				require.NotEqual(t, before, members, "another seed, other members")
-			}
-			before = members
-		}
-	}
-}
-
 func TestGroupsAreValidated(t *testing.T) {
-	group := func(change func(*Group)) []Group {
-		g := Group{Name: "a", Share: 0.5}
+	group := func(change func(*behavior.Group)) []behavior.Group {
+		g := behavior.Group{Name: "a", Share: 0.5}
 		change(&g)
-		return []Group{g}
+		return []behavior.Group{g}
 	}
 	for name, test := range map[string]struct {
 		cfg  Config
@@ -116,32 +32,32 @@ func TestGroupsAreValidated(t *testing.T) {
 		"none of ten":  {Config{Groups: groupsOf(0.04)}, `groups[0].share: 4%: want 10% at least, or more devices: 4% of 10 is none`},
 		"none is left": {Config{Groups: groupsOf(0.9, 0.08, 0.02)}, `groups[2].share: 2%: want 10% at least, or more devices: 2% of 10 is none`},
 		"thirds":       {Config{Groups: groupsOf(1.0/3, 1.0/3, 1.0/3)}, ""},
-		"no name":      {Config{Groups: group(func(g *Group) { g.Name = "" })}, `groups[0].name: "": want 1 to 32 lower-case`},
-		"capitals":     {Config{Groups: group(func(g *Group) { g.Name = "Slow" })}, `groups[0].name: "Slow": want 1 to 32`},
-		"rest":         {Config{Groups: group(func(g *Group) { g.Name = "rest" })}, `groups[0].name: "rest": want a name that no other`},
-		"all":          {Config{Groups: group(func(g *Group) { g.Name = "all" })}, `groups[0].name: "all": want a name that no other`},
-		"twice":        {Config{Groups: []Group{{Name: "a", Share: 0.1}, {Name: "a", Share: 0.1}}}, `groups[1].name: "a": want a name that no other`},
+		"no name":      {Config{Groups: group(func(g *behavior.Group) { g.Name = "" })}, `groups[0].name: "": want 1 to 32 lower-case`},
+		"capitals":     {Config{Groups: group(func(g *behavior.Group) { g.Name = "Slow" })}, `groups[0].name: "Slow": want 1 to 32`},
+		"rest":         {Config{Groups: group(func(g *behavior.Group) { g.Name = "rest" })}, `groups[0].name: "rest": want a name that no other`},
+		"all":          {Config{Groups: group(func(g *behavior.Group) { g.Name = "all" })}, `groups[0].name: "all": want a name that no other`},
+		"twice":        {Config{Groups: []behavior.Group{{Name: "a", Share: 0.1}, {Name: "a", Share: 0.1}}}, `groups[1].name: "a": want a name that no other`},
 		"no share":     {Config{Groups: groupsOf(0)}, `groups[0].share: 0: want above 0, and 1 at most`},
 		"too much":     {Config{Groups: groupsOf(0.9, 0.2)}, `groups[1].share: 0.2: want 0.1 at most: the groups before it have the rest`},
-		"behavior":     {Config{Groups: group(func(g *Group) { g.Behavior.FailStatus = 200 })}, `groups[0].behavior.fail_status: 200: want an HTTP status`},
-		"fault":        {Config{Groups: group(func(g *Group) { g.Behavior.Faults = []Fault{{Kind: "?"}} })}, `groups[0].behavior.faults[0].kind: "?": want one of`},
-		"reach":        {Config{Groups: group(func(g *Group) { g.Behavior.Faults = []Fault{{Kind: "refuse"}} })}, `groups[0].behavior.faults[0].kind: "refuse": want port addressing`},
-		"TLS":          {Config{TLS: TLSGood, Groups: group(func(g *Group) { g.TLS = "?" })}, `groups[0].tls: "?": want good, expired`},
-		"TLS alone":    {Config{Groups: group(func(g *Group) { g.TLS = TLSExpired })}, `groups[0].tls: "expired": want a fleet that speaks TLS`},
-		"TLS by path":  {Config{Addressing: AddressPath, TLS: TLSGood, Groups: group(func(g *Group) { g.TLS = TLSExpired })}, `groups[0].tls: "expired": want ip or port`},
-		"far too many": {Config{Groups: make([]Group, 65)}, `groups: 65 of them: want at most 64`},
+		"behavior":     {Config{Groups: group(func(g *behavior.Group) { g.Behavior.FailStatus = 200 })}, `groups[0].behavior.fail_status: 200: want an HTTP status`},
+		"fault":        {Config{Groups: group(func(g *behavior.Group) { g.Behavior.Faults = []fault.Fault{{Kind: "?"}} })}, `groups[0].behavior.faults[0].kind: "?": want one of`},
+		"reach":        {Config{Groups: group(func(g *behavior.Group) { g.Behavior.Faults = []fault.Fault{{Kind: "refuse"}} })}, `groups[0].behavior.faults[0].kind: "refuse": want port addressing`},
+		"TLS":          {Config{TLS: behavior.TLSGood, Groups: group(func(g *behavior.Group) { g.TLS = "?" })}, `groups[0].tls: "?": want good, expired`},
+		"TLS alone":    {Config{Groups: group(func(g *behavior.Group) { g.TLS = behavior.TLSExpired })}, `groups[0].tls: "expired": want a fleet that speaks TLS`},
+		"TLS by path":  {Config{Addressing: address.Path, TLS: behavior.TLSGood, Groups: group(func(g *behavior.Group) { g.TLS = behavior.TLSExpired })}, `groups[0].tls: "expired": want ip or port`},
+		"far too many": {Config{Groups: make([]behavior.Group, 65)}, `groups: 65 of them: want at most 64`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.cfg.Devices = cmp.Or(test.cfg.Devices, 10)
 			if test.cfg.Addressing == "" {
-				test.cfg.Addressing = AddressIP
+				test.cfg.Addressing = address.IP
 			}
 			err := test.cfg.Validate()
 			if test.want == "" {
 				require.NoError(t, err)
 				return
 			}
-			var bad *ConfigError
+			var bad *field.Error
 			require.ErrorAs(t, err, &bad)
 			require.ErrorContains(t, err, "mockfleet: "+test.want)
 		})
@@ -149,17 +65,17 @@ func TestGroupsAreValidated(t *testing.T) {
 }
 
 // mixed is a fleet of good, slow and broken devices.
-func mixed(t testing.TB, a Addressing) *Fleet {
-	return startFleet(t, Config{Devices: 50, Addressing: a, Seed: 3, Groups: []Group{
-		{Name: "broken", Share: 0.1, Behavior: withFaults(Fault{Kind: "status-500"})},
-		{Name: "slow", Share: 0.2, Behavior: withFaults(Fault{Kind: "slow-answer", Delay: delayOf(t, 1)})},
+func mixed(t testing.TB, a address.Mode) *Fleet {
+	return startFleet(t, Config{Devices: 50, Addressing: a, Seed: 3, Groups: []behavior.Group{
+		{Name: "broken", Share: 0.1, Behavior: withFaults(fault.Fault{Kind: "status-500"})},
+		{Name: "slow", Share: 0.2, Behavior: withFaults(fault.Fault{Kind: "slow-answer", Delay: delayOf(t, 1)})},
 	}})
 }
 
 func membersOf(f *Fleet, group string) (list []int) {
-	g, all, _ := f.store.population.named(group)
+	g, all, _ := f.store.Groups().Lookup(group)
 	for i := range f.Devices() {
-		if all || f.store.population.of(i) == g {
+		if all || f.store.Groups().Of(i) == g {
 			list = append(list, i)
 		}
 	}
@@ -167,7 +83,7 @@ func membersOf(f *Fleet, group string) (list []int) {
 }
 
 func TestDevicesBehaveAsTheirGroup(t *testing.T) {
-	f := mixed(t, AddressIP)
+	f := mixed(t, address.IP)
 	client := newClient(t)
 	for i := range f.Devices() {
 		status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(i))
@@ -181,7 +97,7 @@ func TestDevicesBehaveAsTheirGroup(t *testing.T) {
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, map[string]uint32{"slow-answer": 1}, d.Faults)
 		default:
-			require.Equal(t, GroupRest, d.Group)
+			require.Equal(t, behavior.RestGroup, d.Group)
 			require.Equal(t, http.StatusOK, status)
 			require.Empty(t, d.Faults)
 		}
@@ -191,9 +107,9 @@ func TestDevicesBehaveAsTheirGroup(t *testing.T) {
 	for g, want := range []struct {
 		name    string
 		devices int
-		stages  map[Stage]int
+		stages  map[ledger.Stage]int
 	}{
-		{"broken", 5, map[Stage]int{StageIdle: 5}}, {"slow", 10, map[Stage]int{StageRunning: 10}}, {"rest", 35, map[Stage]int{StageRunning: 35}},
+		{"broken", 5, map[ledger.Stage]int{ledger.StageIdle: 5}}, {"slow", 10, map[ledger.Stage]int{ledger.StageRunning: 10}}, {"rest", 35, map[ledger.Stage]int{ledger.StageRunning: 35}},
 	} {
 		require.Equal(t, want.name, groups[g].Name)
 		require.Equal(t, want.devices, groups[g].Devices)
@@ -203,7 +119,7 @@ func TestDevicesBehaveAsTheirGroup(t *testing.T) {
 }
 
 func TestAGroupIsGivenFaultsAndHealed(t *testing.T) {
-	f := mixed(t, AddressPath)
+	f := mixed(t, address.Path)
 	client := newClient(t)
 	answers := func(group string) (list []int) {
 		for _, i := range membersOf(f, group) {
@@ -213,37 +129,37 @@ func TestAGroupIsGivenFaultsAndHealed(t *testing.T) {
 		return slices.Compact(list)
 	}
 	require.Equal(t, []int{500}, answers("broken"))
-	require.NoError(t, f.SetGroupFaults("slow", Behavior{FailFirst: 1000, FailStatus: 418}))
+	require.NoError(t, f.SetGroupFaults("slow", behavior.Behavior{FailFirst: 1000, FailStatus: 418}))
 	require.Equal(t, []int{418}, answers("slow"))
 	require.Equal(t, []int{200}, answers("rest"))
 	f.Reset()
 	require.Equal(t, []int{418}, answers("slow"), "it outlives a reset")
 	latency := delayOf(t, 1)
-	require.NoError(t, f.SetGroupFaults("broken", Behavior{Latency: latency, FailFirst: 1}))
+	require.NoError(t, f.SetGroupFaults("broken", behavior.Behavior{Latency: latency, FailFirst: 1}))
 	require.NoError(t, f.Heal("broken"))
 	require.Equal(t, []int{200}, answers("broken"))
 	require.Equal(t, latency, f.Groups()[0].Behavior.Latency, "what isn't a fault stays")
 	require.Zero(t, f.Groups()[0].Behavior.FailFirst)
 	require.Equal(t, []int{418}, answers("slow"))
-	require.NoError(t, f.Heal(GroupAll))
-	require.Equal(t, []int{200}, answers(GroupAll))
-	require.NoError(t, f.SetGroupFaults(GroupAll, withFaults(Fault{Kind: "status-429"})))
-	require.Equal(t, []int{429}, answers(GroupAll))
+	require.NoError(t, f.Heal(behavior.AllGroups))
+	require.Equal(t, []int{200}, answers(behavior.AllGroups))
+	require.NoError(t, f.SetGroupFaults(behavior.AllGroups, withFaults(fault.Fault{Kind: "status-429"})))
+	require.Equal(t, []int{429}, answers(behavior.AllGroups))
 	one := membersOf(f, "slow")[0]
 	require.NoError(t, f.HealDevice(one))
 	status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(one))
 	require.Equal(t, http.StatusOK, status)
 
-	var bad *ConfigError
-	require.ErrorAs(t, f.SetGroupFaults("fast", Behavior{}), &bad)
+	var bad *field.Error
+	require.ErrorAs(t, f.SetGroupFaults("fast", behavior.Behavior{}), &bad)
 	require.Equal(t, `mockfleet: group: "fast": want one of all, broken, slow, rest`, bad.Error())
-	require.ErrorAs(t, f.SetGroupFaults("slow", Behavior{FailStatus: 1}), &bad)
+	require.ErrorAs(t, f.SetGroupFaults("slow", behavior.Behavior{FailStatus: 1}), &bad)
 	require.ErrorAs(t, f.Heal("fast"), &bad)
 	require.ErrorContains(t, f.HealDevice(50), "the fleet has devices 0 to 49")
 }
 
 func TestAShareIsTakenOffline(t *testing.T) {
-	for _, a := range []Addressing{AddressIP, AddressPort, AddressPath} {
+	for _, a := range []address.Mode{address.IP, address.Port, address.Path} {
 		t.Run(string(a), func(t *testing.T) {
 			f := mixed(t, a)
 			offline := func() (list []int) {
@@ -259,7 +175,7 @@ func TestAShareIsTakenOffline(t *testing.T) {
 					require.NoError(t, c.Close())
 					d, err := f.Device(i)
 					require.NoError(t, err)
-					require.Equal(t, d.Stage == StageOffline, answer == "")
+					require.Equal(t, d.Stage == ledger.StageOffline, answer == "")
 					if answer == "" {
 						require.Equal(t, "reset", end)
 						list = append(list, i)
@@ -268,21 +184,21 @@ func TestAShareIsTakenOffline(t *testing.T) {
 				return list
 			}
 			require.Empty(t, offline())
-			set := func(group string, share Share) []int {
+			set := func(group string, share random.Share) []int {
 				count, err := f.SetOffline(group, share)
 				require.NoError(t, err)
 				list := offline()
 				require.Len(t, list, count)
 				return list
 			}
-			few := set(GroupAll, 0.1)
+			few := set(behavior.AllGroups, 0.1)
 			require.Len(t, few, 5)
-			more := set(GroupAll, 0.3)
+			more := set(behavior.AllGroups, 0.3)
 			require.Len(t, more, 15)
 			require.Subset(t, more, few)
 			f.Reset()
 			require.Equal(t, more, offline(), "it outlives a reset")
-			require.Empty(t, set(GroupAll, 0))
+			require.Empty(t, set(behavior.AllGroups, 0))
 			slow := set("slow", 0.5)
 			require.Len(t, slow, 5)
 			require.Subset(t, membersOf(f, "slow"), slow)
@@ -301,9 +217,16 @@ func TestAnOpenConnectionToAnOfflineDeviceIsReset(t *testing.T) {
 	c.send([]byte(askHealth))
 	_, err := c.Read(make([]byte, 1000))
 	require.NoError(t, err)
-	_, err = f.SetOffline(GroupAll, 1)
+	_, err = f.SetOffline(behavior.AllGroups, 1)
 	require.NoError(t, err)
 	c.send([]byte(askHealth))
 	_, end := c.rest()
 	require.Equal(t, "reset", end)
+}
+
+func groupsOf(shares ...random.Share) (list []behavior.Group) {
+	for i, s := range shares {
+		list = append(list, behavior.Group{Name: fmt.Sprintf("g%d", i), Share: s})
+	}
+	return list
 }

@@ -8,17 +8,16 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 const (
-	// hangLimit is how long a stalled upload is held for a client whose leaving can't be seen: while
-	// the device doesn't read, the end of the connection waits behind what the client had sent before.
-	hangLimit = 2 * time.Minute
-
-	// Bytes of a receive buffer that a client feels; the kernel doubles them. Over loopback the small one
-	// takes 600 MB/s, the tiny one 80 kB/s.
-	smallBuffer = 16 << 10
-	tinyBuffer  = 4 << 10
+	// A receive buffer for rates below twice its bytes: over loopback it takes 80 kB/s.
+	tinyBuffer = 4 << 10
 )
 
 // pause waits for d. It ends early, with false, where the client leaves or the fleet closes. A client
@@ -89,7 +88,7 @@ func (c *conn) swallow(d time.Duration) {
 // silence stays with a client that waits for the device's part of a handshake, until it leaves.
 func (c *conn) silence() {
 	c.belowTLS = true // there, nothing answers what is read
-	c.swallow(MaxDelay)
+	c.swallow(random.MaxDuration)
 	c.dropWorkspace()
 }
 
@@ -148,18 +147,18 @@ func socketOf(nc net.Conn) syscall.RawConn {
 }
 
 // eventful tells whether any device of the fleet may be other than well.
-func (c *conn) eventful() bool { return c.fleet.store.behaviors.eventful.Load() }
+func (c *conn) eventful() bool { return c.fleet.store.HasBehavior() }
 
 // meet lets what a device is like act on a connection that was just opened to it, and gives the device's
 // plan; nil is that the connection ended.
-func (c *conn) meet(device int) *plan {
-	r := c.fleet.store.dial(device)
-	c.held = r.held
+func (c *conn) meet(device int) *device.Compiled {
+	r := c.fleet.store.Connect(device)
+	c.held = r.Counted
 	if !c.survives(r) {
 		return nil
 	}
-	c.welcome(&r.plan.Network)
-	return r.plan
+	c.welcome(&r.Behavior.Network)
+	return r.Behavior
 }
 
 // endures lets what a device is like act on the connection of a request whose head was just read; false
@@ -167,67 +166,84 @@ func (c *conn) meet(device int) *plan {
 func (c *conn) endures(r *request) bool {
 	if c.device < 0 && c.served == 0 {
 		r.plan = c.meet(r.device) // only now is known which device it is
-	} else if of := c.fleet.store.revisit(r.device, c.served > 0, c.work); c.survives(of) {
-		r.plan = of.plan
+	} else if of := c.fleet.store.NextRequest(r.device, c.served > 0, &r.Request); c.survives(of) {
+		r.plan = of.Behavior
 	}
 	if r.plan == nil {
 		return false
 	}
 	n := &r.plan.Network
-	r.close = r.close || n.MaxRequests > 0 && c.served+1 >= n.MaxRequests
+	r.Close = r.Close || n.MaxRequests > 0 && c.served+1 >= n.MaxRequests
 	r.answer10 = n.HTTP10
 	return true
 }
 
 // survives tells whether a connection goes on. Where a fault strikes it, it is over when that returns.
-func (c *conn) survives(r reach) bool {
+func (c *conn) survives(r device.Access) bool {
 	switch {
-	case r.gone || r.full:
+	case r.Unreachable || r.OverLimit:
 		c.reset()
 		return false
-	case r.strike.none():
+	case r.Injection.IsZero():
 		return true
 	}
 	if c.work == nil {
 		c.belowTLS = true // there was no handshake, and will be none
 	}
-	r.strike.connect(c, r.strike)
+	r.Injection.Kind.Connect(faultConn{c}, r.Injection)
 	return false
 }
 
-// lose gives up an update that is coming in.
-func (c *conn) lose(r *request, p *push) { c.fleet.store.abandon(r.device, p) }
-
 // sendSpoiled sends an answer as a fault has it; without one, as it is.
-func (c *conn) sendSpoiled(r *request, h answerHead, s strike) bool {
-	if s.none() {
+func (c *conn) sendSpoiled(r *request, h fault.Response, s fault.Injection) bool {
+	if s.IsZero() {
 		return c.send(r, h)
 	}
-	c.fleet.store.note(s)
-	return s.answer(c, r, h, s)
+	c.fleet.store.CountInjection(s)
+	h.Date = time.Unix(0, c.fleet.now.Load())
+	c.work.response = h
+	return s.Kind.Respond(faultConn{c}, &c.work.response, s)
 }
 
 // strikeUpload lets the faults of an update strike before its body comes in.
-func (c *conn) strikeUpload(r *request, p *push) verdict {
-	if s := p.strikes.content; !s.none() {
-		c.fleet.store.note(s)
-		s.content(r, p, s)
+func (c *conn) strikeUpload(p *upload) fault.Action {
+	if s := p.Injections.Body; !s.IsZero() {
+		c.fleet.store.CountInjection(s)
+		s.Kind.Body(faultConn{c}, s)
 	}
-	s := p.strikes.upload
-	if s.none() {
-		return carryOn
+	s := p.Injections.Upload
+	if s.IsZero() {
+		return fault.Continue
 	}
-	c.fleet.store.note(s)
-	return s.upload(c, r, p, s)
+	c.fleet.store.CountInjection(s)
+	return s.Kind.Upload(faultConn{c}, s)
 }
 
 // answerVersion serves GET /version where not every device is well.
 func (c *conn) answerVersion(r *request) bool {
-	s := c.fleet.store.examine(r.device, c.work)
 	v := &c.work.view
-	if !c.pause(v.plan.Network.rtt(c.fleet.store.seed, r.device, v.number, purposeVersionRTT)) {
+	s := c.fleet.store.ReportWithFaults(r.device, &r.Request, v)
+	if !c.pause(v.Plan.Network.ExtraDelay(c.fleet.store.Seed(), r.device, v.Number, random.StreamVersionRTT)) {
 		return false
 	}
-	c.work.body = appendVersionAnswer(c.work.body[:0], v.index, &v.device, v.version)
-	return c.sendSpoiled(r, answerHead{status: http.StatusOK, typeLine: typeJSONLine}, s)
+	c.work.body = v.Append(c.work.body[:0])
+	return c.sendSpoiled(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: c.work.body}, s)
+}
+
+// welcome gives a connection that was just opened the character of its device's network.
+func (c *conn) welcome(n *behavior.Network) {
+	if n.ReceiveBuffer > 0 {
+		c.shrink(n.ReceiveBuffer)
+	}
+}
+
+// slow makes the device read an update at a pace, through a receive buffer so small that the client feels it.
+func (c *conn) slow(p *upload, pace int64) {
+	if p.pace == 0 || pace < p.pace {
+		p.pace = pace
+	}
+	c.shrink(fault.SmallBuffer)
+	if p.pace < 2*tinyBuffer {
+		c.shrink(tinyBuffer)
+	}
 }

@@ -54,17 +54,17 @@ const (
 	maxQueued    = 0.9                   // of the accept queue's limit
 )
 
-// problems are the reasons why the fleet is the bottleneck, by the figures of h and s.
-func (h *Health) problems(wakes int64, s *Status) (list []Problem) {
+// problems are the reasons why the fleet is the bottleneck, by the figures of h and t.
+func (h *Health) problems(wakes int64, t *Traffic) (list []Problem) {
 	add := func(format string, args ...any) { list = append(list, Problem{Text: fmt.Sprintf(format, args...)}) }
 	late := func(format string, args ...any) {
 		list = append(list, Problem{Starved: true, Text: fmt.Sprintf(format, args...)})
 	}
-	if s.AcceptErrors > 0 {
-		add("it could not accept connections, %d times", s.AcceptErrors)
+	if t.AcceptErrors > 0 {
+		add("it could not accept connections, %d times", t.AcceptErrors)
 	}
-	if s.ConnectionsNoRoom > 0 {
-		add("it refused %d connections for want of room", s.ConnectionsNoRoom)
+	if t.ConnectionsNoRoom > 0 {
+		add("it refused %d connections for want of room", t.ConnectionsNoRoom)
 	}
 	if limit := float64(h.AcceptQueueLimit); limit > 0 && float64(h.AcceptQueuePeak) >= maxQueued*limit {
 		add("its accept queue held %d connections, of %d at most", h.AcceptQueuePeak, h.AcceptQueueLimit)
@@ -175,8 +175,8 @@ func (w *watch) reset(overflows, errors, noRoom uint64) {
 	w.overflows, w.errors, w.noRoom = overflows, errors, noRoom
 }
 
-// health is how the fleet is, by what was observed and by the totals in s.
-func (w *watch) health(s *Status, overflows uint64) Health {
+// health is how the fleet is, by what was observed and by the totals in t.
+func (w *watch) health(t *Traffic, overflows uint64) Health {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := Health{
@@ -187,7 +187,7 @@ func (w *watch) health(s *Status, overflows uint64) Health {
 		AcceptQueue: w.queueNow, AcceptQueuePeak: w.queuePeak, AcceptQueueLimit: w.queueLimit,
 		AcceptOverflows: overflows - min(overflows, w.overflows),
 	}
-	since := *s
+	since := *t
 	since.AcceptErrors -= min(since.AcceptErrors, w.errors)
 	since.ConnectionsNoRoom -= min(since.ConnectionsNoRoom, w.noRoom)
 	h.Problems = h.problems(w.wakes.TotalCount(), &since)

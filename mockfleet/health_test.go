@@ -10,27 +10,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
 
 func TestAFleetThatIsTheBottleneckSaysSo(t *testing.T) {
 	for name, test := range map[string]struct {
 		health Health
 		wakes  int64
-		status Status
+		status Traffic
 		want   []string
 	}{
-		"well":              {Health{WakeP90: 49 * time.Millisecond, AcceptQueuePeak: 3600, AcceptQueueLimit: 4096, Delayed: 1000, Late: 10}, 100, Status{}, nil},
-		"few late":          {Health{Delayed: 9, Late: 9}, 100, Status{}, nil},
-		"nothing known":     {Health{}, 0, Status{}, nil},
-		"too few wakes":     {Health{WakeP90: time.Second}, 24, Status{}, nil},
-		"late to look":      {Health{WakeP90: 51 * time.Millisecond}, 25, Status{}, []string{"a tenth of the time it was 51ms late or more to look at what had come"}},
-		"late answers":      {Health{Delayed: 999, Late: 10, LateMax: 70 * time.Millisecond}, 100, Status{}, []string{"10 of 999 delayed answers left over 50ms late, the latest 70ms"}},
-		"a full queue":      {Health{AcceptQueuePeak: 116, AcceptQueueLimit: 128}, 100, Status{}, []string{"its accept queue held 116 connections, of 128 at most"}},
-		"no descriptors":    {Health{}, 100, Status{AcceptErrors: 3}, []string{"it could not accept connections, 3 times"}},
-		"no room":           {Health{}, 100, Status{ConnectionsNoRoom: 3, ConnectionsRefused: 5}, []string{"it refused 3 connections for want of room"}},
-		"strangers refused": {Health{}, 100, Status{ConnectionsRefused: 5}, nil},
+		"well":              {Health{WakeP90: 49 * time.Millisecond, AcceptQueuePeak: 3600, AcceptQueueLimit: 4096, Delayed: 1000, Late: 10}, 100, Traffic{}, nil},
+		"few late":          {Health{Delayed: 9, Late: 9}, 100, Traffic{}, nil},
+		"nothing known":     {Health{}, 0, Traffic{}, nil},
+		"too few wakes":     {Health{WakeP90: time.Second}, 24, Traffic{}, nil},
+		"late to look":      {Health{WakeP90: 51 * time.Millisecond}, 25, Traffic{}, []string{"a tenth of the time it was 51ms late or more to look at what had come"}},
+		"late answers":      {Health{Delayed: 999, Late: 10, LateMax: 70 * time.Millisecond}, 100, Traffic{}, []string{"10 of 999 delayed answers left over 50ms late, the latest 70ms"}},
+		"a full queue":      {Health{AcceptQueuePeak: 116, AcceptQueueLimit: 128}, 100, Traffic{}, []string{"its accept queue held 116 connections, of 128 at most"}},
+		"no descriptors":    {Health{}, 100, Traffic{AcceptErrors: 3}, []string{"it could not accept connections, 3 times"}},
+		"no room":           {Health{}, 100, Traffic{ConnectionsNoRoom: 3, ConnectionsRefused: 5}, []string{"it refused 3 connections for want of room"}},
+		"strangers refused": {Health{}, 100, Traffic{ConnectionsRefused: 5}, nil},
 		"all of it": {Health{WakeP90: time.Second, AcceptQueuePeak: 4, AcceptQueueLimit: 4, Delayed: 10, Late: 10}, 100,
-			Status{AcceptErrors: 1, ConnectionsNoRoom: 1}, make([]string, 5)},
+			Traffic{AcceptErrors: 1, ConnectionsNoRoom: 1}, make([]string, 5)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := test.health.problems(test.wakes, &test.status)
@@ -59,7 +60,7 @@ func TestAWatchCountsSinceTheReset(t *testing.T) {
 	w.queued(1, 128)
 	w.answered(time.Millisecond)
 	w.answered(time.Second)
-	s := &Status{AcceptErrors: 7, ConnectionsNoRoom: 5}
+	s := &Traffic{AcceptErrors: 7, ConnectionsNoRoom: 5}
 	h := w.health(s, 9)
 	require.InDelta(t, 0.54, h.WakeP90.Seconds(), 0.02) // 23 of 230 are beyond the 90th percentile: 1 s down to 560 ms
 	require.InDelta(t, 1, h.WakeMax.Seconds(), 0.01)
@@ -87,7 +88,7 @@ func TestAWatchKnowsTheShareOfTheLastTicks(t *testing.T) {
 
 // What waits for its latency notes how late it was; under the bubble's clock, that is never.
 func TestDelayedAnswersAreNoted(t *testing.T) {
-	cfg := Config{Devices: 1, Behavior: Behavior{Latency: delayOf(t, time.Minute)}}
+	cfg := Config{Devices: 1, Behavior: behavior.Behavior{Latency: delayOf(t, time.Minute)}}
 	inBubble(t, cfg, func(t *testing.T, f *Fleet, client net.Conn) {
 		var answer wire.UpdateAnswer
 		require.Equal(t, 200, asked(t, client, string(pushRequest("/update", []byte("x"))), &answer))

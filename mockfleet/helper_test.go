@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // helper is what this test binary does instead of testing when it is started again with that name as
@@ -127,7 +129,7 @@ func serveFleet(arguments []string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f, err := Start(context.Background(), Config{Devices: devices, Addressing: Addressing(arguments[1])})
+	f, err := Start(context.Background(), Config{Devices: devices, Addressing: address.Mode(arguments[1])})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // BenchmarkIdleConnections tells what a kept connection costs a fleet that is a process of its own: each
@@ -29,7 +30,7 @@ func BenchmarkIdleConnections(b *testing.B) {
 	artifact := bytes.Repeat([]byte("x"), 1024)
 	grown := map[string][]float64{}
 	for b.Loop() {
-		fleet := startHelper(b, "fleet", strconv.Itoa(connections+1), string(AddressPath))
+		fleet := startHelper(b, "fleet", strconv.Itoa(connections+1), string(address.Path))
 		control := openControlAt(b, fleet.ready)
 		state := func(open int) (Status, usage) {
 			parked := func() bool {
@@ -78,12 +79,12 @@ func BenchmarkIdleConnections(b *testing.B) {
 }
 
 // useOnce pushes to device i and verifies it over one connection, in path addressing, and leaves that open.
-func useOnce(address string, i int, artifact []byte) (net.Conn, error) {
-	nc, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
+func useOnce(at string, i int, artifact []byte) (net.Conn, error) {
+	nc, err := net.Dial("tcp", strings.TrimPrefix(at, "http://"))
 	if err != nil {
 		return nil, err
 	}
-	device := devicePrefix + strconv.Itoa(i)
+	device := address.PathPrefix + strconv.Itoa(i)
 	answer := make([]byte, 1024)
 	for _, request := range [][]byte{
 		pushRequest(device+wire.PathUpdate, artifact),

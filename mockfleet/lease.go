@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
 // LeaseFor is how long a lease lasts unless its holder renews it.
@@ -111,7 +113,7 @@ func (s *controlServer) serveLease(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, fmt.Errorf("lease: %w", err))
 		return
 	}
-	if order.Holder == "" || len(order.Holder) > maxHolder || hasControl([]byte(order.Holder)) {
+	if order.Holder == "" || len(order.Holder) > maxHolder || field.HasControl([]byte(order.Holder)) {
 		writeError(w, http.StatusBadRequest, fmt.Errorf("holder: want 1 to %d bytes that say who drives, without control characters", maxHolder))
 		return
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 func TestLease(t *testing.T) {
@@ -42,7 +44,7 @@ func TestLease(t *testing.T) {
 }
 
 func TestControlLease(t *testing.T) {
-	f, err := Start(t.Context(), Config{Devices: 3, Addressing: AddressPath})
+	f, err := Start(t.Context(), Config{Devices: 3, Addressing: address.Path})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.Close()) })
 	driver := func() *Control {
@@ -63,7 +65,7 @@ func TestControlLease(t *testing.T) {
 		t.Helper()
 		s, err := second.Status(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, AddressPath, s.Addressing)
+		require.Equal(t, address.Path, s.Addressing)
 		return s.Generation
 	}
 	require.NoError(t, second.Reset(t.Context()), "as long as nobody has the lease")

@@ -5,16 +5,19 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
 // updatedFleet is a fleet whose devices all have the same update, and were asked once.
 func updatedFleet(tb testing.TB, devices int) *Fleet {
-	f := startFleet(tb, Config{Devices: devices, Addressing: AddressPath})
+	f := startFleet(tb, Config{Devices: devices, Addressing: address.Path})
 	artifact := make([]byte, 1<<10)
-	p := &push{version: []byte("2.0.0"), size: int64(len(artifact)), digest: sha256.Sum256(artifact), hasKey: true, key: 1}
+	p := &device.Update{Version: []byte("2.0.0"), Size: int64(len(artifact)), Digest: sha256.Sum256(artifact), HasKey: true, Key: 1}
 	for i := range devices {
-		require.Equal(tb, applied, f.store.decide(i, p))
-		f.store.verify(i)
+		require.Equal(tb, device.Applied, f.store.Apply(i, p))
+		f.store.Report(i)
 	}
 	return f
 }

@@ -12,13 +12,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
 func TestAnAddressThatIsNoDevicesIsClosedAtOnce(t *testing.T) {
-	f := startFleet(t, Config{Devices: 300, Addressing: AddressIP})
+	f := startFleet(t, Config{Devices: 300, Addressing: address.IP})
 	port := f.address.Port()
 	client := newClient(t)
-	require.Equal(t, DeviceID(299), getVersion(t, client, fmt.Sprintf("http://127.1.1.43:%d", port)).DeviceID)
+	require.Equal(t, address.DeviceID(299), getVersion(t, client, fmt.Sprintf("http://127.1.1.43:%d", port)).DeviceID)
 	for _, host := range []string{"127.0.0.1", "127.1.1.44", "127.255.255.254"} {
 		nc, err := net.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
 		require.NoError(t, err)
@@ -39,10 +42,10 @@ func TestEveryAddressingListensOnLoopbackAlone(t *testing.T) {
 			require.Equal(t, "lo", interfaceOf(t, l), a)
 		}
 	}
-	f := startFleet(t, Config{Devices: 2, Addressing: AddressPath, Listen: "[::1]:0"})
+	f := startFleet(t, Config{Devices: 2, Addressing: address.Path, Listen: "[::1]:0"})
 	require.Equal(t, "lo", interfaceOf(t, f.listeners[0]))
 	getVersion(t, newClient(t), f.DeviceAddress(1))
-	f = startFleet(t, Config{Devices: 2, Addressing: AddressPath, Listen: "0.0.0.0:0", AllowRemote: true})
+	f = startFleet(t, Config{Devices: 2, Addressing: address.Path, Listen: "0.0.0.0:0", AllowRemote: true})
 	require.Empty(t, interfaceOf(t, f.listeners[0]), "others are allowed in")
 }
 
@@ -59,7 +62,7 @@ func interfaceOf(t *testing.T, l net.Listener) (name string) {
 
 // That is the first lock; the second is that a peer in ip addressing must have a loopback address.
 func TestAPeerThatIsNotLoopbackIsRefused(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressIP})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.IP})
 	for _, peer := range []string{"10.0.0.1:1", "[fe80::1]:1"} {
 		_, ok := f.identify(fakeConn{local: "127.1.0.0:80", remote: peer}, 0)
 		require.False(t, ok, peer)
@@ -92,10 +95,10 @@ func TestPortAddressingNeedsDescriptors(t *testing.T) {
 	low := limit
 	low.Cur = 500
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
-	_, err := Start(context.Background(), Config{Devices: 450, Addressing: AddressPort})
-	var bad *ConfigError
+	_, err := Start(context.Background(), Config{Devices: 450, Addressing: address.Port})
+	var bad *field.Error
 	require.ErrorAs(t, err, &bad)
 	require.EqualError(t, err, "mockfleet: devices: 450: the process may open 500 files: "+
 		"port addressing needs 514 of them (ulimit -n), the others need 64")
-	startFleet(t, Config{Devices: 100, Addressing: AddressPort})
+	startFleet(t, Config{Devices: 100, Addressing: address.Port})
 }

@@ -16,12 +16,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 func TestCloseEndsWhatIsUnderWay(t *testing.T) {
-	latency, err := Fixed(time.Hour)
+	latency, err := random.Fixed(time.Hour)
 	require.NoError(t, err)
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: Behavior{Latency: latency}})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: behavior.Behavior{Latency: latency}})
 	idle := dialFleet(t, f)
 	_, err = io.WriteString(idle, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
 	require.NoError(t, err)
@@ -47,7 +52,7 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 
 func TestTheContextEndsTheFleet(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	f, err := Start(ctx, Config{Devices: 1, Addressing: AddressPort})
+	f, err := Start(ctx, Config{Devices: 1, Addressing: address.Port})
 	require.NoError(t, err)
 	nc := dialFleet(t, f)
 	cancel()
@@ -60,7 +65,7 @@ func TestTheContextEndsTheFleet(t *testing.T) {
 }
 
 func TestConnectionsBeyondTheLimitAreClosedAndCounted(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, MaxConnections: 2})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, MaxConnections: 2})
 	kept := []net.Conn{dialFleet(t, f), dialFleet(t, f)}
 	for _, nc := range kept {
 		_, err := io.WriteString(nc, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -82,7 +87,7 @@ func inBubble(t *testing.T, cfg Config, test func(t *testing.T, f *Fleet, client
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(cfg.withDefaults())
 		f.running.Go(f.keepHouse)
-		f.running.Go(f.attend)
+		f.running.Go(func() { f.store.RunTimers(f.done, func(i int) { f.setDoors(i, i+1) }) })
 		client, server := net.Pipe()
 		c := newConn(f, server, 0)
 		require.True(t, f.registry.add(c))
@@ -141,9 +146,9 @@ func TestASlowBodyThatGoesOnDoesNotExpire(t *testing.T) {
 
 // The latency of each attempt is the one that the seed gives it, whatever came before.
 func TestLatencyDelaysTheAnswerAsTheSeedSays(t *testing.T) {
-	latency, err := Lognormal(50*time.Millisecond, time.Minute)
+	latency, err := random.Lognormal(50*time.Millisecond, time.Minute)
 	require.NoError(t, err)
-	cfg := Config{Devices: 1, Seed: 42, Behavior: Behavior{Latency: latency, FailFirst: 1}}
+	cfg := Config{Devices: 1, Seed: 42, Behavior: behavior.Behavior{Latency: latency, FailFirst: 1}}
 	inBubble(t, cfg, func(t *testing.T, _ *Fleet, client net.Conn) {
 		reader := bufio.NewReader(client)
 		for attempt := range uint32(20) {
@@ -154,7 +159,7 @@ func TestLatencyDelaysTheAnswerAsTheSeedSays(t *testing.T) {
 			require.NoError(t, err)
 			_, err = io.Copy(io.Discard, response.Body)
 			require.NoError(t, err)
-			want := latency.Sample(draw(42, 0, attempt+1, purposeLatency))
+			want := latency.Sample(random.Draw(42, 0, attempt+1, random.StreamLatency))
 			require.Equal(t, want, time.Since(begun))
 		}
 	})
@@ -182,28 +187,28 @@ func TestStartRefusesWhatTheMachineRefuses(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
-	address := taken.Addr().String()
+	at := taken.Addr().String()
 	for _, cfg := range []Config{
-		{Listen: address, Addressing: AddressPath},
-		{Listen: address, Addressing: AddressPort},
-		{Listen: address, Addressing: AddressIP},
-		{ControlListen: address, Addressing: AddressPath},
+		{Listen: at, Addressing: address.Path},
+		{Listen: at, Addressing: address.Port},
+		{Listen: at, Addressing: address.IP},
+		{ControlListen: at, Addressing: address.Path},
 	} {
 		cfg.Devices = 1
 		_, err := Start(context.Background(), cfg)
-		var bad *ConfigError
+		var bad *field.Error
 		require.ErrorAs(t, err, &bad)
 		require.ErrorIs(t, err, syscall.EADDRINUSE)
-		require.ErrorContains(t, err, address)
+		require.ErrorContains(t, err, at)
 		require.ErrorContains(t, err, "choose another port, or port 0 for a free one")
 	}
-	_, err = Start(context.Background(), Config{Devices: 100, Listen: "127.0.0.1:65500", Addressing: AddressPort})
+	_, err = Start(context.Background(), Config{Devices: 100, Listen: "127.0.0.1:65500", Addressing: address.Port})
 	require.ErrorContains(t, err, "beyond 65535")
 }
 
 func TestThePortsOfABlockAreInARow(t *testing.T) {
-	a := startFleet(t, Config{Devices: 200, Addressing: AddressPort, Seed: 1})
-	b := startFleet(t, Config{Devices: 200, Addressing: AddressPort, Seed: 1}) // looks where a already is
+	a := startFleet(t, Config{Devices: 200, Addressing: address.Port, Seed: 1})
+	b := startFleet(t, Config{Devices: 200, Addressing: address.Port, Seed: 1}) // looks where a already is
 	for _, f := range []*Fleet{a, b} {
 		require.Len(t, f.listeners, 200)
 		for i, l := range f.listeners {

@@ -10,6 +10,10 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // blockPorts is where port addressing looks for a block when no port is wanted: below it are
@@ -27,11 +31,11 @@ func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrP
 	}
 	var listeners []net.Listener
 	switch {
-	case cfg.Addressing == AddressPort && port == 0:
+	case cfg.Addressing == address.Port && port == 0:
 		listeners, err = listenFreeBlock(ctx, host, blockPorts, cfg.Devices, cfg.Seed)
-	case cfg.Addressing == AddressPort:
+	case cfg.Addressing == address.Port:
 		listeners, err = listenBlock(ctx, host, int(port), cfg.Devices)
-	case cfg.Addressing == AddressIP:
+	case cfg.Addressing == address.IP:
 		listeners, err = one(listenLoopback(ctx, port))
 	default:
 		listeners, err = one(listen(ctx, net.ListenConfig{}, "tcp", netip.AddrPortFrom(host, port)))
@@ -60,7 +64,7 @@ func listen(ctx context.Context, lc net.ListenConfig, network string, at netip.A
 // seed, going on behind each port that is in use. It tries no port more than twice.
 func listenFreeBlock(ctx context.Context, host netip.Addr, in portRange, count int, seed uint64) ([]net.Listener, error) {
 	starts := in.last - in.first + 1 - count + 1
-	base := in.first + int(splitmix64(seed)%uint64(starts))
+	base := in.first + int(random.Mix(seed)%uint64(starts))
 	var inUse *portInUseError
 	for tried := 0; tried <= 2*(in.last-in.first+1); {
 		listeners, err := listenBlock(ctx, host, base, count)
@@ -113,7 +117,7 @@ func closeListeners(listeners []net.Listener) {
 var errNotLoopbackAlone = errors.New("can't listen on every loopback address and nothing else")
 
 // listenError says what to do about a listen that failed.
-func listenError(field, address string, err error) error {
+func listenError(name, address string, err error) error {
 	want := "choose another address"
 	switch {
 	case addressInUse(err):
@@ -123,20 +127,20 @@ func listenError(field, address string, err error) error {
 	case errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM):
 		want = "choose a port from 1024 on, or run with the rights that it takes"
 	}
-	return &ConfigError{Field: field, Value: address, Want: want, Err: err}
+	return &field.Error{Field: name, Value: address, Want: want, Err: err}
 }
 
 // checkDescriptors tells before the fact that a fleet needs more descriptors than the process may have.
 func checkDescriptors(cfg Config) error {
 	limit, known := descriptorLimit()
 	needed := uint64(descriptorReserve)
-	if cfg.Addressing == AddressPort {
+	if cfg.Addressing == address.Port {
 		needed += uint64(cfg.Devices)
 	}
 	if !known || needed <= limit {
 		return nil
 	}
-	return &ConfigError{
+	return &field.Error{
 		Field: "devices", Value: strconv.Itoa(cfg.Devices), Err: fmt.Errorf("the process may open %d files", limit),
 		Want: fmt.Sprintf("port addressing needs %d of them (ulimit -n), the others need %d", needed, descriptorReserve),
 	}
@@ -156,7 +160,7 @@ func connectionLimit(cfg Config) int {
 		return defaultMaxConnections
 	}
 	taken := uint64(descriptorReserve / 2)
-	if cfg.Addressing == AddressPort {
+	if cfg.Addressing == address.Port {
 		taken += uint64(cfg.Devices)
 	}
 	return int(min(defaultMaxConnections, max(limit, taken+1)-taken))
@@ -216,25 +220,17 @@ func (f *Fleet) accept(l net.Listener, index int) {
 // aren't for this fleet are refused.
 func (f *Fleet) identify(nc net.Conn, index int) (device int, ok bool) {
 	switch f.cfg.Addressing {
-	case AddressPort:
+	case address.Port:
 		return index, true
-	case AddressPath:
+	case address.Path:
 		return -1, true
 	}
-	peer, own := addressOf(nc.RemoteAddr()), addressOf(nc.LocalAddr())
+	peer, own := address.IPOf(nc.RemoteAddr()), address.IPOf(nc.LocalAddr())
 	if !peer.IsLoopback() { // the interface sees to that; this is the second lock
 		return 0, false
 	}
-	device = deviceOfIP(own)
+	device = address.DeviceOfIP(own)
 	return device, device >= 0 && device < f.Devices()
-}
-
-func addressOf(a net.Addr) netip.Addr {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	return tcp.AddrPort().Addr().Unmap()
 }
 
 // rest waits for d, or until the fleet closes.

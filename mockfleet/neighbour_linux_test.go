@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // neighbour is a network namespace on a link to this machine, which lets it come as far as a machine can
@@ -126,7 +128,7 @@ func TestNobodyElseReachesAFleet(t *testing.T) {
 			require.NoError(t, err)
 
 			ports := []uint16{f.control.address.Port(), f.address.Port()}
-			if a == AddressPort {
+			if a == address.Port {
 				ports = append(ports, f.address.Port()+1)
 			}
 			before := f.Status().ConnectionsTotal

@@ -6,11 +6,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
 
 func TestASocketHasTheReceiveBufferOfItsDevice(t *testing.T) {
 	const size = 9000
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: Behavior{Network: Network{ReceiveBuffer: size}}})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: behavior.Behavior{Network: behavior.Network{ReceiveBuffer: size}}})
 	c := mustDialDevice(t, f, 0)
 	b := bufio.NewReader(c)
 	c.send([]byte(askHealth))

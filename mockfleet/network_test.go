@@ -14,25 +14,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 const askHealth = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 
 // Every answer leaves as much later as the seed says, an update's after its latency too.
 func TestARoundTripTakesItsTime(t *testing.T) {
-	rtt, err := Uniform(time.Second, 20*time.Second)
+	rtt, err := random.Uniform(time.Second, 20*time.Second)
 	require.NoError(t, err)
-	n := Network{RTT: rtt}
-	cfg := Config{Devices: 1, Seed: 9, Behavior: Behavior{Latency: delayOf(t, time.Minute), Network: n}}
+	n := behavior.Network{RTT: rtt}
+	cfg := Config{Devices: 1, Seed: 9, Behavior: behavior.Behavior{Latency: delayOf(t, time.Minute), Network: n}}
 	inBubble(t, cfg, func(t *testing.T, _ *Fleet, client net.Conn) {
 		for round := range uint32(3) {
 			for _, test := range []struct {
 				request string
 				wait    time.Duration
 			}{
-				{string(pushRequest("/update", []byte("x"))), time.Minute + n.rtt(9, 0, round+1, purposeRTT)},
-				{askVersion, n.rtt(9, 0, round+1, purposeVersionRTT)},
-				{askHealth, n.rtt(9, 0, 0, purposeRTT)},
+				{string(pushRequest("/update", []byte("x"))), time.Minute + n.ExtraDelay(9, 0, round+1, random.StreamRTT)},
+				{askVersion, n.ExtraDelay(9, 0, round+1, random.StreamVersionRTT)},
+				{askHealth, n.ExtraDelay(9, 0, 0, random.StreamRTT)},
 			} {
 				begun := time.Now()
 				_, err := io.WriteString(client, test.request)
@@ -60,9 +65,9 @@ func TestABodyIsReadAtTheBandwidth(t *testing.T) {
 		"the fault alone": {0, 100, 200 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := Behavior{Network: Network{Bandwidth: exactly(t, test.bandwidth)}}
+			b := behavior.Behavior{Network: behavior.Network{Bandwidth: exactly(t, test.bandwidth)}}
 			if test.slower > 0 {
-				b.Faults = []Fault{{Kind: "slow-read", Rate: exactly(t, test.slower)}}
+				b.Faults = []fault.Fault{{Kind: "slow-read", Rate: exactly(t, test.slower)}}
 			}
 			inBubble(t, Config{Devices: 1, Behavior: b}, func(t *testing.T, _ *Fleet, client net.Conn) {
 				begun := time.Now()
@@ -78,9 +83,9 @@ func TestABodyIsReadAtTheBandwidth(t *testing.T) {
 
 // A client that sends faster than the device reads is held up, though the kernel would take megabytes.
 func TestAClientFeelsTheBandwidth(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Behavior: Behavior{Network: Network{Bandwidth: exactly(t, 1000)}}})
+	f := startFleet(t, Config{Devices: 1, Behavior: behavior.Behavior{Network: behavior.Network{Bandwidth: exactly(t, 1000)}}})
 	c := mustDialDevice(t, f, 0)
-	require.NoError(t, c.SetWriteBuffer(smallBuffer))
+	require.NoError(t, c.SetWriteBuffer(fault.SmallBuffer))
 	request := pushRequest("/update", make([]byte, 8<<20))
 	require.NoError(t, c.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
 	n, err := c.Write(request)
@@ -90,9 +95,9 @@ func TestAClientFeelsTheBandwidth(t *testing.T) {
 }
 
 func TestADeviceHasSoManyConnections(t *testing.T) {
-	for _, a := range []Addressing{AddressIP, AddressPort} {
+	for _, a := range []address.Mode{address.IP, address.Port} {
 		t.Run(string(a), func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 2, Addressing: a, Behavior: Behavior{Network: Network{MaxConnections: 2}}})
+			f := startFleet(t, Config{Devices: 2, Addressing: a, Behavior: behavior.Behavior{Network: behavior.Network{MaxConnections: 2}}})
 			answered := func(c bareClient) bool {
 				c.send([]byte(askHealth))
 				_, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -124,8 +129,8 @@ func TestADeviceHasSoManyConnections(t *testing.T) {
 
 // The last answer that a connection is good for says so, and then the connection ends.
 func TestAConnectionIsGoodForSoManyRequests(t *testing.T) {
-	for _, a := range []Addressing{AddressPort, AddressPath} {
-		f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: Behavior{Network: Network{MaxRequests: 3}}})
+	for _, a := range []address.Mode{address.Port, address.Path} {
+		f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: behavior.Behavior{Network: behavior.Network{MaxRequests: 3}}})
 		c := mustDialDevice(t, f, 0)
 		b := bufio.NewReader(c)
 		for n := range 3 {
@@ -139,7 +144,7 @@ func TestAConnectionIsGoodForSoManyRequests(t *testing.T) {
 }
 
 func TestADeviceSpeaksHTTP10(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, Behavior: Behavior{Network: Network{HTTP10: true}}})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: behavior.Behavior{Network: behavior.Network{HTTP10: true}}})
 	for _, request := range []string{askVersion, askHealth, string(pushRequest("/update", []byte("x"))), "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"} {
 		answer, end := visit(t, f, 0, request)
 		require.Equal(t, "closed", end)
@@ -150,24 +155,24 @@ func TestADeviceSpeaksHTTP10(t *testing.T) {
 
 func TestANetworkIsValidated(t *testing.T) {
 	tests := map[string]struct {
-		network Network
-		a       Addressing
+		network behavior.Network
+		a       address.Mode
 		want    string
 	}{
-		"all of it": {Network{ReceiveBuffer: 1 << 10, MaxConnections: 65535, MaxRequests: 1, HTTP10: true}, AddressPort, ""},
-		"buffer":    {Network{ReceiveBuffer: 100}, AddressPort, "network.receive_buffer: 100: want 1024 to 16777216, or 0 for none"},
-		"open":      {Network{MaxConnections: -1}, AddressPort, "network.max_connections: -1: want 1 to 65535, or 0 for none"},
-		"requests":  {Network{MaxRequests: -1}, AddressPort, "network.max_requests: -1: want 1 to 1073741824, or 0 for none"},
-		"path":      {Network{MaxConnections: 1}, AddressPath, "network.max_connections: 1: want ip or port addressing: in path addressing"},
+		"all of it": {behavior.Network{ReceiveBuffer: 1 << 10, MaxConnections: 65535, MaxRequests: 1, HTTP10: true}, address.Port, ""},
+		"buffer":    {behavior.Network{ReceiveBuffer: 100}, address.Port, "network.receive_buffer: 100: want 1024 to 16777216, or 0 for none"},
+		"open":      {behavior.Network{MaxConnections: -1}, address.Port, "network.max_connections: -1: want 1 to 65535, or 0 for none"},
+		"requests":  {behavior.Network{MaxRequests: -1}, address.Port, "network.max_requests: -1: want 1 to 1073741824, or 0 for none"},
+		"path":      {behavior.Network{MaxConnections: 1}, address.Path, "network.max_connections: 1: want ip or port addressing: in path addressing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := Config{Devices: 1, Addressing: test.a, Behavior: Behavior{Network: test.network}}.Validate()
+			err := Config{Devices: 1, Addressing: test.a, Behavior: behavior.Behavior{Network: test.network}}.Validate()
 			if test.want == "" {
 				require.NoError(t, err)
 				return
 			}
-			var bad *ConfigError
+			var bad *field.Error
 			require.True(t, errors.As(err, &bad))
 			require.ErrorContains(t, err, test.want)
 		})

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
 
 // parkedIn is how many connections of f have no goroutine.
@@ -36,7 +39,7 @@ func eventually(t testing.TB, what func() bool) {
 
 func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 	const connections = 50
-	f := startFleet(t, Config{Devices: connections, Behavior: Behavior{Network: Network{MaxConnections: 1}}})
+	f := startFleet(t, Config{Devices: connections, Behavior: behavior.Behavior{Network: behavior.Network{MaxConnections: 1}}})
 	before := runtime.NumGoroutine()
 	var all []bareClient
 	var readers []*bufio.Reader
@@ -96,19 +99,19 @@ func TestParkedConnectionsEndWithTheFleet(t *testing.T) {
 
 // A parked connection expires as any other.
 func TestAParkedConnectionExpires(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Behavior: Behavior{Network: Network{MaxConnections: 1}}})
+	f := startFleet(t, Config{Devices: 1, Behavior: behavior.Behavior{Network: behavior.Network{MaxConnections: 1}}})
 	c := mustDialDevice(t, f, 0)
 	eventually(t, func() bool { return parkedIn(f) == 1 })
 	f.registry.expire(f.elapsed.Load() + int64(idleLimit) + 1)
 	_, err := c.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 	require.Zero(t, f.Status().Connections)
-	require.Zero(t, f.store.devices[0].open)
+	require.Zero(t, f.store.Kept().OpenConns)
 }
 
 // Whenever the housekeeper comes, no request is lost by it: here it comes all the time.
 func TestNudgesDisturbNobody(t *testing.T) {
-	f := startFleet(t, Config{Devices: 64, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 64, Addressing: address.Path})
 	stop := make(chan struct{})
 	var nudging, clients sync.WaitGroup
 	nudging.Go(func() {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // testDeadline ends a test that would otherwise hang; no test waits for it to pass.
@@ -91,7 +93,7 @@ func TestTheWireAsRFC9112WantsIt(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
+			f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 			output := exchange(t, f, test.input)
 			var answers []string
 			for i, piece := range strings.Split(output, "HTTP/1.1 ")[1:] {
@@ -108,7 +110,7 @@ func TestTheWireAsRFC9112WantsIt(t *testing.T) {
 
 // The parser of net/http reads what devices answer, as a second opinion on its framing.
 func TestAnswersParseAsHTTP(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	nc := dialFleet(t, f)
 	reader := bufio.NewReader(nc)
 	for _, path := range []string{"/health", "/version", "/nothing", "/version"} {
@@ -128,7 +130,7 @@ func TestAnswersParseAsHTTP(t *testing.T) {
 
 func TestA100ComesBeforeTheBodyIsSent(t *testing.T) {
 	for _, size := range []int{100, 100_000} { // what fits into the read buffer, and what doesn't
-		f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
+		f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 		nc := dialFleet(t, f)
 		_, err := fmt.Fprintf(nc, "POST /update HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", size)
 		require.NoError(t, err)
@@ -148,7 +150,7 @@ func TestA100ComesBeforeTheBodyIsSent(t *testing.T) {
 // A client in the middle of a large body gets to read the refusal, because the device goes on reading
 // for a while instead of resetting the connection under it.
 func TestAnEarlyRefusalReachesAClientThatIsStillSending(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	nc := dialFleet(t, f)
 	const size = 4 << 20
 	_, err := fmt.Fprintf(nc, "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
@@ -163,7 +165,7 @@ func TestAnEarlyRefusalReachesAClientThatIsStillSending(t *testing.T) {
 }
 
 func TestARequestInPiecesOfOneByte(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	nc := dialFleet(t, f)
 	for _, b := range pushRequest("/update", []byte("abc")) {
 		_, err := nc.Write([]byte{b})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // pythonClient updates a device by both of the clients that Python brings, in every way in which they
@@ -70,7 +71,7 @@ func TestPythonUpdatesAndVerifies(t *testing.T) {
 					} else {
 						var answer wire.VersionAnswer
 						require.NoError(t, json.Unmarshal([]byte(line), &[]any{&status, &answer}))
-						require.Equal(t, []string{DeviceID(3), sha(artifact), "idle"}, []string{answer.DeviceID, answer.Digest, string(answer.State)})
+						require.Equal(t, []string{address.DeviceID(3), sha(artifact), "idle"}, []string{answer.DeviceID, answer.Digest, string(answer.State)})
 					}
 					require.Equal(t, 200, status)
 				}

@@ -1,19 +1,22 @@
 package mockfleet
 
 import (
-	"encoding/json"
 	"errors"
 	"net/url"
-	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
 func TestTheLedgerAnswersQueries(t *testing.T) {
-	f := startFleet(t, Config{Devices: 20, Addressing: AddressPath, Seed: 3, Groups: []Group{
-		{Name: "broken", Share: 0.2, Behavior: withFaults(Fault{Kind: "status-500"})},
+	f := startFleet(t, Config{Devices: 20, Addressing: address.Path, Seed: 3, Groups: []behavior.Group{
+		{Name: "broken", Share: 0.2, Behavior: withFaults(fault.Fault{Kind: "status-500"})},
 	}})
 	client, control := newClient(t), openControl(t, f)
 	broken := membersOf(f, "broken")
@@ -43,26 +46,26 @@ func TestTheLedgerAnswersQueries(t *testing.T) {
 	require.NotEmpty(t, struck)
 	touched := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
 	for name, test := range map[string]struct {
-		query Query
+		query ledger.Query
 		want  []int
 	}{
-		"everything":       {Query{}, touched},
-		"also untouched":   {Query{All: true}, append(touched, 15, 16, 17, 18, 19)},
-		"a group":          {Query{Group: "broken", All: true}, broken},
-		"a whole fleet":    {Query{Group: GroupAll}, touched},
-		"a stage":          {Query{Stage: StageRunning}, running},
-		"idle":             {Query{Stage: StageIdle, All: true}, idle},
-		"a fault":          {Query{Fault: "status-500"}, struck},
-		"another fault":    {Query{Fault: "status-503"}, nil},
-		"a version":        {Query{Version: "2.0.0"}, second},
-		"has":              {Query{Has: "rejected"}, struck},
-		"lacks":            {Query{Lacks: "applied"}, struck},
-		"lacks in all":     {Query{Lacks: "applied", All: true}, idle},
-		"from":             {Query{From: 13}, []int{13, 14}},
-		"to":               {Query{To: 2}, []int{0, 1}},
-		"beyond":           {Query{From: 30, To: 40}, nil},
-		"a limit":          {Query{From: 3, Limit: 2}, []int{3, 4}},
-		"several together": {Query{Stage: StageRunning, Version: "3.0.0", Has: "applied", Lacks: "struck", To: 13}, only(running, 10, 13)},
+		"everything":       {ledger.Query{}, touched},
+		"also untouched":   {ledger.Query{All: true}, append(touched, 15, 16, 17, 18, 19)},
+		"a group":          {ledger.Query{Group: "broken", All: true}, broken},
+		"a whole fleet":    {ledger.Query{Group: behavior.AllGroups}, touched},
+		"a stage":          {ledger.Query{Stage: ledger.StageRunning}, running},
+		"idle":             {ledger.Query{Stage: ledger.StageIdle, All: true}, idle},
+		"a fault":          {ledger.Query{Fault: "status-500"}, struck},
+		"another fault":    {ledger.Query{Fault: "status-503"}, nil},
+		"a version":        {ledger.Query{Version: "2.0.0"}, second},
+		"has":              {ledger.Query{Has: "rejected"}, struck},
+		"lacks":            {ledger.Query{Lacks: "applied"}, struck},
+		"lacks in all":     {ledger.Query{Lacks: "applied", All: true}, idle},
+		"from":             {ledger.Query{From: 13}, []int{13, 14}},
+		"to":               {ledger.Query{To: 2}, []int{0, 1}},
+		"beyond":           {ledger.Query{From: 30, To: 40}, nil},
+		"a limit":          {ledger.Query{From: 3, Limit: 2}, []int{3, 4}},
+		"several together": {ledger.Query{Stage: ledger.StageRunning, Version: "3.0.0", Has: "applied", Lacks: "struck", To: 13}, only(running, 10, 13)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			entries, err := f.Find(test.query)
@@ -79,17 +82,17 @@ func TestTheLedgerAnswersQueries(t *testing.T) {
 				told = append(told, e.Device)
 			}
 			require.Equal(t, got, told, "over the control port")
-			again, err := ParseQuery(test.query.Values())
+			again, err := ledger.ParseQuery(test.query.Values())
 			require.NoError(t, err)
 			require.Equal(t, test.query, again)
 		})
 	}
-	s, err := f.Summarize(Query{All: true})
+	s, err := f.Summarize(ledger.Query{All: true})
 	require.NoError(t, err)
 	require.EqualValues(t, 20, s.Devices)
 	require.EqualValues(t, 15, s.Counts["pushes"])
 	require.EqualValues(t, len(running), s.Counts["applied"])
-	require.Equal(t, map[Stage]uint64{StageIdle: uint64(len(idle)), StageRunning: uint64(len(running))}, s.Stages)
+	require.Equal(t, map[ledger.Stage]uint64{ledger.StageIdle: uint64(len(idle)), ledger.StageRunning: uint64(len(running))}, s.Stages)
 	require.Equal(t, map[string]uint64{"status-500": uint64(len(struck))}, s.Faults)
 	require.Equal(t, map[string]uint64{"1.0.0": uint64(len(idle)), "2.0.0": uint64(len(second)), "3.0.0": uint64(len(running) - len(second))}, s.Versions)
 }
@@ -113,7 +116,7 @@ func only(list []int, from, to int) (some []int) {
 }
 
 func TestAQueryIsRefusedForWhatItCannotMean(t *testing.T) {
-	f := startFleet(t, Config{Devices: 2, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 2, Addressing: address.Path})
 	for text, want := range map[string]string{
 		"stage=asleep":    `stage: "asleep": want one of [idle receiving`,
 		"fault=tired":     `fault: "tired": want one of refuse`,
@@ -130,68 +133,12 @@ func TestAQueryIsRefusedForWhatItCannotMean(t *testing.T) {
 	} {
 		values, err := url.ParseQuery(text)
 		require.NoError(t, err)
-		q, err := ParseQuery(values)
+		q, err := ledger.ParseQuery(values)
 		if err == nil {
 			_, err = f.Find(q)
 		}
-		var bad *ConfigError
+		var bad *field.Error
 		require.True(t, errors.As(err, &bad), text)
 		require.ErrorContains(t, err, want)
 	}
-}
-
-// Every count of an entry can be asked for, by the name that it has in JSON.
-func TestEveryCountHasItsName(t *testing.T) {
-	var e Entry
-	var want []string
-	v := reflect.ValueOf(&e).Elem()
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
-		if field.Name == "Device" || field.Type.Kind() != reflect.Uint32 && field.Type.Kind() != reflect.Uint64 {
-			continue
-		}
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		want = append(want, name)
-		v.Field(i).SetUint(uint64(len(want)))
-	}
-	var got []string
-	for n, c := range e.counts() {
-		got = append(got, c.name)
-		require.EqualValues(t, n+1, *c.count)
-		require.EqualValues(t, n+1, e.count(c.name))
-	}
-	got = append(got, bytesReceived)
-	require.EqualValues(t, len(got), e.count(bytesReceived))
-	require.Equal(t, want, got)
-	asJSON, err := json.Marshal(e)
-	require.NoError(t, err)
-	for _, name := range want {
-		require.Contains(t, string(asJSON), `"`+name+`":`)
-	}
-}
-
-// What is read of a query is written in the same way again; what is refused says why in a line.
-func FuzzParseQuery(f *testing.F) {
-	for _, seed := range []string{
-		"", "group=slow&stage=running&fault=refuse", "from=3&to=5&limit=1&all=true", "has=applied&lacks=applied_twice&version=2.0.0",
-		"from=-1", "all=1", "limit=99999999999999999999", "group=a&group=b", "x=y", "version=%00%ff",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		values, err := url.ParseQuery(text)
-		if err != nil {
-			return
-		}
-		q, err := ParseQuery(values)
-		if err != nil {
-			var bad *ConfigError
-			require.ErrorAs(t, err, &bad)
-			require.NotContains(t, err.Error(), "\n")
-			return
-		}
-		again, err := ParseQuery(q.Values())
-		require.NoError(t, err)
-		require.Equal(t, q, again)
-	})
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 // registry holds the open connections, so that they can be counted, bounded, expired and closed.
@@ -94,7 +96,7 @@ func (r *registry) close(c *conn) {
 	r.forget(c)
 	r.unlink(c)
 	if c.held {
-		c.fleet.store.letGo(c.device)
+		c.fleet.store.Disconnect(c.device)
 	}
 }
 
@@ -284,7 +286,7 @@ func (c *conn) answerWithin() bool {
 		return false
 	}
 	r := &w.request
-	if c.eventful() || !r.bodyTaken && (r.length == unknownLength || r.length > int64(w.reader.Buffered())) {
+	if c.eventful() || !r.BodyRead && (r.Length == fault.UnknownLength || r.Length > int64(w.reader.Buffered())) {
 		return false
 	}
 	c.headRead = false

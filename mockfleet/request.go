@@ -10,23 +10,21 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
 // request is the head of a request, as far as a device looks at it.
 type request struct {
-	device    int   // -1 where the path names none
-	length    int64 // bytes of body; unknownLength where it is chunked
-	route     route
-	method    method
-	close     bool // the connection ends with the answer
-	http10    bool
-	expect    expectation
-	bodyTaken bool  // nothing of the body is left to read
-	answer10  bool  // in HTTP/1.0
-	plan      *plan // of the device; nil where every device is well
+	fault.Request
+	device   int // -1 where the path names none
+	route    route
+	method   method
+	http10   bool
+	answer10 bool             // in HTTP/1.0
+	plan     *device.Compiled // of the device; nil where every device is well
 }
-
-const unknownLength = -1
 
 type route uint8
 
@@ -46,27 +44,21 @@ const (
 	methodPost
 )
 
-type expectation uint8
-
-const (
-	expectNothing expectation = iota
-	expectContinue
-	expectOther
-)
-
 var headerExpect = []byte(fasthttp.HeaderExpect)
 
 // read takes the facts from a parsed head. device is the one that the connection's address names, or
 // -1 where the path does, of devices in all.
 func (r *request) read(h *fasthttp.RequestHeader, device, devices int) {
-	*r = request{device: device, close: h.ConnectionClose(), http10: !h.IsHTTP11()}
+	*r = request{device: device, http10: !h.IsHTTP11()}
+	r.Close, r.Head, r.Target = h.ConnectionClose(), h.IsHead(), h.RequestURI()
+	r.Path = originPath(r.Target)
 	switch n := h.ContentLength(); n {
 	case -1:
-		r.length = unknownLength
+		r.Length = fault.UnknownLength
 	case -2: // neither Content-Length nor Transfer-Encoding: no body (RFC 9112 §6.3)
-		r.bodyTaken = true
+		r.BodyRead = true
 	default:
-		r.length, r.bodyTaken = int64(n), n == 0
+		r.Length, r.BodyRead = int64(n), n == 0
 	}
 	switch {
 	case h.IsGet():
@@ -78,12 +70,12 @@ func (r *request) read(h *fasthttp.RequestHeader, device, devices int) {
 	}
 	// An HTTP/1.0 client can't wait for a 100 (RFC 9110 §10.1.1).
 	if expect := h.PeekCanonical(headerExpect); len(expect) > 0 && !r.http10 {
-		r.expect = expectOther
+		r.Expect = fault.ExpectOther
 		if bytes.EqualFold(expect, []byte("100-continue")) {
-			r.expect = expectContinue
+			r.Expect = fault.ExpectContinue
 		}
 	}
-	path := originPath(h.RequestURI())
+	path := r.Path
 	if device < 0 {
 		if r.device, path = splitDevicePath(path, devices); r.device < 0 {
 			return
@@ -119,7 +111,7 @@ func originPath(target []byte) []byte {
 
 // splitDevicePath takes /d/INDEX off path; -1 where that names no device.
 func splitDevicePath(path []byte, devices int) (int, []byte) {
-	rest, ok := bytes.CutPrefix(path, []byte(devicePrefix))
+	rest, ok := bytes.CutPrefix(path, []byte(address.PathPrefix))
 	if !ok {
 		return -1, nil
 	}
@@ -159,47 +151,33 @@ const (
 	continueAnswer = "HTTP/1.1 100 Continue\r\n\r\n"
 )
 
-// answerHead is all of an answer but its body.
-type answerHead struct {
-	status    int
-	typeLine  string
-	extra     string // further header lines
-	close     bool
-	keepAlive bool // says so, as HTTP/1.0 needs it
-	old       bool // speaks HTTP/1.0
-}
-
-func appendAnswer(dst []byte, h answerHead, dateLine, body []byte, omitBody bool) []byte {
+// appendAnswer appends a response. connection is the line of its Connection field, or empty.
+func appendAnswer(dst []byte, h *fault.Response, connection string, dateLine []byte, omitBody bool) []byte {
 	switch {
-	case h.status == http.StatusOK && !h.old:
+	case h.Status == http.StatusOK && !h.HTTP10:
 		dst = append(dst, statusLineOK...)
 	default:
 		protocol := "HTTP/1.1 "
-		if h.old {
+		if h.HTTP10 {
 			protocol = "HTTP/1.0 "
 		}
 		dst = append(dst, protocol...)
-		dst = strconv.AppendInt(dst, int64(h.status), 10)
+		dst = strconv.AppendInt(dst, int64(h.Status), 10)
 		dst = append(dst, ' ')
-		dst = append(dst, http.StatusText(h.status)...)
+		dst = append(dst, http.StatusText(h.Status)...)
 		dst = append(dst, "\r\n"...)
 	}
 	dst = append(dst, dateLine...)
-	dst = append(dst, h.typeLine...)
-	dst = append(dst, h.extra...)
-	switch {
-	case h.close:
-		dst = append(dst, "Connection: close\r\n"...)
-	case h.keepAlive:
-		dst = append(dst, "Connection: keep-alive\r\n"...)
-	}
+	dst = append(dst, h.ContentType...)
+	dst = append(dst, h.Header...)
+	dst = append(dst, connection...)
 	dst = append(dst, "Content-Length: "...)
-	dst = strconv.AppendInt(dst, int64(len(body)), 10)
+	dst = strconv.AppendInt(dst, int64(len(h.Body)), 10)
 	dst = append(dst, "\r\n\r\n"...)
 	if omitBody {
 		return dst
 	}
-	return append(dst, body...)
+	return append(dst, h.Body...)
 }
 
 // appendDateLine writes a Date field (RFC 9110 §6.6.1).
@@ -220,30 +198,6 @@ func appendUpdateAnswer(dst []byte, success bool, message string, size int64, di
 	dst = append(dst, `,"digest":"`...)
 	dst = hex.AppendEncode(dst, digest)
 	return append(dst, `"}`...)
-}
-
-// appendVersionAnswer writes a wire.VersionAnswer. version is a JSON string, quotes and all.
-func appendVersionAnswer(dst []byte, i int, d *device, version string) []byte {
-	dst = append(dst, `{"device_id":"`...)
-	dst = AppendDeviceID(dst, i)
-	dst = append(dst, `","version":`...)
-	dst = append(dst, version...)
-	dst = append(dst, `,"digest":"`...)
-	if d.flags&flagUpdated != 0 {
-		dst = hex.AppendEncode(dst, d.digest[:])
-	}
-	dst = append(dst, `","state":"`...)
-	dst = append(dst, d.state()...)
-	dst = append(dst, `","updated_at":"`...)
-	dst = d.appendUpdatedAt(dst)
-	return append(dst, `"}`...)
-}
-
-func (d *device) appendUpdatedAt(dst []byte) []byte {
-	if d.flags&flagUpdated == 0 {
-		return dst
-	}
-	return time.Unix(int64(d.updatedAt), 0).UTC().AppendFormat(dst, time.RFC3339)
 }
 
 // appendErrorAnswer writes {"error": message}. message must need no escaping in JSON.

@@ -13,31 +13,10 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
-
-// TLS is how devices speak TLS, well or badly. Their certificates are made when the fleet starts.
-type TLS string
-
-// The ways of speaking TLS.
-const (
-	TLSNone      TLS = ""           // not at all: http
-	TLSGood      TLS = "good"       // TLS 1.2 and 1.3, with a certificate for the device's address by the CA of Ready
-	TLSExpired   TLS = "expired"    // the certificate was good until yesterday
-	TLSWrongName TLS = "wrong-name" // the certificate is for another host
-	TLSUnknownCA TLS = "unknown-ca" // the certificate is by another CA than that of Ready
-	TLS11        TLS = "tls-1.1"    // TLS 1.1 and nothing newer
-	TLSStall     TLS = "stall"      // takes the client's hello and never answers it
-)
-
-const tlsForms = "good, expired, wrong-name, unknown-ca, tls-1.1 or stall, or nothing for plain http"
-
-func (t TLS) known() bool {
-	switch t {
-	case TLSNone, TLSGood, TLSExpired, TLSWrongName, TLSUnknownCA, TLS11, TLSStall:
-		return true
-	}
-	return false
-}
 
 // authority makes the certificates of a fleet's devices.
 type authority struct {
@@ -95,7 +74,7 @@ func newCA(name string, now time.Time) (signer, error) {
 
 // leaf makes the certificate of the devices at ip. It is made for each handshake: a fleet has an address
 // a device, no certificate can name a million, and to keep one each would take more than the device.
-func (a *authority) leaf(mode TLS, ip netip.Addr) (*tls.Certificate, error) {
+func (a *authority) leaf(mode behavior.TLSMode, ip netip.Addr) (*tls.Certificate, error) {
 	by := a.trusted
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "device"},
@@ -104,11 +83,11 @@ func (a *authority) leaf(mode TLS, ip netip.Addr) (*tls.Certificate, error) {
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{ip.AsSlice()},
 	}
 	switch mode {
-	case TLSUnknownCA:
+	case behavior.TLSUnknownCA:
 		by = a.unknown
-	case TLSExpired:
+	case behavior.TLSExpired:
 		template.NotAfter = a.started.Add(-certificateAge / 2)
-	case TLSWrongName:
+	case behavior.TLSWrongName:
 		template.DNSNames, template.IPAddresses = []string{wrongName}, nil
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, by.certificate, &a.leafKey.PublicKey, by.key)
@@ -119,15 +98,15 @@ func (a *authority) leaf(mode TLS, ip netip.Addr) (*tls.Certificate, error) {
 }
 
 // config is what devices speak TLS with.
-func (a *authority) config(mode TLS) *tls.Config {
+func (a *authority) config(mode behavior.TLSMode) *tls.Config {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return a.leaf(mode, addressOf(hello.Conn.LocalAddr()))
+			return a.leaf(mode, address.IPOf(hello.Conn.LocalAddr()))
 		},
 	}
-	if mode == TLS11 {
+	if mode == behavior.TLS11 {
 		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	}
 	return config
@@ -141,18 +120,18 @@ type security struct {
 
 // secure readies TLS for the groups of the fleet.
 func (f *Fleet) secure() (err error) {
-	if f.cfg.TLS == TLSNone {
+	if f.cfg.TLS == behavior.TLSNone {
 		return nil
 	}
 	if f.authority, err = newAuthority(f.started); err != nil {
 		return err
 	}
-	for _, g := range f.store.population.groups {
+	for _, g := range f.store.Groups().All {
 		mode := g.TLS
-		if mode == TLSNone {
+		if mode == behavior.TLSNone {
 			mode = f.cfg.TLS
 		}
-		f.securities = append(f.securities, security{f.authority.config(mode), mode == TLSStall})
+		f.securities = append(f.securities, security{f.authority.config(mode), mode == behavior.TLSStall})
 	}
 	return nil
 }
@@ -165,5 +144,5 @@ func (f *Fleet) securityOf(device int) security {
 	case device < 0:
 		return f.securities[len(f.securities)-1] // groups have no TLS of their own there
 	}
-	return f.securities[f.store.population.of(device)]
+	return f.securities[f.store.Groups().Of(device)]
 }

@@ -14,6 +14,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
 // trusting is the configuration of a client that trusts the fleet's CA, for a device at host.
@@ -36,9 +40,9 @@ func clientTLS(t testing.TB, f *Fleet, c bareClient) *tls.Conn {
 func TestDevicesSpeakTLS(t *testing.T) {
 	for _, a := range addressings() {
 		t.Run(string(a), func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 5, Addressing: a, TLS: TLSGood})
+			f := startFleet(t, Config{Devices: 5, Addressing: a, TLS: behavior.TLSGood})
 			require.True(t, strings.HasPrefix(f.DeviceAddress(3), "https://"))
-			derived, err := DeviceAddress(f.Ready().Address, a, 3)
+			derived, err := address.DeviceAddress(f.Ready().Address, a, 3)
 			require.NoError(t, err)
 			require.Equal(t, f.DeviceAddress(3), derived)
 			client := newClient(t)
@@ -54,26 +58,26 @@ func TestDevicesSpeakTLS(t *testing.T) {
 }
 
 func TestDevicesThatSpeakTLSBadly(t *testing.T) {
-	for mode, check := range map[TLS]func(t *testing.T, err error){
-		TLSExpired: func(t *testing.T, err error) {
+	for mode, check := range map[behavior.TLSMode]func(t *testing.T, err error){
+		behavior.TLSExpired: func(t *testing.T, err error) {
 			var invalid x509.CertificateInvalidError
 			require.ErrorAs(t, err, &invalid)
 			require.Equal(t, x509.Expired, invalid.Reason)
 		},
-		TLSWrongName: func(t *testing.T, err error) {
+		behavior.TLSWrongName: func(t *testing.T, err error) {
 			var hostname x509.HostnameError
 			require.ErrorAs(t, err, &hostname)
 		},
-		TLSUnknownCA: func(t *testing.T, err error) {
+		behavior.TLSUnknownCA: func(t *testing.T, err error) {
 			var unknown x509.UnknownAuthorityError
 			require.ErrorAs(t, err, &unknown)
 		},
-		TLS11: func(t *testing.T, err error) {
+		behavior.TLS11: func(t *testing.T, err error) {
 			require.ErrorContains(t, err, "protocol version not supported")
 		},
 	} {
 		t.Run(string(mode), func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, TLS: mode})
+			f := startFleet(t, Config{Devices: 1, Addressing: address.Port, TLS: mode})
 			c := mustDialDevice(t, f, 0)
 			over := tls.Client(c.TCPConn, trusting(t, f, "127.0.0.1"))
 			check(t, over.Handshake())
@@ -88,13 +92,13 @@ func TestDevicesThatSpeakTLSBadly(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 			require.Equal(t, 200, response.StatusCode)
-			require.Equal(t, mode == TLS11, over.ConnectionState().Version == tls.VersionTLS11)
+			require.Equal(t, mode == behavior.TLS11, over.ConnectionState().Version == tls.VersionTLS11)
 		})
 	}
 }
 
 func TestAHandshakeThatStallsEndsWithItsClient(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort, TLS: TLSStall})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, TLS: behavior.TLSStall})
 	c := mustDialDevice(t, f, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	shaken := make(chan error, 1)
@@ -108,15 +112,15 @@ func TestAHandshakeThatStallsEndsWithItsClient(t *testing.T) {
 }
 
 func TestAnUnknownWayOfTLSIsRefused(t *testing.T) {
-	var bad *ConfigError
-	require.ErrorAs(t, Config{Devices: 1, Addressing: AddressPath, TLS: "bad"}.Validate(), &bad)
+	var bad *field.Error
+	require.ErrorAs(t, Config{Devices: 1, Addressing: address.Path, TLS: "bad"}.Validate(), &bad)
 	require.Equal(t, "tls", bad.Field)
 }
 
 // Devices of a group speak TLS in its way, and the others in the fleet's.
 func TestAGroupSpeaksTLSInItsWay(t *testing.T) {
-	f := startFleet(t, Config{Devices: 40, Addressing: AddressIP, TLS: TLSGood, Groups: []Group{
-		{Name: "old", Share: 0.2, TLS: TLSExpired}, {Name: "strange", Share: 0.2, TLS: TLSUnknownCA},
+	f := startFleet(t, Config{Devices: 40, Addressing: address.IP, TLS: behavior.TLSGood, Groups: []behavior.Group{
+		{Name: "old", Share: 0.2, TLS: behavior.TLSExpired}, {Name: "strange", Share: 0.2, TLS: behavior.TLSUnknownCA},
 	}})
 	for i := range f.Devices() {
 		c := mustDialDevice(t, f, i)

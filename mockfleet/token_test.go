@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // Nothing of the control port, what it lacks included, is told or done without the fleet's token.
 func TestTheControlPortWantsItsToken(t *testing.T) {
 	const token = "The-Fleets-Own-Token"
-	f := startFleet(t, Config{Devices: 10, Addressing: AddressPath, Token: token})
+	f := startFleet(t, Config{Devices: 10, Addressing: address.Path, Token: token})
 	client, control := newClient(t), openControl(t, f)
 	getVersion(t, client, f.DeviceAddress(3)) // for a reset to forget
 	requests := []struct{ method, path, body string }{

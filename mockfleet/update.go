@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"hash/maphash"
 	"net/http"
 	"sync/atomic"
@@ -13,107 +12,112 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // answerUpdate serves POST /update. An artifact that fits into the read buffer is applied in one
 // step; a larger one occupies its device until it is read, and other updates are answered 409.
 func (c *conn) answerUpdate(r *request) bool {
 	p := &c.work.push
-	p.read(&c.work.header, r.device, c.fleet.store.keySeed)
+	p.read(&c.work.header, r.device, c.fleet.store.KeySeed())
 	switch {
-	case r.bodyTaken:
-		p.problem = "the artifact is empty"
-		return c.concludeUpdate(r, p, c.fleet.store.decide(r.device, p))
-	case r.length != unknownLength && r.length <= headerLimit && r.plan == nil:
+	case r.BodyRead:
+		p.Problem = "the artifact is empty"
+		return c.concludeUpdate(r, p, c.fleet.store.Apply(r.device, &p.Update))
+	case r.Length != fault.UnknownLength && r.Length <= headerLimit && r.plan == nil:
 		return c.takeSmall(r, p)
 	}
 	return c.takeLarge(r, p)
 }
 
-func (c *conn) takeSmall(r *request, p *push) bool {
-	reader, n := c.work.reader, int(r.length)
+func (c *conn) takeSmall(r *request, p *upload) bool {
+	reader, n := c.work.reader, int(r.Length)
 	if reader.Buffered() < n && !c.invite(r) {
-		c.fleet.store.lose(r.device, p)
+		c.fleet.store.Drop(r.device, &p.Update)
 		return false
 	}
 	artifact, err := reader.Peek(n)
-	p.size = int64(len(artifact))
+	p.Size = int64(len(artifact))
 	if err != nil {
-		c.fleet.store.lose(r.device, p)
+		c.fleet.store.Drop(r.device, &p.Update)
 		return false
 	}
-	p.digest = sha256.Sum256(artifact)
+	p.Digest = sha256.Sum256(artifact)
 	if _, err := reader.Discard(n); err != nil {
 		return false // can't be: these bytes were just peeked at
 	}
-	r.bodyTaken = true
-	return c.concludeUpdate(r, p, c.fleet.store.decide(r.device, p))
+	r.BodyRead = true
+	return c.concludeUpdate(r, p, c.fleet.store.Apply(r.device, &p.Update))
 }
 
-func (c *conn) takeLarge(r *request, p *push) bool {
+func (c *conn) takeLarge(r *request, p *upload) bool {
 	store := c.fleet.store
-	admission := store.admit(r.device, p)
-	if !admission.goesOn() {
+	admission := store.Begin(r.device, &p.Update)
+	if !admission.NeedsBody() {
 		c.discardBody(r)
 		return c.concludeUpdate(r, p, admission)
 	}
-	switch c.strikeUpload(r, p) {
-	case ended:
+	switch c.strikeUpload(p) {
+	case fault.End:
 		return false
-	case refused:
-		p.strikes.answer = strike{} // one answer is enough
-		return c.concludeUpdate(r, p, store.settle(r.device, p, faulted))
+	case fault.Refuse:
+		p.Injections.Response = fault.Injection{} // one answer is enough
+		return c.concludeUpdate(r, p, store.Commit(r.device, &p.Update, device.ForcedReject))
 	}
-	if pace := p.behavior.Network.pace(store.seed, r.device, p.attempt); pace > 0 {
+	if pace := p.Behavior.Network.BytesPerSecond(store.Seed(), r.device, p.Attempt); pace > 0 {
 		c.slow(p, pace)
 	}
 	if c.work.reader.Buffered() == 0 && !c.invite(r) {
-		store.abandon(r.device, p)
+		store.Abort(r.device, &p.Update)
 		return false
 	}
 	if err := c.receive(r, p); err != nil {
-		store.abandon(r.device, p)
+		store.Abort(r.device, &p.Update)
 		if c.readErr != nil {
 			return false
 		}
 		return c.fail(r, http.StatusBadRequest, "the body is not framed as RFC 9112 wants it", "")
 	}
-	if p.size == 0 && p.problem == "" { // a chunked body can turn out to be empty
-		p.problem = "the artifact is empty"
+	if p.Size == 0 && p.Problem == "" { // a chunked body can turn out to be empty
+		p.Problem = "the artifact is empty"
 	}
-	return c.concludeUpdate(r, p, store.settle(r.device, p, admission))
+	return c.concludeUpdate(r, p, store.Commit(r.device, &p.Update, admission))
 }
 
 // invite sends the 100 that a client may be waiting for before it sends the body (RFC 9110 §10.1.1).
 func (c *conn) invite(r *request) bool {
-	return r.expect != expectContinue || c.write([]byte(continueAnswer))
+	return r.Expect != fault.ExpectContinue || c.write([]byte(continueAnswer))
 }
 
-func (c *conn) concludeUpdate(r *request, p *push, o outcome) bool {
-	if p.passage.gone > 0 && p.passage.installing == 0 {
+func (c *conn) concludeUpdate(r *request, p *upload, o device.Outcome) bool {
+	if p.Lifecycle.Reboot > 0 && p.Lifecycle.Install == 0 {
 		c.fleet.setDoors(r.device, r.device+1)
-		r.close = true
+		r.Close = true
 	}
 	if !c.pause(c.due(r, p)) {
 		return false
 	}
-	status, message := p.answer(o)
-	digest := p.digest[:]
-	if !r.bodyTaken || p.size == 0 {
+	status, message := p.Response(o)
+	digest := p.Digest[:]
+	if !r.BodyRead || p.Size == 0 {
 		digest = nil
 	}
-	c.work.body = appendUpdateAnswer(c.work.body[:0], o == applied || o == repeated || o == feigned || o == unfit, message, p.size, digest)
-	return c.sendSpoiled(r, answerHead{status: status, typeLine: typeJSONLine}, p.strikes.answer)
+	c.work.body = appendUpdateAnswer(c.work.body[:0], o == device.Applied || o == device.Repeated || o == device.FalseAck || o == device.InstallFailed, message, p.Size, digest)
+	return c.sendSpoiled(r, fault.Response{Status: status, ContentType: typeJSONLine, Body: c.work.body}, p.Injections.Response)
 }
 
 // due is how long after the last byte of an update its answer leaves.
-func (c *conn) due(r *request, p *push) time.Duration {
-	if p.behavior == nil { // the device never came to decide about it
+func (c *conn) due(r *request, p *upload) time.Duration {
+	if p.Behavior == nil { // the device never came to decide about it
 		return 0
 	}
-	seed := c.fleet.store.seed
+	seed := c.fleet.store.Seed()
 	turn := c.fleet.turnstile.wait(int64(time.Since(c.fleet.started)))
-	return turn + p.behavior.delay(seed, r.device, p.attempt) + p.behavior.Network.rtt(seed, r.device, p.attempt, purposeRTT)
+	return turn + p.Behavior.Delay(seed, r.device, p.Attempt) + p.Behavior.Network.ExtraDelay(seed, r.device, p.Attempt, random.StreamRTT)
 }
 
 // turnstile lets answers through at a rate, in the order in which they come to it: a fleet with a
@@ -145,42 +149,6 @@ func (t *turnstile) wait(now int64) time.Duration {
 	}
 }
 
-// push is one update on its way into a device.
-type push struct {
-	version   []byte // X-Update-Version, or nil
-	key       uint64 // hash of the Idempotency-Key
-	hasKey    bool
-	hasDigest bool
-	stray     bool   // X-Device-ID names another device
-	problem   string // what is wrong with the request's own words
-	size      int64  // bytes of artifact received
-	attempt   uint32
-	epoch     uint32
-	behavior  *plan
-	work      *workspace        // that it is part of
-	strikes   strikes           // the faults of its attempt
-	refusal   refusal           // where a fault refuses it
-	passage   passage           // of the device, after it
-	pace      int64             // bytes a second at which it is read; 0 is as they come
-	corrupt   int64             // which byte is read with a bit turned, counted from 1; 0 is none
-	duplicate bool              // it is applied once more
-	want      [sha256.Size]byte // Repr-Digest
-	digest    [sha256.Size]byte // of the bytes received
-	derived   [len(derivedPrefix) + 2*derivedBytes]byte
-}
-
-// refusal is an answer by which a fault refuses an update. message must need no escaping in JSON.
-type refusal struct {
-	status  int
-	message string
-}
-
-// A push that names no version, such as a plain curl makes, brings the version that its digest derives.
-const (
-	derivedPrefix = "sha256-"
-	derivedBytes  = 6
-)
-
 // Header names as fasthttp's codec spells them once parsed.
 var (
 	headerDeviceID    = []byte("X-Device-Id")
@@ -188,81 +156,47 @@ var (
 	headerIdempotency = []byte(wire.HeaderIdempotency)
 )
 
+// upload is an update whose request comes in.
+type upload struct {
+	device.Update
+	pace    int64 // bytes a second at which it is read; 0 is as they come
+	corrupt int64 // which byte is read with a bit turned, counted from 1; 0 is none
+}
+
 // read takes from a request's head what concerns the update of device i.
-func (p *push) read(h *fasthttp.RequestHeader, i int, seed maphash.Seed) {
-	p.problem, p.size, p.behavior = "", 0, nil
-	p.stray, p.hasKey, p.hasDigest = false, false, false
-	p.strikes, p.refusal, p.passage = strikes{}, refusal{}, passage{}
-	p.pace, p.corrupt, p.duplicate = 0, 0, false
-	p.version = h.PeekCanonical(headerVersion)
-	if p.version != nil {
-		p.problem = versionProblem(p.version)
+func (p *upload) read(h *fasthttp.RequestHeader, i int, seed maphash.Seed) {
+	p.Problem, p.Size, p.Behavior = "", 0, nil
+	p.Misdirected, p.HasKey, p.HasDigest = false, false, false
+	p.Injections, p.Refusal, p.Lifecycle = fault.Injections{}, device.Refusal{}, fault.Lifecycle{}
+	p.pace, p.corrupt, p.Duplicate = 0, 0, false
+	p.Version = h.PeekCanonical(headerVersion)
+	if p.Version != nil {
+		p.Problem = device.CheckVersion(p.Version)
 	}
 	if id := h.PeekCanonical(headerDeviceID); id != nil {
-		var own [len(deviceIDPrefix) + deviceIDDigits]byte
-		p.stray = string(id) != string(AppendDeviceID(own[:0], i))
-		if len(id) > wire.MaxDeviceID || hasControl(id) {
-			p.problem = "the device id is longer than 128 bytes or has a control character"
+		var own [address.DeviceIDLen]byte
+		p.Misdirected = string(id) != string(address.AppendDeviceID(own[:0], i))
+		if len(id) > wire.MaxDeviceID || field.HasControl(id) {
+			p.Problem = "the device id is longer than 128 bytes or has a control character"
 		}
 	}
 	if key := h.PeekCanonical(headerIdempotency); len(key) > 0 {
-		if len(key) > wire.MaxIdempotency || hasControl(key) {
-			p.problem = "the idempotency key is longer than 255 bytes or has a control character"
+		if len(key) > wire.MaxIdempotency || field.HasControl(key) {
+			p.Problem = "the idempotency key is longer than 255 bytes or has a control character"
 		}
 		// Two keys meet in one 64-bit hash once in 2^64 pairs, and a device compares a key with
 		// one other: too seldom to keep 255 bytes a device.
-		p.key, p.hasKey = maphash.Bytes(seed, key), true
+		p.Key, p.HasKey = maphash.Bytes(seed, key), true
 	}
 	for _, field := range h.PeekAll(wire.HeaderReprDigest) {
 		digest, found, ok := parseReprDigest(field)
 		if !ok {
-			p.problem = "the repr-digest is not sha-256=:BASE64: as in RFC 9530"
+			p.Problem = "the repr-digest is not sha-256=:BASE64: as in RFC 9530"
 		}
 		if found {
-			p.want, p.hasDigest = digest, true
+			p.WantDigest, p.HasDigest = digest, true
 		}
 	}
-}
-
-// versionText is the version that the update brings, once its digest is known.
-func (p *push) versionText() []byte {
-	if p.version != nil {
-		return p.version
-	}
-	copy(p.derived[:], derivedPrefix)
-	hex.Encode(p.derived[len(derivedPrefix):], p.digest[:derivedBytes])
-	return p.derived[:]
-}
-
-// status and message are how a device answers an update.
-func (p *push) answer(o outcome) (status int, message string) {
-	switch o {
-	case applied, unfit:
-		if p.passage.status != 0 {
-			return p.passage.status, p.passage.message
-		}
-		return http.StatusOK, "applied"
-	case feigned:
-		return http.StatusOK, "applied"
-	case repeated:
-		return http.StatusOK, "already"
-	case faulted:
-		if p.refusal.status != 0 {
-			return p.refusal.status, p.refusal.message
-		}
-		return p.behavior.FailStatus, "the device fails, as its behavior says"
-	case conflicted:
-		return http.StatusConflict, "another update is under way"
-	case mismatched:
-		return http.StatusBadRequest, "the artifact does not have the announced digest"
-	case keyReused:
-		return http.StatusUnprocessableEntity, "the idempotency key belongs to another update"
-	case versionsFull:
-		return http.StatusInsufficientStorage, "the fleet runs too many different versions"
-	case resetMeanwhile:
-		return http.StatusServiceUnavailable, "the fleet was reset meanwhile"
-	}
-	return http.StatusBadRequest, p.problem
 }
 
 // parseReprDigest finds the SHA-256 in a Repr-Digest field (RFC 9530 §3): a dictionary (RFC 8941

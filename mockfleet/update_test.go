@@ -13,6 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
 // Each case is a sequence of pushes to one device. sizes runs it with an artifact that fits into the
@@ -29,76 +32,76 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 		tests := []struct {
 			name  string
 			steps []step
-			want  Entry // its counts and version
+			want  ledger.Entry // its counts and version
 		}{
 			{"applied", []step{
 				{update{artifact: artifact, version: "2"}, 200, "applied"},
-			}, Entry{Pushes: 1, Applied: 1, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: "2", Digest: sha(artifact)}},
 			{"the same key is a repeat", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "already"},
-			}, Entry{Pushes: 2, Applied: 1, Repeats: 1, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 1, Repeats: 1}, Version: "2", Digest: sha(artifact)}},
 			{"without a key, the same content is a repeat", []step{
 				{update{artifact: artifact, version: "2"}, 200, "applied"},
 				{update{artifact: artifact, version: "2"}, 200, "already"},
-			}, Entry{Pushes: 2, Applied: 1, Repeats: 1, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 1, Repeats: 1}, Version: "2", Digest: sha(artifact)}},
 			{"another key installs again", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
 				{update{artifact: artifact, version: "2", key: "l"}, 200, "applied"},
-			}, Entry{Pushes: 2, Applied: 2, AppliedTwice: 1, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 2, AppliedTwice: 1}, Version: "2", Digest: sha(artifact)}},
 			{"an older update comes back", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
 				{update{artifact: other, version: "3", key: "l"}, 200, "applied"},
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
-			}, Entry{Pushes: 3, Applied: 3, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 3, Applied: 3}, Version: "2", Digest: sha(artifact)}},
 			{"the same content as another version", []step{
 				{update{artifact: artifact, version: "2"}, 200, "applied"},
 				{update{artifact: artifact, version: "3"}, 200, "applied"},
-			}, Entry{Pushes: 2, Applied: 2, Version: "3", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 2}, Version: "3", Digest: sha(artifact)}},
 			{"a key of another artifact", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
 				{update{artifact: other, version: "2", key: "k"}, 422, "the idempotency key belongs to another update"},
-			}, Entry{Pushes: 2, Applied: 1, Rejected: 1, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 1, Rejected: 1}, Version: "2", Digest: sha(artifact)}},
 			{"no version", []step{
 				{update{artifact: artifact}, 200, "applied"},
-			}, Entry{Pushes: 1, Applied: 1, Version: "sha256-" + sha(artifact)[:12], Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: "sha256-" + sha(artifact)[:12], Digest: sha(artifact)}},
 			{"the announced digest", []step{
 				{update{artifact: artifact, version: "2", digest: reprDigest(artifact)}, 200, "applied"},
-			}, Entry{Pushes: 1, Applied: 1, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: "2", Digest: sha(artifact)}},
 			{"another digest than announced", []step{
 				{update{artifact: artifact, version: "2", digest: reprDigest(other)}, 400, "the artifact does not have the announced digest"},
-			}, Entry{Pushes: 1, Rejected: 1, Version: "1.0.0"}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"a digest by another algorithm", []step{
 				{update{artifact: artifact, version: "2", digest: "md5=:AAAA:"}, 200, "applied"},
-			}, Entry{Pushes: 1, Applied: 1, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: "2", Digest: sha(artifact)}},
 			{"a malformed digest", []step{
 				{update{artifact: artifact, version: "2", digest: "sha-256=abc"}, 400, "the repr-digest is not sha-256=:BASE64: as in RFC 9530"},
-			}, Entry{Pushes: 1, Rejected: 1, Version: "1.0.0"}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"a version of 129 bytes", []step{
 				{update{artifact: artifact, version: strings.Repeat("v", 129)}, 400, "the version is longer than 128 bytes"},
-			}, Entry{Pushes: 1, Rejected: 1, Version: "1.0.0"}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"a version that is not UTF-8", []step{
 				{update{artifact: artifact, version: "2\xff"}, 400, "the version is not UTF-8"},
-			}, Entry{Pushes: 1, Rejected: 1, Version: "1.0.0"}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"a version with a C1 control character", []step{
 				{update{artifact: artifact, version: "2\u0085"}, 400, "the version has a control character"},
-			}, Entry{Pushes: 1, Rejected: 1, Version: "1.0.0"}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"a device id of 129 bytes", []step{
 				{update{artifact: artifact, id: strings.Repeat("d", 129)}, 400, "the device id is longer than 128 bytes or has a control character"},
-			}, Entry{Pushes: 1, Rejected: 1, Misaddressed: 1, Version: "1.0.0"}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1, Misaddressed: 1}, Version: "1.0.0"}},
 			{"a key of 256 bytes", []step{
 				{update{artifact: artifact, key: strings.Repeat("k", 256)}, 400, "the idempotency key is longer than 255 bytes or has a control character"},
-			}, Entry{Pushes: 1, Rejected: 1, Version: "1.0.0"}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"the name of another device", []step{
-				{update{artifact: artifact, version: "2", id: DeviceID(1)}, 200, "applied"},
-			}, Entry{Pushes: 1, Applied: 1, Misaddressed: 1, Version: "2", Digest: sha(artifact)}},
+				{update{artifact: artifact, version: "2", id: address.DeviceID(1)}, 200, "applied"},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Misaddressed: 1}, Version: "2", Digest: sha(artifact)}},
 			{"a version that JSON must escape", []step{
 				{update{artifact: artifact, version: `2"\é`}, 200, "applied"},
-			}, Entry{Pushes: 1, Applied: 1, Version: `2"\é`, Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: `2"\é`, Digest: sha(artifact)}},
 		}
 		for _, test := range tests {
 			t.Run(size+"/"+test.name, func(t *testing.T) {
-				f := startFleet(t, Config{Devices: 2, Addressing: AddressPath})
+				f := startFleet(t, Config{Devices: 2, Addressing: address.Path})
 				client := newClient(t)
 				for _, s := range test.steps {
 					status, answer := s.send(t, client, f.DeviceAddress(0))
@@ -115,9 +118,9 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 				require.Equal(t, got.Version, getVersion(t, client, f.DeviceAddress(0)).Version)
 				require.Equal(t, got.UpdatedAt == "", got.Digest == "")
 				want := test.want
-				want.ID, want.State, want.Stage = DeviceID(0), wire.StateIdle, StageIdle
+				want.ID, want.State, want.Stage = address.DeviceID(0), wire.StateIdle, ledger.StageIdle
 				if want.Applied > 0 {
-					want.Stage = StageRunning
+					want.Stage = ledger.StageRunning
 				}
 				want.BytesReceived, want.UpdatedAt = got.BytesReceived, got.UpdatedAt
 				require.Equal(t, want, got)
@@ -127,7 +130,7 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 }
 
 func TestFailFirstCountsEachDevicesAttempts(t *testing.T) {
-	f := startFleet(t, Config{Devices: 3, Addressing: AddressPath, Behavior: Behavior{FailFirst: 2, FailStatus: 502}})
+	f := startFleet(t, Config{Devices: 3, Addressing: address.Path, Behavior: behavior.Behavior{FailFirst: 2, FailStatus: 502}})
 	client := newClient(t)
 	push := func(i int) int {
 		status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(i))
@@ -138,11 +141,11 @@ func TestFailFirstCountsEachDevicesAttempts(t *testing.T) {
 		e := entryOf(t, f, i)
 		require.Equal(t, []uint32{4, 2, 2, 1, 1}, []uint32{e.Pushes, e.Rejected, e.Faulted, e.Applied, e.Repeats})
 	}
-	require.NoError(t, f.SetFaults(2, Behavior{FailFirst: 1}))
+	require.NoError(t, f.SetFaults(2, behavior.Behavior{FailFirst: 1}))
 	require.Equal(t, []int{503, 200}, []int{push(2), push(2)})
 	f.Reset()
 	require.Equal(t, []int{502, 503, 502, 200}, []int{push(0), push(2), push(0), push(2)})
-	require.NoError(t, f.SetFaults(0, Behavior{}))
+	require.NoError(t, f.SetFaults(0, behavior.Behavior{}))
 	require.Equal(t, 200, push(0))
 }
 
@@ -172,7 +175,7 @@ func beginLargePush(t *testing.T, f *Fleet, size, part int) (write func([]byte),
 }
 
 func TestAPushDuringAnotherIsAConflict(t *testing.T) {
-	f := startFleet(t, Config{Devices: 2, Addressing: AddressPort})
+	f := startFleet(t, Config{Devices: 2, Addressing: address.Port})
 	client := newClient(t)
 	const size = 100_000
 	write, read, _ := beginLargePush(t, f, size, 20_000)
@@ -192,7 +195,7 @@ func TestAPushDuringAnotherIsAConflict(t *testing.T) {
 }
 
 func TestAPushThatBreaksOffLeavesTheDeviceUsable(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	client := newClient(t)
 	_, _, abort := beginLargePush(t, f, 100_000, 20_000)
 	abort()
@@ -214,7 +217,7 @@ func TestAPushThatBreaksOffLeavesTheDeviceUsable(t *testing.T) {
 }
 
 func TestAResetDuringAPushDropsIt(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPort})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	write, read, _ := beginLargePush(t, f, 50_000, 20_000)
 	f.Reset()
 	for range f.Ledger() {
@@ -229,7 +232,7 @@ func TestAResetDuringAPushDropsIt(t *testing.T) {
 }
 
 func TestManyConnectionsToOneDeviceAllSucceed(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Path})
 	client := newClient(t)
 	const workers, each = 64, 20
 	var done sync.WaitGroup
@@ -256,7 +259,7 @@ func TestManyConnectionsToOneDeviceAllSucceed(t *testing.T) {
 
 // Around the sizes of the buffers, framed either way, every byte counts and the connection goes on.
 func TestArtifactsOfEverySize(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: AddressPath})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Path})
 	client := newClient(t)
 	for _, size := range []int{1, headerLimit - 1, headerLimit, headerLimit + 1, sinkSize - 1, sinkSize, sinkSize + 1, 3<<20 + 7} {
 		artifact := bytes.Repeat([]byte{byte(size), 2, 3}, size/3+1)[:size]

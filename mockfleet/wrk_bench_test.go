@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // BenchmarkWrk has wrk post 1 KiB over 64 connections, to one device of a fleet and to a bare fasthttp
@@ -22,12 +23,12 @@ func BenchmarkWrk(b *testing.B) {
 	var ofFleet, ofBare, ratio figures
 	run := func(p *process, f *figures) {
 		before := p.usage(b).CPUSeconds
-		output := mustSay(b, wrk, "-t2", "-c64", duration, "-s", script, p.ready.Address+devicePrefix+"0"+wire.PathUpdate)
+		output := mustSay(b, wrk, "-t2", "-c64", duration, "-s", script, p.ready.Address+address.PathPrefix+"0"+wire.PathUpdate)
 		n := wrkReport(b, output)
 		f.rate = append(f.rate, reported(b, `^Requests/sec: +([0-9.]+)$`, output))
 		f.cpu = append(f.cpu, (p.usage(b).CPUSeconds-before)*1e9/float64(n))
 	}
-	fleet, bare := startHelper(b, "fleet", "1", string(AddressPath)), startHelper(b, "bare")
+	fleet, bare := startHelper(b, "fleet", "1", string(address.Path)), startHelper(b, "bare")
 	for i := 0; b.Loop(); i++ {
 		if i%2 == 0 {
 			run(fleet, &ofFleet)

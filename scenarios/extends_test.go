@@ -11,7 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
 
 // inFiles makes the working directory one with these files.
@@ -63,14 +64,14 @@ extends: deep/base.yaml
 
 	got, err := Find("variant.yaml")
 	require.NoError(t, err)
-	require.Equal(t, []any{"variant", "", 7, mockfleet.AddressPath, 2, Poisson}, []any{
+	require.Equal(t, []any{"variant", "", 7, address.Path, 2, Poisson}, []any{
 		got.Name, got.Description, got.Fleet.Devices, got.Fleet.Addressing, got.Load.Workers, got.Load.Model,
 	}, "name and description are the variant's own, what it doesn't say is that of its bases")
 	require.Equal(t, []any{Rate(5), 20 * time.Second}, []any{got.Load.Rate, got.Load.Duration.Std()})
 	require.Equal(t, []string{"5ms", "2s", "1s"}, []string{
 		got.Fleet.Behavior.Latency.String(), got.Fleet.Behavior.Life.Install.String(), got.Fleet.Behavior.Life.Reboot.String(),
 	}, "mappings merge key by key")
-	require.Equal(t, []mockfleet.Group{{Name: "c", Share: 0.2}}, got.Fleet.Groups, "a list takes the place of the base's")
+	require.Equal(t, []behavior.Group{{Name: "c", Share: 0.2}}, got.Fleet.Groups, "a list takes the place of the base's")
 
 	text, err := got.YAML()
 	require.NoError(t, err)

@@ -5,7 +5,10 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // Bounds. Those of the client and of rollouts are package delivery's, those of behavior
@@ -44,9 +47,9 @@ func fieldTable() map[reflect.Type]section {
 		want := "0s, for the client's default, to " + MaxTimeout.String()
 		return Field{Key: key, Doc: doc, Max: float64(MaxTimeout), Want: want}
 	}
-	delay := func(key, doc string) Field { return Field{Key: key, Doc: doc, Max: float64(mockfleet.MaxDelay)} }
+	delay := func(key, doc string) Field { return Field{Key: key, Doc: doc, Max: float64(random.MaxDuration)} }
 	var kinds []string
-	for _, k := range mockfleet.FaultKinds() {
+	for _, k := range fault.Kinds() {
 		kinds = append(kinds, k.Name)
 	}
 	return map[reflect.Type]section{
@@ -83,7 +86,7 @@ func fieldTable() map[reflect.Type]section {
 		}},
 
 		reflect.TypeFor[FleetSpec](): {"FleetSpec", []Field{
-			{Key: "devices", Min: 1, Max: float64(mockfleet.AddressPath.Capacity()), ByRule: true,
+			{Key: "devices", Min: 1, Max: float64(address.Path.Capacity()), ByRule: true,
 				Flag: "devices", Usage: "how many devices",
 				Doc: "How many devices: 1 to {max}, in port addressing to 5000."},
 			{Key: "addressing",
@@ -169,7 +172,7 @@ func fieldTable() map[reflect.Type]section {
 				Models: []Model{ClosedLoop, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint},
 				Doc: "How long after the plan's end operations may be sent and may end, {max} at most; what is under way then " +
 					"is broken off. 0s: an open load that is certain to be invalid sends no more, and what is under way has 30s."},
-			{Key: "think", Max: float64(mockfleet.MaxDelay), Models: []Model{ClosedLoop, Once},
+			{Key: "think", Max: float64(random.MaxDuration), Models: []Model{ClosedLoop, Once},
 				Doc: "Of closed and once: how long a worker waits after each operation, {max} at most."},
 			{Key: "arrivals", Models: []Model{RampingRate, Spike, Stages},
 				Doc: "Of ramp, spike and stages: even, or poisson, as callers come that know nothing of each other. Empty: even."},
@@ -227,8 +230,8 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "soak", Max: float64(maxSoak), Want: maxSoak.String() + " at most", Doc: "The wait after it, {max} at most."},
 		}},
 
-		reflect.TypeFor[mockfleet.Group](): {"Group", []Field{
-			{Key: "name", Pattern: `^[a-z0-9][a-z0-9-]{0,31}$`, Forbidden: []any{mockfleet.GroupAll, mockfleet.GroupRest},
+		reflect.TypeFor[behavior.Group](): {"Group", []Field{
+			{Key: "name", Pattern: `^[a-z0-9][a-z0-9-]{0,31}$`, Forbidden: []any{behavior.AllGroups, behavior.RestGroup},
 				Required: true,
 				Doc: "Its name, which no other group has: 1 to 32 lower-case letters, digits and dashes; not all and " +
 					"not rest."},
@@ -236,7 +239,7 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "behavior", Doc: "Of its devices, instead of the fleet's."},
 			{Key: "tls", Doc: "How its devices speak TLS, where the fleet does. Empty: as the fleet. Not in path addressing."},
 		}},
-		reflect.TypeFor[mockfleet.Behavior](): {"Behavior", []Field{
+		reflect.TypeFor[behavior.Behavior](): {"Behavior", []Field{
 			delay("latency", "From an update's last byte to its answer, {max} at most."),
 			{Key: "fail_first", Max: math.MaxInt32,
 				Doc: "How many updates, from the first that reaches a device, it answers fail_status and does not apply."},
@@ -246,17 +249,17 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "life", Doc: "What a device goes through after it took an update."},
 			{Key: "network", Doc: "What lies between a device and its clients."},
 		}},
-		reflect.TypeFor[mockfleet.HeaderField](): {"HeaderField", []Field{
+		reflect.TypeFor[behavior.HeaderField](): {"HeaderField", []Field{
 			{Key: "name", Pattern: tokenPattern, Required: true, Doc: "The field's name."},
 			{Key: "value", Doc: "The value that it must have. Empty: any."},
 		}},
-		reflect.TypeFor[mockfleet.Life](): {"Life", []Field{
+		reflect.TypeFor[behavior.InstallTimes](): {"Life", []Field{
 			delay("install",
 				"How long a device installs, {max} at most: it answers the update 202 and others 409, and shows what it ran "+
 					"before."),
 			delay("reboot", "How long it then can't be reached, {max} at most."),
 		}},
-		reflect.TypeFor[mockfleet.Network](): {"Network", []Field{
+		reflect.TypeFor[behavior.Network](): {"Network", []Field{
 			delay("rtt", "How much later every answer leaves, {max} at most."),
 			{Key: "bandwidth", Doc: "Bytes a second that a device reads of a body, such as 20kB/s. 0: as they come."},
 			{Key: "receive_buffer", Min: 1024, Max: 16 << 20, OrZero: true,
@@ -268,7 +271,7 @@ func fieldTable() map[reflect.Type]section {
 				Doc: "Requests on a connection before the device closes it: 1 to {max}. 0: no limit."},
 			{Key: "http_1_0", Doc: "The device answers HTTP/1.0 and closes."},
 		}},
-		reflect.TypeFor[mockfleet.Fault](): {"Fault", []Field{
+		reflect.TypeFor[fault.Fault](): {"Fault", []Field{
 			{Key: "kind", Words: kinds, Required: true, Doc: "Which fault; docs/faults.md says what each does and takes."},
 			{Key: "on", Words: []string{"", "update", "version"},
 				Doc: "Of a fault in answers: those to updates, or those to looks at the version. Empty: update."},

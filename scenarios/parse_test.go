@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 func TestParse(t *testing.T) {
@@ -71,7 +72,7 @@ fleet:
 	require.Equal(t, "5s", s.Fleet.Behavior.Life.Reboot.String())
 	require.Len(t, s.Fleet.Groups, 2)
 	slow := s.Fleet.Groups[0]
-	require.Equal(t, []any{"slow", mockfleet.Share(0.08)}, []any{slow.Name, slow.Share})
+	require.Equal(t, []any{"slow", random.Share(0.08)}, []any{slow.Name, slow.Share})
 	require.Equal(t, "lognormal(p50=40ms, p99=400ms)", slow.Behavior.Network.RTT.String())
 	require.Equal(t, []any{16384, 2, 5, true}, []any{
 		slow.Behavior.Network.ReceiveBuffer, slow.Behavior.Network.MaxConnections, slow.Behavior.Network.MaxRequests, slow.Behavior.Network.HTTP10,
@@ -105,8 +106,8 @@ fleet:
 	require.NoError(t, err)
 	faults := s.Fleet.Behavior.Faults
 	require.Len(t, faults, 3)
-	require.Equal(t, mockfleet.Fault{
-		Kind: "status-503", Share: 0.1, First: 2, RetryAfter: mockfleet.RetryAfter{After: 2 * time.Second, Date: true},
+	require.Equal(t, fault.Fault{
+		Kind: "status-503", Share: 0.1, First: 2, RetryAfter: fault.RetryAfter{After: 2 * time.Second, Date: true},
 	}, faults[0])
 	require.Equal(t, "4096", faults[1].Rate.String())
 	require.Equal(t, "uniform(1, 1000)", faults[2].AfterBytes.String())
@@ -222,7 +223,7 @@ load:
 		require.NoError(t, s.Set(set), set)
 	}
 	require.NoError(t, s.Validate())
-	require.Equal(t, []any{mockfleet.Share(0.1), "c", 503, 0}, []any{
+	require.Equal(t, []any{random.Share(0.1), "c", 503, 0}, []any{
 		s.Fleet.Groups[0].Share, s.Fleet.Groups[0].Name, s.Fleet.Groups[0].Behavior.Faults[1].Status, s.Fleet.Groups[0].Behavior.Faults[0].Status,
 	})
 	require.Equal(t, []any{true, "2s"}, []any{s.Fleet.Groups[1].Behavior.Network.HTTP10, s.Fleet.Groups[1].Behavior.Life.Install.String()})

@@ -12,6 +12,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -128,7 +131,7 @@ func checkSuite(s *Spec, report reporter) {
 func checkDevices(s *Spec, report reporter) {
 	addressing, n := s.Addressing(), s.Fleet.Devices
 	switch limit := addressing.Capacity(); {
-	case n > limit && addressing == mockfleet.AddressPort:
+	case n > limit && addressing == address.Port:
 		report("fleet.devices", fmt.Sprintf("%d: addressing port holds at most %d; use ip or path addressing", n, limit), "")
 	case n > limit:
 		report("fleet.devices", fmt.Sprintf("%d: addressing %s holds at most %d;", n, addressing, limit), "fewer devices")
@@ -151,7 +154,7 @@ func checkFleet(s *Spec, report reporter) {
 
 func (s Spec) withoutBehavior() mockfleet.Config {
 	cfg := s.FleetConfig()
-	cfg.Devices, cfg.Behavior = min(max(cfg.Devices, 1), cfg.Addressing.Capacity()), mockfleet.Behavior{}
+	cfg.Devices, cfg.Behavior = min(max(cfg.Devices, 1), cfg.Addressing.Capacity()), behavior.Behavior{}
 	return cfg
 }
 
@@ -217,7 +220,7 @@ func checkBreakpoint(s *Spec, report reporter) {
 }
 
 func checkWaves(s *Spec, report reporter) {
-	before := mockfleet.Share(0)
+	before := random.Share(0)
 	for i, w := range s.Load.Rollout.Waves {
 		if w.Share <= before {
 			report(indexPath("load.rollout.waves", i)+".share", fmt.Sprint(float64(w.Share)), fmt.Sprintf("more than %v, which has been reached before it, and 1 at most", float64(before)))

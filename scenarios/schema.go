@@ -9,7 +9,8 @@ import (
 	"strconv"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 // schema is a JSON Schema, draft 2020-12, as far as scenarios need one.
@@ -104,7 +105,7 @@ func (b schemaBuilder) object(v reflect.Value) *schema {
 	switch v.Type() {
 	case reflect.TypeFor[FleetSpec]():
 		s.AllOf = addressingRules()
-	case reflect.TypeFor[mockfleet.Fault]():
+	case reflect.TypeFor[fault.Fault]():
 		s.AllOf = faultRules()
 	}
 	for _, f := range sections()[v.Type()].fields {
@@ -244,9 +245,9 @@ func mustBeZero(f Field) *schema {
 
 // addressingRules returns what can't be had where devices are addressed in some way.
 func addressingRules() []*schema {
-	path, port := string(mockfleet.AddressPath), string(mockfleet.AddressPort)
+	path, port := string(address.Path), string(address.Port)
 	var wantPort []string
-	for _, k := range mockfleet.FaultKinds() {
+	for _, k := range fault.Kinds() {
 		if k.NeedsPort {
 			wantPort = append(wantPort, k.Name)
 		}
@@ -256,10 +257,10 @@ func addressingRules() []*schema {
 		return &schema{Properties: map[string]*schema{"behavior": s, "groups": {Items: property("behavior", s)}}}
 	}
 	return []*schema{
-		{If: propertyIn("addressing", true, port), Then: property("devices", &schema{Maximum: jsonInt(int64(mockfleet.AddressPort.Capacity()))})},
+		{If: propertyIn("addressing", true, port), Then: property("devices", &schema{Maximum: jsonInt(int64(address.Port.Capacity()))})},
 		{If: propertyIn("addressing", true, path), Then: everyBehavior(property("network", property("max_connections", absent())))},
 		{If: propertyIn("addressing", true, path), Then: property("groups", &schema{Items: property("tls", &schema{Enum: []any{""}})})},
-		{If: propertyIn("addressing", true, path, string(mockfleet.AddressIP)), Then: everyBehavior(onePort)},
+		{If: propertyIn("addressing", true, path, string(address.IP)), Then: everyBehavior(onePort)},
 	}
 }
 
@@ -267,10 +268,10 @@ func addressingRules() []*schema {
 func faultRules() (all []*schema) {
 	type rule struct {
 		kinds []string
-		like  mockfleet.FaultKind
+		like  fault.KindInfo
 	}
 	var list []rule
-	for _, k := range mockfleet.FaultKinds() {
+	for _, k := range fault.Kinds() {
 		i := slices.IndexFunc(list, func(r rule) bool {
 			return slices.Equal(r.like.Takes, k.Takes) && slices.Equal(r.like.Needs, k.Needs) && r.like.LowStatus == k.LowStatus && r.like.TopStatus == k.TopStatus
 		})
@@ -282,7 +283,7 @@ func faultRules() (all []*schema) {
 	}
 	for _, r := range list {
 		then := &schema{Properties: map[string]*schema{}, Required: r.like.Needs}
-		for _, p := range mockfleet.FaultParameters() {
+		for _, p := range fault.ParamNames() {
 			if !slices.Contains(r.like.Takes, p) {
 				then.Properties[p] = absent()
 			}

@@ -17,7 +17,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // compiledSchema is the schema in the hands of a validator that isn't ours, which also holds
@@ -344,11 +345,11 @@ func TestTextPatterns(t *testing.T) {
 // outOfBounds are texts of the right form, which no pattern can keep apart.
 func outOfBounds(v encoding.TextUnmarshaler, text string) bool {
 	switch v.(type) {
-	case *mockfleet.Share:
+	case *random.Share:
 		return slices.Contains([]string{"5", "1024", "4096", "4096.0", "5."}, text)
 	case *Bytes:
 		return slices.Contains([]string{"0.5", ".5", "0.5 "}, text)
-	case *mockfleet.RetryAfter:
+	case *fault.RetryAfter:
 		return text == "0"
 	}
 	return false

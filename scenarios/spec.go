@@ -18,6 +18,9 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 // Spec is a scenario: which fleet, which artifact, which client, which load, how
@@ -48,12 +51,12 @@ type Spec struct {
 
 // FleetSpec says which devices there are.
 type FleetSpec struct {
-	Devices    int                  `yaml:"devices" json:"devices"` // 1 to what the addressing holds
-	Addressing mockfleet.Addressing `yaml:"addressing" json:"addressing"`
-	Behavior   mockfleet.Behavior   `yaml:"behavior" json:"behavior"` // of the devices that are in no group
-	Groups     []mockfleet.Group    `yaml:"groups,omitempty" json:"groups,omitempty"`
-	Capacity   Rate                 `yaml:"capacity,omitempty" json:"capacity,omitempty"` // of all devices together
-	TLS        mockfleet.TLS        `yaml:"tls,omitempty" json:"tls,omitempty"`
+	Devices    int               `yaml:"devices" json:"devices"` // 1 to what the addressing holds
+	Addressing address.Mode      `yaml:"addressing" json:"addressing"`
+	Behavior   behavior.Behavior `yaml:"behavior" json:"behavior"` // of the devices that are in no group
+	Groups     []behavior.Group  `yaml:"groups,omitempty" json:"groups,omitempty"`
+	Capacity   Rate              `yaml:"capacity,omitempty" json:"capacity,omitempty"` // of all devices together
+	TLS        behavior.TLSMode  `yaml:"tls,omitempty" json:"tls,omitempty"`
 }
 
 // ArtifactSpec says what is pushed.
@@ -142,14 +145,14 @@ type LoadSpec struct {
 	// that is certain to be behind its plan sends no more, and what is under way has DefaultDrain.
 	Drain Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
 
-	Think      mockfleet.Distribution `yaml:"think,omitzero" json:"think,omitzero"` // a worker's, after each operation
-	Arrivals   Arrivals               `yaml:"arrivals,omitempty" json:"arrivals,omitempty"`
-	Ramp       RampSpec               `yaml:"ramp,omitzero" json:"ramp,omitzero"`
-	Spike      SpikeSpec              `yaml:"spike,omitzero" json:"spike,omitzero"`
-	Burst      BurstSpec              `yaml:"burst,omitzero" json:"burst,omitzero"`
-	Stages     []StageSpec            `yaml:"stages,omitempty" json:"stages,omitempty"`
-	Breakpoint BreakpointSpec         `yaml:"breakpoint,omitzero" json:"breakpoint,omitzero"`
-	Rollout    RolloutSpec            `yaml:"rollout,omitzero" json:"rollout,omitzero"`
+	Think      random.Duration `yaml:"think,omitzero" json:"think,omitzero"` // a worker's, after each operation
+	Arrivals   Arrivals        `yaml:"arrivals,omitempty" json:"arrivals,omitempty"`
+	Ramp       RampSpec        `yaml:"ramp,omitzero" json:"ramp,omitzero"`
+	Spike      SpikeSpec       `yaml:"spike,omitzero" json:"spike,omitzero"`
+	Burst      BurstSpec       `yaml:"burst,omitzero" json:"burst,omitzero"`
+	Stages     []StageSpec     `yaml:"stages,omitempty" json:"stages,omitempty"`
+	Breakpoint BreakpointSpec  `yaml:"breakpoint,omitzero" json:"breakpoint,omitzero"`
+	Rollout    RolloutSpec     `yaml:"rollout,omitzero" json:"rollout,omitzero"`
 }
 
 // Model is how load comes.
@@ -207,9 +210,9 @@ type StageSpec struct {
 
 // BreakpointSpec is a search from load.rate upwards.
 type BreakpointSpec struct {
-	To            Rate            `yaml:"to" json:"to"`         // the highest rate that is tried
-	TrialDuration Duration        `yaml:"probe" json:"probe"`   // how long each rate is tried
-	Tolerance     mockfleet.Share `yaml:"within" json:"within"` // how exactly the limit is wanted, of itself
+	To            Rate         `yaml:"to" json:"to"`         // the highest rate that is tried
+	TrialDuration Duration     `yaml:"probe" json:"probe"`   // how long each rate is tried
+	Tolerance     random.Share `yaml:"within" json:"within"` // how exactly the limit is wanted, of itself
 }
 
 // WithDefaults returns the search with the defaults of what is left out.
@@ -221,10 +224,10 @@ func (b BreakpointSpec) WithDefaults() BreakpointSpec {
 // RolloutSpec configures the rollout model: the client's own rollout over the whole fleet,
 // by load.workers, at load.rate where there is one.
 type RolloutSpec struct {
-	Waves        []WaveSpec      `yaml:"waves,omitempty" json:"waves,omitempty"`
-	AbortShare   mockfleet.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices
-	AbortMinimum int             `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished
-	Requeue      RequeueSpec     `yaml:"requeue,omitzero" json:"requeue,omitzero"`           // of devices that failed
+	Waves        []WaveSpec   `yaml:"waves,omitempty" json:"waves,omitempty"`
+	AbortShare   random.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices
+	AbortMinimum int          `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished
+	Requeue      RequeueSpec  `yaml:"requeue,omitzero" json:"requeue,omitzero"`           // of devices that failed
 }
 
 // RequeueSpec configures further turns of devices that failed.
@@ -235,8 +238,8 @@ type RequeueSpec struct {
 
 // WaveSpec is a step of a rollout.
 type WaveSpec struct {
-	Share mockfleet.Share `yaml:"share" json:"share"`                   // of the fleet that is reached when it is over
-	Soak  Duration        `yaml:"soak,omitempty" json:"soak,omitempty"` // the wait after it
+	Share random.Share `yaml:"share" json:"share"`                   // of the fleet that is reached when it is over
+	Soak  Duration     `yaml:"soak,omitempty" json:"soak,omitempty"` // the wait after it
 }
 
 // IsZero reports whether nothing is configured. Files leave it out then.
@@ -351,6 +354,6 @@ func (s Spec) FleetConfig() mockfleet.Config {
 
 // Addressing returns how devices are addressed, by the system's default if the scenario leaves it
 // out.
-func (s Spec) Addressing() mockfleet.Addressing {
-	return cmp.Or(s.Fleet.Addressing, mockfleet.DefaultAddressing())
+func (s Spec) Addressing() address.Mode {
+	return cmp.Or(s.Fleet.Addressing, address.DefaultMode())
 }

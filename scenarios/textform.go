@@ -7,7 +7,10 @@ import (
 	"sync"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -92,10 +95,10 @@ var typeForms = sync.OnceValue(func() map[reflect.Type]typeForm {
 		reflect.TypeFor[Arrivals]():           wordsOf("Arrivals", "", EvenArrivals, PoissonArrivals),
 		reflect.TypeFor[Defaults]():           wordsOf("Defaults", "", Shipped),
 		reflect.TypeFor[delivery.Transport](): wordsOf("Transport", delivery.Lean, delivery.NetHTTP),
-		reflect.TypeFor[mockfleet.Addressing](): wordsOf("Addressing",
-			"", mockfleet.AddressIP, mockfleet.AddressPort, mockfleet.AddressPath),
-		reflect.TypeFor[mockfleet.TLS](): wordsOf("TLS", mockfleet.TLSNone, mockfleet.TLSGood, mockfleet.TLSExpired,
-			mockfleet.TLSWrongName, mockfleet.TLSUnknownCA, mockfleet.TLS11, mockfleet.TLSStall),
+		reflect.TypeFor[address.Mode](): wordsOf("Addressing",
+			"", address.IP, address.Port, address.Path),
+		reflect.TypeFor[behavior.TLSMode](): wordsOf("TLS", behavior.TLSNone, behavior.TLSGood, behavior.TLSExpired,
+			behavior.TLSWrongName, behavior.TLSUnknownCA, behavior.TLS11, behavior.TLSStall),
 
 		reflect.TypeFor[Duration](): {
 			name: "Duration", what: "duration", examples: []string{"5s", "250ms", "1m30s"}, number: "integer",
@@ -109,21 +112,21 @@ var typeForms = sync.OnceValue(func() map[reflect.Type]typeForm {
 			name: "Bytes", what: "amount of data", examples: []string{"64KiB", "10MB"}, number: "integer", high: results.MaxBytes,
 			pattern: anchored(bytesPattern),
 		},
-		reflect.TypeFor[mockfleet.Distribution](): {
+		reflect.TypeFor[random.Duration](): {
 			name: "Distribution", what: "duration, or distribution of durations,", number: "integer",
 			examples: []string{"5ms", "uniform(1ms, 5ms)", "lognormal(p50=5ms, p99=50ms)"},
 			pattern:  anchored(distributed(durationPattern)), zero: anchored(`(` + zeroDurationPattern + `)?`),
 		},
-		reflect.TypeFor[mockfleet.Amount](): {
-			name: "Amount", what: "amount, or distribution of amounts,", number: "integer", high: mockfleet.MaxAmount,
+		reflect.TypeFor[random.Int](): {
+			name: "Amount", what: "amount, or distribution of amounts,", number: "integer", high: random.MaxInt,
 			examples: []string{"4096", "20kB/s", "uniform(1000, 50000)", "lognormal(p50=1000, p99=50000)"},
 			pattern:  anchored(distributed(amountPattern)),
 		},
-		reflect.TypeFor[mockfleet.Share](): {
+		reflect.TypeFor[random.Share](): {
 			name: "Share", what: "share", examples: []string{"10%"}, number: "number", high: 1,
 			pattern: `^` + sharePattern + `$`,
 		},
-		reflect.TypeFor[mockfleet.RetryAfter](): {
+		reflect.TypeFor[fault.RetryAfter](): {
 			name: "RetryAfter", what: "time", examples: []string{"2s", "date(2s)"},
 			pattern: `^(` + durationPattern + `|date\(` + durationPattern + `\))$`,
 		},

@@ -44,7 +44,15 @@ func importRules() []packageRule {
 		{"delivery/internal/endpoint", "delivery/internal/check"},
 		{"delivery", "internal/wire delivery/internal/check delivery/internal/endpoint"},
 		{"delivery/inventory", "internal/wire delivery/internal/check delivery/internal/endpoint delivery"},
-		{"mockfleet", "internal/wire"},
+		{"mockfleet/internal/field", ""},
+		{"mockfleet/random", ""},
+		{"mockfleet/address", "mockfleet/internal/field"},
+		{"mockfleet/ledger", "internal/wire mockfleet/internal/field"},
+		{"mockfleet/fault", "internal/wire mockfleet/internal/field mockfleet/random"},
+		{"mockfleet/behavior", "mockfleet/internal/field mockfleet/random mockfleet/fault"},
+		{"mockfleet/internal/device", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/ledger mockfleet/fault mockfleet/behavior"},
+		{"mockfleet", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/ledger " +
+			"mockfleet/fault mockfleet/behavior mockfleet/internal/device"},
 
 		// Profiles, and results with their judgement: they don't know how anything was measured.
 		{"profiles/internal/stack", ""},
@@ -70,12 +78,16 @@ func importRules() []packageRule {
 		// What measures.
 		{"scenarios/load", "internal/osinfo delivery results"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
-		{"scenarios", "internal/yamlnode internal/markdown internal/plaintext delivery mockfleet results"},
-		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet profiles profiles/capture scenarios"},
-		{"scenarios/runner", "internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet profiles " +
-			"profiles/capture results results/rundir scenarios/load scenarios/health scenarios scenarios/target"},
+		{"scenarios", "internal/yamlnode internal/plaintext internal/markdown delivery mockfleet/random " +
+			"mockfleet/address mockfleet/fault mockfleet/behavior mockfleet results"},
+		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet/address " +
+			"mockfleet/ledger mockfleet/fault mockfleet/behavior mockfleet profiles profiles/capture " +
+			"scenarios"},
+		{"scenarios/runner", "internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet/ledger mockfleet " +
+			"profiles profiles/capture results results/rundir scenarios/load scenarios/health scenarios " +
+			"scenarios/target"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},
-		{"scenarios/doctor", "internal/osinfo mockfleet results scenarios/health scenarios"},
+		{"scenarios/doctor", "internal/osinfo mockfleet/address mockfleet results scenarios/health scenarios"},
 		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles profiles/explain profiles/view " +
 			"results results/sequential results/judge"},
 		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles profiles/capture " +
@@ -89,13 +101,17 @@ func importRules() []packageRule {
 		// The command.
 		{"cmd/fleetmark/app/cli", "internal/atomicfile internal/shell internal/texttable internal/project results results/report " +
 			"results/report/htmlpage scenarios/runner scenarios/batch"},
-		{"cmd/fleetmark/app/progress", "internal/plaintext mockfleet results scenarios/runner scenarios/abtest scenarios/batch cmd/fleetmark/app/cli"},
+		{"cmd/fleetmark/app/progress", "internal/plaintext mockfleet/ledger mockfleet results scenarios/runner scenarios/abtest " +
+			"scenarios/batch cmd/fleetmark/app/cli"},
 		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles profiles/capture profiles/explain profiles/view results/report scenarios/abtest " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report scenarios " +
 			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
-		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet results results/baseline results/rundir results/compare results/judge results/report scenarios scenarios/target scenarios/runner scenarios/opcost scenarios/doctor " +
-			"scenarios/gobench scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
+		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet/address mockfleet " +
+			"results results/baseline results/rundir results/compare results/judge results/report scenarios " +
+			"scenarios/target scenarios/runner scenarios/opcost scenarios/doctor scenarios/gobench " +
+			"scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli " +
+			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
 	}
 }

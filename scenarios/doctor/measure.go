@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // measureClock returns how long a reading of the clock takes. It is the median of some batches,
@@ -62,7 +63,7 @@ func summarize(late []time.Duration) Timer {
 
 // tryLoopback starts a fleet with the addresses that a run's would have, and looks for ::1.
 func tryLoopback(ctx context.Context) Loopback {
-	addressing := mockfleet.DefaultAddressing()
+	addressing := address.DefaultMode()
 	l := Loopback{Addressing: string(addressing)}
 	if err := pingSecondDevice(ctx, addressing); err != nil {
 		l.Refused = err.Error()
@@ -80,7 +81,7 @@ func tryLoopback(ctx context.Context) Loopback {
 
 // pingSecondDevice requests the health of the second device of a fleet. The first may have an
 // address that every machine has.
-func pingSecondDevice(ctx context.Context, addressing mockfleet.Addressing) (err error) {
+func pingSecondDevice(ctx context.Context, addressing address.Mode) (err error) {
 	fleet, err := mockfleet.Start(ctx, mockfleet.Config{Devices: 2, Addressing: addressing})
 	if err != nil {
 		return err

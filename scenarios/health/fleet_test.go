@@ -43,7 +43,7 @@ func TestCheckFleet(t *testing.T) {
 func TestCheckFleet_cores(t *testing.T) {
 	cores := 1 / cpuFraction(time.Second, time.Second)
 	status := func(uptime time.Duration, cpu float64) mockfleet.Status {
-		return mockfleet.Status{Uptime: uptime, CPUSeconds: cpu}
+		return mockfleet.Status{Process: mockfleet.Process{Uptime: uptime, CPUSeconds: cpu}}
 	}
 	for name, row := range map[string]struct {
 		uptime    time.Duration

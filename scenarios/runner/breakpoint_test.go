@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/target"
@@ -59,7 +60,7 @@ func TestASearchThatHasNoEnd(t *testing.T) {
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
 	require.Equal(t, []string{"400/s held, the highest rate that was to be tried (load.breakpoint.to): the limit lies above"}, res.Run.Notes)
 
-	s.Fleet.Behavior.Faults = []mockfleet.Fault{{Kind: "status-400"}}
+	s.Fleet.Behavior.Faults = []fault.Fault{{Kind: "status-400"}}
 	res, err = Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	require.False(t, res.Run.Valid)
@@ -73,7 +74,7 @@ func TestASearchThatHasNoEnd(t *testing.T) {
 func TestASearchHoldsItsThresholds(t *testing.T) {
 	s := searching(0)
 	s.Load.Rate, s.Load.Breakpoint.TrialDuration = 200, scenarios.MinTrialDuration
-	s.Fleet.Behavior.Latency = must(mockfleet.Fixed(20 * time.Millisecond))
+	s.Fleet.Behavior.Latency = must(random.Fixed(20 * time.Millisecond))
 	var threshold scenarios.Threshold
 	require.NoError(t, threshold.UnmarshalText([]byte("p50-ns/op < 1ms")))
 	s.Thresholds = []scenarios.Threshold{threshold}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // documented returns the schemas of docs/fleet.md, by the request whose answer they are of.
@@ -99,7 +100,7 @@ func TestDevicesAnswerAsDocumented(t *testing.T) {
 // The simulated devices answer as the page says.
 func TestFleetAnswersAsDocumented(t *testing.T) {
 	schemas := documented(t)
-	f, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 1, Addressing: mockfleet.AddressPath})
+	f, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 1, Addressing: address.Path})
 	require.NoError(t, err)
 	defer f.Close()
 	read := func(resp *http.Response, err error) string {

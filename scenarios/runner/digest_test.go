@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -21,7 +21,7 @@ func TestWorkloadDigests(t *testing.T) {
 		if s.Artifact.Size > 1<<20 {
 			continue // takes seconds to make
 		}
-		s.Fleet.Addressing = mockfleet.AddressIP // the default depends on the system
+		s.Fleet.Addressing = address.IP // the default depends on the system
 		digest, err := WorkloadDigest(t.Context(), s)
 		require.NoError(t, err)
 		all.WriteString(name + " " + digest + "\n")

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
@@ -156,7 +156,7 @@ func (s *standIn) Push(ctx context.Context, _ delivery.Device, _ *delivery.Updat
 func runLoad(t *testing.T, spec scenarios.LoadSpec, devices int, longest time.Duration, takes func(n int64) time.Duration) (load.Result, *load.Recording) {
 	_, most := spec.WorkerRange()
 	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpPush, Planned: spec.IsOpen(), Devices: devices, Workers: most, Longest: longest})
-	e := load.Env{Client: &standIn{takes: takes}, Op: delivery.OpPush, Devices: must(target.ListDevices("http://127.0.0.1:1", mockfleet.AddressPath, devices)), Record: record, Seed: 1}
+	e := load.Env{Client: &standIn{takes: takes}, Op: delivery.OpPush, Devices: must(target.ListDevices("http://127.0.0.1:1", address.Path, devices)), Record: record, Seed: 1}
 	result, err := executorOf(spec, 0, nil).Run(t.Context(), e)
 	require.NoError(t, err)
 	return result, record

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
@@ -35,7 +35,7 @@ type LedgerExcerpt struct {
 	Version  string            `json:"version"`
 }
 
-func newLedgerExcerpt(e mockfleet.Entry) *LedgerExcerpt {
+func newLedgerExcerpt(e ledger.Entry) *LedgerExcerpt {
 	return &LedgerExcerpt{e.Pushes, e.Applied, e.Rejected, e.Faulted, e.Broken, e.Verifies, e.Struck, e.Faults, e.Version}
 }
 

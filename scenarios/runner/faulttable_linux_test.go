@@ -23,6 +23,9 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 // faultRow is a fault as the devices of a fleet of two make it. Device 0 shows the class: it gets one operation.
@@ -31,8 +34,8 @@ import (
 // The file is for Linux because elsewhere a port can't be made to refuse or to stall.
 type faultRow struct {
 	name  string // of the fault, and behind a slash which form of it
-	fault mockfleet.Fault
-	tls   mockfleet.TLS
+	fault fault.Fault
+	tls   behavior.TLSMode
 
 	artifact int                     // its size in bytes; 0 is 1 KiB
 	config   func(*delivery.Config)  // what the row needs other than faultConfig
@@ -45,7 +48,7 @@ type faultRow struct {
 	is       error                   // that errors.Is finds in it
 	says     string                  // that its text has
 	first    books                   // of device 0, when the client has left
-	heal     []mockfleet.Fault       // the faults of device 1 once the client has failed to connect, where healed
+	heal     []fault.Fault           // the faults of device 1 once the client has failed to connect, where healed
 	healed   bool                    // whether it gets those
 	ends     delivery.Class          // of Deliver; ClassUnknown is success
 	endsIs   error                   // that errors.Is finds in its error
@@ -113,18 +116,18 @@ var beyondContract = []string{"failed-install"}
 
 // The table has every row of the contract, and of what a fleet can do, every kind.
 func TestFaultTableIsWhole(t *testing.T) {
-	unheardOf := mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "?"}}}
+	unheardOf := behavior.Behavior{Faults: []fault.Fault{{Kind: "?"}}}
 	var refused *mockfleet.ConfigError
 	require.ErrorAs(t, unheardOf.Validate(), &refused)
 	list, ok := strings.CutPrefix(refused.Want, "one of ")
 	require.True(t, ok)
 	kinds := strings.Split(list, ", ")
-	modes := []mockfleet.TLS{
-		mockfleet.TLSGood, mockfleet.TLSExpired, mockfleet.TLSWrongName, mockfleet.TLSUnknownCA, mockfleet.TLS11, mockfleet.TLSStall,
+	modes := []behavior.TLSMode{
+		behavior.TLSGood, behavior.TLSExpired, behavior.TLSWrongName, behavior.TLSUnknownCA, behavior.TLS11, behavior.TLSStall,
 	}
 
 	var rows, names, struck []string
-	var spoken []mockfleet.TLS
+	var spoken []behavior.TLSMode
 	for _, row := range faultRows() {
 		name, _, _ := strings.Cut(row.name, "/")
 		rows, names = append(rows, row.name), append(names, name)
@@ -132,7 +135,7 @@ func TestFaultTableIsWhole(t *testing.T) {
 			struck = append(struck, row.fault.Kind)
 			require.Contains(t, []string{name, "status"}, row.fault.Kind)
 		}
-		if row.tls != mockfleet.TLSNone {
+		if row.tls != behavior.TLSNone {
 			spoken = append(spoken, row.tls)
 		}
 	}
@@ -177,9 +180,9 @@ func goroutinesOf(t *testing.T) string {
 }
 
 func (row *faultRow) run(ctx context.Context, t *testing.T, transport delivery.Transport, seed uint64) {
-	cfg := mockfleet.Config{Devices: 2, Addressing: mockfleet.AddressPort, Seed: seed, TLS: row.tls}
+	cfg := mockfleet.Config{Devices: 2, Addressing: address.Port, Seed: seed, TLS: row.tls}
 	if row.fault.Kind != "" {
-		cfg.Behavior.Faults = []mockfleet.Fault{row.fault}
+		cfg.Behavior.Faults = []fault.Fault{row.fault}
 	}
 	fleet, err := mockfleet.Start(context.WithoutCancel(ctx), cfg)
 	require.NoError(t, err)
@@ -270,18 +273,18 @@ type trip struct {
 func (row *faultRow) trip(ctx context.Context, t *testing.T, transport delivery.Transport, fleet *mockfleet.Fleet, i int) *trip {
 	r := &trip{
 		t: t, ctx: ctx, transport: transport, fleet: fleet, failed: func() {},
-		device: delivery.Device{ID: mockfleet.DeviceID(i), Address: fleet.DeviceAddress(i)},
+		device: delivery.Device{ID: address.DeviceID(i), Address: fleet.DeviceAddress(i)},
 	}
 	if row.healed && i == 1 {
 		r.failed = func() {
-			if err := fleet.SetFaults(i, mockfleet.Behavior{Faults: row.heal}); err != nil {
+			if err := fleet.SetFaults(i, behavior.Behavior{Faults: row.heal}); err != nil {
 				t.Error(err)
 			}
 		}
 	}
 	cfg := faultConfig(transport)
 	cfg.Dial, cfg.MaxAnswer = r.dial, 32<<10
-	if row.tls != mockfleet.TLSNone {
+	if row.tls != behavior.TLSNone {
 		cfg.TLS = trusting(t, fleet)
 	}
 	if row.config != nil {

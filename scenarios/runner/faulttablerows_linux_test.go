@@ -7,7 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 const (
@@ -20,22 +22,22 @@ const (
 )
 
 // once is a fault that strikes the first attempt alone.
-func once(kind string) mockfleet.Fault { return mockfleet.Fault{Kind: kind, First: 1} }
+func once(kind string) fault.Fault { return fault.Fault{Kind: kind, First: 1} }
 
-func always(kind string) mockfleet.Fault { return mockfleet.Fault{Kind: kind} }
+func always(kind string) fault.Fault { return fault.Fault{Kind: kind} }
 
 // onVersion is one in the answer to the first look at the version.
-func onVersion(kind string) mockfleet.Fault {
-	return mockfleet.Fault{Kind: kind, First: 1, On: "version"}
+func onVersion(kind string) fault.Fault {
+	return fault.Fault{Kind: kind, First: 1, On: "version"}
 }
 
 // midUpload strikes when a few bytes of the body have come.
-func midUpload(kind string) mockfleet.Fault {
-	return mockfleet.Fault{Kind: kind, First: 1, AfterBytes: must(mockfleet.Exactly(10_000))}
+func midUpload(kind string) fault.Fault {
+	return fault.Fault{Kind: kind, First: 1, AfterBytes: must(random.FixedInt(10_000))}
 }
 
-func lasting(f mockfleet.Fault, d time.Duration) mockfleet.Fault {
-	f.Delay = must(mockfleet.Fixed(d))
+func lasting(f fault.Fault, d time.Duration) fault.Fault {
+	f.Delay = must(random.Fixed(d))
 	return f
 }
 
@@ -87,7 +89,7 @@ func connectionRows() []faultRow {
 		},
 		{
 			name: "flapping", fault: lasting(always("flapping"), time.Hour), config: manyAttempts, class: delivery.ClassNotSent,
-			healed: true, heal: []mockfleet.Fault{lasting(always("flapping"), time.Millisecond)}, then: well,
+			healed: true, heal: []fault.Fault{lasting(always("flapping"), time.Millisecond)}, then: well,
 		},
 		{
 			name: "offline", fault: always("offline"), config: givesUp, class: delivery.ClassNotSent,
@@ -172,7 +174,7 @@ func uploadRows() []faultRow {
 		},
 		{
 			name:     "slow-read",
-			fault:    mockfleet.Fault{Kind: "slow-read", Rate: must(mockfleet.Exactly(1 << 20))},
+			fault:    fault.Fault{Kind: "slow-read", Rate: must(random.FixedInt(1 << 20))},
 			artifact: uploadSize, first: books{pushes: 1, applied: 1, hits: 1}, tries: did(1, 1), then: hit(well),
 		},
 		refused, throttled,
@@ -190,7 +192,7 @@ func uploadRows() []faultRow {
 			first: books{pushes: 1, applied: 1}, tries: did(1, 1), then: well,
 		},
 		{
-			name: "corrupt", fault: mockfleet.Fault{Kind: "corrupt", AfterBytes: must(mockfleet.Exactly(10_000))}, artifact: uploadSize,
+			name: "corrupt", fault: fault.Fault{Kind: "corrupt", AfterBytes: must(random.FixedInt(10_000))}, artifact: uploadSize,
 			class: delivery.ClassIntegrity, status: 400, first: books{pushes: 1, rejected: 1, hits: 1},
 			ends: delivery.ClassIntegrity, tries: did(1, 0), then: books{pushes: 1, rejected: 1, hits: 1},
 		},
@@ -302,22 +304,22 @@ func lifeRows() []faultRow {
 
 func tlsRows() []faultRow {
 	rows := []faultRow{{
-		name: "tls-stall", tls: mockfleet.TLSStall, config: func(c *delivery.Config) {
+		name: "tls-stall", tls: behavior.TLSStall, config: func(c *delivery.Config) {
 			c.Timeouts.TLS = faultTimeout
 			c.Retry.MaxAttempts = 2
 		},
 		class: delivery.ClassTimeout, ends: delivery.ClassTimeout, tries: did(2, 0), also: neverAsked,
 	}, { // and with the same trust, a device that is as it should be
-		name: "tls-expired/good", tls: mockfleet.TLSGood, first: books{pushes: 1, applied: 1}, tries: did(1, 1),
+		name: "tls-expired/good", tls: behavior.TLSGood, first: books{pushes: 1, applied: 1}, tries: did(1, 1),
 		then: books{pushes: 1, applied: 1, verifies: 1},
 	}}
 	for _, bad := range []struct {
 		name string
-		mode mockfleet.TLS
+		mode behavior.TLSMode
 		says string
 	}{
-		{"tls-expired", mockfleet.TLSExpired, "expired"}, {"tls-wrong-name", mockfleet.TLSWrongName, "doesn't contain any IP SANs"},
-		{"tls-unknown-ca", mockfleet.TLSUnknownCA, "unknown authority"}, {"tls-1.1", mockfleet.TLS11, "protocol version"},
+		{"tls-expired", behavior.TLSExpired, "expired"}, {"tls-wrong-name", behavior.TLSWrongName, "doesn't contain any IP SANs"},
+		{"tls-unknown-ca", behavior.TLSUnknownCA, "unknown authority"}, {"tls-1.1", behavior.TLS11, "protocol version"},
 	} {
 		rows = append(rows, faultRow{
 			name: bad.name, tls: bad.mode, class: delivery.ClassPermanent, says: bad.says,

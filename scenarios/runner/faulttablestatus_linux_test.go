@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
 func statusRows() (rows []faultRow) {
@@ -18,7 +18,7 @@ func statusRows() (rows []faultRow) {
 		})
 	}
 	rows = append(rows, faultRow{
-		name: "status-400/by number", fault: mockfleet.Fault{Kind: "status", Status: 400},
+		name: "status-400/by number", fault: fault.Fault{Kind: "status", Status: 400},
 		class: delivery.ClassPermanent, status: 400, first: rejected,
 		ends: delivery.ClassPermanent, tries: did(1, 0), then: rejected,
 	})
@@ -40,9 +40,9 @@ func statusRows() (rows []faultRow) {
 		name := "status-" + strconv.Itoa(status)
 		for _, asked := range []struct {
 			form  string
-			after mockfleet.RetryAfter
+			after fault.RetryAfter
 		}{
-			{"/seconds", mockfleet.RetryAfter{After: time.Hour}}, {"/date", mockfleet.RetryAfter{After: time.Hour, Date: true}}, {},
+			{"/seconds", fault.RetryAfter{After: time.Hour}}, {"/date", fault.RetryAfter{After: time.Hour, Date: true}}, {},
 		} {
 			if status == 413 && asked.form == "" {
 				continue // that is one for good
@@ -67,7 +67,7 @@ func redirectRows() (rows []faultRow) {
 	refused := func(status int, form, origin, says string) faultRow {
 		name := "redirect-" + strconv.Itoa(status)
 		return faultRow{
-			name: name + form, fault: mockfleet.Fault{Kind: name, Origin: origin},
+			name: name + form, fault: fault.Fault{Kind: name, Origin: origin},
 			class: delivery.ClassPermanent, status: status, says: says, first: rejected,
 			ends: delivery.ClassPermanent, tries: did(1, 0), then: rejected,
 		}
@@ -83,7 +83,7 @@ func redirectRows() (rows []faultRow) {
 		})
 	}
 	return append(rows, faultRow{
-		name: "redirect-loop", fault: mockfleet.Fault{Kind: "redirect-loop", First: 4}, class: delivery.ClassPermanent, status: 307,
+		name: "redirect-loop", fault: fault.Fault{Kind: "redirect-loop", First: 4}, class: delivery.ClassPermanent, status: 307,
 		says: "more than 3", first: books{pushes: 4, rejected: 4, hits: 4},
 		ends: delivery.ClassPermanent, tries: did(1, 0), then: books{pushes: 4, rejected: 4, hits: 4},
 	})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -200,7 +201,7 @@ func TestActivity(t *testing.T) {
 	c := &standIn{takes: func(int64) time.Duration { return 0 }}
 	s.current.Store(&repetitionClient{Client: c})
 	require.Zero(t, s.activity())
-	devices := must(target.ListDevices("http://127.0.0.1:1", mockfleet.AddressPath, 3))
+	devices := must(target.ListDevices("http://127.0.0.1:1", address.Path, 3))
 	_, err := load.ClosedLoop{Workers: 1}.Run(t.Context(), load.Env{Client: c, Op: delivery.OpPush, Devices: devices, Record: s.recording})
 	require.NoError(t, err)
 	require.EqualValues(t, 3, s.activity())

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -31,10 +32,10 @@ func (s *strained) Status(ctx context.Context) (mockfleet.Status, error) {
 	return status, err
 }
 
-func (s *strained) Ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error] {
+func (s *strained) Ledger(ctx context.Context) iter.Seq2[ledger.Entry, error] {
 	s.ledgers++
 	bad := s.ledgers == s.contradictAt
-	return func(yield func(mockfleet.Entry, error) bool) {
+	return func(yield func(ledger.Entry, error) bool) {
 		for e, err := range s.Target.Witness().Ledger(ctx) {
 			if bad {
 				e.AppliedTwice++

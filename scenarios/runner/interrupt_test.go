@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -66,7 +67,7 @@ func canceling(t *testing.T, cancel func(), path, other string) string {
 // not a mistake of the user's, and leaves nothing.
 func TestInterruptBeforeItBegan(t *testing.T) {
 	s := small()
-	s.Fleet.Addressing = mockfleet.AddressPath
+	s.Fleet.Addressing = address.Path
 	file := filepath.Join(t.TempDir(), "artifact")
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
 	for name, ready := range map[string]func(t *testing.T, o *Options, cancel func()){

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
@@ -62,7 +63,7 @@ func TestLedgerFindsAClientThatSendsTwice(t *testing.T) {
 // outside starts a fleet as somebody else would, and gives the options that drive it.
 func outside(t *testing.T, s *scenarios.Spec) (*mockfleet.Fleet, Options) {
 	t.Helper()
-	s.Fleet.Addressing = mockfleet.AddressPath
+	s.Fleet.Addressing = address.Path
 	f, err := mockfleet.Start(t.Context(), s.FleetConfig())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.Close()) })

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/target"
@@ -18,7 +19,7 @@ func TestASmallMillion(t *testing.T) {
 	s, err := scenarios.Find("million")
 	require.NoError(t, err)
 	require.Equal(t, 1_000_000, s.Fleet.Devices)
-	require.Equal(t, mockfleet.AddressIP, s.Fleet.Addressing)
+	require.Equal(t, address.IP, s.Fleet.Addressing)
 	require.Equal(t, []int{1, 0, 0}, []int{s.Repetitions, s.Warmup, s.Profiled})
 	require.Greater(t, s.Client.MaxIdle, 2*s.Load.Workers)
 	s.Fleet.Devices = devices

@@ -4,17 +4,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
-	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // TestHungDevicesAreLeftAlone: what doesn't answer before the load holds nobody up.
 func TestHungDevicesAreLeftAlone(t *testing.T) {
 	s := small()
 	s.Fleet.Devices, s.Repetitions, s.Warmup, s.Profiled = 40, 1, 0, 0
-	s.Fleet.Groups = []mockfleet.Group{{Name: "hung", Share: 0.05, Behavior: mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "blackhole"}}}}}
+	s.Fleet.Groups = []behavior.Group{{Name: "hung", Share: 0.05, Behavior: behavior.Behavior{Faults: []fault.Fault{{Kind: "blackhole"}}}}}
 	s.Client.AnswerTimeout = scenarios.Duration(time.Minute)
 	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Rate: 10, Duration: scenarios.Duration(100 * time.Millisecond), Drain: scenarios.Duration(100 * time.Millisecond), Workers: 8}
 	o, watch := options(t, s), &steps{}

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -105,7 +105,7 @@ func TestPartialRepetition_once(t *testing.T) {
 	s := endless()
 	s.Load.Model, s.Load.Duration, s.Load.Workers = scenarios.Once, 0, 1
 	s.Fleet.Devices = 1000
-	s.Fleet.Behavior.Latency = must(mockfleet.Fixed(10 * time.Millisecond))
+	s.Fleet.Behavior.Latency = must(random.Fixed(10 * time.Millisecond))
 	p := interruptedAt(t, s, &whenDone{done: 3}).Partial
 	require.NotNil(t, p)
 	require.Equal(t, int64(1000), p.Planned)

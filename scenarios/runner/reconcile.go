@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
@@ -41,10 +41,10 @@ func (c *claims) reset() {
 
 // setOffset notes what the ledger holds before the load begins, so that it supports no claim of the
 // load, and contradicts none.
-func (c *claims) setOffset(ledger iter.Seq2[mockfleet.Entry, error]) error {
+func (c *claims) setOffset(entries iter.Seq2[ledger.Entry, error]) error {
 	c.offsets = slices.Grow(c.offsets[:0], c.Len())[:c.Len()]
 	clear(c.offsets)
-	for e, err := range ledger {
+	for e, err := range entries {
 		if err != nil {
 			return fmt.Errorf("reading the fleet's ledger: %w", err)
 		}
@@ -62,10 +62,10 @@ func (c *claims) unknownDevice(i int) error {
 
 // minusOffset returns the ledger without what it held before the load. What a device should never
 // have done (an update applied twice, or another's) stays in it.
-func (c *claims) minusOffset(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {
+func (c *claims) minusOffset(entries iter.Seq2[ledger.Entry, error]) iter.Seq2[ledger.Entry, error] {
 	less := func(count *uint32, by uint32) { *count -= min(*count, by) }
-	return func(yield func(mockfleet.Entry, error) bool) {
-		for e, err := range ledger {
+	return func(yield func(ledger.Entry, error) bool) {
+		for e, err := range entries {
 			if err == nil && e.Device < len(c.offsets) {
 				p := c.offsets[e.Device]
 				less(&e.Pushes, p.pushes)
@@ -104,7 +104,7 @@ const maxContradictions = 5
 // A failure that the ledger knows as applied is no contradiction: after a lost answer a client may
 // rightly say that it doesn't know.
 func (c *claims) reconcile(
-	ctx context.Context, ledger iter.Seq2[mockfleet.Entry, error], u *delivery.Update, op delivery.Op,
+	ctx context.Context, entries iter.Seq2[ledger.Entry, error], u *delivery.Update, op delivery.Op,
 ) (results.Counts, []string, error) {
 	n := results.Counts{Devices: c.Len()}
 	var said []string
@@ -127,7 +127,7 @@ func (c *claims) reconcile(
 			}
 		}
 	}
-	for e, err := range ledger {
+	for e, err := range entries {
 		if err != nil {
 			return n, nil, fmt.Errorf("reading the fleet's ledger: %w", err)
 		}
@@ -173,7 +173,7 @@ func (c *claims) reconcile(
 // surplus says what a device received beyond what the client says it sent to it. It returns "" if
 // there is nothing. A client may send once more what a device redirected, without a word; and a
 // verification, if a connection broke before its answer.
-func (c *claims) surplus(e mockfleet.Entry) string {
+func (c *claims) surplus(e ledger.Entry) string {
 	said := c.Of(e.Device)
 	pushes, verifies := uint64(said.Pushes), uint64(said.Verifies)
 	verifies += c.added * (uint64(said.Succeeded) + uint64(said.Failed) + uint64(said.BrokenOff))
@@ -203,7 +203,7 @@ func (c *claims) surplus(e mockfleet.Entry) string {
 // returns "" if nothing is missing. Each push that succeeded was acknowledged. A delivery needn't
 // have been: if several bring the device the same update at once, one pushes it, and the others are
 // told to wait and find it there. But each has looked.
-func missing(e mockfleet.Entry, u *delivery.Update, op delivery.Op, claimed uint32) string {
+func missing(e ledger.Entry, u *delivery.Update, op delivery.Op, claimed uint32) string {
 	switch {
 	case e.Version != u.Version():
 		return fmt.Sprintf("it runs %q, not %q", e.Version, u.Version())

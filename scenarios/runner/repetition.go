@@ -13,6 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
@@ -206,13 +207,13 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 
 // annotateFailures passes the ledger on, and keeps what it says of the devices of the sampled
 // failures.
-func (m *measured) annotateFailures(ledger iter.Seq2[mockfleet.Entry, error]) iter.Seq2[mockfleet.Entry, error] {
+func (m *measured) annotateFailures(entries iter.Seq2[ledger.Entry, error]) iter.Seq2[ledger.Entry, error] {
 	m.excerpts = map[int]*LedgerExcerpt{}
 	for _, f := range m.failures {
 		m.excerpts[f.Device] = nil
 	}
-	return func(yield func(mockfleet.Entry, error) bool) {
-		for e, err := range ledger {
+	return func(yield func(ledger.Entry, error) bool) {
+		for e, err := range entries {
 			if _, sampled := m.excerpts[e.Device]; sampled && err == nil {
 				m.excerpts[e.Device] = newLedgerExcerpt(e)
 			}

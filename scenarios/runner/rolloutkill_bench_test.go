@@ -16,6 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
@@ -36,11 +37,11 @@ func benchFleet(b *testing.B, devices int) (ready mockfleet.Ready) {
 }
 
 // oneByOne gives devices as a database would: nothing of them is held.
-func oneByOne(base string, a mockfleet.Addressing, devices int) iter.Seq[delivery.Device] {
+func oneByOne(base string, a address.Mode, devices int) iter.Seq[delivery.Device] {
 	return func(yield func(delivery.Device) bool) {
 		for i := range devices {
-			address, err := mockfleet.DeviceAddress(base, a, i)
-			if err != nil || !yield(delivery.Device{ID: mockfleet.DeviceID(i), Address: address}) {
+			at, err := address.DeviceAddress(base, a, i)
+			if err != nil || !yield(delivery.Device{ID: address.DeviceID(i), Address: at}) {
 				return
 			}
 		}
@@ -62,7 +63,7 @@ func BenchmarkMillionDevices(b *testing.B) {
 		require.NoError(b, err)
 		debug.FreeOSMemory()
 		osinfo.ResetPeakResident()
-		sequence := oneByOne(base, mockfleet.DefaultAddressing(), devices)
+		sequence := oneByOne(base, address.DefaultMode(), devices)
 		report, err := client.Rollout(b.Context(), sequence, update, delivery.RolloutConfig{
 			Journal: delivery.JournalConfig{Path: filepath.Join(b.TempDir(), "journal")},
 		})
@@ -88,7 +89,7 @@ func BenchmarkGigabyteStream(b *testing.B) {
 	defer func() { require.NoError(b, artifact.Close()) }()
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 		b.Run(string(transport), func(b *testing.B) {
-			device := must(target.ListDevices(benchFleet(b, 1).Address, mockfleet.DefaultAddressing(), 1)).At(0)
+			device := must(target.ListDevices(benchFleet(b, 1).Address, address.DefaultMode(), 1)).At(0)
 			client, err := delivery.New(delivery.Config{Transport: transport})
 			require.NoError(b, err)
 			defer client.Close()

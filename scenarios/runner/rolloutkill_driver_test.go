@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -26,7 +26,7 @@ const rolloutOrderVariable = "FLEETMARK_TEST_ROLLOUT_KILL"
 
 type rolloutOrder struct {
 	Address    string // of the fleet
-	Addressing mockfleet.Addressing
+	Addressing address.Mode
 	Devices    int
 	Transport  delivery.Transport
 	Directory  string // of its journal and its report

@@ -14,6 +14,10 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
 const (
@@ -25,21 +29,21 @@ const (
 
 // troubled is a fleet of which most devices are good, and the others have one fault
 // or several.
-func troubled() mockfleet.Behavior {
-	must := func(text string) (d mockfleet.Distribution) {
+func troubled() behavior.Behavior {
+	must := func(text string) (d random.Duration) {
 		if err := d.UnmarshalText([]byte(text)); err != nil {
 			panic(err) // a constant of this test
 		}
 		return d
 	}
-	var middle mockfleet.Amount
+	var middle random.Int
 	if err := middle.UnmarshalText([]byte("uniform(1, 20000)")); err != nil {
 		panic(err) // likewise
 	}
-	return mockfleet.Behavior{
+	return behavior.Behavior{
 		// So that a kill finds devices in all states.
 		Latency: must("uniform(0ms, 6ms)"),
-		Faults: []mockfleet.Fault{
+		Faults: []fault.Fault{
 			{Kind: "reset-mid-upload", Share: 0.04, First: 1, AfterBytes: middle},
 			{Kind: "reboot", Share: 0.04, Delay: must("uniform(20ms, 160ms)")},
 			{Kind: "status-202", Share: 0.03, Delay: must("uniform(10ms, 60ms)")},
@@ -66,8 +70,8 @@ func startKillFleet(t *testing.T, random *rand.Rand) *killFleet {
 	t.Cleanup(func() { require.NoError(t, fleet.Close()) })
 	f := &killFleet{Fleet: fleet}
 	for _, i := range random.Perm(killDevices)[:killOffline] {
-		require.NoError(t, fleet.SetFaults(i, mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "offline"}}}))
-		f.offline = append(f.offline, mockfleet.DeviceID(i))
+		require.NoError(t, fleet.SetFaults(i, behavior.Behavior{Faults: []fault.Fault{{Kind: "offline"}}}))
+		f.offline = append(f.offline, address.DeviceID(i))
 	}
 	slices.Sort(f.offline)
 	return f
@@ -138,7 +142,7 @@ func TestRolloutKilled(t *testing.T) {
 	random := rand.New(rand.NewPCG(killSeed, 0))
 	fleet := startKillFleet(t, random)
 	order := rolloutOrder{
-		Address: fleet.Ready().Address, Addressing: mockfleet.DefaultAddressing(), Devices: killDevices, Directory: t.TempDir(),
+		Address: fleet.Ready().Address, Addressing: address.DefaultMode(), Devices: killDevices, Directory: t.TempDir(),
 	}
 	// Not near the end: what a driver has under way at a kill may still be applied,
 	// and the next is to have something left.
@@ -152,7 +156,7 @@ func TestRolloutKilled(t *testing.T) {
 
 	told := order.start(t).await(t)
 	struck := fleet.check(t)
-	for _, fault := range append(troubled().Faults, mockfleet.Fault{Kind: "offline"}) {
+	for _, fault := range append(troubled().Faults, fault.Fault{Kind: "offline"}) {
 		require.Positive(t, struck[fault.Kind], fault.Kind)
 	}
 	r := told.Report

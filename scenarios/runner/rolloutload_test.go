@@ -7,7 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -45,7 +47,7 @@ func TestARolloutReachesEveryDevice(t *testing.T) {
 func TestARolloutStopsWithItsCanaries(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions = 1
-	s.Fleet.Behavior.Faults = []mockfleet.Fault{{Kind: "failed-install", Share: 0.6, Delay: must(mockfleet.Fixed(1e6))}}
+	s.Fleet.Behavior.Faults = []fault.Fault{{Kind: "failed-install", Share: 0.6, Delay: must(random.Fixed(1e6))}}
 	s.Client.MaxAttempts, s.Client.PollInterval, s.Client.RetryBase = 1, 1e6, 1e6
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
@@ -73,8 +75,8 @@ func TestClientsAsTheyAreShipped(t *testing.T) {
 func TestDevicesOfARolloutHaveFurtherTurns(t *testing.T) {
 	s := rollingOut()
 	s.Fleet.Devices, s.Repetitions = 100, 1
-	busy := mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "status-503", First: 2}}}
-	s.Fleet.Groups = []mockfleet.Group{{Name: "busy", Share: 0.5, Behavior: busy}}
+	busy := behavior.Behavior{Faults: []fault.Fault{{Kind: "status-503", First: 2}}}
+	s.Fleet.Groups = []behavior.Group{{Name: "busy", Share: 0.5, Behavior: busy}}
 	s.Client.MaxAttempts, s.Client.RetryBase = 1, 1e6
 	s.Load.Rollout = scenarios.RolloutSpec{Requeue: scenarios.RequeueSpec{Turns: 2, After: 5e6}}
 	res, err := Run(t.Context(), options(t, s))
@@ -99,7 +101,7 @@ func requireLateAtMost(t *testing.T, run results.Run) {
 func TestAStoppedRolloutFails(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions = 1
-	s.Fleet.Behavior.Faults = []mockfleet.Fault{{Kind: "status-403"}}
+	s.Fleet.Behavior.Faults = []fault.Fault{{Kind: "status-403"}}
 	s.Client.MaxAttempts = 1
 	for _, said := range []string{"", "stopped == 1", "updated/fleet == 0"} {
 		s.Thresholds = nil
@@ -162,7 +164,7 @@ func TestWavesSayWhyTheyPassed(t *testing.T) {
 func TestASmallWaveIsJudgedAtItsEnd(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions, s.Client.MaxAttempts, s.Client.RetryBase = 1, 1, 1e6
-	s.Fleet.Behavior.Faults = []mockfleet.Fault{{Kind: "status-503"}}
+	s.Fleet.Behavior.Faults = []fault.Fault{{Kind: "status-503"}}
 	s.Load.Rollout = scenarios.RolloutSpec{Waves: []scenarios.WaveSpec{{Share: 0.01}, {Share: 1}}, AbortShare: 0.3, Requeue: scenarios.RequeueSpec{Turns: 2, After: 1e6}}
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
@@ -180,16 +182,16 @@ func TestASmallWaveIsJudgedAtItsEnd(t *testing.T) {
 // TestSizesOfWaves: a wave is within one device of its share, and has one at least.
 func TestSizesOfWaves(t *testing.T) {
 	for _, row := range []struct {
-		shares  []mockfleet.Share
+		shares  []random.Share
 		devices int
 		want    []int
 	}{
 		{nil, 7, []int{7}},
-		{[]mockfleet.Share{0.01, 0.1, 1}, 500, []int{5, 45, 450}},
-		{[]mockfleet.Share{0.01, 0.02, 1}, 20, []int{1, 1, 18}},
-		{[]mockfleet.Share{0.5, 0.9, 1}, 3, []int{1, 1, 1}},
-		{[]mockfleet.Share{0.01, 0.02, 0.03, 1}, 3, []int{1, 1, 1}},
-		{[]mockfleet.Share{0.25}, 10, []int{3}},
+		{[]random.Share{0.01, 0.1, 1}, 500, []int{5, 45, 450}},
+		{[]random.Share{0.01, 0.02, 1}, 20, []int{1, 1, 18}},
+		{[]random.Share{0.5, 0.9, 1}, 3, []int{1, 1, 1}},
+		{[]random.Share{0.01, 0.02, 0.03, 1}, 3, []int{1, 1, 1}},
+		{[]random.Share{0.25}, 10, []int{3}},
 	} {
 		var s scenarios.RolloutSpec
 		for _, share := range row.shares {

@@ -17,6 +17,10 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -177,15 +181,15 @@ func TestRunOtherOperationsAndModels(t *testing.T) {
 		},
 		"constant, answers slower than the plan": func(s *scenarios.Spec) {
 			s.Load.Model, s.Load.Rate, s.Load.Workers = scenarios.ConstantRate, 400, 40
-			s.Fleet.Behavior.Latency = must(mockfleet.Fixed(300 * time.Millisecond))
+			s.Fleet.Behavior.Latency = must(random.Fixed(300 * time.Millisecond))
 		},
 		"deliver for a time": func(s *scenarios.Spec) { s.Load.Duration = scenarios.Duration(100 * time.Millisecond) },
 		"constant once":      func(s *scenarios.Spec) { s.Load.Model, s.Load.Rate = scenarios.ConstantRate, 400 },
 		"constant for a time": func(s *scenarios.Spec) {
 			s.Load.Model, s.Load.Rate, s.Load.Duration = scenarios.ConstantRate, 400, scenarios.Duration(200*time.Millisecond)
 		},
-		"a device each path":   func(s *scenarios.Spec) { s.Fleet.Addressing = mockfleet.AddressPath },
-		"a device each port":   func(s *scenarios.Spec) { s.Fleet.Addressing = mockfleet.AddressPort },
+		"a device each path":   func(s *scenarios.Spec) { s.Fleet.Addressing = address.Path },
+		"a device each port":   func(s *scenarios.Spec) { s.Fleet.Addressing = address.Port },
 		"a large artifact":     func(s *scenarios.Spec) { s.Artifact.Size = maxInMemory + 1; s.Fleet.Devices = 3 },
 		"a version of its own": func(s *scenarios.Spec) { s.Artifact.Version = "9.9.9" },
 	} {
@@ -212,7 +216,7 @@ func TestRunOtherOperationsAndModels(t *testing.T) {
 
 func TestRunWithFailures(t *testing.T) {
 	s := small()
-	s.Fleet.Behavior = mockfleet.Behavior{FailFirst: 2, FailStatus: 503}
+	s.Fleet.Behavior = behavior.Behavior{FailFirst: 2, FailStatus: 503}
 	s.Client.RetryBase, s.Client.RetryCap = scenarios.Duration(time.Millisecond), scenarios.Duration(2*time.Millisecond)
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
@@ -242,7 +246,7 @@ func TestRunWithFailures(t *testing.T) {
 // TestFailuresTellTheFault: a sampled failure says what the device was made to do.
 func TestFailuresTellTheFault(t *testing.T) {
 	s := small()
-	s.Fleet.Behavior.Faults = []mockfleet.Fault{{Kind: "status-422"}}
+	s.Fleet.Behavior.Faults = []fault.Fault{{Kind: "status-422"}}
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
@@ -269,7 +273,7 @@ func TestRunIsTheSameFromTheSameSeed(t *testing.T) {
 	for name, change := range map[string]func(*scenarios.Spec){
 		"seed": func(s *scenarios.Spec) { s.Seed = 2 }, "devices": func(s *scenarios.Spec) { s.Fleet.Devices++ }, "size": func(s *scenarios.Spec) { s.Artifact.Size++ },
 		"workers": func(s *scenarios.Spec) { s.Load.Workers++ }, "operation": func(s *scenarios.Spec) { s.Load.Operation = delivery.OpPush },
-		"transport": func(s *scenarios.Spec) { s.Client.Transport = delivery.NetHTTP }, "addressing": func(s *scenarios.Spec) { s.Fleet.Addressing = mockfleet.AddressPath },
+		"transport": func(s *scenarios.Spec) { s.Client.Transport = delivery.NetHTTP }, "addressing": func(s *scenarios.Spec) { s.Fleet.Addressing = address.Path },
 	} {
 		require.NotEqual(t, same, digest(change), name)
 	}
@@ -338,7 +342,7 @@ func TestWhatCantBeginLeavesNothing(t *testing.T) {
 
 func TestAFleetBehindScheduleIsInvalid(t *testing.T) {
 	s := small()
-	s.Fleet.Behavior.Latency = must(mockfleet.Fixed(20 * time.Millisecond))
+	s.Fleet.Behavior.Latency = must(random.Fixed(20 * time.Millisecond))
 	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Workers: 1, Rate: 200, Duration: scenarios.Duration(300 * time.Millisecond)}
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
 	res, err := Run(t.Context(), options(t, s))

@@ -12,6 +12,9 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios/target"
@@ -21,7 +24,7 @@ import (
 
 func TestRunOverSomebodyElsesFleet(t *testing.T) {
 	s := small()
-	s.Fleet.Addressing = mockfleet.AddressPath
+	s.Fleet.Addressing = address.Path
 	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
 	require.NoError(t, err)
 	defer fleet.Close()
@@ -57,7 +60,7 @@ func TestRunOverAFleetThatIsNotWell(t *testing.T) {
 	require.NoError(t, err)
 	defer fleet.Close()
 	for i := range 3 {
-		require.NoError(t, fleet.SetFaults(i, mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "offline"}}}))
+		require.NoError(t, fleet.SetFaults(i, behavior.Behavior{Faults: []fault.Fault{{Kind: "offline"}}}))
 	}
 	s.Client.MaxAttempts = 1
 	o := options(t, s)
@@ -88,9 +91,9 @@ func TestRunOverTLS(t *testing.T) {
 				s := small()
 				s.Client.Transport, s.Client.MaxAttempts = transport, 1
 				s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
-				s.Fleet.TLS, s.Fleet.Addressing = mockfleet.TLSGood, mockfleet.DefaultAddressing()
-				if s.Fleet.Addressing == mockfleet.AddressIP {
-					s.Fleet.Groups = []mockfleet.Group{{Name: "old", Share: 0.1, TLS: mockfleet.TLSExpired}}
+				s.Fleet.TLS, s.Fleet.Addressing = behavior.TLSGood, address.DefaultMode()
+				if s.Fleet.Addressing == address.IP {
+					s.Fleet.Groups = []behavior.Group{{Name: "old", Share: 0.1, TLS: behavior.TLSExpired}}
 				}
 				o := options(t, s)
 				o.Target.Address, o.Target.Command = kind, fleetCommand(t)
@@ -108,7 +111,7 @@ func TestRunOverTLS(t *testing.T) {
 func TestRunTrustsWhomItIsTold(t *testing.T) {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
-	s.Fleet.Addressing, s.Fleet.TLS = mockfleet.AddressPath, mockfleet.TLSGood
+	s.Fleet.Addressing, s.Fleet.TLS = address.Path, behavior.TLSGood
 	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
 	require.NoError(t, err)
 	defer fleet.Close()
@@ -140,7 +143,7 @@ func TestRunListedDevices(t *testing.T) {
 	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
 	require.NoError(t, err)
 	defer fleet.Close()
-	list := "# two of them\n" + fleet.DeviceAddress(3) + "\n\n" + strings.TrimPrefix(fleet.DeviceAddress(7), "http://") + "  " + mockfleet.DeviceID(7) + " # with its ID\n"
+	list := "# two of them\n" + fleet.DeviceAddress(3) + "\n\n" + strings.TrimPrefix(fleet.DeviceAddress(7), "http://") + "  " + address.DeviceID(7) + " # with its ID\n"
 	o := options(t, s)
 	o.Target.DeviceFile = filepath.Join(t.TempDir(), "devices")
 	require.NoError(t, os.WriteFile(o.Target.DeviceFile, []byte(list), 0o600))

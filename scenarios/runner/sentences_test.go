@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
 // What run.json says under "invalid" is read by scripts and printed by reports, to the letter. Here stand
@@ -17,8 +17,8 @@ import (
 
 func TestSentencesOfContradictions(t *testing.T) {
 	const well, other = xDigest, "other"
-	entry := func(device int, change func(*mockfleet.Entry)) mockfleet.Entry {
-		e := mockfleet.Entry{Device: device, Pushes: 1, Applied: 1, Verifies: 1, Version: "2", Digest: well}
+	entry := func(device int, change func(*ledger.Entry)) ledger.Entry {
+		e := ledger.Entry{Device: device, Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Verifies: 1}, Version: "2", Digest: well}
 		change(&e)
 		return e
 	}
@@ -26,29 +26,29 @@ func TestSentencesOfContradictions(t *testing.T) {
 		op       delivery.Op
 		claimed  uint32 // by the client, of devices 0 to 4
 		sent     int    // pushes and verifications that it tells of, of each
-		ledger   []mockfleet.Entry
+		ledger   []ledger.Entry
 		sentence string
 	}{
-		{delivery.OpDeliver, 1, 9, []mockfleet.Entry{
-			entry(0, func(e *mockfleet.Entry) { e.AppliedTwice = 1 }),
-			entry(1, func(e *mockfleet.Entry) { e.Misaddressed = 3 }),
-			entry(2, func(e *mockfleet.Entry) { e.Version = "1" }),
-			entry(3, func(e *mockfleet.Entry) { e.Digest = other }),
+		{delivery.OpDeliver, 1, 9, []ledger.Entry{
+			entry(0, func(e *ledger.Entry) { e.AppliedTwice = 1 }),
+			entry(1, func(e *ledger.Entry) { e.Misaddressed = 3 }),
+			entry(2, func(e *ledger.Entry) { e.Version = "1" }),
+			entry(3, func(e *ledger.Entry) { e.Digest = other }),
 		}, "device 0: applied the same update twice (1 times too often); device 1: got 3 pushes that were meant for another device; " +
 			`device 2: the client claims 1 successes, the ledger: it runs "1", not "2"; ` +
 			"device 3: the client claims 1 successes, the ledger: it runs content other, not " + well + "; " +
 			"device 4: the client claims 1 successes, the ledger knows nothing of it"},
-		{delivery.OpPush, 2, 9, []mockfleet.Entry{
-			entry(0, func(e *mockfleet.Entry) {}),
-			entry(1, func(e *mockfleet.Entry) { e.Applied, e.Repeats = 1, 1 }),
+		{delivery.OpPush, 2, 9, []ledger.Entry{
+			entry(0, func(e *ledger.Entry) {}),
+			entry(1, func(e *ledger.Entry) { e.Applied, e.Repeats = 1, 1 }),
 		}, "device 0: the client claims 2 successes, the ledger: it acknowledged 1 updates; " +
 			"device 2: the client claims 2 successes, the ledger knows nothing of it; " +
 			"device 3: the client claims 2 successes, the ledger knows nothing of it; " +
 			"device 4: the client claims 2 successes, the ledger knows nothing of it"},
-		{delivery.OpDeliver, 0, 1, []mockfleet.Entry{
-			entry(0, func(e *mockfleet.Entry) { e.Pushes = 2 }),
-			entry(1, func(e *mockfleet.Entry) { e.Verifies = 2 }),
-			entry(2, func(e *mockfleet.Entry) {}),
+		{delivery.OpDeliver, 0, 1, []ledger.Entry{
+			entry(0, func(e *ledger.Entry) { e.Pushes = 2 }),
+			entry(1, func(e *ledger.Entry) { e.Verifies = 2 }),
+			entry(2, func(e *ledger.Entry) {}),
 		}, "device 0: it received 2 pushes, the client says that it sent 1: another driver, or a client that doesn't tell all; " +
 			"device 1: it received 2 verifications, the client says that it sent 1: another driver, or a client that doesn't tell all; " +
 			"device 2: applied an update that the client claims nothing of"},

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestAddressingIsAgreed(t *testing.T) {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled, s.Fleet.Devices = 1, 0, 0, 3
-	for _, at := range []mockfleet.Addressing{mockfleet.AddressPath, mockfleet.AddressPort} {
+	for _, at := range []address.Mode{address.Path, address.Port} {
 		cfg := s.FleetConfig()
 		cfg.Addressing = at
 		f, err := mockfleet.Start(t.Context(), cfg)
@@ -29,7 +30,7 @@ func TestAddressingIsAgreed(t *testing.T) {
 		require.Equal(t, string(at), res.Run.Addressing)
 		require.Equal(t, 3, res.Run.Counts.Updated)
 
-		o.Spec.Fleet.Addressing = mockfleet.AddressIP
+		o.Spec.Fleet.Addressing = address.IP
 		_, err = Run(t.Context(), o)
 		require.ErrorContains(t, err, fmt.Sprintf("it has %s addressing, the scenario ip: leave the addressing out, or start the fleet with fleet.addressing ip", at))
 		require.NoError(t, f.Close())

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // A DeviceList is the devices of a run, packed: text in blocks, and 5 bytes a device that say where
@@ -112,16 +112,16 @@ func (b *deviceListBuilder) build() *DeviceList {
 	return &b.list
 }
 
-// ListDevices returns the first n devices of a fleet at an address.
-func ListDevices(address string, a mockfleet.Addressing, n int) (*DeviceList, error) {
-	addresses, err := mockfleet.ParseAddresses(address, a)
+// ListDevices returns the first n devices of the fleet at base, its own address.
+func ListDevices(base string, a address.Mode, n int) (*DeviceList, error) {
+	addresses, err := address.ParseBase(base, a)
 	if err != nil {
 		return nil, err
 	}
 	b := newDeviceListBuilder(n)
 	var id, text []byte
 	for i := range n {
-		id = mockfleet.AppendDeviceID(id[:0], i)
+		id = address.AppendDeviceID(id[:0], i)
 		if text, err = addresses.Append(text[:0], i); err != nil {
 			return nil, err
 		}

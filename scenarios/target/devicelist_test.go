@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // listOf packs devices, of which a test has few.
@@ -53,20 +53,20 @@ func TestDeviceList(t *testing.T) {
 }
 
 func TestTheDevicesOfAFleet(t *testing.T) {
-	for _, a := range []mockfleet.Addressing{mockfleet.AddressIP, mockfleet.AddressPort, mockfleet.AddressPath} {
+	for _, a := range []address.Mode{address.IP, address.Port, address.Path} {
 		const base = "http://127.0.0.1:4000"
 		list, err := ListDevices(base, a, 5000)
 		require.NoError(t, err)
 		require.Equal(t, 5000, list.Len())
 		for i, d := range slices.Collect(list.All()) {
-			address, err := mockfleet.DeviceAddress(base, a, i)
+			at, err := address.DeviceAddress(base, a, i)
 			require.NoError(t, err)
-			require.Equal(t, delivery.Device{ID: mockfleet.DeviceID(i), Address: address}, d)
+			require.Equal(t, delivery.Device{ID: address.DeviceID(i), Address: at}, d)
 		}
 	}
-	_, err := ListDevices("127.0.0.1", mockfleet.AddressIP, 1)
+	_, err := ListDevices("127.0.0.1", address.IP, 1)
 	require.Error(t, err)
-	_, err = ListDevices("http://127.0.0.1:65000", mockfleet.AddressPort, 1000)
+	_, err = ListDevices("http://127.0.0.1:65000", address.Port, 1000)
 	require.ErrorContains(t, err, "port 65536")
 }
 
@@ -76,7 +76,7 @@ func TestAListIsMadeWithoutGarbage(t *testing.T) {
 	const devices = 200_000
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	list, err := ListDevices("http://127.0.0.1:40000", mockfleet.AddressIP, devices)
+	list, err := ListDevices("http://127.0.0.1:40000", address.IP, devices)
 	runtime.ReadMemStats(&after)
 	require.NoError(t, err)
 	text := 0

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -35,8 +36,8 @@ func (p *inProcess) Reset(context.Context) error { p.fleet.Reset(); return nil }
 
 func (p *inProcess) Status(context.Context) (mockfleet.Status, error) { return p.fleet.Status(), nil }
 
-func (p *inProcess) Ledger(context.Context) iter.Seq2[mockfleet.Entry, error] {
-	return func(yield func(mockfleet.Entry, error) bool) {
+func (p *inProcess) Ledger(context.Context) iter.Seq2[ledger.Entry, error] {
+	return func(yield func(ledger.Entry, error) bool) {
 		for e := range p.fleet.Ledger() {
 			if !yield(e, nil) {
 				return

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -19,12 +20,12 @@ import (
 // token for that are known.
 type remote struct {
 	known
-	addressing mockfleet.Addressing
+	addressing address.Mode
 	control    *mockfleet.Control
 	lease      *lease // nil: the fleet hands out none
 }
 
-func (r *remote) Addressing() mockfleet.Addressing { return r.addressing }
+func (r *remote) Addressing() address.Mode { return r.addressing }
 
 func (r *remote) Witness() Witness {
 	if r.control == nil {

@@ -19,6 +19,10 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -34,7 +38,7 @@ type Target interface {
 
 	// Addressing returns how the fleet says that its devices are addressed, or "" if only the
 	// scenario says it.
-	Addressing() mockfleet.Addressing
+	Addressing() address.Mode
 
 	// MayReboot reports whether devices break connections by rebooting, as far as that is known.
 	MayReboot() bool
@@ -53,7 +57,7 @@ type Target interface {
 // A Witness is the fleet's own account of what happened. A [*mockfleet.Control] is one.
 type Witness interface {
 	Reset(ctx context.Context) error
-	Ledger(ctx context.Context) iter.Seq2[mockfleet.Entry, error]
+	Ledger(ctx context.Context) iter.Seq2[ledger.Entry, error]
 	Status(ctx context.Context) (mockfleet.Status, error)
 }
 
@@ -147,13 +151,13 @@ type known struct {
 	mayReboot bool
 }
 
-func (k *known) Kind() string                   { return k.kind }
-func (k *known) Devices() *DeviceList           { return k.devices }
-func (k *known) MayReboot() bool                { return k.mayReboot }
-func (*known) Pid() int                         { return 0 }
-func (*known) CA() string                       { return "" }
-func (*known) Addressing() mockfleet.Addressing { return "" }
-func (*known) Exited() <-chan struct{}          { return nil }
+func (k *known) Kind() string           { return k.kind }
+func (k *known) Devices() *DeviceList   { return k.devices }
+func (k *known) MayReboot() bool        { return k.mayReboot }
+func (*known) Pid() int                 { return 0 }
+func (*known) CA() string               { return "" }
+func (*known) Addressing() address.Mode { return "" }
+func (*known) Exited() <-chan struct{}  { return nil }
 
 // knownOf returns what is known of the fleet of a scenario, once it is up at an address.
 func knownOf(kind string, s scenarios.Spec, address string) (known, error) {
@@ -164,11 +168,11 @@ func knownOf(kind string, s scenarios.Spec, address string) (known, error) {
 
 // mayReboot reports whether devices of a fleet break connections by rebooting.
 func mayReboot(c mockfleet.Config) bool {
-	inGroup := func(g mockfleet.Group) bool { return reboots(g.Behavior) }
+	inGroup := func(g behavior.Group) bool { return reboots(g.Behavior) }
 	return reboots(c.Behavior) || slices.ContainsFunc(c.Groups, inGroup)
 }
 
-func reboots(b mockfleet.Behavior) bool {
-	isReboot := func(f mockfleet.Fault) bool { return f.Kind == "reboot" }
-	return b.Life != (mockfleet.Life{}) || slices.ContainsFunc(b.Faults, isReboot)
+func reboots(b behavior.Behavior) bool {
+	isReboot := func(f fault.Fault) bool { return f.Kind == "reboot" }
+	return b.Life != (behavior.InstallTimes{}) || slices.ContainsFunc(b.Faults, isReboot)
 }

@@ -11,13 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // TestOpen: a fleet of 40 devices, wherever it is.
 func TestOpen(t *testing.T) {
 	s := small()
-	s.Fleet.Addressing, s.Fleet.TLS = mockfleet.AddressPath, mockfleet.TLSGood
+	s.Fleet.Addressing, s.Fleet.TLS = address.Path, behavior.TLSGood
 	outside, err := mockfleet.Start(t.Context(), s.FleetConfig())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, outside.Close()) }()
@@ -31,7 +35,7 @@ func TestOpen(t *testing.T) {
 		options    Options
 		kind       string
 		devices    int
-		addressing mockfleet.Addressing
+		addressing address.Mode
 		pid        bool
 		witness    bool
 		ca         bool
@@ -40,8 +44,8 @@ func TestOpen(t *testing.T) {
 		"usual":         {Options{Command: fleetCommand()}, OwnProcess, 40, "", true, true, true, true},
 		"process":       {Options{Address: "process", Command: fleetCommand()}, OwnProcess, 40, "", true, true, true, true},
 		"inprocess":     {Options{Address: "inprocess"}, InProcess, 40, "", false, true, true, false},
-		"at an address": {Options{Address: at.Address}, Remote, 40, mockfleet.AddressPath, false, false, false, false},
-		"asked":         {Options{Address: at.Address, Control: at.Control, Token: at.Token}, Remote, 40, mockfleet.AddressPath, false, true, false, false},
+		"at an address": {Options{Address: at.Address}, Remote, 40, address.Path, false, false, false, false},
+		"asked":         {Options{Address: at.Address, Control: at.Control, Token: at.Token}, Remote, 40, address.Path, false, true, false, false},
 		"listed":        {Options{DeviceFile: list}, Listed, 1, "", false, false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,19 +96,19 @@ func TestValidate(t *testing.T) {
 
 // TestMayReboot: a device that reboots, or that has a life, may break connections.
 func TestMayReboot(t *testing.T) {
-	install, err := mockfleet.Fixed(time.Second)
+	install, err := random.Fixed(time.Second)
 	require.NoError(t, err)
-	living := mockfleet.Behavior{Life: mockfleet.Life{Install: install}}
-	rebooting := mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "status-500"}, {Kind: "reboot"}}}
+	living := behavior.Behavior{Life: behavior.InstallTimes{Install: install}}
+	rebooting := behavior.Behavior{Faults: []fault.Fault{{Kind: "status-500"}, {Kind: "reboot"}}}
 	for _, row := range []struct {
 		config mockfleet.Config
 		want   bool
 	}{
 		{mockfleet.Config{}, false},
-		{mockfleet.Config{Behavior: mockfleet.Behavior{Faults: []mockfleet.Fault{{Kind: "status-500"}}}}, false},
+		{mockfleet.Config{Behavior: behavior.Behavior{Faults: []fault.Fault{{Kind: "status-500"}}}}, false},
 		{mockfleet.Config{Behavior: living}, true},
 		{mockfleet.Config{Behavior: rebooting}, true},
-		{mockfleet.Config{Groups: []mockfleet.Group{{}, {Behavior: rebooting}}}, true},
+		{mockfleet.Config{Groups: []behavior.Group{{}, {Behavior: rebooting}}}, true},
 	} {
 		require.Equal(t, row.want, mayReboot(row.config))
 	}

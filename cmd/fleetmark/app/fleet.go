@@ -12,6 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
@@ -82,7 +83,7 @@ A session with curl:
 				}
 			}
 			if addressing != "" {
-				a, err := mockfleet.ParseAddressing(addressing)
+				a, err := address.ParseMode(addressing)
 				if err != nil {
 					return cli.Usagef("--addressing %v", err)
 				}

@@ -9,17 +9,18 @@ import (
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 // TestMistakesAboutAFleetNameTheirFlags: what is wrong with the fleet that a run is to drive is one
 // line, which names the flags that the user typed or is to type.
 func TestMistakesAboutAFleetNameTheirFlags(t *testing.T) {
 	t.Chdir(t.TempDir())
-	fleet, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 3, Addressing: mockfleet.AddressPath, Seed: 1})
+	fleet, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 3, Addressing: address.Path, Seed: 1})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, fleet.Close()) }()
 	at := fleet.Ready()
-	driven, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 3, Addressing: mockfleet.AddressPath, Seed: 1})
+	driven, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 3, Addressing: address.Path, Seed: 1})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, driven.Close()) }()
 	control, err := mockfleet.NewControl(driven.Ready().Control, driven.Ready().Token)

@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
-	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -187,7 +187,7 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 			return nil, err
 		}
 		if f.remoteFleet() && f.control == "" && s.Fleet.Addressing == "" {
-			s.Fleet.Addressing = mockfleet.AddressPath // any client can use it, so a remote fleet has it by default
+			s.Fleet.Addressing = address.Path // any client can use it, so a remote fleet has it by default
 		}
 		list[i] = runner.Options{
 			Spec: s, Command: c.CommandLine(), Target: target.Options{

@@ -12,18 +12,23 @@ import (
 	"github.com/vbauerster/mpb/v8"
 
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
 func TestFleetText(t *testing.T) {
-	before := mockfleet.Status{Devices: 1000, Requests: 100, Injected: 5, Uptime: time.Second}
+	before := mockfleet.Status{
+		Devices: 1000, Totals: ledger.Totals{Injected: 5}, Traffic: mockfleet.Traffic{Requests: 100}, Process: mockfleet.Process{Uptime: time.Second},
+	}
 	now := mockfleet.Status{
-		Devices: 1000, Updated: 40, Connections: 64, Requests: 12_100, Uptime: 3 * time.Second,
-		Health: mockfleet.Health{CPUFraction: 0.234},
+		Devices: 1000, Totals: ledger.Totals{Updated: 40}, Traffic: mockfleet.Traffic{Connections: 64, Requests: 12_100},
+		Process: mockfleet.Process{Uptime: 3 * time.Second},
+		Health:  mockfleet.Health{CPUFraction: 0.234},
 	}
 	require.Equal(t, "1,000 devices, 40 updated | 64 connections, 6,000/s requests | CPU 23%", fleetText(before, now, nil))
 	now.Injected = 8
 	require.Equal(t, "1,000 devices, 40 updated, 2 installing, 3 offline | 64 connections, 6,000/s requests, 1.5/s faults | CPU 23%",
-		fleetText(before, now, map[mockfleet.Stage]int{mockfleet.StageOffline: 3, mockfleet.StageInstalling: 2, mockfleet.StageRunning: 38, mockfleet.StageIdle: 957}))
+		fleetText(before, now, map[ledger.Stage]int{ledger.StageOffline: 3, ledger.StageInstalling: 2, ledger.StageRunning: 38, ledger.StageIdle: 957}))
 	now.Injected, now.Requests = 1, 50 // it was reset
 	require.Contains(t, fleetText(before, now, nil), "0.0/s requests, 0.0/s faults")
 	require.Contains(t, fleetText(now, now, nil), "0.0/s requests")
@@ -73,7 +78,7 @@ func TestStatusLine(t *testing.T) {
 
 // WatchFleet ends with its context, and has shown what happened meanwhile.
 func TestWatchFleet(t *testing.T) {
-	f, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 3, Addressing: mockfleet.AddressPath})
+	f, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 3, Addressing: address.Path})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, f.Close()) }()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -13,6 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/mockfleet"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
 
@@ -76,7 +77,7 @@ func watchFleet(ctx context.Context, f *mockfleet.Fleet, view statusView) {
 		select {
 		case <-tick.C:
 			now := f.Status()
-			var stages map[mockfleet.Stage]int
+			var stages map[ledger.Stage]int
 			if f.Devices() <= maxDevicesCounted {
 				stages = sumStages(f.Groups())
 			}
@@ -90,8 +91,8 @@ func watchFleet(ctx context.Context, f *mockfleet.Fleet, view statusView) {
 }
 
 // sumStages returns how many devices of all groups are at each stage.
-func sumStages(groups []mockfleet.GroupStatus) map[mockfleet.Stage]int {
-	sum := map[mockfleet.Stage]int{}
+func sumStages(groups []mockfleet.GroupStatus) map[ledger.Stage]int {
+	sum := map[ledger.Stage]int{}
 	for _, g := range groups {
 		for stage, n := range g.Stages {
 			sum[stage] += n
@@ -102,7 +103,7 @@ func sumStages(groups []mockfleet.GroupStatus) map[mockfleet.Stage]int {
 
 // fleetText describes the status now of a fleet, with its rates since the status before. stages may
 // be nil.
-func fleetText(before, now mockfleet.Status, stages map[mockfleet.Stage]int) string {
+func fleetText(before, now mockfleet.Status, stages map[ledger.Stage]int) string {
 	seconds := (now.Uptime - before.Uptime).Seconds()
 	perSecond := func(after, before uint64) float64 {
 		if seconds <= 0 || after < before { // it was reset meanwhile
@@ -112,8 +113,8 @@ func fleetText(before, now mockfleet.Status, stages map[mockfleet.Stage]int) str
 	}
 	var b strings.Builder
 	b.WriteString(plaintext.Thousands(now.Devices) + " devices, " + plaintext.Thousands(now.Updated) + " updated")
-	for _, stage := range mockfleet.Stages() {
-		if n := stages[stage]; n > 0 && stage != mockfleet.StageIdle && stage != mockfleet.StageRunning {
+	for _, stage := range ledger.Stages() {
+		if n := stages[stage]; n > 0 && stage != ledger.StageIdle && stage != ledger.StageRunning {
 			b.WriteString(", " + plaintext.Thousands(n) + " " + string(stage))
 		}
 	}

@@ -1,0 +1,120 @@
+// Package address says where the devices of a fleet are and what they are called. A device is an index
+// of its fleet; by the fleet's [Mode] it has an IP address, a port or a path of its own, which [Base]
+// derives from the address of the fleet. A driver in another process does the same.
+package address
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"strconv"
+
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+)
+
+// Mode is how a fleet tells one device from another.
+type Mode string
+
+// The ways of addressing a device. In each, device 0 to Devices-1 has an address that DeviceAddress
+// derives from the fleet's own.
+const (
+	IP   Mode = "ip"   // an IP address each, 127.1.0.0 and up, all on one port; Linux only
+	Port Mode = "port" // a port each, in one contiguous block
+	Path Mode = "path" // a path each, /d/INDEX, all on one port
+)
+
+const (
+	firstDeviceIP  = 127<<24 + 1<<16 // 127.1.0.0, device 0 in ip addressing
+	loopbackEnd    = 128<<24 - 1     // 127.255.255.255, the broadcast address
+	capacityIP     = loopbackEnd - firstDeviceIP
+	capacityPort   = 5000
+	PathPrefix     = "/d/"
+	deviceIDPrefix = "device-"
+	deviceIDDigits = 8
+
+	// DeviceIDLen is the length of every DeviceID, in bytes.
+	DeviceIDLen = len(deviceIDPrefix) + deviceIDDigits
+)
+
+// DefaultMode is ip on Linux and path elsewhere.
+func DefaultMode() Mode {
+	if runtime.GOOS == "linux" {
+		return IP
+	}
+	return Path
+}
+
+// ParseMode reads "ip", "port" or "path". Its error is a *field.Error.
+func ParseMode(s string) (Mode, error) {
+	switch a := Mode(s); a {
+	case IP, Port, Path:
+		return a, nil
+	}
+	return "", &field.Error{Field: "addressing", Value: strconv.Quote(s), Want: "ip, port or path"}
+}
+
+// Capacity is the number of devices that a can address: 16,711,679 for ip (127.1.0.0 up to, and
+// without, the broadcast address 127.255.255.255) and for path, 5,000 for port, 0 if a is unknown.
+func (a Mode) Capacity() int {
+	switch a {
+	case IP, Path:
+		return capacityIP
+	case Port:
+		return capacityPort
+	}
+	return 0
+}
+
+// DeviceID is the identity that device i of a fleet answers to: "device-" and 8 digits.
+func DeviceID(i int) string {
+	return string(AppendDeviceID(make([]byte, 0, DeviceIDLen), i))
+}
+
+// AppendDeviceID appends DeviceID(i) to dst.
+func AppendDeviceID(dst []byte, i int) []byte {
+	dst = append(dst, deviceIDPrefix...)
+	var digits [deviceIDDigits]byte
+	for d := deviceIDDigits - 1; d >= 0; d-- {
+		digits[d] = byte('0' + i%10)
+		i /= 10
+	}
+	return append(dst, digits[:]...)
+}
+
+func (a Mode) check(i int) error {
+	if i < 0 || i >= a.Capacity() {
+		return fmt.Errorf("mockfleet: device %d: %q addressing holds devices 0 to %d", i, string(a), a.Capacity()-1)
+	}
+	return nil
+}
+
+// DeviceIP is the IP address of device i in ip addressing.
+func DeviceIP(i int) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], firstDeviceIP+uint32(i))
+	return netip.AddrFrom4(b)
+}
+
+// DeviceOfIP is the inverse of DeviceIP: -1 for an address that is no device's.
+func DeviceOfIP(ip netip.Addr) int {
+	ip = ip.Unmap()
+	if !ip.Is4() {
+		return -1
+	}
+	b := ip.As4()
+	n := binary.BigEndian.Uint32(b[:])
+	if n < firstDeviceIP || n >= loopbackEnd {
+		return -1
+	}
+	return int(n - firstDeviceIP)
+}
+
+func IPOf(a net.Addr) netip.Addr {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap()
+}

@@ -1,0 +1,76 @@
+package address
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+)
+
+// DeviceAddress derives the address of device i from base, the address that a fleet gave as
+// Ready.Address, so that a driver in another process need not ask for each:
+//
+//	ip    http://127.1.0.0:PORT and up
+//	port  http://HOST:PORT+i
+//	path  http://HOST:PORT/d/i
+func DeviceAddress(base string, a Mode, i int) (string, error) {
+	if err := a.check(i); err != nil {
+		return "", err
+	}
+	all, err := ParseBase(base, a)
+	if err != nil {
+		return "", err
+	}
+	address, err := all.Append(nil, i)
+	return string(address), err
+}
+
+// Base is where the devices of a fleet are.
+type Base struct {
+	scheme string
+	at     netip.AddrPort
+	mode   Mode
+}
+
+// NewBase returns the Base of a fleet whose own address is at.
+func NewBase(scheme string, at netip.AddrPort, mode Mode) Base { return Base{scheme, at, mode} }
+
+// ParseBase takes base apart once, for a driver that needs the addresses of a million devices;
+// DeviceAddress says what base is.
+func ParseBase(base string, a Mode) (Base, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return Base{}, fmt.Errorf("mockfleet: fleet address: %w", err)
+	}
+	at, err := netip.ParseAddrPort(u.Host)
+	if err != nil || u.Scheme == "" {
+		return Base{}, fmt.Errorf("mockfleet: fleet address %q: want scheme://IP:PORT, as a fleet gives it when it is ready", base)
+	}
+	return Base{u.Scheme, at, a}, nil
+}
+
+// Append appends the address of device i to dst. It allocates nothing where dst has room.
+func (a Base) Append(dst []byte, i int) ([]byte, error) {
+	if err := a.mode.check(i); err != nil {
+		return dst, err
+	}
+	at := a.at
+	switch a.mode {
+	case IP:
+		at = netip.AddrPortFrom(DeviceIP(i), at.Port())
+	case Port:
+		port := int(at.Port()) + i
+		if port > 65535 {
+			return dst, fmt.Errorf("mockfleet: device %d: port %d is beyond 65535", i, port)
+		}
+		at = netip.AddrPortFrom(at.Addr(), uint16(port))
+	}
+	dst = append(dst, a.scheme...)
+	dst = append(dst, "://"...)
+	dst = at.AppendTo(dst)
+	if a.mode == Path {
+		dst = append(dst, PathPrefix...)
+		dst = strconv.AppendInt(dst, int64(i), 10)
+	}
+	return dst, nil
+}

@@ -1,0 +1,51 @@
+package behavior
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+)
+
+// HeaderField is a field that a request must have.
+type HeaderField struct {
+	Name  string `json:"name" yaml:"name"`
+	Value string `json:"value,omitempty" yaml:"value,omitempty"` // "" is any
+}
+
+const (
+	maxRequired      = 8
+	maxRequiredField = 256 // bytes of a name, and of a value
+)
+
+func validateRequire(list []HeaderField) (errs []error) {
+	if len(list) > maxRequired {
+		errs = append(errs, &field.Error{Field: "require", Value: strconv.Itoa(len(list)) + " of them", Want: "at most " + strconv.Itoa(maxRequired)})
+	}
+	for i, h := range list {
+		if h.Name == "" || len(h.Name) > maxRequiredField || strings.ContainsFunc(h.Name, func(r rune) bool { return !isTokenRune(r) }) {
+			errs = append(errs, &field.Error{Field: fmt.Sprintf("require[%d].name", i), Value: strconv.Quote(h.Name), Want: "a field's name, such as X-Tenant"})
+		}
+		if len(h.Value) > maxRequiredField || field.HasControl([]byte(h.Value)) {
+			errs = append(errs, &field.Error{Field: fmt.Sprintf("require[%d].value", i), Value: strconv.Quote(h.Value), Want: fmt.Sprintf("up to %d bytes without control characters", maxRequiredField)})
+		}
+	}
+	return errs
+}
+
+// isTokenRune reports whether r may stand in a field's name (RFC 9110 §5.6.2).
+func isTokenRune(r rune) bool {
+	return r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+}
+
+// Missing reports whether a request lacks a field of list, or has another value there.
+func Missing(list []HeaderField, h interface{ Peek(name string) []byte }) bool {
+	for _, want := range list {
+		got := h.Peek(want.Name)
+		if got == nil || want.Value != "" && string(got) != want.Value {
+			return true
+		}
+	}
+	return false
+}

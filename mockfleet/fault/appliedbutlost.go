@@ -1,0 +1,11 @@
+package fault
+
+// applied-but-lost: the device applies the update and closes without an answer.
+func appliedButLost() Kind {
+	return Kind{Name: "applied-but-lost", Point: PointResponse, Params: ParamFirst, Respond: dropResponse}
+}
+
+func dropResponse(e Exchange, _ *Response, _ Injection) bool {
+	e.Close()
+	return false
+}

@@ -1,0 +1,20 @@
+package fault
+
+import (
+	"encoding/binary"
+
+	"github.com/fleetmark/fleetmark/mockfleet/random"
+)
+
+// garbage: bytes that aren't HTTP, and the end of the connection.
+func garbage() Kind {
+	return Kind{Name: "garbage", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: sendGarbage}
+}
+
+func sendGarbage(e Exchange, _ *Response, in Injection) bool {
+	out := make([]byte, 0, 512)
+	for x := random.Mix(in.Seed ^ uint64(in.Device)); len(out) < cap(out); x = random.Mix(x) {
+		out = binary.LittleEndian.AppendUint64(out, x|0x80) // no letter begins it
+	}
+	return writeLast(e, out)
+}

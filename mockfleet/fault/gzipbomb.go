@@ -1,0 +1,34 @@
+package fault
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+)
+
+// gzip-bomb: a body of Content-Encoding: gzip that is about 1 MB on the wire and 1 GiB when opened.
+func gzipBomb() Kind {
+	return Kind{Name: "gzip-bomb", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: sendGzipBomb}
+}
+
+const (
+	gzipMemberSize = 1 << 20 // bytes of a member of the file, opened
+	gzipMembers    = 1 << 10
+)
+
+func sendGzipBomb(e Exchange, r *Response, _ Injection) bool {
+	var member bytes.Buffer // a gzip file may have many members, one behind the other (RFC 1952 §2.2)
+	z := gzip.NewWriter(&member)
+	_, _ = z.Write(make([]byte, gzipMemberSize)) // a buffer takes everything
+	_ = z.Close()
+	head := fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", gzipMembers*member.Len())
+	if !e.Write([]byte(statusOK + r.ContentType + head)) {
+		return false
+	}
+	for range gzipMembers {
+		if !e.Write(member.Bytes()) {
+			return false
+		}
+	}
+	return false
+}

@@ -1,0 +1,163 @@
+package fault
+
+import (
+	"math"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/random"
+)
+
+// Set is the faults of one behavior, made ready: by the points at which they act.
+type Set struct{ points [pointCount][]Compiled }
+
+// Compiled is a fault with the kind that it is of.
+type Compiled struct {
+	Fault
+	Kind  *Kind
+	Index int // of the kind, in the table
+
+	slot uint8 // in its behavior's list, which sets its random numbers apart
+}
+
+// Attempt is one attempt of one device. What an attempt is, [Fault] says.
+type Attempt struct {
+	Seed   uint64
+	Device int
+	Number uint32 // counted from 1; 0 where the whole device is meant
+	Gated  bool   // the device's port shows by itself what its faults say, so that Port hooks need no help
+}
+
+// Injection is a fault that acts on one attempt. The zero value is none.
+type Injection struct {
+	*Compiled
+	Attempt
+}
+
+// Injections are the faults that act on one update.
+type Injections struct{ Upload, Body, Install, Response Injection }
+
+// Compile makes faults ready. Those of an unknown kind are left out; Validate reports them.
+func Compile(faults []Fault) (s Set) {
+	if len(faults) == 0 {
+		return s
+	}
+	table := Table()
+	for i, f := range faults {
+		index := kindIndex(table, f.Kind)
+		if index < 0 {
+			continue
+		}
+		k := &table[index]
+		at := k.Point
+		if at == PointResponse && f.On == onVersion {
+			at = PointVersionResponse
+		}
+		s.points[at] = append(s.points[at], Compiled{Fault: f.withDefaults(k), Kind: k, Index: index, slot: uint8(i)})
+	}
+	return s
+}
+
+// Has reports whether any fault may act at p.
+func (s *Set) Has(p Point) bool { return len(s.points[p]) > 0 }
+
+// First returns the first fault at p that acts on an attempt, if any. The request may be nil where none
+// has come yet.
+func (s *Set) First(p Point, at Attempt, r *Request) Injection {
+	for i := range s.points[p] {
+		c := &s.points[p][i]
+		in := Injection{c, at}
+		if c.First > 0 && at.Number > uint32(c.First) || !in.Selected() {
+			continue
+		}
+		if c.Kind.Port != nil && at.Gated || c.Kind.When != nil && !c.Kind.When(r, in) { // the port has seen to it, or it isn't to
+			continue
+		}
+		return in
+	}
+	return Injection{}
+}
+
+// Injections returns the faults that act on an update.
+func (s *Set) Injections(at Attempt, r *Request) Injections {
+	return Injections{
+		Upload: s.First(PointUpload, at, r), Body: s.First(PointBody, at, r),
+		Install: s.First(PointInstall, at, r), Response: s.First(PointResponse, at, r),
+	}
+}
+
+// Forced returns what the faults make of the update.
+func (i *Injections) Forced() ForcedOutcome {
+	if i.Response.IsZero() {
+		return Unforced
+	}
+	return i.Response.Kind.Forced
+}
+
+// PortState returns what a port shows by the faults of its device.
+func (s *Set) PortState(at Attempt) PortState {
+	for n := range s.points[PointConnect] {
+		in := Injection{&s.points[PointConnect][n], at}
+		if in.Kind.Port != nil && in.Selected() {
+			return in.Kind.Port(in)
+		}
+	}
+	return PortState{}
+}
+
+// Permanent reports whether a fault has taken the device away for good.
+func (s *Set) Permanent(at Attempt) bool {
+	for n := range s.points[PointConnect] {
+		in := Injection{&s.points[PointConnect][n], at}
+		if in.Kind.Permanent && in.Selected() {
+			return true
+		}
+	}
+	return false
+}
+
+// IsZero reports whether there is no fault.
+func (i Injection) IsZero() bool { return i.Compiled == nil }
+
+// Selected reports whether the device is one of those that the fault acts on at all.
+func (i Injection) Selected() bool {
+	if i.Share == 0 || i.Share == 1 {
+		return true
+	}
+	return random.Draw(i.Seed, i.Device, 0, i.stream(streamShare)) < float64(i.Share)
+}
+
+// What is random about a fault, each with a stream of its own. Their values never change.
+const (
+	streamShare random.Stream = iota
+	streamDelay
+	streamAfterBytes
+	streamRate
+	streamsPerFault
+)
+
+func (i Injection) stream(s random.Stream) random.Stream {
+	return random.StreamFault + random.Stream(i.slot)*streamsPerFault + s
+}
+
+// Wait returns the fault's delay.
+func (i Injection) Wait() time.Duration {
+	return i.Delay.Sample(random.Draw(i.Seed, i.Device, i.Number, i.stream(streamDelay)))
+}
+
+// WaitOr returns the fault's delay, or otherwise if it has none.
+func (i Injection) WaitOr(otherwise time.Duration) time.Duration {
+	if d := i.Wait(); d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// Offset returns how many bytes of the artifact come in first.
+func (i Injection) Offset() int64 {
+	return i.AfterBytes.Sample(random.Draw(i.Seed, i.Device, i.Number, i.stream(streamAfterBytes)))
+}
+
+// BytesPerSecond returns the fault's rate, at least 1.
+func (i Injection) BytesPerSecond() int64 {
+	return min(max(1, i.Rate.Sample(random.Draw(i.Seed, i.Device, i.Number, i.stream(streamRate)))), math.MaxInt32)
+}

@@ -1,0 +1,127 @@
+package fault
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/random"
+)
+
+// Kind is a row of the table of faults. It has exactly the hook of its Point; Port and Connect may be
+// together, and When may be beside any.
+type Kind struct {
+	Name      string
+	Point     Point
+	Params    Params        // besides share, which every kind takes
+	NeedsRate bool          // makes no sense without a rate
+	NeedsPort bool          // only to be had where each device has a port
+	Defaults  Fault         // Delay and Status where they are left out
+	Forced    ForcedOutcome // of the update, where the fault changes the response to it
+	Permanent bool          // the device is gone for good
+
+	Port    func(Injection) PortState                 // what a port shows, in port addressing
+	Connect func(Conn, Injection)                     // acts before any response, and ends the connection
+	Upload  func(Upload, Injection) Action            // acts when the head of an update is there and its body isn't
+	Body    func(Upload, Injection)                   // changes what becomes of the bytes to come
+	Install func(Injection) Lifecycle                 // what a device goes through after an update
+	Respond func(Exchange, *Response, Injection) bool // sends the response in its own way; reports whether the connection goes on
+	Report  func(*VersionReport, Injection)           // changes what a device says about itself
+	When    func(*Request, Injection) bool            // leaves attempts out; the request is nil at PointConnect
+}
+
+// Table returns the table of all faults.
+func Table() []Kind {
+	table := []Kind{
+		refuse(), connectStall(), flapping(), offline(),
+		blackhole(), resetOnAccept(), closeOnAccept(), idleClose(),
+		resetMidUpload(), closeMidUpload(), stallMidUpload(), slowRead(),
+		early4xx(), noContinue(), status417(), noChunked(),
+		corrupt(), duplicate(),
+		status202(), reboot(), failedInstall(), rollback(),
+		slowAnswer(), dripAnswer(), truncatedBody(), truncatedJSON(), wrongContentType(),
+		garbage(), headerFlood(), endlessBody(), gzipBomb(), http10(),
+		redirectLoop(), appliedButLost(), okButNotApplied(),
+		wrongVersion(), wrongDigest(), wrongDevice(),
+	}
+	table = append(table, redirects()...)
+	return append(table, statuses()...)
+}
+
+// Lookup returns the kind of that name.
+func Lookup(name string) (Kind, bool) { return lookup(Table(), name) }
+
+func lookup(table []Kind, name string) (Kind, bool) {
+	if i := kindIndex(table, name); i >= 0 {
+		return table[i], true
+	}
+	return Kind{}, false
+}
+
+func kindIndex(table []Kind, name string) int {
+	return slices.IndexFunc(table, func(k Kind) bool { return k.Name == name })
+}
+
+// Names lists the names of the kinds, in the order of the table.
+func Names() []string { return namesOf(Table()) }
+
+func namesOf(table []Kind) []string {
+	names := make([]string, len(table))
+	for i := range table {
+		names[i] = table[i].Name
+	}
+	return names
+}
+
+// statuses returns the bounds of a kind's status.
+func (k Kind) statuses() (low, high int) {
+	switch k.Point {
+	case PointInstall:
+		return 200, 299
+	case PointUpload:
+		return 400, 499
+	}
+	return 400, 599
+}
+
+// fixedDelay returns the defaults of a kind that waits for d unless told otherwise.
+func fixedDelay(d time.Duration) Fault {
+	delay, _ := random.Fixed(d) // within its bounds
+	return Fault{Delay: delay}
+}
+
+// Point is where in the life of a connection a fault acts. At each point, the first fault of a device's
+// list that acts on an attempt is the one that acts.
+type Point uint8
+
+// The points, in the order in which a connection comes to them.
+const (
+	PointConnect         Point = iota // what a port shows to who connects, and, where that can't be had, each connection
+	PointReuse                        // a request on a connection that was used before
+	PointUpload                       // an update, once its head is there
+	PointBody                         // the bytes of an update
+	PointInstall                      // an update that was applied
+	PointResponse                     // the response to an update
+	PointVersionResponse              // the response to a look at the version
+	PointReport                       // what that response says
+	pointCount
+)
+
+// Action is how an update goes on after an Upload hook.
+type Action uint8
+
+// The actions.
+const (
+	Continue Action = iota // as if there were no fault
+	Refuse                 // it gets the response of Upload.Refuse, and isn't applied
+	End                    // it was given up with Upload.Abort, and the connection ends
+)
+
+// ForcedOutcome is what becomes of an update if the response to it is changed.
+type ForcedOutcome uint8
+
+// The forced outcomes.
+const (
+	Unforced      ForcedOutcome = iota // whatever the update deserves
+	ForceReject                        // it isn't applied
+	ForceFalseAck                      // it isn't applied, and is acknowledged
+)

@@ -1,0 +1,45 @@
+package fault
+
+import (
+	"net/http"
+	"time"
+)
+
+// Lifecycle is what a device goes through after it took an update, in this order.
+type Lifecycle struct {
+	Status        int // of the answer; 0 is the usual one
+	Message       string
+	Install       time.Duration // runs the update only then
+	FailInstall   bool          // and then doesn't run it, but what it ran before
+	Reboot        time.Duration // can't be reached for so long
+	Rollback      bool          // goes back to what it ran before, after RollbackAfter
+	RollbackAfter time.Duration // 0 is after the next look at its version
+}
+
+// IsZero reports whether the device goes through nothing.
+func (c *Lifecycle) IsZero() bool { return *c == Lifecycle{} }
+
+// Merge returns c with the parts that it leaves open taken from what the device usually goes through.
+func (c Lifecycle) Merge(usual Lifecycle) Lifecycle {
+	if c.Install == 0 {
+		c.Install = usual.Install
+	}
+	if c.Reboot == 0 && !c.FailInstall {
+		c.Reboot = usual.Reboot
+	}
+	if c.Status == 0 {
+		c.Status, c.Message = usual.Status, usual.Message
+	}
+	return c
+}
+
+// Accepted returns c with the response to an update that is not run at once.
+func (c Lifecycle) Accepted() Lifecycle {
+	switch {
+	case c.Install > 0:
+		c.Status, c.Message = http.StatusAccepted, "installing"
+	case c.Reboot > 0:
+		c.Status, c.Message = http.StatusAccepted, "rebooting"
+	}
+	return c
+}

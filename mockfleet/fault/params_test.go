@@ -1,0 +1,57 @@
+package fault
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/random"
+)
+
+// TestFaultKinds: what is said of a kind is what a fault of that kind is held against.
+func TestFaultKinds(t *testing.T) {
+	amount, err := random.FixedInt(5)
+	require.NoError(t, err)
+	delay, err := random.Fixed(5)
+	require.NoError(t, err)
+	with := map[string]func(*Fault, KindInfo){
+		"on":          func(f *Fault, _ KindInfo) { f.On = onVersion },
+		"first":       func(f *Fault, _ KindInfo) { f.First = 1 },
+		"after_bytes": func(f *Fault, _ KindInfo) { f.AfterBytes = amount },
+		"rate":        func(f *Fault, _ KindInfo) { f.Rate = amount },
+		"delay":       func(f *Fault, _ KindInfo) { f.Delay = delay },
+		"status":      func(f *Fault, k KindInfo) { f.Status = k.TopStatus },
+		"retry_after": func(f *Fault, _ KindInfo) { f.RetryAfter.After = 5 },
+		"origin":      func(f *Fault, _ KindInfo) { f.Origin = originOther },
+	}
+	well := func(f Fault) bool { return len(Validate([]Fault{f})) == 0 }
+	require.Len(t, Kinds(), len(Table()))
+	require.Len(t, ParamNames(), len(with))
+	for _, k := range Kinds() {
+		whole := Fault{Kind: k.Name}
+		for _, name := range k.Takes {
+			with[name](&whole, k)
+		}
+		require.True(t, well(whole), k.Name)
+		for _, name := range ParamNames() {
+			if !slices.Contains(k.Takes, name) {
+				more := whole
+				with[name](&more, k)
+				require.False(t, well(more), "%s takes no %s", k.Name, name)
+			}
+		}
+		needs := Fault{Kind: k.Name}
+		for _, name := range k.Needs {
+			require.False(t, well(needs), "%s needs %s", k.Name, name)
+			with[name](&needs, k)
+		}
+		require.True(t, well(needs), "%s needs no more than %v", k.Name, k.Needs)
+		if slices.Contains(k.Takes, "status") {
+			for status, want := range map[int]bool{k.LowStatus - 1: false, k.LowStatus: true, k.TopStatus: true, k.TopStatus + 1: false} {
+				whole.Status = status
+				require.Equal(t, want, well(whole), "%s %d", k.Name, status)
+			}
+		}
+	}
+}

@@ -1,0 +1,13 @@
+package fault
+
+// reset-mid-upload: the device resets after so many bytes of the body.
+func resetMidUpload() Kind {
+	return Kind{Name: "reset-mid-upload", Point: PointUpload, Params: ParamFirst | ParamAfterBytes, Upload: resetAfterBytes}
+}
+
+func resetAfterBytes(u Upload, in Injection) Action {
+	u.Receive(in.Offset())
+	u.Abort()
+	u.Reset()
+	return End
+}

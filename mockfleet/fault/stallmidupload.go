@@ -1,0 +1,27 @@
+package fault
+
+import "time"
+
+// stall-mid-upload: the device stops reading after so many bytes of the body. It gives the update up at once,
+// and the connection when its client leaves, or after the delay.
+func stallMidUpload() Kind {
+	return Kind{
+		Name: "stall-mid-upload", Point: PointUpload, Params: ParamFirst | ParamAfterBytes | ParamDelay,
+		Defaults: fixedDelay(holdLimit), Upload: stallAfterBytes,
+	}
+}
+
+func stallAfterBytes(u Upload, in Injection) Action {
+	u.SetReadBuffer(SmallBuffer)
+	whole := u.Receive(in.Offset())
+	u.Abort()
+	if whole {
+		u.Hold(in.Wait())
+	}
+	u.Reset()
+	return End
+}
+
+// holdLimit is how long a stalled upload is held for a client whose leaving can't be seen: while the
+// device doesn't read, the end of the connection waits behind what the client had sent before.
+const holdLimit = 2 * time.Minute

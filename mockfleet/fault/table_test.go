@@ -1,0 +1,72 @@
+package fault
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/random"
+)
+
+func TestEveryFaultOfTheTableIsTestedAndDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/faults.md")
+	require.NoError(t, err)
+	names := map[string]bool{}
+	for _, k := range Table() {
+		require.False(t, names[k.Name], k.Name)
+		names[k.Name] = true
+		require.Contains(t, string(page), "`"+k.Name+"`")
+		require.True(t, acts(k), "%s has not the hook of its point", k.Name)
+	}
+	require.LessOrEqual(t, int(random.StreamFault)+MaxPerDevice*int(streamsPerFault), 256)
+}
+
+// acts reports whether a row of the table has what its point asks for, and nothing of another.
+func acts(k Kind) bool {
+	has := []bool{k.Connect != nil || k.Port != nil, k.Upload != nil, k.Body != nil, k.Install != nil, k.Respond != nil, k.Report != nil}
+	want := map[Point]int{PointConnect: 0, PointReuse: 0, PointUpload: 1, PointBody: 2, PointInstall: 3, PointResponse: 4, PointReport: 5}[k.Point]
+	for i := range has {
+		if has[i] != (i == want) {
+			return false
+		}
+	}
+	return k.Port == nil || k.NeedsPort || k.Connect != nil
+}
+
+// Which devices a fault acts on, at which attempts and with which amounts depends on the seed alone, and
+// the shares are as they were asked for.
+func TestStrikesAreAPureFunction(t *testing.T) {
+	spread, err := random.ParseInt("uniform(0, 100000)")
+	require.NoError(t, err)
+	set := Compile([]Fault{{Kind: "reset-mid-upload", Share: 0.25, First: 2, AfterBytes: spread}, {Kind: "status-500", Share: 0.5}})
+	outcome := func(seed uint64, order func(n int) int) (out []string, struck int) {
+		const devices = 4000
+		out = make([]string, devices)
+		for n := range devices {
+			i := order(n) % devices
+			for attempt := range uint32(3) {
+				st := set.Injections(Attempt{Seed: seed, Device: i, Number: attempt + 1}, &Request{})
+				if !st.Upload.IsZero() {
+					require.Less(t, attempt, uint32(2))
+					out[i] += fmt.Sprint(st.Upload.Offset(), " ")
+				}
+				if !st.Response.IsZero() {
+					out[i] += "500 "
+				}
+			}
+			if strings.Count(out[i], " ") >= 5 || strings.Count(out[i], " ") == 2 {
+				struck++
+			}
+		}
+		return out, struck
+	}
+	forward, struck := outcome(7, func(n int) int { return n })
+	again, _ := outcome(7, func(n int) int { return 3999 - n })
+	require.Equal(t, forward, again)
+	other, _ := outcome(8, func(n int) int { return n })
+	require.NotEqual(t, forward, other)
+	require.InDelta(t, 1000, struck, 120, "a quarter of them")
+}

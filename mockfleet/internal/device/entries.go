@@ -1,0 +1,103 @@
+package device
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+)
+
+// EntryReader makes entries of the ledger of a store's devices, one after the other.
+type EntryReader struct {
+	store *Store
+	texts textCache
+}
+
+// NewEntryReader returns a reader of the devices of s.
+func NewEntryReader(s *Store) *EntryReader { return &EntryReader{store: s} }
+
+// Read returns the entry of device i. If the device received nothing, ok is false unless all is true.
+func (r *EntryReader) Read(i int, all bool) (e ledger.Entry, ok bool) {
+	d, version, t := r.store.witness(i)
+	if !all && !d.active() {
+		return e, false
+	}
+	return r.entry(i, &d, version, &t), true
+}
+
+func (r *EntryReader) entry(i int, d *record, version string, t *faultCounts) ledger.Entry {
+	e := ledger.Entry{
+		Device: i,
+		ID:     address.DeviceID(i),
+		Counts: ledger.Counts[uint32]{
+			Pushes:       d.pushes,
+			Applied:      d.applied,
+			AppliedTwice: d.appliedTwice,
+			Repeats:      d.repeats,
+			Rejected:     d.rejected,
+			Faulted:      d.faulted,
+			Feigned:      t.falseAcks,
+			Unfit:        t.installFailures,
+			Broken:       d.broken,
+			Verifies:     d.verifies,
+			Misaddressed: d.misdirected,
+			TurnedAway:   t.overLimit,
+			Struck:       t.aborted,
+		},
+		BytesReceived: d.bytes,
+		Version:       version,
+		State:         d.state(),
+		Stage:         d.stage(),
+	}
+	if p := r.store.groups; p.hasGroups() {
+		e.Group = p.All[p.Of(i)].Name
+	}
+	e.Digest, e.UpdatedAt = r.texts.of(d)
+	for _, c := range t.byKind {
+		if e.Faults == nil {
+			e.Faults = make(map[string]uint32, len(t.byKind))
+		}
+		e.Faults[r.store.kinds[c.kind]] = c.times
+	}
+	return e
+}
+
+// Device returns the entry of device i, how many updates its behavior has decided about, and that behavior.
+func (s *Store) Device(i int) (e ledger.Entry, attempts uint32, b behavior.Behavior) {
+	d, version, t := s.witness(i)
+	return NewEntryReader(s).entry(i, &d, version, &t), d.attempts, s.behaviors.at(d.behavior).Behavior
+}
+
+// textCache keeps what the entry before said of its update: in a rollout nearly all devices have the
+// same, and a million times the same text would be most of what a ledger takes to read.
+type textCache struct {
+	has       bool // of an update
+	digest    [32]byte
+	updatedAt uint32
+
+	digestText, updatedAtText string
+}
+
+// of gives the digest and the time of d's update, empty before the first.
+func (t *textCache) of(d *record) (digest, updatedAt string) {
+	if d.flags&flagUpdated == 0 {
+		return "", ""
+	}
+	if !t.has || t.digest != d.digest {
+		t.digest, t.digestText = d.digest, hex.EncodeToString(d.digest[:])
+	}
+	if !t.has || t.updatedAt != d.updatedAt {
+		t.updatedAt, t.updatedAtText = d.updatedAt, string(d.appendUpdatedAt(nil))
+	}
+	t.has = true
+	return t.digestText, t.updatedAtText
+}
+
+func (d *record) appendUpdatedAt(dst []byte) []byte {
+	if d.flags&flagUpdated == 0 {
+		return dst
+	}
+	return time.Unix(int64(d.updatedAt), 0).UTC().AppendFormat(dst, time.RFC3339)
+}

@@ -1,0 +1,381 @@
+package device
+
+import (
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+)
+
+// Store holds the state of every device. A device is guarded by the lock of its shard, and neighbours
+// are in different shards, so that a rollout in order of index seldom waits for a lock.
+type Store struct {
+	seed       uint64
+	gated      bool   // ports refuse and stall by themselves
+	initial    uint32 // slot of the initial version
+	keySeed    maphash.Seed
+	now        *atomic.Int64 // Unix nanoseconds
+	epoch      atomic.Uint32 // counts resets; changed only with every shard locked
+	versions   *versionTable
+	behaviors  *behaviorTable
+	timers     *timerQueue
+	groups     *Groups
+	kinds      []string        // the names of faults, in the order of their table
+	injections []atomic.Uint64 // injections by kind, since the last reset
+	shards     [shardCount]shard
+	devices    []record
+}
+
+const shardCount = 1024 // a power of two
+
+type shard struct {
+	mu         sync.Mutex
+	totals     ledger.Totals      // of its devices, kept so that asking a million devices costs little
+	sideStates map[int]*sideState // of the devices that something happens to
+	_          [48]byte           // a shard fills three cache lines
+}
+
+// Config says which devices a store holds.
+type Config struct {
+	Devices        int
+	Seed           uint64
+	InitialVersion string
+	Behavior       behavior.Behavior
+	Groups         []behavior.Group
+	Queued         bool // responses wait for their turn, so that requests are never served at once
+}
+
+// New returns a store whose devices run the initial version. now is the time in Unix nanoseconds, which dates updates.
+func New(cfg Config, now *atomic.Int64) *Store {
+	s := &Store{
+		seed:      cfg.Seed,
+		keySeed:   maphash.MakeSeed(),
+		now:       now,
+		versions:  newVersionTable(maxVersions),
+		behaviors: newBehaviorTable(cfg.Behavior),
+		timers:    newTimerQueue(),
+		kinds:     fault.Names(),
+		groups:    newGroups(cfg),
+		devices:   make([]record, cfg.Devices),
+	}
+	s.injections = make([]atomic.Uint64, len(s.kinds))
+	s.initial, _ = s.versions.acquire([]byte(cfg.InitialVersion)) // an empty table has room
+	s.versions.retain(s.initial, cfg.Devices)
+	for i := range s.devices {
+		s.devices[i].version = s.initial
+	}
+	s.assignGroups()
+	if cfg.Queued {
+		s.behaviors.hasBehavior.Store(true)
+	}
+	return s
+}
+
+// Len returns how many devices there are.
+func (s *Store) Len() int { return len(s.devices) }
+
+// Seed returns what every random choice derives from.
+func (s *Store) Seed() uint64 { return s.seed }
+
+// KeySeed returns the seed of the hashes of Idempotency-Keys.
+func (s *Store) KeySeed() maphash.Seed { return s.keySeed }
+
+// Resets counts the resets.
+func (s *Store) Resets() uint32 { return s.epoch.Load() }
+
+// HasBehavior reports whether any device may be other than well. Until then, requests needn't look.
+func (s *Store) HasBehavior() bool { return s.behaviors.hasBehavior.Load() }
+
+// GatePorts tells the store that ports refuse and stall by themselves, as PortState says.
+func (s *Store) GatePorts() { s.gated = true }
+
+// Groups returns who is in which group.
+func (s *Store) Groups() *Groups { return s.groups }
+
+// Injected returns how often the kind of fault of an index in the table acted since the last reset.
+func (s *Store) Injected(kind int) uint64 { return s.injections[kind].Load() }
+
+func (s *Store) shard(i int) *shard { return &s.shards[i&(shardCount-1)] }
+
+// lock locks device i's shard.
+func (s *Store) lock(i int) *shard {
+	sh := s.shard(i)
+	sh.mu.Lock()
+	return sh
+}
+
+// Outcome is what a device makes of an update.
+type Outcome uint8
+
+const (
+	Applied         Outcome = iota
+	Repeated                // the update that it runs already
+	ForcedReject            // fails, as its behavior says
+	FalseAck                // acknowledged and not applied, as its behavior says
+	InstallFailed           // taken, and then not to be installed, as its behavior says
+	Conflict                // another update is under way
+	Invalid                 // the request's own words are at fault
+	DigestMismatch          // the artifact isn't the one that Repr-Digest names
+	KeyReused               // the key is that of another update
+	TooManyVersions         // the fleet can't remember one more version
+	FleetReset              // the fleet was reset since the update began
+	Accepted                // so far nothing speaks against it
+)
+
+// NeedsBody tells that the body is still to be read.
+func (o Outcome) NeedsBody() bool { return o == Accepted || o == ForcedReject || o == FalseAck }
+
+// Begin takes an update into account before its body is read, and holds the device for it: until
+// Commit or Abort, no other update gets past. An outcome that doesn't go on is final.
+func (s *Store) Begin(i int, p *Update) Outcome {
+	sh := s.lock(i)
+	defer sh.mu.Unlock()
+	o := s.start(sh, i, p)
+	if o.NeedsBody() {
+		s.devices[i].flags |= flagReceiving
+		p.epoch = s.epoch.Load()
+	} else {
+		s.countOutcome(sh, &s.devices[i], o)
+	}
+	return o
+}
+
+// Commit decides about an update that Begin let in, now that its body is here.
+func (s *Store) Commit(i int, p *Update, admission Outcome) Outcome {
+	sh := s.lock(i)
+	defer sh.mu.Unlock()
+	if p.epoch != s.epoch.Load() {
+		return FleetReset
+	}
+	s.devices[i].flags &^= flagReceiving
+	return s.complete(sh, i, p, admission)
+}
+
+// Abort gives up an update that Begin let in: its body broke off after p.size bytes.
+func (s *Store) Abort(i int, p *Update) {
+	sh := s.lock(i)
+	defer sh.mu.Unlock()
+	if p.epoch != s.epoch.Load() {
+		return
+	}
+	d := &s.devices[i]
+	d.flags &^= flagReceiving
+	s.countIncomplete(sh, d, p)
+}
+
+// Apply does all of an update whose body is here already, in one step.
+func (s *Store) Apply(i int, p *Update) Outcome {
+	sh := s.lock(i)
+	defer sh.mu.Unlock()
+	return s.complete(sh, i, p, s.start(sh, i, p))
+}
+
+// Drop accounts for an update that broke off before the device had taken it on.
+func (s *Store) Drop(i int, p *Update) {
+	sh := s.lock(i)
+	defer sh.mu.Unlock()
+	s.start(sh, i, p)
+	s.countIncomplete(sh, &s.devices[i], p)
+}
+
+func (s *Store) start(sh *shard, i int, p *Update) Outcome {
+	d := &s.devices[i]
+	d.pushes++
+	sh.totals.Pushes++
+	if p.Misdirected {
+		d.misdirected++
+		sh.totals.Misaddressed++
+	}
+	if d.flags&flagSideState != 0 {
+		s.catchUp(sh, i)
+		if t := s.sideState(sh, i); t.phase == phaseInstalling {
+			return Conflict
+		}
+	}
+	if d.flags&flagReceiving != 0 {
+		return Conflict
+	}
+	d.attempts++
+	p.Attempt = d.attempts
+	p.Behavior = s.behaviors.at(d.behavior)
+	if len(p.Behavior.Faults) > 0 {
+		p.Injections = p.Behavior.faults.Injections(s.attempt(i, d.attempts), p.Request)
+	}
+	switch {
+	case p.Behavior.Fails(d.attempts):
+		p.Injections.Response = fault.Injection{} // fail_first comes before the list
+		return ForcedReject
+	case p.Injections.Forced() == fault.ForceReject:
+		return ForcedReject
+	case p.Injections.Forced() == fault.ForceFalseAck:
+		return FalseAck
+	case p.Problem != "":
+		return Invalid
+	}
+	if len(p.Behavior.Require) > 0 && behavior.Missing(p.Behavior.Require, p.Header) {
+		p.Problem = "the request lacks a header field that the device wants"
+		return Invalid
+	}
+	return Accepted
+}
+
+func (s *Store) complete(sh *shard, i int, p *Update, o Outcome) Outcome {
+	d := &s.devices[i]
+	d.bytes += uint64(p.Size)
+	sh.totals.BytesReceived += uint64(p.Size)
+	if o == Accepted {
+		o = s.installUpdate(sh, i, p)
+	}
+	s.countOutcome(sh, d, o)
+	switch o {
+	case FalseAck:
+		s.ensureSideState(sh, i).falseAcks++
+	case InstallFailed:
+		s.ensureSideState(sh, i).installFailures++
+	}
+	if p.Duplicate && o == Applied { // the same once more, as if it had come twice
+		d.pushes++
+		sh.totals.Pushes++
+		again := s.checkUpdate(d, p)
+		if again == Applied {
+			again = s.setUpdate(sh, d, p)
+		}
+		s.countOutcome(sh, d, again)
+	}
+	return o
+}
+
+func (s *Store) countOutcome(sh *shard, d *record, o Outcome) {
+	switch o {
+	case Applied:
+		d.applied++
+		sh.totals.Applied++
+	case Repeated:
+		d.repeats++
+		sh.totals.Repeats++
+	case FalseAck: // the device's own count is in its side state, as is the next
+		sh.totals.Feigned++
+	case InstallFailed:
+		sh.totals.Unfit++
+	case ForcedReject:
+		d.faulted++
+		sh.totals.Faulted++
+		fallthrough
+	default:
+		d.rejected++
+		sh.totals.Rejected++
+	}
+}
+
+func (s *Store) countIncomplete(sh *shard, d *record, p *Update) {
+	d.bytes += uint64(p.Size)
+	d.broken++
+	sh.totals.BytesReceived += uint64(p.Size)
+	sh.totals.Broken++
+}
+
+// witness returns a copy of device i, with its version and what faults did to it.
+func (s *Store) witness(i int) (d record, version string, t faultCounts) {
+	sh := s.lock(i)
+	defer sh.mu.Unlock()
+	d = s.visible(sh, i)
+	if kept := s.sideState(sh, i); kept != nil {
+		t = kept.faultCounts
+		t.byKind = slices.Clone(kept.byKind)
+	}
+	return d, s.versions.slots[d.version].text, t
+}
+
+// SetBehavior gives device i a behavior of its own and starts counting its attempts anew.
+func (s *Store) SetBehavior(i int, b behavior.Behavior) error {
+	slot, err := s.behaviors.acquire(b.WithDefaults())
+	if err != nil {
+		return err
+	}
+	sh := s.lock(i)
+	defer sh.mu.Unlock()
+	d := &s.devices[i]
+	s.behaviors.release(d.behavior)
+	d.behavior, d.attempts = slot, 0
+	d.connects, d.reuses, d.versionReads = 0, 0, 0
+	if t := s.sideState(sh, i); t != nil && t.phase == phaseRebooting { // it can be reached at once
+		s.nextPhase(i, t, time.Now())
+		s.timers.schedule(t)
+		s.dropIfEmpty(sh, i)
+	}
+	return nil
+}
+
+// Reset puts every device back to its initial version and forgets what was received. Behaviours stay.
+func (s *Store) Reset() {
+	for i := range s.shards {
+		s.shards[i].mu.Lock()
+	}
+	s.epoch.Add(1)
+	for i := range s.devices {
+		d := &s.devices[i]
+		s.cancelLifecycle(s.shard(i), i)
+		s.versions.release(d.version)
+		*d = record{version: s.initial, behavior: d.behavior, openConns: d.openConns, flags: d.flags & flagOffline}
+	}
+	s.versions.retain(s.initial, len(s.devices))
+	s.timers.clear()
+	for kind := range s.injections {
+		s.injections[kind].Store(0)
+	}
+	for i := range s.shards {
+		s.shards[i].totals = ledger.Totals{}
+		clear(s.shards[i].sideStates)
+		s.shards[i].mu.Unlock()
+	}
+}
+
+func (s *Store) Totals() (t ledger.Totals) {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		part := sh.totals
+		sh.mu.Unlock()
+		t.Add(&part)
+	}
+	return t
+}
+
+// Kept is what a store keeps beside the records of its devices. Tests hold that it is dropped once it isn't
+// needed.
+type Kept struct {
+	SideStates int            // devices that something is kept of beside their records
+	Timers     int            // devices whose phase ends by itself
+	OpenConns  int            // connections that count as one of those that their device may have
+	Versions   map[string]int // references to each version in use, one of which is the store's own
+}
+
+// Kept counts it.
+func (s *Store) Kept() Kept {
+	k := Kept{Versions: map[string]int{}}
+	for i := range s.devices {
+		sh := s.lock(i)
+		k.OpenConns += int(s.devices[i].openConns)
+		sh.mu.Unlock()
+	}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		k.SideStates += len(sh.sideStates)
+		sh.mu.Unlock()
+	}
+	s.timers.mu.Lock()
+	k.Timers = len(s.timers.list)
+	s.timers.mu.Unlock()
+	for i := range s.versions.slots {
+		if slot := &s.versions.slots[i]; slot.refs.Load() != 0 {
+			k.Versions[slot.text] = int(slot.refs.Load())
+		}
+	}
+	return k
+}

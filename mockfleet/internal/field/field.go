@@ -1,0 +1,54 @@
+// Package field describes a field of a configuration that can't be used, for users: which one, what it
+// was and what is wanted instead. Every part of a fleet that checks its configuration returns an [Error].
+package field
+
+import "fmt"
+
+// Error is a field of a fleet's configuration that cannot be used as it stands: outside its bounds, or refused
+// by the machine (an address in use, a limit too low). Callers find it with errors.As.
+type Error struct {
+	Field string // as in the flags of `fleetmark fleet`: devices, listen, addressing
+	Value string // what it was
+	Want  string // what is wanted instead
+	Err   error  // what the machine said, or nil
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("mockfleet: %s: %s: %v: %s", e.Field, e.Value, e.Err, e.Want)
+	}
+	return fmt.Sprintf("mockfleet: %s: %s: want %s", e.Field, e.Value, e.Want)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Within puts the errors of a part into the whole that it is of.
+func Within(prefix string, err error) (errs []error) {
+	if err == nil {
+		return nil
+	}
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, e := range list {
+		if bad, ok := e.(*Error); ok {
+			placed := *bad
+			placed.Field = prefix + bad.Field
+			e = &placed
+		}
+		errs = append(errs, e)
+	}
+	return errs
+}
+
+// HasControl tells whether b has a control character: one of ASCII's, or, in UTF-8, one of the second
+// set (C1, U+0080 to U+009F), which a terminal obeys as well.
+func HasControl(b []byte) bool {
+	for i, c := range b {
+		if c < ' ' || c == 0x7f || c == 0xc2 && i+1 < len(b) && b[i+1] >= 0x80 && b[i+1] <= 0x9f {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,56 @@
+package ledger
+
+// Counts are what one device received and did, or, added up, what many did.
+type Counts[N uint32 | uint64] struct {
+	Pushes       N `json:"pushes"`        // updates received, whole or broken off
+	Applied      N `json:"applied"`       // updates installed
+	AppliedTwice N `json:"applied_twice"` // of those, installs of the version and digest that it ran already
+	Repeats      N `json:"repeats"`       // acknowledged as a repeat of the update that it runs, without installing
+	Rejected     N `json:"rejected"`      // answered 3xx, 4xx or 5xx, and not applied
+	Faulted      N `json:"faulted"`       // of those, the ones that its behavior made fail
+	Feigned      N `json:"feigned"`       // acknowledged and not applied: the fault ok-but-not-applied
+	Unfit        N `json:"unfit"`         // taken, and then not to be installed: the fault failed-install
+	Broken       N `json:"broken"`        // broken off before the last byte
+	Verifies     N `json:"verifies"`      // looks at the version
+	Misaddressed N `json:"misaddressed"`  // pushes whose X-Device-ID named another device; treated like any other
+	TurnedAway   N `json:"turned_away"`   // connections beyond those that its behavior lets it have
+	Struck       N `json:"struck"`        // connections that a fault ended unanswered: as they were accepted (in path addressing, as their first request came), or used again
+}
+
+// Counter is one of the Counts.
+type Counter[N uint32 | uint64] struct {
+	Name  string // in JSON and in queries
+	Count *N
+}
+
+// All lists the counts in the order in which JSON has them. Whatever adds, writes, reads or looks up
+// counts goes by this list.
+func (c *Counts[N]) All() [13]Counter[N] {
+	return [...]Counter[N]{
+		{"pushes", &c.Pushes}, {"applied", &c.Applied}, {"applied_twice", &c.AppliedTwice}, {"repeats", &c.Repeats},
+		{"rejected", &c.Rejected}, {"faulted", &c.Faulted}, {"feigned", &c.Feigned}, {"unfit", &c.Unfit}, {"broken", &c.Broken},
+		{"verifies", &c.Verifies}, {"misaddressed", &c.Misaddressed}, {"turned_away", &c.TurnedAway}, {"struck", &c.Struck},
+	}
+}
+
+// Totals are the sums over the devices of a fleet, or of a part of it.
+type Totals struct {
+	Updated uint64 `json:"updated"` // devices with at least one update applied
+	Counts[uint64]
+	Injected      uint64 `json:"injected"` // strikes of faults, of every kind
+	BytesReceived uint64 `json:"bytes_received"`
+}
+
+// Add adds the totals of another part.
+func (t *Totals) Add(other *Totals) {
+	t.Updated += other.Updated
+	t.Injected += other.Injected
+	t.BytesReceived += other.BytesReceived
+	added := other.All()
+	for i, c := range t.All() {
+		*c.Count += *added[i].Count
+	}
+}
+
+// bytesReceived is the name of the count that isn't one of Counts, being wider than an entry's others.
+const bytesReceived = "bytes_received"

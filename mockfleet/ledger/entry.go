@@ -1,0 +1,35 @@
+package ledger
+
+import "github.com/fleetmark/fleetmark/internal/wire"
+
+// Entry is what the fleet witnessed of one device since the start or the last Reset. At every moment,
+//
+//	Pushes = Applied + Repeats + Rejected + Feigned + Unfit + Broken + (1 if an update is under way)
+type Entry struct {
+	Device int    `json:"device"`
+	ID     string `json:"id"`
+	Group  string `json:"group,omitempty"` // empty where the fleet has no groups
+
+	Counts[uint32]
+	Faults map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault struck; nil is never
+
+	BytesReceived uint64     `json:"bytes_received"` // of artifacts, broken off ones included
+	Version       string     `json:"version"`
+	Digest        string     `json:"digest"`     // SHA-256 in lower-case hex; empty before the first update
+	State         wire.State `json:"state"`      // as the device tells it
+	Stage         Stage      `json:"stage"`      // as the fleet knows it
+	UpdatedAt     string     `json:"updated_at"` // RFC 3339, UTC, whole seconds; empty before the first update
+}
+
+// countOf returns the count of that name, or 0 if there is none.
+func (e *Entry) countOf(name string) uint64 {
+	for _, c := range e.All() {
+		if c.Name == name {
+			return uint64(*c.Count)
+		}
+	}
+	if name == bytesReceived {
+		return e.BytesReceived
+	}
+	return 0
+}

@@ -1,0 +1,39 @@
+package random
+
+import "math/bits"
+
+// Permutation shuffles the numbers from 0 to n-1 by a key, without holding them: each place is worked out
+// by itself. It is a Feistel network over the least even number of bits that hold n, walked on until it is
+// below n (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002): under four steps on
+// average.
+type Permutation struct {
+	n    uint64
+	half uint   // bits of each half
+	key  uint64 // of the rounds
+}
+
+const feistelRounds = 4
+
+func NewPermutation(n int, seed uint64, p Stream) Permutation {
+	width := uint(bits.Len(uint(max(n, 2) - 1)))
+	return Permutation{n: uint64(n), half: (width + 1) / 2, key: Mix(Mix(seed) ^ uint64(p))}
+}
+
+// Of is where i, from 0 to n-1, has come to.
+func (p Permutation) Of(i int) int {
+	x := uint64(i)
+	for {
+		if x = p.step(x); x < p.n {
+			return int(x)
+		}
+	}
+}
+
+func (p Permutation) step(x uint64) uint64 {
+	mask := uint64(1)<<p.half - 1
+	left, right := x>>p.half, x&mask
+	for round := range uint64(feistelRounds) {
+		left, right = right, left^Mix(p.key^right<<8^round)&mask
+	}
+	return left<<p.half | right
+}

@@ -1,0 +1,12 @@
+package mockfleet
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTrafficCountersShareNoCacheLine(t *testing.T) {
+	require.Zero(t, unsafe.Sizeof(traffic{})%128)
+}
