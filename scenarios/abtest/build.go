@@ -38,24 +38,18 @@ type Builds struct {
 	Relink func(ctx context.Context, seed uint64) (base, now string, err error)
 }
 
-// Packages says which directories of a source tree hold what a driver is made of, such as
-// "delivery".
-type Packages struct {
-	Driver string // the command that has [Serve]
-	Tested string // the package that is compared
+// Directories of the source tree that a driver is made of.
+const (
+	driverDir = "cmd/fleetmark" // the command that has [Serve]
+	testedDir = "delivery"      // the package that is compared
 
-	// Shared is a package that the tested one and the harness both import. If the harness doesn't
-	// compile with the base's, both sides have today's. It may be empty.
-	Shared string
-}
+	// sharedDir is a package that the tested one and the harness both import. If the harness doesn't
+	// compile with the base's, both sides have today's.
+	sharedDir = "internal/wire"
+)
 
-// FleetmarkPackages returns the packages of this module.
-func FleetmarkPackages() Packages {
-	return Packages{Driver: "cmd/fleetmark", Tested: "delivery", Shared: "internal/wire"}
-}
-
-// Build makes both drivers, in the directory work, from the source tree that holds the current
-// directory. Now is the tree as it stands, uncommitted changes and all.
+// buildDrivers makes both drivers, in the directory work, from the source tree that holds the
+// current directory. Now is the tree as it stands, uncommitted changes and all.
 //
 // The base's driver has the tested package of the revision ref and every package of the module that
 // it imports, embedded files among them, and is built with the modules, vendor directory,
@@ -64,12 +58,12 @@ func FleetmarkPackages() Packages {
 // the revision.
 //
 // An error that the user can mend is a [*checkout.Error].
-func Build(ctx context.Context, ref, work string, p Packages) (*Builds, error) {
+func buildDrivers(ctx context.Context, ref, work string) (*Builds, error) {
 	base, now, err := checkout.Pair(ctx, ".", ref, work)
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{p.Tested, p.Driver} {
+	for _, dir := range []string{testedDir, driverDir} {
 		if info, err := os.Stat(filepath.Join(now.Root, dir)); err != nil || !info.IsDir() {
 			return nil, &checkout.Error{
 				Problem: dir + " isn't in the repository",
@@ -79,11 +73,11 @@ func Build(ctx context.Context, ref, work string, p Packages) (*Builds, error) {
 	}
 	base.Dir, now.Dir = base.Root, now.Root
 	s := &Builds{Base: filepath.Join(work, "base"), Now: filepath.Join(work, "now"), BaseTree: base, NowTree: now}
-	ours := recipe{tree: now, driver: p.Driver}
+	ours := recipe{tree: now}
 	if err := ours.compile(ctx, s.Now); err != nil {
 		return nil, err
 	}
-	b := &baseBuild{Builds: s, packages: p, work: work}
+	b := &baseBuild{Builds: s, work: work}
 	if err := b.build(ctx); err != nil {
 		return nil, err
 	}
@@ -101,28 +95,27 @@ func Build(ctx context.Context, ref, work string, p Packages) (*Builds, error) {
 
 // A recipe is how a driver is built.
 type recipe struct {
-	tree   *checkout.Tree
-	driver string // Packages.Driver
-	flags  []string
+	tree  *checkout.Tree
+	flags []string
 }
 
 // compile builds the driver. Both sides are built alike, without paths.
 func (r recipe) compile(ctx context.Context, to string, flags ...string) error {
 	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-o", to}, r.flags, flags)
-	_, err := r.tree.Go(ctx, append(args, "./"+r.driver)...)
+	_, err := r.tree.Go(ctx, append(args, "./"+driverDir)...)
 	return r.tree.BuildError(err, "the driver doesn't compile", "the compiler says why")
 }
 
 // notLinked words an error for a driver that does compile, and only can't be linked in another
 // layout.
 func notLinked(t *checkout.Tree, err error) error {
-	return t.BuildError(err, "the driver can't be linked with its functions in another order", "the go command says why")
+	problem := "the driver can't be linked with its functions in another order"
+	return t.BuildError(err, problem, "the go command says why")
 }
 
 // A baseBuild builds the driver of the base.
 type baseBuild struct {
 	*Builds
-	packages  Packages
 	work      string
 	tested    []string // directories of the base's tested package and of what it imports, with slashes
 	sameBuild bool     // both sides have the same modules and toolchain
@@ -146,7 +139,7 @@ func (b *baseBuild) build(ctx context.Context) error {
 			return err // the context's, say
 		}
 	}
-	b.recipe = recipe{tree: b.BaseTree, driver: b.packages.Driver}
+	b.recipe = recipe{tree: b.BaseTree}
 	err := b.recipe.compile(ctx, b.Base)
 	if e, ok := errors.AsType[*checkout.Error](err); ok {
 		e.Problem = fmt.Sprintf("%s: its delivery package compiles neither with today's harness nor with its own",
@@ -159,7 +152,7 @@ func (b *baseBuild) build(ctx context.Context) error {
 
 // compareInputs finds what either side's driver is built from, and in what the two differ.
 func (b *baseBuild) compareInputs(ctx context.Context) error {
-	packages, err := b.BaseTree.Deps(ctx, "./"+b.packages.Tested)
+	packages, err := b.BaseTree.Deps(ctx, "./"+testedDir)
 	if err != nil {
 		return err
 	}
@@ -169,7 +162,7 @@ func (b *baseBuild) compareInputs(ctx context.Context) error {
 	if b.baseMods, err = b.BaseTree.Inputs(ctx, packages); err != nil {
 		return err
 	}
-	if packages, err = b.NowTree.Deps(ctx, "./"+b.packages.Tested); err != nil {
+	if packages, err = b.NowTree.Deps(ctx, "./"+testedDir); err != nil {
 		return err
 	}
 	if b.nowMods, err = b.NowTree.Inputs(ctx, packages); err != nil {
@@ -235,10 +228,10 @@ func (b *baseBuild) attempts() []attempt {
 	for _, m := range kinds {
 		all = append(all, attempt{modules: m, dirs: b.tested})
 	}
-	if shared := b.packages.Shared; slices.Contains(b.tested, shared) {
-		own := slices.DeleteFunc(slices.Clone(b.tested), func(dir string) bool { return dir == shared })
+	if slices.Contains(b.tested, sharedDir) {
+		own := slices.DeleteFunc(slices.Clone(b.tested), func(dir string) bool { return dir == sharedDir })
 		for _, m := range kinds {
-			all = append(all, attempt{modules: m, dirs: own, shared: shared})
+			all = append(all, attempt{modules: m, dirs: own, shared: sharedDir})
 		}
 	}
 	return all
@@ -260,7 +253,7 @@ func (a attempt) build(ctx context.Context, b *baseBuild) error {
 	}
 	flags := []string{"-overlay", overlay}
 	if a.modules != merged {
-		b.recipe = recipe{at, b.packages.Driver, flags}
+		b.recipe = recipe{at, flags}
 		return b.recipe.compile(ctx, b.Base)
 	}
 	file, err := b.mergeModules(ctx)
@@ -274,7 +267,7 @@ func (a attempt) build(ctx context.Context, b *baseBuild) error {
 	if err := b.checkModules(ctx, &own, file); err != nil {
 		return err
 	}
-	b.recipe = recipe{&own, b.packages.Driver, append(flags, "-modfile", file)}
+	b.recipe = recipe{&own, append(flags, "-modfile", file)}
 	return b.recipe.compile(ctx, b.Base)
 }
 
@@ -282,7 +275,7 @@ func (a attempt) build(ctx context.Context, b *baseBuild) error {
 func (b *baseBuild) harnessDirs(ctx context.Context, tested []string) ([]string, error) {
 	var all []string
 	for _, t := range []*checkout.Tree{b.NowTree, b.BaseTree} {
-		packages, err := t.Deps(ctx, "./"+b.packages.Driver)
+		packages, err := t.Deps(ctx, "./"+driverDir)
 		if err != nil {
 			return nil, err
 		}

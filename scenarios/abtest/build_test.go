@@ -112,7 +112,7 @@ func (s *source) renew() {
 // from.
 func (s *source) build() (builds *Builds, base, now string) {
 	s.t.Helper()
-	builds, err := Build(s.t.Context(), "HEAD", s.t.TempDir(), FleetmarkPackages())
+	builds, err := buildDrivers(s.t.Context(), "HEAD", s.t.TempDir())
 	require.NoError(s.t, err)
 	said := func(program string) string {
 		out, err := exec.CommandContext(s.t.Context(), program).Output()
@@ -153,7 +153,7 @@ func TestBuild_harnessThatDoesNotFit(t *testing.T) {
 	builds, base, _ = s.build()
 	require.Equal(t, "new-harness old-delivery old-banner new-wire old-dep", base)
 	require.Equal(t, CurrentHarness, builds.Harness)
-	require.Equal(t, FleetmarkPackages().Shared, builds.Shared)
+	require.Equal(t, sharedDir, builds.Shared)
 }
 
 // TestBuild_modules: each side's delivery is built with its own modules, and the difference is
@@ -286,7 +286,7 @@ func TestBuild_whatDoesNotCompile(t *testing.T) {
 	s := newSource(t, nil)
 	fails := func(ref string, wants ...string) {
 		t.Helper()
-		_, err := Build(t.Context(), ref, t.TempDir(), FleetmarkPackages())
+		_, err := buildDrivers(t.Context(), ref, t.TempDir())
 		require.ErrorAs(t, err, new(*checkout.Error))
 		for _, want := range wants {
 			require.ErrorContains(t, err, want)

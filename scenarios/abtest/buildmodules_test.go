@@ -72,7 +72,7 @@ func TestBuild_moduleVersions(t *testing.T) {
 	require.NoError(t, err)
 	s.write("go.sum", regexp.MustCompile(`h1:.*=`).ReplaceAllString(string(text), "h1:"+strings.Repeat("A", 43)+"="))
 	s.commit()
-	_, err = Build(t.Context(), "HEAD~1", t.TempDir(), FleetmarkPackages())
+	_, err = buildDrivers(t.Context(), "HEAD~1", t.TempDir())
 	require.ErrorAs(t, err, new(*checkout.Error))
 	require.ErrorContains(t, err, "now (")
 	require.ErrorContains(t, err, "checksum mismatch")
@@ -117,7 +117,7 @@ func TestBuild_toolchain(t *testing.T) {
 	const missing = "\n\ngo 1.24\n\ntoolchain go1.999.0\n"
 	fails := func(side string) {
 		t.Helper()
-		_, err := Build(t.Context(), "HEAD", t.TempDir(), FleetmarkPackages())
+		_, err := buildDrivers(t.Context(), "HEAD", t.TempDir())
 		require.ErrorAs(t, err, new(*checkout.Error))
 		require.Regexp(t, `^`+side+` \([0-9a-f]{12}( and \d changed files?)?\): its Go toolchain can't be used \(download go1\.999\.0 for \S+: toolchain not available\): `+
 			`install it, or set GOTOOLCHAIN to one that is here, such as local$`, err.Error())
@@ -139,7 +139,7 @@ func TestBuild_toolchain(t *testing.T) {
 
 	// A go line that none here fits.
 	s.rewrite("go.mod", "go 1.24", "go 1.999")
-	_, err := Build(t.Context(), "HEAD", t.TempDir(), FleetmarkPackages())
+	_, err := buildDrivers(t.Context(), "HEAD", t.TempDir())
 	require.Regexp(t, `^now \(.*\): its Go toolchain can't be used \(go\.mod requires go >= 1\.999 .*\): install it, or set GOTOOLCHAIN [^\n]*$`, err.Error())
 }
 
@@ -184,7 +184,7 @@ func TestBuild_besideTheRepository(t *testing.T) {
 	// Both have their own of what is in the repository, and the base what it had beside it.
 	s := newSourceIn(t, filepath.Join(t.TempDir(), "repository"), map[string]string{"go.mod": moduleWith("../gone")})
 	s.rewrite("go.mod", "../gone", "./dep")
-	_, err := Build(t.Context(), "HEAD", t.TempDir(), FleetmarkPackages())
+	_, err := buildDrivers(t.Context(), "HEAD", t.TempDir())
 	require.ErrorAs(t, err, new(*checkout.Error))
 	require.Regexp(t, `^base \([0-9a-f]{12}\): its go.mod names the directory ../gone, which isn't there beside the repository: put it there, or name a revision that doesn't need it$`, err.Error())
 }

@@ -1,7 +1,6 @@
 package abtest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -18,12 +17,11 @@ const DefaultScenario = "gate"
 
 // CompareOptions say how the working tree is compared with a revision.
 type CompareOptions struct {
-	Options               // of the measurement; CompareWith sets the builds
-	Ref      string       // the revision, as git names it
-	Packages Packages     // that the drivers are made of; if empty, FleetmarkPackages
-	Out      string       // a directory, below which profiles and the stacks of a driver that failed are kept
-	Explain  bool         // look for the cause of a regression
-	Log      func(string) // is called with a line about each step that begins
+	Options              // of the measurement; CompareWith sets the builds
+	Ref     string       // the revision, as git names it
+	Out     string       // a directory, below which profiles and the stacks of a driver that failed are kept
+	Explain bool         // look for the cause of a regression
+	Log     func(string) // is called with a line about each step that begins
 }
 
 // A Comparison is what came of two sides, and why.
@@ -46,7 +44,7 @@ func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err erro
 	}
 	defer func() { err = errors.Join(err, work.Close()) }()
 	o.Log("building the delivery package of " + o.Ref + ", and today's")
-	builds, err := Build(ctx, o.Ref, work.Path, cmp.Or(o.Packages, FleetmarkPackages()))
+	builds, err := buildDrivers(ctx, o.Ref, work.Path)
 	if err != nil {
 		return nil, err
 	}

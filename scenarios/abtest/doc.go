@@ -2,7 +2,7 @@
 // What goes in is the revision and scenarios. What comes out is a judgement of each metric and,
 // after a regression, the functions that cost more. [CompareWith] does all of it, in four steps:
 //
-//   - [Build] makes a driver of either side. The base's has today's harness, with the revision's
+//   - It builds a driver of either side. The base's has today's harness, with the revision's
 //     delivery package in the place of today's (the go command's -overlay). Only if that doesn't
 //     compile is all of the base's driver of the revision.
 //   - [Run] starts a fleet and both drivers, asks these for blocks of a fraction of a second in

@@ -157,7 +157,7 @@ func (s slowdown) build(tb testing.TB, root, work string) string {
 
 // driverOf returns how the driver of a source tree is built.
 func driverOf(root string) recipe {
-	return recipe{tree: &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}, driver: FleetmarkPackages().Driver}
+	return recipe{tree: &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}}
 }
 
 // tree is where this project's source is, and a driver of it as it stands.
