@@ -168,7 +168,7 @@ func fieldTable() map[reflect.Type]section {
 				},
 				Flag: "duration", Usage: "how long a repetition lasts, such as 5s (0s: each device once)",
 				Doc: "How long a repetition lasts. 0s: until every device had the operation once."},
-			{Key: "drain", Max: float64(maxDrain), Want: maxDrain.String() + " at most, or 0s for " + DefaultDrain.String(),
+			{Key: "drain", Max: float64(maxDrain), Want: maxDrain.String() + " at most, or 0s for " + defaultDrain.String(),
 				Models: []Model{ClosedLoop, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint},
 				Doc: "How long after the plan's end operations may be sent and may end, {max} at most; what is under way then " +
 					"is broken off. 0s: an open load that is certain to be invalid sends no more, and what is under way has 30s."},

@@ -142,7 +142,7 @@ type LoadSpec struct {
 	Duration  Duration    `yaml:"duration" json:"duration"` // 0: until every device had the operation once
 
 	// Drain is how long after the plan's end operations may be sent and may end. 0: an open load
-	// that is certain to be behind its plan sends no more, and what is under way has DefaultDrain.
+	// that is certain to be behind its plan sends no more, and what is under way has 30 s.
 	Drain Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
 
 	Think      random.Duration `yaml:"think,omitzero" json:"think,omitzero"` // a worker's, after each operation
@@ -324,12 +324,12 @@ func (l LoadSpec) WorkerRange() (first, most int) {
 // AutoWorkers reports whether an open load starts as many workers as it takes.
 func (l LoadSpec) AutoWorkers() bool { return l.Workers == 0 && l.IsOpen() }
 
-// DefaultDrain is how long operations may go on after the plan's end where load.drain isn't set.
+// defaultDrain is how long operations may go on after the plan's end where load.drain isn't set.
 // k6's gracefulStop is as long.
-const DefaultDrain = Duration(30 * time.Second)
+const defaultDrain = Duration(30 * time.Second)
 
 // DrainTime returns how long after the plan's end operations may go on.
-func (l LoadSpec) DrainTime() time.Duration { return cmp.Or(l.Drain, DefaultDrain).Std() }
+func (l LoadSpec) DrainTime() time.Duration { return cmp.Or(l.Drain, defaultDrain).Std() }
 
 // Drains reports whether the load has a plan with an end, after which something may be left.
 func (l LoadSpec) Drains() bool {

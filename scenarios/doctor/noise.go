@@ -50,9 +50,9 @@ func (n Noise) logRatios() []float64 {
 	return list
 }
 
-// Ratio returns the median of B/A. It is 1 on a machine without noise, and NaN if there are no
+// ratio returns the median of B/A. It is 1 on a machine without noise, and NaN if there are no
 // pairs.
-func (n Noise) Ratio() float64 {
+func (n Noise) ratio() float64 {
 	list := n.logRatios()
 	if len(list) == 0 {
 		return math.NaN()
@@ -60,9 +60,9 @@ func (n Noise) Ratio() float64 {
 	return math.Exp(stats.Sample{Xs: list}.Quantile(0.5))
 }
 
-// Spread returns the standard deviation of the log ratios, which is about the share by which one
+// spread returns the standard deviation of the log ratios, which is about the share by which one
 // block differs from the next. It is NaN if there are fewer than two pairs.
-func (n Noise) Spread() float64 { return stats.StdDev(n.logRatios()) }
+func (n Noise) spread() float64 { return stats.StdDev(n.logRatios()) }
 
 // The error rates of the test: it reports a change that isn't there once in a hundred times, and
 // misses one that is there once in ten.
@@ -71,7 +71,7 @@ const (
 	beta  = 0.10
 )
 
-// Detectable returns the smallest change, as a share, that the given number of pairs can tell from
+// detectable returns the smallest change, as a share, that the given number of pairs can tell from
 // noise. It is the difference d for which the two-sided t-test of paired log ratios has the power
 // 1-beta,
 //
@@ -79,23 +79,23 @@ const (
 //
 // which is the formula for the size of a sample, solved for the difference (NIST/SEMATECH
 // e-Handbook of Statistical Methods, section 7.2.2.2). s is the measured spread.
-func (n Noise) Detectable(pairs int) float64 {
+func (n Noise) detectable(pairs int) float64 {
 	if pairs < 2 {
 		return math.Inf(1)
 	}
 	t := stats.InvCDF(stats.TDist{V: float64(pairs - 1)})
-	d := (t(1-alpha/2) + t(1-beta)) * n.Spread() / math.Sqrt(float64(pairs))
+	d := (t(1-alpha/2) + t(1-beta)) * n.spread() / math.Sqrt(float64(pairs))
 	return math.Expm1(d)
 }
 
-// Differs reports whether the two-sided t-test finds a difference between A and B, though there is
+// differs reports whether the two-sided t-test finds a difference between A and B, though there is
 // none. That happens once in a hundred times, and more often if one block's noise isn't independent
 // of the next one's.
-func (n Noise) Differs() bool {
+func (n Noise) differs() bool {
 	list := n.logRatios()
 	if len(list) < 2 {
 		return false
 	}
 	t := stats.InvCDF(stats.TDist{V: float64(len(list) - 1)})
-	return math.Abs(stats.Mean(list)) > t(1-alpha/2)*n.Spread()/math.Sqrt(float64(len(list)))
+	return math.Abs(stats.Mean(list)) > t(1-alpha/2)*n.spread()/math.Sqrt(float64(len(list)))
 }

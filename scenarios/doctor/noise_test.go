@@ -21,12 +21,12 @@ func TestNoise_Detectable(t *testing.T) {
 		x := 0.01 * math.Sqrt(99.0/100)
 		n.A, n.B = append(n.A, 500), append(n.B, 500*math.Exp([]float64{x, -x}[i%2]))
 	}
-	require.InDelta(t, 0.01, n.Spread(), 1e-9)
-	require.InDelta(t, 1, n.Ratio(), 1e-9)
-	require.InDelta(t, 0.014758, n.Detectable(10), 1e-6)
-	require.InDelta(t, 0.0039243, n.Detectable(100), 1e-6)
-	require.False(t, n.Differs())
-	require.True(t, math.IsInf(n.Detectable(1), 1))
+	require.InDelta(t, 0.01, n.spread(), 1e-9)
+	require.InDelta(t, 1, n.ratio(), 1e-9)
+	require.InDelta(t, 0.014758, n.detectable(10), 1e-6)
+	require.InDelta(t, 0.0039243, n.detectable(100), 1e-6)
+	require.False(t, n.differs())
+	require.True(t, math.IsInf(n.detectable(1), 1))
 
 	// A shift of 3 * s / sqrt(100) is beyond t(0.995, 99) = 2.6264, and one of 2.5 isn't.
 	for shift, differs := range map[float64]bool{3: true, 2.5: false, -3: true} {
@@ -34,16 +34,16 @@ func TestNoise_Detectable(t *testing.T) {
 		for _, b := range n.B {
 			m.B = append(m.B, b*math.Exp(shift*0.001))
 		}
-		require.Equal(t, differs, m.Differs(), "%v", shift)
-		require.InDelta(t, math.Exp(shift*0.001), m.Ratio(), 1e-9)
+		require.Equal(t, differs, m.differs(), "%v", shift)
+		require.InDelta(t, math.Exp(shift*0.001), m.ratio(), 1e-9)
 	}
 }
 
 func TestNoise_empty(t *testing.T) {
 	var n Noise
-	require.True(t, math.IsNaN(n.Ratio()))
-	require.True(t, math.IsNaN(n.Detectable(10)))
-	require.False(t, n.Differs())
+	require.True(t, math.IsNaN(n.ratio()))
+	require.True(t, math.IsNaN(n.detectable(10)))
+	require.False(t, n.differs())
 	require.Empty(t, Noise{A: []float64{0, 1}, B: []float64{1, 0}}.logRatios(), "what was not measured is no ratio")
 }
 

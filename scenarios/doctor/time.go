@@ -78,16 +78,16 @@ const (
 
 func noise(f Facts, a Advice) (State, string, string) {
 	n, pairs := f.Noise, scenarios.Default().Repetitions
-	change := n.Detectable(pairs)
+	change := n.detectable(pairs)
 	if math.IsNaN(change) || math.IsInf(change, 0) {
 		return Unknown, "unknown", "measure again"
 	}
 	found := fmt.Sprintf("B/A %.3f, spread %.1f%%: %d blocks each can tell %.1f%%, %d can %.1f%%",
-		n.Ratio(), 100*n.Spread(), pairs, 100*change, 10*pairs, 100*n.Detectable(10*pairs))
-	if n.Differs() {
+		n.ratio(), 100*n.spread(), pairs, 100*change, 10*pairs, 100*n.detectable(10*pairs))
+	if n.differs() {
 		found += "; A and B, which are the same, came out different"
 	}
-	return grade(change > maxDetectable, change > warnDetectable || n.Differs()), found,
+	return grade(change > maxDetectable, change > warnDetectable || n.differs()), found,
 		"end what else runs, and see the warnings above; " +
 			"else let runs be longer (" + a.LongerRuns + ") and changes larger"
 }

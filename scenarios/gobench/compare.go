@@ -32,10 +32,11 @@ type Options struct {
 	// does: +1 if more is better, -1 if less is.
 	Better map[string]int
 
-	// Budget limits how long Compare measures, without building. 0 means [DefaultBudget].
+	// Budget limits how long Compare measures, without building. 0 means 25 seconds for each
+	// benchmark, but at least 100 seconds and at most half an hour in all.
 	Budget time.Duration
 
-	// Block is how long one benchmark is measured at a time, at least. 0 means DefaultBlock.
+	// Block is how long one benchmark is measured at a time, at least. 0 means 50 ms.
 	Block time.Duration
 
 	// LayoutBudget limits how long Compare measures further layouts of both sides' code, building
@@ -59,7 +60,7 @@ type Options struct {
 // maxBlock.
 const (
 	DefaultLimit = time.Minute
-	DefaultBlock = 50 * time.Millisecond
+	defaultBlock = 50 * time.Millisecond
 	maxBlock     = time.Second
 
 	minBudget          = 100 * time.Second
@@ -67,9 +68,8 @@ const (
 	maxBudget          = 30 * time.Minute
 )
 
-// DefaultBudget returns the budget for a number of benchmarks: 25 seconds each, but at least 100
-// seconds and at most half an hour in all.
-func DefaultBudget(benchmarks int) time.Duration {
+// defaultBudget returns the budget for a number of benchmarks.
+func defaultBudget(benchmarks int) time.Duration {
 	return min(maxBudget, max(minBudget, time.Duration(benchmarks)*budgetPerBenchmark))
 }
 
@@ -111,7 +111,7 @@ func Compare(ctx context.Context, o Options) (_ *Outcome, err error) {
 	if len(o.Procs) == 0 {
 		o.Procs = []int{runtime.GOMAXPROCS(0)}
 	}
-	o.Dir, o.Block, o.Limit = cmp.Or(o.Dir, "."), cmp.Or(o.Block, DefaultBlock), cmp.Or(o.Limit, DefaultLimit)
+	o.Dir, o.Block, o.Limit = cmp.Or(o.Dir, "."), cmp.Or(o.Block, defaultBlock), cmp.Or(o.Limit, DefaultLimit)
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
@@ -183,7 +183,7 @@ func (c *comparison) measure(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.samples.Close()) }()
 	out.Samples = c.Out
-	budget := cmp.Or(c.Budget, DefaultBudget(len(c.targets)))
+	budget := cmp.Or(c.Budget, defaultBudget(len(c.targets)))
 	c.result, out.Elapsed, err = c.decide(c.test, budget, func() (open int, err error) {
 		err = c.round(ctx)
 		out.Rounds = c.test.Pairs()

@@ -36,7 +36,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, f Fleet) error {
 	}()
 	messages := json.NewEncoder(out)
 	var unsent error
-	r, err := Measure(ctx, cfg, f, func(step string) {
+	r, err := measure(ctx, cfg, f, func(step string) {
 		unsent = errors.Join(unsent, messages.Encode(message{Step: step}))
 	})
 	if err = errors.Join(err, unsent); err != nil {

@@ -3,8 +3,7 @@
 //
 // What goes in: a [Config], which says what to measure and how many operations, and the command
 // that starts a fleet. What comes out: numbers, as a [Report]. [Run] starts a child process, whose
-// side is [Serve]; the child calls [Measure], which does one operation at a time against devices in
-// a third process:
+// side is [Serve]. The child does one operation at a time against devices in a third process:
 //
 //	fleet's process <── one operation after another ── delivery.Client
 //	                         ├── Config.Observe   ──> Phases, medians
@@ -12,7 +11,7 @@
 //	                         └── peak of memory   ──> PushMemory
 //
 // The child exists because allocations are exact only in a process whose runtime.MemProfileRate was
-// 1 before it did anything, and which does nothing else. Measure refuses any other process.
+// 1 before it did anything, and which does nothing else. Serve refuses to count them in any other process.
 //
 // The package never knows how its numbers are shown, nor which of them are good.
 package opcost

@@ -49,8 +49,8 @@ type Fleet struct {
 	Stderr  io.Writer // receives its standard error
 }
 
-// Measure measures what cfg asks for. It calls onStep with the name of each step as it begins.
-func Measure(ctx context.Context, cfg Config, f Fleet, onStep func(string)) (_ *Report, err error) {
+// measure measures what cfg asks for. It calls onStep with the name of each step as it begins.
+func measure(ctx context.Context, cfg Config, f Fleet, onStep func(string)) (_ *Report, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}

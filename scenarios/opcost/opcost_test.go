@@ -45,16 +45,16 @@ func thisFleet() Fleet {
 	return Fleet{Command: []string{"/usr/bin/env", "-u", asChild, asFleet + "=1", os.Args[0]}, Stderr: io.Discard}
 }
 
-func measure(t *testing.T, cfg Config) *Report {
+func mustMeasure(t *testing.T, cfg Config) *Report {
 	t.Helper()
-	r, err := Measure(t.Context(), cfg, thisFleet(), func(string) {})
+	r, err := measure(t.Context(), cfg, thisFleet(), func(string) {})
 	require.NoError(t, err)
 	return r
 }
 
 // TestPhases checks that every variant has a whole, and that no phase exceeds its 99th percentile.
 func TestPhases(t *testing.T) {
-	r := measure(t, Config{Time: true, Operations: 50})
+	r := mustMeasure(t, Config{Time: true, Operations: 50})
 	require.Len(t, r.Phases, 8)
 	for _, p := range r.Phases {
 		require.Equal(t, 50, p.N)
@@ -70,7 +70,7 @@ func TestPhases(t *testing.T) {
 // TestAllocations checks that the parts add up to the profile, and the profile, but for objects
 // that share a block, to what the runtime counted. Hardly anything may be in no component.
 func TestAllocations(t *testing.T) {
-	r := measure(t, Config{Allocations: true, Operations: 200, Components: DeliveryComponents()})
+	r := mustMeasure(t, Config{Allocations: true, Operations: 200, Components: DeliveryComponents()})
 	require.Len(t, r.Allocations, 8)
 	for _, a := range r.Allocations {
 		var objects, bytes int64
@@ -94,7 +94,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func TestPushMemory(t *testing.T) {
-	r := measure(t, Config{Streaming: true, Operations: 1, Sizes: []int64{1e6, 20e6}})
+	r := mustMeasure(t, Config{Streaming: true, Operations: 1, Sizes: []int64{1e6, 20e6}})
 	require.Len(t, r.PushMemory, 2)
 	for i, size := range []int64{1e6, 20e6} {
 		m := r.PushMemory[i]
@@ -111,7 +111,7 @@ func TestMeasureRefuses(t *testing.T) {
 		"operations 10001: want 1 to 10000":      {Operations: MaxOperations + 1},
 		"artifact of 0 bytes: want one at least": {Operations: 1, Sizes: []int64{0}},
 	} {
-		_, err := Measure(t.Context(), cfg, Fleet{}, nil)
+		_, err := measure(t.Context(), cfg, Fleet{}, nil)
 		require.EqualError(t, err, want)
 	}
 }
