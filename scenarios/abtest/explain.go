@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -33,7 +32,7 @@ type profileOptions struct {
 	Kind profiles.Kind
 
 	// Pairs is how often each side takes its turn, and Each how long a turn is. If Each is 0, it is
-	// turnTime. If Pairs is 0, it is the number of the kind below.
+	// turnTime. If Pairs is 0, it is explain.PairCount of the kind.
 	Pairs int
 	Each  time.Duration
 
@@ -44,41 +43,18 @@ type profileOptions struct {
 	Progress func(done, of int) // is called after each pair; may be nil
 }
 
-// The defaults give some 2,000 samples a side, so that a function with a twentieth of a push has a
-// hundred. A short turn meets the same machine as the other one of its pair; but to end a profile
-// costs a tenth of a second.
-const (
-	turnTime = 500 * time.Millisecond
-
-	cpuPairs   = 50
-	waitPairs  = 20 // all waits are counted but the shortest
-	exactPairs = 8  // of allocations, in which there is no noise
-)
-
-// An explained says which functions differ. Profiles of a pair have the same index in BaseFiles and
-// NowFiles.
-type explained struct {
-	*explain.Explanation
-	BaseFiles, NowFiles []string
-}
+// turnTime is how long a turn is. In a short one the machine is the same as in the other turn of
+// the pair; but to end a profile costs a tenth of a second.
+const turnTime = 500 * time.Millisecond
 
 // explainSides profiles both sides in turns, and returns of which functions the cost differs. how
 // selects the functions that may be the cause, and the stacks that count.
-func explainSides(ctx context.Context, o profileOptions, how explain.Options) (*explained, error) {
+func explainSides(ctx context.Context, o profileOptions, how explain.Options) (*explain.Paired, error) {
 	if err := takeProfiles(ctx, o); err != nil {
 		return nil, err
 	}
-	e := &explained{}
-	var err error
-	if e.BaseFiles, err = profiles.Find(filepath.Join(o.Dir, checkout.Base), o.Kind); err != nil {
-		return nil, err
-	}
-	if e.NowFiles, err = profiles.Find(filepath.Join(o.Dir, checkout.Now), o.Kind); err != nil {
-		return nil, err
-	}
-	how.Paired = true
-	e.Explanation, err = explain.Explain(ctx, e.BaseFiles, e.NowFiles, how)
-	return e, err
+	base, now := filepath.Join(o.Dir, checkout.Base), filepath.Join(o.Dir, checkout.Now)
+	return explain.ExplainPairs(ctx, base, now, o.Kind, how)
 }
 
 // takeProfiles profiles both sides in turns.
@@ -109,25 +85,13 @@ func takeProfiles(ctx context.Context, o profileOptions) (err error) {
 			return err
 		}
 	}
-	pairs := map[profiles.Kind]int{profiles.CPU: cpuPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs}
-	o.Pairs, o.Each = cmp.Or(o.Pairs, pairs[o.Kind]), cmp.Or(o.Each, turnTime)
-	random := rand.New(rand.NewPCG(o.Seed, 1))
-	for n := 1; n <= o.Pairs; n++ {
-		turns := sides.all()
-		if random.IntN(2) == 1 {
-			slices.Reverse(turns)
-		}
-		for _, d := range turns {
-			take := &profileRequest{Dir: filepath.Join(o.Dir, d.side), Kind: o.Kind, Number: n, Nanoseconds: o.Each}
-			if _, err := d.call(ctx, request{Profile: take}); err != nil {
-				return err
-			}
-		}
-		if o.Progress != nil {
-			o.Progress(n, o.Pairs)
-		}
+	pairs, each := cmp.Or(o.Pairs, explain.PairCount(o.Kind)), cmp.Or(o.Each, turnTime)
+	take := func(d *driver, n int) error {
+		profile := &profileRequest{Dir: filepath.Join(o.Dir, d.side), Kind: o.Kind, Number: n, Nanoseconds: each}
+		_, err := d.call(ctx, request{Profile: profile})
+		return err
 	}
-	return nil
+	return explain.TakePairs(sides.all(), pairs, rand.New(rand.NewPCG(o.Seed, 1)), take, o.Progress)
 }
 
 // OwnFunctions returns prefixes of function names. A function with one of them may cause a

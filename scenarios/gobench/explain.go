@@ -22,20 +22,14 @@ import (
 type Cause struct {
 	Benchmark
 	Kind        profiles.Kind
-	SampleIndex string   // the value that is explained, such as alloc_objects
-	Dir         string   // holds the profiles, in base and now, the explanation and the flame graph
-	Base, Now   []string // the files of the profiles
-	Flame       string   // the page with the flame graph of the difference; empty if FlameErr is set
-	FlameErr    error    // why there is no flame graph
-	*explain.Explanation
+	SampleIndex string // the value that is explained, such as alloc_objects
+	Dir         string // holds the profiles, in base and now, the explanation and the flame graph
+	Flame       string // the page with the flame graph of the difference; empty if FlameErr is set
+	FlameErr    error  // why there is no flame graph
+	*explain.Paired
 }
 
 const (
-	// These are how often each side is profiled.
-	cpuPairs   = 50
-	waitPairs  = 20 // all waits but the shortest are counted
-	exactPairs = 8  // every allocation is counted, so there is no noise
-
 	maxAllocIterations = 20_000 // of a profile of every allocation
 
 	// profileBlocks is how many blocks long a profile is. By default that is half a second, in
@@ -96,7 +90,7 @@ func (e *Cause) write(ctx context.Context) (err error) {
 	}
 	o.SampleIndex = e.SampleIndex
 	e.Flame, e.FlameErr, err = e.WriteFiles(ctx, e.Dir, func(w io.Writer) error {
-		_, err := view.Flame(ctx, w, e.Base, e.Now, o) // its notes are in the page
+		_, err := view.Flame(ctx, w, e.BaseFiles, e.NowFiles, o) // its notes are in the page
 		return err
 	})
 	return err
@@ -177,7 +171,6 @@ func (c *comparison) explain(
 	ctx context.Context, p profileNeed, dir string, progress func(done, of int),
 ) (*Cause, error) {
 	c.Log(fmt.Sprintf("profiling %s for %s, both sides by turns", p.target.Short(), p.kind))
-	pairs := map[profiles.Kind]int{profiles.CPU: cpuPairs, profiles.Block: waitPairs, profiles.Allocs: exactPairs}[p.kind]
 	iterations := min(p.target.iterations, maxAllocIterations)
 	if p.kind != profiles.Allocs {
 		one, err := p.target.base.runBlock(ctx, p.target.Benchmark, p.target.iterations)
@@ -190,26 +183,11 @@ func (c *comparison) explain(
 	if err != nil {
 		return nil, err
 	}
-	for n := 1; n <= pairs; n++ {
-		turns := []*binary{p.target.base, p.target.now}
-		if c.random.IntN(2) == 1 {
-			slices.Reverse(turns)
-		}
-		for _, b := range turns {
-			side := filepath.Join(dir, b.tree.Side)
-			if err := c.profile(ctx, p, b, iterations, side, n, machine.Identity); err != nil {
-				return nil, err
-			}
-		}
-		if progress != nil {
-			progress(n, pairs)
-		}
+	sides := []*binary{p.target.base, p.target.now}
+	take := func(b *binary, n int) error {
+		return c.profile(ctx, p, b, iterations, filepath.Join(dir, b.tree.Side), n, machine.Identity)
 	}
-	e := &Cause{Benchmark: p.target.Benchmark, Kind: p.kind, SampleIndex: p.sample, Dir: dir}
-	if e.Base, err = profiles.Find(filepath.Join(dir, checkout.Base), p.kind); err != nil {
-		return nil, err
-	}
-	if e.Now, err = profiles.Find(filepath.Join(dir, checkout.Now), p.kind); err != nil {
+	if err := explain.TakePairs(sides, explain.PairCount(p.kind), c.random, take, progress); err != nil {
 		return nil, err
 	}
 	own, within := ownFunctions(p.target.now), []string(nil)
@@ -217,8 +195,10 @@ func (c *comparison) explain(
 		within = own
 	}
 	own = append(own, checkout.Functions(c.differences)...) // a dependency that changed may be the cause as well
-	e.Explanation, err = explain.Explain(ctx, e.Base, e.Now, explain.Options{
-		Selection: profiles.Selection{SampleIndex: p.sample}, Own: own, Within: within, Paired: true,
+	base, now := filepath.Join(dir, checkout.Base), filepath.Join(dir, checkout.Now)
+	e := &Cause{Benchmark: p.target.Benchmark, Kind: p.kind, SampleIndex: p.sample, Dir: dir}
+	e.Paired, err = explain.ExplainPairs(ctx, base, now, p.kind, explain.Options{
+		Selection: profiles.Selection{SampleIndex: p.sample}, Own: own, Within: within,
 	})
 	return e, err
 }
