@@ -62,7 +62,8 @@ func startDriver(ctx context.Context, side, program string, first hello, limit t
 	switch {
 	case err == nil && r.Protocol != protocol:
 		err = fmt.Errorf("the driver of %s speaks protocol %d, not %d, for it is of another time than this fleetmark: "+
-			"name a revision that today's harness compiles with, or run the gate of that time", side, r.Protocol, protocol)
+			"name a revision that today's harness compiles with, or run the gate of that time",
+			side, r.Protocol, protocol)
 	case err != nil && ctx.Err() == nil:
 		// It never began, so this says nothing about the code that it would have driven: %v, not
 		// %w, since that is no SideError.

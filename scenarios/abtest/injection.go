@@ -15,7 +15,7 @@ import (
 // the client, within what is measured of it.
 type Injection struct {
 	Processor   time.Duration `json:"processor,omitempty"`   // busy time that is added to each push
-	Allocations int           `json:"allocations,omitempty"` // heap objects of 64 bytes that each push allocates besides
+	Allocations int           `json:"allocations,omitempty"` // more heap objects of 64 bytes for each push
 	Requests    int           `json:"requests,omitempty"`    // requests to the device that precede each push
 	CPUProfile  bool          `json:"cpu_profile,omitempty"` // whether the process is profiled, at 100 Hz
 }

@@ -109,7 +109,8 @@ func (f *Facts) readLimits() error {
 			return err
 		}
 		workers, most := s.Load.WorkerRange()
-		least, wanted := health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.Client.MaxIdle}.DescriptorNeed()
+		connections := health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.Client.MaxIdle}
+		least, wanted := connections.DescriptorNeed()
 		f.Needs = append(f.Needs, Need{name, least, wanted})
 	}
 	return nil

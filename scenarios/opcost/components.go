@@ -32,7 +32,8 @@ func DeliveryComponents() []profiles.Component {
 		)},
 		{Name: "address", Prefixes: append(
 			own("Device.", "(*call).fillURL"),
-			"github.com/fleetmark/fleetmark/delivery/internal/endpoint.", "net/url.", "net/netip.", "net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
+			"github.com/fleetmark/fleetmark/delivery/internal/endpoint.", "net/url.", "net/netip.",
+			"net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
 			"net.parse", "net/http.canonicalAddr", "net/http.(*Transport).connectMethodForRequest",
 			"net/http.(*connectMethod).", "net/http.idnaASCII",
 		)},
