@@ -46,7 +46,8 @@ func Find(nameOrFile string) (Spec, error) {
 
 // isPath tells a file's path from a name of the catalogue.
 func isPath(nameOrFile string) bool {
-	return strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") || strings.ContainsAny(nameOrFile, `/\`)
+	return strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") ||
+		strings.ContainsAny(nameOrFile, `/\`)
 }
 
 // openCatalog reads a scenario of the catalogue.

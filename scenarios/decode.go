@@ -36,7 +36,7 @@ func (d *decoder) reject(n ast.Node, path string, f Field, w Wrong) {
 
 // reportAt notes a mistake at n that leaves the field as it should be.
 func (d *decoder) reportAt(n ast.Node, path string, w Wrong) {
-	d.add(d.src.position(n).attach(&SpecError{Field: path, Problem: w.Problem, Want: w.Want}))
+	d.add(d.src.position(n).attach(&SpecError{Field: path, Wrong: w}))
 }
 
 // positionOf returns where to look for a mistake in a field: where it was written, or else the
@@ -70,7 +70,10 @@ func (d *decoder) dropPositions(path string) {
 func (d *decoder) decode(n ast.Node, v reflect.Value, f Field, path string) {
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode:
-		d.reject(n, path, f, Wrong{"anchors (&) and aliases (*) are not supported", "the value itself; a scenario that differs a little from another extends it"})
+		d.reject(n, path, f, Wrong{
+			"anchors (&) and aliases (*) are not supported",
+			"the value itself; a scenario that differs a little from another extends it",
+		})
 		return
 	case *ast.TagNode:
 		d.reject(n, path, f, Wrong{"tags (!) are not supported", "the value alone"})
@@ -127,11 +130,15 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, of Field, path string) {
 	for _, m := range members {
 		key, ok := m.Key.(*ast.StringNode)
 		if _, merge := m.Key.(*ast.MergeKeyNode); merge {
-			d.reportAt(m.Key, path, Wrong{"merge keys (<<) are not supported", "the keys themselves; a scenario that differs a little from another extends it"})
+			d.reportAt(m.Key, path, Wrong{
+				"merge keys (<<) are not supported",
+				"the keys themselves; a scenario that differs a little from another extends it",
+			})
 			continue
 		}
 		if !ok {
-			d.reportAt(m.Key, path, Wrong{"key " + yamlnode.Clip(yamlnode.OneLine(m.Key.String())), "one of " + strings.Join(keys, ", ")})
+			written := yamlnode.Clip(yamlnode.OneLine(m.Key.String()))
+			d.reportAt(m.Key, path, Wrong{"key " + written, "one of " + strings.Join(keys, ", ")})
 			continue
 		}
 		f, known := table.field(key.Value)
@@ -142,7 +149,8 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, of Field, path string) {
 		}
 		switch null, isNull := m.Value.(*ast.NullNode); {
 		case twice:
-			d.reject(m.Key, at, f, Wrong{fmt.Sprintf("the key stands here a second time, after line %d", d.src.position(before).line), "it once"})
+			line := d.src.position(before).line
+			d.reject(m.Key, at, f, Wrong{fmt.Sprintf("the key stands here a second time, after line %d", line), "it once"})
 		case path == "" && key.Value == extendsKey: // it has been followed already
 		case !known:
 			if meant := closest(key.Value, keys); meant != "" {
@@ -151,8 +159,8 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, of Field, path string) {
 			d.reportAt(m.Key, path, *unknownKey(key.Value, keys))
 		case isNull:
 			var place ast.Node = null
-			if null.GetToken().Position.Offset <= m.Start.Position.Offset { // nothing is written: the parser puts it at the colon
-				place = m.Key
+			if null.GetToken().Position.Offset <= m.Start.Position.Offset {
+				place = m.Key // nothing is written: the parser puts it at the colon
 			}
 			d.reject(place, at, f, Wrong{"has no value", "one, or the key left out for the default"})
 		default:
@@ -163,5 +171,8 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, of Field, path string) {
 
 // unknownKey says that a mapping has no such key.
 func unknownKey(key string, keys []string) *Wrong {
-	return &Wrong{"unknown key " + strconv.Quote(yamlnode.Clip(key)) + didYouMean(key, keys) + ";", "one of " + strings.Join(keys, ", ")}
+	return &Wrong{
+		"unknown key " + strconv.Quote(yamlnode.Clip(key)) + didYouMean(key, keys) + ";",
+		"one of " + strings.Join(keys, ", "),
+	}
 }

@@ -34,7 +34,8 @@ func marshalText(text string) ([]byte, error) {
 	if !strings.ContainsFunc(text, unprintable) {
 		return yaml.Marshal(text)
 	}
-	return []byte(strconv.Quote(strings.ToValidUTF8(text, "\ufffd"))), nil // Go's escapes are YAML's, too (YAML 1.2.2, 5.7)
+	// Go's escapes are YAML's, too (YAML 1.2.2, 5.7).
+	return []byte(strconv.Quote(strings.ToValidUTF8(text, "\ufffd"))), nil
 }
 
 // unprintable reports whether a character is no letter, mark, number, sign or space that is seen as
@@ -44,9 +45,9 @@ func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 // commentWidth is how many columns a line with a comment has, unless one word is longer.
 const commentWidth = 90
 
-// addComments adds to each key in n, the value of the field f, a comment. indent is the column of its
-// keys, counted from 0. commented has the paths
-// of keys that have a comment; a path is the same for every member of a list.
+// addComments adds a comment to each key in n, the value of the field f. indent is the column of its
+// keys, counted from 0. commented has the paths of keys that have a comment; a path is the same for
+// every member of a list.
 func addComments(n ast.Node, f Field, path string, indent int, commented map[string]bool) {
 	if list, ok := n.(*ast.SequenceNode); ok {
 		for _, member := range list.Values {

@@ -35,7 +35,7 @@ func baseChain(src *source) ([]*source, *SpecError) {
 			return all, nil
 		}
 		wrong := func(problem, want string) *SpecError {
-			return last.position(n).attach(&SpecError{Field: extendsKey, Problem: problem, Want: want})
+			return last.position(n).attach(&SpecError{Field: extendsKey, Wrong: Wrong{problem, want}})
 		}
 		ref, ok := yamlnode.Text(n)
 		if !ok || ref == "" {
@@ -43,7 +43,8 @@ func baseChain(src *source) ([]*source, *SpecError) {
 		}
 		quoted := strconv.Quote(yamlnode.Clip(ref)) + ": "
 		if len(all) > maxBases {
-			return all, wrong(fmt.Sprintf("%swould be the %dth base, one upon another", quoted, maxBases+1), fmt.Sprintf("%d at most", maxBases))
+			problem := fmt.Sprintf("%swould be the %dth base, one upon another", quoted, maxBases+1)
+			return all, wrong(problem, fmt.Sprintf("%d at most", maxBases))
 		}
 		base, err := last.openBase(ref)
 		if err != nil {
@@ -156,18 +157,19 @@ func (d *decoder) prepareForVariant(s *Spec, variant *source) {
 
 // checkVariantName reports a variant that has no name of its own. It reports whether it did.
 func (d *decoder) checkVariantName(s *Spec, sources []*source, names []string) (reported bool) {
-	e, at := SpecError{Field: "name"}, d.positionOf("name", nil)
+	var w Wrong
+	at := d.positionOf("name", nil)
 	switch {
 	case len(sources) == 1, overlapsAny("name", d.undecoded):
 		return false
 	case s.Name == "":
 		at = sources[0].position(sources[0].extends())
-		e.Problem, e.Want = "is not inherited", "one of its own, 1 to 64 lower-case letters, digits and dashes"
+		w = Wrong{"is not inherited", "one of its own, 1 to 64 lower-case letters, digits and dashes"}
 	case slices.Contains(names, s.Name):
-		e.Problem, e.Want = strconv.Quote(s.Name)+": is that of its base", "one of its own"
+		w = Wrong{strconv.Quote(s.Name) + ": is that of its base", "one of its own"}
 	default:
 		return false
 	}
-	d.add(at.attach(&e))
+	d.add(at.attach(&SpecError{Field: "name", Wrong: w}))
 	return true
 }

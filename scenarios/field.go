@@ -170,13 +170,14 @@ func fieldAt(v reflect.Value, path string) (reflect.Value, Field, *Wrong) {
 // indexError says that a list of n members has no i-th one.
 func indexError(list string, i, n int) *Wrong {
 	whole := "the whole list, " + list + "=[…]"
+	missing, first := "there is no "+indexPath(list, i)+" in a list of ", indexPath(list, 0)
 	switch n {
 	case 0:
 		return &Wrong{list + " is empty", whole}
 	case 1:
-		return &Wrong{fmt.Sprintf("there is no %s in a list of one", indexPath(list, i)), indexPath(list, 0) + ", or " + whole}
+		return &Wrong{missing + "one", first + ", or " + whole}
 	}
-	return &Wrong{fmt.Sprintf("there is no %s in a list of %d", indexPath(list, i), n), fmt.Sprintf("%s to %s, or %s", indexPath(list, 0), indexPath(list, n-1), whole)}
+	return &Wrong{missing + strconv.Itoa(n), fmt.Sprintf("%s to %s, or %s", first, indexPath(list, n-1), whole)}
 }
 
 // A path is the keys that lead to a field from the root of the document, with places in lists:

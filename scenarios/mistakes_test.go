@@ -263,7 +263,7 @@ func TestMistakesAreBounded(t *testing.T) {
 	_, err := Parse("m.yaml", []byte("name: x\n"+strings.Repeat("a: 1\n", 40)))
 	list := Problems("m.yaml", err)
 	require.Len(t, list, maxReported+1)
-	require.Equal(t, &SpecError{File: "m.yaml", Problem: "and 20 more"}, list[maxReported])
+	require.Equal(t, &SpecError{File: "m.yaml", Wrong: Wrong{Problem: "and 20 more"}}, list[maxReported])
 	require.Equal(t, "m.yaml: and 20 more", list[maxReported].Excerpt())
 
 	_, err = Parse("m.yaml", []byte("name: x\nfleet: {groups: ["+strings.Repeat("a,", 2*maxCollected)+"]}\n"))
@@ -300,7 +300,7 @@ func TestReport(t *testing.T) {
 		require.Len(t, list, 1)
 		require.Equal(t, row.want, list[0].Excerpt())
 	}
-	e := &SpecError{Origin: InCode, Field: "load.workers", Problem: "0", Want: "1 to 65536"}
+	e := &SpecError{Origin: InCode, Field: "load.workers", Wrong: Wrong{"0", "1 to 65536"}}
 	require.Equal(t, "load.workers: 0\n    want 1 to 65536", e.Excerpt(), "a spec made in code has no file")
 }
 
@@ -309,11 +309,11 @@ func TestMistakesOfTheFileAsAWhole(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	_, err := LoadFile(missing)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.Equal(t, []*SpecError{{File: missing, Problem: "no such file or directory", Err: syscall.ENOENT}}, Problems(missing, err))
+	require.Equal(t, []*SpecError{{File: missing, Wrong: Wrong{Problem: "no such file or directory"}, Err: syscall.ENOENT}}, Problems(missing, err))
 	require.EqualError(t, err, "scenario file "+missing+": no such file or directory")
 	require.Empty(t, Problems(missing, nil))
 
-	text, err := json.Marshal(&SpecError{File: "m.yaml", Line: 2, Column: 7, Field: "seed", Problem: "a", Want: "b", Source: "seed: a"})
+	text, err := json.Marshal(&SpecError{File: "m.yaml", Line: 2, Column: 7, Field: "seed", Wrong: Wrong{"a", "b"}, Source: "seed: a"})
 	require.NoError(t, err)
 	require.JSONEq(t, `{"file":"m.yaml","line":2,"column":7,"field":"seed","problem":"a: want b"}`, string(text))
 }

@@ -58,7 +58,7 @@ func (src *source) spec() (Spec, error) {
 	nameReported := d.checkVariantName(&s, sources, names)
 	for _, f := range s.check(d.undecoded) {
 		if !nameReported || f.path != "name" {
-			d.add(d.positionOf(f.path, f.because).attach(&SpecError{Field: f.path, Problem: f.Problem, Want: f.Want}))
+			d.add(d.positionOf(f.path, f.because).attach(&SpecError{Field: f.path, Wrong: f.Wrong}))
 		}
 	}
 	if err := d.err(files...); err != nil {
@@ -72,16 +72,18 @@ func (src *source) spec() (Spec, error) {
 // artifact.version=2.0 means the text 2.0. The error is a *SpecError.
 func (s *Spec) Set(assignment string) error {
 	path, value, ok := strings.Cut(assignment, "=")
+	wrong := func(w Wrong) error { return &SpecError{Origin: InAssignment, Field: path, Wrong: w} }
 	if !ok {
-		return &SpecError{Origin: InAssignment, Problem: strconv.Quote(assignment), Want: "KEY=VALUE, such as load.workers=64"}
+		path = ""
+		return wrong(Wrong{strconv.Quote(assignment), "KEY=VALUE, such as load.workers=64"})
 	}
 	if path == extendsKey {
-		return &SpecError{Origin: InAssignment, Field: path, Problem: "a base is named in a file", Want: "a file that says extends: " + value}
+		return wrong(Wrong{"a base is named in a file", "a file that says extends: " + value})
 	}
 	changed := *s
-	v, f, wrong := fieldAt(reflect.ValueOf(&changed).Elem(), path)
-	if wrong != nil {
-		return &SpecError{Origin: InAssignment, Field: path, Problem: wrong.Problem, Want: wrong.Want}
+	v, f, w := fieldAt(reflect.ValueOf(&changed).Elem(), path)
+	if w != nil {
+		return wrong(*w)
 	}
 	text := value
 	if f.isText() && !strings.HasPrefix(value, `"`) {
@@ -89,7 +91,7 @@ func (s *Spec) Set(assignment string) error {
 	}
 	src, err := newSource("", []byte(text))
 	if err != nil {
-		return &SpecError{Origin: InAssignment, Field: path, Problem: strconv.Quote(yamlnode.Clip(value)), Want: "a value"}
+		return wrong(Wrong{strconv.Quote(yamlnode.Clip(value)), "a value"})
 	}
 	d := decoder{src: src, positions: map[string]position{}}
 	d.decode(src.Root, v, f, path)

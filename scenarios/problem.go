@@ -16,15 +16,14 @@ import (
 
 // SpecError is one mistake in a scenario: where, what is wrong, what is wanted.
 type SpecError struct {
-	Origin  Origin
-	File    string // as the user named it; empty unless Origin is InFile
-	Line    int    // 1-based; 0 if nothing was written
-	Column  int    // in characters, 1-based; 0 likewise
-	Field   string // fleet.devices; empty if the file as a whole is wrong
-	Problem string // what is wrong
-	Want    string // what is wanted instead, or ""
-	Source  string // the line of the file; empty if nothing was written, or a secret may be in it
-	Err     error  // why the file can't be read, or nil
+	Wrong
+	Origin Origin
+	File   string // as the user named it; empty unless Origin is InFile
+	Line   int    // 1-based; 0 if nothing was written
+	Column int    // in characters, 1-based; 0 likewise
+	Field  string // fleet.devices; empty if the file as a whole is wrong
+	Source string // the line of the file; empty if nothing was written, or a secret may be in it
+	Err    error  // why the file can't be read, or nil
 }
 
 // Origin is where a mistake was made.
@@ -49,7 +48,7 @@ func (e *SpecError) Error() string {
 	case e.File != "":
 		prefix = "scenario "
 	}
-	return prefix + e.place() + e.Text()
+	return prefix + e.place() + e.Wrong.Error()
 }
 
 // place returns "FILE:LINE:COLUMN: FIELD: ", as far as there are such.
@@ -68,9 +67,6 @@ func (e *SpecError) place() string {
 	return b.String()
 }
 
-// Text returns what is wrong and what is wanted.
-func (e *SpecError) Text() string { return (&Wrong{e.Problem, e.Want}).Error() }
-
 // Unwrap returns why the file can't be read, or nil.
 func (e *SpecError) Unwrap() error { return e.Err }
 
@@ -82,7 +78,7 @@ func (e *SpecError) MarshalJSON() ([]byte, error) {
 		Column  int    `json:"column"`
 		Field   string `json:"field"`
 		Problem string `json:"problem"`
-	}{e.File, e.Line, e.Column, e.Field, e.Text()})
+	}{e.File, e.Line, e.Column, e.Field, e.Wrong.Error()})
 }
 
 // Wrong is what is wrong with a value, and what is wanted instead. Want is empty if that goes
@@ -190,7 +186,8 @@ func (p *problems) err(files ...string) error {
 	})
 	told := p.found[:min(len(p.found), maxReported)]
 	if n := len(p.found) + p.more - len(told); n > 0 {
-		told = append(slices.Clone(told), &SpecError{File: told[len(told)-1].File, Problem: fmt.Sprintf("and %d more", n)})
+		rest := &SpecError{File: told[len(told)-1].File, Wrong: Wrong{Problem: fmt.Sprintf("and %d more", n)}}
+		told = append(slices.Clone(told), rest)
 	}
 	return joinProblems(told)
 }
@@ -211,7 +208,7 @@ func Problems(file string, err error) []*SpecError {
 	for _, e := range SplitErrors(err) {
 		mistake, ok := errors.AsType[*SpecError](e)
 		if !ok {
-			mistake = &SpecError{File: file, Problem: yamlnode.OneLine(e.Error())}
+			mistake = &SpecError{File: file, Wrong: Wrong{Problem: yamlnode.OneLine(e.Error())}}
 		}
 		list = append(list, mistake)
 	}

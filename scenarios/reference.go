@@ -22,7 +22,8 @@ func Reference() string {
 <!-- Written by scenarios.Reference from the table of fields (scenarios/fieldtable.go); a test compares the two. -->
 
 Every key that a [scenario](scenarios.md) file can have, with what it has if it is left out. A path such as
-` + "`fleet.groups[].share`" + ` leads through mappings and lists; ` + "`--set`" + ` takes it with a place in the list, ` + "`fleet.groups[0].share=10%`" + `.
+` + "`fleet.groups[].share`" + ` leads through mappings and lists; ` + "`--set`" +
+		` takes it with a place in the list, ` + "`fleet.groups[0].share=10%`" + `.
 `)
 	for _, s := range p.sections {
 		b.WriteString("\n## " + strings.Join(s.titles, ", ") + "\n\n" + s.table)
@@ -60,7 +61,8 @@ func (p *page) section(v reflect.Value, path string) {
 	s.table = head + "\n" + rule + "\n"
 	for _, f := range fields {
 		member := v.Field(f.index)
-		s.table += fmt.Sprintf("| %s | %s | %s | %s |", markdown.Code(f.Key), f.kind(), leftOut(f, member), markdown.Escape(f.doc()))
+		s.table += fmt.Sprintf("| %s | %s | %s | %s |",
+			markdown.Code(f.Key), f.kind(), leftOut(f, member), markdown.Escape(f.doc()))
 		if byModel {
 			s.table += " " + modelsOf(f) + " |"
 		}

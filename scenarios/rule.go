@@ -50,7 +50,8 @@ func rules() []rule {
 		{of("fleet.tls"), nil, checkFleet},
 		{of("artifact.size", "artifact.file"), nil, func(s *Spec, report reporter) {
 			if a := s.Artifact; a.File == "" && (a.Size < 1 || a.Size > maxGeneratedArtifact) {
-				report("artifact.size", a.Size.String(), fmt.Sprintf("1B to %s; a larger artifact is pushed from a file", maxGeneratedArtifact))
+				want := fmt.Sprintf("1B to %s; a larger artifact is pushed from a file", maxGeneratedArtifact)
+				report("artifact.size", a.Size.String(), want)
 			}
 		}},
 		{of("client.headers"), nil, checkHeaders},
@@ -60,8 +61,11 @@ func rules() []rule {
 			}
 		}},
 		{of("load.drain", "load.model"), nil, func(s *Spec, report reporter) {
-			if l := s.Load; l.Drain > 0 && l.Drain <= maxDrain && l.Model.valid() && !l.Drains() && l.Model != Once && l.Model != Rollout {
-				report("load.drain", l.Drain.String()+": the load ends by itself;", "a duration (of bursts, burst.every), or no drain")
+			l := s.Load
+			endsByItself := (l.Model == ClosedLoop || l.Model == Burst) && !l.Drains()
+			if endsByItself && l.Drain > 0 && l.Drain <= maxDrain {
+				want := "a duration (of bursts, burst.every), or no drain"
+				report("load.drain", l.Drain.String()+": the load ends by itself;", want)
 			}
 		}},
 		{of("load.ramp", "load.rate"), []Model{RampingRate}, func(s *Spec, report reporter) {
@@ -76,7 +80,8 @@ func rules() []rule {
 		}},
 		{of("load.spike", "load.duration"), []Model{Spike}, func(s *Spec, report reporter) {
 			if l := s.Load; l.Duration > 0 && l.Spike.At+l.Spike.For > l.Duration {
-				report("load.spike", fmt.Sprintf("it begins at %s and lasts %s", l.Spike.At, l.Spike.For), "an end within load.duration, "+l.Duration.String())
+				problem := fmt.Sprintf("it begins at %s and lasts %s", l.Spike.At, l.Spike.For)
+				report("load.spike", problem, "an end within load.duration, "+l.Duration.String())
 			}
 		}},
 		{of("load.burst", "load.duration"), []Model{Burst}, func(s *Spec, report reporter) {
@@ -105,7 +110,8 @@ func rules() []rule {
 		}},
 		{of("slow_trace", "profiled"), nil, func(s *Spec, report reporter) {
 			if s.SlowTrace > 0 && s.Profiled == 0 {
-				report("slow_trace", s.SlowTrace.String()+": traces are of profiled repetitions, and there are none", "profiled to be 1 or more")
+				problem := s.SlowTrace.String() + ": traces are of profiled repetitions, and there are none"
+				report("slow_trace", problem, "profiled to be 1 or more")
 			}
 		}},
 	}
@@ -141,7 +147,8 @@ func checkDevices(s *Spec, report reporter) {
 }
 
 func checkBehavior(s *Spec, report reporter) {
-	reportFleet(mockfleet.Config{Devices: 1, Addressing: s.Addressing(), Behavior: s.Fleet.Behavior}, "fleet.behavior.", report, "")
+	cfg := mockfleet.Config{Devices: 1, Addressing: s.Addressing(), Behavior: s.Fleet.Behavior}
+	reportFleet(cfg, "fleet.behavior.", report, "")
 }
 
 func checkGroups(s *Spec, report reporter) {
@@ -195,7 +202,8 @@ func checkHeaders(s *Spec, report reporter) {
 func checkStages(s *Spec, report reporter) {
 	stages := s.Load.Stages
 	if n := len(stages); n == 0 || n > maxStages {
-		report("load.stages", fmt.Sprintf("%d of them", n), fmt.Sprintf("1 to %d, such as [{rate: 100/s, for: 10s}]", maxStages))
+		want := fmt.Sprintf("1 to %d, such as [{rate: 100/s, for: 10s}]", maxStages)
+		report("load.stages", fmt.Sprintf("%d of them", n), want)
 		return
 	}
 	for i, stage := range stages {
@@ -203,7 +211,8 @@ func checkStages(s *Spec, report reporter) {
 			report(indexPath("load.stages", i)+".for", stage.For.String(), "how long the stage lasts, such as 10s")
 		}
 	}
-	if !slices.ContainsFunc(stages, func(s StageSpec) bool { return s.Rate > 0 || s.To != nil && *s.To > 0 }) {
+	moves := func(s StageSpec) bool { return s.Rate > 0 || s.To != nil && *s.To > 0 }
+	if !slices.ContainsFunc(stages, moves) {
 		report("load.stages", "no stage has a rate above 0/s", "")
 	}
 }
@@ -215,7 +224,8 @@ func checkBreakpoint(s *Spec, report reporter) {
 	}
 	probe := cmp.Or(b.TrialDuration, defaultTrialDuration)
 	if n := float64(from) * probe.Std().Seconds(); from > 0 && n < minTrialOperations {
-		report("load.breakpoint.probe", fmt.Sprintf("%s at %s are %.3g operations", probe, from, n), fmt.Sprintf("%d at least, so longer, or a higher load.rate", minTrialOperations))
+		want := fmt.Sprintf("%d at least, so longer, or a higher load.rate", minTrialOperations)
+		report("load.breakpoint.probe", fmt.Sprintf("%s at %s are %.3g operations", probe, from, n), want)
 	}
 }
 
@@ -223,7 +233,8 @@ func checkWaves(s *Spec, report reporter) {
 	before := random.Share(0)
 	for i, w := range s.Load.Rollout.Waves {
 		if w.Share <= before {
-			report(indexPath("load.rollout.waves", i)+".share", fmt.Sprint(float64(w.Share)), fmt.Sprintf("more than %v, which has been reached before it, and 1 at most", float64(before)))
+			want := fmt.Sprintf("more than %v, which has been reached before it, and 1 at most", float64(before))
+			report(indexPath("load.rollout.waves", i)+".share", fmt.Sprint(float64(w.Share)), want)
 		}
 		before = max(before, w.Share)
 	}
@@ -232,12 +243,13 @@ func checkWaves(s *Spec, report reporter) {
 // checkThresholds reports thresholds on metrics that no run of the scenario has.
 func checkThresholds(s *Spec, report reporter) {
 	for i, t := range s.Thresholds {
+		path := indexPath("thresholds", i)
 		bad := func(format string, args ...any) {
-			report(indexPath("thresholds", i), fmt.Sprintf("%q: ", t.text)+fmt.Sprintf(format, args...), "")
+			report(path, fmt.Sprintf("%q: ", t.text)+fmt.Sprintf(format, args...), "")
 		}
 		switch scope := t.metric().Scope; {
 		case t.text == "":
-			report(indexPath("thresholds", i), "is empty", thresholdSyntax)
+			report(path, "is empty", thresholdSyntax)
 		case t.op != "" && !slices.Contains(s.Load.Operations(), t.op):
 			bad("a load of %s has no operation %s", s.Load.Operation, t.op)
 		case t.op != "" && t.op != s.Load.Operation && scope != results.PerOperation:
@@ -245,7 +257,7 @@ func checkThresholds(s *Spec, report reporter) {
 		case t.Min > 0 && results.WantedOperations(t.Unit) == 0:
 			bad("%s is no percentile: leave min=%d out", t.Unit, t.Min)
 		case scope == results.WholeRollout && s.Load.Model != Rollout:
-			report(indexPath("thresholds", i), fmt.Sprintf("%q: %s is of a rollout", t.text, t.Unit), "load.model: rollout, or failed/device")
+			report(path, fmt.Sprintf("%q: %s is of a rollout", t.text, t.Unit), "load.model: rollout, or failed/device")
 		case t.Unit == results.UnitThroughput && s.Load.Operation == delivery.OpVerify:
 			bad("a verification pushes nothing")
 		}

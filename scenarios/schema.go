@@ -58,20 +58,23 @@ func Schema() ([]byte, error) {
 	root := b.object(reflect.ValueOf(Default()))
 	root.Dialect = "https://json-schema.org/draft/2020-12/schema"
 	root.Title = "Fleetmark scenario"
-	root.Description = "Which fleet, which artifact, which client, which load, how often. Every key is optional but the name."
+	root.Description = "Which fleet, which artifact, which client, which load, how often. " +
+		"Every key is optional but the name."
 	root.Properties[extendsKey] = &schema{
-		Description: "The scenario of which this is a variant: a name of the catalogue, or a file by its path from here. Mappings are put over its own key by key, everything else whole; name and description are not inherited.",
-		Type:        "string",
-		AnyOf:       []*schema{{Enum: enumOf(CatalogNames()...)}, {Pattern: `\.ya?ml$|[/\\]`}},
+		Description: "The scenario of which this is a variant: a name of the catalogue, or a file by its path from here. " +
+			"Mappings are put over its own key by key, everything else whole; name and description are not inherited.",
+		Type:  "string",
+		AnyOf: []*schema{{Enum: enumOf(CatalogNames()...)}, {Pattern: `\.ya?ml$|[/\\]`}},
 	}
 	// In a variant these rules hold of what comes of it and its base, which nobody knows who sees
 	// the one file.
 	speaksNoTLS := &schema{AnyOf: []*schema{{Not: &schema{Required: []string{"tls"}}}, propertyIn("tls", true, "")}}
+	noTLSInGroups := property("groups", &schema{Items: property("tls", &schema{Enum: []any{""}})})
 	root.AllOf = append(root.AllOf, &schema{
 		If: &schema{Required: []string{extendsKey}},
 		Else: &schema{Properties: map[string]*schema{
 			"load":  {AllOf: modelRules()},
-			"fleet": {If: speaksNoTLS, Then: property("groups", &schema{Items: property("tls", &schema{Enum: []any{""}})})},
+			"fleet": {If: speaksNoTLS, Then: noTLSInGroups},
 		}},
 	})
 	root.Defs = b
@@ -256,11 +259,15 @@ func addressingRules() []*schema {
 	everyBehavior := func(s *schema) *schema {
 		return &schema{Properties: map[string]*schema{"behavior": s, "groups": {Items: property("behavior", s)}}}
 	}
+	where := func(then *schema, addressing ...any) *schema {
+		return &schema{If: propertyIn("addressing", true, addressing...), Then: then}
+	}
+	most := jsonInt(int64(address.Port.Capacity()))
 	return []*schema{
-		{If: propertyIn("addressing", true, port), Then: property("devices", &schema{Maximum: jsonInt(int64(address.Port.Capacity()))})},
-		{If: propertyIn("addressing", true, path), Then: everyBehavior(property("network", property("max_connections", absent())))},
-		{If: propertyIn("addressing", true, path), Then: property("groups", &schema{Items: property("tls", &schema{Enum: []any{""}})})},
-		{If: propertyIn("addressing", true, path, string(address.IP)), Then: everyBehavior(onePort)},
+		where(property("devices", &schema{Maximum: most}), port),
+		where(everyBehavior(property("network", property("max_connections", absent()))), path),
+		where(property("groups", &schema{Items: property("tls", &schema{Enum: []any{""}})}), path),
+		where(everyBehavior(onePort), path, string(address.IP)),
 	}
 }
 
@@ -273,7 +280,8 @@ func faultRules() (all []*schema) {
 	var list []rule
 	for _, k := range fault.Kinds() {
 		i := slices.IndexFunc(list, func(r rule) bool {
-			return slices.Equal(r.like.Takes, k.Takes) && slices.Equal(r.like.Needs, k.Needs) && r.like.LowStatus == k.LowStatus && r.like.TopStatus == k.TopStatus
+			return slices.Equal(r.like.Takes, k.Takes) && slices.Equal(r.like.Needs, k.Needs) &&
+				r.like.LowStatus == k.LowStatus && r.like.TopStatus == k.TopStatus
 		})
 		if i < 0 {
 			list = append(list, rule{like: k})

@@ -59,14 +59,14 @@ func readSpecFile(path string) ([]byte, error) {
 		return nil, cannotRead(path, err)
 	}
 	if len(text) > maxSpecFile {
-		return nil, &SpecError{File: path, Problem: fmt.Sprintf("over %d bytes", maxSpecFile), Want: "a scenario"}
+		return nil, &SpecError{File: path, Wrong: Wrong{fmt.Sprintf("over %d bytes", maxSpecFile), "a scenario"}}
 	}
 	return text, nil
 }
 
 func cannotRead(path string, err error) error {
 	err = WithoutPath(err)
-	return &SpecError{File: path, Problem: err.Error(), Err: err}
+	return &SpecError{File: path, Wrong: Wrong{Problem: err.Error()}, Err: err}
 }
 
 // WithoutPath returns err without the path, for where that is named already.
@@ -83,10 +83,10 @@ func newSource(file string, text []byte) (*source, error) {
 	src := &source{Document: document, file: file}
 	if mistake != nil {
 		at := position{src, mistake.Line, mistake.Column}
-		return nil, at.attach(&SpecError{Problem: mistake.Problem, Want: mistake.Want})
+		return nil, at.attach(&SpecError{Wrong: Wrong{mistake.Problem, mistake.Want}})
 	}
 	if src.Root == nil {
-		return nil, &SpecError{File: file, Problem: "is empty", Want: "a scenario, at least its name"}
+		return nil, &SpecError{File: file, Wrong: Wrong{"is empty", "a scenario, at least its name"}}
 	}
 	return src, nil
 }
@@ -113,6 +113,8 @@ const headersField = "client.headers"
 // isSecretName reports whether a field of this name holds a secret.
 func isSecretName(name string) bool {
 	name = strings.ToLower(name)
-	words := []string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "signature", "credential"}
+	words := []string{
+		"authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "signature", "credential",
+	}
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(name, word) })
 }

@@ -50,7 +50,8 @@ func thresholdSchemaPattern() string {
 		names = append(names, regexp.QuoteMeta(u.Name))
 	}
 	part := `\s*(op=(push|verify|deliver)|min=\+?0*[1-9][0-9]*)\s*`
-	return anchored(`(` + strings.Join(names, "|") + `)\s*(\{` + part + `(,` + part + `)*\})?\s*(<=|>=|==|!=|<|>)\s*[0-9.+-].*`)
+	metric := `(` + strings.Join(names, "|") + `)\s*(\{` + part + `(,` + part + `)*\})?`
+	return anchored(metric + `\s*(<=|>=|==|!=|<|>)\s*[0-9.+-].*`)
 }
 
 // A typeForm is how the values of a Go type are written, where its kind alone doesn't say: as one of
@@ -109,7 +110,8 @@ var typeForms = sync.OnceValue(func() map[reflect.Type]typeForm {
 			pattern: anchored(ratePattern), zero: anchored(zeroRatePattern),
 		},
 		reflect.TypeFor[Bytes](): {
-			name: "Bytes", what: "amount of data", examples: []string{"64KiB", "10MB"}, number: "integer", high: results.MaxBytes,
+			name: "Bytes", what: "amount of data", examples: []string{"64KiB", "10MB"},
+			number: "integer", high: results.MaxBytes,
 			pattern: anchored(bytesPattern),
 		},
 		reflect.TypeFor[random.Duration](): {

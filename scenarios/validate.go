@@ -19,7 +19,7 @@ type finding struct {
 func (s Spec) Validate() error {
 	var all []*SpecError
 	for _, f := range s.check(nil) {
-		all = append(all, &SpecError{Origin: InCode, Field: f.path, Problem: f.Problem, Want: f.Want})
+		all = append(all, &SpecError{Origin: InCode, Field: f.path, Wrong: f.Wrong})
 	}
 	return joinProblems(all)
 }

@@ -83,7 +83,7 @@ func (t flagFields) rephrase(err error) error {
 	for _, e := range scenarios.SplitErrors(err) {
 		if mistake, ok := errors.AsType[*scenarios.SpecError](e); ok {
 			if words := t.flagFor(mistake.Field); words != "" {
-				e = errors.New(words + " " + mistake.Text())
+				e = errors.New(words + " " + mistake.Wrong.Error())
 			}
 		}
 		all = append(all, e)
