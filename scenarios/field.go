@@ -102,15 +102,20 @@ var sections = sync.OnceValue(func() map[reflect.Type]section {
 	table := fieldTable()
 	for t, s := range table {
 		for i, f := range s.fields {
-			f.index = slices.IndexFunc(reflect.VisibleFields(t), func(in reflect.StructField) bool {
-				key, _, _ := strings.Cut(in.Tag.Get("yaml"), ",")
-				return key == f.Key
-			})
+			f.index = fieldIndex(t, f.Key)
 			s.fields[i] = f.withType(t.Field(f.index).Type)
 		}
 	}
 	return table
 })
+
+// fieldIndex returns the index of the field of a Go struct that a key is for, or -1 if it has none.
+func fieldIndex(t reflect.Type, key string) int {
+	return slices.IndexFunc(reflect.VisibleFields(t), func(in reflect.StructField) bool {
+		of, _, _ := strings.Cut(in.Tag.Get("yaml"), ",")
+		return of == key
+	})
+}
 
 // specField stands for a scenario as a whole.
 func specField() Field { return Field{}.withType(reflect.TypeFor[Spec]()) }

@@ -135,6 +135,11 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 
 // TestFieldTable: it has every field of every struct, in order, and nothing else.
 func TestFieldTable(t *testing.T) {
+	for of, s := range fieldTable() {
+		for _, f := range s.fields {
+			require.NotEqual(t, -1, fieldIndex(of, f.Key), "no field of %s has the key %s: take its row out of the table of fields", of, f.Key)
+		}
+	}
 	seen := map[reflect.Type]bool{}
 	var walk func(Field)
 	walk = func(in Field) {
