@@ -35,11 +35,11 @@ func TestAnAnswerOfADeviceThatIsNotWellAllocatesLittle(t *testing.T) {
 		behavior behavior.Behavior
 		most     float64
 	}{
-		"a fault that strikes no more": {withFaults(fault.Fault{Kind: "status-500", First: 1}), 0},
-		"a fault that strikes":         {withFaults(fault.Fault{Kind: "wrong-version"}), 0},
-		"a refusal":                    {withFaults(fault.Fault{Kind: "status-503"}), 0},
-		"a network":                    {behavior.Behavior{Network: behavior.Network{MaxRequests: 1 << 30}}, 0},
-		"a life":                       {behavior.Behavior{Life: life}, 2},
+		"a fault that acts no more": {withFaults(fault.Fault{Kind: "status-500", First: 1}), 0},
+		"a fault that strikes":      {withFaults(fault.Fault{Kind: "wrong-version"}), 0},
+		"a refusal":                 {withFaults(fault.Fault{Kind: "status-503"}), 0},
+		"a network":                 {behavior.Behavior{Network: behavior.Network{MaxRequests: 1 << 30}}, 0},
+		"a life":                    {behavior.Behavior{Life: life}, 2},
 	} {
 		for _, p := range hotPaths[:3] {
 			t.Run(name+"/"+p.name, func(t *testing.T) {

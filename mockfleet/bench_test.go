@@ -3,8 +3,10 @@ package mockfleet
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
 // replayConn is a connection in memory: it reads the same request again and again, and forgets what
@@ -48,21 +51,18 @@ func pushRequest(path string, artifact []byte) []byte {
 }
 
 // replay makes a connection of device 7 that answers request without a network.
-func replay(request []byte) (*conn, *replayConn) { return replayTo(Config{}, request) }
+func replay(request []byte) (server.Session, *replayConn) { return replayTo(Config{}, request) }
 
-func replayTo(cfg Config, request []byte) (*conn, *replayConn) {
+func replayTo(cfg Config, request []byte) (server.Session, *replayConn) {
 	memory := &replayConn{request: request}
 	cfg.Devices = 8
 	f := newFleet(cfg.withDefaults())
-	return newConn(f, memory, 7), memory
+	return f.server.NewSession(memory, 7), memory
 }
 
-func answerOnce(tb testing.TB, c *conn) {
-	if ready, _ := c.await(); !ready || !c.answerNext() {
+func answerOnce(tb testing.TB, s server.Session) {
+	if !s.Next() {
 		tb.Fatal("the connection ended")
-	}
-	if c.work.reader.Buffered() == 0 {
-		c.dropWorkspace()
 	}
 }
 
@@ -122,7 +122,7 @@ func bareServer(hash bool) *fasthttp.Server {
 			digest = sha256.Sum256(body)
 		}
 		ctx.Response.Header.SetContentType(wire.TypeJSON)
-		ctx.Response.SetBody(appendUpdateAnswer(ctx.Response.Body()[:0], true, "already", int64(len(body)), digest[:]))
+		ctx.Response.SetBody(appendRepeatAnswer(ctx.Response.Body()[:0], len(body), digest[:]))
 	}}
 }
 
@@ -151,4 +151,13 @@ func drive(b *testing.B, address string, request []byte) {
 			}
 		}
 	})
+}
+
+// appendRepeatAnswer appends what a device answers to an update that it runs already.
+func appendRepeatAnswer(dst []byte, size int, digest []byte) []byte {
+	dst = append(dst, `{"success":true,"message":"already","size":`...)
+	dst = strconv.AppendInt(dst, int64(size), 10)
+	dst = append(dst, `,"digest":"`...)
+	dst = hex.AppendEncode(dst, digest)
+	return append(dst, `"}`...)
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,6 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
 // Config says which fleet to start. Every field but Devices has a useful zero value.
@@ -125,12 +124,12 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// checkListen tells whether address can be listened on: an IP address (or localhost) and a port.
+// checkListen reports whether address can be listened on: an IP address (or localhost) and a port.
 func checkListen(name, address string, allowRemote bool) error {
 	bad := func(want string) error {
 		return &field.Error{Field: name, Value: strconv.Quote(address), Want: want}
 	}
-	host, _, err := splitListen(address)
+	host, _, err := server.SplitListen(address)
 	switch {
 	case err != nil:
 		return bad("HOST:PORT, an IP address and a port from 0 to 65535, such as 127.0.0.1:8080")
@@ -140,27 +139,7 @@ func checkListen(name, address string, allowRemote bool) error {
 	return nil
 }
 
-// splitListen takes host:port apart. No host means every address of the machine, as in package net.
-func splitListen(address string) (netip.Addr, uint16, error) {
-	host, portText, err := net.SplitHostPort(address)
-	if err != nil {
-		return netip.Addr{}, 0, err
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
-		return netip.Addr{}, 0, err
-	}
-	switch host {
-	case "localhost":
-		host = "127.0.0.1"
-	case "":
-		host = "0.0.0.0"
-	}
-	ip, err := netip.ParseAddr(host)
-	return ip.Unmap(), uint16(port), err
-}
-
-// checkReach tells whether all of b can be had at devices that are addressed as a.
+// checkReach reports whether all of b can be had at devices that are addressed as a.
 func checkReach(b behavior.Behavior, a address.Mode) error {
 	var errs []error
 	bad := func(name, value, want string) {
@@ -171,11 +150,11 @@ func checkReach(b behavior.Behavior, a address.Mode) error {
 	}
 	for i, f := range b.Faults {
 		k, _ := fault.Lookup(f.Kind)
-		if !k.NeedsPort || a == address.Port && canShut {
+		if !k.NeedsPort || a == address.Port && server.GatesSupported {
 			continue
 		}
 		want := "port addressing: in " + string(a) + " addressing one listener serves all devices"
-		if !canShut {
+		if !server.GatesSupported {
 			want = "Linux, and port addressing"
 		}
 		bad(fmt.Sprintf("faults[%d].kind", i), strconv.Quote(f.Kind), want)

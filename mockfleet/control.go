@@ -17,6 +17,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
@@ -62,7 +63,7 @@ func NewControl(address, token string) (*Control, error) {
 		// No proxy: the port is on this machine, and the token must not leave it.
 		DialContext:            (&net.Dialer{Timeout: controlDialLimit}).DialContext,
 		MaxIdleConns:           2,
-		IdleConnTimeout:        idleLimit / 2, // before the port closes it under a request
+		IdleConnTimeout:        server.IdleLimit / 2, // before the port closes it under a request
 		ResponseHeaderTimeout:  controlTimeout,
 		MaxResponseHeaderBytes: controlHeaderLimit,
 	}
@@ -80,13 +81,13 @@ func NewControl(address, token string) (*Control, error) {
 // Status asks how the fleet is.
 func (c *Control) Status(ctx context.Context) (Status, error) {
 	var s Status
-	err := c.exchange(ctx, http.MethodGet, "/fleet", nil, &s)
+	err := c.call(ctx, http.MethodGet, "/fleet", nil, &s)
 	return s, err
 }
 
 // Reset does what Fleet.Reset does.
 func (c *Control) Reset(ctx context.Context) error {
-	return c.exchange(ctx, http.MethodPost, "/reset", nil, nil)
+	return c.call(ctx, http.MethodPost, "/reset", nil, nil)
 }
 
 // Lease makes this client the only one that may reset the fleet, for [LeaseFor], as the holder of that
@@ -98,7 +99,7 @@ func (c *Control) Lease(ctx context.Context, holder string) error {
 		own = *had
 	}
 	var answer leaseAnswer
-	if err := c.exchange(ctx, http.MethodPost, "/lease", leaseOrder{holder, own}, &answer); err != nil {
+	if err := c.call(ctx, http.MethodPost, "/lease", leaseOrder{holder, own}, &answer); err != nil {
 		return err
 	}
 	c.lease.Store(&answer.Lease)
@@ -111,19 +112,19 @@ func (c *Control) Release(ctx context.Context) error {
 		return nil
 	}
 	defer c.lease.Store(nil)
-	return c.exchange(ctx, http.MethodDelete, "/lease", nil, nil)
+	return c.call(ctx, http.MethodDelete, "/lease", nil, nil)
 }
 
 // Device asks about device i. For an index that the fleet lacks, the error is a *ControlError of status 404.
 func (c *Control) Device(ctx context.Context, i int) (DeviceStatus, error) {
 	var d DeviceStatus
-	err := c.exchange(ctx, http.MethodGet, "/devices/"+strconv.Itoa(i), nil, &d)
+	err := c.call(ctx, http.MethodGet, "/devices/"+strconv.Itoa(i), nil, &d)
 	return d, err
 }
 
 // SetFaults does what Fleet.SetFaults does.
 func (c *Control) SetFaults(ctx context.Context, device int, b behavior.Behavior) error {
-	return c.exchange(ctx, http.MethodPut, "/devices/"+strconv.Itoa(device)+"/faults", b, nil)
+	return c.call(ctx, http.MethodPut, "/devices/"+strconv.Itoa(device)+"/faults", b, nil)
 }
 
 // Ledger streams the fleet's ledger, which may hold millions of entries. An error comes last, with a
@@ -161,25 +162,25 @@ func (c *Control) Find(ctx context.Context, q ledger.Query) iter.Seq2[ledger.Ent
 // Groups does what Fleet.Groups does.
 func (c *Control) Groups(ctx context.Context) ([]GroupStatus, error) {
 	var list []GroupStatus
-	err := c.exchange(ctx, http.MethodGet, "/groups", nil, &list)
+	err := c.call(ctx, http.MethodGet, "/groups", nil, &list)
 	return list, err
 }
 
 // SetGroupFaults does what Fleet.SetGroupFaults does.
 func (c *Control) SetGroupFaults(ctx context.Context, group string, b behavior.Behavior) error {
-	return c.exchange(ctx, http.MethodPut, groupPath(group, "faults"), b, nil)
+	return c.call(ctx, http.MethodPut, groupPath(group, "faults"), b, nil)
 }
 
 // SetOffline does what Fleet.SetOffline does.
 func (c *Control) SetOffline(ctx context.Context, group string, share random.Share) (int, error) {
-	var answer offlineAnswer
-	err := c.exchange(ctx, http.MethodPut, groupPath(group, "offline"), offlineOrder{&share}, &answer)
+	var answer offlineResponse
+	err := c.call(ctx, http.MethodPut, groupPath(group, "offline"), offlineRequest{&share}, &answer)
 	return answer.Offline, err
 }
 
 // Heal does what Fleet.Heal does.
 func (c *Control) Heal(ctx context.Context, group string) error {
-	return c.exchange(ctx, http.MethodPost, groupPath(group, "heal"), nil, nil)
+	return c.call(ctx, http.MethodPost, groupPath(group, "heal"), nil, nil)
 }
 
 func groupPath(group, what string) string { return "/groups/" + url.PathEscape(group) + "/" + what }
@@ -187,9 +188,9 @@ func groupPath(group, what string) string { return "/groups/" + url.PathEscape(g
 // Close closes the connections that are not in use.
 func (c *Control) Close() { c.client.CloseIdleConnections() }
 
-// exchange sends a request, with order as its body unless that is nil, and decodes the answer into into
+// call sends a request, with order as its body unless that is nil, and decodes the answer into into
 // unless that is nil.
-func (c *Control) exchange(ctx context.Context, method, path string, order, into any) error {
+func (c *Control) call(ctx context.Context, method, path string, order, into any) error {
 	var body []byte
 	var err error
 	if order != nil {
@@ -235,7 +236,7 @@ func (c *Control) do(ctx context.Context, method, path string, query url.Values,
 	}
 	defer closeBody(response)
 	refusal := &ControlError{Request: method + " " + path, Status: response.StatusCode}
-	var problem controlProblem
+	var problem errorResponse
 	if err := json.NewDecoder(io.LimitReader(response.Body, controlAnswerLimit)).Decode(&problem); err != nil {
 		problem.Error = "the answer is not the control port's: " + err.Error()
 	}

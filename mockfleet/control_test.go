@@ -204,7 +204,7 @@ func TestTheControlPortRefusesWithAClearError(t *testing.T) {
 			require.Equal(t, test.status, response.StatusCode, string(body))
 			require.Equal(t, wire.TypeJSON, response.Header.Get("Content-Type"))
 			require.Contains(t, string(body), test.want)
-			var problem controlProblem
+			var problem errorResponse
 			require.NoError(t, json.Unmarshal(body, &problem))
 			require.NotEmpty(t, problem.Error)
 			require.Equal(t, test.status == http.StatusUnauthorized, response.Header.Get("WWW-Authenticate") != "")
@@ -293,7 +293,7 @@ func TestALedgerCutShortByCloseDoesNotLookWhole(t *testing.T) {
 	for _, err := range control.Ledger(t.Context()) {
 		if n++; n == 1 { // the rest, some 70 MB, is more than the sockets' buffers hold
 			go func() { closed <- f.Close() }()
-			<-f.done
+			<-f.server.Done()
 		}
 		last = err
 	}

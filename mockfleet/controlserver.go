@@ -20,6 +20,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
@@ -46,13 +47,13 @@ const (
 )
 
 func startControl(ctx context.Context, f *Fleet) (*controlServer, error) {
-	host, port, err := splitListen(f.cfg.ControlListen)
+	host, port, err := server.SplitListen(f.cfg.ControlListen)
 	if err != nil {
 		return nil, err // Validate has seen to it
 	}
-	l, err := listen(ctx, net.ListenConfig{}, "tcp", netip.AddrPortFrom(host, port))
+	l, err := server.Listen(ctx, net.ListenConfig{}, "tcp", netip.AddrPortFrom(host, port))
 	if err != nil {
-		return nil, listenError("control-listen", f.cfg.ControlListen, err)
+		return nil, server.ListenError("control-listen", f.cfg.ControlListen, err)
 	}
 	// Requests end with the fleet, not with the context that it was started in: Close waits for them.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -68,7 +69,7 @@ func startControl(ctx context.Context, f *Fleet) (*controlServer, error) {
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: controlTimeout,
 		ReadTimeout:       controlTimeout,
-		IdleTimeout:       idleLimit,
+		IdleTimeout:       server.IdleLimit,
 		MaxHeaderBytes:    controlHeaderLimit,
 	}
 	go func() {
@@ -177,7 +178,7 @@ func (s *controlServer) putFaults(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if b, ok := readBehavior(w, r); ok {
-		s.done(w, s.fleet.SetFaults(i, b))
+		s.respondDone(w, s.fleet.SetFaults(i, b))
 	}
 }
 
@@ -190,11 +191,11 @@ func (s *controlServer) getLedger(w http.ResponseWriter, r *http.Request) {
 	}
 	entries, err := s.fleet.Find(q)
 	if err != nil {
-		writeError(w, statusOf(err), err)
+		writeError(w, errorStatus(err), err)
 		return
 	}
 	w.Header().Set("Content-Type", typeLedger)
-	piece := &pieceWriter{w: w, control: http.NewResponseController(w)}
+	piece := &deadlineWriter{w: w, control: http.NewResponseController(w)}
 	out := bufio.NewWriterSize(piece, 32<<10)
 	var line []byte
 	for entry := range entries {
@@ -208,14 +209,14 @@ func (s *controlServer) getLedger(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pieceWriter gives every write its own time limit, so that a long answer may take its time and a
+// deadlineWriter gives every write its own time limit, so that a long answer may take its time and a
 // client that stops reading may not.
-type pieceWriter struct {
+type deadlineWriter struct {
 	w       io.Writer
 	control *http.ResponseController
 }
 
-func (p *pieceWriter) Write(b []byte) (int, error) {
+func (p *deadlineWriter) Write(b []byte) (int, error) {
 	if err := p.control.SetWriteDeadline(time.Now().Add(controlTimeout)); err != nil {
 		return 0, err
 	}
@@ -253,11 +254,11 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 }
 
 func writeError(w http.ResponseWriter, status int, err error) {
-	writeJSON(w, status, controlProblem{Error: err.Error()})
+	writeJSON(w, status, errorResponse{Error: err.Error()})
 }
 
-// controlProblem is the body of every refusal of the control port.
-type controlProblem struct {
+// errorResponse is the body of every refusal of the control port.
+type errorResponse struct {
 	Error string `json:"error"`
 }
 
@@ -272,21 +273,21 @@ func (s *controlServer) putGroupFaults(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	s.done(w, s.fleet.SetGroupFaults(r.PathValue("group"), b))
+	s.respondDone(w, s.fleet.SetGroupFaults(r.PathValue("group"), b))
 }
 
-// offlineOrder is the body of PUT /groups/{group}/offline.
-type offlineOrder struct {
+// offlineRequest is the body of PUT /groups/{group}/offline.
+type offlineRequest struct {
 	Share *random.Share `json:"share"`
 }
 
-// offlineAnswer is the answer to it.
-type offlineAnswer struct {
+// offlineResponse is the answer to it.
+type offlineResponse struct {
 	Offline int `json:"offline"`
 }
 
 func (s *controlServer) putOffline(w http.ResponseWriter, r *http.Request) {
-	var order offlineOrder
+	var order offlineRequest
 	err := decodeStrictly(http.MaxBytesReader(w, r.Body, controlBodyLimit), &order)
 	if err == nil && order.Share == nil {
 		err = errors.New(`want {"share": "10%"}, or a number from 0 to 1`)
@@ -297,19 +298,19 @@ func (s *controlServer) putOffline(w http.ResponseWriter, r *http.Request) {
 	}
 	count, err := s.fleet.SetOffline(r.PathValue("group"), *order.Share)
 	if err != nil {
-		writeError(w, statusOf(err), err)
+		writeError(w, errorStatus(err), err)
 		return
 	}
-	writeJSON(w, http.StatusOK, offlineAnswer{count})
+	writeJSON(w, http.StatusOK, offlineResponse{count})
 }
 
 func (s *controlServer) postHeal(w http.ResponseWriter, r *http.Request) {
-	s.done(w, s.fleet.Heal(r.PathValue("group")))
+	s.respondDone(w, s.fleet.Heal(r.PathValue("group")))
 }
 
 func (s *controlServer) postHealDevice(w http.ResponseWriter, r *http.Request) {
 	if i, ok := s.device(w, r); ok {
-		s.done(w, s.fleet.HealDevice(i))
+		s.respondDone(w, s.fleet.HealDevice(i))
 	}
 }
 
@@ -330,13 +331,13 @@ func (s *controlServer) getSummary(w http.ResponseWriter, r *http.Request) {
 	}
 	summary, err := s.fleet.Summarize(q)
 	if err != nil {
-		writeError(w, statusOf(err), err)
+		writeError(w, errorStatus(err), err)
 		return
 	}
 	writeJSON(w, http.StatusOK, summary)
 }
 
-// readBehavior reads a request's body; where that is no behaviour, it has answered 400.
+// readBehavior reads a request's body; where that is no behavior, it has answered 400.
 func readBehavior(w http.ResponseWriter, r *http.Request) (b behavior.Behavior, ok bool) {
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, controlBodyLimit), &b); err != nil {
 		writeError(w, http.StatusBadRequest, fmt.Errorf("behavior: %w", err))
@@ -349,18 +350,18 @@ func readBehavior(w http.ResponseWriter, r *http.Request) (b behavior.Behavior, 
 	return b, true
 }
 
-// done answers a request that has nothing to tell but whether it was done.
-func (s *controlServer) done(w http.ResponseWriter, err error) {
+// respondDone answers a request that has nothing to tell but whether it was done.
+func (s *controlServer) respondDone(w http.ResponseWriter, err error) {
 	if err != nil {
-		writeError(w, statusOf(err), err)
+		writeError(w, errorStatus(err), err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// statusOf a failure to change the fleet: 404 for a group that it lacks, 400 for what it can't be told, and
-// 507 where it has no room for one more behaviour.
-func statusOf(err error) int {
+// errorStatus a failure to change the fleet: 404 for a group that it lacks, 400 for what it can't be told, and
+// 507 where it has no room for one more behavior.
+func errorStatus(err error) int {
 	var bad *field.Error
 	switch {
 	case !errors.As(err, &bad):

@@ -129,7 +129,7 @@ func converse(f *Fleet, i int) string {
 	var said []string
 	artifact := bytes.Repeat([]byte{byte(i)}, 1500)
 	for range 4 {
-		v := &visitor{address: net.JoinHostPort(address.DeviceIP(i).String(), fmt.Sprint(f.address.Port()))}
+		v := &visitor{address: net.JoinHostPort(address.DeviceIP(i).String(), fmt.Sprint(f.server.Address().Port()))}
 		said = append(said, v.ask(string(pushRequest("/update", artifact))))
 		for range 2 {
 			answer := v.ask(askVersion)

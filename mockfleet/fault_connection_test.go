@@ -128,7 +128,7 @@ func TestIdleCloseClosesAConnectionThatIsUsedAgain(t *testing.T) {
 			require.Equal(t, []string{"", "closed"}, []string{all, end})
 			require.NoError(t, c.Close())
 
-			c = mustDialDevice(t, f, 0) // the first attempt was the only one that it strikes
+			c = mustDialDevice(t, f, 0) // the first attempt was the only one that it acts on
 			answers = bufio.NewReader(c)
 			for range 3 {
 				c.send(request)

@@ -214,8 +214,8 @@ func TestFaultsOfAPortNeedPorts(t *testing.T) {
 	require.ErrorContains(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "refuse"})), "port addressing")
 }
 
-// Of the faults of one place, the first in the list that strikes is the one that acts; those of other
-// places strike beside it.
+// Of the faults of one place, the first in the list that acts on an attempt wins; those of other
+// points act beside it.
 func TestFaultsStandInOrder(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
 		fault.Fault{Kind: "status-500", First: 1}, fault.Fault{Kind: "status-503", First: 2}, fault.Fault{Kind: "wrong-content-type", First: 3},

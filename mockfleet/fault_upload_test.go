@@ -50,7 +50,7 @@ func TestUploadsThatBreakOff(t *testing.T) {
 	}
 }
 
-// A body that ends before the fault was to strike is struck at its end: it is never applied.
+// A body that ends before the fault was to act meets it at its end: it is never applied.
 func TestAnUploadShorterThanTheFaultsPlaceBreaksOffToo(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "close-mid-upload", AfterBytes: exactly(t, 1000)})})
 	require.Empty(t, exchange(t, f, string(pushRequest("/update", []byte("short")))))
@@ -83,7 +83,7 @@ func written(t *testing.T, c bareClient, head string, stopped func() bool) (n in
 	return n
 }
 
-// The client feels that the device doesn't read: the kernel's buffers don't swallow megabytes.
+// The client feels that the device doesn't read: the kernel's buffers don't take megabytes.
 func TestAClientFeelsThatTheDeviceStopsReading(t *testing.T) {
 	const after = 256 << 10
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(

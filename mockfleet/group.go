@@ -32,8 +32,8 @@ func (f *Fleet) Groups() []GroupStatus {
 	for i := range f.store.Len() {
 		counts[p.Of(i)][f.store.Stage(i)]++
 	}
-	f.changing.Lock()
-	defer f.changing.Unlock()
+	f.bulk.Lock()
+	defer f.bulk.Unlock()
 	var list []GroupStatus
 	for g, of := range p.All {
 		if p.Size(g) == 0 && of.Name == behavior.RestGroup {
@@ -44,9 +44,9 @@ func (f *Fleet) Groups() []GroupStatus {
 	return list
 }
 
-// SetGroupFaults gives every device of a group, or of all, the same behaviour, also those that had one of
+// SetGroupFaults gives every device of a group, or of all, the same behavior, also those that had one of
 // their own, and counts their attempts anew. It outlives Reset. The error is a *ConfigError where the group
-// or the behaviour is at fault.
+// or the behavior is at fault.
 func (f *Fleet) SetGroupFaults(group string, b behavior.Behavior) error {
 	g, all, err := f.store.Groups().Lookup(group)
 	if err != nil {
@@ -60,7 +60,7 @@ func (f *Fleet) SetGroupFaults(group string, b behavior.Behavior) error {
 }
 
 // Heal makes every device of a group, or of all, well: reachable, without a fault and without fail_first. What
-// else there is to its behaviour stays: latency, life, network. Attempts are counted anew.
+// else there is to its behavior stays: latency, life, network. Attempts are counted anew.
 func (f *Fleet) Heal(group string) error {
 	g, all, err := f.store.Groups().Lookup(group)
 	if err != nil {
@@ -77,18 +77,18 @@ func (f *Fleet) HealDevice(i int) error {
 	if err := f.checkDevice(i); err != nil {
 		return err
 	}
-	f.changing.Lock()
-	defer f.changing.Unlock()
+	f.bulk.Lock()
+	defer f.bulk.Unlock()
 	f.store.SetOffline(i, false)
 	err := f.store.SetBehavior(i, f.store.Behavior(i).Healed())
-	f.setDoors(i, i+1)
+	f.server.UpdatePorts(i, i+1)
 	return err
 }
 
-// changeBehaviors gives every device of a group, or of all, what change makes of its behaviour.
+// changeBehaviors gives every device of a group, or of all, what change makes of its behavior.
 func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavior) behavior.Behavior) error {
-	f.changing.Lock()
-	defer f.changing.Unlock()
+	f.bulk.Lock()
+	defer f.bulk.Unlock()
 	p := f.store.Groups()
 	for g := range p.All {
 		if all || g == group {
@@ -102,7 +102,7 @@ func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavi
 		if err := f.store.SetBehavior(i, change(f.store.Behavior(i))); err != nil {
 			return err
 		}
-		f.setDoors(i, i+1)
+		f.server.UpdatePorts(i, i+1)
 	}
 	return nil
 }
@@ -120,8 +120,8 @@ func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
 	if !(share >= 0 && share <= 1) {
 		return 0, &field.Error{Field: "share", Value: strconv.FormatFloat(float64(share), 'g', -1, 64), Want: "0 to 1"}
 	}
-	f.changing.Lock()
-	defer f.changing.Unlock()
+	f.bulk.Lock()
+	defer f.bulk.Unlock()
 	var members, order []int
 	for i := range f.store.Len() {
 		if all || p.Of(i) == g {
@@ -134,7 +134,7 @@ func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
 	for _, i := range members {
 		off := count > 0 && p.OfflineOrder(i) <= order[count-1]
 		if f.store.SetOffline(i, off) {
-			f.setDoors(i, i+1)
+			f.server.UpdatePorts(i, i+1)
 		}
 	}
 	return count, nil

@@ -2,12 +2,9 @@ package mockfleet
 
 import (
 	"fmt"
-	"net"
-	"runtime"
-	"sync"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
 // Health says whether the fleet keeps up: whether it, rather than its clients, limits what they measure. Its
@@ -46,11 +43,10 @@ func (p Problem) String() string { return p.Text }
 
 // Beyond these the figures of a run are the fleet's, not its client's.
 const (
-	lateAfter    = 50 * time.Millisecond // an answer that leaves so long after its time is late
 	maxLateShare = 0.01                  // of the delayed answers
-	leastLate    = 10                    // fewer are a machine's hiccup
+	minLate      = 10                    // fewer are a machine's hiccup
 	maxWake      = 50 * time.Millisecond // that a tenth of the wakes may be late by
-	leastWakes   = 25                    // half a second's
+	minWakes     = 25                    // half a second's
 	maxQueued    = 0.9                   // of the accept queue's limit
 )
 
@@ -69,162 +65,25 @@ func (h *Health) problems(wakes int64, t *Traffic) (list []Problem) {
 	if limit := float64(h.AcceptQueueLimit); limit > 0 && float64(h.AcceptQueuePeak) >= maxQueued*limit {
 		add("its accept queue held %d connections, of %d at most", h.AcceptQueuePeak, h.AcceptQueueLimit)
 	}
-	if h.Late >= leastLate && float64(h.Late) > maxLateShare*float64(h.Delayed) {
-		late("%d of %d delayed answers left over %v late, the latest %v", h.Late, h.Delayed, lateAfter, h.LateMax.Round(time.Millisecond))
+	if h.Late >= minLate && float64(h.Late) > maxLateShare*float64(h.Delayed) {
+		late("%d of %d delayed answers left over %v late, the latest %v", h.Late, h.Delayed, server.LateThreshold, h.LateMax.Round(time.Millisecond))
 	}
-	if wakes >= leastWakes && h.WakeP90 > maxWake {
+	if wakes >= minWakes && h.WakeP90 > maxWake {
 		late("a tenth of the time it was %v late or more to look at what had come", h.WakeP90.Round(time.Millisecond))
 	}
 	return list
 }
 
-// watch is what the fleet observes of itself. Accept errors and refused connections are the fleet's totals: base
-// has those of the last reset.
-type watch struct {
-	mu         sync.Mutex
-	wakes      *hdrhistogram.Histogram // in microseconds
-	late       uint64
-	delayed    uint64
-	lateMax    time.Duration
-	queuePeak  int
-	queueNow   int
-	queueLimit int
-	overflows  uint64 // the machine's, at the last reset
-	errors     uint64 // to accept, at the last reset
-	noRoom     uint64 // connections refused for want of it, at the last reset
-
-	cpu      [cpuWindow]cpuMark // by turns
-	cpuTurns int
-}
-
-const (
-	wakeEvery = 20 * time.Millisecond
-	wakeLimit = 100 * time.Second
-	cpuWindow = 5 // ticks of the housekeeper
-)
-
-type cpuMark struct {
-	at      time.Time
-	seconds float64
-}
-
-func newWatch() *watch {
-	return &watch{wakes: hdrhistogram.New(1, wakeLimit.Microseconds(), 2)}
-}
-
-// woke notes how late the fleet woke. One wake that is late stands for all that it kept from coming.
-func (w *watch) woke(late time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	us := min(max(late.Microseconds(), 1), wakeLimit.Microseconds())
-	// In range, a histogram takes every value: an error would be ours.
-	if err := w.wakes.RecordCorrectedValue(us, wakeEvery.Microseconds()); err != nil {
-		panic(fmt.Sprintf("mockfleet: wakes: %v", err))
-	}
-}
-
-// answered notes how late something left that was to wait.
-func (w *watch) answered(late time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.delayed++
-	if late > lateAfter {
-		w.late++
-	}
-	w.lateMax = max(w.lateMax, late)
-}
-
-// queued notes how full the accept queues are.
-func (w *watch) queued(now, limit int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.queueNow, w.queueLimit = now, limit
-	w.queuePeak = max(w.queuePeak, now)
-}
-
-// spent notes the processor time that the process has used.
-func (w *watch) spent(at time.Time, seconds float64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cpu[w.cpuTurns%cpuWindow] = cpuMark{at, seconds}
-	w.cpuTurns++
-}
-
-// share is that of the machine's processor time over the window.
-func (w *watch) share() float64 {
-	if w.cpuTurns < 2 {
-		return 0
-	}
-	last := w.cpu[(w.cpuTurns-1)%cpuWindow]
-	first := w.cpu[0]
-	if w.cpuTurns > cpuWindow {
-		first = w.cpu[w.cpuTurns%cpuWindow]
-	}
-	if wall := last.at.Sub(first.at).Seconds(); wall > 0 {
-		return max(0, (last.seconds-first.seconds)/wall/float64(runtime.NumCPU()))
-	}
-	return 0
-}
-
-// reset begins anew, from the totals as they stand.
-func (w *watch) reset(overflows, errors, noRoom uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.wakes.Reset()
-	w.late, w.delayed, w.lateMax, w.queuePeak = 0, 0, 0, 0
-	w.overflows, w.errors, w.noRoom = overflows, errors, noRoom
-}
-
-// health is how the fleet is, by what was observed and by the totals in t.
-func (w *watch) health(t *Traffic, overflows uint64) Health {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// newHealth judges what a server observed of itself.
+func newHealth(o server.Observed) Health {
 	h := Health{
-		CPUFraction: w.share(),
-		WakeP90:     time.Duration(w.wakes.ValueAtQuantile(90)) * time.Microsecond,
-		WakeMax:     time.Duration(w.wakes.Max()) * time.Microsecond,
-		Delayed:     w.delayed, Late: w.late, LateMax: w.lateMax,
-		AcceptQueue: w.queueNow, AcceptQueuePeak: w.queuePeak, AcceptQueueLimit: w.queueLimit,
-		AcceptOverflows: overflows - min(overflows, w.overflows),
+		CPUFraction: o.CPUFraction,
+		WakeP90:     o.WakeP90, WakeMax: o.WakeMax,
+		Delayed: o.Delayed, Late: o.Late, LateMax: o.LateMax,
+		AcceptQueue: o.AcceptQueue, AcceptQueuePeak: o.AcceptQueuePeak, AcceptQueueLimit: o.AcceptQueueLimit,
+		AcceptOverflows: o.AcceptOverflows,
 	}
-	since := *t
-	since.AcceptErrors -= min(since.AcceptErrors, w.errors)
-	since.ConnectionsNoRoom -= min(since.ConnectionsNoRoom, w.noRoom)
-	h.Problems = h.problems(w.wakes.TotalCount(), &since)
+	h.Problems = h.problems(o.Wakes, &Traffic{AcceptErrors: o.AcceptErrors, ConnectionsNoRoom: o.NoRoom})
 	h.Saturated = len(h.Problems) > 0
 	return h
-}
-
-// watchItself observes the fleet until it closes.
-func (f *Fleet) watchItself() {
-	timer := time.NewTimer(wakeEvery)
-	defer timer.Stop()
-	for turn := 0; ; turn++ {
-		expected := time.Now().Add(wakeEvery)
-		timer.Reset(wakeEvery)
-		select {
-		case <-timer.C:
-			f.watch.woke(time.Since(expected))
-			f.lookAtQueues(turn)
-		case <-f.done:
-			return
-		}
-	}
-}
-
-// queuesAtOnce bounds how many listeners are looked at in one turn: in port addressing there are thousands.
-const queuesAtOnce = 16
-
-func (f *Fleet) lookAtQueues(turn int) {
-	now, limit := 0, 0
-	for n := range min(queuesAtOnce, len(f.listeners)) {
-		l, ok := f.listeners[(turn*queuesAtOnce+n)%len(f.listeners)].(*net.TCPListener)
-		if !ok {
-			continue
-		}
-		if length, most := acceptQueue(l); length >= now {
-			now, limit = length, most
-		}
-	}
-	f.watch.queued(now, limit)
 }

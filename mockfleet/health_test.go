@@ -2,7 +2,6 @@ package mockfleet
 
 import (
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
 func TestAFleetThatIsTheBottleneckSaysSo(t *testing.T) {
@@ -49,43 +49,6 @@ func TestAFleetThatIsTheBottleneckSaysSo(t *testing.T) {
 	}
 }
 
-// A watch counts from the last reset on, and a wake that is late stands for those that it kept from coming.
-func TestAWatchCountsSinceTheReset(t *testing.T) {
-	w := newWatch()
-	for range 180 {
-		w.woke(time.Millisecond)
-	}
-	w.woke(time.Second) // and so 49 others, of 980 ms, 960 ms, …
-	w.queued(100, 128)
-	w.queued(1, 128)
-	w.answered(time.Millisecond)
-	w.answered(time.Second)
-	s := &Traffic{AcceptErrors: 7, ConnectionsNoRoom: 5}
-	h := w.health(s, 9)
-	require.InDelta(t, 0.54, h.WakeP90.Seconds(), 0.02) // 23 of 230 are beyond the 90th percentile: 1 s down to 560 ms
-	require.InDelta(t, 1, h.WakeMax.Seconds(), 0.01)
-	require.Equal(t, []int{1, 100, 128}, []int{h.AcceptQueue, h.AcceptQueuePeak, h.AcceptQueueLimit})
-	require.Equal(t, []uint64{2, 1, 9}, []uint64{h.Delayed, h.Late, h.AcceptOverflows})
-	require.Equal(t, time.Second, h.LateMax)
-	require.Len(t, h.Problems, 3)
-	require.True(t, h.Saturated)
-
-	w.reset(9, 7, 5)
-	h = w.health(s, 11)
-	require.Equal(t, Health{AcceptQueue: 1, AcceptQueueLimit: 128, AcceptOverflows: 2}, h)
-	require.EqualValues(t, 7, s.AcceptErrors, "the totals stay")
-}
-
-func TestAWatchKnowsTheShareOfTheLastTicks(t *testing.T) {
-	w, begun := newWatch(), time.Now()
-	require.Zero(t, w.share())
-	for n, used := range []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 4.5} {
-		w.spent(begun.Add(time.Duration(n)*time.Second), used)
-	}
-	// From the third to the seventh: 4.3 s of processor time in 4 s.
-	require.InDelta(t, 4.3/4, w.share()*float64(runtime.NumCPU()), 1e-9)
-}
-
 // What waits for its latency notes how late it was; under the bubble's clock, that is never.
 func TestDelayedAnswersAreNoted(t *testing.T) {
 	cfg := Config{Devices: 1, Behavior: behavior.Behavior{Latency: delayOf(t, time.Minute)}}
@@ -95,4 +58,19 @@ func TestDelayedAnswersAreNoted(t *testing.T) {
 		h := f.Status().Health
 		require.Equal(t, []uint64{1, 0, 0}, []uint64{h.Delayed, h.Late, uint64(h.LateMax)})
 	})
+}
+
+func TestHealthIsWhatTheServerObserved(t *testing.T) {
+	h := newHealth(server.Observed{
+		CPUFraction: 0.5, Wakes: 100, WakeP90: time.Second, WakeMax: 2 * time.Second, Delayed: 100, Late: 10, LateMax: time.Minute,
+		AcceptQueue: 1, AcceptQueuePeak: 128, AcceptQueueLimit: 128, AcceptOverflows: 9, AcceptErrors: 7, NoRoom: 5,
+	})
+	require.Len(t, h.Problems, 5)
+	require.True(t, h.Saturated)
+	h.Problems, h.Saturated = nil, false
+	require.Equal(t, Health{
+		CPUFraction: 0.5, WakeP90: time.Second, WakeMax: 2 * time.Second, Delayed: 100, Late: 10, LateMax: time.Minute,
+		AcceptQueue: 1, AcceptQueuePeak: 128, AcceptQueueLimit: 128, AcceptOverflows: 9,
+	}, h)
+	require.Equal(t, Health{}, newHealth(server.Observed{}))
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
 // helper is what this test binary does instead of testing when it is started again with that name as
@@ -108,7 +109,7 @@ func (p *process) usage(t testing.TB) (u usage) {
 // tell answers each line of in with the usage until that.
 func tell(in io.Reader, answers *json.Encoder) error {
 	for orders := bufio.NewScanner(in); orders.Scan(); {
-		cpu, _ := processorTime()
+		cpu, _ := server.CPUTime()
 		runtime.GC()
 		runtime.GC() // what the first took out of the pools, the second frees
 		var m runtime.MemStats

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
 // BenchmarkIdleConnections tells what a kept connection costs a fleet that is a process of its own: each
@@ -24,7 +25,7 @@ import (
 // resident memory, and of that what Go counts as the heap in use, what lives there, and stacks.
 func BenchmarkIdleConnections(b *testing.B) {
 	const connections, atOnce = 9000, 8
-	if limit, known := descriptorLimit(); known && limit < connections+2*descriptorReserve {
+	if limit, known := server.DescriptorLimit(); known && limit < connections+2*descriptorReserve {
 		b.Skipf("the process may open %d files", limit)
 	}
 	artifact := bytes.Repeat([]byte("x"), 1024)

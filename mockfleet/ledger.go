@@ -19,7 +19,7 @@ func (f *Fleet) Ledger() iter.Seq[ledger.Entry] {
 type DeviceStatus struct {
 	ledger.Entry
 	Address  string            `json:"address"`
-	Attempts uint32            `json:"attempts"` // updates that its behaviour has decided about
+	Attempts uint32            `json:"attempts"` // updates that its behavior has decided about
 	Behavior behavior.Behavior `json:"behavior"`
 }
 

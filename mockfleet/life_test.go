@@ -24,7 +24,7 @@ func stageOf(t testing.TB, f *Fleet, i int) (ledger.Stage, string) {
 	return d.Stage, d.Version
 }
 
-// A device goes through its stages by itself, at the times that its behaviour gives them.
+// A device goes through its stages by itself, at the times that its behavior gives them.
 func TestADeviceGoesThroughItsLife(t *testing.T) {
 	type moment struct {
 		at      time.Duration // since the update
@@ -76,7 +76,7 @@ func TestADeviceGoesThroughItsLife(t *testing.T) {
 	}
 }
 
-// keptOf is how many devices something is kept of beside their records, and how many are on the agenda.
+// keptOf is how many devices something is kept of beside their records, and how many have a timer.
 func keptOf(f *Fleet) [2]int {
 	k := f.store.Kept()
 	return [2]int{k.SideStates, k.Timers}

@@ -19,7 +19,7 @@ import (
 
 func TestAnAddressThatIsNoDevicesIsClosedAtOnce(t *testing.T) {
 	f := startFleet(t, Config{Devices: 300, Addressing: address.IP})
-	port := f.address.Port()
+	port := f.server.Address().Port()
 	client := newClient(t)
 	require.Equal(t, address.DeviceID(299), getVersion(t, client, fmt.Sprintf("http://127.1.1.43:%d", port)).DeviceID)
 	for _, host := range []string{"127.0.0.1", "127.1.1.44", "127.255.255.254"} {
@@ -38,15 +38,15 @@ func TestAnAddressThatIsNoDevicesIsClosedAtOnce(t *testing.T) {
 func TestEveryAddressingListensOnLoopbackAlone(t *testing.T) {
 	for _, a := range addressings() {
 		f := startFleet(t, Config{Devices: 2, Addressing: a})
-		for _, l := range f.listeners {
+		for _, l := range f.server.Listeners() {
 			require.Equal(t, "lo", interfaceOf(t, l), a)
 		}
 	}
 	f := startFleet(t, Config{Devices: 2, Addressing: address.Path, Listen: "[::1]:0"})
-	require.Equal(t, "lo", interfaceOf(t, f.listeners[0]))
+	require.Equal(t, "lo", interfaceOf(t, f.server.Listeners()[0]))
 	getVersion(t, newClient(t), f.DeviceAddress(1))
 	f = startFleet(t, Config{Devices: 2, Addressing: address.Path, Listen: "0.0.0.0:0", AllowRemote: true})
-	require.Empty(t, interfaceOf(t, f.listeners[0]), "others are allowed in")
+	require.Empty(t, interfaceOf(t, f.server.Listeners()[0]), "others are allowed in")
 }
 
 // interfaceOf is the interface that a listener is bound to, "" for none.
@@ -58,34 +58,6 @@ func interfaceOf(t *testing.T, l net.Listener) (name string) {
 	}))
 	require.NoError(t, err)
 	return name
-}
-
-// That is the first lock; the second is that a peer in ip addressing must have a loopback address.
-func TestAPeerThatIsNotLoopbackIsRefused(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: address.IP})
-	for _, peer := range []string{"10.0.0.1:1", "[fe80::1]:1"} {
-		_, ok := f.identify(fakeConn{local: "127.1.0.0:80", remote: peer}, 0)
-		require.False(t, ok, peer)
-	}
-	i, ok := f.identify(fakeConn{local: "127.1.0.0:80", remote: "127.0.0.1:1"}, 0)
-	require.True(t, ok)
-	require.Zero(t, i)
-}
-
-type fakeConn struct {
-	net.Conn
-	local, remote string
-}
-
-func (c fakeConn) LocalAddr() net.Addr  { return mustResolve(c.local) }
-func (c fakeConn) RemoteAddr() net.Addr { return mustResolve(c.remote) }
-
-func mustResolve(s string) net.Addr {
-	a, err := net.ResolveTCPAddr("tcp", s)
-	if err != nil {
-		panic(err)
-	}
-	return a
 }
 
 func TestPortAddressingNeedsDescriptors(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +19,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
@@ -86,17 +86,11 @@ func TestConnectionsBeyondTheLimitAreClosedAndCounted(t *testing.T) {
 func inBubble(t *testing.T, cfg Config, test func(t *testing.T, f *Fleet, client net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(cfg.withDefaults())
-		f.running.Go(f.keepHouse)
-		f.running.Go(func() { f.store.RunTimers(f.done, func(i int) { f.setDoors(i, i+1) }) })
+		f.server.KeepTime()
 		client, server := net.Pipe()
-		c := newConn(f, server, 0)
-		require.True(t, f.registry.add(c))
-		f.running.Go(c.serve)
+		require.True(t, f.server.ServeConn(server, 0))
 		test(t, f, client)
-		close(f.done)
-		f.registry.closeAll()
-		require.NoError(t, client.Close())
-		f.running.Wait()
+		require.NoError(t, f.server.Close(client.Close))
 	})
 }
 
@@ -106,10 +100,10 @@ func TestAConnectionExpires(t *testing.T) {
 		sent  string
 		limit time.Duration
 	}{
-		"without a request":  {"", idleLimit},
-		"within a head":      {"GET /health HT", stallLimit},
-		"within a body":      {halfPush, stallLimit},
-		"within a tiny body": {strings.Replace(halfPush, "100000", "10", 1), stallLimit},
+		"without a request":  {"", server.IdleLimit},
+		"within a head":      {"GET /health HT", server.StallLimit},
+		"within a body":      {halfPush, server.StallLimit},
+		"within a tiny body": {strings.Replace(halfPush, "100000", "10", 1), server.StallLimit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, Config{Devices: 1}, func(t *testing.T, f *Fleet, client net.Conn) {
@@ -121,7 +115,7 @@ func TestAConnectionExpires(t *testing.T) {
 				_, err := client.Read(make([]byte, 1))
 				require.ErrorIs(t, err, io.EOF)
 				require.GreaterOrEqual(t, time.Since(begun), test.limit)
-				require.LessOrEqual(t, time.Since(begun), test.limit+2*tick)
+				require.LessOrEqual(t, time.Since(begun), test.limit+2*server.ClockResolution)
 				require.Zero(t, f.Status().Malformed)
 			})
 		})
@@ -134,7 +128,7 @@ func TestASlowBodyThatGoesOnDoesNotExpire(t *testing.T) {
 		_, err := fmt.Fprintf(client, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
 		require.NoError(t, err)
 		for range size / 1000 {
-			time.Sleep(stallLimit - time.Second) // the bubble's clock
+			time.Sleep(server.StallLimit - time.Second) // the bubble's clock
 			_, err = client.Write(make([]byte, 1000))
 			require.NoError(t, err)
 		}
@@ -178,7 +172,7 @@ func TestTheDateMoves(t *testing.T) {
 			require.NoError(t, err)
 			at, err := http.ParseTime(response.Header.Get("Date"))
 			require.NoError(t, err)
-			require.WithinDuration(t, time.Now(), at, time.Second+tick)
+			require.WithinDuration(t, time.Now(), at, time.Second+server.ClockResolution)
 		}
 	})
 }
@@ -210,83 +204,20 @@ func TestThePortsOfABlockAreInARow(t *testing.T) {
 	a := startFleet(t, Config{Devices: 200, Addressing: address.Port, Seed: 1})
 	b := startFleet(t, Config{Devices: 200, Addressing: address.Port, Seed: 1}) // looks where a already is
 	for _, f := range []*Fleet{a, b} {
-		require.Len(t, f.listeners, 200)
-		for i, l := range f.listeners {
+		require.Len(t, f.server.Listeners(), 200)
+		for i, l := range f.server.Listeners() {
 			require.Equal(t, f.DeviceAddress(i), "http://"+l.Addr().String())
-			require.Equal(t, f.listeners[0].Addr().(*net.TCPAddr).Port+i, l.Addr().(*net.TCPAddr).Port)
+			require.Equal(t, f.server.Listeners()[0].Addr().(*net.TCPAddr).Port+i, l.Addr().(*net.TCPAddr).Port)
 		}
 	}
-
-	// Of eleven ports, the middle one is a's: no ten in a row, but five on either side.
-	first := int(a.address.Port())
-	require.NoError(t, a.Close())
-	taken, err := listenBlock(context.Background(), a.address.Addr(), first+5, 1)
-	require.NoError(t, err)
-	defer closeListeners(taken)
-	_, err = listenFreeBlock(context.Background(), a.address.Addr(), portRange{first, first + 10}, 10, 1)
-	require.ErrorContains(t, err, "no 10 free ports in a row")
-	for seed := range uint64(5) {
-		found, err := listenFreeBlock(context.Background(), a.address.Addr(), portRange{first, first + 10}, 5, seed)
-		require.NoError(t, err)
-		closeListeners(found)
-		require.Contains(t, []int{first, first + 6}, found[0].Addr().(*net.TCPAddr).Port)
-	}
-}
-
-func TestAListenErrorSaysWhatToDo(t *testing.T) {
-	for want, err := range map[string]error{
-		"choose another port, or port 0 for a free one": syscall.EADDRINUSE,
-		"choose port or path addressing":                fmt.Errorf("%w (%w)", errNotLoopbackAlone, syscall.EPERM),
-		"choose a port from 1024 on":                    syscall.EACCES,
-		"choose another address":                        syscall.EADDRNOTAVAIL,
-	} {
-		got := listenError("listen", "127.0.0.1:80", err)
-		require.ErrorIs(t, got, err)
-		require.ErrorContains(t, got, "mockfleet: listen: 127.0.0.1:80: ")
-		require.ErrorContains(t, got, ": "+want)
-	}
-}
-
-type brokenListener struct {
-	net.Listener
-	failures int
-	closed   chan struct{}
-}
-
-func (l *brokenListener) Accept() (net.Conn, error) {
-	if l.failures--; l.failures >= 0 {
-		return nil, errors.New("too many open files")
-	}
-	<-l.closed
-	return nil, net.ErrClosed
-}
-
-func TestAcceptingGoesOnAfterAFailure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFleet(Config{Devices: 1}.withDefaults())
-		l := &brokenListener{failures: 5, closed: make(chan struct{})}
-		begun := time.Now()
-		f.running.Go(func() { f.accept(l, 0) })
-		synctest.Wait()
-		time.Sleep(time.Second)
-		synctest.Wait()
-		require.EqualValues(t, 5, f.acceptErrors.Load())
-		close(l.closed)
-		f.running.Wait()
-		require.Equal(t, time.Second, time.Since(begun))
-	})
 }
 
 func TestTheMemoryOfALargeBodyIsConstant(t *testing.T) {
 	f := newFleet(Config{Devices: 8}.withDefaults())
 	const size = 256 << 20
 	head := fmt.Appendf(nil, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
-	c := newConn(f, &zeroConn{head: bytes.NewReader(head), left: size}, 7)
 	allocated := testing.AllocsPerRun(1, func() {
-		c.Conn = &zeroConn{head: bytes.NewReader(head), left: size}
-		ready, _ := c.await()
-		require.True(t, ready)
-		require.True(t, c.answerNext())
+		require.True(t, f.server.NewSession(&zeroConn{head: bytes.NewReader(head), left: size}, 7).Next())
 	})
 	require.Less(t, allocated, 100.0)
 	require.EqualValues(t, 2*size, entryOf(t, f, 7).BytesReceived)

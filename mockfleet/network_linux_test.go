@@ -18,9 +18,8 @@ func TestASocketHasTheReceiveBufferOfItsDevice(t *testing.T) {
 	b := bufio.NewReader(c)
 	c.send([]byte(askHealth))
 	c.response(b)
-	f.registry.mu.Lock()
-	socket := f.registry.first.socket
-	f.registry.mu.Unlock()
+	socket, err := f.server.Conns()[0].(syscall.Conn).SyscallConn()
+	require.NoError(t, err)
 	var got int
 	var failed error
 	require.NoError(t, socket.Control(func(fd uintptr) {

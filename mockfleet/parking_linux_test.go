@@ -20,16 +20,7 @@ import (
 )
 
 // parkedIn is how many connections of f have no goroutine.
-func parkedIn(f *Fleet) (n int) {
-	f.registry.mu.Lock()
-	defer f.registry.mu.Unlock()
-	for c := f.registry.first; c != nil; c = c.next {
-		if c.isParked {
-			n++
-		}
-	}
-	return n
-}
+func parkedIn(f *Fleet) int { return f.server.Parked() }
 
 // eventually is for what the housekeeper or another goroutine brings about.
 func eventually(t testing.TB, what func() bool) {
@@ -102,7 +93,7 @@ func TestAParkedConnectionExpires(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Behavior: behavior.Behavior{Network: behavior.Network{MaxConnections: 1}}})
 	c := mustDialDevice(t, f, 0)
 	eventually(t, func() bool { return parkedIn(f) == 1 })
-	f.registry.expire(f.elapsed.Load() + int64(idleLimit) + 1)
+	f.server.CloseIdle()
 	_, err := c.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 	require.Zero(t, f.Status().Connections)
@@ -121,13 +112,7 @@ func TestNudgesDisturbNobody(t *testing.T) {
 				return
 			default:
 			}
-			f.registry.mu.Lock()
-			for c := f.registry.first; c != nil; c = c.next {
-				if !c.isParked {
-					f.registry.nudge(c, c.deadline.Load()-int64(stallLimit)-1) // when it has been idle for long
-				}
-			}
-			f.registry.mu.Unlock()
+			f.server.ParkWaiting()
 			runtime.Gosched()
 		}
 	})

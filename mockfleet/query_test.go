@@ -27,12 +27,12 @@ func TestTheLedgerAnswersQueries(t *testing.T) {
 		}
 		update{artifact: []byte("x"), version: version, key: "k"}.send(t, client, f.DeviceAddress(i))
 	}
-	struck, running, idle, second := []int{}, []int{}, []int{}, []int{}
+	hit, running, idle, second := []int{}, []int{}, []int{}, []int{}
 	for i := range 20 {
 		_, isBroken := find(broken, i)
 		switch {
 		case i < 15 && isBroken:
-			struck = append(struck, i)
+			hit = append(hit, i)
 		case i < 15:
 			running = append(running, i)
 			if i < 10 {
@@ -43,7 +43,7 @@ func TestTheLedgerAnswersQueries(t *testing.T) {
 			idle = append(idle, i)
 		}
 	}
-	require.NotEmpty(t, struck)
+	require.NotEmpty(t, hit)
 	touched := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
 	for name, test := range map[string]struct {
 		query ledger.Query
@@ -55,11 +55,11 @@ func TestTheLedgerAnswersQueries(t *testing.T) {
 		"a whole fleet":    {ledger.Query{Group: behavior.AllGroups}, touched},
 		"a stage":          {ledger.Query{Stage: ledger.StageRunning}, running},
 		"idle":             {ledger.Query{Stage: ledger.StageIdle, All: true}, idle},
-		"a fault":          {ledger.Query{Fault: "status-500"}, struck},
+		"a fault":          {ledger.Query{Fault: "status-500"}, hit},
 		"another fault":    {ledger.Query{Fault: "status-503"}, nil},
 		"a version":        {ledger.Query{Version: "2.0.0"}, second},
-		"has":              {ledger.Query{Has: "rejected"}, struck},
-		"lacks":            {ledger.Query{Lacks: "applied"}, struck},
+		"has":              {ledger.Query{Has: "rejected"}, hit},
+		"lacks":            {ledger.Query{Lacks: "applied"}, hit},
 		"lacks in all":     {ledger.Query{Lacks: "applied", All: true}, idle},
 		"from":             {ledger.Query{From: 13}, []int{13, 14}},
 		"to":               {ledger.Query{To: 2}, []int{0, 1}},
@@ -93,7 +93,7 @@ func TestTheLedgerAnswersQueries(t *testing.T) {
 	require.EqualValues(t, 15, s.Counts["pushes"])
 	require.EqualValues(t, len(running), s.Counts["applied"])
 	require.Equal(t, map[ledger.Stage]uint64{ledger.StageIdle: uint64(len(idle)), ledger.StageRunning: uint64(len(running))}, s.Stages)
-	require.Equal(t, map[string]uint64{"status-500": uint64(len(struck))}, s.Faults)
+	require.Equal(t, map[string]uint64{"status-500": uint64(len(hit))}, s.Faults)
 	require.Equal(t, map[string]uint64{"1.0.0": uint64(len(idle)), "2.0.0": uint64(len(second)), "3.0.0": uint64(len(running) - len(second))}, s.Versions)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
@@ -261,7 +262,7 @@ func TestManyConnectionsToOneDeviceAllSucceed(t *testing.T) {
 func TestArtifactsOfEverySize(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Path})
 	client := newClient(t)
-	for _, size := range []int{1, headerLimit - 1, headerLimit, headerLimit + 1, sinkSize - 1, sinkSize, sinkSize + 1, 3<<20 + 7} {
+	for _, size := range []int{1, server.HeaderLimit - 1, server.HeaderLimit, server.HeaderLimit + 1, server.BodyBufferSize - 1, server.BodyBufferSize, server.BodyBufferSize + 1, 3<<20 + 7} {
 		artifact := bytes.Repeat([]byte{byte(size), 2, 3}, size/3+1)[:size]
 		for _, length := range []int64{int64(size), -1} { // -1 makes net/http send it chunked
 			f.Reset()

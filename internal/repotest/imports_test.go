@@ -51,8 +51,9 @@ func importRules() []packageRule {
 		{"mockfleet/fault", "internal/wire mockfleet/internal/field mockfleet/random"},
 		{"mockfleet/behavior", "mockfleet/internal/field mockfleet/random mockfleet/fault"},
 		{"mockfleet/internal/device", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/ledger mockfleet/fault mockfleet/behavior"},
+		{"mockfleet/internal/server", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/fault mockfleet/behavior mockfleet/internal/device"},
 		{"mockfleet", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/ledger " +
-			"mockfleet/fault mockfleet/behavior mockfleet/internal/device"},
+			"mockfleet/fault mockfleet/behavior mockfleet/internal/device mockfleet/internal/server"},
 
 		// Profiles, and results with their judgement: they don't know how anything was measured.
 		{"profiles/internal/stack", ""},

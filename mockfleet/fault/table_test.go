@@ -42,7 +42,7 @@ func TestStrikesAreAPureFunction(t *testing.T) {
 	spread, err := random.ParseInt("uniform(0, 100000)")
 	require.NoError(t, err)
 	set := Compile([]Fault{{Kind: "reset-mid-upload", Share: 0.25, First: 2, AfterBytes: spread}, {Kind: "status-500", Share: 0.5}})
-	outcome := func(seed uint64, order func(n int) int) (out []string, struck int) {
+	outcome := func(seed uint64, order func(n int) int) (out []string, hit int) {
 		const devices = 4000
 		out = make([]string, devices)
 		for n := range devices {
@@ -58,15 +58,15 @@ func TestStrikesAreAPureFunction(t *testing.T) {
 				}
 			}
 			if strings.Count(out[i], " ") >= 5 || strings.Count(out[i], " ") == 2 {
-				struck++
+				hit++
 			}
 		}
-		return out, struck
+		return out, hit
 	}
-	forward, struck := outcome(7, func(n int) int { return n })
+	forward, hit := outcome(7, func(n int) int { return n })
 	again, _ := outcome(7, func(n int) int { return 3999 - n })
 	require.Equal(t, forward, again)
 	other, _ := outcome(8, func(n int) int { return n })
 	require.NotEqual(t, forward, other)
-	require.InDelta(t, 1000, struck, 120, "a quarter of them")
+	require.InDelta(t, 1000, hit, 120, "a quarter of them")
 }

@@ -37,7 +37,7 @@ func (c *Counts[N]) All() [13]Counter[N] {
 type Totals struct {
 	Updated uint64 `json:"updated"` // devices with at least one update applied
 	Counts[uint64]
-	Injected      uint64 `json:"injected"` // strikes of faults, of every kind
+	Injected      uint64 `json:"injected"` // injections of faults, of every kind
 	BytesReceived uint64 `json:"bytes_received"`
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // maxLedgerLine bounds a line of the ledger. One of ours has 4 KiB at most: that is when every kind of
-// fault struck, and every character of the version is escaped.
+// fault acted, and every character of the version is escaped.
 const maxLedgerLine = 64 << 10
 
 // Reader reads the lines that AppendLine writes, one entry a line.

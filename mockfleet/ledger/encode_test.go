@@ -79,7 +79,7 @@ func TestALineIsAsEncodingJSONWritesIt(t *testing.T) {
 		"the usual one":     {Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1, Applied: 1, Verifies: 1}, BytesReceived: 1024, Version: "2.0.0", Digest: "ab", State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"},
 		"the largest":       {Device: math.MaxInt, Counts: Counts[uint32]{Pushes: math.MaxUint32}, BytesReceived: math.MaxUint64},
 		"a negative device": {Device: -1},
-		"no fault struck":   {Faults: map[string]uint32{}},
+		"no fault acted":    {Faults: map[string]uint32{}},
 		"faults":            {Faults: map[string]uint32{"refuse": 1, "": 2, "a<b": 3, "blackhole": 4}},
 		"escapes":           {Version: `"\` + "\n\x00\x1f"},
 		"escaped for HTML":  {Version: "<&>"},

@@ -11,7 +11,7 @@ type Entry struct {
 	Group  string `json:"group,omitempty"` // empty where the fleet has no groups
 
 	Counts[uint32]
-	Faults map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault struck; nil is never
+	Faults map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault acted; nil is never
 
 	BytesReceived uint64     `json:"bytes_received"` // of artifacts, broken off ones included
 	Version       string     `json:"version"`

@@ -16,7 +16,7 @@ import (
 type Query struct {
 	Group   string // devices of this group
 	Stage   Stage  // devices in this stage
-	Fault   string // devices that this kind of fault struck
+	Fault   string // devices that this kind of fault acted on
 	Version string // devices that run this version
 	Has     string // devices of which this count, by its name in JSON such as "applied_twice", is above 0
 	Lacks   string // devices of which it is 0

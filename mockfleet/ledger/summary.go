@@ -12,7 +12,7 @@ type Summary struct {
 	Devices  uint64            `json:"devices"`  // how many entries there are
 	Counts   map[string]uint64 `json:"counts"`   // the sums of their counts, by name
 	Stages   map[Stage]uint64  `json:"stages"`   // how many of the devices are in each stage
-	Faults   map[string]uint64 `json:"faults"`   // how often each kind of fault struck
+	Faults   map[string]uint64 `json:"faults"`   // how often each kind of fault acted
 	Versions map[string]uint64 `json:"versions"` // how many of the devices run each version: the 100 that most do
 }
 

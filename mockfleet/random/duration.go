@@ -119,7 +119,7 @@ func (d Duration) canonical() (Duration, error) {
 	return d, nil
 }
 
-// IsZero tells whether d is the zero value.
+// IsZero reports whether d is the zero value.
 func (d Duration) IsZero() bool { return d == Duration{} }
 
 // String is the text form, which ParseDuration reads back.

@@ -71,7 +71,7 @@ func parseBytes(text string) (time.Duration, error) {
 // Sample is the quantile of a at u, as that of a Duration.
 func (a Int) Sample(u float64) int64 { return int64(a.of.Sample(u)) }
 
-// IsZero tells whether a is the zero value, which is left out of JSON and YAML.
+// IsZero reports whether a is the zero value, which is left out of JSON and YAML.
 func (a Int) IsZero() bool { return a == Int{} }
 
 // String is the text form, which ParseInt reads back.

@@ -21,7 +21,7 @@ type record struct {
 	verifies     uint32
 	misdirected  uint32 // pushes that named another device
 	attempts     uint32 // pushes that its behavior has decided about
-	connects     uint32 // connections that it has, of those that a fault may strike
+	connects     uint32 // connections that it has, of those that a fault may act on
 	reuses       uint32 // requests on a connection that was used before, likewise
 	versionReads uint32 // looks at its version that its behavior has decided about
 	updatedAt    uint32 // Unix seconds, enough until 2106

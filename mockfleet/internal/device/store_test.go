@@ -142,7 +142,7 @@ func TestBehaviorsAreKeptOnceAndReused(t *testing.T) {
 	require.Equal(t, maxBehaviors, table.at(7).FailFirst)
 }
 
-// Of the faults too that are the store's own business: what is feigned, doubled, rolled back or takes its time.
+// Of the faults too that are the store's own business: what is a false ack, doubled, rolled back or takes its time.
 func TestTheBooksOfFaultsBalanceUnderContention(t *testing.T) {
 	var now atomic.Int64
 	delay, err := random.Fixed(time.Microsecond)

@@ -42,7 +42,7 @@ func Within(prefix string, err error) (errs []error) {
 	return errs
 }
 
-// HasControl tells whether b has a control character: one of ASCII's, or, in UTF-8, one of the second
+// HasControl reports whether b has a control character: one of ASCII's, or, in UTF-8, one of the second
 // set (C1, U+0080 to U+009F), which a terminal obeys as well.
 func HasControl(b []byte) bool {
 	for i, c := range b {

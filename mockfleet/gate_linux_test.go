@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -74,7 +73,7 @@ func stalls(t *testing.T, f *Fleet) bool {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, unix.Close(fd)) }()
-	err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(f.address.Port()), Addr: [4]byte{127, 0, 0, 1}})
+	err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(f.server.Address().Port()), Addr: [4]byte{127, 0, 0, 1}})
 	require.ErrorIs(t, err, unix.EINPROGRESS)
 	// On the loopback interface a connection is made, or refused, within the call that begins it.
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
@@ -159,36 +158,6 @@ func TestADeviceIsBackAfterItsReboot(t *testing.T) {
 	require.Contains(t, exchange(t, f, string(pushRequest("/update", []byte("x")))), "202 Accepted")
 	require.Eventually(t, func() bool { return connects(f) == nil }, testDeadline, time.Millisecond)
 	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), `"version":"2.0.0"`)
-}
-
-// A port that opened by itself may be told to open afterwards, when the end of a reboot is noticed late. Whoever
-// connected meanwhile isn't reset.
-func TestADoorThatOpenedKeepsWhoCame(t *testing.T) {
-	// The system takes a port that it chose itself away from a socket that shuts.
-	chosen, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, chosen.Close())
-	l, err := net.Listen("tcp", chosen.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	d := newDoor(l)
-	require.NotNil(t, d)
-	d.assume(fault.PortState{Show: fault.PortClosed, For: 1}, nil)
-	require.Eventually(t, func() bool { _, open := d.step(); return open }, testDeadline, time.Millisecond)
-	client, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = client.Close() })
-	require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(testDeadline)))
-
-	d.assume(fault.PortState{}, nil)
-	server, err := l.Accept()
-	require.NoError(t, err)
-	_, err = server.Write([]byte("x"))
-	require.NoError(t, err)
-	require.NoError(t, server.Close())
-	got, err := io.ReadAll(client)
-	require.NoError(t, err)
-	require.Equal(t, "x", string(got))
 }
 
 // Whatever is asked of a port while clients come and go, it ends up as it was told last.

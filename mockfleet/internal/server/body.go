@@ -1,4 +1,4 @@
-package mockfleet
+package server
 
 import (
 	"bytes"
@@ -14,45 +14,45 @@ import (
 )
 
 const (
-	sinkSize     = 64 << 10 // bytes read at a time from a large body
-	discardLimit = 64 << 10 // bytes of an unwanted body read to keep the connection
-	lingerLimit  = 16 << 20 // bytes of an unwanted body read to let the client see the answer
-	lingerTime   = 5 * time.Second
+	BodyBufferSize = 64 << 10 // bytes read at a time from a large body
+	discardLimit   = 64 << 10 // bytes of an unwanted body read to keep the connection
+	lingerLimit    = 16 << 20 // bytes of an unwanted body read to let the client see the answer
+	lingerTime     = 5 * time.Second
 )
 
-// sink is where a large body goes: hashed piece by piece, so that an artifact of any size takes the
+// bodyBuffer is where a large body goes: hashed piece by piece, so that an artifact of any size takes the
 // same memory.
-type sink struct {
+type bodyBuffer struct {
 	sum    hash.Hash
-	buffer [sinkSize]byte
+	buffer [BodyBufferSize]byte
 }
 
-func newSink() *sink { return &sink{sum: sha256.New()} }
+func newBodyBuffer() *bodyBuffer { return &bodyBuffer{sum: sha256.New()} }
 
-func (c *conn) takeSink() *sink {
-	if c.work.sink == nil {
-		c.work.sink = c.fleet.sinks.Get().(*sink)
+func (c *conn) getBodyBuffer() *bodyBuffer {
+	if c.buf.bodyBuffer == nil {
+		c.buf.bodyBuffer = c.srv.bodyBufferPool.Get().(*bodyBuffer)
 	}
-	return c.work.sink
+	return c.buf.bodyBuffer
 }
 
-func (c *conn) dropSink() {
-	if c.work.sink != nil {
-		c.fleet.sinks.Put(c.work.sink)
-		c.work.sink = nil
+func (c *conn) putBodyBuffer() {
+	if c.buf.bodyBuffer != nil {
+		c.srv.bodyBufferPool.Put(c.buf.bodyBuffer)
+		c.buf.bodyBuffer = nil
 	}
 }
 
 // receive reads a body to its end, counting and hashing it into p. It fails where the body breaks off.
 func (c *conn) receive(r *request, p *upload) error {
-	s := c.takeSink()
-	defer c.dropSink()
+	s := c.getBodyBuffer()
+	defer c.putBodyBuffer()
 	s.sum.Reset()
 	var err error
 	if r.Length == fault.UnknownLength {
 		err = c.receiveChunked(s, p)
 	} else {
-		err = c.drink(s, r.Length, p)
+		err = c.readBody(s, r.Length, p)
 	}
 	if err != nil {
 		return err
@@ -62,12 +62,12 @@ func (c *conn) receive(r *request, p *upload) error {
 	return nil
 }
 
-func (c *conn) receiveChunked(s *sink, p *upload) error {
-	chunks := httputil.NewChunkedReader(c.work.reader)
+func (c *conn) receiveChunked(s *bodyBuffer, p *upload) error {
+	chunks := httputil.NewChunkedReader(c.buf.reader)
 	for {
-		n, err := chunks.Read(s.buffer[:p.piece(sinkSize)])
+		n, err := chunks.Read(s.buffer[:p.readSize(BodyBufferSize)])
 		s.take(n, p)
-		if !c.dwell(n, p) {
+		if !c.throttle(n, p) {
 			return errClosing
 		}
 		if errors.Is(err, io.EOF) {
@@ -81,8 +81,8 @@ func (c *conn) receiveChunked(s *sink, p *upload) error {
 
 // skipTrailer reads the fields that may follow the last chunk, to the empty line (RFC 9112 §7.1.2).
 func (c *conn) skipTrailer() error {
-	for left := headerLimit; left > 0; {
-		line, err := c.work.reader.ReadSlice('\n')
+	for left := HeaderLimit; left > 0; {
+		line, err := c.buf.reader.ReadSlice('\n')
 		if err != nil {
 			return fmt.Errorf("trailer: %w", err)
 		}
@@ -91,28 +91,28 @@ func (c *conn) skipTrailer() error {
 		}
 		left -= len(line)
 	}
-	return fmt.Errorf("trailer: larger than %d bytes", headerLimit)
+	return fmt.Errorf("trailer: larger than %d bytes", HeaderLimit)
 }
 
 // take hashes the first n bytes of the buffer.
-func (s *sink) take(n int, p *upload) {
-	if at := p.corrupt - 1 - p.Size; p.corrupt > 0 && at >= 0 && at < int64(n) {
+func (s *bodyBuffer) take(n int, p *upload) {
+	if at := p.flipByte - 1 - p.Size; p.flipByte > 0 && at >= 0 && at < int64(n) {
 		s.buffer[at] ^= 1
 	}
 	s.sum.Write(s.buffer[:n])
 	p.Size += int64(n)
 }
 
-// drink hashes exactly n bytes of the connection.
-func (c *conn) drink(s *sink, n int64, p *upload) error {
+// readBody hashes exactly n bytes of the connection.
+func (c *conn) readBody(s *bodyBuffer, n int64, p *upload) error {
 	for n > 0 {
-		got, err := c.work.reader.Read(s.buffer[:min(n, p.piece(sinkSize))])
+		got, err := c.buf.reader.Read(s.buffer[:min(n, p.readSize(BodyBufferSize))])
 		s.take(got, p)
 		n -= int64(got)
 		if err != nil && n > 0 {
 			return fmt.Errorf("body: %w", err)
 		}
-		if !c.dwell(got, p) {
+		if !c.throttle(got, p) {
 			return errClosing
 		}
 	}
@@ -129,7 +129,7 @@ func (c *conn) discardBody(r *request) bool {
 	if r.Length == fault.UnknownLength || r.Length > discardLimit || r.Expect != fault.ExpectNothing {
 		return false
 	}
-	if _, err := c.work.reader.Discard(int(r.Length)); err != nil {
+	if _, err := c.buf.reader.Discard(int(r.Length)); err != nil {
 		return false
 	}
 	r.BodyRead = true
@@ -139,13 +139,13 @@ func (c *conn) discardBody(r *request) bool {
 // linger half-closes the connection and reads on for a while. To close it with unread data would
 // reset it, and a reset can overtake the answer on its way to the client (RFC 9112 §9.6).
 func (c *conn) linger() {
-	half, ok := c.spoken().(interface{ CloseWrite() error })
+	half, ok := c.appConn().(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
-	s := c.takeSink()
+	s := c.getBodyBuffer()
 	for left := lingerLimit; left > 0; {
-		n, err := c.work.reader.Read(s.buffer[:])
+		n, err := c.buf.reader.Read(s.buffer[:])
 		if err != nil {
 			return
 		}
@@ -156,49 +156,49 @@ func (c *conn) linger() {
 // piecesPerSecond is how often a device that reads slowly does so.
 const piecesPerSecond = 10
 
-// piece is how much of p is read at a time, of most bytes at most.
-func (p *upload) piece(most int64) int64 {
-	if p.pace == 0 {
+// readSize is how much of p is read at a time, of most bytes at most.
+func (p *upload) readSize(most int64) int64 {
+	if p.bandwidth == 0 {
 		return most
 	}
-	return min(most, max(1, p.pace/piecesPerSecond))
+	return min(most, max(1, p.bandwidth/piecesPerSecond))
 }
 
-// dwell waits for as long as n bytes of p may take at its pace; false is that the fleet closes. It
+// throttle waits for as long as n bytes of p may take at its pace; false is that the fleet closes. It
 // doesn't look whether the client has left: it may have, having sent all.
-func (c *conn) dwell(n int, p *upload) bool {
-	if p.pace == 0 || n == 0 {
+func (c *conn) throttle(n int, p *upload) bool {
+	if p.bandwidth == 0 || n == 0 {
 		return true
 	}
-	if !c.rest(time.Duration(n) * time.Second / time.Duration(p.pace)) {
+	if !c.sleepUnwatched(time.Duration(n) * time.Second / time.Duration(p.bandwidth)) {
 		return false
 	}
-	c.expire(stallLimit)
+	c.setDeadline(StallLimit)
 	return true
 }
 
 var errClosing = errors.New("the fleet closes")
 
-// receivePart reads up to n bytes of a body, having asked for it; false is that it broke off. A body that
+// receiveSome reads up to n bytes of a body, having asked for it; false is that it broke off. A body that
 // isn't longer counts as taken.
-func (c *conn) receivePart(r *request, p *upload, n int64) bool {
+func (c *conn) receiveSome(r *request, p *upload, n int64) bool {
 	if n <= 0 {
 		return true
 	}
-	if c.work.reader.Buffered() == 0 && !c.invite(r) {
+	if c.buf.reader.Buffered() == 0 && !c.sendContinue(r) {
 		return false
 	}
-	s := c.takeSink()
-	defer c.dropSink()
+	s := c.getBodyBuffer()
+	defer c.putBodyBuffer()
 	s.sum.Reset()
 	if r.Length != fault.UnknownLength {
-		err := c.drink(s, min(n, r.Length), p)
+		err := c.readBody(s, min(n, r.Length), p)
 		r.BodyRead = p.Size == r.Length
 		return err == nil
 	}
-	chunks := httputil.NewChunkedReader(c.work.reader)
+	chunks := httputil.NewChunkedReader(c.buf.reader)
 	for p.Size < n {
-		got, err := chunks.Read(s.buffer[:min(n-p.Size, sinkSize)])
+		got, err := chunks.Read(s.buffer[:min(n-p.Size, BodyBufferSize)])
 		s.take(got, p)
 		if errors.Is(err, io.EOF) {
 			r.BodyRead = c.skipTrailer() == nil

@@ -1,6 +1,6 @@
 //go:build unix
 
-package mockfleet
+package server
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canPoll tells that a connection's readiness can be awaited without holding a buffer for it.
-const canPoll = true
+// pollSupported tells that a connection's readiness can be awaited without holding a buffer for it.
+const pollSupported = true
 
 // readNow reads what is there from a socket that doesn't block; errNothingYet where there is nothing.
 func readNow(fd uintptr, p []byte) (int, error) {
@@ -34,8 +34,8 @@ func readNow(fd uintptr, p []byte) (int, error) {
 
 func addressInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
-// descriptorLimit is how many descriptors the process may have, where that is known.
-func descriptorLimit() (uint64, bool) {
+// DescriptorLimit is how many descriptors the process may have, where that is known.
+func DescriptorLimit() (uint64, bool) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, false
@@ -43,9 +43,9 @@ func descriptorLimit() (uint64, bool) {
 	return uint64(limit.Cur), true
 }
 
-// processorTime is the processor time that the process has used, in seconds, and the peak of its
+// CPUTime is the processor time that the process has used, in seconds, and the peak of its
 // resident memory, in bytes.
-func processorTime() (seconds float64, peak uint64) {
+func CPUTime() (seconds float64, peak uint64) {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
 		return 0, 0

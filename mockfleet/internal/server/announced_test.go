@@ -1,7 +1,8 @@
-package mockfleet
+package server
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,7 +10,7 @@ import (
 
 func TestReprDigest(t *testing.T) {
 	a, b := sha256.Sum256([]byte("a")), sha256.Sum256([]byte("b"))
-	fieldA, fieldB := reprDigest([]byte("a")), reprDigest([]byte("b"))
+	fieldA, fieldB := digestField([]byte("a")), digestField([]byte("b"))
 	tests := []struct {
 		field string
 		want  *[32]byte // nil is none
@@ -55,10 +56,15 @@ func TestReprDigest(t *testing.T) {
 	}
 }
 
+func digestField(b []byte) string {
+	sum := sha256.Sum256(b)
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+}
+
 func ptr[T any](v T) *T { return &v }
 
 func FuzzParseReprDigest(f *testing.F) {
-	f.Add([]byte(reprDigest(nil)))
+	f.Add([]byte(digestField(nil)))
 	f.Add([]byte(`sha-512=:AAAA:;a="b\"", sha-256=:`))
 	f.Add([]byte("a=1;b=2;c,d"))
 	f.Fuzz(func(t *testing.T, field []byte) {
@@ -66,7 +72,7 @@ func FuzzParseReprDigest(f *testing.F) {
 		require.True(t, ok || !found)
 		// Further members change nothing about whether a list is well formed.
 		if ok && len(trimSpace(field)) > 0 {
-			digest, found, ok := parseReprDigest(append(append([]byte{}, field...), ", "+reprDigest([]byte("a"))...))
+			digest, found, ok := parseReprDigest(append(append([]byte{}, field...), ", "+digestField([]byte("a"))...))
 			require.True(t, found && ok)
 			require.Equal(t, sha256.Sum256([]byte("a")), digest)
 		}

@@ -1,4 +1,4 @@
-package mockfleet
+package server
 
 import (
 	"testing"
@@ -8,5 +8,5 @@ import (
 )
 
 func TestTrafficCountersShareNoCacheLine(t *testing.T) {
-	require.Zero(t, unsafe.Sizeof(traffic{})%128)
+	require.Zero(t, unsafe.Sizeof(trafficCounters{})%128)
 }

@@ -1,4 +1,4 @@
-package mockfleet
+package server
 
 import (
 	"crypto/ecdsa"
@@ -21,14 +21,14 @@ import (
 // authority makes the certificates of a fleet's devices.
 type authority struct {
 	started time.Time
-	trusted signer
-	unknown signer // that clients aren't told to trust
+	trusted issuer
+	unknown issuer // that clients aren't told to trust
 	leafKey *ecdsa.PrivateKey
 	pem     []byte // of the CA that clients are told to trust
 }
 
-// signer signs devices' certificates.
-type signer struct {
+// issuer signs devices' certificates.
+type issuer struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 }
@@ -54,10 +54,10 @@ func newAuthority(now time.Time) (a *authority, err error) {
 	return a, nil
 }
 
-func newCA(name string, now time.Time) (signer, error) {
+func newCA(name string, now time.Time) (issuer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return signer{}, fmt.Errorf("mockfleet: CA key: %w", err)
+		return issuer{}, fmt.Errorf("mockfleet: CA key: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
@@ -66,10 +66,10 @@ func newCA(name string, now time.Time) (signer, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return signer{}, fmt.Errorf("mockfleet: CA: %w", err)
+		return issuer{}, fmt.Errorf("mockfleet: CA: %w", err)
 	}
 	certificate, err := x509.ParseCertificate(der)
-	return signer{certificate, key}, err
+	return issuer{certificate, key}, err
 }
 
 // leaf makes the certificate of the devices at ip. It is made for each handshake: a fleet has an address
@@ -112,37 +112,37 @@ func (a *authority) config(mode behavior.TLSMode) *tls.Config {
 	return config
 }
 
-// security is how the devices of a group speak TLS; without TLS, it has no config.
-type security struct {
+// tlsEndpoint is how the devices of a group speak TLS; without TLS, it has no config.
+type tlsEndpoint struct {
 	config *tls.Config
-	stalls bool // takes the client's hello and never answers it
+	stall  bool // takes the client's hello and never answers it
 }
 
-// secure readies TLS for the groups of the fleet.
-func (f *Fleet) secure() (err error) {
-	if f.cfg.TLS == behavior.TLSNone {
+// newTLSEndpoints readies TLS for the groups of the fleet.
+func (s *Server) newTLSEndpoints() (err error) {
+	if s.cfg.TLS == behavior.TLSNone {
 		return nil
 	}
-	if f.authority, err = newAuthority(f.started); err != nil {
+	if s.authority, err = newAuthority(s.started); err != nil {
 		return err
 	}
-	for _, g := range f.store.Groups().All {
+	for _, g := range s.store.Groups().All {
 		mode := g.TLS
 		if mode == behavior.TLSNone {
-			mode = f.cfg.TLS
+			mode = s.cfg.TLS
 		}
-		f.securities = append(f.securities, security{f.authority.config(mode), mode == behavior.TLSStall})
+		s.tls = append(s.tls, tlsEndpoint{s.authority.config(mode), mode == behavior.TLSStall})
 	}
 	return nil
 }
 
-// securityOf is that of the devices at a listener; device is -1 where only the path will say which it is.
-func (f *Fleet) securityOf(device int) security {
+// tlsFor is that of the devices at a listener; device is -1 where only the path will say which it is.
+func (s *Server) tlsFor(device int) tlsEndpoint {
 	switch {
-	case len(f.securities) == 0:
-		return security{}
+	case len(s.tls) == 0:
+		return tlsEndpoint{}
 	case device < 0:
-		return f.securities[len(f.securities)-1] // groups have no TLS of their own there
+		return s.tls[len(s.tls)-1] // groups have no TLS of their own there
 	}
-	return f.securities[f.store.Groups().Of(device)]
+	return s.tls[s.store.Groups().Of(device)]
 }

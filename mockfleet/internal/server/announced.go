@@ -1,13 +1,10 @@
-package mockfleet
+package server
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"hash/maphash"
-	"net/http"
-	"sync/atomic"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -16,138 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
-	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
-
-// answerUpdate serves POST /update. An artifact that fits into the read buffer is applied in one
-// step; a larger one occupies its device until it is read, and other updates are answered 409.
-func (c *conn) answerUpdate(r *request) bool {
-	p := &c.work.push
-	p.read(&c.work.header, r.device, c.fleet.store.KeySeed())
-	switch {
-	case r.BodyRead:
-		p.Problem = "the artifact is empty"
-		return c.concludeUpdate(r, p, c.fleet.store.Apply(r.device, &p.Update))
-	case r.Length != fault.UnknownLength && r.Length <= headerLimit && r.plan == nil:
-		return c.takeSmall(r, p)
-	}
-	return c.takeLarge(r, p)
-}
-
-func (c *conn) takeSmall(r *request, p *upload) bool {
-	reader, n := c.work.reader, int(r.Length)
-	if reader.Buffered() < n && !c.invite(r) {
-		c.fleet.store.Drop(r.device, &p.Update)
-		return false
-	}
-	artifact, err := reader.Peek(n)
-	p.Size = int64(len(artifact))
-	if err != nil {
-		c.fleet.store.Drop(r.device, &p.Update)
-		return false
-	}
-	p.Digest = sha256.Sum256(artifact)
-	if _, err := reader.Discard(n); err != nil {
-		return false // can't be: these bytes were just peeked at
-	}
-	r.BodyRead = true
-	return c.concludeUpdate(r, p, c.fleet.store.Apply(r.device, &p.Update))
-}
-
-func (c *conn) takeLarge(r *request, p *upload) bool {
-	store := c.fleet.store
-	admission := store.Begin(r.device, &p.Update)
-	if !admission.NeedsBody() {
-		c.discardBody(r)
-		return c.concludeUpdate(r, p, admission)
-	}
-	switch c.strikeUpload(p) {
-	case fault.End:
-		return false
-	case fault.Refuse:
-		p.Injections.Response = fault.Injection{} // one answer is enough
-		return c.concludeUpdate(r, p, store.Commit(r.device, &p.Update, device.ForcedReject))
-	}
-	if pace := p.Behavior.Network.BytesPerSecond(store.Seed(), r.device, p.Attempt); pace > 0 {
-		c.slow(p, pace)
-	}
-	if c.work.reader.Buffered() == 0 && !c.invite(r) {
-		store.Abort(r.device, &p.Update)
-		return false
-	}
-	if err := c.receive(r, p); err != nil {
-		store.Abort(r.device, &p.Update)
-		if c.readErr != nil {
-			return false
-		}
-		return c.fail(r, http.StatusBadRequest, "the body is not framed as RFC 9112 wants it", "")
-	}
-	if p.Size == 0 && p.Problem == "" { // a chunked body can turn out to be empty
-		p.Problem = "the artifact is empty"
-	}
-	return c.concludeUpdate(r, p, store.Commit(r.device, &p.Update, admission))
-}
-
-// invite sends the 100 that a client may be waiting for before it sends the body (RFC 9110 §10.1.1).
-func (c *conn) invite(r *request) bool {
-	return r.Expect != fault.ExpectContinue || c.write([]byte(continueAnswer))
-}
-
-func (c *conn) concludeUpdate(r *request, p *upload, o device.Outcome) bool {
-	if p.Lifecycle.Reboot > 0 && p.Lifecycle.Install == 0 {
-		c.fleet.setDoors(r.device, r.device+1)
-		r.Close = true
-	}
-	if !c.pause(c.due(r, p)) {
-		return false
-	}
-	status, message := p.Response(o)
-	digest := p.Digest[:]
-	if !r.BodyRead || p.Size == 0 {
-		digest = nil
-	}
-	c.work.body = appendUpdateAnswer(c.work.body[:0], o == device.Applied || o == device.Repeated || o == device.FalseAck || o == device.InstallFailed, message, p.Size, digest)
-	return c.sendSpoiled(r, fault.Response{Status: status, ContentType: typeJSONLine, Body: c.work.body}, p.Injections.Response)
-}
-
-// due is how long after the last byte of an update its answer leaves.
-func (c *conn) due(r *request, p *upload) time.Duration {
-	if p.Behavior == nil { // the device never came to decide about it
-		return 0
-	}
-	seed := c.fleet.store.Seed()
-	turn := c.fleet.turnstile.wait(int64(time.Since(c.fleet.started)))
-	return turn + p.Behavior.Delay(seed, r.device, p.Attempt) + p.Behavior.Network.ExtraDelay(seed, r.device, p.Attempt, random.StreamRTT)
-}
-
-// turnstile lets answers through at a rate, in the order in which they come to it: a fleet with a
-// known limit, that a load can be held against.
-type turnstile struct {
-	every time.Duration // from one answer to the next; 0 is as they come
-	next  atomic.Int64  // when the next one may pass, in nanoseconds since the fleet's start
-}
-
-func newTurnstile(perSecond float64) *turnstile {
-	t := &turnstile{}
-	if perSecond > 0 {
-		t.every = time.Duration(float64(time.Second) / perSecond)
-	}
-	return t
-}
-
-// wait takes a turn, and tells how long it is until then, now being nanoseconds since the fleet's start.
-func (t *turnstile) wait(now int64) time.Duration {
-	if t.every == 0 {
-		return 0
-	}
-	for {
-		next := t.next.Load()
-		turn := max(next, now)
-		if t.next.CompareAndSwap(next, turn+int64(t.every)) {
-			return time.Duration(turn - now)
-		}
-	}
-}
 
 // Header names as fasthttp's codec spells them once parsed.
 var (
@@ -159,16 +25,16 @@ var (
 // upload is an update whose request comes in.
 type upload struct {
 	device.Update
-	pace    int64 // bytes a second at which it is read; 0 is as they come
-	corrupt int64 // which byte is read with a bit turned, counted from 1; 0 is none
+	bandwidth int64 // bytes a second at which it is read; 0 is as they come
+	flipByte  int64 // which byte is read with a bit turned, counted from 1; 0 is none
 }
 
-// read takes from a request's head what concerns the update of device i.
-func (p *upload) read(h *fasthttp.RequestHeader, i int, seed maphash.Seed) {
+// announce takes from a request's head what concerns the update of device i.
+func (p *upload) announce(h *fasthttp.RequestHeader, i int, seed maphash.Seed) {
 	p.Problem, p.Size, p.Behavior = "", 0, nil
 	p.Misdirected, p.HasKey, p.HasDigest = false, false, false
 	p.Injections, p.Refusal, p.Lifecycle = fault.Injections{}, device.Refusal{}, fault.Lifecycle{}
-	p.pace, p.corrupt, p.Duplicate = 0, 0, false
+	p.bandwidth, p.flipByte, p.Duplicate = 0, 0, false
 	p.Version = h.PeekCanonical(headerVersion)
 	if p.Version != nil {
 		p.Problem = device.CheckVersion(p.Version)

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package mockfleet
+package server
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"syscall"
 )
 
-// lot is only to be had on Linux.
-type lot struct{}
+// epollSet is only to be had on Linux.
+type epollSet struct{}
 
-func newLot() (*lot, error) { return nil, nil }
+func newEpollSet() (*epollSet, error) { return nil, nil }
 
-func (*lot) watch(int) bool             { return false }
-func (*lot) await([]int32) (int, error) { return 0, errors.ErrUnsupported }
-func (*lot) close() error               { return nil }
+func (*epollSet) watch(int) bool             { return false }
+func (*epollSet) await([]int32) (int, error) { return 0, errors.ErrUnsupported }
+func (*epollSet) close() error               { return nil }
 
 // acceptQueue is only known on Linux.
 func acceptQueue(*net.TCPListener) (length, limit int) { return 0, 0 }
@@ -32,14 +32,15 @@ func listenLoopback(context.Context, uint16) (net.Listener, error) {
 // preferLoopback leaves a socket as it is: its address decides who can reach it.
 func preferLoopback(_, _ string, _ syscall.RawConn) error { return nil }
 
-const canShut = false
+// GatesSupported is true on Linux only.
+const GatesSupported = false
 
 func shutSocket(int) error  { return errors.ErrUnsupported }
 func openSocket(int) error  { return errors.ErrUnsupported }
 func stallSocket(int) error { return errors.ErrUnsupported }
 
-// residentBytes is known on Linux only.
-func residentBytes() uint64 { return 0 }
+// ResidentBytes is known on Linux only.
+func ResidentBytes() uint64 { return 0 }
 
-// openDescriptors is known on Linux only.
-func openDescriptors() int { return 0 }
+// OpenDescriptors is known on Linux only.
+func OpenDescriptors() int { return 0 }

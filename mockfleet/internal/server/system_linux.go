@@ -1,4 +1,4 @@
-package mockfleet
+package server
 
 import (
 	"bytes"
@@ -15,13 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lot waits for many sockets at once: an epoll instance, for which Go's own poller waits in turn.
-type lot struct {
+// epollSet waits for many sockets at once: an epoll instance, for which Go's own poller waits in turn.
+type epollSet struct {
 	file *os.File
 	raw  syscall.RawConn
 }
 
-func newLot() (*lot, error) {
+func newEpollSet() (*epollSet, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -30,7 +30,7 @@ func newLot() (*lot, error) {
 		_ = unix.Close(fd) // the first failure says it
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	l := &lot{file: os.NewFile(uintptr(fd), "epoll")}
+	l := &epollSet{file: os.NewFile(uintptr(fd), "epoll")}
 	if l.raw, err = l.file.SyscallConn(); err != nil {
 		_ = l.file.Close() // likewise
 		return nil, err
@@ -39,7 +39,7 @@ func newLot() (*lot, error) {
 }
 
 // watch waits for something to come at a socket, once. What is there already counts.
-func (l *lot) watch(fd int) bool {
+func (l *epollSet) watch(fd int) bool {
 	event := &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(fd)}
 	var failed error
 	err := l.raw.Control(func(own uintptr) {
@@ -51,8 +51,8 @@ func (l *lot) watch(fd int) bool {
 	return err == nil && failed == nil
 }
 
-// await gives the descriptors of sockets at which something has come. It fails where the lot is closed.
-func (l *lot) await(list []int32) (n int, err error) {
+// await gives the descriptors of sockets at which something has come. It fails where the set is closed.
+func (l *epollSet) await(list []int32) (n int, err error) {
 	var events [parkedAtOnce]unix.EpollEvent
 	var failed error
 	err = l.raw.Read(func(own uintptr) bool {
@@ -75,7 +75,7 @@ func (l *lot) await(list []int32) (n int, err error) {
 	return n, nil
 }
 
-func (l *lot) close() error { return l.file.Close() }
+func (l *epollSet) close() error { return l.file.Close() }
 
 // acceptQueue is how many connections wait at a listener to be accepted, and how many may; 0 where that
 // can't be had. Of a listening socket, TCP_INFO tells these two in fields that mean other things of a
@@ -122,7 +122,7 @@ func listenLoopback(ctx context.Context, port uint16) (net.Listener, error) {
 		}
 		return nil
 	}}
-	return listen(ctx, lc, "tcp4", netip.AddrPortFrom(netip.IPv4Unspecified(), port))
+	return Listen(ctx, lc, "tcp4", netip.AddrPortFrom(netip.IPv4Unspecified(), port))
 }
 
 // preferLoopback binds a socket with a loopback address to the loopback interface. An address alone
@@ -141,8 +141,8 @@ func bindLoopback(rc syscall.RawConn) error {
 	return errors.Join(err, bindErr)
 }
 
-// canShut tells that a port can refuse connections, or stall them, without giving its number away.
-const canShut = true
+// GatesSupported tells that a port can refuse connections, or stall them, without giving its number away.
+const GatesSupported = true
 
 // shutSocket makes a listening socket refuse. It stays bound, and doesn't share, so that nobody else can
 // get the port.
@@ -165,8 +165,8 @@ func listenAgain(fd, backlog int) error {
 	return unix.Listen(fd, backlog)
 }
 
-// residentBytes is the resident memory of the process; 0 where it can't be read.
-func residentBytes() uint64 {
+// ResidentBytes is the resident memory of the process; 0 where it can't be read.
+func ResidentBytes() uint64 {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0
@@ -182,8 +182,8 @@ func residentBytes() uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
-// openDescriptors is how many descriptors the process has open; 0 where that can't be read.
-func openDescriptors() int {
+// OpenDescriptors is how many descriptors the process has open; 0 where that can't be read.
+func OpenDescriptors() int {
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
 		return 0
@@ -195,8 +195,8 @@ func openDescriptors() int {
 	return len(names) - 1 // without the one that lists them
 }
 
-// clientLeft tells whether the peer of a socket has closed or reset it. Unread data doesn't hide that.
-func clientLeft(fd uintptr) bool {
+// peerClosed reports whether the peer of a socket has closed or reset it. Unread data doesn't hide that.
+func peerClosed(fd uintptr) bool {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	n, err := unix.Poll(fds[:], 0)
 	return err == nil && n > 0

@@ -1,4 +1,4 @@
-package mockfleet
+package server
 
 import (
 	"bytes"
@@ -18,12 +18,12 @@ import (
 // request is the head of a request, as far as a device looks at it.
 type request struct {
 	fault.Request
-	device   int // -1 where the path names none
-	route    route
-	method   method
-	http10   bool
-	answer10 bool             // in HTTP/1.0
-	plan     *device.Compiled // of the device; nil where every device is well
+	device      int // -1 where the path names none
+	route       route
+	method      method
+	http10      bool
+	forceHTTP10 bool             // in HTTP/1.0
+	plan        *device.Compiled // of the device; nil where every device is well
 }
 
 type route uint8
@@ -145,14 +145,14 @@ func (r *request) methodAllowed() bool {
 // Answers are put together in a connection's own buffers and leave in one write.
 
 const (
-	statusLineOK   = "HTTP/1.1 200 OK\r\n"
-	typeJSONLine   = "Content-Type: " + wire.TypeJSON + "\r\n"
-	typeTextLine   = "Content-Type: text/plain; charset=utf-8\r\n"
-	continueAnswer = "HTTP/1.1 100 Continue\r\n\r\n"
+	statusLineOK     = "HTTP/1.1 200 OK\r\n"
+	typeJSONLine     = "Content-Type: " + wire.TypeJSON + "\r\n"
+	typeTextLine     = "Content-Type: text/plain; charset=utf-8\r\n"
+	continueResponse = "HTTP/1.1 100 Continue\r\n\r\n"
 )
 
-// appendAnswer appends a response. connection is the line of its Connection field, or empty.
-func appendAnswer(dst []byte, h *fault.Response, connection string, dateLine []byte, omitBody bool) []byte {
+// appendResponse appends a response. connection is the line of its Connection field, or empty.
+func appendResponse(dst []byte, h *fault.Response, connection string, dateLine []byte, omitBody bool) []byte {
 	switch {
 	case h.Status == http.StatusOK && !h.HTTP10:
 		dst = append(dst, statusLineOK...)
@@ -187,8 +187,8 @@ func appendDateLine(dst []byte, t time.Time) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// appendUpdateAnswer writes a wire.UpdateAnswer. message must need no escaping in JSON.
-func appendUpdateAnswer(dst []byte, success bool, message string, size int64, digest []byte) []byte {
+// appendUpdateResponse writes a wire.UpdateAnswer. message must need no escaping in JSON.
+func appendUpdateResponse(dst []byte, success bool, message string, size int64, digest []byte) []byte {
 	dst = append(dst, `{"success":`...)
 	dst = strconv.AppendBool(dst, success)
 	dst = append(dst, `,"message":"`...)
@@ -200,8 +200,8 @@ func appendUpdateAnswer(dst []byte, success bool, message string, size int64, di
 	return append(dst, `"}`...)
 }
 
-// appendErrorAnswer writes {"error": message}. message must need no escaping in JSON.
-func appendErrorAnswer(dst []byte, message string) []byte {
+// appendErrorResponse writes {"error": message}. message must need no escaping in JSON.
+func appendErrorResponse(dst []byte, message string) []byte {
 	dst = append(dst, `{"error":"`...)
 	dst = append(dst, message...)
 	return append(dst, `"}`...)

@@ -1,4 +1,4 @@
-package mockfleet
+package server
 
 import (
 	"context"

@@ -1,0 +1,42 @@
+package server
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+)
+
+// A port that opened by itself may be told to open afterwards, when the end of a reboot is noticed late. Whoever
+// connected meanwhile isn't reset.
+func TestAGateThatOpenedKeepsWhoCame(t *testing.T) {
+	// The system takes a port that it chose itself away from a socket that shuts.
+	chosen, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, chosen.Close())
+	l, err := net.Listen("tcp", chosen.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	d := newGate(l)
+	require.NotNil(t, d)
+	d.set(fault.PortState{Show: fault.PortClosed, For: 1}, nil)
+	require.Eventually(t, func() bool { _, open := d.update(); return open }, 10*time.Second, time.Millisecond)
+	client, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(10*time.Second)))
+
+	d.set(fault.PortState{}, nil)
+	server, err := l.Accept()
+	require.NoError(t, err)
+	_, err = server.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, server.Close())
+	got, err := io.ReadAll(client)
+	require.NoError(t, err)
+	require.Equal(t, "x", string(got))
+}

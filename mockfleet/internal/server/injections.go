@@ -1,0 +1,113 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
+)
+
+// hasBehavior reports whether any device of the fleet may be other than well.
+func (c *conn) hasBehavior() bool { return c.srv.store.HasBehavior() }
+
+// onConnect lets what a device is like act on a connection that was just opened to it, and gives the device's
+// plan; nil is that the connection ended.
+func (c *conn) onConnect(device int) *device.Compiled {
+	r := c.srv.store.Connect(device)
+	c.counted = r.Counted
+	if !c.allows(r) {
+		return nil
+	}
+	c.applyNetwork(&r.Behavior.Network)
+	return r.Behavior
+}
+
+// onRequest lets what a device is like act on the connection of a request whose head was just read; false
+// is that it ended.
+func (c *conn) onRequest(r *request) bool {
+	if c.device < 0 && c.served == 0 {
+		r.plan = c.onConnect(r.device) // only now is known which device it is
+	} else if of := c.srv.store.NextRequest(r.device, c.served > 0, &r.Request); c.allows(of) {
+		r.plan = of.Behavior
+	}
+	if r.plan == nil {
+		return false
+	}
+	n := &r.plan.Network
+	r.Close = r.Close || n.MaxRequests > 0 && c.served+1 >= n.MaxRequests
+	r.forceHTTP10 = n.HTTP10
+	return true
+}
+
+// allows reports whether a connection goes on. Where a fault acts on it, it is over when that returns.
+func (c *conn) allows(r device.Access) bool {
+	switch {
+	case r.Unreachable || r.OverLimit:
+		c.reset()
+		return false
+	case r.Injection.IsZero():
+		return true
+	}
+	if c.buf == nil {
+		c.belowTLS = true // there was no handshake, and will be none
+	}
+	r.Injection.Kind.Connect(faultConn{c}, r.Injection)
+	return false
+}
+
+// sendWithFault sends an answer as a fault has it; without one, as it is.
+func (c *conn) sendWithFault(r *request, h fault.Response, s fault.Injection) bool {
+	if s.IsZero() {
+		return c.send(r, h)
+	}
+	c.srv.store.CountInjection(s)
+	h.Date = time.Unix(0, c.srv.now.Load())
+	c.buf.response = h
+	return s.Kind.Respond(faultConn{c}, &c.buf.response, s)
+}
+
+// injectUpload lets the faults of an update act before its body comes in.
+func (c *conn) injectUpload(p *upload) fault.Action {
+	if s := p.Injections.Body; !s.IsZero() {
+		c.srv.store.CountInjection(s)
+		s.Kind.Body(faultConn{c}, s)
+	}
+	s := p.Injections.Upload
+	if s.IsZero() {
+		return fault.Continue
+	}
+	c.srv.store.CountInjection(s)
+	return s.Kind.Upload(faultConn{c}, s)
+}
+
+// serveVersion serves GET /version where not every device is well.
+func (c *conn) serveVersion(r *request) bool {
+	v := &c.buf.report
+	s := c.srv.store.ReportWithFaults(r.device, &r.Request, v)
+	if !c.sleep(v.Plan.Network.ExtraDelay(c.srv.store.Seed(), r.device, v.Number, random.StreamVersionRTT)) {
+		return false
+	}
+	c.buf.body = v.Append(c.buf.body[:0])
+	return c.sendWithFault(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: c.buf.body}, s)
+}
+
+// applyNetwork gives a connection that was just opened the character of its device's network.
+func (c *conn) applyNetwork(n *behavior.Network) {
+	if n.ReceiveBuffer > 0 {
+		c.setReadBuffer(n.ReceiveBuffer)
+	}
+}
+
+// limitBandwidth makes the device read an update at a pace, through a receive buffer so small that the client feels it.
+func (c *conn) limitBandwidth(p *upload, pace int64) {
+	if p.bandwidth == 0 || pace < p.bandwidth {
+		p.bandwidth = pace
+	}
+	c.setReadBuffer(fault.SmallBuffer)
+	if p.bandwidth < 2*tinyBuffer {
+		c.setReadBuffer(tinyBuffer)
+	}
+}

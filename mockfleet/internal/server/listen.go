@@ -1,0 +1,150 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
+)
+
+// freePortRange is where port addressing looks for a block when no port is wanted: below it are
+// well-known ports, above it those that systems hand out to clients.
+var freePortRange = portRange{10000, 32767}
+
+type portRange struct{ first, last int }
+
+// listenDevices opens the listeners of a fleet: one, or one a device in port addressing. It returns
+// the address from which those of the devices derive.
+func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrPort, error) {
+	host, port, err := SplitListen(cfg.Listen)
+	if err != nil {
+		return nil, netip.AddrPort{}, err // Validate has seen to it
+	}
+	var listeners []net.Listener
+	switch {
+	case cfg.Addressing == address.Port && port == 0:
+		listeners, err = listenFreeBlock(ctx, host, freePortRange, cfg.Devices.Devices, cfg.Devices.Seed)
+	case cfg.Addressing == address.Port:
+		listeners, err = listenBlock(ctx, host, int(port), cfg.Devices.Devices)
+	case cfg.Addressing == address.IP:
+		listeners, err = one(listenLoopback(ctx, port))
+	default:
+		listeners, err = one(Listen(ctx, net.ListenConfig{}, "tcp", netip.AddrPortFrom(host, port)))
+	}
+	if err != nil {
+		return nil, netip.AddrPort{}, ListenError("listen", cfg.Listen, err)
+	}
+	at := listeners[0].Addr().(*net.TCPAddr).AddrPort()
+	if host = at.Addr().Unmap(); host.IsUnspecified() {
+		host = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // an address that this machine reaches
+	}
+	return listeners, netip.AddrPortFrom(host, at.Port()), nil
+}
+
+func one(l net.Listener, err error) ([]net.Listener, error) { return []net.Listener{l}, err }
+
+// Listen opens a listener. One at a loopback address is bound to the loopback interface, if the system can.
+func Listen(ctx context.Context, lc net.ListenConfig, network string, at netip.AddrPort) (net.Listener, error) {
+	if lc.Control == nil && at.Addr().IsLoopback() {
+		lc.Control = preferLoopback
+	}
+	lc.KeepAlive = -1 // the housekeeper expires connections; probes would cost system calls on each
+	return lc.Listen(ctx, network, at.String())
+}
+
+// listenFreeBlock looks for count ports in a row that are all free, from a place that depends on the
+// seed, going on behind each port that is in use. It tries no port more than twice.
+func listenFreeBlock(ctx context.Context, host netip.Addr, in portRange, count int, seed uint64) ([]net.Listener, error) {
+	starts := in.last - in.first + 1 - count + 1
+	base := in.first + int(random.Mix(seed)%uint64(starts))
+	var inUse *portInUseError
+	for tried := 0; tried <= 2*(in.last-in.first+1); {
+		listeners, err := listenBlock(ctx, host, base, count)
+		if !errors.As(err, &inUse) {
+			return listeners, err
+		}
+		tried += inUse.port - base + 1
+		if base = inUse.port + 1; base+count-1 > in.last {
+			tried += in.last - inUse.port
+			base = in.first
+		}
+	}
+	return nil, fmt.Errorf("no %d free ports in a row between %d and %d: %w", count, in.first, in.last, inUse)
+}
+
+func listenBlock(ctx context.Context, host netip.Addr, base, count int) ([]net.Listener, error) {
+	if base+count-1 > 65535 {
+		return nil, fmt.Errorf("%d ports from %d on would go beyond 65535", count, base)
+	}
+	listeners := make([]net.Listener, 0, count)
+	for port := base; port < base+count; port++ {
+		l, err := Listen(ctx, net.ListenConfig{}, "tcp", netip.AddrPortFrom(host, uint16(port)))
+		if err != nil {
+			closeListeners(listeners)
+			if addressInUse(err) {
+				err = &portInUseError{port: port, err: err}
+			}
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+type portInUseError struct {
+	port int
+	err  error
+}
+
+func (e *portInUseError) Error() string { return "port " + strconv.Itoa(e.port) + ": " + e.err.Error() }
+func (e *portInUseError) Unwrap() error { return e.err }
+
+func closeListeners(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // there is nothing that a caller could do about it
+	}
+}
+
+// errNotLoopbackAlone is why ip addressing isn't to be had.
+var errNotLoopbackAlone = errors.New("can't listen on every loopback address and nothing else")
+
+// ListenError says what to do about a listen that failed.
+func ListenError(name, address string, err error) error {
+	want := "choose another address"
+	switch {
+	case addressInUse(err):
+		want = "choose another port, or port 0 for a free one"
+	case errors.Is(err, errNotLoopbackAlone):
+		want = "choose port or path addressing; ip takes Linux 5.7 or later, or CAP_NET_RAW"
+	case errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM):
+		want = "choose a port from 1024 on, or run with the rights that it takes"
+	}
+	return &field.Error{Field: name, Value: address, Want: want, Err: err}
+}
+
+// SplitListen takes host:port apart. No host means every address of the machine, as in package net.
+func SplitListen(address string) (netip.Addr, uint16, error) {
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.Addr{}, 0, err
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return netip.Addr{}, 0, err
+	}
+	switch host {
+	case "localhost":
+		host = "127.0.0.1"
+	case "":
+		host = "0.0.0.0"
+	}
+	ip, err := netip.ParseAddr(host)
+	return ip.Unmap(), uint16(port), err
+}

@@ -1,0 +1,184 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// monitor is what the fleet observes of itself. Accept errors and refused connections are the fleet's totals: base
+// has those of the last reset.
+type monitor struct {
+	mu         sync.Mutex
+	wakes      *hdrhistogram.Histogram // in microseconds
+	late       uint64
+	delayed    uint64
+	lateMax    time.Duration
+	queuePeak  int
+	queueNow   int
+	queueLimit int
+	overflows  uint64 // the machine's, at the last reset
+	errors     uint64 // to accept, at the last reset
+	noRoom     uint64 // connections refused for want of it, at the last reset
+
+	cpu      [cpuWindow]cpuSample // by turns
+	cpuTurns int
+}
+
+const (
+	wakeEvery = 20 * time.Millisecond
+	wakeLimit = 100 * time.Second
+	cpuWindow = 5 // ticks of the housekeeper
+)
+
+type cpuSample struct {
+	at      time.Time
+	seconds float64
+}
+
+func newMonitor() *monitor {
+	return &monitor{wakes: hdrhistogram.New(1, wakeLimit.Microseconds(), 2)}
+}
+
+// timerLate notes how late the fleet woke. One wake that is late stands for all that it kept from coming.
+func (w *monitor) timerLate(late time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	us := min(max(late.Microseconds(), 1), wakeLimit.Microseconds())
+	// In range, a histogram takes every value: an error would be ours.
+	if err := w.wakes.RecordCorrectedValue(us, wakeEvery.Microseconds()); err != nil {
+		panic(fmt.Sprintf("mockfleet: wakes: %v", err))
+	}
+}
+
+// responseLate notes how late something left that was to wait.
+func (w *monitor) responseLate(late time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.delayed++
+	if late > LateThreshold {
+		w.late++
+	}
+	w.lateMax = max(w.lateMax, late)
+}
+
+// queueLength notes how full the accept queues are.
+func (w *monitor) queueLength(now, limit int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queueNow, w.queueLimit = now, limit
+	w.queuePeak = max(w.queuePeak, now)
+}
+
+// cpuUsed notes the processor time that the process has used.
+func (w *monitor) cpuUsed(at time.Time, seconds float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cpu[w.cpuTurns%cpuWindow] = cpuSample{at, seconds}
+	w.cpuTurns++
+}
+
+// cpuShare is that of the machine's processor time over the window.
+func (w *monitor) cpuShare() float64 {
+	if w.cpuTurns < 2 {
+		return 0
+	}
+	last := w.cpu[(w.cpuTurns-1)%cpuWindow]
+	first := w.cpu[0]
+	if w.cpuTurns > cpuWindow {
+		first = w.cpu[w.cpuTurns%cpuWindow]
+	}
+	if wall := last.at.Sub(first.at).Seconds(); wall > 0 {
+		return max(0, (last.seconds-first.seconds)/wall/float64(runtime.NumCPU()))
+	}
+	return 0
+}
+
+// reset begins anew, from the totals as they stand.
+func (w *monitor) reset(overflows, errors, noRoom uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wakes.Reset()
+	w.late, w.delayed, w.lateMax, w.queuePeak = 0, 0, 0, 0
+	w.overflows, w.errors, w.noRoom = overflows, errors, noRoom
+}
+
+// Observed is how the server kept up since the last reset.
+type Observed struct {
+	CPUFraction float64 // of all cores, by the process, over the last seconds; 0 where unknown
+
+	Wakes            int64 // of the server's own timer
+	WakeP90, WakeMax time.Duration
+
+	Delayed, Late uint64 // responses that were to wait, and those of them that left over LateThreshold after their time
+	LateMax       time.Duration
+
+	AcceptQueue, AcceptQueuePeak, AcceptQueueLimit int
+	AcceptOverflows                                uint64
+
+	AcceptErrors, NoRoom uint64
+}
+
+// observed returns what was observed. The arguments are the totals as they stand.
+func (w *monitor) observed(overflows, errors, noRoom uint64) Observed {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return Observed{
+		CPUFraction: w.cpuShare(),
+		Wakes:       w.wakes.TotalCount(),
+		WakeP90:     time.Duration(w.wakes.ValueAtQuantile(90)) * time.Microsecond,
+		WakeMax:     time.Duration(w.wakes.Max()) * time.Microsecond,
+		Delayed:     w.delayed, Late: w.late, LateMax: w.lateMax,
+		AcceptQueue: w.queueNow, AcceptQueuePeak: w.queuePeak, AcceptQueueLimit: w.queueLimit,
+		AcceptOverflows: overflows - min(overflows, w.overflows),
+		AcceptErrors:    errors - min(errors, w.errors),
+		NoRoom:          noRoom - min(noRoom, w.noRoom),
+	}
+}
+
+// LateThreshold is how long after its time a response leaves that counts as late.
+const LateThreshold = 50 * time.Millisecond
+
+// Observed returns how the server kept up since the last Reset.
+func (s *Server) Observed() Observed {
+	_, _, _, noRoom := s.conns.counts()
+	return s.monitor.observed(acceptOverflows(), s.acceptErrors.Load(), noRoom)
+}
+
+// watchTimers observes the fleet until it closes.
+func (s *Server) watchTimers() {
+	timer := time.NewTimer(wakeEvery)
+	defer timer.Stop()
+	for turn := 0; ; turn++ {
+		expected := time.Now().Add(wakeEvery)
+		timer.Reset(wakeEvery)
+		select {
+		case <-timer.C:
+			s.monitor.timerLate(time.Since(expected))
+			s.lookAtQueues(turn)
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// queuesAtOnce bounds how many listeners are looked at in one turn: in port addressing there are thousands.
+const queuesAtOnce = 16
+
+func (s *Server) lookAtQueues(turn int) {
+	now, limit := 0, 0
+	for n := range min(queuesAtOnce, len(s.listeners)) {
+		l, ok := s.listeners[(turn*queuesAtOnce+n)%len(s.listeners)].(*net.TCPListener)
+		if !ok {
+			continue
+		}
+		if length, most := acceptQueue(l); length >= now {
+			now, limit = length, most
+		}
+	}
+	s.monitor.queueLength(now, limit)
+}

@@ -1,0 +1,112 @@
+package server
+
+import (
+	"crypto/sha256"
+	"net/http"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
+)
+
+// serveUpdate serves POST /update. An artifact that fits into the read buffer is applied in one
+// step; a larger one occupies its device until it is read, and other updates are answered 409.
+func (c *conn) serveUpdate(r *request) bool {
+	p := &c.buf.upload
+	p.announce(&c.buf.header, r.device, c.srv.store.KeySeed())
+	switch {
+	case r.BodyRead:
+		p.Problem = "the artifact is empty"
+		return c.respondUpdate(r, p, c.srv.store.Apply(r.device, &p.Update))
+	case r.Length != fault.UnknownLength && r.Length <= HeaderLimit && r.plan == nil:
+		return c.receiveSmall(r, p)
+	}
+	return c.receiveLarge(r, p)
+}
+
+func (c *conn) receiveSmall(r *request, p *upload) bool {
+	reader, n := c.buf.reader, int(r.Length)
+	if reader.Buffered() < n && !c.sendContinue(r) {
+		c.srv.store.Drop(r.device, &p.Update)
+		return false
+	}
+	artifact, err := reader.Peek(n)
+	p.Size = int64(len(artifact))
+	if err != nil {
+		c.srv.store.Drop(r.device, &p.Update)
+		return false
+	}
+	p.Digest = sha256.Sum256(artifact)
+	if _, err := reader.Discard(n); err != nil {
+		return false // can't be: these bytes were just peeked at
+	}
+	r.BodyRead = true
+	return c.respondUpdate(r, p, c.srv.store.Apply(r.device, &p.Update))
+}
+
+func (c *conn) receiveLarge(r *request, p *upload) bool {
+	store := c.srv.store
+	admission := store.Begin(r.device, &p.Update)
+	if !admission.NeedsBody() {
+		c.discardBody(r)
+		return c.respondUpdate(r, p, admission)
+	}
+	switch c.injectUpload(p) {
+	case fault.End:
+		return false
+	case fault.Refuse:
+		p.Injections.Response = fault.Injection{} // one answer is enough
+		return c.respondUpdate(r, p, store.Commit(r.device, &p.Update, device.ForcedReject))
+	}
+	if pace := p.Behavior.Network.BytesPerSecond(store.Seed(), r.device, p.Attempt); pace > 0 {
+		c.limitBandwidth(p, pace)
+	}
+	if c.buf.reader.Buffered() == 0 && !c.sendContinue(r) {
+		store.Abort(r.device, &p.Update)
+		return false
+	}
+	if err := c.receive(r, p); err != nil {
+		store.Abort(r.device, &p.Update)
+		if c.readErr != nil {
+			return false
+		}
+		return c.respondError(r, http.StatusBadRequest, "the body is not framed as RFC 9112 wants it", "")
+	}
+	if p.Size == 0 && p.Problem == "" { // a chunked body can turn out to be empty
+		p.Problem = "the artifact is empty"
+	}
+	return c.respondUpdate(r, p, store.Commit(r.device, &p.Update, admission))
+}
+
+// sendContinue sends the 100 that a client may be waiting for before it sends the body (RFC 9110 §10.1.1).
+func (c *conn) sendContinue(r *request) bool {
+	return r.Expect != fault.ExpectContinue || c.write([]byte(continueResponse))
+}
+
+func (c *conn) respondUpdate(r *request, p *upload, o device.Outcome) bool {
+	if p.Lifecycle.Reboot > 0 && p.Lifecycle.Install == 0 {
+		c.srv.UpdatePorts(r.device, r.device+1)
+		r.Close = true
+	}
+	if !c.sleep(c.responseDelay(r, p)) {
+		return false
+	}
+	status, message := p.Response(o)
+	digest := p.Digest[:]
+	if !r.BodyRead || p.Size == 0 {
+		digest = nil
+	}
+	c.buf.body = appendUpdateResponse(c.buf.body[:0], o == device.Applied || o == device.Repeated || o == device.FalseAck || o == device.InstallFailed, message, p.Size, digest)
+	return c.sendWithFault(r, fault.Response{Status: status, ContentType: typeJSONLine, Body: c.buf.body}, p.Injections.Response)
+}
+
+// responseDelay is how long after the last byte of an update its answer leaves.
+func (c *conn) responseDelay(r *request, p *upload) time.Duration {
+	if p.Behavior == nil { // the device never came to decide about it
+		return 0
+	}
+	seed := c.srv.store.Seed()
+	turn := c.srv.limiter.wait(int64(time.Since(c.srv.started)))
+	return turn + p.Behavior.Delay(seed, r.device, p.Attempt) + p.Behavior.Network.ExtraDelay(seed, r.device, p.Attempt, random.StreamRTT)
+}

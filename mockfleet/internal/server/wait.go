@@ -1,0 +1,81 @@
+package server
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/fleetmark/fleetmark/mockfleet/random"
+)
+
+// sleep waits for d. It ends early, with false, where the client leaves or the fleet closes. A client
+// that closes its half alone counts as gone: on the wire, nothing tells it from one that closed.
+func (c *conn) sleep(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	c.deadline.Store(0)
+	since := time.Now()
+	if !c.hold(d) {
+		return false
+	}
+	c.srv.monitor.responseLate(time.Since(since) - d)
+	c.setDeadline(StallLimit)
+	return true
+}
+
+// hold is pause without the care for the housekeeper's deadline.
+func (c *conn) hold(d time.Duration) bool {
+	if c.socket == nil || c.inCallback {
+		return c.sleepUnwatched(d)
+	}
+	if c.SetReadDeadline(time.Now().Add(d)) != nil {
+		return false
+	}
+	if err := c.socket.Read(peerClosed); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	return c.SetReadDeadline(time.Time{}) == nil
+}
+
+// sleepUnwatched waits for d, or until the fleet closes. It doesn't look at the connection.
+func (c *conn) sleepUnwatched(d time.Duration) bool {
+	if c.timer == nil {
+		c.timer = time.NewTimer(d)
+	} else {
+		c.timer.Reset(d)
+	}
+	select {
+	case <-c.timer.C:
+		return true
+	case <-c.srv.done:
+		c.timer.Stop()
+		return false
+	}
+}
+
+// discard reads and drops what comes for at most d, or until the client leaves.
+func (c *conn) discard(d time.Duration) {
+	c.deadline.Store(0)
+	if c.SetReadDeadline(time.Now().Add(d)) != nil {
+		return
+	}
+	if c.buf == nil {
+		c.getBuffers()
+	}
+	s := c.getBodyBuffer()
+	for {
+		_, err := c.buf.reader.Read(s.buffer[:])
+		c.deadline.Store(0) // each read sets it
+		if err != nil {
+			return
+		}
+	}
+}
+
+// stallHandshake stays with a client that waits for the device's part of a handshake, until it leaves.
+func (c *conn) stallHandshake() {
+	c.belowTLS = true // there, nothing answers what is read
+	c.discard(random.MaxDuration)
+	c.putBuffers()
+}

@@ -1,0 +1,46 @@
+package mockfleet
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
+)
+
+// checkDescriptors tells before the fact that a fleet needs more descriptors than the process may have.
+func checkDescriptors(cfg Config) error {
+	limit, known := server.DescriptorLimit()
+	needed := uint64(descriptorReserve)
+	if cfg.Addressing == address.Port {
+		needed += uint64(cfg.Devices)
+	}
+	if !known || needed <= limit {
+		return nil
+	}
+	return &field.Error{
+		Field: "devices", Value: strconv.Itoa(cfg.Devices), Err: fmt.Errorf("the process may open %d files", limit),
+		Want: fmt.Sprintf("port addressing needs %d of them (ulimit -n), the others need %d", needed, descriptorReserve),
+	}
+}
+
+// descriptorReserve is for what isn't a listener of a device: a few connections, the control port,
+// standard streams, the poller.
+const descriptorReserve = 64
+
+// connectionLimit is how many connections a fleet may have open when its Config leaves it open.
+func connectionLimit(cfg Config) int {
+	if cfg.MaxConnections > 0 {
+		return cfg.MaxConnections
+	}
+	limit, known := server.DescriptorLimit()
+	if !known {
+		return defaultMaxConnections
+	}
+	taken := uint64(descriptorReserve / 2)
+	if cfg.Addressing == address.Port {
+		taken += uint64(cfg.Devices)
+	}
+	return int(min(defaultMaxConnections, max(limit, taken+1)-taken))
+}
