@@ -408,3 +408,41 @@ func (l *lean) receive(c *conn, x *exchange) error {
 	x.contentType, x.encoding, x.location, x.date, x.retryAfter = a.contentType, a.encoding, a.location, a.date, a.retryAfter
 	return nil
 }
+
+// holdFirst waits until the part of a body that goes out with the head may.
+func (l *lean) holdFirst(ctx context.Context, x *exchange) error {
+	if x.rate == nil || x.body == nil {
+		return nil
+	}
+	wait := x.rate.take(time.Now(), min(x.body.size, oneWrite))
+	if wait > 0 && !wakeAfter(ctx, wait, nil) {
+		return &exchangeError{phase: phaseConnect, err: ctx.Err()}
+	}
+	return nil
+}
+
+// hold waits until another piece of the upload may go out, and returns how much that is.
+// The wait counts neither against the device's progress nor against the request's time. A
+// device that answers meanwhile is heard.
+func (l *lean) hold(c *conn, x *exchange, n int64) (int64, error) {
+	if x.rate == nil {
+		return n, nil
+	}
+	n = min(n, x.rate.piece())
+	wait := x.rate.take(time.Now(), n)
+	x.deadline, c.sendBy, c.pace.since = x.deadline.Add(wait), c.sendBy.Add(wait), c.pace.since.Add(wait)
+	for wait > 0 {
+		slice := min(wait, lookEvery)
+		wait -= slice
+		if !sleep(slice, c.armed) {
+			return 0, context.Canceled
+		}
+		if err := c.endBy(earlier(c.sendBy, time.Now().Add(c.pace.look()))); err != nil {
+			return 0, err
+		}
+		if wait > 0 && c.answered() {
+			return 0, errAnswered
+		}
+	}
+	return n, nil
+}

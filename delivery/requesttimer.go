@@ -307,3 +307,47 @@ func (b *requestBody) Close() error {
 	b.timer.requestWritten()
 	return nil
 }
+
+// hold waits until another piece of the body may go out, and returns how much that is. b.mu
+// is held, but not while it waits: the operation may end meanwhile.
+func (b *requestBody) hold(n int64) (int64, error) {
+	if b.rate == nil {
+		return n, nil
+	}
+	n = min(n, b.rate.piece())
+	wait, from := b.rate.take(time.Now(), n), b.from
+	b.timer.hold(wait)
+	for wait > 0 {
+		slice := min(wait, 20*time.Millisecond)
+		wait -= slice
+		b.mu.Unlock()
+		time.Sleep(slice)
+		b.mu.Lock()
+		if b.from != from || b.timer.hasEnded() {
+			return 0, errDetached
+		}
+	}
+	return n, nil
+}
+
+// hasEnded reports whether the request is over, or was ended: net/http waits for its body
+// to be let go of.
+func (k *requestTimer) hasEnded() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.finished
+}
+
+// hold puts off what the timer would end the request for, by a wait that is ours.
+func (k *requestTimer) hold(wait time.Duration) {
+	if wait == 0 {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.finished {
+		return
+	}
+	k.requestDeadline, k.began, k.pace.since = k.requestDeadline.Add(wait), k.began.Add(wait), k.pace.since.Add(wait)
+	k.reset(time.Now())
+}
