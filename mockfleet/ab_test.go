@@ -80,7 +80,7 @@ func TestABUpdatesAndVerifies(t *testing.T) {
 						require.GreaterOrEqual(t, connections, test.n)
 						require.LessOrEqual(t, connections, test.n+test.together)
 					}
-					require.Zero(t, after.Rejected+after.Broken+after.Malformed+after.AcceptErrors)
+					require.Zero(t, after.Rejected+after.Incomplete+after.Malformed+after.AcceptErrors)
 				})
 			}
 		}

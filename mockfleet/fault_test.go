@@ -137,7 +137,7 @@ func withFaults(faults ...fault.Fault) behavior.Behavior { return behavior.Behav
 // balanced checks what is true of every entry at every moment at which nothing is under way.
 func balanced(t testing.TB, e ledger.Entry) {
 	t.Helper()
-	require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.Feigned+e.Unfit+e.Broken, "%+v", e)
+	require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.FalseAcks+e.InstallFailures+e.Incomplete, "%+v", e)
 }
 
 // settled waits until device i has no update under way and the fleet no connection.
@@ -234,7 +234,7 @@ func TestFaultsStandInOrder(t *testing.T) {
 	e := settled(t, f, 0)
 	require.Equal(t, map[string]uint32{"status-500": 1, "status-503": 1, "wrong-content-type": 1, "wrong-device": 1, "corrupt": 2}, e.Faults)
 	require.Equal(t, []uint32{4, 2, 1, 1}, []uint32{e.Pushes, e.Rejected, e.Applied, e.Repeats})
-	require.EqualValues(t, 6, f.Status().Injected)
+	require.EqualValues(t, 6, f.Status().Injections)
 }
 
 // Whatever mix of faults and of clients' ways a device meets, its books balance.
@@ -279,14 +279,14 @@ func TestTheBooksBalanceUnderFaults(t *testing.T) {
 	}
 	s := f.Status()
 	require.Equal(t, s.Pushes, pushes)
-	require.Equal(t, s.Injected, injected)
-	require.Positive(t, s.Injected)
+	require.Equal(t, s.Injections, injected)
+	require.Positive(t, s.Injections)
 	require.LessOrEqual(t, s.Updated, s.Devices)
 	f.Reset()
 	for e := range f.Ledger() {
 		require.Fail(t, "the ledger is not empty", "%+v", e)
 	}
-	require.Zero(t, f.Status().Injected)
+	require.Zero(t, f.Status().Injections)
 	require.Equal(t, map[string]int{"1.0.0": 65}, f.store.Kept().Versions, "the initial version is that of the fleet and of each device")
 	require.Equal(t, wire.HealthBody, strings.SplitN(exchangeWith(t, f, 0, "GET "+path(f, 0, "/health")+" HTTP/1.1\r\nHost: a\r\n\r\n"), "\r\n\r\n", 2)[1])
 }

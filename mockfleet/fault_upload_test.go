@@ -41,7 +41,7 @@ func TestUploadsThatBreakOff(t *testing.T) {
 					require.NoError(t, c.Close())
 				}
 				e := settled(t, f, 0)
-				require.Equal(t, []uint32{2, 2, 0}, []uint32{e.Pushes, e.Broken, e.Applied})
+				require.Equal(t, []uint32{2, 2, 0}, []uint32{e.Pushes, e.Incomplete, e.Applied})
 				require.EqualValues(t, 2*after, e.BytesReceived)
 				require.Equal(t, map[string]uint32{injected: 2}, e.Faults)
 				require.Contains(t, exchange(t, f, string(request)), `"message":"applied"`)
@@ -56,7 +56,7 @@ func TestAnUploadShorterThanTheFaultsPlaceBreaksOffToo(t *testing.T) {
 	require.Empty(t, exchange(t, f, string(pushRequest("/update", []byte("short")))))
 	require.Empty(t, exchange(t, f, string(chunked("", []byte("short")))))
 	e := settled(t, f, 0)
-	require.Equal(t, []uint32{2, 2}, []uint32{e.Pushes, e.Broken})
+	require.Equal(t, []uint32{2, 2}, []uint32{e.Pushes, e.Incomplete})
 	require.EqualValues(t, 10, e.BytesReceived)
 }
 
@@ -91,11 +91,11 @@ func TestAClientFeelsThatTheDeviceStopsReading(t *testing.T) {
 	)})
 	c := mustDialDevice(t, f, 0)
 	n := written(t, c, fmt.Sprintf("POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", 100<<20),
-		func() bool { return f.Status().Broken == 1 })
+		func() bool { return f.Status().Incomplete == 1 })
 	require.GreaterOrEqual(t, n, int64(after))
 	require.Less(t, n, int64(after+(512<<10)))
 	e := entryOf(t, f, 0)
-	require.Equal(t, []uint32{1, 1}, []uint32{e.Pushes, e.Broken}, "the device has given it up")
+	require.Equal(t, []uint32{1, 1}, []uint32{e.Pushes, e.Incomplete}, "the device has given it up")
 	require.EqualValues(t, after, e.BytesReceived)
 	require.EqualValues(t, 1, f.Status().Connections)
 	require.Contains(t, exchange(t, f, string(pushRequest("/update", []byte("x")))), "200 OK", "and takes the next")
@@ -134,7 +134,7 @@ func TestASlowReaderReadsAtItsRate(t *testing.T) {
 	}
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: b})
 	n := written(t, mustDialDevice(t, f, 0), fmt.Sprintf("POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", 100<<20),
-		func() bool { return f.Status().Injected == 1 })
+		func() bool { return f.Status().Injections == 1 })
 	require.Less(t, n, int64(512<<10))
 }
 
@@ -156,7 +156,7 @@ func TestAnEarlyAnswerComesBeforeTheBodyIsThere(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 	e := settled(t, f, 0)
-	require.Equal(t, []uint32{2, 2, 2}, []uint32{e.Pushes, e.Rejected, e.Faulted})
+	require.Equal(t, []uint32{2, 2, 2}, []uint32{e.Pushes, e.Rejected, e.ForcedRejects})
 	require.EqualValues(t, 1000, e.BytesReceived)
 }
 

@@ -152,7 +152,7 @@ func TestEveryAddressingUpdatesAndVerifiesEachDevice(t *testing.T) {
 			s := f.Status()
 			require.EqualValues(t, 20, s.Updated)
 			require.EqualValues(t, 80, s.Requests)
-			require.Zero(t, s.AppliedTwice+s.Misaddressed+s.Rejected+s.ConnectionsRefused)
+			require.Zero(t, s.AppliedTwice+s.Misdirected+s.Rejected+s.ConnectionsRefused)
 		})
 	}
 }

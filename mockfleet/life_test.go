@@ -66,7 +66,7 @@ func TestADeviceGoesThroughItsLife(t *testing.T) {
 				}
 				e := entryOf(t, f, 0)
 				balanced(t, e)
-				require.Equal(t, e.Stage == ledger.StageFailed, e.Unfit == 1)
+				require.Equal(t, e.Stage == ledger.StageFailed, e.InstallFailures == 1)
 				f.Reset()
 				stage, version = stageOf(t, f, 0)
 				require.Equal(t, moment{0, ledger.StageIdle, "1.0.0"}, moment{0, stage, version})
@@ -115,7 +115,7 @@ func TestADeviceThatFailedTakesTheNextUpdate(t *testing.T) {
 		require.Equal(t, []string{"2.0.0", "idle"}, []string{told.Version, string(told.State)})
 		e := entryOf(t, f, 0)
 		balanced(t, e)
-		require.Equal(t, []uint32{3, 1, 1, 1, 0}, []uint32{e.Pushes, e.Applied, e.Unfit, e.Rejected, e.AppliedTwice})
+		require.Equal(t, []uint32{3, 1, 1, 1, 0}, []uint32{e.Pushes, e.Applied, e.InstallFailures, e.Rejected, e.AppliedTwice})
 		require.Equal(t, map[string]uint32{"failed-install": 1}, e.Faults)
 		require.Equal(t, ledger.StageRunning, e.Stage)
 	})

@@ -26,15 +26,15 @@ func (s Status) metrics() []metric {
 		{"fleetmark_fleet_applied_twice", gauge, "Updates applied to a device that ran them already, since the last reset.", float64(s.AppliedTwice)},
 		{"fleetmark_fleet_repeats", gauge, "Repeated updates acknowledged without applying, since the last reset.", float64(s.Repeats)},
 		{"fleetmark_fleet_rejected", gauge, "Updates answered 4xx or 5xx since the last reset.", float64(s.Rejected)},
-		{"fleetmark_fleet_faulted", gauge, "Updates failed by a device's behavior since the last reset.", float64(s.Faulted)},
-		{"fleetmark_fleet_feigned", gauge, "Updates acknowledged and not applied, by a fault, since the last reset.", float64(s.Feigned)},
-		{"fleetmark_fleet_unfit", gauge, "Updates taken and then not to be installed, by a fault, since the last reset.", float64(s.Unfit)},
-		{"fleetmark_fleet_turned_away", gauge, "Connections beyond those that a device may have, since the last reset.", float64(s.TurnedAway)},
-		{"fleetmark_fleet_struck", gauge, "Connections ended by a fault before an answer, since the last reset.", float64(s.Struck)},
-		{"fleetmark_fleet_injected", gauge, "Faults that struck since the last reset.", float64(s.Injected)},
-		{"fleetmark_fleet_broken", gauge, "Updates broken off since the last reset.", float64(s.Broken)},
+		{"fleetmark_fleet_forced_rejects", gauge, "Updates failed by a device's behavior since the last reset.", float64(s.ForcedRejects)},
+		{"fleetmark_fleet_false_acks", gauge, "Updates acknowledged and not applied, by a fault, since the last reset.", float64(s.FalseAcks)},
+		{"fleetmark_fleet_install_failures", gauge, "Updates taken and then not to be installed, by a fault, since the last reset.", float64(s.InstallFailures)},
+		{"fleetmark_fleet_connections_over_limit", gauge, "Connections beyond those that a device may have, since the last reset.", float64(s.ConnectionsOverLimit)},
+		{"fleetmark_fleet_aborted_connections", gauge, "Connections ended by a fault before an answer, since the last reset.", float64(s.AbortedConnections)},
+		{"fleetmark_fleet_injections", gauge, "Injections of faults, of every kind, since the last reset.", float64(s.Injections)},
+		{"fleetmark_fleet_incomplete", gauge, "Updates broken off since the last reset.", float64(s.Incomplete)},
 		{"fleetmark_fleet_verifies", gauge, "Versions asked for since the last reset.", float64(s.Verifies)},
-		{"fleetmark_fleet_misaddressed", gauge, "Updates that named another device, since the last reset.", float64(s.Misaddressed)},
+		{"fleetmark_fleet_misdirected", gauge, "Updates that named another device, since the last reset.", float64(s.Misdirected)},
 		{"fleetmark_fleet_artifact_bytes", gauge, "Bytes of artifacts received since the last reset.", float64(s.BytesReceived)},
 		{"fleetmark_fleet_requests_total", counter, "Requests to devices.", float64(s.Requests)},
 		{"fleetmark_fleet_malformed_total", counter, "Requests that were not HTTP.", float64(s.Malformed)},
@@ -86,7 +86,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(stages, gauge, float64(g.Stages[stage]), g.Name, string(stage))
 		}
 	}
-	faults := prometheus.NewDesc("fleetmark_fleet_faults", "Strikes of each kind of fault that struck, since the last reset.", []string{"kind"}, nil)
+	faults := prometheus.NewDesc("fleetmark_fleet_faults", "Injections of each kind of fault that acted, since the last reset.", []string{"kind"}, nil)
 	for kind := range c.fleet.kinds {
 		if n := c.fleet.store.Injected(kind); n > 0 {
 			out <- prometheus.MustNewConstMetric(faults, gauge, float64(n), c.fleet.kinds[kind])

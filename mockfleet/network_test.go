@@ -120,9 +120,9 @@ func TestADeviceHasSoManyConnections(t *testing.T) {
 			require.Eventually(t, func() bool { return f.Status().Connections == 2 }, testDeadline, time.Millisecond)
 			require.True(t, answered(mustDialDevice(t, f, 0)))
 			e := entryOf(t, f, 0)
-			require.EqualValues(t, 1, e.TurnedAway)
-			require.Zero(t, e.Struck)
-			require.EqualValues(t, 1, f.Status().TurnedAway)
+			require.EqualValues(t, 1, e.ConnectionsOverLimit)
+			require.Zero(t, e.AbortedConnections)
+			require.EqualValues(t, 1, f.Status().ConnectionsOverLimit)
 		})
 	}
 }

@@ -70,7 +70,7 @@ func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 		c.send([]byte(askHealth))
 		c.response(bufio.NewReader(c))
 	}
-	require.Zero(t, f.Status().TurnedAway)
+	require.Zero(t, f.Status().ConnectionsOverLimit)
 }
 
 func TestParkedConnectionsEndWithTheFleet(t *testing.T) {
@@ -162,5 +162,5 @@ func TestNudgesDisturbNobody(t *testing.T) {
 	nudging.Wait()
 	s := f.Status()
 	require.EqualValues(t, 16*300, s.Pushes)
-	require.Zero(t, s.Broken+s.Malformed+s.Rejected)
+	require.Zero(t, s.Incomplete+s.Malformed+s.Rejected)
 }

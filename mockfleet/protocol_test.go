@@ -192,7 +192,7 @@ func FuzzConnection(f *testing.F) {
 		s.Serve()
 		require.False(t, s.HasBuffers())
 		for e := range fleet.Ledger() {
-			require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.Broken)
+			require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.Incomplete)
 			require.EqualValues(t, "idle", e.State)
 		}
 		// Whatever came in, what goes out is a sequence of well-formed answers.

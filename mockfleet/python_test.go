@@ -80,7 +80,7 @@ func TestPythonUpdatesAndVerifies(t *testing.T) {
 				require.Equal(t, sha(artifact), e.Digest)
 				total := f.Status()
 				require.EqualValues(t, connections, total.ConnectionsTotal)
-				require.Zero(t, total.Rejected+total.Broken+total.Malformed+total.AcceptErrors)
+				require.Zero(t, total.Rejected+total.Incomplete+total.Malformed+total.AcceptErrors)
 			})
 		}
 	}

@@ -89,13 +89,13 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"a device id of 129 bytes", []step{
 				{update{artifact: artifact, id: strings.Repeat("d", 129)}, 400, "the device id is longer than 128 bytes or has a control character"},
-			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1, Misaddressed: 1}, Version: "1.0.0"}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1, Misdirected: 1}, Version: "1.0.0"}},
 			{"a key of 256 bytes", []step{
 				{update{artifact: artifact, key: strings.Repeat("k", 256)}, 400, "the idempotency key is longer than 255 bytes or has a control character"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"the name of another device", []step{
 				{update{artifact: artifact, version: "2", id: address.DeviceID(1)}, 200, "applied"},
-			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Misaddressed: 1}, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Misdirected: 1}, Version: "2", Digest: sha(artifact)}},
 			{"a version that JSON must escape", []step{
 				{update{artifact: artifact, version: `2"\é`}, 200, "applied"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: `2"\é`, Digest: sha(artifact)}},
@@ -140,7 +140,7 @@ func TestFailFirstCountsEachDevicesAttempts(t *testing.T) {
 	for i := range 2 {
 		require.Equal(t, []int{502, 502, 200, 200}, []int{push(i), push(i), push(i), push(i)})
 		e := entryOf(t, f, i)
-		require.Equal(t, []uint32{4, 2, 2, 1, 1}, []uint32{e.Pushes, e.Rejected, e.Faulted, e.Applied, e.Repeats})
+		require.Equal(t, []uint32{4, 2, 2, 1, 1}, []uint32{e.Pushes, e.Rejected, e.ForcedRejects, e.Applied, e.Repeats})
 	}
 	require.NoError(t, f.SetFaults(2, behavior.Behavior{FailFirst: 1}))
 	require.Equal(t, []int{503, 200}, []int{push(2), push(2)})
@@ -200,13 +200,13 @@ func TestAPushThatBreaksOffLeavesTheDeviceUsable(t *testing.T) {
 	client := newClient(t)
 	_, _, abort := beginLargePush(t, f, 100_000, 20_000)
 	abort()
-	require.Eventually(t, func() bool { return entryOf(t, f, 0).Broken == 1 }, testDeadline, 1e6)
+	require.Eventually(t, func() bool { return entryOf(t, f, 0).Incomplete == 1 }, testDeadline, 1e6)
 
 	nc := dialFleet(t, f) // one that would have fitted into the read buffer
 	_, err := io.WriteString(nc, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\npart")
 	require.NoError(t, err)
 	require.NoError(t, nc.Close())
-	require.Eventually(t, func() bool { return entryOf(t, f, 0).Broken == 2 }, testDeadline, 1e6)
+	require.Eventually(t, func() bool { return entryOf(t, f, 0).Incomplete == 2 }, testDeadline, 1e6)
 
 	e := entryOf(t, f, 0)
 	require.Equal(t, "1.0.0", e.Version)
@@ -214,7 +214,7 @@ func TestAPushThatBreaksOffLeavesTheDeviceUsable(t *testing.T) {
 	status, _ := update{artifact: make([]byte, 100_000)}.send(t, client, f.DeviceAddress(0))
 	require.Equal(t, http.StatusOK, status)
 	e = entryOf(t, f, 0)
-	require.Equal(t, []uint32{3, 1, 2}, []uint32{e.Pushes, e.Applied, e.Broken})
+	require.Equal(t, []uint32{3, 1, 2}, []uint32{e.Pushes, e.Applied, e.Incomplete})
 }
 
 func TestAResetDuringAPushDropsIt(t *testing.T) {
@@ -228,7 +228,7 @@ func TestAResetDuringAPushDropsIt(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, read().StatusCode)
 	d, err := f.Device(0)
 	require.NoError(t, err)
-	require.Zero(t, d.Pushes+d.Applied+d.Broken)
+	require.Zero(t, d.Pushes+d.Applied+d.Incomplete)
 	require.Equal(t, wire.StateIdle, d.State)
 }
 

@@ -88,7 +88,7 @@ func TestWrkUpdatesAndVerifies(t *testing.T) {
 			require.LessOrEqual(t, seen, n+connections)
 			total := s.fleet.Status()
 			require.EqualValues(t, 2*(connections+1), total.ConnectionsTotal, "they are kept; one more is to look whether anybody listens")
-			require.Zero(t, total.Rejected+total.Broken+total.Malformed+total.AcceptErrors)
+			require.Zero(t, total.Rejected+total.Incomplete+total.Malformed+total.AcceptErrors)
 		})
 	}
 }

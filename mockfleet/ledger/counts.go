@@ -2,19 +2,19 @@ package ledger
 
 // Counts are what one device received and did, or, added up, what many did.
 type Counts[N uint32 | uint64] struct {
-	Pushes       N `json:"pushes"`        // updates received, whole or broken off
-	Applied      N `json:"applied"`       // updates installed
-	AppliedTwice N `json:"applied_twice"` // of those, installs of the version and digest that it ran already
-	Repeats      N `json:"repeats"`       // acknowledged as a repeat of the update that it runs, without installing
-	Rejected     N `json:"rejected"`      // answered 3xx, 4xx or 5xx, and not applied
-	Faulted      N `json:"faulted"`       // of those, the ones that its behavior made fail
-	Feigned      N `json:"feigned"`       // acknowledged and not applied: the fault ok-but-not-applied
-	Unfit        N `json:"unfit"`         // taken, and then not to be installed: the fault failed-install
-	Broken       N `json:"broken"`        // broken off before the last byte
-	Verifies     N `json:"verifies"`      // looks at the version
-	Misaddressed N `json:"misaddressed"`  // pushes whose X-Device-ID named another device; treated like any other
-	TurnedAway   N `json:"turned_away"`   // connections beyond those that its behavior lets it have
-	Struck       N `json:"struck"`        // connections that a fault ended unanswered: as they were accepted (in path addressing, as their first request came), or used again
+	Pushes               N `json:"pushes"`                 // updates received, whole or broken off
+	Applied              N `json:"applied"`                // updates installed
+	AppliedTwice         N `json:"applied_twice"`          // of those, installs of the version and digest that it ran already
+	Repeats              N `json:"repeats"`                // acknowledged as a repeat of the update that it runs, without installing
+	Rejected             N `json:"rejected"`               // answered 3xx, 4xx or 5xx, and not applied
+	ForcedRejects        N `json:"forced_rejects"`         // of those, the ones that its behavior made fail
+	FalseAcks            N `json:"false_acks"`             // acknowledged and not applied: the fault ok-but-not-applied
+	InstallFailures      N `json:"install_failures"`       // taken, and then not to be installed: the fault failed-install
+	Incomplete           N `json:"incomplete"`             // broken off before the last byte
+	Verifies             N `json:"verifies"`               // looks at the version
+	Misdirected          N `json:"misdirected"`            // pushes whose X-Device-ID named another device; treated like any other
+	ConnectionsOverLimit N `json:"connections_over_limit"` // connections beyond those that its behavior lets it have
+	AbortedConnections   N `json:"aborted_connections"`    // connections that a fault ended unanswered: as they were accepted (in path addressing, as their first request came), or used again
 }
 
 // Counter is one of the Counts.
@@ -28,8 +28,8 @@ type Counter[N uint32 | uint64] struct {
 func (c *Counts[N]) All() [13]Counter[N] {
 	return [...]Counter[N]{
 		{"pushes", &c.Pushes}, {"applied", &c.Applied}, {"applied_twice", &c.AppliedTwice}, {"repeats", &c.Repeats},
-		{"rejected", &c.Rejected}, {"faulted", &c.Faulted}, {"feigned", &c.Feigned}, {"unfit", &c.Unfit}, {"broken", &c.Broken},
-		{"verifies", &c.Verifies}, {"misaddressed", &c.Misaddressed}, {"turned_away", &c.TurnedAway}, {"struck", &c.Struck},
+		{"rejected", &c.Rejected}, {"forced_rejects", &c.ForcedRejects}, {"false_acks", &c.FalseAcks}, {"install_failures", &c.InstallFailures}, {"incomplete", &c.Incomplete},
+		{"verifies", &c.Verifies}, {"misdirected", &c.Misdirected}, {"connections_over_limit", &c.ConnectionsOverLimit}, {"aborted_connections", &c.AbortedConnections},
 	}
 }
 
@@ -37,14 +37,14 @@ func (c *Counts[N]) All() [13]Counter[N] {
 type Totals struct {
 	Updated uint64 `json:"updated"` // devices with at least one update applied
 	Counts[uint64]
-	Injected      uint64 `json:"injected"` // injections of faults, of every kind
+	Injections    uint64 `json:"injections"` // injections of faults, of every kind
 	BytesReceived uint64 `json:"bytes_received"`
 }
 
 // Add adds the totals of another part.
 func (t *Totals) Add(other *Totals) {
 	t.Updated += other.Updated
-	t.Injected += other.Injected
+	t.Injections += other.Injections
 	t.BytesReceived += other.BytesReceived
 	added := other.All()
 	for i, c := range t.All() {
@@ -54,3 +54,25 @@ func (t *Totals) Add(other *Totals) {
 
 // bytesReceived is the name of the count that isn't one of Counts, being wider than an entry's others.
 const bytesReceived = "bytes_received"
+
+// currentName returns the name of a count that queries ask for. They may have the name that it had in
+// the release before, for one release.
+func currentName(name string) string {
+	switch name {
+	case "feigned":
+		return "false_acks"
+	case "unfit":
+		return "install_failures"
+	case "struck":
+		return "aborted_connections"
+	case "turned_away":
+		return "connections_over_limit"
+	case "misaddressed":
+		return "misdirected"
+	case "faulted":
+		return "forced_rejects"
+	case "broken":
+		return "incomplete"
+	}
+	return name
+}

@@ -4,7 +4,7 @@ import "github.com/fleetmark/fleetmark/internal/wire"
 
 // Entry is what the fleet witnessed of one device since the start or the last Reset. At every moment,
 //
-//	Pushes = Applied + Repeats + Rejected + Feigned + Unfit + Broken + (1 if an update is under way)
+//	Pushes = Applied + Repeats + Rejected + FalseAcks + InstallFailures + Incomplete + (1 if an update is under way)
 type Entry struct {
 	Device int    `json:"device"`
 	ID     string `json:"id"`
@@ -23,6 +23,7 @@ type Entry struct {
 
 // countOf returns the count of that name, or 0 if there is none.
 func (e *Entry) countOf(name string) uint64 {
+	name = currentName(name)
 	for _, c := range e.All() {
 		if c.Name == name {
 			return uint64(*c.Count)

@@ -42,7 +42,7 @@ func (q Query) Validate(kinds []string) error {
 	}
 	names = append(names, bytesReceived)
 	for _, asked := range [][2]string{{"has", q.Has}, {"lacks", q.Lacks}} {
-		if asked[1] != "" && !slices.Contains(names, asked[1]) {
+		if asked[1] != "" && !slices.Contains(names, currentName(asked[1])) {
 			return bad(asked[0], strconv.Quote(asked[1]), "one of "+strings.Join(names, ", "))
 		}
 	}

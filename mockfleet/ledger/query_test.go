@@ -34,3 +34,21 @@ func FuzzParseQuery(f *testing.F) {
 		require.Equal(t, q, again)
 	})
 }
+
+// TestQueryTakesOldNames checks that queries take the names that counts had a release ago.
+func TestQueryTakesOldNames(t *testing.T) {
+	e := Entry{Counts: Counts[uint32]{
+		FalseAcks: 1, InstallFailures: 1, AbortedConnections: 1, ConnectionsOverLimit: 1, Misdirected: 1, ForcedRejects: 1, Incomplete: 1,
+	}}
+	for _, old := range []string{"feigned", "unfit", "struck", "turned_away", "misaddressed", "faulted", "broken"} {
+		for _, row := range []struct {
+			q    Query
+			want bool
+		}{{Query{Has: old}, true}, {Query{Lacks: old}, false}} {
+			require.NoError(t, row.q.Validate(nil))
+			require.Equal(t, row.want, row.q.Matches(&e), "%+v", row.q)
+			require.Equal(t, !row.want, row.q.Matches(&Entry{}), "%+v", row.q)
+		}
+	}
+	require.ErrorContains(t, Query{Has: "luck"}.Validate(nil), "one of pushes, applied, applied_twice, repeats, rejected, forced_rejects, false_acks")
+}

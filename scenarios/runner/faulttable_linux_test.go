@@ -60,8 +60,8 @@ type faultRow struct {
 
 // books are what the ledger has of one device. Nothing is ever applied twice.
 type books struct {
-	pushes, applied, repeats, rejected, feigned, unfit, broken, verifies, struck uint32
-	hits                                                                         uint32 // of the row's fault, and no other
+	pushes, applied, repeats, rejected, falseAcks, installFailures, broken, verifies, aborted uint32
+	hits                                                                                      uint32 // of the row's fault, and no other
 }
 
 // faultTimeout is one that a row waits for; all others are far longer than anything takes.
@@ -126,13 +126,13 @@ func TestFaultTableIsWhole(t *testing.T) {
 		behavior.TLSGood, behavior.TLSExpired, behavior.TLSWrongName, behavior.TLSUnknownCA, behavior.TLS11, behavior.TLSStall,
 	}
 
-	var rows, names, struck []string
+	var rows, names, inTable []string
 	var spoken []behavior.TLSMode
 	for _, row := range faultRows() {
 		name, _, _ := strings.Cut(row.name, "/")
 		rows, names = append(rows, row.name), append(names, name)
 		if row.fault.Kind != "" {
-			struck = append(struck, row.fault.Kind)
+			inTable = append(inTable, row.fault.Kind)
 			require.Contains(t, []string{name, "status"}, row.fault.Kind)
 		}
 		if row.tls != behavior.TLSNone {
@@ -142,7 +142,7 @@ func TestFaultTableIsWhole(t *testing.T) {
 	unique := func(list []string) []string { slices.Sort(list); return slices.Compact(list) }
 	require.Len(t, unique(rows), len(faultRows()), "two rows have one name")
 	require.Equal(t, unique(append(contract(), beyondContract...)), unique(names))
-	require.Equal(t, unique(kinds), unique(struck))
+	require.Equal(t, unique(kinds), unique(inTable))
 	require.ElementsMatch(t, modes, spoken)
 }
 
@@ -241,9 +241,9 @@ func (row *faultRow) checkBooks(t *testing.T, fleet *mockfleet.Fleet, i int, wan
 	}
 	require.Equal(t, hits, d.Faults, "device %d", i)
 	require.Zero(t, d.AppliedTwice, "device %d", i)
-	require.Zero(t, d.Misaddressed, "device %d", i)
+	require.Zero(t, d.Misdirected, "device %d", i)
 	got := books{
-		d.Pushes, d.Applied, d.Repeats, d.Rejected, d.Feigned, d.Unfit, d.Broken, d.Verifies, d.Struck, want.hits,
+		d.Pushes, d.Applied, d.Repeats, d.Rejected, d.FalseAcks, d.InstallFailures, d.Incomplete, d.Verifies, d.AbortedConnections, want.hits,
 	}
 	if row.busy {
 		require.GreaterOrEqual(t, got.pushes, want.pushes)

@@ -76,8 +76,8 @@ func faultRows() []faultRow {
 
 func connectionRows() []faultRow {
 	well := books{pushes: 1, applied: 1, verifies: 1}
-	struck := books{struck: 1, hits: 1}
-	again := books{pushes: 1, applied: 1, verifies: 2, struck: 1, hits: 1}
+	abortedOnce := books{aborted: 1, hits: 1}
+	again := books{pushes: 1, applied: 1, verifies: 2, aborted: 1, hits: 1}
 	return []faultRow{
 		{
 			name: "refuse", fault: always("refuse"), config: manyAttempts, class: delivery.ClassNotSent,
@@ -97,25 +97,25 @@ func connectionRows() []faultRow {
 		},
 		{
 			name: "blackhole", fault: once("blackhole"), config: shortAnswer, class: delivery.ClassTimeout,
-			first: struck, then: again, busy: true,
+			first: abortedOnce, then: again, busy: true,
 		},
 		{
 			name: "reset-on-accept", fault: once("reset-on-accept"), class: delivery.ClassAmbiguous,
-			first: struck, tries: did(2, 2), then: again,
+			first: abortedOnce, tries: did(2, 2), then: again,
 		},
 		{
 			name: "close-on-accept", fault: once("close-on-accept"), class: delivery.ClassAmbiguous,
-			first: struck, tries: did(2, 2), then: again,
+			first: abortedOnce, tries: did(2, 2), then: again,
 		},
 		{
 			name: "idle-close", fault: once("idle-close"), warm: true, class: delivery.ClassAmbiguous,
-			first: books{verifies: 1, struck: 1, hits: 1},
-			tries: did(2, 2), then: books{pushes: 1, applied: 1, verifies: 3, struck: 1, hits: 1},
+			first: books{verifies: 1, aborted: 1, hits: 1},
+			tries: did(2, 2), then: books{pushes: 1, applied: 1, verifies: 3, aborted: 1, hits: 1},
 		},
 		{ // a question may be sent again: nobody sees it
 			name: "idle-close/verify", fault: once("idle-close"), before: []delivery.Op{push}, op: verify,
-			first: books{pushes: 1, applied: 1, verifies: 1, struck: 1, hits: 1},
-			tries: did(1, 1), then: books{pushes: 1, applied: 1, verifies: 1, struck: 1, hits: 1},
+			first: books{pushes: 1, applied: 1, verifies: 1, aborted: 1, hits: 1},
+			tries: did(1, 1), then: books{pushes: 1, applied: 1, verifies: 1, aborted: 1, hits: 1},
 		},
 	}
 }
@@ -243,9 +243,9 @@ func answerRows() []faultRow {
 		{
 			name: "ok-but-not-applied", fault: always("ok-but-not-applied"), before: []delivery.Op{push}, op: verify,
 			class: delivery.ClassIntegrity, status: 200, is: delivery.ErrLacksUpdate,
-			first: books{pushes: 1, feigned: 1, verifies: 1, hits: 1},
+			first: books{pushes: 1, falseAcks: 1, verifies: 1, hits: 1},
 			ends:  delivery.ClassIntegrity, endsIs: delivery.ErrLacksUpdate, tries: did(1, 1),
-			then: books{pushes: 1, feigned: 1, verifies: 1, hits: 1},
+			then: books{pushes: 1, falseAcks: 1, verifies: 1, hits: 1},
 		},
 	}
 	for _, told := range []struct {
@@ -289,8 +289,8 @@ func lifeRows() []faultRow {
 		},
 		{
 			name: "failed-install", fault: lasting(always("failed-install"), 20*time.Millisecond), class: delivery.ClassPending, status: 202,
-			first: books{pushes: 1, unfit: 1, hits: 1}, busy: true,
-			ends: delivery.ClassIntegrity, endsIs: delivery.ErrDeviceFailed, then: books{pushes: 3, unfit: 3, verifies: 3, hits: 3}, // it may fit the next time
+			first: books{pushes: 1, installFailures: 1, hits: 1}, busy: true,
+			ends: delivery.ClassIntegrity, endsIs: delivery.ErrDeviceFailed, then: books{pushes: 3, installFailures: 3, verifies: 3, hits: 3}, // it may fit the next time
 		},
 		{
 			name: "rollback", fault: always("rollback"), config: func(c *delivery.Config) { c.Retry.GoodReads = 2 },

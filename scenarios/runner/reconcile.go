@@ -141,8 +141,8 @@ func (c *claims) reconcile(
 			n.AppliedTwice++
 			contradict(e.Device, "applied the same update twice (%d times too often)", e.AppliedTwice)
 		}
-		if e.Misaddressed > 0 {
-			contradict(e.Device, "got %d pushes that were meant for another device", e.Misaddressed)
+		if e.Misdirected > 0 {
+			contradict(e.Device, "got %d pushes that were meant for another device", e.Misdirected)
 		}
 		// What was broken off is no word of the client's.
 		surplus := c.surplus(e)
@@ -177,14 +177,14 @@ func (c *claims) surplus(e ledger.Entry) string {
 	said := c.Of(e.Device)
 	pushes, verifies := uint64(said.Pushes), uint64(said.Verifies)
 	verifies += c.added * (uint64(said.Succeeded) + uint64(said.Failed) + uint64(said.BrokenOff))
-	mayPush, mayVerify := pushes, verifies+uint64(e.Struck)+uint64(e.TurnedAway)
+	mayPush, mayVerify := pushes, verifies+uint64(e.AbortedConnections)+uint64(e.ConnectionsOverLimit)
 	for kind, times := range e.Faults {
 		if strings.HasPrefix(kind, "redirect") || kind == "status-417" || kind == "duplicate" { // the last makes two of one
 			mayPush += uint64(times)
 		}
 		mayVerify += uint64(times)
 	}
-	mayVerify += uint64(c.reboots) * (uint64(e.Applied) + uint64(e.Unfit))
+	mayVerify += uint64(c.reboots) * (uint64(e.Applied) + uint64(e.InstallFailures))
 	if c.late != nil {
 		mayPush += uint64(c.late[e.Device])
 		mayVerify += uint64(c.late[e.Device])

@@ -96,7 +96,7 @@ func TestReconcile(t *testing.T) {
 			results.Counts{Devices: 1, Updated: 1}, ""},
 		"applied, claimed by nobody": {[]uint32{0}, []uint32{0}, []ledger.Entry{well}, delivery.OpDeliver,
 			results.Counts{Devices: 1}, "the client claims nothing of"},
-		"meant for another": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Misaddressed = 1 })}, delivery.OpDeliver,
+		"meant for another": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Misdirected = 1 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Updated: 1}, "meant for another device"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestSurplus(t *testing.T) {
 		"as told":                     {1, 1, 0, 0, clean, ""},
 		"less than told":              {3, 3, 0, 0, clean, ""},
 		"a push too many":             {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Repeats = 2, 1 }), "received 2 pushes, the client says that it sent 1"},
-		"a push broken off":           {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Broken = 2, 1 }), "received 2 pushes"},
+		"a push broken off":           {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Incomplete = 2, 1 }), "received 2 pushes"},
 		"a verification too many":     {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Verifies = 2 }), "received 2 verifications, the client says that it sent 1"},
 		"another driver's":            {0, 0, 0, 0, clean, "received 1 pushes, the client says that it sent 0"},
 		"followed a redirect":         {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"redirect-307": 1} }), ""},
@@ -204,9 +204,9 @@ func TestSurplus(t *testing.T) {
 		"more than the redirects":     {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 3, 1, map[string]uint32{"redirect-307": 1} }), "received 3 pushes"},
 		"sent without Expect":         {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-417": 1} }), ""},
 		"other faults are no excuse":  {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-503": 1} }), "received 2 pushes"},
-		"asked again, connection cut": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Verifies, e.Struck = 2, 1 }), ""},
+		"asked again, connection cut": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Verifies, e.AbortedConnections = 2, 1 }), ""},
 		"asked again over a reboot":   {1, 1, 0, 4, with(func(e *ledger.Entry) { e.Verifies = 5 }), ""},
-		"late from before":            {1, 1, 1, 0, with(func(e *ledger.Entry) { e.Pushes, e.Broken = 2, 1 }), ""},
+		"late from before":            {1, 1, 1, 0, with(func(e *ledger.Entry) { e.Pushes, e.Incomplete = 2, 1 }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClaims(1)

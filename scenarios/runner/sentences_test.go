@@ -31,7 +31,7 @@ func TestSentencesOfContradictions(t *testing.T) {
 	}{
 		{delivery.OpDeliver, 1, 9, []ledger.Entry{
 			entry(0, func(e *ledger.Entry) { e.AppliedTwice = 1 }),
-			entry(1, func(e *ledger.Entry) { e.Misaddressed = 3 }),
+			entry(1, func(e *ledger.Entry) { e.Misdirected = 3 }),
 			entry(2, func(e *ledger.Entry) { e.Version = "1" }),
 			entry(3, func(e *ledger.Entry) { e.Digest = other }),
 		}, "device 0: applied the same update twice (1 times too often); device 1: got 3 pushes that were meant for another device; " +

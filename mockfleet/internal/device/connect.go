@@ -23,7 +23,7 @@ func (s *Store) Connect(i int) (r Access) {
 	if most := r.Behavior.Network.MaxConnections; most > 0 {
 		if int(d.openConns) >= most {
 			s.ensureSideState(sh, i).overLimit++
-			sh.totals.TurnedAway++
+			sh.totals.ConnectionsOverLimit++
 			r.OverLimit = true
 			return r
 		}
@@ -83,5 +83,5 @@ func (s *Store) attempt(i int, number uint32) fault.Attempt {
 func (s *Store) countAborted(sh *shard, st fault.Injection) {
 	s.countInjection(sh, st)
 	s.ensureSideState(sh, st.Device).aborted++
-	sh.totals.Struck++
+	sh.totals.AbortedConnections++
 }

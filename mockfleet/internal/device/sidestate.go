@@ -93,5 +93,5 @@ func (s *Store) CountInjection(st fault.Injection) {
 func (s *Store) countInjection(sh *shard, st fault.Injection) {
 	s.ensureSideState(sh, st.Device).countKind(uint8(st.Index))
 	s.injections[st.Index].Add(1)
-	sh.totals.Injected++
+	sh.totals.Injections++
 }

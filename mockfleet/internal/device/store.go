@@ -189,7 +189,7 @@ func (s *Store) start(sh *shard, i int, p *Update) Outcome {
 	sh.totals.Pushes++
 	if p.Misdirected {
 		d.misdirected++
-		sh.totals.Misaddressed++
+		sh.totals.Misdirected++
 	}
 	if d.flags&flagSideState != 0 {
 		s.catchUp(sh, i)
@@ -259,12 +259,12 @@ func (s *Store) countOutcome(sh *shard, d *record, o Outcome) {
 		d.repeats++
 		sh.totals.Repeats++
 	case FalseAck: // the device's own count is in its side state, as is the next
-		sh.totals.Feigned++
+		sh.totals.FalseAcks++
 	case InstallFailed:
-		sh.totals.Unfit++
+		sh.totals.InstallFailures++
 	case ForcedReject:
 		d.faulted++
-		sh.totals.Faulted++
+		sh.totals.ForcedRejects++
 		fallthrough
 	default:
 		d.rejected++
@@ -276,7 +276,7 @@ func (s *Store) countIncomplete(sh *shard, d *record, p *Update) {
 	d.bytes += uint64(p.Size)
 	d.broken++
 	sh.totals.BytesReceived += uint64(p.Size)
-	sh.totals.Broken++
+	sh.totals.Incomplete++
 }
 
 // witness returns a copy of device i, with its version and what faults did to it.

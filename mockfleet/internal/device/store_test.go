@@ -176,25 +176,25 @@ func TestTheBooksOfFaultsBalanceUnderContention(t *testing.T) {
 	var want, got ledger.Totals
 	for i := range s.Len() {
 		e, _ := entries.Read(i, true)
-		require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.Feigned+e.Unfit+e.Broken, "%+v", e)
-		require.LessOrEqual(t, e.Feigned, uint32(100))
+		require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.FalseAcks+e.InstallFailures+e.Incomplete, "%+v", e)
+		require.LessOrEqual(t, e.FalseAcks, uint32(100))
 		want.Pushes += uint64(e.Pushes)
 		want.Applied += uint64(e.Applied)
 		want.AppliedTwice += uint64(e.AppliedTwice)
 		want.Repeats += uint64(e.Repeats)
 		want.Rejected += uint64(e.Rejected)
-		want.Faulted += uint64(e.Faulted)
-		want.Feigned += uint64(e.Feigned)
-		want.Broken += uint64(e.Broken)
+		want.ForcedRejects += uint64(e.ForcedRejects)
+		want.FalseAcks += uint64(e.FalseAcks)
+		want.Incomplete += uint64(e.Incomplete)
 		want.Verifies += uint64(e.Verifies)
 		want.BytesReceived += e.BytesReceived
 		for _, times := range e.Faults {
-			want.Injected += uint64(times)
+			want.Injections += uint64(times)
 		}
 	}
 	got = s.Totals()
-	require.Positive(t, got.Feigned)
-	require.Positive(t, got.Faulted)
+	require.Positive(t, got.FalseAcks)
+	require.Positive(t, got.ForcedRejects)
 	want.Updated = 3
 	require.Equal(t, want, got)
 	s.Reset()
@@ -247,8 +247,8 @@ func TestTheBooksBalanceUnderContention(t *testing.T) {
 		want.AppliedTwice += uint64(d.appliedTwice)
 		want.Repeats += uint64(d.repeats)
 		want.Rejected += uint64(d.rejected)
-		want.Faulted += uint64(d.faulted)
-		want.Broken += uint64(d.broken)
+		want.ForcedRejects += uint64(d.faulted)
+		want.Incomplete += uint64(d.broken)
 		want.Verifies += uint64(d.verifies)
 		want.BytesReceived += d.bytes
 	}

@@ -123,7 +123,7 @@ func (d *gate) update() (wait time.Duration, open bool) {
 	return max(1, time.Until(d.reopenAt)), false
 }
 
-// onAccept tells the door that a connection came through.
+// onAccept tells the gate that a connection came through.
 func (d *gate) onAccept() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -120,8 +120,8 @@ func fleetText(before, now mockfleet.Status, stages map[ledger.Stage]int) string
 	}
 	requests := rateText(perSecond(now.Requests, before.Requests))
 	b.WriteString(" | " + plaintext.Thousands(now.Connections) + " connections, " + requests + " requests")
-	if now.Injected > 0 {
-		b.WriteString(", " + rateText(perSecond(now.Injected, before.Injected)) + " faults")
+	if now.Injections > 0 {
+		b.WriteString(", " + rateText(perSecond(now.Injections, before.Injections)) + " faults")
 	}
 	fmt.Fprintf(&b, " | CPU %.0f%%", 100*now.Health.CPUFraction)
 	if now.Health.Saturated {
