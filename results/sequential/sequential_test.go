@@ -1,6 +1,7 @@
 package sequential
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -89,7 +90,8 @@ func TestDecisions(t *testing.T) {
 			random := rand.New(rand.NewPCG(7, 8))
 			r := takeTurns(t, 90, func(_, _ int, isNow bool) map[string]float64 {
 				values := map[string]float64{}
-				for unit, v := range base {
+				for _, unit := range slices.Sorted(maps.Keys(base)) { // in one order, so that the noise is the same in each run
+					v := base[unit]
 					if changed, ok := row.now[unit]; ok && isNow {
 						v = changed
 					}
