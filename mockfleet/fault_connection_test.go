@@ -50,9 +50,9 @@ func TestFaultsOfAConnection(t *testing.T) {
 				require.Contains(t, exchangeWith(t, f, 1, strings.ReplaceAll(get, "%", path(f, 1, ""))), "200 OK")
 				e := settled(t, f, 0)
 				require.Equal(t, ledger.Entry{
-					ID: address.DeviceID(0), Counts: ledger.Counts[uint32]{AbortedConnections: 2}, Faults: map[string]uint32{test.fault: 2}, Version: "1.0.0", State: "idle", Stage: ledger.StageIdle,
+					ID: address.DeviceID(0), Counts: ledger.Counts[uint32]{ConnectionsAborted: 2}, Faults: map[string]uint32{test.fault: 2}, Version: "1.0.0", State: "idle", Stage: ledger.StageIdle,
 				}, e)
-				require.EqualValues(t, 2, f.Status().AbortedConnections)
+				require.EqualValues(t, 2, f.Status().ConnectionsAborted)
 			})
 		}
 	}
@@ -70,7 +70,7 @@ func TestABlackholeReadsAndSaysNothingUntilItsClientLeaves(t *testing.T) {
 			require.Zero(t, f.Status().BytesOut)
 			require.NoError(t, c.Close())
 			e := settled(t, f, 0)
-			require.Equal(t, []uint32{1, 0}, []uint32{e.AbortedConnections, e.Pushes})
+			require.Equal(t, []uint32{1, 0}, []uint32{e.ConnectionsAborted, e.Pushes})
 		})
 	}
 }
@@ -102,7 +102,7 @@ func TestAHangEndsWithItsClient(t *testing.T) {
 					require.NoError(t, err)
 					require.Eventually(t, func() bool {
 						s := f.Status()
-						return s.Applied+s.Incomplete+s.AbortedConnections == 1
+						return s.Applied+s.Incomplete+s.ConnectionsAborted == 1
 					}, testDeadline, time.Millisecond)
 					require.EqualValues(t, 1, f.Status().Connections)
 					leave(c)
@@ -137,7 +137,7 @@ func TestIdleCloseClosesAConnectionThatIsUsedAgain(t *testing.T) {
 			require.NoError(t, c.Close())
 			e := settled(t, f, 0)
 			require.Equal(t, map[string]uint32{"idle-close": 1}, e.Faults)
-			require.Equal(t, []uint32{1, 4}, []uint32{e.AbortedConnections, e.Verifies})
+			require.Equal(t, []uint32{1, 4}, []uint32{e.ConnectionsAborted, e.Verifies})
 		})
 	}
 }

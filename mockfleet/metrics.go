@@ -30,7 +30,7 @@ func (s Status) metrics() []metric {
 		{"fleetmark_fleet_false_acks", gauge, "Updates acknowledged and not applied, by a fault, since the last reset.", float64(s.FalseAcks)},
 		{"fleetmark_fleet_install_failures", gauge, "Updates taken and then not to be installed, by a fault, since the last reset.", float64(s.InstallFailures)},
 		{"fleetmark_fleet_connections_over_limit", gauge, "Connections beyond those that a device may have, since the last reset.", float64(s.ConnectionsOverLimit)},
-		{"fleetmark_fleet_aborted_connections", gauge, "Connections ended by a fault before an answer, since the last reset.", float64(s.AbortedConnections)},
+		{"fleetmark_fleet_connections_aborted", gauge, "Connections ended by a fault before an answer, since the last reset.", float64(s.ConnectionsAborted)},
 		{"fleetmark_fleet_injections", gauge, "Injections of faults, of every kind, since the last reset.", float64(s.Injections)},
 		{"fleetmark_fleet_incomplete", gauge, "Updates broken off since the last reset.", float64(s.Incomplete)},
 		{"fleetmark_fleet_verifies", gauge, "Versions asked for since the last reset.", float64(s.Verifies)},

@@ -121,7 +121,7 @@ func TestADeviceHasSoManyConnections(t *testing.T) {
 			require.True(t, answered(mustDialDevice(t, f, 0)))
 			e := entryOf(t, f, 0)
 			require.EqualValues(t, 1, e.ConnectionsOverLimit)
-			require.Zero(t, e.AbortedConnections)
+			require.Zero(t, e.ConnectionsAborted)
 			require.EqualValues(t, 1, f.Status().ConnectionsOverLimit)
 		})
 	}

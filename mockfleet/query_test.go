@@ -65,7 +65,7 @@ func TestTheLedgerAnswersQueries(t *testing.T) {
 		"to":               {ledger.Query{To: 2}, []int{0, 1}},
 		"beyond":           {ledger.Query{From: 30, To: 40}, nil},
 		"a limit":          {ledger.Query{From: 3, Limit: 2}, []int{3, 4}},
-		"several together": {ledger.Query{Stage: ledger.StageRunning, Version: "3.0.0", Has: "applied", Lacks: "aborted_connections", To: 13}, only(running, 10, 13)},
+		"several together": {ledger.Query{Stage: ledger.StageRunning, Version: "3.0.0", Has: "applied", Lacks: "connections_aborted", To: 13}, only(running, 10, 13)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			entries, err := f.Find(test.query)

@@ -14,7 +14,7 @@ type Counts[N uint32 | uint64] struct {
 	Verifies             N `json:"verifies"`               // looks at the version
 	Misdirected          N `json:"misdirected"`            // pushes whose X-Device-ID named another device; treated like any other
 	ConnectionsOverLimit N `json:"connections_over_limit"` // connections beyond those that its behavior lets it have
-	AbortedConnections   N `json:"aborted_connections"`    // connections that a fault ended unanswered: as they were accepted (in path addressing, as their first request came), or used again
+	ConnectionsAborted   N `json:"connections_aborted"`    // connections that a fault ended unanswered: as they were accepted (in path addressing, as their first request came), or used again
 }
 
 // Counter is one of the Counts.
@@ -29,7 +29,7 @@ func (c *Counts[N]) All() [13]Counter[N] {
 	return [...]Counter[N]{
 		{"pushes", &c.Pushes}, {"applied", &c.Applied}, {"applied_twice", &c.AppliedTwice}, {"repeats", &c.Repeats},
 		{"rejected", &c.Rejected}, {"forced_rejects", &c.ForcedRejects}, {"false_acks", &c.FalseAcks}, {"install_failures", &c.InstallFailures}, {"incomplete", &c.Incomplete},
-		{"verifies", &c.Verifies}, {"misdirected", &c.Misdirected}, {"connections_over_limit", &c.ConnectionsOverLimit}, {"aborted_connections", &c.AbortedConnections},
+		{"verifies", &c.Verifies}, {"misdirected", &c.Misdirected}, {"connections_over_limit", &c.ConnectionsOverLimit}, {"connections_aborted", &c.ConnectionsAborted},
 	}
 }
 
@@ -64,7 +64,7 @@ func currentName(name string) string {
 	case "unfit":
 		return "install_failures"
 	case "struck":
-		return "aborted_connections"
+		return "connections_aborted"
 	case "turned_away":
 		return "connections_over_limit"
 	case "misaddressed":

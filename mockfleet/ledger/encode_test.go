@@ -150,7 +150,7 @@ func FuzzLedgerLine(f *testing.F) {
 		`{"faults":{}}`, `{"faults":{"a":1,"a":2}}`, `{"faults":{"a":1},"faults":{"b":2}}`, `{"faults":null}`, `{"faults":{"a":-1}}`, `{"faults":{"a":1,}}`,
 		`{"version":"2.0.0"}`, `{"version":"2.0.0x"}`, `{"version":"2.0.0\""}`, `{"version":"2.0"}`, `{"version":""}`, `{"version":"\u0032"}`, "{\"version\":\"\xff\"}", "{\"version\":\"\x7f\"}",
 		`{"Version":"3"}`, `{"ſtate":"idle"}`, `{"state":7}`, `{"state":"idle"`, `{"state":"idle"}}`, `{"state":"idle"},`, `{"a":[{}]}`, `{"device":1,}`, `{,}`, `{"device"}`,
-		`{"aborted_connections":1} `, `[]`, `"x"`, `{"id":"device-00000007"}`, `{"digest":"<"}`,
+		`{"connections_aborted":1} `, `[]`, `"x"`, `{"id":"device-00000007"}`, `{"digest":"<"}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -174,7 +174,7 @@ func FuzzEntry(f *testing.F) {
 	f.Add(-7, uint32(math.MaxUint32), uint64(math.MaxUint64), "<\u2028\xff\"", "")
 	f.Fuzz(func(t *testing.T, device int, count uint32, size uint64, text, fault string) {
 		e := Entry{
-			Device: device, ID: text, Counts: Counts[uint32]{Pushes: count, AbortedConnections: count + 1}, Faults: map[string]uint32{fault: count, text: 1},
+			Device: device, ID: text, Counts: Counts[uint32]{Pushes: count, ConnectionsAborted: count + 1}, Faults: map[string]uint32{fault: count, text: 1},
 			BytesReceived: size, Version: text, Digest: fault, State: wire.State(text), UpdatedAt: fault,
 		}
 		require.Equal(t, lineOfJSON(t, e), string(e.AppendLine(nil)))

@@ -38,7 +38,7 @@ func FuzzParseQuery(f *testing.F) {
 // TestQueryTakesOldNames checks that queries take the names that counts had a release ago.
 func TestQueryTakesOldNames(t *testing.T) {
 	e := Entry{Counts: Counts[uint32]{
-		FalseAcks: 1, InstallFailures: 1, AbortedConnections: 1, ConnectionsOverLimit: 1, Misdirected: 1, ForcedRejects: 1, Incomplete: 1,
+		FalseAcks: 1, InstallFailures: 1, ConnectionsAborted: 1, ConnectionsOverLimit: 1, Misdirected: 1, ForcedRejects: 1, Incomplete: 1,
 	}}
 	for _, old := range []string{"feigned", "unfit", "struck", "turned_away", "misaddressed", "faulted", "broken"} {
 		for _, row := range []struct {

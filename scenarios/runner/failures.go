@@ -30,13 +30,13 @@ type LedgerExcerpt struct {
 	Injected uint32            `json:"injected"` // failures that the device was told to make
 	Broken   uint32            `json:"broken"`
 	Verifies uint32            `json:"verifies"`
-	Aborted  uint32            `json:"aborted_connections,omitempty"` // connections that a fault ended unanswered
+	Aborted  uint32            `json:"connections_aborted,omitempty"` // connections that a fault ended unanswered
 	Faults   map[string]uint32 `json:"faults,omitempty"`              // how often each kind of fault struck
 	Version  string            `json:"version"`
 }
 
 func newLedgerExcerpt(e ledger.Entry) *LedgerExcerpt {
-	return &LedgerExcerpt{e.Pushes, e.Applied, e.Rejected, e.ForcedRejects, e.Incomplete, e.Verifies, e.AbortedConnections, e.Faults, e.Version}
+	return &LedgerExcerpt{e.Pushes, e.Applied, e.Rejected, e.ForcedRejects, e.Incomplete, e.Verifies, e.ConnectionsAborted, e.Faults, e.Version}
 }
 
 // writeFailures appends a repetition's sample, a JSON object a line, with what the ledger says of

@@ -243,7 +243,7 @@ func (row *faultRow) checkBooks(t *testing.T, fleet *mockfleet.Fleet, i int, wan
 	require.Zero(t, d.AppliedTwice, "device %d", i)
 	require.Zero(t, d.Misdirected, "device %d", i)
 	got := books{
-		d.Pushes, d.Applied, d.Repeats, d.Rejected, d.FalseAcks, d.InstallFailures, d.Incomplete, d.Verifies, d.AbortedConnections, want.hits,
+		d.Pushes, d.Applied, d.Repeats, d.Rejected, d.FalseAcks, d.InstallFailures, d.Incomplete, d.Verifies, d.ConnectionsAborted, want.hits,
 	}
 	if row.busy {
 		require.GreaterOrEqual(t, got.pushes, want.pushes)

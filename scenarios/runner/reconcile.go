@@ -177,7 +177,7 @@ func (c *claims) surplus(e ledger.Entry) string {
 	said := c.Of(e.Device)
 	pushes, verifies := uint64(said.Pushes), uint64(said.Verifies)
 	verifies += c.added * (uint64(said.Succeeded) + uint64(said.Failed) + uint64(said.BrokenOff))
-	mayPush, mayVerify := pushes, verifies+uint64(e.AbortedConnections)+uint64(e.ConnectionsOverLimit)
+	mayPush, mayVerify := pushes, verifies+uint64(e.ConnectionsAborted)+uint64(e.ConnectionsOverLimit)
 	for kind, times := range e.Faults {
 		if strings.HasPrefix(kind, "redirect") || kind == "status-417" || kind == "duplicate" { // the last makes two of one
 			mayPush += uint64(times)

@@ -204,7 +204,7 @@ func TestSurplus(t *testing.T) {
 		"more than the redirects":     {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 3, 1, map[string]uint32{"redirect-307": 1} }), "received 3 pushes"},
 		"sent without Expect":         {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-417": 1} }), ""},
 		"other faults are no excuse":  {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-503": 1} }), "received 2 pushes"},
-		"asked again, connection cut": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Verifies, e.AbortedConnections = 2, 1 }), ""},
+		"asked again, connection cut": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Verifies, e.ConnectionsAborted = 2, 1 }), ""},
 		"asked again over a reboot":   {1, 1, 0, 4, with(func(e *ledger.Entry) { e.Verifies = 5 }), ""},
 		"late from before":            {1, 1, 1, 0, with(func(e *ledger.Entry) { e.Pushes, e.Incomplete = 2, 1 }), ""},
 	} {

@@ -83,5 +83,5 @@ func (s *Store) attempt(i int, number uint32) fault.Attempt {
 func (s *Store) countAborted(sh *shard, st fault.Injection) {
 	s.countInjection(sh, st)
 	s.ensureSideState(sh, st.Device).aborted++
-	sh.totals.AbortedConnections++
+	sh.totals.ConnectionsAborted++
 }

@@ -44,7 +44,7 @@ func (r *EntryReader) entry(i int, d *record, version string, t *faultCounts) le
 			Verifies:             d.verifies,
 			Misdirected:          d.misdirected,
 			ConnectionsOverLimit: t.overLimit,
-			AbortedConnections:   t.aborted,
+			ConnectionsAborted:   t.aborted,
 		},
 		BytesReceived: d.bytes,
 		Version:       version,
