@@ -110,7 +110,7 @@ func (c bareClient) response(b *bufio.Reader) (*http.Response, string) {
 	return response, string(body)
 }
 
-// path is that of a device, for a request target.
+// path returns the path of a device, for a request target.
 func path(f *Fleet, i int, p string) string {
 	if f.cfg.Addressing == address.Path {
 		return fmt.Sprintf("%s%d%s", address.PathPrefix, i, p)
@@ -287,7 +287,7 @@ func TestTheBooksBalanceUnderFaults(t *testing.T) {
 		require.Fail(t, "the ledger is not empty", "%+v", e)
 	}
 	require.Zero(t, f.Status().Injections)
-	require.Equal(t, map[string]int{"1.0.0": 65}, f.store.Kept().Versions, "the initial version is that of the fleet and of each device")
+	require.Equal(t, map[string]int{"1.0.0": 65}, f.store.Kept().Versions, "the fleet and each device refer to the initial version")
 	require.Equal(t, wire.HealthBody, strings.SplitN(exchangeWith(t, f, 0, "GET "+path(f, 0, "/health")+" HTTP/1.1\r\nHost: a\r\n\r\n"), "\r\n\r\n", 2)[1])
 }
 

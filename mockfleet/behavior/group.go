@@ -10,7 +10,7 @@ import (
 // seed; how many is exact: the share of all devices, rounded.
 type Group struct {
 	Name     string       `json:"name" yaml:"name"`         // 1 to 32 lower-case letters, digits and dashes; not "all" and not "rest"
-	Share    random.Share `json:"share" yaml:"share"`       // of all devices, above 0; those of all groups come to 1 at most
+	Share    random.Share `json:"share" yaml:"share"`       // of all devices, above 0; the shares of all groups add up to 1 at most
 	Behavior Behavior     `json:"behavior" yaml:"behavior"` // of its devices, instead of the fleet's
 	// TLS is how its devices speak TLS, where the fleet does; "" is as the fleet does. Not in path
 	// addressing, where the handshake comes before it is known which device is meant.

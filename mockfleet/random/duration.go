@@ -39,7 +39,7 @@ func Fixed(d time.Duration) (Duration, error) {
 	return Duration{shape: fixed, a: d}.canonical()
 }
 
-// Uniform spreads evenly from low to high.
+// Uniform draws each value between low and high with the same probability.
 func Uniform(low, high time.Duration) (Duration, error) {
 	return Duration{shape: uniform, a: low, b: high}.canonical()
 }

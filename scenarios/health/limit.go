@@ -13,7 +13,7 @@ const maxWorkers = 65536
 
 // workersFor returns how many workers sustain a rate of operations that each keep one for so long:
 // as many as are busy on average (Little's law, L = λW), plus twice the square root of that, so
-// that hardly any operation waits if they don't come evenly (the square-root rule of queueing
+// that hardly any operation waits if arrivals are random (the square-root rule of queueing
 // theory).
 func workersFor(perSecond float64, took time.Duration) int {
 	busy := perSecond * took.Seconds()

@@ -14,8 +14,8 @@ type Segment struct {
 	From, To float64       // operations per second, at its start and its end
 }
 
-// A RateSchedule is a rate that changes over time. It plans operations evenly: operation n is due
-// when the rate, summed up over time, has come to n. It is a [Pacer].
+// A RateSchedule is a rate that changes over time. Operation n is due when the integral of the
+// rate over time reaches n. It is a [Pacer].
 type RateSchedule []segment
 
 // A segment is a [Segment] with its place in the schedule.

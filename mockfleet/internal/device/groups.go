@@ -12,7 +12,7 @@ import (
 // Groups says which device is in which group.
 type Groups struct {
 	All          []behavior.Group // the rest last
-	ends         []int            // the places of each group's members end here; they begin where those of the one before end
+	ends         []int            // where each group's places end; the next group's places begin there
 	memberOrder  random.Permutation
 	offlineOrder random.Permutation // in which order devices are taken offline
 }
@@ -77,7 +77,7 @@ func (p *Groups) Lookup(name string) (g int, all bool, err error) {
 	return 0, false, &field.Error{Field: "group", Value: strconv.Quote(name), Want: "one of " + names}
 }
 
-// assignGroups gives the devices of each group its behavior. Slot 0 of the table is that of the rest.
+// assignGroups gives the devices of each group its behavior. Slot 0 of the table holds the behavior of the other devices.
 func (s *Store) assignGroups() {
 	p := s.groups
 	if !p.hasGroups() {

@@ -62,7 +62,7 @@ func (d *record) state() wire.State {
 // active reports whether the device has received anything since the last reset.
 func (d *record) active() bool { return d.pushes > 0 || d.verifies > 0 || d.flags&flagSideState != 0 }
 
-// stage is that of a copy which shows the device.
+// stage returns the stage that the device is seen in. Call it on a copy whose lifecycle is caught up.
 func (d *record) stage() ledger.Stage {
 	switch {
 	case d.flags&flagOffline != 0:

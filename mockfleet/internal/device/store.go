@@ -121,7 +121,7 @@ const (
 	Conflict                // another update is under way
 	Invalid                 // the request's own words are at fault
 	DigestMismatch          // the artifact isn't the one that Repr-Digest names
-	KeyReused               // the key is that of another update
+	KeyReused               // another update has this key
 	TooManyVersions         // the fleet can't remember one more version
 	FleetReset              // the fleet was reset since the update began
 	Accepted                // so far nothing speaks against it

@@ -10,7 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
-// That is the first lock; the second is that a peer in ip addressing must have a loopback address.
+// The listener is the first check. In ip addressing there is a second: the peer must have a loopback
+// address.
 func TestAPeerThatIsNotLoopbackIsRefused(t *testing.T) {
 	s := New(Config{Addressing: address.IP, Devices: device.Config{Devices: 1}})
 	for _, peer := range []string{"10.0.0.1:1", "[fe80::1]:1"} {

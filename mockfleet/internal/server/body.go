@@ -119,8 +119,8 @@ func (c *conn) readBody(s *bodyBuffer, n int64, p *upload) error {
 	return nil
 }
 
-// discardBody gets an unwanted body out of the way if that is cheap; false means that it isn't, and
-// that the connection must end with the answer.
+// discardBody reads and drops an unwanted body if that is cheap. It reports whether it did; if not, the
+// connection must end with the answer.
 func (c *conn) discardBody(r *request) bool {
 	if r.BodyRead {
 		return true
@@ -164,8 +164,8 @@ func (p *upload) readSize(most int64) int64 {
 	return min(most, max(1, p.bandwidth/piecesPerSecond))
 }
 
-// throttle waits for as long as n bytes of p may take at its pace; false is that the fleet closes. It
-// doesn't look whether the client has left: it may have, having sent all.
+// throttle waits for as long as n bytes take at the upload's bandwidth. It returns false if the fleet
+// closes. It doesn't look whether the client has left, which may have sent everything.
 func (c *conn) throttle(n int, p *upload) bool {
 	if p.bandwidth == 0 || n == 0 {
 		return true
@@ -179,8 +179,8 @@ func (c *conn) throttle(n int, p *upload) bool {
 
 var errClosing = errors.New("the fleet closes")
 
-// receiveSome reads up to n bytes of a body, having asked for it; false is that it broke off. A body that
-// isn't longer counts as taken.
+// receiveSome asks for a body and reads up to n bytes of it. It returns false if the body broke off. A
+// body of n bytes or fewer counts as read.
 func (c *conn) receiveSome(r *request, p *upload, n int64) bool {
 	if n <= 0 {
 		return true

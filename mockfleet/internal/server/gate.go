@@ -21,8 +21,8 @@ type gate struct {
 	state         fault.PortState
 	reopenAt      time.Time      // when it does by itself; zero is never
 	socketState   fault.PortShow // that the socket is in
-	stalled       chan struct{}  // closed once the socket is stalled, as the posture wants it; nil otherwise
-	wake          chan struct{}  // of capacity 1: the posture has changed
+	stalled       chan struct{}  // closed once the socket is stalled, as the port state wants it; nil otherwise
+	wake          chan struct{}  // of capacity 1: the port state has changed
 	backlogFiller net.Conn       // fills the backlog of a stalled port
 }
 
@@ -51,7 +51,7 @@ func (d *gate) set(p fault.PortState, done <-chan struct{}) {
 		d.reopenAt = time.Now().Add(p.For)
 	}
 	// Shut first, whatever comes: that wakes the goroutine that accepts, and keeps what is in the
-	// backlog from being taken for a connection under the new posture.
+	// backlog from being taken for a connection in the new port state.
 	d.close()
 	if p.Show == fault.PortOpen {
 		d.open()
@@ -74,7 +74,7 @@ func (d *gate) set(p fault.PortState, done <-chan struct{}) {
 	}
 }
 
-// await returns when connections may be accepted; false is that the fleet closes.
+// await waits until connections may be accepted. It returns false if the fleet closes.
 func (d *gate) await(done <-chan struct{}) bool {
 	for {
 		wait, open := d.update()

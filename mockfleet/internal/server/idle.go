@@ -50,7 +50,7 @@ func (r *connTable) wake(c *conn, now int64) {
 	}
 }
 
-// park takes c's goroutine from it; false is that it can't be had.
+// park releases the goroutine of an idle connection. It reports whether it could.
 func (r *connTable) park(c *conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

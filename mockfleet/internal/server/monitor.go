@@ -82,7 +82,7 @@ func (w *monitor) cpuUsed(at time.Time, seconds float64) {
 	w.cpuTurns++
 }
 
-// cpuShare is that of the machine's processor time over the window.
+// cpuShare returns the share of the machine's processor time that the process used over the window.
 func (w *monitor) cpuShare() float64 {
 	if w.cpuTurns < 2 {
 		return 0

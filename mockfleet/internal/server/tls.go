@@ -136,7 +136,8 @@ func (s *Server) newTLSEndpoints() (err error) {
 	return nil
 }
 
-// tlsFor is that of the devices at a listener; device is -1 where only the path will say which it is.
+// tlsFor returns the TLS configuration of the devices at a listener. device is -1 if only the path says
+// which device a request is for.
 func (s *Server) tlsFor(device int) tlsEndpoint {
 	switch {
 	case len(s.tls) == 0:
