@@ -21,6 +21,8 @@ func FuzzJudge(f *testing.F) {
 	f.Add([]byte(push+"-1 ops/s NaN B/op\n"), []byte(push+"+Inf ops/s 5 B/op\n"), 0)
 	f.Add([]byte(push+"7 ns/op\n"+push+"7 ns/op\n"+push+"7 ns/op\n"+push+"7 ns/op\n"),
 		[]byte(push+"9 ns/op\n"+push+"9 ns/op\n"+push+"9 ns/op\n"+push+"9 ns/op\n"), 4)
+	const other = "BenchmarkScenario/other/op=push-2 100 "
+	f.Add([]byte(push+"7 ns/op 0 B/op\n"+other+"7 ns/op\n"), []byte(push+"7 ns/op\n"+other+"7 ns/op 0 B/op\n"), 1)
 	verdicts := []results.Verdict{"", results.Pass, results.Improved, results.Regressed, results.Inconclusive, results.Invalid}
 	f.Fuzz(func(t *testing.T, old, now []byte, repetitions int) {
 		before, err := results.ParseSamples(old, "old", 0)
@@ -43,7 +45,7 @@ func FuzzJudge(f *testing.F) {
 				require.NotEmpty(t, report.Sentence(j))
 				for _, r := range j.Rows {
 					require.Contains(t, verdicts, r.Verdict)
-					key := judge.RowKey{Op: r.Op, Unit: r.Unit.Name}
+					key := judge.RowKey{Scenario: r.Scenario, Op: r.Op, Unit: r.Unit.Name}
 					switch {
 					case r.Verdict == results.Regressed && i == 0:
 						worse[key] = true
