@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -16,17 +17,17 @@ type ArrivalRate struct {
 	Drain      time.Duration // how long operations may go on after the plan's end
 
 	// StopBehind ends the load once its plan can't be kept any more: when some operations are still
-	// unsent [Pacer].AllowedLag after the plan's end.
+	// unsent [AllowedLag] after the plan's end.
 	StopBehind bool
 }
 
 // Expect implements [Executor].
 func (a ArrivalRate) Expect(devices int) Expectation {
-	e := Expectation{Operations: a.Pacer.CountBy(never), RateAt: a.Pacer.RateAt}
+	e := Expectation{RateAt: rateAt(a.Pacer)}
 	if a.Duration > 0 {
-		e.Operations = a.Pacer.CountBy(a.Duration)
+		e.Operations = countBy(a.Pacer, a.Duration, math.MaxInt64)
 	} else {
-		e.Operations = min(int64(devices), e.Operations)
+		e.Operations = countBy(a.Pacer, never, int64(devices))
 	}
 	return e
 }
@@ -36,13 +37,15 @@ func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
 	// Without a duration, the plan ends when one more operation would be due. If that is at once,
 	// or never, the plan has no length.
 	plan := a.Duration
-	if end := a.Pacer.At(int64(e.Devices.Len()), e.Seed); plan == 0 && end < never {
-		plan = end
+	if plan == 0 {
+		if end := timeOf(a.Pacer, int64(e.Devices.Len()), e.Seed); end < never {
+			plan = end
+		}
 	}
 	l := &openLoop{loop: newLoop(e, a.Duration, plan, a.Drain), ArrivalRate: a, due: make(chan arrival, dispatchBuffer)}
 	l.unsentAfter = l.drained
 	if plan > 0 {
-		behind := plan + a.Pacer.AllowedLag(plan)
+		behind := plan + AllowedLag(a.Pacer, plan)
 		e.Record.behindAfter.Store(int64(behind))
 		if a.StopBehind {
 			l.unsentAfter = min(l.drained, behind)

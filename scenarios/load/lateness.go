@@ -70,4 +70,4 @@ func (l *Lateness) FinalLag() time.Duration { return l.LastSent - l.LastPlanned 
 // FellBehind reports whether the load was behind the plan of p at its end, so that its rate wasn't
 // the planned one. A load that was late for a while and caught up kept its plan, and its response
 // times show the wait. How long the last answers took doesn't matter.
-func (l *Lateness) FellBehind(p Pacer) bool { return l.FinalLag() > p.AllowedLag(l.LastPlanned) }
+func (l *Lateness) FellBehind(p Pacer) bool { return l.FinalLag() > AllowedLag(p, l.LastPlanned) }

@@ -3,82 +3,118 @@ package load
 import (
 	"iter"
 	"math"
-	"sort"
 	"time"
 )
 
-// A Pacer plans when the operations of an [ArrivalRate] are due. It is pure: the same pacer and
-// seed give the same times, which count from the load's start.
+// A Pacer plans when the operations of an [ArrivalRate] are due.
+//
+// That is all that a pacer must say. What else is asked of a plan is found from its arrivals, unless
+// the pacer knows it: a method CountBy(end time.Duration) int64 returns how many operations are
+// planned before end, on average if their times are random, without counting through them. A method
+// RateAt(at time.Duration) float64 returns the planned operations per second at a time, which
+// progress shows. A method AllowedLag(lastPlanned time.Duration) time.Duration replaces the usual
+// bound of [AllowedLag].
 type Pacer interface {
-	// Arrivals yields the planned time of each operation, in order.
+	// Arrivals yields the planned time of each operation, in order, counted from the load's start.
+	// The same seed gives the same times, however often they are asked for.
 	Arrivals(seed uint64) iter.Seq[time.Duration]
-	// At returns the planned time of operation n, counted from 0, or math.MaxInt64 if there is
-	// none.
-	At(n int64, seed uint64) time.Duration
-	// CountBy returns how many operations are planned before end, on average if their times are
-	// random.
-	CountBy(end time.Duration) int64
-	// RateAt returns the planned operations per second at a time, or 0 if operations come in
-	// bursts.
-	RateAt(at time.Duration) float64
-	// AllowedLag returns how late the last operation of a load may be sent. A load that sends it
-	// later has not kept its plan.
-	AllowedLag(lastPlanned time.Duration) time.Duration
+}
+
+// timeOf returns the planned time of operation n, counted from 0, or never if there is none. It
+// takes time in proportion to n.
+func timeOf(p Pacer, n int64, seed uint64) time.Duration {
+	for planned := range p.Arrivals(seed) {
+		if n == 0 {
+			return planned
+		}
+		n--
+	}
+	return never
+}
+
+// countBy returns how many operations p plans before end, but no more than most.
+func countBy(p Pacer, end time.Duration, most int64) (n int64) {
+	if p, ok := p.(interface{ CountBy(time.Duration) int64 }); ok {
+		return min(most, p.CountBy(end))
+	}
+	for planned := range p.Arrivals(0) {
+		if planned >= end || n == most {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// rateAt returns the planned operations per second over time, or nil if p has no rate.
+func rateAt(p Pacer) func(time.Duration) float64 {
+	if p, ok := p.(interface{ RateAt(time.Duration) float64 }); ok {
+		return p.RateAt
+	}
+	return nil
+}
+
+// How far behind its plan a load may be at its end: whichever is more.
+const (
+	maxLag = 0.05                   // of the time that was planned
+	minLag = 100 * time.Millisecond // a busy machine may pause for as long
+)
+
+// AllowedLag returns how late the last operation of a load may be sent, which is planned for
+// lastPlanned. A load that sends it later has not kept its plan. It is 5% of lastPlanned, but at
+// least 100 ms, unless p says otherwise.
+func AllowedLag(p Pacer, lastPlanned time.Duration) time.Duration {
+	if p, ok := p.(interface {
+		AllowedLag(time.Duration) time.Duration
+	}); ok {
+		return p.AllowedLag(lastPlanned)
+	}
+	return max(minLag, time.Duration(maxLag*float64(lastPlanned)))
 }
 
 // Bursts plans operations in bursts of Size at once, one burst each Every. If Every is 0, there is
-// one burst.
+// one burst. It is a [Pacer].
 type Bursts struct {
 	Size  int64
 	Every time.Duration
 }
 
-// At implements [Pacer].
-func (b Bursts) At(n int64, _ uint64) time.Duration {
-	burst := n / b.Size
-	switch {
-	case burst == 0:
-		return 0
-	case b.Every == 0 || burst > math.MaxInt64/int64(b.Every):
-		return never
-	}
-	return time.Duration(burst) * b.Every
-}
-
 // Arrivals implements [Pacer].
 func (b Bursts) Arrivals(uint64) iter.Seq[time.Duration] {
-	return arrivals(func(n int64) time.Duration { return b.At(n, 0) })
-}
-
-// CountBy implements [Pacer].
-func (b Bursts) CountBy(end time.Duration) int64 {
-	return countBy(end, func(n int64) time.Duration { return b.At(n, 0) })
-}
-
-// RateAt implements [Pacer]. It returns 0.
-func (b Bursts) RateAt(time.Duration) float64 { return 0 }
-
-// AllowedLag implements [Pacer]. The workers need some time for a burst, which is the point of one.
-// It is late only if it isn't sent when the next burst is due.
-func (b Bursts) AllowedLag(time.Duration) time.Duration {
-	if b.Every == 0 {
-		return never
-	}
-	return b.Every
-}
-
-// arrivals yields the times of operations from 0 on, up to the first that is never planned.
-func arrivals(at func(n int64) time.Duration) iter.Seq[time.Duration] {
 	return func(yield func(time.Duration) bool) {
-		for n := int64(0); ; n++ {
-			if planned := at(n); planned == never || !yield(planned) {
+		for due := time.Duration(0); ; due += b.Every {
+			for range b.Size {
+				if !yield(due) {
+					return
+				}
+			}
+			if b.Every == 0 || due > never-b.Every {
 				return
 			}
 		}
 	}
 }
 
-// countBy returns how many operations are planned before end.
-func countBy(end time.Duration, at func(n int64) time.Duration) int64 {
-	return int64(sort.Search(math.MaxInt, func(n int) bool { return at(int64(n)) >= end }))
+// CountBy returns how many operations are planned before end.
+func (b Bursts) CountBy(end time.Duration) int64 {
+	switch {
+	case end <= 0:
+		return 0
+	case b.Every == 0:
+		return b.Size
+	}
+	bursts := int64((end-1)/b.Every) + 1
+	if bursts > math.MaxInt64/b.Size {
+		return math.MaxInt64
+	}
+	return bursts * b.Size
+}
+
+// AllowedLag returns Every. The workers need some time for a burst, which is the point of one. It is
+// late only if it isn't sent when the next burst is due.
+func (b Bursts) AllowedLag(time.Duration) time.Duration {
+	if b.Every == 0 {
+		return never
+	}
+	return b.Every
 }

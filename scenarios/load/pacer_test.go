@@ -1,9 +1,11 @@
 package load
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -38,7 +40,7 @@ func TestArrivals(t *testing.T) {
 			require.Equal(t, row.ends, len(got) == len(row.want))
 			for n, want := range row.want {
 				require.InDelta(t, float64(want), float64(got[n]), 2, "operation %d", n)
-				require.Equal(t, got[n], row.pacer.At(int64(n), 1))
+				require.Equal(t, got[n], timeOf(row.pacer, int64(n), 1))
 			}
 		})
 	}
@@ -54,18 +56,18 @@ func TestConstantRate(t *testing.T) {
 		{3, 1, 333333333}, {3, 3, time.Second}, {0.5, 3, 6 * time.Second}, {1e7, 1, 100},
 		{3, 3_000_000, 1_000_000 * time.Second}, // no drift: the millionth second is as exact as the first
 	} {
-		require.Equal(t, row.want, ConstantRate(row.perSecond).At(row.n, 0), "%v/s, operation %d", row.perSecond, row.n)
+		require.Equal(t, row.want, ConstantRate(row.perSecond).timeOf(float64(row.n)), "%v/s, operation %d", row.perSecond, row.n)
 	}
 }
 
 func TestConstantRate_tiny(t *testing.T) {
 	// 1e-300 a second: every operation but the first is beyond what a Duration holds.
 	r := ConstantRate(1e-300)
-	require.Zero(t, r.At(0, 0))
+	require.Zero(t, r.timeOf(0))
 	for _, n := range []int64{1, 2, 1 << 40, math.MaxInt64} {
-		require.Equal(t, never, r.At(n, 0))
+		require.Equal(t, never, r.timeOf(float64(n)))
 	}
-	require.Equal(t, never, ConstantRate(1).At(1<<60, 0))
+	require.Equal(t, never, ConstantRate(1).timeOf(1<<60))
 	require.EqualValues(t, 1, r.CountBy(time.Hour))
 }
 
@@ -88,6 +90,22 @@ func TestCountBy(t *testing.T) {
 	}
 }
 
+// TestCountsAreThoseOfTheArrivals holds the counts that pacers know to their arrivals.
+func TestCountsAreThoseOfTheArrivals(t *testing.T) {
+	ramp := NewRateSchedule(Segment{time.Second, 0, 200}, Segment{Length: time.Second}, Segment{time.Second, 20, 0})
+	for name, p := range map[string]Pacer{
+		"constant": ConstantRate(70), "ramps": ramp, "bursts": Bursts{3, 300 * time.Millisecond}, "one burst": Bursts{Size: 3},
+	} {
+		for end := time.Duration(0); end < 4*time.Second; end += 50 * time.Millisecond {
+			want := countBy(listed(arrivalsOf(p, 0, 1000)), end, math.MaxInt64)
+			require.Equal(t, want, countBy(p, end, math.MaxInt64), "%s by %v", name, end)
+			require.Equal(t, min(want, 5), countBy(p, end, 5), "%s by %v", name, end)
+		}
+	}
+	require.EqualValues(t, math.MaxInt64, Bursts{1 << 40, 1}.CountBy(never))
+	require.EqualValues(t, never-1, Bursts{1, 1}.CountBy(never-1))
+}
+
 func TestAllowedLag(t *testing.T) {
 	for _, row := range []struct {
 		pacer               Pacer
@@ -99,7 +117,43 @@ func TestAllowedLag(t *testing.T) {
 		{Bursts{1, time.Second}, 10 * time.Second, time.Second},
 		{Bursts{Size: 1}, 0, never},
 	} {
-		require.Equal(t, row.allows, row.pacer.AllowedLag(row.lastPlanned), "%v", row)
+		require.Equal(t, row.allows, AllowedLag(row.pacer, row.lastPlanned), "%v", row)
+	}
+}
+
+// listed plans the times of a list, and can do nothing else.
+type listed []time.Duration
+
+func (l listed) Arrivals(uint64) iter.Seq[time.Duration] { return slices.Values(l) }
+
+// TestPacer_onlyArrivals: one method is enough for a plan.
+func TestPacer_onlyArrivals(t *testing.T) {
+	const ms = time.Millisecond
+	plan := listed{0, 10 * ms, 30 * ms, 60 * ms, 100 * ms}
+	for name, row := range map[string]struct {
+		duration         time.Duration
+		devices          int
+		want, operations int64
+	}{
+		"by its devices":              {0, 3, 3, 3},
+		"by its end":                  {0, 10, 5, 5},
+		"by its duration":             {50 * ms, 10, 3, 3},
+		"by an operation's very time": {60 * ms, 10, 3, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rate := ArrivalRate{Pacer: plan, Duration: row.duration, Workers: 2, Drain: aMinute}
+				expect := rate.Expect(row.devices)
+				require.Equal(t, row.want, expect.Operations)
+				require.Nil(t, expect.RateAt)
+				result, record := run(t.Context(), rate, row.devices, &standIn{})
+				require.Equal(t, row.operations, result.Operations.Planned)
+				require.Equal(t, row.operations, result.Operations.Succeeded)
+				_, lateness := record.Merge()
+				require.Equal(t, plan[row.operations-1], lateness.LastPlanned)
+				require.False(t, lateness.FellBehind(plan))
+			})
+		})
 	}
 }
 
@@ -162,11 +216,11 @@ func TestTheSeedDeterminesArrivals(t *testing.T) {
 	again := p.Arrivals(3)
 	for range 2 { // a sequence begins anew each time
 		for planned := range again {
-			require.Equal(t, p.At(0, 3), planned)
+			require.Equal(t, timeOf(p, 0, 3), planned)
 			break
 		}
 	}
-	require.Equal(t, arrivalsOf(p, 3, 50)[49], p.At(49, 3))
+	require.Equal(t, arrivalsOf(p, 3, 50)[49], timeOf(p, 49, 3))
 }
 
 // kolmogorov is the statistic of Kolmogorov and Smirnov: the largest distance between a

@@ -80,20 +80,23 @@ func (s segment) rateAt(x float64) float64 {
 	return s.from + (s.to-s.from)*x/s.length
 }
 
-// At implements [Pacer].
-func (r RateSchedule) At(n int64, _ uint64) time.Duration { return r.timeOf(float64(n)) }
-
 // Arrivals implements [Pacer].
 func (r RateSchedule) Arrivals(uint64) iter.Seq[time.Duration] {
-	return arrivals(func(n int64) time.Duration { return r.timeOf(float64(n)) })
+	return func(yield func(time.Duration) bool) {
+		for n := 0.0; ; n++ {
+			if planned := r.timeOf(n); planned == never || !yield(planned) {
+				return
+			}
+		}
+	}
 }
 
-// CountBy implements [Pacer].
+// CountBy returns how many operations are planned before end.
 func (r RateSchedule) CountBy(end time.Duration) int64 {
-	return countBy(end, func(n int64) time.Duration { return r.timeOf(float64(n)) })
+	return int64(sort.Search(math.MaxInt, func(n int) bool { return r.timeOf(float64(n)) >= end }))
 }
 
-// RateAt implements [Pacer].
+// RateAt returns the planned operations per second at a time.
 func (r RateSchedule) RateAt(at time.Duration) float64 {
 	for _, s := range r {
 		if x := at.Seconds() - s.start; x < s.length {
@@ -101,17 +104,6 @@ func (r RateSchedule) RateAt(at time.Duration) float64 {
 		}
 	}
 	return 0
-}
-
-// How far behind its plan a load may be at its end: whichever is more.
-const (
-	maxLag = 0.05                   // of the time that was planned
-	minLag = 100 * time.Millisecond // a busy machine may pause for as long
-)
-
-// AllowedLag implements [Pacer]. It returns 5% of lastPlanned, but at least 100 ms.
-func (r RateSchedule) AllowedLag(lastPlanned time.Duration) time.Duration {
-	return max(minLag, time.Duration(maxLag*float64(lastPlanned)))
 }
 
 // Poisson plans independent arrivals: a Poisson process with the rate of the schedule. It is made
@@ -136,18 +128,7 @@ func (p Poisson) Arrivals(seed uint64) iter.Seq[time.Duration] {
 	}
 }
 
-// At implements [Pacer]. It takes time in proportion to n.
-func (p Poisson) At(n int64, seed uint64) time.Duration {
-	for planned := range p.Arrivals(seed) {
-		if n == 0 {
-			return planned
-		}
-		n--
-	}
-	return never
-}
-
-// CountBy implements [Pacer]. It returns the mean.
+// CountBy returns how many operations are planned before end on average.
 func (p Poisson) CountBy(end time.Duration) int64 {
 	var sum float64
 	for _, s := range p.RateSchedule {
