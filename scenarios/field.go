@@ -46,6 +46,8 @@ type Field struct {
 	ByRule          bool // a rule checks it, and all that is in it
 	OutsideWorkload bool // two runs that differ in it do the same work
 
+	Example string // a value, on the reference page, where the default and the type have no good one
+
 	Flag, Usage string // a flag that sets it, without dashes, and its help; empty: none
 
 	index int      // in the Go struct

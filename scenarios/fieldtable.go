@@ -54,18 +54,20 @@ func fieldTable() map[reflect.Type]section {
 	}
 	return map[reflect.Type]section{
 		reflect.TypeFor[Spec](): {"Spec", []Field{
-			{Key: "name", Pattern: `^[a-z0-9][a-z0-9-]{0,63}$`, Want: "1 to 64 lower-case letters, digits and dashes",
+			{Key: "name", Example: "nightly", Pattern: `^[a-z0-9][a-z0-9-]{0,63}$`,
+				Want:     "1 to 64 lower-case letters, digits and dashes",
 				Required: true, OutsideWorkload: true,
 				Doc: "Its name: 1 to 64 lower-case letters, digits and dashes. It becomes part of benchmark names."},
-			{Key: "description", OutsideWorkload: true, Doc: "The question that the scenario answers, in a line."},
-			{Key: "suite", Max: maxSuite, Noun: "scenarios",
+			{Key: "description", Example: "Does a night with every fault end well?", OutsideWorkload: true,
+				Doc: "The question that the scenario answers, in a line."},
+			{Key: "suite", Example: "[push, verify]", Max: maxSuite, Noun: "scenarios",
 				Doc: "Scenarios that are run instead, one after another: names of the catalogue, or files by their paths from " +
 					"here; {max} at most. A suite has nothing else but name and description."},
 			{Key: "fleet", Doc: "Which devices there are, and how they behave."},
 			{Key: "artifact", Doc: "What is pushed."},
 			{Key: "client", Doc: "How the production client is configured."},
 			{Key: "load", Doc: "Who asks for what, when."},
-			{Key: "thresholds", OutsideWorkload: true,
+			{Key: "thresholds", Example: "[failed/device == 0, p99-ns/op < 20ms]", OutsideWorkload: true,
 				Doc: "What must hold, or the run fails with exit code 1: METRIC < LIMIT, a metric as in samples.txt. Left out " +
 					"of a metric, the operation is the load's own."},
 			{Key: "repetitions", Min: 1, Max: maxRepetitions, OutsideWorkload: true,
@@ -80,7 +82,7 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "slow_trace", Max: float64(MaxTimeout), Want: "0s (none) to " + MaxTimeout.String(), OutsideWorkload: true,
 				Doc: "An operation of a profiled repetition that takes longer leaves an execution trace of the second before " +
 					"its end, 4 a repetition at most. 0s: none does."},
-			{Key: "seed",
+			{Key: "seed", Example: "42",
 				Flag: "seed", Usage: "of the artifact, the devices' behaviour and the retries",
 				Doc: "Of the artifact, the devices' behaviour and the retries' jitter. The same seed replays the same faults."},
 		}},
@@ -106,8 +108,10 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "size", Min: 1,
 				Flag: "size", Usage: "push this much made from the seed, such as 64KiB",
 				Doc: "Of the artifact that is made from the seed: 1B to 1TiB. Not used with a file."},
-			{Key: "file", OutsideWorkload: true, Flag: "artifact", Usage: "push this file", Doc: "A real file to push instead."},
-			{Key: "version", OutsideWorkload: true, Doc: "The version that it brings. Empty: the harness chooses."},
+			{Key: "file", Example: "firmware.bin", OutsideWorkload: true, Flag: "artifact", Usage: "push this file",
+				Doc: "A real file to push instead."},
+			{Key: "version", Example: "2.4.1", OutsideWorkload: true,
+				Doc: "The version that it brings. Empty: the harness chooses."},
 		}},
 
 		reflect.TypeFor[ClientSpec](): {"ClientSpec", []Field{
@@ -117,13 +121,13 @@ func fieldTable() map[reflect.Type]section {
 			timeout("dial_timeout", "For opening a connection, {max} at most. 0s: the client's default."),
 			timeout("answer_timeout", "From a request's end to its answer, {max} at most. 0s: the client's default."),
 			timeout("total_timeout", "For a request as a whole, {max} at most. 0s: the client's default."),
-			{Key: "max_attempts", Max: MaxAttempts,
+			{Key: "max_attempts", Example: "5", Max: MaxAttempts,
 				Doc: "How often an update is pushed to a device in one delivery: 1 to {max}. 0: the client's default."},
 			timeout("retry_base", "The widest first wait before a retry, {max} at most. 0s: the client's default."),
 			timeout("retry_cap", "The widest wait before any retry, {max} at most. 0s: the client's default."),
-			{Key: "max_idle", Max: maxIdle,
+			{Key: "max_idle", Example: "1024", Max: maxIdle,
 				Doc: "Kept-alive connections that no operation uses: 1 to {max}. 0: the client's default."},
-			{Key: "good_reads", Max: MaxAttempts,
+			{Key: "good_reads", Example: "3", Max: MaxAttempts,
 				Doc: "Answers in a row that must say that a device runs the update before a delivery counts: 1 to {max}. 0: the " +
 					"client's default."},
 			timeout("poll", "Between two looks at a device that installs or reboots, {max} at most. 0s: the client's default."),
@@ -134,15 +138,16 @@ func fieldTable() map[reflect.Type]section {
 				Doc: "shipped: the retry budget and the breaker as the client has them by default. Empty: neither, so that how " +
 					"often a device is tried depends on the seed alone."},
 			{Key: "headers", Max: maxHeaders, Doc: "Header fields that are sent with every request, {max} at most."},
-			{Key: "ca",
+			{Key: "ca", Example: "fleet-ca.pem",
 				Doc: "A file in PEM: whom to trust for devices' certificates. Empty: the fleet's own authority, or else the " +
 					"system's."},
 		}},
 		reflect.TypeFor[Header](): {"Header", []Field{
-			{Key: "name", Pattern: tokenPattern, Required: true,
+			{Key: "name", Example: "X-Device-Token", Pattern: tokenPattern, Required: true,
 				Doc: "The field's name. Those that the client sets itself can't be had."},
-			{Key: "value", Secret: true, Doc: "Its value, where that is no secret."},
-			{Key: "env", Doc: "The environment variable that holds the value, which is then written nowhere."},
+			{Key: "value", Example: "staging", Secret: true, Doc: "Its value, where that is no secret."},
+			{Key: "env", Example: "DEVICE_TOKEN",
+				Doc: "The environment variable that holds the value, which is then written nowhere."},
 		}},
 
 		reflect.TypeFor[LoadSpec](): {"LoadSpec", []Field{
@@ -150,7 +155,7 @@ func fieldTable() map[reflect.Type]section {
 				Doc: "How load comes. closed and once: workers wait for the answers. The others are open: operations are " +
 					"planned, whatever the answers."},
 			{Key: "operation", Doc: "What is done with a device: push; verify; or deliver, which is both, with retries."},
-			{Key: "workers", Min: noMin, Max: MaxWorkers, ByRule: true,
+			{Key: "workers", Example: "64", Min: noMin, Max: MaxWorkers, ByRule: true,
 				Flag: "workers", Usage: "operations at the same time, at most (0, of an open model: as many as it takes)",
 				Doc: "Operations at the same time, at most: 1 to {max}. Left out, or 0, in an open model: as many as it takes, " +
 					"4096 at most. Left out of the others: 32."},
@@ -195,7 +200,8 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "for", NeededBy: []Model{Spike}, Doc: "How long it lasts; it ends within the load's duration."},
 		}},
 		reflect.TypeFor[BurstSpec](): {"Burst", []Field{
-			{Key: "size", Min: 1, Max: maxBurst, NeededBy: []Model{Burst}, Doc: "Operations in a burst: 1 to {max}."},
+			{Key: "size", Example: "500", Min: 1, Max: maxBurst, NeededBy: []Model{Burst},
+				Doc: "Operations in a burst: 1 to {max}."},
 			{Key: "every", Doc: "From one burst to the next. 0s: there is one."},
 		}},
 		reflect.TypeFor[StageSpec](): {"Stage", []Field{
@@ -214,13 +220,14 @@ func fieldTable() map[reflect.Type]section {
 		reflect.TypeFor[RolloutSpec](): {"RolloutSpec", []Field{
 			{Key: "waves", Max: maxWaves, Doc: "Steps of the rollout, {max} at most. Left out: one wave of everything."},
 			{Key: "abort_share", Doc: "Of a wave's finished devices: where so many have failed, the rollout stops. 0: never."},
-			{Key: "abort_least", Max: maxAbortMinimum,
+			{Key: "abort_least", Example: "20", Max: maxAbortMinimum,
 				Doc: "Devices of a wave that must have finished before they are judged in its course: 1 to {max}. 0: the " +
 					"client's default."},
 			{Key: "requeue", Doc: "Further turns of devices that failed in a way that time may heal."},
 		}},
 		reflect.TypeFor[RequeueSpec](): {"RequeueSpec", []Field{
-			{Key: "turns", Min: -1, Max: maxTurns, Doc: "How many a device has, to {max}. 0: the client's default; -1: none."},
+			{Key: "turns", Example: "3", Min: -1, Max: maxTurns,
+				Doc: "How many a device has, to {max}. 0: the client's default; -1: none."},
 			timeout("after",
 				"The wait before the first of them, doubled before each further one, {max} at most. 0s: the client's default."),
 		}},
@@ -231,8 +238,9 @@ func fieldTable() map[reflect.Type]section {
 		}},
 
 		reflect.TypeFor[behavior.Group](): {"Group", []Field{
-			{Key: "name", Pattern: `^[a-z0-9][a-z0-9-]{0,31}$`, Forbidden: []any{behavior.AllGroups, behavior.RestGroup},
-				Required: true,
+			{Key: "name", Example: "slow", Pattern: `^[a-z0-9][a-z0-9-]{0,31}$`,
+				Forbidden: []any{behavior.AllGroups, behavior.RestGroup},
+				Required:  true,
 				Doc: "Its name, which no other group has: 1 to 32 lower-case letters, digits and dashes; not all and " +
 					"not rest."},
 			{Key: "share", Above: true, Required: true, Doc: "Of all devices, above 0."},
@@ -241,17 +249,18 @@ func fieldTable() map[reflect.Type]section {
 		}},
 		reflect.TypeFor[behavior.Behavior](): {"Behavior", []Field{
 			delay("latency", "From an update's last byte to its answer, {max} at most."),
-			{Key: "fail_first", Max: math.MaxInt32,
+			{Key: "fail_first", Example: "2", Max: math.MaxInt32,
 				Doc: "How many updates, from the first that reaches a device, it answers fail_status and does not apply."},
-			{Key: "fail_status", Min: 400, Max: 599, OrZero: true, Doc: "That HTTP status, 400 to {max}. 0: 503."},
+			{Key: "fail_status", Example: "500", Min: 400, Max: 599, OrZero: true,
+				Doc: "That HTTP status, 400 to {max}. 0: 503."},
 			{Key: "faults", Max: 32, Doc: "Further ways to misbehave, {max} at most; docs/faults.md has them all."},
 			{Key: "require", Max: 8, Doc: "Header fields without which a device refuses an update with 400, {max} at most."},
 			{Key: "life", Doc: "What a device goes through after it took an update."},
 			{Key: "network", Doc: "What lies between a device and its clients."},
 		}},
 		reflect.TypeFor[behavior.HeaderField](): {"HeaderField", []Field{
-			{Key: "name", Pattern: tokenPattern, Required: true, Doc: "The field's name."},
-			{Key: "value", Doc: "The value that it must have. Empty: any."},
+			{Key: "name", Example: "X-Device-Token", Pattern: tokenPattern, Required: true, Doc: "The field's name."},
+			{Key: "value", Example: "staging", Doc: "The value that it must have. Empty: any."},
 		}},
 		reflect.TypeFor[behavior.InstallTimes](): {"Life", []Field{
 			delay("install",
@@ -262,12 +271,12 @@ func fieldTable() map[reflect.Type]section {
 		reflect.TypeFor[behavior.Network](): {"Network", []Field{
 			delay("rtt", "How much later every answer leaves, {max} at most."),
 			{Key: "bandwidth", Doc: "Bytes a second that a device reads of a body, such as 20kB/s. 0: as they come."},
-			{Key: "receive_buffer", Min: 1024, Max: 16 << 20, OrZero: true,
+			{Key: "receive_buffer", Example: "4096", Min: 1024, Max: 16 << 20, OrZero: true,
 				Doc: "Of the socket, in bytes: 1024 to {max}. 0: the kernel's choice."},
-			{Key: "max_connections", Max: 1<<16 - 1,
+			{Key: "max_connections", Example: "4", Max: 1<<16 - 1,
 				Doc: "Connections that a device has open at a time, 1 to {max}; further ones are reset. 0: no limit. Not in " +
 					"path addressing."},
-			{Key: "max_requests", Max: 1 << 30,
+			{Key: "max_requests", Example: "100", Max: 1 << 30,
 				Doc: "Requests on a connection before the device closes it: 1 to {max}. 0: no limit."},
 			{Key: "http_1_0", Doc: "The device answers HTTP/1.0 and closes."},
 		}},
@@ -275,12 +284,12 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "kind", Words: kinds, Required: true, Doc: "Which fault; docs/faults.md says what each does and takes."},
 			{Key: "on", Words: []string{"", "update", "version"},
 				Doc: "Of a fault in answers: those to updates, or those to looks at the version. Empty: update."},
-			{Key: "first", Max: math.MaxInt32, Doc: "Strikes only the first so many attempts. 0: all."},
+			{Key: "first", Example: "2", Max: math.MaxInt32, Doc: "Strikes only the first so many attempts. 0: all."},
 			{Key: "share", Doc: "Strikes this share of the devices. 0: all."},
 			{Key: "after_bytes", Doc: "Bytes of the artifact that come in first."},
 			{Key: "rate", Doc: "Bytes a second."},
 			delay("delay", "How long it waits, hangs or lasts, {max} at most; each kind says which."),
-			{Key: "status", Min: noMin, Doc: "HTTP status to answer. 0: the kind's own."},
+			{Key: "status", Example: "503", Min: noMin, Doc: "HTTP status to answer. 0: the kind's own."},
 			{Key: "retry_after", Doc: "The Retry-After field with that status: in seconds, or as a date. 1h at most."},
 			{Key: "origin", Words: []string{"", "same", "other"},
 				Doc: "Where a redirect leads: to the same origin or another. Empty: same."},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/markdown"
@@ -54,15 +55,15 @@ func (p *page) section(v reflect.Value, path string) {
 	p.sections = append(p.sections, s)
 	fields := sections()[v.Type()].fields
 	byModel := slices.ContainsFunc(fields, func(f Field) bool { return f.Models != nil })
-	head, rule := "| key | value | left out | what it is |", "|---|---|---|---|"
+	head, rule := "| key | value | left out | example | what it is |", "|---|---|---|---|---|"
 	if byModel {
 		head, rule = head+" models |", rule+"---|"
 	}
 	s.table = head + "\n" + rule + "\n"
 	for _, f := range fields {
 		member := v.Field(f.index)
-		s.table += fmt.Sprintf("| %s | %s | %s | %s |",
-			markdown.Code(f.Key), f.kind(), leftOut(f, member), markdown.Escape(f.doc()))
+		s.table += fmt.Sprintf("| %s | %s | %s | %s | %s |", markdown.Code(f.Key), typeName(f), leftOut(f, member),
+			code(f.examples(member)...), markdown.Escape(f.doc()))
 		if byModel {
 			s.table += " " + modelsOf(f) + " |"
 		}
@@ -78,6 +79,40 @@ func (p *page) section(v reflect.Value, path string) {
 	}
 }
 
+// typeName returns what kind of value a field has.
+func typeName(f Field) string {
+	if f.isQuantity() {
+		return strings.TrimSuffix(f.form.what, ",")
+	}
+	return f.kind()
+}
+
+// code returns values as Markdown code.
+func code(values ...string) string {
+	for i, v := range values {
+		values[i] = markdown.Code(v)
+	}
+	return strings.Join(values, " or ")
+}
+
+// examples returns values of a field as they are written in a file, none of which is what the field
+// has if it is left empty. v is its default. What has fields of its own has no examples.
+func (f Field) examples(v reflect.Value) []string {
+	switch choices := f.Choices(); {
+	case f.Example != "":
+		return []string{f.Example}
+	case f.isQuantity():
+		return slices.Clone(f.form.examples)
+	case len(choices) > 0:
+		return choices[:1]
+	case f.Type.Kind() == reflect.Bool:
+		return []string{"true"}
+	case v.CanInt() && v.Int() > 0:
+		return []string{strconv.FormatInt(v.Int(), 10)}
+	}
+	return nil
+}
+
 // leftOut returns what a field has if it is left out.
 func leftOut(f Field, v reflect.Value) string {
 	if f.Required {
@@ -90,7 +125,7 @@ func leftOut(f Field, v reflect.Value) string {
 	if err != nil {
 		return ""
 	}
-	return markdown.Code(strings.Trim(string(text), `"`))
+	return code(strings.Trim(string(text), `"`))
 }
 
 // modelsOf returns the load models that use a field; those that need it are bold.
