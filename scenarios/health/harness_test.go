@@ -25,6 +25,8 @@ func (p *Pacing) with(change func(*Pacing)) *Pacing { change(p); return p }
 // TestCheckHarness holds each way in which the driver can be the bottleneck, with its number.
 func TestCheckHarness(t *testing.T) {
 	const ms = time.Millisecond
+	const behind = "behind schedule: the last operation was sent 200ms after its time, in a plan of 1s; of the latest 1% each was 200ms late or more; "
+	const ready = "; where a worker stood ready the latest 1% was 1ms late or more; the driver used 0% of all cores"
 	core := cpuFraction(time.Second, time.Second) // of all
 	ports := &results.LocalPorts{First: 40000, Last: 40009, TimeWait: 7}
 	busy := func(n int) func(*Pacing) { return func(p *Pacing) { p.BusyPeak = n } }
@@ -32,24 +34,24 @@ func TestCheckHarness(t *testing.T) {
 	for name, row := range map[string]struct {
 		d    Driver
 		kind Kind   // empty: no finding
-		says string // of the finding
+		says string // the finding
 	}{
 		"a closed load":          {Driver{CPU: 9 * time.Second, GCBusy: 9 * time.Second}, "", ""},
 		"in time":                {Driver{Pacing: pacing(0, 0, 100, ms, time.Second, 0).with(busy(3))}, "", ""},
 		"starved, and caught up": {Driver{Pacing: pacing(99, time.Second, 1, 0, 10*time.Second, 0).with(busy(4))}, "", ""},
 		"starved": {Driver{Pacing: pacing(75, 200*ms, 25, ms, time.Second, 200*ms).with(busy(4))}, BehindSchedule,
-			"behind schedule: the last operation was sent 200ms after its time, in a plan of 1s; of the latest 1% each was 200ms late or more; 75 of 100 operations (75%) were due while all 4 workers were busy: allow more (load.workers), or ask for less; where a worker stood ready the latest 1% was 1ms late or more; the driver used 0% of all cores"},
+			behind + "75 of 100 operations (75%) were due while all 4 workers were busy: allow more (load.workers), or ask for less" + ready},
 		"the one worker starved": {Driver{Pacing: pacing(75, 200*ms, 25, ms, time.Second, 200*ms).with(func(p *Pacing) { p.BusyPeak, p.MaxWorkers = 1, 1 })}, BehindSchedule,
-			"75 of 100 operations (75%) were due while the one worker was busy: allow more (load.workers), or ask for less; "},
+			behind + "75 of 100 operations (75%) were due while the one worker was busy: allow more (load.workers), or ask for less" + ready},
 		"starved, and workers by themselves": {Driver{Pacing: pacing(75, 200*ms, 25, ms, time.Second, 200*ms).with(func(p *Pacing) { p.BusyPeak, p.AutoWorkers = 4, true })}, BehindSchedule,
-			"all 4 workers were busy: no more are started by themselves; name a number (load.workers), or ask for less; "},
+			behind + "75 of 100 operations (75%) were due while all 4 workers were busy: no more are started by themselves; name a number (load.workers), or ask for less" + ready},
 		// 1,000 a second of 100 ms are 100 at a time, and twice the root of that is 20.
 		"starved, and it is known of how many": {Driver{Pacing: pacing(75, 200*ms, 25, ms, time.Second, 200*ms).with(func(p *Pacing) { p.BusyPeak, p.PeakRate, p.Took = 4, 1000, 100*ms })}, BehindSchedule,
-			"all 4 workers were busy: an operation took 100ms, so that 1,000/s wants about 120: allow more (load.workers), or ask for less; "},
+			behind + "75 of 100 operations (75%) were due while all 4 workers were busy: an operation took 100ms, so that 1,000/s wants about 120: allow more (load.workers), or ask for less" + ready},
 		"not sent": {Driver{Pacing: pacing(2, 900*ms, 2, 0, 150*ms, 900*ms).with(func(p *Pacing) { p.BusyPeak, p.Planned, p.NotSent, p.PlanLength = 4, 20, 16, time.Second })}, BehindSchedule,
-			"behind schedule: 16 of 20 planned operations were not sent; the last operation was sent 900ms after its time, in a plan of 1s; "},
-		"behind with workers to spare": {Driver{Disturbed: true, Pacing: pacing(0, 0, 100, 300*ms, time.Second, 300*ms).with(busy(2))}, BehindSchedule,
-			"at most 2 of 4 workers were busy at once: the driver was too slow"},
+			"behind schedule: 16 of 20 planned operations were not sent; the last operation was sent 900ms after its time, in a plan of 1s; of the latest 1% each was 900ms late or more; 2 of 4 operations (50%) were due while all 4 workers were busy: allow more (load.workers), or ask for less; where a worker stood ready the latest 1% was 0s late or more; the driver used 0% of all cores"},
+		"behind with workers to spare": {Driver{Disturbed: true, Pacing: pacing(0, 0, 100, 300154879, time.Second, 300*ms).with(busy(2))}, BehindSchedule,
+			"behind schedule: the last operation was sent 300ms after its time, in a plan of 1s; of the latest 1% each was 300.155ms late or more; at most 2 of 4 workers were busy at once: the driver was too slow; where a worker stood ready the latest 1% was 300.155ms late or more; the driver used 0% of all cores"},
 		"late with workers ready": {Driver{Pacing: pacing(0, 0, 100, 60*ms, 10*time.Second, 60*ms)}, HarnessSaturated,
 			"the harness was the bottleneck: a tenth of the operations for which a worker stood ready was sent 60ms late or more"},
 		"late because of others": {Driver{Disturbed: true, Pacing: pacing(0, 0, 100, 60*ms, 10*time.Second, 60*ms)}, "", ""},
@@ -61,7 +63,7 @@ func TestCheckHarness(t *testing.T) {
 		"collecting, closed load": {Driver{CPU: 800 * ms, GCBusy: 800 * ms}, "", ""},
 		"no ports": {Driver{NoPort: 12, Ports: ports}, HarnessSaturated,
 			"the harness was the bottleneck: 12 connections found no free local port or address (EADDRNOTAVAIL); at the end 7 sockets were in TIME_WAIT, and connections have ports 40000 to 40009"},
-		"no ports, who knows why": {Driver{NoPort: 12}, HarnessSaturated, "12 connections found no free local port or address (EADDRNOTAVAIL)"},
+		"no ports, who knows why": {Driver{NoPort: 12}, HarnessSaturated, "the harness was the bottleneck: 12 connections found no free local port or address (EADDRNOTAVAIL)"},
 		"no descriptors": {Driver{NoDescriptor: 3, Descriptors: 1024, DescriptorLimit: 1025}, HarnessSaturated,
 			"the harness was the bottleneck: 3 connections found no free file descriptor, with 1024 open of 1025"},
 	} {
@@ -73,7 +75,7 @@ func TestCheckHarness(t *testing.T) {
 			} else {
 				require.Len(t, findings, 1)
 				require.Equal(t, row.kind, findings[0].Kind)
-				require.Contains(t, findings[0].String(), row.says)
+				require.Equal(t, row.says, findings[0].String())
 			}
 			require.Equal(t, row.kind == HarnessSaturated, h.Saturated)
 			require.Equal(t, row.d.Pacing != nil, h.Pacing != nil)

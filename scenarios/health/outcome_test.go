@@ -18,6 +18,8 @@ func TestCheckOutcome(t *testing.T) {
 		"some fail": {Outcome{Operations: results.Operations{Started: 3, Succeeded: 1, Failed: 2}, FailureClasses: "2 permanent"}, nil},
 		"all fail": {Outcome{Operations: results.Operations{Started: 2, Failed: 2}, FailureClasses: "2 permanent"},
 			[]string{"no operation succeeded: 2 started, 0 succeeded, 2 failed, by class 2 permanent"}},
+		"some not sent": {Outcome{Operations: results.Operations{Planned: 6, Started: 5, Failed: 5, NotSent: 1}, FailureClasses: "5 refused"},
+			[]string{"no operation succeeded: 6 planned, 5 started, 0 succeeded, 5 failed, 1 not sent, by class 5 refused"}},
 		"none came to an end":    {Outcome{}, []string{"no operation succeeded: 0 started, 0 succeeded, 0 failed"}},
 		"a rollout that stopped": {Outcome{Operations: results.Operations{Started: 2, Failed: 2}, RolloutStopped: true}, nil},
 		"broken off": {Outcome{Operations: results.Operations{Started: 1002, Succeeded: 1000, BrokenOff: 2}, Drain: 30 * time.Second},

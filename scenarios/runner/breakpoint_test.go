@@ -24,17 +24,21 @@ func searching(capacity scenarios.Rate) scenarios.Spec {
 	return s
 }
 
-// TestASearchFindsAKnownLimit: of a fleet that answers so many updates a second, and no
-// more. How exactly it finds it is reported by BenchmarkBreakpoint; a busy machine's own
-// limit may be lower, or a higher rate unclear, which the run says.
+// TestASearchFindsAKnownLimit searches the limit of a fleet that answers 200 updates a second and
+// no more. BenchmarkBreakpoint reports how exactly it is found. A busy machine's own limit may be
+// lower, or a higher rate unclear, which the run says. One search in three must find a limit.
 func TestASearchFindsAKnownLimit(t *testing.T) {
 	s := searching(200)
 	s.Load.Rate, s.Load.Breakpoint.TrialDuration = 70, scenarios.Duration(300*time.Millisecond)
-	res, err := Run(t.Context(), options(t, s))
-	require.NoError(t, err)
-	if reasons := strings.Join(res.Run.Invalid, "\n"); strings.HasPrefix(reasons, "the search has no lower end: 70/s is unclear: ") {
+	var res *Result
+	for range 3 {
+		var err error
+		res, err = Run(t.Context(), options(t, s))
+		require.NoError(t, err)
+		if !strings.HasPrefix(strings.Join(res.Run.Invalid, "\n"), "the search has no lower end: 70/s is unclear: ") {
+			break
+		}
 		require.Empty(t, res.Records, "nothing is said of the limit")
-		return
 	}
 	for _, reason := range res.Run.Invalid { // a busy machine's driver may come to its limit first; that is said
 		require.Regexp(t, `^the limit that was found, [\d.]+/s, (isn't the devices': at .* the driver was too slow, or its machine|may be too low: [\d.]+/s is unclear: )`, reason)
