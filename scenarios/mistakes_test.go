@@ -304,6 +304,17 @@ func TestReport(t *testing.T) {
 	require.Equal(t, "load.workers: 0\n    want 1 to 65536", e.Excerpt(), "a spec made in code has no file")
 }
 
+// TestSplitErrors: joined errors are several, however deep; an error that wraps two in a text of its
+// own is one.
+func TestSplitErrors(t *testing.T) {
+	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
+	two := fmt.Errorf("%w: %w", a, b)
+	require.Nil(t, SplitErrors(nil))
+	require.Equal(t, []error{a}, SplitErrors(a))
+	require.Equal(t, []error{two}, SplitErrors(two))
+	require.Equal(t, []error{a, b, c, two}, SplitErrors(errors.Join(errors.Join(a, errors.Join(b)), nil, c, two)))
+}
+
 // TestMistakesOfTheFileAsAWhole: it isn't there, or too large.
 func TestMistakesOfTheFileAsAWhole(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.yaml")

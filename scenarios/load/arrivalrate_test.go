@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
 )
 
 // aMinute is a drain that nothing needs.
@@ -28,16 +30,16 @@ func TestCoordinatedOmission(t *testing.T) {
 		}}
 		_, record := run(t.Context(), ArrivalRate{Pacer: ConstantRate(1000), Workers: 1, Duration: 10 * time.Second, Drain: aMinute}, 1, c)
 		latencies, lateness := record.Merge()
-		h := latencies[Push].Response
+		h := latencies[delivery.OpPush].Response
 		require.EqualValues(t, 10_000, h.TotalCount())
 		require.Less(t, h.ValueAtQuantile(50), int64(histLowest)) // zero, to the histogram's resolution
 		require.Less(t, h.ValueAtQuantile(90), int64(histLowest))
 		require.InEpsilon(t, 900e6, h.ValueAtQuantile(99), 0.002)
 		require.InEpsilon(t, 990e6, h.ValueAtQuantile(99.9), 0.002)
 		require.InEpsilon(t, 1000e6, h.Max(), 0.002)
-		require.InEpsilon(t, 50.05e6, latencies[Push].Mean(), 1e-9) // (1 + … + 1,000) ms / 10,000
+		require.InEpsilon(t, 50.05e6, latencies[delivery.OpPush].Mean(), 1e-9) // (1 + … + 1,000) ms / 10,000
 
-		service := latencies[Push].Service
+		service := latencies[delivery.OpPush].Service
 		require.Less(t, service.ValueAtQuantile(99.9), int64(histLowest))
 		require.InEpsilon(t, 1000e6, service.Max(), 0.002)
 		require.InEpsilon(t, 899e6, lateness.All().ValueAtQuantile(99), 0.003) // operation 5,000 itself was in time
@@ -52,7 +54,7 @@ func TestConstantRateKeepsItsPlan(t *testing.T) {
 		require.Equal(t, 2*time.Second-500*time.Microsecond+3*time.Millisecond, result.Elapsed, "the last is planned at 1,999.5 ms")
 		require.EqualValues(t, 4000, record.Totals().Succeeded)
 		latencies, lateness := record.Merge()
-		require.Equal(t, 3e6, latencies[Push].Mean())
+		require.Equal(t, 3e6, latencies[delivery.OpPush].Mean())
 		require.Less(t, lateness.All().Max(), int64(histLowest), "there was always a free worker")
 	})
 }
@@ -155,7 +157,7 @@ func TestBurst(t *testing.T) {
 		require.Equal(t, 20*time.Millisecond, result.Elapsed, "the second half waits for the first")
 		require.EqualValues(t, 50, c.most.Load())
 		latencies, lateness := record.Merge()
-		require.Equal(t, 15e6, latencies[Push].Mean(), "response counts from when it was planned")
+		require.Equal(t, 15e6, latencies[delivery.OpPush].Mean(), "response counts from when it was planned")
 		require.InEpsilon(t, 10e6, lateness.All().Max(), 0.002)
 	})
 }

@@ -41,13 +41,6 @@ type Client interface {
 // that opens its connections by cfg.Dial has them warmed together, and local dial errors counted.
 type NewClient func(cfg delivery.Config) (Client, error)
 
-// The operations of a load.
-const (
-	Push    = delivery.OpPush
-	Verify  = delivery.OpVerify
-	Deliver = delivery.OpDeliver
-)
-
 // A StatsReporter is a [Client] that counts its requests, connections and bytes. A run reports none of
 // these of a client that doesn't.
 type StatsReporter interface{ Stats() delivery.Stats }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
 )
 
 func TestClosedLoopVisitsEveryDeviceOnce(t *testing.T) {
@@ -23,8 +25,8 @@ func TestClosedLoopVisitsEveryDeviceOnce(t *testing.T) {
 		}
 		latencies, lateness := record.Merge()
 		require.Nil(t, lateness)
-		require.EqualValues(t, 100, latencies[Push].Count)
-		require.Equal(t, 10e6, latencies[Push].Mean())
+		require.EqualValues(t, 100, latencies[delivery.OpPush].Count)
+		require.Equal(t, 10e6, latencies[delivery.OpPush].Mean())
 	})
 }
 
@@ -43,7 +45,7 @@ func TestFailuresAndDeliveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &standIn{fails: func(n int64) bool { return n%10 == 0 }, takes: each(4 * time.Millisecond)}
 		loop := ClosedLoop{Workers: 1}
-		e := newEnv(loop, Deliver, 100, c)
+		e := newEnv(loop, delivery.OpDeliver, 100, c)
 		_, err := loop.Run(t.Context(), e)
 		require.NoError(t, err)
 		require.Equal(t, Totals{Succeeded: 90, Failed: 10, Retries: 300}, e.Record.Totals(), "3 pushes and 2 verifications are 3 too many")
@@ -51,8 +53,8 @@ func TestFailuresAndDeliveries(t *testing.T) {
 		require.Equal(t, map[string]int{"unknown": 10}, e.Record.Failures.ByClass())
 		require.Len(t, e.Record.Failures.Sample(), 10)
 		l, _ := e.Record.Merge()
-		require.Equal(t, []float64{2e6, 1e6, 4e6}, []float64{l[Push].Mean(), l[Verify].Mean(), l[Deliver].Mean()})
-		require.EqualValues(t, 90, l[Deliver].Count, "a failure is counted, its time isn't")
+		require.Equal(t, []float64{2e6, 1e6, 4e6}, []float64{l[delivery.OpPush].Mean(), l[delivery.OpVerify].Mean(), l[delivery.OpDeliver].Mean()})
+		require.EqualValues(t, 90, l[delivery.OpDeliver].Count, "a failure is counted, its time isn't")
 	})
 }
 
@@ -79,6 +81,6 @@ func TestThinking(t *testing.T) {
 		require.Equal(t, time.Second, result.Elapsed)
 		require.EqualValues(t, 20, record.Totals().Succeeded, "2 workers, an operation each 100 ms")
 		latencies, _ := record.Merge()
-		require.Equal(t, 10e6, latencies[Push].Mean())
+		require.Equal(t, 10e6, latencies[delivery.OpPush].Mean())
 	})
 }

@@ -130,9 +130,9 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 	var report delivery.Report
 	pushes, verifies := 0, 0
 	switch l.Op {
-	case Push:
+	case delivery.OpPush:
 		err, pushes = l.Client.Push(ctx, device, l.Update), 1
-	case Verify:
+	case delivery.OpVerify:
 		err, verifies = l.Client.Verify(ctx, device, l.Update), 1
 	default:
 		report, err = l.Client.Deliver(ctx, device, l.Update)

@@ -32,7 +32,7 @@ func TestHooksHearOfEveryOperation(t *testing.T) {
 	for name, err := range map[string]error{"succeeded": nil, "failed": errors.New("gone")} {
 		t.Run(name, func(t *testing.T) {
 			var heard []time.Duration
-			e := newEnv(ClosedLoop{Workers: 1}, Push, 1, ending{err: err})
+			e := newEnv(ClosedLoop{Workers: 1}, delivery.OpPush, 1, ending{err: err})
 			e.NewHook = func() Hook {
 				return hookFunc(func(planned, response time.Duration, succeeded bool) {
 					require.Equal(t, err == nil, succeeded)

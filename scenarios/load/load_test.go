@@ -82,7 +82,7 @@ func newEnv(x Executor, op delivery.Op, devices int, c Client) Env {
 
 // run runs a load, of pushes to so many devices.
 func run(ctx context.Context, x Executor, devices int, c Client) (Result, *Recording) {
-	e := newEnv(x, Push, devices, c)
+	e := newEnv(x, delivery.OpPush, devices, c)
 	result, err := x.Run(ctx, e)
 	if err != nil {
 		panic(err)

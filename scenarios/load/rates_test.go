@@ -55,7 +55,7 @@ func sentBy(ctx context.Context, rate float64, poisson, systemClock bool) ([]tim
 	if poisson {
 		x.Pacer = Poisson{ConstantRate(rate)}
 	}
-	e := newEnv(x, Push, 1, w)
+	e := newEnv(x, delivery.OpPush, 1, w)
 	e.SystemClock, e.OnReady = systemClock, func() { w.began = time.Now() }
 	if _, err := x.Run(ctx, e); err != nil {
 		panic(err)

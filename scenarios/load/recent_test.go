@@ -19,7 +19,7 @@ func TestRecentLatenciesAreWithinASixteenth(t *testing.T) {
 }
 
 func TestLatencyWindowIsOfTheLastSamples(t *testing.T) {
-	record := NewRecording(RecordingConfig{Op: Push, Workers: 1})
+	record := NewRecording(RecordingConfig{Op: delivery.OpPush, Workers: 1})
 	r := record.recorder(0)
 	var w LatencyWindow
 	p50, p99 := w.Sample(record)

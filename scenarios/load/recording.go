@@ -141,8 +141,8 @@ func (r *Recording) Merge() (map[delivery.Op]*Latencies, *Lateness) {
 
 // operations lists the operations that are recorded under a load of op.
 func operations(op delivery.Op) []delivery.Op {
-	if op == Deliver {
-		return []delivery.Op{Push, Verify, Deliver}
+	if op == delivery.OpDeliver {
+		return []delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver}
 	}
 	return []delivery.Op{op}
 }

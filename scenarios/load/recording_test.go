@@ -12,34 +12,34 @@ import (
 )
 
 func TestRecording(t *testing.T) {
-	record := NewRecording(RecordingConfig{Op: Push, Workers: 1})
+	record := NewRecording(RecordingConfig{Op: delivery.OpPush, Workers: 1})
 	r := record.recorder(0)
 	for ms := 1; ms <= 1000; ms++ {
 		r.recordSuccess(0, 0, time.Duration(ms)*time.Millisecond, delivery.Report{})
 	}
 	r.recordSuccess(0, 0, 200*time.Second, delivery.Report{})
 	latencies, _ := record.Merge()
-	h := latencies[Push].Response
+	h := latencies[delivery.OpPush].Response
 	require.InEpsilon(t, 500e6, h.ValueAtQuantile(50), 0.003)
 	require.InEpsilon(t, 990e6, h.ValueAtQuantile(99), 0.003)
-	require.EqualValues(t, 1, latencies[Push].Overflow)
+	require.EqualValues(t, 1, latencies[delivery.OpPush].Overflow)
 	record.Reset()
 	latencies, _ = record.Merge()
-	require.Zero(t, latencies[Push].Count)
-	require.Zero(t, latencies[Push].Response.TotalCount())
-	require.Zero(t, latencies[Push].Mean())
+	require.Zero(t, latencies[delivery.OpPush].Count)
+	require.Zero(t, latencies[delivery.OpPush].Response.TotalCount())
+	require.Zero(t, latencies[delivery.OpPush].Mean())
 }
 
 // TestRecordersAreFew: their memory is bounded, however many workers there are.
 func TestRecordersAreFew(t *testing.T) {
-	require.Len(t, NewRecording(RecordingConfig{Op: Push, Workers: 1}).recorders, 1)
-	many := NewRecording(RecordingConfig{Op: Push, Workers: 1 << 16}).recorders
+	require.Len(t, NewRecording(RecordingConfig{Op: delivery.OpPush, Workers: 1}).recorders, 1)
+	many := NewRecording(RecordingConfig{Op: delivery.OpPush, Workers: 1 << 16}).recorders
 	require.LessOrEqual(t, len(many), maxRecorders)
 	require.LessOrEqual(t, len(many), recordersPerCore*runtime.GOMAXPROCS(0))
 }
 
 func TestRecordingAllocatesNothing(t *testing.T) {
-	record := NewRecording(RecordingConfig{Op: Deliver, Planned: true, Devices: 1, Workers: 1})
+	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Planned: true, Devices: 1, Workers: 1})
 	r := record.recorder(0)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		record.Outcomes.Sent(0, 1, 1)
@@ -68,10 +68,10 @@ func BenchmarkHarness(b *testing.B) {
 	}
 	const maxRate = 10_000_000 // that nobody keeps: what it costs, not when it comes
 	for _, workers := range []int{1, 64} {
-		for _, op := range []delivery.Op{Push, Deliver} {
+		for _, op := range []delivery.Op{delivery.OpPush, delivery.OpDeliver} {
 			bench(fmt.Sprintf("%s/model=closed/workers=%d", op, workers), ClosedLoop{Workers: workers}, op)
 			bench(fmt.Sprintf("%s/model=constant/workers=%d", op, workers), ArrivalRate{Pacer: ConstantRate(maxRate), Workers: workers, Drain: 30 * time.Second, StopBehind: true}, op)
 		}
-		bench(fmt.Sprintf("open/workers=%d", workers), ArrivalRate{Workers: workers, Drain: 30 * time.Second, StopBehind: true}, Deliver)
+		bench(fmt.Sprintf("open/workers=%d", workers), ArrivalRate{Workers: workers, Drain: 30 * time.Second, StopBehind: true}, delivery.OpDeliver)
 	}
 }

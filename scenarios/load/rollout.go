@@ -69,7 +69,7 @@ func (l *loop) recordEvent(e delivery.RolloutEvent, i int) {
 		outcomes.Fail(i)
 		r.recordFailure(0, took)
 		r.retries.Add(int64(e.Report.Retries()))
-		l.Record.Failures.add(i, e.Device, Deliver, e.Report, took, e.Err)
+		l.Record.Failures.add(i, e.Device, delivery.OpDeliver, e.Report, took, e.Err)
 	case delivery.DeviceInterrupted:
 		outcomes.BreakOff(i)
 		l.Record.brokenOff.Add(1)

@@ -49,10 +49,10 @@ func TestRolloutRecordsItsEvents(t *testing.T) {
 		event(delivery.DeviceFailed, 1, delivery.Report{Pushes: 1}, errors.New("no")),
 		event(delivery.DeviceInterrupted, 2, delivery.Report{Pushes: 1}, context.Canceled),
 	}}
-	record := NewRecording(RecordingConfig{Op: Deliver, Devices: 3, Workers: 1})
+	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Devices: 3, Workers: 1})
 	var heard []delivery.RolloutEventKind
 	x := Rollout{Config: delivery.RolloutConfig{OnEvent: func(e delivery.RolloutEvent) { heard = append(heard, e.Kind) }}}
-	result, err := x.Run(t.Context(), Env{Client: client, Op: Deliver, Devices: three, Record: record})
+	result, err := x.Run(t.Context(), Env{Client: client, Op: delivery.OpDeliver, Devices: three, Record: record})
 	require.NoError(t, err)
 	require.Equal(t, []delivery.Device(three), client.saw)
 	require.Equal(t, []delivery.RolloutEventKind{delivery.WaveBegun, delivery.DeviceUpdated, delivery.DeviceFailed, delivery.DeviceInterrupted}, heard)
@@ -62,7 +62,7 @@ func TestRolloutRecordsItsEvents(t *testing.T) {
 		[]Outcome{record.Outcomes.Of(0), record.Outcomes.Of(1), record.Outcomes.Of(2)})
 	l, lateness := record.Merge()
 	require.Nil(t, lateness)
-	require.Equal(t, []float64{1e9, 2e9, 6e9}, []float64{l[Push].Mean(), l[Verify].Mean(), l[Deliver].Mean()})
+	require.Equal(t, []float64{1e9, 2e9, 6e9}, []float64{l[delivery.OpPush].Mean(), l[delivery.OpVerify].Mean(), l[delivery.OpDeliver].Mean()})
 	require.EqualValues(t, 3, x.Expect(3).Operations)
 }
 
@@ -87,8 +87,8 @@ func TestRolloutCountsRequestsOnce(t *testing.T) {
 		event(delivery.DeviceFailed, 1, 1, 1), // the rollout stops: it has no further turn
 		event(delivery.DeviceHadIt, 2, 0, 1),
 	}}
-	record := NewRecording(RecordingConfig{Op: Deliver, Devices: 3, Workers: 1})
-	_, err := Rollout{}.Run(t.Context(), Env{Client: client, Op: Deliver, Devices: three, Record: record})
+	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Devices: 3, Workers: 1})
+	_, err := Rollout{}.Run(t.Context(), Env{Client: client, Op: delivery.OpDeliver, Devices: three, Record: record})
 	require.NoError(t, err)
 	require.Equal(t, []Outcome{{Succeeded: 1, Pushes: 3, Verifies: 3}, {Failed: 1, Pushes: 1, Verifies: 1}, {Verifies: 1}},
 		[]Outcome{record.Outcomes.Of(0), record.Outcomes.Of(1), record.Outcomes.Of(2)})
@@ -98,7 +98,7 @@ func TestRolloutCountsRequestsOnce(t *testing.T) {
 // TestRolloutStops: too many failures are what a rollout is for, not an error.
 func TestRolloutStops(t *testing.T) {
 	run := func(ctx context.Context, c Client) (Result, error) {
-		return Rollout{}.Run(ctx, Env{Client: c, Op: Deliver, Devices: three, Record: NewRecording(RecordingConfig{Op: Deliver, Devices: 3, Workers: 1})})
+		return Rollout{}.Run(ctx, Env{Client: c, Op: delivery.OpDeliver, Devices: three, Record: NewRecording(RecordingConfig{Op: delivery.OpDeliver, Devices: 3, Workers: 1})})
 	}
 	abort := &delivery.RolloutAbortError{Number: 1, Finished: 3, Share: 0.5}
 	result, err := run(t.Context(), &rollsOut{err: abort})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -220,7 +219,7 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		if isTargetLost(runErr) {
 			kind = health.TargetLost
 		}
-		for _, err := range unjoin(runErr) {
+		for _, err := range scenarios.SplitErrors(runErr) {
 			r.invalid(health.Finding{Kind: kind, Detail: strings.ReplaceAll(err.Error(), "\n", "; ")})
 		}
 	}
@@ -230,18 +229,6 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		}
 	}
 	return runErr
-}
-
-// unjoin returns the errors that [errors.Join] made err of, or err itself.
-func unjoin(err error) (list []error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok || reflect.TypeOf(err) != reflect.TypeOf(errors.Join(err)) {
-		return []error{err}
-	}
-	for _, e := range joined.Unwrap() {
-		list = append(list, unjoin(e)...)
-	}
-	return list
 }
 
 // finish writes the run with its verdict, and closes everything. The directory is written before

@@ -1,8 +1,6 @@
 package runner
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -62,13 +60,4 @@ func TestSentencesOfContradictions(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, row.sentence, strings.Join(said, "; "))
 	}
-}
-
-// TestUnjoin: joined errors are several reasons; an error that wraps two is one.
-func TestUnjoin(t *testing.T) {
-	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
-	two := fmt.Errorf("%w: %w", a, b)
-	require.Equal(t, []error{a}, unjoin(a))
-	require.Equal(t, []error{two}, unjoin(two))
-	require.Equal(t, []error{a, b, c, two}, unjoin(errors.Join(errors.Join(a, errors.Join(b)), nil, c, two)))
 }
