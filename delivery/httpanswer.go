@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
@@ -203,7 +202,7 @@ func (a *httpAnswer) parse() error {
 
 func (a *httpAnswer) field(line []byte, old bool) error {
 	name, value, ok := bytes.Cut(line, []byte(":"))
-	if !ok || !isTokenBytes(name) {
+	if !ok || !check.IsToken(name) {
 		return malformed("header line %q", line)
 	}
 	value = bytes.Trim(value, " \t")
@@ -258,16 +257,6 @@ func (a *httpAnswer) field(line []byte, old bool) error {
 		}
 	}
 	return nil
-}
-
-// isTokenBytes is IsToken for bytes.
-func isTokenBytes(b []byte) bool {
-	for _, c := range b {
-		if !check.IsAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return len(b) > 0
 }
 
 func (a *httpAnswer) connection(value []byte, old bool) {

@@ -8,11 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 )
 
 // BenchmarkReconnectTLS is a verification over a fresh TLS connection, with the session of
@@ -40,19 +40,13 @@ func BenchmarkReconnectTLS(b *testing.B) {
 			c := newClient(b, Config{TLS: &tls.Config{RootCAs: a.pool(), ServerName: "sn-1"}, TLSSessions: row.sessions})
 			u := newUpdate(b, "2", []byte("x"))
 			require.NoError(b, c.Verify(b.Context(), d, u))
-			before := processorTime(b)
+			before := osinfo.ProcessorTime()
 			for b.Loop() {
 				if err := c.Verify(b.Context(), d, u); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(osinfo.ProcessorTime()-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
-}
-
-func processorTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -5,11 +5,9 @@ package inventory
 import (
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/fleetmark/fleetmark/internal/osinfo"
 )
 
 // BenchmarkJSONLines reads 100,000 devices of 2,000 sites. cpu-ns/device is
@@ -23,18 +21,12 @@ func BenchmarkJSONLines(b *testing.B) {
 	}
 	b.SetBytes(int64(text.Len()))
 	b.ReportAllocs()
-	before := cpuTime(b)
+	before := osinfo.ProcessorTime()
 	for b.Loop() {
 		r, err := Read(strings.NewReader(text.String()), "devices.jsonl", Options{})
 		if err != nil || r.Len() != devices {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/devices, "cpu-ns/device")
-}
-
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	b.ReportMetric(float64(osinfo.ProcessorTime()-before)/float64(b.N)/devices, "cpu-ns/device")
 }

@@ -68,14 +68,14 @@ func IsPrintable(s string) bool {
 }
 
 // IsToken reports whether s is an HTTP token (RFC 9110 §5.6.2).
-func IsToken(s string) bool {
+func IsToken[T string | []byte](s T) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if !IsAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
 			return false
 		}
 	}
-	return s != ""
+	return len(s) > 0
 }
 
 // Truncate shortens what an error quotes.
