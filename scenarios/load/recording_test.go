@@ -30,6 +30,21 @@ func TestRecording(t *testing.T) {
 	require.Zero(t, latencies[delivery.OpPush].Mean())
 }
 
+// TestRecording_partsWithoutTimes: a client that doesn't time the parts of a delivery has no latencies
+// of them, not latencies of zero.
+func TestRecording_partsWithoutTimes(t *testing.T) {
+	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Workers: 1})
+	r := record.recorder(0)
+	r.recordSuccess(0, 0, 5*time.Second, delivery.Report{})
+	r.recordSuccess(0, time.Second, 6*time.Second, delivery.Report{Push: 2 * time.Second})
+	r.recordSuccess(0, 0, 7*time.Second, delivery.Report{Verify: 3 * time.Second})
+	l, _ := record.Merge()
+	require.Equal(t, []int64{1, 1, 3}, []int64{l[delivery.OpPush].Count, l[delivery.OpVerify].Count, l[delivery.OpDeliver].Count})
+	require.Equal(t, 3e9, l[delivery.OpPush].Mean(), "a second's wait, and two of the push")
+	require.Equal(t, 3e9, l[delivery.OpVerify].Mean())
+	require.Equal(t, 6e9, l[delivery.OpDeliver].Mean())
+}
+
 // TestRecordersAreFew: their memory is bounded, however many workers there are.
 func TestRecordersAreFew(t *testing.T) {
 	require.Len(t, NewRecording(RecordingConfig{Op: delivery.OpPush, Workers: 1}).recorders, 1)

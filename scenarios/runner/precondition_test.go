@@ -1,18 +1,25 @@
 package runner
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
+	"github.com/fleetmark/fleetmark/mockfleet/fault"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// TestConnectionsArePrimed: a load that goes on for a time finds a connection for
-// each worker, and the ledger knows of nothing but the load.
-func TestConnectionsArePrimed(t *testing.T) {
+// TestConnectionsAreWarmed: a load that goes on for a time finds a connection for each worker, and
+// the ledger knows of nothing but the load.
+func TestConnectionsAreWarmed(t *testing.T) {
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 		for _, operation := range []delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver} {
 			t.Run(string(transport)+" "+string(operation), func(t *testing.T) {
@@ -50,12 +57,61 @@ func TestConnectionsArePrimed(t *testing.T) {
 	}
 }
 
-// TestARolloutIsNotPrimed: where each device has one operation, its connection is a
-// part of that.
-func TestARolloutIsNotPrimed(t *testing.T) {
+// TestARolloutIsNotWarmed: where each device has one operation, its connection is a part of that.
+func TestARolloutIsNotWarmed(t *testing.T) {
 	res, err := Run(t.Context(), options(t, small()))
 	require.NoError(t, err)
 	requests, _ := res.Records[2].Value("requests/device")
 	require.Equal(t, 2.0, requests)
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
+}
+
+// TestHungDevicesAreLeftAlone: what doesn't answer before the load holds nobody up.
+func TestHungDevicesAreLeftAlone(t *testing.T) {
+	s := small()
+	s.Fleet.Devices, s.Repetitions, s.Warmup, s.Profiled = 40, 1, 0, 0
+	s.Fleet.Groups = []behavior.Group{{Name: "hung", Share: 0.05, Behavior: behavior.Behavior{Faults: []fault.Fault{{Kind: "blackhole"}}}}}
+	s.Client.AnswerTimeout = scenarios.Duration(time.Minute)
+	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Rate: 10, Duration: scenarios.Duration(100 * time.Millisecond), Drain: scenarios.Duration(100 * time.Millisecond), Workers: 8}
+	o, watch := options(t, s), &steps{}
+	o.Observer = watch
+	res, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.NotEmpty(t, watch.prepared)
+	require.Regexp(t, `^opening connections \d+/40$`, watch.prepared[0])
+	require.NotEqual(t, "opening connections 40/40", watch.prepared[0])
+	require.Contains(t, res.Run.Notes, "2 of 40 devices did not answer within 500ms before the load, so that their connections were opened in it")
+}
+
+// TestADeviceThatAnswersTheLoadIsForgiven: the machine may have been slow when its connection was
+// opened.
+func TestADeviceThatAnswersTheLoadIsForgiven(t *testing.T) {
+	c, u := newClaims(3), unopened{devices: map[int]bool{0: true, 1: true, 2: true}}
+	c.Succeed(1)
+	c.Fail(2)
+	u.dropResponsive(c)
+	require.Equal(t, map[int]bool{0: true, 2: true}, u.devices)
+}
+
+// TestUnanswered: whatever a device says is an answer; only where nothing came is the device left
+// alone.
+func TestUnanswered(t *testing.T) {
+	for name, row := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"it succeeded":              {nil, false},
+		"no such page":              {&delivery.Error{Class: delivery.ClassPermanent, Status: 404}, false},
+		"the device is busy":        {&delivery.Error{Class: delivery.ClassThrottled, Status: 503}, false},
+		"another version":           {&delivery.Error{Class: delivery.ClassIntegrity}, false},
+		"no connection":             {&delivery.Error{Class: delivery.ClassNotSent}, true},
+		"no answer in time":         {&delivery.Error{Class: delivery.ClassTimeout}, true},
+		"wrapped":                   {fmt.Errorf("verifying: %w", &delivery.Error{Class: delivery.ClassTimeout}), true},
+		"another client's network":  {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, true},
+		"another client's deadline": {fmt.Errorf("verifying: %w", context.DeadlineExceeded), true},
+		"broken off":                {fmt.Errorf("verifying: %w", context.Canceled), true},
+		"another client's answer":   {errors.New("the device runs version 1"), false},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, unanswered(row.err)) })
+	}
 }

@@ -120,9 +120,9 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-// TestPriming: what the ledger held before the load supports no claim of the load,
-// and contradicts none.
-func TestPriming(t *testing.T) {
+// TestLedgerOffset: what the ledger held before the load supports no claim of the load, and
+// contradicts none.
+func TestLedgerOffset(t *testing.T) {
 	c := newClaims(3)
 	entry := func(device int, verifies uint32) ledger.Entry {
 		return ledger.Entry{Device: device, Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Verifies: verifies}, Version: "2", Digest: xDigest}
