@@ -52,7 +52,7 @@ func (src *source) spec() (Spec, error) {
 		d.add(broken)
 		return Spec{}, d.err(files...)
 	}
-	if _, written := d.positions["load.workers"]; !written && s.Load.Model.valid() && s.Load.IsOpen() {
+	if _, written := d.positions["load.workers"]; !written && s.Load.IsOpen() {
 		s.Load.Workers = 0 // as many as it takes
 	}
 	nameReported := d.checkVariantName(&s, sources, names)

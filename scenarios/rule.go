@@ -56,14 +56,12 @@ func rules() []rule {
 		}},
 		{of("client.headers"), nil, checkHeaders},
 		{of("load.workers"), nil, func(s *Spec, report reporter) {
-			if n := s.Load.Workers; n < 0 || n > MaxWorkers || n == 0 && !s.Load.Planned() {
+			if n := s.Load.Workers; n < 0 || n > MaxWorkers || n == 0 && !s.Load.IsOpen() {
 				report("load.workers", fmt.Sprint(n), fmt.Sprintf("1 to %d", MaxWorkers))
 			}
 		}},
-		{of("load.drain", "load.model"), nil, func(s *Spec, report reporter) {
-			l := s.Load
-			endsByItself := (l.Model == ClosedLoop || l.Model == Burst) && !l.Drains()
-			if endsByItself && l.Drain > 0 && l.Drain <= maxDrain {
+		{of("load.drain"), []Model{ClosedLoop, Burst}, func(s *Spec, report reporter) {
+			if l := s.Load; !l.Drains() && l.Drain > 0 && l.Drain <= maxDrain {
 				want := "a duration (of bursts, burst.every), or no drain"
 				report("load.drain", l.Drain.String()+": the load ends by itself;", want)
 			}

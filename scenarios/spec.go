@@ -255,13 +255,15 @@ func (l LoadSpec) Operations() []delivery.Op {
 	return []delivery.Op{l.Operation}
 }
 
-// IsOpen reports whether the model is an open one: whether there is a plan.
+// IsOpen reports whether the model is an open one: whether it plans when operations begin, whether
+// or not the ones before them have ended.
 func (l LoadSpec) IsOpen() bool {
-	return l.Model != ClosedLoop && l.Model != Once && l.Model != Rollout
+	switch l.Model {
+	case ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint:
+		return true
+	}
+	return false
 }
-
-// Planned reports whether operations are planned, whether or not the ones before them ended.
-func (l LoadSpec) Planned() bool { return l.Model.valid() && l.IsOpen() }
 
 // TotalDuration returns how long the load goes on. It returns 0 if that is until every device had
 // the operation once.

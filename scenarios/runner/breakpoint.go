@@ -28,9 +28,8 @@ func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured,
 	for rate, times, ok := s.Next(); ok; rate, times, ok = s.Next() {
 		lasts := time.Duration(times) * b.TrialDuration.Std()
 		rep.Rate, rep.Duration = rate, lasts
-		trial, trends := atRate(spec, rate), &trends{lasts: lasts}
-		trial.Duration = scenarios.Duration(lasts)
-		m, err := r.attempt(ctx, task{Repetition: rep, load: trial, hook: trends.hook})
+		trends := &trends{lasts: lasts}
+		m, err := r.attempt(ctx, task{Repetition: rep, load: atRate(spec, rate, lasts), hook: trends.hook})
 		if err != nil {
 			r.keepSearch(ctx, rep, s, best, m, began)
 			return nil, err
@@ -38,15 +37,15 @@ func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured,
 		last = m
 		outcome, reason := judgeTrial(r.spec, m, trends.sum().Growth(), s.Tolerance)
 		s.Report(outcome)
-		switch rate {
-		case s.Held:
+		switch {
+		case outcome == load.Held:
 			best = m
 			if quickest == 0 || m.MeanBusy < quickest {
 				quickest = m.MeanBusy
 			}
-		case s.Failed:
+		case s.Failed == rate: // and it isn't to be tried again
 			what := "didn't"
-			if s.Uncertain {
+			if outcome == load.Unclear {
 				what = "is unclear"
 			}
 			why = fmt.Sprintf("%s %s: %s", plaintext.PerSecond(rate), what, reason)

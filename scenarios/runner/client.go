@@ -72,10 +72,10 @@ func tlsConfig(s scenarios.ClientSpec) (*tls.Config, error) {
 
 // A clientFactory makes the client of each repetition.
 type clientFactory struct {
-	make   load.NewClient
-	config delivery.Config
-	seed   uint64
-	wrap   func(load.Client) load.Client // what is put around each client; nil: nothing
+	newClient load.NewClient
+	config    delivery.Config
+	seed      uint64
+	wrap      func(load.Client) load.Client // what is put around each client; nil: nothing
 
 	// added is how many verifications a wrapped client sends in each operation that pushes, besides
 	// those that it says.
@@ -104,7 +104,7 @@ func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClien
 	c.dialer = &dialer{}
 	cfg := f.config
 	cfg.Random, cfg.Dial = rand.NewPCG(f.seed, uint64(number)), c.dialer.dial
-	health.DoAsClient(ctx, func(context.Context) { c.Client, err = f.make(cfg) })
+	health.DoAsClient(ctx, func(context.Context) { c.Client, err = f.newClient(cfg) })
 	if err != nil {
 		return c, err
 	}
@@ -115,10 +115,10 @@ func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClien
 	return c, nil
 }
 
-// check makes a client of another module once, and closes it, so that a run that can't have it
-// doesn't begin. It returns the import path of the client's package.
-func (f *clientFactory) check(model scenarios.Model) (path string, err error) {
-	c, err := f.make(f.config)
+// tryClient makes a client of another module and closes it, so that no run begins whose client
+// can't be made. It returns the import path of the client's package.
+func (f *clientFactory) tryClient(model scenarios.Model) (path string, err error) {
+	c, err := f.newClient(f.config)
 	if err != nil {
 		return "", &scenarios.OptionError{Option: "Client", Problem: "it can't be made", Err: err}
 	}

@@ -190,9 +190,10 @@ func longest(s scenarios.Spec) time.Duration {
 	return time.Duration(min(max(most, minLongest.Seconds()), maxLongest.Seconds()) * float64(time.Second))
 }
 
-// atRate returns the load that a search for the breakpoint tries at one rate.
-func atRate(l scenarios.LoadSpec, rate float64) scenarios.LoadSpec {
-	l.Model, l.Rate, l.Duration = scenarios.ConstantRate, scenarios.Rate(rate), l.Breakpoint.WithDefaults().TrialDuration
+// atRate returns the load of one trial of a search for the breakpoint: a constant rate, for the given
+// time.
+func atRate(l scenarios.LoadSpec, rate float64, duration time.Duration) scenarios.LoadSpec {
+	l.Model, l.Rate, l.Duration = scenarios.ConstantRate, scenarios.Rate(rate), scenarios.Duration(duration)
 	l.Breakpoint = scenarios.BreakpointSpec{}
 	return l
 }

@@ -62,7 +62,7 @@ func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, 
 func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery.Update) error {
 	cfg := s.clients.config
 	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // the repetitions count from 1
-	client, err := s.clients.make(cfg)
+	client, err := s.clients.newClient(cfg)
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 		s.claims.added = uint64(s.clients.added)
 	}
 	if err := s.precondition(ctx, t, c, u); err != nil {
-		return snapshot{}, fmt.Errorf("priming: %w", err)
+		return snapshot{}, fmt.Errorf("preconditioning: %w", err)
 	}
 	before, err := s.takeSnapshot(ctx)
 	osinfo.ResetPeakResident()

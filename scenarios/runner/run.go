@@ -258,7 +258,7 @@ func (r *runner) repetition(ctx context.Context, rep Repetition) error {
 		m, err = r.findBreakpoint(ctx, rep)
 	case search: // a search is neither warmed up by another one, nor what a profile is wanted of
 		t.Duration = t.load.Breakpoint.WithDefaults().TrialDuration.Std()
-		t.load = atRate(t.load, float64(t.load.Rate))
+		t.load = atRate(t.load, float64(t.load.Rate), t.Duration)
 		m, err = r.attempt(ctx, t)
 	default:
 		m, err = r.attempt(ctx, t)

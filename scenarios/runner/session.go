@@ -138,7 +138,7 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.artifact.Close)
-	s.clients = clientFactory{make: newProduction, config: s.spec.Client.Config(), seed: s.spec.Seed, wrap: o.wrap}
+	s.clients = clientFactory{newClient: newProduction, config: s.spec.Client.Config(), seed: s.spec.Seed, wrap: o.wrap}
 	client := &s.clients.config
 	if client.Header, err = resolveHeader(s.spec.Client); err != nil {
 		return nil, err
@@ -151,8 +151,8 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	}
 	s.clientPackage = reflect.TypeFor[delivery.Client]().PkgPath()
 	if o.Client != nil {
-		s.clients.make = o.Client
-		if s.clientPackage, err = s.clients.check(s.spec.Load.Model); err != nil {
+		s.clients.newClient = o.Client
+		if s.clientPackage, err = s.clients.tryClient(s.spec.Load.Model); err != nil {
 			return nil, err
 		}
 	}

@@ -36,7 +36,7 @@ func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenari
 			s.Load = s.Load.ForModel(scenarios.Model(model)) // as in a variant of the scenario
 		}
 	}
-	planned := s.Load.Planned()
+	wasOpen := s.Load.IsOpen()
 	typed := flagFields{}
 	var errs []error
 	for field, f := range scenarios.FlagFields() {
@@ -57,7 +57,7 @@ func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenari
 	if err := errors.Join(errs...); err != nil {
 		return s, nil, err
 	}
-	if s.Load.Planned() && !planned && typed["load.workers"] == "" {
+	if s.Load.IsOpen() && !wasOpen && typed["load.workers"] == "" {
 		s.Load.Workers = 0 // as many as it takes: the scenario's number was for a load that waits for answers
 	}
 	return s, typed, nil
