@@ -13,7 +13,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
@@ -64,7 +63,7 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			var bad *field.Error
+			var bad *ConfigError
 			require.ErrorAs(t, err, &bad)
 			lines := strings.Split(err.Error(), "\n")
 			require.Len(t, lines, len(test.want))
@@ -178,7 +177,7 @@ func TestABehaviorIsWrittenAsItIsRead(t *testing.T) {
 
 func TestAConfigErrorShowsItsCause(t *testing.T) {
 	cause := errors.New("cause")
-	err := fmt.Errorf("outer: %w", &field.Error{Field: "listen", Value: "v", Want: "w", Err: cause})
+	err := fmt.Errorf("outer: %w", &ConfigError{Field: "listen", Value: "v", Want: "w", Err: cause})
 	require.ErrorIs(t, err, cause)
 	require.EqualError(t, err, "outer: mockfleet: listen: v: cause: w")
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
@@ -204,7 +203,7 @@ func TestFaultsOfAPortNeedPorts(t *testing.T) {
 		for _, kind := range []string{"refuse", "connect-stall"} {
 			b := withFaults(fault.Fault{Kind: kind})
 			err := Config{Devices: 1, Addressing: a, Behavior: b}.Validate()
-			var bad *field.Error
+			var bad *ConfigError
 			require.ErrorAs(t, err, &bad)
 			require.ErrorContains(t, err, `faults[0].kind: "`+kind+`": want`)
 			require.ErrorContains(t, err, "port addressing")

@@ -12,7 +12,6 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
@@ -57,7 +56,7 @@ func TestGroupsAreValidated(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			var bad *field.Error
+			var bad *ConfigError
 			require.ErrorAs(t, err, &bad)
 			require.ErrorContains(t, err, "mockfleet: "+test.want)
 		})
@@ -150,7 +149,7 @@ func TestAGroupIsGivenFaultsAndHealed(t *testing.T) {
 	status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(one))
 	require.Equal(t, http.StatusOK, status)
 
-	var bad *field.Error
+	var bad *ConfigError
 	require.ErrorAs(t, f.SetGroupFaults("fast", behavior.Behavior{}), &bad)
 	require.Equal(t, `mockfleet: group: "fast": want one of all, broken, slow, rest`, bad.Error())
 	require.ErrorAs(t, f.SetGroupFaults("slow", behavior.Behavior{FailStatus: 1}), &bad)

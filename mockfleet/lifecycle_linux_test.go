@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
 func TestAnAddressThatIsNoDevicesIsClosedAtOnce(t *testing.T) {
@@ -68,7 +67,7 @@ func TestPortAddressingNeedsDescriptors(t *testing.T) {
 	low.Cur = 500
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
 	_, err := Start(context.Background(), Config{Devices: 450, Addressing: address.Port})
-	var bad *field.Error
+	var bad *ConfigError
 	require.ErrorAs(t, err, &bad)
 	require.EqualError(t, err, "mockfleet: devices: 450: the process may open 500 files: "+
 		"port addressing needs 514 of them (ulimit -n), the others need 64")

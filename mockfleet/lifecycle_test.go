@@ -18,7 +18,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
@@ -190,7 +189,7 @@ func TestStartRefusesWhatTheMachineRefuses(t *testing.T) {
 	} {
 		cfg.Devices = 1
 		_, err := Start(context.Background(), cfg)
-		var bad *field.Error
+		var bad *ConfigError
 		require.ErrorAs(t, err, &bad)
 		require.ErrorIs(t, err, syscall.EADDRINUSE)
 		require.ErrorContains(t, err, at)

@@ -17,7 +17,6 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
@@ -172,7 +171,7 @@ func TestANetworkIsValidated(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			var bad *field.Error
+			var bad *ConfigError
 			require.True(t, errors.As(err, &bad))
 			require.ErrorContains(t, err, test.want)
 		})

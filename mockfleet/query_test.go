@@ -10,7 +10,6 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
@@ -137,7 +136,7 @@ func TestAQueryIsRefusedForWhatItCannotMean(t *testing.T) {
 		if err == nil {
 			_, err = f.Find(q)
 		}
-		var bad *field.Error
+		var bad *ConfigError
 		require.True(t, errors.As(err, &bad), text)
 		require.ErrorContains(t, err, want)
 	}

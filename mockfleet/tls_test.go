@@ -17,7 +17,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
 // trusting is the configuration of a client that trusts the fleet's CA, for a device at host.
@@ -112,7 +111,7 @@ func TestAHandshakeThatStallsEndsWithItsClient(t *testing.T) {
 }
 
 func TestAnUnknownWayOfTLSIsRefused(t *testing.T) {
-	var bad *field.Error
+	var bad *ConfigError
 	require.ErrorAs(t, Config{Devices: 1, Addressing: address.Path, TLS: "bad"}.Validate(), &bad)
 	require.Equal(t, "tls", bad.Field)
 }

@@ -46,7 +46,7 @@ func DefaultMode() Mode {
 	return Path
 }
 
-// ParseMode reads "ip", "port" or "path". Its error is a *field.Error.
+// ParseMode reads "ip", "port" or "path". The error is a *mockfleet.ConfigError.
 func ParseMode(s string) (Mode, error) {
 	switch a := Mode(s); a {
 	case IP, Port, Path:

@@ -39,7 +39,7 @@ type Behavior struct {
 	Network Network `json:"network,omitzero" yaml:"network,omitzero"`
 }
 
-// Validate reports every field that is out of bounds, each as a *ConfigError on a line of its own.
+// Validate reports every field that is out of bounds, each as a *mockfleet.ConfigError on a line of its own.
 func (b Behavior) Validate() error {
 	var errs []error
 	bad := func(name, value, want string) {

@@ -41,7 +41,7 @@ const (
 	MaxPerDevice = 32
 )
 
-// Validate reports what is wrong with the faults of a behavior, each as a *field.Error.
+// Validate reports what is wrong with the faults of a behavior, each as a *mockfleet.ConfigError.
 func Validate(faults []Fault) (errs []error) {
 	if len(faults) == 0 {
 		return nil

@@ -26,8 +26,8 @@ type Query struct {
 	All     bool   // also devices that received nothing
 }
 
-// Validate reports what of q makes no sense where the faults are of the given kinds, as a *field.Error. It
-// doesn't look at the group.
+// Validate reports the first field of q that can't be used where the faults are of the given kinds, as a
+// *mockfleet.ConfigError. It doesn't look at the group.
 func (q Query) Validate(kinds []string) error {
 	bad := func(name, value, want string) error { return &field.Error{Field: name, Value: value, Want: want} }
 	if q.Stage != "" && !slices.Contains(Stages(), q.Stage) {
@@ -92,7 +92,7 @@ func (q Query) texts() []struct{ name, value string } {
 	}
 }
 
-// ParseQuery reads what Values has written. The error is a *field.Error.
+// ParseQuery reads what Values has written. The error is a *mockfleet.ConfigError.
 func ParseQuery(v url.Values) (q Query, err error) {
 	var names []string
 	for _, f := range q.texts() {
