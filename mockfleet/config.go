@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -148,9 +149,12 @@ func checkReach(b behavior.Behavior, a address.Mode) error {
 	if n := b.Network.MaxConnections; n > 0 && a == address.Path {
 		bad("network.max_connections", strconv.Itoa(n), "ip or port addressing: in path addressing a connection is no device's")
 	}
+	if len(b.Faults) == 0 || a == address.Port && server.GatesSupported {
+		return errors.Join(errs...)
+	}
+	table := fault.Table()
 	for i, f := range b.Faults {
-		k, _ := fault.Lookup(f.Kind)
-		if !k.NeedsPort || a == address.Port && server.GatesSupported {
+		if !slices.ContainsFunc(table, func(k fault.Kind) bool { return k.Name == f.Kind && k.NeedsPort }) {
 			continue
 		}
 		want := "port addressing: in " + string(a) + " addressing one listener serves all devices"

@@ -76,10 +76,10 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 		return nil, err
 	}
 	if f.control, err = startControl(ctx, f); err != nil {
-		return nil, errors.Join(err, f.server.Close(nil))
+		return nil, errors.Join(err, f.server.Close())
 	}
 	if err := f.server.Serve(); err != nil {
-		return nil, errors.Join(err, f.server.Close(f.control.close))
+		return nil, errors.Join(err, f.server.Close(), f.control.close())
 	}
 	f.release = context.AfterFunc(ctx, func() { _ = f.shut() }) // Close hands on the error
 	return f, nil
@@ -165,6 +165,6 @@ func (f *Fleet) Close() error {
 }
 
 func (f *Fleet) shut() error {
-	f.closing.Do(func() { f.closeErr = f.server.Close(f.control.close) })
+	f.closing.Do(func() { f.closeErr = errors.Join(f.server.Close(), f.control.close()) })
 	return f.closeErr
 }

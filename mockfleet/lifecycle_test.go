@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -89,7 +90,7 @@ func inBubble(t *testing.T, cfg Config, test func(t *testing.T, f *Fleet, client
 		client, server := net.Pipe()
 		require.True(t, f.server.ServeConn(server, 0))
 		test(t, f, client)
-		require.NoError(t, f.server.Close(client.Close))
+		require.NoError(t, errors.Join(f.server.Close(), client.Close()))
 	})
 }
 

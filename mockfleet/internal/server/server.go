@@ -132,9 +132,8 @@ func (s *Server) KeepTime() {
 	s.running.Go(func() { s.store.RunTimers(s.done, func(i int) { s.UpdatePorts(i, i+1) }) })
 }
 
-// Close stops listening, closes every connection, calls also unless that is nil, and returns when all of
-// the server's goroutines have ended.
-func (s *Server) Close(also func() error) error {
+// Close stops listening, closes every connection, and returns when all of the server's goroutines have ended.
+func (s *Server) Close() error {
 	close(s.done)
 	var errs []error
 	for _, l := range s.listeners {
@@ -143,9 +142,6 @@ func (s *Server) Close(also func() error) error {
 	s.conns.closeAll()
 	if s.conns.idle != nil {
 		errs = append(errs, s.conns.idle.close())
-	}
-	if also != nil {
-		errs = append(errs, also())
 	}
 	s.running.Wait()
 	return errors.Join(errs...)
