@@ -50,30 +50,6 @@ const (
 	maxQueued    = 0.9                   // of the accept queue's limit
 )
 
-// problems are the reasons why the fleet is the bottleneck, by the figures of h and t.
-func (h *Health) problems(wakes int64, t *Traffic) (list []Problem) {
-	add := func(format string, args ...any) { list = append(list, Problem{Text: fmt.Sprintf(format, args...)}) }
-	late := func(format string, args ...any) {
-		list = append(list, Problem{Starved: true, Text: fmt.Sprintf(format, args...)})
-	}
-	if t.AcceptErrors > 0 {
-		add("it could not accept connections, %d times", t.AcceptErrors)
-	}
-	if t.ConnectionsNoRoom > 0 {
-		add("it refused %d connections for want of room", t.ConnectionsNoRoom)
-	}
-	if limit := float64(h.AcceptQueueLimit); limit > 0 && float64(h.AcceptQueuePeak) >= maxQueued*limit {
-		add("its accept queue held %d connections, of %d at most", h.AcceptQueuePeak, h.AcceptQueueLimit)
-	}
-	if h.Late >= minLate && float64(h.Late) > maxLateShare*float64(h.Delayed) {
-		late("%d of %d delayed answers left over %v late, the latest %v", h.Late, h.Delayed, server.LateThreshold, h.LateMax.Round(time.Millisecond))
-	}
-	if wakes >= minWakes && h.WakeP90 > maxWake {
-		late("a tenth of the time it was %v late or more to look at what had come", h.WakeP90.Round(time.Millisecond))
-	}
-	return list
-}
-
 // newHealth judges what a server observed of itself.
 func newHealth(o server.Observed) Health {
 	h := Health{
@@ -82,8 +58,33 @@ func newHealth(o server.Observed) Health {
 		Delayed: o.Delayed, Late: o.Late, LateMax: o.LateMax,
 		AcceptQueue: o.AcceptQueue, AcceptQueuePeak: o.AcceptQueuePeak, AcceptQueueLimit: o.AcceptQueueLimit,
 		AcceptOverflows: o.AcceptOverflows,
+		Problems:        problems(o),
 	}
-	h.Problems = h.problems(o.Wakes, &Traffic{AcceptErrors: o.AcceptErrors, ConnectionsNoRoom: o.NoRoom})
 	h.Saturated = len(h.Problems) > 0
 	return h
+}
+
+// problems returns the reasons why the fleet is the bottleneck, or nil if it isn't.
+func problems(o server.Observed) (list []Problem) {
+	add := func(format string, args ...any) { list = append(list, Problem{Text: fmt.Sprintf(format, args...)}) }
+	late := func(format string, args ...any) {
+		list = append(list, Problem{Starved: true, Text: fmt.Sprintf(format, args...)})
+	}
+	if o.AcceptErrors > 0 {
+		add("it could not accept connections, %d times", o.AcceptErrors)
+	}
+	if o.NoRoom > 0 {
+		add("it refused %d connections for want of room", o.NoRoom)
+	}
+	if limit := float64(o.AcceptQueueLimit); limit > 0 && float64(o.AcceptQueuePeak) >= maxQueued*limit {
+		add("its accept queue held %d connections, of %d at most", o.AcceptQueuePeak, o.AcceptQueueLimit)
+	}
+	if o.Late >= minLate && float64(o.Late) > maxLateShare*float64(o.Delayed) {
+		late("%d of %d delayed answers left over %v late, the latest %v",
+			o.Late, o.Delayed, server.LateThreshold, o.LateMax.Round(time.Millisecond))
+	}
+	if o.Wakes >= minWakes && o.WakeP90 > maxWake {
+		late("a tenth of the time it was %v late or more to look at what had come", o.WakeP90.Round(time.Millisecond))
+	}
+	return list
 }

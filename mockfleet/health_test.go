@@ -14,39 +14,65 @@ import (
 )
 
 func TestAFleetThatIsTheBottleneckSaysSo(t *testing.T) {
+	type observed = server.Observed
 	for name, test := range map[string]struct {
-		health Health
-		wakes  int64
-		status Traffic
-		want   []string
+		observed observed
+		want     []string
 	}{
-		"well":              {Health{WakeP90: 49 * time.Millisecond, AcceptQueuePeak: 3600, AcceptQueueLimit: 4096, Delayed: 1000, Late: 10}, 100, Traffic{}, nil},
-		"few late":          {Health{Delayed: 9, Late: 9}, 100, Traffic{}, nil},
-		"nothing known":     {Health{}, 0, Traffic{}, nil},
-		"too few wakes":     {Health{WakeP90: time.Second}, 24, Traffic{}, nil},
-		"late to look":      {Health{WakeP90: 51 * time.Millisecond}, 25, Traffic{}, []string{"a tenth of the time it was 51ms late or more to look at what had come"}},
-		"late answers":      {Health{Delayed: 999, Late: 10, LateMax: 70 * time.Millisecond}, 100, Traffic{}, []string{"10 of 999 delayed answers left over 50ms late, the latest 70ms"}},
-		"a full queue":      {Health{AcceptQueuePeak: 116, AcceptQueueLimit: 128}, 100, Traffic{}, []string{"its accept queue held 116 connections, of 128 at most"}},
-		"no descriptors":    {Health{}, 100, Traffic{AcceptErrors: 3}, []string{"it could not accept connections, 3 times"}},
-		"no room":           {Health{}, 100, Traffic{ConnectionsNoRoom: 3, ConnectionsRefused: 5}, []string{"it refused 3 connections for want of room"}},
-		"strangers refused": {Health{}, 100, Traffic{ConnectionsRefused: 5}, nil},
-		"all of it": {Health{WakeP90: time.Second, AcceptQueuePeak: 4, AcceptQueueLimit: 4, Delayed: 10, Late: 10}, 100,
-			Traffic{AcceptErrors: 1, ConnectionsNoRoom: 1}, make([]string, 5)},
+		"well": {observed{
+			Wakes: 100, WakeP90: 49 * time.Millisecond, AcceptQueuePeak: 3600, AcceptQueueLimit: 4096, Delayed: 1000, Late: 10,
+		}, nil},
+		"few late":      {observed{Wakes: 100, Delayed: 9, Late: 9}, nil},
+		"nothing known": {observed{}, nil},
+		"too few wakes": {observed{Wakes: 24, WakeP90: time.Second}, nil},
+		"late to look": {observed{Wakes: 25, WakeP90: 51 * time.Millisecond},
+			[]string{"a tenth of the time it was 51ms late or more to look at what had come"}},
+		"late answers": {observed{Wakes: 100, Delayed: 999, Late: 10, LateMax: 70 * time.Millisecond},
+			[]string{"10 of 999 delayed answers left over 50ms late, the latest 70ms"}},
+		"a full queue": {observed{Wakes: 100, AcceptQueuePeak: 116, AcceptQueueLimit: 128},
+			[]string{"its accept queue held 116 connections, of 128 at most"}},
+		"no descriptors": {observed{Wakes: 100, AcceptErrors: 3}, []string{"it could not accept connections, 3 times"}},
+		"no room":        {observed{Wakes: 100, NoRoom: 3}, []string{"it refused 3 connections for want of room"}},
+		"all of it": {observed{
+			Wakes: 100, WakeP90: time.Second, AcceptQueuePeak: 4, AcceptQueueLimit: 4, Delayed: 10, Late: 10, AcceptErrors: 1, NoRoom: 1,
+		}, []string{
+			"it could not accept connections, 1 times", "it refused 1 connections for want of room",
+			"its accept queue held 4 connections, of 4 at most", "10 of 10 delayed answers left over 50ms late, the latest 0s",
+			"a tenth of the time it was 1s late or more to look at what had come",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := test.health.problems(test.wakes, &test.status)
-			if name == "all of it" {
-				require.Len(t, got, len(test.want))
-				return
-			}
 			var texts []string
-			for _, p := range got {
+			for _, p := range problems(test.observed) {
 				texts = append(texts, p.Text)
-				require.Equal(t, strings.Contains(name, "late"), p.Starved)
+				require.Equal(t, strings.Contains(p.Text, "late"), p.Starved, p.Text)
 			}
 			require.Equal(t, test.want, texts)
 		})
 	}
+}
+
+// What a server counts reaches the fleet's health, since the last reset.
+func TestHealthFollowsTheServer(t *testing.T) {
+	inBubble(t, Config{Devices: 1, MaxConnections: 1}, func(t *testing.T, f *Fleet, _ net.Conn) {
+		require.Empty(t, f.Status().Health.Problems)
+		require.False(t, f.Status().Health.Saturated)
+		for range 3 { // the bubble's own connection is the one that there is room for
+			client, refused := net.Pipe()
+			require.False(t, f.server.ServeConn(refused, 0))
+			require.NoError(t, client.Close())
+		}
+		s := f.Status()
+		require.Equal(t, []Problem{{Text: "it refused 3 connections for want of room"}}, s.Health.Problems)
+		require.True(t, s.Health.Saturated)
+		require.EqualValues(t, 3, s.ConnectionsNoRoom)
+
+		f.Reset()
+		s = f.Status()
+		require.Empty(t, s.Health.Problems)
+		require.False(t, s.Health.Saturated)
+		require.EqualValues(t, 3, s.ConnectionsNoRoom, "the totals stay")
+	})
 }
 
 // What waits for its latency notes how late it was; under the bubble's clock, that is never.

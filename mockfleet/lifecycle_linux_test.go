@@ -29,7 +29,12 @@ func TestAnAddressThatIsNoDevicesIsClosedAtOnce(t *testing.T) {
 		require.ErrorIs(t, err, io.EOF, host)
 		require.NoError(t, nc.Close())
 	}
-	require.EqualValues(t, 3, f.Status().ConnectionsRefused)
+	s := f.Status()
+	require.EqualValues(t, 3, s.ConnectionsRefused)
+	require.Zero(t, s.ConnectionsNoRoom)
+	for _, p := range s.Health.Problems {
+		require.NotContains(t, p.Text, "for want of room", "strangers want none")
+	}
 }
 
 // The listeners are bound to the loopback interface, so the machine's own address on another one, or
