@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
-	"github.com/fleetmark/fleetmark/mockfleet/fault"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
@@ -21,7 +20,6 @@ type Fleet struct {
 	cfg        Config
 	server     *server.Server
 	store      *device.Store
-	kinds      []string // the names of faults, in the order of their table
 	control    *controlServer
 	lease      lease
 	generation uint32     // to which the resets are added
@@ -87,7 +85,7 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 
 // newFleet makes a fleet that doesn't listen yet.
 func newFleet(cfg Config) *Fleet {
-	f := &Fleet{cfg: cfg, kinds: fault.Names()}
+	f := &Fleet{cfg: cfg}
 	f.lease.now = time.Now
 	f.generation = drawn.Uint32() // not of the seed: two fleets of one seed aren't one
 	f.server = server.New(server.Config{

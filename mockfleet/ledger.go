@@ -42,7 +42,7 @@ func (f *Fleet) Find(q ledger.Query) (iter.Seq[ledger.Entry], error) {
 			return nil, err
 		}
 	}
-	if err := q.Validate(f.kinds); err != nil {
+	if err := q.Validate(f.store.Kinds()); err != nil {
 		return nil, err
 	}
 	end := f.Devices()

@@ -87,9 +87,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	faults := prometheus.NewDesc("fleetmark_fleet_faults", "Injections of each kind of fault that acted, since the last reset.", []string{"kind"}, nil)
-	for kind := range c.fleet.kinds {
+	for kind, name := range c.fleet.store.Kinds() {
 		if n := c.fleet.store.Injected(kind); n > 0 {
-			out <- prometheus.MustNewConstMetric(faults, gauge, float64(n), c.fleet.kinds[kind])
+			out <- prometheus.MustNewConstMetric(faults, gauge, float64(n), name)
 		}
 	}
 }

@@ -29,17 +29,7 @@ type Status struct {
 }
 
 // Traffic counts what passed over the devices' connections since the start.
-type Traffic struct {
-	Requests           uint64 `json:"requests"`            // to devices, of every kind
-	Malformed          uint64 `json:"malformed"`           // what came and was no request
-	BytesIn            uint64 `json:"bytes_in"`            // over the devices' connections, heads included
-	BytesOut           uint64 `json:"bytes_out"`           // likewise
-	Connections        uint64 `json:"connections"`         // open now
-	ConnectionsTotal   uint64 `json:"connections_total"`   // accepted, refused ones included
-	ConnectionsRefused uint64 `json:"connections_refused"` // closed at once: too many, from elsewhere, or to no device
-	ConnectionsNoRoom  uint64 `json:"connections_no_room"` // of those, the ones that were too many
-	AcceptErrors       uint64 `json:"accept_errors"`       // failures to accept, as for want of descriptors
-}
+type Traffic = server.Traffic
 
 // Process is what the process of the fleet takes.
 type Process struct {
@@ -58,7 +48,7 @@ func (f *Fleet) Status() Status {
 		Addressing: f.cfg.Addressing,
 		Generation: uint64(f.generation) + uint64(f.store.Resets()),
 		Totals:     f.store.Totals(),
-		Traffic:    Traffic(f.server.Traffic()),
+		Traffic:    f.server.Traffic(),
 		Process: Process{
 			ResidentBytes: server.ResidentBytes(),
 			Goroutines:    runtime.NumGoroutine(),

@@ -16,7 +16,7 @@ import (
 // are in different shards, so that a rollout in order of index seldom waits for a lock.
 type Store struct {
 	seed       uint64
-	gated      bool   // ports refuse and stall by themselves
+	gated      bool   // as in Config
 	initial    uint32 // slot of the initial version
 	keySeed    maphash.Seed
 	now        *atomic.Int64 // Unix nanoseconds
@@ -25,7 +25,7 @@ type Store struct {
 	behaviors  *behaviorTable
 	timers     *timerQueue
 	groups     *Groups
-	kinds      []string        // the names of faults, in the order of their table
+	kinds      []string        // as Kinds returns them
 	injections []atomic.Uint64 // injections by kind, since the last reset
 	shards     [shardCount]shard
 	devices    []record
@@ -48,12 +48,14 @@ type Config struct {
 	Behavior       behavior.Behavior
 	Groups         []behavior.Group
 	Queued         bool // responses wait for their turn, so that requests are never served at once
+	Gated          bool // ports refuse and stall by themselves, as PortState says
 }
 
 // New returns a store whose devices run the initial version. now is the time in Unix nanoseconds, which dates updates.
 func New(cfg Config, now *atomic.Int64) *Store {
 	s := &Store{
 		seed:      cfg.Seed,
+		gated:     cfg.Gated,
 		keySeed:   maphash.MakeSeed(),
 		now:       now,
 		versions:  newVersionTable(maxVersions),
@@ -91,13 +93,13 @@ func (s *Store) Resets() uint32 { return s.epoch.Load() }
 // HasBehavior reports whether any device may be other than well. Until then, requests needn't look.
 func (s *Store) HasBehavior() bool { return s.behaviors.hasBehavior.Load() }
 
-// GatePorts tells the store that ports refuse and stall by themselves, as PortState says.
-func (s *Store) GatePorts() { s.gated = true }
-
 // Groups returns who is in which group.
 func (s *Store) Groups() *Groups { return s.groups }
 
-// Injected returns how often the kind of fault of an index in the table acted since the last reset.
+// Kinds returns the names of the kinds of faults, in the order of their table.
+func (s *Store) Kinds() []string { return s.kinds }
+
+// Injected returns how often the kind of fault of an index in Kinds acted since the last reset.
 func (s *Store) Injected(kind int) uint64 { return s.injections[kind].Load() }
 
 func (s *Store) shard(i int) *shard { return &s.shards[i&(shardCount-1)] }

@@ -30,17 +30,17 @@ func (t *stripedCounters) sum() (requests, malformed, in, out uint64) {
 	return requests, malformed, in, out
 }
 
-// Traffic is what passed over the connections since the start.
+// Traffic counts what passed over the devices' connections since the start.
 type Traffic struct {
-	Requests           uint64
-	Malformed          uint64
-	BytesIn            uint64
-	BytesOut           uint64
-	Connections        uint64
-	ConnectionsTotal   uint64
-	ConnectionsRefused uint64
-	ConnectionsNoRoom  uint64
-	AcceptErrors       uint64
+	Requests           uint64 `json:"requests"`            // to devices, of every kind
+	Malformed          uint64 `json:"malformed"`           // what came and was no request
+	BytesIn            uint64 `json:"bytes_in"`            // over the devices' connections, heads included
+	BytesOut           uint64 `json:"bytes_out"`           // likewise
+	Connections        uint64 `json:"connections"`         // open now
+	ConnectionsTotal   uint64 `json:"connections_total"`   // accepted, refused ones included
+	ConnectionsRefused uint64 `json:"connections_refused"` // closed at once: too many, from elsewhere, or to no device
+	ConnectionsNoRoom  uint64 `json:"connections_no_room"` // of those, the ones that were too many
+	AcceptErrors       uint64 `json:"accept_errors"`       // failures to accept, as for want of descriptors
 }
 
 // Traffic returns what passed over the connections so far.

@@ -51,6 +51,9 @@ type Config struct {
 	Devices        device.Config
 }
 
+// hasGates reports whether each device has a port that can refuse and stall connections.
+func (cfg *Config) hasGates() bool { return cfg.Addressing == address.Port && GatesSupported }
+
 // Server speaks HTTP for the devices of a store.
 type Server struct {
 	cfg   Config
@@ -84,6 +87,7 @@ const ClockResolution = 500 * time.Millisecond
 
 // New makes a server, and the store of its devices, that doesn't listen yet.
 func New(cfg Config) *Server {
+	cfg.Devices.Gated = cfg.hasGates()
 	s := &Server{cfg: cfg, started: time.Now(), done: make(chan struct{}), monitor: newMonitor(), limiter: newLimiter(cfg.Capacity)}
 	s.bufferPool.New = func() any { return newBuffers() }
 	s.bodyBufferPool.New = func() any { return newBodyBuffer() }
@@ -113,8 +117,7 @@ func (s *Server) Serve() (err error) {
 	s.monitor.reset(acceptOverflows(), 0, 0)
 	s.KeepTime()
 	s.running.Go(s.watchTimers)
-	if s.cfg.Addressing == address.Port && GatesSupported {
-		s.store.GatePorts()
+	if s.cfg.hasGates() {
 		for _, l := range s.listeners {
 			s.gates = append(s.gates, newGate(l))
 		}
