@@ -48,10 +48,7 @@ func fieldTable() map[reflect.Type]section {
 		return Field{Key: key, Doc: doc, Max: float64(MaxTimeout), Want: want}
 	}
 	delay := func(key, doc string) Field { return Field{Key: key, Doc: doc, Max: float64(random.MaxDuration)} }
-	var kinds []string
-	for _, k := range fault.Kinds() {
-		kinds = append(kinds, k.Name)
-	}
+	kinds := fault.Names()
 	return map[reflect.Type]section{
 		reflect.TypeFor[Spec](): {"Spec", []Field{
 			{Key: "name", Example: "nightly", Pattern: `^[a-z0-9][a-z0-9-]{0,63}$`,

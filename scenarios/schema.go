@@ -250,7 +250,7 @@ func mustBeZero(f Field) *schema {
 func addressingRules() []*schema {
 	path, port := string(address.Path), string(address.Port)
 	var wantPort []string
-	for _, k := range fault.Kinds() {
+	for _, k := range fault.Table() {
 		if k.NeedsPort {
 			wantPort = append(wantPort, k.Name)
 		}
@@ -275,13 +275,14 @@ func addressingRules() []*schema {
 func faultRules() (all []*schema) {
 	type rule struct {
 		kinds []string
-		like  fault.KindInfo
+		like  fault.Kind
 	}
 	var list []rule
-	for _, k := range fault.Kinds() {
+	for _, k := range fault.Table() {
 		i := slices.IndexFunc(list, func(r rule) bool {
-			return slices.Equal(r.like.Takes, k.Takes) && slices.Equal(r.like.Needs, k.Needs) &&
-				r.like.LowStatus == k.LowStatus && r.like.TopStatus == k.TopStatus
+			low, high := r.like.Statuses()
+			kindLow, kindHigh := k.Statuses()
+			return r.like.Params == k.Params && r.like.Needs() == k.Needs() && low == kindLow && high == kindHigh
 		})
 		if i < 0 {
 			list = append(list, rule{like: k})
@@ -290,16 +291,18 @@ func faultRules() (all []*schema) {
 		list[i].kinds = append(list[i].kinds, k.Name)
 	}
 	for _, r := range list {
-		then := &schema{Properties: map[string]*schema{}, Required: r.like.Needs}
+		then := &schema{Properties: map[string]*schema{}, Required: r.like.Needs().Names()}
+		takes := r.like.Params.Names()
 		for _, p := range fault.ParamNames() {
-			if !slices.Contains(r.like.Takes, p) {
+			if !slices.Contains(takes, p) {
 				then.Properties[p] = absent()
 			}
 		}
-		if slices.Contains(r.like.Takes, "status") {
+		if r.like.Params&fault.ParamStatus != 0 {
+			low, high := r.like.Statuses()
 			status := Field{
-				Min: float64(r.like.LowStatus), Max: float64(r.like.TopStatus),
-				OrZero: !slices.Contains(r.like.Needs, "status"),
+				Min: float64(low), Max: float64(high),
+				OrZero: r.like.Needs()&fault.ParamStatus == 0,
 			}.withType(reflect.TypeFor[int]())
 			then.Properties["status"] = &schema{}
 			status.bound(then.Properties["status"])

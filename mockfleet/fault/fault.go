@@ -80,7 +80,7 @@ func (f Fault) validate(i int, table []Kind) (errs []error) {
 	if f.Origin != "" && f.Origin != originSame && f.Origin != originOther {
 		bad("origin", strconv.Quote(f.Origin), originSame+" or "+originOther)
 	}
-	low, high := k.statuses()
+	low, high := k.Statuses()
 	switch {
 	case k.Params&ParamStatus == 0 || f.Status == 0 && k.Defaults.Status != 0:
 	case f.Status < low || f.Status > high:

@@ -7,8 +7,10 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Kind is a row of the table of faults. It has exactly the hook of its Point; Port and Connect may be
-// together, and When may be beside any.
+// Kind describes a kind of fault: its name, the parameters it takes, and what it does. It is a row of the table of
+// faults, and the scenario schema is generated from it.
+//
+// A kind has exactly the hook of its Point; Port and Connect may be together, and When may be beside any.
 type Kind struct {
 	Name      string
 	Point     Point
@@ -47,9 +49,6 @@ func Table() []Kind {
 	return append(table, statuses()...)
 }
 
-// Lookup returns the kind of that name.
-func Lookup(name string) (Kind, bool) { return lookup(Table(), name) }
-
 func lookup(table []Kind, name string) (Kind, bool) {
 	if i := kindIndex(table, name); i >= 0 {
 		return table[i], true
@@ -72,8 +71,19 @@ func namesOf(table []Kind) []string {
 	return names
 }
 
-// statuses returns the bounds of a kind's status.
-func (k Kind) statuses() (low, high int) {
+// Needs returns the parameters without which the kind makes no sense.
+func (k Kind) Needs() (p Params) {
+	if k.NeedsRate {
+		p |= ParamRate
+	}
+	if k.Params&ParamStatus != 0 && k.Defaults.Status == 0 {
+		p |= ParamStatus
+	}
+	return p
+}
+
+// Statuses returns the bounds of the kind's status, if it takes one.
+func (k Kind) Statuses() (low, high int) {
 	switch k.Point {
 	case PointInstall:
 		return 200, 299
