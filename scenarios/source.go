@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -109,12 +107,3 @@ func (src *source) position(n ast.Node) position {
 }
 
 const headersField = "client.headers"
-
-// isSecretName reports whether a field of this name holds a secret.
-func isSecretName(name string) bool {
-	name = strings.ToLower(name)
-	words := []string{
-		"authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "signature", "credential",
-	}
-	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(name, word) })
-}

@@ -100,11 +100,11 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 	}
 	functions := map[profiles.Kind]string{
 		profiles.CPU:       profiletest.Path + "Loop",
-		profiles.Heap:      planted + "allocateDuring",
-		profiles.Allocs:    planted + "allocateDuring",
-		profiles.Goroutine: planted + "waitParked",
-		profiles.Mutex:     planted + "holdDuring",
-		profiles.Block:     planted + "waitDuring",
+		profiles.Heap:      workPackage + "allocateDuring",
+		profiles.Allocs:    workPackage + "allocateDuring",
+		profiles.Goroutine: workPackage + "waitParked",
+		profiles.Mutex:     workPackage + "holdDuring",
+		profiles.Block:     workPackage + "waitDuring",
 	}
 	require.Len(t, files, len(profiles.Kinds()))
 	for i, k := range profiles.Kinds() {
@@ -158,7 +158,7 @@ func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
 	kinds := everything(profiles.Allocs, profiles.Heap, profiles.Mutex, profiles.Block)
 	before := captured(t, kinds, func() { contendBefore(t) })
 	require.EqualValues(t, contentions, unlocks(t, before[profiles.Mutex], "holdBefore"))
-	require.EqualValues(t, contentions, total(t, before[profiles.Block], "contentions", planted+"waitBefore"))
+	require.EqualValues(t, contentions, total(t, before[profiles.Block], "contentions", workPackage+"waitBefore"))
 
 	runtime.KeepAlive(allocateBefore())
 	var kept [][]byte
@@ -169,11 +169,11 @@ func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
 	runtime.KeepAlive(kept)
 
 	require.Zero(t, unlocks(t, during[profiles.Mutex], "holdBefore"))
-	require.Zero(t, total(t, during[profiles.Block], "contentions", planted+"waitBefore"))
+	require.Zero(t, total(t, during[profiles.Block], "contentions", workPackage+"waitBefore"))
 	require.EqualValues(t, contentions, unlocks(t, during[profiles.Mutex], "holdDuring"))
-	require.EqualValues(t, contentions, total(t, during[profiles.Block], "contentions", planted+"waitDuring"))
-	require.Positive(t, total(t, during[profiles.Mutex], "delay", planted+"holdDuring"))
-	require.Positive(t, total(t, during[profiles.Block], "delay", planted+"waitDuring"))
+	require.EqualValues(t, contentions, total(t, during[profiles.Block], "contentions", workPackage+"waitDuring"))
+	require.Positive(t, total(t, during[profiles.Mutex], "delay", workPackage+"holdDuring"))
+	require.Positive(t, total(t, during[profiles.Block], "delay", workPackage+"waitDuring"))
 
 	require.Zero(t, blocks(t, during[profiles.Allocs], "alloc_objects", "allocateBefore"))
 	require.EqualValues(t, profiletest.Blocks, blocks(t, during[profiles.Allocs], "alloc_objects", "allocateDuring"))
@@ -187,16 +187,16 @@ func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
 func unlocks(t *testing.T, f profiles.File, function string) int64 {
 	t.Helper()
 	return sum(t, f, "contentions", func(s *profile.Sample) bool {
-		return inStack(s, planted+function) && inStack(s, "sync.(*Mutex).Unlock")
+		return inStack(s, workPackage+function) && inStack(s, "sync.(*Mutex).Unlock")
 	})
 }
 
-// blocks sums a column over the planted blocks. Other sizes under the same function are
+// blocks sums a column over the blocks that the work allocates. Other sizes under the same function are
 // left out: an allocation may start the runtime's own helpers.
 func blocks(t *testing.T, f profiles.File, column, function string) int64 {
 	t.Helper()
 	return sum(t, f, column, func(s *profile.Sample) bool {
-		return inStack(s, planted+function) && slices.Equal(s.NumLabel["bytes"], []int64{profiletest.BlockBytes})
+		return inStack(s, workPackage+function) && slices.Equal(s.NumLabel["bytes"], []int64{profiletest.BlockBytes})
 	})
 }
 
@@ -209,13 +209,13 @@ func TestCaptureTakesGoroutinesWhileTheLoadRuns(t *testing.T) {
 	unpark() // the load has gone when Stop is called
 	files, err := c.Stop()
 	require.NoError(t, err)
-	require.EqualValues(t, 1, total(t, files[0], "goroutine", planted+"waitParked"))
+	require.EqualValues(t, 1, total(t, files[0], "goroutine", workPackage+"waitParked"))
 }
 
 func TestCaptureTakesGoroutinesOfAShortRepetition(t *testing.T) {
 	park(t)
 	files := captured(t, capture.Config{Kinds: []profiles.Kind{profiles.Goroutine}}.GoroutinesAfter(time.Hour), func() {})
-	require.EqualValues(t, 1, total(t, files[profiles.Goroutine], "goroutine", planted+"waitParked"))
+	require.EqualValues(t, 1, total(t, files[profiles.Goroutine], "goroutine", workPackage+"waitParked"))
 }
 
 func TestCaptureInterrupted(t *testing.T) {
@@ -230,8 +230,8 @@ func TestCaptureInterrupted(t *testing.T) {
 	files, err := c.Stop()
 	require.NoError(t, err)
 	require.Len(t, files, len(profiles.Kinds()))
-	require.Positive(t, total(t, files[4], "contentions", planted+"holdDuring"))
-	require.EqualValues(t, 1, total(t, files[3], "goroutine", planted+"waitParked"))
+	require.Positive(t, total(t, files[4], "contentions", workPackage+"holdDuring"))
+	require.EqualValues(t, 1, total(t, files[3], "goroutine", workPackage+"waitParked"))
 }
 
 func TestStopIsIdempotent(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 )
 
-// planted begins the names of the functions below in a profile. Each is called before or during a
+// workPackage begins the names of the functions below in a profile. Each is called before or during a
 // capture, and none is inlined.
-const planted = "github.com/fleetmark/fleetmark/profiles/capture_test."
+const workPackage = "github.com/fleetmark/fleetmark/profiles/capture_test."
 
 //go:noinline
 func allocateBefore() [][]byte { return profiletest.Allocate() }

@@ -1,0 +1,22 @@
+package runner
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestUsage: an allocation is counted when it is made, not when the runtime gets round to it.
+func TestUsage(t *testing.T) {
+	const n = 100
+	kept := make([]*[48]byte, n)
+	begin := takeUsage()
+	for i := range kept {
+		kept[i] = new([48]byte)
+	}
+	used := begin.until(takeUsage())
+	runtime.KeepAlive(kept)
+	require.InDelta(t, n, used.objects, 20, "but for what other goroutines make")
+	require.InDelta(t, 48*n, used.bytes, 4096)
+}
