@@ -3,8 +3,6 @@ package delivery
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"time"
 )
 
@@ -74,191 +72,30 @@ type delivering struct {
 }
 
 func (r *delivering) run(ctx context.Context) *Error {
-	for {
-		pushed := r.push(ctx)
-		next := afterPush(pushed)
-		if next == giveUp {
-			return pushed
+	s := settlement{retry: r.client.cfg.Retry}
+	for a := s.begin(); ; {
+		if e := r.pause(ctx, a); e != nil {
+			return s.interrupted(e, ctx.Err() != nil)
 		}
-		if next != pushAgain {
-			seen := r.settle(ctx, next, pushed != nil && pushed.Class == ClassPending)
-			if seen == nil {
-				return nil
-			}
-			// Unless it turns out to run the update, or to be wrong in another way than
-			// lacking it, the device's own word stands: it gives the reason.
-			if pushed != nil && pushed.Class == ClassRefused && (seen.Class != ClassIntegrity || lacksUpdate(seen)) && ctx.Err() == nil {
-				return pushed
-			}
-			// That nobody could be asked doesn't make it known that nothing was applied.
-			if next == find && seen.Class == ClassNotSent {
-				seen.Class = pushed.Class
-			}
-			// Only a device that answered, and lacks the update, is pushed to again, and not if it
-			// had said that it applied it. Nor is one that ran it and went back: it would again.
-			if next == confirm || !lacksUpdate(seen) {
-				return seen
-			}
-			if pushed.Class == ClassPending { // what came of it is known now
-				pushed = seen
-			}
+		var e *Error
+		switch a.do {
+		case stepPush:
+			e = r.push(ctx)
+		case stepLook:
+			e = r.verify(ctx)
+		case stepEnd:
+			return a.err
 		}
-		if r.report.Pushes >= r.client.cfg.Retry.MaxAttempts {
-			return pushed
-		}
-		if e := r.backOff(ctx, pushed); e != nil {
-			return e
-		}
+		a = s.next(e, time.Now(), ctx.Err() != nil)
 	}
 }
 
-// lacksUpdate reports whether a device was seen to lack the update, and not to have gone
-// back from it.
-func lacksUpdate(e *Error) bool {
-	lacks := errors.Is(e.Err, ErrLacksUpdate) || errors.Is(e.Err, ErrDeviceFailed)
-	return lacks && !errors.Is(e.Err, ErrRolledBack)
-}
-
-// step is what comes after a push.
-type step uint8
-
-const (
-	giveUp    step = iota
-	pushAgain      // the device can't have the update
-	confirm        // it says that it has: see whether that is so
-	find           // it may have it: find out
-	await          // it is busy, with this update or another: wait, then find out
-)
-
-// afterPush is the policy, as a table.
-func afterPush(e *Error) step {
-	if e == nil {
-		return confirm
+// pause waits until an action's time has come.
+func (r *delivering) pause(ctx context.Context, a action) *Error {
+	if a.retries != nil {
+		return r.backOff(ctx, a.retries)
 	}
-	switch e.Class {
-	case ClassPending, ClassConflict:
-		return await
-	case ClassNotSent, ClassThrottled:
-		return pushAgain
-	case ClassTimeout, ClassAmbiguous, ClassProtocol:
-		if !e.sent {
-			return pushAgain
-		}
-		return find
-	case ClassRefused:
-		return find // it may have it from before, or not know what success is
-	default:
-		return giveUp
-	}
-}
-
-// settle verifies until the device says what it runs. It returns nil if the device runs the update
-// and said so as often as Retry.GoodReads asks. A device that is known to install, or that can't be reached
-// after it said that it applied the update, may be gone while it reboots: then a failure is looked
-// at again as its own word would be, until PollFor.
-//
-// A device that is gone after a push whose answer was lost (find) may be rebooting with
-// the update too, but nothing that was seen says so: one that went offline before the push
-// resets a kept-alive connection, or falls silent, in the same way. Were it waited for, an
-// outage would hold every worker for PollFor. So it has MaxAttempts looks, and ends as
-// what the last look was, or as its push if that look sent nothing; it is not pushed to again, and whoever comes back later asks first.
-// As soon as it has said that it installs, or that it runs the update, it has PollFor.
-func (r *delivering) settle(ctx context.Context, why step, installs bool) *Error {
-	retry := r.client.cfg.Retry
-	if why == await {
-		if e := r.wait(ctx, OpVerify, retry.Poll); e != nil {
-			return e
-		}
-	}
-	started := time.Now()
-	looks := versionChecks{outage: installs}
-	for failures := 0; ; {
-		seen := r.verify(ctx)
-		pause := retry.Poll
-		if looks.settle(seen, retry.GoodReads) {
-			return nil
-		}
-		switch {
-		case seen == nil:
-		case ctx.Err() != nil:
-			return seen
-		case seen.Class == ClassPending:
-			installs = true
-		case seen.gone():
-			installs = installs || why == confirm || looks.ran
-		case !seen.lookAgain():
-			return seen
-		}
-		if seen != nil && !installs {
-			if failures++; failures >= retry.MaxAttempts {
-				return seen
-			}
-			if e := r.backOff(ctx, seen); e != nil {
-				return e
-			}
-			continue
-		}
-		if seen != nil {
-			if time.Since(started) >= retry.PollFor {
-				return seen.stillGone()
-			}
-			pause = max(pause, min(seen.RetryAfter, retry.Cap))
-		}
-		if e := r.wait(ctx, OpVerify, pause); e != nil {
-			return e
-		}
-	}
-}
-
-// versionChecks are what the looks at a device have shown, until it is settled what it runs.
-type versionChecks struct {
-	consecutive int  // looks in a row that found it running the update
-	ran         bool // it said that it runs the update, in this row or before
-	outage      bool // it installed or was gone: it may come up right, and then go back
-}
-
-// settle takes what one more look saw, and reports whether it is settled that the device runs the
-// update. Any other end of a look ends the row: a device that couldn't be reached, or answered 500,
-// may have rebooted since. Of a device that ran the update and went back, the error says so.
-func (s *versionChecks) settle(seen *Error, goodReads int) bool {
-	if seen == nil {
-		s.consecutive++
-		s.ran = true
-		return s.consecutive >= goodReads && (s.consecutive > 1 || !s.outage)
-	}
-	s.consecutive = 0
-	switch {
-	case seen.Class == ClassPending, seen.gone():
-		s.outage = true
-	case s.ran && seen.Class == ClassIntegrity:
-		seen.Err = fmt.Errorf("%w: %w", ErrRolledBack, seen.Err)
-	}
-	return false
-}
-
-// lookAgain reports a failure to verify that another look may not meet.
-func (e *Error) lookAgain() bool {
-	switch e.Class {
-	case ClassPending, ClassNotSent, ClassTimeout, ClassAmbiguous, ClassThrottled, ClassProtocol:
-		return true
-	default:
-		return false
-	}
-}
-
-// gone reports a failure that a device which reboots would show: no answer at all.
-func (e *Error) gone() bool {
-	return e.Status == 0 && (e.Class == ClassNotSent || e.Class == ClassTimeout || e.Class == ClassAmbiguous)
-}
-
-var errNotBack = errors.New("device has not come back from its reboot")
-
-// stillGone is what a device that never came back from its reboot ends with.
-func (e *Error) stillGone() *Error {
-	if !e.gone() {
-		return e
-	}
-	return &Error{Op: e.Op, Device: e.Device, Class: ClassPending, Err: fmt.Errorf("%w: %w", errNotBack, e.Err), sent: e.sent}
+	return r.wait(ctx, OpVerify, a.after)
 }
 
 func (r *delivering) push(ctx context.Context) *Error {

@@ -87,25 +87,28 @@ func FuzzRetryAfter(f *testing.F) {
 }
 
 func TestEveryClassHasOnePolicy(t *testing.T) {
-	want := map[Class][2]step{ // not sent, sent
-		ClassUnknown:   {giveUp, giveUp},
-		ClassNotSent:   {pushAgain, pushAgain},
-		ClassTimeout:   {pushAgain, find},
-		ClassAmbiguous: {pushAgain, find},
-		ClassThrottled: {pushAgain, pushAgain},
-		ClassConflict:  {await, await},
-		ClassPending:   {await, await},
-		ClassPermanent: {giveUp, giveUp},
-		ClassProtocol:  {pushAgain, find},
-		ClassIntegrity: {giveUp, giveUp},
-		ClassCanceled:  {giveUp, giveUp},
-		ClassRefused:   {find, find},
+	const fails, push, look, later = "the delivery fails", "push after backing off", "look at once", "look after Poll"
+	want := map[Class][2]string{ // not sent, sent
+		ClassUnknown:   {fails, fails},
+		ClassNotSent:   {push, push},
+		ClassTimeout:   {push, look},
+		ClassAmbiguous: {push, look},
+		ClassThrottled: {push, push},
+		ClassConflict:  {later, later},
+		ClassPending:   {later, later},
+		ClassPermanent: {fails, fails},
+		ClassProtocol:  {push, look},
+		ClassIntegrity: {fails, fails},
+		ClassCanceled:  {fails, fails},
+		ClassRefused:   {look, look},
 	}
 	require.Len(t, want, int(numClasses))
-	for class, steps := range want {
+	for class, actions := range want {
 		for i, sent := range []bool{false, true} {
-			require.Equal(t, steps[i], afterPush(&Error{Class: class, sent: sent}), fmt.Sprintf("%v, sent %v", class, sent))
+			_, a := settle(t, Retry{}.withDefaults(), &Error{Class: class, sent: sent})
+			require.Equal(t, actions[i], a.String(), fmt.Sprintf("%v, sent %v", class, sent))
 		}
 	}
-	require.Equal(t, confirm, afterPush(nil))
+	_, a := settle(t, Retry{}.withDefaults(), nil)
+	require.Equal(t, look, a.String())
 }
