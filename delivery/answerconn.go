@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each answer to
@@ -307,5 +309,5 @@ func (c *answerConn) pause(d time.Duration) {
 	}
 	wait := c.waitLocked()
 	c.mu.Unlock()
-	sleep(d, wait)
+	pacing.Sleep(d, wait)
 }

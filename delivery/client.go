@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // Client delivers updates to devices. It is safe for concurrent use; one client
@@ -119,7 +120,7 @@ func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Err
 		return &Error{Op: OpPush, Device: d.name(), Class: ClassPermanent, Err: errNoUpdate}
 	}
 	c.protocol.askPush(x, d, u)
-	x.rate, x.fresh = byteRateOf(ctx), fresh
+	x.rate, x.fresh = pacing.ByteRateOf(ctx), fresh
 	if e := c.do(ctx, OpPush, d, x); e != nil {
 		return e
 	}

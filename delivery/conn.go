@@ -12,6 +12,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 const (
@@ -373,7 +375,7 @@ func (c *conn) invited(until time.Time) error {
 
 // pause waits until then, or until the context that is watched ends.
 func (c *conn) pause(until time.Time) error {
-	if !sleep(time.Until(until), c.armed) {
+	if !pacing.Sleep(time.Until(until), c.armed) {
 		return context.Canceled
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // Report is what a Deliver did.
@@ -38,12 +40,7 @@ func (r Report) and(next Report) Report {
 // failure Deliver verifies, and pushes again only if the device answers that it lacks the update,
 // or that its install failed (RFC 9110 §9.2.2). An error of ClassIntegrity is also ErrQuarantined.
 func (c *Client) Deliver(ctx context.Context, d Device, u *Update) (Report, error) {
-	return c.deliver(ctx, d, u, nil)
-}
-
-// deliver is Deliver, as part of a rollout where there is a yield.
-func (c *Client) deliver(ctx context.Context, d Device, u *Update, y *yield) (Report, error) {
-	r := delivering{client: c, device: d, update: u, yield: y}
+	r := delivering{client: c, device: d, update: u, yield: pacing.YieldOf(ctx)}
 	if e := c.admit(OpPush, d); e != nil {
 		return r.report, e
 	}
@@ -61,7 +58,7 @@ type delivering struct {
 	client *Client
 	device Device
 	update *Update
-	yield  *yield // nil: nobody else wants the worker
+	yield  *pacing.Yield // nil: nobody else wants the worker
 	report Report
 	waits  int // backoffs so far, which widen the next
 	// The next push is to have a connection of its own. One that was kept alive, or the
@@ -121,7 +118,7 @@ func (r *delivering) verify(ctx context.Context) *Error {
 // within the policy's cap. Without a retry in the budget there is no next try.
 func (r *delivering) backOff(ctx context.Context, after *Error) *Error {
 	retry := r.client.cfg.Retry
-	if r.yield != nil && r.yield.later && after.Class.mayHeal() && after.RetryAfter > retry.Cap {
+	if r.yield != nil && r.yield.Later && after.Class.mayHeal() && after.RetryAfter > retry.Cap {
 		return after // the device has another turn when it wants it
 	}
 	started := time.Now()
@@ -149,7 +146,7 @@ func (r *delivering) takeRetry(ctx context.Context) bool {
 		return false
 	}
 	defer func() { r.report.Waited += time.Since(started) }()
-	return r.yield.while(b.await)
+	return r.yield.While(b.await)
 }
 
 // wait returns early, with an error, when the context ends.
@@ -159,7 +156,7 @@ func (r *delivering) wait(ctx context.Context, op Op, d time.Duration) *Error {
 	}
 	started := time.Now()
 	defer func() { r.report.Waited += time.Since(started) }()
-	if !sleep(d, ctx.Done()) {
+	if !pacing.Sleep(d, ctx.Done()) {
 		return ended(ctx, op, r.device)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // transport moves one request to a device and its answer back. Its errors are
@@ -28,10 +29,10 @@ type exchange struct {
 	header *header // what the protocol adds to every request of its kind; nil: nothing
 	own    field   // and to this one; name "": nothing
 	body   *Artifact
-	rate   *byteRate // that the body keeps to; nil: none
-	trace  *trace    // of its phases; nil: nobody wants them
-	expect bool      // ask before the body is sent (Expect: 100-continue)
-	fresh  bool      // over a connection that nothing else was sent over
+	rate   *pacing.ByteRate // that the body keeps to; nil: none
+	trace  *trace           // of its phases; nil: nobody wants them
+	expect bool             // ask before the body is sent (Expect: 100-continue)
+	fresh  bool             // over a connection that nothing else was sent over
 
 	// The answer. Its body has been read to the end, or the connection is closed.
 	status      int

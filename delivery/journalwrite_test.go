@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // slowFile counts what reaches it, and fails when it is told to.
@@ -70,7 +72,7 @@ func TestJournalBatchesAreBounded(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 10, f.onDisk(), "a full one is written and synced")
 		add(3)
-		wakeAfter(t.Context(), time.Second, nil)
+		pacing.Wait(t.Context(), time.Second, nil)
 		synctest.Wait()
 		require.Equal(t, 13, f.onDisk(), "an old one too")
 		add(4)

@@ -11,6 +11,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // lean is HTTP/1.1 over the client's own connections. An operation runs in its caller's
@@ -414,8 +416,8 @@ func (l *lean) holdFirst(ctx context.Context, x *exchange) error {
 	if x.rate == nil || x.body == nil {
 		return nil
 	}
-	wait := x.rate.take(time.Now(), min(x.body.size, oneWrite))
-	if wait > 0 && !wakeAfter(ctx, wait, nil) {
+	wait := x.rate.Take(time.Now(), min(x.body.size, oneWrite))
+	if wait > 0 && !pacing.Wait(ctx, wait, nil) {
 		return &exchangeError{phase: phaseConnect, err: ctx.Err()}
 	}
 	return nil
@@ -428,13 +430,13 @@ func (l *lean) hold(c *conn, x *exchange, n int64) (int64, error) {
 	if x.rate == nil {
 		return n, nil
 	}
-	n = min(n, x.rate.piece())
-	wait := x.rate.take(time.Now(), n)
+	n = min(n, x.rate.Piece())
+	wait := x.rate.Take(time.Now(), n)
 	x.deadline, c.sendBy, c.pace.since = x.deadline.Add(wait), c.sendBy.Add(wait), c.pace.since.Add(wait)
 	for wait > 0 {
 		slice := min(wait, lookEvery)
 		wait -= slice
-		if !sleep(slice, c.armed) {
+		if !pacing.Sleep(slice, c.armed) {
 			return 0, context.Canceled
 		}
 		if err := c.endBy(earlier(c.sendBy, time.Now().Add(c.pace.look()))); err != nil {

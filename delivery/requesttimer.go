@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // requestTimer cancels a request of net/http when it takes too long: as a whole, in
@@ -218,14 +220,14 @@ type requestBody struct {
 	mu   sync.Mutex
 	from *Artifact // nil: detached
 	at   int64
-	rate *byteRate    // nil: no limit
-	read atomic.Int64 // at, for the timer, which must not wait for a read
+	rate *pacing.ByteRate // nil: no limit
+	read atomic.Int64     // at, for the timer, which must not wait for a read
 }
 
 var errDetached = errors.New("the operation is over")
 
 // attach takes an artifact to read.
-func (b *requestBody) attach(a *Artifact, rate *byteRate) {
+func (b *requestBody) attach(a *Artifact, rate *pacing.ByteRate) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.from, b.at, b.rate = a, 0, rate
@@ -314,8 +316,8 @@ func (b *requestBody) hold(n int64) (int64, error) {
 	if b.rate == nil {
 		return n, nil
 	}
-	n = min(n, b.rate.piece())
-	wait, from := b.rate.take(time.Now(), n), b.from
+	n = min(n, b.rate.Piece())
+	wait, from := b.rate.Take(time.Now(), n), b.from
 	b.timer.hold(wait)
 	for wait > 0 {
 		slice := min(wait, 20*time.Millisecond)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // Retry bounds how Deliver tries again. A zero field takes its default.
@@ -240,7 +241,7 @@ func (b *budget) await(ctx context.Context) bool {
 		return false
 	}
 	for now := time.Now(); !b.retry(now); now = time.Now() {
-		if !wakeAfter(ctx, b.nextSlot(now), b.more) {
+		if !pacing.Wait(ctx, b.nextSlot(now), b.more) {
 			return false
 		}
 	}

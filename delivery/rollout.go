@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // Rollout brings an update to any number of devices: in waves, by a bounded number
@@ -60,10 +61,10 @@ type Rollout struct {
 
 	began   atomic.Bool
 	gate    gate
-	slots   chan struct{} // holds one for each device that is under way: Workers at most
-	resting chan struct{} // holds one for each device whose delivery waits without a worker
-	settled chan struct{} // holds 1: what the next device waits for may have changed
-	bytes   *byteRate     // nil: no limit
+	slots   chan struct{}    // holds one for each device that is under way: Workers at most
+	resting chan struct{}    // holds one for each device whose delivery waits without a worker
+	settled chan struct{}    // holds 1: what the next device waits for may have changed
+	bytes   *pacing.ByteRate // nil: no limit
 	journal *journal
 	marks   map[endpoint.Key]mark      // of the devices seen; belongs to the goroutine of Run
 	pauses  map[endpoint.Key]time.Time // when devices that failed in an earlier run have their turn; likewise
@@ -89,7 +90,7 @@ type Rollout struct {
 
 // deliverer is what a rollout needs of a client.
 type deliverer interface {
-	deliver(ctx context.Context, d Device, u *Update, y *yield) (Report, error)
+	Deliver(ctx context.Context, d Device, u *Update) (Report, error)
 	// verify is one look, which the device's breaker is neither asked for nor told of:
 	// admit and record are, once for all looks of an operation.
 	verify(ctx context.Context, d Device, u *Update) *Error
@@ -149,7 +150,7 @@ func newRollout(to deliverer, u *Update, cfg RolloutConfig, retry Retry, draw fu
 		to: to, update: u, cfg: cfg, retry: retry.withDefaults(), draw: draw,
 		marks: make(map[endpoint.Key]mark), asking: cfg.SkipUpdated,
 		slots: make(chan struct{}, cfg.Workers), settled: make(chan struct{}, 1),
-		resting: make(chan struct{}, maxResting), bytes: newByteRate(cfg.BytesPerSecond),
+		resting: make(chan struct{}, maxResting), bytes: pacing.NewByteRate(cfg.BytesPerSecond),
 	}
 }
 
@@ -298,7 +299,7 @@ func (r *Rollout) ended(ctx, stopping context.Context) error {
 func (r *Rollout) between(ctx, stopping context.Context, done Wave) error {
 	if done.Soak > 0 && r.Progress().CurrentWave.Devices > 0 {
 		r.tell(RolloutEvent{Kind: WaveSoaking}, nil)
-		if !wakeAfter(stopping, done.Soak, nil) {
+		if !pacing.Wait(stopping, done.Soak, nil) {
 			return r.ended(ctx, stopping)
 		}
 	}
@@ -349,30 +350,4 @@ func (r *Rollout) tell(e RolloutEvent, count func(*RolloutReport)) {
 		e.Progress = r.Progress()
 		r.cfg.OnEvent(e)
 	}
-}
-
-// sleep waits for d. It reports false if done ended the wait.
-func sleep(d time.Duration, done <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-done:
-		return false
-	}
-}
-
-// wakeAfter waits, and reports false if the context ended first. What early gives
-// ends the wait as well.
-func wakeAfter(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-early:
-	case <-ctx.Done():
-		return false
-	}
-	return true
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // rolloutFleet stands in for a client and its devices: what it is told to do takes
@@ -34,7 +36,7 @@ type rolloutFleet struct {
 	onPush   func(n int)
 }
 
-func (f *rolloutFleet) deliver(ctx context.Context, d Device, _ *Update, _ *yield) (Report, error) {
+func (f *rolloutFleet) Deliver(ctx context.Context, d Device, _ *Update) (Report, error) {
 	f.mu.Lock()
 	f.begun, f.at = append(f.begun, d.name()), append(f.at, time.Now())
 	n := len(f.begun)
@@ -55,7 +57,7 @@ func (f *rolloutFleet) deliver(ctx context.Context, d Device, _ *Update, _ *yiel
 	if f.lasts != nil {
 		takes = f.lasts(n)
 	}
-	ok := wakeAfter(ctx, takes, nil)
+	ok := pacing.Wait(ctx, takes, nil)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.busy[d.name()] = false
@@ -216,17 +218,17 @@ func TestRolloutPauseAndResume(t *testing.T) {
 			_, err := r.Run(t.Context(), rolloutDevices(20))
 			done <- err
 		}()
-		wakeAfter(t.Context(), time.Hour, nil)
+		pacing.Wait(t.Context(), time.Hour, nil)
 		synctest.Wait()
 		require.Empty(t, f.begun, "nothing begins while it is paused")
 		r.Resume()
-		wakeAfter(t.Context(), 2500*time.Millisecond, nil)
+		pacing.Wait(t.Context(), 2500*time.Millisecond, nil)
 		r.Pause()
 		synctest.Wait()
 		begun := len(f.begun)
 		require.NotZero(t, begun)
 		require.Less(t, begun, 20)
-		wakeAfter(t.Context(), time.Hour, nil)
+		pacing.Wait(t.Context(), time.Hour, nil)
 		synctest.Wait()
 		require.Len(t, f.begun, begun, "those under way end, and nothing begins")
 		p := r.Progress()
@@ -244,9 +246,9 @@ func TestRolloutPausedWhileItWaitsForItsRate(t *testing.T) {
 		f, began := &rolloutFleet{}, time.Now()
 		r := testRollout(t, f, RolloutConfig{Workers: 2, PerSecond: 0.1})
 		go func() {
-			wakeAfter(t.Context(), 5*time.Second, nil)
+			pacing.Wait(t.Context(), 5*time.Second, nil)
 			r.Pause()
-			wakeAfter(t.Context(), time.Hour, nil)
+			pacing.Wait(t.Context(), time.Hour, nil)
 			r.Resume()
 		}()
 		_, err := r.Run(t.Context(), rolloutDevices(2))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // ask finds out whether a device runs the update, before it is pushed to. An error
@@ -70,7 +71,7 @@ func (r *Rollout) look(ctx context.Context, t turn, report *Report) (has bool, s
 			return false, seen, seen.ofDelivery()
 		}
 		waiting := time.Now()
-		ok := wakeAfter(ctx, wait, nil)
+		ok := pacing.Wait(ctx, wait, nil)
 		report.Waited += time.Since(waiting)
 		switch {
 		case !ok && seen == nil:
@@ -276,7 +277,7 @@ func (r *Rollout) startWaiting(stopping context.Context, line *line) {
 		switch next = line.earlier(next); {
 		case line.freed(): // since it began what it could
 		case !next.IsZero():
-			wakeAfter(stopping, max(0, time.Until(next)), r.settled)
+			pacing.Wait(stopping, max(0, time.Until(next)), r.settled)
 		case busy > 0 || line.queued > 0: // a turn that has ended gives up its labels' room a moment later
 			select {
 			case <-r.settled:
@@ -318,15 +319,7 @@ func (r *Rollout) failWaitingTurn(t turn) {
 	})
 }
 
-// yield is how a delivery of a rollout leaves its worker to others.
-type yield struct {
-	// while calls a function that waits, with the worker free meanwhile, and returns what that does.
-	while func(wait func(context.Context) bool) bool
-	// later is that the device can have another turn: a pause of more than Retry.Cap is one.
-	later bool
-}
-
-// rest is yield.while. What waits ends when the rollout stops.
+// rest is Yield.While of a delivery. What waits ends when the rollout stops.
 func (r *Rollout) rest(stopping context.Context, wait func(context.Context) bool) bool {
 	select {
 	case r.resting <- struct{}{}:

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // pipedDevices are devices in the same bubble of fake time as their client: what is dialed
@@ -118,7 +120,7 @@ func TestRolloutBytesPerSecond(t *testing.T) {
 // pushing is a client whose delivery is a push.
 type pushing struct{ *Client }
 
-func (p *pushing) deliver(ctx context.Context, d Device, u *Update, _ *yield) (Report, error) {
+func (p *pushing) Deliver(ctx context.Context, d Device, u *Update) (Report, error) {
 	return Report{Pushes: 1}, p.Push(ctx, d, u)
 }
 
@@ -166,7 +168,7 @@ func TestRolloutBytesPerSecondEnds(t *testing.T) {
 		c := newClient(t, cfg)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		err := c.Push(withByteRate(ctx, newByteRate(4<<10)), dev, newUpdate(t, "2", make([]byte, 1<<20))) // 256 s of it
+		err := c.Push(pacing.WithByteRate(ctx, pacing.NewByteRate(4<<10)), dev, newUpdate(t, "2", make([]byte, 1<<20))) // 256 s of it
 		require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
 		require.ErrorContains(t, err, "not signed")
 	})

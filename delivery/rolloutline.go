@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // line is the devices of one pass that have their turn, in the order in which they may
@@ -100,7 +101,7 @@ func (l *line) wait() bool {
 	case l.freed():
 		return l.stopping.Err() == nil
 	case !next.IsZero():
-		return wakeAfter(l.stopping, max(0, time.Until(next)), l.r.settled)
+		return pacing.Wait(l.stopping, max(0, time.Until(next)), l.r.settled)
 	}
 	select {
 	case <-l.r.settled:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // turn is a device's turn to be updated.
@@ -45,7 +46,7 @@ func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[Device], 
 	defer workers.Wait() // even if the sequence panics
 
 	drawn := 0
-	ctx = withByteRate(ctx, r.bytes)
+	ctx = pacing.WithByteRate(ctx, r.bytes)
 	rate := admission{perSecond: r.cfg.PerSecond}
 	line := r.newLine(stopping)
 	line.start = func(t turn) admitted {
@@ -145,7 +146,7 @@ func (r *Rollout) admit(ctx, stopping context.Context, rate *admission, t turn) 
 		}
 		if !allowed {
 			if wait := rate.take(time.Now()); wait > 0 {
-				if !wakeAfter(stopping, wait, changed) {
+				if !pacing.Wait(stopping, wait, changed) {
 					return stopped
 				}
 				continue
@@ -336,9 +337,10 @@ func (r *Rollout) updateOne(ctx, stopping context.Context, t turn) (had bool, re
 			return true, report, nil
 		}
 	}
-	delivered, err := r.to.deliver(ctx, t.device, t.update, &yield{
-		while: func(wait func(context.Context) bool) bool { return r.rest(stopping, wait) },
-		later: t.turns < r.cfg.Requeue.Turns,
+	ctx = pacing.WithYield(ctx, pacing.Yield{
+		While: func(wait func(context.Context) bool) bool { return r.rest(stopping, wait) },
+		Later: t.turns < r.cfg.Requeue.Turns,
 	})
+	delivered, err := r.to.Deliver(ctx, t.device, t.update)
 	return false, report.and(delivered), err
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 func wireDevices(n int) iter.Seq[Device] {
@@ -225,7 +227,7 @@ func TestBudgetServesInTurn(t *testing.T) {
 		wait("b", ctx)
 		wait("c", t.Context())
 		wait("d", t.Context())
-		wakeAfter(t.Context(), 3*time.Second, nil)
+		pacing.Wait(t.Context(), 3*time.Second, nil)
 		b.success(time.Now())
 		synctest.Wait()
 		require.Empty(t, served(), "half a retry is none")
@@ -235,7 +237,7 @@ func TestBudgetServesInTurn(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		require.Equal(t, []string{"a 3s", "b not"}, served())
-		wakeAfter(t.Context(), time.Minute, nil)
+		pacing.Wait(t.Context(), time.Minute, nil)
 		require.ElementsMatch(t, []string{"a 3s", "b not", "c 10s", "d 10s"}, served(), "the last two at the same time")
 		require.False(t, b.isAwaited())
 	})

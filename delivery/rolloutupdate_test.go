@@ -21,9 +21,9 @@ type versionedFleet struct {
 	gave sync.Map // device to version
 }
 
-func (f *versionedFleet) deliver(ctx context.Context, d Device, u *Update, y *yield) (Report, error) {
+func (f *versionedFleet) Deliver(ctx context.Context, d Device, u *Update) (Report, error) {
 	f.gave.Store(d.ID, u.Version())
-	return f.rolloutFleet.deliver(ctx, d, u, y)
+	return f.rolloutFleet.Deliver(ctx, d, u)
 }
 
 func (f *versionedFleet) verify(context.Context, Device, *Update) *Error {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // TestPlacesAreEven: the hash gives every share of the places its share of the devices.
@@ -239,7 +240,7 @@ func TestRolloutBeginsNoMoreThanItTakesToFindOut(t *testing.T) {
 					_, err := r.Run(t.Context(), rolloutDevices(400))
 					done <- err
 				}()
-				wakeAfter(t.Context(), time.Minute, nil)
+				pacing.Wait(t.Context(), time.Minute, nil)
 				synctest.Wait()
 				f.mu.Lock()
 				begun := len(f.begun)

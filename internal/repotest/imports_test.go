@@ -42,7 +42,8 @@ func importRules() []packageRule {
 		// measured.
 		{"delivery/internal/check", ""},
 		{"delivery/internal/endpoint", "delivery/internal/check"},
-		{"delivery", "internal/wire delivery/internal/check delivery/internal/endpoint"},
+		{"delivery/internal/pacing", ""},
+		{"delivery", "internal/wire delivery/internal/check delivery/internal/endpoint delivery/internal/pacing"},
 		{"delivery/inventory", "internal/wire delivery/internal/check delivery/internal/endpoint delivery"},
 		{"mockfleet/internal/field", ""},
 		{"mockfleet/random", ""},
