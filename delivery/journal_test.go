@@ -59,7 +59,7 @@ func TestRolloutGoesOnWhereTheJournalEnds(t *testing.T) {
 	require.Equal(t, 90, report.DoneBefore)
 	require.Equal(t, 30, report.Updated, "ten that failed, twenty that are new")
 	require.Len(t, f.begun, 30)
-	require.Len(t, f.verifies, 30)
+	require.Len(t, f.checks, 30)
 
 	f.begun = nil
 	report, err = journaled(t, f, path, 120, RolloutConfig{})

@@ -56,8 +56,6 @@ type Rollout struct {
 	to     deliverer
 	update *Update
 	cfg    RolloutConfig
-	retry  Retry // for what comes before a device's Deliver
-	draw   func() float64
 
 	began   atomic.Bool
 	gate    gate
@@ -91,11 +89,7 @@ type Rollout struct {
 // deliverer is what a rollout needs of a client.
 type deliverer interface {
 	Deliver(ctx context.Context, d Device, u *Update) (Report, error)
-	// verify is one look, which the device's breaker is neither asked for nor told of:
-	// admit and record are, once for all looks of an operation.
-	verify(ctx context.Context, d Device, u *Update) *Error
-	admit(op Op, d Device) *Error
-	record(ctx context.Context, d Device, e *Error)
+	Check(ctx context.Context, d Device, u *Update, opts CheckOptions) (Report, error)
 }
 
 // mark is what is known of a device.
@@ -141,13 +135,13 @@ func NewRollout(c *Client, u *Update, cfg RolloutConfig) (*Rollout, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newRollout(c, u, cfg, c.cfg.Retry, c.dice.draw), nil
+	return newRollout(c, u, cfg), nil
 }
 
-func newRollout(to deliverer, u *Update, cfg RolloutConfig, retry Retry, draw func() float64) *Rollout {
+func newRollout(to deliverer, u *Update, cfg RolloutConfig) *Rollout {
 	cfg = cfg.withDefaults()
 	return &Rollout{
-		to: to, update: u, cfg: cfg, retry: retry.withDefaults(), draw: draw,
+		to: to, update: u, cfg: cfg,
 		marks: make(map[endpoint.Key]mark), asking: cfg.SkipUpdated,
 		slots: make(chan struct{}, cfg.Workers), settled: make(chan struct{}, 1),
 		resting: make(chan struct{}, maxResting), bytes: pacing.NewByteRate(cfg.BytesPerSecond),

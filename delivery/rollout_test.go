@@ -20,20 +20,20 @@ import (
 // rolloutFleet stands in for a client and its devices: what it is told to do takes
 // the time that it is told.
 type rolloutFleet struct {
-	takes time.Duration               // of a Deliver
-	lasts func(n int) time.Duration   // instead of takes, of the nth Deliver
-	fails func(d Device) Class        // ClassUnknown: it works
-	says  func(d Device, n int) error // an *Error, or nil: it runs the update. No function: what the device runs
+	takes time.Duration                  // of a Deliver
+	lasts func(n int) time.Duration      // instead of takes, of the nth Deliver
+	fails func(d Device) Class           // ClassUnknown: it works
+	says  func(d Device) (Report, error) // of a Check. No function: what the device runs
 
-	mu       sync.Mutex
-	begun    []string // devices, in the order of their Deliver
-	at       []time.Time
-	runs     map[string]bool
-	verifies map[string]int
-	busy     map[string]bool
-	most     int // devices at the same time
-	now      int
-	onPush   func(n int)
+	mu     sync.Mutex
+	begun  []string // devices, in the order of their Deliver
+	at     []time.Time
+	runs   map[string]bool
+	checks map[string][]CheckOptions // by device, in their order
+	busy   map[string]bool
+	most   int // devices at the same time
+	now    int
+	onPush func(n int)
 }
 
 func (f *rolloutFleet) Deliver(ctx context.Context, d Device, _ *Update) (Report, error) {
@@ -75,24 +75,20 @@ func (f *rolloutFleet) Deliver(ctx context.Context, d Device, _ *Update) (Report
 	return r, nil
 }
 
-func (f *rolloutFleet) admit(Op, Device) *Error                { return nil }
-func (f *rolloutFleet) record(context.Context, Device, *Error) {}
-
-func (f *rolloutFleet) verify(_ context.Context, d Device, _ *Update) *Error {
+func (f *rolloutFleet) Check(_ context.Context, d Device, _ *Update, opts CheckOptions) (Report, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.verifies == nil {
-		f.verifies = map[string]int{}
+	if f.checks == nil {
+		f.checks = map[string][]CheckOptions{}
 	}
-	f.verifies[d.name()]++
+	f.checks[d.name()] = append(f.checks[d.name()], opts)
 	if f.says != nil {
-		e, _ := errors.AsType[*Error](f.says(d, f.verifies[d.name()]))
-		return e
+		return f.says(d)
 	}
 	if f.runs[d.name()] {
-		return nil
+		return Report{Verifies: 1}, nil
 	}
-	return &Error{Op: OpVerify, Device: d.name(), Class: ClassIntegrity, Err: ErrLacksUpdate}
+	return Report{Verifies: 1}, &Error{Op: OpVerify, Device: d.name(), Class: ClassIntegrity, Err: ErrLacksUpdate}
 }
 
 func rolloutDevices(n int) iter.Seq[Device] {
@@ -110,8 +106,7 @@ func testRollout(t testing.TB, f *rolloutFleet, cfg RolloutConfig) *Rollout {
 	t.Helper()
 	cfg.Requeue.Turns = cmp.Or(cfg.Requeue.Turns, -1)
 	require.NoError(t, cfg.Validate())
-	retry := Retry{MaxAttempts: 3, Base: time.Second, Cap: 4 * time.Second, Poll: time.Second, PollFor: time.Minute}
-	return newRollout(f, newUpdate(t, "2.0.0", []byte("x")), cfg, retry, func() float64 { return 0.5 })
+	return newRollout(f, newUpdate(t, "2.0.0", []byte("x")), cfg)
 }
 
 func TestRolloutReachesEveryDeviceOnce(t *testing.T) {

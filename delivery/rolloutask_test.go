@@ -2,6 +2,9 @@ package delivery
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,100 +12,67 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRolloutAsks is the policy of what comes before a push, where one comes before.
+// TestRolloutAsks is what comes of the question before a push, where one comes before.
 func TestRolloutAsks(t *testing.T) {
-	says := func(class Class, cause error) error {
-		return &Error{Op: OpVerify, Class: class, Err: cause, RetryAfter: 3 * time.Second}
+	says := func(verifies int, waited time.Duration, class Class, cause error) (Report, error) {
+		return Report{Verifies: verifies, Waited: waited}, &Error{Op: OpVerify, Class: class, Err: cause, RetryAfter: 3 * time.Second}
 	}
 	for name, row := range map[string]struct {
-		verify   func(Device, int) error
+		check    func(Device) (Report, error)
 		want     RolloutEventKind
 		verifies int
 		waited   time.Duration
 	}{
-		"has it":           {func(Device, int) error { return nil }, DeviceHadIt, 1, 0},
+		"has it":           {func(Device) (Report, error) { return Report{Verifies: 1}, nil }, DeviceHadIt, 1, 0},
 		"lacks it":         {nil, DeviceUpdated, 1, 0},
-		"failed to before": {func(Device, int) error { return says(ClassIntegrity, ErrDeviceFailed) }, DeviceUpdated, 1, 0},
-		"other content":    {func(Device, int) error { return says(ClassIntegrity, ErrWrongDigest) }, DeviceFailed, 1, 0},
-		"other device":     {func(Device, int) error { return says(ClassIntegrity, ErrWrongDevice) }, DeviceFailed, 1, 0},
-		"installs, then has it": {func(_ Device, n int) error {
-			if n < 4 {
-				return &Error{Op: OpVerify, Class: ClassPending, Err: errStillBusy}
-			}
-			return nil
-		}, DeviceHadIt, 4, 3 * time.Second},
-		"installs for ever":         {func(Device, int) error { return &Error{Class: ClassPending, Err: errStillBusy} }, DeviceFailed, 61, time.Minute},
-		"installs, names a time":    {func(Device, int) error { return says(ClassPending, errStillBusy) }, DeviceFailed, 21, time.Minute},
-		"installs, then is gone":    {busyThen(20, &Error{Class: ClassNotSent, Err: errStatus}, nil), DeviceHadIt, 22, 21 * time.Second},
-		"installs, gone for good":   {busyThen(1000, &Error{Class: ClassNotSent, Err: errStatus}, nil), DeviceFailed, 61, time.Minute},
-		"installs, then broke HTTP": {busyThen(1000, &Error{Class: ClassProtocol, Err: errStatus}, nil), DeviceFailed, 4, 2500 * time.Millisecond},
-		"answers the third time": {func(_ Device, n int) error {
-			if n < 3 {
-				return says(ClassAmbiguous, errStatus)
-			}
-			return nil
-		}, DeviceHadIt, 3, 6 * time.Second}, // as long as it asked for
-		"never answers": {func(Device, int) error { return says(ClassTimeout, errStatus) }, DeviceFailed, 3, 6 * time.Second},
-		"backs off":     {func(Device, int) error { return &Error{Class: ClassNotSent, Err: errStatus} }, DeviceFailed, 3, 1500 * time.Millisecond},
+		"failed to before": {func(Device) (Report, error) { return says(1, 0, ClassIntegrity, ErrDeviceFailed) }, DeviceUpdated, 1, 0},
+		"other content":    {func(Device) (Report, error) { return says(1, 0, ClassIntegrity, ErrWrongDigest) }, DeviceFailed, 1, 0},
+		"other device":     {func(Device) (Report, error) { return says(1, 0, ClassIntegrity, ErrWrongDevice) }, DeviceFailed, 1, 0},
+		"rolled back": {func(Device) (Report, error) {
+			return says(1, 0, ClassIntegrity, fmt.Errorf("%w: %w", ErrRolledBack, ErrLacksUpdate))
+		}, DeviceFailed, 1, 0},
+		"installs, then has it": {func(Device) (Report, error) { return Report{Verifies: 4, Waited: 3 * time.Second}, nil }, DeviceHadIt, 4, 3 * time.Second},
+		"installs, then lacks it": {func(Device) (Report, error) {
+			return says(4, 3*time.Second, ClassIntegrity, ErrLacksUpdate)
+		}, DeviceUpdated, 4, 3 * time.Second},
+		"installs for ever": {func(Device) (Report, error) { return says(61, time.Minute, ClassPending, errStillBusy) }, DeviceFailed, 61, time.Minute},
+		"gone for good":     {func(Device) (Report, error) { return says(61, time.Minute, ClassNotSent, errStatus) }, DeviceFailed, 61, time.Minute},
+		"broke HTTP":        {func(Device) (Report, error) { return says(4, time.Second, ClassProtocol, errStatus) }, DeviceFailed, 4, time.Second},
+		"never answers":     {func(Device) (Report, error) { return says(3, 6*time.Second, ClassTimeout, errStatus) }, DeviceFailed, 3, 6 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &rolloutFleet{says: row.verify}
+				f := &rolloutFleet{says: row.check}
 				var last RolloutEvent
 				r := testRollout(t, f, RolloutConfig{SkipUpdated: true, OnEvent: func(e RolloutEvent) { last = e }})
 				report, err := r.Run(t.Context(), rolloutDevices(1))
 				require.NoError(t, err)
 				require.Equal(t, row.want, last.Kind, "%v", last.Err)
-				require.Equal(t, row.verifies, f.verifies["till-0"])
+				require.Equal(t, []CheckOptions{{}}, f.checks["till-0"], "it was not pushed to before")
 				require.Equal(t, row.verifies+report.Pushes, report.Verifies)
 				require.Equal(t, row.waited, last.Report.Waited)
+				require.Equal(t, row.want == DeviceUpdated, len(f.begun) == 1)
 			})
 		})
 	}
-	synctest.Test(t, func(t *testing.T) { // and no wait outlives the context
-		f := &rolloutFleet{says: func(Device, int) error { return says(ClassPending, errStillBusy) }}
-		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
-		defer cancel()
-		report, err := testRollout(t, f, RolloutConfig{SkipUpdated: true}).Run(ctx, rolloutDevices(1))
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, 1, report.Interrupted)
-		require.Empty(t, f.begun)
-	})
-	f := &rolloutFleet{}
+	f := &rolloutFleet{} // and it is broken off by the context
 	ctx, cancel := context.WithCancel(t.Context())
-	f.says = func(Device, int) error { cancel(); return says(ClassCanceled, context.Canceled) }
+	f.says = func(Device) (Report, error) { cancel(); return says(1, 0, ClassCanceled, context.Canceled) }
 	report, err := testRollout(t, f, RolloutConfig{SkipUpdated: true}).Run(ctx, rolloutDevices(1))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, report.Interrupted)
-}
-
-// busyThen is a device that installs at the first look, is seen by the next so many as e
-// says, and then as last says.
-func busyThen(times int, e *Error, last error) func(Device, int) error {
-	return func(_ Device, n int) error {
-		switch {
-		case n == 1:
-			return &Error{Op: OpVerify, Class: ClassPending, Err: errStillBusy}
-		case n <= times+1:
-			return e
-		}
-		return last
-	}
+	require.Empty(t, f.begun)
 }
 
 // TestRolloutWaitsForWhatWasUnderWay: a device that the run before was updating may be
 // rebooting, for longer than a device that was not begun is worth waiting for.
 func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
-	gone := &Error{Op: OpVerify, Class: ClassNotSent, Err: errStatus}
 	for name, row := range map[string]struct {
-		back     int // the look that finds it again
-		killed   int // runs that ended while it was under way
-		want     RolloutEventKind
-		verifies int
+		killed  int // runs that ended while it was under way
+		waitFor bool
 	}{
-		"comes back":     {21, 1, DeviceHadIt, 22},    // and says so twice
-		"never does":     {1000, 1, DeviceFailed, 61}, // Retry.PollFor, a Poll apart
-		"was waited for": {21, 2, DeviceFailed, 3},
+		"once":           {1, true},
+		"was waited for": {2, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -114,105 +84,64 @@ func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 				}
 
-				f := &rolloutFleet{says: func(d Device, n int) error {
-					if d.ID == "till-0" && n >= row.back {
-						return nil
-					}
-					return gone
+				f := &rolloutFleet{says: func(Device) (Report, error) {
+					return Report{Verifies: 1}, &Error{Op: OpVerify, Class: ClassNotSent, Err: errStatus}
 				}}
 				ends := map[string]RolloutEventKind{}
 				cfg.OnEvent = func(e RolloutEvent) { ends[e.Device.ID] = e.Kind }
 				report, err := testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(2))
 				require.NoError(t, err)
 				require.Equal(t, JournalState{UnderWay: 1}, report.Journal)
-				require.Equal(t, row.want, ends["till-0"])
+				require.Equal(t, map[string][]CheckOptions{"till-0": {{MayBeRebooting: row.waitFor}}, "till-1": {{}}}, f.checks)
+				require.Equal(t, DeviceFailed, ends["till-0"])
 				require.Equal(t, DeviceFailed, ends["till-1"])
-				require.Equal(t, map[string]int{"till-0": row.verifies, "till-1": 3}, f.verifies)
 				require.Empty(t, f.begun)
 			})
 		})
 	}
 }
 
-// TestRolloutCountsGoodReads: what was under way may have rebooted with the update,
-// come up right and gone back since: its word counts as in a Deliver.
-func TestRolloutCountsGoodReads(t *testing.T) {
-	busy := &Error{Op: OpVerify, Class: ClassPending, Err: errStillBusy}
-	gone := &Error{Op: OpVerify, Class: ClassNotSent, Err: errStatus}
-	lacks := &Error{Op: OpVerify, Class: ClassIntegrity, Err: ErrLacksUpdate}
-	for name, row := range map[string]struct {
-		says      []error // nil: that it runs the update; the last one for ever
-		goodReads int
-		want      RolloutEventKind
-		is        error
-		verifies  int
-		fresh     int // what it costs, not having been under way
-	}{
-		"right at once":     {[]error{nil}, 1, DeviceHadIt, nil, 1, 1},
-		"three wanted":      {[]error{nil}, 3, DeviceHadIt, nil, 3, 1},
-		"gone, then right":  {[]error{gone, nil}, 1, DeviceHadIt, nil, 3, 2},
-		"busy, then right":  {[]error{busy, nil}, 1, DeviceHadIt, nil, 3, 2},
-		"in a row":          {[]error{gone, nil, busy, nil}, 1, DeviceHadIt, nil, 5, 2},
-		"rolled back":       {[]error{gone, nil, lacks}, 1, DeviceFailed, ErrRolledBack, 3, 2},
-		"rolled back later": {[]error{nil, nil, lacks}, 3, DeviceFailed, ErrRolledBack, 3, 1},
-		"gone, then not":    {[]error{gone, lacks}, 1, DeviceUpdated, nil, 2, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cfg := RolloutConfig{Workers: 1, Journal: JournalConfig{Path: journalPath(t)}}
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
-				defer cancel()
-				_, err := testRollout(t, &rolloutFleet{takes: time.Second}, cfg).Run(ctx, rolloutDevices(1))
-				require.ErrorIs(t, err, context.DeadlineExceeded)
+// TestRolloutSaysWhomItPushedTo: a device that has a further turn may have rebooted with the
+// update meanwhile, if it was pushed to in an earlier one.
+func TestRolloutSaysWhomItPushedTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &rolloutFleet{fails: func(Device) Class { return ClassTimeout }}
+		_, err := testRollout(t, f, RolloutConfig{Requeue: Requeue{Turns: 2}}).Run(t.Context(), rolloutDevices(1))
+		require.NoError(t, err)
+		require.Equal(t, map[string][]CheckOptions{"till-0": {{Pushed: true}, {Pushed: true}}}, f.checks)
 
-				f := &rolloutFleet{says: func(_ Device, n int) error {
-					said, _ := row.says[min(n, len(row.says))-1].(*Error)
-					if said == nil {
-						return nil
-					}
-					fresh := *said
-					return &fresh
-				}}
-				ends := map[string]RolloutEvent{}
-				cfg.OnEvent = func(e RolloutEvent) { ends[e.Device.ID] = e }
-				r := testRollout(t, f, cfg)
-				r.retry.GoodReads = row.goodReads
-				_, err = r.Run(t.Context(), rolloutDevices(2))
-				require.NoError(t, err)
-				require.Equal(t, row.want, ends["till-0"].Kind, "%v", ends["till-0"].Err)
-				if row.is != nil {
-					require.ErrorIs(t, ends["till-0"].Err, row.is)
-				}
-				require.Equal(t, map[string]int{"till-0": row.verifies, "till-1": row.fresh}, f.verifies)
-			})
-		})
-	}
-	synctest.Test(t, func(t *testing.T) { // and the wait between two good reads doesn't outlive the context
-		r := testRollout(t, &rolloutFleet{says: func(Device, int) error { return nil }}, RolloutConfig{})
-		r.retry.GoodReads = 2
-		ctx, cancel := context.WithTimeout(t.Context(), r.retry.Poll/2)
-		defer cancel()
-		has, err := r.ask(ctx, turn{begun: true}, &Report{})
-		require.False(t, has)
-		require.Equal(t, ClassTimeout, ClassOf(err))
-		require.ErrorIs(t, err, context.DeadlineExceeded)
+		f = &rolloutFleet{says: func(Device) (Report, error) {
+			return Report{Verifies: 1}, &Error{Op: OpVerify, Class: ClassNotSent, Err: errStatus}
+		}}
+		_, err = testRollout(t, f, RolloutConfig{SkipUpdated: true, Requeue: Requeue{Turns: 1}}).Run(t.Context(), rolloutDevices(1))
+		require.NoError(t, err)
+		require.Equal(t, map[string][]CheckOptions{"till-0": {{}, {}}}, f.checks, "it was only asked")
 	})
 }
 
 // TestWhatARolloutFindsIsQuarantined: a device that runs other bytes under this version, or
 // is another device, is left alone, whether a push or the question before it found that.
 func TestWhatARolloutFindsIsQuarantined(t *testing.T) {
-	for _, cause := range []error{ErrWrongDigest, ErrWrongDevice} {
-		f := &rolloutFleet{says: func(Device, int) error { return &Error{Op: OpVerify, Class: ClassIntegrity, Err: cause} }}
-		var failed error
-		_, err := testRollout(t, f, RolloutConfig{SkipUpdated: true, OnEvent: func(e RolloutEvent) {
-			if e.Kind == DeviceFailed {
-				failed = e.Err
-			}
-		}}).Run(t.Context(), rolloutDevices(1))
-		require.NoError(t, err)
-		require.ErrorIs(t, failed, cause)
-		require.ErrorIs(t, failed, ErrQuarantined)
-		require.Empty(t, f.begun)
+	for version, cause := range map[string]error{
+		`{"device_id":"till-17","version":"2","state":"idle","digest":"00"}`: ErrWrongDigest,
+		`{"device_id":"till-18","version":"2","state":"idle"}`:               ErrWrongDevice,
+	} {
+		overBothInABubble(t, func(t *testing.T, tr Transport) {
+			f := &wireFleet{answer: func(string, int, *http.Request) string { return jsonAnswer("200 OK", version) }}
+			c := f.client(t, tr)
+			defer c.Close()
+			var failed error
+			report, err := c.Rollout(t.Context(), slices.Values([]Device{{ID: "till-17", Address: "http://till-17"}}), newUpdate(t, "2", []byte("x")),
+				RolloutConfig{SkipUpdated: true, OnEvent: func(e RolloutEvent) {
+					if e.Kind == DeviceFailed {
+						failed = e.Err
+					}
+				}})
+			require.NoError(t, err)
+			require.ErrorIs(t, failed, cause)
+			require.ErrorIs(t, failed, ErrQuarantined)
+			require.Equal(t, []int{0, 1}, []int{report.Pushes, report.Verifies})
+			require.Zero(t, f.pushes["till-17"])
+		})
 	}
 }

@@ -103,7 +103,7 @@ func TestRolloutBytesPerSecond(t *testing.T) {
 				defer c.Close()
 				begun := time.Now()
 				pushed := &pushing{c}
-				r := newRollout(pushed, newUpdate(t, "2", make([]byte, size)), RolloutConfig{Workers: 4, BytesPerSecond: rate}, Retry{}, func() float64 { return 0 })
+				r := newRollout(pushed, newUpdate(t, "2", make([]byte, size)), RolloutConfig{Workers: 4, BytesPerSecond: rate})
 				report, err := r.Run(t.Context(), rolloutDevicesAt(devices))
 				require.NoError(t, err)
 				require.Equal(t, devices, report.Updated, "%v", report)
@@ -149,7 +149,7 @@ func TestRolloutBytesPerSecondEnds(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				begun := time.Now()
 				time.AfterFunc(10*time.Second, cancel)
-				r := newRollout(c, newUpdate(t, "2", make([]byte, 1<<20)), RolloutConfig{BytesPerSecond: 1 << 10}, Retry{}, func() float64 { return 0 })
+				r := newRollout(c, newUpdate(t, "2", make([]byte, 1<<20)), RolloutConfig{BytesPerSecond: 1 << 10})
 				report, err := r.Run(ctx, rolloutDevicesAt(3))
 				require.ErrorIs(t, err, context.Canceled)
 				require.Equal(t, 3, report.Interrupted)

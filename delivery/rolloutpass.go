@@ -324,17 +324,20 @@ func (r *Rollout) wake() {
 }
 
 // updateOne brings the update to one device, after asking it where need be.
+//
+// A device that the run before had under way may be rebooting with the update, and is waited for.
+// Only once: were every run that is killed followed by one that waits, devices that are gone for
+// good would in the end hold all workers. The word of a device that was pushed to by that run, or in
+// an earlier turn of this one, counts when it has given it often enough, as in a Deliver. Any other
+// device was not pushed to meanwhile.
 func (r *Rollout) updateOne(ctx, stopping context.Context, t turn) (had bool, report Report, err error) {
 	if t.unable != nil {
 		return false, report, t.noUpdate()
 	}
 	if r.asking || t.turns > 0 {
-		has, e := r.ask(ctx, t, &report)
-		if e != nil {
-			return false, report, e
-		}
-		if has {
-			return true, report, nil
+		report, err = r.to.Check(ctx, t.device, t.update, CheckOptions{Pushed: t.report.Pushes > 0, MayBeRebooting: t.begun})
+		if !LacksUpdate(err) {
+			return err == nil, report, err
 		}
 	}
 	ctx = pacing.WithYield(ctx, pacing.Yield{

@@ -26,8 +26,8 @@ func (f *versionedFleet) Deliver(ctx context.Context, d Device, u *Update) (Repo
 	return f.rolloutFleet.Deliver(ctx, d, u)
 }
 
-func (f *versionedFleet) verify(context.Context, Device, *Update) *Error {
-	return &Error{Op: OpVerify, Class: ClassIntegrity, Err: ErrLacksUpdate}
+func (f *versionedFleet) Check(context.Context, Device, *Update, CheckOptions) (Report, error) {
+	return Report{Verifies: 1}, &Error{Op: OpVerify, Class: ClassIntegrity, Err: ErrLacksUpdate}
 }
 
 func (f *versionedFleet) all() map[string]string {
@@ -73,8 +73,7 @@ func TestRolloutUpdateFor(t *testing.T) {
 						failures = append(failures, errors.New("the event has another update"))
 					}
 				}}
-				retry := Retry{MaxAttempts: 3, Base: time.Millisecond, Cap: time.Millisecond}
-				r := newRollout(f, update, cfg, retry, func() float64 { return 0.5 })
+				r := newRollout(f, update, cfg)
 				report, err := r.Run(t.Context(), devices)
 				require.NoError(t, err)
 				return f.all(), report, failures

@@ -153,7 +153,7 @@ func (s *settlement) afterLook(seen *Error, at time.Time, ended bool) action {
 func (s *settlement) afterLastLook(seen *Error, ended bool) action {
 	// Only a device that answered, and lacks the update, is pushed to again, and not if it had said
 	// that it applied it. Nor is one that ran it and went back: it would again.
-	if s.pushed == nil || !lacksUpdate(seen) || s.refused(seen, ended) {
+	if s.pushed == nil || !LacksUpdate(seen) || s.refused(seen, ended) {
 		return action{do: stepEnd, err: s.interrupted(seen, ended)}
 	}
 	if s.pushed.Class == ClassPending { // what came of it is known now
@@ -189,14 +189,7 @@ func (s *settlement) interrupted(e *Error, ended bool) *Error {
 // refused reports whether the device's own word, that it refuses the update, is why the delivery
 // fails. It is unless the device turns out to be wrong in another way than lacking the update.
 func (s *settlement) refused(seen *Error, ended bool) bool {
-	return s.pushed.Class == ClassRefused && (seen.Class != ClassIntegrity || lacksUpdate(seen)) && !ended
-}
-
-// lacksUpdate reports whether a device was seen to lack the update, and not to have gone
-// back from it.
-func lacksUpdate(e *Error) bool {
-	lacks := errors.Is(e.Err, ErrLacksUpdate) || errors.Is(e.Err, ErrDeviceFailed)
-	return lacks && !errors.Is(e.Err, ErrRolledBack)
+	return s.pushed.Class == ClassRefused && (seen.Class != ClassIntegrity || LacksUpdate(seen)) && !ended
 }
 
 // versionChecks are what the looks at a device have shown, until it is settled what it runs.
