@@ -118,10 +118,12 @@ func (l *loader) checkColumns(header []string) *fieldError {
 	return nil
 }
 
-// fromRow puts a row's fields where the header row says. An empty label is none.
+// fromRow returns the device of a row. The header row says what each field is. An empty field sets
+// no label.
 func fromRow(header, fields []string) (d Entry) {
 	for i, name := range header {
-		// A field is a part of its whole line: what is kept is cut out of it.
+		// A field is a substring of its whole line. So that what is kept doesn't keep the line, the ID
+		// and the address are cloned here, and the rest by add.
 		switch name {
 		case "id":
 			d.ID = strings.Clone(fields[i])
@@ -145,7 +147,8 @@ func fromRow(header, fields []string) (d Entry) {
 	return d
 }
 
-// oneLineReader gives a csv.Reader one line, and then an end that isn't for good.
+// A oneLineReader lets one csv.Reader read a file line by line. It returns io.EOF at the end of
+// line, and goes on when line is set to the next one.
 type oneLineReader struct{ line []byte }
 
 func (f *oneLineReader) Read(p []byte) (int, error) {
@@ -157,9 +160,10 @@ func (f *oneLineReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// delimiterOf returns what divides the fields of a file: what its first line names
-// (sep=;, as spreadsheets write it: then that is alone on the line), or what makes the
-// header row have an address. It returns a comma where nothing does.
+// delimiterOf returns the delimiter of a file whose first line is given. If the line is a
+// declaration such as sep=;, which spreadsheets write, it returns what that names, and reports that
+// the line holds nothing else. Otherwise the line is the header row, and it returns the delimiter
+// by which the row has an address column, or a comma if there is none.
 func delimiterOf(line string) (delimiter rune, alone bool) {
 	delimiters := []rune{',', ';', '\t'}
 	if named, ok := strings.CutPrefix(line, "sep="); ok && len(named) == 1 && slices.Contains(delimiters, rune(named[0])) {
@@ -176,8 +180,8 @@ func delimiterOf(line string) (delimiter rune, alone bool) {
 	return ',', false
 }
 
-// withoutEmptyEnd leaves out empty fields at a row's end, beyond the first so many: a
-// spreadsheet writes them for columns that were used once.
+// withoutEmptyEnd returns a row without the empty fields at its end, but with at least the first so
+// many. Spreadsheets write empty fields for columns that were used once.
 func withoutEmptyEnd(fields []string, from int) []string {
 	for len(fields) > from && fields[len(fields)-1] == "" {
 		fields = fields[:len(fields)-1]

@@ -1,8 +1,9 @@
-// Package inventory reads the devices of a fleet from a file: JSON, JSON Lines or CSV. It gives
-// them, whole or filtered by label, location or version, as the sequence that a rollout takes.
+// Package inventory reads the devices of a fleet from a file: JSON, JSON Lines or CSV.
 //
-// What goes in: text, of which nothing is trusted; each line that holds no device is named. What comes
-// out: an [Inventory] in memory, which doesn't change. It opens no connection.
+// What goes in is text, which isn't trusted: every line that doesn't hold a device is reported.
+// What comes out is an [Inventory] in memory, which doesn't change. It yields all devices, or those
+// with certain labels, a location or a version, as the sequence that a rollout takes. The package
+// opens no connection.
 package inventory
 
 import (
@@ -22,48 +23,49 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
-// Inventory is a list of devices in memory: read from a file, filtered, and handed to a [delivery.Rollout].
-// It doesn't change after it was read, so it may be used by any number of goroutines.
+// An Inventory is a list of devices in memory, for a [delivery.Rollout]. It doesn't change after it
+// was read, so any number of goroutines may use it.
 //
-// The files that it reads have, for each device:
+// A file has these fields for each device:
 //
-//	id        who it must say it is; may be missing, see [delivery.Device]
+//	id        the ID that the device must report; may be missing, see [delivery.Device]
 //	address   where it answers: http://HOST[:PORT][/PREFIX] or https://…
 //	location  where it stands, in any words
 //	version   what it is thought to run
 //	labels    names and values, such as "site": "north"
 //
-// as a JSON array of objects, as JSON lines (an object a line), or as CSV (RFC 4180)
-// with a header row, where a label has a column of its own that is named label.NAME
-// and a field is on one line. Its fields may be divided by semicolons or tabs as well, and
-// empty ones at a row's end don't count. All of them are UTF-8, with a byte order mark or
-// without. A device must have an address; no two may have the same ID, or the same address,
-// however it is written (http://H1, http://h1:80/), where they have none. Texts hold no
-// character that can't be seen or that turns the text around.
+// The file is a JSON array of objects, JSON Lines (an object on each line), or CSV (RFC 4180) with
+// a header row. In CSV, each label has a column of its own, named label.NAME; a field doesn't go
+// over several lines; fields may also be divided by semicolons or tabs; and empty fields at a row's
+// end are ignored. All formats are UTF-8, with or without a byte order mark.
+//
+// A device must have an address. No two devices may have the same ID, and no two without an ID the
+// same address, however it is written (http://H1, http://h1:80/). Texts must hold no invisible
+// characters, and none that change the direction of text.
 type Inventory struct {
 	devices    []Entry
 	skipped    []*LineError
 	errorCount int
 
 	once  sync.Once
-	index map[endpoint.Key]uint32 // a device's place; made when one is first looked up
+	index map[endpoint.Key]uint32 // of each device in devices; made by the first Lookup
 }
 
-// Entry is a device with what an inventory knows of it.
+// An Entry is a device and what an inventory knows of it.
 type Entry struct {
 	delivery.Device
-	// Labels may be shared between devices: don't change it.
+	// Labels must not be changed, since devices may share it.
 	Labels   map[string]string
 	Location string
 	Version  string
 }
 
-// Filter picks devices. Everything that it names must be so; the zero value picks all of them.
+// A Filter picks devices that fit all of its fields. The zero value picks every device.
 type Filter struct {
-	Labels     map[string]string // each of these, with this value
+	Labels     map[string]string // the device has each of these labels, with the same value
 	Location   string
 	Version    string
-	NotVersion string // any but this one: what is still to be updated
+	NotVersion string // any version but this one: the devices that are still to be updated
 }
 
 // Match reports whether the filter picks the device.
@@ -78,14 +80,14 @@ func (f Filter) Match(d Entry) bool {
 		(f.NotVersion == "" || d.Version != f.NotVersion)
 }
 
-// Len is the number of devices.
+// Len returns the number of devices.
 func (r *Inventory) Len() int { return len(r.devices) }
 
-// All gives every device, in the order of the file. It can be gone through any
-// number of times, as [delivery.Rollout.Run] wants it.
+// All returns all devices, in the order of the file. The sequence may be iterated over any number
+// of times, as [delivery.Rollout.Run] requires.
 func (r *Inventory) All() iter.Seq[delivery.Device] { return r.Select(Filter{}) }
 
-// Select gives the devices that the filter picks, likewise.
+// Select returns the devices that the filter picks, as All does.
 func (r *Inventory) Select(f Filter) iter.Seq[delivery.Device] {
 	return func(yield func(delivery.Device) bool) {
 		for d := range r.Entries(f) {
@@ -96,7 +98,7 @@ func (r *Inventory) Select(f Filter) iter.Seq[delivery.Device] {
 	}
 }
 
-// Entries gives them with what is known of them.
+// Entries returns the devices that the filter picks, with everything that is known of them.
 func (r *Inventory) Entries(f Filter) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for _, d := range r.devices {
@@ -107,14 +109,14 @@ func (r *Inventory) Entries(f Filter) iter.Seq[Entry] {
 	}
 }
 
-// Lookup returns what is known of a device, by its ID, or by its address where it has
-// none. The first call makes an index of some 40 bytes a device.
+// Lookup finds a device by its ID, or by its address if it has no ID. It reports whether the
+// inventory has the device. The first call makes an index of some 40 bytes for each device.
 func (r *Inventory) Lookup(d delivery.Device) (Entry, bool) {
 	r.once.Do(func() {
 		r.index = make(map[endpoint.Key]uint32, len(r.devices))
 		for i, d := range r.devices {
 			key, _ := endpoint.Fingerprint(d.ID, d.Address)
-			r.index[key] = uint32(i) // maxDevices fits
+			r.index[key] = uint32(i) // at most maxDevices, which fits
 		}
 	})
 	key, _ := endpoint.Fingerprint(d.ID, d.Address)
@@ -125,20 +127,20 @@ func (r *Inventory) Lookup(d delivery.Device) (Entry, bool) {
 	return r.devices[i], true
 }
 
-// Labels returns a device's labels, or nil if it has none: see RolloutConfig.Labels. They
-// may be shared between devices: don't change them.
+// Labels returns a device's labels, or nil if it has none. It is meant for RolloutConfig.Labels.
+// The map must not be changed, since devices may share it.
 func (r *Inventory) Labels(d delivery.Device) map[string]string {
 	known, _ := r.Lookup(d)
 	return known.Labels
 }
 
-// Skipped gives the lines that were left out (Options.SkipInvalid): at most as many
-// as MaxErrors, and how many there were in all.
+// Skipped returns the first lines that were left out because of Options.SkipInvalid, at most
+// Options.MaxErrors of them, and how many there were in all.
 func (r *Inventory) Skipped() (lines []*LineError, total int) {
 	return slices.Clone(r.skipped), r.errorCount
 }
 
-// Format names how a file of devices is written.
+// Format is the format of a file of devices.
 type Format string
 
 // The formats.
@@ -148,21 +150,21 @@ const (
 	FormatCSV       Format = "csv"   // RFC 4180, with a header row
 )
 
-// Options says how a file of devices is read. The zero value is strict and
-// takes the format from the file's name.
+// Options say how a file of devices is read. The zero value refuses a file that has any mistake,
+// and takes the format from the file's name.
 type Options struct {
 	// Format of the file. Default: by the name's ending, which is .json, .jsonl, .ndjson or .csv.
 	Format Format
-	// SkipInvalid leaves bad lines out and keeps the rest; Inventory.Skipped says which they
-	// were. Fields that a device doesn't have are ignored then, unless their name is that
-	// of one that it has but for case or space. Otherwise any of these refuses the whole
-	// file. What can't be gone on after is an error either way.
+	// SkipInvalid leaves bad lines out and keeps the rest; Inventory.Skipped returns the bad ones. It
+	// also ignores unknown fields, unless their name differs from that of a known field only in case
+	// or space. Without SkipInvalid, any of these mistakes refuses the whole file. A mistake after
+	// which the file can't be read any further is an error in both cases.
 	SkipInvalid bool
-	// MaxDevices bounds the file. Default 2,000,000.
+	// MaxDevices bounds the number of devices. Default 2,000,000.
 	MaxDevices int
 	// MaxLine bounds a line, or an object of a JSON array, in bytes. Default 64 KiB.
 	MaxLine int
-	// MaxErrors bounds how many bad lines are told of; all are counted. Default 100.
+	// MaxErrors bounds how many bad lines are reported; all are counted. Default 100.
 	MaxErrors int
 }
 
@@ -187,7 +189,7 @@ func (c Options) withDefaults(name string) Options {
 	return c
 }
 
-// Validate reports everything that is wrong with the configuration, a line each.
+// Validate returns an error with a line for each mistake in the options, or nil if there is none.
 func (c Options) Validate() error {
 	m := check.Mistakes{Prefix: "registry: "}
 	switch c.Format {
@@ -201,15 +203,15 @@ func (c Options) Validate() error {
 	return m.Err()
 }
 
-// LineError is a line that doesn't hold a device.
+// A LineError is the error of a line that doesn't hold a device.
 type LineError struct {
 	File  string
-	Line  int    // from 1, where the field or the device begins; 0 where the whole file is meant
-	Field string // as the file names it; empty if it isn't about one
+	Line  int    // from 1, where the field or the device begins; 0 for the whole file
+	Field string // as the file names it; empty if no single field is wrong
 	Err   error  // what is wrong, and what is wanted
 }
 
-// Error is FILE:LINE: FIELD: what is wrong.
+// Error returns "FILE:LINE: FIELD: what is wrong".
 func (b *LineError) Error() string {
 	s := b.File
 	if b.Line > 0 {
@@ -221,16 +223,16 @@ func (b *LineError) Error() string {
 	return s + ": " + b.Err.Error()
 }
 
-// Unwrap gives what is wrong.
+// Unwrap returns Err.
 func (b *LineError) Unwrap() error { return b.Err }
 
-// InvalidError refuses a file that has bad lines.
+// An InvalidError is the error of a file that has bad lines.
 type InvalidError struct {
 	Bad   []*LineError // the first of them, Options.MaxErrors at most
 	Total int
 }
 
-// Error has a line for each, and says how many more there are.
+// Error returns a line for each of them, and one that says how many more there are.
 func (e *InvalidError) Error() string {
 	var b strings.Builder
 	for i, bad := range e.Bad {
@@ -245,7 +247,7 @@ func (e *InvalidError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the bad lines.
+// Unwrap returns the bad lines.
 func (e *InvalidError) Unwrap() []error {
 	errs := make([]error, len(e.Bad))
 	for i, bad := range e.Bad {
@@ -254,23 +256,22 @@ func (e *InvalidError) Unwrap() []error {
 	return errs
 }
 
-// Open reads a file of devices.
+// Open reads a file of devices. Its errors are those of Read, or say why the file can't be opened.
 func Open(path string, cfg Options) (*Inventory, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		if p, ok := errors.AsType[*os.PathError](err); ok {
-			err = p.Err // the path is named once
+			err = p.Err // its path is added below
 		}
 		return nil, fmt.Errorf("registry %s: %w", path, err)
 	}
 	r, err := Read(f, path, cfg)
-	// Nothing was written: that a file can't be closed says nothing about the devices.
-	_ = f.Close()
+	_ = f.Close() // it was only read
 	return r, err
 }
 
-// Read reads devices from r to its end; name is what errors call it. Its error is a
-// *InvalidError where lines are bad, a *LineError where it can't go on after one, or the reader's.
+// Read reads devices from r to its end. Errors refer to r by name. The error is a *InvalidError if
+// lines are bad, a *LineError if Read can't go on after a line, or that of r.
 func Read(r io.Reader, name string, cfg Options) (*Inventory, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

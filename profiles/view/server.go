@@ -17,8 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// maxServedFrames bounds the stacks that [Serve] holds, of both sides together. Package profile takes
-// about 60 bytes a frame, and pprof a copy of that for a page.
+// maxServedFrames bounds the stacks that [Serve] holds, of both sides together. Package profile
+// takes about 60 bytes a frame, and pprof a copy of that for a page.
 const maxServedFrames = 10_000_000
 
 // Serve shows pprof's own pages of now, less base if there is one, on a listener of this machine's
@@ -107,7 +107,7 @@ func closed(listener net.Listener) error {
 	return nil
 }
 
-// pages are pprof's without those that write its settings.
+// pages serves pprof's pages, except those that write its settings, to this machine alone.
 func pages(handlers map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	for path, handler := range handlers {
@@ -118,7 +118,7 @@ func pages(handlers map[string]http.Handler) http.Handler {
 			mux.Handle(path, handler)
 		}
 	}
-	making := semaphore.NewWeighted(1) // held by the page that is made: pprof copies the profile for each
+	making := semaphore.NewWeighted(1) // one page at a time: pprof copies the profile for each
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A page from elsewhere may have had its name point here (DNS rebinding).
 		host, _, err := net.SplitHostPort(r.Host)
@@ -127,7 +127,7 @@ func pages(handlers map[string]http.Handler) http.Handler {
 			return
 		}
 		if making.Acquire(r.Context(), 1) != nil {
-			return // who asked has gone
+			return // the client has gone
 		}
 		defer making.Release(1)
 		mux.ServeHTTP(w, r)

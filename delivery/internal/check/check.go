@@ -1,4 +1,5 @@
-// Package check holds configurations and texts to their bounds.
+// Package check validates what package delivery is given: the numbers of a configuration, and texts
+// that go into HTTP headers and JSON.
 package check
 
 import (
@@ -13,7 +14,7 @@ import (
 // MaxTimeout bounds every duration of a configuration.
 const MaxTimeout = 24 * time.Hour
 
-// Mistakes collects what is wrong with a configuration.
+// Mistakes collects everything that is wrong with a configuration.
 type Mistakes struct {
 	Prefix string // in front of each
 	Errs   []error
@@ -24,10 +25,11 @@ func (m *Mistakes) Add(format string, args ...any) {
 	m.Errs = append(m.Errs, fmt.Errorf(m.Prefix+format, args...))
 }
 
-// Err returns the mistakes as one error, a line each, or nil if there are none.
+// Err joins the mistakes, so that each is a line of the error. It returns nil if there are none.
 func (m *Mistakes) Err() error { return errors.Join(m.Errs...) }
 
-// AtMost adds a mistake unless v is from 0, which stands for the default, to most.
+// AtMost adds a mistake if v is negative or above most. 0 is allowed, since it stands for the
+// default.
 func AtMost[N int | time.Duration](m *Mistakes, name string, v, most N) {
 	if v < 0 || v > most {
 		m.Add("%s %v: want 0 (the default) to %v", name, v, most)
@@ -78,7 +80,7 @@ func IsToken[T string | []byte](s T) bool {
 	return len(s) > 0
 }
 
-// Truncate shortens what an error quotes.
+// Truncate shortens a text that an error quotes.
 func Truncate(s string) string {
 	const most = 120
 	if len(s) > most {

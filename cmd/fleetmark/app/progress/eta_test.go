@@ -34,34 +34,53 @@ func TestETA(t *testing.T) {
 	for n := range int64(10) {
 		slower = append(slower, runner.Progress{Done: 400_000 + (n+1)*10_000, Elapsed: time.Duration(21+n) * s})
 	}
-	million := runner.Repetition{Planned: 1_000_000}
+	million, ten := runner.Repetition{Planned: 1_000_000}, runner.Repetition{Planned: 10}
+	threeSeconds := runner.Repetition{Duration: 3 * s}
+	ended := func(done int64, elapsed time.Duration) []runner.Progress {
+		return []runner.Progress{{Done: done, Elapsed: elapsed}}
+	}
 	for name, row := range map[string]struct {
 		rep    runner.Repetition
 		states []runner.Progress
 		want   string
 	}{
-		"nothing happened yet":        {million, nil, "0 of 1,000,000"},
-		"too early to say":            {million, []runner.Progress{{Done: 999, Elapsed: 999 * time.Millisecond}}, "999 of 1,000,000"},
-		"the first that can be said":  {million, []runner.Progress{{Done: 1000, Elapsed: s}}, "1,000 of 1,000,000  1,000/s  16m39s left"},
-		"well under way":              {million, []runner.Progress{{Done: 312_000, Elapsed: 22 * s}}, "312,000 of 1,000,000  14,182/s  49s left"}, // 688,000 / 14,181.8 = 48.5
-		"the load has slowed down":    {million, slower, "500,000 of 1,000,000  10,000/s  50s left"},
-		"the last second":             {million, every(99, 10_000), "990,000 of 1,000,000  10,000/s  1s left"},
-		"all done, not yet over":      {million, every(100, 10_000), "1,000,000 of 1,000,000  10,000/s  0s left"},
-		"hours":                       {million, every(10, 100), "1,000 of 1,000,000  100/s  2h46m left"}, // 999,000 / 100 = 9,990 s
-		"a slow one has a decimal":    {runner.Repetition{Planned: 10}, []runner.Progress{{Done: 3, Elapsed: 2 * s}}, "3 of 10  1.5/s  5s left"},
-		"less than one a second":      {runner.Repetition{Planned: 10}, []runner.Progress{{Done: 1, Elapsed: 65 * s}}, "1 of 10  55.4/h  9m45s left"},
-		"nothing moves any more":      {million, append(every(1, 500), runner.Progress{Done: 500, Elapsed: 11 * s}), "500 of 1,000,000  0.0/s"},
-		"it would take years":         {runner.Repetition{Planned: 1 << 62}, every(10, 1), "10 of 4,611,686,018,427,387,904  1.0/s"},
-		"failures count as ended":     {million, []runner.Progress{{Done: 5000, Failed: 5000, Retries: 1234, Elapsed: s}}, "5,000 of 1,000,000  5,000/s  1m39s left  5,000 failed  1,234 retries"},
-		"nothing but failures":        {million, []runner.Progress{{Failed: 1000, Elapsed: s}}, "0 of 1,000,000  0.0/s  16m39s left  1,000 failed"},
-		"for a time":                  {runner.Repetition{Duration: 3 * s}, []runner.Progress{{Done: 80_000, Elapsed: s}}, "80,000  80,000/s  2s left"},
-		"for a time, just begun":      {runner.Repetition{Duration: 3 * s}, nil, "0  3s left"},
-		"for a time, and it is over":  {runner.Repetition{Duration: 3 * s}, []runner.Progress{{Done: 80_000, Elapsed: 4 * s}}, "80,000  20,000/s  0s left"},
-		"planned for a time, in time": {runner.Repetition{Planned: 1000, Duration: 10 * s}, every(4, 100), "400 of 1,000  100/s  6s left"},
+		"nothing happened yet":       {million, nil, "0 of 1,000,000"},
+		"too early to say":           {million, ended(999, 999*time.Millisecond), "999 of 1,000,000"},
+		"the first that can be said": {million, ended(1000, s), "1,000 of 1,000,000  1,000/s  16m39s left"},
+		// 688,000 are left, at 14,181.8/s.
+		"well under way":           {million, ended(312_000, 22*s), "312,000 of 1,000,000  14,182/s  49s left"},
+		"the load has slowed down": {million, slower, "500,000 of 1,000,000  10,000/s  50s left"},
+		"the last second":          {million, every(99, 10_000), "990,000 of 1,000,000  10,000/s  1s left"},
+		"all done, not yet over":   {million, every(100, 10_000), "1,000,000 of 1,000,000  10,000/s  0s left"},
+		// 999,000 are left, at 100/s: 9,990 s.
+		"hours":                    {million, every(10, 100), "1,000 of 1,000,000  100/s  2h46m left"},
+		"a slow one has a decimal": {ten, ended(3, 2*s), "3 of 10  1.5/s  5s left"},
+		"less than one a second":   {ten, ended(1, 65*s), "1 of 10  55.4/h  9m45s left"},
+		"nothing moves any more":   {million, append(every(1, 500), ended(500, 11*s)...), "500 of 1,000,000  0.0/s"},
+		"it would take years": {
+			runner.Repetition{Planned: 1 << 62}, every(10, 1), "10 of 4,611,686,018,427,387,904  1.0/s",
+		},
+		"failures count as ended": {
+			million, []runner.Progress{{Done: 5000, Failed: 5000, Retries: 1234, Elapsed: s}},
+			"5,000 of 1,000,000  5,000/s  1m39s left  5,000 failed  1,234 retries",
+		},
+		"nothing but failures": {
+			million, []runner.Progress{{Failed: 1000, Elapsed: s}}, "0 of 1,000,000  0.0/s  16m39s left  1,000 failed",
+		},
+		"for a time":                 {threeSeconds, ended(80_000, s), "80,000  80,000/s  2s left"},
+		"for a time, just begun":     {threeSeconds, nil, "0  3s left"},
+		"for a time, and it is over": {threeSeconds, ended(80_000, 4*s), "80,000  20,000/s  0s left"},
+		"planned for a time, in time": {
+			runner.Repetition{Planned: 1000, Duration: 10 * s}, every(4, 100), "400 of 1,000  100/s  6s left",
+		},
 		// 50 a second where 100 are planned: 800 are left after 4 s.
-		"planned for a time, behind": {runner.Repetition{Planned: 1000, Duration: 10 * s}, every(4, 50), "200 of 1,000  50/s  16s left"},
+		"planned for a time, behind": {
+			runner.Repetition{Planned: 1000, Duration: 10 * s}, every(4, 50), "200 of 1,000  50/s  16s left",
+		},
 		// 3 s are left here; the two repetitions after it take as long as this one, 4 s.
-		"the first of three":  {runner.Repetition{Planned: 4000, Total: 3}, every(1, 1000), "1,000 of 4,000  1,000/s  11s left"},
+		"the first of three": {
+			runner.Repetition{Planned: 4000, Total: 3}, every(1, 1000), "1,000 of 4,000  1,000/s  11s left",
+		},
 		"of three for a time": {runner.Repetition{Duration: 3 * s, Total: 3}, every(1, 1000), "1,000  1,000/s  8s left"},
 	} {
 		require.Equal(t, row.want, etaOf(row.rep, row.states...).text(), name)
@@ -79,7 +98,8 @@ func TestETA_ofRepetitions(t *testing.T) {
 	e.begin(rep(runner.Timed, 1, 4), at)
 	require.Equal(t, "0 of 100", e.text())
 	e.end(runner.Progress{Done: 100, Elapsed: s / 2})
-	require.Equal(t, "100 of 100 operations in 0.5s  200/s  2s left", e.endText(), "three of half a second, as far as is known")
+	require.Equal(t, "100 of 100 operations in 0.5s  200/s  2s left", e.endText(),
+		"three of half a second, as far as is known")
 
 	at = at.Add(2 * s) // half a second's load, and 1.5 s of other things
 	e.begin(rep(runner.Timed, 2, 4), at)
