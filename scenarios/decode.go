@@ -20,12 +20,12 @@ type decoder struct {
 	src       *source             // that is being decoded
 	positions map[string]position // where each field was written last
 
-	// undecoded are the fields that could not be read and so have the value that they had before:
-	// what is wrong with that is no mistake of the file.
+	// undecoded lists the fields that could not be read. They keep the values that they had before, so
+	// whatever is wrong with these is no mistake of the file.
 	undecoded []string
 }
 
-// reject notes a mistake at n, because of which the field at path, f, keeps the value that it had.
+// reject reports a mistake at n. The field f at path keeps the value that it had.
 func (d *decoder) reject(n ast.Node, path string, f Field, w Wrong) {
 	d.undecoded = append(d.undecoded, path)
 	if f.Secret {
@@ -34,14 +34,14 @@ func (d *decoder) reject(n ast.Node, path string, f Field, w Wrong) {
 	d.reportAt(n, path, w)
 }
 
-// reportAt notes a mistake at n that leaves the field as it should be.
+// reportAt reports a mistake at n that has no effect on the field's value.
 func (d *decoder) reportAt(n ast.Node, path string, w Wrong) {
 	d.add(d.src.position(n).attach(&SpecError{Field: path, Wrong: w}))
 }
 
-// positionOf returns where to look for a mistake in a field: where it was written, or else the
-// nearest thing that it is part of. If that is no less than a section of the scenario, what the
-// mistake comes of says more.
+// positionOf returns where to report a mistake in a field: where the field was written, or else the
+// innermost mapping or list around it. If that is a whole section of the scenario, the first field
+// of because that was written is a better place.
 func (d *decoder) positionOf(path string, because []string) position {
 	for f := path; strings.ContainsAny(f, ".["); f = parentPath(f) {
 		if at, written := d.positions[f]; written {
@@ -80,7 +80,7 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, f Field, path string) {
 		return
 	}
 	d.positions[path] = d.src.position(n)
-	if v.Kind() == reflect.Pointer { // a field of which it matters whether it was written
+	if v.Kind() == reflect.Pointer { // it is nil unless the field was written
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
@@ -96,7 +96,7 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, f Field, path string) {
 	}
 }
 
-// list makes v a list of what n lists; the members' paths are path[0] and up.
+// list decodes the list n into v. Its members have the paths path[0], path[1] and so on.
 func (d *decoder) list(n ast.Node, v reflect.Value, f Field, path string) {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
@@ -115,6 +115,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, f Field, path string) {
 	}
 }
 
+// mapping decodes the mapping n into v, a struct.
 func (d *decoder) mapping(n ast.Node, v reflect.Value, of Field, path string) {
 	table := sections()[of.Type]
 	keys := table.keys()

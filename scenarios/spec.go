@@ -31,7 +31,8 @@ type Spec struct {
 	Name        string `yaml:"name" json:"name"`               // part of benchmark names
 	Description string `yaml:"description" json:"description"` // the question that the scenario answers
 
-	// Suite has the scenarios that are run instead, one after another: names, or files beside this one.
+	// Suite has the scenarios that are run instead, one after another: names, or files beside this
+	// one.
 	Suite []string `yaml:"suite,omitempty" json:"suite,omitempty"`
 
 	Fleet    FleetSpec    `yaml:"fleet" json:"fleet"`
@@ -92,15 +93,16 @@ type Header struct {
 	Env   string `yaml:"env,omitempty" json:"env,omitempty"` // the variable that holds the value
 }
 
-// Defaults says what a client has of what depends on the clock, and so not on the seed alone.
+// Defaults says whether the client keeps the defaults that depend on the clock, and so not on the
+// seed alone.
 type Defaults string
 
-// Shipped is the client as it is shipped, with its retry budget and its breaker. Without it a
-// scenario's client has neither, because how often a device is tried must depend on the seed alone.
+// Shipped gives the client the retry budget and the breaker that it has by default. Otherwise a
+// scenario's client has neither, so that the seed alone determines how often a device is tried.
 const Shipped Defaults = "shipped"
 
-// Default is what a scenario has before anything is said. It is the scenario
-// rollout but for its name.
+// Default returns the values of the fields that a scenario leaves out. They are those of the
+// catalog's scenario rollout, except for its name.
 func Default() Spec {
 	return Spec{
 		Fleet:       FleetSpec{Devices: 5000},
@@ -114,7 +116,7 @@ func Default() Spec {
 	}
 }
 
-// Config is the client's configuration.
+// Config returns the client's configuration.
 func (s ClientSpec) Config() delivery.Config {
 	cfg := delivery.Config{
 		Transport: s.Transport,
@@ -133,7 +135,7 @@ func (s ClientSpec) Config() delivery.Config {
 	return cfg
 }
 
-// LoadSpec says who asks for what, when.
+// LoadSpec says which operation is done, by how many workers, and when each operation begins.
 type LoadSpec struct {
 	Model     Model       `yaml:"model" json:"model"`
 	Operation delivery.Op `yaml:"operation" json:"operation"`
@@ -155,64 +157,65 @@ type LoadSpec struct {
 	Rollout    RolloutSpec     `yaml:"rollout,omitzero" json:"rollout,omitzero"`
 }
 
-// Model is how load comes.
+// A Model decides when the operations of a load begin.
 type Model string
 
-// The load models. In a closed model workers wait for the answers; in the others, which
-// are open, operations are planned whether or not the ones before them ended, and
-// response times count from when they were planned.
+// The load models. In a closed model a worker begins its next operation when its last one has
+// ended. In an open model operations are planned, whether or not the ones before them have ended,
+// and response times count from when they were planned. ClosedLoop, Once and Rollout are closed,
+// the others open.
 const (
-	ClosedLoop   Model = "closed"     // each worker begins its next operation when its last one ended, and has thought
+	ClosedLoop   Model = "closed"     // each worker begins its next operation when its last one has ended and it has thought
 	Once         Model = "once"       // closed, until every device had the operation once
 	ConstantRate Model = "constant"   // at a constant rate, evenly spaced
-	Poisson      Model = "poisson"    // at a constant rate, as callers come that know nothing of each other
+	Poisson      Model = "poisson"    // at a constant rate, with independent (Poisson) arrivals
 	RampingRate  Model = "ramp"       // at a rate that rises or falls evenly
 	Stages       Model = "stages"     // at one rate after another
-	Spike        Model = "spike"      // at a constant rate, but for a while at another
+	Spike        Model = "spike"      // at a constant rate, and for a while at another
 	Burst        Model = "burst"      // many at once, again and again
 	Breakpoint   Model = "breakpoint" // searches the highest constant rate that still holds the thresholds
 	Rollout      Model = "rollout"    // the client's own rollout, in waves
 )
 
-// Arrivals is how the operations of an open model lie in time.
+// Arrivals says how the operations of an open model are spaced.
 type Arrivals string
 
-// The ways of arriving.
+// The kinds of arrivals.
 const (
 	EvenArrivals    Arrivals = "even"    // as far apart as the rate says
 	PoissonArrivals Arrivals = "poisson" // a Poisson process of that rate
 )
 
-// RampSpec is where a rate goes that begins at load.rate, over load.duration.
+// RampSpec configures a rate that goes evenly from load.rate to another one, over load.duration.
 type RampSpec struct {
 	To Rate `yaml:"to" json:"to"` // may be 0/s
 }
 
-// SpikeSpec is a while at another rate than load.rate.
+// SpikeSpec configures a while at another rate than load.rate.
 type SpikeSpec struct {
 	Rate Rate     `yaml:"rate" json:"rate"` // may be 0/s
 	At   Duration `yaml:"at" json:"at"`     // when it begins
 	For  Duration `yaml:"for" json:"for"`   // how long it lasts
 }
 
-// BurstSpec is many operations at once.
+// BurstSpec configures bursts, in which many operations begin at once.
 type BurstSpec struct {
 	Size  int      `yaml:"size" json:"size"`   // operations
 	Every Duration `yaml:"every" json:"every"` // from one burst to the next; 0: there is one
 }
 
-// StageSpec is a while at a rate, which may change evenly over it.
+// StageSpec configures a while at a rate, or at one that changes evenly.
 type StageSpec struct {
 	Rate Rate     `yaml:"rate" json:"rate"`                 // at its beginning
 	To   *Rate    `yaml:"to,omitempty" json:"to,omitempty"` // at its end; left out: the same
 	For  Duration `yaml:"for" json:"for"`                   // how long it lasts
 }
 
-// BreakpointSpec is a search from load.rate upwards.
+// BreakpointSpec configures a search for the highest rate that holds, from load.rate upwards.
 type BreakpointSpec struct {
 	To            Rate         `yaml:"to" json:"to"`         // the highest rate that is tried
 	TrialDuration Duration     `yaml:"probe" json:"probe"`   // how long each rate is tried
-	Tolerance     random.Share `yaml:"within" json:"within"` // how exactly the limit is wanted, of itself
+	Tolerance     random.Share `yaml:"within" json:"within"` // how exact the limit has to be, as a share of it
 }
 
 // WithDefaults returns the search with the defaults of what is left out.
@@ -221,8 +224,8 @@ func (b BreakpointSpec) WithDefaults() BreakpointSpec {
 	return b
 }
 
-// RolloutSpec configures the rollout model: the client's own rollout over the whole fleet,
-// by load.workers, at load.rate where there is one.
+// RolloutSpec configures the rollout model: the client's own rollout over the whole fleet, by
+// load.workers, and at most at load.rate if that is set.
 type RolloutSpec struct {
 	Waves        []WaveSpec   `yaml:"waves,omitempty" json:"waves,omitempty"`
 	AbortShare   random.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices
@@ -278,8 +281,8 @@ func (l LoadSpec) TotalDuration() time.Duration {
 	return sum
 }
 
-// ForModel returns the load without what it would be a mistake to have in a load of model m. Its
-// own model stays.
+// ForModel returns the load without the settings that a load of model m must not have. It keeps its
+// own model.
 func (l LoadSpec) ForModel(m Model) LoadSpec {
 	of := l
 	of.Model = m
@@ -292,7 +295,7 @@ func (l LoadSpec) ForModel(m Model) LoadSpec {
 			v.Field(f.index).SetZero()
 		}
 	}
-	if of.Workers == 0 && !of.IsOpen() { // as many as it takes is a number of the open models'
+	if of.Workers == 0 && !of.IsOpen() { // only open models start as many as it takes
 		l.Workers = closedWorkers
 	}
 	return l
@@ -304,15 +307,15 @@ func models() []Model {
 	return []Model{ClosedLoop, Once, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint, Rollout}
 }
 
-// Workers that nobody asked for.
+// Numbers of workers if load.workers isn't set.
 const (
-	closedWorkers    = 32   // of a load that waits for the answers
-	firstAutoWorkers = 32   // that an open load begins with
-	mostAutoWorkers  = 4096 // that an open load comes to
+	closedWorkers    = 32   // of a closed load
+	firstAutoWorkers = 32   // of an open load at its beginning
+	mostAutoWorkers  = 4096 // of an open load at most
 )
 
-// WorkerRange returns how many workers a load begins with, and how many it may come to. They differ
-// where an open load starts one whenever an operation is due and none is free.
+// WorkerRange returns how many workers a load begins with, and how many it may have at most. They
+// differ if an open load starts a worker whenever an operation is due and none is free.
 func (l LoadSpec) WorkerRange() (first, most int) {
 	switch {
 	case l.Workers > 0:
@@ -333,7 +336,8 @@ const defaultDrain = Duration(30 * time.Second)
 // DrainTime returns how long after the plan's end operations may go on.
 func (l LoadSpec) DrainTime() time.Duration { return cmp.Or(l.Drain, defaultDrain).Std() }
 
-// Drains reports whether the load has a plan with an end, after which something may be left.
+// Drains reports whether operations may be left when the load's plan ends. It returns false for a
+// load that ends with its last operation.
 func (l LoadSpec) Drains() bool {
 	switch l.Model {
 	case Once, Rollout:
@@ -346,7 +350,7 @@ func (l LoadSpec) Drains() bool {
 	return true
 }
 
-// FleetConfig is the configuration of the fleet that a scenario asks for.
+// FleetConfig returns the configuration of the fleet that a scenario asks for.
 func (s Spec) FleetConfig() mockfleet.Config {
 	return mockfleet.Config{
 		Devices: s.Fleet.Devices, Addressing: s.Addressing(), Seed: s.Seed,

@@ -52,7 +52,7 @@ type driver struct {
 }
 
 // startDriver starts a program and sends it a hello. It keeps what the program prints on standard
-// error, for the case that it fails.
+// error, to report it if the program fails.
 func startDriver(ctx context.Context, side, program string, first hello, limit time.Duration) (_ *driver, err error) {
 	d := &driver{side: side, limit: cmp.Or(limit, minBlockLimit), stderr: childproc.Tail{Limit: stackBytes}}
 	if d.child, err = childproc.StartChild([]string{program, "drive"}, &d.stderr, driverGrace); err != nil {
@@ -65,8 +65,8 @@ func startDriver(ctx context.Context, side, program string, first hello, limit t
 			"name a revision that today's harness compiles with, or run the gate of that time",
 			side, r.Protocol, protocol)
 	case err != nil && ctx.Err() == nil:
-		// It never began, so this says nothing about the code that it would have driven: %v, not
-		// %w, since that is no SideError.
+		// A driver that can't begin says nothing about the code that it would have driven. So the error
+		// isn't wrapped, since a caller would take it for a SideError.
 		err = fmt.Errorf("the driver of %s can't begin: %v", side, err)
 	}
 	if err != nil {

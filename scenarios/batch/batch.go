@@ -63,10 +63,11 @@ type Result struct {
 // Interrupted reports whether the run was broken off.
 func (r *Result) Interrupted() bool { return r.Run.Status == results.StatusInterrupted }
 
-// Run runs the scenarios of list, which must be valid, one after another. It overwrites the fields
-// of their options that o has, too. It ends at the first scenario that is interrupted or fails. The
-// results are those of all scenarios that measured anything, the last one included. The error is
-// that of the last result, or says why a scenario couldn't begin: then that one has no result.
+// Run runs the scenarios of list, which must be valid, one after another. Where o and the options
+// of a scenario have the same setting, that of o counts. Run ends at the first scenario that fails
+// or is interrupted. It returns a result for each scenario that measured anything, including the
+// one that failed. The error is that of the last result, or says why a scenario could not begin;
+// that scenario has no result.
 func Run(ctx context.Context, o Options, list []runner.Options) ([]*Result, error) {
 	var all []*Result
 	for _, s := range list {

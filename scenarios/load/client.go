@@ -37,12 +37,13 @@ type Client interface {
 	Close() error
 }
 
-// A NewClient makes the client of one repetition. What it doesn't understand of cfg it ignores. A client
-// that opens its connections by cfg.Dial has them warmed together, and local dial errors counted.
+// A NewClient makes the client of one repetition. It ignores the parts of cfg that it has no use
+// for. If the client opens its connections by cfg.Dial, a run can open one for each worker before
+// the load, and count the dial errors that are due to the driver's machine.
 type NewClient func(cfg delivery.Config) (Client, error)
 
-// A StatsReporter is a [Client] that counts its requests, connections and bytes. A run reports none of
-// these of a client that doesn't.
+// A StatsReporter is a [Client] that counts its requests, connections and bytes. A run leaves these
+// figures out for any other client.
 type StatsReporter interface{ Stats() delivery.Stats }
 
 // A Rollouter is a [Client] that can update many devices by itself. Its error is a

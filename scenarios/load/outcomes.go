@@ -18,7 +18,7 @@ type Outcomes struct {
 // An Outcome is what became of one device's operations.
 type Outcome struct {
 	Succeeded, Failed uint32 // operations
-	BrokenOff         uint32 // operations of which the client doesn't say what became
+	BrokenOff         uint32 // operations that the load broke off, so that nobody knows whether they succeeded
 	Pushes, Verifies  uint32 // requests that the client says it sent
 }
 

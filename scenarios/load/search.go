@@ -5,10 +5,11 @@ import "math"
 // A Search looks for the highest rate that holds, from From to To operations per second. It is told
 // what became of each rate that it gives, and knows nothing else.
 //
-// It goes up by doubling until a rate fails, then halves the gap, on a scale of ratios. On a
-// machine that is shared a rate may fail for once; so one that exceeded the limit is tried again
-// before it counts. A rate of which a trial couldn't tell is tried for longer: the longer
-// operations pile up the more they wait, whatever else delays them.
+// It doubles the rate until one fails. Then it tries the geometric mean of the highest rate that
+// held and the lowest that failed, until they are as close as Tolerance. On a shared machine a rate
+// may fail by chance, so one that exceeded the limit is tried once more before it counts as failed.
+// If a trial couldn't tell, the rate is tried for twice as long: the waits of operations that pile
+// up grow with time, while other delays don't.
 type Search struct {
 	From, To  float64
 	Tolerance float64 // how exactly the limit is wanted, as a share of itself
@@ -17,10 +18,10 @@ type Search struct {
 	Failed    float64 // the lowest that didn't; 0: none
 	Uncertain bool    // Failed may hold: not even the longest trial could tell
 
-	last     float64
-	times    int  // how many times as long as usual last is tried
-	retrying bool // last is to be tried again
-	exceeded bool // a trial of last exceeded the limit
+	last     float64 // the rate that Next returned
+	times    int     // how many times as long as usual it is tried
+	retrying bool    // last is to be tried again
+	exceeded bool    // a trial of last exceeded the limit
 }
 
 // maxTimes is how many times as long as usual a rate is tried at most. Times double, and one trial

@@ -23,7 +23,7 @@ const (
 // NewTrend returns the trend of a load that lasts so long.
 func NewTrend(lasts time.Duration) *Trend { return &Trend{lasts: lasts} }
 
-// sums is what the means of a part are worked out from, in seconds.
+// sums has the number of operations of a part and the sums of their times, in seconds.
 type sums struct{ n, planned, response float64 }
 
 // Operation implements [Hook]. It leaves out operations that failed.
@@ -49,9 +49,9 @@ func (t *Trend) Merge(other *Trend) {
 // Growth returns how response times grow after the first quarter of the load: the slope of the line
 // through the means of the parts, by weighted least squares, with its margin.
 //
-// The margin is worked out from how far the parts are off the line, not the operations. Operations
-// of a moment aren't independent of each other: if the machine does something else for a while, all
-// of them are late. Taken one by one they would prove much by that moment.
+// The margin comes from how far the means of the parts lie off the line, not single operations.
+// Operations at about the same time aren't independent: if the machine pauses, all of them are
+// late. Taken as independent samples, they would make the margin far too small.
 func (t *Trend) Growth() Growth {
 	var n, x, y, used float64
 	for _, part := range t.parts[openingParts:] {

@@ -14,17 +14,18 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// findBreakpoint searches the highest rate that still holds. Each rate is tried from a clean slate and
-// for breakpoint.probe, or longer if such a trial can't tell. It returns how the highest one went.
+// findBreakpoint searches for the highest rate that holds. Each trial of a rate is a repetition of
+// its own, and lasts breakpoint.probe, or longer if such a trial couldn't tell. It returns what the
+// trial of the highest rate that held measured.
 func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured, error) {
 	spec := r.spec.Load
 	b := spec.Breakpoint.WithDefaults()
 	s := &load.Search{From: float64(spec.Rate), To: float64(b.To), Tolerance: float64(b.Tolerance)}
 	began := time.Now()
 	var best, last *measured
-	var why string             // the lowest rate that failed did so, or is unclear
-	var elsewhere string       // and, where that isn't the devices' doing, what limited it
-	var quickest time.Duration // operations of a rate that held took so long
+	var why string             // says why the lowest rate that failed did so, or why it is unclear
+	var elsewhere string       // says what else limited that rate; empty if the devices did
+	var quickest time.Duration // the shortest mean time of an operation at a rate that held
 	for rate, times, ok := s.Next(); ok; rate, times, ok = s.Next() {
 		lasts := time.Duration(times) * b.TrialDuration.Std()
 		rep.Rate, rep.Duration = rate, lasts
@@ -84,7 +85,7 @@ func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured,
 	return best, nil
 }
 
-// trends follows the response times of a rate that is tried, by one trend for each recorder.
+// trends follows the response times of one trial, by a trend for each recorder.
 type trends struct {
 	lasts time.Duration
 	all   []*load.Trend
@@ -104,15 +105,14 @@ func (t *trends) sum() *load.Trend {
 	return sum
 }
 
-// calmerTrial is what to do if trials couldn't tell.
+// calmerTrial is the advice if trials couldn't tell.
 const calmerTrial = "have the machine to yourself, or try longer (load.breakpoint.probe)"
 
-// judgeTrial returns what became of a rate that was tried, and the reason why it doesn't hold, or why
-// that can't be told. The reason is empty if the rate holds.
+// judgeTrial returns the outcome of a trial, and the reason why the rate doesn't hold, or why that
+// can't be told. The reason is empty if the rate holds.
 //
-// Whatever the thresholds say, a rate is beyond the limit where operations pile up: each second's wait
-// longer than those of the second before. At half of the tolerance above the limit, they do so by that
-// half.
+// Whatever the thresholds say, a rate is beyond the limit if operations pile up, so that each waits
+// longer than the one before; [load.Growth.Outcome] says by how much they may.
 func judgeTrial(s scenarios.Spec, m *measured, growth load.Growth, tolerance float64) (load.TrialOutcome, string) {
 	exceeded := func(format string, args ...any) (load.TrialOutcome, string) {
 		return load.Exceeded, fmt.Sprintf(format, args...)

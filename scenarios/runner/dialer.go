@@ -11,8 +11,8 @@ import (
 )
 
 // A dialer opens the client's connections. While connections are warmed, it holds each of them back
-// until every worker has one: otherwise the first ones would be free again before the last worker
-// began, and fewer would be opened than the load needs.
+// until every worker has one. Otherwise the first connections would be idle again before the last
+// worker asked for one, that worker would use one of them, and too few would be open for the load.
 type dialer struct {
 	net     net.Dialer
 	mu      sync.Mutex
@@ -21,16 +21,16 @@ type dialer struct {
 	noPort, noDescriptor atomic.Int64
 }
 
-// dialErrors counts connections that this side could not begin, for want of something of its own:
-// such a failure is no device's.
+// dialErrors counts connections that could not be opened because this machine lacked something.
+// They say nothing about a device.
 type dialErrors struct {
 	noPort       int64 // no local port was free, or no local address fits the peer's
-	noDescriptor int64
+	noDescriptor int64 // no file descriptor was free
 }
 
 func (d *dialer) errors() dialErrors { return dialErrors{d.noPort.Load(), d.noDescriptor.Load()} }
 
-// count counts why a connection could not be begun.
+// count counts an error of dialing if this machine lacked a port or a descriptor.
 func (d *dialer) count(err error) {
 	switch {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -40,6 +40,7 @@ func (d *dialer) count(err error) {
 	}
 }
 
+// dial opens a connection. It is the Dial of the client's configuration.
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := d.net.DialContext(ctx, network, address)
 	if err != nil {
@@ -55,7 +56,8 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	return c, nil
 }
 
-// hold begins to hold back connections, until so many workers have one, or are done without.
+// hold makes dial hold back connections until each of so many workers has one, or has called done
+// on the barrier that is returned.
 func (d *dialer) hold(workers int) *barrier {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -63,7 +65,7 @@ func (d *dialer) hold(workers int) *barrier {
 	return d.barrier
 }
 
-// release holds back nothing any more, whoever is missing.
+// release ends the hold, even if workers are missing.
 func (d *dialer) release() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,10 +75,10 @@ func (d *dialer) release() {
 	}
 }
 
-// A barrier has workers wait for each other, once.
+// A barrier makes workers wait for each other, once.
 type barrier struct {
 	mu      sync.Mutex
-	missing int
+	missing int           // workers that have neither come nor called done
 	all     chan struct{} // closed when none is missing
 }
 
@@ -89,8 +91,8 @@ func (b *barrier) wait(ctx context.Context) {
 	}
 }
 
-// done is called if n workers needn't be waited for any longer. A worker that waited and is done
-// counts twice; by then all have come, or dialing fails.
+// done tells the barrier that n workers needn't be waited for. A worker that has waited may call
+// it, too, which does no harm: its wait ended since all had come, or since its context ended.
 func (b *barrier) done(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,15 +10,16 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// drive is the load of one repetition.
+// A drive is the load of one repetition: an executor, what it drives, and where it counts.
 type drive struct {
 	task     task
 	executor load.Executor
 	env      load.Env
-	expect   load.Expectation
-	waves    *waves // of a rollout; nil without one
+	expect   load.Expectation // what is known of the load before it begins
+	waves    *waves           // of a rollout; nil without one
 }
 
+// newDrive prepares the load of a task, with a client for this repetition alone.
 func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 	devices := s.target.Devices()
 	d := &drive{task: t, env: load.Env{
@@ -35,7 +36,7 @@ func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 	return d
 }
 
-// run does the operations.
+// run runs the load. It ends the last wave of a rollout, unless the rollout was broken off.
 func (d *drive) run(ctx context.Context) (load.Result, error) {
 	result, err := d.executor.Run(ctx, d.env)
 	if d.waves != nil && err == nil && (ctx.Err() == nil || result.Stopped != nil) {
@@ -45,7 +46,7 @@ func (d *drive) run(ctx context.Context) (load.Result, error) {
 	return result, err
 }
 
-// live returns how the load stands after so long.
+// progress returns how far the load has come, elapsed after its start.
 func (d *drive) progress(window *load.LatencyWindow, elapsed time.Duration) Progress {
 	record := d.env.Record
 	t := record.Totals()
@@ -69,7 +70,8 @@ func (d *drive) progress(window *load.LatencyWindow, elapsed time.Duration) Prog
 	return v
 }
 
-// behindForCertain is what a load says of itself while it goes on.
+// What Progress.Invalid says of a load under way that can no longer keep its plan: of a run, and of
+// one rate that a search tries.
 const (
 	behindForCertain = "the run is invalid already: the plan is over, and operations of it are not sent yet"
 	beyondForCertain = "the rate is beyond the limit: its time is over, and operations of it are not sent yet"

@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// executorOf returns how the operations of a load come. One that starts workers by itself starts so
-// many at most. A rollout's events are told to onEvent.
+// executorOf returns the executor of a load. If the load starts workers by itself, it starts at
+// most maxAuto of them, if that isn't 0. A rollout calls onEvent with its events.
 func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(delivery.RolloutEvent)) load.Executor {
 	workers, most := l.WorkerRange()
 	switch l.Model {
@@ -33,7 +33,7 @@ func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(delivery.Rollout
 	}
 }
 
-// pacerOf returns when the operations of an open load are planned.
+// pacerOf returns the pacer that plans the operations of an open load.
 func pacerOf(l scenarios.LoadSpec) load.Pacer {
 	if l.Model == scenarios.Burst {
 		return load.Bursts{Size: int64(l.Burst.Size), Every: l.Burst.Every.Std()}
@@ -87,10 +87,10 @@ func peakRate(l scenarios.LoadSpec) float64 {
 	return float64(highest)
 }
 
-// minLongest is what histograms reach at least.
+// minLongest is the least time that histograms must be able to hold.
 const minLongest = 100 * time.Second
 
-// maxLongest bounds their memory.
+// maxLongest is the longest time that histograms hold, since their memory grows with it.
 const maxLongest = 30 * 24 * time.Hour
 
 // Deadlines that the client has where the scenario sets none, as package delivery documents them.
@@ -123,8 +123,8 @@ func longest(s scenarios.Spec) time.Duration {
 	return time.Duration(min(max(most, minLongest.Seconds()), maxLongest.Seconds()) * float64(time.Second))
 }
 
-// atRate returns the load of one trial of a search for the breakpoint: a constant rate, for the given
-// time.
+// atRate returns the load of one trial of a search for the breakpoint: a constant rate, for the
+// given time.
 func atRate(l scenarios.LoadSpec, rate float64, duration time.Duration) scenarios.LoadSpec {
 	l.Model, l.Rate, l.Duration = scenarios.ConstantRate, scenarios.Rate(rate), scenarios.Duration(duration)
 	l.Breakpoint = scenarios.BreakpointSpec{}

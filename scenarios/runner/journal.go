@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
-// A journal is a run directory under way, and what its run.json will say.
+// A journal is the run directory of a run under way, and what its run.json will say.
 type journal struct {
 	dir     *rundir.Directory
 	latency *latencyLog
@@ -27,8 +27,8 @@ type journal struct {
 	cpuPerOp     map[Phase][]float64 // processor time in ns, one for each repetition
 }
 
-// newJournal begins the files of a fresh run directory. One that can't hold them is removed again:
-// nothing was measured yet.
+// newJournal begins the files of a new run directory. If they can't be written, it removes the
+// directory, since nothing was measured yet.
 func newJournal(dir *rundir.Directory, run results.Run) (*journal, error) {
 	j := &journal{dir: dir, run: run}
 	err := dir.WriteRun(run)
@@ -45,14 +45,16 @@ func newJournal(dir *rundir.Directory, run results.Run) (*journal, error) {
 	return j, nil
 }
 
-// note adds what is worth knowing of the run beside its figures, each once.
+// note adds a sentence that the reader of the run should know beside its figures, unless the run
+// has it already.
 func (j *journal) note(text string) {
 	if !slices.Contains(j.run.Notes, text) {
 		j.run.Notes = append(j.run.Notes, text)
 	}
 }
 
-// invalid records why the run's figures can't be believed, each reason once.
+// invalid makes the run invalid for each of the findings. A finding that was recorded before isn't
+// recorded again.
 func (j *journal) invalid(findings ...health.Finding) {
 	for _, f := range findings {
 		j.run.Valid = false
@@ -139,7 +141,7 @@ func (j *journal) append(rep Repetition, spec scenarios.Spec, m *measured) error
 	return j.dir.WriteRun(j.run)
 }
 
-// failureLines returns the sample of what failed in a repetition; empty where nothing did.
+// failureLines returns the sample of failed operations of a repetition. It is empty if none failed.
 func (m *measured) failureLines(rep Repetition, spec scenarios.Spec) (rundir.Chunk, error) {
 	number := rep.Number
 	if rep.Phase == Profiled {
@@ -150,15 +152,15 @@ func (m *measured) failureLines(rep Repetition, spec scenarios.Spec) (rundir.Chu
 	return rundir.Chunk{Name: rundir.FailuresFile, Data: lines.Bytes()}, err
 }
 
-// latencyLog makes latency.hlog: HdrHistogram's log, an interval histogram a
-// repetition and operation, tagged with the operation. Values are response times
-// in nanoseconds; the log's own maximum column is in milliseconds, as usual.
+// A latencyLog makes latency.hlog, a log in HdrHistogram's format. It has one interval histogram
+// for each repetition and operation, tagged with the operation. Values are response times in
+// nanoseconds; the log's own column of maxima is in milliseconds, as usual.
 type latencyLog struct {
-	text bytes.Buffer // what log has written and nobody has taken
+	text bytes.Buffer // what log has written since the last take
 	log  *hdrhistogram.HistogramLogWriter
 }
 
-// newLatencyLog begins the log of a run that started then, and gives its head.
+// newLatencyLog returns the log of a run that started at the given time, and the log's header.
 func newLatencyLog(started time.Time) (*latencyLog, rundir.Chunk, error) {
 	l := &latencyLog{}
 	l.log = hdrhistogram.NewHistogramLogWriter(&l.text)
@@ -168,16 +170,17 @@ func newLatencyLog(started time.Time) (*latencyLog, rundir.Chunk, error) {
 		l.log.OutputComment("[Fleetmark: response times in nanoseconds, one interval a repetition and operation]"),
 		l.log.OutputLogFormatVersion(), l.log.OutputStartTime(ms), l.log.OutputBaseTime(ms), l.log.OutputLegend(),
 	)
-	return l, l.taken(), err
+	return l, l.take(), err
 }
 
-// taken is what was written since the last time.
-func (l *latencyLog) taken() rundir.Chunk {
+// take returns what was written since the last call.
+func (l *latencyLog) take() rundir.Chunk {
 	defer l.text.Reset()
 	return rundir.Chunk{Name: rundir.LatencyFile, Data: slices.Clone(l.text.Bytes())}
 }
 
-// interval is a repetition's part of the log.
+// interval writes the response times of a repetition, a histogram for each operation, and returns
+// that part of the log.
 func (l *latencyLog) interval(spec scenarios.LoadSpec, m *measured) (rundir.Chunk, error) {
 	start, end := m.started.UnixMilli(), m.started.Add(m.Elapsed).UnixMilli()
 	for _, op := range spec.Operations() {
@@ -189,5 +192,5 @@ func (l *latencyLog) interval(spec scenarios.LoadSpec, m *measured) (rundir.Chun
 			return rundir.Chunk{}, err
 		}
 	}
-	return l.taken(), nil
+	return l.take(), nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// measured is what one repetition came to.
+// measured is everything that one repetition measured, and what was found wrong with it.
 type measured struct {
 	load.Result
 	load.Totals
@@ -49,9 +49,9 @@ type measured struct {
 	partial *results.Partial // what is kept of a repetition that was broken off; nil: nothing
 }
 
-// records are the repetition's lines in samples.txt, one an operation. What belongs to the load as
-// a whole (rate, processor time, allocations, requests, memory) stands with the operation that the
-// load asked for, because nobody can tell which half of a delivery allocated.
+// records returns the repetition's lines in samples.txt, one for each operation. Values of the load
+// as a whole (rate, processor time, allocations, requests, memory) are in the record of the
+// operation that the load asks for, because nobody can tell which half of a delivery allocated.
 func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 	var list []results.Record
 	for _, op := range s.Load.Operations() {
@@ -62,7 +62,7 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 		}
 		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
 		if t.Count == 0 {
-			if op == s.Load.Operation && m.rollout.Stopped { // that none was updated is what became of it
+			if op == s.Load.Operation && m.rollout.Stopped { // that it updated no device is its result
 				m.addCounts(s, add)
 				list = append(list, r)
 			}
@@ -88,11 +88,11 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 	return list
 }
 
-// The runtime counts allocations of the whole process, and some dozens of objects a
-// repetition are nobody's operation: a pool's list that grew, the progress that is
-// shown. Divided by the operations that a machine got round to they would tell
-// machines apart, where an operation that allocates nothing does so on all of them. So
-// the figures go in steps. An operation's own objects are whole ones, of 8 bytes or more.
+// The runtime counts the allocations of the whole process, and some dozens of objects in a
+// repetition belong to no operation: a pool's list that grew, the progress that is shown. Divided
+// by the number of operations, which depends on how fast the machine is, they would make figures
+// differ between machines even for operations that allocate nothing. So figures are rounded to
+// these steps. An operation's own objects are whole ones, of 8 bytes or more.
 const (
 	heapStep       = 8  // bytes
 	stepsPerObject = 20 // 0.05 objects
@@ -121,10 +121,11 @@ func (m *measured) addLoadValues(s scenarios.Spec, op delivery.Op, t *load.Laten
 	}
 }
 
-// counted adds what is counted rather than timed, and needs no operation to have succeeded.
+// addCounts adds the values that are counted rather than timed. They are known even if no operation
+// succeeded.
 func (m *measured) addCounts(s scenarios.Spec, add func(string, float64)) {
-	// A device's turn is one operation: each device has one where each is visited
-	// once, and many under a load that goes on for a time.
+	// These are figures per operation, though they are named per device: each device has one operation
+	// if the load visits each once, and many if the load goes on for a time.
 	turns := float64(m.Succeeded + m.Failed)
 	if m.traffic != nil {
 		add(results.UnitRequests, float64(m.traffic.Requests)/turns)
@@ -151,7 +152,7 @@ func (m *measured) addCounts(s scenarios.Spec, add func(string, float64)) {
 	}
 }
 
-// plannedFor returns how long the load's plan was; 0 where there is none.
+// plannedFor returns how long the load's plan was, or 0 if it had none.
 func (m *measured) plannedFor() time.Duration { return time.Duration(m.Operations.PlanNS) }
 
 // percentiles returns the median and the 99th percentile of an operation's response times. They are

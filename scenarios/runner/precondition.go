@@ -20,14 +20,15 @@ import (
 // precondition collects the heap, and does what a load takes for granted before the clock and the
 // usage start:
 //
-//   - It brings the update to every device if the load verifies alone, so that there is something to
-//     verify.
-//   - It opens connections and uses them if the load has a duration. Opening them is part of a rollout,
-//     where each device has one operation. Under a load with a duration it is a fixed cost: divided by
-//     the operations that a machine gets round to, it would be different allocations per operation on
-//     every machine.
+//   - It brings the update to every device if the load verifies alone, so that there is something
+//     to verify.
+//   - It opens connections and uses them if the load has a duration. In a rollout, where each
+//     device has one operation, opening its connection is part of that. Under a load with a
+//     duration it is a fixed cost. Divided by the number of operations, which depends on how fast
+//     the machine is, it would make the allocations per operation differ between machines.
 //
-// What the devices saw of it is kept apart from what they see of the load.
+// What the fleet's ledger has of it doesn't count as the load's: the fleet is made to forget it, or
+// it is subtracted later.
 func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, u *delivery.Update) error {
 	spec := t.load
 	if spec.Operation == delivery.OpVerify {
@@ -95,27 +96,28 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 // connection's first use, and another at its second.
 const warmRounds = 4
 
-// Opening connections has deadlines of its own, for a device that hangs would hold a worker as long
-// as the client's own let it.
+// Opening connections has deadlines of its own, since a device that hangs would keep a worker for
+// as long as the client's deadlines allow.
 const (
 	openingEach = 500 * time.Millisecond // of a request
-	openingAll  = 5 * time.Second        // of all of them; what isn't open then is opened in the load
+	openingAll  = 5 * time.Second        // of all of them; connections that aren't open by then are opened in the load
 )
 
-// warmConnections opens the connections that the load will keep, and uses each. The load says what
-// fails; a device that fails here is left alone until an operation of the load succeeds with it.
+// warmConnections opens the connections that the load will keep, and uses each. It returns no
+// error, since whatever fails here will fail in the load, too, and count there. A device that
+// doesn't answer is left alone until an operation of a load succeeds with it.
 func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetitionClient, u *delivery.Update) {
 	devices := s.target.Devices()
 	workers, _ := s.spec.Load.WorkerRange()
-	// Each worker has a device in turn, as under the load. Where there are more
-	// devices than connections are kept, none lasts until its device's next turn, and
-	// opening one is a part of each operation.
+	// Each worker visits its devices in turn, as under the load. If there are more devices than the
+	// client keeps connections, no connection lasts until its device's next turn, so that opening one
+	// is part of each operation, and one connection for each worker is enough here.
 	rounds, wanted := 1, workers
 	if kept := devices.Len(); kept > workers && kept <= s.spec.Client.MaxIdle {
 		rounds, wanted = kept/workers+1, kept
 	}
-	// A client makes other things for a push than for a verification. One push a worker
-	// will do; the fleet forgets it afterwards, where there is a way to tell it to.
+	// A client's first push allocates other things than its first verification. One push for each
+	// worker is enough. The fleet must be able to forget it afterwards.
 	push := s.spec.Load.Operation != delivery.OpVerify && s.target.Witness() != nil
 	o := &opening{unopened: s.unopened.devices}
 	stop := s.reportPreparing(rep, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
@@ -124,7 +126,8 @@ func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetit
 	defer cancel()
 	defer time.AfterFunc(openingAll, cancel).Stop()
 	barrier := c.dialer.hold(workers)
-	defer time.AfterFunc(openingEach/2, c.dialer.release).Stop() // who waits longer for the others is no failure
+	// Before requests that wait for other workers run out of time.
+	defer time.AfterFunc(openingEach/2, c.dialer.release).Stop()
 	var all sync.WaitGroup
 	for i := range workers {
 		all.Go(func() {
@@ -134,7 +137,7 @@ func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetit
 				if turn == 0 {
 					barrier.done(1)
 				}
-				if turn == 0 && push && !o.failed(device) { // a slow push is no reason to leave a device alone
+				if turn == 0 && push && !o.failed(device) { // whether the push is answered in time doesn't matter
 					_ = within(ctx, func(ctx context.Context) error { return c.Push(ctx, devices.At(device), u) })
 				}
 			}
@@ -148,12 +151,12 @@ func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetit
 
 // unopened counts devices whose connection could not be opened before a load.
 type unopened struct {
-	devices map[int]bool // that are left alone
-	most    int          // of them, at a time
+	devices map[int]bool // those that didn't answer, and are left alone
+	most    int          // the most that there were before one load
 }
 
-// dropResponsive removes devices that an operation of the load succeeded with, so that they are
-// tried again before the next load: it was the machine that was slow.
+// dropResponsive removes devices that an operation of the load succeeded with: it was the machine
+// that was slow, so they are tried again before the next load.
 func (u *unopened) dropResponsive(c *claims) {
 	for device := range u.devices {
 		if c.Of(device).Succeeded > 0 {
@@ -173,16 +176,17 @@ func (u *unopened) text(devices int) string {
 		plaintext.Thousands(u.most), plaintext.Thousands(devices), openingEach)
 }
 
-// opening is connections on their way to be open. Any number of goroutines may use it.
+// An opening follows how far the opening of connections before a load has come. Any number of
+// goroutines may use it.
 type opening struct {
 	mu       sync.Mutex
-	unopened map[int]bool // devices that failed, and are left alone
-	done     int          // connections that were opened, or can't be
+	unopened map[int]bool // devices that didn't answer, and are left alone
+	done     int          // connections over which the first request has ended
 }
 
-// use does something over a device's connection, unless the device has failed. first says that
-// nobody has yet. A request that doesn't answer an opened connection is a failure as any, but for
-// those that ctx broke off.
+// use sends a request to a device, unless an earlier one went unanswered. If this one goes
+// unanswered, the device is left alone from now on, unless it was ctx that ended the request. first
+// says that it is the first request over its connection.
 func (o *opening) use(ctx context.Context, device int, first bool, request func(context.Context) error) {
 	failed := o.failed(device)
 	if !failed && unanswered(within(ctx, request)) && ctx.Err() == nil {
@@ -201,8 +205,8 @@ func (o *opening) use(ctx context.Context, device int, first bool, request func(
 	}
 }
 
-// unanswered reports whether a request failed for want of an answer: what the device says doesn't
-// matter.
+// unanswered reports whether the error of a request says that no answer came. Any answer will do,
+// also one that refuses the request or names another version.
 func unanswered(err error) bool {
 	if err == nil || delivery.ClassOf(err) == delivery.ClassIntegrity {
 		return false
@@ -214,20 +218,23 @@ func unanswered(err error) bool {
 	return network || errors.Is(err, context.Canceled)
 }
 
+// failed reports whether a device is left alone.
 func (o *opening) failed(device int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.unopened[device]
 }
 
+// count returns over how many connections the first request has ended.
 func (o *opening) count() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.done
 }
 
-// within gives a request its time. The context has no deadline, as those of the load have none: a
-// client may do other things where there is one.
+// within sends a request, and cancels it if it takes longer than openingEach. The request's context
+// has no deadline, since those of the load have none, and a client may act differently on one that
+// has.
 func within(ctx context.Context, request func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

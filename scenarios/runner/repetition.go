@@ -114,8 +114,8 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 	return before, err
 }
 
-// drive runs the load. Meanwhile the observer hears of it, and in a profiled repetition the
-// profiles are taken.
+// drive runs the load and measures it. Meanwhile it reports progress to the observer, and takes
+// profiles if the repetition is a profiled one.
 func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *drive) (*measured, error) {
 	m := &measured{bytes: s.artifact.Size()}
 	if t.load.Model == scenarios.Rollout {
@@ -161,22 +161,22 @@ func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *driv
 	return m, nil
 }
 
-// tell keeps the observer informed until the function that it returns is called.
+// reportProgress tells the observer how far the load has come, until stop is called.
 func (s *Session) reportProgress(d *drive, rep Repetition) (stop func()) {
 	started, window := time.Now(), &load.LatencyWindow{}
 	return everyInterval(func() { s.observer.Progress(rep, d.progress(window, time.Since(started))) })
 }
 
-// reconcile compares the client's claims with the fleet's ledger, and asks how the fleet was. A
-// contradiction counts in every repetition; how busy the fleet was, in those whose times are
-// recorded.
+// reconcile compares the client's claims with the fleet's ledger, and asks how busy the fleet was.
+// A contradiction makes the run invalid whatever the phase of the repetition; a busy fleet does so
+// only in a timed one.
 func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *delivery.Update, before snapshot) error {
 	w := s.target.Witness()
 	if w == nil {
 		m.counts = s.claims.count()
 		return nil
 	}
-	// Asked before the ledger is read, which costs the fleet something too.
+	// Before the ledger is read, since that keeps the fleet busy, too.
 	after, err := s.takeSnapshot(ctx)
 	if err != nil {
 		return err
@@ -244,7 +244,7 @@ func (s *Session) takeSnapshot(ctx context.Context) (now snapshot, err error) {
 		own += seconds(now.fleet.CPUSeconds)
 		ours = append(ours, s.target.Pid())
 	default:
-		return now, nil // its processor time, if it is on this machine, can't be told from that of others
+		return now, nil // a fleet on this machine can't be told from its other processes
 	}
 	now.machine = health.ReadMachineCPU(ctx, own, ours...)
 	return now, nil

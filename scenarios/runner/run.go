@@ -40,7 +40,7 @@ type Options struct {
 	// labels itself or a timer started them. None: the package of the client's type.
 	ClientPackages []string
 
-	wrap func(load.Client) load.Client // by what a test puts around the client; may be nil
+	wrap func(load.Client) load.Client // puts a test's wrapper around the client; may be nil
 
 	Observer Observer // may be nil
 }
@@ -61,8 +61,8 @@ type Running struct {
 
 // Start begins a run. The options must be valid: whoever makes them calls [Options.Validate] once,
 // before the first of several runs. If the run can't begin, Start leaves nothing behind and returns
-// an error, such as a *SpecError, an *OptionError, or the fleet's *mockfleet.ConfigError; if ctx ends
-// before the run has begun, it returns ctx's error.
+// an error, such as a *SpecError, an *OptionError, or the fleet's *mockfleet.ConfigError; if ctx
+// ends before the run has begun, it returns ctx's error.
 func Start(ctx context.Context, o Options) (*Running, error) {
 	r, err := begin(ctx, o)
 	if err != nil {
@@ -87,7 +87,7 @@ func (r *Running) Finish(v results.Verdict) error {
 	return r.r.finish(v)
 }
 
-// runner is a run under way: a session whose repetitions go into a journal.
+// A runner is a run under way: a session whose repetitions go into a journal.
 type runner struct {
 	*Session
 	*journal
@@ -143,7 +143,8 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// repetitions runs all of them, and stops at the first that can't be had.
+// repetitions runs all repetitions of the scenario, and checks for leaks after the last. It stops
+// at the first that fails.
 func (r *runner) repetitions(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
@@ -200,7 +201,8 @@ func (r *runner) takeResources() (health.ResourceSnapshot, error) {
 	return health.TakeResources(r.dir.Path(), packages...)
 }
 
-// end records how the run ended. It returns runErr, or nil if that is but the interruption.
+// end records how the run ended. It returns runErr, or nil if ctx ended and runErr says no more
+// than that.
 func (r *runner) end(ctx context.Context, runErr error) error {
 	r.run.Finished = time.Now().UTC()
 	if text := r.unopened.text(r.target.Devices().Len()); text != "" {
@@ -241,8 +243,9 @@ func (r *runner) finish(v results.Verdict) error {
 // close closes the run directory, and then what the session opened.
 func (r *runner) close() error { return errors.Join(r.dir.Close(), r.Session.Close()) }
 
-// repetition runs the load once, and writes down what it came to. One that the context breaks off
-// is no sample; see keepPartial.
+// repetition runs the load once, or a whole search for the breakpoint, and appends the outcome to
+// the run directory. A repetition that ctx breaks off is no sample; keepPartial says what is kept
+// of it.
 func (r *runner) repetition(ctx context.Context, rep Repetition) error {
 	if err := r.runReference(ctx, rep); err != nil {
 		return err
@@ -256,7 +259,7 @@ func (r *runner) repetition(ctx context.Context, rep Repetition) error {
 	switch search := t.load.Model == scenarios.Breakpoint; {
 	case search && rep.Phase == Timed:
 		m, err = r.findBreakpoint(ctx, rep)
-	case search: // a search is neither warmed up by another one, nor what a profile is wanted of
+	case search: // to warm up, or to take profiles, its lowest rate is enough
 		t.Duration = t.load.Breakpoint.WithDefaults().TrialDuration.Std()
 		t.load = atRate(t.load, float64(t.load.Rate), t.Duration)
 		m, err = r.attempt(ctx, t)
@@ -273,7 +276,7 @@ func (r *runner) repetition(ctx context.Context, rep Repetition) error {
 	return r.append(rep, r.spec, m)
 }
 
-// attempt does a repetition and records what it found, however it ended.
+// attempt runs a repetition and records in the run what it found, however it ended.
 func (r *runner) attempt(ctx context.Context, t task) (*measured, error) {
 	m, err := r.repeat(ctx, t)
 	if m != nil {
@@ -285,7 +288,8 @@ func (r *runner) attempt(ctx context.Context, t task) (*measured, error) {
 	return m, err
 }
 
-// runReference takes a block of the reference benchmark, before and after a timed repetition.
+// runReference runs a block of the reference benchmark if the repetition is a timed one. It is
+// called before and after each repetition.
 func (r *runner) runReference(ctx context.Context, rep Repetition) error {
 	if rep.Phase != Timed {
 		return nil

@@ -42,13 +42,13 @@ type Session struct {
 
 	runID         string            // part of versions if the fleet can't be reset
 	labels        map[string]string // of profiles
-	maxWorkers    int               // that a load comes to if it starts workers by itself
+	maxWorkers    int               // the most workers of a load that starts them by itself
 	unopened      unopened
 	current       atomic.Pointer[repetitionClient] // of the repetition under way, or the last one
 	clientPackage string                           // its import path
 	closers       []func() error
 
-	repetitions int // by Repeat
+	repetitions int // how many Repeat has begun
 }
 
 // OpenSession opens what repetitions share. It uses neither Options.Out nor Options.Observer, and
@@ -61,8 +61,8 @@ func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	return openSession(ctx, o)
 }
 
-// Wrap puts something around the client of every later repetition. It sends so many verifications
-// more than the client says in each operation that pushes.
+// Wrap has every later repetition drive wrap's result in place of its client. In each operation
+// that pushes, the result sends so many verifications more than it reports.
 func (s *Session) Wrap(wrap func(load.Client) load.Client, verifications int) {
 	s.clients.wrap, s.clients.added = wrap, verifications
 }
@@ -107,8 +107,7 @@ func (s *Session) Repeat(
 	}
 	result := Measurement{Counts: m.counts, Findings: m.findings, Operations: m.Succeeded + m.Failed, CPU: m.usage.cpu}
 	if phase == Timed {
-		// The times of a delivery's parts rest on what a part of so short a repetition happened to
-		// meet.
+		// A session's repetitions are so short that the times of a delivery's parts are left to chance.
 		result.Records = slices.DeleteFunc(m.records(s.spec, s.repetitions), func(rec results.Record) bool {
 			return rec.Op != string(spec.Operation)
 		})
@@ -116,7 +115,7 @@ func (s *Session) Repeat(
 	return result, nil
 }
 
-// openSession makes ready what all repetitions share. If it can't, it leaves nothing behind.
+// openSession opens what all repetitions share. If it returns an error, it leaves nothing behind.
 func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	s := &Session{spec: o.Spec, observer: o.Observer, runID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff)}
 	if s.observer == nil {
@@ -127,7 +126,7 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 			return
 		}
 		if ctx.Err() != nil {
-			err = ctx.Err() // what it broke off has other words for it
+			err = ctx.Err() // err says the same in other words
 		}
 		err = errors.Join(err, s.Close())
 	}()
@@ -143,7 +142,7 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	if client.Header, err = resolveHeader(s.spec.Client); err != nil {
 		return nil, err
 	}
-	if err = client.Validate(); err != nil { // what only the values show
+	if err = client.Validate(); err != nil { // the values of headers were unknown before
 		return nil, &scenarios.OptionError{Option: "client", Problem: yamlnode.OneLine(err.Error())}
 	}
 	if client.TLS, err = tlsConfig(s.spec.Client); err != nil {
@@ -190,7 +189,7 @@ func (s *Session) newRun(o Options) (results.Run, error) {
 	if err != nil {
 		return results.Run{}, err
 	}
-	asked := o.Spec // what this machine's limits made of the scenario is not the work
+	asked := o.Spec // without what was fitted to this machine's limits
 	asked.Fleet.Addressing = s.spec.Fleet.Addressing
 	devices := s.target.Devices().Len()
 	digest, err := workloadDigest(asked, s.target.Kind(), devices, s.artifact)
@@ -210,9 +209,9 @@ func (s *Session) newRun(o Options) (results.Run, error) {
 	return run, nil
 }
 
-// update names the artifact for one repetition. Where the fleet can be reset every repetition
-// brings the same version; where it can't, each brings one of its own, or a device could pass for
-// updated by what it got before.
+// update returns the update of one repetition. If the fleet can be reset, every repetition brings
+// the same version. If it can't, each brings a version of its own; otherwise a device would count
+// as updated because of what an earlier repetition brought.
 func (s *Session) update(phase Phase, n int) (*delivery.Update, error) {
 	version := s.spec.Artifact.Version
 	switch {
@@ -235,12 +234,12 @@ func (s *Session) Close() error {
 	return err
 }
 
-// exitDelay is how long it takes, at most, until the end of a fleet's process is known after its
-// connections broke.
+// exitDelay is the longest time from when the connections to a fleet's process break until it is
+// known that the process has ended.
 const exitDelay = time.Second
 
-// endCause returns the reason for an error: that the fleet is gone, if it is. What a file refuses
-// is never that.
+// endCause returns the reason for an error of a repetition: that the fleet is lost, if it is, or
+// else err. An error of a file has nothing to do with the fleet.
 func (s *Session) endCause(ctx context.Context, err error) error {
 	_, file := errors.AsType[*fs.PathError](err)
 	if died := s.target.Exited(); died != nil && !file && ctx.Err() == nil {

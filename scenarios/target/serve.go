@@ -20,9 +20,10 @@ import (
 // ErrNotDriven is the error of [Serve] if its input doesn't begin with a scenario.
 var ErrNotDriven = errors.New("it is for the driver, which starts it")
 
-// Serve is the fleet's process's side of a [Process]. It reads a scenario from the first line of
-// in, starts its devices, writes where they are to out as a line, or why they didn't come up, and
-// then carries out requests. It returns when in ends or ctx does.
+// Serve runs in the process of a fleet that a [Process] has started. It reads a scenario from the
+// first line of in and starts the devices. It writes a line to out that says where they are, or why
+// they can't be started. Then it carries out the requests that come from in. It returns when in or
+// ctx ends.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
 	line, err := lines.ReadBytes('\n')
