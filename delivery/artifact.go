@@ -249,5 +249,9 @@ func NewUpdate(version string, artifact *Artifact) (*Update, error) {
 // Version is the version that the update brings.
 func (u *Update) Version() string { return u.version }
 
+// IdempotencyKey returns the Idempotency-Key that every push of the update carries, with its quotes.
+// It stands for version and content: two updates that agree in both have the same key.
+func (u *Update) IdempotencyKey() string { return u.key }
+
 // Artifact is what it brings.
 func (u *Update) Artifact() *Artifact { return u.artifact }

@@ -102,7 +102,7 @@ func (c *Client) admit(op Op, d Device) *Error {
 		return nil
 	}
 	c.stats.spared.Add(1)
-	return &Error{Op: op, Device: d.name(), Class: ClassNotSent, Err: ErrBreakerOpen}
+	return &Error{Op: op, Device: d.Name(), Class: ClassNotSent, Err: ErrBreakerOpen}
 }
 
 func (c *Client) record(ctx context.Context, d Device, e *Error) {
@@ -117,7 +117,7 @@ func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Err
 	x := c.exchanges.get()
 	defer c.exchanges.put(x)
 	if u == nil {
-		return &Error{Op: OpPush, Device: d.name(), Class: ClassPermanent, Err: errNoUpdate}
+		return &Error{Op: OpPush, Device: d.Name(), Class: ClassPermanent, Err: errNoUpdate}
 	}
 	c.protocol.askPush(x, d, u)
 	x.rate, x.fresh = pacing.ByteRateOf(ctx), fresh
@@ -134,7 +134,7 @@ func (c *Client) verify(ctx context.Context, d Device, u *Update) *Error {
 	x := c.exchanges.get()
 	defer c.exchanges.put(x)
 	if u == nil {
-		return &Error{Op: OpVerify, Device: d.name(), Class: ClassPermanent, Err: errNoUpdate}
+		return &Error{Op: OpVerify, Device: d.Name(), Class: ClassPermanent, Err: errNoUpdate}
 	}
 	c.protocol.askVersion(x, d)
 	if e := c.do(ctx, OpVerify, d, x); e != nil {
@@ -155,7 +155,7 @@ var errNoUpdate = errors.New("update is nil: make one with NewUpdate")
 // do is one exchange. The device's name and address are checked before a byte is sent.
 func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 	fail := func(class Class, sent bool, err error) *Error {
-		return &Error{Op: op, Device: d.name(), Class: class, Err: redact(err, c.secretsFor(x)), sent: sent}
+		return &Error{Op: op, Device: d.Name(), Class: class, Err: redact(err, c.secretsFor(x)), sent: sent}
 	}
 	if c.closed.Load() {
 		return fail(ClassPermanent, false, ErrClosed)
@@ -221,7 +221,7 @@ func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) er
 	if c.cfg.Observe == nil {
 		return c.transport.roundTrip(ctx, x)
 	}
-	x.trace = &trace{line: Timeline{Op: op, Device: d.name(), Begun: time.Now()}}
+	x.trace = &trace{line: Timeline{Op: op, Device: d.Name(), Begun: time.Now()}}
 	err := c.transport.roundTrip(ctx, x)
 	line := x.trace.snapshot()
 	line.Status, line.Err, line.Ended = x.status, redact(err, c.secretsFor(x)), time.Now()
@@ -232,7 +232,7 @@ func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) er
 // answered is a failure that the device told us.
 func (c *Client) answered(op Op, d Device, x *exchange, class Class, err error) *Error {
 	return &Error{
-		Op: op, Device: d.name(), Class: class, Status: x.status, Err: redact(err, c.secretsFor(x)),
+		Op: op, Device: d.Name(), Class: class, Status: x.status, Err: redact(err, c.secretsFor(x)),
 		RetryAfter: retryAfter(x.retryAfter, x.date, time.Now()), sent: true,
 	}
 }

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -22,15 +21,6 @@ type Report struct {
 // Retries is the number of requests beyond one push and one verification.
 func (r Report) Retries() int {
 	return max(0, r.Pushes-1) + max(0, r.Verifies-1)
-}
-
-// and is the report of two things that were done one after the other.
-func (r Report) and(next Report) Report {
-	next.Pushes += r.Pushes
-	next.Verifies += r.Verifies
-	next.Waited += r.Waited
-	next.Push, next.Verify = cmp.Or(next.Push, r.Push), cmp.Or(next.Verify, r.Verify)
-	return next
 }
 
 // Deliver pushes the update and verifies it, and tries again within Config.Retry. It returns a nil
@@ -118,7 +108,7 @@ func (r *delivering) verify(ctx context.Context) *Error {
 // within the policy's cap. Without a retry in the budget there is no next try.
 func (r *delivering) backOff(ctx context.Context, after *Error) *Error {
 	retry := r.client.cfg.Retry
-	if r.yield != nil && r.yield.Later && after.Class.mayHeal() && after.RetryAfter > retry.Cap {
+	if r.yield != nil && r.yield.Later && after.Class.IsTransient() && after.RetryAfter > retry.Cap {
 		return after // the device has another turn when it wants it
 	}
 	started := time.Now()
@@ -165,5 +155,5 @@ func (r *delivering) wait(ctx context.Context, op Op, d time.Duration) *Error {
 // ended is the failure of an operation whose context ended between two requests.
 func ended(ctx context.Context, op Op, d Device) *Error {
 	class, _ := classOfFailure(ctx, ctx.Err())
-	return &Error{Op: op, Device: d.name(), Class: class, Err: ctx.Err()}
+	return &Error{Op: op, Device: d.Name(), Class: class, Err: ctx.Err()}
 }

@@ -33,9 +33,10 @@ func (d Device) target() (endpoint.Target, error) {
 	return endpoint.Parse(d.Address)
 }
 
-// name is what an error calls the device. An ID or address that is refused may hold
-// anything: it is quoted, short, and without its secrets.
-func (d Device) name() string {
+// Name returns what errors and events call the device: its ID, or its address if it has no ID. An
+// ID or address that Validate refuses may hold anything: Name quotes and shortens it, and leaves its
+// secrets out.
+func (d Device) Name() string {
 	if d.ID != "" {
 		if len(d.ID) > wire.MaxDeviceID || !check.IsPrintable(d.ID) {
 			return strconv.Quote(check.Truncate(d.ID))

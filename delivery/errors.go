@@ -52,6 +52,40 @@ func (c Class) String() string {
 	return fmt.Sprintf("class(%d)", uint8(c))
 }
 
+// IsTransient reports whether a device that failed so may do better later, without anybody's doing:
+// it couldn't be reached, asked for a pause, was busy or installing, or broke off.
+func (c Class) IsTransient() bool {
+	switch c {
+	case ClassNotSent, ClassTimeout, ClassAmbiguous, ClassThrottled, ClassConflict, ClassPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// ClassCounts counts failures by class: counts[ClassTimeout] is a number.
+type ClassCounts [numClasses]int
+
+// Total is the number over all classes.
+func (c ClassCounts) Total() int {
+	n := 0
+	for _, k := range c {
+		n += k
+	}
+	return n
+}
+
+// String names the classes that have any, as in "3 timeout, 1 permanent".
+func (c ClassCounts) String() string {
+	var parts []string
+	for class, n := range c {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, Class(class)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // Op names an operation of a client. That of an [Error] is a single request: OpPush or OpVerify.
 type Op string
 

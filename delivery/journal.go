@@ -108,7 +108,7 @@ type journalRecord struct {
 }
 
 func (t turn) record(event string) journalRecord {
-	name := t.device.name()
+	name := t.device.Name()
 	return journalRecord{Event: event, Device: hex.EncodeToString(t.key[:]), Name: name[:min(len(name), maxJournalName)], Update: t.own}
 }
 
@@ -116,7 +116,7 @@ func headerOf(u *Update) journalRecord {
 	if u == nil {
 		return journalRecord{Event: eventRollout, Format: journalFormat, Update: byDevice}
 	}
-	return journalRecord{Event: eventRollout, Format: journalFormat, Version: u.version, SHA256: u.digestHex, Update: u.key}
+	return journalRecord{Event: eventRollout, Format: journalFormat, Version: u.Version(), SHA256: u.Artifact().DigestHex(), Update: u.IdempotencyKey()}
 }
 
 // line is the record as it is written.

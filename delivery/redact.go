@@ -104,9 +104,9 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // String shows the device without what a refused address may hold: a user, a password, a query.
 func (d Device) String() string {
 	if d.ID == "" {
-		return d.name()
+		return d.Name()
 	}
-	return d.name() + " at " + Device{Address: d.Address}.name()
+	return d.Name() + " at " + Device{Address: d.Address}.Name()
 }
 
 // Format is String for every verb.

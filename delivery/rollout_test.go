@@ -38,15 +38,15 @@ type rolloutFleet struct {
 
 func (f *rolloutFleet) Deliver(ctx context.Context, d Device, _ *Update) (Report, error) {
 	f.mu.Lock()
-	f.begun, f.at = append(f.begun, d.name()), append(f.at, time.Now())
+	f.begun, f.at = append(f.begun, d.Name()), append(f.at, time.Now())
 	n := len(f.begun)
 	if f.busy == nil {
 		f.busy, f.runs = map[string]bool{}, map[string]bool{}
 	}
-	if f.busy[d.name()] {
+	if f.busy[d.Name()] {
 		panic("two updates of one device at once")
 	}
-	f.busy[d.name()] = true
+	f.busy[d.Name()] = true
 	f.now++
 	f.most = max(f.most, f.now)
 	f.mu.Unlock()
@@ -60,18 +60,18 @@ func (f *rolloutFleet) Deliver(ctx context.Context, d Device, _ *Update) (Report
 	ok := pacing.Wait(ctx, takes, nil)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.busy[d.name()] = false
+	f.busy[d.Name()] = false
 	f.now--
 	r := Report{Pushes: 1, Verifies: 1}
 	if !ok {
-		return r, &Error{Op: OpPush, Device: d.name(), Class: ClassCanceled, Err: ctx.Err()}
+		return r, &Error{Op: OpPush, Device: d.Name(), Class: ClassCanceled, Err: ctx.Err()}
 	}
 	if f.fails != nil {
 		if class := f.fails(d); class != ClassUnknown {
-			return r, &Error{Op: OpPush, Device: d.name(), Class: class, Err: errors.New("made to fail")}
+			return r, &Error{Op: OpPush, Device: d.Name(), Class: class, Err: errors.New("made to fail")}
 		}
 	}
-	f.runs[d.name()] = true
+	f.runs[d.Name()] = true
 	return r, nil
 }
 
@@ -81,14 +81,14 @@ func (f *rolloutFleet) Check(_ context.Context, d Device, _ *Update, opts CheckO
 	if f.checks == nil {
 		f.checks = map[string][]CheckOptions{}
 	}
-	f.checks[d.name()] = append(f.checks[d.name()], opts)
+	f.checks[d.Name()] = append(f.checks[d.Name()], opts)
 	if f.says != nil {
 		return f.says(d)
 	}
-	if f.runs[d.name()] {
+	if f.runs[d.Name()] {
 		return Report{Verifies: 1}, nil
 	}
-	return Report{Verifies: 1}, &Error{Op: OpVerify, Device: d.name(), Class: ClassIntegrity, Err: ErrLacksUpdate}
+	return Report{Verifies: 1}, &Error{Op: OpVerify, Device: d.Name(), Class: ClassIntegrity, Err: ErrLacksUpdate}
 }
 
 func rolloutDevices(n int) iter.Seq[Device] {
@@ -388,6 +388,20 @@ func TestClassCounts(t *testing.T) {
 	c[ClassTimeout], c[ClassIntegrity] = 3, 1
 	require.Equal(t, 4, c.Total())
 	require.Equal(t, "3 timeout, 1 integrity", c.String())
+}
+
+func TestIsTransient(t *testing.T) {
+	var transient []string
+	for class := range numClasses {
+		if class.IsTransient() {
+			transient = append(transient, class.String())
+		}
+	}
+	require.Equal(t, []string{"not-sent", "timeout", "ambiguous", "throttled", "conflict", "pending"}, transient)
+}
+
+func TestWaveStrings(t *testing.T) {
+	c := ClassCounts{ClassTimeout: 3, ClassIntegrity: 1}
 	require.Equal(t, "0.5%", Wave{Share: 0.005}.String())
 	require.Equal(t, "5 devices", Wave{Devices: 5}.String())
 	require.Equal(t, "9 devices: 2 updated, 3 skipped, 4 failed (3 timeout, 1 integrity)", WaveReport{Devices: 9, Updated: 2, HadIt: 1, DoneBefore: 2, Failed: c}.String())

@@ -40,10 +40,10 @@ func (r *Rollout) ready(t *turn) mark {
 		t.unable = errNoUpdate
 		return 0
 	}
-	if r.update != nil && t.update.key == r.update.key {
+	if r.update != nil && t.update.IdempotencyKey() == r.update.IdempotencyKey() {
 		return known
 	}
-	t.own = t.update.key
+	t.own = t.update.IdempotencyKey()
 	t.work = workKey(t.key, t.own)
 	return r.marks[t.work]
 }
@@ -57,7 +57,7 @@ func workKey(device endpoint.Key, update string) endpoint.Key {
 
 // noUpdate is the error of a device that has no update.
 func (t turn) noUpdate() error {
-	return &Error{Op: OpPush, Device: t.device.name(), Class: ClassPermanent, Err: t.unable}
+	return &Error{Op: OpPush, Device: t.device.Name(), Class: ClassPermanent, Err: t.unable}
 }
 
 // byDevice stands in a journal for the update of a rollout that has none of its own.
@@ -118,21 +118,11 @@ func (q Requeue) wait(turns int, asked time.Duration) time.Duration {
 	return min(max(d, asked), q.MaxWait)
 }
 
-// mayHeal reports whether a device that failed so may do better later.
-func (c Class) mayHeal() bool {
-	switch c {
-	case ClassNotSent, ClassTimeout, ClassAmbiguous, ClassThrottled, ClassConflict, ClassPending:
-		return true
-	default:
-		return false
-	}
-}
-
 // requeue reserves a place for another turn of a device that failed, and reports whether it is
 // to have one. If so, t becomes that turn; whoever calls it pushes it.
 func (r *Rollout) requeue(stopping context.Context, t *turn, failed error) bool {
 	e, ok := errors.AsType[*Error](failed)
-	if !ok || !e.Class.mayHeal() || t.turns >= r.cfg.Requeue.Turns || stopping.Err() != nil {
+	if !ok || !e.Class.IsTransient() || t.turns >= r.cfg.Requeue.Turns || stopping.Err() != nil {
 		return false
 	}
 	r.mu.Lock()

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -228,7 +229,7 @@ func (r *Rollout) bring(ctx, stopping context.Context, t turn) {
 	})
 	had, report, err := r.updateOne(ctx, stopping, t)
 	pushed := t.report.Pushes > 0
-	t.report = t.report.and(report)
+	t.report = joined(t.report, report)
 	e := t.event("")
 	e.Report, e.Err = t.report, err
 	next, class := t, ClassOf(err)
@@ -323,6 +324,15 @@ func (r *Rollout) wake() {
 	}
 }
 
+// joined returns the report of two things that were done one after the other.
+func joined(first, next Report) Report {
+	next.Pushes += first.Pushes
+	next.Verifies += first.Verifies
+	next.Waited += first.Waited
+	next.Push, next.Verify = cmp.Or(next.Push, first.Push), cmp.Or(next.Verify, first.Verify)
+	return next
+}
+
 // updateOne brings the update to one device, after asking it where need be.
 //
 // A device that the run before had under way may be rebooting with the update, and is waited for.
@@ -345,5 +355,5 @@ func (r *Rollout) updateOne(ctx, stopping context.Context, t turn) (had bool, re
 		Later: t.turns < r.cfg.Requeue.Turns,
 	})
 	delivered, err := r.to.Deliver(ctx, t.device, t.update)
-	return false, report.and(delivered), err
+	return false, joined(report, delivered), err
 }

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -82,29 +81,6 @@ func (r RolloutReport) String() string {
 	return s
 }
 
-// ClassCounts counts failures by class: counts[ClassTimeout] is a number.
-type ClassCounts [numClasses]int
-
-// Total is the number over all classes.
-func (c ClassCounts) Total() int {
-	n := 0
-	for _, k := range c {
-		n += k
-	}
-	return n
-}
-
-// String names the classes that have any, as in "3 timeout, 1 permanent".
-func (c ClassCounts) String() string {
-	var parts []string
-	for class, n := range c {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, Class(class)))
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
 // RolloutEventKind says what happened.
 type RolloutEventKind string
 
@@ -157,7 +133,7 @@ func (e *RolloutAbortError) Error() string {
 func (e RolloutEvent) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("kind", string(e.Kind)), slog.String("wave", e.Wave.String())}
 	if e.Device != (Device{}) {
-		attrs = append(attrs, slog.String("device", e.Device.name()))
+		attrs = append(attrs, slog.String("device", e.Device.Name()))
 	}
 	if e.Update != nil {
 		attrs = append(attrs, slog.String("version", e.Update.Version()))

@@ -108,7 +108,7 @@ func TestRolloutUpdateFor(t *testing.T) {
 			require.NoError(t, err)
 			for line := range strings.Lines(string(text)) {
 				if strings.Contains(line, `"name":"a8-1"`) {
-					require.True(t, strings.Contains(line, strings.Trim(armv8.key, `"`)) || strings.Contains(line, strings.Trim(rebuilt.key, `"`)), line)
+					require.True(t, strings.Contains(line, strings.Trim(armv8.IdempotencyKey(), `"`)) || strings.Contains(line, strings.Trim(rebuilt.IdempotencyKey(), `"`)), line)
 				}
 				if strings.Contains(line, `"name":"x-1"`) {
 					require.NotContains(t, line, `"update"`)
