@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"bytes"
 	"encoding/json"
 	"testing"
 
@@ -56,19 +55,4 @@ func TestUsualAnswersAreReadFast(t *testing.T) {
 	var version versionView
 	require.True(t, version.fast([]byte(seeds[1])))
 	require.False(t, update.fast([]byte(`{"message":"a\"b"}`)), "an escape is left to encoding/json")
-}
-
-// TestIsPlain: eight bytes at once see what one at a time does, wherever the byte stands.
-func TestIsPlain(t *testing.T) {
-	for length := 1; length <= 17; length++ {
-		for at := range length {
-			for c := range 256 {
-				s := bytes.Repeat([]byte("a"), length)
-				s[at] = byte(c)
-				want := c >= ' ' && c < 0x80 && c != '\\'
-				require.Equal(t, want, isPlain(s), "%q", s)
-			}
-		}
-	}
-	require.True(t, isPlain(nil))
 }

@@ -4,15 +4,17 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+
+	"github.com/fleetmark/fleetmark/internal/jsonscan"
 )
 
 // fastJSON reads a device as most files write it: an object of texts without escapes. It
 // reports false for everything else, right or wrong, which parseJSON reads and names. The
 // text is UTF-8. What devices have in common is shared without being allocated.
 func (l *loader) fastJSON(text []byte) (d Entry, ok bool) {
-	s := textScanner{rest: text}
+	s := jsonscan.NewUTF8(text)
 	var f deviceFields
-	if !s.object(func(name []byte) bool { return f.member(&s, name) }) || !s.end() {
+	if !s.Object(func(name []byte) bool { return f.member(&s, name) }) || !s.End() {
 		return d, false
 	}
 	d.Location, ok = l.known(l.places, f.value[fieldLocation])
@@ -75,7 +77,7 @@ type deviceFields struct {
 type labelText struct{ name, value []byte }
 
 // member takes a member of the object, and reports false for what it doesn't know.
-func (f *deviceFields) member(s *textScanner, name []byte) bool {
+func (f *deviceFields) member(s *jsonscan.Scanner, name []byte) bool {
 	field := numTextFields
 	switch string(name) {
 	case "id":
@@ -96,86 +98,18 @@ func (f *deviceFields) member(s *textScanner, name []byte) bool {
 	f.has[field] = true
 	if field < numTextFields {
 		var ok bool
-		f.value[field], ok = s.text()
+		f.value[field], ok = s.String()
 		return ok
 	}
 	f.labels = f.room[:0]
-	return s.object(func(name []byte) bool {
+	return s.Object(func(name []byte) bool {
 		for _, label := range f.labels {
 			if bytes.Equal(label.name, name) {
 				return false
 			}
 		}
-		value, ok := s.text()
+		value, ok := s.String()
 		f.labels = append(f.labels, labelText{name, value})
 		return ok && len(f.labels) <= maxLabels
 	})
 }
-
-// textScanner walks over JSON (RFC 8259) that has objects and texts without escapes, and
-// reports false at anything else.
-type textScanner struct{ rest []byte }
-
-// object calls member for each member when it is up to the value.
-func (s *textScanner) object(member func(name []byte) bool) bool {
-	if !s.take('{') {
-		return false
-	}
-	if s.take('}') {
-		return true
-	}
-	for {
-		name, ok := s.text()
-		if !ok || !s.take(':') || !member(name) {
-			return false
-		}
-		if s.take('}') {
-			return true
-		}
-		if !s.take(',') {
-			return false
-		}
-	}
-}
-
-// take takes a byte and the white space before it.
-func (s *textScanner) take(c byte) bool {
-	s.space()
-	if len(s.rest) == 0 || s.rest[0] != c {
-		return false
-	}
-	s.rest = s.rest[1:]
-	return true
-}
-
-func (s *textScanner) space() {
-	for len(s.rest) > 0 && isSpace(s.rest[0]) {
-		s.rest = s.rest[1:]
-	}
-}
-
-// text takes a string without escapes or control characters.
-func (s *textScanner) text() ([]byte, bool) {
-	if !s.take('"') {
-		return nil, false
-	}
-	for i, c := range s.rest {
-		switch {
-		case c == '"':
-			text := s.rest[:i]
-			s.rest = s.rest[i+1:]
-			return text, true
-		case c < ' ' || c == '\\':
-			return nil, false
-		}
-	}
-	return nil, false
-}
-
-// end reports whether nothing is left but white space.
-func (s *textScanner) end() bool {
-	s.space()
-	return len(s.rest) == 0
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

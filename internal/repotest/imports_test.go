@@ -24,6 +24,7 @@ func importRules() []packageRule {
 		// Helpers that know nothing of the rest. Names on the wire are for delivery and mockfleet
 		// alone.
 		{"internal/wire", ""},
+		{"internal/jsonscan", ""},
 		{"internal/atomicfile", ""},
 		{"internal/scratch", ""},
 		{"internal/childproc", ""},
@@ -43,12 +44,12 @@ func importRules() []packageRule {
 		{"delivery/internal/check", ""},
 		{"delivery/internal/endpoint", "delivery/internal/check"},
 		{"delivery/internal/pacing", ""},
-		{"delivery", "internal/wire delivery/internal/check delivery/internal/endpoint delivery/internal/pacing"},
-		{"delivery/inventory", "internal/wire delivery/internal/check delivery/internal/endpoint delivery"},
+		{"delivery", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint delivery/internal/pacing"},
+		{"delivery/inventory", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint delivery"},
 		{"mockfleet/internal/field", ""},
 		{"mockfleet/random", ""},
 		{"mockfleet/address", "mockfleet/internal/field"},
-		{"mockfleet/ledger", "internal/wire mockfleet/internal/field"},
+		{"mockfleet/ledger", "internal/wire internal/jsonscan mockfleet/internal/field"},
 		{"mockfleet/fault", "internal/wire mockfleet/internal/field mockfleet/random"},
 		{"mockfleet/behavior", "mockfleet/internal/field mockfleet/random mockfleet/fault"},
 		{"mockfleet/internal/device", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/ledger mockfleet/fault mockfleet/behavior"},

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/fleetmark/fleetmark/internal/jsonscan"
 )
 
 // maxLedgerLine bounds a line of the ledger. One of ours has 4 KiB at most: that is when every kind of
@@ -59,153 +61,87 @@ func (r *Reader) entry(line []byte) (Entry, error) {
 }
 
 func (r *Reader) fast(line []byte, e *Entry) bool {
-	l := lineScanner{rest: line, table: e.All()}
-	if !l.take('{') {
-		return false
-	}
-	if l.take('}') {
-		return len(l.rest) == 0
-	}
-	for {
-		name, ok := l.quoted()
-		if !ok || !l.take(':') || !l.member(name, e, &r.last) {
-			return false
-		}
-		if l.take('}') {
-			return len(l.rest) == 0
-		}
-		if !l.take(',') {
-			return false
-		}
-	}
+	s, m := jsonscan.New(line), members{into: e, last: &r.last, counts: e.All()}
+	return s.Object(func(name []byte) bool { return m.read(&s, name) }) && s.End()
 }
 
-// lineScanner is what is left of a line.
-type lineScanner struct {
-	rest  []byte
-	table [13]Counter[uint32] // the counts of its entry
-	next  int                 // the one of them that our own lines have next
+// members reads the members of a line into an entry. A text that last has is taken from there.
+type members struct {
+	into, last *Entry
+	counts     [13]Counter[uint32] // of into
+	next       int                 // the one of them that our own lines have next
 }
 
-// member reads the value of the member called name into e. A text that last has is taken from there.
-func (l *lineScanner) member(name []byte, e, last *Entry) bool {
+// read reads the value of the member called name.
+func (m *members) read(s *jsonscan.Scanner, name []byte) bool {
+	e, last := m.into, m.last
 	switch string(name) {
 	case "device":
-		n, ok := l.number(math.MaxInt32)
+		n, ok := number(s, math.MaxInt32)
 		e.Device = int(n)
 		return ok
 	case "id":
-		return l.text(&e.ID, last.ID)
+		return text(s, &e.ID, last.ID)
 	case "group":
-		return l.text(&e.Group, last.Group)
+		return text(s, &e.Group, last.Group)
 	case "faults":
-		return e.Faults == nil && l.counts(&e.Faults) // encoding/json adds a second one to the first
+		return e.Faults == nil && faults(s, &e.Faults) // encoding/json adds a second one to the first
 	case "bytes_received":
-		n, ok := l.number(math.MaxInt64)
-		e.BytesReceived = n
+		n, ok := number(s, math.MaxInt64)
+		e.BytesReceived = uint64(n)
 		return ok
 	case "version":
-		return l.text(&e.Version, last.Version)
+		return text(s, &e.Version, last.Version)
 	case "digest":
-		return l.text(&e.Digest, last.Digest)
+		return text(s, &e.Digest, last.Digest)
 	case "state":
-		return l.text((*string)(&e.State), string(last.State))
+		return text(s, (*string)(&e.State), string(last.State))
 	case "stage":
-		return l.text((*string)(&e.Stage), string(last.Stage))
+		return text(s, (*string)(&e.Stage), string(last.Stage))
 	case "updated_at":
-		return l.text(&e.UpdatedAt, last.UpdatedAt)
+		return text(s, &e.UpdatedAt, last.UpdatedAt)
 	}
-	for range l.table {
-		c := l.table[l.next]
-		l.next = (l.next + 1) % len(l.table)
+	for range m.counts {
+		c := m.counts[m.next]
+		m.next = (m.next + 1) % len(m.counts)
 		if c.Name == string(name) {
-			return l.count(c.Count)
+			return count(s, c.Count)
 		}
 	}
 	return false // encoding/json would find it in another case
 }
 
-func (l *lineScanner) take(c byte) bool {
-	if len(l.rest) == 0 || l.rest[0] != c {
-		return false
-	}
-	l.rest = l.rest[1:]
-	return true
-}
-
-// quoted takes a string that is its own JSON form.
-func (l *lineScanner) quoted() ([]byte, bool) {
-	if !l.take('"') {
-		return nil, false
-	}
-	end := bytes.IndexByte(l.rest, '"')
-	if end < 0 || !isPlain(l.rest[:end]) {
-		return nil, false
-	}
-	s := l.rest[:end]
-	l.rest = l.rest[end+1:]
-	return s, true
-}
-
-// text takes a string that is its own JSON form, as last is.
-func (l *lineScanner) text(to *string, last string) bool {
-	if n := len(last); len(l.rest) > n+1 && l.rest[0] == '"' && l.rest[n+1] == '"' && string(l.rest[1:n+1]) == last {
-		*to, l.rest = last, l.rest[n+2:]
+// text takes a string, which often is the same as last, one that was taken before.
+func text(s *jsonscan.Scanner, to *string, last string) bool {
+	if s.Equal(last) {
+		*to = last
 		return true
 	}
-	s, ok := l.quoted()
+	b, ok := s.String()
 	if ok {
-		*to = string(s)
+		*to = string(b)
 	}
 	return ok
 }
 
-// number takes a whole number without a sign or a leading zero.
-func (l *lineScanner) number(most uint64) (n uint64, ok bool) {
-	digits := 0
-	for digits < len(l.rest) && l.rest[digits] >= '0' && l.rest[digits] <= '9' {
-		if digits == 18 { // more may not fit
-			return 0, false
-		}
-		n = n*10 + uint64(l.rest[digits]-'0')
-		digits++
-	}
-	if digits == 0 || digits > 1 && l.rest[0] == '0' || n > most {
-		return 0, false
-	}
-	l.rest = l.rest[digits:] // whatever goes on with the number is no comma and no brace
-	return n, true
+// number takes a whole number up to most.
+func number(s *jsonscan.Scanner, most int64) (int64, bool) {
+	n, ok := s.Number()
+	return n, ok && n <= most
 }
 
-func (l *lineScanner) count(to *uint32) bool {
-	n, ok := l.number(math.MaxUint32)
+func count(s *jsonscan.Scanner, to *uint32) bool {
+	n, ok := number(s, math.MaxUint32)
 	*to = uint32(n)
 	return ok
 }
 
-func (l *lineScanner) counts(to *map[string]uint32) bool {
-	if !l.take('{') {
-		return false
-	}
+func faults(s *jsonscan.Scanner, to *map[string]uint32) bool {
 	*to = map[string]uint32{}
-	if l.take('}') {
-		return true
-	}
-	for {
-		name, ok := l.quoted()
-		if !ok || !l.take(':') {
-			return false
-		}
+	return s.Object(func(name []byte) bool {
 		var n uint32
-		if !l.count(&n) {
-			return false
-		}
+		ok := count(s, &n)
 		(*to)[string(name)] = n
-		if l.take('}') {
-			return true
-		}
-		if !l.take(',') {
-			return false
-		}
-	}
+		return ok
+	})
 }

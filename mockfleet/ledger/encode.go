@@ -9,7 +9,7 @@ import (
 
 // The ledger of a million devices is read after every repetition. So its lines are written and read
 // by hand, as encoding/json would; tests hold each to it. A field that Entry gains is a line in
-// Counts.All, or one in AppendLine and one in lineScanner.member; a test fails where either is missing.
+// Counts.All, or one in AppendLine and one in members.read; a test fails where either is missing.
 
 // AppendLine appends the entry as a line of the ledger: a JSON object (RFC 8259) and a line feed.
 func (e *Entry) AppendLine(dst []byte) []byte {

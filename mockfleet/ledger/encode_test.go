@@ -69,8 +69,22 @@ func TestTheLedgersLinesHaveEveryField(t *testing.T) {
 
 	var read Entry
 	var r Reader
-	require.True(t, r.fast([]byte(strings.TrimSuffix(want, "\n")), &read), "lineScanner.member lacks a field of Entry")
-	require.Equal(t, e, read, "lineScanner.member reads a field wrongly")
+	require.True(t, r.fast([]byte(strings.TrimSuffix(want, "\n")), &read), "members.read lacks a field of Entry")
+	require.Equal(t, e, read, "members.read reads a field wrongly")
+}
+
+// TestReadingALineAllocatesItsID, and nothing else if the device runs what the one before runs.
+func TestReadingALineAllocatesItsID(t *testing.T) {
+	e := Entry{Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1}, Version: "2.0.0", Digest: "ab", State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"}
+	lines := e.AppendLine(nil)
+	e.ID = address.DeviceID(8)
+	lines = bytes.Repeat(e.AppendLine(lines), 1001)
+	r := NewReader(bytes.NewReader(lines))
+	require.EqualValues(t, 1, testing.AllocsPerRun(1000, func() {
+		if _, err := r.Next(); err != nil {
+			panic(err)
+		}
+	}))
 }
 
 func TestALineIsAsEncodingJSONWritesIt(t *testing.T) {
