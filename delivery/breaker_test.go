@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestBreaker: three failures open it, for 10 s. A step asks (may) or tells (an
@@ -88,27 +90,27 @@ func TestOutcomes(t *testing.T) {
 // asked five times by its caller; then the breaker has opened, or hasn't.
 func TestWhatTheBreakerTakesForAnAnswer(t *testing.T) {
 	for text, opens := range map[string]bool{
-		jsonAnswer("200 OK", goodVersion):                                         false,
-		jsonAnswer("200 OK", busyVersion):                                         false,
-		jsonAnswer("200 OK", oldVersion):                                          false,
-		jsonAnswer("200 OK", otherDigest):                                         false,
-		jsonAnswer("202 Accepted", "{}"):                                          false,
-		jsonAnswer("400 Bad Request", "{}"):                                       false,
-		jsonAnswer("404 Not Found", "{}"):                                         false,
-		jsonAnswer("409 Conflict", "{}"):                                          false,
-		jsonAnswer("413 Too Large", "{}"):                                         false,
-		jsonAnswer("429 Too Many Requests", "{}"):                                 false,
-		jsonAnswer("501 Not Implemented", "{}"):                                   false,
-		jsonAnswer("503 Busy", "{}"):                                              false,
-		jsonAnswer("505 Version", "{}"):                                           false,
-		jsonAnswer("408 Timeout", "{}"):                                           true,
-		jsonAnswer("500 Broken", "{}"):                                            true,
-		jsonAnswer("502 Bad Gateway", "{}"):                                       true,
-		jsonAnswer("504 Gateway Timeout", "{}"):                                   true,
-		jsonAnswer("200 OK", "half a {"):                                          true,
+		deliverytest.JSONAnswer("200 OK", deliverytest.GoodVersion):               false,
+		deliverytest.JSONAnswer("200 OK", busyVersion):                            false,
+		deliverytest.JSONAnswer("200 OK", deliverytest.OldVersion):                false,
+		deliverytest.JSONAnswer("200 OK", otherDigest):                            false,
+		deliverytest.JSONAnswer("202 Accepted", "{}"):                             false,
+		deliverytest.JSONAnswer("400 Bad Request", "{}"):                          false,
+		deliverytest.JSONAnswer("404 Not Found", "{}"):                            false,
+		deliverytest.JSONAnswer("409 Conflict", "{}"):                             false,
+		deliverytest.JSONAnswer("413 Too Large", "{}"):                            false,
+		deliverytest.JSONAnswer("429 Too Many Requests", "{}"):                    false,
+		deliverytest.JSONAnswer("501 Not Implemented", "{}"):                      false,
+		deliverytest.JSONAnswer("503 Busy", "{}"):                                 false,
+		deliverytest.JSONAnswer("505 Version", "{}"):                              false,
+		deliverytest.JSONAnswer("408 Timeout", "{}"):                              true,
+		deliverytest.JSONAnswer("500 Broken", "{}"):                               true,
+		deliverytest.JSONAnswer("502 Bad Gateway", "{}"):                          true,
+		deliverytest.JSONAnswer("504 Gateway Timeout", "{}"):                      true,
+		deliverytest.JSONAnswer("200 OK", "half a {"):                             true,
 		"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n": true,
-		"what?\r\n\r\n":                                                           true,
-		"":                                                                        true, // closed
+		"what?\r\n\r\n": true,
+		"":              true, // closed
 	} {
 		name, _, _ := strings.Cut(text, "\r\n")
 		t.Run(name, func(t *testing.T) {

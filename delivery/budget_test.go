@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestBudget: 1 a second and half of the successes, over 10 s.
@@ -64,9 +66,9 @@ func TestBudgetOfAFleet(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
 			if r.Method == http.MethodPost {
-				return jsonAnswer("503 Busy", "{}")
+				return deliverytest.JSONAnswer("503 Busy", "{}")
 			}
-			return good(r)
+			return deliverytest.Good(r)
 		})
 		cfg.Retry.MaxAttempts = 100
 		cfg.Budget = RetryBudget{PerSecond: 1.0 / 360, TTL: time.Hour} // ten

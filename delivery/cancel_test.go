@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestCancelOfAThousand: operations that wait in every place where one can are all
@@ -44,8 +46,8 @@ func TestCancelOfAThousand(t *testing.T) {
 		"silent.example":    stall,
 		"half.example":      answering(head[:30]),
 		"body.example":      answering(head + `{"succ`),
-		"poll.example":      answering(jsonAnswer("202 Accepted", "{}")),
-		"backoff.example":   answering(jsonAnswer("503 Busy", "{}")),
+		"poll.example":      answering(deliverytest.JSONAnswer("202 Accepted", "{}")),
+		"backoff.example":   answering(deliverytest.JSONAnswer("503 Busy", "{}")),
 		"upload.example": func(c net.Conn) {
 			_, _ = io.CopyN(io.Discard, c, 1000)
 		},

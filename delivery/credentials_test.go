@@ -28,6 +28,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // issueTo makes a certificate for names that are no addresses.
@@ -59,7 +61,7 @@ func TestCredentialsServerName(t *testing.T) {
 		dev := secureDevice(t, &tls.Config{Certificates: []tls.Certificate{a.issueTo("sn-4711")}}, func(_, _ int, r *http.Request) string {
 			requests.Add(1)
 			asked.Store(r.TLS.ServerName)
-			return good(r)
+			return deliverytest.Good(r)
 		})
 		cfg.TLS = &tls.Config{RootCAs: a.pool()}
 		u := newUpdate(t, "2", []byte("x"))
@@ -89,7 +91,7 @@ func TestCredentialsHeader(t *testing.T) {
 		device := func(id string) Device {
 			d := scriptedDevice(t, func(_, _ int, r *http.Request) string {
 				got.add("%s: %s %q %q", id, r.Method, r.Header["Authorization"], r.Header["X-Site"])
-				return good(r)
+				return deliverytest.Good(r)
 			})
 			return d
 		}
@@ -158,7 +160,7 @@ func TestCredentialsShareNoConnection(t *testing.T) {
 						byConn[k] = map[string]bool{}
 					}
 					byConn[k][who] = true
-					return good(r)
+					return deliverytest.Good(r)
 				}
 				var dev Device
 				if row.secure {
@@ -192,7 +194,7 @@ func TestCredentialsMayChange(t *testing.T) {
 		var got seen
 		dev := scriptedDevice(t, func(k, _ int, r *http.Request) string {
 			got.add("%d %s", k, r.Header.Get("Authorization"))
-			return good(r)
+			return deliverytest.Good(r)
 		})
 		var calls atomic.Int32
 		cfg.ForDevice = func(context.Context, Device) (Credentials, error) {
@@ -220,7 +222,7 @@ func TestCredentialsIdleConnections(t *testing.T) {
 		dev := rawDevice(t, func(c net.Conn) {
 			note(1)
 			defer note(-1)
-			serveScript(c, 1, func(_, _ int, r *http.Request) string { return good(r) })
+			deliverytest.ServeScript(c, 1, func(_, _ int, r *http.Request) string { return deliverytest.Good(r) })
 		})
 		wait := func(most int32) {
 			for open.Load() > most {
@@ -278,7 +280,7 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
 			t.Error("a request was sent")
-			return good(r)
+			return deliverytest.Good(r)
 		})
 		gone := errors.New("the vault is sealed")
 		for want, given := range map[string]Credentials{
@@ -340,12 +342,14 @@ func TestCredentialsReachNoLog(t *testing.T) {
 			devices = append(devices, d)
 		}
 		for _, before := range []string{"", "bad token ", long} {
-			echo(func(s string) string { return jsonAnswer("401 Unauthorized", fmt.Sprintf(`{"message":%q}`, before+s)) })
 			echo(func(s string) string {
-				return jsonAnswer("200 OK", fmt.Sprintf(`{"success":false,"message":%q}`, before+s))
+				return deliverytest.JSONAnswer("401 Unauthorized", fmt.Sprintf(`{"message":%q}`, before+s))
 			})
 			echo(func(s string) string {
-				return jsonAnswer("200 OK", fmt.Sprintf(`{"success":true,"device_id":%q,"version":"2","state":"idle"}`, before+s))
+				return deliverytest.JSONAnswer("200 OK", fmt.Sprintf(`{"success":false,"message":%q}`, before+s))
+			})
+			echo(func(s string) string {
+				return deliverytest.JSONAnswer("200 OK", fmt.Sprintf(`{"success":true,"device_id":%q,"version":"2","state":"idle"}`, before+s))
 			})
 			echo(func(s string) string { return before + s + "\r\n\r\n" })
 			echo(func(s string) string { return "HTTP/1.1 200 OK\r\n" + before + s + "\r\n\r\n" })
@@ -355,7 +359,7 @@ func TestCredentialsReachNoLog(t *testing.T) {
 			})
 			echo(func(s string) string { return "HTTP/1.1 307 Go\r\nLocation: http://" + before + s + "/\r\n\r\n" })
 			echo(func(s string) string {
-				return jsonAnswer("200 OK", fmt.Sprintf(`{"success":true,"device_id":"till-8","version":%q,"state":"idle"}`, before+s))
+				return deliverytest.JSONAnswer("200 OK", fmt.Sprintf(`{"success":true,"device_id":"till-8","version":%q,"state":"idle"}`, before+s))
 			})
 		}
 		var log bytes.Buffer

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestDeliver is the policy: what a device does, and how many pushes and
@@ -123,17 +125,13 @@ func TestDeliverToADeviceThatIsNotThere(t *testing.T) {
 		require.Equal(t, 4, report.Pushes)
 		require.Zero(t, report.Verifies)
 
-		cfg.Random = alwaysZero{} // full jitter may draw no wait at all
+		cfg.Random = deliverytest.AlwaysZero{} // full jitter may draw no wait at all
 		report, err = newClient(t, cfg).Deliver(t.Context(), dev, newUpdate(t, "2", []byte("x")))
 		require.Equal(t, ClassNotSent, ClassOf(err))
 		require.Equal(t, 4, report.Pushes)
 		require.Zero(t, report.Waited)
 	})
 }
-
-type alwaysZero struct{}
-
-func (alwaysZero) Uint64() uint64 { return 0 }
 
 func TestDeliverStopsWaitingWhenCanceled(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
@@ -154,10 +152,10 @@ func TestDeliverStopsWaitingWhenCanceled(t *testing.T) {
 func TestDeliverStopsLookingWhenItsTimeIsUp(t *testing.T) {
 	for name, look := range map[string]string{
 		"no answer":   "",
-		"backing off": jsonAnswer("500 Broken", "{}"),
-		"polling":     jsonAnswer("200 OK", busyVersion),
-		"accepted":    jsonAnswer("202 Accepted", "{}"),
-		"right once":  jsonAnswer("200 OK", goodVersion),
+		"backing off": deliverytest.JSONAnswer("500 Broken", "{}"),
+		"polling":     deliverytest.JSONAnswer("200 OK", busyVersion),
+		"accepted":    deliverytest.JSONAnswer("202 Accepted", "{}"),
+		"right once":  deliverytest.JSONAnswer("200 OK", deliverytest.GoodVersion),
 	} {
 		for _, tr := range transports {
 			t.Run(name+"/"+string(tr), func(t *testing.T) {
@@ -177,7 +175,7 @@ func TestDeliverStopsLookingWhenItsTimeIsUp(t *testing.T) {
 									_, _ = io.Copy(io.Discard, r.Body)
 									text := look
 									if r.Method == http.MethodPost {
-										text = jsonAnswer("200 OK", goodPush)
+										text = deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush)
 									}
 									_, _ = io.WriteString(far, text)
 								}
@@ -299,7 +297,7 @@ func TestDeliverToADeviceThatIsGoneAfterItsPush(t *testing.T) {
 							_, err = io.Copy(io.Discard, r.Body)
 						}
 						if err == nil && n < answers {
-							_, err = io.WriteString(c, good(r))
+							_, err = io.WriteString(c, deliverytest.Good(r))
 						}
 						if err != nil || n == answers {
 							served <- errors.Join(err, l.Close())

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestExpect: what a device may do about Expect: 100-continue.
@@ -57,7 +59,7 @@ func TestExpect(t *testing.T) {
 							}
 						}
 						asked.add("%s %s", expect, bodyOf(r))
-						_, _ = io.WriteString(c, row.then+good(r))
+						_, _ = io.WriteString(c, row.then+deliverytest.Good(r))
 					}
 				})
 				cfg.ExpectFrom, cfg.Timeouts.Continue = 1, 20*time.Millisecond
@@ -79,7 +81,7 @@ func TestExpectIsForLargeArtifacts(t *testing.T) {
 		var asked seen
 		dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
 			asked.add("%s", r.Header.Get("Expect"))
-			return good(r)
+			return deliverytest.Good(r)
 		})
 		u := newUpdate(t, "2", []byte("xy"))
 		require.NoError(t, newClient(t, cfg).Push(t.Context(), dev, u))

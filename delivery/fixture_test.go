@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -150,32 +149,4 @@ func answer(w http.ResponseWriter, status int, body any) {
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		panic(err)
 	}
-}
-
-// rawDevice answers each connection by a function, for what net/http won't do.
-func rawDevice(t testing.TB, serve func(net.Conn)) Device {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithCancel(t.Context())
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			stop := context.AfterFunc(ctx, func() { c.Close() })
-			wg.Go(func() {
-				defer stop()
-				defer c.Close()
-				serve(c)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		cancel()
-		l.Close()
-		wg.Wait()
-	})
-	return Device{Address: "http://" + l.Addr().String()}
 }

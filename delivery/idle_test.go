@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestIdleConnectionsAreClosed: by a client that does nothing any more, once they were
@@ -33,7 +35,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 									closed <- time.Since(began)
 									return
 								}
-								_, _ = io.WriteString(far, good(r))
+								_, _ = io.WriteString(far, deliverytest.Good(r))
 							}
 						}()
 						return near, nil

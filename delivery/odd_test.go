@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestOddAnswers: what is taken of answers that keep to HTTP/1.1 but loosely, and what not, is
@@ -27,7 +29,7 @@ import (
 func TestOddAnswers(t *testing.T) {
 	const (
 		ok   = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-		sent = "Content-Length: 16\r\n\r\n" + goodPush
+		sent = "Content-Length: 16\r\n\r\n" + deliverytest.GoodPush
 	)
 	long := func(n int) string { return "X-Long: " + strings.Repeat("x", n) + "\r\n" }
 	for name, row := range map[string]struct {
@@ -38,15 +40,15 @@ func TestOddAnswers(t *testing.T) {
 		kept bool // it is, though the answer is refused
 	}{
 		"lines end with LF alone":           {text: strings.ReplaceAll(ok+sent, "\r\n", "\n")},
-		"chunks with LF alone":              {text: strings.ReplaceAll(ok+"Transfer-Encoding: chunked\r\n\r\n10\r\n"+goodPush+"\r\n0\r\n\r\n", "\r\n", "\n")},
+		"chunks with LF alone":              {text: strings.ReplaceAll(ok+"Transfer-Encoding: chunked\r\n\r\n10\r\n"+deliverytest.GoodPush+"\r\n0\r\n\r\n", "\r\n", "\n")},
 		"interim with LF alone":             {text: "HTTP/1.1 103 Early Hints\n\n" + ok + sent},
 		"CRLF before it":                    {text: "\r\n" + ok + sent},
 		"two CRLF before it":                {text: "\r\n\r\n" + ok + sent},
 		"nothing but CRLF":                  {text: strings.Repeat("\r\n", 4<<10), want: ClassProtocol, says: "blank lines"},
 		"two equal lengths":                 {text: ok + "Content-Length: 16\r\n" + sent},
 		"two lengths":                       {text: ok + "Content-Length: 17\r\n" + sent, want: ClassProtocol, says: "Content-Length"},
-		"a list of lengths":                 {text: ok + "Content-Length: 16, 16\r\n\r\n" + goodPush, want: ClassProtocol, says: "Content-Length"},
-		"a length and chunks":               {text: ok + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n" + goodPush + "\r\n0\r\n\r\n", once: true},
+		"a list of lengths":                 {text: ok + "Content-Length: 16, 16\r\n\r\n" + deliverytest.GoodPush, want: ClassProtocol, says: "Content-Length"},
+		"a length and chunks":               {text: ok + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n" + deliverytest.GoodPush + "\r\n0\r\n\r\n", once: true},
 		"two codings":                       {text: ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", want: ClassProtocol, says: "Transfer-Encoding"},
 		"two types, JSON first":             {text: ok + "Content-Type: text/html\r\n" + sent},
 		"two types, JSON last":              {text: "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "JSON", kept: true},
@@ -63,14 +65,14 @@ func TestOddAnswers(t *testing.T) {
 		"chunk of ffffffffffffffff":         {text: ok + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}", want: ClassProtocol, says: "Config.MaxAnswer"},
 		"chunk of fffffffffffffffff":        {text: ok + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}", want: ClassProtocol, says: "Config.MaxAnswer"},
 		"chunk beyond the limit":            {text: ok + "Transfer-Encoding: chunked\r\n\r\n10001\r\n{}", want: ClassProtocol, says: "65536 bytes (Config.MaxAnswer)"},
-		"chunk size 0x10":                   {text: ok + "Transfer-Encoding: chunked\r\n\r\n0x10\r\n" + goodPush, want: ClassProtocol, says: "chunk size"},
+		"chunk size 0x10":                   {text: ok + "Transfer-Encoding: chunked\r\n\r\n0x10\r\n" + deliverytest.GoodPush, want: ClassProtocol, says: "chunk size"},
 		"chunk without a size":              {text: ok + "Transfer-Encoding: chunked\r\n\r\n\r\n", want: ClassProtocol, says: "chunk"},
-		"chunks of one byte":                {text: ok + "Transfer-Encoding: chunked\r\n\r\n" + chunksOf(goodPush) + "0\r\n\r\n"},
+		"chunks of one byte":                {text: ok + "Transfer-Encoding: chunked\r\n\r\n" + chunksOf(deliverytest.GoodPush) + "0\r\n\r\n"},
 		"chunk line without end":            {text: ok + "Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("x", 5<<10), want: ClassProtocol, says: "between chunks"},
-		"trailers":                          {text: ok + "Transfer-Encoding: chunked\r\n\r\n10\r\n" + goodPush + "\r\n0\r\nX: y\r\nZ: a\r\n\r\n"},
-		"trailers without end":              {text: ok + "Transfer-Encoding: chunked\r\n\r\n10\r\n" + goodPush + "\r\n0\r\n" + strings.Repeat("X: y\r\n", 1000), want: ClassProtocol, says: "Config.MaxAnswerHead"},
+		"trailers":                          {text: ok + "Transfer-Encoding: chunked\r\n\r\n10\r\n" + deliverytest.GoodPush + "\r\n0\r\nX: y\r\nZ: a\r\n\r\n"},
+		"trailers without end":              {text: ok + "Transfer-Encoding: chunked\r\n\r\n10\r\n" + deliverytest.GoodPush + "\r\n0\r\n" + strings.Repeat("X: y\r\n", 1000), want: ClassProtocol, says: "Config.MaxAnswerHead"},
 		"endless length":                    {text: ok + "Content-Length: 99999999999999999999\r\n\r\n{}", want: ClassProtocol, says: "Config.MaxAnswer"},
-		"chunks in HTTP/1.0":                {text: "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n" + goodPush + "\r\n0\r\n\r\n", want: ClassProtocol, says: "HTTP/1.0"},
+		"chunks in HTTP/1.0":                {text: "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n" + deliverytest.GoodPush + "\r\n0\r\n\r\n", want: ClassProtocol, says: "HTTP/1.0"},
 		"HTTP/2.0":                          {text: strings.Replace(ok, "1.1", "2.0", 1) + sent, want: ClassProtocol, says: "begins with"},
 		"another protocol":                  {text: "SSH-2.0-OpenSSH_9.9\r\n", want: ClassProtocol, says: "SSH-2.0"},
 		"another protocol, no line":         {text: "220 till FTP ready", want: ClassProtocol, says: "220 till"},
@@ -99,7 +101,7 @@ func TestOddAnswers(t *testing.T) {
 						return
 					}
 					_, _ = io.Copy(io.Discard, r.Body)
-					text := good(r)
+					text := deliverytest.Good(r)
 					if k == 1 && n == 1 {
 						text = row.text
 					}
@@ -135,7 +137,7 @@ func chunksOf(s string) string {
 
 // TestAnswerHeadLimit is configured.
 func TestAnswerHeadLimit(t *testing.T) {
-	text := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Long: " + strings.Repeat("x", 60_000) + "\r\nContent-Length: 16\r\n\r\n" + goodPush
+	text := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Long: " + strings.Repeat("x", 60_000) + "\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush
 	overWires(t, 0, func(_ *socketDevice, _ int, c net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
 			_, _ = io.WriteString(c, text)
@@ -157,7 +159,7 @@ func TestNothingOfADeviceIsLogged(t *testing.T) {
 	for name, row := range map[string]struct{ first, after, later string }{
 		"with the answer":   {after: "s3cret"},
 		"while it is idle":  {later: "s3cret"},
-		"another answer":    {later: jsonAnswer("200 OK", `{"key":"s3cret"}`)},
+		"another answer":    {later: deliverytest.JSONAnswer("200 OK", `{"key":"s3cret"}`)},
 		"before a request":  {first: "s3cret ready\r\n"},
 		"204 with a body":   {after: "s3cret"},
 		"a second 1xx":      {later: "HTTP/1.1 103 s3cret\r\n\r\n"},
@@ -175,7 +177,7 @@ func TestNothingOfADeviceIsLogged(t *testing.T) {
 					if err != nil {
 						return
 					}
-					text := good(r)
+					text := deliverytest.Good(r)
 					if k == 1 {
 						text += row.after
 					}
@@ -242,7 +244,7 @@ func (b *syncedBuffer) String() string {
 // FuzzHTTPAnswer: where both take an answer, they agree on it.
 func FuzzHTTPAnswer(f *testing.F) {
 	for _, s := range []string{
-		jsonAnswer("200 OK", goodPush), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nx", "\r\nHTTP/1.1 200 OK\n\nx",
+		deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nx", "\r\nHTTP/1.1 200 OK\n\nx",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX: y\r\n\r\n", "HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 B\r\nRetry-After: 1\r\nRetry-After: 2\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 307 A\r\nLocation: /a\r\nlocation: /b\r\nDate: x\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.0 200 \nLoCAtion:\nloCAtion:0\n\n",
@@ -335,8 +337,8 @@ func TestARefusalIsVerifiedFirst(t *testing.T) {
 		"null":                    {`{"success":null}`, other, ClassRefused, `its answer lacks "success": true`},
 		"another interface":       {`{"result":"ok"}`, other, ClassRefused, `its answer lacks "success": true`},
 		"long":                    {`{"success":false,"message":"` + strings.Repeat("x", 9000) + `"}`, other, ClassRefused, strings.Repeat("x", 120) + "…"},
-		"runs it, though":         {`{"success":false,"message":"already installed"}`, goodVersion, ClassUnknown, ""},
-		"runs it, says nothing":   {`{}`, goodVersion, ClassUnknown, ""},
+		"runs it, though":         {`{"success":false,"message":"already installed"}`, deliverytest.GoodVersion, ClassUnknown, ""},
+		"runs it, says nothing":   {`{}`, deliverytest.GoodVersion, ClassUnknown, ""},
 		"failed":                  {`{"success":false,"message":"no space"}`, `{"version":"1","state":"failed","digest":""}`, ClassRefused, `"no space"`},
 		"other content under it":  {`{"success":false,"message":"no"}`, `{"version":"2","state":"idle","digest":"00"}`, ClassIntegrity, "other content"},
 		"an answer without sense": {`{"success":false,"message":"no"}`, `<p>`, ClassRefused, `"no"`},
@@ -347,10 +349,10 @@ func TestARefusalIsVerifiedFirst(t *testing.T) {
 				dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
 					if r.Method == http.MethodPost {
 						pushes.Add(1)
-						return jsonAnswer("200 OK", row.push)
+						return deliverytest.JSONAnswer("200 OK", row.push)
 					}
 					verifies.Add(1)
-					return jsonAnswer("200 OK", row.version)
+					return deliverytest.JSONAnswer("200 OK", row.version)
 				})
 				c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
 				_, err := c.Deliver(t.Context(), dev, u)
@@ -388,7 +390,7 @@ func TestARefusedRedirectIsForGood(t *testing.T) {
 					if r.Method == http.MethodPost {
 						return "HTTP/1.1 " + head + "Content-Length: 0\r\n\r\n"
 					}
-					return jsonAnswer("200 OK", `{"version":"1","state":"idle","digest":""}`)
+					return deliverytest.JSONAnswer("200 OK", `{"version":"1","state":"idle","digest":""}`)
 				})
 				report, err := newClient(t, cfg).Deliver(t.Context(), dev, newUpdate(t, "2", []byte("x")))
 				require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
@@ -424,13 +426,13 @@ func TestADeviceOfOneRequestAConnection(t *testing.T) {
 					} else if held.Add(1) == int32(idle) {
 						close(all)
 					}
-					text := good(r)
+					text := deliverytest.Good(r)
 					if r.Method == http.MethodGet {
 						if held.Load() <= int32(idle) {
 							<-all
 						}
 						if applied.Load() == 0 {
-							text = jsonAnswer("200 OK", `{"version":"1","state":"idle","digest":""}`)
+							text = deliverytest.JSONAnswer("200 OK", `{"version":"1","state":"idle","digest":""}`)
 						}
 					}
 					_, _ = io.WriteString(c, text)
@@ -514,7 +516,7 @@ func TestUserAgent(t *testing.T) {
 				heads := make(chan string, 2)
 				dev := rawDevice(t, func(c net.Conn) {
 					br := bufio.NewReader(c)
-					for _, body := range []string{goodPush, goodVersion} {
+					for _, body := range []string{deliverytest.GoodPush, deliverytest.GoodVersion} {
 						var head strings.Builder
 						for {
 							line, err := br.ReadString('\n')
@@ -526,11 +528,11 @@ func TestUserAgent(t *testing.T) {
 							}
 							head.WriteString(line)
 						}
-						if body == goodPush {
+						if body == deliverytest.GoodPush {
 							_, _ = br.Discard(1)
 						}
 						heads <- head.String()
-						_, _ = io.WriteString(c, jsonAnswer("200 OK", body))
+						_, _ = io.WriteString(c, deliverytest.JSONAnswer("200 OK", body))
 					}
 				})
 				cfg.Header = row.header
@@ -563,12 +565,12 @@ func TestADeviceThatResetsEveryOtherConnection(t *testing.T) {
 				return // with unread bytes, so that the client's system is told of a reset
 			}
 			_, _ = io.Copy(io.Discard, r.Body)
-			text := good(r)
+			text := deliverytest.Good(r)
 			switch {
 			case r.Method == http.MethodPost:
 				applied.Add(1)
 			case applied.Load() == 0:
-				text = jsonAnswer("200 OK", `{"version":"1","state":"idle","digest":""}`)
+				text = deliverytest.JSONAnswer("200 OK", `{"version":"1","state":"idle","digest":""}`)
 			}
 			_, _ = io.WriteString(c, text)
 		}

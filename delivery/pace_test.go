@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestPace: at 100 bytes a second over 10 s, a window must bring 1,000.
@@ -82,7 +84,7 @@ func (s slowReader) serve(c net.Conn, closed chan struct{}) {
 		n, err := io.ReadFull(r.Body, p)
 		read += n
 		if err != nil {
-			s.says = good(r)
+			s.says = deliverytest.Good(r)
 			break
 		}
 		select {
@@ -105,7 +107,7 @@ func TestLeastProgress(t *testing.T) {
 	roots.AddCert(s.Certificate())
 	s.Close()
 	const all = 1 << 30
-	refusal := jsonAnswer("403 Forbidden", `{"message":"not signed"}`)
+	refusal := deliverytest.JSONAnswer("403 Forbidden", `{"message":"not signed"}`)
 	for name, row := range map[string]struct {
 		device   slowReader
 		want     Class

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 const (
-	oldVersion  = `{"version":"1","state":"idle","digest":"00"}`
 	busyVersion = `{"version":"1","state":"rebooting"}`
 	otherDigest = `{"version":"2","state":"idle","digest":"00"}`
 	otherDevice = `{"device_id":"till-18","version":"2","state":"idle"}`
@@ -22,9 +23,9 @@ const (
 // verifications, in order, the last one for ever; "gone" is a connection without an
 // answer.
 func TestWhatCountsAsDelivered(t *testing.T) {
-	busy, old, right := jsonAnswer("200 OK", busyVersion), jsonAnswer("200 OK", oldVersion), jsonAnswer("200 OK", goodVersion)
-	ok, accepted, conflict := jsonAnswer("200 OK", goodPush), jsonAnswer("202 Accepted", "{}"), jsonAnswer("409 Conflict", "{}")
-	broken, throttled := jsonAnswer("500 Broken", "{}"), jsonAnswer("503 Busy", "{}")
+	busy, old, right := deliverytest.JSONAnswer("200 OK", busyVersion), deliverytest.JSONAnswer("200 OK", deliverytest.OldVersion), deliverytest.JSONAnswer("200 OK", deliverytest.GoodVersion)
+	ok, accepted, conflict := deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), deliverytest.JSONAnswer("202 Accepted", "{}"), deliverytest.JSONAnswer("409 Conflict", "{}")
+	broken, throttled := deliverytest.JSONAnswer("500 Broken", "{}"), deliverytest.JSONAnswer("503 Busy", "{}")
 	for name, row := range map[string]struct {
 		push      string
 		verify    []string
@@ -54,18 +55,18 @@ func TestWhatCountsAsDelivered(t *testing.T) {
 		"push lost, gone for good":      {"gone", []string{"gone"}, 0, ClassAmbiguous, nil, 1, 4},
 		"push lost, gone, then right":   {"gone", []string{"gone", right}, 0, ClassUnknown, nil, 1, 3},
 		"ok but not applied":            {ok, []string{old}, 0, ClassIntegrity, ErrLacksUpdate, 1, 1},
-		"wrong digest":                  {ok, []string{jsonAnswer("200 OK", otherDigest)}, 0, ClassIntegrity, ErrWrongDigest, 1, 1},
-		"wrong digest after lost":       {"gone", []string{jsonAnswer("200 OK", otherDigest)}, 0, ClassIntegrity, ErrWrongDigest, 1, 1},
-		"wrong device":                  {ok, []string{jsonAnswer("200 OK", otherDevice)}, 0, ClassIntegrity, ErrWrongDevice, 1, 1},
-		"took other bytes":              {jsonAnswer("200 OK", `{"success":true,"digest":"00"}`), nil, 0, ClassIntegrity, errWrongTaken, 1, 0},
-		"refused other bytes":           {jsonAnswer("400 Bad Request", `{"success":false,"size":1,"digest":"00"}`), nil, 0, ClassIntegrity, errWrongTaken, 1, 0},
-		"refused these bytes":           {jsonAnswer("400 Bad Request", `{"success":false,"size":1,"digest":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}`), nil, 0, ClassPermanent, errStatus, 1, 0},
-		"refused before the end":        {jsonAnswer("400 Bad Request", `{"success":false,"size":0,"digest":"00"}`), nil, 0, ClassPermanent, errStatus, 1, 0},
+		"wrong digest":                  {ok, []string{deliverytest.JSONAnswer("200 OK", otherDigest)}, 0, ClassIntegrity, ErrWrongDigest, 1, 1},
+		"wrong digest after lost":       {"gone", []string{deliverytest.JSONAnswer("200 OK", otherDigest)}, 0, ClassIntegrity, ErrWrongDigest, 1, 1},
+		"wrong device":                  {ok, []string{deliverytest.JSONAnswer("200 OK", otherDevice)}, 0, ClassIntegrity, ErrWrongDevice, 1, 1},
+		"took other bytes":              {deliverytest.JSONAnswer("200 OK", `{"success":true,"digest":"00"}`), nil, 0, ClassIntegrity, errWrongTaken, 1, 0},
+		"refused other bytes":           {deliverytest.JSONAnswer("400 Bad Request", `{"success":false,"size":1,"digest":"00"}`), nil, 0, ClassIntegrity, errWrongTaken, 1, 0},
+		"refused these bytes":           {deliverytest.JSONAnswer("400 Bad Request", `{"success":false,"size":1,"digest":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}`), nil, 0, ClassPermanent, errStatus, 1, 0},
+		"refused before the end":        {deliverytest.JSONAnswer("400 Bad Request", `{"success":false,"size":0,"digest":"00"}`), nil, 0, ClassPermanent, errStatus, 1, 0},
 		"conflict, then has it":         {conflict, []string{right}, 0, ClassUnknown, nil, 1, 1},
 		"conflict, busy, then has it":   {conflict, []string{busy, right}, 0, ClassUnknown, nil, 1, 3},
-		"413":                           {jsonAnswer("413 Too Large", "{}"), nil, 0, ClassPermanent, errStatus, 1, 0},
+		"413":                           {deliverytest.JSONAnswer("413 Too Large", "{}"), nil, 0, ClassPermanent, errStatus, 1, 0},
 		"413 for now":                   {"HTTP/1.1 413 Too Large\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", nil, 0, ClassThrottled, errStatus, 4, 0},
-		"417, and nothing was expected": {jsonAnswer("417 Expectation Failed", "{}"), nil, 0, ClassPermanent, errStatus, 1, 0},
+		"417, and nothing was expected": {deliverytest.JSONAnswer("417 Expectation Failed", "{}"), nil, 0, ClassPermanent, errStatus, 1, 0},
 		"truncated, then right":         {"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", []string{right}, 0, ClassUnknown, nil, 1, 1},
 		"compressed, then right":        {strings.Replace(ok, "Content-Type", "Content-Encoding: gzip\r\nContent-Type", 1), []string{right}, 0, ClassUnknown, nil, 1, 1},
 		"compressed for good": {strings.Replace(ok, "Content-Type", "content-encoding: br\r\nContent-Type", 1),

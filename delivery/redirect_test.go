@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
@@ -69,7 +70,7 @@ func TestRedirects(t *testing.T) {
 				var asked seen
 				dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
 					if n := asked.add("%s %s %s", r.Method, r.RequestURI, bodyOf(r)); n > row.times {
-						return good(r)
+						return deliverytest.Good(r)
 					}
 					location := strings.ReplaceAll(strings.ReplaceAll(row.location, "SELF", "http://"+r.Host), "HOST", r.Host)
 					return fmt.Sprintf("HTTP/1.1 %d Elsewhere\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", row.status, location)
@@ -99,7 +100,7 @@ func TestRedirectedVerify(t *testing.T) {
 			if asked.add("%s %s", r.Method, r.RequestURI) == 1 {
 				return "HTTP/1.1 308 Moved\r\nlocation: /v2/version\r\nContent-Length: 0\r\n\r\n"
 			}
-			return good(r)
+			return deliverytest.Good(r)
 		})
 		require.NoError(t, newClient(t, cfg).Verify(t.Context(), dev, newUpdate(t, "2", []byte("x"))))
 		require.Equal(t, []string{"GET /version", "GET /v2/version"}, asked.all())

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestWhatCameWhileIdleIsNoAnswer: bytes that a device sends after its answer, and a
@@ -23,7 +25,7 @@ import (
 func TestWhatCameWhileIdleIsNoAnswer(t *testing.T) {
 	for name, meanwhile := range map[string]func(net.Conn) error{
 		"a second answer": func(c net.Conn) error {
-			_, err := io.WriteString(c, jsonAnswer("400 Bad Request", `{}`))
+			_, err := io.WriteString(c, deliverytest.JSONAnswer("400 Bad Request", `{}`))
 			return err
 		},
 		"a 408 before the close": func(c net.Conn) error {
@@ -50,7 +52,7 @@ func TestWhatCameWhileIdleIsNoAnswer(t *testing.T) {
 						return
 					}
 					_, _ = io.Copy(io.Discard, r.Body)
-					_, _ = io.WriteString(c, good(r))
+					_, _ = io.WriteString(c, deliverytest.Good(r))
 					if spoilt {
 						<-idle
 						done <- meanwhile(c)
@@ -89,9 +91,9 @@ func TestWhatTLSReadAheadIsNoAnswer(t *testing.T) {
 			}
 			_, _ = io.Copy(io.Discard, r.Body)
 			corked.cork = true
-			_, _ = io.WriteString(tc, good(r))
+			_, _ = io.WriteString(tc, deliverytest.Good(r))
 			if first {
-				_, _ = io.WriteString(tc, jsonAnswer("400 Bad Request", `{}`))
+				_, _ = io.WriteString(tc, deliverytest.JSONAnswer("400 Bad Request", `{}`))
 			}
 			corked.cork = false
 			_, _ = corked.Write(nil)
@@ -132,7 +134,7 @@ func TestHangUpsUnderLoad(t *testing.T) {
 			if n > 1 {
 				return ""
 			}
-			return good(r)
+			return deliverytest.Good(r)
 		})
 		c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
 		var wg sync.WaitGroup
@@ -163,7 +165,7 @@ func TestATimeoutIsNotTriedAgainUnseen(t *testing.T) {
 					return
 				}
 				if asked.Add(1) == 1 {
-					_, _ = io.WriteString(c, good(r))
+					_, _ = io.WriteString(c, deliverytest.Good(r))
 				}
 			}
 		})
@@ -184,11 +186,11 @@ func TestConnectionsThatMustNotBeUsedAgain(t *testing.T) {
 	}{
 		"switching protocols": {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", ClassProtocol},
 		"bare 101":            {"HTTP/1.1 101 Switching Protocols\r\n\r\n", ClassProtocol},
-		"connection close":    {"HTTP/1.1 200 OK\r\nconnection: Keep-Alive, Close\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + goodPush, ClassUnknown},
-		"http 1.0":            {"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + goodPush, ClassUnknown},
+		"connection close":    {"HTTP/1.1 200 OK\r\nconnection: Keep-Alive, Close\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
+		"http 1.0":            {"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
 		// net/http drops these too, but in a goroutine of its own, and perhaps too late.
 		"lean: 204 with a body":    {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", ClassProtocol},
-		"lean: more than promised": {jsonAnswer("200 OK", goodPush) + "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ClassUnknown},
+		"lean: more than promised": {deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush) + "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ClassUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -199,7 +201,7 @@ func TestConnectionsThatMustNotBeUsedAgain(t *testing.T) {
 					if k == 1 && n == 1 {
 						return row.text
 					}
-					return good(r)
+					return deliverytest.Good(r)
 				})
 				c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
 				err := c.Push(t.Context(), dev, u)
@@ -217,14 +219,14 @@ func TestConnectionsThatServeOn(t *testing.T) {
 		text string
 		want Class
 	}{
-		"early hints":        {"HTTP/1.1 103 Early Hints\r\nConnection: close\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + jsonAnswer("200 OK", goodPush), ClassUnknown},
+		"early hints":        {"HTTP/1.1 103 Early Hints\r\nConnection: close\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), ClassUnknown},
 		"chunks":             {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n8;ext=1\r\n{\"succes\r\n8\r\ns\":true}\r\n0\r\nX-Trailer: 1\r\n\r\n", ClassUnknown},
 		"204":                {"HTTP/1.1 204 No Content\r\n\r\n", ClassProtocol},
 		"304 with a length":  {"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", ClassPermanent},
-		"500":                {jsonAnswer("500 Internal Server Error", `{"message":"disk"}`), ClassAmbiguous},
-		"kept-alive by 1.0":  {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + goodPush, ClassUnknown},
+		"500":                {deliverytest.JSONAnswer("500 Internal Server Error", `{"message":"disk"}`), ClassAmbiguous},
+		"kept-alive by 1.0":  {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
 		"not JSON":           {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<p>", ClassProtocol},
-		"lower-case headers": {"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" + goodPush, ClassUnknown},
+		"lower-case headers": {"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -232,7 +234,7 @@ func TestConnectionsThatServeOn(t *testing.T) {
 					if n == 1 {
 						return row.text
 					}
-					return good(r)
+					return deliverytest.Good(r)
 				})
 				c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
 				err := c.Push(t.Context(), dev, u)
@@ -259,7 +261,7 @@ func TestWhatABurstLeaves(t *testing.T) {
 				all.Done()
 				all.Wait()
 			}
-			return good(r)
+			return deliverytest.Good(r)
 		})
 		c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
 		var pushes sync.WaitGroup
@@ -291,7 +293,7 @@ func TestCloseWhileOperationsRun(t *testing.T) {
 			}
 			close(asked)
 			<-answer
-			_, _ = io.WriteString(c, good(r))
+			_, _ = io.WriteString(c, deliverytest.Good(r))
 			_, err = br.ReadByte()
 			gone <- err
 		})

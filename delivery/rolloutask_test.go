@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestRolloutAsks is what comes of the question before a push, where one comes before.
@@ -127,7 +129,7 @@ func TestWhatARolloutFindsIsQuarantined(t *testing.T) {
 		`{"device_id":"till-18","version":"2","state":"idle"}`:               ErrWrongDevice,
 	} {
 		overBothInABubble(t, func(t *testing.T, tr Transport) {
-			f := &wireFleet{answer: func(string, int, *http.Request) string { return jsonAnswer("200 OK", version) }}
+			f := &wireFleet{answer: func(string, int, *http.Request) string { return deliverytest.JSONAnswer("200 OK", version) }}
 			c := f.client(t, tr)
 			defer c.Close()
 			var failed error

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
@@ -91,7 +92,7 @@ func TestRolloutBytesPerSecond(t *testing.T) {
 						if r.Method == http.MethodPost {
 							came.read(r.Body)
 						}
-						if _, err := io.WriteString(c, jsonAnswer("200 OK", goodPush)); err != nil {
+						if _, err := io.WriteString(c, deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush)); err != nil {
 							return
 						}
 					}
@@ -162,7 +163,7 @@ func TestRolloutBytesPerSecondEnds(t *testing.T) {
 			if _, err := http.ReadRequest(bufio.NewReaderSize(c, 16)); err != nil {
 				return
 			}
-			_, _ = io.WriteString(c, jsonAnswer("403 Forbidden", `{"message":"not signed"}`))
+			_, _ = io.WriteString(c, deliverytest.JSONAnswer("403 Forbidden", `{"message":"not signed"}`))
 			<-t.Context().Done()
 		})
 		c := newClient(t, cfg)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
@@ -33,7 +34,7 @@ func wireDevices(n int) iter.Seq[Device] {
 
 // busyOnce answers 503 to a device's first push, as field says, and is well afterwards.
 func busyOnce(field string) func(string, int, *http.Request) string {
-	busy := strings.Replace(jsonAnswer("503 Busy", "{}"), "\r\n", "\r\n"+field, 1)
+	busy := strings.Replace(deliverytest.JSONAnswer("503 Busy", "{}"), "\r\n", "\r\n"+field, 1)
 	pushed := map[string]bool{}
 	return func(host string, _ int, r *http.Request) string {
 		switch {
@@ -43,9 +44,9 @@ func busyOnce(field string) func(string, int, *http.Request) string {
 		case r.Method == http.MethodPost:
 			pushed["has "+host] = true
 		case !pushed["has "+host]:
-			return jsonAnswer("200 OK", oldVersion)
+			return deliverytest.JSONAnswer("200 OK", deliverytest.OldVersion)
 		}
-		return good(r)
+		return deliverytest.Good(r)
 	}
 }
 
@@ -91,7 +92,7 @@ func TestRolloutServesOthersMeanwhile(t *testing.T) {
 		busy := busyOnce("")
 		f := &wireFleet{answer: func(host string, n int, r *http.Request) string {
 			if len(host) == 4 && host >= "d300" {
-				return good(r)
+				return deliverytest.Good(r)
 			}
 			return busy(host, n, r)
 		}}
@@ -156,9 +157,9 @@ func TestRolloutStopsThoseThatWaitForTheBudget(t *testing.T) {
 		f = &wireFleet{answer: func(host string, n int, r *http.Request) string {
 			switch i, _ := strconv.Atoi(host[1:]); {
 			case i < 5:
-				return good(r)
+				return deliverytest.Good(r)
 			case i >= 15 && r.Method == http.MethodPost:
-				return jsonAnswer("404 Not Found", "{}")
+				return deliverytest.JSONAnswer("404 Not Found", "{}")
 			}
 			return busy(host, n, r)
 		}}
@@ -283,21 +284,21 @@ func TestRolloutTriesFailedDevicesAgain(t *testing.T) {
 				f.answer = func(host string, _ int, r *http.Request) string {
 					switch post := r.Method == http.MethodPost; {
 					case !post && has[host]:
-						return good(r)
+						return deliverytest.Good(r)
 					case !post:
-						return jsonAnswer("200 OK", oldVersion)
+						return deliverytest.JSONAnswer("200 OK", deliverytest.OldVersion)
 					case host == "d0" && row.status != "":
-						return jsonAnswer(row.status, "{}")
+						return deliverytest.JSONAnswer(row.status, "{}")
 					case host == "d0" && f.pushes[host] == 1 && row.first == "applied":
 						has[host], until = true, time.Since(began)+row.afterFirst
 						return ""
 					case host == "d0" && f.pushes[host] == 1 && row.first != "":
-						return jsonAnswer(row.first, "{}")
+						return deliverytest.JSONAnswer(row.first, "{}")
 					}
 					has[host] = true
-					return good(r)
+					return deliverytest.Good(r)
 				}
-				c := newClient(t, Config{Transport: tr, Dial: f.dial, Random: alwaysZero{}})
+				c := newClient(t, Config{Transport: tr, Dial: f.dial, Random: deliverytest.AlwaysZero{}})
 				defer c.Close()
 				var turns []time.Duration
 				var kinds []RolloutEventKind

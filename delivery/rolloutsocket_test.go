@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // socketFleet is devices behind one listener, at /d/0 and so on, on bare sockets.
@@ -35,14 +37,14 @@ func newSocketFleet(t *testing.T, n int, fails func(i, pushed int) string, has f
 		if r.Method == http.MethodPost {
 			f.pushes[i]++
 			if status := fails(i, len(f.pushes)); status != "" {
-				return jsonAnswer(status, "{}")
+				return deliverytest.JSONAnswer(status, "{}")
 			}
-			return good(r)
+			return deliverytest.Good(r)
 		}
 		if has != nil && has(i) || f.pushes[i] > 0 {
-			return good(r)
+			return deliverytest.Good(r)
 		}
-		return jsonAnswer("200 OK", oldVersion)
+		return deliverytest.JSONAnswer("200 OK", deliverytest.OldVersion)
 	})
 	for i := range n {
 		f.devices = append(f.devices, Device{Address: fmt.Sprintf("%s/d/%d", base.Address, i)})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
@@ -121,7 +122,7 @@ func TestResumedRolloutWaitsForARebootDespiteItsBreaker(t *testing.T) {
 		u, dev, began := newUpdate(t, "2", []byte("x")), Device{Address: "http://till-17"}, time.Now()
 		f := &wireFleet{
 			refuses: func(string, int) bool { return time.Since(began) < time.Minute },
-			answer:  func(_ string, _ int, r *http.Request) string { return good(r) },
+			answer:  func(_ string, _ int, r *http.Request) string { return deliverytest.Good(r) },
 		}
 		c := f.client(t, tr)
 		defer c.Close()

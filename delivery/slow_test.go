@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // socketDevice is a device on a bare socket with a small receive buffer, so that what it
@@ -137,7 +139,7 @@ func serveAt(rate float64) func(d *socketDevice, k int, c net.Conn) {
 				return
 			}
 			d.got.Store(max(d.got.Load(), n))
-			if _, err := io.WriteString(c, good(r)); err != nil {
+			if _, err := io.WriteString(c, deliverytest.Good(r)); err != nil {
 				return
 			}
 		}
@@ -178,7 +180,7 @@ func TestADeviceThatReadsOnAfterItsSystem(t *testing.T) {
 		case <-time.After(time.Since(began) / 2):
 		case <-d.ended:
 		}
-		_, _ = io.WriteString(c, good(r))
+		_, _ = io.WriteString(c, deliverytest.Good(r))
 	}, func(t *testing.T, cfg Config, d *socketDevice) {
 		t.Parallel()
 		cfg.Timeouts.Answer = 100 * time.Millisecond
@@ -320,24 +322,24 @@ const early200 = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 // has all of the update, and never if it doesn't get it (RFC 9112 §9.5).
 func TestASuccessBeforeTheUploadsEnd(t *testing.T) {
 	const size = 4 << 20
-	chunk := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(goodPush), goodPush)
+	chunk := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(deliverytest.GoodPush), deliverytest.GoodPush)
 	for name, row := range map[string]struct {
 		early, late string // what it says before and after it read the body
 		reads       int64  // how much of it
 		status      string
 		want        Class
 	}{
-		"whole":                     {early: jsonAnswer("200 OK", goodPush), reads: size},
+		"whole":                     {early: deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: size},
 		"head, then a chunk":        {early: early200 + "Transfer-Encoding: chunked\r\n\r\n", late: chunk, reads: size},
-		"head, then a body":         {early: early200 + "Content-Length: 16\r\n\r\n", late: goodPush, reads: size},
-		"half a head, then the end": {early: early200, late: "Content-Length: 16\r\n\r\n" + goodPush, reads: size},
-		"after an interim answer":   {early: "HTTP/1.1 103 Early Hints\r\n\r\n" + jsonAnswer("200 OK", goodPush), reads: size},
+		"head, then a body":         {early: early200 + "Content-Length: 16\r\n\r\n", late: deliverytest.GoodPush, reads: size},
+		"half a head, then the end": {early: early200, late: "Content-Length: 16\r\n\r\n" + deliverytest.GoodPush, reads: size},
+		"after an interim answer":   {early: "HTTP/1.1 103 Early Hints\r\n\r\n" + deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: size},
 		"accepted, no body":         {early: "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", reads: size, want: ClassPending},
-		"to the close":              {early: early200 + "\r\n" + goodPush, reads: size},
-		"then closes":               {early: jsonAnswer("200 OK", goodPush), reads: 1 << 20, want: ClassAmbiguous},
-		"then closes near the end":  {early: jsonAnswer("200 OK", goodPush), reads: size - 300_000, want: ClassAmbiguous},
+		"to the close":              {early: early200 + "\r\n" + deliverytest.GoodPush, reads: size},
+		"then closes":               {early: deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: 1 << 20, want: ClassAmbiguous},
+		"then closes near the end":  {early: deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: size - 300_000, want: ClassAmbiguous},
 		"accepted, then closes":     {early: "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", reads: 1 << 20, want: ClassAmbiguous},
-		"refused, reads on":         {early: jsonAnswer("413 Too Large", `{"message":"too large"}`), reads: size, want: ClassPermanent},
+		"refused, reads on":         {early: deliverytest.JSONAnswer("413 Too Large", `{"message":"too large"}`), reads: size, want: ClassPermanent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overWires(t, 64<<10, func(d *socketDevice, _ int, c net.Conn) {
@@ -354,7 +356,7 @@ func TestASuccessBeforeTheUploadsEnd(t *testing.T) {
 				if err == nil && row.late != "" {
 					_, _ = io.WriteString(c, row.late)
 				}
-				if row.reads == size && !strings.HasSuffix(row.early, "\r\n\r\n"+goodPush) || strings.Contains(row.early, "Length") && row.reads == size {
+				if row.reads == size && !strings.HasSuffix(row.early, "\r\n\r\n"+deliverytest.GoodPush) || strings.Contains(row.early, "Length") && row.reads == size {
 					_, _ = io.Copy(io.Discard, c) // until the client has closed
 				}
 			}, func(t *testing.T, cfg Config, d *socketDevice) {
@@ -386,19 +388,19 @@ func TestAnEarlySuccessIsNoQuarantine(t *testing.T) {
 			version, digest := "1", ""
 			if r.Method == http.MethodPost {
 				if d.pushes.Add(1) == 1 {
-					_, _ = io.WriteString(c, jsonAnswer("200 OK", goodPush))
+					_, _ = io.WriteString(c, deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush))
 					return
 				}
 				if n, _ := io.Copy(io.Discard, r.Body); n == size {
 					d.got.Store(n)
 				}
-				_, _ = io.WriteString(c, jsonAnswer("200 OK", goodPush))
+				_, _ = io.WriteString(c, deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush))
 				continue
 			}
 			if d.got.Load() == size {
 				version, digest = "2", u.digestHex
 			}
-			_, _ = io.WriteString(c, jsonAnswer("200 OK", fmt.Sprintf(`{"version":%q,"digest":%q,"state":"idle"}`, version, digest)))
+			_, _ = io.WriteString(c, deliverytest.JSONAnswer("200 OK", fmt.Sprintf(`{"version":%q,"digest":%q,"state":"idle"}`, version, digest)))
 		}
 	}, func(t *testing.T, cfg Config, d *socketDevice) {
 		report, err := newClient(t, cfg).Deliver(t.Context(), d.Device, u)
@@ -412,7 +414,7 @@ func TestAnEarlySuccessIsNoQuarantine(t *testing.T) {
 func TestAnEarlyRefusalFromADeviceThatStopsReading(t *testing.T) {
 	overWires(t, 0, func(d *socketDevice, _ int, c net.Conn) {
 		_, _ = io.ReadFull(c, make([]byte, 4<<10))
-		_, _ = io.WriteString(c, jsonAnswer("413 Too Large", `{"message":"too large"}`))
+		_, _ = io.WriteString(c, deliverytest.JSONAnswer("413 Too Large", `{"message":"too large"}`))
 		<-d.ended
 	}, func(t *testing.T, cfg Config, d *socketDevice) {
 		t.Parallel()
@@ -442,7 +444,7 @@ func TestTLSSpeaksWhileItUploads(t *testing.T) {
 			n, _ := io.CopyN(io.Discard, r.Body, size/100+1)
 			d.got.Add(n)
 		}
-		_, _ = io.WriteString(c, good(r))
+		_, _ = io.WriteString(c, deliverytest.Good(r))
 		_, _ = io.Copy(io.Discard, c)
 	}, func(t *testing.T, cfg Config, d *socketDevice) {
 		require.NoError(t, newClient(t, cfg).Push(t.Context(), d.Device, newUpdate(t, "2", make([]byte, size))))

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestTimeline: each phase takes a second or more of the test's own clock, and is
@@ -96,10 +98,10 @@ func slowAnswers(c net.Conn, closed chan struct{}) {
 		if err != nil {
 			break
 		}
-		text := jsonAnswer("404 Not Found", "{}")
+		text := deliverytest.JSONAnswer("404 Not Found", "{}")
 		if r.Method == http.MethodPost {
 			_ = bodyOf(r)
-			text = good(r)
+			text = deliverytest.Good(r)
 		}
 		<-time.After(4 * time.Second)
 		_, _ = io.WriteString(c, text[:20])

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 )
 
@@ -33,7 +34,7 @@ func BenchmarkReconnectTLS(b *testing.B) {
 					return
 				}
 				_ = bodyOf(r)
-				_, _ = io.WriteString(s, jsonAnswer("200 OK", goodVersion))
+				_, _ = io.WriteString(s, deliverytest.JSONAnswer("200 OK", deliverytest.GoodVersion))
 				_ = s.Close()
 			})
 			d.Address = "https" + d.Address[len("http"):]

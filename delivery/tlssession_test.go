@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // resumptions records whether each connection of a device was resumed.
@@ -28,7 +30,7 @@ func (s *resumptions) closing(_, n int, r *http.Request) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all = append(s.all, r.TLS.DidResume)
-	return strings.Replace(good(r), "\r\n", "\r\nConnection: close\r\n", 1)
+	return strings.Replace(deliverytest.Good(r), "\r\n", "\r\nConnection: close\r\n", 1)
 }
 
 func (s *resumptions) take() []bool {

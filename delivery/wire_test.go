@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestAnswerFromADeviceThatStopsReading: it answered in the middle of the upload and
@@ -29,7 +31,7 @@ func TestAnswerFromADeviceThatStopsReading(t *testing.T) {
 			if _, err := http.ReadRequest(bufio.NewReaderSize(c, 16)); err != nil {
 				return
 			}
-			_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\n\r\n"+jsonAnswer("403 Forbidden", `{"message":"not signed"}`))
+			_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\n\r\n"+deliverytest.JSONAnswer("403 Forbidden", `{"message":"not signed"}`))
 			<-t.Context().Done()
 		})
 		for _, u := range []*Update{newUpdate(t, "2", make([]byte, 32<<20)), fileUpdate(t, 32<<20)} {
@@ -48,7 +50,7 @@ func TestAnswerBeforeAReset(t *testing.T) {
 			if _, err := io.CopyN(io.Discard, c, 100_000); err != nil {
 				return
 			}
-			_, _ = io.WriteString(c, jsonAnswer("403 Forbidden", `{"message":"not signed"}`))
+			_, _ = io.WriteString(c, deliverytest.JSONAnswer("403 Forbidden", `{"message":"not signed"}`))
 		})
 		for _, u := range []*Update{newUpdate(t, "2", make([]byte, 32<<20)), fileUpdate(t, 32<<20)} {
 			for range 10 {
@@ -104,10 +106,10 @@ func TestUploadToASlowDevice(t *testing.T) {
 		}
 		got, err := io.ReadAll(r.Body)
 		if err != nil || !bytes.Equal(got, body) {
-			_, _ = io.WriteString(c, jsonAnswer("422 Unprocessable", `{"message":"other bytes"}`))
+			_, _ = io.WriteString(c, deliverytest.JSONAnswer("422 Unprocessable", `{"message":"other bytes"}`))
 			return
 		}
-		_, _ = io.WriteString(c, good(r))
+		_, _ = io.WriteString(c, deliverytest.Good(r))
 	})
 	c := newClient(t, Config{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
@@ -192,7 +194,7 @@ func TestRequestLine(t *testing.T) {
 		lines := make(chan string, 1)
 		dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
 			lines <- r.RequestURI
-			return good(r)
+			return deliverytest.Good(r)
 		})
 		dev.Address += "//a!b'(c)*;d=1/"
 		require.NoError(t, newClient(t, cfg).Verify(t.Context(), dev, newUpdate(t, "2", []byte("x"))))
@@ -228,7 +230,7 @@ func TestAnswerTimeoutStartsAfterTheRequest(t *testing.T) {
 							if err != nil {
 								return
 							}
-							_, _ = io.WriteString(far, good(r))
+							_, _ = io.WriteString(far, deliverytest.Good(r))
 							_, _ = br.ReadByte()
 						}()
 						<-time.After(3 * time.Second)

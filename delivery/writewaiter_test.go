@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
 // TestDeviceThatSpeaksFirst: what a device says before it is asked is no news by the time
@@ -21,7 +23,7 @@ func TestDeviceThatSpeaksFirst(t *testing.T) {
 		t.Run(string(tr), func(t *testing.T) {
 			spoken := make(chan struct{}, 1)
 			dev := rawDevice(t, func(c net.Conn) {
-				_, _ = io.WriteString(c, jsonAnswer("503 Too Many Connections", `{}`))
+				_, _ = io.WriteString(c, deliverytest.JSONAnswer("503 Too Many Connections", `{}`))
 				_ = c.(*net.TCPConn).CloseWrite()
 				spoken <- struct{}{}
 				_, _ = io.Copy(io.Discard, c)
@@ -53,7 +55,7 @@ func TestPushIntoAFullSocket(t *testing.T) {
 				return
 			}
 			_, _ = io.Copy(io.Discard, r.Body)
-			_, _ = io.WriteString(c, good(r))
+			_, _ = io.WriteString(c, deliverytest.Good(r))
 		}
 	})
 	c := newClient(t, Config{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -44,6 +44,7 @@ func importRules() []packageRule {
 		{"delivery/internal/check", ""},
 		{"delivery/internal/endpoint", "delivery/internal/check"},
 		{"delivery/internal/pacing", ""},
+		{"delivery/internal/deliverytest", ""},
 		{"delivery", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint delivery/internal/pacing"},
 		{"delivery/inventory", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint delivery"},
 		{"mockfleet/internal/field", ""},
