@@ -250,7 +250,7 @@ func TestBudgetServesInTurn(t *testing.T) {
 	}
 }
 
-// TestRolloutTriesFailedDevicesAgain: device d0 is in trouble and d1 is well; what becomes of d0
+// TestRolloutTriesFailedDevicesAgain: device d0 fails and d1 does not; what becomes of d0
 // with one worker, by all defaults, and when it is pushed to.
 func TestRolloutTriesFailedDevicesAgain(t *testing.T) {
 	hour := time.Hour

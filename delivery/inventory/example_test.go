@@ -12,7 +12,7 @@ func Example() {
 	file := `id,address,location,version,label.kind
 till-1,http://192.0.2.1:8080,Oslo,1.0.0,till
 till-2,192.0.2.2:8080,Oslo,1.0.0,till
-door-1,https://192.0.2.3,Bergen,1.4.2,door
+kiosk-1,https://192.0.2.3,Bergen,1.4.2,kiosk
 till-1,http://192.0.2.4:8080,Bergen,2.0.0,till
 till-5,http://192.0.2.5:8080,Bergen,2.0.0,till
 `

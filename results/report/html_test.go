@@ -135,7 +135,7 @@ func TestHTMLSays(t *testing.T) {
 		}, []string{"What became of the devices", "Can the numbers be trusted", "The scenario</h2>"}},
 		"whole": {wholeInput(), []string{
 			`<p class="word">threshold failed</p>`, "✗ failed: not measured", "✓ held", "Kept failures by class", "integrity, now: 20", "push device: it said &lt;no&gt;",
-			"Response time by percentile: push", "name: rollout", "By the yardstick", "the limit was found at 900/s", "fleetmark run rollout --seed 7",
+			"Response time by percentile: push", "name: rollout", "In the reference benchmark", "the limit was found at 900/s", "fleetmark run rollout --seed 7",
 		}, []string{"Ratios</h2>"}},
 		"a run alone": {runInput(testRun(), nil), []string{`<p class="word">no verdict</p>`, "no baseline to hold the run against"}, []string{"What stands out", ">verdict<", `class="key"`}},
 	} {

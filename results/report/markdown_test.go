@@ -80,7 +80,7 @@ const wantPage = "# Run of rollout\n\n" +
 	"| saturated                                       |      no |      no |\n" +
 	"| behind the plan, 99th percentile                |   1.5ms |         |\n" +
 	"| garbage collection, share of its processor time |    1.2% |         |\n\n" +
-	"By the yardstick, a round trip between two bare sockets took 15.4µs (median of 20 blocks).\n\n" +
+	"In the reference benchmark, a round trip between two bare sockets took 15.4µs (median of 20 blocks).\n\n" +
 	"Meanwhile other processes used 1.3% of all cores and the hypervisor took 25.0%.\n\n" +
 	"Profiled, an operation took 17.3µs of processor time, where the timed repetitions took 17.0µs (+2.0%).\n\n" +
 	"## Where it was measured\n\n" +

@@ -337,7 +337,7 @@ func validitySentences(run *rundir.Loaded) (sentences []string) {
 		say("At most %s.", o)
 	}
 	if y := harness.ReferenceSpeed; y != nil {
-		say("By the yardstick, a round trip between two bare sockets took %s (median of %d blocks).",
+		say("In the reference benchmark, a round trip between two bare sockets took %s (median of %d blocks).",
 			formatNS(y.RoundTripNS), y.Blocks)
 	}
 	if i := harness.Interference; i != nil {

@@ -31,7 +31,7 @@ func ReferenceBenchmark(ctx context.Context) (_ float64, err error) {
 			err = errors.Join(err, p.close())
 		}
 		if err != nil {
-			err = fmt.Errorf("yardstick: %w", err)
+			err = fmt.Errorf("reference benchmark: %w", err)
 		}
 	}()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// strained is a fleet that tells of trouble once: in the status or the ledger that
+// strained is a fleet that reports a fault once: in the status or the ledger that
 // is asked for as the at-th.
 type strained struct {
 	target.Target

@@ -167,7 +167,7 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitUsage, args: "version now", said: "unknown command"},
 		{code: cli.ExitUsage, args: "completion tcsh", said: "want bash, zsh, fish or powershell"},
 		{code: cli.ExitUsage, args: "drive", said: "holds no order"}, // standard input is empty
-		{code: cli.ExitUsage, args: "anatomy", said: "EOF"},
+		{code: cli.ExitUsage, args: "opcost", said: "EOF"},
 		{code: cli.ExitUsage, args: "nosuch", said: `has no command "nosuch"`},
 	} {
 		words := strings.Fields(c.args)

@@ -40,7 +40,7 @@ type Options struct {
 // Main runs the command line args, whose first element is the name of the program, and returns the
 // exit code. While it runs it takes over the signals SIGINT, SIGTERM and SIGPIPE. Call it first in
 // main, since the commands start the program again as a child, with the arguments "fleet", "drive"
-// or "anatomy".
+// or "opcost".
 func Main(args []string, o Options) int {
 	c := cli.Console{In: os.Stdin, Out: cli.UntilClosed{File: os.Stdout}, Err: os.Stderr}
 	if len(args) > 0 {
@@ -240,7 +240,7 @@ func newDrive(c cli.Console) *cobra.Command {
 }
 
 // opcostCommand is the hidden command as which `fleetmark baseline` starts this program again.
-const opcostCommand = "anatomy"
+const opcostCommand = "opcost"
 
 // profileEveryAllocation has each allocation of this process profiled if it runs opcostCommand,
 // until the function is called that it returns. It must be called first: earlier allocations are
