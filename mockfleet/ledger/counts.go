@@ -55,8 +55,8 @@ func (t *Totals) Add(other *Totals) {
 // bytesReceived is the name of the count that isn't one of Counts, being wider than an entry's others.
 const bytesReceived = "bytes_received"
 
-// currentName returns the name of a count that queries ask for. They may have the name that it had in
-// the release before, for one release.
+// currentName returns the name of a count, which may be given by the name that it had in the release before.
+// Queries take those for one release; a Reader refuses them.
 func currentName(name string) string {
 	switch name {
 	case "feigned":
@@ -73,6 +73,8 @@ func currentName(name string) string {
 		return "forced_rejects"
 	case "broken":
 		return "incomplete"
+	case "injected": // of Totals
+		return "injections"
 	}
 	return name
 }

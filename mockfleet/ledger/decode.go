@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/fleetmark/fleetmark/internal/jsonscan"
 )
@@ -49,6 +51,8 @@ func (r *Reader) Next() (Entry, error) {
 
 // entry reads a line. What it takes by hand it takes as encoding/json would; whatever is unusual (an
 // escape, null, a name that it doesn't know) goes there. A fuzz test holds the two together.
+//
+// It fails if a count has the name of the release before: as an unknown name, it would be read as 0.
 func (r *Reader) entry(line []byte) (Entry, error) {
 	var e Entry
 	if r.fast(line, &e) {
@@ -56,8 +60,20 @@ func (r *Reader) entry(line []byte) (Entry, error) {
 		return e, nil
 	}
 	var slow Entry // apart: what encoding/json gets a pointer to is allocated
-	err := json.Unmarshal(line, &slow)
-	return slow, err
+	if err := json.Unmarshal(line, &slow); err != nil {
+		return slow, err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(line, &members); err != nil {
+		return slow, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if now := currentName(name); now != name {
+			return Entry{}, fmt.Errorf("the count %q is called %q now: the fleet is of an earlier release; "+
+				"start it with the same release as its driver", name, now)
+		}
+	}
+	return slow, nil
 }
 
 func (r *Reader) fast(line []byte, e *Entry) bool {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"reflect"
@@ -130,6 +131,7 @@ func TestLedgerReader(t *testing.T) {
 		"cut off":               {`{"device":1}` + "\n" + `{"device":2`, []int{1}, "unexpected end"},
 		"two in a line":         {`{"device":1}{"device":2}` + "\n", nil, "invalid character"},
 		"too large a number":    {`{"device":1,"pushes":4294967296}` + "\n", nil, "cannot unmarshal number"},
+		"a former name":         {`{"device":1}` + "\n" + `{"device":2,"pushes":1,"feigned":1}` + "\n", []int{1}, `the count "feigned" is called "false_acks" now`},
 		"too long":              {`{"device":1,"version":"` + strings.Repeat("2", maxLedgerLine) + `"}` + "\n", nil, "a line has over 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,7 +155,21 @@ func TestLedgerReader(t *testing.T) {
 	}
 }
 
-// FuzzLedgerLine: a line means what encoding/json says it means, read by hand or not, and whatever
+// A fleet of the release before has counts by other names. To read them as 0 would be to lose what it saw.
+func TestReaderRefusesFormerNames(t *testing.T) {
+	for former, now := range map[string]string{
+		"feigned": "false_acks", "unfit": "install_failures", "struck": "connections_aborted", "turned_away": "connections_over_limit",
+		"misaddressed": "misdirected", "faulted": "forced_rejects", "broken": "incomplete", "injected": "injections",
+	} {
+		line := `{"device":7,"pushes":1,"` + former + `":0,"version":"2.0.0"}` + "\n"
+		e, err := NewReader(strings.NewReader(line)).Next()
+		require.EqualError(t, err, fmt.Sprintf("the count %q is called %q now: the fleet is of an earlier release; "+
+			"start it with the same release as its driver", former, now))
+		require.Equal(t, Entry{}, e)
+	}
+}
+
+// FuzzLedgerLine: a line without former names means what encoding/json says it means, read by hand or not, and whatever
 // was read before it.
 func FuzzLedgerLine(f *testing.F) {
 	usual := Entry{Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1, Applied: 1}, BytesReceived: 1024, Version: "2.0.0", Digest: "ab", State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"}
@@ -165,12 +181,22 @@ func FuzzLedgerLine(f *testing.F) {
 		`{"version":"2.0.0"}`, `{"version":"2.0.0x"}`, `{"version":"2.0.0\""}`, `{"version":"2.0"}`, `{"version":""}`, `{"version":"\u0032"}`, "{\"version\":\"\xff\"}", "{\"version\":\"\x7f\"}",
 		`{"Version":"3"}`, `{"ſtate":"idle"}`, `{"state":7}`, `{"state":"idle"`, `{"state":"idle"}}`, `{"state":"idle"},`, `{"a":[{}]}`, `{"device":1,}`, `{,}`, `{"device"}`,
 		`{"connections_aborted":1} `, `[]`, `"x"`, `{"id":"device-00000007"}`, `{"digest":"<"}`,
+		`{"feigned":0}`, `{"Feigned":1}`, `{"device":1,"\u0062roken":1}`, `{"faults":{"broken":1}}`,
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var want Entry
 		wantErr := json.Unmarshal(line, &want)
+		var members map[string]any
+		if wantErr == nil {
+			wantErr = json.Unmarshal(line, &members)
+		}
+		for name := range members {
+			if currentName(name) != name {
+				wantErr = fmt.Errorf("%q is a former name", name)
+			}
+		}
 		for _, before := range []Entry{{}, usual} {
 			r := Reader{last: before}
 			got, err := r.entry(line)
