@@ -25,7 +25,7 @@ func (s Status) metrics() []metric {
 		{"fleetmark_fleet_applied", gauge, "Updates applied since the last reset.", float64(s.Applied)},
 		{"fleetmark_fleet_applied_twice", gauge, "Updates applied to a device that ran them already, since the last reset.", float64(s.AppliedTwice)},
 		{"fleetmark_fleet_repeats", gauge, "Repeated updates acknowledged without applying, since the last reset.", float64(s.Repeats)},
-		{"fleetmark_fleet_rejected", gauge, "Updates answered 4xx or 5xx since the last reset.", float64(s.Rejected)},
+		{"fleetmark_fleet_rejected", gauge, "Updates answered 3xx, 4xx or 5xx and not applied, since the last reset.", float64(s.Rejected)},
 		{"fleetmark_fleet_forced_rejects", gauge, "Updates failed by a device's behavior since the last reset.", float64(s.ForcedRejects)},
 		{"fleetmark_fleet_false_acks", gauge, "Updates acknowledged and not applied, by a fault, since the last reset.", float64(s.FalseAcks)},
 		{"fleetmark_fleet_install_failures", gauge, "Updates taken and then not to be installed, by a fault, since the last reset.", float64(s.InstallFailures)},

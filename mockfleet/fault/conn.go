@@ -4,8 +4,8 @@ import "time"
 
 // Conn is the connection that a fault acts on. Every wait ends when the client leaves or the fleet closes.
 type Conn interface {
-	// Write writes raw bytes. It reports whether they could be sent. Each write may take the time that a
-	// client has to make progress.
+	// Write writes raw bytes. It reports whether they could be sent. Each write that succeeds gives the client
+	// its time to make progress anew.
 	Write(b []byte) bool
 	// Close ends the connection as one does that has said all. It reads for a while what the client still
 	// sends, which would turn the end into a reset (RFC 9112 §9.6).
@@ -50,7 +50,8 @@ type Exchange interface {
 	Request() *Request
 	// Send sends a response. It reports whether the connection goes on.
 	Send(*Response) bool
-	// Encode returns the bytes of a response, the body included, without a Connection field.
+	// Encode returns the bytes of a response, the body included, without a Connection field. They are valid until
+	// the next Encode or Send.
 	Encode(*Response) []byte
 	// Origin returns what a Location begins with: the prefix of the device's own paths, or the address of
 	// another origin.

@@ -15,9 +15,11 @@ import (
 type faultConn struct{ c *conn }
 
 func (f faultConn) Write(b []byte) bool {
-	sent := f.c.write(b)
-	f.c.setDeadline(StallLimit)
-	return sent
+	if !f.c.write(b) {
+		return false
+	}
+	f.c.setDeadline(StallLimit) // the client makes progress
+	return true
 }
 
 func (f faultConn) Close()                     { f.c.closeGracefully() }
@@ -60,7 +62,9 @@ func (f faultConn) FlipBit(offset int64) {
 func (f faultConn) Send(r *fault.Response) bool { return f.c.send(&f.c.buf.request, *r) }
 
 func (f faultConn) Encode(r *fault.Response) []byte {
-	return appendResponse(nil, r, "", f.c.srv.dateLine(), false)
+	w := f.c.buf
+	w.out = appendResponse(w.out[:0], r, "", f.c.srv.dateLine(), false)
+	return w.out
 }
 
 func (f faultConn) Origin(other bool) string {
