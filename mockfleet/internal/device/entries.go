@@ -2,7 +2,6 @@ package device
 
 import (
 	"encoding/hex"
-	"time"
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
@@ -89,15 +88,8 @@ func (t *textCache) of(d *record) (digest, updatedAt string) {
 		t.digest, t.digestText = d.digest, hex.EncodeToString(d.digest[:])
 	}
 	if !t.has || t.updatedAt != d.updatedAt {
-		t.updatedAt, t.updatedAtText = d.updatedAt, string(d.appendUpdatedAt(nil))
+		t.updatedAt, t.updatedAtText = d.updatedAt, string(appendTime(nil, d.updatedAt))
 	}
 	t.has = true
 	return t.digestText, t.updatedAtText
-}
-
-func (d *record) appendUpdatedAt(dst []byte) []byte {
-	if d.flags&flagUpdated == 0 {
-		return dst
-	}
-	return time.Unix(int64(d.updatedAt), 0).UTC().AppendFormat(dst, time.RFC3339)
 }

@@ -2,37 +2,46 @@ package device
 
 import (
 	"encoding/hex"
+	"time"
 
+	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// Report counts a look at device i and returns a copy of it, with its version as a JSON string.
-func (s *Store) Report(i int) (record, string) {
+// Report is what a device says about itself in answer to one look.
+type Report struct {
+	fault.VersionReport
+	updated   bool // runs an artifact that was pushed to it; otherwise it tells no digest and no time
+	state     wire.State
+	updatedAt uint32 // Unix seconds
+
+	Behavior *Compiled // of the device
+	Number   uint32    // of the look, of those that its behavior has decided about
+}
+
+// reportOf returns what d says about itself, d being device i. The caller holds the lock of its shard.
+func (s *Store) reportOf(i int, d *record) Report {
+	return Report{
+		VersionReport: fault.VersionReport{Device: i, Version: s.versions.slots[d.version].quoted, Digest: d.digest},
+		updated:       d.flags&flagUpdated != 0,
+		state:         d.state(),
+		updatedAt:     d.updatedAt,
+	}
+}
+
+// Report counts a look at device i of a fleet in which every device is well, and returns what the device says
+// about itself.
+func (s *Store) Report(i int) Report {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	s.devices[i].verifies++
 	sh.totals.Verifies++
-	return s.devices[i], s.versions.slots[s.devices[i].version].quoted
+	return s.reportOf(i, &s.devices[i])
 }
 
-// AppendReport counts a look at device i of a fleet in which every device is well, and appends what the
-// device says about itself: a wire.VersionAnswer in JSON.
-func (s *Store) AppendReport(dst []byte, i int) []byte {
-	d, version := s.Report(i)
-	return appendVersionAnswer(dst, i, &d, version)
-}
-
-// Report is what a device tells of itself.
-type Report struct {
-	fault.VersionReport
-	device record
-	Plan   *Compiled
-	Number uint32 // of the look
-}
-
-// ReportWithFaults is verify for a fleet in which not every device is well: it writes to v what the device says
-// about itself, and returns the fault that changes the response.
+// ReportWithFaults is Report for a fleet in which a device may have a behavior. It writes to v what the device
+// says about itself, and returns the fault that changes the response.
 func (s *Store) ReportWithFaults(i int, q *fault.Request, v *Report) (response fault.Injection) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -40,37 +49,39 @@ func (s *Store) ReportWithFaults(i int, q *fault.Request, v *Report) (response f
 	s.devices[i].versionReads++
 	sh.totals.Verifies++
 	d := s.visible(sh, i)
-	p := s.behaviors.at(d.behavior)
-	*v = Report{fault.VersionReport{Device: i, Version: s.versions.slots[d.version].quoted, Digest: d.digest}, d, p, d.versionReads}
+	b := s.behaviors.at(d.behavior)
+	*v = s.reportOf(i, &d)
+	v.Behavior, v.Number = b, d.versionReads
 	at := s.attempt(i, d.versionReads)
-	if st := p.faults.First(fault.PointReport, at, q); !st.IsZero() {
-		s.countInjection(sh, st)
-		st.Kind.Report(&v.VersionReport, st)
-		v.device.digest = v.Digest
+	if in := b.faults.First(fault.PointReport, at, q); !in.IsZero() {
+		s.countInjection(sh, in)
+		in.Kind.Report(&v.VersionReport, in)
 	}
-	response = p.faults.First(fault.PointVersionResponse, at, q)
+	response = b.faults.First(fault.PointVersionResponse, at, q)
 	s.onVersionRead(sh, i)
 	return response
 }
 
-// Append appends what the device says about itself: a wire.VersionAnswer in JSON.
+// Append appends the report as a wire.VersionAnswer in JSON.
 func (v *Report) Append(dst []byte) []byte {
-	return appendVersionAnswer(dst, v.Device, &v.device, v.Version)
-}
-
-// appendVersionAnswer writes a wire.VersionAnswer. version is a JSON string, quotes and all.
-func appendVersionAnswer(dst []byte, i int, d *record, version string) []byte {
 	dst = append(dst, `{"device_id":"`...)
-	dst = address.AppendDeviceID(dst, i)
+	dst = address.AppendDeviceID(dst, v.Device)
 	dst = append(dst, `","version":`...)
-	dst = append(dst, version...)
+	dst = append(dst, v.Version...)
 	dst = append(dst, `,"digest":"`...)
-	if d.flags&flagUpdated != 0 {
-		dst = hex.AppendEncode(dst, d.digest[:])
+	if v.updated {
+		dst = hex.AppendEncode(dst, v.Digest[:])
 	}
 	dst = append(dst, `","state":"`...)
-	dst = append(dst, d.state()...)
+	dst = append(dst, v.state...)
 	dst = append(dst, `","updated_at":"`...)
-	dst = d.appendUpdatedAt(dst)
+	if v.updated {
+		dst = appendTime(dst, v.updatedAt)
+	}
 	return append(dst, `"}`...)
+}
+
+// appendTime appends a time in Unix seconds as RFC 3339 has it, in UTC.
+func appendTime(dst []byte, seconds uint32) []byte {
+	return time.Unix(int64(seconds), 0).UTC().AppendFormat(dst, time.RFC3339)
 }

@@ -71,9 +71,7 @@ type buffers struct {
 }
 
 func newBuffers() *buffers {
-	w := &buffers{reader: bufio.NewReaderSize(nil, HeaderLimit), body: make([]byte, 0, 512), out: make([]byte, 0, 1024)}
-	w.upload.Request, w.upload.Header = &w.request.Request, &w.header
-	return w
+	return &buffers{reader: bufio.NewReaderSize(nil, HeaderLimit), body: make([]byte, 0, 512), out: make([]byte, 0, 1024)}
 }
 
 func newConn(s *Server, nc net.Conn, device int) *conn {
@@ -191,13 +189,14 @@ func (c *conn) respond(r *request) bool {
 		return c.serveUpdate(r)
 	case !c.discardBody(r):
 		return c.respondError(r, http.StatusRequestEntityTooLarge, "no body is wanted here", "")
-	case r.route == routeVersion && r.plan != nil:
+	case r.route == routeVersion && r.behavior != nil:
 		return c.serveVersion(r)
 	case r.route == routeVersion:
-		w.body = c.srv.store.AppendReport(w.body[:0], r.device)
+		w.report = c.srv.store.Report(r.device)
+		w.body = w.report.Append(w.body[:0])
 		return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: w.body})
 	}
-	if r.plan != nil && !c.sleep(r.plan.Network.ExtraDelay(c.srv.store.Seed(), r.device, 0, random.StreamRTT)) {
+	if r.behavior != nil && !c.sleep(r.behavior.Network.ExtraDelay(c.srv.store.Seed(), r.device, 0, random.StreamRTT)) {
 		return false
 	}
 	w.body = append(w.body[:0], wire.HealthBody...)

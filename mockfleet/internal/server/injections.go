@@ -29,14 +29,14 @@ func (c *conn) onConnect(device int) *device.Compiled {
 // is that it ended.
 func (c *conn) onRequest(r *request) bool {
 	if c.device < 0 && c.served == 0 {
-		r.plan = c.onConnect(r.device) // only now is known which device it is
+		r.behavior = c.onConnect(r.device) // only now is known which device it is
 	} else if of := c.srv.store.NextRequest(r.device, c.served > 0, &r.Request); c.allows(of) {
-		r.plan = of.Behavior
+		r.behavior = of.Behavior
 	}
-	if r.plan == nil {
+	if r.behavior == nil {
 		return false
 	}
-	n := &r.plan.Network
+	n := &r.behavior.Network
 	r.Close = r.Close || n.MaxRequests > 0 && c.served+1 >= n.MaxRequests
 	r.forceHTTP10 = n.HTTP10
 	return true
@@ -87,7 +87,7 @@ func (c *conn) injectUpload(p *upload) fault.Action {
 func (c *conn) serveVersion(r *request) bool {
 	v := &c.buf.report
 	s := c.srv.store.ReportWithFaults(r.device, &r.Request, v)
-	if !c.sleep(v.Plan.Network.ExtraDelay(c.srv.store.Seed(), r.device, v.Number, random.StreamVersionRTT)) {
+	if !c.sleep(v.Behavior.Network.ExtraDelay(c.srv.store.Seed(), r.device, v.Number, random.StreamVersionRTT)) {
 		return false
 	}
 	c.buf.body = v.Append(c.buf.body[:0])

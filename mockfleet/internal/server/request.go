@@ -23,7 +23,7 @@ type request struct {
 	method      method
 	http10      bool
 	forceHTTP10 bool             // in HTTP/1.0
-	plan        *device.Compiled // of the device; nil where every device is well
+	behavior    *device.Compiled // of the device; nil where every device is well
 }
 
 type route uint8

@@ -2,24 +2,77 @@ package server
 
 import (
 	"crypto/sha256"
+	"hash/maphash"
 	"net/http"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
+	"github.com/fleetmark/fleetmark/internal/wire"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
+	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
+
+// Header names as fasthttp's codec spells them once parsed.
+var (
+	headerDeviceID    = []byte("X-Device-Id")
+	headerVersion     = []byte(wire.HeaderUpdateVersion)
+	headerIdempotency = []byte(wire.HeaderIdempotency)
+)
+
+// upload is an update whose request comes in.
+type upload struct {
+	device.Update
+	bandwidth int64 // bytes a second at which it is read; 0 is as they come
+	flipByte  int64 // which byte is read with a bit turned, counted from 1; 0 is none
+}
+
+// announce makes p the update that a request brings, as far as the request's head says.
+func (p *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Seed) {
+	*p = upload{Update: device.Update{Request: &r.Request, Header: h}}
+	p.Version = h.PeekCanonical(headerVersion)
+	if p.Version != nil {
+		p.Problem = device.CheckVersion(p.Version)
+	}
+	if id := h.PeekCanonical(headerDeviceID); id != nil {
+		var own [address.DeviceIDLen]byte
+		p.Misdirected = string(id) != string(address.AppendDeviceID(own[:0], r.device))
+		if len(id) > wire.MaxDeviceID || field.HasControl(id) {
+			p.Problem = "the device id is longer than 128 bytes or has a control character"
+		}
+	}
+	if key := h.PeekCanonical(headerIdempotency); len(key) > 0 {
+		if len(key) > wire.MaxIdempotency || field.HasControl(key) {
+			p.Problem = "the idempotency key is longer than 255 bytes or has a control character"
+		}
+		// Two keys meet in one 64-bit hash once in 2^64 pairs, and a device compares a key with
+		// one other: too seldom to keep 255 bytes a device.
+		p.Key, p.HasKey = maphash.Bytes(seed, key), true
+	}
+	for _, field := range h.PeekAll(wire.HeaderReprDigest) {
+		digest, found, ok := parseReprDigest(field)
+		if !ok {
+			p.Problem = "the repr-digest is not sha-256=:BASE64: as in RFC 9530"
+		}
+		if found {
+			p.WantDigest, p.HasDigest = digest, true
+		}
+	}
+}
 
 // serveUpdate serves POST /update. An artifact that fits into the read buffer is applied in one
 // step; a larger one occupies its device until it is read, and other updates are answered 409.
 func (c *conn) serveUpdate(r *request) bool {
 	p := &c.buf.upload
-	p.announce(&c.buf.header, r.device, c.srv.store.KeySeed())
+	p.announce(r, &c.buf.header, c.srv.store.KeySeed())
 	switch {
 	case r.BodyRead:
 		p.Problem = "the artifact is empty"
 		return c.respondUpdate(r, p, c.srv.store.Apply(r.device, &p.Update))
-	case r.Length != fault.UnknownLength && r.Length <= HeaderLimit && r.plan == nil:
+	case r.Length != fault.UnknownLength && r.Length <= HeaderLimit && r.behavior == nil:
 		return c.receiveSmall(r, p)
 	}
 	return c.receiveLarge(r, p)

@@ -4,66 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"hash/maphash"
-
-	"github.com/valyala/fasthttp"
-
-	"github.com/fleetmark/fleetmark/internal/wire"
-	"github.com/fleetmark/fleetmark/mockfleet/address"
-	"github.com/fleetmark/fleetmark/mockfleet/fault"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
-
-// Header names as fasthttp's codec spells them once parsed.
-var (
-	headerDeviceID    = []byte("X-Device-Id")
-	headerVersion     = []byte(wire.HeaderUpdateVersion)
-	headerIdempotency = []byte(wire.HeaderIdempotency)
-)
-
-// upload is an update whose request comes in.
-type upload struct {
-	device.Update
-	bandwidth int64 // bytes a second at which it is read; 0 is as they come
-	flipByte  int64 // which byte is read with a bit turned, counted from 1; 0 is none
-}
-
-// announce takes from a request's head what concerns the update of device i.
-func (p *upload) announce(h *fasthttp.RequestHeader, i int, seed maphash.Seed) {
-	p.Problem, p.Size, p.Behavior = "", 0, nil
-	p.Misdirected, p.HasKey, p.HasDigest = false, false, false
-	p.Injections, p.Refusal, p.Lifecycle = fault.Injections{}, device.Refusal{}, fault.Lifecycle{}
-	p.bandwidth, p.flipByte, p.Duplicate = 0, 0, false
-	p.Version = h.PeekCanonical(headerVersion)
-	if p.Version != nil {
-		p.Problem = device.CheckVersion(p.Version)
-	}
-	if id := h.PeekCanonical(headerDeviceID); id != nil {
-		var own [address.DeviceIDLen]byte
-		p.Misdirected = string(id) != string(address.AppendDeviceID(own[:0], i))
-		if len(id) > wire.MaxDeviceID || field.HasControl(id) {
-			p.Problem = "the device id is longer than 128 bytes or has a control character"
-		}
-	}
-	if key := h.PeekCanonical(headerIdempotency); len(key) > 0 {
-		if len(key) > wire.MaxIdempotency || field.HasControl(key) {
-			p.Problem = "the idempotency key is longer than 255 bytes or has a control character"
-		}
-		// Two keys meet in one 64-bit hash once in 2^64 pairs, and a device compares a key with
-		// one other: too seldom to keep 255 bytes a device.
-		p.Key, p.HasKey = maphash.Bytes(seed, key), true
-	}
-	for _, field := range h.PeekAll(wire.HeaderReprDigest) {
-		digest, found, ok := parseReprDigest(field)
-		if !ok {
-			p.Problem = "the repr-digest is not sha-256=:BASE64: as in RFC 9530"
-		}
-		if found {
-			p.WantDigest, p.HasDigest = digest, true
-		}
-	}
-}
 
 // parseReprDigest finds the SHA-256 in a Repr-Digest field (RFC 9530 §3): a dictionary (RFC 8941
 // §3.2) of byte sequences by algorithm. Other algorithms are passed over, as RFC 9530 §3 allows. Of
