@@ -8,85 +8,19 @@ import (
 	"net"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/valyala/fasthttp"
 
 	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
-
-// replayConn is a connection in memory: it reads the same request again and again, and forgets what
-// is written.
-type replayConn struct {
-	request []byte
-	at      int
-	wrote   []byte
-}
-
-func (c *replayConn) Read(p []byte) (int, error) {
-	n := copy(p, c.request[c.at:])
-	c.at = (c.at + n) % len(c.request)
-	return n, nil
-}
-
-func (c *replayConn) Write(p []byte) (int, error) {
-	c.wrote = append(c.wrote[:0], p...)
-	return len(p), nil
-}
-
-func (*replayConn) Close() error                     { return nil }
-func (*replayConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (*replayConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (*replayConn) SetDeadline(time.Time) error      { return nil }
-func (*replayConn) SetReadDeadline(time.Time) error  { return nil }
-func (*replayConn) SetWriteDeadline(time.Time) error { return nil }
 
 func pushRequest(path string, artifact []byte) []byte {
 	return append(fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/octet-stream\r\n"+
 		"Content-Length: %d\r\nX-Device-ID: device-00000007\r\nX-Update-Version: 2.0.0\r\nIdempotency-Key: a-key-of-some-length\r\n"+
 		"Repr-Digest: %s\r\n\r\n", path, len(artifact), reprDigest(artifact)), artifact...)
 }
-
-// replay makes a connection of device 7 that answers request without a network.
-func replay(request []byte) (server.Session, *replayConn) { return replayTo(Config{}, request) }
-
-func replayTo(cfg Config, request []byte) (server.Session, *replayConn) {
-	memory := &replayConn{request: request}
-	cfg.Devices = 8
-	f := newFleet(cfg.withDefaults())
-	return f.server.NewSession(memory, 7), memory
-}
-
-func answerOnce(tb testing.TB, s server.Session) {
-	if !s.Next() {
-		tb.Fatal("the connection ended")
-	}
-}
-
-var hotPaths = []struct {
-	name    string
-	request []byte
-	want    string
-}{
-	{"push", pushRequest(wire.PathUpdate, bytes.Repeat([]byte("a"), 1024)), `"success":true`},
-	{"push64KiB", pushRequest(wire.PathUpdate, bytes.Repeat([]byte("a"), 64<<10)), `"success":true`},
-	{"verify", []byte("GET /version HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), `"device_id":"device-00000007"`},
-	{"health", []byte("GET /health HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), "\r\n\r\nOK"},
-}
-
-func benchmarkAnswer(b *testing.B, which int) {
-	c, _ := replay(hotPaths[which].request)
-	b.ReportAllocs()
-	for b.Loop() {
-		answerOnce(b, c)
-	}
-}
-
-func BenchmarkAnswerPush(b *testing.B)   { benchmarkAnswer(b, 0) }
-func BenchmarkAnswerVerify(b *testing.B) { benchmarkAnswer(b, 2) }
 
 // BenchmarkServer compares a device with a bare fasthttp server that reads the body and answers the
 // same JSON, over loopback connections, one a parallel worker.

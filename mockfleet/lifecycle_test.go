@@ -2,7 +2,6 @@ package mockfleet
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
@@ -94,50 +92,6 @@ func inBubble(t *testing.T, cfg Config, test func(t *testing.T, f *Fleet, client
 	})
 }
 
-func TestAConnectionExpires(t *testing.T) {
-	const halfPush = "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc"
-	for name, test := range map[string]struct {
-		sent  string
-		limit time.Duration
-	}{
-		"without a request":  {"", server.IdleLimit},
-		"within a head":      {"GET /health HT", server.StallLimit},
-		"within a body":      {halfPush, server.StallLimit},
-		"within a tiny body": {strings.Replace(halfPush, "100000", "10", 1), server.StallLimit},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, Config{Devices: 1}, func(t *testing.T, f *Fleet, client net.Conn) {
-				begun := time.Now()
-				if test.sent != "" { // a pipe would deliver nothing as something
-					_, err := io.WriteString(client, test.sent)
-					require.NoError(t, err)
-				}
-				_, err := client.Read(make([]byte, 1))
-				require.ErrorIs(t, err, io.EOF)
-				require.GreaterOrEqual(t, time.Since(begun), test.limit)
-				require.LessOrEqual(t, time.Since(begun), test.limit+2*server.ClockResolution)
-				require.Zero(t, f.Status().Malformed)
-			})
-		})
-	}
-}
-
-func TestASlowBodyThatGoesOnDoesNotExpire(t *testing.T) {
-	inBubble(t, Config{Devices: 1}, func(t *testing.T, _ *Fleet, client net.Conn) {
-		const size = 20_000
-		_, err := fmt.Fprintf(client, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
-		require.NoError(t, err)
-		for range size / 1000 {
-			time.Sleep(server.StallLimit - time.Second) // the bubble's clock
-			_, err = client.Write(make([]byte, 1000))
-			require.NoError(t, err)
-		}
-		response, err := http.ReadResponse(bufio.NewReader(client), nil)
-		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, response.StatusCode)
-	})
-}
-
 // The latency of each attempt is the one that the seed gives it, whatever came before.
 func TestLatencyDelaysTheAnswerAsTheSeedSays(t *testing.T) {
 	latency, err := random.Lognormal(50*time.Millisecond, time.Minute)
@@ -155,24 +109,6 @@ func TestLatencyDelaysTheAnswerAsTheSeedSays(t *testing.T) {
 			require.NoError(t, err)
 			want := latency.Sample(random.Draw(42, 0, attempt+1, random.StreamLatency))
 			require.Equal(t, want, time.Since(begun))
-		}
-	})
-}
-
-func TestTheDateMoves(t *testing.T) {
-	inBubble(t, Config{Devices: 1}, func(t *testing.T, _ *Fleet, client net.Conn) {
-		reader := bufio.NewReader(client)
-		for range 3 {
-			time.Sleep(10*time.Second + 700*time.Millisecond)
-			_, err := io.WriteString(client, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
-			require.NoError(t, err)
-			response, err := http.ReadResponse(reader, nil)
-			require.NoError(t, err)
-			_, err = io.Copy(io.Discard, response.Body)
-			require.NoError(t, err)
-			at, err := http.ParseTime(response.Header.Get("Date"))
-			require.NoError(t, err)
-			require.WithinDuration(t, time.Now(), at, time.Second+server.ClockResolution)
 		}
 	})
 }
@@ -210,32 +146,4 @@ func TestThePortsOfABlockAreInARow(t *testing.T) {
 			require.Equal(t, f.server.Listeners()[0].Addr().(*net.TCPAddr).Port+i, l.Addr().(*net.TCPAddr).Port)
 		}
 	}
-}
-
-func TestTheMemoryOfALargeBodyIsConstant(t *testing.T) {
-	f := newFleet(Config{Devices: 8}.withDefaults())
-	const size = 256 << 20
-	head := fmt.Appendf(nil, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
-	allocated := testing.AllocsPerRun(1, func() {
-		require.True(t, f.server.NewSession(&zeroConn{head: bytes.NewReader(head), left: size}, 7).Next())
-	})
-	require.Less(t, allocated, 100.0)
-	require.EqualValues(t, 2*size, entryOf(t, f, 7).BytesReceived)
-}
-
-// zeroConn reads a head and then zeros without end.
-type zeroConn struct {
-	replayConn
-	head *bytes.Reader
-	left int
-}
-
-func (c *zeroConn) Read(p []byte) (int, error) {
-	if c.head.Len() > 0 {
-		return c.head.Read(p)
-	}
-	n := min(len(p), c.left)
-	c.left -= n
-	clear(p[:n])
-	return n, nil
 }

@@ -60,6 +60,17 @@ func (s *Server) accept(l net.Listener, index int) {
 	}
 }
 
+// ServeConn serves a connection that was accepted elsewhere, such as one in memory, like those that the
+// server accepts. It reports whether the server took it.
+func (s *Server) ServeConn(nc net.Conn, device int) bool {
+	c := newConn(s, nc, device)
+	if !s.conns.add(c) {
+		return false
+	}
+	s.running.Go(c.serve)
+	return true
+}
+
 // identify tells which device a connection is for: -1 where the path will say. Connections that
 // aren't for this fleet are refused.
 func (s *Server) identify(nc net.Conn, index int) (device int, ok bool) {

@@ -1,7 +1,7 @@
-package mockfleet
+package server
 
 import (
-	"bufio"
+	"net"
 	"syscall"
 	"testing"
 
@@ -13,12 +13,11 @@ import (
 
 func TestASocketHasTheReceiveBufferOfItsDevice(t *testing.T) {
 	const size = 9000
-	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: behavior.Behavior{Network: behavior.Network{ReceiveBuffer: size}}})
-	c := mustDialDevice(t, f, 0)
-	b := bufio.NewReader(c)
-	c.send([]byte(askHealth))
-	c.response(b)
-	socket, err := f.server.Conns()[0].(syscall.Conn).SyscallConn()
+	s := startServer(t, testConfig(1, address.Port, behavior.Behavior{Network: behavior.Network{ReceiveBuffer: size}}))
+	dial(t, s, 0).ask(askHealth)
+	var conns []net.Conn
+	s.conns.each(func(c *conn) { conns = append(conns, c.rawConn()) })
+	socket, err := conns[0].(syscall.Conn).SyscallConn()
 	require.NoError(t, err)
 	var got int
 	var failed error

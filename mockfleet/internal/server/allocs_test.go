@@ -1,6 +1,6 @@
 //go:build !race
 
-package mockfleet
+package server
 
 import (
 	"testing"
@@ -16,7 +16,7 @@ import (
 func TestAnAnswerAllocatesNothing(t *testing.T) {
 	for _, p := range hotPaths {
 		t.Run(p.name, func(t *testing.T) {
-			c, memory := replay(p.request)
+			c, memory := replay(behavior.Behavior{}, p.request)
 			answerOnce(t, c)
 			require.Contains(t, string(memory.wrote), p.want)
 			// A garbage collection may empty the pools, and refilling them costs a few allocations
@@ -35,18 +35,20 @@ func TestAnAnswerOfADeviceThatIsNotWellAllocatesLittle(t *testing.T) {
 		behavior behavior.Behavior
 		most     float64
 	}{
-		"a fault that acts no more": {withFaults(fault.Fault{Kind: "status-500", First: 1}), 0},
-		"a fault that strikes":      {withFaults(fault.Fault{Kind: "wrong-version"}), 0},
-		"a refusal":                 {withFaults(fault.Fault{Kind: "status-503"}), 0},
+		"a fault that acts no more": {withFault(fault.Fault{Kind: "status-500", First: 1}), 0},
+		"a fault that acts":         {withFault(fault.Fault{Kind: "wrong-version"}), 0},
+		"a refusal":                 {withFault(fault.Fault{Kind: "status-503"}), 0},
 		"a network":                 {behavior.Behavior{Network: behavior.Network{MaxRequests: 1 << 30}}, 0},
 		"a life":                    {behavior.Behavior{Life: life}, 2},
 	} {
 		for _, p := range hotPaths[:3] {
 			t.Run(name+"/"+p.name, func(t *testing.T) {
-				c, _ := replayTo(Config{Behavior: test.behavior}, p.request)
+				c, _ := replay(test.behavior, p.request)
 				answerOnce(t, c)
 				require.LessOrEqual(t, testing.AllocsPerRun(1000, func() { answerOnce(t, c) }), test.most)
 			})
 		}
 	}
 }
+
+func withFault(f fault.Fault) behavior.Behavior { return behavior.Behavior{Faults: []fault.Fault{f}} }
