@@ -24,22 +24,22 @@ type GroupStatus struct {
 // Groups tells of each group of the fleet, the rest last where it has devices. It looks at every device,
 // which takes a tenth of a second for a million.
 func (f *Fleet) Groups() []GroupStatus {
-	p := f.store.Groups()
-	counts := make([]map[ledger.Stage]int, len(p.All))
+	groups := f.store.Groups()
+	counts := make([]map[ledger.Stage]int, len(groups.All))
 	for g := range counts {
 		counts[g] = map[ledger.Stage]int{}
 	}
 	for i := range f.store.Len() {
-		counts[p.Of(i)][f.store.Stage(i)]++
+		counts[groups.Of(i)][f.store.Stage(i)]++
 	}
 	f.bulk.Lock()
 	defer f.bulk.Unlock()
 	var list []GroupStatus
-	for g, of := range p.All {
-		if p.Size(g) == 0 && of.Name == behavior.RestGroup {
+	for g, of := range groups.All {
+		if groups.Size(g) == 0 && of.Name == behavior.RestGroup {
 			continue
 		}
-		list = append(list, GroupStatus{of.Name, of.Share, p.Size(g), of.TLS, of.Behavior, counts[g]})
+		list = append(list, GroupStatus{of.Name, of.Share, groups.Size(g), of.TLS, of.Behavior, counts[g]})
 	}
 	return list
 }
@@ -89,14 +89,14 @@ func (f *Fleet) HealDevice(i int) error {
 func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavior) behavior.Behavior) error {
 	f.bulk.Lock()
 	defer f.bulk.Unlock()
-	p := f.store.Groups()
-	for g := range p.All {
+	groups := f.store.Groups()
+	for g := range groups.All {
 		if all || g == group {
-			p.All[g].Behavior = change(p.All[g].Behavior)
+			groups.All[g].Behavior = change(groups.All[g].Behavior)
 		}
 	}
 	for i := range f.store.Len() {
-		if !all && p.Of(i) != group {
+		if !all && groups.Of(i) != group {
 			continue
 		}
 		if err := f.store.SetBehavior(i, change(f.store.Behavior(i))); err != nil {
@@ -112,8 +112,8 @@ func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavi
 // those of a smaller one too. A port refuses; where devices share a listener, connections are reset as they are accepted,
 // and open ones when they are used. It outlives Reset.
 func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
-	p := f.store.Groups()
-	g, all, err := p.Lookup(group)
+	groups := f.store.Groups()
+	g, all, err := groups.Lookup(group)
 	if err != nil {
 		return 0, err
 	}
@@ -124,15 +124,15 @@ func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
 	defer f.bulk.Unlock()
 	var members, order []int
 	for i := range f.store.Len() {
-		if all || p.Of(i) == g {
+		if all || groups.Of(i) == g {
 			members = append(members, i)
-			order = append(order, p.OfflineOrder(i))
+			order = append(order, groups.OfflineOrder(i))
 		}
 	}
 	slices.Sort(order)
 	count := int(math.Round(float64(share) * float64(len(members))))
 	for _, i := range members {
-		off := count > 0 && p.OfflineOrder(i) <= order[count-1]
+		off := count > 0 && groups.OfflineOrder(i) <= order[count-1]
 		if f.store.SetOffline(i, off) {
 			f.server.UpdatePorts(i, i+1)
 		}

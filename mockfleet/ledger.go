@@ -35,10 +35,10 @@ func (f *Fleet) Device(i int) (DeviceStatus, error) {
 // Find yields the entries that q wants, in order of index. Each entry is consistent in itself; devices go
 // on while it is read. The error is a *ConfigError, before anything is yielded.
 func (f *Fleet) Find(q ledger.Query) (iter.Seq[ledger.Entry], error) {
-	p, group, all := f.store.Groups(), 0, true
+	groups, group, all := f.store.Groups(), 0, true
 	if q.Group != "" {
 		var err error
-		if group, all, err = p.Lookup(q.Group); err != nil {
+		if group, all, err = groups.Lookup(q.Group); err != nil {
 			return nil, err
 		}
 	}
@@ -53,7 +53,7 @@ func (f *Fleet) Find(q ledger.Query) (iter.Seq[ledger.Entry], error) {
 		left := q.Limit
 		entries := device.NewEntryReader(f.store)
 		for i := q.From; i < end; i++ {
-			if !all && p.Of(i) != group {
+			if !all && groups.Of(i) != group {
 				continue
 			}
 			e, ok := entries.Read(i, q.All)

@@ -80,8 +80,8 @@ func (s *Store) attempt(i int, number uint32) fault.Attempt {
 	return fault.Attempt{Seed: s.seed, Device: i, Number: number, Gated: s.gated}
 }
 
-func (s *Store) countAborted(sh *shard, st fault.Injection) {
-	s.countInjection(sh, st)
-	s.ensureSideState(sh, st.Device).aborted++
+func (s *Store) countAborted(sh *shard, in fault.Injection) {
+	s.countInjection(sh, in)
+	s.ensureSideState(sh, in.Device).aborted++
 	sh.totals.ConnectionsAborted++
 }

@@ -18,79 +18,79 @@ type Groups struct {
 }
 
 func newGroups(cfg Config) *Groups {
-	p := &Groups{
+	g := &Groups{
 		memberOrder:  random.NewPermutation(cfg.Devices, cfg.Seed, random.StreamMember),
 		offlineOrder: random.NewPermutation(cfg.Devices, cfg.Seed, random.StreamOffline),
 	}
 	var sum float64
-	for _, g := range cfg.Groups {
-		g.Behavior = g.Behavior.WithDefaults()
-		sum += float64(g.Share)
-		p.All = append(p.All, g)
-		p.ends = append(p.ends, behavior.GroupEnd(cfg.Devices, sum))
+	for _, group := range cfg.Groups {
+		group.Behavior = group.Behavior.WithDefaults()
+		sum += float64(group.Share)
+		g.All = append(g.All, group)
+		g.ends = append(g.ends, behavior.GroupEnd(cfg.Devices, sum))
 	}
-	p.All = append(p.All, behavior.Group{Name: behavior.RestGroup, Share: random.Share(max(0, 1-sum)), Behavior: cfg.Behavior})
-	p.ends = append(p.ends, cfg.Devices)
-	return p
+	g.All = append(g.All, behavior.Group{Name: behavior.RestGroup, Share: random.Share(max(0, 1-sum)), Behavior: cfg.Behavior})
+	g.ends = append(g.ends, cfg.Devices)
+	return g
 }
 
 // hasGroups reports whether there is any group but the rest.
-func (p *Groups) hasGroups() bool { return len(p.All) > 1 }
+func (g *Groups) hasGroups() bool { return len(g.All) > 1 }
 
 // Of is the index of the group that device i is in.
-func (p *Groups) Of(i int) int {
-	if !p.hasGroups() {
+func (g *Groups) Of(i int) int {
+	if !g.hasGroups() {
 		return 0
 	}
-	place := p.memberOrder.Of(i)
-	for g, end := range p.ends {
+	place := g.memberOrder.Of(i)
+	for group, end := range g.ends {
 		if place < end {
-			return g
+			return group
 		}
 	}
-	return len(p.ends) - 1
+	return len(g.ends) - 1
 }
 
 // OfflineOrder returns device i's place in the order in which devices are taken offline.
-func (p *Groups) OfflineOrder(i int) int { return p.offlineOrder.Of(i) }
+func (g *Groups) OfflineOrder(i int) int { return g.offlineOrder.Of(i) }
 
 // Size is how many devices group g has.
-func (p *Groups) Size(g int) int {
-	if g == 0 {
-		return p.ends[0]
+func (g *Groups) Size(group int) int {
+	if group == 0 {
+		return g.ends[0]
 	}
-	return p.ends[g] - p.ends[g-1]
+	return g.ends[group] - g.ends[group-1]
 }
 
 // Lookup finds a group; all is every device.
-func (p *Groups) Lookup(name string) (g int, all bool, err error) {
+func (g *Groups) Lookup(name string) (group int, all bool, err error) {
 	if name == behavior.AllGroups {
 		return 0, true, nil
 	}
 	names := behavior.AllGroups
-	for g := range p.All {
-		if p.All[g].Name == name {
-			return g, false, nil
+	for i := range g.All {
+		if g.All[i].Name == name {
+			return i, false, nil
 		}
-		names += ", " + p.All[g].Name
+		names += ", " + g.All[i].Name
 	}
 	return 0, false, &field.Error{Field: "group", Value: strconv.Quote(name), Want: "one of " + names}
 }
 
 // assignGroups gives the devices of each group its behavior. Slot 0 of the table holds the behavior of the other devices.
 func (s *Store) assignGroups() {
-	p := s.groups
-	if !p.hasGroups() {
+	groups := s.groups
+	if !groups.hasGroups() {
 		return
 	}
-	slots := make([]uint16, len(p.All))
-	for g := range p.All[:len(p.All)-1] {
+	slots := make([]uint16, len(groups.All))
+	for group := range groups.All[:len(groups.All)-1] {
 		// At most MaxGroups of them: a table that is new has room.
-		slots[g], _ = s.behaviors.acquire(p.All[g].Behavior)
-		s.behaviors.retain(slots[g], p.Size(g)-1)
+		slots[group], _ = s.behaviors.acquire(groups.All[group].Behavior)
+		s.behaviors.retain(slots[group], groups.Size(group)-1)
 	}
 	for i := range s.devices {
-		s.devices[i].behavior = slots[p.Of(i)]
+		s.devices[i].behavior = slots[groups.Of(i)]
 	}
 }
 

@@ -1,32 +1,32 @@
 package device
 
 // installUpdate decides about an update whose bytes are all here, and takes the device through what follows.
-func (s *Store) installUpdate(sh *shard, i int, p *Update) Outcome {
+func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
 	d := &s.devices[i]
-	o := s.checkUpdate(d, p)
+	o := s.checkUpdate(d, u)
 	if o != Applied {
 		return o
 	}
-	c := p.Behavior.Life.Lifecycle(s.seed, i, p.Attempt).Accepted()
-	if life := p.Injections.Install; !life.IsZero() {
+	c := u.Behavior.Life.Lifecycle(s.seed, i, u.Attempt).Accepted()
+	if life := u.Injections.Install; !life.IsZero() {
 		c = life.Kind.Install(life).Merge(c)
 	}
 	if c.IsZero() && d.flags&flagSideState == 0 {
-		return s.setUpdate(sh, d, p)
+		return s.setUpdate(sh, d, u)
 	}
 	before := d.software()
 	if !c.FailInstall {
 		s.versions.retain(before.version, 1) // setUpdate gives up the device's own
-		if o = s.setUpdate(sh, d, p); o != Applied {
+		if o = s.setUpdate(sh, d, u); o != Applied {
 			s.versions.release(before.version)
 			return o
 		}
 	}
 	s.cancelLifecycle(sh, i)
-	if life := p.Injections.Install; !life.IsZero() {
+	if life := u.Injections.Install; !life.IsZero() {
 		s.countInjection(sh, life)
 	}
-	p.Lifecycle = c
+	u.Lifecycle = c
 	switch {
 	case c.FailInstall:
 		d.flags &^= lastUpdateFlags
@@ -42,37 +42,37 @@ func (s *Store) installUpdate(sh *shard, i int, p *Update) Outcome {
 
 // checkUpdate reports whether an update is to be applied: unless the artifact is another than announced, or one that
 // the device runs already.
-func (s *Store) checkUpdate(d *record, p *Update) Outcome {
-	if p.Problem != "" { // found only now: a chunked body turned out to be empty
+func (s *Store) checkUpdate(d *record, u *Update) Outcome {
+	if u.Problem != "" { // found only now: a chunked body turned out to be empty
 		return Invalid
 	}
-	if p.HasDigest && p.WantDigest != p.Digest {
+	if u.HasDigest && u.WantDigest != u.Digest {
 		return DigestMismatch
 	}
 	if d.flags&flagUpdated == 0 {
 		return Applied
 	}
-	same := s.isInstalled(d, p)
-	if p.HasKey && d.flags&flagKeyed != 0 && d.key == p.Key {
+	same := s.isInstalled(d, u)
+	if u.HasKey && d.flags&flagKeyed != 0 && d.key == u.Key {
 		if !same {
 			return KeyReused
 		}
 		return Repeated
 	}
-	if same && !p.HasKey {
+	if same && !u.HasKey {
 		return Repeated
 	}
 	return Applied
 }
 
 // isInstalled reports whether the device runs that very update.
-func (s *Store) isInstalled(d *record, p *Update) bool {
-	return d.flags&flagUpdated != 0 && d.digest == p.Digest && s.versions.slots[d.version].text == string(p.versionText())
+func (s *Store) isInstalled(d *record, u *Update) bool {
+	return d.flags&flagUpdated != 0 && d.digest == u.Digest && s.versions.slots[d.version].text == string(u.versionText())
 }
 
 // setUpdate makes the device run an update that fits.
-func (s *Store) setUpdate(sh *shard, d *record, p *Update) Outcome {
-	same, version := s.isInstalled(d, p), p.versionText()
+func (s *Store) setUpdate(sh *shard, d *record, u *Update) Outcome {
+	same, version := s.isInstalled(d, u), u.versionText()
 	if s.versions.slots[d.version].text != string(version) {
 		slot, ok := s.versions.acquire(version)
 		if !ok {
@@ -81,11 +81,11 @@ func (s *Store) setUpdate(sh *shard, d *record, p *Update) Outcome {
 		s.versions.release(d.version)
 		d.version = slot
 	}
-	d.digest, d.key = p.Digest, p.Key
+	d.digest, d.key = u.Digest, u.Key
 	d.updatedAt = uint32(s.now.Load() / 1e9)
 	d.flags &^= flagKeyed | lastUpdateFlags
 	d.flags |= flagUpdated
-	if p.HasKey {
+	if u.HasKey {
 		d.flags |= flagKeyed
 	}
 	if same {

@@ -8,27 +8,27 @@ import (
 // record is all that the fleet keeps of one device: a record in an array, guarded by the lock of its
 // shard. It must stay within 128 bytes, since there are millions of them.
 type record struct {
-	digest       [32]byte // SHA-256 of the artifact that it runs
-	key          uint64   // hash of the Idempotency-Key that brought it, where flagKeyed is set
-	bytes        uint64   // of artifacts received
-	pushes       uint32
-	applied      uint32
-	appliedTwice uint32
-	repeats      uint32
-	rejected     uint32
-	faulted      uint32
-	broken       uint32
-	verifies     uint32
-	misdirected  uint32 // pushes that named another device
-	attempts     uint32 // pushes that its behavior has decided about
-	connects     uint32 // connections that it has, of those that a fault may act on
-	reuses       uint32 // requests on a connection that was used before, likewise
-	versionReads uint32 // looks at its version that its behavior has decided about
-	updatedAt    uint32 // Unix seconds, enough until 2106
-	version      uint32 // slot in the version table, of which it holds one reference
-	behavior     uint16 // slot in the behavior table, of which it holds one reference
-	openConns    uint16 // connections, where its behavior limits them
-	flags        uint16
+	digest        [32]byte // SHA-256 of the artifact that it runs
+	key           uint64   // hash of the Idempotency-Key that brought it, where flagKeyed is set
+	bytes         uint64   // of artifacts received
+	pushes        uint32
+	applied       uint32
+	appliedTwice  uint32
+	repeats       uint32
+	rejected      uint32
+	forcedRejects uint32
+	incomplete    uint32
+	verifies      uint32
+	misdirected   uint32 // pushes that named another device
+	attempts      uint32 // pushes that its behavior has decided about
+	connects      uint32 // connections that it has, of those that a fault may act on
+	reuses        uint32 // requests on a connection that was used before, likewise
+	versionReads  uint32 // looks at its version that its behavior has decided about
+	updatedAt     uint32 // Unix seconds, enough until 2106
+	version       uint32 // slot in the version table, of which it holds one reference
+	behavior      uint16 // slot in the behavior table, of which it holds one reference
+	openConns     uint16 // connections, where its behavior limits them
+	flags         uint16
 }
 
 const (

@@ -83,15 +83,15 @@ func (s *Store) dropIfEmpty(sh *shard, i int) {
 }
 
 // CountInjection counts an injection.
-func (s *Store) CountInjection(st fault.Injection) {
-	sh := s.lock(st.Device)
+func (s *Store) CountInjection(in fault.Injection) {
+	sh := s.lock(in.Device)
 	defer sh.mu.Unlock()
-	s.countInjection(sh, st)
+	s.countInjection(sh, in)
 }
 
 // countInjection counts an injection, its device's shard being locked.
-func (s *Store) countInjection(sh *shard, st fault.Injection) {
-	s.ensureSideState(sh, st.Device).countKind(uint8(st.Index))
-	s.injections[st.Index].Add(1)
+func (s *Store) countInjection(sh *shard, in fault.Injection) {
+	s.ensureSideState(sh, in.Device).countKind(uint8(in.Index))
+	s.injections[in.Index].Add(1)
 	sh.totals.Injections++
 }

@@ -134,13 +134,13 @@ func (o Outcome) NeedsBody() bool { return o == Accepted || o == ForcedReject ||
 
 // Begin takes an update into account before its body is read, and holds the device for it: until
 // Commit or Abort, no other update gets past. An outcome that doesn't go on is final.
-func (s *Store) Begin(i int, p *Update) Outcome {
+func (s *Store) Begin(i int, u *Update) Outcome {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
-	o := s.start(sh, i, p)
+	o := s.start(sh, i, u)
 	if o.NeedsBody() {
 		s.devices[i].flags |= flagReceiving
-		p.epoch = s.epoch.Load()
+		u.epoch = s.epoch.Load()
 	} else {
 		s.countOutcome(sh, &s.devices[i], o)
 	}
@@ -148,48 +148,48 @@ func (s *Store) Begin(i int, p *Update) Outcome {
 }
 
 // Commit decides about an update that Begin let in, now that its body is here.
-func (s *Store) Commit(i int, p *Update, admission Outcome) Outcome {
+func (s *Store) Commit(i int, u *Update, admission Outcome) Outcome {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
-	if p.epoch != s.epoch.Load() {
+	if u.epoch != s.epoch.Load() {
 		return FleetReset
 	}
 	s.devices[i].flags &^= flagReceiving
-	return s.complete(sh, i, p, admission)
+	return s.complete(sh, i, u, admission)
 }
 
 // Abort gives up an update that Begin let in: its body broke off after p.size bytes.
-func (s *Store) Abort(i int, p *Update) {
+func (s *Store) Abort(i int, u *Update) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
-	if p.epoch != s.epoch.Load() {
+	if u.epoch != s.epoch.Load() {
 		return
 	}
 	d := &s.devices[i]
 	d.flags &^= flagReceiving
-	s.countIncomplete(sh, d, p)
+	s.countIncomplete(sh, d, u)
 }
 
 // Apply does all of an update whose body is here already, in one step.
-func (s *Store) Apply(i int, p *Update) Outcome {
+func (s *Store) Apply(i int, u *Update) Outcome {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
-	return s.complete(sh, i, p, s.start(sh, i, p))
+	return s.complete(sh, i, u, s.start(sh, i, u))
 }
 
 // Drop accounts for an update that broke off before the device had taken it on.
-func (s *Store) Drop(i int, p *Update) {
+func (s *Store) Drop(i int, u *Update) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
-	s.start(sh, i, p)
-	s.countIncomplete(sh, &s.devices[i], p)
+	s.start(sh, i, u)
+	s.countIncomplete(sh, &s.devices[i], u)
 }
 
-func (s *Store) start(sh *shard, i int, p *Update) Outcome {
+func (s *Store) start(sh *shard, i int, u *Update) Outcome {
 	d := &s.devices[i]
 	d.pushes++
 	sh.totals.Pushes++
-	if p.Misdirected {
+	if u.Misdirected {
 		d.misdirected++
 		sh.totals.Misdirected++
 	}
@@ -203,35 +203,35 @@ func (s *Store) start(sh *shard, i int, p *Update) Outcome {
 		return Conflict
 	}
 	d.attempts++
-	p.Attempt = d.attempts
-	p.Behavior = s.behaviors.at(d.behavior)
-	if len(p.Behavior.Faults) > 0 {
-		p.Injections = p.Behavior.faults.Injections(s.attempt(i, d.attempts), p.Request)
+	u.Attempt = d.attempts
+	u.Behavior = s.behaviors.at(d.behavior)
+	if len(u.Behavior.Faults) > 0 {
+		u.Injections = u.Behavior.faults.Injections(s.attempt(i, d.attempts), u.Request)
 	}
 	switch {
-	case p.Behavior.Fails(d.attempts):
-		p.Injections.Response = fault.Injection{} // fail_first comes before the list
+	case u.Behavior.Fails(d.attempts):
+		u.Injections.Response = fault.Injection{} // fail_first comes before the list
 		return ForcedReject
-	case p.Injections.Forced() == fault.ForceReject:
+	case u.Injections.Forced() == fault.ForceReject:
 		return ForcedReject
-	case p.Injections.Forced() == fault.ForceFalseAck:
+	case u.Injections.Forced() == fault.ForceFalseAck:
 		return FalseAck
-	case p.Problem != "":
+	case u.Problem != "":
 		return Invalid
 	}
-	if len(p.Behavior.Require) > 0 && behavior.Missing(p.Behavior.Require, p.Header) {
-		p.Problem = "the request lacks a header field that the device wants"
+	if len(u.Behavior.Require) > 0 && behavior.Missing(u.Behavior.Require, u.Header) {
+		u.Problem = "the request lacks a header field that the device wants"
 		return Invalid
 	}
 	return Accepted
 }
 
-func (s *Store) complete(sh *shard, i int, p *Update, o Outcome) Outcome {
+func (s *Store) complete(sh *shard, i int, u *Update, o Outcome) Outcome {
 	d := &s.devices[i]
-	d.bytes += uint64(p.Size)
-	sh.totals.BytesReceived += uint64(p.Size)
+	d.bytes += uint64(u.Size)
+	sh.totals.BytesReceived += uint64(u.Size)
 	if o == Accepted {
-		o = s.installUpdate(sh, i, p)
+		o = s.installUpdate(sh, i, u)
 	}
 	s.countOutcome(sh, d, o)
 	switch o {
@@ -240,12 +240,12 @@ func (s *Store) complete(sh *shard, i int, p *Update, o Outcome) Outcome {
 	case InstallFailed:
 		s.ensureSideState(sh, i).installFailures++
 	}
-	if p.Duplicate && o == Applied { // the same once more, as if it had come twice
+	if u.Duplicate && o == Applied { // the same once more, as if it had come twice
 		d.pushes++
 		sh.totals.Pushes++
-		again := s.checkUpdate(d, p)
+		again := s.checkUpdate(d, u)
 		if again == Applied {
-			again = s.setUpdate(sh, d, p)
+			again = s.setUpdate(sh, d, u)
 		}
 		s.countOutcome(sh, d, again)
 	}
@@ -265,7 +265,7 @@ func (s *Store) countOutcome(sh *shard, d *record, o Outcome) {
 	case InstallFailed:
 		sh.totals.InstallFailures++
 	case ForcedReject:
-		d.faulted++
+		d.forcedRejects++
 		sh.totals.ForcedRejects++
 		fallthrough
 	default:
@@ -274,10 +274,10 @@ func (s *Store) countOutcome(sh *shard, d *record, o Outcome) {
 	}
 }
 
-func (s *Store) countIncomplete(sh *shard, d *record, p *Update) {
-	d.bytes += uint64(p.Size)
-	d.broken++
-	sh.totals.BytesReceived += uint64(p.Size)
+func (s *Store) countIncomplete(sh *shard, d *record, u *Update) {
+	d.bytes += uint64(u.Size)
+	d.incomplete++
+	sh.totals.BytesReceived += uint64(u.Size)
 	sh.totals.Incomplete++
 }
 

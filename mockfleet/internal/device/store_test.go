@@ -239,16 +239,16 @@ func TestTheBooksBalanceUnderContention(t *testing.T) {
 	for i := range 3 {
 		d, _, _ := s.witness(i)
 		require.EqualValues(t, 1600, d.pushes)
-		require.Equal(t, d.pushes, d.applied+d.repeats+d.rejected+d.broken)
-		require.LessOrEqual(t, d.faulted, uint32(5))
+		require.Equal(t, d.pushes, d.applied+d.repeats+d.rejected+d.incomplete)
+		require.LessOrEqual(t, d.forcedRejects, uint32(5))
 		want.Updated++
 		want.Pushes += uint64(d.pushes)
 		want.Applied += uint64(d.applied)
 		want.AppliedTwice += uint64(d.appliedTwice)
 		want.Repeats += uint64(d.repeats)
 		want.Rejected += uint64(d.rejected)
-		want.ForcedRejects += uint64(d.faulted)
-		want.Incomplete += uint64(d.broken)
+		want.ForcedRejects += uint64(d.forcedRejects)
+		want.Incomplete += uint64(d.incomplete)
 		want.Verifies += uint64(d.verifies)
 		want.BytesReceived += d.bytes
 	}

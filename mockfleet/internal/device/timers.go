@@ -21,64 +21,64 @@ type timerQueue struct {
 func newTimerQueue() *timerQueue { return &timerQueue{wake: make(chan struct{}, 1)} }
 
 // schedule enters the end of t's phase, or removes t if it has none that comes by itself. t's shard is locked.
-func (a *timerQueue) schedule(t *sideState) {
+func (q *timerQueue) schedule(t *sideState) {
 	if t.phase == phaseNone || t.until.IsZero() {
-		a.cancel(t)
+		q.cancel(t)
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	t.due = t.until
 	if t.heapIndex == 0 {
-		heap.Push(&a.list, t)
+		heap.Push(&q.list, t)
 	} else {
-		heap.Fix(&a.list, t.heapIndex-1)
+		heap.Fix(&q.list, t.heapIndex-1)
 	}
 	if t.heapIndex == 1 {
-		a.signal()
+		q.signal()
 	}
 }
 
 // cancel removes t. t's shard is locked.
-func (a *timerQueue) cancel(t *sideState) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (q *timerQueue) cancel(t *sideState) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if t.heapIndex > 0 {
-		heap.Remove(&a.list, t.heapIndex-1)
+		heap.Remove(&q.list, t.heapIndex-1)
 	}
 }
 
 // clear removes everything. Every shard is locked.
-func (a *timerQueue) clear() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, t := range a.list {
+func (q *timerQueue) clear() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, t := range q.list {
 		t.heapIndex = 0
 	}
-	clear(a.list)
-	a.list = a.list[:0]
+	clear(q.list)
+	q.list = q.list[:0]
 }
 
-func (a *timerQueue) signal() {
+func (q *timerQueue) signal() {
 	select {
-	case a.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default: // it is awake already
 	}
 }
 
 // popDue gives the devices whose time has come, appended to list, and how long it is until the next; 0 is that there is none.
-func (a *timerQueue) popDue(list []int, now time.Time) ([]int, time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for len(a.list) > 0 && len(list) < timerBatch {
-		first := a.list[0]
+func (q *timerQueue) popDue(list []int, now time.Time) ([]int, time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.list) > 0 && len(list) < timerBatch {
+		first := q.list[0]
 		if wait := first.due.Sub(now); wait > 0 {
 			return list, wait
 		}
-		heap.Pop(&a.list)
+		heap.Pop(&q.list)
 		list = append(list, first.device)
 	}
-	if len(a.list) == 0 {
+	if len(q.list) == 0 {
 		return list, 0
 	}
 	return list, 1
@@ -123,25 +123,25 @@ func (s *Store) onTimer(i int) {
 // timerHeap is a heap.Interface; each side state knows its place in it.
 type timerHeap []*sideState
 
-func (b timerHeap) Len() int           { return len(b) }
-func (b timerHeap) Less(i, j int) bool { return b[i].due.Before(b[j].due) }
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
 
-func (b timerHeap) Swap(i, j int) {
-	b[i], b[j] = b[j], b[i]
-	b[i].heapIndex, b[j].heapIndex = i+1, j+1
+func (h timerHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].heapIndex, h[j].heapIndex = i+1, j+1
 }
 
-func (b *timerHeap) Push(x any) {
+func (h *timerHeap) Push(x any) {
 	t := x.(*sideState) // container/heap hands on what schedule gave it
-	*b = append(*b, t)
-	t.heapIndex = len(*b)
+	*h = append(*h, t)
+	t.heapIndex = len(*h)
 }
 
-func (b *timerHeap) Pop() any {
-	last := len(*b) - 1
-	t := (*b)[last]
-	(*b)[last] = nil
-	*b = (*b)[:last]
+func (h *timerHeap) Pop() any {
+	last := len(*h) - 1
+	t := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
 	t.heapIndex = 0
 	return t
 }

@@ -48,21 +48,21 @@ const (
 )
 
 // versionText is the version that the update brings, once its digest is known.
-func (p *Update) versionText() []byte {
-	if p.Version != nil {
-		return p.Version
+func (u *Update) versionText() []byte {
+	if u.Version != nil {
+		return u.Version
 	}
-	copy(p.derived[:], digestVersionPrefix)
-	hex.Encode(p.derived[len(digestVersionPrefix):], p.Digest[:derivedBytes])
-	return p.derived[:]
+	copy(u.derived[:], digestVersionPrefix)
+	hex.Encode(u.derived[len(digestVersionPrefix):], u.Digest[:derivedBytes])
+	return u.derived[:]
 }
 
 // status and message are how a device answers an update.
-func (p *Update) Response(o Outcome) (status int, message string) {
+func (u *Update) Response(o Outcome) (status int, message string) {
 	switch o {
 	case Applied, InstallFailed:
-		if p.Lifecycle.Status != 0 {
-			return p.Lifecycle.Status, p.Lifecycle.Message
+		if u.Lifecycle.Status != 0 {
+			return u.Lifecycle.Status, u.Lifecycle.Message
 		}
 		return http.StatusOK, "applied"
 	case FalseAck:
@@ -70,10 +70,10 @@ func (p *Update) Response(o Outcome) (status int, message string) {
 	case Repeated:
 		return http.StatusOK, "already"
 	case ForcedReject:
-		if p.Refusal.Status != 0 {
-			return p.Refusal.Status, p.Refusal.Message
+		if u.Refusal.Status != 0 {
+			return u.Refusal.Status, u.Refusal.Message
 		}
-		return p.Behavior.FailStatus, "the device fails, as its behavior says"
+		return u.Behavior.FailStatus, "the device fails, as its behavior says"
 	case Conflict:
 		return http.StatusConflict, "another update is under way"
 	case DigestMismatch:
@@ -85,5 +85,5 @@ func (p *Update) Response(o Outcome) (status int, message string) {
 	case FleetReset:
 		return http.StatusServiceUnavailable, "the fleet was reset meanwhile"
 	}
-	return http.StatusBadRequest, p.Problem
+	return http.StatusBadRequest, u.Problem
 }

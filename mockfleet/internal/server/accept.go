@@ -15,19 +15,19 @@ const acceptBackoff = 50 * time.Millisecond
 
 // accept serves what comes in at l, the index-th listener, until it is closed.
 func (s *Server) accept(l net.Listener, index int) {
-	var d *gate
+	var g *gate
 	if index < len(s.gates) {
-		d = s.gates[index]
+		g = s.gates[index]
 	}
 	for {
-		if d != nil && !d.await(s.done) {
+		if g != nil && !g.await(s.done) {
 			return
 		}
 		nc, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if d != nil && errors.Is(err, syscall.EINVAL) {
+		if g != nil && errors.Is(err, syscall.EINVAL) {
 			continue // the gate was closed
 		}
 		if err != nil {
@@ -43,8 +43,8 @@ func (s *Server) accept(l net.Listener, index int) {
 			_ = nc.Close() // it is none of ours
 			continue
 		}
-		if d != nil {
-			d.onAccept()
+		if g != nil {
+			g.onAccept()
 		}
 		tlsOf := s.tlsFor(device)
 		if tlsOf.config != nil {

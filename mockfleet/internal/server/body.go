@@ -44,30 +44,30 @@ func (c *conn) putBodyBuffer() {
 }
 
 // receive reads a body to its end, counting and hashing it into p. It fails where the body breaks off.
-func (c *conn) receive(r *request, p *upload) error {
-	s := c.getBodyBuffer()
+func (c *conn) receive(r *request, u *upload) error {
+	b := c.getBodyBuffer()
 	defer c.putBodyBuffer()
-	s.sum.Reset()
+	b.sum.Reset()
 	var err error
 	if r.Length == fault.UnknownLength {
-		err = c.receiveChunked(s, p)
+		err = c.receiveChunked(b, u)
 	} else {
-		err = c.readBody(s, r.Length, p)
+		err = c.readBody(b, r.Length, u)
 	}
 	if err != nil {
 		return err
 	}
 	r.BodyRead = true
-	s.sum.Sum(p.Digest[:0])
+	b.sum.Sum(u.Digest[:0])
 	return nil
 }
 
-func (c *conn) receiveChunked(s *bodyBuffer, p *upload) error {
+func (c *conn) receiveChunked(b *bodyBuffer, u *upload) error {
 	chunks := httputil.NewChunkedReader(c.buf.reader)
 	for {
-		n, err := chunks.Read(s.buffer[:p.readSize(BodyBufferSize)])
-		s.take(n, p)
-		if !c.throttle(n, p) {
+		n, err := chunks.Read(b.buffer[:u.readSize(BodyBufferSize)])
+		b.take(n, u)
+		if !c.throttle(n, u) {
 			return errClosing
 		}
 		if errors.Is(err, io.EOF) {
@@ -95,24 +95,24 @@ func (c *conn) skipTrailer() error {
 }
 
 // take hashes the first n bytes of the buffer.
-func (s *bodyBuffer) take(n int, p *upload) {
-	if at := p.flipByte - 1 - p.Size; p.flipByte > 0 && at >= 0 && at < int64(n) {
-		s.buffer[at] ^= 1
+func (b *bodyBuffer) take(n int, u *upload) {
+	if at := u.flipByte - 1 - u.Size; u.flipByte > 0 && at >= 0 && at < int64(n) {
+		b.buffer[at] ^= 1
 	}
-	s.sum.Write(s.buffer[:n])
-	p.Size += int64(n)
+	b.sum.Write(b.buffer[:n])
+	u.Size += int64(n)
 }
 
 // readBody hashes exactly n bytes of the connection.
-func (c *conn) readBody(s *bodyBuffer, n int64, p *upload) error {
+func (c *conn) readBody(b *bodyBuffer, n int64, u *upload) error {
 	for n > 0 {
-		got, err := c.buf.reader.Read(s.buffer[:min(n, p.readSize(BodyBufferSize))])
-		s.take(got, p)
+		got, err := c.buf.reader.Read(b.buffer[:min(n, u.readSize(BodyBufferSize))])
+		b.take(got, u)
 		n -= int64(got)
 		if err != nil && n > 0 {
 			return fmt.Errorf("body: %w", err)
 		}
-		if !c.throttle(got, p) {
+		if !c.throttle(got, u) {
 			return errClosing
 		}
 	}
@@ -143,9 +143,9 @@ func (c *conn) linger() {
 	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
-	s := c.getBodyBuffer()
+	b := c.getBodyBuffer()
 	for left := lingerLimit; left > 0; {
-		n, err := c.buf.reader.Read(s.buffer[:])
+		n, err := c.buf.reader.Read(b.buffer[:])
 		if err != nil {
 			return
 		}
@@ -157,20 +157,20 @@ func (c *conn) linger() {
 const piecesPerSecond = 10
 
 // readSize is how much of p is read at a time, of most bytes at most.
-func (p *upload) readSize(most int64) int64 {
-	if p.bandwidth == 0 {
+func (u *upload) readSize(most int64) int64 {
+	if u.bandwidth == 0 {
 		return most
 	}
-	return min(most, max(1, p.bandwidth/piecesPerSecond))
+	return min(most, max(1, u.bandwidth/piecesPerSecond))
 }
 
 // throttle waits for as long as n bytes take at the upload's bandwidth. It returns false if the fleet
 // closes. It doesn't look whether the client has left, which may have sent everything.
-func (c *conn) throttle(n int, p *upload) bool {
-	if p.bandwidth == 0 || n == 0 {
+func (c *conn) throttle(n int, u *upload) bool {
+	if u.bandwidth == 0 || n == 0 {
 		return true
 	}
-	if !c.sleepUnwatched(time.Duration(n) * time.Second / time.Duration(p.bandwidth)) {
+	if !c.sleepUnwatched(time.Duration(n) * time.Second / time.Duration(u.bandwidth)) {
 		return false
 	}
 	c.setDeadline(StallLimit)
@@ -181,25 +181,25 @@ var errClosing = errors.New("the fleet closes")
 
 // receiveSome asks for a body and reads up to n bytes of it. It returns false if the body broke off. A
 // body of n bytes or fewer counts as read.
-func (c *conn) receiveSome(r *request, p *upload, n int64) bool {
+func (c *conn) receiveSome(r *request, u *upload, n int64) bool {
 	if n <= 0 {
 		return true
 	}
 	if c.buf.reader.Buffered() == 0 && !c.sendContinue(r) {
 		return false
 	}
-	s := c.getBodyBuffer()
+	b := c.getBodyBuffer()
 	defer c.putBodyBuffer()
-	s.sum.Reset()
+	b.sum.Reset()
 	if r.Length != fault.UnknownLength {
-		err := c.readBody(s, min(n, r.Length), p)
-		r.BodyRead = p.Size == r.Length
+		err := c.readBody(b, min(n, r.Length), u)
+		r.BodyRead = u.Size == r.Length
 		return err == nil
 	}
 	chunks := httputil.NewChunkedReader(c.buf.reader)
-	for p.Size < n {
-		got, err := chunks.Read(s.buffer[:min(n-p.Size, BodyBufferSize)])
-		s.take(got, p)
+	for u.Size < n {
+		got, err := chunks.Read(b.buffer[:min(n-u.Size, BodyBufferSize)])
+		b.take(got, u)
 		if errors.Is(err, io.EOF) {
 			r.BodyRead = c.skipTrailer() == nil
 			return r.BodyRead

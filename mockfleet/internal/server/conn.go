@@ -163,18 +163,18 @@ func (c *conn) serveNext() bool {
 }
 
 func (c *conn) readHead() {
-	w := c.buf
+	b := c.buf
 	c.readErr, c.headRead = nil, true
-	if c.headErr = w.header.Read(w.reader); c.headErr != nil {
+	if c.headErr = b.header.Read(b.reader); c.headErr != nil {
 		return
 	}
 	c.traffic.requests.Add(1)
-	w.request.read(&w.header, c.device, c.srv.store.Len())
+	b.request.read(&b.header, c.device, c.srv.store.Len())
 }
 
 // respond answers a request whose head was read; false ends the connection.
 func (c *conn) respond(r *request) bool {
-	w := c.buf
+	b := c.buf
 	if c.hasBehavior() && r.device >= 0 && !c.onRequest(r) {
 		return false
 	}
@@ -192,15 +192,15 @@ func (c *conn) respond(r *request) bool {
 	case r.route == routeVersion && r.behavior != nil:
 		return c.serveVersion(r)
 	case r.route == routeVersion:
-		w.report = c.srv.store.Report(r.device)
-		w.body = w.report.Append(w.body[:0])
-		return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: w.body})
+		b.report = c.srv.store.Report(r.device)
+		b.body = b.report.Append(b.body[:0])
+		return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: b.body})
 	}
 	if r.behavior != nil && !c.sleep(r.behavior.Network.ExtraDelay(c.srv.store.Seed(), r.device, 0, random.StreamRTT)) {
 		return false
 	}
-	w.body = append(w.body[:0], wire.HealthBody...)
-	return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeTextLine, Body: w.body})
+	b.body = append(b.body[:0], wire.HealthBody...)
+	return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeTextLine, Body: b.body})
 }
 
 // respondBadHead answers what isn't a request, unless the connection itself broke.
@@ -228,7 +228,7 @@ func (c *conn) respondError(r *request, status int, message, extra string) bool 
 // send writes a response in one write. An unread rest of the request
 // ends the connection, since the next request can't be found behind it.
 func (c *conn) send(r *request, h fault.Response) bool {
-	w := c.buf
+	b := c.buf
 	ends := r.Close || !r.BodyRead || r.forceHTTP10
 	h.HTTP10 = h.HTTP10 || r.forceHTTP10
 	connection := ""
@@ -238,8 +238,8 @@ func (c *conn) send(r *request, h fault.Response) bool {
 	case r.http10: // which needs to be told
 		connection = "Connection: keep-alive\r\n"
 	}
-	w.out = appendResponse(w.out[:0], &h, connection, c.srv.dateLine(), r.Head)
-	if !c.write(w.out) {
+	b.out = appendResponse(b.out[:0], &h, connection, c.srv.dateLine(), r.Head)
+	if !c.write(b.out) {
 		return false
 	}
 	if !r.BodyRead {

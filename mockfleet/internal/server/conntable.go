@@ -19,38 +19,38 @@ type connTable struct {
 }
 
 // add takes c in unless the fleet is closed or has as many connections as it may.
-func (r *connTable) add(c *conn) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.total++
-	if r.closed || r.open == r.limit {
-		r.refused++
-		if !r.closed {
-			r.noRoom++
+func (t *connTable) add(c *conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total++
+	if t.closed || t.open == t.limit {
+		t.refused++
+		if !t.closed {
+			t.noRoom++
 		}
 		return false
 	}
-	r.open++
-	c.next = r.first
-	if r.first != nil {
-		r.first.previous = c
+	t.open++
+	c.next = t.first
+	if t.first != nil {
+		t.first.previous = c
 	}
-	r.first = c
+	t.first = c
 	return true
 }
 
-func (r *connTable) remove(c *conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.unlink(c)
+func (t *connTable) remove(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unlink(c)
 }
 
-func (r *connTable) unlink(c *conn) {
-	r.open--
+func (t *connTable) unlink(c *conn) {
+	t.open--
 	if c.previous != nil {
 		c.previous.next = c.next
 	} else {
-		r.first = c.next
+		t.first = c.next
 	}
 	if c.next != nil {
 		c.next.previous = c.previous
@@ -58,58 +58,58 @@ func (r *connTable) unlink(c *conn) {
 }
 
 // refuse counts a connection that was closed because it is none for this fleet.
-func (r *connTable) refuse() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.total++
-	r.refused++
+func (t *connTable) refuse() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total++
+	t.refused++
 }
 
 // closeExpired closes the connections whose deadline is before now, in nanoseconds since the fleet's start, and has
 // those parked that have been idle for a while.
-func (r *connTable) closeExpired(now int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for c := r.first; c != nil; {
+func (t *connTable) closeExpired(now int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c := t.first; c != nil; {
 		next := c.next
 		if at := c.deadline.Load(); at != 0 && at < now {
-			r.close(c)
+			t.close(c)
 		} else if !c.isParked {
-			r.wake(c, now)
+			t.wake(c, now)
 		}
 		c = next
 	}
 }
 
 // close closes c, whose goroutine sees that and takes it out. Where it has none, this does.
-func (r *connTable) close(c *conn) {
+func (t *connTable) close(c *conn) {
 	_ = c.Close() // nobody else would see how that went
 	if !c.isParked {
 		return
 	}
-	r.removeParked(c)
-	r.unlink(c)
+	t.removeParked(c)
+	t.unlink(c)
 	if c.counted {
 		c.srv.store.Disconnect(c.device)
 	}
 }
 
 // closeAll closes every connection and lets no further one in.
-func (r *connTable) closeAll() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed = true
-	for c := r.first; c != nil; {
+func (t *connTable) closeAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	for c := t.first; c != nil; {
 		next := c.next
-		r.close(c)
+		t.close(c)
 		c = next
 	}
 }
 
-func (r *connTable) counts() (open int, total, refused, noRoom uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.open, r.total, r.refused, r.noRoom
+func (t *connTable) counts() (open int, total, refused, noRoom uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open, t.total, t.refused, t.noRoom
 }
 
 // A kept-alive connection that has been idle for a while is parked: its goroutine ends, and with it the 4 KiB

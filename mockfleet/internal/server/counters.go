@@ -15,13 +15,13 @@ type stripedCounters struct {
 }
 
 // next is the stripe for one more connection.
-func (t *stripedCounters) next() *trafficCounters {
-	return &t.stripes[t.turn.Add(1)%uint32(len(t.stripes))]
+func (c *stripedCounters) next() *trafficCounters {
+	return &c.stripes[c.turn.Add(1)%uint32(len(c.stripes))]
 }
 
-func (t *stripedCounters) sum() (requests, malformed, in, out uint64) {
-	for i := range t.stripes {
-		s := &t.stripes[i]
+func (c *stripedCounters) sum() (requests, malformed, in, out uint64) {
+	for i := range c.stripes {
+		s := &c.stripes[i]
 		requests += s.requests.Load()
 		malformed += s.malformed.Load()
 		in += s.in.Load()

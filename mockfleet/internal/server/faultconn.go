@@ -52,19 +52,19 @@ func (f faultConn) SkipContinue() { f.c.buf.request.Expect = fault.ExpectNothing
 func (f faultConn) Repeat()       { f.c.buf.upload.Duplicate = true }
 
 func (f faultConn) FlipBit(offset int64) {
-	p, r := &f.c.buf.upload, &f.c.buf.request
-	p.flipByte = offset + 1
+	u, r := &f.c.buf.upload, &f.c.buf.request
+	u.flipByte = offset + 1
 	if r.Length > 0 {
-		p.flipByte = min(p.flipByte, r.Length)
+		u.flipByte = min(u.flipByte, r.Length)
 	}
 }
 
 func (f faultConn) Send(r *fault.Response) bool { return f.c.send(&f.c.buf.request, *r) }
 
 func (f faultConn) Encode(r *fault.Response) []byte {
-	w := f.c.buf
-	w.out = appendResponse(w.out[:0], r, "", f.c.srv.dateLine(), false)
-	return w.out
+	b := f.c.buf
+	b.out = appendResponse(b.out[:0], r, "", f.c.srv.dateLine(), false)
+	return b.out
 }
 
 func (f faultConn) Origin(other bool) string {

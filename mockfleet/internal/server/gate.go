@@ -27,43 +27,43 @@ type gate struct {
 }
 
 func newGate(l net.Listener) *gate {
-	d := &gate{wake: make(chan struct{}, 1)}
+	g := &gate{wake: make(chan struct{}, 1)}
 	var ok bool
-	if d.listener, ok = l.(*net.TCPListener); !ok || !GatesSupported {
+	if g.listener, ok = l.(*net.TCPListener); !ok || !GatesSupported {
 		return nil
 	}
 	var err error
-	if d.socket, err = d.listener.SyscallConn(); err != nil {
+	if g.socket, err = g.listener.SyscallConn(); err != nil {
 		return nil
 	}
-	return d
+	return g
 }
 
 // set makes the port show p, and returns when it does.
-func (d *gate) set(p fault.PortState, done <-chan struct{}) {
-	d.mu.Lock()
-	if p == (fault.PortState{}) && d.state == p {
-		d.mu.Unlock()
+func (g *gate) set(p fault.PortState, done <-chan struct{}) {
+	g.mu.Lock()
+	if p == (fault.PortState{}) && g.state == p {
+		g.mu.Unlock()
 		return
 	}
-	d.state, d.reopenAt, d.stalled = p, time.Time{}, nil
+	g.state, g.reopenAt, g.stalled = p, time.Time{}, nil
 	if p.For > 0 {
-		d.reopenAt = time.Now().Add(p.For)
+		g.reopenAt = time.Now().Add(p.For)
 	}
 	// Shut first, whatever comes: that wakes the goroutine that accepts, and keeps what is in the
 	// backlog from being taken for a connection in the new port state.
-	d.close()
+	g.close()
 	if p.Show == fault.PortOpen {
-		d.open()
+		g.open()
 	}
 	var stalled chan struct{}
 	if p.Show == fault.PortStalled {
 		stalled = make(chan struct{})
-		d.stalled = stalled
+		g.stalled = stalled
 	}
-	d.mu.Unlock()
+	g.mu.Unlock()
 	select {
-	case d.wake <- struct{}{}:
+	case g.wake <- struct{}{}:
 	default:
 	}
 	if stalled != nil {
@@ -75,76 +75,76 @@ func (d *gate) set(p fault.PortState, done <-chan struct{}) {
 }
 
 // await waits until connections may be accepted. It returns false if the fleet closes.
-func (d *gate) await(done <-chan struct{}) bool {
+func (g *gate) await(done <-chan struct{}) bool {
 	for {
-		wait, open := d.update()
+		wait, open := g.update()
 		if open {
 			return true
 		}
 		timer := time.NewTimer(cmp.Or(wait, math.MaxInt64))
 		select {
-		case <-d.wake:
+		case <-g.wake:
 			timer.Stop()
 		case <-timer.C:
 		case <-done:
 			timer.Stop()
-			d.mu.Lock()
-			d.drainBacklog()
-			d.mu.Unlock()
+			g.mu.Lock()
+			g.drainBacklog()
+			g.mu.Unlock()
 			return false
 		}
 	}
 }
 
 // update brings the socket into the state that is wanted now, and tells how long that lasts; 0 is for good.
-func (d *gate) update() (wait time.Duration, open bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.reopenAt.IsZero() && !time.Now().Before(d.reopenAt) {
+func (g *gate) update() (wait time.Duration, open bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.reopenAt.IsZero() && !time.Now().Before(g.reopenAt) {
 		// It is as if it had always been open, so that whoever is told so afterwards changes nothing.
-		d.reopenAt, d.state.Show, d.state.For = time.Time{}, fault.PortOpen, 0
+		g.reopenAt, g.state.Show, g.state.For = time.Time{}, fault.PortOpen, 0
 	}
 	switch {
-	case d.state.Show == fault.PortOpen:
-		if d.socketState != fault.PortOpen && !d.open() {
+	case g.state.Show == fault.PortOpen:
+		if g.socketState != fault.PortOpen && !g.open() {
 			return acceptBackoff, false // as for want of memory: it is tried again
 		}
 		return 0, true
-	case d.state.Show == fault.PortStalled && d.socketState != fault.PortStalled:
-		d.stall()
+	case g.state.Show == fault.PortStalled && g.socketState != fault.PortStalled:
+		g.stall()
 	}
-	if d.stalled != nil {
-		close(d.stalled)
-		d.stalled = nil
+	if g.stalled != nil {
+		close(g.stalled)
+		g.stalled = nil
 	}
-	if d.reopenAt.IsZero() {
+	if g.reopenAt.IsZero() {
 		return 0, false
 	}
-	return max(1, time.Until(d.reopenAt)), false
+	return max(1, time.Until(g.reopenAt)), false
 }
 
 // onAccept tells the gate that a connection came through.
-func (d *gate) onAccept() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.state.CloseAfterEach > 0 && d.state.Show == fault.PortOpen {
-		d.state.Show, d.reopenAt = fault.PortClosed, time.Now().Add(d.state.CloseAfterEach)
-		d.close()
+func (g *gate) onAccept() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.state.CloseAfterEach > 0 && g.state.Show == fault.PortOpen {
+		g.state.Show, g.reopenAt = fault.PortClosed, time.Now().Add(g.state.CloseAfterEach)
+		g.close()
 	}
 }
 
-func (d *gate) close() {
-	d.drainBacklog()
-	d.socketState = fault.PortClosed
-	d.control(shutSocket)
+func (g *gate) close() {
+	g.drainBacklog()
+	g.socketState = fault.PortClosed
+	g.control(shutSocket)
 }
 
-func (d *gate) open() bool {
-	d.drainBacklog()
-	if !d.control(openSocket) {
+func (g *gate) open() bool {
+	g.drainBacklog()
+	if !g.control(openSocket) {
 		return false
 	}
-	d.socketState = fault.PortOpen
+	g.socketState = fault.PortOpen
 	return true
 }
 
@@ -152,31 +152,31 @@ func (d *gate) open() bool {
 const fillTimeout = time.Second
 
 // stall is called while nobody accepts: what fills the backlog stays in it.
-func (d *gate) stall() {
-	d.socketState = fault.PortStalled
-	d.control(stallSocket)
-	at := d.listener.Addr().(*net.TCPAddr)
+func (g *gate) stall() {
+	g.socketState = fault.PortStalled
+	g.control(stallSocket)
+	at := g.listener.Addr().(*net.TCPAddr)
 	host := at.IP
 	if host.IsUnspecified() {
 		host = net.IPv4(127, 0, 0, 1)
 	}
-	plug, err := net.DialTimeout("tcp", (&net.TCPAddr{IP: host, Port: at.Port}).String(), fillTimeout)
+	filler, err := net.DialTimeout("tcp", (&net.TCPAddr{IP: host, Port: at.Port}).String(), fillTimeout)
 	if err == nil {
-		d.backlogFiller = plug
+		g.backlogFiller = filler
 	}
 }
 
-func (d *gate) drainBacklog() {
-	if d.backlogFiller != nil {
-		_ = d.backlogFiller.Close() // nobody has ever said anything on it
-		d.backlogFiller = nil
+func (g *gate) drainBacklog() {
+	if g.backlogFiller != nil {
+		_ = g.backlogFiller.Close() // nobody has ever said anything on it
+		g.backlogFiller = nil
 	}
 }
 
 // control changes the socket; it can't where the listener is closed.
-func (d *gate) control(change func(fd int) error) bool {
+func (g *gate) control(change func(fd int) error) bool {
 	var changed error
-	err := d.socket.Control(func(fd uintptr) { changed = change(int(fd)) })
+	err := g.socket.Control(func(fd uintptr) { changed = change(int(fd)) })
 	return err == nil && changed == nil
 }
 

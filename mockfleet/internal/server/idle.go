@@ -35,51 +35,51 @@ func (c *conn) waitReadable() (park bool, err error) {
 }
 
 // waitForTable returns when nobody is in the middle of changing connections.
-func (r *connTable) waitForTable() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (t *connTable) waitForTable() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 }
 
 // wake tells c to stop waiting if it has been idle for a while, now being in nanoseconds since the fleet's
 // start. r is locked.
-func (r *connTable) wake(c *conn, now int64) {
+func (t *connTable) wake(c *conn, now int64) {
 	at := c.deadline.Load()
 	idle := at-now > int64(StallLimit) // any other deadline is nearer
-	if idle && now-(at-int64(IdleLimit)) > int64(parkIdleAfter) && r.idle != nil && c.state.CompareAndSwap(stateWaiting, stateWaking) {
+	if idle && now-(at-int64(IdleLimit)) > int64(parkIdleAfter) && t.idle != nil && c.state.CompareAndSwap(stateWaiting, stateWaking) {
 		_ = c.SetReadDeadline(time.Unix(1, 0)) // it fails where the connection has ended
 	}
 }
 
 // park releases the goroutine of an idle connection. It reports whether it could.
-func (r *connTable) park(c *conn) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed || r.idle == nil {
+func (t *connTable) park(c *conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.idle == nil {
 		return false
 	}
 	var fd int
-	if c.ready.Control(func(own uintptr) { fd = int(own) }) != nil || !r.idle.watch(fd) {
+	if c.ready.Control(func(own uintptr) { fd = int(own) }) != nil || !t.idle.watch(fd) {
 		return false
 	}
-	for len(r.parked) <= fd {
-		r.parked = append(r.parked, nil)
+	for len(t.parked) <= fd {
+		t.parked = append(t.parked, nil)
 	}
-	r.parked[fd] = c
+	t.parked[fd] = c
 	c.slot = fd
 	c.isParked = true
 	return true
 }
 
 // takeReady gives the connections that something has come for, of the descriptors in list.
-func (r *connTable) takeReady(list []int32) (come []*conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (t *connTable) takeReady(list []int32) (come []*conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, fd := range list {
 		// A descriptor that was closed meanwhile may be another connection's by now: that one finds
 		// nothing to read, and waits.
-		if int(fd) < len(r.parked) && r.parked[fd] != nil {
-			c := r.parked[fd]
-			r.removeParked(c)
+		if int(fd) < len(t.parked) && t.parked[fd] != nil {
+			c := t.parked[fd]
+			t.removeParked(c)
 			come = append(come, c)
 		}
 	}
@@ -87,8 +87,8 @@ func (r *connTable) takeReady(list []int32) (come []*conn) {
 }
 
 // removeParked takes c out of the parked ones. r is locked.
-func (r *connTable) removeParked(c *conn) {
-	r.parked[c.slot] = nil
+func (t *connTable) removeParked(c *conn) {
+	t.parked[c.slot] = nil
 	c.isParked = false
 }
 
@@ -159,16 +159,16 @@ var errNothingYet = errors.New("nothing to read yet")
 // serveBuffered answers the request in the buffer if that takes no wait for the client: if it is here whole, and
 // nothing else but its answer is wanted. False is that it is left to serveNext, or that the connection ends.
 func (c *conn) serveBuffered() bool {
-	w := c.buf
-	buffered, err := w.reader.Peek(w.reader.Buffered())
+	b := c.buf
+	buffered, err := b.reader.Peek(b.reader.Buffered())
 	if err != nil || !bytes.Contains(buffered, endOfHead) {
 		return false
 	}
 	if c.readHead(); c.headErr != nil {
 		return false
 	}
-	r := &w.request
-	if c.hasBehavior() || !r.BodyRead && (r.Length == fault.UnknownLength || r.Length > int64(w.reader.Buffered())) {
+	r := &b.request
+	if c.hasBehavior() || !r.BodyRead && (r.Length == fault.UnknownLength || r.Length > int64(b.reader.Buffered())) {
 		return false
 	}
 	c.headRead = false

@@ -59,23 +59,23 @@ func (c *conn) allows(r device.Access) bool {
 }
 
 // sendWithFault sends an answer as a fault has it; without one, as it is.
-func (c *conn) sendWithFault(r *request, h fault.Response, s fault.Injection) bool {
-	if s.IsZero() {
+func (c *conn) sendWithFault(r *request, h fault.Response, in fault.Injection) bool {
+	if in.IsZero() {
 		return c.send(r, h)
 	}
-	c.srv.store.CountInjection(s)
+	c.srv.store.CountInjection(in)
 	h.Date = time.Unix(0, c.srv.now.Load())
 	c.buf.response = h
-	return s.Kind.Respond(faultConn{c}, &c.buf.response, s)
+	return in.Kind.Respond(faultConn{c}, &c.buf.response, in)
 }
 
 // injectUpload lets the faults of an update act before its body comes in.
-func (c *conn) injectUpload(p *upload) fault.Action {
-	if s := p.Injections.Body; !s.IsZero() {
-		c.srv.store.CountInjection(s)
-		s.Kind.Body(faultConn{c}, s)
+func (c *conn) injectUpload(u *upload) fault.Action {
+	if in := u.Injections.Body; !in.IsZero() {
+		c.srv.store.CountInjection(in)
+		in.Kind.Body(faultConn{c}, in)
 	}
-	s := p.Injections.Upload
+	s := u.Injections.Upload
 	if s.IsZero() {
 		return fault.Continue
 	}
@@ -86,12 +86,12 @@ func (c *conn) injectUpload(p *upload) fault.Action {
 // serveVersion serves GET /version where not every device is well.
 func (c *conn) serveVersion(r *request) bool {
 	v := &c.buf.report
-	s := c.srv.store.ReportWithFaults(r.device, &r.Request, v)
+	in := c.srv.store.ReportWithFaults(r.device, &r.Request, v)
 	if !c.sleep(v.Behavior.Network.ExtraDelay(c.srv.store.Seed(), r.device, v.Number, random.StreamVersionRTT)) {
 		return false
 	}
 	c.buf.body = v.Append(c.buf.body[:0])
-	return c.sendWithFault(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: c.buf.body}, s)
+	return c.sendWithFault(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: c.buf.body}, in)
 }
 
 // applyNetwork gives a connection that was just opened the character of its device's network.
@@ -102,12 +102,12 @@ func (c *conn) applyNetwork(n *behavior.Network) {
 }
 
 // limitBandwidth makes the device read an update at a pace, through a receive buffer so small that the client feels it.
-func (c *conn) limitBandwidth(p *upload, pace int64) {
-	if p.bandwidth == 0 || pace < p.bandwidth {
-		p.bandwidth = pace
+func (c *conn) limitBandwidth(u *upload, bytesPerSecond int64) {
+	if u.bandwidth == 0 || bytesPerSecond < u.bandwidth {
+		u.bandwidth = bytesPerSecond
 	}
 	c.setReadBuffer(fault.SmallBuffer)
-	if p.bandwidth < 2*tinyBuffer {
+	if u.bandwidth < 2*tinyBuffer {
 		c.setReadBuffer(tinyBuffer)
 	}
 }

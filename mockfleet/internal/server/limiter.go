@@ -13,22 +13,22 @@ type limiter struct {
 }
 
 func newLimiter(perSecond float64) *limiter {
-	t := &limiter{}
+	l := &limiter{}
 	if perSecond > 0 {
-		t.every = time.Duration(float64(time.Second) / perSecond)
+		l.every = time.Duration(float64(time.Second) / perSecond)
 	}
-	return t
+	return l
 }
 
 // wait takes a turn, and tells how long it is until then, now being nanoseconds since the fleet's start.
-func (t *limiter) wait(now int64) time.Duration {
-	if t.every == 0 {
+func (l *limiter) wait(now int64) time.Duration {
+	if l.every == 0 {
 		return 0
 	}
 	for {
-		next := t.next.Load()
+		next := l.next.Load()
 		turn := max(next, now)
-		if t.next.CompareAndSwap(next, turn+int64(t.every)) {
+		if l.next.CompareAndSwap(next, turn+int64(l.every)) {
 			return time.Duration(turn - now)
 		}
 	}

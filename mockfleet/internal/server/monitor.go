@@ -45,52 +45,52 @@ func newMonitor() *monitor {
 }
 
 // timerLate notes how late the fleet woke. One wake that is late stands for all that it kept from coming.
-func (w *monitor) timerLate(late time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (m *monitor) timerLate(late time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	us := min(max(late.Microseconds(), 1), wakeLimit.Microseconds())
 	// In range, a histogram takes every value: an error would be ours.
-	if err := w.wakes.RecordCorrectedValue(us, wakeEvery.Microseconds()); err != nil {
+	if err := m.wakes.RecordCorrectedValue(us, wakeEvery.Microseconds()); err != nil {
 		panic(fmt.Sprintf("mockfleet: wakes: %v", err))
 	}
 }
 
 // responseLate notes how late something left that was to wait.
-func (w *monitor) responseLate(late time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.delayed++
+func (m *monitor) responseLate(late time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.delayed++
 	if late > LateThreshold {
-		w.late++
+		m.late++
 	}
-	w.lateMax = max(w.lateMax, late)
+	m.lateMax = max(m.lateMax, late)
 }
 
 // queueLength notes how full the accept queues are.
-func (w *monitor) queueLength(now, limit int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.queueNow, w.queueLimit = now, limit
-	w.queuePeak = max(w.queuePeak, now)
+func (m *monitor) queueLength(now, limit int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.queueNow, m.queueLimit = now, limit
+	m.queuePeak = max(m.queuePeak, now)
 }
 
 // cpuUsed notes the processor time that the process has used.
-func (w *monitor) cpuUsed(at time.Time, seconds float64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cpu[w.cpuTurns%cpuWindow] = cpuSample{at, seconds}
-	w.cpuTurns++
+func (m *monitor) cpuUsed(at time.Time, seconds float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cpu[m.cpuTurns%cpuWindow] = cpuSample{at, seconds}
+	m.cpuTurns++
 }
 
 // cpuShare returns the share of the machine's processor time that the process used over the window.
-func (w *monitor) cpuShare() float64 {
-	if w.cpuTurns < 2 {
+func (m *monitor) cpuShare() float64 {
+	if m.cpuTurns < 2 {
 		return 0
 	}
-	last := w.cpu[(w.cpuTurns-1)%cpuWindow]
-	first := w.cpu[0]
-	if w.cpuTurns > cpuWindow {
-		first = w.cpu[w.cpuTurns%cpuWindow]
+	last := m.cpu[(m.cpuTurns-1)%cpuWindow]
+	first := m.cpu[0]
+	if m.cpuTurns > cpuWindow {
+		first = m.cpu[m.cpuTurns%cpuWindow]
 	}
 	if wall := last.at.Sub(first.at).Seconds(); wall > 0 {
 		return max(0, (last.seconds-first.seconds)/wall/float64(runtime.NumCPU()))
@@ -99,12 +99,12 @@ func (w *monitor) cpuShare() float64 {
 }
 
 // reset begins anew, from the totals as they stand.
-func (w *monitor) reset(overflows, errors, noRoom uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.wakes.Reset()
-	w.late, w.delayed, w.lateMax, w.queuePeak = 0, 0, 0, 0
-	w.overflows, w.errors, w.noRoom = overflows, errors, noRoom
+func (m *monitor) reset(overflows, errors, noRoom uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wakes.Reset()
+	m.late, m.delayed, m.lateMax, m.queuePeak = 0, 0, 0, 0
+	m.overflows, m.errors, m.noRoom = overflows, errors, noRoom
 }
 
 // Observed is how the server kept up since the last reset.
@@ -124,19 +124,19 @@ type Observed struct {
 }
 
 // observed returns what was observed. The arguments are the totals as they stand.
-func (w *monitor) observed(overflows, errors, noRoom uint64) Observed {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (m *monitor) observed(overflows, errors, noRoom uint64) Observed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return Observed{
-		CPUFraction: w.cpuShare(),
-		Wakes:       w.wakes.TotalCount(),
-		WakeP90:     time.Duration(w.wakes.ValueAtQuantile(90)) * time.Microsecond,
-		WakeMax:     time.Duration(w.wakes.Max()) * time.Microsecond,
-		Delayed:     w.delayed, Late: w.late, LateMax: w.lateMax,
-		AcceptQueue: w.queueNow, AcceptQueuePeak: w.queuePeak, AcceptQueueLimit: w.queueLimit,
-		AcceptOverflows: overflows - min(overflows, w.overflows),
-		AcceptErrors:    errors - min(errors, w.errors),
-		NoRoom:          noRoom - min(noRoom, w.noRoom),
+		CPUFraction: m.cpuShare(),
+		Wakes:       m.wakes.TotalCount(),
+		WakeP90:     time.Duration(m.wakes.ValueAtQuantile(90)) * time.Microsecond,
+		WakeMax:     time.Duration(m.wakes.Max()) * time.Microsecond,
+		Delayed:     m.delayed, Late: m.late, LateMax: m.lateMax,
+		AcceptQueue: m.queueNow, AcceptQueuePeak: m.queuePeak, AcceptQueueLimit: m.queueLimit,
+		AcceptOverflows: overflows - min(overflows, m.overflows),
+		AcceptErrors:    errors - min(errors, m.errors),
+		NoRoom:          noRoom - min(noRoom, m.noRoom),
 	}
 }
 

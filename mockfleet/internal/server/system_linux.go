@@ -39,10 +39,10 @@ func newEpollSet() (*epollSet, error) {
 }
 
 // watch waits for something to come at a socket, once. What is there already counts.
-func (l *epollSet) watch(fd int) bool {
+func (e *epollSet) watch(fd int) bool {
 	event := &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(fd)}
 	var failed error
-	err := l.raw.Control(func(own uintptr) {
+	err := e.raw.Control(func(own uintptr) {
 		// A socket that was parked before is still in there, asleep.
 		if failed = unix.EpollCtl(int(own), unix.EPOLL_CTL_MOD, fd, event); failed == unix.ENOENT {
 			failed = unix.EpollCtl(int(own), unix.EPOLL_CTL_ADD, fd, event)
@@ -52,10 +52,10 @@ func (l *epollSet) watch(fd int) bool {
 }
 
 // await gives the descriptors of sockets at which something has come. It fails where the set is closed.
-func (l *epollSet) await(list []int32) (n int, err error) {
+func (e *epollSet) await(list []int32) (n int, err error) {
 	var events [parkedAtOnce]unix.EpollEvent
 	var failed error
-	err = l.raw.Read(func(own uintptr) bool {
+	err = e.raw.Read(func(own uintptr) bool {
 		for {
 			n, failed = unix.EpollWait(int(own), events[:min(len(events), len(list))], 0)
 			if failed != unix.EINTR {
@@ -75,7 +75,7 @@ func (l *epollSet) await(list []int32) (n int, err error) {
 	return n, nil
 }
 
-func (l *epollSet) close() error { return l.file.Close() }
+func (e *epollSet) close() error { return e.file.Close() }
 
 // acceptQueue is how many connections wait at a listener to be accepted, and how many may; 0 where that
 // can't be had. Of a listening socket, TCP_INFO tells these two in fields that mean other things of a

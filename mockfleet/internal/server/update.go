@@ -31,34 +31,34 @@ type upload struct {
 }
 
 // announce makes p the update that a request brings, as far as the request's head says.
-func (p *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Seed) {
-	*p = upload{Update: device.Update{Request: &r.Request, Header: h}}
-	p.Version = h.PeekCanonical(headerVersion)
-	if p.Version != nil {
-		p.Problem = device.CheckVersion(p.Version)
+func (u *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Seed) {
+	*u = upload{Update: device.Update{Request: &r.Request, Header: h}}
+	u.Version = h.PeekCanonical(headerVersion)
+	if u.Version != nil {
+		u.Problem = device.CheckVersion(u.Version)
 	}
 	if id := h.PeekCanonical(headerDeviceID); id != nil {
 		var own [address.DeviceIDLen]byte
-		p.Misdirected = string(id) != string(address.AppendDeviceID(own[:0], r.device))
+		u.Misdirected = string(id) != string(address.AppendDeviceID(own[:0], r.device))
 		if len(id) > wire.MaxDeviceID || field.HasControl(id) {
-			p.Problem = "the device id is longer than 128 bytes or has a control character"
+			u.Problem = "the device id is longer than 128 bytes or has a control character"
 		}
 	}
 	if key := h.PeekCanonical(headerIdempotency); len(key) > 0 {
 		if len(key) > wire.MaxIdempotency || field.HasControl(key) {
-			p.Problem = "the idempotency key is longer than 255 bytes or has a control character"
+			u.Problem = "the idempotency key is longer than 255 bytes or has a control character"
 		}
 		// Two keys meet in one 64-bit hash once in 2^64 pairs, and a device compares a key with
 		// one other: too seldom to keep 255 bytes a device.
-		p.Key, p.HasKey = maphash.Bytes(seed, key), true
+		u.Key, u.HasKey = maphash.Bytes(seed, key), true
 	}
 	for _, field := range h.PeekAll(wire.HeaderReprDigest) {
 		digest, found, ok := parseReprDigest(field)
 		if !ok {
-			p.Problem = "the repr-digest is not sha-256=:BASE64: as in RFC 9530"
+			u.Problem = "the repr-digest is not sha-256=:BASE64: as in RFC 9530"
 		}
 		if found {
-			p.WantDigest, p.HasDigest = digest, true
+			u.WantDigest, u.HasDigest = digest, true
 		}
 	}
 }
@@ -66,70 +66,70 @@ func (p *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Se
 // serveUpdate serves POST /update. An artifact that fits into the read buffer is applied in one
 // step; a larger one occupies its device until it is read, and other updates are answered 409.
 func (c *conn) serveUpdate(r *request) bool {
-	p := &c.buf.upload
-	p.announce(r, &c.buf.header, c.srv.store.KeySeed())
+	u := &c.buf.upload
+	u.announce(r, &c.buf.header, c.srv.store.KeySeed())
 	switch {
 	case r.BodyRead:
-		p.Problem = "the artifact is empty"
-		return c.respondUpdate(r, p, c.srv.store.Apply(r.device, &p.Update))
+		u.Problem = "the artifact is empty"
+		return c.respondUpdate(r, u, c.srv.store.Apply(r.device, &u.Update))
 	case r.Length != fault.UnknownLength && r.Length <= HeaderLimit && r.behavior == nil:
-		return c.receiveSmall(r, p)
+		return c.receiveSmall(r, u)
 	}
-	return c.receiveLarge(r, p)
+	return c.receiveLarge(r, u)
 }
 
-func (c *conn) receiveSmall(r *request, p *upload) bool {
+func (c *conn) receiveSmall(r *request, u *upload) bool {
 	reader, n := c.buf.reader, int(r.Length)
 	if reader.Buffered() < n && !c.sendContinue(r) {
-		c.srv.store.Drop(r.device, &p.Update)
+		c.srv.store.Drop(r.device, &u.Update)
 		return false
 	}
 	artifact, err := reader.Peek(n)
-	p.Size = int64(len(artifact))
+	u.Size = int64(len(artifact))
 	if err != nil {
-		c.srv.store.Drop(r.device, &p.Update)
+		c.srv.store.Drop(r.device, &u.Update)
 		return false
 	}
-	p.Digest = sha256.Sum256(artifact)
+	u.Digest = sha256.Sum256(artifact)
 	if _, err := reader.Discard(n); err != nil {
 		return false // can't be: these bytes were just peeked at
 	}
 	r.BodyRead = true
-	return c.respondUpdate(r, p, c.srv.store.Apply(r.device, &p.Update))
+	return c.respondUpdate(r, u, c.srv.store.Apply(r.device, &u.Update))
 }
 
-func (c *conn) receiveLarge(r *request, p *upload) bool {
+func (c *conn) receiveLarge(r *request, u *upload) bool {
 	store := c.srv.store
-	admission := store.Begin(r.device, &p.Update)
+	admission := store.Begin(r.device, &u.Update)
 	if !admission.NeedsBody() {
 		c.discardBody(r)
-		return c.respondUpdate(r, p, admission)
+		return c.respondUpdate(r, u, admission)
 	}
-	switch c.injectUpload(p) {
+	switch c.injectUpload(u) {
 	case fault.End:
 		return false
 	case fault.Refuse:
-		p.Injections.Response = fault.Injection{} // one answer is enough
-		return c.respondUpdate(r, p, store.Commit(r.device, &p.Update, device.ForcedReject))
+		u.Injections.Response = fault.Injection{} // one answer is enough
+		return c.respondUpdate(r, u, store.Commit(r.device, &u.Update, device.ForcedReject))
 	}
-	if pace := p.Behavior.Network.BytesPerSecond(store.Seed(), r.device, p.Attempt); pace > 0 {
-		c.limitBandwidth(p, pace)
+	if rate := u.Behavior.Network.BytesPerSecond(store.Seed(), r.device, u.Attempt); rate > 0 {
+		c.limitBandwidth(u, rate)
 	}
 	if c.buf.reader.Buffered() == 0 && !c.sendContinue(r) {
-		store.Abort(r.device, &p.Update)
+		store.Abort(r.device, &u.Update)
 		return false
 	}
-	if err := c.receive(r, p); err != nil {
-		store.Abort(r.device, &p.Update)
+	if err := c.receive(r, u); err != nil {
+		store.Abort(r.device, &u.Update)
 		if c.readErr != nil {
 			return false
 		}
 		return c.respondError(r, http.StatusBadRequest, "the body is not framed as RFC 9112 wants it", "")
 	}
-	if p.Size == 0 && p.Problem == "" { // a chunked body can turn out to be empty
-		p.Problem = "the artifact is empty"
+	if u.Size == 0 && u.Problem == "" { // a chunked body can turn out to be empty
+		u.Problem = "the artifact is empty"
 	}
-	return c.respondUpdate(r, p, store.Commit(r.device, &p.Update, admission))
+	return c.respondUpdate(r, u, store.Commit(r.device, &u.Update, admission))
 }
 
 // sendContinue sends the 100 that a client may be waiting for before it sends the body (RFC 9110 §10.1.1).
@@ -137,29 +137,29 @@ func (c *conn) sendContinue(r *request) bool {
 	return r.Expect != fault.ExpectContinue || c.write([]byte(continueResponse))
 }
 
-func (c *conn) respondUpdate(r *request, p *upload, o device.Outcome) bool {
-	if p.Lifecycle.Reboot > 0 && p.Lifecycle.Install == 0 {
+func (c *conn) respondUpdate(r *request, u *upload, o device.Outcome) bool {
+	if u.Lifecycle.Reboot > 0 && u.Lifecycle.Install == 0 {
 		c.srv.UpdatePorts(r.device, r.device+1)
 		r.Close = true
 	}
-	if !c.sleep(c.responseDelay(r, p)) {
+	if !c.sleep(c.responseDelay(r, u)) {
 		return false
 	}
-	status, message := p.Response(o)
-	digest := p.Digest[:]
-	if !r.BodyRead || p.Size == 0 {
+	status, message := u.Response(o)
+	digest := u.Digest[:]
+	if !r.BodyRead || u.Size == 0 {
 		digest = nil
 	}
-	c.buf.body = appendUpdateResponse(c.buf.body[:0], o == device.Applied || o == device.Repeated || o == device.FalseAck || o == device.InstallFailed, message, p.Size, digest)
-	return c.sendWithFault(r, fault.Response{Status: status, ContentType: typeJSONLine, Body: c.buf.body}, p.Injections.Response)
+	c.buf.body = appendUpdateResponse(c.buf.body[:0], o == device.Applied || o == device.Repeated || o == device.FalseAck || o == device.InstallFailed, message, u.Size, digest)
+	return c.sendWithFault(r, fault.Response{Status: status, ContentType: typeJSONLine, Body: c.buf.body}, u.Injections.Response)
 }
 
 // responseDelay is how long after the last byte of an update its answer leaves.
-func (c *conn) responseDelay(r *request, p *upload) time.Duration {
-	if p.Behavior == nil { // the device never came to decide about it
+func (c *conn) responseDelay(r *request, u *upload) time.Duration {
+	if u.Behavior == nil { // the device never came to decide about it
 		return 0
 	}
 	seed := c.srv.store.Seed()
 	turn := c.srv.limiter.wait(int64(time.Since(c.srv.started)))
-	return turn + p.Behavior.Delay(seed, r.device, p.Attempt) + p.Behavior.Network.ExtraDelay(seed, r.device, p.Attempt, random.StreamRTT)
+	return turn + u.Behavior.Delay(seed, r.device, u.Attempt) + u.Behavior.Network.ExtraDelay(seed, r.device, u.Attempt, random.StreamRTT)
 }

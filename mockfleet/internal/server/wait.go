@@ -63,9 +63,9 @@ func (c *conn) discard(d time.Duration) {
 	if c.buf == nil {
 		c.getBuffers()
 	}
-	s := c.getBodyBuffer()
+	b := c.getBodyBuffer()
 	for {
-		_, err := c.buf.reader.Read(s.buffer[:])
+		_, err := c.buf.reader.Read(b.buffer[:])
 		c.deadline.Store(0) // each read sets it
 		if err != nil {
 			return
