@@ -6,7 +6,6 @@ package address
 import (
 	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
 	"runtime"
 	"strconv"
@@ -109,12 +108,4 @@ func DeviceOfIP(ip netip.Addr) int {
 		return -1
 	}
 	return int(n - firstDeviceIP)
-}
-
-func IPOf(a net.Addr) netip.Addr {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	return tcp.AddrPort().Addr().Unmap()
 }

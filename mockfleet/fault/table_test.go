@@ -38,7 +38,7 @@ func acts(k Kind) bool {
 
 // Which devices a fault acts on, at which attempts and with which amounts depends on the seed alone, and
 // the shares are as they were asked for.
-func TestStrikesAreAPureFunction(t *testing.T) {
+func TestInjectionsAreAPureFunction(t *testing.T) {
 	spread, err := random.ParseInt("uniform(0, 100000)")
 	require.NoError(t, err)
 	set := Compile([]Fault{{Kind: "reset-mid-upload", Share: 0.25, First: 2, AfterBytes: spread}, {Kind: "status-500", Share: 0.5}})
@@ -48,12 +48,12 @@ func TestStrikesAreAPureFunction(t *testing.T) {
 		for n := range devices {
 			i := order(n) % devices
 			for attempt := range uint32(3) {
-				st := set.Injections(Attempt{Seed: seed, Device: i, Number: attempt + 1}, &Request{})
-				if !st.Upload.IsZero() {
+				in := set.Injections(Attempt{Seed: seed, Device: i, Number: attempt + 1}, &Request{})
+				if !in.Upload.IsZero() {
 					require.Less(t, attempt, uint32(2))
-					out[i] += fmt.Sprint(st.Upload.Offset(), " ")
+					out[i] += fmt.Sprint(in.Upload.Offset(), " ")
 				}
-				if !st.Response.IsZero() {
+				if !in.Response.IsZero() {
 					out[i] += "500 "
 				}
 			}

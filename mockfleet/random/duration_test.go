@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDistributions(t *testing.T) {
+func TestDuration(t *testing.T) {
 	const ms = time.Millisecond
 	tests := []struct {
 		text string
@@ -61,7 +61,7 @@ func TestDistributions(t *testing.T) {
 	require.Zero(t, Duration{}.Sample(0.5))
 }
 
-func FuzzParseDistribution(f *testing.F) {
+func FuzzParseDuration(f *testing.F) {
 	for _, seed := range []string{"", "5ms", "uniform(1ms, 5ms)", "lognormal(p50=5ms, p99=50ms)", "uniform(", "1h1ns", "lognormal(p50=1ns,p99=1h)"} {
 		f.Add(seed, 0.5)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParseAmount(t *testing.T) {
+func TestParseInt(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "0", "0": "0", "4096": "4096", " 4096 ": "4096", "4096B": "4096", "4096 B/s": "4096",
 		"20kB/s": "20000", "1.5MB": "1500000", "64KiB": "65536", "0.5KiB/s": "512", "1GiB": "1073741824", "2GB/s": "2000000000",

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -80,12 +81,21 @@ func (s *Server) identify(nc net.Conn, index int) (device int, ok bool) {
 	case address.Path:
 		return -1, true
 	}
-	peer, own := address.IPOf(nc.RemoteAddr()), address.IPOf(nc.LocalAddr())
+	peer, own := ipOf(nc.RemoteAddr()), ipOf(nc.LocalAddr())
 	if !peer.IsLoopback() { // the interface sees to that; this is the second lock
 		return 0, false
 	}
 	device = address.DeviceOfIP(own)
 	return device, device >= 0 && device < s.store.Len()
+}
+
+// ipOf returns the IP address of a TCP address, or the zero Addr of any other.
+func ipOf(a net.Addr) netip.Addr {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap()
 }
 
 // rest waits for d, or until the fleet closes.

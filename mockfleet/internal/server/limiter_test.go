@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestATurnstileLetsThroughAtItsRate(t *testing.T) {
+func TestLimiter_LetsThroughAtItsRate(t *testing.T) {
 	const ms = int64(time.Millisecond)
 	s := newLimiter(100)
 	for _, row := range []struct{ now, want int64 }{

@@ -14,7 +14,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
 
@@ -103,7 +102,7 @@ func (a *authority) config(mode behavior.TLSMode) *tls.Config {
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return a.leaf(mode, address.IPOf(hello.Conn.LocalAddr()))
+			return a.leaf(mode, ipOf(hello.Conn.LocalAddr()))
 		},
 	}
 	if mode == behavior.TLS11 {

@@ -75,12 +75,12 @@ func (c *conn) injectUpload(u *upload) fault.Action {
 		c.srv.store.CountInjection(in)
 		in.Kind.Body(faultConn{c}, in)
 	}
-	s := u.Injections.Upload
-	if s.IsZero() {
+	in := u.Injections.Upload
+	if in.IsZero() {
 		return fault.Continue
 	}
-	c.srv.store.CountInjection(s)
-	return s.Kind.Upload(faultConn{c}, s)
+	c.srv.store.CountInjection(in)
+	return in.Kind.Upload(faultConn{c}, in)
 }
 
 // serveVersion serves GET /version where not every device is well.
