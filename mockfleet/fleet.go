@@ -134,7 +134,7 @@ func (f *Fleet) SetFaults(i int, b behavior.Behavior) error {
 }
 
 // Reset puts every device back to its initial version and empties the ledger, the attempts included.
-// Behaviours set for single devices stay. An update under way is answered 503 and not applied.
+// Behaviors set for single devices stay. An update under way is answered 503 and not applied.
 func (f *Fleet) Reset() {
 	f.store.Reset()
 	f.server.Reset()

@@ -42,7 +42,7 @@ func TestAPortTrulyRefuses(t *testing.T) {
 			require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: kind})))
 			require.ErrorIs(t, connects(f), syscall.ECONNREFUSED)
 			f.Reset()
-			require.ErrorIs(t, connects(f), syscall.ECONNREFUSED, "behaviours stay")
+			require.ErrorIs(t, connects(f), syscall.ECONNREFUSED, "behaviors stay")
 			require.Zero(t, f.Status().AcceptErrors)
 		})
 	}

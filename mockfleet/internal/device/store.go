@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// Store holds the state of every device. A device is guarded by the lock of its shard, and neighbours
+// Store holds the state of every device. A device is guarded by the lock of its shard, and neighbors
 // are in different shards, so that a rollout in order of index seldom waits for a lock.
 type Store struct {
 	seed       uint64
@@ -313,7 +313,7 @@ func (s *Store) SetBehavior(i int, b behavior.Behavior) error {
 	return nil
 }
 
-// Reset puts every device back to its initial version and forgets what was received. Behaviours stay.
+// Reset puts every device back to its initial version and forgets what was received. Behaviors stay.
 func (s *Store) Reset() {
 	for i := range s.shards {
 		s.shards[i].mu.Lock()

@@ -121,7 +121,7 @@ func TestBehaviorsAreKeptOnceAndReused(t *testing.T) {
 	table := newBehaviorTable(own)
 	slot, err := table.acquire(own)
 	require.NoError(t, err)
-	require.Zero(t, slot, "the fleet's own behaviour is no other")
+	require.Zero(t, slot, "the fleet's own behavior is no other")
 	for n := 1; n < maxBehaviors; n++ {
 		slot, err := table.acquire(behavior.Behavior{FailFirst: n})
 		require.NoError(t, err)

@@ -126,7 +126,7 @@ func listenLoopback(ctx context.Context, port uint16) (net.Listener, error) {
 }
 
 // preferLoopback binds a socket with a loopback address to the loopback interface. An address alone
-// doesn't keep neighbours out: where route_localnet is set, as machines that run containers have it,
+// doesn't keep neighbors out: where route_localnet is set, as machines that run containers have it,
 // packets to 127.0.0.1 come in over other interfaces. Linux before 5.7 wants CAP_NET_RAW for it; there
 // the address has to do, as on other systems.
 func preferLoopback(_, _ string, rc syscall.RawConn) error {

@@ -15,19 +15,19 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// neighbour is a network namespace on a link to this machine, which lets it come as far as a machine can
+// neighbor is a network namespace on a link to this machine, which lets it come as far as a machine can
 // by how it is set up: packets to 127.0.0.0/8 may come in over the link.
-type neighbour struct {
+type neighbor struct {
 	name   string
 	host   netip.Addr // this machine's address on the link
 	asRoot []string   // what a command begins with to have root's rights
 	ip     string     // the program
 }
 
-// newNeighbour makes one that ends with the test. It takes iproute2 and root's rights.
-func newNeighbour(t *testing.T) *neighbour {
+// newNeighbor makes one that ends with the test. It takes iproute2 and root's rights.
+func newNeighbor(t *testing.T) *neighbor {
 	t.Helper()
-	n := &neighbour{name: fmt.Sprintf("fleetmark-%d", os.Getpid())}
+	n := &neighbor{name: fmt.Sprintf("fleetmark-%d", os.Getpid())}
 	n.ip = program(t, "ip", "/usr/sbin/ip", "/sbin/ip") // where Debian has it, outside a user's PATH
 	if os.Geteuid() != 0 {
 		if os.Getenv(everything) == "" {
@@ -65,25 +65,25 @@ func newNeighbour(t *testing.T) *neighbour {
 	return n
 }
 
-func (n *neighbour) try(t *testing.T, command ...string) (string, error) {
+func (n *neighbor) try(t *testing.T, command ...string) (string, error) {
 	command = append(n.asRoot[:len(n.asRoot):len(n.asRoot)], command...)
 	return say(context.WithoutCancel(t.Context()), command[0], command[1:]...) // also when the test has ended
 }
 
-func (n *neighbour) must(t *testing.T, command ...string) string {
+func (n *neighbor) must(t *testing.T, command ...string) string {
 	t.Helper()
 	output, err := n.try(t, command...)
 	require.NoError(t, err)
 	return output
 }
 
-func (n *neighbour) undo(t *testing.T, arguments ...string) {
+func (n *neighbor) undo(t *testing.T, arguments ...string) {
 	_, err := n.try(t, append([]string{n.ip}, arguments...)...)
 	assert.NoError(t, err)
 }
 
-// knocks has the neighbour try a connection to each address, and returns what came of it.
-func (n *neighbour) knocks(t *testing.T, addresses ...string) []string {
+// knocks has the neighbor try a connection to each address, and returns what came of it.
+func (n *neighbor) knocks(t *testing.T, addresses ...string) []string {
 	t.Helper()
 	own, err := os.Executable()
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func listenAt(t *testing.T, host string) string {
 }
 
 func TestNobodyElseReachesAFleet(t *testing.T) {
-	n := newNeighbour(t)
+	n := newNeighbor(t)
 	hosts := []string{n.host.String(), "127.0.0.1", "127.1.0.0", "127.1.0.1"}
 	t.Run("the way is open", func(t *testing.T) {
 		var open []string
