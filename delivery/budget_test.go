@@ -1,14 +1,19 @@
 package delivery
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
+	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // TestBudget: 1 a second and half of the successes, over 10 s.
@@ -101,4 +106,57 @@ func TestDeliveriesFillTheBudget(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.EqualValues(t, 1, c.Stats().RetriesLeft)
+}
+
+func TestBudgetServesInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		b := newBudget(RetryBudget{PerSecond: 0.2, Share: 0.5, TTL: 10 * time.Second}, began) // two at first
+		require.True(t, b.refills())
+		require.Equal(t, []bool{true, true, false}, []bool{b.retry(began), b.retry(began), b.retry(began)})
+		var mu sync.Mutex
+		var all []string
+		served := func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(all)
+		}
+		wait := func(name string, ctx context.Context) {
+			go func() {
+				text := name + " not"
+				if b.await(ctx) {
+					text = fmt.Sprint(name, " ", time.Since(began))
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, text)
+			}()
+			synctest.Wait()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		wait("a", t.Context())
+		require.True(t, b.isAwaited())
+		wait("b", ctx)
+		wait("c", t.Context())
+		wait("d", t.Context())
+		pacing.Wait(t.Context(), 3*time.Second, nil)
+		b.success(time.Now())
+		synctest.Wait()
+		require.Empty(t, served(), "half a retry is none")
+		b.success(time.Now())
+		synctest.Wait()
+		require.Equal(t, []string{"a 3s"}, served())
+		cancel()
+		synctest.Wait()
+		require.Equal(t, []string{"a 3s", "b not"}, served())
+		pacing.Wait(t.Context(), time.Minute, nil)
+		require.ElementsMatch(t, []string{"a 3s", "b not", "c 10s", "d 10s"}, served(), "the last two at the same time")
+		require.False(t, b.isAwaited())
+	})
+	for limits, want := range map[RetryBudget]bool{
+		{PerSecond: 0.1, TTL: 10 * time.Second}: true, {PerSecond: 0.09, TTL: 10 * time.Second}: false,
+		{Share: 1, TTL: 10 * time.Second}: false, {Off: true}: true,
+	} {
+		require.Equal(t, want, newBudget(limits, time.Now()).refills(), "%+v", limits)
+	}
 }

@@ -382,24 +382,6 @@ func TestRolloutConfigErrorsNameTheThing(t *testing.T) {
 	require.Equal(t, 64, RolloutConfig{}.withDefaults().Workers)
 }
 
-func TestClassCounts(t *testing.T) {
-	var c ClassCounts
-	require.Empty(t, c.String())
-	c[ClassTimeout], c[ClassIntegrity] = 3, 1
-	require.Equal(t, 4, c.Total())
-	require.Equal(t, "3 timeout, 1 integrity", c.String())
-}
-
-func TestIsTransient(t *testing.T) {
-	var transient []string
-	for class := range numClasses {
-		if class.IsTransient() {
-			transient = append(transient, class.String())
-		}
-	}
-	require.Equal(t, []string{"not-sent", "timeout", "ambiguous", "throttled", "conflict", "pending"}, transient)
-}
-
 func TestWaveStrings(t *testing.T) {
 	c := ClassCounts{ClassTimeout: 3, ClassIntegrity: 1}
 	require.Equal(t, "0.5%", Wave{Share: 0.005}.String())

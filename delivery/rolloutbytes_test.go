@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
-	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
 // pipedDevices are devices in the same bubble of fake time as their client: what is dialed
@@ -135,8 +134,7 @@ func rolloutDevicesAt(n int) func(func(Device) bool) {
 	}
 }
 
-// TestRolloutBytesPerSecondEnds: a cancel and a device's early refusal end an upload that
-// is being held back, at once.
+// TestRolloutBytesPerSecondEnds: a cancel ends an upload that is being held back, at once.
 func TestRolloutBytesPerSecondEnds(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(string(transport), func(t *testing.T) {
@@ -158,19 +156,4 @@ func TestRolloutBytesPerSecondEnds(t *testing.T) {
 			})
 		})
 	}
-	overBoth(t, func(t *testing.T, cfg Config) {
-		dev := rawDevice(t, func(c net.Conn) {
-			if _, err := http.ReadRequest(bufio.NewReaderSize(c, 16)); err != nil {
-				return
-			}
-			_, _ = io.WriteString(c, deliverytest.JSONAnswer("403 Forbidden", `{"message":"not signed"}`))
-			<-t.Context().Done()
-		})
-		c := newClient(t, cfg)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		err := c.Push(pacing.WithByteRate(ctx, pacing.NewByteRate(4<<10)), dev, newUpdate(t, "2", make([]byte, 1<<20))) // 256 s of it
-		require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
-		require.ErrorContains(t, err, "not signed")
-	})
 }
