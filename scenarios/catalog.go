@@ -44,13 +44,13 @@ func Find(nameOrFile string) (Spec, error) {
 	return src.spec()
 }
 
-// isPath tells a file's path from a name of the catalogue.
+// isPath tells a file's path from a name of the catalog.
 func isPath(nameOrFile string) bool {
 	return strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") ||
 		strings.ContainsAny(nameOrFile, `/\`)
 }
 
-// openCatalog reads a scenario of the catalogue.
+// openCatalog reads a scenario of the catalog.
 func openCatalog(name string) (*source, error) {
 	text, err := CatalogFile(name)
 	if err != nil {

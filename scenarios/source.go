@@ -22,7 +22,7 @@ type source struct {
 	*yamlnode.Document
 	file string // as mistakes call it
 
-	fromCatalog bool // it is of the catalogue, and no file
+	fromCatalog bool // it is of the catalog, and no file
 }
 
 // A position is where something was written; without a line, nowhere.

@@ -78,7 +78,7 @@ func newLoop(e Env, duration, plan, drain time.Duration) *loop {
 	if plan > 0 {
 		l.drained = plan + drain
 	}
-	e.Record.observe(e.NewHook)
+	e.Record.setHooks(e.NewHook)
 	return l
 }
 

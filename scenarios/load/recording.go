@@ -79,8 +79,8 @@ type Hook interface {
 	Operation(planned, response time.Duration, succeeded bool)
 }
 
-// observe gives each recorder a hook, or none if newHook is nil.
-func (r *Recording) observe(newHook func() Hook) {
+// setHooks gives each recorder a hook, or none if newHook is nil.
+func (r *Recording) setHooks(newHook func() Hook) {
 	for _, rec := range r.recorders {
 		if rec.hook = nil; newHook != nil {
 			rec.hook = newHook()

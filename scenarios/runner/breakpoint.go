@@ -61,7 +61,7 @@ func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured,
 		if s.Uncertain {
 			advice = calmerTrial
 		}
-		r.invalid(health.Finding{Kind: health.NoLimit, Detail: why + "; " + cmp.Or(elsewhere, advice)})
+		r.invalidate(health.Finding{Kind: health.NoLimit, Detail: why + "; " + cmp.Or(elsewhere, advice)})
 		none := load.NewRecording(load.RecordingConfig{Op: spec.Operation, Planned: true})
 		best = &measured{started: time.Now(), counts: r.claims.count()}
 		best.latencies, _ = none.Merge()
@@ -73,10 +73,10 @@ func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured,
 		held := plaintext.PerSecond(s.Held)
 		r.note(fmt.Sprintf("%s held; %s", held, why))
 		if elsewhere != "" {
-			r.invalid(health.Finding{Kind: health.LimitElsewhere,
+			r.invalidate(health.Finding{Kind: health.LimitElsewhere,
 				Detail: fmt.Sprintf("the limit that was found, %s, isn't the devices': %s", held, elsewhere)})
 		} else if s.Uncertain {
-			r.invalid(health.Finding{Kind: health.LimitUncertain,
+			r.invalidate(health.Finding{Kind: health.LimitUncertain,
 				Detail: fmt.Sprintf("the limit that was found, %s, may be too low: %s; %s", held, why, calmerTrial)})
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// shortened is a catalogue scenario that takes a second or so: fewer repetitions and,
+// shortened is a catalog scenario that takes a second or so: fewer repetitions and,
 // where it is long or large, less time and fewer devices. What it asks stays.
 func shortened(s scenarios.Spec) scenarios.Spec {
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0

@@ -135,19 +135,19 @@ func (f *clientFactory) tryClient(model scenarios.Model) (path string, err error
 	return t.PkgPath(), errors.Join(err, c.Close())
 }
 
-// production is the client that a run drives, unless it is given another one.
-type production struct{ *delivery.Client }
+// A deliveryClient is the client of package delivery, which a run drives unless it is given another.
+type deliveryClient struct{ *delivery.Client }
 
-func newProduction(cfg delivery.Config) (load.Client, error) {
+func newDeliveryClient(cfg delivery.Config) (load.Client, error) {
 	c, err := delivery.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return production{c}, nil
+	return deliveryClient{c}, nil
 }
 
 // Close implements [load.Client].
-func (p production) Close() error {
-	p.Client.Close()
+func (c deliveryClient) Close() error {
+	c.Client.Close()
 	return nil
 }

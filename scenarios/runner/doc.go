@@ -6,36 +6,50 @@
 //
 // # How a run goes
 //
-// [Start] opens what may be refused: the artifact, file descriptors, the fleet (in a process
+// [Start] opens everything that can fail: the artifact, file descriptors, the fleet (in a process
 // of its own, in this one, at an address, or listed in a file), and last the run directory. So a
 // run that can't begin leaves nothing behind.
 //
-// Each repetition starts from a clean slate: the fleet is reset, the heap collected, the recording
-// emptied. What its load takes for granted is made ready: an update to verify, connections that
-// stay. Then an executor of package load does the operations, and records them.
+// Before each repetition the fleet is reset, the heap collected, and the recording emptied. Then
+// the repetition is preconditioned: if its load verifies, the devices get an update; if its load
+// goes on for a time, connections are warmed. Then an executor of package load does the operations
+// and records them.
 //
-// Rates are over the plan: what succeeded before its end, divided by its length. What is left then
-// has a drain, which is bounded; an open load that is certain to be behind its plan sends no more.
-// An open load that isn't told how many workers it has starts one whenever an operation is due and
-// none is free.
+// A rate is the number of operations that succeeded before the plan's end, divided by the plan's
+// length. Operations under way at its end have a bounded time to end, the drain. An open load that
+// is certain to be behind its plan sends no more. If the scenario sets no number of workers, an
+// open load starts one whenever an operation is due and none is free.
 //
 // Afterwards the client's claims are reconciled with the fleet's ledger, device by device. A
-// contradiction makes the run invalid, with the reason, and so does, in a repetition whose times
-// are recorded, a saturated fleet or an open load that fell behind its plan.
+// contradiction makes the run invalid. In a timed repetition, so does a saturated fleet, or an open
+// load that fell behind its plan.
 //
-// Warm-up repetitions are thrown away; timed ones are recorded; profiled ones are
-// run after them and give profiles but no times, since profiling costs some.
+// Warm-up repetitions are thrown away. Timed ones are recorded. Profiled ones come last and give
+// profiles but no times, since profiling takes time.
+//
+// # Where to begin reading
+//
+// [Start] makes a runner (run.go): a [Session], which repeats a load (session.go), and a journal,
+// which writes the run directory (journal.go). [Running.Measure] calls runner.runRepetition for
+// each repetition, and that calls Session.repeat (repetition.go), where one repetition can be
+// followed from its beginning to its end: a new client (client.go), the preparation
+// (precondition.go), the load (drive.go, executor.go), the reconciliation (reconcile.go), and the
+// checks of package health. It returns a measured (measurement.go), of which the records are made.
+//
+// A search for the breakpoint (breakpoint.go) is one repetition for the run, but many for the
+// session: each rate that it tries is one, which is called a trial.
 //
 // # What to know of the figures
 //
-// A delivery's push and verification are its last ones of each kind: where it tried again, the
-// attempts before and the waits between are in the delivery's time alone, as in [delivery.Report].
+// The times of a delivery's push and verification are those of its last push and verification.
+// Earlier attempts, and the waits between them, count in the time of the delivery alone, as in
+// [delivery.Report].
 //
-// A load that only verifies needs something to verify: each repetition first brings
-// the update to every device, devices from a file too, outside of what is measured.
+// A load that only verifies needs something to verify: each repetition first brings the update to
+// every device, also to devices from a file. That isn't measured.
 //
-// Under a load with a duration connections are opened before it begins, and used: by a
-// push and verifications, which the fleet is made to forget, or, where nobody keeps a
-// ledger, by verifications alone. Without a duration each device is visited once, and
-// opening its connection is part of its operation.
+// If a load has a duration, connections are opened and used before it begins: by a push and
+// verifications, which the fleet is made to forget, or by verifications alone if there is no fleet
+// that keeps a ledger. Without a duration, each device is visited once, and opening its connection
+// is part of its operation.
 package runner

@@ -112,7 +112,7 @@ func TestFleetStoppedForGood(t *testing.T) {
 			r, err := begin(t.Context(), o)
 			require.NoError(t, err)
 			r.watchdog = shortWatch
-			runErr := r.repetitions(t.Context())
+			runErr := r.runRepetitions(t.Context())
 			err = finish(t.Context(), r, runErr)
 			if name == "between two repetitions" { // the first is over for the observer, and not yet reconciled
 				require.ErrorIs(t, err, errTargetSilent)
@@ -138,7 +138,7 @@ func TestFleetKilledInTheMiddle(t *testing.T) {
 	o.Observer = &during{phase: Timed, number: 2, begins: func() { require.NoError(t, fleet().Kill()) }}
 	r, err := begin(t.Context(), o)
 	require.NoError(t, err)
-	err = finish(t.Context(), r, r.repetitions(t.Context()))
+	err = finish(t.Context(), r, r.runRepetitions(t.Context()))
 	requireLost(t, r, err, target.ErrExited, target.ErrExited.Error())
 	require.ErrorContains(t, err, "signal: killed")
 }
@@ -187,7 +187,7 @@ func TestControlConnectionLost(t *testing.T) {
 			r, err := begin(t.Context(), o)
 			require.NoError(t, err)
 			r.watchdog = shortWatch
-			runErr := r.repetitions(t.Context())
+			runErr := r.runRepetitions(t.Context())
 			err = finish(t.Context(), r, runErr)
 			requireLost(t, r, err, runErr, row.says)
 		})

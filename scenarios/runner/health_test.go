@@ -70,7 +70,7 @@ func TestHealthIsThatOfTimedRepetitions(t *testing.T) {
 			fleet := row.fleet
 			fleet.Target = r.target
 			r.target = &fleet
-			require.NoError(t, finish(t.Context(), r, r.repetitions(t.Context())))
+			require.NoError(t, finish(t.Context(), r, r.runRepetitions(t.Context())))
 			require.Equal(t, row.says == "", r.run.Valid, "%v", r.run.Invalid)
 			if row.says != "" {
 				require.Len(t, r.run.Invalid, 1)

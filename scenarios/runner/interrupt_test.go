@@ -148,7 +148,7 @@ func TestInterruptedWarmUpHasNoVerdict(t *testing.T) {
 	r, err := begin(ctx, o)
 	require.NoError(t, err)
 	r.target = &strained{Target: r.target, contradictAt: 1}
-	require.NoError(t, finish(ctx, r, r.repetitions(ctx)))
+	require.NoError(t, finish(ctx, r, r.runRepetitions(ctx)))
 	require.Equal(t, results.StatusInterrupted, r.run.Status)
 	require.Empty(t, r.run.Verdict)
 }

@@ -53,9 +53,9 @@ func (j *journal) note(text string) {
 	}
 }
 
-// invalid makes the run invalid for each of the findings. A finding that was recorded before isn't
-// recorded again.
-func (j *journal) invalid(findings ...health.Finding) {
+// invalidate makes the run invalid for each of the findings. A finding that was recorded before
+// isn't recorded again.
+func (j *journal) invalidate(findings ...health.Finding) {
 	for _, f := range findings {
 		j.run.Valid = false
 		if !slices.Contains(j.findings, f) {
@@ -66,10 +66,10 @@ func (j *journal) invalid(findings ...health.Finding) {
 	}
 }
 
-// observe records what a repetition found and noted, however it ended. A trial of a search tries
-// rates that are too high on purpose, so of its findings only those make the run invalid that the
-// ledger shows.
-func (j *journal) observe(m *measured, isTrial bool) {
+// addHealth records the notes and findings of a repetition, however it ended, and how the fleet and
+// the harness were. A search tries rates that are too high on purpose, so findings of a trial that
+// may be due to its rate don't count.
+func (j *journal) addHealth(m *measured, isTrial bool) {
 	for _, text := range m.notes {
 		j.note(text)
 	}
@@ -77,7 +77,7 @@ func (j *journal) observe(m *measured, isTrial bool) {
 	if isTrial {
 		findings = slices.DeleteFunc(slices.Clone(findings), isOfRate)
 	}
-	j.invalid(findings...)
+	j.invalidate(findings...)
 	if m.fleet != nil {
 		fleet := *m.fleet
 		fleet.Saturated = fleet.Saturated && !isTrial

@@ -52,7 +52,7 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 	d := s.newDrive(t, c.driven, u)
 	t.Planned = d.expect.Operations
 	s.observer.Begin(t.Repetition)
-	m, err := s.drive(ctx, t, c, d)
+	m, err := s.measure(ctx, t, c, d)
 	m.dialErrors, m.failures = c.dialer.errors(), s.recording.Failures.Sample()
 	end := d.progress(&load.LatencyWindow{}, m.Elapsed)
 	end.P50, end.P99 = m.percentiles(t.load.Operation)
@@ -114,9 +114,9 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 	return before, err
 }
 
-// drive runs the load and measures it. Meanwhile it reports progress to the observer, and takes
-// profiles if the repetition is a profiled one.
-func (s *Session) drive(ctx context.Context, t task, c repetitionClient, d *drive) (*measured, error) {
+// measure runs the load of a repetition and returns what it measured. Meanwhile it reports progress
+// to the observer, and takes profiles if the repetition is a profiled one.
+func (s *Session) measure(ctx context.Context, t task, c repetitionClient, d *drive) (*measured, error) {
 	m := &measured{bytes: s.artifact.Size()}
 	if t.load.Model == scenarios.Rollout {
 		m.notes = smallWaves(t.load.Rollout, s.target.Devices().Len())

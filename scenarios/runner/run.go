@@ -75,7 +75,7 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 // failed. If ctx ends, the run is interrupted, which is no error. The directory holds what was
 // measured, but its run.json says that the run goes on until Finish is called.
 func (r *Running) Measure(ctx context.Context) (*Result, error) {
-	err := r.r.end(ctx, r.r.repetitions(ctx))
+	err := r.r.end(ctx, r.r.runRepetitions(ctx))
 	r.result = &Result{Directory: r.r.dir.Path(), Run: r.r.run, Records: r.r.records}
 	return r.result, err
 }
@@ -143,9 +143,9 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// repetitions runs all repetitions of the scenario, and checks for leaks after the last. It stops
-// at the first that fails.
-func (r *runner) repetitions(ctx context.Context) error {
+// runRepetitions runs all repetitions of the scenario, and checks for leaks after the last. It
+// stops at the first that fails.
+func (r *runner) runRepetitions(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -174,14 +174,14 @@ func (r *runner) repetitions(ctx context.Context) error {
 			rep := Repetition{
 				Scenario: r.spec.Name, Phase: part.phase, Number: n, Total: part.n, Duration: r.spec.Load.TotalDuration(),
 			}
-			if err := r.repetition(ctx, rep); err != nil {
+			if err := r.runRepetition(ctx, rep); err != nil {
 				return r.endCause(ctx, err)
 			}
 		}
 	}
 	dial := r.clients.config.Timeouts.Dial
 	leaks, err := health.AwaitRelease(ctx, before, r.target.Devices().Len(), dial, r.takeResources)
-	r.invalid(leaks...)
+	r.invalidate(leaks...)
 	if err != nil {
 		return r.endCause(ctx, err)
 	}
@@ -222,7 +222,7 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 			kind = health.TargetLost
 		}
 		for _, err := range scenarios.SplitErrors(runErr) {
-			r.invalid(health.Finding{Kind: kind, Detail: strings.ReplaceAll(err.Error(), "\n", "; ")})
+			r.invalidate(health.Finding{Kind: kind, Detail: strings.ReplaceAll(err.Error(), "\n", "; ")})
 		}
 	}
 	if r.run.Status == results.StatusFinished {
@@ -243,10 +243,10 @@ func (r *runner) finish(v results.Verdict) error {
 // close closes the run directory, and then what the session opened.
 func (r *runner) close() error { return errors.Join(r.dir.Close(), r.Session.Close()) }
 
-// repetition runs the load once, or a whole search for the breakpoint, and appends the outcome to
-// the run directory. A repetition that ctx breaks off is no sample; keepPartial says what is kept
-// of it.
-func (r *runner) repetition(ctx context.Context, rep Repetition) error {
+// runRepetition runs the load once, or a whole search for the breakpoint, and appends the outcome
+// to the run directory. A repetition that ctx breaks off is no sample; keepPartial says what is
+// kept of it.
+func (r *runner) runRepetition(ctx context.Context, rep Repetition) error {
 	if err := r.runReference(ctx, rep); err != nil {
 		return err
 	}
@@ -280,7 +280,7 @@ func (r *runner) repetition(ctx context.Context, rep Repetition) error {
 func (r *runner) attempt(ctx context.Context, t task) (*measured, error) {
 	m, err := r.repeat(ctx, t)
 	if m != nil {
-		r.observe(m, t.isTrial())
+		r.addHealth(m, t.isTrial())
 		if m.partial != nil {
 			r.appendPartial(t.Repetition, r.spec, m)
 		}
