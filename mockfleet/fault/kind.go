@@ -7,10 +7,11 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Kind describes a kind of fault: its name, the parameters it takes, and what it does. It is a row of the table of
-// faults, and the scenario schema is generated from it.
+// Kind describes a kind of fault: its name, the parameters it takes, and what it does. It is a row
+// of the table of faults, and the scenario schema is generated from it.
 //
-// A kind has exactly the hook of its Point; Port and Connect may be together, and When may be beside any.
+// A kind has exactly the hook of its Point; Port and Connect may be together, and When may be
+// beside any.
 type Kind struct {
 	Name      string
 	Point     Point
@@ -95,12 +96,15 @@ func (k Kind) Statuses() (low, high int) {
 
 // fixedDelay returns the defaults of a kind that waits for d unless told otherwise.
 func fixedDelay(d time.Duration) Fault {
-	delay, _ := random.Fixed(d) // within its bounds
+	delay, err := random.Fixed(d)
+	if err != nil {
+		panic(err) // the kind's constant is out of bounds
+	}
 	return Fault{Delay: delay}
 }
 
-// Point is where in the life of a connection a fault acts. At each point, the first fault of a device's
-// list that acts on an attempt is the one that acts.
+// Point is where in the life of a connection a fault acts. At each point, the first fault of a
+// device's list that acts on an attempt is the one that acts.
 type Point uint8
 
 // The points, in the order in which a connection comes to them.
