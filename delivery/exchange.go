@@ -2,7 +2,10 @@ package delivery
 
 import (
 	"context"
+	"iter"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -133,4 +136,16 @@ func appendField(b []byte, f field) []byte {
 	b = append(b, ": "...)
 	b = append(b, f.value...)
 	return append(b, "\r\n"...)
+}
+
+// sortedHeader yields the fields of a header in the order of their names, so that requests are the
+// same bytes every time.
+func sortedHeader(h http.Header) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		for _, name := range slices.Sorted(maps.Keys(h)) {
+			if !yield(http.CanonicalHeaderKey(name), h[name]) {
+				return
+			}
+		}
+	}
 }

@@ -1,10 +1,6 @@
 package delivery
 
 import (
-	"iter"
-	"maps"
-	"net/http"
-	"slices"
 	"sync/atomic"
 )
 
@@ -34,17 +30,5 @@ func (c *counters) snapshot() Stats {
 		Requests: c.requests.Load(), Dials: c.dials.Load(), Reused: c.reused.Load(),
 		BytesWritten: c.written.Load(), BytesRead: c.read.Load(),
 		Retries: c.retries.Load(), RetriesRefused: c.refused.Load(), Spared: c.spared.Load(),
-	}
-}
-
-// sortedHeader walks a header in the order of its names, so that requests are the
-// same bytes every time.
-func sortedHeader(h http.Header) iter.Seq2[string, []string] {
-	return func(yield func(string, []string) bool) {
-		for _, name := range slices.Sorted(maps.Keys(h)) {
-			if !yield(http.CanonicalHeaderKey(name), h[name]) {
-				return
-			}
-		}
 	}
 }
