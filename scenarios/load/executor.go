@@ -60,7 +60,8 @@ var errDrained = errors.New("the load's drain is over")
 
 const never = time.Duration(math.MaxInt64)
 
-// loop is a load under way.
+// A loop is a load under way: what executors share, which is how a load begins and ends, and how an
+// operation is done and counted.
 type loop struct {
 	Env
 	devices  int64
@@ -82,8 +83,8 @@ func newLoop(e Env, duration, plan, drain time.Duration) *loop {
 	return l
 }
 
-// run runs the tasks concurrently, and returns how long they took, those included that they add to
-// l.workers.
+// run runs the tasks concurrently, and returns how long they took. Tasks may add others to
+// l.workers, and run waits for these, too.
 func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.Duration {
 	ctx, breakOff := context.WithCancelCause(caller)
 	defer breakOff(nil)
@@ -108,13 +109,13 @@ func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.D
 	close(begin)
 	l.workers.Wait()
 	elapsed := time.Since(l.start)
-	if caller.Err() != nil { // then there was time for so much of the plan alone
+	if caller.Err() != nil { // the rest of the plan had no time
 		l.plan = min(l.plan, elapsed)
 	}
 	return elapsed
 }
 
-// finished reports whether the load ends before operation n, which would begin at the given time.
+// finished reports whether the load is over before operation n, which is due at the given time.
 func (l *loop) finished(n int64, at time.Duration) bool {
 	if l.duration > 0 {
 		return at >= l.duration
@@ -122,7 +123,7 @@ func (l *loop) finished(n int64, at time.Duration) bool {
 	return n >= l.devices
 }
 
-// operate does operation n and records it. It returns when the operation was done.
+// operate does operation n and records it. It returns the time at which the operation was done.
 func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent time.Duration) time.Duration {
 	i := int(n % l.devices)
 	device := l.Devices.At(i)

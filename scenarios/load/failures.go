@@ -61,7 +61,8 @@ func (f *Failures) add(
 		return
 	}
 	f.sample = append(f.sample, Failure{
-		Device: i, ID: d.ID, Address: d.Address, Operation: op, Class: class, Status: statusOf(err), Attempts: report.Pushes, Error: err.Error(),
+		Device: i, ID: d.ID, Address: d.Address, Operation: op,
+		Class: class, Status: statusOf(err), Attempts: report.Pushes, Error: err.Error(),
 	})
 }
 

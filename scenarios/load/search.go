@@ -2,8 +2,8 @@ package load
 
 import "math"
 
-// A Search looks for the highest rate that holds, from From to To operations per second. It is told
-// what became of each rate that it gives, and knows nothing else.
+// A Search looks for the highest rate that holds, from From to To operations per second.
+// [Search.Next] returns the rate to try, and [Search.Report] takes the outcome of that trial.
 //
 // It doubles the rate until one fails. Then it tries the geometric mean of the highest rate that
 // held and the lowest that failed, until they are as close as Tolerance. On a shared machine a rate
@@ -12,11 +12,11 @@ import "math"
 // up grow with time, while other delays don't.
 type Search struct {
 	From, To  float64
-	Tolerance float64 // how exactly the limit is wanted, as a share of itself
+	Tolerance float64 // how exact the limit has to be, as a share of it
 
 	Held      float64 // the highest rate that held; 0: none
 	Failed    float64 // the lowest that didn't; 0: none
-	Uncertain bool    // Failed may hold: not even the longest trial could tell
+	Uncertain bool    // Failed may hold after all: not even the longest trial could tell
 
 	last     float64 // the rate that Next returned
 	times    int     // how many times as long as usual it is tried
@@ -28,7 +28,7 @@ type Search struct {
 // may be repeated, so that all trials of a rate take less than 3*maxTimes times the usual time.
 const maxTimes = 8
 
-// A TrialOutcome is what became of a rate that was tried.
+// A TrialOutcome says whether a rate that was tried holds.
 type TrialOutcome int
 
 // The outcomes of a trial.
@@ -38,8 +38,8 @@ const (
 	Exceeded                     // it is above the limit
 )
 
-// Next returns the rate to try, and how many times as long as usual. It reports false if the search
-// is over.
+// Next returns the rate to try, and for how many times the usual time. It reports false if the
+// search is over.
 func (s *Search) Next() (rate float64, times int, ok bool) {
 	if s.retrying {
 		return s.last, s.times, true
@@ -62,7 +62,7 @@ func (s *Search) Next() (rate float64, times int, ok bool) {
 	return s.last, s.times, true
 }
 
-// Report says what became of the rate that Next returned.
+// Report takes the outcome of the trial of the rate that Next returned.
 func (s *Search) Report(o TrialOutcome) {
 	s.retrying = false
 	switch {

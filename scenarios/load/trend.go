@@ -7,8 +7,8 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// A Trend is how response times went over a time, by parts of equal length. If operations come
-// faster than they are done, each waits longer than the one before. It is a [Hook].
+// A Trend follows the response times of a load, in parts of the load of equal length. If operations
+// come faster than they are done, each waits longer than the one before. It is a [Hook].
 type Trend struct {
 	lasts time.Duration
 	parts [trendParts]sums
@@ -16,7 +16,7 @@ type Trend struct {
 
 const (
 	trendParts = 16
-	// openingParts is how many parts Growth leaves out: they have the opening of connections.
+	// openingParts is how many parts Growth leaves out, since connections are opened in them.
 	openingParts = trendParts / 4
 )
 
@@ -80,17 +80,17 @@ func (t *Trend) Growth() Growth {
 // is as probable that it is at most Margin below.
 const confidence = 0.975
 
-// Growth is by how much response times grow over a second of a load, in seconds. A load at r times
-// the rate that is served grows by r-1: after a second, (r-1) seconds' worth of what is served
-// waits.
+// Growth says by how many seconds response times grow in each second of a load. If operations come
+// at r times the rate at which they are served, response times grow by r-1: serving what comes in a
+// second takes r seconds.
 type Growth struct {
 	PerSecond float64
 	Margin    float64 // how far off PerSecond may be, to either side; +Inf if operations were too few to tell
 }
 
-// Outcome returns what the growth says of a rate that was tried, for a limit that is wanted to the
-// given share of itself. The rate exceeds the limit if it is certainly more than half of that above
-// it, and it holds only if it is certainly no more than all of that above it. If neither is
+// Outcome returns the outcome of a trial in which response times grew so. tolerance is how exact
+// the limit has to be, as a share of it. The rate exceeded the limit if it was certainly more than
+// tolerance/2 above it. It held if it was certainly at most tolerance above it. If neither is
 // certain, the outcome is Unclear.
 func (g Growth) Outcome(tolerance float64) TrialOutcome {
 	switch {

@@ -18,8 +18,8 @@ import (
 // maxInMemory is the largest artifact that is made in memory rather than in a temporary file.
 const maxInMemory scenarios.Bytes = 8 << 20
 
-// openArtifact returns what the scenario pushes: the file, or bytes from the seed
-// that no transport can make smaller.
+// openArtifact returns the artifact that the scenario pushes: its file, or random bytes made from
+// its seed, which no transport can compress.
 func openArtifact(ctx context.Context, s scenarios.Spec) (*delivery.Artifact, error) {
 	if s.Artifact.File != "" {
 		a, err := delivery.OpenArtifact(ctx, s.Artifact.File)
@@ -52,7 +52,7 @@ func openArtifact(ctx context.Context, s scenarios.Spec) (*delivery.Artifact, er
 	return a, nil
 }
 
-// randomBytes is an endless stream that the seed determines.
+// randomBytes returns an endless stream of bytes that the seed determines.
 func randomBytes(seed uint64) io.Reader {
 	var key [32]byte
 	for i := range 8 {
@@ -61,9 +61,9 @@ func randomBytes(seed uint64) io.Reader {
 	return rand.NewChaCha8(key)
 }
 
-// workloadDigest names the work of a scenario: two runs with the same digest did the same, so that
-// their figures may be compared. How often it was done, what it is called, and where a file lies
-// don't matter; what is in the file does. (A baseline is looked up by the scenario's name first.)
+// workloadDigest returns a digest of the work of a scenario. Two runs with the same digest did the
+// same work, so their figures may be compared. The number of repetitions, the scenario's name and
+// the path of the artifact's file don't count; the content of the file does.
 func workloadDigest(s scenarios.Spec, fleetKind string, devices int, a *delivery.Artifact) (string, error) {
 	s = s.Workload()
 	s.Artifact.Size = scenarios.Bytes(a.Size())
@@ -80,8 +80,8 @@ func workloadDigest(s scenarios.Spec, fleetKind string, devices int, a *delivery
 	return hex.EncodeToString(sum[:8]), nil
 }
 
-// WorkloadDigest names the work of the scenario over a fleet in a process of its
-// own, as run.json would.
+// WorkloadDigest returns the digest of a scenario's work that run.json has if the fleet runs in a
+// process of its own.
 func WorkloadDigest(ctx context.Context, s scenarios.Spec) (_ string, err error) {
 	a, err := openArtifact(ctx, s)
 	if err != nil {

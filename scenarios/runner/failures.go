@@ -13,21 +13,21 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// Failure is one failed operation, a line of failures.jsonl.
+// A Failure is a failed operation: a line of failures.jsonl.
 type Failure struct {
 	Repetition int `json:"repetition"`
 	load.Failure
 
-	// Fleet is what the device itself saw in this repetition; nil where there is no ledger.
+	// Fleet is what the device itself saw in this repetition. It is nil if no ledger has it.
 	Fleet *LedgerExcerpt `json:"fleet,omitempty"`
 }
 
-// LedgerExcerpt is the ledger's part of a failure.
+// A LedgerExcerpt is what the ledger says of the device of a failed operation.
 type LedgerExcerpt struct {
 	Pushes   uint32            `json:"pushes"`
 	Applied  uint32            `json:"applied"`
 	Rejected uint32            `json:"rejected"`
-	Injected uint32            `json:"injected"` // failures that the device was told to make
+	Injected uint32            `json:"injected"` // failures that the device was told to cause
 	Broken   uint32            `json:"broken"`
 	Verifies uint32            `json:"verifies"`
 	Aborted  uint32            `json:"connections_aborted,omitempty"` // connections that a fault ended unanswered
@@ -36,11 +36,14 @@ type LedgerExcerpt struct {
 }
 
 func newLedgerExcerpt(e ledger.Entry) *LedgerExcerpt {
-	return &LedgerExcerpt{e.Pushes, e.Applied, e.Rejected, e.ForcedRejects, e.Incomplete, e.Verifies, e.ConnectionsAborted, e.Faults, e.Version}
+	return &LedgerExcerpt{
+		Pushes: e.Pushes, Applied: e.Applied, Rejected: e.Rejected, Injected: e.ForcedRejects, Broken: e.Incomplete,
+		Verifies: e.Verifies, Aborted: e.ConnectionsAborted, Faults: e.Faults, Version: e.Version,
+	}
 }
 
-// writeFailures appends a repetition's sample, a JSON object a line, with what the ledger says of
-// the devices.
+// writeFailures writes the sampled failures of a repetition, with what the ledger says of their
+// devices: a JSON object on each line.
 func writeFailures(w io.Writer, repetition int, sample []load.Failure, ledger map[int]*LedgerExcerpt) error {
 	enc := json.NewEncoder(w)
 	for _, f := range sample {
@@ -51,8 +54,8 @@ func writeFailures(w io.Writer, repetition int, sample []load.Failure, ledger ma
 	return nil
 }
 
-// classesText names the classes of the repetition's failures, most frequent first: "12 timeout, 3
-// refused".
+// classesText returns how many operations failed by class, most frequent first, such as "12
+// timeout, 3 permanent".
 func classesText(f *load.Failures) string {
 	classes := f.ByClass()
 	names := slices.SortedFunc(maps.Keys(classes), func(a, b string) int {

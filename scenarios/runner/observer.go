@@ -22,9 +22,9 @@ type Repetition struct {
 	Phase    Phase
 	Number   int           // of its phase, from 1
 	Total    int           // of its phase
-	Planned  int64         // operations; 0 where only time tells
-	Duration time.Duration // 0 where only operations tell
-	Rate     float64       // operations a second that a search is trying; 0 without one
+	Planned  int64         // operations; 0 if the load ends after a time, and they aren't planned
+	Duration time.Duration // 0 if the load ends after a number of operations
+	Rate     float64       // operations per second that a search is trying; 0 if this is no trial
 }
 
 // Progress says how far a repetition has come.
@@ -32,7 +32,7 @@ type Progress struct {
 	Done, Failed, Retries int64
 	Elapsed               time.Duration
 
-	PlannedRate float64        // operations a second that are planned now; 0 without a plan
+	PlannedRate float64        // operations per second that are planned now; 0 without a plan
 	P50, P99    time.Duration  // of the response times of the last seconds; 0 if there were none
 	Classes     map[string]int // failures by class; nil if there are none
 
@@ -47,16 +47,16 @@ type Progress struct {
 	Waves []results.Wave // of a rollout, as far as it came
 }
 
-// An Observer hears how a run goes, from one goroutine at a time. Every view of a run under way
-// (bars, lines, pages) is one.
+// An Observer is told how a run goes, by one goroutine at a time. Every view of a run under way
+// (progress bars, lines, pages) is one.
 type Observer interface {
-	Begin(Repetition)
-	Progress(Repetition, Progress) // some times a second
+	Begin(Repetition)              // its load begins
+	Progress(Repetition, Progress) // several times a second
 
 	// Preparing says what is done before the repetition begins, such as "opening connections", and
 	// for how many of the devices that has been done.
 	Preparing(r Repetition, what string, done, devices int)
-	End(Repetition, Progress)
+	End(Repetition, Progress) // its load has ended
 }
 
 // discard is an Observer that ignores what it hears.
@@ -67,7 +67,7 @@ func (discard) Begin(Repetition)                       {}
 func (discard) Progress(Repetition, Progress)          {}
 func (discard) End(Repetition, Progress)               {}
 
-// progressInterval is how often an observer hears of a repetition.
+// progressInterval is how often an observer is told of progress.
 const progressInterval = 200 * time.Millisecond
 
 // everyInterval calls report once every progressInterval until stop is called. When stop has

@@ -14,14 +14,14 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// partialTimeout is how long an interrupted run may take to read the ledger of what was broken off.
+// partialTimeout is how long an interrupted run may take to read the fleet's ledger.
 const partialTimeout = 10 * time.Second
 
 const noLedger = "these devices keep no ledger"
 
-// keepPartial returns what a timed repetition came to that an interruption broke off, half an hour
-// of a soak as it may be. It returns nil if nothing of it is worth keeping: a trial of a search is
-// kept with the search, and nothing can be believed if the fleet was lost.
+// keepPartial returns what is kept of a timed repetition that was interrupted, which may have been
+// a soak for half an hour. It returns nil if nothing is: keepSearch keeps the trials of a search,
+// and nothing can be believed if the fleet was lost.
 func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *delivery.Update) *results.Partial {
 	if isTargetLost(context.Cause(ctx)) || t.Phase != Timed || t.isTrial() || m.Succeeded+m.Failed == 0 {
 		return nil
@@ -32,7 +32,8 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 	if w := s.target.Witness(); w != nil {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialTimeout)
 		defer cancel()
-		// ctx has ended, so that what was under way then is no contradiction.
+		// Operations that were under way when ctx ended are no contradiction: reconcile is given ctx to
+		// know that.
 		ledger := m.annotateFailures(s.claims.minusOffset(w.Ledger(late)))
 		counts, contradictions, err := s.claims.reconcile(ctx, ledger, u, s.spec.Load.Operation)
 		if err != nil {
@@ -44,6 +45,7 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 	return p
 }
 
+// newPartial returns the figures of a repetition as a partial one.
 func newPartial(rep Repetition, spec scenarios.Spec, m *measured) *results.Partial {
 	p := &results.Partial{
 		Repetition: rep.Number, Of: rep.Total, Seconds: m.Elapsed.Seconds(), Succeeded: m.Succeeded, Failed: m.Failed,
@@ -52,8 +54,8 @@ func newPartial(rep Repetition, spec scenarios.Spec, m *measured) *results.Parti
 	return p
 }
 
-// keepSearch keeps how far an interrupted search had come: the highest rate that held, and how that
-// went. Of the rate under way, which is nil if it had not begun, it keeps the failures.
+// keepSearch keeps how far an interrupted search had come: the highest rate that held, and what its
+// trial measured. Of the trial under way, which is nil if none had begun, it keeps the failures.
 func (r *runner) keepSearch(
 	ctx context.Context, rep Repetition, s *load.Search, best, underWay *measured, began time.Time,
 ) {
@@ -77,8 +79,9 @@ func (r *runner) keepSearch(
 	r.appendPartial(rep, r.spec, best)
 }
 
-// appendPartial puts what an interrupted repetition came to into the run, and its response times
-// and failures beside. What can't be written is noted: the figures stand in run.json.
+// appendPartial puts the figures of an interrupted repetition into run.json, and writes its
+// response times and failures to files beside it. If the files can't be written, it notes that in
+// the run.
 func (j *journal) appendPartial(rep Repetition, spec scenarios.Spec, m *measured) {
 	j.run.Partial = m.partial
 	log, head, err := newLatencyLog(j.run.Started)

@@ -15,16 +15,16 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// profiling is what is taken of a profiled repetition while it lasts. Nil takes nothing.
+// profiling takes the profiles of a repetition while its load goes on. A nil profiling takes none.
 type profiling struct {
 	capture *capture.Capture
-	fleet   func(operations int64) error // ends that of the fleet
+	fleet   func(operations int64) error // ends the profiling of the fleet; nil if that wasn't begun
 	slow    *slowTraces                  // nil: none are taken
-	notes   []string                     // of what the reader should know
+	notes   []string                     // sentences for the reader of the run
 }
 
-// startProfiles begins to profile a repetition into the run directory. Unless it returns an error,
-// end must be called.
+// startProfiles begins to take the profiles of a repetition. They go into the run directory. If it
+// returns no error, end must be called.
 func (r *runner) startProfiles(ctx context.Context, repetition int) (_ *profiling, err error) {
 	p := &profiling{}
 	defer func() {
@@ -43,7 +43,8 @@ func (r *runner) startProfiles(ctx context.Context, repetition int) (_ *profilin
 	return p, err
 }
 
-// end writes what was taken of so many operations.
+// end stops the profiling and writes the profiles. They are labeled with the number of operations
+// and the processor time that these took.
 func (p *profiling) end(operations int64, processor time.Duration) error {
 	if p == nil {
 		return nil
@@ -70,11 +71,11 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// addProfilingCost compares the processor time of the profiled repetitions with that of the timed
-// ones.
+// addProfilingCost adds a repetition to what run.json says of the cost of profiling: the processor
+// time of an operation in profiled repetitions, compared with that in timed ones.
 func (j *journal) addProfilingCost(rep Repetition, spec scenarios.Spec, m *measured) {
 	operations := m.Succeeded + m.Failed
-	// A search's timed repetition is one at many rates, and its profiled one at one of them.
+	// A search's timed repetition tries many rates, and its profiled one only the lowest.
 	if spec.Load.Model == scenarios.Breakpoint || operations == 0 || m.usage.cpu == 0 {
 		return
 	}
@@ -88,7 +89,7 @@ func (j *journal) addProfilingCost(rep Repetition, spec scenarios.Spec, m *measu
 	}
 }
 
-// profileTarget has the fleet's process profiled, if that is asked for. stop ends it.
+// profileTarget begins to profile the fleet's process if the options ask for that. stop ends it.
 func (r *runner) profileTarget(ctx context.Context, repetition int) (stop func(operations int64) error, err error) {
 	p, ok := r.target.(target.Profiler)
 	if !ok || !r.o.Target.Profile {
@@ -97,23 +98,24 @@ func (r *runner) profileTarget(ctx context.Context, repetition int) (stop func(o
 	return p.StartProfile(ctx, filepath.Join(r.dir.ProfilesDir(), target.ProfilesFolder), repetition, r.labels)
 }
 
-// slowTraces records the moments of a repetition, and writes down those before an operation that
-// took longer than it may, however it ended. It is a [load.Hook].
+// slowTraces records an execution trace of a repetition in memory. When an operation has taken too
+// long, it writes the last moments of the trace to a file, however the operation ended. It is a
+// [load.Hook].
 type slowTraces struct {
 	flight     *capture.FlightRecorder
 	repetition int
-	longest    time.Duration
-	slow       chan time.Duration // operations that took longer; what isn't taken at once is left out
+	longest    time.Duration      // that an operation may take without a trace
+	slow       chan time.Duration // response times of slow operations; while one is waiting, others are dropped
 	done       chan struct{}
 	writing    sync.WaitGroup
 
-	// Of the goroutine that writes, until it has ended.
+	// Only the goroutine of write uses these, until it has ended.
 	written []string // a sentence for each trace
 	n       int
 	failed  error
 }
 
-// startSlowTraces begins to record. stop must be called.
+// startSlowTraces begins to record. If it returns no error, stop must be called.
 func startSlowTraces(dir string, repetition int, longest time.Duration) (*slowTraces, error) {
 	flight, err := capture.StartFlightRecorder(dir)
 	if err != nil {
@@ -138,6 +140,7 @@ func (t *slowTraces) Operation(_, response time.Duration, _ bool) {
 	}
 }
 
+// write writes a trace for each slow operation, until stop is called.
 func (t *slowTraces) write() {
 	for {
 		select {
@@ -145,7 +148,7 @@ func (t *slowTraces) write() {
 			t.keep(took)
 		case <-t.done:
 			select {
-			case took := <-t.slow: // while the last one was written
+			case took := <-t.slow: // it came while the last trace was written
 				t.keep(took)
 			default:
 			}
@@ -154,6 +157,7 @@ func (t *slowTraces) write() {
 	}
 }
 
+// keep writes the trace of an operation that took so long.
 func (t *slowTraces) keep(took time.Duration) {
 	t.n++
 	name := fmt.Sprintf("slow.%d.%d", t.repetition, t.n)

@@ -13,19 +13,23 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// claims is what the client says of each device in one repetition.
+// claims are what the client says it did with each device in one repetition.
 type claims struct {
 	*load.Outcomes
-	offsets []ledgerOffset // what the ledger held before the load; empty: nothing
-	late    []uint32       // operations that failed in the repetition before, whose requests may come yet; nil: none
-	reboots uint32         // connections that break when a device reboots, at most; 0: none does
-	added   uint64         // verifications that each operation sends besides; see Session.Wrap
+	offsets []ledgerOffset // what the ledger held of each device before the load; empty if nothing
+
+	// late counts, by device, operations that failed in the repetition before. Their requests may
+	// arrive in this one. It is nil if none failed.
+	late    []uint32
+	reboots uint32 // the most connections that break when a device reboots; 0 if none reboots
+	added   uint64 // verifications that each operation sends beyond those it reports; see Session.Wrap
 }
 
-// A ledgerOffset is what the ledger held of a device before the load, which has no claim to it.
+// A ledgerOffset is what the ledger held of a device before the load.
 type ledgerOffset struct{ pushes, applied, repeats, verifies uint32 }
 
-// reset keeps of the last repetition which operations failed, before its outcomes are reset.
+// reset prepares the claims for the next repetition. It must be called before the outcomes of the
+// last one are reset, since it keeps which operations failed.
 func (c *claims) reset() {
 	clear(c.late)
 	for i := range c.Len() {
@@ -39,8 +43,8 @@ func (c *claims) reset() {
 	c.offsets = c.offsets[:0]
 }
 
-// setOffset notes what the ledger holds before the load begins, so that it supports no claim of the
-// load, and contradicts none.
+// setOffset keeps what the ledger holds before the load begins. minusOffset subtracts it later, so
+// that it neither supports nor contradicts a claim of the load.
 func (c *claims) setOffset(entries iter.Seq2[ledger.Entry, error]) error {
 	c.offsets = slices.Grow(c.offsets[:0], c.Len())[:c.Len()]
 	clear(c.offsets)
@@ -60,8 +64,8 @@ func (c *claims) unknownDevice(i int) error {
 	return fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", i, c.Len())
 }
 
-// minusOffset returns the ledger without what it held before the load. What a device should never
-// have done (an update applied twice, or another's) stays in it.
+// minusOffset returns the ledger without what it held before the load. It doesn't subtract what a
+// device should never do: apply an update twice, or receive another device's.
 func (c *claims) minusOffset(entries iter.Seq2[ledger.Entry, error]) iter.Seq2[ledger.Entry, error] {
 	less := func(count *uint32, by uint32) { *count -= min(*count, by) }
 	return func(yield func(ledger.Entry, error) bool) {
@@ -80,7 +84,7 @@ func (c *claims) minusOffset(entries iter.Seq2[ledger.Entry, error]) iter.Seq2[l
 	}
 }
 
-// count returns the outcome by the client's word alone.
+// count counts the devices by the client's claims alone.
 func (c *claims) count() results.Counts {
 	n := results.Counts{Devices: c.Len()}
 	for i := range c.Len() {
@@ -94,15 +98,15 @@ func (c *claims) count() results.Counts {
 	return n
 }
 
-// maxContradictions bounds how many are named; all are counted.
+// maxContradictions bounds how many contradictions are described; all are counted.
 const maxContradictions = 5
 
-// reconcile compares the client's claims with the fleet's ledger, device by device. Every
-// contradiction is a sentence; one is enough to make a run invalid, because then no other number of
-// it can be believed.
+// reconcile compares the client's claims with the fleet's ledger, device by device. It returns how
+// many devices were updated, and a sentence for each contradiction. One contradiction makes the run
+// invalid, because then none of its other figures can be believed.
 //
-// A failure that the ledger knows as applied is no contradiction: after a lost answer a client may
-// rightly say that it doesn't know.
+// It is no contradiction if an operation failed although the ledger says that the update was
+// applied: if the answer was lost, the client can't know.
 func (c *claims) reconcile(
 	ctx context.Context, entries iter.Seq2[ledger.Entry, error], u *delivery.Update, op delivery.Op,
 ) (results.Counts, []string, error) {
@@ -115,7 +119,8 @@ func (c *claims) reconcile(
 			said = append(said, fmt.Sprintf("device %d: ", device)+fmt.Sprintf(format, args...))
 		}
 	}
-	next := 0 // the first device that hasn't been judged
+	next := 0 // the first device that hasn't been compared
+	// absentUntil compares devices that the ledger has no entry of.
 	absentUntil := func(until int) {
 		for ; next < until; next++ {
 			claimed := c.Of(next)
@@ -144,7 +149,7 @@ func (c *claims) reconcile(
 		if e.Misdirected > 0 {
 			contradict(e.Device, "got %d pushes that were meant for another device", e.Misdirected)
 		}
-		// What was broken off is no word of the client's.
+		// If ctx has ended, the client doesn't say how many requests it sent for what was broken off.
 		surplus := c.surplus(e)
 		if surplus != "" && ctx.Err() == nil {
 			contradict(e.Device, "%s", surplus)
@@ -170,9 +175,9 @@ func (c *claims) reconcile(
 	return n, said, nil
 }
 
-// surplus says what a device received beyond what the client says it sent to it. It returns "" if
-// there is nothing. A client may send once more what a device redirected, without a word; and a
-// verification, if a connection broke before its answer.
+// surplus says what a device received beyond what the client says it sent. It returns "" if there
+// is nothing. Some requests needn't be reported by the client: one that repeats a request that was
+// redirected, and a verification whose connection broke before the answer came.
 func (c *claims) surplus(e ledger.Entry) string {
 	said := c.Of(e.Device)
 	pushes, verifies := uint64(said.Pushes), uint64(said.Verifies)
@@ -199,10 +204,10 @@ func (c *claims) surplus(e ledger.Entry) string {
 	return ""
 }
 
-// missing says what the ledger has no evidence of, of the successes that the client claims. It
-// returns "" if nothing is missing. Each push that succeeded was acknowledged. A delivery needn't
-// have been: if several bring the device the same update at once, one pushes it, and the others are
-// told to wait and find it there. But each has looked.
+// missing says which evidence the ledger lacks for the successes that the client claims. It returns
+// "" if it lacks none. The device has acknowledged each push that succeeded, and answered a
+// verification for each delivery. It needn't have acknowledged a push for each delivery: if several
+// deliver the same update at once, one pushes it, and the others wait and find it there.
 func missing(e ledger.Entry, u *delivery.Update, op delivery.Op, claimed uint32) string {
 	switch {
 	case e.Version != u.Version():

@@ -137,7 +137,9 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.artifact.Close)
-	s.clients = clientFactory{newClient: newDeliveryClient, config: s.spec.Client.Config(), seed: s.spec.Seed, wrap: o.wrap}
+	s.clients = clientFactory{
+		newClient: newDeliveryClient, config: s.spec.Client.Config(), seed: s.spec.Seed, wrap: o.wrap,
+	}
 	client := &s.clients.config
 	if client.Header, err = resolveHeader(s.spec.Client); err != nil {
 		return nil, err

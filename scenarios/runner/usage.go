@@ -12,7 +12,7 @@ import (
 type usage struct {
 	cpu            time.Duration // user and system time
 	gcFraction     float64       // of the processor time
-	gcBusy         float64       // seconds that the collector had and others may have wanted
+	gcBusy         float64       // seconds of the collector on processors that others may have wanted
 	bytes, objects uint64        // allocated
 	peakResident   uint64        // bytes
 }
@@ -21,20 +21,20 @@ type usage struct {
 type usageSnapshot struct {
 	cpu            time.Duration
 	gcCPU          float64 // seconds, estimated by the runtime
-	gcIdle         float64 // of those, what nobody else wanted
+	gcIdle         float64 // of those, on processors that would have been idle
 	bytes, objects uint64
 }
 
-// metricGC is the collector's processor time, as of its last cycle, and metricGCIdle the part of it
-// on processors that would have been idle.
+// The collector's processor time, as of its last cycle, and the part of it on processors that would
+// have been idle.
 const (
 	metricGC     = "/cpu/classes/gc/total:cpu-seconds"
 	metricGCIdle = "/cpu/classes/gc/mark/idle:cpu-seconds"
 )
 
-// takeUsage allocates nothing that it counts. It stops the world for some microseconds: the
-// runtime's metrics can be had without, but count an allocation only when the span that it lies in
-// is full, hundreds of them late.
+// takeUsage returns what the process has used until now. What it allocates itself isn't counted. To
+// count exactly, it stops the world for some microseconds: runtime/metrics doesn't, but has an
+// allocation only when the span that it lies in is full, and may miss hundreds.
 func takeUsage() usageSnapshot {
 	gc := []metrics.Sample{{Name: metricGC}, {Name: metricGCIdle}}
 	metrics.Read(gc)

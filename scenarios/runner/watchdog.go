@@ -9,26 +9,26 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// errTargetSilent ends a run whose fleet is there and says nothing.
+// errTargetSilent ends a run whose fleet hasn't ended, but doesn't answer.
 var errTargetSilent = errors.New("the fleet was lost")
 
-// A watchdog notices a fleet that stopped answering. A process that was stopped, or a machine that
-// hangs, refuses nothing: every operation would wait for its deadline, for hours if there are many
-// devices.
+// A watchdog notices a fleet that stopped answering. If a process was stopped, or its machine
+// hangs, connections aren't refused: every operation would wait for its deadline, and the run would
+// take hours if there are many devices.
 type watchdog struct {
 	interval time.Duration // how often it looks whether anything came from the devices
 	timeout  time.Duration // how long the control port may then take to answer
 }
 
-// The usual watchdog costs a run nothing while anything comes from the devices, and waits longer
-// than a fleet that is starved of its processor takes to answer.
+// The times of a run's watchdog. While anything comes from the devices, it asks nothing of the
+// fleet. It waits longer than a fleet takes to answer that gets too little processor time.
 const (
 	watchInterval = 5 * time.Second
 	watchTimeout  = 20 * time.Second
 )
 
-// watch calls lost, once, when nothing came from the devices for a while and the control port
-// doesn't answer. It returns then, or when ctx ends.
+// watch waits until nothing has come from the devices for an interval and the control port doesn't
+// answer. Then it calls lost and returns. It also returns when ctx ends.
 func (w watchdog) watch(ctx context.Context, s *Session, lost func(error)) {
 	tick := time.NewTicker(w.interval)
 	defer tick.Stop()

@@ -27,26 +27,27 @@ func rolloutConfig(l scenarios.LoadSpec, onEvent func(delivery.RolloutEvent)) de
 	return cfg
 }
 
-// defaultAbortLeast is how many devices of a wave must have finished before a rollout judges them
-// in the wave's course, where the scenario doesn't say: RolloutConfig.AbortLeast of package
-// delivery.
+// defaultAbortLeast is how many devices of a wave must have finished before a rollout judges the
+// wave while it goes on, if the scenario doesn't say. It is the default of RolloutConfig.AbortLeast
+// in package delivery.
 const defaultAbortLeast = 20
 
-// waves follows a rollout by its events, a row a wave. Any number of goroutines may ask it.
+// waves follows a rollout by its events, and keeps a row for each wave. Any number of goroutines
+// may call rows.
 type waves struct {
 	spec  scenarios.RolloutSpec
 	sizes []int // of the waves, in devices
 
 	mu      sync.Mutex
 	list    []results.Wave
-	soaking time.Time // when the soak of the last one began; zero: it hasn't
+	soaking time.Time // when the soak of the last wave began; zero if it isn't soaking
 }
 
-// abortLeast returns how many devices of a wave must have finished before they are judged in its
-// course.
+// abortLeast returns how many devices of a wave must have finished before the wave is judged while
+// it goes on.
 func abortLeast(s scenarios.RolloutSpec) int { return cmp.Or(s.AbortMinimum, defaultAbortLeast) }
 
-// event takes a step of the rollout.
+// event updates the last wave, or begins a new one, by an event of the rollout.
 func (w *waves) event(e delivery.RolloutEvent) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,7 +72,7 @@ func (w *waves) event(e delivery.RolloutEvent) {
 	}
 }
 
-// pass ends a wave that went well. w.mu is held.
+// pass ends a wave that didn't stop the rollout. The caller holds w.mu.
 func (w *waves) pass(now *results.Wave) {
 	if !w.soaking.IsZero() {
 		now.SoakNS, w.soaking = int64(time.Since(w.soaking)), time.Time{}
@@ -88,7 +89,8 @@ func (w *waves) pass(now *results.Wave) {
 	}
 }
 
-// end ends the last wave; abort is why the rollout stopped, or nil.
+// end ends the last wave when the rollout has ended. abort says why the rollout stopped itself, and
+// is nil if it didn't.
 func (w *waves) end(abort *delivery.RolloutAbortError) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,7 +114,7 @@ func (w *waves) end(abort *delivery.RolloutAbortError) {
 // percents returns a share of devices as text, such as "1.5%".
 func percents(share float64) string { return results.Share.Format(share) }
 
-// rows returns the waves, as far as they came; nil where w is.
+// rows returns the waves that have begun. It returns nil if w is nil, as it is without a rollout.
 func (w *waves) rows() []results.Wave {
 	if w == nil {
 		return nil
@@ -122,9 +124,9 @@ func (w *waves) rows() []results.Wave {
 	return slices.Clone(w.list)
 }
 
-// waveSizes returns how many devices each wave has, of a fleet of so many. Package delivery divides
-// a fleet so: a wave differs from its share by less than one device, and has one at least, while
-// there are any.
+// waveSizes returns how many of a fleet's devices each wave has. It divides the fleet as package
+// delivery does: each wave differs from its share by less than one device, and has at least one
+// device as long as there are any left.
 func waveSizes(s scenarios.RolloutSpec, devices int) []int {
 	if len(s.Waves) == 0 {
 		return []int{devices}
@@ -136,7 +138,7 @@ func waveSizes(s scenarios.RolloutSpec, devices int) []int {
 		reached[i] = min(devices, max(share, before+1))
 		before = reached[i]
 	}
-	for i := len(reached) - 2; i >= 0; i-- { // each that follows has one at least
+	for i := len(reached) - 2; i >= 0; i-- { // leave one device at least for each wave that follows
 		reached[i] = min(reached[i], reached[i+1]-1)
 	}
 	sizes := slices.Clone(reached)
@@ -146,8 +148,7 @@ func waveSizes(s scenarios.RolloutSpec, devices int) []int {
 	return sizes
 }
 
-// smallWaves says which waves are smaller than what the rollout judges in a wave's course, a
-// sentence each.
+// smallWaves returns a sentence for each wave that is too small to be judged while it goes on.
 func smallWaves(s scenarios.RolloutSpec, devices int) (sentences []string) {
 	if s.AbortShare == 0 || len(s.Waves) == 0 {
 		return nil
