@@ -129,8 +129,13 @@ const (
 	Accepted                // so far nothing speaks against it
 )
 
-// NeedsBody tells that the body is still to be read.
+// NeedsBody reports whether the body is still to be read.
 func (o Outcome) NeedsBody() bool { return o == Accepted || o == ForcedReject || o == FalseAck }
+
+// IsAck reports whether the device answers that it took the update.
+func (o Outcome) IsAck() bool {
+	return o == Applied || o == Repeated || o == FalseAck || o == InstallFailed
+}
 
 // Begin takes an update into account before its body is read, and holds the device for it: until
 // Commit or Abort, no other update gets past. An outcome that doesn't go on is final.

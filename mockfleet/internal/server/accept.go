@@ -11,10 +11,10 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// acceptBackoff is how long accepting rests after it failed, as for want of descriptors.
+// acceptBackoff is how long accept waits after a failure, such as a lack of descriptors.
 const acceptBackoff = 50 * time.Millisecond
 
-// accept serves what comes in at l, the index-th listener, until it is closed.
+// accept serves the connections that come in at l, the index-th listener, until it is closed.
 func (s *Server) accept(l net.Listener, index int) {
 	var g *gate
 	if index < len(s.gates) {
@@ -61,8 +61,7 @@ func (s *Server) accept(l net.Listener, index int) {
 	}
 }
 
-// ServeConn serves a connection that was accepted elsewhere, such as one in memory, like those that the
-// server accepts. It reports whether the server took it.
+// ServeConn serves a connection that the caller accepted, such as one in memory. It reports whether the server took it.
 func (s *Server) ServeConn(nc net.Conn, device int) bool {
 	c := newConn(s, nc, device)
 	if !s.conns.add(c) {
@@ -72,8 +71,8 @@ func (s *Server) ServeConn(nc net.Conn, device int) bool {
 	return true
 }
 
-// identify tells which device a connection is for: -1 where the path will say. Connections that
-// aren't for this fleet are refused.
+// identify returns the device that a connection is for, or -1 if each request's path says it. ok is false if the
+// connection is for no device, or comes from another machine.
 func (s *Server) identify(nc net.Conn, index int) (device int, ok bool) {
 	switch s.cfg.Addressing {
 	case address.Port:
@@ -82,7 +81,7 @@ func (s *Server) identify(nc net.Conn, index int) (device int, ok bool) {
 		return -1, true
 	}
 	peer, own := ipOf(nc.RemoteAddr()), ipOf(nc.LocalAddr())
-	if !peer.IsLoopback() { // the interface sees to that; this is the second lock
+	if !peer.IsLoopback() { // the interface that the listener is bound to lets nobody else in; this is a second check
 		return 0, false
 	}
 	device = address.DeviceOfIP(own)
@@ -98,7 +97,7 @@ func ipOf(a net.Addr) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap()
 }
 
-// rest waits for d, or until the fleet closes.
+// rest waits for d. It returns false early if the server closes.
 func (s *Server) rest(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

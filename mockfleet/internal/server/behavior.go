@@ -10,11 +10,11 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// hasBehavior reports whether any device of the fleet may be other than well.
+// hasBehavior reports whether any device of the fleet may have a behavior.
 func (c *conn) hasBehavior() bool { return c.srv.store.HasBehavior() }
 
-// onConnect lets what a device is like act on a connection that was just opened to it, and gives the device's
-// plan; nil is that the connection ended.
+// onConnect applies a device's faults and network conditions to a new connection. It returns the device's behavior, or
+// nil if the connection has ended.
 func (c *conn) onConnect(device int) *device.Compiled {
 	r := c.srv.store.Connect(device)
 	c.counted = r.Counted
@@ -25,8 +25,8 @@ func (c *conn) onConnect(device int) *device.Compiled {
 	return r.Behavior
 }
 
-// onRequest lets what a device is like act on the connection of a request whose head was just read; false
-// is that it ended.
+// onRequest applies a device's faults and network conditions to a connection on which the head of a request was just
+// read. It reports whether the connection goes on.
 func (c *conn) onRequest(r *request) bool {
 	if c.device < 0 && c.served == 0 {
 		r.behavior = c.onConnect(r.device) // only now is known which device it is
@@ -42,7 +42,7 @@ func (c *conn) onRequest(r *request) bool {
 	return true
 }
 
-// allows reports whether a connection goes on. Where a fault acts on it, it is over when that returns.
+// allows reports whether a connection goes on. If not, it has ended it: by a reset, or as the fault that acts says.
 func (c *conn) allows(r device.Access) bool {
 	switch {
 	case r.Unreachable || r.OverLimit:
@@ -52,13 +52,14 @@ func (c *conn) allows(r device.Access) bool {
 		return true
 	}
 	if c.buf == nil {
-		c.belowTLS = true // there was no handshake, and will be none
+		c.belowTLS = true // the fault acts before the handshake
 	}
 	r.Injection.Kind.Connect(faultConn{c}, r.Injection)
 	return false
 }
 
-// sendWithFault sends an answer as a fault has it; without one, as it is.
+// sendWithFault sends a response as the fault in does it, or as it is if there is none. It reports whether the
+// connection goes on.
 func (c *conn) sendWithFault(r *request, h fault.Response, in fault.Injection) bool {
 	if in.IsZero() {
 		return c.send(r, h)
@@ -69,7 +70,7 @@ func (c *conn) sendWithFault(r *request, h fault.Response, in fault.Injection) b
 	return in.Kind.Respond(faultConn{c}, &c.buf.response, in)
 }
 
-// injectUpload lets the faults of an update act before its body comes in.
+// injectUpload lets the faults of an update act before its body is read, and returns how the update goes on.
 func (c *conn) injectUpload(u *upload) fault.Action {
 	if in := u.Injections.Body; !in.IsZero() {
 		c.srv.store.CountInjection(in)
@@ -83,7 +84,7 @@ func (c *conn) injectUpload(u *upload) fault.Action {
 	return in.Kind.Upload(faultConn{c}, in)
 }
 
-// serveVersion serves GET /version where not every device is well.
+// serveVersion serves GET /version of a device that may have a behavior.
 func (c *conn) serveVersion(r *request) bool {
 	v := &c.buf.report
 	in := c.srv.store.ReportWithFaults(r.device, &r.Request, v)
@@ -94,14 +95,14 @@ func (c *conn) serveVersion(r *request) bool {
 	return c.sendWithFault(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: c.buf.body}, in)
 }
 
-// applyNetwork gives a connection that was just opened the character of its device's network.
+// applyNetwork applies the conditions of a device's network to a new connection.
 func (c *conn) applyNetwork(n *behavior.Network) {
 	if n.ReceiveBuffer > 0 {
 		c.setReadBuffer(n.ReceiveBuffer)
 	}
 }
 
-// limitBandwidth makes the device read an update at a pace, through a receive buffer so small that the client feels it.
+// limitBandwidth makes the device read an update at a rate, through a receive buffer so small that the client feels it.
 func (c *conn) limitBandwidth(u *upload, bytesPerSecond int64) {
 	if u.bandwidth == 0 || bytesPerSecond < u.bandwidth {
 		u.bandwidth = bytesPerSecond

@@ -57,7 +57,7 @@ type conn struct {
 	slot     int  // in the epoll set, where parked
 }
 
-// buffers is what serving one request takes, pooled across connections.
+// buffers holds what one request needs while it is served. Connections share a pool of them.
 type buffers struct {
 	reader     *bufio.Reader
 	header     fasthttp.RequestHeader
@@ -83,7 +83,7 @@ func newConn(s *Server, nc net.Conn, device int) *conn {
 	return c
 }
 
-// serve answers requests until the connection ends, or is parked.
+// serve begins a connection that was just accepted: its device's behavior may end it, otherwise it serves requests.
 func (c *conn) serve() {
 	switch {
 	case c.device >= 0 && c.hasBehavior() && c.onConnect(c.device) == nil:
@@ -96,7 +96,7 @@ func (c *conn) serve() {
 	}
 }
 
-// serveLoop goes on with a connection that was parked.
+// serveLoop answers requests until the connection ends, or is parked. It also resumes a parked connection.
 func (c *conn) serveLoop() {
 	for {
 		ready, park := c.waitRequest()
@@ -117,7 +117,7 @@ func (c *conn) serveLoop() {
 	c.end()
 }
 
-// end takes the end of the connection into account.
+// end closes the connection, and takes it out of the table and of its device's count.
 func (c *conn) end() {
 	c.putBuffers()
 	if c.counted {
@@ -150,7 +150,8 @@ func (c *conn) setDeadline(after time.Duration) {
 	}
 }
 
-// serveNext reads one request, unless its head has been read, and answers it; false ends the connection.
+// serveNext reads one request, unless its head has been read, and answers it. It reports whether the connection
+// goes on.
 func (c *conn) serveNext() bool {
 	if !c.headRead {
 		c.readHead()
@@ -162,6 +163,7 @@ func (c *conn) serveNext() bool {
 	return c.respond(&c.buf.request)
 }
 
+// readHead reads the head of the next request into the buffers, or leaves in headErr why there is none.
 func (c *conn) readHead() {
 	b := c.buf
 	c.readErr, c.headRead = nil, true
@@ -172,7 +174,7 @@ func (c *conn) readHead() {
 	b.request.read(&b.header, c.device, c.srv.store.Len())
 }
 
-// respond answers a request whose head was read; false ends the connection.
+// respond answers a request whose head was read. It reports whether the connection goes on.
 func (c *conn) respond(r *request) bool {
 	b := c.buf
 	if c.hasBehavior() && r.device >= 0 && !c.onRequest(r) {
@@ -203,7 +205,8 @@ func (c *conn) respond(r *request) bool {
 	return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeTextLine, Body: b.body})
 }
 
-// respondBadHead answers what isn't a request, unless the connection itself broke.
+// respondBadHead answers what could not be read as a request's head, unless the connection itself failed. It
+// reports whether the connection goes on.
 func (c *conn) respondBadHead(err error) bool {
 	if c.readErr != nil {
 		return false
@@ -218,15 +221,16 @@ func (c *conn) respondBadHead(err error) bool {
 	return c.respondError(r, http.StatusBadRequest, "not an HTTP/1 request that a device understands", "")
 }
 
-// respondError answers with {"error": message} and gets rid of the request's body.
+// respondError answers with {"error": message}, and discards the request's body if that is cheap. It reports
+// whether the connection goes on.
 func (c *conn) respondError(r *request, status int, message, extra string) bool {
 	c.discardBody(r)
 	c.buf.body = appendErrorResponse(c.buf.body[:0], message)
 	return c.send(r, fault.Response{Status: status, ContentType: typeJSONLine, Header: extra, Body: c.buf.body})
 }
 
-// send writes a response in one write. An unread rest of the request
-// ends the connection, since the next request can't be found behind it.
+// send writes a response in one write. It reports whether the connection goes on: not if part of the request is
+// unread, since the next request can't be found behind it.
 func (c *conn) send(r *request, h fault.Response) bool {
 	b := c.buf
 	ends := r.Close || !r.BodyRead || r.forceHTTP10

@@ -1,10 +1,8 @@
 package server
 
-import (
-	"sync"
-)
+import "sync"
 
-// connTable holds the open connections, so that they can be counted, bounded, expired and closed.
+// connTable holds the open connections. It counts and limits them, and closes those whose time is over.
 type connTable struct {
 	mu      sync.Mutex
 	first   *conn
@@ -12,13 +10,13 @@ type connTable struct {
 	limit   int
 	total   uint64
 	refused uint64
-	noRoom  uint64 // of those, the ones for want of room
+	noRoom  uint64 // of those, the ones refused because of the limit
 	closed  bool
-	idle    *epollSet // where idle connections are parked; nil is nowhere
-	parked  []*conn   // by descriptor
+	idle    *epollSet // where idle connections are parked; nil if they can't be
+	parked  []*conn   // the parked connections, by descriptor
 }
 
-// add takes c in unless the fleet is closed or has as many connections as it may.
+// add adds c. It reports whether it could: not if the table is closed or at its limit.
 func (t *connTable) add(c *conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,6 +43,7 @@ func (t *connTable) remove(c *conn) {
 	t.unlink(c)
 }
 
+// unlink takes c out of the list. t is locked.
 func (t *connTable) unlink(c *conn) {
 	t.open--
 	if c.previous != nil {
@@ -57,7 +56,7 @@ func (t *connTable) unlink(c *conn) {
 	}
 }
 
-// refuse counts a connection that was closed because it is none for this fleet.
+// refuse counts a connection that was closed because it is for no device of the fleet.
 func (t *connTable) refuse() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,8 +64,8 @@ func (t *connTable) refuse() {
 	t.refused++
 }
 
-// closeExpired closes the connections whose deadline is before now, in nanoseconds since the fleet's start, and has
-// those parked that have been idle for a while.
+// closeExpired closes the connections whose deadline is before now, in nanoseconds since the server's start, and wakes
+// those that have been idle for a while, which park themselves then.
 func (t *connTable) closeExpired(now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -81,9 +80,10 @@ func (t *connTable) closeExpired(now int64) {
 	}
 }
 
-// close closes c, whose goroutine sees that and takes it out. Where it has none, this does.
+// close closes c. The goroutine of c sees that and removes it; close removes a parked connection, which has none. t is
+// locked.
 func (t *connTable) close(c *conn) {
-	_ = c.Close() // nobody else would see how that went
+	_ = c.Close() // there is nobody to tell
 	if !c.isParked {
 		return
 	}
@@ -94,7 +94,7 @@ func (t *connTable) close(c *conn) {
 	}
 }
 
-// closeAll closes every connection and lets no further one in.
+// closeAll closes every connection. Afterwards add takes no more.
 func (t *connTable) closeAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,12 +111,3 @@ func (t *connTable) counts() (open int, total, refused, noRoom uint64) {
 	defer t.mu.Unlock()
 	return t.open, t.total, t.refused, t.noRoom
 }
-
-// A kept-alive connection that has been idle for a while is parked: its goroutine ends, and with it the 4 KiB
-// of stack that one request makes it grow to; when something comes, it gets another. Where there is no way to
-// wait for many connections at once, each keeps its goroutine.
-
-// How a request arrives. A connection waits in one long wait of Go's poller, of which tryServe is the part that
-// is called whenever something may have come. Within one wait, whatever comes is told once at least. So a
-// small request is read, answered and done with inside of it, and the next one costs no look that finds nothing, as it does
-// where each request is awaited anew: one system call in four.

@@ -11,18 +11,18 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// gate is the port of one device, in port addressing. Whoever calls assume sets what it shows; the goroutine
-// that accepts at the port waits behind it and opens it when its time comes.
+// gate is the port of one device, in port addressing. set changes what the port shows; the goroutine that accepts
+// at the port waits for the gate, and reopens it when its time comes.
 type gate struct {
 	listener *net.TCPListener
 	socket   syscall.RawConn
 
 	mu            sync.Mutex
 	state         fault.PortState
-	reopenAt      time.Time      // when it does by itself; zero is never
-	socketState   fault.PortShow // that the socket is in
-	stalled       chan struct{}  // closed once the socket is stalled, as the port state wants it; nil otherwise
-	wake          chan struct{}  // of capacity 1: the port state has changed
+	reopenAt      time.Time      // when the port opens by itself; zero is never
+	socketState   fault.PortShow // what the socket shows, which lags behind state
+	stalled       chan struct{}  // closed once the socket is stalled; nil if state doesn't want that
+	wake          chan struct{}  // of capacity 1: state has changed
 	backlogFiller net.Conn       // fills the backlog of a stalled port
 }
 
@@ -39,7 +39,7 @@ func newGate(l net.Listener) *gate {
 	return g
 }
 
-// set makes the port show p, and returns when it does.
+// set makes the port show p. It returns when the port does, or done is closed.
 func (g *gate) set(p fault.PortState, done <-chan struct{}) {
 	g.mu.Lock()
 	if p == (fault.PortState{}) && g.state == p {
@@ -50,8 +50,8 @@ func (g *gate) set(p fault.PortState, done <-chan struct{}) {
 	if p.For > 0 {
 		g.reopenAt = time.Now().Add(p.For)
 	}
-	// Shut first, whatever comes: that wakes the goroutine that accepts, and keeps what is in the
-	// backlog from being taken for a connection in the new port state.
+	// The port is closed first, even if it is to be open: that wakes the goroutine that accepts, and drops the
+	// connections in the backlog, which were begun in the state before.
 	g.close()
 	if p.Show == fault.PortOpen {
 		g.open()
@@ -96,18 +96,19 @@ func (g *gate) await(done <-chan struct{}) bool {
 	}
 }
 
-// update brings the socket into the state that is wanted now, and tells how long that lasts; 0 is for good.
+// update brings the socket into the state that is wanted now. It returns how long that state lasts, 0 being for
+// good, and reports whether connections may be accepted.
 func (g *gate) update() (wait time.Duration, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.reopenAt.IsZero() && !time.Now().Before(g.reopenAt) {
-		// It is as if it had always been open, so that whoever is told so afterwards changes nothing.
+		// The state is that of a port that was never closed, so that a later call of set changes nothing.
 		g.reopenAt, g.state.Show, g.state.For = time.Time{}, fault.PortOpen, 0
 	}
 	switch {
 	case g.state.Show == fault.PortOpen:
 		if g.socketState != fault.PortOpen && !g.open() {
-			return acceptBackoff, false // as for want of memory: it is tried again
+			return acceptBackoff, false // the system may lack memory: try again
 		}
 		return 0, true
 	case g.state.Show == fault.PortStalled && g.socketState != fault.PortStalled:
@@ -148,10 +149,10 @@ func (g *gate) open() bool {
 	return true
 }
 
-// fillTimeout is until a connection that was to fill the backlog counts as one that found it full.
+// fillTimeout is how long a connection may take to get into the backlog; after that, the backlog is full already.
 const fillTimeout = time.Second
 
-// stall is called while nobody accepts: what fills the backlog stays in it.
+// stall fills the backlog. Nobody accepts meanwhile, so that it stays full.
 func (g *gate) stall() {
 	g.socketState = fault.PortStalled
 	g.control(stallSocket)
@@ -173,7 +174,7 @@ func (g *gate) drainBacklog() {
 	}
 }
 
-// control changes the socket; it can't where the listener is closed.
+// control changes the socket. It reports whether it could: it can't if the listener is closed.
 func (g *gate) control(change func(fd int) error) bool {
 	var changed error
 	err := g.socket.Control(func(fd uintptr) { changed = change(int(fd)) })

@@ -9,18 +9,23 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// parkIdleAfter is how long a connection is idle before it is parked, by the grain of the housekeeper's clock. A
-// client that goes on sooner finds a goroutine that waits for it.
+// A connection that has been idle for a while is parked: its goroutine ends, which frees the 4 KiB of stack that one
+// request makes it grow to. When the socket is readable again, the connection gets another goroutine. On systems
+// without epoll, each connection keeps its goroutine.
+
+// parkIdleAfter is how long a connection is idle before it is parked, to the housekeeper's next tick.
 const parkIdleAfter = time.Second
 
-// What a connection's goroutine does, so that the housekeeper breaks off its wait and nothing else.
+// The states of a connection's goroutine. The housekeeper wakes one only if it swaps stateWaiting for stateWaking, so
+// that it never interrupts a request.
 const (
 	stateServing int32 = iota
 	stateWaiting       // for the first byte of a request
-	stateWaking        // likewise, and it was told to stop waiting
+	stateWaking        // likewise, and the housekeeper has set a read deadline in the past
 )
 
-// waitReadable waits for a request until there is something of it; park is that it is to be parked meanwhile.
+// waitReadable waits for the next request. It returns when one must be served outside of the wait, or the connection
+// has ended; or with park set if the connection is to be parked instead.
 func (c *conn) waitReadable() (park bool, err error) {
 	c.state.Store(stateWaiting)
 	err = c.ready.Read(c.onReadable)
@@ -34,19 +39,22 @@ func (c *conn) waitReadable() (park bool, err error) {
 	return c.buf == nil && errors.Is(err, os.ErrDeadlineExceeded), err
 }
 
-// waitForTable returns when nobody is in the middle of changing connections.
+// waitForTable returns once the housekeeper is out of wake, which sets the read deadline under the table's lock.
 func (t *connTable) waitForTable() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 }
 
-// wake tells c to stop waiting if it has been idle for a while, now being in nanoseconds since the fleet's
-// start. r is locked.
+// wake makes c stop waiting if it has been idle for a while. now is in nanoseconds since the server's start. t is
+// locked.
 func (t *connTable) wake(c *conn, now int64) {
 	at := c.deadline.Load()
-	idle := at-now > int64(StallLimit) // any other deadline is nearer
-	if idle && now-(at-int64(IdleLimit)) > int64(parkIdleAfter) && t.idle != nil && c.state.CompareAndSwap(stateWaiting, stateWaking) {
-		_ = c.SetReadDeadline(time.Unix(1, 0)) // it fails where the connection has ended
+	if t.idle == nil || at-now <= int64(StallLimit) { // a connection that isn't idle has a nearer deadline
+		return
+	}
+	idleSince := at - int64(IdleLimit)
+	if now-idleSince > int64(parkIdleAfter) && c.state.CompareAndSwap(stateWaiting, stateWaking) {
+		_ = c.SetReadDeadline(time.Unix(1, 0)) // it fails if the connection has ended
 	}
 }
 
@@ -70,13 +78,13 @@ func (t *connTable) park(c *conn) bool {
 	return true
 }
 
-// takeReady gives the connections that something has come for, of the descriptors in list.
+// takeReady removes the connections with the descriptors in list from the parked ones, and returns them.
 func (t *connTable) takeReady(list []int32) (come []*conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, fd := range list {
-		// A descriptor that was closed meanwhile may be another connection's by now: that one finds
-		// nothing to read, and waits.
+		// If the descriptor was closed meanwhile, it may be another connection's now. That one finds nothing to
+		// read, and waits.
 		if int(fd) < len(t.parked) && t.parked[fd] != nil {
 			c := t.parked[fd]
 			t.removeParked(c)
@@ -86,13 +94,13 @@ func (t *connTable) takeReady(list []int32) (come []*conn) {
 	return come
 }
 
-// removeParked takes c out of the parked ones. r is locked.
+// removeParked removes c from the parked connections. t is locked.
 func (t *connTable) removeParked(c *conn) {
 	t.parked[c.slot] = nil
 	c.isParked = false
 }
 
-// pollIdle gives connections that something has come for a goroutine, until the fleet closes.
+// pollIdle gives parked connections a goroutine again once they are readable, until the server closes.
 func (s *Server) pollIdle() {
 	var list [parkedAtOnce]int32
 	for {
@@ -106,10 +114,15 @@ func (s *Server) pollIdle() {
 	}
 }
 
+// parkedAtOnce is how many readable connections one epoll_wait returns at most.
 const parkedAtOnce = 128
 
-// waitRequest waits until there is something of a request that is not answered within the wait, and has buffers
-// then. It may tell instead that the connection is to be parked.
+// A connection waits for requests in one long RawConn.Read: Go's poller calls tryServe whenever the socket may be
+// readable. tryServe reads and answers small requests itself, without leaving the wait. A loop that waited for each
+// request anew would make one read more for each, which finds nothing: one system call in four.
+
+// waitRequest waits for a request that tryServe leaves to serveNext. It reports whether there is one, for which the
+// connection has buffers then, or else whether the connection is to be parked.
 func (c *conn) waitRequest() (ready, park bool) {
 	if c.buf != nil {
 		return true, false
@@ -125,8 +138,8 @@ func (c *conn) waitRequest() (ready, park bool) {
 	return err == nil, false
 }
 
-// tryServe is called when the connection may have something to read: it reads into buffers, and gives them
-// back if there was nothing yet, or nothing more. False is that it waits on.
+// tryServe reads what the connection has, and answers the requests that serveBuffered can. It returns false if the
+// connection is to wait for more; it has given back its buffers then. It returns true if the wait is over.
 func (c *conn) tryServe(fd uintptr) bool {
 	if c.buf == nil {
 		c.getBuffers()
@@ -156,8 +169,8 @@ func (c *conn) tryServe(fd uintptr) bool {
 
 var errNothingYet = errors.New("nothing to read yet")
 
-// serveBuffered answers the request in the buffer if that takes no wait for the client: if it is here whole, and
-// nothing else but its answer is wanted. False is that it is left to serveNext, or that the connection ends.
+// serveBuffered answers the request in the buffer if nothing has to wait for the client: if the request is here whole
+// and no device has a behavior. It returns false if the request is left to serveNext, or if the connection ends.
 func (c *conn) serveBuffered() bool {
 	b := c.buf
 	buffered, err := b.reader.Peek(b.reader.Buffered())

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// limiter lets answers through at a rate, in the order in which they come to it: a fleet with a
-// known limit, that a load can be held against.
+// limiter lets responses out at a rate, in the order in which they ask. It gives a fleet a known capacity, which the
+// results of a load test can be checked against.
 type limiter struct {
-	every time.Duration // from one answer to the next; 0 is as they come
-	next  atomic.Int64  // when the next one may pass, in nanoseconds since the fleet's start
+	every time.Duration // between two responses; 0 is no limit
+	next  atomic.Int64  // when the next one may leave, in nanoseconds since the server's start
 }
 
 func newLimiter(perSecond float64) *limiter {
@@ -20,7 +20,7 @@ func newLimiter(perSecond float64) *limiter {
 	return l
 }
 
-// wait takes a turn, and tells how long it is until then, now being nanoseconds since the fleet's start.
+// wait takes the next turn, and returns how long it is until then. now is in nanoseconds since the server's start.
 func (l *limiter) wait(now int64) time.Duration {
 	if l.every == 0 {
 		return 0

@@ -6,22 +6,26 @@
 //
 // The housekeeper looks at deadlines every 500 ms.
 //
-//	state     event                                            next
-//	accepted  for no device, too many connections              closed
-//	accepted  offline, rebooting, over the device's limit      closed by a reset (in path addressing, at the first request)
-//	accepted  connect fault; TLS stall                         the fault acts, closed; input is discarded until the client leaves
-//	accepted  otherwise                                        waiting: a goroutine in RawConn.Read, no buffers, deadline 2 min
-//	waiting   readable                                         reading: in the poller's callback, which doesn't block
-//	waiting   idle for 1 s at a tick (Linux)                   waking: its state is swapped, then its read deadline is in the past
-//	waking    the deadline ended the wait; data came first     parked: no goroutine, in the epoll set, one shot; serving
-//	parked    readable, or the client left                     waiting, in a new goroutine
-//	parked    deadline; the server closes                      closed by the housekeeper, or by Close
-//	reading   nothing there yet                                waiting; the buffers go back to the pool
-//	reading   a whole small request, and no behavior           served in the callback; reading if the buffer was full, else waiting
-//	reading   anything that may have to wait                   serving: the callback returns true, deadline 30 s without progress
-//	serving   latency or fault waits                           serving without a deadline, for an hour at most
-//	serving   response sent: keep-alive; close; body unread    waiting (serving if more is buffered); closed; lingering
-//	lingering FIN, 16 MiB or 5 s                               closed
+//	state      event                                          next
+//	accepted   for no device; too many connections            closed
+//	accepted   offline, rebooting, over the device's limit    closed by a reset (by path: at the first request)
+//	accepted   connect fault                                  the fault acts, then closed
+//	accepted   TLS stall                                      input is discarded until the client leaves, then closed
+//	accepted   otherwise                                      waiting: in RawConn.Read, no buffers, deadline 2 min
+//	waiting    readable                                       reading: in the poller's callback, which doesn't block
+//	waiting    idle for 1 s at a tick (Linux)                 waking: state swapped, then read deadline in the past
+//	waking     the deadline ended the wait                    parked: no goroutine, in the epoll set, one shot
+//	waking     data came first                                serving
+//	parked     readable, or the client left                   waiting, in a new goroutine
+//	parked     deadline; the server closes                    closed by the housekeeper, or by Close
+//	reading    nothing there yet                              waiting; the buffers go back to the pool
+//	reading    a whole small request, and no behavior         served in the callback, then reading or waiting
+//	reading    anything that may have to wait                 serving: the callback returns true, deadline 30 s
+//	serving    latency or fault waits                         serving without a deadline, for an hour at most
+//	serving    response sent, the connection is kept          waiting, or serving if more is buffered
+//	serving    response sent, the body is unread              lingering
+//	serving    response sent, the connection is to end        closed
+//	lingering  FIN, 16 MiB or 5 s                             closed
 //
 // Over TLS, and where sockets can't be polled, waiting holds a goroutine and buffers, and nothing is parked.
 package server
@@ -67,28 +71,29 @@ type Server struct {
 
 	conns          connTable
 	traffic        stripedCounters
-	bufferPool     sync.Pool // of *workspace; as many in use as connections have a request
-	bodyBufferPool sync.Pool // of *sink; as many in use as connections have a large body
+	bufferPool     sync.Pool // of *buffers: each connection that has a request takes one
+	bodyBufferPool sync.Pool // of *bodyBuffer: each connection that reads a large body takes one
 	limiter        *limiter
 	monitor        *monitor
 	acceptErrors   atomic.Uint64
 
-	now     atomic.Int64 // Unix nanoseconds, which dates updates
-	elapsed atomic.Int64 // nanoseconds since the start, which no change of the wall clock moves
-	date    atomic.Pointer[[]byte]
+	now     atomic.Int64           // Unix nanoseconds, which date updates
+	elapsed atomic.Int64           // nanoseconds since the start, by the monotonic clock
+	date    atomic.Pointer[[]byte] // the Date line of responses
 	started time.Time
 
 	done    chan struct{}
 	running sync.WaitGroup
 }
 
-// ClockResolution is the grain of the fleet's clock, which dates answers and updates and expires connections.
+// ClockResolution is how often the server's clock moves, which dates answers and updates and expires connections.
 const ClockResolution = 500 * time.Millisecond
 
-// New makes a server, and the store of its devices, that doesn't listen yet.
+// New makes a server and the store of its devices. It doesn't listen yet.
 func New(cfg Config) *Server {
 	cfg.Devices.Gated = cfg.hasGates()
-	s := &Server{cfg: cfg, started: time.Now(), done: make(chan struct{}), monitor: newMonitor(), limiter: newLimiter(cfg.Capacity)}
+	s := &Server{cfg: cfg, started: time.Now(), done: make(chan struct{})}
+	s.monitor, s.limiter = newMonitor(), newLimiter(cfg.Capacity)
 	s.bufferPool.New = func() any { return newBuffers() }
 	s.bodyBufferPool.New = func() any { return newBodyBuffer() }
 	s.conns.limit = cfg.MaxConnections
@@ -97,7 +102,7 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Listen opens the listeners. The error is a *field.Error if one can't be had.
+// Listen opens the listeners. The error is a *field.Error if the system refuses one.
 func (s *Server) Listen(ctx context.Context) (err error) {
 	if err := s.newTLSEndpoints(); err != nil {
 		return err
@@ -150,7 +155,7 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Reset begins to watch anew whether the server keeps up, and makes ports show what their devices are like.
+// Reset makes Observed count from now on, and the ports show what their devices' behaviors say.
 func (s *Server) Reset() {
 	_, _, _, noRoom := s.conns.counts()
 	s.monitor.reset(acceptOverflows(), s.acceptErrors.Load(), noRoom)

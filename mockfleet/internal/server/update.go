@@ -23,11 +23,11 @@ var (
 	headerIdempotency = []byte(wire.HeaderIdempotency)
 )
 
-// upload is an update whose request comes in.
+// upload is an update while its request comes in.
 type upload struct {
 	device.Update
-	bandwidth int64 // bytes a second at which it is read; 0 is as they come
-	flipByte  int64 // which byte is read with a bit turned, counted from 1; 0 is none
+	bandwidth int64 // bytes a second at which the body is read; 0 is as they come
+	flipByte  int64 // the byte of the body in which a bit is flipped, counted from 1; 0 is none
 }
 
 // announce makes p the update that a request brings, as far as the request's head says.
@@ -48,8 +48,8 @@ func (u *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Se
 		if len(key) > wire.MaxIdempotency || field.HasControl(key) {
 			u.Problem = "the idempotency key is longer than 255 bytes or has a control character"
 		}
-		// Two keys meet in one 64-bit hash once in 2^64 pairs, and a device compares a key with
-		// one other: too seldom to keep 255 bytes a device.
+		// A device compares a key with one other, and two keys share a 64-bit hash once in 2^64 pairs: that is
+		// too rare to keep 255 bytes a device.
 		u.Key, u.HasKey = maphash.Bytes(seed, key), true
 	}
 	for _, field := range h.PeekAll(wire.HeaderReprDigest) {
@@ -150,16 +150,18 @@ func (c *conn) respondUpdate(r *request, u *upload, o device.Outcome) bool {
 	if !r.BodyRead || u.Size == 0 {
 		digest = nil
 	}
-	c.buf.body = appendUpdateResponse(c.buf.body[:0], o == device.Applied || o == device.Repeated || o == device.FalseAck || o == device.InstallFailed, message, u.Size, digest)
-	return c.sendWithFault(r, fault.Response{Status: status, ContentType: typeJSONLine, Body: c.buf.body}, u.Injections.Response)
+	c.buf.body = appendUpdateResponse(c.buf.body[:0], o.IsAck(), message, u.Size, digest)
+	response := fault.Response{Status: status, ContentType: typeJSONLine, Body: c.buf.body}
+	return c.sendWithFault(r, response, u.Injections.Response)
 }
 
-// responseDelay is how long after the last byte of an update its answer leaves.
+// responseDelay returns how long after the last byte of an update its answer leaves.
 func (c *conn) responseDelay(r *request, u *upload) time.Duration {
-	if u.Behavior == nil { // the device never came to decide about it
+	if u.Behavior == nil { // the device was busy, and its behavior was not asked
 		return 0
 	}
 	seed := c.srv.store.Seed()
 	turn := c.srv.limiter.wait(int64(time.Since(c.srv.started)))
-	return turn + u.Behavior.Delay(seed, r.device, u.Attempt) + u.Behavior.Network.ExtraDelay(seed, r.device, u.Attempt, random.StreamRTT)
+	latency := u.Behavior.Delay(seed, r.device, u.Attempt)
+	return turn + latency + u.Behavior.Network.ExtraDelay(seed, r.device, u.Attempt, random.StreamRTT)
 }

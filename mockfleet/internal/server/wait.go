@@ -8,8 +8,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// sleep waits for d. It ends early, with false, where the client leaves or the fleet closes. A client
-// that closes its half alone counts as gone: on the wire, nothing tells it from one that closed.
+// sleep waits for d. It returns false early if the client leaves or the fleet closes. A client that closes only
+// its half counts as gone: on the wire it looks like one that closed.
 func (c *conn) sleep(d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -24,7 +24,7 @@ func (c *conn) sleep(d time.Duration) bool {
 	return true
 }
 
-// hold is pause without the care for the housekeeper's deadline.
+// hold waits for d as sleep does, but leaves the deadline to the caller, and the monitor out of it.
 func (c *conn) hold(d time.Duration) bool {
 	if c.socket == nil || c.inCallback {
 		return c.sleepUnwatched(d)
@@ -54,7 +54,7 @@ func (c *conn) sleepUnwatched(d time.Duration) bool {
 	}
 }
 
-// discard reads and drops what comes for at most d, or until the client leaves.
+// discard reads and drops what comes, for at most d or until the client leaves.
 func (c *conn) discard(d time.Duration) {
 	c.deadline.Store(0)
 	if c.SetReadDeadline(time.Now().Add(d)) != nil {
