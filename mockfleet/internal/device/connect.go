@@ -6,16 +6,17 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// Access says what comes of a connection to a device, or of a request on one.
+// Access says what becomes of a connection to a device, or of a request on one.
 type Access struct {
-	Injection   fault.Injection // of a fault, if not none
+	Injection   fault.Injection // the fault that acts on it, if any
 	Unreachable bool            // the device doesn't answer now
-	OverLimit   bool            // it has as many connections as it may
-	Counted     bool            // the connection counts as one of those, until it is let go
+	OverLimit   bool            // the device has as many connections as it may
+	Counted     bool            // the connection counts as one of those, until Disconnect
 	Behavior    *Compiled       // of the device
 }
 
-// Connect counts a connection to device i, or the first request on one, and tells what comes of it.
+// Connect counts a connection to device i, and says what becomes of it. In path addressing, where a connection is no
+// device's, it is called at the first request.
 func (s *Store) Connect(i int) (r Access) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -43,15 +44,16 @@ func (s *Store) Connect(i int) (r Access) {
 	return r
 }
 
-// Disconnect takes the end of a counted connection to device i into account.
+// Disconnect ends a counted connection to device i.
 func (s *Store) Disconnect(i int) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	s.devices[i].openConns--
 }
 
-// NextRequest does the same for a request on a connection that Connect has let through; used tells that it is not
-// the first one. A device that is gone for good is so on those connections too.
+// NextRequest says what becomes of a request on a connection that Connect let through. used is whether the connection
+// has had a request before, which the faults of PointReuse act on. A device that a fault took away for good is
+// unreachable on open connections too.
 func (s *Store) NextRequest(i int, used bool, q *fault.Request) (r Access) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -69,7 +71,7 @@ func (s *Store) NextRequest(i int, used bool, q *fault.Request) (r Access) {
 	return r
 }
 
-// PortState is what the port of device i shows: by its behavior, and by what it is going through.
+// PortState returns what the port of device i shows, by its behavior and by the phase it is in.
 func (s *Store) PortState(i int) fault.PortState {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -79,13 +81,13 @@ func (s *Store) PortState(i int) fault.PortState {
 	usual := s.behaviors.at(s.devices[i].behavior).faults.PortState(s.attempt(i, 0))
 	s.catchUp(sh, i)
 	if t := s.sideState(sh, i); t != nil && t.phase == phaseRebooting {
-		// The timers may be late; then the port opens by itself.
+		// The port opens by itself at the right time, even if the timer queue is late.
 		return fault.PortState{Show: fault.PortClosed, For: max(1, time.Until(t.until)), CloseAfterEach: usual.CloseAfterEach}
 	}
 	return usual
 }
 
-// unreachable reports whether device i doesn't answer now: it reboots, or was taken offline.
+// unreachable reports whether device i doesn't answer now, because it reboots or was taken offline.
 func (s *Store) unreachable(sh *shard, i int) bool {
 	if s.devices[i].flags&flagOffline != 0 {
 		return true
@@ -95,11 +97,12 @@ func (s *Store) unreachable(sh *shard, i int) bool {
 	return t != nil && t.phase == phaseRebooting
 }
 
-// attempt returns an attempt of device i, of those that faults choose from.
+// attempt returns the number-th attempt of device i, as faults see it.
 func (s *Store) attempt(i int, number uint32) fault.Attempt {
 	return fault.Attempt{Seed: s.seed, Device: i, Number: number, Gated: s.gated}
 }
 
+// countAborted counts a connection that a fault ends unanswered.
 func (s *Store) countAborted(sh *shard, in fault.Injection) {
 	s.countInjection(sh, in)
 	s.ensureSideState(sh, in.Device).aborted++

@@ -11,10 +11,10 @@ import (
 
 // Groups says which device is in which group.
 type Groups struct {
-	All          []behavior.Group // the rest last
+	All          []behavior.Group // with the rest as the last one
 	ends         []int            // where each group's places end; the next group's places begin there
 	memberOrder  random.Permutation
-	offlineOrder random.Permutation // in which order devices are taken offline
+	offlineOrder random.Permutation // the order in which devices are taken offline
 }
 
 func newGroups(cfg Config) *Groups {
@@ -29,7 +29,8 @@ func newGroups(cfg Config) *Groups {
 		g.All = append(g.All, group)
 		g.ends = append(g.ends, behavior.GroupEnd(cfg.Devices, sum))
 	}
-	g.All = append(g.All, behavior.Group{Name: behavior.RestGroup, Share: random.Share(max(0, 1-sum)), Behavior: cfg.Behavior})
+	rest := random.Share(max(0, 1-sum))
+	g.All = append(g.All, behavior.Group{Name: behavior.RestGroup, Share: rest, Behavior: cfg.Behavior})
 	g.ends = append(g.ends, cfg.Devices)
 	return g
 }
@@ -37,7 +38,7 @@ func newGroups(cfg Config) *Groups {
 // hasGroups reports whether there is any group but the rest.
 func (g *Groups) hasGroups() bool { return len(g.All) > 1 }
 
-// Of is the index of the group that device i is in.
+// Of returns the index of the group that device i is in.
 func (g *Groups) Of(i int) int {
 	if !g.hasGroups() {
 		return 0
@@ -54,7 +55,7 @@ func (g *Groups) Of(i int) int {
 // OfflineOrder returns device i's place in the order in which devices are taken offline.
 func (g *Groups) OfflineOrder(i int) int { return g.offlineOrder.Of(i) }
 
-// Size is how many devices group g has.
+// Size returns how many devices a group has.
 func (g *Groups) Size(group int) int {
 	if group == 0 {
 		return g.ends[0]
@@ -62,7 +63,7 @@ func (g *Groups) Size(group int) int {
 	return g.ends[group] - g.ends[group-1]
 }
 
-// Lookup finds a group; all is every device.
+// Lookup returns the index of the group of that name. all is whether the name stands for every device.
 func (g *Groups) Lookup(name string) (group int, all bool, err error) {
 	if name == behavior.AllGroups {
 		return 0, true, nil
@@ -77,7 +78,7 @@ func (g *Groups) Lookup(name string) (group int, all bool, err error) {
 	return 0, false, &field.Error{Field: "group", Value: strconv.Quote(name), Want: "one of " + names}
 }
 
-// assignGroups gives the devices of each group its behavior. Slot 0 of the table holds the behavior of the other devices.
+// assignGroups gives the devices of each group the group's behavior. The rest has the fleet's own, which is in slot 0.
 func (s *Store) assignGroups() {
 	groups := s.groups
 	if !groups.hasGroups() {
@@ -94,7 +95,7 @@ func (s *Store) assignGroups() {
 	}
 }
 
-// Stage of device i.
+// Stage returns the stage that device i is in.
 func (s *Store) Stage(i int) ledger.Stage {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -102,7 +103,7 @@ func (s *Store) Stage(i int) ledger.Stage {
 	return d.stage()
 }
 
-// SetOffline reports whether that changed anything.
+// SetOffline takes device i offline, or back. It reports whether that changed anything.
 func (s *Store) SetOffline(i int, off bool) bool {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -117,7 +118,7 @@ func (s *Store) SetOffline(i int, off bool) bool {
 	return true
 }
 
-// Behavior of device i.
+// Behavior returns the behavior of device i.
 func (s *Store) Behavior(i int) behavior.Behavior {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()

@@ -6,17 +6,17 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// phase is what a device goes through after an update.
+// phase is a part of what a device goes through after an update.
 type phase uint8
 
 const (
 	phaseNone        phase = iota
-	phaseInstalling        // shows what it ran before, and takes no other update
-	phaseRebooting         // can't be reached
-	phaseRollingBack       // goes back to what it ran before
+	phaseInstalling        // it shows what it ran before, and takes no other update
+	phaseRebooting         // it can't be reached
+	phaseRollingBack       // it runs the update, and will go back to what it ran before
 )
 
-// startLifecycle takes device i through c, after an update that it took over before.
+// startLifecycle begins c, which device i goes through after an update. before is what it ran until then.
 func (s *Store) startLifecycle(sh *shard, i int, c fault.Lifecycle, before software) {
 	t := s.ensureSideState(sh, i)
 	t.next, t.previous = c, before
@@ -25,7 +25,7 @@ func (s *Store) startLifecycle(sh *shard, i int, c fault.Lifecycle, before softw
 	s.dropIfEmpty(sh, i)
 }
 
-// nextPhase takes device i into the next phase of what it goes through, which begins at the given moment.
+// nextPhase ends the phase of device i, and begins the next one at the given time.
 func (s *Store) nextPhase(i int, t *sideState, at time.Time) {
 	d := &s.devices[i]
 	switch c := &t.next; {
@@ -33,7 +33,7 @@ func (s *Store) nextPhase(i int, t *sideState, at time.Time) {
 		t.phase, t.until = phaseInstalling, at.Add(c.Install)
 		c.Install = 0
 	case c.FailInstall:
-		// The device's record never was changed: there is nothing to go back to.
+		// The device's record was never changed, so that there is nothing to undo.
 		t.phase, t.until = phaseNone, time.Time{}
 		d.flags |= flagFailed
 		*c = fault.Lifecycle{}
@@ -68,7 +68,7 @@ func (s *Store) catchUp(sh *shard, i int) {
 	}
 }
 
-// onVersionRead ends what lasts until the next look at the device's version.
+// onVersionRead ends the phase of a device that rolls back once its version was read.
 func (s *Store) onVersionRead(sh *shard, i int) {
 	if t := s.sideState(sh, i); t != nil && t.phase == phaseRollingBack && t.until.IsZero() {
 		s.nextPhase(i, t, time.Now())
@@ -76,7 +76,8 @@ func (s *Store) onVersionRead(sh *shard, i int) {
 	}
 }
 
-// cancelLifecycle makes the device stay as it is: another update has come, or it was healed.
+// cancelLifecycle drops what the device would still go through, because another update was applied or the store is
+// reset.
 func (s *Store) cancelLifecycle(sh *shard, i int) {
 	t := s.sideState(sh, i)
 	if t == nil || t.phase == phaseNone {
@@ -90,7 +91,7 @@ func (s *Store) cancelLifecycle(sh *shard, i int) {
 	s.dropIfEmpty(sh, i)
 }
 
-// visible is device i as it shows itself.
+// visible returns a copy of device i as it shows itself.
 func (s *Store) visible(sh *shard, i int) record {
 	s.catchUp(sh, i)
 	d := s.devices[i]

@@ -6,21 +6,21 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// sideState is what the fleet keeps of a device that a fault has to do with, or that is going through an
-// update. It is apart from the device's record, so that a device which nothing happens to stays as small
-// as it is, and it is dropped once there is nothing in it.
+// sideState is what the fleet keeps, beside its record, of a device on which faults acted or that is in a phase after
+// an update. It is apart from the record so that the record of every other device stays small. It is dropped once it is
+// empty.
 type sideState struct {
 	device int
 	faultCounts
 
 	phase    phase
 	until    time.Time       // when the phase ends; zero in phaseRollingBack: after the next look
-	next     fault.Lifecycle // what it goes through after the phase
-	previous software        // what it ran before the update that brought the phase
+	next     fault.Lifecycle // what the device goes through after the phase
+	previous software        // what the device ran before the update
 
 	// Guarded by the timer queue's lock.
 	due       time.Time
-	heapIndex int // in the queue, counted from 1; 0 is none
+	heapIndex int // in the queue, counted from 1; 0 if it isn't in it
 }
 
 // faultCounts is the part of a device's ledger that is kept in its sideState.
@@ -32,7 +32,7 @@ type faultCounts struct {
 	byKind          []kindCount // injections by kind
 }
 
-// isEmpty tells that there is nothing in t that the ledger or the device still needs.
+// isEmpty reports whether neither the ledger nor the device needs t.
 func (t *sideState) isEmpty() bool {
 	return t.phase == phaseNone && len(t.byKind) == 0 && t.falseAcks|t.installFailures|t.overLimit|t.aborted == 0
 }
@@ -52,7 +52,7 @@ func (t *faultCounts) countKind(kind uint8) {
 	t.byKind = append(t.byKind, kindCount{kind, 1})
 }
 
-// sideState returns what is kept of device i beside its record; nil is nothing. Its shard is locked.
+// sideState returns the side state of device i, or nil if it has none. Its shard is locked.
 func (s *Store) sideState(sh *shard, i int) *sideState {
 	if s.devices[i].flags&flagSideState == 0 {
 		return nil
@@ -60,6 +60,7 @@ func (s *Store) sideState(sh *shard, i int) *sideState {
 	return sh.sideStates[i]
 }
 
+// ensureSideState returns the side state of device i, and makes it if there is none. Its shard is locked.
 func (s *Store) ensureSideState(sh *shard, i int) *sideState {
 	if t := s.sideState(sh, i); t != nil {
 		return t
@@ -73,7 +74,7 @@ func (s *Store) ensureSideState(sh *shard, i int) *sideState {
 	return t
 }
 
-// dropIfEmpty drops what is kept of device i beside its record, if that is empty.
+// dropIfEmpty drops the side state of device i if it is empty. Its shard is locked.
 func (s *Store) dropIfEmpty(sh *shard, i int) {
 	if t := s.sideState(sh, i); t != nil && t.isEmpty() {
 		s.timers.cancel(t)

@@ -36,7 +36,7 @@ const shardCount = 1024 // a power of two
 type shard struct {
 	mu         sync.Mutex
 	totals     ledger.Totals      // of its devices, kept so that asking a million devices costs little
-	sideStates map[int]*sideState // of the devices that something happens to
+	sideStates map[int]*sideState // by device, of those that have one
 	_          [48]byte           // a shard fills three cache lines
 }
 
@@ -51,7 +51,8 @@ type Config struct {
 	Gated          bool // ports refuse and stall by themselves, as PortState says
 }
 
-// New returns a store whose devices run the initial version. now is the time in Unix nanoseconds, which dates updates.
+// New returns a store whose devices run the initial version. now is the time in Unix nanoseconds, which dates updates;
+// the caller moves it.
 func New(cfg Config, now *atomic.Int64) *Store {
 	s := &Store{
 		seed:      cfg.Seed,
@@ -90,7 +91,7 @@ func (s *Store) KeySeed() maphash.Seed { return s.keySeed }
 // Resets counts the resets.
 func (s *Store) Resets() uint32 { return s.epoch.Load() }
 
-// HasBehavior reports whether any device may be other than well. Until then, requests needn't look.
+// HasBehavior reports whether any device may have a behavior. Until then, requests needn't ask for one.
 func (s *Store) HasBehavior() bool { return s.behaviors.hasBehavior.Load() }
 
 // Groups returns who is in which group.
@@ -111,7 +112,7 @@ func (s *Store) lock(i int) *shard {
 	return sh
 }
 
-// Outcome is what a device makes of an update.
+// Outcome is what becomes of an update.
 type Outcome uint8
 
 const (
@@ -121,12 +122,12 @@ const (
 	FalseAck                // acknowledged and not applied, as its behavior says
 	InstallFailed           // taken, and then not to be installed, as its behavior says
 	Conflict                // another update is under way
-	Invalid                 // the request's own words are at fault
+	Invalid                 // the request is malformed; Update.Problem says how
 	DigestMismatch          // the artifact isn't the one that Repr-Digest names
 	KeyReused               // another update has this key
-	TooManyVersions         // the fleet can't remember one more version
+	TooManyVersions         // the fleet has no room for one more version
 	FleetReset              // the fleet was reset since the update began
-	Accepted                // so far nothing speaks against it
+	Accepted                // not decided yet: the body is wanted
 )
 
 // NeedsBody reports whether the body is still to be read.
@@ -137,8 +138,8 @@ func (o Outcome) IsAck() bool {
 	return o == Applied || o == Repeated || o == FalseAck || o == InstallFailed
 }
 
-// Begin takes an update into account before its body is read, and holds the device for it: until
-// Commit or Abort, no other update gets past. An outcome that doesn't go on is final.
+// Begin counts an update before its body is read, and reserves the device for it: until Commit or Abort, other updates
+// are conflicts. If the outcome needs no body, it is final, and the device isn't reserved.
 func (s *Store) Begin(i int, u *Update) Outcome {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -163,7 +164,7 @@ func (s *Store) Commit(i int, u *Update, admission Outcome) Outcome {
 	return s.complete(sh, i, u, admission)
 }
 
-// Abort gives up an update that Begin let in: its body broke off after p.size bytes.
+// Abort gives up an update that Begin let in: its body broke off after u.Size bytes.
 func (s *Store) Abort(i int, u *Update) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -175,14 +176,14 @@ func (s *Store) Abort(i int, u *Update) {
 	s.countIncomplete(sh, d, u)
 }
 
-// Apply does all of an update whose body is here already, in one step.
+// Apply decides about an update whose body is here already, in one step.
 func (s *Store) Apply(i int, u *Update) Outcome {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	return s.complete(sh, i, u, s.start(sh, i, u))
 }
 
-// Drop accounts for an update that broke off before the device had taken it on.
+// Drop counts an update that broke off without Begin.
 func (s *Store) Drop(i int, u *Update) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -190,6 +191,7 @@ func (s *Store) Drop(i int, u *Update) {
 	s.countIncomplete(sh, &s.devices[i], u)
 }
 
+// start counts an update, and decides what can be decided without its body.
 func (s *Store) start(sh *shard, i int, u *Update) Outcome {
 	d := &s.devices[i]
 	d.pushes++
@@ -231,6 +233,7 @@ func (s *Store) start(sh *shard, i int, u *Update) Outcome {
 	return Accepted
 }
 
+// complete counts an update whose body is here, and installs it if o is Accepted.
 func (s *Store) complete(sh *shard, i int, u *Update, o Outcome) Outcome {
 	d := &s.devices[i]
 	d.bytes += uint64(u.Size)
@@ -265,7 +268,7 @@ func (s *Store) countOutcome(sh *shard, d *record, o Outcome) {
 	case Repeated:
 		d.repeats++
 		sh.totals.Repeats++
-	case FalseAck: // the device's own count is in its side state, as is the next
+	case FalseAck: // the device's own count is in its side state, and so is that of InstallFailed
 		sh.totals.FalseAcks++
 	case InstallFailed:
 		sh.totals.InstallFailures++
@@ -286,7 +289,7 @@ func (s *Store) countIncomplete(sh *shard, d *record, u *Update) {
 	sh.totals.Incomplete++
 }
 
-// witness returns a copy of device i, with its version and what faults did to it.
+// witness returns a copy of device i, its version, and the counts of its side state.
 func (s *Store) witness(i int) (d record, version string, t faultCounts) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -342,6 +345,7 @@ func (s *Store) Reset() {
 	}
 }
 
+// Totals returns the sums over all devices since the last reset.
 func (s *Store) Totals() (t ledger.Totals) {
 	for i := range s.shards {
 		sh := &s.shards[i]
@@ -353,16 +357,16 @@ func (s *Store) Totals() (t ledger.Totals) {
 	return t
 }
 
-// Kept is what a store keeps beside the records of its devices. Tests hold that it is dropped once it isn't
+// Kept counts what a store keeps beside the records of its devices, for tests: all of it must be dropped once it isn't
 // needed.
 type Kept struct {
-	SideStates int            // devices that something is kept of beside their records
+	SideStates int            // devices with a side state
 	Timers     int            // devices whose phase ends by itself
 	OpenConns  int            // connections that count as one of those that their device may have
 	Versions   map[string]int // references to each version in use, one of which is the store's own
 }
 
-// Kept counts it.
+// Kept counts what the store keeps.
 func (s *Store) Kept() Kept {
 	k := Kept{Versions: map[string]int{}}
 	for i := range s.devices {

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// timerQueue is what devices will go through by themselves, by time: so that a phase ends also where nobody
-// asks, a port opens and shuts by it, and what was kept of the device is dropped. A device is in it
-// once at most, and only while it goes through something; the whole fleet takes one timer.
+// timerQueue holds the ends of devices' phases, by time: so that a phase ends even if nobody asks the device, its port
+// opens, and its side state is dropped. A device has one entry at most, and only while a phase lasts. The whole fleet
+// needs one timer.
 //
-// It is locked inside of a shard's lock, never around one.
+// Its lock is taken while a shard is locked, never the other way around.
 type timerQueue struct {
 	mu   sync.Mutex
 	list timerHeap
-	wake chan struct{} // of capacity 1: the first entry is another
+	wake chan struct{} // of capacity 1: the first entry has changed
 }
 
 func newTimerQueue() *timerQueue { return &timerQueue{wake: make(chan struct{}, 1)} }
 
-// schedule enters the end of t's phase, or removes t if it has none that comes by itself. t's shard is locked.
+// schedule enters the end of t's phase, or removes t if its phase doesn't end by itself. t's shard is locked.
 func (q *timerQueue) schedule(t *sideState) {
 	if t.phase == phaseNone || t.until.IsZero() {
 		q.cancel(t)
@@ -66,7 +66,8 @@ func (q *timerQueue) signal() {
 	}
 }
 
-// popDue gives the devices whose time has come, appended to list, and how long it is until the next; 0 is that there is none.
+// popDue removes the entries that are due, up to timerBatch, and appends their devices to list. It also returns how long
+// it is until the next entry is due, or 0 if there is none.
 func (q *timerQueue) popDue(list []int, now time.Time) ([]int, time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -84,10 +85,10 @@ func (q *timerQueue) popDue(list []int, now time.Time) ([]int, time.Duration) {
 	return list, 1
 }
 
+// timerBatch is how many devices popDue returns at most, so that it doesn't hold its lock for long.
 const timerBatch = 1024
 
-// RunTimers ends the phases of devices whose time has come, until done is closed. It tells onChange of
-// each such device.
+// RunTimers ends the phases of devices when they are due, until done is closed. It calls onChange for each such device.
 func (s *Store) RunTimers(done <-chan struct{}, onChange func(device int)) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -109,7 +110,7 @@ func (s *Store) RunTimers(done <-chan struct{}, onChange func(device int)) {
 	}
 }
 
-// onTimer does what the time of device i has brought.
+// onTimer ends the phase of device i, and schedules the next.
 func (s *Store) onTimer(i int) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -120,7 +121,7 @@ func (s *Store) onTimer(i int) {
 	}
 }
 
-// timerHeap is a heap.Interface; each side state knows its place in it.
+// timerHeap is a heap.Interface. Each side state knows its index in it.
 type timerHeap []*sideState
 
 func (h timerHeap) Len() int           { return len(h) }

@@ -15,22 +15,24 @@ type Update struct {
 	HasKey      bool
 	HasDigest   bool
 	Misdirected bool              // X-Device-ID names another device
-	Problem     string            // what is wrong with the request's own words
+	Problem     string            // what is wrong with the request; "" is nothing
 	WantDigest  [sha256.Size]byte // Repr-Digest
 
 	Size      int64             // bytes of artifact received
 	Digest    [sha256.Size]byte // of the bytes received
-	Duplicate bool              // it is applied once more
+	Duplicate bool              // it counts once more, as if it had come twice
 
-	Request *fault.Request                        // that brings it
-	Header  interface{ Peek(name string) []byte } // of the request
+	Request *fault.Request                        // the request that brings it
+	Header  interface{ Peek(name string) []byte } // its header
 
-	Attempt    uint32 // the device's decision, from here on
-	epoch      uint32
-	Behavior   *Compiled
-	Injections fault.Injections // the faults of its attempt
-	Lifecycle  fault.Lifecycle  // of the device, after it
-	Refusal    Refusal          // where a fault refuses it
+	// Set by the store.
+	Attempt    uint32           // of the device's updates, counted from 1
+	epoch      uint32           // the store's, when the update began
+	Behavior   *Compiled        // of the device; nil if it was not asked
+	Injections fault.Injections // the faults that act on the attempt
+	Lifecycle  fault.Lifecycle  // what the device goes through after the update
+
+	Refusal Refusal // the answer, if a fault refuses the update
 
 	derived [len(digestVersionPrefix) + 2*derivedBytes]byte
 }
@@ -41,13 +43,13 @@ type Refusal struct {
 	Message string
 }
 
-// A push that names no version, such as a plain curl makes, brings the version that its digest derives.
+// An update without X-Update-Version, such as a plain curl sends, gets a version that derives from its digest.
 const (
 	digestVersionPrefix = "sha256-"
 	derivedBytes        = 6
 )
 
-// versionText is the version that the update brings, once its digest is known.
+// versionText returns the version of the update. Its digest must be known.
 func (u *Update) versionText() []byte {
 	if u.Version != nil {
 		return u.Version
@@ -57,7 +59,7 @@ func (u *Update) versionText() []byte {
 	return u.derived[:]
 }
 
-// status and message are how a device answers an update.
+// Response returns the status and the message with which a device answers an update of that outcome.
 func (u *Update) Response(o Outcome) (status int, message string) {
 	switch o {
 	case Applied, InstallFailed:

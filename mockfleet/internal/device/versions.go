@@ -34,7 +34,7 @@ func newVersionTable(size int) *versionTable {
 	return &versionTable{index: make(map[string]uint32), slots: make([]versionSlot, size)}
 }
 
-// acquire takes a reference to text's slot. It fails where the table is full of versions in use.
+// acquire takes a reference to text's slot. It reports whether it could: not if every slot's version is in use.
 func (t *versionTable) acquire(text []byte) (uint32, bool) {
 	t.mu.RLock()
 	slot, known := t.index[string(text)]
@@ -68,7 +68,7 @@ func (t *versionTable) add(text []byte) (uint32, bool) {
 	return slot, true
 }
 
-// take takes a slot that holds no version, forgetting those that no device runs any more if it must.
+// take takes a slot that holds no version. If every slot is used, it first frees those whose version no device runs.
 func (t *versionTable) take() (uint32, bool) {
 	if int(t.used) < len(t.slots) {
 		t.used++
@@ -86,6 +86,7 @@ func (t *versionTable) take() (uint32, bool) {
 	return slot, true
 }
 
+// reclaim frees the slots whose version no device runs.
 func (t *versionTable) reclaim() {
 	for text, slot := range t.index {
 		if s := &t.slots[slot]; s.refs.Load() == 0 {
@@ -101,7 +102,7 @@ func (t *versionTable) retain(slot uint32, n int) { t.slots[slot].refs.Add(int32
 
 func (t *versionTable) release(slot uint32) { t.slots[slot].refs.Add(-1) }
 
-// CheckVersion tells what is wrong with a version; "" is nothing.
+// CheckVersion says what is wrong with a version. It returns "" if nothing is.
 func CheckVersion(v []byte) string {
 	switch {
 	case len(v) == 0:

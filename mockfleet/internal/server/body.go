@@ -20,8 +20,7 @@ const (
 	lingerTime     = 5 * time.Second
 )
 
-// bodyBuffer is where a large body goes: hashed piece by piece, so that an artifact of any size takes the
-// same memory.
+// bodyBuffer hashes a large body piece by piece, so that an artifact of any size takes the same memory.
 type bodyBuffer struct {
 	sum    hash.Hash
 	buffer [BodyBufferSize]byte
@@ -43,7 +42,7 @@ func (c *conn) putBodyBuffer() {
 	}
 }
 
-// receive reads a body to its end, counting and hashing it into p. It fails where the body breaks off.
+// receive reads a body to its end, and counts and hashes it into u. It fails if the body breaks off.
 func (c *conn) receive(r *request, u *upload) error {
 	b := c.getBodyBuffer()
 	defer c.putBodyBuffer()
@@ -153,10 +152,10 @@ func (c *conn) linger() {
 	}
 }
 
-// piecesPerSecond is how often a device that reads slowly does so.
+// piecesPerSecond is how often a device with a limited bandwidth reads.
 const piecesPerSecond = 10
 
-// readSize is how much of p is read at a time, of most bytes at most.
+// readSize returns how many bytes of the body to read at a time, most at most.
 func (u *upload) readSize(most int64) int64 {
 	if u.bandwidth == 0 {
 		return most
@@ -164,8 +163,8 @@ func (u *upload) readSize(most int64) int64 {
 	return min(most, max(1, u.bandwidth/piecesPerSecond))
 }
 
-// throttle waits for as long as n bytes take at the upload's bandwidth. It returns false if the fleet
-// closes. It doesn't look whether the client has left, which may have sent everything.
+// throttle waits for as long as n bytes take at the upload's bandwidth. It returns false if the fleet closes. It
+// doesn't check whether the client has left: the client may have sent everything.
 func (c *conn) throttle(n int, u *upload) bool {
 	if u.bandwidth == 0 || n == 0 {
 		return true
@@ -179,8 +178,8 @@ func (c *conn) throttle(n int, u *upload) bool {
 
 var errClosing = errors.New("the fleet closes")
 
-// receiveSome asks for a body and reads up to n bytes of it. It returns false if the body broke off. A
-// body of n bytes or fewer counts as read.
+// receiveSome asks for a body and reads up to n bytes of it. It returns false if the body broke off. It sets
+// BodyRead if the body has no more than n bytes.
 func (c *conn) receiveSome(r *request, u *upload, n int64) bool {
 	if n <= 0 {
 		return true

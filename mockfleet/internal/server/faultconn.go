@@ -78,8 +78,8 @@ func (f faultConn) Origin(other bool) string {
 	return ""
 }
 
-// otherOrigin is the address of the next device, which has an origin of its own; where all share one, the
-// same device's under another name of the host.
+// otherOrigin returns the address of the next device, which has an origin of its own. If all devices share one, it
+// returns the address of the same device under another name of the host.
 func (s *Server) otherOrigin(i int) string {
 	if next := (i + 1) % s.store.Len(); s.cfg.Addressing != address.Path && next != i {
 		return s.DeviceAddress(next)

@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// freePortRange is where port addressing looks for a block when no port is wanted: below it are
-// well-known ports, above it those that systems hand out to clients.
+// freePortRange is where port addressing looks for a block of free ports: below it are well-known ports, above it
+// those that systems give to clients.
 var freePortRange = portRange{10000, 32767}
 
 type portRange struct{ first, last int }
@@ -25,7 +25,7 @@ type portRange struct{ first, last int }
 func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrPort, error) {
 	host, port, err := SplitListen(cfg.Listen)
 	if err != nil {
-		return nil, netip.AddrPort{}, err // Validate has seen to it
+		return nil, netip.AddrPort{}, err // Config.Validate has checked it
 	}
 	var listeners []net.Listener
 	switch {
@@ -59,9 +59,11 @@ func Listen(ctx context.Context, lc net.ListenConfig, network string, at netip.A
 	return lc.Listen(ctx, network, at.String())
 }
 
-// listenFreeBlock looks for count ports in a row that are all free, from a place that depends on the
-// seed, going on behind each port that is in use. It tries no port more than twice.
-func listenFreeBlock(ctx context.Context, host netip.Addr, in portRange, count int, seed uint64) ([]net.Listener, error) {
+// listenFreeBlock listens on count ports in a row that are all free. It looks for them from a port that depends on the
+// seed, continues after each port that is in use, and tries no port more than twice.
+func listenFreeBlock(
+	ctx context.Context, host netip.Addr, in portRange, count int, seed uint64,
+) ([]net.Listener, error) {
 	starts := in.last - in.first + 1 - count + 1
 	base := in.first + int(random.Mix(seed)%uint64(starts))
 	var inUse *portInUseError
@@ -112,10 +114,10 @@ func closeListeners(listeners []net.Listener) {
 	}
 }
 
-// errNotLoopbackAlone is why ip addressing isn't to be had.
+// errNotLoopbackAlone is the error of ip addressing on a system that can't do it.
 var errNotLoopbackAlone = errors.New("can't listen on every loopback address and nothing else")
 
-// ListenError says what to do about a listen that failed.
+// ListenError returns a *field.Error that says what to do about a listen that failed.
 func ListenError(name, address string, err error) error {
 	want := "choose another address"
 	switch {
@@ -129,7 +131,7 @@ func ListenError(name, address string, err error) error {
 	return &field.Error{Field: name, Value: address, Want: want, Err: err}
 }
 
-// SplitListen takes host:port apart. No host means every address of the machine, as in package net.
+// SplitListen splits host:port. No host means every address of the machine, as in package net.
 func SplitListen(address string) (netip.Addr, uint16, error) {
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// monitor is what the fleet observes of itself. Accept errors and refused connections are the fleet's totals: base
-// has those of the last reset.
+// monitor records whether the server keeps up. What the server counts for good, such as failures to accept, the monitor
+// keeps as it was at the last reset, and observed subtracts that.
 type monitor struct {
 	mu         sync.Mutex
 	wakes      *hdrhistogram.Histogram // in microseconds
@@ -21,11 +21,11 @@ type monitor struct {
 	queuePeak  int
 	queueNow   int
 	queueLimit int
-	overflows  uint64 // the machine's, at the last reset
-	errors     uint64 // to accept, at the last reset
-	noRoom     uint64 // connections refused for want of it, at the last reset
+	overflows  uint64 // of the machine's accept queues, at the last reset
+	errors     uint64 // failures to accept, at the last reset
+	noRoom     uint64 // connections refused because there were too many, at the last reset
 
-	cpu      [cpuWindow]cpuSample // by turns
+	cpu      [cpuWindow]cpuSample // a ring
 	cpuTurns int
 }
 
@@ -44,18 +44,19 @@ func newMonitor() *monitor {
 	return &monitor{wakes: hdrhistogram.New(1, wakeLimit.Microseconds(), 2)}
 }
 
-// timerLate notes how late the fleet woke. One wake that is late stands for all that it kept from coming.
+// timerLate records how late the server's timer woke it. A late wake counts also for those that should have come in the
+// meantime.
 func (m *monitor) timerLate(late time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	us := min(max(late.Microseconds(), 1), wakeLimit.Microseconds())
-	// In range, a histogram takes every value: an error would be ours.
+	// A histogram takes every value in its range, so that an error is a bug here.
 	if err := m.wakes.RecordCorrectedValue(us, wakeEvery.Microseconds()); err != nil {
 		panic(fmt.Sprintf("mockfleet: wakes: %v", err))
 	}
 }
 
-// responseLate notes how late something left that was to wait.
+// responseLate records how late a delayed response left.
 func (m *monitor) responseLate(late time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,7 +67,7 @@ func (m *monitor) responseLate(late time.Duration) {
 	m.lateMax = max(m.lateMax, late)
 }
 
-// queueLength notes how full the accept queues are.
+// queueLength records how full the fullest accept queue is.
 func (m *monitor) queueLength(now, limit int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -74,7 +75,7 @@ func (m *monitor) queueLength(now, limit int) {
 	m.queuePeak = max(m.queuePeak, now)
 }
 
-// cpuUsed notes the processor time that the process has used.
+// cpuUsed records the processor time that the process has used so far.
 func (m *monitor) cpuUsed(at time.Time, seconds float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -98,7 +99,7 @@ func (m *monitor) cpuShare() float64 {
 	return 0
 }
 
-// reset begins anew, from the totals as they stand.
+// reset forgets what was recorded. The arguments are the server's counts as they stand.
 func (m *monitor) reset(overflows, errors, noRoom uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,12 +110,12 @@ func (m *monitor) reset(overflows, errors, noRoom uint64) {
 
 // Observed is how the server kept up since the last reset.
 type Observed struct {
-	CPUFraction float64 // of all cores, by the process, over the last seconds; 0 where unknown
+	CPUFraction float64 // of all cores, by the process, over the last seconds; 0 if unknown
 
 	Wakes            int64 // of the server's own timer
 	WakeP90, WakeMax time.Duration
 
-	Delayed, Late uint64 // responses that were to wait, and those of them that left over LateThreshold after their time
+	Delayed, Late uint64 // responses that had to wait; of those, the ones that left over LateThreshold late
 	LateMax       time.Duration
 
 	AcceptQueue, AcceptQueuePeak, AcceptQueueLimit int
@@ -123,7 +124,7 @@ type Observed struct {
 	AcceptErrors, NoRoom uint64
 }
 
-// observed returns what was observed. The arguments are the totals as they stand.
+// observed returns what was recorded since the last reset. The arguments are the server's counts as they stand.
 func (m *monitor) observed(overflows, errors, noRoom uint64) Observed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -140,7 +141,7 @@ func (m *monitor) observed(overflows, errors, noRoom uint64) Observed {
 	}
 }
 
-// LateThreshold is how long after its time a response leaves that counts as late.
+// LateThreshold is how late a delayed response may leave before it counts as late.
 const LateThreshold = 50 * time.Millisecond
 
 // Observed returns how the server kept up since the last Reset.
@@ -149,7 +150,7 @@ func (s *Server) Observed() Observed {
 	return s.monitor.observed(acceptOverflows(), s.acceptErrors.Load(), noRoom)
 }
 
-// watchTimers observes the fleet until it closes.
+// watchTimers feeds the monitor until the server closes.
 func (s *Server) watchTimers() {
 	timer := time.NewTimer(wakeEvery)
 	defer timer.Stop()
@@ -166,7 +167,7 @@ func (s *Server) watchTimers() {
 	}
 }
 
-// queuesAtOnce bounds how many listeners are looked at in one turn: in port addressing there are thousands.
+// queuesAtOnce limits how many accept queues are looked at in one turn: in port addressing there are thousands.
 const queuesAtOnce = 16
 
 func (s *Server) lookAtQueues(turn int) {

@@ -6,22 +6,20 @@ import (
 	"syscall"
 )
 
-const (
-	// A receive buffer for rates below twice its bytes: over loopback it takes 80 kB/s.
-	tinyBuffer = 4 << 10
-)
+// tinyBuffer is the size of a receive buffer for rates below twice its bytes. Over loopback it takes 80 kB/s.
+const tinyBuffer = 4 << 10
 
 // reset ends the connection with a reset instead of the usual end.
 func (c *conn) reset() {
 	under := c.rawConn()
 	if tcp, ok := under.(interface{ SetLinger(seconds int) error }); ok {
-		_ = tcp.SetLinger(0) // it fails where the connection has ended already
+		_ = tcp.SetLinger(0) // it fails if the connection has ended already
 	}
 	_ = under.Close() // likewise
 }
 
-// closeGracefully ends the connection as one does that has said all: what the client still sends is read,
-// so that it doesn't turn the end into a reset.
+// closeGracefully ends the connection with a FIN, and reads what the client still sends, which would otherwise turn
+// the end into a reset.
 func (c *conn) closeGracefully() {
 	if c.buf == nil {
 		c.getBuffers()
@@ -29,14 +27,15 @@ func (c *conn) closeGracefully() {
 	c.linger()
 }
 
-// setReadBuffer makes the receive buffer so small that the client feels it when the device doesn't read.
+// setReadBuffer sets the size of the socket's receive buffer. A small one makes the client feel it when the device
+// doesn't read.
 func (c *conn) setReadBuffer(to int) {
 	if tcp, ok := c.rawConn().(interface{ SetReadBuffer(bytes int) error }); ok {
-		_ = tcp.SetReadBuffer(to) // where it fails, the kernel takes some more
+		_ = tcp.SetReadBuffer(to) // if it fails, the kernel takes some more
 	}
 }
 
-// appConn is the connection on the level on which the device speaks.
+// appConn returns the connection that the device reads HTTP from: TLS, unless the device acts below it.
 func (c *conn) appConn() net.Conn {
 	if c.belowTLS {
 		return c.rawConn()
@@ -44,7 +43,7 @@ func (c *conn) appConn() net.Conn {
 	return c.Conn
 }
 
-// rawConn is the connection below TLS, if there is any.
+// rawConn returns the connection below TLS, or the connection itself if it has no TLS.
 func (c *conn) rawConn() net.Conn {
 	if over, ok := c.Conn.(*tls.Conn); ok {
 		return over.NetConn()
@@ -52,7 +51,7 @@ func (c *conn) rawConn() net.Conn {
 	return c.Conn
 }
 
-// socketOf is the socket of a connection; nil where it has none that can be asked who left.
+// socketOf returns the socket of a connection, or nil if it has none that can be polled.
 func socketOf(nc net.Conn) syscall.RawConn {
 	sc, ok := nc.(syscall.Conn)
 	if !ok || !pollSupported {
@@ -65,8 +64,8 @@ func socketOf(nc net.Conn) syscall.RawConn {
 	return raw
 }
 
-// Read counts what comes in, moves the deadline, and remembers a failure, so that a broken
-// connection isn't taken for a malformed request.
+// Read reads from the connection: within tryServe without blocking. It counts the bytes, renews the deadline, and
+// keeps a failure in readErr, so that a broken connection isn't taken for a malformed request.
 func (c *conn) Read(p []byte) (n int, err error) {
 	if c.fd != 0 {
 		if n, err = readNow(c.fd, p); err == errNothingYet {
@@ -85,6 +84,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// write writes to the connection, and counts the bytes. It reports whether it wrote all.
 func (c *conn) write(b []byte) bool {
 	n, err := c.Write(b)
 	c.traffic.out.Add(uint64(n))

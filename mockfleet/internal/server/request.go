@@ -18,12 +18,12 @@ import (
 // request is the head of a request, as far as a device looks at it.
 type request struct {
 	fault.Request
-	device      int // -1 where the path names none
+	device      int // -1 if the path names none
 	route       route
 	method      method
 	http10      bool
-	forceHTTP10 bool             // in HTTP/1.0
-	behavior    *device.Compiled // of the device; nil where every device is well
+	forceHTTP10 bool             // respond in HTTP/1.0
+	behavior    *device.Compiled // of the device; nil if no device of the fleet has one
 }
 
 type route uint8
@@ -46,8 +46,8 @@ const (
 
 var headerExpect = []byte(fasthttp.HeaderExpect)
 
-// read takes the facts from a parsed head. device is the one that the connection's address names, or
-// -1 where the path does, of devices in all.
+// read takes what a device looks at from a parsed head. device is the device that the connection is for, or -1 if the
+// path names it; devices is how many there are.
 func (r *request) read(h *fasthttp.RequestHeader, device, devices int) {
 	*r = request{device: device, http10: !h.IsHTTP11()}
 	r.Close, r.Head, r.Target = h.ConnectionClose(), h.IsHead(), h.RequestURI()
@@ -91,7 +91,7 @@ func (r *request) read(h *fasthttp.RequestHeader, device, devices int) {
 	}
 }
 
-// originPath is the path of a request target without its query. A target may also be absolute
+// originPath returns the path of a request target without its query. A target may also be absolute
 // (http://host/path), which a server must accept (RFC 9112 §3.2.2).
 func originPath(target []byte) []byte {
 	if len(target) > 0 && target[0] != '/' {
@@ -109,7 +109,7 @@ func originPath(target []byte) []byte {
 	return target
 }
 
-// splitDevicePath takes /d/INDEX off path; -1 where that names no device.
+// splitDevicePath splits /d/INDEX off path. It returns -1 if that names no device.
 func splitDevicePath(path []byte, devices int) (int, []byte) {
 	rest, ok := bytes.CutPrefix(path, []byte(address.PathPrefix))
 	if !ok {
@@ -121,13 +121,13 @@ func splitDevicePath(path []byte, devices int) (int, []byte) {
 			return -1, nil
 		}
 	}
-	if i == 0 || i > 1 && rest[0] == '0' { // one spelling an index
+	if i == 0 || i > 1 && rest[0] == '0' { // each index has one spelling
 		return -1, nil
 	}
 	return n, rest[i:]
 }
 
-// allowed is the Allow field of a route, for a method that it doesn't have.
+// allowed returns the methods of a route, for the Allow field.
 func (r route) allowed() string {
 	if r == routeUpdate {
 		return "POST"
@@ -142,7 +142,7 @@ func (r *request) methodAllowed() bool {
 	return r.method == methodGet || r.method == methodHead
 }
 
-// Answers are put together in a connection's own buffers and leave in one write.
+// Responses are built in a connection's own buffers, and leave in one write.
 
 const (
 	statusLineOK     = "HTTP/1.1 200 OK\r\n"

@@ -38,7 +38,7 @@ func newEpollSet() (*epollSet, error) {
 	return l, nil
 }
 
-// watch waits for something to come at a socket, once. What is there already counts.
+// watch makes await return a socket once, when it is readable or the peer closes. It reports whether it could.
 func (e *epollSet) watch(fd int) bool {
 	event := &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(fd)}
 	var failed error
@@ -51,7 +51,7 @@ func (e *epollSet) watch(fd int) bool {
 	return err == nil && failed == nil
 }
 
-// await gives the descriptors of sockets at which something has come. It fails where the set is closed.
+// await waits until sockets are readable, and puts their descriptors into list. It fails if the set is closed.
 func (e *epollSet) await(list []int32) (n int, err error) {
 	var events [parkedAtOnce]unix.EpollEvent
 	var failed error
@@ -77,9 +77,9 @@ func (e *epollSet) await(list []int32) (n int, err error) {
 
 func (e *epollSet) close() error { return e.file.Close() }
 
-// acceptQueue is how many connections wait at a listener to be accepted, and how many may; 0 where that
-// can't be had. Of a listening socket, TCP_INFO tells these two in fields that mean other things of a
-// connection (tcp_get_info in net/ipv4/tcp.c).
+// acceptQueue returns how many connections wait at a listener to be accepted, and how many may wait; or 0 and 0 if the
+// system doesn't say. For a listening socket, TCP_INFO has these two in fields that mean something else for a connection
+// (tcp_get_info in net/ipv4/tcp.c).
 func acceptQueue(l *net.TCPListener) (length, limit int) {
 	raw, err := l.SyscallConn()
 	if err != nil {
@@ -98,8 +98,8 @@ func acceptQueue(l *net.TCPListener) (length, limit int) {
 
 const tcpListen = 10 // TCP_LISTEN of include/net/tcp_states.h
 
-// acceptOverflows is how often a connection was dropped because a listener's queue was full, on the whole
-// machine, or in the container; 0 where that can't be read.
+// acceptOverflows returns how often a connection was dropped because a listener's queue was full, on the whole machine
+// or in the container; or 0 if that can't be read.
 func acceptOverflows() uint64 {
 	self, err := procfs.Self()
 	if err != nil {
@@ -165,7 +165,7 @@ func listenAgain(fd, backlog int) error {
 	return unix.Listen(fd, backlog)
 }
 
-// ResidentBytes is the resident memory of the process; 0 where it can't be read.
+// ResidentBytes returns the resident memory of the process, or 0 if it can't be read.
 func ResidentBytes() uint64 {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -182,7 +182,7 @@ func ResidentBytes() uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
-// OpenDescriptors is how many descriptors the process has open; 0 where that can't be read.
+// OpenDescriptors returns how many descriptors the process has open, or 0 if that can't be read.
 func OpenDescriptors() int {
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {

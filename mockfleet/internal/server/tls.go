@@ -21,7 +21,7 @@ import (
 type authority struct {
 	started time.Time
 	trusted issuer
-	unknown issuer // that clients aren't told to trust
+	unknown issuer // one that clients aren't told to trust
 	leafKey *ecdsa.PrivateKey
 	pem     []byte // of the CA that clients are told to trust
 }
@@ -33,8 +33,8 @@ type issuer struct {
 }
 
 const (
-	certificateAge  = 48 * time.Hour       // it began so long ago
-	certificateLife = 365 * 24 * time.Hour // and ends so far ahead
+	certificateAge  = 48 * time.Hour       // a certificate is valid since so long before the start
+	certificateLife = 365 * 24 * time.Hour // and for so long after it
 	wrongName       = "another.invalid"    // RFC 2606 §2
 )
 
@@ -71,8 +71,8 @@ func newCA(name string, now time.Time) (issuer, error) {
 	return issuer{certificate, key}, err
 }
 
-// leaf makes the certificate of the devices at ip. It is made for each handshake: a fleet has an address
-// a device, no certificate can name a million, and to keep one each would take more than the device.
+// leaf makes the certificate of the devices at ip, for one handshake: each device has an address of its own, no
+// certificate can name a million of them, and a certificate takes more memory than a device.
 func (a *authority) leaf(mode behavior.TLSMode, ip netip.Addr) (*tls.Certificate, error) {
 	by := a.trusted
 	template := &x509.Certificate{
@@ -96,7 +96,7 @@ func (a *authority) leaf(mode behavior.TLSMode, ip netip.Addr) (*tls.Certificate
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.leafKey}, nil
 }
 
-// config is what devices speak TLS with.
+// config returns the configuration of devices that speak TLS in a mode.
 func (a *authority) config(mode behavior.TLSMode) *tls.Config {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -111,13 +111,14 @@ func (a *authority) config(mode behavior.TLSMode) *tls.Config {
 	return config
 }
 
-// tlsEndpoint is how the devices of a group speak TLS; without TLS, it has no config.
+// tlsEndpoint is how the devices of a group speak TLS.
 type tlsEndpoint struct {
-	config *tls.Config
-	stall  bool // takes the client's hello and never answers it
+	config *tls.Config // nil without TLS
+	stall  bool        // takes the client's hello and never answers it
 }
 
-// newTLSEndpoints readies TLS for the groups of the fleet.
+// newTLSEndpoints makes the certificate authorities, and the TLS configuration of each group. It does nothing without
+// TLS.
 func (s *Server) newTLSEndpoints() (err error) {
 	if s.cfg.TLS == behavior.TLSNone {
 		return nil
@@ -142,7 +143,7 @@ func (s *Server) tlsFor(device int) tlsEndpoint {
 	case len(s.tls) == 0:
 		return tlsEndpoint{}
 	case device < 0:
-		return s.tls[len(s.tls)-1] // groups have no TLS of their own there
+		return s.tls[len(s.tls)-1] // groups have no TLS of their own in path addressing
 	}
 	return s.tls[s.store.Groups().Of(device)]
 }
