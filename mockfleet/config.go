@@ -28,7 +28,7 @@ type Config struct {
 	InitialVersion string            // the version each device starts with; "" is "1.0.0"
 	Behavior       behavior.Behavior // how devices answer; the zero value answers at once and never fails
 	Groups         []behavior.Group  // parts of the fleet that behave otherwise; at most 64
-	Capacity       float64           // updates a second that all devices together answer; further ones wait their turn; 0 is no limit
+	Capacity       float64           // updates a second that all devices together answer; others wait; 0 is no limit
 	TLS            behavior.TLSMode  // how devices speak TLS; "" is plain http
 	Token          Secret            // bearer token of the control port; "" is 32 random bytes in hex
 	AllowRemote    bool              // lets Listen and ControlListen be other than loopback addresses
@@ -69,8 +69,8 @@ func (s Secret) Format(f fmt.State, _ rune) {
 // MarshalText keeps the text out of JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// WithDefaults returns c with its zero values replaced, Token and MaxConnections excepted: those two
-// need the machine.
+// withDefaults returns c with its zero values replaced. Token and MaxConnections stay: their defaults depend on the
+// machine.
 func (c Config) withDefaults() Config {
 	c.Listen, c.ControlListen = cmp.Or(c.Listen, defaultListen), cmp.Or(c.ControlListen, defaultListen)
 	c.Addressing = cmp.Or(c.Addressing, address.DefaultMode())
@@ -111,7 +111,8 @@ func (c Config) Validate() error {
 	}
 	errs = append(errs, c.checkGroups()...)
 	if !(c.Capacity >= 0 && c.Capacity <= maxCapacity) {
-		bad("capacity", strconv.FormatFloat(c.Capacity, 'g', -1, 64), fmt.Sprintf("updates a second from 0 to %d", maxCapacity))
+		want := fmt.Sprintf("updates a second from 0 to %d", maxCapacity)
+		bad("capacity", strconv.FormatFloat(c.Capacity, 'g', -1, 64), want)
 	}
 	if !c.TLS.Known() {
 		bad("tls", strconv.Quote(string(c.TLS)), behavior.TLSForms)
@@ -140,14 +141,15 @@ func checkListen(name, address string, allowRemote bool) error {
 	return nil
 }
 
-// checkReach reports whether all of b can be had at devices that are addressed as a.
+// checkReach returns an error for each part of b that devices can't have in addressing mode a.
 func checkReach(b behavior.Behavior, a address.Mode) error {
 	var errs []error
 	bad := func(name, value, want string) {
 		errs = append(errs, &field.Error{Field: name, Value: value, Want: want})
 	}
 	if n := b.Network.MaxConnections; n > 0 && a == address.Path {
-		bad("network.max_connections", strconv.Itoa(n), "ip or port addressing: in path addressing a connection is no device's")
+		bad("network.max_connections", strconv.Itoa(n),
+			"ip or port addressing: in path addressing a connection is no device's")
 	}
 	if len(b.Faults) == 0 || a == address.Port && server.GatesSupported {
 		return errors.Join(errs...)
@@ -168,10 +170,12 @@ func checkReach(b behavior.Behavior, a address.Mode) error {
 
 var groupForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
-// checkGroups reports what is wrong with the groups, each as a *ConfigError.
+// checkGroups returns an error for each field of a group that can't be used, each as a *ConfigError.
 func (c Config) checkGroups() (errs []error) {
 	if len(c.Groups) > behavior.MaxGroups {
-		return []error{&field.Error{Field: "groups", Value: strconv.Itoa(len(c.Groups)) + " of them", Want: "at most " + strconv.Itoa(behavior.MaxGroups)}}
+		return []error{&field.Error{
+			Field: "groups", Value: strconv.Itoa(len(c.Groups)) + " of them", Want: "at most " + strconv.Itoa(behavior.MaxGroups),
+		}}
 	}
 	seen := map[string]bool{behavior.RestGroup: true, behavior.AllGroups: true}
 	var sum float64
@@ -193,10 +197,13 @@ func (c Config) checkGroups() (errs []error) {
 		before := sum
 		switch sum += float64(g.Share); {
 		case sum > 1+shareSlack && before <= 1+shareSlack:
-			bad("share", fmt.Sprint(float64(g.Share)), fmt.Sprintf("%.4g at most: the groups before it have the rest", max(0, 1-before)))
-		case g.Share > 0 && c.Devices > 0 && behavior.GroupEnd(c.Devices, sum) == behavior.GroupEnd(c.Devices, before) && sum <= 1+shareSlack:
+			bad("share", fmt.Sprint(float64(g.Share)),
+				fmt.Sprintf("%.4g at most: the groups before it have the rest", max(0, 1-before)))
+		case g.Share > 0 && c.Devices > 0 && sum <= 1+shareSlack &&
+			behavior.GroupEnd(c.Devices, sum) == behavior.GroupEnd(c.Devices, before):
 			share := percents(float64(g.Share))
-			bad("share", share, fmt.Sprintf("%s at least, or more devices: %s of %d is none", percents(1/float64(c.Devices)), share, c.Devices))
+			bad("share", share, fmt.Sprintf("%s at least, or more devices: %s of %d is none",
+				percents(1/float64(c.Devices)), share, c.Devices))
 		}
 		err := g.Behavior.Validate()
 		if err == nil {
@@ -209,7 +216,8 @@ func (c Config) checkGroups() (errs []error) {
 		case g.TLS != behavior.TLSNone && c.TLS == behavior.TLSNone:
 			bad("tls", strconv.Quote(string(g.TLS)), "a fleet that speaks TLS: set its own as well, such as good")
 		case g.TLS != behavior.TLSNone && c.Addressing == address.Path:
-			bad("tls", strconv.Quote(string(g.TLS)), "ip or port addressing: in path addressing the handshake comes before the path")
+			bad("tls", strconv.Quote(string(g.TLS)),
+				"ip or port addressing: in path addressing the handshake comes before the path")
 		}
 	}
 	return errs
@@ -218,5 +226,5 @@ func (c Config) checkGroups() (errs []error) {
 // percents returns a share as percents of up to four digits that count, such as "2%".
 func percents(share float64) string { return strconv.FormatFloat(100*share, 'g', 4, 64) + "%" }
 
-// shareSlack is what decimal shares may miss 1 by in binary.
+// shareSlack is how far above 1 the sum of shares may be: decimal fractions are inexact in binary.
 const shareSlack = 1e-9

@@ -359,8 +359,8 @@ func (s *controlServer) respondDone(w http.ResponseWriter, err error) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// errorStatus a failure to change the fleet: 404 for a group that it lacks, 400 for what it can't be told, and
-// 507 where it has no room for one more behavior.
+// errorStatus returns the status for a failure to change the fleet: 404 if the fleet lacks the group, 400 for any other
+// wrong field, and 507 if there is no room for one more behavior.
 func errorStatus(err error) int {
 	var bad *field.Error
 	switch {

@@ -29,9 +29,11 @@ const (
 	loopbackEnd    = 128<<24 - 1     // 127.255.255.255, the broadcast address
 	capacityIP     = loopbackEnd - firstDeviceIP
 	capacityPort   = 5000
-	PathPrefix     = "/d/"
 	deviceIDPrefix = "device-"
 	deviceIDDigits = 8
+
+	// PathPrefix is what the path of each device begins with in path addressing; the index follows.
+	PathPrefix = "/d/"
 
 	// DeviceIDLen is the length of every DeviceID, in bytes.
 	DeviceIDLen = len(deviceIDPrefix) + deviceIDDigits

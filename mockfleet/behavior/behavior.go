@@ -59,14 +59,17 @@ func (b Behavior) Validate() error {
 	return errors.Join(append(errs, fault.Validate(b.Faults)...)...)
 }
 
+// Equal reports whether b and other are the same configuration. Faults and Require must have the same order.
 func (b Behavior) Equal(other Behavior) bool {
 	return b.Latency == other.Latency && b.FailFirst == other.FailFirst && b.FailStatus == other.FailStatus &&
-		slices.Equal(b.Require, other.Require) && b.Life == other.Life && b.Network == other.Network && slices.Equal(b.Faults, other.Faults)
+		b.Life == other.Life && b.Network == other.Network &&
+		slices.Equal(b.Require, other.Require) && slices.Equal(b.Faults, other.Faults)
 }
 
+// WithDefaults returns a copy of b that shares no memory with it, with FailStatus set.
 func (b Behavior) WithDefaults() Behavior {
 	b.FailStatus = cmp.Or(b.FailStatus, http.StatusServiceUnavailable)
-	b.Faults = slices.Clone(b.Faults) // the caller may go on with his
+	b.Faults = slices.Clone(b.Faults) // the caller may change its own
 	b.Require = slices.Clone(b.Require)
 	return b
 }
@@ -82,6 +85,7 @@ func (b *Behavior) Delay(seed uint64, device int, attempt uint32) time.Duration 
 	return b.Latency.Sample(random.Draw(seed, device, attempt, random.StreamLatency))
 }
 
+// Healed returns b without faults and without FailFirst. Latency, life, network and required fields stay.
 func (b Behavior) Healed() Behavior {
 	b.Faults, b.FailFirst, b.FailStatus = nil, 0, http.StatusServiceUnavailable
 	return b

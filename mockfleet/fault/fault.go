@@ -119,7 +119,7 @@ type parameterValue struct {
 	name, value string
 }
 
-// WithDefaults is f with what its kind takes for the parameters that were left out.
+// withDefaults returns f with its kind's defaults for the parameters that are left out.
 func (f Fault) withDefaults(k *Kind) Fault {
 	f.Delay, f.Status = cmp.Or(f.Delay, k.Defaults.Delay), cmp.Or(f.Status, k.Defaults.Status)
 	return f

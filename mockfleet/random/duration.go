@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// MaxDuration bounds every number of a Duration, and every sample drawn from one.
+// MaxDuration is the largest number of a Duration, and the largest sample.
 const MaxDuration = time.Hour
 
 // Duration is a distribution of time spans from 0 to MaxDuration. The zero value is always 0.
@@ -34,17 +34,18 @@ const z99 = 2.3263478740408408
 
 const durationForms = `a duration such as 5ms, "uniform(1ms, 5ms)" or "lognormal(p50=5ms, p99=50ms)", none above 1h`
 
-// Fixed is always d.
+// Fixed returns the distribution that is always d.
 func Fixed(d time.Duration) (Duration, error) {
 	return Duration{shape: fixed, a: d}.canonical()
 }
 
-// Uniform draws each value between low and high with the same probability.
+// Uniform returns the distribution of values between low and high that are equally likely.
 func Uniform(low, high time.Duration) (Duration, error) {
 	return Duration{shape: uniform, a: low, b: high}.canonical()
 }
 
-// Lognormal has its median at p50, above 0, and its 99th percentile at p99.
+// Lognormal returns the lognormal distribution with its median at p50, which must be above 0, and its 99th percentile at
+// p99.
 func Lognormal(p50, p99 time.Duration) (Duration, error) {
 	return Duration{shape: lognormal, a: p50, b: p99}.canonical()
 }
@@ -146,7 +147,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Sample is the quantile of d at u, a number in the open interval (0, 1): for a uniform u, a sample
+// Sample returns the quantile of d at u, a number in the open interval (0, 1): for a uniform u, a sample
 // of d. It is a pure function and never outside 0 to MaxDuration.
 func (d Duration) Sample(u float64) time.Duration {
 	switch d.shape {

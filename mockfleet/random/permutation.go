@@ -14,12 +14,13 @@ type Permutation struct {
 
 const feistelRounds = 4
 
+// NewPermutation returns the permutation of the numbers from 0 to n-1 that a seed and a stream choose.
 func NewPermutation(n int, seed uint64, p Stream) Permutation {
 	width := uint(bits.Len(uint(max(n, 2) - 1)))
 	return Permutation{n: uint64(n), half: (width + 1) / 2, key: Mix(Mix(seed) ^ uint64(p))}
 }
 
-// Of is where i, from 0 to n-1, has come to.
+// Of returns the place of i in the permutation. Both are from 0 to n-1.
 func (p Permutation) Of(i int) int {
 	x := uint64(i)
 	for {

@@ -9,17 +9,17 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// maxBehaviors bounds how many different behaviors one fleet can show at a time.
+// maxBehaviors limits how many different behaviors the devices of one fleet have at a time.
 const maxBehaviors = 1 << 10
 
-// behaviorTable keeps each behavior once, however many devices show it. Slot 0 is the fleet's own.
+// behaviorTable keeps each behavior once, however many devices have it. Slot 0 is the fleet's own.
 // Readers take no lock: a change replaces the list, and a slot that a device refers to stays as it is.
 type behaviorTable struct {
 	mu    sync.Mutex // guards refs and every change of list
 	refs  []int      // devices on each slot; slot 0 isn't counted
 	slots atomic.Pointer[[]*Compiled]
 
-	hasBehavior atomic.Bool // some device has been other than well: until then, requests needn't look
+	hasBehavior atomic.Bool // a device has had a behavior: until then, requests needn't ask
 }
 
 func newBehaviorTable(own behavior.Behavior) *behaviorTable {
@@ -31,7 +31,7 @@ func newBehaviorTable(own behavior.Behavior) *behaviorTable {
 
 func (t *behaviorTable) at(slot uint16) *Compiled { return (*t.slots.Load())[slot] }
 
-// acquire takes a reference to b's slot.
+// acquire takes a reference to b's slot. It fails if every slot's behavior is in use.
 func (t *behaviorTable) acquire(b behavior.Behavior) (uint16, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,11 +76,11 @@ func (t *behaviorTable) release(slot uint16) {
 	t.mu.Unlock()
 }
 
-// Compiled is a behavior made ready, with its faults by their points.
+// Compiled is a behavior with its faults compiled.
 type Compiled struct {
 	behavior.Behavior
 	faults    fault.Set
-	isDefault bool // answers at once, but for fail_first
+	isDefault bool // the device answers at once, except for fail_first
 }
 
 func compile(b behavior.Behavior) *Compiled {

@@ -8,7 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// EntryReader makes entries of the ledger of a store's devices, one after the other.
+// EntryReader reads entries of the ledger, device by device.
 type EntryReader struct {
 	store *Store
 	texts textCache
@@ -69,8 +69,8 @@ func (s *Store) Device(i int) (e ledger.Entry, attempts uint32, b behavior.Behav
 	return NewEntryReader(s).entry(i, &d, version, &t), d.attempts, s.behaviors.at(d.behavior).Behavior
 }
 
-// textCache keeps what the entry before said of its update: in a rollout nearly all devices have the
-// same, and a million times the same text would be most of what a ledger takes to read.
+// textCache keeps the texts of the last entry's update. In a rollout nearly all devices have the same update, and
+// formatting it a million times would be most of the time that a ledger takes.
 type textCache struct {
 	has       bool // of an update
 	digest    [32]byte
@@ -79,7 +79,7 @@ type textCache struct {
 	digestText, updatedAtText string
 }
 
-// of gives the digest and the time of d's update, empty before the first.
+// of returns the digest and the time of d's update as text, or empty texts before the first.
 func (t *textCache) of(d *record) (digest, updatedAt string) {
 	if d.flags&flagUpdated == 0 {
 		return "", ""

@@ -1,6 +1,6 @@
 package device
 
-// installUpdate decides about an update whose bytes are all here, and takes the device through what follows.
+// installUpdate decides about an update whose body is here, applies it, and begins the device's lifecycle.
 func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
 	d := &s.devices[i]
 	o := s.checkUpdate(d, u)
@@ -40,8 +40,8 @@ func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
 	return Applied
 }
 
-// checkUpdate reports whether an update is to be applied: unless the artifact is another than announced, or one that
-// the device runs already.
+// checkUpdate returns Applied if an update is to be applied, or the outcome of one that isn't: the artifact isn't the
+// announced one, or the device runs it already.
 func (s *Store) checkUpdate(d *record, u *Update) Outcome {
 	if u.Problem != "" { // found only now: a chunked body turned out to be empty
 		return Invalid
@@ -70,7 +70,7 @@ func (s *Store) isInstalled(d *record, u *Update) bool {
 	return d.flags&flagUpdated != 0 && d.digest == u.Digest && s.versions.slots[d.version].text == string(u.versionText())
 }
 
-// setUpdate makes the device run an update that fits.
+// setUpdate makes the device run an update. It fails if the fleet has no room for one more version.
 func (s *Store) setUpdate(sh *shard, d *record, u *Update) Outcome {
 	same, version := s.isInstalled(d, u), u.versionText()
 	if s.versions.slots[d.version].text != string(version) {

@@ -22,7 +22,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Within puts the errors of a part into the whole that it is of.
+// Within returns the errors that err joins, with prefix before the field of each *Error. It returns nil if err is nil.
 func Within(prefix string, err error) (errs []error) {
 	if err == nil {
 		return nil
