@@ -174,7 +174,8 @@ var groupForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 func (c Config) checkGroups() (errs []error) {
 	if len(c.Groups) > behavior.MaxGroups {
 		return []error{&field.Error{
-			Field: "groups", Value: strconv.Itoa(len(c.Groups)) + " of them", Want: "at most " + strconv.Itoa(behavior.MaxGroups),
+			Field: "groups", Value: strconv.Itoa(len(c.Groups)) + " of them",
+			Want: "at most " + strconv.Itoa(behavior.MaxGroups),
 		}}
 	}
 	seen := map[string]bool{behavior.RestGroup: true, behavior.AllGroups: true}

@@ -77,9 +77,9 @@ func (e *epollSet) await(list []int32) (n int, err error) {
 
 func (e *epollSet) close() error { return e.file.Close() }
 
-// acceptQueue returns how many connections wait at a listener to be accepted, and how many may wait; or 0 and 0 if the
-// system doesn't say. For a listening socket, TCP_INFO has these two in fields that mean something else for a connection
-// (tcp_get_info in net/ipv4/tcp.c).
+// acceptQueue returns how many connections wait at a listener to be accepted, and how many may wait; or 0 and 0 if
+// the system doesn't say. For a listening socket, TCP_INFO has these two in fields that mean something else for a
+// connection (tcp_get_info in net/ipv4/tcp.c).
 func acceptQueue(l *net.TCPListener) (length, limit int) {
 	raw, err := l.SyscallConn()
 	if err != nil {
