@@ -18,14 +18,11 @@ func Reference() string {
 	var p page
 	p.section(reflect.ValueOf(Default()), "")
 	var b strings.Builder
-	b.WriteString(`# Fields of a scenario
-
-<!-- Written by scenarios.Reference from the table of fields (scenarios/fieldtable.go); a test compares the two. -->
-
-Every key that a [scenario](scenarios.md) file can have, with what it has if it is left out. A path such as
-` + "`fleet.groups[].share`" + ` leads through mappings and lists; ` + "`--set`" +
-		` takes it with a place in the list, ` + "`fleet.groups[0].share=10%`" + `.
-`)
+	b.WriteString("# Fields of a scenario\n\n" +
+		"<!-- Written by scenarios.Reference; a test compares the two. -->\n\n" +
+		"Every key that a [scenario file](../scenarios.md) may have, and its value if it is left out.\n" +
+		"A path such as `fleet.groups[].share` names a key within mappings and lists.\n" +
+		"With `--set`, give the index in the list: `--set 'fleet.groups[0].share=10%'`.\n")
 	for _, s := range p.sections {
 		b.WriteString("\n## " + strings.Join(s.titles, ", ") + "\n\n" + s.table)
 	}

@@ -12,7 +12,7 @@ import (
 
 // TestReferencePage compares the page of all fields in docs with the table of fields.
 func TestReferencePage(t *testing.T) {
-	requireGolden(t, filepath.Join("..", "..", "docs", "scenario-fields.md"), Reference())
+	requireGolden(t, filepath.Join("..", "..", "docs", "reference", "scenario.md"), Reference())
 }
 
 // TestExamples: every field that has no fields of its own has an example, which can be set, is within

@@ -26,7 +26,7 @@ import (
 // Spec is a scenario: which fleet, which artifact, which client, which load, how
 // often. It is written as YAML, every key optional but the name; what is left out
 // has the value of Default. The table of fields says what each is, with its unit and bounds;
-// docs/scenario-fields.md is made of it.
+// docs/reference/scenario.md is made of it.
 type Spec struct {
 	Name        string `yaml:"name" json:"name"`               // part of benchmark names
 	Description string `yaml:"description" json:"description"` // the question that the scenario answers

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,14 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/childproc"
+	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
 // testEverythingEnv names the variable that makes tests fail that would otherwise be skipped
 // because a program isn't installed. .ci/run sets it.
 const testEverythingEnv = "FLEETMARK_TEST_EVERYTHING"
 
-// TestCommandsInTheDocumentation runs every fenced block of README.md, CONTRIBUTING.md and
-// docs/*.md that is marked sh, a page's blocks one after another in one directory, as a reader
+// TestCommandsInTheDocumentation runs every fenced block of README.md, CONTRIBUTING.md and the pages
+// in docs that is marked sh, a page's blocks one after another in one directory, as a reader
 // would type them. It makes two changes: `go run ./cmd/fleetmark` becomes the command built from
 // this tree, and commands that would run these tests again, or take many minutes, are left to the
 // tests that elsewhere names.
@@ -44,7 +46,12 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 	front := fmt.Sprintf(verdictsAreFine, filepath.Join(bin, "fleetmark.built"), root)
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "fleetmark"), []byte(front), 0o700))
 	for _, page := range pages(t, root) {
-		t.Run(filepath.Base(page), func(t *testing.T) {
+		if slices.Contains(withoutCommands(), filepath.Base(page)) {
+			continue
+		}
+		name, err := filepath.Rel(root, page)
+		require.NoError(t, err)
+		t.Run(filepath.ToSlash(name), func(t *testing.T) {
 			text, err := os.ReadFile(page)
 			require.NoError(t, err)
 			script := strings.Builder{}
@@ -110,6 +117,10 @@ func elsewhere() map[string]string {
 	}
 }
 
+// withoutCommands returns the pages whose commands this test leaves alone: the history's are of
+// their time, and TestCommandsOfThePage runs those of the baseline page.
+func withoutCommands() []string { return []string{"CHANGELOG.md", baseline.FileName} }
+
 // runnable returns a line as the test runs it.
 func runnable(line string) string {
 	command, _, _ := strings.Cut(line, " #")
@@ -136,14 +147,6 @@ func blocks(page string) []string {
 		}
 	}
 	return all
-}
-
-func pages(t *testing.T, root string) []string {
-	list := []string{filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md")}
-	docs, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	require.NoError(t, err)
-	require.NotEmpty(t, docs)
-	return append(list, docs...)
 }
 
 func repository(t *testing.T) string {
