@@ -174,16 +174,32 @@ func commandsOf(block string) []string {
 	return all
 }
 
-// TestMakefile checks that each target exists and is one line.
+// TestMakefile checks that each target exists, says what it is for and has a recipe that make and
+// the shell can read.
 func TestMakefile(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))
+	root := repository(t)
+	text, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	require.NoError(t, err)
-	for _, target := range []string{"build", "test", "bench", "bench-all", "baseline", "lint", "fuzz"} {
-		_, rest, found := strings.Cut("\n"+string(text), "\n"+target+":")
-		require.True(t, found, "Makefile has no target %s", target)
-		lines := strings.Split(rest, "\n")
-		require.True(t, strings.HasPrefix(lines[1], "\t"), target)
-		require.False(t, len(lines) > 2 && strings.HasPrefix(lines[2], "\t"), "%s is more than one line", target)
+	targets := []string{"build", "test", "bench", "bench-all", "baseline", "lint", "fuzz"}
+	require.Contains(t, string(text), ".PHONY: "+strings.Join(targets, " ")+"\n")
+	for _, target := range targets {
+		require.Regexp(t, "(?m)^"+target+": # .+\n\t", string(text), "Makefile has no target %s with a comment and a recipe", target)
+	}
+	for _, program := range []string{"make", "sh"} {
+		if _, err := exec.LookPath(program); err != nil {
+			require.Empty(t, os.Getenv(testEverythingEnv))
+			t.Skip(program + " is not installed; .ci/run wants this test")
+		}
+	}
+	for _, target := range targets {
+		print := exec.Command("make", "--dry-run", "--directory", root, "--no-print-directory", target)
+		recipe, err := print.Output()
+		require.NoError(t, err, target)
+		require.NotEmpty(t, recipe, target)
+		read := exec.Command("sh", "-n")
+		read.Stdin = strings.NewReader(string(recipe))
+		out, err := read.CombinedOutput()
+		require.NoError(t, err, "%s: %s", target, out)
 	}
 }
 
