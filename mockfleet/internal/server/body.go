@@ -172,7 +172,7 @@ func (c *conn) throttle(n int, u *upload) bool {
 	if !c.sleepUnwatched(time.Duration(n) * time.Second / time.Duration(u.bandwidth)) {
 		return false
 	}
-	c.setDeadline(StallLimit)
+	c.deadline.set(StallLimit)
 	return true
 }
 

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -25,49 +23,46 @@ const (
 	StallLimit = 30 * time.Second // a request's head, or a body or an answer without progress
 )
 
-// conn is one open connection to a device, served by one goroutine. While it waits for a request it
-// holds no buffers: those are taken when the first byte is there.
+// conn is an open connection to a device, served by one goroutine. While it waits for a request it holds no buffers: it
+// takes them when the first byte is there.
 type conn struct {
-	net.Conn
-	srv        *Server
-	socket     syscall.RawConn // nil where it can't be asked whether the client left
-	ready      syscall.RawConn // the same; nil also where readiness can't be awaited without reading
-	onReadable func(fd uintptr) bool
-	fd         uintptr // set while tryServe reads: that doesn't block
-	inCallback bool    // an answer is made within tryServe, where nothing may wait for the client
-	bufferFull bool    // what was read last filled the buffer, so that there may be more
-	headRead   bool    // of the next request
-	headErr    error   // where that is none
-	buf        *buffers
-	timer      *time.Timer // for waits, made at first use
-	readErr    error       // what the connection itself last failed with
-	device     int         // that the connection's address names, or -1
-	served     int         // how many requests were answered on it
-	counted    bool        // counts as one of those that its device may have
-	stallTLS   bool        // takes the client's part of a handshake and never answers it
-	belowTLS   bool        // what is read and half-closed is the connection below TLS
-	traffic    *trafficCounters
-	state      atomic.Int32 // stateServing, stateWaiting or stateWaking
-	deadline   atomic.Int64 // when the housekeeper closes it, in nanoseconds since the server's start; 0 is never
-	previous   *conn        // neighbors in the server's connTable
-	next       *conn
+	transport
+	place
+	wait     idleWait
+	srv      *Server
+	device   int         // the device that the connection is for; -1 if the path of each request names one
+	served   int         // requests answered so far
+	counted  bool        // the connection counts as one of those that its device may have
+	stallTLS bool        // take the client's part of a handshake and never answer it
+	buf      *buffers    // nil while the connection waits for a request
+	timer    *time.Timer // for sleepUnwatched, made at first use
+}
 
-	// Guarded by the connTable's lock.
-	isParked bool // has no goroutine
-	slot     int  // in the epoll set, where parked
+// place is a connection's place in the connTable, and guarded by the table's lock.
+type place struct {
+	previous, next *conn
+	isParked       bool // the connection has no goroutine
+	slot           int  // in the epoll set, if parked
 }
 
 // buffers holds what one request needs while it is served. Connections share a pool of them.
 type buffers struct {
 	reader     *bufio.Reader
-	header     fasthttp.RequestHeader
-	request    request
-	upload     upload
-	report     device.Report  // of a device that is asked for its version
-	response   fault.Response // that a fault changes
+	head       requestHead
+	request    request        // what the head says
+	upload     upload         // the update that the request brings
+	report     device.Report  // of the device, if the request asks for its version
+	response   fault.Response // which a fault changes
 	bodyBuffer *bodyBuffer    // for a large body, until it is read
-	body       []byte
-	out        []byte
+	body       []byte         // of the response
+	out        []byte         // the response, encoded
+}
+
+// requestHead is the head of the next request.
+type requestHead struct {
+	fasthttp.RequestHeader
+	isRead bool  // it was read, within the wait for it
+	err    error // why there is none
 }
 
 func newBuffers() *buffers {
@@ -75,10 +70,11 @@ func newBuffers() *buffers {
 }
 
 func newConn(s *Server, nc net.Conn, device int) *conn {
-	c := &conn{Conn: nc, srv: s, device: device, traffic: s.traffic.next()}
+	c := &conn{transport: transport{Conn: nc, traffic: s.traffic.next()}, srv: s, device: device}
+	c.deadline.clock = &s.elapsed
 	c.socket = socketOf(c.rawConn())
-	if c.socket != nil && c.rawConn() == nc { // below TLS, what is there to read says little
-		c.ready, c.onReadable = c.socket, c.tryServe
+	if c.socket != nil && c.rawConn() == nc { // over TLS, a readable socket doesn't mean that there is a request
+		c.wait.onReadable = c.tryServe
 	}
 	return c
 }
@@ -129,7 +125,8 @@ func (c *conn) end() {
 
 func (c *conn) getBuffers() {
 	c.buf = c.srv.bufferPool.Get().(*buffers)
-	c.buf.reader.Reset(c)
+	c.buf.reader.Reset(&c.transport)
+	c.buf.head.isRead = false
 }
 
 func (c *conn) putBuffers() {
@@ -142,36 +139,37 @@ func (c *conn) putBuffers() {
 	c.buf = nil
 }
 
-// setDeadline sets when the housekeeper closes the connection. Its clock ticks slowly, which is all that
-// such limits need, and so a request costs no timer.
-func (c *conn) setDeadline(after time.Duration) {
-	if at := c.srv.elapsed.Load() + int64(after); c.deadline.Load() != at {
-		c.deadline.Store(at)
+// closeGracefully ends the connection with a FIN, and reads what the client still sends, which would otherwise turn
+// the end into a reset.
+func (c *conn) closeGracefully() {
+	if c.buf == nil {
+		c.getBuffers()
 	}
+	c.linger()
 }
 
 // serveNext reads one request, unless its head has been read, and answers it. It reports whether the connection
 // goes on.
 func (c *conn) serveNext() bool {
-	if !c.headRead {
+	if !c.buf.head.isRead {
 		c.readHead()
 	}
-	c.headRead = false
-	if c.headErr != nil {
-		return c.respondBadHead(c.headErr)
+	c.buf.head.isRead = false
+	if err := c.buf.head.err; err != nil {
+		return c.respondBadHead(err)
 	}
 	return c.respond(&c.buf.request)
 }
 
-// readHead reads the head of the next request into the buffers, or leaves in headErr why there is none.
+// readHead reads the head of the next request into the buffers.
 func (c *conn) readHead() {
 	b := c.buf
-	c.readErr, c.headRead = nil, true
-	if c.headErr = b.header.Read(b.reader); c.headErr != nil {
+	c.readErr, b.head.isRead = nil, true
+	if b.head.err = b.head.Read(b.reader); b.head.err != nil {
 		return
 	}
 	c.traffic.requests.Add(1)
-	b.request.read(&b.header, c.device, c.srv.store.Len())
+	b.request.read(&b.head.RequestHeader, c.device, c.srv.store.Len())
 }
 
 // respond answers a request whose head was read. It reports whether the connection goes on.

@@ -71,7 +71,7 @@ func (t *connTable) closeExpired(now int64) {
 	defer t.mu.Unlock()
 	for c := t.first; c != nil; {
 		next := c.next
-		if at := c.deadline.Load(); at != 0 && at < now {
+		if c.deadline.passed(now) {
 			t.close(c)
 		} else if !c.isParked {
 			t.wake(c, now)

@@ -18,7 +18,7 @@ func (f faultConn) Write(b []byte) bool {
 	if !f.c.write(b) {
 		return false
 	}
-	f.c.setDeadline(StallLimit) // the client makes progress
+	f.c.deadline.set(StallLimit) // the client makes progress
 	return true
 }
 
@@ -29,7 +29,7 @@ func (f faultConn) Discard(d time.Duration)    { f.c.discard(d) }
 func (f faultConn) SetReadBuffer(bytes int)    { f.c.setReadBuffer(bytes) }
 
 func (f faultConn) Hold(d time.Duration) {
-	f.c.deadline.Store(0)
+	f.c.deadline.clear()
 	f.c.hold(d)
 }
 

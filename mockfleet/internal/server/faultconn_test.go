@@ -38,13 +38,13 @@ func TestFaultConn_WriteRenewsTheDeadlineOnSuccess(t *testing.T) {
 	f, nc := newFaultConn()
 	nc.err = io.ErrClosedPipe
 	const before = int64(7)
-	f.c.deadline.Store(before)
+	f.c.deadline.at.Store(before)
 	require.False(t, f.Write([]byte("x")))
-	require.Equal(t, before, f.c.deadline.Load())
+	require.Equal(t, before, f.c.deadline.at.Load())
 	nc.err = nil
 	require.True(t, f.Write([]byte("x")))
-	require.GreaterOrEqual(t, f.c.deadline.Load(), int64(StallLimit))
-	require.Less(t, f.c.deadline.Load(), int64(StallLimit+time.Minute))
+	require.GreaterOrEqual(t, f.c.deadline.at.Load(), int64(StallLimit))
+	require.Less(t, f.c.deadline.at.Load(), int64(StallLimit+time.Minute))
 }
 
 func TestFaultConn_EncodeAllocatesNothing(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
@@ -16,6 +17,13 @@ import (
 // parkIdleAfter is how long a connection is idle before it is parked, to the housekeeper's next tick.
 const parkIdleAfter = time.Second
 
+// idleWait is a connection's wait for requests, in Go's poller. The zero value waits in a read instead.
+type idleWait struct {
+	onReadable func(fd uintptr) bool // conn.tryServe, if the socket can be polled and has no TLS
+	state      atomic.Int32          // stateServing, stateWaiting or stateWaking
+	inCallback bool                  // a request is being answered within onReadable, where nothing may wait for the client
+}
+
 // The states of a connection's goroutine. The housekeeper wakes one only if it swaps stateWaiting for stateWaking, so
 // that it never interrupts a request.
 const (
@@ -27,9 +35,9 @@ const (
 // waitReadable waits for the next request. It returns when one must be served outside of the wait, or the connection
 // has ended; or with park set if the connection is to be parked instead.
 func (c *conn) waitReadable() (park bool, err error) {
-	c.state.Store(stateWaiting)
-	err = c.ready.Read(c.onReadable)
-	if c.state.Swap(stateServing) != stateWaking {
+	c.wait.state.Store(stateWaiting)
+	err = c.socket.Read(c.wait.onReadable)
+	if c.wait.state.Swap(stateServing) != stateWaking {
 		return false, err
 	}
 	c.srv.conns.waitForTable()
@@ -48,12 +56,7 @@ func (t *connTable) waitForTable() {
 // wake makes c stop waiting if it has been idle for a while. now is in nanoseconds since the server's start. t is
 // locked.
 func (t *connTable) wake(c *conn, now int64) {
-	at := c.deadline.Load()
-	if t.idle == nil || at-now <= int64(StallLimit) { // a connection that isn't idle has a nearer deadline
-		return
-	}
-	idleSince := at - int64(IdleLimit)
-	if now-idleSince > int64(parkIdleAfter) && c.state.CompareAndSwap(stateWaiting, stateWaking) {
+	if t.idle != nil && c.deadline.idleFor(now) > parkIdleAfter && c.wait.state.CompareAndSwap(stateWaiting, stateWaking) {
 		_ = c.SetReadDeadline(time.Unix(1, 0)) // it fails if the connection has ended
 	}
 }
@@ -66,7 +69,7 @@ func (t *connTable) park(c *conn) bool {
 		return false
 	}
 	var fd int
-	if c.ready.Control(func(own uintptr) { fd = int(own) }) != nil || !t.idle.watch(fd) {
+	if c.socket.Control(func(own uintptr) { fd = int(own) }) != nil || !t.idle.watch(fd) {
 		return false
 	}
 	for len(t.parked) <= fd {
@@ -127,9 +130,9 @@ func (c *conn) waitRequest() (ready, park bool) {
 	if c.buf != nil {
 		return true, false
 	}
-	c.setDeadline(IdleLimit)
+	c.deadline.set(IdleLimit)
 	c.readErr = nil
-	if c.ready != nil {
+	if c.wait.onReadable != nil {
 		park, err := c.waitReadable()
 		return err == nil && c.buf != nil && c.readErr == nil, park
 	}
@@ -145,9 +148,9 @@ func (c *conn) tryServe(fd uintptr) bool {
 		c.getBuffers()
 	}
 	for {
-		c.fd = fd
+		c.pollFD = fd
 		_, err := c.buf.reader.Peek(1)
-		c.fd = 0
+		c.pollFD = 0
 		if errors.Is(err, errNothingYet) {
 			c.putBuffers()
 			return false
@@ -159,8 +162,8 @@ func (c *conn) tryServe(fd uintptr) bool {
 		if c.buf.reader.Buffered() > 0 {
 			continue
 		}
-		c.setDeadline(IdleLimit)
-		if !c.bufferFull {
+		c.deadline.set(IdleLimit)
+		if !c.filled {
 			c.putBuffers()
 			return false
 		}
@@ -177,17 +180,17 @@ func (c *conn) serveBuffered() bool {
 	if err != nil || !bytes.Contains(buffered, endOfHead) {
 		return false
 	}
-	if c.readHead(); c.headErr != nil {
+	if c.readHead(); b.head.err != nil {
 		return false
 	}
 	r := &b.request
 	if c.hasBehavior() || !r.BodyRead && (r.Length == fault.UnknownLength || r.Length > int64(b.reader.Buffered())) {
 		return false
 	}
-	c.headRead = false
-	c.inCallback = true
+	b.head.isRead = false
+	c.wait.inCallback = true
 	goesOn := c.respond(r)
-	c.inCallback = false
+	c.wait.inCallback = false
 	if !goesOn {
 		c.readErr = errResponded
 	}

@@ -67,7 +67,7 @@ func (u *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Se
 // step; a larger one occupies its device until it is read, and other updates are answered 409.
 func (c *conn) serveUpdate(r *request) bool {
 	u := &c.buf.upload
-	u.announce(r, &c.buf.header, c.srv.store.KeySeed())
+	u.announce(r, &c.buf.head.RequestHeader, c.srv.store.KeySeed())
 	switch {
 	case r.BodyRead:
 		u.Problem = "the artifact is empty"

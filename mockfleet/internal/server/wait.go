@@ -14,19 +14,19 @@ func (c *conn) sleep(d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
-	c.deadline.Store(0)
+	c.deadline.clear()
 	since := time.Now()
 	if !c.hold(d) {
 		return false
 	}
 	c.srv.monitor.responseLate(time.Since(since) - d)
-	c.setDeadline(StallLimit)
+	c.deadline.set(StallLimit)
 	return true
 }
 
 // hold waits for d as sleep does, but leaves the deadline to the caller, and the monitor out of it.
 func (c *conn) hold(d time.Duration) bool {
-	if c.socket == nil || c.inCallback {
+	if c.socket == nil || c.wait.inCallback {
 		return c.sleepUnwatched(d)
 	}
 	if c.SetReadDeadline(time.Now().Add(d)) != nil {
@@ -56,7 +56,7 @@ func (c *conn) sleepUnwatched(d time.Duration) bool {
 
 // discard reads and drops what comes, for at most d or until the client leaves.
 func (c *conn) discard(d time.Duration) {
-	c.deadline.Store(0)
+	c.deadline.clear()
 	if c.SetReadDeadline(time.Now().Add(d)) != nil {
 		return
 	}
@@ -66,7 +66,7 @@ func (c *conn) discard(d time.Duration) {
 	b := c.getBodyBuffer()
 	for {
 		_, err := c.buf.reader.Read(b.buffer[:])
-		c.deadline.Store(0) // each read sets it
+		c.deadline.clear() // each read sets it
 		if err != nil {
 			return
 		}
