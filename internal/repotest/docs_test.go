@@ -23,9 +23,10 @@ const testEverythingEnv = "FLEETMARK_TEST_EVERYTHING"
 
 // TestCommandsInTheDocumentation runs every fenced block of README.md, CONTRIBUTING.md and the pages
 // in docs that is marked sh, a page's blocks one after another in one directory, as a reader
-// would type them. It makes two changes: `go run ./cmd/fleetmark` becomes the command built from
-// this tree, and commands that would run these tests again, or take many minutes, are left to the
-// tests that elsewhere names.
+// would type them, and holds what they print against the blocks marked output. It makes three
+// changes: `go run ./cmd/fleetmark` becomes the command built from this tree, this tree is cloned
+// instead of the public repository, and commands that would run these tests again, or take many
+// minutes, are left to the tests that elsewhere names.
 func TestCommandsInTheDocumentation(t *testing.T) {
 	if raced {
 		t.Skip("the commands that it runs are the same without the race detector")
@@ -43,7 +44,7 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 		out, err := build.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
-	front := fmt.Sprintf(verdictsAreFine, filepath.Join(bin, "fleetmark.built"), root)
+	front := fmt.Sprintf(verdictsAreFine, filepath.Join(bin, "fleetmark.built"), root, wantExitEnv)
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "fleetmark"), []byte(front), 0o700))
 	for _, page := range pages(t, root) {
 		if slices.Contains(withoutCommands(), filepath.Base(page)) {
@@ -54,53 +55,82 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 		t.Run(filepath.ToSlash(name), func(t *testing.T) {
 			text, err := os.ReadFile(page)
 			require.NoError(t, err)
-			script := strings.Builder{}
-			script.WriteString("set -euo pipefail\n")
-			for _, block := range blocks(string(text)) {
-				for line := range strings.SplitSeq(block, "\n") {
-					script.WriteString(runnable(line) + "\n")
-				}
-			}
-			script.WriteString("wait\n") // for what the page has ended; anything else runs into the deadline
+			script, err := newDocScript(string(text), t.TempDir())
+			require.NoError(t, err)
 			dir := t.TempDir()
 			baseline, err := os.ReadFile(filepath.Join(root, "BASELINE_METRICS.md"))
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "BASELINE_METRICS.md"), baseline, 0o600))
+			commands := script.text.String()
+			if strings.Contains(commands, repositoryURL) {
+				commands = strings.ReplaceAll(commands, repositoryURL, sourceRepository(t, root)+" fleetmark")
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, bash, "-c", script.String())
+			cmd := exec.CommandContext(ctx, bash, "-c", commands)
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			childproc.SetGroup(cmd)
 			out, err := cmd.CombinedOutput()
 			left := childproc.KillGroup(cmd) == nil
-			require.NoError(t, err, "%s\n%s", script.String(), out)
+			require.NoError(t, err, "%s\n%s", commands, out)
 			require.False(t, left, "the page doesn't end what it starts")
+			for _, o := range script.outputs {
+				found, err := os.ReadFile(o.found)
+				require.NoError(t, err)
+				missing := missingLine(o.want, string(found))
+				require.Empty(t, missing, "%s:%d: the commands before it don't print this line, or not in this order; they print:\n%s", name, o.line, found)
+			}
 		})
 	}
 }
 
+// sourceRepository returns a git repository with the files of this tree in its only commit.
+func sourceRepository(t *testing.T, root string) string {
+	t.Helper()
+	dir := t.TempDir()
+	copyRepository(t, root, dir)
+	for _, args := range [][]string{
+		{"init", "--quiet"}, {"add", "--all"},
+		{"-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "--quiet", "--message", "this tree"},
+	} {
+		git := exec.Command("git", args...)
+		git.Dir = dir
+		out, err := git.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	return dir
+}
+
+// wantExitEnv names the variable by which a page's script tells verdictsAreFine the exit code that
+// the page promises.
+const wantExitEnv = "FLEETMARK_WANT_EXIT"
+
 // verdictsAreFine is a script that stands before the command on the path. These tests share the
 // machine with others, so times mean nothing: a run may end regressed (1) or inconclusive (3), and
 // gate --base and profile overhead may find the machine too busy to measure (4). A run that can't
-// begin, or whose counts are wrong, still fails. gate --base runs in the source tree. The script
-// replaces itself with any other command, so that a page can end by process id what it started.
+// begin, or whose counts are wrong, still fails. Where the page promises an exit code, it must come;
+// a run or a gate that finds the machine too busy may try three times. gate --base runs in the
+// source tree, if the page is in no other. The script replaces itself with any other command, so
+// that a page can end by process id what it started.
 const verdictsAreFine = `#!/bin/sh
-case "$1 $2" in "gate --base")
-	cd '%[2]s' && %[1]s "$@"
-	code=$?
-	[ $code -ne 2 ] && [ $code -lt 5 ] && exit 0
-	exit $code ;;
-"profile overhead")
-	%[1]s "$@"
-	code=$?
-	[ $code -eq 4 ] && exit 0
-	exit $code ;;
+case "$1 $2" in
+"gate --base") [ -f go.mod ] || cd '%[2]s' || exit 2; fine='1 3 4' ;;
+"gate "*) fine= ;;
+"profile overhead") fine=4 ;;
+"run "*) fine='1 3' ;;
+*) exec '%[1]s' "$@" ;;
 esac
-if [ "$1" != run ]; then exec %[1]s "$@"; fi
-%[1]s "$@"
-code=$?
-case $code in 1 | 3) exit 0 ;; esac
+for try in 1 2 3; do
+	'%[1]s' "$@"
+	code=$?
+	if [ -z "$%[3]s" ]; then
+		for f in $fine; do [ $code -ne $f ] || exit 0; done
+		exit $code
+	fi
+	[ $code -ne $%[3]s ] || exit $code
+	case $code in 3 | 4) ;; *) exit $code ;; esac
+done
 exit $code
 `
 
@@ -134,16 +164,9 @@ func runnable(line string) string {
 // blocks returns the contents of a page's fenced sh blocks.
 func blocks(page string) []string {
 	var all []string
-	var inside *strings.Builder
-	for line := range strings.SplitSeq(page, "\n") {
-		switch {
-		case inside == nil && strings.TrimSpace(line) == "```sh":
-			inside = &strings.Builder{}
-		case inside != nil && strings.TrimSpace(line) == "```":
-			all = append(all, inside.String())
-			inside = nil
-		case inside != nil:
-			fmt.Fprintln(inside, line)
+	for _, f := range fences(page) {
+		if f.language == "sh" {
+			all = append(all, f.text)
 		}
 	}
 	return all

@@ -1,0 +1,162 @@
+package repotest
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A docScript is a page of the documentation as a shell script. CONTRIBUTING.md describes what a
+// page may say about its commands.
+type docScript struct {
+	text    strings.Builder
+	outputs []docOutput
+}
+
+// A docOutput is what a page says that the commands before it print.
+type docOutput struct {
+	line  int    // of the page
+	want  string // the block marked output
+	found string // path of what was printed, standard output and standard error
+}
+
+// repositoryURL is what a page may clone.
+const repositoryURL = "https://github.com/fleetmark/fleetmark"
+
+// exitsComment finds the exit code that a page promises of a command.
+var exitsComment = regexp.MustCompile(`^(.*\S)\s+# exits (\d+)\b`)
+
+// newDocScript makes a script of a page's fenced blocks marked sh. What is printed before a block
+// marked output is kept in files of the directory captured.
+func newDocScript(page, captured string) (*docScript, error) {
+	s := &docScript{}
+	s.text.WriteString("set -euo pipefail\n")
+	all := fences(page)
+	for i, block := range all {
+		switch block.language {
+		case "output":
+			if i == 0 || all[i-1].language != "sh" {
+				return nil, fmt.Errorf("line %d: a block marked output doesn't follow one marked sh", block.line)
+			}
+		case "sh":
+			if i+1 == len(all) || all[i+1].language != "output" {
+				s.addLines(block.text)
+				continue
+			}
+			file := filepath.Join(captured, fmt.Sprintf("line%d", block.line))
+			s.outputs = append(s.outputs, docOutput{line: all[i+1].line, want: all[i+1].text, found: file})
+			fmt.Fprintf(&s.text, "exec 3>&1 4>&2 >'%s' 2>&1\ntrap \"cat '%s' >&4\" EXIT\n", file, file)
+			s.addLines(block.text)
+			fmt.Fprintf(&s.text, "exec 1>&3 2>&4 3>&- 4>&-\ntrap - EXIT\ncat '%s'\n", file)
+		}
+	}
+	s.text.WriteString("wait\n") // for what the page has ended; anything else runs into the deadline
+	return s, nil
+}
+
+// addLines adds the lines of a block, each as runnable returns it.
+func (s *docScript) addLines(block string) {
+	for line := range strings.SplitSeq(block, "\n") {
+		exits := exitsComment.FindStringSubmatch(line)
+		if exits == nil {
+			s.text.WriteString(runnable(line) + "\n")
+			continue
+		}
+		command, code := runnable(exits[1]), exits[2]
+		fmt.Fprintf(&s.text, "export %s=%s; code=0\n%s || code=$?\nunset %s\n", wantExitEnv, code, command, wantExitEnv)
+		fmt.Fprintf(&s.text, "[ \"$code\" -eq %s ] || { echo \"exit code $code, want %s\" >&2; exit 1; }\n", code, code)
+	}
+}
+
+// A fence is a fenced block of a page.
+type fence struct {
+	line     int // of its opening
+	language string
+	text     string
+}
+
+// fences returns a page's fenced blocks, in their order.
+func fences(page string) (all []fence) {
+	inside := false
+	for i, line := range strings.Split(page, "\n") {
+		language, marked := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case !inside && marked:
+			all = append(all, fence{line: i + 1, language: language})
+			inside = true
+		case inside && marked && language == "":
+			inside = false
+		case inside:
+			all[len(all)-1].text += line + "\n"
+		}
+	}
+	return all
+}
+
+var (
+	sign        = regexp.MustCompile(`(^|[\s(])[<~+-]+(\d)`)
+	measurement = regexp.MustCompile(`\d[\d.,]*(?:[nµm]?s\b|[KMG]i?B\b|[kM]?B\b|[kM]\b)?`)
+	blanks      = regexp.MustCompile(`[\s─]+`)
+)
+
+// comparable returns a line of output without what differs from one run to the next: numbers with
+// their signs and units become 0, and spaces and rules one space.
+func comparable(line string) string {
+	line = measurement.ReplaceAllString(sign.ReplaceAllString(line, "$1$2"), "0")
+	return strings.TrimSpace(blanks.ReplaceAllString(line, " "))
+}
+
+// missingLine returns the first line of want that doesn't follow the lines before it in found, or
+// "" if all do. Numbers don't matter, and ... in a line stands for any text.
+func missingLine(want, found string) string {
+	rest := strings.Split(found, "\n")
+next:
+	for line := range strings.SplitSeq(want, "\n") {
+		parts := strings.Split(comparable(line), "...")
+		for i := range parts {
+			parts[i] = regexp.QuoteMeta(strings.TrimSpace(parts[i]))
+		}
+		pattern := regexp.MustCompile("^" + strings.Join(parts, ".*") + "$")
+		if strings.Trim(comparable(line), ". ") == "" {
+			continue
+		}
+		for i := range rest {
+			if pattern.MatchString(comparable(rest[i])) {
+				rest = rest[i+1:]
+				continue next
+			}
+		}
+		return line
+	}
+	return ""
+}
+
+func TestMissingLine(t *testing.T) {
+	const found = "metric       baseline   now     verdict\n──────\nns/op   1.79ms ± 22%  11.3ms ± 3%  regressed\nB/op  80B  32.3KiB  pass\nrun: runs/20261130T191226Z-rollout-8b7ff7\n"
+	for want, missing := range map[string]string{
+		"ns/op 20µs ± 1% 1s ± 0% regressed":                   "",
+		"metric baseline now verdict\n───\nB/op 1B 2MiB pass": "",
+		"ns/op ... regressed\n...\nrun: runs/...-rollout-...": "",
+		"ns/op 20µs ± 1% 1s ± 0% pass":                        "ns/op 20µs ± 1% 1s ± 0% pass",
+		"B/op 80B 1B pass\nns/op ... regressed":               "ns/op ... regressed",
+		"B/op 80B 1B":                                         "B/op 80B 1B",
+		"verdict":                                             "verdict",
+	} {
+		require.Equal(t, missing, missingLine(want, found), want)
+	}
+}
+
+func TestDocScript(t *testing.T) {
+	script, err := newDocScript("# A\n```sh\nfalse   # exits 1: why\necho 7\n```\nsays\n```output\n8\n```\n```yaml\nx: y\n```\n", "/captured")
+	require.NoError(t, err)
+	require.Equal(t, []docOutput{{line: 7, want: "8\n", found: "/captured/line2"}}, script.outputs)
+	require.Contains(t, script.text.String(), "\nfalse || code=$?\n")
+	require.Contains(t, script.text.String(), `[ "$code" -eq 1 ] ||`)
+	require.NotContains(t, script.text.String(), "x: y")
+	_, err = newDocScript("```yaml\nx: y\n```\n```output\n8\n```\n", "/captured")
+	require.EqualError(t, err, "line 4: a block marked output doesn't follow one marked sh")
+}
