@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
+	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
 // answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each answer to
@@ -135,7 +136,7 @@ func (c *answerConn) writing(p []byte) error {
 	defer c.mu.Unlock()
 	switch {
 	case c.stale, c.mode == modeIdle && !c.counted.quiet():
-		return errStale // or what the device said unasked would be the answer
+		return socket.ErrStale // or what the device said unasked would be the answer
 	case c.mode == modeNew && !bytes.HasPrefix(p, []byte("POST ")) && !bytes.HasPrefix(p, []byte("GET ")):
 		c.mode = modeTunnel
 	case c.mode == modeNew:

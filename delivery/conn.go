@@ -10,10 +10,10 @@ import (
 	"io"
 	"net"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
+	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
 const (
@@ -30,17 +30,18 @@ type conn struct {
 	key connKey
 	br  *bufio.Reader // over the conn itself, which counts
 
-	traffic   traffic
-	trace     *trace // of the request under way
-	failed    bool   // its last operation did
-	silent    bool   // no byte of the answer has come
-	readErr   error  // what the connection, rather than its reader, last said
-	probe     probe
-	writeWait writeWaiter
-	sendBy    time.Time // until when a stuck write goes on; zero: it ends with its deadline
-	pace      pace      // of the upload
-	sent      int64     // bytes that the socket took, since the upload began
-	agreed    bool      // a success was told before the upload's end: it goes on
+	traffic     traffic
+	trace       *trace // of the request under way
+	failed      bool   // its last operation did
+	silent      bool   // no byte of the answer has come
+	readErr     error  // what the connection, rather than its reader, last said
+	probe       socket.Probe
+	writeWait   socket.WriteWaiter
+	markWritten func()    // it was handed to the system
+	sendBy      time.Time // until when a stuck write goes on; zero: it ends with its deadline
+	pace        pace      // of the upload
+	sent        int64     // bytes that the socket took, since the upload began
+	agreed      bool      // a success was told before the upload's end: it goes on
 	// The upload is out, and the device's system hasn't all of it yet, or wasn't seen to.
 	draining bool
 	began    time.Time // when the upload did
@@ -74,6 +75,7 @@ func newConn() *conn {
 		// A connection that is closed already is as good: there is nobody to tell of an error.
 		_ = c.nc.SetDeadline(longPast())
 	}
+	c.markWritten = func() { c.trace.mark(atWritten) }
 	return c
 }
 
@@ -86,8 +88,8 @@ func (c *conn) open(key connKey, nc net.Conn) {
 			up.c, c.raw = c, up
 		}
 	}
-	c.probe.open(nc)
-	c.writeWait.open(nc, &c.probe)
+	c.probe.Open(nc)
+	c.writeWait.Open(nc, &c.probe, c.markWritten)
 	c.br.Reset(c)
 }
 
@@ -119,7 +121,7 @@ func (c *conn) keepWaiting() error {
 	if !now.Before(c.sendBy) {
 		return os.ErrDeadlineExceeded
 	}
-	if n, known := c.probe.unsent(); !known || n == 0 {
+	if n, known := c.probe.Unacked(); !known || n == 0 {
 		c.draining = false
 		return c.endBy(earlier(c.sendBy, now.Add(c.limits.answer(c.size, now.Sub(c.began)))))
 	}
@@ -131,13 +133,13 @@ func (c *conn) keepWaiting() error {
 
 // moved is what the peer's system took of the upload, in bytes.
 func (c *conn) moved() int64 {
-	n, _ := c.probe.unsent()
+	n, _ := c.probe.Unacked()
 	return c.sent - n
 }
 
 // canTell reports whether the system tells what the peer's has not acknowledged.
 func (c *conn) canTell() bool {
-	_, known := c.probe.unsent()
+	_, known := c.probe.Unacked()
 	return known
 }
 
@@ -172,14 +174,11 @@ func (c *conn) writeSecure(p []byte) (done int, err error) {
 	return done, err
 }
 
-// errStale: a kept-alive connection turned out to be no good before a byte was sent.
-var errStale error = &exchangeError{phase: phaseConnect, err: errors.New("kept-alive connection is no good any more")}
-
 // writeWhole writes a request that is complete, over a connection that lay idle or not,
 // and may wait for the answer to begin.
 func (c *conn) writeWhole(b []byte, idled bool) error {
-	if c.writeWait.available() {
-		n, err := c.writeWait.send(b, idled, c.trace)
+	if c.writeWait.IsAvailable() {
+		n, err := c.writeWait.Send(b, idled)
 		c.traffic.written += uint64(n)
 		if err != nil || n == len(b) {
 			return err
@@ -192,10 +191,10 @@ func (c *conn) writeWhole(b []byte, idled bool) error {
 }
 
 // writeOn writes to a socket, whose deadline is but a look at how it goes.
-func (c *conn) writeOn(socket net.Conn, p []byte) (int, error) {
+func (c *conn) writeOn(nc net.Conn, p []byte) (int, error) {
 	done := 0
 	for {
-		n, err := socket.Write(p[done:])
+		n, err := nc.Write(p[done:])
 		done += n
 		c.sent += int64(n)
 		if err == nil {
@@ -220,6 +219,9 @@ type rawConn struct {
 	kept  []byte
 }
 
+// NetConn returns the socket, or what a Dial put around it.
+func (u *rawConn) NetConn() net.Conn { return u.Conn }
+
 func (u *rawConn) Write(p []byte) (int, error) {
 	if u.keep {
 		u.kept = append(u.kept, p...)
@@ -230,7 +232,7 @@ func (u *rawConn) Write(p []byte) (int, error) {
 
 // Read gives nothing, as at a deadline, if it would wait and must not.
 func (u *rawConn) Read(p []byte) (int, error) {
-	if u.look && u.c.probe.quiet() {
+	if u.look && u.c.probe.IsQuiet() {
 		return 0, os.ErrDeadlineExceeded
 	}
 	return u.Conn.Read(p)
@@ -301,7 +303,7 @@ func (c *conn) endBy(t time.Time) error {
 // before the end of the upload is the device's to keep: it gets the rest (RFC 9112 §9.5).
 // Interim answers (1xx) are left where they are.
 func (c *conn) answered() bool {
-	if c.agreed || c.probe.quiet() {
+	if c.agreed || c.probe.IsQuiet() {
 		return false
 	}
 	for {
@@ -392,27 +394,6 @@ func beneath(nc net.Conn) net.Conn {
 	return nc
 }
 
-// socketOf is the connection that can be looked at, beneath TLS and whatever a Dial put around it.
-func socketOf(nc net.Conn) net.Conn {
-	nc = beneath(nc)
-	if _, ok := nc.(syscall.Conn); ok {
-		return nc
-	}
-	if w, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		return socketOf(w.NetConn())
-	}
-	return nc
-}
-
-// resetOnClose makes the close of a socket drop what the peer hasn't taken. Else the system
-// would keep it, megabytes for a peer that stopped reading, and go on trying for minutes; and
-// the peer would see the close only behind all of it.
-func resetOnClose(socket net.Conn) {
-	if s, ok := socketOf(socket).(interface{ SetLinger(seconds int) error }); ok {
-		_ = s.SetLinger(0) // where it fails, the connection has ended already
-	}
-}
-
 func (c *conn) setDeadline(t time.Time) error { return c.nc.SetDeadline(t) }
 
 // clean reports whether the next answer can be told from leftovers of this one.
@@ -446,7 +427,7 @@ func (c *conn) usableBy(ctx context.Context) bool {
 // for would be taken for the next answer (RFC 9112 §9.2, §11.2). TLS may have taken more
 // from its socket than it gave: a read that must not wait shows that.
 func (c *conn) quiet() bool {
-	if !c.probe.quiet() {
+	if !c.probe.IsQuiet() {
 		return false
 	}
 	if !c.key.secure {
@@ -498,8 +479,8 @@ func (c *conn) shut() bool {
 	nc := c.nc
 	if c.failed {
 		nc = beneath(nc) // TLS would say goodbye first, and may wait for seconds to do so
-		if n, _ := c.probe.unsent(); n > 0 {
-			resetOnClose(nc)
+		if n, _ := c.probe.Unacked(); n > 0 {
+			socket.ResetOnClose(nc)
 		}
 	}
 	_ = nc.Close()

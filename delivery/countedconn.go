@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
 // longWrite is what may take a while to write, in bytes.
@@ -28,12 +30,12 @@ type countedConn struct {
 	looking bool        // a write deadline is set; the writer's own
 
 	mu    sync.Mutex // of the probe: requests may share the connection
-	probe probe
+	probe socket.Probe
 }
 
 func newCountedConn(nc net.Conn, stats *counters, chunks *chunkPool) *countedConn {
 	c := &countedConn{Conn: nc, stats: stats, chunks: chunks}
-	c.probe.open(nc)
+	c.probe.Open(nc)
 	return c
 }
 
@@ -95,26 +97,26 @@ func (c *countedConn) moved() int64 {
 func (c *countedConn) unsent() (n int64, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.probe.unsent()
+	return c.probe.Unacked()
 }
 
 // quiet reports whether the connection is open and holds nothing to read.
 func (c *countedConn) quiet() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.probe.quiet()
+	return c.probe.IsQuiet()
 }
 
 // ended reports whether the connection can be seen to have ended.
 func (c *countedConn) ended() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.probe.ended()
+	return c.probe.HasEnded()
 }
 
 // abandon is called before a request is ended that the connection carries alone.
 func (c *countedConn) abandon() {
 	if n, _ := c.unsent(); n > 0 {
-		resetOnClose(c.Conn)
+		socket.ResetOnClose(c.Conn)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
+	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
 // lean is HTTP/1.1 over the client's own connections. An operation runs in its caller's
@@ -173,9 +174,9 @@ func (l *lean) exchange(ctx context.Context, c *conn, reused bool, x *exchange, 
 	if c.raw != nil {
 		c.raw.slim()
 	}
-	if err == errStale {
+	if err == socket.ErrStale {
 		l.pool.discard(c)
-		return true, err
+		return true, &exchangeError{phase: phaseConnect, err: err}
 	}
 	if reused {
 		l.stats.reused.Add(1)
@@ -203,8 +204,8 @@ func connectionFailed(err error) bool {
 
 func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) error {
 	whole := l.fitsOneWrite(x)
-	if reused && !(whole && c.writeWait.available()) && !c.quiet() { // a writeWaiter looks for itself
-		return errStale
+	if reused && !(whole && c.writeWait.IsAvailable()) && !c.quiet() { // a WriteWaiter looks for itself
+		return socket.ErrStale
 	}
 	// The deadline is set before the context is looked at: a cancel that comes later
 	// overrides it, one that came earlier is seen here.
@@ -216,7 +217,7 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchang
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	sendErr := l.send(c, reused, x)
-	if sendErr == errStale {
+	if sendErr == socket.ErrStale {
 		return sendErr
 	}
 	if !whole {
@@ -283,13 +284,13 @@ var errUnfinished = errors.New("device answered before it had the whole update, 
 func (l *lean) finish(c *conn) error {
 	c.draining = false
 	for pause := time.Millisecond; ; pause = min(2*pause, lookEvery) {
-		if n, known := c.probe.unsent(); !known || n == 0 {
+		if n, known := c.probe.Unacked(); !known || n == 0 {
 			return nil
 		}
 		now := time.Now()
 		var err error
 		switch {
-		case c.probe.ended():
+		case c.probe.HasEnded():
 			return &exchangeError{phase: phaseSend, err: errUnfinished}
 		case !now.Before(c.sendBy):
 			err = os.ErrDeadlineExceeded

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
 // netHTTP is the second transport: net/http's own, for HTTP/2, proxies and
@@ -132,7 +134,7 @@ func (t *netHTTP) secure(ctx context.Context, nc net.Conn, cfg *tls.Config, addr
 func (t *netHTTP) roundTrip(ctx context.Context, x *exchange) error {
 	for {
 		err := t.roundTripResuming(ctx, x)
-		if !errors.Is(err, errStale) {
+		if !errors.Is(err, socket.ErrStale) {
 			return err
 		}
 		t.stats.requests.Add(^uint64(0)) // it was none
@@ -177,7 +179,7 @@ func (t *netHTTP) roundTripOnce(ctx context.Context, x *exchange) error {
 				err = told
 			case c.reused && why == nil && ctx.Err() == nil && c.answers.untouched():
 				// The connection was closed for it, and net/http may say no more than that.
-				err = errStale
+				err = socket.ErrStale
 			}
 		}
 		if ended := ctx.Err(); why == nil && ended != nil && errors.Is(err, context.Canceled) {

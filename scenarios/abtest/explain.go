@@ -108,3 +108,7 @@ func OwnFunctions() []string {
 // deliveryPackage returns the import path of the delivery package, which is another in a renamed
 // copy of the module.
 func deliveryPackage() string { return reflect.TypeFor[delivery.Client]().PkgPath() }
+
+// deliveryFunctions returns the prefixes of the names of the client's functions: those of the
+// delivery package and of the packages below it.
+func deliveryFunctions() []string { return []string{deliveryPackage() + ".", deliveryPackage() + "/"} }

@@ -281,7 +281,7 @@ func TestPlantedIsFound(t *testing.T) {
 		o := explainOptions(t, asItStands, s.build(t, root, t.TempDir()), profiles.Block)
 		o.Each = turnTime / 5
 		which := owned()
-		which.Within = []string{ofDelivery}
+		which.Within = deliveryFunctions()
 		e, err := explainSides(t.Context(), o, which)
 		require.NoError(t, err)
 		require.NotEmpty(t, e.Causes, "%+v", e.Total)

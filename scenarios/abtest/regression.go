@@ -151,7 +151,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 	own := append(OwnFunctions(), checkout.Functions(o.Builds.Differences)...)
 	var within []string
 	if n.kind == profiles.Block { // else it is mostly the harness, which waits for the next operation
-		within = []string{deliveryPackage() + "."}
+		within = deliveryFunctions()
 	}
 	e, err := explainSides(ctx, profileOptions{
 		Builds: o.Builds, Spec: n.spec, FleetCommand: o.FleetCommand, Dir: dir, Kind: n.kind,

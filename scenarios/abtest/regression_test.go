@@ -1,6 +1,9 @@
 package abtest
 
 import (
+	"path"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,5 +52,25 @@ func TestPlanProfiles(t *testing.T) {
 			}
 			require.Equal(t, c.want, got)
 		})
+	}
+}
+
+// TestDeliveryFunctions checks that waits in the packages below the delivery package count as its
+// own, and those in others don't.
+func TestDeliveryFunctions(t *testing.T) {
+	module := path.Dir(deliveryPackage()) + "/" // another in a renamed copy
+	for function, want := range map[string]bool{
+		module + "delivery.(*Client).Push":                        true,
+		module + "delivery/internal/exchange.(*Trace).Mark":       true,
+		module + "delivery/inventory.Read":                        true,
+		module + "deliveryreport.Write":                           false,
+		module + "scenarios/load.(*client).Push":                  false,
+		"example.com/delivery.(*Client).Push":                     false,
+		"sync.(*Mutex).Lock":                                      false,
+		"example.com/m[" + module + "delivery.Device].(*set).Add": false,
+		module + "scenarios/abtest.TestDeliveryFunctions.func1":   false,
+	} {
+		is := slices.ContainsFunc(deliveryFunctions(), func(prefix string) bool { return strings.HasPrefix(function, prefix) })
+		require.Equal(t, want, is, "%s", function)
 	}
 }

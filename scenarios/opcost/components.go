@@ -2,8 +2,12 @@ package opcost
 
 import "github.com/fleetmark/fleetmark/profiles"
 
-// deliveryPackage begins the name of every function of the client.
-const deliveryPackage = "github.com/fleetmark/fleetmark/delivery."
+// deliveryPackage and deliveryInternal begin the names of the functions of the client: those of
+// package delivery and of the packages below it.
+const (
+	deliveryPackage  = "github.com/fleetmark/fleetmark/delivery."
+	deliveryInternal = "github.com/fleetmark/fleetmark/delivery/internal/"
+)
 
 // DeliveryComponents returns the parts of package delivery, each with the names of the functions
 // that allocate for it: its own, and those of the standard library that it calls. A name stands for
@@ -19,6 +23,12 @@ func DeliveryComponents() []profiles.Component {
 		}
 		return names
 	}
+	internal := func(names ...string) []string {
+		for i, n := range names {
+			names[i] = deliveryInternal + n
+		}
+		return names
+	}
 	return []profiles.Component{
 		{Name: "request", Prefixes: append(
 			own("(*exchangePool).", "(*Client).", "newCall", "(*netHTTP).", "(*call).", "(*trace)."),
@@ -31,8 +41,8 @@ func DeliveryComponents() []profiles.Component {
 			"net/http.fixPragmaCacheControl", "net/textproto.", "vendor/golang.org/x/net/http/httpguts.", "mime.",
 		)},
 		{Name: "address", Prefixes: append(
-			own("Device.", "(*call).fillURL"),
-			"github.com/fleetmark/fleetmark/delivery/internal/endpoint.", "net/url.", "net/netip.",
+			append(own("Device.", "(*call).fillURL"), internal("endpoint.")...),
+			"net/url.", "net/netip.",
 			"net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
 			"net.parse", "net/http.canonicalAddr", "net/http.(*Transport).connectMethodForRequest",
 			"net/http.(*connectMethod).", "net/http.idnaASCII",
@@ -42,8 +52,8 @@ func DeliveryComponents() []profiles.Component {
 			"bufio.", "bytes.", "io.", "net/http.(*body).", "net/http.(*bodyEOFSignal).", "net/http.(*transferWriter).",
 		)},
 		{Name: "connection", Prefixes: append(
-			own("(*connPool).", "(*conn).", "(*lean).dial", "dialWithin", "(*probe).", "(*writeWaiter).", "newCountedConn",
-				"(*countedConn).", "newAnswerConn", "(*answerConn)."),
+			append(own("(*connPool).", "(*conn).", "(*lean).dial", "dialWithin", "newCountedConn",
+				"(*countedConn).", "newAnswerConn", "(*answerConn)."), internal("socket.")...),
 			"net.", "internal/poll.", "os.", "syscall.", "crypto/tls.", "internal/syscall/",
 			"net/http.(*Transport).dialConn", "net/http.(*Transport).queueForDial", "net/http.(*Transport).getConn",
 			"net/http.(*Transport).putOrCloseIdleConn", "net/http.(*Transport).tryPutIdleConn",

@@ -1,20 +1,21 @@
-package delivery
+package socket
 
 import (
 	"syscall"
 	"unsafe"
 )
 
-// unsentProbe asks a socket how much of what it took the peer's system has not
-// acknowledged (SIOCOUTQ, tcp(7); it has the number of TIOCOUTQ).
-type unsentProbe struct {
+// sendQueue is the answer of a socket that was asked how much of what it took the peer's system has
+// not acknowledged (SIOCOUTQ, tcp(7); it has the number of TIOCOUTQ).
+type sendQueue struct {
 	ask   func(fd uintptr)
 	n     int32
 	known bool
 }
 
-// unsent returns that count in bytes, and whether it could be told.
-func (p *probe) unsent() (n int64, known bool) {
+// Unacked returns how many bytes of what was written the peer's system has not acknowledged, and
+// reports whether the system can tell.
+func (p *Probe) Unacked() (n int64, known bool) {
 	if p.raw == nil {
 		return 0, false
 	}
