@@ -10,22 +10,23 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
 // answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each answer to
-// its end before it gives it, in one form (httpAnswer.appendCanonical), so that net/http meets
+// its end before it gives it, in one form (http1.Response.AppendCanonical), so that net/http meets
 // nothing that it would refuse and lean wouldn't, never sees a byte beyond an answer, which it
 // would write to the process's log, and doesn't give up an upload because a success came early.
 type answerConn struct {
 	net.Conn // what it reads from and writes to
 	counted  *countedConn
-	limits   answerLimits
+	limits   http1.Limits
 
 	// What the reader owns.
 	br   *bufio.Reader
-	got  httpAnswer
+	got  http1.Response
 	left int    // of the limit of the head
 	out  []byte // what net/http has yet to read
 	buf  []byte // its memory
@@ -54,7 +55,7 @@ const (
 	modeTunnel                 // it isn't HTTP, but a way through a proxy: nothing is looked at
 )
 
-func newAnswerConn(nc net.Conn, counted *countedConn, limits answerLimits) *answerConn {
+func newAnswerConn(nc net.Conn, counted *countedConn, limits http1.Limits) *answerConn {
 	return &answerConn{Conn: nc, counted: counted, limits: limits, br: bufio.NewReaderSize(nc, readBuffer)}
 }
 
@@ -221,31 +222,31 @@ func (c *answerConn) next() error {
 		return errUnasked
 	}
 	if c.left == 0 {
-		c.left = c.limits.head
+		c.left = c.limits.Head
 	}
 	a := &c.got
-	err := a.readHead(c.br, c.limits.head, &c.left)
-	if err == nil && !a.isInterim() {
-		if err = a.readBody(c.br, c.limits); err == nil && a.status/100 == 2 {
+	err := a.ReadHead(c.br, c.limits.Head, &c.left)
+	if err == nil && !a.IsInterim() {
+		if err = a.ReadBody(c.br, c.limits); err == nil && a.Status/100 == 2 {
 			c.hold()
 		}
 	}
 	if err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = &answerError{err}
+			err = &http1.Error{Err: err}
 		}
-		if _, ok := errors.AsType[*answerError](err); ok {
+		if _, ok := errors.AsType[*http1.Error](err); ok {
 			c.fail(err)
 		}
 		c.out, c.err = append(c.buf[:0], "HTTP/1.1 200 OK\r\n"...), err
 		return nil
 	}
-	if !a.isInterim() && c.br.Buffered() > 0 {
-		a.final = true // more came than the answer
+	if !a.IsInterim() && c.br.Buffered() > 0 {
+		a.Close = true // more came than the answer
 	}
-	c.buf = a.appendCanonical(c.buf[:0])
+	c.buf = a.AppendCanonical(c.buf[:0])
 	c.out = c.buf
-	if !a.isInterim() {
+	if !a.IsInterim() {
 		c.left = 0
 		c.mu.Lock()
 		c.mode = modeIdle

@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
@@ -321,7 +322,7 @@ func (c *conn) answered() bool {
 		// TLS may hold more than it gave, which no look at the socket shows.
 	}
 	b, _ := c.br.Peek(c.br.Buffered())
-	switch status := finalStatus(b); {
+	switch status := http1.FinalStatus(b); {
 	case status == 0:
 		return false
 	case status/100 == 2:
@@ -352,14 +353,14 @@ func (c *conn) invited(until time.Time) error {
 		if err != nil {
 			return errAnswered
 		}
-		switch status := finalStatus(b); {
+		switch status := http1.FinalStatus(b); {
 		case status/100 == 2:
 			c.agreed = true // and yet it needs the update
 			return nil
 		case status != 0:
 			return errAnswered
 		}
-		if end := headEnd(b); end >= 0 {
+		if end := http1.HeadEnd(b); end >= 0 {
 			asked := bytes.HasPrefix(bytes.TrimLeft(b, "\r\n")[len("HTTP/1.1 "):], []byte("100"))
 			if _, err := c.br.Discard(end); err != nil || asked {
 				return err
@@ -408,8 +409,8 @@ func (c *conn) answerError(err error) error {
 	case c.silent && c.key.secure && c.readErr != nil && isRefusedClient(c.readErr):
 		return &exchangeError{phase: phaseConnect, secure: true, err: fmt.Errorf("TLS: %w", c.readErr)}
 	case c.readErr == nil || cut:
-		if _, ok := errors.AsType[*answerError](err); !ok {
-			err = &answerError{err}
+		if _, ok := errors.AsType[*http1.Error](err); !ok {
+			err = &http1.Error{Err: err}
 		}
 		return &exchangeError{phase: phaseAnswer, protocol: true, err: err}
 	default:

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 )
 
 // Class says what a failure means for the device: whether the update may have been applied, and so
@@ -193,13 +193,6 @@ type exchangeError struct {
 func (e *exchangeError) Error() string { return e.err.Error() }
 func (e *exchangeError) Unwrap() error { return e.err }
 
-// clippedError shortens what is said of an answer that could not be read: it
-// quotes the answer, whole, and a device may have put anything there.
-type clippedError struct{ err error }
-
-func (e *clippedError) Error() string { return check.Truncate(e.err.Error()) }
-func (e *clippedError) Unwrap() error { return e.err }
-
 // timeouter is what net errors and context.DeadlineExceeded share.
 type timeouter interface {
 	error
@@ -300,7 +293,7 @@ func isMalformed(err error) bool {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return true // less came than was promised
 	}
-	if _, ok := errors.AsType[*answerError](err); ok {
+	if _, ok := errors.AsType[*http1.Error](err); ok {
 		// In the middle of a body, what isn't the connection's failure is the peer's.
 		_, network := errors.AsType[net.Error](err)
 		return !network && !errors.Is(err, context.Canceled)

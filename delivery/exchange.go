@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
@@ -52,7 +53,7 @@ type exchange struct {
 
 	// What the lean transport needs per request.
 	deadline time.Time // of the whole
-	got      httpAnswer
+	got      http1.Response
 	head     []byte // of the request
 }
 

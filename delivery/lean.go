@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
@@ -185,7 +186,7 @@ func (l *lean) exchange(ctx context.Context, c *conn, reused bool, x *exchange, 
 	l.stats.requests.Add(1)
 	l.stats.written.Add(c.traffic.written - before.written)
 	l.stats.read.Add(c.traffic.read - before.read)
-	if err != nil || x.got.final || !c.clean() {
+	if err != nil || x.got.Close || !c.clean() {
 		l.pool.discard(c)
 		return unseen, err
 	}
@@ -248,7 +249,7 @@ func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchang
 		return err
 	}
 	if sendErr != nil {
-		x.got.final = true
+		x.got.Close = true
 		c.failed = true // the device may not be reading: TLS couldn't say goodbye
 	}
 	if x.status/100 == 2 && !whole {
@@ -401,14 +402,14 @@ func (e *artifactError) Unwrap() error { return e.err }
 // receive reads the answer to its end, so that the connection can be used again.
 func (l *lean) receive(c *conn, x *exchange) error {
 	a := &x.got
-	if err := a.read(c.br, answerLimits{l.cfg.MaxAnswerHead, l.cfg.MaxAnswer}); err != nil {
+	if err := a.Read(c.br, http1.Limits{Head: l.cfg.MaxAnswerHead, Body: l.cfg.MaxAnswer}); err != nil {
 		return c.answerError(err)
 	}
-	if a.status == http.StatusSwitchingProtocols {
-		return &exchangeError{phase: phaseAnswer, protocol: true, err: &answerError{errSwitched}}
+	if a.Status == http.StatusSwitchingProtocols {
+		return &exchangeError{phase: phaseAnswer, protocol: true, err: &http1.Error{Err: http1.ErrSwitchedProtocols}}
 	}
-	x.status, x.answer = a.status, a.body
-	x.contentType, x.encoding, x.location, x.date, x.retryAfter = a.contentType, a.encoding, a.location, a.date, a.retryAfter
+	x.status, x.answer = a.Status, a.Body
+	x.contentType, x.encoding, x.location, x.date, x.retryAfter = a.ContentType, a.ContentEncoding, a.Location, a.Date, a.RetryAfter
 	return nil
 }
 

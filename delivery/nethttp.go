@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
@@ -85,8 +87,8 @@ func (t *netHTTP) dial(ctx context.Context, _, address string) (net.Conn, error)
 	return newAnswerConn(counted, counted, t.answerLimits()), nil
 }
 
-func (t *netHTTP) answerLimits() answerLimits {
-	return answerLimits{t.cfg.MaxAnswerHead, t.cfg.MaxAnswer}
+func (t *netHTTP) answerLimits() http1.Limits {
+	return http1.Limits{Head: t.cfg.MaxAnswerHead, Body: t.cfg.MaxAnswer}
 }
 
 // dialTLS makes the DialTLSContext of a transport, which opens a connection of HTTP/2 as net/http
@@ -220,7 +222,7 @@ func (t *netHTTP) read(resp *http.Response, x *exchange) (err error) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		// There is no body to read to its end: what follows is another protocol, and
 		// net/http no longer minds the context.
-		return &answerError{errSwitched}
+		return &http1.Error{Err: http1.ErrSwitchedProtocols}
 	}
 	if err := t.readBody(resp, x); err != nil {
 		return err
@@ -245,7 +247,7 @@ func (t *netHTTP) readBody(resp *http.Response, x *exchange) error {
 	most := t.cfg.MaxAnswer
 	x.kept = x.kept[:0]
 	if resp.ContentLength > int64(most) {
-		return tooLarge(most)
+		return http1.TooLarge(most)
 	}
 	for {
 		if len(x.kept) == cap(x.kept) {
@@ -254,14 +256,14 @@ func (t *netHTTP) readBody(resp *http.Response, x *exchange) error {
 		n, err := resp.Body.Read(x.kept[len(x.kept):cap(x.kept)])
 		x.kept = x.kept[:len(x.kept)+n]
 		if len(x.kept) > most {
-			return tooLarge(most)
+			return http1.TooLarge(most)
 		}
 		if errors.Is(err, io.EOF) {
 			x.answer = x.kept
 			return nil
 		}
 		if err != nil {
-			return &answerError{err}
+			return &http1.Error{Err: err}
 		}
 	}
 }
@@ -292,10 +294,10 @@ func (t *netHTTP) failure(err, why error, connected bool) error {
 		return &exchangeError{phase: phaseConnect, err: err}
 	}
 	if isMalformed(err) {
-		if a, ok := errors.AsType[*answerError](err); ok {
+		if a, ok := errors.AsType[*http1.Error](err); ok {
 			err = a // as lean says it
 		}
-		return &exchangeError{phase: phaseSend, protocol: true, err: &clippedError{err}}
+		return &exchangeError{phase: phaseSend, protocol: true, err: &check.TruncatedError{Err: err}}
 	}
 	return &exchangeError{phase: phaseSend, err: err}
 }

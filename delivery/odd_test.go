@@ -241,59 +241,6 @@ func (b *syncedBuffer) String() string {
 	return b.b.String()
 }
 
-// FuzzHTTPAnswer: where both take an answer, they agree on it.
-func FuzzHTTPAnswer(f *testing.F) {
-	for _, s := range []string{
-		deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nx", "\r\nHTTP/1.1 200 OK\n\nx",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX: y\r\n\r\n", "HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 B\r\nRetry-After: 1\r\nRetry-After: 2\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 307 A\r\nLocation: /a\r\nlocation: /b\r\nDate: x\r\nContent-Length: 0\r\n\r\n",
-		"HTTP/1.0 200 \nLoCAtion:\nloCAtion:0\n\n",
-	} {
-		f.Add([]byte(s))
-	}
-	limits := answerLimits{4 << 10, 64 << 10}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var a httpAnswer
-		rest := bufio.NewReader(bytes.NewReader(b))
-		if err := a.read(rest, limits); err != nil {
-			return
-		}
-		if a.status < 100 || a.status > 599 || len(a.body) > limits.body || len(a.head) > limits.head {
-			t.Fatalf("%q: status %d, %d bytes", b, a.status, len(a.body))
-		}
-		// What net/http gets is one answer that it takes, and says the same.
-		text := a.appendCanonical(nil)
-		br := bufio.NewReader(bytes.NewReader(text))
-		r, err := http.ReadResponse(br, nil)
-		if err != nil {
-			t.Fatalf("%q from %q: %v", text, b, err)
-		}
-		body, err := io.ReadAll(r.Body)
-		first := func(name string) string {
-			if all := r.Header[name]; len(all) > 0 {
-				return all[0]
-			}
-			return ""
-		}
-		if a.status != http.StatusSwitchingProtocols { // then the rest isn't a body
-			if err != nil || br.Buffered() != 0 || string(body) != string(a.body) || r.Close != a.final {
-				t.Fatalf("%q from %q: body %q, want %q, close %v, %d bytes more, %v", text, b, body, a.body, r.Close, br.Buffered(), err)
-			}
-		}
-		got := []string{r.Status[:3], first("Content-Type"), first("Content-Encoding"), first("Location"), first("Date")}
-		want := []string{fmt.Sprint(a.status), string(a.contentType), string(a.encoding), string(a.location), string(a.date)}
-		if strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Fatalf("%q from %q: %q, want %q", text, b, got, want)
-		}
-		// And read from the device's own bytes, net/http agrees where it takes them.
-		if r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(b)), nil); err == nil && r.StatusCode == a.status && len(r.TransferEncoding) == 0 && r.ProtoAtLeast(1, 1) {
-			if body, err := io.ReadAll(r.Body); err == nil && string(body) != string(a.body) {
-				t.Fatalf("%q: body %q, net/http has %q", b, a.body, body)
-			}
-		}
-	})
-}
-
 // TestRetryAfterOfAnswers: over the wire, with the answer's date and without one.
 func TestRetryAfterOfAnswers(t *testing.T) {
 	for name, row := range map[string]struct {

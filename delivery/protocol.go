@@ -80,7 +80,7 @@ func (native) readPush(x *exchange, u *Update) (Class, error) {
 		return ClassRefused, a.refusal()
 	}
 	// Size and digest may be left out; where they are told, they must be right.
-	if len(a.digest) != 0 && !equalFoldASCII(a.digest, u.digestHex) || a.size != 0 && a.size != u.artifact.size {
+	if len(a.digest) != 0 && !check.EqualFold(a.digest, u.digestHex) || a.size != 0 && a.size != u.artifact.size {
 		return ClassIntegrity, fmt.Errorf("%w: %d bytes, SHA-256 %q", errWrongTaken, a.size, check.Truncate(string(a.digest)))
 	}
 	return ClassUnknown, nil
@@ -122,7 +122,7 @@ func (x *exchange) readable() error {
 	if !isJSON(x.contentType) {
 		return errNotJSON
 	}
-	if len(x.encoding) > 0 && !equalFoldASCII(x.encoding, "identity") {
+	if len(x.encoding) > 0 && !check.EqualFold(x.encoding, "identity") {
 		return errEncoded
 	}
 	return nil
@@ -138,7 +138,7 @@ func (x *exchange) refused() (Class, error) {
 func (x *exchange) corrupted(u *Update) bool {
 	var a updateView
 	return x.status/100 == 4 && x.readable() == nil && a.parse(x.answer) == nil &&
-		a.size == u.artifact.size && len(a.digest) != 0 && !equalFoldASCII(a.digest, u.digestHex)
+		a.size == u.artifact.size && len(a.digest) != 0 && !check.EqualFold(a.digest, u.digestHex)
 }
 
 // refusal says why, in the device's words where it has some.
@@ -153,26 +153,7 @@ func refusal(x *exchange) error {
 // isJSON looks at the media type only; parameters don't matter.
 func isJSON(contentType []byte) bool {
 	media, _, _ := bytes.Cut(contentType, []byte(";"))
-	return equalFoldASCII(bytes.TrimSpace(media), wire.TypeJSON)
-}
-
-// equalFoldASCII compares without regard to the case of ASCII letters; lower is lower-case already.
-func equalFoldASCII(b []byte, lower string) bool {
-	if string(b) == lower {
-		return true // the usual case, and the fast one
-	}
-	if len(b) != len(lower) {
-		return false
-	}
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
+	return check.EqualFold(bytes.TrimSpace(media), wire.TypeJSON)
 }
 
 // judge compares what a device says it runs with what it should run.
@@ -186,7 +167,7 @@ func (v *versionView) judge(d Device, u *Update) (Class, error) {
 		return ClassIntegrity, ErrDeviceFailed
 	case string(v.version) != u.version:
 		return ClassIntegrity, fmt.Errorf("%w: it runs %q, want %q", ErrLacksUpdate, check.Truncate(string(v.version)), u.version)
-	case !equalFoldASCII(v.digest, u.digestHex):
+	case !check.EqualFold(v.digest, u.digestHex):
 		return ClassIntegrity, fmt.Errorf("%w: SHA-256 %q, want %s", ErrWrongDigest, check.Truncate(string(v.digest)), u.digestHex)
 	}
 	return ClassUnknown, nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 	"github.com/stretchr/testify/require"
 )
 
@@ -28,7 +29,7 @@ func TestATimerOfARequestWithoutItsBody(t *testing.T) {
 	require.NoError(t, nc.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
 	_, err = nc.Write(make([]byte, 32<<20))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	k.setConn(conn, newAnswerConn(nc, conn, answerLimits{}))
+	k.setConn(conn, newAnswerConn(nc, conn, http1.Limits{}))
 	k.requestWritten()
 	_, known := conn.unsent()
 	k.mu.Lock()

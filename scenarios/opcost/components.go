@@ -35,8 +35,8 @@ func DeliveryComponents() []profiles.Component {
 			"net/http.",
 		)},
 		{Name: "headers", Prefixes: append(
-			own("(*lean).appendHead", "appendField", "(*call).fillHeader", "(*lean).receive", "(*httpAnswer).",
-				"(*exchange).keepField"),
+			append(own("(*lean).appendHead", "appendField", "(*call).fillHeader", "(*lean).receive",
+				"(*exchange).keepField"), internal("http1.")...),
 			"net/http.Header.", "net/http.(*Header).", "net/http.newTransferWriter", "net/http.(*Request).write",
 			"net/http.fixPragmaCacheControl", "net/textproto.", "vendor/golang.org/x/net/http/httpguts.", "mime.",
 		)},

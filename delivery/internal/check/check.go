@@ -88,3 +88,33 @@ func Truncate(s string) string {
 	}
 	return s
 }
+
+// TruncatedError shortens what an error says of an answer that could not be read: it quotes the
+// answer, whole, and a device may have put anything there.
+type TruncatedError struct{ Err error }
+
+// Error implements error.
+func (e *TruncatedError) Error() string { return Truncate(e.Err.Error()) }
+
+// Unwrap returns the whole error.
+func (e *TruncatedError) Unwrap() error { return e.Err }
+
+// EqualFold reports whether b equals a text in lower case, without regard to the case of ASCII
+// letters in b.
+func EqualFold(b []byte, lower string) bool {
+	if string(b) == lower {
+		return true // the usual case, and the fast one
+	}
+	if len(b) != len(lower) {
+		return false
+	}
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
