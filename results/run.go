@@ -44,7 +44,7 @@ type Run struct {
 	Notes       []string  `json:"notes,omitempty"`    // about the figures, a sentence each
 	Unconfirmed bool      `json:"clients_word_only"`  // no ledger confirms the client's claims
 
-	Counts           Counts        `json:"counts"` // of the whole run
+	Counts           Counts        `json:"counts"` // the worst of each over all repetitions, warm-up and profiled ones included
 	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"`
 	Operations       []Operations  `json:"operations,omitempty"` // of the timed repetitions
 	Rollouts         []Rollout     `json:"rollouts,omitempty"`   // likewise, of rollouts

@@ -1,10 +1,6 @@
 package results
 
 import (
-	"fmt"
-	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -104,68 +100,18 @@ func TestLookupUnit(t *testing.T) {
 	}
 }
 
-// metricTable is the table of metrics that docs/running.md has.
-func metricTable() []string {
-	rows := []string{"| metric | better | tolerance | judged | what it is |", "|---|---|---|---|---|"}
-	for _, u := range Units() {
-		better, judged, tolerance := "lower", "on the same machine", fmt.Sprintf("%.0f%%", 100*u.Tolerance)
-		if u.Better > 0 {
-			better = "higher"
-		}
-		if u.Class.Portable() {
-			judged = "on any machine"
-		}
-		if u.Slack > 0 {
-			tolerance += " and " + FormatValue(u.Slack, u.Name)
-		}
-		if u.Exact {
-			tolerance = "exact"
-		}
-		if !u.Judged() {
-			tolerance, judged = "–", "never: shown"
-		}
-		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s | %s | %s |", u.Name, better, tolerance, judged, u.Doc))
-	}
-	return rows
-}
-
-// TestMetricTableInTheDocumentation: docs/running.md says of each metric what this package does with it.
-func TestMetricTableInTheDocumentation(t *testing.T) {
-	text, err := os.ReadFile("../docs/running.md")
-	require.NoError(t, err)
-	require.Contains(t, string(text), "\n"+strings.Join(metricTable(), "\n")+"\n\n")
-}
-
-// TestSequentialMarginsInTheDocumentation: docs/gate.md names the tolerance of each metric that is tested when
-// two sides take turns, and no other.
-func TestSequentialMarginsInTheDocumentation(t *testing.T) {
-	text, err := os.ReadFile("../docs/gate.md")
-	require.NoError(t, err)
-	_, sentence, ok := strings.Cut(string(text), "\nTolerances are ")
-	require.True(t, ok)
-	sentence, _, _ = strings.Cut(sentence, "\n")
-	documented := map[string]Margin{}
-	for clause := range strings.SplitSeq(sentence, ", ") {
-		var m Margin
-		for _, number := range regexp.MustCompile(`([\d.]+)(%?)`).FindAllStringSubmatch(strings.Split(clause, "`")[0], -1) {
-			v, err := strconv.ParseFloat(number[1], 64)
-			require.NoError(t, err)
-			if number[2] == "%" {
-				m.Relative = v / 100
-			} else {
-				m.Slack = v
-			}
-		}
-		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(clause, -1) {
-			documented[name[1]] = m
-		}
-	}
+// TestSequentialMargins holds the tolerances between two sides that take turns against their contract.
+func TestSequentialMargins(t *testing.T) {
 	tested := map[string]Margin{}
 	for _, u := range Units() {
-		if m := u.Sequential; !m.IsZero() && !u.Exact {
-			m.Absolute = false
-			tested[u.Name] = m
+		if !u.Sequential.IsZero() {
+			tested[u.Name] = u.Sequential
 		}
 	}
-	require.Equal(t, tested, documented)
+	timed, exact := func(by float64) Margin { return Margin{Relative: by} }, Margin{Relative: 0.05, Absolute: true}
+	require.Equal(t, map[string]Margin{
+		"ns/op": timed(0.04), "p99-ns/op": timed(0.10), "cpu-ns/op": timed(0.025), "peak-rss-B": timed(0.10),
+		"B/op": {Relative: 0.01, Slack: 8, Absolute: true}, "allocs/op": {Slack: 0.25, Absolute: true},
+		"requests/device": exact, "wire-B/device": exact, "retries/device": exact, "failed/device": exact, "stopped": exact,
+	}, tested)
 }

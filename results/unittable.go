@@ -116,56 +116,56 @@ var unitTable = [...]Unit{
 	{
 		Name: UnitLimit, Better: +1, Class: ClassRate, Scope: WholeLoad, Quantity: Rate, KeyFigure: 2,
 		Tolerance: toleranceTime,
-		Doc:       "highest rate that still held, as a search found it",
+		Doc:       "highest rate that held in a search for the limit",
 	},
 	{
 		Name: UnitThroughput, Better: +1, Class: ClassRate, Scope: WholeLoad, Quantity: BytesPerSecond,
 		Tolerance: toleranceTime,
-		Doc:       "artifact bytes delivered a second, likewise, in units of 1,000,000",
+		Doc:       "bytes of artifacts delivered a second, over the same time as ops/s, in units of 1,000,000",
 	},
 	{
 		Name: UnitCPU, Better: -1, Class: ClassCPU, Scope: WholeLoad, Quantity: Duration,
 		Tolerance: toleranceTime, Sequential: Margin{Relative: 0.025},
-		Doc: "processor time of the driver, user and system, an operation",
+		Doc: "processor time of the driver, user and system, per operation",
 	},
 	{
 		Name: UnitBytes, Better: -1, Class: ClassAllocation, Scope: WholeLoad, Quantity: Bytes,
 		MayBeZero: true, Tolerance: toleranceBytes, Slack: slackBytes,
 		Sequential: Margin{Relative: 0.01, Slack: allocationGranularity, Absolute: true},
-		Doc:        "heap bytes allocated an operation",
+		Doc:        "heap bytes allocated per operation",
 	},
 	{
 		Name: UnitAllocations, Better: -1, Class: ClassAllocation, Scope: WholeLoad, Quantity: Objects,
 		MayBeZero: true, Tolerance: toleranceAllocations, Slack: slackAllocations,
 		Sequential: Margin{Slack: slackAllocations, Absolute: true},
-		Doc:        "heap objects allocated an operation",
+		Doc:        "heap objects allocated per operation",
 	},
 	{
 		Name: UnitRequests, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Ratio,
 		InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
-		Doc: "HTTP requests sent a device, retries among them",
+		Doc: "HTTP requests sent per device, retries among them",
 	},
 	{
 		Name: UnitWire, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Bytes,
 		InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
-		Doc: "bytes sent and received over the network a device",
+		Doc: "bytes that the client wrote to and read from its connections, per device",
 	},
 	{
 		Name: UnitRetries, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Ratio,
 		MayBeZero: true, InexactTolerance: toleranceInexact,
 		Sequential: Margin{Relative: toleranceInexact, Absolute: true},
-		Doc:        "requests sent again a device",
+		Doc:        "requests per device beyond one push and one verification: further pushes, polls and confirmations",
 	},
 	{
 		Name: UnitFailed, Better: -1, Exact: true, Class: ClassCount, Scope: WholeLoad, Quantity: Share,
 		KeyFigure: 5, MayBeZero: true, InexactTolerance: toleranceInexact,
 		Sequential: Margin{Relative: toleranceInexact, Absolute: true},
-		Doc:        "share of the devices whose operation failed",
+		Doc:        "share of the operations that failed",
 	},
 	{
 		Name: UnitFailedFleet, Better: -1, Class: ClassCount, Scope: WholeRollout, Quantity: Share,
 		KeyFigure: 6, MayBeZero: true, Tolerance: toleranceBytes,
-		Doc: "share of the whole fleet whose delivery failed, of a rollout that may stop",
+		Doc: "share of the whole fleet whose delivery failed in a rollout",
 	},
 	{
 		Name: UnitUpdatedFleet, Better: +1, Class: ClassCount, Scope: WholeRollout, Quantity: Share,
@@ -180,12 +180,12 @@ var unitTable = [...]Unit{
 	{
 		Name: UnitStopped, Better: -1, Exact: true, Class: ClassCount, Scope: WholeRollout, MayBeZero: true,
 		InexactTolerance: toleranceInexact, Sequential: Margin{Relative: toleranceInexact, Absolute: true},
-		Doc: "1 where a rollout stopped itself, 0 where it didn't",
+		Doc: "1 if a rollout stopped itself, 0 if it didn't",
 	},
 	{
 		Name: UnitFailedP99, Better: -1, Class: ClassTime, Scope: WholeLoad, Quantity: Duration,
 		OfFailed: true, Tolerance: toleranceTail,
-		Doc: "response time that 99% of the failed operations kept within, where any failed",
+		Doc: "response time that 99% of the failed operations kept within, if any failed",
 	},
 	{
 		Name: UnitPeakMemory, Better: -1, Class: ClassMemory, Scope: WholeLoad, Quantity: Bytes,
@@ -198,11 +198,11 @@ var unitTable = [...]Unit{
 	},
 	{
 		Name: UnitFailures, Better: -1, Exact: true, Class: ClassCount, Scope: DeviceCount, MayBeZero: true,
-		Doc: "devices of which no operation succeeded",
+		Doc: "devices none of whose operations succeeded",
 	},
 	{
 		Name: UnitLost, Better: -1, Exact: true, Class: ClassCount, Scope: DeviceCount, MayBeZero: true,
-		Doc: "devices that only the client says run the update",
+		Doc: "devices that run the update by the client's word, and not by the ledger",
 	},
 	{
 		Name: UnitAppliedTwice, Better: -1, Exact: true, Class: ClassCount, Scope: DeviceCount, MayBeZero: true,

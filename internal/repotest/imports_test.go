@@ -37,6 +37,7 @@ func importRules() []packageRule {
 		{"internal/checkout", "internal/childproc"},
 		{"internal/codestats", "internal/scratch internal/childproc"},
 		{"internal/project", "internal/childproc internal/yamlnode internal/plaintext"},
+		{"internal/docpage", ""},
 		{"internal/repotest", ""},
 
 		// The code under test and its independent witness: neither knows the other, or that it is

@@ -35,7 +35,7 @@ func (s *Scenario) validate() error {
 func (p *Page) writeScenarios(b *strings.Builder) error {
 	b.WriteString("## Scenarios\n\nWhat `fleetmark run` compares a run of the same scenario with. ")
 	b.WriteString("Medians, with the interval that holds each with 95%\nconfidence; a value without one is exact. ")
-	b.WriteString("docs/running.md of Fleetmark explains the metrics.\n\n")
+	b.WriteString("docs/reference/metrics.md of Fleetmark explains the metrics.\n\n")
 	for _, s := range p.Scenarios {
 		text := fmt.Sprintf("%s: %s.", s.Name, plaintext.Count(s.Repetitions, "repetition"))
 		if s.ReferenceSpeed != nil {
