@@ -18,7 +18,7 @@
 //
 // [Client.Push] and [Client.Verify] are one request each. [Client.Deliver] is the
 // whole way: push, verify, and retries with full jitter. [Client.Check] is for before that: it
-// finds out whether a device has the update already. [Client.Rollout] delivers to any sequence of
+// finds out whether a device has the update already. Package rollout delivers to any sequence of
 // devices: in waves, bounded, each device once, and after a crash it goes on where its journal ends.
 // Package inventory reads devices from a file.
 //

@@ -114,7 +114,7 @@ var (
 )
 
 // ErrQuarantined is what errors.Is finds in the error of a Deliver, or of a device of a
-// Rollout, that ended with ClassIntegrity: the device said that it took the update and runs something else,
+// rollout, that ended with ClassIntegrity: the device said that it took the update and runs something else,
 // failed to install it, or isn't the device that it should be. Nothing should be sent to it
 // again before somebody looked.
 var ErrQuarantined = errors.New("delivery: device is quarantined")

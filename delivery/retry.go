@@ -126,7 +126,7 @@ func oneRetryAfter(value string, date []byte, now time.Time) time.Duration {
 // A retry is a further push, or a further look at a device that didn't answer the last one.
 // The first look after a push is none, nor are polls of a device that installs, nor the looks
 // of a rollout before its push. A Deliver of its own that finds the budget empty ends. One of a
-// [Rollout] waits for a retry and leaves its worker to other devices meanwhile, if the budget
+// rollout waits for a retry and leaves its worker to other devices meanwhile, if the budget
 // grants retries by time (PerSecond times TTL is 1 or more).
 type RetryBudget struct {
 	// Share of the successful deliveries. Default 0.2; −1: none.

@@ -23,7 +23,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
-// An Inventory is a list of devices in memory, for a [delivery.Rollout]. It doesn't change after it
+// An Inventory is a list of devices in memory, for a rollout. It doesn't change after it
 // was read, so any number of goroutines may use it.
 //
 // A file has these fields for each device:
@@ -84,7 +84,7 @@ func (f Filter) Match(d Entry) bool {
 func (r *Inventory) Len() int { return len(r.devices) }
 
 // All returns all devices, in the order of the file. The sequence may be iterated over any number
-// of times, as [delivery.Rollout.Run] requires.
+// of times, as rollout.Run requires.
 func (r *Inventory) All() iter.Seq[delivery.Device] { return r.Select(Filter{}) }
 
 // Select returns the devices that the filter picks, as All does.
@@ -127,7 +127,7 @@ func (r *Inventory) Lookup(d delivery.Device) (Entry, bool) {
 	return r.devices[i], true
 }
 
-// Labels returns a device's labels, or nil if it has none. It is meant for RolloutConfig.Labels.
+// Labels returns a device's labels, or nil if it has none. It is meant for rollout.Options.Labels.
 // The map must not be changed, since devices may share it.
 func (r *Inventory) Labels(d delivery.Device) map[string]string {
 	known, _ := r.Lookup(d)

@@ -50,6 +50,7 @@ func importRules() []packageRule {
 		{"delivery/internal/deliverytest", ""},
 		{"delivery", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint delivery/internal/pacing delivery/internal/socket delivery/internal/http1"},
 		{"delivery/inventory", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint delivery"},
+		{"delivery/rollout", "delivery/internal/check delivery/internal/endpoint delivery/internal/pacing delivery"},
 		{"mockfleet/internal/field", ""},
 		{"mockfleet/random", ""},
 		{"mockfleet/address", "mockfleet/internal/field"},
@@ -83,14 +84,14 @@ func importRules() []packageRule {
 		{"results/report/htmlpage", "internal/plaintext results results/rundir results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// What measures.
-		{"scenarios/load", "internal/osinfo delivery results"},
+		{"scenarios/load", "internal/osinfo delivery delivery/rollout results"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/plaintext internal/markdown delivery mockfleet/random " +
 			"mockfleet/address mockfleet/fault mockfleet/behavior mockfleet results"},
 		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet/address " +
 			"mockfleet/ledger mockfleet/fault mockfleet/behavior mockfleet profiles profiles/capture " +
 			"scenarios"},
-		{"scenarios/runner", "internal/osinfo internal/yamlnode internal/plaintext delivery mockfleet/ledger mockfleet " +
+		{"scenarios/runner", "internal/osinfo internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet " +
 			"profiles profiles/capture results results/rundir scenarios/load scenarios/health scenarios " +
 			"scenarios/target"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},

@@ -22,6 +22,7 @@ import (
 	"iter"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 )
 
 // A Client is the delivery client under test. Any number of goroutines use it at once.
@@ -47,11 +48,11 @@ type NewClient func(cfg delivery.Config) (Client, error)
 type StatsReporter interface{ Stats() delivery.Stats }
 
 // A Rollouter is a [Client] that can update many devices by itself. Its error is a
-// *[delivery.RolloutAbortError] if too many devices failed.
+// *[rollout.AbortError] if too many devices failed.
 type Rollouter interface {
 	Rollout(
-		context.Context, iter.Seq[delivery.Device], *delivery.Update, delivery.RolloutConfig,
-	) (delivery.RolloutReport, error)
+		context.Context, iter.Seq[delivery.Device], *delivery.Update, rollout.Options,
+	) (rollout.Report, error)
 }
 
 // Devices lists the devices that a load is for. A [Recording] knows a device by its index.

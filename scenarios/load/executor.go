@@ -52,7 +52,7 @@ type Result struct {
 	Workers      int           // the most workers that there may have been at once
 	InFlightPeak int           // the most operations under way at once; 0 without a plan
 	MeanBusy     time.Duration // how long an operation kept its worker, however it ended; 0 without a plan
-	Stopped      error         // why a rollout stopped, a *delivery.RolloutAbortError and its report; nil if it didn't
+	Stopped      error         // why a rollout stopped, a *rollout.AbortError and its report; nil if it didn't
 }
 
 // errDrained ends the operations that are under way when the load's drain is over.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 )
 
 // hookFunc is a Hook.
@@ -47,9 +48,9 @@ func TestHooksHearOfEveryOperation(t *testing.T) {
 			require.Equal(t, time.Millisecond, heard[0])
 			require.GreaterOrEqual(t, heard[1], took-time.Millisecond)
 
-			event := delivery.RolloutEvent{Kind: delivery.DeviceUpdated, Device: three[0], Report: delivery.Report{Push: took}}
+			event := rollout.Event{Kind: rollout.DeviceUpdated, Device: three[0], Report: delivery.Report{Push: took}}
 			if err != nil {
-				event.Kind, event.Err = delivery.DeviceFailed, err
+				event.Kind, event.Err = rollout.DeviceFailed, err
 			}
 			l.recordEvent(event, 0)
 			require.Equal(t, []time.Duration{0, took}, heard[2:])

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 )
 
 // A Rollout is the client's own rollout over all devices. Its client must be a [Rollouter].
 type Rollout struct {
-	Config delivery.RolloutConfig // OnEvent, if not nil, hears of every event, too
+	Options rollout.Options // OnEvent, if not nil, hears of every event, too
 }
 
 // Expect implements [Executor].
@@ -30,8 +31,8 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 		index[e.Devices.At(i).Address] = i
 	}
 	l := newLoop(e, 0, 0, 0)
-	onEvent := r.Config.OnEvent
-	r.Config.OnEvent = func(event delivery.RolloutEvent) {
+	onEvent := r.Options.OnEvent
+	r.Options.OnEvent = func(event rollout.Event) {
 		if onEvent != nil {
 			onEvent(event)
 		}
@@ -41,9 +42,9 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 		e.OnReady()
 	}
 	l.start = time.Now()
-	report, err := client.Rollout(ctx, all(e.Devices), e.Update, r.Config)
+	report, err := client.Rollout(ctx, all(e.Devices), e.Update, r.Options)
 	result := l.result(time.Since(l.start), 0)
-	if _, aborted := errors.AsType[*delivery.RolloutAbortError](err); aborted {
+	if _, aborted := errors.AsType[*rollout.AbortError](err); aborted {
 		result.Stopped = fmt.Errorf("%w; %v", err, report)
 		return result, nil
 	}
@@ -56,21 +57,21 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 // recordEvent records what became of device i. It is called by one goroutine at a time.
 //
 // Only the event that ends a device counts. Its report is of all the device's turns, so it includes
-// what an event of a turn that is to be repeated (delivery.DeviceWaiting) has reported before.
-func (l *loop) recordEvent(e delivery.RolloutEvent, i int) {
+// what an event of a turn that is to be repeated (rollout.DeviceWaiting) has reported before.
+func (l *loop) recordEvent(e rollout.Event, i int) {
 	r, outcomes, took := l.Record.recorder(0), l.Record.Outcomes, e.Report.Push+e.Report.Verify+e.Report.Waited
 	switch e.Kind {
-	case delivery.DeviceHadIt:
-	case delivery.DeviceUpdated:
+	case rollout.DeviceHadIt:
+	case rollout.DeviceUpdated:
 		outcomes.Succeed(i)
 		r.recordSuccess(0, 0, took, e.Report)
 		r.retries.Add(int64(e.Report.Retries()))
-	case delivery.DeviceFailed:
+	case rollout.DeviceFailed:
 		outcomes.Fail(i)
 		r.recordFailure(0, took)
 		r.retries.Add(int64(e.Report.Retries()))
 		l.Record.Failures.add(i, e.Device, delivery.OpDeliver, e.Report, took, e.Err)
-	case delivery.DeviceInterrupted:
+	case rollout.DeviceInterrupted:
 		outcomes.BreakOff(i)
 		l.Record.brokenOff.Add(1)
 	default:

@@ -11,23 +11,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/results"
 )
 
 // rollsOut is a client whose rollout has the given events and error.
 type rollsOut struct {
 	nothing
-	events []delivery.RolloutEvent
+	events []rollout.Event
 	err    error
 	saw    []delivery.Device
 }
 
-func (r *rollsOut) Rollout(_ context.Context, devices iter.Seq[delivery.Device], _ *delivery.Update, cfg delivery.RolloutConfig) (delivery.RolloutReport, error) {
+func (r *rollsOut) Rollout(_ context.Context, devices iter.Seq[delivery.Device], _ *delivery.Update, cfg rollout.Options) (rollout.Report, error) {
 	r.saw = slices.Collect(devices)
 	for _, e := range r.events {
 		cfg.OnEvent(e)
 	}
-	return delivery.RolloutReport{}, r.err
+	return rollout.Report{}, r.err
 }
 
 // devices are some by their addresses.
@@ -39,23 +40,23 @@ func (d devices) At(i int) delivery.Device { return d[i] }
 var three = devices{{ID: "a", Address: "http://a"}, {ID: "b", Address: "http://b"}, {ID: "c", Address: "http://c"}}
 
 func TestRolloutRecordsItsEvents(t *testing.T) {
-	event := func(kind delivery.RolloutEventKind, i int, report delivery.Report, err error) delivery.RolloutEvent {
-		return delivery.RolloutEvent{Kind: kind, Device: three[i], Report: report, Err: err}
+	event := func(kind rollout.EventKind, i int, report delivery.Report, err error) rollout.Event {
+		return rollout.Event{Kind: kind, Device: three[i], Report: report, Err: err}
 	}
 	done := delivery.Report{Pushes: 2, Verifies: 1, Push: time.Second, Verify: 2 * time.Second, Waited: 3 * time.Second}
-	client := &rollsOut{events: []delivery.RolloutEvent{
-		{Kind: delivery.WaveBegun},
-		event(delivery.DeviceUpdated, 0, done, nil),
-		event(delivery.DeviceFailed, 1, delivery.Report{Pushes: 1}, errors.New("no")),
-		event(delivery.DeviceInterrupted, 2, delivery.Report{Pushes: 1}, context.Canceled),
+	client := &rollsOut{events: []rollout.Event{
+		{Kind: rollout.WaveBegun},
+		event(rollout.DeviceUpdated, 0, done, nil),
+		event(rollout.DeviceFailed, 1, delivery.Report{Pushes: 1}, errors.New("no")),
+		event(rollout.DeviceInterrupted, 2, delivery.Report{Pushes: 1}, context.Canceled),
 	}}
 	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Devices: 3, Workers: 1})
-	var heard []delivery.RolloutEventKind
-	x := Rollout{Config: delivery.RolloutConfig{OnEvent: func(e delivery.RolloutEvent) { heard = append(heard, e.Kind) }}}
+	var heard []rollout.EventKind
+	x := Rollout{Options: rollout.Options{OnEvent: func(e rollout.Event) { heard = append(heard, e.Kind) }}}
 	result, err := x.Run(t.Context(), Env{Client: client, Op: delivery.OpDeliver, Devices: three, Record: record})
 	require.NoError(t, err)
 	require.Equal(t, []delivery.Device(three), client.saw)
-	require.Equal(t, []delivery.RolloutEventKind{delivery.WaveBegun, delivery.DeviceUpdated, delivery.DeviceFailed, delivery.DeviceInterrupted}, heard)
+	require.Equal(t, []rollout.EventKind{rollout.WaveBegun, rollout.DeviceUpdated, rollout.DeviceFailed, rollout.DeviceInterrupted}, heard)
 	require.Equal(t, results.Operations{Started: 3, Succeeded: 1, Failed: 1, BrokenOff: 1, SucceededInPlan: 1, EndedInPlan: 2}, result.Operations)
 	require.Equal(t, Totals{Succeeded: 1, Failed: 1, Retries: 1}, record.Totals())
 	require.Equal(t, []Outcome{{Succeeded: 1, Pushes: 2, Verifies: 1}, {Failed: 1, Pushes: 1}, {BrokenOff: 1, Pushes: 1}},
@@ -69,23 +70,23 @@ func TestRolloutRecordsItsEvents(t *testing.T) {
 // TestRolloutCountsRequestsOnce checks that the requests of a device that had several turns are
 // those of its last report, which is of all its turns.
 func TestRolloutCountsRequestsOnce(t *testing.T) {
-	event := func(kind delivery.RolloutEventKind, i, pushes, verifies int) delivery.RolloutEvent {
-		e := delivery.RolloutEvent{Kind: kind, Device: three[i], Report: delivery.Report{Pushes: pushes, Verifies: verifies}}
-		if kind == delivery.DeviceWaiting || kind == delivery.DeviceFailed {
+	event := func(kind rollout.EventKind, i, pushes, verifies int) rollout.Event {
+		e := rollout.Event{Kind: kind, Device: three[i], Report: delivery.Report{Pushes: pushes, Verifies: verifies}}
+		if kind == rollout.DeviceWaiting || kind == rollout.DeviceFailed {
 			e.Err = errors.New("no")
 		}
 		return e
 	}
-	client := &rollsOut{events: []delivery.RolloutEvent{
-		event(delivery.DeviceBegun, 0, 0, 0),
-		event(delivery.DeviceWaiting, 0, 1, 0),
-		event(delivery.DeviceBegun, 0, 0, 0),
-		event(delivery.DeviceWaiting, 0, 2, 1),
-		event(delivery.DeviceBegun, 0, 0, 0),
-		event(delivery.DeviceUpdated, 0, 3, 3),
-		event(delivery.DeviceWaiting, 1, 1, 1),
-		event(delivery.DeviceFailed, 1, 1, 1), // the rollout stops: it has no further turn
-		event(delivery.DeviceHadIt, 2, 0, 1),
+	client := &rollsOut{events: []rollout.Event{
+		event(rollout.DeviceBegun, 0, 0, 0),
+		event(rollout.DeviceWaiting, 0, 1, 0),
+		event(rollout.DeviceBegun, 0, 0, 0),
+		event(rollout.DeviceWaiting, 0, 2, 1),
+		event(rollout.DeviceBegun, 0, 0, 0),
+		event(rollout.DeviceUpdated, 0, 3, 3),
+		event(rollout.DeviceWaiting, 1, 1, 1),
+		event(rollout.DeviceFailed, 1, 1, 1), // the rollout stops: it has no further turn
+		event(rollout.DeviceHadIt, 2, 0, 1),
 	}}
 	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Devices: 3, Workers: 1})
 	_, err := Rollout{}.Run(t.Context(), Env{Client: client, Op: delivery.OpDeliver, Devices: three, Record: record})
@@ -100,7 +101,7 @@ func TestRolloutStops(t *testing.T) {
 	run := func(ctx context.Context, c Client) (Result, error) {
 		return Rollout{}.Run(ctx, Env{Client: c, Op: delivery.OpDeliver, Devices: three, Record: NewRecording(RecordingConfig{Op: delivery.OpDeliver, Devices: 3, Workers: 1})})
 	}
-	abort := &delivery.RolloutAbortError{Number: 1, Finished: 3, Share: 0.5}
+	abort := &rollout.AbortError{Number: 1, Finished: 3, Share: 0.5}
 	result, err := run(t.Context(), &rollsOut{err: abort})
 	require.NoError(t, err)
 	require.ErrorIs(t, result.Stopped, abort)

@@ -6,12 +6,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"reflect"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
@@ -144,6 +146,13 @@ func newDeliveryClient(cfg delivery.Config) (load.Client, error) {
 		return nil, err
 	}
 	return deliveryClient{c}, nil
+}
+
+// Rollout implements [load.Rollouter].
+func (c deliveryClient) Rollout(
+	ctx context.Context, devices iter.Seq[delivery.Device], u *delivery.Update, opts rollout.Options,
+) (rollout.Report, error) {
+	return rollout.Run(ctx, c.Client, devices, u, opts)
 }
 
 // Close implements [load.Client].

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
@@ -26,7 +27,7 @@ func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 		Client: c, Op: t.load.Operation, Devices: devices, Update: u, Record: s.recording,
 		NewHook: t.hook, Seed: s.repetitionSeed(t.Repetition), SystemClock: true,
 	}}
-	var onEvent func(delivery.RolloutEvent)
+	var onEvent func(rollout.Event)
 	if t.load.Model == scenarios.Rollout {
 		d.waves = &waves{spec: t.load.Rollout, sizes: waveSizes(t.load.Rollout, devices.Len())}
 		onEvent = d.waves.event
@@ -40,7 +41,7 @@ func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 func (d *drive) run(ctx context.Context) (load.Result, error) {
 	result, err := d.executor.Run(ctx, d.env)
 	if d.waves != nil && err == nil && (ctx.Err() == nil || result.Stopped != nil) {
-		abort, _ := errors.AsType[*delivery.RolloutAbortError](result.Stopped)
+		abort, _ := errors.AsType[*rollout.AbortError](result.Stopped)
 		d.waves.end(abort)
 	}
 	return result, err

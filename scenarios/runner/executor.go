@@ -6,17 +6,18 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // executorOf returns the executor of a load. If the load starts workers by itself, it starts at
 // most maxAuto of them, if that isn't 0. A rollout calls onEvent with its events.
-func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(delivery.RolloutEvent)) load.Executor {
+func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(rollout.Event)) load.Executor {
 	workers, most := l.WorkerRange()
 	switch l.Model {
 	case scenarios.Rollout:
-		return load.Rollout{Config: rolloutConfig(l, onEvent)}
+		return load.Rollout{Options: rolloutOptions(l, onEvent)}
 	case scenarios.ClosedLoop, scenarios.Once:
 		x := load.ClosedLoop{Workers: workers, Duration: l.Duration.Std(), Drain: l.DrainTime()}
 		if !l.Think.IsZero() {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
@@ -35,7 +36,7 @@ func TestExecutorOf(t *testing.T) {
 		"arrivals": {scenarios.LoadSpec{Model: scenarios.RampingRate, Ramp: scenarios.RampSpec{To: 1}, Duration: minute, Arrivals: scenarios.PoissonArrivals, Workers: 5},
 			load.ArrivalRate{Pacer: load.Poisson{RateSchedule: load.NewRateSchedule(load.Segment{Length: time.Minute, To: 1})}, Duration: time.Minute, Workers: 5, MaxWorkers: 5, Drain: 30 * time.Second, StopBehind: true}},
 		"burst":   {scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 7}, Workers: 5}, load.ArrivalRate{Pacer: load.Bursts{Size: 7}, Workers: 5, MaxWorkers: 5, Drain: 30 * time.Second, StopBehind: true}},
-		"rollout": {scenarios.LoadSpec{Model: scenarios.Rollout, Workers: 5, Rate: 3}, load.Rollout{Config: delivery.RolloutConfig{Workers: 5, PerSecond: 3}}},
+		"rollout": {scenarios.LoadSpec{Model: scenarios.Rollout, Workers: 5, Rate: 3}, load.Rollout{Options: rollout.Options{Workers: 5, PerSecond: 3}}},
 	} {
 		require.Equal(t, row.want, executorOf(row.spec, 40, nil), name)
 	}

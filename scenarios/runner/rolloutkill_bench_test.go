@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/mockfleet"
@@ -64,8 +65,8 @@ func BenchmarkMillionDevices(b *testing.B) {
 		debug.FreeOSMemory()
 		osinfo.ResetPeakResident()
 		sequence := oneByOne(base, address.DefaultMode(), devices)
-		report, err := client.Rollout(b.Context(), sequence, update, delivery.RolloutConfig{
-			Journal: delivery.JournalConfig{Path: filepath.Join(b.TempDir(), "journal")},
+		report, err := rollout.Run(b.Context(), client, sequence, update, rollout.Options{
+			Journal: rollout.Journal{Path: filepath.Join(b.TempDir(), "journal")},
 		})
 		require.NoError(b, err)
 		require.Equal(b, devices, report.Updated, "%v", report)

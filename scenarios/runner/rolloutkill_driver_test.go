@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
@@ -34,7 +35,7 @@ type rolloutOrder struct {
 
 // rolloutTold is what a rollout that came to its end tells.
 type rolloutTold struct {
-	Report delivery.RolloutReport
+	Report rollout.Report
 	Failed []string // IDs of devices, sorted
 }
 
@@ -76,15 +77,15 @@ func (o rolloutOrder) carryOut(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 	var told rolloutTold
-	told.Report, err = client.Rollout(t.Context(), devices.All(), update, delivery.RolloutConfig{
+	told.Report, err = rollout.Run(t.Context(), client, devices.All(), update, rollout.Options{
 		Workers: 32,
-		Waves:   []delivery.Wave{{Share: 0.01, Soak: time.Millisecond}, {Share: 0.1, Soak: time.Millisecond}, {Share: 1}},
+		Waves:   []rollout.Wave{{Share: 0.01, Soak: time.Millisecond}, {Share: 0.1, Soak: time.Millisecond}, {Share: 1}},
 		// The offline devices stay so.
-		Requeue: delivery.Requeue{Turns: -1},
+		Requeue: rollout.Requeue{Turns: -1},
 		// Often, so that there is something in it when the process is killed.
-		Journal: delivery.JournalConfig{Path: filepath.Join(o.Directory, "journal"), Every: 5 * time.Millisecond, Records: 64},
-		OnEvent: func(e delivery.RolloutEvent) {
-			if e.Kind == delivery.DeviceFailed {
+		Journal: rollout.Journal{Path: filepath.Join(o.Directory, "journal"), Every: 5 * time.Millisecond, Records: 64},
+		OnEvent: func(e rollout.Event) {
+			if e.Kind == rollout.DeviceFailed {
 				told.Failed = append(told.Failed, e.Device.ID)
 			}
 		},

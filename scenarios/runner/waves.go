@@ -8,28 +8,28 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// rolloutConfig returns the configuration of the client's rollout.
-func rolloutConfig(l scenarios.LoadSpec, onEvent func(delivery.RolloutEvent)) delivery.RolloutConfig {
+// rolloutOptions returns the options of the client's rollout.
+func rolloutOptions(l scenarios.LoadSpec, onEvent func(rollout.Event)) rollout.Options {
 	s := l.Rollout
-	cfg := delivery.RolloutConfig{
+	opts := rollout.Options{
 		Workers: l.Workers, PerSecond: float64(l.Rate), AbortShare: float64(s.AbortShare), AbortLeast: s.AbortMinimum,
-		Requeue: delivery.Requeue{Turns: s.Requeue.Turns, After: s.Requeue.After.Std()}, OnEvent: onEvent,
+		Requeue: rollout.Requeue{Turns: s.Requeue.Turns, After: s.Requeue.After.Std()}, OnEvent: onEvent,
 	}
 	for _, w := range s.Waves {
-		cfg.Waves = append(cfg.Waves, delivery.Wave{Share: float64(w.Share), Soak: w.Soak.Std()})
+		opts.Waves = append(opts.Waves, rollout.Wave{Share: float64(w.Share), Soak: w.Soak.Std()})
 	}
-	return cfg
+	return opts
 }
 
 // defaultAbortLeast is how many devices of a wave must have finished before a rollout judges the
-// wave while it goes on, if the scenario doesn't say. It is the default of RolloutConfig.AbortLeast
-// in package delivery.
+// wave while it goes on, if the scenario doesn't say. It is the default of
+// rollout.Options.AbortLeast.
 const defaultAbortLeast = 20
 
 // waves follows a rollout by its events, and keeps a row for each wave. Any number of goroutines
@@ -48,10 +48,10 @@ type waves struct {
 func abortLeast(s scenarios.RolloutSpec) int { return cmp.Or(s.AbortMinimum, defaultAbortLeast) }
 
 // event updates the last wave, or begins a new one, by an event of the rollout.
-func (w *waves) event(e delivery.RolloutEvent) {
+func (w *waves) event(e rollout.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e.Kind == delivery.WaveBegun {
+	if e.Kind == rollout.WaveBegun {
 		wave := results.Wave{Number: e.Progress.Wave, Share: e.Wave.Share}
 		if n := len(w.list); n < len(w.sizes) {
 			wave.Size = w.sizes[n]
@@ -65,9 +65,9 @@ func (w *waves) event(e delivery.RolloutEvent) {
 	now, counts := &w.list[len(w.list)-1], e.Progress.CurrentWave
 	now.Reached, now.Updated, now.Failed = counts.Devices, counts.Updated+counts.HadIt, counts.Failed.Total()
 	switch e.Kind {
-	case delivery.WaveSoaking:
+	case rollout.WaveSoaking:
 		w.soaking = time.Now()
-	case delivery.WavePassed:
+	case rollout.WavePassed:
 		w.pass(now)
 	}
 }
@@ -91,7 +91,7 @@ func (w *waves) pass(now *results.Wave) {
 
 // end ends the last wave when the rollout has ended. abort says why the rollout stopped itself, and
 // is nil if it didn't.
-func (w *waves) end(abort *delivery.RolloutAbortError) {
+func (w *waves) end(abort *rollout.AbortError) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.list) == 0 {
