@@ -49,7 +49,7 @@ const (
 func startControl(ctx context.Context, f *Fleet) (*controlServer, error) {
 	host, port, err := server.SplitListen(f.cfg.ControlListen)
 	if err != nil {
-		return nil, err // Validate has seen to it
+		return nil, err // Config.Validate has checked it
 	}
 	l, err := server.Listen(ctx, net.ListenConfig{}, "tcp", netip.AddrPortFrom(host, port))
 	if err != nil {
@@ -232,7 +232,7 @@ func (s *controlServer) postReset(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// device reads the index in the path; where it names no device, it has answered 404.
+// device reads the index in the path. If it names no device, it answers 404 and returns false.
 func (s *controlServer) device(w http.ResponseWriter, r *http.Request) (int, bool) {
 	i, err := strconv.Atoi(r.PathValue("index"))
 	if err != nil {
@@ -314,7 +314,7 @@ func (s *controlServer) postHealDevice(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// query reads what a request asks of the ledger; where that can't be read, it has answered 400.
+// query reads what a request asks of the ledger. If it can't, it answers 400 and returns false.
 func (s *controlServer) query(w http.ResponseWriter, r *http.Request) (ledger.Query, bool) {
 	q, err := ledger.ParseQuery(r.URL.Query())
 	if err != nil {
@@ -337,7 +337,7 @@ func (s *controlServer) getSummary(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, summary)
 }
 
-// readBehavior reads a request's body; where that is no behavior, it has answered 400.
+// readBehavior reads a behavior from a request's body. If there is none, it answers 400 and returns false.
 func readBehavior(w http.ResponseWriter, r *http.Request) (b behavior.Behavior, ok bool) {
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, controlBodyLimit), &b); err != nil {
 		writeError(w, http.StatusBadRequest, fmt.Errorf("behavior: %w", err))
@@ -350,7 +350,7 @@ func readBehavior(w http.ResponseWriter, r *http.Request) (b behavior.Behavior, 
 	return b, true
 }
 
-// respondDone answers a request that has nothing to tell but whether it was done.
+// respondDone answers a request with 204, or with the error that kept it from being done.
 func (s *controlServer) respondDone(w http.ResponseWriter, err error) {
 	if err != nil {
 		writeError(w, errorStatus(err), err)

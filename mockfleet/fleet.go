@@ -22,12 +22,12 @@ type Fleet struct {
 	store      *device.Store
 	control    *controlServer
 	lease      lease
-	generation uint32     // to which the resets are added
+	generation uint32     // of the fleet as it started; each reset adds one
 	bulk       sync.Mutex // held while many devices are given another behavior, and while a group's is looked at
 
 	closing  sync.Once
 	closeErr error
-	release  func() bool // takes the fleet out of its context's hands
+	release  func() bool // keeps the end of the context from closing the fleet
 }
 
 // Ready is how to reach a fleet. As JSON it is the line that `fleetmark fleet` prints first, token
@@ -47,9 +47,8 @@ func (r Ready) Format(s fmt.State, _ rune) {
 // Format prints where the fleet is, whatever the verb, and so keeps its token to itself.
 func (f *Fleet) Format(s fmt.State, verb rune) { f.Ready().Format(s, verb) }
 
-// Start validates cfg, listens, and returns when devices and control port can be reached. The fleet
-// runs until Close or until ctx ends. What is wrong with cfg, a listener that can't be had included,
-// comes as a *ConfigError.
+// Start validates cfg, listens, and returns when devices and control port can be reached. The fleet runs until Close or
+// until ctx ends. If cfg can't be used, or the system refuses a listener, the error is a *ConfigError.
 func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -87,28 +86,30 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 func newFleet(cfg Config) *Fleet {
 	f := &Fleet{cfg: cfg}
 	f.lease.now = time.Now
-	f.generation = drawn.Uint32() // not of the seed: two fleets of one seed aren't one
+	f.generation = drawn.Uint32() // not from the seed, so that two fleets of one seed differ
 	f.server = server.New(server.Config{
-		Listen: cfg.Listen, Addressing: cfg.Addressing, TLS: cfg.TLS, Capacity: cfg.Capacity, MaxConnections: connectionLimit(cfg),
+		Listen: cfg.Listen, Addressing: cfg.Addressing, TLS: cfg.TLS,
+		Capacity: cfg.Capacity, MaxConnections: connectionLimit(cfg),
 		Devices: device.Config{
-			Devices: cfg.Devices, Seed: cfg.Seed, InitialVersion: cfg.InitialVersion, Behavior: cfg.Behavior, Groups: cfg.Groups, Queued: cfg.Capacity > 0,
+			Devices: cfg.Devices, Seed: cfg.Seed, InitialVersion: cfg.InitialVersion,
+			Behavior: cfg.Behavior, Groups: cfg.Groups, Queued: cfg.Capacity > 0,
 		},
 	})
 	f.store = f.server.Store()
 	return f
 }
 
-// Ready tells how to reach the fleet.
+// Ready returns how to reach the fleet.
 func (f *Fleet) Ready() Ready {
 	r := Ready{Address: f.server.URL(), Control: f.control.url(), Token: string(f.cfg.Token)}
 	r.CA = f.server.CA()
 	return r
 }
 
-// Devices is how many devices the fleet has: their indices are 0 to Devices-1.
+// Devices returns how many devices the fleet has. Their indices are 0 to Devices-1.
 func (f *Fleet) Devices() int { return f.store.Len() }
 
-// DeviceAddress is the address of device i, an index of the fleet; "" for any other.
+// DeviceAddress returns the address of device i, or "" if the fleet has no such device.
 func (f *Fleet) DeviceAddress(i int) string {
 	if f.checkDevice(i) != nil {
 		return ""
@@ -140,7 +141,7 @@ func (f *Fleet) Reset() {
 	f.server.Reset()
 }
 
-// checkBehavior reports whether devices of the fleet can behave so.
+// checkBehavior returns an error if b is invalid, or if devices can't have it in the fleet's addressing.
 func (f *Fleet) checkBehavior(b behavior.Behavior) error {
 	if err := b.Validate(); err != nil {
 		return err

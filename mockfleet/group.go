@@ -21,8 +21,8 @@ type GroupStatus struct {
 	Stages   map[ledger.Stage]int `json:"stages"`   // how many of its devices are in each stage; none is left out
 }
 
-// Groups tells of each group of the fleet, the rest last where it has devices. It looks at every device,
-// which takes a tenth of a second for a million.
+// Groups returns the status of each group, the rest last if it has devices. It looks at every device, which takes a
+// tenth of a second for a million.
 func (f *Fleet) Groups() []GroupStatus {
 	groups := f.store.Groups()
 	counts := make([]map[ledger.Stage]int, len(groups.All))
@@ -45,8 +45,8 @@ func (f *Fleet) Groups() []GroupStatus {
 }
 
 // SetGroupFaults gives every device of a group, or of all, the same behavior, also those that had one of
-// their own, and counts their attempts anew. It outlives Reset. The error is a *ConfigError where the group
-// or the behavior is at fault.
+// their own, and counts their attempts anew. It outlives Reset. The error is a *ConfigError if there is no such group or
+// the behavior can't be used.
 func (f *Fleet) SetGroupFaults(group string, b behavior.Behavior) error {
 	g, all, err := f.store.Groups().Lookup(group)
 	if err != nil {
@@ -72,7 +72,7 @@ func (f *Fleet) Heal(group string) error {
 	return f.changeBehaviors(g, all, behavior.Behavior.Healed)
 }
 
-// HealDevice does the same for one device.
+// HealDevice does what Heal does, for one device.
 func (f *Fleet) HealDevice(i int) error {
 	if err := f.checkDevice(i); err != nil {
 		return err
@@ -108,9 +108,9 @@ func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavi
 }
 
 // SetOffline takes a share of a group's devices, or of all, off the network, and the others of the group
-// back onto it; it tells how many are offline then. Which ones depends on the seed, and a larger share takes
-// those of a smaller one too. A port refuses; where devices share a listener, connections are reset as they are accepted,
-// and open ones when they are used. It outlives Reset.
+// back onto it. It returns how many are offline then. Which ones depends on the seed, and a larger share includes those
+// of a smaller one. The port of an offline device refuses; if devices share a listener, connections are reset as they are
+// accepted, and open ones when they are used. It outlives Reset.
 func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
 	groups := f.store.Groups()
 	g, all, err := groups.Lookup(group)

@@ -34,7 +34,7 @@ type Health struct {
 
 // Problem is a reason why a fleet is the bottleneck.
 type Problem struct {
-	// Starved tells that the fleet was late, which it may owe to others that had the machine.
+	// Starved is whether the fleet was late, which may be because other processes used the machine.
 	Starved bool   `json:"starved"`
 	Text    string `json:"text"` // a clause: "it refused 3 connections for want of room"
 }

@@ -15,7 +15,7 @@ func (f *Fleet) Ledger() iter.Seq[ledger.Entry] {
 	return entries
 }
 
-// DeviceStatus is one device as the control port tells of it.
+// DeviceStatus is one device as it stands.
 type DeviceStatus struct {
 	ledger.Entry
 	Address  string            `json:"address"`
@@ -23,7 +23,7 @@ type DeviceStatus struct {
 	Behavior behavior.Behavior `json:"behavior"`
 }
 
-// Device tells of device i, whether it received anything or not.
+// Device returns the status of device i, whether it received anything or not.
 func (f *Fleet) Device(i int) (DeviceStatus, error) {
 	if err := f.checkDevice(i); err != nil {
 		return DeviceStatus{}, err
@@ -32,8 +32,8 @@ func (f *Fleet) Device(i int) (DeviceStatus, error) {
 	return DeviceStatus{Entry: e, Address: f.DeviceAddress(i), Attempts: attempts, Behavior: b}, nil
 }
 
-// Find yields the entries that q wants, in order of index. Each entry is consistent in itself; devices go
-// on while it is read. The error is a *ConfigError, before anything is yielded.
+// Find returns the entries that q wants, in order of index. Each entry is consistent in itself; devices go on while they
+// are read. The error is a *ConfigError if q can't be used.
 func (f *Fleet) Find(q ledger.Query) (iter.Seq[ledger.Entry], error) {
 	groups, group, all := f.store.Groups(), 0, true
 	if q.Group != "" {
@@ -70,7 +70,7 @@ func (f *Fleet) Find(q ledger.Query) (iter.Seq[ledger.Entry], error) {
 	}, nil
 }
 
-// Summarize adds up the entries that q wants.
+// Summarize returns the sums of the entries that q wants.
 func (f *Fleet) Summarize(q ledger.Query) (ledger.Summary, error) {
 	entries, err := f.Find(q)
 	if err != nil {

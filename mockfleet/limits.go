@@ -9,7 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
-// checkDescriptors tells before the fact that a fleet needs more descriptors than the process may have.
+// checkDescriptors returns a *ConfigError if a fleet needs more descriptors than the process may have.
 func checkDescriptors(cfg Config) error {
 	limit, known := server.DescriptorLimit()
 	needed := uint64(descriptorReserve)
@@ -29,7 +29,8 @@ func checkDescriptors(cfg Config) error {
 // standard streams, the poller.
 const descriptorReserve = 64
 
-// connectionLimit is how many connections a fleet may have open when its Config leaves it open.
+// connectionLimit returns how many connections a fleet may have open: as many as its Config says, or as fit into the
+// process's descriptors.
 func connectionLimit(cfg Config) int {
 	if cfg.MaxConnections > 0 {
 		return cfg.MaxConnections

@@ -41,7 +41,7 @@ type Process struct {
 	Uptime            time.Duration `json:"uptime_ns"`
 }
 
-// Status tells how the fleet is.
+// Status returns the status of the fleet.
 func (f *Fleet) Status() Status {
 	s := Status{
 		Devices:    uint64(f.Devices()),

@@ -16,8 +16,8 @@ import (
 // Mode is how a fleet tells one device from another.
 type Mode string
 
-// The ways of addressing a device. In each, device 0 to Devices-1 has an address that DeviceAddress
-// derives from the fleet's own.
+// The ways of addressing a device. In each, DeviceAddress derives the addresses of devices 0 to Devices-1 from the
+// fleet's own.
 const (
 	IP   Mode = "ip"   // an IP address each, 127.1.0.0 and up, all on one port; Linux only
 	Port Mode = "port" // a port each, in one contiguous block
@@ -39,7 +39,7 @@ const (
 	DeviceIDLen = len(deviceIDPrefix) + deviceIDDigits
 )
 
-// DefaultMode is ip on Linux and path elsewhere.
+// DefaultMode returns IP on Linux and Path elsewhere.
 func DefaultMode() Mode {
 	if runtime.GOOS == "linux" {
 		return IP
@@ -56,7 +56,7 @@ func ParseMode(s string) (Mode, error) {
 	return "", &field.Error{Field: "addressing", Value: strconv.Quote(s), Want: "ip, port or path"}
 }
 
-// Capacity is the number of devices that a can address: 16,711,679 for ip (127.1.0.0 up to, and
+// Capacity returns the number of devices that a can address: 16,711,679 for ip (127.1.0.0 up to, and
 // without, the broadcast address 127.255.255.255) and for path, 5,000 for port, 0 if a is unknown.
 func (a Mode) Capacity() int {
 	switch a {
@@ -68,7 +68,7 @@ func (a Mode) Capacity() int {
 	return 0
 }
 
-// DeviceID is the identity that device i of a fleet answers to: "device-" and 8 digits.
+// DeviceID returns the identity of device i of a fleet: "device-" and 8 digits.
 func DeviceID(i int) string {
 	return string(AppendDeviceID(make([]byte, 0, DeviceIDLen), i))
 }
@@ -91,14 +91,14 @@ func (a Mode) check(i int) error {
 	return nil
 }
 
-// DeviceIP is the IP address of device i in ip addressing.
+// DeviceIP returns the IP address of device i in ip addressing.
 func DeviceIP(i int) netip.Addr {
 	var b [4]byte
 	binary.BigEndian.PutUint32(b[:], firstDeviceIP+uint32(i))
 	return netip.AddrFrom4(b)
 }
 
-// DeviceOfIP is the inverse of DeviceIP: -1 for an address that is no device's.
+// DeviceOfIP is the inverse of DeviceIP. It returns -1 for an address that is no device's.
 func DeviceOfIP(ip netip.Addr) int {
 	ip = ip.Unmap()
 	if !ip.Is4() {

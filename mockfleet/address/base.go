@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// DeviceAddress derives the address of device i from base, the address that a fleet gave as
-// Ready.Address, so that a driver in another process need not ask for each:
+// DeviceAddress derives the address of device i from base, which is the Ready.Address of a fleet, so that a driver in
+// another process need not ask for each:
 //
 //	ip    http://127.1.0.0:PORT and up
 //	port  http://HOST:PORT+i
@@ -25,7 +25,7 @@ func DeviceAddress(base string, a Mode, i int) (string, error) {
 	return string(address), err
 }
 
-// Base is where the devices of a fleet are.
+// Base derives the addresses of a fleet's devices.
 type Base struct {
 	scheme string
 	at     netip.AddrPort
@@ -35,8 +35,7 @@ type Base struct {
 // NewBase returns the Base of a fleet whose own address is at.
 func NewBase(scheme string, at netip.AddrPort, mode Mode) Base { return Base{scheme, at, mode} }
 
-// ParseBase takes base apart once, for a driver that needs the addresses of a million devices;
-// DeviceAddress says what base is.
+// ParseBase parses base, as in DeviceAddress, once for a driver that needs the addresses of a million devices.
 func ParseBase(base string, a Mode) (Base, error) {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -49,7 +48,7 @@ func ParseBase(base string, a Mode) (Base, error) {
 	return Base{u.Scheme, at, a}, nil
 }
 
-// Append appends the address of device i to dst. It allocates nothing where dst has room.
+// Append appends the address of device i to dst. It allocates nothing if dst has room.
 func (a Base) Append(dst []byte, i int) ([]byte, error) {
 	if err := a.mode.check(i); err != nil {
 		return dst, err

@@ -3,5 +3,5 @@
 // JSON ([Entry.AppendLine]) and read back ([Reader]) by hand, as encoding/json would: the ledger of a
 // million devices is read after every repetition of a benchmark.
 //
-// The package knows no fleet: who fills an Entry, and who asks for it, is none of its business.
+// The package knows no fleet: neither where an Entry comes from, nor what it is read for.
 package ledger

@@ -57,14 +57,14 @@ func (q Query) Validate(kinds []string) error {
 	return nil
 }
 
-// Matches reports whether an entry agrees with what q asks of it. It doesn't look at the group, the
-// range and the limit, which whoever lists the entries sees to.
+// Matches reports whether an entry agrees with q. It ignores the group, the range and the limit, which concern the list of
+// entries.
 func (q *Query) Matches(e *Entry) bool {
 	return (q.Stage == "" || e.Stage == q.Stage) && (q.Version == "" || e.Version == q.Version) &&
 		(q.Fault == "" || e.Faults[q.Fault] > 0) && (q.Has == "" || e.countOf(q.Has) > 0) && (q.Lacks == "" || e.countOf(q.Lacks) == 0)
 }
 
-// Values is q as the query of a URL, as the control port takes it.
+// Values returns q as the query of a URL, as the control port takes it.
 func (q Query) Values() url.Values {
 	v := url.Values{}
 	for _, f := range q.texts() {
@@ -92,7 +92,7 @@ func (q Query) texts() []struct{ name, value string } {
 	}
 }
 
-// ParseQuery reads what Values has written. The error is a *mockfleet.ConfigError.
+// ParseQuery reads what Values writes. The error is a *mockfleet.ConfigError.
 func ParseQuery(v url.Values) (q Query, err error) {
 	var names []string
 	for _, f := range q.texts() {

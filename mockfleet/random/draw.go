@@ -12,8 +12,8 @@ const (
 	StreamRTT
 	StreamVersionRTT
 	StreamBandwidth
-	StreamMember  // of a group: of the whole fleet, so that attempt is 0
-	StreamOffline // likewise
+	StreamMember  // which devices are in a group; one permutation for the whole fleet
+	StreamOffline // in which order devices are taken offline; likewise
 
 	StreamFault Stream = 16 // and up: a few for each fault of a device, all below 256
 )

@@ -21,8 +21,8 @@ type record struct {
 	verifies      uint32
 	misdirected   uint32 // pushes that named another device
 	attempts      uint32 // pushes that its behavior has decided about
-	connects      uint32 // connections that it has, of those that a fault may act on
-	reuses        uint32 // requests on a connection that was used before, likewise
+	connects      uint32 // connections that a fault might act on
+	reuses        uint32 // requests on a used connection that a fault might act on
 	versionReads  uint32 // looks at its version that its behavior has decided about
 	updatedAt     uint32 // Unix seconds, enough until 2106
 	version       uint32 // slot in the version table, of which it holds one reference
@@ -39,14 +39,14 @@ const (
 	flagFailed                 // could not install the last update
 	flagRolledBack             // went back to what it ran before the last update
 	flagOffline                // was taken offline
-	flagInstalling             // in a copy that shows it: has an update and still runs what it ran before
-	flagRebooting              // in a copy that shows it: can't be reached
+	flagInstalling             // has an update and still runs what it ran before; set in copies only
+	flagRebooting              // can't be reached; set in copies only
 )
 
 // lastUpdateFlags are what the last update left behind.
 const lastUpdateFlags = flagFailed | flagRolledBack
 
-// state is what the device says of itself.
+// state returns the state that the device reports.
 func (d *record) state() wire.State {
 	switch {
 	case d.flags&(flagReceiving|flagInstalling) != 0:

@@ -124,7 +124,7 @@ func (g *gate) update() (wait time.Duration, open bool) {
 	return max(1, time.Until(g.reopenAt)), false
 }
 
-// onAccept tells the gate that a connection came through.
+// onAccept closes the port after a connection was accepted, if its state says so.
 func (g *gate) onAccept() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -29,7 +29,7 @@ type idleWait struct {
 const (
 	stateServing int32 = iota
 	stateWaiting       // for the first byte of a request
-	stateWaking        // likewise, and the housekeeper has set a read deadline in the past
+	stateWaking        // for the same, with a read deadline in the past, which the housekeeper has set
 )
 
 // waitReadable waits for the next request. It returns when one must be served outside of the wait, or the connection

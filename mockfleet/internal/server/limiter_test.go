@@ -9,12 +9,12 @@ import (
 
 func TestLimiter_LetsThroughAtItsRate(t *testing.T) {
 	const ms = int64(time.Millisecond)
-	s := newLimiter(100)
+	l := newLimiter(100)
 	for _, row := range []struct{ now, want int64 }{
 		{0, 0}, {0, 10}, {0, 20}, {15, 15}, // who comes at 15 ms is the fourth, and goes at 30
 		{100, 0}, {100, 10}, {105, 15}, // idle time isn't saved up
 	} {
-		require.Equal(t, time.Duration(row.want*ms), s.wait(row.now*ms))
+		require.Equal(t, time.Duration(row.want*ms), l.wait(row.now*ms))
 	}
 	require.Zero(t, newLimiter(0).wait(0))
 }

@@ -10,16 +10,16 @@ import (
 
 // A monitor counts from the last reset on, and a wake that is late stands for those that it kept from coming.
 func TestAMonitorCountsSinceTheReset(t *testing.T) {
-	w := newMonitor()
+	m := newMonitor()
 	for range 180 {
-		w.timerLate(time.Millisecond)
+		m.timerLate(time.Millisecond)
 	}
-	w.timerLate(time.Second) // and so 49 others, of 980 ms, 960 ms, …
-	w.queueLength(100, 128)
-	w.queueLength(1, 128)
-	w.responseLate(time.Millisecond)
-	w.responseLate(time.Second)
-	h := w.observed(9, 7, 5)
+	m.timerLate(time.Second) // and so 49 others, of 980 ms, 960 ms, …
+	m.queueLength(100, 128)
+	m.queueLength(1, 128)
+	m.responseLate(time.Millisecond)
+	m.responseLate(time.Second)
+	h := m.observed(9, 7, 5)
 	require.InDelta(t, 0.54, h.WakeP90.Seconds(), 0.02) // 23 of 230 are beyond the 90th percentile: 1 s down to 560 ms
 	require.InDelta(t, 1, h.WakeMax.Seconds(), 0.01)
 	require.Equal(t, []int{1, 100, 128}, []int{h.AcceptQueue, h.AcceptQueuePeak, h.AcceptQueueLimit})
@@ -28,16 +28,16 @@ func TestAMonitorCountsSinceTheReset(t *testing.T) {
 	require.EqualValues(t, 230, h.Wakes)
 	require.Equal(t, []uint64{7, 5}, []uint64{h.AcceptErrors, h.NoRoom})
 
-	w.reset(9, 7, 5)
-	require.Equal(t, Observed{AcceptQueue: 1, AcceptQueueLimit: 128, AcceptOverflows: 2}, w.observed(11, 7, 5))
+	m.reset(9, 7, 5)
+	require.Equal(t, Observed{AcceptQueue: 1, AcceptQueueLimit: 128, AcceptOverflows: 2}, m.observed(11, 7, 5))
 }
 
 func TestAMonitorKnowsTheShareOfTheLastTicks(t *testing.T) {
-	w, begun := newMonitor(), time.Now()
-	require.Zero(t, w.cpuShare())
+	m, begun := newMonitor(), time.Now()
+	require.Zero(t, m.cpuShare())
 	for n, used := range []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 4.5} {
-		w.cpuUsed(begun.Add(time.Duration(n)*time.Second), used)
+		m.cpuUsed(begun.Add(time.Duration(n)*time.Second), used)
 	}
 	// From the third to the seventh: 4.3 s of processor time in 4 s.
-	require.InDelta(t, 4.3/4, w.cpuShare()*float64(runtime.NumCPU()), 1e-9)
+	require.InDelta(t, 4.3/4, m.cpuShare()*float64(runtime.NumCPU()), 1e-9)
 }

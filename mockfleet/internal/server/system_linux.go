@@ -30,12 +30,12 @@ func newEpollSet() (*epollSet, error) {
 		_ = unix.Close(fd) // the first failure says it
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	l := &epollSet{file: os.NewFile(uintptr(fd), "epoll")}
-	if l.raw, err = l.file.SyscallConn(); err != nil {
-		_ = l.file.Close() // likewise
+	e := &epollSet{file: os.NewFile(uintptr(fd), "epoll")}
+	if e.raw, err = e.file.SyscallConn(); err != nil {
+		_ = e.file.Close() // likewise
 		return nil, err
 	}
-	return l, nil
+	return e, nil
 }
 
 // watch makes await return a socket once, when it is readable or the peer closes. It reports whether it could.
@@ -141,7 +141,7 @@ func bindLoopback(rc syscall.RawConn) error {
 	return errors.Join(err, bindErr)
 }
 
-// GatesSupported tells that a port can refuse connections, or stall them, without giving its number away.
+// GatesSupported is whether a port can refuse connections, or stall them, while its number stays the fleet's.
 const GatesSupported = true
 
 // shutSocket makes a listening socket refuse. It stays bound, and doesn't share, so that nobody else can

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollSupported tells that a connection's readiness can be awaited without holding a buffer for it.
+// pollSupported is whether the server can wait for a connection to be readable without a buffer for it.
 const pollSupported = true
 
-// readNow reads what is there from a socket that doesn't block; errNothingYet where there is nothing.
+// readNow reads from a socket without blocking. It returns errNothingYet if there is nothing to read.
 func readNow(fd uintptr, p []byte) (int, error) {
 	for {
 		n, err := unix.Read(int(fd), p)
@@ -34,7 +34,7 @@ func readNow(fd uintptr, p []byte) (int, error) {
 
 func addressInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
-// DescriptorLimit is how many descriptors the process may have, where that is known.
+// DescriptorLimit returns how many descriptors the process may have, and whether that is known.
 func DescriptorLimit() (uint64, bool) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
