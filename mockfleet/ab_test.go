@@ -70,7 +70,8 @@ func TestABUpdatesAndVerifies(t *testing.T) {
 						require.EqualValues(t, seen*test.size, e.BytesReceived)
 					}
 					after := f.Status()
-					// It may have begun more when it has what it came for, one each that it does at a time.
+					// It may have begun more when it has what it came for, one each that it does at
+					// a time.
 					require.GreaterOrEqual(t, seen, test.n)
 					require.LessOrEqual(t, seen, test.n+test.together)
 					connections := int(after.ConnectionsTotal - before.ConnectionsTotal)

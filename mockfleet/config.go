@@ -69,8 +69,8 @@ func (s Secret) Format(f fmt.State, _ rune) {
 // MarshalText keeps the text out of JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// withDefaults returns c with its zero values replaced. Token and MaxConnections stay: their defaults depend on the
-// machine.
+// withDefaults returns c with its zero values replaced. Token and MaxConnections stay: their
+// defaults depend on the machine.
 func (c Config) withDefaults() Config {
 	c.Listen, c.ControlListen = cmp.Or(c.Listen, defaultListen), cmp.Or(c.ControlListen, defaultListen)
 	c.Addressing = cmp.Or(c.Addressing, address.DefaultMode())

@@ -54,7 +54,8 @@ func NewControl(address, token string) (*Control, error) {
 		return nil, fmt.Errorf("mockfleet: control address: %w", err)
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil {
-		return nil, fmt.Errorf("mockfleet: control address %q: want http://HOST:PORT, as a fleet gives it when it is ready", base.Redacted())
+		const want = "http://HOST:PORT, as a fleet gives it when it is ready"
+		return nil, fmt.Errorf("mockfleet: control address %q: want %s", base.Redacted(), want)
 	}
 	if token == "" {
 		return nil, errors.New("mockfleet: control token: want the one that the fleet gave when it was ready")
@@ -115,7 +116,8 @@ func (c *Control) Release(ctx context.Context) error {
 	return c.call(ctx, http.MethodDelete, "/lease", nil, nil)
 }
 
-// Device asks about device i. For an index that the fleet lacks, the error is a *ControlError of status 404.
+// Device asks about device i. For an index that the fleet lacks, the error is a *ControlError of
+// status 404.
 func (c *Control) Device(ctx context.Context, i int) (DeviceStatus, error) {
 	var d DeviceStatus
 	err := c.call(ctx, http.MethodGet, "/devices/"+strconv.Itoa(i), nil, &d)

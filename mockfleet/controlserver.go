@@ -119,8 +119,10 @@ func (s *controlServer) routes() http.Handler {
 	mux.HandleFunc("/reset", allow(http.MethodPost, s.postReset))
 	mux.HandleFunc("/metrics", allow(http.MethodGet, metricsHandler(s.fleet).ServeHTTP))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusNotFound, errors.New("the control port has /fleet, /devices/INDEX, /devices/INDEX/faults, /devices/INDEX/heal, /groups, "+
-			"/groups/NAME/faults, /groups/NAME/offline, /groups/NAME/heal, /ledger, /ledger/summary, /lease, /reset and /metrics"))
+		writeError(w, http.StatusNotFound, errors.New("the control port has /fleet, "+
+			"/devices/INDEX, /devices/INDEX/faults, /devices/INDEX/heal, "+
+			"/groups, /groups/NAME/faults, /groups/NAME/offline, /groups/NAME/heal, "+
+			"/ledger, /ledger/summary, /lease, /reset and /metrics"))
 	})
 	return mux
 }
@@ -337,7 +339,8 @@ func (s *controlServer) getSummary(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, summary)
 }
 
-// readBehavior reads a behavior from a request's body. If there is none, it answers 400 and returns false.
+// readBehavior reads a behavior from a request's body. If there is none, it answers 400 and returns
+// false.
 func readBehavior(w http.ResponseWriter, r *http.Request) (b behavior.Behavior, ok bool) {
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, controlBodyLimit), &b); err != nil {
 		writeError(w, http.StatusBadRequest, fmt.Errorf("behavior: %w", err))
@@ -359,8 +362,8 @@ func (s *controlServer) respondDone(w http.ResponseWriter, err error) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// errorStatus returns the status for a failure to change the fleet: 404 if the fleet lacks the group, 400 for any other
-// wrong field, and 507 if there is no room for one more behavior.
+// errorStatus returns the status for a failure to change the fleet: 404 if the fleet lacks the
+// group, 400 for any other wrong field, and 507 if there is no room for one more behavior.
 func errorStatus(err error) int {
 	var bad *field.Error
 	switch {

@@ -35,9 +35,10 @@ var (
 	determinismSeeds   = flag.Int("determinism.seeds", 2, "its seeds, from 1 on")
 )
 
-// everyFault is a group for each kind of fault that devices with an address each can have, one for each way of
-// having a life and a network, and some that have several at once. A wait is either short, or longer than the test:
-// what depends on which of two things comes first is no function of the seed.
+// everyFault is a group for each kind of fault that devices with an address each can have, one for
+// each way of having a life and a network, and some that have several at once. A wait is either
+// short, or longer than the test: what depends on which of two things comes first is no function of
+// the seed.
 func everyFault(t testing.TB) (groups []behavior.Group) {
 	const short = 2 * time.Millisecond
 	long := delayOf(t, random.MaxDuration)
@@ -90,8 +91,8 @@ func everyFault(t testing.TB) (groups []behavior.Group) {
 	return groups
 }
 
-// outcomes has one client talk to every device in its own way, which depends on the device's answers alone, and
-// gives what it saw and what the ledger has, a line a device, in order.
+// outcomes has one client talk to every device in its own way, which depends on the device's
+// answers alone, and gives what it saw and what the ledger has, a line a device, in order.
 func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
 	f := startFleet(t, Config{Devices: devices, Addressing: address.IP, Seed: seed, Groups: everyFault(t)})
 	saw := make([]string, devices)
@@ -123,8 +124,8 @@ func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
 	return out.Bytes()
 }
 
-// converse pushes to device i four times and looks at its version after each, over the same connection where
-// that is still there and over another where it gave no answer.
+// converse pushes to device i four times and looks at its version after each, over the same
+// connection where that is still there and over another where it gave no answer.
 func converse(f *Fleet, i int) string {
 	var said []string
 	artifact := bytes.Repeat([]byte{byte(i)}, 1500)
@@ -149,8 +150,8 @@ type visitor struct {
 	reader  *bufio.Reader
 }
 
-// noAnswer is what comes of a request whose answer did not come whole. How a connection ended is left out: whether an
-// end or a reset is seen first depends on the kernel.
+// noAnswer is what comes of a request whose answer did not come whole. How a connection ended is
+// left out: whether an end or a reset is seen first depends on the kernel.
 const noAnswer = "-"
 
 func (v *visitor) ask(request string) string {
@@ -199,7 +200,8 @@ func withoutDates(body []byte) []byte {
 	return before
 }
 
-// The same seed gives the same outcome of each device, however many workers there are; another seed, another one.
+// The same seed gives the same outcome of each device, however many workers there are; another
+// seed, another one.
 func TestTheSeedDeterminesTheOutcome(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return // devices with an address each are to be had on Linux alone

@@ -10,9 +10,9 @@
 // # What comes out
 //
 // HTTP answers, as a device would give them, and a ledger: for each device what came in, how often,
-// which bytes, and what was applied ([Fleet.Ledger], [ledger.Entry]). It holds what the device saw, whatever
-// the client believes, so that the two can be compared. A driver in another process reads it over the
-// control port with a [Control].
+// which bytes, and what was applied ([Fleet.Ledger], [ledger.Entry]). It holds what the device saw,
+// whatever the client believes, so that the two can be compared. A driver in another process reads
+// it over the control port with a [Control].
 //
 // # What it must never know
 //
@@ -51,8 +51,9 @@
 //
 // # Bounds
 //
-// A request head takes at most 8 KiB. Connections are limited in number ([Config.MaxConnections]), to
-// two minutes without a request and to 30 seconds without progress; a fault or a latency holds one until
-// its client leaves, an hour at most. A device has at most 32 faults. One fleet runs at most 65,536
-// different versions at a time (507 beyond) and shows at most 1,024 different behaviors.
+// A request head takes at most 8 KiB. Connections are limited in number ([Config.MaxConnections]),
+// to two minutes without a request and to 30 seconds without progress; a fault or a latency holds
+// one until its client leaves, an hour at most. A device has at most 32 faults. One fleet runs at
+// most 65,536 different versions at a time (507 beyond) and shows at most 1,024 different
+// behaviors.
 package mockfleet

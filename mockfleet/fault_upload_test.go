@@ -60,7 +60,8 @@ func TestAnUploadShorterThanTheFaultsPlaceBreaksOffToo(t *testing.T) {
 	require.EqualValues(t, 10, e.BytesReceived)
 }
 
-// written is how much of a body a client gets rid of until it can't go on, from when the device reads no more.
+// written is how much of a body a client gets rid of until it can't go on, from when the device
+// reads no more.
 func written(t *testing.T, c bareClient, head string, stopped func() bool) (n int64) {
 	t.Helper()
 	require.NoError(t, c.SetWriteBuffer(32<<10))

@@ -47,8 +47,9 @@ func (r Ready) Format(s fmt.State, _ rune) {
 // Format prints where the fleet is, whatever the verb, and so keeps its token to itself.
 func (f *Fleet) Format(s fmt.State, verb rune) { f.Ready().Format(s, verb) }
 
-// Start validates cfg, listens, and returns when devices and control port can be reached. The fleet runs until Close or
-// until ctx ends. If cfg can't be used, or the system refuses a listener, the error is a *ConfigError.
+// Start validates cfg, listens, and returns when devices and control port can be reached. The fleet
+// runs until Close or until ctx ends. If cfg can't be used, or the system refuses a listener, the
+// error is a *ConfigError.
 func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -141,7 +142,8 @@ func (f *Fleet) Reset() {
 	f.server.Reset()
 }
 
-// checkBehavior returns an error if b is invalid, or if devices can't have it in the fleet's addressing.
+// checkBehavior returns an error if b is invalid, or if devices can't have it in the fleet's
+// addressing.
 func (f *Fleet) checkBehavior(b behavior.Behavior) error {
 	if err := b.Validate(); err != nil {
 		return err

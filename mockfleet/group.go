@@ -21,8 +21,8 @@ type GroupStatus struct {
 	Stages   map[ledger.Stage]int `json:"stages"`   // how many of its devices are in each stage; none is left out
 }
 
-// Groups returns the status of each group, the rest last if it has devices. It looks at every device, which takes a
-// tenth of a second for a million.
+// Groups returns the status of each group, the rest last if it has devices. It looks at every
+// device, which takes a tenth of a second for a million.
 func (f *Fleet) Groups() []GroupStatus {
 	groups := f.store.Groups()
 	counts := make([]map[ledger.Stage]int, len(groups.All))
@@ -44,9 +44,9 @@ func (f *Fleet) Groups() []GroupStatus {
 	return list
 }
 
-// SetGroupFaults gives every device of a group, or of all, the same behavior, also those that had one of
-// their own, and counts their attempts anew. It outlives Reset. The error is a *ConfigError if there is no such group or
-// the behavior can't be used.
+// SetGroupFaults gives every device of a group, or of all, the same behavior, also those that had
+// one of their own, and counts their attempts anew. It outlives Reset. The error is a *ConfigError
+// if there is no such group or the behavior can't be used.
 func (f *Fleet) SetGroupFaults(group string, b behavior.Behavior) error {
 	g, all, err := f.store.Groups().Lookup(group)
 	if err != nil {
@@ -59,8 +59,9 @@ func (f *Fleet) SetGroupFaults(group string, b behavior.Behavior) error {
 	return f.changeBehaviors(g, all, func(behavior.Behavior) behavior.Behavior { return b })
 }
 
-// Heal makes every device of a group, or of all, well: reachable, without a fault and without fail_first. What
-// else there is to its behavior stays: latency, life, network. Attempts are counted anew.
+// Heal makes every device of a group, or of all, well: reachable, without a fault and without
+// fail_first. What else there is to its behavior stays: latency, life, network. Attempts are
+// counted anew.
 func (f *Fleet) Heal(group string) error {
 	g, all, err := f.store.Groups().Lookup(group)
 	if err != nil {
@@ -107,10 +108,11 @@ func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavi
 	return nil
 }
 
-// SetOffline takes a share of a group's devices, or of all, off the network, and the others of the group
-// back onto it. It returns how many are offline then. Which ones depends on the seed, and a larger share includes those
-// of a smaller one. The port of an offline device refuses; if devices share a listener, connections are reset as they are
-// accepted, and open ones when they are used. It outlives Reset.
+// SetOffline takes a share of a group's devices, or of all, off the network, and the others of the
+// group back onto it. It returns how many are offline then. Which ones depends on the seed, and a
+// larger share includes those of a smaller one. The port of an offline device refuses; if devices
+// share a listener, connections are reset as they are accepted, and open ones when they are used.
+// It outlives Reset.
 func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
 	groups := f.store.Groups()
 	g, all, err := groups.Lookup(group)

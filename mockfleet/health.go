@@ -7,20 +7,24 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
-// Health says whether the fleet keeps up: whether it, rather than its clients, limits what they measure. Its
-// figures are since the start or the last Reset, unless said otherwise.
+// Health says whether the fleet keeps up: whether it, rather than its clients, limits what they
+// measure. Its figures are since the start or the last Reset, unless said otherwise.
 type Health struct {
 	CPUFraction float64 `json:"cpu_fraction"` // of all cores, by the process, over the last seconds; 0 where unknown
 
-	// How late the fleet's own clock wakes it, every 20 ms: how long a request waits before it is looked at.
+	// How late the fleet's own clock wakes it, every 20 ms: how long a request waits before it is
+	// looked at.
 	WakeP90 time.Duration `json:"wake_p90_ns"`
 	WakeMax time.Duration `json:"wake_max_ns"`
 
-	Delayed uint64        `json:"delayed"`     // answers, and parts of them, that were to wait for a latency, a round trip or a fault
+	// Delayed is how many answers, and parts of them, had to wait for a latency, a round trip or a
+	// fault.
+	Delayed uint64        `json:"delayed"`
 	Late    uint64        `json:"late"`        // of those, the ones that left over 50 ms after their time
 	LateMax time.Duration `json:"late_max_ns"` // how late the latest of them was
 
-	// Connections that the kernel holds and the fleet has not accepted, of the fullest listener; 0 where unknown.
+	// Connections that the kernel holds and the fleet has not accepted, of the fullest listener; 0
+	// where unknown.
 	AcceptQueue      int    `json:"accept_queue"` // now
 	AcceptQueuePeak  int    `json:"accept_queue_peak"`
 	AcceptQueueLimit int    `json:"accept_queue_limit"`

@@ -90,8 +90,8 @@ func (p *process) answer(t testing.TB, into any) {
 	require.NoError(t, json.Unmarshal(line, into), "%q", line)
 }
 
-// usage is what a helper has taken: time of the processors, and, after its garbage is collected, bytes of
-// memory, as in runtime.MemStats.
+// usage is what a helper has taken: time of the processors, and, after its garbage is collected,
+// bytes of memory, as in runtime.MemStats.
 type usage struct {
 	CPUSeconds                                          float64
 	HeapAlloc, HeapInuse, HeapReleased, StackInuse, Sys uint64

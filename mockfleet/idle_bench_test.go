@@ -19,10 +19,11 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
-// BenchmarkIdleConnections tells what a kept connection costs a fleet that is a process of its own: each
-// has brought a push of 1 KiB and a verification to a device of its own, and is parked. The figures are what
-// the fleet grew by, since one connection had done the same, both times with the garbage collected twice:
-// resident memory, and of that what Go counts as the heap in use, what lives there, and stacks.
+// BenchmarkIdleConnections tells what a kept connection costs a fleet that is a process of its own:
+// each has brought a push of 1 KiB and a verification to a device of its own, and is parked. The
+// figures are what the fleet grew by, since one connection had done the same, both times with the
+// garbage collected twice: resident memory, and of that what Go counts as the heap in use, what
+// lives there, and stacks.
 func BenchmarkIdleConnections(b *testing.B) {
 	const connections, atOnce = 9000, 8
 	if limit, known := server.DescriptorLimit(); known && limit < connections+2*descriptorReserve {
@@ -79,7 +80,8 @@ func BenchmarkIdleConnections(b *testing.B) {
 	}
 }
 
-// useOnce pushes to device i and verifies it over one connection, in path addressing, and leaves that open.
+// useOnce pushes to device i and verifies it over one connection, in path addressing, and leaves
+// that open.
 func useOnce(at string, i int, artifact []byte) (net.Conn, error) {
 	nc, err := net.Dial("tcp", strings.TrimPrefix(at, "http://"))
 	if err != nil {

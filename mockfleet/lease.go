@@ -27,7 +27,8 @@ type LeaseError struct {
 }
 
 func (e *LeaseError) Error() string {
-	return fmt.Sprintf("the fleet is driven by %q, whose lease lasts %v more unless it is renewed", e.Holder, e.For.Round(time.Second))
+	const form = "the fleet is driven by %q, whose lease lasts %v more unless it is renewed"
+	return fmt.Sprintf(form, e.Holder, e.For.Round(time.Second))
 }
 
 // A lease makes one driver the only one that may reset the fleet, and so empty its ledger. Nobody else
@@ -114,7 +115,8 @@ func (s *controlServer) serveLease(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if order.Holder == "" || len(order.Holder) > maxHolder || field.HasControl([]byte(order.Holder)) {
-		writeError(w, http.StatusBadRequest, fmt.Errorf("holder: want 1 to %d bytes that say who drives, without control characters", maxHolder))
+		writeError(w, http.StatusBadRequest,
+			fmt.Errorf("holder: want 1 to %d bytes that say who drives, without control characters", maxHolder))
 		return
 	}
 	id, err := s.fleet.lease.take(order.Holder, order.Lease)

@@ -32,8 +32,8 @@ func (f *Fleet) Device(i int) (DeviceStatus, error) {
 	return DeviceStatus{Entry: e, Address: f.DeviceAddress(i), Attempts: attempts, Behavior: b}, nil
 }
 
-// Find returns the entries that q wants, in order of index. Each entry is consistent in itself; devices go on while they
-// are read. The error is a *ConfigError if q can't be used.
+// Find returns the entries that q wants, in order of index. Each entry is consistent in itself;
+// devices go on while they are read. The error is a *ConfigError if q can't be used.
 func (f *Fleet) Find(q ledger.Query) (iter.Seq[ledger.Entry], error) {
 	groups, group, all := f.store.Groups(), 0, true
 	if q.Group != "" {

@@ -29,8 +29,8 @@ func checkDescriptors(cfg Config) error {
 // standard streams, the poller.
 const descriptorReserve = 64
 
-// connectionLimit returns how many connections a fleet may have open: as many as its Config says, or as fit into the
-// process's descriptors.
+// connectionLimit returns how many connections a fleet may have open: as many as its Config says,
+// or as fit into the process's descriptors.
 func connectionLimit(cfg Config) int {
 	if cfg.MaxConnections > 0 {
 		return cfg.MaxConnections

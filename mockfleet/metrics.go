@@ -92,7 +92,8 @@ func boolGauge(yes bool) float64 {
 	return 0
 }
 
-// collector gives the fleet's Status to Prometheus. It reads it once a scrape, so that the figures belong together.
+// collector gives the fleet's Status to Prometheus. It reads it once a scrape, so that the figures
+// belong together.
 type collector struct{ fleet *Fleet }
 
 // Describe sends nothing, which makes the collector an unchecked one: Collect alone lists the metrics.

@@ -10,11 +10,12 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// BenchmarkWrk has wrk post 1 KiB over 64 connections, to one device of a fleet and to a bare fasthttp
-// server that reads the body and answers the same JSON, each a process of its own. An iteration is 3 s of
-// either, in turns of first and second, so that what else the machine does meets both alike: run it with
-// -benchtime 8x. Each figure is the median of all iterations, a ratio that of their ratios. The processors'
-// time that a server takes for a request, which bears more company than its rate, stands beside it.
+// BenchmarkWrk has wrk post 1 KiB over 64 connections, to one device of a fleet and to a bare
+// fasthttp server that reads the body and answers the same JSON, each a process of its own. An
+// iteration is 3 s of either, in turns of first and second, so that what else the machine does
+// meets both alike: run it with -benchtime 8x. Each figure is the median of all iterations, a ratio
+// that of their ratios. The processors' time that a server takes for a request, which bears more
+// company than its rate, stands beside it.
 func BenchmarkWrk(b *testing.B) {
 	const size, duration = 1024, "-d3s"
 	wrk := program(b, "wrk")

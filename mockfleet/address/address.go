@@ -16,8 +16,8 @@ import (
 // Mode is how a fleet tells one device from another.
 type Mode string
 
-// The ways of addressing a device. In each, DeviceAddress derives the addresses of devices 0 to Devices-1 from the
-// fleet's own.
+// The ways of addressing a device. In each, DeviceAddress derives the addresses of devices 0 to
+// Devices-1 from the fleet's own.
 const (
 	IP   Mode = "ip"   // an IP address each, 127.1.0.0 and up, all on one port; Linux only
 	Port Mode = "port" // a port each, in one contiguous block

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// DeviceAddress derives the address of device i from base, which is the Ready.Address of a fleet, so that a driver in
-// another process need not ask for each:
+// DeviceAddress derives the address of device i from base, which is the Ready.Address of a fleet,
+// so that a driver in another process need not ask for each:
 //
 //	ip    http://127.1.0.0:PORT and up
 //	port  http://HOST:PORT+i
@@ -35,7 +35,8 @@ type Base struct {
 // NewBase returns the Base of a fleet whose own address is at.
 func NewBase(scheme string, at netip.AddrPort, mode Mode) Base { return Base{scheme, at, mode} }
 
-// ParseBase parses base, as in DeviceAddress, once for a driver that needs the addresses of a million devices.
+// ParseBase parses base, as in DeviceAddress, once for a driver that needs the addresses of a
+// million devices.
 func ParseBase(base string, a Mode) (Base, error) {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -43,7 +44,8 @@ func ParseBase(base string, a Mode) (Base, error) {
 	}
 	at, err := netip.ParseAddrPort(u.Host)
 	if err != nil || u.Scheme == "" {
-		return Base{}, fmt.Errorf("mockfleet: fleet address %q: want scheme://IP:PORT, as a fleet gives it when it is ready", base)
+		const want = "scheme://IP:PORT, as a fleet gives it when it is ready"
+		return Base{}, fmt.Errorf("mockfleet: fleet address %q: want %s", base, want)
 	}
 	return Base{u.Scheme, at, a}, nil
 }

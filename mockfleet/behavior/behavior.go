@@ -1,6 +1,7 @@
-// Package behavior describes what devices are like: how long they take, how they fail, what lies between
-// them and their clients, and which parts of a fleet behave alike. It is configuration and samples drawn
-// from it, by seed, device and attempt; what a device does about it is decided elsewhere.
+// Package behavior describes what devices are like: how long they take, how they fail, what lies
+// between them and their clients, and which parts of a fleet behave alike. It is configuration and
+// samples drawn from it, by seed, device and attempt; what a device does about it is decided
+// elsewhere.
 package behavior
 
 import (
@@ -39,7 +40,8 @@ type Behavior struct {
 	Network Network `json:"network,omitzero" yaml:"network,omitzero"`
 }
 
-// Validate reports every field that is out of bounds, each as a *mockfleet.ConfigError on a line of its own.
+// Validate reports every field that is out of bounds, each as a *mockfleet.ConfigError on a line of
+// its own.
 func (b Behavior) Validate() error {
 	var errs []error
 	bad := func(name, value, want string) {
@@ -59,7 +61,8 @@ func (b Behavior) Validate() error {
 	return errors.Join(append(errs, fault.Validate(b.Faults)...)...)
 }
 
-// Equal reports whether b and other are the same configuration. Faults and Require must have the same order.
+// Equal reports whether b and other are the same configuration. Faults and Require must have the
+// same order.
 func (b Behavior) Equal(other Behavior) bool {
 	return b.Latency == other.Latency && b.FailFirst == other.FailFirst && b.FailStatus == other.FailStatus &&
 		b.Life == other.Life && b.Network == other.Network &&
@@ -85,7 +88,8 @@ func (b *Behavior) Delay(seed uint64, device int, attempt uint32) time.Duration 
 	return b.Latency.Sample(random.Draw(seed, device, attempt, random.StreamLatency))
 }
 
-// Healed returns b without faults and without FailFirst. Latency, life, network and required fields stay.
+// Healed returns b without faults and without FailFirst. Latency, life, network and required fields
+// stay.
 func (b Behavior) Healed() Behavior {
 	b.Faults, b.FailFirst, b.FailStatus = nil, 0, http.StatusServiceUnavailable
 	return b

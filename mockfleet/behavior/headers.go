@@ -20,15 +20,20 @@ const (
 )
 
 func validateRequire(list []HeaderField) (errs []error) {
+	bad := func(name, value, want string) {
+		errs = append(errs, &field.Error{Field: name, Value: value, Want: want})
+	}
 	if len(list) > maxRequired {
-		errs = append(errs, &field.Error{Field: "require", Value: strconv.Itoa(len(list)) + " of them", Want: "at most " + strconv.Itoa(maxRequired)})
+		bad("require", strconv.Itoa(len(list))+" of them", "at most "+strconv.Itoa(maxRequired))
 	}
 	for i, h := range list {
-		if h.Name == "" || len(h.Name) > maxRequiredField || strings.ContainsFunc(h.Name, func(r rune) bool { return !isTokenRune(r) }) {
-			errs = append(errs, &field.Error{Field: fmt.Sprintf("require[%d].name", i), Value: strconv.Quote(h.Name), Want: "a field's name, such as X-Tenant"})
+		notToken := func(r rune) bool { return !isTokenRune(r) }
+		if h.Name == "" || len(h.Name) > maxRequiredField || strings.ContainsFunc(h.Name, notToken) {
+			bad(fmt.Sprintf("require[%d].name", i), strconv.Quote(h.Name), "a field's name, such as X-Tenant")
 		}
 		if len(h.Value) > maxRequiredField || field.HasControl([]byte(h.Value)) {
-			errs = append(errs, &field.Error{Field: fmt.Sprintf("require[%d].value", i), Value: strconv.Quote(h.Value), Want: fmt.Sprintf("up to %d bytes without control characters", maxRequiredField)})
+			bad(fmt.Sprintf("require[%d].value", i), strconv.Quote(h.Value),
+				fmt.Sprintf("up to %d bytes without control characters", maxRequiredField))
 		}
 	}
 	return errs
@@ -36,7 +41,8 @@ func validateRequire(list []HeaderField) (errs []error) {
 
 // isTokenRune reports whether r may stand in a field's name (RFC 9110 §5.6.2).
 func isTokenRune(r rune) bool {
-	return r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+		strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 // Missing reports whether a request lacks a field of list, or has another value there.

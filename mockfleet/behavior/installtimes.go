@@ -5,7 +5,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// InstallTimes is what a device goes through after it took an update. The zero value runs an update at once.
+// InstallTimes is what a device goes through after it took an update. The zero value runs an update
+// at once.
 type InstallTimes struct {
 	// Install is how long the device installs: it answers the update 202, shows what it ran before, and
 	// answers other updates 409.

@@ -9,8 +9,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Network is what lies between a device and its clients. The zero value adds nothing. Over loopback the
-// kernel connects by itself, so that what is slow here is the exchange, not the opening of a connection.
+// Network is what lies between a device and its clients. The zero value adds nothing. Over loopback
+// the kernel connects by itself, so that what is slow here is the exchange, not the opening of a
+// connection.
 type Network struct {
 	// RTT is how much later every answer leaves, beside the latency of an update's.
 	RTT random.Duration `json:"rtt,omitzero" yaml:"rtt,omitzero"`
@@ -20,8 +21,9 @@ type Network struct {
 	// ReceiveBuffer is the size of the socket's buffer in bytes, 1,024 to 16 MiB; 0 is the kernel's own
 	// choice. The kernel takes about twice as much before a client that goes on writing has to wait.
 	ReceiveBuffer int `json:"receive_buffer,omitempty" yaml:"receive_buffer,omitempty"`
-	// MaxConnections is how many connections the device has open at a time, 1 to 65,535; further ones are
-	// reset as they are accepted. 0 is no limit. Not in path addressing, where a connection is no device's.
+	// MaxConnections is how many connections the device has open at a time, 1 to 65,535; further
+	// ones are reset as they are accepted. 0 is no limit. Not in path addressing, where a
+	// connection is no device's.
 	MaxConnections int `json:"max_connections,omitempty" yaml:"max_connections,omitempty"`
 	// MaxRequests is how many requests the device answers on a connection before it closes it; 1 is no
 	// keep-alive, 0 is no limit.
@@ -43,7 +45,9 @@ func (n Network) IsZero() bool { return n == Network{} }
 func (n Network) validate() (errs []error) {
 	within := func(name string, value, low, high int) {
 		if value != 0 && (value < low || value > high) {
-			errs = append(errs, &field.Error{Field: "network." + name, Value: strconv.Itoa(value), Want: fmt.Sprintf("%d to %d, or 0 for none", low, high)})
+			errs = append(errs, &field.Error{
+				Field: "network." + name, Value: strconv.Itoa(value), Want: fmt.Sprintf("%d to %d, or 0 for none", low, high),
+			})
 		}
 	}
 	within("receive_buffer", n.ReceiveBuffer, minReceiveBuffer, maxReceiveBuffer)

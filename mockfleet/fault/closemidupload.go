@@ -2,7 +2,10 @@ package fault
 
 // close-mid-upload: the device closes after so many bytes of the body.
 func closeMidUpload() Kind {
-	return Kind{Name: "close-mid-upload", Point: PointUpload, Params: ParamFirst | ParamAfterBytes, Upload: closeAfterBytes}
+	return Kind{
+		Name: "close-mid-upload", Point: PointUpload, Params: ParamFirst | ParamAfterBytes,
+		Upload: closeAfterBytes,
+	}
 }
 
 func closeAfterBytes(u Upload, in Injection) Action {

@@ -5,10 +5,13 @@ import (
 	"time"
 )
 
-// failed-install: the device takes an update, installs for the delay, and then can't run it: it says that it
-// failed, and goes on with what it ran before.
+// failed-install: the device takes an update, installs for the delay, and then can't run it: it
+// says that it failed, and goes on with what it ran before.
 func failedInstall() Kind {
-	return Kind{Name: "failed-install", Point: PointInstall, Params: ParamFirst | ParamDelay, Defaults: fixedDelay(time.Second), Install: failInstall}
+	return Kind{
+		Name: "failed-install", Point: PointInstall, Params: ParamFirst | ParamDelay,
+		Defaults: fixedDelay(time.Second), Install: failInstall,
+	}
 }
 
 func failInstall(in Injection) Lifecycle {

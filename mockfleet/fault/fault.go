@@ -18,17 +18,21 @@ import (
 // What an attempt is depends on the kind: a connection, a request on a connection that was used before,
 // an update, or a look at the version, each counted from 1 since the device was given its behavior.
 type Fault struct {
-	Kind       string       `json:"kind" yaml:"kind"`                                 // "blackhole", "status-503", …
-	On         string       `json:"on,omitempty" yaml:"on,omitempty"`                 // of a fault in answers: "" or "update", or "version"
-	First      int          `json:"first,omitempty" yaml:"first,omitempty"`           // acts on only the first so many attempts; 0 is all
-	Share      random.Share `json:"share,omitempty" yaml:"share,omitempty"`           // acts on this share of the devices; 0 is all
-	AfterBytes random.Int   `json:"after_bytes,omitzero" yaml:"after_bytes,omitzero"` // bytes of the artifact that come in first
-	Rate       random.Int   `json:"rate,omitzero" yaml:"rate,omitzero"`               // bytes a second
+	Kind string `json:"kind" yaml:"kind"` // "blackhole", "status-503", …
+	// On is which answers a fault in answers acts on: "" and "update" are those to updates,
+	// "version" those to looks at the version.
+	On    string       `json:"on,omitempty" yaml:"on,omitempty"`
+	First int          `json:"first,omitempty" yaml:"first,omitempty"` // acts on only the first so many attempts; 0 is all
+	Share random.Share `json:"share,omitempty" yaml:"share,omitempty"` // acts on this share of the devices; 0 is all
+	// AfterBytes is how many bytes of the artifact come in first.
+	AfterBytes random.Int `json:"after_bytes,omitzero" yaml:"after_bytes,omitzero"`
+	Rate       random.Int `json:"rate,omitzero" yaml:"rate,omitzero"` // bytes a second
 	// Delay is how long it waits, hangs or lasts; each kind says which, and what 0 means.
 	Delay      random.Duration `json:"delay,omitzero" yaml:"delay,omitzero"`
 	Status     int             `json:"status,omitempty" yaml:"status,omitempty"`         // HTTP status to answer
 	RetryAfter RetryAfter      `json:"retry_after,omitzero" yaml:"retry_after,omitzero"` // with that status
-	Origin     string          `json:"origin,omitempty" yaml:"origin,omitempty"`         // where a redirect leads: "" or "same", or "other"
+	// Origin is where a redirect leads: "" and "same" are the device's own origin, "other" is another.
+	Origin string `json:"origin,omitempty" yaml:"origin,omitempty"`
 }
 
 const (

@@ -2,13 +2,14 @@ package fault
 
 import "time"
 
-// Conn is the connection that a fault acts on. Every wait ends when the client leaves or the fleet closes.
+// Conn is the connection that a fault acts on. Every wait ends when the client leaves or the fleet
+// closes.
 type Conn interface {
-	// Write writes raw bytes. It reports whether they could be sent. Each write that succeeds gives the client
-	// its time to make progress anew.
+	// Write writes raw bytes. It reports whether they could be sent. Each write that succeeds gives
+	// the client its time to make progress anew.
 	Write(b []byte) bool
-	// Close ends the connection as one does that has said all. It reads for a while what the client still
-	// sends, which would turn the end into a reset (RFC 9112 §9.6).
+	// Close ends the connection as one does that has said all. It reads for a while what the client
+	// still sends, which would turn the end into a reset (RFC 9112 §9.6).
 	Close()
 	// Reset ends the connection with a reset.
 	Reset()
@@ -31,10 +32,11 @@ type Upload interface {
 	Receive(n int64) bool
 	// Abort counts the update as broken off.
 	Abort()
-	// Refuse sets the response to an update for which a hook returns the action Refuse. The message must
-	// need no escaping in JSON.
+	// Refuse sets the response to an update for which a hook returns the action Refuse. The message
+	// must need no escaping in JSON.
 	Refuse(status int, message string)
-	// Throttle makes the device read the body at a rate, through so small a buffer that the client feels it.
+	// Throttle makes the device read the body at a rate, through so small a buffer that the client
+	// feels it.
 	Throttle(bytesPerSecond int64)
 	// SkipContinue keeps the device from sending a 100 (Continue).
 	SkipContinue()
@@ -50,11 +52,11 @@ type Exchange interface {
 	Request() *Request
 	// Send sends a response. It reports whether the connection goes on.
 	Send(*Response) bool
-	// Encode returns the bytes of a response, the body included, without a Connection field. They are valid until
-	// the next Encode or Send.
+	// Encode returns the bytes of a response, the body included, without a Connection field. They
+	// are valid until the next Encode or Send.
 	Encode(*Response) []byte
-	// Origin returns what a Location begins with: the prefix of the device's own paths, or the address of
-	// another origin.
+	// Origin returns what a Location begins with: the prefix of the device's own paths, or the
+	// address of another origin.
 	Origin(other bool) string
 }
 
@@ -82,7 +84,8 @@ const (
 	ExpectOther
 )
 
-// Response is a response to a request. The date, the length and the Connection field come by themselves.
+// Response is a response to a request. The date, the length and the Connection field come by
+// themselves.
 type Response struct {
 	Status      int
 	ContentType string // header line of the type
@@ -99,8 +102,8 @@ type VersionReport struct {
 	Digest  [32]byte
 }
 
-// SmallBuffer is a receive buffer that a client feels, in bytes; the kernel doubles it. Over loopback it
-// takes 600 MB/s.
+// SmallBuffer is a receive buffer that a client feels, in bytes; the kernel doubles it. Over
+// loopback it takes 600 MB/s.
 const SmallBuffer = 16 << 10
 
 // encode returns the bytes of a response to the request of e.

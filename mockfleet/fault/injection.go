@@ -69,7 +69,10 @@ func (s *Set) First(p Point, at Attempt, r *Request) Injection {
 		if c.First > 0 && at.Number > uint32(c.First) || !in.Selected() {
 			continue
 		}
-		if c.Kind.Port != nil && at.Gated || c.Kind.When != nil && !c.Kind.When(r, in) { // the port has seen to it, or it isn't to
+		if c.Kind.Port != nil && at.Gated { // the port shows it already
+			continue
+		}
+		if c.Kind.When != nil && !c.Kind.When(r, in) {
 			continue
 		}
 		return in

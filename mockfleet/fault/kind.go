@@ -22,14 +22,22 @@ type Kind struct {
 	Forced    ForcedOutcome // of the update, where the fault changes the response to it
 	Permanent bool          // the device is gone for good
 
-	Port    func(Injection) PortState                 // what a port shows, in port addressing
-	Connect func(Conn, Injection)                     // acts before any response, and ends the connection
-	Upload  func(Upload, Injection) Action            // acts when the head of an update is there and its body isn't
-	Body    func(Upload, Injection)                   // changes what becomes of the bytes to come
-	Install func(Injection) Lifecycle                 // what a device goes through after an update
-	Respond func(Exchange, *Response, Injection) bool // sends the response in its own way; reports whether the connection goes on
-	Report  func(*VersionReport, Injection)           // changes what a device says about itself
-	When    func(*Request, Injection) bool            // leaves attempts out; the request is nil at PointConnect
+	// Port returns what a port shows, in port addressing.
+	Port func(Injection) PortState
+	// Connect acts before any response, and ends the connection.
+	Connect func(Conn, Injection)
+	// Upload acts when the head of an update was read and its body wasn't.
+	Upload func(Upload, Injection) Action
+	// Body changes what becomes of the bytes to come.
+	Body func(Upload, Injection)
+	// Install returns what a device goes through after an update.
+	Install func(Injection) Lifecycle
+	// Respond sends the response in its own way. It reports whether the connection goes on.
+	Respond func(Exchange, *Response, Injection) bool
+	// Report changes what a device says about itself.
+	Report func(*VersionReport, Injection)
+	// When reports whether the fault acts on an attempt. The request is nil at PointConnect.
+	When func(*Request, Injection) bool
 }
 
 // Table returns the table of all faults.
@@ -109,7 +117,7 @@ type Point uint8
 
 // The points, in the order in which a connection comes to them.
 const (
-	PointConnect         Point = iota // what a port shows to who connects, and, where that can't be had, each connection
+	PointConnect         Point = iota // what a port shows; each new connection, if ports can't show it
 	PointReuse                        // a request on a connection that was used before
 	PointUpload                       // an update, once its head is there
 	PointBody                         // the bytes of an update

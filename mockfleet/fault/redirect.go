@@ -8,8 +8,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// redirects: the device doesn't apply the update and names another place. 301 to 303 lead to a page that any
-// GET finds; 307 and 308 to the device's own update path, where the update then is taken.
+// redirects: the device doesn't apply the update and names another place. 301 to 303 lead to a page
+// that any GET finds; 307 and 308 to the device's own update path, where the update then is taken.
 func redirects() []Kind {
 	list := make([]Kind, 0, 5)
 	for _, code := range []int{301, 302, 303, 307, 308} {
@@ -21,7 +21,8 @@ func redirects() []Kind {
 	return list
 }
 
-// redirectedQuery marks a request that follows a redirect of this fault, so that it isn't redirected again.
+// redirectedQuery marks a request that follows a redirect of this fault, so that it isn't
+// redirected again.
 const redirectedQuery = "redirected"
 
 func isNotRedirected(r *Request, _ Injection) bool {

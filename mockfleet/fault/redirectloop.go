@@ -4,7 +4,10 @@ import "net/http"
 
 // redirect-loop: a 307 to the very place that was asked.
 func redirectLoop() Kind {
-	return Kind{Name: "redirect-loop", Point: PointResponse, Params: ParamFirst, Forced: ForceReject, Respond: redirectToItself}
+	return Kind{
+		Name: "redirect-loop", Point: PointResponse, Params: ParamFirst,
+		Forced: ForceReject, Respond: redirectToItself,
+	}
 }
 
 func redirectToItself(e Exchange, r *Response, _ Injection) bool {

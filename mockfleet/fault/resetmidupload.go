@@ -2,7 +2,10 @@ package fault
 
 // reset-mid-upload: the device resets after so many bytes of the body.
 func resetMidUpload() Kind {
-	return Kind{Name: "reset-mid-upload", Point: PointUpload, Params: ParamFirst | ParamAfterBytes, Upload: resetAfterBytes}
+	return Kind{
+		Name: "reset-mid-upload", Point: PointUpload, Params: ParamFirst | ParamAfterBytes,
+		Upload: resetAfterBytes,
+	}
 }
 
 func resetAfterBytes(u Upload, in Injection) Action {

@@ -1,6 +1,7 @@
 package fault
 
-// slow-read: the device reads the body at a rate, through a receive buffer so small that the client feels it.
+// slow-read: the device reads the body at a rate, through a receive buffer so small that the client
+// feels it.
 func slowRead() Kind {
 	return Kind{Name: "slow-read", Point: PointUpload, Params: ParamFirst | ParamRate, NeedsRate: true, Upload: readSlowly}
 }

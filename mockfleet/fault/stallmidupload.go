@@ -2,8 +2,8 @@ package fault
 
 import "time"
 
-// stall-mid-upload: the device stops reading after so many bytes of the body. It gives the update up at once,
-// and the connection when its client leaves, or after the delay.
+// stall-mid-upload: the device stops reading after so many bytes of the body. It gives the update
+// up at once, and the connection when its client leaves, or after the delay.
 func stallMidUpload() Kind {
 	return Kind{
 		Name: "stall-mid-upload", Point: PointUpload, Params: ParamFirst | ParamAfterBytes | ParamDelay,

@@ -6,7 +6,10 @@ import (
 
 // statuses: the device answers so, with Retry-After or without, and doesn't apply the update.
 func statuses() []Kind {
-	row := Kind{Name: "status", Point: PointResponse, Params: ParamOn | ParamFirst | ParamStatus | ParamRetryAfter, Forced: ForceReject, Respond: respondStatus}
+	row := Kind{
+		Name: "status", Point: PointResponse, Params: ParamOn | ParamFirst | ParamStatus | ParamRetryAfter,
+		Forced: ForceReject, Respond: respondStatus,
+	}
 	list := []Kind{row}
 	for _, code := range []int{400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504} {
 		row.Name, row.Defaults, row.Params = "status-"+strconv.Itoa(code), Fault{Status: code}, row.Params&^ParamStatus

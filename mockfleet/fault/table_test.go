@@ -36,8 +36,8 @@ func acts(k Kind) bool {
 	return k.Port == nil || k.NeedsPort || k.Connect != nil
 }
 
-// Which devices a fault acts on, at which attempts and with which amounts depends on the seed alone, and
-// the shares are as they were asked for.
+// Which devices a fault acts on, at which attempts and with which amounts depends on the seed
+// alone, and the shares are as they were asked for.
 func TestInjectionsAreAPureFunction(t *testing.T) {
 	spread, err := random.ParseInt("uniform(0, 100000)")
 	require.NoError(t, err)

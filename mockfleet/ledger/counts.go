@@ -4,17 +4,20 @@ package ledger
 type Counts[N uint32 | uint64] struct {
 	Pushes               N `json:"pushes"`                 // updates received, whole or broken off
 	Applied              N `json:"applied"`                // updates installed
-	AppliedTwice         N `json:"applied_twice"`          // of those, installs of the version and digest that it ran already
-	Repeats              N `json:"repeats"`                // acknowledged as a repeat of the update that it runs, without installing
+	AppliedTwice         N `json:"applied_twice"`          // of those, of the version and digest that it ran already
+	Repeats              N `json:"repeats"`                // acknowledged as a repeat of the update that it runs
 	Rejected             N `json:"rejected"`               // answered 3xx, 4xx or 5xx, and not applied
 	ForcedRejects        N `json:"forced_rejects"`         // of those, the ones that its behavior made fail
 	FalseAcks            N `json:"false_acks"`             // acknowledged and not applied: the fault ok-but-not-applied
 	InstallFailures      N `json:"install_failures"`       // taken, and then not to be installed: the fault failed-install
 	Incomplete           N `json:"incomplete"`             // broken off before the last byte
 	Verifies             N `json:"verifies"`               // looks at the version
-	Misdirected          N `json:"misdirected"`            // pushes whose X-Device-ID named another device; treated like any other
+	Misdirected          N `json:"misdirected"`            // pushes whose X-Device-ID named another device
 	ConnectionsOverLimit N `json:"connections_over_limit"` // connections beyond those that its behavior lets it have
-	ConnectionsAborted   N `json:"connections_aborted"`    // connections that a fault ended unanswered: as they were accepted (in path addressing, as their first request came), or used again
+
+	// ConnectionsAborted counts the connections that a fault ended unanswered: as they were
+	// accepted (in path addressing, as their first request came), or as they were used again.
+	ConnectionsAborted N `json:"connections_aborted"`
 }
 
 // Counter is one of the Counts.
@@ -28,8 +31,10 @@ type Counter[N uint32 | uint64] struct {
 func (c *Counts[N]) All() [13]Counter[N] {
 	return [...]Counter[N]{
 		{"pushes", &c.Pushes}, {"applied", &c.Applied}, {"applied_twice", &c.AppliedTwice}, {"repeats", &c.Repeats},
-		{"rejected", &c.Rejected}, {"forced_rejects", &c.ForcedRejects}, {"false_acks", &c.FalseAcks}, {"install_failures", &c.InstallFailures}, {"incomplete", &c.Incomplete},
-		{"verifies", &c.Verifies}, {"misdirected", &c.Misdirected}, {"connections_over_limit", &c.ConnectionsOverLimit}, {"connections_aborted", &c.ConnectionsAborted},
+		{"rejected", &c.Rejected}, {"forced_rejects", &c.ForcedRejects}, {"false_acks", &c.FalseAcks},
+		{"install_failures", &c.InstallFailures}, {"incomplete", &c.Incomplete}, {"verifies", &c.Verifies},
+		{"misdirected", &c.Misdirected}, {"connections_over_limit", &c.ConnectionsOverLimit},
+		{"connections_aborted", &c.ConnectionsAborted},
 	}
 }
 
@@ -55,8 +60,8 @@ func (t *Totals) Add(other *Totals) {
 // bytesReceived is the name of the count that isn't one of Counts, being wider than an entry's others.
 const bytesReceived = "bytes_received"
 
-// currentName returns the name of a count, which may be given by the name that it had in the release before.
-// Queries take those for one release; a Reader refuses them.
+// currentName returns the name of a count, which may be given by the name that it had in the
+// release before. Queries take those for one release; a Reader refuses them.
 func currentName(name string) string {
 	switch name {
 	case "feigned":

@@ -155,7 +155,8 @@ func TestLedgerReader(t *testing.T) {
 	}
 }
 
-// A fleet of the release before has counts by other names. To read them as 0 would be to lose what it saw.
+// A fleet of the release before has counts by other names. To read them as 0 would be to lose what
+// it saw.
 func TestReaderRefusesFormerNames(t *testing.T) {
 	for former, now := range map[string]string{
 		"feigned": "false_acks", "unfit": "install_failures", "struck": "connections_aborted", "turned_away": "connections_over_limit",
@@ -169,8 +170,8 @@ func TestReaderRefusesFormerNames(t *testing.T) {
 	}
 }
 
-// FuzzLedgerLine: a line without former names means what encoding/json says it means, read by hand or not, and whatever
-// was read before it.
+// FuzzLedgerLine: a line without former names means what encoding/json says it means, read by hand
+// or not, and whatever was read before it.
 func FuzzLedgerLine(f *testing.F) {
 	usual := Entry{Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1, Applied: 1}, BytesReceived: 1024, Version: "2.0.0", Digest: "ab", State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"}
 	f.Add(usual.AppendLine(nil))

@@ -26,8 +26,8 @@ type Query struct {
 	All     bool   // also devices that received nothing
 }
 
-// Validate reports the first field of q that can't be used where the faults are of the given kinds, as a
-// *mockfleet.ConfigError. It doesn't look at the group.
+// Validate reports the first field of q that can't be used where the faults are of the given kinds,
+// as a *mockfleet.ConfigError. It doesn't look at the group.
 func (q Query) Validate(kinds []string) error {
 	bad := func(name, value, want string) error { return &field.Error{Field: name, Value: value, Want: want} }
 	if q.Stage != "" && !slices.Contains(Stages(), q.Stage) {
@@ -57,11 +57,12 @@ func (q Query) Validate(kinds []string) error {
 	return nil
 }
 
-// Matches reports whether an entry agrees with q. It ignores the group, the range and the limit, which concern the list of
-// entries.
+// Matches reports whether an entry agrees with q. It ignores the group, the range and the limit,
+// which concern the list of entries.
 func (q *Query) Matches(e *Entry) bool {
 	return (q.Stage == "" || e.Stage == q.Stage) && (q.Version == "" || e.Version == q.Version) &&
-		(q.Fault == "" || e.Faults[q.Fault] > 0) && (q.Has == "" || e.countOf(q.Has) > 0) && (q.Lacks == "" || e.countOf(q.Lacks) == 0)
+		(q.Fault == "" || e.Faults[q.Fault] > 0) &&
+		(q.Has == "" || e.countOf(q.Has) > 0) && (q.Lacks == "" || e.countOf(q.Lacks) == 0)
 }
 
 // Values returns q as the query of a URL, as the control port takes it.

@@ -1,12 +1,12 @@
 package ledger
 
-// Stage is where in its life a device is, as the fleet knows it. A device tells less of itself: over HTTP
-// it has the states of wire.State, and a device that reboots or is offline says nothing.
+// Stage is where in its life a device is, as the fleet knows it. A device tells less of itself:
+// over HTTP it has the states of wire.State, and a device that reboots or is offline says nothing.
 type Stage string
 
 // The stages. An update takes a device from StageIdle or StageRunning through StageReceiving,
-// StageInstalling and StageRebooting, as far as its behavior has them, to StageRunning. A fault may end it
-// in StageFailed or StageRolledBack instead.
+// StageInstalling and StageRebooting, as far as its behavior has them, to StageRunning. A fault may
+// end it in StageFailed or StageRolledBack instead.
 const (
 	StageIdle       Stage = "idle"        // runs what it ran at the start: no update was applied
 	StageReceiving  Stage = "receiving"   // an update is coming in

@@ -20,7 +20,9 @@ const summaryVersions = 100
 
 // Summarize adds up entries.
 func Summarize(entries iter.Seq[Entry]) Summary {
-	s := Summary{Counts: map[string]uint64{}, Stages: map[Stage]uint64{}, Faults: map[string]uint64{}, Versions: map[string]uint64{}}
+	s := Summary{
+		Counts: map[string]uint64{}, Stages: map[Stage]uint64{}, Faults: map[string]uint64{}, Versions: map[string]uint64{},
+	}
 	for e := range entries {
 		s.Devices++
 		for _, c := range e.All() {

@@ -44,8 +44,8 @@ func Uniform(low, high time.Duration) (Duration, error) {
 	return Duration{shape: uniform, a: low, b: high}.canonical()
 }
 
-// Lognormal returns the lognormal distribution with its median at p50, which must be above 0, and its 99th percentile at
-// p99.
+// Lognormal returns the lognormal distribution with its median at p50, which must be above 0, and
+// its 99th percentile at p99.
 func Lognormal(p50, p99 time.Duration) (Duration, error) {
 	return Duration{shape: lognormal, a: p50, b: p99}.canonical()
 }
@@ -59,7 +59,8 @@ func ParseDuration(s string) (Duration, error) {
 	return d, err
 }
 
-// parseForm reads one of the text forms, its numbers as number reads them; ok is false where text is none of them.
+// parseForm reads one of the text forms, its numbers as number reads them; ok is false where text
+// is none of them.
 func parseForm(s string, number func(string) (time.Duration, error)) (d Duration, ok bool, err error) {
 	text := strings.TrimSpace(s)
 	if text == "" {
@@ -147,8 +148,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Sample returns the quantile of d at u, a number in the open interval (0, 1): for a uniform u, a sample
-// of d. It is a pure function and never outside 0 to MaxDuration.
+// Sample returns the quantile of d at u, a number in the open interval (0, 1): for a uniform u, a
+// sample of d. It is a pure function and never outside 0 to MaxDuration.
 func (d Duration) Sample(u float64) time.Duration {
 	switch d.shape {
 	case uniform:

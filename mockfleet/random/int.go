@@ -9,17 +9,18 @@ import (
 	"time"
 )
 
-// Int is a distribution of whole numbers, of bytes or bytes a second, from 0 to MaxInt.
-// The zero value is always 0. Its text forms are "4096", "uniform(1000, 50000)" and
-// "lognormal(p50=1000, p99=50000)"; in JSON, the first may be a number. Each number may have a unit, B, kB,
-// MB, GB (powers of 1000), KiB, MiB or GiB (of 1024), and a second after it: "64KiB", "20kB/s". As text it is
-// written without.
+// Int is a distribution of whole numbers, of bytes or bytes a second, from 0 to MaxInt. The zero
+// value is always 0. Its text forms are "4096", "uniform(1000, 50000)" and "lognormal(p50=1000,
+// p99=50000)"; in JSON, the first may be a number. Each number may have a unit, B, kB, MB, GB
+// (powers of 1000), KiB, MiB or GiB (of 1024), and a second after it: "64KiB", "20kB/s". As text it
+// is written without.
 type Int struct{ of Duration } // 1 is a nanosecond: forms and mathematics are the same
 
 // MaxInt is the largest number of an Int: 3.6e12, more bytes than any artifact has.
 const MaxInt = int64(MaxDuration)
 
-const intForms = `a whole number such as 4096, 64KiB or 20kB/s, "uniform(1000, 50000)" or "lognormal(p50=1000, p99=50000)", none above 3600000000000`
+const intForms = `a whole number such as 4096, 64KiB or 20kB/s, ` +
+	`"uniform(1000, 50000)" or "lognormal(p50=1000, p99=50000)", none above 3600000000000`
 
 // FixedInt returns the distribution that is always n, which must be from 0 to MaxInt.
 func FixedInt(n int64) (Int, error) {
@@ -68,8 +69,8 @@ func parseBytes(text string) (time.Duration, error) {
 	return time.Duration(n), nil
 }
 
-// Sample returns the quantile of a at u, a number in the open interval (0, 1): for a uniform u, a sample of a. It is a
-// pure function and never outside 0 to MaxInt.
+// Sample returns the quantile of a at u, a number in the open interval (0, 1): for a uniform u, a
+// sample of a. It is a pure function and never outside 0 to MaxInt.
 func (a Int) Sample(u float64) int64 { return int64(a.of.Sample(u)) }
 
 // IsZero reports whether a is the zero value, which is left out of JSON and YAML.

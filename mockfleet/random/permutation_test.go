@@ -20,7 +20,8 @@ func TestAPermutationIsOne(t *testing.T) {
 	}
 }
 
-// Neighbors end up anywhere: of each quarter of the places, about a quarter comes from each quarter of the devices.
+// Neighbors end up anywhere: of each quarter of the places, about a quarter comes from each quarter
+// of the devices.
 func TestAPermutationShuffles(t *testing.T) {
 	const n, parts = 10_000, 4
 	var from [parts][parts]int

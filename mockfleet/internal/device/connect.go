@@ -15,8 +15,8 @@ type Access struct {
 	Behavior    *Compiled       // of the device
 }
 
-// Connect counts a connection to device i, and says what becomes of it. In path addressing, where a connection is no
-// device's, it is called at the first request.
+// Connect counts a connection to device i, and says what becomes of it. In path addressing, where a
+// connection is no device's, it is called at the first request.
 func (s *Store) Connect(i int) (r Access) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -51,9 +51,9 @@ func (s *Store) Disconnect(i int) {
 	s.devices[i].openConns--
 }
 
-// NextRequest says what becomes of a request on a connection that Connect let through. used is whether the connection
-// has had a request before, which the faults of PointReuse act on. A device that a fault took away for good is
-// unreachable on open connections too.
+// NextRequest says what becomes of a request on a connection that Connect let through. used is
+// whether the connection has had a request before, which the faults of PointReuse act on. A device
+// that a fault took away for good is unreachable on open connections too.
 func (s *Store) NextRequest(i int, used bool, q *fault.Request) (r Access) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()

@@ -63,14 +63,15 @@ func (r *EntryReader) entry(i int, d *record, version string, t *faultCounts) le
 	return e
 }
 
-// Device returns the entry of device i, how many updates its behavior has decided about, and that behavior.
+// Device returns the entry of device i, how many updates its behavior has decided about, and that
+// behavior.
 func (s *Store) Device(i int) (e ledger.Entry, attempts uint32, b behavior.Behavior) {
 	d, version, t := s.witness(i)
 	return NewEntryReader(s).entry(i, &d, version, &t), d.attempts, s.behaviors.at(d.behavior).Behavior
 }
 
-// textCache keeps the texts of the last entry's update. In a rollout nearly all devices have the same update, and
-// formatting it a million times would be most of the time that a ledger takes.
+// textCache keeps the texts of the last entry's update. In a rollout nearly all devices have the
+// same update, and formatting it a million times would be most of the time that a ledger takes.
 type textCache struct {
 	has       bool // of an update
 	digest    [32]byte

@@ -78,7 +78,8 @@ func (g *Groups) Lookup(name string) (group int, all bool, err error) {
 	return 0, false, &field.Error{Field: "group", Value: strconv.Quote(name), Want: "one of " + names}
 }
 
-// assignGroups gives the devices of each group the group's behavior. The rest has the fleet's own, which is in slot 0.
+// assignGroups gives the devices of each group the group's behavior. The rest has the fleet's own,
+// which is in slot 0.
 func (s *Store) assignGroups() {
 	groups := s.groups
 	if !groups.hasGroups() {

@@ -1,6 +1,7 @@
 package device
 
-// installUpdate decides about an update whose body is here, applies it, and begins the device's lifecycle.
+// installUpdate decides about an update whose body is here, applies it, and begins the device's
+// lifecycle.
 func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
 	d := &s.devices[i]
 	o := s.checkUpdate(d, u)
@@ -40,8 +41,8 @@ func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
 	return Applied
 }
 
-// checkUpdate returns Applied if an update is to be applied, or the outcome of one that isn't: the artifact isn't the
-// announced one, or the device runs it already.
+// checkUpdate returns Applied if an update is to be applied, or the outcome of one that isn't: the
+// artifact isn't the announced one, or the device runs it already.
 func (s *Store) checkUpdate(d *record, u *Update) Outcome {
 	if u.Problem != "" { // found only now: a chunked body turned out to be empty
 		return Invalid

@@ -16,7 +16,8 @@ const (
 	phaseRollingBack       // it runs the update, and will go back to what it ran before
 )
 
-// startLifecycle begins c, which device i goes through after an update. before is what it ran until then.
+// startLifecycle begins c, which device i goes through after an update. before is what it ran until
+// then.
 func (s *Store) startLifecycle(sh *shard, i int, c fault.Lifecycle, before software) {
 	t := s.ensureSideState(sh, i)
 	t.next, t.previous = c, before
@@ -76,8 +77,8 @@ func (s *Store) onVersionRead(sh *shard, i int) {
 	}
 }
 
-// cancelLifecycle drops what the device would still go through, because another update was applied or the store is
-// reset.
+// cancelLifecycle drops what the device would still go through, because another update was applied
+// or the store is reset.
 func (s *Store) cancelLifecycle(sh *shard, i int) {
 	t := s.sideState(sh, i)
 	if t == nil || t.phase == phaseNone {

@@ -30,8 +30,8 @@ func (s *Store) reportOf(i int, d *record) Report {
 	}
 }
 
-// Report counts a look at device i of a fleet in which every device is well, and returns what the device says
-// about itself.
+// Report counts a look at device i of a fleet in which every device is well, and returns what the
+// device says about itself.
 func (s *Store) Report(i int) Report {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -40,8 +40,8 @@ func (s *Store) Report(i int) Report {
 	return s.reportOf(i, &s.devices[i])
 }
 
-// ReportWithFaults is Report for a fleet in which a device may have a behavior. It writes to v what the device
-// says about itself, and returns the fault that changes the response.
+// ReportWithFaults is Report for a fleet in which a device may have a behavior. It writes to v what
+// the device says about itself, and returns the fault that changes the response.
 func (s *Store) ReportWithFaults(i int, q *fault.Request, v *Report) (response fault.Injection) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()

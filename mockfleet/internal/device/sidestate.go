@@ -6,9 +6,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// sideState is what the fleet keeps, beside its record, of a device on which faults acted or that is in a phase after
-// an update. It is apart from the record so that the record of every other device stays small. It is dropped once it is
-// empty.
+// sideState is what the fleet keeps, beside its record, of a device on which faults acted or that
+// is in a phase after an update. It is apart from the record so that the record of every other
+// device stays small. It is dropped once it is empty.
 type sideState struct {
 	device int
 	faultCounts
@@ -60,7 +60,8 @@ func (s *Store) sideState(sh *shard, i int) *sideState {
 	return sh.sideStates[i]
 }
 
-// ensureSideState returns the side state of device i, and makes it if there is none. Its shard is locked.
+// ensureSideState returns the side state of device i, and makes it if there is none. Its shard is
+// locked.
 func (s *Store) ensureSideState(sh *shard, i int) *sideState {
 	if t := s.sideState(sh, i); t != nil {
 		return t

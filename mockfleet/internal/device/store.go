@@ -51,8 +51,8 @@ type Config struct {
 	Gated          bool // ports refuse and stall by themselves, as PortState says
 }
 
-// New returns a store whose devices run the initial version. now is the time in Unix nanoseconds, which dates updates;
-// the caller moves it.
+// New returns a store whose devices run the initial version. now is the time in Unix nanoseconds,
+// which dates updates; the caller moves it.
 func New(cfg Config, now *atomic.Int64) *Store {
 	s := &Store{
 		seed:      cfg.Seed,
@@ -138,8 +138,9 @@ func (o Outcome) IsAck() bool {
 	return o == Applied || o == Repeated || o == FalseAck || o == InstallFailed
 }
 
-// Begin counts an update before its body is read, and reserves the device for it: until Commit or Abort, other updates
-// are conflicts. If the outcome needs no body, it is final, and the device isn't reserved.
+// Begin counts an update before its body is read, and reserves the device for it: until Commit or
+// Abort, other updates are conflicts. If the outcome needs no body, it is final, and the device
+// isn't reserved.
 func (s *Store) Begin(i int, u *Update) Outcome {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -357,8 +358,8 @@ func (s *Store) Totals() (t ledger.Totals) {
 	return t
 }
 
-// Kept counts what a store keeps beside the records of its devices, for tests: all of it must be dropped once it isn't
-// needed.
+// Kept counts what a store keeps beside the records of its devices, for tests: all of it must be
+// dropped once it isn't needed.
 type Kept struct {
 	SideStates int            // devices with a side state
 	Timers     int            // devices whose phase ends by itself

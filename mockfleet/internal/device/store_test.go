@@ -22,8 +22,8 @@ func TestADeviceIsSmall(t *testing.T) {
 	require.Zero(t, unsafe.Sizeof(shard{})%64, "a shard fills whole cache lines")
 }
 
-// BenchmarkMillionDevices reports what a store of a million devices takes for each, all that goes with them
-// included, and the device's own state.
+// BenchmarkMillionDevices reports what a store of a million devices takes for each, all that goes
+// with them included, and the device's own state.
 func BenchmarkMillionDevices(b *testing.B) {
 	const devices = 1_000_000
 	b.ReportAllocs()
@@ -142,7 +142,8 @@ func TestBehaviorsAreKeptOnceAndReused(t *testing.T) {
 	require.Equal(t, maxBehaviors, table.at(7).FailFirst)
 }
 
-// Of the faults too that are the store's own business: what is a false ack, doubled, rolled back or takes its time.
+// Of the faults too that are the store's own business: what is a false ack, doubled, rolled back or
+// takes its time.
 func TestTheBooksOfFaultsBalanceUnderContention(t *testing.T) {
 	var now atomic.Int64
 	delay, err := random.Fixed(time.Microsecond)

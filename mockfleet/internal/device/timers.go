@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// timerQueue holds the ends of devices' phases, by time: so that a phase ends even if nobody asks the device, its port
-// opens, and its side state is dropped. A device has one entry at most, and only while a phase lasts. The whole fleet
-// needs one timer.
+// timerQueue holds the ends of devices' phases, by time: so that a phase ends even if nobody asks
+// the device, its port opens, and its side state is dropped. A device has one entry at most, and
+// only while a phase lasts. The whole fleet needs one timer.
 //
 // Its lock is taken while a shard is locked, never the other way around.
 type timerQueue struct {
@@ -20,7 +20,8 @@ type timerQueue struct {
 
 func newTimerQueue() *timerQueue { return &timerQueue{wake: make(chan struct{}, 1)} }
 
-// schedule enters the end of t's phase, or removes t if its phase doesn't end by itself. t's shard is locked.
+// schedule enters the end of t's phase, or removes t if its phase doesn't end by itself. t's shard
+// is locked.
 func (q *timerQueue) schedule(t *sideState) {
 	if t.phase == phaseNone || t.until.IsZero() {
 		q.cancel(t)
@@ -66,8 +67,8 @@ func (q *timerQueue) signal() {
 	}
 }
 
-// popDue removes the entries that are due, up to timerBatch, and appends their devices to list. It also returns how long
-// it is until the next entry is due, or 0 if there is none.
+// popDue removes the entries that are due, up to timerBatch, and appends their devices to list. It
+// also returns how long it is until the next entry is due, or 0 if there is none.
 func (q *timerQueue) popDue(list []int, now time.Time) ([]int, time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -88,7 +89,8 @@ func (q *timerQueue) popDue(list []int, now time.Time) ([]int, time.Duration) {
 // timerBatch is how many devices popDue returns at most, so that it doesn't hold its lock for long.
 const timerBatch = 1024
 
-// RunTimers ends the phases of devices when they are due, until done is closed. It calls onChange for each such device.
+// RunTimers ends the phases of devices when they are due, until done is closed. It calls onChange
+// for each such device.
 func (s *Store) RunTimers(done <-chan struct{}, onChange func(device int)) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()

@@ -43,7 +43,8 @@ type Refusal struct {
 	Message string
 }
 
-// An update without X-Update-Version, such as a plain curl sends, gets a version that derives from its digest.
+// An update without X-Update-Version, such as a plain curl sends, gets a version that derives from
+// its digest.
 const (
 	digestVersionPrefix = "sha256-"
 	derivedBytes        = 6

@@ -34,7 +34,8 @@ func newVersionTable(size int) *versionTable {
 	return &versionTable{index: make(map[string]uint32), slots: make([]versionSlot, size)}
 }
 
-// acquire takes a reference to text's slot. It reports whether it could: not if every slot's version is in use.
+// acquire takes a reference to text's slot. It reports whether it could: not if every slot's
+// version is in use.
 func (t *versionTable) acquire(text []byte) (uint32, bool) {
 	t.mu.RLock()
 	slot, known := t.index[string(text)]
@@ -68,7 +69,8 @@ func (t *versionTable) add(text []byte) (uint32, bool) {
 	return slot, true
 }
 
-// take takes a slot that holds no version. If every slot is used, it first frees those whose version no device runs.
+// take takes a slot that holds no version. If every slot is used, it first frees those whose
+// version no device runs.
 func (t *versionTable) take() (uint32, bool) {
 	if int(t.used) < len(t.slots) {
 		t.used++

@@ -1,11 +1,12 @@
-// Package field describes a field of a configuration that can't be used, for users: which one, what it
-// was and what is wanted instead. Every part of a fleet that checks its configuration returns an [Error].
+// Package field describes a field of a configuration that can't be used, for users: which one, what
+// it was and what is wanted instead. Every part of a fleet that checks its configuration returns an
+// [Error].
 package field
 
 import "fmt"
 
-// Error is a field of a fleet's configuration that cannot be used as it stands: outside its bounds, or refused
-// by the machine (an address in use, a limit too low). Callers find it with errors.As.
+// Error is a field of a fleet's configuration that cannot be used as it stands: outside its bounds,
+// or refused by the machine (an address in use, a limit too low). Callers find it with errors.As.
 type Error struct {
 	Field string // as in the flags of `fleetmark fleet`: devices, listen, addressing
 	Value string // what it was
@@ -22,7 +23,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Within returns the errors that err joins, with prefix before the field of each *Error. It returns nil if err is nil.
+// Within returns the errors that err joins, with prefix before the field of each *Error. It returns
+// nil if err is nil.
 func Within(prefix string, err error) (errs []error) {
 	if err == nil {
 		return nil

@@ -61,7 +61,8 @@ func (s *Server) accept(l net.Listener, index int) {
 	}
 }
 
-// ServeConn serves a connection that the caller accepted, such as one in memory. It reports whether the server took it.
+// ServeConn serves a connection that the caller accepted, such as one in memory. It reports whether
+// the server took it.
 func (s *Server) ServeConn(nc net.Conn, device int) bool {
 	c := newConn(s, nc, device)
 	if !s.conns.add(c) {
@@ -71,8 +72,8 @@ func (s *Server) ServeConn(nc net.Conn, device int) bool {
 	return true
 }
 
-// identify returns the device that a connection is for, or -1 if each request's path says it. ok is false if the
-// connection is for no device, or comes from another machine.
+// identify returns the device that a connection is for, or -1 if each request's path says it. ok is
+// false if the connection is for no device, or comes from another machine.
 func (s *Server) identify(nc net.Conn, index int) (device int, ok bool) {
 	switch s.cfg.Addressing {
 	case address.Port:

@@ -26,8 +26,8 @@ func TestAnAnswerAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Where not every device is well, an answer still costs at most two allocations: for what is kept of the device
-// while it goes through something.
+// Where not every device is well, an answer still costs at most two allocations: for what is kept
+// of the device while it goes through something.
 func TestAnAnswerOfADeviceThatIsNotWellAllocatesLittle(t *testing.T) {
 	var life behavior.InstallTimes
 	require.NoError(t, life.Install.UnmarshalText([]byte("1ns")))

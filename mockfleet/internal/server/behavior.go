@@ -13,8 +13,8 @@ import (
 // hasBehavior reports whether any device of the fleet may have a behavior.
 func (c *conn) hasBehavior() bool { return c.srv.store.HasBehavior() }
 
-// onConnect applies a device's faults and network conditions to a new connection. It returns the device's behavior, or
-// nil if the connection has ended.
+// onConnect applies a device's faults and network conditions to a new connection. It returns the
+// device's behavior, or nil if the connection has ended.
 func (c *conn) onConnect(device int) *device.Compiled {
 	r := c.srv.store.Connect(device)
 	c.counted = r.Counted
@@ -25,8 +25,8 @@ func (c *conn) onConnect(device int) *device.Compiled {
 	return r.Behavior
 }
 
-// onRequest applies a device's faults and network conditions to a connection on which the head of a request was just
-// read. It reports whether the connection goes on.
+// onRequest applies a device's faults and network conditions to a connection on which the head of a
+// request was just read. It reports whether the connection goes on.
 func (c *conn) onRequest(r *request) bool {
 	if c.device < 0 && c.served == 0 {
 		r.behavior = c.onConnect(r.device) // only now is known which device it is
@@ -42,7 +42,8 @@ func (c *conn) onRequest(r *request) bool {
 	return true
 }
 
-// allows reports whether a connection goes on. If not, it has ended it: by a reset, or as the fault that acts says.
+// allows reports whether a connection goes on. If not, it has ended it: by a reset, or as the fault
+// that acts says.
 func (c *conn) allows(r device.Access) bool {
 	switch {
 	case r.Unreachable || r.OverLimit:
@@ -58,8 +59,8 @@ func (c *conn) allows(r device.Access) bool {
 	return false
 }
 
-// sendWithFault sends a response as the fault in does it, or as it is if there is none. It reports whether the
-// connection goes on.
+// sendWithFault sends a response as the fault in does it, or as it is if there is none. It reports
+// whether the connection goes on.
 func (c *conn) sendWithFault(r *request, h fault.Response, in fault.Injection) bool {
 	if in.IsZero() {
 		return c.send(r, h)
@@ -70,7 +71,8 @@ func (c *conn) sendWithFault(r *request, h fault.Response, in fault.Injection) b
 	return in.Kind.Respond(faultConn{c}, &c.buf.response, in)
 }
 
-// injectUpload lets the faults of an update act before its body is read, and returns how the update goes on.
+// injectUpload lets the faults of an update act before its body is read, and returns how the update
+// goes on.
 func (c *conn) injectUpload(u *upload) fault.Action {
 	if in := u.Injections.Body; !in.IsZero() {
 		c.srv.store.CountInjection(in)
@@ -102,7 +104,8 @@ func (c *conn) applyNetwork(n *behavior.Network) {
 	}
 }
 
-// limitBandwidth makes the device read an update at a rate, through a receive buffer so small that the client feels it.
+// limitBandwidth makes the device read an update at a rate, through a receive buffer so small that
+// the client feels it.
 func (c *conn) limitBandwidth(u *upload, bytesPerSecond int64) {
 	if u.bandwidth == 0 || bytesPerSecond < u.bandwidth {
 		u.bandwidth = bytesPerSecond

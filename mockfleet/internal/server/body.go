@@ -163,8 +163,8 @@ func (u *upload) readSize(most int64) int64 {
 	return min(most, max(1, u.bandwidth/piecesPerSecond))
 }
 
-// throttle waits for as long as n bytes take at the upload's bandwidth. It returns false if the fleet closes. It
-// doesn't check whether the client has left: the client may have sent everything.
+// throttle waits for as long as n bytes take at the upload's bandwidth. It returns false if the
+// fleet closes. It doesn't check whether the client has left: the client may have sent everything.
 func (c *conn) throttle(n int, u *upload) bool {
 	if u.bandwidth == 0 || n == 0 {
 		return true
@@ -178,8 +178,8 @@ func (c *conn) throttle(n int, u *upload) bool {
 
 var errClosing = errors.New("the fleet closes")
 
-// receiveSome asks for a body and reads up to n bytes of it. It returns false if the body broke off. It sets
-// BodyRead if the body has no more than n bytes.
+// receiveSome asks for a body and reads up to n bytes of it. It returns false if the body broke
+// off. It sets BodyRead if the body has no more than n bytes.
 func (c *conn) receiveSome(r *request, u *upload, n int64) bool {
 	if n <= 0 {
 		return true

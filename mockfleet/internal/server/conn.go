@@ -23,8 +23,8 @@ const (
 	StallLimit = 30 * time.Second // a request's head, or a body or an answer without progress
 )
 
-// conn is an open connection to a device, served by one goroutine. While it waits for a request it holds no buffers: it
-// takes them when the first byte is there.
+// conn is an open connection to a device, served by one goroutine. While it waits for a request it
+// holds no buffers: it takes them when the first byte is there.
 type conn struct {
 	transport
 	place
@@ -79,7 +79,8 @@ func newConn(s *Server, nc net.Conn, device int) *conn {
 	return c
 }
 
-// serve begins a connection that was just accepted: its device's behavior may end it, otherwise it serves requests.
+// serve begins a connection that was just accepted: its device's behavior may end it, otherwise it
+// serves requests.
 func (c *conn) serve() {
 	switch {
 	case c.device >= 0 && c.hasBehavior() && c.onConnect(c.device) == nil:
@@ -92,7 +93,8 @@ func (c *conn) serve() {
 	}
 }
 
-// serveLoop answers requests until the connection ends, or is parked. It also resumes a parked connection.
+// serveLoop answers requests until the connection ends, or is parked. It also resumes a parked
+// connection.
 func (c *conn) serveLoop() {
 	for {
 		ready, park := c.waitRequest()
@@ -139,8 +141,8 @@ func (c *conn) putBuffers() {
 	c.buf = nil
 }
 
-// closeGracefully ends the connection with a FIN, and reads what the client still sends, which would otherwise turn
-// the end into a reset.
+// closeGracefully ends the connection with a FIN, and reads what the client still sends, which
+// would otherwise turn the end into a reset.
 func (c *conn) closeGracefully() {
 	if c.buf == nil {
 		c.getBuffers()
@@ -148,8 +150,8 @@ func (c *conn) closeGracefully() {
 	c.linger()
 }
 
-// serveNext reads one request, unless its head has been read, and answers it. It reports whether the connection
-// goes on.
+// serveNext reads one request, unless its head has been read, and answers it. It reports whether
+// the connection goes on.
 func (c *conn) serveNext() bool {
 	if !c.buf.head.isRead {
 		c.readHead()
@@ -203,8 +205,8 @@ func (c *conn) respond(r *request) bool {
 	return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeTextLine, Body: b.body})
 }
 
-// respondBadHead answers what could not be read as a request's head, unless the connection itself failed. It
-// reports whether the connection goes on.
+// respondBadHead answers what could not be read as a request's head, unless the connection itself
+// failed. It reports whether the connection goes on.
 func (c *conn) respondBadHead(err error) bool {
 	if c.readErr != nil {
 		return false
@@ -219,16 +221,16 @@ func (c *conn) respondBadHead(err error) bool {
 	return c.respondError(r, http.StatusBadRequest, "not an HTTP/1 request that a device understands", "")
 }
 
-// respondError answers with {"error": message}, and discards the request's body if that is cheap. It reports
-// whether the connection goes on.
+// respondError answers with {"error": message}, and discards the request's body if that is cheap.
+// It reports whether the connection goes on.
 func (c *conn) respondError(r *request, status int, message, extra string) bool {
 	c.discardBody(r)
 	c.buf.body = appendErrorResponse(c.buf.body[:0], message)
 	return c.send(r, fault.Response{Status: status, ContentType: typeJSONLine, Header: extra, Body: c.buf.body})
 }
 
-// send writes a response in one write. It reports whether the connection goes on: not if part of the request is
-// unread, since the next request can't be found behind it.
+// send writes a response in one write. It reports whether the connection goes on: not if part of
+// the request is unread, since the next request can't be found behind it.
 func (c *conn) send(r *request, h fault.Response) bool {
 	b := c.buf
 	ends := r.Close || !r.BodyRead || r.forceHTTP10

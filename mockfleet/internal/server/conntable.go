@@ -64,8 +64,8 @@ func (t *connTable) refuse() {
 	t.refused++
 }
 
-// closeExpired closes the connections whose deadline is before now, in nanoseconds since the server's start, and wakes
-// those that have been idle for a while, which park themselves then.
+// closeExpired closes the connections whose deadline is before now, in nanoseconds since the
+// server's start, and wakes those that have been idle for a while, which park themselves then.
 func (t *connTable) closeExpired(now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -80,8 +80,8 @@ func (t *connTable) closeExpired(now int64) {
 	}
 }
 
-// close closes c. The goroutine of c sees that and removes it; close removes a parked connection, which has none. t is
-// locked.
+// close closes c. The goroutine of c sees that and removes it; close removes a parked connection,
+// which has none. t is locked.
 func (t *connTable) close(c *conn) {
 	_ = c.Close() // there is nobody to tell
 	if !c.isParked {

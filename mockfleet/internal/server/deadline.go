@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// deadline is when the housekeeper closes a connection. Its clock ticks slowly, which is all that such limits need, so
-// that a request costs no timer.
+// deadline is when the housekeeper closes a connection. Its clock ticks slowly, which is all that
+// such limits need, so that a request costs no timer.
 type deadline struct {
 	clock *atomic.Int64 // the server's, in nanoseconds since its start
 	at    atomic.Int64  // by that clock; 0 is never
@@ -28,8 +28,8 @@ func (d *deadline) passed(now int64) bool {
 	return at != 0 && at < now
 }
 
-// idleFor returns how long the connection has been idle, or 0 if it isn't: any deadline but IdleLimit is nearer than
-// StallLimit. now is in nanoseconds since the server's start.
+// idleFor returns how long the connection has been idle, or 0 if it isn't: any deadline but
+// IdleLimit is nearer than StallLimit. now is in nanoseconds since the server's start.
 func (d *deadline) idleFor(now int64) time.Duration {
 	at := d.at.Load()
 	if at-now <= int64(StallLimit) {

@@ -9,9 +9,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
-// faultConn is a conn as faults see it: the [fault.Conn] of any fault, the [fault.Upload] of an update that comes in,
-// and the [fault.Exchange] of a request whose response is ready. It is one pointer, so that handing it to a
-// fault allocates nothing.
+// faultConn is a conn as faults see it: the [fault.Conn] of any fault, the [fault.Upload] of an
+// update that comes in, and the [fault.Exchange] of a request whose response is ready. It is one
+// pointer, so that handing it to a fault allocates nothing.
 type faultConn struct{ c *conn }
 
 func (f faultConn) Write(b []byte) bool {
@@ -78,8 +78,8 @@ func (f faultConn) Origin(other bool) string {
 	return ""
 }
 
-// otherOrigin returns the address of the next device, which has an origin of its own. If all devices share one, it
-// returns the address of the same device under another name of the host.
+// otherOrigin returns the address of the next device, which has an origin of its own. If all
+// devices share one, it returns the address of the same device under another name of the host.
 func (s *Server) otherOrigin(i int) string {
 	if next := (i + 1) % s.store.Len(); s.cfg.Addressing != address.Path && next != i {
 		return s.DeviceAddress(next)

@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// gate is the port of one device, in port addressing. set changes what the port shows; the goroutine that accepts
-// at the port waits for the gate, and reopens it when its time comes.
+// gate is the port of one device, in port addressing. set changes what the port shows; the
+// goroutine that accepts at the port waits for the gate, and reopens it when its time comes.
 type gate struct {
 	listener *net.TCPListener
 	socket   syscall.RawConn
@@ -50,8 +50,8 @@ func (g *gate) set(p fault.PortState, done <-chan struct{}) {
 	if p.For > 0 {
 		g.reopenAt = time.Now().Add(p.For)
 	}
-	// The port is closed first, even if it is to be open: that wakes the goroutine that accepts, and drops the
-	// connections in the backlog, which were begun in the state before.
+	// The port is closed first, even if it is to be open: that wakes the goroutine that accepts,
+	// and drops the connections in the backlog, which were begun in the state before.
 	g.close()
 	if p.Show == fault.PortOpen {
 		g.open()
@@ -96,13 +96,14 @@ func (g *gate) await(done <-chan struct{}) bool {
 	}
 }
 
-// update brings the socket into the state that is wanted now. It returns how long that state lasts, 0 being for
-// good, and reports whether connections may be accepted.
+// update brings the socket into the state that is wanted now. It returns how long that state lasts,
+// 0 being for good, and reports whether connections may be accepted.
 func (g *gate) update() (wait time.Duration, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.reopenAt.IsZero() && !time.Now().Before(g.reopenAt) {
-		// The state is that of a port that was never closed, so that a later call of set changes nothing.
+		// The state is that of a port that was never closed, so that a later call of set changes
+		// nothing.
 		g.reopenAt, g.state.Show, g.state.For = time.Time{}, fault.PortOpen, 0
 	}
 	switch {
@@ -149,7 +150,8 @@ func (g *gate) open() bool {
 	return true
 }
 
-// fillTimeout is how long a connection may take to get into the backlog; after that, the backlog is full already.
+// fillTimeout is how long a connection may take to get into the backlog; after that, the backlog is
+// full already.
 const fillTimeout = time.Second
 
 // stall fills the backlog. Nobody accepts meanwhile, so that it stays full.

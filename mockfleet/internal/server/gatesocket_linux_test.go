@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// A port that opened by itself may be told to open afterwards, when the end of a reboot is noticed late. Whoever
-// connected meanwhile isn't reset.
+// A port that opened by itself may be told to open afterwards, when the end of a reboot is noticed
+// late. Whoever connected meanwhile isn't reset.
 func TestAGateThatOpenedKeepsWhoCame(t *testing.T) {
 	// The system takes a port that it chose itself away from a socket that shuts.
 	chosen, err := net.Listen("tcp", "127.0.0.1:0")

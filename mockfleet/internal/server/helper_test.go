@@ -109,7 +109,8 @@ func eventually(t testing.TB, what func() bool) {
 	require.Eventually(t, what, testDeadline, time.Millisecond)
 }
 
-// serveOnce serves one request of a connection without a goroutine. It reports whether the connection goes on.
+// serveOnce serves one request of a connection without a goroutine. It reports whether the
+// connection goes on.
 func (c *conn) serveOnce() bool {
 	if ready, _ := c.waitRequest(); !ready || !c.serveNext() {
 		return false

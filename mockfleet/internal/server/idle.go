@@ -10,9 +10,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// A connection that has been idle for a while is parked: its goroutine ends, which frees the 4 KiB of stack that one
-// request makes it grow to. When the socket is readable again, the connection gets another goroutine. On systems
-// without epoll, each connection keeps its goroutine.
+// A connection that has been idle for a while is parked: its goroutine ends, which frees the 4 KiB
+// of stack that one request makes it grow to. When the socket is readable again, the connection
+// gets another goroutine. On systems without epoll, each connection keeps its goroutine.
 
 // parkIdleAfter is how long a connection is idle before it is parked, to the housekeeper's next tick.
 const parkIdleAfter = time.Second
@@ -21,19 +21,19 @@ const parkIdleAfter = time.Second
 type idleWait struct {
 	onReadable func(fd uintptr) bool // conn.tryServe, if the socket can be polled and has no TLS
 	state      atomic.Int32          // stateServing, stateWaiting or stateWaking
-	inCallback bool                  // a request is being answered within onReadable, where nothing may wait for the client
+	inCallback bool                  // onReadable answers a request, so that nothing may wait for the client
 }
 
-// The states of a connection's goroutine. The housekeeper wakes one only if it swaps stateWaiting for stateWaking, so
-// that it never interrupts a request.
+// The states of a connection's goroutine. The housekeeper wakes one only if it swaps stateWaiting
+// for stateWaking, so that it never interrupts a request.
 const (
 	stateServing int32 = iota
 	stateWaiting       // for the first byte of a request
 	stateWaking        // for the same, with a read deadline in the past, which the housekeeper has set
 )
 
-// waitReadable waits for the next request. It returns when one must be served outside of the wait, or the connection
-// has ended; or with park set if the connection is to be parked instead.
+// waitReadable waits for the next request. It returns when one must be served outside of the wait,
+// or the connection has ended; or with park set if the connection is to be parked instead.
 func (c *conn) waitReadable() (park bool, err error) {
 	c.wait.state.Store(stateWaiting)
 	err = c.socket.Read(c.wait.onReadable)
@@ -47,14 +47,15 @@ func (c *conn) waitReadable() (park bool, err error) {
 	return c.buf == nil && errors.Is(err, os.ErrDeadlineExceeded), err
 }
 
-// waitForTable returns once the housekeeper is out of wake, which sets the read deadline under the table's lock.
+// waitForTable returns once the housekeeper is out of wake, which sets the read deadline under the
+// table's lock.
 func (t *connTable) waitForTable() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 }
 
-// wake makes c stop waiting if it has been idle for a while. now is in nanoseconds since the server's start. t is
-// locked.
+// wake makes c stop waiting if it has been idle for a while. now is in nanoseconds since the
+// server's start. t is locked.
 func (t *connTable) wake(c *conn, now int64) {
 	if t.idle != nil && c.deadline.idleFor(now) > parkIdleAfter && c.wait.state.CompareAndSwap(stateWaiting, stateWaking) {
 		_ = c.SetReadDeadline(time.Unix(1, 0)) // it fails if the connection has ended
@@ -81,13 +82,14 @@ func (t *connTable) park(c *conn) bool {
 	return true
 }
 
-// takeReady removes the connections with the descriptors in list from the parked ones, and returns them.
+// takeReady removes the connections with the descriptors in list from the parked ones, and returns
+// them.
 func (t *connTable) takeReady(list []int32) (come []*conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, fd := range list {
-		// If the descriptor was closed meanwhile, it may be another connection's now. That one finds nothing to
-		// read, and waits.
+		// If the descriptor was closed meanwhile, it may be another connection's now. That one
+		// finds nothing to read, and waits.
 		if int(fd) < len(t.parked) && t.parked[fd] != nil {
 			c := t.parked[fd]
 			t.removeParked(c)
@@ -120,12 +122,13 @@ func (s *Server) pollIdle() {
 // parkedAtOnce is how many readable connections one epoll_wait returns at most.
 const parkedAtOnce = 128
 
-// A connection waits for requests in one long RawConn.Read: Go's poller calls tryServe whenever the socket may be
-// readable. tryServe reads and answers small requests itself, without leaving the wait. A loop that waited for each
-// request anew would make one read more for each, which finds nothing: one system call in four.
+// A connection waits for requests in one long RawConn.Read: Go's poller calls tryServe whenever the
+// socket may be readable. tryServe reads and answers small requests itself, without leaving the
+// wait. A loop that waited for each request anew would make one read more for each, which finds
+// nothing: one system call in four.
 
-// waitRequest waits for a request that tryServe leaves to serveNext. It reports whether there is one, for which the
-// connection has buffers then, or else whether the connection is to be parked.
+// waitRequest waits for a request that tryServe leaves to serveNext. It reports whether there is
+// one, for which the connection has buffers then, or else whether the connection is to be parked.
 func (c *conn) waitRequest() (ready, park bool) {
 	if c.buf != nil {
 		return true, false
@@ -141,8 +144,9 @@ func (c *conn) waitRequest() (ready, park bool) {
 	return err == nil, false
 }
 
-// tryServe reads what the connection has, and answers the requests that serveBuffered can. It returns false if the
-// connection is to wait for more; it has given back its buffers then. It returns true if the wait is over.
+// tryServe reads what the connection has, and answers the requests that serveBuffered can. It
+// returns false if the connection is to wait for more; it has given back its buffers then. It
+// returns true if the wait is over.
 func (c *conn) tryServe(fd uintptr) bool {
 	if c.buf == nil {
 		c.getBuffers()
@@ -172,8 +176,9 @@ func (c *conn) tryServe(fd uintptr) bool {
 
 var errNothingYet = errors.New("nothing to read yet")
 
-// serveBuffered answers the request in the buffer if nothing has to wait for the client: if the request is here whole
-// and no device has a behavior. It returns false if the request is left to serveNext, or if the connection ends.
+// serveBuffered answers the request in the buffer if nothing has to wait for the client: if the
+// request is here whole and no device has a behavior. It returns false if the request is left to
+// serveNext, or if the connection ends.
 func (c *conn) serveBuffered() bool {
 	b := c.buf
 	buffered, err := b.reader.Peek(b.reader.Buffered())

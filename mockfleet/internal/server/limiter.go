@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// limiter lets responses out at a rate, in the order in which they ask. It gives a fleet a known capacity, which the
-// results of a load test can be checked against.
+// limiter lets responses out at a rate, in the order in which they ask. It gives a fleet a known
+// capacity, which the results of a load test can be checked against.
 type limiter struct {
 	every time.Duration // between two responses; 0 is no limit
 	next  atomic.Int64  // when the next one may leave, in nanoseconds since the server's start
@@ -20,7 +20,8 @@ func newLimiter(perSecond float64) *limiter {
 	return l
 }
 
-// wait takes the next turn, and returns how long it is until then. now is in nanoseconds since the server's start.
+// wait takes the next turn, and returns how long it is until then. now is in nanoseconds since the
+// server's start.
 func (l *limiter) wait(now int64) time.Duration {
 	if l.every == 0 {
 		return 0

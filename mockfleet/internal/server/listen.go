@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// freePortRange is where port addressing looks for a block of free ports: below it are well-known ports, above it
-// those that systems give to clients.
+// freePortRange is where port addressing looks for a block of free ports: below it are well-known
+// ports, above it those that systems give to clients.
 var freePortRange = portRange{10000, 32767}
 
 type portRange struct{ first, last int }
@@ -50,7 +50,8 @@ func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrP
 
 func one(l net.Listener, err error) ([]net.Listener, error) { return []net.Listener{l}, err }
 
-// Listen opens a listener. One at a loopback address is bound to the loopback interface, if the system can.
+// Listen opens a listener. One at a loopback address is bound to the loopback interface, if the
+// system can.
 func Listen(ctx context.Context, lc net.ListenConfig, network string, at netip.AddrPort) (net.Listener, error) {
 	if lc.Control == nil && at.Addr().IsLoopback() {
 		lc.Control = preferLoopback
@@ -59,8 +60,9 @@ func Listen(ctx context.Context, lc net.ListenConfig, network string, at netip.A
 	return lc.Listen(ctx, network, at.String())
 }
 
-// listenFreeBlock listens on count ports in a row that are all free. It looks for them from a port that depends on the
-// seed, continues after each port that is in use, and tries no port more than twice.
+// listenFreeBlock listens on count ports in a row that are all free. It looks for them from a port
+// that depends on the seed, continues after each port that is in use, and tries no port more than
+// twice.
 func listenFreeBlock(
 	ctx context.Context, host netip.Addr, in portRange, count int, seed uint64,
 ) ([]net.Listener, error) {

@@ -10,8 +10,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// monitor records whether the server keeps up. What the server counts for good, such as failures to accept, the monitor
-// keeps as it was at the last reset, and observed subtracts that.
+// monitor records whether the server keeps up. What the server counts for good, such as failures to
+// accept, the monitor keeps as it was at the last reset, and observed subtracts that.
 type monitor struct {
 	mu         sync.Mutex
 	wakes      *hdrhistogram.Histogram // in microseconds
@@ -44,8 +44,8 @@ func newMonitor() *monitor {
 	return &monitor{wakes: hdrhistogram.New(1, wakeLimit.Microseconds(), 2)}
 }
 
-// timerLate records how late the server's timer woke it. A late wake counts also for those that should have come in the
-// meantime.
+// timerLate records how late the server's timer woke it. A late wake counts also for those that
+// should have come in the meantime.
 func (m *monitor) timerLate(late time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,7 +124,8 @@ type Observed struct {
 	AcceptErrors, NoRoom uint64
 }
 
-// observed returns what was recorded since the last reset. The arguments are the server's counts as they stand.
+// observed returns what was recorded since the last reset. The arguments are the server's counts as
+// they stand.
 func (m *monitor) observed(overflows, errors, noRoom uint64) Observed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -167,7 +168,8 @@ func (s *Server) watchTimers() {
 	}
 }
 
-// queuesAtOnce limits how many accept queues are looked at in one turn: in port addressing there are thousands.
+// queuesAtOnce limits how many accept queues are looked at in one turn: in port addressing there
+// are thousands.
 const queuesAtOnce = 16
 
 func (s *Server) lookAtQueues(turn int) {

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A monitor counts from the last reset on, and a wake that is late stands for those that it kept from coming.
+// A monitor counts from the last reset on, and a wake that is late stands for those that it kept
+// from coming.
 func TestAMonitorCountsSinceTheReset(t *testing.T) {
 	m := newMonitor()
 	for range 180 {

@@ -6,9 +6,10 @@ import (
 	"encoding/base64"
 )
 
-// parseReprDigest finds the SHA-256 in a Repr-Digest field (RFC 9530 §3): a dictionary (RFC 8941 §3.2) of byte
-// sequences by algorithm. It skips other algorithms, as RFC 9530 §3 allows. Of two sha-256 members the last counts, as
-// RFC 8941 §4.2.2 says. ok is false if the field isn't such a dictionary, or its sha-256 isn't 32 bytes.
+// parseReprDigest finds the SHA-256 in a Repr-Digest field (RFC 9530 §3): a dictionary (RFC 8941
+// §3.2) of byte sequences by algorithm. It skips other algorithms, as RFC 9530 §3 allows. Of two
+// sha-256 members the last counts, as RFC 8941 §4.2.2 says. ok is false if the field isn't such a
+// dictionary, or its sha-256 isn't 32 bytes.
 func parseReprDigest(field []byte) (digest [sha256.Size]byte, found, ok bool) {
 	for rest := trimSpace(field); len(rest) > 0; {
 		key, afterKey := parseKey(rest)
@@ -48,8 +49,8 @@ func parseKey(b []byte) (key, rest []byte) {
 	return b[:n], b[n:]
 }
 
-// parseValue reads "=" and an item with its parameters, as far as is needed to find where it ends. It returns the value
-// of a byte sequence without its colons, and nil for any other item.
+// parseValue reads "=" and an item with its parameters, as far as is needed to find where it ends.
+// It returns the value of a byte sequence without its colons, and nil for any other item.
 func parseValue(b []byte) (value, rest []byte, ok bool) {
 	if len(b) > 0 && b[0] == '=' {
 		if value, b, ok = parseItem(b[1:]); !ok {

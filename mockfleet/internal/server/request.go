@@ -46,8 +46,8 @@ const (
 
 var headerExpect = []byte(fasthttp.HeaderExpect)
 
-// read takes what a device looks at from a parsed head. device is the device that the connection is for, or -1 if the
-// path names it; devices is how many there are.
+// read takes what a device looks at from a parsed head. device is the device that the connection is
+// for, or -1 if the path names it; devices is how many there are.
 func (r *request) read(h *fasthttp.RequestHeader, device, devices int) {
 	*r = request{device: device, http10: !h.IsHTTP11()}
 	r.Close, r.Head, r.Target = h.ConnectionClose(), h.IsHead(), h.RequestURI()

@@ -1,6 +1,6 @@
-// Package server speaks HTTP for the devices of a store (internal/device), on sockets: listeners and the
-// gates of their ports, connections, requests and responses, and whether it keeps up. Faults see its
-// connections through faultConn. It knows neither the ledger nor the control port.
+// Package server speaks HTTP for the devices of a store (internal/device), on sockets: listeners
+// and the gates of their ports, connections, requests and responses, and whether it keeps up.
+// Faults see its connections through faultConn. It knows neither the ledger nor the control port.
 //
 // # A connection's states
 //
@@ -27,7 +27,8 @@
 //	serving    response sent, the connection is to end        closed
 //	lingering  FIN, 16 MiB or 5 s                             closed
 //
-// Over TLS, and where sockets can't be polled, waiting holds a goroutine and buffers, and nothing is parked.
+// Over TLS, and where sockets can't be polled, waiting holds a goroutine and buffers, and nothing
+// is parked.
 package server
 
 import (
@@ -86,7 +87,8 @@ type Server struct {
 	running sync.WaitGroup
 }
 
-// ClockResolution is how often the server's clock moves, which dates answers and updates and expires connections.
+// ClockResolution is how often the server's clock moves, which dates answers and updates and
+// expires connections.
 const ClockResolution = 500 * time.Millisecond
 
 // New makes a server and the store of its devices. It doesn't listen yet.
@@ -140,7 +142,8 @@ func (s *Server) KeepTime() {
 	s.running.Go(func() { s.store.RunTimers(s.done, func(i int) { s.UpdatePorts(i, i+1) }) })
 }
 
-// Close stops listening, closes every connection, and returns when all of the server's goroutines have ended.
+// Close stops listening, closes every connection, and returns when all of the server's goroutines
+// have ended.
 func (s *Server) Close() error {
 	close(s.done)
 	var errs []error

@@ -38,7 +38,8 @@ func newEpollSet() (*epollSet, error) {
 	return e, nil
 }
 
-// watch makes await return a socket once, when it is readable or the peer closes. It reports whether it could.
+// watch makes await return a socket once, when it is readable or the peer closes. It reports
+// whether it could.
 func (e *epollSet) watch(fd int) bool {
 	event := &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(fd)}
 	var failed error
@@ -51,7 +52,8 @@ func (e *epollSet) watch(fd int) bool {
 	return err == nil && failed == nil
 }
 
-// await waits until sockets are readable, and puts their descriptors into list. It fails if the set is closed.
+// await waits until sockets are readable, and puts their descriptors into list. It fails if the set
+// is closed.
 func (e *epollSet) await(list []int32) (n int, err error) {
 	var events [parkedAtOnce]unix.EpollEvent
 	var failed error
@@ -77,9 +79,9 @@ func (e *epollSet) await(list []int32) (n int, err error) {
 
 func (e *epollSet) close() error { return e.file.Close() }
 
-// acceptQueue returns how many connections wait at a listener to be accepted, and how many may wait; or 0 and 0 if
-// the system doesn't say. For a listening socket, TCP_INFO has these two in fields that mean something else for a
-// connection (tcp_get_info in net/ipv4/tcp.c).
+// acceptQueue returns how many connections wait at a listener to be accepted, and how many may
+// wait; or 0 and 0 if the system doesn't say. For a listening socket, TCP_INFO has these two in
+// fields that mean something else for a connection (tcp_get_info in net/ipv4/tcp.c).
 func acceptQueue(l *net.TCPListener) (length, limit int) {
 	raw, err := l.SyscallConn()
 	if err != nil {
@@ -98,8 +100,8 @@ func acceptQueue(l *net.TCPListener) (length, limit int) {
 
 const tcpListen = 10 // TCP_LISTEN of include/net/tcp_states.h
 
-// acceptOverflows returns how often a connection was dropped because a listener's queue was full, on the whole machine
-// or in the container; or 0 if that can't be read.
+// acceptOverflows returns how often a connection was dropped because a listener's queue was full,
+// on the whole machine or in the container; or 0 if that can't be read.
 func acceptOverflows() uint64 {
 	self, err := procfs.Self()
 	if err != nil {
@@ -141,11 +143,12 @@ func bindLoopback(rc syscall.RawConn) error {
 	return errors.Join(err, bindErr)
 }
 
-// GatesSupported is whether a port can refuse connections, or stall them, while its number stays the fleet's.
+// GatesSupported is whether a port can refuse connections, or stall them, while its number stays
+// the fleet's.
 const GatesSupported = true
 
-// shutSocket makes a listening socket refuse. It stays bound, and doesn't share, so that nobody else can
-// get the port.
+// shutSocket makes a listening socket refuse. It stays bound, and doesn't share, so that nobody
+// else can get the port.
 func shutSocket(fd int) error {
 	err := unix.Shutdown(fd, unix.SHUT_RD)
 	return errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0))
@@ -153,8 +156,8 @@ func shutSocket(fd int) error {
 
 func openSocket(fd int) error { return listenAgain(fd, unix.SOMAXCONN) }
 
-// stallSocket makes a socket listen with a backlog of one connection: once that is there, the kernel drops
-// every further one that is begun.
+// stallSocket makes a socket listen with a backlog of one connection: once that is there, the
+// kernel drops every further one that is begun.
 func stallSocket(fd int) error { return listenAgain(fd, 0) }
 
 // listenAgain shares the port once more, with the connections that were accepted at it before.
@@ -195,7 +198,8 @@ func OpenDescriptors() int {
 	return len(names) - 1 // without the one that lists them
 }
 
-// peerClosed reports whether the peer of a socket has closed or reset it. Unread data doesn't hide that.
+// peerClosed reports whether the peer of a socket has closed or reset it. Unread data doesn't hide
+// that.
 func peerClosed(fd uintptr) bool {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	n, err := unix.Poll(fds[:], 0)

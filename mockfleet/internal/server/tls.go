@@ -71,8 +71,9 @@ func newCA(name string, now time.Time) (issuer, error) {
 	return issuer{certificate, key}, err
 }
 
-// leaf makes the certificate of the devices at ip, for one handshake: each device has an address of its own, no
-// certificate can name a million of them, and a certificate takes more memory than a device.
+// leaf makes the certificate of the devices at ip, for one handshake: each device has an address of
+// its own, no certificate can name a million of them, and a certificate takes more memory than a
+// device.
 func (a *authority) leaf(mode behavior.TLSMode, ip netip.Addr) (*tls.Certificate, error) {
 	by := a.trusted
 	template := &x509.Certificate{
@@ -117,8 +118,8 @@ type tlsEndpoint struct {
 	stall  bool        // takes the client's hello and never answers it
 }
 
-// newTLSEndpoints makes the certificate authorities, and the TLS configuration of each group. It does nothing without
-// TLS.
+// newTLSEndpoints makes the certificate authorities, and the TLS configuration of each group. It
+// does nothing without TLS.
 func (s *Server) newTLSEndpoints() (err error) {
 	if s.cfg.TLS == behavior.TLSNone {
 		return nil

@@ -6,7 +6,8 @@ import (
 	"syscall"
 )
 
-// transport is a connection to a client as a stream of bytes: a socket, and TLS over it if the devices speak that.
+// transport is a connection to a client as a stream of bytes: a socket, and TLS over it if the
+// devices speak that.
 type transport struct {
 	net.Conn
 	socket   syscall.RawConn // below TLS; nil if it can't be polled
@@ -19,8 +20,9 @@ type transport struct {
 	readErr  error   // the last failure to read
 }
 
-// Read reads from the connection: without blocking if pollFD is set. It counts the bytes, renews the deadline, and keeps
-// a failure in readErr, so that a broken connection isn't taken for a malformed request.
+// Read reads from the connection: without blocking if pollFD is set. It counts the bytes, renews
+// the deadline, and keeps a failure in readErr, so that a broken connection isn't taken for a
+// malformed request.
 func (t *transport) Read(p []byte) (n int, err error) {
 	if t.pollFD != 0 {
 		if n, err = readNow(t.pollFD, p); err == errNothingYet {
@@ -55,11 +57,12 @@ func (t *transport) reset() {
 	_ = under.Close() // likewise
 }
 
-// tinyBuffer is the size of a receive buffer for rates below twice its bytes. Over loopback it takes 80 kB/s.
+// tinyBuffer is the size of a receive buffer for rates below twice its bytes. Over loopback it
+// takes 80 kB/s.
 const tinyBuffer = 4 << 10
 
-// setReadBuffer sets the size of the socket's receive buffer. A small one makes the client feel it when the device
-// doesn't read.
+// setReadBuffer sets the size of the socket's receive buffer. A small one makes the client feel it
+// when the device doesn't read.
 func (t *transport) setReadBuffer(to int) {
 	if tcp, ok := t.rawConn().(interface{ SetReadBuffer(bytes int) error }); ok {
 		_ = tcp.SetReadBuffer(to) // if it fails, the kernel takes some more

@@ -48,8 +48,8 @@ func (u *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Se
 		if len(key) > wire.MaxIdempotency || field.HasControl(key) {
 			u.Problem = "the idempotency key is longer than 255 bytes or has a control character"
 		}
-		// A device compares a key with one other, and two keys share a 64-bit hash once in 2^64 pairs: that is
-		// too rare to keep 255 bytes a device.
+		// A device compares a key with one other, and two keys share a 64-bit hash once in 2^64
+		// pairs: that is too rare to keep 255 bytes a device.
 		u.Key, u.HasKey = maphash.Bytes(seed, key), true
 	}
 	for _, field := range h.PeekAll(wire.HeaderReprDigest) {
@@ -132,7 +132,8 @@ func (c *conn) receiveLarge(r *request, u *upload) bool {
 	return c.respondUpdate(r, u, store.Commit(r.device, &u.Update, admission))
 }
 
-// sendContinue sends the 100 that a client may be waiting for before it sends the body (RFC 9110 §10.1.1).
+// sendContinue sends the 100 that a client may be waiting for before it sends the body (RFC 9110
+// §10.1.1).
 func (c *conn) sendContinue(r *request) bool {
 	return r.Expect != fault.ExpectContinue || c.write([]byte(continueResponse))
 }

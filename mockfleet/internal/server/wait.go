@@ -8,8 +8,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// sleep waits for d. It returns false early if the client leaves or the fleet closes. A client that closes only
-// its half counts as gone: on the wire it looks like one that closed.
+// sleep waits for d. It returns false early if the client leaves or the fleet closes. A client that
+// closes only its half counts as gone: on the wire it looks like one that closed.
 func (c *conn) sleep(d time.Duration) bool {
 	if d <= 0 {
 		return true
