@@ -41,7 +41,7 @@ type Builds struct {
 // Directories of the source tree that a driver is made of.
 const (
 	driverDir = "cmd/fleetmark" // the command that has [Serve]
-	testedDir = "delivery"      // the package that is compared
+	testedDir = "delivery"      // the package that is compared, with those below it
 
 	// sharedDir is a package that the tested one and the harness both import. If the harness doesn't
 	// compile with the base's, both sides have today's.
@@ -51,11 +51,11 @@ const (
 // buildDrivers makes both drivers, in the directory work, from the source tree that holds the
 // current directory. Now is the tree as it stands, uncommitted changes and all.
 //
-// The base's driver has the tested package of the revision ref and every package of the module that
-// it imports, embedded files among them, and is built with the modules, vendor directory,
-// workspace and toolchain of that revision. The rest, the harness, is today's, so that both sides
-// measure alike. Only if today's harness does not compile that way is all of the base's driver of
-// the revision.
+// The base's driver has the tested package of the revision ref, those below it, and every package of
+// the module that they import, embedded files among them, and is built with the modules, vendor
+// directory, workspace and toolchain of that revision. The rest, the harness, is today's, so that
+// both sides measure alike. Only if today's harness does not compile that way is all of the base's
+// driver of the revision.
 //
 // An error that the user can mend is a [*checkout.Error].
 func buildDrivers(ctx context.Context, ref, work string) (*Builds, error) {
@@ -117,7 +117,7 @@ func notLinked(t *checkout.Tree, err error) error {
 type baseBuild struct {
 	*Builds
 	work      string
-	tested    []string // directories of the base's tested package and of what it imports, with slashes
+	tested    []string // directories of the base's tested packages and of what they import, with slashes
 	sameBuild bool     // both sides have the same modules and toolchain
 	baseMods  *checkout.Inputs
 	nowMods   *checkout.Inputs
@@ -152,7 +152,7 @@ func (b *baseBuild) build(ctx context.Context) error {
 
 // compareInputs finds what either side's driver is built from, and in what the two differ.
 func (b *baseBuild) compareInputs(ctx context.Context) error {
-	packages, err := b.BaseTree.Deps(ctx, "./"+testedDir)
+	packages, err := b.BaseTree.Deps(ctx, "./"+testedDir+"/...")
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (b *baseBuild) compareInputs(ctx context.Context) error {
 	if b.baseMods, err = b.BaseTree.Inputs(ctx, packages); err != nil {
 		return err
 	}
-	if packages, err = b.NowTree.Deps(ctx, "./"+testedDir); err != nil {
+	if packages, err = b.NowTree.Deps(ctx, "./"+testedDir+"/..."); err != nil {
 		return err
 	}
 	if b.nowMods, err = b.NowTree.Inputs(ctx, packages); err != nil {

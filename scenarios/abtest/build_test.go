@@ -136,6 +136,22 @@ func TestBuild(t *testing.T) {
 	require.ElementsMatch(t, []string{"delivery/old.go", "delivery/new.go", "delivery/banner.txt", "internal/wire/wire.go", "cmd/fleetmark/harness.go"}, builds.NowTree.Changed)
 }
 
+// TestBuild_packagesBelow: packages below delivery, and what they alone import, are the base's too.
+func TestBuild_packagesBelow(t *testing.T) {
+	s := newSource(t, map[string]string{
+		"delivery/rollout/rollout.go": "package rollout\n\nimport \"example.com/tiny/internal/lines\"\n\nconst Name = \"old-rollout \" + lines.Name\n",
+		"internal/lines/lines.go":     "package lines\n\nconst Name = \"old-lines\"\n",
+	})
+	s.renew()
+	s.rewrite("cmd/fleetmark/harness.go", "const harness = \"new-harness\"", "import \"example.com/tiny/delivery/rollout\"\n\nconst harness = \"new-harness \" + rollout.Name")
+	s.rewrite("delivery/rollout/rollout.go", "old-rollout", "new-rollout")
+	s.rewrite("internal/lines/lines.go", "old-lines", "new-lines")
+	builds, base, now := s.build()
+	require.Equal(t, "new-harness old-rollout old-lines old-delivery old-banner old-wire old-dep", base)
+	require.Equal(t, "new-harness new-rollout new-lines new-delivery new-banner new-wire old-dep", now)
+	require.Equal(t, CurrentHarness, builds.Harness)
+}
+
 // TestBuild_harnessThatDoesNotFit: if today's harness wants what the base's delivery lacks, the
 // base has its own harness; if it wants only names that delivery shares with devices, it keeps
 // today's.
