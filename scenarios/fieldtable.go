@@ -250,7 +250,7 @@ func fieldTable() map[reflect.Type]section {
 				Doc: "How many updates, from the first that reaches a device, it answers fail_status and does not apply."},
 			{Key: "fail_status", Example: "500", Min: 400, Max: 599, OrZero: true,
 				Doc: "That HTTP status, 400 to {max}. 0: 503."},
-			{Key: "faults", Max: 32, Doc: "Further ways to misbehave, {max} at most; docs/faults.md has them all."},
+			{Key: "faults", Max: 32, Doc: "Further ways to misbehave, {max} at most; docs/reference/faults.md has them all."},
 			{Key: "require", Max: 8, Doc: "Header fields without which a device refuses an update with 400, {max} at most."},
 			{Key: "life", Doc: "What a device goes through after it took an update."},
 			{Key: "network", Doc: "What lies between a device and its clients."},
@@ -278,7 +278,7 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "http_1_0", Doc: "The device answers HTTP/1.0 and closes."},
 		}},
 		reflect.TypeFor[fault.Fault](): {"Fault", []Field{
-			{Key: "kind", Words: kinds, Required: true, Doc: "Which fault; docs/faults.md says what each does and takes."},
+			{Key: "kind", Words: kinds, Required: true, Doc: "Which fault; docs/reference/faults.md says what each does and takes."},
 			{Key: "on", Words: []string{"", "update", "version"},
 				Doc: "Of a fault in answers: those to updates, or those to looks at the version. Empty: update."},
 			{Key: "first", Example: "2", Max: math.MaxInt32, Doc: "Strikes only the first so many attempts. 0: all."},

@@ -1,6 +1,6 @@
 package fault
 
-// applied-but-lost: the device applies the update and closes without an answer.
+// applied-but-lost: the device closes instead of answering (FIN).
 func appliedButLost() Kind {
 	return Kind{Name: "applied-but-lost", Point: PointResponse, Params: ParamFirst, Respond: dropResponse}
 }

@@ -2,7 +2,8 @@ package fault
 
 import "github.com/fleetmark/fleetmark/mockfleet/random"
 
-// blackhole: the device accepts, reads, and never answers. It ends with its client, or after the delay.
+// blackhole: the device accepts, reads everything and never answers, until its client leaves or
+// the delay ends, which is an hour by default.
 func blackhole() Kind {
 	return Kind{Name: "blackhole", Point: PointConnect, Params: ParamFirst | ParamDelay, Connect: discardInput}
 }

@@ -1,7 +1,7 @@
 package fault
 
-// connect-stall: a connection to the device's port never completes, for the delay or, without one, for
-// good. The port listens with a backlog that is full, so the kernel drops whoever knocks.
+// connect-stall: the backlog of the device's port is full, so the kernel drops every SYN, for the
+// delay or, without one, for good.
 func connectStall() Kind {
 	return Kind{Name: "connect-stall", Point: PointConnect, Params: ParamDelay, NeedsPort: true, Port: stallPort}
 }

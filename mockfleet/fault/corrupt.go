@@ -1,7 +1,8 @@
 package fault
 
-// corrupt: one bit of the body is turned before the device hashes it, in the byte behind so many
-// others, or in the last one of a shorter body.
+// corrupt: one bit of the body is inverted before the device hashes it, in the byte after so many
+// others, or in the last one of a shorter body. The device answers 400 if Repr-Digest says
+// otherwise; without it the device has another digest.
 func corrupt() Kind {
 	return Kind{Name: "corrupt", Point: PointBody, Params: ParamFirst | ParamAfterBytes, Body: flipBit}
 }

@@ -2,7 +2,7 @@ package fault
 
 import "time"
 
-// drip-answer: the answer comes one byte at a time, the delay lying between two.
+// drip-answer: the answer comes one byte at a time, with the delay between two.
 func dripAnswer() Kind {
 	return Kind{
 		Name: "drip-answer", Point: PointResponse, Params: ParamOn | ParamFirst | ParamDelay,

@@ -1,7 +1,7 @@
 package fault
 
 // duplicate: the update reaches the device twice, though it was sent once. The ledger counts two
-// pushes, and the second one as a repeat.
+// pushes, the second one as a repeat.
 func duplicate() Kind {
 	return Kind{Name: "duplicate", Point: PointBody, Params: ParamFirst, Body: repeatUpdate}
 }

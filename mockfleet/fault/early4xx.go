@@ -2,7 +2,8 @@ package fault
 
 import "net/http"
 
-// early-4xx: the device answers after so many bytes of the body, and closes.
+// early-4xx: the device answers after so many bytes of the body, with Connection: close. It closes
+// its sending side and reads on for 5 s at most.
 func early4xx() Kind {
 	return Kind{
 		Name: "early-4xx", Point: PointUpload, Params: ParamFirst | ParamAfterBytes | ParamStatus,

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// endless-body: an answer without end.
+// endless-body: the answer has a chunked body without end.
 func endlessBody() Kind {
 	return Kind{Name: "endless-body", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: sendEndlessBody}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// failed-install: the device takes an update, installs for the delay, and then can't run it: it
-// says that it failed, and goes on with what it ran before.
+// failed-install: the device answers 202, installs for the delay, and fails: its state is failed,
+// and it runs what it ran before. The ledger counts it in install_failures.
 func failedInstall() Kind {
 	return Kind{
 		Name: "failed-install", Point: PointInstall, Params: ParamFirst | ParamDelay,

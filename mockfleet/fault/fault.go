@@ -11,9 +11,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Fault is one way in which a device misbehaves. docs/faults.md has the table of kinds, what each
-// takes, and what is seen of it on the wire. Which devices a fault acts on, at which attempts, and
-// with which amounts is a pure function of (seed, device, attempt).
+// Fault is one way in which a device misbehaves. docs/reference/faults.md has the table of kinds,
+// with their parameters and what each does on the wire. Which devices a fault acts on, at which
+// attempts, and with which amounts is a pure function of (seed, device, attempt).
 //
 // What an attempt is depends on the kind: a connection, a request on a connection that was used before,
 // an update, or a look at the version, each counted from 1 since the device was given its behavior.

@@ -2,9 +2,8 @@ package fault
 
 import "time"
 
-// flapping: every other connection is refused. A port refuses for the delay, takes one connection,
-// and refuses again. Where devices share a listener the first, third, … connection is reset as it
-// is accepted.
+// flapping: a port refuses connections for the delay, takes one, and refuses again. Where devices
+// share a listener, the first, third, … connection is reset as it is accepted.
 func flapping() Kind {
 	return Kind{
 		Name: "flapping", Point: PointConnect, Params: ParamDelay, Defaults: fixedDelay(100 * time.Millisecond),

@@ -6,7 +6,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// garbage: bytes that aren't HTTP, and the end of the connection.
+// garbage: the answer is 512 bytes that aren't HTTP, and then FIN.
 func garbage() Kind {
 	return Kind{Name: "garbage", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: sendGarbage}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// gzip-bomb: a body of Content-Encoding: gzip that is about 1 MB on the wire and 1 GiB when opened.
+// gzip-bomb: the answer has Content-Encoding: gzip and 1 MB that decompress to 1 GiB.
 func gzipBomb() Kind {
 	return Kind{Name: "gzip-bomb", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: sendGzipBomb}
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// header-flood: header fields without end.
+// header-flood: the answer has header fields of 1 KB without end.
 func headerFlood() Kind {
 	return Kind{Name: "header-flood", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: sendEndlessHeader}
 }

@@ -1,6 +1,6 @@
 package fault
 
-// http-1.0: the device answers HTTP/1.0, which ends the connection.
+// http-1.0: the answer is HTTP/1.0 200 OK, and then FIN.
 func http10() Kind {
 	return Kind{Name: "http-1.0", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: respondHTTP10}
 }

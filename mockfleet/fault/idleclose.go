@@ -1,7 +1,7 @@
 package fault
 
-// idle-close: the device closes a kept-alive connection just as it is used again. What came of the
-// request goes unanswered.
+// idle-close: the device closes a kept-alive connection as soon as the head of its next request is
+// there. That request gets no answer.
 func idleClose() Kind {
 	return Kind{Name: "idle-close", Point: PointReuse, Params: ParamFirst, Connect: closeConn}
 }

@@ -2,7 +2,7 @@ package fault
 
 import "net/http"
 
-// no-chunked: the device wants to know the length of a body beforehand (RFC 9110 §15.5.12).
+// no-chunked: the device refuses a chunked body with 411 (RFC 9110 §15.5.12).
 func noChunked() Kind {
 	return Kind{Name: "no-chunked", Point: PointUpload, Params: ParamFirst, Upload: refuseChunked, When: isChunked}
 }

@@ -1,6 +1,6 @@
 package fault
 
-// no-continue: the device ignores Expect: 100-continue, and waits for the body.
+// no-continue: the device ignores Expect: 100-continue, and reads the body when it comes.
 func noContinue() Kind {
 	return Kind{Name: "no-continue", Point: PointUpload, Params: ParamFirst, Upload: skipContinue, When: expectsContinue}
 }

@@ -1,7 +1,7 @@
 package fault
 
-// offline: the device is gone for good. A port refuses; where devices share a listener, connections are
-// reset as they are accepted. Connections that were open before are reset when they are used.
+// offline: a port refuses connections for good; where devices share a listener, they are reset as
+// they are accepted. Connections that were open are reset when they are used.
 func offline() Kind {
 	return Kind{Name: "offline", Point: PointConnect, Permanent: true, Port: closePort, Connect: resetConn}
 }

@@ -1,6 +1,6 @@
 package fault
 
-// ok-but-not-applied: the device says that it applied the update, and didn't.
+// ok-but-not-applied: the device answers 200 with success. The ledger counts it in false_acks.
 func okButNotApplied() Kind {
 	return Kind{
 		Name: "ok-but-not-applied", Point: PointResponse, Params: ParamFirst,

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// reboot: the device is gone for the delay after an update. A port refuses; where devices share a
-// listener, connections are reset as they are accepted.
+// reboot: the device answers, closes, and is gone for the delay. A port refuses connections; where
+// devices share a listener, they are reset as they are accepted.
 func reboot() Kind {
 	preset := fixedDelay(time.Second)
 	preset.Status = http.StatusAccepted

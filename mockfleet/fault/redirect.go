@@ -8,8 +8,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// redirects: the device doesn't apply the update and names another place. 301 to 303 lead to a page
-// that any GET finds; 307 and 308 to the device's own update path, where the update then is taken.
+// redirects: the device names another place in Location. 301, 302 and 303 lead to its path
+// /version; 307 and 308 lead to its path /update, which takes the update when asked by that name.
 func redirects() []Kind {
 	list := make([]Kind, 0, 5)
 	for _, code := range []int{301, 302, 303, 307, 308} {

@@ -2,7 +2,7 @@ package fault
 
 import "net/http"
 
-// redirect-loop: a 307 to the very place that was asked.
+// redirect-loop: the answer is 307 to the path that was asked.
 func redirectLoop() Kind {
 	return Kind{
 		Name: "redirect-loop", Point: PointResponse, Params: ParamFirst,

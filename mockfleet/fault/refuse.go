@@ -1,6 +1,7 @@
 package fault
 
-// refuse: nothing listens at the device's port, for the delay or, without one, for good.
+// refuse: nothing listens at the device's port, which answers a SYN with RST, for the delay or,
+// without one, for good.
 func refuse() Kind {
 	return Kind{Name: "refuse", Point: PointConnect, Params: ParamDelay, NeedsPort: true, Port: refuseConnections}
 }

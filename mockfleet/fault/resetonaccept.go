@@ -1,6 +1,7 @@
 package fault
 
-// reset-on-accept: the device accepts and resets at once.
+// reset-on-accept: the device accepts and resets at once. Its client may see the RST while it
+// still connects.
 func resetOnAccept() Kind {
 	return Kind{Name: "reset-on-accept", Point: PointConnect, Params: ParamFirst, Connect: resetConn}
 }

@@ -2,8 +2,9 @@ package fault
 
 import "time"
 
-// stall-mid-upload: the device stops reading after so many bytes of the body. It gives the update
-// up at once, and the connection when its client leaves, or after the delay.
+// stall-mid-upload: the device stops reading after so many bytes of the body, with a receive
+// buffer of 32 KiB. It gives up the update at once and can take the next; it resets the connection
+// after the delay, unless its client resets it first.
 func stallMidUpload() Kind {
 	return Kind{
 		Name: "stall-mid-upload", Point: PointUpload, Params: ParamFirst | ParamAfterBytes | ParamDelay,

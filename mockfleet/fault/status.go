@@ -4,7 +4,7 @@ import (
 	"strconv"
 )
 
-// statuses: the device answers so, with Retry-After or without, and doesn't apply the update.
+// statuses: the device answers with that status, and with Retry-After if it is given.
 func statuses() []Kind {
 	row := Kind{
 		Name: "status", Point: PointResponse, Params: ParamOn | ParamFirst | ParamStatus | ParamRetryAfter,

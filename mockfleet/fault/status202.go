@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// status-202: the device accepts an update and installs it for the delay, while it shows what it
-// ran before, says that it is installing, and answers other updates 409.
+// status-202: the device answers 202 and installs for the delay. Meanwhile its state is
+// installing, it shows what it ran before, and it answers other updates 409.
 func status202() Kind {
 	return Kind{
 		Name: "status-202", Point: PointInstall, Params: ParamFirst | ParamDelay,

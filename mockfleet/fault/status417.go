@@ -2,7 +2,7 @@ package fault
 
 import "net/http"
 
-// status-417: the device refuses whatever is expected of it (RFC 9110 §10.1.1).
+// status-417: the device refuses any Expect with 417 (RFC 9110 §10.1.1).
 func status417() Kind {
 	return Kind{Name: "status-417", Point: PointUpload, Params: ParamFirst, Upload: refuseExpect, When: expectsAnything}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestEveryFaultOfTheTableIsTestedAndDocumented(t *testing.T) {
-	page, err := os.ReadFile("../../docs/faults.md")
+	page, err := os.ReadFile("../../docs/reference/faults.md")
 	require.NoError(t, err)
 	names := map[string]bool{}
 	for _, k := range Table() {

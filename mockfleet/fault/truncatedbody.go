@@ -1,6 +1,6 @@
 package fault
 
-// truncated-body: the device announces a longer answer than comes, and closes.
+// truncated-body: half the body that Content-Length announces comes, and then FIN.
 func truncatedBody() Kind {
 	return Kind{Name: "truncated-body", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: truncateBody}
 }

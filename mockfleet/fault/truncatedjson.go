@@ -1,6 +1,6 @@
 package fault
 
-// truncated-json: half a JSON document, in an answer that is otherwise whole.
+// truncated-json: the body is half a JSON document, with the right Content-Length.
 func truncatedJSON() Kind {
 	return Kind{Name: "truncated-json", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: truncateJSON}
 }

@@ -1,6 +1,6 @@
 package fault
 
-// wrong-content-type: HTML where JSON belongs, as of a captive portal.
+// wrong-content-type: the answer is 200 with HTML instead of JSON, as from a captive portal.
 func wrongContentType() Kind {
 	return Kind{Name: "wrong-content-type", Point: PointResponse, Params: ParamOn | ParamFirst, Respond: respondHTML}
 }

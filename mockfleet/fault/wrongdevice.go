@@ -1,6 +1,6 @@
 package fault
 
-// wrong-device: another device answers at that address, the one of the next index.
+// wrong-device: the device reports the ID of the device with the next index.
 func wrongDevice() Kind {
 	return Kind{Name: "wrong-device", Point: PointReport, Params: ParamFirst, Report: reportNextDevice}
 }

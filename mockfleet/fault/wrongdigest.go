@@ -1,6 +1,6 @@
 package fault
 
-// wrong-digest: the device tells another digest than that of what it runs.
+// wrong-digest: the device reports the digest of what it runs with one bit inverted.
 func wrongDigest() Kind {
 	return Kind{Name: "wrong-digest", Point: PointReport, Params: ParamFirst, Report: reportOtherDigest}
 }

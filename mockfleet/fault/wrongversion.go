@@ -1,6 +1,6 @@
 package fault
 
-// wrong-version: the device tells another version than it runs.
+// wrong-version: the device reports the version 0.0.0-wrong.
 func wrongVersion() Kind {
 	return Kind{Name: "wrong-version", Point: PointReport, Params: ParamFirst, Report: reportOtherVersion}
 }
