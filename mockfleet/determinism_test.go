@@ -130,7 +130,7 @@ func converse(f *Fleet, i int) string {
 	var said []string
 	artifact := bytes.Repeat([]byte{byte(i)}, 1500)
 	for range 4 {
-		v := &visitor{address: net.JoinHostPort(address.DeviceIP(i).String(), fmt.Sprint(f.server.Address().Port()))}
+		v := &visitor{address: net.JoinHostPort(address.DeviceIP(i).String(), fmt.Sprint(portOf(f)))}
 		said = append(said, v.ask(string(pushRequest("/update", artifact))))
 		for range 2 {
 			answer := v.ask(askVersion)

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,6 +37,12 @@ func startFleet(t testing.TB, cfg Config) *Fleet {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.Close()) })
 	return f
+}
+
+// portOf returns the port of the fleet's own address.
+func portOf(f *Fleet) uint16 {
+	_, at, _ := strings.Cut(f.Ready().Address, "://")
+	return netip.MustParseAddrPort(at).Port()
 }
 
 // newClient makes an HTTP client whose connections end with the test.

@@ -73,7 +73,7 @@ func stalls(t *testing.T, f *Fleet) bool {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, unix.Close(fd)) }()
-	err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(f.server.Address().Port()), Addr: [4]byte{127, 0, 0, 1}})
+	err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(portOf(f)), Addr: [4]byte{127, 0, 0, 1}})
 	require.ErrorIs(t, err, unix.EINPROGRESS)
 	// On the loopback interface a connection is made, or refused, within the call that begins it.
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}

@@ -11,14 +11,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
 func TestAnAddressThatIsNoDevicesIsClosedAtOnce(t *testing.T) {
 	f := startFleet(t, Config{Devices: 300, Addressing: address.IP})
-	port := f.server.Address().Port()
+	port := portOf(f)
 	client := newClient(t)
 	require.Equal(t, address.DeviceID(299), getVersion(t, client, fmt.Sprintf("http://127.1.1.43:%d", port)).DeviceID)
 	for _, host := range []string{"127.0.0.1", "127.1.1.44", "127.255.255.254"} {
@@ -35,33 +34,6 @@ func TestAnAddressThatIsNoDevicesIsClosedAtOnce(t *testing.T) {
 	for _, p := range s.Health.Problems {
 		require.NotContains(t, p.Text, "for want of room", "strangers want none")
 	}
-}
-
-// The listeners are bound to the loopback interface, so the machine's own address on another one, or
-// a route over another one, doesn't reach them.
-func TestEveryAddressingListensOnLoopbackAlone(t *testing.T) {
-	for _, a := range addressings() {
-		f := startFleet(t, Config{Devices: 2, Addressing: a})
-		for _, l := range f.server.Listeners() {
-			require.Equal(t, "lo", interfaceOf(t, l), a)
-		}
-	}
-	f := startFleet(t, Config{Devices: 2, Addressing: address.Path, Listen: "[::1]:0"})
-	require.Equal(t, "lo", interfaceOf(t, f.server.Listeners()[0]))
-	getVersion(t, newClient(t), f.DeviceAddress(1))
-	f = startFleet(t, Config{Devices: 2, Addressing: address.Path, Listen: "0.0.0.0:0", AllowRemote: true})
-	require.Empty(t, interfaceOf(t, f.server.Listeners()[0]), "others are allowed in")
-}
-
-// interfaceOf is the interface that a listener is bound to, "" for none.
-func interfaceOf(t *testing.T, l net.Listener) (name string) {
-	raw, err := l.(*net.TCPListener).SyscallConn()
-	require.NoError(t, err)
-	require.NoError(t, raw.Control(func(fd uintptr) {
-		name, err = unix.GetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
-	}))
-	require.NoError(t, err)
-	return name
 }
 
 func TestPortAddressingNeedsDescriptors(t *testing.T) {

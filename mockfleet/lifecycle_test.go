@@ -136,15 +136,3 @@ func TestStartRefusesWhatTheMachineRefuses(t *testing.T) {
 	_, err = Start(context.Background(), Config{Devices: 100, Listen: "127.0.0.1:65500", Addressing: address.Port})
 	require.ErrorContains(t, err, "beyond 65535")
 }
-
-func TestThePortsOfABlockAreInARow(t *testing.T) {
-	a := startFleet(t, Config{Devices: 200, Addressing: address.Port, Seed: 1})
-	b := startFleet(t, Config{Devices: 200, Addressing: address.Port, Seed: 1}) // looks where a already is
-	for _, f := range []*Fleet{a, b} {
-		require.Len(t, f.server.Listeners(), 200)
-		for i, l := range f.server.Listeners() {
-			require.Equal(t, f.DeviceAddress(i), "http://"+l.Addr().String())
-			require.Equal(t, f.server.Listeners()[0].Addr().(*net.TCPAddr).Port+i, l.Addr().(*net.TCPAddr).Port)
-		}
-	}
-}

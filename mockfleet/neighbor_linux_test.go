@@ -127,9 +127,9 @@ func TestNobodyElseReachesAFleet(t *testing.T) {
 			_, err := control.Status(t.Context())
 			require.NoError(t, err)
 
-			ports := []uint16{f.control.address.Port(), f.server.Address().Port()}
+			ports := []uint16{f.control.address.Port(), portOf(f)}
 			if a == address.Port {
-				ports = append(ports, f.server.Address().Port()+1)
+				ports = append(ports, portOf(f)+1)
 			}
 			before := f.Status().ConnectionsTotal
 			var tried []string

@@ -15,7 +15,6 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
-	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
@@ -256,29 +255,4 @@ func TestManyConnectionsToOneDeviceAllSucceed(t *testing.T) {
 	done.Wait()
 	e := entryOf(t, f, 0)
 	require.Equal(t, []uint32{workers * each, 1, workers*each - 1, 0}, []uint32{e.Pushes, e.Applied, e.Repeats, e.AppliedTwice})
-}
-
-// Around the sizes of the buffers, framed either way, every byte counts and the connection goes on.
-func TestArtifactsOfEverySize(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: address.Path})
-	client := newClient(t)
-	for _, size := range []int{1, server.HeaderLimit - 1, server.HeaderLimit, server.HeaderLimit + 1, server.BodyBufferSize - 1, server.BodyBufferSize, server.BodyBufferSize + 1, 3<<20 + 7} {
-		artifact := bytes.Repeat([]byte{byte(size), 2, 3}, size/3+1)[:size]
-		for _, length := range []int64{int64(size), -1} { // -1 makes net/http send it chunked
-			f.Reset()
-			request, err := http.NewRequest(http.MethodPost, f.DeviceAddress(0)+wire.PathUpdate, io.NopCloser(bytes.NewReader(artifact)))
-			require.NoError(t, err)
-			request.ContentLength = length
-			response, err := client.Do(request)
-			require.NoError(t, err)
-			_, err = io.Copy(io.Discard, response.Body)
-			require.NoError(t, err)
-			require.NoError(t, response.Body.Close())
-			require.Equal(t, http.StatusOK, response.StatusCode)
-			e := entryOf(t, f, 0)
-			require.Equal(t, sha(artifact), e.Digest)
-			require.EqualValues(t, size, e.BytesReceived)
-		}
-	}
-	require.EqualValues(t, 1, f.Status().ConnectionsTotal)
 }

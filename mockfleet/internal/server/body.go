@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	BodyBufferSize = 64 << 10 // bytes read at a time from a large body
+	bodyBufferSize = 64 << 10 // bytes read at a time from a large body
 	discardLimit   = 64 << 10 // bytes of an unwanted body read to keep the connection
 	lingerLimit    = 16 << 20 // bytes of an unwanted body read to let the client see the answer
 	lingerTime     = 5 * time.Second
@@ -23,7 +23,7 @@ const (
 // bodyBuffer hashes a large body piece by piece, so that an artifact of any size takes the same memory.
 type bodyBuffer struct {
 	sum    hash.Hash
-	buffer [BodyBufferSize]byte
+	buffer [bodyBufferSize]byte
 }
 
 func newBodyBuffer() *bodyBuffer { return &bodyBuffer{sum: sha256.New()} }
@@ -64,7 +64,7 @@ func (c *conn) receive(r *request, u *upload) error {
 func (c *conn) receiveChunked(b *bodyBuffer, u *upload) error {
 	chunks := httputil.NewChunkedReader(c.buf.reader)
 	for {
-		n, err := chunks.Read(b.buffer[:u.readSize(BodyBufferSize)])
+		n, err := chunks.Read(b.buffer[:u.readSize(bodyBufferSize)])
 		b.take(n, u)
 		if !c.throttle(n, u) {
 			return errClosing
@@ -80,7 +80,7 @@ func (c *conn) receiveChunked(b *bodyBuffer, u *upload) error {
 
 // skipTrailer reads the fields that may follow the last chunk, to the empty line (RFC 9112 §7.1.2).
 func (c *conn) skipTrailer() error {
-	for left := HeaderLimit; left > 0; {
+	for left := headerLimit; left > 0; {
 		line, err := c.buf.reader.ReadSlice('\n')
 		if err != nil {
 			return fmt.Errorf("trailer: %w", err)
@@ -90,7 +90,7 @@ func (c *conn) skipTrailer() error {
 		}
 		left -= len(line)
 	}
-	return fmt.Errorf("trailer: larger than %d bytes", HeaderLimit)
+	return fmt.Errorf("trailer: larger than %d bytes", headerLimit)
 }
 
 // take hashes the first n bytes of the buffer.
@@ -105,7 +105,7 @@ func (b *bodyBuffer) take(n int, u *upload) {
 // readBody hashes exactly n bytes of the connection.
 func (c *conn) readBody(b *bodyBuffer, n int64, u *upload) error {
 	for n > 0 {
-		got, err := c.buf.reader.Read(b.buffer[:min(n, u.readSize(BodyBufferSize))])
+		got, err := c.buf.reader.Read(b.buffer[:min(n, u.readSize(bodyBufferSize))])
 		b.take(got, u)
 		n -= int64(got)
 		if err != nil && n > 0 {
@@ -172,7 +172,7 @@ func (c *conn) throttle(n int, u *upload) bool {
 	if !c.sleepUnwatched(time.Duration(n) * time.Second / time.Duration(u.bandwidth)) {
 		return false
 	}
-	c.deadline.set(StallLimit)
+	c.deadline.set(stallLimit)
 	return true
 }
 
@@ -197,7 +197,7 @@ func (c *conn) receiveSome(r *request, u *upload, n int64) bool {
 	}
 	chunks := httputil.NewChunkedReader(c.buf.reader)
 	for u.Size < n {
-		got, err := chunks.Read(b.buffer[:min(n-u.Size, BodyBufferSize)])
+		got, err := chunks.Read(b.buffer[:min(n-u.Size, bodyBufferSize)])
 		b.take(got, u)
 		if errors.Is(err, io.EOF) {
 			r.BodyRead = c.skipTrailer() == nil

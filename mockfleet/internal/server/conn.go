@@ -17,10 +17,10 @@ import (
 
 // What a connection may take.
 const (
-	HeaderLimit = 8 << 10 // bytes of a request's head; also the read buffer's size
+	headerLimit = 8 << 10 // bytes of a request's head; also the read buffer's size
 
 	IdleLimit  = 2 * time.Minute  // a connection without a request
-	StallLimit = 30 * time.Second // a request's head, or a body or an answer without progress
+	stallLimit = 30 * time.Second // a request's head, or a body or an answer without progress
 )
 
 // conn is an open connection to a device, served by one goroutine. While it waits for a request it
@@ -66,7 +66,7 @@ type requestHead struct {
 }
 
 func newBuffers() *buffers {
-	return &buffers{reader: bufio.NewReaderSize(nil, HeaderLimit), body: make([]byte, 0, 512), out: make([]byte, 0, 1024)}
+	return &buffers{reader: bufio.NewReaderSize(nil, headerLimit), body: make([]byte, 0, 512), out: make([]byte, 0, 1024)}
 }
 
 func newConn(s *Server, nc net.Conn, device int) *conn {

@@ -25,9 +25,9 @@ func TestAConnectionExpires(t *testing.T) {
 		limit time.Duration
 	}{
 		"without a request":  {"", IdleLimit},
-		"within a head":      {"GET /health HT", StallLimit},
-		"within a body":      {halfPush, StallLimit},
-		"within a tiny body": {strings.Replace(halfPush, "100000", "10", 1), StallLimit},
+		"within a head":      {"GET /health HT", stallLimit},
+		"within a body":      {halfPush, stallLimit},
+		"within a tiny body": {strings.Replace(halfPush, "100000", "10", 1), stallLimit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, behavior.Behavior{}, func(t *testing.T, s *Server, client net.Conn) {
@@ -39,7 +39,7 @@ func TestAConnectionExpires(t *testing.T) {
 				_, err := client.Read(make([]byte, 1))
 				require.ErrorIs(t, err, io.EOF)
 				require.GreaterOrEqual(t, time.Since(begun), test.limit)
-				require.LessOrEqual(t, time.Since(begun), test.limit+2*ClockResolution)
+				require.LessOrEqual(t, time.Since(begun), test.limit+2*clockResolution)
 				require.Zero(t, s.Traffic().Malformed)
 			})
 		})
@@ -52,7 +52,7 @@ func TestASlowBodyThatGoesOnDoesNotExpire(t *testing.T) {
 		_, err := fmt.Fprintf(client, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
 		require.NoError(t, err)
 		for range size / 1000 {
-			time.Sleep(StallLimit - time.Second) // the bubble's clock
+			time.Sleep(stallLimit - time.Second) // the bubble's clock
 			_, err = client.Write(make([]byte, 1000))
 			require.NoError(t, err)
 		}
@@ -75,7 +75,7 @@ func TestTheDateMoves(t *testing.T) {
 			require.NoError(t, err)
 			at, err := http.ParseTime(response.Header.Get("Date"))
 			require.NoError(t, err)
-			require.WithinDuration(t, time.Now(), at, time.Second+ClockResolution)
+			require.WithinDuration(t, time.Now(), at, time.Second+clockResolution)
 		}
 	})
 }

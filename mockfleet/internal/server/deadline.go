@@ -29,10 +29,10 @@ func (d *deadline) passed(now int64) bool {
 }
 
 // idleFor returns how long the connection has been idle, or 0 if it isn't: any deadline but
-// IdleLimit is nearer than StallLimit. now is in nanoseconds since the server's start.
+// IdleLimit is nearer than stallLimit. now is in nanoseconds since the server's start.
 func (d *deadline) idleFor(now int64) time.Duration {
 	at := d.at.Load()
-	if at-now <= int64(StallLimit) {
+	if at-now <= int64(stallLimit) {
 		return 0
 	}
 	return time.Duration(now - (at - int64(IdleLimit)))

@@ -18,7 +18,7 @@ func (f faultConn) Write(b []byte) bool {
 	if !f.c.write(b) {
 		return false
 	}
-	f.c.deadline.set(StallLimit) // the client makes progress
+	f.c.deadline.set(stallLimit) // the client makes progress
 	return true
 }
 

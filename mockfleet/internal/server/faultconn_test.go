@@ -43,8 +43,8 @@ func TestFaultConn_WriteRenewsTheDeadlineOnSuccess(t *testing.T) {
 	require.Equal(t, before, f.c.deadline.at.Load())
 	nc.err = nil
 	require.True(t, f.Write([]byte("x")))
-	require.GreaterOrEqual(t, f.c.deadline.at.Load(), int64(StallLimit))
-	require.Less(t, f.c.deadline.at.Load(), int64(StallLimit+time.Minute))
+	require.GreaterOrEqual(t, f.c.deadline.at.Load(), int64(stallLimit))
+	require.Less(t, f.c.deadline.at.Load(), int64(stallLimit+time.Minute))
 }
 
 func TestFaultConn_EncodeAllocatesNothing(t *testing.T) {

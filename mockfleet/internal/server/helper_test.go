@@ -16,11 +16,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testDeadline ends a test that would otherwise hang; no test waits for it to pass.
 const testDeadline = 20 * time.Second

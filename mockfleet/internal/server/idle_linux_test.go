@@ -33,7 +33,7 @@ func (s *Server) parked() (n int) {
 func (s *Server) parkWaiting() {
 	s.conns.each(func(c *conn) {
 		if !c.isParked {
-			s.conns.wake(c, c.deadline.at.Load()-int64(StallLimit)-1) // when it has been idle for long
+			s.conns.wake(c, c.deadline.at.Load()-int64(stallLimit)-1) // when it has been idle for long
 		}
 	})
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
@@ -77,5 +79,18 @@ func TestAFreeBlockIsFoundBesideAPortThatIsTaken(t *testing.T) {
 		require.NoError(t, err)
 		closeListeners(found)
 		require.Contains(t, []int{first, first + 6}, found[0].Addr().(*net.TCPAddr).Port)
+	}
+}
+
+func TestThePortsOfABlockAreInARow(t *testing.T) {
+	cfg := testConfig(200, address.Port, behavior.Behavior{})
+	a := startServer(t, cfg)
+	b := startServer(t, cfg) // looks where a already is
+	for _, s := range []*Server{a, b} {
+		require.Len(t, s.listeners, 200)
+		for i, l := range s.listeners {
+			require.Equal(t, s.DeviceAddress(i), "http://"+l.Addr().String())
+			require.Equal(t, s.listeners[0].Addr().(*net.TCPAddr).Port+i, l.Addr().(*net.TCPAddr).Port)
+		}
 	}
 }

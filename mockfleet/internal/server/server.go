@@ -87,9 +87,9 @@ type Server struct {
 	running sync.WaitGroup
 }
 
-// ClockResolution is how often the server's clock moves, which dates answers and updates and
+// clockResolution is how often the server's clock moves, which dates answers and updates and
 // expires connections.
-const ClockResolution = 500 * time.Millisecond
+const clockResolution = 500 * time.Millisecond
 
 // New makes a server and the store of its devices. It doesn't listen yet.
 func New(cfg Config) *Server {
@@ -177,12 +177,6 @@ func (s *Server) DeviceAddress(i int) string {
 	return string(at)
 }
 
-// Address returns where the fleet listens.
-func (s *Server) Address() netip.AddrPort { return s.address }
-
-// Listeners returns the listeners: one, or one for each device in port addressing.
-func (s *Server) Listeners() []net.Listener { return s.listeners }
-
 // Store returns the devices.
 func (s *Server) Store() *device.Store { return s.store }
 
@@ -209,7 +203,7 @@ func (s *Server) scheme() string {
 
 // housekeep moves the fleet's clock and expires connections.
 func (s *Server) housekeep() {
-	ticker := time.NewTicker(ClockResolution)
+	ticker := time.NewTicker(clockResolution)
 	defer ticker.Stop()
 	for {
 		select {

@@ -37,7 +37,7 @@ func (t *transport) Read(p []byte) (n int, err error) {
 		t.readErr = err
 		return n, err
 	}
-	t.deadline.set(StallLimit)
+	t.deadline.set(stallLimit)
 	return n, nil
 }
 

@@ -72,7 +72,7 @@ func (c *conn) serveUpdate(r *request) bool {
 	case r.BodyRead:
 		u.Problem = "the artifact is empty"
 		return c.respondUpdate(r, u, c.srv.store.Apply(r.device, &u.Update))
-	case r.Length != fault.UnknownLength && r.Length <= HeaderLimit && r.behavior == nil:
+	case r.Length != fault.UnknownLength && r.Length <= headerLimit && r.behavior == nil:
 		return c.receiveSmall(r, u)
 	}
 	return c.receiveLarge(r, u)

@@ -20,7 +20,7 @@ func (c *conn) sleep(d time.Duration) bool {
 		return false
 	}
 	c.srv.monitor.responseLate(time.Since(since) - d)
-	c.deadline.set(StallLimit)
+	c.deadline.set(stallLimit)
 	return true
 }
 
