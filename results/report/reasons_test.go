@@ -5,11 +5,16 @@ import (
 	"go/parser"
 	"go/token"
 	"math"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/docpage"
+	"github.com/fleetmark/fleetmark/internal/markdown"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/sequential"
@@ -48,12 +53,13 @@ func TestReasons_words(t *testing.T) {
 	exact.Unit = requests
 	own := row
 	own.Unit = results.Unit{Name: "probes/op"}
-	tested := map[judge.Code]bool{}
+	tested, said := map[judge.Code]bool{}, map[judge.Code][]string{}
 	note := func(r judge.Row, v results.Verdict, reason judge.Reason, want string) {
 		t.Helper()
 		r.Verdict, r.Reason = v, reason
 		require.Equal(t, want, Note(r))
 		tested[reason.Code] = true
+		said[reason.Code] = append(said[reason.Code], want)
 	}
 	none, unclear := results.Verdict(""), results.Inconclusive
 	for code, want := range map[judge.Code]string{
@@ -145,6 +151,7 @@ func TestReasons_words(t *testing.T) {
 		t.Helper()
 		require.Equal(t, want, clause(reason, v))
 		tested[reason.Code] = true
+		said[reason.Code] = append(said[reason.Code], want)
 	}
 	says(judge.Reason{Code: judge.NoBaseline}, none, "no baseline to hold the run against")
 	says(judge.Reason{Code: judge.ScenarioNotInBaseline, Name: "soak"}, none, "the baseline doesn't have the scenario soak")
@@ -202,10 +209,47 @@ func TestReasons_words(t *testing.T) {
 	require.Equal(t, "1 of 1 threshold is inconclusive: p99-ns/op < 1s (8 operations: a p99 wants 1,000)", Sentence(j))
 	require.Equal(t, "there is nothing to judge", GateSentence(&judge.GateResult{Reasons: []judge.Reason{{Code: judge.NothingToJudge}}}))
 	require.Equal(t, "each of 2 runs is no worse than the baseline", GateSentence(&judge.GateResult{Reasons: []judge.Reason{{Code: judge.AllRunsPass, N: 2}}}))
-	for _, code := range []judge.Code{judge.ThresholdsFailed, judge.ThresholdsUndecided, judge.NothingToJudge, judge.AllRunsPass, judge.WorstScenario} {
-		tested[code] = true // the last one by judge.TestGate_several
+	for code, words := range map[judge.Code]string{
+		judge.ThresholdsFailed: "1 of 1 threshold failed: failed/device == 0 (100%)", judge.NothingToJudge: "there is nothing to judge",
+		judge.ThresholdsUndecided: "1 of 1 threshold is inconclusive: p99-ns/op < 1s (8 operations: a p99 wants 1,000)",
+		judge.AllRunsPass:         "each of 2 runs is no worse than the baseline",
+		judge.WorstScenario:       "rollout: push ns/op went from 1.00µs to 1.10µs (+6.0%); and 1 other like it", // judge.TestGate_several tests it
+	} {
+		tested[code], said[code] = true, []string{words}
 	}
 	for _, code := range codes(t) {
 		require.True(t, tested[code], "%s has no words", code)
 	}
+	writeReasons(t, said)
+}
+
+// writeReasons writes the table of reasons of docs/reference/verdicts.md, with the words of each that
+// its test requires.
+func writeReasons(t *testing.T, said map[judge.Code][]string) {
+	t.Helper()
+	var page strings.Builder
+	var rows [][]string
+	group := ""
+	flush := func() {
+		if len(rows) > 0 {
+			page.WriteString("### " + strings.TrimSuffix(group, ".") + "\n\n" + docpage.Table([]string{"code", "when, and its parameters", "in words"}, rows) + "\n")
+			rows = nil
+		}
+	}
+	for _, c := range docpage.ReadSource(t, filepath.Join("..", "judge")).Constants(t, "Code") {
+		title, _, _ := strings.Cut(c.Group, ". ")
+		if title != group {
+			flush()
+			group = title
+		}
+		words := said[judge.Code(c.Value)]
+		slices.Sort(words) // some come from maps
+		words = slices.Compact(words)
+		for i := range words {
+			words[i] = strings.ReplaceAll(markdown.Escape(words[i]), "\\`", "`") // commands stay code
+		}
+		rows = append(rows, []string{"`" + c.Value + "`", c.Doc, strings.Join(words, "<br>")})
+	}
+	flush()
+	docpage.Check(t, "reference/verdicts.md", "reasons", page.String())
 }
