@@ -2,11 +2,11 @@ package project
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"testing"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/stretchr/testify/require"
 )
 
@@ -30,10 +30,7 @@ func TestBuildRevision(t *testing.T) {
 }
 
 func TestCheckoutRevision(t *testing.T) {
-	if _, err := exec.LookPath("git"); err != nil {
-		require.Empty(t, os.Getenv("FLEETMARK_TEST_EVERYTHING"), "git is not installed")
-		t.Skip("git is not installed; .ci/run has it, and then wants this test")
-	}
+	testenv.Program(t, "git")
 	repository := func(goMod string) (dir, head string) {
 		dir = t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o700))

@@ -13,13 +13,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
+
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
-
-// testEverythingEnv names the variable that makes tests fail that would otherwise be skipped
-// because a program isn't installed. .ci/run sets it.
-const testEverythingEnv = "FLEETMARK_TEST_EVERYTHING"
 
 // TestCommandsInTheDocumentation runs every fenced block of README.md, CONTRIBUTING.md and the pages
 // in docs that is marked sh, a page's blocks one after another in one directory, as a reader
@@ -28,15 +26,12 @@ const testEverythingEnv = "FLEETMARK_TEST_EVERYTHING"
 // instead of the public repository, and commands that would run these tests again, or take many
 // minutes, are left to the tests that elsewhere names.
 func TestCommandsInTheDocumentation(t *testing.T) {
+	testenv.Slow(t)
 	if raced {
 		t.Skip("the commands that it runs are the same without the race detector")
 	}
 	root := repository(t)
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		require.Empty(t, os.Getenv(testEverythingEnv))
-		t.Skip("bash is not installed; .ci/run wants this test")
-	}
+	bash := testenv.Program(t, "bash")
 	bin := t.TempDir()
 	for name, pkg := range map[string]string{"fleetmark.built": "./cmd/fleetmark", "benchstat": "golang.org/x/perf/cmd/benchstat"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(bin, name), pkg)
@@ -209,10 +204,7 @@ func TestMakefile(t *testing.T) {
 		require.Regexp(t, "(?m)^"+target+": # .+\n\t", string(text), "Makefile has no target %s with a comment and a recipe", target)
 	}
 	for _, program := range []string{"make", "sh"} {
-		if _, err := exec.LookPath(program); err != nil {
-			require.Empty(t, os.Getenv(testEverythingEnv))
-			t.Skip(program + " is not installed; .ci/run wants this test")
-		}
+		testenv.Program(t, program)
 	}
 	for _, target := range targets {
 		print := exec.Command("make", "--dry-run", "--directory", root, "--no-print-directory", target)

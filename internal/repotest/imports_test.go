@@ -25,6 +25,7 @@ func importRules() []packageRule {
 		// alone.
 		{"internal/wire", ""},
 		{"internal/jsonscan", ""},
+		{"internal/testenv", ""},
 		{"internal/atomicfile", ""},
 		{"internal/scratch", ""},
 		{"internal/childproc", ""},

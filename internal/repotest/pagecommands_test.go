@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
+
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
@@ -36,14 +38,12 @@ exec '%s' "$@" $time
 // TestCommandsOfThePage runs each command that BASELINE_METRICS.md names under "How to measure
 // again", as it stands, in a copy of this repository.
 func TestCommandsOfThePage(t *testing.T) {
+	testenv.Slow(t)
 	if raced {
 		t.Skip("the commands that it runs are the same without the race detector")
 	}
 	for _, program := range []string{"bash", "make", "git"} {
-		if _, err := exec.LookPath(program); err != nil {
-			require.Empty(t, os.Getenv(testEverythingEnv))
-			t.Skip(program + " is not installed; .ci/run wants this test")
-		}
+		testenv.Program(t, program)
 	}
 	root := repository(t)
 	page, err := os.ReadFile(filepath.Join(root, baseline.FileName))

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/fleetmark/fleetmark/profiles"
@@ -125,6 +127,7 @@ func tried(t *testing.T, random *rand.Rand, pairs int, at int, share float64) *E
 // TestExplainFindsWhatWasPlanted: 5 to 15% of an operation in one function after the other. The
 // share of the whole difference is 1, as nothing else changed.
 func TestExplainFindsWhatWasPlanted(t *testing.T) {
+	testenv.Slow(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	found, held, widths, all := 0, 0, 0.0, 0
 	rounds := 8
@@ -259,6 +262,7 @@ func TestExplainSaysOfMachines(t *testing.T) {
 
 // TestExplainNamesNothing where nothing changed, but for the stated chance.
 func TestExplainNamesNothing(t *testing.T) {
+	testenv.Slow(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	named, all := 0, 300
 	if testing.Short() || Raced {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
+
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -79,6 +81,7 @@ func documented(t *testing.T) map[[2]int][]float64 {
 // TestStrictOnNoise holds the figures of docs/gate.md on what the strict gate makes of unchanged code, up to
 // what chance allows between their tries and the test's.
 func TestStrictOnNoise(t *testing.T) {
+	testenv.Slow(t)
 	tries := map[int]int{5: 400, 10: 400, 20: 400, 40: 200}
 	if raced {
 		tries = map[int]int{5: 40, 10: 40, 20: 40, 40: 20}

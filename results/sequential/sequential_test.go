@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
+
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -308,6 +310,7 @@ func changed(blocks [][]results.Record, change func(results.Value) results.Value
 // TestFalseAlarmsOnRecordedNoise: of 2,000 comparisons of identical sides not more are called
 // regressed, or improved, than is stated.
 func TestFalseAlarmsOnRecordedNoise(t *testing.T) {
+	testenv.Slow(t)
 	if testing.Short() {
 		t.Skip("some seconds")
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
+
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/profiles"
@@ -253,9 +255,7 @@ func BenchmarkExplainNothing(b *testing.B) {
 // TestPlantedIsFound: the exact call site of an object more, whose count is exact; and the line
 // that waits for a lock that another operation holds.
 func TestPlantedIsFound(t *testing.T) {
-	if os.Getenv("FLEETMARK_TEST_EVERYTHING") == "" {
-		t.Skip("builds six programs: FLEETMARK_TEST_EVERYTHING=1")
-	}
+	testenv.Slow(t)
 	if raced {
 		t.Skip("the programs that it builds are the same without the race detector")
 	}

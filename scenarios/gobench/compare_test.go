@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"golang.org/x/perf/benchfmt"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
@@ -313,6 +315,7 @@ func BenchmarkOwn(b *testing.B) {
 
 // TestCompare_unmeasurable tries each way to have no result, on either side or both. None passes.
 func TestCompare_unmeasurable(t *testing.T) {
+	testenv.Slow(t)
 	skipIfRaced(t)
 	bodies := map[string]string{
 		"Good":    `for b.Loop() { Work(1) }`,
@@ -491,6 +494,7 @@ func TestCompare_refuses(t *testing.T) {
 
 // TestExplain_lock has a lock that is held longer, so that only the profile of waits differs.
 func TestExplain_lock(t *testing.T) {
+	testenv.Slow(t)
 	skipIfRaced(t)
 	body := func(held string) string {
 		return test(`import ("sync"; "testing"; "time")

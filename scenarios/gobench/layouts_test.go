@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
+
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
 )
@@ -62,6 +64,7 @@ func BenchmarkPlaced(b *testing.B) {
 // TestLayouts checks that a time which is longer only in the linker's own order of the functions is
 // no regression, and one that is longer in any order is. Another order needs no compiler.
 func TestLayouts(t *testing.T) {
+	testenv.Slow(t)
 	skipIfRaced(t)
 	base := test(strings.ReplaceAll(placed, "CONDITION", "inOrder() && false"))
 	for name, row := range map[string]struct {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
+
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -40,6 +42,7 @@ func timely(t scenarios.Threshold) bool {
 // TestEveryScenarioOfTheCatalogueRuns: its thresholds hold, the client's word and the
 // ledger's agree, and it says what it is for.
 func TestEveryScenarioOfTheCatalogueRuns(t *testing.T) {
+	testenv.Slow(t)
 	for _, name := range scenarios.CatalogNames() {
 		t.Run(name, func(t *testing.T) {
 			s, err := scenarios.Find(name)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
+
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios/load"
@@ -105,6 +107,7 @@ func leak(t *testing.T, kind string, every int64) results.Run {
 
 // TestLeaksAreFound: each in four ways, three of them ten times where FLEETMARK_LEAKS is set, and none where there is none, thirty times.
 func TestLeaksAreFound(t *testing.T) {
+	testenv.Slow(t)
 	for kind, says := range map[string]string{"goroutine": "more goroutines", "connection": "more connections", "descriptor": "more file descriptors", "memory": "MiB more live on the heap"} {
 		t.Run(kind, func(t *testing.T) {
 			times := 2

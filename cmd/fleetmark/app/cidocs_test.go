@@ -15,6 +15,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/gatecmd"
+	"github.com/fleetmark/fleetmark/internal/testenv"
 )
 
 // pipeline returns the fenced yaml block of docs/ci.md whose first line names the file.
@@ -103,11 +104,7 @@ func TestGitLabPipeline(t *testing.T) {
 // requireShell checks a script's syntax, and that variables are quoted.
 func requireShell(t *testing.T, script string) {
 	t.Helper()
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		require.Empty(t, os.Getenv(testEverythingEnv))
-		t.Skip("bash is not installed")
-	}
+	bash := testenv.Program(t, "bash")
 	cmd := exec.Command(bash, "-n")
 	cmd.Stdin = strings.NewReader(script)
 	var said bytes.Buffer

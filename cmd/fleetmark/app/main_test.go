@@ -16,12 +16,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 )
-
-// testEverythingEnv, set to anything, makes tests fail that would be skipped for want of a program
-// that doesn't come with Go. .ci/run sets it.
-const testEverythingEnv = "FLEETMARK_TEST_EVERYTHING"
 
 // built is the directory of the command as users get it, built once for all tests. Tests of the
 // test's own program wouldn't do: the command starts itself again as the fleet.
@@ -71,7 +68,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Condition: func(name string) (bool, error) {
 			if name == "everything" {
-				return os.Getenv(testEverythingEnv) != "", nil
+				return testenv.Everything(), nil
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/internal/testenv"
 )
 
 // nginxConfig is an nginx that takes any update and says it runs version 9.9.9 of
@@ -53,14 +54,7 @@ http {
 // TestNginx drives devices that nobody here wrote. .ci/run installs nginx.
 func TestNginx(t *testing.T) {
 	onceOnly(t)
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		nginx = "/usr/sbin/nginx" // where Debian has it, outside a user's PATH
-		if _, err := os.Stat(nginx); err != nil {
-			require.Empty(t, os.Getenv(testEverythingEnv), "nginx is not installed (Debian: nginx-light)")
-			t.Skip("nginx is not installed (Debian: nginx-light); .ci/run installs it, and then wants this test")
-		}
-	}
+	nginx := testenv.Program(t, "nginx", "/usr/sbin/nginx") // where Debian has it, outside a user's PATH
 	dir := t.TempDir()
 	firmware := []byte(strings.Repeat("firmware", 100_000))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "firmware.bin"), firmware, 0o600))

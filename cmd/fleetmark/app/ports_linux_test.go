@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -11,27 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results"
 )
-
-// privileged skips a test that needs root, unless testEverythingEnv is set.
-func privileged(t *testing.T, what string) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	require.Empty(t, os.Getenv(testEverythingEnv), "%s takes root", what)
-	t.Skipf("%s takes root; .ci/run wants this test", what)
-}
 
 // TestTooFewLocalPorts: in a network where connections have 40 ports, 64 workers can't
 // have one each to the same device. The run is invalid and says so with the numbers.
 func TestTooFewLocalPorts(t *testing.T) {
-	privileged(t, "a network of its own")
-	if _, err := exec.LookPath("ip"); err != nil {
-		require.Empty(t, os.Getenv(testEverythingEnv), "iproute2 is not installed")
-		t.Skip("iproute2 is not installed; .ci/run wants this test")
-	}
+	testenv.Root(t)
+	testenv.Program(t, "ip", "/usr/sbin/ip", "/sbin/ip")
 	inner, _ := command(t, "run", "throughput", "--duration", "200ms", "--repeat", "1", "--warmup", "0", "--set", "profiled=0", "--set", "client.max_attempts=1", "--json", "--no-progress")
 	// The network, its loopback interface and this setting end with the process.
 	const network = `ip link set lo up && echo "40000 40039" > /proc/sys/net/ipv4/ip_local_port_range && exec "$@"`

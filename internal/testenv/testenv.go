@@ -1,0 +1,56 @@
+// Package testenv says which tests run where.
+//
+// By default a test that takes many seconds is skipped, and so is one that wants a program or rights
+// that the machine doesn't have. If the environment variable FLEETMARK_TEST_EVERYTHING is set, to
+// anything, the slow ones run, and whatever is missing is a failure. .ci/run sets it.
+package testenv
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// Variable is the name of the environment variable.
+const Variable = "FLEETMARK_TEST_EVERYTHING"
+
+// Everything reports whether every test is to run.
+func Everything() bool { return os.Getenv(Variable) != "" }
+
+// Slow skips a test that takes many seconds, unless every test is to run.
+func Slow(t testing.TB) {
+	t.Helper()
+	if !Everything() {
+		t.Skip("slow; it runs with " + Variable + "=1")
+	}
+}
+
+// Program returns the path of the first of several names or paths of a program that is installed.
+// Without one it skips the test.
+func Program(t testing.TB, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	Missing(t, names[0]+" is not installed")
+	return ""
+}
+
+// Root skips a test that needs the rights of root, if it doesn't have them.
+func Root(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		Missing(t, "it needs root")
+	}
+}
+
+// Missing skips a test that lacks something. It fails the test if every test is to run.
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	if Everything() {
+		t.Fatal(what + ", and " + Variable + " is set")
+	}
+	t.Skip(what + "; with " + Variable + "=1 this fails")
+}
