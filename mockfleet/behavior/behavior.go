@@ -80,7 +80,7 @@ func (b Behavior) WithDefaults() Behavior {
 // Fails reports whether the device fails its attempt-th update, counted from 1.
 func (b *Behavior) Fails(attempt uint32) bool { return attempt <= uint32(b.FailFirst) }
 
-// Delay is how long the device takes to answer its attempt-th update.
+// Delay returns how long the device takes to answer its attempt-th update.
 func (b *Behavior) Delay(seed uint64, device int, attempt uint32) time.Duration {
 	if b.Latency == (random.Duration{}) {
 		return 0

@@ -16,22 +16,22 @@ type Group struct {
 	Share random.Share `json:"share" yaml:"share"`
 	// Behavior is that of the group's devices, instead of the fleet's.
 	Behavior Behavior `json:"behavior" yaml:"behavior"`
-	// TLS is how its devices speak TLS, where the fleet does; "" is as the fleet does. Not in path
-	// addressing, where the handshake comes before it is known which device is meant.
+	// TLS is how the group's devices speak TLS, if the fleet does; "" is as the fleet does. It can't be
+	// set in path addressing, where the handshake comes before the path.
 	TLS TLSMode `json:"tls,omitempty" yaml:"tls,omitempty"`
 }
 
 // Groups that every fleet has.
 const (
 	RestGroup = "rest" // the devices that are in no group; without groups, all of them
-	AllGroups = "all"  // every device, where a group is asked for
+	AllGroups = "all"  // in place of a group: every device
 
 	// MaxGroups bounds the groups of a fleet.
 	MaxGroups = 64
 )
 
-// GroupEnd returns the place at which the groups end that together have this share of the devices.
-// Shares are rounded to whole devices.
+// GroupEnd returns how many devices the groups have together whose shares add up to share, rounded to
+// whole devices.
 func GroupEnd(devices int, share float64) int {
 	return min(devices, int(math.Round(share*float64(devices))))
 }

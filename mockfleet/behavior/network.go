@@ -13,7 +13,7 @@ import (
 // the kernel connects by itself, so that what is slow here is the exchange, not the opening of a
 // connection.
 type Network struct {
-	// RTT is how much later every answer leaves, beside the latency of an update's.
+	// RTT is how much later every answer leaves. An update's answer waits for the latency as well.
 	RTT random.Duration `json:"rtt,omitzero" yaml:"rtt,omitzero"`
 	// Bandwidth is how many bytes a second the device reads of a body, through a receive buffer that is
 	// made so small that the client feels it; 0 is as they come.
@@ -56,7 +56,7 @@ func (n Network) validate() (errs []error) {
 	return errs
 }
 
-// ExtraDelay is how much later the answer to one attempt leaves.
+// ExtraDelay returns how much later the answer to one attempt leaves.
 func (n *Network) ExtraDelay(seed uint64, device int, attempt uint32, of random.Stream) time.Duration {
 	if n.RTT == (random.Duration{}) {
 		return 0
@@ -64,7 +64,7 @@ func (n *Network) ExtraDelay(seed uint64, device int, attempt uint32, of random.
 	return n.RTT.Sample(random.Draw(seed, device, attempt, of))
 }
 
-// BytesPerSecond is at how many bytes a second one update is read; 0 is as they come.
+// BytesPerSecond returns at how many bytes a second one update is read. 0 is as they come.
 func (n *Network) BytesPerSecond(seed uint64, device int, attempt uint32) int64 {
 	if n.Bandwidth == (random.Int{}) {
 		return 0

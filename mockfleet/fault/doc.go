@@ -3,7 +3,7 @@
 // docs/faults.md shows how to add one.
 //
 // A [Fault] is configuration. [Compile] makes a [Set] of the faults of a behavior; asked at a point for
-// an [Attempt], it returns the [Injection] that acts, by seed alone. Who asks calls the hook.
+// an [Attempt], it returns the [Injection] that acts, by seed alone. The caller then calls its hook.
 //
 // A hook sees no more of a device than the interfaces [Conn], [Upload] and [Exchange], and the plain
 // values beside them. The package knows neither sockets nor the devices' records.

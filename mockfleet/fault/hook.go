@@ -8,10 +8,10 @@ type Conn interface {
 	// Write writes raw bytes. It reports whether they could be sent. Each write that succeeds gives
 	// the client its time to make progress anew.
 	Write(b []byte) bool
-	// Close ends the connection as one does that has said all. It reads for a while what the client
-	// still sends, which would turn the end into a reset (RFC 9112 §9.6).
+	// Close ends the connection with a FIN. It reads for a while what the client still sends, which
+	// would otherwise turn the end into a reset (RFC 9112 §9.6).
 	Close()
-	// Reset ends the connection with a reset.
+	// Reset ends the connection with a RST.
 	Reset()
 	// Sleep delays a response. It reports whether the client is still there.
 	Sleep(d time.Duration) bool
@@ -62,9 +62,9 @@ type Exchange interface {
 
 // Request is the head of a request, as far as faults look at it.
 type Request struct {
-	Target   []byte // as it came; with Path, only until the request is answered
+	Target   []byte // as it came; valid, as Path is, until the request is answered
 	Path     []byte // of the target, without its query
-	Length   int64  // bytes of body; UnknownLength where it is chunked
+	Length   int64  // bytes of body, or UnknownLength
 	Expect   Expect
 	Head     bool // wants a response without its body
 	Close    bool // the connection ends with the response
@@ -84,15 +84,15 @@ const (
 	ExpectOther
 )
 
-// Response is a response to a request. The date, the length and the Connection field come by
-// themselves.
+// Response is a response to a request. Whoever sends it adds the date, the length and the
+// Connection field.
 type Response struct {
 	Status      int
 	ContentType string // header line of the type
 	Header      string // further header lines
 	HTTP10      bool   // in HTTP/1.0
 	Body        []byte
-	Date        time.Time // of the response; set for faults alone
+	Date        time.Time // of the response; set only for faults
 }
 
 // VersionReport is what a device says about itself.
@@ -102,8 +102,8 @@ type VersionReport struct {
 	Digest  [32]byte
 }
 
-// SmallBuffer is a receive buffer that a client feels, in bytes; the kernel doubles it. Over
-// loopback it takes 600 MB/s.
+// SmallBuffer is the size, in bytes, of a receive buffer that a client feels when the device doesn't
+// read. The kernel doubles it. Over loopback it takes 600 MB/s.
 const SmallBuffer = 16 << 10
 
 // encode returns the bytes of a response to the request of e.

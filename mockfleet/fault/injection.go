@@ -7,24 +7,24 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Set is the faults of one behavior, made ready: by the points at which they act.
+// Set is the compiled faults of one behavior, by the points at which they act.
 type Set struct{ points [pointCount][]Compiled }
 
-// Compiled is a fault with the kind that it is of.
+// Compiled is a fault with its kind, and with its kind's defaults.
 type Compiled struct {
 	Fault
 	Kind  *Kind
-	Index int // of the kind, in the table
+	Index int // of the kind in the table
 
-	slot uint8 // in its behavior's list, which sets its random numbers apart
+	slot uint8 // index in its behavior's list, from which its random streams derive
 }
 
-// Attempt is one attempt of one device. What an attempt is, [Fault] says.
+// Attempt is one attempt of one device. [Fault] says what an attempt is.
 type Attempt struct {
 	Seed   uint64
 	Device int
-	Number uint32 // counted from 1; 0 where the whole device is meant
-	Gated  bool   // the device's port shows by itself what its faults say, so that Port hooks need no help
+	Number uint32 // counted from 1; 0 stands for the whole device
+	Gated  bool   // the device's port shows what Port hooks say, so that their kinds need no Connect
 }
 
 // Injection is a fault that acts on one attempt. The zero value is none.
@@ -36,7 +36,7 @@ type Injection struct {
 // Injections are the faults that act on one update.
 type Injections struct{ Upload, Body, Install, Response Injection }
 
-// Compile makes faults ready. Those of an unknown kind are left out; Validate reports them.
+// Compile compiles faults. It leaves out those of an unknown kind, which Validate reports.
 func Compile(faults []Fault) (s Set) {
 	if len(faults) == 0 {
 		return s
@@ -60,8 +60,8 @@ func Compile(faults []Fault) (s Set) {
 // Has reports whether any fault may act at p.
 func (s *Set) Has(p Point) bool { return len(s.points[p]) > 0 }
 
-// First returns the first fault at p that acts on an attempt, if any. The request may be nil where none
-// has come yet.
+// First returns the first fault at p that acts on an attempt, or the zero Injection if none does. The
+// request is nil if none has come yet.
 func (s *Set) First(p Point, at Attempt, r *Request) Injection {
 	for i := range s.points[p] {
 		c := &s.points[p][i]
@@ -88,7 +88,7 @@ func (s *Set) Injections(at Attempt, r *Request) Injections {
 	}
 }
 
-// Forced returns what the faults make of the update.
+// Forced returns the outcome that the faults force on the update.
 func (i *Injections) Forced() ForcedOutcome {
 	if i.Response.IsZero() {
 		return Unforced
@@ -129,7 +129,7 @@ func (i Injection) Selected() bool {
 	return random.Draw(i.Seed, i.Device, 0, i.stream(streamShare)) < float64(i.Share)
 }
 
-// What is random about a fault, each with a stream of its own. Their values never change.
+// The random streams of a fault: one for each thing that is random about it. Their values never change.
 const (
 	streamShare random.Stream = iota
 	streamDelay

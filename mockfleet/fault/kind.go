@@ -16,11 +16,11 @@ type Kind struct {
 	Name      string
 	Point     Point
 	Params    Params        // besides share, which every kind takes
-	NeedsRate bool          // makes no sense without a rate
-	NeedsPort bool          // only to be had where each device has a port
-	Defaults  Fault         // Delay and Status where they are left out
-	Forced    ForcedOutcome // of the update, where the fault changes the response to it
-	Permanent bool          // the device is gone for good
+	NeedsRate bool          // a fault must have a rate
+	NeedsPort bool          // needs port addressing
+	Defaults  Fault         // Delay and Status if they are left out
+	Forced    ForcedOutcome // of an update to which the fault changes the response
+	Permanent bool          // takes the device away for good
 
 	// Port returns what a port shows, in port addressing.
 	Port func(Injection) PortState
@@ -80,7 +80,7 @@ func namesOf(table []Kind) []string {
 	return names
 }
 
-// Needs returns the parameters without which the kind makes no sense.
+// Needs returns the parameters that a fault of this kind must have.
 func (k Kind) Needs() (p Params) {
 	if k.NeedsRate {
 		p |= ParamRate

@@ -7,19 +7,19 @@ import (
 
 // Lifecycle is what a device goes through after it took an update, in this order.
 type Lifecycle struct {
-	Status        int // of the answer; 0 is the usual one
+	Status        int // of the response; 0 is the usual one
 	Message       string
-	Install       time.Duration // runs the update only then
-	FailInstall   bool          // and then doesn't run it, but what it ran before
-	Reboot        time.Duration // can't be reached for so long
-	Rollback      bool          // goes back to what it ran before, after RollbackAfter
+	Install       time.Duration // how long it installs; it runs the update only after that
+	FailInstall   bool          // the install fails, so that it runs what it ran before
+	Reboot        time.Duration // how long it can't be reached
+	Rollback      bool          // it goes back to what it ran before, after RollbackAfter
 	RollbackAfter time.Duration // 0 is after the next look at its version
 }
 
 // IsZero reports whether the device goes through nothing.
 func (c *Lifecycle) IsZero() bool { return *c == Lifecycle{} }
 
-// Merge returns c with the parts that it leaves open taken from what the device usually goes through.
+// Merge returns c with its zero parts taken from usual, what the device goes through without a fault.
 func (c Lifecycle) Merge(usual Lifecycle) Lifecycle {
 	if c.Install == 0 {
 		c.Install = usual.Install

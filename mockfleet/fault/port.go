@@ -2,7 +2,7 @@ package fault
 
 import "time"
 
-// PortState is what a port shows to who connects.
+// PortState is what a port shows to its clients.
 type PortState struct {
 	Show           PortShow
 	For            time.Duration // then it opens; 0 is for good

@@ -46,7 +46,7 @@ func (r *RetryAfter) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// headerLine is a header line for an answer of that Date; empty for the zero value.
+// headerLine returns the header line for a response of that Date, or "" for the zero value.
 func (r RetryAfter) headerLine(date time.Time) string {
 	seconds := (r.After + time.Second - 1) / time.Second
 	switch {

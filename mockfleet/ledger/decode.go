@@ -29,8 +29,7 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{lines: bufio.NewReaderSize(r, maxLedgerLine)}
 }
 
-// Next reads one entry; io.EOF is the end after a whole line. What is behind the last line feed counts
-// as a line.
+// Next reads one entry. It returns io.EOF after the last line, which need not end with a line feed.
 func (r *Reader) Next() (Entry, error) {
 	for {
 		line, err := r.lines.ReadSlice('\n')
