@@ -27,7 +27,7 @@ type Control struct {
 	base      *url.URL
 	authorize func(*http.Request) // a function, so that printing a Control can't show the token
 	client    *http.Client
-	lease     atomic.Pointer[string] // nil: it has none
+	lease     atomic.Pointer[string] // nil if it has none
 }
 
 const (
@@ -46,8 +46,8 @@ func (e *ControlError) Error() string {
 	return fmt.Sprintf("mockfleet: control port: %s: status %d: %s", e.Request, e.Status, e.Message)
 }
 
-// NewControl makes a client for the control port at address, with the fleet's token; both are in the
-// fleet's Ready. It connects when it is used. Close it in the end.
+// NewControl makes a client for the control port at address, with the fleet's token. Both are in the
+// fleet's Ready. The client connects when it is first used; close it in the end.
 func NewControl(address, token string) (*Control, error) {
 	base, err := url.Parse(address)
 	if err != nil {
@@ -73,13 +73,13 @@ func NewControl(address, token string) (*Control, error) {
 		authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) },
 		client: &http.Client{
 			Transport: transport,
-			// A redirect would take the token to where nobody said that it should go.
+			// Following a redirect would send the token somewhere else.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
 }
 
-// Status asks how the fleet is.
+// Status does what Fleet.Status does.
 func (c *Control) Status(ctx context.Context) (Status, error) {
 	var s Status
 	err := c.call(ctx, http.MethodGet, "/fleet", nil, &s)
@@ -91,9 +91,9 @@ func (c *Control) Reset(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/reset", nil, nil)
 }
 
-// Lease makes this client the only one that may reset the fleet, for [LeaseFor], as the holder of that
-// name; called again, it renews that. If another has the lease, the error is a *ControlError of status
-// 409, in whose words it is said who; a fleet that knows no leases answers 404.
+// Lease makes this client the only one that may reset the fleet, for [LeaseFor], under the holder's
+// name. Called again, it renews the lease. If another client has it, the error is a *ControlError
+// of status 409 whose message names the holder. A fleet that knows no leases answers 404.
 func (c *Control) Lease(ctx context.Context, holder string) error {
 	var own string
 	if had := c.lease.Load(); had != nil {
@@ -135,7 +135,7 @@ func (c *Control) Ledger(ctx context.Context) iter.Seq2[ledger.Entry, error] {
 	return c.Find(ctx, ledger.Query{})
 }
 
-// Find streams the entries of the ledger that q wants, as Ledger does all of them.
+// Find streams the entries of the ledger that q wants, in the way of Ledger.
 func (c *Control) Find(ctx context.Context, q ledger.Query) iter.Seq2[ledger.Entry, error] {
 	return func(yield func(ledger.Entry, error) bool) {
 		response, err := c.do(ctx, http.MethodGet, "/ledger", q.Values(), nil)
@@ -190,8 +190,7 @@ func groupPath(group, what string) string { return "/groups/" + url.PathEscape(g
 // Close closes the connections that are not in use.
 func (c *Control) Close() { c.client.CloseIdleConnections() }
 
-// call sends a request, with order as its body unless that is nil, and decodes the answer into into
-// unless that is nil.
+// call sends a request with order as its body, and decodes the answer into into. Either may be nil.
 func (c *Control) call(ctx context.Context, method, path string, order, into any) error {
 	var body []byte
 	var err error
@@ -214,7 +213,7 @@ func (c *Control) call(ctx context.Context, method, path string, order, into any
 	return nil
 }
 
-// do sends a request and returns its answer, which is a success.
+// do sends a request and returns its answer. If the status isn't 2xx, the error is a *ControlError.
 func (c *Control) do(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
 	target := c.base.JoinPath(path)
 	target.RawQuery = query.Encode()

@@ -14,13 +14,13 @@ import (
 // LeaseFor is how long a lease lasts unless its holder renews it.
 const LeaseFor = 30 * time.Second
 
-// headerLease names the lease by which a driver resets the fleet.
+// headerLease is the header field with the lease of a driver that resets the fleet.
 const headerLease = "X-Fleet-Lease"
 
 // maxHolder bounds the holder's name, in bytes.
 const maxHolder = 128
 
-// A LeaseError says that another driver has the fleet.
+// LeaseError is the error of a driver that may not reset the fleet, because another has its lease.
 type LeaseError struct {
 	Holder string        // in its own words
 	For    time.Duration // until it has to renew its lease
@@ -31,13 +31,13 @@ func (e *LeaseError) Error() string {
 	return fmt.Sprintf(form, e.Holder, e.For.Round(time.Second))
 }
 
-// A lease makes one driver the only one that may reset the fleet, and so empty its ledger. Nobody else
-// is kept from anything; while nobody has it, everybody may reset.
+// lease makes one driver the only one that may reset the fleet, and so empty its ledger. It restricts
+// nothing else. While nobody has it, everybody may reset.
 type lease struct {
 	now func() time.Time
 
 	mu     sync.Mutex
-	id     string // empty: nobody has it
+	id     string // empty if nobody has it
 	holder string
 	until  time.Time
 }
@@ -68,7 +68,7 @@ func (l *lease) refuse(id string) error {
 	return nil
 }
 
-// check returns a *LeaseError if the lease keeps who names id from resetting the fleet.
+// check returns a *LeaseError if the holder of id may not reset the fleet.
 func (l *lease) check(id string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -59,8 +59,7 @@ func ParseDuration(s string) (Duration, error) {
 	return d, err
 }
 
-// parseForm reads one of the text forms, its numbers as number reads them; ok is false where text
-// is none of them.
+// parseForm reads one of the text forms, whose numbers number reads. ok is false if s is none of them.
 func parseForm(s string, number func(string) (time.Duration, error)) (d Duration, ok bool, err error) {
 	text := strings.TrimSpace(s)
 	if text == "" {

@@ -12,8 +12,8 @@ import (
 // Int is a distribution of whole numbers, of bytes or bytes a second, from 0 to MaxInt. The zero
 // value is always 0. Its text forms are "4096", "uniform(1000, 50000)" and "lognormal(p50=1000,
 // p99=50000)"; in JSON, the first may be a number. Each number may have a unit, B, kB, MB, GB
-// (powers of 1000), KiB, MiB or GiB (of 1024), and a second after it: "64KiB", "20kB/s". As text it
-// is written without.
+// (powers of 1000), KiB, MiB or GiB (of 1024), which "/s" may follow: "64KiB", "20kB/s". String
+// writes none.
 type Int struct{ of Duration } // 1 is a nanosecond: forms and mathematics are the same
 
 // MaxInt is the largest number of an Int: 3.6e12, more bytes than any artifact has.
@@ -31,7 +31,7 @@ func FixedInt(n int64) (Int, error) {
 	return Int{d}, nil
 }
 
-// ParseInt reads the text form of an amount. Empty text is the zero value.
+// ParseInt reads the text form of a distribution. Empty text is the zero value.
 func ParseInt(s string) (Int, error) {
 	d, ok, err := parseForm(s, parseBytes)
 	if !ok || err != nil {
