@@ -99,4 +99,18 @@ func TestHealthIsWhatTheServerObserved(t *testing.T) {
 		AcceptQueue: 1, AcceptQueuePeak: 128, AcceptQueueLimit: 128, AcceptOverflows: 9,
 	}, h)
 	require.Equal(t, Health{}, newHealth(server.Observed{}))
+
+	// What TestAMonitorCountsSinceTheReset observes, before and after the reset.
+	h = newHealth(server.Observed{
+		Wakes: 230, WakeP90: 540 * time.Millisecond, WakeMax: time.Second, Delayed: 2, Late: 1, LateMax: time.Second,
+		AcceptQueue: 1, AcceptQueuePeak: 100, AcceptQueueLimit: 128, AcceptOverflows: 9, AcceptErrors: 7, NoRoom: 5,
+	})
+	require.Equal(t, []Problem{
+		{Text: "it could not accept connections, 7 times"},
+		{Text: "it refused 5 connections for want of room"},
+		{Starved: true, Text: "a tenth of the time it was 540ms late or more to look at what had come"},
+	}, h.Problems)
+	require.True(t, h.Saturated)
+	h = newHealth(server.Observed{AcceptQueue: 1, AcceptQueueLimit: 128, AcceptOverflows: 2})
+	require.Equal(t, Health{AcceptQueue: 1, AcceptQueueLimit: 128, AcceptOverflows: 2}, h)
 }
