@@ -13,6 +13,22 @@ import (
 // A connection that has been idle for a while is parked: its goroutine ends, which frees the 4 KiB
 // of stack that one request makes it grow to. When the socket is readable again, the connection
 // gets another goroutine. On systems without epoll, each connection keeps its goroutine.
+//
+//	   accepted                 readable: a small request is answered within the wait
+//	       |                            +-----+
+//	       v       answered             |     v
+//	+-> serving ------------------->  waiting
+//	|      ^  ^                       |     |
+//	|      |  +----- readable: -------+     | idle for parkIdleAfter
+//	|      |     any other request          v
+//	|      +------------------------------ waking
+//	|            readable after all         |
+//	|                                       | nothing came
+//	|        readable: pollIdle             v
+//	+------ starts a goroutine ---------- parked
+//
+// A goroutine moves its own connection, but for two moves: the housekeeper makes waiting ones
+// waking, and pollIdle takes parked ones out. A connection may end in each state.
 
 // parkIdleAfter is how long a connection is idle before it is parked, to the housekeeper's next tick.
 const parkIdleAfter = time.Second
