@@ -25,17 +25,19 @@ type CheckOptions struct {
 // Check asks the device whether it runs the update, and pushes nothing. It is for a device that may
 // have the update already: because of a push whose end isn't known, or by somebody else's doing. It
 // returns a nil error if the device runs the update. [LacksUpdate] reports whether the error means
-// that the device may be pushed to. Any other *Error means that it isn't known what the device runs,
-// or that the device should be left alone; then an error of ClassIntegrity is also ErrQuarantined.
+// that the device may be pushed to. Any other *Error means that it isn't known what the device
+// runs, or that the device should be left alone; then an error of ClassIntegrity is also
+// ErrQuarantined.
 //
-// A device that fails to answer is asked Retry.MaxAttempts times, with the waits of Retry between. One
-// that is installing or rebooting is asked every Retry.Poll, for Retry.PollFor at most. Neither takes
-// from the [RetryBudget]. To the device's [Breaker] all of it is one operation.
+// A device that fails to answer is asked Retry.MaxAttempts times, with the waits of Retry between.
+// One that is installing or rebooting is asked every Retry.Poll, for Retry.PollFor at most. Neither
+// takes from the [RetryBudget]. To the device's [Breaker] all of it is one operation.
 //
-// The report has how often the device was asked, how long the last time took, and the waits between.
+// The report has how often the device was asked, how long the last time took, and the waits
+// between.
 func (c *Client) Check(ctx context.Context, d Device, u *Update, opts CheckOptions) (Report, error) {
-	// Were each question an operation of its own, the breaker would open over a device that reboots,
-	// and keep the questions from it.
+	// Were each question an operation of its own, the breaker would open over a device that
+	// reboots, and keep the questions from it.
 	if e := c.admit(OpVerify, d); e != nil {
 		return Report{}, e
 	}

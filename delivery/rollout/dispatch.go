@@ -14,21 +14,21 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// pass goes through the sequence once and has the devices of the wave that is under way
-// updated, whose places are from one on and below another. It returns when they are done.
-func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[delivery.Device], from, to float64) {
+// dispatch goes through the sequence once and hands the devices whose places are at least from and
+// below to over to workers. It returns when they are done.
+func (r *Rollout) dispatch(ctx, stopping context.Context, devices iter.Seq[delivery.Device], from, to float64) {
 	var workers sync.WaitGroup
 	defer workers.Wait() // even if the sequence panics
 
-	drawn := 0
-	ctx = pacing.WithByteRate(ctx, r.bytes)
-	rate := admission{perSecond: r.opts.PerSecond}
+	enumerated := 0
+	ctx = pacing.WithByteRate(ctx, r.byteRate)
+	rate := rateLimiter{perSecond: r.opts.PerSecond}
 	line := r.newLine(stopping)
 	line.start = func(t turn) admitted {
 		got := r.admit(ctx, stopping, &rate, t)
 		if got == begins {
 			workers.Go(func() {
-				r.bring(ctx, stopping, t)
+				r.process(ctx, stopping, t)
 				<-r.slots
 				line.done(t)
 			})
@@ -40,55 +40,57 @@ func (r *Rollout) pass(ctx, stopping context.Context, devices iter.Seq[delivery.
 		if stopping.Err() != nil {
 			return
 		}
-		drawn++
-		r.saw(drawn)
+		enumerated++
+		r.countEnumerated(enumerated)
 		key, place := endpoint.Fingerprint(d.ID, d.Address)
 		if place < from || place >= to {
 			continue
 		}
 		t := turn{device: d, key: key}
-		before := r.ready(&t)
-		if !r.hasTurn(key, before) {
+		before := r.prepare(&t)
+		if !r.claim(key, before) {
 			continue
 		}
-		t.begun = before == markBegun
-		if before == markFailed && r.postpone(t) {
+		t.interrupted = before == stateStarted
+		if before == stateFailed && r.postpone(t) {
 			continue
 		}
 		if !r.startDue(line) || !line.add(t) {
 			return
 		}
 	}
-	r.sawAll(drawn)
+	r.countAll(enumerated)
 	r.startWaiting(stopping, line)
 }
 
-// saw counts what the sequence gives. Passes may differ: the longest counts.
-func (r *Rollout) saw(drawn int) {
+// countEnumerated notes that a pass has given n devices so far. Passes may differ: the longest
+// counts.
+func (r *Rollout) countEnumerated(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.drawn = max(r.drawn, drawn)
+	r.enumerated = max(r.enumerated, n)
 }
 
-func (r *Rollout) sawAll(drawn int) {
+// countAll notes that a pass has ended, and gave n devices.
+func (r *Rollout) countAll(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.Counted = true
-	if drawn == 0 && r.drawn > 0 {
+	if n == 0 && r.enumerated > 0 {
 		r.stop(ErrNotRepeatable)
 	}
 }
 
-// hasTurn marks the device as seen, and reports whether it is to be updated, by what
-// was known of it before.
-func (r *Rollout) hasTurn(key endpoint.Key, before mark) bool {
-	r.marks[key] = markSeen
-	if before != markDone && before != markSeen {
+// claim notes that the device has its turn now. It reports whether there is anything to do, by what
+// was known of the device before.
+func (r *Rollout) claim(key endpoint.Key, before deviceState) bool {
+	r.known[key] = stateVisited
+	if before != stateDone && before != stateVisited {
 		return true
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if before == markSeen {
+	if before == stateVisited {
 		r.report.Duplicates++
 		return false
 	}
@@ -98,21 +100,21 @@ func (r *Rollout) hasTurn(key endpoint.Key, before mark) bool {
 	return false
 }
 
-// admitted is what came of a turn that was to begin.
+// An admitted says what became of a turn that was to begin.
 type admitted uint8
 
 const (
-	stopped admitted = iota // it doesn't, for the rollout is stopping
-	closed                  // its window closed while it waited
-	begins
+	stopped admitted = iota // it doesn't begin: the rollout is stopping
+	closed                  // it doesn't begin: its window closed while it waited
+	begins                  // it begins, and has a worker
 )
 
-// admit waits until a turn may begin: the rollout isn't paused, the wave's failures allow
-// it, the rate does, and a worker is free.
-func (r *Rollout) admit(ctx, stopping context.Context, rate *admission, t turn) admitted {
+// admit waits until a turn may begin: the rollout isn't paused, the wave's failures and the rate
+// allow it, and a worker is free.
+func (r *Rollout) admit(ctx, stopping context.Context, rate *rateLimiter, t turn) admitted {
 	allowed := false
 	for {
-		changed, ok := r.gate.pass(stopping)
+		changed, ok := r.pauser.wait(stopping)
 		if !ok {
 			return stopped
 		}
@@ -120,7 +122,7 @@ func (r *Rollout) admit(ctx, stopping context.Context, rate *admission, t turn) 
 			continue
 		}
 		if !allowed {
-			if wait := rate.take(time.Now()); wait > 0 {
+			if wait := rate.reserve(time.Now()); wait > 0 {
 				if !pacing.Wait(stopping, wait, changed) {
 					return stopped
 				}
@@ -131,7 +133,7 @@ func (r *Rollout) admit(ctx, stopping context.Context, rate *admission, t turn) 
 		select {
 		case r.slots <- struct{}{}:
 			open, _ := r.window(t.device)
-			if open && r.begins(ctx, stopping, t) {
+			if open && r.countStart(ctx, stopping, t) {
 				return begins
 			}
 			<-r.slots
@@ -145,8 +147,8 @@ func (r *Rollout) admit(ctx, stopping context.Context, rate *admission, t turn) 
 	}
 }
 
-// awaitCounts reports whether a turn may begin by the wave's counts. If it may not, it waits
-// until the counts may have changed, the gate has, or the rollout stops.
+// awaitCounts reports whether the wave's failures allow a turn to begin. If they don't, it first
+// waits until they may have changed, the rollout was paused or resumed, or it stops.
 func (r *Rollout) awaitCounts(stopping context.Context, changed <-chan struct{}, t turn) bool {
 	r.mu.Lock()
 	may := r.mayBegin(t)
@@ -161,11 +163,11 @@ func (r *Rollout) awaitCounts(stopping context.Context, changed <-chan struct{},
 	return may
 }
 
-// begins counts a turn as begun, and reports false where it isn't to begin: the rollout was
-// stopped or paused while a worker was waited for.
-func (r *Rollout) begins(ctx, stopping context.Context, t turn) bool {
+// countStart counts a turn as under way. It reports false if the turn must not begin, because the
+// rollout was stopped or paused while the turn waited for a worker.
+func (r *Rollout) countStart(ctx, stopping context.Context, t turn) bool {
 	// When ctx ends, those under way may free their workers a moment before stopping has ended too.
-	if shut, _ := r.gate.look(); shut || ctx.Err() != nil || stopping.Err() != nil {
+	if paused, _ := r.pauser.state(); paused || ctx.Err() != nil || stopping.Err() != nil {
 		return false
 	}
 	r.mu.Lock()
@@ -175,21 +177,21 @@ func (r *Rollout) begins(ctx, stopping context.Context, t turn) bool {
 	}
 	r.busy++
 	if !t.failed {
-		r.open++
+		r.undecided++
 	}
 	return true
 }
 
-// bring brings the update to a device.
-func (r *Rollout) bring(ctx, stopping context.Context, t turn) {
+// process gives a device its turn, and writes down what came of it.
+func (r *Rollout) process(ctx, stopping context.Context, t turn) {
 	waited := !t.notBefore.IsZero()
 	if r.journal != nil && r.journal.add(t.record(eventBegun)) != nil {
-		if waited { // the rollout is stopping for this: the device is not reached
+		if waited { // the rollout stops because of the journal: the device is not reached
 			r.putBack(t)
 		}
 		return
 	}
-	r.tell(t.event(DeviceBegun), func(p *Report) {
+	r.emit(t.event(DeviceBegun), func(p *Report) {
 		p.UnderWay++
 		if waited {
 			p.Waiting--
@@ -220,7 +222,7 @@ func (r *Rollout) bring(ctx, stopping context.Context, t turn) {
 		e.Kind = DeviceFailed
 	}
 	if r.journal != nil {
-		// An error is not lost: it stops the rollout and comes out of Run.
+		// An error isn't lost: it stops the rollout, and Run returns it.
 		switch e.Kind {
 		case DeviceHadIt, DeviceUpdated:
 			_ = r.journal.add(t.record(eventDone))
@@ -233,36 +235,36 @@ func (r *Rollout) bring(ctx, stopping context.Context, t turn) {
 			_ = r.journal.add(failed)
 		}
 	}
-	r.tell(e, func(p *Report) {
+	r.emit(e, func(p *Report) {
 		p.UnderWay--
 		p.Pushes += report.Pushes
 		p.Verifies += report.Verifies
 		r.busy--
 		if !t.failed {
-			r.open--
+			r.undecided--
 		}
 		if e.Kind == DeviceWaiting {
 			p.Waiting++
-			r.judgeWaiting(&next, class)
+			r.countWaiting(&next, class)
 			heap.Push(&r.queue, laterTurn{next.notBefore, next})
 		} else {
-			r.judge(p, e.Kind, t, class)
+			r.countEnd(p, e.Kind, t, class)
 		}
-		if r.finished >= r.opts.AbortLeast && r.tooMany() {
-			r.stop(r.aborted())
+		if r.finished >= r.opts.AbortLeast && r.tooManyFailures() {
+			r.stop(r.abortError())
 		}
 		r.wake()
 	})
 }
 
-// judge counts a device that is done with. r.mu is held.
-func (r *Rollout) judge(p *Report, kind EventKind, t turn, class delivery.Class) {
-	if t.failed && kind != DeviceInterrupted { // it is known better now
+// countEnd counts a device whose last turn has ended. The caller holds r.mu.
+func (r *Rollout) countEnd(p *Report, kind EventKind, t turn, class delivery.Class) {
+	if t.failed && kind != DeviceInterrupted { // it no longer counts for its earlier turn
 		r.finished--
 		r.failed[t.class]--
 	}
 	switch kind {
-	case DeviceHadIt: // says nothing about the update
+	case DeviceHadIt: // it says nothing about the update
 		p.HadIt++
 		p.CurrentWave.HadIt++
 	case DeviceInterrupted: // nor does this
@@ -279,9 +281,9 @@ func (r *Rollout) judge(p *Report, kind EventKind, t turn, class delivery.Class)
 	}
 }
 
-// judgeWaiting counts a device as failed that waits for another turn, unless it asked for
-// that itself. r.mu is held.
-func (r *Rollout) judgeWaiting(t *turn, class delivery.Class) {
+// countWaiting counts a device that waits for another turn as failed, unless it named the time of
+// that turn itself. The caller holds r.mu.
+func (r *Rollout) countWaiting(t *turn, class delivery.Class) {
 	if e, ok := errors.AsType[*delivery.Error](t.err); t.failed || ok && class == delivery.ClassThrottled && e.RetryAfter > 0 {
 		return
 	}
@@ -290,15 +292,15 @@ func (r *Rollout) judgeWaiting(t *turn, class delivery.Class) {
 	r.failed[class]++
 }
 
-// wake has the next device look again whether it may begin.
+// wake makes the next device check again whether it may begin.
 func (r *Rollout) wake() {
 	select {
 	case r.settled <- struct{}{}:
-	default: // it will anyway
+	default: // it is about to
 	}
 }
 
-// joined returns the report of two things that were done one after the other.
+// joined returns the report of two operations, one after the other.
 func joined(first, next delivery.Report) delivery.Report {
 	next.Pushes += first.Pushes
 	next.Verifies += first.Verifies
@@ -307,25 +309,26 @@ func joined(first, next delivery.Report) delivery.Report {
 	return next
 }
 
-// updateOne brings the update to one device, after asking it where need be.
+// updateOne delivers the update to one device. It first checks whether the device has the update,
+// if that is possible, and reports whether it had.
 //
-// A device that the run before had under way may be rebooting with the update, and is waited for.
-// Only once: were every run that is killed followed by one that waits, devices that are gone for
-// good would in the end hold all workers. The word of a device that was pushed to by that run, or in
-// an earlier turn of this one, counts when it has given it often enough, as in a Deliver. Any other
-// device was not pushed to meanwhile.
+// A device that the last run had under way may be rebooting with the update, so the check waits for
+// it. It does so only once: if every run after a kill waited, devices that are gone for good would
+// in the end hold all workers. A device that was pushed to, by that run or in an earlier turn of
+// this one, must say that it runs the update as often as in a Deliver. The word of any other counts
+// at once.
 func (r *Rollout) updateOne(ctx, stopping context.Context, t turn) (had bool, report delivery.Report, err error) {
-	if t.unable != nil {
+	if t.updateErr != nil {
 		return false, report, t.noUpdate()
 	}
-	if r.asking || t.turns > 0 {
-		report, err = r.client.Check(ctx, t.device, t.update, delivery.CheckOptions{Pushed: t.report.Pushes > 0, MayBeRebooting: t.begun})
+	if r.checksFirst || t.turns > 0 {
+		report, err = r.client.Check(ctx, t.device, t.update, delivery.CheckOptions{Pushed: t.report.Pushes > 0, MayBeRebooting: t.interrupted})
 		if !delivery.LacksUpdate(err) {
 			return err == nil, report, err
 		}
 	}
 	ctx = pacing.WithYield(ctx, pacing.Yield{
-		While: func(wait func(context.Context) bool) bool { return r.rest(stopping, wait) },
+		While: func(wait func(context.Context) bool) bool { return r.releaseWorker(stopping, wait) },
 		Later: t.turns < r.opts.Requeue.Turns,
 	})
 	delivered, err := r.client.Deliver(ctx, t.device, t.update)

@@ -10,16 +10,16 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// EventKind says what happened.
+// An EventKind says what happened.
 type EventKind string
 
-// The kinds of events. Those of devices name one; those of waves don't.
+// The kinds of events. Only those of a device have Event.Device.
 const (
 	Resumed           EventKind = "resumed"     // the journal of an earlier run was read: Progress.Journal
 	WaveBegun         EventKind = "wave"        // a pass over the sequence begins
-	WaveSoaking       EventKind = "soak"        // the wave's devices are finished, its soak begins
-	WavePassed        EventKind = "passed"      // and the next wave may begin
-	DeviceBegun       EventKind = "begun"       // a worker took the device, for its first turn or another
+	WaveSoaking       EventKind = "soak"        // the wave's devices are finished, and its soak begins
+	WavePassed        EventKind = "passed"      // the soak is over and the wave approved: the next wave begins
+	DeviceBegun       EventKind = "begun"       // a worker began a turn of the device, its first or another
 	DeviceUpdated     EventKind = "updated"     // it was seen to run the update
 	DeviceHadIt       EventKind = "had-it"      // it ran the update already
 	DeviceWaiting     EventKind = "waiting"     // Err says why it failed, NotBefore when it has another turn
@@ -27,22 +27,22 @@ const (
 	DeviceInterrupted EventKind = "interrupted" // the context ended first
 )
 
-// Event is a step of a rollout.
+// An Event is a step of a rollout.
 type Event struct {
 	Kind     EventKind
 	Wave     Wave
-	Device   delivery.Device   // of a device's event
-	Update   *delivery.Update  // the device's; nil where it could not be had
+	Device   delivery.Device   // zero if the event isn't a device's
+	Update   *delivery.Update  // the device's; nil if it has none
 	Labels   map[string]string // the device's, by Options.Labels: don't change them
 	Report   delivery.Report   // what was done to it, in all its turns: questions, pushes, verifications
-	Err      error             // an *Error, of DeviceWaiting, DeviceFailed and DeviceInterrupted
+	Err      error             // a *delivery.Error, of DeviceWaiting, DeviceFailed and DeviceInterrupted
 	Progress Report
 
 	NotBefore time.Time // of DeviceWaiting
 }
 
-// LogValue is the event as attributes: its kind, the wave, and of a device who it is, what labels
-// and which update it has, and how it ended. It holds nothing of a device's credentials.
+// LogValue implements [slog.LogValuer]. It returns the event's kind and wave, and of a device its
+// name, labels and update, and how its turn ended. It shows nothing of a device's credentials.
 func (e Event) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("kind", string(e.Kind)), slog.String("wave", e.Wave.String())}
 	if e.Device != (delivery.Device{}) {
@@ -70,8 +70,8 @@ func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// LogLevel is how much an event matters: a device that failed is a warning, what is about
-// one device alone is for debugging, the rest is for information.
+// LogLevel returns how important the event is: LevelWarn for a device that failed, LevelDebug for
+// any other event of a device, and LevelInfo for the rest.
 func (e Event) LogLevel() slog.Level {
 	switch {
 	case e.Kind == DeviceFailed:

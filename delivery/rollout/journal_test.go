@@ -149,15 +149,15 @@ func TestRolloutDoesNotSoakTwice(t *testing.T) {
 func TestJournalOfAnotherUpdateIsRefused(t *testing.T) {
 	ours := newUpdate(t, "2.0.0", []byte("x"))
 	headerFor := func(u *delivery.Update) string {
-		line, err := headerOf(u).line()
+		line, err := headerOf(u).encode()
 		require.NoError(t, err)
 		return string(line)
 	}
 	format2 := headerOf(ours)
 	format2.Format = 2
-	newer, err := format2.line()
+	newer, err := format2.encode()
 	require.NoError(t, err)
-	done, err := turn{device: delivery.Device{ID: "a"}}.record(eventDone).line()
+	done, err := turn{device: delivery.Device{ID: "a"}}.record(eventDone).encode()
 	require.NoError(t, err)
 	for want, content := range map[string]string{
 		`:1: not the journal of this update: it belongs to version "1.9.0" (SHA-256 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881), this is "2.0.0"`: headerFor(newUpdate(t, "1.9.0", []byte("x"))),
@@ -194,17 +194,17 @@ func TestJournalThatCannotBeOpened(t *testing.T) {
 // TestJournalTornAnywhere: cut after any byte, a journal is read, and what was whole counts.
 func TestJournalTornAnywhere(t *testing.T) {
 	u := newUpdate(t, "2.0.0", []byte("x"))
-	header, err := headerOf(u).line()
+	header, err := headerOf(u).encode()
 	require.NoError(t, err)
 	text := journalText(t, header)
 	for cut := range len(text) + 1 {
-		marks := map[endpoint.Key]mark{}
+		marks := map[endpoint.Key]deviceState{}
 		found, err := readJournal(bytes.NewReader(text[:cut]), header, marks)
 		require.NoError(t, err, "cut after %d bytes", cut)
-		require.Equal(t, cut >= len(header), found.begun)
-		require.EqualValues(t, cut, found.whole+int64(found.torn))
+		require.Equal(t, cut >= len(header), found.resumed)
+		require.EqualValues(t, cut, found.validBytes+int64(found.truncated))
 		// The line of device 0 that says done is the fifth; of device 1, only begun.
-		require.Equal(t, bytes.Count(text[:cut], []byte("\n")) >= 5, marks[endpoint.Key{}] == markDone)
+		require.Equal(t, bytes.Count(text[:cut], []byte("\n")) >= 5, marks[endpoint.Key{}] == stateDone)
 	}
 }
 
@@ -212,7 +212,7 @@ func TestJournalTornAnywhere(t *testing.T) {
 // new length with NULs where data was never written. They are dropped like half a line,
 // but never what was written behind them.
 func TestJournalWithATailOfNULs(t *testing.T) {
-	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
+	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).encode()
 	require.NoError(t, err)
 	text := string(journalText(t, header))
 	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
@@ -240,7 +240,7 @@ func TestJournalWithATailOfNULs(t *testing.T) {
 		"another file, then NULs":             {"", "a letter" + nuls(20), ErrJournalForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
-			marks := map[endpoint.Key]mark{}
+			marks := map[endpoint.Key]deviceState{}
 			found, err := readJournal(strings.NewReader(row.whole+row.tail), header, marks)
 			if row.want != nil {
 				require.ErrorIs(t, err, row.want)
@@ -248,12 +248,12 @@ func TestJournalWithATailOfNULs(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.EqualValues(t, len(row.whole), found.whole)
-			require.Equal(t, len(row.tail), found.torn)
-			require.Equal(t, row.whole == text, marks[endpoint.Key{}] == markDone)
+			require.EqualValues(t, len(row.whole), found.validBytes)
+			require.Equal(t, len(row.tail), found.truncated)
+			require.Equal(t, row.whole == text, marks[endpoint.Key{}] == stateDone)
 		})
 	}
-	_, err = readJournal(io.MultiReader(strings.NewReader(text+nuls(10)), &failingReader{}), header, map[endpoint.Key]mark{})
+	_, err = readJournal(io.MultiReader(strings.NewReader(text+nuls(10)), &failingReader{}), header, map[endpoint.Key]deviceState{})
 	require.ErrorContains(t, err, "line gone")
 }
 
@@ -284,13 +284,13 @@ func TestRolloutGoesOnAfterAPowerFailure(t *testing.T) {
 // TestJournalDamagedAnywhere: whatever bit of a line is turned over, it is seen, and
 // the line is named.
 func TestJournalDamagedAnywhere(t *testing.T) {
-	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
+	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).encode()
 	require.NoError(t, err)
 	text := journalText(t, header)
 	for at := range len(text) - 1 {
 		damaged := bytes.Clone(text)
 		damaged[at] ^= 1 << (at % 8)
-		found, err := readJournal(bytes.NewReader(damaged), header, map[endpoint.Key]mark{})
+		found, err := readJournal(bytes.NewReader(damaged), header, map[endpoint.Key]deviceState{})
 		line := 1 + bytes.Count(text[:at], []byte("\n"))
 		if line == 1 {
 			require.ErrorIs(t, err, ErrJournalForeign)
@@ -311,7 +311,7 @@ func journalText(t testing.TB, header []byte) []byte {
 		if r.Event != eventWave {
 			r.Device = fmt.Sprintf("%032x", i/4)
 		}
-		line, err := r.line()
+		line, err := r.encode()
 		require.NoError(t, err)
 		require.True(t, json.Valid(line))
 		text = append(text, line...)
@@ -321,22 +321,22 @@ func journalText(t testing.TB, header []byte) []byte {
 
 // TestJournalOfADoneDevice: whatever a journal says of a device later, done is done.
 func TestJournalOfADoneDevice(t *testing.T) {
-	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
+	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).encode()
 	require.NoError(t, err)
-	text, marks := bytes.Clone(header), map[endpoint.Key]mark{}
+	text, marks := bytes.Clone(header), map[endpoint.Key]deviceState{}
 	for _, event := range []string{eventBegun, eventDone, eventBegun, eventFailed} {
-		line, err := journalRecord{Event: event, Device: fmt.Sprintf("%032x", 0)}.line()
+		line, err := journalRecord{Event: event, Device: fmt.Sprintf("%032x", 0)}.encode()
 		require.NoError(t, err)
 		text = append(text, line...)
 	}
 	found, err := readJournal(bytes.NewReader(text), header, marks)
 	require.NoError(t, err)
-	require.Equal(t, map[endpoint.Key]mark{{}: markDone}, marks)
-	require.Equal(t, JournalState{Done: 1}, found.state())
+	require.Equal(t, map[endpoint.Key]deviceState{{}: stateDone}, marks)
+	require.Equal(t, JournalState{Done: 1}, found.summary())
 }
 
 func TestJournalLinesThatMakeNoSense(t *testing.T) {
-	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).line()
+	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).encode()
 	require.NoError(t, err)
 	for want, r := range map[string]journalRecord{
 		`event "undone": want begun, done, failed or wave`: {Event: "undone"},
@@ -346,14 +346,14 @@ func TestJournalLinesThatMakeNoSense(t *testing.T) {
 		`share 2 of 0 devices: want 0 to 1`:                {Event: eventWave, Share: 2},
 		`longer than 4096 bytes`:                           {Event: eventBegun, Name: strings.Repeat("x", 5000)},
 	} {
-		line, err := r.line()
+		line, err := r.encode()
 		require.NoError(t, err)
-		found, err := readJournal(bytes.NewReader(append(bytes.Clone(header), line...)), header, map[endpoint.Key]mark{})
+		found, err := readJournal(bytes.NewReader(append(bytes.Clone(header), line...)), header, map[endpoint.Key]deviceState{})
 		require.ErrorIs(t, err, ErrJournalDamaged)
 		require.ErrorContains(t, err, want)
 		require.Equal(t, 2, found.badLine)
 	}
-	_, err = readJournal(io.MultiReader(bytes.NewReader(header), &failingReader{}), header, map[endpoint.Key]mark{})
+	_, err = readJournal(io.MultiReader(bytes.NewReader(header), &failingReader{}), header, map[endpoint.Key]deviceState{})
 	require.ErrorContains(t, err, "line gone")
 	require.ErrorContains(t, &JournalError{Path: "p", Line: 7, Err: ErrJournalDamaged}, "rollout journal p:7: damaged: cut the file before this line")
 
@@ -410,7 +410,7 @@ func TestJournalNamesAreForPeople(t *testing.T) {
 // takes it takes again after any cut.
 func FuzzJournal(f *testing.F) {
 	u := newUpdate(f, "2.0.0", []byte("x"))
-	header, err := headerOf(u).line()
+	header, err := headerOf(u).encode()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -426,7 +426,7 @@ func FuzzJournal(f *testing.F) {
 		if cut%2 == 0 {
 			text = withChecksums(header, text)
 		}
-		marks := map[endpoint.Key]mark{}
+		marks := map[endpoint.Key]deviceState{}
 		found, err := readJournal(bytes.NewReader(text), header, marks)
 		total := 0
 		for _, n := range found.counts {
@@ -435,7 +435,7 @@ func FuzzJournal(f *testing.F) {
 			}
 			total += n
 		}
-		if total != len(marks) || int(found.whole) > len(text) || found.passed.Share < 0 || found.passed.Share > 1 || found.passed.Devices < 0 {
+		if total != len(marks) || int(found.validBytes) > len(text) || found.passed.Share < 0 || found.passed.Share > 1 || found.passed.Devices < 0 {
 			t.Fatalf("%+v, %d devices", found, len(marks))
 		}
 		if err != nil {
@@ -444,11 +444,11 @@ func FuzzJournal(f *testing.F) {
 			}
 			return
 		}
-		if found.whole+int64(found.torn) != int64(len(text)) {
+		if found.validBytes+int64(found.truncated) != int64(len(text)) {
 			t.Fatalf("%+v of %d bytes", found, len(text))
 		}
 		cut = max(0, min(cut, len(text)))
-		if _, err := readJournal(bytes.NewReader(text[:cut]), header, map[endpoint.Key]mark{}); err != nil {
+		if _, err := readJournal(bytes.NewReader(text[:cut]), header, map[endpoint.Key]deviceState{}); err != nil {
 			t.Fatalf("cut after %d bytes: %v", cut, err)
 		}
 	})
@@ -458,7 +458,7 @@ func FuzzJournal(f *testing.F) {
 func withChecksums(header, text []byte) []byte {
 	all := bytes.Clone(header)
 	for line := range bytes.Lines(text) {
-		all = append(all, checksummed(line)...)
+		all = append(all, withChecksum(line)...)
 	}
 	return all
 }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// openLocked opens a journal, made where it is missing, for this process alone. The
-// lock lies on the open file: the system drops it when the process ends.
+// openLocked opens a journal for this process alone, and creates it if it is missing. The lock is
+// on the open file: the system drops it when the process ends.
 func openLocked(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -25,7 +25,7 @@ func openLocked(path string) (*os.File, error) {
 	return f, nil
 }
 
-// syncDir has a file that was just made survive a power failure.
+// syncDir makes a file that was just created in the directory survive a power failure.
 func syncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// openLocked refuses: without a lock that ends with its process, two rollouts could
-// write one journal.
+// openLocked returns an error: without a lock that ends with its process, two rollouts could write
+// one journal.
 func openLocked(string) (*os.File, error) {
 	return nil, fmt.Errorf("a journal needs a file lock: %w", errors.ErrUnsupported)
 }

@@ -8,8 +8,8 @@ import (
 
 const errSharingViolation = syscall.Errno(32)
 
-// openLocked opens a journal, made where it is missing, for this process alone:
-// others may read it. The system drops the lock when the process ends.
+// openLocked opens a journal for this process alone, and creates it if it is missing. Others may
+// read it. The system drops the lock when the process ends.
 func openLocked(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
@@ -26,5 +26,5 @@ func openLocked(path string) (*os.File, error) {
 	return os.NewFile(uintptr(h), path), nil
 }
 
-// syncDir does nothing: a directory can't be flushed here.
+// syncDir does nothing, because Windows can't flush a directory.
 func syncDir(string) error { return nil }

@@ -13,46 +13,47 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
-// journalFound is what was in a journal.
-type journalFound struct {
-	begun   bool                       // it has its first line: an earlier run may have begun devices
-	whole   int64                      // bytes of whole lines
-	torn    int                        // bytes after them
-	badLine int                        // where reading failed, from 1
-	passed  Wave                       // the farthest wave that was passed, in both measures
-	counts  [markSeen]int              // devices by mark
-	pauses  map[endpoint.Key]time.Time // when devices that failed are to have their turn, where that is known
+// A journalScan is what was read of a journal.
+type journalScan struct {
+	resumed    bool                       // it has its first line: an earlier run may have started devices
+	validBytes int64                      // length of all whole lines
+	truncated  int                        // bytes after them, which a crash left
+	badLine    int                        // line at which reading failed, from 1
+	passed     Wave                       // the last wave that was passed, in both measures
+	counts     [stateVisited]int          // devices by their state
+	pauses     map[endpoint.Key]time.Time // when devices that failed are to have their turn, where that is known
 }
 
-func (f journalFound) state() JournalState {
-	return JournalState{Done: f.counts[markDone], Failed: f.counts[markFailed], UnderWay: f.counts[markBegun] + f.counts[markStuck], TornBytes: f.torn}
+func (f journalScan) summary() JournalState {
+	return JournalState{Done: f.counts[stateDone], Failed: f.counts[stateFailed], UnderWay: f.counts[stateStarted] + f.counts[stateStartedTwice], TornBytes: f.truncated}
 }
 
-// readJournal reads a journal of the update whose first line would be header. It leaves
-// out what a crash leaves at the end: a last line without its end, or, after a power
-// failure on many file systems, blocks of NULs that were allocated and never written.
-// Memory is bounded by a line, and what marks takes.
-func readJournal(r io.Reader, header []byte, marks map[endpoint.Key]mark) (found journalFound, err error) {
+// readJournal reads the journal of an update whose first line is header. It leaves out what a crash
+// leaves at the end: a line without its newline or, after a power failure on many file systems,
+// blocks of NULs that were allocated and never written. It needs memory for one line, and for
+// known.
+func readJournal(r io.Reader, header []byte, known map[endpoint.Key]deviceState) (found journalScan, err error) {
 	lines := bufio.NewReaderSize(r, maxJournalLine)
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
 		switch {
 		case errors.Is(err, io.EOF) && n == 1:
-			// A first line cut short is a journal that was only just begun, if it is ours.
+			// A beginning of our own first line is a journal that was just being made.
 			if !isCutShort(line, header) {
 				found.badLine = n
-				return found, foreignTo(header, line)
+				return found, explainMismatch(header, line)
 			}
-			found.torn = len(line)
+			found.truncated = len(line)
 			return found, nil
 		case errors.Is(err, io.EOF) && bytes.IndexByte(line, 0) < 0:
-			found.torn = len(line)
+			found.truncated = len(line)
 			return found, nil
 		case n > 1 && (err == nil || errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull)) && bytes.IndexByte(line, 0) >= 0:
-			// No line that was written holds a NUL. Is it the journal's end?
+			// No line that was written holds a NUL: either nothing was written from here on, or the
+			// journal is damaged.
 			torn, valid, err := unwrittenTail(line, lines)
 			if err == nil && !valid {
-				found.torn = torn
+				found.truncated = torn
 				return found, nil
 			}
 			if err == nil {
@@ -63,12 +64,12 @@ func readJournal(r io.Reader, header []byte, marks map[endpoint.Key]mark) (found
 		case errors.Is(err, bufio.ErrBufferFull):
 			err = fmt.Errorf("%w: longer than %d bytes", ErrJournalDamaged, maxJournalLine)
 			if n == 1 {
-				err = foreignTo(header, line)
+				err = explainMismatch(header, line)
 			}
 		case err == nil && n == 1 && !bytes.Equal(line, header):
-			err = foreignTo(header, line)
+			err = explainMismatch(header, line)
 		case err == nil && n > 1:
-			if err = found.take(line, marks); err != nil {
+			if err = found.apply(line, known); err != nil {
 				err = fmt.Errorf("%w: %w", ErrJournalDamaged, err)
 			}
 		}
@@ -76,21 +77,21 @@ func readJournal(r io.Reader, header []byte, marks map[endpoint.Key]mark) (found
 			found.badLine = n
 			return found, err
 		}
-		found.begun = true
-		found.whole += int64(len(line))
+		found.resumed = true
+		found.validBytes += int64(len(line))
 	}
 }
 
-// isCutShort reports whether text, a whole file, is what a crash leaves of header while
-// that is being written: its beginning, and NULs in place of the rest.
+// isCutShort reports whether text, a whole file, is what a crash leaves of a header that is being
+// written: its beginning, and NULs in place of the rest.
 func isCutShort(text, header []byte) bool {
 	written := bytes.TrimRight(text, "\x00")
 	return len(text) <= len(header) && bytes.HasPrefix(header, written)
 }
 
-// unwrittenTail reads the rest of a journal, which begins with line. It returns how many
-// bytes that is, and reports whether there is a valid line in it. A line may follow NULs
-// immediately, because the newline before it may be among what was never written.
+// unwrittenTail reads the rest of a journal, which begins with line. It returns the length of the
+// rest, and reports whether there is a valid line in it. Such a line may follow NULs directly,
+// because the newline before it may be among what was never written.
 func unwrittenTail(line []byte, rest *bufio.Reader) (length int, valid bool, err error) {
 	var text []byte // since the last newline or NUL; at most a line and a byte
 	take := func(b byte) {
@@ -123,33 +124,33 @@ func unwrittenTail(line []byte, rest *bufio.Reader) (length int, valid bool, err
 	return length, true, nil
 }
 
-// foreignTo says how a first line differs from what it should be.
-func foreignTo(header, line []byte) error {
+// explainMismatch returns the error of a journal whose first line is line and should be header.
+func explainMismatch(header, line []byte) error {
 	ours, err := parseJournalLine(header)
 	if err != nil {
-		return err // our own: it parses
+		return err // our own line parses
 	}
 	theirs, err := parseJournalLine(line)
 	if err != nil {
 		return fmt.Errorf("%w: it doesn't begin as a journal does: %w", ErrJournalForeign, err)
 	}
-	return otherUpdate(theirs, ours)
+	return mismatch(theirs, ours)
 }
 
-// take takes a line that isn't the first.
-func (f *journalFound) take(line []byte, marks map[endpoint.Key]mark) error {
+// apply adds a line that isn't the first to what is known.
+func (f *journalScan) apply(line []byte, known map[endpoint.Key]deviceState) error {
 	r, err := parseJournalLine(line)
 	if err != nil {
 		return err
 	}
-	var to mark
+	var to deviceState
 	switch r.Event {
 	case eventBegun:
-		to = markBegun
+		to = stateStarted
 	case eventFailed:
-		to = markFailed
+		to = stateFailed
 	case eventDone:
-		to = markDone
+		to = stateDone
 	case eventWave:
 		if !isShare(r.Share) || r.Devices < 0 {
 			return fmt.Errorf("share %v of %d devices: want 0 to 1, and 0 or more", r.Share, r.Devices)
@@ -167,8 +168,8 @@ func (f *journalFound) take(line []byte, marks map[endpoint.Key]mark) error {
 	if r.Update != "" {
 		work = workKey(work, r.Update)
 	}
-	old := marks[work]
-	if old == markDone {
+	old := known[work]
+	if old == stateDone {
 		return nil // what is done stays done
 	}
 	delete(f.pauses, work)
@@ -185,10 +186,10 @@ func (f *journalFound) take(line []byte, marks map[endpoint.Key]mark) error {
 	if old != 0 {
 		f.counts[old]--
 	}
-	if to == markBegun && (old == markBegun || old == markStuck) {
-		to = markStuck
+	if to == stateStarted && (old == stateStarted || old == stateStartedTwice) {
+		to = stateStartedTwice
 	}
 	f.counts[to]++
-	marks[work] = to
+	known[work] = to
 	return nil
 }

@@ -13,27 +13,27 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// line is the devices of one pass that have their turn, in the order in which they may
-// begin: one that may not (Options.PerLabel and Window) is held back, and those after
-// it pass by. It belongs to the goroutine of Run, but for done, which the workers call.
+// A line has the devices of one pass begin their turns. A device that may not begin yet, because of
+// Options.PerLabel or Window, is held back, and those after it go first. Only the goroutine of Run
+// uses it, except for done, which the workers call.
 type line struct {
 	r        *Rollout
 	stopping context.Context
-	start    func(turn) admitted // begins a turn when there is a worker for it
-	holds    bool                // whether devices are ever held back
+	start    func(turn) admitted // waits for a worker, and begins the turn
+	holds    bool                // whether any options hold devices back
 
-	later  turnsByTime
-	queued int // in the queues of slots
+	later  turnsByTime // turns whose window is closed
+	queued int         // turns that wait for a slot
 	slots  map[labelValue]*slot
 
 	mu   sync.Mutex
-	back []turn // what the workers are done with
+	back []turn // that the workers have finished
 }
 
-// labelValue is what slots are counted by.
+// A labelValue is a value of a label. Slots are counted for each.
 type labelValue struct{ name, value string }
 
-// slot is how many devices of a label's value are under way.
+// A slot counts the devices of a labelValue that are under way.
 type slot struct {
 	used    int
 	waiting []turn
@@ -46,24 +46,24 @@ func (r *Rollout) newLine(stopping context.Context) *line {
 	}
 }
 
-// add begins a device's turn, or holds it back. It waits while too many are held. It
-// reports false where the rollout is stopping: then the turn is put back, if it waited.
+// add begins a device's turn, or holds it back. It waits while too many are held. It reports false
+// if the rollout is stopping; the turn is then put back, if it had waited.
 func (l *line) add(t turn) bool {
 	if !l.holds {
-		return l.try(t)
+		return l.tryStart(t)
 	}
-	ok := l.begin()
+	ok := l.startHeld()
 	for ok && l.held() >= l.r.opts.MaxHeld {
-		ok = l.wait() && l.begin()
+		ok = l.wait() && l.startHeld()
 	}
 	if !ok {
 		l.r.putBack(t)
 		return false
 	}
-	return l.try(t)
+	return l.tryStart(t)
 }
 
-// end lets go of what is held back where the rollout stops.
+// end puts back every turn that is held, because the rollout stops.
 func (l *line) end() {
 	for _, t := range l.later {
 		l.r.putBack(t.turn)
@@ -74,13 +74,13 @@ func (l *line) end() {
 		}
 	}
 	l.later, l.slots, l.queued = nil, nil, 0
-	l.tellHeld()
+	l.reportHeld()
 }
 
 func (l *line) held() int { return len(l.later) + l.queued }
 
-// earlier is the earlier of a time and the one when the line's first device may begin; zero
-// stands for never.
+// earlier returns the earlier of at and the time when the first window opens. The zero time stands
+// for never.
 func (l *line) earlier(at time.Time) time.Time {
 	if len(l.later) > 0 && (at.IsZero() || l.later[0].at.Before(at)) {
 		return l.later[0].at
@@ -88,14 +88,14 @@ func (l *line) earlier(at time.Time) time.Time {
 	return at
 }
 
-// freed reports whether workers are done with devices that the line hasn't taken note of.
+// freed reports whether workers have finished turns whose slots are still taken.
 func (l *line) freed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.back) > 0
 }
 
-// wait waits until a held device may perhaps begin.
+// wait waits until a held device may be able to begin. It reports false if the rollout stops.
 func (l *line) wait() bool {
 	next := l.earlier(time.Time{})
 	switch {
@@ -112,8 +112,9 @@ func (l *line) wait() bool {
 	}
 }
 
-// begin begins what was held back and may begin now.
-func (l *line) begin() bool {
+// startHeld begins the turns that were held back and may begin now. It reports false if the rollout
+// is stopping.
+func (l *line) startHeld() bool {
 	if !l.holds {
 		return true
 	}
@@ -127,29 +128,29 @@ func (l *line) begin() bool {
 		}
 	}
 	for now := time.Now(); len(l.later) > 0 && !l.later[0].at.After(now); {
-		if due, ok := heap.Pop(&l.later).(laterTurn); ok && !l.try(due.turn) {
+		if due, ok := heap.Pop(&l.later).(laterTurn); ok && !l.tryStart(due.turn) {
 			return false
 		}
 	}
 	return true
 }
 
-// release gives up what a turn took of its labels, and begins what waits for that.
+// release frees the slots of a turn, and begins the turns that wait for them.
 func (l *line) release(t turn) bool {
 	limits := l.limits(t)
 	for _, key := range limits {
 		l.slots[key].used--
 	}
 	for _, key := range limits {
-		if !l.beginQueued(key) {
+		if !l.startQueued(key) {
 			return false
 		}
 	}
 	return true
 }
 
-// beginQueued begins what waits for a label's value while there is room.
-func (l *line) beginQueued(key labelValue) bool {
+// startQueued begins the turns that wait for a label's value, while there is room.
+func (l *line) startQueued(key labelValue) bool {
 	for {
 		s := l.slots[key]
 		if s == nil || len(s.waiting) == 0 || s.used >= l.r.opts.PerLabel[key.name] {
@@ -158,7 +159,7 @@ func (l *line) beginQueued(key labelValue) bool {
 		t := s.waiting[0]
 		s.waiting[0], s.waiting = turn{}, s.waiting[1:]
 		l.queued--
-		if !l.try(t) {
+		if !l.tryStart(t) {
 			return false
 		}
 	}
@@ -168,9 +169,9 @@ func (l *line) beginQueued(key labelValue) bool {
 	return true
 }
 
-// try begins a turn, or holds it back for what it lacks. It reports false where the rollout
-// is stopping: then the turn is put back, if it waited.
-func (l *line) try(t turn) bool {
+// tryStart begins a turn, or holds it back for what it lacks. It reports false if the rollout is
+// stopping; the turn is then put back, if it had waited.
+func (l *line) tryStart(t turn) bool {
 	if open, next := l.r.window(t.device); !open {
 		l.holdUntil(next, t)
 		return true
@@ -180,7 +181,7 @@ func (l *line) try(t turn) bool {
 		if s := l.slots[key]; s != nil && s.used >= l.r.opts.PerLabel[key.name] {
 			s.waiting = append(s.waiting, t)
 			l.queued++
-			l.tellHeld()
+			l.reportHeld()
 			return true
 		}
 	}
@@ -190,13 +191,13 @@ func (l *line) try(t turn) bool {
 		}
 		l.slots[key].used++
 	}
-	l.tellHeld()
+	l.reportHeld()
 	switch l.start(t) {
 	case begins:
 		return true
 	case closed:
 		open, next := l.r.window(t.device)
-		if open { // again
+		if open { // it has opened again
 			next = time.Now()
 		}
 		l.holdUntil(next, t)
@@ -207,8 +208,8 @@ func (l *line) try(t turn) bool {
 	}
 }
 
-// holdUntil holds a turn back until its window opens; if that is zero, the device is left out
-// of this run.
+// holdUntil holds a turn back until its window opens. If opens is zero, the device is left out of
+// this run.
 func (l *line) holdUntil(opens time.Time, t turn) {
 	switch {
 	case !opens.IsZero():
@@ -216,10 +217,10 @@ func (l *line) holdUntil(opens time.Time, t turn) {
 	case !t.notBefore.IsZero():
 		l.r.failWaitingTurn(t)
 	}
-	l.tellHeld()
+	l.reportHeld()
 }
 
-// limits returns the labels of a device that are counted.
+// limits returns the labels of a device that PerLabel bounds.
 func (l *line) limits(t turn) []labelValue {
 	var keys []labelValue
 	for _, name := range slices.Sorted(maps.Keys(l.r.opts.PerLabel)) {
@@ -230,7 +231,7 @@ func (l *line) limits(t turn) []labelValue {
 	return keys
 }
 
-// done is for a turn that a worker is done with.
+// done notes that a worker has finished a turn.
 func (l *line) done(t turn) {
 	if !l.holds {
 		return
@@ -241,7 +242,8 @@ func (l *line) done(t turn) {
 	l.r.wake()
 }
 
-func (l *line) tellHeld() {
+// reportHeld brings Report.Held up to date.
+func (l *line) reportHeld() {
 	if !l.holds {
 		return
 	}
@@ -250,8 +252,8 @@ func (l *line) tellHeld() {
 	l.r.report.Held = l.held()
 }
 
-// window reports whether a device may begin now, and if not when to ask again, which is
-// zero for a device that is left out.
+// window reports whether a device may begin now. If not, it returns when to ask again, or the zero
+// time for a device that is left out.
 func (r *Rollout) window(d delivery.Device) (open bool, next time.Time) {
 	if r.opts.Window == nil {
 		return true, time.Time{}
@@ -264,7 +266,7 @@ func (r *Rollout) window(d delivery.Device) (open bool, next time.Time) {
 	return open, next
 }
 
-// turnsByTime is a heap of devices, the one that may begin first in front.
+// turnsByTime is a heap of turns. The one that may begin first is in front.
 type turnsByTime []laterTurn
 
 type laterTurn struct {
@@ -276,14 +278,14 @@ func (h turnsByTime) Len() int           { return len(h) }
 func (h turnsByTime) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
 func (h turnsByTime) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 
-// Push is heap.Interface's.
+// Push implements [heap.Interface].
 func (h *turnsByTime) Push(x any) {
 	if t, ok := x.(laterTurn); ok {
 		*h = append(*h, t)
 	}
 }
 
-// Pop is heap.Interface's.
+// Pop implements [heap.Interface].
 func (h *turnsByTime) Pop() any {
 	n := len(*h) - 1
 	t := (*h)[n]
@@ -299,7 +301,7 @@ const (
 	maxBytesPerSecond = 1 << 40
 )
 
-// validateLine reports what is wrong with what holds devices back.
+// validateLine adds what is wrong with the options that hold devices and bytes back.
 func (c Options) validateLine(m *check.Mistakes) {
 	if len(c.PerLabel) > maxLimitedLabels {
 		m.Add("per label: %d labels: want at most %d", len(c.PerLabel), maxLimitedLabels)

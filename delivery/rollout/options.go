@@ -11,80 +11,86 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
-// Options says how a Rollout works. The zero value is useful: 64 workers, one
-// wave of everything, no rate limit, no threshold, no journal.
+// Options configures a Rollout. The zero value has 64 workers, one wave of all devices, no rate
+// limit, no threshold and no journal.
 type Options struct {
-	// Workers is how many devices are updated at the same time. Default 64. Also see
-	// Config.MaxIdle: connections kept for later are the client's matter.
+	// Workers is how many devices are updated at the same time. Default 64. The client keeps
+	// connections for later: see delivery.Config.MaxIdle.
 	Workers int
-	// PerSecond bounds how many devices are begun a second, evenly: a burst is a
-	// hundredth of a second's worth, or one device. 0: as fast as the workers are.
+	// PerSecond bounds how many devices are started in a second, evenly: a burst is what a
+	// hundredth of a second allows, or one device. 0 means as fast as the workers are.
 	PerSecond float64
-	// BytesPerSecond bounds how many bytes of artifacts the rollout sends a second, over all
-	// devices, evenly: in pieces of a twentieth of a second's, 1 KiB at least. The time that
-	// it holds an upload back counts against none of Timeouts. 0: no limit.
+	// BytesPerSecond bounds how many bytes of artifacts the rollout sends in a second, to all
+	// devices together, evenly: in pieces of what a twentieth of a second allows, 1 KiB at least.
+	// The time that an upload waits for it counts against none of delivery.Timeouts. 0 means no
+	// limit.
 	BytesPerSecond int64
-	// PerLabel bounds how many devices are under way at a time for each value of a label:
-	// {"site": 4} is four of a site. It takes Labels. A device without the label isn't
-	// bounded by it. One that has to wait is held back, and those after it go on.
+	// PerLabel bounds how many devices are under way at a time for each value of a label: {"site":
+	// 4} allows four devices of each site. It needs Labels. It doesn't bound devices without the
+	// label. A device that has to wait is held back, and those after it go first.
 	PerLabel map[string]int
-	// Window reports whether a device may be begun at a time, such as in the maintenance
-	// window of its site, and if not when to ask again. A device for which that isn't in
-	// the future is left out of this run, among NotReached. A device that was begun in its
-	// window is finished. It is called by several goroutines and should be quick.
+	// Window reports whether a device may be started at a time, such as in the maintenance window
+	// of its site. If not, it returns when to ask again; a device for which that isn't in the
+	// future is left out of this run, and counted as NotReached. A device that was started in its
+	// window is finished. Several goroutines call Window, which should be quick.
 	Window func(d delivery.Device, at time.Time) (open bool, next time.Time)
-	// MaxHeld bounds how many devices PerLabel and Window hold back, some 100 bytes each:
-	// where there are as many, the sequence isn't gone on with. Default 65536.
+	// MaxHeld bounds how many devices PerLabel and Window hold back, at some 100 bytes each. While
+	// so many are held back, no further device is taken from the sequence. Default 65536.
 	MaxHeld int
-	// Labels returns a device's labels, as Inventory.Labels does: for PerLabel and for events.
-	// It is called in the goroutine of Run, once a device, and should be quick.
+	// Labels returns a device's labels, for PerLabel and for events. The method Labels of an
+	// inventory.Inventory does that. It is called in the goroutine of Run, once for each device,
+	// and should be quick.
 	Labels func(d delivery.Device) map[string]string
 	// UpdateFor returns the update of a device: the artifact for its hardware, or a delta from the
-	// version that it is known to run. nil stands for the rollout's own update. An error fails the
-	// device (ClassPermanent). It is called as Labels is. The journal says which update each device
-	// had, by version and content: a device that is done with one isn't done with another.
+	// version that it is known to run. If it returns nil, the device gets the rollout's own update.
+	// If it returns an error, the device fails (ClassPermanent). It is called as Labels is. The
+	// journal says which update each device had, by version and content, so a device that is done
+	// with one update isn't done with another.
 	UpdateFor func(d delivery.Device) (*delivery.Update, error)
-	// Waves are gone through in order, the sequence of devices once each and once before
-	// the first, to count them. Default: one wave of everything, which needs no counting. If
-	// the last wave's share is less than 1, the devices beyond it are not reached.
+	// Waves are run in order. Each goes through the sequence of devices once, and one more pass
+	// before the first counts them. The default is one wave of all devices, which needs no
+	// counting. If the last wave's share is less than 1, the devices beyond it are not reached.
 	Waves []Wave
-	// AbortShare stops a rollout in which too many devices fail: where this share of the
-	// devices that were attempted in a wave has failed, over 0 to 1, no further device is begun,
-	// those under way are waited for, and Run gives a *AbortError. Devices that needed
-	// nothing, as they had the update or were done before, don't count. 0: never.
+	// AbortShare stops a rollout in which too many devices fail. If this share of the devices that
+	// were attempted in a wave has failed, over 0 to 1, no further device is started, those under
+	// way are waited for, and Run returns an *AbortError. Devices that needed nothing, because they
+	// had the update or were done before, don't count. 0 means never.
 	//
-	// A wave is judged at its end, however small it is, and in its course once AbortLeast
-	// devices are done with. Until then no more devices are begun at a time than it takes to find
-	// out: AbortLeast are, or more where even their failing all wouldn't stop the rollout.
+	// A wave is judged at its end, however small it is, and while it runs once AbortLeast devices
+	// are finished. Until then no more devices are under way than it takes to find out: AbortLeast,
+	// or more if the rollout would go on even if all of them failed.
 	AbortShare float64
-	// AbortLeast is how many devices of a wave must have been attempted before they are judged
-	// in its course, so that the first failure isn't taken for 100%. Default 20.
+	// AbortLeast is how many devices of a wave must be finished before the wave is judged while it
+	// runs, so that the first failure isn't taken for 100%. Default 20.
 	AbortLeast int
-	// SkipUpdated has every device asked before it is pushed to, and left alone if it
-	// runs the update. A resumed rollout does so in any case.
+	// SkipUpdated makes the rollout ask every device before it pushes to it, and leave it alone if
+	// it runs the update. A resumed rollout does so in any case.
 	SkipUpdated bool
-	// Requeue gives devices that failed another turn.
+	// Requeue gives devices that failed further turns.
 	Requeue Requeue
-	// Journal makes the rollout resumable. Default: no journal.
+	// Journal makes the rollout resumable. By default there is no journal.
 	Journal Journal
 
-	// OnEvent is told of every step. It is called by one goroutine at a time, in the
-	// order in which the counts of Event.Progress came about; while it runs,
-	// workers that have something to say wait. It may call Pause, Resume and Progress.
+	// OnEvent is called for every step, by one goroutine at a time, in the order in which the
+	// counts of Event.Progress came about. While it runs, workers with another event wait. It may
+	// call Pause, Resume and Progress.
 	OnEvent func(Event)
-	// Approve is asked after a wave's soak, unless the wave was the last; an error ends the
-	// rollout. It is the place for what only the service knows: its own error rates, or a person's
-	// word. soFar.CurrentWave is what the wave did. It should return when the context ends.
+	// Approve is called after a wave's soak, unless the wave was the last. If it returns an error,
+	// the rollout ends. It is the place for what only the service knows: its own error rates, or a
+	// person's word. soFar.CurrentWave is what the wave did. It should return when the context
+	// ends.
 	Approve func(ctx context.Context, done Wave, soFar Report) error
 }
 
-// Journal says where a rollout writes down what it did, so that it can be resumed. A zero number takes its default.
+// Journal says where a rollout writes down what it did, so that it can be resumed. A zero number
+// takes its default.
 type Journal struct {
-	// Path of the file, which is created where it is missing. Empty: no journal.
+	// Path is the path of the file, which is created if it is missing. If it is empty, there is no
+	// journal.
 	Path string
-	// Every and Records bound what a crash of the machine can lose: after that time,
-	// or that many records, they are written and fsynced. Whatever was lost is found
-	// out again from the devices. Defaults 200 ms and 512.
+	// Every and Records bound what a crash of the machine can lose: records are written and fsynced
+	// after that time, or when there are so many. What was lost, the next run learns from the
+	// devices. Defaults 200 ms and 512.
 	Every   time.Duration
 	Records int
 }
@@ -109,7 +115,8 @@ func (c Options) withDefaults() Options {
 	return c
 }
 
-// Validate reports everything that is wrong with the configuration, a line each.
+// Validate returns an error that names everything that is wrong with the options, a line each, or
+// nil.
 func (c Options) Validate() error {
 	m := check.Mistakes{Prefix: "rollout: "}
 	check.AtMost(&m, "workers", c.Workers, maxWorkers)

@@ -6,38 +6,38 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// Report is what a rollout has done so far, in devices. A device is counted
-// once, under what became of it.
+// A Report says what a rollout has done so far, in devices. A device is counted once, by what
+// became of it.
 type Report struct {
-	Wave        int        // the wave that is under way or was last, from 1; 0 before the first
-	CurrentWave WaveReport // what that one has done so far
+	Wave        int        // number of the wave that runs or was last, from 1; 0 before the first
+	CurrentWave WaveReport // what that wave has done so far
 
 	Updated    int // were seen to run the update after it was pushed
 	HadIt      int // ran the update already when they were asked, and were not pushed to
 	DoneBefore int // finished by an earlier run, as the journal says; not asked
-	Duplicates int // came again in the sequence: left out
+	Duplicates int // came again in the sequence, and were left out
 
 	Failed      delivery.ClassCounts // by the class of the error that ended it
-	UnderWay    int                  // with a worker now; 0 when Run has returned
-	Waiting     int                  // for another turn, or for a retry of the client's budget; 0 when Run has returned
-	Held        int                  // held back now by PerLabel or Window: of NotReached, or of Waiting if it had a turn
-	Interrupted int                  // under way when the context ended; the update may have been applied
+	UnderWay    int                  // have a worker now; 0 when Run has returned
+	Waiting     int                  // wait for another turn, or for a retry of the client's budget; 0 when Run has returned
+	Held        int                  // are held back now by PerLabel or Window, and counted as NotReached, or as Waiting after a turn
+	Interrupted int                  // were under way when the context ended; the update may have been applied
 
-	// NotReached were not begun. Counted says that a pass has come to the end of the
-	// sequence, so that NotReached is all of them: before the first device is begun where
-	// waves have to be divided, and else when the sequence has ended. Until then it is what
-	// the sequence has given so far.
+	// NotReached devices were not started. Counted reports whether a pass has come to the end of
+	// the sequence, so that NotReached has all of them. That is before the first device is started
+	// if the devices had to be counted, and otherwise when the sequence has ended. Until then
+	// NotReached has what the sequence has given so far.
 	NotReached int
 	Counted    bool
 
-	Pushes, Verifies int // requests, of whatever end
+	Pushes, Verifies int // attempts, whatever became of them
 
-	// Resumed says that the journal held an earlier run, and Journal what was in it.
+	// Resumed reports whether the journal held an earlier run. Journal is what was in it.
 	Resumed bool
 	Journal JournalState
 }
 
-// WaveReport is what one wave did, in devices.
+// A WaveReport says what one wave did, in devices.
 type WaveReport struct {
 	Devices    int                  // that had their turn in this wave, or needed none
 	Updated    int                  // were seen to run the update after it was pushed
@@ -46,7 +46,7 @@ type WaveReport struct {
 	Failed     delivery.ClassCounts // by the class of the error that ended it
 }
 
-// String is one line for a log.
+// String returns a line for a log.
 func (w WaveReport) String() string {
 	s := fmt.Sprintf("%d devices: %d updated, %d skipped, %d failed", w.Devices, w.Updated, w.HadIt+w.DoneBefore, w.Failed.Total())
 	if w.Failed.Total() > 0 {
@@ -55,11 +55,11 @@ func (w WaveReport) String() string {
 	return s
 }
 
-// Skipped is the number of devices that needed nothing: they had the update, were
-// done before or came twice.
+// Skipped returns how many devices needed nothing: they had the update, were done before, or came
+// twice.
 func (r Report) Skipped() int { return r.HadIt + r.DoneBefore + r.Duplicates }
 
-// String is one line for a log.
+// String returns a line for a log.
 func (r Report) String() string {
 	s := fmt.Sprintf("%d updated, %d skipped, %d failed", r.Updated, r.Skipped(), r.Failed.Total())
 	if r.Failed.Total() > 0 {
@@ -78,16 +78,16 @@ func (r Report) String() string {
 	return s
 }
 
-// AbortError ends a rollout in which too many devices failed.
+// An AbortError ends a rollout in which too many devices failed.
 type AbortError struct {
 	Number   int                  // of the wave, from 1
 	Wave     Wave                 // in which it happened
-	Finished int                  // devices of this wave that were attempted and done with when it was judged
-	Failed   delivery.ClassCounts // of those
+	Finished int                  // devices of the wave that were attempted and finished when it was judged
+	Failed   delivery.ClassCounts // of those devices
 	Share    float64              // Options.AbortShare
 }
 
-// Error gives the figures.
+// Error returns a text with the counts.
 func (e *AbortError) Error() string {
 	n := e.Failed.Total()
 	return fmt.Sprintf("rollout stopped in wave %d (%v): %d of %d devices failed (%s), %.3g%%: want less than %.3g%%",

@@ -12,23 +12,24 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// Requeue says how devices that failed get further turns in the same rollout: those whose
-// failure time may heal, because they couldn't be reached, asked for a pause, were busy or
-// installing, or broke off (every class but ClassPermanent, ClassProtocol and ClassIntegrity).
-// A device is asked what it runs before it is pushed to again.
+// Requeue says how devices that failed get further turns in the same rollout: those that may do
+// better later, because they couldn't be reached, asked for a pause, were busy or installing, or
+// broke off (see [delivery.Class.IsTransient]). A device is asked what it runs before it is pushed
+// to again.
 //
-// Until then other devices have the worker. A wave isn't over while devices of it wait, and for
-// AbortShare such a device counts as failed until it is updated, unless it named the time itself.
-// With a journal the turn is kept if the rollout is killed. A zero field takes its default.
+// While a device waits, another has its worker. A wave isn't over while devices of it wait. For
+// AbortShare such a device counts as failed until it is updated, unless it named the time of its
+// turn itself. With a journal, the turn is kept if the rollout is killed. A zero field takes its
+// default.
 type Requeue struct {
-	// Turns is how many further turns a device may have. Default 2; -1: none.
+	// Turns is how many further turns a device may have. Default 2; -1 means none.
 	Turns int
-	// After is the wait before the first of them; the wait before each further one is twice
-	// as long, and none is shorter than what the device asked for (Retry-After). Default 20 s.
+	// After is the wait before the first further turn. The wait before each next one is twice as
+	// long. No wait is shorter than what the device asked for (Retry-After). Default 20 s.
 	After time.Duration
 	// MaxWait bounds each wait. Default 1 h.
 	MaxWait time.Duration
-	// Devices is how many may wait at a time; further ones fail at once. Default 16384.
+	// Devices is how many devices may wait at a time. Further ones fail at once. Default 16384.
 	Devices int
 }
 
@@ -58,7 +59,7 @@ func (q Requeue) validate(m *check.Mistakes) {
 	check.AtMost(m, "requeue max wait", q.MaxWait, check.MaxTimeout)
 }
 
-// wait is how long a device waits that has had so many further turns, and asked for a pause.
+// wait returns how long a device waits that has had so many further turns, and asked for a pause.
 func (q Requeue) wait(turns int, asked time.Duration) time.Duration {
 	d := q.After
 	for i := 0; i < turns && d < q.MaxWait; i++ {
@@ -67,8 +68,8 @@ func (q Requeue) wait(turns int, asked time.Duration) time.Duration {
 	return min(max(d, asked), q.MaxWait)
 }
 
-// requeue reserves a place for another turn of a device that failed, and reports whether it is
-// to have one. If so, t becomes that turn; whoever calls it pushes it.
+// requeue reports whether a device that failed has another turn, and reserves a place for it. If
+// so, it makes t that turn; the caller puts it into the queue.
 func (r *Rollout) requeue(stopping context.Context, t *turn, failed error) bool {
 	e, ok := errors.AsType[*delivery.Error](failed)
 	if !ok || !e.Class.IsTransient() || t.turns >= r.opts.Requeue.Turns || stopping.Err() != nil {
@@ -86,8 +87,8 @@ func (r *Rollout) requeue(stopping context.Context, t *turn, failed error) bool 
 	return true
 }
 
-// postpone keeps a device for later that failed in an earlier run, which says when it has its
-// turn. It reports false if the device may have it now.
+// postpone puts a device into the queue that failed in an earlier run, until the time that the
+// journal has for its next turn. It reports false if the device may have its turn now.
 func (r *Rollout) postpone(t turn) bool {
 	at, known := r.pauses[t.work]
 	delete(r.pauses, t.work)
@@ -108,7 +109,7 @@ func (r *Rollout) postpone(t turn) bool {
 	return true
 }
 
-// startDue starts the turns that are due, and reports false where the rollout is stopping.
+// startDue starts the turns that are due. It reports false if the rollout is stopping.
 func (r *Rollout) startDue(line *line) bool {
 	for {
 		r.mu.Lock()
@@ -124,8 +125,8 @@ func (r *Rollout) startDue(line *line) bool {
 	}
 }
 
-// putBack is for a turn that isn't begun, because the rollout is stopping. One that didn't
-// wait is simply not reached.
+// putBack puts a turn that waited back into the queue, because the rollout is stopping. A device
+// that had no turn yet is not reached.
 func (r *Rollout) putBack(t turn) {
 	if t.notBefore.IsZero() {
 		return
@@ -135,10 +136,10 @@ func (r *Rollout) putBack(t turn) {
 	heap.Push(&r.queue, laterTurn{t.notBefore, t})
 }
 
-// startWaiting starts turns as they become due and as the line lets them, until none waits
-// and none is under way.
+// startWaiting starts turns as they become due and as the line allows, until none waits and none is
+// under way.
 func (r *Rollout) startWaiting(stopping context.Context, line *line) {
-	for stopping.Err() == nil && line.begin() && r.startDue(line) {
+	for stopping.Err() == nil && line.startHeld() && r.startDue(line) {
 		r.mu.Lock()
 		busy, next := r.busy, time.Time{}
 		if len(r.queue) > 0 {
@@ -146,10 +147,10 @@ func (r *Rollout) startWaiting(stopping context.Context, line *line) {
 		}
 		r.mu.Unlock()
 		switch next = line.earlier(next); {
-		case line.freed(): // since it began what it could
+		case line.freed(): // meanwhile: more may begin
 		case !next.IsZero():
 			pacing.Wait(stopping, max(0, time.Until(next)), r.settled)
-		case busy > 0 || line.queued > 0: // a turn that has ended gives up its labels' room a moment later
+		case busy > 0 || line.queued > 0: // a turn frees its slots a moment after it has ended
 			select {
 			case <-r.settled:
 			case <-stopping.Done():
@@ -160,7 +161,7 @@ func (r *Rollout) startWaiting(stopping context.Context, line *line) {
 	}
 }
 
-// failWaiting ends the turns that a rollout which stops will not come to.
+// failWaiting ends the turns that are in the queue when a rollout stops.
 func (r *Rollout) failWaiting() {
 	r.mu.Lock()
 	left := r.queue
@@ -171,8 +172,8 @@ func (r *Rollout) failWaiting() {
 	}
 }
 
-// failWaitingTurn ends a turn that waits, and that the rollout will not come to. A device that it
-// hadn't begun is not reached.
+// failWaitingTurn ends a turn that waits, and will not begin any more. The device fails with the
+// error of its last turn. A device that had none is not reached.
 func (r *Rollout) failWaitingTurn(t turn) {
 	if t.turns == 0 {
 		r.mu.Lock()
@@ -183,31 +184,32 @@ func (r *Rollout) failWaitingTurn(t turn) {
 	}
 	e := t.event(DeviceFailed)
 	e.Report, e.Err = t.report, t.err
-	r.tell(e, func(p *Report) {
+	r.emit(e, func(p *Report) {
 		p.Waiting--
 		r.queued--
-		r.judge(p, e.Kind, t, delivery.ClassOf(t.err))
+		r.countEnd(p, e.Kind, t, delivery.ClassOf(t.err))
 	})
 }
 
-// rest is Yield.While of a delivery. What waits ends when the rollout stops.
-func (r *Rollout) rest(stopping context.Context, wait func(context.Context) bool) bool {
+// releaseWorker calls wait with the worker free for another device, and takes it again before it
+// returns what wait did. The context of wait ends when the rollout stops.
+func (r *Rollout) releaseWorker(stopping context.Context, wait func(context.Context) bool) bool {
 	select {
 	case r.resting <- struct{}{}:
 	default:
-		return wait(stopping) // so many rest already that this one keeps its worker
+		return wait(stopping) // so many wait already that this one keeps its worker
 	}
-	r.move(-1)
+	r.countResting(-1)
 	<-r.slots
 	ok := wait(stopping)
 	r.slots <- struct{}{} // workers always come free
-	r.move(1)
+	r.countResting(1)
 	<-r.resting
 	return ok
 }
 
-// move counts a device that begins to rest, or has rested.
-func (r *Rollout) move(n int) {
+// countResting moves n devices from those that wait to those under way.
+func (r *Rollout) countResting(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.UnderWay += n

@@ -186,20 +186,20 @@ func TestRolloutPaceIsEven(t *testing.T) {
 
 func TestAdmission(t *testing.T) {
 	at := func(d time.Duration) time.Time { return time.Unix(1_000_000, 0).Add(d) }
-	p := admission{perSecond: 1000} // a burst of 10
-	require.Zero(t, p.take(at(0)))
-	require.Equal(t, time.Millisecond, p.take(at(0)).Round(time.Microsecond))
-	require.Zero(t, p.take(at(time.Millisecond)))
+	p := rateLimiter{perSecond: 1000} // a burst of 10
+	require.Zero(t, p.reserve(at(0)))
+	require.Equal(t, time.Millisecond, p.reserve(at(0)).Round(time.Microsecond))
+	require.Zero(t, p.reserve(at(time.Millisecond)))
 	for range 10 { // after an hour without any, ten and not an hour's worth
-		require.Zero(t, p.take(at(time.Hour)))
+		require.Zero(t, p.reserve(at(time.Hour)))
 	}
-	require.NotZero(t, p.take(at(time.Hour)))
-	p = admission{perSecond: minPerSecond}
-	require.Zero(t, p.take(at(0)))
-	require.Equal(t, 100_000*time.Second, p.take(at(0)).Round(time.Second))
-	p = admission{}
+	require.NotZero(t, p.reserve(at(time.Hour)))
+	p = rateLimiter{perSecond: minPerSecond}
+	require.Zero(t, p.reserve(at(0)))
+	require.Equal(t, 100_000*time.Second, p.reserve(at(0)).Round(time.Second))
+	p = rateLimiter{}
 	for range 1000 {
-		require.Zero(t, p.take(at(0)))
+		require.Zero(t, p.reserve(at(0)))
 	}
 }
 

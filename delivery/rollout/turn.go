@@ -9,39 +9,39 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
-// turn is a device's turn to be updated.
+// A turn is a device's turn to be updated.
 type turn struct {
-	device delivery.Device
-	key    endpoint.Key
-	begun  bool // by the run before, which doesn't say how it ended
+	device      delivery.Device
+	key         endpoint.Key
+	interrupted bool // an earlier run started it, and the journal doesn't say how that ended
 
-	update *delivery.Update
-	own    string            // its key, if it isn't the rollout's own update
-	work   endpoint.Key      // stands for the device and its update in marks and pauses
-	labels map[string]string // nil: none, or nobody asks
-	unable error             // why there is no update
+	update    *delivery.Update
+	ownKey    string            // its Idempotency-Key; "" if it is the rollout's own update
+	work      endpoint.Key      // of the device and its update, in Rollout.known and pauses
+	labels    map[string]string // nil if it has none, or nobody needs them
+	updateErr error             // why there is no update
 
-	// Of a device that waits, or waited:
+	// Of a device that waits for another turn, or has waited for this one:
 	notBefore time.Time
-	turns     int             // it has had
-	report    delivery.Report // of these
-	err       error           // that the last one ended with
-	since     time.Time       // when that was
-	failed    bool            // it counts as failed meanwhile, by the class of
+	turns     int             // how many it has had
+	report    delivery.Report // of those turns
+	err       error           // of the last one
+	since     time.Time       // when the last one ended
+	failed    bool            // it counts as failed meanwhile, under class
 	class     delivery.Class
 }
 
-// event is one of the turn's device.
+// event returns an event of the turn's device.
 func (t turn) event(kind EventKind) Event {
 	return Event{Kind: kind, Device: t.device, Update: t.update, Labels: t.labels}
 }
 
-// ready works out what a device's turn is about, and returns what is known of that piece
-// of work: of a device and an update.
-func (r *Rollout) ready(t *turn) mark {
+// prepare finds the update and the labels of a turn. It returns what is known of that update on
+// that device.
+func (r *Rollout) prepare(t *turn) deviceState {
 	t.work = t.key
-	known := r.marks[t.key]
-	if known == markSeen {
+	known := r.known[t.key]
+	if known == stateVisited {
 		return known
 	}
 	if r.opts.Labels != nil {
@@ -54,33 +54,33 @@ func (r *Rollout) ready(t *turn) mark {
 	u, err := r.opts.UpdateFor(t.device)
 	switch {
 	case err != nil:
-		t.unable = fmt.Errorf("update for the device: %w", err)
+		t.updateErr = fmt.Errorf("update for the device: %w", err)
 		return 0
 	case u != nil:
 		t.update = u
 	case t.update == nil:
-		t.unable = errNoUpdate
+		t.updateErr = errNoUpdate
 		return 0
 	}
 	if r.update != nil && t.update.IdempotencyKey() == r.update.IdempotencyKey() {
 		return known
 	}
-	t.own = t.update.IdempotencyKey()
-	t.work = workKey(t.key, t.own)
-	return r.marks[t.work]
+	t.ownKey = t.update.IdempotencyKey()
+	t.work = workKey(t.key, t.ownKey)
+	return r.known[t.work]
 }
 
-// workKey stands for a device and an update that isn't the rollout's own, in what a
-// rollout remembers. The journal has the two beside one another.
+// workKey returns the key of a device and an update that isn't the rollout's own, in what a rollout
+// remembers. The journal has both in a line.
 func workKey(device endpoint.Key, update string) endpoint.Key {
 	sum := sha256.Sum256(append(device[:], update...))
 	return endpoint.Key(sum[:len(device)])
 }
 
-// noUpdate is the error of a device that has no update.
+// noUpdate returns the error of a device for which there is no update.
 func (t turn) noUpdate() error {
-	return &delivery.Error{Op: delivery.OpPush, Device: t.device.Name(), Class: delivery.ClassPermanent, Err: t.unable}
+	return &delivery.Error{Op: delivery.OpPush, Device: t.device.Name(), Class: delivery.ClassPermanent, Err: t.updateErr}
 }
 
-// byDevice stands in a journal for the update of a rollout that has none of its own.
-const byDevice = "by device"
+// updateByDevice stands in a journal for the update of a rollout that has none of its own.
+const updateByDevice = "by device"

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// Wave is a step of a rollout: it goes on until a share of the devices is reached, or a
-// number of them. One of Share and Devices is set.
+// A Wave is a step of a rollout, which ends when a share of all devices is reached, or a number of
+// them. Either Share or Devices is set.
 //
-// Which devices those are is a matter of their IDs (their addresses, where they have none):
-// each ID is hashed to a place in an order of all devices, and the wave has those up to
-// its end that no earlier wave had. So the order of the sequence doesn't matter, the same
-// devices are the canaries of every rollout, and a resumed one has the same waves.
+// Which devices those are depends on their IDs, or on their addresses if they have none. Each ID is
+// hashed to a place in an order of all devices, and a wave has the devices up to its end that no
+// earlier wave had. So the order of the sequence doesn't matter, the same devices are the canaries
+// of every rollout, and a resumed rollout has the same waves.
 //
-// The devices are counted before the first wave. So a wave's size differs from its exact
-// share by less than one device, and every wave has one at least, as long as there are
-// devices left: 1% of 20 devices is one.
+// The devices are counted before the first wave. So the size of a wave differs from its exact share
+// by less than one device, and every wave has at least one, as long as there are devices left: 1%
+// of 20 devices is one.
 type Wave struct {
-	// Share is how much of the fleet is reached when the wave is over, the devices of
-	// earlier waves included: over 0, to 1 (all of them). 0.01 is a canary of 1%.
+	// Share is the share of all devices that is reached when the wave is over, including those of
+	// earlier waves: over 0, to 1 (all of them). 0.01 is a canary of 1%.
 	Share float64
-	// Devices is how many are reached when the wave is over, those of earlier waves
-	// included: 5 first and 20 then are waves of 5 and 15.
+	// Devices is how many devices are reached when the wave is over, including those of earlier
+	// waves: first 5 and then 20 are waves of 5 and 15.
 	Devices int
-	// Soak is the wait after the wave, for troubles that take time to show. It is
-	// left out after the last wave. 0: no wait.
+	// Soak is the wait after the wave, for failures that take time to show. There is none after the
+	// last wave. 0 means no wait.
 	Soak time.Duration
 }
 
@@ -35,7 +35,7 @@ const (
 	maxSoak        = 30 * 24 * time.Hour
 )
 
-// String is the wave's share in percent, as in 0.5%, or its number of devices.
+// String returns the wave's share in percent, such as 0.5%, or its number of devices.
 func (w Wave) String() string {
 	if w.Devices > 0 {
 		return fmt.Sprintf("%d devices", w.Devices)
@@ -43,11 +43,11 @@ func (w Wave) String() string {
 	return fmt.Sprintf("%.4g%%", w.Share*100)
 }
 
-// isAll reports whether the wave reaches every device. Shares that are sums may fall
-// short of 1 by rounding.
+// isAll reports whether the wave reaches every device. A share that is a sum may be less than 1 by
+// rounding.
 func (w Wave) isAll() bool { return w.Share > 1-1e-9 }
 
-// isPassed reports whether the wave reaches no further than what was passed.
+// isPassed reports whether the wave reaches no further than passed, a wave that is over.
 func (w Wave) isPassed(passed Wave) bool {
 	if w.Devices > 0 {
 		return w.Devices <= passed.Devices
@@ -55,7 +55,7 @@ func (w Wave) isPassed(passed Wave) bool {
 	return w.Share <= passed.Share
 }
 
-// validateWaves names everything that is wrong, by the wave's number from 1.
+// validateWaves calls bad with everything that is wrong, by the wave's number from 1.
 func validateWaves(waves []Wave, bad func(format string, args ...any)) {
 	if len(waves) > maxWaves {
 		bad("%d waves: want at most %d", len(waves), maxWaves)
@@ -82,14 +82,14 @@ func validateWaves(waves []Wave, bad func(format string, args ...any)) {
 	}
 }
 
-// waveEnd is where a wave ends.
+// A waveEnd is where a wave ends.
 type waveEnd struct {
 	devices int     // that are reached then
 	place   float64 // theirs are below it
 }
 
-// waveEnds divides devices among waves, by the devices' places in ascending order. Where
-// there are fewer devices than waves, the last waves have none and are left out.
+// waveEnds divides devices among waves, by the devices' places in ascending order. If there are
+// fewer devices than waves, the last waves have none, and are left out.
 func waveEnds(waves []Wave, places []float64) []waveEnd {
 	n := len(places)
 	ends := make([]waveEnd, min(len(waves), n))

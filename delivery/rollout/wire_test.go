@@ -101,7 +101,7 @@ func journalOf(t testing.TB, u *delivery.Update, records ...journalRecord) strin
 	t.Helper()
 	var text []byte
 	for _, r := range append([]journalRecord{headerOf(u)}, records...) {
-		line, err := r.line()
+		line, err := r.encode()
 		require.NoError(t, err)
 		text = append(text, line...)
 	}
