@@ -18,14 +18,14 @@ import (
 // A Machine describes what a measured time depends on besides the code. It names no host and no
 // user, so it may be published.
 type Machine struct {
-	OS          string `json:"os"`         // GOOS
-	Arch        string `json:"arch"`       // GOARCH
-	CPU         string `json:"cpu"`        // the processor's model name
-	Cores       int    `json:"cores"`      // processors that the process may run on
-	GOMAXPROCS  int    `json:"gomaxprocs"` // of the driver
-	MemoryBytes uint64 `json:"memory_bytes"`
-	Kernel      string `json:"kernel"`
-	GoVersion   string `json:"go_version"`
+	OS          string `json:"os"`           // GOOS
+	Arch        string `json:"arch"`         // GOARCH
+	CPU         string `json:"cpu"`          // the processor's model name
+	Cores       int    `json:"cores"`        // processors that the process may run on
+	GOMAXPROCS  int    `json:"gomaxprocs"`   // of the driver
+	MemoryBytes uint64 `json:"memory_bytes"` // of the machine
+	Kernel      string `json:"kernel"`       // its release
+	GoVersion   string `json:"go_version"`   // of the driver
 
 	// Identity distinguishes machines: the first 12 hexadecimal digits of a SHA-256 over machine
 	// id, boot id, processor and cores. The boot id is included because a virtual machine may be
@@ -82,8 +82,11 @@ func (m Machine) String() string {
 // Interference is how much of the machine others used while a run's times were measured, as shares
 // of all cores from 0 to 1.
 type Interference struct {
-	OthersFraction float64 `json:"others_fraction"` // processes that are neither the driver nor its fleet
-	StolenFraction float64 `json:"stolen_fraction"` // taken by the hypervisor for other machines
+	// OthersFraction is the share of all cores that processes other than the driver and its fleet
+	// used.
+	OthersFraction float64 `json:"others_fraction"`
+
+	StolenFraction float64 `json:"stolen_fraction"` // share of all cores that the hypervisor took for other machines
 }
 
 // String returns a clause: "other processes used 1.3% of all cores and the hypervisor took 0.0%".

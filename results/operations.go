@@ -10,17 +10,17 @@ import (
 
 // Operations counts what became of the operations of one timed repetition.
 type Operations struct {
-	Planned   int64 `json:"planned"` // by an open load, sent or not; 0 for a load without a plan
-	Started   int64 `json:"started"`
-	Succeeded int64 `json:"succeeded"`
-	Failed    int64 `json:"failed"`
+	Planned   int64 `json:"planned"`    // by an open load, sent or not; 0 for a load without a plan
+	Started   int64 `json:"started"`    // sent
+	Succeeded int64 `json:"succeeded"`  // operations that succeeded
+	Failed    int64 `json:"failed"`     // operations that failed
 	NotSent   int64 `json:"not_sent"`   // planned, but not started before the load ended
 	BrokenOff int64 `json:"broken_off"` // still under way when the load ended
 
 	// PlanNS is the length of the plan, in nanoseconds, which rates are divided by. It is 0 for a
-	// load that ends with its operations. DrainNS is how much longer the last operations took.
+	// load that ends with its operations.
 	PlanNS          int64 `json:"plan_ns"`
-	DrainNS         int64 `json:"drain_ns"`
+	DrainNS         int64 `json:"drain_ns"`          // how much longer than the plan the last operations took, in nanoseconds
 	EndedInPlan     int64 `json:"ended_in_plan"`     // succeeded or failed before the plan's end
 	SucceededInPlan int64 `json:"succeeded_in_plan"` // rates count these
 }
@@ -70,10 +70,10 @@ type Wave struct {
 	Share   float64 `json:"share"`   // of the fleet, reached at its end
 	Size    int     `json:"size"`    // devices in it
 	Reached int     `json:"reached"` // devices whose update began
-	Updated int     `json:"updated"`
-	Failed  int     `json:"failed"`
+	Updated int     `json:"updated"` // devices that run the update
+	Failed  int     `json:"failed"`  // devices whose delivery failed
 	SoakNS  int64   `json:"soak_ns"` // the wait after it, nanoseconds; 0 if there was none
-	Ended   bool    `json:"ended"`
+	Ended   bool    `json:"ended"`   // whether it came to its end
 	Stopped bool    `json:"stopped"` // the rollout ended with it
 	Why     string  `json:"why"`     // why the next wave could begin, or the rollout stopped
 }

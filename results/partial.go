@@ -10,25 +10,25 @@ import (
 // A Partial is a timed repetition that an interruption broke off. It is shown and never judged: its
 // figures are of a part of the work.
 type Partial struct {
-	Repetition     int            `json:"repetition"` // 1-based
-	Of             int            `json:"of"`         // timed repetitions that were asked for
-	Seconds        float64        `json:"seconds"`    // how long it went on
-	PlannedSeconds float64        `json:"planned_seconds,omitempty"`
-	Planned        int64          `json:"planned,omitempty"` // operations; 0 if the load ends by time
-	Succeeded      int64          `json:"succeeded"`         // operations
-	Failed         int64          `json:"failed"`
-	Counts         Counts         `json:"counts"`
-	Unwitnessed    string         `json:"unwitnessed,omitempty"`    // why no ledger confirms the counts; empty if one does
-	Contradictions []string       `json:"contradictions,omitempty"` // between the client and the fleet's ledger
-	Search         string         `json:"search,omitempty"`         // how far a search for a limit got
-	Values         []PartialValue `json:"values"`
+	Repetition     int            `json:"repetition"`                // its number, from 1
+	Of             int            `json:"of"`                        // timed repetitions that were asked for
+	Seconds        float64        `json:"seconds"`                   // how long it went on
+	PlannedSeconds float64        `json:"planned_seconds,omitempty"` // how long it would have gone on; 0 if unknown
+	Planned        int64          `json:"planned,omitempty"`         // operations; 0 if the load ends by time
+	Succeeded      int64          `json:"succeeded"`                 // operations
+	Failed         int64          `json:"failed"`                    // operations
+	Counts         Counts         `json:"counts"`                    // of devices
+	Unwitnessed    string         `json:"unwitnessed,omitempty"`     // why no ledger confirms the counts; empty if one does
+	Contradictions []string       `json:"contradictions,omitempty"`  // between the client and the fleet's ledger
+	Search         string         `json:"search,omitempty"`          // how far a search for a limit got
+	Values         []PartialValue `json:"values"`                    // the metrics
 }
 
 // A PartialValue is one metric of an operation, in the unit as named in [Units].
 type PartialValue struct {
-	Op    string  `json:"op"`
-	Unit  string  `json:"unit"`
-	Value float64 `json:"value"`
+	Op    string  `json:"op"`                       // the operation
+	Unit  string  `json:"unit"`                     // the metric
+	Value float64 `json:"value"`                    // in the metric's unit
 	Few   int64   `json:"few_operations,omitempty"` // how many a percentile rests on, if they are too few for it
 }
 

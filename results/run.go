@@ -16,11 +16,11 @@ const RunSchema = 1
 // A Run is the content of run.json: everything about a run except its samples. It is written when
 // the run begins and again after each repetition, so it may describe a run that never ended.
 type Run struct {
-	Schema   int    `json:"schema"` // a run directory sets it to RunSchema
-	ID       string `json:"id"`
-	Scenario string `json:"scenario"`
+	Schema   int    `json:"schema"`   // version of this form; a run directory sets it
+	ID       string `json:"id"`       // the end of the directory's name
+	Scenario string `json:"scenario"` // its name
 
-	// Spec is the whole resolved scenario. Whoever sets it must leave secrets out.
+	// Spec is the whole resolved scenario. It must hold no secrets.
 	Spec json.RawMessage `json:"spec,omitempty"`
 
 	// WorkloadDigest names the work: two runs with equal digests did comparable work. An empty
@@ -28,31 +28,31 @@ type Run struct {
 	WorkloadDigest string `json:"workload_digest"`
 
 	Command  string  `json:"command,omitempty"` // repeats the run
-	Seed     uint64  `json:"seed"`
-	Machine  Machine `json:"machine"`
-	Revision string  `json:"revision"` // of the source, as version control names it
+	Seed     uint64  `json:"seed"`              // of the scenario
+	Machine  Machine `json:"machine"`           // of the driver
+	Revision string  `json:"revision"`          // of the source, as version control names it
 
 	Started  time.Time `json:"started"`           // UTC
 	Finished time.Time `json:"finished,omitzero"` // UTC; zero while it runs
 
-	Status      Status `json:"status"`
+	Status      Status `json:"status"`      // running, finished, interrupted or failed
 	Repetitions int    `json:"repetitions"` // completed timed ones
 
-	Valid       bool      `json:"valid"`
+	Valid       bool      `json:"valid"`              // whether the figures can be believed
 	Invalid     []string  `json:"invalid,omitempty"`  // why not, a sentence each
-	Findings    []Finding `json:"findings,omitempty"` // the same, by kind; nil in old runs
+	Findings    []Finding `json:"findings,omitempty"` // the same by kind; nil in old runs
 	Notes       []string  `json:"notes,omitempty"`    // about the figures, a sentence each
 	Unconfirmed bool      `json:"clients_word_only"`  // no ledger confirms the client's claims
 
-	Counts           Counts        `json:"counts"` // the worst of each over all repetitions, warm-up and profiled ones included
-	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"`
-	Operations       []Operations  `json:"operations,omitempty"` // of the timed repetitions
-	Rollouts         []Rollout     `json:"rollouts,omitempty"`   // likewise, of rollouts
-	Fleet            FleetHealth   `json:"fleet"`
-	Harness          HarnessHealth `json:"harness"`
-	Transport        string        `json:"transport"`
-	Addressing       string        `json:"addressing"`
-	Verdict          Verdict       `json:"verdict,omitempty"`
+	Counts           Counts        `json:"counts"`                      // the worst of each over the timed and profiled repetitions
+	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"` // of each of them
+	Operations       []Operations  `json:"operations,omitempty"`        // of the timed repetitions
+	Rollouts         []Rollout     `json:"rollouts,omitempty"`          // likewise, of rollouts
+	Fleet            FleetHealth   `json:"fleet"`                       // whether the fleet kept up with the load
+	Harness          HarnessHealth `json:"harness"`                     // whether the driver kept to its plan
+	Transport        string        `json:"transport"`                   // of the client: lean or nethttp
+	Addressing       string        `json:"addressing"`                  // of the fleet: ip, port or path
+	Verdict          Verdict       `json:"verdict,omitempty"`           // as it was judged when it ended
 
 	Thresholds []ThresholdOutcome `json:"thresholds,omitempty"` // of a finished run
 
@@ -78,7 +78,7 @@ const (
 // Counts are the outcomes of devices, after the client's claims were reconciled with the fleet's
 // ledger.
 type Counts struct {
-	Devices      int `json:"devices"`
+	Devices      int `json:"devices"`       // of the fleet
 	Updated      int `json:"updated"`       // run the new version, as the ledger confirms
 	Failed       int `json:"failed"`        // no operation succeeded, as the client says
 	Lost         int `json:"lost"`          // the client says updated, and the ledger doesn't
@@ -100,22 +100,22 @@ type Finding struct {
 
 // FleetHealth says whether the simulated fleet kept up with the load.
 type FleetHealth struct {
-	CPUFraction       float64 `json:"cpu_fraction"` // of all cores, 0 to 1
-	Saturated         bool    `json:"saturated"`    // the fleet was the bottleneck, so the run is invalid
-	PeakResidentBytes uint64  `json:"peak_resident_bytes"`
-	WakeP90NS         int64   `json:"wake_p90_ns"`       // how late it read what had arrived, 90th percentile, nanoseconds
-	LateAnswers       uint64  `json:"late_answers"`      // delayed answers that left over 50 ms late, in one repetition
-	AcceptQueuePeak   int     `json:"accept_queue_peak"` // connections that waited to be accepted, sampled every 20 ms
-	Descriptors       int     `json:"descriptors"`       // open at the end of a repetition; 0 if unknown
+	CPUFraction       float64 `json:"cpu_fraction"`        // processor time, of all cores, 0 to 1
+	Saturated         bool    `json:"saturated"`           // the fleet was the bottleneck, so the run is invalid
+	PeakResidentBytes uint64  `json:"peak_resident_bytes"` // largest resident memory
+	WakeP90NS         int64   `json:"wake_p90_ns"`         // how late it read what had arrived, 90th percentile, nanoseconds
+	LateAnswers       uint64  `json:"late_answers"`        // delayed answers that left over 50 ms late, in one repetition
+	AcceptQueuePeak   int     `json:"accept_queue_peak"`   // connections that waited to be accepted, sampled every 20 ms
+	Descriptors       int     `json:"descriptors"`         // open at the end of a repetition; 0 if unknown
 }
 
 // HarnessHealth says whether the driver kept to its plan.
 type HarnessHealth struct {
-	CPUFraction       float64 `json:"cpu_fraction"`    // of all cores, 0 to 1
-	LatenessP99NS     int64   `json:"lateness_p99_ns"` // planned to sent, 99th percentile, nanoseconds
-	GCCPUFraction     float64 `json:"gc_cpu_fraction"` // of the driver's processor time, 0 to 1
-	PeakResidentBytes uint64  `json:"peak_resident_bytes"`
-	Dials             uint64  `json:"dials,omitempty"` // most connections that the client opened, or tried to, in a timed repetition
+	CPUFraction       float64 `json:"cpu_fraction"`        // processor time, of all cores, 0 to 1
+	LatenessP99NS     int64   `json:"lateness_p99_ns"`     // planned to sent, 99th percentile, nanoseconds
+	GCCPUFraction     float64 `json:"gc_cpu_fraction"`     // garbage collection, of the driver's processor time, 0 to 1
+	PeakResidentBytes uint64  `json:"peak_resident_bytes"` // largest resident memory
+	Dials             uint64  `json:"dials,omitempty"`     // most connections that the client opened, or tried to, in a timed repetition
 
 	// Saturated reports whether the driver, rather than the client or the fleet, limited the load.
 	// The run is invalid then.
@@ -126,7 +126,7 @@ type HarnessHealth struct {
 	Pacing *Pacing `json:"pacing,omitempty"`
 
 	Descriptors     int    `json:"descriptors,omitempty"`      // most that were open at the end of a timed repetition; 0 if unknown
-	DescriptorLimit uint64 `json:"descriptor_limit,omitempty"` // 0 if unknown
+	DescriptorLimit uint64 `json:"descriptor_limit,omitempty"` // how many may be open; 0 if unknown
 
 	// Ports describes the local ports of the driver's machine or container. It is nil if unknown.
 	Ports *LocalPorts `json:"ports,omitempty"`
@@ -146,9 +146,9 @@ type HarnessHealth struct {
 // medians of the timed and the profiled repetitions. These don't take turns, so the machine's drift
 // is in it.
 type Profiling struct {
-	TimedCPUNS    float64 `json:"timed_cpu_ns_per_op"`
-	ProfiledCPUNS float64 `json:"profiled_cpu_ns_per_op"`
-	Repetitions   int     `json:"repetitions"` // profiled ones
+	TimedCPUNS    float64 `json:"timed_cpu_ns_per_op"`    // processor time of an operation, without profiling
+	ProfiledCPUNS float64 `json:"profiled_cpu_ns_per_op"` // the same, with profiling
+	Repetitions   int     `json:"repetitions"`            // profiled ones
 }
 
 // NewProfiling summarizes the nanoseconds an operation of the timed and of the profiled
@@ -163,7 +163,7 @@ func (p Profiling) Overhead() float64 { return p.ProfiledCPUNS/p.TimedCPUNS - 1 
 // Pacing is how well an open load's plan was kept, in the worst of the timed repetitions.
 type Pacing struct {
 	StarvedFraction    float64 `json:"starved_fraction"`      // operations due while every worker was busy, 0 to 1
-	BusyWorkersPeak    int     `json:"busy_workers_peak"`     // at once
+	BusyWorkersPeak    int     `json:"busy_workers_peak"`     // workers that were busy at once
 	TimerLatenessP99NS int64   `json:"timer_lateness_p99_ns"` // planned to sent if a worker was idle, 99th percentile, nanoseconds
 }
 
@@ -171,8 +171,8 @@ type Pacing struct {
 // keeps its port from others to the same address for a minute, in TIME_WAIT (RFC 9293, section
 // 3.6.1).
 type LocalPorts struct {
-	First    int `json:"first"`
-	Last     int `json:"last"`
+	First    int `json:"first"`     // lowest port of an outgoing connection
+	Last     int `json:"last"`      // highest
 	TimeWait int `json:"time_wait"` // most sockets in TIME_WAIT, to any address, at the end of a timed repetition
 }
 

@@ -91,12 +91,12 @@ func (t Threshold) keeps(value float64) bool {
 // ThresholdOutcome is the outcome of one threshold of a scenario.
 type ThresholdOutcome struct {
 	Threshold string  `json:"threshold"` // as it was written
-	Op        string  `json:"op"`
-	Unit      string  `json:"unit"`
-	Value     float64 `json:"value"`    // that was compared with the limit; null if nothing was measured
-	Samples   int     `json:"samples"`  // repetitions that measured it
-	Measured  bool    `json:"measured"` // if false, the threshold failed
-	Held      bool    `json:"held"`
+	Op        string  `json:"op"`        // the operation
+	Unit      string  `json:"unit"`      // the metric
+	Value     float64 `json:"value"`     // what was compared with the limit; null if nothing was measured
+	Samples   int     `json:"samples"`   // repetitions that measured it
+	Measured  bool    `json:"measured"`  // if false, the threshold failed
+	Held      bool    `json:"held"`      // whether the value is within the limit
 
 	// Undecided says why nobody can tell whether the threshold holds. If it isn't empty, the
 	// threshold neither held nor failed.

@@ -7,8 +7,8 @@
 //	<!-- begin NAME: written by TEST -->
 //	<!-- end NAME -->
 //
-// The text outside the parts is written by hand. [Source] makes tables from
-// declarations and their comments. The package is imported by tests only.
+// The text outside the parts is written by hand. [Source] makes tables from declarations and their
+// comments. The package is imported by tests only.
 package docpage
 
 import (
@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,7 +42,25 @@ func Check(t testing.TB, page, part, text string) {
 		require.NoError(t, os.WriteFile(file, []byte(updated), 0o644))
 		return
 	}
-	require.Equal(t, updated, old, "docs/%s is stale: run this test with %s=1", page, Update)
+	if updated != old {
+		t.Errorf("docs/%s is stale: run this test with %s=1. %s", page, Update, firstDifference(old, updated))
+	}
+}
+
+// firstDifference describes the first line that differs between two texts.
+func firstDifference(old, updated string) string {
+	was, is := strings.Split(old, "\n"), strings.Split(updated, "\n")
+	i := 0
+	for i < len(was) && i < len(is) && was[i] == is[i] {
+		i++
+	}
+	line := func(lines []string) string {
+		if i < len(lines) {
+			return strconv.Quote(lines[i])
+		}
+		return "the end"
+	}
+	return fmt.Sprintf("Line %d is %s, and must be %s", i+1, line(was), line(is))
 }
 
 // replacePart returns the page with another text in a part.

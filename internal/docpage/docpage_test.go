@@ -42,7 +42,7 @@ func TestSource(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "p.go"), []byte(declarations), 0o600))
 	s := ReadSource(t, dir)
 	require.Equal(t, "| field | type | what it is |\n|---|---|---|\n"+
-		"| `better_than` | boolean | `better_than` reports whether Count is \\| more than in Other.Count. |\n"+
+		"| `better_than` | boolean | whether Count is \\| more than in Other.Count. |\n"+
 		"| `names` | list of strings | what it is called |\n"+
 		"| `of` | object |  |\n"+
 		"| `Parts` | list of objects |  |\n", s.FieldTable(t, "T"))
@@ -63,4 +63,9 @@ func TestReplacePart(t *testing.T) {
 		_, err := replacePart(broken, "a", "", "")
 		require.Error(t, err)
 	}
+}
+
+func TestFirstDifference(t *testing.T) {
+	require.Equal(t, `Line 2 is "b", and must be "c"`, firstDifference("a\nb\n", "a\nc\n"))
+	require.Equal(t, `Line 3 is the end, and must be "c"`, firstDifference("a\nb", "a\nb\nc"))
 }

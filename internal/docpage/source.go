@@ -18,6 +18,10 @@ import (
 
 // Source holds the declarations of a package, with their comments.
 type Source struct {
+	// Foreign has what types of other packages are in JSON, such as "string" for "delivery.Op". One
+	// that it lacks is an object.
+	Foreign map[string]string
+
 	types     map[string]*ast.TypeSpec
 	constants []*ast.GenDecl
 }
@@ -62,7 +66,8 @@ type Field struct {
 	Doc  string // Markdown
 }
 
-// Fields returns the fields of a struct that JSON has, each with its comment.
+// Fields returns the fields of a struct that JSON has, each with its comment. Fields of embedded
+// structs are among them, except for structs of other packages.
 func (s *Source) Fields(t testing.TB, name string) []Field {
 	t.Helper()
 	spec := s.types[name]
@@ -82,9 +87,9 @@ func (s *Source) Fields(t testing.TB, name string) []Field {
 			continue
 		}
 		if len(f.Names) == 0 {
-			embedded, ok := f.Type.(*ast.Ident)
-			require.True(t, ok, "%s embeds a type of another package", name)
-			fields = append(fields, s.Fields(t, embedded.Name)...)
+			if embedded, ok := f.Type.(*ast.Ident); ok {
+				fields = append(fields, s.Fields(t, embedded.Name)...)
+			}
 			continue
 		}
 		doc := f.Doc.Text()
@@ -101,9 +106,25 @@ func (s *Source) Fields(t testing.TB, name string) []Field {
 		}
 	}
 	for i, f := range fields {
-		fields[i].Doc = markdownOf(f.Doc, members)
+		fields[i].Doc = withoutSubject(markdownOf(f.Doc, members), "`"+f.Name+"` ")
 	}
 	return fields
+}
+
+// withoutSubject returns a comment without its first words, which repeat the name of the field: "x
+// is how long it takes" becomes "how long it takes".
+func withoutSubject(doc, subject string) string {
+	rest, ok := strings.CutPrefix(doc, subject)
+	if !ok {
+		return doc
+	}
+	if rest, ok = strings.CutPrefix(rest, "is "); ok {
+		return rest
+	}
+	if rest, ok = strings.CutPrefix(rest, "reports "); ok {
+		return rest
+	}
+	return doc
 }
 
 // FieldTable returns a table of the fields of a struct.
@@ -124,10 +145,11 @@ func (s *Source) jsonType(of ast.Expr) string {
 	case *ast.ArrayType:
 		return "list of " + plural(s.jsonType(of.Elt))
 	case *ast.SelectorExpr:
-		if name := fmt.Sprint(of.X, ".", of.Sel); name == "time.Time" {
+		name := fmt.Sprint(of.X, ".", of.Sel)
+		if kind := s.Foreign[name]; kind != "" {
+			return kind
+		} else if name == "time.Time" {
 			return "time (RFC 3339)"
-		} else if name == "time.Duration" {
-			return "duration"
 		}
 	case *ast.Ident:
 		if spec := s.types[of.Name]; spec != nil {
@@ -189,20 +211,20 @@ func (s *Source) Constants(t testing.TB, typeName string) []Constant {
 
 var (
 	word = regexp.MustCompile(`\b[A-Z]\w*\b`)
+	null = regexp.MustCompile(`\bnil\b`)
 	link = regexp.MustCompile(`\[([\w.*]+)\]`)
 )
 
 // markdownOf returns a comment as Markdown on one line that is safe in a table. Names of Go become
-// those that the page has.
+// those that the page has, and nil is absent.
 func markdownOf(comment string, names map[string]string) string {
 	text := strings.Join(strings.Fields(comment), " ")
-	text = link.ReplaceAllString(text, "$1")
+	text = null.ReplaceAllString(link.ReplaceAllString(text, "$1"), "absent")
 	text = word.ReplaceAllStringFunc(text, func(w string) string {
 		if name, ok := names[w]; ok {
 			return "`" + name + "`"
 		}
 		return w
 	})
-	text = strings.NewReplacer("|", `\|`, "<", `\<`, "*", `\*`).Replace(text)
-	return text
+	return strings.NewReplacer("|", `\|`, "<", `\<`, "*", `\*`).Replace(text)
 }

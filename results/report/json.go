@@ -65,27 +65,27 @@ type notJudgedObject struct {
 
 // A runObject is what `run --json` prints.
 type runObject struct {
-	Run         string                        `json:"run"`
-	Scenario    string                        `json:"scenario"`
-	Status      results.Status                `json:"status"`
-	Verdict     results.Verdict               `json:"verdict"` // empty: nothing to judge by
-	Reason      string                        `json:"reason"`
-	Valid       bool                          `json:"valid"`
-	Invalid     []string                      `json:"invalid,omitempty"`
-	Notes       []string                      `json:"notes,omitempty"`
-	Repetitions int                           `json:"repetitions"`
-	Counts      results.Counts                `json:"counts"` // of the worst repetition
-	Operations  []results.Operations          `json:"operations"`
-	Rollouts    []results.Rollout             `json:"rollouts,omitempty"`
-	ClientsWord bool                          `json:"clients_word_only"`
-	Metrics     map[string]map[string]float64 `json:"metrics"` // medians
-	Fleet       results.FleetHealth           `json:"fleet"`
-	Harness     results.HarnessHealth         `json:"harness"`
-	Thresholds  []results.ThresholdOutcome    `json:"thresholds,omitempty"`
-	Judgement   []rowJSON                     `json:"judgement,omitempty"`
-	Partial     *results.Partial              `json:"partial,omitempty"` // broken off; not among the metrics
-	Mode        Mode                          `json:"mode"`
-	ExitCode    int                           `json:"exit_code"`
+	Run         string                        `json:"run"`                  // its directory
+	Scenario    string                        `json:"scenario"`             // its name
+	Status      results.Status                `json:"status"`               // as in run.json
+	Verdict     results.Verdict               `json:"verdict"`              // empty: nothing to judge by
+	Reason      string                        `json:"reason"`               // of the verdict, a sentence
+	Valid       bool                          `json:"valid"`                // as in run.json
+	Invalid     []string                      `json:"invalid,omitempty"`    // as in run.json
+	Notes       []string                      `json:"notes,omitempty"`      // as in run.json
+	Repetitions int                           `json:"repetitions"`          // as in run.json
+	Counts      results.Counts                `json:"counts"`               // as in run.json
+	Operations  []results.Operations          `json:"operations"`           // as in run.json
+	Rollouts    []results.Rollout             `json:"rollouts,omitempty"`   // as in run.json
+	ClientsWord bool                          `json:"clients_word_only"`    // as in run.json
+	Metrics     map[string]map[string]float64 `json:"metrics"`              // medians
+	Fleet       results.FleetHealth           `json:"fleet"`                // as in run.json
+	Harness     results.HarnessHealth         `json:"harness"`              // as in run.json
+	Thresholds  []results.ThresholdOutcome    `json:"thresholds,omitempty"` // as in run.json
+	Judgement   []rowJSON                     `json:"judgement,omitempty"`  // a row for each metric
+	Partial     *results.Partial              `json:"partial,omitempty"`    // as in run.json; not among the metrics
+	Mode        Mode                          `json:"mode"`                 // run
+	ExitCode    int                           `json:"exit_code"`            // of this scenario
 
 	encodedResults
 }
@@ -104,7 +104,7 @@ func newOutcome(d *Document) outcomeJSON {
 
 // An encodedResults holds fields of every object except a report's, which is a result itself.
 type encodedResults struct {
-	Schema  int          `json:"schema"`
+	Schema  int          `json:"schema"`  // version of the form of the results
 	Results []resultJSON `json:"results"` // as in `report --json`, but without samples
 }
 

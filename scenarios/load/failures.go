@@ -26,14 +26,14 @@ const failuresPerClass = 20
 
 // A Failure is one failed operation.
 type Failure struct {
-	Device    int         `json:"device"` // index
-	ID        string      `json:"id,omitempty"`
-	Address   string      `json:"address"`
-	Operation delivery.Op `json:"operation"`
-	Class     string      `json:"class"`
-	Status    int         `json:"status,omitempty"`
-	Attempts  int         `json:"attempts,omitempty"` // pushes, where the operation retries
-	Error     string      `json:"error"`
+	Device    int         `json:"device"`             // index of the device
+	ID        string      `json:"id,omitempty"`       // of the device
+	Address   string      `json:"address"`            // of the device
+	Operation delivery.Op `json:"operation"`          // deliver, push or verify
+	Class     string      `json:"class"`              // of the error
+	Status    int         `json:"status,omitempty"`   // HTTP status, if there was one
+	Attempts  int         `json:"attempts,omitempty"` // pushes, if the operation retries
+	Error     string      `json:"error"`              // in words
 }
 
 // newFailures returns empty failures that record response times up to longest.

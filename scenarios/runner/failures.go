@@ -15,7 +15,7 @@ import (
 
 // A Failure is a failed operation: a line of failures.jsonl.
 type Failure struct {
-	Repetition int `json:"repetition"`
+	Repetition int `json:"repetition"` // number of the repetition, from 1
 	load.Failure
 
 	// Fleet is what the device itself saw in this repetition. It is nil if no ledger has it.
@@ -24,15 +24,15 @@ type Failure struct {
 
 // A LedgerExcerpt is what the ledger says of the device of a failed operation.
 type LedgerExcerpt struct {
-	Pushes   uint32            `json:"pushes"`
-	Applied  uint32            `json:"applied"`
-	Rejected uint32            `json:"rejected"`
-	Injected uint32            `json:"injected"` // failures that the device was told to cause
-	Broken   uint32            `json:"broken"`
-	Verifies uint32            `json:"verifies"`
+	Pushes   uint32            `json:"pushes"`                        // updates that the device received
+	Applied  uint32            `json:"applied"`                       // updates that it installed
+	Rejected uint32            `json:"rejected"`                      // updates that it answered 3xx, 4xx or 5xx
+	Injected uint32            `json:"injected"`                      // of those, the ones that a fault asked for
+	Broken   uint32            `json:"broken"`                        // updates broken off before the last byte
+	Verifies uint32            `json:"verifies"`                      // requests for its version
 	Aborted  uint32            `json:"connections_aborted,omitempty"` // connections that a fault ended unanswered
-	Faults   map[string]uint32 `json:"faults,omitempty"`              // how often each kind of fault struck
-	Version  string            `json:"version"`
+	Faults   map[string]uint32 `json:"faults,omitempty"`              // how often each kind of fault acted
+	Version  string            `json:"version"`                       // that it runs
 }
 
 func newLedgerExcerpt(e ledger.Entry) *LedgerExcerpt {

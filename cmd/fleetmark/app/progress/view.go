@@ -167,24 +167,24 @@ type jsonView struct {
 
 // jsonProgress is a JSON object that a jsonView writes, a contract with scripts.
 type jsonProgress struct {
-	Scenario   string       `json:"scenario"`
-	Kind       runner.Phase `json:"kind"`
+	Scenario   string       `json:"scenario"`   // its name
+	Kind       runner.Phase `json:"kind"`       // phase: warm-up, timed or profiled
 	Repetition int          `json:"repetition"` // of its phase, from 1
-	Of         int          `json:"of"`
-	Ended      bool         `json:"ended"` // the repetition
+	Of         int          `json:"of"`         // repetitions of that phase
+	Ended      bool         `json:"ended"`      // whether the repetition ended
 
-	Done      int64 `json:"done"`    // operations that succeeded
-	Failed    int64 `json:"failed"`  // operations that failed
-	Retries   int64 `json:"retries"` // requests beyond one push and one verification
-	Planned   int64 `json:"planned"` // operations; 0 if only the time is planned
-	ElapsedNS int64 `json:"elapsed_ns"`
-	LeftNS    int64 `json:"left_ns"` // estimated, for this repetition and the later ones of its phase; 0 if unknown
+	Done      int64 `json:"done"`       // operations that succeeded
+	Failed    int64 `json:"failed"`     // operations that failed
+	Retries   int64 `json:"retries"`    // requests beyond one push and one verification
+	Planned   int64 `json:"planned"`    // operations; 0 if only the time is planned
+	ElapsedNS int64 `json:"elapsed_ns"` // time of the repetition
+	LeftNS    int64 `json:"left_ns"`    // estimated, for this repetition and the later ones of its phase; 0 if unknown
 
-	OpsPerSecond        float64        `json:"ops/s"`         // over the last seconds
-	PlannedOpsPerSecond float64        `json:"planned_ops/s"` // now; 0 without a plan
-	TryingOpsPerSecond  float64        `json:"trying_ops/s"`  // the rate that a search tries; 0 without a search
-	P50NS               int64          `json:"p50_ns"`        // response times of the last seconds
-	P99NS               int64          `json:"p99_ns"`
+	OpsPerSecond        float64        `json:"ops/s"`              // over the last seconds
+	PlannedOpsPerSecond float64        `json:"planned_ops/s"`      // now; 0 without a plan
+	TryingOpsPerSecond  float64        `json:"trying_ops/s"`       // the rate that a search tries; 0 without a search
+	P50NS               int64          `json:"p50_ns"`             // median response time of the last seconds
+	P99NS               int64          `json:"p99_ns"`             // 99th percentile of them
 	Failures            map[string]int `json:"failures,omitempty"` // by class
 
 	Preparing string         `json:"preparing,omitempty"` // before the repetition; done and planned count devices

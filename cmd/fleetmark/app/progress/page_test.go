@@ -1,0 +1,15 @@
+package progress
+
+import (
+	"testing"
+
+	"github.com/fleetmark/fleetmark/internal/docpage"
+)
+
+// TestProgressPage writes the table of docs/reference/run-directory.md that describes the objects of
+// --progress json.
+func TestProgressPage(t *testing.T) {
+	source := docpage.ReadSource(t, ".")
+	source.Foreign = map[string]string{"runner.Phase": "string"}
+	docpage.Check(t, "reference/run-directory.md", "--progress json", source.FieldTable(t, "jsonProgress"))
+}
